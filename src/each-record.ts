@@ -1,0 +1,74 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { SQSRecord } from 'aws-lambda'
+import { type BodyOption, bodyParser } from './body.ts'
+import { isObject, kindOf } from './describe.ts'
+import { invocationOf } from './registry.ts'
+import type { BatchHandler, ParsedRecord, RecordHandler, RecordOptions } from './types.ts'
+
+/**
+ * Makes the inner handler of a Middy handler that uses `boundedSqsBatch()` out of a handler of one record.
+ *
+ * The record handler is called once for each record that starts. Returning is success, throwing is failure; neither
+ * touches another record. What comes out is an ordinary Middy handler, `(event, context) => { batchItemFailures }`, so
+ * a handler of one's own can prepare something for the batch and then call it.
+ *
+ * @param recordHandler what to do with one record
+ * @param options `body: 'json'` parses the body; `body: schema` parses it and validates it with a Standard Schema (Zod,
+ * Valibot, ArkType), whose output is then `record.body`. A body that does not parse fails its record alone, with an
+ * `InvalidBodyError`. The default leaves it as the text that it is.
+ * @returns a handler that rejects with a TypeError where `boundedSqsBatch()` is not used on the same Middy handler
+ * @throws {TypeError} where `recordHandler` is no function or an option is not one of these
+ *
+ * @example
+ * export const handler = middy()
+ *   .use(boundedSqsBatch())
+ *   .handler(eachRecord(async (record, context, { signal }) => {
+ *     await fetch(url, { method: 'POST', body: record.body, signal })
+ *   }))
+ */
+export function eachRecord(recordHandler: RecordHandler, options?: { readonly body?: undefined }): BatchHandler
+export function eachRecord(
+  recordHandler: RecordHandler<ParsedRecord<unknown>>,
+  options: { readonly body: 'json' },
+): BatchHandler
+export function eachRecord<TSchema extends StandardSchemaV1>(
+  recordHandler: RecordHandler<ParsedRecord<StandardSchemaV1.InferOutput<TSchema>>>,
+  options: { readonly body: TSchema },
+): BatchHandler
+export function eachRecord(recordHandler: unknown, options: unknown = {}): BatchHandler {
+  if (typeof recordHandler !== 'function') {
+    throw new TypeError(`eachRecord(): expected a handler of one record, a function, got ${kindOf(recordHandler)}`)
+  }
+  const handle = withParsedBody(recordHandler as RecordHandler<unknown>, checkBodyOption(options))
+  return async function eachRecordHandler(event, context, options) {
+    const run = invocationOf(event, 'eachRecord')
+    return run((record, recordOptions) => handle(record, context, recordOptions), context, options?.signal)
+  }
+}
+
+function checkBodyOption(options: unknown): BodyOption | undefined {
+  if (!isObject(options)) throw new TypeError(`eachRecord(): expected an object of options, got ${kindOf(options)}`)
+  for (const key of Object.keys(options)) {
+    if (key !== 'body') throw new TypeError(`eachRecord(): unknown option ${JSON.stringify(key)}, expected body`)
+  }
+  const { body } = options as { body?: unknown }
+  const isSchema = isObject(body) && typeof (body as StandardSchemaV1)['~standard']?.validate === 'function'
+  if (body === undefined || body === 'json' || isSchema) return body as BodyOption | undefined
+  const came = typeof body === 'string' ? JSON.stringify(body) : kindOf(body)
+  throw new TypeError(`eachRecord(): expected option body to be 'json' or a Standard Schema, got ${came}`)
+}
+
+function withParsedBody(handle: RecordHandler<unknown>, option: BodyOption | undefined): RecordHandler {
+  if (option === undefined) return handle
+  const parse = bodyParser(option)
+  const handleParsed = (record: SQSRecord, body: unknown, context: never, options: RecordOptions) =>
+    handle({ ...record, body }, context, options) // a copy: the event is never changed (rule 10)
+  return (record, context, options) => {
+    const body = parse(record.body)
+    if (!(body instanceof Promise)) return handleParsed(record, body, context as never, options)
+    return body.then((body) => {
+      options.signal.throwIfAborted() // validating took until the record's time was up
+      return handleParsed(record, body, context as never, options)
+    })
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * The errors of this package, in one place. Each has a literal `name` that survives minification (it stands on the
+ * prototype, so that the first line of `stack` has it too) and a `code`. None quotes the body of a message.
+ */
+abstract class SqsBatchError extends Error {
+  abstract readonly code: string
+}
+
+function nameOf(errorClass: abstract new (...args: never[]) => Error, name: string): void {
+  Object.defineProperty(errorClass.prototype, 'name', { value: name, configurable: true, writable: true })
+}
+
+/**
+ * The event is not one that SQS sends to Lambda: not an object, no `Records` array, a record from another source, a
+ * record without a `messageId`. Thrown before any record starts; the invocation fails and the whole batch is redelivered.
+ */
+export class InvalidSqsEventError extends SqsBatchError {
+  static {
+    nameOf(InvalidSqsEventError, 'InvalidSqsEventError')
+  }
+  readonly code = 'ERR_INVALID_SQS_EVENT'
+}
+
+/**
+ * The handler runs in a durable execution, which replays it from its own checkpoints: a partial batch response would
+ * contradict them. The invocation fails; use Lambda's standard execution for a queue's batches.
+ */
+export class DurableContextError extends SqsBatchError {
+  static {
+    nameOf(DurableContextError, 'DurableContextError')
+  }
+  readonly code = 'ERR_DURABLE_CONTEXT'
+}
+
+/** The record was still open `timeout` milliseconds after its handler began (option `recordTimeout`). */
+export class RecordTimeoutError extends SqsBatchError {
+  static {
+    nameOf(RecordTimeoutError, 'RecordTimeoutError')
+  }
+  readonly code = 'ERR_RECORD_TIMEOUT'
+  /** The record's limit in milliseconds. */
+  readonly timeout: number
+
+  constructor(timeout: number) {
+    super(`The record was not finished within its ${timeout} ms`)
+    this.timeout = timeout
+  }
+}
+
+/** The record's handler was running when the batch ended, for want of time or because of an error elsewhere. */
+export class RecordAbortedError extends SqsBatchError {
+  static {
+    nameOf(RecordAbortedError, 'RecordAbortedError')
+  }
+  readonly code = 'ERR_RECORD_ABORTED'
+}
+
+/** The batch ended before the record's turn came. Its handler never ran. */
+export class RecordNotStartedError extends SqsBatchError {
+  static {
+    nameOf(RecordNotStartedError, 'RecordNotStartedError')
+  }
+  readonly code = 'ERR_RECORD_NOT_STARTED'
+}
+
+/** A record before this one in its FIFO message group (or batch) failed, which is the `cause`. Its handler never ran. */
+export class RecordBlockedError extends SqsBatchError {
+  static {
+    nameOf(RecordBlockedError, 'RecordBlockedError')
+  }
+  readonly code = 'ERR_RECORD_BLOCKED'
+}
+
+/** One thing that a schema found wrong in a body. */
+export interface BodyIssue {
+  /** What is wrong. Whatever the schema quoted from the body is replaced by `…`. */
+  readonly message: string
+  /** Where in the body: property names and indices from the outside in. */
+  readonly path: readonly PropertyKey[]
+}
+
+/** The record's body is not JSON, or not what the schema asks for. Carries no part of the body. */
+export class InvalidBodyError extends SqsBatchError {
+  static {
+    nameOf(InvalidBodyError, 'InvalidBodyError')
+  }
+  readonly code = 'ERR_INVALID_BODY'
+  /** What the schema found; empty where the body is not JSON. */
+  readonly issues: readonly BodyIssue[]
+
+  constructor(message: string, issues: readonly BodyIssue[] = []) {
+    super(message)
+    this.issues = issues
+  }
+}
+
+/**
+ * Every record of a non-empty batch failed (option `throwOnFullBatchFailure`). `errors` holds what each came to, in
+ * record order.
+ */
+export class FullBatchFailureError extends AggregateError {
+  static {
+    nameOf(FullBatchFailureError, 'FullBatchFailureError')
+  }
+  readonly code = 'ERR_FULL_BATCH_FAILURE'
+}

@@ -1,0 +1,76 @@
+/**
+ * Which record may start next. A standard queue's records may all run at once; of a FIFO queue's message group one may
+ * run at a time, in order, and none after a failure. In both cases what is handed out is always the first record of
+ * the batch that may start (rules 1 and 6).
+ */
+export interface Lanes {
+  /** The most records that can ever run at once. */
+  readonly width: number
+  /** Takes the next record that may start now, by its index; `undefined` where none may. */
+  take(): number | undefined
+  /** A record that was taken has succeeded: what waits behind it may start. */
+  succeeded(index: number): void
+  /** A record that was taken has failed. Returns the records that must not start any more because of it. */
+  failed(index: number): readonly number[]
+}
+
+const NONE: readonly number[] = []
+
+/**
+ * @param size how many records the batch has
+ * @param groups the message group of each on a FIFO queue; a record without one waits for nothing
+ * @param fifoFailure what a failure blocks: the rest of its group, or all that has not started
+ */
+export function toLanes(
+  size: number,
+  groups: readonly (string | undefined)[] | undefined,
+  fifoFailure: 'group' | 'batch',
+): Lanes {
+  return groups === undefined ? oneEach(size) : oneForEachGroup(groups, fifoFailure)
+}
+
+function oneEach(size: number): Lanes {
+  let next = 0
+  return {
+    width: size,
+    take: () => (next < size ? next++ : undefined),
+    succeeded() {},
+    failed: () => NONE,
+  }
+}
+
+function oneForEachGroup(groups: readonly (string | undefined)[], fifoFailure: 'group' | 'batch'): Lanes {
+  const lanes = new Map<unknown, number[]>()
+  for (const [index, group] of groups.entries()) {
+    const key = group ?? index // a number is no group's name: a lane of its own
+    const lane = lanes.get(key)
+    if (lane) lane.push(index)
+    else lanes.set(key, [index])
+  }
+  // The waiting records of each lane, last first, so that the next one is popped.
+  const laneOf: number[][] = new Array(groups.length)
+  const ready: number[] = []
+  for (const lane of lanes.values()) {
+    for (const index of lane) laneOf[index] = lane
+    lane.reverse()
+    ready.push(lane.pop() as number)
+  }
+  // Invariant: `ready` holds the first waiting record of each lane of which none runs, last first. A batch of a FIFO
+  // queue has at most ten records, so that keeping it sorted costs nothing.
+  ready.reverse()
+
+  return {
+    width: lanes.size,
+    take: () => ready.pop(),
+    succeeded(index) {
+      const next = laneOf[index]?.pop()
+      if (next === undefined) return
+      const place = ready.findLastIndex((other) => other > next)
+      ready.splice(place + 1, 0, next)
+    },
+    failed(index) {
+      if (fifoFailure === 'group') return laneOf[index]?.splice(0) ?? NONE
+      return [...ready.splice(0), ...[...lanes.values()].flatMap((lane) => lane.splice(0))]
+    },
+  }
+}

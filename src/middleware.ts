@@ -1,0 +1,73 @@
+import type middy from '@middy/core'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import { isObject } from './describe.ts'
+import { warnOfDescriptorLimit } from './descriptors.ts'
+import { DurableContextError } from './errors.ts'
+import { createFanOuts } from './fan-out.ts'
+import { createInvocation, type Invocation } from './invocation.ts'
+import { checkOptions } from './options.ts'
+import { announceInvocation } from './registry.ts'
+import { checkSqsEvent } from './sqs-event.ts'
+import type { BoundedSqsBatchOptions } from './types.ts'
+
+type Request = middy.Request<SQSEvent, SQSBatchResponse>
+
+/** The invocations under way, by Middy's request: the one object that is an invocation's own in all its hooks. */
+const invocations = new WeakMap<object, Invocation>()
+
+/**
+ * A Middy middleware for functions that eat an SQS queue: it checks the event, runs the handler that `eachRecord()`
+ * made on its records, at most `concurrency` at once, and answers with exactly the records that failed, so that SQS
+ * redelivers those and no others.
+ *
+ * The event source mapping must have `ReportBatchItemFailures` on. Without it Lambda ignores the response and deletes
+ * the failed messages; nothing in the event shows the setting
+ * (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html).
+ *
+ * Make one instance a process, where the handler is made: its bound holds over all invocations that share it.
+ *
+ * @param options see {@link BoundedSqsBatchOptions}
+ * @throws {TypeError} at once, where an option is unknown, of the wrong kind or out of range
+ *
+ * @example
+ * export const handler = middy()
+ *   .use(boundedSqsBatch({ concurrency: 100 }))
+ *   .handler(eachRecord(async (record) => { await save(record.body) }))
+ */
+export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
+  const settings = checkOptions(options)
+  warnOfDescriptorLimit(settings.concurrency)
+  const startFanOut = createFanOuts(settings.concurrency, settings.recordTimeout)
+
+  function boundedSqsBatchBefore(request: Request): void {
+    if (invocations.has(request)) throw new TypeError('boundedSqsBatch() is used twice on one handler: use it once')
+    refuseDurableContext(request.context)
+    const batch = checkSqsEvent(request.event)
+    const invocation = createInvocation(batch, settings, startFanOut)
+    invocations.set(request, invocation)
+    announceInvocation(batch.event, invocation.run)
+    request.event = batch.event
+  }
+
+  async function boundedSqsBatchAfter(request: Request): Promise<void> {
+    const response = await invocations.get(request)?.conclude(request.response)
+    if (response) request.response = response
+  }
+
+  async function boundedSqsBatchOnError(request: Request): Promise<void> {
+    const response = await invocations.get(request)?.recover(request.error)
+    if (response) request.response = response
+  }
+
+  return { before: boundedSqsBatchBefore, after: boundedSqsBatchAfter, onError: boundedSqsBatchOnError }
+}
+
+/** A durable execution replays its handler from checkpoints, which a partial batch response would contradict. */
+function refuseDurableContext(context: unknown): void {
+  const { lambdaContext, executionContext, step } = (context ?? {}) as Record<string, unknown>
+  if (!isObject(lambdaContext) || !(isObject(executionContext) || typeof step === 'function')) return
+  throw new DurableContextError(
+    'boundedSqsBatch() got the context of a durable execution, which has no partial batch response: ' +
+      "use Middy's standard execution mode for a queue's batches",
+  )
+}

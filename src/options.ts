@@ -1,0 +1,83 @@
+import { inspect } from 'node:util'
+import { isObject, kindOf } from './describe.ts'
+import type { BoundedSqsBatchOptions, FailureLogger, TimeBudget } from './types.ts'
+
+/** Checked options, with their defaults. */
+export interface Settings {
+  readonly concurrency: number
+  readonly recordTimeout: number | undefined
+  readonly timeBudget: TimeBudget | false | undefined
+  readonly fifoFailure: 'group' | 'batch'
+  readonly throwOnFullBatchFailure: boolean
+  readonly logger: FailureLogger | false | undefined
+}
+
+/** What an option accepts: a test, and its words. */
+type Check = readonly [accepts: (value: unknown) => boolean, expected: string]
+
+const isNumber = (value: unknown): value is number => typeof value === 'number'
+const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 1
+const isDuration = (value: unknown) => isNumber(value) && Number.isFinite(value) && value > 0
+const isReserve = (value: unknown) => isNumber(value) && Number.isFinite(value) && value >= 0
+
+const CHECKS: Record<keyof BoundedSqsBatchOptions, Check> = {
+  concurrency: [isCount, 'an integer from 1'],
+  recordTimeout: [isDuration, 'a number of milliseconds, more than 0'],
+  timeBudget: [(value) => value === false || isObject(value), 'an object like { drain: 1000, abort: 250 }, or false'],
+  fifoFailure: [(value) => value === 'group' || value === 'batch', "'group' or 'batch'"],
+  throwOnFullBatchFailure: [(value) => typeof value === 'boolean', 'true or false'],
+  logger: [(value) => typeof value === 'function' || value === false, 'a function or false'],
+}
+
+const BUDGET_CHECKS: Record<keyof TimeBudget, Check> = {
+  drain: [isReserve, 'a number of milliseconds, 0 or more'],
+  abort: [isReserve, 'a number of milliseconds, 0 or more'],
+}
+
+/**
+ * Checks the options once, when the function starts, so that a mistake is a failed deployment and not a lost message.
+ *
+ * @throws {TypeError} that names the option, what was expected and what came
+ */
+export function checkOptions(options: BoundedSqsBatchOptions = {}): Settings {
+  check('', options, CHECKS)
+  if (options.timeBudget) check('timeBudget.', options.timeBudget, BUDGET_CHECKS)
+  return {
+    concurrency: concurrencyOfEnvironment() ?? options.concurrency ?? 100,
+    recordTimeout: options.recordTimeout,
+    timeBudget: options.timeBudget && { ...options.timeBudget },
+    fifoFailure: options.fifoFailure ?? 'group',
+    throwOnFullBatchFailure: options.throwOnFullBatchFailure ?? false,
+    logger: options.logger,
+  }
+}
+
+function check(prefix: string, options: unknown, checks: Record<string, Check>): void {
+  if (!isObject(options) || Array.isArray(options)) {
+    throw new TypeError(`boundedSqsBatch(): expected an object of options, got ${kindOf(options)}`)
+  }
+  for (const [key, value] of Object.entries(options)) {
+    if (!Object.hasOwn(checks, key)) {
+      const known = Object.keys(checks).join(', ')
+      throw new TypeError(`boundedSqsBatch(): unknown option ${JSON.stringify(prefix + key)}, expected one of ${known}`)
+    }
+    const [accepts, expected] = checks[key] as Check
+    if (value === undefined || accepts(value)) continue
+    const came = inspect(value, { depth: 0, maxStringLength: 100 })
+    throw new TypeError(
+      `boundedSqsBatch(): expected option ${prefix}${key} to be ${expected}, got ${came} (${kindOf(value)})`,
+    )
+  }
+}
+
+/** Lets an operator turn a function down without a change of code. A typo must not stop it from starting. */
+function concurrencyOfEnvironment(): number | undefined {
+  const value = process.env.BOUNDED_SQS_BATCH_CONCURRENCY
+  if (value === undefined) return undefined
+  if (/^\d+$/.test(value) && isCount(Number(value))) return Number(value)
+  process.emitWarning(
+    `BOUNDED_SQS_BATCH_CONCURRENCY is ignored: expected an integer from 1, got ${inspect(value, { maxStringLength: 100 })}`,
+    { type: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_CONCURRENCY' },
+  )
+  return undefined
+}

@@ -1,0 +1,30 @@
+import type { SQSBatchResponse, SQSRecord } from 'aws-lambda'
+import { isObject } from './describe.ts'
+import type { RecordOptions } from './types.ts'
+
+/** What an inner handler asks of the middleware: to run this on every record of the batch, and to report. */
+export type RunBatch = (
+  handle: (record: SQSRecord, options: RecordOptions) => unknown,
+  context: unknown,
+  signal: AbortSignal | undefined,
+) => Promise<SQSBatchResponse>
+
+/**
+ * Where the two halves meet: Middy hands an inner handler nothing but the event, the context and a signal. The event is
+ * a copy that the middleware made for this invocation alone, so that it tells invocations apart that share everything.
+ */
+const invocations = new WeakMap<object, RunBatch>()
+
+export function announceInvocation(event: object, run: RunBatch): void {
+  invocations.set(event, run)
+}
+
+/** @throws {TypeError} where the middleware has not seen this event */
+export function invocationOf(event: unknown, caller: string): RunBatch {
+  const run = isObject(event) ? invocations.get(event) : undefined
+  if (run) return run
+  throw new TypeError(
+    `The handler of ${caller}() got an event that boundedSqsBatch() has not prepared: ` +
+      'add .use(boundedSqsBatch()) to the same Middy handler, and pass its event on as it is',
+  )
+}

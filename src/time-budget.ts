@@ -1,0 +1,30 @@
+import type { TimeBudget } from './types.ts'
+
+/** When an invocation must stop starting and when it must answer, on the clock of `performance.now()`. */
+export interface Deadlines {
+  /** From here on no further record starts. */
+  readonly drainAt: number
+  /** From here on the response goes out, whatever still runs. */
+  readonly abortAt: number
+}
+
+const NO_DEADLINES: Deadlines = { drainAt: Infinity, abortAt: Infinity }
+
+/** Rule 7: the deadlines of an invocation whose fan-out begins `now`. */
+export function deadlines(budget: TimeBudget | false | undefined, context: unknown, now: number): Deadlines {
+  const left = budget === false ? undefined : timeLeft(context)
+  if (left === undefined) return NO_DEADLINES
+  const abort = (budget || undefined)?.abort ?? Math.min(250, 0.05 * left)
+  const drain = Math.max(abort, (budget || undefined)?.drain ?? Math.min(1000, 0.2 * left))
+  return { drainAt: now + left - drain, abortAt: now + left - abort }
+}
+
+/** A context that cannot tell, or tells nonsense, leaves an invocation without a budget rather than without a result. */
+function timeLeft(context: unknown): number | undefined {
+  try {
+    const left: unknown = (context as { getRemainingTimeInMillis(): unknown }).getRemainingTimeInMillis()
+    return typeof left === 'number' && Number.isFinite(left) && left > 0 ? left : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,103 @@
+import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+
+/** What a record handler gets as its third argument. */
+export interface RecordOptions {
+  /**
+   * Aborts at the record's timeout and at the end of the batch's time. Hand it to `fetch`, to an SDK client's `send`:
+   * a handler that heeds it frees its slot at once. It is made when it is first read, so destructure it, or hand this
+   * object on as it is; a copy made by `{ ...options }` lacks it.
+   */
+  readonly signal: AbortSignal
+  /** The record's place in the batch, from 0. */
+  readonly index: number
+  /** How often SQS has delivered this message, this time included: `ApproximateReceiveCount`, 1 where it is missing. */
+  readonly receiveCount: number
+}
+
+/**
+ * What to do with one record: a Middy handler with the record in the place of the event. Returning, or resolving, is
+ * success whatever the value; throwing, or rejecting, is failure whatever is thrown.
+ */
+export type RecordHandler<TRecord = SQSRecord> = (record: TRecord, context: Context, options: RecordOptions) => unknown
+
+/** A record whose `body` has been parsed. */
+export type ParsedRecord<TBody> = Omit<SQSRecord, 'body'> & { readonly body: TBody }
+
+/** An ordinary Middy (and Lambda) handler of a batch of SQS records. */
+export type BatchHandler = (
+  event: SQSEvent,
+  context: Context,
+  options?: { readonly signal?: AbortSignal },
+) => Promise<SQSBatchResponse>
+
+/** Milliseconds before the function's own timeout. */
+export interface TimeBudget {
+  /** When the time left falls to this, no further record starts. Default: 1,000 ms or 20 % of the time, the smaller. */
+  readonly drain?: number | undefined
+  /**
+   * When the time left falls to this, signals abort and the response goes out. Default: 250 ms or 5 % of the time, the
+   * smaller. A `drain` below it is raised to it.
+   */
+  readonly abort?: number | undefined
+}
+
+/** Called once for each record that is reported as failed. */
+export type FailureLogger = (error: unknown, record: SQSRecord) => void
+
+/** Options of `boundedSqsBatch()`. All have defaults; an unknown key is a TypeError. */
+export interface BoundedSqsBatchOptions {
+  /**
+   * Most handlers running at once, over all invocations that share this middleware instance: an integer from 1.
+   * `BOUNDED_SQS_BATCH_CONCURRENCY` in the environment takes its place. It counts records, not sockets.
+   * @default 100
+   */
+  readonly concurrency?: number | undefined
+  /**
+   * Milliseconds, more than 0. A record still open after this long: its signal aborts and it is reported as failed.
+   * @default none
+   */
+  readonly recordTimeout?: number | undefined
+  /**
+   * How much of the function's time is kept for finishing what runs and for answering; `false` for none. Without
+   * `context.getRemainingTimeInMillis`, as in most unit tests, there is no budget.
+   */
+  readonly timeBudget?: TimeBudget | false | undefined
+  /**
+   * On a FIFO queue, what a failed record blocks: the rest of its message group, or everything not yet started.
+   * @default 'group'
+   */
+  readonly fifoFailure?: 'group' | 'batch' | undefined
+  /**
+   * Throw `FullBatchFailureError` when every record of a non-empty batch failed, so that the invocation counts as an
+   * error in Lambda's metrics. The whole batch is redelivered, as it would be anyway.
+   * @default false
+   */
+  readonly throwOnFullBatchFailure?: boolean | undefined
+  /**
+   * A function that is called once for each failed record, or `false` for no log.
+   * @default one `console.error` a batch, with counts and groups of errors, without bodies
+   */
+  readonly logger?: FailureLogger | false | undefined
+}
+
+/** A checked event. Everything is read from the event once, so that what was checked is what is used. */
+export interface Batch {
+  /**
+   * A shallow copy of the event with the same records, made for one invocation: its identity tells the invocation, and
+   * two invocations that are given one event object stay apart.
+   */
+  readonly event: SQSEvent
+  readonly records: readonly SQSRecord[]
+  /** The `messageId` of each record: what a failure is reported by. */
+  readonly ids: readonly string[]
+  /** How often each record has been received. */
+  readonly receiveCounts: readonly number[]
+  /** On a FIFO queue, the message group of each record. `undefined` for the whole batch of a standard queue. */
+  readonly groups: readonly (string | undefined)[] | undefined
+}
+
+/** A record that did not succeed, and why. */
+export interface Failure {
+  readonly index: number
+  readonly reason: unknown
+}
