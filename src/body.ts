@@ -96,7 +96,7 @@ function partsOf(parsed: unknown): Parts {
         open.push(inner)
       }
     } else if (typeof value === 'string' || typeof value === 'number') {
-      for (const word of String(value).toLowerCase().match(WORD) ?? []) words.add(word)
+      for (const [word] of String(value).toLowerCase().matchAll(WORD)) words.add(word)
     }
   }
   return { words, keys }

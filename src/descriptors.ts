@@ -6,13 +6,12 @@ import { readdirSync, readFileSync } from 'node:fs'
  * containers and test machines have others.
  */
 export function warnOfDescriptorLimit(concurrency: number): void {
-  if (process.platform !== 'linux') return
   let free: number
   try {
     const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
     free = Number(limit ?? Infinity) - readdirSync('/proc/self/fd').length
   } catch {
-    return // a sandbox without /proc: nothing is known
+    return // no Linux, or a sandbox without /proc: nothing is known
   }
   if (concurrency <= free) return
   process.emitWarning(

@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { SQSRecord } from 'aws-lambda'
+import type { Context, SQSRecord } from 'aws-lambda'
 import { type BodyOption, bodyParser } from './body.ts'
 import { isObject, kindOf } from './describe.ts'
 import { invocationOf } from './registry.ts'
@@ -26,15 +26,18 @@ import type { BatchHandler, ParsedRecord, RecordHandler, RecordOptions } from '.
  *     await fetch(url, { method: 'POST', body: record.body, signal })
  *   }))
  */
-export function eachRecord(recordHandler: RecordHandler, options?: { readonly body?: undefined }): BatchHandler
-export function eachRecord(
-  recordHandler: RecordHandler<ParsedRecord<unknown>>,
+export function eachRecord<TContext extends Context>(
+  recordHandler: RecordHandler<SQSRecord, TContext>,
+  options?: { readonly body?: undefined },
+): BatchHandler<TContext>
+export function eachRecord<TContext extends Context>(
+  recordHandler: RecordHandler<ParsedRecord<unknown>, TContext>,
   options: { readonly body: 'json' },
-): BatchHandler
-export function eachRecord<TSchema extends StandardSchemaV1>(
-  recordHandler: RecordHandler<ParsedRecord<StandardSchemaV1.InferOutput<TSchema>>>,
+): BatchHandler<TContext>
+export function eachRecord<TSchema extends StandardSchemaV1, TContext extends Context>(
+  recordHandler: RecordHandler<ParsedRecord<StandardSchemaV1.InferOutput<TSchema>>, TContext>,
   options: { readonly body: TSchema },
-): BatchHandler
+): BatchHandler<TContext>
 export function eachRecord(recordHandler: unknown, options: unknown = {}): BatchHandler {
   if (typeof recordHandler !== 'function') {
     throw new TypeError(`eachRecord(): expected a handler of one record, a function, got ${kindOf(recordHandler)}`)

@@ -35,20 +35,20 @@ export function logReplacedError(logger: FailureLogger | false | undefined, erro
 }
 
 function callLogger(logger: FailureLogger, batch: Batch, failures: readonly Failure[]): void {
-  let thrown: { error: unknown } | undefined
-  const note = (error: unknown) => {
-    thrown ??= { error }
+  let isTold = false
+  const tellOnce = (error: unknown) => {
+    if (!isTold) writeLog(`${PREFIX} the logger threw ${tell(error, '  ')}`)
+    isTold = true
   }
   for (const { index, reason } of failures) {
     try {
       const returned: unknown = logger(reason, batch.records[index] as never)
       // The rejection of an async logger would kill the process.
-      if (isObject(returned)) Promise.resolve(returned).catch(note)
+      if (isObject(returned)) Promise.resolve(returned).catch(tellOnce)
     } catch (error) {
-      note(error)
+      tellOnce(error)
     }
   }
-  if (thrown) writeLog(`${PREFIX} the logger threw ${tell(thrown.error, '  ')}`)
 }
 
 function writeLog(text: string): void {

@@ -2,6 +2,7 @@ import PQueue from 'p-queue'
 import { isObject } from './describe.ts'
 import { RecordAbortedError, RecordBlockedError, RecordNotStartedError, RecordTimeoutError } from './errors.ts'
 import type { Lanes } from './lanes.ts'
+import { abort, LazyRecordOptions } from './record-options.ts'
 import type { Deadlines } from './time-budget.ts'
 import type { RecordOptions } from './types.ts'
 
@@ -217,37 +218,6 @@ interface Slot {
   startedAt: number
   options: LazyRecordOptions | undefined
   isDeaf: boolean
-}
-
-let abort: (options: LazyRecordOptions, reason: unknown) => void
-
-/** Makes a record's signal when it is asked for: an AbortController costs as much as the rest of a record's way. */
-class LazyRecordOptions implements RecordOptions {
-  static {
-    abort = (options, reason) => {
-      options.#reason = reason
-      options.#isAborted = true
-      options.#controller?.abort(reason)
-    }
-  }
-  readonly index: number
-  readonly receiveCount: number
-  #controller: AbortController | undefined
-  #isAborted = false
-  #reason: unknown
-
-  constructor(index: number, receiveCount: number) {
-    this.index = index
-    this.receiveCount = receiveCount
-  }
-
-  get signal(): AbortSignal {
-    if (!this.#controller) {
-      this.#controller = new AbortController()
-      if (this.#isAborted) this.#controller.abort(this.#reason)
-    }
-    return this.#controller.signal
-  }
 }
 
 export function rejected(reason: unknown): PromiseRejectedResult {

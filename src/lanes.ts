@@ -63,13 +63,13 @@ function oneForEachGroup(groups: readonly (string | undefined)[], fifoFailure: '
     width: lanes.size,
     take: () => ready.pop(),
     succeeded(index) {
-      const next = laneOf[index]?.pop()
+      const next = (laneOf[index] as number[]).pop()
       if (next === undefined) return
       const place = ready.findLastIndex((other) => other > next)
       ready.splice(place + 1, 0, next)
     },
     failed(index) {
-      if (fifoFailure === 'group') return laneOf[index]?.splice(0) ?? NONE
+      if (fifoFailure === 'group') return (laneOf[index] as number[]).splice(0)
       return [...ready.splice(0), ...[...lanes.values()].flatMap((lane) => lane.splice(0))]
     },
   }

@@ -63,8 +63,8 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
 }
 
 /** A durable execution replays its handler from checkpoints, which a partial batch response would contradict. */
-function refuseDurableContext(context: unknown): void {
-  const { lambdaContext, executionContext, step } = (context ?? {}) as Record<string, unknown>
+function refuseDurableContext(context: object): void {
+  const { lambdaContext, executionContext, step } = context as Record<string, unknown>
   if (!isObject(lambdaContext) || !(isObject(executionContext) || typeof step === 'function')) return
   throw new DurableContextError(
     'boundedSqsBatch() got the context of a durable execution, which has no partial batch response: ' +

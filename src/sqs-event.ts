@@ -35,8 +35,7 @@ function readEvent(event: unknown): Batch {
     const record = checkRecord(given[index], index)
     records.push(record)
     ids.push(checkId(record.messageId, index))
-    const count = Number(record.attributes?.ApproximateReceiveCount)
-    receiveCounts.push(count >= 1 ? count : 1)
+    receiveCounts.push(Number(record.attributes?.ApproximateReceiveCount) || 1)
     const group = fifoGroup(record)
     groups.push(group)
     isFifo ||= group !== undefined

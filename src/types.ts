@@ -16,17 +16,22 @@ export interface RecordOptions {
 
 /**
  * What to do with one record: a Middy handler with the record in the place of the event. Returning, or resolving, is
- * success whatever the value; throwing, or rejecting, is failure whatever is thrown.
+ * success whatever the value; throwing, or rejecting, is failure whatever is thrown. `TContext` is what the middlewares
+ * of the Middy handler make of the context.
  */
-export type RecordHandler<TRecord = SQSRecord> = (record: TRecord, context: Context, options: RecordOptions) => unknown
+export type RecordHandler<TRecord = SQSRecord, TContext extends Context = Context> = (
+  record: TRecord,
+  context: TContext,
+  options: RecordOptions,
+) => unknown
 
 /** A record whose `body` has been parsed. */
 export type ParsedRecord<TBody> = Omit<SQSRecord, 'body'> & { readonly body: TBody }
 
 /** An ordinary Middy (and Lambda) handler of a batch of SQS records. */
-export type BatchHandler = (
+export type BatchHandler<TContext extends Context = Context> = (
   event: SQSEvent,
-  context: Context,
+  context: TContext,
   options?: { readonly signal?: AbortSignal },
 ) => Promise<SQSBatchResponse>
 

@@ -1,0 +1,211 @@
+import t from 'tap'
+import { RecordTimeoutError } from '../src/index.ts'
+import { failed, handlerOf, heldRecords, ids, mockClock, settled, standardEvent, timedContext } from './support.ts'
+
+t.test('a record is reported at its timeout, its signal aborts, the others go on', async (t) => {
+  const clock = mockClock(t)
+  const errors: unknown[] = []
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2, logger: (error) => errors.push(error) })
+  const result = handle(standardEvent('a', 'b', 'c', 'd'))
+  await settled()
+  clock.advance(60)
+  held.succeed('b')
+  await settled()
+  t.strictSame(held.running(), ['a', 'c'])
+  clock.advance(39)
+  t.equal(held.signalOf('a')?.aborted, false)
+  clock.advance(1)
+  t.equal(held.signalOf('a')?.aborted, true)
+  t.ok(held.signalOf('a')?.reason instanceof RecordTimeoutError)
+  t.equal(held.signalOf('c')?.aborted, false, 'c began 60 ms later')
+  held.succeed('c')
+  await settled()
+  held.succeed('d')
+  t.strictSame(failed(await result), ['a'])
+  t.match(errors, [{ name: 'RecordTimeoutError', code: 'ERR_RECORD_TIMEOUT', timeout: 100 }])
+})
+
+t.test('its slot is held until its handler settles', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
+  const result = handle(standardEvent('a', 'b', 'c', 'd'))
+  await settled()
+  clock.advance(50)
+  held.succeed('b')
+  await settled()
+  clock.advance(50)
+  await settled()
+  t.strictSame(held.running(), ['a', 'c'], 'a is reported, but d does not start in its place')
+  held.succeed('a')
+  await settled()
+  t.strictSame(held.running(), ['c', 'd'])
+  held.succeed('c')
+  held.succeed('d')
+  t.strictSame(failed(await result), ['a'], 'that it succeeded after all comes too late')
+})
+
+t.test('a handler that heeds its signal frees its slot at once', async (t) => {
+  const clock = mockClock(t)
+  const started: string[] = []
+  const handle = handlerOf(
+    ({ messageId }, _context, { signal }) => {
+      started.push(messageId)
+      if (messageId !== 'a') return undefined
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason))
+      })
+    },
+    { recordTimeout: 100, concurrency: 1 },
+  )
+  const result = handle(standardEvent('a', 'b', 'c'))
+  await settled()
+  t.strictSame(started, ['a'])
+  clock.advance(100)
+  await settled()
+  t.strictSame(started, ['a', 'b', 'c'])
+  t.strictSame(failed(await result), ['a'])
+})
+
+t.test('a signal that is first read after the timeout is aborted', async (t) => {
+  const clock = mockClock(t)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let signal: AbortSignal | undefined
+  const handle = handlerOf(
+    async (_record, _context, options) => {
+      await promise
+      signal = options.signal
+    },
+    { recordTimeout: 100 },
+  )
+  const result = handle(standardEvent('a'))
+  await settled()
+  clock.advance(100)
+  t.strictSame(failed(await result), ['a'])
+  resolve()
+  await settled()
+  t.equal(signal?.aborted, true)
+})
+
+t.test('where deaf handlers hold every slot as long again, the batch ends', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
+  let response: unknown
+  const result = handle(standardEvent('a', 'b', 'c', 'd')).then((value) => {
+    response = value
+    return value
+  })
+  await settled()
+  clock.advance(199)
+  await settled()
+  t.equal(response, undefined)
+  clock.advance(1)
+  t.strictSame(failed(await result), ['a', 'b', 'c', 'd'])
+  t.strictSame(held.started, ['a', 'b'])
+})
+
+t.test('one slot that works is enough for the batch to go on', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
+  const result = handle(standardEvent(...ids(6)))
+  await settled()
+  for (const id of ['m1', 'm2', 'm3', 'm4', 'm5']) {
+    t.strictSame(held.running(), ['m0', id])
+    clock.advance(90)
+    held.succeed(id)
+    await settled()
+  }
+  t.strictSame(failed(await result), ['m0'])
+})
+
+t.test('a deaf handler that settles after all gives its slot back', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
+  const result = handle(standardEvent(...ids(6)))
+  await settled()
+  clock.advance(90)
+  held.succeed('m1')
+  await settled()
+  clock.advance(90)
+  held.succeed('m2')
+  await settled()
+  clock.advance(90)
+  t.strictSame(held.running(), ['m0', 'm3'], 'm0 is deaf')
+  held.fail('m0')
+  await settled()
+  t.strictSame(held.running(), ['m3', 'm4'])
+  clock.advance(199)
+  held.succeed('m4')
+  await settled()
+  t.strictSame(held.running(), ['m3', 'm5'], 'm3 alone is deaf: the batch goes on')
+  held.succeed('m5')
+  t.strictSame(failed(await result), ['m0', 'm3', 'm4'])
+})
+
+t.test('a record that hangs does not delay the response once the others are done', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const begin = performance.now()
+  const result = handlerOf(held.handle, { recordTimeout: 100 })(standardEvent('a', 'b'))
+  await settled()
+  held.succeed('b')
+  await settled()
+  clock.advance(100)
+  t.strictSame(failed(await result), ['a'])
+  t.equal(performance.now() - begin, 100)
+})
+
+t.test('once an invocation has ended, the next has its full concurrency', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { concurrency: 3 })
+  const first = handle(standardEvent('a', 'b', 'c', 'd'), timedContext(1000))
+  await settled()
+  clock.advance(950)
+  t.strictSame(failed(await first), ['a', 'b', 'c', 'd'])
+  const second = handle(standardEvent('x', 'y', 'z'))
+  await settled()
+  t.strictSame(held.running(), ['a', 'b', 'c', 'x', 'y', 'z'])
+  held.fail('a')
+  held.succeed('b')
+  held.succeed('x')
+  held.fail('y')
+  held.succeed('z')
+  await settled()
+  t.strictSame(failed(await second), ['y'])
+  t.strictSame(held.started, ['a', 'b', 'c', 'x', 'y', 'z'], 'd never starts')
+})
+
+t.test('late rejections and results are no unhandled rejections', async (t) => {
+  const clock = mockClock(t)
+  const unhandled: unknown[] = []
+  const note = (error: unknown) => unhandled.push(error)
+  process.on('unhandledRejection', note)
+  t.teardown(() => process.off('unhandledRejection', note))
+  const held = heldRecords()
+  const result = handlerOf(held.handle, { recordTimeout: 100 })(standardEvent('a', 'b', 'c'), timedContext(10_000))
+  await settled()
+  clock.advance(100)
+  t.strictSame(failed(await result), ['a', 'b', 'c'])
+  held.fail('a')
+  held.succeed('b')
+  held.fail('c', undefined)
+  await settled()
+  t.strictSame(unhandled, [])
+})
+
+t.test('a timeout longer than a timer can be never fires early', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const result = handlerOf(held.handle, { recordTimeout: 1e12 })(standardEvent('a'))
+  await settled()
+  clock.advance(2 ** 31)
+  await settled()
+  t.equal(held.signalOf('a')?.aborted, false)
+  held.succeed('a')
+  t.strictSame(failed(await result), [])
+})

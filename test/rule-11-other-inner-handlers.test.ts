@@ -1,0 +1,198 @@
+import middy from '@middy/core'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import t from 'tap'
+import { boundedSqsBatch, eachRecord } from '../src/index.ts'
+import { failed, handlerOf, heldRecords, logged, settled, standardEvent, testContext } from './support.ts'
+
+const ok = { status: 'fulfilled', value: 1 }
+const no = { status: 'rejected', reason: new Error('x') }
+
+function answer(value: unknown, ...ids: string[]): Promise<SQSBatchResponse> {
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async () => value as SQSBatchResponse)
+  return handler(standardEvent(...ids), testContext())
+}
+
+t.test('a PromiseSettledResult[] is converted, missing entries failed', async (t) => {
+  t.strictSame(failed(await answer([ok, no, ok], 'a', 'b', 'c')), ['b'])
+  t.strictSame(failed(await answer([ok], 'a', 'b', 'c')), ['b', 'c'])
+  t.strictSame(failed(await answer([undefined, ok, null], 'a', 'b', 'c')), ['a', 'c'])
+  t.strictSame(failed(await answer([], 'a', 'b')), ['a', 'b'])
+  t.strictSame(failed(await answer([no, ok], 'a', 'a')), ['a'])
+})
+
+t.test('the idiom of @middy/sqs-partial-batch-failure runs as it did', async (t) => {
+  const handler = middy<SQSEvent>()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler((event) =>
+      Promise.allSettled(
+        event.Records.map(async ({ messageId }) => {
+          if (messageId === 'b') throw new Error('b')
+        }),
+      ),
+    )
+  t.strictSame(await handler(standardEvent('a', 'b', 'c'), testContext()), {
+    batchItemFailures: [{ itemIdentifier: 'b' }],
+  })
+})
+
+t.test('{ batchItemFailures } is checked and passed on, in record order', async (t) => {
+  const list = (...ids: string[]) => ({ batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })) })
+  t.strictSame(await answer(list(), 'a', 'b'), list())
+  t.strictSame(await answer(list('c', 'a'), 'a', 'b', 'c'), list('a', 'c'))
+})
+
+const throwing = {
+  get batchItemFailures() {
+    throw new Error('SECRET')
+  },
+}
+const nonsense: [what: string, value: unknown, message: RegExp][] = [
+  ['undefined, of a forgotten return', undefined, /returned undefined/],
+  ['null', null, /returned null/],
+  ['{}', {}, /batchItemFailures is undefined/],
+  ['a string', 'done', /returned a string/],
+  ['true', true, /returned a boolean/],
+  ['a function', () => {}, /batchItemFailures is undefined/],
+  ['batchItemFailures: null', { batchItemFailures: null }, /batchItemFailures is null/],
+  ['batchItemFailures: {}', { batchItemFailures: {} }, /batchItemFailures is an object/],
+  ['an id of another batch', { batchItemFailures: [{ itemIdentifier: 'z' }] }, /entry 0 names no record/],
+  ['an empty id', { batchItemFailures: [{ itemIdentifier: 'a' }, { itemIdentifier: '' }] }, /entry 1 names no record/],
+  ['a bare id', { batchItemFailures: ['a'] }, /entry 0 names no record/],
+  ['an id under another key', { batchItemFailures: [{ messageId: 'a' }] }, /entry 0 names no record/],
+  [
+    'an id twice',
+    { batchItemFailures: [{ itemIdentifier: 'a' }, { itemIdentifier: 'a' }] },
+    /entry 1 names a record again/,
+  ],
+  ['values instead of settled results', [1, 2], /entry 0 is no PromiseSettledResult/],
+  ['ids instead of settled results', [ok, 'a'], /entry 1 is no PromiseSettledResult/],
+  ['a promise that is pending', [ok, { status: 'pending' }], /entry 1 is no PromiseSettledResult/],
+  ['more results than records', [ok, ok, ok], /3 results for 2 records/],
+  ['an object that throws when it is read', throwing, /throws when it is read/],
+  ['a status of an HTTP API', { statusCode: 200 }, /batchItemFailures is undefined/],
+]
+
+for (const [what, value, message] of nonsense) {
+  t.test(`${what} is a TypeError that says what to return`, async (t) => {
+    const error = await answer(value, 'a', 'b').catch((error) => error)
+    t.ok(error instanceof TypeError, String(error))
+    t.match(error.message, message)
+    t.match(error.message, /return what eachRecord\(\) returns/)
+    t.notMatch(error.message, 'SECRET')
+  })
+}
+
+t.test('a handler of its own may prepare the batch and then call that of eachRecord()', async (t) => {
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async (event: SQSEvent, context, options) => {
+      const prepared = await Promise.resolve('prepared')
+      return eachRecord((record) => {
+        t.equal(prepared, 'prepared')
+        if (record.messageId === 'b') throw new Error('b')
+      })(event, context, options)
+    })
+  t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), ['b'])
+})
+
+t.test('it may add to the report, too', async (t) => {
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async (event: SQSEvent, context) => {
+      const report = await eachRecord(({ messageId }) => {
+        if (messageId === 'b') throw new Error('b')
+      })(event, context)
+      report.batchItemFailures.push({ itemIdentifier: 'a' })
+      return report
+    })
+  t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['a', 'b'])
+})
+
+t.test('a handler that forgets to return what eachRecord() gave is a TypeError, waited for or not', async (t) => {
+  for (const waits of [true, false]) {
+    const held = heldRecords()
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(async (event: SQSEvent, context) => {
+        const report = eachRecord(held.handle)(event, context)
+        await settled()
+        held.succeed('a')
+        if (!waits) return
+        held.succeed('b')
+        await report
+      })
+    const result = handler(standardEvent('a', 'b'), testContext())
+    await t.rejects(result, { name: 'TypeError', message: /returned undefined/ })
+  }
+})
+
+t.test('eachRecord() without the middleware says so', async (t) => {
+  const bare = eachRecord(() => t.fail('started'))
+  const message = /add \.use\(boundedSqsBatch\(\)\)/
+  await t.rejects(bare(standardEvent('a'), testContext()), { name: 'TypeError', message })
+  await t.rejects(middy<SQSEvent>().handler(bare)(standardEvent('a'), testContext()), { name: 'TypeError', message })
+  await t.rejects(bare(undefined as never, testContext()), { name: 'TypeError', message })
+})
+
+t.test('the records of a batch are not run twice, nor after its end', async (t) => {
+  const started: string[] = []
+  const inner = eachRecord(({ messageId }) => started.push(messageId))
+  let event: SQSEvent | undefined
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async (given: SQSEvent, context) => {
+      event = given
+      const report = await inner(given, context)
+      await t.rejects(inner(given, context), { name: 'TypeError', message: /called twice/ })
+      return report
+    })
+  t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), [])
+  await t.rejects(inner(event as SQSEvent, testContext()))
+  t.strictSame(started, ['a', 'b'])
+
+  const late = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async (given: SQSEvent) => {
+      event = given
+      throw new Error('set-up failed')
+    })
+  await t.rejects(late(standardEvent('c'), testContext()), /set-up failed/)
+  await t.rejects(inner(event as SQSEvent, testContext()), /too late/)
+  t.strictSame(started, ['a', 'b'])
+})
+
+t.test('what another inner handler reports is logged', async (t) => {
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch())
+    .handler(async () => [ok, no] as never)
+  const [line, ...more] = await logged(() => handler(standardEvent('a', 'b'), testContext()))
+  t.match(line, /1 of 2 records failed/)
+  t.match(line, /1 × Error: x \[b\]/)
+  t.strictSame(more, [])
+})
+
+t.test('eachRecord() checks what it is given at once', (t) => {
+  t.throws(() => eachRecord(undefined as never), { name: 'TypeError', message: /a function, got undefined/ })
+  t.throws(() => eachRecord({} as never), { name: 'TypeError', message: /a function, got an object/ })
+  const handle = () => {}
+  t.throws(() => eachRecord(handle, null as never), { name: 'TypeError', message: /options, got null/ })
+  t.throws(() => eachRecord(handle, { bdy: 'json' } as never), { name: 'TypeError', message: /unknown option "bdy"/ })
+  t.throws(() => eachRecord(handle, { body: 'xml' } as never), { name: 'TypeError', message: /got "xml"/ })
+  t.throws(() => eachRecord(handle, { body: {} } as never), { name: 'TypeError', message: /got an object/ })
+  t.throws(() => eachRecord(handle, { body: { '~standard': {} } } as never), { name: 'TypeError' })
+  t.end()
+})
+
+t.test('a handler is called with the record, the context, and its options', async (t) => {
+  const context = testContext()
+  const event = standardEvent('a', 'b')
+  await handlerOf((record, given, options) => {
+    t.equal(record, event.Records[options.index])
+    t.equal(given, context)
+    t.ok(options.signal instanceof AbortSignal)
+    t.equal(options.signal, options.signal)
+    t.equal(options.receiveCount, 1)
+  })(event, context)
+})

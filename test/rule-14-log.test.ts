@@ -1,0 +1,219 @@
+import middy from '@middy/core'
+import type { SQSEvent } from 'aws-lambda'
+import t from 'tap'
+import { boundedSqsBatch, eachRecord } from '../src/index.ts'
+import {
+  failed,
+  fifoEvent,
+  handlerOf,
+  heldRecords,
+  ids,
+  logged,
+  mockClock,
+  settled,
+  sqsRecord,
+  standardEvent,
+  testContext,
+  timedContext,
+} from './support.ts'
+
+/** Handles records with the default log and returns what it wrote. */
+function logOf(handle: Parameters<typeof handlerOf>[0], event: Parameters<ReturnType<typeof handlerOf>>[0]) {
+  return logged(() => handlerOf(handle, { logger: undefined })(event))
+}
+
+t.test('nothing is logged where nothing failed', async (t) => {
+  t.strictSame(await logOf(() => {}, standardEvent('a', 'b')), [])
+})
+
+t.test('one entry a batch: counts, and groups by name and message, the largest first', async (t) => {
+  const lines = await logOf(
+    (_record, _context, { index }) => {
+      if (index % 100 === 0) throw new TypeError('rare')
+      if (index % 2 === 0) throw new Error(`order ${index} of d9428888-122b-11e1-b85c-61cd3cbb3210 took 1.5 s`)
+    },
+    standardEvent(...ids(1000)),
+  )
+  t.equal(lines.length, 1)
+  const text = lines[0] as string
+  const [head, first, ...rest] = text.split('\n')
+  t.equal(head, 'middy-bounded-sqs-batch: 500 of 1000 records failed')
+  t.equal(first, '  490 × Error: order 2 of d9428888-122b-11e1-b85c-61cd3cbb3210 took 1.5 s [m2, m4, m6, …]')
+  t.match(rest[0], /^ {4}at .*rule-14-log/)
+  t.ok(rest.includes('  10 × TypeError: rare [m0, m100, m200, …]'))
+  t.equal(rest.filter((line) => line.startsWith('  ') && !line.startsWith('    ')).length, 1)
+})
+
+t.test('what timed out, was blocked, or never started is counted', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const lines = await logged(async () => {
+    const handle = handlerOf(held.handle, { logger: undefined, concurrency: 2, recordTimeout: 100 })
+    const result = handle(fifoEvent('a1', 'b1', 'a2', 'a3', 'b2', 'c1', 'd1'), timedContext(10_000))
+    await settled()
+    clock.advance(50)
+    held.fail('b1', new Error('b1 failed'))
+    await settled()
+    t.strictSame(held.running(), ['a1', 'c1'])
+    clock.advance(250)
+    t.equal(failed(await result).length, 7)
+  })
+  t.equal(lines.length, 1)
+  const text = lines[0] as string
+  t.match(text, /7 of 7 records failed \(2 timed out, 3 blocked, 1 never started\)\n/)
+  t.match(text, /\n {2}2 × RecordTimeoutError: The record was not finished within its 100 ms \[a1, c1\]\n/)
+  t.match(text, /\n {2}1 × Error: b1 failed \[b1\]\n/)
+  t.notMatch(text, 'RecordBlockedError')
+  t.notMatch(text, 'RecordNotStartedError')
+})
+
+t.test('at most ten groups', async (t) => {
+  const names = 'abcdefghijklmno'.split('')
+  const lines = await logOf(
+    ({ messageId }) => {
+      throw new Error(`kind ${messageId}`)
+    },
+    standardEvent(...names),
+  )
+  const groups = (lines[0] as string).split('\n').filter((line) => / × /.test(line))
+  t.equal(groups.length, 10)
+  t.match(lines[0], /\n {2}and 5 more kinds of error$/)
+})
+
+t.test('no body, attribute or receipt handle, no cause; long and many-lined messages are cut', async (t) => {
+  const event = {
+    Records: [
+      sqsRecord('a', {
+        body: 'SECRET-body',
+        receiptHandle: 'SECRET-handle',
+        messageAttributes: { x: { dataType: 'String', stringValue: 'SECRET-attribute' } },
+      }),
+    ],
+  }
+  const long = `first line\n    at SECRET-in-message (a:1:1)\n${'x'.repeat(1000)}SECRET-tail`
+  const [text] = await logOf(() => {
+    throw new Error(long, { cause: new Error('SECRET-cause') })
+  }, event)
+  t.match(text, /1 × Error: first line at SECRET-in-message \(a:1:1\) x+… \[a\]\n {4}at /)
+  t.equal(text?.match(/SECRET/g)?.length, 1, 'once, in the message as the handler wrote it')
+  for (const line of (text as string).split('\n')) t.ok(line.length < 230, `${line.length} characters`)
+})
+
+t.test('errors that are none, or that throw when they are read', async (t) => {
+  const frameless = Object.assign(new Error('no stack'), { stack: undefined })
+  const thrown: [unknown, string][] = [
+    ['a text', '1 × thrown string: a text [a]'],
+    [undefined, '1 × thrown undefined: undefined [a]'],
+    [null, '1 × thrown object: null [a]'],
+    [Symbol('s'), '1 × thrown symbol: Symbol(s) [a]'],
+    [{ code: 5 }, '1 × an object [a]'],
+    [frameless, '1 × Error: no stack [a]'],
+    [{ name: 'Named', message: 7 }, '1 × Named [a]'],
+    [
+      {
+        get message() {
+          throw new Error('SECRET')
+        },
+      },
+      '1 × an error that throws when it is read [a]',
+    ],
+  ]
+  for (const [value, expected] of thrown) {
+    const [text] = await logOf(() => Promise.reject(value), standardEvent('a'))
+    t.equal(text, `middy-bounded-sqs-batch: 1 of 1 records failed\n  ${expected}`)
+  }
+})
+
+t.test('frames are told also where the stack has an older message, which is not', async (t) => {
+  const error = new Error('SECRET')
+  error.message = 'rewritten'
+  const [text] = await logOf(() => Promise.reject(error), standardEvent('a'))
+  t.match(text, /1 × Error: rewritten \[a\]\n {4}at /)
+  t.notMatch(text, 'SECRET')
+})
+
+t.test('an error that ended the batch is in its entry, or in one of its own beside a logger', async (t) => {
+  for (const logger of [undefined, () => {}, false] as const) {
+    const held = heldRecords()
+    const handler = middy()
+      .use(boundedSqsBatch(logger === undefined ? {} : { logger }))
+      .handler(async (event: SQSEvent, context) => {
+        void eachRecord(held.handle)(event, context)
+        await settled()
+        throw new Error('the other half failed')
+      })
+    const lines = await logged(async () => {
+      t.strictSame(failed(await handler(standardEvent('a'), testContext())), ['a'])
+    })
+    t.equal(lines.length, logger === false ? 0 : 1)
+    if (logger !== false) t.match(lines[0], 'Error: the other half failed')
+    if (logger === undefined) t.match(lines[0], /1 of 1 records failed\n {2}ended by Error/)
+  }
+})
+
+t.test('logger: false logs nothing', async (t) => {
+  const lines = await logged(() =>
+    handlerOf(() => Promise.reject(new Error('x')), { logger: false })(standardEvent('a')),
+  )
+  t.strictSame(lines, [])
+})
+
+t.test('a logger is called once for each failed record, with the error and the record', async (t) => {
+  const calls: [unknown, unknown][] = []
+  const event = standardEvent('a', 'b', 'c', 'd')
+  const lines = await logged(() =>
+    handlerOf(
+      ({ messageId }) => {
+        if (messageId !== 'b') throw messageId
+      },
+      { logger: (error, record) => calls.push([error, record]) },
+    )(event),
+  )
+  t.strictSame(
+    calls.map(([error]) => error),
+    ['a', 'c', 'd'],
+  )
+  t.ok(calls.every(([error, record]) => event.Records.find(({ messageId }) => messageId === error) === record))
+  t.strictSame(lines, [])
+})
+
+t.test('a logger that throws or rejects changes nothing, and is told of', async (t) => {
+  const fails = () => Promise.reject(new Error('x'))
+  let calls = 0
+  const throws = () => {
+    calls++
+    throw new Error('the log is full')
+  }
+  const [line, ...more] = await logged(async () => {
+    t.strictSame(failed(await handlerOf(fails, { logger: throws })(standardEvent('a', 'b'))), ['a', 'b'])
+  })
+  t.equal(calls, 2)
+  t.match(line, /the logger threw Error: the log is full/)
+  t.strictSame(more, [])
+
+  const unhandled: unknown[] = []
+  const note = (error: unknown) => unhandled.push(error)
+  process.on('unhandledRejection', note)
+  t.teardown(() => process.off('unhandledRejection', note))
+  const rejects = (async () => {
+    throw new Error('the log is away')
+  }) as () => void
+  const rejections = await logged(async () => {
+    t.strictSame(failed(await handlerOf(fails, { logger: rejects })(standardEvent('a'))), ['a'])
+    await settled()
+  })
+  t.match(rejections, [/the logger threw Error: the log is away/])
+  t.strictSame(unhandled, [])
+})
+
+t.test('a console that throws changes nothing', async (t) => {
+  const { error } = console
+  console.error = () => {
+    throw new Error('EPIPE')
+  }
+  t.teardown(() => {
+    console.error = error
+  })
+  const handle = handlerOf(() => Promise.reject(new Error('x')), { logger: undefined })
+  t.strictSame(failed(await handle(standardEvent('a'))), ['a'])
+})
