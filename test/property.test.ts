@@ -1,17 +1,19 @@
 import middy from '@middy/core'
+import type { Context } from 'aws-lambda'
 import fc from 'fast-check'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord } from '../src/index.ts'
-import { failed, mockClock, settled, sqsRecord, standardEvent, timedContext } from './support.ts'
+import { failed, mockClock, settled, sqsRecord } from './support.ts'
 
-// Random batches against a model of a few lines, on a clock of their own. Every record has a time that its handler
-// takes and an outcome; the model knows nothing of queues, lanes or promises: it goes from event to event.
+// Random batches against a model that knows nothing of queues, lanes or promises. Handlers take multiples of 20 ms, a
+// timeout comes at 5 (and 10) ms past one, the drain at 3 and the end at 7: what would come first of two things that
+// happen at the same time is nobody's promise.
 
 interface Plan {
-  readonly took: number
-  readonly outcome: 'succeeds' | 'fails' | 'hangs'
-  readonly isSync: boolean
   readonly group: string
+  readonly outcome: 'succeeds' | 'fails' | 'hangs'
+  /** Milliseconds; 0 for a handler that is not asynchronous. */
+  readonly takes: number
 }
 
 interface Scenario {
@@ -19,95 +21,157 @@ interface Scenario {
   readonly isFifo: boolean
   readonly fifoFailure: 'group' | 'batch'
   readonly concurrency: number
-  readonly recordTimeout: number | undefined
-  readonly remaining: number | undefined
+  readonly recordTimeout: number
+  readonly drainAt: number
+  readonly abortAt: number
 }
 
-/** The ids that must be reported, and those that must be started, in this order. */
-function model({ plans, isFifo, fifoFailure, concurrency, recordTimeout = Infinity, remaining }: Scenario) {
-  const abortAt = remaining === undefined ? Infinity : remaining - Math.min(250, 0.05 * remaining)
-  const drainAt = remaining === undefined ? Infinity : remaining - Math.min(1000, 0.2 * remaining)
-  const succeeded = new Set<number>()
-  const blocked = new Set<number>()
+/** What is reported, what starts, in this order, and when the response goes out. */
+function model({ plans, isFifo, fifoFailure, concurrency, recordTimeout, drainAt, abortAt }: Scenario) {
+  const groupOf = (index: number) => (isFifo ? plans[index]?.group : index)
   const started: number[] = []
-  const decided = new Set<number>()
-  let slots: { index: number; since: number; freeAt: number }[] = []
+  const state = plans.map((): 'waits' | 'runs' | 'succeeded' | 'failed' => 'waits')
+  const slots: { index: number; since: number; until: number }[] = []
   let now = 0
-  const block = (index: number) => {
-    if (!isFifo) return
-    for (let later = 0; later < plans.length; later++) {
-      if (started.includes(later)) continue
-      if (fifoFailure === 'batch' || plans[later]?.group === plans[index]?.group) blocked.add(later)
+
+  const settle = (index: number, outcome: Plan['outcome']) => {
+    if (state[index] !== 'runs') return
+    state[index] = outcome === 'succeeds' ? 'succeeded' : 'failed'
+    if (outcome === 'succeeds' || !isFifo) return
+    for (const [other, what] of state.entries()) {
+      const isBlocked = fifoFailure === 'batch' || groupOf(other) === groupOf(index)
+      if (what === 'waits' && isBlocked) state[other] = 'failed'
     }
   }
-  for (;;) {
-    // Handlers that are due settle, in the order in which they were started; a timeout at the same time comes first.
-    for (const { index, since } of slots) {
-      if (!decided.has(index) && now - since >= recordTimeout) {
-        decided.add(index)
-        block(index)
-      }
-    }
-    for (const { index, freeAt } of slots) {
-      if (freeAt > now || decided.has(index)) continue
-      decided.add(index)
-      if (plans[index]?.outcome === 'succeeds') succeeded.add(index)
-      else block(index)
-    }
-    slots = slots.filter(({ freeAt }) => freeAt > now)
-    const isOver = () => plans.every((_plan, index) => decided.has(index) || blocked.has(index))
-    for (let index = 0; index < plans.length && slots.length < concurrency && now < drainAt; index++) {
-      const plan = plans[index] as Plan
-      if (started.includes(index) || blocked.has(index)) continue
-      const isHeld = isFifo && slots.some((slot) => plans[slot.index]?.group === plan.group)
-      if (isHeld) continue
+  const startWhatMay = () => {
+    while (now < drainAt && slots.length < concurrency) {
+      const index = state.findIndex(
+        (what, index) =>
+          what === 'waits' && !state.some((other, at) => other === 'runs' && groupOf(at) === groupOf(index)),
+      )
+      if (index < 0) return
+      const { outcome, takes } = plans[index] as Plan
       started.push(index)
-      if (plan.isSync && plan.outcome !== 'hangs') {
-        decided.add(index)
-        if (plan.outcome === 'succeeds') succeeded.add(index)
-        else block(index)
-        index = -1 // a slot was free again at once: the first that may start now
-        continue
-      }
-      slots.push({ index, since: now, freeAt: plan.outcome === 'hangs' ? Infinity : now + plan.took })
+      state[index] = 'runs'
+      if (takes > 0) slots.push({ index, since: now, until: outcome === 'hangs' ? Infinity : now + takes })
+      else settle(index, outcome)
     }
-    const running = slots.filter(({ index }) => !decided.has(index))
-    if (isOver() || (now >= drainAt && running.length === 0) || now >= abortAt) break
-    const isStuck = slots.length === concurrency && slots.every(({ since }) => now - since >= 2 * recordTimeout)
-    if (isStuck) break
-    const events = [
-      drainAt,
-      abortAt,
-      ...slots.flatMap(({ since, freeAt }) => [freeAt, since + recordTimeout, since + 2 * recordTimeout]),
-    ]
-    const next = Math.min(...events.filter((at) => at > now))
-    if (next === Infinity) break
-    now = next
+  }
+  const isOver = () => {
+    if (now >= abortAt || !state.some((what) => what === 'runs' || (what === 'waits' && now < drainAt))) return true
+    return slots.length === concurrency && slots.every(({ since }) => now >= since + 2 * recordTimeout)
+  }
+
+  startWhatMay()
+  while (!isOver()) {
+    const events = slots.flatMap(({ since, until }) => [until, since + recordTimeout, since + 2 * recordTimeout])
+    now = Math.min(...[drainAt, abortAt, ...events].filter((at) => at > now))
+    for (const { index, since } of slots) if (now >= since + recordTimeout) settle(index, 'hangs')
+    for (const slot of slots.filter(({ until }) => until === now)) {
+      slots.splice(slots.indexOf(slot), 1)
+      settle(slot.index, (plans[slot.index] as Plan).outcome)
+    }
+    startWhatMay()
   }
   return {
-    reported: plans.flatMap((_plan, index) => (succeeded.has(index) ? [] : `m${index}`)),
+    reported: plans.flatMap((_plan, index) => (state[index] === 'succeeded' ? [] : `m${index}`)),
     started: started.map((index) => `m${index}`),
+    end: now,
   }
 }
 
-// Times are chosen so that no two events of different kinds fall together: what comes first then is nobody's promise.
 const plan = fc.record({
-  took: fc.integer({ min: 1, max: 30 }).map((n) => n * 10 + 1),
-  outcome: fc.oneof(
-    { weight: 6, arbitrary: fc.constant('succeeds' as const) },
-    { weight: 3, arbitrary: fc.constant('fails' as const) },
-  ),
-  isSync: fc.boolean(),
   group: fc.constantFrom('a', 'b', 'c'),
+  outcome: fc.constantFrom('succeeds', 'succeeds', 'succeeds', 'fails', 'hangs') as fc.Arbitrary<Plan['outcome']>,
+  takes: fc.nat(6).map((n) => n * 20),
 })
-const hangingPlan = fc.record({ ...planFields(), outcome: fc.constantFrom('succeeds', 'fails', 'hangs') })
+const scenario: fc.Arbitrary<Scenario> = fc
+  .record({
+    plans: fc.array(plan, { maxLength: 16 }),
+    isFifo: fc.boolean(),
+    fifoFailure: fc.constantFrom('group', 'batch') as fc.Arbitrary<'group' | 'batch'>,
+    concurrency: fc.integer({ min: 1, max: 5 }),
+    recordTimeout: fc.oneof(
+      fc.constant(Infinity),
+      fc.integer({ min: 0, max: 6 }).map((n) => n * 20 + 5),
+    ),
+    drainAt: fc.integer({ min: 0, max: 20 }).map((n) => n * 20 + 3),
+    drain: fc.integer({ min: 0, max: 6 }).map((n) => n * 20 + 4),
+  })
+  .map(({ drain, plans, ...rest }) => ({
+    ...rest,
+    plans: plans.map((plan) => (plan.outcome === 'hangs' ? { ...plan, takes: 1 } : plan)),
+    abortAt: rest.drainAt + drain,
+  }))
 
-function planFields() {
-  return {
-    took: fc.integer({ min: 1, max: 30 }).map((n) => n * 10 + 1),
-    isSync: fc.boolean(),
-    group: fc.constantFrom('a', 'b', 'c'),
-  }
+function handle(scenario: Scenario) {
+  const { plans, isFifo, fifoFailure, concurrency, recordTimeout, drainAt, abortAt } = scenario
+  const started: string[] = []
+  let running = 0
+  let mostRunning = 0
+  const handler = middy()
+    .use(
+      boundedSqsBatch({
+        concurrency,
+        fifoFailure,
+        recordTimeout: recordTimeout === Infinity ? undefined : recordTimeout,
+        timeBudget: { drain: abortAt - drainAt + 1000, abort: 1000 },
+        logger: false,
+      }),
+    )
+    .handler(
+      eachRecord(({ messageId }, _context, { index }) => {
+        const { outcome, takes } = plans[index] as Plan
+        started.push(messageId)
+        if (takes === 0) {
+          if (outcome === 'fails') throw new Error(messageId)
+          return
+        }
+        mostRunning = Math.max(mostRunning, ++running)
+        const { promise, resolve, reject } = Promise.withResolvers<void>()
+        if (outcome !== 'hangs') {
+          setTimeout(() => {
+            running--
+            if (outcome === 'fails') reject(new Error(messageId))
+            else resolve()
+          }, takes)
+        }
+        return promise
+      }),
+    )
+  const Records = plans.map(({ group }, index) => {
+    const record = sqsRecord(`m${index}`, { eventSourceARN: isFifo ? 'arn:aws:sqs:x:1:q.fifo' : 'arn:aws:sqs:x:1:q' })
+    return { ...record, attributes: { ...record.attributes, MessageGroupId: group } }
+  })
+  const context = { getRemainingTimeInMillis: () => abortAt + 1000 } as Context
+  return { result: handler({ Records }, context), started, mostRunning: () => mostRunning }
 }
-void plan
-void hangingPlan
+
+t.test('the report, what starts and when the response goes out are those of the model; the bound holds', async (t) => {
+  const clock = mockClock(t)
+  const runs = Number(process.env.PROPERTY_RUNS ?? 400)
+  await fc.assert(
+    fc.asyncProperty(scenario, async (scenario) => {
+      const expected = model(scenario)
+      const begin = performance.now()
+      const run = handle(scenario)
+      let end: number | undefined
+      const result = run.result.finally(() => {
+        end = performance.now() - begin
+      })
+      for (let now = 0; end === undefined && now <= scenario.abortAt + 20; now += 20) {
+        for (const offset of [0, 3, 5, 7, 10]) {
+          if (end === undefined) clock.advance(begin + now + offset - performance.now())
+          await settled()
+        }
+      }
+      const actual = { reported: failed(await result), started: run.started, end }
+      if (JSON.stringify(actual) !== JSON.stringify(expected)) {
+        throw new Error(`expected ${JSON.stringify(expected)}, got ${JSON.stringify(actual)}`)
+      }
+      if (run.mostRunning() > scenario.concurrency) throw new Error(`${run.mostRunning()} ran at once`)
+    }),
+    { numRuns: runs },
+  )
+  t.pass(`${runs} scenarios`)
+})

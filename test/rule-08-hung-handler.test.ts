@@ -121,6 +121,24 @@ t.test('one slot that works is enough for the batch to go on', async (t) => {
   t.strictSame(failed(await result), ['m0'])
 })
 
+t.test('a slot between two records has nothing to time out', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const result = handlerOf(held.handle, { recordTimeout: 100, concurrency: 1 })(standardEvent('a', 'b'))
+  await settled()
+  clock.advance(99)
+  held.succeed('a')
+  for (let turn = 0; turn < 20; turn++) await null // the lane now waits for a turn of the event loop
+  t.strictSame(held.started, ['a'])
+  clock.advance(1)
+  await settled()
+  t.strictSame(held.started, ['a', 'b'])
+  clock.advance(99)
+  t.equal(held.signalOf('b')?.aborted, false)
+  clock.advance(1)
+  t.strictSame(failed(await result), ['b'])
+})
+
 t.test('a deaf handler that settles after all gives its slot back', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()

@@ -126,6 +126,7 @@ t.test('errors that are none, or that throw when they are read', async (t) => {
 
 t.test('frames are told also where the stack has an older message, which is not', async (t) => {
   const error = new Error('SECRET')
+  t.match(error.stack, 'SECRET') // a stack is written when it is first read
   error.message = 'rewritten'
   const [text] = await logOf(() => Promise.reject(error), standardEvent('a'))
   t.match(text, /1 × Error: rewritten \[a\]\n {4}at /)

@@ -1,0 +1,117 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import t from 'tap'
+import { failed, logged, sqsRecord } from './support.ts'
+
+// The samples are written beside this file, so that they find the package, its peers and Zod as a user's file does.
+const folder = fileURLToPath(new URL('./readme-samples/', import.meta.url))
+const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+const samples = new Map(
+  Array.from(readme.matchAll(/<!-- sample: ([\w-]+) -->\n```ts\n([\s\S]*?)```/g), ([, name, code]) => [
+    name as string,
+    code as string,
+  ]),
+)
+
+type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>
+
+async function run(name: string, bodies: string[]): Promise<string[]> {
+  const { handler } = (await import(pathToFileURL(`${folder}${name}.ts`).href)) as { handler: Handler }
+  return failed(
+    await handler({ Records: bodies.map((body, index) => sqsRecord(`m${index}`, { body })) }, {} as Context),
+  )
+}
+
+t.before(() => {
+  mkdirSync(folder, { recursive: true })
+  for (const [name, code] of samples) writeFileSync(`${folder}${name}.ts`, code)
+})
+t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+
+t.test('every TypeScript sample of the README is run here', (t) => {
+  t.equal(readme.match(/```ts\n/g)?.length, samples.size)
+  t.strictSame([...samples.keys()], ['start', 'prepare', 'schema', 'migration', 'testing'])
+  t.end()
+})
+
+t.test('they compile in strict mode', (t) => {
+  const compilerOptions = { noUnusedParameters: false } // a sample shows the parameters that there are
+  const tsconfig = { extends: '../../tsconfig.json', compilerOptions, include: ['*.ts'] }
+  writeFileSync(`${folder}tsconfig.json`, JSON.stringify(tsconfig))
+  const tsc = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url))
+  // By way of a shell without NODE_OPTIONS: tap's hooks in there do not get along with the compiler.
+  const shell = ['-c', 'NODE_OPTIONS= exec "$0" "$@"', process.execPath, tsc, '-p', folder]
+  const compile = () => execFileSync('sh', shell, { encoding: 'utf8', stdio: 'pipe' })
+  t.doesNotThrow(compile)
+  t.end()
+})
+
+t.test('start: posts each record', async (t) => {
+  const server = createServer((request, response) => {
+    let body = ''
+    request.on('data', (chunk) => {
+      body += chunk
+    })
+    request.on('end', () => response.writeHead(body === 'refuse' ? 503 : 200).end('answer'))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  process.env.DOWNSTREAM_URL = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const [text] = await logged(async () => {
+    t.strictSame(await run('start', ['a', 'refuse', 'b', 'refuse']), ['m1', 'm3'])
+  })
+  t.match(text, /2 of 4 records failed\n {2}2 × Error: downstream said 503 \[m1, m3\]/)
+})
+
+t.test('prepare: sets up for the batch', async (t) => {
+  await logged(async () => t.strictSame(await run('prepare', ['apple', 'pear']), ['m1']))
+})
+
+t.test('schema: validates', async (t) => {
+  const order = JSON.stringify({ id: '7f1d6a0e-4f3b-4c1e-9d55-0a9c5f2f9b11', amount: 3 })
+  const { log } = console
+  const lines: unknown[][] = []
+  console.log = (...parts) => lines.push(parts)
+  t.teardown(() => {
+    console.log = log
+  })
+  await logged(async () =>
+    t.strictSame(await run('schema', [order, '{"id":"x","amount":-1}', 'no JSON']), ['m1', 'm2']),
+  )
+  t.strictSame(lines, [['7f1d6a0e-4f3b-4c1e-9d55-0a9c5f2f9b11', '3.00']])
+})
+
+t.test('migration: the old idiom goes on', async (t) => {
+  await logged(async () => t.strictSame(await run('migration', ['a', '', 'b']), ['m1']))
+})
+
+t.test('testing: asserts by itself', async (t) => {
+  await t.resolves(import(pathToFileURL(`${folder}testing.ts`).href))
+})
+
+t.test('the two commands are written exactly so', (t) => {
+  for (const command of ['npm ci && npm run demo', 'npm ci && npm test']) {
+    t.match(readme, `\`\`\`sh\n${command}\n\`\`\`\n`)
+  }
+  t.end()
+})
+
+t.test('every option, error and file that it names exists', async (t) => {
+  const { boundedSqsBatch, ...exported } = await import('../src/index.ts')
+  const message = (() => {
+    try {
+      boundedSqsBatch({ none: 1 } as never)
+    } catch (error) {
+      return (error as Error).message
+    }
+  })()
+  const options = message?.split('expected one of ')[1]?.split(', ')
+  const table = Array.from(readme.matchAll(/^\| `(\w+)` \| /gm), ([, option]) => option)
+  t.strictSame(table, options)
+  for (const [name] of readme.matchAll(/\b[A-Z]\w+Error\b/g)) t.ok(name === 'TypeError' || name in exported, name)
+  for (const [, path] of readme.matchAll(/\]\(([\w./-]+)\)/g)) t.ok(readFileSync(path as string).length > 0, path)
+})
