@@ -1,0 +1,12 @@
+// A downstream that takes 10 ms a request, in a process of its own: it must not share the peers' file descriptors.
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+const server = createServer((request, response) => {
+  request.resume()
+  setTimeout(() => response.end('done'), 10)
+})
+server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
+  process.send?.(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+})
+process.on('disconnect', () => process.exit())

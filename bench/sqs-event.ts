@@ -1,0 +1,25 @@
+import type { Context, SQSEvent } from 'aws-lambda'
+
+/** An event of a standard queue, as Lambda hands it over, with bodies of about 100 bytes. */
+export function sqsEvent(size: number): SQSEvent {
+  const Records = Array.from({ length: size }, (_, index) => ({
+    messageId: `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`,
+    receiptHandle: `AQEB${String(index).padStart(8, '0').repeat(40)}`,
+    body: JSON.stringify({ orderId: index, customer: 'c-0815', items: [{ sku: 'A-100', quantity: 2 }], total: 49.9 }),
+    attributes: {
+      ApproximateReceiveCount: '1',
+      SentTimestamp: '1764000000000',
+      SenderId: 'AIDAEXAMPLE',
+      ApproximateFirstReceiveTimestamp: '1764000000001',
+    },
+    messageAttributes: {},
+    md5OfBody: 'e4e68fb7bd0e697a0ae8f1bb342846b3',
+    eventSource: 'aws:sqs',
+    eventSourceARN: 'arn:aws:sqs:eu-west-1:123456789012:orders',
+    awsRegion: 'eu-west-1',
+  }))
+  return { Records }
+}
+
+/** A context with more time left than any case takes. */
+export const context = { getRemainingTimeInMillis: () => 300_000 } as Context

@@ -1,0 +1,46 @@
+import t from 'tap'
+import { failed, fifoEvent, logged, timedContext } from '../support.ts'
+import { barrier, startDownstream } from './support.ts'
+
+t.test('fifo-orders.ts keeps the order of a customer, and one failure blocks no other customer', async (t) => {
+  const seen: Record<string, string[]> = {}
+  const openOf = new Map<string, number>()
+  const allThree = barrier(3)
+  const refused = new Set(['body of b2'])
+  const downstream = await startDownstream(async ({ path, idempotencyKey, body }) => {
+    const open = (openOf.get(path) ?? 0) + 1
+    openOf.set(path, open)
+    t.equal(open, 1, `one event of ${path} at a time`)
+    t.equal(body, `body of ${idempotencyKey}`)
+    seen[path] = [...(seen[path] ?? []), body]
+    await allThree() // passes only if the three customers are served at once
+    openOf.set(path, open - 1)
+    return refused.has(body) ? 500 : 200
+  })
+  t.teardown(downstream.close)
+  process.env.ORDERS_URL = downstream.url
+  const { handler } = await import('../../examples/fifo-orders.ts')
+  let response = { batchItemFailures: [] }
+
+  const log = await logged(async () => {
+    response = await handler(
+      fifoEvent('a1', 'a2', 'b1', 'c1', 'b2', 'b3', 'a3', 'b4', 'c2', 'a4'),
+      timedContext(30_000),
+    )
+  })
+  t.strictSame(failed(response), ['b2', 'b3', 'b4'])
+  t.strictSame(seen, {
+    '/customers/a/events': ['body of a1', 'body of a2', 'body of a3', 'body of a4'],
+    '/customers/b/events': ['body of b1', 'body of b2'],
+    '/customers/c/events': ['body of c1', 'body of c2'],
+  })
+  t.match(log[0], /3 of 10 records failed \(2 blocked\)\n {2}1 × Error: the order service said 500 \[b2\]/)
+
+  refused.clear()
+  t.strictSame(await handler(fifoEvent('b2', 'b3', 'b4'), timedContext(30_000)), { batchItemFailures: [] })
+  t.strictSame(
+    seen['/customers/b/events'],
+    ['body of b1', 'body of b2', 'body of b2', 'body of b3', 'body of b4'],
+    'the redelivery goes on where it stopped',
+  )
+})
