@@ -111,10 +111,11 @@ export function createFanOuts(concurrency: number, recordTimeout = Infinity): (w
       ended = true
       clearTimeout(timer)
       live.delete(self)
-      const aborted = new RecordAbortedError('The batch ended before the record was finished')
-      resolve(complete(results, aborted))
+      // An error costs as much as ten records, so these are made where a record needs them alone.
+      const aborted = running > 0 ? new RecordAbortedError('The batch ended before the record was finished') : undefined
+      resolve(aborted || results.includes(undefined) ? complete(results, aborted) : (results as Results))
       for (const slot of slots) {
-        if (slot.options && results[slot.options.index] === RUNNING) abort(slot.options, aborted)
+        if (aborted && slot.options && results[slot.options.index] === RUNNING) abort(slot.options, aborted)
         slot.release()
       }
       return true
@@ -220,17 +221,13 @@ interface Slot {
   isDeaf: boolean
 }
 
-export function rejected(reason: unknown): PromiseRejectedResult {
+function rejected(reason: unknown): PromiseRejectedResult {
   return { status: 'rejected', reason }
 }
 
 /** Rule 3: a slot without a result of its own is a failure. */
-function complete(results: (PromiseSettledResult<undefined> | undefined)[], aborted: RecordAbortedError): Results {
-  const notStarted = new RecordNotStartedError('The batch ended before the turn of the record came')
-  const complete: Results = new Array(results.length)
-  for (let index = 0; index < results.length; index++) {
-    const result = results[index]
-    complete[index] = result === undefined ? rejected(notStarted) : result === RUNNING ? rejected(aborted) : result
-  }
-  return complete
+function complete(results: (PromiseSettledResult<undefined> | undefined)[], aborted: Error | undefined): Results {
+  const notStarted = rejected(new RecordNotStartedError('The batch ended before the turn of the record came'))
+  const wasRunning = rejected(aborted)
+  return Array.from(results, (result) => (result === RUNNING ? wasRunning : (result ?? notStarted)))
 }

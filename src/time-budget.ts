@@ -1,3 +1,4 @@
+import type { Context } from 'aws-lambda'
 import type { TimeBudget } from './types.ts'
 
 /** When an invocation must stop starting and when it must answer, on the clock of `performance.now()`. */
@@ -22,7 +23,7 @@ export function deadlines(budget: TimeBudget | false | undefined, context: unkno
 /** A context that cannot tell, or tells nonsense, leaves an invocation without a budget rather than without a result. */
 function timeLeft(context: unknown): number | undefined {
   try {
-    const left: unknown = (context as { getRemainingTimeInMillis(): unknown }).getRemainingTimeInMillis()
+    const left: unknown = (context as Partial<Context>).getRemainingTimeInMillis?.()
     return typeof left === 'number' && Number.isFinite(left) && left > 0 ? left : undefined
   } catch {
     return undefined
