@@ -55,59 +55,58 @@ function isPromiseLike(value: unknown): value is PromiseLike<Result> {
 }
 
 function outputOf(result: Result, parsed: unknown): unknown {
-  if (!result.issues) return result.value
-  const quotable = partsOf(parsed)
-  const issues = result.issues.map(({ message, path = [] }): BodyIssue => {
-    const keys = path.map((segment) => (typeof segment === 'object' ? segment.key : segment))
-    return { message: withoutQuotes(message, quotable), path: keys }
-  })
-  throw new InvalidBodyError(`The body does not match the schema: ${summaryOf(issues)}`, issues)
+  try {
+    if (!result.issues && 'value' in result) return result.value
+    const words = wordsOf(parsed)
+    const issues = (result as StandardSchemaV1.FailureResult).issues.map(({ message, path }): BodyIssue => {
+      const keys = path?.map((segment) => (typeof segment === 'object' ? segment.key : segment)) ?? []
+      return { message: withoutQuotes(message, words), path: keys }
+    })
+    throw new InvalidBodyError(`The body does not match the schema: ${summaryOf(issues)}`, issues)
+  } catch (error) {
+    if (error instanceof InvalidBodyError) throw error
+    throw new InvalidBodyError('The schema gave a result that is none of the Standard Schema specification')
+  }
 }
 
 const MOST_ISSUES = 3
 
 function summaryOf(issues: readonly BodyIssue[]): string {
   const told = issues.slice(0, MOST_ISSUES).map(({ message, path }) => {
-    return path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message
+    // A property name that is no identifier may be data, as the keys of a map are.
+    const place = path.map((key) => (/^[\w$-]{1,64}$/.test(String(key)) ? String(key) : '…')).join('.')
+    return place === '' ? message : `${place}: ${message}`
   })
   if (issues.length > MOST_ISSUES) told.push(`and ${issues.length - MOST_ISSUES} more`)
   return told.join('; ')
 }
 
-/** What a message could quote from a body: the words of its texts and numbers, and its property names. */
-interface Parts {
-  readonly words: ReadonlySet<string>
-  readonly keys: ReadonlySet<string>
-}
-
 const WORD = /[\p{L}\p{N}]+/gu
-const QUOTED = /(["'`])(.*?)\1/g
+const QUOTED = /(["`]).*\1/gs
 
-/** Goes through a parsed body without recursion: a body may be nested deeper than the stack. */
-function partsOf(parsed: unknown): Parts {
+/** The words of a body's texts, numbers and booleans. Without recursion: a body may be nested deeper than the stack. */
+function wordsOf(parsed: unknown): ReadonlySet<string> {
   const words = new Set<string>()
-  const keys = new Set<string>()
   const open: unknown[] = [parsed]
   while (open.length > 0) {
     const value = open.pop()
     if (typeof value === 'object' && value !== null) {
-      for (const [key, inner] of Object.entries(value)) {
-        if (!Array.isArray(value)) keys.add(key)
-        open.push(inner)
-      }
-    } else if (typeof value === 'string' || typeof value === 'number') {
-      for (const [word] of String(value).toLowerCase().matchAll(WORD)) words.add(word)
+      for (const inner of Object.values(value)) open.push(inner)
+    } else if (value !== null) {
+      // As it is and as JSON has it: in a message, `\n` in front of a word makes another word of it.
+      for (const [word] of `${value} ${JSON.stringify(value)}`.toLowerCase().matchAll(WORD)) words.add(word)
     }
   }
-  return { words, keys }
+  return words
 }
 
 /**
- * Valibot and ArkType quote the value in their messages, Zod the names of properties that it does not know. A word that
- * a message and the body have in common by chance is lost from the message; that is the better of the two mistakes.
+ * Valibot and ArkType quote the value in their messages, Zod the names of properties that it does not know. So what a
+ * message has in quotes is taken out, and every word that the body has, too. What is lost by chance (`expected one of
+ * "a"|"b"`, the word `date` where a text of the body has it) is the better of the two mistakes.
  */
-function withoutQuotes(message: string, { words, keys }: Parts): string {
+function withoutQuotes(message: string, words: ReadonlySet<string>): string {
   return message
-    .replace(QUOTED, (quoted, mark, text) => (keys.has(text) ? `${mark}…${mark}` : quoted))
+    .replace(QUOTED, (_quoted, mark) => `${mark}…${mark}`)
     .replace(WORD, (word) => (words.has(word.toLowerCase()) ? '…' : word))
 }

@@ -10,3 +10,8 @@ export function kindOf(value: unknown): string {
 export function isObject(value: unknown): value is object {
   return (typeof value === 'object' && value !== null) || typeof value === 'function'
 }
+
+/** Whether a value is an object of named properties, as options are. */
+export function isRecord(value: unknown): value is object {
+  return Object.prototype.toString.call(value) === '[object Object]'
+}

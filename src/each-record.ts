@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Context, SQSRecord } from 'aws-lambda'
 import { type BodyOption, bodyParser } from './body.ts'
-import { isObject, kindOf } from './describe.ts'
+import { isObject, isRecord, kindOf } from './describe.ts'
 import { invocationOf } from './registry.ts'
 import type { BatchHandler, ParsedRecord, RecordHandler, RecordOptions } from './types.ts'
 
@@ -50,7 +50,7 @@ export function eachRecord(recordHandler: unknown, options: unknown = {}): Batch
 }
 
 function checkBodyOption(options: unknown): BodyOption | undefined {
-  if (!isObject(options)) throw new TypeError(`eachRecord(): expected an object of options, got ${kindOf(options)}`)
+  if (!isRecord(options)) throw new TypeError(`eachRecord(): expected an object of options, got ${kindOf(options)}`)
   for (const key of Object.keys(options)) {
     if (key !== 'body') throw new TypeError(`eachRecord(): unknown option ${JSON.stringify(key)}, expected body`)
   }

@@ -69,6 +69,10 @@ export class RecordBlockedError extends SqsBatchError {
     nameOf(RecordBlockedError, 'RecordBlockedError')
   }
   readonly code = 'ERR_RECORD_BLOCKED'
+
+  constructor(options: ErrorOptions) {
+    super('A record before it failed, and a FIFO queue keeps its order', options)
+  }
 }
 
 /** One thing that a schema found wrong in a body. */

@@ -20,18 +20,17 @@ export function logFailures(
   failures: readonly Failure[],
   endedBy?: { readonly error: unknown },
 ): void {
-  if (logger === false) return
   if (logger === undefined) {
     if (failures.length > 0 || endedBy) writeLog(summarize(batch, failures, endedBy))
   } else {
     if (endedBy) logReplacedError(logger, endedBy.error)
-    callLogger(logger, batch, failures)
+    if (logger) callLogger(logger, batch, failures)
   }
 }
 
 /** An error that the report of the batch has taken the place of would be seen nowhere else. */
 export function logReplacedError(logger: FailureLogger | false | undefined, error: unknown): void {
-  if (logger !== false) writeLog(`${PREFIX} the batch's report is returned in spite of ${tell(error, '  ')}`)
+  if (logger !== false) writeLog(`${PREFIX} a batch is reported in spite of ${tell(error, '  ')}`)
 }
 
 function callLogger(logger: FailureLogger, batch: Batch, failures: readonly Failure[]): void {
@@ -61,12 +60,10 @@ function summarize(batch: Batch, failures: readonly Failure[], endedBy?: { reado
   const counts = { 'timed out': 0, blocked: 0, 'never started': 0 }
   const groups = new Map<string, { error: Told; ids: string[]; count: number }>()
   for (const { index, reason } of failures) {
-    if (reason instanceof RecordTimeoutError) counts['timed out']++
-    // These two have no error of their own to tell.
-    if (reason instanceof RecordBlockedError) counts.blocked++
-    else if (reason instanceof RecordNotStartedError) counts['never started']++
-    else {
-      const error = read(reason)
+    const error = read(reason)
+    if (error.outcome) counts[error.outcome]++
+    // The other two have no error of their own to tell.
+    if (error.outcome === undefined || error.outcome === 'timed out') {
       const group = groups.get(error.kind)
       if (!group) groups.set(error.kind, { error, ids: [batch.ids[index] as string], count: 1 })
       else if (++group.count <= MOST_IDS) group.ids.push(batch.ids[index] as string)
@@ -76,7 +73,7 @@ function summarize(batch: Batch, failures: readonly Failure[], endedBy?: { reado
   const lines = [
     `${PREFIX} ${failures.length} of ${batch.ids.length} records failed${details.length > 0 ? ` (${details.join(', ')})` : ''}`,
   ]
-  if (endedBy) lines.push(`  ended by ${tell(endedBy.error, '    ')}`)
+  if (endedBy) lines.push(`  reported in spite of ${tell(endedBy.error, '    ')}`)
   const sorted = [...groups.values()].sort((a, b) => b.count - a.count)
   for (const { error, ids, count } of sorted.slice(0, MOST_GROUPS)) {
     const more = count > ids.length ? ', …' : ''
@@ -88,6 +85,7 @@ function summarize(batch: Batch, failures: readonly Failure[], endedBy?: { reado
 }
 
 interface Told {
+  readonly outcome?: 'timed out' | 'blocked' | 'never started' | undefined
   /** Name and message without the numbers and UUIDs by which errors of one kind differ. */
   readonly kind: string
   readonly text: string
@@ -101,23 +99,33 @@ function tell(error: unknown, indent: string): string {
 
 /** Reads whatever was thrown, without trust: its properties may throw, be huge, or span lines. */
 function read(error: unknown): Told {
-  let name = 'an error that throws when it is read'
-  let message = ''
-  let frames: string[] = []
   try {
-    if (isObject(error)) {
-      const given = error as { name?: unknown; message?: unknown; stack?: unknown }
-      const text = typeof given.message === 'string' ? given.message : ''
-      frames = framesOf(given.stack, text)
-      message = oneLine(text)
-      name = typeof given.name === 'string' && given.name !== '' ? oneLine(given.name) : 'an object'
-    } else {
-      message = oneLine(String(error))
-      name = `thrown ${typeof error}`
-    }
-  } catch {}
-  const text = message === '' ? name : `${name}: ${message}`
-  return { kind: text.replace(UUID, '#').replace(NUMBER, '#'), text, frames }
+    const outcome = outcomeOf(error)
+    if (!isObject(error)) return toldOf(`thrown ${typeof error}`, String(error), [])
+    const { name, message, stack } = error as { name?: unknown; message?: unknown; stack?: unknown }
+    const text = typeof message === 'string' ? message : ''
+    const title = typeof name === 'string' && name !== '' ? name : 'an object'
+    return { outcome, ...toldOf(title, text, framesOf(stack, text)) }
+  } catch {
+    return toldOf('an error that throws when it is read', '', [])
+  }
+}
+
+function outcomeOf(error: unknown): Told['outcome'] {
+  if (error instanceof RecordTimeoutError) return 'timed out'
+  if (error instanceof RecordBlockedError) return 'blocked'
+  if (error instanceof RecordNotStartedError) return 'never started'
+  return undefined
+}
+
+function toldOf(name: string, message: string, frames: readonly string[]): Told {
+  const text = message === '' ? oneLine(name) : `${oneLine(name)}: ${oneLine(message)}`
+  // Before they are cut: a number or a UUID across the cut would make a group of its own.
+  const kind = `${name}: ${message}`
+    .slice(0, 4 * LONGEST_TEXT)
+    .replace(UUID, '#')
+    .replace(NUMBER, '#')
+  return { kind: kind.slice(0, LONGEST_TEXT), text, frames }
 }
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi
 const NUMBER = /\d+([.,]\d+)*/g

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers' // the true one, also where a test has put a clock of its own in its place
 import PQueue from 'p-queue'
 import { isObject } from './describe.ts'
 import { RecordAbortedError, RecordBlockedError, RecordNotStartedError, RecordTimeoutError } from './errors.ts'
@@ -68,7 +69,8 @@ export function createFanOuts(concurrency: number, recordTimeout = Infinity): (w
     for (const fanOut of [...live]) if (fanOut.deaf > 0) fanOut.end()
   }
 
-  return function startFanOut({ size, lanes, deadlines, run, receiveCounts }) {
+  return function startFanOut({ size, lanes, deadlines, receiveCounts, ...work }) {
+    let { run } = work
     const results: (PromiseSettledResult<undefined> | undefined)[] = new Array(size)
     const slots = new Set<Slot>()
     const { promise: done, resolve } = Promise.withResolvers<Results>()
@@ -89,9 +91,7 @@ export function createFanOuts(concurrency: number, recordTimeout = Infinity): (w
 
     function block(blocked: readonly number[], cause: unknown): void {
       if (blocked.length === 0) return
-      const result = rejected(
-        new RecordBlockedError('A record before this one failed, and a FIFO queue keeps its order', { cause }),
-      )
+      const result = rejected(new RecordBlockedError({ cause }))
       for (const index of blocked) results[index] = result
       // After the drain they have been written off already.
       waiting = Math.max(0, waiting - blocked.length)
@@ -111,6 +111,7 @@ export function createFanOuts(concurrency: number, recordTimeout = Infinity): (w
       ended = true
       clearTimeout(timer)
       live.delete(self)
+      run = undefined as never // a handler that hangs must not keep the whole batch in memory
       // An error costs as much as ten records, so these are made where a record needs them alone.
       const aborted = running > 0 ? new RecordAbortedError('The batch ended before the record was finished') : undefined
       resolve(aborted || results.includes(undefined) ? complete(results, aborted) : (results as Results))
@@ -208,7 +209,7 @@ export function createFanOuts(concurrency: number, recordTimeout = Infinity): (w
     if (!ended) watch()
     const width = Math.min(concurrency, lanes.width)
     // Handlers that return at once may leave nothing for a second lane.
-    for (let lane = 0; lane < width && waiting > 0; lane++) addLane()
+    for (let count = 0; count < width && waiting > 0; count++) addLane()
     return { done, end }
   }
 }
@@ -227,7 +228,7 @@ function rejected(reason: unknown): PromiseRejectedResult {
 
 /** Rule 3: a slot without a result of its own is a failure. */
 function complete(results: (PromiseSettledResult<undefined> | undefined)[], aborted: Error | undefined): Results {
-  const notStarted = rejected(new RecordNotStartedError('The batch ended before the turn of the record came'))
+  const neverRan = rejected(new RecordNotStartedError('The batch ended before the turn of the record came'))
   const wasRunning = rejected(aborted)
-  return Array.from(results, (result) => (result === RUNNING ? wasRunning : (result ?? notStarted)))
+  return Array.from(results, (result) => (result === RUNNING ? wasRunning : (result ?? neverRan)))
 }

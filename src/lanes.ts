@@ -18,7 +18,7 @@ const NONE: readonly number[] = []
 
 /**
  * @param size how many records the batch has
- * @param groups the message group of each on a FIFO queue; a record without one waits for nothing
+ * @param groups the message group of each on a FIFO queue; a record of no FIFO queue has none and waits for nothing
  * @param fifoFailure what a failure blocks: the rest of its group, or all that has not started
  */
 export function toLanes(
@@ -55,8 +55,7 @@ function oneForEachGroup(groups: readonly (string | undefined)[], fifoFailure: '
     lane.reverse()
     ready.push(lane.pop() as number)
   }
-  // Invariant: `ready` holds the first waiting record of each lane of which none runs, last first. A batch of a FIFO
-  // queue has at most ten records, so that keeping it sorted costs nothing.
+  // Invariant: `ready` holds the first waiting record of each lane of which none runs, last first.
   ready.reverse()
 
   return {
@@ -65,12 +64,23 @@ function oneForEachGroup(groups: readonly (string | undefined)[], fifoFailure: '
     succeeded(index) {
       const next = (laneOf[index] as number[]).pop()
       if (next === undefined) return
-      const place = ready.findLastIndex((other) => other > next)
-      ready.splice(place + 1, 0, next)
+      ready.splice(placeOf(next, ready), 0, next)
     },
     failed(index) {
       if (fifoFailure === 'group') return (laneOf[index] as number[]).splice(0)
       return [...ready.splice(0), ...[...lanes.values()].flatMap((lane) => lane.splice(0))]
     },
   }
+}
+
+/** Where a number belongs among numbers in descending order. */
+function placeOf(number: number, descending: readonly number[]): number {
+  let low = 0
+  let high = descending.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((descending[middle] as number) > number) low = middle + 1
+    else high = middle
+  }
+  return low
 }

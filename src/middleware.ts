@@ -64,8 +64,12 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
 
 /** A durable execution replays its handler from checkpoints, which a partial batch response would contradict. */
 function refuseDurableContext(context: object): void {
-  const { lambdaContext, executionContext, step } = context as Record<string, unknown>
-  if (!isObject(lambdaContext) || !(isObject(executionContext) || typeof step === 'function')) return
+  let isDurable = false
+  try {
+    const { lambdaContext, executionContext, step } = context as Record<string, unknown>
+    isDurable = isObject(lambdaContext) && (isObject(executionContext) || typeof step === 'function')
+  } catch {} // a context that throws when it is read is none of a durable execution
+  if (!isDurable) return
   throw new DurableContextError(
     'boundedSqsBatch() got the context of a durable execution, which has no partial batch response: ' +
       "use Middy's standard execution mode for a queue's batches",

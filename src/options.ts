@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { isObject, kindOf } from './describe.ts'
+import { isRecord, kindOf } from './describe.ts'
 import type { BoundedSqsBatchOptions, FailureLogger, TimeBudget } from './types.ts'
 
 /** Checked options, with their defaults. */
@@ -23,7 +23,7 @@ const isReserve = (value: unknown) => isNumber(value) && Number.isFinite(value) 
 const CHECKS: Record<keyof BoundedSqsBatchOptions, Check> = {
   concurrency: [isCount, 'an integer from 1'],
   recordTimeout: [isDuration, 'a number of milliseconds, more than 0'],
-  timeBudget: [(value) => value === false || isObject(value), 'an object like { drain: 1000, abort: 250 }, or false'],
+  timeBudget: [(value) => value === false || isRecord(value), 'an object like { drain: 1000, abort: 250 }, or false'],
   fifoFailure: [(value) => value === 'group' || value === 'batch', "'group' or 'batch'"],
   throwOnFullBatchFailure: [(value) => typeof value === 'boolean', 'true or false'],
   logger: [(value) => typeof value === 'function' || value === false, 'a function or false'],
@@ -39,23 +39,23 @@ const BUDGET_CHECKS: Record<keyof TimeBudget, Check> = {
  *
  * @throws {TypeError} that names the option, what was expected and what came
  */
-export function checkOptions(options: BoundedSqsBatchOptions = {}): Settings {
-  check('', options, CHECKS)
-  if (options.timeBudget) check('timeBudget.', options.timeBudget, BUDGET_CHECKS)
+export function checkOptions(given: BoundedSqsBatchOptions = {}): Settings {
+  if (!isRecord(given)) throw new TypeError(`boundedSqsBatch(): expected an object of options, got ${kindOf(given)}`)
+  const options = check('', given, CHECKS)
+  const timeBudget = options.timeBudget && check('timeBudget.', options.timeBudget, BUDGET_CHECKS)
   return {
     concurrency: concurrencyOfEnvironment() ?? options.concurrency ?? 100,
     recordTimeout: options.recordTimeout,
-    timeBudget: options.timeBudget && { ...options.timeBudget },
+    timeBudget,
     fifoFailure: options.fifoFailure ?? 'group',
     throwOnFullBatchFailure: options.throwOnFullBatchFailure ?? false,
     logger: options.logger,
   }
 }
 
-function check(prefix: string, options: unknown, checks: Record<string, Check>): void {
-  if (!isObject(options) || Array.isArray(options)) {
-    throw new TypeError(`boundedSqsBatch(): expected an object of options, got ${kindOf(options)}`)
-  }
+/** Checks a copy, so that what was checked is what is used. */
+function check<T extends object>(prefix: string, given: T, checks: Record<string, Check>): T {
+  const options = { ...given }
   for (const [key, value] of Object.entries(options)) {
     if (!Object.hasOwn(checks, key)) {
       const known = Object.keys(checks).join(', ')
@@ -68,6 +68,7 @@ function check(prefix: string, options: unknown, checks: Record<string, Check>):
       `boundedSqsBatch(): expected option ${prefix}${key} to be ${expected}, got ${came} (${kindOf(value)})`,
     )
   }
+  return options
 }
 
 /** Lets an operator turn a function down without a change of code. A typo must not stop it from starting. */

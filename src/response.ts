@@ -2,12 +2,10 @@ import sqsPartialBatchFailure from '@middy/sqs-partial-batch-failure'
 import type { SQSBatchResponse } from 'aws-lambda'
 import { isObject, kindOf } from './describe.ts'
 import { RecordBlockedError } from './errors.ts'
+import { recordsOf } from './sqs-event.ts'
 import type { Batch, Failure } from './types.ts'
 
-const WHAT_TO_RETURN =
-  'return what eachRecord() returns, or a PromiseSettledResult for each record, or { batchItemFailures }'
-
-const { after: convert } = sqsPartialBatchFailure({ logger() {} })
+const convert = sqsPartialBatchFailure({ logger() {} }).after as (request: object) => Promise<void>
 
 /** Rule 2: the id of every record that did not succeed, in record order, each id once, and no other id. */
 export async function toResponse(batch: Batch, failures: readonly Failure[]): Promise<SQSBatchResponse> {
@@ -17,7 +15,7 @@ export async function toResponse(batch: Batch, failures: readonly Failure[]): Pr
     event: { Records: ids.map((messageId) => ({ messageId })) },
     response: ids.map((): unknown => ({ status: 'rejected' })) as unknown,
   }
-  await convert?.(request as Parameters<typeof convert>[0])
+  await convert(request)
   return request.response as SQSBatchResponse
 }
 
@@ -34,21 +32,19 @@ export function failuresAmong(results: readonly PromiseSettledResult<unknown>[])
  * Rule 11: reads what an inner handler returned. Whatever cannot be understood to the last record is refused: a
  * forgotten `return` must neither delete messages nor redeliver them without a word.
  *
- * @param reasonOf why the record of this index failed, where that is known
  * @throws {TypeError} that says what came and what to return
  */
-export function readResponse(response: unknown, batch: Batch, reasonOf: (index: number) => unknown): Failure[] {
+export function readResponse(response: unknown, batch: Batch): Failure[] {
   try {
-    return completeGroups(
-      batch,
-      Array.isArray(response) ? readSettled(response, batch) : readList(response, batch, reasonOf),
-    )
+    return Array.isArray(response) ? readSettled(response, batch) : readList(response, batch)
   } catch (error) {
-    if (error instanceof RefusedResponse)
-      throw new TypeError(`The handler returned ${error.message}; ${WHAT_TO_RETURN}`)
-    throw new TypeError(`The handler returned an object that throws when it is read; ${WHAT_TO_RETURN}`, {
-      cause: error,
-    })
+    const isOurs = error instanceof RefusedResponse
+    const came = isOurs ? error.message : 'an object that throws when it is read'
+    throw new TypeError(
+      `The handler returned ${came}; return what eachRecord() returns, or a PromiseSettledResult for each record, ` +
+        'or { batchItemFailures }',
+      isOurs ? undefined : { cause: error },
+    )
   }
 }
 
@@ -56,8 +52,8 @@ class RefusedResponse extends Error {}
 
 /** The idiom of @middy/sqs-partial-batch-failure: what `Promise.allSettled()` gives. A missing entry is a failure. */
 function readSettled(results: readonly unknown[], batch: Batch): Failure[] {
-  const size = batch.ids.length
-  if (results.length > size) throw new RefusedResponse(`${results.length} results for ${size} records`)
+  const { length: size } = recordsOf(batch, (what) => new RefusedResponse(`results by record, but ${what}`))
+  if (!(results.length <= size)) throw new RefusedResponse(`${results.length} results for ${size} records`)
   const failures: Failure[] = []
   for (let index = 0; index < size; index++) {
     const result = results[index]
@@ -67,20 +63,24 @@ function readSettled(results: readonly unknown[], batch: Batch): Failure[] {
     }
     const status = isObject(result) ? (result as { status?: unknown }).status : undefined
     if (status === 'rejected') failures.push({ index, reason: (result as PromiseRejectedResult).reason })
-    else if (status !== 'fulfilled')
+    else if (status !== 'fulfilled') {
       throw new RefusedResponse(`an array whose entry ${index} is no PromiseSettledResult`)
+    }
   }
   return failures
 }
 
-function readList(response: unknown, batch: Batch, reasonOf: (index: number) => unknown): Failure[] {
+function readList(response: unknown, batch: Batch): Failure[] {
   if (!isObject(response)) throw new RefusedResponse(kindOf(response))
   const list = (response as { batchItemFailures?: unknown }).batchItemFailures
   if (!Array.isArray(list)) throw new RefusedResponse(`an object whose batchItemFailures is ${kindOf(list)}`)
-  if (list.length === 0) return []
+  const { length } = list
+  if (length === 0) return []
+  if (!(length <= batch.ids.length)) throw new RefusedResponse('a batchItemFailures that is longer than the batch')
   const known = new Set(batch.ids)
   const listed = new Set<string>()
-  for (const [index, entry] of list.entries()) {
+  for (let index = 0; index < length; index++) {
+    const entry: unknown = list[index]
     const id: unknown = isObject(entry) ? (entry as { itemIdentifier?: unknown }).itemIdentifier : undefined
     if (typeof id !== 'string' || !known.has(id)) {
       throw new RefusedResponse(`a batchItemFailures whose entry ${index} names no record of the batch`)
@@ -88,26 +88,26 @@ function readList(response: unknown, batch: Batch, reasonOf: (index: number) => 
     if (listed.has(id)) throw new RefusedResponse(`a batchItemFailures whose entry ${index} names a record again`)
     listed.add(id)
   }
-  const failures: Failure[] = []
-  for (const [index, id] of batch.ids.entries()) if (listed.has(id)) failures.push({ index, reason: reasonOf(index) })
-  return failures
+  const reason = new Error('The handler reported the record as failed')
+  return batch.ids.flatMap((id, index) => (listed.has(id) ? { index, reason } : []))
 }
 
-/** Rule 6: on a FIFO queue, what comes after a failed record in its group must be redelivered after it. */
-function completeGroups({ groups }: Batch, failures: Failure[]): Failure[] {
-  if (groups === undefined || failures.length === 0) return failures
-  const failed = new Map(failures.map((failure) => [failure.index, failure]))
-  const causes = new Map<string, unknown>()
-  const complete: Failure[] = []
-  for (const [index, group] of groups.entries()) {
+/**
+ * What failed by the fan-out's own account, and what the inner handler told beside it, in record order. On a FIFO queue
+ * what comes after a failed record in its group must be redelivered after it, so it is reported, too (rule 6).
+ */
+export function mergeFailures(batch: Batch, own: readonly Failure[], told: readonly Failure[]): Failure[] {
+  const ownIds = new Set(own.map(({ index }) => batch.ids[index]))
+  const failed = new Map(own.map((failure) => [failure.index, failure]))
+  for (const failure of told) if (!ownIds.has(batch.ids[failure.index])) failed.set(failure.index, failure)
+  const blockedBy = new Map<string, unknown>()
+  for (const [index, group] of failed.size > 0 && batch.groups ? batch.groups.entries() : []) {
+    if (group === undefined) continue
     const failure = failed.get(index)
-    if (failure) {
-      complete.push(failure)
-      if (group !== undefined && !causes.has(group)) causes.set(group, failure.reason)
-    } else if (group !== undefined && causes.has(group)) {
-      complete.push({ index, reason: new RecordBlockedError(BLOCKED, { cause: causes.get(group) }) })
+    if (failure && !blockedBy.has(group)) blockedBy.set(group, failure.reason)
+    if (!failure && blockedBy.has(group)) {
+      failed.set(index, { index, reason: new RecordBlockedError({ cause: blockedBy.get(group) }) })
     }
   }
-  return complete
+  return [...failed.values()].sort((a, b) => a.index - b.index)
 }
-const BLOCKED = 'A record before this one in its message group failed'

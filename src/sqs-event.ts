@@ -25,7 +25,9 @@ function readEvent(event: unknown): Batch {
   if (!Array.isArray(given)) {
     throw new InvalidSqsEventError(`Expected an SQS event with a Records array, got Records: ${kindOf(given)}`)
   }
-  const size = given.length
+  const size: number = given.length
+  if (!(size >= 0))
+    throw new InvalidSqsEventError('Expected an SQS event with a Records array, got one without a length')
   const records: SQSRecord[] = []
   const ids: string[] = []
   const receiveCounts: number[] = []
@@ -35,7 +37,7 @@ function readEvent(event: unknown): Batch {
     const record = checkRecord(given[index], index)
     records.push(record)
     ids.push(checkId(record.messageId, index))
-    receiveCounts.push(Number(record.attributes?.ApproximateReceiveCount) || 1)
+    receiveCounts.push(Math.max(1, Number(record.attributes?.ApproximateReceiveCount) || 1))
     const group = fifoGroup(record)
     groups.push(group)
     isFifo ||= group !== undefined
@@ -47,6 +49,22 @@ function readEvent(event: unknown): Batch {
     receiveCounts,
     groups: isFifo ? groups : undefined,
   }
+}
+
+/**
+ * The records as an inner handler sees them. Another middleware may have put copies in their places, with parsed bodies
+ * for example; if it took some out, or moved them, nobody could tell what a result belongs to.
+ *
+ * @throws {TypeError} or what `refuse` makes, where they are not the batch's, each in its place
+ */
+export function recordsOf(batch: Batch, refuse = (what: string): Error => new TypeError(what)): readonly SQSRecord[] {
+  const { Records } = batch.event
+  const isChanged = (record: SQSRecord, index: number) =>
+    Records[index] !== record && Records[index]?.messageId !== batch.ids[index]
+  if (Array.isArray(Records) && Records.length === batch.records.length && !batch.records.some(isChanged)) {
+    return Records.slice()
+  }
+  throw refuse('the Records of the event are not those that came: take none out and keep their order')
 }
 
 /**

@@ -15,9 +15,16 @@ const NO_DEADLINES: Deadlines = { drainAt: Infinity, abortAt: Infinity }
 export function deadlines(budget: TimeBudget | false | undefined, context: unknown, now: number): Deadlines {
   const left = budget === false ? undefined : timeLeft(context)
   if (left === undefined) return NO_DEADLINES
-  const abort = (budget || undefined)?.abort ?? Math.min(250, 0.05 * left)
-  const drain = Math.max(abort, (budget || undefined)?.drain ?? Math.min(1000, 0.2 * left))
-  return { drainAt: now + left - drain, abortAt: now + left - abort }
+  const { abort = Math.min(250, 0.05 * left), drain = Math.min(1000, 0.2 * left) } = budget || {}
+  const reserve = Math.max(drain, abort)
+  if (reserve >= left) {
+    process.emitWarning(
+      `No record starts: timeBudget keeps ${reserve} ms, and of the function's time ${Math.floor(left)} ms are left. ` +
+        "Raise the function's timeout or lower timeBudget",
+      { type: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_TIME_BUDGET' },
+    )
+  }
+  return { drainAt: now + left - reserve, abortAt: now + left - abort }
 }
 
 /** A context that cannot tell, or tells nonsense, leaves an invocation without a budget rather than without a result. */

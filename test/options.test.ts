@@ -23,7 +23,9 @@ t.test('what is not accepted is a TypeError that names the option, what was expe
     [{ timeBudget: { abort: NaN } }, /option timeBudget.abort/, /got NaN/],
     [{ timeBudget: { abort: '250' } }, /option timeBudget.abort/, /got '250'/],
     [{ timeBudget: { abrot: 1 } }, /unknown option "timeBudget.abrot"/, /drain, abort/],
-    [{ timeBudget: [1, 2] }, /an object of options, got an array/],
+    [{ timeBudget: [1, 2] }, /option timeBudget/, /an array/],
+    [{ timeBudget: () => {} }, /option timeBudget/, /a function/],
+    [{ timeBudget: new Map() }, /option timeBudget/],
     [{ fifoFailure: 'queue' }, /option fifoFailure/, /'group' or 'batch'/, /got 'queue'/],
     [{ throwOnFullBatchFailure: 'yes' }, /option throwOnFullBatchFailure/, /true or false/],
     [{ throwOnFullBatchFailure: 1 }, /got 1/],
@@ -37,6 +39,8 @@ t.test('what is not accepted is a TypeError that names the option, what was expe
     ['fast', /an object of options, got a string/],
     [[], /an object of options, got an array/],
     [100, /an object of options, got a number/],
+    [() => {}, /an object of options, got a function/],
+    [new Map(), /an object of options, got an object/],
   ]
   for (const [options, ...messages] of bad) {
     for (const message of messages) {

@@ -113,5 +113,6 @@ t.test('every option, error and file that it names exists', async (t) => {
   const table = Array.from(readme.matchAll(/^\| `(\w+)` \| /gm), ([, option]) => option)
   t.strictSame(table, options)
   for (const [name] of readme.matchAll(/\b[A-Z]\w+Error\b/g)) t.ok(name === 'TypeError' || name in exported, name)
-  for (const [, path] of readme.matchAll(/\]\(([\w./-]+)\)/g)) t.ok(readFileSync(path as string).length > 0, path)
+  for (const [, path] of readme.matchAll(/\]\(([\w./-]+)\)/g))
+    t.ok(readFileSync(path as string).length > 0, String(path))
 })

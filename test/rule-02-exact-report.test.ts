@@ -25,7 +25,7 @@ t.test('an id that two records share is reported once, also if only one of them 
   const handle = handlerOf((_record, _context, { index }) => {
     if (index >= 2) throw new Error(`record ${index}`)
   })
-  t.strictSame(failed(await handle(event)), ['a', 'b', 'c'])
+  t.strictSame(failed(await handle(event)), ['a', 'c', 'b'])
 })
 
 t.test('where nothing failed the list is empty, and a fresh object every time', async (t) => {

@@ -11,6 +11,11 @@ const bad: [what: string, event: unknown, message: RegExp][] = [
   ['a number', 7, /got a number/],
   ['an array', [good], /Records: undefined/],
   ['an object without Records', { records: [good] }, /Records: undefined/],
+  [
+    'Records without a length',
+    { Records: new Proxy([], { get: (list, key) => (key === 'length' ? NaN : Reflect.get(list, key)) }) },
+    /without a length/,
+  ],
   ['Records that are no array', { Records: { 0: good, length: 1 } }, /Records: an object/],
   ['a record that is null', { Records: [good, null] }, /record 1 is null/],
   ['a hole in Records', { Records: new Array(2) }, /record 0 is undefined/],
@@ -90,10 +95,11 @@ t.test('what was checked is what is used: properties are read once', async (t) =
 
 t.test('the receive count is a number', async (t) => {
   const counts: number[] = []
-  const event = standardEvent('a', 'b')
-  const [a, b] = event.Records
+  const event = standardEvent('a', 'b', 'c')
+  const [a, b, c] = event.Records
+  if (c) c.attributes.ApproximateReceiveCount = '-5'
   if (a) a.attributes.ApproximateReceiveCount = '17'
   if (b) b.attributes.ApproximateReceiveCount = 'nonsense'
   await handlerOf((_record, _context, { receiveCount }) => counts.push(receiveCount))(event)
-  t.strictSame(counts, [17, 1])
+  t.strictSame(counts, [17, 1, 1])
 })

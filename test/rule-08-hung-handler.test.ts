@@ -1,6 +1,19 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { RecordTimeoutError } from '../src/index.ts'
-import { failed, handlerOf, heldRecords, ids, mockClock, settled, standardEvent, timedContext } from './support.ts'
+import {
+  failed,
+  handlerOf,
+  heldRecords,
+  ids,
+  mockClock,
+  settled,
+  standardEvent,
+  timedContext,
+  warned,
+} from './support.ts'
 
 t.test('a record is reported at its timeout, its signal aborts, the others go on', async (t) => {
   const clock = mockClock(t)
@@ -216,14 +229,64 @@ t.test('late rejections and results are no unhandled rejections', async (t) => {
   t.strictSame(unhandled, [])
 })
 
-t.test('a timeout longer than a timer can be never fires early', async (t) => {
+t.test('deaf handlers of an invocation that has ended do not count against the next', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
-  const result = handlerOf(held.handle, { recordTimeout: 1e12 })(standardEvent('a'))
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
+  const first = handle(standardEvent('a', 'b', 'c'))
   await settled()
-  clock.advance(2 ** 31)
+  clock.advance(200)
+  t.strictSame(failed(await first), ['a', 'b', 'c'])
+  const second = handle(standardEvent('w', 'x', 'y', 'z'))
   await settled()
-  t.equal(held.signalOf('a')?.aborted, false)
-  held.succeed('a')
+  clock.advance(90)
+  held.succeed('x')
+  await settled()
+  clock.advance(90)
+  held.succeed('y')
+  await settled()
+  clock.advance(90)
+  t.strictSame(held.running(), ['a', 'b', 'w', 'z'], 'w is deaf, and z runs')
+  held.succeed('z')
+  t.strictSame(failed(await second), ['w'])
+})
+
+t.test('no timer is left after the response', async (t) => {
+  const timers = () => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
+  const before = timers()
+  const handle = handlerOf(() => settled(), { recordTimeout: 60_000 })
+  const result = handle(standardEvent('a', 'b'), timedContext(60_000))
+  t.equal(timers() > before, true)
   t.strictSame(failed(await result), [])
+  t.equal(timers(), before)
+})
+
+t.test('a handler that hangs for ever keeps its own record in memory, and not the batch', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect: () => void = runInNewContext('gc')
+  const clock = mockClock(t)
+  const forever: (() => void)[] = []
+  const handle = handlerOf(() => new Promise<void>((resolve) => forever.push(resolve)), { concurrency: 1 })
+  let event: SQSEvent | undefined = standardEvent('a', 'b')
+  const last = new WeakRef(event.Records[1] as SQSRecord)
+  const result = handle(event, timedContext(1000))
+  event = undefined
+  await settled()
+  clock.advance(950)
+  t.strictSame(failed(await result), ['a', 'b'])
+  await settled()
+  collect()
+  t.equal(last.deref(), undefined)
+  t.equal(forever.length, 1)
+})
+
+t.test('a timeout longer than a timer can be does not fire early', async (t) => {
+  const held = heldRecords()
+  const warnings = await warned(async () => {
+    const result = handlerOf(held.handle, { recordTimeout: 1e12 })(standardEvent('a'))
+    await settled()
+    held.succeed('a')
+    t.strictSame(failed(await result), [])
+  })
+  t.strictSame(warnings, [], 'Node warns of a delay that it cannot keep')
 })

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import middy from '@middy/core'
+import type { SQSEvent } from 'aws-lambda'
 import middy6 from 'middy-core-6'
 import t from 'tap'
 import { boundedSqsBatch, DurableContextError, eachRecord } from '../src/index.ts'
@@ -45,6 +46,28 @@ t.test('invocations that share event and context get each their own report', asy
   const reported = responses.map(failed)
   t.equal(reported.flat().length, 5, 'each of the five failures is in one report')
   t.not(responses[0], responses[1])
+})
+
+t.test('also where both have been checked before either runs its records', async (t) => {
+  const { promise: bothAreChecked, resolve } = Promise.withResolvers<void>()
+  let checked = 0
+  const outcomes = [['a'], ['b', 'c']]
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .before(async () => {
+      if (++checked === 2) resolve()
+      await bothAreChecked
+    })
+    .handler(async (event: SQSEvent, context, options) => {
+      const fails = outcomes.shift() ?? []
+      return eachRecord(({ messageId }) => {
+        if (fails.includes(messageId)) throw new Error(messageId)
+      })(event, context, options)
+    })
+  const event = standardEvent('a', 'b', 'c')
+  const context = testContext()
+  const responses = await Promise.all([handler(event, context), handler(event, context)])
+  t.strictSame(responses.map(failed), [['a'], ['b', 'c']])
 })
 
 t.test('invocations with the same ids but different outcomes stay apart', async (t) => {
@@ -198,9 +221,23 @@ t.test('the context of a durable execution is refused by name', async (t) => {
   for (const context of [
     { lambdaContext: {}, executionContext: {}, step() {} },
     { lambdaContext: {}, step() {} },
+    { lambdaContext: {}, executionContext: {} },
   ]) {
     const result = handlerOf(() => t.fail('started'))(standardEvent('a'), context as never)
     await t.rejects(result, { name: 'DurableContextError', code: 'ERR_DURABLE_CONTEXT' })
     t.ok((await result.catch((error) => error)) instanceof DurableContextError)
   }
+})
+
+t.test('a context that merely looks like one, or cannot be read, is none', async (t) => {
+  const unreadable = {
+    get lambdaContext() {
+      throw new Error('unreadable')
+    },
+  }
+  for (const context of [{ lambdaContext: {} }, { step() {} }, { executionContext: {} }]) {
+    t.strictSame(failed(await handlerOf(() => {})(standardEvent('a'), context as never)), [])
+  }
+  // Middy 7 reads the property, too, so the hook alone is asked.
+  t.doesNotThrow(() => boundedSqsBatch().before({ event: standardEvent('a'), context: unreadable } as never))
 })

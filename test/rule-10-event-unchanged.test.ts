@@ -1,4 +1,5 @@
 import middy from '@middy/core'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord } from '../src/index.ts'
 import { failed, fifoEvent, sqsRecord, standardEvent, testContext } from './support.ts'
@@ -45,6 +46,18 @@ t.test('the event is the same afterwards, and its records are those that handler
     t.strictSame(event, make())
     t.ok(seen.every((record) => given.includes(record as never)))
   }
+})
+
+t.test('a handler that changes the list of records changes its own', async (t) => {
+  const event = standardEvent('a', 'b')
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async ({ Records }) => {
+      Records.pop()
+      return { batchItemFailures: [{ itemIdentifier: 'b' }] }
+    })
+  t.strictSame(failed(await handler(event, testContext())), ['b'])
+  t.strictSame(event, standardEvent('a', 'b'))
 })
 
 t.test('other fields of the event reach the inner handler', async (t) => {

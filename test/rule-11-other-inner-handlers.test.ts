@@ -1,7 +1,7 @@
 import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
-import { boundedSqsBatch, eachRecord } from '../src/index.ts'
+import { type BatchHandler, boundedSqsBatch, eachRecord } from '../src/index.ts'
 import { failed, handlerOf, heldRecords, logged, settled, standardEvent, testContext } from './support.ts'
 
 const ok = { status: 'fulfilled', value: 1 }
@@ -70,6 +70,11 @@ const nonsense: [what: string, value: unknown, message: RegExp][] = [
   ['ids instead of settled results', [ok, 'a'], /entry 1 is no PromiseSettledResult/],
   ['a promise that is pending', [ok, { status: 'pending' }], /entry 1 is no PromiseSettledResult/],
   ['more results than records', [ok, ok, ok], /3 results for 2 records/],
+  [
+    'a list longer than the batch',
+    { batchItemFailures: new Array(3).fill({ itemIdentifier: 'a' }) },
+    /longer than the/,
+  ],
   ['an object that throws when it is read', throwing, /throws when it is read/],
   ['a status of an HTTP API', { statusCode: 200 }, /batchItemFailures is undefined/],
 ]
@@ -97,17 +102,87 @@ t.test('a handler of its own may prepare the batch and then call that of eachRec
   t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), ['b'])
 })
 
-t.test('it may add to the report, too', async (t) => {
+t.test('what it adds to the report is reported and logged; it cannot take out what failed', async (t) => {
   const handler = middy()
-    .use(boundedSqsBatch({ logger: false }))
+    .use(boundedSqsBatch())
     .handler(async (event: SQSEvent, context) => {
       const report = await eachRecord(({ messageId }) => {
-        if (messageId === 'b') throw new Error('b')
+        if (messageId === 'b') throw new Error('b failed')
       })(event, context)
-      report.batchItemFailures.push({ itemIdentifier: 'a' })
+      report.batchItemFailures = [{ itemIdentifier: 'a' }]
       return report
     })
-  t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['a', 'b'])
+  const lines = await logged(async () => {
+    t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['a', 'b'])
+  })
+  t.equal(lines.length, 1)
+  t.match(lines[0], /2 of 3 records failed/)
+  t.match(lines[0], /1 × Error: b failed \[b\]/)
+  t.match(lines[0], /1 × Error: The handler reported the record as failed \[a\]/)
+})
+
+t.test('what an inner handler names as failed stays failed beside records that it did not wait for', async (t) => {
+  for (const [answer, expected] of [
+    [{ batchItemFailures: [{ itemIdentifier: 'a' }, { itemIdentifier: 'b' }] }, ['a', 'b']],
+    [
+      [no, ok, ok],
+      ['a', 'b'],
+    ],
+    [{ batchItemFailures: [] }, ['b']],
+  ] as const) {
+    for (const isOpen of [true, false]) {
+      const handler = middy<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false }))
+        .handler(async (event, context) => {
+          void eachRecord(async ({ messageId }) => {
+            if (messageId !== 'b') return
+            if (isOpen) await new Promise(() => {})
+            throw new Error('b failed')
+          })(event, context)
+          await settled()
+          return answer as never
+        })
+      t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), expected)
+    }
+  }
+})
+
+t.test('records that another middleware has replaced are handled; records taken out are refused', async (t) => {
+  const withRecords = (change: (event: SQSEvent) => void, inner: Parameters<ReturnType<typeof middy>['handler']>[0]) =>
+    middy()
+      .use(boundedSqsBatch({ logger: false }))
+      .before(({ event }) => change(event as SQSEvent))
+      .handler(inner)(standardEvent('a', 'b', 'c'), testContext())
+  const bodies: string[] = []
+  const bounded = eachRecord(({ messageId, body }) => {
+    bodies.push(body)
+    if (messageId === 'b') throw new Error('b')
+  }) as Parameters<typeof withRecords>[1]
+  const unbounded = (async ({ Records }: SQSEvent) =>
+    Promise.allSettled(
+      Records.map(async ({ messageId }) => messageId === 'b' && Promise.reject(new Error('b'))),
+    )) as never
+  const replace = (event: SQSEvent) => {
+    event.Records = event.Records.map((record) => ({ ...record, body: record.messageId.toUpperCase() }))
+  }
+  const takeOut = (event: SQSEvent) => {
+    event.Records = event.Records.filter(({ messageId }) => messageId !== 'a')
+  }
+  const swap = (event: SQSEvent) => {
+    event.Records.reverse()
+  }
+  const remove = (event: SQSEvent) => {
+    event.Records = undefined as never
+  }
+  t.strictSame(failed(await withRecords(replace, bounded)), ['b'])
+  t.strictSame(bodies, ['A', 'B', 'C'])
+  t.strictSame(failed(await withRecords(replace, unbounded)), ['b'])
+  for (const change of [takeOut, swap, remove]) {
+    const message = /Records of the event are not those that came/
+    await t.rejects(withRecords(change, bounded), { name: 'TypeError', message })
+    if (change !== remove) await t.rejects(withRecords(change, unbounded), { name: 'TypeError', message })
+  }
+  t.equal(bodies.length, 3)
 })
 
 t.test('a handler that forgets to return what eachRecord() gave is a TypeError, waited for or not', async (t) => {
@@ -136,31 +211,48 @@ t.test('eachRecord() without the middleware says so', async (t) => {
   await t.rejects(bare(undefined as never, testContext()), { name: 'TypeError', message })
 })
 
-t.test('the records of a batch are not run twice, nor after its end', async (t) => {
+t.test('the records of a batch are not run twice: the second time fails the invocation', async (t) => {
   const started: string[] = []
   const inner = eachRecord(({ messageId }) => started.push(messageId))
-  let event: SQSEvent | undefined
   const handler = middy()
     .use(boundedSqsBatch({ logger: false }))
-    .handler(async (given: SQSEvent, context) => {
-      event = given
-      const report = await inner(given, context)
-      await t.rejects(inner(given, context), { name: 'TypeError', message: /called twice/ })
-      return report
+    .handler(async (event: SQSEvent, context) => {
+      await inner(event, context)
+      return inner(event, context)
     })
-  t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), [])
-  await t.rejects(inner(event as SQSEvent, testContext()))
+  const result = handler(standardEvent('a', 'b'), testContext())
+  await t.rejects(result, { name: 'TypeError', message: /called twice/ })
   t.strictSame(started, ['a', 'b'])
+})
 
-  const late = middy()
+t.test('nor by a record handler that calls the handler of the batch', async (t) => {
+  const errors: unknown[] = []
+  let started = 0
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: (error) => errors.push(error) }))
+    .handler(async (event: SQSEvent, context) => {
+      const inner: BatchHandler = eachRecord((): unknown => {
+        started++
+        return inner(event, context)
+      })
+      return inner(event, context)
+    })
+  t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), ['a', 'b'])
+  t.equal(started, 2)
+  t.match(errors, [{ name: 'TypeError' }, { name: 'TypeError' }])
+})
+
+t.test('nor after the end of the invocation', async (t) => {
+  const inner = eachRecord(() => t.fail('started'))
+  let event: SQSEvent | undefined
+  const handler = middy()
     .use(boundedSqsBatch({ logger: false }))
     .handler(async (given: SQSEvent) => {
       event = given
       throw new Error('set-up failed')
     })
-  await t.rejects(late(standardEvent('c'), testContext()), /set-up failed/)
+  await t.rejects(handler(standardEvent('c'), testContext()), /set-up failed/)
   await t.rejects(inner(event as SQSEvent, testContext()), /too late/)
-  t.strictSame(started, ['a', 'b'])
 })
 
 t.test('what another inner handler reports is logged', async (t) => {
@@ -178,6 +270,8 @@ t.test('eachRecord() checks what it is given at once', (t) => {
   t.throws(() => eachRecord({} as never), { name: 'TypeError', message: /a function, got an object/ })
   const handle = () => {}
   t.throws(() => eachRecord(handle, null as never), { name: 'TypeError', message: /options, got null/ })
+  t.throws(() => eachRecord(handle, [] as never), { name: 'TypeError', message: /options, got an array/ })
+  t.throws(() => eachRecord(handle, (() => {}) as never), { name: 'TypeError', message: /got a function/ })
   t.throws(() => eachRecord(handle, { bdy: 'json' } as never), { name: 'TypeError', message: /unknown option "bdy"/ })
   t.throws(() => eachRecord(handle, { body: 'xml' } as never), { name: 'TypeError', message: /got "xml"/ })
   t.throws(() => eachRecord(handle, { body: {} } as never), { name: 'TypeError', message: /got an object/ })

@@ -113,7 +113,7 @@ for (const [version, core] of [
     t.match(seen, [{ message: 'metrics cannot be sent' }], 'outer error hooks still see it')
     t.equal(lines.length, 2)
     t.match(lines[0], /1 of 3 records failed/)
-    t.match(lines[1], /report is returned in spite of Error: metrics cannot be sent/)
+    t.match(lines[1], /a batch is reported in spite of Error: metrics cannot be sent/)
   })
 
   t.test(
@@ -131,8 +131,42 @@ for (const [version, core] of [
         throw new Error('afterwards')
       })
       t.strictSame(failed(await afterwards(standardEvent('x', 'b'), testContext())), ['x'])
+
+      const added = handlerWith().handler(async (event: SQSEvent, context) => {
+        const report = await failing(event, context)
+        report.batchItemFailures.push({ itemIdentifier: 'a' })
+        throw new Error('after it has added to the report')
+      })
+      t.strictSame(failed(await added(standardEvent('a', 'x', 'b'), testContext())), ['a', 'x'])
     },
   )
+
+  t.test(`an outer error after another inner handler's answer returns that (@middy/core ${version})`, async (t) => {
+    const answers = [
+      [{ status: 'fulfilled' }, { status: 'rejected', reason: 'r' }],
+      { batchItemFailures: [{ itemIdentifier: 'b' }] },
+    ]
+    for (const answer of answers) {
+      const handler = core<SQSEvent, SQSBatchResponse>()
+        .after(() => {
+          throw new Error('outer')
+        })
+        .use(boundedSqsBatch({ logger: false }))
+        .handler(async () => answer as never)
+      t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), ['b'])
+    }
+  })
+
+  t.test(`a refused answer escapes also where an onError hook wraps its error (@middy/core ${version})`, async (t) => {
+    const handler = handlerWith()
+      .onError((request) => {
+        request.error = new Error('wrapped', { cause: request.error })
+      })
+      .handler(async (event: SQSEvent, context) => {
+        await failing(event, context)
+      })
+    await t.rejects(handler(standardEvent('a'), testContext()), { message: 'wrapped', cause: { name: 'TypeError' } })
+  })
 
   t.test(`FullBatchFailureError and the TypeErrors escape (@middy/core ${version})`, async (t) => {
     const full = handlerWith({ throwOnFullBatchFailure: true }).handler(failing)

@@ -8,6 +8,7 @@ import { boundedSqsBatch, eachRecord, InvalidBodyError } from '../src/index.ts'
 import { failed, mockClock, settled, sqsRecord, testContext, timedContext } from './support.ts'
 
 const SECRET = 'hunter2secret'
+const KEY = 'kingfisher'
 
 /** Handles bodies and returns what was reported, what handlers got, and the errors by id. */
 async function handleBodies(body: 'json' | StandardSchemaV1, bodies: unknown[]) {
@@ -120,14 +121,15 @@ const schemas: [string, StandardSchemaV1][] = [
 
 for (const [what, schema] of schemas) {
   t.test(`an error quotes nothing of the body: ${what}`, async (t) => {
-    const body = { user: { name: `${SECRET}, Jane`, age: 4711 }, [`key-${SECRET}`]: { deep: [SECRET, 4711] } }
+    const text = `${SECRET}, Jane\nDoe "x" !@#$`
+    const body = { user: { name: text, age: 4711 }, [`key-${KEY}`]: { deep: [SECRET, 4711, true] } }
     const result = await handleBodies(schema, [JSON.stringify(body)])
     t.strictSame(result.failed, ['m0'])
     const error = result.errors.get('m0')
     t.ok(error instanceof InvalidBodyError)
     t.ok((error as InvalidBodyError).issues.length >= 1)
-    for (const part of ['Jane', '4711']) t.notMatch(everythingOf(error), part)
-    t.notMatch(withoutPaths(error), SECRET)
+    for (const part of [SECRET, 'Jane', 'Doe', '4711', '!@#', 'true']) t.notMatch(everythingOf(error), part)
+    t.notMatch(withoutPaths(error), KEY)
   })
 }
 
@@ -181,4 +183,23 @@ t.test('a handler does not begin once its record is over, though its validation 
   resolve()
   await settled()
   t.equal(started, 0)
+})
+
+t.test('property names that may be data are not in the message', async (t) => {
+  const { errors } = await handleBodies(z.record(z.string(), z.number()), ['{"jane@example.com":"x","plain":"y"}'])
+  const error = errors.get('m0') as InvalidBodyError
+  t.match(error.message, '…: Invalid input: expected number, received string; plain: Invalid')
+  t.strictSame(
+    error.issues.map(({ path }) => path),
+    [['jane@example.com'], ['plain']],
+  )
+})
+
+t.test('a schema that does not keep to the specification fails the record, too', async (t) => {
+  for (const result of [null, undefined, {}, 5, { issues: 'x' }, { issues: [{}] }, { issues: [null] }]) {
+    const schema = { '~standard': { version: 1, vendor: 'test', validate: () => result } } as never
+    const { errors, failed } = await handleBodies(schema, ['1'])
+    t.strictSame(failed, ['m0'])
+    t.ok(errors.get('m0') instanceof InvalidBodyError)
+  }
 })

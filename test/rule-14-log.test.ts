@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import middy from '@middy/core'
 import type { SQSEvent } from 'aws-lambda'
 import t from 'tap'
@@ -44,6 +45,16 @@ t.test('one entry a batch: counts, and groups by name and message, the largest f
   t.equal(rest.filter((line) => line.startsWith('  ') && !line.startsWith('    ')).length, 1)
 })
 
+t.test('neither numbers nor UUIDs make a group of their own, also in long messages', async (t) => {
+  const lines = await logOf(
+    (_record, _context, { index }) => {
+      throw new Error(`order ${'9'.repeat(1 + (index % 50))} ${'x'.repeat(185)} ${randomUUID()} ${'y'.repeat(300)}`)
+    },
+    standardEvent(...ids(500)),
+  )
+  t.match(lines[0], /\n {2}500 × Error: order /)
+})
+
 t.test('what timed out, was blocked, or never started is counted', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
@@ -65,6 +76,16 @@ t.test('what timed out, was blocked, or never started is counted', async (t) => 
   t.match(text, /\n {2}1 × Error: b1 failed \[b1\]\n/)
   t.notMatch(text, 'RecordBlockedError')
   t.notMatch(text, 'RecordNotStartedError')
+})
+
+t.test('a revoked proxy as an error changes nothing in the response', async (t) => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  const handle = handlerOf(({ messageId }) => (messageId === 'b' ? Promise.reject(proxy) : undefined), {
+    logger: undefined,
+  })
+  const lines = await logged(async () => t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'))), ['b']))
+  t.match(lines, [/1 of 3 records failed\n {2}1 × an error that throws when it is read \[b\]/])
 })
 
 t.test('at most ten groups', async (t) => {
@@ -148,7 +169,7 @@ t.test('an error that ended the batch is in its entry, or in one of its own besi
     })
     t.equal(lines.length, logger === false ? 0 : 1)
     if (logger !== false) t.match(lines[0], 'Error: the other half failed')
-    if (logger === undefined) t.match(lines[0], /1 of 1 records failed\n {2}ended by Error/)
+    if (logger === undefined) t.match(lines[0], /1 of 1 records failed\n {2}reported in spite of Error/)
   }
 })
 

@@ -1,5 +1,6 @@
 import middy from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import { Clock } from 'clock-mock'
 import type { Test } from 'tap'
 import { type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord, type RecordHandler } from '../src/index.ts'
 
@@ -102,16 +103,18 @@ export function heldRecords() {
 }
 
 const trueImmediate = setImmediate
-let mock: Test['clock'] | undefined
+let mock: Clock | undefined
 
 /** Puts a test's time into its own hands: it passes by `advance()` alone. */
-export function mockClock(t: Test): Test['clock'] {
-  t.clock.enter()
-  mock = t.clock
+export function mockClock(t: Test): Clock {
+  const clock = new Clock()
+  clock.enter()
+  mock = clock
   t.teardown(() => {
+    clock.exit()
     mock = undefined
   })
-  return t.clock
+  return clock
 }
 
 /** Lets everything happen that needs no time to pass, also while the clock is a mock. */

@@ -1,0 +1,10 @@
+import assert from 'node:assert/strict'
+import middy from '@middy/core'
+import * as library from 'middy-bounded-sqs-batch'
+import { useLibrary } from './use-library.mjs'
+
+await useLibrary(middy, library)
+
+for (const path of ['dist/index.js', 'dist/fan-out.js', 'package.json']) {
+  await assert.rejects(import(`middy-bounded-sqs-batch/${path}`), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
+}

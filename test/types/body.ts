@@ -1,0 +1,108 @@
+// Only compiled, never run: by `npm run typecheck`, once with @middy/core 7 and once with 6.
+import middy from '@middy/core'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { type } from 'arktype'
+import type { SQSHandler, SQSRecord } from 'aws-lambda'
+import * as v from 'valibot'
+import { z } from 'zod'
+import {
+  type BatchHandler,
+  boundedSqsBatch,
+  eachRecord,
+  type ParsedRecord,
+  type RecordHandler,
+} from '../../src/index.ts'
+import { type Equal, expect } from './expect.ts'
+
+// Without a schema: text, or whatever JSON there is.
+eachRecord((record) => expect<Equal<typeof record.body, string>>(), {})
+eachRecord((record) => expect<Equal<typeof record.body, string>>(), { body: undefined })
+eachRecord((record) => expect<Equal<typeof record.body, unknown>>(), { body: 'json' })
+eachRecord((record) => expect<Equal<typeof record, ParsedRecord<unknown>>>(), { body: 'json' })
+
+// With a schema: what comes out of it, not what goes in.
+interface Order {
+  id: string
+  cents: number
+}
+const zodOrder = z.object({ id: z.string(), cents: z.string().transform(Number) })
+const zodAsync = z.object({ id: z.string(), cents: z.string().transform(async (text) => Number(text)) })
+const valibotOrder = v.object({ id: v.string(), cents: v.pipe(v.string(), v.transform(Number)) })
+const valibotAsync = v.objectAsync({
+  id: v.string(),
+  cents: v.pipeAsync(
+    v.string(),
+    v.transformAsync(async (text) => Number(text)),
+  ),
+})
+const arktypeOrder = type({ id: 'string', cents: type('string').pipe((text) => Number(text)) })
+const handWritten: StandardSchemaV1<string, Order> = {
+  '~standard': { version: 1, vendor: 'test', validate: () => ({ value: { id: '', cents: 0 } }) },
+}
+type Output<TBody> = Equal<{ [Key in keyof TBody]: TBody[Key] }, { [Key in keyof Order]: Order[Key] }>
+
+eachRecord(async ({ body }) => expect<Output<typeof body>>(), { body: zodOrder })
+eachRecord(async ({ body }) => expect<Output<typeof body>>(), { body: zodAsync })
+eachRecord(async ({ body }) => expect<Output<typeof body>>(), { body: valibotOrder })
+eachRecord(async ({ body }) => expect<Output<typeof body>>(), { body: valibotAsync })
+eachRecord(async ({ body }) => expect<Output<typeof body>>(), { body: arktypeOrder })
+eachRecord(async ({ body }) => expect<Equal<typeof body, Order>>(), { body: handWritten })
+eachRecord(({ body }) => expect<Equal<typeof body, number>>(), { body: z.string().transform(Number) })
+eachRecord(({ body }) => expect<Equal<typeof body, 'a' | { readonly n: number } | null>>(), {
+  body: z.union([z.literal('a'), z.object({ n: z.number() }).readonly(), z.null()]),
+})
+
+// The rest of the record is an SQSRecord's, and the handler one like any other.
+const handleOrders = eachRecord(
+  async (record) => {
+    expect<Equal<typeof record.messageId, string>>()
+    expect<Equal<typeof record.attributes, SQSRecord['attributes']>>()
+    return record.body.cents.toFixed()
+  },
+  { body: zodOrder },
+)
+expect<Equal<typeof handleOrders, BatchHandler>>()
+export const handler: SQSHandler = middy().use(boundedSqsBatch()).handler(handleOrders)
+
+// Apart from its call, and behind a function of one's own.
+export const handleOrder: RecordHandler<ParsedRecord<Order>> = ({ body }) => body.cents
+eachRecord(handleOrder, { body: valibotOrder })
+export function validated<TSchema extends StandardSchemaV1>(
+  schema: TSchema,
+  handle: (body: StandardSchemaV1.InferOutput<TSchema>) => unknown,
+): BatchHandler {
+  return eachRecord((record) => handle(record.body), { body: schema })
+}
+validated(arktypeOrder, (order) => order.cents.toFixed())
+
+// @ts-expect-error cents are a number once they are parsed
+eachRecord((record) => record.body.cents.toUpperCase(), { body: zodOrder })
+// @ts-expect-error the schema has no such field
+eachRecord((record) => record.body.price, { body: zodOrder })
+// @ts-expect-error parsed JSON is unknown until it is checked
+eachRecord((record) => record.body.id, { body: 'json' })
+// @ts-expect-error an object is no text
+eachRecord((record) => record.body.toUpperCase(), { body: arktypeOrder })
+// @ts-expect-error without a schema the body is text
+eachRecord((record) => record.body.id)
+// @ts-expect-error a handler of orders needs a schema of orders
+eachRecord(handleOrder)
+// @ts-expect-error a handler of orders needs a schema of orders, not any JSON
+eachRecord(handleOrder, { body: 'json' })
+// @ts-expect-error a handler of orders needs a schema of orders, not of numbers
+eachRecord(handleOrder, { body: z.number() })
+// @ts-expect-error a handler of plain records cannot have a parsed body
+eachRecord((record: SQSRecord) => record.body, { body: zodOrder })
+// @ts-expect-error 'json' or a schema
+eachRecord(() => {}, { body: 'xml' })
+// @ts-expect-error 'json' or a schema
+eachRecord(() => {}, { body: JSON.parse })
+// @ts-expect-error 'json' or a schema
+eachRecord(() => {}, { body: true })
+// @ts-expect-error there is no option of this name
+eachRecord(() => {}, { schema: zodOrder })
+declare const parsed: ParsedRecord<Order>
+// @ts-expect-error what was parsed is not to be replaced
+parsed.body = { id: '', cents: 0 }
+// @ts-expect-error a parsed record is no SQSRecord: its body is not text
+export const record: SQSRecord = parsed

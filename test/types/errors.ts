@@ -1,0 +1,52 @@
+// Only compiled, never run: by `npm run typecheck`.
+import {
+  type BodyIssue,
+  DurableContextError,
+  FullBatchFailureError,
+  InvalidBodyError,
+  InvalidSqsEventError,
+  RecordAbortedError,
+  RecordBlockedError,
+  RecordNotStartedError,
+  RecordTimeoutError,
+} from '../../src/index.ts'
+import { type Equal, expect } from './expect.ts'
+
+// The codes are literal types.
+const codes = [
+  new DurableContextError('').code,
+  new FullBatchFailureError([]).code,
+  new InvalidBodyError('').code,
+  new InvalidSqsEventError('').code,
+  new RecordAbortedError('').code,
+  new RecordBlockedError('').code,
+  new RecordNotStartedError('').code,
+  new RecordTimeoutError(1).code,
+] as const
+expect<
+  Equal<
+    typeof codes,
+    readonly [
+      'ERR_DURABLE_CONTEXT',
+      'ERR_FULL_BATCH_FAILURE',
+      'ERR_INVALID_BODY',
+      'ERR_INVALID_SQS_EVENT',
+      'ERR_RECORD_ABORTED',
+      'ERR_RECORD_BLOCKED',
+      'ERR_RECORD_NOT_STARTED',
+      'ERR_RECORD_TIMEOUT',
+    ]
+  >
+>()
+
+/** As a logger does it. */
+export function tell(error: unknown): string {
+  if (error instanceof InvalidBodyError) {
+    expect<Equal<typeof error.issues, readonly BodyIssue[]>>()
+    return error.issues.map(({ path, message }) => `${path.map(String).join('.')}: ${message}`).join()
+  }
+  if (error instanceof RecordTimeoutError) return error.timeout.toFixed()
+  if (error instanceof FullBatchFailureError) return `${error.errors.length}`
+  if (error instanceof RecordBlockedError) return tell(error.cause)
+  return ''
+}
