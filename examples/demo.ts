@@ -84,7 +84,7 @@ console.log(
     ['lost', number(ledger.lost)],
     ['most in flight at the downstream', number(seen.mostInFlight)],
     ['wall time', `${(ledger.wallMs / 1000).toFixed(1)} s`],
-    ['records a second', number(Math.round((ledger.processed / ledger.wallMs) * 1000))],
+    ['records a second', number(ledger.perSecond)],
   ]),
 )
 

@@ -1,0 +1,181 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { basename, dirname, extname, relative, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { InitError } from './errors.ts'
+import { type Outcome, startRuntimeApi } from './runtime-api.ts'
+
+export interface FunctionOptions {
+  /** The file of the handler: .ts, .mts, .js, .mjs or .cjs. */
+  file: string
+  /** The name of its export; default `handler`. */
+  exportName?: string
+  /** Milliseconds; default 30,000. */
+  timeout?: number
+  /** Milliseconds that loading may take; default 10,000, as on Lambda. */
+  initTimeout?: number
+  /** Megabytes; default 512. It limits V8's heap, not buffers outside of it. */
+  memory?: number
+  /** Hard limit of file descriptors; default 1,024. */
+  fdLimit?: number
+  /** A command that speaks the Runtime API, in a shell's words; default this package's own client. */
+  runtimeClient?: string
+  env?: Record<string, string>
+  onLog?: (line: string) => void
+}
+
+export const FUNCTION_DEFAULTS = {
+  exportName: 'handler',
+  timeout: 30_000,
+  initTimeout: 10_000,
+  memory: 512,
+  fdLimit: 1024,
+}
+
+// `ulimit -n` sets the hard limit too: Node raises its soft limit to the hard one when it starts. The reader in the
+// background holds the other end of a pipe to this process: however this process ends, and whatever the function does with its
+// event loop, the pipe closes and the whole process group goes.
+const LAUNCH = (command: string) => `ulimit -n "$1" || exit 1; shift
+(read -r _ <&3; kill -9 -$$) >/dev/null 2>&1 &
+exec ${command} 3<&-`
+
+/** What an exit code means: Node's own for a promise that nothing can settle, and the shell's. */
+const HINTS: Record<number, string> = {
+  13: 'it waits for a promise that nothing can settle any more',
+  127: 'no such command',
+}
+const OWN_CLIENT = fileURLToPath(new URL(`./runtime-client${extname(import.meta.url)}`, import.meta.url))
+
+const command = (options: FunctionOptions, file: string, heap: string): [string, string[]] => {
+  if (options.runtimeClient) return [`${options.runtimeClient} "$_HANDLER"`, []]
+  const strip = /\.m?ts$/.test(file) && !process.features.typescript // Node 22 before 22.18
+  const flags = strip ? ['--experimental-strip-types', '--no-warnings'] : []
+  const exportName = options.exportName ?? FUNCTION_DEFAULTS.exportName
+  return ['"$@"', [process.execPath, heap, ...flags, OWN_CLIENT, file, exportName]]
+}
+
+const regionOf = (env: NodeJS.ProcessEnv) => env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? 'us-east-1'
+
+/** Lambda's environment variables, and the handler's name as Lambda has it: path without extension, dot, export. */
+const environmentVariables = (options: FunctionOptions, file: string, address: string, heap: string) => {
+  const inside = !relative(process.cwd(), file).startsWith('..')
+  const taskRoot = inside ? process.cwd() : dirname(file)
+  const path = relative(taskRoot, file)
+  const region = regionOf(process.env)
+  const name = basename(file, extname(file))
+  return {
+    ...process.env,
+    ...(options.runtimeClient ? { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} ${heap}`.trim() } : {}),
+    AWS_REGION: region,
+    AWS_DEFAULT_REGION: region,
+    AWS_EXECUTION_ENV: `AWS_Lambda_nodejs${process.versions.node.split('.')[0]}.x`,
+    AWS_LAMBDA_FUNCTION_NAME: name,
+    AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(options.memory ?? FUNCTION_DEFAULTS.memory),
+    AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
+    AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${name}`,
+    AWS_LAMBDA_LOG_STREAM_NAME: `local/[$LATEST]${process.pid}`,
+    TZ: ':UTC',
+    ...options.env,
+    AWS_LAMBDA_RUNTIME_API: address,
+    LAMBDA_TASK_ROOT: taskRoot,
+    _HANDLER: `${path.slice(0, path.length - extname(path).length)}.${options.exportName ?? FUNCTION_DEFAULTS.exportName}`,
+  }
+}
+
+const killGroup = (child: ChildProcess) => {
+  try {
+    if (child.pid) process.kill(-child.pid, 'SIGKILL')
+  } catch {
+    // the whole group is gone already
+  }
+}
+
+/**
+ * One execution environment: a process of its own that loads the handler and takes events until it ends. Rejects with
+ * an InitError when the function cannot be made ready. One that has ended is no longer `alive`; the signal ends it.
+ */
+export const startEnvironment = async (options: FunctionOptions, signal: AbortSignal) => {
+  const { timeout = FUNCTION_DEFAULTS.timeout, initTimeout = FUNCTION_DEFAULTS.initTimeout } = options
+  const memory = options.memory ?? FUNCTION_DEFAULTS.memory
+  const file = resolve(options.file)
+  // A tenth of the memory is left to what V8 keeps outside of the old generation.
+  const heap = `--max-old-space-size=${Math.floor(memory * 0.9)}`
+  const [words, args] = command(options, file, heap)
+  const ready = Promise.withResolvers<void>()
+  const fail = (message: string) => ready.reject(new InitError(message))
+  const api = await startRuntimeApi({
+    timeout,
+    functionArn: `arn:aws:lambda:${regionOf(process.env)}:000000000000:function:${basename(file, extname(file))}`,
+    onReady: ready.resolve,
+    onInitError: fail,
+  })
+
+  const env = environmentVariables(options, file, api.address, heap)
+  const limit = String(options.fdLimit ?? FUNCTION_DEFAULTS.fdLimit)
+  const child = spawn('/bin/sh', ['-c', LAUNCH(words), 'sh', limit, ...args], {
+    env,
+    detached: true, // a process group of its own: Ctrl-C in the terminal is for us, and a kill takes the group
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  })
+  const state = { alive: true, outOfMemory: false }
+  const outputs = child.stdio.slice(1, 3) as Readable[]
+  for (const stream of outputs) {
+    createInterface({ input: stream }).on('line', (line) => {
+      if (line.includes('JavaScript heap out of memory')) state.outOfMemory = true
+      options.onLog?.(line)
+    })
+  }
+
+  const kill = () => killGroup(child)
+  const ended = Promise.withResolvers<void>()
+  const end = (message: string) => {
+    state.alive = false
+    signal.removeEventListener('abort', kill)
+    fail(`${message} while it was loading`)
+    api.end(signal.aborted ? { type: 'stopped', message: 'stopped' } : { type: 'crash', message })
+    ended.resolve()
+  }
+  child.on('error', ({ message }) => end(`the process could not be started (${message})`))
+  child.on('exit', async (code, killedBy) => {
+    state.alive = false
+    kill() // what the function started, and the reader of the pipe
+    if (!outputs.every(({ closed }) => closed)) await Promise.race([once(child, 'close'), sleep(500)])
+    const how = killedBy ? `was ended by ${killedBy}` : `ended with exit code ${code}`
+    const hint = state.outOfMemory ? `out of memory: ${memory} MB` : HINTS[code ?? 0]
+    end(`the process ${how}${hint ? ` (${hint})` : ''}`)
+  })
+  if (signal.aborted) kill()
+  signal.addEventListener('abort', kill)
+
+  const stop = () => {
+    kill()
+    return ended.promise
+  }
+  const initTimer = setTimeout(() => fail(`it did not finish loading within ${initTimeout / 1000} s`), initTimeout)
+  try {
+    await ready.promise
+  } catch (error) {
+    await stop()
+    throw error
+  } finally {
+    clearTimeout(initTimer)
+  }
+
+  return {
+    get alive() {
+      return state.alive
+    },
+    async invoke(event: string): Promise<Outcome> {
+      const outcome = await api.invoke(event)
+      if (outcome.type === 'timeout') await stop() // as Lambda does: the next event gets a fresh environment
+      return outcome
+    },
+    ended: ended.promise,
+  }
+}
+
+export type Environment = Awaited<ReturnType<typeof startEnvironment>>

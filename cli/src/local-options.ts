@@ -1,0 +1,119 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
+import { UsageError } from './errors.ts'
+import { numberedMessages, readMessagesFile } from './messages.ts'
+import { MAPPING_DEFAULTS, type RunOptions } from './run.ts'
+
+/** The flags of `local` as the parser leaves them: numbers checked, undefined where a flag was not given. */
+export interface LocalFlags {
+  messages?: number
+  messagesFile?: string
+  groups?: number
+  queueUrl?: string
+  endpoint?: string
+  port?: number
+  fifo?: boolean
+  maxReceives?: number
+  visibilityTimeout?: number
+  retryAfter?: number | 'off'
+  batchSize?: number
+  window?: number
+  concurrency: number
+  reportBatchItemFailures: boolean
+  timeout: number
+  memory: number
+  fdLimit: number
+  runtimeClient?: string
+  idle: number | 'off'
+  watchFailures: number
+  quiet?: boolean
+  json?: boolean
+}
+
+const refuse = (wrong: unknown, message: string) => {
+  if (wrong) throw new UsageError(message)
+}
+
+const checkHandler = (handler: string) => {
+  const hash = handler.lastIndexOf('#')
+  const file = hash === -1 ? handler : handler.slice(0, hash)
+  const exportName = hash === -1 ? 'handler' : handler.slice(hash + 1)
+  refuse(exportName === '', `${handler} ends in # without the name of an export: write ${file}#handler`)
+  refuse(!existsSync(file), `there is no file ${file}`)
+  refuse(!statSync(file).isFile(), `${file} is not a file`)
+  refuse(!/\.(m?ts|[cm]?js)$/.test(file), `${file} is not a .ts, .mts, .js, .mjs or .cjs file`)
+  return { file, exportName }
+}
+
+const checkDescriptors = (limit: number) => {
+  const hard = execFileSync('/bin/sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).trim()
+  refuse(
+    hard !== 'unlimited' && limit > Number(hard),
+    `--fd-limit ${limit} is above this machine's own limit of ${hard}: choose at most ${hard}`,
+  )
+}
+
+/** Flags → a run, or a UsageError that says which two do not go together. */
+export const toRunOptions = (handler: string, flags: LocalFlags): RunOptions => {
+  const { queueUrl, endpoint, messages, messagesFile, window, timeout } = flags
+  refuse(process.platform === 'win32', 'this needs a POSIX shell: run it on Linux, on macOS or in WSL')
+  const own = queueUrl === undefined
+  const ownOnly = { '--port': flags.port, '--fifo': flags.fifo, '--max-receives': flags.maxReceives }
+  const ownOnlyTimes = { '--visibility-timeout': flags.visibilityTimeout, '--retry-after': flags.retryAfter }
+  for (const [flag, value] of Object.entries({ ...ownOnly, ...ownOnlyTimes })) {
+    refuse(
+      !own && value !== undefined,
+      `${flag} and --queue-url do not go together: a queue that exists has its own settings`,
+    )
+  }
+  refuse(own && endpoint !== undefined, '--endpoint needs --queue-url: without one, the queue is in this process')
+  refuse(queueUrl !== undefined && !URL.canParse(queueUrl), `--queue-url ${queueUrl} is not a URL`)
+  refuse(endpoint !== undefined && !URL.canParse(endpoint), `--endpoint ${endpoint} is not a URL`)
+  refuse(messages !== undefined && messagesFile !== undefined, '--messages and --messages-file do not go together')
+  const sends = messages !== undefined || messagesFile !== undefined
+  refuse(
+    own && !sends && flags.port === undefined,
+    'there is nothing to do: give --messages N, --messages-file FILE, --queue-url URL, or --port N to send messages to',
+  )
+
+  const fifo = own ? flags.fifo === true : queueUrl.endsWith('.fifo')
+  const batchSize = flags.batchSize ?? (fifo ? 10 : MAPPING_DEFAULTS.batchSize)
+  refuse(fifo && batchSize > 10, `--batch-size ${batchSize}: Lambda takes at most 10 on a FIFO queue`)
+  refuse(fifo && window, '--window: Lambda has no batching window on a FIFO queue')
+  refuse(
+    batchSize > 10 && window !== undefined && window < 1,
+    `--batch-size ${batchSize} needs a --window of at least 1`,
+  )
+  refuse(flags.groups !== undefined && !(fifo && messages !== undefined), '--groups needs --messages and a FIFO queue')
+  const windowSeconds = window ?? (batchSize > 10 ? MAPPING_DEFAULTS.windowMs / 1000 : 0)
+
+  const { visibilityTimeout = timeout + windowSeconds + 1, retryAfter = own ? 1 : 'off', maxReceives = 3 } = flags
+  const { file, exportName } = checkHandler(handler)
+  checkDescriptors(flags.fdLimit)
+
+  return {
+    queue: own
+      ? { visibilityTimeout, maxReceives, fifo, ...(flags.port === undefined ? {} : { port: flags.port }) }
+      : { queueUrl, ...(endpoint === undefined ? {} : { endpoint }) },
+    function: {
+      file,
+      exportName,
+      timeout: timeout * 1000,
+      memory: flags.memory,
+      fdLimit: flags.fdLimit,
+      ...(flags.runtimeClient === undefined ? {} : { runtimeClient: flags.runtimeClient }),
+    },
+    mapping: {
+      batchSize,
+      windowMs: windowSeconds * 1000,
+      concurrency: flags.concurrency,
+      reportBatchItemFailures: flags.reportBatchItemFailures,
+      retryAfter: retryAfter === 'off' ? undefined : retryAfter,
+    },
+    messages: messagesFile
+      ? readMessagesFile(messagesFile, fifo)
+      : numberedMessages(messages ?? 0, fifo ? (flags.groups ?? 10) : 0),
+    idle: flags.idle === 'off' ? undefined : flags.idle,
+    awaitFirst: own && !sends,
+  }
+}

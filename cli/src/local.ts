@@ -1,0 +1,74 @@
+import { openDisplay, renderLedger } from './display.ts'
+import { InitError, UsageError } from './errors.ts'
+import { type LocalFlags, toRunOptions } from './local-options.ts'
+import { run } from './run.ts'
+
+const SAME_SIGNAL_MS = 300
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** `bounded-sqs-batch local`: runs, shows, and answers the exit code. */
+export const local = async (handler: string, flags: LocalFlags): Promise<number> => {
+  const options = toRunOptions(handler, flags)
+  const display = openDisplay(flags.json ? process.stderr : process.stdout)
+  const draining = new AbortController()
+  const stopping = new AbortController()
+  const failures: string[] = []
+  let asked = 0
+  const interrupt = () => {
+    // npm hands on the signal that the terminal has sent to both: two within a moment are one.
+    if (draining.signal.aborted && performance.now() - asked < SAME_SIGNAL_MS) return
+    asked = performance.now()
+    if (draining.signal.aborted) {
+      display.log('stopping at once: what was under way stays in the queue')
+      return stopping.abort()
+    }
+    display.log('finishing the batch under way; once more to stop at once')
+    draining.abort()
+  }
+  for (const signal of SIGNALS) process.on(signal, interrupt)
+
+  try {
+    const ledger = await run({
+      ...options,
+      function: {
+        ...options.function,
+        ...(flags.quiet ? {} : { onLog: (line: string) => display.log(`function | ${line}`, process.stderr) }),
+      },
+      mapping: {
+        ...options.mapping,
+        onFailure: (line) => {
+          if (failures.length >= flags.watchFailures) return
+          failures.push(line)
+          display.log(`failure | ${line}`, process.stderr)
+        },
+      },
+      onStart: ({ queueUrl, fifo }) => display.log(`${fifo ? 'FIFO queue' : 'queue'} ${queueUrl}`),
+      onProgress: display.progress,
+      drain: draining.signal,
+      stop: stopping.signal,
+    })
+    display.end()
+    if (flags.json) {
+      console.log(JSON.stringify({ ...ledger, ...(flags.watchFailures > 0 ? { failures } : {}) }))
+    } else {
+      console.log(renderLedger(ledger))
+      if (ledger.lost > 0) console.log(whyLost(ledger.lost, flags))
+      if (ledger.remaining > 0) console.log(`${ledger.remaining} messages were left in the queue.`)
+    }
+    return ledger.lost + ledger.remaining === 0 ? 0 : 1
+  } catch (error) {
+    display.end()
+    if (error instanceof InitError) {
+      const hint = flags.runtimeClient && /ts$/.test(options.function.file) ? '; does its client load TypeScript?' : ''
+      throw new UsageError(`${handler} could not be loaded: ${error.message}${hint}`)
+    }
+    throw error
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, interrupt)
+  }
+}
+
+const whyLost = (lost: number, flags: LocalFlags) =>
+  flags.reportBatchItemFailures
+    ? `${lost} messages are neither processed nor dead-lettered nor in the queue: somebody else may read it.`
+    : `${lost} messages failed and were deleted all the same: without ReportBatchItemFailures Lambda ignores the response.`

@@ -1,0 +1,95 @@
+import { Command, InvalidArgumentError } from 'commander'
+import { FUNCTION_DEFAULTS } from './environment.ts'
+import { local } from './local.ts'
+import type { LocalFlags } from './local-options.ts'
+
+/** Accepts a number in this range, or one of the words. NaN is in no range. */
+const inRange =
+  (least: number, most: number, ...words: string[]) =>
+  (text: string): number | string => {
+    if (words.includes(text)) return text
+    const value = text.trim() === '' ? Number.NaN : Number(text)
+    if (Number.isInteger(value) && value >= least && value <= most) return value
+    const or = words.map((word) => ` or ${word}`).join('')
+    throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most.toLocaleString('en-US')}${or}.`)
+  }
+
+const EXAMPLES = `
+Examples:
+  10,000 numbered messages through a handler, in batches as large as Lambda makes them
+    $ bounded-sqs-batch local src/handler.ts --messages 10000
+  Your own messages, one JSON value a line, through the export \`orders\`
+    $ bounded-sqs-batch local src/handler.ts#orders --messages-file orders.jsonl
+  A FIFO queue with 50 message groups, four invocations at once
+    $ bounded-sqs-batch local src/handler.ts --fifo --messages 1000 --groups 50 --concurrency 4
+  What the mapping does when somebody forgot ReportBatchItemFailures
+    $ bounded-sqs-batch local src/handler.ts --messages 1000 --no-report-batch-item-failures
+  A queue of ElasticMQ, LocalStack or AWS; nothing is created or purged
+    $ bounded-sqs-batch local src/handler.ts --endpoint http://localhost:9324 \\
+        --queue-url http://localhost:9324/000000000000/orders
+  AWS's own runtime client, on a bundle
+    $ bounded-sqs-batch local dist/handler.mjs --messages 1000 --runtime-client "npx aws-lambda-ric"
+
+Exit code: 0 when every message was processed or dead-lettered, 1 when not, 2 for bad usage.`
+
+const localCommand = () =>
+  new Command('local')
+    .summary("run a handler on this machine as Lambda's event source mapping and runtime would")
+    .description(
+      "Runs a handler of SQS batches on this machine as Lambda's event source mapping and runtime would: sends messages, " +
+        'gathers them into batches, invokes the handler in a process of its own, deletes what it does not report, and ' +
+        'accounts for every message at the end.',
+    )
+    .argument('<handler>', 'file of the handler (.ts, .mts, .js, .mjs, .cjs), with #export where it is not `handler`')
+    .optionsGroup('Input:')
+    .option('--messages <n>', 'send this many numbered JSON messages first', inRange(1, 1_000_000))
+    .option(
+      '--messages-file <file>',
+      'send these first: JSON lines, a body or { body, messageGroupId, messageAttributes }',
+    )
+    .option('--groups <n>', 'spread --messages over this many message groups (FIFO; default 10)', inRange(1, 100_000))
+    .optionsGroup('Queue (its own, in this process, unless --queue-url is given):')
+    .option('--queue-url <url>', 'use this queue; nothing is created or purged')
+    .option('--endpoint <url>', "where SQS answers, for a stand-in of AWS; else the SDK's environment variables")
+    .option('--port <n>', 'port of its own SQS, to send messages to (default: any)', inRange(1, 65_535))
+    .option('--fifo', 'make its own queue a FIFO queue')
+    .option('--max-receives <n>', 'deliveries before a message is dead-lettered (default 3)', inRange(1, 1000))
+    .option('--visibility-timeout <s>', 'seconds (default: timeout + window + 1)', inRange(0, 43_200))
+    .option(
+      '--retry-after <s>',
+      'seconds until failed messages come back, or off (default 1)',
+      inRange(0, 43_200, 'off'),
+    )
+    .optionsGroup('Event source mapping:')
+    .option('--batch-size <n>', 'most records in one event (default 10,000; FIFO 10)', inRange(1, 10_000))
+    .option('--window <s>', 'most seconds to gather a batch (default 2; 0 for batches up to 10)', inRange(0, 300))
+    .option('--concurrency <n>', 'invocations at once, each in a process of its own', inRange(1, 100), 1)
+    .option('--no-report-batch-item-failures', "ignore the handler's report, as Lambda does without the setting")
+    .optionsGroup('Function:')
+    .option('--timeout <s>', 'seconds', inRange(1, 900), FUNCTION_DEFAULTS.timeout / 1000)
+    .option('--memory <mb>', "megabytes of V8's heap", inRange(128, 10_240), FUNCTION_DEFAULTS.memory)
+    .option('--fd-limit <n>', 'hard limit of file descriptors', inRange(32, 1_048_576), FUNCTION_DEFAULTS.fdLimit)
+    .option('--runtime-client <command>', 'another client of the Runtime API, such as "npx aws-lambda-ric"')
+    .optionsGroup('Output:')
+    .option('--idle <s>', 'end when the queue has been empty so long, or off', inRange(0, 86_400, 'off'), 2)
+    .option('--watch-failures <n>', 'show the first so many failures', inRange(0, 1_000_000), 0)
+    .option('--quiet', "hide the function's logs")
+    .option('--json', 'the ledger as one JSON object on stdout, everything else on stderr')
+    .addHelpText('after', EXAMPLES)
+
+/** Parses and runs; answers the exit code. Usage errors of the parser are printed by it. */
+export const main = async (argv: readonly string[], version: string): Promise<number> => {
+  let code = 0
+  const program = new Command('bounded-sqs-batch')
+    .description('Runs handlers of SQS batches on this machine as Lambda would.')
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError('(--help shows what there is)')
+  const command = localCommand()
+    .copyInheritedSettings(program)
+    .action(async (handler: string, flags: LocalFlags) => {
+      code = await local(handler, flags)
+    })
+  await program.addCommand(command).parseAsync(argv)
+  return code
+}

@@ -1,0 +1,112 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { FUNCTION_DEFAULTS } from './environment.ts'
+import { UsageError } from './errors.ts'
+import { type EventSourceOptions, runEventSource } from './event-source.ts'
+import { type Ledger, openLedger, type Progress } from './ledger.ts'
+import { type InputMessage, sendMessages } from './messages.ts'
+import { type OwnQueueOptions, startOwnQueue } from './own-queue.ts'
+import { openQueue, type Queue, type QueueAddress } from './queue.ts'
+import { type RuntimeOptions, startRuntime } from './runtime.ts'
+
+export interface RunOptions {
+  /** The queue of this run's own SQS, or one that exists. */
+  queue: OwnQueueOptions | QueueAddress
+  function: RuntimeOptions
+  mapping: Partial<EventSourceOptions>
+  /** Sent before the first poll. */
+  messages?: Iterable<InputMessage>
+  /** Seconds that the queue has to be empty before the run ends; undefined: it runs until it is told to drain. */
+  idle?: number | undefined
+  /** Wait for a first message before the queue counts as empty. */
+  awaitFirst?: boolean
+  onProgress?: (progress: Progress) => void
+  /** The queue is open and the function is loaded. */
+  onStart?: (queue: Queue) => void
+  /** Finish the invocations under way, then end. */
+  drain?: AbortSignal
+  /** Kill the invocations under way and end; their messages stay in the queue. */
+  stop?: AbortSignal
+}
+
+export const MAPPING_DEFAULTS: EventSourceOptions = {
+  batchSize: 10_000,
+  windowMs: 2000,
+  concurrency: 1,
+  reportBatchItemFailures: true,
+  retryAfter: undefined,
+  onFailure: () => {},
+}
+
+const NEVER = new AbortController().signal
+const POLL_MS = 250
+
+/**
+ * A whole run: queue, function, input, event source, ledger. Whatever it ends with, it leaves no process and no
+ * server behind.
+ */
+export const run = async (options: RunOptions): Promise<Ledger> => {
+  const { messages = [], idle, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
+  const closing: (() => unknown)[] = []
+  try {
+    const own = 'queueUrl' in options.queue ? undefined : await startOwnQueue(options.queue)
+    if (own) closing.push(own.close)
+    const queue = await openQueue(own ?? (options.queue as QueueAddress), own !== undefined)
+    closing.push(queue.close)
+
+    const timeout = (options.function.timeout ?? FUNCTION_DEFAULTS.timeout) / 1000
+    if (queue.visibilityTimeout < timeout) {
+      throw new UsageError(
+        `the queue's visibility timeout of ${queue.visibilityTimeout} s is below the function's timeout of ${timeout} s: ` +
+          'Lambda refuses such a mapping',
+      )
+    }
+
+    // The function's own SQS clients find the queue of the run too.
+    const sqs = own && { AWS_ENDPOINT_URL_SQS: own.endpoint, ...localCredentials() }
+    const runtime = await startRuntime({ ...options.function, env: { ...sqs, ...options.function.env } }, stop)
+    closing.push(runtime.stop)
+    options.onStart?.(queue)
+
+    const ledger = openLedger(queue.maxReceives)
+    const idled = new AbortController()
+    const ended = new AbortController()
+    const draining = AbortSignal.any([drain, stop, idled.signal, ended.signal])
+    const snapshot = async () => ledger.snapshot(await queue.counts())
+
+    let sent = false
+    const watch = async () => {
+      let emptySince = Number.POSITIVE_INFINITY
+      while (!ended.signal.aborted) {
+        const progress = await snapshot()
+        onProgress(progress)
+        const empty = sent && progress.remaining + progress.inFlight === 0
+        const now = performance.now()
+        emptySince =
+          empty && (!options.awaitFirst || progress.delivered > 0)
+            ? Math.min(emptySince, now)
+            : Number.POSITIVE_INFINITY
+        if (idle !== undefined && now - emptySince >= idle * 1000) idled.abort()
+        await sleep(POLL_MS, undefined, { signal: ended.signal }).catch(() => {})
+      }
+    }
+    const work = async () => {
+      await sendMessages(queue, ledger, messages, draining)
+      sent = true
+      // Once the queue has been empty for long enough, nobody waits for the last long poll.
+      const receive = (max: number, wait: number) => queue.receive(max, wait, idled.signal)
+      const parts = { queue: { ...queue, receive }, runtime, ledger, draining }
+      await runEventSource(parts, { ...MAPPING_DEFAULTS, ...options.mapping })
+    }
+    const results = await Promise.allSettled([work(), watch()].map((part) => part.finally(() => ended.abort())))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+    const { inFlight, failed, ...totals } = await snapshot()
+    return totals
+  } finally {
+    for (const close of closing.reverse()) await close()
+  }
+}
+
+const localCredentials = () =>
+  process.env.AWS_ACCESS_KEY_ID || process.env.AWS_PROFILE
+    ? {}
+    : { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' }

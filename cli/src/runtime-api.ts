@@ -1,0 +1,142 @@
+import { randomUUID } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { oneLine } from './errors.ts'
+
+/** How an invocation ended. All but a response are complete failures, told apart for the ledger. */
+export type Outcome =
+  | { type: 'response'; payload: string }
+  | { type: 'error' | 'timeout' | 'crash' | 'stopped'; message: string }
+
+interface Invocation {
+  requestId: string
+  event: string
+  settle: (outcome: Outcome) => void
+  timer?: NodeJS.Timeout
+}
+
+export interface RuntimeApiOptions {
+  /** Milliseconds an invocation may take. */
+  timeout: number
+  functionArn: string
+  /** The runtime has asked for its first event: it is initialised. */
+  onReady: () => void
+  onInitError: (message: string) => void
+}
+
+/** Lambda's limit for a synchronous response. */
+const RESPONSE_BYTES = 6_291_556
+const ROUTE = /^\/2018-06-01\/runtime\/(?:(init\/error)|invocation\/(next)|invocation\/([^/]+)\/(response|error))$/
+
+const readBody = async (request: IncomingMessage) => {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of request) {
+    size += (chunk as Buffer).length
+    if (size <= RESPONSE_BYTES) chunks.push(chunk as Buffer)
+  }
+  return { size, text: size > RESPONSE_BYTES ? '' : Buffer.concat(chunks).toString('utf8') }
+}
+
+const readError = (text: string): string => {
+  try {
+    const { errorType = 'Error', errorMessage = '' } = JSON.parse(text)
+    return oneLine(errorMessage ? `${errorType}: ${errorMessage}` : errorType)
+  } catch {
+    return 'Error: the runtime client reported an error that is not valid JSON'
+  }
+}
+
+/**
+ * The Lambda Runtime API for one execution environment, on loopback. A runtime client may have several polls open at once
+ * (Managed Instances): each takes one invocation.
+ */
+export const startRuntimeApi = async ({ timeout, functionArn, onReady, onInitError }: RuntimeApiOptions) => {
+  const waiting: Invocation[] = []
+  const polls: ServerResponse[] = []
+  const running = new Map<string, Invocation>()
+  let over: Outcome | undefined
+
+  const finish = (invocation: Invocation, outcome: Outcome) => {
+    clearTimeout(invocation.timer)
+    running.delete(invocation.requestId)
+    invocation.settle(outcome)
+  }
+
+  const dispatch = () => {
+    while (waiting.length > 0 && polls.length > 0) {
+      const poll = polls.shift() as ServerResponse
+      const invocation = waiting.shift() as Invocation
+      running.set(invocation.requestId, invocation)
+      const message = `timed out after ${(timeout / 1000).toFixed(2)} seconds`
+      invocation.timer = setTimeout(() => finish(invocation, { type: 'timeout', message }), timeout)
+      poll.writeHead(200, {
+        'Content-Type': 'application/json',
+        'Lambda-Runtime-Aws-Request-Id': invocation.requestId,
+        'Lambda-Runtime-Deadline-Ms': String(Date.now() + timeout),
+        'Lambda-Runtime-Invoked-Function-Arn': functionArn,
+        'Lambda-Runtime-Trace-Id': `Root=1-${invocation.requestId.slice(0, 8)}-${invocation.requestId.replaceAll('-', '').slice(8)}`,
+      })
+      poll.end(invocation.event)
+    }
+  }
+
+  const reply = (response: ServerResponse, status: number, body: object) => {
+    response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
+  }
+
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
+    const [, initError, next, requestId, kind] = ROUTE.exec(request.url ?? '') ?? []
+    if (next) {
+      polls.push(response)
+      response.on('close', () => {
+        const index = polls.indexOf(response)
+        if (index !== -1) polls.splice(index, 1)
+      })
+      onReady()
+      return dispatch()
+    }
+    const { size, text } = await readBody(request)
+    if (initError) {
+      onInitError(readError(text))
+      return reply(response, 202, { status: 'OK' })
+    }
+    const invocation = running.get(requestId ?? '')
+    if (!invocation) {
+      return reply(response, kind ? 400 : 404, { errorType: 'InvalidRequestID', errorMessage: 'Invalid request ID' })
+    }
+    if (kind === 'error') {
+      finish(invocation, { type: 'error', message: readError(text) })
+    } else if (size > RESPONSE_BYTES) {
+      const message = `the response has ${size} bytes, Lambda allows ${RESPONSE_BYTES}`
+      finish(invocation, { type: 'error', message })
+      return reply(response, 413, { errorType: 'RequestEntityTooLarge', errorMessage: message })
+    } else {
+      finish(invocation, { type: 'response', payload: text })
+    }
+    reply(response, 202, { status: 'OK' })
+  }
+
+  // A request that breaks off in the middle means that the process is gone, which the environment sees for itself.
+  const server = createServer((request, response) => void serve(request, response).catch(() => response.destroy()))
+  server.requestTimeout = 0
+  server.keepAliveTimeout = 0
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    invoke: (event: string): Promise<Outcome> =>
+      new Promise((settle) => {
+        if (over) return settle(over)
+        waiting.push({ requestId: randomUUID(), event, settle })
+        dispatch()
+      }),
+    /** The process has ended: so does everything under way or waiting, with this outcome. */
+    end(outcome: Outcome) {
+      over = outcome
+      for (const invocation of [...running.values(), ...waiting.splice(0)]) finish(invocation, outcome)
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}

@@ -1,0 +1,95 @@
+// The process of an execution environment: loads the handler, then takes one event after another from the Runtime API.
+// `node runtime-client.js <file> <export>`
+import { Agent, request } from 'node:http'
+import { pathToFileURL } from 'node:url'
+
+type Handler = (event: unknown, context: object) => unknown
+
+const [, , file = '', exportName = ''] = process.argv
+const { env } = process
+const loops = Number(env.AWS_LAMBDA_MAX_CONCURRENCY ?? 1)
+// The sockets are kept, so that a function that has used up its descriptors can still say so.
+const agent = new Agent({ keepAlive: true, maxSockets: loops + 1 })
+
+const call = (method: 'GET' | 'POST', path: string, body?: string) =>
+  new Promise<{ headers: NodeJS.Dict<string | string[]>; text: string }>((resolve, reject) => {
+    const url = `http://${env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/${path}`
+    const sent = request(url, { method, agent }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () => resolve({ headers: response.headers, text: Buffer.concat(chunks).toString('utf8') }))
+    })
+    sent.on('error', reject)
+    sent.end(body)
+  })
+
+/** Whatever was thrown, as the Runtime API wants it; reading it may throw too. */
+const describe = (thrown: unknown) => {
+  try {
+    if (!(thrown instanceof Error)) return { errorType: typeof thrown, errorMessage: String(thrown), stackTrace: [] }
+    const stackTrace = String(thrown.stack ?? '')
+      .split('\n')
+      .filter((line) => line !== '' && !line.includes(import.meta.url) && !line.includes('node:internal/'))
+    return { errorType: String(thrown.name), errorMessage: String(thrown.message), stackTrace }
+  } catch {
+    return { errorType: 'Error', errorMessage: 'what was thrown cannot be read', stackTrace: [] }
+  }
+}
+
+const report = (path: string, thrown: unknown) => {
+  const error = describe(thrown)
+  if (error.stackTrace.length > 0) console.error(error.stackTrace.join('\n'))
+  return call('POST', path, JSON.stringify(error))
+}
+
+const load = async (): Promise<Handler> => {
+  const module = await import(pathToFileURL(file).href)
+  const handler = module[exportName] ?? module.default?.[exportName]
+  if (typeof handler === 'function') return handler
+  const names = Object.keys({ ...module, ...module.default }).filter((name) => name !== 'module.exports')
+  const what =
+    handler === undefined
+      ? 'there is no such export'
+      : `it is ${handler === null ? 'null' : typeof handler}, not a function`
+  const error = new Error(`${exportName}: ${what}; the file exports: ${names.join(', ') || 'nothing'}`)
+  throw Object.assign(error, { name: 'HandlerNotFound', stack: '' })
+}
+
+const serve = async (handler: Handler): Promise<never> => {
+  for (;;) {
+    const { headers, text } = await call('GET', 'invocation/next')
+    const id = String(headers['lambda-runtime-aws-request-id'])
+    const deadline = Number(headers['lambda-runtime-deadline-ms'])
+    const context = {
+      callbackWaitsForEmptyEventLoop: true,
+      functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+      functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+      invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
+      memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+      awsRequestId: id,
+      logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+      logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+      identity: undefined,
+      clientContext: undefined,
+      getRemainingTimeInMillis: () => deadline - Date.now(),
+    }
+    let payload: string
+    try {
+      payload = JSON.stringify(await handler(JSON.parse(text), context)) ?? 'null'
+    } catch (error) {
+      await report(`invocation/${id}/error`, error)
+      continue
+    }
+    await call('POST', `invocation/${id}/response`, payload)
+  }
+}
+
+// Nothing is left to run and no event is awaited: the handler's promise will never settle. Node's own code for that.
+process.on('beforeExit', () => process.exit(13))
+
+load().then(
+  // The Runtime API is gone only when the command is: there is nobody left to tell.
+  (handler) => Promise.all(Array.from({ length: loops }, () => serve(handler))).catch(() => process.exit(1)),
+  (error) => report('init/error', error).finally(() => process.exit(1)),
+)

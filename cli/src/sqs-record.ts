@@ -1,0 +1,50 @@
+import type { Message, MessageAttributeValue } from '@aws-sdk/client-sqs'
+import type { SQSMessageAttribute, SQSRecord } from 'aws-lambda'
+
+/** A message received and not yet settled, with its record as JSON, as it goes into the event. */
+export interface Received {
+  messageId: string
+  receiptHandle: string
+  receiveCount: number
+  json: string
+  bytes: number
+}
+
+const toAttribute = (value: MessageAttributeValue): SQSMessageAttribute => ({
+  ...(value.StringValue === undefined ? {} : { stringValue: value.StringValue }),
+  ...(value.BinaryValue === undefined ? {} : { binaryValue: Buffer.from(value.BinaryValue).toString('base64') }),
+  stringListValues: [],
+  binaryListValues: [],
+  dataType: value.DataType ?? 'String',
+})
+
+/** The record that Lambda makes of a message, key for key. */
+const toRecord = (message: Message, queueArn: string): SQSRecord => ({
+  messageId: message.MessageId ?? '',
+  receiptHandle: message.ReceiptHandle ?? '',
+  body: message.Body ?? '',
+  attributes: (message.Attributes ?? {}) as unknown as SQSRecord['attributes'],
+  messageAttributes: Object.fromEntries(
+    Object.entries(message.MessageAttributes ?? {}).map(([name, value]) => [name, toAttribute(value)]),
+  ),
+  ...(message.MD5OfMessageAttributes ? { md5OfMessageAttributes: message.MD5OfMessageAttributes } : {}),
+  md5OfBody: message.MD5OfBody ?? '',
+  eventSource: 'aws:sqs',
+  eventSourceARN: queueArn,
+  awsRegion: queueArn.split(':')[3] ?? '',
+})
+
+export const toReceived = (message: Message, queueArn: string): Received => {
+  const record = toRecord(message, queueArn)
+  const json = JSON.stringify(record)
+  return {
+    messageId: record.messageId,
+    receiptHandle: record.receiptHandle,
+    receiveCount: Number(record.attributes.ApproximateReceiveCount ?? 1),
+    json,
+    bytes: Buffer.byteLength(json) + 1, // and the comma
+  }
+}
+
+export const toEvent = (batch: readonly Received[]): string =>
+  `{"Records":[${batch.map(({ json }) => json).join(',')}]}`

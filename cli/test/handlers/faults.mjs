@@ -1,0 +1,47 @@
+import { openSync } from 'node:fs'
+import { failures, note, numberOf } from './notes.mjs'
+
+const first = (record) => record.attributes.ApproximateReceiveCount === '1'
+
+const onFirst =
+  (fault) =>
+  async ({ Records }) => {
+    if (first(Records[0])) await fault(Records)
+    for (const record of Records) note(numberOf(record))
+    return failures([])
+  }
+
+export const sleeps = onFirst(() => new Promise((resolve) => setTimeout(resolve, 60_000)))
+export const blocks = onFirst(() => {
+  for (;;);
+})
+export const exits = onFirst(() => process.exit(0))
+export const exitsThree = onFirst(() => process.exit(3))
+export const kills = onFirst(() => process.kill(process.pid, 'SIGKILL'))
+export const neverSettles = onFirst(() => new Promise(() => {}))
+export const rejectsAside = onFirst(() => {
+  Promise.reject(new Error('nobody waits for me'))
+  return new Promise((resolve) => setTimeout(resolve, 60_000))
+})
+export const eatsMemory = onFirst(() => {
+  const kept = []
+  for (;;) kept.push(new Array(100_000).fill(kept.length))
+})
+export const throwsNull = onFirst(() => {
+  throw null
+})
+
+/** Opens files and never closes them; a record fails once there is no descriptor left. */
+export const leaks = async ({ Records }) =>
+  failures(
+    Records.filter((record) => {
+      try {
+        for (let i = 0; i < 20; i++) openSync('/dev/null')
+        note(numberOf(record))
+        return false
+      } catch (error) {
+        if (error.code !== 'EMFILE') throw error
+        return true
+      }
+    }),
+  )

@@ -1,0 +1,17 @@
+import { failures, note } from './notes.mjs'
+
+/** Notes group and number of what it processes; every 7th message fails on its first receipt, and with it the rest of its group. */
+export const handler = async ({ Records }) => {
+  const blocked = new Set()
+  const failed = Records.filter((record) => {
+    const { number } = JSON.parse(record.body)
+    const { MessageGroupId: group, ApproximateReceiveCount: count } = record.attributes
+    if (blocked.has(group) || (number % 7 === 0 && count === '1')) {
+      blocked.add(group)
+      return true
+    }
+    note({ group, number, sequence: record.attributes.SequenceNumber })
+    return false
+  })
+  return failures(failed)
+}

@@ -1,0 +1,2 @@
+/** Never ends while loading. */
+await new Promise((resolve) => setTimeout(resolve, 60_000))
