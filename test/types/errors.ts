@@ -19,7 +19,7 @@ const codes = [
   new InvalidBodyError('').code,
   new InvalidSqsEventError('').code,
   new RecordAbortedError('').code,
-  new RecordBlockedError('').code,
+  new RecordBlockedError({}).code,
   new RecordNotStartedError('').code,
   new RecordTimeoutError(1).code,
 ] as const

@@ -3,8 +3,13 @@ import middy from '@middy/core'
 import * as library from 'middy-bounded-sqs-batch'
 import { useLibrary } from './use-library.mjs'
 
-await useLibrary(middy, library)
-
-for (const path of ['dist/index.js', 'dist/fan-out.js', 'package.json']) {
-  await assert.rejects(import(`middy-bounded-sqs-batch/${path}`), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
+// No top-level await: this file is bundled as CommonJS, too.
+async function main() {
+  await useLibrary(middy, library)
+  for (const path of ['dist/index.js', 'dist/fan-out.js', 'package.json']) {
+    await assert.rejects(import(`middy-bounded-sqs-batch/${path}`), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
+  }
+  console.log('done')
 }
+
+main()

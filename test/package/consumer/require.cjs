@@ -2,9 +2,13 @@ const assert = require('node:assert/strict')
 const { __esModule, ...library } = require('middy-bounded-sqs-batch')
 const { useLibrary } = require('./use-library.mjs')
 
-for (const path of ['dist/index.js', 'dist/fan-out.js', 'package.json']) {
-  assert.throws(() => require(`middy-bounded-sqs-batch/${path}`), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
+async function main() {
+  const { default: middy } = await import('@middy/core') // version 7 has nothing for require()
+  await useLibrary(middy, library)
+  for (const path of ['dist/index.js', 'dist/fan-out.js', 'package.json']) {
+    assert.throws(() => require(`middy-bounded-sqs-batch/${path}`), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
+  }
+  console.log('done')
 }
 
-// @middy/core 7 has no `require` condition: import() reaches it from CommonJS.
-import('@middy/core').then(({ default: middy }) => useLibrary(middy, library))
+main()

@@ -1,0 +1,170 @@
+/**
+ * Checks the package as it is published: what is in the tarball, and that it can be installed into an empty project and
+ * used from there, by import, by require() and in a bundle, under Node 22, 24 and 26, with @middy/core 6 and 7, and that
+ * its declarations compile there. One line a check; exits with 1 where one failed.
+ */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const CONSUMER = join(import.meta.dirname, 'consumer')
+
+const work = await mkdtemp(join(tmpdir(), 'middy-bounded-sqs-batch-'))
+try {
+  await checkPackage()
+} finally {
+  await rm(work, { recursive: true, force: true })
+}
+
+async function checkPackage(): Promise<void> {
+  const tarball = await pack()
+  await check('tarball holds the library and nothing else', () => checkFiles(tarball))
+  const tools = await install('tools', {
+    node22: 'npm:node@22',
+    node24: 'npm:node@24',
+    node26: 'npm:node@26',
+    typescript5: 'npm:typescript@5',
+    typescript7: 'npm:typescript@7',
+    esbuild: '^0.28.0',
+  })
+  const projects = [
+    await install('middy-6', { '@middy/core': '^6.0.0', ...consumerOf(tarball) }),
+    // The optional peer is what the declarations of @middy/core 7 import.
+    await install('middy-7', {
+      '@middy/core': '^7.0.0',
+      '@aws/durable-execution-sdk-js': '^2.0.0',
+      ...consumerOf(tarball),
+    }),
+  ]
+  for (const project of projects) {
+    const middy = `@middy/core ${await versionOf(project, '@middy/core')}`
+    await cp(CONSUMER, project, { recursive: true })
+    await check(`source maps, ${middy}`, () => checkSourceMaps(project))
+    for (const alias of ['node22', 'node24', 'node26']) {
+      const node = join(tools, 'node_modules', alias, 'bin/node')
+      const version = await versionOf(tools, alias)
+      for (const file of ['import.mjs', 'require.cjs']) {
+        await check(`Node ${version}, ${middy}, ${file}`, () => runConsumer(node, project, file))
+      }
+    }
+    const esbuild = join(tools, 'node_modules/esbuild/bin/esbuild')
+    await run(
+      project,
+      esbuild,
+      'import.mjs',
+      '--bundle',
+      '--minify',
+      '--platform=node',
+      '--format=cjs',
+      '--outfile=bundle.cjs',
+    )
+    const node22 = join(tools, 'node_modules/node22/bin/node')
+    await check(`Node 22, ${middy}, bundled and minified as CommonJS`, () => runConsumer(node22, project, 'bundle.cjs'))
+    for (const alias of ['typescript5', 'typescript7']) {
+      const tsc = join(tools, 'node_modules', alias, 'bin/tsc')
+      const version = await versionOf(tools, alias)
+      for (const [name, ...options] of [
+        ['nodenext', '--module', 'nodenext'],
+        ['bundler', '--module', 'esnext', '--moduleResolution', 'bundler'],
+      ] as const) {
+        await check(`TypeScript ${version}, ${middy}, ${name}`, () => compileConsumer(tsc, project, options))
+      }
+    }
+  }
+}
+
+/** What an application adds to @middy/core. The peer @types/aws-lambda is not named: npm installs it. */
+function consumerOf(tarball: string) {
+  return { 'middy-bounded-sqs-batch': `file:${tarball}`, '@types/node': '^22.0.0', zod: '^4.0.0' }
+}
+
+async function pack(): Promise<string> {
+  await run(ROOT, 'npm', 'pack', '--pack-destination', work)
+  const [tarball, ...others] = (await readdir(work)).filter((name) => name.endsWith('.tgz'))
+  assert.ok(tarball && others.length === 0)
+  return join(work, tarball)
+}
+
+async function checkFiles(tarball: string): Promise<void> {
+  const sources = await readdir(join(ROOT, 'src'), { recursive: true })
+  const modules = sources.filter((name) => name.endsWith('.ts')).map((name) => name.slice(0, -'.ts'.length))
+  const expected = ['package.json', 'LICENSE', 'README.md']
+  for (const name of modules) expected.push(`dist/${name}.js`, `dist/${name}.js.map`, `dist/${name}.d.ts`)
+  const listed = await run(work, 'tar', '-tzf', tarball)
+  assert.deepEqual(listed.trim().split('\n').sort(), expected.map((name) => `package/${name}`).sort())
+}
+
+/** Each source map holds its source, so that a debugger shows it though the tarball has no src/. */
+async function checkSourceMaps(project: string): Promise<void> {
+  const dist = join(project, 'node_modules/middy-bounded-sqs-batch/dist')
+  const files = await readdir(dist, { recursive: true })
+  for (const file of files.filter((name) => name.endsWith('.js'))) {
+    const map = JSON.parse(await readFile(join(dist, `${file}.map`), 'utf8'))
+    const source = await readFile(join(ROOT, 'src', file.replace(/\.js$/, '.ts')), 'utf8')
+    assert.deepEqual(map.sourcesContent, [source], file)
+    assert.match(await readFile(join(dist, file), 'utf8'), /\n\/\/# sourceMappingURL=[\w-]+\.js\.map\s*$/, file)
+  }
+}
+
+async function install(name: string, dependencies: Record<string, string>): Promise<string> {
+  const project = join(work, name)
+  await mkdir(project)
+  const allowScripts = { node: true, esbuild: true }
+  await writeFile(
+    join(project, 'package.json'),
+    JSON.stringify({ private: true, type: 'module', allowScripts, dependencies }),
+  )
+  await run(project, 'npm', 'install', '--no-audit', '--no-fund')
+  return project
+}
+
+async function versionOf(project: string, dependency: string): Promise<string> {
+  return JSON.parse(await readFile(join(project, 'node_modules', dependency, 'package.json'), 'utf8')).version
+}
+
+/** A program that says nothing but `done`, also no warning on standard error. */
+async function runConsumer(node: string, project: string, file: string): Promise<void> {
+  assert.equal(await run(project, node, file), 'done\n')
+}
+
+/** With the declarations of every dependency checked, too. */
+async function compileConsumer(tsc: string, project: string, options: readonly string[]): Promise<void> {
+  await run(
+    project,
+    process.execPath,
+    tsc,
+    '--noEmit',
+    '--strict',
+    '--target',
+    'es2023',
+    '--types',
+    'node',
+    ...options,
+    'types.ts',
+  )
+}
+
+/** Runs a program. What it printed is returned, or thrown if it failed. */
+async function run(cwd: string, program: string, ...parameters: string[]): Promise<string> {
+  try {
+    const { stdout, stderr } = await promisify(execFile)(program, parameters, { cwd, timeout: 300_000 })
+    return program === 'npm' ? stdout : stdout + stderr
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string }
+    throw new Error(`${program} ${parameters.join(' ')} failed\n${stdout}${stderr}`, { cause: error })
+  }
+}
+
+async function check(name: string, test: () => Promise<void>): Promise<void> {
+  try {
+    await test()
+    console.log(`ok      ${name}`)
+  } catch (error) {
+    console.log(`FAILED  ${name}\n${error instanceof Error ? error.message : error}`)
+    process.exitCode = 1
+  }
+}
