@@ -171,6 +171,17 @@ export function createFanOuts(concurrency: number, recordTimeout = Infinity): (w
       )
     }
 
+    /**
+     * One lane a turn of the microtask queue: handlers that settle at once leave nothing for most of the others, of which
+     * each costs as much as ten records. Handlers that wait for anything real do not notice.
+     */
+    async function addLanes(most: number): Promise<void> {
+      for (let count = 0; count < most && waiting > 0; count++) {
+        addLane()
+        await null
+      }
+    }
+
     /** Does what is due by the clock, and comes back when the next thing can be due. */
     function watch(): void {
       const now = performance.now()
@@ -207,9 +218,7 @@ export function createFanOuts(concurrency: number, recordTimeout = Infinity): (w
     live.add(self)
     endIfAllIsDone()
     if (!ended) watch()
-    const width = Math.min(concurrency, lanes.width)
-    // Handlers that return at once may leave nothing for a second lane.
-    for (let count = 0; count < width && waiting > 0; count++) addLane()
+    void addLanes(Math.min(concurrency, lanes.width))
     return { done, end }
   }
 }

@@ -58,9 +58,6 @@ t.test('the bound holds over invocations that share the instance', async (t) => 
   const first = handle(standardEvent('a', 'b', 'c'))
   const second = handle(standardEvent('x', 'y'))
   await settled()
-  t.strictSame(held.running(), ['a', 'b'])
-  held.succeed('a')
-  await settled()
   t.equal(held.running().length, 2)
   while (held.running().length > 0) {
     held.succeed(held.running()[0] as string)
