@@ -41,7 +41,7 @@ const LONGEST_DELAY = 2 ** 31 - 1
  * Makes the one queue of a middleware instance. What it returns starts an invocation's fan-out on it.
  *
  * One `queue.add()` a record costs 4.4 µs (p-queue 10, Node 24), so a task of the queue is a lane: a loop that takes
- * one record after another from its invocation's cursor. p-queue decides how many lanes run. A lane never takes a
+ * one record after another from its invocation's cursor. p-queue decides how many lanes run (rule 1). A lane never takes a
  * record of another invocation, whose AsyncLocalStorage it would not have.
  */
 export function createFanOuts(concurrency: number, recordTimeout = Infinity): (work: Work) => FanOut {
@@ -143,7 +143,7 @@ export function createFanOuts(concurrency: number, recordTimeout = Infinity): (w
           // Waiting for what is not thenable would cost a turn of the microtask queue for nothing.
           if (isObject(value)) await value
         } catch (error) {
-          result = rejected(error)
+          result = rejected(error) // whatever it is (rule 4)
         }
         slot.options = undefined
         if (slot.isDeaf) {
