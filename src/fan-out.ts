@@ -172,12 +172,14 @@ export function createFanOuts(concurrency: number, recordTimeout = Infinity): (w
     }
 
     /**
-     * One lane a turn of the microtask queue: handlers that settle at once leave nothing for most of the others, of which
-     * each costs as much as ten records. Handlers that wait for anything real do not notice.
+     * One lane after another, with time enough between them for a handler that settles at once to do so and for its lane
+     * to go on: such handlers leave nothing for most of the lanes, of which each costs as much as ten records. Handlers
+     * that wait for anything real do not notice. 10 and 100 records that do nothing took half and a fifth of the time.
      */
     async function addLanes(most: number): Promise<void> {
       for (let count = 0; count < most && waiting > 0; count++) {
         addLane()
+        await null
         await null
       }
     }
