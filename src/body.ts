@@ -46,7 +46,10 @@ function attempt<T>(validate: () => T): T | Result {
 }
 
 function thrown(error: unknown): Result {
-  const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  let said = kindOf(error)
+  try {
+    if (error instanceof Error) said = `${error.name}: ${error.message}`
+  } catch {} // an error that throws when it is read
   return { issues: [{ message: `The schema threw ${said}` }] }
 }
 

@@ -58,16 +58,16 @@ function writeLog(text: string): void {
 
 function summarize(batch: Batch, failures: readonly Failure[], endedBy?: { readonly error: unknown }): string {
   const counts = { 'timed out': 0, blocked: 0, 'never started': 0 }
-  const groups = new Map<string, { error: Told; ids: string[]; count: number }>()
+  const groups = new Map<string, { text: string; first: unknown; ids: string[]; count: number }>()
   for (const { index, reason } of failures) {
-    const error = read(reason)
-    if (error.outcome) counts[error.outcome]++
+    const { outcome, kind, text } = read(reason)
+    if (outcome) counts[outcome]++
     // The other two have no error of their own to tell.
-    if (error.outcome === undefined || error.outcome === 'timed out') {
-      const group = groups.get(error.kind)
-      if (!group) groups.set(error.kind, { error, ids: [batch.ids[index] as string], count: 1 })
-      else if (++group.count <= MOST_IDS) group.ids.push(batch.ids[index] as string)
-    }
+    if (outcome !== undefined && outcome !== 'timed out') continue
+    const id = oneLine(batch.ids[index] as string)
+    const group = groups.get(kind)
+    if (!group) groups.set(kind, { text, first: reason, ids: [id], count: 1 })
+    else if (++group.count <= MOST_IDS) group.ids.push(id)
   }
   const details = Object.entries(counts).flatMap(([what, count]) => (count > 0 ? `${count} ${what}` : []))
   const lines = [
@@ -75,13 +75,17 @@ function summarize(batch: Batch, failures: readonly Failure[], endedBy?: { reado
   ]
   if (endedBy) lines.push(`  reported in spite of ${tell(endedBy.error, '    ')}`)
   const sorted = [...groups.values()].sort((a, b) => b.count - a.count)
-  for (const { error, ids, count } of sorted.slice(0, MOST_GROUPS)) {
+  for (const { text, first, ids, count } of sorted.slice(0, MOST_GROUPS)) {
     const more = count > ids.length ? ', …' : ''
-    lines.push(`  ${count} × ${error.text} [${ids.map((id) => oneLine(id)).join(', ')}${more}]`)
-    lines.push(...error.frames.map((frame) => `    ${frame}`))
+    lines.push(`  ${count} × ${text} [${ids.join(', ')}${more}]`)
+    lines.push(...framesOf(first).map((frame) => `    ${frame}`))
   }
   if (sorted.length > MOST_GROUPS) lines.push(`  and ${sorted.length - MOST_GROUPS} more kinds of error`)
   return lines.join('\n')
+}
+
+function tell(error: unknown, indent: string): string {
+  return [read(error).text, ...framesOf(error).map((frame) => indent + frame)].join('\n')
 }
 
 interface Told {
@@ -89,25 +93,18 @@ interface Told {
   /** Name and message without the numbers and UUIDs by which errors of one kind differ. */
   readonly kind: string
   readonly text: string
-  readonly frames: readonly string[]
-}
-
-function tell(error: unknown, indent: string): string {
-  const { text, frames } = read(error)
-  return [text, ...frames.map((frame) => indent + frame)].join('\n')
 }
 
 /** Reads whatever was thrown, without trust: its properties may throw, be huge, or span lines. */
 function read(error: unknown): Told {
   try {
     const outcome = outcomeOf(error)
-    if (!isObject(error)) return toldOf(`thrown ${typeof error}`, String(error), [])
-    const { name, message, stack } = error as { name?: unknown; message?: unknown; stack?: unknown }
-    const text = typeof message === 'string' ? message : ''
+    if (!isObject(error)) return toldOf(`thrown ${typeof error}`, String(error))
+    const { name } = error as { name?: unknown }
     const title = typeof name === 'string' && name !== '' ? name : 'an object'
-    return { outcome, ...toldOf(title, text, framesOf(stack, text)) }
+    return { outcome, ...toldOf(title, messageOf(error)) }
   } catch {
-    return toldOf('an error that throws when it is read', '', [])
+    return toldOf('an error that throws when it is read', '')
   }
 }
 
@@ -118,25 +115,39 @@ function outcomeOf(error: unknown): Told['outcome'] {
   return undefined
 }
 
-function toldOf(name: string, message: string, frames: readonly string[]): Told {
+function messageOf(error: object): string {
+  const { message } = error as { message?: unknown }
+  return typeof message === 'string' ? message : ''
+}
+
+function toldOf(name: string, message: string): Told {
   const text = message === '' ? oneLine(name) : `${oneLine(name)}: ${oneLine(message)}`
   // Before they are cut: a number or a UUID across the cut would make a group of its own.
   const kind = `${name}: ${message}`
     .slice(0, 4 * LONGEST_TEXT)
     .replace(UUID, '#')
     .replace(NUMBER, '#')
-  return { kind: kind.slice(0, LONGEST_TEXT), text, frames }
+  return { kind: kind.slice(0, LONGEST_TEXT), text }
 }
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi
 const NUMBER = /\d+([.,]\d+)*/g
 
-/** The frames alone: V8 begins a stack with the message, at its full length. */
-function framesOf(stack: unknown, message: string): string[] {
-  if (typeof stack !== 'string') return []
-  const start = stack.indexOf(message)
-  const rest = start < 0 ? stack : stack.slice(start + message.length)
-  const lines = rest.split('\n', 100).filter((line) => /^\s+at /.test(line))
-  return lines.slice(0, MOST_FRAMES).map((line) => oneLine(line.trim()))
+/**
+ * The frames of a stack alone: V8 begins it with the message, at its full length. For the few errors that are told: the
+ * stack is written when it is first read, which costs more than the record did.
+ */
+function framesOf(error: unknown): string[] {
+  try {
+    const { stack } = error as { stack?: unknown }
+    if (typeof stack !== 'string') return []
+    const message = messageOf(error as object)
+    const start = stack.indexOf(message)
+    const rest = start < 0 ? stack : stack.slice(start + message.length)
+    const lines = rest.split('\n', 100).filter((line) => /^\s+at /.test(line))
+    return lines.slice(0, MOST_FRAMES).map((line) => oneLine(line.trim()))
+  } catch {
+    return []
+  }
 }
 
 function oneLine(text: string): string {

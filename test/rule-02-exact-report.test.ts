@@ -21,7 +21,7 @@ t.test('every record that failed is reported, in record order, whatever order th
 })
 
 t.test('an id that two records share is reported once, also if only one of them failed', async (t) => {
-  const event = { Records: ['a', 'b', 'a', 'c', 'b'].map((id) => sqsRecord(id)) }
+  const event = { Records: ['a', 'b', 'a', 'c', 'b', 'b'].map((id) => sqsRecord(id)) }
   const handle = handlerOf((_record, _context, { index }) => {
     if (index >= 2) throw new Error(`record ${index}`)
   })

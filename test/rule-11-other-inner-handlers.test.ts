@@ -183,6 +183,17 @@ t.test('records that another middleware has replaced are handled; records taken 
     if (change !== remove) await t.rejects(withRecords(change, unbounded), { name: 'TypeError', message })
   }
   t.equal(bodies.length, 3)
+
+  const pops = middy<SQSEvent>()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async ({ Records }) => {
+      Records.pop()
+      return Promise.allSettled(Records.map(async () => {}))
+    })
+  await t.rejects(pops(standardEvent('a', 'b', 'c'), testContext()), {
+    name: 'TypeError',
+    message: /not those that came/,
+  })
 })
 
 t.test('a handler that forgets to return what eachRecord() gave is a TypeError, waited for or not', async (t) => {

@@ -133,6 +133,23 @@ for (const [what, schema] of schemas) {
   })
 }
 
+t.test('a schema that throws what cannot be read fails the record as any other', async (t) => {
+  const unreadable = Object.defineProperty(new Error('x'), 'message', {
+    get() {
+      throw new Error('unreadable')
+    },
+  })
+  for (const error of [unreadable, Object.create(null), undefined]) {
+    const validate = () => {
+      throw error
+    }
+    const schema = { '~standard': { version: 1, vendor: 'test', validate } } as never
+    const { errors, failed } = await handleBodies(schema, ['1'])
+    t.strictSame(failed, ['m0'])
+    t.match(errors.get('m0'), { name: 'InvalidBodyError', issues: [{ message: /The schema threw/ }] })
+  }
+})
+
 t.test('what a schema says otherwise is kept', async (t) => {
   const schema = z.object({ user: z.object({ email: z.email(), tags: z.array(z.string()) }), a: z.int(), b: z.int() })
   const { errors } = await handleBodies(schema, ['{"user":{"email":"x","tags":["y",7]}}'])
