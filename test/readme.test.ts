@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
+import { printed, startIdempotencyTable } from './compat/support.ts'
 import { failed, logged, sqsRecord } from './support.ts'
 
 // The samples are written beside this file, so that they find the package, its peers and Zod as a user's file does.
@@ -34,7 +35,7 @@ t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 
 t.test('every TypeScript sample of the README is run here', (t) => {
   t.equal(readme.match(/```ts\n/g)?.length, samples.size)
-  t.strictSame([...samples.keys()], ['start', 'prepare', 'schema', 'migration', 'testing'])
+  t.strictSame([...samples.keys()], ['start', 'prepare', 'schema', 'powertools', 'idempotency', 'migration', 'testing'])
   t.end()
 })
 
@@ -83,6 +84,30 @@ t.test('schema: validates', async (t) => {
     t.strictSame(await run('schema', [order, '{"id":"x","amount":-1}', 'no JSON']), ['m1', 'm2']),
   )
   t.strictSame(lines, [['7f1d6a0e-4f3b-4c1e-9d55-0a9c5f2f9b11', '3.00']])
+})
+
+t.test('powertools: each line has its record, the metrics are of the batch', async (t) => {
+  const lines = await printed(() => logged(async () => t.strictSame(await run('powertools', ['a', '', 'b']), ['m1'])))
+  t.match(lines, [
+    { message: 'handled', messageId: 'm0' },
+    { message: 'handled', messageId: 'm2' },
+    { handled: [1, 1] },
+  ])
+  t.equal(lines.length, 3)
+})
+
+t.test('idempotency: does again what failed, and nothing else', async (t) => {
+  await startIdempotencyTable(t, 'idempotency')
+  const { log } = console
+  const charged: unknown[] = []
+  console.log = (_text, id) => charged.push(id)
+  t.teardown(() => {
+    console.log = log
+  })
+  for (const expected of [['m0', 'm1', 'm2'], ['m1']]) {
+    await logged(async () => t.strictSame(await run('idempotency', ['a', '', 'b']), ['m1']))
+    t.strictSame(charged.splice(0).sort(), expected)
+  }
 })
 
 t.test('migration: the old idiom goes on', async (t) => {

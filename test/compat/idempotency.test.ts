@@ -1,0 +1,105 @@
+import { IdempotencyConfig, makeIdempotent } from '@aws-lambda-powertools/idempotency'
+import { DynamoDBPersistenceLayer } from '@aws-lambda-powertools/idempotency/dynamodb'
+import type { SQSEvent } from 'aws-lambda'
+import t from 'tap'
+import { boundedSqsBatch, eachRecord, type RecordHandler } from '../../src/index.ts'
+import { failed, sqsRecord } from '../support.ts'
+import { cores, lambdaContext, startIdempotencyTable } from './support.ts'
+
+await startIdempotencyTable(t, 'idempotency')
+
+/** A store keeps the key of the first function that it is used for, so each function has one of its own. */
+const newStore = () => new DynamoDBPersistenceLayer({ tableName: 'idempotency' })
+
+/** Deliveries of orders by the message's id: each has a receipt handle and a receive count of its own. */
+function delivery(count: number, orders: Record<string, string>): SQSEvent {
+  const Records = Object.entries(orders).map(([messageId, orderId]) => {
+    const { attributes } = sqsRecord(messageId)
+    return sqsRecord(messageId, {
+      body: JSON.stringify({ orderId }),
+      receiptHandle: `${messageId} ${count}`,
+      attributes: { ...attributes, ApproximateReceiveCount: String(count) },
+    })
+  })
+  return { Records }
+}
+
+/** A handler that remembers what it was called for, and fails what is in `refused`. */
+function orders(...refused: string[]) {
+  const charged: string[] = []
+  const charge: RecordHandler = async ({ messageId }) => {
+    charged.push(messageId)
+    if (refused.includes(messageId)) throw new Error(`${messageId} refused`)
+    return messageId
+  }
+  return { charge, taken: () => charged.splice(0).sort() }
+}
+
+for (const [core, middy] of cores) {
+  const prefix = core.slice(-1)
+  const handlerOf = (handle: RecordHandler, errors: unknown[] = []) => {
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: (error) => errors.push(error) }))
+      .handler(eachRecord(handle))
+    return async (event: SQSEvent) => failed(await handler(event, lambdaContext()))
+  }
+
+  t.test(`makeIdempotent() around a record handler does each message once, by its id (${core})`, async (t) => {
+    const { charge, taken } = orders(`${prefix}b`)
+    const config = new IdempotencyConfig({ eventKeyJmesPath: 'messageId', throwOnNoIdempotencyKey: true })
+    const handler = handlerOf(makeIdempotent(charge, { persistenceStore: newStore(), config }))
+    const [a, b, c] = ['a', 'b', 'c'].map((id) => `${prefix}${id}`) as [string, string, string]
+    t.strictSame(await handler(delivery(1, { [a]: '1', [b]: '2', [c]: '3' })), [b])
+    t.strictSame(taken(), [a, b, c])
+    t.strictSame(await handler(delivery(2, { [a]: '1', [b]: '2', [c]: '3' })), [b], 'a lost response: all come again')
+    t.strictSame(taken(), [b])
+  })
+
+  t.test(`what is in progress already is reported, to be found done when it comes again (${core})`, async (t) => {
+    const { promise: isRefused, resolve: refuse } = Promise.withResolvers<void>()
+    const charged: unknown[] = []
+    const charge: RecordHandler = async ({ messageId }) => {
+      charged.push(messageId)
+      await isRefused // until the other message of the order is
+    }
+    const config = new IdempotencyConfig({ eventKeyJmesPath: 'powertools_json(body).orderId' })
+    const once = makeIdempotent(charge, { persistenceStore: newStore(), config, keyPrefix: `${prefix}-order` })
+    const errors: unknown[] = []
+    const handler = handlerOf(async (...parameters) => {
+      try {
+        await once(...parameters)
+      } catch (error) {
+        refuse()
+        throw error
+      }
+    }, errors)
+    const reported = await handler(delivery(1, { first: 'order-1', second: 'order-1' }))
+    t.strictSame([...reported, ...charged].sort(), ['first', 'second'])
+    t.match(errors, [{ name: 'IdempotencyAlreadyInProgressError' }])
+    t.strictSame(await handler(delivery(2, { [String(reported[0])]: 'order-1' })), [])
+    t.equal(charged.length, 1)
+  })
+
+  t.test(`a store keeps the key of the first function that it is used for (${core})`, async (t) => {
+    const persistenceStore = newStore()
+    for (const [eventKeyJmesPath, expected] of [
+      ['messageId', ['a']],
+      ['receiptHandle', []],
+    ] as const) {
+      const { charge, taken } = orders()
+      const config = new IdempotencyConfig({ eventKeyJmesPath })
+      const handler = handlerOf(makeIdempotent(charge, { persistenceStore, config, keyPrefix: `${prefix}-store` }))
+      t.strictSame(await handler(delivery(expected.length, { a: '1' })), [])
+      t.strictSame(taken(), expected, eventKeyJmesPath)
+    }
+  })
+
+  t.test(`without a key the whole record is it, which is another one at each delivery (${core})`, async (t) => {
+    const { charge, taken } = orders()
+    const handler = handlerOf(makeIdempotent(charge, { persistenceStore: newStore(), keyPrefix: `${prefix}-record` }))
+    for (const count of [1, 2]) {
+      t.strictSame(await handler(delivery(count, { a: '1' })), [])
+      t.strictSame(taken(), ['a'], `delivery ${count}`)
+    }
+  })
+}

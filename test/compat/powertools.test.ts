@@ -1,0 +1,243 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { Logger } from '@aws-lambda-powertools/logger'
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
+import { logMetrics } from '@aws-lambda-powertools/metrics/middleware'
+import t, { type Test } from 'tap'
+import { boundedSqsBatch, eachRecord, type RecordHandler } from '../../src/index.ts'
+import { failed, ids, standardEvent } from '../support.ts'
+import { cores, lambdaContext, printed } from './support.ts'
+
+const ours = () => boundedSqsBatch({ logger: false })
+
+for (const [core, middy] of cores) {
+  t.test(`injectLambdaContext, used before it or after it, on ${core}`, async (t) => {
+    for (const place of ['before', 'after']) {
+      const logger = new Logger({ serviceName: 'orders' })
+      const context = injectLambdaContext(logger, { logEvent: true, resetKeys: true })
+      const handler = middy()
+        .use(place === 'before' ? [context, ours()] : [ours(), context])
+        .handler(
+          eachRecord(({ messageId }) => {
+            logger.info('handling', { messageId })
+            if (messageId === 'b') throw new Error('b failed')
+          }),
+        )
+      const event = standardEvent('a', 'b', 'c')
+      const lines = await printed(async () => t.strictSame(failed(await handler(event, lambdaContext())), ['b'], place))
+      t.match(lines, [
+        { message: 'Lambda invocation event', event },
+        ...['a', 'b', 'c'].map((messageId) => ({
+          message: 'handling',
+          messageId,
+          function_request_id: 'request-1',
+          service: 'orders',
+        })),
+      ])
+    }
+  })
+
+  t.test(`logMetrics, used before it or after it, on ${core}: one line for the batch`, async (t) => {
+    for (const place of ['before', 'after']) {
+      const metrics = new Metrics({ namespace: 'orders', serviceName: 'worker' })
+      const flush = logMetrics(metrics, { captureColdStartMetric: false })
+      const handler = middy()
+        .use(place === 'before' ? [flush, ours()] : [ours(), flush])
+        .handler(
+          eachRecord(({ messageId }) => {
+            metrics.addMetric(messageId === 'b' ? 'refused' : 'handled', MetricUnit.Count, 1)
+            if (messageId === 'b') throw new Error('b failed')
+          }),
+        )
+      const lines = await printed(async () =>
+        t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), lambdaContext())), ['b'], place),
+      )
+      t.match(lines, [{ handled: [1, 1], refused: 1, service: 'worker' }])
+      t.equal(lines.length, 1)
+    }
+  })
+}
+
+const [, [, middy]] = cores as [unknown, (typeof cores)[number]]
+
+/** Runs a handler on `m0` and `m1`, both under way before either goes on after its `await yielded()`. */
+function runTwo(t: Test, handle: RecordHandler, ...middlewares: Parameters<ReturnType<typeof middy>['use']>[0][]) {
+  return printed(async () => {
+    const handler = middy().use(ours())
+    for (const middleware of middlewares) handler.use(middleware)
+    t.strictSame(failed(await handler.handler(eachRecord(handle))(standardEvent(...ids(2)), lambdaContext())), [])
+  })
+}
+
+const yielded = () => new Promise((resolve) => setImmediate(resolve))
+
+t.test('logger.appendKeys() puts the keys of one record on the lines of another', async (t) => {
+  const logger = new Logger()
+  const lines = await runTwo(t, async ({ messageId }) => {
+    logger.appendKeys({ messageId })
+    await yielded()
+    logger.info(`handled ${messageId}`)
+  })
+  t.strictSame(
+    lines.map(({ message, messageId }) => [message, messageId]),
+    [
+      ['handled m0', 'm1'],
+      ['handled m1', 'm1'],
+    ],
+  )
+})
+
+t.test('logger.createChild() keeps them apart, and has the context of the invocation', async (t) => {
+  const logger = new Logger()
+  const handle: RecordHandler = async ({ messageId }) => {
+    const log = logger.createChild({ persistentKeys: { messageId } })
+    await yielded()
+    log.info(`handled ${messageId}`)
+  }
+  const lines = await runTwo(t, handle, injectLambdaContext(logger))
+  t.strictSame(
+    lines.map(({ message, messageId, function_request_id }) => [message, messageId, function_request_id]),
+    [
+      ['handled m0', 'm0', 'request-1'],
+      ['handled m1', 'm1', 'request-1'],
+    ],
+  )
+})
+
+t.test('metrics.addDimension() puts the dimension of the last record on the metrics of all', async (t) => {
+  const metrics = new Metrics({ namespace: 'orders' })
+  const handle: RecordHandler = async ({ messageId }) => {
+    metrics.addDimension('customer', messageId)
+    await yielded()
+    metrics.addMetric(`handled ${messageId}`, MetricUnit.Count, 1)
+  }
+  const lines = await runTwo(t, handle, logMetrics(metrics))
+  t.match(lines, [{ customer: 'm1', 'handled m0': 1, 'handled m1': 1 }])
+  t.equal(lines.length, 1)
+})
+
+t.test('metrics.singleMetric() keeps them apart', async (t) => {
+  const metrics = new Metrics({ namespace: 'orders' })
+  const handle: RecordHandler = async ({ messageId }) => {
+    const metric = metrics.singleMetric()
+    metric.addDimension('customer', messageId)
+    await yielded()
+    metric.addMetric('handled', MetricUnit.Count, 1)
+  }
+  const lines = await runTwo(t, handle, logMetrics(metrics))
+  t.strictSame(
+    lines.map(({ customer, handled }) => [customer, handled]),
+    [
+      ['m0', 1],
+      ['m1', 1],
+    ],
+  )
+})
+
+interface Subsegment {
+  readonly name: string
+  readonly id: string
+  readonly parent_id?: string
+  readonly subsegments?: Subsegment[]
+}
+
+t.test('tracer', async (t) => {
+  // What Lambda's X-Ray daemon would get, over its own protocol.
+  const daemon = createSocket('udp4')
+  daemon.bind(0, '127.0.0.1')
+  await once(daemon, 'listening')
+  t.teardown(() => daemon.close())
+  const received: Subsegment[] = []
+  let wakeUp = () => {}
+  daemon.on('message', (message) => {
+    const add = ({ subsegments = [], ...subsegment }: Subsegment) => {
+      received.push(subsegment)
+      for (const inner of subsegments) add({ parent_id: subsegment.id, ...inner })
+    }
+    add(JSON.parse(message.toString().split('\n')[1] as string))
+    wakeUp()
+  })
+  const receive = async (count: number) => {
+    while (received.length < count) {
+      await new Promise<void>((resolve) => {
+        wakeUp = resolve
+      })
+    }
+    return received.splice(0)
+  }
+  Object.assign(process.env, {
+    AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
+    AWS_XRAY_DAEMON_ADDRESS: `127.0.0.1:${daemon.address().port}`,
+    AWS_XRAY_LOG_LEVEL: 'silent',
+    LAMBDA_TASK_ROOT: '/var/task',
+    _HANDLER: 'index.handler',
+    _X_AMZN_TRACE_ID: 'Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1',
+  })
+  const { Tracer } = await import('@aws-lambda-powertools/tracer')
+  const { captureLambdaHandler } = await import('@aws-lambda-powertools/tracer/middleware')
+  const tracer = new Tracer({ serviceName: 'orders', captureHTTPsRequests: false })
+
+  /** What is in what, once the daemon has that of two records. */
+  async function tree(): Promise<string[]> {
+    const all = await receive(5)
+    const nameOf = (id: string | undefined) => all.find((subsegment) => subsegment.id === id)?.name
+    return all.map(({ name, parent_id }) => `${name} in ${nameOf(parent_id) ?? 'the invocation'}`).sort()
+  }
+
+  for (const [core, middy] of cores) {
+    await t.test(`captureLambdaHandler, used before it or after it, on ${core}`, async (t) => {
+      for (const place of ['before', 'after']) {
+        const capture = captureLambdaHandler(tracer)
+        const handler = middy()
+          .use(place === 'before' ? [capture, ours()] : [ours(), capture])
+          .handler(
+            eachRecord(({ messageId }) => {
+              if (messageId === 'b') throw new Error('b failed')
+            }),
+          )
+        const response = await handler(standardEvent('a', 'b'), lambdaContext())
+        t.strictSame(failed(response), ['b'])
+        t.match(await receive(1), [{ name: '## index.handler', annotations: { Service: 'orders' } }])
+      }
+    })
+  }
+
+  await t.test('tracer.setSegment() in a record handler mixes the traces of records up', async (t) => {
+    const handle: RecordHandler = async ({ messageId }) => {
+      const parent = tracer.getSegment()
+      const record = parent?.addNewSubsegment(messageId)
+      if (!parent || !record) throw new Error('no segment')
+      tracer.setSegment(record)
+      await yielded()
+      tracer.getSegment()?.addNewSubsegment(`work of ${messageId}`).close()
+      record.close()
+      tracer.setSegment(parent)
+    }
+    await runTwo(t, handle, captureLambdaHandler(tracer))
+    t.strictSame(await tree(), [
+      '## index.handler in the invocation',
+      'm0 in ## index.handler',
+      'm1 in m0',
+      'work of m0 in m1',
+      'work of m1 in ## index.handler',
+    ])
+  })
+
+  await t.test('tracer.provider.captureAsyncFunc() keeps them apart', async (t) => {
+    const handle: RecordHandler = ({ messageId }) =>
+      tracer.provider.captureAsyncFunc(messageId, async (subsegment) => {
+        await yielded()
+        tracer.getSegment()?.addNewSubsegment(`work of ${messageId}`).close()
+        subsegment?.close()
+      })
+    await runTwo(t, handle, captureLambdaHandler(tracer))
+    t.strictSame(await tree(), [
+      '## index.handler in the invocation',
+      'm0 in ## index.handler',
+      'm1 in ## index.handler',
+      'work of m0 in m0',
+      'work of m1 in m1',
+    ])
+  })
+})

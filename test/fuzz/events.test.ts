@@ -1,0 +1,281 @@
+import middy7 from '@middy/core'
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import fc from 'fast-check'
+import t from 'tap'
+import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
+import { fifoEvent, ids, logged, sqsRecord, standardEvent, testContext } from '../support.ts'
+import {
+  anything,
+  check,
+  core,
+  equal,
+  failsWith,
+  keyOf,
+  middyOf,
+  oneOf,
+  outcomeOf,
+  reported,
+  SECRET,
+} from './harness.ts'
+import { lying, named, revoked, throwingOn, trapped } from './hostile.ts'
+
+/** What stands in the place of a record, and whether it is one; `unreadable` only where it is copied. */
+const RECORDS: Record<string, [isValid: boolean | 'unreadable', make: (id: string, any: unknown) => unknown]> = {
+  good: [true, (id) => sqsRecord(id)],
+  frozen: [true, (id) => Object.freeze(sqsRecord(id))],
+  proxy: [true, (id) => new Proxy(sqsRecord(id), {})],
+  bare: [true, (id) => ({ messageId: id, body: '0' })],
+  'null prototype': [true, (id) => Object.assign(Object.create(null), sqsRecord(id))],
+  function: [true, (id) => Object.assign(() => {}, sqsRecord(id))],
+  'keys of a prototype': [
+    true,
+    (id) => JSON.parse(JSON.stringify(sqsRecord(id)).replace('{', '{"__proto__":{"messageId":"z"},"constructor":7,')),
+  ],
+  'id of a prototype': [true, (id) => Object.create(sqsRecord(id))],
+  'any body': [true, (id, any) => ({ ...sqsRecord(id), body: any })],
+  'any text': [true, (id, any) => sqsRecord(id, { body: String(JSON.stringify(any)) })],
+  'any receive count': [
+    true,
+    (id, any) => sqsRecord(id, { attributes: { ApproximateReceiveCount: JSON.stringify(any) } as never }),
+  ],
+  'no attributes': [true, (id) => ({ ...sqsRecord(id), attributes: null })],
+  'unreadable elsewhere': ['unreadable', (id) => throwingOn(sqsRecord(id), 'md5OfBody')],
+  'unreadable body': ['unreadable', (id) => throwingOn(sqsRecord(id), 'body')],
+  'unreadable id': [false, (id) => throwingOn(sqsRecord(id), 'messageId')],
+  'unreadable source': [false, (id) => throwingOn(sqsRecord(id), 'eventSource')],
+  'unreadable attributes': [false, (id) => sqsRecord(id, { attributes: trapped() as never })],
+  'receive count that is none': [
+    false,
+    (id) => sqsRecord(id, { attributes: { ApproximateReceiveCount: Symbol('s') } as never }),
+  ],
+  revoked: [false, (id) => revoked(sqsRecord(id))],
+  trapped: [false, (id) => trapped(sqsRecord(id))],
+  'another source': [false, (id) => sqsRecord(id, { eventSource: 'aws:kinesis' })],
+  'any source': [false, (id, any) => ({ ...sqsRecord(id), eventSource: [any] })],
+  'any id': [false, (id, any) => ({ ...sqsRecord(id), messageId: [any] })],
+  'empty id': [false, () => sqsRecord('')],
+  'id of another class': [false, (id) => ({ ...sqsRecord(id), messageId: Object('id') })],
+  null: [false, () => null],
+  text: [false, (id) => id],
+}
+
+/** What the event around a list of records is, and whether it is one. */
+const EVENTS: Record<string, [isValid: boolean, make: (Records: unknown[], any: unknown) => unknown]> = {
+  plain: [true, (Records) => ({ Records })],
+  frozen: [true, (Records) => Object.freeze({ Records: Object.freeze(Records) })],
+  proxy: [true, (Records) => new Proxy({ Records: new Proxy(Records, {}) }, {})],
+  'null prototype': [true, (Records) => Object.assign(Object.create(null), { Records })],
+  inherited: [true, (Records) => Object.create({ Records })],
+  function: [true, (Records) => Object.assign(() => {}, { Records })],
+  'list of a subclass': [true, (Records) => ({ Records: class extends Array {}.from(Records) })],
+  'other fields': [true, (Records, any) => ({ ...Object(any), Records })],
+  'keys of a prototype': [
+    true,
+    (Records) => Object.assign(JSON.parse('{"__proto__":{"Records":0},"constructor":0}'), { Records }),
+  ],
+  'read once': [
+    true,
+    (Records) => {
+      let reads = 0
+      return {
+        get Records() {
+          return reads++ === 0 ? Records : []
+        },
+      }
+    },
+  ],
+  'list that is longer by its own account': [false, (Records) => ({ Records: lying(Records, Records.length + 1) })],
+  'endless list': [false, (Records) => ({ Records: lying(Records, Infinity) })],
+  'list without a length': [false, (Records) => ({ Records: lying(Records, NaN) })],
+  'list of a negative length': [false, (Records) => ({ Records: lying(Records, -1) })],
+  'list with an unreadable length': [false, (Records) => ({ Records: lying(Records, trapped()) })],
+  'list with a hole': [false, (Records) => ({ Records: Records.concat(new Array(1)) })],
+  'no list': [false, (Records) => ({ Records: { ...Records, length: Records.length } })],
+  'any list': [false, (_Records, any) => ({ Records: Object(any) === any && Array.isArray(any) ? { any } : any })],
+  'any event': [false, (_Records, any) => any],
+  'bare list': [false, (Records) => Records],
+  'other case': [false, (Records) => ({ records: Records })],
+  'unreadable list': [false, () => throwingOn({}, 'Records')],
+  'unreadable field': [false, (Records) => throwingOn({ Records }, 'other')],
+  'revoked list': [false, (Records) => ({ Records: revoked(Records) })],
+  'trapped list': [false, (Records) => ({ Records: trapped(Records) })],
+  revoked: [false, () => revoked()],
+  trapped: [false, () => trapped()],
+}
+
+/**
+ * What another middleware may put in the place of a checked record, and whether that is the same record still: only its
+ * id says so.
+ */
+const REPLACEMENTS: Record<string, [isSame: boolean, make: (record: SQSRecord, any: unknown) => unknown]> = {
+  itself: [true, (record) => record],
+  copy: [true, (record) => ({ ...record })],
+  'frozen copy': [true, (record) => Object.freeze({ ...record })],
+  'copy with any body': [true, (record, any) => ({ ...record, body: any })],
+  proxy: [true, (record) => new Proxy(record, {})],
+  'id alone': [true, ({ messageId }) => ({ messageId })],
+  'unreadable elsewhere': [true, (record) => throwingOn({ ...record }, 'body', 'attributes', 'eventSource')],
+  'another id': [false, (record) => ({ ...record, messageId: 'z' })],
+  'unreadable id': [false, (record) => throwingOn({ ...record }, 'messageId')],
+  null: [false, () => null],
+  text: [false, ({ messageId }) => messageId],
+  revoked: [false, (record) => revoked(record)],
+  trapped: [false, (record) => trapped(record)],
+}
+
+/** What another middleware may make of the list of records, and whether it is the same list still. */
+const LISTS: Record<string, [isSame: boolean, make: (Records: unknown[]) => unknown]> = {
+  itself: [true, (Records) => Records],
+  copy: [true, (Records) => [...Records]],
+  frozen: [true, (Records) => Object.freeze(Records)],
+  proxy: [true, (Records) => new Proxy(Records, {})],
+  longer: [false, (Records) => [...Records, sqsRecord('z')]],
+  'longer by its own account': [false, (Records) => lying(Records, Records.length + 1)],
+  'without a length': [false, (Records) => lying(Records, NaN)],
+  'no list': [false, () => undefined],
+  revoked: [false, (Records) => revoked(Records)],
+  trapped: [false, (Records) => trapped(Records)],
+}
+
+const events = fc.record({
+  core,
+  event: fc.oneof({ weight: 2, arbitrary: oneOf('plain') }, keyOf(EVENTS)),
+  records: fc.array(fc.oneof({ weight: 3, arbitrary: oneOf('good') }, keyOf(RECORDS)), { maxLength: 6 }),
+  fails: fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
+  isJson: fc.boolean(),
+  any: fc.oneof(anything, fc.jsonValue(), oneOf(SECRET, '__proto__', 'constructor')),
+})
+
+t.test('any event: the failures of a good one, InvalidSqsEventError for a bad one', async (t) => {
+  await check(0.3, events, async ({ core, event, records, fails, isJson, any }) => {
+    const [isEvent, makeEvent] = named(EVENTS, event)
+    const given = records.map((name, index) => named(RECORDS, name)[1](`m${index}`, any))
+    const isValid = isEvent && records.every((name) => named(RECORDS, name)[0])
+    const started: number[] = []
+    const handler = middyOf(core)<never, SQSBatchResponse>()
+      .use(boundedSqsBatch())
+      .handler(
+        eachRecord(
+          (_record, _context, { index }) => {
+            started.push(index)
+            if (fails[index]) throw new Error(`record ${index}`)
+          },
+          isJson ? { body: 'json' } : ({} as never),
+        ),
+      )
+    const outcome = await outcomeOf(handler(makeEvent(given, any) as never, testContext()))
+    if (!isValid) {
+      failsWith(outcome, 'InvalidSqsEventError')
+      equal('started', started, [])
+      return
+    }
+    const isUnparsed = (index: number) => isJson && !isReadableJson(records[index] as string, given[index])
+    const bad = records.flatMap((_name, index) => (fails[index] || isUnparsed(index) ? index : []))
+    equal(
+      'reported',
+      reported(outcome),
+      bad.map((index) => `m${index}`),
+    )
+    equal(
+      'started',
+      started,
+      [...given.keys()].filter((index) => !isUnparsed(index)),
+    )
+  })
+  t.pass()
+})
+
+function isReadableJson(name: string, record: unknown): boolean {
+  if (named(RECORDS, name)[0] === 'unreadable') return false
+  const { body } = record as { body: unknown }
+  try {
+    if (typeof body === 'string') JSON.parse(body)
+    return typeof body === 'string'
+  } catch {
+    return false
+  }
+}
+
+const replacements = fc.record({
+  core,
+  records: fc.array(fc.oneof({ weight: 3, arbitrary: oneOf('copy') }, keyOf(REPLACEMENTS)), { maxLength: 5 }),
+  list: fc.oneof({ weight: 2, arbitrary: oneOf('itself') }, keyOf(LISTS)),
+  fails: fc.array(fc.boolean(), { minLength: 5, maxLength: 5 }),
+  any: anything,
+})
+
+t.test(
+  'any change by another middleware: the failures where the ids are the same, or an error',
+
+  async (t) => {
+    await check(0.1, replacements, async ({ core, records, list, fails, any }) => {
+      const [isSameList, makeList] = named(LISTS, list)
+      const isSame = isSameList && records.every((name) => named(REPLACEMENTS, name)[0])
+      const started: number[] = []
+      const handler = middyOf(core)<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch())
+        .before(({ event }) => {
+          const changed = event.Records.map((record, index) =>
+            named(REPLACEMENTS, records[index] as string)[1](record, any),
+          )
+          event.Records = makeList(changed) as never
+        })
+        .handler(
+          eachRecord((_record, _context, { index }) => {
+            started.push(index)
+            if (fails[index]) throw new Error(`record ${index}`)
+          }),
+        )
+      const outcome = await outcomeOf(handler(standardEvent(...ids(records.length)), testContext()))
+      equal('started', started, isSame ? [...records.keys()] : [])
+      if (isSame)
+        equal(
+          'reported',
+          reported(outcome),
+          ids(records.length).filter((_id, index) => fails[index]),
+        )
+      else if ('response' in outcome) throw new Error('Expected an error')
+    })
+    t.pass()
+  },
+)
+
+t.test('100,000 records of a standard and of a FIFO queue', async (t) => {
+  const size = 100_000
+  for (const event of [standardEvent(...ids(size)), fifoEvent(...ids(size))]) {
+    for (const [index, { attributes }] of event.Records.entries()) attributes.MessageGroupId = `g${index % 50_000}`
+    const handler = middy7()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(
+        eachRecord((_record, _context, { index }) => {
+          if (index % 50_000 === 7 || index > 99_990) throw new Error(`record ${index}`)
+        }),
+      )
+    const last = ids(size).slice(99_991)
+    const response = await handler(event, testContext())
+    equal('reported', reported({ response }), ['m7', 'm50007', ...last])
+  }
+  t.pass()
+})
+
+t.test('a body of 6 MB', async (t) => {
+  const body = 'x'.repeat(6e6)
+  const handler = middy7()
+    .use(boundedSqsBatch())
+    .handler(
+      eachRecord(
+        (record) => {
+          if (record.body !== body) throw new Error(String(record.body))
+          throw new Error(`${body} ${SECRET}`)
+        },
+        { body: 'json' },
+      ),
+    )
+  const Records = [sqsRecord('good', { body: JSON.stringify(body) }), sqsRecord('bad', { body })]
+  const [line] = await logged(async () => {
+    t.strictSame(await handler({ Records }, testContext()), {
+      batchItemFailures: [{ itemIdentifier: 'good' }, { itemIdentifier: 'bad' }],
+    })
+  })
+  t.ok(line && line.length < 3000)
+})

@@ -1,0 +1,238 @@
+import type { Context } from 'aws-lambda'
+import fc from 'fast-check'
+import t from 'tap'
+import { type BatchHandler, type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord } from '../../src/index.ts'
+import { failed, mockClock, sqsRecord } from '../support.ts'
+import {
+  check,
+  core,
+  equal,
+  failsWith,
+  keyOf,
+  middyOf,
+  type Outcome,
+  oneOf,
+  outcomesOf,
+  reported,
+  SECRET,
+  strays,
+} from './harness.ts'
+import { BEHAVIOURS, CONTEXTS, DURABLE, LOGGERS, named, THROWN, TIMED_CONTEXTS } from './hostile.ts'
+
+interface Plan {
+  readonly behaviour: string
+  readonly thrown: string
+  readonly group: string
+  readonly id: string
+}
+
+const scenarios = fc.record({
+  core,
+  plans: fc.array(
+    fc.record({
+      behaviour: keyOf(BEHAVIOURS),
+      thrown: keyOf(THROWN),
+      group: oneOf('a', 'b', 'c'),
+      id: oneOf('a', 'b', 'c', 'd'),
+    }),
+    { maxLength: 8 },
+  ),
+  concurrency: fc.constantFrom(1, 2, 3, 100),
+  queue: oneOf('standard', 'standard with ids twice', 'FIFO'),
+  fifoFailure: fc.constantFrom('group', 'batch') as fc.Arbitrary<'group' | 'batch'>,
+  throwOnFullBatchFailure: fc.boolean(),
+  /** Without a limit nothing hangs: that is the handlers' own affair. */
+  limit: oneOf('none', 'budget', 'recordTimeout', 'both'),
+  context: keyOf(CONTEXTS),
+  timedContext: keyOf(TIMED_CONTEXTS),
+  isEarly: fc.boolean(),
+  logger: oneOf('default', 'none', ...Object.keys(LOGGERS)),
+  thrown: keyOf(THROWN),
+  inner: oneOf(
+    'waits',
+    'waits',
+    'waits',
+    'adds',
+    'empties',
+    'throws before',
+    'throws after',
+    'forgets',
+    'runs twice',
+    'does not wait',
+  ),
+  isThrownOutside: fc.boolean(),
+  invocations: fc.constantFrom(1, 1, 2),
+})
+
+type Scenario = typeof scenarios extends fc.Arbitrary<infer T> ? T : never
+
+/** An inner handler of this kind, which records it has started, and what it says beside what they came to. */
+function innerOf(inner: string, plans: readonly Plan[], thrown: unknown) {
+  const started = new Set<number>()
+  const told = new Set<string>()
+  const bounded = eachRecord((_record, _context, options) => {
+    const { behaviour, thrown } = plans[options.index] as Plan
+    if (started.has(options.index)) strays.push('A record was started twice')
+    started.add(options.index)
+    return named(BEHAVIOURS, behaviour).run(named(THROWN, thrown), options)
+  })
+  const handle: BatchHandler = async (event, context, options) => {
+    if (inner === 'throws before') throw thrown
+    const running = bounded(event, context, options)
+    if (inner === 'does not wait') return { batchItemFailures: [] }
+    const report = await running
+    if (inner === 'throws after') throw thrown
+    if (inner === 'forgets') return undefined as never
+    if (inner === 'runs twice') return bounded(event, context, options)
+    if (inner === 'empties') return { batchItemFailures: [] }
+    if (inner === 'adds') {
+      const isListed = new Set(failed(report))
+      for (const { id } of plans.slice(0, 3)) if (!isListed.has(id)) told.add(id)
+      report.batchItemFailures.push(...Array.from(told, (itemIdentifier) => ({ itemIdentifier })))
+    }
+    return report
+  }
+  return { handle, started, told }
+}
+
+/** The records that must be reported: all that did not succeed, and on a FIFO queue what comes after them. */
+function due(
+  plans: readonly Plan[],
+  isFifo: boolean,
+  started: ReadonlySet<number>,
+  told: ReadonlySet<string>,
+): number[] {
+  const isFailed = plans.map(
+    ({ behaviour, id }, index) =>
+      told.has(id) || !started.has(index) || named(BEHAVIOURS, behaviour).outcome !== 'succeeds',
+  )
+  const isBehind = (index: number) =>
+    plans.some(({ group }, before) => before < index && isFailed[before] && group === plans[index]?.group)
+  return [...plans.keys()].filter((index) => isFailed[index] || (isFifo && isBehind(index)))
+}
+
+/** The records that must have started where some slot is never held by a handler that hangs. */
+function dueToStart(plans: readonly Plan[], isFifo: boolean, fifoFailure: 'group' | 'batch'): number[] {
+  const blocks = ({ behaviour }: Plan) => named(BEHAVIOURS, behaviour).outcome !== 'succeeds'
+  if (isFifo && fifoFailure === 'batch' && plans.some(blocks)) return []
+  return [...plans.keys()].filter(
+    (index) => !isFifo || !plans.slice(0, index).some((plan) => plan.group === plans[index]?.group && blocks(plan)),
+  )
+}
+
+/** The scenario without what would not be this package's affair. */
+function settingOf(scenario: Scenario) {
+  const { queue, limit, isEarly, context, timedContext, inner } = scenario
+  const isTimed = limit === 'budget' || limit === 'both'
+  /** Middy ends the invocation at some time, because of the context. */
+  const isCut = isEarly && (isTimed ? timedContext !== 'steady' : named(CONTEXTS, context).mayCut)
+  return {
+    ...scenario,
+    plans: scenario.plans
+      .filter(({ behaviour }) => limit !== 'none' || named(BEHAVIOURS, behaviour).outcome !== 'hangs')
+      .map((plan, index) => ({ ...plan, id: queue === 'standard with ids twice' ? plan.id : `m${index}` })),
+    isFifo: queue === 'FIFO',
+    isTimed,
+    isCut,
+    isDurable: !isTimed && context === DURABLE,
+    // Where reading the time left throws, Middy leaves the promise of the handler alone: a rejection would be its own.
+    inner: isCut && /^(throws|runs|forgets)/.test(inner) ? 'waits' : inner,
+    thrown: named(THROWN, scenario.thrown)(),
+  }
+}
+
+type Setting = ReturnType<typeof settingOf>
+
+/** Runs the invocations of a scenario, at the same time and on one instance. */
+async function runInvocations(setting: Setting) {
+  const { concurrency, fifoFailure, throwOnFullBatchFailure, limit, isEarly, isTimed, isFifo, plans, thrown } = setting
+  let logged = 0
+  const logger = () => {
+    logged++
+    return named(LOGGERS, setting.logger)(() => thrown) as undefined
+  }
+  const options: BoundedSqsBatchOptions = {
+    concurrency,
+    fifoFailure,
+    throwOnFullBatchFailure,
+    recordTimeout: limit === 'recordTimeout' || limit === 'both' ? 100 : undefined,
+    logger: setting.logger === 'default' ? undefined : setting.logger === 'none' ? false : logger,
+  }
+  const inners = Array.from({ length: setting.invocations }, () => innerOf(setting.inner, plans, thrown))
+  const queued = inners.map(({ handle }) => handle)
+  const handler = middyOf(setting.core)({ timeoutEarlyInMillis: isEarly ? 5 : 0 })
+    .after(() => {
+      if (setting.isThrownOutside) throw thrown
+    })
+    .use(boundedSqsBatch(options))
+    .handler((...args: Parameters<BatchHandler>) => (queued.shift() as BatchHandler)(...args))
+  const event = {
+    Records: plans.map(({ id, group }) =>
+      sqsRecord(id, {
+        body: SECRET,
+        eventSourceARN: isFifo ? 'arn:aws:sqs:x:1:q.fifo' : 'arn:aws:sqs:x:1:q',
+        attributes: { ApproximateReceiveCount: '1', MessageGroupId: group } as never,
+      }),
+    ),
+  }
+  const shared = named(CONTEXTS, setting.context).make()
+  const contextOf = () => (isTimed ? named(TIMED_CONTEXTS, setting.timedContext)() : shared) as Context
+  const outcomes = await outcomesOf(
+    inners.map(() => handler(event, contextOf())),
+    () => clock.advance(50),
+  )
+  return { outcomes, inners, logged }
+}
+
+async function runScenario(scenario: Scenario): Promise<void> {
+  const setting = settingOf(scenario)
+  const { plans, isFifo, isCut, isDurable, inner, thrown, throwOnFullBatchFailure, fifoFailure } = setting
+  const { outcomes, inners, logged } = await runInvocations(setting)
+  const isHeld = hanging(plans) * inners.length >= setting.concurrency
+  let failures = 0
+  for (const [number, { started, told }] of inners.entries()) {
+    const outcome = outcomes[number] as Outcome
+    const must = due(plans, isFifo, started, isCut ? new Set() : told)
+    const mustIds = [...new Set(must.map((index) => plans[index]?.id))]
+    failures += must.length
+    if (isDurable) {
+      failsWith(outcome, 'DurableContextError')
+      equal('started', [...started], [])
+    } else if (inner === 'throws before') {
+      if (!('error' in outcome) || !Object.is(outcome.error, thrown)) throw new Error('Expected what was thrown')
+      equal('started', [...started], [])
+    } else if (inner === 'forgets' || inner === 'runs twice') {
+      failsWith(outcome, 'TypeError', inner === 'forgets' ? /The handler returned undefined/ : /called twice/)
+    } else if (isCut || inner === 'does not wait') {
+      if (throwOnFullBatchFailure && 'error' in outcome) failsWith(outcome, 'FullBatchFailureError')
+      else checkIds(reported(outcome), mustIds, plans)
+    } else {
+      const isFull = throwOnFullBatchFailure && must.length === plans.length && plans.length > 0
+      if (isFull) failsWith(outcome, 'FullBatchFailureError')
+      else equal('reported', reported(outcome), mustIds)
+      const missing = dueToStart(plans, isFifo, fifoFailure).filter((index) => !started.has(index))
+      if (!isHeld) equal('not started', missing, [])
+    }
+  }
+  const isReport = !isCut && !isDurable && ['waits', 'adds', 'empties', 'throws after'].includes(inner)
+  if (isReport && setting.logger in LOGGERS) equal('calls of the logger', logged, failures)
+}
+
+function hanging(plans: readonly Plan[]): number {
+  return plans.filter(({ behaviour }) => named(BEHAVIOURS, behaviour).outcome === 'hangs').length
+}
+
+/** Where an invocation ended early, more may be reported than is due. */
+function checkIds(ids: readonly string[], due: readonly unknown[], plans: readonly Plan[]): void {
+  const lost = due.filter((id) => !ids.includes(id as string))
+  const known = [...new Set(ids)].filter((id) => plans.some((plan) => plan.id === id))
+  equal('due and not reported', lost, [])
+  equal('ids of the batch, each once', ids, known)
+}
+
+let clock: ReturnType<typeof mockClock>
+t.test('any handler, logger and context: a report of exactly what did not succeed', async (t) => {
+  clock = mockClock(t)
+  await check(0.4, scenarios, runScenario)
+  t.pass()
+})
