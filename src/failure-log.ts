@@ -43,11 +43,15 @@ function callLogger(logger: FailureLogger, batch: Batch, failures: readonly Fail
     try {
       const returned: unknown = logger(reason, batch.records[index] as never)
       // The rejection of an async logger would kill the process.
-      if (isObject(returned)) Promise.resolve(returned).catch(tellOnce)
+      if (isObject(returned)) void settleLog(returned).catch(tellOnce)
     } catch (error) {
       tellOnce(error)
     }
   }
+}
+
+async function settleLog(returned: object): Promise<void> {
+  await returned
 }
 
 function writeLog(text: string): void {

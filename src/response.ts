@@ -53,7 +53,8 @@ class RefusedResponse extends Error {}
 /** The idiom of @middy/sqs-partial-batch-failure: what `Promise.allSettled()` gives. A missing entry is a failure. */
 function readSettled(results: readonly unknown[], batch: Batch): Failure[] {
   const { length: size } = recordsOf(batch, (what) => new RefusedResponse(`results by record, but ${what}`))
-  if (!(results.length <= size)) throw new RefusedResponse(`${results.length} results for ${size} records`)
+  if (!(results.length >= 0 && results.length <= size))
+    throw new RefusedResponse(`${results.length} results for ${size} records`)
   const failures: Failure[] = []
   for (let index = 0; index < size; index++) {
     const result = results[index]
@@ -76,7 +77,9 @@ function readList(response: unknown, batch: Batch): Failure[] {
   if (!Array.isArray(list)) throw new RefusedResponse(`an object whose batchItemFailures is ${kindOf(list)}`)
   const { length } = list
   if (length === 0) return []
-  if (!(length <= batch.ids.length)) throw new RefusedResponse('a batchItemFailures that is longer than the batch')
+  if (!(length >= 0 && length <= batch.ids.length)) {
+    throw new RefusedResponse('a batchItemFailures that is longer than the batch')
+  }
   const known = new Set(batch.ids)
   const listed = new Set<string>()
   for (let index = 0; index < length; index++) {

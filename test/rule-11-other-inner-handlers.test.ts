@@ -43,6 +43,8 @@ t.test('{ batchItemFailures } is checked and passed on, in record order', async 
   t.strictSame(await answer(list('c', 'a'), 'a', 'b', 'c'), list('a', 'c'))
 })
 
+const lying = (list: unknown[]) =>
+  new Proxy(list, { get: (target, key) => (key === 'length' ? -1 : Reflect.get(target, key)) })
 const throwing = {
   get batchItemFailures() {
     throw new Error('SECRET')
@@ -75,6 +77,8 @@ const nonsense: [what: string, value: unknown, message: RegExp][] = [
     { batchItemFailures: new Array(3).fill({ itemIdentifier: 'a' }) },
     /longer than the/,
   ],
+  ['a list that lies about its length', { batchItemFailures: lying([{ itemIdentifier: 'a' }]) }, /longer than the/],
+  ['results that lie about their length', lying([no]), /-1 results for 2 records/],
   ['an object that throws when it is read', throwing, /throws when it is read/],
   ['a status of an HTTP API', { statusCode: 200 }, /batchItemFailures is undefined/],
 ]

@@ -127,6 +127,7 @@ export const BEHAVIOURS: Record<string, Behaviour> = {
     },
     rejects: (thrown) => Promise.reject(thrown()),
     'rejects later': (thrown) => soon().then(() => Promise.reject(thrown())),
+    'rejects with a then of its own': (thrown) => Object.assign(Promise.reject(thrown()), { then() {} }),
     'rejects thenable': (thrown) => thenable((_resolve, reject) => reject(thrown())),
     'rejects thenable twice': (thrown) => thenable((_resolve, reject) => [reject(thrown()), reject(thrown())]),
     'rejects thenable, then resolves it': (thrown) => thenable((resolve, reject) => [reject(thrown()), resolve(1)]),

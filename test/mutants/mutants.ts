@@ -496,7 +496,7 @@ export const mutants: readonly Mutant[] = [
     rule: 14,
     breaks: 'a logger that rejects kills the process',
     file: 'failure-log.ts',
-    search: 'if (isObject(returned)) Promise.resolve(returned).catch(tellOnce)',
+    search: 'if (isObject(returned)) void settleLog(returned).catch(tellOnce)',
     replace: '',
   },
   // 15. File descriptors
