@@ -1,0 +1,26 @@
+import { Agent, request } from 'node:http'
+import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch'
+import middy from '@middy/core'
+import sqsPartialBatchFailure from '@middy/sqs-partial-batch-failure'
+import { bounded } from './post.mjs'
+
+const agent = new Agent({ keepAlive: true }) // as many sockets as are asked for
+
+const post = ({ body }) =>
+  new Promise((resolve, reject) => {
+    request(process.env.DOWNSTREAM, { method: 'POST', agent }, (response) =>
+      response.resume().on('end', resolve).on('error', reject),
+    )
+      .on('error', reject)
+      .end(body)
+  })
+
+export const ours = bounded(post)
+
+export const middyIdiom = middy()
+  .use(sqsPartialBatchFailure({ logger: () => {} }))
+  .handler((event) => Promise.allSettled(event.Records.map(post)))
+
+const processor = new BatchProcessor(EventType.SQS)
+export const powertools = (event, context) =>
+  processPartialResponse(event, post, processor, { context, throwOnFullBatchFailure: false })

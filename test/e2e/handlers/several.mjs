@@ -1,0 +1,23 @@
+import { threadId } from 'node:worker_threads'
+import { bounded, post } from './post.mjs'
+
+/** The message ids of each invocation, by its request id. */
+const batches = new Map()
+
+/** The request id of the invocation that this runs in, from AWS's own AsyncLocalStorage. */
+const requestId = () => globalThis.awslambda.InvokeStore.getRequestId()
+
+const runBatch = bounded(async (record, context, { signal }) => {
+  const invocation = requestId()
+  const isOwn = () =>
+    requestId() === invocation && context.awsRequestId === invocation && batches.get(invocation).has(record.messageId)
+  const headers = { invocation, thread: `${process.pid}-${threadId}`, own: String(isOwn()) }
+  await post(record, { signal, headers })
+  if (!isOwn()) throw new Error('another invocation shows')
+})
+
+export const handler = async (event, context) => {
+  batches.set(context.awsRequestId, new Set(event.Records.map(({ messageId }) => messageId)))
+  await fetch(process.env.DOWNSTREAM) // answers when all have begun that are to run at once
+  return runBatch(event, context)
+}
