@@ -1,49 +1,88 @@
-// One peer, once: `node http-client.ts <peer> <url>` prints what became of 10,000 records with a request each.
+// One peer, once: `node http-client.ts '{"peer":…}'` prints what became of the records with a request each.
 import assert from 'node:assert/strict'
+import { subscribe } from 'node:diagnostics_channel'
 import { Agent, request } from 'node:http'
-import { type PeerName, peers } from './peers.ts'
+import type { Socket } from 'node:net'
+import { type NodePeer, peers } from './peers.ts'
 import { context, sqsEvent } from './sqs-event.ts'
+
+export interface Task {
+  readonly peer: string
+  readonly client: 'node:http' | 'fetch'
+  readonly concurrency: number
+  readonly records: number
+  readonly url: string
+}
 
 export interface Outcome {
   readonly ms: number
   readonly failed: number
   /** How often a handler failed by this error code. */
   readonly codes: Readonly<Record<string, number>>
+  readonly cpuSeconds: number
+  readonly peakRssMb: number
+  /** Most connections open at once. */
+  readonly peakSockets: number
 }
 
-const RECORDS = 10_000
-const [peer, url] = process.argv.slice(2) as [PeerName, string]
+const { peer, client, concurrency, records, url } = JSON.parse(process.argv[2] as string) as Task
 const agent = new Agent({ keepAlive: true }) // as many sockets as are asked for
 
-function post(body: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    request(url, { method: 'POST', agent }, (response) => response.resume().on('end', resolve).on('error', reject))
-      .on('error', reject)
-      .end(body)
+const send = {
+  'node:http': (body: string) =>
+    new Promise<void>((resolve, reject) => {
+      request(url, { method: 'POST', agent }, (response) => response.resume().on('end', resolve).on('error', reject))
+        .on('error', reject)
+        .end(body)
+    }),
+  fetch: async (body: string) => {
+    const response = await fetch(url, { method: 'POST', body })
+    await response.arrayBuffer()
+  },
+}[client]
+
+let sockets = 0
+let peakSockets = 0
+subscribe('net.client.socket', (message) => {
+  const { socket } = message as { socket: Socket }
+  socket.once('connect', () => {
+    peakSockets = Math.max(peakSockets, ++sockets)
+    socket.once('close', () => sockets--)
   })
-}
+})
 
 let succeeded = 0
 let failed = 0
 const codes: Record<string, number> = {}
-const handler = peers[peer](async ({ body }) => {
+const handler = peers[peer as NodePeer](async ({ body }) => {
   try {
-    await post(body)
+    await send(body)
     succeeded++
   } catch (error) {
     failed++
-    const { code = 'none' } = error as NodeJS.ErrnoException
-    codes[code] = (codes[code] ?? 0) + 1
+    const { code, cause } = error as NodeJS.ErrnoException // fetch has the code in the cause
+    const name = code ?? (cause as NodeJS.ErrnoException | undefined)?.code ?? 'none'
+    codes[name] = (codes[name] ?? 0) + 1
     throw error
   }
-})
+}, concurrency)
+console.error = () => {} // the peers' logs of what failed
 
-const event = sqsEvent(RECORDS)
+const event = sqsEvent(records)
+const cpuBefore = process.cpuUsage()
 const start = performance.now()
 const { batchItemFailures } = await handler(event, context)
 const ms = performance.now() - start
+const { user, system } = process.cpuUsage(cpuBefore)
 
-assert.equal(succeeded + failed, RECORDS, 'every record ran once')
+assert.equal(succeeded + failed, records, 'every record ran once')
 assert.equal(batchItemFailures.length, failed, 'what failed is what is reported')
-console.log(JSON.stringify({ ms, failed, codes } satisfies Outcome))
-agent.destroy()
+const outcome: Outcome = {
+  ms,
+  failed,
+  codes,
+  cpuSeconds: (user + system) / 1e6,
+  peakRssMb: process.resourceUsage().maxRSS / 1024,
+  peakSockets,
+}
+process.stdout.write(JSON.stringify(outcome), () => process.exit()) // without waiting for idle connections

@@ -3,62 +3,66 @@ import { execFile, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import Table from 'cli-table3'
-import type { Outcome } from './http-client.ts'
-import { CONCURRENCY, type PeerName, peerNames } from './peers.ts'
-import { median, rotated } from './rounds.ts'
+import { buildGo, GO } from './go.ts'
+import type { Outcome, Task } from './http-client.ts'
+import { FLOOR, nodePeers, OURS } from './peers.ts'
+import { inRounds, type Samples } from './rounds.ts'
 
-const ROUNDS = 5
+export const DESCRIPTORS = 1_024
 
-const server = fork(join(import.meta.dirname, 'http-server.ts'))
-const [url] = (await once(server, 'message')) as [string]
-
-/** Runs a peer in a fresh process. `ulimit -n` sets the hard limit too: Node raises the soft one to it. */
-async function run(peer: PeerName): Promise<Outcome> {
-  const client = [process.execPath, join(import.meta.dirname, 'http-client.ts'), peer, url]
-  const limited = ['-c', 'ulimit -n 1024 && exec "$0" "$@"', ...client]
-  const { stdout } = await promisify(execFile)('sh', limited, { timeout: 60_000 })
-  return JSON.parse(stdout)
+export type HttpTask = Omit<Task, 'url'>
+export interface HttpCase extends HttpTask {
+  readonly outcomes: readonly Outcome[]
 }
 
-await run('bare loop') // warms the server up
-const outcomes = Object.fromEntries(peerNames.map((name) => [name, [] as Outcome[]])) as Record<PeerName, Outcome[]>
-for (let round = 0; round < ROUNDS; round++) {
-  for (const name of rotated(round)) outcomes[name].push(await run(name))
-}
-server.disconnect()
+const CLIENTS = ['node:http', 'fetch'] as const
+export const records = 10_000
 
-const timesOf = (name: PeerName) => outcomes[name].map(({ ms }) => ms)
-// Round by round: what else the machine does in a round slows down all peers of it.
-const ratioOf = (name: PeerName) => {
-  const floor = timesOf('bare loop')
-  return median(timesOf(name).map((ms, round) => ms / (floor[round] as number)))
-}
-const table = new Table({
-  head: ['peer', 'failed', 'by error code', 'seconds', '÷ bare loop'],
-  colAligns: ['left', 'right', 'left', 'right', 'right'],
-  style: { head: [], border: [] },
-})
-for (const name of peerNames) {
-  // The round that failed least: what is shown of a peer is never worse than what it can do.
-  const { failed, codes } = outcomes[name].toSorted((a, b) => a.failed - b.failed)[0] as Outcome
-  const byCode = Object.entries(codes).map(([code, count]) => `${code} ${count.toLocaleString('en')}`)
-  table.push([
-    name,
-    failed.toLocaleString('en'),
-    byCode.join(', '),
-    (median(timesOf(name)) / 1_000).toFixed(2),
-    failed > 0 ? '' : ratioOf(name).toFixed(2), // no ratio to work that was not done
-  ])
-}
-console.log(
-  `10,000 records × 10 ms HTTP, 1,024 file descriptors, bounds of ${CONCURRENCY}, the others unbounded: ` +
-    `medians of ${ROUNDS} rounds, Node ${process.versions.node}`,
-)
-console.log(table.toString())
+export async function measureHttp(isShort: boolean): Promise<{ cases: HttpCase[] }> {
+  const server = fork(join(import.meta.dirname, 'http-server.ts'))
+  const [url] = (await once(server, 'message')) as [string]
+  const goProgram = isShort ? undefined : await buildGo()
 
-const failures = outcomes['middy-bounded-sqs-batch'].filter(({ failed }) => failed > 0)
-if (failures.length > 0) {
-  console.error(`middy-bounded-sqs-batch failed records in ${failures.length} of ${ROUNDS} rounds`)
-  process.exitCode = 1
+  /** Runs a peer in a fresh process. `ulimit -n` sets the hard limit too: Node raises the soft one to it. */
+  const run = async (task: HttpTask): Promise<Outcome> => {
+    const { peer, concurrency, records } = task
+    const command =
+      peer === GO && goProgram
+        ? [goProgram, 'http', String(concurrency), String(records), url]
+        : [process.execPath, join(import.meta.dirname, 'http-client.ts'), JSON.stringify({ ...task, url })]
+    const limited = ['-c', `ulimit -n ${DESCRIPTORS} && exec "$0" "$@"`, ...command]
+    const { stdout } = await promisify(execFile)('sh', limited, { timeout: 120_000 })
+    return JSON.parse(stdout)
+  }
+
+  const measure = async (title: string, rounds: number, tasks: readonly HttpTask[]): Promise<HttpCase[]> => {
+    const byKey = new Map(tasks.map((task) => [JSON.stringify(task), task]))
+    const samples: Samples<Outcome> = await inRounds([...byKey.keys()], { rounds, title }, (key) =>
+      run(byKey.get(key) as HttpTask),
+    )
+    return Array.from(byKey, ([key, task]) => ({ ...task, outcomes: samples[key] ?? [] }))
+  }
+
+  try {
+    await run({ peer: FLOOR, client: 'node:http', concurrency: 100, records }) // warms the server up
+    const peers = isShort ? [OURS, FLOOR] : [...nodePeers, ...(goProgram ? [GO] : [])]
+    const atOneBound = peers.flatMap((peer): HttpTask[] =>
+      CLIENTS.filter((client) => client === 'node:http' || !(isShort || peer === GO)).map((client) => ({
+        peer,
+        client,
+        concurrency: 100,
+        records,
+      })),
+    )
+    const cases = await measure('HTTP, concurrency 100', isShort ? 5 : 7, atOneBound)
+    if (isShort) return { cases }
+
+    const sweep = CLIENTS.flatMap((client): HttpTask[] => [
+      { peer: OURS, client, concurrency: 1, records: 500 },
+      ...[10, 50, 200, 500, 1_000, records].map((concurrency) => ({ peer: OURS, client, concurrency, records })),
+    ])
+    return { cases: [...cases, ...(await measure('HTTP, other concurrencies', 3, sweep))] }
+  } finally {
+    server.disconnect()
+  }
 }

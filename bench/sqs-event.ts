@@ -1,7 +1,7 @@
 import type { Context, SQSEvent } from 'aws-lambda'
 
-/** An event of a standard queue, as Lambda hands it over, with bodies of about 100 bytes. */
-export function sqsEvent(size: number): SQSEvent {
+/** An event as Lambda hands it over, with bodies of about 100 bytes: a FIFO queue's where it has message groups. */
+export function sqsEvent(size: number, groups = 0): SQSEvent {
   const Records = Array.from({ length: size }, (_, index) => ({
     messageId: `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`,
     receiptHandle: `AQEB${String(index).padStart(8, '0').repeat(40)}`,
@@ -11,11 +11,12 @@ export function sqsEvent(size: number): SQSEvent {
       SentTimestamp: '1764000000000',
       SenderId: 'AIDAEXAMPLE',
       ApproximateFirstReceiveTimestamp: '1764000000001',
+      ...(groups > 0 && { MessageGroupId: `customer-${index % groups}` }),
     },
     messageAttributes: {},
     md5OfBody: 'e4e68fb7bd0e697a0ae8f1bb342846b3',
     eventSource: 'aws:sqs',
-    eventSourceARN: 'arn:aws:sqs:eu-west-1:123456789012:orders',
+    eventSourceARN: `arn:aws:sqs:eu-west-1:123456789012:orders${groups > 0 ? '.fifo' : ''}`,
     awsRegion: 'eu-west-1',
   }))
   return { Records }

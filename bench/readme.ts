@@ -1,0 +1,52 @@
+// Puts what was measured between the markers of the README, from the results alone.
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { sheets, targetSheet, toMarkdown } from './report.ts'
+import { partNames, type Results } from './results.ts'
+
+const README = join(import.meta.dirname, '..', 'README.md')
+const MARKED = /(?<=<!-- bench -->\n)[\s\S]*(?=<!-- \/bench -->)/
+
+const CHARTS = [
+  ['http-over-concurrency', 'Throughput and failures over concurrency, with the limit of descriptors marked'],
+  ['cost-per-record', 'Microseconds a record costs beyond its handler, by library and batch size'],
+]
+
+/** The README's part of it; the rest is in `results/README.md`. */
+function excerpt(results: Results): string {
+  const [http] = sheets(results, ['http'])
+  const overhead = sheets(results, ['overhead'])
+  const pictures = CHARTS.map(([name, text]) => `![${text}](bench/results/${name}.svg)`)
+  const tables = [http, ...overhead, targetSheet(results)].flatMap((sheet) => (sheet ? [toMarkdown(sheet)] : []))
+  const [first, ...rest] = tables
+  return [first, pictures[0], rest[0], pictures[1], ...rest.slice(1), measuredOn(results)].join('\n\n')
+}
+
+function measuredOn(results: Results): string {
+  const { date, machine, node } = Object.values(results)[0] ?? {}
+  return (
+    `Measured on ${date}: ${machine}, Node ${node}. \`npm run bench\` makes it all again; ` +
+    '[bench/results](bench/results/README.md) has the other cases and every sample.'
+  )
+}
+
+export function fullReport(results: Results): string {
+  const tables = [targetSheet(results), ...sheets(results, partNames)].map(toMarkdown)
+  const pictures = CHARTS.map(([name, text]) => `![${text}](${name}.svg)`)
+  const machines = Object.entries(results).map(
+    ([part, { date, machine, node }]) => `${part}: ${date}, ${machine}, Node ${node}`,
+  )
+  return `${['# What was measured', ...pictures, ...tables, ...machines].join('\n\n')}\n`
+}
+
+/** Rewrites the README where it has the markers; otherwise prints what belongs between them. */
+export async function updateReadme(results: Results): Promise<void> {
+  const text = await readFile(README, 'utf8')
+  const part = `\n${excerpt(results)}\n\n`
+  if (MARKED.test(text))
+    await writeFile(
+      README,
+      text.replace(MARKED, () => part),
+    )
+  else console.log(`<!-- bench -->\n${part}<!-- /bench -->`)
+}

@@ -1,0 +1,134 @@
+// What fast means: ratios of one run, and the most that each may be.
+import type { Outcome } from './http-client.ts'
+import { FLOOR, OURS } from './peers.ts'
+import type { Results } from './results.ts'
+import { ratio, type Samples, type Spread, undisturbed } from './rounds.ts'
+
+interface Target {
+  readonly title: string
+  readonly limit: number
+  /** For a short run on a noisy machine: twice of what is measured on a quiet one is still a miss. */
+  readonly shortLimit: number
+  /** For what is small beside the noise of every round. */
+  readonly isUndisturbed?: boolean
+  /** What is divided by what, round by round; `undefined` where it has not been measured. */
+  readonly values: (results: Results) => Values | undefined
+}
+type Values = readonly [values: readonly number[], others: readonly number[]]
+
+const TARGETS: readonly Target[] = [
+  {
+    title: '10,000 records that do nothing ÷ Powertools',
+    limit: 0.35,
+    shortLimit: 0.5,
+    values: ({ overhead }) => overhead && oursTo('Powertools', ofSize(overhead, 10_000)),
+  },
+  {
+    title: '10,000 records that do nothing ÷ the unbounded Middy idiom',
+    limit: 1.25,
+    shortLimit: 1.8,
+    values: ({ overhead }) => overhead && oursTo('Middy idiom', ofSize(overhead, 10_000)),
+  },
+  {
+    title: '10 records that do nothing ÷ Powertools',
+    limit: 2.5,
+    shortLimit: 3,
+    values: ({ overhead }) => overhead && oursTo('Powertools', ofSize(overhead, 10)),
+  },
+  {
+    title: '100 records that do nothing ÷ Powertools',
+    limit: 2.5,
+    shortLimit: 1.3,
+    values: ({ overhead }) => overhead && oursTo('Powertools', ofSize(overhead, 100)),
+  },
+  {
+    title: 'Cost of a record in batches of 10,000 ÷ of 1,000',
+    limit: 1.3,
+    shortLimit: 1.4,
+    values: ({ overhead }) => overhead && [oursOf(ofSize(overhead, 10_000)), oursOf(ofSize(overhead, 1_000))],
+  },
+  {
+    title: '10,000 records × 10 ms HTTP, 1,024 descriptors, concurrency 100: records failed',
+    limit: 0,
+    shortLimit: 0,
+    values: (results) => {
+      const outcomes = httpAt100(results)?.[OURS]
+      return outcomes && [[Math.max(...outcomes.map(({ failed }) => failed))], [1]]
+    },
+  },
+  {
+    title: 'The same: its time ÷ a bare loop of 100',
+    limit: 1.05,
+    shortLimit: 1.5,
+    values: (results) => {
+      const at100 = httpAt100(results)
+      const times = (peer: string) => at100?.[peer]?.map(({ ms }) => ms) ?? []
+      return at100 && [times(OURS), times(FLOOR)]
+    },
+  },
+  {
+    title: 'FIFO, 10 records of 10 ms over 10 groups ÷ Powertools',
+    limit: 0.15,
+    shortLimit: 0.19,
+    values: ({ fifo }) => fifo && oursTo('Powertools', fifo.samples),
+  },
+  {
+    title: 'Heap in the middle of 10,000 records, over the event ÷ Powertools',
+    limit: 1,
+    shortLimit: 0.25,
+    values: ({ heap }) => heap && oursTo('Powertools', heap.samples),
+  },
+  {
+    // The same as an import beyond @middy/core of at most Powertools', but not a ratio of two small differences.
+    title: 'Start of a process that makes a handler, from node_modules ÷ Powertools',
+    limit: 1,
+    shortLimit: 1.1,
+    isUndisturbed: true,
+    values: ({ start }) => start && oursTo('Powertools', start.installed),
+  },
+  {
+    title: 'The same, bundled',
+    limit: 1.05,
+    shortLimit: 1.2,
+    isUndisturbed: true,
+    values: ({ start }) => start && oursTo('Powertools', start.bundled),
+  },
+]
+
+export interface Verdict {
+  readonly title: string
+  readonly ratios: Spread
+  /** Of the tenth percentiles: what is left where nothing else disturbs. */
+  readonly undisturbed: number
+  readonly limit: number
+  readonly isMet: boolean
+}
+
+/** A short run is on a machine that may be busy, so either ratio will do: a slip of the code moves both. */
+export function verdicts(results: Results, isShort = false): Verdict[] {
+  return TARGETS.flatMap(({ title, values, isUndisturbed, ...limits }) => {
+    const [ours, others] = values(results) ?? []
+    if (!ours || !others) return []
+    const limit = isShort ? limits.shortLimit : limits.limit
+    const ratios = ratio(ours, others)
+    const ofUndisturbed = undisturbed(ours) / undisturbed(others)
+    const judged = isUndisturbed ? ofUndisturbed : ratios.median
+    const isMet = judged <= limit || (isShort && ofUndisturbed <= limit)
+    return [{ title, ratios, undisturbed: ofUndisturbed, limit, isMet }]
+  })
+}
+
+const oursOf = (samples: Samples): readonly number[] => samples[OURS] ?? []
+
+function oursTo(peer: string, samples: Samples): Values {
+  return [oursOf(samples), samples[peer] ?? []]
+}
+
+function ofSize({ cases }: NonNullable<Results['overhead']>, size: number): Samples {
+  return cases.find((found) => found.size === size && found.failEvery === 0)?.samples ?? {}
+}
+
+function httpAt100({ http }: Results): Record<string, readonly Outcome[]> | undefined {
+  const cases = http?.cases.filter(({ client, concurrency }) => client === 'node:http' && concurrency === 100)
+  return cases && Object.fromEntries(cases.map(({ peer, outcomes }) => [peer, outcomes]))
+}
