@@ -108,3 +108,28 @@ export class FullBatchFailureError extends AggregateError {
   }
   readonly code = 'ERR_FULL_BATCH_FAILURE'
 }
+
+const PERMANENT = 'ERR_PERMANENT'
+
+/**
+ * Thrown by a handler to say that trying again will not help: `deadLetter()` sends such a record to a dead-letter queue
+ * at once. By itself it is a failure like any other.
+ *
+ * @example
+ * if (response.status === 422) throw new PermanentError('the order is not valid')
+ */
+export class PermanentError extends SqsBatchError {
+  static {
+    nameOf(PermanentError, 'PermanentError')
+  }
+  readonly code = PERMANENT
+}
+
+/** By `code`, not by class, so that two bundled copies of this package agree. */
+export function isPermanent(error: unknown): boolean {
+  try {
+    return (error as { code?: unknown } | null | undefined)?.code === PERMANENT
+  } catch {
+    return false // an error that throws when it is read
+  }
+}

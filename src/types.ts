@@ -49,6 +49,36 @@ export interface TimeBudget {
 /** Called once for each record that is reported as failed. */
 export type FailureLogger = (error: unknown, record: SQSRecord) => void
 
+/** A record that failed, as failure handlers see it. */
+export interface RecordFailure {
+  readonly record: SQSRecord
+  /** What its handler threw, or the error of this package that says what became of it. */
+  readonly error: unknown
+  /** How often SQS has delivered this message, this time included. */
+  readonly receiveCount: number
+}
+
+/** What a failure handler gets as its second argument. */
+export interface FailureRequest {
+  readonly event: SQSEvent
+  readonly context: Context
+  /** Aborts 100 ms before the function's timeout. What a handler has not answered by then changes nothing. */
+  readonly signal: AbortSignal
+  /** Adds a line to the log for what could not be done; without effect where `logger` is `false`. */
+  readonly log: (error: unknown) => void
+}
+
+/**
+ * Has a say over failed records before the response is made: returns the failures that are to stay reported. Lambda
+ * deletes the messages of the others. Records that never started or were blocked are reported without being passed to it.
+ *
+ * One that throws, is not done in time, or returns something other than some of the failures that it got changes nothing.
+ */
+export type FailureHandler = (
+  failures: readonly RecordFailure[],
+  request: FailureRequest,
+) => readonly RecordFailure[] | PromiseLike<readonly RecordFailure[]>
+
 /** Options of `boundedSqsBatch()`. All have defaults; an unknown key is a TypeError. */
 export interface BoundedSqsBatchOptions {
   /**

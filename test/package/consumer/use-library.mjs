@@ -9,6 +9,7 @@ const EXPORTS = [
   'RecordAbortedError',
   'RecordBlockedError',
   'RecordNotStartedError',
+  'PermanentError',
   'RecordTimeoutError',
   'boundedSqsBatch',
   'default',
