@@ -86,13 +86,6 @@ const TARGETS: readonly Target[] = [
     isUndisturbed: true,
     values: ({ start }) => start && oursTo('Powertools', start.installed),
   },
-  {
-    title: 'The same, bundled',
-    limit: 1.05,
-    shortLimit: 1.2,
-    isUndisturbed: true,
-    values: ({ start }) => start && oursTo('Powertools', start.bundled),
-  },
 ]
 
 export interface Verdict {

@@ -10,10 +10,10 @@ import { announceInvocation } from './registry.ts'
 import { checkSqsEvent } from './sqs-event.ts'
 import type { BoundedSqsBatchOptions } from './types.ts'
 
-type Request = middy.Request<SQSEvent, SQSBatchResponse>
+const INVOCATION = Symbol('invocation')
 
-/** The invocations under way, by Middy's request: the one object that is an invocation's own in all its hooks. */
-const invocations = new WeakMap<object, Invocation>()
+/** Middy's request is the one object that is an invocation's own in all its hooks. */
+type Request = middy.Request<SQSEvent, SQSBatchResponse> & { [INVOCATION]?: Invocation }
 
 /**
  * A Middy middleware for functions that eat an SQS queue: it checks the event, runs the handler that `eachRecord()`
@@ -40,22 +40,22 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   const startFanOut = createFanOuts(settings.concurrency, settings.recordTimeout)
 
   function boundedSqsBatchBefore(request: Request): void {
-    if (invocations.has(request)) throw new TypeError('boundedSqsBatch() is used twice on one handler: use it once')
+    if (request[INVOCATION]) throw new TypeError('boundedSqsBatch() is used twice on one handler: use it once')
     refuseDurableContext(request.context)
     const batch = checkSqsEvent(request.event)
     const invocation = createInvocation(batch, settings, startFanOut)
-    invocations.set(request, invocation)
+    request[INVOCATION] = invocation
     announceInvocation(batch.event, invocation.run)
     request.event = batch.event
   }
 
   async function boundedSqsBatchAfter(request: Request): Promise<void> {
-    const response = await invocations.get(request)?.conclude(request.response)
+    const response = await request[INVOCATION]?.conclude(request.response)
     if (response) request.response = response
   }
 
   async function boundedSqsBatchOnError(request: Request): Promise<void> {
-    const response = await invocations.get(request)?.recover(request.error)
+    const response = await request[INVOCATION]?.recover(request.error)
     if (response) request.response = response
   }
 

@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process'
+import fs from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { warnOfDescriptorLimit } from '../src/descriptors.ts'
 import { warned } from './support.ts'
 
 const index = fileURLToPath(new URL('../src/index.ts', import.meta.url))
@@ -42,12 +44,12 @@ t.test('nor does a limit that is not known, or none', async (t) => {
     throw new Error('ENOENT')
   }
   const unlimited = () => 'Max open files            unlimited            unlimited            files'
-  for (const readFileSync of [missing, unlimited]) {
-    const fs = { readFileSync, readdirSync: () => [] }
-    const { warnOfDescriptorLimit } = await t.mockImport<typeof import('../src/descriptors.ts')>(
-      '../src/descriptors.ts',
-      { 'node:fs': fs },
-    )
+  const { readFileSync } = fs
+  t.teardown(() => {
+    fs.readFileSync = readFileSync
+  })
+  for (const limits of [missing, unlimited]) {
+    Object.assign(fs, { readFileSync: limits })
     t.strictSame(await warned(() => warnOfDescriptorLimit(1_000_000)), [])
   }
 })

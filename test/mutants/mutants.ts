@@ -307,7 +307,7 @@ export const mutants: readonly Mutant[] = [
     rule: 9,
     breaks: 'the middleware may be used twice',
     file: 'middleware.ts',
-    search: 'if (invocations.has(request)) throw',
+    search: 'if (request[INVOCATION]) throw',
     replace: 'if (request === null) throw',
   },
   {

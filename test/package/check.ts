@@ -92,22 +92,21 @@ async function pack(): Promise<string> {
 async function checkFiles(tarball: string): Promise<void> {
   const sources = await readdir(join(ROOT, 'src'), { recursive: true })
   const modules = sources.filter((name) => name.endsWith('.ts')).map((name) => name.slice(0, -'.ts'.length))
-  const expected = ['package.json', 'LICENSE', 'README.md']
-  for (const name of modules) expected.push(`dist/${name}.js`, `dist/${name}.js.map`, `dist/${name}.d.ts`)
+  const expected = ['package.json', 'LICENSE', 'README.md', 'dist/index.js', 'dist/index.js.map']
+  for (const name of modules) expected.push(`dist/${name}.d.ts`)
   const listed = await run(work, 'tar', '-tzf', tarball)
   assert.deepEqual(listed.trim().split('\n').sort(), expected.map((name) => `package/${name}`).sort())
 }
 
-/** Each source map holds its source, so that a debugger shows it though the tarball has no src/. */
+/** The source map holds the sources, so that a debugger shows them though the tarball has no src/. */
 async function checkSourceMaps(project: string): Promise<void> {
   const dist = join(project, 'node_modules/middy-bounded-sqs-batch/dist')
-  const files = await readdir(dist, { recursive: true })
-  for (const file of files.filter((name) => name.endsWith('.js'))) {
-    const map = JSON.parse(await readFile(join(dist, `${file}.map`), 'utf8'))
-    const source = await readFile(join(ROOT, 'src', file.replace(/\.js$/, '.ts')), 'utf8')
-    assert.deepEqual(map.sourcesContent, [source], file)
-    assert.match(await readFile(join(dist, file), 'utf8'), /\n\/\/# sourceMappingURL=[\w-]+\.js\.map\s*$/, file)
+  const { sources, sourcesContent } = JSON.parse(await readFile(join(dist, 'index.js.map'), 'utf8'))
+  assert.ok(sources.length > 10)
+  for (const [index, source] of sources.entries()) {
+    assert.equal(sourcesContent[index], await readFile(join(ROOT, 'dist', source), 'utf8'), source)
   }
+  assert.match(await readFile(join(dist, 'index.js'), 'utf8'), /\n\/\/# sourceMappingURL=index\.js\.map\s*$/)
 }
 
 async function install(name: string, dependencies: Record<string, string>): Promise<string> {
