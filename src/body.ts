@@ -1,9 +1,29 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { isObject, kindOf } from './describe.ts'
+import { isObject, isRecord, kindOf } from './describe.ts'
 import { type BodyIssue, InvalidBodyError } from './errors.ts'
 
 /** How to parse a body: as JSON, or as JSON that a Standard Schema (Zod, Valibot, ArkType) then validates. */
-export type BodyOption = 'json' | StandardSchemaV1
+type BodyOption = 'json' | StandardSchemaV1
+
+/**
+ * Checks the options of `eachRecord()` or `eachChunk()` and makes their parser; none where the body stays as it is.
+ *
+ * @throws {TypeError} that says what came
+ */
+export function bodyParserOf(caller: string, options: unknown): BodyParser | undefined {
+  if (!isRecord(options)) throw new TypeError(`${caller}(): expected an object of options, got ${kindOf(options)}`)
+  for (const key of Object.keys(options)) {
+    if (key !== 'body') throw new TypeError(`${caller}(): unknown option ${JSON.stringify(key)}, expected body`)
+  }
+  const { body } = options as { body?: unknown }
+  if (body === undefined) return undefined
+  const isSchema = isObject(body) && typeof (body as StandardSchemaV1)['~standard']?.validate === 'function'
+  if (body === 'json' || isSchema) return bodyParser(body as BodyOption)
+  const came = typeof body === 'string' ? JSON.stringify(body) : kindOf(body)
+  throw new TypeError(`${caller}(): expected option body to be 'json' or a Standard Schema, got ${came}`)
+}
+
+export type BodyParser = (body: unknown) => unknown
 
 /**
  * Makes a parser of bodies. Rule 13: what it throws quotes nothing of the body, so V8's own JSON errors, which do, are
@@ -12,7 +32,7 @@ export type BodyOption = 'json' | StandardSchemaV1
  * @returns a function that returns the parsed body, or a promise of it where the schema is asynchronous, and throws or
  * rejects with an {@link InvalidBodyError}
  */
-export function bodyParser(option: BodyOption): (body: unknown) => unknown {
+function bodyParser(option: BodyOption): BodyParser {
   if (option === 'json') return parseJson
   const validate = option['~standard'].validate
   return (body) => {

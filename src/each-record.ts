@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Context, SQSRecord } from 'aws-lambda'
-import { type BodyOption, bodyParser } from './body.ts'
-import { isObject, isRecord, kindOf } from './describe.ts'
+import { type BodyParser, bodyParserOf } from './body.ts'
+import { kindOf } from './describe.ts'
 import { invocationOf } from './registry.ts'
 import type { BatchHandler, ParsedRecord, RecordHandler, RecordOptions } from './types.ts'
 
@@ -42,28 +42,15 @@ export function eachRecord(recordHandler: unknown, options: unknown = {}): Batch
   if (typeof recordHandler !== 'function') {
     throw new TypeError(`eachRecord(): expected a handler of one record, a function, got ${kindOf(recordHandler)}`)
   }
-  const handle = withParsedBody(recordHandler as RecordHandler<unknown>, checkBodyOption(options))
+  const handle = withParsedBody(recordHandler as RecordHandler<unknown>, bodyParserOf('eachRecord', options))
   return async function eachRecordHandler(event, context, options) {
     const run = invocationOf(event, 'eachRecord')
     return run((record, recordOptions) => handle(record, context, recordOptions), context, options?.signal)
   }
 }
 
-function checkBodyOption(options: unknown): BodyOption | undefined {
-  if (!isRecord(options)) throw new TypeError(`eachRecord(): expected an object of options, got ${kindOf(options)}`)
-  for (const key of Object.keys(options)) {
-    if (key !== 'body') throw new TypeError(`eachRecord(): unknown option ${JSON.stringify(key)}, expected body`)
-  }
-  const { body } = options as { body?: unknown }
-  const isSchema = isObject(body) && typeof (body as StandardSchemaV1)['~standard']?.validate === 'function'
-  if (body === undefined || body === 'json' || isSchema) return body as BodyOption | undefined
-  const came = typeof body === 'string' ? JSON.stringify(body) : kindOf(body)
-  throw new TypeError(`eachRecord(): expected option body to be 'json' or a Standard Schema, got ${came}`)
-}
-
-function withParsedBody(handle: RecordHandler<unknown>, option: BodyOption | undefined): RecordHandler {
-  if (option === undefined) return handle
-  const parse = bodyParser(option)
+function withParsedBody(handle: RecordHandler<unknown>, parse: BodyParser | undefined): RecordHandler {
+  if (!parse) return handle
   const handleParsed = (record: SQSRecord, body: unknown, context: never, options: RecordOptions) =>
     handle({ ...record, body }, context, options) // a copy: the event is never changed (rule 10)
   return (record, context, options) => {

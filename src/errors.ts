@@ -133,3 +133,20 @@ export function isPermanent(error: unknown): boolean {
     return false // an error that throws when it is read
   }
 }
+
+/** What a record that failed came to, by its error. `undefined`: its handler, its body or the list of somebody says so. */
+export function outcomeOf(error: unknown): 'timedOut' | 'aborted' | 'blocked' | 'notStarted' | undefined {
+  try {
+    if (error instanceof RecordTimeoutError) return 'timedOut'
+    if (error instanceof RecordAbortedError) return 'aborted'
+    if (error instanceof RecordBlockedError) return 'blocked'
+    if (error instanceof RecordNotStartedError) return 'notStarted'
+  } catch {} // an error that throws when it is read
+  return undefined
+}
+
+/** Whether its handler never ran: what has not been tried has not failed by itself. */
+export function isUntried(error: unknown): boolean {
+  const outcome = outcomeOf(error)
+  return outcome === 'blocked' || outcome === 'notStarted'
+}

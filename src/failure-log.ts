@@ -1,6 +1,6 @@
 import { isObject } from './describe.ts'
-import { RecordBlockedError, RecordNotStartedError, RecordTimeoutError } from './errors.ts'
-import type { Batch, Failure, FailureLogger } from './types.ts'
+import { isUntried } from './errors.ts'
+import type { Batch, BatchSummary, Failure, FailureLogger } from './types.ts'
 
 const PREFIX = 'middy-bounded-sqs-batch:'
 const MOST_GROUPS = 10
@@ -12,31 +12,38 @@ const LONGEST_TEXT = 200
  * Rule 14: one log entry a batch, or one call a failed record. The entry takes no body, attribute or receipt handle from
  * a record, only its message id. Whatever goes wrong in here, the response stands.
  *
- * @param endedBy the error that ended the batch, where one did
+ * @param summary is made for the entry alone
+ * @param replaced the error that ended the batch, where one did
  */
 export function logFailures(
   logger: FailureLogger | false | undefined,
   batch: Batch,
   failures: readonly Failure[],
-  endedBy?: { readonly error: unknown },
+  summary: () => BatchSummary,
+  replaced?: { readonly cause: unknown },
 ): void {
   if (logger === undefined) {
-    if (failures.length > 0 || endedBy) writeLog(summarize(batch, failures, endedBy))
+    if (failures.length > 0 || replaced) writeEntry(summary(), groupsOf(batch, failures), replaced)
   } else {
-    if (endedBy) logReplacedError(logger, endedBy.error)
+    if (replaced) logReplacedError(logger, replaced.cause)
     if (logger) callLogger(logger, batch, failures)
   }
 }
 
 /** An error that the report of the batch has taken the place of would be seen nowhere else. */
 export function logReplacedError(logger: FailureLogger | false | undefined, error: unknown): void {
-  if (logger !== false) writeLog(`${PREFIX} a batch is reported in spite of ${tell(error, '  ')}`)
+  if (logger !== false) write(`${PREFIX} a batch is reported in spite of ${tell(error, '  ')}`)
+}
+
+/** What a failure handler could not do. */
+export function logFailureHandler(logger: FailureLogger | false | undefined, error: unknown): void {
+  if (logger !== false) write(`${PREFIX} failures stay reported: ${tell(error, '  ')}`)
 }
 
 function callLogger(logger: FailureLogger, batch: Batch, failures: readonly Failure[]): void {
   let isTold = false
   const tellOnce = (error: unknown) => {
-    if (!isTold) writeLog(`${PREFIX} the logger threw ${tell(error, '  ')}`)
+    if (!isTold) write(`${PREFIX} the logger threw ${tell(error, '  ')}`)
     isTold = true
   }
   for (const { index, reason } of failures) {
@@ -54,38 +61,68 @@ async function settleLog(returned: object): Promise<void> {
   await returned
 }
 
-function writeLog(text: string): void {
+function write(entry: unknown): void {
   try {
-    console.error(text)
+    console.error(entry)
   } catch {} // a console that throws must not change the response
 }
 
-function summarize(batch: Batch, failures: readonly Failure[], endedBy?: { readonly error: unknown }): string {
-  const counts = { 'timed out': 0, blocked: 0, 'never started': 0 }
-  const groups = new Map<string, { text: string; first: unknown; ids: string[]; count: number }>()
+/** As text, or where Lambda's own log is JSON as an object, which it makes the `message` of its line. */
+function writeEntry(summary: BatchSummary, groups: readonly Group[], replaced?: { readonly cause: unknown }): void {
+  const shown = groups.slice(0, MOST_GROUPS)
+  const moreKinds = groups.length - shown.length
+  if (process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON') {
+    const errors = shown.map(({ text, count, ids, first }) => ({ error: text, count, ids, stack: framesOf(first) }))
+    const inSpiteOf = replaced && { error: read(replaced.cause).text, stack: framesOf(replaced.cause) }
+    write({ message: `${PREFIX} ${headline(summary)}`, ...summary, errors, moreKinds, inSpiteOf })
+    return
+  }
+  const lines = [`${PREFIX} ${headline(summary)}; ${measuresIn(summary)}`]
+  if (replaced) lines.push(`  reported in spite of ${tell(replaced.cause, '    ')}`)
+  for (const { text, first, ids, count } of shown) {
+    const more = count > ids.length ? ', …' : ''
+    lines.push(`  ${count} × ${text} [${ids.join(', ')}${more}]`)
+    lines.push(...framesOf(first).map((frame) => `    ${frame}`))
+  }
+  if (moreKinds > 0) lines.push(`  and ${moreKinds} more kinds of error`)
+  write(lines.join('\n'))
+}
+
+function headline({ records, succeeded, timedOut, aborted, blocked, notStarted, handled }: BatchSummary): string {
+  const counts = { 'timed out': timedOut, aborted, blocked, 'never started': notStarted, 'not reported': handled }
+  const details = Object.entries(counts).flatMap(([what, count]) => (count > 0 ? `${count} ${what}` : []))
+  const among = details.length > 0 ? ` (${details.join(', ')})` : ''
+  return `${records - succeeded} of ${records} records failed${among}`
+}
+
+function measuresIn({ durations, mostInFlight, timeLeft }: BatchSummary): string {
+  const ms = (value: number) => `${Math.round(value)} ms`
+  const parts = []
+  if (durations) parts.push(`p50 ${ms(durations.p50)}, p95 ${ms(durations.p95)}, max ${ms(durations.max)}`)
+  parts.push(`${mostInFlight} in flight at most`)
+  if (timeLeft !== undefined) parts.push(`${ms(timeLeft)} left`)
+  return parts.join('; ')
+}
+
+interface Group {
+  readonly text: string
+  readonly first: unknown
+  readonly ids: string[]
+  count: number
+}
+
+/** Errors by name and message, the most frequent kind first. */
+function groupsOf(batch: Batch, failures: readonly Failure[]): Group[] {
+  const groups = new Map<string, Group>()
   for (const { index, reason } of failures) {
-    const { outcome, kind, text } = read(reason)
-    if (outcome) counts[outcome]++
-    // The other two have no error of their own to tell.
-    if (outcome !== undefined && outcome !== 'timed out') continue
+    if (isUntried(reason)) continue // these have no error of their own to tell
+    const { kind, text } = read(reason)
     const id = oneLine(batch.ids[index] as string)
     const group = groups.get(kind)
     if (!group) groups.set(kind, { text, first: reason, ids: [id], count: 1 })
     else if (++group.count <= MOST_IDS) group.ids.push(id)
   }
-  const details = Object.entries(counts).flatMap(([what, count]) => (count > 0 ? `${count} ${what}` : []))
-  const lines = [
-    `${PREFIX} ${failures.length} of ${batch.ids.length} records failed${details.length > 0 ? ` (${details.join(', ')})` : ''}`,
-  ]
-  if (endedBy) lines.push(`  reported in spite of ${tell(endedBy.error, '    ')}`)
-  const sorted = [...groups.values()].sort((a, b) => b.count - a.count)
-  for (const { text, first, ids, count } of sorted.slice(0, MOST_GROUPS)) {
-    const more = count > ids.length ? ', …' : ''
-    lines.push(`  ${count} × ${text} [${ids.join(', ')}${more}]`)
-    lines.push(...framesOf(first).map((frame) => `    ${frame}`))
-  }
-  if (sorted.length > MOST_GROUPS) lines.push(`  and ${sorted.length - MOST_GROUPS} more kinds of error`)
-  return lines.join('\n')
+  return [...groups.values()].sort((a, b) => b.count - a.count)
 }
 
 function tell(error: unknown, indent: string): string {
@@ -93,7 +130,6 @@ function tell(error: unknown, indent: string): string {
 }
 
 interface Told {
-  readonly outcome?: 'timed out' | 'blocked' | 'never started' | undefined
   /** Name and message without the numbers and UUIDs by which errors of one kind differ. */
   readonly kind: string
   readonly text: string
@@ -102,21 +138,12 @@ interface Told {
 /** Reads whatever was thrown, without trust: its properties may throw, be huge, or span lines. */
 function read(error: unknown): Told {
   try {
-    const outcome = outcomeOf(error)
     if (!isObject(error)) return toldOf(`thrown ${typeof error}`, String(error))
     const { name } = error as { name?: unknown }
-    const title = typeof name === 'string' && name !== '' ? name : 'an object'
-    return { outcome, ...toldOf(title, messageOf(error)) }
+    return toldOf(typeof name === 'string' && name !== '' ? name : 'an object', messageOf(error))
   } catch {
     return toldOf('an error that throws when it is read', '')
   }
-}
-
-function outcomeOf(error: unknown): Told['outcome'] {
-  if (error instanceof RecordTimeoutError) return 'timed out'
-  if (error instanceof RecordBlockedError) return 'blocked'
-  if (error instanceof RecordNotStartedError) return 'never started'
-  return undefined
 }
 
 function messageOf(error: object): string {

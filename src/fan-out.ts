@@ -3,19 +3,24 @@ import PQueue from 'p-queue'
 import { isObject } from './describe.ts'
 import { RecordAbortedError, RecordBlockedError, RecordNotStartedError, RecordTimeoutError } from './errors.ts'
 import type { Lanes } from './lanes.ts'
+import type { RateLimit } from './rate-limit.ts'
 import { abort, LazyRecordOptions } from './record-options.ts'
 import type { Deadlines } from './time-budget.ts'
 import type { RecordOptions } from './types.ts'
 
-/** What each record of an invocation came to, in record order. */
+/** What each record of an invocation came to, in record order. Where it runs chunks, a chunk stands for a record. */
 export type Results = PromiseSettledResult<undefined>[]
 
 /** The records of one invocation on their way through the queue. */
 export interface FanOut {
   /** Resolves, and never rejects, once every record has come to something. */
   readonly done: Promise<Results>
-  /** Ends it now: what runs is aborted, what waits is not started. Returns whether it had not ended by itself. */
-  end(): boolean
+  /** Ends it now: what runs is aborted, what waits is not started. */
+  end(): void
+  /** Milliseconds from the start of each record's handler to its result; NaN where it did not start. */
+  readonly durations: Float64Array
+  /** The most handlers of this invocation that ran at once. */
+  readonly mostInFlight: number
 }
 
 /** What a fan-out is to do. */
@@ -27,6 +32,18 @@ export interface Work {
   run(index: number, options: RecordOptions): unknown
   /** How often each record has been received. */
   readonly receiveCounts: readonly number[]
+  /** How many records the rate limit counts at the start of this one, and at the most for any. */
+  weight(index: number): number
+  readonly mostWeight: number
+  /** Is told what a record that was started came to. */
+  settled?: ((index: number, result: PromiseSettledResult<undefined>) => void) | undefined
+}
+
+/** What all invocations of a middleware instance share. */
+export interface Limits {
+  readonly concurrency: number
+  readonly recordTimeout?: number | undefined
+  readonly rateLimit?: RateLimit | undefined
 }
 
 const FULFILLED: PromiseFulfilledResult<undefined> = Object.freeze({ status: 'fulfilled', value: undefined })
@@ -44,9 +61,9 @@ const LONGEST_DELAY = 2 ** 31 - 1
  * one record after another from its invocation's cursor. p-queue decides how many lanes run (rule 1). A lane never takes a
  * record of another invocation, whose AsyncLocalStorage it would not have.
  */
-export function createFanOuts(concurrency: number, recordTimeout = Infinity): (work: Work) => FanOut {
+export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit }: Limits): (work: Work) => FanOut {
   const queue = new PQueue({ concurrency })
-  const live = new Set<{ deaf: number; end(): boolean }>()
+  const live = new Set<{ deaf: number; end(): void }>()
   let lastTurn = 0
   let turning: Promise<void> | undefined
 
@@ -69,24 +86,30 @@ export function createFanOuts(concurrency: number, recordTimeout = Infinity): (w
     for (const fanOut of [...live]) if (fanOut.deaf > 0) fanOut.end()
   }
 
-  return function startFanOut({ size, lanes, deadlines, receiveCounts, ...work }) {
-    let { run } = work
+  return function startFanOut(work) {
+    const { size, lanes, deadlines, receiveCounts, mostWeight } = work
+    let { run, weight, settled } = work
     const results: (PromiseSettledResult<undefined> | undefined)[] = new Array(size)
     const slots = new Set<Slot>()
     const { promise: done, resolve } = Promise.withResolvers<Results>()
+    const durations = new Float64Array(size).fill(Number.NaN)
     let waiting = size // neither started nor blocked
     let running = 0 // without a result
+    let mostRunning = 0
     let ended = false
     let timer: NodeJS.Timeout | undefined
     const self = { deaf: 0, end }
 
-    function settle(index: number, result: PromiseSettledResult<undefined>): void {
-      if (ended || results[index] !== RUNNING) return // too late
+    /** Returns whether it came in time. */
+    function settle(index: number, result: PromiseSettledResult<undefined>): boolean {
+      if (ended || results[index] !== RUNNING) return false
       results[index] = result
       running--
+      settled?.(index, result)
       if (result.status === 'fulfilled') lanes.succeeded(index)
       else block(lanes.failed(index), result.reason)
       endIfAllIsDone()
+      return true
     }
 
     function block(blocked: readonly number[], cause: unknown): void {
@@ -103,38 +126,66 @@ export function createFanOuts(concurrency: number, recordTimeout = Infinity): (w
 
     function drain(): void {
       waiting = 0
+      rateLimit?.leave(self)
       endIfAllIsDone()
     }
 
-    function end(): boolean {
-      if (ended) return false
+    function end(): void {
+      if (ended) return
       ended = true
       clearTimeout(timer)
+      rateLimit?.leave(self)
       live.delete(self)
-      run = undefined as never // a handler that hangs must not keep the whole batch in memory
       // An error costs as much as ten records, so these are made where a record needs them alone.
       const aborted = running > 0 ? new RecordAbortedError('The batch ended before the record was finished') : undefined
       resolve(aborted || results.includes(undefined) ? complete(results, aborted) : (results as Results))
       for (const slot of slots) {
-        if (aborted && slot.options && results[slot.options.index] === RUNNING) abort(slot.options, aborted)
+        if (aborted && slot.options && results[slot.options.index] === RUNNING) {
+          durations[slot.options.index] = performance.now() - slot.startedAt
+          settled?.(slot.options.index, rejected(aborted))
+          abort(slot.options, aborted)
+        }
         slot.release()
       }
-      return true
+      // A handler that hangs must not keep the whole batch in memory.
+      run = undefined as never
+      weight = undefined as never
+      settled = undefined
+    }
+
+    function take(): number | undefined {
+      const index = waiting > 0 ? lanes.take() : undefined
+      if (index === undefined) return undefined
+      waiting--
+      running++
+      mostRunning = Math.max(mostRunning, running)
+      results[index] = RUNNING
+      return index
+    }
+
+    function takeUnderRateLimit({ started }: RateLimit): number | undefined {
+      const index = performance.now() < deadlines.drainAt ? take() : undefined
+      if (index !== undefined) started(weight(index))
+      return index
     }
 
     async function lane(slot: Slot): Promise<void> {
+      let done = -1 // the record whose duration the next look at the clock tells: one of its own would cost as much again
       while (!ended) {
-        const now = performance.now()
+        let now = performance.now()
+        if (done >= 0) durations[done] = now - slot.startedAt
+        done = -1
         if (now >= deadlines.drainAt) return drain()
         if (now - lastTurn > LONGEST_TURN) {
           await turnOfEventLoop()
           continue
         }
-        const index = waiting > 0 ? lanes.take() : undefined
-        if (index === undefined) return
-        waiting--
-        running++
-        results[index] = RUNNING
+        let index: number | undefined
+        if (rateLimit) {
+          index = await rateLimit.turn(self, mostWeight, () => takeUnderRateLimit(rateLimit))
+          now = performance.now()
+        } else index = take()
+        if (index === undefined || ended) return
         slot.startedAt = now
         slot.options = new LazyRecordOptions(index, receiveCounts[index] as number)
         let result: PromiseSettledResult<undefined> = FULFILLED
@@ -150,9 +201,12 @@ export function createFanOuts(concurrency: number, recordTimeout = Infinity): (w
           slot.isDeaf = false
           self.deaf--
         }
-        settle(index, result)
+        const isInTime = settle(index, result)
         // Lanes of other invocations wait for a slot: they get this one, and this lane gets in line (rule 9).
-        if (queue.size > 0 && waiting > 0) return addLane()
+        const givesWay = queue.size > 0 && waiting > 0
+        if (isInTime && (ended || givesWay)) durations[index] = performance.now() - slot.startedAt
+        else if (isInTime) done = index
+        if (givesWay) return addLane()
       }
     }
 
@@ -196,9 +250,9 @@ export function createFanOuts(concurrency: number, recordTimeout = Infinity): (w
         if (now < expiresAt) next = Math.min(next, expiresAt)
         else if (now < expiresAt + recordTimeout) {
           next = Math.min(next, expiresAt + recordTimeout)
-          expire(slot.options)
+          expire(slot.options, now - slot.startedAt)
         } else if (!slot.isDeaf) {
-          expire(slot.options)
+          expire(slot.options, now - slot.startedAt)
           slot.isDeaf = true
           self.deaf++
         }
@@ -209,9 +263,10 @@ export function createFanOuts(concurrency: number, recordTimeout = Infinity): (w
     }
 
     /** Reports a record as timed out. Its slot is freed by its handler only. */
-    function expire(options: LazyRecordOptions): void {
+    function expire(options: LazyRecordOptions, duration: number): void {
       if (results[options.index] !== RUNNING) return
       const error = new RecordTimeoutError(recordTimeout)
+      durations[options.index] = duration
       settle(options.index, rejected(error))
       abort(options, error)
     }
@@ -221,7 +276,14 @@ export function createFanOuts(concurrency: number, recordTimeout = Infinity): (w
     endIfAllIsDone()
     if (!ended) watch()
     void addLanes(Math.min(concurrency, lanes.width))
-    return { done, end }
+    return {
+      done,
+      end,
+      durations,
+      get mostInFlight() {
+        return mostRunning
+      },
+    }
   }
 }
 

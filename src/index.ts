@@ -1,3 +1,4 @@
+export { eachChunk } from './each-chunk.ts'
 export { eachRecord } from './each-record.ts'
 export {
   type BodyIssue,
@@ -14,13 +15,20 @@ export {
 export { boundedSqsBatch, boundedSqsBatch as default } from './middleware.ts'
 export type {
   BatchHandler,
+  BatchSummary,
+  BatchTrace,
   BoundedSqsBatchOptions,
+  ChunkHandler,
+  ChunkOptions,
+  ChunkResult,
   FailureHandler,
   FailureLogger,
   FailureRequest,
   ParsedRecord,
+  RateLimitOption,
   RecordFailure,
   RecordHandler,
   RecordOptions,
+  RecordTrace,
   TimeBudget,
 } from './types.ts'

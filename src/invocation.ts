@@ -1,14 +1,18 @@
-import type { SQSBatchResponse } from 'aws-lambda'
+import type { Context, SQSBatchResponse } from 'aws-lambda'
 import { FullBatchFailureError } from './errors.ts'
-import { logFailures, logReplacedError } from './failure-log.ts'
+import { handleFailures } from './failure-handlers.ts'
+import { logFailureHandler, logFailures, logReplacedError } from './failure-log.ts'
 import type { createFanOuts, FanOut } from './fan-out.ts'
 import { toLanes } from './lanes.ts'
 import type { Settings } from './options.ts'
 import type { RunBatch } from './registry.ts'
-import { failuresAmong, mergeFailures, readResponse, toResponse } from './response.ts'
+import { mergeFailures, readResponse, toResponse } from './response.ts'
 import { recordsOf } from './sqs-event.ts'
-import { deadlines } from './time-budget.ts'
-import type { Batch, Failure } from './types.ts'
+import { summarize } from './summary.ts'
+import { deadlines, timeLeft } from './time-budget.ts'
+import { traceBatch, traceRecords } from './tracing.ts'
+import type { Batch, BatchTrace, Failure } from './types.ts'
+import { chunkUnits, recordUnits, type Units } from './units.ts'
 
 export interface Invocation {
   /** Runs a handler on every record and reports. What an inner handler calls. */
@@ -22,10 +26,15 @@ export interface Invocation {
 /** All the state of one invocation. */
 export function createInvocation(
   batch: Batch,
+  context: Context,
   settings: Settings,
   startFanOut: ReturnType<typeof createFanOuts>,
 ): Invocation {
+  const size = batch.ids.length
+  const trace: BatchTrace = { event: batch.event, context }
+  const traced = traceBatch(trace)
   let hasBegun = false
+  let units: Units | undefined
   let fanOut: FanOut | undefined
   let report: SQSBatchResponse | undefined // the handler's, which may add to it
   let response: SQSBatchResponse | undefined // Middy's
@@ -43,27 +52,40 @@ export function createInvocation(
     const records = recordsOf(batch)
     hasBegun = true
     timeoutOfMiddy = signal
+    const { timeBudget, failureHandlers, rateLimit, fifoFailure } = settings
+    units =
+      typeof handle === 'function'
+        ? recordUnits(batch, records, handle)
+        : chunkUnits(batch, records, { ...handle, size: Math.min(handle.size, rateLimit?.limit ?? Infinity) })
+    const { count, groups, most, recordsIn } = units
     fanOut = startFanOut({
-      size: records.length,
-      lanes: toLanes(records.length, batch.groups, settings.fifoFailure),
-      deadlines: deadlines(settings.timeBudget, context, performance.now()),
-      run: (index, options) => handle(records[index] as never, options),
+      size: count,
+      lanes: toLanes(count, groups, fifoFailure),
+      deadlines: deadlines(timeBudget, failureHandlers.length > 0, context, performance.now()),
+      ...traceRecords(units, batch, trace),
       receiveCounts: batch.receiveCounts,
+      weight: (unit) => recordsIn(unit).length,
+      mostWeight: most,
     })
-    report = await toResponse(batch, failuresAmong(await fanOut.done))
+    await fanOut.done
+    report = await toResponse(batch, await ownFailures())
     return report
+  }
+
+  /** What failed by the fan-out's own account. */
+  async function ownFailures(): Promise<Failure[]> {
+    return fanOut && units ? mergeFailures(batch, units.failuresAmong(await fanOut.done), []) : []
   }
 
   async function conclude(returned: unknown): Promise<SQSBatchResponse> {
     isOver = true
     isRefused = false
     try {
-      const failures = await allFailures(returned, timeoutOfMiddy?.aborted ?? false)
-      logFailures(settings.logger, batch, failures)
-      response = await respond(failures)
+      response = await respond(await allFailures(returned, timeoutOfMiddy?.aborted ?? false))
       return response
     } catch (error) {
       isRefused = true
+      traced?.reject(error)
       throw error
     }
   }
@@ -71,15 +93,19 @@ export function createInvocation(
   /** Rules 7 and 12. */
   async function recover(error: unknown): Promise<SQSBatchResponse | undefined> {
     isOver = true
-    if (isRefused) return undefined
     if (response) {
       logReplacedError(settings.logger, error)
-    } else if (fanOut) {
-      const failures = await allFailures(report, true)
-      logFailures(settings.logger, batch, failures, { error })
-      response = await respond(failures, { cause: error })
+      return response
     }
-    return response // none before the fan-out has begun: the whole batch is redelivered, and the error is seen
+    try {
+      // Before the fan-out has begun the whole batch is redelivered, and the error is seen.
+      if (fanOut && !isRefused) response = await respond(await allFailures(report, true), { cause: error })
+      else traced?.reject(error)
+      return response
+    } catch (escaping) {
+      traced?.reject(escaping)
+      throw escaping
+    }
   }
 
   /**
@@ -89,7 +115,7 @@ export function createInvocation(
    */
   async function allFailures(returned: unknown, mayBeNonsense: boolean): Promise<Failure[]> {
     fanOut?.end()
-    const own = fanOut ? failuresAmong(await fanOut.done) : []
+    const own = await ownFailures()
     let told: Failure[] = []
     try {
       told = readResponse(returned, batch)
@@ -99,13 +125,24 @@ export function createInvocation(
     return mergeFailures(batch, own, told)
   }
 
-  async function respond(failures: readonly Failure[], options?: ErrorOptions): Promise<SQSBatchResponse> {
-    const size = batch.ids.length
-    if (settings.throwOnFullBatchFailure && size > 0 && failures.length === size) {
-      const reasons = failures.map(({ reason }) => reason)
-      throw new FullBatchFailureError(reasons, `All ${size} records of the batch failed`, options)
+  /** @param replaced the error that ended the batch, where one did */
+  async function respond(
+    failures: readonly Failure[],
+    replaced?: { readonly cause: unknown },
+  ): Promise<SQSBatchResponse> {
+    const { logger, failureHandlers, throwOnFullBatchFailure } = settings
+    const log = (error: unknown) => logFailureHandler(logger, error)
+    const reported = await handleFailures(failureHandlers, batch, failures, context, timeLeft(context), log)
+    const summary = () => summarize(size, failures, reported.length, fanOut, timeLeft(context))
+    if (traced) trace.summary = summary()
+    logFailures(logger, batch, failures, summary, replaced)
+    if (throwOnFullBatchFailure && size > 0 && reported.length === size) {
+      const reasons = reported.map(({ reason }) => reason)
+      throw new FullBatchFailureError(reasons, `All ${size} records of the batch failed`, replaced)
     }
-    return toResponse(batch, failures)
+    const made = await toResponse(batch, reported)
+    traced?.resolve(made)
+    return made
   }
 
   return { run, conclude, recover }

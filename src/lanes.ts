@@ -1,7 +1,7 @@
 /**
  * Which record may start next. A standard queue's records may all run at once; of a FIFO queue's message group one may
  * run at a time, in order, and none after a failure. In both cases what is handed out is always the first record of
- * the batch that may start (rules 1 and 6).
+ * the batch that may start (rules 1 and 6). Chunks of records go through in the same way.
  */
 export interface Lanes {
   /** The most records that can ever run at once. */

@@ -6,6 +6,7 @@ import { DurableContextError } from './errors.ts'
 import { createFanOuts } from './fan-out.ts'
 import { createInvocation, type Invocation } from './invocation.ts'
 import { checkOptions } from './options.ts'
+import { createRateLimit } from './rate-limit.ts'
 import { announceInvocation } from './registry.ts'
 import { checkSqsEvent } from './sqs-event.ts'
 import type { BoundedSqsBatchOptions } from './types.ts'
@@ -37,13 +38,14 @@ type Request = middy.Request<SQSEvent, SQSBatchResponse> & { [INVOCATION]?: Invo
 export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   const settings = checkOptions(options)
   warnOfDescriptorLimit(settings.concurrency)
-  const startFanOut = createFanOuts(settings.concurrency, settings.recordTimeout)
+  const rateLimit = settings.rateLimit && createRateLimit(settings.rateLimit)
+  const startFanOut = createFanOuts({ ...settings, rateLimit })
 
   function boundedSqsBatchBefore(request: Request): void {
     if (request[INVOCATION]) throw new TypeError('boundedSqsBatch() is used twice on one handler: use it once')
     refuseDurableContext(request.context)
     const batch = checkSqsEvent(request.event)
-    const invocation = createInvocation(batch, settings, startFanOut)
+    const invocation = createInvocation(batch, request.context, settings, startFanOut)
     request[INVOCATION] = invocation
     announceInvocation(batch.event, invocation.run)
     request.event = batch.event

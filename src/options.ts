@@ -1,13 +1,15 @@
 import { isObject, isRecord, kindOf } from './describe.ts'
-import type { BoundedSqsBatchOptions, FailureLogger, TimeBudget } from './types.ts'
+import type { BoundedSqsBatchOptions, FailureHandler, FailureLogger, RateLimitOption, TimeBudget } from './types.ts'
 
 /** Checked options, with their defaults. */
 export interface Settings {
   readonly concurrency: number
   readonly recordTimeout: number | undefined
   readonly timeBudget: TimeBudget | false | undefined
+  readonly rateLimit: RateLimitOption | undefined
   readonly fifoFailure: 'group' | 'batch'
   readonly throwOnFullBatchFailure: boolean
+  readonly failureHandlers: readonly FailureHandler[]
   readonly logger: FailureLogger | false | undefined
 }
 
@@ -19,18 +21,30 @@ const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as num
 const isDuration = (value: unknown) => isNumber(value) && Number.isFinite(value) && value > 0
 const isReserve = (value: unknown) => isNumber(value) && Number.isFinite(value) && value >= 0
 
+const isFunction = (value: unknown) => typeof value === 'function'
+
 const CHECKS: Record<keyof BoundedSqsBatchOptions, Check> = {
   concurrency: [isCount, 'an integer from 1'],
   recordTimeout: [isDuration, 'a number of milliseconds, more than 0'],
   timeBudget: [(value) => value === false || isRecord(value), 'an object like { drain: 1000, abort: 250 }, or false'],
+  rateLimit: [isRecord, 'an object like { limit: 14, interval: 1000 }'],
   fifoFailure: [(value) => value === 'group' || value === 'batch', "'group' or 'batch'"],
   throwOnFullBatchFailure: [(value) => typeof value === 'boolean', 'true or false'],
-  logger: [(value) => typeof value === 'function' || value === false, 'a function or false'],
+  onFailure: [
+    (value) => (Array.isArray(value) ? value.every(isFunction) : isFunction(value)),
+    'a failure handler, a function, or an array of them',
+  ],
+  logger: [(value) => isFunction(value) || value === false, 'a function or false'],
 }
 
 const BUDGET_CHECKS: Record<keyof TimeBudget, Check> = {
   drain: [isReserve, 'a number of milliseconds, 0 or more'],
   abort: [isReserve, 'a number of milliseconds, 0 or more'],
+}
+
+const RATE_CHECKS: Record<keyof RateLimitOption, Check> = {
+  limit: [isCount, 'an integer from 1'],
+  interval: [isDuration, 'a number of milliseconds, more than 0'],
 }
 
 /**
@@ -42,26 +56,32 @@ export function checkOptions(given: BoundedSqsBatchOptions = {}): Settings {
   if (!isRecord(given)) throw new TypeError(`boundedSqsBatch(): expected an object of options, got ${kindOf(given)}`)
   const options = check('', given, CHECKS)
   const timeBudget = options.timeBudget && check('timeBudget.', options.timeBudget, BUDGET_CHECKS)
+  const rateLimit = options.rateLimit && check('rateLimit.', options.rateLimit, RATE_CHECKS, REQUIRED)
   return {
     concurrency: concurrencyOfEnvironment() ?? options.concurrency ?? 100,
     recordTimeout: options.recordTimeout,
     timeBudget,
+    rateLimit,
     fifoFailure: options.fifoFailure ?? 'group',
     throwOnFullBatchFailure: options.throwOnFullBatchFailure ?? false,
+    failureHandlers: options.onFailure ? [options.onFailure].flat() : [],
     logger: options.logger,
   }
 }
 
+const REQUIRED = true
+
 /** Checks a copy, so that what was checked is what is used. */
-function check<T extends object>(prefix: string, given: T, checks: Record<string, Check>): T {
+function check<T extends object>(prefix: string, given: T, checks: Record<string, Check>, isRequired = false): T {
   const options = { ...given }
-  for (const [key, value] of Object.entries(options)) {
+  const missing = isRequired ? Object.keys(checks).filter((key) => !Object.hasOwn(options, key)) : []
+  for (const [key, value] of [...Object.entries(options), ...missing.map((key) => [key, undefined] as const)]) {
     if (!Object.hasOwn(checks, key)) {
       const known = Object.keys(checks).join(', ')
       throw new TypeError(`boundedSqsBatch(): unknown option ${JSON.stringify(prefix + key)}, expected one of ${known}`)
     }
     const [accepts, expected] = checks[key] as Check
-    if (value === undefined || accepts(value)) continue
+    if ((value === undefined && !isRequired) || accepts(value)) continue
     throw new TypeError(`boundedSqsBatch(): expected option ${prefix}${key} to be ${expected}, got ${show(value)}`)
   }
   return options
@@ -81,7 +101,7 @@ function concurrencyOfEnvironment(): number | undefined {
 
 /** Not by `inspect`: importing node:util takes 3 ms of every start (Node 24). */
 function show(value: unknown): string {
-  if (isObject(value) || value === null) return kindOf(value)
+  if (isObject(value) || value === null || value === undefined) return kindOf(value)
   const text = typeof value === 'string' ? `'${JSON.stringify(value.slice(0, 100)).slice(1, -1)}'` : String(value)
   return `${text}${typeof value === 'bigint' ? 'n' : ''} (${kindOf(value)})`
 }

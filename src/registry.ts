@@ -4,10 +4,27 @@ import type { RecordOptions } from './types.ts'
 
 /** What an inner handler asks of the middleware: to run this on every record of the batch, and to report. */
 export type RunBatch = (
-  handle: (record: SQSRecord, options: RecordOptions) => unknown,
+  handle: RecordRun | ChunkRun,
   context: unknown,
   signal: AbortSignal | undefined,
 ) => Promise<SQSBatchResponse>
+
+export type RecordRun = (record: SQSRecord, options: RecordOptions) => unknown
+
+export interface ChunkRun {
+  readonly size: number
+  run(chunk: Chunk, options: RecordOptions): Promise<void>
+}
+
+/** Some records that are handled as one. */
+export interface Chunk {
+  readonly records: readonly SQSRecord[]
+  readonly ids: readonly string[]
+  /** Whether they are of one message group of a FIFO queue: what is behind a failed record must not be done before it. */
+  readonly isFifo: boolean
+  /** Tells that the record in this place has failed, whatever becomes of the others. */
+  fail(position: number, reason: unknown): void
+}
 
 const RUN = Symbol('run')
 

@@ -19,15 +19,6 @@ export async function toResponse(batch: Batch, failures: readonly Failure[]): Pr
   return request.response as SQSBatchResponse
 }
 
-/** The failures among the results of this package's own fan-out. */
-export function failuresAmong(results: readonly PromiseSettledResult<unknown>[]): Failure[] {
-  const failures: Failure[] = []
-  for (const [index, result] of results.entries()) {
-    if (result.status === 'rejected') failures.push({ index, reason: result.reason })
-  }
-  return failures
-}
-
 /**
  * Rule 11: reads what an inner handler returned. Whatever cannot be understood to the last record is refused: a
  * forgotten `return` must neither delete messages nor redeliver them without a word.
@@ -35,31 +26,56 @@ export function failuresAmong(results: readonly PromiseSettledResult<unknown>[])
  * @throws {TypeError} that says what came and what to return
  */
 export function readResponse(response: unknown, batch: Batch): Failure[] {
-  try {
-    return Array.isArray(response) ? readSettled(response, batch) : readList(response, batch)
-  } catch (error) {
-    const isOurs = error instanceof RefusedResponse
-    const came = isOurs ? error.message : 'an object that throws when it is read'
-    throw new TypeError(
-      `The handler returned ${came}; return what eachRecord() returns, or a PromiseSettledResult for each record, ` +
-        'or { batchItemFailures }',
-      isOurs ? undefined : { cause: error },
-    )
-  }
+  const expected = 'what eachRecord() returns, or a PromiseSettledResult for each record, or { batchItemFailures }'
+  return refusing(expected, () => {
+    if (!Array.isArray(response)) return readList(response, batch.ids)
+    const { length: size } = recordsOf(batch, (what) => new RefusedResponse(`results by record, but ${what}`))
+    if (!(response.length >= 0 && response.length <= size))
+      throw new RefusedResponse(`${response.length} results for ${size} records`)
+    // A missing entry is a failure.
+    return readSettled(response, size, () => new Error('The handler returned no result for the record'))
+  })
+}
+
+/**
+ * Reads what a chunk handler returned, stricter still: what the API of somebody else answers, such as
+ * `{ UnprocessedItems }`, must not delete messages.
+ *
+ * @param ids of the records that it was given
+ * @throws {TypeError} that says what came and what to return
+ */
+export function readChunkResponse(response: unknown, ids: readonly string[]): Failure[] {
+  if (response === undefined) return []
+  const expected = 'nothing, or a PromiseSettledResult for each record of the chunk, or { batchItemFailures }'
+  return refusing(expected, () => {
+    if (!Array.isArray(response)) return readList(response, ids)
+    if (response.length !== ids.length)
+      throw new RefusedResponse(`${response.length} results for ${ids.length} records`)
+    return readSettled(response, ids.length, (index) => {
+      throw new RefusedResponse(`an array whose entry ${index} is no PromiseSettledResult`)
+    })
+  })
 }
 
 class RefusedResponse extends Error {}
 
-/** The idiom of @middy/sqs-partial-batch-failure: what `Promise.allSettled()` gives. A missing entry is a failure. */
-function readSettled(results: readonly unknown[], batch: Batch): Failure[] {
-  const { length: size } = recordsOf(batch, (what) => new RefusedResponse(`results by record, but ${what}`))
-  if (!(results.length >= 0 && results.length <= size))
-    throw new RefusedResponse(`${results.length} results for ${size} records`)
+function refusing(expected: string, read: () => Failure[]): Failure[] {
+  try {
+    return read()
+  } catch (error) {
+    const isOurs = error instanceof RefusedResponse
+    const came = isOurs ? error.message : 'an object that throws when it is read'
+    throw new TypeError(`The handler returned ${came}; return ${expected}`, isOurs ? undefined : { cause: error })
+  }
+}
+
+/** The idiom of @middy/sqs-partial-batch-failure: what `Promise.allSettled()` gives. */
+function readSettled(results: readonly unknown[], size: number, missing: (index: number) => Error): Failure[] {
   const failures: Failure[] = []
   for (let index = 0; index < size; index++) {
     const result = results[index]
     if (result === undefined || result === null) {
-      failures.push({ index, reason: new Error('The handler returned no result for the record') })
+      failures.push({ index, reason: missing(index) })
       continue
     }
     const status = isObject(result) ? (result as { status?: unknown }).status : undefined
@@ -71,16 +87,16 @@ function readSettled(results: readonly unknown[], batch: Batch): Failure[] {
   return failures
 }
 
-function readList(response: unknown, batch: Batch): Failure[] {
+function readList(response: unknown, ids: readonly string[]): Failure[] {
   if (!isObject(response)) throw new RefusedResponse(kindOf(response))
   const list = (response as { batchItemFailures?: unknown }).batchItemFailures
   if (!Array.isArray(list)) throw new RefusedResponse(`an object whose batchItemFailures is ${kindOf(list)}`)
   const { length } = list
   if (length === 0) return []
-  if (!(length >= 0 && length <= batch.ids.length)) {
-    throw new RefusedResponse('a batchItemFailures that is longer than the batch')
+  if (!(length >= 0 && length <= ids.length)) {
+    throw new RefusedResponse(`a batchItemFailures that is longer than the ${ids.length} records`)
   }
-  const known = new Set(batch.ids)
+  const known = new Set(ids)
   const listed = new Set<string>()
   for (let index = 0; index < length; index++) {
     const entry: unknown = list[index]
@@ -92,7 +108,7 @@ function readList(response: unknown, batch: Batch): Failure[] {
     listed.add(id)
   }
   const reason = new Error('The handler reported the record as failed')
-  return batch.ids.flatMap((id, index) => (listed.has(id) ? { index, reason } : []))
+  return ids.flatMap((id, index) => (listed.has(id) ? { index, reason } : []))
 }
 
 /**

@@ -11,11 +11,17 @@ export interface Deadlines {
 
 const NO_DEADLINES: Deadlines = { drainAt: Infinity, abortAt: Infinity }
 
-/** Rule 7: the deadlines of an invocation whose fan-out begins `now`. */
-export function deadlines(budget: TimeBudget | false | undefined, context: unknown, now: number): Deadlines {
+/** Rule 7: the deadlines of an invocation whose fan-out begins `now`. Failure handlers need time after it. */
+export function deadlines(
+  budget: TimeBudget | false | undefined,
+  hasFailureHandlers: boolean,
+  context: unknown,
+  now: number,
+): Deadlines {
   const left = budget === false ? undefined : timeLeft(context)
   if (left === undefined) return NO_DEADLINES
-  const { abort = Math.min(250, 0.05 * left), drain = Math.min(1000, 0.2 * left) } = budget || {}
+  const usual = hasFailureHandlers ? Math.min(2000, 0.2 * left) : Math.min(250, 0.05 * left)
+  const { abort = usual, drain = Math.min(1000, 0.2 * left) } = budget || {}
   const reserve = Math.max(drain, abort)
   if (reserve >= left) {
     process.emitWarning(
@@ -27,8 +33,11 @@ export function deadlines(budget: TimeBudget | false | undefined, context: unkno
   return { drainAt: now + left - reserve, abortAt: now + left - abort }
 }
 
-/** A context that cannot tell, or tells nonsense, leaves an invocation without a budget rather than without a result. */
-function timeLeft(context: unknown): number | undefined {
+/**
+ * Milliseconds of the function's time. A context that cannot tell, or tells nonsense, leaves an invocation without a
+ * budget rather than without a result.
+ */
+export function timeLeft(context: unknown): number | undefined {
   try {
     const left: unknown = (context as Partial<Context>).getRemainingTimeInMillis?.()
     return typeof left === 'number' && Number.isFinite(left) && left > 0 ? left : undefined

@@ -28,6 +28,26 @@ export type RecordHandler<TRecord = SQSRecord, TContext extends Context = Contex
 /** A record whose `body` has been parsed. */
 export type ParsedRecord<TBody> = Omit<SQSRecord, 'body'> & { readonly body: TBody }
 
+/** What a chunk handler gets as its third argument. */
+export interface ChunkOptions {
+  /** Aborts at the chunk's timeout (option `recordTimeout`) and at the end of the batch's time. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * What a chunk came to: nothing where all of it succeeded, a `PromiseSettledResult` for each of its records, or the ids
+ * of those that failed. Anything else fails the whole chunk.
+ */
+// biome-ignore lint/suspicious/noConfusingVoidType: a handler without a `return` is one that succeeds
+export type ChunkResult = void | undefined | readonly PromiseSettledResult<unknown>[] | SQSBatchResponse
+
+/** What to do with some records at once. Throwing, or rejecting, fails all of them. */
+export type ChunkHandler<TRecord = SQSRecord, TContext extends Context = Context> = (
+  records: readonly TRecord[],
+  context: TContext,
+  options: ChunkOptions,
+) => ChunkResult | PromiseLike<ChunkResult>
+
 /** An ordinary Middy (and Lambda) handler of a batch of SQS records. */
 export type BatchHandler<TContext extends Context = Context> = (
   event: SQSEvent,
@@ -41,12 +61,20 @@ export interface TimeBudget {
   readonly drain?: number | undefined
   /**
    * When the time left falls to this, signals abort and the response goes out. Default: 250 ms or 5 % of the time, the
-   * smaller. A `drain` below it is raised to it.
+   * smaller; with `onFailure` 2,000 ms or 20 %, to leave it some time. A `drain` below it is raised to it.
    */
   readonly abort?: number | undefined
 }
 
-/** Called once for each record that is reported as failed. */
+/** The most records that start within any stretch of time of this length, wherever it begins. */
+export interface RateLimitOption {
+  /** Records: an integer from 1. A chunk counts its records, and has no more than this. */
+  readonly limit: number
+  /** Milliseconds, more than 0. */
+  readonly interval: number
+}
+
+/** Called once for each record that failed, whatever a failure handler has made of it. */
 export type FailureLogger = (error: unknown, record: SQSRecord) => void
 
 /** A record that failed, as failure handlers see it. */
@@ -98,21 +126,81 @@ export interface BoundedSqsBatchOptions {
    */
   readonly timeBudget?: TimeBudget | false | undefined
   /**
+   * Starts no more records than this, in this process: over all invocations that share this middleware instance, warm
+   * starts included. What could not start before `drain` is reported, with a receive count that has gone up; so
+   * keep batches to what the time allows.
+   * @default none
+   */
+  readonly rateLimit?: RateLimitOption | undefined
+  /**
    * On a FIFO queue, what a failed record blocks: the rest of its message group, or everything not yet started.
    * @default 'group'
    */
   readonly fifoFailure?: 'group' | 'batch' | undefined
   /**
-   * Throw `FullBatchFailureError` when every record of a non-empty batch failed, so that the invocation counts as an
+   * Throw `FullBatchFailureError` when, after `onFailure`, every record of a non-empty batch is still failed, so that the invocation counts as an
    * error in Lambda's metrics. The whole batch is redelivered, as it would be anyway.
    * @default false
    */
   readonly throwOnFullBatchFailure?: boolean | undefined
   /**
+   * A failure handler, or several that are called one after the other, each with what the one before has left. Once an
+   * invocation, after the last record.
+   * @default none
+   */
+  readonly onFailure?: FailureHandler | readonly FailureHandler[] | undefined
+  /**
    * A function that is called once for each failed record, or `false` for no log.
    * @default one `console.error` a batch, with counts and groups of errors, without bodies
    */
   readonly logger?: FailureLogger | false | undefined
+}
+
+/** What a batch came to. */
+export interface BatchSummary {
+  /** Records in the batch. All the counts below but the last two add up to it. */
+  readonly records: number
+  readonly succeeded: number
+  /** Handlers that threw, bodies that are not valid, records that a handler of one's own reported. */
+  readonly failed: number
+  /** At their `recordTimeout`. */
+  readonly timedOut: number
+  /** Running when the batch's time was up. */
+  readonly aborted: number
+  /** Behind a failed record of their FIFO message group. */
+  readonly blocked: number
+  readonly notStarted: number
+  /** Records that failed and that a failure handler has taken care of, so that Lambda deletes them. */
+  readonly handled: number
+  /** Records in `batchItemFailures`. */
+  readonly reported: number
+  /** Milliseconds that handlers of a record, or of a chunk, took; `undefined` where none ran. */
+  readonly durations: { readonly p50: number; readonly p95: number; readonly max: number } | undefined
+  /** The most handlers of this batch that ran at once. */
+  readonly mostInFlight: number
+  /** Milliseconds left of the function's time; `undefined` where its context does not tell. */
+  readonly timeLeft: number | undefined
+}
+
+/** What the channels `tracing:middy-bounded-sqs-batch:batch:*` publish: one object for all events of an invocation. */
+export interface BatchTrace {
+  readonly event: SQSEvent
+  readonly context: Context
+  /** From `asyncStart` on; absent where the invocation failed before its records came to something. */
+  summary?: BatchSummary
+  /** The response, from `asyncStart` on. */
+  result?: SQSBatchResponse
+  /** What the invocation failed with, from `error` on. */
+  error?: unknown
+}
+
+/** What the channels `tracing:middy-bounded-sqs-batch:record:*` publish: one object for all events of a handler's run. */
+export interface RecordTrace {
+  readonly batch: BatchTrace
+  /** The record, or the records of the chunk. */
+  readonly records: readonly SQSRecord[]
+  /** Why it is reported as failed, from `error` on; at its timeout a `RecordTimeoutError`, also while its handler runs on. */
+  error?: unknown
 }
 
 /** A checked event. Everything is read from the event once, so that what was checked is what is used. */

@@ -13,6 +13,7 @@ const EXPORTS = [
   'RecordTimeoutError',
   'boundedSqsBatch',
   'default',
+  'eachChunk',
   'eachRecord',
 ]
 

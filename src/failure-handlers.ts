@@ -1,0 +1,88 @@
+import type { Context, SQSRecord } from 'aws-lambda'
+import { kindOf } from './describe.ts'
+import { isUntried } from './errors.ts'
+import type { Batch, Failure, FailureHandler, RecordFailure } from './types.ts'
+
+/** Milliseconds before the function's timeout that are kept for the response. */
+const RESERVE = 100
+/** Of those, what a handler that heeds its signal has to answer with what it has done so far. */
+const GRACE = 25
+/** The longest delay of a timer; a longer one would fire at once. */
+const LONGEST_DELAY = 2 ** 31 - 1
+
+/**
+ * Lets the failure handlers have their say, one after the other. Whatever goes wrong in one of them, the failures that it
+ * got stay.
+ *
+ * @param timeLeft milliseconds; `undefined` where it is not known, and then there is no limit
+ * @param log is told why a handler has changed nothing
+ * @returns the failures to report
+ */
+export async function handleFailures(
+  handlers: readonly FailureHandler[],
+  batch: Batch,
+  failures: readonly Failure[],
+  context: Context,
+  timeLeft: number | undefined,
+  log: (error: unknown) => void,
+): Promise<readonly Failure[]> {
+  let remaining = failures.filter(({ reason }) => !isUntried(reason))
+  if (handlers.length === 0 || remaining.length === 0) return failures
+
+  const controller = new AbortController()
+  const { signal } = controller
+  const tooLate = () =>
+    controller.abort(new Error(`The failure handlers were not done ${RESERVE} ms before the function's timeout`))
+  const delay = (timeLeft ?? Infinity) - RESERVE
+  const timer = delay < Infinity ? setTimeout(tooLate, Math.min(Math.max(0, delay), LONGEST_DELAY)) : undefined
+  if (delay <= 0) tooLate()
+
+  const request = { event: batch.event, context, signal, log }
+  const told = new Map(remaining.map((failure) => [failure, tell(failure, batch)]))
+  for (const handler of handlers) {
+    try {
+      signal.throwIfAborted()
+      const given = remaining.map((failure) => told.get(failure) as RecordFailure)
+      const kept = readAnswer(await inTime(signal, async () => handler(given, request)), batch, remaining)
+      remaining = remaining.filter(({ index }) => kept.has(batch.ids[index]))
+    } catch (error) {
+      log(error)
+    }
+    if (signal.aborted || remaining.length === 0) break
+  }
+  clearTimeout(timer)
+
+  const reported = new Set(remaining)
+  return failures.filter((failure) => !told.has(failure) || reported.has(failure))
+}
+
+function tell({ index, reason }: Failure, { records, receiveCounts }: Batch): RecordFailure {
+  return { record: records[index] as SQSRecord, error: reason, receiveCount: receiveCounts[index] as number }
+}
+
+/**
+ * @returns the ids of what is to stay reported
+ * @throws {TypeError} where the answer is not some of the failures that were given
+ */
+function readAnswer(answer: unknown, { ids }: Batch, given: readonly Failure[]): ReadonlySet<string | undefined> {
+  const expected = 'return those of the failures that are to stay reported'
+  if (!Array.isArray(answer)) throw new TypeError(`The failure handler returned ${kindOf(answer)}: ${expected}`)
+  const known = new Set(given.map(({ index }) => ids[index]))
+  const kept = answer.map((entry: Partial<RecordFailure> | undefined) => entry?.record?.messageId)
+  const forged = Array.from(kept).findIndex((id) => !known.has(id))
+  if (forged === -1) return new Set(kept)
+  throw new TypeError(`The failure handler returned an array whose entry ${forged} it did not get: ${expected}`)
+}
+
+/** What comes later is dropped, a rejection included. */
+function inTime<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined
+    const giveUp = () => {
+      timer = setTimeout(() => reject(signal.reason), GRACE)
+    }
+    signal.addEventListener('abort', giveUp, { once: true })
+    const answer = run()
+    answer.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}
