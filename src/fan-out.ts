@@ -1,7 +1,7 @@
-import { setImmediate } from 'node:timers' // the true one, also where a test has put a clock of its own in its place
 import PQueue from 'p-queue'
 import { isObject } from './describe.ts'
 import { RecordAbortedError, RecordBlockedError, RecordNotStartedError, RecordTimeoutError } from './errors.ts'
+import { createEventLoop } from './event-loop.ts'
 import type { Lanes } from './lanes.ts'
 import type { RateLimit } from './rate-limit.ts'
 import { abort, LazyRecordOptions } from './record-options.ts'
@@ -49,8 +49,6 @@ export interface Limits {
 const FULFILLED: PromiseFulfilledResult<undefined> = Object.freeze({ status: 'fulfilled', value: undefined })
 /** Stands in a record's slot while its handler runs; an empty slot is a record that has not started. Both are failures. */
 const RUNNING = rejected(undefined)
-/** Most milliseconds for which lanes keep the event loop from turning, beyond what one handler takes. */
-const LONGEST_TURN = 10
 /** The longest delay of a timer; a longer one would fire at once. */
 const LONGEST_DELAY = 2 ** 31 - 1
 
@@ -64,19 +62,7 @@ const LONGEST_DELAY = 2 ** 31 - 1
 export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit }: Limits): (work: Work) => FanOut {
   const queue = new PQueue({ concurrency })
   const live = new Set<{ deaf: number; end(): void }>()
-  let lastTurn = 0
-  let turning: Promise<void> | undefined
-
-  function turnOfEventLoop(): Promise<void> {
-    turning ??= new Promise((resolve) => {
-      setImmediate(() => {
-        turning = undefined
-        lastTurn = performance.now()
-        resolve()
-      })
-    })
-    return turning
-  }
+  const eventLoop = createEventLoop()
 
   /** Rule 8: where handlers that do not heed their signal hold every slot, the invocations that they belong to end. */
   function endWhatIsStuck(): void {
@@ -176,8 +162,8 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
         if (done >= 0) durations[done] = now - slot.startedAt
         done = -1
         if (now >= deadlines.drainAt) return drain()
-        if (now - lastTurn > LONGEST_TURN) {
-          await turnOfEventLoop()
+        if (eventLoop.isDueToTurn(now)) {
+          await eventLoop.turn()
           continue
         }
         let index: number | undefined
@@ -271,7 +257,7 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
       abort(options, error)
     }
 
-    if (live.size === 0) lastTurn = performance.now()
+    if (live.size === 0) eventLoop.reset()
     live.add(self)
     endIfAllIsDone()
     if (!ended) watch()
