@@ -27,7 +27,7 @@ export async function handleFailures(
   log: (error: unknown) => void,
 ): Promise<readonly Failure[]> {
   let remaining = failures.filter(({ reason }) => !isUntried(reason))
-  if (handlers.length === 0 || remaining.length === 0) return failures
+  if (remaining.length === 0) return failures
 
   const controller = new AbortController()
   const { signal } = controller

@@ -144,7 +144,7 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
       if (index === undefined) return undefined
       waiting--
       running++
-      mostRunning = Math.max(mostRunning, running)
+      if (running > mostRunning) mostRunning = running
       results[index] = RUNNING
       return index
     }

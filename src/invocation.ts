@@ -36,6 +36,7 @@ export function createInvocation(
   let hasBegun = false
   let units: Units | undefined
   let fanOut: FanOut | undefined
+  let own: Failure[] | undefined
   let report: SQSBatchResponse | undefined // the handler's, which may add to it
   let response: SQSBatchResponse | undefined // Middy's
   let timeoutOfMiddy: AbortSignal | undefined
@@ -58,11 +59,13 @@ export function createInvocation(
         ? recordUnits(batch, records, handle)
         : chunkUnits(batch, records, { ...handle, size: Math.min(handle.size, rateLimit?.limit ?? Infinity) })
     const { count, groups, most, recordsIn } = units
+    const { run, settled } = traceRecords(units, batch, trace)
     fanOut = startFanOut({
       size: count,
       lanes: toLanes(count, groups, fifoFailure),
       deadlines: deadlines(timeBudget, failureHandlers.length > 0, context, performance.now()),
-      ...traceRecords(units, batch, trace),
+      run,
+      settled,
       receiveCounts: batch.receiveCounts,
       weight: (unit) => recordsIn(unit).length,
       mostWeight: most,
@@ -74,7 +77,8 @@ export function createInvocation(
 
   /** What failed by the fan-out's own account. */
   async function ownFailures(): Promise<Failure[]> {
-    return fanOut && units ? mergeFailures(batch, units.failuresAmong(await fanOut.done), []) : []
+    if (fanOut && units) own ??= mergeFailures(batch, units.failuresAmong(await fanOut.done), [])
+    return own ?? []
   }
 
   async function conclude(returned: unknown): Promise<SQSBatchResponse> {
@@ -115,14 +119,14 @@ export function createInvocation(
    */
   async function allFailures(returned: unknown, mayBeNonsense: boolean): Promise<Failure[]> {
     fanOut?.end()
-    const own = await ownFailures()
+    const failures = await ownFailures()
     let told: Failure[] = []
     try {
       told = readResponse(returned, batch)
     } catch (error) {
       if (!fanOut || !mayBeNonsense) throw error
     }
-    return mergeFailures(batch, own, told)
+    return mergeFailures(batch, failures, told)
   }
 
   /** @param replaced the error that ended the batch, where one did */
@@ -131,8 +135,11 @@ export function createInvocation(
     replaced?: { readonly cause: unknown },
   ): Promise<SQSBatchResponse> {
     const { logger, failureHandlers, throwOnFullBatchFailure } = settings
-    const log = (error: unknown) => logFailureHandler(logger, error)
-    const reported = await handleFailures(failureHandlers, batch, failures, context, timeLeft(context), log)
+    let reported = failures
+    if (failures.length > 0 && failureHandlers.length > 0) {
+      const log = (error: unknown) => logFailureHandler(logger, error)
+      reported = await handleFailures(failureHandlers, batch, failures, context, timeLeft(context), log)
+    }
     const summary = () => summarize(size, failures, reported.length, fanOut, timeLeft(context))
     if (traced) trace.summary = summary()
     logFailures(logger, batch, failures, summary, replaced)

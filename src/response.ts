@@ -116,6 +116,7 @@ function readList(response: unknown, ids: readonly string[]): Failure[] {
  * what comes after a failed record in its group must be redelivered after it, so it is reported, too (rule 6).
  */
 export function mergeFailures(batch: Batch, own: readonly Failure[], told: readonly Failure[]): Failure[] {
+  if (own.length === 0 && told.length === 0) return []
   const ownIds = new Set(own.map(({ index }) => batch.ids[index]))
   const failed = new Map(own.map((failure) => [failure.index, failure]))
   for (const failure of told) if (!ownIds.has(batch.ids[failure.index])) failed.set(failure.index, failure)

@@ -28,8 +28,10 @@ export function recordUnits(batch: Batch, records: readonly SQSRecord[], handle:
     run: (index, options) => handle(records[index] as SQSRecord, options),
     failuresAmong(results) {
       const failures: Failure[] = []
-      for (const [index, result] of results.entries()) {
-        if (result.status === 'rejected') failures.push({ index, reason: result.reason })
+      // Not by entries(), which makes an array for each record.
+      for (let index = 0; index < results.length; index++) {
+        const result = results[index]
+        if (result?.status === 'rejected') failures.push({ index, reason: result.reason })
       }
       return failures
     },

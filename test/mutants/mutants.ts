@@ -366,14 +366,14 @@ export const mutants: readonly Mutant[] = [
     rule: 11,
     breaks: "what a handler tells is lost beside the fan-out's own failures",
     file: 'invocation.ts',
-    search: 'return mergeFailures(batch, own, told)',
-    replace: 'return mergeFailures(batch, own, fanOut ? [] : told)',
+    search: 'return mergeFailures(batch, failures, told)',
+    replace: 'return mergeFailures(batch, failures, fanOut ? [] : told)',
   },
   {
     rule: 11,
     breaks: "the fan-out's own failures are lost beside what a handler tells",
     file: 'invocation.ts',
-    search: 'return mergeFailures(batch, own, told)',
+    search: 'return mergeFailures(batch, failures, told)',
     replace: 'return mergeFailures(batch, [], told)',
   },
   {
