@@ -1,3 +1,5 @@
+import { PERMANENT } from './permanent.ts'
+
 /**
  * The errors of this package, in one place. Each has a literal `name` that survives minification (it stands on the
  * prototype, so that the first line of `stack` has it too) and a `code`. None quotes the body of a message.
@@ -109,8 +111,6 @@ export class FullBatchFailureError extends AggregateError {
   readonly code = 'ERR_FULL_BATCH_FAILURE'
 }
 
-const PERMANENT = 'ERR_PERMANENT'
-
 /**
  * Thrown by a handler to say that trying again will not help: `deadLetter()` sends such a record to a dead-letter queue
  * at once. By itself it is a failure like any other.
@@ -123,15 +123,6 @@ export class PermanentError extends SqsBatchError {
     nameOf(PermanentError, 'PermanentError')
   }
   readonly code = PERMANENT
-}
-
-/** By `code`, not by class, so that two bundled copies of this package agree. */
-export function isPermanent(error: unknown): boolean {
-  try {
-    return (error as { code?: unknown } | null | undefined)?.code === PERMANENT
-  } catch {
-    return false // an error that throws when it is read
-  }
 }
 
 /** What a record that failed came to, by its error. `undefined`: its handler, its body or the list of somebody says so. */

@@ -1,4 +1,5 @@
-import { isObject, isRecord, kindOf } from './describe.ts'
+import { type Check, check, show } from './check.ts'
+import { isRecord } from './describe.ts'
 import type { BoundedSqsBatchOptions, FailureHandler, FailureLogger, RateLimitOption, TimeBudget } from './types.ts'
 
 /** Checked options, with their defaults. */
@@ -13,8 +14,7 @@ export interface Settings {
   readonly logger: FailureLogger | false | undefined
 }
 
-/** What an option accepts: a test, and its words. */
-type Check = readonly [accepts: (value: unknown) => boolean, expected: string]
+const CALLER = 'boundedSqsBatch'
 
 const isNumber = (value: unknown): value is number => typeof value === 'number'
 const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 1
@@ -53,38 +53,19 @@ const RATE_CHECKS: Record<keyof RateLimitOption, Check> = {
  * @throws {TypeError} that names the option, what was expected and what came
  */
 export function checkOptions(given: BoundedSqsBatchOptions = {}): Settings {
-  if (!isRecord(given)) throw new TypeError(`boundedSqsBatch(): expected an object of options, got ${kindOf(given)}`)
-  const options = check('', given, CHECKS)
-  const timeBudget = options.timeBudget && check('timeBudget.', options.timeBudget, BUDGET_CHECKS)
-  const rateLimit = options.rateLimit && check('rateLimit.', options.rateLimit, RATE_CHECKS, REQUIRED)
+  const options = check(CALLER, given, CHECKS)
+  const { timeBudget, rateLimit } = options
   return {
     concurrency: concurrencyOfEnvironment() ?? options.concurrency ?? 100,
     recordTimeout: options.recordTimeout,
-    timeBudget,
-    rateLimit,
+    timeBudget: timeBudget && check(CALLER, timeBudget, BUDGET_CHECKS, { prefix: 'timeBudget.' }),
+    rateLimit:
+      rateLimit && check(CALLER, rateLimit, RATE_CHECKS, { prefix: 'rateLimit.', required: ['limit', 'interval'] }),
     fifoFailure: options.fifoFailure ?? 'group',
     throwOnFullBatchFailure: options.throwOnFullBatchFailure ?? false,
     failureHandlers: options.onFailure ? [options.onFailure].flat() : [],
     logger: options.logger,
   }
-}
-
-const REQUIRED = true
-
-/** Checks a copy, so that what was checked is what is used. */
-function check<T extends object>(prefix: string, given: T, checks: Record<string, Check>, isRequired = false): T {
-  const options = { ...given }
-  const missing = isRequired ? Object.keys(checks).filter((key) => !Object.hasOwn(options, key)) : []
-  for (const [key, value] of [...Object.entries(options), ...missing.map((key) => [key, undefined] as const)]) {
-    if (!Object.hasOwn(checks, key)) {
-      const known = Object.keys(checks).join(', ')
-      throw new TypeError(`boundedSqsBatch(): unknown option ${JSON.stringify(prefix + key)}, expected one of ${known}`)
-    }
-    const [accepts, expected] = checks[key] as Check
-    if ((value === undefined && !isRequired) || accepts(value)) continue
-    throw new TypeError(`boundedSqsBatch(): expected option ${prefix}${key} to be ${expected}, got ${show(value)}`)
-  }
-  return options
 }
 
 /** Lets an operator turn a function down without a change of code. A typo must not stop it from starting. */
@@ -97,11 +78,4 @@ function concurrencyOfEnvironment(): number | undefined {
     code: 'BOUNDED_SQS_BATCH_CONCURRENCY',
   })
   return undefined
-}
-
-/** Not by `inspect`: importing node:util takes 3 ms of every start (Node 24). */
-function show(value: unknown): string {
-  if (isObject(value) || value === null || value === undefined) return kindOf(value)
-  const text = typeof value === 'string' ? `'${JSON.stringify(value.slice(0, 100)).slice(1, -1)}'` : String(value)
-  return `${text}${typeof value === 'bigint' ? 'n' : ''} (${kindOf(value)})`
 }

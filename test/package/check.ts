@@ -11,6 +11,8 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 
 const ROOT = resolve(import.meta.dirname, '../..')
+/** The files of dist/ that are bundled; the others are declarations. */
+const ENTRIES = ['index', 'sqs/index']
 const CONSUMER = join(import.meta.dirname, 'consumer')
 
 const work = await mkdtemp(join(tmpdir(), 'middy-bounded-sqs-batch-'))
@@ -75,6 +77,34 @@ async function checkPackage(): Promise<void> {
       }
     }
   }
+  for (const range of ['3.734.0', '^3.734.0']) await checkSqs(tarball, tools, range)
+}
+
+/** The entry for @aws-sdk/client-sqs, with the oldest version of it that the peer range takes, and with the newest. */
+async function checkSqs(tarball: string, tools: string, range: string): Promise<void> {
+  const project = await install(`sqs-${range}`, {
+    '@middy/core': '^7.0.0',
+    '@aws/durable-execution-sdk-js': '^2.0.0',
+    '@aws-sdk/client-sqs': range,
+    fauxqs: '^2.4.1',
+    ...consumerOf(tarball),
+  })
+  await cp(CONSUMER, project, { recursive: true })
+  const client = `client-sqs ${await versionOf(project, '@aws-sdk/client-sqs')}`
+  for (const alias of ['node22', 'node24', 'node26']) {
+    const node = join(tools, 'node_modules', alias, 'bin/node')
+    const version = await versionOf(tools, alias)
+    // fauxqs imports node:sqlite, of which Node 22 warns.
+    const quiet = '--disable-warning=ExperimentalWarning'
+    await check(`Node ${version}, ${client}, sqs.mjs`, () => runConsumer(node, project, 'sqs.mjs', quiet))
+  }
+  for (const alias of ['typescript5', 'typescript7']) {
+    const tsc = join(tools, 'node_modules', alias, 'bin/tsc')
+    const options = ['--module', 'nodenext']
+    await check(`TypeScript ${await versionOf(tools, alias)}, ${client}`, () =>
+      compileConsumer(tsc, project, options, 'types-sqs.ts'),
+    )
+  }
 }
 
 /** What an application adds to @middy/core. The peer @types/aws-lambda is not named: npm installs it. */
@@ -92,21 +122,25 @@ async function pack(): Promise<string> {
 async function checkFiles(tarball: string): Promise<void> {
   const sources = await readdir(join(ROOT, 'src'), { recursive: true })
   const modules = sources.filter((name) => name.endsWith('.ts')).map((name) => name.slice(0, -'.ts'.length))
-  const expected = ['package.json', 'LICENSE', 'README.md', 'dist/index.js', 'dist/index.js.map']
+  const expected = ['package.json', 'LICENSE', 'README.md']
+  for (const name of ENTRIES) expected.push(`dist/${name}.js`, `dist/${name}.js.map`)
   for (const name of modules) expected.push(`dist/${name}.d.ts`)
   const listed = await run(work, 'tar', '-tzf', tarball)
   assert.deepEqual(listed.trim().split('\n').sort(), expected.map((name) => `package/${name}`).sort())
 }
 
-/** The source map holds the sources, so that a debugger shows them though the tarball has no src/. */
+/** The source maps hold the sources, so that a debugger shows them though the tarball has no src/. */
 async function checkSourceMaps(project: string): Promise<void> {
   const dist = join(project, 'node_modules/middy-bounded-sqs-batch/dist')
-  const { sources, sourcesContent } = JSON.parse(await readFile(join(dist, 'index.js.map'), 'utf8'))
-  assert.ok(sources.length > 10)
-  for (const [index, source] of sources.entries()) {
-    assert.equal(sourcesContent[index], await readFile(join(ROOT, 'dist', source), 'utf8'), source)
+  for (const name of ENTRIES) {
+    const file = join(dist, `${name}.js`)
+    const { sources, sourcesContent } = JSON.parse(await readFile(`${file}.map`, 'utf8'))
+    assert.ok(sources.length > 5)
+    for (const [index, source] of sources.entries()) {
+      assert.equal(sourcesContent[index], await readFile(join(ROOT, 'dist', name, '..', source), 'utf8'), source)
+    }
+    assert.match(await readFile(file, 'utf8'), /\n\/\/# sourceMappingURL=index\.js\.map\s*$/)
   }
-  assert.match(await readFile(join(dist, 'index.js'), 'utf8'), /\n\/\/# sourceMappingURL=index\.js\.map\s*$/)
 }
 
 async function install(name: string, dependencies: Record<string, string>): Promise<string> {
@@ -126,12 +160,17 @@ async function versionOf(project: string, dependency: string): Promise<string> {
 }
 
 /** A program that says nothing but `done`, also no warning on standard error. */
-async function runConsumer(node: string, project: string, file: string): Promise<void> {
-  assert.equal(await run(project, node, file), 'done\n')
+async function runConsumer(node: string, project: string, file: string, ...flags: string[]): Promise<void> {
+  assert.equal(await run(project, node, ...flags, file), 'done\n')
 }
 
 /** With the declarations of every dependency checked, too. */
-async function compileConsumer(tsc: string, project: string, options: readonly string[]): Promise<void> {
+async function compileConsumer(
+  tsc: string,
+  project: string,
+  options: readonly string[],
+  file = 'types.ts',
+): Promise<void> {
   await run(
     project,
     process.execPath,
@@ -143,7 +182,7 @@ async function compileConsumer(tsc: string, project: string, options: readonly s
     '--types',
     'node',
     ...options,
-    'types.ts',
+    file,
   )
 }
 

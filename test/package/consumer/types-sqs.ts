@@ -1,0 +1,24 @@
+// What a project in TypeScript writes that has @aws-sdk/client-sqs.
+import { SQSClient } from '@aws-sdk/client-sqs'
+import middy from '@middy/core'
+import { boundedSqsBatch, eachRecord, InvalidBodyError, PermanentError } from 'middy-bounded-sqs-batch'
+import { type DeadLetterOptions, deadLetter, type RetryBackoffOptions, retryBackoff } from 'middy-bounded-sqs-batch/sqs'
+
+const client = new SQSClient({})
+const letters: DeadLetterOptions = {
+  client,
+  queueUrl: process.env.DEAD_LETTER_QUEUE_URL ?? '',
+  when: ({ error, receiveCount }) =>
+    error instanceof PermanentError || error instanceof InvalidBodyError || receiveCount > 4,
+}
+const backoff: RetryBackoffOptions = { client, base: 10, factor: 3, max: 3600, jitter: 'none' }
+
+export const handler = middy()
+  .use(boundedSqsBatch({ onFailure: [deadLetter(letters), retryBackoff(backoff)] }))
+  .handler(eachRecord(() => {}))
+export const alone = boundedSqsBatch({ onFailure: retryBackoff({ client }) })
+
+// @ts-expect-error a client is needed
+retryBackoff({ base: 10 })
+// @ts-expect-error as is a queue
+deadLetter({ client })
