@@ -5,7 +5,9 @@ import type { AddressInfo } from 'node:net'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
-import { printed, startIdempotencyTable } from './compat/support.ts'
+import { printed } from './compat/support.ts'
+import { startDownstream, startDynamoDb, useEndpoint } from './examples/support.ts'
+import { startSqs } from './sqs/queues.ts'
 import { failed, logged, sqsRecord } from './support.ts'
 
 // The samples are written beside this file, so that they find the package, its peers and Zod as a user's file does.
@@ -20,11 +22,11 @@ const samples = new Map(
 
 type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>
 
-async function run(name: string, bodies: string[]): Promise<string[]> {
+async function run(name: string, bodies: string[], receiveCount = 1): Promise<string[]> {
   const { handler } = (await import(pathToFileURL(`${folder}${name}.ts`).href)) as { handler: Handler }
-  return failed(
-    await handler({ Records: bodies.map((body, index) => sqsRecord(`m${index}`, { body })) }, {} as Context),
-  )
+  const attributes = { ...sqsRecord('').attributes, ApproximateReceiveCount: String(receiveCount) }
+  const Records = bodies.map((body, index) => sqsRecord(`m${index}`, { body, attributes }))
+  return failed(await handler({ Records }, {} as Context))
 }
 
 t.before(() => {
@@ -35,7 +37,13 @@ t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 
 t.test('every TypeScript sample of the README is run here', (t) => {
   t.equal(readme.match(/```ts\n/g)?.length, samples.size)
-  t.strictSame([...samples.keys()], ['start', 'prepare', 'schema', 'powertools', 'idempotency', 'migration', 'testing'])
+  t.strictSame(
+    [...samples.keys()],
+    [
+      ...['start', 'prepare', 'schema', 'chunks', 'failure-handler', 'channels'],
+      ...['powertools', 'idempotency', 'migration', 'testing'],
+    ],
+  )
   t.end()
 })
 
@@ -65,7 +73,7 @@ t.test('start: posts each record', async (t) => {
   const [text] = await logged(async () => {
     t.strictSame(await run('start', ['a', 'refuse', 'b', 'refuse']), ['m1', 'm3'])
   })
-  t.match(text, /2 of 4 records failed\n {2}2 × Error: downstream said 503 \[m1, m3\]/)
+  t.match(text, /2 of 4 records failed[^\n]*\n {2}2 × Error: downstream said 503 \[m1, m3\]/)
 })
 
 t.test('prepare: sets up for the batch', async (t) => {
@@ -86,6 +94,38 @@ t.test('schema: validates', async (t) => {
   t.strictSame(lines, [['7f1d6a0e-4f3b-4c1e-9d55-0a9c5f2f9b11', '3.00']])
 })
 
+t.test('chunks: reports the entries that are refused', async (t) => {
+  const sqs = await startSqs(t, {
+    entry: ({ MessageBody }) => (MessageBody === 'refuse' ? 'InternalError' : undefined),
+  })
+  const { url } = sqs.queue('target')
+  useEndpoint('SQS', sqs.endpoint)
+  process.env.TARGET_QUEUE_URL = url
+  const bodies = Array.from({ length: 12 }, (_, index) => (index % 5 === 3 ? 'refuse' : `body ${index}`))
+  await logged(async () => t.strictSame(await run('chunks', bodies), ['m3', 'm8']))
+  const delivered = (await sqs.receiveAll(url)).map(({ Body }) => Body).toSorted()
+  t.strictSame(delivered, bodies.filter((body) => body !== 'refuse').toSorted())
+  t.strictSame(sqs.calls.map(({ input }) => input.Entries.length).toSorted(), [10, 2])
+})
+
+t.test('failure-handler: takes over what has failed five times, unless it fails itself', async (t) => {
+  const tickets: unknown[] = []
+  let status = 201
+  const downstream = await startDownstream(({ body }) => {
+    tickets.push(JSON.parse(body))
+    return status
+  })
+  t.teardown(downstream.close)
+  process.env.TICKETS_URL = downstream.url
+  await logged(async () => t.strictSame(await run('failure-handler', ['a', '', ''], 4), ['m1', 'm2']))
+  t.strictSame(tickets, [])
+  await logged(async () => t.strictSame(await run('failure-handler', ['a', '', ''], 5), []))
+  t.match(tickets, [[{ record: { messageId: 'm1' }, reason: 'Error: empty' }, { record: { messageId: 'm2' } }]])
+  status = 503
+  const log = await logged(async () => t.strictSame(await run('failure-handler', ['a', '', ''], 5), ['m1', 'm2']))
+  t.match(log[0], /failures stay reported: Error: the ticket service said 503/)
+})
+
 t.test('powertools: each line has its record, the metrics are of the batch', async (t) => {
   const lines = await printed(() => logged(async () => t.strictSame(await run('powertools', ['a', '', 'b']), ['m1'])))
   t.match(lines, [
@@ -97,7 +137,7 @@ t.test('powertools: each line has its record, the metrics are of the batch', asy
 })
 
 t.test('idempotency: does again what failed, and nothing else', async (t) => {
-  await startIdempotencyTable(t, 'idempotency')
+  await startDynamoDb(t, 'idempotency', 'id')
   const { log } = console
   const charged: unknown[] = []
   console.log = (_text, id) => charged.push(id)
@@ -118,6 +158,14 @@ t.test('testing: asserts by itself', async (t) => {
   await t.resolves(import(pathToFileURL(`${folder}testing.ts`).href))
 })
 
+// The last of the samples: what it has subscribed stays.
+t.test('channels: prints the summary of each batch', async (t) => {
+  await import(pathToFileURL(`${folder}channels.ts`).href)
+  const lines = await printed(() => logged(() => run('prepare', ['apple', 'pear'])))
+  t.match(lines, [{ batch: { records: 2, succeeded: 1, failed: 1, reported: 1, durations: { p95: Number } } }])
+  t.equal(lines.length, 1)
+})
+
 t.test('the two commands are written exactly so', (t) => {
   for (const command of ['npm ci && npm run demo', 'npm ci && npm test']) {
     t.match(readme, `\`\`\`sh\n${command}\n\`\`\`\n`)
@@ -135,7 +183,8 @@ t.test('every option, error and file that it names exists', async (t) => {
     }
   })()
   const options = message?.split('expected one of ')[1]?.split(', ')
-  const table = Array.from(readme.matchAll(/^\| `(\w+)` \| /gm), ([, option]) => option)
+  const section = readme.slice(readme.indexOf('\n## Options\n'), readme.indexOf('\n## What is reported\n'))
+  const table = Array.from(section.matchAll(/^\| `(\w+)` \| /gm), ([, option]) => option)
   t.strictSame(table, options)
   for (const [name] of readme.matchAll(/\b[A-Z]\w+Error\b/g)) t.ok(name === 'TypeError' || name in exported, name)
   for (const [, path] of readme.matchAll(/\]\(([\w./-]+)\)/g))

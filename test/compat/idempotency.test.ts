@@ -3,10 +3,11 @@ import { DynamoDBPersistenceLayer } from '@aws-lambda-powertools/idempotency/dyn
 import type { SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, type RecordHandler } from '../../src/index.ts'
+import { startDynamoDb } from '../examples/support.ts'
 import { failed, sqsRecord } from '../support.ts'
-import { cores, lambdaContext, startIdempotencyTable } from './support.ts'
+import { cores, lambdaContext } from './support.ts'
 
-await startIdempotencyTable(t, 'idempotency')
+await startDynamoDb(t, 'idempotency', 'id')
 
 /** A store keeps the key of the first function that it is used for, so each function has one of its own. */
 const newStore = () => new DynamoDBPersistenceLayer({ tableName: 'idempotency' })

@@ -1,17 +1,13 @@
-import type { RequestListener, Server } from 'node:http'
-import { createRequire } from 'node:module'
-import { CreateTableCommand, DynamoDBClient, ScanCommand, waitUntilTableExists } from '@aws-sdk/client-dynamodb'
+import type { RequestListener } from 'node:http'
+import { ScanCommand } from '@aws-sdk/client-dynamodb'
 import t from 'tap'
 import { failed, ids, logged, sqsRecord, timedContext } from '../support.ts'
-import { barrier, listen } from './support.ts'
-
-// DynamoDB's own protocol, in memory. It has no types.
-const dynalite: (options: { createTableMs: number }) => Server = createRequire(import.meta.url)('dynalite')
+import { barrier, startDynamoDb } from './support.ts'
 
 t.test(
   'aws-sdk.ts writes each payment once, over as many sockets as the bound, and reports what is refused',
   async (t) => {
-    const server = dynalite({ createTableMs: 0 })
+    const { server, client } = await startDynamoDb(t, 'payments', 'paymentId')
     const [answer] = server.listeners('request') as RequestListener[]
     const hundred = barrier(100)
     let inFlight = 0
@@ -26,27 +22,7 @@ t.test(
       answer?.(request, response)
     })
 
-    Object.assign(process.env, {
-      AWS_ENDPOINT_URL_DYNAMODB: await listen(server),
-      AWS_REGION: 'eu-west-1',
-      AWS_ACCESS_KEY_ID: 'test',
-      AWS_SECRET_ACCESS_KEY: 'test',
-      TABLE_NAME: 'payments',
-    })
-    t.teardown(() => {
-      server.close()
-      server.closeAllConnections()
-    })
-    const table = new DynamoDBClient({})
-    await table.send(
-      new CreateTableCommand({
-        TableName: 'payments',
-        AttributeDefinitions: [{ AttributeName: 'paymentId', AttributeType: 'S' }],
-        KeySchema: [{ AttributeName: 'paymentId', KeyType: 'HASH' }],
-        BillingMode: 'PAY_PER_REQUEST',
-      }),
-    )
-    await waitUntilTableExists({ client: table, maxWaitTime: 10, minDelay: 1 }, { TableName: 'payments' })
+    process.env.TABLE_NAME = 'payments'
     const { handler } = await import('../../examples/aws-sdk.ts')
 
     const all = ids(130)
@@ -68,7 +44,7 @@ t.test(
       })
       t.strictSame(failed(response), ['m5', 'm50', 'm128'], `the ${delivery} delivery`)
       t.match(log[0], /2 × ValidationException: .* \[m5, m128\]/)
-      const { Items = [] } = await table.send(new ScanCommand({ TableName: 'payments' }))
+      const { Items = [] } = await client.send(new ScanCommand({ TableName: 'payments' }))
       t.strictSame(Object.fromEntries(Items.map(({ paymentId, cents }) => [paymentId?.S, cents?.N])), expected)
     }
     t.equal(mostInFlight, 100)

@@ -1,7 +1,10 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
+import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { CreateTableCommand, DynamoDBClient, waitUntilTableExists } from '@aws-sdk/client-dynamodb'
+import type { Test } from 'tap'
 
 /** A request as the downstream got it. */
 export interface Posted {
@@ -41,4 +44,38 @@ export function barrier(count: number): () => Promise<void> {
     if (++came >= count) resolve()
     return promise
   }
+}
+
+/** Makes this server the one of every AWS SDK client of a service that is made in this process. */
+export function useEndpoint(service: 'DYNAMODB' | 'SQS', endpoint: string): void {
+  Object.assign(process.env, {
+    [`AWS_ENDPOINT_URL_${service}`]: endpoint,
+    AWS_REGION: 'eu-west-1',
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+  })
+}
+
+// DynamoDB's own protocol, in memory. It has no types.
+const dynalite: (options: { createTableMs: number }) => Server = createRequire(import.meta.url)('dynalite')
+
+/** Starts a DynamoDB with an empty table, whose key is a text, and makes it that of every client in this process. */
+export async function startDynamoDb(t: Test, TableName: string, key: string) {
+  const server = dynalite({ createTableMs: 0 })
+  const endpoint = await listen(server)
+  t.teardown(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  useEndpoint('DYNAMODB', endpoint)
+  const client = new DynamoDBClient({ endpoint })
+  const table = new CreateTableCommand({
+    TableName,
+    AttributeDefinitions: [{ AttributeName: key, AttributeType: 'S' }],
+    KeySchema: [{ AttributeName: key, KeyType: 'HASH' }],
+    BillingMode: 'PAY_PER_REQUEST',
+  })
+  await client.send(table)
+  await waitUntilTableExists({ client, maxWaitTime: 10, minDelay: 1 }, { TableName })
+  return { server, endpoint, client }
 }

@@ -1,0 +1,65 @@
+import type { SQSEvent } from 'aws-lambda'
+import t from 'tap'
+import { toEvent, toReceived } from '../../cli/src/sqs-record.ts'
+import { startSqs } from '../sqs/queues.ts'
+import { failed, logged, timedContext } from '../support.ts'
+import { startDownstream, useEndpoint } from './support.ts'
+
+t.test('dead-letters.ts puts what is permanent aside with its reason, and has the rest back later', async (t) => {
+  const sqs = await startSqs(t, {
+    // The dead-letter queue does not take the one whose body is 18.
+    entry: ({ MessageBody }) => (MessageBody === '18' ? 'InternalError' : undefined),
+  })
+  const source = sqs.queue('orders', { VisibilityTimeout: '600' })
+  const dead = sqs.queue('orders-dead')
+  const statusOf = (order: number) => (order % 6 === 0 ? 422 : order % 5 === 0 ? 503 : order === 1 ? 400 : 200)
+  const downstream = await startDownstream(({ body }) => statusOf(Number(body)))
+  t.teardown(downstream.close)
+  useEndpoint('SQS', sqs.endpoint)
+  Object.assign(process.env, { ORDERS_URL: downstream.url, DEAD_LETTER_QUEUE_URL: dead.url })
+  const { handler } = await import('../../examples/dead-letters.ts')
+
+  for (let order = 0; order < 30; order++) sqs.fauxqs.sendMessage('orders', String(order))
+  const messages = await sqs.receiveAll(source.url)
+  const start = Date.now()
+  let response = { batchItemFailures: [] }
+  const log = await logged(async () => {
+    const event = toEvent(messages.map((message) => toReceived(message, source.arn)))
+    response = await handler(JSON.parse(event) as SQSEvent, timedContext(30_000))
+  })
+
+  const idOf = new Map(messages.map(({ Body, MessageId }) => [Number(Body), MessageId as string]))
+  const reported = [5, 10, 15, 18, 20, 25] // 0, 1, 6, 12, 18 and 24 are permanent, but 18 is not in the other queue
+  t.strictSame(new Set(failed(response)), new Set(reported.map((order) => idOf.get(order))))
+  t.equal(response.batchItemFailures.length, reported.length)
+  t.match(log.join('\n'), /11 of 30 records failed \(5 not reported\)/)
+  t.match(log.join('\n'), /deadLetter\(\): 1 of 6 records are not in orders-dead: 1 × InternalError/)
+
+  const text = (StringValue: string) => ({ DataType: 'String', StringValue })
+  const buried = await sqs.receiveAll(dead.url)
+  t.equal(buried.length, 5)
+  t.strictSame(
+    new Map(buried.map(({ Body, MessageAttributes }) => [Number(Body), MessageAttributes])),
+    new Map(
+      [0, 1, 6, 12, 24].map((order) => [
+        order,
+        {
+          'DeadLetter.ErrorName': text('PermanentError'),
+          'DeadLetter.ErrorMessage': text(`the order service refused it with ${statusOf(order)}`),
+          'DeadLetter.OriginalMessageId': text(idOf.get(order) as string),
+          'DeadLetter.SourceQueue': text(source.arn),
+          'DeadLetter.ReceiveCount': { DataType: 'Number', StringValue: '1' },
+        },
+      ]),
+    ),
+  )
+
+  const end = Date.now()
+  const inFlight = sqs.fauxqs.inspectQueue('orders')?.messages.inflight ?? []
+  t.equal(inFlight.length, 30)
+  for (const { message, visibilityDeadline } of inFlight) {
+    const isReported = reported.includes(Number(message.body))
+    const [soonest, latest] = isReported ? [1, 30] : [590, 600] // base, or the queue's own
+    t.ok(visibilityDeadline >= start + 1000 * soonest && visibilityDeadline <= end + 1000 * latest, message.body)
+  }
+})

@@ -1,0 +1,46 @@
+import t from 'tap'
+import { printed } from '../compat/support.ts'
+import { failed, logged, sqsRecord, standardEvent, timedContext } from '../support.ts'
+import { barrier, startDownstream } from './support.ts'
+
+t.test('powertools-logger.ts: each line has its record, each failure a line, and each batch its summary', async (t) => {
+  const all = barrier(4)
+  const downstream = await startDownstream(async ({ body }) => {
+    await all() // so that the records are under way at once
+    return body === 'body of c' ? 503 : 200
+  })
+  t.teardown(downstream.close)
+  process.env.DOWNSTREAM_URL = downstream.url
+  const { handler } = await import('../../examples/powertools-logger.ts')
+  const event = standardEvent('a', 'b', 'c', 'd')
+  const { attributes } = sqsRecord('c')
+  event.Records[2] = sqsRecord('c', { attributes: { ...attributes, ApproximateReceiveCount: '3' } })
+
+  let lines: Record<string, unknown>[] = []
+  const others = await logged(async () => {
+    lines = await printed(async () => t.strictSame(failed(await handler(event, timedContext(30_000))), ['c']))
+  })
+  t.strictSame(others, [], 'the default log is not written')
+  const posted = lines.filter(({ message }) => message === 'posted')
+  t.strictSame(
+    new Map(posted.map(({ messageId, status }) => [messageId, status])),
+    new Map([
+      ['a', 200],
+      ['b', 200],
+      ['c', 503],
+      ['d', 200],
+    ]),
+  )
+  t.equal(posted.length, 4)
+  const [failure, batch, ...rest] = lines.filter(({ message }) => message !== 'posted')
+  t.match(failure, {
+    level: 'ERROR',
+    message: 'record failed',
+    messageId: 'c',
+    receiveCount: '3',
+    error: { name: 'Error', message: 'downstream said 503' },
+    service: 'orders',
+  })
+  t.match(batch, { level: 'INFO', message: 'batch', records: 4, succeeded: 3, failed: 1, reported: 1, mostInFlight: 4 })
+  t.strictSame(rest, [])
+})

@@ -1,0 +1,36 @@
+import t from 'tap'
+import { startSqs } from '../sqs/queues.ts'
+import { failed, ids, logged, sqsRecord, standardEvent, timedContext } from '../support.ts'
+import { useEndpoint } from './support.ts'
+
+t.test('sqs-forward.ts forwards ten to a call, and reports the entries and the call that SQS refuses', async (t) => {
+  const refused = ['m3', 'm17', 'm18', 'm44']
+  const sqs = await startSqs(t, {
+    entry: ({ Id }) => (refused.includes(Id) ? 'InternalError' : undefined),
+    call: ({ input }) =>
+      input.Entries[0].Id === 'm30' ? [400, 'QueueDeletedRecently', 'there is no such queue any more'] : undefined,
+  })
+  const { url } = sqs.queue('target')
+  useEndpoint('SQS', sqs.endpoint)
+  process.env.TARGET_QUEUE_URL = url
+  const { handler } = await import('../../examples/sqs-forward.ts')
+
+  let response = { batchItemFailures: [] }
+  const log = await logged(async () => {
+    response = await handler(standardEvent(...ids(45)), timedContext(30_000))
+  })
+
+  const lost = ids(40).slice(30)
+  const expected = ids(45).filter((id) => refused.includes(id) || lost.includes(id))
+  t.strictSame(failed(response), expected)
+  t.strictSame(
+    new Set(sqs.calls.map(({ input }) => input.Entries.map(({ Id }: { Id: string }) => Id))),
+    new Set([0, 10, 20, 30, 40].map((first) => ids(45).slice(first, first + 10))),
+  )
+  const bodies = (await sqs.receiveAll(url)).map(({ Body }) => Body)
+  const delivered = ids(45).filter((id) => !expected.includes(id))
+  t.strictSame(bodies.toSorted(), delivered.map((id) => sqsRecord(id).body).toSorted())
+  t.match(log[0], '14 of 45 records failed')
+  t.match(log[0], /10 × QueueDeletedRecently: there is no such queue any more \[m30, m31, m32, …\]/)
+  t.match(log[0], /4 × Error: SQS refused the entry: InternalError \[m3, m17, m18, …\]/)
+})
