@@ -14,7 +14,7 @@ const LONGEST_DELAY = 2 ** 31 - 1
  * Lets the failure handlers have their say, one after the other. Whatever goes wrong in one of them, the failures that it
  * got stay.
  *
- * @param timeLeft milliseconds; `undefined` where it is not known, and then there is no limit
+ * @param timeLeft milliseconds; `Infinity` where it is not known, and then there is no limit
  * @param log is told why a handler has changed nothing
  * @returns the failures to report
  */
@@ -23,7 +23,7 @@ export async function handleFailures(
   batch: Batch,
   failures: readonly Failure[],
   context: Context,
-  timeLeft: number | undefined,
+  timeLeft: number,
   log: (error: unknown) => void,
 ): Promise<readonly Failure[]> {
   let remaining = failures.filter(({ reason }) => !isUntried(reason))
@@ -33,22 +33,24 @@ export async function handleFailures(
   const { signal } = controller
   const tooLate = () =>
     controller.abort(new Error(`The failure handlers were not done ${RESERVE} ms before the function's timeout`))
-  const delay = (timeLeft ?? Infinity) - RESERVE
+  const delay = timeLeft - RESERVE
+  const endsAt = performance.now() + delay
   const timer = delay < Infinity ? setTimeout(tooLate, Math.min(Math.max(0, delay), LONGEST_DELAY)) : undefined
-  if (delay <= 0) tooLate()
 
   const request = { event: batch.event, context, signal, log }
   const told = new Map(remaining.map((failure) => [failure, tell(failure, batch)]))
   for (const handler of handlers) {
+    if (remaining.length === 0) break
     try {
+      if (performance.now() >= endsAt) tooLate() // by the clock, too: the one before may have kept the timer from firing
       signal.throwIfAborted()
       const given = remaining.map((failure) => told.get(failure) as RecordFailure)
       const kept = readAnswer(await inTime(signal, async () => handler(given, request)), batch, remaining)
       remaining = remaining.filter(({ index }) => kept.has(batch.ids[index]))
     } catch (error) {
       log(error)
+      if (signal.aborted) break
     }
-    if (signal.aborted || remaining.length === 0) break
   }
   clearTimeout(timer)
 
@@ -57,7 +59,12 @@ export async function handleFailures(
 }
 
 function tell({ index, reason }: Failure, { records, receiveCounts }: Batch): RecordFailure {
-  return { record: records[index] as SQSRecord, error: reason, receiveCount: receiveCounts[index] as number }
+  // Frozen, since all handlers get the same one, and it tells in their answers which failure is meant.
+  return Object.freeze({
+    record: records[index] as SQSRecord,
+    error: reason,
+    receiveCount: receiveCounts[index] as number,
+  })
 }
 
 /**
@@ -66,12 +73,20 @@ function tell({ index, reason }: Failure, { records, receiveCounts }: Batch): Re
  */
 function readAnswer(answer: unknown, { ids }: Batch, given: readonly Failure[]): ReadonlySet<string | undefined> {
   const expected = 'return those of the failures that are to stay reported'
-  if (!Array.isArray(answer)) throw new TypeError(`The failure handler returned ${kindOf(answer)}: ${expected}`)
+  if (!Array.isArray(answer) || !(answer.length >= 0)) {
+    throw new TypeError(`The failure handler returned ${kindOf(answer)}: ${expected}`)
+  }
   const known = new Set(given.map(({ index }) => ids[index]))
-  const kept = answer.map((entry: Partial<RecordFailure> | undefined) => entry?.record?.messageId)
-  const forged = Array.from(kept).findIndex((id) => !known.has(id))
-  if (forged === -1) return new Set(kept)
-  throw new TypeError(`The failure handler returned an array whose entry ${forged} it did not get: ${expected}`)
+  const kept = new Set<string | undefined>()
+  // Not by a method of the answer, which may be its own, and no further than to what cannot be understood.
+  for (let index = 0; index < answer.length; index++) {
+    const id: string | undefined = (answer[index] as Partial<RecordFailure> | undefined)?.record?.messageId
+    if (!known.has(id)) {
+      throw new TypeError(`The failure handler returned an array whose entry ${index} it did not get: ${expected}`)
+    }
+    kept.add(id)
+  }
+  return kept
 }
 
 /** What comes later is dropped, a rejection included. */
@@ -83,6 +98,9 @@ function inTime<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> {
     }
     signal.addEventListener('abort', giveUp, { once: true })
     const answer = run()
-    answer.then(resolve, reject).finally(() => clearTimeout(timer))
+    answer.then(resolve, reject).finally(() => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', giveUp)
+    })
   })
 }

@@ -35,9 +35,9 @@ export function logReplacedError(logger: FailureLogger | false | undefined, erro
   if (logger !== false) write(`${PREFIX} a batch is reported in spite of ${tell(error, '  ')}`)
 }
 
-/** What a failure handler could not do. */
+/** What a failure handler did not do, and its failures stay, or what it has to say. */
 export function logFailureHandler(logger: FailureLogger | false | undefined, error: unknown): void {
-  if (logger !== false) write(`${PREFIX} failures stay reported: ${tell(error, '  ')}`)
+  if (logger !== false) write(`${PREFIX} onFailure: ${tell(error, '  ')}`)
 }
 
 function callLogger(logger: FailureLogger, batch: Batch, failures: readonly Failure[]): void {

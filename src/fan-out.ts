@@ -81,7 +81,8 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
     const durations = new Float64Array(size).fill(Number.NaN)
     let waiting = size // neither started nor blocked
     let running = 0 // without a result
-    let mostRunning = 0
+    let inFlight = 0 // handlers that have not settled, those that timed out among them
+    let mostInFlight = 0
     let ended = false
     let timer: NodeJS.Timeout | undefined
     const self = { deaf: 0, end }
@@ -144,8 +145,6 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
       if (index === undefined) return undefined
       waiting--
       running++
-      if (running > mostRunning) mostRunning = running
-      results[index] = RUNNING
       return index
     }
 
@@ -171,7 +170,9 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
           index = await rateLimit.turn(self, mostWeight, () => takeUnderRateLimit(rateLimit))
           now = performance.now()
         } else index = take()
-        if (index === undefined || ended) return
+        if (index === undefined || ended) return // where it was taken just before the end, it has not started
+        results[index] = RUNNING
+        if (++inFlight > mostInFlight) mostInFlight = inFlight
         slot.startedAt = now
         slot.options = new LazyRecordOptions(index, receiveCounts[index] as number)
         let result: PromiseSettledResult<undefined> = FULFILLED
@@ -183,6 +184,7 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
           result = rejected(error) // whatever it is (rule 4)
         }
         slot.options = undefined
+        inFlight--
         if (slot.isDeaf) {
           slot.isDeaf = false
           self.deaf--
@@ -267,7 +269,7 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
       end,
       durations,
       get mostInFlight() {
-        return mostRunning
+        return mostInFlight
       },
     }
   }

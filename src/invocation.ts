@@ -39,6 +39,7 @@ export function createInvocation(
   let own: Failure[] | undefined
   let report: SQSBatchResponse | undefined // the handler's, which may add to it
   let response: SQSBatchResponse | undefined // Middy's
+  let endsAt: number | undefined // of the function's time, which is not asked for again: at its end, 0 is no nonsense
   let timeoutOfMiddy: AbortSignal | undefined
   let isOver = false
   let isRefused = false // by an error that must fail the invocation
@@ -60,10 +61,13 @@ export function createInvocation(
         : chunkUnits(batch, records, { ...handle, size: Math.min(handle.size, rateLimit?.limit ?? Infinity) })
     const { count, groups, most, recordsIn } = units
     const { run, settled } = traceRecords(units, batch, trace)
+    const now = performance.now()
+    const left = timeLeft(context)
+    endsAt = now + (left ?? Infinity)
     fanOut = startFanOut({
       size: count,
       lanes: toLanes(count, groups, fifoFailure),
-      deadlines: deadlines(timeBudget, failureHandlers.length > 0, context, performance.now()),
+      deadlines: deadlines(timeBudget, failureHandlers.length > 0, left, now),
       run,
       settled,
       receiveCounts: batch.receiveCounts,
@@ -138,7 +142,9 @@ export function createInvocation(
     let reported = failures
     if (failures.length > 0 && failureHandlers.length > 0) {
       const log = (error: unknown) => logFailureHandler(logger, error)
-      reported = await handleFailures(failureHandlers, batch, failures, context, timeLeft(context), log)
+      const now = performance.now()
+      endsAt ??= now + (timeLeft(context) ?? Infinity)
+      reported = await handleFailures(failureHandlers, batch, failures, context, endsAt - now, log)
     }
     const summary = () => summarize(size, failures, reported.length, fanOut, timeLeft(context))
     if (traced) trace.summary = summary()

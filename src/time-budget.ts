@@ -15,11 +15,10 @@ const NO_DEADLINES: Deadlines = { drainAt: Infinity, abortAt: Infinity }
 export function deadlines(
   budget: TimeBudget | false | undefined,
   hasFailureHandlers: boolean,
-  context: unknown,
+  left: number | undefined,
   now: number,
 ): Deadlines {
-  const left = budget === false ? undefined : timeLeft(context)
-  if (left === undefined) return NO_DEADLINES
+  if (budget === false || left === undefined) return NO_DEADLINES
   const usual = hasFailureHandlers ? Math.min(2000, 0.2 * left) : Math.min(250, 0.05 * left)
   const { abort = usual, drain = Math.min(1000, 0.2 * left) } = budget || {}
   const reserve = Math.max(drain, abort)

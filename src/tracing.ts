@@ -1,4 +1,6 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { tracingChannel } from 'node:diagnostics_channel'
+import type { SQSRecord } from 'aws-lambda'
 import type { Batch, BatchTrace, RecordOptions, RecordTrace } from './types.ts'
 import type { Units } from './units.ts'
 
@@ -20,36 +22,36 @@ type Traced = Pick<Units, 'run'> & {
 /**
  * Traces each handler's run up to what its record is reported as: a handler that hangs has an end at its timeout. What
  * nobody listens to costs nothing: it is asked once an invocation.
+ *
+ * Not by `tracePromise()`, whose events come a turn of the microtask queue late: after the next handler has begun, or
+ * many of those that return at once.
  */
 export function traceRecords(units: Units, batch: Batch, trace: BatchTrace): Traced {
   if (!records.hasSubscribers) return units
-  const outcomes: PromiseWithResolvers<void>[] = []
+  const ends: ((result: PromiseSettledResult<undefined>) => void)[] = []
   return {
     run(unit: number, options: RecordOptions): unknown {
-      const outcome = Promise.withResolvers<void>()
-      outcomes[unit] = outcome
-      let returned: unknown
-      const start = () => {
-        returned = attempt(() => units.run(unit, options))
-        return outcome.promise
+      const message: RecordTrace = {
+        batch: trace,
+        records: units.recordsIn(unit).map((index) => batch.records[index] as SQSRecord),
       }
-      const message = { batch: trace, records: units.recordsIn(unit).map((index) => batch.records[index]) }
-      records.tracePromise(start, message as never).catch(ignore)
-      return returned
+      return records.start.runStores(message, () => {
+        ends[unit] = AsyncLocalStorage.bind((result) => {
+          if (result.status === 'rejected') {
+            message.error = result.reason
+            records.error.publish(message)
+          }
+          records.asyncStart.publish(message)
+          records.asyncEnd.publish(message)
+        })
+        try {
+          return units.run(unit, options)
+        } finally {
+          records.end.publish(message)
+        }
+      })
     },
-    settled(unit, result) {
-      if (result.status === 'fulfilled') outcomes[unit]?.resolve()
-      else outcomes[unit]?.reject(result.reason)
-    },
-  }
-}
-
-/** What is thrown at once is an outcome like any other. */
-function attempt(run: () => unknown): unknown {
-  try {
-    return run()
-  } catch (error) {
-    return Promise.reject(error)
+    settled: (unit, result) => ends[unit]?.(result),
   }
 }
 

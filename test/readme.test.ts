@@ -123,7 +123,7 @@ t.test('failure-handler: takes over what has failed five times, unless it fails 
   t.match(tickets, [[{ record: { messageId: 'm1' }, reason: 'Error: empty' }, { record: { messageId: 'm2' } }]])
   status = 503
   const log = await logged(async () => t.strictSame(await run('failure-handler', ['a', '', ''], 5), ['m1', 'm2']))
-  t.match(log[0], /failures stay reported: Error: the ticket service said 503/)
+  t.match(log[0], /onFailure: Error: the ticket service said 503/)
 })
 
 t.test('powertools: each line has its record, the metrics are of the batch', async (t) => {

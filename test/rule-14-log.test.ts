@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import middy from '@middy/core'
-import type { SQSEvent } from 'aws-lambda'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
-import { boundedSqsBatch, eachRecord } from '../src/index.ts'
+import { type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord } from '../src/index.ts'
 import {
   failed,
   fifoEvent,
@@ -247,4 +247,158 @@ t.test('a console that throws changes nothing', async (t) => {
   })
   const handle = handlerOf(() => Promise.reject(new Error('x')), { logger: undefined })
   t.strictSame(failed(await handle(standardEvent('a'))), ['a'])
+})
+
+t.test('the entry says how long handlers took, how many ran at once and how much time is left', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const onFailure: BoundedSqsBatchOptions['onFailure'] = (failures) => failures.slice(1)
+  const [entry] = await logged(async () => {
+    const handle = handlerOf(held.handle, { logger: undefined, concurrency: 3, recordTimeout: 4_000, onFailure })
+    const result = handle(fifoEvent('a1', 'b1', 'c1', 'd1', 'a2', 'e1'), timedContext(10_000))
+    await settled()
+    clock.advance(1_000)
+    held.fail('a1')
+    held.succeed('b1')
+    await settled()
+    clock.advance(2_000)
+    held.succeed('d1')
+    await settled()
+    clock.advance(1_000)
+    clock.advance(1_000)
+    t.strictSame(failed(await result), ['c1', 'a2', 'e1'])
+  })
+  const head = (entry as string).split('\n')[0]
+  t.equal(
+    head,
+    'middy-bounded-sqs-batch: 4 of 6 records failed (2 timed out, 1 blocked, 1 not reported); ' +
+      'p50 2000 ms, p95 4000 ms, max 4000 ms; 3 in flight at most; 5000 ms left',
+  )
+})
+
+t.test('without durations where nothing ran, and without the time left where nobody tells it', async (t) => {
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch())
+    .handler(async () => ({ batchItemFailures: [{ itemIdentifier: 'a' }] }))
+  const [entry] = await logged(() => handler(standardEvent('a', 'b'), testContext()))
+  t.match(entry, /^middy-bounded-sqs-batch: 1 of 2 records failed; 0 in flight at most\n/)
+})
+
+/** What `console.error` is called with where Lambda's log format is this one. */
+async function entriesIn(format: string, run: () => unknown): Promise<unknown[][]> {
+  const calls: unknown[][] = []
+  const { error } = console
+  const { AWS_LAMBDA_LOG_FORMAT } = process.env
+  console.error = (...parts) => calls.push(parts)
+  process.env.AWS_LAMBDA_LOG_FORMAT = format
+  try {
+    await run()
+  } finally {
+    console.error = error
+    process.env.AWS_LAMBDA_LOG_FORMAT = AWS_LAMBDA_LOG_FORMAT
+    if (AWS_LAMBDA_LOG_FORMAT === undefined) delete process.env.AWS_LAMBDA_LOG_FORMAT
+  }
+  return calls
+}
+
+const plain = (value: unknown) => JSON.parse(JSON.stringify(value))
+
+t.test("where Lambda's log is JSON, the entry is one object", async (t) => {
+  const clock = mockClock(t)
+  const event = standardEvent(...ids(25))
+  const calls = await entriesIn('JSON', async () => {
+    const fails = (_record: unknown, _context: unknown, { index }: { index: number }) => {
+      clock.advance(2)
+      if (index % 2 === 0) throw index === 4 ? new TypeError('rare') : new Error(`order ${index} failed`)
+    }
+    const onFailure: BoundedSqsBatchOptions['onFailure'] = (failures) => failures.slice(3)
+    await handlerOf(fails, { logger: undefined, concurrency: 1, onFailure })(event, timedContext(1000))
+  })
+  t.equal(calls.length, 1)
+  const [entry, ...more] = calls[0] as [Record<string, unknown>, ...unknown[]]
+  t.strictSame(more, [])
+  t.equal(Object.getPrototypeOf(entry), Object.prototype)
+  const { errors, ...rest } = plain(entry)
+  t.strictSame(rest, {
+    message: 'middy-bounded-sqs-batch: 13 of 25 records failed (3 not reported)',
+    records: 25,
+    succeeded: 12,
+    failed: 13,
+    timedOut: 0,
+    aborted: 0,
+    blocked: 0,
+    notStarted: 0,
+    handled: 3,
+    reported: 10,
+    durations: { p50: 2, p95: 2, max: 2 },
+    mostInFlight: 1,
+    timeLeft: 950,
+    moreKinds: 0,
+  })
+  t.match(errors, [
+    { error: 'Error: order 0 failed', count: 12, ids: ['m0', 'm2', 'm6'], stack: [/^at .*rule-14-log/] },
+    { error: 'TypeError: rare', count: 1, ids: ['m4'], stack: [/^at .*rule-14-log/] },
+  ])
+  t.equal(errors.length, 2)
+  for (const { stack } of errors) t.ok(stack.length <= 10)
+  t.notMatch(JSON.stringify(entry), 'body of')
+})
+
+t.test('the object holds ten groups at the most, and the error that ended the batch', async (t) => {
+  const held = heldRecords()
+  const handler = middy()
+    .use(boundedSqsBatch())
+    .handler(async (event: SQSEvent, context) => {
+      void eachRecord(held.handle)(event, context)
+      await settled()
+      for (const id of 'abcdefghijkl') held.fail(id, new Error(`kind ${id}`))
+      await settled()
+      throw new Error('the other half failed', { cause: new Error('SECRET') })
+    })
+  const calls = await entriesIn('JSON', () => handler(standardEvent(...'abcdefghijklm'), testContext()))
+  t.equal(calls.length, 1)
+  const entry = plain(calls[0]?.[0])
+  t.match(entry, {
+    message: 'middy-bounded-sqs-batch: 13 of 13 records failed (1 aborted)',
+    moreKinds: 3,
+    inSpiteOf: { error: 'Error: the other half failed', stack: [/^at .*rule-14-log/] },
+  })
+  t.equal(entry.errors.length, 10)
+  t.notOk('timeLeft' in entry)
+  t.notMatch(JSON.stringify(entry), 'SECRET')
+})
+
+t.test('the object becomes JSON whatever was thrown', async (t) => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  const circular = Object.assign(new Error('circular'), { toJSON: () => circular })
+  const frameless = Object.assign(new Error('no stack'), { stack: 5n })
+  const thrown: [unknown, string][] = [
+    [undefined, 'thrown undefined: undefined'],
+    [null, 'thrown object: null'],
+    [1n, 'thrown bigint: 1'],
+    [Symbol('s'), 'thrown symbol: Symbol(s)'],
+    [proxy, 'an error that throws when it is read'],
+    [circular, 'Error: circular'],
+    [frameless, 'Error: no stack'],
+    [new Error('half a pair \ud800, "quotes" and\nlines'), 'Error: half a pair \ud800, "quotes" and lines'],
+    [new Error('x'.repeat(10_000)), `Error: ${'x'.repeat(199)}…`],
+  ]
+  for (const [value, expected] of thrown) {
+    const fails = () => Promise.reject(value)
+    const calls = await entriesIn('JSON', () => handlerOf(fails, { logger: undefined })(standardEvent('a')))
+    t.equal(calls.length, 1)
+    t.match(plain(calls[0]?.[0]).errors, [{ error: expected, count: 1, ids: ['a'] }])
+    t.equal(plain(calls[0]?.[0]).errors[0].error, expected)
+  }
+})
+
+t.test("in any other log format of Lambda's it is text, and false is none", async (t) => {
+  const fails = () => Promise.reject(new Error('x'))
+  for (const format of ['Text', '']) {
+    const calls = await entriesIn(format, () => handlerOf(fails, { logger: undefined })(standardEvent('a')))
+    t.match(calls, [[/^middy-bounded-sqs-batch: 1 of 1 records failed; /]])
+  }
+  t.strictSame(await entriesIn('JSON', () => handlerOf(fails, { logger: false })(standardEvent('a'))), [])
+  t.strictSame(await entriesIn('JSON', () => handlerOf(() => {}, { logger: undefined })(standardEvent('a'))), [])
 })

@@ -15,12 +15,13 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const testFiles = readdirSync(join(root, 'test')).filter((file) => file.endsWith('.test.ts'))
 const temp = mkdtempSync(join(tmpdir(), 'mutants-'))
 
-/** The test files of a mutant's rule, and those beside them that it names. */
+/** The test files of a mutant's rule or feature, and those beside them that it names. */
 function testsOf({ rule, alsoRules = [] }: Mutant): string[] {
-  return [rule, ...alsoRules].map((rule) => {
-    const file = testFiles.find((file) => file.startsWith(`rule-${String(rule).padStart(2, '0')}-`))
-    if (!file) throw new Error(`Rule ${rule} has no test file`)
-    return file
+  return [rule, ...alsoRules].flatMap((rule) => {
+    const name = typeof rule === 'number' ? `rule-${String(rule).padStart(2, '0')}` : rule
+    const files = testFiles.filter((file) => file.startsWith(`${name}-`) || file === `${name}.test.ts`)
+    if (files.length === 0) throw new Error(`${rule} has no test file`)
+    return files
   })
 }
 
@@ -87,7 +88,7 @@ try {
     const red = await firstRedTest(copy, testsOf(mutant))
     rmSync(copy, { recursive: true })
     if (!red) survivors++
-    const place = `rule ${mutant.rule}, src/${mutant.file}`
+    const place = `${typeof mutant.rule === 'number' ? 'rule ' : ''}${mutant.rule}, src/${mutant.file}`
     console.log(`${red ? 'killed  ' : 'SURVIVED'} ${place}: ${mutant.breaks}${red ? ` (${red})` : ''}`)
   })
   const seconds = Math.round((performance.now() - begin) / 1000)
