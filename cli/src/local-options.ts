@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
+import { FUNCTION_DEFAULTS } from './environment.ts'
 import { UsageError } from './errors.ts'
 import { numberedMessages, readMessagesFile } from './messages.ts'
 import { MAPPING_DEFAULTS, type RunOptions } from './run.ts'
@@ -20,14 +21,17 @@ export interface LocalFlags {
   window?: number
   concurrency: number
   reportBatchItemFailures: boolean
-  timeout: number
-  memory: number
+  timeout?: number
+  memory?: number
   fdLimit: number
   runtimeClient?: string
   idle: number | 'off'
   watchFailures: number
   quiet?: boolean
   json?: boolean
+  template?: string
+  parameter?: string[]
+  templateFunction?: string
 }
 
 const refuse = (wrong: unknown, message: string) => {
@@ -55,7 +59,7 @@ const checkDescriptors = (limit: number) => {
 
 /** Flags → a run, or a UsageError that says which two do not go together. */
 export const toRunOptions = (handler: string, flags: LocalFlags): RunOptions => {
-  const { queueUrl, endpoint, messages, messagesFile, window, timeout } = flags
+  const { queueUrl, endpoint, messages, messagesFile, window, timeout = FUNCTION_DEFAULTS.timeout / 1000 } = flags
   refuse(process.platform === 'win32', 'this needs a POSIX shell: run it on Linux, on macOS or in WSL')
   const own = queueUrl === undefined
   const ownOnly = { '--port': flags.port, '--fifo': flags.fifo, '--max-receives': flags.maxReceives }
@@ -99,7 +103,7 @@ export const toRunOptions = (handler: string, flags: LocalFlags): RunOptions => 
       file,
       exportName,
       timeout: timeout * 1000,
-      memory: flags.memory,
+      memory: flags.memory ?? FUNCTION_DEFAULTS.memory,
       fdLimit: flags.fdLimit,
       ...(flags.runtimeClient === undefined ? {} : { runtimeClient: flags.runtimeClient }),
     },

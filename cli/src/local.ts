@@ -2,14 +2,17 @@ import { openDisplay, renderLedger } from './display.ts'
 import { InitError, UsageError } from './errors.ts'
 import { type LocalFlags, toRunOptions } from './local-options.ts'
 import { run } from './run.ts'
+import { withTemplate } from './template-flags.ts'
 
 const SAME_SIGNAL_MS = 300
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** `bounded-sqs-batch local`: runs, shows, and answers the exit code. */
-export const local = async (handler: string, flags: LocalFlags): Promise<number> => {
+export const local = async (handler: string, given: LocalFlags): Promise<number> => {
+  const { flags, lines } = await withTemplate(given)
   const options = toRunOptions(handler, flags)
   const display = openDisplay(flags.json ? process.stderr : process.stdout)
+  for (const line of lines) display.log(line)
   const draining = new AbortController()
   const stopping = new AbortController()
   const failures: string[] = []

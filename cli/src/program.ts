@@ -1,6 +1,6 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import type { DoctorFlags } from './doctor/doctor.ts'
 import { FUNCTION_DEFAULTS } from './environment.ts'
-import { local } from './local.ts'
 import type { LocalFlags } from './local-options.ts'
 
 /** Accepts a number in this range, or one of the words. NaN is in no range. */
@@ -14,6 +14,9 @@ const inRange =
     throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most.toLocaleString('en-US')}${or}.`)
   }
 
+/** An option that may be given many times. */
+const collect = (value: string, before: string[] = []) => [...before, value]
+
 const EXAMPLES = `
 Examples:
   10,000 numbered messages through a handler, in batches as large as Lambda makes them
@@ -24,6 +27,8 @@ Examples:
     $ bounded-sqs-batch local src/handler.ts --fifo --messages 1000 --groups 50 --concurrency 4
   What the mapping does when somebody forgot ReportBatchItemFailures
     $ bounded-sqs-batch local src/handler.ts --messages 1000 --no-report-batch-item-failures
+  The batch size, timeouts and redrive policy of a template
+    $ bounded-sqs-batch local src/handler.ts --messages 10000 --template template.yaml
   A queue of ElasticMQ, LocalStack or AWS; nothing is created or purged
     $ bounded-sqs-batch local src/handler.ts --endpoint http://localhost:9324 \\
         --queue-url http://localhost:9324/000000000000/orders
@@ -66,10 +71,14 @@ const localCommand = () =>
     .option('--concurrency <n>', 'invocations at once, each in a process of its own', inRange(1, 100), 1)
     .option('--no-report-batch-item-failures', "ignore the handler's report, as Lambda does without the setting")
     .optionsGroup('Function:')
-    .option('--timeout <s>', 'seconds', inRange(1, 900), FUNCTION_DEFAULTS.timeout / 1000)
-    .option('--memory <mb>', "megabytes of V8's heap", inRange(128, 10_240), FUNCTION_DEFAULTS.memory)
+    .option('--timeout <s>', `seconds (default: ${FUNCTION_DEFAULTS.timeout / 1000})`, inRange(1, 900))
+    .option('--memory <mb>', `megabytes of V8's heap (default: ${FUNCTION_DEFAULTS.memory})`, inRange(128, 10_240))
     .option('--fd-limit <n>', 'hard limit of file descriptors', inRange(32, 1_048_576), FUNCTION_DEFAULTS.fdLimit)
     .option('--runtime-client <command>', 'another client of the Runtime API, such as "npx aws-lambda-ric"')
+    .optionsGroup('Settings from a template (the flags above win):')
+    .option('--template <file>', 'take queue, mapping and function from a SAM or CloudFormation template')
+    .option('--parameter <name=value>', 'a parameter of the template; may be given many times', collect)
+    .option('--template-function <id>', 'which function, or mapping, where the template has several')
     .optionsGroup('Output:')
     .option('--idle <s>', 'end when the queue has been empty so long, or off', inRange(0, 86_400, 'off'), 2)
     .option('--watch-failures <n>', 'show the first so many failures', inRange(0, 1_000_000), 0)
@@ -77,19 +86,62 @@ const localCommand = () =>
     .option('--json', 'the ledger as one JSON object on stdout, everything else on stderr')
     .addHelpText('after', EXAMPLES)
 
+const DOCTOR_EXAMPLES = `
+Examples:
+  A SAM or CloudFormation template, or what cdk synth has made
+    $ bounded-sqs-batch doctor template.yaml --parameter Stage=prod
+  Against the work: bodies of 2 KB, 80 ms a record, 100 at once; warnings fail too
+    $ bounded-sqs-batch doctor template.yaml --body-bytes 2000 --record-ms 80 --strict
+  Annotations in a workflow of GitHub Actions
+    $ bounded-sqs-batch doctor template.yaml --format github
+  A function that is deployed
+    $ bounded-sqs-batch doctor --function orders-prod --region eu-central-1
+
+Exit code: 1 on an error (with --strict, on a warning), 0 when there is none, 2 when it could not read its input or found
+no SQS event source mapping in it.`
+
+const doctorCommand = () =>
+  new Command('doctor')
+    .summary('check the settings that decide whether messages are lost')
+    .description(
+      'Checks the SQS event source mappings of a template, or of a function that is deployed, with their functions, ' +
+        'queues and redrive policies, and lists what it could not check.',
+    )
+    .argument('[template]', 'file of a SAM or CloudFormation template, YAML or JSON')
+    .option('--parameter <name=value>', 'a parameter of the template; may be given many times', collect)
+    .optionsGroup('Instead of a template:')
+    .option('--function <name>', 'a function that is deployed, NAME:ALIAS for the mappings of an alias')
+    .option('--region <region>', "its region; else the SDK's environment variables and profile")
+    .option('--endpoint-url <url>', "where Lambda and SQS answer, for a stand-in; else the SDK's environment variables")
+    .optionsGroup('The work:')
+    .option('--body-bytes <n>', 'bytes of a typical body, to check what fits into 6 MB', inRange(0, 1_048_576))
+    .option('--record-ms <ms>', "milliseconds a record, to check the function's timeout", inRange(1, 900_000))
+    .option('--record-concurrency <n>', 'records at work at once', inRange(1, 10_000), 100)
+    .optionsGroup('Output:')
+    .addOption(new Option('--format <format>', 'how to show it').choices(['table', 'json', 'github']).default('table'))
+    .option('--strict', 'exit with 1 on a warning too')
+    .addHelpText('after', DOCTOR_EXAMPLES)
+
 /** Parses and runs; answers the exit code. Usage errors of the parser are printed by it. */
 export const main = async (argv: readonly string[], version: string): Promise<number> => {
   let code = 0
   const program = new Command('bounded-sqs-batch')
-    .description('Runs handlers of SQS batches on this machine as Lambda would.')
+    .description('Runs handlers of SQS batches on this machine as Lambda would, and checks the settings around them.')
     .version(version)
     .exitOverride()
     .showHelpAfterError('(--help shows what there is)')
   const command = localCommand()
     .copyInheritedSettings(program)
     .action(async (handler: string, flags: LocalFlags) => {
+      const { local } = await import('./local.ts') // with the SDK, which nothing else here waits for
       code = await local(handler, flags)
     })
-  await program.addCommand(command).parseAsync(argv)
+  const second = doctorCommand()
+    .copyInheritedSettings(program)
+    .action(async (template: string | undefined, flags: DoctorFlags) => {
+      const { doctor } = await import('./doctor/doctor.ts')
+      code = await doctor(template, flags)
+    })
+  await program.addCommand(command).addCommand(second).parseAsync(argv)
   return code
 }

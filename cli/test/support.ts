@@ -65,7 +65,7 @@ export const command = (
   {
     env = {},
     during = () => {},
-  }: { env?: Record<string, string>; during?: (child: ReturnType<typeof spawn>) => unknown } = {},
+  }: { env?: Record<string, string | undefined>; during?: (child: ReturnType<typeof spawn>) => unknown } = {},
 ): Promise<Result> => {
   const child = spawn(process.execPath, [BIN, ...args], {
     env: { ...process.env, ...env },

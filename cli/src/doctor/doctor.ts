@@ -1,0 +1,65 @@
+import { UsageError } from '../errors.ts'
+import { check } from './check.ts'
+import { formatGithub, formatJson, formatTable } from './format.ts'
+import { parseParameters, readTemplate } from './from-template.ts'
+import type { Model } from './model.ts'
+
+/** The flags of `doctor` as the parser leaves them: numbers checked, undefined where a flag was not given. */
+export interface DoctorFlags {
+  function?: string
+  region?: string
+  endpointUrl?: string
+  parameter?: string[]
+  bodyBytes?: number
+  recordMs?: number
+  recordConcurrency: number
+  strict?: boolean
+  format: 'table' | 'json' | 'github'
+}
+
+const refuse = (wrong: unknown, message: string) => {
+  if (wrong) throw new UsageError(message)
+}
+
+const read = async (file: string | undefined, flags: DoctorFlags): Promise<Model> => {
+  const { function: name, region, endpointUrl: endpoint, parameter } = flags
+  refuse(file !== undefined && name !== undefined, 'a template and --function do not go together: check one at a time')
+  if (file !== undefined) {
+    refuse(region ?? endpoint, '--region and --endpoint-url need --function: a template is read without AWS')
+    return readTemplate(file, parseParameters(parameter))
+  }
+  refuse(parameter, '--parameter needs a template: what is deployed has its values')
+  if (name === undefined) throw new UsageError('there is nothing to check: give a template, or --function NAME')
+  refuse(name.trim() === '', '--function needs the name of a function')
+  refuse(endpoint !== undefined && !URL.canParse(endpoint), `--endpoint-url ${endpoint} is not a URL`)
+  const { readFunction } = await import('./from-live.ts') // the SDK's clients, which a template need not wait for
+  return readFunction(name, { region, endpoint })
+}
+
+/** Why there is nothing to check: that must not look like a pass. */
+const nothingChecked = ({ file, unread }: Model, name: string | undefined): string => {
+  if (file === undefined) {
+    return `${name} has no SQS event source mapping, so nothing was checked; those of an alias are found with --function NAME:ALIAS`
+  }
+  const [first, ...more] = unread.map((resource) => `${resource.id} (line ${resource.place?.line}): ${resource.unread}`)
+  const also = first === undefined ? '' : `. Not read: ${first}${more.length > 0 ? `, and ${more.length} more` : ''}`
+  return `${file} has no SQS event source mapping, so nothing was checked${also}`
+}
+
+/** `bounded-sqs-batch doctor`: reads, checks, shows, and answers the exit code. */
+export const doctor = async (file: string | undefined, flags: DoctorFlags, today = new Date()): Promise<number> => {
+  const model = await read(file, flags)
+  if (model.mappings.length === 0) throw new UsageError(nothingChecked(model, flags.function))
+  const { bodyBytes, recordMs, recordConcurrency } = flags
+  const findings = check(model, { bodyBytes, recordMs, recordConcurrency, today })
+  const report = { findings, mappings: model.mappings.length }
+  if (flags.format === 'json') console.log(formatJson(report))
+  else if (flags.format === 'github') console.log(formatGithub(report))
+  else {
+    console.log(formatTable(report, process.stdout))
+    if (bodyBytes === undefined) console.log('Not asked for: whether a batch fits into 6 MB (--body-bytes).')
+    if (recordMs === undefined) console.log('Not asked for: whether the timeout holds a batch (--record-ms).')
+  }
+  const failing = flags.strict ? ['error', 'warning'] : ['error']
+  return findings.some(({ severity }) => failing.includes(severity)) ? 1 : 0
+}

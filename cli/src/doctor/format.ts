@@ -1,0 +1,72 @@
+import { styleText } from 'node:util'
+import Table from 'cli-table3'
+import { type Finding, SEVERITIES } from './check.ts'
+import type { Severity } from './rule.ts'
+
+export interface Report {
+  findings: readonly Finding[]
+  /** SQS event source mappings that were looked at. */
+  mappings: number
+}
+
+const COLOURS = { error: 'red', warning: 'yellow', info: 'blue' } as const
+const PIPED_WIDTH = 120
+const NARROWEST = 60
+const WIDEST_LEFT = 34
+
+const plural = (count: number, word: Severity | 'mapping') =>
+  `${count} ${word}${count === 1 || word === 'info' ? '' : 's'}`
+
+/** `2 mappings checked: 1 error, 0 warnings, 3 info`. */
+export const counts = ({ findings, mappings }: Report): string => {
+  const parts = SEVERITIES.map((severity) => {
+    const count = findings.filter((finding) => finding.severity === severity).length
+    return plural(count, severity)
+  })
+  return `${plural(mappings, 'mapping')} checked: ${parts.join(', ')}`
+}
+
+/** Words that are longer than a line are cut into lines: the table would end them with an ellipsis. */
+const breakable = (text: string, width: number) =>
+  text.replaceAll(/\S+/g, (word) => word.match(new RegExp(`.{1,${width}}`, 'gs'))?.join(' ') ?? word)
+
+const where = ({ file, line }: Finding) => (file === undefined ? '' : `${file}:${line}`)
+
+/** For people: a table as wide as the terminal, the gravest first, and the pages behind it. */
+export const formatTable = (report: Report, stream: NodeJS.WriteStream): string => {
+  const { findings } = report
+  const width = Math.max(NARROWEST, Math.min(stream.isTTY ? stream.columns : PIPED_WIDTH, PIPED_WIDTH))
+  const left = Math.min(WIDEST_LEFT, Math.floor(width / 2.5))
+  const right = width - left - 3
+  const cell = (size: number, lines: readonly string[]) =>
+    lines
+      .filter((line) => line !== '')
+      .map((line) => breakable(line, size - 2))
+      .join('\n')
+  const rows = findings.map((finding) => {
+    const { severity, rule, resource, message, fix } = finding
+    const head = styleText([COLOURS[severity], 'bold'], severity, { stream })
+    return [`${head}\n${cell(left, [rule, resource, where(finding)])}`, cell(right, [message, `Fix: ${fix}`])]
+  })
+  const table = new Table({ colWidths: [left, right], wordWrap: true, style: { head: [], border: [] } })
+  table.push(...rows)
+  const sources = [...new Set(findings.map(({ source }) => `  ${source}`))]
+  return [...(rows.length > 0 ? [table.toString()] : []), ...sources, counts(report)].join('\n')
+}
+
+export const formatJson = ({ findings }: Report): string => JSON.stringify({ findings }, undefined, 2)
+
+const data = (text: string) => text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')
+const value = (text: string) => data(text).replaceAll(':', '%3A').replaceAll(',', '%2C')
+const COMMANDS = { error: 'error', warning: 'warning', info: 'notice' } as const
+
+/** Workflow commands of GitHub Actions, which show at the line of the file. */
+export const formatGithub = (report: Report): string =>
+  [
+    ...report.findings.map(({ severity, rule, resource, message, fix, source, file, line }) => {
+      const properties = { ...(file === undefined ? {} : { file, line: String(line) }), title: `${rule}: ${resource}` }
+      const list = Object.entries(properties).map(([key, text]) => `${key}=${value(text)}`)
+      return `::${COMMANDS[severity]} ${list.join(',')}::${data(`${message}\n${fix}\n${source}`)}`
+    }),
+    counts(report),
+  ].join('\n')

@@ -1,0 +1,171 @@
+import {
+  type EventSourceMappingConfiguration,
+  GetFunctionConcurrencyCommand,
+  GetFunctionConfigurationCommand,
+  LambdaClient,
+  paginateListEventSourceMappings,
+} from '@aws-sdk/client-lambda'
+import { GetQueueAttributesCommand, GetQueueUrlCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { oneLine, UsageError } from '../errors.ts'
+import {
+  absent,
+  known,
+  type LambdaFunction,
+  type Mapping,
+  type Model,
+  numberSetting,
+  type Queue,
+  type Redrive,
+  type Setting,
+  unknown,
+  unreadQueue,
+} from './model.ts'
+
+export interface LiveOptions {
+  region?: string | undefined
+  /** Where both Lambda and SQS answer, for a stand-in of AWS; else the SDK's environment variables say. */
+  endpoint?: string | undefined
+}
+
+const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
+
+/** The SDK's error in one line that says what to do. */
+const explain = (error: unknown, name: string): UsageError => {
+  const { name: type = 'Error', message = '', code = '' } = error as { name?: string; message?: string; code?: string }
+  const said = `${type} ${code} ${message}`
+  const unreachable = UNREACHABLE.exec(said)?.[0]
+  if (type === 'ResourceNotFoundException') {
+    return new UsageError(`there is no function ${name}: correct the name, --region, or the account of the credentials`)
+  }
+  if (/Region is missing/.test(said)) return new UsageError('no AWS region is set: give --region, or set AWS_REGION')
+  if (/CredentialsProvider|Could not load credentials/.test(said)) {
+    return new UsageError(
+      'no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+    )
+  }
+  if (unreachable)
+    return new UsageError(`Lambda does not answer (${unreachable}): check --endpoint-url and the network`)
+  return new UsageError(`Lambda refused the call for ${name}: ${oneLine(`${type}: ${message}`)}`)
+}
+
+const reasonOf = (error: unknown) => {
+  const { name = 'Error', message = '' } = error as Partial<Error>
+  return oneLine(/NonExistentQueue|QueueDoesNotExist/.test(name) ? 'there is no such queue' : `${name}: ${message}`)
+}
+
+/** A stand-in of AWS asks for credentials and takes any. */
+const clientOptions = ({ region, endpoint }: LiveOptions) => {
+  const { AWS_ACCESS_KEY_ID, AWS_PROFILE } = process.env
+  const anyWillDo = endpoint !== undefined && !/\.amazonaws\.com/.test(endpoint) && !AWS_ACCESS_KEY_ID && !AWS_PROFILE
+  return {
+    ...(region === undefined ? {} : { region }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(anyWillDo ? { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {}),
+    requestHandler: { connectionTimeout: 5000, requestTimeout: 30_000 },
+  }
+}
+
+/** The SQS event source mappings of a function that is deployed. Rejects with a UsageError where Lambda does not tell. */
+export const readFunction = async (name: string, options: LiveOptions): Promise<Model> => {
+  const lambda = new LambdaClient(clientOptions(options))
+  // A stand-in may name a host in its queue URLs that only it resolves.
+  const sqs = new SQSClient({ ...clientOptions(options), useQueueUrlAsEndpoint: false })
+  try {
+    const read = async () => {
+      const configurations: EventSourceMappingConfiguration[] = []
+      const target = await readConfiguration(lambda, name)
+      for await (const page of paginateListEventSourceMappings({ client: lambda }, { FunctionName: name })) {
+        configurations.push(...(page.EventSourceMappings ?? []))
+      }
+      return { target, configurations }
+    }
+    const { target, configurations } = await read().catch((error) => {
+      throw explain(error, name)
+    })
+    const readQueue = createQueueReader(sqs)
+    const mappings: Mapping[] = []
+    for (const configuration of configurations) {
+      const arn = configuration.EventSourceArn ?? ''
+      if (arn.split(':')[2] === 'sqs') mappings.push(toMapping(configuration, target, await readQueue(arn)))
+    }
+    return { mappings, unread: [] }
+  } finally {
+    lambda.destroy()
+    sqs.destroy()
+  }
+}
+
+const readConfiguration = async (lambda: LambdaClient, name: string): Promise<LambdaFunction> => {
+  const {
+    FunctionName = name,
+    Timeout,
+    MemorySize,
+    Runtime,
+  } = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }))
+  // Concurrency is of the function, whichever alias or version was asked for.
+  const reserved = lambda.send(new GetFunctionConcurrencyCommand({ FunctionName })).then(
+    ({ ReservedConcurrentExecutions: value }) => numberSetting('reservedConcurrency', value),
+    (error): Setting<number> => unknown(reasonOf(error)),
+  )
+  return {
+    id: FunctionName,
+    timeout: numberSetting('timeout', Timeout),
+    memory: numberSetting('memory', MemorySize),
+    runtime: Runtime === undefined ? absent : known<string>(Runtime),
+    reservedConcurrency: await reserved,
+  }
+}
+
+const toMapping = (configuration: EventSourceMappingConfiguration, target: LambdaFunction, queue: Queue): Mapping => ({
+  id: `${target.id}/${queue.id}`,
+  function: target,
+  queue,
+  batchSize: numberSetting('batchSize', configuration.BatchSize),
+  window: numberSetting('window', configuration.MaximumBatchingWindowInSeconds),
+  reports: known(configuration.FunctionResponseTypes?.includes('ReportBatchItemFailures') ?? false),
+  maximumConcurrency: numberSetting('maximumConcurrency', configuration.ScalingConfig?.MaximumConcurrency),
+  provisioned: known(Object.values(configuration.ProvisionedPollerConfig ?? {}).some((value) => value !== undefined)),
+})
+
+/** Reads a queue by its ARN. One that may not be read is no error: it is not checked. */
+const createQueueReader = (sqs: SQSClient) => {
+  const attributesOf = async (arn: string) => {
+    const [, , , , account, name] = arn.split(':')
+    const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account }))
+    const { Attributes = {} } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }))
+    return Attributes
+  }
+  const nameOf = (arn: string) => arn.split(':').at(-1) ?? arn
+
+  const deadLetterQueueOf = async (arn: string): Promise<Redrive['deadLetterQueue']> => {
+    const id = nameOf(arn)
+    try {
+      const { MessageRetentionPeriod } = await attributesOf(arn)
+      return { id, retention: numberSetting('retention', MessageRetentionPeriod) }
+    } catch (error) {
+      return { id, unread: reasonOf(error), retention: unknown(reasonOf(error)) }
+    }
+  }
+  const redriveOf = async (policy: string | undefined): Promise<Setting<Redrive>> => {
+    if (!policy) return absent
+    const { deadLetterTargetArn, maxReceiveCount } = JSON.parse(policy)
+    const deadLetterQueue = await deadLetterQueueOf(String(deadLetterTargetArn))
+    return known({ maxReceiveCount: numberSetting('maxReceiveCount', maxReceiveCount), deadLetterQueue })
+  }
+  return async (arn: string): Promise<Queue> => {
+    const id = nameOf(arn)
+    const fifo = known(arn.endsWith('.fifo'))
+    try {
+      const attributes = await attributesOf(arn)
+      return {
+        id,
+        fifo,
+        visibilityTimeout: numberSetting('visibilityTimeout', attributes.VisibilityTimeout),
+        retention: numberSetting('retention', attributes.MessageRetentionPeriod),
+        redrive: await redriveOf(attributes.RedrivePolicy),
+      }
+    } catch (error) {
+      return { ...unreadQueue(id, reasonOf(error)), fifo }
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import { fitting } from './mapping-rules.ts'
+import { valueIn } from './model.ts'
+import { broken, LAMBDA_GUIDE, numberIn, type Rule, seconds, whole } from './rule.ts'
+import { DEPRECATED, RUNTIMES_SOURCE } from './runtimes.ts'
+
+const SOON_DAYS = 180
+const DAY = 86_400_000
+
+export const FUNCTION_RULES: readonly Rule[] = [
+  {
+    id: 'timeout-below-work',
+    severity: 'warning',
+    why: 'What has not started in time comes back with one receive more.',
+    source: `${LAMBDA_GUIDE}/services-sqs-configure.html`,
+    check: ({ batchSize, queue, function: target }, { recordMs = Number.NaN, recordConcurrency, bodyBytes }) => {
+      const timeout = numberIn(target.timeout) * 1000
+      const most = bodyBytes === undefined ? 10_000 : fitting(bodyBytes)
+      const records = Math.min(numberIn(batchSize), most, valueIn(queue.fifo) ? 10 : 10_000)
+      const drain = Math.min(1000, timeout / 5) // the library's default
+      const needed = Math.ceil(records / recordConcurrency) * recordMs + drain
+      if (!(needed > timeout)) return undefined
+      const what =
+        `A timeout of ${seconds(target.timeout)}, where ${whole(records)} records of ${whole(recordMs)} ms, ` +
+        `${whole(recordConcurrency)} at once, and the drain of ${whole(drain)} ms take ${whole(needed)} ms`
+      const fix = 'Raise Timeout, and VisibilityTimeout with it; or lower BatchSize; or raise the concurrency.'
+      return broken(target, target.timeout, what, fix)
+    },
+  },
+  {
+    id: 'runtime-deprecated',
+    severity: 'warning',
+    why: 'It gets no security patches from then on, and in the end its functions cannot be updated.',
+    source: RUNTIMES_SOURCE,
+    check: ({ function: target }, { today }) => {
+      const runtime = valueIn(target.runtime) ?? ''
+      const date = DEPRECATED.get(runtime)
+      const left = date === undefined ? Number.NaN : (Date.parse(date) - today.getTime()) / DAY
+      if (!(left <= SOON_DAYS)) return undefined
+      const what =
+        left > 0
+          ? `The runtime ${runtime} will be deprecated on ${date}`
+          : `The runtime ${runtime} is deprecated since ${date}`
+      return broken(target, target.runtime, what, 'Move to a newer runtime; for Node.js that is nodejs24.x.')
+    },
+  },
+]

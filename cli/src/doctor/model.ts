@@ -1,0 +1,114 @@
+import type { Place } from '../template/document.ts'
+
+/** A value as far as it can be known: `absent` is known too, and has no default of AWS. A `wrong` one AWS would refuse. */
+export type Setting<T> =
+  | { state: 'known'; value: T; place?: Place | undefined; isDefault?: true }
+  | { state: 'absent'; place?: undefined }
+  | { state: 'unknown'; reason: string; place?: Place | undefined; wrong?: true }
+
+export interface Resource {
+  /** Its logical id in a template, its name where it is live. */
+  id: string
+  place?: Place | undefined
+  /** Why nothing of it is known: it is in another stack, or may not be read. */
+  unread?: string | undefined
+}
+
+export interface Queue extends Resource {
+  fifo: Setting<boolean>
+  /** Seconds. */
+  visibilityTimeout: Setting<number>
+  /** Seconds. */
+  retention: Setting<number>
+  redrive: Setting<Redrive>
+}
+
+export interface Redrive {
+  maxReceiveCount: Setting<number>
+  deadLetterQueue: Resource & { retention: Setting<number> }
+}
+
+export interface LambdaFunction extends Resource {
+  /** Seconds. */
+  timeout: Setting<number>
+  /** Megabytes. */
+  memory: Setting<number>
+  /** Absent for a container image. */
+  runtime: Setting<string>
+  reservedConcurrency: Setting<number>
+}
+
+/** An SQS event source mapping, enabled or not, with what it joins. */
+export interface Mapping extends Resource {
+  batchSize: Setting<number>
+  /** Seconds. */
+  window: Setting<number>
+  /** Whether ReportBatchItemFailures is on. */
+  reports: Setting<boolean>
+  maximumConcurrency: Setting<number>
+  provisioned: Setting<boolean>
+  function: LambdaFunction
+  queue: Queue
+}
+
+/** What was found, and what could not be looked into. */
+export interface Model {
+  file?: string
+  mappings: readonly Mapping[]
+  unread: readonly Resource[]
+}
+
+export const known = <T>(value: T, place?: Place): Setting<T> => ({ state: 'known', value, place })
+export const absent = { state: 'absent' } as const
+export const unknown = (reason: string, place?: Place) => ({ state: 'unknown', reason, place }) as const
+
+/** The value, or undefined where it is not known. */
+export const valueIn = <T>(setting: Setting<T>): T | undefined =>
+  setting.state === 'known' ? setting.value : undefined
+
+/** What AWS takes where nothing is set, and what it accepts; seconds and megabytes. */
+export const LIMITS = {
+  batchSize: { default: 10, least: 1, most: Number.POSITIVE_INFINITY },
+  window: { default: 0, least: 0, most: 300 },
+  timeout: { default: 3, least: 1, most: 900 },
+  memory: { default: 128, least: 128, most: 10_240 },
+  visibilityTimeout: { default: 30, least: 0, most: 43_200 },
+  retention: { default: 345_600, least: 60, most: 1_209_600 },
+  maxReceiveCount: { default: 10, least: 1, most: 1000 },
+  maximumConcurrency: { default: undefined, least: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY },
+  reservedConcurrency: { default: undefined, least: 0, most: Number.POSITIVE_INFINITY },
+} as const
+
+export type Limit = keyof typeof LIMITS
+
+/** A number that AWS would take, its default where there is none, or why it is neither. */
+export const numberSetting = (limit: Limit, value: unknown, place?: Place): Setting<number> => {
+  const { default: standard, least, most } = LIMITS[limit]
+  if (value === undefined) return standard === undefined ? absent : { state: 'known', value: standard, isDefault: true }
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+  const wrong = (reason: string) => ({ ...unknown(reason, place), wrong: true }) as const
+  if (!Number.isInteger(number)) return wrong(`${JSON.stringify(value)} is not a whole number`)
+  if ((number as number) >= least && (number as number) <= most) return known(number as number, place)
+  const range = most === Number.POSITIVE_INFINITY ? `from ${least}` : `${least} to ${most.toLocaleString('en-US')}`
+  return wrong(`${number} is no value that AWS takes (${range})`)
+}
+
+export const unreadFunction = (id: string, unread: string, place?: Place): LambdaFunction => ({
+  id,
+  place,
+  unread,
+  timeout: unknown(unread),
+  memory: unknown(unread),
+  runtime: unknown(unread),
+  reservedConcurrency: unknown(unread),
+})
+
+export const unreadQueue = (id: string, unread: string, place?: Place): Queue => ({
+  id,
+  place,
+  unread,
+  fifo: unknown(unread),
+  visibilityTimeout: unknown(unread),
+  retention: unknown(unread),
+  redrive: unknown(unread),
+})

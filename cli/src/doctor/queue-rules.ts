@@ -1,0 +1,76 @@
+import { type Mapping, type Redrive, valueIn } from './model.ts'
+import { broken, LAMBDA_GUIDE, numberIn, type Rule, SQS_GUIDE, seconds, whole } from './rule.ts'
+
+const CONFIGURE = `${LAMBDA_GUIDE}/services-sqs-configure.html`
+
+/** AWS's advice: six times the function's timeout, plus the batching window. */
+const advised = ({ window, function: target }: Mapping) => 6 * numberIn(target.timeout) + (numberIn(window) || 0)
+const redriveOf = ({ queue }: Mapping): Partial<Redrive> => valueIn(queue.redrive) ?? {}
+const period = (value: number) => (value % 86_400 === 0 ? `${value / 86_400} days` : `${whole(value)} s`)
+
+export const QUEUE_RULES: readonly Rule[] = [
+  {
+    id: 'visibility-below-timeout',
+    severity: 'error',
+    why: 'Lambda refuses it: a message would come back while the function is still at work on it.',
+    source: CONFIGURE,
+    check: (mapping) => {
+      const { visibilityTimeout } = mapping.queue
+      const { timeout } = mapping.function
+      if (!(numberIn(visibilityTimeout) < numberIn(timeout))) return undefined
+      const what = `A visibility timeout (${seconds(visibilityTimeout)}) below the function's timeout (${seconds(timeout)})`
+      return broken(mapping.queue, visibilityTimeout, what, `Set VisibilityTimeout to ${advised(mapping)}.`)
+    },
+  },
+  {
+    id: 'visibility-headroom',
+    severity: 'warning',
+    why: 'Lambda needs the rest to try a batch again when the function is throttled; without it messages come back with one receive more.',
+    source: CONFIGURE,
+    check: (mapping) => {
+      const { visibilityTimeout } = mapping.queue
+      const { timeout } = mapping.function
+      if (!(numberIn(visibilityTimeout) < advised(mapping))) return undefined
+      const what =
+        `A visibility timeout (${seconds(visibilityTimeout)}) below 6 times the function's timeout (${seconds(timeout)}) ` +
+        `plus the batching window (${seconds(mapping.window)})`
+      return broken(mapping.queue, visibilityTimeout, what, `Set VisibilityTimeout to ${advised(mapping)}.`)
+    },
+  },
+  {
+    id: 'no-redrive-policy',
+    severity: 'warning',
+    why: 'A message that always fails comes back until the queue drops it for its age.',
+    source: CONFIGURE,
+    check: ({ queue }) => {
+      if (queue.redrive.state !== 'absent') return undefined
+      const fix = 'Give it a RedrivePolicy with a dead-letter queue and a maxReceiveCount of 5 or more.'
+      return broken(queue, queue.redrive, 'A queue without a redrive policy', fix)
+    },
+  },
+  {
+    id: 'max-receive-count',
+    severity: 'warning',
+    why: 'Throttling and batches that were cut short count as receives too: good messages would be dead-lettered.',
+    source: CONFIGURE,
+    check: (mapping) => {
+      const { maxReceiveCount } = redriveOf(mapping)
+      if (!maxReceiveCount || !(numberIn(maxReceiveCount) < 5)) return undefined
+      const what = `A maxReceiveCount of ${numberIn(maxReceiveCount)}`
+      return broken(mapping.queue, maxReceiveCount, what, 'Set maxReceiveCount to 5 or more.')
+    },
+  },
+  {
+    id: 'dead-letter-retention',
+    severity: 'warning',
+    why: 'On a standard queue the time that a message spent in the source counts: it may be gone before anybody looks.',
+    source: `${SQS_GUIDE}/setting-up-dead-letter-queue-retention.html`,
+    check: (mapping) => {
+      const { deadLetterQueue: target } = redriveOf(mapping)
+      const [source, kept] = [numberIn(mapping.queue.retention), numberIn(target?.retention)]
+      if (!target || !(kept <= source)) return undefined
+      const what = `A dead-letter queue that keeps messages for ${period(kept)}, no longer than its source (${period(source)})`
+      return broken(target, target.retention, what, 'Set its MessageRetentionPeriod to 1209600, 14 days.')
+    },
+  },
+]

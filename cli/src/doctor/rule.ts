@@ -1,0 +1,58 @@
+import type { Place } from '../template/document.ts'
+import type { Mapping, Resource, Setting } from './model.ts'
+
+export type Severity = 'error' | 'warning' | 'info'
+
+export interface CheckOptions {
+  /** Bytes of a typical body. Undefined: what fits into 6 MB is not checked. */
+  bodyBytes?: number | undefined
+  /** Milliseconds that the handler takes for a record. Undefined: the function's timeout is not checked against it. */
+  recordMs?: number | undefined
+  /** Records that the handler works on at once. */
+  recordConcurrency: number
+  today: Date
+}
+
+/** What is wrong, where, and what to do about it. */
+export interface Broken {
+  resource: Resource
+  /** The setting to change: it gives one finding, however many rules and mappings meet it. */
+  setting?: Setting<unknown> | undefined
+  place?: Place | undefined
+  what: string
+  fix: string
+}
+
+export interface Rule {
+  id: string
+  severity: Severity
+  /** Why it matters, in one sentence. */
+  why: string
+  /** Where AWS says so. */
+  source: string
+  /** `siblings` are all mappings to the same function, this one included. */
+  check: (mapping: Mapping, options: CheckOptions, siblings: readonly Mapping[]) => Broken | undefined
+}
+
+export const LAMBDA_GUIDE = 'https://docs.aws.amazon.com/lambda/latest/dg'
+export const SQS_GUIDE = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide'
+
+/** The number, or NaN where none is known: every comparison with it is false, so no rule fires. */
+export const numberIn = (setting: Setting<number> | undefined): number =>
+  setting?.state === 'known' ? setting.value : Number.NaN
+
+export const whole = (value: number) => value.toLocaleString('en-US')
+
+/** `30 s`, and whether nobody chose it. */
+export const seconds = (setting: Setting<number>): string => {
+  if (setting.state !== 'known') return 'not known'
+  return `${whole(setting.value)} s${setting.isDefault ? ', the default' : ''}`
+}
+
+export const broken = (resource: Resource, setting: Setting<unknown>, what: string, fix: string): Broken => ({
+  resource,
+  setting,
+  place: setting.place ?? resource.place,
+  what,
+  fix,
+})

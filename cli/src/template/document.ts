@@ -1,0 +1,167 @@
+import { readFile } from 'node:fs/promises'
+import { type DocumentNode, parse as parseJson, type ValueNode } from '@humanwhocodes/momoa'
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument, type ScalarTag } from 'yaml'
+import { UsageError } from '../errors.ts'
+
+/** Line and column, from 1. A value under a key has the place of the key. */
+export interface Place {
+  line: number
+  column: number
+}
+
+export type Node =
+  | { kind: 'scalar'; value: string | number | boolean | null; place: Place }
+  | { kind: 'list'; items: readonly Node[]; place: Place }
+  | { kind: 'map'; entries: ReadonlyMap<string, Node>; place: Place }
+
+/** Deeper than any template, and shallow enough for every function that walks one. */
+const DEEPEST = 200
+
+const refuse = (file: string, { line, column }: Place, what: string): never => {
+  throw new UsageError(`${file}:${line}:${column}: ${what}`)
+}
+
+const read = async (file: string): Promise<string> => {
+  try {
+    return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') throw new UsageError(`there is no file ${file}`)
+    throw new UsageError(code === 'EISDIR' ? `${file} is not a file` : `${file} cannot be read (${code})`)
+  }
+}
+
+/** Reads a template as CloudFormation does: text that starts with a brace is JSON, all other is YAML 1.1. */
+export const readDocument = async (file: string): Promise<Node> => {
+  const text = await read(file)
+  if (text.trim() === '') throw new UsageError(`${file}:1:1: the file is empty`)
+  try {
+    return text.trimStart().startsWith('{') ? fromJson(file, text) : fromYaml(file, text)
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(`${file}: it is nested too deeply to be a template`)
+    throw error
+  }
+}
+
+const set = (file: string, entries: Map<string, Node>, key: string, value: Node) => {
+  if (entries.has(key)) refuse(file, value.place, `the key ${key} is there twice`)
+  entries.set(key, value)
+}
+
+const TOKENS = { LBrace: '{', RBrace: '}', LBracket: '[', RBracket: ']', Comma: 'comma', Colon: 'colon' }
+/** The parser's message with characters for its names of them, and without the place. */
+const inWords = (message: string) =>
+  Object.entries(TOKENS)
+    .reduce((text, [name, character]) => text.replace(`token ${name} `, `${character} `), message)
+    .replace(/\.? \(\d+:\d+\)$/, '')
+
+const fromJson = (file: string, text: string): Node => {
+  const convert = (node: ValueNode, place: Place, depth = 0): Node => {
+    if (depth > DEEPEST) refuse(file, place, `nested deeper than ${DEEPEST} levels`)
+    if (node.type === 'Object') {
+      const entries = new Map<string, Node>()
+      for (const { name, value } of node.members) {
+        const key = name.type === 'String' ? name.value : name.name
+        set(file, entries, key, convert(value, name.loc.start, depth + 1))
+      }
+      return { kind: 'map', entries, place }
+    }
+    if (node.type === 'Array') {
+      const items = node.elements.map(({ value }) => convert(value, value.loc.start, depth + 1))
+      return { kind: 'list', items, place }
+    }
+    const value = 'value' in node ? node.value : null
+    return { kind: 'scalar', value, place }
+  }
+  const parse = (): DocumentNode => {
+    try {
+      return parseJson(text, { mode: 'json' })
+    } catch (error) {
+      if (error instanceof RangeError) throw error
+      const { line = 1, column = 1, message } = error as Error & Partial<Place>
+      return refuse(file, { line, column }, `not valid JSON: ${inWords(message)}`)
+    }
+  }
+  const { body } = parse()
+  return convert(body, body.loc.start)
+}
+
+/** CloudFormation's short forms; a tag that is not among them is left to the resolver, which does not know it. */
+const SHORT = (
+  'And Base64 Cidr Condition Equals FindInMap ForEach GetAtt GetAZs If ImportValue Join Length Not Or Ref Select ' +
+  'Split Sub ToJsonString Transform'
+).split(' ')
+const LONG = new Map(SHORT.map((name) => [`!${name}`, /^(Ref|Condition)$/.test(name) ? name : `Fn::${name}`]))
+const TAGS = SHORT.flatMap((name) => {
+  const tag = `!${name}`
+  const keep = { tag, resolve: (value: unknown) => value }
+  return [keep, { ...keep, collection: 'seq' }, { ...keep, collection: 'map' }]
+}) as ScalarTag[]
+
+const fromYaml = (file: string, text: string): Node => {
+  const lines = new LineCounter()
+  // Duplicate keys are looked for below: the parser's own search takes quadratic time.
+  const document = parseDocument(text, {
+    version: '1.1',
+    customTags: TAGS,
+    lineCounter: lines,
+    uniqueKeys: false,
+    prettyErrors: false,
+  })
+  const placeOf = (offset = 0): Place => {
+    const { line, col } = lines.linePos(offset)
+    return { line, column: col }
+  }
+  const [error] = document.errors
+  if (error) {
+    const { code, message } = error
+    if (code === 'RESOURCE_EXHAUSTION') throw new RangeError(message)
+    const what = code === 'MULTIPLE_DOCS' ? 'there is more than one document in it' : message
+    refuse(file, placeOf(error.pos[0]), `not valid YAML: ${what}`)
+  }
+
+  const anchors = new Map<string, Node>()
+  const plain = (node: ParsedNode | null, place: Place, depth: number): Node => {
+    if (node === null) return { kind: 'scalar', value: null, place }
+    if (isAlias(node)) {
+      return anchors.get(node.source) ?? refuse(file, place, `nothing before it is anchored as &${node.source}`)
+    }
+    if (isSeq(node)) {
+      const items = (node.items as (ParsedNode | null)[]).map((item) =>
+        convert(item, placeOf(item?.range[0] ?? node.range[0]), depth + 1),
+      )
+      return { kind: 'list', items, place }
+    }
+    if (isMap<ParsedNode, ParsedNode | null>(node)) {
+      const entries = new Map<string, Node>()
+      const merged: Node[] = []
+      for (const { key, value } of node.items) {
+        const name = isScalar(key) ? (key.source ?? String(key.value)) : ''
+        const at = placeOf(key.range[0])
+        const child = convert(value, at, depth + 1)
+        if (name === '<<') merged.push(...(child.kind === 'list' ? child.items : [child]))
+        else set(file, entries, name, child)
+      }
+      for (const map of merged) {
+        if (map.kind !== 'map') return refuse(file, place, 'a merge key (<<) takes a map')
+        for (const [name, child] of map.entries) if (!entries.has(name)) entries.set(name, child)
+      }
+      return { kind: 'map', entries, place }
+    }
+    const { value, source } = node
+    return { kind: 'scalar', value: isPlain(value) ? value : (source ?? ''), place } // a date as it is written
+  }
+  const convert = (node: ParsedNode | null, place: Place, depth: number): Node => {
+    if (depth > DEEPEST) refuse(file, place, `nested deeper than ${DEEPEST} levels`)
+    const value = plain(node, place, depth)
+    const tag = node && 'tag' in node && typeof node.tag === 'string' && node.tag.startsWith('!') ? node.tag : undefined
+    const name = tag && (LONG.get(tag) ?? tag)
+    const result: Node = name ? { kind: 'map', entries: new Map([[name, value]]), place } : value
+    if (node && 'anchor' in node && node.anchor) anchors.set(node.anchor, result)
+    return result
+  }
+  return convert(document.contents as ParsedNode | null, { line: 1, column: 1 }, 0)
+}
+
+const isPlain = (value: unknown): value is string | number | boolean | null =>
+  value === null || ['string', 'number', 'boolean'].includes(typeof value)

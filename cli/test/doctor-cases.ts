@@ -1,0 +1,340 @@
+import type { CheckOptions } from '../src/doctor/rule.ts'
+import { type Change, DAY, getAtt } from './doctor-support.ts'
+
+const policy = (maxReceiveCount: unknown) => ({
+  RedrivePolicy: { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount },
+})
+export const fifo = (change: Change): Change => ({
+  ...change,
+  mapping: { BatchSize: 10, MaximumBatchingWindowInSeconds: undefined, ...change.mapping },
+  queue: { FifoQueue: true, ...change.queue },
+  dead: { FifoQueue: true, MessageRetentionPeriod: 14 * DAY },
+})
+export const concurrency = (MaximumConcurrency: number) => ({ ScalingConfig: { MaximumConcurrency } })
+const provisioned = { ProvisionedPollerConfig: { MinimumPollers: 2 } }
+
+export interface Case {
+  title: string
+  change?: Change
+  options?: Partial<CheckOptions>
+  /** All that is found, in order: rule and resource, where `mapping` is the mapping. */
+  found: string[]
+}
+
+/** Beside each template that breaks a rule, the one next to it that keeps it. */
+export const CASES: Case[] = [
+  { title: 'a template in which nothing is wrong', found: [] },
+
+  {
+    title: 'no FunctionResponseTypes',
+    change: { mapping: { FunctionResponseTypes: undefined } },
+    found: ['report-batch-item-failures mapping'],
+  },
+  {
+    title: 'empty FunctionResponseTypes',
+    change: { mapping: { FunctionResponseTypes: [] } },
+    found: ['report-batch-item-failures mapping'],
+  },
+  {
+    title: 'FunctionResponseTypes with another spelling',
+    change: { mapping: { FunctionResponseTypes: ['reportBatchItemFailures'] } },
+    found: ['report-batch-item-failures mapping'],
+  },
+  {
+    title: 'no FunctionResponseTypes on a mapping that is off',
+    change: { mapping: { FunctionResponseTypes: undefined, Enabled: false } },
+    found: ['report-batch-item-failures mapping'],
+  },
+
+  {
+    title: 'a visibility timeout a second below the timeout',
+    change: { queue: { VisibilityTimeout: 29 } },
+    found: ['visibility-below-timeout Queue'],
+  },
+  {
+    title: "SQS's 30 s below the timeout",
+    change: { queue: { VisibilityTimeout: undefined }, function: { Timeout: 31 } },
+    found: ['visibility-below-timeout Queue'],
+  },
+  {
+    title: "Lambda's 3 s above the visibility timeout",
+    change: { queue: { VisibilityTimeout: 2 }, function: { Timeout: undefined } },
+    found: ['visibility-below-timeout Queue'],
+  },
+  {
+    title: 'a visibility timeout of just the timeout',
+    change: { queue: { VisibilityTimeout: 30 } },
+    found: ['visibility-headroom Queue'],
+  },
+  {
+    title: 'a visibility timeout a second below six timeouts and the window',
+    change: { queue: { VisibilityTimeout: 184 } },
+    found: ['visibility-headroom Queue'],
+  },
+  { title: 'six timeouts and the window', change: { queue: { VisibilityTimeout: 185 } }, found: [] },
+  {
+    title: 'six timeouts without a window',
+    change: {
+      queue: { VisibilityTimeout: 180 },
+      mapping: { BatchSize: 10, MaximumBatchingWindowInSeconds: undefined },
+    },
+    found: [],
+  },
+  {
+    title: "SQS's 30 s over Lambda's 3 s",
+    change: {
+      queue: { VisibilityTimeout: undefined },
+      function: { Timeout: undefined },
+      mapping: { BatchSize: 10, MaximumBatchingWindowInSeconds: undefined },
+    },
+    found: [],
+  },
+
+  {
+    title: 'eleven records without a window',
+    change: { mapping: { BatchSize: 11, MaximumBatchingWindowInSeconds: undefined } },
+    found: ['batch-needs-window mapping'],
+  },
+  {
+    title: 'ten thousand records with a window of 0',
+    change: { mapping: { BatchSize: 10_000, MaximumBatchingWindowInSeconds: 0 } },
+    found: ['batch-needs-window mapping'],
+  },
+  {
+    title: 'eleven records with a window of 1 s',
+    change: { mapping: { BatchSize: 11, MaximumBatchingWindowInSeconds: 1 } },
+    found: [],
+  },
+  {
+    title: 'the default of ten records without a window',
+    change: { mapping: { BatchSize: undefined, MaximumBatchingWindowInSeconds: undefined } },
+    found: [],
+  },
+  { title: '10,001 records', change: { mapping: { BatchSize: 10_001 } }, found: ['batch-size mapping'] },
+  {
+    title: '10,001 records without a window',
+    change: { mapping: { BatchSize: 10_001, MaximumBatchingWindowInSeconds: undefined } },
+    found: ['batch-size mapping'],
+  },
+  { title: '10,000 records', change: { mapping: { BatchSize: 10_000 } }, found: [] },
+
+  { title: 'ten records on a FIFO queue', change: fifo({}), found: ['fifo-parallelism mapping'] },
+  {
+    title: 'eleven records on a FIFO queue',
+    change: fifo({ mapping: { BatchSize: 11 } }),
+    found: ['fifo-batch-size mapping', 'fifo-parallelism mapping'],
+  },
+  {
+    title: '20,000 records on a FIFO queue',
+    change: fifo({ mapping: { BatchSize: 20_000 } }),
+    found: ['fifo-batch-size mapping', 'fifo-parallelism mapping'],
+  },
+  {
+    title: 'a window on a FIFO queue',
+    change: fifo({ mapping: { MaximumBatchingWindowInSeconds: 1 } }),
+    found: ['fifo-window mapping', 'fifo-parallelism mapping'],
+  },
+  {
+    title: 'a window of 0 on a FIFO queue',
+    change: fifo({ mapping: { MaximumBatchingWindowInSeconds: 0 } }),
+    found: ['fifo-parallelism mapping'],
+  },
+  {
+    title: 'a FIFO queue by its name',
+    change: fifo({ mapping: { BatchSize: 11 }, queue: { QueueName: 'orders.fifo', FifoQueue: undefined } }),
+    found: ['fifo-batch-size mapping', 'fifo-parallelism mapping'],
+  },
+
+  { title: 'a maximum concurrency of 1', change: { mapping: concurrency(1) }, found: ['concurrency-range mapping'] },
+  {
+    title: 'a maximum concurrency of 1,001',
+    change: { mapping: concurrency(1001) },
+    found: ['concurrency-range mapping'],
+  },
+  {
+    title: 'a negative maximum concurrency',
+    change: { mapping: concurrency(-1) },
+    found: ['concurrency-range mapping'],
+  },
+  { title: 'a maximum concurrency of 2', change: { mapping: concurrency(2) }, found: [] },
+  { title: 'a maximum concurrency of 1,000', change: { mapping: concurrency(1000) }, found: [] },
+  {
+    title: 'a maximum concurrency out of range, and above the reserved concurrency',
+    change: { mapping: concurrency(1001), function: { ReservedConcurrentExecutions: 5 } },
+    found: ['concurrency-range mapping'],
+  },
+  {
+    title: 'a maximum concurrency one above the reserved concurrency',
+    change: { mapping: concurrency(6), function: { ReservedConcurrentExecutions: 5 } },
+    found: ['concurrency-above-reserved Handler'],
+  },
+  {
+    title: 'a maximum concurrency of the reserved concurrency',
+    change: { mapping: concurrency(5), function: { ReservedConcurrentExecutions: 5 } },
+    found: [],
+  },
+  {
+    title: 'a maximum concurrency in provisioned mode',
+    change: { mapping: { ...concurrency(5), ...provisioned } },
+    found: ['concurrency-and-provisioned mapping'],
+  },
+  {
+    title: 'a maximum concurrency of 1 in provisioned mode',
+    change: { mapping: { ...concurrency(1), ...provisioned }, function: { ReservedConcurrentExecutions: 0 } },
+    found: ['concurrency-and-provisioned mapping'],
+  },
+  {
+    title: 'a maximum concurrency in provisioned mode, above the reserved concurrency',
+    change: { mapping: { ...concurrency(6), ...provisioned }, function: { ReservedConcurrentExecutions: 5 } },
+    found: ['concurrency-and-provisioned mapping'],
+  },
+  {
+    title: 'a maximum concurrency of 1 beside one that is reserved',
+    change: { mapping: concurrency(1), function: { ReservedConcurrentExecutions: 0 } },
+    found: ['concurrency-range mapping'],
+  },
+  {
+    title: 'provisioned mode without anything in it',
+    change: { mapping: { ...concurrency(5), ProvisionedPollerConfig: {} } },
+    found: [],
+  },
+  { title: 'provisioned mode', change: { mapping: provisioned }, found: [] },
+
+  { title: 'no redrive policy', change: { queue: { RedrivePolicy: undefined } }, found: ['no-redrive-policy Queue'] },
+  { title: 'a maxReceiveCount of 4', change: { queue: policy(4) }, found: ['max-receive-count Queue'] },
+  { title: "a maxReceiveCount of '4'", change: { queue: policy('4') }, found: ['max-receive-count Queue'] },
+  { title: 'a maxReceiveCount of 6', change: { queue: policy(6) }, found: [] },
+  {
+    title: 'a dead-letter queue that keeps messages as long as the source',
+    change: { dead: { MessageRetentionPeriod: undefined } },
+    found: ['dead-letter-retention Dead'],
+  },
+  {
+    title: 'a dead-letter queue that keeps messages less long than the source',
+    change: { dead: { MessageRetentionPeriod: DAY } },
+    found: ['dead-letter-retention Dead'],
+  },
+  {
+    title: "a dead-letter queue that keeps messages SQS's 4 days, a second longer than the source",
+    change: { dead: { MessageRetentionPeriod: undefined }, queue: { MessageRetentionPeriod: 4 * DAY - 1 } },
+    found: [],
+  },
+  {
+    title: "a dead-letter queue that keeps messages SQS's 4 days, as long as the source",
+    change: { dead: { MessageRetentionPeriod: undefined }, queue: { MessageRetentionPeriod: 4 * DAY } },
+    found: ['dead-letter-retention Dead'],
+  },
+  {
+    title: "a dead-letter queue that keeps messages a second longer than SQS's 4 days",
+    change: { dead: { MessageRetentionPeriod: 4 * DAY + 1 } },
+    found: [],
+  },
+  {
+    title: 'a dead-letter queue that keeps messages a second longer than the source',
+    change: { dead: { MessageRetentionPeriod: DAY + 1 }, queue: { MessageRetentionPeriod: DAY } },
+    found: [],
+  },
+
+  {
+    title: 'a batch of one record more than fits into 6 MB',
+    change: { mapping: { BatchSize: 7768 } },
+    options: { bodyBytes: 100 },
+    found: ['batch-over-payload mapping'],
+  },
+  {
+    title: 'a batch that just fits into 6 MB',
+    change: { mapping: { BatchSize: 7767 } },
+    options: { bodyBytes: 100 },
+    found: [],
+  },
+  {
+    title: 'a batch over 10,000, which cannot fit either',
+    change: { mapping: { BatchSize: 10_001 } },
+    options: { bodyBytes: 100 },
+    found: ['batch-size mapping'],
+  },
+  {
+    title: 'a batch that needs a window, and cannot fit either',
+    change: { mapping: { BatchSize: 10_000, MaximumBatchingWindowInSeconds: undefined } },
+    options: { bodyBytes: 100 },
+    found: ['batch-needs-window mapping'],
+  },
+
+  {
+    title: 'a timeout a millisecond too short for the batch and the drain of 1,000 ms',
+    change: { mapping: { BatchSize: 101 } },
+    options: { recordMs: 14_501 },
+    found: ['timeout-below-work Handler'],
+  },
+  {
+    title: 'a timeout that just holds the batch and the drain of 1,000 ms',
+    change: { mapping: { BatchSize: 101 } },
+    options: { recordMs: 14_500 },
+    found: [],
+  },
+  {
+    title: 'the drain of a short timeout is a fifth of it',
+    change: { function: { Timeout: 2 } },
+    options: { recordMs: 1601 },
+    found: ['timeout-below-work Handler'],
+  },
+  {
+    title: 'a short timeout that just holds its batch',
+    change: { function: { Timeout: 2 } },
+    options: { recordMs: 1600 },
+    found: [],
+  },
+  {
+    title: 'a batch that Lambda refuses on FIFO is not held against the timeout as well',
+    change: fifo({ mapping: { BatchSize: 10_000 } }),
+    options: { recordMs: 1000 },
+    found: ['fifo-batch-size mapping', 'fifo-parallelism mapping'],
+  },
+  {
+    title: 'one record at a time',
+    options: { recordMs: 300, recordConcurrency: 1 },
+    found: ['timeout-below-work Handler'],
+  },
+  {
+    title: 'a batch that cannot fill is not held against the timeout as well',
+    change: { mapping: { BatchSize: 10_000 } },
+    options: { bodyBytes: 1_000_000, recordMs: 1000 },
+    found: ['batch-over-payload mapping'],
+  },
+
+  {
+    title: 'a runtime that is deprecated',
+    change: { function: { Runtime: 'nodejs20.x' } },
+    found: ['runtime-deprecated Handler'],
+  },
+  {
+    title: 'a runtime on the day of its deprecation',
+    change: { function: { Runtime: 'nodejs22.x' } },
+    options: { today: new Date('2027-04-30') },
+    found: ['runtime-deprecated Handler'],
+  },
+  {
+    title: 'a runtime 180 days before its deprecation',
+    change: { function: { Runtime: 'nodejs22.x' } },
+    options: { today: new Date('2026-11-01') },
+    found: ['runtime-deprecated Handler'],
+  },
+  {
+    title: 'a runtime 181 days before its deprecation',
+    change: { function: { Runtime: 'nodejs22.x' } },
+    options: { today: new Date('2026-10-31') },
+    found: [],
+  },
+  {
+    title: 'a runtime of another language that is deprecated',
+    change: { function: { Runtime: 'python3.9' } },
+    found: ['runtime-deprecated Handler'],
+  },
+  { title: 'a preview has no date', change: { function: { Runtime: 'nodejs26.x' } }, found: ['not-checked Handler'] },
+  { title: 'a runtime nobody knows', change: { function: { Runtime: 'cobol1.x' } }, found: ['not-checked Handler'] },
+  {
+    title: 'a container image has no runtime',
+    change: { function: { Runtime: undefined, PackageType: 'Image' } },
+    found: [],
+  },
+]

@@ -1,0 +1,298 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { buildApp } from 'fauxqs'
+import { type Test, test } from 'tap'
+import { DAY } from './doctor-support.ts'
+import { command } from './support.ts'
+
+const ACCOUNT = '000000000000'
+const arn = (name: string) => `arn:aws:sqs:us-east-1:${ACCOUNT}:${name}`
+const ENV = {
+  AWS_REGION: 'us-east-1',
+  AWS_ACCESS_KEY_ID: 'x',
+  AWS_SECRET_ACCESS_KEY: 'x',
+  AWS_EC2_METADATA_DISABLED: 'true',
+  AWS_MAX_ATTEMPTS: '1',
+}
+
+const listen = async (
+  t: Test,
+  answer: (request: IncomingMessage) => { status?: number; type?: string; body: unknown },
+) => {
+  const requests: string[] = []
+  const server = createServer((request, response) => {
+    requests.push(`${request.method} ${request.url}`)
+    const { status = 200, type, body } = answer(request)
+    response.writeHead(status, { 'content-type': 'application/json', ...(type ? { 'x-amzn-errortype': type } : {}) })
+    response.end(JSON.stringify(body))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(() => server.close())
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests }
+}
+
+/** As AWS's documentation shows the answers of GetFunctionConfiguration and ListEventSourceMappings. */
+const FUNCTION = {
+  FunctionName: 'orders',
+  FunctionArn: `arn:aws:lambda:us-east-1:${ACCOUNT}:function:orders`,
+  Runtime: 'provided.al2023',
+  Role: `arn:aws:iam::${ACCOUNT}:role/orders`,
+  Handler: 'index.handler',
+  CodeSize: 5_797_206,
+  Description: '',
+  Timeout: 30,
+  MemorySize: 256,
+  LastModified: '2026-09-24T18:20:35.054+0000',
+  CodeSha256: 'U+zDvK+jhN4mPXCcFYGTbRxEqQxGyf3gUzSQ7zUwsOo=',
+  Version: '$LATEST',
+  TracingConfig: { Mode: 'PassThrough' },
+  RevisionId: '88ebe1e1-bfdf-4dc3-84de-3017268fa1ff',
+  State: 'Active',
+  LastUpdateStatus: 'Successful',
+  PackageType: 'Zip',
+  Architectures: ['arm64'],
+}
+const mapping = (name: string, changes: Record<string, unknown> = {}) => ({
+  UUID: 'a1b2c3d4-5678-90ab-cdef-11111EXAMPLE',
+  BatchSize: 100,
+  MaximumBatchingWindowInSeconds: 5,
+  EventSourceArn: arn(name),
+  FunctionArn: FUNCTION.FunctionArn,
+  LastModified: 1_569_284_520.333,
+  State: 'Enabled',
+  StateTransitionReason: 'USER_INITIATED',
+  FunctionResponseTypes: ['ReportBatchItemFailures'],
+  ...changes,
+})
+
+interface Lambda {
+  pages?: unknown[][]
+  configuration?: Record<string, unknown>
+  reserved?: number | 'denied'
+}
+
+/** Lambda's REST API on loopback, for one function. */
+const lambda = (t: Test, { pages = [[mapping('orders')]], configuration = {}, reserved }: Lambda = {}) =>
+  listen(t, ({ url = '' }) => {
+    const { pathname, searchParams } = new URL(decodeURIComponent(url), 'http://lambda')
+    if (/^\/2015-03-31\/functions\/orders(:live)?\/configuration$/.test(pathname)) {
+      return { body: { ...FUNCTION, ...configuration } }
+    }
+    if (pathname === '/2019-09-30/functions/orders/concurrency') {
+      if (reserved !== 'denied')
+        return { body: reserved === undefined ? {} : { ReservedConcurrentExecutions: reserved } }
+      return { status: 403, type: 'AccessDeniedException', body: { Message: 'not authorized' } }
+    }
+    if (/^\/2015-03-31\/event-source-mappings\/?$/.test(pathname)) {
+      const page = Number(searchParams.get('Marker') ?? 0)
+      const more = page + 1 < pages.length ? { NextMarker: String(page + 1) } : {}
+      return { body: { EventSourceMappings: pages[page], ...more } }
+    }
+    const name = /functions\/([^/]+)/.exec(pathname)?.[1]
+    const Message = `Function not found: arn:aws:lambda:us-east-1:${ACCOUNT}:function:${name}`
+    return { status: 404, type: 'ResourceNotFoundException', body: { Type: 'User', Message } }
+  })
+
+/** SQS over its wire protocol, with queues of these attributes. */
+const sqs = async (t: Test, queues: Record<string, Record<string, string>>) => {
+  const app = buildApp({ logger: false })
+  const endpoint = await app.listen({ port: 0, host: '127.0.0.1' })
+  t.teardown(() => app.close())
+  const credentials = { accessKeyId: 'x', secretAccessKey: 'x' }
+  const client = new SQSClient({ endpoint, region: 'us-east-1', credentials })
+  for (const [QueueName, Attributes] of Object.entries(queues)) {
+    await client.send(new CreateQueueCommand({ QueueName, Attributes }))
+  }
+  client.destroy()
+  return endpoint
+}
+const redrive = (name: string, maxReceiveCount = 5) => ({
+  RedrivePolicy: JSON.stringify({ deadLetterTargetArn: arn(name), maxReceiveCount }),
+})
+const QUEUES = {
+  'orders-dead': { MessageRetentionPeriod: String(14 * DAY) },
+  orders: { VisibilityTimeout: '185', ...redrive('orders-dead') },
+}
+
+const doctor = async (t: Test, functions: Lambda, queues: Record<string, Record<string, string>>, name = 'orders') => {
+  const { url, requests } = await lambda(t, functions)
+  const env = { ...ENV, AWS_ENDPOINT_URL_LAMBDA: url, AWS_ENDPOINT_URL_SQS: await sqs(t, queues) }
+  const { code, stdout, stderr } = await command(['doctor', '--function', name, '--format', 'json'], { env })
+  const findings: Record<string, string>[] = stdout === '' ? [] : JSON.parse(stdout).findings
+  return { code, stderr, requests, findings, ids: findings.map(({ rule, resource }) => `${rule} ${resource}`) }
+}
+
+test('a function in which nothing is wrong', async (t) => {
+  const { code, stderr, ids, requests } = await doctor(t, {}, QUEUES)
+  t.strictSame([code, stderr, ids], [0, '', []])
+  t.strictSame(requests, [
+    'GET /2015-03-31/functions/orders/configuration',
+    'GET /2019-09-30/functions/orders/concurrency',
+    'GET /2015-03-31/event-source-mappings?FunctionName=orders',
+  ])
+})
+
+test('everything that can be wrong is read from the answers', async (t) => {
+  const { code, findings, ids } = await doctor(
+    t,
+    {
+      configuration: { Timeout: 60, Runtime: 'nodejs18.x' },
+      reserved: 8,
+      pages: [
+        [mapping('orders', { FunctionResponseTypes: [], BatchSize: 20_000 })],
+        [
+          mapping('stream', {
+            EventSourceArn: `arn:aws:kinesis:us-east-1:${ACCOUNT}:stream/orders`,
+            StartingPosition: 'LATEST',
+          }),
+          mapping('invoices', { State: 'Disabled', ScalingConfig: { MaximumConcurrency: 9 } }),
+        ],
+        [
+          mapping('refunds.fifo', {
+            FunctionResponseTypes: undefined,
+            BatchSize: 10,
+            MaximumBatchingWindowInSeconds: 0,
+          }),
+          mapping('returns', {
+            ScalingConfig: { MaximumConcurrency: 2 },
+            ProvisionedPollerConfig: { MinimumPollers: 2 },
+          }),
+        ],
+      ],
+    },
+    {
+      ...QUEUES,
+      'short-dead': { MessageRetentionPeriod: '345600' },
+      orders: { VisibilityTimeout: '59' },
+      invoices: { VisibilityTimeout: '60', ...redrive('orders-dead', 2) },
+      'refunds-dead.fifo': { FifoQueue: 'true', MessageRetentionPeriod: String(14 * DAY) },
+      'refunds.fifo': { FifoQueue: 'true', VisibilityTimeout: '360', ...redrive('refunds-dead.fifo') },
+      returns: { VisibilityTimeout: '365', ...redrive('short-dead') },
+    },
+  )
+  t.equal(code, 1)
+  t.strictSame(ids, [
+    'report-batch-item-failures orders/orders',
+    'batch-size orders/orders',
+    'concurrency-above-reserved orders',
+    'visibility-below-timeout orders',
+    'report-batch-item-failures orders/refunds.fifo',
+    'concurrency-and-provisioned orders/returns',
+    'no-redrive-policy orders',
+    'runtime-deprecated orders',
+    'visibility-headroom invoices',
+    'max-receive-count invoices',
+    'dead-letter-retention short-dead',
+    'fifo-parallelism orders/refunds.fifo',
+  ])
+  t.ok(findings.every((finding) => !('file' in finding) && !('line' in finding)))
+})
+
+test("an alias: its own mappings, the function's concurrency", async (t) => {
+  const { ids, requests } = await doctor(t, {}, QUEUES, 'orders:live')
+  t.strictSame(ids, [])
+  t.strictSame(requests, [
+    'GET /2015-03-31/functions/orders%3Alive/configuration',
+    'GET /2019-09-30/functions/orders/concurrency',
+    'GET /2015-03-31/event-source-mappings?FunctionName=orders%3Alive',
+  ])
+})
+
+test('what may not be read is not checked, and said to be so', async (t) => {
+  const pages = [[mapping('orders', { ScalingConfig: { MaximumConcurrency: 5 } }), mapping('gone'), mapping('half')]]
+  const { code, findings } = await doctor(
+    t,
+    { reserved: 'denied', pages },
+    { ...QUEUES, half: { VisibilityTimeout: '185', ...redrive('nowhere') } },
+  )
+  t.equal(code, 0)
+  t.strictSame(
+    findings.map(({ rule, resource, message }) => [rule, resource, message]),
+    [
+      ['not-checked', 'orders', 'Not checked: ReservedConcurrentExecutions: AccessDeniedException: not authorized.'],
+      [
+        'not-checked',
+        'orders/gone',
+        'Not checked: the visibility timeout, redrive policy and retention of gone: there is no such queue.',
+      ],
+      ['not-checked', 'half', 'Not checked: the retention of nowhere: there is no such queue.'],
+    ],
+  )
+})
+
+const fails = (
+  title: string,
+  args: string[],
+  line: RegExp,
+  prepare: (t: Test) => Promise<Record<string, string | undefined>>,
+) =>
+  test(title, async (t) => {
+    const result = await command(['doctor', '--function', 'orders', ...args], {
+      env: { ...ENV, ...(await prepare(t)) },
+    })
+    t.strictSame([result.code, result.stdout], [2, ''])
+    t.match(result.stderr, line)
+    t.equal(result.stderr.trimEnd().split('\n').length, 1)
+  })
+
+const at = async (t: Test, functions?: Lambda) => ({ AWS_ENDPOINT_URL_LAMBDA: (await lambda(t, functions)).url })
+
+fails('a function that does not exist', ['--function', 'nope'], /there is no function nope: correct the name/, at)
+fails(
+  'a function without mappings',
+  [],
+  /^bounded-sqs-batch: orders has no SQS event source mapping, so nothing was checked; /,
+  (t) => at(t, { pages: [[]] }),
+)
+fails(
+  'a function that reads other services',
+  [],
+  /orders has no SQS event source mapping, so nothing was checked/,
+  (t) => at(t, { pages: [[mapping('', { EventSourceArn: `arn:aws:kinesis:us-east-1:${ACCOUNT}:stream/orders` })]] }),
+)
+fails('no credentials', [], /no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID/, async (t) => ({
+  ...(await at(t)),
+  AWS_ACCESS_KEY_ID: undefined,
+  AWS_SECRET_ACCESS_KEY: undefined,
+  AWS_SHARED_CREDENTIALS_FILE: '/nowhere',
+  AWS_CONFIG_FILE: '/nowhere',
+}))
+fails('no region', [], /no AWS region is set: give --region, or set AWS_REGION$/m, async (t) => ({
+  ...(await at(t)),
+  AWS_REGION: undefined,
+  AWS_DEFAULT_REGION: undefined,
+  AWS_CONFIG_FILE: '/nowhere',
+}))
+fails(
+  'nobody answers',
+  ['--endpoint-url', 'http://127.0.0.1:1'],
+  /Lambda does not answer \(ECONNREFUSED\): check/,
+  async () => ({}),
+)
+fails('access denied', [], /Lambda refused the call for orders: AccessDeniedException: no$/m, async (t) => ({
+  AWS_ENDPOINT_URL_LAMBDA: (
+    await listen(t, () => ({ status: 403, type: 'AccessDeniedException', body: { Message: 'no' } }))
+  ).url,
+}))
+
+test('--endpoint-url is for both services, takes any credentials, and --region is sent', async (t) => {
+  const regions = new Set<string>()
+  const answers: Record<string, unknown> = {
+    'AmazonSQS.GetQueueUrl': { QueueUrl: 'http://sqs/0/orders' },
+    'AmazonSQS.GetQueueAttributes': { Attributes: { VisibilityTimeout: '29', ...redrive('orders') } },
+  }
+  const { url } = await listen(t, ({ url = '', headers }) => {
+    regions.add(/\/(eu-[a-z]+-\d)\//.exec(headers.authorization ?? '')?.[1] ?? '')
+    const target = String(headers['x-amz-target'])
+    if (target in answers) return { body: answers[target] }
+    if (url.includes('/configuration')) return { body: FUNCTION }
+    return { body: url.includes('/concurrency') ? {} : { EventSourceMappings: [mapping('orders')] } }
+  })
+  const env = { ...ENV, AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }
+  const args = ['doctor', '--function', 'orders', '--endpoint-url', url, '--region', 'eu-north-1', '--format', 'json']
+  const { stdout } = await command(args, { env })
+  t.match(JSON.parse(stdout).findings, [{ rule: 'visibility-below-timeout' }, { rule: 'dead-letter-retention' }])
+  t.strictSame([...regions], ['eu-north-1'])
+})

@@ -1,0 +1,283 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
+import { type Test, test } from 'tap'
+import { type Mapping, valueIn } from '../src/doctor/model.ts'
+import { cloudFormation, findingsIn, getAtt, ids, only, read, sam, short, withVisibility } from './doctor-support.ts'
+
+const UNKNOWN = { 'Fn::ImportValue': 'x' }
+
+test('a queue in another stack: the mapping is checked all the same', async (t) => {
+  const change = { mapping: { FunctionResponseTypes: undefined, BatchSize: 20_000, Queue: UNKNOWN } }
+  const findings = await findingsIn(t, sam(change))
+  t.strictSame(ids(findings), [
+    'report-batch-item-failures Handler/Orders',
+    'batch-size Handler/Orders',
+    'not-checked Handler/Orders',
+  ])
+  t.equal(
+    findings[2]?.message,
+    'Not checked: the visibility timeout, redrive policy and retention of its queue, and whether it is a FIFO queue: ' +
+      'Fn::ImportValue x comes from another stack.',
+  )
+})
+
+test('a FIFO queue elsewhere is known by its ARN', async (t) => {
+  const findings = await findingsIn(t, sam({ mapping: { Queue: 'arn:aws:sqs:eu-west-1:123456789012:orders.fifo' } }))
+  t.strictSame(ids(findings), [
+    'fifo-batch-size Handler/Orders',
+    'fifo-window Handler/Orders',
+    'fifo-parallelism Handler/Orders',
+    'not-checked Handler/Orders',
+  ])
+  t.match(findings[3]?.message, 'of arn:aws:sqs:eu-west-1:123456789012:orders.fifo: it is not in this template.')
+})
+
+/** CloudFormation's template with other ends of the mapping, and more resources. */
+const joined = (ends: Record<string, unknown>, more: Record<string, unknown> = {}) => {
+  const { Resources } = cloudFormation()
+  const Orders = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, ...ends } }
+  return { Resources: { ...Resources, Orders, ...more } }
+}
+const endsOf = async (t: Test, template: unknown) => {
+  const { mappings } = await read(t, template)
+  return mappings.map(({ function: target, queue }) => [
+    target.unread === undefined ? target.id : target.unread,
+    queue.unread === undefined ? queue.id : queue.unread,
+  ])
+}
+const named = (template: ReturnType<typeof joined>, FunctionName: string, QueueName: string) => {
+  const { Handler, Queue, ...rest } = template.Resources
+  return {
+    Resources: {
+      ...rest,
+      Handler: { ...Handler, Properties: { ...Handler.Properties, FunctionName } },
+      Queue: { ...Queue, Properties: { ...Queue.Properties, QueueName } },
+    },
+  }
+}
+const ALIAS = { Type: 'AWS::Lambda::Alias', Properties: { FunctionName: { Ref: 'Handler' }, Name: 'live' } }
+const VERSION = { Type: 'AWS::Lambda::Version', Properties: { FunctionName: getAtt('Handler') } }
+
+for (const [title, FunctionName] of [
+  ['Ref', { Ref: 'Handler' }],
+  ['its ARN', getAtt('Handler')],
+  ['Sub of an alias', { 'Fn::Sub': '${Handler}:live' }],
+  ['Join of a version of its ARN', { 'Fn::Join': [':', [getAtt('Handler'), '7']] }],
+  ['Ref of an alias', { Ref: 'Alias' }],
+  ['Ref of a version', { Ref: 'Version' }],
+  [
+    'what the CDK makes of an alias',
+    { 'Fn::Join': ['', [{ 'Fn::Select': [6, { 'Fn::Split': [':', { Ref: 'Alias' }] }] }, ':live']] },
+  ],
+  ['its name', 'handler'],
+  ['its name with an alias', 'handler:live'],
+  ['an ARN with its name', 'arn:aws:lambda:eu-west-1:123456789012:function:handler:live'],
+  [
+    'an ARN with its name and this region',
+    { 'Fn::Sub': 'arn:aws:lambda:${AWS::Region}:123456789012:function:handler' },
+  ],
+] as const) {
+  test(`FunctionName is ${title}`, async (t) => {
+    const template = named(joined({ FunctionName }, { Alias: ALIAS, Version: VERSION }), 'handler', 'orders')
+    t.strictSame(await endsOf(t, template), [['Handler', 'Queue']])
+  })
+}
+
+for (const [title, FunctionName, reason] of [
+  ['elsewhere', 'other', 'it is not in this template'],
+  ['imported', UNKNOWN, 'Fn::ImportValue x comes from another stack'],
+  ['a queue', { Ref: 'Queue' }, 'it is a resource of type AWS::SQS::Queue'],
+  ['an alias of itself', { Ref: 'Loop' }, 'it is a resource of type AWS::Lambda::Alias'],
+  ['absent', undefined, 'no name is given'],
+] as const) {
+  test(`FunctionName is ${title}: its function is not checked`, async (t) => {
+    const Loop = { Type: 'AWS::Lambda::Alias', Properties: { FunctionName: { Ref: 'Loop' }, Name: 'live' } }
+    const template = joined({ FunctionName }, { Loop })
+    t.strictSame(await endsOf(t, template), [[reason, 'Queue']])
+    t.strictSame(ids(await findingsIn(t, template)), ['not-checked Orders'])
+  })
+}
+
+for (const [title, EventSourceArn, queue] of [
+  ['its ARN as text', { 'Fn::GetAtt': 'Queue.Arn' }, 'Queue'],
+  ['Sub', { 'Fn::Sub': '${Queue.Arn}' }, 'Queue'],
+  ['made of its name', { 'Fn::Sub': 'arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:orders' }, 'Queue'],
+  [
+    'joined with its name',
+    {
+      'Fn::Join': [
+        '',
+        [
+          'arn:aws:sqs:',
+          { Ref: 'AWS::Region' },
+          ':',
+          { Ref: 'AWS::AccountId' },
+          ':',
+          { 'Fn::GetAtt': ['Queue', 'QueueName'] },
+        ],
+      ],
+    },
+    'Queue',
+  ],
+  ['of the same name in another account', 'arn:aws:sqs:eu-west-1:123456789012:orders', 'it is not in this template'],
+  [
+    "a nested stack's",
+    { 'Fn::GetAtt': ['Nested', 'Outputs.Arn'] },
+    'it comes from Nested, of type AWS::CloudFormation::Stack',
+  ],
+  ['no ARN', 'orders', 'orders is not an ARN'],
+] as const) {
+  test(`EventSourceArn is ${title}`, async (t) => {
+    const Nested = { Type: 'AWS::CloudFormation::Stack' }
+    const template = named(joined({ EventSourceArn }, { Nested }), 'handler', 'orders')
+    t.strictSame(await endsOf(t, template), [['Handler', queue]])
+  })
+}
+
+test('event sources of other services are passed over, by their ARN, their type or what only they have', async (t) => {
+  const mapping = (Properties: Record<string, unknown>) => ({
+    Type: 'AWS::Lambda::EventSourceMapping',
+    Properties: { FunctionName: { Ref: 'Handler' }, ...Properties },
+  })
+  const { mappings, unread } = await read(
+    t,
+    joined(
+      {},
+      {
+        Table: { Type: 'AWS::DynamoDB::Table', Properties: {} },
+        A: mapping({ EventSourceArn: 'arn:aws:kinesis:eu-west-1:123456789012:stream/orders' }),
+        B: mapping({ EventSourceArn: { 'Fn::GetAtt': ['Table', 'StreamArn'] } }),
+        C: mapping({ EventSourceArn: UNKNOWN, StartingPosition: 'LATEST' }),
+        D: mapping({ SelfManagedEventSource: {}, Topics: ['orders'] }),
+        E: mapping({ EventSourceArn: UNKNOWN, Queues: ['orders'] }),
+      },
+    ),
+  )
+  t.strictSame([mappings.map(({ id }) => id), unread], [['Orders'], []])
+})
+
+test('what only other services have does not hide a mapping that is known to read SQS', async (t) => {
+  for (const EventSourceArn of [getAtt('Queue'), 'arn:aws:sqs:eu-west-1:123456789012:orders']) {
+    const { mappings } = await read(t, joined({ EventSourceArn, StartingPosition: 'LATEST' }))
+    t.equal(only(mappings).id, 'Orders')
+  }
+  const { Resources } = joined({ StartingPosition: 'LATEST' })
+  const Queue = { ...Resources.Queue, Properties: { FifoQueue: UNKNOWN } }
+  t.equal(only((await read(t, { Resources: { ...Resources, Queue } })).mappings).id, 'Orders')
+})
+
+test('Globals count for SAM alone, and what the function says wins', async (t) => {
+  const Globals = { Function: { Timeout: 20, MemorySize: 256, Runtime: 'nodejs18.x', ReservedConcurrentExecutions: 7 } }
+  const change = { function: { Timeout: 10, MemorySize: undefined, Runtime: undefined } }
+  const settings = ({ function: target }: Mapping) => [
+    short(target.timeout),
+    short(target.memory),
+    short(target.runtime),
+    short(target.reservedConcurrency),
+  ]
+  const inSam = await read(t, { ...sam(change), Globals })
+  t.strictSame(settings(only(inSam.mappings)), [10, 256, 'nodejs18.x', 7])
+  const inCloudFormation = await read(t, { ...cloudFormation(change), Globals })
+  t.strictSame(settings(only(inCloudFormation.mappings)), [10, 128, 'absent', 'absent'])
+})
+
+test('lists: Ref of a list parameter, and Fn::If with AWS::NoValue in one', async (t) => {
+  const reports = async (FunctionResponseTypes: string, parameters: Record<string, string> = {}) => {
+    const text = withVisibility('30').replace(
+      'Queue: !GetAtt',
+      `FunctionResponseTypes: ${FunctionResponseTypes}, Queue: !GetAtt`,
+    )
+    return valueIn(only((await read(t, text, parameters)).mappings).reports)
+  }
+  t.equal(await reports('!Ref Names'), true)
+  t.equal(await reports('!Ref Names', { Names: 'a,b' }), false)
+  t.equal(await reports('[!If [Dev, ReportBatchItemFailures, !Ref AWS::NoValue]]'), true)
+  t.equal(await reports('[!If [NotDev, ReportBatchItemFailures, !Ref AWS::NoValue]]'), false)
+  t.equal(await reports('!If [NotDev, [ReportBatchItemFailures], !Ref AWS::NoValue]'), false)
+})
+
+test('YAML: anchors, merge keys, and the booleans and comments of YAML 1.1', async (t) => {
+  const { mappings } = await read(
+    t,
+    `AWSTemplateFormatVersion: 2010-09-09
+Resources:
+  Queue: # the source
+    Type: AWS::SQS::Queue
+    Properties: { FifoQueue: yes, RedrivePolicy: &redrive { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 7 } }
+  Other: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: *redrive } }
+  Dead: { Type: AWS::SQS::Queue }
+  Handler:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events:
+        One: { Type: SQS, Properties: &event { Queue: !GetAtt Queue.Arn, BatchSize: 5, FunctionResponseTypes: [ReportBatchItemFailures] } }
+        Two: { Type: SQS, Properties: { <<: *event, Queue: !GetAtt Other.Arn, BatchSize: 6 } }
+`,
+  )
+  t.strictSame(
+    mappings.map(({ id, queue, batchSize, reports }) => [
+      id,
+      queue.id,
+      valueIn(queue.fifo),
+      valueIn(batchSize),
+      valueIn(reports),
+      valueIn(valueIn(queue.redrive)?.maxReceiveCount ?? { state: 'absent' }),
+    ]),
+    [
+      ['Handler/One', 'Queue', true, 5, true, 7],
+      ['Handler/Two', 'Other', false, 6, true, 7],
+    ],
+  )
+})
+
+test('what is in no template is listed: conditions, macros, loops and nested stacks', async (t) => {
+  const text = `${withVisibility('30')}
+  Off: { Type: AWS::Lambda::EventSourceMapping, Condition: NotDev, Properties: { EventSourceArn: !GetAtt Queue.Arn } }
+  Fn::ForEach::Queues: [Name, [a, b], {}]
+  Nested: { Type: AWS::Serverless::Application }
+  Events: { Type: AWS::Serverless::Function, Properties: { Events: !FindInMap [a, b, c] } }
+Transform: [AWS::Serverless-2016-10-31, OurMacro]
+`
+  const { mappings, unread } = await read(t, text)
+  t.strictSame(
+    mappings.map(({ id }) => id),
+    ['Handler/Orders'],
+  )
+  t.strictSame(
+    unread.map(({ id, unread }) => [id, unread]),
+    [
+      ['OurMacro', 'a macro may change the template'],
+      ['Off', 'its condition NotDev does not hold with these parameters'],
+      ['Fn::ForEach::Queues', 'what it makes is known only to a deployment'],
+      ['Nested', 'a nested stack has a template of its own: check that one too'],
+      ['Events', 'its Events are not known: Mappings has no a.b.c'],
+    ],
+  )
+  const prod = await read(t, text, { Stage: 'prod' })
+  t.strictSame(
+    prod.mappings.map(({ id }) => id),
+    ['Handler/Orders', 'Off'],
+  )
+})
+
+test('a macro inside of the properties may add what is not there', async (t) => {
+  const included = { 'Fn::Transform': { Name: 'AWS::Include', Parameters: { Location: 's3://x' } } }
+  const findings = await findingsIn(t, sam({ mapping: { ...included, FunctionResponseTypes: undefined } }))
+  t.ok(ids(findings).includes('not-checked Handler/Orders'))
+  t.notOk(ids(findings).includes('report-batch-item-failures Handler/Orders'))
+})
+
+test('queues that are the dead-letter queues of each other', async (t) => {
+  const { Resources } = sam()
+  const Dead = {
+    ...Resources.Dead,
+    Properties: { RedrivePolicy: { deadLetterTargetArn: getAtt('Queue'), maxReceiveCount: 5 } },
+  }
+  t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Dead } })), ['dead-letter-retention Dead'])
+})
+
+test('aliases of YAML that double at every level end in a reason', async (t) => {
+  const levels = Array.from({ length: 60 }, (_, i) => `  a${i + 1}: &a${i + 1} !Join ['', [*a${i}, *a${i}]]`)
+  const text = `Metadata:\n  a0: &a0 xxxxxxxxxx\n${levels.join('\n')}${withVisibility('*a60')}`
+  const { mappings } = await read(t, text)
+  t.equal(short(only(mappings).queue.visibilityTimeout), 'a text longer than 100000 characters')
+})

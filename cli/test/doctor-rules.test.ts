@@ -1,0 +1,110 @@
+import { readFileSync } from 'node:fs'
+import { test } from 'tap'
+import { RULES } from '../src/doctor/check.ts'
+import { CASES, concurrency, fifo } from './doctor-cases.ts'
+import { cloudFormation, findingsIn, getAtt, ids, sam } from './doctor-support.ts'
+
+for (const { title, change, options = {}, found } of CASES) {
+  test(title, async (t) => {
+    const expected = (mapping: string) => found.map((id) => id.replace(/ mapping$/, ` ${mapping}`))
+    t.strictSame(ids(await findingsIn(t, sam(change), options)), expected('Handler/Orders'), 'SAM')
+    t.strictSame(ids(await findingsIn(t, cloudFormation(change), options)), expected('Orders'), 'CloudFormation')
+  })
+}
+
+test('every rule has a template that breaks it, a severity of its own, and a place in the README', (t) => {
+  const found = new Set(CASES.flatMap(({ found }) => found.map((id) => id.split(' ')[0])))
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+  for (const { id, severity, why, source } of RULES) {
+    t.ok(found.has(id), id)
+    t.ok(new RegExp(`^\\| ${severity} +\\| \`${id}\``, 'm').test(readme), `${id} in the README`)
+    t.match(source, /^https:\/\/docs\.aws\.amazon\.com\//)
+    t.match(why, /^[A-Z].*\.$/)
+  }
+  t.ok(/^\| info +\| `not-checked`/m.test(readme))
+  t.equal(new Set(RULES.map(({ id }) => id)).size, RULES.length)
+  t.end()
+})
+
+test('severities', async (t) => {
+  const change = { mapping: { FunctionResponseTypes: undefined }, queue: { RedrivePolicy: undefined, FifoQueue: true } }
+  const findings = await findingsIn(t, sam(fifo(change)))
+  t.strictSame(
+    findings.map(({ severity, rule }) => [severity, rule]),
+    [
+      ['error', 'report-batch-item-failures'],
+      ['warning', 'no-redrive-policy'],
+      ['info', 'fifo-parallelism'],
+    ],
+  )
+})
+
+test('one function, several mappings: their maximum concurrency is added up, and a finding is given once', async (t) => {
+  const template = cloudFormation({
+    mapping: concurrency(4),
+    function: { ReservedConcurrentExecutions: 11, Runtime: 'nodejs18.x' },
+    queue: { VisibilityTimeout: 20 },
+  })
+  const { Orders } = template.Resources
+  const more = { Two: Orders, Three: Orders }
+  const findings = await findingsIn(t, { Resources: { ...template.Resources, ...more } })
+  t.strictSame(ids(findings), [
+    'concurrency-above-reserved Handler',
+    'visibility-below-timeout Queue',
+    'runtime-deprecated Handler',
+  ])
+  t.match(findings[0]?.message, /concurrency of 12 over its 3 mappings, above the reserved concurrency of 11\./)
+})
+
+test('one queue, two functions: its visibility timeout gives one finding, the gravest', async (t) => {
+  const { Resources } = cloudFormation({ queue: { VisibilityTimeout: 40 } })
+  const Slow = { Type: 'AWS::Lambda::Function', Properties: { Runtime: 'nodejs24.x', Timeout: 60 } }
+  const Second = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, FunctionName: { Ref: 'Slow' } } }
+  t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Slow, Second } })), [
+    'visibility-below-timeout Queue',
+  ])
+})
+
+test('a finding names values, the fix and the line', async (t) => {
+  const template = `Resources:
+  Orders:
+    Type: AWS::SQS::Queue
+    Properties:
+      VisibilityTimeout: 100
+      RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 }
+  Dead:
+    Type: AWS::SQS::Queue
+    Properties: { MessageRetentionPeriod: 1209600 }
+  Handler:
+    Type: AWS::Serverless::Function
+    Properties:
+      PackageType: Image
+      Timeout: 30
+      Events:
+        Orders:
+          Type: SQS
+          Properties:
+            Queue: !GetAtt Orders.Arn
+            BatchSize: 50
+            MaximumBatchingWindowInSeconds: 2
+`
+  const [first, second, ...more] = await findingsIn(t, template)
+  t.strictSame(more, [])
+  t.match(first, { rule: 'report-batch-item-failures', line: 16, file: /template\.yaml$/ })
+  t.strictSame(Object.keys(first ?? {}), ['rule', 'severity', 'resource', 'message', 'fix', 'source', 'file', 'line'])
+  t.match(second, { rule: 'visibility-headroom', line: 5, resource: 'Orders', fix: 'Set VisibilityTimeout to 182.' })
+  t.match(
+    second?.message,
+    "A visibility timeout (100 s) below 6 times the function's timeout (30 s) plus the batching window (2 s). ",
+  )
+})
+
+test('two queues without a redrive policy are two findings', async (t) => {
+  const { Resources } = cloudFormation({ queue: { RedrivePolicy: undefined } })
+  const Second = {
+    ...Resources.Orders,
+    Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt('Other') },
+  }
+  const template = { Resources: { ...Resources, Other: Resources.Queue, Second } }
+  t.strictSame(ids(await findingsIn(t, template)), ['no-redrive-policy Queue', 'no-redrive-policy Other'])
+})
