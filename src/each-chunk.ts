@@ -71,33 +71,56 @@ async function handleChunk(
   context: Context,
   options: RecordOptions,
 ): Promise<void> {
-  const places = [...chunk.ids.keys()]
-  const parsed = parse ? await parseBodies(chunk, parse) : new Map(chunk.records.entries())
-  const kept = places.filter((place) => parsed.has(place))
+  const { records, ids, failed } = chunk
+  let parsed = new Map<number, unknown>(records.entries())
+  if (parse) {
+    const bodies = records.map(({ body }) => parseBody(body, parse))
+    // Without waiting where nothing is asynchronous: the handler is to begin when the rate limit lets its chunk begin.
+    const isSlow = bodies.some((body) => body instanceof Promise)
+    parsed = withBodies(chunk, isSlow ? await Promise.all(bodies) : (bodies as ParsedBody[]), options)
+  }
+  const kept = [...parsed.keys()]
   if (kept.length === 0) return
-  if (parse) options.signal.throwIfAborted() // validating took until the chunk's time was up
-  const given = kept.map((place) => parsed.get(place))
+  const given = [...parsed.values()]
   const chunkOptions = {
     get signal() {
       return options.signal
     },
   }
   const answer: unknown = await handle(given, context, chunkOptions)
-  const ids = kept.map((place) => chunk.ids[place] as string)
-  for (const { index, reason } of readChunkResponse(answer, ids)) chunk.fail(kept[index] as number, reason)
+  options.signal.throwIfAborted() // all of it has been reported by then
+  const keptIds = kept.map((place) => ids[place] as string)
+  for (const { index, reason } of readChunkResponse(answer, keptIds)) failed.set(kept[index] as number, reason)
 }
 
-/** The records with their bodies parsed, by their places in the chunk. One that is not valid fails alone (rule 13). */
-async function parseBodies({ records, isFifo, fail }: Chunk, parse: BodyParser): Promise<Map<number, unknown>> {
+type ParsedBody = PromiseSettledResult<unknown>
+
+function parseBody(body: string, parse: BodyParser): ParsedBody | Promise<ParsedBody> {
+  const good = (value: unknown): ParsedBody => ({ status: 'fulfilled', value })
+  const bad = (reason: unknown): ParsedBody => ({ status: 'rejected', reason })
+  try {
+    const parsed = parse(body)
+    return parsed instanceof Promise ? parsed.then(good, bad) : good(parsed)
+  } catch (error) {
+    return bad(error)
+  }
+}
+
+/** The records that are valid, by their places in the chunk. One that is not fails alone (rule 13). */
+function withBodies(
+  { records, isFifo, failed }: Chunk,
+  bodies: readonly ParsedBody[],
+  { signal }: RecordOptions,
+): Map<number, unknown> {
+  signal.throwIfAborted() // validating took until the chunk's time was up
   const parsed = new Map<number, unknown>()
-  const results = await Promise.allSettled(records.map(async (record) => parse(record.body)))
-  for (const [place, result] of results.entries()) {
-    if (result.status === 'fulfilled') parsed.set(place, { ...records[place], body: result.value })
+  for (const [place, body] of bodies.entries()) {
+    if (body.status === 'fulfilled') parsed.set(place, { ...records[place], body: body.value })
     else {
-      fail(place, result.reason)
+      failed.set(place, body.reason)
       if (!isFifo) continue
-      const blocked = new RecordBlockedError({ cause: result.reason })
-      for (let behind = place + 1; behind < records.length; behind++) fail(behind, blocked)
+      const blocked = new RecordBlockedError({ cause: body.reason })
+      for (let behind = place + 1; behind < records.length; behind++) failed.set(behind, blocked)
       break
     }
   }

@@ -32,9 +32,8 @@ export interface Work {
   run(index: number, options: RecordOptions): unknown
   /** How often each record has been received. */
   readonly receiveCounts: readonly number[]
-  /** How many records the rate limit counts at the start of this one, and at the most for any. */
+  /** How many records the rate limit counts at the start of this one. */
   weight(index: number): number
-  readonly mostWeight: number
   /** Is told what a record that was started came to. */
   settled?: ((index: number, result: PromiseSettledResult<undefined>) => void) | undefined
 }
@@ -73,7 +72,7 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
   }
 
   return function startFanOut(work) {
-    const { size, lanes, deadlines, receiveCounts, mostWeight } = work
+    const { size, lanes, deadlines, receiveCounts } = work
     let { run, weight, settled } = work
     const results: (PromiseSettledResult<undefined> | undefined)[] = new Array(size)
     const slots = new Set<Slot>()
@@ -84,6 +83,7 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
     let inFlight = 0 // handlers that have not settled, those that timed out among them
     let mostInFlight = 0
     let ended = false
+    let isInLine = false // a lane, for the rate limit
     let timer: NodeJS.Timeout | undefined
     const self = { deaf: 0, end }
 
@@ -148,16 +148,16 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
       return index
     }
 
-    function takeUnderRateLimit({ started }: RateLimit): number | undefined {
-      const index = performance.now() < deadlines.drainAt ? take() : undefined
-      if (index !== undefined) started(weight(index))
-      return index
+    function nextWeight(): number {
+      const index = lanes.next()
+      return index === undefined ? 0 : weight(index)
     }
 
     async function lane(slot: Slot): Promise<void> {
+      let hasTurn = rateLimit === undefined
       let done = -1 // the record whose duration the next look at the clock tells: one of its own would cost as much again
       while (!ended) {
-        let now = performance.now()
+        const now = performance.now()
         if (done >= 0) durations[done] = now - slot.startedAt
         done = -1
         if (now >= deadlines.drainAt) return drain()
@@ -165,19 +165,24 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
           await eventLoop.turn()
           continue
         }
-        let index: number | undefined
-        if (rateLimit) {
-          index = await rateLimit.turn(self, mostWeight, () => takeUnderRateLimit(rateLimit))
-          now = performance.now()
-        } else index = take()
-        if (index === undefined || ended) return // where it was taken just before the end, it has not started
+        if (rateLimit && !hasTurn) {
+          hasTurn = await rateLimit.turn(self, nextWeight)
+          if (!hasTurn) return
+          continue // by the clock as it is now
+        }
+        if (rateLimit && !rateLimit.mayStart(nextWeight())) {
+          hasTurn = false
+          continue
+        }
+        const index = take()
+        if (index === undefined) return endTurn(0)
         results[index] = RUNNING
         if (++inFlight > mostInFlight) mostInFlight = inFlight
         slot.startedAt = now
         slot.options = new LazyRecordOptions(index, receiveCounts[index] as number)
         let result: PromiseSettledResult<undefined> = FULFILLED
         try {
-          const value = run(index, slot.options)
+          const value = rateLimit ? runInTurn(index, slot.options) : run(index, slot.options)
           // Waiting for what is not thenable would cost a turn of the microtask queue for nothing.
           if (isObject(value)) await value
         } catch (error) {
@@ -191,10 +196,10 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
         }
         const isInTime = settle(index, result)
         // Lanes of other invocations wait for a slot: they get this one, and this lane gets in line (rule 9).
-        const givesWay = queue.size > 0 && waiting > 0
+        const givesWay = rateLimit !== undefined || (queue.size > 0 && waiting > 0)
         if (isInTime && (ended || givesWay)) durations[index] = performance.now() - slot.startedAt
         else if (isInTime) done = index
-        if (givesWay) return addLane()
+        if (givesWay) return rateLimit ? getInLine() : addLane()
       }
     }
 
@@ -211,6 +216,32 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
             })
           }),
       )
+    }
+
+    /** Counted once it has begun: a pause of the process in between must not let another begin too early. */
+    function runInTurn(index: number, options: RecordOptions): unknown {
+      const count = weight(index)
+      try {
+        return run(index, options)
+      } finally {
+        endTurn(count)
+        getInLine()
+      }
+    }
+
+    function endTurn(count: number): void {
+      isInLine = false
+      rateLimit?.started(count)
+    }
+
+    /**
+     * Under a rate limit a lane takes one record, and one lane waits for the next: more of them would hold slots that
+     * other invocations could use. Called when a record starts, and when one may have become ready.
+     */
+    function getInLine(): void {
+      if (isInLine || waiting === 0) return
+      isInLine = true
+      addLane()
     }
 
     /**
@@ -263,7 +294,8 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
     live.add(self)
     endIfAllIsDone()
     if (!ended) watch()
-    void addLanes(Math.min(concurrency, lanes.width))
+    if (rateLimit) getInLine()
+    else void addLanes(Math.min(concurrency, lanes.width))
     return {
       done,
       end,

@@ -46,10 +46,13 @@ export function createInvocation(
 
   const run: RunBatch = async (handle, context, signal) => {
     // Nobody would hear what became of them, and Lambda has redelivered them already.
-    if (isOver) throw new Error('The invocation has ended: the handler of eachRecord() was called too late')
+    if (isOver)
+      throw new Error('The invocation has ended: the handler of eachRecord() or eachChunk() was called too late')
     if (hasBegun) {
       isRefused = true // what the second one was to do has not been done
-      throw new TypeError('The records of a batch are run once: the handler of eachRecord() was called twice')
+      throw new TypeError(
+        'The records of a batch are run once: the handler of eachRecord() or eachChunk() was called twice',
+      )
     }
     const records = recordsOf(batch)
     hasBegun = true
@@ -59,7 +62,7 @@ export function createInvocation(
       typeof handle === 'function'
         ? recordUnits(batch, records, handle)
         : chunkUnits(batch, records, { ...handle, size: Math.min(handle.size, rateLimit?.limit ?? Infinity) })
-    const { count, groups, most, recordsIn } = units
+    const { count, groups, recordsIn } = units
     const { run, settled } = traceRecords(units, batch, trace)
     const now = performance.now()
     const left = timeLeft(context)
@@ -72,7 +75,6 @@ export function createInvocation(
       settled,
       receiveCounts: batch.receiveCounts,
       weight: (unit) => recordsIn(unit).length,
-      mostWeight: most,
     })
     await fanOut.done
     report = await toResponse(batch, await ownFailures())

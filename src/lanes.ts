@@ -6,7 +6,9 @@
 export interface Lanes {
   /** The most records that can ever run at once. */
   readonly width: number
-  /** Takes the next record that may start now, by its index; `undefined` where none may. */
+  /** The next record that may start now, by its index; `undefined` where none may. */
+  next(): number | undefined
+  /** Takes it. */
   take(): number | undefined
   /** A record that was taken has succeeded: what waits behind it may start. */
   succeeded(index: number): void
@@ -33,6 +35,7 @@ function oneEach(size: number): Lanes {
   let next = 0
   return {
     width: size,
+    next: () => (next < size ? next : undefined),
     take: () => (next < size ? next++ : undefined),
     succeeded() {},
     failed: () => NONE,
@@ -60,6 +63,7 @@ function oneForEachGroup(groups: readonly (string | undefined)[], fifoFailure: '
 
   return {
     width: lanes.size,
+    next: () => ready.at(-1),
     take: () => ready.pop(),
     succeeded(index) {
       const next = (laneOf[index] as number[]).pop()

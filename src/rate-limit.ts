@@ -3,21 +3,19 @@ import type { RateLimitOption } from './types.ts'
 /** The sliding window of a middleware instance: it outlives the invocations, warm starts included. */
 export interface RateLimit {
   /**
-   * Waits until `count` more records may start and calls `start`, which notes by `started()` what it started. Resolves
-   * with what it returned, or with `undefined` where the line was left before.
+   * Waits in line until it is somebody's turn, who then asks `mayStart()`, and tells by `started()` what came of it.
    *
-   * @param line who waits: lines are served by turns, so that a large batch leaves room for a small one
+   * @param invocation who waits, once: they are served one after the other, so that a large one leaves room for a small one
+   * @param weigh how many records would start now; 0 where there is none, which waits for nothing
+   * @returns `false` where it has left the line
    */
-  turn<T>(line: object, count: number, start: () => T | undefined): Promise<T | undefined>
-  /** Notes that so many records start now. */
+  turn(invocation: object, weigh: () => number): Promise<boolean>
+  /** Whether so many records may start now. What would start may have changed since the turn was given. */
+  mayStart(count: number): boolean
+  /** So many records have started by now: the next turn may be given. */
   started(count: number): void
-  /** Nobody in this line is to start any more. */
-  leave(line: object): void
-}
-
-interface Waiting {
-  readonly count: number
-  serve(isLeft?: boolean): void
+  /** It is not to start any more. */
+  leave(invocation: object): void
 }
 
 /**
@@ -29,45 +27,44 @@ interface Waiting {
 export function createRateLimit({ limit, interval }: RateLimitOption): RateLimit {
   const starts: number[] = [] // a ring: when each of the last `limit` records started
   let total = 0
-  const lines = new Map<object, Waiting[]>()
+  const line = new Map<object, { weigh(): number; resolve(isItsTurn: boolean): void }>()
   let timer: NodeJS.Timeout | undefined
 
   /** The records that would fall out of the ring must have started an interval ago; the last of them tells. */
   function dueAt(count: number): number {
-    return total + count > limit ? (starts[(total + count - 1) % limit] as number) + interval + 1 : 0
+    return count > 0 && total + count > limit ? (starts[(total + count - 1) % limit] as number) + interval + 1 : 0
   }
 
   function serve(): void {
     clearTimeout(timer)
-    for (const [line, waiting] of lines) {
-      const [next, ...rest] = waiting as [Waiting, ...Waiting[]]
-      const wait = dueAt(next.count) - performance.now()
-      if (wait > 0) {
-        timer = setTimeout(serve, Math.min(Math.ceil(wait), LONGEST_DELAY))
-        return
-      }
-      lines.delete(line)
-      if (rest.length > 0) lines.set(line, rest) // behind the others
-      next.serve()
+    const [first] = line
+    if (!first) return
+    const [invocation, { weigh, resolve }] = first
+    const wait = dueAt(weigh()) - performance.now()
+    if (wait > 0) {
+      timer = setTimeout(serve, Math.min(Math.ceil(wait), LONGEST_DELAY))
+      return
     }
+    line.delete(invocation)
+    resolve(true)
   }
 
   return {
-    turn(line, count, start) {
+    turn(invocation, weigh) {
       return new Promise((resolve) => {
-        const waiting: Waiting = { count, serve: (isLeft) => resolve(isLeft ? undefined : start()) }
-        lines.set(line, [...(lines.get(line) ?? []), waiting])
+        line.set(invocation, { weigh, resolve })
         serve()
       })
     },
+    mayStart: (count) => dueAt(count) <= performance.now(),
     started(count) {
       const now = performance.now()
       for (let record = 0; record < count; record++) starts[total++ % limit] = now
+      serve()
     },
-    leave(line) {
-      const waiting = lines.get(line) ?? []
-      lines.delete(line)
-      for (const { serve } of waiting) serve(true)
+    leave(invocation) {
+      line.get(invocation)?.resolve(false)
+      line.delete(invocation)
       serve()
     },
   }

@@ -22,8 +22,8 @@ export interface Chunk {
   readonly ids: readonly string[]
   /** Whether they are of one message group of a FIFO queue: what is behind a failed record must not be done before it. */
   readonly isFifo: boolean
-  /** Tells that the record in this place has failed, whatever becomes of the others. */
-  fail(position: number, reason: unknown): void
+  /** Why records of it have failed by themselves, whatever becomes of the others, by their places in it. */
+  readonly failed: Map<number, unknown>
 }
 
 const RUN = Symbol('run')

@@ -28,7 +28,7 @@ export async function toResponse(batch: Batch, failures: readonly Failure[]): Pr
 export function readResponse(response: unknown, batch: Batch): Failure[] {
   const expected = 'what eachRecord() returns, or a PromiseSettledResult for each record, or { batchItemFailures }'
   return refusing(expected, () => {
-    if (!Array.isArray(response)) return readList(response, batch.ids)
+    if (!Array.isArray(response)) return readList(response, batch.ids, 'batch')
     const { length: size } = recordsOf(batch, (what) => new RefusedResponse(`results by record, but ${what}`))
     if (!(response.length >= 0 && response.length <= size))
       throw new RefusedResponse(`${response.length} results for ${size} records`)
@@ -48,12 +48,10 @@ export function readChunkResponse(response: unknown, ids: readonly string[]): Fa
   if (response === undefined) return []
   const expected = 'nothing, or a PromiseSettledResult for each record of the chunk, or { batchItemFailures }'
   return refusing(expected, () => {
-    if (!Array.isArray(response)) return readList(response, ids)
+    if (!Array.isArray(response)) return readList(response, ids, 'chunk')
     if (response.length !== ids.length)
       throw new RefusedResponse(`${response.length} results for ${ids.length} records`)
-    return readSettled(response, ids.length, (index) => {
-      throw new RefusedResponse(`an array whose entry ${index} is no PromiseSettledResult`)
-    })
+    return readSettled(response, ids.length)
   })
 }
 
@@ -69,13 +67,17 @@ function refusing(expected: string, read: () => Failure[]): Failure[] {
   }
 }
 
-/** The idiom of @middy/sqs-partial-batch-failure: what `Promise.allSettled()` gives. */
-function readSettled(results: readonly unknown[], size: number, missing: (index: number) => Error): Failure[] {
+/**
+ * The idiom of @middy/sqs-partial-batch-failure: what `Promise.allSettled()` gives.
+ *
+ * @param missing what a record without a result has failed with; without it, there must be one for each
+ */
+function readSettled(results: readonly unknown[], size: number, missing?: () => Error): Failure[] {
   const failures: Failure[] = []
   for (let index = 0; index < size; index++) {
     const result = results[index]
-    if (result === undefined || result === null) {
-      failures.push({ index, reason: missing(index) })
+    if (missing && (result === undefined || result === null)) {
+      failures.push({ index, reason: missing() })
       continue
     }
     const status = isObject(result) ? (result as { status?: unknown }).status : undefined
@@ -87,7 +89,7 @@ function readSettled(results: readonly unknown[], size: number, missing: (index:
   return failures
 }
 
-function readList(response: unknown, ids: readonly string[]): Failure[] {
+function readList(response: unknown, ids: readonly string[], whole: 'batch' | 'chunk'): Failure[] {
   if (!isObject(response)) throw new RefusedResponse(kindOf(response))
   const list = (response as { batchItemFailures?: unknown }).batchItemFailures
   if (!Array.isArray(list)) throw new RefusedResponse(`an object whose batchItemFailures is ${kindOf(list)}`)
@@ -102,7 +104,7 @@ function readList(response: unknown, ids: readonly string[]): Failure[] {
     const entry: unknown = list[index]
     const id: unknown = isObject(entry) ? (entry as { itemIdentifier?: unknown }).itemIdentifier : undefined
     if (typeof id !== 'string' || !known.has(id)) {
-      throw new RefusedResponse(`a batchItemFailures whose entry ${index} names no record of the batch`)
+      throw new RefusedResponse(`a batchItemFailures whose entry ${index} names no record of the ${whole}`)
     }
     if (listed.has(id)) throw new RefusedResponse(`a batchItemFailures whose entry ${index} names a record again`)
     listed.add(id)

@@ -1,5 +1,5 @@
 import type { SQSRecord } from 'aws-lambda'
-import type { ChunkRun, RecordRun } from './registry.ts'
+import type { Chunk, ChunkRun, RecordRun } from './registry.ts'
 import type { Batch, Failure, RecordOptions } from './types.ts'
 
 /**
@@ -10,8 +10,6 @@ export interface Units {
   readonly count: number
   /** The message group of each on a FIFO queue. */
   readonly groups: Batch['groups']
-  /** The most records in one. */
-  readonly most: number
   recordsIn(unit: number): readonly number[]
   run(unit: number, options: RecordOptions): unknown
   /** Every record that failed, by what its unit came to. */
@@ -23,7 +21,6 @@ export function recordUnits(batch: Batch, records: readonly SQSRecord[], handle:
   return {
     count: batch.ids.length,
     groups: batch.groups,
-    most: 1,
     recordsIn: (index) => [index],
     run: (index, options) => handle(records[index] as SQSRecord, options),
     failuresAmong(results) {
@@ -41,44 +38,49 @@ export function recordUnits(batch: Batch, records: readonly SQSRecord[], handle:
 /** Chunks of up to `size` consecutive records; on a FIFO queue, consecutive ones of one message group. */
 export function chunkUnits(batch: Batch, records: readonly SQSRecord[], { size, run }: ChunkRun): Units {
   const chunks = toChunks(batch, size)
-  /** Why a record failed that did not fail with its whole chunk. */
-  const own = new Map<number, unknown>()
-  /** The failure that a chunk ended with of which not all records failed. */
-  const partial = new Map<number, unknown>()
+  const started: StartedChunk[] = []
   return {
     count: chunks.length,
     groups: batch.groups && chunks.map((indices) => batch.groups?.[indices[0] as number]),
-    most: size,
     recordsIn: (unit) => chunks[unit] as number[],
-    async run(unit, options) {
+    run(unit, options) {
       const indices = chunks[unit] as number[]
-      const chunk = {
+      const chunk: StartedChunk = {
         records: indices.map((index) => records[index] as SQSRecord),
         ids: indices.map((index) => batch.ids[index] as string),
         isFifo: batch.groups?.[indices[0] as number] !== undefined,
-        fail: (position: number, reason: unknown) => own.set(indices[position] as number, reason),
+        failed: new Map(),
+        isDone: false,
       }
-      await run(chunk, options)
-      const first = indices.find((index) => own.has(index))
-      if (first === undefined) return
-      partial.set(unit, own.get(first))
-      throw own.get(first) // so that on a FIFO queue the rest of the group does not start
+      started[unit] = chunk
+      return runChunk(run, chunk, options)
     },
     failuresAmong(results) {
       const failures: Failure[] = []
       for (const [unit, result] of results.entries()) {
         if (result.status === 'fulfilled') continue
-        const { reason } = result
-        // Not where it was reported before its handler was done, at its timeout.
-        const isPartial = partial.has(unit) && partial.get(unit) === reason
-        for (const index of chunks[unit] as number[]) {
-          if (own.has(index)) failures.push({ index, reason: own.get(index) })
-          else if (!isPartial) failures.push({ index, reason })
+        for (const [place, index] of (chunks[unit] as number[]).entries()) {
+          const failed = started[unit]?.failed
+          if (failed?.has(place)) failures.push({ index, reason: failed.get(place) })
+          else if (!started[unit]?.isDone) failures.push({ index, reason: result.reason })
         }
       }
       return failures.sort((a, b) => a.index - b.index)
     },
   }
+}
+
+interface StartedChunk extends Chunk {
+  /** Whether its handler has answered in time: what has not failed by itself has succeeded. */
+  isDone: boolean
+}
+
+/** Out of the scope of `chunkUnits`, which a chunk that hangs would keep in memory, and with it the whole batch. */
+async function runChunk(run: ChunkRun['run'], chunk: StartedChunk, options: RecordOptions): Promise<void> {
+  await run(chunk, options)
+  chunk.isDone = true
+  // As a whole it has failed then, so that on a FIFO queue the rest of the group does not start.
+  for (const place of chunk.records.keys()) if (chunk.failed.has(place)) throw chunk.failed.get(place)
 }
 
 function toChunks({ ids, groups }: Batch, size: number): number[][] {

@@ -2,12 +2,12 @@ import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import fc from 'fast-check'
 import t from 'tap'
-import { boundedSqsBatch, eachRecord } from '../src/index.ts'
+import { boundedSqsBatch, type ChunkHandler, eachChunk, eachRecord, type RecordHandler } from '../src/index.ts'
 import { failed, mockClock, settled, sqsRecord } from './support.ts'
 
 // Random batches against a model that knows nothing of queues, lanes or promises. Handlers take multiples of 20 ms, a
 // timeout comes at 5 (and 10) ms past one, the drain at 3 and the end at 7: what would come first of two things that
-// happen at the same time is nobody's promise.
+// happen at the same time is nobody's promise. A chunk takes as long as the first of its records, and hangs with it.
 
 interface Plan {
   readonly group: string
@@ -18,6 +18,8 @@ interface Plan {
 
 interface Scenario {
   readonly plans: readonly Plan[]
+  /** Of chunks; 0 where each record has a handler's run of its own. */
+  readonly size: number
   readonly isFifo: boolean
   readonly fifoFailure: 'group' | 'batch'
   readonly concurrency: number
@@ -26,18 +28,39 @@ interface Scenario {
   readonly abortAt: number
 }
 
+/** The records that are handled as one, by their places: of one group on a FIFO queue. */
+function unitsOf({ plans, isFifo, size }: Scenario): number[][] {
+  const units: number[][] = []
+  for (const [index, { group }] of plans.entries()) {
+    const last = units.findLast(([first]) => !isFifo || plans[first as number]?.group === group)
+    if (last && last.length < size) last.push(index)
+    else units.push([index])
+  }
+  return units
+}
+
 /** What is reported, what starts, in this order, and when the response goes out. */
-function model({ plans, isFifo, fifoFailure, concurrency, recordTimeout, drainAt, abortAt }: Scenario) {
-  const groupOf = (index: number) => (isFifo ? plans[index]?.group : index)
+function model(scenario: Scenario) {
+  const { plans, isFifo, fifoFailure, concurrency, recordTimeout, drainAt, abortAt } = scenario
+  const units = unitsOf(scenario)
+  const planOf = (unit: number) => plans[units[unit]?.[0] as number] as Plan
+  const groupOf = (unit: number) => (isFifo ? planOf(unit).group : unit)
   const started: number[] = []
-  const state = plans.map((): 'waits' | 'runs' | 'succeeded' | 'failed' => 'waits')
+  const state = units.map((): 'waits' | 'runs' | 'succeeded' | 'failed' => 'waits')
+  const succeeded = new Set<number>()
   const slots: { index: number; since: number; until: number }[] = []
   let now = 0
 
   const settle = (index: number, outcome: Plan['outcome']) => {
     if (state[index] !== 'runs') return
-    state[index] = outcome === 'succeeds' ? 'succeeded' : 'failed'
-    if (outcome === 'succeeds' || !isFifo) return
+    const unit = units[index] as number[]
+    const failing = (place: number) => outcome === 'hangs' || plans[place]?.outcome === 'fails'
+    state[index] = unit.some(failing) ? 'failed' : 'succeeded'
+    for (const place of unit) {
+      if (isFifo && failing(place)) break
+      if (!failing(place)) succeeded.add(place)
+    }
+    if (state[index] === 'succeeded' || !isFifo) return
     for (const [other, what] of state.entries()) {
       const isBlocked = fifoFailure === 'batch' || groupOf(other) === groupOf(index)
       if (what === 'waits' && isBlocked) state[other] = 'failed'
@@ -50,7 +73,7 @@ function model({ plans, isFifo, fifoFailure, concurrency, recordTimeout, drainAt
           what === 'waits' && !state.some((other, at) => other === 'runs' && groupOf(at) === groupOf(index)),
       )
       if (index < 0) return
-      const { outcome, takes } = plans[index] as Plan
+      const { outcome, takes } = planOf(index)
       started.push(index)
       state[index] = 'runs'
       if (takes > 0) slots.push({ index, since: now, until: outcome === 'hangs' ? Infinity : now + takes })
@@ -69,13 +92,13 @@ function model({ plans, isFifo, fifoFailure, concurrency, recordTimeout, drainAt
     for (const { index, since } of slots) if (now >= since + recordTimeout) settle(index, 'hangs')
     for (const slot of slots.filter(({ until }) => until === now)) {
       slots.splice(slots.indexOf(slot), 1)
-      settle(slot.index, (plans[slot.index] as Plan).outcome)
+      settle(slot.index, planOf(slot.index).outcome)
     }
     startWhatMay()
   }
   return {
-    reported: plans.flatMap((_plan, index) => (state[index] === 'succeeded' ? [] : `m${index}`)),
-    started: started.map((index) => `m${index}`),
+    reported: plans.flatMap((_plan, place) => (succeeded.has(place) ? [] : `m${place}`)),
+    started: started.flatMap((index) => (units[index] as number[]).map((place) => `m${place}`)),
     end: now,
   }
 }
@@ -88,6 +111,7 @@ const plan = fc.record({
 const scenario: fc.Arbitrary<Scenario> = fc
   .record({
     plans: fc.array(plan, { maxLength: 16 }),
+    size: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 5 })),
     isFifo: fc.boolean(),
     fifoFailure: fc.constantFrom('group', 'batch') as fc.Arbitrary<'group' | 'batch'>,
     concurrency: fc.integer({ min: 1, max: 5 }),
@@ -100,15 +124,44 @@ const scenario: fc.Arbitrary<Scenario> = fc
   })
   .map(({ drain, plans, ...rest }) => ({
     ...rest,
-    plans: plans.map((plan) => (plan.outcome === 'hangs' ? { ...plan, takes: 1 } : plan)),
+    plans: plans.map(({ group, outcome, takes }) => ({
+      group,
+      outcome,
+      takes: outcome === 'hangs' ? 1 : rest.size > 0 ? takes || 20 : takes, // no handler of chunks is done at once
+    })),
     abortAt: rest.drainAt + drain,
   }))
 
 function handle(scenario: Scenario) {
-  const { plans, isFifo, fifoFailure, concurrency, recordTimeout, drainAt, abortAt } = scenario
+  const { plans, size, isFifo, fifoFailure, concurrency, recordTimeout, drainAt, abortAt } = scenario
   const started: string[] = []
   let running = 0
   let mostRunning = 0
+  const run = ({ outcome, takes }: Plan) => {
+    mostRunning = Math.max(mostRunning, ++running)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const end = () => {
+      running--
+      resolve()
+    }
+    if (outcome !== 'hangs') setTimeout(end, takes)
+    return promise
+  }
+  const handleRecord: RecordHandler = ({ messageId }, _context, { index }) => {
+    const plan = plans[index] as Plan
+    const end = () => {
+      if (plan.outcome === 'fails') throw new Error(messageId)
+    }
+    started.push(messageId)
+    return plan.takes === 0 ? end() : run(plan).then(end)
+  }
+  const handleChunk: ChunkHandler = async (records) => {
+    const chunk = records.map(({ messageId }) => ({ messageId, plan: plans[Number(messageId.slice(1))] as Plan }))
+    started.push(...chunk.map(({ messageId }) => messageId))
+    await run(chunk[0]?.plan as Plan)
+    const fails = chunk.filter(({ plan }) => plan.outcome === 'fails')
+    return { batchItemFailures: fails.map(({ messageId }) => ({ itemIdentifier: messageId })) }
+  }
   const handler = middy()
     .use(
       boundedSqsBatch({
@@ -119,26 +172,7 @@ function handle(scenario: Scenario) {
         logger: false,
       }),
     )
-    .handler(
-      eachRecord(({ messageId }, _context, { index }) => {
-        const { outcome, takes } = plans[index] as Plan
-        started.push(messageId)
-        if (takes === 0) {
-          if (outcome === 'fails') throw new Error(messageId)
-          return
-        }
-        mostRunning = Math.max(mostRunning, ++running)
-        const { promise, resolve, reject } = Promise.withResolvers<void>()
-        if (outcome !== 'hangs') {
-          setTimeout(() => {
-            running--
-            if (outcome === 'fails') reject(new Error(messageId))
-            else resolve()
-          }, takes)
-        }
-        return promise
-      }),
-    )
+    .handler(size > 0 ? eachChunk(size, handleChunk) : eachRecord(handleRecord))
   const Records = plans.map(({ group }, index) => {
     const record = sqsRecord(`m${index}`, { eventSourceARN: isFifo ? 'arn:aws:sqs:x:1:q.fifo' : 'arn:aws:sqs:x:1:q' })
     return { ...record, attributes: { ...record.attributes, MessageGroupId: group } }

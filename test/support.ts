@@ -2,7 +2,15 @@ import middy from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { Clock } from 'clock-mock'
 import type { Test } from 'tap'
-import { type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord, type RecordHandler } from '../src/index.ts'
+import {
+  type BoundedSqsBatchOptions,
+  boundedSqsBatch,
+  type ChunkHandler,
+  type ChunkResult,
+  eachChunk,
+  eachRecord,
+  type RecordHandler,
+} from '../src/index.ts'
 
 const STANDARD = 'arn:aws:sqs:eu-west-1:123456789012:orders'
 
@@ -71,6 +79,18 @@ export function handlerOf(
   return (event, context = testContext()) => handler(event, context)
 }
 
+/** The same of this chunk handler. */
+export function chunkHandlerOf(
+  size: number,
+  chunkHandler: ChunkHandler,
+  options: BoundedSqsBatchOptions = {},
+): (event: SQSEvent, context?: Context) => Promise<SQSBatchResponse> {
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false, ...options }))
+    .handler(eachChunk(size, chunkHandler))
+  return (event, context = testContext()) => handler(event, context)
+}
+
 export function failed(response: SQSBatchResponse): string[] {
   return response.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier)
 }
@@ -102,6 +122,36 @@ export function heldRecords() {
   }
 }
 
+/** A chunk handler whose chunks stay open until the test settles them. A chunk is named by its ids: `m0 m1 m2`. */
+export function heldChunks() {
+  const open = new Map<string, { resolve(answer?: ChunkResult): void; reject(error: unknown): void }>()
+  const signals = new Map<string, AbortSignal>()
+  const started: string[] = []
+  const handle: ChunkHandler = (records, _context, { signal }) => {
+    const chunk = records.map(({ messageId }) => messageId).join(' ')
+    const { promise, resolve, reject } = Promise.withResolvers<ChunkResult>()
+    started.push(chunk)
+    open.set(chunk, { resolve, reject })
+    signals.set(chunk, signal)
+    return promise
+  }
+  const take = (chunk: string) => {
+    const held = open.get(chunk)
+    if (!held) throw new Error(`${chunk} does not run; these do: ${[...open.keys()].join(', ')}`)
+    open.delete(chunk)
+    return held
+  }
+  return {
+    handle,
+    /** The chunks that have been started, in this order. */
+    started,
+    running: () => [...open.keys()],
+    signalOf: (chunk: string) => signals.get(chunk),
+    succeed: (chunk: string, answer?: ChunkResult) => take(chunk).resolve(answer),
+    fail: (chunk: string, error: unknown = new Error(`${chunk} failed`)) => take(chunk).reject(error),
+  }
+}
+
 const trueImmediate = setImmediate
 let mock: Clock | undefined
 
@@ -123,6 +173,57 @@ export async function settled(): Promise<void> {
     await new Promise((resolve) => trueImmediate(resolve))
     mock?.advance(0)
   }
+}
+
+/** A mocked clock that passes by milliseconds, so that everything happens when it is due. */
+export function passingClock(t: Test) {
+  const clock = mockClock(t)
+  const begin = performance.now()
+  const pass = async (ms: number) => {
+    await settled()
+    for (let passed = 0; passed < ms; passed++) {
+      clock.advance(1)
+      await settled()
+    }
+  }
+  return {
+    /** Milliseconds since the beginning. */
+    now: () => performance.now() - begin,
+    pass,
+    /** Lets time pass until this has come to something, for so many milliseconds at the most. */
+    async until<T>(result: Promise<T>, most = 15_000): Promise<T> {
+      let isOpen = true
+      const done = () => {
+        isOpen = false
+      }
+      result.then(done, done)
+      await settled()
+      for (let passed = 0; isOpen; passed++) {
+        if (passed === most) throw new Error(`Not done after ${most} ms`)
+        await pass(1)
+      }
+      return result
+    },
+    /** For a handler that waits. */
+    delay: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
+    /** For a handler that computes: nothing else happens meanwhile. */
+    compute: (ms: number) => clock.advance(ms),
+  }
+}
+
+/** Handlers that note when records, and chunks, start. */
+export function noting(now: () => number) {
+  const starts: string[] = []
+  const record: RecordHandler = ({ messageId }) => void starts.push(`${messageId} at ${now()}`)
+  const chunk: ChunkHandler = (records) => {
+    starts.push(`${records.map(({ messageId }) => messageId).join(' ')} at ${now()}`)
+  }
+  return { starts, record, chunk }
+}
+
+/** The most of these times in any stretch of this length, both ends counted. */
+export function mostWithin(interval: number, times: readonly number[]): number {
+  return Math.max(0, ...times.map((from) => times.filter((at) => at >= from && at <= from + interval).length))
 }
 
 /** Calls `run` with `console.error` recorded. */

@@ -18,12 +18,14 @@ boundedSqsBatch({
   },
 })
 boundedSqsBatch({ timeBudget: false, fifoFailure: 'group', logger: false })
+boundedSqsBatch({ rateLimit: { limit: 14, interval: 1_000 } })
 boundedSqsBatch({ timeBudget: { drain: 500 }, logger: async () => {} })
 // What is computed may be undefined, also where the project has exactOptionalPropertyTypes.
 boundedSqsBatch({
   concurrency: process.env.CI ? 1 : undefined,
   recordTimeout: undefined,
   timeBudget: { drain: undefined, abort: undefined },
+  rateLimit: undefined,
   fifoFailure: undefined,
   throwOnFullBatchFailure: undefined,
   logger: undefined,
@@ -51,6 +53,14 @@ boundedSqsBatch({ timeBudget: 1_000 })
 boundedSqsBatch({ timeBudget: true })
 // @ts-expect-error a time budget has no such part
 boundedSqsBatch({ timeBudget: { dran: 1_000 } })
+// @ts-expect-error records and milliseconds, not a number of records a second
+boundedSqsBatch({ rateLimit: 14 })
+// @ts-expect-error within which time?
+boundedSqsBatch({ rateLimit: { limit: 14 } })
+// @ts-expect-error what is computed may turn the whole limit off, not a part of it
+boundedSqsBatch({ rateLimit: { limit: 14, interval: undefined } })
+// @ts-expect-error a rate limit has no such part
+boundedSqsBatch({ rateLimit: { limit: 14, interval: 1_000, strict: true } })
 // @ts-expect-error 'group' or 'batch'
 boundedSqsBatch({ fifoFailure: 'queue' })
 // @ts-expect-error a boolean
