@@ -8,6 +8,7 @@ abstract class SqsBatchError extends Error {
   abstract readonly code: string
 }
 
+/** Called with `this`: a class that names itself in its body gets another name from the bundler, `_PermanentError`. */
 function nameOf(errorClass: abstract new (...args: never[]) => Error, name: string): void {
   Object.defineProperty(errorClass.prototype, 'name', { value: name, configurable: true, writable: true })
 }
@@ -18,7 +19,7 @@ function nameOf(errorClass: abstract new (...args: never[]) => Error, name: stri
  */
 export class InvalidSqsEventError extends SqsBatchError {
   static {
-    nameOf(InvalidSqsEventError, 'InvalidSqsEventError')
+    nameOf(this, 'InvalidSqsEventError')
   }
   readonly code = 'ERR_INVALID_SQS_EVENT'
 }
@@ -29,7 +30,7 @@ export class InvalidSqsEventError extends SqsBatchError {
  */
 export class DurableContextError extends SqsBatchError {
   static {
-    nameOf(DurableContextError, 'DurableContextError')
+    nameOf(this, 'DurableContextError')
   }
   readonly code = 'ERR_DURABLE_CONTEXT'
 }
@@ -37,7 +38,7 @@ export class DurableContextError extends SqsBatchError {
 /** The record was still open `timeout` milliseconds after its handler began (option `recordTimeout`). */
 export class RecordTimeoutError extends SqsBatchError {
   static {
-    nameOf(RecordTimeoutError, 'RecordTimeoutError')
+    nameOf(this, 'RecordTimeoutError')
   }
   readonly code = 'ERR_RECORD_TIMEOUT'
   /** The record's limit in milliseconds. */
@@ -52,7 +53,7 @@ export class RecordTimeoutError extends SqsBatchError {
 /** The record's handler was running when the batch ended, for want of time or because of an error elsewhere. */
 export class RecordAbortedError extends SqsBatchError {
   static {
-    nameOf(RecordAbortedError, 'RecordAbortedError')
+    nameOf(this, 'RecordAbortedError')
   }
   readonly code = 'ERR_RECORD_ABORTED'
 }
@@ -60,7 +61,7 @@ export class RecordAbortedError extends SqsBatchError {
 /** The batch ended before the record's turn came. Its handler never ran. */
 export class RecordNotStartedError extends SqsBatchError {
   static {
-    nameOf(RecordNotStartedError, 'RecordNotStartedError')
+    nameOf(this, 'RecordNotStartedError')
   }
   readonly code = 'ERR_RECORD_NOT_STARTED'
 }
@@ -68,7 +69,7 @@ export class RecordNotStartedError extends SqsBatchError {
 /** A record before this one in its FIFO message group (or batch) failed, which is the `cause`. Its handler never ran. */
 export class RecordBlockedError extends SqsBatchError {
   static {
-    nameOf(RecordBlockedError, 'RecordBlockedError')
+    nameOf(this, 'RecordBlockedError')
   }
   readonly code = 'ERR_RECORD_BLOCKED'
 
@@ -88,7 +89,7 @@ export interface BodyIssue {
 /** The record's body is not JSON, or not what the schema asks for. Carries no part of the body. */
 export class InvalidBodyError extends SqsBatchError {
   static {
-    nameOf(InvalidBodyError, 'InvalidBodyError')
+    nameOf(this, 'InvalidBodyError')
   }
   readonly code = 'ERR_INVALID_BODY'
   /** What the schema found; empty where the body is not JSON. */
@@ -106,7 +107,7 @@ export class InvalidBodyError extends SqsBatchError {
  */
 export class FullBatchFailureError extends AggregateError {
   static {
-    nameOf(FullBatchFailureError, 'FullBatchFailureError')
+    nameOf(this, 'FullBatchFailureError')
   }
   readonly code = 'ERR_FULL_BATCH_FAILURE'
 }
@@ -120,7 +121,7 @@ export class FullBatchFailureError extends AggregateError {
  */
 export class PermanentError extends SqsBatchError {
   static {
-    nameOf(PermanentError, 'PermanentError')
+    nameOf(this, 'PermanentError')
   }
   readonly code = PERMANENT
 }

@@ -5,6 +5,10 @@ const { useLibrary } = require('./use-library.mjs')
 async function main() {
   const { default: middy } = await import('@middy/core') // version 7 has nothing for require()
   await useLibrary(middy, library)
+  // Node shows an error by the name of its class.
+  const named = Object.entries(library).filter(([name]) => name.endsWith('Error'))
+  assert.equal(named.length, 9)
+  for (const [name, errorClass] of named) assert.equal(errorClass.name, name)
   for (const path of ['dist/index.js', 'dist/fan-out.js', 'package.json']) {
     assert.throws(() => require(`middy-bounded-sqs-batch/${path}`), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
   }
