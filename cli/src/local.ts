@@ -7,10 +7,22 @@ import { withTemplate } from './template-flags.ts'
 const SAME_SIGNAL_MS = 300
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
+/** What a template says counts as flags, so nobody has given the one that an error names. */
+const optionsOf = (handler: string, flags: LocalFlags) => {
+  try {
+    return toRunOptions(handler, flags)
+  } catch (error) {
+    if (!flags.template || !(error instanceof UsageError)) throw error
+    const { message } = error
+    const { template } = flags
+    throw new UsageError(`${message} (or ${template} says so: bounded-sqs-batch doctor ${template})`, { cause: error })
+  }
+}
+
 /** `bounded-sqs-batch local`: runs, shows, and answers the exit code. */
 export const local = async (handler: string, given: LocalFlags): Promise<number> => {
   const { flags, lines } = await withTemplate(given)
-  const options = toRunOptions(handler, flags)
+  const options = optionsOf(handler, flags)
   const display = openDisplay(flags.json ? process.stderr : process.stdout)
   for (const line of lines) display.log(line)
   const draining = new AbortController()

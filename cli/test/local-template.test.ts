@@ -176,3 +176,14 @@ test('a parameter without a template is refused', async (t) => {
   await t.rejects(withTemplate({ ...FLAGS, parameter: ['A=1'] }), { message })
   await t.rejects(withTemplate({ ...FLAGS, templateFunction: 'A' }), { message })
 })
+
+test('where settings of the template do not go together, the error names it and how to check it', async (t) => {
+  const template = templateFile(t, sam({ mapping: { BatchSize: 1000, MaximumBatchingWindowInSeconds: 0 } }))
+  const { code, stderr } = await command(['local', HANDLER, '--messages', '1', '--template', template])
+  t.equal(code, 2)
+  t.ok(
+    stderr.includes(
+      `--batch-size 1000 needs a --window of at least 1 (or ${template} says so: bounded-sqs-batch doctor ${template})`,
+    ),
+  )
+})
