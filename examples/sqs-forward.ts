@@ -8,7 +8,7 @@ if (!QueueUrl) throw new Error('TARGET_QUEUE_URL is not set: it is the queue tha
 const client = new SQSClient()
 
 /**
- * Forwards records to another queue, ten to a call. A call takes 1 MiB, so ten bodies of up to 100 kB: where they can be
+ * Forwards the bodies of records to another queue, ten to a call; attributes and message groups stay behind. A call takes 1 MiB, so ten bodies of up to 100 kB: where they can be
  * larger, make the chunks smaller.
  */
 export const handler = middy()

@@ -26,7 +26,7 @@ export async function handleFailures(
   timeLeft: number,
   log: (error: unknown) => void,
 ): Promise<readonly Failure[]> {
-  let remaining = failures.filter(({ reason }) => !isUntried(reason))
+  let remaining = notBehindOthers(failures, batch).filter(({ reason }) => !isUntried(reason))
   if (remaining.length === 0) return failures
 
   const controller = new AbortController()
@@ -56,6 +56,18 @@ export async function handleFailures(
 
   const reported = new Set(remaining)
   return failures.filter((failure) => !told.has(failure) || reported.has(failure))
+}
+
+/** On a FIFO queue the first failure of each message group: what is behind it must not leave the queue before it. */
+function notBehindOthers(failures: readonly Failure[], { groups }: Batch): readonly Failure[] {
+  if (!groups) return failures
+  const failedGroups = new Set<string>()
+  return failures.filter(({ index }) => {
+    const group = groups[index]
+    const isBehind = group !== undefined && failedGroups.has(group)
+    if (group !== undefined) failedGroups.add(group)
+    return !isBehind
+  })
 }
 
 function tell({ index, reason }: Failure, { records, receiveCounts }: Batch): RecordFailure {

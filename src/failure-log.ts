@@ -71,7 +71,7 @@ function write(entry: unknown): void {
 function writeEntry(summary: BatchSummary, groups: readonly Group[], replaced?: { readonly cause: unknown }): void {
   const shown = groups.slice(0, MOST_GROUPS)
   const moreKinds = groups.length - shown.length
-  if (process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON') {
+  if (process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON') {
     const errors = shown.map(({ text, count, ids, first }) => ({ error: text, count, ids, stack: framesOf(first) }))
     const inSpiteOf = replaced && { error: read(replaced.cause).text, stack: framesOf(replaced.cause) }
     write({ message: `${PREFIX} ${headline(summary)}`, ...summary, errors, moreKinds, inSpiteOf })

@@ -156,7 +156,8 @@ export function createInvocation(
       throw new FullBatchFailureError(reasons, `All ${size} records of the batch failed`, replaced)
     }
     const made = await toResponse(batch, reported)
-    traced?.resolve(made)
+    // A copy: a listener that changes it must not change the response.
+    traced?.resolve(structuredClone(made))
     return made
   }
 

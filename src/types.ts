@@ -90,7 +90,7 @@ export interface RecordFailure {
 export interface FailureRequest {
   readonly event: SQSEvent
   readonly context: Context
-  /** Aborts 100 ms before the function's timeout. What a handler has not answered by then changes nothing. */
+  /** Aborts 100 ms before the function's timeout. What a handler has not answered 25 ms later changes nothing. */
   readonly signal: AbortSignal
   /** Adds a line to the log for what could not be done; without effect where `logger` is `false`. */
   readonly log: (error: unknown) => void
@@ -98,7 +98,8 @@ export interface FailureRequest {
 
 /**
  * Has a say over failed records before the response is made: returns the failures that are to stay reported. Lambda
- * deletes the messages of the others. Records that never started or were blocked are reported without being passed to it.
+ * deletes the messages of the others. Records that never started or were blocked are reported without being passed to it,
+ * and so is, on a FIFO queue, what failed behind a failed record of its message group.
  *
  * One that throws, is not done in time, or returns something other than some of the failures that it got changes nothing.
  */
@@ -126,7 +127,7 @@ export interface BoundedSqsBatchOptions {
    */
   readonly timeBudget?: TimeBudget | false | undefined
   /**
-   * Starts no more records than this, in this process: over all invocations that share this middleware instance, warm
+   * Starts no more records than this, in this thread: over all invocations that share this middleware instance, warm
    * starts included. What could not start before `drain` is reported, with a receive count that has gone up; so
    * keep batches to what the time allows.
    * @default none
@@ -138,8 +139,8 @@ export interface BoundedSqsBatchOptions {
    */
   readonly fifoFailure?: 'group' | 'batch' | undefined
   /**
-   * Throw `FullBatchFailureError` when, after `onFailure`, every record of a non-empty batch is still failed, so that the invocation counts as an
-   * error in Lambda's metrics. The whole batch is redelivered, as it would be anyway.
+   * Throw `FullBatchFailureError` when, after `onFailure`, every record of a non-empty batch is still failed, so that the
+   * invocation counts as an error in Lambda's metrics. The whole batch is redelivered, as it would be anyway.
    * @default false
    */
   readonly throwOnFullBatchFailure?: boolean | undefined
@@ -188,7 +189,7 @@ export interface BatchTrace {
   readonly context: Context
   /** From `asyncStart` on; absent where the invocation failed before its records came to something. */
   summary?: BatchSummary
-  /** The response, from `asyncStart` on. */
+  /** A copy of the response, from `asyncStart` on. */
   result?: SQSBatchResponse
   /** What the invocation failed with, from `error` on. */
   error?: unknown

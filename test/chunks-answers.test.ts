@@ -1,7 +1,8 @@
 import { runInNewContext } from 'node:vm'
+import type { SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { PermanentError } from '../src/index.ts'
-import { chunkHandlerOf, failed, logged, settled, standardEvent } from './support.ts'
+import { chunkHandlerOf, failed, logged, settled, sqsRecord, standardEvent } from './support.ts'
 
 const OK = { status: 'fulfilled', value: undefined } as const
 const list = (...ids: unknown[]) => ({ batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })) })
@@ -139,6 +140,27 @@ for (const [what, answer, came] of refused) {
     t.match(error, { name: 'TypeError', message: came })
     t.match(error, { message: /return nothing, or a PromiseSettledResult for each record of the chunk, or \{ batch/ })
     t.ok(others.every((other) => other === error))
+  })
+}
+
+const rearranging: [what: string, rearrange: (records: SQSRecord[]) => SQSRecord[]][] = [
+  ['sorted', (records) => records.reverse()],
+  ['taken out', (records) => Array.from({ length: records.length }, () => records.pop() as SQSRecord)],
+  ['replaced', (records) => records.splice(0, 2, sqsRecord('x'), sqsRecord('y')).concat(records.slice(2))],
+]
+for (const [what, rearrange] of rearranging) {
+  t.test(`results by record fail the whole chunk where the records they go by were ${what}`, async (t) => {
+    const errors: unknown[] = []
+    const failA = async ({ messageId }: SQSRecord) => {
+      if (messageId === 'a') throw new Error('a')
+    }
+    const handle = chunkHandlerOf(
+      3,
+      (records) => (records.length > 1 ? Promise.allSettled(rearrange(records as SQSRecord[]).map(failA)) : undefined),
+      { logger: (error) => errors.push(error) },
+    )
+    t.strictSame(failed(await handle(standardEvent('a', 'b', 'c', 'd'))), ['a', 'b', 'c'])
+    t.match(errors[0], { name: 'TypeError', message: /moved its records or taken some out: sort a copy of them/ })
   })
 }
 

@@ -108,6 +108,33 @@ t.test('of a FIFO queue it gets no blocked record; those stay reported also behi
   }
 })
 
+t.test('of a FIFO queue it has no say over what failed behind a failed record of its group', async (t) => {
+  const event = fifoEvent('a1', 'b1', 'a2', 'c1', 'a3', 'c2')
+  const reject = (id: string) => ({ itemIdentifier: id })
+  const inner: [what: string, handler: (event: SQSEvent, context: Context) => Promise<unknown>][] = [
+    [
+      'chunks',
+      eachChunk(3, (records) => ({
+        batchItemFailures: records.flatMap(({ messageId }) => (messageId === 'b1' ? [] : reject(messageId))),
+      })),
+    ],
+    ['a list', async () => ({ batchItemFailures: ['a1', 'a2', 'c1', 'a3', 'c2'].map(reject) })],
+    [
+      'settled results',
+      async ({ Records }) =>
+        Promise.allSettled(Records.map(({ messageId }) => (messageId === 'b1' ? 0 : Promise.reject(messageId)))),
+    ],
+  ]
+  for (const [what, handle] of inner) {
+    const { calls, onFailure } = noting(() => [])
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use(boundedSqsBatch({ logger: false, onFailure }))
+      .handler(handle as never)
+    t.strictSame(failed(await handler(event, testContext())), ['a2', 'a3', 'c2'], what)
+    t.strictSame(calls, [['a1', 'c1']], what)
+  }
+})
+
 t.test('it gets what another inner handler reports, alone or beside the records that it ran', async (t) => {
   const reason = new Error('r')
   const answers: [what: string, handler: (event: SQSEvent, context: Context) => Promise<unknown>][] = [

@@ -399,6 +399,11 @@ t.test("in any other log format of Lambda's it is text, and false is none", asyn
     const calls = await entriesIn(format, () => handlerOf(fails, { logger: undefined })(standardEvent('a')))
     t.match(calls, [[/^middy-bounded-sqs-batch: 1 of 1 records failed; /]])
   }
+  // As AWS's runtime client reads it.
+  const [[entry]] = (await entriesIn('Json', () => handlerOf(fails, { logger: undefined })(standardEvent('a')))) as [
+    [object],
+  ]
+  t.match(entry, { reported: 1 })
   t.strictSame(await entriesIn('JSON', () => handlerOf(fails, { logger: false })(standardEvent('a'))), [])
   t.strictSame(await entriesIn('JSON', () => handlerOf(() => {}, { logger: undefined })(standardEvent('a'))), [])
 })

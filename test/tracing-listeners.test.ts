@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import diagnostics, { tracingChannel } from 'node:diagnostics_channel'
 import t from 'tap'
-import { FullBatchFailureError, type RecordTrace } from '../src/index.ts'
+import { type BatchTrace, FullBatchFailureError, type RecordTrace } from '../src/index.ts'
 import { failed, handlerOf, heldRecords, logged, settled, standardEvent, testContext } from './support.ts'
 import { BATCH, EVENTS, listen, RECORD } from './tracing-support.ts'
 
@@ -49,6 +49,19 @@ t.test("a store bound to a record's start is its handler's, beside the stores of
   t.equal(spans.getStore(), undefined)
 })
 
+t.test('a listener that changes the result changes no response', async (t) => {
+  let changed = 0
+  const empty = (message: unknown) => {
+    changed += (message as BatchTrace).result?.batchItemFailures.splice(0).length ?? 0
+  }
+  diagnostics.subscribe(`tracing:${BATCH}:asyncEnd`, empty)
+  t.teardown(() => diagnostics.unsubscribe(`tracing:${BATCH}:asyncEnd`, empty))
+  const handle = handlerOf(() => Promise.reject(new Error('x')))
+  t.strictSame(failed(await handle(standardEvent('a', 'b'))), ['a', 'b'])
+  await settled()
+  t.equal(changed, 2)
+})
+
 t.test('invocations at the same time do not mix', async (t) => {
   const heard = listen(t)
   const held = heldRecords()
@@ -64,7 +77,7 @@ t.test('invocations at the same time do not mix', async (t) => {
   t.strictSame(responses.map(failed), [['a1', 'a2'], ['b1']])
   t.equal(heard.batches.size, 2)
   for (const [index, batch] of [...heard.batches].entries()) {
-    t.equal(batch.result, responses[index])
+    t.strictSame(batch.result, responses[index])
     t.equal(batch.summary?.failed, [2, 1][index])
     const mine = [...heard.records].filter((record) => record.batch === batch)
     t.strictSame(

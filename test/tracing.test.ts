@@ -53,7 +53,7 @@ t.test('a batch and its records, in order: what returns, resolves, throws and re
   const [batch] = heard.batches
   t.strictSame(batch?.event, event)
   t.equal(batch?.context, context)
-  t.equal(batch?.result, response)
+  t.strictSame(batch?.result, response)
   t.match(batch?.summary, { records: 4, succeeded: 2, failed: 2, reported: 2 })
   const records = [...heard.records]
   t.equal(records.length, 4, 'one object for all events of a record')
@@ -235,7 +235,7 @@ t.test('an error that the report takes the place of is none of the batch', async
     .handler(eachRecord(() => {}))
   const response = await outer(standardEvent('a'), testContext())
   t.strictSame(heard.of('batch'), [...BEGINS, ...ANSWERS])
-  t.equal([...heard.batches][0]?.result, response)
+  t.strictSame([...heard.batches][0]?.result, response)
   heard.heard()
 
   const clock = mockClock(t)

@@ -502,7 +502,7 @@ export const mutants: readonly Mutant[] = [
     rule: 14,
     breaks: 'the log is text where Lambda wants JSON',
     file: 'failure-log.ts',
-    search: "AWS_LAMBDA_LOG_FORMAT === 'JSON'",
+    search: "AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON'",
     replace: "AWS_LAMBDA_LOG_FORMAT === 'json'",
   },
   {
@@ -567,8 +567,15 @@ export const mutants: readonly Mutant[] = [
     rule: 'failure-handlers',
     breaks: 'records that never ran are passed to failure handlers',
     file: 'failure-handlers.ts',
-    search: 'failures.filter(({ reason }) => !isUntried(reason))',
-    replace: 'failures.slice()',
+    search: '.filter(({ reason }) => !isUntried(reason))',
+    replace: '.slice()',
+  },
+  {
+    rule: 'failure-handlers',
+    breaks: 'on a FIFO queue what is behind a failed record may leave the queue before it',
+    file: 'failure-handlers.ts',
+    search: 'return !isBehind',
+    replace: 'return true',
   },
   {
     rule: 'failure-handlers',
@@ -789,6 +796,13 @@ export const mutants: readonly Mutant[] = [
     replace: '',
   },
   {
+    rule: 'tracing',
+    breaks: 'a listener can change the response',
+    file: 'invocation.ts',
+    search: 'structuredClone(made)',
+    replace: 'made',
+  },
+  {
     rule: 'summary',
     breaks: 'durations are in the order of records',
     file: 'summary.ts',
@@ -872,6 +886,13 @@ export const mutants: readonly Mutant[] = [
     file: 'each-chunk.ts',
     search: 'ids[place] as string',
     replace: '(given.shift() as SQSRecord)?.messageId',
+  },
+  {
+    rule: 'chunks',
+    breaks: 'results go by records that the handler has moved',
+    file: 'each-chunk.ts',
+    search: 'given[place] !== record)',
+    replace: 'given[place] === undefined || record === undefined)',
   },
   {
     rule: 'chunks',
