@@ -1,7 +1,8 @@
 // What a feature costs a record: batches of 10,000 records that do nothing, with it and without.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import middy from '@middy/core'
 import type { SQSEvent } from 'aws-lambda'
-import { type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
+import { type BoundedSqsBatchOptions, boundedSqsBatch, eachChunk, eachRecord } from 'middy-bounded-sqs-batch'
 import * as z from 'zod'
 import type { BatchHandler } from './peers.ts'
 import { inRounds, type Samples } from './rounds.ts'
@@ -18,6 +19,11 @@ export const PRICES = [
   { feature: 'time budget (on by default)', with: 'plain', without: 'timeBudget: false' },
   { feature: 'FIFO, 1,000 message groups', with: 'FIFO', without: 'plain' },
   { feature: 'reading signal', with: 'signal', without: 'plain' },
+  { feature: 'eachChunk(25)', with: 'chunks', without: 'plain' },
+  { feature: 'rateLimit, never reached', with: 'rateLimit', without: 'plain' },
+  { feature: 'onFailure, nothing fails', with: 'onFailure', without: 'plain' },
+  { feature: 'a subscriber to batches', with: 'batches heard', without: 'plain' },
+  { feature: 'a subscriber to records', with: 'records heard', without: 'plain' },
   { feature: "body: 'json'", with: 'json', without: 'json by hand' },
   { feature: 'body: a Zod schema', with: 'schema', without: 'schema by hand' },
 ] as const
@@ -29,6 +35,20 @@ const Order = z.object({
   items: z.array(z.object({ sku: z.string(), quantity: z.number() })),
   total: z.number(),
 })
+
+/** The same with somebody who listens. */
+function heard<T>(channel: 'batch' | 'record', run: () => Promise<T>): () => Promise<T> {
+  const name = `tracing:middy-bounded-sqs-batch:${channel}:asyncEnd`
+  const listener = () => {}
+  return async () => {
+    subscribe(name, listener)
+    try {
+      return await run()
+    } finally {
+      unsubscribe(name, listener)
+    }
+  }
+}
 
 export async function measureFeatures(isShort: boolean): Promise<Features> {
   let ran = 0
@@ -51,6 +71,16 @@ export async function measureFeatures(isShort: boolean): Promise<Features> {
       {},
       eachRecord(async (_record, _context, { signal }) => handle(signal)),
     ),
+    chunks: use(
+      {},
+      eachChunk(25, async (records) => {
+        ran += records.length
+      }),
+    ),
+    rateLimit: use({ rateLimit: { limit: 100 * SIZE, interval: 1 } }, plain),
+    onFailure: use({ onFailure: (failures) => failures }, plain),
+    'batches heard': heard('batch', use({}, plain)),
+    'records heard': heard('record', use({}, plain)),
     json: use({}, eachRecord(handle, { body: 'json' })),
     'json by hand': use(
       {},

@@ -74,5 +74,6 @@ async function inOwnProcess(part: Part): Promise<object> {
 }
 
 function print(results: Results, parts: readonly Part[]): void {
-  for (const sheet of [...sheets(results, parts), targetSheet(results, options.short)]) console.log(toTerminal(sheet))
+  const shown = [...sheets(results, parts), targetSheet(results, options.short)]
+  for (const sheet of shown) if (sheet.rows.length > 0) console.log(toTerminal(sheet))
 }

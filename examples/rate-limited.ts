@@ -4,7 +4,7 @@ import { boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
 const url = process.env.MAIL_URL
 if (!url) throw new Error('MAIL_URL is not set: it is the service that sends the mails')
 
-/** What the service takes in a second from both instances of this function together, like a sending quota of Amazon SES. */
+/** What the service takes in a second from all instances of this function together, like a sending quota of Amazon SES. */
 const perSecond = 14
 /** How many instances there can be: `ScalingConfig.MaximumConcurrency` of the event source mapping, 2 at the least. */
 const instances = Number(process.env.MAXIMUM_CONCURRENCY ?? 2)
