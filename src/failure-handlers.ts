@@ -1,14 +1,13 @@
 import type { Context, SQSRecord } from 'aws-lambda'
 import { kindOf } from './describe.ts'
 import { isUntried } from './errors.ts'
+import { startTimer } from './timers.ts'
 import type { Batch, Failure, FailureHandler, RecordFailure } from './types.ts'
 
 /** Milliseconds before the function's timeout that are kept for the response. */
 const RESERVE = 100
 /** Of those, what a handler that heeds its signal has to answer with what it has done so far. */
 const GRACE = 25
-/** The longest delay of a timer; a longer one would fire at once. */
-const LONGEST_DELAY = 2 ** 31 - 1
 
 /**
  * Lets the failure handlers have their say, one after the other. Whatever goes wrong in one of them, the failures that it
@@ -35,7 +34,7 @@ export async function handleFailures(
     controller.abort(new Error(`The failure handlers were not done ${RESERVE} ms before the function's timeout`))
   const delay = timeLeft - RESERVE
   const endsAt = performance.now() + delay
-  const timer = delay < Infinity ? setTimeout(tooLate, Math.min(Math.max(0, delay), LONGEST_DELAY)) : undefined
+  const timer = delay < Infinity ? startTimer(tooLate, delay) : undefined
 
   const request = { event: batch.event, context, signal, log }
   const told = new Map(remaining.map((failure) => [failure, tell(failure, batch)]))

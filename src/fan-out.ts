@@ -1,15 +1,14 @@
 import PQueue from 'p-queue'
+import { createClock, type Slot } from './clock.ts'
 import { isObject } from './describe.ts'
-import { RecordAbortedError, RecordBlockedError, RecordNotStartedError, RecordTimeoutError } from './errors.ts'
+import { RecordAbortedError, RecordBlockedError, RecordTimeoutError } from './errors.ts'
 import { createEventLoop } from './event-loop.ts'
 import type { Lanes } from './lanes.ts'
 import type { RateLimit } from './rate-limit.ts'
 import { abort, LazyRecordOptions } from './record-options.ts'
+import { complete, FULFILLED, type Results, RUNNING, rejected } from './results.ts'
 import type { Deadlines } from './time-budget.ts'
 import type { RecordOptions } from './types.ts'
-
-/** What each record of an invocation came to, in record order. Where it runs chunks, a chunk stands for a record. */
-export type Results = PromiseSettledResult<undefined>[]
 
 /** The records of one invocation on their way through the queue. */
 export interface FanOut {
@@ -45,12 +44,6 @@ export interface Limits {
   readonly rateLimit?: RateLimit | undefined
 }
 
-const FULFILLED: PromiseFulfilledResult<undefined> = Object.freeze({ status: 'fulfilled', value: undefined })
-/** Stands in a record's slot while its handler runs; an empty slot is a record that has not started. Both are failures. */
-const RUNNING = rejected(undefined)
-/** The longest delay of a timer; a longer one would fire at once. */
-const LONGEST_DELAY = 2 ** 31 - 1
-
 /**
  * Makes the one queue of a middleware instance. What it returns starts an invocation's fan-out on it.
  *
@@ -84,7 +77,6 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
     let mostInFlight = 0
     let ended = false
     let isInLine = false // a lane, for the rate limit
-    let timer: NodeJS.Timeout | undefined
     const self = { deaf: 0, end }
 
     /** Returns whether it came in time. */
@@ -120,7 +112,7 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
     function end(): void {
       if (ended) return
       ended = true
-      clearTimeout(timer)
+      clock.stop()
       rateLimit?.leave(self)
       live.delete(self)
       // An error costs as much as ten records, so these are made where a record needs them alone.
@@ -257,30 +249,6 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
       }
     }
 
-    /** Does what is due by the clock, and comes back when the next thing can be due. */
-    function watch(): void {
-      const now = performance.now()
-      if (now >= deadlines.abortAt) return void end()
-      if (now >= deadlines.drainAt) drain()
-      let next = Math.min(now + recordTimeout, now < deadlines.drainAt ? deadlines.drainAt : deadlines.abortAt)
-      for (const slot of recordTimeout < Infinity ? slots : []) {
-        if (!slot.options) continue
-        const expiresAt = slot.startedAt + recordTimeout
-        if (now < expiresAt) next = Math.min(next, expiresAt)
-        else if (now < expiresAt + recordTimeout) {
-          next = Math.min(next, expiresAt + recordTimeout)
-          expire(slot.options, now - slot.startedAt)
-        } else if (!slot.isDeaf) {
-          expire(slot.options, now - slot.startedAt)
-          slot.isDeaf = true
-          self.deaf++
-        }
-      }
-      endWhatIsStuck()
-      if (ended || next === Infinity) return
-      timer = setTimeout(watch, Math.min(Math.max(1, Math.ceil(next - now)), LONGEST_DELAY))
-    }
-
     /** Reports a record as timed out. Its slot is freed by its handler only. */
     function expire(options: LazyRecordOptions, duration: number): void {
       if (results[options.index] !== RUNNING) return
@@ -290,10 +258,16 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
       abort(options, error)
     }
 
+    function deafen(slot: Slot): void {
+      slot.isDeaf = true
+      self.deaf++
+    }
+
+    const clock = createClock({ deadlines, recordTimeout, slots, drain, end, expire, deafen, endWhatIsStuck })
     if (live.size === 0) eventLoop.reset()
     live.add(self)
     endIfAllIsDone()
-    if (!ended) watch()
+    if (!ended) clock.watch()
     if (rateLimit) getInLine()
     else void addLanes(Math.min(concurrency, lanes.width))
     return {
@@ -305,23 +279,4 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
       },
     }
   }
-}
-
-/** A place in the queue, and the record that runs in it. */
-interface Slot {
-  readonly release: () => void
-  startedAt: number
-  options: LazyRecordOptions | undefined
-  isDeaf: boolean
-}
-
-function rejected(reason: unknown): PromiseRejectedResult {
-  return { status: 'rejected', reason }
-}
-
-/** Rule 3: a slot without a result of its own is a failure. */
-function complete(results: (PromiseSettledResult<undefined> | undefined)[], aborted: Error | undefined): Results {
-  const neverRan = rejected(new RecordNotStartedError('The batch ended before the turn of the record came'))
-  const wasRunning = rejected(aborted)
-  return Array.from(results, (result) => (result === RUNNING ? wasRunning : (result ?? neverRan)))
 }

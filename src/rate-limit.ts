@@ -1,3 +1,4 @@
+import { startTimer } from './timers.ts'
 import type { RateLimitOption } from './types.ts'
 
 /** The sliding window of a middleware instance: it outlives the invocations, warm starts included. */
@@ -42,7 +43,7 @@ export function createRateLimit({ limit, interval }: RateLimitOption): RateLimit
     const [invocation, { weigh, resolve }] = first
     const wait = dueAt(weigh()) - performance.now()
     if (wait > 0) {
-      timer = setTimeout(serve, Math.min(Math.ceil(wait), LONGEST_DELAY))
+      timer = startTimer(serve, wait)
       return
     }
     line.delete(invocation)
@@ -69,6 +70,3 @@ export function createRateLimit({ limit, interval }: RateLimitOption): RateLimit
     },
   }
 }
-
-/** The longest delay of a timer; a longer one would fire at once. */
-const LONGEST_DELAY = 2 ** 31 - 1

@@ -69,14 +69,14 @@ export const mutants: readonly Mutant[] = [
   {
     rule: 3,
     breaks: 'what never started counts as a success',
-    file: 'fan-out.ts',
+    file: 'results.ts',
     search: '(result ?? neverRan)',
     replace: '(result ?? FULFILLED)',
   },
   {
     rule: 3,
     breaks: 'what runs at the end counts as a success',
-    file: 'fan-out.ts',
+    file: 'results.ts',
     search: 'result === RUNNING ? wasRunning',
     replace: 'result === RUNNING ? FULFILLED',
   },
@@ -235,9 +235,9 @@ export const mutants: readonly Mutant[] = [
   {
     rule: 8,
     breaks: 'a batch of deaf handlers never ends',
-    file: 'fan-out.ts',
-    search: 'endWhatIsStuck()\n      if (ended',
-    replace: 'if (ended',
+    file: 'clock.ts',
+    search: 'endWhatIsStuck()\n    if (isStopped',
+    replace: 'if (isStopped',
   },
   {
     rule: 8,
@@ -263,16 +263,16 @@ export const mutants: readonly Mutant[] = [
   {
     rule: 8,
     breaks: 'a timer outlives its invocation',
-    file: 'fan-out.ts',
+    file: 'clock.ts',
     search: 'clearTimeout(timer)',
     replace: '',
   },
   {
     rule: 8,
     breaks: 'a timeout longer than a timer can be fires at once',
-    file: 'fan-out.ts',
-    search: 'Math.min(Math.max(1, Math.ceil(next - now)), LONGEST_DELAY)',
-    replace: 'Math.max(1, Math.ceil(next - now))',
+    file: 'clock.ts',
+    search: 'startTimer(watch, next - now)',
+    replace: 'setTimeout(watch, Math.max(1, Math.ceil(next - now)))',
   },
   {
     rule: 8,
@@ -665,8 +665,8 @@ export const mutants: readonly Mutant[] = [
     rule: 'failure-handlers',
     breaks: 'a time longer than a timer can be is over at once',
     file: 'failure-handlers.ts',
-    search: 'Math.min(Math.max(0, delay), LONGEST_DELAY)',
-    replace: 'Math.max(0, delay)',
+    search: 'startTimer(tooLate, delay)',
+    replace: 'setTimeout(tooLate, Math.max(0, delay))',
   },
   {
     rule: 'failure-handlers',
@@ -778,7 +778,7 @@ export const mutants: readonly Mutant[] = [
     rule: 'tracing',
     breaks: 'a batch has no end',
     file: 'invocation.ts',
-    search: 'traced?.resolve(made)',
+    search: 'traced?.resolve(structuredClone(made))',
     replace: '',
   },
   {
@@ -1096,8 +1096,8 @@ export const mutants: readonly Mutant[] = [
     rule: 'rate-limit',
     breaks: 'an interval longer than a timer can be is over at once',
     file: 'rate-limit.ts',
-    search: 'Math.min(Math.ceil(wait), LONGEST_DELAY)',
-    replace: 'Math.ceil(wait)',
+    search: 'startTimer(serve, wait)',
+    replace: 'setTimeout(serve, Math.ceil(wait))',
   },
   {
     rule: 'rate-limit-shared',
