@@ -19,9 +19,9 @@ export interface Timed {
   readonly slots: Iterable<Slot>
   drain(): void
   end(): void
-  /** A record has been open for its timeout, or longer. */
+  /** A record has been open for its timeout or longer: said again each time. */
   expire(options: LazyRecordOptions, duration: number): void
-  /** A record has been open for twice its timeout. */
+  /** A record has been open for twice its timeout or longer: said again each time. */
   deafen(slot: Slot): void
   endWhatIsStuck(): void
 }
@@ -41,14 +41,10 @@ export function createClock(timed: Timed): { watch(): void; stop(): void } {
     for (const slot of recordTimeout < Infinity ? slots : []) {
       if (!slot.options) continue
       const expiresAt = slot.startedAt + recordTimeout
-      if (now < expiresAt) next = Math.min(next, expiresAt)
-      else if (now < expiresAt + recordTimeout) {
-        next = Math.min(next, expiresAt + recordTimeout)
-        expire(slot.options, now - slot.startedAt)
-      } else if (!slot.isDeaf) {
-        expire(slot.options, now - slot.startedAt)
-        deafen(slot)
-      }
+      const isDeafAt = expiresAt + recordTimeout
+      if (now >= expiresAt) expire(slot.options, now - slot.startedAt)
+      if (now >= isDeafAt) deafen(slot)
+      else next = Math.min(next, now < expiresAt ? expiresAt : isDeafAt)
     }
     endWhatIsStuck()
     if (isStopped || next === Infinity) return

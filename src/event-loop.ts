@@ -13,21 +13,26 @@ export interface EventLoop {
 
 export function createEventLoop(): EventLoop {
   let lastTurn = 0
-  let turning: Promise<void> | undefined
+  let isTurning = false
   return {
     reset() {
       lastTurn = performance.now()
     },
     isDueToTurn: (now) => now - lastTurn > LONGEST_TURN,
+    // An immediate for each lane, between which Node runs what they start: all of them woken by one would start a record
+    // each before any of these had a chance to compute, and the clock was looked at again.
     turn() {
-      turning ??= new Promise((resolve) => {
+      const isFirst = !isTurning
+      isTurning = true
+      return new Promise((resolve) => {
         setImmediate(() => {
-          turning = undefined
-          lastTurn = performance.now()
+          if (isFirst) {
+            isTurning = false
+            lastTurn = performance.now()
+          }
           resolve()
         })
       })
-      return turning
     },
   }
 }

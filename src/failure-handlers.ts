@@ -2,7 +2,7 @@ import type { Context, SQSRecord } from 'aws-lambda'
 import { kindOf } from './describe.ts'
 import { isUntried } from './errors.ts'
 import { startTimer } from './timers.ts'
-import type { Batch, Failure, FailureHandler, RecordFailure } from './types.ts'
+import type { Batch, Failure, FailureHandler, FailureRequest, RecordFailure } from './types.ts'
 
 /** Milliseconds before the function's timeout that are kept for the response. */
 const RESERVE = 100
@@ -28,30 +28,23 @@ export async function handleFailures(
   let remaining = notBehindOthers(failures, batch).filter(({ reason }) => !isUntried(reason))
   if (remaining.length === 0) return failures
 
-  const controller = new AbortController()
-  const { signal } = controller
-  const tooLate = () =>
-    controller.abort(new Error(`The failure handlers were not done ${RESERVE} ms before the function's timeout`))
-  const delay = timeLeft - RESERVE
-  const endsAt = performance.now() + delay
-  const timer = delay < Infinity ? startTimer(tooLate, delay) : undefined
-
+  const deadline = createDeadline(timeLeft - RESERVE)
+  const { signal } = deadline
   const request = { event: batch.event, context, signal, log }
   const told = new Map(remaining.map((failure) => [failure, tell(failure, batch)]))
   for (const handler of handlers) {
     if (remaining.length === 0) break
     try {
-      if (performance.now() >= endsAt) tooLate() // by the clock, too: the one before may have kept the timer from firing
-      signal.throwIfAborted()
+      deadline.check()
       const given = remaining.map((failure) => told.get(failure) as RecordFailure)
-      const kept = readAnswer(await inTime(signal, async () => handler(given, request)), batch, remaining)
+      const kept = readAnswer(await inTime(signal, call(handler, given, request)), batch, remaining)
       remaining = remaining.filter(({ index }) => kept.has(batch.ids[index]))
     } catch (error) {
       log(error)
       if (signal.aborted) break
     }
   }
-  clearTimeout(timer)
+  deadline.clear()
 
   const reported = new Set(remaining)
   return failures.filter((failure) => !told.has(failure) || reported.has(failure))
@@ -100,15 +93,42 @@ function readAnswer(answer: unknown, { ids }: Batch, given: readonly Failure[]):
   return kept
 }
 
+/** Out of the scope of `handleFailures`, which its error would keep in memory with a handler that hangs. */
+function createDeadline(delay: number) {
+  const controller = new AbortController()
+  const { signal } = controller
+  const tooLate = () =>
+    controller.abort(new Error(`The failure handlers were not done ${RESERVE} ms before the function's timeout`))
+  const endsAt = performance.now() + delay
+  const timer = delay < Infinity ? startTimer(tooLate, delay) : undefined
+  return {
+    signal,
+    /** By the clock, too: what ran before may have kept the timer from firing. */
+    check() {
+      if (performance.now() >= endsAt) tooLate()
+      signal.throwIfAborted()
+    },
+    clear: () => clearTimeout(timer),
+  }
+}
+
+/** What it throws at once rejects. */
+async function call(
+  handler: FailureHandler,
+  failures: readonly RecordFailure[],
+  request: FailureRequest,
+): Promise<unknown> {
+  return handler(failures, request)
+}
+
 /** What comes later is dropped, a rejection included. */
-function inTime<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+function inTime<T>(signal: AbortSignal, answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined
     const giveUp = () => {
       timer = setTimeout(() => reject(signal.reason), GRACE)
     }
     signal.addEventListener('abort', giveUp, { once: true })
-    const answer = run()
     answer.then(resolve, reject).finally(() => {
       clearTimeout(timer)
       signal.removeEventListener('abort', giveUp)

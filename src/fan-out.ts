@@ -259,6 +259,7 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
     }
 
     function deafen(slot: Slot): void {
+      if (slot.isDeaf) return
       slot.isDeaf = true
       self.deaf++
     }

@@ -38,7 +38,8 @@ export function createInvocation(
   let fanOut: FanOut | undefined
   let own: Failure[] | undefined
   let report: SQSBatchResponse | undefined // the handler's, which may add to it
-  let response: SQSBatchResponse | undefined // Middy's
+  let reported: readonly Failure[] | undefined // in the response
+  let response: SQSBatchResponse | undefined // Middy's, which other middlewares may change
   let endsAt: number | undefined // of the function's time, which is not asked for again: at its end, 0 is no nonsense
   let timeoutOfMiddy: AbortSignal | undefined
   let isOver = false
@@ -88,11 +89,11 @@ export function createInvocation(
   }
 
   async function conclude(returned: unknown): Promise<SQSBatchResponse> {
-    isOver = true
+    endFanOut()
     isRefused = false
     try {
-      response = await respond(await allFailures(returned, timeoutOfMiddy?.aborted ?? false))
-      return response
+      const mayBeNonsense = timeoutOfMiddy?.aborted ?? false // it may have an answer of its own
+      return await respond(withTold(returned, await ownFailures(), mayBeNonsense))
     } catch (error) {
       isRefused = true
       traced?.reject(error)
@@ -102,35 +103,40 @@ export function createInvocation(
 
   /** Rules 7 and 12. */
   async function recover(error: unknown): Promise<SQSBatchResponse | undefined> {
-    isOver = true
-    if (response) {
+    endFanOut()
+    if (reported) {
       logReplacedError(settings.logger, error)
-      return response
+      // Made again: who changed the response may be who threw.
+      return toResponse(batch, withTold(response, reported, true))
     }
     try {
       // Before the fan-out has begun the whole batch is redelivered, and the error is seen.
-      if (fanOut && !isRefused) response = await respond(await allFailures(report, true), { cause: error })
-      else traced?.reject(error)
-      return response
+      if (fanOut && !isRefused) return await respond(withTold(report, await ownFailures(), true), { cause: error })
+      traced?.reject(error)
+      return undefined
     } catch (escaping) {
       traced?.reject(escaping)
       throw escaping
     }
   }
 
-  /**
-   * What failed in the fan-out, which ends here if a handler did not wait for it, and what the handler says beside it.
-   *
-   * @param mayBeNonsense whether the answer is not the handler's: Middy's early timeout may have one of its own
-   */
-  async function allFailures(returned: unknown, mayBeNonsense: boolean): Promise<Failure[]> {
+  /** No record starts any more, and what runs is aborted, if the handler did not wait for it. */
+  function endFanOut(): void {
+    isOver = true
     fanOut?.end()
-    const failures = await ownFailures()
+  }
+
+  /**
+   * These failures, and what the handler says beside them.
+   *
+   * @param mayBeNonsense whether the answer may not be the handler's
+   */
+  function withTold(returned: unknown, failures: readonly Failure[], mayBeNonsense: boolean): Failure[] {
     let told: Failure[] = []
     try {
       told = readResponse(returned, batch)
     } catch (error) {
-      if (!fanOut || !mayBeNonsense) throw error
+      if (!mayBeNonsense) throw error
     }
     return mergeFailures(batch, failures, told)
   }
@@ -141,24 +147,24 @@ export function createInvocation(
     replaced?: { readonly cause: unknown },
   ): Promise<SQSBatchResponse> {
     const { logger, failureHandlers, throwOnFullBatchFailure } = settings
-    let reported = failures
+    let remaining = failures
     if (failures.length > 0 && failureHandlers.length > 0) {
       const log = (error: unknown) => logFailureHandler(logger, error)
       const now = performance.now()
       endsAt ??= now + (timeLeft(context) ?? Infinity)
-      reported = await handleFailures(failureHandlers, batch, failures, context, endsAt - now, log)
+      remaining = await handleFailures(failureHandlers, batch, failures, context, endsAt - now, log)
     }
-    const summary = () => summarize(size, failures, reported.length, fanOut, timeLeft(context))
-    if (traced) trace.summary = summary()
+    const summary = () => summarize(size, failures, remaining.length, fanOut, timeLeft(context))
+    if (traced) Reflect.set(trace, 'summary', summary()) // which does not throw where a listener has frozen it
     logFailures(logger, batch, failures, summary, replaced)
-    if (throwOnFullBatchFailure && size > 0 && reported.length === size) {
-      const reasons = reported.map(({ reason }) => reason)
+    if (throwOnFullBatchFailure && size > 0 && remaining.length === size) {
+      const reasons = remaining.map(({ reason }) => reason)
       throw new FullBatchFailureError(reasons, `All ${size} records of the batch failed`, replaced)
     }
-    const made = await toResponse(batch, reported)
-    // A copy: a listener that changes it must not change the response.
-    traced?.resolve(structuredClone(made))
-    return made
+    response = await toResponse(batch, remaining)
+    reported = remaining
+    traced?.resolve(structuredClone(response)) // a listener that changes it must not change the response
+    return response
   }
 
   return { run, conclude, recover }

@@ -57,8 +57,8 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   }
 
   async function boundedSqsBatchOnError(request: Request): Promise<void> {
-    const response = await request[INVOCATION]?.recover(request.error)
-    if (response) request.response = response
+    // What is to fail the invocation does so also where another middleware has put an answer: it would delete the batch.
+    request.response = (await request[INVOCATION]?.recover(request.error)) as SQSBatchResponse
   }
 
   return { before: boundedSqsBatchBefore, after: boundedSqsBatchAfter, onError: boundedSqsBatchOnError }

@@ -38,7 +38,7 @@ export function traceRecords(units: Units, batch: Batch, trace: BatchTrace): Tra
       return records.start.runStores(message, () => {
         ends[unit] = AsyncLocalStorage.bind((result) => {
           if (result.status === 'rejected') {
-            message.error = result.reason
+            Reflect.set(message, 'error', result.reason) // which does not throw where a listener has frozen it
             records.error.publish(message)
           }
           records.asyncStart.publish(message)

@@ -12,7 +12,7 @@ export interface Units {
   readonly groups: Batch['groups']
   recordsIn(unit: number): readonly number[]
   run(unit: number, options: RecordOptions): unknown
-  /** Every record that failed, by what its unit came to. */
+  /** Every record that failed, by what its unit came to, in no order. */
   failuresAmong(results: readonly PromiseSettledResult<unknown>[]): Failure[]
 }
 
@@ -65,7 +65,7 @@ export function chunkUnits(batch: Batch, records: readonly SQSRecord[], { size, 
           else if (!started[unit]?.isDone) failures.push({ index, reason: result.reason })
         }
       }
-      return failures.sort((a, b) => a.index - b.index)
+      return failures
     },
   }
 }

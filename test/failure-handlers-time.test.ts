@@ -1,4 +1,7 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import middy from '@middy/core'
+import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import {
   type BoundedSqsBatchOptions,
@@ -72,6 +75,28 @@ t.test('one that hangs: its signal aborts 100 ms before the end, and 25 ms later
   held.reject(new Error('late'))
   await settled()
   t.strictSame(unhandled, [])
+})
+
+t.test('one that hangs for ever keeps what it got in memory, and not the batch', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect: () => void = runInNewContext('gc')
+  const clock = mockClock(t)
+  const forever: (() => void)[] = []
+  const onFailure = () => new Promise<RecordFailure[]>((resolve) => forever.push(() => resolve([])))
+  const handle = handlerOf(failing, { onFailure })
+  let event: SQSEvent | undefined = standardEvent('x', 'a')
+  const good = new WeakRef(event.Records[1] as SQSRecord)
+  const result = handle(event, timedContext(1000))
+  event = undefined
+  await settled()
+  clock.advance(900)
+  await settled()
+  clock.advance(25)
+  t.strictSame(failed(await result), ['x'])
+  await settled()
+  collect()
+  t.equal(good.deref(), undefined)
+  t.equal(forever.length, 1)
 })
 
 t.test('one that heeds its signal is heard with the part that it has done', async (t) => {

@@ -187,6 +187,25 @@ for (const [what, isAsync] of [
   })
 }
 
+t.test('handlers that wait for microtasks before they compute drain in time', async (t) => {
+  const keepBusy = busyClock(t)
+  let finished = 0
+  const handle = handlerOf(
+    async () => {
+      await null
+      keepBusy(12)
+      finished++
+    },
+    { concurrency: 100 },
+  )
+  const records = ids(1000)
+  const response = await handle(standardEvent(...records), timedContext(3500))
+  t.ok(performance.now() < 1000 + 3500, 'the response goes out before the function times out')
+  t.strictSame(failed(response), records.slice(finished))
+  // What the first lanes start, before the loop has turned once, is not more than the lanes that there are.
+  t.ok(finished <= 2800 / 12 + 2, `${finished} of 12 ms until 700 of 3,500 ms are left`)
+})
+
 t.test("Middy's own early timeout reports what has finished as finished", async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()

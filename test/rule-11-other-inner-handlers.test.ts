@@ -240,6 +240,26 @@ t.test('the records of a batch are not run twice: the second time fails the invo
   t.strictSame(started, ['a', 'b'])
 })
 
+t.test('nor at the same time: the first run ends with the invocation', async (t) => {
+  const held = heldRecords()
+  const inner = eachRecord(held.handle)
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false, concurrency: 2 }))
+    .handler(async (event: SQSEvent, context) => {
+      const [report] = await Promise.all([inner(event, context), inner(event, context)])
+      return report
+    })
+  await t.rejects(handler(standardEvent('a', 'b', 'c', 'd'), testContext()), { message: /called twice/ })
+  const started = held.running()
+  t.ok(started.length > 0)
+  for (const id of started) {
+    t.equal(held.signalOf(id)?.aborted, true)
+    held.succeed(id)
+  }
+  await settled()
+  t.strictSame(held.started, started, 'nothing starts any more')
+})
+
 t.test('nor by a record handler that calls the handler of the batch', async (t) => {
   const errors: unknown[] = []
   let started = 0

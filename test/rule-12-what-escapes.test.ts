@@ -168,6 +168,44 @@ for (const [version, core] of [
     await t.rejects(handler(standardEvent('a'), testContext()), { message: 'wrapped', cause: { name: 'TypeError' } })
   })
 
+  t.test(
+    `an outer after that changes the report and throws takes nothing out of it (@middy/core ${version})`,
+    async (t) => {
+      const changing = (change: (list: SQSBatchResponse['batchItemFailures']) => unknown) =>
+        core<SQSEvent, SQSBatchResponse>()
+          .after(({ response }) => {
+            change((response as SQSBatchResponse).batchItemFailures)
+            throw new Error('outer')
+          })
+          .use(boundedSqsBatch({ logger: false }))
+          .handler(failing as never)(standardEvent('a', 'x', 'b'), testContext())
+      t.strictSame(failed(await changing((list) => list.splice(0))), ['x'])
+      t.strictSame(failed(await changing((list) => list.push({ itemIdentifier: 'a' }))), ['a', 'x'])
+      t.strictSame(failed(await changing((list) => list.push({ itemIdentifier: 'unknown' }))), ['x'])
+    },
+  )
+
+  t.test(`an answer that another onError sets takes the place of no error (@middy/core ${version})`, async (t) => {
+    const answering = (handler: typeof failing, event: unknown = standardEvent('a', 'x')) =>
+      handlerWith()
+        .onError((request) => {
+          request.response = { statusCode: 500 } as never
+        })
+        .handler(handler)(event as SQSEvent, testContext())
+    await t.rejects(
+      answering(async () => {
+        throw new Error('set-up failed')
+      }),
+      { message: 'set-up failed' },
+    )
+    await t.rejects(answering(failing, {}), { name: 'InvalidSqsEventError' })
+    const afterwards = answering(async (event, context) => {
+      await failing(event, context)
+      throw new Error('afterwards')
+    })
+    t.strictSame(failed(await afterwards), ['x'])
+  })
+
   t.test(`FullBatchFailureError and the TypeErrors escape (@middy/core ${version})`, async (t) => {
     const full = handlerWith({ throwOnFullBatchFailure: true }).handler(failing)
     await t.rejects(full(standardEvent('x1', 'x2'), testContext()), { name: 'FullBatchFailureError' })

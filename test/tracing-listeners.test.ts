@@ -62,6 +62,17 @@ t.test('a listener that changes the result changes no response', async (t) => {
   t.equal(changed, 2)
 })
 
+t.test('a listener that freezes what it hears changes nothing for the batch', async (t) => {
+  for (const channel of [RECORD, BATCH]) {
+    diagnostics.subscribe(`tracing:${channel}:start`, Object.freeze)
+    t.teardown(() => diagnostics.unsubscribe(`tracing:${channel}:start`, Object.freeze))
+  }
+  const handle = handlerOf(({ messageId }) => {
+    if (messageId === 'x') throw new Error('x failed')
+  })
+  t.strictSame(failed(await handle(standardEvent('a', 'x', 'b'))), ['x'])
+})
+
 t.test('invocations at the same time do not mix', async (t) => {
   const heard = listen(t)
   const held = heldRecords()

@@ -184,6 +184,13 @@ export const mutants: readonly Mutant[] = [
   },
   {
     rule: 7,
+    breaks: 'all lanes that have let the event loop turn start before any of them computes',
+    file: 'event-loop.ts',
+    search: 'const isFirst = !isTurning',
+    replace: 'const isFirst = true',
+  },
+  {
+    rule: 7,
     breaks: 'records start that are aborted at once',
     file: 'time-budget.ts',
     search: 'const reserve = Math.max(drain, abort)',
@@ -385,6 +392,13 @@ export const mutants: readonly Mutant[] = [
   },
   {
     rule: 11,
+    breaks: 'records go on starting when the invocation has failed',
+    file: 'invocation.ts',
+    search: 'fanOut?.end()',
+    replace: 'if (!isRefused) fanOut?.end()',
+  },
+  {
+    rule: 11,
     breaks: 'records that another middleware took out are not missed',
     file: 'sqs-event.ts',
     search: 'Records.length === batch.records.length && !batch.records.some(isChanged)',
@@ -416,15 +430,29 @@ export const mutants: readonly Mutant[] = [
     rule: 12,
     breaks: 'an error before the fan-out becomes a list of all records',
     file: 'invocation.ts',
-    search: 'else traced?.reject(error)',
-    replace: 'else response = await toResponse(batch, batch.ids.map((_id, index) => ({ index, reason: error })))',
+    search: 'traced?.reject(error)\n      return undefined',
+    replace: 'return toResponse(batch, batch.ids.map((_id, index) => ({ index, reason: error })))',
   },
   {
     rule: 12,
     breaks: 'an error after the report escapes',
     file: 'invocation.ts',
-    search: 'if (response) {\n      logReplacedError',
-    replace: 'if (response) {\n      throw error\n      logReplacedError',
+    search: 'if (reported) {\n      logReplacedError',
+    replace: 'if (reported) {\n      throw error\n      logReplacedError',
+  },
+  {
+    rule: 12,
+    breaks: 'an outer error takes out of the report what it likes',
+    file: 'invocation.ts',
+    search: 'return toResponse(batch, withTold(response, reported, true))',
+    replace: 'return response',
+  },
+  {
+    rule: 12,
+    breaks: 'an answer of another onError takes the place of an error',
+    file: 'middleware.ts',
+    search: 'request.response = (await request[INVOCATION]?.recover(request.error)) as SQSBatchResponse',
+    replace: 'request.response ??= (await request[INVOCATION]?.recover(request.error)) as SQSBatchResponse',
   },
   // 13. Bodies
   {
@@ -672,7 +700,7 @@ export const mutants: readonly Mutant[] = [
     rule: 'failure-handlers',
     breaks: 'the timer of failure handlers outlives them',
     file: 'failure-handlers.ts',
-    search: 'clearTimeout(timer)\n\n',
+    search: 'deadline.clear()',
     replace: '',
   },
   {
@@ -700,7 +728,7 @@ export const mutants: readonly Mutant[] = [
     rule: 'failure-handlers',
     breaks: 'throwOnFullBatchFailure counts what failure handlers have taken care of',
     file: 'invocation.ts',
-    search: 'reported.length === size',
+    search: 'remaining.length === size',
     replace: 'failures.length === size',
   },
   {
@@ -715,7 +743,14 @@ export const mutants: readonly Mutant[] = [
     breaks: 'the logger does not hear of what failure handlers have taken care of',
     file: 'invocation.ts',
     search: 'logFailures(logger, batch, failures, summary',
-    replace: 'logFailures(logger, batch, reported, summary',
+    replace: 'logFailures(logger, batch, remaining, summary',
+  },
+  {
+    rule: 'failure-handlers-time',
+    breaks: 'a failure handler that hangs keeps the batch in memory',
+    file: 'failure-handlers.ts',
+    search: 'call(handler, given, request)',
+    replace: '(async () => { const answer = await handler(given, request); return request.event && answer })()',
   },
   // Tracing and summary
   {
@@ -757,7 +792,7 @@ export const mutants: readonly Mutant[] = [
     rule: 'tracing',
     breaks: 'a failed record has no error',
     file: 'tracing.ts',
-    search: 'message.error = result.reason',
+    search: "Reflect.set(message, 'error', result.reason)",
     replace: '',
   },
   {
@@ -771,14 +806,14 @@ export const mutants: readonly Mutant[] = [
     rule: 'tracing',
     breaks: 'a batch has no summary',
     file: 'invocation.ts',
-    search: 'if (traced) trace.summary = summary()',
+    search: "if (traced) Reflect.set(trace, 'summary', summary())",
     replace: '',
   },
   {
     rule: 'tracing',
     breaks: 'a batch has no end',
     file: 'invocation.ts',
-    search: 'traced?.resolve(structuredClone(made))',
+    search: 'traced?.resolve(structuredClone(response))',
     replace: '',
   },
   {
@@ -799,8 +834,8 @@ export const mutants: readonly Mutant[] = [
     rule: 'tracing',
     breaks: 'a listener can change the response',
     file: 'invocation.ts',
-    search: 'structuredClone(made)',
-    replace: 'made',
+    search: 'structuredClone(response)',
+    replace: 'response',
   },
   {
     rule: 'summary',
