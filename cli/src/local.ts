@@ -22,9 +22,9 @@ const optionsOf = (handler: string, flags: LocalFlags) => {
 /** `bounded-sqs-batch local`: runs, shows, and answers the exit code. */
 export const local = async (handler: string, given: LocalFlags): Promise<number> => {
   const { flags, lines } = await withTemplate(given)
-  const options = optionsOf(handler, flags)
   const display = openDisplay(flags.json ? process.stderr : process.stdout)
-  for (const line of lines) display.log(line)
+  for (const line of lines) display.log(line) // before options are refused: it may be for one of these
+  const options = optionsOf(handler, flags)
   const draining = new AbortController()
   const stopping = new AbortController()
   const failures: string[] = []

@@ -54,6 +54,8 @@ export const withTemplate = async (flags: LocalFlags): Promise<{ flags: LocalFla
   const lines: string[] = []
   for (const [name, title, setting, unit = ''] of rowsOf(mapping)) {
     if (flags[name] !== undefined || (queueUrl && OF_THE_QUEUE.includes(name))) continue
+    // A window that nobody has set goes with the batch size of the template alone.
+    if (name === 'window' && taken.batchSize === undefined && 'isDefault' in setting) continue
     if (setting.state === 'known') {
       taken[name] = setting.value
       shown.push(`${title} ${setting.value}${unit}`)

@@ -118,6 +118,16 @@ test('what the template does not tell is said, and left to the defaults of the c
   ])
 })
 
+test('without a batch size from the template, a window that it does not set is left to the command too', async (t) => {
+  const window = async (change: Record<string, unknown>, given: Partial<LocalFlags> = {}) =>
+    (await taken(t, sam({ mapping: { MaximumBatchingWindowInSeconds: undefined, ...change } }), given)).flags.window
+  t.equal(await window({ BatchSize: { 'Fn::ImportValue': 'x' } }), undefined)
+  t.equal(await window({ BatchSize: 0 }), undefined, 'one that Lambda refuses')
+  t.equal(await window({ BatchSize: 10 }, { batchSize: 1000 }), undefined, 'one of the command line')
+  t.equal(await window({ BatchSize: 10 }), 0)
+  t.equal(await window({ BatchSize: 0, MaximumBatchingWindowInSeconds: 3 }), 3)
+})
+
 test('a queue that exists has its own settings', async (t) => {
   const { flags } = await taken(t, sam(small), { queueUrl: 'http://127.0.0.1:1/0/orders' })
   t.strictSame(flags, {
@@ -186,4 +196,14 @@ test('where settings of the template do not go together, the error names it and 
       `--batch-size 1000 needs a --window of at least 1 (or ${template} says so: bounded-sqs-batch doctor ${template})`,
     ),
   )
+})
+
+test('what the template does not tell is said before options are refused', async (t) => {
+  const change = { mapping: { BatchSize: { 'Fn::ImportValue': 'x' }, MaximumBatchingWindowInSeconds: 0 } }
+  const template = templateFile(t, sam(change))
+  const args = ['local', HANDLER, '--messages', '1', '--template', template]
+  const { code, stdout, stderr } = await command(args)
+  t.equal(code, 2)
+  t.ok(stdout.includes(`${template} does not tell the batch size (Fn::ImportValue x comes from another stack): `))
+  t.match(stderr, '--batch-size 10000 needs a --window of at least 1')
 })
