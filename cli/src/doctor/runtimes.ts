@@ -6,6 +6,8 @@ export const RUNTIMES_SOURCE = 'https://docs.aws.amazon.com/lambda/latest/dg/lam
 
 export const DEPRECATED: ReadonlyMap<string, string> = new Map(
   Object.entries({
+    'nodejs6.10': '2019-08-12',
+    'nodejs8.10': '2020-03-06',
     'nodejs10.x': '2021-07-30',
     'nodejs12.x': '2023-03-31',
     'nodejs14.x': '2023-12-04',
@@ -33,10 +35,12 @@ export const DEPRECATED: ReadonlyMap<string, string> = new Map(
     'java8.al2023': '2029-06-30',
     'java11.al2023': '2029-06-30',
     'java17.al2023': '2029-06-30',
+    'dotnetcore2.1': '2022-01-05',
     'dotnetcore3.1': '2023-04-03',
     dotnet6: '2024-12-20',
     dotnet8: '2026-11-10',
     dotnet10: '2028-11-14',
+    'ruby2.5': '2021-07-30',
     'ruby2.7': '2023-12-07',
     'ruby3.2': '2026-03-31',
     'ruby3.3': '2027-03-31',
