@@ -236,6 +236,74 @@ export const CASES: Case[] = [
   },
 
   {
+    title: 'a source that keeps messages 14 days, as long as any dead-letter queue can',
+    change: { queue: { MessageRetentionPeriod: 14 * DAY } },
+    found: ['dead-letter-retention Queue'],
+  },
+  {
+    title: 'a source that keeps messages a second less than 14 days',
+    change: { queue: { MessageRetentionPeriod: 14 * DAY - 1 } },
+    found: [],
+  },
+  {
+    title: 'a FIFO dead-letter queue counts from the move: it need not keep messages longer than its source',
+    change: { ...fifo({}), dead: { FifoQueue: true, MessageRetentionPeriod: DAY } },
+    found: ['fifo-parallelism mapping'],
+  },
+
+  { title: 'a timeout of 1,200 s', change: { function: { Timeout: 1200 } }, found: ['invalid-value Handler'] },
+  { title: 'a timeout of 0 s', change: { function: { Timeout: 0 } }, found: ['invalid-value Handler'] },
+  { title: 'memory of 64 MB', change: { function: { MemorySize: 64 } }, found: ['invalid-value Handler'] },
+  {
+    title: 'a negative reserved concurrency',
+    change: { function: { ReservedConcurrentExecutions: -1 } },
+    found: ['invalid-value Handler'],
+  },
+  { title: 'a negative batch size', change: { mapping: { BatchSize: -100 } }, found: ['invalid-value mapping'] },
+  { title: 'a batch size of ten', change: { mapping: { BatchSize: 'ten' } }, found: ['invalid-value mapping'] },
+  {
+    title: 'a window of 301 s',
+    change: { mapping: { MaximumBatchingWindowInSeconds: 301 } },
+    found: ['invalid-value mapping'],
+  },
+  {
+    title: 'a maximum concurrency of 2.5 with a reserved one',
+    change: { mapping: concurrency(2.5), function: { ReservedConcurrentExecutions: 1 } },
+    found: ['invalid-value mapping'],
+  },
+  {
+    title: 'a visibility timeout of more than 12 hours',
+    change: { queue: { VisibilityTimeout: 43_201 } },
+    found: ['invalid-value Queue'],
+  },
+  {
+    title: 'retention of more than 14 days, without a redrive policy',
+    change: { queue: { MessageRetentionPeriod: 14 * DAY + 1, RedrivePolicy: undefined } },
+    found: ['invalid-value Queue', 'no-redrive-policy Queue'],
+  },
+  {
+    title: 'a dead-letter queue with retention of less than a minute',
+    change: { dead: { MessageRetentionPeriod: 59 } },
+    found: ['invalid-value Dead'],
+  },
+  { title: 'a maxReceiveCount of 0', change: { queue: policy(0) }, found: ['invalid-value Queue'] },
+  {
+    title: 'a redrive policy that is a list',
+    change: { queue: { RedrivePolicy: [] } },
+    found: ['invalid-value Queue'],
+  },
+  {
+    title: 'a dead-letter queue by its URL',
+    change: { queue: { RedrivePolicy: { deadLetterTargetArn: { Ref: 'Dead' }, maxReceiveCount: 5 } } },
+    found: ['invalid-value Queue'],
+  },
+  {
+    title: 'several values that AWS refuses, each of its own',
+    change: { mapping: { BatchSize: 0, MaximumBatchingWindowInSeconds: -1 }, function: { Timeout: 901 } },
+    found: ['invalid-value mapping', 'invalid-value mapping', 'invalid-value Handler'],
+  },
+
+  {
     title: 'a batch of one record more than fits into 6 MB',
     change: { mapping: { BatchSize: 7768 } },
     options: { bodyBytes: 100 },
@@ -305,6 +373,11 @@ export const CASES: Case[] = [
   {
     title: 'a runtime that is deprecated',
     change: { function: { Runtime: 'nodejs20.x' } },
+    found: ['runtime-deprecated Handler'],
+  },
+  {
+    title: 'a runtime that was deprecated years ago',
+    change: { function: { Runtime: 'nodejs8.10' } },
     found: ['runtime-deprecated Handler'],
   },
   {

@@ -147,7 +147,7 @@ test('everything that can be wrong is read from the answers', async (t) => {
             EventSourceArn: `arn:aws:kinesis:us-east-1:${ACCOUNT}:stream/orders`,
             StartingPosition: 'LATEST',
           }),
-          mapping('invoices', { State: 'Disabled', ScalingConfig: { MaximumConcurrency: 9 } }),
+          mapping('invoices', { State: 'Enabled', ScalingConfig: { MaximumConcurrency: 9 } }),
         ],
         [
           mapping('refunds.fifo', {
@@ -198,6 +198,47 @@ test("an alias: its own mappings, the function's concurrency", async (t) => {
     'GET /2019-09-30/functions/orders/concurrency',
     'GET /2015-03-31/event-source-mappings?FunctionName=orders%3Alive',
   ])
+})
+
+test('mappings that are disabled are checked, but not added up', async (t) => {
+  const limited = (State: string) => mapping('orders', { State, ScalingConfig: { MaximumConcurrency: 5 } })
+  const reserved = async (states: string[]) => {
+    const { findings } = await doctor(t, { reserved: 5, pages: [states.map(limited)] }, QUEUES)
+    return findings.map(({ rule, message }) => `${rule}: ${message}`)
+  }
+  t.match(await reserved(['Enabled', 'Updating']), [
+    /^concurrency-above-reserved: A maximum concurrency of 10 over its 2/,
+  ])
+  const UNKNOWN =
+    'not-checked: Not checked: whether the reserved concurrency of 5 is enough for all mappings, which may have 10: ' +
+    'orders/orders is disabled.'
+  t.strictSame(await reserved(['Enabled', 'Disabled']), [UNKNOWN])
+  t.strictSame(await reserved(['Disabling', 'Disabled']), [UNKNOWN])
+  t.strictSame(await reserved(['Disabled']), [])
+})
+
+test('one queue, or one dead-letter queue, of several mappings is read once, and found wrong once', async (t) => {
+  const pages = [[mapping('orders'), mapping('invoices'), mapping('returns'), mapping('orders')]]
+  const sources = (dead: string) => ({
+    orders: { VisibilityTimeout: '185', ...redrive(dead) },
+    invoices: { VisibilityTimeout: '185', ...redrive(dead) },
+    returns: { VisibilityTimeout: '185', ...redrive(dead) },
+  })
+  const short = { 'short-dead': { MessageRetentionPeriod: '60' } }
+  t.strictSame((await doctor(t, { pages }, { ...short, ...sources('short-dead') })).ids, [
+    'dead-letter-retention short-dead',
+  ])
+  const { findings } = await doctor(t, { pages }, sources('nowhere'))
+  t.strictSame(
+    findings.map(({ rule, resource, message }) => [rule, resource, message]),
+    [
+      [
+        'not-checked',
+        'orders',
+        'Not checked: the retention of nowhere: there is no such queue. It applies to orders, invoices, returns.',
+      ],
+    ],
+  )
 })
 
 test('what may not be read is not checked, and said to be so', async (t) => {

@@ -165,6 +165,169 @@ test('what only other services have does not hide a mapping that is known to rea
   t.equal(only((await read(t, { Resources: { ...Resources, Queue } })).mappings).id, 'Orders')
 })
 
+/** Two queues of one name, of which a condition takes one. */
+const sameName = (Default?: string) => {
+  const { Resources } = joined({ EventSourceArn: { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:orders' } })
+  const queue = (Condition: string) => ({ ...Resources.Queue, Condition, Properties: { QueueName: 'orders' } })
+  return {
+    Parameters: { Stage: { Type: 'String', ...(Default ? { Default } : {}) } },
+    Conditions: { Prod: { 'Fn::Equals': [{ Ref: 'Stage' }, 'prod'] }, Dev: { 'Fn::Not': [{ Condition: 'Prod' }] } },
+    Resources: { ...Resources, Queue: queue('Dev'), Other: queue('Prod') },
+  }
+}
+test('two queues of one name: the one whose condition holds', async (t) => {
+  t.strictSame(await endsOf(t, sameName('dev')), [['Handler', 'Queue']])
+  t.strictSame(await endsOf(t, sameName('prod')), [['Handler', 'Other']])
+  t.strictSame(await endsOf(t, sameName()), [['Handler', 'Queue and Other have the same name']])
+})
+
+test("a queue's name in an ARN of this account, the account being given", async (t) => {
+  const EventSourceArn = { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:orders' }
+  const inArn = async (arn: unknown, account: string) => {
+    const template = named(joined({ EventSourceArn: arn }), 'handler', 'orders')
+    return only((await read(t, template, { 'AWS::AccountId': account })).mappings).queue.id
+  }
+  t.equal(await inArn(EventSourceArn, '123456789012'), 'Queue')
+  t.equal(await inArn('arn:aws:sqs:eu-west-1:123456789012:orders', '123456789012'), 'Queue')
+  const other = 'arn:aws:sqs:eu-west-1:123456789012:orders'
+  t.equal(await inArn(other, '210987654321'), other)
+})
+
+test('names with holes are the same where their holes are', async (t) => {
+  const name = (text: string) => ({ 'Fn::Sub': text }) as unknown as string
+  const ends = (queue: string) => ({
+    FunctionName: name('${AWS::StackName}-handler'),
+    EventSourceArn: { 'Fn::Sub': `arn:aws:sqs:\${AWS::Region}:\${AWS::AccountId}:${queue}` },
+  })
+  const template = (queue: string) =>
+    named(joined(ends(queue)), name('${AWS::StackName}-handler'), name('${AWS::StackName}-orders.fifo'))
+  t.strictSame(await endsOf(t, template('${AWS::StackName}-orders.fifo')), [['Handler', 'Queue']])
+  t.equal(short(only((await read(t, template('${AWS::StackName}-orders.fifo'))).mappings).queue.fifo), true)
+  t.strictSame(await endsOf(t, template('${AWS::StackName}-other')), [
+    ['Handler', 'AWS::StackName is known only to a deployment (--parameter AWS::StackName=… gives it)'],
+  ])
+})
+
+for (const [title, EventSourceArn, reason] of [
+  [
+    'an ARN without a name',
+    { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}' },
+    'arn:aws:sqs:${AWS::Region}:${AWS::AccountId} has no name of a queue',
+  ],
+  [
+    'one of two ARNs',
+    { 'Fn::Select': [1, { 'Fn::Split': ['|', { 'Fn::Join': ['|', [getAtt('Queue'), getAtt('Dead')]] }] }] },
+    'Queue.Arn is known only once it is deployed',
+  ],
+  ['a dynamic reference', '{{resolve:ssm:/arn}}', 'it is a dynamic reference ({{resolve:…}})'],
+  [
+    'an ARN with a dynamic reference for a name',
+    { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:{{resolve:ssm:/name}}' },
+    'it is a dynamic reference ({{resolve:…}})',
+  ],
+] as const) {
+  test(`EventSourceArn is ${title}: its queue is not known`, async (t) => {
+    t.strictSame(await endsOf(t, joined({ EventSourceArn })), [['Handler', reason]])
+  })
+}
+
+for (const [title, FunctionName, id, reason] of [
+  ['empty', '', 'its function', 'its name is empty'],
+  [
+    'a dynamic reference',
+    '{{resolve:ssm:/name}}',
+    '{{resolve:ssm:/name}}',
+    'it is a dynamic reference ({{resolve:…}})',
+  ],
+  [
+    'what the CDK makes of fromFunctionName',
+    {
+      'Fn::Select': [
+        6,
+        {
+          'Fn::Split': [
+            ':',
+            { 'Fn::Sub': 'arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:other' },
+          ],
+        },
+      ],
+    },
+    'other',
+    'it is not in this template',
+  ],
+] as const) {
+  test(`FunctionName is ${title}: its function is not known`, async (t) => {
+    const { unread, id: said } = only((await read(t, joined({ FunctionName }))).mappings).function
+    t.strictSame([said, unread], [id, reason])
+  })
+}
+
+test('a queue by its reference, which is a URL, is still the one', async (t) => {
+  t.strictSame(await endsOf(t, joined({ EventSourceArn: { Ref: 'Queue' } })), [['Handler', 'Queue']])
+})
+
+test('a redrive policy that is written as JSON text', async (t) => {
+  for (const RedrivePolicy of [
+    '{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:123456789012:dead","maxReceiveCount":2}',
+    { 'Fn::Sub': '{"deadLetterTargetArn":"${Dead.Arn}","maxReceiveCount":"2"}' },
+  ]) {
+    const [finding] = await findingsIn(t, sam({ queue: { RedrivePolicy } }))
+    t.match(finding, { rule: 'max-receive-count', message: /^A maxReceiveCount of 2\. / })
+  }
+  const elsewhere = '{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:123456789012:dead","maxReceiveCount":2}'
+  t.strictSame(ids(await findingsIn(t, sam({ queue: { RedrivePolicy: elsewhere } }))), [
+    'max-receive-count Queue',
+    'not-checked Queue',
+  ])
+  const dead = { MessageRetentionPeriod: undefined }
+  const RedrivePolicy = { 'Fn::Sub': '{"deadLetterTargetArn":"${Dead.Arn}","maxReceiveCount":5}' }
+  t.strictSame(ids(await findingsIn(t, sam({ queue: { RedrivePolicy }, dead }))), ['dead-letter-retention Dead'])
+  for (const text of ['x', '[]', '5', '"x"']) {
+    t.strictSame(ids(await findingsIn(t, sam({ queue: { RedrivePolicy: text } }))), ['invalid-value Queue'], text)
+  }
+  t.strictSame(ids(await findingsIn(t, sam({ queue: { RedrivePolicy: '{{resolve:ssm:/x}}' } }))), ['not-checked Queue'])
+})
+
+test('a finding has the nearest line where there is no setting', async (t) => {
+  const text = `Parameters:
+  Times: { Type: CommaDelimitedList, Default: '10, 20' }
+Resources:
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties:
+      VisibilityTimeout: !Select [0, !Ref Times]
+      RedrivePolicy:
+        maxReceiveCount: 5
+  Handler:
+    Type: AWS::Lambda::Function
+    Properties: { PackageType: Image, Timeout: 30 }
+  Good:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionName: !Ref Handler
+      EventSourceArn: !GetAtt Queue.Arn
+      FunctionResponseTypes: [ReportBatchItemFailures]
+  Bare:
+    Type: AWS::Lambda::EventSourceMapping
+  Empty:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionResponseTypes: [ReportBatchItemFailures]
+`
+  t.strictSame(
+    (await findingsIn(t, text)).map(({ rule, resource, line }) => `${rule} ${resource}:${line}`),
+    [
+      'visibility-below-timeout Queue:7',
+      'report-batch-item-failures Bare:19',
+      'not-checked Queue:8',
+      'not-checked Bare:19',
+      'not-checked Bare:19',
+      'not-checked Empty:23',
+      'not-checked Empty:23',
+    ],
+  )
+})
+
 test('Globals count for SAM alone, and what the function says wins', async (t) => {
   const Globals = { Function: { Timeout: 20, MemorySize: 256, Runtime: 'nodejs18.x', ReservedConcurrentExecutions: 7 } }
   const change = { function: { Timeout: 10, MemorySize: undefined, Runtime: undefined } }
@@ -248,7 +411,7 @@ Transform: [AWS::Serverless-2016-10-31, OurMacro]
       ['OurMacro', 'a macro may change the template'],
       ['Off', 'its condition NotDev does not hold with these parameters'],
       ['Fn::ForEach::Queues', 'what it makes is known only to a deployment'],
-      ['Nested', 'a nested stack has a template of its own: check that one too'],
+      ['Nested', 'it has a template of its own'],
       ['Events', 'its Events are not known: Mappings has no a.b.c'],
     ],
   )

@@ -56,6 +56,72 @@ test('one function, several mappings: their maximum concurrency is added up, and
   t.match(findings[0]?.message, /concurrency of 12 over its 3 mappings, above the reserved concurrency of 11\./)
 })
 
+/** Two mappings of one function, with a maximum concurrency of 5 each, more than is reserved. */
+const twoMappings = (
+  first: Record<string, unknown>,
+  second: Record<string, unknown>,
+  of: Record<string, unknown> = {},
+) => {
+  const { Resources } = cloudFormation({ mapping: concurrency(5), function: { ReservedConcurrentExecutions: 9 } })
+  const { Orders, Handler } = Resources
+  const mapping = ({ Condition, ...settings }: Record<string, unknown>) => ({
+    ...Orders,
+    Condition,
+    Properties: { ...Orders.Properties, ...settings },
+  })
+  return {
+    Parameters: { Stage: { Type: 'String' } },
+    Conditions: {
+      Prod: { 'Fn::Equals': [{ Ref: 'Stage' }, 'prod'] },
+      Other: { 'Fn::Not': [{ Condition: 'Prod' }] },
+    },
+    Resources: { ...Resources, Handler: { ...Handler, ...of }, Orders: mapping(first), Second: mapping(second) },
+  }
+}
+const OPEN = 'the parameter Stage has no default (--parameter Stage=… gives it)'
+for (const [title, template, reason] of [
+  ['one is disabled', twoMappings({}, { Enabled: false }), 'Second is disabled'],
+  ['one is disabled, as text', twoMappings({ Enabled: 'false' }, {}), 'Orders is disabled'],
+  ['both are disabled', twoMappings({ Enabled: false }, { Enabled: false }), 'Orders is disabled'],
+  ['one may be disabled', twoMappings({}, { Enabled: { Ref: 'Stage' } }), OPEN],
+  ['one may not be there', twoMappings({}, { Condition: 'Prod' }), `the condition Prod of Second: ${OPEN}`],
+  [
+    'one excludes the other',
+    twoMappings({ Condition: 'Prod' }, { Condition: 'Other' }),
+    `the condition Prod of Orders: ${OPEN}`,
+  ],
+] as const) {
+  test(`two mappings, together above the reserved concurrency, of which ${title}: not checked`, async (t) => {
+    const [finding, ...more] = await findingsIn(t, template)
+    t.strictSame(more, [])
+    t.match(finding, { rule: 'not-checked', severity: 'info', resource: 'Handler' })
+    const what = 'whether the reserved concurrency of 9 is enough for all mappings, which may have 10'
+    t.equal(finding?.message, `Not checked: ${what}: ${reason}.`)
+  })
+}
+
+test('one mapping that is above the reserved concurrency alone is wrong, though it may not be there', async (t) => {
+  const found = async (settings: Record<string, unknown>) =>
+    ids(await findingsIn(t, twoMappings({ ...concurrency(10), ...settings }, { Enabled: false, ...concurrency(2) })))
+  t.strictSame(await found({ Condition: 'Prod' }), ['concurrency-above-reserved Handler'])
+  t.strictSame(await found({ Enabled: false }), ['not-checked Handler'])
+})
+
+test('mappings that are there whenever their function is are added up', async (t) => {
+  const Condition = 'Prod'
+  const template = twoMappings({ Condition }, { Condition }, { Condition })
+  t.strictSame(ids(await findingsIn(t, template)), ['concurrency-above-reserved Handler'])
+  t.strictSame(ids(await findingsIn(t, template, {}, { Stage: 'prod' })), ['concurrency-above-reserved Handler'])
+})
+
+test('a dead-letter queue that is read needs no redrive policy of its own', async (t) => {
+  const { Resources } = cloudFormation({ dead: { VisibilityTimeout: 185 } })
+  const Orders = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt('Dead') } }
+  t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Orders } })), [])
+  const Queue = { ...Resources.Queue, Properties: {} }
+  t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Queue, Orders } })), ['no-redrive-policy Dead'])
+})
+
 test('one queue, two functions: its visibility timeout gives one finding, the gravest', async (t) => {
   const { Resources } = cloudFormation({ queue: { VisibilityTimeout: 40 } })
   const Slow = { Type: 'AWS::Lambda::Function', Properties: { Runtime: 'nodejs24.x', Timeout: 60 } }
@@ -95,7 +161,7 @@ test('a finding names values, the fix and the line', async (t) => {
   t.match(second, { rule: 'visibility-headroom', line: 5, resource: 'Orders', fix: 'Set VisibilityTimeout to 182.' })
   t.match(
     second?.message,
-    "A visibility timeout (100 s) below 6 times the function's timeout (30 s) plus the batching window (2 s). ",
+    'A visibility timeout (100 s) below 6 times the timeout of Handler (30 s) plus the batching window (2 s). ',
   )
 })
 

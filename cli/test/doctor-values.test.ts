@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { test } from 'tap'
-import { findingsIn, getAtt, ids, only, read, sam, short, withVisibility } from './doctor-support.ts'
+import { type Change, findingsIn, getAtt, ids, only, read, sam, short, withVisibility } from './doctor-support.ts'
 
 const VALUES: [expression: string, value: unknown, parameters?: Record<string, string>][] = [
   ['42', 42],
@@ -51,6 +51,11 @@ const VALUES: [expression: string, value: unknown, parameters?: Record<string, s
   ['!Select [5, [1, 2]]', 'Fn::Select selects nothing'],
   ['!GetAtt Gone.Arn', 'Gone.Arn is nothing in this template'],
   ["'{{resolve:ssm:/seconds:1}}'", 'it is a dynamic reference ({{resolve:…}})'],
+  ["!Sub '{{resolve:ssm:/${Stage}/seconds}}'", 'it is a dynamic reference ({{resolve:…}})'],
+  ['!Ref Stored', 'it is a dynamic reference ({{resolve:…}})', { Stored: '{{resolve:ssm:/seconds}}' }],
+  ["!Select [3, !Split [':', !Sub 'a:${AWS::Region}:${AWS::AccountId}:54']]", 54],
+  ["{ Ref: !Sub '${Stage}Seconds' }", 'prodSeconds is nothing in this template', { Stage: 'prod' }],
+  ["{ Ref: !Join ['', [Sec, onds]] }", 40],
   ['!Cidr [a, 1, 1]', 'Fn::Cidr is known only to a deployment'],
   ['!Custom x', '!Custom is known only to a deployment'],
   ['{ constructor: 1 }', 'it is a map'],
@@ -150,11 +155,45 @@ test('a maxReceiveCount that is left out is 10', async (t) => {
 })
 
 test('what to do about a value that is not known', async (t) => {
-  const fix = async (VisibilityTimeout: unknown) =>
+  const finding = async (VisibilityTimeout: unknown) =>
     (await findingsIn(t, { ...sam({ queue: { VisibilityTimeout } }), Parameters: { Open: { Type: 'Number' } } }))[0]
-      ?.fix
-  t.equal(await fix(50_000), 'Correct the value.')
-  t.equal(await fix('soon'), 'Correct the value.')
-  t.equal(await fix({ Ref: 'Open' }), 'Give the parameter, or check what is deployed with --function NAME.')
-  t.equal(await fix({ 'Fn::ImportValue': 'x' }), 'Check what is deployed with --function NAME.')
+  t.match(await finding({ Ref: 'Open' }), {
+    rule: 'not-checked',
+    fix: 'Give the parameter, or check what is deployed with --function NAME.',
+  })
+  t.match(await finding({ 'Fn::ImportValue': 'x' }), {
+    rule: 'not-checked',
+    fix: 'Check what is deployed with --function NAME.',
+  })
+})
+
+test('what to do about a value that AWS refuses, and where it says so', async (t) => {
+  const finding = async (change: Change) => (await findingsIn(t, sam(change)))[0]
+  t.match(await finding({ queue: { VisibilityTimeout: 50_000 } }), {
+    rule: 'invalid-value',
+    severity: 'error',
+    resource: 'Queue',
+    message:
+      'VisibilityTimeout: 50000 is no value that AWS takes (0 to 43,200). AWS refuses it; what depends on it was not checked.',
+    fix: 'Set a whole number, 0 to 43,200.',
+    source: /API_SetQueueAttributes/,
+  })
+  t.match(await finding({ mapping: { BatchSize: 'soon' } }), {
+    fix: 'Set a whole number.',
+    source: /API_CreateEventSourceMapping/,
+  })
+  t.match(await finding({ function: { Timeout: 901 } }), {
+    fix: 'Set a whole number, 1 to 900.',
+    source: /API_CreateFunction/,
+  })
+  t.match(await finding({ mapping: { Queue: { Ref: 'Queue' } } }), {
+    rule: 'invalid-value',
+    resource: 'Handler/Orders',
+    message: /^the ARN of its queue: a reference to Queue is its URL\./,
+    fix: 'Take the ARN: !GetAtt Queue.Arn.',
+  })
+  t.match(await finding({ mapping: { Queue: 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders' } }), {
+    rule: 'invalid-value',
+    message: /^the ARN of its queue: "https:\S+orders" is not an ARN\./,
+  })
 })

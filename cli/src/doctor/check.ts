@@ -1,9 +1,10 @@
 import { FUNCTION_RULES } from './function-rules.ts'
 import { MAPPING_RULES } from './mapping-rules.ts'
 import type { Model } from './model.ts'
-import { notChecked } from './not-checked.ts'
+import { createNotChecked } from './not-checked.ts'
 import { QUEUE_RULES } from './queue-rules.ts'
 import { type Broken, type CheckOptions, LAMBDA_GUIDE, type Rule, type Severity } from './rule.ts'
+import { VALUE_RULE } from './settings.ts'
 
 export interface Finding {
   rule: string
@@ -20,36 +21,63 @@ export interface Finding {
 }
 
 /** In this order: of several rules that one setting breaks, the first of the gravest is the finding. */
-export const RULES: readonly Rule[] = [...MAPPING_RULES, ...QUEUE_RULES, ...FUNCTION_RULES]
+export const RULES: readonly Rule[] = [...MAPPING_RULES, ...QUEUE_RULES, ...FUNCTION_RULES, VALUE_RULE]
 export const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
 
 const NOT_CHECKED = { id: 'not-checked', severity: 'info', why: '', source: `${LAMBDA_GUIDE}/with-sqs.html` } as const
 
-type Meta = Pick<Rule, 'id' | 'severity' | 'why' | 'source'>
+type Found = Broken & { rule: Pick<Rule, 'id' | 'severity' | 'why' | 'source'> }
+
+/**
+ * What makes a setting the same for several rules, mappings and resources: where it stands in a template, else the model's
+ * object for it. What is absent stands nowhere.
+ */
+const identity = ({ rule, resource, setting, what }: Found): unknown =>
+  setting && setting.state !== 'absent' ? (setting.place ?? setting) : `${rule.id} ${resource.id} ${what}`
+
+/** `A, B, C and 97 more`. */
+const list = (names: readonly string[]) =>
+  names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ')
+
+const unique = (texts: readonly string[]) => [...new Set(texts)]
+
+/** One finding for all that one setting breaks: of the first rule, the others being broken along with it. */
+const toFinding = (file: string | undefined, group: readonly [Found, ...Found[]]): Finding => {
+  const [{ rule, resource, setting, place, what, fix, reason, source = rule.source }] = group
+  const same = group.filter((found) => found.rule === rule)
+  const resources = unique(same.map((found) => found.resource.id))
+  const whats = unique(same.map((found) => found.what))
+  const stands = setting?.of
+  const parts = [
+    reason === undefined ? `${what}.` : `Not checked: ${whats.join(', ')}: ${reason}.`,
+    rule.why,
+    stands !== undefined || resources.length > 1 ? `It applies to ${list(resources)}.` : '',
+  ]
+  const message = parts.filter((part) => part !== '').join(' ')
+  const at = file === undefined ? {} : { file, line: (setting?.place ?? place)?.line ?? 1 }
+  return { rule: rule.id, severity: rule.severity, resource: stands ?? resource.id, message, fix, source, ...at }
+}
 
 /** What is wrong with the settings of a model, and what could not be checked: errors first. */
 export const check = (model: Model, options: CheckOptions): Finding[] => {
   const { file, mappings } = model
-  const byFunction = Map.groupBy(mappings, (mapping) => mapping.function)
-  const seen = new Set<unknown>()
+  const ofFunctions = Map.groupBy(mappings, ({ function: target }) => target)
+  const ofQueues = Map.groupBy(mappings, ({ queue }) => queue)
+  const each = mappings.map((mapping) => {
+    const ofFunction = ofFunctions.get(mapping.function) ?? []
+    return { mapping, siblings: { ofFunction, ofQueue: ofQueues.get(mapping.queue) ?? [] } }
+  })
 
-  const report = ({ id, severity, why, source }: Meta, { resource, setting, place, what, fix }: Broken): Finding[] => {
-    // One broken setting gives one finding. What is absent is no object of its own.
-    const key = setting && setting.state !== 'absent' ? setting : `${id} ${resource.id} ${what}`
-    if (seen.has(key)) return []
-    seen.add(key)
-    const message = `${what}. ${why}`.trim()
-    const at = file === undefined ? {} : { file, line: place?.line ?? 1 }
-    return [{ rule: id, severity, resource: resource.id, message, fix, source, ...at }]
-  }
-
-  const findings = SEVERITIES.flatMap((severity) =>
-    mappings.flatMap((mapping) =>
-      RULES.filter((rule) => rule.severity === severity).flatMap((rule) => {
-        const broken = rule.check(mapping, options, byFunction.get(mapping.function) ?? [])
-        return broken ? report(rule, broken) : []
-      }),
+  const broken = SEVERITIES.flatMap((severity) =>
+    each.flatMap(({ mapping, siblings }) =>
+      RULES.filter((rule) => rule.severity === severity).flatMap((rule): Found[] =>
+        [rule.check(mapping, options, siblings) ?? []].flat().map((found) => ({ ...found, rule })),
+      ),
     ),
   )
-  return [...findings, ...notChecked(model).flatMap((broken) => report(NOT_CHECKED, broken))]
+  const notChecked = createNotChecked(model)
+  const rest = [...each.flatMap(({ mapping, siblings }) => notChecked.of(mapping, siblings)), ...notChecked.unread]
+  const found = [...broken, ...rest.map((unknown): Found => ({ ...unknown, rule: NOT_CHECKED }))]
+  const groups = Map.groupBy(found, identity).values() as MapIterator<[Found, ...Found[]]>
+  return Array.from(groups, (group) => toFinding(file, group))
 }

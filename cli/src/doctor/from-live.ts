@@ -2,6 +2,7 @@ import {
   type EventSourceMappingConfiguration,
   GetFunctionConcurrencyCommand,
   GetFunctionConfigurationCommand,
+  type GetFunctionConfigurationCommandOutput,
   LambdaClient,
   paginateListEventSourceMappings,
 } from '@aws-sdk/client-lambda'
@@ -71,23 +72,22 @@ export const readFunction = async (name: string, options: LiveOptions): Promise<
   // A stand-in may name a host in its queue URLs that only it resolves.
   const sqs = new SQSClient({ ...clientOptions(options), useQueueUrlAsEndpoint: false })
   try {
-    const read = async () => {
-      const configurations: EventSourceMappingConfiguration[] = []
-      const target = await readConfiguration(lambda, name)
-      for await (const page of paginateListEventSourceMappings({ client: lambda }, { FunctionName: name })) {
-        configurations.push(...(page.EventSourceMappings ?? []))
+    const readQueue = createQueueReader(sqs)
+    const mappings: Mapping[] = []
+    const add = async (target: LambdaFunction, configurations: readonly EventSourceMappingConfiguration[]) => {
+      for (const configuration of configurations) {
+        mappings.push(toMapping(configuration, target, await readQueue(configuration.EventSourceArn ?? '')))
       }
-      return { target, configurations }
     }
+
+    const read = async () => ({
+      target: await readConfiguration(lambda, name),
+      configurations: await listSqsMappings(lambda, name),
+    })
     const { target, configurations } = await read().catch((error) => {
       throw explain(error, name)
     })
-    const readQueue = createQueueReader(sqs)
-    const mappings: Mapping[] = []
-    for (const configuration of configurations) {
-      const arn = configuration.EventSourceArn ?? ''
-      if (arn.split(':')[2] === 'sqs') mappings.push(toMapping(configuration, target, await readQueue(arn)))
-    }
+    await add(target, configurations)
     return { mappings, unread: [] }
   } finally {
     lambda.destroy()
@@ -95,31 +95,43 @@ export const readFunction = async (name: string, options: LiveOptions): Promise<
   }
 }
 
+const listSqsMappings = async (lambda: LambdaClient, name: string): Promise<EventSourceMappingConfiguration[]> => {
+  const configurations: EventSourceMappingConfiguration[] = []
+  for await (const page of paginateListEventSourceMappings({ client: lambda }, { FunctionName: name })) {
+    configurations.push(...(page.EventSourceMappings ?? []))
+  }
+  return configurations.filter(({ EventSourceArn }) => EventSourceArn?.split(':')[2] === 'sqs')
+}
+
+const toFunction = (
+  id: string,
+  { Timeout, MemorySize, Runtime }: GetFunctionConfigurationCommandOutput,
+  reservedConcurrency: Setting<number>,
+): LambdaFunction => ({
+  id,
+  timeout: numberSetting('timeout', Timeout),
+  memory: numberSetting('memory', MemorySize),
+  runtime: Runtime === undefined ? absent : known<string>(Runtime),
+  reservedConcurrency,
+})
+
 const readConfiguration = async (lambda: LambdaClient, name: string): Promise<LambdaFunction> => {
-  const {
-    FunctionName = name,
-    Timeout,
-    MemorySize,
-    Runtime,
-  } = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }))
+  const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }))
+  const { FunctionName = name } = configuration
   // Concurrency is of the function, whichever alias or version was asked for.
   const reserved = lambda.send(new GetFunctionConcurrencyCommand({ FunctionName })).then(
     ({ ReservedConcurrentExecutions: value }) => numberSetting('reservedConcurrency', value),
     (error): Setting<number> => unknown(reasonOf(error)),
   )
-  return {
-    id: FunctionName,
-    timeout: numberSetting('timeout', Timeout),
-    memory: numberSetting('memory', MemorySize),
-    runtime: Runtime === undefined ? absent : known<string>(Runtime),
-    reservedConcurrency: await reserved,
-  }
+  return toFunction(FunctionName, configuration, await reserved)
 }
 
 const toMapping = (configuration: EventSourceMappingConfiguration, target: LambdaFunction, queue: Queue): Mapping => ({
   id: `${target.id}/${queue.id}`,
   function: target,
   queue,
+  arn: known(configuration.EventSourceArn ?? ''),
+  runs: known(!/^Disabl/.test(configuration.State ?? '')),
   batchSize: numberSetting('batchSize', configuration.BatchSize),
   window: numberSetting('window', configuration.MaximumBatchingWindowInSeconds),
   reports: known(configuration.FunctionResponseTypes?.includes('ReportBatchItemFailures') ?? false),
@@ -137,7 +149,7 @@ const createQueueReader = (sqs: SQSClient) => {
   }
   const nameOf = (arn: string) => arn.split(':').at(-1) ?? arn
 
-  const deadLetterQueueOf = async (arn: string): Promise<Redrive['deadLetterQueue']> => {
+  const deadLetterQueueOf = once(async (arn): Promise<Redrive['deadLetterQueue']> => {
     const id = nameOf(arn)
     try {
       const { MessageRetentionPeriod } = await attributesOf(arn)
@@ -145,14 +157,19 @@ const createQueueReader = (sqs: SQSClient) => {
     } catch (error) {
       return { id, unread: reasonOf(error), retention: unknown(reasonOf(error)) }
     }
-  }
+  })
   const redriveOf = async (policy: string | undefined): Promise<Setting<Redrive>> => {
     if (!policy) return absent
     const { deadLetterTargetArn, maxReceiveCount } = JSON.parse(policy)
-    const deadLetterQueue = await deadLetterQueueOf(String(deadLetterTargetArn))
-    return known({ maxReceiveCount: numberSetting('maxReceiveCount', maxReceiveCount), deadLetterQueue })
+    const arn = String(deadLetterTargetArn)
+    const deadLetterQueue = await deadLetterQueueOf(arn)
+    return known({
+      arn: known(arn),
+      maxReceiveCount: numberSetting('maxReceiveCount', maxReceiveCount),
+      deadLetterQueue,
+    })
   }
-  return async (arn: string): Promise<Queue> => {
+  return once(async (arn): Promise<Queue> => {
     const id = nameOf(arn)
     const fifo = known(arn.endsWith('.fifo'))
     try {
@@ -167,5 +184,15 @@ const createQueueReader = (sqs: SQSClient) => {
     } catch (error) {
       return { ...unreadQueue(id, reasonOf(error)), fifo }
     }
+  })
+}
+
+/** One answer for each ARN, however many mappings lead to it. */
+const once = <T>(read: (arn: string) => Promise<T>) => {
+  const answers = new Map<string, Promise<T>>()
+  return (arn: string): Promise<T> => {
+    const answer = answers.get(arn) ?? read(arn)
+    answers.set(arn, answer)
+    return answer
   }
 }

@@ -1,6 +1,6 @@
 import { UsageError } from '../errors.ts'
 import { type Place, readDocument } from '../template/document.ts'
-import { createReader, type Reader } from '../template/reader.ts'
+import { createReader, MAKER, type Reader } from '../template/reader.ts'
 import { createResolver, type Resolved } from '../template/resolve.ts'
 import { PSEUDO_PARAMETERS } from '../template/text.ts'
 import {
@@ -11,7 +11,9 @@ import {
   type Queue,
   type Resource,
   type Setting,
+  type Unread,
   unknown,
+  valueIn,
 } from './model.ts'
 import { createResources } from './template-resources.ts'
 
@@ -28,7 +30,8 @@ export const parseParameters = (texts: readonly string[] = []): Map<string, stri
 /** What only the mappings of other services have: streams start somewhere, brokers and clusters have names. */
 const OTHER_SERVICES = ['StartingPosition', 'Queues', 'Topics', 'SelfManagedEventSource']
 const KNOWN_MACROS = /^AWS::(Serverless-|LanguageExtensions$|CodeDeployBlueGreen$|SecretsManager-)/
-const NESTED = /^AWS::(CloudFormation::Stack|Serverless::Application)$/
+const NESTED = /^AWS::(CloudFormation::Stack(Set)?|Serverless::Application)$|::MODULE$/
+const MADE = 'what it makes is known only to a deployment'
 
 /**
  * The SQS event source mappings of a SAM or CloudFormation template, as far as they can be known without deploying it.
@@ -50,11 +53,12 @@ export const readTemplate = async (file: string, given: ReadonlyMap<string, stri
 }
 
 const collect = (reader: Reader): Pick<Model, 'mappings' | 'unread'> => {
-  const { resolve, holds, resources, property, propertiesOf, typeOf, text, number } = reader
-  const { functionOf, findFunction, findQueue } = createResources(reader)
+  const { resolve, resources, property, propertiesOf, conditionOf, text, number } = reader
+  const { functionOf, findFunction, findQueue, arnOf } = createResources(reader)
   const mappings: Mapping[] = []
-  const unread: Resource[] = []
-  const skip = (id: string, reason: string, place?: Place) => unread.push({ id, place, unread: reason })
+  const unread: Unread[] = []
+  const skip = (id: string, reason: string, place?: Place, fix?: string) =>
+    unread.push({ id, place, unread: reason, fix })
 
   const reportsOf = (types: Resolved): Setting<boolean> => {
     if (types.kind === 'absent') return known(false)
@@ -62,25 +66,43 @@ const collect = (reader: Reader): Pick<Model, 'mappings' | 'unread'> => {
     const items = types.kind === 'list' ? types.items.map((item) => text(resolve(item))) : [text(types)]
     const on = items.some((item) => item.state === 'known' && item.value === 'ReportBatchItemFailures')
     const gap = items.find((item) => item.state === 'unknown')
-    return gap && !on ? gap : known(on, types.place)
+    return gap && !on ? { ...gap, place: types.place } : known(on, types.place)
   }
   const provisionedOf = (pollers: Resolved): Setting<boolean> => {
-    if (pollers.kind === 'unknown') return unknown(pollers.reason, pollers.place)
-    return known(pollers.kind === 'map' && pollers.entries.size > 0, pollers.place)
+    const settings = ['MinimumPollers', 'MaximumPollers'].map((name) => text(property(pollers, name)))
+    const on = settings.some(({ state }) => state === 'known')
+    const gap = settings.find((setting) => setting.state === 'unknown')
+    return gap && !on ? gap : known(on, pollers.place)
   }
+  const enabledOf = (enabled: Setting<string>): Setting<boolean> =>
+    enabled.state === 'unknown' ? enabled : known(enabled.state === 'absent' || enabled.value !== 'false')
 
-  const add = (base: Resource, queue: Queue, properties: Resolved, target: LambdaFunction) => {
-    const scaling = property(properties, 'ScalingConfig')
-    mappings.push({
-      ...base,
-      queue,
-      function: target,
-      batchSize: number('batchSize', property(properties, 'BatchSize')),
-      window: number('window', property(properties, 'MaximumBatchingWindowInSeconds')),
-      reports: reportsOf(property(properties, 'FunctionResponseTypes')),
-      maximumConcurrency: number('maximumConcurrency', property(scaling, 'MaximumConcurrency')),
-      provisioned: provisionedOf(property(properties, 'ProvisionedPollerConfig')),
-    })
+  const toMapping = (
+    base: Resource,
+    properties: Resolved,
+    arn: Resolved,
+    queue: Queue,
+    target: LambdaFunction,
+  ): Mapping => ({
+    ...base,
+    arn: arnOf(arn),
+    queue,
+    function: target,
+    batchSize: number('batchSize', property(properties, 'BatchSize')),
+    window: number('window', property(properties, 'MaximumBatchingWindowInSeconds')),
+    reports: reportsOf(property(properties, 'FunctionResponseTypes')),
+    maximumConcurrency: number(
+      'maximumConcurrency',
+      property(property(properties, 'ScalingConfig'), 'MaximumConcurrency'),
+    ),
+    provisioned: provisionedOf(property(properties, 'ProvisionedPollerConfig')),
+    runs: enabledOf(text(property(properties, 'Enabled'))),
+  })
+
+  const addSqs = (base: Resource, properties: Resolved, target: LambdaFunction) => {
+    const arn = property(properties, 'Queue')
+    const queue = findQueue(arn)
+    if (queue) mappings.push(toMapping(base, properties, arn, queue, target))
   }
 
   const addEvents = (id: string) => {
@@ -91,42 +113,55 @@ const collect = (reader: Reader): Pick<Model, 'mappings' | 'unread'> => {
       const base = { id: `${id}/${name}`, place: declaration.place }
       const event = resolve(declaration)
       const type = text(property(event, 'Type'))
-      if (event.kind === 'unknown') skip(base.id, event.reason, base.place)
+      if (MAKER.test(name)) skip(base.id, MADE, base.place)
+      else if (event.kind === 'unknown') skip(base.id, event.reason, base.place)
       else if (type.state === 'unknown') skip(base.id, `its Type is not known: ${type.reason}`, base.place)
-      else if (type.state === 'known' && type.value === 'SQS') {
-        const properties = property(event, 'Properties')
-        const queue = findQueue(property(properties, 'Queue'))
-        if (queue) add(base, queue, properties, functionOf(id))
-      }
+      else if (valueIn(type) === 'SQS') addSqs(base, property(event, 'Properties'), functionOf(id))
     }
   }
 
   const addMapping = (id: string, place: Place) => {
     const properties = propertiesOf(id)
-    const queue = findQueue(property(properties, 'EventSourceArn'))
-    const others = properties.kind === 'map' && OTHER_SERVICES.some((name) => properties.entries.has(name))
+    const arn = property(properties, 'EventSourceArn')
+    const queue = findQueue(arn)
+    if (!queue) return
     // An ARN that is not known is a queue's, unless there is something that queues do not have.
-    if (!queue || (others && queue.fifo.state === 'unknown' && queue.unread !== undefined)) return
-    add({ id, place }, queue, properties, findFunction(property(properties, 'FunctionName')))
+    if (queue.fifo.state === 'unknown' && queue.unread !== undefined) {
+      const others = OTHER_SERVICES.map((name) => property(properties, name))
+      const open = others.find((other) => other.kind === 'unknown')
+      if (others.some(({ kind }) => kind !== 'absent' && kind !== 'unknown')) return
+      if (open?.kind === 'unknown') return skip(id, `whether it reads SQS is not known: ${open.reason}`, place)
+    }
+    const target = findFunction(property(properties, 'FunctionName'))
+    const mapping = toMapping({ id, place }, properties, arn, queue, target)
+    const { name, verdict } = conditionOf(id) ?? {}
+    // Under the function's own condition, it is there whenever the reserved concurrency is.
+    const open = typeof verdict === 'object' && name !== conditionOf(target.id)?.name && valueIn(mapping.runs)
+    mappings.push(open ? { ...mapping, runs: unknown(`the condition ${name} of ${id}: ${verdict.reason}`) } : mapping)
   }
 
-  const macros = property(resolve(reader.root), 'Transform')
-  for (const macro of macros.kind === 'list' ? macros.items.map(resolve) : [macros]) {
-    const name = text(macro.kind === 'map' ? property(macro, 'Name') : macro)
-    if (name.state === 'absent' || (name.state === 'known' && KNOWN_MACROS.test(name.value))) continue
-    skip(name.state === 'known' ? name.value : 'Transform', 'a macro may change the template', macros.place)
+  for (const key of ['Transform', 'Fn::Transform']) {
+    const declaration = reader.root.kind === 'map' ? reader.root.entries.get(key) : undefined
+    const macros: Resolved = declaration ? resolve(declaration) : { kind: 'absent' }
+    for (const macro of macros.kind === 'list' ? macros.items.map(resolve) : [macros]) {
+      const name = text(macro.kind === 'map' ? property(macro, 'Name') : macro)
+      if (name.state === 'absent' || (name.state === 'known' && KNOWN_MACROS.test(name.value))) continue
+      skip(name.state === 'known' ? name.value : key, 'a macro may change the template', macros.place)
+    }
   }
   for (const [id, declaration] of resources) {
     const { place } = declaration
-    const type = typeOf(id)
-    if (id.startsWith('Fn::')) skip(id, 'what it makes is known only to a deployment', place)
-    if (NESTED.test(type)) skip(id, 'a nested stack has a template of its own: check that one too', place)
-    const sam = type === 'AWS::Serverless::Function'
-    if (!sam && type !== 'AWS::Lambda::EventSourceMapping') continue
-    const condition = text(property(resolve(declaration), 'Condition'))
-    if (condition.state === 'known' && holds(condition.value) === false) {
-      skip(id, `its condition ${condition.value} does not hold with these parameters`, place)
-    } else if (sam) addEvents(id)
+    const type = text(property(resolve(declaration), 'Type'))
+    const condition = conditionOf(id)
+    if (MAKER.test(id)) skip(id, MADE, place)
+    else if (type.state === 'unknown') skip(id, `its Type is not known: ${type.reason}`, place)
+    else if (type.state === 'absent') continue
+    else if (NESTED.test(type.value)) skip(id, 'it has a template of its own', place, 'Run doctor on that template.')
+    else if (!/^AWS::(Serverless::Function|Lambda::EventSourceMapping)$/.test(type.value)) continue
+    else if (condition?.verdict === false) {
+      const reason = `its condition ${condition.name} does not hold with these parameters`
+      skip(id, reason, place, 'Give the parameters with which it holds: --parameter NAME=VALUE.')
+    } else if (type.value === 'AWS::Serverless::Function') addEvents(id)
     else addMapping(id, place)
   }
   return { mappings, unread }

@@ -1,10 +1,16 @@
 import type { Place } from '../template/document.ts'
 
-/** A value as far as it can be known: `absent` is known too, and has no default of AWS. A `wrong` one AWS would refuse. */
-export type Setting<T> =
-  | { state: 'known'; value: T; place?: Place | undefined; isDefault?: true }
+/** A value as far as it can be known: `absent` is known too, and has no default of AWS. */
+export type Setting<T> = (
+  | { state: 'known'; value: T; isDefault?: true }
   | { state: 'absent'; place?: undefined }
-  | { state: 'unknown'; reason: string; place?: Place | undefined; wrong?: true }
+  /** `wrong`: AWS refuses it, and what to do about that. */
+  | { state: 'unknown'; reason: string; wrong?: string }
+) & {
+  place?: Place | undefined
+  /** Where it stands, if not in the resource itself: SAM's Globals. */
+  of?: string
+}
 
 export interface Resource {
   /** Its logical id in a template, its name where it is live. */
@@ -21,9 +27,12 @@ export interface Queue extends Resource {
   /** Seconds. */
   retention: Setting<number>
   redrive: Setting<Redrive>
+  /** The template makes it the dead-letter queue of another. */
+  isDeadLetterQueue?: boolean
 }
 
 export interface Redrive {
+  arn: Setting<string>
   maxReceiveCount: Setting<number>
   deadLetterQueue: Resource & { retention: Setting<number> }
 }
@@ -47,20 +56,30 @@ export interface Mapping extends Resource {
   reports: Setting<boolean>
   maximumConcurrency: Setting<number>
   provisioned: Setting<boolean>
+  /** Whether it is enabled, and there at all under the conditions of the template. */
+  runs: Setting<boolean>
   function: LambdaFunction
   queue: Queue
+  /** The queue's, as the mapping has it. */
+  arn: Setting<string>
 }
 
-/** What was found, and what could not be looked into. */
+/** What could not be looked into, why, and what to do about it where that is not the usual. */
+export interface Unread extends Resource {
+  unread: string
+  fix?: string | undefined
+}
+
 export interface Model {
   file?: string
   mappings: readonly Mapping[]
-  unread: readonly Resource[]
+  unread: readonly Unread[]
 }
 
 export const known = <T>(value: T, place?: Place): Setting<T> => ({ state: 'known', value, place })
 export const absent = { state: 'absent' } as const
 export const unknown = (reason: string, place?: Place) => ({ state: 'unknown', reason, place }) as const
+export const wrong = (reason: string, fix: string, place?: Place) => ({ ...unknown(reason, place), wrong: fix })
 
 /** The value, or undefined where it is not known. */
 export const valueIn = <T>(setting: Setting<T>): T | undefined =>
@@ -86,11 +105,12 @@ export const numberSetting = (limit: Limit, value: unknown, place?: Place): Sett
   const { default: standard, least, most } = LIMITS[limit]
   if (value === undefined) return standard === undefined ? absent : { state: 'known', value: standard, isDefault: true }
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
-  const wrong = (reason: string) => ({ ...unknown(reason, place), wrong: true }) as const
-  if (!Number.isInteger(number)) return wrong(`${JSON.stringify(value)} is not a whole number`)
+  if (!Number.isInteger(number)) {
+    return wrong(`${JSON.stringify(value)} is not a whole number`, 'Set a whole number.', place)
+  }
   if ((number as number) >= least && (number as number) <= most) return known(number as number, place)
-  const range = most === Number.POSITIVE_INFINITY ? `from ${least}` : `${least} to ${most.toLocaleString('en-US')}`
-  return wrong(`${number} is no value that AWS takes (${range})`)
+  const range = most === Number.POSITIVE_INFINITY ? `${least} or more` : `${least} to ${most.toLocaleString('en-US')}`
+  return wrong(`${number} is no value that AWS takes (${range})`, `Set a whole number, ${range}.`, place)
 }
 
 export const unreadFunction = (id: string, unread: string, place?: Place): LambdaFunction => ({
@@ -107,8 +127,8 @@ export const unreadQueue = (id: string, unread: string, place?: Place): Queue =>
   id,
   place,
   unread,
-  fifo: unknown(unread),
-  visibilityTimeout: unknown(unread),
-  retention: unknown(unread),
-  redrive: unknown(unread),
+  fifo: unknown(unread, place),
+  visibilityTimeout: unknown(unread, place),
+  retention: unknown(unread, place),
+  redrive: unknown(unread, place),
 })

@@ -1,92 +1,72 @@
-import {
-  type LambdaFunction,
-  type Mapping,
-  type Model,
-  type Queue,
-  type Resource,
-  type Setting,
-  valueIn,
-} from './model.ts'
-import type { Broken } from './rule.ts'
+import { concurrencyOf } from './mapping-rules.ts'
+import { type LambdaFunction, type Mapping, type Model, type Queue, type Resource, valueIn } from './model.ts'
+import { type Broken, numberIn, type Siblings, whole } from './rule.ts'
 import { DEPRECATED, PREVIEWS } from './runtimes.ts'
+import { settingsOf } from './settings.ts'
 
 /** What no rule could look at, and why. The rules pass over a value that is not known; so each is listed here. */
-export const notChecked = ({ file, mappings, unread }: Model): Broken[] => {
+export const createNotChecked = ({ file, unread }: Model) => {
   const all = (resource: Resource, what: string, reason: string): Broken => ({
     resource,
     place: resource.place,
-    what: `Not checked: ${what}: ${reason}`,
+    what,
+    reason,
     fix:
       file === undefined
         ? 'Allow the call, or look at it by hand.'
         : `${reason.includes('--parameter') ? 'Give the parameter, or check' : 'Check'} what is deployed with --function NAME.`,
   })
-  const one = (resource: Resource, name: string, setting: Setting<unknown>): Broken[] => {
-    if (setting.state !== 'unknown') return []
-    const broken = { ...all(resource, name, setting.reason), setting, place: setting.place ?? resource.place }
-    return [setting.wrong ? { ...broken, fix: 'Correct the value.' } : broken]
-  }
 
-  const ofMapping = (mapping: Mapping) => [
-    ...one(mapping, 'FunctionResponseTypes', mapping.reports),
-    ...one(mapping, 'BatchSize', mapping.batchSize),
-    ...one(mapping, 'MaximumBatchingWindowInSeconds', mapping.window),
-    ...one(mapping, 'MaximumConcurrency', mapping.maximumConcurrency),
-    ...(mapping.maximumConcurrency.state === 'absent'
-      ? []
-      : one(mapping, 'ProvisionedPollerConfig', mapping.provisioned)),
-  ]
+  const ofSettings = (mapping: Mapping): Broken[] =>
+    settingsOf(mapping).flatMap(({ resource, name, setting, needed }) => {
+      if (!needed || setting.state !== 'unknown') return []
+      return [{ ...all(resource, name, setting.reason), setting }]
+    })
 
   const ofFunction = (target: LambdaFunction, mapping: Mapping): Broken[] => {
     if (target.unread !== undefined) {
       const what = `the timeout, runtime and reserved concurrency of ${target.id}`
       return [{ ...all(mapping, what, target.unread), place: target.place }]
     }
-    const limited = mappings.some((each) => each.function === target && each.maximumConcurrency.state !== 'absent')
     const runtime = valueIn(target.runtime)
-    const dateless = runtime !== undefined && !DEPRECATED.has(runtime)
-    const why = PREVIEWS.includes(runtime ?? '') ? 'is a preview without one' : 'is none whose date is known here'
-    return [
-      ...one(target, 'Timeout', target.timeout),
-      ...one(target, 'Runtime', target.runtime),
-      ...(dateless
-        ? [{ ...all(target, 'the date of its deprecation', `the runtime ${runtime} ${why}`), setting: target.runtime }]
-        : []),
-      ...(limited ? one(target, 'ReservedConcurrentExecutions', target.reservedConcurrency) : []),
-    ]
+    if (runtime === undefined || DEPRECATED.has(runtime)) return []
+    const why = PREVIEWS.includes(runtime) ? 'is a preview without one' : 'is none whose date is known here'
+    const what = 'the date of its deprecation'
+    return [{ ...all(target, what, `the runtime ${runtime} ${why}`), setting: target.runtime }]
+  }
+
+  /** Mappings that may never run together make the sum too large, and nobody knows. */
+  const ofConcurrency = (target: LambdaFunction, mappings: readonly Mapping[]): Broken[] => {
+    const { idle, surely, atMost } = concurrencyOf(mappings)
+    const reserved = numberIn(target.reservedConcurrency)
+    const [first] = idle
+    if (!first || !(atMost > reserved) || surely > reserved) return []
+    const what = `whether the reserved concurrency of ${whole(reserved)} is enough for all mappings, which may have ${whole(atMost)}`
+    const reason = first.runs.state === 'unknown' ? first.runs.reason : `${first.id} is disabled`
+    return [{ ...all(target, what, reason), setting: target.reservedConcurrency }]
   }
 
   const ofQueue = (queue: Queue, mapping: Mapping): Broken[] => {
     if (queue.unread !== undefined) {
       const fifo = queue.fifo.state === 'unknown' ? ', and whether it is a FIFO queue' : ''
       const what = `the visibility timeout, redrive policy and retention of ${queue.id}${fifo}`
-      return [{ ...all(mapping, what, queue.unread), place: queue.place }]
+      return [{ ...all(mapping, what, queue.unread), setting: queue.redrive }]
     }
-    const redrive = valueIn(queue.redrive)
-    if (!redrive) return [...ofQueueItself(queue), ...one(queue, 'RedrivePolicy', queue.redrive)]
-    const { maxReceiveCount, deadLetterQueue: target } = redrive
-    const retention =
-      target.unread === undefined
-        ? one(target, 'MessageRetentionPeriod', target.retention)
-        : [{ ...all(queue, `the retention of ${target.id}`, target.unread), place: target.place }]
-    return [
-      ...ofQueueItself(queue),
-      ...one(queue, 'maxReceiveCount', maxReceiveCount),
-      ...one(queue, 'MessageRetentionPeriod', queue.retention),
-      ...retention,
-    ]
+    const target = valueIn(queue.redrive)?.deadLetterQueue
+    if (target?.unread === undefined) return []
+    return [{ ...all(queue, `the retention of ${target.id}`, target.unread), setting: target.retention }]
   }
-  const ofQueueItself = (queue: Queue) => [
-    ...one(queue, 'FifoQueue', queue.fifo),
-    ...one(queue, 'VisibilityTimeout', queue.visibilityTimeout),
-  ]
 
-  return [
-    ...mappings.flatMap((mapping) => [
-      ...ofMapping(mapping),
+  return {
+    of: (mapping: Mapping, { ofFunction: siblings }: Siblings): Broken[] => [
+      ...ofSettings(mapping),
       ...ofFunction(mapping.function, mapping),
+      ...ofConcurrency(mapping.function, siblings),
       ...ofQueue(mapping.queue, mapping),
-    ]),
-    ...unread.map((resource) => all(resource, 'this', resource.unread ?? '')),
-  ]
+    ],
+    unread: unread.map((resource): Broken => {
+      const broken = all(resource, 'this', resource.unread)
+      return { ...broken, fix: resource.fix ?? broken.fix }
+    }),
+  }
 }

@@ -3,10 +3,20 @@ import { broken, LAMBDA_GUIDE, numberIn, type Rule, SQS_GUIDE, seconds, whole } 
 
 const CONFIGURE = `${LAMBDA_GUIDE}/services-sqs-configure.html`
 
+const DAY = 86_400
+
 /** AWS's advice: six times the function's timeout, plus the batching window. */
 const advised = ({ window, function: target }: Mapping) => 6 * numberIn(target.timeout) + (numberIn(window) || 0)
+const timeoutOf = ({ function: target }: Mapping) => numberIn(target.timeout)
+/** The mapping that needs most; one whose need is not known comes last. */
+const neediest = (mappings: readonly Mapping[], need: (mapping: Mapping) => number): Mapping =>
+  mappings.reduce((most, mapping) => (need(most) >= need(mapping) || Number.isNaN(need(mapping)) ? most : mapping))
+/** The same for all functions of a queue, which has one visibility timeout. */
+const fixOf = (mappings: readonly Mapping[]) => `Set VisibilityTimeout to ${advised(neediest(mappings, advised))}.`
+
 const redriveOf = ({ queue }: Mapping): Partial<Redrive> => valueIn(queue.redrive) ?? {}
-const period = (value: number) => (value % 86_400 === 0 ? `${value / 86_400} days` : `${whole(value)} s`)
+const period = (value: number) =>
+  value % DAY === 0 ? `${value / DAY} day${value === DAY ? '' : 's'}` : `${whole(value)} s`
 
 export const QUEUE_RULES: readonly Rule[] = [
   {
@@ -14,12 +24,12 @@ export const QUEUE_RULES: readonly Rule[] = [
     severity: 'error',
     why: 'Lambda refuses it: a message would come back while the function is still at work on it.',
     source: CONFIGURE,
-    check: (mapping) => {
-      const { visibilityTimeout } = mapping.queue
-      const { timeout } = mapping.function
+    check: ({ queue }, _options, { ofQueue }) => {
+      const { visibilityTimeout } = queue
+      const { id, timeout } = neediest(ofQueue, timeoutOf).function
       if (!(numberIn(visibilityTimeout) < numberIn(timeout))) return undefined
-      const what = `A visibility timeout (${seconds(visibilityTimeout)}) below the function's timeout (${seconds(timeout)})`
-      return broken(mapping.queue, visibilityTimeout, what, `Set VisibilityTimeout to ${advised(mapping)}.`)
+      const what = `A visibility timeout (${seconds(visibilityTimeout)}) below the timeout of ${id} (${seconds(timeout)})`
+      return broken(queue, visibilityTimeout, what, fixOf(ofQueue))
     },
   },
   {
@@ -27,14 +37,15 @@ export const QUEUE_RULES: readonly Rule[] = [
     severity: 'warning',
     why: 'Lambda needs the rest to try a batch again when the function is throttled; without it messages come back with one receive more.',
     source: CONFIGURE,
-    check: (mapping) => {
-      const { visibilityTimeout } = mapping.queue
-      const { timeout } = mapping.function
+    check: ({ queue }, _options, { ofQueue }) => {
+      const { visibilityTimeout } = queue
+      const mapping = neediest(ofQueue, advised)
       if (!(numberIn(visibilityTimeout) < advised(mapping))) return undefined
+      const { id, timeout } = mapping.function
       const what =
-        `A visibility timeout (${seconds(visibilityTimeout)}) below 6 times the function's timeout (${seconds(timeout)}) ` +
+        `A visibility timeout (${seconds(visibilityTimeout)}) below 6 times the timeout of ${id} (${seconds(timeout)}) ` +
         `plus the batching window (${seconds(mapping.window)})`
-      return broken(mapping.queue, visibilityTimeout, what, `Set VisibilityTimeout to ${advised(mapping)}.`)
+      return broken(queue, visibilityTimeout, what, fixOf(ofQueue))
     },
   },
   {
@@ -43,7 +54,8 @@ export const QUEUE_RULES: readonly Rule[] = [
     why: 'A message that always fails comes back until the queue drops it for its age.',
     source: CONFIGURE,
     check: ({ queue }) => {
-      if (queue.redrive.state !== 'absent') return undefined
+      // What reaches a dead-letter queue has had its chances: nobody needs one behind it.
+      if (queue.redrive.state !== 'absent' || queue.isDeadLetterQueue) return undefined
       const fix = 'Give it a RedrivePolicy with a dead-letter queue and a maxReceiveCount of 5 or more.'
       return broken(queue, queue.redrive, 'A queue without a redrive policy', fix)
     },
@@ -66,11 +78,17 @@ export const QUEUE_RULES: readonly Rule[] = [
     why: 'On a standard queue the time that a message spent in the source counts: it may be gone before anybody looks.',
     source: `${SQS_GUIDE}/setting-up-dead-letter-queue-retention.html`,
     check: (mapping) => {
+      const { queue } = mapping
       const { deadLetterQueue: target } = redriveOf(mapping)
-      const [source, kept] = [numberIn(mapping.queue.retention), numberIn(target?.retention)]
-      if (!target || !(kept <= source)) return undefined
-      const what = `A dead-letter queue that keeps messages for ${period(kept)}, no longer than its source (${period(source)})`
-      return broken(target, target.retention, what, 'Set its MessageRetentionPeriod to 1209600, 14 days.')
+      const [source, kept] = [numberIn(queue.retention), numberIn(target?.retention)]
+      // A FIFO queue's messages begin anew in the dead-letter queue.
+      if (!target || valueIn(queue.fifo) !== false || !(kept <= source)) return undefined
+      if (kept < 14 * DAY) {
+        const what = `A dead-letter queue that keeps messages for ${period(kept)}, no longer than its source (${period(source)})`
+        return broken(target, target.retention, what, 'Set its MessageRetentionPeriod to 1209600, 14 days.')
+      }
+      const what = `A queue that keeps messages for ${period(source)}, as long as its dead-letter queue can`
+      return broken(queue, queue.retention, what, 'Lower its MessageRetentionPeriod: no queue keeps messages longer.')
     },
   },
 ]

@@ -18,9 +18,20 @@ export interface Broken {
   resource: Resource
   /** The setting to change: it gives one finding, however many rules and mappings meet it. */
   setting?: Setting<unknown> | undefined
+  /** Where, unless the setting says so itself. */
   place?: Place | undefined
   what: string
   fix: string
+  /** Why `what` was not checked; undefined where it was, and is wrong. */
+  reason?: string
+  /** The page where AWS says so, where it is not the rule's. */
+  source?: string
+}
+
+/** What a mapping shares a function or a queue with, itself included. */
+export interface Siblings {
+  ofFunction: readonly Mapping[]
+  ofQueue: readonly Mapping[]
 }
 
 export interface Rule {
@@ -30,8 +41,7 @@ export interface Rule {
   why: string
   /** Where AWS says so. */
   source: string
-  /** `siblings` are all mappings to the same function, this one included. */
-  check: (mapping: Mapping, options: CheckOptions, siblings: readonly Mapping[]) => Broken | undefined
+  check: (mapping: Mapping, options: CheckOptions, siblings: Siblings) => Broken | Broken[] | undefined
 }
 
 export const LAMBDA_GUIDE = 'https://docs.aws.amazon.com/lambda/latest/dg'
@@ -52,7 +62,7 @@ export const seconds = (setting: Setting<number>): string => {
 export const broken = (resource: Resource, setting: Setting<unknown>, what: string, fix: string): Broken => ({
   resource,
   setting,
-  place: setting.place ?? resource.place,
+  place: resource.place,
   what,
   fix,
 })

@@ -1,24 +1,28 @@
 import { absent, known, type Limit, numberSetting, type Setting, unknown } from '../doctor/model.ts'
+import type { Node } from './document.ts'
 import type { Resolved, Resolver } from './resolve.ts'
 import { gapOf } from './text.ts'
 
-const ABSENT: Resolved = { kind: 'absent' }
+/** Keys beside which there may be more than is written: a loop or a macro makes it. */
+export const MAKER = /^Fn::(ForEach::|Transform$)/
 
 /** Reads resources and their properties as settings. */
 export const createReader = (resolver: Resolver) => {
-  const { resolve, resources } = resolver
+  const { resolve, holds, resources } = resolver
 
+  /** What is absent has the place of what it is missing in. */
   const property = (parent: Resolved, name: string): Resolved => {
-    if (parent.kind === 'unknown') return parent
-    if (parent.kind !== 'map') return ABSENT
-    const child = parent.entries.get(name)
+    const { kind, place } = parent
+    if (kind === 'unknown') return parent
+    const entries: ReadonlyMap<string, Node> = kind === 'map' ? parent.entries : new Map()
+    const child = entries.get(name)
     if (child) return resolve(child)
-    const included = parent.entries.has('Fn::Transform')
-    return included ? { kind: 'unknown', reason: 'Fn::Transform may add it', place: parent.place } : ABSENT
+    const maker = [...entries.keys()].find((key) => MAKER.test(key))
+    return maker === undefined ? { kind: 'absent', place } : { kind: 'unknown', reason: `${maker} may add it`, place }
   }
   const resource = (id: string): Resolved => {
     const declaration = resources.get(id)
-    return declaration ? resolve(declaration) : ABSENT
+    return declaration ? resolve(declaration) : { kind: 'absent' }
   }
 
   /** One value as text; a number and a boolean too. */
@@ -32,10 +36,29 @@ export const createReader = (resolver: Resolver) => {
     return gap === undefined ? known(value, place) : unknown(gap, place)
   }
 
+  /** What is meant to be a map, which may be written as JSON text too. The holes of the text stay. */
+  const map = (resolved: Resolved): Resolved => {
+    if (resolved.kind !== 'scalar') return resolved
+    const json = String(resolved.value)
+    const { place = { line: 1, column: 1 } } = resolved
+    try {
+      const value: unknown = JSON.parse(json.replaceAll('\0', '\\u0000'))
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) return resolved
+      const nodes = Object.entries(value).map(([key, value]): [string, Node] => {
+        return [key, { kind: 'scalar', value, place: { ...place } }] // each is a setting of its own
+      })
+      return { kind: 'map', entries: new Map(nodes), place }
+    } catch {
+      const reason = gapOf(json)
+      return reason === undefined ? resolved : { kind: 'unknown', reason, place }
+    }
+  }
+
   return {
     ...resolver,
     property,
     text,
+    map,
     number: (limit: Limit, resolved: Resolved): Setting<number> => {
       const setting = text(resolved)
       if (setting.state === 'unknown') return setting
@@ -49,10 +72,15 @@ export const createReader = (resolver: Resolver) => {
       return type.kind === 'scalar' ? String(type.value) : ''
     },
     propertiesOf: (id: string) => property(resource(id), 'Properties'),
-    /** A name that the template gives a resource, where it is known. */
+    /** A name that the template gives a resource, with holes where only a deployment knows it. */
     nameOf: (id: string, key: 'QueueName' | 'FunctionName') => {
-      const name = text(property(property(resource(id), 'Properties'), key))
-      return name.state === 'known' ? name.value : undefined
+      const name = property(property(resource(id), 'Properties'), key)
+      return name.kind === 'scalar' ? String(name.value) : undefined
+    },
+    /** The condition that a resource is made under, and whether it holds. */
+    conditionOf: (id: string) => {
+      const name = text(property(resource(id), 'Condition'))
+      return name.state === 'known' ? { name: name.value, verdict: holds(name.value) } : undefined
     },
   }
 }

@@ -1,5 +1,5 @@
 import type { Node, Place } from './document.ts'
-import { gapOf, hole, holesOf, PSEUDO_PARAMETERS, readable } from './text.ts'
+import { gapOf, hole, holesOf, PSEUDO_PARAMETERS, partsOf, readable, splitsAtColons } from './text.ts'
 
 /**
  * What a node comes to. Text may have holes: the attributes of resources and the pseudo parameters, which only a
@@ -126,7 +126,10 @@ export const createResolver = (template: Node, given: ReadonlyMap<string, string
   }
 
   const functions: Record<string, (argument: Node) => Resolved> = {
-    Ref: (argument) => ref(plain(argument)),
+    Ref: (argument) => {
+      const name = text(argument)
+      return typeof name === 'string' ? ref(name) : unknown(name.reason)
+    },
     'Fn::GetAtt': (argument) => {
       const parts = argument.kind === 'list' ? argument.items.map(text) : [plain(argument)]
       const path = joined(parts, '.')
@@ -143,8 +146,10 @@ export const createResolver = (template: Node, given: ReadonlyMap<string, string
       const [delimiter, source] = listOf(argument)
       const value = text(source)
       if (typeof value !== 'string') return unknown(value.reason)
-      if (gapOf(value)) return { kind: 'scalar', value } // a text with holes cannot be split: see Fn::Select
-      return { kind: 'list', items: value.split(plain(delimiter)).map(node) }
+      const at = plain(delimiter)
+      if (!gapOf(value)) return { kind: 'list', items: value.split(at).map(node) }
+      if (at === ':' && splitsAtColons(value)) return { kind: 'list', items: partsOf(value).map(node) }
+      return { kind: 'scalar', value } // what is in the holes is not known: see Fn::Select
     },
     'Fn::Select': (argument) => {
       const [index, list] = listOf(argument)
@@ -153,8 +158,9 @@ export const createResolver = (template: Node, given: ReadonlyMap<string, string
       if (resolved.kind === 'unknown') return resolved
       if (resolved.kind === 'scalar') {
         // A part of a resource's ARN, as the CDK takes names of functions from them: which resource is still known.
-        const [id] = holesOf(String(resolved.value)).map((name) => name.split('.')[0] ?? '')
-        return id !== undefined && resources.has(id)
+        const ids = holesOf(String(resolved.value)).map((name) => name.split('.')[0] ?? '')
+        const [id, ...more] = new Set(ids.filter((id) => resources.has(id)))
+        return id !== undefined && more.length === 0
           ? open(`${id}.Fn::Select ${at}`)
           : unknown(gapOf(String(resolved.value)) ?? 'Fn::Select has no list')
       }
@@ -181,17 +187,13 @@ export const createResolver = (template: Node, given: ReadonlyMap<string, string
       const [entry, ...more] = child.entries
       const [name = '', argument] = more.length === 0 && entry ? entry : []
       const known = Object.hasOwn(functions, name) ? functions[name] : undefined
-      if (known && argument) return { place: child.place, ...known(argument) }
+      if (known && argument) return { ...known(argument), place: child.place } // whatever it is made of
       return /^(Fn::|!)/.test(name)
         ? { ...unknown(`${name} is known only to a deployment`), place: child.place }
         : child
     }
     const { value, place } = child
-    if (value === null) return ABSENT
-    if (typeof value === 'string' && value.includes('{{resolve:')) {
-      return { kind: 'unknown', reason: 'it is a dynamic reference ({{resolve:…}})', place }
-    }
-    return { kind: 'scalar', value, place }
+    return value === null ? { kind: 'absent', place } : { kind: 'scalar', value, place }
   }
   const resolve = once<Node, Resolved>(() => unknown('it refers to itself, or is nested too deeply'), evaluate)
 
@@ -226,7 +228,8 @@ export const createResolver = (template: Node, given: ReadonlyMap<string, string
     },
   )
 
-  return { root: template, resolve, holds, resources, parameters }
+  const account = given.get('AWS::AccountId') ?? hole('AWS::AccountId')
+  return { root: template, resolve, holds, resources, parameters, account }
 }
 
 export type Resolver = ReturnType<typeof createResolver>

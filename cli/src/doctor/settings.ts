@@ -1,0 +1,71 @@
+import { type Mapping, type Resource, type Setting, valueIn } from './model.ts'
+import { type Broken, broken, type Rule } from './rule.ts'
+
+const MAPPING = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html'
+const FUNCTION = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html'
+const QUEUE = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html'
+
+interface Named {
+  resource: Resource
+  /** As templates call it. */
+  name: string
+  setting: Setting<unknown>
+  /** Whether a rule looks at it, as the other settings are. */
+  needed: boolean
+  /** The page that says what AWS takes. */
+  source: string
+}
+
+/** All settings of a mapping and of what it joins, but for the resources of which nothing is known. */
+export const settingsOf = (mapping: Mapping): Named[] => {
+  const { function: target, queue } = mapping
+  const redrive = valueIn(queue.redrive)
+  const limited = mapping.maximumConcurrency.state !== 'absent'
+  const of = (
+    resource: Resource | undefined,
+    source: string,
+    settings: [name: string, setting: Setting<unknown> | undefined, needed?: boolean][],
+  ): Named[] => {
+    if (!resource || resource.unread !== undefined) return []
+    return settings.flatMap(([name, setting, needed = true]) =>
+      setting ? { resource, source, name, setting, needed } : [],
+    )
+  }
+  return [
+    ...of(mapping, MAPPING, [
+      ['the ARN of its queue', mapping.arn, false], // where it is not known, nothing of the queue is
+      ['FunctionResponseTypes', mapping.reports],
+      ['BatchSize', mapping.batchSize],
+      ['MaximumBatchingWindowInSeconds', mapping.window],
+      ['MaximumConcurrency', mapping.maximumConcurrency],
+      ['ProvisionedPollerConfig', mapping.provisioned, limited],
+    ]),
+    ...of(target, FUNCTION, [
+      ['Timeout', target.timeout],
+      ['MemorySize', target.memory, false],
+      ['Runtime', target.runtime],
+      ['ReservedConcurrentExecutions', target.reservedConcurrency, limited],
+    ]),
+    ...of(queue, QUEUE, [
+      ['FifoQueue', queue.fifo],
+      ['VisibilityTimeout', queue.visibilityTimeout],
+      ['RedrivePolicy', queue.redrive],
+      ['deadLetterTargetArn', redrive?.arn, false],
+      ['maxReceiveCount', redrive?.maxReceiveCount],
+      ['MessageRetentionPeriod', queue.retention, redrive !== undefined],
+    ]),
+    ...of(redrive?.deadLetterQueue, QUEUE, [['MessageRetentionPeriod', redrive?.deadLetterQueue.retention]]),
+  ]
+}
+
+export const VALUE_RULE: Rule = {
+  id: 'invalid-value',
+  severity: 'error',
+  why: 'AWS refuses it; what depends on it was not checked.',
+  source: MAPPING,
+  check: (mapping) =>
+    settingsOf(mapping).flatMap(({ resource, name, setting, source }): Broken[] => {
+      if (setting.state !== 'unknown' || setting.wrong === undefined) return []
+      return [{ ...broken(resource, setting, `${name}: ${setting.reason}`, setting.wrong), source }]
+    }),
+}

@@ -1,0 +1,192 @@
+import { test } from 'tap'
+import { cloudFormation, DAY, findingsIn, getAtt, ids, sam } from './doctor-support.ts'
+
+/** The parts of a finding that say which setting it is about. */
+const short = ({ rule, resource, line }: Awaited<ReturnType<typeof findingsIn>>[number]) =>
+  `${rule} ${resource}:${line}`
+
+const threeSources = (dead: string) => `Resources:
+  Dead: { Type: AWS::SQS::Queue${dead} }
+  A: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn } } }
+  B: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn } } }
+  C: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn } } }
+  Handler:
+    Type: AWS::Serverless::Function
+    Properties:
+      PackageType: Image
+      Events:
+        A: { Type: SQS, Properties: { Queue: !GetAtt A.Arn, FunctionResponseTypes: [ReportBatchItemFailures] } }
+        B: { Type: SQS, Properties: { Queue: !GetAtt B.Arn, FunctionResponseTypes: [ReportBatchItemFailures] } }
+        C: { Type: SQS, Properties: { Queue: !GetAtt C.Arn, FunctionResponseTypes: [ReportBatchItemFailures] } }
+`
+for (const [title, properties, found] of [
+  ['the default', '', 'dead-letter-retention Dead:2'],
+  ['too short', ', Properties: { MessageRetentionPeriod: 86400 }', 'dead-letter-retention Dead:2'],
+  ['not known', ', Properties: { MessageRetentionPeriod: !ImportValue x }', 'not-checked Dead:2'],
+  ['refused by SQS', ', Properties: { MessageRetentionPeriod: 59 }', 'invalid-value Dead:2'],
+] as const) {
+  test(`three sources share a dead-letter queue, its retention is ${title}: one finding`, async (t) => {
+    t.strictSame((await findingsIn(t, threeSources(properties))).map(short), [found])
+  })
+}
+
+const globals = (settings: string, functions: number) => `Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function:
+    ${settings}
+Resources:
+  Dead: { Type: AWS::SQS::Queue, Properties: { MessageRetentionPeriod: 1209600 } }
+${Array.from(
+  { length: functions },
+  (
+    _,
+    n,
+  ) => `  Queue${n}: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn } } }
+  Handler${n}:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events:
+        Orders:
+          Type: SQS
+          Properties:
+            Queue: !GetAtt Queue${n}.Arn
+            FunctionResponseTypes: [ReportBatchItemFailures]
+            ScalingConfig: { MaximumConcurrency: 5 }
+`,
+).join('')}`
+for (const [settings, found] of [
+  ['Runtime: nodejs18.x', 'runtime-deprecated Globals:4'],
+  ['Runtime: cobol1.x', 'not-checked Globals:4'],
+  ['Runtime: !ImportValue x', 'not-checked Globals:4'],
+  ['Timeout: 1200', 'invalid-value Globals:4'],
+  ['ReservedConcurrentExecutions: 4', 'concurrency-above-reserved Globals:4'],
+] as const) {
+  test(`Globals have ${settings}: one finding, which names the functions`, async (t) => {
+    const find = async (functions: number) => {
+      const [finding, ...more] = await findingsIn(t, globals(settings, functions))
+      t.strictSame([finding && short(finding), more], [found, []])
+      return finding?.message
+    }
+    t.match(await find(1), /\. It applies to Handler0\.$/)
+    t.match(await find(2), /\. It applies to Handler0, Handler1\.$/)
+    t.match(await find(100), /\. It applies to Handler0, Handler1, Handler2 and 97 more\.$/)
+  })
+}
+
+test('a setting of the function itself is not that of Globals', async (t) => {
+  const template = globals('Runtime: nodejs18.x', 2).replace(
+    '    Properties:\n      E',
+    '    Properties:\n      Runtime: nodejs16.x\n      E',
+  )
+  const found = await findingsIn(t, template)
+  t.strictSame(found.map(short), ['runtime-deprecated Handler0:11', 'runtime-deprecated Globals:4'])
+  t.match(found[1]?.message, /\. It applies to Handler1\.$/)
+})
+
+test('what a YAML anchor gives several functions is one setting', async (t) => {
+  const { Resources } = cloudFormation()
+  const text = `Resources:
+  Queue: ${JSON.stringify(Resources.Queue)}
+  Dead: ${JSON.stringify(Resources.Dead)}
+  One: { Type: AWS::Lambda::Function, Properties: &common { Runtime: nodejs18.x, Timeout: 30 } }
+  Two: { Type: AWS::Lambda::Function, Properties: { <<: *common, Timeout: 20 } }
+${['One', 'Two'].map((id) => `  Of${id}: ${JSON.stringify({ ...Resources.Orders, Properties: { ...Resources.Orders.Properties, FunctionName: id } }).replace(`"${id}"`, `!Ref ${id}`)}\n`).join('')}`
+  const [finding, ...more] = await findingsIn(t, text)
+  t.strictSame([finding && short(finding), more], ['runtime-deprecated One:4', []])
+  t.match(finding?.message, /\. It applies to One, Two\.$/)
+})
+
+test('settings that one thing leaves open are one finding, which names them all', async (t) => {
+  const { Resources } = sam()
+  const loop = { 'Fn::ForEach::Each': ['Name', ['VisibilityTimeout'], { ['$' + '{Name}']: 900 }] }
+  const Queue = { ...Resources.Queue, Properties: { RedrivePolicy: Resources.Queue.Properties.RedrivePolicy, ...loop } }
+  const findings = await findingsIn(t, { Resources: { ...Resources, Queue } })
+  t.strictSame(
+    findings.map(({ rule, resource, message }) => [rule, resource, message]),
+    [
+      [
+        'not-checked',
+        'Queue',
+        'Not checked: FifoQueue, VisibilityTimeout, MessageRetentionPeriod: Fn::ForEach::Each may add it.',
+      ],
+    ],
+  )
+})
+
+/** A queue of two functions: the second one has these settings. */
+const twoFunctions = (VisibilityTimeout: number, Timeout: number, MaximumBatchingWindowInSeconds = 5) => {
+  const { Resources } = cloudFormation({ queue: { VisibilityTimeout } })
+  const Slow = { Type: 'AWS::Lambda::Function', Properties: { Runtime: 'nodejs24.x', Timeout } }
+  const ends = { FunctionName: { Ref: 'Slow' }, EventSourceArn: getAtt('Queue'), MaximumBatchingWindowInSeconds }
+  const Second = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, ...ends } }
+  return { Resources: { ...Resources, Slow, Second } }
+}
+for (const [title, template, rule, what, fix] of [
+  [
+    'below both timeouts',
+    twoFunctions(20, 300),
+    'visibility-below-timeout',
+    'A visibility timeout (20 s) below the timeout of Slow (300 s). ',
+    'Set VisibilityTimeout to 1805.',
+  ],
+  [
+    'below the second timeout alone',
+    twoFunctions(185, 300),
+    'visibility-below-timeout',
+    'A visibility timeout (185 s) below the timeout of Slow (300 s). ',
+    'Set VisibilityTimeout to 1805.',
+  ],
+  [
+    'enough for the first',
+    twoFunctions(185, 31),
+    'visibility-headroom',
+    'below 6 times the timeout of Slow (31 s) plus the batching window (5 s). ',
+    'Set VisibilityTimeout to 191.',
+  ],
+  [
+    'too short for the second one by its window',
+    twoFunctions(185, 30, 6),
+    'visibility-headroom',
+    'below 6 times the timeout of Slow (30 s) plus the batching window (6 s). ',
+    'Set VisibilityTimeout to 186.',
+  ],
+  [
+    'below the timeout of one, and short of what the other needs',
+    twoFunctions(20, 10, 300),
+    'visibility-below-timeout',
+    'below the timeout of Handler (30 s). ',
+    'Set VisibilityTimeout to 360.',
+  ],
+] as const) {
+  test(`one queue, two functions: a visibility timeout ${title}`, async (t) => {
+    const [finding, ...more] = await findingsIn(t, template)
+    t.strictSame(more, [])
+    t.match(finding, { rule, resource: 'Queue', fix })
+    t.match(finding?.message, what)
+  })
+}
+
+test('two functions of one queue, the timeout of one is not known: the other is checked', async (t) => {
+  const { Resources } = twoFunctions(40, 300)
+  const Handler = { ...Resources.Handler, Properties: { Runtime: 'nodejs24.x', Timeout: { 'Fn::ImportValue': 'x' } } }
+  const findings = await findingsIn(t, { Resources: { ...Resources, Handler } })
+  t.strictSame(ids(findings), ['visibility-below-timeout Queue', 'not-checked Handler'])
+  t.equal(findings[0]?.fix, 'Set VisibilityTimeout to 1805.')
+})
+
+test('sources that keep messages as long as any queue can: one finding each, which says to lower that', async (t) => {
+  const { Resources } = cloudFormation({ queue: { MessageRetentionPeriod: 14 * DAY } })
+  const Properties = { ...Resources.Orders.Properties, EventSourceArn: getAtt('Other') }
+  const more = { Other: Resources.Queue, Second: { ...Resources.Orders, Properties } }
+  const findings = await findingsIn(t, { Resources: { ...Resources, ...more } })
+  t.strictSame(ids(findings), ['dead-letter-retention Queue', 'dead-letter-retention Other'])
+  t.equal(findings[0]?.fix, 'Lower its MessageRetentionPeriod: no queue keeps messages longer.')
+})
+
+test('a day is a day', async (t) => {
+  const change = { queue: { MessageRetentionPeriod: 2 * DAY }, dead: { MessageRetentionPeriod: DAY } }
+  t.match(
+    (await findingsIn(t, sam(change)))[0]?.message,
+    'keeps messages for 1 day, no longer than its source (2 days).',
+  )
+})
