@@ -13,6 +13,7 @@ import {
   type Setting,
   type Unread,
   unknown,
+  unreadQueue,
   valueIn,
 } from './model.ts'
 import { createResources } from './template-resources.ts'
@@ -105,6 +106,22 @@ const collect = (reader: Reader): Pick<Model, 'mappings' | 'unread'> => {
     if (queue) mappings.push(toMapping(base, properties, arn, queue, target))
   }
 
+  /** SAM puts a queue between a topic and a function for SqsSubscription, and sets the batch size of its mapping alone. */
+  const addSns = (base: Resource, properties: Resolved, target: LambdaFunction) => {
+    const subscription = property(properties, 'SqsSubscription')
+    const { kind, place } = subscription
+    if (kind === 'unknown') return skip(base.id, `its SqsSubscription is not known: ${subscription.reason}`, place)
+    if (kind === 'absent' || (kind === 'scalar' && String(subscription.value) === 'false')) return
+    const arn = property(subscription, 'QueueArn')
+    const made = { ...unreadQueue(`the queue of ${base.id}`, 'SAM makes it', place), fifo: known(false) }
+    const queue = kind === 'map' ? findQueue(arn) : made
+    if (!queue) return
+    const batchSize = kind === 'map' ? subscription.entries.get('BatchSize') : undefined
+    const taken: Resolved = { kind: 'map', entries: new Map(batchSize ? [['BatchSize', batchSize]] : []), place }
+    const mapping = toMapping(base, taken, arn, queue, target)
+    mappings.push({ ...mapping, reports: known(false, place), ofTopic: true })
+  }
+
   const addEvents = (id: string) => {
     const events = property(propertiesOf(id), 'Events')
     if (events.kind === 'unknown') skip(id, `its Events are not known: ${events.reason}`, events.place)
@@ -117,6 +134,7 @@ const collect = (reader: Reader): Pick<Model, 'mappings' | 'unread'> => {
       else if (event.kind === 'unknown') skip(base.id, event.reason, base.place)
       else if (type.state === 'unknown') skip(base.id, `its Type is not known: ${type.reason}`, base.place)
       else if (valueIn(type) === 'SQS') addSqs(base, property(event, 'Properties'), functionOf(id))
+      else if (valueIn(type) === 'SNS') addSns(base, property(event, 'Properties'), functionOf(id))
     }
   }
 

@@ -37,7 +37,10 @@ export const MAPPING_RULES: readonly Rule[] = [
     source: `${LAMBDA_GUIDE}/services-sqs-errorhandling.html`,
     check: (mapping) => {
       if (valueIn(mapping.reports) !== false) return undefined
-      const fix = 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
+      const fix = mapping.ofTopic
+        ? 'SAM cannot set it on what SqsSubscription makes. Declare the queue and an AWS::SNS::Subscription to it instead, ' +
+          'and an event of Type: SQS with FunctionResponseTypes: [ReportBatchItemFailures].'
+        : 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
       return broken(mapping, mapping.reports, 'ReportBatchItemFailures is off', fix)
     },
   },
@@ -72,7 +75,9 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       const size = numberIn(mapping.batchSize)
       if (!(size > 10 && numberIn(mapping.window) < 1)) return undefined
-      const fix = 'Set MaximumBatchingWindowInSeconds to 1 or more, or BatchSize to at most 10.'
+      const fix = mapping.ofTopic
+        ? 'Set BatchSize to at most 10: SAM sets no window on what SqsSubscription makes.'
+        : 'Set MaximumBatchingWindowInSeconds to 1 or more, or BatchSize to at most 10.'
       return broken(mapping, mapping.batchSize, `A batch size of ${whole(size)} without a batching window`, fix)
     },
   },

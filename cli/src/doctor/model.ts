@@ -58,6 +58,8 @@ export interface Mapping extends Resource {
   provisioned: Setting<boolean>
   /** Whether it is enabled, and there at all under the conditions of the template. */
   runs: Setting<boolean>
+  /** SAM makes it, between a topic and the function, and leaves FunctionResponseTypes out. */
+  ofTopic?: true
   function: LambdaFunction
   queue: Queue
   /** The queue's, as the mapping has it. */
