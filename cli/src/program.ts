@@ -110,7 +110,7 @@ const doctorCommand = () =>
     .argument('[template]', 'file of a SAM or CloudFormation template, YAML or JSON')
     .option('--parameter <name=value>', 'a parameter of the template; may be given many times', collect)
     .optionsGroup('Instead of a template:')
-    .option('--function <name>', 'a function that is deployed, NAME:ALIAS for the mappings of an alias')
+    .option('--function <name>', 'a function that is deployed, with its aliases; NAME:ALIAS for one alone')
     .option('--region <region>', "its region; else the SDK's environment variables and profile")
     .option('--endpoint-url <url>', "where Lambda and SQS answer, for a stand-in; else the SDK's environment variables")
     .optionsGroup('The work:')

@@ -71,27 +71,44 @@ interface Lambda {
   pages?: unknown[][]
   configuration?: Record<string, unknown>
   reserved?: number | 'denied'
+  /** The names of its aliases, a page each. */
+  aliases?: string[] | 'denied'
+  /** What is of one alias alone: its mappings (a page) and its version's configuration. */
+  alias?: Record<string, { mappings?: unknown[]; configuration?: Record<string, unknown> } | 'denied'>
 }
+const DENIED = { status: 403, type: 'AccessDeniedException', body: { Message: 'not authorized' } }
 
 /** Lambda's REST API on loopback, for one function. */
-const lambda = (t: Test, { pages = [[mapping('orders')]], configuration = {}, reserved }: Lambda = {}) =>
+const lambda = (
+  t: Test,
+  { pages = [[mapping('orders')]], configuration = {}, reserved, aliases = [], alias = {} }: Lambda = {},
+) =>
   listen(t, ({ url = '' }) => {
     const { pathname, searchParams } = new URL(decodeURIComponent(url), 'http://lambda')
-    if (/^\/2015-03-31\/functions\/orders(:live)?\/configuration$/.test(pathname)) {
-      return { body: { ...FUNCTION, ...configuration } }
+    const page = Number(searchParams.get('Marker') ?? 0)
+    const next = (pages: readonly unknown[]) => (page + 1 < pages.length ? { NextMarker: String(page + 1) } : {})
+    const [, name = ''] = /(?:functions\/|^.*:)orders:([^/]+)\/configuration$/.exec(pathname) ?? []
+    const version = alias[name] ?? {}
+    if (version === 'denied') return DENIED
+    if (/^\/2015-03-31\/functions\/(\S+:)?orders(:\w+)?\/configuration$/.test(pathname)) {
+      return { body: { ...FUNCTION, ...configuration, ...version.configuration } }
+    }
+    if (/^\/2015-03-31\/functions\/(\S+:)?orders\/aliases$/.test(pathname)) {
+      if (aliases === 'denied') return DENIED
+      const Aliases = aliases.slice(page, page + 1).map((Name) => ({ Name, FunctionVersion: '7' }))
+      return { body: { Aliases, ...next(aliases) } }
     }
     if (pathname === '/2019-09-30/functions/orders/concurrency') {
-      if (reserved !== 'denied')
-        return { body: reserved === undefined ? {} : { ReservedConcurrentExecutions: reserved } }
-      return { status: 403, type: 'AccessDeniedException', body: { Message: 'not authorized' } }
+      if (reserved === 'denied') return DENIED
+      return { body: reserved === undefined ? {} : { ReservedConcurrentExecutions: reserved } }
     }
     if (/^\/2015-03-31\/event-source-mappings\/?$/.test(pathname)) {
-      const page = Number(searchParams.get('Marker') ?? 0)
-      const more = page + 1 < pages.length ? { NextMarker: String(page + 1) } : {}
-      return { body: { EventSourceMappings: pages[page], ...more } }
+      const of = alias[/orders:(\w+)$/.exec(searchParams.get('FunctionName') ?? '')?.[1] ?? '']
+      if (of && of !== 'denied') return { body: { EventSourceMappings: of.mappings ?? [] } }
+      return { body: { EventSourceMappings: pages[page], ...next(pages) } }
     }
-    const name = /functions\/([^/]+)/.exec(pathname)?.[1]
-    const Message = `Function not found: arn:aws:lambda:us-east-1:${ACCOUNT}:function:${name}`
+    const missing = /functions\/([^/]+)/.exec(pathname)?.[1]
+    const Message = `Function not found: arn:aws:lambda:us-east-1:${ACCOUNT}:function:${missing}`
     return { status: 404, type: 'ResourceNotFoundException', body: { Type: 'User', Message } }
   })
 
@@ -131,6 +148,7 @@ test('a function in which nothing is wrong', async (t) => {
     'GET /2015-03-31/functions/orders/configuration',
     'GET /2019-09-30/functions/orders/concurrency',
     'GET /2015-03-31/event-source-mappings?FunctionName=orders',
+    'GET /2015-03-31/functions/orders/aliases',
   ])
 })
 
@@ -217,6 +235,71 @@ test('mappings that are disabled are checked, but not added up', async (t) => {
   t.strictSame(await reserved(['Disabled']), [])
 })
 
+test('the mappings of all its aliases are checked, each with its own version', async (t) => {
+  const limited = { ScalingConfig: { MaximumConcurrency: 4 } }
+  const { code, ids, findings, requests } = await doctor(
+    t,
+    {
+      reserved: 11,
+      pages: [[mapping('orders', limited)]],
+      aliases: ['idle', 'live', 'next'],
+      alias: {
+        idle: {},
+        live: { mappings: [mapping('orders', { ...limited, FunctionResponseTypes: [] })] },
+        next: { mappings: [mapping('orders', limited)], configuration: { Timeout: 60, Runtime: 'nodejs18.x' } },
+      },
+    },
+    QUEUES,
+  )
+  t.equal(code, 1)
+  t.strictSame(ids, [
+    'concurrency-above-reserved orders',
+    'report-batch-item-failures orders:live/orders',
+    'visibility-headroom orders',
+    'runtime-deprecated orders:next',
+  ])
+  t.match(
+    findings[0]?.message,
+    'A maximum concurrency of 12 over its 3 mappings, above the reserved concurrency of 11.',
+  )
+  t.match(findings[2]?.message, 'below 6 times the timeout of orders:next (60 s)')
+  t.strictSame(requests, [
+    'GET /2015-03-31/functions/orders/configuration',
+    'GET /2019-09-30/functions/orders/concurrency',
+    'GET /2015-03-31/event-source-mappings?FunctionName=orders',
+    'GET /2015-03-31/functions/orders/aliases',
+    'GET /2015-03-31/functions/orders/aliases?Marker=1',
+    'GET /2015-03-31/functions/orders/aliases?Marker=2',
+    'GET /2015-03-31/event-source-mappings?FunctionName=orders%3Aidle',
+    'GET /2015-03-31/event-source-mappings?FunctionName=orders%3Alive',
+    'GET /2015-03-31/functions/orders%3Alive/configuration',
+    'GET /2015-03-31/event-source-mappings?FunctionName=orders%3Anext',
+    'GET /2015-03-31/functions/orders%3Anext/configuration',
+  ])
+})
+
+test('a function that has mappings by an alias alone', async (t) => {
+  const alias = { live: { mappings: [mapping('orders')] } }
+  const { code, ids } = await doctor(t, { pages: [[]], aliases: ['live'], alias }, QUEUES)
+  t.strictSame([code, ids], [0, []])
+})
+
+test('by its ARN: its aliases are found too', async (t) => {
+  const alias = { live: { mappings: [mapping('orders', { FunctionResponseTypes: [] })] } }
+  const { ids } = await doctor(t, { aliases: ['live'], alias }, QUEUES, FUNCTION.FunctionArn)
+  t.strictSame(ids, ['report-batch-item-failures orders:live/orders'])
+})
+
+test('aliases that may not be listed or read are not checked, and said to be so', async (t) => {
+  const said = async (functions: Lambda) => {
+    const { code, findings } = await doctor(t, functions, QUEUES)
+    return [code, findings.map(({ severity, resource, message }) => [severity, resource, message])]
+  }
+  const message = 'Not checked: this: AccessDeniedException: not authorized.'
+  t.strictSame(await said({ aliases: 'denied' }), [0, [['info', 'the aliases of orders', message]]])
+  t.strictSame(await said({ aliases: ['live'], alias: { live: 'denied' } }), [0, [['info', 'orders:live', message]]])
+})
+
 test('one queue, or one dead-letter queue, of several mappings is read once, and found wrong once', async (t) => {
   const pages = [[mapping('orders'), mapping('invoices'), mapping('returns'), mapping('orders')]]
   const sources = (dead: string) => ({
@@ -288,6 +371,12 @@ fails(
   (t) => at(t, { pages: [[]] }),
 )
 fails(
+  'a function without mappings, and aliases that may not be listed',
+  [],
+  /nothing was checked; .+\. Not read: the aliases of orders: AccessDeniedException: not authorized$/m,
+  (t) => at(t, { pages: [[]], aliases: 'denied' }),
+)
+fails(
   'a function that reads other services',
   [],
   /orders has no SQS event source mapping, so nothing was checked/,
@@ -329,6 +418,7 @@ test('--endpoint-url is for both services, takes any credentials, and --region i
     const target = String(headers['x-amz-target'])
     if (target in answers) return { body: answers[target] }
     if (url.includes('/configuration')) return { body: FUNCTION }
+    if (url.includes('/aliases')) return { body: {} }
     return { body: url.includes('/concurrency') ? {} : { EventSourceMappings: [mapping('orders')] } }
   })
   const env = { ...ENV, AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }

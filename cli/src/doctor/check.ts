@@ -1,6 +1,6 @@
 import { FUNCTION_RULES } from './function-rules.ts'
 import { MAPPING_RULES } from './mapping-rules.ts'
-import type { Model } from './model.ts'
+import type { Mapping, Model } from './model.ts'
 import { createNotChecked } from './not-checked.ts'
 import { QUEUE_RULES } from './queue-rules.ts'
 import { type Broken, type CheckOptions, LAMBDA_GUIDE, type Rule, type Severity } from './rule.ts'
@@ -61,10 +61,11 @@ const toFinding = (file: string | undefined, group: readonly [Found, ...Found[]]
 /** What is wrong with the settings of a model, and what could not be checked: errors first. */
 export const check = (model: Model, options: CheckOptions): Finding[] => {
   const { file, mappings } = model
-  const ofFunctions = Map.groupBy(mappings, ({ function: target }) => target)
+  const functionOf = ({ function: target }: Mapping) => target.aliasOf ?? target
+  const ofFunctions = Map.groupBy(mappings, functionOf)
   const ofQueues = Map.groupBy(mappings, ({ queue }) => queue)
   const each = mappings.map((mapping) => {
-    const ofFunction = ofFunctions.get(mapping.function) ?? []
+    const ofFunction = ofFunctions.get(functionOf(mapping)) ?? []
     return { mapping, siblings: { ofFunction, ofQueue: ofQueues.get(mapping.queue) ?? [] } }
   })
 

@@ -38,12 +38,12 @@ const read = async (file: string | undefined, flags: DoctorFlags): Promise<Model
 
 /** Why there is nothing to check: that must not look like a pass. */
 const nothingChecked = ({ file, unread }: Model, name: string | undefined): string => {
-  if (file === undefined) {
-    return `${name} has no SQS event source mapping, so nothing was checked; those of an alias are found with --function NAME:ALIAS`
-  }
-  const [first, ...more] = unread.map((resource) => `${resource.id} (line ${resource.place?.line}): ${resource.unread}`)
+  const [first, ...more] = unread.map(
+    ({ id, place, unread }) => `${id}${place ? ` (line ${place.line})` : ''}: ${unread}`,
+  )
   const also = first === undefined ? '' : `. Not read: ${first}${more.length > 0 ? `, and ${more.length} more` : ''}`
-  return `${file} has no SQS event source mapping, so nothing was checked${also}`
+  const versions = file === undefined ? '; those of a version are found with --function NAME:VERSION' : ''
+  return `${file ?? name} has no SQS event source mapping, so nothing was checked${versions}${also}`
 }
 
 /** `bounded-sqs-batch doctor`: reads, checks, shows, and answers the exit code. */

@@ -4,6 +4,7 @@ import {
   GetFunctionConfigurationCommand,
   type GetFunctionConfigurationCommandOutput,
   LambdaClient,
+  paginateListAliases,
   paginateListEventSourceMappings,
 } from '@aws-sdk/client-lambda'
 import { GetQueueAttributesCommand, GetQueueUrlCommand, SQSClient } from '@aws-sdk/client-sqs'
@@ -18,6 +19,7 @@ import {
   type Queue,
   type Redrive,
   type Setting,
+  type Unread,
   unknown,
   unreadQueue,
 } from './model.ts'
@@ -66,7 +68,13 @@ const clientOptions = ({ region, endpoint }: LiveOptions) => {
   }
 }
 
-/** The SQS event source mappings of a function that is deployed. Rejects with a UsageError where Lambda does not tell. */
+/** Whether a name, or a part of an ARN, is that of an alias or a version. */
+const isQualified = (name: string): boolean => name.replace(/^.*:function:/, '').includes(':')
+
+/**
+ * The SQS event source mappings of a function that is deployed, and of its aliases unless it is one. Rejects with a
+ * UsageError where Lambda does not tell of the function itself.
+ */
 export const readFunction = async (name: string, options: LiveOptions): Promise<Model> => {
   const lambda = new LambdaClient(clientOptions(options))
   // A stand-in may name a host in its queue URLs that only it resolves.
@@ -74,6 +82,7 @@ export const readFunction = async (name: string, options: LiveOptions): Promise<
   try {
     const readQueue = createQueueReader(sqs)
     const mappings: Mapping[] = []
+    const unread: Unread[] = []
     const add = async (target: LambdaFunction, configurations: readonly EventSourceMappingConfiguration[]) => {
       for (const configuration of configurations) {
         mappings.push(toMapping(configuration, target, await readQueue(configuration.EventSourceArn ?? '')))
@@ -88,7 +97,21 @@ export const readFunction = async (name: string, options: LiveOptions): Promise<
       throw explain(error, name)
     })
     await add(target, configurations)
-    return { mappings, unread: [] }
+    if (isQualified(name)) return { mappings, unread }
+
+    // The mappings of a function are listed without those of its aliases.
+    const skip = (id: string) => (error: unknown) => {
+      unread.push({ id, unread: reasonOf(error) })
+      return []
+    }
+    const addAlias = async (alias: string) => {
+      const configurations = await listSqsMappings(lambda, alias)
+      if (configurations.length > 0) await add(await readAlias(lambda, alias, target), configurations)
+    }
+    for (const alias of await listAliases(lambda, name).catch(skip(`the aliases of ${name}`))) {
+      await addAlias(alias).catch(skip(alias))
+    }
+    return { mappings, unread }
   } finally {
     lambda.destroy()
     sqs.destroy()
@@ -103,6 +126,15 @@ const listSqsMappings = async (lambda: LambdaClient, name: string): Promise<Even
   return configurations.filter(({ EventSourceArn }) => EventSourceArn?.split(':')[2] === 'sqs')
 }
 
+/** `NAME:ALIAS` of each. */
+const listAliases = async (lambda: LambdaClient, name: string): Promise<string[]> => {
+  const aliases: string[] = []
+  for await (const page of paginateListAliases({ client: lambda }, { FunctionName: name })) {
+    aliases.push(...(page.Aliases ?? []).map(({ Name }) => `${name}:${Name}`))
+  }
+  return aliases
+}
+
 const toFunction = (
   id: string,
   { Timeout, MemorySize, Runtime }: GetFunctionConfigurationCommandOutput,
@@ -114,6 +146,12 @@ const toFunction = (
   runtime: Runtime === undefined ? absent : known<string>(Runtime),
   reservedConcurrency,
 })
+
+const readAlias = async (lambda: LambdaClient, name: string, aliasOf: LambdaFunction): Promise<LambdaFunction> => {
+  const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }))
+  const id = `${aliasOf.id}:${name.split(':').at(-1)}`
+  return { ...toFunction(id, configuration, aliasOf.reservedConcurrency), aliasOf }
+}
 
 const readConfiguration = async (lambda: LambdaClient, name: string): Promise<LambdaFunction> => {
   const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }))

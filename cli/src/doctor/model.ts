@@ -38,6 +38,8 @@ export interface Redrive {
 }
 
 export interface LambdaFunction extends Resource {
+  /** The function whose alias or version it is: they share its reserved concurrency. */
+  aliasOf?: LambdaFunction
   /** Seconds. */
   timeout: Setting<number>
   /** Megabytes. */
