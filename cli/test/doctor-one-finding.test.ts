@@ -1,9 +1,9 @@
 import { test } from 'tap'
+import type { Finding } from '../src/doctor/check.ts'
 import { cloudFormation, DAY, findingsIn, getAtt, ids, sam } from './doctor-support.ts'
 
 /** The parts of a finding that say which setting it is about. */
-const short = ({ rule, resource, line }: Awaited<ReturnType<typeof findingsIn>>[number]) =>
-  `${rule} ${resource}:${line}`
+const short = ({ rule, resource, line }: Finding) => `${rule} ${resource}:${line}`
 
 const threeSources = (dead: string) => `Resources:
   Dead: { Type: AWS::SQS::Queue${dead} }
@@ -180,7 +180,10 @@ test('sources that keep messages as long as any queue can: one finding each, whi
   const more = { Other: Resources.Queue, Second: { ...Resources.Orders, Properties } }
   const findings = await findingsIn(t, { Resources: { ...Resources, ...more } })
   t.strictSame(ids(findings), ['dead-letter-retention Queue', 'dead-letter-retention Other'])
-  t.equal(findings[0]?.fix, 'Lower its MessageRetentionPeriod: no queue keeps messages longer.')
+  t.equal(
+    findings[0]?.fix,
+    'Lower its MessageRetentionPeriod: no dead-letter queue keeps messages longer than 14 days.',
+  )
 })
 
 test('a day is a day', async (t) => {

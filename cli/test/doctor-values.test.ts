@@ -189,11 +189,11 @@ test('what to do about a value that AWS refuses, and where it says so', async (t
   t.match(await finding({ mapping: { Queue: { Ref: 'Queue' } } }), {
     rule: 'invalid-value',
     resource: 'Handler/Orders',
-    message: /^the ARN of its queue: a reference to Queue is its URL\./,
+    message: /^The ARN of its queue: a reference to Queue is its URL\./,
     fix: 'Take the ARN: !GetAtt Queue.Arn.',
   })
   t.match(await finding({ mapping: { Queue: 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders' } }), {
     rule: 'invalid-value',
-    message: /^the ARN of its queue: "https:\S+orders" is not an ARN\./,
+    message: /^The ARN of its queue: "https:\S+orders" is not an ARN\./,
   })
 })

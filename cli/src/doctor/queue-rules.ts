@@ -88,7 +88,8 @@ export const QUEUE_RULES: readonly Rule[] = [
         return broken(target, target.retention, what, 'Set its MessageRetentionPeriod to 1209600, 14 days.')
       }
       const what = `A queue that keeps messages for ${period(source)}, as long as its dead-letter queue can`
-      return broken(queue, queue.retention, what, 'Lower its MessageRetentionPeriod: no queue keeps messages longer.')
+      const fix = 'Lower its MessageRetentionPeriod: no dead-letter queue keeps messages longer than 14 days.'
+      return broken(queue, queue.retention, what, fix)
     },
   },
 ]

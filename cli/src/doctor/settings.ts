@@ -33,7 +33,7 @@ export const settingsOf = (mapping: Mapping): Named[] => {
   }
   return [
     ...of(mapping, MAPPING, [
-      ['the ARN of its queue', mapping.arn, false], // where it is not known, nothing of the queue is
+      ['The ARN of its queue', mapping.arn, false], // where it is not known, nothing of the queue is
       ['FunctionResponseTypes', mapping.reports],
       ['BatchSize', mapping.batchSize],
       ['MaximumBatchingWindowInSeconds', mapping.window],
