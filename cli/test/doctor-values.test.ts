@@ -1,5 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { test } from 'tap'
+import { fifo } from './doctor-cases.ts'
 import { type Change, findingsIn, getAtt, ids, only, read, sam, short, withVisibility } from './doctor-support.ts'
 
 const VALUES: [expression: string, value: unknown, parameters?: Record<string, string>][] = [
@@ -137,6 +138,16 @@ for (const [title, change, found] of [
     t.strictSame(ids(await findingsIn(t, sam(change))), found)
   })
 }
+
+test('not known on a FIFO queue, whose dead-letter queue need not outlast it: retention is not listed', async (t) => {
+  const UNKNOWN = { 'Fn::ImportValue': 'x' }
+  const retention = { MessageRetentionPeriod: UNKNOWN }
+  const found = async (queue: Record<string, unknown>) =>
+    ids(await findingsIn(t, sam(fifo({ queue: { ...retention, ...queue } }))))
+  t.strictSame(await found({}), ['fifo-parallelism Handler/Orders'])
+  const elsewhere = { RedrivePolicy: { deadLetterTargetArn: UNKNOWN, maxReceiveCount: 5 } }
+  t.strictSame(await found(elsewhere), ['fifo-parallelism Handler/Orders'])
+})
 
 test('a chain of conditions ends in a reason before it ends the stack', async (t) => {
   const links = Array.from({ length: 20_000 }, (_, n) => `  Link${n}: !Not [!Condition Link${n + 1}]\n`)

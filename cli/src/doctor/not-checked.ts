@@ -53,7 +53,7 @@ export const createNotChecked = ({ file, unread }: Model) => {
       return [{ ...all(mapping, what, queue.unread), setting: queue.redrive }]
     }
     const target = valueIn(queue.redrive)?.deadLetterQueue
-    if (target?.unread === undefined) return []
+    if (target?.unread === undefined || valueIn(queue.fifo)) return []
     return [{ ...all(queue, `the retention of ${target.id}`, target.unread), setting: target.retention }]
   }
 

@@ -21,6 +21,7 @@ export const settingsOf = (mapping: Mapping): Named[] => {
   const { function: target, queue } = mapping
   const redrive = valueIn(queue.redrive)
   const limited = mapping.maximumConcurrency.state !== 'absent'
+  const retained = redrive !== undefined && valueIn(queue.fifo) !== true
   const of = (
     resource: Resource | undefined,
     source: string,
@@ -52,9 +53,9 @@ export const settingsOf = (mapping: Mapping): Named[] => {
       ['RedrivePolicy', queue.redrive],
       ['deadLetterTargetArn', redrive?.arn, false],
       ['maxReceiveCount', redrive?.maxReceiveCount],
-      ['MessageRetentionPeriod', queue.retention, redrive !== undefined],
+      ['MessageRetentionPeriod', queue.retention, retained],
     ]),
-    ...of(redrive?.deadLetterQueue, QUEUE, [['MessageRetentionPeriod', redrive?.deadLetterQueue.retention]]),
+    ...of(redrive?.deadLetterQueue, QUEUE, [['MessageRetentionPeriod', redrive?.deadLetterQueue.retention, retained]]),
   ]
 }
 
