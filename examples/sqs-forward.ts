@@ -8,8 +8,8 @@ if (!QueueUrl) throw new Error('TARGET_QUEUE_URL is not set: it is the queue tha
 const client = new SQSClient()
 
 /**
- * Forwards the bodies of records to another queue, ten to a call; attributes and message groups stay behind. A call takes 1 MiB, so ten bodies of up to 100 kB: where they can be
- * larger, make the chunks smaller.
+ * Forwards the bodies of records to another queue, ten to a call; attributes and message groups stay behind. A call takes
+ * 1 MiB, so ten bodies of up to 100 kB: where they can be larger, make the chunks smaller.
  */
 export const handler = middy()
   .use(boundedSqsBatch({ concurrency: 20 }))

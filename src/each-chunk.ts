@@ -81,8 +81,9 @@ async function handleChunk(
   }
   const kept = [...parsed.keys()]
   if (kept.length === 0) return
-  const given = [...parsed.values()]
-  const order = given.slice()
+  const keptIds = kept.map((place) => ids[place] as string)
+  const order = [...parsed.values()] as readonly ParsedRecord<unknown>[]
+  const given = order.slice()
   const chunkOptions = {
     get signal() {
       return options.signal
@@ -90,12 +91,13 @@ async function handleChunk(
   }
   const answer: unknown = await handle(given, context, chunkOptions)
   options.signal.throwIfAborted() // all of it has been reported by then
-  if (Array.isArray(answer) && order.some((record, place) => given[place] !== record)) {
+  const isChanged = (record: unknown, place: number) =>
+    given[place] !== record && given[place]?.messageId !== keptIds[place]
+  if (Array.isArray(answer) && order.some(isChanged)) {
     throw new TypeError(
       'The handler returned results by record, but has moved its records or taken some out: sort a copy of them',
     )
   }
-  const keptIds = kept.map((place) => ids[place] as string)
   for (const { index, reason } of readChunkResponse(answer, keptIds)) failed.set(kept[index] as number, reason)
 }
 

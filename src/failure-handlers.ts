@@ -128,7 +128,8 @@ function inTime<T>(signal: AbortSignal, answer: Promise<T>): Promise<T> {
     const giveUp = () => {
       timer = setTimeout(() => reject(signal.reason), GRACE)
     }
-    signal.addEventListener('abort', giveUp, { once: true })
+    if (signal.aborted) giveUp()
+    else signal.addEventListener('abort', giveUp, { once: true })
     answer.then(resolve, reject).finally(() => {
       clearTimeout(timer)
       signal.removeEventListener('abort', giveUp)

@@ -6,7 +6,7 @@ import type { createFanOuts, FanOut } from './fan-out.ts'
 import { toLanes } from './lanes.ts'
 import type { Settings } from './options.ts'
 import type { RunBatch } from './registry.ts'
-import { mergeFailures, readResponse, toResponse } from './response.ts'
+import { mergeFailures, readResponse, readWhatIsKnown, toResponse } from './response.ts'
 import { recordsOf } from './sqs-event.ts'
 import { summarize } from './summary.ts'
 import { deadlines, timeLeft } from './time-budget.ts'
@@ -129,14 +129,15 @@ export function createInvocation(
   /**
    * These failures, and what the handler says beside them.
    *
-   * @param mayBeNonsense whether the answer may not be the handler's
+   * @param mayBeNonsense whether what cannot be understood of it is passed over: it may not be the handler's, or not done
    */
   function withTold(returned: unknown, failures: readonly Failure[], mayBeNonsense: boolean): Failure[] {
-    let told: Failure[] = []
+    let told: Failure[]
     try {
       told = readResponse(returned, batch)
     } catch (error) {
       if (!mayBeNonsense) throw error
+      told = readWhatIsKnown(returned, batch)
     }
     return mergeFailures(batch, failures, told)
   }

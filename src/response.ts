@@ -109,6 +109,20 @@ function readList(response: unknown, ids: readonly string[], whole: 'batch' | 'c
     if (listed.has(id)) throw new RefusedResponse(`a batchItemFailures whose entry ${index} names a record again`)
     listed.add(id)
   }
+  return failuresIn(listed, ids)
+}
+
+/** Whatever a list names of a batch, beside the rest of it, which cannot be understood. */
+export function readWhatIsKnown(response: unknown, { ids }: Batch): Failure[] {
+  try {
+    const list: unknown = (response as Partial<SQSBatchResponse>).batchItemFailures
+    return Array.isArray(list) ? failuresIn(new Set(list.map((entry) => entry?.itemIdentifier)), ids) : []
+  } catch {
+    return [] // it throws when it is read
+  }
+}
+
+function failuresIn(listed: ReadonlySet<unknown>, ids: readonly string[]): Failure[] {
   const reason = new Error('The handler reported the record as failed')
   return ids.flatMap((id, index) => (listed.has(id) ? { index, reason } : []))
 }

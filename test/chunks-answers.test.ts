@@ -164,6 +164,15 @@ for (const [what, rearrange] of rearranging) {
   })
 }
 
+t.test('a record may be replaced by one with its id, in its place', async (t) => {
+  const handle = chunkHandlerOf(3, (records) => {
+    const own = records as SQSRecord[]
+    for (const [place, record] of own.entries()) own[place] = { ...record, body: record.body.toUpperCase() }
+    return Promise.allSettled(own.map(async ({ body }) => body === 'BODY OF B' && Promise.reject(new Error('b'))))
+  })
+  t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'))), ['b'])
+})
+
 const anything = new PermanentError('anything')
 const throws: [what: string, handler: () => unknown, reason: unknown][] = [
   [

@@ -77,7 +77,7 @@ t.test('one that hangs: its signal aborts 100 ms before the end, and 25 ms later
   t.strictSame(unhandled, [])
 })
 
-t.test('one that hangs for ever keeps what it got in memory, and not the batch', async (t) => {
+t.test('one that hangs for ever, and does not hold its request, does not keep the batch in memory', async (t) => {
   setFlagsFromString('--expose-gc')
   const collect: () => void = runInNewContext('gc')
   const clock = mockClock(t)
@@ -114,6 +114,18 @@ t.test('one that heeds its signal is heard with the part that it has done', asyn
   t.strictSame(calls, [])
   t.strictSame(staying(lines), ["Error: The failure handlers were not done 100 ms before the function's timeout"])
   t.equal(openTimers(clock), 0)
+})
+
+t.test('its time may be over before it has returned its promise', async (t) => {
+  const clock = mockClock(t)
+  const onFailure = () => {
+    clock.advance(950)
+    return new Promise<RecordFailure[]>(() => {})
+  }
+  const result = handlerOf(failing, { onFailure })(standardEvent('x', 'a'), timedContext(1000))
+  await settled()
+  clock.advance(25)
+  t.strictSame(failed(await result), ['x'])
 })
 
 t.test('one that answers in time is not aborted, and leaves no timer, also where the next one hangs', async (t) => {

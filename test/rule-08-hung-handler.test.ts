@@ -119,6 +119,27 @@ t.test('where deaf handlers hold every slot as long again, the batch ends', asyn
   t.strictSame(held.started, ['a', 'b'])
 })
 
+t.test('a deaf handler is looked at no more often than others', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
+  const result = handle(standardEvent(...ids(11)))
+  const { setTimeout } = globalThis
+  let timers = 0
+  globalThis.setTimeout = ((...args: Parameters<typeof setTimeout>) => {
+    timers++
+    return setTimeout(...args)
+  }) as typeof setTimeout
+  t.teardown(() => Object.assign(globalThis, { setTimeout }))
+  for (const id of ids(11).slice(1)) {
+    await settled()
+    for (let passed = 0; passed < 90; passed += 10) clock.advance(10)
+    held.succeed(id)
+  }
+  t.strictSame(failed(await result), ['m0'])
+  t.ok(timers < 25, `${timers} timers in nine times the timeout`)
+})
+
 t.test('one slot that works is enough for the batch to go on', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()

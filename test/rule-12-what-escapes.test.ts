@@ -169,7 +169,7 @@ for (const [version, core] of [
   })
 
   t.test(
-    `an outer after that changes the report and throws takes nothing out of it (@middy/core ${version})`,
+    `what an outer after adds to the report before it throws is reported, what it takes out as well (@middy/core ${version})`,
     async (t) => {
       const changing = (change: (list: SQSBatchResponse['batchItemFailures']) => unknown) =>
         core<SQSEvent, SQSBatchResponse>()
@@ -181,11 +181,16 @@ for (const [version, core] of [
           .handler(failing as never)(standardEvent('a', 'x', 'b'), testContext())
       t.strictSame(failed(await changing((list) => list.splice(0))), ['x'])
       t.strictSame(failed(await changing((list) => list.push({ itemIdentifier: 'a' }))), ['a', 'x'])
-      t.strictSame(failed(await changing((list) => list.push({ itemIdentifier: 'unknown' }))), ['x'])
+      const id = (itemIdentifier: string) => ({ itemIdentifier })
+      t.strictSame(failed(await changing((list) => list.push(id('unknown')))), ['x'])
+      t.strictSame(failed(await changing((list) => list.push(id('a'), id('unknown')))), ['a', 'x'])
+      t.strictSame(failed(await changing((list) => list.push(id('b'), id('x'), null as never))), ['x', 'b'])
+      t.strictSame(failed(await changing((list) => list.push(id('a'), id('x'), id('b')))), ['a', 'x', 'b'])
+      t.strictSame(failed(await changing((list) => Object.assign(list, { map: 1 }).push(null as never))), ['x'])
     },
   )
 
-  t.test(`an answer that another onError sets takes the place of no error (@middy/core ${version})`, async (t) => {
+  t.test(`an answer that an onError behind it sets takes the place of no error (@middy/core ${version})`, async (t) => {
     const answering = (handler: typeof failing, event: unknown = standardEvent('a', 'x')) =>
       handlerWith()
         .onError((request) => {

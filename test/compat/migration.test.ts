@@ -126,7 +126,7 @@ for (const [core, middy] of cores) {
     await differs(t, parallel, two, all('Error: early'), fails(/^Error: early$/), { outer: { before: reject } })
   })
 
-  difference('an answer that an `onError` behind it sets is the response', async (t) => {
+  difference('an answer that an `onError` behind it sets, without returning it, is the response', async (t) => {
     const answering: middy.MiddlewareObj = {
       onError: (request) => {
         request.response = { statusCode: 500 }

@@ -269,6 +269,13 @@ export const mutants: readonly Mutant[] = [
   },
   {
     rule: 8,
+    breaks: 'a deaf handler is looked at every millisecond',
+    file: 'clock.ts',
+    search: 'else next = Math.min(next, now < expiresAt ? expiresAt : isDeafAt)',
+    replace: 'next = Math.min(next, now < expiresAt ? expiresAt : isDeafAt)',
+  },
+  {
+    rule: 8,
     breaks: 'a timer outlives its invocation',
     file: 'clock.ts',
     search: 'clearTimeout(timer)',
@@ -446,6 +453,13 @@ export const mutants: readonly Mutant[] = [
     file: 'invocation.ts',
     search: 'return toResponse(batch, withTold(response, reported, true))',
     replace: 'return response',
+  },
+  {
+    rule: 12,
+    breaks: 'one entry of a list that names nothing hides the others',
+    file: 'invocation.ts',
+    search: 'told = readWhatIsKnown(returned, batch)',
+    replace: 'told = []',
   },
   {
     rule: 12,
@@ -747,6 +761,13 @@ export const mutants: readonly Mutant[] = [
   },
   {
     rule: 'failure-handlers-time',
+    breaks: 'a failure handler whose time is over at once hangs',
+    file: 'failure-handlers.ts',
+    search: 'if (signal.aborted) giveUp()\n    else ',
+    replace: '',
+  },
+  {
+    rule: 'failure-handlers-time',
     breaks: 'a failure handler that hangs keeps the batch in memory',
     file: 'failure-handlers.ts',
     search: 'call(handler, given, request)',
@@ -926,8 +947,15 @@ export const mutants: readonly Mutant[] = [
     rule: 'chunks',
     breaks: 'results go by records that the handler has moved',
     file: 'each-chunk.ts',
-    search: 'given[place] !== record)',
-    replace: 'given[place] === undefined || record === undefined)',
+    search: 'given[place]?.messageId !== keptIds[place]',
+    replace: '!given[place]',
+  },
+  {
+    rule: 'chunks',
+    breaks: 'a record may not be replaced by a copy',
+    file: 'each-chunk.ts',
+    search: 'given[place] !== record && given[place]?.messageId',
+    replace: 'given[place] !== record || given[place]?.messageId',
   },
   {
     rule: 'chunks',
