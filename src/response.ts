@@ -98,18 +98,25 @@ function readList(response: unknown, ids: readonly string[], whole: 'batch' | 'c
   if (!(length >= 0 && length <= ids.length)) {
     throw new RefusedResponse(`a batchItemFailures that is longer than the ${ids.length} records`)
   }
-  const known = new Set(ids)
   const listed = new Set<string>()
   for (let index = 0; index < length; index++) {
     const entry: unknown = list[index]
     const id: unknown = isObject(entry) ? (entry as { itemIdentifier?: unknown }).itemIdentifier : undefined
-    if (typeof id !== 'string' || !known.has(id)) {
-      throw new RefusedResponse(`a batchItemFailures whose entry ${index} names no record of the ${whole}`)
-    }
+    if (typeof id !== 'string') throw new RefusedResponse(unknownEntry(index, whole))
     if (listed.has(id)) throw new RefusedResponse(`a batchItemFailures whose entry ${index} names a record again`)
     listed.add(id)
   }
-  return failuresIn(listed, ids)
+  // The batch may be large and the list short: a set of all its ids cost half of what 1 % of failures did.
+  const failures = failuresIn(listed, ids)
+  const known = new Set(failures.map(({ index }) => ids[index]))
+  for (const [index, id] of [...listed].entries()) {
+    if (!known.has(id)) throw new RefusedResponse(unknownEntry(index, whole))
+  }
+  return failures
+}
+
+function unknownEntry(index: number, whole: 'batch' | 'chunk'): string {
+  return `a batchItemFailures whose entry ${index} names no record of the ${whole}`
 }
 
 /** Whatever a list names of a batch, beside the rest of it, which cannot be understood. */
@@ -124,7 +131,9 @@ export function readWhatIsKnown(response: unknown, { ids }: Batch): Failure[] {
 
 function failuresIn(listed: ReadonlySet<unknown>, ids: readonly string[]): Failure[] {
   const reason = new Error('The handler reported the record as failed')
-  return ids.flatMap((id, index) => (listed.has(id) ? { index, reason } : []))
+  const failures: Failure[] = []
+  for (let index = 0; index < ids.length; index++) if (listed.has(ids[index])) failures.push({ index, reason })
+  return failures
 }
 
 /**

@@ -359,8 +359,8 @@ export const mutants: readonly Mutant[] = [
     rule: 11,
     breaks: 'ids of other batches are passed on',
     file: 'response.ts',
-    search: "if (typeof id !== 'string' || !known.has(id)) {",
-    replace: "if (typeof id !== 'string') {",
+    search: 'if (!known.has(id)) throw',
+    replace: "if (id === '') throw",
   },
   {
     rule: 11,
