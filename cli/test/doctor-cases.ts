@@ -297,6 +297,69 @@ export const CASES: Case[] = [
     change: { queue: { RedrivePolicy: { deadLetterTargetArn: { Ref: 'Dead' }, maxReceiveCount: 5 } } },
     found: ['invalid-value Queue'],
   },
+  ...['QueueUrl', 'QueueName'].flatMap((attribute): Case[] => {
+    const value = { 'Fn::GetAtt': ['Queue', attribute] }
+    const policy = { deadLetterTargetArn: { 'Fn::GetAtt': ['Dead', attribute] }, maxReceiveCount: 5 }
+    return [
+      {
+        title: `a queue by its ${attribute}`,
+        change: { mapping: { Queue: value, EventSourceArn: value } },
+        found: ['invalid-value mapping'],
+      },
+      {
+        title: `a dead-letter queue by its ${attribute}`,
+        change: { queue: { RedrivePolicy: policy } },
+        found: ['invalid-value Queue'],
+      },
+    ]
+  }),
+  ...[
+    {},
+    { maxReceiveCount: 5 },
+    { deadLetterTargetArn: getAtt('Dead') },
+    { DeadLetterTargetArn: getAtt('Dead'), MaxReceiveCount: 5 },
+    { deadLetterTargetArn: getAtt('Dead'), MaxReceiveCount: 5 },
+    { deadLetterTargetArn: { Ref: 'AWS::NoValue' }, maxReceiveCount: 5 },
+  ].flatMap((RedrivePolicy): Case[] => {
+    const has = Object.keys(RedrivePolicy).join(' and ') || 'nothing'
+    const last = 'Ref' in (RedrivePolicy.deadLetterTargetArn ?? {}) ? ', which is AWS::NoValue' : ''
+    const change = { queue: { RedrivePolicy } }
+    return [
+      { title: `a redrive policy of ${has}${last}`, change, found: ['invalid-value Queue'] },
+      {
+        title: `a redrive policy of ${has}${last}, on a FIFO queue`,
+        change: fifo(change),
+        found: ['invalid-value Queue', 'fifo-parallelism mapping'],
+      },
+    ]
+  }),
+  {
+    title: 'a FIFO queue with a dead-letter queue that is none',
+    change: { ...fifo({}), dead: { FifoQueue: undefined } },
+    found: ['invalid-value Queue', 'fifo-parallelism mapping'],
+  },
+  {
+    title: 'a queue with a dead-letter queue that is a FIFO queue',
+    change: { dead: { FifoQueue: true } },
+    found: ['invalid-value Queue'],
+  },
+  ...[getAtt('Handler'), 'arn:aws:sns:eu-west-1:123456789012:orders'].flatMap((target): Case[] => {
+    const change = { queue: { RedrivePolicy: { deadLetterTargetArn: target, maxReceiveCount: 5 } } }
+    const what = typeof target === 'string' ? 'a topic' : 'a function'
+    return [
+      { title: `a dead-letter queue that is ${what}`, change, found: ['invalid-value Queue'] },
+      {
+        title: `a dead-letter queue that is ${what}, of a FIFO queue`,
+        change: fifo(change),
+        found: ['invalid-value Queue', 'fifo-parallelism mapping'],
+      },
+    ]
+  }),
+  {
+    title: 'FunctionResponseTypes that are no list',
+    change: { mapping: { FunctionResponseTypes: 'ReportBatchItemFailures' } },
+    found: ['invalid-value mapping'],
+  },
   {
     title: 'several values that AWS refuses, each of its own',
     change: { mapping: { BatchSize: 0, MaximumBatchingWindowInSeconds: -1 }, function: { Timeout: 901 } },

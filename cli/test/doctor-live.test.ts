@@ -300,6 +300,47 @@ test('aliases that may not be listed or read are not checked, and said to be so'
   t.strictSame(await said({ aliases: ['live'], alias: { live: 'denied' } }), [0, [['info', 'orders:live', message]]])
 })
 
+test('a dead-letter queue that a function reads needs none of its own', async (t) => {
+  /** AWS, where the function reads a queue without a redrive policy. */
+  const rules = async (sources: { status?: number; type?: string; body: unknown }) => {
+    const answers: Record<string, { status?: number; type?: string; body: unknown }> = {
+      'AmazonSQS.GetQueueUrl': { body: { QueueUrl: 'http://sqs/0/orders-dead' } },
+      'AmazonSQS.GetQueueAttributes': { body: { Attributes: { VisibilityTimeout: '185' } } },
+      'AmazonSQS.ListDeadLetterSourceQueues': sources,
+    }
+    const { url } = await listen(t, ({ url = '', headers }) => {
+      const answer = answers[String(headers['x-amz-target'])]
+      if (answer) return answer
+      if (url.includes('/configuration')) return { body: FUNCTION }
+      if (url.includes('/event-source')) return { body: { EventSourceMappings: [mapping('orders-dead')] } }
+      return { body: {} }
+    })
+    const args = ['doctor', '--function', 'orders', '--endpoint-url', url, '--format', 'json']
+    const { stdout } = await command(args, { env: ENV })
+    return JSON.parse(stdout).findings.map(({ rule, resource }: Record<string, string>) => `${rule} ${resource}`)
+  }
+  t.strictSame(await rules({ body: { queueUrls: ['http://sqs/0/orders'] } }), [])
+  t.strictSame(await rules({ body: { queueUrls: [] } }), ['no-redrive-policy orders-dead'])
+  t.strictSame(await rules(DENIED), ['no-redrive-policy orders-dead'])
+})
+
+test('a stand-in lists the mappings of aliases and of longer names too: each is checked once, or not at all', async (t) => {
+  const FunctionResponseTypes: string[] = []
+  const of = (name: string, changes: Record<string, unknown> = {}) =>
+    mapping('orders', { FunctionArn: FUNCTION.FunctionArn.replace(/orders$/, name), FunctionResponseTypes, ...changes })
+  const all = [of('orders-v2'), of('orders'), of('orders:live'), of('orders:7'), of('orders', { State: 'Deleting' })]
+  const { ids } = await doctor(
+    t,
+    { pages: [all], aliases: ['live'], alias: { live: { mappings: [of('orders:live')] } } },
+    QUEUES,
+  )
+  t.strictSame(ids, [
+    'report-batch-item-failures orders/orders',
+    'report-batch-item-failures orders/orders',
+    'report-batch-item-failures orders:live/orders',
+  ])
+})
+
 test('one queue, or one dead-letter queue, of several mappings is read once, and found wrong once', async (t) => {
   const pages = [[mapping('orders'), mapping('invoices'), mapping('returns'), mapping('orders')]]
   const sources = (dead: string) => ({

@@ -86,7 +86,7 @@ for (const [title, FunctionName, reason] of [
   ['elsewhere', 'other', 'it is not in this template'],
   ['imported', UNKNOWN, 'Fn::ImportValue x comes from another stack'],
   ['a queue', { Ref: 'Queue' }, 'it is a resource of type AWS::SQS::Queue'],
-  ['an alias of itself', { Ref: 'Loop' }, 'it is a resource of type AWS::Lambda::Alias'],
+  ['an alias of itself', { Ref: 'Loop' }, 'it refers to itself'],
   ['absent', undefined, 'no name is given'],
 ] as const) {
   test(`FunctionName is ${title}: its function is not checked`, async (t) => {
@@ -296,8 +296,7 @@ Resources:
     Type: AWS::SQS::Queue
     Properties:
       VisibilityTimeout: !Select [0, !Ref Times]
-      RedrivePolicy:
-        maxReceiveCount: 5
+      RedrivePolicy: { deadLetterTargetArn: !Ref AWS::StackId, maxReceiveCount: 5 }
   Handler:
     Type: AWS::Lambda::Function
     Properties: { PackageType: Image, Timeout: 30 }
@@ -318,12 +317,12 @@ Resources:
     (await findingsIn(t, text)).map(({ rule, resource, line }) => `${rule} ${resource}:${line}`),
     [
       'visibility-below-timeout Queue:7',
-      'report-batch-item-failures Bare:19',
+      'report-batch-item-failures Bare:18',
       'not-checked Queue:8',
-      'not-checked Bare:19',
-      'not-checked Bare:19',
-      'not-checked Empty:23',
-      'not-checked Empty:23',
+      'not-checked Bare:18',
+      'not-checked Bare:18',
+      'not-checked Empty:22',
+      'not-checked Empty:22',
     ],
   )
 })
@@ -443,4 +442,118 @@ test('aliases of YAML that double at every level end in a reason', async (t) => 
   const text = `Metadata:\n  a0: &a0 xxxxxxxxxx\n${levels.join('\n')}${withVisibility('*a60')}`
   const { mappings } = await read(t, text)
   t.equal(short(only(mappings).queue.visibilityTimeout), 'a text longer than 100000 characters')
+})
+
+/** CloudFormation's template with a resource whose name begins with that of another. */
+const derived = (id: string, resource: object, ends: Record<string, unknown>) => joined(ends, { [id]: resource })
+
+test("a queue whose name is made of another's is not that other one", async (t) => {
+  const QueueName = { 'Fn::Sub': '${Queue.QueueName}-retry' }
+  const Retry = { Type: 'AWS::SQS::Queue', Properties: { QueueName } }
+  const arn = (name: string) => ({ 'Fn::Sub': `arn:aws:sqs:\${AWS::Region}:\${AWS::AccountId}:${name}` })
+  const template = derived('Retry', Retry, { EventSourceArn: arn('${Queue.QueueName}-retry') })
+  t.strictSame(await endsOf(t, template), [['Handler', 'Retry']])
+  t.strictSame(ids(await findingsIn(t, template)), ['visibility-headroom Retry', 'no-redrive-policy Retry'])
+  t.strictSame(await endsOf(t, derived('Retry', Retry, { EventSourceArn: arn('${Queue.QueueName}-other') })), [
+    ['Handler', 'Queue.QueueName is known only once it is deployed'],
+  ])
+})
+
+test("a function whose name is made of another's is not that other one", async (t) => {
+  const FunctionName = { 'Fn::Sub': '${Handler}-slow' }
+  const Slow = { Type: 'AWS::Lambda::Function', Properties: { FunctionName, Runtime: 'nodejs24.x', Timeout: 300 } }
+  const template = derived('Slow', Slow, { FunctionName })
+  t.strictSame(await endsOf(t, template), [['Slow', 'Queue']])
+  t.strictSame(ids(await findingsIn(t, template)), ['visibility-below-timeout Queue'])
+  const alias = { 'Fn::Sub': '${Handler}-slow:live' }
+  t.strictSame(await endsOf(t, derived('Slow', Slow, { FunctionName: alias })), [['Slow', 'Queue']])
+})
+
+test("a dead-letter queue whose name is made of another queue's is not that other one", async (t) => {
+  const QueueName = { 'Fn::Sub': '${Dead.QueueName}-dlq' }
+  const deadLetterTargetArn = { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:${Dead.QueueName}-dlq' }
+  const { Resources } = cloudFormation({ queue: { RedrivePolicy: { deadLetterTargetArn, maxReceiveCount: 5 } } })
+  const Other = { Type: 'AWS::SQS::Queue', Properties: { QueueName, MessageRetentionPeriod: 60 } }
+  t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Other } })), ['dead-letter-retention Other'])
+})
+
+test('a queue in an ARN whose region another resource tells', async (t) => {
+  const Other = { Type: 'Custom::Region' }
+  const EventSourceArn = { 'Fn::Sub': 'arn:aws:sqs:${Other.Region}:${AWS::AccountId}:${Queue.QueueName}' }
+  t.strictSame(await endsOf(t, derived('Other', Other, { EventSourceArn })), [['Handler', 'Queue']])
+})
+
+test('what a redrive policy says that is not good for one', async (t) => {
+  const finding = async (RedrivePolicy: unknown, change: Parameters<typeof sam>[0] = {}) =>
+    (await findingsIn(t, sam({ ...change, queue: { RedrivePolicy, ...change.queue } })))[0]
+  t.match(await finding({ DeadLetterTargetArn: getAtt('Dead'), MaxReceiveCount: 5 }), {
+    message: /^RedrivePolicy: there is no deadLetterTargetArn and no maxReceiveCount in it\./,
+    fix: 'Set deadLetterTargetArn and maxReceiveCount; both names begin in lower case.',
+  })
+  const policy = { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 5 }
+  t.match(await finding(policy, { dead: { FifoQueue: true } }), {
+    message: /^deadLetterTargetArn: Dead is a FIFO queue, and Queue a standard queue\./,
+    fix: 'Give a standard queue.',
+  })
+  t.match(await finding({ ...policy, deadLetterTargetArn: { 'Fn::GetAtt': ['Dead', 'QueueUrl'] } }), {
+    message: /^deadLetterTargetArn: Dead\.QueueUrl is not its ARN\./,
+    fix: 'Take the ARN: !GetAtt Dead.Arn.',
+  })
+  t.match(await finding('{"deadLetterTargetArn":{"a":1},"maxReceiveCount":5}'), {
+    message: /^deadLetterTargetArn: "{"a":1}" is not an ARN\./,
+  })
+})
+
+test('the dead-letter queue of a policy that only a deployment knows needs none of its own', async (t) => {
+  const { Resources } = cloudFormation()
+  const Second = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt('Dead') } }
+  const Dead = { ...Resources.Dead, Properties: { ...Resources.Dead.Properties, VisibilityTimeout: 185 } }
+  const found = async (RedrivePolicy: unknown) => {
+    const Queue = { ...Resources.Queue, Properties: { ...Resources.Queue.Properties, RedrivePolicy } }
+    const Parameters = { Max: { Type: 'Number' } }
+    const Conditions = { Prod: { 'Fn::Equals': [{ Ref: 'Max' }, 5] } }
+    return ids(await findingsIn(t, { Parameters, Conditions, Resources: { ...Resources, Queue, Dead, Second } }))
+  }
+  const text = { 'Fn::Sub': '{"deadLetterTargetArn":"${Dead.Arn}","maxReceiveCount":${Max}}' }
+  t.strictSame(await found(text), ['not-checked Queue'])
+  const policy = { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 5 }
+  t.strictSame(await found({ 'Fn::If': ['Prod', policy, { Ref: 'AWS::NoValue' }] }), ['not-checked Queue'])
+  t.strictSame(await found({ 'Fn::ImportValue': 'policy' }), ['no-redrive-policy Dead', 'not-checked Queue'])
+})
+
+for (const [title, events, said] of [
+  ['a list', '[{ Type: SQS }]', 'Handler: its Events are no map'],
+  ['without a type', '{ Orders: { Properties: { Queue: !GetAtt Queue.Arn } } }', 'Handler/Orders: it has no Type'],
+  [
+    'of type Sqs',
+    '{ Orders: { Type: Sqs, Properties: { Queue: !GetAtt Queue.Arn } } }',
+    'Handler/Orders: its Type is Sqs, which SAM writes in capitals',
+  ],
+  ['of another type', '{ Orders: { Type: Schedule, Properties: { Schedule: rate(1 day) } } }', undefined],
+] as const) {
+  test(`events of a function: ${title}`, async (t) => {
+    const { unread } = await read(t, withVisibility('30').replace(/{ Orders:.+} } }(?= }\n$)/, events))
+    t.strictSame(
+      unread.map(({ id, unread }) => `${id}: ${unread}`),
+      said === undefined ? [] : [said],
+    )
+  })
+}
+
+for (const Queue of [{ 'Fn::GetAtt': ['Table', 'StreamArn'] }, 'arn:aws:sns:eu-west-1:123456789012:orders']) {
+  test(`an SQS event of what is no queue: ${JSON.stringify(Queue)}`, async (t) => {
+    const { Resources } = sam({ mapping: { Queue } })
+    const findings = await findingsIn(t, { Resources: { ...Resources, Table: { Type: 'AWS::DynamoDB::Table' } } })
+    t.strictSame(ids(findings), ['invalid-value Handler/Orders'])
+    t.match(findings[0]?.message, /^The ARN of its queue: .+ is not a queue/)
+  })
+}
+
+test('a list or a text where a map belongs is not checked', async (t) => {
+  for (const ScalingConfig of [5000, [{ MaximumConcurrency: 5000 }]]) {
+    const findings = await findingsIn(t, sam({ mapping: { ScalingConfig } }))
+    t.strictSame(ids(findings), ['not-checked Handler/Orders'])
+    const kind = Array.isArray(ScalingConfig) ? 'list' : 'scalar'
+    t.equal(findings[0]?.message, `Not checked: MaximumConcurrency: there is a ${kind} where a map belongs.`)
+  }
 })

@@ -7,9 +7,9 @@ const short = ({ rule, resource, line }: Finding) => `${rule} ${resource}:${line
 
 const threeSources = (dead: string) => `Resources:
   Dead: { Type: AWS::SQS::Queue${dead} }
-  A: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn } } }
-  B: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn } } }
-  C: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn } } }
+  A: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 } } }
+  B: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 } } }
+  C: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 } } }
   Handler:
     Type: AWS::Serverless::Function
     Properties:
@@ -41,7 +41,7 @@ ${Array.from(
   (
     _,
     n,
-  ) => `  Queue${n}: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn } } }
+  ) => `  Queue${n}: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 } } }
   Handler${n}:
     Type: AWS::Serverless::Function
     Properties:
@@ -192,4 +192,68 @@ test('a day is a day', async (t) => {
     (await findingsIn(t, sam(change)))[0]?.message,
     'keeps messages for 1 day, no longer than its source (2 days).',
   )
+})
+
+test('a number of YAML that two settings share is a setting of each', async (t) => {
+  const text = `Resources:
+  Dead: { Type: AWS::SQS::Queue, Properties: { MessageRetentionPeriod: 1209600 } }
+  Handler:
+    Type: AWS::Serverless::Function
+    Properties:
+      PackageType: Image
+      Timeout: &timeout 20
+      Events:
+        Orders: { Type: SQS, Properties: { Queue: !GetAtt Queue.Arn, FunctionResponseTypes: [ReportBatchItemFailures] } }
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties:
+      VisibilityTimeout: *timeout
+      RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 }
+`
+  t.strictSame((await findingsIn(t, text, { recordMs: 30_000 })).map(short), [
+    'visibility-headroom Queue:13',
+    'timeout-below-work Handler:7',
+  ])
+})
+
+test('a fix for several functions or queues is enough for all of them', async (t) => {
+  const functions = globals('ReservedConcurrentExecutions: 4', 3)
+  let most = 0
+  const growing = functions.replaceAll('MaximumConcurrency: 5', () => `MaximumConcurrency: ${[5, 50, 7][most++]}`)
+  const [reserved, ...none] = await findingsIn(t, growing)
+  t.strictSame([none, reserved?.fix], [[], 'Reserve 50 or more, or lower MaximumConcurrency.'])
+  t.match(reserved?.message, /^A maximum concurrency of 50, .+ It applies to Handler0, Handler1, Handler2\.$/)
+
+  const queues = `Resources:
+  Dead: { Type: AWS::SQS::Queue, Properties: { MessageRetentionPeriod: 1209600 } }
+  Quick: { Type: AWS::SQS::Queue, Properties: &queue { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 }, VisibilityTimeout: 40 } }
+  Slow: { Type: AWS::SQS::Queue, Properties: *queue }
+${['Quick', 'Slow']
+  .map(
+    (id, n) => `  Of${id}:
+    Type: AWS::Serverless::Function
+    Properties:
+      PackageType: Image
+      Timeout: ${[10, 25][n]}
+      Events: { A: { Type: SQS, Properties: { Queue: !GetAtt ${id}.Arn, FunctionResponseTypes: [ReportBatchItemFailures] } } }
+`,
+  )
+  .join('')}`
+  const [visibility, ...more] = await findingsIn(t, queues)
+  t.strictSame([more, visibility?.fix], [[], 'Set VisibilityTimeout to 150.'])
+  t.match(visibility?.message, 'below 6 times the timeout of OfSlow (25 s)')
+})
+
+test('one mapping that may run has more than all that run', async (t) => {
+  const { Resources } = cloudFormation({
+    function: { ReservedConcurrentExecutions: 10 },
+    mapping: { ScalingConfig: { MaximumConcurrency: 2 } },
+  })
+  const { Orders } = Resources
+  const most = { ScalingConfig: { MaximumConcurrency: 20 }, Enabled: { Ref: 'On' } }
+  const Third = { ...Orders, Properties: { ...Orders.Properties, ...most } }
+  const Parameters = { On: { Type: 'String' } }
+  const findings = await findingsIn(t, { Parameters, Resources: { ...Resources, Second: Orders, Third } })
+  t.strictSame(ids(findings), ['concurrency-above-reserved Handler'])
+  t.match(findings[0]?.message, /^A maximum concurrency of 20, above the reserved concurrency of 10\./)
 })

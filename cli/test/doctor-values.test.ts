@@ -159,12 +159,6 @@ test('a chain of conditions ends in a reason before it ends the stack', async (t
   )
 })
 
-test('a maxReceiveCount that is left out is 10', async (t) => {
-  const { mappings } = await read(t, sam({ queue: { RedrivePolicy: { deadLetterTargetArn: getAtt('Dead') } } }))
-  const { redrive } = only(mappings).queue
-  t.equal(short(redrive.state === 'known' ? redrive.value.maxReceiveCount : undefined), 10)
-})
-
 test('what to do about a value that is not known', async (t) => {
   const finding = async (VisibilityTimeout: unknown) =>
     (await findingsIn(t, { ...sam({ queue: { VisibilityTimeout } }), Parameters: { Open: { Type: 'Number' } } }))[0]

@@ -32,8 +32,8 @@ type Found = Broken & { rule: Pick<Rule, 'id' | 'severity' | 'why' | 'source'> }
  * What makes a setting the same for several rules, mappings and resources: where it stands in a template, else the model's
  * object for it. What is absent stands nowhere.
  */
-const identity = ({ rule, resource, setting, what }: Found): unknown =>
-  setting && setting.state !== 'absent' ? (setting.place ?? setting) : `${rule.id} ${resource.id} ${what}`
+const identity = ({ rule, resource, setting, what, reason = '' }: Found): unknown =>
+  setting && setting.state !== 'absent' ? (setting.place ?? setting) : `${rule.id} ${resource.id} ${what} ${reason}`
 
 /** `A, B, C and 97 more`. */
 const list = (names: readonly string[]) =>
@@ -43,8 +43,10 @@ const unique = (texts: readonly string[]) => [...new Set(texts)]
 
 /** One finding for all that one setting breaks: of the first rule, the others being broken along with it. */
 const toFinding = (file: string | undefined, group: readonly [Found, ...Found[]]): Finding => {
-  const [{ rule, resource, setting, place, what, fix, reason, source = rule.source }] = group
+  const [{ rule }] = group
   const same = group.filter((found) => found.rule === rule)
+  const neediest = same.reduce((most, found) => ((found.need ?? 0) > (most.need ?? 0) ? found : most))
+  const { resource, setting, place, what, fix, reason, source = rule.source } = neediest
   const resources = unique(same.map((found) => found.resource.id))
   const whats = unique(same.map((found) => found.what))
   const stands = setting?.of

@@ -7,7 +7,12 @@ import {
   paginateListAliases,
   paginateListEventSourceMappings,
 } from '@aws-sdk/client-lambda'
-import { GetQueueAttributesCommand, GetQueueUrlCommand, SQSClient } from '@aws-sdk/client-sqs'
+import {
+  GetQueueAttributesCommand,
+  GetQueueUrlCommand,
+  ListDeadLetterSourceQueuesCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs'
 import { oneLine, UsageError } from '../errors.ts'
 import {
   absent,
@@ -69,7 +74,7 @@ const clientOptions = ({ region, endpoint }: LiveOptions) => {
 }
 
 /** Whether a name, or a part of an ARN, is that of an alias or a version. */
-const isQualified = (name: string): boolean => name.replace(/^.*:function:/, '').includes(':')
+const isQualified = (name: string): boolean => targetIn(name).includes(':')
 
 /**
  * The SQS event source mappings of a function that is deployed, and of its aliases unless it is one. Rejects with a
@@ -96,10 +101,6 @@ export const readFunction = async (name: string, options: LiveOptions): Promise<
     const { target, configurations } = await read().catch((error) => {
       throw explain(error, name)
     })
-    await add(target, configurations)
-    if (isQualified(name)) return { mappings, unread }
-
-    // The mappings of a function are listed without those of its aliases.
     const skip = (id: string) => (error: unknown) => {
       unread.push({ id, unread: reasonOf(error) })
       return []
@@ -108,9 +109,14 @@ export const readFunction = async (name: string, options: LiveOptions): Promise<
       const configurations = await listSqsMappings(lambda, alias)
       if (configurations.length > 0) await add(await readAlias(lambda, alias, target), configurations)
     }
-    for (const alias of await listAliases(lambda, name).catch(skip(`the aliases of ${name}`))) {
-      await addAlias(alias).catch(skip(alias))
-    }
+    // The mappings of a function are listed without those of its aliases; stand-ins of AWS list these, too.
+    const aliases = isQualified(name) ? [] : await listAliases(lambda, name).catch(skip(`the aliases of ${name}`))
+    const isOfAlias = (arn = '') => aliases.some((alias) => targetIn(alias) === targetIn(arn))
+    await add(
+      target,
+      configurations.filter(({ FunctionArn }) => !isOfAlias(FunctionArn)),
+    )
+    for (const alias of aliases) await addAlias(alias).catch(skip(alias))
     return { mappings, unread }
   } finally {
     lambda.destroy()
@@ -123,8 +129,15 @@ const listSqsMappings = async (lambda: LambdaClient, name: string): Promise<Even
   for await (const page of paginateListEventSourceMappings({ client: lambda }, { FunctionName: name })) {
     configurations.push(...(page.EventSourceMappings ?? []))
   }
-  return configurations.filter(({ EventSourceArn }) => EventSourceArn?.split(':')[2] === 'sqs')
+  return configurations.filter(
+    ({ EventSourceArn, FunctionArn = name, State }) =>
+      EventSourceArn?.split(':')[2] === 'sqs' && functionIn(FunctionArn) === functionIn(name) && State !== 'Deleting',
+  )
 }
+
+/** `NAME`, or `NAME:ALIAS`. */
+const targetIn = (arn: string): string => arn.replace(/^.*:function:/, '').replace(/:\$LATEST$/, '')
+const functionIn = (arn: string): string | undefined => targetIn(arn).split(':')[0]
 
 /** `NAME:ALIAS` of each. */
 const listAliases = async (lambda: LambdaClient, name: string): Promise<string[]> => {
@@ -183,7 +196,13 @@ const createQueueReader = (sqs: SQSClient) => {
     const [, , , , account, name] = arn.split(':')
     const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account }))
     const { Attributes = {} } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }))
-    return Attributes
+    return { ...Attributes, QueueUrl }
+  }
+  /** Where SQS does not tell, it is none: it then has no redrive policy, as the warning says. */
+  const isDeadLetterQueue = async (QueueUrl: string | undefined): Promise<boolean> => {
+    const list = new ListDeadLetterSourceQueuesCommand({ QueueUrl, MaxResults: 1 })
+    const { queueUrls = [] } = await sqs.send(list).catch(() => ({ queueUrls: [] }))
+    return queueUrls.length > 0
   }
   const nameOf = (arn: string) => arn.split(':').at(-1) ?? arn
 
@@ -218,6 +237,7 @@ const createQueueReader = (sqs: SQSClient) => {
         visibilityTimeout: numberSetting('visibilityTimeout', attributes.VisibilityTimeout),
         retention: numberSetting('retention', attributes.MessageRetentionPeriod),
         redrive: await redriveOf(attributes.RedrivePolicy),
+        isDeadLetterQueue: !attributes.RedrivePolicy && (await isDeadLetterQueue(attributes.QueueUrl)),
       }
     } catch (error) {
       return { ...unreadQueue(id, reasonOf(error)), fifo }

@@ -15,6 +15,7 @@ import {
   unknown,
   unreadQueue,
   valueIn,
+  wrong,
 } from './model.ts'
 import { createResources } from './template-resources.ts'
 
@@ -32,6 +33,7 @@ export const parseParameters = (texts: readonly string[] = []): Map<string, stri
 const OTHER_SERVICES = ['StartingPosition', 'Queues', 'Topics', 'SelfManagedEventSource']
 const KNOWN_MACROS = /^AWS::(Serverless-|LanguageExtensions$|CodeDeployBlueGreen$|SecretsManager-)/
 const NESTED = /^AWS::(CloudFormation::Stack(Set)?|Serverless::Application)$|::MODULE$/
+const CHECKED = /^AWS::(Lambda::(Function|EventSourceMapping)|Serverless::Function|SQS::Queue)$/
 const MADE = 'what it makes is known only to a deployment'
 
 /**
@@ -61,10 +63,18 @@ const collect = (reader: Reader): Pick<Model, 'mappings' | 'unread'> => {
   const skip = (id: string, reason: string, place?: Place, fix?: string) =>
     unread.push({ id, place, unread: reason, fix })
 
+  /** In a resource or its properties: it gets what stands beside it, and gives back what it likes. */
+  const hasMacro = (id: string): boolean => {
+    const properties = propertiesOf(id)
+    return properties.kind === 'map' && properties.entries.has('Fn::Transform')
+  }
+
   const reportsOf = (types: Resolved): Setting<boolean> => {
     if (types.kind === 'absent') return known(false)
     if (types.kind === 'unknown') return unknown(types.reason, types.place)
-    const items = types.kind === 'list' ? types.items.map((item) => text(resolve(item))) : [text(types)]
+    const fix = 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
+    if (types.kind !== 'list') return wrong(`there is a ${types.kind} where a list belongs`, fix, types.place)
+    const items = types.items.map((item) => text(resolve(item)))
     const on = items.some((item) => item.state === 'known' && item.value === 'ReportBatchItemFailures')
     const gap = items.find((item) => item.state === 'unknown')
     return gap && !on ? { ...gap, place: types.place } : known(on, types.place)
@@ -102,8 +112,8 @@ const collect = (reader: Reader): Pick<Model, 'mappings' | 'unread'> => {
 
   const addSqs = (base: Resource, properties: Resolved, target: LambdaFunction) => {
     const arn = property(properties, 'Queue')
-    const queue = findQueue(arn)
-    if (queue) mappings.push(toMapping(base, properties, arn, queue, target))
+    const queue = findQueue(arn) ?? unreadQueue('its queue', 'it is none', arn.place)
+    mappings.push(toMapping(base, properties, arn, queue, target))
   }
 
   /** SAM puts a queue between a topic and a function for SqsSubscription, and sets the batch size of its mapping alone. */
@@ -114,8 +124,7 @@ const collect = (reader: Reader): Pick<Model, 'mappings' | 'unread'> => {
     if (kind === 'absent' || (kind === 'scalar' && String(subscription.value) === 'false')) return
     const arn = property(subscription, 'QueueArn')
     const made = { ...unreadQueue(`the queue of ${base.id}`, 'SAM makes it', place), fifo: known(false) }
-    const queue = kind === 'map' ? findQueue(arn) : made
-    if (!queue) return
+    const queue = kind === 'map' ? (findQueue(arn) ?? unreadQueue('its queue', 'it is none', arn.place)) : made
     const batchSize = kind === 'map' ? subscription.entries.get('BatchSize') : undefined
     const taken: Resolved = { kind: 'map', entries: new Map(batchSize ? [['BatchSize', batchSize]] : []), place }
     const mapping = toMapping(base, taken, arn, queue, target)
@@ -125,6 +134,7 @@ const collect = (reader: Reader): Pick<Model, 'mappings' | 'unread'> => {
   const addEvents = (id: string) => {
     const events = property(propertiesOf(id), 'Events')
     if (events.kind === 'unknown') skip(id, `its Events are not known: ${events.reason}`, events.place)
+    if (events.kind === 'list' || events.kind === 'scalar') skip(id, 'its Events are no map', events.place)
     if (events.kind !== 'map') return
     for (const [name, declaration] of events.entries) {
       const base = { id: `${id}/${name}`, place: declaration.place }
@@ -135,6 +145,9 @@ const collect = (reader: Reader): Pick<Model, 'mappings' | 'unread'> => {
       else if (type.state === 'unknown') skip(base.id, `its Type is not known: ${type.reason}`, base.place)
       else if (valueIn(type) === 'SQS') addSqs(base, property(event, 'Properties'), functionOf(id))
       else if (valueIn(type) === 'SNS') addSns(base, property(event, 'Properties'), functionOf(id))
+      else if (type.state === 'absent') skip(base.id, 'it has no Type', base.place)
+      else if (/^s[qn]s$/i.test(type.value))
+        skip(base.id, `its Type is ${type.value}, which SAM writes in capitals`, base.place)
     }
   }
 
@@ -171,6 +184,7 @@ const collect = (reader: Reader): Pick<Model, 'mappings' | 'unread'> => {
     const { place } = declaration
     const type = text(property(resolve(declaration), 'Type'))
     const condition = conditionOf(id)
+    if (CHECKED.test(valueIn(type) ?? '') && hasMacro(id)) skip(id, 'a macro may change it', place)
     if (MAKER.test(id)) skip(id, MADE, place)
     else if (type.state === 'unknown') skip(id, `its Type is not known: ${type.reason}`, place)
     else if (type.state === 'absent') continue

@@ -14,8 +14,8 @@ const SCALING = `${LAMBDA_GUIDE}/services-sqs-scaling.html`
 const isFifo = ({ queue }: Mapping) => valueIn(queue.fifo) === true
 const isProvisioned = ({ provisioned }: Mapping) => valueIn(provisioned) === true
 /**
- * What the mappings of a function may invoke at once, by their maximum concurrency: those that run, the most of one that
- * may run, and all of them. Only what runs is added up: the others may never run together.
+ * What the mappings of a function may invoke at once, by their maximum concurrency: those that surely do, or the one that
+ * may run and has more, and all of them. Only what runs is added up: the others may never run together.
  */
 export const concurrencyOf = (mappings: readonly Mapping[]) => {
   const limited = mappings.filter((mapping) => !isProvisioned(mapping) && inRange(numberIn(mapping.maximumConcurrency)))
@@ -23,8 +23,9 @@ export const concurrencyOf = (mappings: readonly Mapping[]) => {
   const idle = limited.filter(({ runs }) => valueIn(runs) !== true)
   const sum = (some: readonly Mapping[]) =>
     some.reduce((total, { maximumConcurrency }) => total + numberIn(maximumConcurrency), 0)
-  const alone = idle.filter(({ runs }) => runs.state === 'unknown').map((mapping) => sum([mapping]))
-  return { running, idle, surely: Math.max(sum(running), ...alone), atMost: sum(limited) }
+  const alone = idle.filter(({ runs }) => runs.state === 'unknown').map((mapping) => [mapping])
+  const counted = [running, ...alone].reduce((most, some) => (sum(some) > sum(most) ? some : most))
+  return { counted, idle, surely: sum(counted), atMost: sum(limited) }
 }
 
 const inRange = (concurrency: number) => concurrency >= 2 && concurrency <= 1000
@@ -121,13 +122,13 @@ export const MAPPING_RULES: readonly Rule[] = [
     why: 'What the mappings invoke beyond it is throttled, and the messages come back with one receive more.',
     source: SCALING,
     check: ({ function: target }, _options, { ofFunction }) => {
-      const { running, surely } = concurrencyOf(ofFunction)
+      const { counted, surely } = concurrencyOf(ofFunction)
       const reserved = numberIn(target.reservedConcurrency)
       if (!(surely > reserved)) return undefined
-      const over = running.length > 1 ? ` over its ${running.length} mappings` : ''
+      const over = counted.length > 1 ? ` over its ${counted.length} mappings` : ''
       const what = `A maximum concurrency of ${whole(surely)}${over}, above the reserved concurrency of ${whole(reserved)}`
       const fix = `Reserve ${whole(surely)} or more, or lower MaximumConcurrency.`
-      return broken(target, target.reservedConcurrency, what, fix)
+      return { ...broken(target, target.reservedConcurrency, what, fix), need: surely }
     },
   },
   {

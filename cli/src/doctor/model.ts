@@ -97,7 +97,7 @@ export const LIMITS = {
   memory: { default: 128, least: 128, most: 10_240 },
   visibilityTimeout: { default: 30, least: 0, most: 43_200 },
   retention: { default: 345_600, least: 60, most: 1_209_600 },
-  maxReceiveCount: { default: 10, least: 1, most: 1000 },
+  maxReceiveCount: { default: undefined, least: 1, most: 1000 },
   maximumConcurrency: { default: undefined, least: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY },
   reservedConcurrency: { default: undefined, least: 0, most: Number.POSITIVE_INFINITY },
 } as const

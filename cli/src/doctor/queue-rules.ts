@@ -1,5 +1,5 @@
 import { type Mapping, type Redrive, valueIn } from './model.ts'
-import { broken, LAMBDA_GUIDE, numberIn, type Rule, SQS_GUIDE, seconds, whole } from './rule.ts'
+import { type Broken, broken, LAMBDA_GUIDE, numberIn, type Rule, SQS_GUIDE, seconds, whole } from './rule.ts'
 
 const CONFIGURE = `${LAMBDA_GUIDE}/services-sqs-configure.html`
 
@@ -12,7 +12,12 @@ const timeoutOf = ({ function: target }: Mapping) => numberIn(target.timeout)
 const neediest = (mappings: readonly Mapping[], need: (mapping: Mapping) => number): Mapping =>
   mappings.reduce((most, mapping) => (need(most) >= need(mapping) || Number.isNaN(need(mapping)) ? most : mapping))
 /** The same for all functions of a queue, which has one visibility timeout. */
-const fixOf = (mappings: readonly Mapping[]) => `Set VisibilityTimeout to ${advised(neediest(mappings, advised))}.`
+const raise = (mappings: readonly Mapping[], what: string): Broken => {
+  const mapping = neediest(mappings, advised)
+  const { queue } = mapping
+  const need = advised(mapping)
+  return { ...broken(queue, queue.visibilityTimeout, what, `Set VisibilityTimeout to ${need}.`), need }
+}
 
 const redriveOf = ({ queue }: Mapping): Partial<Redrive> => valueIn(queue.redrive) ?? {}
 const period = (value: number) =>
@@ -29,7 +34,7 @@ export const QUEUE_RULES: readonly Rule[] = [
       const { id, timeout } = neediest(ofQueue, timeoutOf).function
       if (!(numberIn(visibilityTimeout) < numberIn(timeout))) return undefined
       const what = `A visibility timeout (${seconds(visibilityTimeout)}) below the timeout of ${id} (${seconds(timeout)})`
-      return broken(queue, visibilityTimeout, what, fixOf(ofQueue))
+      return raise(ofQueue, what)
     },
   },
   {
@@ -45,7 +50,7 @@ export const QUEUE_RULES: readonly Rule[] = [
       const what =
         `A visibility timeout (${seconds(visibilityTimeout)}) below 6 times the timeout of ${id} (${seconds(timeout)}) ` +
         `plus the batching window (${seconds(mapping.window)})`
-      return broken(queue, visibilityTimeout, what, fixOf(ofQueue))
+      return raise(ofQueue, what)
     },
   },
   {

@@ -22,6 +22,8 @@ export interface Broken {
   place?: Place | undefined
   what: string
   fix: string
+  /** The number in `fix`, if a larger one for the same setting does for this too. */
+  need?: number
   /** Why `what` was not checked; undefined where it was, and is wrong. */
   reason?: string
   /** The page where AWS says so, where it is not the rule's. */

@@ -1,3 +1,4 @@
+import type { Node } from '../template/document.ts'
 import type { Reader } from '../template/reader.ts'
 import type { Resolved } from '../template/resolve.ts'
 import { gapOf, hole, holesOf, partsOf, readable } from '../template/text.ts'
@@ -20,9 +21,23 @@ const FUNCTION = /^AWS::(Lambda|Serverless)::Function$/
 const QUEUE = /^AWS::SQS::Queue$/
 const ALIAS = /^AWS::Lambda::(Alias|Version)$/
 const OTHER_SOURCES = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
+/** What has ARNs of its own. Other types may give one of a queue: nested stacks, parameters, custom resources. */
+const NO_QUEUES = /^AWS::(DynamoDB|Events|Kinesis|Lambda|Logs|S3|SNS|Serverless)::/
 
 /** A queue of this template, or why it is not known which it is, with the ARN where there is one. */
 type Source = { id: string } | { reason: string; arn?: string }
+
+/** All words in what is written, whatever it comes to. Aliases of YAML lead to the same place over and over. */
+const wordsIn = (declaration: Node | undefined): string[] => {
+  const seen = new Set<Node>()
+  const collect = (node: Node): string[] => {
+    if (seen.has(node)) return []
+    seen.add(node)
+    if (node.kind === 'scalar') return String(node.value).match(/\w+/g) ?? []
+    return [...(node.kind === 'list' ? node.items : node.entries.values())].flatMap(collect)
+  }
+  return declaration ? collect(declaration) : []
+}
 
 /** One model of each resource, however many mappings lead to it. */
 const cached = <T>(read: (id: string) => T) => {
@@ -50,11 +65,15 @@ export const createResources = (reader: Reader) => {
     return more.length === 0 ? { id } : { reason: `${[id, ...more].join(' and ')} have the same name` }
   }
 
-  /** The first resource of the template in the holes of a text. */
-  const resourceIn = (value: string) =>
-    holesOf(value)
-      .map((hole) => hole.split('.')[0] ?? '')
-      .find((id) => resources.has(id))
+  /** The resource that a name or an ARN refers to, of these types if there are several. A name made of its name is another. */
+  const resourceIn = (value: string, ...types: readonly RegExp[]) => {
+    const ids = partsOf(value).flatMap((part) => {
+      const [name = ''] = holesOf(part)
+      const [id = ''] = name.split('.')
+      return part === hole(name) && resources.has(id) ? [id] : []
+    })
+    return ids.find((id) => types.some((type) => type.test(typeOf(id)))) ?? ids[0]
+  }
   const globals = property(property(reader.resolve(reader.root), 'Globals'), 'Function')
 
   const functionOf = cached((id: string): LambdaFunction => {
@@ -84,14 +103,13 @@ export const createResources = (reader: Reader) => {
     }
     const value = String(resolved.value)
     if (value === '') return unreadFunction('its function', 'its name is empty', place)
-    const id = resourceIn(value)
+    const id = resourceIn(value, FUNCTION, ALIAS)
     if (id !== undefined) {
       const type = typeOf(id)
       if (FUNCTION.test(type)) return functionOf(id)
-      if (ALIAS.test(type) && !via.includes(id)) {
-        return findFunction(property(propertiesOf(id), 'FunctionName'), [...via, id])
-      }
-      return unreadFunction(id, `it is a resource of type ${type}`, place)
+      if (!ALIAS.test(type)) return unreadFunction(id, `it is a resource of type ${type}`, place)
+      if (via.includes(id)) return unreadFunction(id, 'it refers to itself', place)
+      return findFunction(property(propertiesOf(id), 'FunctionName'), [...via, id])
     }
     // A name, a part of an ARN from the account on, or all of it; each with or without an alias.
     const parts = partsOf(value)
@@ -104,7 +122,7 @@ export const createResources = (reader: Reader) => {
     if (resolved.kind === 'unknown') return { reason: resolved.reason }
     if (resolved.kind !== 'scalar') return { reason: 'no ARN is given' }
     const value = String(resolved.value)
-    const id = resourceIn(value)
+    const id = resourceIn(value, QUEUE)
     if (id !== undefined && QUEUE.test(typeOf(id))) return { id }
     if (id !== undefined) {
       return OTHER_SOURCES.test(typeOf(id)) ? undefined : { reason: `it comes from ${id}, of type ${typeOf(id)}` }
@@ -118,18 +136,22 @@ export const createResources = (reader: Reader) => {
     return 'id' in source ? source : { ...source, arn: readable(value) }
   }
 
-  /** The ARN itself. A reference to a queue is easily taken for it. */
+  /** The ARN itself. A reference to a queue, its URL or its name are easily taken for it. */
   const arnOf = (resolved: Resolved): Setting<string> => {
     const { place } = resolved
     const value = resolved.kind === 'scalar' ? String(resolved.value) : ''
-    const [id = ''] = holesOf(value)
-    if (value === hole(id) && QUEUE.test(typeOf(id))) {
-      return wrong(`a reference to ${id} is its URL`, `Take the ARN: !GetAtt ${id}.Arn.`, place)
+    const [name = ''] = holesOf(value)
+    const [id = '', attribute = ''] = name.split('.')
+    const whole = value === hole(name)
+    if (whole && QUEUE.test(typeOf(id)) && !/^(Arn$|Fn::)/.test(attribute)) {
+      const what = attribute === '' ? `a reference to ${id} is its URL` : `${name} is not its ARN`
+      return wrong(what, `Take the ARN: !GetAtt ${id}.Arn.`, place)
     }
-    const literal = resolved.kind === 'scalar' && gapOf(value) === undefined
-    return literal && !value.startsWith('arn:')
-      ? wrong(`"${value}" is not an ARN`, 'Give an ARN.', place)
-      : text(resolved)
+    if (whole && NO_QUEUES.test(typeOf(id))) return wrong(`${id} is not a queue`, "Give a queue's ARN.", place)
+    if (resolved.kind !== 'scalar' || gapOf(value) !== undefined) return text(resolved)
+    const [arn, , service] = partsOf(value)
+    if (arn !== 'arn') return wrong(`"${value}" is not an ARN`, "Give a queue's ARN.", place)
+    return service === 'sqs' ? text(resolved) : wrong(`"${value}" is not a queue's ARN`, "Give a queue's ARN.", place)
   }
 
   const retentionOf = cached((id: string) => number('retention', property(propertiesOf(id), 'MessageRetentionPeriod')))
@@ -141,28 +163,52 @@ export const createResources = (reader: Reader) => {
     return { id: arn, place: target.place, unread, retention: unknown(unread, target.place) }
   }
 
-  const redriveOf = (policy: Resolved): Setting<Redrive> => {
+  const fifoOf = cached((id: string): Setting<boolean> => {
+    const flag = text(property(propertiesOf(id), 'FifoQueue'))
+    if (nameOf(id, 'QueueName')?.endsWith('.fifo')) return known(true)
+    return flag.state === 'unknown' ? flag : known(flag.state === 'known' && flag.value === 'true')
+  })
+
+  const policyOf = cached((id: string): Setting<Redrive> => {
+    const policy = property(propertiesOf(id), 'RedrivePolicy')
     if (policy.kind === 'absent') return absent
     const read = map(policy)
     if (read.kind === 'unknown') return unknown(read.reason, read.place)
     if (read.kind !== 'map') return wrong(`it is a ${policy.kind}`, 'Set it to a map.', policy.place)
     const target = property(read, 'deadLetterTargetArn')
-    const maxReceiveCount = number('maxReceiveCount', property(read, 'maxReceiveCount'))
-    const redrive = { arn: arnOf(target), maxReceiveCount, deadLetterQueue: deadLetterQueueOf(target) }
-    return known(redrive, policy.place)
-  }
+    const count = property(read, 'maxReceiveCount')
+    const missing = [target.kind === 'absent' && 'deadLetterTargetArn', count.kind === 'absent' && 'maxReceiveCount']
+    const without = missing.filter(Boolean).join(' and no ')
+    if (without) {
+      const fix = 'Set deadLetterTargetArn and maxReceiveCount; both names begin in lower case.'
+      return wrong(`there is no ${without} in it`, fix, policy.place)
+    }
+    const deadLetterQueue = deadLetterQueueOf(target)
+    const [fifo, isTargetFifo] = [fifoOf(id), fifoOf(deadLetterQueue.id)].map(valueIn)
+    const differ = resources.has(deadLetterQueue.id) && fifo !== undefined && isTargetFifo === !fifo
+    const kind = (isFifo: boolean) => (isFifo ? 'a FIFO queue' : 'a standard queue')
+    const arn = differ
+      ? wrong(`${deadLetterQueue.id} is ${kind(!fifo)}, and ${id} ${kind(fifo)}`, `Give ${kind(fifo)}.`, target.place)
+      : arnOf(target)
+    return known({ arn, maxReceiveCount: number('maxReceiveCount', count), deadLetterQueue }, policy.place)
+  })
 
-  const policyOf = cached((id: string) => redriveOf(property(propertiesOf(id), 'RedrivePolicy')))
-  const deadLetterQueues = new Set(queues.map((id) => valueIn(policyOf(id))?.deadLetterQueue.id))
+  /** The queues that the policy of a queue names; where it is not known, those that it mentions. */
+  const deadLetterQueuesOf = (id: string): readonly string[] => {
+    const policy = policyOf(id)
+    const properties = propertiesOf(id)
+    const declaration = properties.kind === 'map' ? properties.entries.get('RedrivePolicy') : undefined
+    if (policy.state !== 'unknown') return [valueIn(policy)?.deadLetterQueue.id ?? '']
+    return wordsIn(declaration).filter((word) => word !== id && resources.has(word))
+  }
+  const deadLetterQueues = new Set(queues.flatMap(deadLetterQueuesOf))
 
   const queueOf = cached((id: string): Queue => {
     const properties = propertiesOf(id)
-    const flag = text(property(properties, 'FifoQueue'))
-    const byFlag = flag.state === 'unknown' ? flag : known(flag.state === 'known' && flag.value === 'true')
     return {
       id,
       place: resources.get(id)?.place,
-      fifo: nameOf(id, 'QueueName')?.endsWith('.fifo') ? known(true) : byFlag,
+      fifo: fifoOf(id),
       visibilityTimeout: number('visibilityTimeout', property(properties, 'VisibilityTimeout')),
       retention: retentionOf(id),
       redrive: policyOf(id),

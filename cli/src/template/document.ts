@@ -124,7 +124,9 @@ const fromYaml = (file: string, text: string): Node => {
   const plain = (node: ParsedNode | null, place: Place, depth: number): Node => {
     if (node === null) return { kind: 'scalar', value: null, place }
     if (isAlias(node)) {
-      return anchors.get(node.source) ?? refuse(file, place, `nothing before it is anchored as &${node.source}`)
+      const anchored =
+        anchors.get(node.source) ?? refuse(file, place, `nothing before it is anchored as &${node.source}`)
+      return anchored.kind === 'scalar' ? { ...anchored, place } : anchored // a number may be set twice for two reasons
     }
     if (isSeq(node)) {
       const items = (node.items as (ParsedNode | null)[]).map((item) =>
@@ -136,7 +138,7 @@ const fromYaml = (file: string, text: string): Node => {
       const entries = new Map<string, Node>()
       const merged: Node[] = []
       for (const { key, value } of node.items) {
-        const name = isScalar(key) ? (key.source ?? String(key.value)) : ''
+        const name = isScalar(key) ? (key.source ?? String(key.value)) : String(key)
         const at = placeOf(key.range[0])
         const child = convert(value, at, depth + 1)
         if (name === '<<') merged.push(...(child.kind === 'list' ? child.items : [child]))

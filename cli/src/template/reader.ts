@@ -1,10 +1,13 @@
 import { absent, known, type Limit, numberSetting, type Setting, unknown } from '../doctor/model.ts'
 import type { Node } from './document.ts'
 import type { Resolved, Resolver } from './resolve.ts'
-import { gapOf } from './text.ts'
+import { gapOf, readable } from './text.ts'
 
 /** Keys beside which there may be more than is written: a loop or a macro makes it. */
 export const MAKER = /^Fn::(ForEach::|Transform$)/
+
+const makerIn = (resolved: Resolved): string | undefined =>
+  resolved.kind === 'map' ? [...resolved.entries.keys()].find((key) => MAKER.test(key)) : undefined
 
 /** Reads resources and their properties as settings. */
 export const createReader = (resolver: Resolver) => {
@@ -13,11 +16,11 @@ export const createReader = (resolver: Resolver) => {
   /** What is absent has the place of what it is missing in. */
   const property = (parent: Resolved, name: string): Resolved => {
     const { kind, place } = parent
-    if (kind === 'unknown') return parent
-    const entries: ReadonlyMap<string, Node> = kind === 'map' ? parent.entries : new Map()
-    const child = entries.get(name)
+    if (kind === 'unknown' || kind === 'absent') return parent
+    if (kind !== 'map') return { kind: 'unknown', reason: `there is a ${kind} where a map belongs`, place }
+    const child = parent.entries.get(name)
     if (child) return resolve(child)
-    const maker = [...entries.keys()].find((key) => MAKER.test(key))
+    const maker = makerIn(parent)
     return maker === undefined ? { kind: 'absent', place } : { kind: 'unknown', reason: `${maker} may add it`, place }
   }
   const resource = (id: string): Resolved => {
@@ -45,7 +48,8 @@ export const createReader = (resolver: Resolver) => {
       const value: unknown = JSON.parse(json.replaceAll('\0', '\\u0000'))
       if (typeof value !== 'object' || value === null || Array.isArray(value)) return resolved
       const nodes = Object.entries(value).map(([key, value]): [string, Node] => {
-        return [key, { kind: 'scalar', value, place: { ...place } }] // each is a setting of its own
+        const scalar = typeof value === 'object' && value !== null ? JSON.stringify(value) : value
+        return [key, { kind: 'scalar', value: scalar, place: { ...place } }] // each is a setting of its own
       })
       return { kind: 'map', entries: new Map(nodes), place }
     } catch {
@@ -69,9 +73,16 @@ export const createReader = (resolver: Resolver) => {
     /** A resource's type; empty where it has none. */
     typeOf: (id: string) => {
       const type = property(resource(id), 'Type')
-      return type.kind === 'scalar' ? String(type.value) : ''
+      return type.kind === 'scalar' ? readable(String(type.value)) : ''
     },
-    propertiesOf: (id: string) => property(resource(id), 'Properties'),
+    /** With the macro beside them, which gets and may change them. */
+    propertiesOf: (id: string): Resolved => {
+      const declaration = resource(id)
+      const properties = property(declaration, 'Properties')
+      const macro = declaration.kind === 'map' ? declaration.entries.get('Fn::Transform') : undefined
+      if (!macro || properties.kind !== 'map') return properties
+      return { ...properties, entries: new Map([...properties.entries, ['Fn::Transform', macro]]) }
+    },
     /** A name that the template gives a resource, with holes where only a deployment knows it. */
     nameOf: (id: string, key: 'QueueName' | 'FunctionName') => {
       const name = property(property(resource(id), 'Properties'), key)
