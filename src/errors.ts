@@ -8,6 +8,15 @@ abstract class SqsBatchError extends Error {
   abstract readonly code: string
 }
 
+/**
+ * Writes the stack of an error that a handler which hangs will hold: until then V8 keeps the functions of its frames, and
+ * with them the whole batch.
+ */
+export function withStack<TError extends Error>(error: TError): TError {
+  void error.stack
+  return error
+}
+
 /** Called with `this`: a class that names itself in its body gets another name from the bundler, `_PermanentError`. */
 function nameOf(errorClass: abstract new (...args: never[]) => Error, name: string): void {
   Object.defineProperty(errorClass.prototype, 'name', { value: name, configurable: true, writable: true })

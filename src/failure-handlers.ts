@@ -37,7 +37,7 @@ export async function handleFailures(
     try {
       deadline.check()
       const given = remaining.map((failure) => told.get(failure) as RecordFailure)
-      const kept = readAnswer(await inTime(signal, call(handler, given, request)), batch, remaining)
+      const kept = readAnswer(await inTime(signal, call(handler, given, request)), batch, remaining, told)
       remaining = remaining.filter(({ index }) => kept.has(batch.ids[index]))
     } catch (error) {
       log(error)
@@ -75,16 +75,25 @@ function tell({ index, reason }: Failure, { records, receiveCounts }: Batch): Re
  * @returns the ids of what is to stay reported
  * @throws {TypeError} where the answer is not some of the failures that were given
  */
-function readAnswer(answer: unknown, { ids }: Batch, given: readonly Failure[]): ReadonlySet<string | undefined> {
+function readAnswer(
+  answer: unknown,
+  { ids }: Batch,
+  given: readonly Failure[],
+  told: ReadonlyMap<Failure, RecordFailure>,
+): ReadonlySet<string | undefined> {
   const expected = 'return those of the failures that are to stay reported'
   if (!Array.isArray(answer) || !(answer.length >= 0)) {
     throw new TypeError(`The failure handler returned ${kindOf(answer)}: ${expected}`)
   }
   const known = new Set(given.map(({ index }) => ids[index]))
+  const idOf = new Map<unknown, string | undefined>(given.map((failure) => [told.get(failure), ids[failure.index]]))
   const kept = new Set<string | undefined>()
   // Not by a method of the answer, which may be its own, and no further than to what cannot be understood.
-  for (let index = 0; index < answer.length; index++) {
-    const id: string | undefined = (answer[index] as Partial<RecordFailure> | undefined)?.record?.messageId
+  const { length } = answer
+  for (let index = 0; index < length; index++) {
+    const entry: Partial<RecordFailure> | undefined = answer[index]
+    // By its id a copy only: the record is the handlers', who may have changed it.
+    const id: string | undefined = idOf.has(entry) ? idOf.get(entry) : entry?.record?.messageId
     if (!known.has(id)) {
       throw new TypeError(`The failure handler returned an array whose entry ${index} it did not get: ${expected}`)
     }

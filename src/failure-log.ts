@@ -89,7 +89,13 @@ function writeEntry(summary: BatchSummary, groups: readonly Group[], replaced?: 
 }
 
 function headline({ records, succeeded, timedOut, aborted, blocked, notStarted, handled }: BatchSummary): string {
-  const counts = { 'timed out': timedOut, aborted, blocked, 'never started': notStarted, 'not reported': handled }
+  const counts = {
+    'timed out': timedOut,
+    aborted,
+    blocked,
+    'never started': notStarted,
+    'handled by onFailure': handled,
+  }
   const details = Object.entries(counts).flatMap(([what, count]) => (count > 0 ? `${count} ${what}` : []))
   const among = details.length > 0 ? ` (${details.join(', ')})` : ''
   return `${records - succeeded} of ${records} records failed${among}`
@@ -140,7 +146,9 @@ function read(error: unknown): Told {
   try {
     if (!isObject(error)) return toldOf(`thrown ${typeof error}`, String(error))
     const { name } = error as { name?: unknown }
-    return toldOf(typeof name === 'string' && name !== '' ? name : 'an object', messageOf(error))
+    const [message, code] = [messageOf(error), codeOf(error)]
+    const text = code === undefined || message.includes(code) ? message : `${message} (${code})`.trim()
+    return toldOf(typeof name === 'string' && name !== '' ? name : 'an object', text)
   } catch {
     return toldOf('an error that throws when it is read', '')
   }
@@ -150,6 +158,17 @@ function messageOf(error: object): string {
   const { message } = error as { message?: unknown }
   return typeof message === 'string' ? message : ''
 }
+
+/** The system's or a service's code, the error's own or that of what is behind it: of `fetch failed` it is all there is. */
+function codeOf(error: object): string | undefined {
+  const { cause, errors } = error as { cause?: unknown; errors?: unknown }
+  const first: unknown = Array.isArray(errors) ? errors[0] : undefined
+  return [error, cause, first].map((source) => (source as { code?: unknown } | undefined | null)?.code).find(isCode)
+}
+
+/** Not a code that only repeats the name of an error. */
+const isCode = (code: unknown): code is string =>
+  typeof code === 'string' && /^(?!ERR_)[A-Z][A-Z0-9_]{1,40}$/.test(code)
 
 function toldOf(name: string, message: string): Told {
   const text = message === '' ? oneLine(name) : `${oneLine(name)}: ${oneLine(message)}`
@@ -163,6 +182,9 @@ function toldOf(name: string, message: string): Told {
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi
 const NUMBER = /\d+([.,]\d+)*/g
 
+/** Frames of Node and of this package say nothing about a handler. */
+const NOT_THEIRS = /[( ]node:|\/node_modules\/(middy-bounded-sqs-batch|p-queue)\//
+
 /**
  * The frames of a stack alone: V8 begins it with the message, at its full length. For the few errors that are told: the
  * stack is written when it is first read, which costs more than the record did.
@@ -174,7 +196,7 @@ function framesOf(error: unknown): string[] {
     const message = messageOf(error as object)
     const start = stack.indexOf(message)
     const rest = start < 0 ? stack : stack.slice(start + message.length)
-    const lines = rest.split('\n', 100).filter((line) => /^\s+at /.test(line))
+    const lines = rest.split('\n', 100).filter((line) => /^\s+at /.test(line) && !NOT_THEIRS.test(line))
     return lines.slice(0, MOST_FRAMES).map((line) => oneLine(line.trim()))
   } catch {
     return []

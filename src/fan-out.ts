@@ -1,7 +1,7 @@
 import PQueue from 'p-queue'
 import { createClock, type Slot } from './clock.ts'
 import { isObject } from './describe.ts'
-import { RecordAbortedError, RecordBlockedError, RecordTimeoutError } from './errors.ts'
+import { RecordAbortedError, RecordBlockedError, RecordTimeoutError, withStack } from './errors.ts'
 import { createEventLoop } from './event-loop.ts'
 import type { Lanes } from './lanes.ts'
 import type { RateLimit } from './rate-limit.ts'
@@ -47,7 +47,7 @@ export interface Limits {
 /**
  * Makes the one queue of a middleware instance. What it returns starts an invocation's fan-out on it.
  *
- * One `queue.add()` a record costs 4.4 µs (p-queue 10, Node 24), so a task of the queue is a lane: a loop that takes
+ * One `queue.add()` a record costs some ten times what the rest of a record's way does (bench/results), so a task of the queue is a lane: a loop that takes
  * one record after another from its invocation's cursor. p-queue decides how many lanes run (rule 1). A lane never takes a
  * record of another invocation, whose AsyncLocalStorage it would not have.
  */
@@ -61,6 +61,11 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
     let deaf = 0
     for (const fanOut of live) deaf += fanOut.deaf
     if (deaf < concurrency) return
+    process.emitWarning(
+      `Handlers that do not heed their signal hold all ${concurrency} slots, each for twice the recordTimeout of ` +
+        `${recordTimeout} ms: their batches end, and what has not started is reported. Pass the signal on to what they wait for`,
+      { type: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED' },
+    )
     for (const fanOut of [...live]) if (fanOut.deaf > 0) fanOut.end()
   }
 
@@ -116,7 +121,8 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
       rateLimit?.leave(self)
       live.delete(self)
       // An error costs as much as ten records, so these are made where a record needs them alone.
-      const aborted = running > 0 ? new RecordAbortedError('The batch ended before the record was finished') : undefined
+      const why = 'The batch ended before the record was finished'
+      const aborted = running > 0 ? withStack(new RecordAbortedError(why)) : undefined
       resolve(aborted || results.includes(undefined) ? complete(results, aborted) : (results as Results))
       for (const slot of slots) {
         if (aborted && slot.options && results[slot.options.index] === RUNNING) {

@@ -37,7 +37,8 @@ function readEvent(event: unknown): Batch {
     const record = checkRecord(given[index], index)
     records.push(record)
     ids.push(checkId(record.messageId, index))
-    receiveCounts.push(Math.max(1, Number(record.attributes?.ApproximateReceiveCount) || 1))
+    const count = Number(record.attributes?.ApproximateReceiveCount)
+    receiveCounts.push(count >= 1 && count < Infinity ? count : 1)
     const group = fifoGroup(record)
     groups.push(group)
     isFifo ||= group !== undefined

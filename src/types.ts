@@ -117,7 +117,8 @@ export interface BoundedSqsBatchOptions {
    */
   readonly concurrency?: number | undefined
   /**
-   * Milliseconds, more than 0. A record still open after this long: its signal aborts and it is reported as failed.
+   * Milliseconds, more than 0. A record still open after this long: its signal aborts and it is reported as failed. Where
+   * handlers that do not heed their signal hold all slots for as long again, their batches end, with a warning.
    * @default none
    */
   readonly recordTimeout?: number | undefined

@@ -1,3 +1,4 @@
+import type { SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import type { FailureHandler, RecordFailure } from '../src/index.ts'
 import { failing, idOf, keep, noting, staying } from './failure-support.ts'
@@ -25,7 +26,7 @@ for (const [what, answer] of accepted) {
       t.strictSame(failed(response), ['x2', 'x3'])
     })
     t.equal(lines.length, 1)
-    t.match(lines[0], /^middy-bounded-sqs-batch: 3 of 4 records failed \(1 not reported\); /)
+    t.match(lines[0], /^middy-bounded-sqs-batch: 3 of 4 records failed \(1 handled by onFailure\); /)
   })
 }
 
@@ -106,6 +107,15 @@ for (const [what, answer, line] of refused) {
     t.strictSame(calls, [['x1', 'y1']])
   })
 }
+
+t.test('a failure is told by itself, also where its record got the id of another', async (t) => {
+  const fails = (record: SQSRecord) => {
+    if (record.messageId === 'x1') record.messageId = 'x2'
+    throw new Error('no')
+  }
+  const onFailure: FailureHandler = ([first]) => [first as RecordFailure]
+  t.strictSame(failed(await handlerOf(fails, { onFailure })(standardEvent('x1', 'x2'))), ['x1'])
+})
 
 t.test('a failure that the handler before has taken care of, or of another invocation, is not given', async (t) => {
   let of: readonly RecordFailure[] = []

@@ -95,11 +95,12 @@ t.test('what was checked is what is used: properties are read once', async (t) =
 
 t.test('the receive count is a number', async (t) => {
   const counts: number[] = []
-  const event = standardEvent('a', 'b', 'c')
-  const [a, b, c] = event.Records
+  const event = standardEvent('a', 'b', 'c', 'd')
+  const [a, b, c, d] = event.Records
+  if (d) d.attributes.ApproximateReceiveCount = 'Infinity'
   if (c) c.attributes.ApproximateReceiveCount = '-5'
   if (a) a.attributes.ApproximateReceiveCount = '17'
   if (b) b.attributes.ApproximateReceiveCount = 'nonsense'
   await handlerOf((_record, _context, { receiveCount }) => counts.push(receiveCount))(event)
-  t.strictSame(counts, [17, 1, 1])
+  t.strictSame(counts, [17, 1, 1, 1])
 })

@@ -1,8 +1,9 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import middy from '@middy/core'
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import { RecordTimeoutError } from '../src/index.ts'
+import { boundedSqsBatch, eachRecord, RecordTimeoutError } from '../src/index.ts'
 import {
   failed,
   handlerOf,
@@ -11,6 +12,7 @@ import {
   mockClock,
   settled,
   standardEvent,
+  testContext,
   timedContext,
   warned,
 } from './support.ts'
@@ -114,9 +116,21 @@ t.test('where deaf handlers hold every slot as long again, the batch ends', asyn
   clock.advance(199)
   await settled()
   t.equal(response, undefined)
-  clock.advance(1)
-  t.strictSame(failed(await result), ['a', 'b', 'c', 'd'])
+  const warnings = await warned(async () => {
+    clock.advance(1)
+    t.strictSame(failed(await result), ['a', 'b', 'c', 'd'])
+  })
   t.strictSame(held.started, ['a', 'b'])
+  t.strictSame(
+    warnings.map(({ code, message }) => [code, message]),
+    [
+      [
+        'BOUNDED_SQS_BATCH_SIGNAL_IGNORED',
+        'Handlers that do not heed their signal hold all 2 slots, each for twice the recordTimeout of 100 ms: their batches ' +
+          'end, and what has not started is reported. Pass the signal on to what they wait for',
+      ],
+    ],
+  )
 })
 
 t.test('a deaf handler is looked at no more often than others', async (t) => {
@@ -294,6 +308,29 @@ t.test('a handler that hangs for ever keeps its own record in memory, and not th
   event = undefined
   await settled()
   clock.advance(950)
+  t.strictSame(failed(await result), ['a', 'b'])
+  await settled()
+  collect()
+  t.equal(last.deref(), undefined)
+  t.equal(forever.length, 1)
+})
+
+t.test('nor does one whose batch another error has ended, though nobody reads the stack of its own', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect: () => void = runInNewContext('gc')
+  const forever: (() => void)[] = []
+  const handleRecord = eachRecord(() => new Promise<void>((resolve) => forever.push(resolve)))
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false, timeBudget: false, concurrency: 1 }))
+    .handler(async (event: SQSEvent, context, options) => {
+      void handleRecord(event, context, options)
+      await settled()
+      throw new Error('something else')
+    })
+  let event: SQSEvent | undefined = standardEvent('a', 'b')
+  const last = new WeakRef(event.Records[1] as SQSRecord)
+  const result = handler(event, testContext())
+  event = undefined
   t.strictSame(failed(await result), ['a', 'b'])
   await settled()
   collect()

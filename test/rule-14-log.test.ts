@@ -16,6 +16,7 @@ import {
   standardEvent,
   testContext,
   timedContext,
+  warned,
 } from './support.ts'
 
 /** Handles records with the default log and returns what it wrote, but for what it measured. */
@@ -63,7 +64,8 @@ t.test('neither numbers nor UUIDs make a group of their own, also in long messag
 t.test('what timed out, was blocked, or never started is counted', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
-  const lines = await logged(async () => {
+  let lines: readonly string[] = []
+  const run = async () => {
     const handle = handlerOf(held.handle, { logger: undefined, concurrency: 2, recordTimeout: 100 })
     const result = handle(fifoEvent('a1', 'b1', 'a2', 'a3', 'b2', 'c1', 'd1'), timedContext(10_000))
     await settled()
@@ -73,7 +75,11 @@ t.test('what timed out, was blocked, or never started is counted', async (t) => 
     t.strictSame(held.running(), ['a1', 'c1'])
     clock.advance(250)
     t.equal(failed(await result).length, 7)
+  }
+  const warnings = await warned(async () => {
+    lines = await logged(run)
   })
+  t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED' }])
   t.equal(lines.length, 1)
   const text = withoutMeasures(lines[0] as string)
   t.match(text, /7 of 7 records failed \(2 timed out, 3 blocked, 1 never started\)\n/)
@@ -148,6 +154,59 @@ t.test('errors that are none, or that throw when they are read', async (t) => {
     const [text] = await logOf(() => Promise.reject(value), standardEvent('a'))
     t.equal(text, `middy-bounded-sqs-batch: 1 of 1 records failed\n  ${expected}`)
   }
+})
+
+t.test('a code that the message does not tell: its own, that of its cause, or of the first of several', async (t) => {
+  const coded = (code: unknown, message = 'no') => Object.assign(new Error(message), { code })
+  const thrown: [unknown, string][] = [
+    [new TypeError('fetch failed', { cause: coded('ECONNREFUSED') }), 'TypeError: fetch failed (ECONNREFUSED)'],
+    [new AggregateError([coded('ENOTFOUND'), coded('EMFILE')], ''), 'AggregateError: (ENOTFOUND)'],
+    [coded('EMFILE', 'too many open files'), 'Error: too many open files (EMFILE)'],
+    [coded('EMFILE', 'open EMFILE'), 'Error: open EMFILE'],
+    [{ code: 'E_X' }, 'an object: (E_X)'],
+    [coded('ERR_INVALID_URL', 'Invalid URL'), 'Error: Invalid URL'],
+    [coded('some text, perhaps of a body'), 'Error: no'],
+    [coded('A'.repeat(50)), 'Error: no'],
+    [coded(7), 'Error: no'],
+    [new Error('no', { cause: null }), 'Error: no'],
+    [new Error('no', { cause: 'EMFILE' }), 'Error: no'],
+    [Object.assign(new Error('no'), { errors: [] }), 'Error: no'],
+  ]
+  for (const [error, expected] of thrown) {
+    const [text] = await logOf(() => Promise.reject(error), standardEvent('a'))
+    t.equal(text?.split('\n')[1], `  1 × ${expected} [a]`)
+  }
+})
+
+t.test('errors that differ in their codes alone are of different kinds', async (t) => {
+  const codes: Record<string, string> = { a: 'EMFILE', b: 'ECONNREFUSED', c: 'EMFILE' }
+  const [text] = await logOf(
+    ({ messageId }) => Promise.reject(new TypeError('fetch failed', { cause: { code: codes[messageId] } })),
+    standardEvent('a', 'b', 'c'),
+  )
+  const groups = text?.split('\n').filter((line) => / × /.test(line))
+  t.strictSame(groups, [
+    '  2 × TypeError: fetch failed (EMFILE) [a, c]',
+    '  1 × TypeError: fetch failed (ECONNREFUSED) [b]',
+  ])
+})
+
+t.test('frames of Node and of this package are left out', async (t) => {
+  const error = new Error('no')
+  error.stack = [
+    'Error: no',
+    '    at save (/var/task/handler.mjs:14:31)',
+    '    at handleRecord (/var/task/node_modules/middy-bounded-sqs-batch/dist/index.js:1:1)',
+    '    at /var/task/node_modules/p-queue/dist/index.js:1:1',
+    '    at AsyncLocalStorage.run (node:internal/async_local_storage/async_context_frame:63:14)',
+    '    at node:internal/main/run_main_module:33:47',
+    '    at async all (file:///var/task/node_modules/p-queue-like/index.js:1:1)',
+  ].join('\n')
+  const [text] = await logOf(() => Promise.reject(error), standardEvent('a'))
+  t.strictSame(text?.split('\n').slice(2), [
+    '    at save (/var/task/handler.mjs:14:31)',
+    '    at async all (file:///var/task/node_modules/p-queue-like/index.js:1:1)',
+  ])
 })
 
 t.test('frames are told also where the stack has an older message, which is not', async (t) => {
@@ -271,7 +330,7 @@ t.test('the entry says how long handlers took, how many ran at once and how much
   const head = (entry as string).split('\n')[0]
   t.equal(
     head,
-    'middy-bounded-sqs-batch: 4 of 6 records failed (2 timed out, 1 blocked, 1 not reported); ' +
+    'middy-bounded-sqs-batch: 4 of 6 records failed (2 timed out, 1 blocked, 1 handled by onFailure); ' +
       'p50 2000 ms, p95 4000 ms, max 4000 ms; 3 in flight at most; 5000 ms left',
   )
 })
@@ -320,7 +379,7 @@ t.test("where Lambda's log is JSON, the entry is one object", async (t) => {
   t.equal(Object.getPrototypeOf(entry), Object.prototype)
   const { errors, ...rest } = plain(entry)
   t.strictSame(rest, {
-    message: 'middy-bounded-sqs-batch: 13 of 25 records failed (3 not reported)',
+    message: 'middy-bounded-sqs-batch: 13 of 25 records failed (3 handled by onFailure)',
     records: 25,
     succeeded: 12,
     failed: 13,

@@ -52,7 +52,7 @@ export function* inBatches<TItem extends Item<unknown>>(items: Iterable<TItem>):
 export async function callInBatches<TEntry extends object>(
   batches: Generator<Item<TEntry>[]>,
   send: (entries: (TEntry & { Id: string })[]) => Promise<Answer>,
-  { refused, signal, atOnce = MOST_CALLS }: { refused: Reasons; signal: AbortSignal; atOnce?: number },
+  { refused, signal }: { refused: Reasons; signal: AbortSignal },
 ): Promise<Set<RecordFailure>> {
   const accepted = new Set<RecordFailure>()
   const aborted = abortOf(signal)
@@ -92,7 +92,7 @@ export async function callInBatches<TEntry extends object>(
   const work = async () => {
     for (const batch of batches) await call(batch)
   }
-  await Promise.all(Array.from({ length: atOnce }, work))
+  await Promise.all(Array.from({ length: MOST_CALLS }, work))
   return accepted
 }
 

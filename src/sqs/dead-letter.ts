@@ -56,8 +56,7 @@ export function deadLetter(options: DeadLetterOptions) {
     const accepted = await callInBatches(
       inBatches(messages),
       (Entries) => client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }), { abortSignal: signal }),
-      // One call after another keeps the order of a message group.
-      isFifo ? { refused, signal, atOnce: 1 } : { refused, signal },
+      { refused, signal }, // of a FIFO queue's message group there is one failure at most: there is no order to keep
     )
     const queue = queueUrl.slice(queueUrl.lastIndexOf('/') + 1)
     if (refused.size > 0) {

@@ -47,8 +47,10 @@ export function readError(error: unknown): [name: string, message: string] {
 
 /** One line, without what SQS quotes of a request: it may be a receipt handle. */
 export function toReason(name = '', message = ''): string {
-  const text = `${name}${message === '' ? '' : `: ${message}`}`
-    .replace(/\bValue .* for parameter\b/s, 'Value … for parameter')
-    .replace(/\s+/g, ' ')
-  return text.length > LONGEST_REASON ? `${text.slice(0, LONGEST_REASON - 1)}…` : text
+  const said = `${name}${message === '' ? '' : `: ${message}`}`
+  const start = said.indexOf('Value ')
+  const end = said.lastIndexOf(' for parameter')
+  const text = start >= 0 && end > start ? `${said.slice(0, start)}Value …${said.slice(end)}` : said
+  const line = text.slice(0, 4 * LONGEST_REASON).replace(/\s+/g, ' ')
+  return line.length > LONGEST_REASON ? `${line.slice(0, LONGEST_REASON - 1)}…` : line
 }

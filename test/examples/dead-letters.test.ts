@@ -32,7 +32,7 @@ t.test('dead-letters.ts puts what is permanent aside with its reason, and has th
   const reported = [5, 10, 15, 18, 20, 25] // 0, 1, 6, 12, 18 and 24 are permanent, but 18 is not in the other queue
   t.strictSame(new Set(failed(response)), new Set(reported.map((order) => idOf.get(order))))
   t.equal(response.batchItemFailures.length, reported.length)
-  t.match(log.join('\n'), /11 of 30 records failed \(5 not reported\)/)
+  t.match(log.join('\n'), /11 of 30 records failed \(5 handled by onFailure\)/)
   t.match(log.join('\n'), /deadLetter\(\): 1 of 6 records are not in orders-dead: 1 × InternalError/)
 
   const text = (StringValue: string) => ({ DataType: 'String', StringValue })
