@@ -23,12 +23,12 @@ export interface Timed {
   expire(options: LazyRecordOptions, duration: number): void
   /** A record has been open for twice its timeout or longer: said again each time. */
   deafen(slot: Slot): void
-  endWhatIsStuck(): void
+  lookForStuck(): void
 }
 
 /** One timer an invocation, for its deadlines and all its records' timeouts. */
 export function createClock(timed: Timed): { watch(): void; stop(): void } {
-  const { deadlines, recordTimeout, slots, drain, end, expire, deafen, endWhatIsStuck } = timed
+  const { deadlines, recordTimeout, slots, drain, end, expire, deafen, lookForStuck } = timed
   let timer: NodeJS.Timeout | undefined
   let isStopped = false
 
@@ -46,7 +46,7 @@ export function createClock(timed: Timed): { watch(): void; stop(): void } {
       if (now >= isDeafAt) deafen(slot)
       else next = Math.min(next, now < expiresAt ? expiresAt : isDeafAt)
     }
-    endWhatIsStuck()
+    lookForStuck()
     if (isStopped || next === Infinity) return
     timer = startTimer(watch, next - now)
   }

@@ -7,6 +7,7 @@ import type { Lanes } from './lanes.ts'
 import type { RateLimit } from './rate-limit.ts'
 import { abort, LazyRecordOptions } from './record-options.ts'
 import { complete, FULFILLED, type Results, RUNNING, rejected } from './results.ts'
+import { endWhatIsStuck, type Holder } from './stuck.ts'
 import type { Deadlines } from './time-budget.ts'
 import type { RecordOptions } from './types.ts'
 
@@ -47,27 +48,14 @@ export interface Limits {
 /**
  * Makes the one queue of a middleware instance. What it returns starts an invocation's fan-out on it.
  *
- * One `queue.add()` a record costs some ten times what the rest of a record's way does (bench/results), so a task of the queue is a lane: a loop that takes
- * one record after another from its invocation's cursor. p-queue decides how many lanes run (rule 1). A lane never takes a
- * record of another invocation, whose AsyncLocalStorage it would not have.
+ * One `queue.add()` a record costs some ten times what the rest of a record's way does (bench/results), so a task of the
+ * queue is a lane: a loop that takes one record after another from its invocation's cursor. p-queue decides how many lanes
+ * run (rule 1). A lane never takes a record of another invocation, whose AsyncLocalStorage it would not have.
  */
 export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit }: Limits): (work: Work) => FanOut {
   const queue = new PQueue({ concurrency })
-  const live = new Set<{ deaf: number; end(): void }>()
+  const live = new Set<Holder>()
   const eventLoop = createEventLoop()
-
-  /** Rule 8: where handlers that do not heed their signal hold every slot, the invocations that they belong to end. */
-  function endWhatIsStuck(): void {
-    let deaf = 0
-    for (const fanOut of live) deaf += fanOut.deaf
-    if (deaf < concurrency) return
-    process.emitWarning(
-      `Handlers that do not heed their signal hold all ${concurrency} slots, each for twice the recordTimeout of ` +
-        `${recordTimeout} ms: their batches end, and what has not started is reported. Pass the signal on to what they wait for`,
-      { type: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED' },
-    )
-    for (const fanOut of [...live]) if (fanOut.deaf > 0) fanOut.end()
-  }
 
   return function startFanOut(work) {
     const { size, lanes, deadlines, receiveCounts } = work
@@ -270,7 +258,8 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
       self.deaf++
     }
 
-    const clock = createClock({ deadlines, recordTimeout, slots, drain, end, expire, deafen, endWhatIsStuck })
+    const lookForStuck = () => endWhatIsStuck(live, concurrency, recordTimeout)
+    const clock = createClock({ deadlines, recordTimeout, slots, drain, end, expire, deafen, lookForStuck })
     if (live.size === 0) eventLoop.reset()
     live.add(self)
     endIfAllIsDone()

@@ -243,15 +243,15 @@ export const mutants: readonly Mutant[] = [
     rule: 8,
     breaks: 'a batch of deaf handlers never ends',
     file: 'clock.ts',
-    search: 'endWhatIsStuck()\n    if (isStopped',
+    search: 'lookForStuck()\n    if (isStopped',
     replace: 'if (isStopped',
   },
   {
     rule: 8,
     breaks: 'one deaf handler ends the batch',
-    file: 'fan-out.ts',
-    search: 'if (deaf < concurrency) return',
-    replace: 'if (deaf < 1) return',
+    file: 'stuck.ts',
+    search: 'sum + deaf, 0) < concurrency) return',
+    replace: 'sum + deaf, 0) < 1) return',
   },
   {
     rule: 8,
@@ -306,9 +306,9 @@ export const mutants: readonly Mutant[] = [
   {
     rule: 9,
     breaks: 'deaf handlers of one invocation end another',
-    file: 'fan-out.ts',
-    search: 'if (fanOut.deaf > 0) fanOut.end()',
-    replace: 'fanOut.end()',
+    file: 'stuck.ts',
+    search: 'filter(({ deaf }) => deaf > 0)',
+    replace: 'filter(() => true)',
   },
   {
     rule: 9,
@@ -1250,7 +1250,7 @@ export const mutants: readonly Mutant[] = [
   {
     rule: 8,
     breaks: 'a batch that handlers without a signal have ended says nothing',
-    file: 'fan-out.ts',
+    file: 'stuck.ts',
     search: 'process.emitWarning(',
     replace: 'Array.of(',
   },
