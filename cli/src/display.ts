@@ -2,7 +2,7 @@ import Table from 'cli-table3'
 import { createLogUpdate } from 'log-update'
 import type { Ledger, Progress } from './ledger.ts'
 
-const number = (value: number) => value.toLocaleString('en-US')
+export const number = (value: number) => value.toLocaleString('en-US')
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
 
 const BAR = 24

@@ -9,6 +9,8 @@ export interface Ledger {
   processed: number
   redelivered: number
   deadLettered: number
+  /** Messages that somebody, such as the function, sent to the dead-letter queue; known of the queue of this process. */
+  sentDeadLetters: number
   remaining: number
   lost: number
   timeouts: number
@@ -33,6 +35,8 @@ export interface Progress extends Ledger {
 export interface QueueCounts {
   queue: number
   deadLetter: number
+  /** How many of those in the dead-letter queue were sent there, and not moved by the queue; where nobody tells, none. */
+  sentDeadLetters?: number
 }
 
 /** Sent or failed, and still the queue's; `exhausted` when that was its last delivery; `deleted` though it failed. */
@@ -93,13 +97,14 @@ export const openLedger = (maxReceives = Number.POSITIVE_INFINITY) => {
       deliveries.failed += batch.length
       settle(batch, () => 'deleted')
     },
-    snapshot(counts: QueueCounts): Progress {
+    snapshot({ queue, deadLetter, sentDeadLetters = 0 }: QueueCounts): Progress {
       const tally = { open: 0, exhausted: 0, processed: 0, deleted: 0 }
       for (const state of states.values()) tally[state] += 1
       const unprocessed = tally.open + tally.exhausted
-      // A function may send to the dead-letter queue itself, and others may use both queues: neither count is enough alone.
-      const deadLettered = Math.min(Math.max(tally.exhausted, unprocessed - counts.queue), counts.deadLetter)
-      const unaccounted = Math.max(0, unprocessed - deadLettered - counts.queue)
+      // A message that was processed may have been moved too, and others may use both queues: neither count is enough alone.
+      const moved = Math.max(0, deadLetter - sentDeadLetters)
+      const deadLettered = Math.min(Math.max(tally.exhausted, unprocessed - queue), moved)
+      const unaccounted = Math.max(0, unprocessed - deadLettered - queue)
       const seconds = (lastReport - firstDelivery) / 1000
       return {
         sent: sentCount,
@@ -108,7 +113,8 @@ export const openLedger = (maxReceives = Number.POSITIVE_INFINITY) => {
         processed: tally.processed,
         redelivered: deliveries.all - seen.size,
         deadLettered,
-        remaining: counts.queue,
+        sentDeadLetters,
+        remaining: queue,
         lost: tally.deleted + unaccounted,
         timeouts: invocations.timeouts,
         crashes: invocations.crashes,

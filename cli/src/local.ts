@@ -1,4 +1,4 @@
-import { openDisplay, renderLedger } from './display.ts'
+import { number, openDisplay, renderLedger } from './display.ts'
 import { InitError, UsageError } from './errors.ts'
 import { type LocalFlags, toRunOptions } from './local-options.ts'
 import { run } from './run.ts'
@@ -67,6 +67,7 @@ export const local = async (handler: string, given: LocalFlags): Promise<number>
       console.log(JSON.stringify({ ...ledger, ...(flags.watchFailures > 0 ? { failures } : {}) }))
     } else {
       console.log(renderLedger(ledger))
+      if (ledger.sentDeadLetters > 0) console.log(whatWasSent(ledger.sentDeadLetters))
       if (ledger.lost > 0) console.log(whyLost(ledger.lost, flags))
       if (ledger.remaining > 0) console.log(`${ledger.remaining} messages were left in the queue.`)
     }
@@ -82,6 +83,9 @@ export const local = async (handler: string, given: LocalFlags): Promise<number>
     for (const signal of SIGNALS) process.off(signal, interrupt)
   }
 }
+
+const whatWasSent = (count: number) =>
+  `Dead letters that the handler sent itself: ${number(count)}. What it did not report failed counts as processed.`
 
 const whyLost = (lost: number, flags: LocalFlags) =>
   flags.reportBatchItemFailures

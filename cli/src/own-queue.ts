@@ -1,4 +1,10 @@
-import { CreateQueueCommand, GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs'
+import {
+  CreateQueueCommand,
+  GetQueueAttributesCommand,
+  type SendMessageBatchResult,
+  type SendMessageResult,
+  SQSClient,
+} from '@aws-sdk/client-sqs'
 import { UsageError } from './errors.ts'
 
 export interface OwnQueueOptions {
@@ -12,11 +18,21 @@ export interface OwnQueueOptions {
 }
 
 const ACCOUNT = '000000000000'
+const DEAD_LETTERS = 'local-dead-letters'
 
 /** SQS in this process, on loopback only, with a queue `local` and its dead-letter queue. */
 export const startOwnQueue = async ({ port = 0, fifo = false, visibilityTimeout, maxReceives }: OwnQueueOptions) => {
+  const suffix = fifo ? '.fifo' : ''
   const { buildApp } = await import('fauxqs') // a third of a second that a given queue need not wait for
   const app = buildApp({ logger: false })
+  // The queue moves messages without a call, so what an answer names was sent; a Set, since FIFO answers twice with one id.
+  const sentDeadLetters = new Set<string>()
+  app.addHook('preSerialization', async ({ body }, _reply, answer) => {
+    if (!String((body as { QueueUrl?: unknown } | null)?.QueueUrl).endsWith(`/${DEAD_LETTERS}${suffix}`)) return answer
+    const { MessageId, Successful = [] } = answer as SendMessageResult & Partial<SendMessageBatchResult>
+    for (const id of [MessageId, ...Successful.map((sent) => sent.MessageId)]) if (id) sentDeadLetters.add(id)
+    return answer
+  })
   const endpoint = await app.listen({ port, host: '127.0.0.1' }).catch((error: NodeJS.ErrnoException) => {
     const why = error.code === 'EADDRINUSE' ? 'is in use' : `cannot be opened (${error.code})`
     throw new UsageError(`port ${port} ${why}: choose another with --port, or leave it out for any free one`)
@@ -27,7 +43,6 @@ export const startOwnQueue = async ({ port = 0, fifo = false, visibilityTimeout,
     endpoint,
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   })
-  const suffix = fifo ? '.fifo' : ''
   // Not the URL that SQS answers: it has a host name under .localhost, which not every machine resolves.
   const url = (name: string) => `${endpoint}/${ACCOUNT}/${name}${suffix}`
   const create = async (name: string, attributes: Record<string, string>) => {
@@ -36,11 +51,17 @@ export const startOwnQueue = async ({ port = 0, fifo = false, visibilityTimeout,
     const read = new GetQueueAttributesCommand({ QueueUrl: url(name), AttributeNames: ['QueueArn'] })
     return (await client.send(read)).Attributes?.QueueArn
   }
-  const deadLetterTargetArn = await create('local-dead-letters', { MessageRetentionPeriod: '1209600' })
+  const deadLetterTargetArn = await create(DEAD_LETTERS, { MessageRetentionPeriod: '1209600' })
   await create('local', {
     VisibilityTimeout: String(visibilityTimeout),
     RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount: maxReceives }),
   })
   client.destroy()
-  return { endpoint, queueUrl: url('local'), close: () => app.close() }
+  return {
+    endpoint,
+    queueUrl: url('local'),
+    /** How many messages were sent to the dead-letter queue so far. */
+    sentDeadLetters: () => sentDeadLetters.size,
+    close: () => app.close(),
+  }
 }

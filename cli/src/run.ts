@@ -71,7 +71,10 @@ export const run = async (options: RunOptions): Promise<Ledger> => {
     const idled = new AbortController()
     const ended = new AbortController()
     const draining = AbortSignal.any([drain, stop, idled.signal, ended.signal])
-    const snapshot = async () => ledger.snapshot(await queue.counts())
+    const snapshot = async () => {
+      const sentDeadLetters = own?.sentDeadLetters() ?? 0 // first: one sent meanwhile is not to be taken off a count without it
+      return ledger.snapshot({ ...(await queue.counts()), sentDeadLetters })
+    }
 
     let sent = false
     const watch = async () => {

@@ -76,6 +76,15 @@ test('messages lost: the ledger says why, exit code 1', async (t) => {
   t.match(stdout, /^2 messages failed and were deleted all the same: without ReportBatchItemFailures Lambda ignores/m)
 })
 
+test('dead letters that the handler has sent itself are told below the table', async (t) => {
+  const { code, stdout } = await command(['local', handlerFile('dead-letters.ts'), '--messages', '3', ...small])
+  t.equal(code, 0)
+  t.match(
+    stdout,
+    /^Dead letters that the handler sent itself: 1\. What it did not report failed counts as processed\.$/m,
+  )
+})
+
 test('failed invocations are told apart below the table', async (t) => {
   const args = ['local', `${outcomes}#large`, '--messages', '1', '--max-receives', '2', ...small]
   const { code, stdout } = await command(args)

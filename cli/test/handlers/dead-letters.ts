@@ -1,0 +1,53 @@
+import { DeleteMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
+import middy from '@middy/core'
+import type { SQSEvent, SQSRecord } from 'aws-lambda'
+import { boundedSqsBatch, eachRecord, PermanentError } from '../../../src/index.ts'
+import { deadLetter, retryBackoff } from '../../../src/sqs/index.ts'
+
+const queues = `${process.env.AWS_ENDPOINT_URL_SQS}/000000000000`
+const client = new SQSClient()
+
+const isInvalid = ({ body }: SQSRecord) => JSON.parse(body).number % 10 === 3
+const failsAlways = ({ body }: SQSRecord) => JSON.parse(body).number % 10 === 7
+const failures = (records: SQSRecord[]) => ({
+  batchItemFailures: records.map(({ messageId }) => ({ itemIdentifier: messageId })),
+})
+
+/** Number 3 mod 10 goes to the dead-letter queue at once, 7 mod 10 always fails and comes back after BACKOFF seconds. */
+export const handler = middy()
+  .use(
+    boundedSqsBatch({
+      onFailure: [
+        deadLetter({ client, queueUrl: `${queues}/local-dead-letters` }),
+        retryBackoff({ client, base: Number(process.env.BACKOFF ?? 1), jitter: 'none' }),
+      ],
+    }),
+  )
+  .handler(
+    eachRecord(async (record) => {
+      if (isInvalid(record)) throw new PermanentError('invalid')
+      if (failsAlways(record)) throw new Error('not now')
+    }),
+  )
+
+/** The same dead letters, but what always fails is deleted here, behind the back of the mapping. */
+export const deletes = async ({ Records }: SQSEvent) => {
+  const failed = Records.filter(failsAlways)
+  for (const { body } of Records.filter(isInvalid)) {
+    await client.send(new SendMessageCommand({ QueueUrl: `${queues}/local-dead-letters`, MessageBody: body }))
+  }
+  for (const { receiptHandle } of failed) {
+    await client.send(new DeleteMessageCommand({ QueueUrl: `${queues}/local`, ReceiptHandle: receiptHandle }))
+  }
+  return failures(failed)
+}
+
+/** On FIFO: sends number 3 mod 10 with one deduplication id on every receipt, and then reports it all the same. */
+export const sendsAgain = async ({ Records }: SQSEvent) => {
+  const failed = Records.filter(isInvalid)
+  for (const { body, messageId } of failed) {
+    const to = { QueueUrl: `${queues}/local-dead-letters.fifo`, MessageGroupId: 'g', MessageDeduplicationId: messageId }
+    await client.send(new SendMessageCommand({ ...to, MessageBody: body }))
+  }
+  return failures(failed)
+}
