@@ -57,7 +57,10 @@ export const local = async (handler: string, given: LocalFlags): Promise<number>
           display.log(`failure | ${line}`, process.stderr)
         },
       },
-      onStart: ({ queueUrl, fifo }) => display.log(`${fifo ? 'FIFO queue' : 'queue'} ${queueUrl}`),
+      onStart: ({ queueUrl, deadLetterUrl, fifo }) => {
+        display.log(`${fifo ? 'FIFO queue' : 'queue'} ${queueUrl}`)
+        if (deadLetterUrl) display.log(`dead-letter queue ${deadLetterUrl}`)
+      },
       onProgress: display.progress,
       drain: draining.signal,
       stop: stopping.signal,

@@ -60,6 +60,7 @@ export const startOwnQueue = async ({ port = 0, fifo = false, visibilityTimeout,
   return {
     endpoint,
     queueUrl: url('local'),
+    deadLetterUrl: url(DEAD_LETTERS),
     /** How many messages were sent to the dead-letter queue so far. */
     sentDeadLetters: () => sentDeadLetters.size,
     close: () => app.close(),

@@ -75,7 +75,7 @@ const inTens = <T>(items: readonly T[]): T[][] =>
   Array.from({ length: Math.ceil(items.length / 10) }, (_, index) => items.slice(index * 10, index * 10 + 10))
 
 /** A queue and its redrive policy, read once; rejects with a UsageError when it cannot be reached. */
-export const openQueue = async (address: QueueAddress, own: boolean) => {
+export const openQueue = async (address: QueueAddress & { deadLetterUrl?: string }, own: boolean) => {
   const { queueUrl } = address
   const endpoint = endpointOf(address)
   const client = createClient(endpoint)
@@ -92,7 +92,7 @@ export const openQueue = async (address: QueueAddress, own: boolean) => {
     const { maxReceiveCount, deadLetterTargetArn } = JSON.parse(Attributes.RedrivePolicy || '{}')
     const [, , , , account, name] = String(deadLetterTargetArn).split(':')
     const find = new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account })
-    const deadLetterUrl = deadLetterTargetArn && (await client.send(find)).QueueUrl
+    const deadLetterUrl = address.deadLetterUrl ?? (deadLetterTargetArn && (await client.send(find)).QueueUrl)
     return {
       arn: Attributes.QueueArn ?? '',
       visibilityTimeout: Number(Attributes.VisibilityTimeout ?? 30),

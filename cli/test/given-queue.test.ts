@@ -46,7 +46,8 @@ test('a queue that exists: its messages, its redrive policy, nothing created or 
   const sqs = await startSqs(t)
   const notes = notebook(t)
   const args = ['local', handler, '--queue-url', sqs.queueUrl, '--endpoint', sqs.endpoint, ...flags]
-  const { code, stdout } = await command(args, { env: { RECORD_TO: notes.file } })
+  const { code, stdout, stderr } = await command(args, { env: { RECORD_TO: notes.file } })
+  t.match(stderr, /^dead-letter queue http:\S+\/000000000000\/dead$/m)
   t.match(JSON.parse(stdout), {
     sent: 0,
     delivered: 12,

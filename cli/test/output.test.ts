@@ -14,8 +14,9 @@ test('plain lines and a table where there is no terminal, exit code 0', async (t
   t.notMatch(stdout, '\u001b', 'no escape sequences')
   const lines = stdout.trimEnd().split('\n')
   t.match(lines[0], /^queue http:\/\/127\.0\.0\.1:\d+\/000000000000\/local$/)
+  t.equal(lines[1], `dead-letter ${lines[0]}-dead-letters`)
   t.match(
-    lines[1],
+    lines[2],
     /^sent [\d,]+ · in the queue [\d,]+ · in flight [\d,]+ · processed [\d,]+ · failed [\d,]+ · dead-lettered [\d,]+ · [\d,]+ records\/s$/,
   )
   const rows = Object.fromEntries(
