@@ -72,7 +72,7 @@ export const local = async (handler: string, given: LocalFlags): Promise<number>
       console.log(renderLedger(ledger))
       if (ledger.sentDeadLetters > 0) console.log(whatWasSent(ledger.sentDeadLetters))
       if (ledger.lost > 0) console.log(whyLost(ledger.lost, flags))
-      if (ledger.remaining > 0) console.log(`${ledger.remaining} messages were left in the queue.`)
+      if (ledger.remaining > 0) console.log(`${number(ledger.remaining)} messages were left in the queue.`)
     }
     return ledger.lost + ledger.remaining === 0 ? 0 : 1
   } catch (error) {
@@ -92,5 +92,5 @@ const whatWasSent = (count: number) =>
 
 const whyLost = (lost: number, flags: LocalFlags) =>
   flags.reportBatchItemFailures
-    ? `${lost} messages are neither processed nor dead-lettered nor in the queue: somebody else may read it.`
-    : `${lost} messages failed and were deleted all the same: without ReportBatchItemFailures Lambda ignores the response.`
+    ? `${number(lost)} messages are neither processed nor dead-lettered nor in the queue: somebody else may read it.`
+    : `${number(lost)} messages failed and were deleted all the same: without ReportBatchItemFailures Lambda ignores the response.`

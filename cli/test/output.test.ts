@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { command, folder, handlerFile, notebook } from './support.ts'
+import { command, folder, handlerFile, notebook, until } from './support.ts'
 
 const outcomes = handlerFile('outcomes.mjs')
 const small = ['--batch-size', '10', '--retry-after', '0', '--idle', '0']
@@ -75,6 +75,25 @@ test('messages lost: the ledger says why, exit code 1', async (t) => {
   )
   t.equal(code, 1)
   t.match(stdout, /^2 messages failed and were deleted all the same: without ReportBatchItemFailures Lambda ignores/m)
+})
+
+test('what was left and what was lost is told with the separators of the table', async (t) => {
+  const notes = notebook(t)
+  const left = await command(['local', handlerFile('slow.mjs'), '--messages', '1200', ...small], {
+    env: { RECORD_TO: notes.file },
+    during: async (child) => {
+      await until(() => notes.read().length > 0)
+      child.kill('SIGINT')
+    },
+  })
+  t.match(left.stdout, /^1,190 messages were left in the queue\.$/m)
+
+  const file = join(folder(t), 'h.mjs')
+  const answer = '({ batchItemFailures: Records.map(({ messageId }) => ({ itemIdentifier: messageId })) })'
+  writeFileSync(file, `export const handler = async ({ Records }) => ${answer}`)
+  const args = ['--messages', '1200', '--batch-size', '1000', '--no-report-batch-item-failures', '--idle', '0']
+  const lost = await command(['local', file, ...args])
+  t.match(lost.stdout, /^1,200 messages failed and were deleted all the same: /m)
 })
 
 test('dead letters that the handler has sent itself are told below the table', async (t) => {
