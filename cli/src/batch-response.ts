@@ -1,3 +1,5 @@
+import { kindOf } from './errors.ts'
+
 /** What Lambda takes a response as: these identifiers failed, or the whole batch did, for this reason. */
 export type Verdict = { failed: ReadonlySet<string> } | { invalid: string }
 
@@ -17,12 +19,10 @@ export const readBatchResponse = (payload: string, batch: ReadonlySet<string>): 
   }
   if (response === null || response === '') return { failed: new Set() }
   if (!isObject(response) || Array.isArray(response)) {
-    return {
-      invalid: `the response is ${Array.isArray(response) ? 'an array' : `a ${typeof response}`}, not an object`,
-    }
+    return { invalid: `the response is ${kindOf(response)}, not an object` }
   }
   const list = response.batchItemFailures ?? []
-  if (!Array.isArray(list)) return { invalid: `batchItemFailures is ${typeof list}, not a list` }
+  if (!Array.isArray(list)) return { invalid: `batchItemFailures is ${kindOf(list)}, not a list` }
 
   const failed = new Set<string>()
   for (const [index, entry] of list.entries()) {

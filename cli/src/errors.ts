@@ -8,6 +8,13 @@ export class InitError extends Error {
   override name = 'InitError'
 }
 
+/** What a value is, as a sentence says it: a number, an object, null. */
+export const kindOf = (value: unknown): string => {
+  if (value === null) return 'null'
+  const type = Array.isArray(value) ? 'array' : typeof value
+  return `${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`
+}
+
 /** One line of at most 300 characters out of anything, for messages that others wrote. */
 export const oneLine = (text: unknown): string => {
   const line = String(text).replaceAll(/\s+/g, ' ').trim()

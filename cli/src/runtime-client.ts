@@ -2,6 +2,7 @@
 // `node runtime-client.js <file> <export>`
 import { Agent, request } from 'node:http'
 import { pathToFileURL } from 'node:url'
+import { kindOf } from './errors.ts'
 
 type Handler = (event: unknown, context: object) => unknown
 
@@ -45,13 +46,10 @@ const report = (path: string, thrown: unknown) => {
 
 const load = async (): Promise<Handler> => {
   const module = await import(pathToFileURL(file).href)
-  const handler = module[exportName] ?? module.default?.[exportName]
+  const handler = exportName in module ? module[exportName] : module.default?.[exportName]
   if (typeof handler === 'function') return handler
   const names = Object.keys({ ...module, ...module.default }).filter((name) => name !== 'module.exports')
-  const what =
-    handler === undefined
-      ? 'there is no such export'
-      : `it is ${handler === null ? 'null' : typeof handler}, not a function`
+  const what = handler === undefined ? 'there is no such export' : `it is ${kindOf(handler)}, not a function`
   const error = new Error(`${exportName}: ${what}; the file exports: ${names.join(', ') || 'nothing'}`)
   throw Object.assign(error, { name: 'HandlerNotFound', stack: '' })
 }

@@ -70,11 +70,18 @@ refuses(
   /exit code 13 \(it waits for a promise that nothing can settle/,
 )
 refuses('no such export', handler('export const one = 1'), /handler: there is no such export; the file exports: one$/)
-refuses(
-  'an export that is no function',
-  handler('export const handler = {}'),
-  /handler: it is object, not a function; the file exports: handler$/,
-)
+for (const [value, kind] of [
+  ['5', 'a number'],
+  ['{}', 'an object'],
+  ['[]', 'an array'],
+  ['null', 'null'],
+]) {
+  refuses(
+    `an export that is ${kind}`,
+    handler(`export const handler = ${value}`),
+    new RegExp(`handler: it is ${kind}, not a function; the file exports: handler$`),
+  )
+}
 refuses(
   'no such runtime client',
   [OK, '--messages', '1', '--runtime-client', 'no-such-client'],

@@ -31,8 +31,8 @@ test('what is a complete failure, and why', async (t) => {
     ['"done"', 'the response is a string, not an object'],
     ['[]', 'the response is an array, not an object'],
     ['3', 'the response is a number, not an object'],
-    ['{"batchItemFailures":"a"}', 'batchItemFailures is string, not a list'],
-    ['{"batchItemFailures":{"itemIdentifier":"a"}}', 'batchItemFailures is object, not a list'],
+    ['{"batchItemFailures":"a"}', 'batchItemFailures is a string, not a list'],
+    ['{"batchItemFailures":{"itemIdentifier":"a"}}', 'batchItemFailures is an object, not a list'],
     [
       '{"batchItemFailures":[{"itemIdentifier":"a"},{"itemIdentifier":""}]}',
       'batchItemFailures[1] has no itemIdentifier',
