@@ -19,23 +19,28 @@ const collect = (value: string, before: string[] = []) => [...before, value]
 
 const EXAMPLES = `
 Examples:
-  10,000 numbered messages through a handler, in batches as large as Lambda makes them
+  10,000 numbered messages, in batches as large as Lambda makes them
     $ bounded-sqs-batch local src/handler.ts --messages 10000
   Your own messages, one JSON value a line, through the export \`orders\`
     $ bounded-sqs-batch local src/handler.ts#orders --messages-file orders.jsonl
   A FIFO queue with 50 message groups, four invocations at once
-    $ bounded-sqs-batch local src/handler.ts --fifo --messages 1000 --groups 50 --concurrency 4
+    $ bounded-sqs-batch local src/handler.ts --fifo --messages 1000 \\
+        --groups 50 --concurrency 4
   What the mapping does when somebody forgot ReportBatchItemFailures
-    $ bounded-sqs-batch local src/handler.ts --messages 1000 --no-report-batch-item-failures
+    $ bounded-sqs-batch local src/handler.ts --messages 1000 \\
+        --no-report-batch-item-failures
   The batch size, timeouts and redrive policy of a template
-    $ bounded-sqs-batch local src/handler.ts --messages 10000 --template template.yaml
+    $ bounded-sqs-batch local src/handler.ts --messages 10000 \\
+        --template template.yaml
   A queue of ElasticMQ, LocalStack or AWS; nothing is created or purged
     $ bounded-sqs-batch local src/handler.ts --endpoint http://localhost:9324 \\
         --queue-url http://localhost:9324/000000000000/orders
   AWS's own runtime client, on a bundle
-    $ bounded-sqs-batch local dist/handler.mjs --messages 1000 --runtime-client "npx aws-lambda-ric"
+    $ bounded-sqs-batch local dist/handler.mjs --messages 1000 \\
+        --runtime-client "npx aws-lambda-ric"
 
-Exit code: 0 when every message was processed or dead-lettered, 1 when not, 2 for bad usage.`
+Exit code: 0 when every message was processed or dead-lettered, 1 when not,
+2 for bad usage.`
 
 const localCommand = () =>
   new Command('local')
@@ -90,15 +95,16 @@ const DOCTOR_EXAMPLES = `
 Examples:
   A SAM or CloudFormation template, or what cdk synth has made
     $ bounded-sqs-batch doctor template.yaml --parameter Stage=prod
-  Against the work: bodies of 2 KB, 80 ms a record, 100 at once; warnings fail too
-    $ bounded-sqs-batch doctor template.yaml --body-bytes 2000 --record-ms 80 --strict
+  With bodies of 2 KB and 80 ms a record, 100 at once; warnings fail, too
+    $ bounded-sqs-batch doctor template.yaml --body-bytes 2000 \\
+        --record-ms 80 --strict
   Annotations in a workflow of GitHub Actions
     $ bounded-sqs-batch doctor template.yaml --format github
   A function that is deployed
     $ bounded-sqs-batch doctor --function orders-prod --region eu-central-1
 
-Exit code: 1 on an error (with --strict, on a warning), 0 when there is none, 2 when it could not read its input or found
-no SQS event source mapping in it.`
+Exit code: 1 on an error (with --strict, on a warning), 0 when there is none,
+2 when it could not read its input or found no SQS event source mapping in it.`
 
 const doctorCommand = () =>
   new Command('doctor')

@@ -177,6 +177,16 @@ test('--messages-file: bodies, envelopes, groups and attributes arrive as writte
   })
 })
 
+for (const args of [[], ['local'], ['doctor']]) {
+  test(`${[...args, '--help'].join(' ')}: no line is longer than 80 columns`, async (t) => {
+    const { stdout } = await command([...args, '--help'])
+    t.strictSame(
+      stdout.split('\n').filter((line) => line.length > 80),
+      [],
+    )
+  })
+}
+
 test('--help has every flag and examples, --version the version', async (t) => {
   const { code, stdout } = await command(['local', '--help'])
   t.equal(code, 0)
