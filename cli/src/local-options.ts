@@ -1,5 +1,4 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
 import { FUNCTION_DEFAULTS } from './environment.ts'
 import { UsageError } from './errors.ts'
 import { numberedMessages, readMessagesFile } from './messages.ts'
@@ -38,14 +37,11 @@ const refuse = (wrong: unknown, message: string) => {
   if (wrong) throw new UsageError(message)
 }
 
-const checkHandler = (handler: string) => {
+const readHandler = (handler: string) => {
   const hash = handler.lastIndexOf('#')
   const file = hash === -1 ? handler : handler.slice(0, hash)
   const exportName = hash === -1 ? 'handler' : handler.slice(hash + 1)
   refuse(exportName === '', `${handler} ends in # without the name of an export: write ${file}#handler`)
-  refuse(!existsSync(file), `there is no file ${file}`)
-  refuse(!statSync(file).isFile(), `${file} is not a file`)
-  refuse(!/\.(m?ts|[cm]?js)$/.test(file), `${file} is not a .ts, .mts, .js, .mjs or .cjs file`)
   return { file, exportName }
 }
 
@@ -92,7 +88,7 @@ export const toRunOptions = (handler: string, flags: LocalFlags): RunOptions => 
   const windowSeconds = window ?? (batchSize > 10 ? MAPPING_DEFAULTS.windowMs / 1000 : 0)
 
   const { visibilityTimeout = timeout + windowSeconds + 1, retryAfter = own ? 1 : 'off', maxReceives = 3 } = flags
-  const { file, exportName } = checkHandler(handler)
+  const { file, exportName } = readHandler(handler)
   checkDescriptors(flags.fdLimit)
 
   return {

@@ -1,3 +1,4 @@
+import { existsSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FUNCTION_DEFAULTS } from './environment.ts'
 import { UsageError } from './errors.ts'
@@ -40,12 +41,19 @@ export const MAPPING_DEFAULTS: EventSourceOptions = {
 const NEVER = new AbortController().signal
 const POLL_MS = 250
 
+const checkFile = (file: string) => {
+  if (!existsSync(file)) throw new UsageError(`there is no file ${file}`)
+  if (!statSync(file).isFile()) throw new UsageError(`${file} is not a file`)
+  if (!/\.(m?ts|[cm]?js)$/.test(file)) throw new UsageError(`${file} is not a .ts, .mts, .js, .mjs or .cjs file`)
+}
+
 /**
  * A whole run: queue, function, input, event source, ledger. Whatever it ends with, it leaves no process and no
  * server behind.
  */
 export const run = async (options: RunOptions): Promise<Ledger> => {
   const { messages = [], idle, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
+  checkFile(options.function.file)
   const closing: (() => unknown)[] = []
   try {
     const own = 'queueUrl' in options.queue ? undefined : await startOwnQueue(options.queue)

@@ -5,6 +5,12 @@ import { numberedMessages } from '../src/engine.ts'
 import { startRuntime } from '../src/runtime.ts'
 import { counts, folder, handlerFile, notebook, runHandler } from './support.ts'
 
+test('a file that is not there is refused before a queue is opened', async (t) => {
+  const queue = { queueUrl: 'http://127.0.0.1:1/0/orders' }
+  const ran = runHandler('', { queue, function: { file: 'nope.ts' } })
+  await t.rejects(ran, { name: 'UsageError', message: 'there is no file nope.ts' })
+})
+
 test('a file that never ends while loading', async (t) => {
   await t.rejects(startRuntime({ file: handlerFile('loads.mjs'), initTimeout: 300 }), {
     name: 'InitError',
