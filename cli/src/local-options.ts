@@ -33,6 +33,9 @@ export interface LocalFlags {
   templateFunction?: string
 }
 
+/** Deliveries before a message is dead-lettered: few, so that runs end soon. */
+export const MAX_RECEIVES = 3
+
 const refuse = (wrong: unknown, message: string) => {
   if (wrong) throw new UsageError(message)
 }
@@ -87,7 +90,11 @@ export const toRunOptions = (handler: string, flags: LocalFlags): RunOptions => 
   refuse(flags.groups !== undefined && !(fifo && messages !== undefined), '--groups needs --messages and a FIFO queue')
   const windowSeconds = window ?? (batchSize > 10 ? MAPPING_DEFAULTS.windowMs / 1000 : 0)
 
-  const { visibilityTimeout = timeout + windowSeconds + 1, retryAfter = own ? 1 : 'off', maxReceives = 3 } = flags
+  const {
+    visibilityTimeout = timeout + windowSeconds + 1,
+    retryAfter = own ? 1 : 'off',
+    maxReceives = MAX_RECEIVES,
+  } = flags
   const { file, exportName } = readHandler(handler)
   checkDescriptors(flags.fdLimit)
 

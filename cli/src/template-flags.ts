@@ -1,7 +1,7 @@
 import { parseParameters, readTemplate } from './doctor/from-template.ts'
 import { type Mapping, type Setting, valueIn } from './doctor/model.ts'
 import { UsageError } from './errors.ts'
-import type { LocalFlags } from './local-options.ts'
+import { type LocalFlags, MAX_RECEIVES } from './local-options.ts'
 
 /** The one mapping that the run imitates. */
 const choose = (file: string, mappings: readonly Mapping[], wanted: string | undefined): Mapping => {
@@ -61,7 +61,10 @@ export const withTemplate = async (flags: LocalFlags): Promise<{ flags: LocalFla
       shown.push(`${title} ${setting.value}${unit}`)
     } else if (setting.state === 'unknown') {
       lines.push(`${file} does not tell the ${title} (${setting.reason}): the default is used`)
-    } else lines.push(`${file} has no redrive policy: messages are dead-lettered after the default number of receives`)
+    } else
+      lines.push(
+        `${file} has no redrive policy: messages are dead-lettered after ${MAX_RECEIVES} receives, the default`,
+      )
   }
   if (Number(taken.batchSize) > 10_000) {
     throw new UsageError(`${file}: a batch size of ${taken.batchSize}: Lambda takes at most 10,000`)

@@ -113,7 +113,7 @@ test('what the template does not tell is said, and left to the defaults of the c
     'Handler/Orders of T: window 5 s, memory 512 MB, FIFO false, visibility timeout 185 s',
     `T does not tell the batch size (${reason}): the default is used`,
     `T does not tell the timeout (${reason}): the default is used`,
-    'T has no redrive policy: messages are dead-lettered after the default number of receives',
+    'T has no redrive policy: messages are dead-lettered after 3 receives, the default',
     'T does not tell whether ReportBatchItemFailures is on: here it is',
   ])
 })
