@@ -1,7 +1,7 @@
 import { number, openDisplay, renderLedger } from './display.ts'
 import { InitError, UsageError } from './errors.ts'
 import { type LocalFlags, toRunOptions } from './local-options.ts'
-import { run } from './run.ts'
+import { type RunOptions, run } from './run.ts'
 import { withTemplate } from './template-flags.ts'
 
 const SAME_SIGNAL_MS = 300
@@ -78,13 +78,22 @@ export const local = async (handler: string, given: LocalFlags): Promise<number>
   } catch (error) {
     display.end()
     if (error instanceof InitError) {
-      const hint = flags.runtimeClient && /ts$/.test(options.function.file) ? '; does its client load TypeScript?' : ''
+      const hint = hintFor(options.function, error)
       throw new UsageError(`${handler} could not be loaded: ${error.message}${hint}`)
     }
     throw error
   } finally {
     for (const signal of SIGNALS) process.off(signal, interrupt)
   }
+}
+
+/** Node takes the types out of TypeScript, and does no more: an enum stays, and so does the .js of an import. */
+const hintFor = ({ file, runtimeClient }: RunOptions['function'], { message }: InitError) => {
+  if (!/ts$/.test(file)) return ''
+  if (runtimeClient) return '; does its client load TypeScript?'
+  if (!/strip-only mode|Cannot find module .* imported from .*ts$/.test(message)) return ''
+  const flags = '--bundle --packages=external --platform=node --format=esm --outfile=handler.mjs'
+  return `; bundle it first (esbuild ${file} ${flags}) and give handler.mjs`
 }
 
 const whatWasSent = (count: number) =>

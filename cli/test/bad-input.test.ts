@@ -59,6 +59,27 @@ refuses(
   handler("import 'not-installed'"),
   /could not be loaded: Error: Cannot find package/,
 )
+const BUNDLE =
+  /; bundle it first \(esbuild \S+h\.ts --bundle --packages=external --platform=node --format=esm --outfile=handler\.mjs\) and give handler\.mjs$/
+const typescript = (text: string) => (path: string) => [file(path, 'h.ts', text), '--messages', '1']
+refuses(
+  'TypeScript that is more than types',
+  typescript('enum Kind { A }\nexport const handler = () => Kind.A'),
+  BUNDLE,
+)
+refuses(
+  'an import of a .ts file as .js',
+  (path) => {
+    file(path, 'helper.ts', 'export const one = 1')
+    return typescript("import { one } from './helper.js'\nexport const handler = () => one")(path)
+  },
+  BUNDLE,
+)
+refuses(
+  'a TypeScript file that throws while loading, which no bundle helps',
+  typescript("throw new Error('no table')"),
+  /could not be loaded: Error: no table$/,
+)
 refuses(
   'a file that ends the process',
   handler('process.exit(4)'),
