@@ -47,10 +47,15 @@ export interface Spread {
   readonly high: number
 }
 
-/** The median and the quartiles around it. */
+/** The median and the quartiles around it, between two samples where none is just there. */
 export function spread(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b)
-  const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN
+  const at = (share: number) => {
+    const place = share * (sorted.length - 1)
+    const below = sorted[Math.floor(place)] ?? Number.NaN
+    const above = sorted[Math.ceil(place)] ?? Number.NaN
+    return below + (place % 1) * (above - below)
+  }
   return { low: at(0.25), median: at(0.5), high: at(0.75) }
 }
 
