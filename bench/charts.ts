@@ -8,7 +8,7 @@ import { DESCRIPTORS, type HttpCase, records } from './http.ts'
 import { FLOOR, OURS, UNBOUNDED } from './peers.ts'
 import { count, figure, perSecond } from './report.ts'
 import { directory, type Results } from './results.ts'
-import { spread } from './rounds.ts'
+import { median } from './rounds.ts'
 
 const FONT = 'system-ui, -apple-system, Segoe UI, Helvetica, Arial, DejaVu Sans, sans-serif'
 const INK = '#24292f'
@@ -59,7 +59,7 @@ function costPerRecord({ cases, node, machine, date }: NonNullable<Results['over
     height: { step: 24 },
     data: {
       values: peers.map((peer) => {
-        const µs = spread(samples[peer] ?? []).median
+        const µs = median(samples[peer])
         return { peer: label(peer), kind: kind(peer), µs, text: figure(µs) }
       }),
     },
@@ -110,7 +110,7 @@ function httpOverConcurrency({ cases, node, machine, date }: NonNullable<Results
     client: found.client,
     concurrency: UNBOUNDED.includes(found.peer) ? found.records : found.concurrency,
     perSecond: perSecond(found),
-    failed: (100 * spread(found.outcomes.map(({ failed }) => failed)).median) / found.records,
+    failed: (100 * median(found.outcomes.map(({ failed }) => failed))) / found.records,
   })
   const bounded = cases.filter(({ peer, concurrency }) => peer === OURS && concurrency <= DESCRIPTORS).map(points)
   const unbounded = cases.filter(({ peer }) => peer === 'Middy idiom').map(points)

@@ -11,7 +11,7 @@ export interface RoundsOptions {
 
 /**
  * Measures each name once a round, in an order of chance: what else the machine does hits all names alike, and none
- * always runs on what the same other has left behind.
+ * always runs on what the same other has left behind. Medians over all rounds are compared.
  */
 export async function inRounds<T>(
   names: readonly string[],
@@ -59,15 +59,21 @@ export function spread(values: readonly number[]): Spread {
   return { low: at(0.25), median: at(0.5), high: at(0.75) }
 }
 
-/**
- * What something takes where the machine does little else, which can only add to it: the tenth percentile. For processes
- * of which a few milliseconds are looked for among many.
- */
-export function undisturbed(values: readonly number[] = []): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 10)] ?? Number.NaN
+/** `NaN` where nothing was measured. */
+export const median = (values: readonly number[] = []): number => spread(values).median
+/** What something takes where the machine does little else, which can only add to it. */
+export const least = (values: readonly number[]): number => (values.length > 0 ? Math.min(...values) : Number.NaN)
+
+export interface Ratio {
+  /** Of the medians: what a reader gets who divides what the tables show. */
+  readonly value: number
+  /** The quartiles of the ratios that the single rounds gave: `value` is mostly, but need not be, between them. */
+  readonly low: number
+  readonly high: number
 }
 
-/** How many times as much as another: round by round, since what slows a round down slows down all of it. */
-export function ratio(values: readonly number[] = [], others: readonly number[] = []): Spread {
-  return spread(values.map((value, round) => value / (others[round] as number)))
+/** How many times as much as another. */
+export function ratio(values: readonly number[] = [], others: readonly number[] = []): Ratio {
+  const { low, high } = spread(values.map((value, round) => value / (others[round] as number)))
+  return { value: median(values) / median(others), low, high }
 }

@@ -2,16 +2,14 @@
 import type { Outcome } from './http-client.ts'
 import { FLOOR, OURS } from './peers.ts'
 import type { Results } from './results.ts'
-import { ratio, type Samples, type Spread, undisturbed } from './rounds.ts'
+import { least, type Ratio, ratio, type Samples } from './rounds.ts'
 
 interface Target {
   readonly title: string
   readonly limit: number
   /** For a short run on a noisy machine: twice of what is measured on a quiet one is still a miss. */
   readonly shortLimit: number
-  /** For what is small beside the noise of every round. */
-  readonly isUndisturbed?: boolean
-  /** What is divided by what, round by round; `undefined` where it has not been measured. */
+  /** What is divided by what; `undefined` where it has not been measured. */
   readonly values: (results: Results) => Values | undefined
 }
 type Values = readonly [values: readonly number[], others: readonly number[]]
@@ -83,31 +81,29 @@ const TARGETS: readonly Target[] = [
     title: 'Start of a process that makes a handler, from node_modules ÷ Powertools',
     limit: 1,
     shortLimit: 1.1,
-    isUndisturbed: true,
     values: ({ start }) => start && oursTo('Powertools', start.installed),
   },
 ]
 
 export interface Verdict {
   readonly title: string
-  readonly ratios: Spread
-  /** Of the tenth percentiles: what is left where nothing else disturbs. */
-  readonly undisturbed: number
+  readonly ratio: Ratio
+  /** Of the fastest round of each. */
+  readonly ratioOfLeast: number
   readonly limit: number
   readonly isMet: boolean
 }
 
 /** A short run is on a machine that may be busy, so either ratio will do: a slip of the code moves both. */
 export function verdicts(results: Results, isShort = false): Verdict[] {
-  return TARGETS.flatMap(({ title, values, isUndisturbed, ...limits }) => {
+  return TARGETS.flatMap(({ title, values, ...limits }) => {
     const [ours, others] = values(results) ?? []
     if (!ours || !others) return []
     const limit = isShort ? limits.shortLimit : limits.limit
-    const ratios = ratio(ours, others)
-    const ofUndisturbed = undisturbed(ours) / undisturbed(others)
-    const judged = isUndisturbed ? ofUndisturbed : ratios.median
-    const isMet = judged <= limit || (isShort && ofUndisturbed <= limit)
-    return [{ title, ratios, undisturbed: ofUndisturbed, limit, isMet }]
+    const found = ratio(ours, others)
+    const ratioOfLeast = least(ours) / least(others)
+    const isMet = found.value <= limit || (isShort && ratioOfLeast <= limit)
+    return [{ title, ratio: found, ratioOfLeast, limit, isMet }]
   })
 }
 
