@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sheets, targetSheet, toMarkdown } from './report.ts'
-import { partNames, type Results } from './results.ts'
+import { type Part, partNames, type Results } from './results.ts'
 
 const README = join(import.meta.dirname, '..', 'README.md')
 const MARKED = /(?<=<!-- bench -->\n)[\s\S]*(?=<!-- \/bench -->)/
@@ -14,12 +14,17 @@ const CHARTS = [
 
 /** The README's part of it; the rest is in `results/README.md`. */
 function excerpt(results: Results): string {
-  const [http] = sheets(results, ['http'])
-  const overhead = sheets(results, ['overhead'])
-  const pictures = CHARTS.map(([name, text]) => `![${text}](bench/results/${name}.svg)`)
-  const tables = [http, ...overhead, targetSheet(results)].flatMap((sheet) => (sheet ? [toMarkdown(sheet)] : []))
-  const [first, ...rest] = tables
-  return [first, pictures[0], rest[0], pictures[1], ...rest.slice(1), measuredOn(results)].join('\n\n')
+  const tables = (part: Part) => sheets(results, [part]).map(toMarkdown)
+  const [overConcurrency, costPerRecord] = CHARTS.map(([name, text]) => `![${text}](bench/results/${name}.svg)`)
+  return [
+    ...tables('http').slice(0, 1),
+    overConcurrency,
+    ...tables('overhead'),
+    costPerRecord,
+    ...tables('start'),
+    toMarkdown(targetSheet(results)),
+    measuredOn(results),
+  ].join('\n\n')
 }
 
 function measuredOn(results: Results): string {

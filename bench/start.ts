@@ -1,4 +1,4 @@
-// What a function pays at its start: whole processes that make a handler and end, from node_modules and bundled.
+// What a function pays at its start: the import of what makes its handler, and whole processes that make it and end.
 import { execFile } from 'node:child_process'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -9,25 +9,25 @@ import { OURS } from './peers.ts'
 import { inRounds, type Samples } from './rounds.ts'
 
 export interface Start {
-  /** Milliseconds a process, by entry. */
+  /** Milliseconds of an import from node_modules, beyond @middy/core's, by entry. Older results lack it. */
+  readonly imported?: Samples
+  /** Milliseconds a process. */
   readonly installed: Samples
   readonly bundled: Samples
   /** Bytes of the bundles. */
   readonly sizes: Readonly<Record<string, { readonly minified: number; readonly gzipped: number }>>
 }
 
-/** What is in all of them, and so is taken off. */
-export const CORE = '@middy/core alone'
-
+/** All of them make a handler of @middy/core's. */
 const ENTRIES: Record<string, string> = {
-  [CORE]: 'middy',
+  '@middy/core alone': 'middy',
   [OURS]: 'bounded-sqs-batch',
   'Middy idiom': 'middy-idiom',
   Powertools: 'powertools',
 }
 
 export async function measureStart(isShort: boolean): Promise<Start> {
-  const names = Object.keys(ENTRIES)
+  const names = isShort ? [OURS, 'Powertools'] : Object.keys(ENTRIES)
   const sources = join(import.meta.dirname, 'entries')
   const bundles = join(import.meta.dirname, 'node_modules', '.cache', 'bundles')
   await rm(bundles, { recursive: true, force: true })
@@ -50,22 +50,24 @@ export async function measureStart(isShort: boolean): Promise<Start> {
     ),
   )
 
-  const time = (file: (entry: string) => string) => async (name: string) => {
+  const run = async (...args: string[]) => (await promisify(execFile)(process.execPath, args)).stdout
+  const source = (name: string) => join(sources, `${ENTRIES[name]}.js`)
+  const time = (file: (name: string) => string) => async (name: string) => {
     const start = performance.now()
-    await promisify(execFile)(process.execPath, [file(ENTRIES[name] as string)])
+    await run(file(name))
     return performance.now() - start
   }
-  const options = { rounds: isShort ? 21 : 81, warmUp: 2 }
+  const inProcesses = (title: string, sample: (name: string) => Promise<number>) =>
+    inRounds(names, { rounds: isShort ? 21 : 81, warmUp: 2, title }, sample)
   return {
-    installed: await inRounds(
-      names,
-      { ...options, title: 'start from node_modules' },
-      time((entry) => join(sources, `${entry}.js`)),
+    // Not the difference of two processes: that is small beside what disturbs either.
+    imported: await inProcesses('import', async (name) =>
+      Number(await run(join(import.meta.dirname, 'start-client.js'), source(name))),
     ),
-    bundled: await inRounds(
-      names,
-      { ...options, title: 'start of a bundle' },
-      time((entry) => join(bundles, `${entry}.mjs`)),
+    installed: await inProcesses('start from node_modules', time(source)),
+    bundled: await inProcesses(
+      'start of a bundle',
+      time((name) => join(bundles, `${ENTRIES[name]}.mjs`)),
     ),
     sizes,
   }
