@@ -15,20 +15,26 @@ export interface HttpCase extends HttpTask {
   readonly outcomes: readonly Outcome[]
 }
 
+export interface Http {
+  readonly cases: readonly HttpCase[]
+  /** What became of the Go program. Older results lack it. */
+  readonly go?: string
+}
+
 const CLIENTS = ['node:http', 'fetch'] as const
 export const records = 10_000
 
-export async function measureHttp(isShort: boolean): Promise<{ cases: HttpCase[] }> {
+export async function measureHttp(isShort: boolean): Promise<Http> {
   const server = fork(join(import.meta.dirname, 'http-server.ts'))
   const [url] = (await once(server, 'message')) as [string]
-  const goProgram = isShort ? undefined : await buildGo()
+  const { program, go } = await buildGo(isShort)
 
   /** Runs a peer in a fresh process. `ulimit -n` sets the hard limit too: Node raises the soft one to it. */
   const run = async (task: HttpTask): Promise<Outcome> => {
     const { peer, concurrency, records } = task
     const command =
-      peer === GO && goProgram
-        ? [goProgram, 'http', String(concurrency), String(records), url]
+      peer === GO && program
+        ? [program, 'http', String(concurrency), String(records), url]
         : [process.execPath, join(import.meta.dirname, 'http-client.ts'), JSON.stringify({ ...task, url })]
     const limited = ['-c', `ulimit -n ${DESCRIPTORS} && exec "$0" "$@"`, ...command]
     const { stdout } = await promisify(execFile)('sh', limited, { timeout: 120_000 })
@@ -45,7 +51,7 @@ export async function measureHttp(isShort: boolean): Promise<{ cases: HttpCase[]
 
   try {
     await run({ peer: FLOOR, client: 'node:http', concurrency: 100, records }) // warms the server up
-    const peers = isShort ? [OURS, FLOOR] : [...nodePeers, ...(goProgram ? [GO] : [])]
+    const peers = isShort ? [OURS, FLOOR] : [...nodePeers, ...(program ? [GO] : [])]
     const atOneBound = peers.flatMap((peer): HttpTask[] =>
       CLIENTS.filter((client) => client === 'node:http' || !(isShort || peer === GO)).map((client) => ({
         peer,
@@ -55,13 +61,13 @@ export async function measureHttp(isShort: boolean): Promise<{ cases: HttpCase[]
       })),
     )
     const cases = await measure('HTTP, concurrency 100', isShort ? 5 : 7, atOneBound)
-    if (isShort) return { cases }
+    if (isShort) return { cases, go }
 
     const sweep = CLIENTS.flatMap((client): HttpTask[] => [
       { peer: OURS, client, concurrency: 1, records: 500 },
       ...[10, 50, 200, 500, 1_000, records].map((concurrency) => ({ peer: OURS, client, concurrency, records })),
     ])
-    return { cases: [...cases, ...(await measure('HTTP, other concurrencies', 3, sweep))] }
+    return { cases: [...cases, ...(await measure('HTTP, other concurrencies', 3, sweep))], go }
   } finally {
     server.disconnect()
   }

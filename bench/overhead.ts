@@ -20,9 +20,16 @@ const CASES: readonly Task[] = [
   { size: 10_000, failEvery: 100 },
 ]
 
-export async function measureOverhead(isShort: boolean): Promise<{ cases: OverheadCase[] }> {
+export interface Overhead {
+  readonly cases: readonly OverheadCase[]
+  /** What became of the Go program. Older results lack it. */
+  readonly go?: string
+}
+
+export async function measureOverhead(isShort: boolean): Promise<Overhead> {
   const names: string[] = isShort ? [OURS, 'Middy idiom', 'Powertools', FLOOR] : nodePeers
-  const withGo = isShort || !(await buildGo()) ? names : [...names, GO]
+  const { program, go } = await buildGo(isShort)
+  const withGo = program ? [...names, GO] : names
   const options = isShort ? { rounds: 15, warmUp: 5 } : { rounds: 25, warmUp: 5 }
 
   const cases: OverheadCase[] = []
@@ -42,7 +49,7 @@ export async function measureOverhead(isShort: boolean): Promise<{ cases: Overhe
       for (const peer of started.values()) peer.stop()
     }
   }
-  return { cases }
+  return { cases, go }
 }
 
 function startPeer(name: string) {

@@ -21,7 +21,7 @@ export const PARTS = {
 export type Part = keyof typeof PARTS
 export const partNames = Object.keys(PARTS) as Part[]
 
-type Stamp = Awaited<ReturnType<typeof stamp>>
+export type Stamp = Awaited<ReturnType<typeof stamp>>
 export type Results = { [P in Part]?: Awaited<ReturnType<(typeof PARTS)[P]>> & Stamp }
 
 export const directory = join(import.meta.dirname, 'results')

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -139,7 +140,7 @@ func overHTTP(concurrency, size int, url string) {
 		"failed":      len(failures),
 		"codes":       codes,
 		"cpuSeconds":  seconds(after.Utime) + seconds(after.Stime) - seconds(before.Utime) - seconds(before.Stime),
-		"peakRssMb":   float64(after.Maxrss) / 1024,
+		"peakRssMb":   peakRssMb(after),
 		"peakSockets": peak.Load(),
 	})
 }
@@ -147,6 +148,14 @@ func overHTTP(concurrency, size int, url string) {
 func usage() (u syscall.Rusage) {
 	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return
+}
+
+// Maxrss is in bytes on macOS, in KiB elsewhere.
+func peakRssMb(u syscall.Rusage) float64 {
+	if runtime.GOOS == "darwin" {
+		return float64(u.Maxrss) / (1 << 20)
+	}
+	return float64(u.Maxrss) / (1 << 10)
 }
 
 func seconds(t syscall.Timeval) float64 { return float64(t.Sec) + float64(t.Usec)/1e6 }
