@@ -4,6 +4,7 @@ import { subscribe } from 'node:diagnostics_channel'
 import { Agent, request } from 'node:http'
 import type { Socket } from 'node:net'
 import { type NodePeer, peers } from './peers.ts'
+import { assertReported } from './reported.ts'
 import { context, sqsEvent } from './sqs-event.ts'
 
 export interface Task {
@@ -30,14 +31,20 @@ const agent = new Agent({ keepAlive: true }) // as many sockets as are asked for
 
 const send = {
   'node:http': (body: string) =>
-    new Promise<void>((resolve, reject) => {
-      request(url, { method: 'POST', agent }, (response) => response.resume().on('end', resolve).on('error', reject))
+    new Promise<number | undefined>((resolve, reject) => {
+      request(url, { method: 'POST', agent }, (response) =>
+        response
+          .resume()
+          .on('end', () => resolve(response.statusCode))
+          .on('error', reject),
+      )
         .on('error', reject)
         .end(body)
     }),
   fetch: async (body: string) => {
     const response = await fetch(url, { method: 'POST', body })
     await response.arrayBuffer()
+    return response.status
   },
 }[client]
 
@@ -52,14 +59,15 @@ subscribe('net.client.socket', (message) => {
 })
 
 let succeeded = 0
-let failed = 0
+const failed: string[] = []
+const statuses = new Set<number | undefined>()
 const codes: Record<string, number> = {}
-const handler = peers[peer as NodePeer](async ({ body }) => {
+const handler = peers[peer as NodePeer](async ({ body, messageId }) => {
   try {
-    await send(body)
+    statuses.add(await send(body))
     succeeded++
   } catch (error) {
-    failed++
+    failed.push(messageId)
     const { code, cause } = error as NodeJS.ErrnoException // fetch has the code in the cause
     const name = code ?? (cause as NodeJS.ErrnoException | undefined)?.code ?? 'none'
     codes[name] = (codes[name] ?? 0) + 1
@@ -71,15 +79,16 @@ console.error = () => {} // the peers' logs of what failed
 const event = sqsEvent(records)
 const cpuBefore = process.cpuUsage()
 const start = performance.now()
-const { batchItemFailures } = await handler(event, context)
+const response = await handler(event, context)
 const ms = performance.now() - start
 const { user, system } = process.cpuUsage(cpuBefore)
 
-assert.equal(succeeded + failed, records, 'every record ran once')
-assert.equal(batchItemFailures.length, failed, 'what failed is what is reported')
+assert.equal(succeeded + failed.length, records, 'every record ran once')
+assertReported(response, failed)
+assert.deepEqual([...statuses], [200], 'every answer was the one that was asked for')
 const outcome: Outcome = {
   ms,
-  failed,
+  failed: failed.length,
   codes,
   cpuSeconds: (user + system) / 1e6,
   peakRssMb: process.resourceUsage().maxRSS / 1024,

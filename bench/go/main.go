@@ -118,6 +118,9 @@ func overHTTP(concurrency, size int, url string) {
 			return err
 		}
 		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			panic(response.Status)
+		}
 		_, err = io.Copy(io.Discard, response.Body)
 		return err
 	}
