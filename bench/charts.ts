@@ -33,17 +33,15 @@ const LOOK: Pick<TopLevelSpec, 'background' | 'padding' | 'config'> = {
   },
 }
 
-export async function drawCharts({ overhead, http }: Results): Promise<string[]> {
+export async function drawCharts({ overhead, http }: Results): Promise<void> {
   const specs = {
     ...(overhead && { 'cost-per-record': costPerRecord(overhead) }),
     ...(http && { 'http-over-concurrency': httpOverConcurrency(http) }),
   }
-  return Promise.all(
+  await Promise.all(
     Object.entries(specs).map(async ([name, spec]) => {
       const svg = await new View(parse(compile({ ...LOOK, ...spec } as TopLevelSpec).spec)).toSVG()
-      const file = join(directory, `${name}.svg`)
-      await writeFile(file, `${svg}\n`)
-      return file
+      await writeFile(join(directory, `${name}.svg`), `${svg}\n`)
     }),
   )
 }

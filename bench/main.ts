@@ -1,9 +1,4 @@
-// npm run bench -- [part…] [--gate] [--short]
-//
-// Measures all parts, or those that are named (overhead, features, http, fifo, heap, start), prints tables and, unless
-// `--short`, writes results/. `--gate` exits with 1 where a target is missed; `--short` measures what has a target, in
-// less than a minute, against wider limits. From results/ alone: `charts` draws, `readme` writes the tables into the
-// README, `report` prints them.
+// Measures the parts, or works from what was measured: USAGE says it all.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
@@ -15,48 +10,80 @@ import { sheets, targetSheet, toTerminal } from './report.ts'
 import { directory, type Part, partNames, type Results, readResults, stamp, writeResult } from './results.ts'
 import { verdicts } from './targets.ts'
 
-const { values: options, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { gate: { type: 'boolean', default: false }, short: { type: 'boolean', default: false } },
-})
+const USAGE = `npm run bench -- [part…] [--gate] [--short]
+npm run bench -- report|charts|readme [--gate]
 
-const fromResults: Record<string, (results: Results) => Promise<void>> = {
-  async charts(results) {
-    await drawCharts(results)
-    await writeFile(join(directory, 'README.md'), fullReport(results))
-  },
-  readme: updateReadme,
-  async report(results) {
-    print(results, partNames)
-  },
+Without a part, measures all, prints tables, writes results/ with its charts, and the tables in the README. With parts
+(${partNames.join(', ')}), measures those, and leaves the README alone.
+
+  report   prints the tables of what is in results/
+  charts   draws its charts and writes results/README.md
+  readme   writes its tables into the README
+  --gate   exits with 1 where a target is missed
+  --short  measures what has a target, in about a minute, against wider limits, and writes nothing
+  --help   prints this`
+
+const fromResults = new Map<string, (results: Results) => Promise<void>>([
+  ['report', async (results) => print(results, partNames)],
+  ['charts', redraw],
+  ['readme', updateReadme],
+])
+
+const { options, command, parts } = commandLine()
+if (options.help) console.log(USAGE)
+else {
+  const results = command ? await readResults() : await measure(parts)
+  await command?.(results)
+  if (options.gate) gate(results)
 }
 
-const unknown = positionals.filter((name) => !(name in fromResults) && !partNames.includes(name as Part))
-if (unknown.length > 0) {
-  throw new TypeError(`Expected ${[...partNames, ...Object.keys(fromResults)].join(', ')}, got ${unknown.join(', ')}`)
+function commandLine() {
+  try {
+    const { values: options, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        gate: { type: 'boolean', default: false },
+        short: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    const name = positionals.find((name) => fromResults.has(name))
+    if (name && (positionals.length > 1 || options.short)) throw new TypeError(`${name} goes with --gate alone`)
+    const command = fromResults.get(name ?? '')
+    const unknown = positionals.find((name) => !command && !partNames.includes(name as Part))
+    if (unknown !== undefined) throw new TypeError(`There is no part ${unknown}`)
+    return { options, command, parts: positionals as Part[] }
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`)
+    process.exit(2)
+  }
 }
-const command = positionals.find((name) => name in fromResults)
-if (command) await fromResults[command]?.(await readResults())
-else await measure(positionals.length > 0 ? (positionals as Part[]) : partsOf(options.short))
 
-/** What a feature costs has no target. */
-function partsOf(isShort: boolean): Part[] {
-  return isShort ? partNames.filter((part) => part !== 'features') : partNames
-}
-
-async function measure(parts: readonly Part[]): Promise<void> {
+/** All parts where none is named; in a short run without what features cost, which has no target. */
+async function measure(named: readonly Part[]): Promise<Results> {
+  const isAll = named.length === 0
+  const parts = isAll ? partNames.filter((part) => !(options.short && part === 'features')) : named
   const measured: Results = {}
   for (const part of parts) {
     Object.assign(measured, { [part]: { ...(await stamp()), ...(await inOwnProcess(part)) } })
     if (!options.short) await writeResult(part, measured)
   }
-  if (!options.short) await fromResults.charts?.(await readResults())
+  if (!options.short) await redraw(await readResults())
+  if (!options.short && isAll) await updateReadme(measured)
   print(measured, parts)
-  const missed = verdicts(measured, options.short).filter(({ isMet }) => !isMet)
-  if (options.gate && missed.length > 0) {
-    console.error(`\n${missed.length} missed:\n${missed.map(({ title }) => `  ${title}`).join('\n')}`)
-    process.exitCode = 1
-  }
+  return measured
+}
+
+async function redraw(results: Results): Promise<void> {
+  await drawCharts(results)
+  await writeFile(join(directory, 'README.md'), fullReport(results))
+}
+
+function gate(results: Results): void {
+  const missed = verdicts(results, options.short).filter(({ isMet }) => !isMet)
+  if (missed.length === 0) return
+  console.error(`\n${missed.length} missed:\n${missed.map(({ title }) => `  ${title}`).join('\n')}`)
+  process.exitCode = 1
 }
 
 /** One part's compiled code and garbage are not another's. */
