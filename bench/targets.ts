@@ -18,13 +18,13 @@ const TARGETS: readonly Target[] = [
   {
     title: '10,000 records that do nothing ÷ Powertools',
     limit: 0.35,
-    shortLimit: 0.5,
+    shortLimit: 0.65, // from 0.29 on AMD to 0.5 on Intel; the next one is the narrower
     values: ({ overhead }) => overhead && oursTo('Powertools', ofSize(overhead, 10_000)),
   },
   {
     title: '10,000 records that do nothing ÷ the unbounded Middy idiom',
     limit: 1.25,
-    shortLimit: 1.8,
+    shortLimit: 2,
     values: ({ overhead }) => overhead && oursTo('Middy idiom', ofSize(overhead, 10_000)),
   },
   {
