@@ -108,6 +108,11 @@ t.test('SAM’s visibility timeout is 6 × the function timeout + the batching w
     return [timeout, Object.fromEntries(row)]
   })
   t.strictSame(Mappings?.VisibilityTimeout, Object.fromEntries(rows))
+  const ages = timeouts.map((timeout) => [
+    timeout,
+    { Seconds: Math.max(3600, 3 * (6 * timeout + Math.max(...windows))) },
+  ])
+  t.strictSame(Mappings?.OldestMessageAge, Object.fromEntries(ages), 'and the alarm is on three of the longest')
 
   const { queue, lambda, mapping } = partsOf(template)
   t.strictSame(lambda.Timeout, { Ref: 'FunctionTimeout' })
@@ -120,10 +125,11 @@ t.test('SAM’s visibility timeout is 6 × the function timeout + the batching w
 
 t.test('the CDK’s follows the function timeout and the batching window', (t) => {
   const longest = { functionTimeout: Duration.minutes(15), batchingWindow: Duration.minutes(5) }
-  const { queue, lambda, mapping } = partsOf(cdkTemplate(t.testdir(), longest).template)
+  const { queue, lambda, mapping, oldestMessageAlarm } = partsOf(cdkTemplate(t.testdir(), longest).template)
   t.equal(lambda.Timeout, 900)
   t.equal(mapping.MaximumBatchingWindowInSeconds, 300)
   t.equal(queue.VisibilityTimeout, 6 * 900 + 300)
+  t.equal(oldestMessageAlarm.Threshold, 3 * (6 * 900 + 300))
   t.end()
 })
 

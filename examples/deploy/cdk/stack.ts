@@ -27,12 +27,14 @@ export class BatchStack extends Stack {
     super(scope, id, props)
     const { functionTimeout = Duration.minutes(1), batchingWindow = Duration.seconds(5) } = props
 
+    const visibilityTimeout = Duration.seconds(6 * functionTimeout.toSeconds()).plus(batchingWindow) // as AWS advises
+
     const deadLetterQueue = new Queue(this, 'DeadLetterQueue', {
       // The most there is. A message's age counts from when it was sent to the first queue, so it needs more than there.
       retentionPeriod: Duration.days(14),
     })
     const queue = new Queue(this, 'Queue', {
-      visibilityTimeout: Duration.seconds(6 * functionTimeout.toSeconds()).plus(batchingWindow), // as AWS advises
+      visibilityTimeout,
       retentionPeriod: Duration.days(4),
       // What throttling or the function's timeout kept from being handled counts as received too: 5 or more.
       deadLetterQueue: { queue: deadLetterQueue, maxReceiveCount: 5 },
@@ -68,8 +70,8 @@ export class BatchStack extends Stack {
         ...onExcess,
         alarmDescription: 'Messages wait too long for the function',
         metric: queue.metricApproximateAgeOfOldestMessage(eachMinute),
-        // More than two visibility timeouts: after its third delivery, SQS leaves a message that keeps failing out of this.
-        threshold: Duration.hours(1).toSeconds(),
+        // An hour, and more than two visibility timeouts: after its third delivery, SQS leaves a message that keeps failing out of this.
+        threshold: Math.max(Duration.hours(1).toSeconds(), 3 * visibilityTimeout.toSeconds()),
         evaluationPeriods: 5,
       }),
       new Alarm(this, 'DeadLetterAlarm', {
