@@ -60,9 +60,9 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
   return function startFanOut(work) {
     const { size, lanes, deadlines, receiveCounts } = work
     let { run, weight, settled } = work
-    const results: (PromiseSettledResult<undefined> | undefined)[] = new Array(size)
+    let results: (PromiseSettledResult<undefined> | undefined)[] = new Array(size)
     const slots = new Set<Slot>()
-    const { promise: done, resolve } = Promise.withResolvers<Results>()
+    let { promise: done, resolve } = Promise.withResolvers<Results>()
     const durations = new Float64Array(size).fill(Number.NaN)
     let waiting = size // neither started nor blocked
     let running = 0 // without a result
@@ -120,7 +120,9 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
         }
         slot.release()
       }
-      // A handler that hangs must not keep the whole batch in memory.
+      // A handler that hangs must not keep the whole batch in memory: nor do errors by the functions in their stacks.
+      results = []
+      resolve = undefined as never
       run = undefined as never
       weight = undefined as never
       settled = undefined

@@ -1,4 +1,4 @@
-import { RecordNotStartedError, withStack } from './errors.ts'
+import { RecordNotStartedError } from './errors.ts'
 
 /** What each record of an invocation came to, in record order. Where it runs chunks, a chunk stands for a record. */
 export type Results = PromiseSettledResult<undefined>[]
@@ -16,7 +16,7 @@ export function complete(
   results: readonly (PromiseSettledResult<undefined> | undefined)[],
   aborted: Error | undefined,
 ): Results {
-  const neverRan = rejected(withStack(new RecordNotStartedError('The batch ended before the turn of the record came')))
+  const neverRan = rejected(new RecordNotStartedError('The batch ended before the turn of the record came'))
   const wasRunning = rejected(aborted)
   return Array.from(results, (result) => (result === RUNNING ? wasRunning : (result ?? neverRan)))
 }

@@ -338,6 +338,28 @@ t.test('nor does one whose batch another error has ended, though nobody reads th
   t.equal(forever.length, 1)
 })
 
+t.test('nor does one beside a handler that threw at once, though nobody reads the stack of its error', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect: () => void = runInNewContext('gc')
+  const clock = mockClock(t)
+  const forever: (() => void)[] = []
+  const handle = handlerOf(({ messageId }) => {
+    if (messageId === 'b') throw new Error('at once')
+    return messageId === 'a' ? new Promise<void>((resolve) => forever.push(resolve)) : undefined
+  })
+  let event: SQSEvent | undefined = standardEvent('a', 'b', 'c')
+  const last = new WeakRef(event.Records[2] as SQSRecord)
+  const result = handle(event, timedContext(1000))
+  event = undefined
+  await settled()
+  clock.advance(950)
+  t.strictSame(failed(await result), ['a', 'b'])
+  await settled()
+  collect()
+  t.equal(last.deref(), undefined)
+  t.equal(forever.length, 1)
+})
+
 t.test('a timeout longer than a timer can be does not fire early', async (t) => {
   const held = heldRecords()
   const warnings = await warned(async () => {

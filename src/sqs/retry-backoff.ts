@@ -13,7 +13,8 @@ import { addressByArn } from './source-queue.ts'
  * says why.
  *
  * Records that never started or were blocked are not passed to failure handlers, nor is what failed behind a failed record
- * of its group: they keep the queue's visibility timeout. On a FIFO queue SQS holds back the group of a record for as long as the record is invisible.
+ * of its group: they keep the queue's visibility timeout. On a FIFO queue SQS holds back the group of a record for as
+ * long as the record is invisible.
  *
  * @throws {TypeError} on an option that is missing, unknown or of the wrong kind
  * @example

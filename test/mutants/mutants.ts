@@ -1242,6 +1242,13 @@ export const mutants: readonly Mutant[] = [
   },
   {
     rule: 8,
+    breaks: 'the errors of other records keep the batch in memory',
+    file: 'fan-out.ts',
+    search: 'results = []\n',
+    replace: '\n',
+  },
+  {
+    rule: 8,
     breaks: 'the stack of an error that nobody reads keeps the batch in memory',
     file: 'errors.ts',
     search: 'void error.stack',
