@@ -1,22 +1,46 @@
 /**
- * Rule 15: warns where the handlers could not have a file descriptor each. Lambda gives a process 1,024
- * (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). The limit is read from the process itself:
- * containers and test machines have others.
+ * Warns if the handlers cannot have one file descriptor each. Lambda gives a process 1,024
+ * (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). The limit is read from the process itself,
+ * since containers and test machines have others.
  */
 export function warnOfDescriptorLimit(concurrency: number): void {
   let free: number
+  let threads: number
   try {
-    // An import would make a module of all that node:fs exports: 3 ms of every start (Node 24).
+    // An import would make a module of everything that node:fs exports: 3 ms of every start (Node 24).
     const { readdirSync, readFileSync } = process.getBuiltinModule('node:fs')
     const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
     free = Number(limit ?? Infinity) - readdirSync('/proc/self/fd').length
+    threads = workerThreads(readFileSync)
   } catch {
-    return // no Linux, a sandbox without /proc, or Node before 22.3: nothing is known
+    return // not Linux, a sandbox without /proc, or Node before 22.3: the limit is not known
   }
-  if (concurrency <= free) return
+  if (concurrency * threads <= free) return
+  const handlers = threads > 1 ? `${concurrency} in each of ${threads} worker threads` : `${concurrency}`
   process.emitWarning(
-    `A concurrency of ${concurrency} does not fit under this process's limit of file descriptors, of which ${free} are free: ` +
-      'handlers that open a socket or a file each will fail with EMFILE. Lower the concurrency',
+    `A concurrency of ${handlers} does not fit under this process's limit of file descriptors, of which ${free} are ` +
+      'free: handlers that open a socket or a file each will fail with EMFILE. Lower the concurrency',
     { type: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_DESCRIPTORS' },
   )
+}
+
+/**
+ * How many threads share the process's descriptors. On Managed Instances, AWS's runtime client (aws-lambda-ric 4) starts
+ * 8 worker threads per CPU of the cgroup, or as many as the variable says.
+ */
+function workerThreads(readFileSync: (path: string, encoding: 'utf8') => string): number {
+  const { AWS_LAMBDA_MAX_CONCURRENCY, AWS_LAMBDA_NODEJS_WORKER_COUNT } = process.env
+  if (AWS_LAMBDA_MAX_CONCURRENCY === undefined) return 1
+  const given = Number.parseInt(AWS_LAMBDA_NODEJS_WORKER_COUNT ?? '', 10)
+  return given > 0 ? given : 8 * cpus(readFileSync)
+}
+
+function cpus(readFileSync: (path: string, encoding: 'utf8') => string): number {
+  try {
+    const [quota, period] = readFileSync('/sys/fs/cgroup/cpu.max', 'utf8').trim().split(/\s+/)
+    if (quota === 'max') return process.getBuiltinModule('node:os').cpus().length
+    return Math.max(1, Math.ceil(Number(quota) / Number(period)) || 1)
+  } catch {
+    return 1 // as the runtime client assumes
+  }
 }

@@ -60,7 +60,7 @@ export function eachChunk(size: number, chunkHandler: unknown, options: unknown 
     const run = invocationOf(event, 'eachChunk')
     const runChunk = (chunk: Chunk, chunkOptions: RecordOptions) =>
       handleChunk(chunk, handle, parse, context, chunkOptions)
-    return run({ size, run: runChunk }, context, options?.signal)
+    return run({ size, run: runChunk }, event, context, options?.signal)
   }
 }
 

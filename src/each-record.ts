@@ -45,7 +45,7 @@ export function eachRecord(recordHandler: unknown, options: unknown = {}): Batch
   const handle = withParsedBody(recordHandler as RecordHandler<unknown>, bodyParserOf('eachRecord', options))
   return async function eachRecordHandler(event, context, options) {
     const run = invocationOf(event, 'eachRecord')
-    return run((record, recordOptions) => handle(record, context, recordOptions), context, options?.signal)
+    return run((record, recordOptions) => handle(record, context, recordOptions), event, context, options?.signal)
   }
 }
 

@@ -1,3 +1,4 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { PERMANENT } from './permanent.ts'
 
 /**
@@ -13,7 +14,9 @@ abstract class SqsBatchError extends Error {
  * with them the whole batch.
  */
 export function withStack<TError extends Error>(error: TError): TError {
-  void error.stack
+  try {
+    void error.stack
+  } catch {} // `Error.prepareStackTrace` of the function threw
   return error
 }
 
@@ -34,8 +37,10 @@ export class InvalidSqsEventError extends SqsBatchError {
 }
 
 /**
- * The handler runs in a durable execution, which replays it from its own checkpoints: a partial batch response would
- * contradict them. The invocation fails; use Lambda's standard execution for a queue's batches.
+ * The handler runs as a durable function. SQS starts a new execution for each retry, so its checkpoints are lost, and an
+ * execution is limited to 3,000 operations. The invocation fails. AWS recommends a regular function that starts one
+ * durable execution per message, by name
+ * (https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-idempotency.html).
  */
 export class DurableContextError extends SqsBatchError {
   static {
@@ -87,26 +92,24 @@ export class RecordBlockedError extends SqsBatchError {
   }
 }
 
-/** One thing that a schema found wrong in a body. */
-export interface BodyIssue {
-  /** What is wrong. Whatever the schema quoted from the body is replaced by `…`. */
-  readonly message: string
-  /** Where in the body: property names and indices from the outside in. */
-  readonly path: readonly PropertyKey[]
-}
-
-/** The record's body is not JSON, or not what the schema asks for. Carries no part of the body. */
+/**
+ * The record's body is not JSON, or does not match the schema. `message` gives the number of issues and their paths.
+ * It has no value of the body; a map key that consists of letters only can appear as part of a path.
+ */
 export class InvalidBodyError extends SqsBatchError {
   static {
     nameOf(this, 'InvalidBodyError')
   }
   readonly code = 'ERR_INVALID_BODY'
-  /** What the schema found; empty where the body is not JSON. */
-  readonly issues: readonly BodyIssue[]
+  /**
+   * The issues as the schema returned them; empty if the body is not JSON. Their messages and paths can quote the body.
+   * The property is not enumerable, so that loggers and `JSON.stringify()` do not include it.
+   */
+  declare readonly issues: readonly StandardSchemaV1.Issue[]
 
-  constructor(message: string, issues: readonly BodyIssue[] = []) {
+  constructor(message: string, issues: readonly StandardSchemaV1.Issue[] = []) {
     super(message)
-    this.issues = issues
+    Object.defineProperty(this, 'issues', { value: issues })
   }
 }
 

@@ -1,19 +1,13 @@
 import type { Context, SQSRecord } from 'aws-lambda'
 import { kindOf } from './describe.ts'
+import { type CallbackTime, call, createDeadline, inTime } from './deadline.ts'
 import { isUntried } from './errors.ts'
-import { startTimer } from './timers.ts'
-import type { Batch, Failure, FailureHandler, FailureRequest, RecordFailure } from './types.ts'
-
-/** Milliseconds before the function's timeout that are kept for the response. */
-const RESERVE = 100
-/** Of those, what a handler that heeds its signal has to answer with what it has done so far. */
-const GRACE = 25
+import type { Batch, Failure, FailureHandler, RecordFailure } from './types.ts'
 
 /**
  * Lets the failure handlers have their say, one after the other. Whatever goes wrong in one of them, the failures that it
  * got stay.
  *
- * @param timeLeft milliseconds; `Infinity` where it is not known, and then there is no limit
  * @param log is told why a handler has changed nothing
  * @returns the failures to report
  */
@@ -22,13 +16,13 @@ export async function handleFailures(
   batch: Batch,
   failures: readonly Failure[],
   context: Context,
-  timeLeft: number,
+  time: CallbackTime,
   log: (error: unknown) => void,
 ): Promise<readonly Failure[]> {
   let remaining = notBehindOthers(failures, batch).filter(({ reason }) => !isUntried(reason))
   if (remaining.length === 0) return failures
 
-  const deadline = createDeadline(timeLeft - RESERVE)
+  const deadline = createDeadline(time, 'The failure handlers were')
   const { signal } = deadline
   const request = { event: batch.event, context, signal, log }
   const told = new Map(remaining.map((failure) => [failure, tell(failure, batch)]))
@@ -100,48 +94,4 @@ function readAnswer(
     kept.add(id)
   }
   return kept
-}
-
-/** Out of the scope of `handleFailures`, which its error would keep in memory with a handler that hangs. */
-function createDeadline(delay: number) {
-  const controller = new AbortController()
-  const { signal } = controller
-  const tooLate = () =>
-    controller.abort(new Error(`The failure handlers were not done ${RESERVE} ms before the function's timeout`))
-  const endsAt = performance.now() + delay
-  const timer = delay < Infinity ? startTimer(tooLate, delay) : undefined
-  return {
-    signal,
-    /** By the clock, too: what ran before may have kept the timer from firing. */
-    check() {
-      if (performance.now() >= endsAt) tooLate()
-      signal.throwIfAborted()
-    },
-    clear: () => clearTimeout(timer),
-  }
-}
-
-/** What it throws at once rejects. */
-async function call(
-  handler: FailureHandler,
-  failures: readonly RecordFailure[],
-  request: FailureRequest,
-): Promise<unknown> {
-  return handler(failures, request)
-}
-
-/** What comes later is dropped, a rejection included. */
-function inTime<T>(signal: AbortSignal, answer: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    let timer: NodeJS.Timeout | undefined
-    const giveUp = () => {
-      timer = setTimeout(() => reject(signal.reason), GRACE)
-    }
-    if (signal.aborted) giveUp()
-    else signal.addEventListener('abort', giveUp, { once: true })
-    answer.then(resolve, reject).finally(() => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', giveUp)
-    })
-  })
 }

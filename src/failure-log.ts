@@ -35,9 +35,13 @@ export function logReplacedError(logger: FailureLogger | false | undefined, erro
   if (logger !== false) write(`${PREFIX} a batch is reported in spite of ${tell(error, '  ')}`)
 }
 
-/** What a failure handler did not do, and its failures stay, or what it has to say. */
-export function logFailureHandler(logger: FailureLogger | false | undefined, error: unknown): void {
-  if (logger !== false) write(`${PREFIX} onFailure: ${tell(error, '  ')}`)
+/** An error of a failure handler or of `onSummary`, or what a failure handler reports. */
+export function logCallback(
+  logger: FailureLogger | false | undefined,
+  option: 'onFailure' | 'onSummary',
+  error: unknown,
+): void {
+  if (logger !== false) write(`${PREFIX} ${option}: ${tell(error, '  ')}`)
 }
 
 function callLogger(logger: FailureLogger, batch: Batch, failures: readonly Failure[]): void {

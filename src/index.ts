@@ -1,7 +1,6 @@
 export { eachChunk } from './each-chunk.ts'
 export { eachRecord } from './each-record.ts'
 export {
-  type BodyIssue,
   DurableContextError,
   FullBatchFailureError,
   InvalidBodyError,
@@ -30,5 +29,6 @@ export type {
   RecordHandler,
   RecordOptions,
   RecordTrace,
+  SummaryHandler,
   TimeBudget,
 } from './types.ts'

@@ -1,20 +1,23 @@
 import type { Context, SQSBatchResponse } from 'aws-lambda'
 import { FullBatchFailureError } from './errors.ts'
+import type { CallbackTime } from './deadline.ts'
 import { handleFailures } from './failure-handlers.ts'
-import { logFailureHandler, logFailures, logReplacedError } from './failure-log.ts'
+import { logCallback, logFailures, logReplacedError } from './failure-log.ts'
 import type { createFanOuts, FanOut } from './fan-out.ts'
 import { toLanes } from './lanes.ts'
 import type { Settings } from './options.ts'
 import type { RunBatch } from './registry.ts'
 import { mergeFailures, readResponse, readWhatIsKnown, toResponse } from './response.ts'
 import { recordsOf } from './sqs-event.ts'
-import { summarize } from './summary.ts'
-import { deadlines, timeLeft } from './time-budget.ts'
+import { callOnSummary, summarize } from './summary.ts'
+import { deadlines, responseReserve, timeLeft } from './time-budget.ts'
 import { traceBatch, traceRecords } from './tracing.ts'
 import type { Batch, BatchTrace, Failure } from './types.ts'
 import { chunkUnits, recordUnits, type Units } from './units.ts'
 
 export interface Invocation {
+  /** Remembers whether the inner handler may have seen other records than those of the batch. Does not throw. */
+  checkRecords(event: unknown): void
   /** Runs a handler on every record and reports. What an inner handler calls. */
   readonly run: RunBatch
   /** Makes the response out of what the inner handler returned. */
@@ -26,10 +29,11 @@ export interface Invocation {
 /** All the state of one invocation. */
 export function createInvocation(
   batch: Batch,
-  context: Context,
+  request: { readonly event: unknown; readonly context: Context; readonly response: unknown },
   settings: Settings,
   startFanOut: ReturnType<typeof createFanOuts>,
 ): Invocation {
+  const { context } = request
   const size = batch.ids.length
   const trace: BatchTrace = { event: batch.event, context }
   const traced = traceBatch(trace)
@@ -41,24 +45,26 @@ export function createInvocation(
   let reported: readonly Failure[] | undefined // in the response
   let response: SQSBatchResponse | undefined // Middy's, which other middlewares may change
   let endsAt: number | undefined // of the function's time, which is not asked for again: at its end, 0 is no nonsense
-  let timeoutOfMiddy: AbortSignal | undefined
+  let earlyTimeout: EarlyTimeout | undefined
   let isOver = false
-  let isRefused = false // by an error that must fail the invocation
+  let otherRecords: { readonly error: unknown } | undefined // that the inner handler may have seen
+  let fatal: { readonly error: unknown } | undefined // fails the invocation, also if the inner handler caught it
 
-  const run: RunBatch = async (handle, context, signal) => {
+  const run: RunBatch = async (handle, event, context, signal) => {
     // Nobody would hear what became of them, and Lambda has redelivered them already.
     if (isOver)
       throw new Error('The invocation has ended: the handler of eachRecord() or eachChunk() was called too late')
     if (hasBegun) {
-      isRefused = true // what the second one was to do has not been done
-      throw new TypeError(
+      const error = new TypeError(
         'The records of a batch are run once: the handler of eachRecord() or eachChunk() was called twice',
       )
+      fatal = { error } // nobody knows what the second call was meant to do
+      throw error
     }
-    const records = recordsOf(batch)
+    const records = recordsOf(batch, event)
     hasBegun = true
-    timeoutOfMiddy = signal
-    const { timeBudget, failureHandlers, rateLimit, fifoFailure } = settings
+    earlyTimeout = watchEarlyTimeout(signal, request)
+    const { failureHandlers, rateLimit, fifoFailure } = settings
     units =
       typeof handle === 'function'
         ? recordUnits(batch, records, handle)
@@ -71,7 +77,7 @@ export function createInvocation(
     fanOut = startFanOut({
       size: count,
       lanes: toLanes(count, groups, fifoFailure),
-      deadlines: deadlines(timeBudget, failureHandlers.length > 0, left, now),
+      deadlines: deadlines(settings, { hasFailureHandlers: failureHandlers.length > 0, records: size, left, now }),
       run,
       settled,
       receiveCounts: batch.receiveCounts,
@@ -82,6 +88,14 @@ export function createInvocation(
     return report
   }
 
+  function checkRecords(event: unknown): void {
+    try {
+      recordsOf(batch, event)
+    } catch (error) {
+      otherRecords ??= { error }
+    }
+  }
+
   /** What failed by the fan-out's own account. */
   async function ownFailures(): Promise<Failure[]> {
     if (fanOut && units) own ??= mergeFailures(batch, units.failuresAmong(await fanOut.done), [])
@@ -90,12 +104,16 @@ export function createInvocation(
 
   async function conclude(returned: unknown): Promise<SQSBatchResponse> {
     endFanOut()
-    isRefused = false
     try {
-      const mayBeNonsense = timeoutOfMiddy?.aborted ?? false // it may have an answer of its own
-      return await respond(withTold(returned, await ownFailures(), mayBeNonsense))
+      if (fatal) throw fatal.error
+      const isTimedOut = earlyTimeout?.isOurs() ?? false
+      if (Array.isArray(returned)) checkRecords(request.event) // results are matched by their place
+      if (otherRecords && !isTimedOut && (!fanOut || Array.isArray(returned))) throw otherRecords.error
+      const own = await ownFailures()
+      const kept = !report || report === returned ? own : withTold(report, own, isTimedOut)
+      return await respond(withTold(returned, kept, isTimedOut))
     } catch (error) {
-      isRefused = true
+      fatal ??= { error }
       traced?.reject(error)
       throw error
     }
@@ -111,7 +129,7 @@ export function createInvocation(
     }
     try {
       // Before the fan-out has begun the whole batch is redelivered, and the error is seen.
-      if (fanOut && !isRefused) return await respond(withTold(report, await ownFailures(), true), { cause: error })
+      if (fanOut && !fatal) return await respond(withTold(report, await ownFailures(), true), { cause: error })
       traced?.reject(error)
       return undefined
     } catch (escaping) {
@@ -123,6 +141,7 @@ export function createInvocation(
   /** No record starts any more, and what runs is aborted, if the handler did not wait for it. */
   function endFanOut(): void {
     isOver = true
+    earlyTimeout?.stop()
     fanOut?.end()
   }
 
@@ -142,22 +161,32 @@ export function createInvocation(
     return mergeFailures(batch, failures, told)
   }
 
+  /** When the failure handlers and `onSummary` must be done. */
+  function callbackTime(): CallbackTime {
+    const now = performance.now()
+    endsAt ??= now + (timeLeft(context) ?? Infinity)
+    const left = endsAt - now
+    return { left, reserve: responseReserve(settings.cpuShare, size, left) }
+  }
+
   /** @param replaced the error that ended the batch, where one did */
   async function respond(
     failures: readonly Failure[],
     replaced?: { readonly cause: unknown },
   ): Promise<SQSBatchResponse> {
-    const { logger, failureHandlers, throwOnFullBatchFailure } = settings
+    const { logger, failureHandlers, onSummary, throwOnFullBatchFailure } = settings
     let remaining = failures
     if (failures.length > 0 && failureHandlers.length > 0) {
-      const log = (error: unknown) => logFailureHandler(logger, error)
-      const now = performance.now()
-      endsAt ??= now + (timeLeft(context) ?? Infinity)
-      remaining = await handleFailures(failureHandlers, batch, failures, context, endsAt - now, log)
+      const log = (error: unknown) => logCallback(logger, 'onFailure', error)
+      remaining = await handleFailures(failureHandlers, batch, failures, context, callbackTime(), log)
     }
     const summary = () => summarize(size, failures, remaining.length, fanOut, timeLeft(context))
     if (traced) Reflect.set(trace, 'summary', summary()) // which does not throw where a listener has frozen it
     logFailures(logger, batch, failures, summary, replaced)
+    if (onSummary) {
+      const log = (error: unknown) => logCallback(logger, 'onSummary', error)
+      await callOnSummary(onSummary, summary(), context, callbackTime(), log)
+    }
     if (throwOnFullBatchFailure && size > 0 && remaining.length === size) {
       const reasons = remaining.map(({ reason }) => reason)
       throw new FullBatchFailureError(reasons, `All ${size} records of the batch failed`, replaced)
@@ -168,5 +197,26 @@ export function createInvocation(
     return response
   }
 
-  return { run, conclude, recover }
+  return { checkRecords, run, conclude, recover }
+}
+
+interface EarlyTimeout {
+  isOurs(): boolean
+  stop(): void
+}
+
+/**
+ * Tells whether Middy's early timeout ended this invocation, so that the response may come from `timeoutEarlyResponse`
+ * and not from the handler. The signal alone does not tell: Middy 6 shares it among overlapping invocations. Middy sets
+ * the response three microtasks after it aborts the signal. If it has not, it was the timeout of another invocation.
+ */
+function watchEarlyTimeout(signal: AbortSignal | undefined, request: { readonly response: unknown }): EarlyTimeout {
+  let isOurs = false
+  const onAbort = async () => {
+    isOurs = true
+    for (let microtask = 0; microtask < 10 && request.response === undefined; microtask++) await null
+    isOurs = request.response !== undefined
+  }
+  signal?.addEventListener('abort', onAbort)
+  return { isOurs: () => isOurs, stop: () => signal?.removeEventListener('abort', onAbort) }
 }

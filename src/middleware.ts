@@ -45,10 +45,10 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
     if (request[INVOCATION]) throw new TypeError('boundedSqsBatch() is used twice on one handler: use it once')
     refuseDurableContext(request.context)
     const batch = checkSqsEvent(request.event)
-    const invocation = createInvocation(batch, request.context, settings, startFanOut)
+    const invocation = createInvocation(batch, request, settings, startFanOut)
     request[INVOCATION] = invocation
     announceInvocation(batch.event, invocation.run)
-    request.event = batch.event
+    watchEvent(request, batch.event, invocation)
   }
 
   async function boundedSqsBatchAfter(request: Request): Promise<void> {
@@ -64,16 +64,35 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   return { before: boundedSqsBatchBefore, after: boundedSqsBatchAfter, onError: boundedSqsBatchOnError }
 }
 
-/** A durable execution replays its handler from checkpoints, which a partial batch response would contradict. */
+/**
+ * Gives the inner handler this event. A later middleware may replace it or change its records, and may even restore them
+ * after the handler. So the records are checked whenever the event is read: Middy reads it when it calls the handler.
+ */
+function watchEvent(request: Request, event: SQSEvent, { checkRecords }: Invocation): void {
+  let current = event
+  Object.defineProperty(request, 'event', {
+    get() {
+      checkRecords(current)
+      return current
+    },
+    set(value: SQSEvent) {
+      current = value
+    },
+    enumerable: true,
+    configurable: true,
+  })
+}
+
 function refuseDurableContext(context: object): void {
   let isDurable = false
   try {
     const { lambdaContext, executionContext, step } = context as Record<string, unknown>
     isDurable = isObject(lambdaContext) && (isObject(executionContext) || typeof step === 'function')
-  } catch {} // a context that throws when it is read is none of a durable execution
+  } catch {} // a context that throws when it is read is not the context of a durable execution
   if (!isDurable) return
   throw new DurableContextError(
-    'boundedSqsBatch() got the context of a durable execution, which has no partial batch response: ' +
-      "use Middy's standard execution mode for a queue's batches",
+    'boundedSqsBatch() does not run in a durable execution: SQS starts a new execution for each retry, without the ' +
+      'checkpoints, and an execution is limited to 3,000 operations. Use a regular function that starts a durable ' +
+      'execution by name for each message',
   )
 }

@@ -1,6 +1,14 @@
 import { type Check, check, show } from './check.ts'
 import { isRecord } from './describe.ts'
-import type { BoundedSqsBatchOptions, FailureHandler, FailureLogger, RateLimitOption, TimeBudget } from './types.ts'
+import { cpuShare } from './time-budget.ts'
+import type {
+  BoundedSqsBatchOptions,
+  FailureHandler,
+  FailureLogger,
+  RateLimitOption,
+  SummaryHandler,
+  TimeBudget,
+} from './types.ts'
 
 /** Checked options, with their defaults. */
 export interface Settings {
@@ -12,6 +20,9 @@ export interface Settings {
   readonly throwOnFullBatchFailure: boolean
   readonly failureHandlers: readonly FailureHandler[]
   readonly logger: FailureLogger | false | undefined
+  readonly onSummary: SummaryHandler | undefined
+  /** The share of a CPU that the function has: more than 0, at most 1. */
+  readonly cpuShare: number
 }
 
 const CALLER = 'boundedSqsBatch'
@@ -35,6 +46,7 @@ const CHECKS: Record<keyof BoundedSqsBatchOptions, Check> = {
     'a failure handler, a function, or an array of them',
   ],
   logger: [(value) => isFunction(value) || value === false, 'a function or false'],
+  onSummary: [isFunction, 'a function'],
 }
 
 const BUDGET_CHECKS: Record<keyof TimeBudget, Check> = {
@@ -65,6 +77,8 @@ export function checkOptions(given: BoundedSqsBatchOptions = {}): Settings {
     throwOnFullBatchFailure: options.throwOnFullBatchFailure ?? false,
     failureHandlers: options.onFailure ? [options.onFailure].flat() : [],
     logger: options.logger,
+    onSummary: options.onSummary,
+    cpuShare: cpuShare(),
   }
 }
 

@@ -1,10 +1,11 @@
-import type { SQSBatchResponse, SQSRecord } from 'aws-lambda'
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { isObject } from './describe.ts'
 import type { RecordOptions } from './types.ts'
 
 /** What an inner handler asks of the middleware: to run this on every record of the batch, and to report. */
 export type RunBatch = (
   handle: RecordRun | ChunkRun,
+  event: SQSEvent,
   context: unknown,
   signal: AbortSignal | undefined,
 ) => Promise<SQSBatchResponse>

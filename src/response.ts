@@ -2,7 +2,6 @@ import sqsPartialBatchFailure from '@middy/sqs-partial-batch-failure'
 import type { SQSBatchResponse } from 'aws-lambda'
 import { isObject, kindOf } from './describe.ts'
 import { RecordBlockedError } from './errors.ts'
-import { recordsOf } from './sqs-event.ts'
 import type { Batch, Failure } from './types.ts'
 
 const convert = sqsPartialBatchFailure({ logger() {} }).after as (request: object) => Promise<void>
@@ -29,11 +28,9 @@ export function readResponse(response: unknown, batch: Batch): Failure[] {
   const expected = 'what eachRecord() returns, or a PromiseSettledResult for each record, or { batchItemFailures }'
   return refusing(expected, () => {
     if (!Array.isArray(response)) return readList(response, batch.ids, 'batch')
-    const { length: size } = recordsOf(batch, (what) => new RefusedResponse(`results by record, but ${what}`))
-    if (!(response.length >= 0 && response.length <= size))
-      throw new RefusedResponse(`${response.length} results for ${size} records`)
+    checkLength(response, batch.ids)
     // A missing entry is a failure.
-    return readSettled(response, size, () => new Error('The handler returned no result for the record'))
+    return readSettled(response, batch.ids.length, () => new Error('The handler returned no result for the record'))
   })
 }
 
@@ -49,8 +46,7 @@ export function readChunkResponse(response: unknown, ids: readonly string[]): Fa
   const expected = 'nothing, or a PromiseSettledResult for each record of the chunk, or { batchItemFailures }'
   return refusing(expected, () => {
     if (!Array.isArray(response)) return readList(response, ids, 'chunk')
-    if (response.length !== ids.length)
-      throw new RefusedResponse(`${response.length} results for ${ids.length} records`)
+    checkLength(response, ids)
     return readSettled(response, ids.length)
   })
 }
@@ -65,6 +61,11 @@ function refusing(expected: string, read: () => Failure[]): Failure[] {
     const came = isOurs ? error.message : 'an object that throws when it is read'
     throw new TypeError(`The handler returned ${came}; return ${expected}`, isOurs ? undefined : { cause: error })
   }
+}
+
+/** With another number of results, nobody knows which result belongs to which record. */
+function checkLength(results: readonly unknown[], ids: readonly string[]): void {
+  if (results.length !== ids.length) throw new RefusedResponse(`${results.length} results for ${ids.length} records`)
 }
 
 /**
@@ -95,21 +96,18 @@ function readList(response: unknown, ids: readonly string[], whole: 'batch' | 'c
   if (!Array.isArray(list)) throw new RefusedResponse(`an object whose batchItemFailures is ${kindOf(list)}`)
   const { length } = list
   if (length === 0) return []
-  if (!(length >= 0 && length <= ids.length)) {
-    throw new RefusedResponse(`a batchItemFailures that is longer than the ${ids.length} records`)
-  }
-  const listed = new Set<string>()
+  if (!(length > 0)) throw new RefusedResponse(`a batchItemFailures of length ${length}`)
+  const listed = new Map<string, number>() // an id that is listed twice counts once
   for (let index = 0; index < length; index++) {
     const entry: unknown = list[index]
     const id: unknown = isObject(entry) ? (entry as { itemIdentifier?: unknown }).itemIdentifier : undefined
     if (typeof id !== 'string') throw new RefusedResponse(unknownEntry(index, whole))
-    if (listed.has(id)) throw new RefusedResponse(`a batchItemFailures whose entry ${index} names a record again`)
-    listed.add(id)
+    if (!listed.has(id)) listed.set(id, index)
   }
   // The batch may be large and the list short: a set of all its ids cost half of what 1 % of failures did.
   const failures = failuresIn(listed, ids)
   const known = new Set(failures.map(({ index }) => ids[index]))
-  for (const [index, id] of [...listed].entries()) {
+  for (const [id, index] of listed) {
     if (!known.has(id)) throw new RefusedResponse(unknownEntry(index, whole))
   }
   return failures
@@ -129,7 +127,7 @@ export function readWhatIsKnown(response: unknown, { ids }: Batch): Failure[] {
   }
 }
 
-function failuresIn(listed: ReadonlySet<unknown>, ids: readonly string[]): Failure[] {
+function failuresIn(listed: { has(id: unknown): boolean }, ids: readonly string[]): Failure[] {
   const reason = new Error('The handler reported the record as failed')
   const failures: Failure[] = []
   for (let index = 0; index < ids.length; index++) if (listed.has(ids[index])) failures.push({ index, reason })

@@ -1,4 +1,4 @@
-import type { SQSRecord } from 'aws-lambda'
+import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import { isObject, kindOf } from './describe.ts'
 import { InvalidSqsEventError } from './errors.ts'
 import type { Batch } from './types.ts'
@@ -53,19 +53,22 @@ function readEvent(event: unknown): Batch {
 }
 
 /**
- * The records as an inner handler sees them. Another middleware may have put copies in their places, with parsed bodies
- * for example; if it took some out, or moved them, nobody could tell what a result belongs to.
+ * The records of an event that the inner handler sees. A later middleware may have replaced them by copies, with parsed
+ * bodies for example. If it removed or moved some, a result would be matched to the wrong record.
  *
- * @throws {TypeError} or what `refuse` makes, where they are not the batch's, each in its place
+ * @returns a copy of the list, which nobody else can change
+ * @throws {TypeError} unless they are the records of the batch, in their order
  */
-export function recordsOf(batch: Batch, refuse = (what: string): Error => new TypeError(what)): readonly SQSRecord[] {
-  const { Records } = batch.event
-  const isChanged = (record: SQSRecord, index: number) =>
-    Records[index] !== record && Records[index]?.messageId !== batch.ids[index]
-  if (Array.isArray(Records) && Records.length === batch.records.length && !batch.records.some(isChanged)) {
-    return Records.slice()
-  }
-  throw refuse('the Records of the event are not those that came: take none out and keep their order')
+export function recordsOf(batch: Batch, event: unknown): readonly SQSRecord[] {
+  const given = isObject(event) ? (event as Partial<SQSEvent>).Records : undefined
+  const records = Array.isArray(given) ? given.slice() : []
+  const isReplaced = (record: SQSRecord, index: number) =>
+    records[index] !== record && records[index]?.messageId !== batch.ids[index]
+  if (records.length === batch.records.length && !batch.records.some(isReplaced)) return records
+  throw new TypeError(
+    'The Records of the event are not those that came with the batch: a middleware or the handler removed, added or ' +
+      'moved some. Keep all of them, in order',
+  )
 }
 
 /**

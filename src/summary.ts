@@ -1,5 +1,7 @@
+import type { Context } from 'aws-lambda'
+import { type CallbackTime, call, createDeadline, inTime } from './deadline.ts'
 import { outcomeOf } from './errors.ts'
-import type { BatchSummary, Failure } from './types.ts'
+import type { BatchSummary, Failure, SummaryHandler } from './types.ts'
 
 /** What a fan-out measured. */
 export interface Measures {
@@ -32,6 +34,27 @@ export function summarize(
     mostInFlight: measures?.mostInFlight ?? 0,
     timeLeft,
   }
+}
+
+/**
+ * Calls `onSummary` and waits for its promise.
+ *
+ * @param log is called with the error if it fails
+ */
+export async function callOnSummary(
+  onSummary: SummaryHandler,
+  summary: BatchSummary,
+  context: Context,
+  time: CallbackTime,
+  log: (error: unknown) => void,
+): Promise<void> {
+  const deadline = createDeadline(time, 'onSummary was')
+  try {
+    await inTime(deadline.signal, call(onSummary, summary, context))
+  } catch (error) {
+    log(error)
+  }
+  deadline.clear()
 }
 
 function spread(sorted: Float64Array | undefined): BatchSummary['durations'] {

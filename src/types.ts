@@ -77,6 +77,9 @@ export interface RateLimitOption {
 /** Called once for each record that failed, whatever a failure handler has made of it. */
 export type FailureLogger = (error: unknown, record: SQSRecord) => void
 
+/** Called once for each batch, after the failure handlers. */
+export type SummaryHandler = (summary: BatchSummary, context: Context) => unknown
+
 /** A record that failed, as failure handlers see it. */
 export interface RecordFailure {
   readonly record: SQSRecord
@@ -90,7 +93,10 @@ export interface RecordFailure {
 export interface FailureRequest {
   readonly event: SQSEvent
   readonly context: Context
-  /** Aborts 100 ms before the function's timeout. What a handler has not answered 25 ms later changes nothing. */
+  /**
+   * Aborts 100 ms before the function's timeout, and earlier on small functions. What a handler returns more than 25 ms
+   * later is ignored.
+   */
   readonly signal: AbortSignal
   /** Adds a line to the log for what could not be done; without effect where `logger` is `false`. */
   readonly log: (error: unknown) => void
@@ -156,6 +162,13 @@ export interface BoundedSqsBatchOptions {
    * @default one `console.error` a batch, with counts and groups of errors, without bodies
    */
   readonly logger?: FailureLogger | false | undefined
+  /**
+   * A function that is called once for each batch with its summary, after `onFailure`: for metrics. Its promise is
+   * awaited until 100 ms before the function's timeout (longer before it on small functions). If it throws or rejects,
+   * the error is logged and the response stays the same. Not called if the invocation fails before there is a report.
+   * @default none
+   */
+  readonly onSummary?: SummaryHandler | undefined
 }
 
 /** What a batch came to. */

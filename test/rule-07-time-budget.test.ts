@@ -1,7 +1,15 @@
 import middy from '@middy/core'
-import type { SQSEvent } from 'aws-lambda'
+import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import middy6 from 'middy-core-6'
 import t, { type Test } from 'tap'
-import { boundedSqsBatch, eachRecord, RecordAbortedError, RecordNotStartedError } from '../src/index.ts'
+import {
+  type BoundedSqsBatchOptions,
+  boundedSqsBatch,
+  eachRecord,
+  RecordAbortedError,
+  RecordNotStartedError,
+} from '../src/index.ts'
+import { END_PER_RECORD } from '../src/time-budget.ts'
 import {
   failed,
   fifoEvent,
@@ -255,10 +263,11 @@ t.test('and one that comes when the records are done and the handler is not', as
 
 t.test('a budget that leaves no time is warned of', async (t) => {
   const handle = handlerOf(() => t.fail('started'), { timeBudget: { drain: 5000 } })
+  const context = { getRemainingTimeInMillis: () => 3000 } as Context
   const warnings = await warned(async () => {
-    t.strictSame(failed(await handle(standardEvent('a', 'b'), timedContext(3000))), ['a', 'b'])
+    t.strictSame(failed(await handle(standardEvent('a', 'b'), context)), ['a', 'b'])
   })
-  t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_TIME_BUDGET', message: /keeps 5000 ms, .* (3000|2999) ms are left/ }])
+  t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_TIME_BUDGET', message: /3000 ms .* are left, .* keeps 5000 ms/ }])
 })
 
 t.test('an error beside the records, once they have begun, ends the batch', async (t) => {
@@ -286,4 +295,148 @@ t.test('a FIFO group does not go on after the drain', async (t) => {
   held.fail('b1')
   await settled()
   t.strictSame(failed(await result), ['a2', 'b1', 'b2'])
+})
+
+for (const [version, core] of [
+  ['7', middy],
+  ['6', middy6 as unknown as typeof middy],
+] as const) {
+  for (const early of [{ batchItemFailures: [] }, { statusCode: 504 }]) {
+    const what = Object.keys(early)[0]
+    t.test(
+      `what a handler added to the report is kept if an early timeout returns ${what} (Middy ${version})`,
+      async (t) => {
+        const clock = mockClock(t)
+        const handler = core({ timeoutEarlyResponse: () => early })
+          .use(boundedSqsBatch({ logger: false }))
+          .handler(async (event: SQSEvent, context, options) => {
+            const report = await eachRecord(({ messageId }) => {
+              if (messageId === 'b') throw new Error('b')
+            })(event, context, options)
+            report.batchItemFailures.push({ itemIdentifier: 'a' })
+            await new Promise(() => {})
+            return report
+          })
+        const result = handler(standardEvent('a', 'b', 'c'), timedContext(30))
+        await settled()
+        clock.advance(25)
+        t.strictSame(failed(await result), ['a', 'b'])
+      },
+    )
+  }
+
+  t.test(
+    `the early timeout of one invocation does not excuse the response of another (Middy ${version})`,
+    async (t) => {
+      const clock = mockClock(t)
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const handler = core({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
+        .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+        .handler(async (event: SQSEvent, context, options) => {
+          await eachRecord(() => {})(event, context, options)
+          await promise
+          return {} as SQSBatchResponse
+        })
+      const first = handler(standardEvent('a', 'b'), timedContext(30))
+      const second = handler(standardEvent('c'), timedContext(5000))
+      await settled()
+      clock.advance(25)
+      t.strictSame(failed(await first), [])
+      resolve()
+      await t.rejects(second, { name: 'TypeError', message: /batchItemFailures is undefined/ })
+    },
+  )
+
+  t.test(`an early timeout is recognised if a later middleware takes its time (Middy ${version})`, async (t) => {
+    const clock = mockClock(t)
+    const held = heldRecords()
+    const handler = core({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
+      .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+      .after(() => settled())
+      .handler(eachRecord(held.handle))
+    const result = handler(standardEvent('a', 'b'), timedContext(30))
+    await settled()
+    held.succeed('b')
+    await settled()
+    clock.advance(25)
+    t.strictSame(failed(await result), ['a'])
+  })
+}
+
+/** Sets environment variables for one test; `undefined` removes one. */
+function withEnvironment(t: Test, variables: Record<string, string | undefined>): void {
+  const before = { ...process.env }
+  t.teardown(() => {
+    for (const name of Object.keys(variables)) {
+      if (before[name] === undefined) delete process.env[name]
+      else process.env[name] = before[name]
+    }
+  })
+  for (const [name, value] of Object.entries(variables)) {
+    if (value === undefined) delete process.env[name]
+    else process.env[name] = value
+  }
+}
+
+/** Checks that the signals of a batch of so many records abort within the first 2 ms from `expected`, after its start. */
+async function checkAbort(
+  t: Test,
+  expected: number,
+  { records, timeout, ...options }: BoundedSqsBatchOptions & { records: number; timeout: number },
+): Promise<void> {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { concurrency: 5, ...options })
+  const result = handle(standardEvent(...ids(records)), timedContext(timeout))
+  await settled()
+  const signal = held.signalOf('m0')
+  clock.advance(Math.floor(expected) - 1)
+  await settled()
+  t.equal(signal?.aborted, false, `not yet after ${expected - 1} ms of ${timeout} ms`)
+  clock.advance(3)
+  t.equal(signal?.aborted, true, `after ${expected} ms of ${timeout} ms`)
+  t.equal(failed(await result).length, records)
+  clock.exit()
+}
+
+t.test(
+  'a small function keeps more time for its response, in proportion to its records and its CPU share',
+  async (t) => {
+    // (8,000 records × END_PER_RECORD + 10 ms) ÷ (memory ÷ 1,769 MB), but at most half of the time
+    const end = 8000 * END_PER_RECORD + 10
+    for (const [memory, timeout, expected] of [
+      [undefined, 30_000, 29_750],
+      ['1769', 30_000, 29_750],
+      ['10240', 30_000, 29_750],
+      ['what', 30_000, 29_750],
+      ['128', 30_000, 30_000 - (end * 1769) / 128],
+      ['256', 30_000, 30_000 - (end * 1769) / 256],
+      ['128', 500, 250],
+    ] as const) {
+      withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: memory })
+      await checkAbort(t, expected, { records: 8000, timeout })
+    }
+    await checkAbort(t, 29_750, { records: 5, timeout: 30_000 })
+  },
+)
+
+t.test('it keeps no more than an abort of its own, and no more on Managed Instances', async (t) => {
+  withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '128', AWS_LAMBDA_MAX_CONCURRENCY: undefined })
+  await checkAbort(t, 9_900, { records: 2000, timeout: 10_000, timeBudget: { abort: 100 } })
+  withEnvironment(t, { AWS_LAMBDA_MAX_CONCURRENCY: '4' })
+  await checkAbort(t, 9_750, { records: 2000, timeout: 10_000 })
+})
+
+t.test('on Managed Instances a function without time left starts nothing and reports everything', async (t) => {
+  withEnvironment(t, { AWS_LAMBDA_MAX_CONCURRENCY: '4' })
+  for (const left of [0, -5]) {
+    const errors: unknown[] = []
+    const handle = handlerOf(() => t.fail('started'), { logger: (error) => errors.push(error) })
+    const context = { getRemainingTimeInMillis: () => left } as Context
+    const warnings = await warned(async () => {
+      t.strictSame(failed(await handle(standardEvent('a', 'b'), context)), ['a', 'b'])
+    })
+    t.match(errors, [{ name: 'RecordNotStartedError' }, { name: 'RecordNotStartedError' }])
+    t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_TIME_BUDGET', message: /0 ms of the function's time are left/ }])
+  }
 })

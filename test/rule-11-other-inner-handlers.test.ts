@@ -1,8 +1,9 @@
 import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import middy6 from 'middy-core-6'
 import t from 'tap'
 import { type BatchHandler, boundedSqsBatch, eachRecord } from '../src/index.ts'
-import { failed, handlerOf, heldRecords, logged, settled, standardEvent, testContext } from './support.ts'
+import { failed, handlerOf, heldRecords, logged, settled, sqsRecord, standardEvent, testContext } from './support.ts'
 
 const ok = { status: 'fulfilled', value: 1 }
 const no = { status: 'rejected', reason: new Error('x') }
@@ -14,13 +15,32 @@ function answer(value: unknown, ...ids: string[]): Promise<SQSBatchResponse> {
   return handler(standardEvent(...ids), testContext())
 }
 
-t.test('a PromiseSettledResult[] is converted, missing entries failed', async (t) => {
+t.test('a PromiseSettledResult[] is converted, and a hole in it is a failed record', async (t) => {
   t.strictSame(failed(await answer([ok, no, ok], 'a', 'b', 'c')), ['b'])
-  t.strictSame(failed(await answer([ok], 'a', 'b', 'c')), ['b', 'c'])
   t.strictSame(failed(await answer([undefined, ok, null], 'a', 'b', 'c')), ['a', 'c'])
-  t.strictSame(failed(await answer([], 'a', 'b')), ['a', 'b'])
+  t.strictSame(failed(await answer(new Array(2), 'a', 'b')), ['a', 'b'])
   t.strictSame(failed(await answer([no, ok], 'a', 'a')), ['a'])
 })
+
+t.test(
+  'results of a part of the records are a TypeError, since they would be matched to the wrong records',
+  async (t) => {
+    const handler = middy<SQSEvent>()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler((event) =>
+        Promise.allSettled(
+          event.Records.filter(({ messageId }) => messageId !== 'skip').map(async ({ messageId }) => {
+            if (messageId === 'bad') throw new Error('bad')
+          }),
+        ),
+      )
+    await t.rejects(handler(standardEvent('skip', 'bad', 'good'), testContext()), {
+      name: 'TypeError',
+      message: /returned 2 results for 3 records; return/,
+    })
+    await t.rejects(answer([], 'a', 'b'), { name: 'TypeError', message: /returned 0 results for 2 records; return/ })
+  },
+)
 
 t.test('the idiom of @middy/sqs-partial-batch-failure runs as it did', async (t) => {
   const handler = middy<SQSEvent>()
@@ -43,6 +63,12 @@ t.test('{ batchItemFailures } is checked and passed on, in record order', async 
   t.strictSame(await answer(list('c', 'a'), 'a', 'b', 'c'), list('a', 'c'))
 })
 
+t.test('an id that is listed twice counts once', async (t) => {
+  const list = (...ids: string[]) => ({ batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })) })
+  t.strictSame(await answer(list('b', 'b'), 'a', 'b', 'c'), list('b'))
+  t.strictSame(await answer(list('b', 'a', 'b', 'b'), 'a', 'b'), list('a', 'b'))
+})
+
 const lying = (list: unknown[]) =>
   new Proxy(list, { get: (target, key) => (key === 'length' ? -1 : Reflect.get(target, key)) })
 const throwing = {
@@ -63,21 +89,11 @@ const nonsense: [what: string, value: unknown, message: RegExp][] = [
   ['an empty id', { batchItemFailures: [{ itemIdentifier: 'a' }, { itemIdentifier: '' }] }, /entry 1 names no record/],
   ['a bare id', { batchItemFailures: ['a'] }, /entry 0 names no record/],
   ['an id under another key', { batchItemFailures: [{ messageId: 'a' }] }, /entry 0 names no record/],
-  [
-    'an id twice',
-    { batchItemFailures: [{ itemIdentifier: 'a' }, { itemIdentifier: 'a' }] },
-    /entry 1 names a record again/,
-  ],
   ['values instead of settled results', [1, 2], /entry 0 is no PromiseSettledResult/],
   ['ids instead of settled results', [ok, 'a'], /entry 1 is no PromiseSettledResult/],
   ['a promise that is pending', [ok, { status: 'pending' }], /entry 1 is no PromiseSettledResult/],
   ['more results than records', [ok, ok, ok], /3 results for 2 records/],
-  [
-    'a list longer than the batch',
-    { batchItemFailures: new Array(3).fill({ itemIdentifier: 'a' }) },
-    /longer than the/,
-  ],
-  ['a list that lies about its length', { batchItemFailures: lying([{ itemIdentifier: 'a' }]) }, /longer than the/],
+  ['a list that lies about its length', { batchItemFailures: lying([{ itemIdentifier: 'a' }]) }, /of length -1/],
   ['results that lie about their length', lying([no]), /-1 results for 2 records/],
   ['an object that throws when it is read', throwing, /throws when it is read/],
   ['a status of an HTTP API', { statusCode: 200 }, /batchItemFailures is undefined/],
@@ -185,6 +201,11 @@ t.test('records that another middleware has replaced are handled; records taken 
     const message = /Records of the event are not those that came/
     await t.rejects(withRecords(change, bounded), { name: 'TypeError', message })
     if (change !== remove) await t.rejects(withRecords(change, unbounded), { name: 'TypeError', message })
+    await t.rejects(
+      withRecords(change, (async () => ({ batchItemFailures: [] })) as never),
+      { name: 'TypeError', message },
+      'a list may lack a record that the handler did not see',
+    )
   }
   t.equal(bodies.length, 3)
 
@@ -261,10 +282,9 @@ t.test('nor at the same time: the first run ends with the invocation', async (t)
 })
 
 t.test('nor by a record handler that calls the handler of the batch', async (t) => {
-  const errors: unknown[] = []
   let started = 0
   const handler = middy()
-    .use(boundedSqsBatch({ logger: (error) => errors.push(error) }))
+    .use(boundedSqsBatch({ logger: false }))
     .handler(async (event: SQSEvent, context) => {
       const inner: BatchHandler = eachRecord((): unknown => {
         started++
@@ -272,10 +292,98 @@ t.test('nor by a record handler that calls the handler of the batch', async (t) 
       })
       return inner(event, context)
     })
-  t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), ['a', 'b'])
+  await t.rejects(handler(standardEvent('a', 'b'), testContext()), { name: 'TypeError', message: /called twice/ })
   t.equal(started, 2)
-  t.match(errors, [{ name: 'TypeError' }, { name: 'TypeError' }])
 })
+
+t.test('nor by a handler that catches the error of the second run', async (t) => {
+  const first = eachRecord(() => {})
+  const second = eachRecord(({ messageId }) => {
+    if (messageId === 'b') throw new Error('b')
+  })
+  const ways: BatchHandler[] = [
+    async (event, context) => {
+      const [report] = await Promise.allSettled([first(event, context), second(event, context)])
+      return report.status === 'fulfilled' ? report.value : { batchItemFailures: [] }
+    },
+    async (event, context) => {
+      const report = await first(event, context)
+      await second(event, context).catch(() => {})
+      return report
+    },
+    async (event, context) => {
+      await first(event, context)
+      await second(event, context).catch(() => {})
+      throw new Error('another error')
+    },
+  ]
+  for (const way of ways) {
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(way)
+    await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: /called twice|another error/ })
+  }
+})
+
+for (const [version, core] of [
+  ['7', middy],
+  ['6', middy6 as unknown as typeof middy],
+] as const) {
+  t.test(
+    `an event that a later middleware replaced is refused if its records are others (Middy ${version})`,
+    async (t) => {
+      const settle = (async ({ Records }: SQSEvent) =>
+        Promise.allSettled(
+          Records.map(async ({ messageId }) => messageId === 'a' && Promise.reject(new Error('a'))),
+        )) as never
+      const list = (async ({ Records }: SQSEvent) => ({
+        batchItemFailures: Records.filter(({ messageId }) => messageId === 'a').map(({ messageId }) => ({
+          itemIdentifier: messageId,
+        })),
+      })) as never
+      const bounded = eachRecord(({ messageId }) => {
+        if (messageId === 'a') throw new Error('a')
+      })
+      const inheriting = (event: SQSEvent, Records: unknown): SQSEvent =>
+        Object.create(event, { Records: { value: Records } })
+      const changes: [what: string, replace: (event: SQSEvent) => SQSEvent, isRefused: boolean][] = [
+        ['a copy', (event) => ({ ...event }), false],
+        ['copies of the records', ({ Records }) => ({ Records: Records.map((record) => ({ ...record })) }), false],
+        ['reversed', (event) => ({ ...event, Records: event.Records.toReversed() }), true],
+        ['one removed', (event) => ({ ...event, Records: event.Records.slice(0, 2) }), true],
+        ['one added', (event) => ({ ...event, Records: [...event.Records, sqsRecord('d')] }), true],
+        ['a heir that reversed them', (event) => inheriting(event, event.Records.toReversed()), true],
+      ]
+      for (const [what, replace, isRefused] of changes) {
+        for (const isRestored of [false, true]) {
+          for (const inner of [settle, list, bounded]) {
+            const original: SQSEvent[] = []
+            const handler = core<SQSEvent, SQSBatchResponse>()
+              .use(boundedSqsBatch({ logger: false }))
+              .use({
+                before(request) {
+                  original.push(request.event)
+                  request.event = replace(request.event)
+                },
+                after(request) {
+                  if (isRestored) request.event = original[0] as SQSEvent
+                },
+              })
+              .handler(inner)
+            const result = handler(standardEvent('a', 'b', 'c'), testContext())
+            const name = `${what}, ${isRestored ? 'restored, ' : ''}${[settle, list, bounded].indexOf(inner)}`
+            // eachRecord() does not accept a copy of the event.
+            if (isRefused || inner === bounded) {
+              await t.rejects(result, { name: 'TypeError' }, name)
+            } else {
+              t.strictSame(failed(await result), ['a'], name)
+            }
+          }
+        }
+      }
+    },
+  )
+}
 
 t.test('nor after the end of the invocation', async (t) => {
   const inner = eachRecord(() => t.fail('started'))

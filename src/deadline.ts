@@ -1,0 +1,68 @@
+import { startTimer } from './timers.ts'
+
+/** Milliseconds that a callback has after its signal aborted, to return what it has done so far. */
+const GRACE = 25
+
+export interface Deadline {
+  readonly signal: AbortSignal
+  /** Throws if the time is over. A blocked event loop can have delayed the timer, so this reads the clock. */
+  check(): void
+  clear(): void
+}
+
+/** The time that callbacks have, in milliseconds. */
+export interface CallbackTime {
+  /** Until the function's timeout; `Infinity` if that is not known. */
+  readonly left: number
+  /** How long before the timeout they must be done, so that the response is sent in time. */
+  readonly reserve: number
+}
+
+/**
+ * The time limit of the callbacks that run after the records.
+ *
+ * Not part of the caller, since its closure would keep the whole batch in memory while a callback hangs.
+ *
+ * @param callbacks names them in the error
+ */
+export function createDeadline({ left, reserve }: CallbackTime, callbacks: string): Deadline {
+  const controller = new AbortController()
+  const { signal } = controller
+  const message = `${callbacks} not done ${Math.round(reserve)} ms before the function's timeout`
+  const expire = () => controller.abort(new Error(message))
+  const time = left - reserve
+  const endsAt = performance.now() + time
+  const timer = time < Infinity ? startTimer(expire, time) : undefined
+  return {
+    signal,
+    check() {
+      if (performance.now() >= endsAt) expire()
+      signal.throwIfAborted()
+    },
+    clear: () => clearTimeout(timer),
+  }
+}
+
+/** Calls a function whose error is to reject the promise, also if it is thrown synchronously. */
+export async function call<TArgs extends unknown[]>(
+  callback: (...args: TArgs) => unknown,
+  ...args: TArgs
+): Promise<unknown> {
+  return callback(...args)
+}
+
+/** Rejects soon after the signal aborted. A later result, also a rejection, is ignored. */
+export function inTime(signal: AbortSignal, result: Promise<unknown>): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined
+    const giveUp = () => {
+      timer = setTimeout(() => reject(signal.reason), GRACE)
+    }
+    if (signal.aborted) giveUp()
+    else signal.addEventListener('abort', giveUp, { once: true })
+    result.then(resolve, reject).finally(() => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', giveUp)
+    })
+  })
+}
