@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import middy from '@middy/core'
@@ -369,4 +370,25 @@ t.test('a timeout longer than a timer can be does not fire early', async (t) => 
     t.strictSame(failed(await result), [])
   })
   t.strictSame(warnings, [], 'Node warns of a delay that it cannot keep')
+})
+
+t.test("a function's own Error.prepareStackTrace that throws does not lose the response", (t) => {
+  // In a process of its own, since tap has an Error.prepareStackTrace, too.
+  const program = `
+    import middy from '@middy/core'
+    import { boundedSqsBatch, eachRecord } from ${JSON.stringify(new URL('../src/index.ts', import.meta.url).href)}
+    Error.prepareStackTrace = () => { throw new Error('of prepareStackTrace') }
+    const end = performance.now() + 100
+    const context = { getRemainingTimeInMillis: () => end - performance.now() }
+    const Records = ['done', 'failed', 'hangs'].map((messageId) => ({ messageId, body: '' }))
+    const handler = middy().use(boundedSqsBatch()).handler(eachRecord(({ messageId }) => {
+      if (messageId === 'failed') throw 'a text'
+      if (messageId === 'hangs') return new Promise(() => {})
+    }))
+    console.log(JSON.stringify(await handler({ Records }, context)))
+  `
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
+  t.equal(stdout, '{"batchItemFailures":[{"itemIdentifier":"failed"},{"itemIdentifier":"hangs"}]}\n')
+  t.match(stderr, /2 of 3 records failed/)
+  t.end()
 })

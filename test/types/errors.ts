@@ -1,6 +1,6 @@
 // Only compiled, never run: by `npm run typecheck`.
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import {
-  type BodyIssue,
   DurableContextError,
   FullBatchFailureError,
   InvalidBodyError,
@@ -42,8 +42,8 @@ expect<
 /** As a logger does it. */
 export function tell(error: unknown): string {
   if (error instanceof InvalidBodyError) {
-    expect<Equal<typeof error.issues, readonly BodyIssue[]>>()
-    return error.issues.map(({ path, message }) => `${path.map(String).join('.')}: ${message}`).join()
+    expect<Equal<typeof error.issues, readonly StandardSchemaV1.Issue[]>>()
+    return error.issues.map(({ message }) => message).join()
   }
   if (error instanceof RecordTimeoutError) return error.timeout.toFixed()
   if (error instanceof FullBatchFailureError) return `${error.errors.length}`
