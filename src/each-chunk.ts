@@ -5,7 +5,7 @@ import { kindOf } from './describe.ts'
 import { RecordBlockedError } from './errors.ts'
 import { type Chunk, invocationOf } from './registry.ts'
 import { readChunkResponse } from './response.ts'
-import type { BatchHandler, ChunkHandler, ParsedRecord, RecordOptions } from './types.ts'
+import type { BatchHandler, ChunkHandler, ChunkResult, NotEmptyResults, ParsedRecord, RecordOptions } from './types.ts'
 
 /**
  * Makes the inner handler of a Middy handler that uses `boundedSqsBatch()` out of a handler of some records at once, for
@@ -31,19 +31,20 @@ import type { BatchHandler, ChunkHandler, ParsedRecord, RecordOptions } from './
  *     return { batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })) }
  *   }))
  */
-export function eachChunk<TContext extends Context>(
+export function eachChunk<TContext extends Context, TResult extends ChunkResult>(
   size: number,
-  chunkHandler: ChunkHandler<SQSRecord, TContext>,
+  chunkHandler: ChunkHandler<SQSRecord, TContext, TResult> & NotEmptyResults<TResult>,
   options?: { readonly body?: undefined },
 ): BatchHandler<TContext>
-export function eachChunk<TContext extends Context>(
+export function eachChunk<TContext extends Context, TResult extends ChunkResult>(
   size: number,
-  chunkHandler: ChunkHandler<ParsedRecord<unknown>, TContext>,
+  chunkHandler: ChunkHandler<ParsedRecord<unknown>, TContext, TResult> & NotEmptyResults<TResult>,
   options: { readonly body: 'json' },
 ): BatchHandler<TContext>
-export function eachChunk<TSchema extends StandardSchemaV1, TContext extends Context>(
+export function eachChunk<TSchema extends StandardSchemaV1, TContext extends Context, TResult extends ChunkResult>(
   size: number,
-  chunkHandler: ChunkHandler<ParsedRecord<StandardSchemaV1.InferOutput<TSchema>>, TContext>,
+  chunkHandler: ChunkHandler<ParsedRecord<StandardSchemaV1.InferOutput<TSchema>>, TContext, TResult> &
+    NotEmptyResults<TResult>,
   options: { readonly body: TSchema },
 ): BatchHandler<TContext>
 export function eachChunk(size: number, chunkHandler: unknown, options: unknown = {}): BatchHandler {

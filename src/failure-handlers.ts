@@ -1,6 +1,6 @@
 import type { Context, SQSRecord } from 'aws-lambda'
-import { kindOf } from './describe.ts'
 import { type CallbackTime, call, createDeadline, inTime } from './deadline.ts'
+import { kindOf } from './describe.ts'
 import { isUntried } from './errors.ts'
 import type { Batch, Failure, FailureHandler, RecordFailure } from './types.ts'
 

@@ -1,6 +1,6 @@
 import type { Context, SQSBatchResponse } from 'aws-lambda'
-import { FullBatchFailureError } from './errors.ts'
 import type { CallbackTime } from './deadline.ts'
+import { FullBatchFailureError } from './errors.ts'
 import { handleFailures } from './failure-handlers.ts'
 import { logCallback, logFailures, logReplacedError } from './failure-log.ts'
 import type { createFanOuts, FanOut } from './fan-out.ts'

@@ -42,11 +42,18 @@ export interface ChunkOptions {
 export type ChunkResult = void | undefined | readonly PromiseSettledResult<unknown>[] | SQSBatchResponse
 
 /** What to do with some records at once. Throwing, or rejecting, fails all of them. */
-export type ChunkHandler<TRecord = SQSRecord, TContext extends Context = Context> = (
-  records: readonly TRecord[],
-  context: TContext,
-  options: ChunkOptions,
-) => ChunkResult | PromiseLike<ChunkResult>
+export type ChunkHandler<
+  TRecord = SQSRecord,
+  TContext extends Context = Context,
+  TResult extends ChunkResult = ChunkResult,
+> = (records: readonly TRecord[], context: TContext, options: ChunkOptions) => TResult | PromiseLike<TResult>
+
+/** No function has this type if `TResult` is the type of `[]`, which would fail every chunk at run time. */
+export type NotEmptyResults<TResult> = [TResult] extends [never]
+  ? unknown
+  : TResult extends readonly never[]
+    ? never
+    : unknown
 
 /** An ordinary Middy (and Lambda) handler of a batch of SQS records. */
 export type BatchHandler<TContext extends Context = Context> = (

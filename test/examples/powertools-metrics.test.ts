@@ -1,7 +1,5 @@
-import { subscribe } from 'node:diagnostics_channel'
 import type { SQSEvent } from 'aws-lambda'
 import t from 'tap'
-import type { BatchTrace } from '../../src/index.ts'
 import { printed } from '../compat/support.ts'
 import { failed, ids, logged, standardEvent, timedContext } from '../support.ts'
 import { barrier, startDownstream } from './support.ts'
@@ -17,8 +15,6 @@ t.test('powertools-metrics.ts publishes what each batch came to, of two at once 
   t.teardown(downstream.close)
   process.env.DOWNSTREAM_URL = downstream.url
   const { handler } = await import('../../examples/powertools-metrics.ts')
-  const traces: BatchTrace[] = []
-  subscribe('tracing:middy-bounded-sqs-batch:batch:asyncEnd', (trace) => traces.push(trace as BatchTrace))
   const run = async (count: number, timeout: number) =>
     failed(await handler(standardEvent(...ids(count)), timedContext(timeout)))
 
@@ -36,11 +32,7 @@ t.test('powertools-metrics.ts publishes what each batch came to, of two at once 
     { service: 'orders', records: 11, succeeded: 8, ...none, failed: 2, aborted: 1, reported: 3 },
   ])
   t.equal(lines.length, 2)
-  for (const [index, line] of lines.entries()) {
-    t.equal(line.recordP95, traces[index]?.summary?.durations?.p95)
-    const duration = line.batchDuration as number
-    t.ok(duration >= (line.recordP95 as number) && duration <= elapsed, `${duration} ms of ${elapsed} ms`)
-  }
+  for (const { recordP95 } of lines as { recordP95: number }[]) t.ok(recordP95 > 0 && recordP95 <= elapsed)
   t.match(lines[1]?._aws, {
     CloudWatchMetrics: [
       {
@@ -51,7 +43,6 @@ t.test('powertools-metrics.ts publishes what each batch came to, of two at once 
             Name,
             Unit: 'Count',
           })),
-          { Name: 'batchDuration', Unit: 'Milliseconds' },
           { Name: 'recordP95', Unit: 'Milliseconds' },
         ],
       },
@@ -64,5 +55,5 @@ t.test('powertools-metrics.ts publishes what each batch came to, of two at once 
   const bad = await printed(() =>
     t.rejects(handler({} as SQSEvent, timedContext(1000)), { name: 'InvalidSqsEventError' }),
   )
-  t.strictSame(bad, [], 'an event that is none of SQS is not counted')
+  t.strictSame(bad, [], 'an event that is not an SQS event is not counted')
 })

@@ -129,3 +129,9 @@ eachChunk(5, () => {}, { concurrency: 5 })
 const handleSome = async (records: readonly SQSRecord[]) => void records.length
 // @ts-expect-error the chunk handler goes to eachChunk(): Middy would call it with the event
 middy().use(boundedSqsBatch()).handler(handleSome)
+// @ts-expect-error an empty array has no result for any record
+eachChunk(10, () => [])
+// @ts-expect-error an empty array has no result for any record
+eachChunk(10, async () => [])
+// @ts-expect-error likewise with a schema
+eachChunk(5, async () => [], { body: zodOrder })

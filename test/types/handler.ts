@@ -1,6 +1,6 @@
 // Only compiled, never run: by `npm run typecheck`, once with @middy/core 7 and once with 6.
 import middy from '@middy/core'
-import type { Context, SQSBatchResponse, SQSEvent, SQSHandler, SQSRecord } from 'aws-lambda'
+import type { APIGatewayProxyEvent, Context, SQSBatchResponse, SQSEvent, SQSHandler, SQSRecord } from 'aws-lambda'
 import boundedSqsBatchByDefault, {
   type BatchHandler,
   boundedSqsBatch,
@@ -98,3 +98,13 @@ middy().use(boundedSqsBatch()).handler(handleOne)
 const forgetsReturn = async (event: SQSEvent, context: Context) => void handleAll(event, context)
 // @ts-expect-error a forgotten return, which only Middy's type arguments can show: without them it may return anything
 middy<SQSEvent, SQSBatchResponse>().use(boundedSqsBatch()).handler(forgetsReturn)
+
+// What Middy's types cannot show. `.use()` takes a handler's result type from middy() alone, where it is `any` by default,
+// and gives the handler both events at once (`APIGatewayProxyEvent & SQSEvent`) instead of refusing the second.
+export const returnsNothing = middy()
+  .use(boundedSqsBatch())
+  .handler(async () => {})
+export const ofAnApi = middy<APIGatewayProxyEvent>().use(boundedSqsBatch())
+const nothing = async () => {}
+// @ts-expect-error with Middy's type arguments, a handler that returns nothing does not compile
+middy<SQSEvent, SQSBatchResponse>().use(boundedSqsBatch()).handler(nothing)
