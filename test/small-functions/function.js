@@ -53,6 +53,7 @@ process.once('disconnect', () => process.exit())
 process.once('message', async ({ eventFile, responseFile, deadline }) => {
   const timeLeft = () => deadline - Date.now()
   const event = JSON.parse(readFileSync(eventFile, 'utf8'))
+  const leftAtStart = timeLeft()
   // A process whose records all hang is idle until the batch ends, so the last sample is the CPU time at that moment.
   const sampler = setInterval(() => {
     stages.end = cpuTime()
@@ -65,6 +66,6 @@ process.once('message', async ({ eventFile, responseFile, deadline }) => {
   writeFileSync(responseFile, text)
   const left = timeLeft()
   enter('written')
-  process.send({ left, finished, stages, logEntries }, () => process.exit())
+  process.send({ left, leftAtStart, finished, stages, logEntries })
 })
 process.send('ready')

@@ -42,6 +42,8 @@ interface Case {
 /** What function.js sends after its response. The stages are in microseconds of CPU time. */
 interface Measured {
   readonly left: number
+  /** Milliseconds left when the event had been read. */
+  readonly leftAtStart: number
   readonly finished: readonly string[]
   readonly logEntries: number
   readonly stages: Readonly<Record<string, number>>
@@ -162,11 +164,12 @@ async function measure(
     child.send({ eventFile: join(folder, 'event.json'), responseFile, deadline: Date.now() + timeout * 1000 })
     const measured = (await messageOf(child, timeout * 1000 + MAX_DELAY)) as Measured
     quota.lift()
+    child.disconnect() // which ends it
     await exited
     return { ...measured, ...defectIn(JSON.parse(await readFile(responseFile, 'utf8')), measured, ids) }
   } catch (error) {
     const defect = `no response: ${error instanceof Error ? error.message : error}\n${log}`
-    return { left: Number.NEGATIVE_INFINITY, finished: [], logEntries: 0, stages: {}, defect }
+    return { left: Number.NEGATIVE_INFINITY, leftAtStart: Number.NaN, finished: [], logEntries: 0, stages: {}, defect }
   } finally {
     quota.lift()
     child.kill('SIGKILL')
@@ -213,14 +216,15 @@ function defectIn(
 }
 
 function report(results: ReadonlyMap<Case, readonly Run[]>): void {
-  console.log('\nMilliseconds left when the response was written:')
+  console.log('\nMilliseconds left when the event had been read (median) and when the response was written:')
   console.table(
     Object.fromEntries(
       [...results].map(([each, runs]) => [
         nameOf(each),
         {
-          'min ms left': Math.min(...runs.map(({ left }) => left)),
-          'median ms left': median(runs.map(({ left }) => left)),
+          'event read': median(runs.map(({ leftAtStart }) => leftAtStart)),
+          'response, worst': Math.min(...runs.map(({ left }) => left)),
+          'response, median': median(runs.map(({ left }) => left)),
           'in time': `${runs.filter(isInTime).length} of ${runs.length}`,
           correct: `${runs.filter(({ defect }) => !defect).length} of ${runs.length}`,
           'median records finished': median(runs.map(({ finished }) => finished.length)),
@@ -241,18 +245,18 @@ function report(results: ReadonlyMap<Case, readonly Run[]>): void {
 
 /** What each part of ending costs, from one stage to the next. */
 function endingCost(runs: readonly Run[]): Record<string, number> {
-  const between = (from: string, to: string) =>
-    Number(
-      (median(runs.map(({ stages }) => (stages[to] ?? Number.NaN) - (stages[from] ?? Number.NaN))) / SIZE).toFixed(2),
-    )
+  const costs = (from: string, to: string) =>
+    runs.map(({ stages }) => ((stages[to] ?? Number.NaN) - (stages[from] ?? Number.NaN)) / SIZE)
+  const cost = (from: string, to: string) => Number(median(costs(from, to)).toFixed(1))
   return {
-    'until the first abort': between('end', 'signals'),
-    'failures and log text': between('signals', 'log'),
-    'console.error': between('log', 'logged'),
-    'response object': between('logged', 'returned'),
-    'JSON.stringify': between('returned', 'serialised'),
-    write: between('serialised', 'written'),
-    all: between('end', 'written'),
+    'until the first abort': cost('end', 'signals'),
+    'failures and log text': cost('signals', 'log'),
+    'console.error': cost('log', 'logged'),
+    'response object': cost('logged', 'returned'),
+    'JSON.stringify': cost('returned', 'serialised'),
+    write: cost('serialised', 'written'),
+    all: cost('end', 'written'),
+    'all, worst': Number(Math.max(...costs('end', 'written').filter(Number.isFinite)).toFixed(1)),
   }
 }
 
@@ -272,6 +276,8 @@ function nameOf({ memory, timeout, records, onFailure }: Case): string {
   return `${memory} MB, ${timeout} s, ${work}${onFailure === 'yes' ? ', onFailure' : ''}`
 }
 
+/** Without the runs that did not come so far: for these the value is NaN. */
 function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number
+  const known = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b)
+  return known[Math.floor(known.length / 2)] ?? Number.NaN
 }
