@@ -295,9 +295,15 @@ test('aliases that may not be listed or read are not checked, and said to be so'
     const { code, findings } = await doctor(t, functions, QUEUES)
     return [code, findings.map(({ severity, resource, message }) => [severity, resource, message])]
   }
-  const message = 'Not checked: this: AccessDeniedException: not authorized.'
-  t.strictSame(await said({ aliases: 'denied' }), [0, [['info', 'the aliases of orders', message]]])
-  t.strictSame(await said({ aliases: ['live'], alias: { live: 'denied' } }), [0, [['info', 'orders:live', message]]])
+  const message = (call: string) => `Not checked: this: ${call}: HTTP 403: AccessDeniedException: not authorized.`
+  t.strictSame(await said({ aliases: 'denied' }), [
+    0,
+    [['info', 'the aliases of orders', message('ListAliases for orders')]],
+  ])
+  t.strictSame(await said({ aliases: ['live'], alias: { live: 'denied' } }), [
+    0,
+    [['info', 'orders:live', message('GetFunctionConfiguration for orders:live')]],
+  ])
 })
 
 test('a dead-letter queue that a function reads needs none of its own', async (t) => {
@@ -376,7 +382,12 @@ test('what may not be read is not checked, and said to be so', async (t) => {
   t.strictSame(
     findings.map(({ rule, resource, message }) => [rule, resource, message]),
     [
-      ['not-checked', 'orders', 'Not checked: ReservedConcurrentExecutions: AccessDeniedException: not authorized.'],
+      [
+        'not-checked',
+        'orders',
+        'Not checked: ReservedConcurrentExecutions: GetFunctionConcurrency for orders: HTTP 403: ' +
+          'AccessDeniedException: not authorized.',
+      ],
       [
         'not-checked',
         'orders/gone',
@@ -414,7 +425,7 @@ fails(
 fails(
   'a function without mappings, and aliases that may not be listed',
   [],
-  /nothing was checked; .+\. Not read: the aliases of orders: AccessDeniedException: not authorized$/m,
+  /nothing was checked; .+\. Not read: the aliases of orders: ListAliases for orders: HTTP 403: AccessDeniedException: /m,
   (t) => at(t, { pages: [[]], aliases: 'denied' }),
 )
 fails(
@@ -442,11 +453,53 @@ fails(
   /Lambda does not answer \(ECONNREFUSED\): check/,
   async () => ({}),
 )
-fails('access denied', [], /Lambda refused the call for orders: AccessDeniedException: no$/m, async (t) => ({
-  AWS_ENDPOINT_URL_LAMBDA: (
-    await listen(t, () => ({ status: 403, type: 'AccessDeniedException', body: { Message: 'no' } }))
-  ).url,
-}))
+fails(
+  'access denied',
+  [],
+  / GetFunctionConfiguration for orders: HTTP 403: AccessDeniedException: no$/m,
+  async (t) => ({
+    AWS_ENDPOINT_URL_LAMBDA: (
+      await listen(t, () => ({ status: 403, type: 'AccessDeniedException', body: { Message: 'no' } }))
+    ).url,
+  }),
+)
+
+for (const [title, body, line] of [
+  [
+    'of another server',
+    {},
+    /: ListEventSourceMappings for orders: HTTP 404: this is not a response of AWS: check the endpoint$/m,
+  ],
+  ['with a message', { message: 'no route' }, /: ListEventSourceMappings for orders: HTTP 404: no route$/m],
+] as const) {
+  fails(`a response ${title}`, [], line, async (t) => {
+    const { url } = await listen(t, ({ url = '' }) =>
+      url.includes('/event-source') ? { status: 404, body } : { body: url.includes('/configuration') ? FUNCTION : {} },
+    )
+    return { AWS_ENDPOINT_URL_LAMBDA: url }
+  })
+}
+fails(
+  'a response that is not JSON',
+  [],
+  /: GetFunctionConfiguration for orders: HTTP 502: this is not a response of AWS: check the endpoint$/m,
+  async (t) => {
+    const server = createServer((_request, response) => response.writeHead(502).end('<html>Bad gateway</html>'))
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    t.teardown(() => server.close())
+    return { AWS_ENDPOINT_URL_LAMBDA: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+  },
+)
+fails(
+  'a function that exists, and mappings that are not found',
+  [],
+  /: ListEventSourceMappings for orders: HTTP 404: ResourceNotFoundException: none$/m,
+  async (t) => {
+    const missing = { status: 404, type: 'ResourceNotFoundException', body: { Message: 'none' } }
+    const { url } = await listen(t, ({ url = '' }) => (url.includes('/event-source') ? missing : { body: FUNCTION }))
+    return { AWS_ENDPOINT_URL_LAMBDA: url }
+  },
+)
 
 test('--endpoint-url is for both services, takes any credentials, and --region is sent', async (t) => {
   const regions = new Set<string>()

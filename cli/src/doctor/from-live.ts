@@ -37,12 +37,49 @@ export interface LiveOptions {
 
 const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
 
+/** What the SDK throws, with the call that failed. */
+interface CallError {
+  name?: string
+  message?: string
+  code?: string
+  call?: string
+  $metadata?: { httpStatusCode?: number }
+}
+
+/** A middleware of the SDK. It notes in an error which call failed, and for what, since the SDK's errors do not say. */
+function nameFailedCall<Args extends { input: object }, Result>(
+  next: (args: Args) => Promise<Result>,
+  { commandName = '' }: { commandName?: string },
+) {
+  return async (args: Args): Promise<Result> => {
+    try {
+      return await next(args)
+    } catch (error) {
+      const { FunctionName, QueueName, QueueUrl } = args.input as Record<string, string | undefined>
+      const call = `${commandName.replace(/Command$/, '')} for ${FunctionName ?? QueueName ?? QueueUrl}`
+      throw Object.assign(error as Error, { call })
+    }
+  }
+}
+
+/** `ListAliases for orders: HTTP 403: AccessDeniedException: not authorized`. */
+function failureOf(error: unknown): string {
+  const { name = 'Error', message = '', call, $metadata } = error as CallError
+  const status = $metadata?.httpStatusCode
+  // The SDK's words for a response that AWS does not give: `Unknown: UnknownError`, or an error of JSON.parse.
+  const isForeign = message === 'UnknownError' || name === 'SyntaxError'
+  const said = isForeign ? 'this is not a response of AWS: check the endpoint' : message
+  const isNamed = !isForeign && name !== 'Unknown'
+  const parts = [call, status && `HTTP ${status}`, isNamed && name, said].filter(Boolean)
+  return oneLine(parts.join(': '))
+}
+
 /** The SDK's error in one line that says what to do. */
 const explain = (error: unknown, name: string): UsageError => {
-  const { name: type = 'Error', message = '', code = '' } = error as { name?: string; message?: string; code?: string }
+  const { name: type = 'Error', message = '', code = '', call = '' } = error as CallError
   const said = `${type} ${code} ${message}`
   const unreachable = UNREACHABLE.exec(said)?.[0]
-  if (type === 'ResourceNotFoundException') {
+  if (type === 'ResourceNotFoundException' && call.startsWith('GetFunctionConfiguration ')) {
     return new UsageError(`there is no function ${name}: correct the name, --region, or the account of the credentials`)
   }
   if (/Region is missing/.test(said)) return new UsageError('no AWS region is set: give --region, or set AWS_REGION')
@@ -53,12 +90,12 @@ const explain = (error: unknown, name: string): UsageError => {
   }
   if (unreachable)
     return new UsageError(`Lambda does not answer (${unreachable}): check --endpoint-url and the network`)
-  return new UsageError(`Lambda refused the call for ${name}: ${oneLine(`${type}: ${message}`)}`)
+  return new UsageError(failureOf(error))
 }
 
 const reasonOf = (error: unknown) => {
-  const { name = 'Error', message = '' } = error as Partial<Error>
-  return oneLine(/NonExistentQueue|QueueDoesNotExist/.test(name) ? 'there is no such queue' : `${name}: ${message}`)
+  const { name = 'Error' } = error as CallError
+  return /NonExistentQueue|QueueDoesNotExist/.test(name) ? 'there is no such queue' : failureOf(error)
 }
 
 /** A stand-in of AWS asks for credentials and takes any. */
@@ -84,6 +121,8 @@ export const readFunction = async (name: string, options: LiveOptions): Promise<
   const lambda = new LambdaClient(clientOptions(options))
   // A stand-in may name a host in its queue URLs that only it resolves.
   const sqs = new SQSClient({ ...clientOptions(options), useQueueUrlAsEndpoint: false })
+  lambda.middlewareStack.add(nameFailedCall, { step: 'initialize' })
+  sqs.middlewareStack.add(nameFailedCall, { step: 'initialize' })
   try {
     const readQueue = createQueueReader(sqs)
     const mappings: Mapping[] = []
