@@ -198,10 +198,12 @@ test('everything that can be wrong is read from the answers', async (t) => {
     'visibility-below-timeout orders',
     'report-batch-item-failures orders/refunds.fifo',
     'concurrency-and-provisioned orders/returns',
+    'reserved-concurrency orders/orders',
     'no-redrive-policy orders',
     'runtime-deprecated orders',
     'visibility-headroom invoices',
     'max-receive-count invoices',
+    'reserved-concurrency orders/refunds.fifo',
     'dead-letter-retention short-dead',
     'fifo-parallelism orders/refunds.fifo',
   ])
@@ -396,6 +398,68 @@ test('what may not be read is not checked, and said to be so', async (t) => {
       ['not-checked', 'half', 'Not checked: the retention of nowhere: there is no such queue.'],
     ],
   )
+})
+
+/** What is found for a function and one mapping with these settings. */
+const found = async (t: Test, configuration: Record<string, unknown>, changes: Record<string, unknown> = {}) =>
+  (await doctor(t, { configuration, pages: [[mapping('orders', changes)]] }, QUEUES)).findings.map(
+    ({ rule, resource, message }) => [`${rule} ${resource}`, message?.split('. ')[0]],
+  )
+
+test('settings of the function that do not fit a mapping', async (t) => {
+  const configuration = {
+    TenancyConfig: { TenantIsolationMode: 'PER_TENANT' },
+    DurableConfig: { ExecutionTimeout: 186, RetentionPeriodInDays: 14 },
+    DeadLetterConfig: { TargetArn: arn('orders-dead') },
+  }
+  t.strictSame(await found(t, configuration), [
+    ['tenant-isolation orders', 'Tenant isolation (PER_TENANT) on a function that reads SQS'],
+    [
+      'durable-execution-timeout orders',
+      'An ExecutionTimeout of 186 s, above the visibility timeout of orders (185 s)',
+    ],
+    ['function-dead-letter-queue orders', "The function's own dead-letter queue has no effect on SQS messages"],
+  ])
+  t.strictSame(await found(t, { DurableConfig: { ExecutionTimeout: 185 } }), [])
+  t.strictSame(await found(t, { DurableConfig: { RetentionPeriodInDays: 14 } }), [
+    ['not-checked orders', 'Not checked: ExecutionTimeout: Lambda does not tell it.'],
+  ])
+})
+
+test('a function on Managed Instances may have a timeout of 5,400 s', async (t) => {
+  const LambdaManagedInstancesCapacityProviderConfig = {
+    CapacityProviderArn: `arn:aws:lambda:us-east-1:${ACCOUNT}:capacity-provider:orders`,
+  }
+  const managed = { CapacityProviderConfig: { LambdaManagedInstancesCapacityProviderConfig }, Timeout: 5400 }
+  const queues = { ...QUEUES, orders: { VisibilityTimeout: '32405', ...redrive('orders-dead') } }
+  t.strictSame((await doctor(t, { configuration: managed }, queues)).ids, [])
+  t.strictSame((await doctor(t, { configuration: { Timeout: 5400 } }, queues)).ids, ['invalid-value orders'])
+})
+
+test('filters and pollers of a mapping', async (t) => {
+  const Filters = [{ Pattern: '{ "body": ["a"] }' }, { Pattern: '{ "attributes": ["a"] }' }, {}]
+  t.strictSame(await found(t, {}, { FilterCriteria: { Filters } }), [
+    [
+      'filter-pattern orders/orders',
+      'Filter 2 cannot match: it has the key attributes, and Lambda filters SQS messages by body alone',
+    ],
+    ['filter-pattern orders/orders', 'Filter 3 cannot match: it has no Pattern'],
+    ['filter-criteria orders/orders', 'Messages that do not match any of the 3 filters are deleted'],
+  ])
+  // More than five are possible where AWS has raised the quota: Lambda has accepted these.
+  t.strictSame(await found(t, {}, { FilterCriteria: { Filters: Array(6).fill(Filters[0]) } }), [
+    [
+      'filter-criteria orders/orders',
+      'Messages that do not match any of the 6 filters are deleted, and so are all messages whose body is JSON',
+    ],
+  ])
+  const FilterCriteriaError = { ErrorCode: 'KMSAccessDeniedException', Message: 'not authorized' }
+  t.strictSame(await found(t, {}, { FilterCriteriaError }), [
+    ['not-checked orders/orders', 'Not checked: FilterCriteria: KMSAccessDeniedException: not authorized.'],
+  ])
+  t.strictSame(await found(t, {}, { ProvisionedPollerConfig: { MinimumPollers: 3, MaximumPollers: 2 } }), [
+    ['poller-range orders/orders', 'A MinimumPollers of 3 above a MaximumPollers of 2'],
+  ])
 })
 
 const fails = (

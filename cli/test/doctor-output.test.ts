@@ -44,8 +44,8 @@ test('--format json: the findings and nothing else', async (t) => {
           severity: 'error',
           resource: 'Handler/Orders',
           message:
-            'ReportBatchItemFailures is off. Lambda ignores what the function reports, counts it as a success, and ' +
-            'deletes the messages that failed.',
+            'ReportBatchItemFailures is off. If the function reports failures, Lambda ignores the report and deletes the ' +
+            'messages that failed. A function that throws instead loses none: all messages of the batch come back.',
           fix: 'Set FunctionResponseTypes to [ReportBatchItemFailures].',
           source: 'https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html',
         },

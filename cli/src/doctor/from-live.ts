@@ -14,6 +14,7 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs'
 import { oneLine, UsageError } from '../errors.ts'
+import { patternSetting } from './filters.ts'
 import {
   absent,
   known,
@@ -21,9 +22,11 @@ import {
   type Mapping,
   type Model,
   numberSetting,
+  type Pattern,
   type Queue,
   type Redrive,
   type Setting,
+  timeoutSetting,
   type Unread,
   unknown,
   unreadQueue,
@@ -187,17 +190,32 @@ const listAliases = async (lambda: LambdaClient, name: string): Promise<string[]
   return aliases
 }
 
-const toFunction = (
+/** What Lambda tells; what it leaves out is absent. */
+function toSetting<T>(value: T | undefined | null): Setting<T> {
+  return value === undefined || value === null ? absent : known<T>(value)
+}
+
+function toFunction(
   id: string,
-  { Timeout, MemorySize, Runtime }: GetFunctionConfigurationCommandOutput,
+  configuration: GetFunctionConfigurationCommandOutput,
   reservedConcurrency: Setting<number>,
-): LambdaFunction => ({
-  id,
-  timeout: numberSetting('timeout', Timeout),
-  memory: numberSetting('memory', MemorySize),
-  runtime: Runtime === undefined ? absent : known<string>(Runtime),
-  reservedConcurrency,
-})
+): LambdaFunction {
+  const { Timeout, MemorySize, Runtime, CapacityProviderConfig, DeadLetterConfig, TenancyConfig, DurableConfig } =
+    configuration
+  return {
+    id,
+    timeout: timeoutSetting(Timeout, toSetting(CapacityProviderConfig)),
+    memory: numberSetting('memory', MemorySize),
+    runtime: toSetting<string>(Runtime),
+    reservedConcurrency,
+    deadLetterTarget: DeadLetterConfig?.TargetArn ? known<true>(true) : absent,
+    tenantIsolation: toSetting<string>(TenancyConfig?.TenantIsolationMode),
+    executionTimeout:
+      DurableConfig && DurableConfig.ExecutionTimeout === undefined
+        ? unknown('Lambda does not tell it')
+        : numberSetting('executionTimeout', DurableConfig?.ExecutionTimeout),
+  }
+}
 
 const readAlias = async (lambda: LambdaClient, name: string, aliasOf: LambdaFunction): Promise<LambdaFunction> => {
   const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }))
@@ -227,7 +245,19 @@ const toMapping = (configuration: EventSourceMappingConfiguration, target: Lambd
   reports: known(configuration.FunctionResponseTypes?.includes('ReportBatchItemFailures') ?? false),
   maximumConcurrency: numberSetting('maximumConcurrency', configuration.ScalingConfig?.MaximumConcurrency),
   provisioned: known(Object.values(configuration.ProvisionedPollerConfig ?? {}).some((value) => value !== undefined)),
+  minimumPollers: numberSetting('minimumPollers', configuration.ProvisionedPollerConfig?.MinimumPollers),
+  maximumPollers: numberSetting('maximumPollers', configuration.ProvisionedPollerConfig?.MaximumPollers),
+  filters: filtersOf(configuration),
 })
+
+/** Encrypted filters are left out, with an error, if the caller may not decrypt them. */
+function filtersOf({
+  FilterCriteria,
+  FilterCriteriaError: error,
+}: EventSourceMappingConfiguration): Setting<readonly Setting<Pattern>[]> {
+  if (error) return unknown(oneLine(`${error.ErrorCode}: ${error.Message}`))
+  return toSetting(FilterCriteria?.Filters?.map(({ Pattern }) => patternSetting(toSetting(Pattern))))
+}
 
 /** Reads a queue by its ARN. One that may not be read is no error: it is not checked. */
 const createQueueReader = (sqs: SQSClient) => {
