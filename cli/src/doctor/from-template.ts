@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts'
-import { type Place, readDocument } from '../template/document.ts'
+import { type Node, type Place, readDocument } from '../template/document.ts'
 import { createReader, MAKER, type Reader } from '../template/reader.ts'
 import { createResolver, type Resolved } from '../template/resolve.ts'
 import { PSEUDO_PARAMETERS } from '../template/text.ts'
@@ -43,14 +43,36 @@ const TOO_MANY = `Lambda takes at most ${MAX_FILTERS} on a mapping, or 10 if AWS
 const USE_FEWER = `Use at most ${MAX_FILTERS} filters. If AWS has raised your quota, check what is deployed with --function NAME.`
 const MADE = 'what it makes is known only to a deployment'
 
+const TERRAFORM = /\.(tf|tofu)(\.json)?$/
+const SERVERLESS = /(^|[/\\])serverless\.[cm]?[jt]s$/
+
+function terraformError(file: string): UsageError {
+  const what = `${file} is a Terraform configuration, and only SAM and CloudFormation templates can be read`
+  return new UsageError(`${what}. Check the deployed function instead: bounded-sqs-batch doctor --function NAME`)
+}
+function serverlessError(file: string): UsageError {
+  const what = `${file} belongs to the Serverless Framework, and only SAM and CloudFormation templates can be read`
+  const template = '.serverless/cloudformation-template-update-stack.json'
+  return new UsageError(`${what}. Run "serverless package", and give the template that it writes: ${template}`)
+}
+/** What a file without Resources is. */
+function noTemplateError(file: string, document: Node): UsageError {
+  const keys = document.kind === 'map' ? [...document.entries.keys()] : []
+  if (keys.includes('service') && keys.includes('provider')) return serverlessError(file)
+  if (keys.includes('terraform_version')) return terraformError(file) // a plan or a state, as JSON
+  return new UsageError(`${file}:1:1: there is no map Resources in it: is it a SAM or CloudFormation template?`)
+}
+
 /**
  * The SQS event source mappings of a SAM or CloudFormation template, as far as they can be known without deploying it.
  * Rejects with a UsageError that says where the text is no template.
  */
 export const readTemplate = async (file: string, given: ReadonlyMap<string, string>): Promise<Model> => {
+  if (TERRAFORM.test(file)) throw terraformError(file)
+  if (SERVERLESS.test(file)) throw serverlessError(file)
   const document = await readDocument(file)
   if (document.kind !== 'map' || document.entries.get('Resources')?.kind !== 'map') {
-    throw new UsageError(`${file}:1:1: there is no map Resources in it: is it a SAM or CloudFormation template?`)
+    throw noTemplateError(file, document)
   }
   const resolver = createResolver(document, given)
   for (const name of given.keys()) {
