@@ -297,22 +297,22 @@ export const CASES: Case[] = [
   {
     title: 'a filter that is not valid JSON',
     change: { mapping: filters('{ "body": ') },
-    found: ['filter-pattern mapping', 'filter-criteria mapping'],
+    found: ['filter-pattern mapping'],
   },
   {
     title: 'a filter without a pattern',
     change: { mapping: filters(undefined) },
-    found: ['filter-pattern mapping', 'filter-criteria mapping'],
+    found: ['filter-pattern mapping'],
   },
   {
     title: 'a filter whose pattern is a map',
     change: { mapping: filters({ body: { type: ['order'] } }) },
-    found: ['filter-pattern mapping', 'filter-criteria mapping'],
+    found: ['filter-pattern mapping'],
   },
   {
     title: 'a filter on message attributes',
     change: { mapping: filters('{ "messageAttributes": { "type": ["order"] } }') },
-    found: ['filter-pattern mapping', 'filter-criteria mapping'],
+    found: ['filter-pattern mapping'],
   },
   {
     title: 'two filters that cannot match, beside one that can',

@@ -226,7 +226,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping) => {
       const patterns = patternsOf(mapping)
-      if (patterns.length === 0) return undefined
+      if (patterns.every((pattern) => valueIn(pattern)?.wrong !== undefined)) return undefined
       const forms = new Set(patterns.flatMap<string>((pattern) => valueIn(pattern)?.forms ?? ['unknown']))
       const [form = 'unknown', ...others] = forms
       const dropped = others.length === 0 ? DROPPED[form] : undefined
