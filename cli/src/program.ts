@@ -121,7 +121,7 @@ const doctorCommand = () =>
     .option('--endpoint-url <url>', "where Lambda and SQS answer, for a stand-in; else the SDK's environment variables")
     .optionsGroup('The work:')
     .option('--body-bytes <n>', 'bytes of a typical body, to check what fits into 6 MB', inRange(0, 1_048_576))
-    .option('--record-ms <ms>', "milliseconds a record, to check the function's timeout", inRange(1, 900_000))
+    .option('--record-ms <ms>', "milliseconds a record, to check the function's timeout", inRange(1, 5_400_000))
     .option('--record-concurrency <n>', 'records at work at once', inRange(1, 10_000), 100)
     .optionsGroup('Output:')
     .addOption(new Option('--format <format>', 'how to show it').choices(['table', 'json', 'github']).default('table'))

@@ -82,6 +82,33 @@ fails(
 fails('no such file', () => ['nope.yaml'], /^bounded-sqs-batch: there is no file nope\.yaml$/m)
 fails('a folder', () => ['.'], /^bounded-sqs-batch: \. is not a file$/m)
 fails('YAML that is none', (file) => [file('a: b: c')], /template\.yaml:1:4: not valid YAML: /)
+for (const name of ['main.tf', 'main.tf.json', 'main.tofu']) {
+  fails(
+    `a Terraform configuration, ${name}`,
+    () => [name],
+    new RegExp(`: ${name} is a Terraform configuration, .+: bounded-sqs-batch doctor --function NAME$`, 'm'),
+  )
+}
+fails(
+  'a plan of Terraform',
+  (file) => [file({ format_version: '1.2', terraform_version: '1.13.0', planned_values: {} })],
+  /template\.yaml is a Terraform configuration/,
+)
+const SERVERLESS =
+  /belongs to the Serverless Framework, .+ Run "serverless package", .+: \.serverless\/cloudformation-template-update-stack\.json$/m
+fails('a configuration of the Serverless Framework in TypeScript', () => ['serverless.ts'], SERVERLESS)
+fails(
+  'a configuration of the Serverless Framework',
+  (file) => [
+    file(`service: orders
+provider: { name: aws, stage: "\${opt:stage, 'dev'}" }
+functions:
+  orders: { handler: src/orders.handler, events: [{ sqs: !GetAtt Queue.Arn }] }
+resources: { Resources: { Queue: { Type: AWS::SQS::Queue } } }
+`),
+  ],
+  SERVERLESS,
+)
 fails('two things to check', (file) => [file(sam()), '--function', 'x'], /a template and --function do not go together/)
 fails(
   'a region for a template',

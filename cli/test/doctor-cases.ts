@@ -11,7 +11,16 @@ export const fifo = (change: Change): Change => ({
   dead: { FifoQueue: true, MessageRetentionPeriod: 14 * DAY },
 })
 export const concurrency = (MaximumConcurrency: number) => ({ ScalingConfig: { MaximumConcurrency } })
-const provisioned = { ProvisionedPollerConfig: { MinimumPollers: 2 } }
+const pollers = (MaximumPollers: unknown, MinimumPollers: unknown = 2) => ({
+  ProvisionedPollerConfig: { MinimumPollers, MaximumPollers },
+})
+const provisioned = pollers(100)
+export const filters = (...patterns: unknown[]) => ({
+  FilterCriteria: { Filters: patterns.map((Pattern) => ({ Pattern })) },
+})
+/** Of a function on Lambda Managed Instances: SAM and CloudFormation spell what is in it differently. */
+const MANAGED = { CapacityProviderConfig: { Arn: 'arn:aws:lambda:eu-west-1:123456789012:capacity-provider:orders' } }
+const BY_TYPE = '{ "body": { "type": ["order"] } }'
 
 export interface Case {
   title: string
@@ -38,6 +47,11 @@ export const CASES: Case[] = [
   {
     title: 'FunctionResponseTypes with another spelling',
     change: { mapping: { FunctionResponseTypes: ['reportBatchItemFailures'] } },
+    found: ['report-batch-item-failures mapping'],
+  },
+  {
+    title: 'FunctionResponseTypes with another type alone',
+    change: { mapping: { FunctionResponseTypes: ['ReportBatchItemFailure'] } },
     found: ['report-batch-item-failures mapping'],
   },
   {
@@ -194,6 +208,119 @@ export const CASES: Case[] = [
     found: ['concurrency-range mapping'],
   },
   {
+    title: 'MinimumPollers above MaximumPollers',
+    change: { mapping: pollers(10, 11) },
+    found: ['poller-range mapping'],
+  },
+  { title: 'as many MinimumPollers as MaximumPollers', change: { mapping: pollers(10, 10) }, found: [] },
+  { title: '10,000 MaximumPollers', change: { mapping: pollers(10_000) }, found: [] },
+  { title: '10,001 MaximumPollers', change: { mapping: pollers(10_001) }, found: ['invalid-value mapping'] },
+  { title: 'one of MaximumPollers', change: { mapping: pollers(1) }, found: ['invalid-value mapping'] },
+  { title: '200 MinimumPollers', change: { mapping: pollers(200, 200) }, found: [] },
+  { title: '201 MinimumPollers', change: { mapping: pollers(300, 201) }, found: ['invalid-value mapping'] },
+  { title: 'one of MinimumPollers', change: { mapping: pollers(300, 1) }, found: ['invalid-value mapping'] },
+  {
+    title: 'provisioned mode without MaximumPollers',
+    change: { mapping: pollers(undefined) },
+    found: ['poller-concurrency mapping'],
+  },
+
+  {
+    title: 'a reserved concurrency, and no maximum concurrency',
+    change: { function: { ReservedConcurrentExecutions: 10 } },
+    found: ['reserved-concurrency mapping'],
+  },
+  {
+    title: 'a reserved concurrency one below what a mapping invokes at most',
+    change: { function: { ReservedConcurrentExecutions: 1249 } },
+    found: ['reserved-concurrency mapping'],
+  },
+  {
+    title: 'a reserved concurrency that a mapping cannot exceed',
+    change: { function: { ReservedConcurrentExecutions: 1250 } },
+    found: [],
+  },
+  {
+    title: 'a reserved concurrency of 0, and no maximum concurrency',
+    change: { function: { ReservedConcurrentExecutions: 0 } },
+    found: ['reserved-concurrency mapping'],
+  },
+  {
+    title: 'a reserved concurrency, and a maximum concurrency',
+    change: { function: { ReservedConcurrentExecutions: 10 }, mapping: concurrency(2) },
+    found: [],
+  },
+  {
+    title: 'a reserved concurrency that the pollers may exceed',
+    change: { function: { ReservedConcurrentExecutions: 999 }, mapping: pollers(100) },
+    found: ['reserved-concurrency mapping'],
+  },
+  {
+    title: 'a reserved concurrency that the pollers cannot exceed',
+    change: { function: { ReservedConcurrentExecutions: 1000 }, mapping: pollers(100) },
+    found: [],
+  },
+  {
+    title: 'a reserved concurrency that the default of 200 pollers may exceed',
+    change: { function: { ReservedConcurrentExecutions: 1999 }, mapping: pollers(undefined) },
+    found: ['reserved-concurrency mapping', 'poller-concurrency mapping'],
+  },
+  {
+    title: 'a reserved concurrency that the default of 200 pollers cannot exceed',
+    change: { function: { ReservedConcurrentExecutions: 2000 }, mapping: pollers(undefined) },
+    found: ['poller-concurrency mapping'],
+  },
+
+  { title: 'a filter', change: { mapping: filters(BY_TYPE) }, found: ['filter-criteria mapping'] },
+  {
+    title: 'five filters',
+    change: { mapping: filters(...Array(5).fill(BY_TYPE)) },
+    found: ['filter-criteria mapping'],
+  },
+  {
+    title: 'six filters',
+    change: { mapping: filters(...Array(6).fill(BY_TYPE)) },
+    found: ['invalid-value mapping'],
+  },
+  { title: 'no filters', change: { mapping: filters() }, found: [] },
+  { title: 'filter criteria without anything in them', change: { mapping: { FilterCriteria: {} } }, found: [] },
+  {
+    title: 'filter criteria without Filters',
+    change: { mapping: { FilterCriteria: { filters: [{ Pattern: BY_TYPE }] } } },
+    found: ['invalid-value mapping'],
+  },
+  {
+    title: 'Filters that are a map',
+    change: { mapping: { FilterCriteria: { Filters: { Pattern: BY_TYPE } } } },
+    found: ['invalid-value mapping'],
+  },
+  {
+    title: 'a filter that is not valid JSON',
+    change: { mapping: filters('{ "body": ') },
+    found: ['filter-pattern mapping'],
+  },
+  {
+    title: 'a filter without a pattern',
+    change: { mapping: filters(undefined) },
+    found: ['filter-pattern mapping'],
+  },
+  {
+    title: 'a filter whose pattern is a map',
+    change: { mapping: filters({ body: { type: ['order'] } }) },
+    found: ['filter-pattern mapping'],
+  },
+  {
+    title: 'a filter on message attributes',
+    change: { mapping: filters('{ "messageAttributes": { "type": ["order"] } }') },
+    found: ['filter-pattern mapping'],
+  },
+  {
+    title: 'two filters that cannot match, beside one that can',
+    change: { mapping: filters('{}', BY_TYPE, '[]') },
+    found: ['filter-pattern mapping', 'filter-pattern mapping', 'filter-criteria mapping'],
+  },
+
+  {
     title: 'provisioned mode without anything in it',
     change: { mapping: { ...concurrency(5), ProvisionedPollerConfig: {} } },
     found: [],
@@ -249,6 +376,73 @@ export const CASES: Case[] = [
     title: 'a FIFO dead-letter queue counts from the move: it need not keep messages longer than its source',
     change: { ...fifo({}), dead: { FifoQueue: true, MessageRetentionPeriod: DAY } },
     found: ['fifo-parallelism mapping'],
+  },
+
+  {
+    title: 'a timeout of 5,400 s on Managed Instances',
+    change: { function: { ...MANAGED, Timeout: 5400 }, queue: { VisibilityTimeout: 32_405 } },
+    found: [],
+  },
+  {
+    title: 'a timeout of 5,401 s on Managed Instances',
+    change: { function: { ...MANAGED, Timeout: 5401 }, queue: { VisibilityTimeout: 32_405 } },
+    found: ['invalid-value Handler'],
+  },
+  {
+    title: 'a timeout of 901 s',
+    change: { function: { Timeout: 901 } },
+    found: ['invalid-value Handler'],
+  },
+  {
+    title: 'tenant isolation',
+    change: { function: { TenancyConfig: { TenantIsolationMode: 'PER_TENANT' } } },
+    found: ['tenant-isolation Handler'],
+  },
+  { title: 'no tenant isolation', change: { function: { TenancyConfig: { Ref: 'AWS::NoValue' } } }, found: [] },
+  {
+    title: 'durable executions a second longer than the visibility timeout',
+    change: { function: { DurableConfig: { ExecutionTimeout: 186 } } },
+    found: ['durable-execution-timeout Handler'],
+  },
+  {
+    title: "durable executions longer than SQS's 30 s",
+    change: {
+      queue: { VisibilityTimeout: undefined },
+      function: { Timeout: 4, DurableConfig: { ExecutionTimeout: 31 } },
+    },
+    found: ['durable-execution-timeout Handler'],
+  },
+  {
+    title: 'durable executions as long as the visibility timeout',
+    change: { function: { DurableConfig: { ExecutionTimeout: 185, RetentionPeriodInDays: 1 } } },
+    found: [],
+  },
+  {
+    title: 'durable executions without a timeout',
+    change: { function: { DurableConfig: { RetentionPeriodInDays: 1 } } },
+    found: ['invalid-value Handler'],
+  },
+  {
+    title: 'durable executions of more than a year',
+    change: { function: { DurableConfig: { ExecutionTimeout: 31_622_401 } } },
+    found: ['invalid-value Handler'],
+  },
+  {
+    title: 'a dead-letter queue of the function itself',
+    change: {
+      function: {
+        DeadLetterQueue: { Type: 'SQS', TargetArn: getAtt('Dead') },
+        DeadLetterConfig: { TargetArn: getAtt('Dead') },
+      },
+    },
+    found: ['function-dead-letter-queue Handler'],
+  },
+  {
+    title: 'a dead-letter queue of the function itself that is AWS::NoValue',
+    change: {
+      function: { DeadLetterQueue: { Ref: 'AWS::NoValue' }, DeadLetterConfig: { TargetArn: { Ref: 'AWS::NoValue' } } },
+    },
+    found: [],
   },
 
   { title: 'a timeout of 1,200 s', change: { function: { Timeout: 1200 } }, found: ['invalid-value Handler'] },

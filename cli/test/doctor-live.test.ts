@@ -198,10 +198,12 @@ test('everything that can be wrong is read from the answers', async (t) => {
     'visibility-below-timeout orders',
     'report-batch-item-failures orders/refunds.fifo',
     'concurrency-and-provisioned orders/returns',
+    'reserved-concurrency orders/orders',
     'no-redrive-policy orders',
     'runtime-deprecated orders',
     'visibility-headroom invoices',
     'max-receive-count invoices',
+    'reserved-concurrency orders/refunds.fifo',
     'dead-letter-retention short-dead',
     'fifo-parallelism orders/refunds.fifo',
   ])
@@ -295,9 +297,15 @@ test('aliases that may not be listed or read are not checked, and said to be so'
     const { code, findings } = await doctor(t, functions, QUEUES)
     return [code, findings.map(({ severity, resource, message }) => [severity, resource, message])]
   }
-  const message = 'Not checked: this: AccessDeniedException: not authorized.'
-  t.strictSame(await said({ aliases: 'denied' }), [0, [['info', 'the aliases of orders', message]]])
-  t.strictSame(await said({ aliases: ['live'], alias: { live: 'denied' } }), [0, [['info', 'orders:live', message]]])
+  const message = (call: string) => `Not checked: this: ${call}: HTTP 403: AccessDeniedException: not authorized.`
+  t.strictSame(await said({ aliases: 'denied' }), [
+    0,
+    [['info', 'the aliases of orders', message('ListAliases for orders')]],
+  ])
+  t.strictSame(await said({ aliases: ['live'], alias: { live: 'denied' } }), [
+    0,
+    [['info', 'orders:live', message('GetFunctionConfiguration for orders:live')]],
+  ])
 })
 
 test('a dead-letter queue that a function reads needs none of its own', async (t) => {
@@ -376,7 +384,12 @@ test('what may not be read is not checked, and said to be so', async (t) => {
   t.strictSame(
     findings.map(({ rule, resource, message }) => [rule, resource, message]),
     [
-      ['not-checked', 'orders', 'Not checked: ReservedConcurrentExecutions: AccessDeniedException: not authorized.'],
+      [
+        'not-checked',
+        'orders',
+        'Not checked: ReservedConcurrentExecutions: GetFunctionConcurrency for orders: HTTP 403: ' +
+          'AccessDeniedException: not authorized.',
+      ],
       [
         'not-checked',
         'orders/gone',
@@ -385,6 +398,68 @@ test('what may not be read is not checked, and said to be so', async (t) => {
       ['not-checked', 'half', 'Not checked: the retention of nowhere: there is no such queue.'],
     ],
   )
+})
+
+/** What is found for a function and one mapping with these settings. */
+const found = async (t: Test, configuration: Record<string, unknown>, changes: Record<string, unknown> = {}) =>
+  (await doctor(t, { configuration, pages: [[mapping('orders', changes)]] }, QUEUES)).findings.map(
+    ({ rule, resource, message }) => [`${rule} ${resource}`, message?.split('. ')[0]],
+  )
+
+test('settings of the function that do not fit a mapping', async (t) => {
+  const configuration = {
+    TenancyConfig: { TenantIsolationMode: 'PER_TENANT' },
+    DurableConfig: { ExecutionTimeout: 186, RetentionPeriodInDays: 14 },
+    DeadLetterConfig: { TargetArn: arn('orders-dead') },
+  }
+  t.strictSame(await found(t, configuration), [
+    ['tenant-isolation orders', 'Tenant isolation (PER_TENANT) on a function that reads SQS'],
+    [
+      'durable-execution-timeout orders',
+      'An ExecutionTimeout of 186 s, above the visibility timeout of orders (185 s)',
+    ],
+    ['function-dead-letter-queue orders', "The function's own dead-letter queue has no effect on SQS messages"],
+  ])
+  t.strictSame(await found(t, { DurableConfig: { ExecutionTimeout: 185 } }), [])
+  t.strictSame(await found(t, { DurableConfig: { RetentionPeriodInDays: 14 } }), [
+    ['not-checked orders', 'Not checked: ExecutionTimeout: Lambda does not tell it.'],
+  ])
+})
+
+test('a function on Managed Instances may have a timeout of 5,400 s', async (t) => {
+  const LambdaManagedInstancesCapacityProviderConfig = {
+    CapacityProviderArn: `arn:aws:lambda:us-east-1:${ACCOUNT}:capacity-provider:orders`,
+  }
+  const managed = { CapacityProviderConfig: { LambdaManagedInstancesCapacityProviderConfig }, Timeout: 5400 }
+  const queues = { ...QUEUES, orders: { VisibilityTimeout: '32405', ...redrive('orders-dead') } }
+  t.strictSame((await doctor(t, { configuration: managed }, queues)).ids, [])
+  t.strictSame((await doctor(t, { configuration: { Timeout: 5400 } }, queues)).ids, ['invalid-value orders'])
+})
+
+test('filters and pollers of a mapping', async (t) => {
+  const Filters = [{ Pattern: '{ "body": ["a"] }' }, { Pattern: '{ "attributes": ["a"] }' }, {}]
+  t.strictSame(await found(t, {}, { FilterCriteria: { Filters } }), [
+    [
+      'filter-pattern orders/orders',
+      'Filter 2 cannot match: it has the key attributes, and Lambda filters SQS messages by body alone',
+    ],
+    ['filter-pattern orders/orders', 'Filter 3 cannot match: it has no Pattern'],
+    ['filter-criteria orders/orders', 'Messages that do not match any of the 3 filters are deleted'],
+  ])
+  // More than five are possible where AWS has raised the quota: Lambda has accepted these.
+  t.strictSame(await found(t, {}, { FilterCriteria: { Filters: Array(6).fill(Filters[0]) } }), [
+    [
+      'filter-criteria orders/orders',
+      'Messages that do not match any of the 6 filters are deleted, and so are all messages whose body is JSON',
+    ],
+  ])
+  const FilterCriteriaError = { ErrorCode: 'KMSAccessDeniedException', Message: 'not authorized' }
+  t.strictSame(await found(t, {}, { FilterCriteriaError }), [
+    ['not-checked orders/orders', 'Not checked: FilterCriteria: KMSAccessDeniedException: not authorized.'],
+  ])
+  t.strictSame(await found(t, {}, { ProvisionedPollerConfig: { MinimumPollers: 3, MaximumPollers: 2 } }), [
+    ['poller-range orders/orders', 'A MinimumPollers of 3 above a MaximumPollers of 2'],
+  ])
 })
 
 const fails = (
@@ -414,7 +489,7 @@ fails(
 fails(
   'a function without mappings, and aliases that may not be listed',
   [],
-  /nothing was checked; .+\. Not read: the aliases of orders: AccessDeniedException: not authorized$/m,
+  /nothing was checked; .+\. Not read: the aliases of orders: ListAliases for orders: HTTP 403: AccessDeniedException: /m,
   (t) => at(t, { pages: [[]], aliases: 'denied' }),
 )
 fails(
@@ -442,11 +517,53 @@ fails(
   /Lambda does not answer \(ECONNREFUSED\): check/,
   async () => ({}),
 )
-fails('access denied', [], /Lambda refused the call for orders: AccessDeniedException: no$/m, async (t) => ({
-  AWS_ENDPOINT_URL_LAMBDA: (
-    await listen(t, () => ({ status: 403, type: 'AccessDeniedException', body: { Message: 'no' } }))
-  ).url,
-}))
+fails(
+  'access denied',
+  [],
+  / GetFunctionConfiguration for orders: HTTP 403: AccessDeniedException: no$/m,
+  async (t) => ({
+    AWS_ENDPOINT_URL_LAMBDA: (
+      await listen(t, () => ({ status: 403, type: 'AccessDeniedException', body: { Message: 'no' } }))
+    ).url,
+  }),
+)
+
+for (const [title, body, line] of [
+  [
+    'of another server',
+    {},
+    /: ListEventSourceMappings for orders: HTTP 404: this is not a response of AWS: check the endpoint$/m,
+  ],
+  ['with a message', { message: 'no route' }, /: ListEventSourceMappings for orders: HTTP 404: no route$/m],
+] as const) {
+  fails(`a response ${title}`, [], line, async (t) => {
+    const { url } = await listen(t, ({ url = '' }) =>
+      url.includes('/event-source') ? { status: 404, body } : { body: url.includes('/configuration') ? FUNCTION : {} },
+    )
+    return { AWS_ENDPOINT_URL_LAMBDA: url }
+  })
+}
+fails(
+  'a response that is not JSON',
+  [],
+  /: GetFunctionConfiguration for orders: HTTP 502: this is not a response of AWS: check the endpoint$/m,
+  async (t) => {
+    const server = createServer((_request, response) => response.writeHead(502).end('<html>Bad gateway</html>'))
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    t.teardown(() => server.close())
+    return { AWS_ENDPOINT_URL_LAMBDA: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+  },
+)
+fails(
+  'a function that exists, and mappings that are not found',
+  [],
+  /: ListEventSourceMappings for orders: HTTP 404: ResourceNotFoundException: none$/m,
+  async (t) => {
+    const missing = { status: 404, type: 'ResourceNotFoundException', body: { Message: 'none' } }
+    const { url } = await listen(t, ({ url = '' }) => (url.includes('/event-source') ? missing : { body: FUNCTION }))
+    return { AWS_ENDPOINT_URL_LAMBDA: url }
+  },
+)
 
 test('--endpoint-url is for both services, takes any credentials, and --region is sent', async (t) => {
   const regions = new Set<string>()

@@ -73,6 +73,65 @@ for (const [settings, found] of [
   })
 }
 
+for (const [settings, found] of [
+  ['DeadLetterQueue: { Type: SQS, TargetArn: !GetAtt Dead.Arn }', 'function-dead-letter-queue Globals:4'],
+  ['TenancyConfig: { TenantIsolationMode: PER_TENANT }', 'tenant-isolation Globals:4'],
+  ['DurableConfig: { ExecutionTimeout: 31 }', 'durable-execution-timeout Globals:4'],
+  ['DurableConfig: !ImportValue x', 'not-checked Globals:4'],
+] as const) {
+  test(`Globals have ${settings}: one finding, which names the functions`, async (t) => {
+    const template = globals(`{ Runtime: provided.al2023, ${settings} }`, 2)
+    const [finding, ...more] = await findingsIn(t, template)
+    t.strictSame([finding && short(finding), more], [found, []])
+    t.match(finding?.message, /\. It applies to Handler0, Handler1\.$/)
+  })
+}
+
+test('SAM merges a map of the function with that of Globals', async (t) => {
+  const merged = (own: string) =>
+    globals('{ Runtime: provided.al2023, DurableConfig: { ExecutionTimeout: 31 } }', 1).replace(
+      '    Properties:\n      E',
+      `    Properties:\n      DurableConfig: ${own}\n      E`,
+    )
+  const found = async (own: string) => (await findingsIn(t, merged(own))).map(short)
+  t.strictSame(await found('{ RetentionPeriodInDays: 1 }'), ['durable-execution-timeout Globals:4'])
+  t.strictSame(await found('{ ExecutionTimeout: 32 }'), ['durable-execution-timeout Handler0:11'])
+  t.strictSame(await found('{ ExecutionTimeout: 30 }'), [])
+})
+
+test('a capacity provider in Globals: a timeout of 5,400 s is valid', async (t) => {
+  const settings = '{ Runtime: provided.al2023, Timeout: 5400, CapacityProviderConfig: { Arn: !ImportValue x } }'
+  t.strictSame(ids(await findingsIn(t, globals(settings, 1))), ['visibility-below-timeout Queue0'])
+})
+
+test('durable executions longer than the visibility timeouts of two queues: one finding, for the shorter one', async (t) => {
+  const { Resources } = cloudFormation({ function: { DurableConfig: { ExecutionTimeout: 900 } } })
+  const Short = { ...Resources.Queue, Properties: { ...Resources.Queue.Properties, VisibilityTimeout: 186 } }
+  const Long = { ...Resources.Queue, Properties: { ...Resources.Queue.Properties, VisibilityTimeout: 300 } }
+  const second = (id: string) => ({
+    ...Resources.Orders,
+    Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt(id) },
+  })
+  const { Orders: _, Queue: __, ...rest } = Resources
+  const template = { Resources: { ...rest, Long, Short, OfLong: second('Long'), OfShort: second('Short') } }
+  const [finding, ...more] = await findingsIn(t, template)
+  t.strictSame(more, [])
+  t.match(finding, {
+    rule: 'durable-execution-timeout',
+    resource: 'Handler',
+    fix: 'Lower ExecutionTimeout to 186 s at most, or raise VisibilityTimeout.',
+  })
+})
+
+test('FunctionResponseTypes without ReportBatchItemFailures: the finding names what they have', async (t) => {
+  const FunctionResponseTypes = ['reportBatchItemFailures', 'Other']
+  const [finding] = await findingsIn(t, sam({ mapping: { FunctionResponseTypes } }))
+  t.match(
+    finding?.message,
+    'ReportBatchItemFailures is off: FunctionResponseTypes has "reportBatchItemFailures", "Other" instead. ',
+  )
+})
+
 test('a setting of the function itself is not that of Globals', async (t) => {
   const template = globals('Runtime: nodejs18.x', 2).replace(
     '    Properties:\n      E',

@@ -44,8 +44,8 @@ test('--format json: the findings and nothing else', async (t) => {
           severity: 'error',
           resource: 'Handler/Orders',
           message:
-            'ReportBatchItemFailures is off. Lambda ignores what the function reports, counts it as a success, and ' +
-            'deletes the messages that failed.',
+            'ReportBatchItemFailures is off. If the function reports failures, Lambda ignores the report and deletes the ' +
+            'messages that failed. A function that throws instead loses none: all messages of the batch come back.',
           fix: 'Set FunctionResponseTypes to [ReportBatchItemFailures].',
           source: 'https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html',
         },
@@ -60,7 +60,8 @@ test('--format json: the findings and nothing else', async (t) => {
 test('in a pipe: a plain table, the sources, a line of counts, and what was not asked for', async (t) => {
   const { stdout } = await command(['doctor', templateFile(t, wrong)])
   t.notMatch(stdout, '\u001b', 'no escape sequences')
-  const lines = stdout.trimEnd().split('\n')
+  const [location, ...lines] = stdout.trimEnd().split('\n') // the folder of the test has a long name
+  t.match(location, /template\.yaml:\d+$/)
   t.ok(lines.every((line) => line.length <= 120))
   t.match(lines[1], /^│ error +│ ReportBatchItemFailures is off\. /)
   t.match(lines[2], /^│ report-batch-item-failures +│ /)
@@ -110,12 +111,27 @@ test('on a terminal: as wide as it is, every word whole, severities in colour', 
 })
 
 test('a word longer than its column goes on in the next line', async (t) => {
-  const [finding] = check(await read(t, wrong), OPTIONS)
-  const file = `${'a-very-long-folder/'.repeat(4)}template.yaml`
-  const long = { ...(finding as Finding), file, line: 12 }
+  const [finding] = check({ ...(await read(t, wrong)), file: 'template.yaml' }, OPTIONS)
+  const resource = `${'AVeryLongName'.repeat(4)}/Orders`
+  const long = { ...(finding as Finding), resource }
   const rows = formatTable({ findings: [long], mappings: 1 }, terminal(80)).split('\n')
   const left = rows.map((line) => line.split('│')[1]?.trim() ?? '').join('')
-  t.match(left, `${file}:12`)
+  t.match(left, resource)
+})
+
+test('file:line is never broken: one that is too long for its column stands above the table', async (t) => {
+  const findings = check(await read(t, wrong), OPTIONS)
+  for (const columns of [60, 80, 120]) {
+    for (const length of [10, 30, 32, 33, 78, 79, 117, 118, 300]) {
+      const file = 'x'.repeat(length - ':12'.length)
+      const long = findings.map((finding) => ({ ...finding, file, line: 12 }))
+      const lines = formatTable({ findings: [...long, ...long], mappings: 1 }, terminal(columns)).split('\n')
+      const whole = lines.filter((line) => line.includes(`${file}:12`))
+      t.equal(whole.length, 2, `${length} characters on ${columns} columns`)
+      const rows = lines.filter((line) => /^[┌├│└]/.test(line)).map(stripVTControlCharacters)
+      t.ok(rows.every((line) => line.length === columns))
+    }
+  }
 })
 
 test('--format github: workflow commands, escaped', async (t) => {

@@ -56,6 +56,26 @@ test('one function, several mappings: their maximum concurrency is added up, and
   t.match(findings[0]?.message, /concurrency of 12 over its 3 mappings, above the reserved concurrency of 11\./)
 })
 
+test('mappings without a maximum concurrency: what to do depends on the reserved concurrency', async (t) => {
+  const said = async (ReservedConcurrentExecutions: number, mapping = {}) => {
+    const { Resources } = cloudFormation({ function: { ReservedConcurrentExecutions }, mapping })
+    const findings = await findingsIn(t, { Resources: { ...Resources, Second: Resources.Orders } })
+    return findings.filter(({ rule }) => rule === 'reserved-concurrency').map(({ resource, fix }) => [resource, fix])
+  }
+  const limit = (most: string) =>
+    `MaximumConcurrency in ScalingConfig: at most ${most} in the sum over all mappings of the function.`
+  t.strictSame(await said(2499), [
+    ['Orders', `Set ${limit('2,499')}`],
+    ['Second', `Set ${limit('2,499')}`],
+  ])
+  t.strictSame(await said(2500), [])
+  t.strictSame((await said(2))[0], ['Orders', `Set ${limit('2')}`])
+  t.strictSame((await said(1))[0], ['Orders', `Reserve 2 or more, and set ${limit('2')}`])
+  const provisioned = { ProvisionedPollerConfig: { MaximumPollers: 50 } }
+  t.strictSame((await said(499, provisioned))[0], ['Orders', 'Set MaximumPollers to 49 at most, or reserve 500.'])
+  t.strictSame((await said(19, provisioned))[0], ['Orders', 'Reserve 500.'])
+})
+
 /** Two mappings of one function, with a maximum concurrency of 5 each, more than is reserved. */
 const twoMappings = (
   first: Record<string, unknown>,

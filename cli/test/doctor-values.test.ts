@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { test } from 'tap'
-import { fifo } from './doctor-cases.ts'
+import { fifo, filters } from './doctor-cases.ts'
 import { type Change, findingsIn, getAtt, ids, only, read, sam, short, withVisibility } from './doctor-support.ts'
 
 const VALUES: [expression: string, value: unknown, parameters?: Record<string, string>][] = [
@@ -106,7 +106,48 @@ for (const [title, change, found] of [
     { mapping: { ProvisionedPollerConfig: UNKNOWN, ScalingConfig: { MaximumConcurrency: 5 } } },
     ['not-checked Handler/Orders'],
   ],
-  ['provisioned mode, without a maximum concurrency', { mapping: { ProvisionedPollerConfig: UNKNOWN } }, []],
+  [
+    'provisioned mode, without a maximum concurrency',
+    { mapping: { ProvisionedPollerConfig: UNKNOWN } },
+    ['not-checked Handler/Orders'],
+  ],
+  [
+    'MaximumPollers',
+    { mapping: { ProvisionedPollerConfig: { MinimumPollers: 2, MaximumPollers: UNKNOWN } } },
+    ['not-checked Handler/Orders'],
+  ],
+  ['FilterCriteria', { mapping: { FilterCriteria: UNKNOWN } }, ['not-checked Handler/Orders']],
+  ['Filters', { mapping: { FilterCriteria: { Filters: UNKNOWN } } }, ['not-checked Handler/Orders']],
+  [
+    'a filter',
+    { mapping: { FilterCriteria: { Filters: [UNKNOWN] } } },
+    ['filter-criteria Handler/Orders', 'not-checked Handler/Orders'],
+  ],
+  [
+    'the pattern of a filter',
+    { mapping: filters(UNKNOWN) },
+    ['filter-criteria Handler/Orders', 'not-checked Handler/Orders'],
+  ],
+  [
+    'a part of the pattern of a filter',
+    { mapping: filters({ 'Fn::Sub': '{ "body": { "stack": ["${AWS::StackName}"] } }' }) },
+    ['filter-criteria Handler/Orders', 'not-checked Handler/Orders'],
+  ],
+  [
+    'whether Lambda knows an operator of a filter',
+    { mapping: filters('{ "body": [{ "wildcard": "a*" }] }') },
+    ['filter-criteria Handler/Orders', 'not-checked Handler/Orders'],
+  ],
+  [
+    'whether a long timeout is valid',
+    { function: { Timeout: 901, CapacityProviderConfig: UNKNOWN } },
+    ['not-checked Handler'],
+  ],
+  ['whether the function runs on Managed Instances', { function: { CapacityProviderConfig: UNKNOWN } }, []],
+  ['tenant isolation', { function: { TenancyConfig: UNKNOWN } }, ['not-checked Handler']],
+  ['DurableConfig', { function: { DurableConfig: UNKNOWN } }, ['not-checked Handler']],
+  ['ExecutionTimeout', { function: { DurableConfig: { ExecutionTimeout: UNKNOWN } } }, ['not-checked Handler']],
+  ['the dead-letter queue of the function itself', { function: { DeadLetterQueue: UNKNOWN } }, ['not-checked Handler']],
   ['Timeout', { function: { Timeout: UNKNOWN } }, ['not-checked Handler']],
   ['Runtime', { function: { Runtime: UNKNOWN } }, ['not-checked Handler']],
   [
@@ -117,7 +158,7 @@ for (const [title, change, found] of [
   [
     'the reserved concurrency, without a maximum concurrency',
     { function: { ReservedConcurrentExecutions: UNKNOWN } },
-    [],
+    ['not-checked Handler'],
   ],
   ['FifoQueue', { queue: { FifoQueue: UNKNOWN } }, ['not-checked Queue']],
   ['RedrivePolicy', { queue: { RedrivePolicy: UNKNOWN } }, ['not-checked Queue']],

@@ -38,20 +38,29 @@ export const formatTable = (report: Report, stream: NodeJS.WriteStream): string 
   const width = Math.max(NARROWEST, Math.min(stream.isTTY ? stream.columns : PIPED_WIDTH, PIPED_WIDTH))
   const left = Math.min(WIDEST_LEFT, Math.floor(width / 2.5))
   const right = width - left - 3
+  // Terminals make a link of a location, so none is broken. If one is too long, all stand above tables of their own.
+  const isOutside = findings.some((finding) => where(finding).length > left - 2)
   const cell = (size: number, lines: readonly string[]) =>
     lines
       .filter((line) => line !== '')
       .map((line) => breakable(line, size - 2))
       .join('\n')
-  const rows = findings.map((finding) => {
+  const rowOf = (finding: Finding) => {
     const { severity, rule, resource, message, fix } = finding
     const head = styleText([COLOURS[severity], 'bold'], severity, { stream })
-    return [`${head}\n${cell(left, [rule, resource, where(finding)])}`, cell(right, [message, `Fix: ${fix}`])]
-  })
-  const table = new Table({ colWidths: [left, right], wordWrap: true, style: { head: [], border: [] } })
-  table.push(...rows)
+    const location = isOutside ? '' : where(finding)
+    return [`${head}\n${cell(left, [rule, resource, location])}`, cell(right, [message, `Fix: ${fix}`])]
+  }
+  const tableOf = (some: readonly Finding[]) => {
+    const table = new Table({ colWidths: [left, right], wordWrap: true, style: { head: [], border: [] } })
+    table.push(...some.map(rowOf))
+    return table.toString()
+  }
+  const tables = isOutside
+    ? findings.flatMap((finding) => [where(finding), tableOf([finding])])
+    : [findings].filter(({ length }) => length > 0).map(tableOf)
   const sources = [...new Set(findings.map(({ source }) => `  ${source}`))]
-  return [...(rows.length > 0 ? [table.toString()] : []), ...sources, counts(report)].join('\n')
+  return [...tables, ...sources, counts(report)].join('\n')
 }
 
 export const formatJson = ({ findings }: Report): string => JSON.stringify({ findings }, undefined, 2)

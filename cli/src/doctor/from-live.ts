@@ -14,6 +14,7 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs'
 import { oneLine, UsageError } from '../errors.ts'
+import { patternSetting } from './filters.ts'
 import {
   absent,
   known,
@@ -21,9 +22,11 @@ import {
   type Mapping,
   type Model,
   numberSetting,
+  type Pattern,
   type Queue,
   type Redrive,
   type Setting,
+  timeoutSetting,
   type Unread,
   unknown,
   unreadQueue,
@@ -37,12 +40,49 @@ export interface LiveOptions {
 
 const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
 
+/** What the SDK throws, with the call that failed. */
+interface CallError {
+  name?: string
+  message?: string
+  code?: string
+  call?: string
+  $metadata?: { httpStatusCode?: number }
+}
+
+/** A middleware of the SDK. It notes in an error which call failed, and for what, since the SDK's errors do not say. */
+function nameFailedCall<Args extends { input: object }, Result>(
+  next: (args: Args) => Promise<Result>,
+  { commandName = '' }: { commandName?: string },
+) {
+  return async (args: Args): Promise<Result> => {
+    try {
+      return await next(args)
+    } catch (error) {
+      const { FunctionName, QueueName, QueueUrl } = args.input as Record<string, string | undefined>
+      const call = `${commandName.replace(/Command$/, '')} for ${FunctionName ?? QueueName ?? QueueUrl}`
+      throw Object.assign(error as Error, { call })
+    }
+  }
+}
+
+/** `ListAliases for orders: HTTP 403: AccessDeniedException: not authorized`. */
+function failureOf(error: unknown): string {
+  const { name = 'Error', message = '', call, $metadata } = error as CallError
+  const status = $metadata?.httpStatusCode
+  // The SDK's words for a response that AWS does not give: `Unknown: UnknownError`, or an error of JSON.parse.
+  const isForeign = message === 'UnknownError' || name === 'SyntaxError'
+  const said = isForeign ? 'this is not a response of AWS: check the endpoint' : message
+  const isNamed = !isForeign && name !== 'Unknown'
+  const parts = [call, status && `HTTP ${status}`, isNamed && name, said].filter(Boolean)
+  return oneLine(parts.join(': '))
+}
+
 /** The SDK's error in one line that says what to do. */
 const explain = (error: unknown, name: string): UsageError => {
-  const { name: type = 'Error', message = '', code = '' } = error as { name?: string; message?: string; code?: string }
+  const { name: type = 'Error', message = '', code = '', call = '' } = error as CallError
   const said = `${type} ${code} ${message}`
   const unreachable = UNREACHABLE.exec(said)?.[0]
-  if (type === 'ResourceNotFoundException') {
+  if (type === 'ResourceNotFoundException' && call.startsWith('GetFunctionConfiguration ')) {
     return new UsageError(`there is no function ${name}: correct the name, --region, or the account of the credentials`)
   }
   if (/Region is missing/.test(said)) return new UsageError('no AWS region is set: give --region, or set AWS_REGION')
@@ -53,12 +93,12 @@ const explain = (error: unknown, name: string): UsageError => {
   }
   if (unreachable)
     return new UsageError(`Lambda does not answer (${unreachable}): check --endpoint-url and the network`)
-  return new UsageError(`Lambda refused the call for ${name}: ${oneLine(`${type}: ${message}`)}`)
+  return new UsageError(failureOf(error))
 }
 
 const reasonOf = (error: unknown) => {
-  const { name = 'Error', message = '' } = error as Partial<Error>
-  return oneLine(/NonExistentQueue|QueueDoesNotExist/.test(name) ? 'there is no such queue' : `${name}: ${message}`)
+  const { name = 'Error' } = error as CallError
+  return /NonExistentQueue|QueueDoesNotExist/.test(name) ? 'there is no such queue' : failureOf(error)
 }
 
 /** A stand-in of AWS asks for credentials and takes any. */
@@ -84,6 +124,8 @@ export const readFunction = async (name: string, options: LiveOptions): Promise<
   const lambda = new LambdaClient(clientOptions(options))
   // A stand-in may name a host in its queue URLs that only it resolves.
   const sqs = new SQSClient({ ...clientOptions(options), useQueueUrlAsEndpoint: false })
+  lambda.middlewareStack.add(nameFailedCall, { step: 'initialize' })
+  sqs.middlewareStack.add(nameFailedCall, { step: 'initialize' })
   try {
     const readQueue = createQueueReader(sqs)
     const mappings: Mapping[] = []
@@ -148,17 +190,32 @@ const listAliases = async (lambda: LambdaClient, name: string): Promise<string[]
   return aliases
 }
 
-const toFunction = (
+/** What Lambda tells; what it leaves out is absent. */
+function toSetting<T>(value: T | undefined | null): Setting<T> {
+  return value === undefined || value === null ? absent : known<T>(value)
+}
+
+function toFunction(
   id: string,
-  { Timeout, MemorySize, Runtime }: GetFunctionConfigurationCommandOutput,
+  configuration: GetFunctionConfigurationCommandOutput,
   reservedConcurrency: Setting<number>,
-): LambdaFunction => ({
-  id,
-  timeout: numberSetting('timeout', Timeout),
-  memory: numberSetting('memory', MemorySize),
-  runtime: Runtime === undefined ? absent : known<string>(Runtime),
-  reservedConcurrency,
-})
+): LambdaFunction {
+  const { Timeout, MemorySize, Runtime, CapacityProviderConfig, DeadLetterConfig, TenancyConfig, DurableConfig } =
+    configuration
+  return {
+    id,
+    timeout: timeoutSetting(Timeout, toSetting(CapacityProviderConfig)),
+    memory: numberSetting('memory', MemorySize),
+    runtime: toSetting<string>(Runtime),
+    reservedConcurrency,
+    deadLetterTarget: DeadLetterConfig?.TargetArn ? known<true>(true) : absent,
+    tenantIsolation: toSetting<string>(TenancyConfig?.TenantIsolationMode),
+    executionTimeout:
+      DurableConfig && DurableConfig.ExecutionTimeout === undefined
+        ? unknown('Lambda does not tell it')
+        : numberSetting('executionTimeout', DurableConfig?.ExecutionTimeout),
+  }
+}
 
 const readAlias = async (lambda: LambdaClient, name: string, aliasOf: LambdaFunction): Promise<LambdaFunction> => {
   const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }))
@@ -188,7 +245,19 @@ const toMapping = (configuration: EventSourceMappingConfiguration, target: Lambd
   reports: known(configuration.FunctionResponseTypes?.includes('ReportBatchItemFailures') ?? false),
   maximumConcurrency: numberSetting('maximumConcurrency', configuration.ScalingConfig?.MaximumConcurrency),
   provisioned: known(Object.values(configuration.ProvisionedPollerConfig ?? {}).some((value) => value !== undefined)),
+  minimumPollers: numberSetting('minimumPollers', configuration.ProvisionedPollerConfig?.MinimumPollers),
+  maximumPollers: numberSetting('maximumPollers', configuration.ProvisionedPollerConfig?.MaximumPollers),
+  filters: filtersOf(configuration),
 })
+
+/** Encrypted filters are left out, with an error, if the caller may not decrypt them. */
+function filtersOf({
+  FilterCriteria,
+  FilterCriteriaError: error,
+}: EventSourceMappingConfiguration): Setting<readonly Setting<Pattern>[]> {
+  if (error) return unknown(oneLine(`${error.ErrorCode}: ${error.Message}`))
+  return toSetting(FilterCriteria?.Filters?.map(({ Pattern }) => patternSetting(toSetting(Pattern))))
+}
 
 /** Reads a queue by its ARN. One that may not be read is no error: it is not checked. */
 const createQueueReader = (sqs: SQSClient) => {

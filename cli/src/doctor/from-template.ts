@@ -1,13 +1,16 @@
 import { UsageError } from '../errors.ts'
-import { type Place, readDocument } from '../template/document.ts'
+import { type Node, type Place, readDocument } from '../template/document.ts'
 import { createReader, MAKER, type Reader } from '../template/reader.ts'
 import { createResolver, type Resolved } from '../template/resolve.ts'
 import { PSEUDO_PARAMETERS } from '../template/text.ts'
+import { patternSetting } from './filters.ts'
 import {
+  absent,
   known,
   type LambdaFunction,
   type Mapping,
   type Model,
+  type Pattern,
   type Queue,
   type Resource,
   type Setting,
@@ -34,16 +37,42 @@ const OTHER_SERVICES = ['StartingPosition', 'Queues', 'Topics', 'SelfManagedEven
 const KNOWN_MACROS = /^AWS::(Serverless-|LanguageExtensions$|CodeDeployBlueGreen$|SecretsManager-)/
 const NESTED = /^AWS::(CloudFormation::Stack(Set)?|Serverless::Application)$|::MODULE$/
 const CHECKED = /^AWS::(Lambda::(Function|EventSourceMapping)|Serverless::Function|SQS::Queue)$/
+/** The quota of `invocation-eventfiltering`. */
+const MAX_FILTERS = 5
+const TOO_MANY = `Lambda takes at most ${MAX_FILTERS} on a mapping, or 10 if AWS has raised the quota of the account`
+const USE_FEWER = `Use at most ${MAX_FILTERS} filters. If AWS has raised your quota, check what is deployed with --function NAME.`
 const MADE = 'what it makes is known only to a deployment'
+
+const TERRAFORM = /\.(tf|tofu)(\.json)?$/
+const SERVERLESS = /(^|[/\\])serverless\.[cm]?[jt]s$/
+
+function terraformError(file: string): UsageError {
+  const what = `${file} is a Terraform configuration, and only SAM and CloudFormation templates can be read`
+  return new UsageError(`${what}. Check the deployed function instead: bounded-sqs-batch doctor --function NAME`)
+}
+function serverlessError(file: string): UsageError {
+  const what = `${file} belongs to the Serverless Framework, and only SAM and CloudFormation templates can be read`
+  const template = '.serverless/cloudformation-template-update-stack.json'
+  return new UsageError(`${what}. Run "serverless package", and give the template that it writes: ${template}`)
+}
+/** What a file without Resources is. */
+function noTemplateError(file: string, document: Node): UsageError {
+  const keys = document.kind === 'map' ? [...document.entries.keys()] : []
+  if (keys.includes('service') && keys.includes('provider')) return serverlessError(file)
+  if (keys.includes('terraform_version')) return terraformError(file) // a plan or a state, as JSON
+  return new UsageError(`${file}:1:1: there is no map Resources in it: is it a SAM or CloudFormation template?`)
+}
 
 /**
  * The SQS event source mappings of a SAM or CloudFormation template, as far as they can be known without deploying it.
  * Rejects with a UsageError that says where the text is no template.
  */
 export const readTemplate = async (file: string, given: ReadonlyMap<string, string>): Promise<Model> => {
+  if (TERRAFORM.test(file)) throw terraformError(file)
+  if (SERVERLESS.test(file)) throw serverlessError(file)
   const document = await readDocument(file)
   if (document.kind !== 'map' || document.entries.get('Resources')?.kind !== 'map') {
-    throw new UsageError(`${file}:1:1: there is no map Resources in it: is it a SAM or CloudFormation template?`)
+    throw noTemplateError(file, document)
   }
   const resolver = createResolver(document, given)
   for (const name of given.keys()) {
@@ -79,11 +108,36 @@ const collect = (reader: Reader): Pick<Model, 'mappings' | 'unread'> => {
     const gap = items.find((item) => item.state === 'unknown')
     return gap && !on ? { ...gap, place: types.place } : known(on, types.place)
   }
+  const otherTypesOf = (types: Resolved): string[] => {
+    const items = types.kind === 'list' ? types.items.map((item) => valueIn(text(resolve(item)))) : []
+    return items.filter((item) => item !== undefined && item !== 'ReportBatchItemFailures') as string[]
+  }
   const provisionedOf = (pollers: Resolved): Setting<boolean> => {
     const settings = ['MinimumPollers', 'MaximumPollers'].map((name) => text(property(pollers, name)))
     const on = settings.some(({ state }) => state === 'known')
     const gap = settings.find((setting) => setting.state === 'unknown')
     return gap && !on ? gap : known(on, pollers.place)
+  }
+  const patternOf = (filter: Resolved): Setting<Pattern> => {
+    const pattern = property(filter, 'Pattern')
+    if (pattern.kind !== 'map' && pattern.kind !== 'list') return patternSetting(text(pattern))
+    return known<Pattern>({ wrong: `it is a ${pattern.kind} where JSON text belongs` }, pattern.place)
+  }
+  const filtersOf = (criteria: Resolved): Setting<readonly Setting<Pattern>[]> => {
+    const filters = property(criteria, 'Filters')
+    const { place } = filters
+    const fix = 'Set FilterCriteria to { Filters: [{ Pattern: JSON text }] }.'
+    if (filters.kind === 'unknown') return unknown(filters.reason, place)
+    if (filters.kind === 'absent') {
+      const isEmpty = criteria.kind !== 'map' || criteria.entries.size === 0
+      return isEmpty ? absent : wrong('there are no Filters in it', fix, criteria.place)
+    }
+    if (filters.kind !== 'list') return wrong(`there is a ${filters.kind} where a list belongs`, fix, place)
+    const items = filters.items.map(resolve).filter(({ kind }) => kind !== 'absent')
+    const count = items.filter(({ kind }) => kind !== 'unknown').length
+    return count > MAX_FILTERS
+      ? wrong(`${count} filters, and ${TOO_MANY}`, USE_FEWER, place)
+      : known(items.map(patternOf), place)
   }
   const enabledOf = (enabled: Setting<string>): Setting<boolean> =>
     enabled.state === 'unknown' ? enabled : known(enabled.state === 'absent' || enabled.value !== 'false')
@@ -102,11 +156,21 @@ const collect = (reader: Reader): Pick<Model, 'mappings' | 'unread'> => {
     batchSize: number('batchSize', property(properties, 'BatchSize')),
     window: number('window', property(properties, 'MaximumBatchingWindowInSeconds')),
     reports: reportsOf(property(properties, 'FunctionResponseTypes')),
+    otherResponseTypes: otherTypesOf(property(properties, 'FunctionResponseTypes')),
     maximumConcurrency: number(
       'maximumConcurrency',
       property(property(properties, 'ScalingConfig'), 'MaximumConcurrency'),
     ),
     provisioned: provisionedOf(property(properties, 'ProvisionedPollerConfig')),
+    minimumPollers: number(
+      'minimumPollers',
+      property(property(properties, 'ProvisionedPollerConfig'), 'MinimumPollers'),
+    ),
+    maximumPollers: number(
+      'maximumPollers',
+      property(property(properties, 'ProvisionedPollerConfig'), 'MaximumPollers'),
+    ),
+    filters: filtersOf(property(properties, 'FilterCriteria')),
     runs: enabledOf(text(property(properties, 'Enabled'))),
   })
 

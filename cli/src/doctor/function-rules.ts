@@ -8,6 +8,34 @@ const DAY = 86_400_000
 
 export const FUNCTION_RULES: readonly Rule[] = [
   {
+    id: 'tenant-isolation',
+    severity: 'error',
+    why: 'Of the event sources, only API Gateway can invoke such a function: SQS names no tenant.',
+    source: `${LAMBDA_GUIDE}/tenant-isolation.html`,
+    check: ({ function: target }) => {
+      const mode = valueIn(target.tenantIsolation)
+      if (mode === undefined) return undefined
+      const fix = 'Remove TenancyConfig, or read the queue with another function that invokes this one with a tenant.'
+      return broken(target, target.tenantIsolation, `Tenant isolation (${mode}) on a function that reads SQS`, fix)
+    },
+  },
+  {
+    id: 'durable-execution-timeout',
+    severity: 'warning',
+    why: 'The mapping waits for the whole execution. Its messages come back while it runs, and start another execution.',
+    source: `${LAMBDA_GUIDE}/durable-invoking-esm.html`,
+    check: ({ queue, function: target }) => {
+      const [execution, visible] = [numberIn(target.executionTimeout), numberIn(queue.visibilityTimeout)]
+      if (!(execution > visible)) return undefined
+      const what =
+        `An ExecutionTimeout of ${seconds(target.executionTimeout)}, above the visibility timeout of ${queue.id} ` +
+        `(${seconds(queue.visibilityTimeout)})`
+      const fix = `Lower ExecutionTimeout to ${whole(visible)} s at most, or raise VisibilityTimeout.`
+      // Of several queues, the one that hides its messages for the shortest time.
+      return { ...broken(target, target.executionTimeout, what, fix), need: -visible }
+    },
+  },
+  {
     id: 'timeout-below-work',
     severity: 'warning',
     why: 'What has not started in time comes back with one receive more.',
@@ -41,6 +69,18 @@ export const FUNCTION_RULES: readonly Rule[] = [
           ? `The runtime ${runtime} will be deprecated on ${date}`
           : `The runtime ${runtime} is deprecated since ${date}`
       return broken(target, target.runtime, what, 'Move to a newer runtime; for Node.js that is nodejs24.x.')
+    },
+  },
+  {
+    id: 'function-dead-letter-queue',
+    severity: 'info',
+    why: 'Lambda uses it for asynchronous invocations. A mapping invokes synchronously: what fails stays in its queue.',
+    source: `${LAMBDA_GUIDE}/invocation-async-retain-records.html`,
+    check: ({ function: target }) => {
+      if (valueIn(target.deadLetterTarget) === undefined) return undefined
+      const what = "The function's own dead-letter queue has no effect on SQS messages"
+      const fix = 'For SQS messages, set RedrivePolicy on the source queue.'
+      return broken(target, target.deadLetterTarget, what, fix)
     },
   },
 ]

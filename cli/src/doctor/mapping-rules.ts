@@ -1,5 +1,5 @@
 import { type Mapping, valueIn } from './model.ts'
-import { broken, LAMBDA_GUIDE, numberIn, type Rule, seconds, whole } from './rule.ts'
+import { type Broken, broken, LAMBDA_GUIDE, numberIn, patternsOf, type Rule, seconds, whole } from './rule.ts'
 
 /** A synchronous invocation's payload, and what Lambda adds to each body in it: ids, attributes, the receipt handle. */
 const PAYLOAD = 6 * 1024 * 1024
@@ -10,6 +10,27 @@ export const fitting = (bodyBytes: number) => Math.floor(PAYLOAD / (bodyBytes + 
 
 const PARAMETERS = `${LAMBDA_GUIDE}/services-sqs-parameters.html`
 const SCALING = `${LAMBDA_GUIDE}/services-sqs-scaling.html`
+
+const POLLERS = 'https://docs.aws.amazon.com/lambda/latest/api/API_ProvisionedPollerConfig.html'
+
+/** API_ProvisionedPollerConfig: the default of MaximumPollers; services-sqs-scaling: what one poller invokes at once. */
+const DEFAULT_POLLERS = 200
+const INVOCATIONS_OF_A_POLLER = 10
+
+/** services-sqs-scaling: how far a mapping without a maximum concurrency scales. */
+const MOST_INVOCATIONS = 1250
+
+/** Filters of one form alone drop all bodies of the other form (`invocation-eventfiltering`). */
+const DROPPED: Readonly<Record<string, string>> = { json: 'is not JSON', text: 'is JSON' }
+
+/** How to keep a mapping within the reserved concurrency of its function. */
+function limitTo({ ofTopic }: Mapping, reserved: number): string {
+  const reserve = reserved < 2 ? 'Reserve 2 or more, and set' : 'Set'
+  const most = whole(Math.max(reserved, 2))
+  return ofTopic
+    ? 'SAM cannot set MaximumConcurrency on what SqsSubscription makes. Declare the queue and an event of Type: SQS instead.'
+    : `${reserve} MaximumConcurrency in ScalingConfig: at most ${most} in the sum over all mappings of the function.`
+}
 
 const isFifo = ({ queue }: Mapping) => valueIn(queue.fifo) === true
 const isProvisioned = ({ provisioned }: Mapping) => valueIn(provisioned) === true
@@ -34,7 +55,9 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'report-batch-item-failures',
     severity: 'error',
-    why: 'Lambda ignores what the function reports, counts it as a success, and deletes the messages that failed.',
+    why:
+      'If the function reports failures, Lambda ignores the report and deletes the messages that failed. A function that ' +
+      'throws instead loses none: all messages of the batch come back.',
     source: `${LAMBDA_GUIDE}/services-sqs-errorhandling.html`,
     check: (mapping) => {
       if (valueIn(mapping.reports) !== false) return undefined
@@ -42,8 +65,23 @@ export const MAPPING_RULES: readonly Rule[] = [
         ? 'SAM cannot set it on what SqsSubscription makes. Declare the queue and an AWS::SNS::Subscription to it instead, ' +
           'and an event of Type: SQS with FunctionResponseTypes: [ReportBatchItemFailures].'
         : 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
-      return broken(mapping, mapping.reports, 'ReportBatchItemFailures is off', fix)
+      const others = (mapping.otherResponseTypes ?? []).map((type) => JSON.stringify(type)).join(', ')
+      const instead = others && `: FunctionResponseTypes has ${others} instead`
+      return broken(mapping, mapping.reports, `ReportBatchItemFailures is off${instead}`, fix)
     },
+  },
+  {
+    id: 'filter-pattern',
+    severity: 'error',
+    why: 'Lambda refuses such a filter, or deletes all messages that match no other filter of the mapping.',
+    source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
+    check: (mapping) =>
+      patternsOf(mapping).flatMap((pattern, index): Broken[] => {
+        const wrong = valueIn(pattern)?.wrong
+        if (wrong === undefined) return []
+        const fix = 'Write a pattern such as { "body": { "type": ["order"] } }, or remove the filter.'
+        return [broken(mapping, pattern, `Filter ${index + 1} cannot match: ${wrong}`, fix)]
+      }),
   },
   {
     id: 'fifo-batch-size',
@@ -105,6 +143,18 @@ export const MAPPING_RULES: readonly Rule[] = [
     },
   },
   {
+    id: 'poller-range',
+    severity: 'error',
+    why: 'Lambda refuses it: it scales from the minimum to the maximum.',
+    source: POLLERS,
+    check: (mapping) => {
+      const [least, most] = [numberIn(mapping.minimumPollers), numberIn(mapping.maximumPollers)]
+      if (!(least > most)) return undefined
+      const what = `A MinimumPollers of ${whole(least)} above a MaximumPollers of ${whole(most)}`
+      return broken(mapping, mapping.minimumPollers, what, `Set MinimumPollers to ${whole(most)} at most.`)
+    },
+  },
+  {
     id: 'concurrency-range',
     severity: 'error',
     why: 'Lambda takes 2 to 1,000.',
@@ -132,6 +182,31 @@ export const MAPPING_RULES: readonly Rule[] = [
     },
   },
   {
+    id: 'reserved-concurrency',
+    severity: 'warning',
+    why:
+      'What the mapping invokes beyond the reserved concurrency is throttled. Each time counts as a receive, so good ' +
+      'messages are dead-lettered.',
+    source: SCALING,
+    check: (mapping, _options, { ofFunction }) => {
+      const { maximumConcurrency, maximumPollers, provisioned, function: target } = mapping
+      const reserved = numberIn(target.reservedConcurrency)
+      if (!(reserved >= 0) || maximumConcurrency.state !== 'absent') return undefined
+      if (valueIn(provisioned) === false) {
+        if (reserved >= ofFunction.length * MOST_INVOCATIONS) return undefined
+        const what = `A reserved concurrency of ${whole(reserved)}, and no maximum concurrency on the mapping`
+        return broken(mapping, maximumConcurrency, what, limitTo(mapping, reserved))
+      }
+      const pollers = maximumPollers.state === 'absent' ? DEFAULT_POLLERS : numberIn(maximumPollers)
+      if (!isProvisioned(mapping) || !(pollers * INVOCATIONS_OF_A_POLLER > reserved)) return undefined
+      const most = whole(pollers * INVOCATIONS_OF_A_POLLER)
+      const what = `Provisioned mode, in which ${whole(pollers)} pollers invoke up to ${most} times at once, above the reserved concurrency of ${whole(reserved)}`
+      const fits = Math.floor(reserved / INVOCATIONS_OF_A_POLLER)
+      const lower = fits >= 2 ? `Set MaximumPollers to ${whole(fits)} at most, or reserve` : 'Reserve'
+      return broken(mapping, maximumPollers, what, `${lower} ${most}.`)
+    },
+  },
+  {
     id: 'batch-over-payload',
     severity: 'warning',
     why: 'An event ends at 6 MB, and a record has some 710 bytes beside its body: such a batch never fills.',
@@ -142,6 +217,37 @@ export const MAPPING_RULES: readonly Rule[] = [
       if (!(size > fits)) return undefined
       const what = `A batch size of ${whole(size)}, where some ${whole(fits)} records with bodies of ${whole(bodyBytes)} bytes fit`
       return broken(mapping, mapping.batchSize, what, `Set BatchSize to ${whole(fits)} at most.`)
+    },
+  },
+  {
+    id: 'filter-criteria',
+    severity: 'info',
+    why: 'Lambda neither invokes the function with them nor dead-letters them.',
+    source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
+    check: (mapping) => {
+      const patterns = patternsOf(mapping)
+      if (patterns.every((pattern) => valueIn(pattern)?.wrong !== undefined)) return undefined
+      const forms = new Set(patterns.flatMap<string>((pattern) => valueIn(pattern)?.forms ?? ['unknown']))
+      const [form = 'unknown', ...others] = forms
+      const dropped = others.length === 0 ? DROPPED[form] : undefined
+      const count = patterns.length === 1 ? 'the filter' : `any of the ${patterns.length} filters`
+      const also = dropped === undefined ? '' : `, and so are all messages whose body ${dropped}`
+      const what = `Messages that do not match ${count} are deleted${also}`
+      return broken(mapping, mapping.filters, what, 'Make sure that no such message on this queue is needed.')
+    },
+  },
+  {
+    id: 'poller-concurrency',
+    severity: 'info',
+    why: 'In provisioned mode MaximumPollers is the only limit of the concurrency.',
+    source: SCALING,
+    check: (mapping) => {
+      const { maximumPollers, maximumConcurrency } = mapping
+      const isLimited = maximumPollers.state !== 'absent' || maximumConcurrency.state !== 'absent'
+      if (!isProvisioned(mapping) || isLimited) return undefined
+      const most = whole(DEFAULT_POLLERS * INVOCATIONS_OF_A_POLLER)
+      const what = `Without MaximumPollers, up to ${DEFAULT_POLLERS} pollers invoke up to ${most} times at once`
+      return broken(mapping, maximumPollers, what, 'Set MaximumPollers to a tenth of the concurrency wanted.')
     },
   },
   {

@@ -47,6 +47,12 @@ export interface LambdaFunction extends Resource {
   /** Absent for a container image. */
   runtime: Setting<string>
   reservedConcurrency: Setting<number>
+  /** The dead-letter queue of the function itself: `DeadLetterConfig`, in SAM `DeadLetterQueue`. */
+  deadLetterTarget: Setting<true>
+  /** The mode, where tenants are isolated from each other. */
+  tenantIsolation: Setting<string>
+  /** Seconds that a whole execution may take. Absent where the function is not durable. */
+  executionTimeout: Setting<number>
 }
 
 /** An SQS event source mapping, enabled or not, with what it joins. */
@@ -56,8 +62,14 @@ export interface Mapping extends Resource {
   window: Setting<number>
   /** Whether ReportBatchItemFailures is on. */
   reports: Setting<boolean>
+  /** What else FunctionResponseTypes lists. */
+  otherResponseTypes?: readonly string[]
   maximumConcurrency: Setting<number>
   provisioned: Setting<boolean>
+  minimumPollers: Setting<number>
+  maximumPollers: Setting<number>
+  /** The patterns of FilterCriteria. */
+  filters: Setting<readonly Setting<Pattern>[]>
   /** Whether it is enabled, and there at all under the conditions of the template. */
   runs: Setting<boolean>
   /** SAM makes it, between a topic and the function, and leaves FunctionResponseTypes out. */
@@ -67,6 +79,9 @@ export interface Mapping extends Resource {
   /** The queue's, as the mapping has it. */
   arn: Setting<string>
 }
+
+/** What a filter looks at: the body parsed as JSON, or the body as text. `wrong`: Lambda refuses it, or nothing matches it. */
+export type Pattern = { forms: readonly ('json' | 'text')[]; wrong?: undefined } | { forms?: undefined; wrong: string }
 
 /** What could not be looked into, why, and what to do about it where that is not the usual. */
 export interface Unread extends Resource {
@@ -94,10 +109,16 @@ export const LIMITS = {
   batchSize: { default: 10, least: 1, most: Number.POSITIVE_INFINITY },
   window: { default: 0, least: 0, most: 300 },
   timeout: { default: 3, least: 1, most: 900 },
+  // Of a function on Lambda Managed Instances, since September 2026.
+  managedTimeout: { default: 3, least: 1, most: 5400 },
+  executionTimeout: { default: undefined, least: 1, most: 31_622_400 },
   memory: { default: 128, least: 128, most: 10_240 },
   visibilityTimeout: { default: 30, least: 0, most: 43_200 },
   retention: { default: 345_600, least: 60, most: 1_209_600 },
   maxReceiveCount: { default: undefined, least: 1, most: 1000 },
+  // API_ProvisionedPollerConfig. The developer guide has 2,000 as the most.
+  minimumPollers: { default: undefined, least: 2, most: 200 },
+  maximumPollers: { default: undefined, least: 2, most: 10_000 },
   maximumConcurrency: { default: undefined, least: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY },
   reservedConcurrency: { default: undefined, least: 0, most: Number.POSITIVE_INFINITY },
 } as const
@@ -117,6 +138,16 @@ export const numberSetting = (limit: Limit, value: unknown, place?: Place): Sett
   return wrong(`${number} is no value that AWS takes (${range})`, `Set a whole number, ${range}.`, place)
 }
 
+/** The timeout, whose range depends on whether the function runs on Lambda Managed Instances. */
+export function timeoutSetting(value: unknown, managed: Setting<unknown>, place?: Place): Setting<number> {
+  const onInstances = numberSetting('managedTimeout', value, place)
+  if (managed.state === 'known') return onInstances
+  const timeout = numberSetting('timeout', value, place)
+  if (managed.state === 'absent' || timeout.state === 'known' || onInstances.state !== 'known') return timeout
+  const what = `${value} s is valid only on Managed Instances, and its CapacityProviderConfig is not known`
+  return unknown(`${what}: ${managed.reason}`, place)
+}
+
 export const unreadFunction = (id: string, unread: string, place?: Place): LambdaFunction => ({
   id,
   place,
@@ -125,6 +156,9 @@ export const unreadFunction = (id: string, unread: string, place?: Place): Lambd
   memory: unknown(unread),
   runtime: unknown(unread),
   reservedConcurrency: unknown(unread),
+  deadLetterTarget: unknown(unread),
+  tenantIsolation: unknown(unread),
+  executionTimeout: unknown(unread),
 })
 
 export const unreadQueue = (id: string, unread: string, place?: Place): Queue => ({

@@ -25,7 +25,7 @@ export const createNotChecked = ({ file, unread }: Model) => {
 
   const ofFunction = (target: LambdaFunction, mapping: Mapping): Broken[] => {
     if (target.unread !== undefined) {
-      const what = `the timeout, runtime and reserved concurrency of ${target.id}`
+      const what = `the settings of ${target.id}`
       return [{ ...all(mapping, what, target.unread), place: target.place }]
     }
     const runtime = valueIn(target.runtime)

@@ -1,5 +1,5 @@
 import type { Place } from '../template/document.ts'
-import type { Mapping, Resource, Setting } from './model.ts'
+import { type Mapping, type Pattern, type Resource, type Setting, valueIn } from './model.ts'
 
 export type Severity = 'error' | 'warning' | 'info'
 
@@ -52,6 +52,11 @@ export const SQS_GUIDE = 'https://docs.aws.amazon.com/AWSSimpleQueueService/late
 /** The number, or NaN where none is known: every comparison with it is false, so no rule fires. */
 export const numberIn = (setting: Setting<number> | undefined): number =>
   setting?.state === 'known' ? setting.value : Number.NaN
+
+/** The patterns of a mapping's filters: none where it has no filters, or they are not known. */
+export function patternsOf({ filters }: Mapping): readonly Setting<Pattern>[] {
+  return valueIn(filters) ?? []
+}
 
 export const whole = (value: number) => value.toLocaleString('en-US')
 

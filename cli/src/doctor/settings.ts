@@ -1,5 +1,5 @@
 import { type Mapping, type Resource, type Setting, valueIn } from './model.ts'
-import { type Broken, broken, type Rule } from './rule.ts'
+import { type Broken, broken, patternsOf, type Rule } from './rule.ts'
 
 const MAPPING = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html'
 const FUNCTION = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html'
@@ -20,7 +20,6 @@ interface Named {
 export const settingsOf = (mapping: Mapping): Named[] => {
   const { function: target, queue } = mapping
   const redrive = valueIn(queue.redrive)
-  const limited = mapping.maximumConcurrency.state !== 'absent'
   const retained = redrive !== undefined && valueIn(queue.fifo) !== true
   const of = (
     resource: Resource | undefined,
@@ -39,13 +38,19 @@ export const settingsOf = (mapping: Mapping): Named[] => {
       ['BatchSize', mapping.batchSize],
       ['MaximumBatchingWindowInSeconds', mapping.window],
       ['MaximumConcurrency', mapping.maximumConcurrency],
-      ['ProvisionedPollerConfig', mapping.provisioned, limited],
+      ['MinimumPollers', mapping.minimumPollers],
+      ['MaximumPollers', mapping.maximumPollers],
+      ['FilterCriteria', mapping.filters],
+      ...patternsOf(mapping).map((pattern): [string, Setting<unknown>] => ['Pattern', pattern]),
     ]),
     ...of(target, FUNCTION, [
       ['Timeout', target.timeout],
       ['MemorySize', target.memory, false],
       ['Runtime', target.runtime],
-      ['ReservedConcurrentExecutions', target.reservedConcurrency, limited],
+      ['ReservedConcurrentExecutions', target.reservedConcurrency],
+      ['DeadLetterConfig', target.deadLetterTarget],
+      ['TenantIsolationMode', target.tenantIsolation],
+      ['ExecutionTimeout', target.executionTimeout],
     ]),
     ...of(queue, QUEUE, [
       ['FifoQueue', queue.fifo],

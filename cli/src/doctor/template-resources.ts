@@ -9,6 +9,7 @@ import {
   type Queue,
   type Redrive,
   type Setting,
+  timeoutSetting,
   unknown,
   unreadFunction,
   unreadQueue,
@@ -74,24 +75,52 @@ export const createResources = (reader: Reader) => {
     })
     return ids.find((id) => types.some((type) => type.test(typeOf(id)))) ?? ids[0]
   }
-  const globals = property(property(reader.resolve(reader.root), 'Globals'), 'Function')
+  // A macro that may add Globals is listed for the whole template, so it need not be listed for each setting.
+  const declared = reader.root.kind === 'map' ? reader.root.entries.get('Globals') : undefined
+  const globals = property(declared ? reader.resolve(declared) : { kind: 'absent' }, 'Function')
+
+  /** Whether the function itself sets it. SAM merges a map of the function with that of Globals, key by key. */
+  function isOwn(parent: Resolved, [name = '', ...rest]: readonly string[]): boolean {
+    if (parent.kind !== 'map' || !parent.entries.has(name)) return false
+    const child = property(parent, name)
+    return rest.length === 0 || child.kind !== 'map' || isOwn(child, rest)
+  }
+  const presenceOf = (resolved: Resolved): Setting<true> => {
+    const { kind, place } = resolved
+    if (kind === 'unknown') return unknown(resolved.reason, place)
+    return kind === 'absent' ? absent : known<true>(true, place)
+  }
 
   const functionOf = cached((id: string): LambdaFunction => {
     const own = propertiesOf(id)
     const sam = typeOf(id) === 'AWS::Serverless::Function'
-    const get = <T>(name: string, read: (resolved: Resolved) => Setting<T>): Setting<T> => {
-      const given = property(own, name)
-      const inherits = sam && given.kind === 'absent' && !(own.kind === 'map' && own.entries.has(name))
-      const inherited = inherits ? property(globals, name) : given
+    const get = <T>(path: string | readonly string[], read: (resolved: Resolved) => Setting<T>): Setting<T> => {
+      const names = [path].flat()
+      const given = names.reduce(property, own)
+      const inherits = sam && given.kind === 'absent' && !isOwn(own, names)
+      const inherited = inherits ? names.reduce(property, globals) : given
       return inherits && inherited.kind !== 'absent' ? { ...read(inherited), of: 'Globals' } : read(given)
     }
+    const managed = get('CapacityProviderConfig', presenceOf)
+    const durable = get('DurableConfig', presenceOf)
+    const executionTimeout = get(['DurableConfig', 'ExecutionTimeout'], (resolved) =>
+      number('executionTimeout', resolved),
+    )
+    const isIncomplete = durable.state === 'known' && executionTimeout.state === 'absent'
+    const fix = 'Set ExecutionTimeout to seconds, at most the visibility timeout of the queue.'
     return {
       id,
       place: resources.get(id)?.place,
-      timeout: get('Timeout', (resolved) => number('timeout', resolved)),
+      timeout: get('Timeout', (resolved) => {
+        const setting = text(resolved)
+        return setting.state === 'unknown' ? setting : timeoutSetting(valueIn(setting), managed, resolved.place)
+      }),
       memory: get('MemorySize', (resolved) => number('memory', resolved)),
       runtime: get('Runtime', text),
       reservedConcurrency: get('ReservedConcurrentExecutions', (resolved) => number('reservedConcurrency', resolved)),
+      deadLetterTarget: get([sam ? 'DeadLetterQueue' : 'DeadLetterConfig', 'TargetArn'], presenceOf),
+      tenantIsolation: get(['TenancyConfig', 'TenantIsolationMode'], text),
+      executionTimeout: isIncomplete ? wrong('DurableConfig has none', fix, durable.place) : executionTimeout,
     }
   })
 
