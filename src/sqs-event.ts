@@ -61,10 +61,10 @@ function readEvent(event: unknown): Batch {
  */
 export function recordsOf(batch: Batch, event: unknown): readonly SQSRecord[] {
   const given = isObject(event) ? (event as Partial<SQSEvent>).Records : undefined
-  const records = Array.isArray(given) ? given.slice() : []
+  const records = Array.isArray(given) ? given.slice() : undefined
   const isReplaced = (record: SQSRecord, index: number) =>
-    records[index] !== record && records[index]?.messageId !== batch.ids[index]
-  if (records.length === batch.records.length && !batch.records.some(isReplaced)) return records
+    records?.[index] !== record && records?.[index]?.messageId !== batch.ids[index]
+  if (records?.length === batch.records.length && !batch.records.some(isReplaced)) return records
   throw new TypeError(
     'The Records of the event are not those that came with the batch: a middleware or the handler removed, added or ' +
       'moved some. Keep all of them, in order',

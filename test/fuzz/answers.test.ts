@@ -34,12 +34,14 @@ function namedBy(answer: unknown, ids: readonly string[]): string[] | undefined 
   if (Array.isArray(answer)) {
     const states = ids.map((_id, index) => (answer[index] ?? { status: 'rejected' }).status)
     const isKnown = states.every((status) => status === 'fulfilled' || status === 'rejected')
-    return isKnown && answer.length <= ids.length ? ids.filter((_id, index) => states[index] === 'rejected') : undefined
+    return isKnown && answer.length === ids.length
+      ? ids.filter((_id, index) => states[index] === 'rejected')
+      : undefined
   }
   const list: unknown = Object(answer).batchItemFailures
   if (!Array.isArray(list)) return undefined
   const listed: unknown[] = Array.from(list, (entry) => Object(entry).itemIdentifier)
-  const isKnown = listed.every((id, index) => ids.includes(id as string) && listed.indexOf(id) === index)
+  const isKnown = listed.every((id) => ids.includes(id as string))
   return isKnown ? ids.filter((id) => listed.includes(id)) : undefined
 }
 
