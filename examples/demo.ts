@@ -21,10 +21,10 @@ const startDownstream = async () => {
     counts.set(number, next)
     return next
   }
-  const seen = { inFlight: 0, mostInFlight: 0 }
+  const seen = { inFlight: 0, peakInFlight: 0 }
   const server = createServer(async (request, response) => {
     seen.inFlight += 1
-    seen.mostInFlight = Math.max(seen.mostInFlight, seen.inFlight)
+    seen.peakInFlight = Math.max(seen.peakInFlight, seen.inFlight)
     let body = ''
     for await (const chunk of request) body += chunk
     const { number } = JSON.parse(body)
@@ -82,7 +82,7 @@ console.log(
     ['redelivered', number(ledger.redelivered)],
     ['dead-lettered', number(ledger.deadLettered)],
     ['lost', number(ledger.lost)],
-    ['most in flight at the downstream', number(seen.mostInFlight)],
+    ['most in flight at the downstream', number(seen.peakInFlight)],
     ['wall time', `${(ledger.wallMs / 1000).toFixed(1)} s`],
     ['records a second', number(ledger.perSecond)],
   ]),
@@ -93,7 +93,7 @@ const problems = [
   ledger.lost > 0 && `${ledger.lost} messages were lost`,
   ledger.remaining > 0 && `${ledger.remaining} messages were left in the queue`,
   ledger.remaining === 0 && accounted !== MESSAGES && `${MESSAGES - accounted} messages are not accounted for`,
-  seen.mostInFlight > BOUND && `${seen.mostInFlight} requests were in flight, the bound is ${BOUND}`,
+  seen.peakInFlight > BOUND && `${seen.peakInFlight} requests were in flight, the bound is ${BOUND}`,
 ].filter((problem) => problem !== false)
 for (const problem of problems) console.error(problem)
 process.exitCode = problems.length > 0 ? 1 : 0

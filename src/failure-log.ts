@@ -74,11 +74,11 @@ function write(entry: unknown): void {
 /** As text, or where Lambda's own log is JSON as an object, which it makes the `message` of its line. */
 function writeEntry(summary: BatchSummary, groups: readonly Group[], replaced?: { readonly cause: unknown }): void {
   const shown = groups.slice(0, MOST_GROUPS)
-  const moreKinds = groups.length - shown.length
+  const omittedGroups = groups.length - shown.length
   if (process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON') {
     const errors = shown.map(({ text, count, ids, first }) => ({ error: text, count, ids, stack: framesOf(first) }))
-    const inSpiteOf = replaced && { error: read(replaced.cause).text, stack: framesOf(replaced.cause) }
-    write({ message: `${PREFIX} ${headline(summary)}`, ...summary, errors, moreKinds, inSpiteOf })
+    const replacedError = replaced && { error: read(replaced.cause).text, stack: framesOf(replaced.cause) }
+    write({ message: `${PREFIX} ${headline(summary)}`, ...summary, errors, omittedGroups, replacedError })
     return
   }
   const lines = [`${PREFIX} ${headline(summary)}; ${measuresIn(summary)}`]
@@ -88,7 +88,7 @@ function writeEntry(summary: BatchSummary, groups: readonly Group[], replaced?: 
     lines.push(`  ${count} × ${text} [${ids.join(', ')}${more}]`)
     lines.push(...framesOf(first).map((frame) => `    ${frame}`))
   }
-  if (moreKinds > 0) lines.push(`  and ${moreKinds} more kinds of error`)
+  if (omittedGroups > 0) lines.push(`  and ${omittedGroups} more kinds of error`)
   write(lines.join('\n'))
 }
 
@@ -105,11 +105,11 @@ function headline({ records, succeeded, timedOut, aborted, blocked, notStarted, 
   return `${records - succeeded} of ${records} records failed${among}`
 }
 
-function measuresIn({ durations, mostInFlight, timeLeft }: BatchSummary): string {
+function measuresIn({ durations, peakInFlight, timeLeft }: BatchSummary): string {
   const ms = (value: number) => `${Math.round(value)} ms`
   const parts = []
   if (durations) parts.push(`p50 ${ms(durations.p50)}, p95 ${ms(durations.p95)}, max ${ms(durations.max)}`)
-  parts.push(`${mostInFlight} in flight at most`)
+  parts.push(`${peakInFlight} in flight at most`)
   if (timeLeft !== undefined) parts.push(`${ms(timeLeft)} left`)
   return parts.join('; ')
 }

@@ -20,7 +20,7 @@ export interface FanOut {
   /** Milliseconds from the start of each record's handler to its result; NaN where it did not start. */
   readonly durations: Float64Array
   /** The most handlers of this invocation that ran at once. */
-  readonly mostInFlight: number
+  readonly peakInFlight: number
 }
 
 /** What a fan-out is to do. */
@@ -67,7 +67,7 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
     let waiting = size // neither started nor blocked
     let running = 0 // without a result
     let inFlight = 0 // handlers that have not settled, those that timed out among them
-    let mostInFlight = 0
+    let peakInFlight = 0
     let ended = false
     let isInLine = false // a lane, for the rate limit
     const self = { deaf: 0, end }
@@ -165,7 +165,7 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
         const index = take()
         if (index === undefined) return endTurn(0)
         results[index] = RUNNING
-        if (++inFlight > mostInFlight) mostInFlight = inFlight
+        if (++inFlight > peakInFlight) peakInFlight = inFlight
         slot.startedAt = now
         slot.options = new LazyRecordOptions(index, receiveCounts[index] as number)
         let result: PromiseSettledResult<undefined> = FULFILLED
@@ -272,8 +272,8 @@ export function createFanOuts({ concurrency, recordTimeout = Infinity, rateLimit
       done,
       end,
       durations,
-      get mostInFlight() {
-        return mostInFlight
+      get peakInFlight() {
+        return peakInFlight
       },
     }
   }

@@ -7,7 +7,7 @@ import type { BatchSummary, Failure, SummaryHandler } from './types.ts'
 export interface Measures {
   /** Milliseconds; NaN where nothing ran. */
   readonly durations: Float64Array
-  readonly mostInFlight: number
+  readonly peakInFlight: number
 }
 
 /**
@@ -31,7 +31,7 @@ export function summarize(
     handled: failures.length - reported,
     reported,
     durations: spread(measures?.durations.filter((duration) => duration >= 0).sort()),
-    mostInFlight: measures?.mostInFlight ?? 0,
+    peakInFlight: measures?.peakInFlight ?? 0,
     timeLeft,
   }
 }

@@ -199,7 +199,7 @@ export interface BatchSummary {
   /** Milliseconds that handlers of a record, or of a chunk, took; `undefined` where none ran. */
   readonly durations: { readonly p50: number; readonly p95: number; readonly max: number } | undefined
   /** The most handlers of this batch that ran at once. */
-  readonly mostInFlight: number
+  readonly peakInFlight: number
   /** Milliseconds left of the function's time; `undefined` where its context does not tell. */
   readonly timeLeft: number | undefined
 }

@@ -68,7 +68,7 @@ t.test('at most `concurrency` chunks run at once, and they start in record order
   held.succeed('m6 m7')
   t.strictSame(failed(await result), ['m0', 'm1'])
   t.strictSame(held.started, ['m0 m1', 'm2 m3', 'm4 m5', 'm6 m7', 'm8'])
-  t.match(summaries, [{ records: 9, succeeded: 7, failed: 2, reported: 2, mostInFlight: 2 }])
+  t.match(summaries, [{ records: 9, succeeded: 7, failed: 2, reported: 2, peakInFlight: 2 }])
 })
 
 t.test('what a handler does to its array is its own affair', async (t) => {

@@ -167,7 +167,7 @@ t.test('recordTimeout, and how long a handler took, count from its start, not fr
     rateLimit: { limit: 1, interval: 99 },
   })
   t.strictSame(failed(await until(handle(standardEvent(...ids(4))))), ['m2'])
-  t.match(summaries, [{ timedOut: 1, succeeded: 3, mostInFlight: 1, durations: { p50: 30, max: 50 } }])
+  t.match(summaries, [{ timedOut: 1, succeeded: 3, peakInFlight: 1, durations: { p50: 30, max: 50 } }])
 })
 
 t.test('where deaf handlers hold every slot, the batch ends also while its records wait for the rate', async (t) => {

@@ -390,9 +390,9 @@ t.test("where Lambda's log is JSON, the entry is one object", async (t) => {
     handled: 3,
     reported: 10,
     durations: { p50: 2, p95: 2, max: 2 },
-    mostInFlight: 1,
+    peakInFlight: 1,
     timeLeft: 950,
-    moreKinds: 0,
+    omittedGroups: 0,
   })
   t.match(errors, [
     { error: 'Error: order 0 failed', count: 12, ids: ['m0', 'm2', 'm6'], stack: [/^at .*rule-14-log/] },
@@ -419,8 +419,8 @@ t.test('the object holds ten groups at the most, and the error that ended the ba
   const entry = plain(calls[0]?.[0])
   t.match(entry, {
     message: 'middy-bounded-sqs-batch: 13 of 13 records failed (1 aborted)',
-    moreKinds: 3,
-    inSpiteOf: { error: 'Error: the other half failed', stack: [/^at .*rule-14-log/] },
+    omittedGroups: 3,
+    replacedError: { error: 'Error: the other half failed', stack: [/^at .*rule-14-log/] },
   })
   t.equal(entry.errors.length, 10)
   t.notOk('timeLeft' in entry)

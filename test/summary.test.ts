@@ -72,7 +72,7 @@ t.test('every record is counted once, by what became of it, and handlers are mea
     reported: 7,
     // a1 4,000 ms, b1 1,000, x1 0, c1 5,000, d1 4,000
     durations: { p50: 4_000, p95: 5_000, max: 5_000 },
-    mostInFlight: 2,
+    peakInFlight: 2,
     timeLeft: 2_000,
   })
 })
@@ -102,7 +102,7 @@ t.test('p50, p95 and max are durations that were measured: the smallest that so 
     }
     t.strictSame(failed(await result), [])
     t.strictSame(durationsOf(noted), { p50, p95, max: records }, `${records} records`)
-    t.equal(noted.get('m0')?.mostInFlight, records)
+    t.equal(noted.get('m0')?.peakInFlight, records)
     clock.exit()
   }
 })
@@ -147,7 +147,7 @@ t.test('waiting for a slot or for the rate limit is no part of a duration', asyn
   }
   t.strictSame(failed(await result), [])
   t.strictSame(durationsOf(noted), { p50: 10, p95: 10, max: 10 })
-  t.equal(noted.get('m0')?.mostInFlight, 1)
+  t.equal(noted.get('m0')?.peakInFlight, 1)
 })
 
 t.test('of chunks it is chunks that are measured, and records that are counted', async (t) => {
@@ -164,12 +164,12 @@ t.test('of chunks it is chunks that are measured, and records that are counted',
       }),
     )
   t.strictSame(failed(await handler(standardEvent(...ids(7)), testContext())), ['m2', 'm3', 'm4', 'm5'])
-  t.match(noted.get('m0'), { records: 7, succeeded: 3, failed: 4, reported: 4, handled: 0, mostInFlight: 2 })
+  t.match(noted.get('m0'), { records: 7, succeeded: 3, failed: 4, reported: 4, handled: 0, peakInFlight: 2 })
 })
 
 t.test('where nothing ran there is nothing to measure', async (t) => {
   const none = { timedOut: 0, aborted: 0, blocked: 0, notStarted: 0, handled: 0 }
-  const nothing = { durations: undefined, mostInFlight: 0, timeLeft: undefined }
+  const nothing = { durations: undefined, peakInFlight: 0, timeLeft: undefined }
   const noted = summaries(t)
   await handlerOf(() => {})({ Records: [] })
   t.strictSame(noted.get(undefined), { records: 0, succeeded: 0, failed: 0, ...none, reported: 0, ...nothing })
@@ -199,8 +199,8 @@ t.test('the most in flight are those of the batch itself, also where it shares t
     await settled()
   }
   await Promise.all([first, second])
-  t.equal(noted.get('a1')?.mostInFlight, 3)
-  t.equal(noted.get('b1')?.mostInFlight, 3)
+  t.equal(noted.get('a1')?.peakInFlight, 3)
+  t.equal(noted.get('b1')?.peakInFlight, 3)
 })
 
 t.test('the time left is that after the failure handlers', async (t) => {
@@ -234,5 +234,5 @@ t.test('a handler that runs on after its timeout is in flight', async (t) => {
   t.strictSame(held.running(), ['m0', 'm1'])
   held.succeed('m1')
   t.strictSame(failed(await result), ['m0'])
-  t.match(noted.get('m0'), { mostInFlight: 2, timedOut: 1 })
+  t.match(noted.get('m0'), { peakInFlight: 2, timedOut: 1 })
 })

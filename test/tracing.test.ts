@@ -253,5 +253,5 @@ t.test('the batch of another inner handler is traced, too', async (t) => {
     .handler(async () => ({ batchItemFailures: [{ itemIdentifier: 'b' }] }))
   await handler(standardEvent('a', 'b'), testContext())
   t.strictSame(heard.heard(), [...BEGINS, ...ANSWERS])
-  t.match([...heard.batches][0]?.summary, { succeeded: 1, failed: 1, durations: undefined, mostInFlight: 0 })
+  t.match([...heard.batches][0]?.summary, { succeeded: 1, failed: 1, durations: undefined, peakInFlight: 0 })
 })

@@ -11,11 +11,11 @@ t.test(
     const [answer] = server.listeners('request') as RequestListener[]
     const hundred = barrier(100)
     let inFlight = 0
-    let mostInFlight = 0
+    let peakInFlight = 0
     server.removeAllListeners('request')
     server.on('request', async (request, response) => {
       if (request.headers['x-amz-target'] === 'DynamoDB_20120810.PutItem') {
-        mostInFlight = Math.max(mostInFlight, ++inFlight)
+        peakInFlight = Math.max(peakInFlight, ++inFlight)
         await hundred() // an agent of 50 sockets never gets past this
         response.on('finish', () => inFlight--)
       }
@@ -47,6 +47,6 @@ t.test(
       const { Items = [] } = await client.send(new ScanCommand({ TableName: 'payments' }))
       t.strictSame(Object.fromEntries(Items.map(({ paymentId, cents }) => [paymentId?.S, cents?.N])), expected)
     }
-    t.equal(mostInFlight, 100)
+    t.equal(peakInFlight, 100)
   },
 )

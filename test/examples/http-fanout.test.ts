@@ -6,9 +6,9 @@ t.test('http-fanout.ts posts every body, at most 100 at once, and reports what t
   const posted: string[] = []
   const hundred = barrier(100)
   let inFlight = 0
-  let mostInFlight = 0
+  let peakInFlight = 0
   const downstream = await startDownstream(async ({ body }) => {
-    mostInFlight = Math.max(mostInFlight, ++inFlight)
+    peakInFlight = Math.max(peakInFlight, ++inFlight)
     posted.push(body)
     await hundred()
     inFlight--
@@ -30,7 +30,7 @@ t.test('http-fanout.ts posts every body, at most 100 at once, and reports what t
       .map((id) => sqsRecord(id).body)
       .toSorted(),
   )
-  t.equal(mostInFlight, 100)
+  t.equal(peakInFlight, 100)
   t.equal(log.length, 1)
   t.match(log[0], /3 of 250 records failed; [^\n]+\n {2}3 × Error: downstream said 503 \[m7, m120, m249\]/)
 })

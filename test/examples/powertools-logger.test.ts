@@ -41,6 +41,6 @@ t.test('powertools-logger.ts: each line has its record, each failure a line, and
     error: { name: 'Error', message: 'downstream said 503' },
     service: 'orders',
   })
-  t.match(batch, { level: 'INFO', message: 'batch', records: 4, succeeded: 3, failed: 1, reported: 1, mostInFlight: 4 })
+  t.match(batch, { level: 'INFO', message: 'batch', records: 4, succeeded: 3, failed: 1, reported: 1, peakInFlight: 4 })
   t.strictSame(rest, [])
 })

@@ -572,8 +572,8 @@ export const mutants: readonly Mutant[] = [
     rule: 14,
     breaks: 'the object does not tell what ended the batch',
     file: 'failure-log.ts',
-    search: 'const inSpiteOf = replaced && ',
-    replace: 'const inSpiteOf = undefined && ',
+    search: 'const replacedError = replaced && ',
+    replace: 'const replacedError = undefined && ',
   },
   {
     rule: 14,
@@ -925,8 +925,8 @@ export const mutants: readonly Mutant[] = [
     rule: 'summary',
     breaks: 'the most in flight are not counted',
     file: 'fan-out.ts',
-    search: 'get mostInFlight() {',
-    replace: 'get mostInFlight() {\n        if (size > 0) return 1',
+    search: 'get peakInFlight() {',
+    replace: 'get peakInFlight() {\n        if (size > 0) return 1',
   },
   // Chunks
   {
