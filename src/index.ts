@@ -1,5 +1,3 @@
-export { eachChunk } from './each-chunk.ts'
-export { eachRecord } from './each-record.ts'
 export {
   DurableContextError,
   FullBatchFailureError,
@@ -11,6 +9,8 @@ export {
   RecordNotStartedError,
   RecordTimeoutError,
 } from './errors.ts'
+export { eachChunk } from './handlers/each-chunk.ts'
+export { eachRecord } from './handlers/each-record.ts'
 export { boundedSqsBatch, boundedSqsBatch as default } from './middleware.ts'
 export type {
   BatchHandler,

@@ -1,60 +1,81 @@
 import type { Context, SQSBatchResponse } from 'aws-lambda'
-import type { CallbackTime } from './deadline.ts'
 import { FullBatchFailureError } from './errors.ts'
-import { handleFailures } from './failure-handlers.ts'
-import { logCallback, logFailures, logReplacedError } from './failure-log.ts'
-import type { createFanOuts, FanOut } from './fan-out.ts'
-import { toLanes } from './lanes.ts'
+import { type BatchJobs, chunkJobs, recordJobs } from './handlers/jobs.ts'
+import type { RunBatch } from './handlers/run-batch.ts'
 import type { Settings } from './options.ts'
-import type { RunBatch } from './registry.ts'
-import { mergeFailures, readResponse, readWhatIsKnown, toResponse } from './response.ts'
-import { recordsOf } from './sqs-event.ts'
-import { callOnSummary, summarize } from './summary.ts'
-import { deadlines, responseReserve, timeLeft } from './time-budget.ts'
-import { traceBatch, traceRecords } from './tracing.ts'
-import type { Batch, BatchTrace, Failure } from './types.ts'
-import { chunkUnits, recordUnits, type Units } from './units.ts'
+import type { CallbackTime } from './report/callbacks.ts'
+import { handleFailures } from './report/failure-handlers.ts'
+import { logCallback, logFailures, logReplacedError } from './report/failure-log.ts'
+import {
+  idsOf,
+  isUnchanged,
+  mergeReported,
+  readKnownIds,
+  readResponse,
+  toReport,
+  toResponse,
+} from './report/response.ts'
+import { callOnSummary, summarize } from './report/summary.ts'
+import { traceBatch, traceJobs } from './report/tracing.ts'
+import { deadlines, responseReserve, timeLeft } from './scheduler/deadlines.ts'
+import type { Failure } from './scheduler/job-states.ts'
+import type { createScheduler, Schedule } from './scheduler/scheduler.ts'
+import { type Batch, recordsOf } from './sqs-event.ts'
+import type { BatchTrace } from './types.ts'
 
+/** One invocation, from the checked event to the response. */
 export interface Invocation {
   /** Remembers whether the inner handler may have seen other records than those of the batch. Does not throw. */
   checkRecords(event: unknown): void
-  /** Runs a handler on every record and reports. What an inner handler calls. */
+  /** Runs a handler on every record and reports. An inner handler calls it. */
   readonly run: RunBatch
-  /** Makes the response out of what the inner handler returned. */
+  /** Makes the response from what the inner handler returned. */
   conclude(returned: unknown): Promise<SQSBatchResponse>
-  /** Gives the response that takes the place of an error; nothing where the error is to fail the invocation. */
+  /** Returns the response that replaces an error; `undefined` if the error must fail the invocation. */
   recover(error: unknown): Promise<SQSBatchResponse | undefined>
 }
 
-/** All the state of one invocation. */
+/** The records while they run, and after. */
+interface Started {
+  readonly schedule: Schedule
+  /** Every record that failed, in order, as soon as each has a result. */
+  readonly failures: Promise<readonly Failure[]>
+  readonly earlyTimeout: EarlyTimeout
+  /** When the function's time is over. It is not read again: at its end, some contexts return 0 or less. */
+  readonly endsAt: number
+  /** What the inner handler was given, and the ids that it had then. */
+  report?: { readonly response: SQSBatchResponse; readonly ids: readonly string[] }
+}
+
+/** What the invocation responded with. Other middlewares can change the response. */
+interface Responded {
+  readonly response: SQSBatchResponse
+  readonly failures: readonly Failure[]
+}
+
 export function createInvocation(
   batch: Batch,
   request: { readonly event: unknown; readonly context: Context; readonly response: unknown },
   settings: Settings,
-  startFanOut: ReturnType<typeof createFanOuts>,
+  schedule: ReturnType<typeof createScheduler>,
 ): Invocation {
   const { context } = request
   const size = batch.ids.length
   const trace: BatchTrace = { event: batch.event, context }
   const traced = traceBatch(trace)
-  let hasBegun = false
-  let units: Units | undefined
-  let fanOut: FanOut | undefined
-  let own: Failure[] | undefined
-  let report: SQSBatchResponse | undefined // the handler's, which may add to it
-  let reported: readonly Failure[] | undefined // in the response
-  let response: SQSBatchResponse | undefined // Middy's, which other middlewares may change
-  let endsAt: number | undefined // of the function's time, which is not asked for again: at its end, 0 is no nonsense
-  let earlyTimeout: EarlyTimeout | undefined
+  let started: Started | undefined
+  let responded: Responded | undefined
   let isOver = false
-  let otherRecords: { readonly error: unknown } | undefined // that the inner handler may have seen
-  let fatal: { readonly error: unknown } | undefined // fails the invocation, also if the inner handler caught it
+  /** An error that fails the invocation, also if the inner handler caught it. */
+  let fatal: { readonly error: unknown } | undefined
+  /** The inner handler may have seen other records than those of the batch. */
+  let otherRecords: { readonly error: unknown } | undefined
 
-  const run: RunBatch = async (handle, event, context, signal) => {
-    // Nobody would hear what became of them, and Lambda has redelivered them already.
+  const run: RunBatch = async (handler, event, context, signal) => {
+    // Nobody would receive the results, and Lambda has redelivered the records already.
     if (isOver)
       throw new Error('The invocation has ended: the handler of eachRecord() or eachChunk() was called too late')
-    if (hasBegun) {
+    if (started) {
       const error = new TypeError(
         'The records of a batch are run once: the handler of eachRecord() or eachChunk() was called twice',
       )
@@ -62,30 +83,38 @@ export function createInvocation(
       throw error
     }
     const records = recordsOf(batch, event)
-    hasBegun = true
-    earlyTimeout = watchEarlyTimeout(signal, request)
-    const { failureHandlers, rateLimit, fifoFailure } = settings
-    units =
-      typeof handle === 'function'
-        ? recordUnits(batch, records, handle)
-        : chunkUnits(batch, records, { ...handle, size: Math.min(handle.size, rateLimit?.limit ?? Infinity) })
-    const { count, groups, recordsIn } = units
-    const { run, settled } = traceRecords(units, batch, trace)
+    const jobs = toJobs(handler, records)
+    started = start(jobs, context, signal)
+    const ids = idsOf(batch, await started.failures)
+    started.report = { response: toReport(ids), ids }
+    return started.report.response
+  }
+
+  function toJobs(handler: Parameters<RunBatch>[0], records: Batch['records']): BatchJobs {
+    const { rateLimit, fifoFailure } = settings
+    const jobs =
+      typeof handler === 'function'
+        ? recordJobs(batch, records, handler, fifoFailure)
+        : chunkJobs(
+            batch,
+            records,
+            { ...handler, size: Math.min(handler.size, rateLimit?.limit ?? Infinity) },
+            fifoFailure,
+          )
+    return traceJobs(jobs, batch, trace)
+  }
+
+  function start(jobs: BatchJobs, context: unknown, signal: AbortSignal | undefined): Started {
     const now = performance.now()
     const left = timeLeft(context)
-    endsAt = now + (left ?? Infinity)
-    fanOut = startFanOut({
-      size: count,
-      lanes: toLanes(count, groups, fifoFailure),
-      deadlines: deadlines(settings, { hasFailureHandlers: failureHandlers.length > 0, records: size, left, now }),
-      run,
-      settled,
-      receiveCounts: batch.receiveCounts,
-      weight: (unit) => recordsIn(unit).length,
-    })
-    await fanOut.done
-    report = await toResponse(batch, await ownFailures())
-    return report
+    const hasFailureHandlers = settings.failureHandlers.length > 0
+    const running = schedule(jobs, deadlines(settings, { hasFailureHandlers, records: size, left, now }))
+    return {
+      schedule: running,
+      failures: running.done.then((failures) => mergeReported(batch, jobs.toRecordFailures(failures), [])),
+      earlyTimeout: watchEarlyTimeout(signal, request),
+      endsAt: now + (left ?? Infinity),
+    }
   }
 
   function checkRecords(event: unknown): void {
@@ -96,22 +125,11 @@ export function createInvocation(
     }
   }
 
-  /** What failed by the fan-out's own account. */
-  async function ownFailures(): Promise<Failure[]> {
-    if (fanOut && units) own ??= mergeFailures(batch, units.failuresAmong(await fanOut.done), [])
-    return own ?? []
-  }
-
   async function conclude(returned: unknown): Promise<SQSBatchResponse> {
-    endFanOut()
+    endSchedule()
     try {
       if (fatal) throw fatal.error
-      const isTimedOut = earlyTimeout?.isOurs() ?? false
-      if (Array.isArray(returned)) checkRecords(request.event) // results are matched by their place
-      if (otherRecords && !isTimedOut && (!fanOut || Array.isArray(returned))) throw otherRecords.error
-      const own = await ownFailures()
-      const kept = !report || report === returned ? own : withTold(report, own, isTimedOut)
-      return await respond(withTold(returned, kept, isTimedOut))
+      return await respond(await failuresWith(returned))
     } catch (error) {
       fatal ??= { error }
       traced?.reject(error)
@@ -119,57 +137,62 @@ export function createInvocation(
     }
   }
 
-  /** Rules 7 and 12. */
   async function recover(error: unknown): Promise<SQSBatchResponse | undefined> {
-    endFanOut()
-    if (reported) {
+    endSchedule()
+    if (responded) {
       logReplacedError(settings.logger, error)
-      // Made again: who changed the response may be who threw.
-      return toResponse(batch, withTold(response, reported, true))
+      // Made again, since the middleware that threw may have changed the response before.
+      return toResponse(idsOf(batch, withReported(responded.response, responded.failures, true)))
     }
-    try {
-      // Before the fan-out has begun the whole batch is redelivered, and the error is seen.
-      if (fanOut && !fatal) return await respond(withTold(report, await ownFailures(), true), { cause: error })
+    if (!started || fatal) {
       traced?.reject(error)
       return undefined
+    }
+    try {
+      const failures = withReported(started.report?.response, await started.failures, true)
+      return await respond(failures, { cause: error })
     } catch (escaping) {
       traced?.reject(escaping)
       throw escaping
     }
   }
 
-  /** No record starts any more, and what runs is aborted, if the handler did not wait for it. */
-  function endFanOut(): void {
+  /** No further record starts, and those that are running are aborted, if the handler did not wait for them. */
+  function endSchedule(): void {
     isOver = true
-    earlyTimeout?.stop()
-    fanOut?.end()
+    started?.earlyTimeout.stop()
+    started?.schedule.end()
+  }
+
+  /** The failures of the batch, and what the inner handler reported in addition. */
+  async function failuresWith(returned: unknown): Promise<readonly Failure[]> {
+    const isTimedOut = started?.earlyTimeout.isOurs() ?? false
+    if (Array.isArray(returned)) checkRecords(request.event) // results are matched by their place
+    if (otherRecords && !isTimedOut && (!started || Array.isArray(returned))) throw otherRecords.error
+    const failures = (await started?.failures) ?? []
+    const { response: report, ids } = started?.report ?? {}
+    // The report is read again, since the inner handler may have added to it, also if it returned something else.
+    const kept = report && ids && !isUnchanged(report, ids) ? withReported(report, failures, isTimedOut) : failures
+    return returned === report && report ? kept : withReported(returned, kept, isTimedOut)
   }
 
   /**
-   * These failures, and what the handler says beside them.
+   * Adds what a response reports to these failures.
    *
-   * @param mayBeNonsense whether what cannot be understood of it is passed over: it may not be the handler's, or not done
+   * @param isLenient whether to ignore what cannot be understood, because the response may not be the handler's own
    */
-  function withTold(returned: unknown, failures: readonly Failure[], mayBeNonsense: boolean): Failure[] {
-    let told: Failure[]
+  function withReported(response: unknown, failures: readonly Failure[], isLenient: boolean): readonly Failure[] {
+    let reported: readonly Failure[]
     try {
-      told = readResponse(returned, batch)
+      reported = readResponse(response, batch)
     } catch (error) {
-      if (!mayBeNonsense) throw error
-      told = readWhatIsKnown(returned, batch)
+      if (!isLenient) throw error
+      reported = readKnownIds(response, batch)
     }
-    return mergeFailures(batch, failures, told)
+    return mergeReported(batch, failures, reported)
   }
 
-  /** When the failure handlers and `onSummary` must be done. */
-  function callbackTime(): CallbackTime {
-    const now = performance.now()
-    endsAt ??= now + (timeLeft(context) ?? Infinity)
-    const left = endsAt - now
-    return { left, reserve: responseReserve(settings.cpuShare, size, left) }
-  }
-
-  /** @param replaced the error that ended the batch, where one did */
+  /** @param replaced the error that ended the batch, if there is one */
   async function respond(
     failures: readonly Failure[],
     replaced?: { readonly cause: unknown },
@@ -180,8 +203,8 @@ export function createInvocation(
       const log = (error: unknown) => logCallback(logger, 'onFailure', error)
       remaining = await handleFailures(failureHandlers, batch, failures, context, callbackTime(), log)
     }
-    const summary = () => summarize(size, failures, remaining.length, fanOut, timeLeft(context))
-    if (traced) Reflect.set(trace, 'summary', summary()) // which does not throw where a listener has frozen it
+    const summary = () => summarize(size, failures, remaining.length, started?.schedule, timeLeft(context))
+    if (traced) Reflect.set(trace, 'summary', summary()) // does not throw if a subscriber has frozen it
     logFailures(logger, batch, failures, summary, replaced)
     if (onSummary) {
       const log = (error: unknown) => logCallback(logger, 'onSummary', error)
@@ -191,10 +214,17 @@ export function createInvocation(
       const reasons = remaining.map(({ reason }) => reason)
       throw new FullBatchFailureError(reasons, `All ${size} records of the batch failed`, replaced)
     }
-    response = await toResponse(batch, remaining)
-    reported = remaining
-    traced?.resolve(structuredClone(response)) // a listener that changes it must not change the response
+    const response = await toResponse(idsOf(batch, remaining))
+    responded = { response, failures: remaining }
+    traced?.resolve(structuredClone(response)) // a subscriber that changes it must not change the response
     return response
+  }
+
+  /** When the failure handlers and `onSummary` must be done. */
+  function callbackTime(): CallbackTime {
+    const now = performance.now()
+    const left = started ? started.endsAt - now : (timeLeft(context) ?? Infinity)
+    return { left, reserve: responseReserve(settings.cpuShare, size, left) }
   }
 
   return { checkRecords, run, conclude, recover }

@@ -3,32 +3,32 @@ import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import { isObject } from './describe.ts'
 import { warnOfDescriptorLimit } from './descriptors.ts'
 import { DurableContextError } from './errors.ts'
-import { createFanOuts } from './fan-out.ts'
+import { provideRunBatch } from './handlers/run-batch.ts'
 import { createInvocation, type Invocation } from './invocation.ts'
 import { checkOptions } from './options.ts'
-import { createRateLimit } from './rate-limit.ts'
-import { announceInvocation } from './registry.ts'
+import { createRateLimit } from './scheduler/rate-limit.ts'
+import { createScheduler } from './scheduler/scheduler.ts'
 import { checkSqsEvent } from './sqs-event.ts'
 import type { BoundedSqsBatchOptions } from './types.ts'
 
 const INVOCATION = Symbol('invocation')
 
-/** Middy's request is the one object that is an invocation's own in all its hooks. */
+/** Middy's request is the one object that belongs to one invocation in all of its hooks. */
 type Request = middy.Request<SQSEvent, SQSBatchResponse> & { [INVOCATION]?: Invocation }
 
 /**
- * A Middy middleware for functions that eat an SQS queue: it checks the event, runs the handler that `eachRecord()`
- * made on its records, at most `concurrency` at once, and answers with exactly the records that failed, so that SQS
- * redelivers those and no others.
+ * A Middy middleware for functions that consume an SQS queue. It checks the event, runs the handler that `eachRecord()`
+ * made on each record, at most `concurrency` at once, and responds with exactly the records that failed. SQS redelivers
+ * those and no others.
  *
- * The event source mapping must have `ReportBatchItemFailures` on. Without it Lambda ignores the response and deletes
- * the failed messages; nothing in the event shows the setting
+ * The event source mapping must have `ReportBatchItemFailures`. Without it, Lambda ignores the response and deletes the
+ * failed messages, and the event does not show the setting
  * (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html).
  *
- * Make one instance a process, where the handler is made: its bound holds over all invocations that share it.
+ * Make one instance, where you make the handler: `concurrency` is shared by all invocations of the instance.
  *
  * @param options see {@link BoundedSqsBatchOptions}
- * @throws {TypeError} at once, where an option is unknown, of the wrong kind or out of range
+ * @throws {TypeError} if an option is unknown, of the wrong type or out of range
  *
  * @example
  * export const handler = middy()
@@ -39,15 +39,15 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   const settings = checkOptions(options)
   warnOfDescriptorLimit(settings.concurrency)
   const rateLimit = settings.rateLimit && createRateLimit(settings.rateLimit)
-  const startFanOut = createFanOuts({ ...settings, rateLimit })
+  const schedule = createScheduler({ ...settings, rateLimit })
 
   function boundedSqsBatchBefore(request: Request): void {
     if (request[INVOCATION]) throw new TypeError('boundedSqsBatch() is used twice on one handler: use it once')
     refuseDurableContext(request.context)
     const batch = checkSqsEvent(request.event)
-    const invocation = createInvocation(batch, request, settings, startFanOut)
+    const invocation = createInvocation(batch, request, settings, schedule)
     request[INVOCATION] = invocation
-    announceInvocation(batch.event, invocation.run)
+    provideRunBatch(batch.event, invocation.run)
     watchEvent(request, batch.event, invocation)
   }
 
@@ -57,7 +57,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   }
 
   async function boundedSqsBatchOnError(request: Request): Promise<void> {
-    // What is to fail the invocation does so also where another middleware has put an answer: it would delete the batch.
+    // A fatal error wins over another middleware's response, which would delete the batch.
     request.response = (await request[INVOCATION]?.recover(request.error)) as SQSBatchResponse
   }
 

@@ -1,6 +1,6 @@
 import { type Check, check, show } from './check.ts'
 import { isRecord } from './describe.ts'
-import { cpuShare } from './time-budget.ts'
+import { cpuShare } from './scheduler/deadlines.ts'
 import type {
   BoundedSqsBatchOptions,
   FailureHandler,

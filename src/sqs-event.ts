@@ -1,14 +1,29 @@
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import { isObject, kindOf } from './describe.ts'
 import { InvalidSqsEventError } from './errors.ts'
-import type { Batch } from './types.ts'
+
+/** A checked event. Everything is read from the event once, so that what was checked is what is used. */
+export interface Batch {
+  /**
+   * A shallow copy of the event with the same records, made for one invocation. It identifies the invocation, also if two
+   * invocations are given the same event object.
+   */
+  readonly event: SQSEvent
+  readonly records: readonly SQSRecord[]
+  /** The `messageId` of each record, by which a failure is reported. */
+  readonly ids: readonly string[]
+  /** How often each record has been received. */
+  readonly receiveCounts: readonly number[]
+  /** The message group of each record on a FIFO queue. `undefined` if the queue is a standard queue. */
+  readonly groups: readonly (string | undefined)[] | undefined
+}
 
 /**
- * Rule 5: a bad event fails loudly, before any record starts. Lambda takes a response with an identifier that it does
- * not know for a failure of the whole batch, so a record without a usable `messageId` could not be reported.
+ * A bad event fails before any record starts. Lambda fails the whole batch if a response has an identifier that it does
+ * not know, so a record without a usable `messageId` could not be reported.
  * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
  *
- * @throws {InvalidSqsEventError} that says what came
+ * @throws {InvalidSqsEventError} that says what was received
  */
 export function checkSqsEvent(event: unknown): Batch {
   try {
@@ -72,8 +87,8 @@ export function recordsOf(batch: Batch, event: unknown): readonly SQSRecord[] {
 }
 
 /**
- * A FIFO queue is known by its name alone: fair queues put a MessageGroupId on the records of a standard queue too.
- * Every record of a FIFO queue has a group; should one lack it, it goes in line with the others that do.
+ * Only the name shows that a queue is a FIFO queue: records of a standard queue can have a MessageGroupId, too (fair
+ * queues). Every record of a FIFO queue has a group. Records without one, in events made by hand, form one group.
  */
 function fifoGroup(record: SQSRecord): string | undefined {
   const arn: unknown = record.eventSourceARN
@@ -85,14 +100,14 @@ function checkRecord(record: SQSRecord | undefined, index: number): SQSRecord {
     throw new InvalidSqsEventError(`Expected an SQS record, but record ${index} is ${kindOf(record)}`)
   }
   const source: unknown = record.eventSource
-  // Hand-made events of tests often leave it out.
+  // Events that tests make by hand often omit it.
   if (source === 'aws:sqs' || source === undefined) return record
-  const came = typeof source === 'string' ? source.slice(0, 100) : kindOf(source)
-  throw new InvalidSqsEventError(`Expected records from aws:sqs, but record ${index} comes from ${came}`)
+  const received = typeof source === 'string' ? source.slice(0, 100) : kindOf(source)
+  throw new InvalidSqsEventError(`Expected records from aws:sqs, but record ${index} comes from ${received}`)
 }
 
 function checkId(id: unknown, index: number): string {
   if (typeof id === 'string' && id !== '') return id
-  const came = id === '' ? 'an empty string' : kindOf(id)
-  throw new InvalidSqsEventError(`Expected a messageId in every record, but that of record ${index} is ${came}`)
+  const received = id === '' ? 'an empty string' : kindOf(id)
+  throw new InvalidSqsEventError(`Expected a messageId in every record, but that of record ${index} is ${received}`)
 }

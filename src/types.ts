@@ -224,25 +224,3 @@ export interface RecordTrace {
   /** Why it is reported as failed, from `error` on; at its timeout a `RecordTimeoutError`, also while its handler runs on. */
   error?: unknown
 }
-
-/** A checked event. Everything is read from the event once, so that what was checked is what is used. */
-export interface Batch {
-  /**
-   * A shallow copy of the event with the same records, made for one invocation: its identity tells the invocation, and
-   * two invocations that are given one event object stay apart.
-   */
-  readonly event: SQSEvent
-  readonly records: readonly SQSRecord[]
-  /** The `messageId` of each record: what a failure is reported by. */
-  readonly ids: readonly string[]
-  /** How often each record has been received. */
-  readonly receiveCounts: readonly number[]
-  /** On a FIFO queue, the message group of each record. `undefined` for the whole batch of a standard queue. */
-  readonly groups: readonly (string | undefined)[] | undefined
-}
-
-/** A record that did not succeed, and why. */
-export interface Failure {
-  readonly index: number
-  readonly reason: unknown
-}

@@ -3,7 +3,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { SQSEvent } from 'aws-lambda'
 import t, { type Test } from 'tap'
 import { type BoundedSqsBatchOptions, boundedSqsBatch, type ChunkHandler, eachChunk, eachRecord } from '../src/index.ts'
-import { toLanes } from '../src/lanes.ts'
+import { createReadyQueue } from '../src/scheduler/ready-queue.ts'
 import {
   chunkHandlerOf,
   failed,
@@ -211,17 +211,17 @@ t.test('a record of a FIFO queue that becomes ready while a lane has found none 
 
 t.test('what is weighed is what is taken, and nothing where nothing is ready', (t) => {
   for (const groups of [undefined, ['a', 'b', 'a']]) {
-    const lanes = toLanes(3, groups, 'group')
+    const ready = createReadyQueue(3, groups, 'group')
     for (let left = 3; left > 0; left--) {
-      const next = lanes.next()
-      t.equal(lanes.take(), next)
-      if (next !== undefined) lanes.succeeded(next)
+      const next = ready.peek()
+      t.equal(ready.take(), next)
+      if (next !== undefined) ready.succeeded(next)
     }
-    t.equal(lanes.next(), undefined)
+    t.equal(ready.peek(), undefined)
   }
-  const lanes = toLanes(2, ['a', 'a'], 'group')
-  t.equal(lanes.take(), 0)
-  t.equal(lanes.next(), undefined, 'the other one waits for it')
+  const ready = createReadyQueue(2, ['a', 'a'], 'group')
+  t.equal(ready.take(), 0)
+  t.equal(ready.peek(), undefined, 'the other one waits for it')
   t.end()
 })
 

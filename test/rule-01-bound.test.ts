@@ -1,5 +1,5 @@
 import t from 'tap'
-import { toLanes } from '../src/lanes.ts'
+import { createReadyQueue } from '../src/scheduler/ready-queue.ts'
 import { failed, fifoEvent, handlerOf, heldRecords, ids, settled, standardEvent } from './support.ts'
 
 t.test('no more than `concurrency` handlers run, and records start in record order', async (t) => {
@@ -84,14 +84,14 @@ t.test('BOUNDED_SQS_BATCH_CONCURRENCY takes the place of the option', async (t) 
 
 t.test('what has been taken is not handed out again', (t) => {
   for (const groups of [undefined, ['g', undefined, 'g']]) {
-    const lanes = toLanes(3, groups, 'group')
+    const ready = createReadyQueue(3, groups, 'group')
     const taken: unknown[] = []
-    for (let index = lanes.take(); index !== undefined; index = lanes.take()) {
+    for (let index = ready.take(); index !== undefined; index = ready.take()) {
       taken.push(index)
-      lanes.succeeded(index)
+      ready.succeeded(index)
     }
     t.strictSame(taken, [0, 1, 2])
-    t.equal(lanes.take(), undefined)
+    t.equal(ready.take(), undefined)
   }
   t.end()
 })

@@ -9,7 +9,7 @@ import {
   RecordAbortedError,
   RecordNotStartedError,
 } from '../src/index.ts'
-import { END_PER_RECORD } from '../src/time-budget.ts'
+import { END_PER_RECORD } from '../src/scheduler/deadlines.ts'
 import {
   failed,
   fifoEvent,

@@ -127,7 +127,7 @@ t.test('where deaf handlers hold every slot as long again, the batch ends', asyn
     [
       [
         'BOUNDED_SQS_BATCH_SIGNAL_IGNORED',
-        'Handlers that do not heed their signal hold all 2 slots, each for twice the recordTimeout of 100 ms: their batches ' +
+        'Handlers that ignore their signal hold all 2 slots, each for twice the recordTimeout of 100 ms: their batches ' +
           'end, and what has not started is reported. Pass the signal on to what they wait for',
       ],
     ],

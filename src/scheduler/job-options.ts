@@ -1,10 +1,10 @@
-import type { RecordOptions } from './types.ts'
+import type { RecordOptions } from '../types.ts'
 
-/** Aborts the signal of a record, also one that is read only later. */
-export let abort: (options: LazyRecordOptions, reason: Error) => void
+/** Aborts the signal of a job, also if the signal is read only later. */
+export let abort: (options: LazyJobOptions, reason: Error) => void
 
-/** Makes a record's signal when it is asked for: an AbortController costs as much as the rest of a record's way. */
-export class LazyRecordOptions implements RecordOptions {
+/** Makes the signal of a job when it is read first: an AbortController costs as much as the rest of the path of a record. */
+export class LazyJobOptions implements RecordOptions {
   static {
     abort = (options, reason) => {
       options.#reason = reason

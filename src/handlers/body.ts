@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { isObject, isRecord, kindOf } from './describe.ts'
-import { InvalidBodyError } from './errors.ts'
+import { isObject, isRecord, kindOf } from '../describe.ts'
+import { InvalidBodyError } from '../errors.ts'
 
 /** How to parse a body: as JSON, or as JSON that a Standard Schema (Zod, Valibot, ArkType) then validates. */
 type BodyOption = 'json' | StandardSchemaV1

@@ -1,4 +1,4 @@
-import { startTimer } from './timers.ts'
+import { startTimer } from '../timers.ts'
 
 /** Milliseconds that a callback has after its signal aborted, to return what it has done so far. */
 const GRACE = 25

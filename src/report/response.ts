@@ -1,45 +1,65 @@
 import sqsPartialBatchFailure from '@middy/sqs-partial-batch-failure'
 import type { SQSBatchResponse } from 'aws-lambda'
-import { isObject, kindOf } from './describe.ts'
-import { RecordBlockedError } from './errors.ts'
-import type { Batch, Failure } from './types.ts'
+import { isObject, kindOf } from '../describe.ts'
+import { RecordBlockedError } from '../errors.ts'
+import type { Failure } from '../scheduler/job-states.ts'
+import type { Batch } from '../sqs-event.ts'
 
 const convert = sqsPartialBatchFailure({ logger() {} }).after as (request: object) => Promise<void>
+const REJECTED = { status: 'rejected' }
 
-/** Rule 2: the id of every record that did not succeed, in record order, each id once, and no other id. */
-export async function toResponse(batch: Batch, failures: readonly Failure[]): Promise<SQSBatchResponse> {
-  // Only what failed is converted: @middy/sqs-partial-batch-failure takes 0.1 µs to find that a record succeeded.
-  const ids = Array.from(new Set(failures.map(({ index }) => batch.ids[index])))
-  const request = {
-    event: { Records: ids.map((messageId) => ({ messageId })) },
-    response: ids.map((): unknown => ({ status: 'rejected' })) as unknown,
-  }
+/** The ids of the records that did not succeed, in record order, each once: two records of a batch can have the same id. */
+export function idsOf({ ids }: Batch, failures: readonly Failure[]): readonly string[] {
+  return [...new Set(failures.map(({ index }) => ids[index] as string))]
+}
+
+/** The response with exactly these ids. A new object each time. */
+export async function toResponse(ids: readonly string[]): Promise<SQSBatchResponse> {
+  if (ids.length === 0) return { batchItemFailures: [] }
+  // Only the failed records are converted: the package takes 0.1 µs to find that a record succeeded.
+  const Records = ids.map((messageId) => ({ messageId }))
+  const request = { event: { Records }, response: new Array<unknown>(ids.length).fill(REJECTED) as unknown }
   await convert(request)
   return request.response as SQSBatchResponse
 }
 
+/** The report that an inner handler is given, and may add to. */
+export function toReport(ids: readonly string[]): SQSBatchResponse {
+  return { batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })) }
+}
+
+/** Whether a report still has exactly the ids that it was made with. */
+export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): boolean {
+  try {
+    const { batchItemFailures: list } = report
+    return list.length === ids.length && ids.every((id, index) => list[index]?.itemIdentifier === id)
+  } catch {
+    return false // it throws when it is read
+  }
+}
+
 /**
- * Rule 11: reads what an inner handler returned. Whatever cannot be understood to the last record is refused: a
- * forgotten `return` must neither delete messages nor redeliver them without a word.
+ * Reads what an inner handler returned. If it is not clear for each record whether it failed, it is refused: a forgotten
+ * `return` must neither delete messages nor redeliver them silently.
  *
- * @throws {TypeError} that says what came and what to return
+ * @throws {TypeError} that says what was received and what to return
  */
-export function readResponse(response: unknown, batch: Batch): Failure[] {
+export function readResponse(response: unknown, { ids }: Batch): Failure[] {
   const expected = 'what eachRecord() returns, or a PromiseSettledResult for each record, or { batchItemFailures }'
   return refusing(expected, () => {
-    if (!Array.isArray(response)) return readList(response, batch.ids, 'batch')
-    checkLength(response, batch.ids)
-    // A missing entry is a failure.
-    return readSettled(response, batch.ids.length, () => new Error('The handler returned no result for the record'))
+    if (!Array.isArray(response)) return readList(response, ids, 'batch')
+    checkLength(response, ids)
+    // A hole is a failed record.
+    return readSettled(response, ids.length, () => new Error('The handler returned no result for the record'))
   })
 }
 
 /**
- * Reads what a chunk handler returned, stricter still: what the API of somebody else answers, such as
- * `{ UnprocessedItems }`, must not delete messages.
+ * Reads what a chunk handler returned. It is stricter: the response of another API, such as `{ UnprocessedItems }`, must
+ * not delete messages.
  *
- * @param ids of the records that it was given
- * @throws {TypeError} that says what came and what to return
+ * @param ids of the records of the chunk
+ * @throws {TypeError} that says what was received and what to return
  */
 export function readChunkResponse(response: unknown, ids: readonly string[]): Failure[] {
   if (response === undefined) return []
@@ -58,8 +78,8 @@ function refusing(expected: string, read: () => Failure[]): Failure[] {
     return read()
   } catch (error) {
     const isOurs = error instanceof RefusedResponse
-    const came = isOurs ? error.message : 'an object that throws when it is read'
-    throw new TypeError(`The handler returned ${came}; return ${expected}`, isOurs ? undefined : { cause: error })
+    const received = isOurs ? error.message : 'an object that throws when it is read'
+    throw new TypeError(`The handler returned ${received}; return ${expected}`, isOurs ? undefined : { cause: error })
   }
 }
 
@@ -69,9 +89,9 @@ function checkLength(results: readonly unknown[], ids: readonly string[]): void 
 }
 
 /**
- * The idiom of @middy/sqs-partial-batch-failure: what `Promise.allSettled()` gives.
+ * Reads what `Promise.allSettled()` returns, the idiom of @middy/sqs-partial-batch-failure.
  *
- * @param missing what a record without a result has failed with; without it, there must be one for each
+ * @param missing makes the reason of a record without a result; without it, each record must have one
  */
 function readSettled(results: readonly unknown[], size: number, missing?: () => Error): Failure[] {
   const failures: Failure[] = []
@@ -104,7 +124,7 @@ function readList(response: unknown, ids: readonly string[], whole: 'batch' | 'c
     if (typeof id !== 'string') throw new RefusedResponse(unknownEntry(index, whole))
     if (!listed.has(id)) listed.set(id, index)
   }
-  // The batch may be large and the list short: a set of all its ids cost half of what 1 % of failures did.
+  // The batch may be large and the list short: a set of all ids took half of the time of a batch with 1 % failures.
   const failures = failuresIn(listed, ids)
   const known = new Set(failures.map(({ index }) => ids[index]))
   for (const [id, index] of listed) {
@@ -117,8 +137,8 @@ function unknownEntry(index: number, whole: 'batch' | 'chunk'): string {
   return `a batchItemFailures whose entry ${index} names no record of the ${whole}`
 }
 
-/** Whatever a list names of a batch, beside the rest of it, which cannot be understood. */
-export function readWhatIsKnown(response: unknown, { ids }: Batch): Failure[] {
+/** The ids of the batch that a list contains, if the rest of it cannot be understood. */
+export function readKnownIds(response: unknown, { ids }: Batch): Failure[] {
   try {
     const list: unknown = (response as Partial<SQSBatchResponse>).batchItemFailures
     return Array.isArray(list) ? failuresIn(new Set(list.map((entry) => entry?.itemIdentifier)), ids) : []
@@ -135,14 +155,18 @@ function failuresIn(listed: { has(id: unknown): boolean }, ids: readonly string[
 }
 
 /**
- * What failed by the fan-out's own account, and what the inner handler told beside it, in record order. On a FIFO queue
- * what comes after a failed record in its group must be redelivered after it, so it is reported, too (rule 6).
+ * Adds what a handler reported to the failures that are known, in record order. On a FIFO queue, the records that follow
+ * a failed one in its group must be redelivered after it, so they are reported, too.
  */
-export function mergeFailures(batch: Batch, own: readonly Failure[], told: readonly Failure[]): Failure[] {
-  if (own.length === 0 && told.length === 0) return []
-  const ownIds = new Set(own.map(({ index }) => batch.ids[index]))
-  const failed = new Map(own.map((failure) => [failure.index, failure]))
-  for (const failure of told) if (!ownIds.has(batch.ids[failure.index])) failed.set(failure.index, failure)
+export function mergeReported(
+  batch: Batch,
+  known: readonly Failure[],
+  reported: readonly Failure[],
+): readonly Failure[] {
+  if (reported.length === 0 && !batch.groups) return known
+  const knownIds = new Set(known.map(({ index }) => batch.ids[index]))
+  const failed = new Map(known.map((failure) => [failure.index, failure]))
+  for (const failure of reported) if (!knownIds.has(batch.ids[failure.index])) failed.set(failure.index, failure)
   const blockedBy = new Map<string, unknown>()
   for (const [index, group] of failed.size > 0 && batch.groups ? batch.groups.entries() : []) {
     if (group === undefined) continue

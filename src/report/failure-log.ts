@@ -1,22 +1,26 @@
-import { isObject } from './describe.ts'
-import { isUntried } from './errors.ts'
-import type { Batch, BatchSummary, Failure, FailureLogger } from './types.ts'
+import { isObject } from '../describe.ts'
+import { isUntried } from '../errors.ts'
+import type { Failure } from '../scheduler/job-states.ts'
+import type { Batch } from '../sqs-event.ts'
+import type { BatchSummary, FailureLogger } from '../types.ts'
 
 const PREFIX = 'middy-bounded-sqs-batch:'
-const MOST_GROUPS = 10
-const MOST_IDS = 3
-const MOST_FRAMES = 10
-const LONGEST_TEXT = 200
+const MAX_GROUPS = 10
+const MAX_IDS = 3
+const MAX_FRAMES = 10
+const MAX_TEXT = 200
+
+type Logger = FailureLogger | false | undefined
 
 /**
- * Rule 14: one log entry a batch, or one call a failed record. The entry takes no body, attribute or receipt handle from
- * a record, only its message id. Whatever goes wrong in here, the response stands.
+ * Writes one log entry for a batch, or calls the `logger` once for each failed record. The entry has the message ids of
+ * records, and no bodies, attributes or receipt handles. An error in here does not change the response.
  *
- * @param summary is made for the entry alone
- * @param replaced the error that ended the batch, where one did
+ * @param summary is only made for the entry
+ * @param replaced the error that ended the batch, if there is one
  */
 export function logFailures(
-  logger: FailureLogger | false | undefined,
+  logger: Logger,
   batch: Batch,
   failures: readonly Failure[],
   summary: () => BatchSummary,
@@ -30,33 +34,29 @@ export function logFailures(
   }
 }
 
-/** An error that the report of the batch has taken the place of would be seen nowhere else. */
-export function logReplacedError(logger: FailureLogger | false | undefined, error: unknown): void {
-  if (logger !== false) write(`${PREFIX} a batch is reported in spite of ${tell(error, '  ')}`)
+/** Logs an error that a report replaces, since nobody else would see it. */
+export function logReplacedError(logger: Logger, error: unknown): void {
+  if (logger !== false) write(`${PREFIX} a batch is reported in spite of ${withStack(error, '  ')}`)
 }
 
-/** An error of a failure handler or of `onSummary`, or what a failure handler reports. */
-export function logCallback(
-  logger: FailureLogger | false | undefined,
-  option: 'onFailure' | 'onSummary',
-  error: unknown,
-): void {
-  if (logger !== false) write(`${PREFIX} ${option}: ${tell(error, '  ')}`)
+/** Logs an error of a failure handler or of `onSummary`, or what a failure handler reports. */
+export function logCallback(logger: Logger, option: 'onFailure' | 'onSummary', error: unknown): void {
+  if (logger !== false) write(`${PREFIX} ${option}: ${withStack(error, '  ')}`)
 }
 
 function callLogger(logger: FailureLogger, batch: Batch, failures: readonly Failure[]): void {
-  let isTold = false
-  const tellOnce = (error: unknown) => {
-    if (!isTold) write(`${PREFIX} the logger threw ${tell(error, '  ')}`)
-    isTold = true
+  let isWritten = false
+  function writeOnce(error: unknown): void {
+    if (!isWritten) write(`${PREFIX} the logger threw ${withStack(error, '  ')}`)
+    isWritten = true
   }
   for (const { index, reason } of failures) {
     try {
       const returned: unknown = logger(reason, batch.records[index] as never)
-      // The rejection of an async logger would kill the process.
-      if (isObject(returned)) void settleLog(returned).catch(tellOnce)
+      // The rejection of an async logger would end the process.
+      if (isObject(returned)) void settleLog(returned).catch(writeOnce)
     } catch (error) {
-      tellOnce(error)
+      writeOnce(error)
     }
   }
 }
@@ -71,9 +71,9 @@ function write(entry: unknown): void {
   } catch {} // a console that throws must not change the response
 }
 
-/** As text, or where Lambda's own log is JSON as an object, which it makes the `message` of its line. */
+/** Writes text. If Lambda's own log format is JSON, writes an object, which Lambda makes the `message` of its line. */
 function writeEntry(summary: BatchSummary, groups: readonly Group[], replaced?: { readonly cause: unknown }): void {
-  const shown = groups.slice(0, MOST_GROUPS)
+  const shown = groups.slice(0, MAX_GROUPS)
   const omittedGroups = groups.length - shown.length
   if (process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON') {
     const errors = shown.map(({ text, count, ids, first }) => ({ error: text, count, ids, stack: framesOf(first) }))
@@ -82,7 +82,7 @@ function writeEntry(summary: BatchSummary, groups: readonly Group[], replaced?: 
     return
   }
   const lines = [`${PREFIX} ${headline(summary)}; ${measuresIn(summary)}`]
-  if (replaced) lines.push(`  reported in spite of ${tell(replaced.cause, '    ')}`)
+  if (replaced) lines.push(`  reported in spite of ${withStack(replaced.cause, '    ')}`)
   for (const { text, first, ids, count } of shown) {
     const more = count > ids.length ? ', …' : ''
     lines.push(`  ${count} × ${text} [${ids.join(', ')}${more}]`)
@@ -114,6 +114,7 @@ function measuresIn({ durations, peakInFlight, timeLeft }: BatchSummary): string
   return parts.join('; ')
 }
 
+/** Errors with the same name and message. */
 interface Group {
   readonly text: string
   readonly first: unknown
@@ -121,40 +122,51 @@ interface Group {
   count: number
 }
 
-/** Errors by name and message, the most frequent kind first. */
+/** The most frequent errors first. */
 function groupsOf(batch: Batch, failures: readonly Failure[]): Group[] {
   const groups = new Map<string, Group>()
-  for (const { index, reason } of failures) {
-    if (isUntried(reason)) continue // these have no error of their own to tell
-    const { kind, text } = read(reason)
-    const id = oneLine(batch.ids[index] as string)
-    const group = groups.get(kind)
-    if (!group) groups.set(kind, { text, first: reason, ids: [id], count: 1 })
-    else if (++group.count <= MOST_IDS) group.ids.push(id)
+  let previous: unknown
+  let group: Group | undefined
+  for (const [place, { index, reason }] of failures.entries()) {
+    if (place === 0 || reason !== previous) group = groupOf(reason, groups) // many records can share one error
+    previous = reason
+    if (group && ++group.count <= MAX_IDS) group.ids.push(oneLine(batch.ids[index] as string))
   }
   return [...groups.values()].sort((a, b) => b.count - a.count)
 }
 
-function tell(error: unknown, indent: string): string {
+/** `undefined` for a record that was not started: it has no error of its own. */
+function groupOf(error: unknown, groups: Map<string, Group>): Group | undefined {
+  if (isUntried(error)) return undefined
+  const { kind, text } = read(error)
+  let group = groups.get(kind)
+  if (!group) {
+    group = { text, first: error, ids: [], count: 0 }
+    groups.set(kind, group)
+  }
+  return group
+}
+
+function withStack(error: unknown, indent: string): string {
   return [read(error).text, ...framesOf(error).map((frame) => indent + frame)].join('\n')
 }
 
-interface Told {
-  /** Name and message without the numbers and UUIDs by which errors of one kind differ. */
+interface ErrorText {
+  /** Name and message without numbers and UUIDs, in which errors of the same group can differ. */
   readonly kind: string
   readonly text: string
 }
 
-/** Reads whatever was thrown, without trust: its properties may throw, be huge, or span lines. */
-function read(error: unknown): Told {
+/** Reads whatever was thrown. Its properties may throw, be huge, or have several lines. */
+function read(error: unknown): ErrorText {
   try {
-    if (!isObject(error)) return toldOf(`thrown ${typeof error}`, String(error))
+    if (!isObject(error)) return toErrorText(`thrown ${typeof error}`, String(error))
     const { name } = error as { name?: unknown }
     const [message, code] = [messageOf(error), codeOf(error)]
     const text = code === undefined || message.includes(code) ? message : `${message} (${code})`.trim()
-    return toldOf(typeof name === 'string' && name !== '' ? name : 'an object', text)
+    return toErrorText(typeof name === 'string' && name !== '' ? name : 'an object', text)
   } catch {
-    return toldOf('an error that throws when it is read', '')
+    return toErrorText('an error that throws when it is read', '')
   }
 }
 
@@ -163,35 +175,37 @@ function messageOf(error: object): string {
   return typeof message === 'string' ? message : ''
 }
 
-/** The system's or a service's code, the error's own or that of what is behind it: of `fetch failed` it is all there is. */
+/** The code of the error, or of its cause: `fetch failed` says nothing else. */
 function codeOf(error: object): string | undefined {
   const { cause, errors } = error as { cause?: unknown; errors?: unknown }
   const first: unknown = Array.isArray(errors) ? errors[0] : undefined
   return [error, cause, first].map((source) => (source as { code?: unknown } | undefined | null)?.code).find(isCode)
 }
 
-/** Not a code that only repeats the name of an error. */
-const isCode = (code: unknown): code is string =>
-  typeof code === 'string' && /^(?!ERR_)[A-Z][A-Z0-9_]{1,40}$/.test(code)
-
-function toldOf(name: string, message: string): Told {
-  const text = message === '' ? oneLine(name) : `${oneLine(name)}: ${oneLine(message)}`
-  // Before they are cut: a number or a UUID across the cut would make a group of its own.
-  const kind = `${name}: ${message}`
-    .slice(0, 4 * LONGEST_TEXT)
-    .replace(UUID, '#')
-    .replace(NUMBER, '#')
-  return { kind: kind.slice(0, LONGEST_TEXT), text }
+/** Like `ECONNREFUSED`. Not a code that repeats the name of an error, like `ERR_INVALID_BODY`. */
+function isCode(code: unknown): code is string {
+  return typeof code === 'string' && /^(?!ERR_)[A-Z][A-Z0-9_]{1,40}$/.test(code)
 }
+
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi
 const NUMBER = /\d+([.,]\d+)*/g
 
+function toErrorText(name: string, message: string): ErrorText {
+  const text = message === '' ? oneLine(name) : `${oneLine(name)}: ${oneLine(message)}`
+  // Replaced before the text is cut: a number or UUID that is cut would make a group of its own.
+  const kind = `${name}: ${message}`
+    .slice(0, 4 * MAX_TEXT)
+    .replace(UUID, '#')
+    .replace(NUMBER, '#')
+  return { kind: kind.slice(0, MAX_TEXT), text }
+}
+
 /** Frames of Node and of this package say nothing about a handler. */
-const NOT_THEIRS = /[( ]node:|\/node_modules\/(middy-bounded-sqs-batch|p-queue)\//
+const OTHER_FRAMES = /[( ]node:|\/node_modules\/(middy-bounded-sqs-batch|p-queue)\//
 
 /**
- * The frames of a stack alone: V8 begins it with the message, at its full length. For the few errors that are told: the
- * stack is written when it is first read, which costs more than the record did.
+ * The frames of a stack. V8 begins a stack with the whole message, which is not wanted here. Only read for the errors
+ * that are shown: V8 writes a stack when it is first read, which costs more than the record did.
  */
 function framesOf(error: unknown): string[] {
   try {
@@ -200,14 +214,14 @@ function framesOf(error: unknown): string[] {
     const message = messageOf(error as object)
     const start = stack.indexOf(message)
     const rest = start < 0 ? stack : stack.slice(start + message.length)
-    const lines = rest.split('\n', 100).filter((line) => /^\s+at /.test(line) && !NOT_THEIRS.test(line))
-    return lines.slice(0, MOST_FRAMES).map((line) => oneLine(line.trim()))
+    const lines = rest.split('\n', 100).filter((line) => /^\s+at /.test(line) && !OTHER_FRAMES.test(line))
+    return lines.slice(0, MAX_FRAMES).map((line) => oneLine(line.trim()))
   } catch {
     return []
   }
 }
 
 function oneLine(text: string): string {
-  const line = text.slice(0, 4 * LONGEST_TEXT).replace(/\s+/g, ' ')
-  return line.length > LONGEST_TEXT ? `${line.slice(0, LONGEST_TEXT - 1)}…` : line
+  const line = text.slice(0, 4 * MAX_TEXT).replace(/\s+/g, ' ')
+  return line.length > MAX_TEXT ? `${line.slice(0, MAX_TEXT - 1)}…` : line
 }

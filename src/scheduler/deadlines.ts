@@ -1,5 +1,5 @@
 import type { Context } from 'aws-lambda'
-import type { TimeBudget } from './types.ts'
+import type { TimeBudget } from '../types.ts'
 
 /** When an invocation must stop starting records and when it must respond, on the clock of `performance.now()`. */
 export interface Deadlines {

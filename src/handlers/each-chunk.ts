@@ -1,11 +1,11 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Context, SQSRecord } from 'aws-lambda'
+import { kindOf } from '../describe.ts'
+import { RecordBlockedError } from '../errors.ts'
+import { readChunkResponse } from '../report/response.ts'
+import type { BatchHandler, ChunkHandler, ChunkResult, NotEmptyResults, ParsedRecord, RecordOptions } from '../types.ts'
 import { type BodyParser, bodyParserOf } from './body.ts'
-import { kindOf } from './describe.ts'
-import { RecordBlockedError } from './errors.ts'
-import { type Chunk, invocationOf } from './registry.ts'
-import { readChunkResponse } from './response.ts'
-import type { BatchHandler, ChunkHandler, ChunkResult, NotEmptyResults, ParsedRecord, RecordOptions } from './types.ts'
+import { type Chunk, runBatchOf } from './run-batch.ts'
 
 /**
  * Makes the inner handler of a Middy handler that uses `boundedSqsBatch()` out of a handler of some records at once, for
@@ -58,7 +58,7 @@ export function eachChunk(size: number, chunkHandler: unknown, options: unknown 
   const handle = chunkHandler as ChunkHandler<unknown>
   const parse = bodyParserOf('eachChunk', options)
   return async function eachChunkHandler(event, context, options) {
-    const run = invocationOf(event, 'eachChunk')
+    const run = runBatchOf(event, 'eachChunk')
     const runChunk = (chunk: Chunk, chunkOptions: RecordOptions) =>
       handleChunk(chunk, handle, parse, context, chunkOptions)
     return run({ size, run: runChunk }, event, context, options?.signal)

@@ -1,9 +1,9 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Context, SQSRecord } from 'aws-lambda'
+import { kindOf } from '../describe.ts'
+import type { BatchHandler, ParsedRecord, RecordHandler, RecordOptions } from '../types.ts'
 import { type BodyParser, bodyParserOf } from './body.ts'
-import { kindOf } from './describe.ts'
-import { invocationOf } from './registry.ts'
-import type { BatchHandler, ParsedRecord, RecordHandler, RecordOptions } from './types.ts'
+import { runBatchOf } from './run-batch.ts'
 
 /**
  * Makes the inner handler of a Middy handler that uses `boundedSqsBatch()` out of a handler of one record.
@@ -44,7 +44,7 @@ export function eachRecord(recordHandler: unknown, options: unknown = {}): Batch
   }
   const handle = withParsedBody(recordHandler as RecordHandler<unknown>, bodyParserOf('eachRecord', options))
   return async function eachRecordHandler(event, context, options) {
-    const run = invocationOf(event, 'eachRecord')
+    const run = runBatchOf(event, 'eachRecord')
     return run((record, recordOptions) => handle(record, context, recordOptions), event, context, options?.signal)
   }
 }

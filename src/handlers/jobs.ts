@@ -1,0 +1,104 @@
+import type { SQSRecord } from 'aws-lambda'
+import type { Failure } from '../scheduler/job-states.ts'
+import { createReadyQueue } from '../scheduler/ready-queue.ts'
+import type { Jobs } from '../scheduler/scheduler.ts'
+import type { Batch } from '../sqs-event.ts'
+import type { Chunk, ChunkRunner, RecordRunner } from './run-batch.ts'
+
+/** The jobs of a batch: its records, or chunks of them. Only this file knows which records belong to a job. */
+export interface BatchJobs extends Jobs {
+  /** The records of a job, by their place in the batch. */
+  recordsIn(job: number): readonly number[]
+  /** Every record that failed, in no order, from the jobs that failed. */
+  toRecordFailures(failures: Failure[]): Failure[]
+}
+
+/** One job for each record. */
+export function recordJobs(
+  batch: Batch,
+  records: readonly SQSRecord[],
+  handler: RecordRunner,
+  fifoFailure: 'group' | 'batch',
+): BatchJobs {
+  return {
+    count: records.length,
+    ready: createReadyQueue(records.length, batch.groups, fifoFailure),
+    run: (index, options) => handler(records[index] as SQSRecord, options),
+    weight: () => 1,
+    receiveCount: (index) => batch.receiveCounts[index] as number,
+    recordsIn: (index) => [index],
+    toRecordFailures: (failures) => failures,
+  }
+}
+
+interface StartedChunk extends Chunk {
+  /** Whether the handler returned a result in time: the records that did not fail by themselves succeeded. */
+  isDone: boolean
+}
+
+/** One job for each chunk of up to `size` consecutive records; on a FIFO queue, of one message group. */
+export function chunkJobs(
+  batch: Batch,
+  records: readonly SQSRecord[],
+  { size, run }: ChunkRunner,
+  fifoFailure: 'group' | 'batch',
+): BatchJobs {
+  const chunks = toChunks(batch, size)
+  const started: StartedChunk[] = []
+  const groupOf = (chunk: readonly number[]) => batch.groups?.[chunk[0] as number]
+  return {
+    count: chunks.length,
+    ready: createReadyQueue(chunks.length, batch.groups && chunks.map(groupOf), fifoFailure),
+    run(job, options) {
+      const indices = chunks[job] as number[]
+      const chunk: StartedChunk = {
+        records: indices.map((index) => records[index] as SQSRecord),
+        ids: indices.map((index) => batch.ids[index] as string),
+        isFifo: groupOf(indices) !== undefined,
+        failed: new Map(),
+        isDone: false,
+      }
+      started[job] = chunk
+      return runChunk(run, chunk, options)
+    },
+    weight: (job) => (chunks[job] as number[]).length,
+    receiveCount: () => 1, // a chunk handler is not given one
+    recordsIn: (job) => chunks[job] as number[],
+    toRecordFailures: (failures) =>
+      failures.flatMap(({ index: job, reason }) => {
+        const chunk = started[job]
+        return (chunks[job] as number[]).flatMap((index, place) => {
+          if (chunk?.failed.has(place)) return { index, reason: chunk.failed.get(place) }
+          return chunk?.isDone ? [] : { index, reason }
+        })
+      }),
+  }
+}
+
+/** Not a closure of `chunkJobs`, since a chunk that hangs would then keep the whole batch in memory. */
+async function runChunk(
+  run: ChunkRunner['run'],
+  chunk: StartedChunk,
+  options: Parameters<typeof run>[1],
+): Promise<void> {
+  await run(chunk, options)
+  chunk.isDone = true
+  // If one record failed, the job fails, so that the rest of its message group does not start.
+  for (const place of chunk.records.keys()) if (chunk.failed.has(place)) throw chunk.failed.get(place)
+}
+
+function toChunks({ ids, groups }: Batch, size: number): number[][] {
+  const chunks: number[][] = []
+  const open = new Map<string | undefined, number[]>()
+  for (const index of ids.keys()) {
+    const group = groups?.[index]
+    let chunk = open.get(group)
+    if (!chunk || chunk.length === size) {
+      chunk = []
+      open.set(group, chunk)
+      chunks.push(chunk)
+    }
+    chunk.push(index)
+  }
+  return chunks
+}

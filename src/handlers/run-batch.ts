@@ -1,0 +1,52 @@
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import { isObject } from '../describe.ts'
+import type { RecordOptions } from '../types.ts'
+
+/** Runs a handler on every record of the batch and reports. An inner handler calls it, the middleware provides it. */
+export type RunBatch = (
+  handler: RecordRunner | ChunkRunner,
+  event: SQSEvent,
+  context: unknown,
+  signal: AbortSignal | undefined,
+) => Promise<SQSBatchResponse>
+
+export type RecordRunner = (record: SQSRecord, options: RecordOptions) => unknown
+
+export interface ChunkRunner {
+  readonly size: number
+  run(chunk: Chunk, options: RecordOptions): Promise<void>
+}
+
+/** Records that one call of a chunk handler processes. */
+export interface Chunk {
+  readonly records: readonly SQSRecord[]
+  readonly ids: readonly string[]
+  /** Whether the records belong to a message group of a FIFO queue, where nothing may overtake a failed record. */
+  readonly isFifo: boolean
+  /** Why single records of the chunk failed, by their place in it. */
+  readonly failed: Map<number, unknown>
+}
+
+const RUN = Symbol('runBatch')
+
+/**
+ * Connects the middleware with `eachRecord()` and `eachChunk()`. Middy gives an inner handler only the event, the context
+ * and a signal. The event is a copy that the middleware made for one invocation, so it identifies the invocation, even
+ * among invocations that share everything else.
+ *
+ * A property and not a WeakMap: entries of a long-lived WeakMap survive minor garbage collections, which took as long as
+ * the rest of a batch of ten (Node 24).
+ */
+export function provideRunBatch(event: object, run: RunBatch): void {
+  Object.defineProperty(event, RUN, { value: run })
+}
+
+/** @throws {TypeError} if the middleware did not provide it for this event */
+export function runBatchOf(event: unknown, caller: string): RunBatch {
+  const run = isObject(event) ? (event as { [RUN]?: RunBatch })[RUN] : undefined
+  if (run) return run
+  throw new TypeError(
+    `The handler of ${caller}() got an event that boundedSqsBatch() has not prepared: ` +
+      'add .use(boundedSqsBatch()) to the same Middy handler, and pass its event on as it is',
+  )
+}

@@ -1,0 +1,70 @@
+import type { Context } from 'aws-lambda'
+import { outcomeOf } from '../errors.ts'
+import type { Failure } from '../scheduler/job-states.ts'
+import type { Schedule } from '../scheduler/scheduler.ts'
+import type { BatchSummary, SummaryHandler } from '../types.ts'
+import { type CallbackTime, call, createDeadline, inTime } from './callbacks.ts'
+
+/**
+ * @param records how many records the batch has
+ * @param failures all that failed, before the failure handlers
+ * @param reported how many of them are reported
+ * @param timeLeft milliseconds
+ */
+export function summarize(
+  records: number,
+  failures: readonly Failure[],
+  reported: number,
+  schedule: Schedule | undefined,
+  timeLeft: number | undefined,
+): BatchSummary {
+  const outcomes = { failed: 0, timedOut: 0, aborted: 0, blocked: 0, notStarted: 0 }
+  let previous: unknown
+  let outcome: keyof typeof outcomes = 'failed'
+  for (const { reason } of failures) {
+    if (reason !== previous) outcome = outcomeOf(reason) ?? 'failed' // records that did not start share one error
+    previous = reason
+    outcomes[outcome]++
+  }
+  return {
+    records,
+    succeeded: records - failures.length,
+    ...outcomes,
+    handled: failures.length - reported,
+    reported,
+    durations: spread(schedule?.durations.filter((duration) => duration >= 0).sort()),
+    peakInFlight: schedule?.peakInFlight ?? 0,
+    timeLeft,
+  }
+}
+
+function spread(sorted: Float64Array | undefined): BatchSummary['durations'] {
+  if (!sorted || sorted.length === 0) return undefined
+  const percentile = (share: number) => rounded(sorted[Math.ceil(share * sorted.length) - 1] as number)
+  return { p50: percentile(0.5), p95: percentile(0.95), max: percentile(1) }
+}
+
+function rounded(ms: number): number {
+  return Math.round(1000 * ms) / 1000
+}
+
+/**
+ * Calls `onSummary` and waits for its promise.
+ *
+ * @param log is called with the error if it fails
+ */
+export async function callOnSummary(
+  onSummary: SummaryHandler,
+  summary: BatchSummary,
+  context: Context,
+  time: CallbackTime,
+  log: (error: unknown) => void,
+): Promise<void> {
+  const deadline = createDeadline(time, 'onSummary was')
+  try {
+    await inTime(deadline.signal, call(onSummary, summary, context))
+  } catch (error) {
+    log(error)
+  }
+  deadline.clear()
+}

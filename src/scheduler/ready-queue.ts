@@ -1,0 +1,82 @@
+/**
+ * Which job may start next. All jobs of a standard queue may run at once. Of a FIFO queue's message group one job may run
+ * at a time, in order, and none after a failure. The queue always gives the first job of the batch that may start.
+ */
+export interface ReadyQueue {
+  /** The most jobs that can ever run at once. */
+  readonly width: number
+  /** The job that `take()` would return. */
+  peek(): number | undefined
+  /** Removes and returns the next job that may start; `undefined` if none may start now. */
+  take(): number | undefined
+  /** A job that was taken succeeded, so the next one of its group may start. */
+  succeeded(job: number): void
+  /** A job that was taken failed. Returns the jobs that must not start because of it. */
+  failed(job: number): readonly number[]
+}
+
+const NONE: readonly number[] = []
+
+/**
+ * @param count how many jobs the batch has
+ * @param groups the message group of each job on a FIFO queue; a job without a group waits for no other
+ * @param fifoFailure what a failure blocks: the rest of its group, or everything that has not started
+ */
+export function createReadyQueue(
+  count: number,
+  groups: readonly (string | undefined)[] | undefined,
+  fifoFailure: 'group' | 'batch',
+): ReadyQueue {
+  return groups === undefined ? inOrder(count) : byGroup(groups, fifoFailure)
+}
+
+function inOrder(count: number): ReadyQueue {
+  let next = 0
+  return {
+    width: count,
+    peek: () => (next < count ? next : undefined),
+    take: () => (next < count ? next++ : undefined),
+    succeeded() {},
+    failed: () => NONE,
+  }
+}
+
+function byGroup(groups: readonly (string | undefined)[], fifoFailure: 'group' | 'batch'): ReadyQueue {
+  // The waiting jobs of each group, last first, so that the next one can be popped.
+  const waiting = [...Map.groupBy(groups.keys(), (job) => groups[job] ?? job).values()]
+  const groupOf: number[][] = new Array(groups.length)
+  // Invariant: `ready` holds the first waiting job of each group of which none runs, last first.
+  const ready: number[] = []
+  for (const group of waiting) {
+    for (const job of group) groupOf[job] = group
+    group.reverse()
+    ready.push(group.pop() as number)
+  }
+  ready.reverse()
+
+  return {
+    width: waiting.length,
+    peek: () => ready.at(-1),
+    take: () => ready.pop(),
+    succeeded(job) {
+      const next = (groupOf[job] as number[]).pop()
+      if (next !== undefined) ready.splice(placeOf(next, ready), 0, next)
+    },
+    failed(job) {
+      if (fifoFailure === 'group') return (groupOf[job] as number[]).splice(0)
+      return [...ready.splice(0), ...waiting.flatMap((group) => group.splice(0))]
+    },
+  }
+}
+
+/** Where a number belongs among numbers in descending order. */
+function placeOf(number: number, descending: readonly number[]): number {
+  let low = 0
+  let high = descending.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((descending[middle] as number) > number) low = middle + 1
+    else high = middle
+  }
+  return low
+}

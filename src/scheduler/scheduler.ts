@@ -1,0 +1,312 @@
+import { isObject } from '../describe.ts'
+import { RecordAbortedError, RecordTimeoutError, withStack } from '../errors.ts'
+import { startTimer } from '../timers.ts'
+import type { RecordOptions } from '../types.ts'
+import type { Deadlines } from './deadlines.ts'
+import { createEventLoop } from './event-loop.ts'
+import { abort, LazyJobOptions } from './job-options.ts'
+import { createJobStates, type Failure, FULFILLED, rejected } from './job-states.ts'
+import type { RateLimit } from './rate-limit.ts'
+import type { ReadyQueue } from './ready-queue.ts'
+import { createSlots } from './slots.ts'
+
+/** The jobs of one invocation while they run. */
+export interface Schedule {
+  /** Resolves with the jobs that failed, in order, as soon as each job has a result. Never rejects. */
+  readonly done: Promise<Failure[]>
+  /** Ends the batch now: the running jobs are aborted, and the waiting ones are not started. */
+  end(): void
+  /** Milliseconds from the start of each job to its result; NaN if it did not start. */
+  readonly durations: Float64Array
+  /** The most handlers of this invocation that were in flight at once. */
+  readonly peakInFlight: number
+}
+
+/** The jobs of one invocation. */
+export interface Jobs {
+  readonly count: number
+  readonly ready: ReadyQueue
+  /** Runs the handler of a job. */
+  run(job: number, options: RecordOptions): unknown
+  /** How many records the rate limit counts when this job starts. */
+  weight(job: number): number
+  /** How often the record has been received. */
+  receiveCount(job: number): number
+  /** Is called with the result of each job that was started. */
+  readonly settled?: ((job: number, result: PromiseSettledResult<undefined>) => void) | undefined
+}
+
+/** What all invocations of a middleware instance share. */
+export interface Limits {
+  readonly concurrency: number
+  /** Milliseconds. */
+  readonly recordTimeout?: number | undefined
+  readonly rateLimit?: RateLimit | undefined
+}
+
+/** A slot that a worker of this invocation holds, and the job that runs in it. */
+interface Slot {
+  readonly release: () => void
+  job: number
+  startedAt: number
+  /** `undefined` while no job runs in the slot. */
+  options: LazyJobOptions | undefined
+}
+
+/** Makes the scheduler of a middleware instance: a function that runs the jobs of one invocation. */
+export function createScheduler({ concurrency, recordTimeout = Infinity, rateLimit }: Limits) {
+  const slots = createSlots(concurrency)
+  const eventLoop = createEventLoop()
+  const live = new Set<{ countUnresponsive(now: number): number; end(): void }>()
+
+  /**
+   * A handler that runs on for another `recordTimeout` after its timeout ignores its signal. If such handlers hold every
+   * slot, nothing else can run, so the batches that they belong to end.
+   */
+  function endUnresponsive(now: number): void {
+    const batches = Array.from(live, (batch) => ({ batch, count: batch.countUnresponsive(now) }))
+    if (batches.reduce((sum, { count }) => sum + count, 0) < slots.limit) return
+    process.emitWarning(
+      `Handlers that ignore their signal hold all ${slots.limit} slots, each for twice the recordTimeout of ` +
+        `${recordTimeout} ms: their batches end, and what has not started is reported. Pass the signal on to what they wait for`,
+      { type: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED' },
+    )
+    for (const { batch, count } of batches) if (count > 0) batch.end()
+  }
+
+  return function schedule(jobs: Jobs, deadlines: Deadlines): Schedule {
+    const { promise: done, resolve } = Promise.withResolvers<Failure[]>()
+    const { width } = jobs.ready
+    const durations = new Float64Array(jobs.count).fill(Number.NaN)
+    const held = new Set<Slot>()
+    // Everything that refers to the batch. It is dropped at the end, so that a handler that hangs does not keep the
+    // batch in memory.
+    let work: { jobs: Jobs; states: ReturnType<typeof createJobStates>; resolve: typeof resolve } | undefined = {
+      jobs,
+      states: createJobStates(jobs.count),
+      resolve,
+    }
+    let inFlight = 0
+    let peakInFlight = 0
+    let isDispatching = false
+    let timer: NodeJS.Timeout | undefined
+    const self = { countUnresponsive, end }
+
+    function enqueue(run: (slot: Slot) => Promise<void>): void {
+      slots.enqueue((release) => {
+        const slot: Slot = { release, job: 0, startedAt: 0, options: undefined }
+        held.add(slot)
+        void run(slot).then(() => {
+          held.delete(slot)
+          release()
+        })
+      })
+    }
+
+    /** Takes one job after another, until none is ready or another invocation waits for the slot. */
+    async function worker(slot: Slot): Promise<void> {
+      let now = performance.now()
+      while (!isTimeToDrain(now)) {
+        if (eventLoop.shouldYield(now)) await eventLoop.yieldToEventLoop()
+        else {
+          const job = takeJob()
+          if (job === undefined) return
+          await runJob(slot, job, now)
+          if (slots.isContended && hasWaitingJobs()) return enqueue(worker)
+        }
+        now = performance.now()
+      }
+    }
+
+    async function runJob(slot: Slot, job: number, now: number): Promise<void> {
+      let result: PromiseSettledResult<undefined> = FULFILLED
+      try {
+        const value = startJob(slot, job, now)
+        // To wait for something that is not a thenable would cost a microtask for nothing.
+        if (isObject(value)) await value
+      } catch (error) {
+        result = rejected(error)
+      }
+      inFlight--
+      slot.options = undefined
+      settle(slot, result, performance.now())
+    }
+
+    /**
+     * With a rate limit, one job at a time holds a slot and waits until it is due: more of them would hold slots that
+     * other invocations could use. Called when a job may be ready.
+     */
+    function dispatch(): void {
+      if (isDispatching || nextWeight() === 0) return
+      isDispatching = true
+      enqueue(runWhenDue)
+    }
+
+    async function runWhenDue(slot: Slot): Promise<void> {
+      const limit = rateLimit as RateLimit
+      let isItsTurn = false
+      while (work) {
+        isItsTurn ||= await limit.turn(self, nextWeight)
+        const now = performance.now()
+        const weight = nextWeight()
+        if (!isItsTurn || isTimeToDrain(now)) break
+        if (eventLoop.shouldYield(now)) await eventLoop.yieldToEventLoop()
+        else if (!limit.mayStart(weight)) isItsTurn = false
+        else {
+          const job = takeJob()
+          const running = job === undefined ? undefined : runJob(slot, job, now)
+          isDispatching = false
+          limit.started(weight) // counted after the handler has begun, since the process may pause before
+          dispatch()
+          await running
+          return dispatch() // the next job of a FIFO group may be ready now
+        }
+      }
+      isDispatching = false
+    }
+
+    function isTimeToDrain(now: number): boolean {
+      if (work && now >= deadlines.drainAt) drain()
+      return work === undefined || now >= deadlines.drainAt
+    }
+
+    function hasWaitingJobs(): boolean {
+      return work !== undefined && work.states.waiting > 0
+    }
+
+    function takeJob(): number | undefined {
+      return hasWaitingJobs() ? work?.jobs.ready.take() : undefined
+    }
+
+    /** The weight of the job that `takeJob()` would return; 0 if none is ready. */
+    function nextWeight(): number {
+      const job = hasWaitingJobs() ? work?.jobs.ready.peek() : undefined
+      return job === undefined ? 0 : (work?.jobs.weight(job) ?? 0)
+    }
+
+    function startJob(slot: Slot, job: number, now: number): unknown {
+      const { jobs, states } = work as NonNullable<typeof work>
+      slot.job = job
+      slot.startedAt = now
+      slot.options = new LazyJobOptions(job, jobs.receiveCount(job))
+      states.start(job)
+      if (++inFlight > peakInFlight) peakInFlight = inFlight
+      return jobs.run(job, slot.options)
+    }
+
+    /** Late results, of a job that timed out or whose batch has ended, are ignored. */
+    function settle({ job, startedAt }: Slot, result: PromiseSettledResult<undefined>, now: number): void {
+      if (!work?.states.settle(job, result)) return
+      durations[job] = now - startedAt
+      const { jobs, states } = work
+      jobs.settled?.(job, result)
+      if (result.status === 'fulfilled') jobs.ready.succeeded(job)
+      else states.block(jobs.ready.failed(job), result.reason)
+      endIfDone()
+    }
+
+    function endIfDone(): void {
+      if (work && work.states.running === 0 && work.states.waiting === 0) end()
+    }
+
+    function drain(): void {
+      work?.states.drain()
+      rateLimit?.leave(self)
+      endIfDone()
+    }
+
+    function end(): void {
+      if (!work) return
+      const { jobs, states, resolve } = work
+      work = undefined
+      clearTimeout(timer)
+      live.delete(self)
+      rateLimit?.leave(self)
+      const now = performance.now()
+      const aborted =
+        states.running > 0
+          ? withStack(new RecordAbortedError('The batch ended before the record was finished'))
+          : undefined
+      resolve(states.end(aborted))
+      for (const slot of held) {
+        if (aborted && slot.options && states.isRunning(slot.job)) {
+          durations[slot.job] = now - slot.startedAt
+          jobs.settled?.(slot.job, rejected(aborted))
+          abort(slot.options, aborted)
+        }
+        slot.release()
+      }
+    }
+
+    /** Does what is due, and sets the timer for what is due next: a deadline, or a record's timeout. */
+    function watch(): void {
+      const now = performance.now()
+      if (now >= deadlines.abortAt) {
+        end()
+        return
+      }
+      if (now >= deadlines.drainAt) drain()
+      let next = now < deadlines.drainAt ? deadlines.drainAt : deadlines.abortAt
+      if (recordTimeout < Infinity) {
+        next = Math.min(next, now + recordTimeout, expireJobs(now))
+        endUnresponsive(now)
+      }
+      if (work && next < Infinity) timer = startTimer(watch, next - now)
+    }
+
+    /**
+     * Reports the jobs that have run for `recordTimeout`. Each keeps its slot until its handler settles.
+     *
+     * @returns when the next job times out or becomes unresponsive
+     */
+    function expireJobs(now: number): number {
+      let next = Infinity
+      for (const slot of held) {
+        const { options, startedAt } = slot
+        if (!options) continue
+        const expiresAt = startedAt + recordTimeout
+        if (now >= expiresAt && work?.states.isRunning(slot.job)) {
+          const error = new RecordTimeoutError(recordTimeout)
+          settle(slot, rejected(error), now)
+          abort(options, error)
+        }
+        if (now < expiresAt) next = Math.min(next, expiresAt)
+        else if (now < expiresAt + recordTimeout) next = Math.min(next, expiresAt + recordTimeout)
+      }
+      return next
+    }
+
+    function countUnresponsive(now: number): number {
+      let count = 0
+      for (const { options, startedAt } of held) if (options && now - startedAt >= 2 * recordTimeout) count++
+      return count
+    }
+
+    /**
+     * Starts one worker after another, with two microtasks between them. Handlers that settle at once need few workers,
+     * and a worker costs as much as ten records: 10 and 100 records that do nothing took half and a fifth of the time.
+     */
+    async function startWorkers(): Promise<void> {
+      for (let count = 0; count < slots.limit && count < width && hasWaitingJobs(); count++) {
+        enqueue(worker)
+        await null
+        await null
+      }
+    }
+
+    if (live.size === 0) eventLoop.reset()
+    live.add(self)
+    endIfDone()
+    if (work) watch()
+    if (rateLimit) dispatch()
+    else void startWorkers()
+    return {
+      done,
+      end,
+      durations,
+      get peakInFlight() {
+        return peakInFlight
+      },
+    }
+  }
+}
