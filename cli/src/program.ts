@@ -76,7 +76,7 @@ const localCommand = () =>
     .option('--concurrency <n>', 'invocations at once, each in a process of its own', inRange(1, 100), 1)
     .option('--no-report-batch-item-failures', "ignore the handler's report, as Lambda does without the setting")
     .optionsGroup('Function:')
-    .option('--timeout <s>', `seconds (default: ${FUNCTION_DEFAULTS.timeout / 1000})`, inRange(1, 900))
+    .option('--timeout <s>', `seconds, up to 900, on Managed Instances up to 5,400 (default: ${FUNCTION_DEFAULTS.timeout / 1000})`, inRange(1, 5400))
     .option('--memory <mb>', `megabytes of V8's heap (default: ${FUNCTION_DEFAULTS.memory})`, inRange(128, 10_240))
     .option('--fd-limit <n>', 'hard limit of file descriptors', inRange(32, 1_048_576), FUNCTION_DEFAULTS.fdLimit)
     .option('--runtime-client <command>', 'another client of the Runtime API, such as "npx aws-lambda-ric"')

@@ -116,7 +116,8 @@ refuses(
 )
 refuses('not a number', [OK, '--messages', 'many'], /argument 'many' is invalid\. Expected a whole number/)
 refuses('a number that is empty', [OK, '--messages', ''], /argument '' is invalid\. Expected a whole number/)
-refuses('a fraction', [OK, '--messages', '1', '--timeout', '1.5'], /Expected a whole number from 1 to 900\.$/)
+refuses('a fraction', [OK, '--messages', '1', '--timeout', '1.5'], /Expected a whole number from 1 to 5,400\.$/)
+refuses('a timeout over Lambda', [OK, '--messages', '1', '--timeout', '5401'], /Expected a whole number from 1 to 5,400\.$/)
 refuses(
   'a batch over Lambda',
   [OK, '--messages', '1', '--batch-size', '10001'],

@@ -9,7 +9,7 @@ import type { Test } from 'tap'
 import { type Ledger, type RunOptions, run } from '../src/engine.ts'
 import type { Received } from '../src/sqs-record.ts'
 
-const BIN = fileURLToPath(new URL('../src/bin.ts', import.meta.url))
+export const BIN = fileURLToPath(new URL('../src/bin.ts', import.meta.url))
 
 /** A handler of test/handlers. */
 export const handlerFile = (name: string) => fileURLToPath(new URL(`handlers/${name}`, import.meta.url))
