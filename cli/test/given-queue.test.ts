@@ -40,7 +40,7 @@ const startSqs = async (t: Test, attributes: Record<string, string> = {}) => {
 }
 
 const handler = handlerFile('outcomes.mjs')
-const flags = ['--timeout', '1', '--batch-size', '10', '--json']
+const flags = ['--timeout', '1', '--batch-size', '10', '--json', '--max-dead-lettered', '2']
 
 test('a queue that exists: its messages, its redrive policy, nothing created or purged', async (t) => {
   const sqs = await startSqs(t)
