@@ -43,18 +43,21 @@ for (const [exportName, kind, reason] of cases) {
 }
 
 test('a process that dies after its response is counted, and the next event goes to a fresh one', async (t) => {
+  const { promise: dead, resolve } = Promise.withResolvers<void>()
   const ledger = await runHandler('faults.mjs', {
     function: { exportName: 'rejectsLater' },
-    messages: numberedMessages(10),
-    mapping: { batchSize: 1 },
+    messages: (async function* () {
+      yield { body: '1' }
+      await dead
+      yield { body: '2' }
+    })(),
+    mapping: { batchSize: 1, onFailure: () => resolve() },
+    idle: 1,
   })
-  t.match(counts(ledger), { processed: 10, remaining: 0, lost: 0, timeouts: 0 })
-  t.ok(ledger.diedBetween >= 1)
-  t.equal(ledger.crashes, ledger.diedBetween + ledger.failedInvocations)
-  t.equal(
-    ledger.reasons['the process ended with exit code 1 after its response: is an `await` missing?'],
-    ledger.diedBetween,
-  )
+  const expected = { processed: 2, crashes: 2, diedBetween: 2, invocations: 2, failedInvocations: 0, lost: 0 }
+  t.match(counts(ledger), expected)
+  const reason = 'the process ended with exit code 1 after its response: is an `await` missing?'
+  t.strictSame(ledger.reasons, { [reason]: 2 })
 })
 
 test('a process that ends before its first event is counted', async (t) => {

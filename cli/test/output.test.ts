@@ -64,7 +64,11 @@ test('--json: one object on stdout, everything else on stderr', async (t) => {
   t.type(ledger.invocations, 'number')
   t.type(ledger.wallMs, 'number')
   t.equal(ledger.failures.length, 3)
-  for (const failure of ledger.failures) t.match(failure, /^[0-9a-f-]{36}: reported failed, receive 1: no error is known: the handler only reported the record$/)
+  for (const failure of ledger.failures)
+    t.match(
+      failure,
+      /^[0-9a-f-]{36}: reported failed, receive 1: no error is known: the handler only reported the record$/,
+    )
   t.equal(stderr.split('\n').filter((line) => line.startsWith('failure | ')).length, 3)
 })
 

@@ -94,7 +94,7 @@ export const isAlive = (pid: number) => {
 /** Waits for something to become true, up to ten seconds. */
 export const until = async (what: () => unknown) => {
   const deadline = Date.now() + 10_000
-  while (!what()) {
+  while (!(await what())) {
     if (Date.now() > deadline) throw new Error(`did not become true: ${what}`)
     await sleep(20)
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import type { SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
 import { pMapIterable } from 'p-map'
 import { oneLine, UsageError } from '../errors.ts'
@@ -63,13 +63,27 @@ async function* inRoom({ queue, messages, onFull, signal }: Omit<FeedOptions, 'l
   }
 }
 
+const PAUSE = Symbol('pause')
+
+/** Calls of up to ten messages; a call does not wait for an input that makes a pause. */
 async function* inCalls(
   messages: AsyncIterable<InputMessage>,
   { fifo, own }: Pick<Queue, 'fifo' | 'own'>,
 ): AsyncGenerator<SendMessageBatchRequestEntry[]> {
   let call: SendMessageBatchRequestEntry[] = []
   let size = 0
-  for await (const { body, messageGroupId, messageAttributes } of messages) {
+  const iterator = messages[Symbol.asyncIterator]()
+  let next = iterator.next()
+  for (;;) {
+    const result = await (call.length === 0 ? next : Promise.race([next, setImmediate(PAUSE)]))
+    if (result === PAUSE) {
+      yield call
+      call = []
+      size = 0
+      continue
+    }
+    if (result.done) break
+    const { body, messageGroupId, messageAttributes } = result.value
     const bytes =
       Buffer.byteLength(body) + (messageAttributes ? Buffer.byteLength(JSON.stringify(messageAttributes)) : 0)
     if (call.length === 10 || (call.length > 0 && size + bytes > CALL_BYTES)) {
@@ -85,6 +99,7 @@ async function* inCalls(
       ...(messageGroupId === undefined ? {} : { MessageGroupId: messageGroupId }),
       ...(fifo ? { MessageDeduplicationId: randomUUID() } : {}),
     })
+    next = iterator.next()
   }
   if (call.length > 0) yield call
 }
