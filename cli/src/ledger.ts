@@ -81,8 +81,8 @@ const openCounter = () => {
 }
 
 /**
- * Follows every message by its id, in about 80 bytes each. Whether one was dead-lettered or still remains is the queue's to say: `snapshot` takes its counts,
- * and what neither the queue nor the ledger accounts for is lost.
+ * Follows every message by its id, in about 80 bytes each. Whether one was dead-lettered or still remains is the queue's
+ * to say: `snapshot` takes its counts, and what neither the queue nor the ledger accounts for is lost.
  */
 export const openLedger = (maxReceives = Number.POSITIVE_INFINITY) => {
   const started = performance.now()

@@ -77,7 +77,6 @@ export const local = async (handler: string, given: LocalFlags): Promise<number>
     } else {
       console.log(renderLedger(ledger))
       if (ledger.lost > 0) console.log(whyLost(ledger.lost, flags))
-      if (ledger.remaining > 0) console.log(`${number(ledger.remaining)} messages were left in the queue.`)
     }
     if (reason !== undefined) display.log(`failed: ${reason}`)
     return reason === undefined ? 0 : 1

@@ -147,9 +147,8 @@ export const openQueue = async (
         MaxNumberOfMessages: max,
         WaitTimeSeconds: waitSeconds,
         MessageAttributeNames: ['All'],
-        // The first is what Lambda's documentation and the SDK ask for, the older name is the only one that moto 5.1 knows.
         MessageSystemAttributeNames: ['All'],
-        AttributeNames: ['All'],
+        AttributeNames: ['All'], // the older name: moto 5.1 knows no other
       })
       const sent = client.send(command, abortSignal ? { abortSignal } : {}).catch((error) => {
         if (abortSignal?.aborted) return { Messages: [] }

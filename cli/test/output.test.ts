@@ -91,7 +91,7 @@ test('what was left and what was lost is told with the separators of the table',
       child.kill('SIGINT')
     },
   })
-  t.match(left.stdout, /^1,190 messages were left in the queue\.$/m)
+  t.match(left.stdout, /^failed: 1,190 messages were left in the queue$/m)
 
   const file = join(folder(t), 'h.mjs')
   const answer = '({ batchItemFailures: Records.map(({ messageId }) => ({ itemIdentifier: messageId })) })'
