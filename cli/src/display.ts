@@ -105,7 +105,7 @@ export const renderLedger = (ledger: Ledger): string => {
     ['wall time', seconds(ledger.wallMs)],
     ['processed a second', number(ledger.perSecond)],
   ])
-  const reasons = listCounts('Why invocations failed:', ledger.reasons)
+  const reasons = listCounts('Why invocations failed or processes died:', ledger.reasons)
   const causes = listCounts('Why records failed, by deliveries:', ledger.causes)
   return [table, ...reasons, ...causes].join('\n')
 }

@@ -76,7 +76,6 @@ export const run = async (options: RunOptions): Promise<Ledger> => {
 
     // The function's own SQS clients find the queue of the run too.
     const sqs = own && { AWS_ENDPOINT_URL_SQS: own.endpoint, ...localCredentials() }
-    const ledger = openLedger(queue.maxReceives)
     const target = {
       ...options.function,
       env: { ...sqs, ...options.function.env },
@@ -89,6 +88,7 @@ export const run = async (options: RunOptions): Promise<Ledger> => {
     closing.push(runtime.stop)
     options.onStart?.(queue)
 
+    const ledger = openLedger(queue.maxReceives)
     const idled = new AbortController()
     const ended = new AbortController()
     const draining = AbortSignal.any([drain, stop, idled.signal, ended.signal])

@@ -47,7 +47,7 @@ test('a handler without .use(): the run fails and says which error the invocatio
   const args = ['local', `${handlerFile('record-errors.ts')}#withoutUse`, '--messages', '20', ...small]
   const { code, stdout } = await command(args)
   t.equal(code, 1)
-  t.match(stdout, /^Why invocations failed:\n {2}\d × \S*Error: .*\.use\(/m)
+  t.match(stdout, /^Why invocations failed or processes died:\n {2}\d × \S*Error: .*\.use\(/m)
   t.match(
     stdout,
     /^failed: no message was processed; \d invocations failed \(--max-failed-invocations \d would allow it\); 20/m,

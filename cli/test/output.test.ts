@@ -114,7 +114,10 @@ test('failed invocations are told apart below the table', async (t) => {
   const args = ['local', `${outcomes}#large`, '--messages', '1', '--max-receives', '2', ...small]
   const { code, stdout } = await command(args)
   t.equal(code, 1)
-  t.match(stdout, /^Why invocations failed:\n {2}2 × the response has 7\d{6} bytes, Lambda allows 6291556$/m)
+  t.match(
+    stdout,
+    /^Why invocations failed or processes died:\n {2}2 × the response has 7\d{6} bytes, Lambda allows 6291556$/m,
+  )
 })
 
 test("the function's logs go to stderr, prefixed; --quiet hides them", async (t) => {
