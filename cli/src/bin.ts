@@ -1,28 +1,11 @@
-#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
-// fauxqs loads node:sqlite, which Node 22 warns of.
-import { readFileSync } from 'node:fs'
-import { CommanderError } from 'commander'
-import { oneLine, UsageError } from './errors.ts'
-import { main } from './program.ts'
-
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
-
-// A broken pipe, or a defect of ours: one line, and with this process go its execution environments.
-process.on('uncaughtException', (error) => {
-  console.error(`bounded-sqs-batch: unexpected: ${oneLine(error)}`)
+#!/usr/bin/env node
+// Nothing is imported before the version is checked: an import may fail on an older Node with an error of its own.
+const { node } = process.versions
+const [major = 0, minor = 0] = node.split('.').map(Number)
+if (major < 22 || (major === 22 && minor < 13)) {
+  console.error(`bounded-sqs-batch needs Node 22.13 or later, this is ${node}`)
   process.exit(2)
-})
-
-const exitCode = async (): Promise<number> => {
-  try {
-    return await main(process.argv, version)
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2 // it has said its line
-    console.error(`bounded-sqs-batch: ${error instanceof UsageError ? error.message : `unexpected: ${oneLine(error)}`}`)
-    return 2
-  }
 }
+await import('./command.ts')
 
-const code = await exitCode()
-// Written out first; then nothing that a library still waits for, such as a last long poll, holds the command.
-process.stdout.write('', () => process.exit(code))
+export {}

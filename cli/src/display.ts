@@ -7,9 +7,10 @@ const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
 
 const BAR = 24
 
-const bar = ({ sent, processed, deadLettered, lost }: Progress): string => {
-  if (sent === 0) return ''
-  const share = Math.min(1, (processed + deadLettered + lost) / sent)
+/** The share of the messages that are done; `total` if more are yet to be sent. */
+const bar = ({ sent, processed, deadLettered, lost }: Progress, total = sent): string => {
+  if (total === 0) return ''
+  const share = Math.min(1, (processed + deadLettered + lost) / total)
   const full = Math.round(share * BAR)
   return `${'█'.repeat(full)}${'░'.repeat(BAR - full)} ${String(Math.floor(share * 100)).padStart(3)} %\n`
 }
@@ -35,14 +36,14 @@ const wrap = (parts: readonly string[], width: number): string =>
 const PLAIN_EVERY = 2000
 
 /** A live line on a terminal, a plain line every other second elsewhere. Text printed through `log` does not disturb it. */
-export const openDisplay = (stream: NodeJS.WriteStream) => {
+export const openDisplay = (stream: NodeJS.WriteStream, total?: number) => {
   const live = stream.isTTY ? createLogUpdate(stream) : undefined
   let shown = ''
   let printed = Number.NEGATIVE_INFINITY
   return {
     progress(progress: Progress) {
       if (live) {
-        shown = bar(progress) + wrap(counts(progress), stream.columns)
+        shown = bar(progress, total) + wrap(counts(progress), stream.columns)
         live(shown)
       } else if (performance.now() - printed >= PLAIN_EVERY) {
         printed = performance.now()
@@ -75,10 +76,23 @@ export const renderTable = (rows: readonly (readonly [string, string])[]): strin
   return table.toString()
 }
 
+const SHOWN = 10
+
+/** Texts and how often each came, under a title. */
+const listCounts = (title: string, counts: Record<string, number>): string[] => {
+  const lines = Object.entries(counts).map(([text, count]) => `  ${number(count)} × ${text}`)
+  const rest = lines.length - SHOWN
+  const more = rest > 0 ? [`  and ${rest} more ${rest === 1 ? 'kind' : 'kinds'}`] : []
+  return lines.length === 0 ? [] : [title, ...lines.slice(0, SHOWN), ...more]
+}
+
 export const renderLedger = (ledger: Ledger): string => {
   const table = renderTable([
     ['sent', number(ledger.sent)],
     ['processed', number(ledger.processed)],
+    ...(ledger.sentDeadLetters > 0
+      ? [['  dead-lettered by the handler', number(ledger.sentDeadLetters)] as const]
+      : []),
     ['dead-lettered', number(ledger.deadLettered)],
     ['remaining in the queue', number(ledger.remaining)],
     ['lost', number(ledger.lost)],
@@ -91,6 +105,7 @@ export const renderLedger = (ledger: Ledger): string => {
     ['wall time', seconds(ledger.wallMs)],
     ['processed a second', number(ledger.perSecond)],
   ])
-  const reasons = Object.entries(ledger.reasons).map(([reason, count]) => `${number(count)} × ${reason}`)
-  return [table, ...reasons].join('\n')
+  const reasons = listCounts('Why invocations failed or processes died:', ledger.reasons)
+  const causes = listCounts('Why records failed, by deliveries:', ledger.causes)
+  return [table, ...reasons, ...causes].join('\n')
 }

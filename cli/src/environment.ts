@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { InitError } from './errors.ts'
-import { type Outcome, startRuntimeApi } from './runtime-api.ts'
+import { type NOT_TAKEN, type Outcome, startRuntimeApi } from './runtime-api.ts'
 
 export interface FunctionOptions {
   /** The file of the handler: .ts, .mts, .js, .mjs or .cjs. */
@@ -25,6 +25,8 @@ export interface FunctionOptions {
   runtimeClient?: string
   env?: Record<string, string>
   onLog?: (line: string) => void
+  /** The process ended while it had no event, and nobody had asked it to. */
+  onDeathBetween?: (message: string) => void
 }
 
 export const FUNCTION_DEFAULTS = {
@@ -121,7 +123,7 @@ export const startEnvironment = async (options: FunctionOptions, signal: AbortSi
     detached: true, // a process group of its own: Ctrl-C in the terminal is for us, and a kill takes the group
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
-  const state = { alive: true, outOfMemory: false }
+  const state = { alive: true, outOfMemory: false, ready: false, stopped: false, responded: false }
   const outputs = child.stdio.slice(1, 3) as Readable[]
   for (const stream of outputs) {
     createInterface({ input: stream }).on('line', (line) => {
@@ -136,6 +138,10 @@ export const startEnvironment = async (options: FunctionOptions, signal: AbortSi
     state.alive = false
     signal.removeEventListener('abort', kill)
     fail(`${message} while it was loading`)
+    if (state.ready && !state.stopped && !signal.aborted && !api.isBusy) {
+      const when = state.responded ? 'after its response: is an `await` missing?' : 'before its first event'
+      options.onDeathBetween?.(`${message} ${when}`)
+    }
     api.end(signal.aborted ? { type: 'stopped', message: 'stopped' } : { type: 'crash', message })
     ended.resolve()
   }
@@ -152,6 +158,7 @@ export const startEnvironment = async (options: FunctionOptions, signal: AbortSi
   signal.addEventListener('abort', kill)
 
   const stop = () => {
+    state.stopped = true
     kill()
     return ended.promise
   }
@@ -164,13 +171,15 @@ export const startEnvironment = async (options: FunctionOptions, signal: AbortSi
   } finally {
     clearTimeout(initTimer)
   }
+  state.ready = true
 
   return {
     get alive() {
       return state.alive
     },
-    async invoke(event: string): Promise<Outcome> {
+    async invoke(event: string): Promise<Outcome | typeof NOT_TAKEN> {
       const outcome = await api.invoke(event)
+      state.responded = true
       if (outcome.type === 'timeout') await stop() // as Lambda does: the next event gets a fresh environment
       return outcome
     },

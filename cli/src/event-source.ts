@@ -49,6 +49,15 @@ const sort = (batch: readonly Received[], outcome: Outcome, report: boolean): So
   return report ? { ...all, processed, failed } : { ...all, processed, deletedThoughFailed: failed }
 }
 
+const UNKNOWN_CAUSE = 'no error is known: the handler only reported the record'
+const NOT_STARTED = 'not started, or blocked by an earlier failure of its message group'
+
+/** Why a record failed, as far as it is known: only middy-bounded-sqs-batch tells the errors of records. */
+const causeOf = ({ recordErrors }: Outcome, messageId: string): string => {
+  if (!recordErrors) return UNKNOWN_CAUSE
+  return recordErrors.errors[messageId] ?? NOT_STARTED
+}
+
 /** The event source mapping: gathers, invokes, and deletes what the function did not report. */
 export const runEventSource = async (parts: EventSourceParts, options: EventSourceOptions): Promise<void> => {
   const { queue, runtime, ledger } = parts
@@ -68,12 +77,19 @@ export const runEventSource = async (parts: EventSourceParts, options: EventSour
     if (error !== undefined) {
       if (outcome.type !== 'stopped') ledger.failedInvocation(error)
       onFailure(`invocation of ${batch.length} records: ${error}`)
+      for (const text of Object.values(outcome.recordErrors?.errors ?? {})) ledger.cause(text)
     } else {
-      for (const { messageId, receiveCount } of failed)
-        onFailure(`${messageId}: reported failed, receive ${receiveCount}`)
+      for (const { messageId, receiveCount } of failed) {
+        const cause = causeOf(outcome, messageId)
+        ledger.cause(cause)
+        onFailure(`${messageId}: reported failed, receive ${receiveCount}: ${cause}`)
+      }
     }
-    for (const { messageId } of deletedThoughFailed)
-      onFailure(`${messageId}: reported failed, and deleted all the same`)
+    for (const { messageId } of deletedThoughFailed) {
+      const cause = causeOf(outcome, messageId)
+      ledger.cause(cause)
+      onFailure(`${messageId}: reported failed, and deleted all the same: ${cause}`)
+    }
     const [kept] = await Promise.all([
       queue.remove([...processed, ...deletedThoughFailed]),
       options.retryAfter === undefined ? [] : queue.setVisibility(failed, options.retryAfter),

@@ -14,17 +14,24 @@ export interface Ledger {
   remaining: number
   lost: number
   timeouts: number
+  /** Processes that ended by themselves during an invocation, or between two. */
   crashes: number
+  /** Those of them that ended between two invocations. */
+  diedBetween: number
   /** Invocations that failed as a whole, the timeouts and crashes among them. */
   failedInvocations: number
-  /** Why they failed, and how often; the first ten reasons. */
+  /** Why invocations failed or processes ended, and how often; the first ten reasons. */
   reasons: Record<string, number>
+  /** Why records failed, and how often, the most frequent first; at most a hundred kinds of error. */
+  causes: Record<string, number>
   wallMs: number
   /** Processed messages a second, from the first delivery to the last report. */
   perSecond: number
 }
 
 const REASONS = 10
+const CAUSES = 100
+const OTHER_CAUSES = 'other errors'
 
 export interface Progress extends Ledger {
   inFlight: number
@@ -39,34 +46,83 @@ export interface QueueCounts {
   sentDeadLetters?: number
 }
 
-/** Sent or failed, and still the queue's; `exhausted` when that was its last delivery; `deleted` though it failed. */
-type State = 'open' | 'exhausted' | 'processed' | 'deleted'
+/**
+ * Sent or failed, and still the queue's; `exhausted` when that was its last delivery; `deleted` though it failed;
+ * `foreign` if this run has not sent it and it has not been settled yet.
+ */
+const STATES = ['open', 'exhausted', 'processed', 'deleted', 'foreign'] as const
+type State = (typeof STATES)[number]
+/** Added to the number of a state once the message has been delivered. */
+const SEEN = 8
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+/** A UUID in 16 bytes instead of 36: a run may have millions of them. */
+const compact = (id: string) => (UUID.test(id) ? Buffer.from(id.replaceAll('-', ''), 'hex').toString('latin1') : id)
+
+const IDS_AND_NUMBERS = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+([.,]\d+)*/gi
+
+/** Counts texts. Those that differ only in their numbers and UUIDs are of one kind, which its first text stands for. */
+const openCounter = () => {
+  const kinds = new Map<string, { text: string; count: number }>()
+  return {
+    add(text: string) {
+      const key = text.replace(IDS_AND_NUMBERS, '#')
+      const isNew = !kinds.has(key)
+      const kind = isNew && kinds.size >= CAUSES ? OTHER_CAUSES : key
+      const known = kinds.get(kind)
+      if (known) known.count += 1
+      else kinds.set(kind, { text: isNew && kind === OTHER_CAUSES ? kind : text, count: 1 })
+    },
+    counts: (): Record<string, number> => {
+      const sorted = [...kinds.values()].sort((a, b) => b.count - a.count)
+      return Object.fromEntries(sorted.map(({ text, count }) => [text, count]))
+    },
+  }
+}
 
 /**
- * Follows every message by its id. Whether one was dead-lettered or still remains is the queue's to say: `snapshot` takes its counts,
- * and what neither the queue nor the ledger accounts for is lost.
+ * Follows every message by its id, in about 80 bytes each. Whether one was dead-lettered or still remains is the queue's
+ * to say: `snapshot` takes its counts, and what neither the queue nor the ledger accounts for is lost.
  */
 export const openLedger = (maxReceives = Number.POSITIVE_INFINITY) => {
   const started = performance.now()
-  const states = new Map<string, State>()
-  const seen = new Set<string>()
-  const invocations = { all: 0, failed: 0, timeouts: 0, crashes: 0 }
+  const messages = new Map<string, number>()
+  const tally: Record<State, number> = { open: 0, exhausted: 0, processed: 0, deleted: 0, foreign: 0 }
+  let seen = 0
+  const invocations = { all: 0, failed: 0, timeouts: 0, crashes: 0, diedBetween: 0 }
   const reasons = new Map<string, number>()
+  const causes = openCounter()
   const deliveries = { all: 0, inFlight: 0, failed: 0 }
   let sentCount = 0
   let firstDelivery = 0
   let lastReport = 0
 
+  /** Applies a change to a message: `next` gets its state, if it has one. */
+  const update = (messageId: string, next: (state: State | undefined) => State, isDelivery = false) => {
+    const id = compact(messageId)
+    const entry = messages.get(id)
+    const before = entry === undefined ? undefined : STATES[entry % SEEN]
+    const after = next(before)
+    const wasSeen = entry !== undefined && entry >= SEEN
+    if (before) tally[before] -= 1
+    tally[after] += 1
+    if (isDelivery && !wasSeen) seen += 1
+    messages.set(id, STATES.indexOf(after) + (wasSeen || isDelivery ? SEEN : 0))
+  }
   const settle = (batch: readonly Received[], state: (message: Received) => State) => {
     for (const message of batch) {
       // A message that was processed once stays so, whatever a second delivery of it comes to.
-      if (states.get(message.messageId) !== 'processed') states.set(message.messageId, state(message))
+      update(message.messageId, (before) => (before === 'processed' ? before : state(message)))
     }
+  }
+  const addReason = (reason: string) => {
+    if (reasons.has(reason) || reasons.size < REASONS) reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
   }
 
   return {
     sent(ids: readonly string[]) {
-      for (const id of ids) states.set(id, 'open')
+      // One that has been delivered already, before the response to its sender arrived, may even have been settled.
+      for (const id of ids) update(id, (before) => (before === undefined || before === 'foreign' ? 'open' : before))
       sentCount += ids.length
     },
     delivered(batch: readonly Received[]) {
@@ -74,7 +130,7 @@ export const openLedger = (maxReceives = Number.POSITIVE_INFINITY) => {
       invocations.all += 1
       deliveries.all += batch.length
       deliveries.inFlight += batch.length
-      for (const { messageId } of batch) seen.add(messageId)
+      for (const { messageId } of batch) update(messageId, (before) => before ?? 'foreign', true)
     },
     answered(outcome: Outcome, batch: readonly Received[]) {
       deliveries.inFlight -= batch.length
@@ -83,8 +139,15 @@ export const openLedger = (maxReceives = Number.POSITIVE_INFINITY) => {
     },
     failedInvocation(reason: string) {
       invocations.failed += 1
-      if (reasons.has(reason) || reasons.size < REASONS) reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
+      addReason(reason)
     },
+    diedBetween(reason: string) {
+      invocations.crashes += 1
+      invocations.diedBetween += 1
+      addReason(reason)
+    },
+    /** Why a record failed. */
+    cause: causes.add,
     processed(batch: readonly Received[]) {
       if (batch.length > 0) lastReport = performance.now()
       settle(batch, () => 'processed')
@@ -98,8 +161,6 @@ export const openLedger = (maxReceives = Number.POSITIVE_INFINITY) => {
       settle(batch, () => 'deleted')
     },
     snapshot({ queue, deadLetter, sentDeadLetters = 0 }: QueueCounts): Progress {
-      const tally = { open: 0, exhausted: 0, processed: 0, deleted: 0 }
-      for (const state of states.values()) tally[state] += 1
       const unprocessed = tally.open + tally.exhausted
       // A message that was processed may have been moved too, and others may use both queues: neither count is enough alone.
       const moved = Math.max(0, deadLetter - sentDeadLetters)
@@ -111,15 +172,17 @@ export const openLedger = (maxReceives = Number.POSITIVE_INFINITY) => {
         invocations: invocations.all,
         delivered: deliveries.all,
         processed: tally.processed,
-        redelivered: deliveries.all - seen.size,
+        redelivered: deliveries.all - seen,
         deadLettered,
         sentDeadLetters,
         remaining: queue,
         lost: tally.deleted + unaccounted,
         timeouts: invocations.timeouts,
         crashes: invocations.crashes,
+        diedBetween: invocations.diedBetween,
         failedInvocations: invocations.failed,
         reasons: Object.fromEntries(reasons),
+        causes: causes.counts(),
         wallMs: Math.round(performance.now() - started),
         inFlight: deliveries.inFlight,
         failed: deliveries.failed,

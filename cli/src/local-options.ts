@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { FUNCTION_DEFAULTS } from './environment.ts'
 import { UsageError } from './errors.ts'
+import { environmentOf } from './local/env-flags.ts'
+import { iterateExport } from './local/messages-from.ts'
 import { numberedMessages, readMessagesFile } from './messages.ts'
 import { MAPPING_DEFAULTS, type RunOptions } from './run.ts'
 
@@ -8,6 +10,7 @@ import { MAPPING_DEFAULTS, type RunOptions } from './run.ts'
 export interface LocalFlags {
   messages?: number
   messagesFile?: string
+  messagesFrom?: string
   groups?: number
   queueUrl?: string
   endpoint?: string
@@ -24,6 +27,12 @@ export interface LocalFlags {
   memory?: number
   fdLimit: number
   runtimeClient?: string
+  env?: string[]
+  envFile?: string
+  /** Variables of the template. */
+  templateEnv?: Record<string, string>
+  maxDeadLettered: number
+  maxFailedInvocations: number
   idle: number | 'off'
   watchFailures: number
   quiet?: boolean
@@ -40,11 +49,12 @@ const refuse = (wrong: unknown, message: string) => {
   if (wrong) throw new UsageError(message)
 }
 
-const readHandler = (handler: string) => {
-  const hash = handler.lastIndexOf('#')
-  const file = hash === -1 ? handler : handler.slice(0, hash)
-  const exportName = hash === -1 ? 'handler' : handler.slice(hash + 1)
-  refuse(exportName === '', `${handler} ends in # without the name of an export: write ${file}#handler`)
+/** `file#export`. */
+const splitExport = (text: string, defaultName: string) => {
+  const hash = text.lastIndexOf('#')
+  const file = hash === -1 ? text : text.slice(0, hash)
+  const exportName = hash === -1 ? defaultName : text.slice(hash + 1)
+  refuse(exportName === '', `${text} ends in # without the name of an export: write ${file}#${defaultName}`)
   return { file, exportName }
 }
 
@@ -57,8 +67,16 @@ const checkDescriptors = (limit: number) => {
 }
 
 /** Flags → a run, or a UsageError that says which two do not go together. */
-export const toRunOptions = (handler: string, flags: LocalFlags): RunOptions => {
-  const { queueUrl, endpoint, messages, messagesFile, window, timeout = FUNCTION_DEFAULTS.timeout / 1000 } = flags
+export const toRunOptions = async (handler: string, flags: LocalFlags): Promise<RunOptions> => {
+  const {
+    queueUrl,
+    endpoint,
+    messages,
+    messagesFile,
+    messagesFrom,
+    window,
+    timeout = FUNCTION_DEFAULTS.timeout / 1000,
+  } = flags
   refuse(process.platform === 'win32', 'this needs a POSIX shell: run it on Linux, on macOS or in WSL')
   const own = queueUrl === undefined
   const ownOnly = { '--port': flags.port, '--fifo': flags.fifo, '--max-receives': flags.maxReceives }
@@ -72,11 +90,17 @@ export const toRunOptions = (handler: string, flags: LocalFlags): RunOptions => 
   refuse(own && endpoint !== undefined, '--endpoint needs --queue-url: without one, the queue is in this process')
   refuse(queueUrl !== undefined && !URL.canParse(queueUrl), `--queue-url ${queueUrl} is not a URL`)
   refuse(endpoint !== undefined && !URL.canParse(endpoint), `--endpoint ${endpoint} is not a URL`)
-  refuse(messages !== undefined && messagesFile !== undefined, '--messages and --messages-file do not go together')
-  const sends = messages !== undefined || messagesFile !== undefined
+  const inputs = Object.entries({
+    '--messages': messages,
+    '--messages-file': messagesFile,
+    '--messages-from': messagesFrom,
+  }).flatMap(([flag, value]) => (value === undefined ? [] : [flag]))
+  refuse(inputs.length > 1, `${inputs.join(' and ')} do not go together`)
+  const sends = inputs.length > 0
   refuse(
     own && !sends && flags.port === undefined,
-    'there is nothing to do: give --messages N, --messages-file FILE, --queue-url URL, or --port N to send messages to',
+    'there is nothing to do: give --messages N, --messages-file FILE, --messages-from FILE, --queue-url URL, ' +
+      'or --port N to send messages to',
   )
 
   const fifo = own ? flags.fifo === true : queueUrl.endsWith('.fifo')
@@ -95,8 +119,17 @@ export const toRunOptions = (handler: string, flags: LocalFlags): RunOptions => 
     retryAfter = own ? 1 : 'off',
     maxReceives = MAX_RECEIVES,
   } = flags
-  const { file, exportName } = readHandler(handler)
+  const { file, exportName } = splitExport(handler, 'handler')
   checkDescriptors(flags.fdLimit)
+
+  const readInput = async () => {
+    if (messagesFile !== undefined) return readMessagesFile(messagesFile, fifo)
+    if (messagesFrom !== undefined) {
+      const from = splitExport(messagesFrom, 'default')
+      return iterateExport(from.file, from.exportName, fifo)
+    }
+    return numberedMessages(messages ?? 0, fifo ? (flags.groups ?? 10) : 0)
+  }
 
   return {
     queue: own
@@ -108,6 +141,7 @@ export const toRunOptions = (handler: string, flags: LocalFlags): RunOptions => 
       timeout: timeout * 1000,
       memory: flags.memory ?? FUNCTION_DEFAULTS.memory,
       fdLimit: flags.fdLimit,
+      env: environmentOf(flags),
       ...(flags.runtimeClient === undefined ? {} : { runtimeClient: flags.runtimeClient }),
     },
     mapping: {
@@ -117,9 +151,7 @@ export const toRunOptions = (handler: string, flags: LocalFlags): RunOptions => 
       reportBatchItemFailures: flags.reportBatchItemFailures,
       retryAfter: retryAfter === 'off' ? undefined : retryAfter,
     },
-    messages: messagesFile
-      ? readMessagesFile(messagesFile, fifo)
-      : numberedMessages(messages ?? 0, fifo ? (flags.groups ?? 10) : 0),
+    messages: await readInput(),
     idle: flags.idle === 'off' ? undefined : flags.idle,
     awaitFirst: own && !sends,
   }

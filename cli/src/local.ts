@@ -1,5 +1,6 @@
 import { number, openDisplay, renderLedger } from './display.ts'
 import { InitError, UsageError } from './errors.ts'
+import { whyFailed } from './local/verdict.ts'
 import { type LocalFlags, toRunOptions } from './local-options.ts'
 import { type RunOptions, run } from './run.ts'
 import { withTemplate } from './template-flags.ts'
@@ -8,9 +9,9 @@ const SAME_SIGNAL_MS = 300
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** What a template says counts as flags, so nobody has given the one that an error names. */
-const optionsOf = (handler: string, flags: LocalFlags) => {
+const optionsOf = async (handler: string, flags: LocalFlags) => {
   try {
-    return toRunOptions(handler, flags)
+    return await toRunOptions(handler, flags)
   } catch (error) {
     if (!flags.template || !(error instanceof UsageError)) throw error
     const { message } = error
@@ -22,9 +23,11 @@ const optionsOf = (handler: string, flags: LocalFlags) => {
 /** `bounded-sqs-batch local`: runs, shows, and answers the exit code. */
 export const local = async (handler: string, given: LocalFlags): Promise<number> => {
   const { flags, lines } = await withTemplate(given)
-  const display = openDisplay(flags.json ? process.stderr : process.stdout)
-  for (const line of lines) display.log(line) // before options are refused: it may be for one of these
-  const options = optionsOf(handler, flags)
+  const log = (line: string) => (flags.json ? process.stderr : process.stdout).write(`${line}\n`)
+  for (const line of lines) log(line) // before options are refused: it may be for one of these
+  const options = await optionsOf(handler, flags)
+  const total = Array.isArray(options.messages) ? options.messages.length : flags.messages
+  const display = openDisplay(flags.json ? process.stderr : process.stdout, total)
   const draining = new AbortController()
   const stopping = new AbortController()
   const failures: string[] = []
@@ -61,20 +64,22 @@ export const local = async (handler: string, given: LocalFlags): Promise<number>
         display.log(`${fifo ? 'FIFO queue' : 'queue'} ${queueUrl}`)
         if (deadLetterUrl) display.log(`dead-letter queue ${deadLetterUrl}`)
       },
+      onWarning: (line) => display.log(`warning | ${line}`, process.stderr),
       onProgress: display.progress,
       drain: draining.signal,
       stop: stopping.signal,
     })
     display.end()
+    const reason = whyFailed(ledger, flags)
     if (flags.json) {
-      console.log(JSON.stringify({ ...ledger, ...(flags.watchFailures > 0 ? { failures } : {}) }))
+      const verdict = { verdict: reason === undefined ? 'passed' : 'failed', reason }
+      console.log(JSON.stringify({ ...verdict, ...ledger, ...(flags.watchFailures > 0 ? { failures } : {}) }))
     } else {
       console.log(renderLedger(ledger))
-      if (ledger.sentDeadLetters > 0) console.log(whatWasSent(ledger.sentDeadLetters))
       if (ledger.lost > 0) console.log(whyLost(ledger.lost, flags))
-      if (ledger.remaining > 0) console.log(`${number(ledger.remaining)} messages were left in the queue.`)
     }
-    return ledger.lost + ledger.remaining === 0 ? 0 : 1
+    if (reason !== undefined) display.log(`failed: ${reason}`)
+    return reason === undefined ? 0 : 1
   } catch (error) {
     display.end()
     if (error instanceof InitError) {
@@ -95,9 +100,6 @@ const hintFor = ({ file, runtimeClient }: RunOptions['function'], { message }: I
   const flags = '--bundle --packages=external --platform=node --format=esm --outfile=handler.mjs'
   return `; bundle it first (esbuild ${file} ${flags}) and give handler.mjs`
 }
-
-const whatWasSent = (count: number) =>
-  `Dead letters that the handler sent itself: ${number(count)}. What it did not report failed counts as processed.`
 
 const whyLost = (lost: number, flags: LocalFlags) =>
   flags.reportBatchItemFailures

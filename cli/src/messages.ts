@@ -1,10 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { MessageAttributeValue, SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
-import pMap from 'p-map'
-import { oneLine, UsageError } from './errors.ts'
-import type { OpenLedger } from './ledger.ts'
-import type { Queue } from './queue.ts'
+import { text } from 'node:stream/consumers'
+import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
+import { kindOf, oneLine, UsageError } from './errors.ts'
 
 export interface InputMessage {
   body: string
@@ -12,9 +9,8 @@ export interface InputMessage {
   messageAttributes?: Record<string, MessageAttributeValue>
 }
 
-/** SQS's limit for a message; a call of ten is kept under a quarter of it, which older stand-ins of SQS still ask for. */
+/** SQS's limit for a message. */
 const MESSAGE_BYTES = 1024 * 1024
-const CALL_BYTES = MESSAGE_BYTES / 4
 
 /** Bodies `{"number":1}` to `{"number":count}`, spread over message groups where there are any. */
 export function* numberedMessages(count: number, groups = 0): Generator<InputMessage> {
@@ -63,7 +59,23 @@ const readEnvelope = (value: Record<string, unknown>): InputMessage => {
   }
 }
 
-/** A line that is an object with a `body` is a message, anything else is a body. Throws what is wrong with it. */
+/** What a message may not be, whatever it comes from. Throws what is wrong with it. */
+const check = (message: InputMessage, fifo: boolean): InputMessage => {
+  if (message.body === '') throw new Error('has an empty body, which SQS does not take')
+  const bytes = Buffer.byteLength(message.body)
+  if (bytes > MESSAGE_BYTES) throw new Error(`has a body of ${bytes} bytes, SQS takes ${MESSAGE_BYTES}`)
+  if (fifo && message.messageGroupId === undefined) throw new Error('has no messageGroupId, which a FIFO queue needs')
+  return message
+}
+
+/** An object with a `body` is a message, anything else is a body. Throws what is wrong with it. */
+export const toMessage = (value: unknown, fifo: boolean, json = JSON.stringify(value)): InputMessage => {
+  if (isObject(value) && 'body' in value) return check(readEnvelope(value), fifo)
+  const body = typeof value === 'string' ? value : json
+  if (typeof body !== 'string') throw new Error(`is ${kindOf(value)}, which JSON cannot hold`)
+  return check({ body }, fifo)
+}
+
 const readLine = (line: string, fifo: boolean): InputMessage => {
   let value: unknown
   try {
@@ -73,90 +85,58 @@ const readLine = (line: string, fifo: boolean): InputMessage => {
     const position = /position (\d+)/.exec(String(error))?.[1]
     throw new Error(`is not valid JSON${position ? ` at column ${Number(position) + 1}` : ''}`)
   }
-  const message =
-    isObject(value) && 'body' in value ? readEnvelope(value) : { body: typeof value === 'string' ? value : line.trim() }
-  if (message.body === '') throw new Error('has an empty body, which SQS does not take')
-  const bytes = Buffer.byteLength(message.body)
-  if (bytes > MESSAGE_BYTES) throw new Error(`has a body of ${bytes} bytes, SQS takes ${MESSAGE_BYTES}`)
-  if (fifo && message.messageGroupId === undefined) throw new Error('has no messageGroupId, which a FIFO queue needs')
-  return message
+  return toMessage(value, fifo, line.trim())
 }
 
-/** The messages of a file of JSON lines; a broken line is a UsageError with its number. */
-export const readMessagesFile = (file: string, fifo: boolean): InputMessage[] => {
-  let text: string
+/** The records of an SQS event, or undefined: an event of S3, for one, has Records without bodies, and is a body. */
+const recordsIn = (content: string): Record<string, unknown>[] | undefined => {
+  if (!/^\s*\{\s*"Records"/.test(content)) return undefined
   try {
-    text = readFileSync(file, 'utf8')
+    const { Records } = JSON.parse(content)
+    const isSqs = (record: unknown) =>
+      isObject(record) &&
+      typeof record.body === 'string' &&
+      [undefined, 'aws:sqs'].includes(record.eventSource as string)
+    return Array.isArray(Records) && Records.length > 0 && Records.every(isSqs) ? Records : undefined
+  } catch {
+    return undefined // more than one line of JSON
+  }
+}
+
+const readRecord = ({ body, attributes, messageAttributes }: Record<string, unknown>, fifo: boolean): InputMessage => {
+  const { MessageGroupId: messageGroupId } = isObject(attributes) ? attributes : {}
+  return check(readEnvelope({ body, messageGroupId, messageAttributes }), fifo)
+}
+
+const readInput = async (file: string): Promise<string> => {
+  if (file === '-') return text(process.stdin)
+  try {
+    return readFileSync(file, 'utf8')
   } catch (error) {
     throw new UsageError(`the messages file ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
   }
-  const messages = text.split('\n').flatMap((line, index) => {
-    if (line.trim() === '') return []
+}
+
+/**
+ * The messages of a file of JSON lines, or of an SQS event; `-` is standard input. What is wrong is a UsageError with
+ * the number of its line or record.
+ */
+export const readMessagesFile = async (file: string, fifo: boolean): Promise<InputMessage[]> => {
+  const content = await readInput(file)
+  const name = file === '-' ? 'standard input' : file
+  const read = <T>(what: string, index: number, item: T, toInput: (item: T, fifo: boolean) => InputMessage) => {
     try {
-      return [readLine(line, fifo)]
+      return toInput(item, fifo)
     } catch (error) {
-      throw new UsageError(`line ${(index + 1).toLocaleString('en-US')} of ${file} ${(error as Error).message}`)
+      throw new UsageError(`${what} ${(index + 1).toLocaleString('en-US')} of ${name} ${(error as Error).message}`)
     }
-  })
-  if (messages.length === 0) throw new UsageError(`the messages file ${file} has no messages: one JSON value a line`)
+  }
+  const records = recordsIn(content)
+  if (records) return records.map((record, index) => read('record', index, record, readRecord))
+  const messages = content
+    .split('\n')
+    .flatMap((line, index) => (line.trim() === '' ? [] : [read('line', index, line, readLine)]))
+  if (messages.length === 0)
+    throw new UsageError(`${name} has no messages: write one JSON value a line, or an SQS event`)
   return messages
-}
-
-const ASTRAL = /[\u{10000}-\u{10FFFF}]/gu
-
-/** fauxqs 2.4 refuses characters beyond U+FFFF, which SQS takes. In JSON they can be written as escapes, the same value. */
-const escapeAstral = (body: string): string => {
-  if (!/[\u{10000}-\u{10FFFF}]/u.test(body)) return body
-  try {
-    JSON.parse(body)
-  } catch {
-    throw new UsageError(
-      'a body of plain text holds characters beyond U+FFFF: the SQS of this process takes them in JSON only',
-    )
-  }
-  const toEscape = (unit: string) => `\\u${unit.charCodeAt(0).toString(16)}`
-  return body.replace(ASTRAL, (character) => character.split('').map(toEscape).join(''))
-}
-
-function* inCalls(
-  messages: Iterable<InputMessage>,
-  { fifo, own }: { fifo: boolean; own: boolean },
-): Generator<SendMessageBatchRequestEntry[]> {
-  let call: SendMessageBatchRequestEntry[] = []
-  let size = 0
-  for (const { body, messageGroupId, messageAttributes } of messages) {
-    const bytes =
-      Buffer.byteLength(body) + (messageAttributes ? Buffer.byteLength(JSON.stringify(messageAttributes)) : 0)
-    if (call.length === 10 || (call.length > 0 && size + bytes > CALL_BYTES)) {
-      yield call
-      call = []
-      size = 0
-    }
-    size += bytes
-    call.push({
-      Id: String(call.length),
-      MessageBody: own ? escapeAstral(body) : body,
-      ...(messageAttributes ? { MessageAttributes: messageAttributes } : {}),
-      ...(messageGroupId === undefined ? {} : { MessageGroupId: messageGroupId }),
-      ...(fifo ? { MessageDeduplicationId: randomUUID() } : {}),
-    })
-  }
-  if (call.length > 0) yield call
-}
-
-/** Sends the input; on a FIFO queue one call after another, so that its order is the file's. */
-export const sendMessages = async (
-  queue: Pick<Queue, 'send' | 'fifo' | 'own'>,
-  ledger: Pick<OpenLedger, 'sent'>,
-  messages: Iterable<InputMessage>,
-  signal: AbortSignal,
-) => {
-  const send = async (entries: SendMessageBatchRequestEntry[]) => {
-    if (signal.aborted) return
-    const { Successful = [], Failed = [] } = await queue.send(entries)
-    ledger.sent(Successful.flatMap(({ MessageId }) => MessageId ?? []))
-    const [refused] = Failed
-    if (refused) throw new UsageError(`SQS refused a message: ${oneLine(`${refused.Code}: ${refused.Message}`)}`)
-  }
-  await pMap(inCalls(messages, queue), send, { concurrency: queue.fifo ? 1 : 16 })
 }

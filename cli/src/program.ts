@@ -39,8 +39,10 @@ Examples:
     $ bounded-sqs-batch local dist/handler.mjs --messages 1000 \\
         --runtime-client "npx aws-lambda-ric"
 
-Exit code: 0 when every message was processed or dead-lettered, 1 when not,
-2 for bad usage.`
+Exit code: 0 when the run passed, 1 when it failed, 2 for bad usage. It passes
+if no message was lost or left in the queue, at least one was processed, no
+process died between invocations, and the flags allow as many dead-lettered
+messages and failed invocations as there were.`
 
 const localCommand = () =>
   new Command('local')
@@ -52,10 +54,14 @@ const localCommand = () =>
     )
     .argument('<handler>', 'file of the handler (.ts, .mts, .js, .mjs, .cjs), with #export where it is not `handler`')
     .optionsGroup('Input:')
-    .option('--messages <n>', 'send this many numbered JSON messages first', inRange(1, 1_000_000))
+    .option('--messages <n>', 'send this many numbered JSON messages', inRange(1, 1_000_000))
     .option(
       '--messages-file <file>',
-      'send these first: JSON lines, a body or { body, messageGroupId, messageAttributes }',
+      'send these: JSON lines, a body or { body, messageGroupId, messageAttributes }, or an SQS event; - is standard input',
+    )
+    .option(
+      '--messages-from <file>',
+      'send what an export of a module yields, #default unless named: an (async) iterable',
     )
     .option('--groups <n>', 'spread --messages over this many message groups (FIFO; default 10)', inRange(1, 100_000))
     .optionsGroup('Queue (its own, in this process, unless --queue-url is given):')
@@ -76,14 +82,27 @@ const localCommand = () =>
     .option('--concurrency <n>', 'invocations at once, each in a process of its own', inRange(1, 100), 1)
     .option('--no-report-batch-item-failures', "ignore the handler's report, as Lambda does without the setting")
     .optionsGroup('Function:')
-    .option('--timeout <s>', `seconds (default: ${FUNCTION_DEFAULTS.timeout / 1000})`, inRange(1, 900))
+    .option(
+      '--timeout <s>',
+      `seconds, up to 900, on Managed Instances up to 5,400 (default: ${FUNCTION_DEFAULTS.timeout / 1000})`,
+      inRange(1, 5400),
+    )
     .option('--memory <mb>', `megabytes of V8's heap (default: ${FUNCTION_DEFAULTS.memory})`, inRange(128, 10_240))
     .option('--fd-limit <n>', 'hard limit of file descriptors', inRange(32, 1_048_576), FUNCTION_DEFAULTS.fdLimit)
     .option('--runtime-client <command>', 'another client of the Runtime API, such as "npx aws-lambda-ric"')
+    .option(
+      '--env <name=value>',
+      "a variable, beside this shell's environment, which is inherited; many times",
+      collect,
+    )
+    .option('--env-file <file>', 'a file of NAME=VALUE lines')
     .optionsGroup('Settings from a template (the flags above win):')
     .option('--template <file>', 'take queue, mapping and function from a SAM or CloudFormation template')
     .option('--parameter <name=value>', 'a parameter of the template; may be given many times', collect)
     .option('--template-function <id>', 'which function, or mapping, where the template has several')
+    .optionsGroup('What a run may come to and still pass:')
+    .option('--max-dead-lettered <n>', 'dead-lettered messages, by queue or handler', inRange(0, 1_000_000_000), 0)
+    .option('--max-failed-invocations <n>', 'invocations that failed as a whole', inRange(0, 1_000_000_000), 0)
     .optionsGroup('Output:')
     .option('--idle <s>', 'end when the queue has been empty so long, or off', inRange(0, 86_400, 'off'), 2)
     .option('--watch-failures <n>', 'show the first so many failures', inRange(0, 1_000_000), 0)

@@ -6,6 +6,7 @@ import {
   ReceiveMessageCommand,
   SendMessageBatchCommand,
   type SendMessageBatchRequestEntry,
+  type SendMessageBatchResult,
   SQSClient,
 } from '@aws-sdk/client-sqs'
 import pMap from 'p-map'
@@ -75,7 +76,11 @@ const inTens = <T>(items: readonly T[]): T[][] =>
   Array.from({ length: Math.ceil(items.length / 10) }, (_, index) => items.slice(index * 10, index * 10 + 10))
 
 /** A queue and its redrive policy, read once; rejects with a UsageError when it cannot be reached. */
-export const openQueue = async (address: QueueAddress & { deadLetterUrl?: string }, own: boolean) => {
+export const openQueue = async (
+  address: QueueAddress & { deadLetterUrl?: string },
+  own: boolean,
+  onWarning: (line: string) => void = process.emitWarning,
+) => {
   const { queueUrl } = address
   const endpoint = endpointOf(address)
   const client = createClient(endpoint)
@@ -129,6 +134,7 @@ export const openQueue = async (address: QueueAddress & { deadLetterUrl?: string
     return refused.flat()
   }
 
+  let hasWarned = false
   return {
     ...facts,
     queueUrl,
@@ -142,12 +148,19 @@ export const openQueue = async (address: QueueAddress & { deadLetterUrl?: string
         WaitTimeSeconds: waitSeconds,
         MessageAttributeNames: ['All'],
         MessageSystemAttributeNames: ['All'],
+        AttributeNames: ['All'], // the older name: moto 5.1 knows no other
       })
       const sent = client.send(command, abortSignal ? { abortSignal } : {}).catch((error) => {
         if (abortSignal?.aborted) return { Messages: [] }
         throw error
       })
       const { Messages = [] } = await guard(sent)
+      if (!hasWarned && Messages.some(({ Attributes }) => !Attributes?.ApproximateReceiveCount)) {
+        hasWarned = true
+        onWarning(
+          `SQS at ${endpoint} sends no ApproximateReceiveCount: every delivery counts as the first, here and in the handler`,
+        )
+      }
       return Messages.map((message) => toReceived(message, facts.arn))
     },
     remove: (messages: readonly Received[]) =>
@@ -158,10 +171,12 @@ export const openQueue = async (address: QueueAddress & { deadLetterUrl?: string
         const Entries = entries.map((entry) => ({ ...entry, VisibilityTimeout: seconds }))
         return client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: queueUrl, Entries }))
       }),
-    send: async (entries: SendMessageBatchRequestEntry[]) => {
+    send: async (entries: SendMessageBatchRequestEntry[]): Promise<SendMessageBatchResult> => {
       const command = new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries })
       return guard(client.send(command))
     },
+    /** How many messages could be received now: asked only of the queue of this process. */
+    waiting: async (): Promise<number> => 0,
     counts: (): Promise<QueueCounts> =>
       guard(
         Promise.all([count(queueUrl), facts.deadLetterUrl ? count(facts.deadLetterUrl) : facts.deadLettersBefore]).then(

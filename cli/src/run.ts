@@ -1,10 +1,11 @@
+import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FUNCTION_DEFAULTS } from './environment.ts'
 import { UsageError } from './errors.ts'
 import { type EventSourceOptions, runEventSource } from './event-source.ts'
 import { type Ledger, openLedger, type Progress } from './ledger.ts'
-import { type InputMessage, sendMessages } from './messages.ts'
+import { feed, type Input } from './local/feed.ts'
 import { type OwnQueueOptions, startOwnQueue } from './own-queue.ts'
 import { openQueue, type Queue, type QueueAddress } from './queue.ts'
 import { type RuntimeOptions, startRuntime } from './runtime.ts'
@@ -14,12 +15,14 @@ export interface RunOptions {
   queue: OwnQueueOptions | QueueAddress
   function: RuntimeOptions
   mapping: Partial<EventSourceOptions>
-  /** Sent before the first poll. */
-  messages?: Iterable<InputMessage>
+  /** Sent while the queue has room for them: up to 10,000 before the first poll, and more as it drains. */
+  messages?: Input
   /** Seconds that the queue has to be empty before the run ends; undefined: it runs until it is told to drain. */
   idle?: number | undefined
   /** Wait for a first message before the queue counts as empty. */
   awaitFirst?: boolean
+  /** What is not as it should be, and does not end the run; default: a warning of the process. */
+  onWarning?: (line: string) => void
   onProgress?: (progress: Progress) => void
   /** The queue is open and the function is loaded. */
   onStart?: (queue: Queue) => void
@@ -40,6 +43,7 @@ export const MAPPING_DEFAULTS: EventSourceOptions = {
 
 const NEVER = new AbortController().signal
 const POLL_MS = 250
+const DRAIN_MS = 1000
 
 const checkFile = (file: string) => {
   if (!existsSync(file)) throw new UsageError(`there is no file ${file}`)
@@ -58,8 +62,9 @@ export const run = async (options: RunOptions): Promise<Ledger> => {
   try {
     const own = 'queueUrl' in options.queue ? undefined : await startOwnQueue(options.queue)
     if (own) closing.push(own.close)
-    const queue = await openQueue(own ?? (options.queue as QueueAddress), own !== undefined)
-    closing.push(queue.close)
+    const opened = await openQueue(own ?? (options.queue as QueueAddress), own !== undefined, options.onWarning)
+    closing.push(opened.close)
+    const queue = own ? { ...opened, send: own.send, waiting: own.waiting } : opened
 
     const timeout = (options.function.timeout ?? FUNCTION_DEFAULTS.timeout) / 1000
     if (queue.visibilityTimeout < timeout) {
@@ -71,7 +76,15 @@ export const run = async (options: RunOptions): Promise<Ledger> => {
 
     // The function's own SQS clients find the queue of the run too.
     const sqs = own && { AWS_ENDPOINT_URL_SQS: own.endpoint, ...localCredentials() }
-    const runtime = await startRuntime({ ...options.function, env: { ...sqs, ...options.function.env } }, stop)
+    const target = {
+      ...options.function,
+      env: { ...sqs, ...options.function.env },
+      onDeathBetween: (message: string) => {
+        ledger.diedBetween(message)
+        options.mapping.onFailure?.(message)
+      },
+    }
+    const runtime = await startRuntime(target, stop)
     closing.push(runtime.stop)
     options.onStart?.(queue)
 
@@ -100,21 +113,42 @@ export const run = async (options: RunOptions): Promise<Ledger> => {
         await sleep(POLL_MS, undefined, { signal: ended.signal }).catch(() => {})
       }
     }
-    const work = async () => {
-      await sendMessages(queue, ledger, messages, draining)
-      sent = true
+    const full = Promise.withResolvers<void>()
+    if (Symbol.asyncIterator in messages) full.resolve() // it may take its time: what has come is received meanwhile
+    const send = async () => {
+      try {
+        const fed = feed({ queue, ledger, messages, onFull: full.resolve, signal: draining })
+        await Promise.race([fed, drained(draining)])
+        sent = true
+      } finally {
+        full.resolve()
+      }
+    }
+    const receiveAll = async () => {
+      await full.promise
       // Once the queue has been empty for long enough, nobody waits for the last long poll.
       const receive = (max: number, wait: number) => queue.receive(max, wait, idled.signal)
       const parts = { queue: { ...queue, receive }, runtime, ledger, draining }
       await runEventSource(parts, { ...MAPPING_DEFAULTS, ...options.mapping })
     }
-    const results = await Promise.allSettled([work(), watch()].map((part) => part.finally(() => ended.abort())))
+    const end = () => ended.abort()
+    const sending = send().catch((error) => {
+      end()
+      throw error
+    })
+    const results = await Promise.allSettled([sending, receiveAll().finally(end), watch().finally(end)])
     for (const result of results) if (result.status === 'rejected') throw result.reason
     const { inFlight, failed, ...totals } = await snapshot()
     return totals
   } finally {
     for (const close of closing.reverse()) await close()
   }
+}
+
+/** A moment after the signal: calls under way have ended by then, and an input that hangs is not waited for. */
+const drained = async (signal: AbortSignal) => {
+  if (!signal.aborted) await once(signal, 'abort')
+  await sleep(DRAIN_MS, undefined, { ref: false })
 }
 
 const localCredentials = () =>

@@ -2,16 +2,22 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { oneLine } from './errors.ts'
+import type { RecordErrors } from './local/record-errors.ts'
 
 /** How an invocation ended. All but a response are complete failures, told apart for the ledger. */
-export type Outcome =
+export type Outcome = (
   | { type: 'response'; payload: string }
   | { type: 'error' | 'timeout' | 'crash' | 'stopped'; message: string }
+) & { recordErrors?: RecordErrors | undefined }
+
+/** The process ended before it took the event. */
+export const NOT_TAKEN = { type: 'not-taken' } as const
 
 interface Invocation {
   requestId: string
   event: string
-  settle: (outcome: Outcome) => void
+  settle: (outcome: Outcome | typeof NOT_TAKEN) => void
+  recordErrors?: RecordErrors
   timer?: NodeJS.Timeout
 }
 
@@ -26,16 +32,17 @@ export interface RuntimeApiOptions {
 
 /** Lambda's limit for a synchronous response. */
 const RESPONSE_BYTES = 6_291_556
-const ROUTE = /^\/2018-06-01\/runtime\/(?:(init\/error)|invocation\/(next)|invocation\/([^/]+)\/(response|error))$/
+const ROUTE =
+  /^\/2018-06-01\/runtime\/(?:(init\/error)|invocation\/(next)|invocation\/([^/]+)\/(response|error|record-errors))$/
 
-const readBody = async (request: IncomingMessage) => {
+const readBody = async (request: IncomingMessage, limit: number) => {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of request) {
     size += (chunk as Buffer).length
-    if (size <= RESPONSE_BYTES) chunks.push(chunk as Buffer)
+    if (size <= limit) chunks.push(chunk as Buffer)
   }
-  return { size, text: size > RESPONSE_BYTES ? '' : Buffer.concat(chunks).toString('utf8') }
+  return { size, text: size > limit ? '' : Buffer.concat(chunks).toString('utf8') }
 }
 
 const readError = (text: string): string => {
@@ -60,7 +67,7 @@ export const startRuntimeApi = async ({ timeout, functionArn, onReady, onInitErr
   const finish = (invocation: Invocation, outcome: Outcome) => {
     clearTimeout(invocation.timer)
     running.delete(invocation.requestId)
-    invocation.settle(outcome)
+    invocation.settle({ ...outcome, recordErrors: invocation.recordErrors })
   }
 
   const dispatch = () => {
@@ -96,7 +103,8 @@ export const startRuntimeApi = async ({ timeout, functionArn, onReady, onInitErr
       onReady()
       return dispatch()
     }
-    const { size, text } = await readBody(request)
+    const limit = kind === 'record-errors' ? Number.POSITIVE_INFINITY : RESPONSE_BYTES
+    const { size, text } = await readBody(request, limit)
     if (initError) {
       onInitError(readError(text))
       return reply(response, 202, { status: 'OK' })
@@ -105,7 +113,9 @@ export const startRuntimeApi = async ({ timeout, functionArn, onReady, onInitErr
     if (!invocation) {
       return reply(response, kind ? 400 : 404, { errorType: 'InvalidRequestID', errorMessage: 'Invalid request ID' })
     }
-    if (kind === 'error') {
+    if (kind === 'record-errors') {
+      invocation.recordErrors = JSON.parse(text)
+    } else if (kind === 'error') {
       finish(invocation, { type: 'error', message: readError(text) })
     } else if (size > RESPONSE_BYTES) {
       const message = `the response has ${size} bytes, Lambda allows ${RESPONSE_BYTES}`
@@ -125,16 +135,21 @@ export const startRuntimeApi = async ({ timeout, functionArn, onReady, onInitErr
 
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    invoke: (event: string): Promise<Outcome> =>
+    /** Whether an event is with the process. */
+    get isBusy() {
+      return running.size > 0
+    },
+    invoke: (event: string): Promise<Outcome | typeof NOT_TAKEN> =>
       new Promise((settle) => {
-        if (over) return settle(over)
+        if (over) return settle(over.type === 'stopped' ? over : NOT_TAKEN)
         waiting.push({ requestId: randomUUID(), event, settle })
         dispatch()
       }),
-    /** The process has ended: so does everything under way or waiting, with this outcome. */
+    /** The process has ended, and with it its invocations, with this outcome. It has not taken what still waits. */
     end(outcome: Outcome) {
       over = outcome
-      for (const invocation of [...running.values(), ...waiting.splice(0)]) finish(invocation, outcome)
+      for (const invocation of running.values()) finish(invocation, outcome)
+      for (const { settle } of waiting.splice(0)) settle(outcome.type === 'stopped' ? outcome : NOT_TAKEN)
       server.closeAllConnections()
       server.close()
     },

@@ -1,10 +1,8 @@
 // The process of an execution environment: loads the handler, then takes one event after another from the Runtime API.
 // `node runtime-client.js <file> <export>`
 import { Agent, request } from 'node:http'
-import { pathToFileURL } from 'node:url'
-import { kindOf } from './errors.ts'
-
-type Handler = (event: unknown, context: object) => unknown
+import { type Handler, loadHandler } from './local/load-handler.ts'
+import { recordIdsOf, takeRecordErrors, watchRecordErrors } from './local/record-errors.ts'
 
 const [, , file = '', exportName = ''] = process.argv
 const { env } = process
@@ -44,14 +42,10 @@ const report = (path: string, thrown: unknown) => {
   return call('POST', path, JSON.stringify(error))
 }
 
-const load = async (): Promise<Handler> => {
-  const module = await import(pathToFileURL(file).href)
-  const handler = exportName in module ? module[exportName] : module.default?.[exportName]
-  if (typeof handler === 'function') return handler
-  const names = Object.keys({ ...module, ...module.default }).filter((name) => name !== 'module.exports')
-  const what = handler === undefined ? 'there is no such export' : `it is ${kindOf(handler)}, not a function`
-  const error = new Error(`${exportName}: ${what}; the file exports: ${names.join(', ') || 'nothing'}`)
-  throw Object.assign(error, { name: 'HandlerNotFound', stack: '' })
+/** Before the response: with it, the invocation is over. */
+const reportRecordErrors = async (id: string, records: readonly string[]) => {
+  const taken = takeRecordErrors(records)
+  if (taken) await call('POST', `invocation/${id}/record-errors`, JSON.stringify(taken))
 }
 
 const serve = async (handler: Handler): Promise<never> => {
@@ -72,13 +66,17 @@ const serve = async (handler: Handler): Promise<never> => {
       clientContext: undefined,
       getRemainingTimeInMillis: () => deadline - Date.now(),
     }
+    const event = JSON.parse(text)
+    const records = recordIdsOf(event)
     let payload: string
     try {
-      payload = JSON.stringify(await handler(JSON.parse(text), context)) ?? 'null'
+      payload = JSON.stringify(await handler(event, context)) ?? 'null'
     } catch (error) {
+      await reportRecordErrors(id, records)
       await report(`invocation/${id}/error`, error)
       continue
     }
+    await reportRecordErrors(id, records)
     await call('POST', `invocation/${id}/response`, payload)
   }
 }
@@ -86,7 +84,8 @@ const serve = async (handler: Handler): Promise<never> => {
 // Nothing is left to run and no event is awaited: the handler's promise will never settle. Node's own code for that.
 process.on('beforeExit', () => process.exit(13))
 
-load().then(
+watchRecordErrors()
+loadHandler(file, exportName).then(
   // The Runtime API is gone only when the command is: there is nobody left to tell.
   (handler) => Promise.all(Array.from({ length: loops }, () => serve(handler))).catch(() => process.exit(1)),
   (error) => report('init/error', error).finally(() => process.exit(1)),

@@ -42,10 +42,13 @@ export const startRuntime = async (options: RuntimeOptions, signal?: AbortSignal
   return {
     async invoke(event: string): Promise<Outcome> {
       try {
-        const environment = await take()
-        const outcome = await environment.invoke(event)
-        running.set(environment, (running.get(environment) ?? 1) - 1)
-        return outcome
+        for (;;) {
+          const environment = await take()
+          const outcome = await environment.invoke(event)
+          running.set(environment, (running.get(environment) ?? 1) - 1)
+          // It died after its last response, which counts by itself. The event goes to a fresh one.
+          if (outcome.type !== 'not-taken') return outcome
+        }
       } catch (error) {
         if (!(error instanceof InitError)) throw error
         return { type: stopping.aborted ? 'stopped' : 'crash', message: error.message }

@@ -1,6 +1,8 @@
 import { parseParameters, readTemplate } from './doctor/from-template.ts'
 import { type Mapping, type Setting, valueIn } from './doctor/model.ts'
 import { UsageError } from './errors.ts'
+import { environmentOf } from './local/env-flags.ts'
+import { readTemplateEnvironment } from './local/template-environment.ts'
 import { type LocalFlags, MAX_RECEIVES } from './local-options.ts'
 
 /** The one mapping that the run imitates. */
@@ -46,7 +48,8 @@ export const withTemplate = async (flags: LocalFlags): Promise<{ flags: LocalFla
     if (parameter ?? templateFunction) throw new UsageError('--parameter and --template-function need --template')
     return { flags, lines: [] }
   }
-  const { mappings } = await readTemplate(file, parseParameters(parameter))
+  const parameters = parseParameters(parameter)
+  const { mappings } = await readTemplate(file, parameters)
   const mapping = choose(file, mappings, templateFunction)
 
   const taken: Partial<Record<Name, number | boolean>> = {}
@@ -73,10 +76,20 @@ export const withTemplate = async (flags: LocalFlags): Promise<{ flags: LocalFla
   const reports = valueIn(mapping.reports)
   if (reports === undefined) lines.push(`${file} does not tell whether ReportBatchItemFailures is on: here it is`)
   else shown.push(`ReportBatchItemFailures ${reports ? 'on' : 'off'}`)
+  const { variables, unknown } = await readTemplateEnvironment(file, mapping.function.id, parameters)
+  const names = Object.keys(variables)
+  if (names.length > 0) shown.push(`environment variables ${names.join(', ')}`)
+  const given = { ...process.env, ...environmentOf(flags) }
+  for (const { name, reason } of unknown) {
+    if (given[name] === undefined) {
+      lines.push(`${file} does not tell ${name} (${reason}): it is not set (--env ${name}=… sets it)`)
+    }
+  }
   return {
     flags: {
       ...flags,
       ...taken,
+      templateEnv: variables,
       reportBatchItemFailures: flags.reportBatchItemFailures && reports !== false,
     } as LocalFlags,
     lines: [`${mapping.id} of ${file}: ${shown.join(', ')}`, ...lines],

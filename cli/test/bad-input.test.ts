@@ -8,7 +8,7 @@ import { main } from '../src/program.ts'
 import { command, folder, handlerFile } from './support.ts'
 
 const NOTHING_TO_DO =
-  'there is nothing to do: give --messages N, --messages-file FILE, --queue-url URL, or --port N to send messages to'
+  'there is nothing to do: give --messages N, --messages-file FILE, --messages-from FILE, --queue-url URL, or --port N to send messages to'
 const OK = handlerFile('outcomes.mjs')
 
 /** One line that says what is wrong, and nothing is started; what the command makes of it is tested below. */
@@ -116,7 +116,12 @@ refuses(
 )
 refuses('not a number', [OK, '--messages', 'many'], /argument 'many' is invalid\. Expected a whole number/)
 refuses('a number that is empty', [OK, '--messages', ''], /argument '' is invalid\. Expected a whole number/)
-refuses('a fraction', [OK, '--messages', '1', '--timeout', '1.5'], /Expected a whole number from 1 to 900\.$/)
+refuses('a fraction', [OK, '--messages', '1', '--timeout', '1.5'], /Expected a whole number from 1 to 5,400\.$/)
+refuses(
+  'a timeout over Lambda',
+  [OK, '--messages', '1', '--timeout', '5401'],
+  /Expected a whole number from 1 to 5,400\.$/,
+)
 refuses(
   'a batch over Lambda',
   [OK, '--messages', '1', '--batch-size', '10001'],

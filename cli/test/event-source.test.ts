@@ -168,6 +168,28 @@ test('a message that SQS does not delete is processed, and said to come again', 
   t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { processed: 2, remaining: 1, lost: 0 })
 })
 
+test('a record without an error of its own did not start, if the library tells the errors of the others', async (t) => {
+  const recordErrors = { errors: { m1: 'Error: not now' } }
+  const { failures, ledger, run } = setUp(some(3), () => ({ ...report(['m1', 'm2']), recordErrors }))
+  await run()
+  const blocked = 'not started, or blocked by an earlier failure of its message group'
+  t.strictSame(failures, [
+    `m1: reported failed, receive 1: Error: not now`,
+    `m2: reported failed, receive 1: ${blocked}`,
+  ])
+  t.strictSame(ledger.snapshot({ queue: 2, deadLetter: 0 }).causes, { 'Error: not now': 1, [blocked]: 1 })
+})
+
+test('an invocation that fails as a whole still tells the errors of its records', async (t) => {
+  const recordErrors = { errors: { m0: 'Error: a', m1: 'Error: b' } }
+  const { ledger, run } = setUp(some(2), () => ({ type: 'error', message: 'FullBatchFailureError', recordErrors }))
+  await run()
+  t.match(ledger.snapshot({ queue: 2, deadLetter: 0 }), {
+    failedInvocations: 1,
+    causes: { 'Error: a': 1, 'Error: b': 1 },
+  })
+})
+
 test('one lane that breaks ends them all, with its error', async (t) => {
   const { run } = setUp(some(30), () => {
     throw new Error('gone')

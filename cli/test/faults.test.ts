@@ -1,6 +1,7 @@
+import { join } from 'node:path'
 import { test } from 'tap'
 import { numberedMessages } from '../src/engine.ts'
-import { counts, notebook, runHandler } from './support.ts'
+import { counts, folder, notebook, runHandler } from './support.ts'
 
 const ONE_TO_TEN = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
 
@@ -40,6 +41,38 @@ for (const [exportName, kind, reason] of cases) {
     t.match(Object.keys(ledger.reasons), [reason])
   })
 }
+
+test('a process that dies after its response is counted, and the next event goes to a fresh one', async (t) => {
+  const { promise: dead, resolve } = Promise.withResolvers<void>()
+  const ledger = await runHandler('faults.mjs', {
+    function: { exportName: 'rejectsLater' },
+    messages: (async function* () {
+      yield { body: '1' }
+      await dead
+      yield { body: '2' }
+    })(),
+    mapping: { batchSize: 1, onFailure: () => resolve() },
+    idle: 1,
+  })
+  const expected = { processed: 2, crashes: 2, diedBetween: 2, invocations: 2, failedInvocations: 0, lost: 0 }
+  t.match(counts(ledger), expected)
+  const reason = 'the process ended with exit code 1 after its response: is an `await` missing?'
+  t.strictSame(ledger.reasons, { [reason]: 2 })
+})
+
+test('a process that ends before its first event is counted', async (t) => {
+  const { promise: dead, resolve } = Promise.withResolvers<void>()
+  const ledger = await runHandler('ends-early.mjs', {
+    function: { env: { MARK: join(folder(t), 'mark') } },
+    messages: (async function* () {
+      await dead
+      yield { body: '1' }
+    })(),
+    mapping: { onFailure: () => resolve() },
+  })
+  t.match(counts(ledger), { processed: 1, diedBetween: 1, crashes: 1, failedInvocations: 0, lost: 0 })
+  t.strictSame(ledger.reasons, { 'the process ended with exit code 0 before its first event': 1 })
+})
 
 test('out of memory: the ledger says so, and nothing is lost', async (t) => {
   const notes = notebook(t)

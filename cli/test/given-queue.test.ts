@@ -4,8 +4,15 @@ import { type Test, test } from 'tap'
 import { command, handlerFile, isAlive, notebook, until } from './support.ts'
 
 /** Somebody else's SQS, with a queue, its dead-letter queue, and ten messages. */
-const startSqs = async (t: Test, attributes: Record<string, string> = {}) => {
+const startSqs = async (t: Test, { withReceiveCounts = true } = {}) => {
   const app = buildApp({ logger: false })
+  if (!withReceiveCounts) {
+    app.addHook('preSerialization', async (_request, _reply, answer) => {
+      for (const message of (answer as { Messages?: { Attributes?: unknown }[] }).Messages ?? [])
+        delete message.Attributes
+      return answer
+    })
+  }
   const endpoint = await app.listen({ port: 0, host: '127.0.0.1' })
   t.teardown(() => app.close())
   const client = new SQSClient({
@@ -24,7 +31,6 @@ const startSqs = async (t: Test, attributes: Record<string, string> = {}) => {
           deadLetterTargetArn: 'arn:aws:sqs:us-east-1:000000000000:dead',
           maxReceiveCount: 2,
         }),
-        ...attributes,
       },
     }),
   )
@@ -40,7 +46,7 @@ const startSqs = async (t: Test, attributes: Record<string, string> = {}) => {
 }
 
 const handler = handlerFile('outcomes.mjs')
-const flags = ['--timeout', '1', '--batch-size', '10', '--json']
+const flags = ['--timeout', '1', '--batch-size', '10', '--json', '--max-dead-lettered', '2']
 
 test('a queue that exists: its messages, its redrive policy, nothing created or purged', async (t) => {
   const sqs = await startSqs(t)
@@ -74,6 +80,16 @@ test("the SDK's own variable names the endpoint, and input can be sent to it", a
   })
   t.match(JSON.parse(stdout), { sent: 10, processed: 18, deadLettered: 2, remaining: 0, lost: 0 })
   t.equal(code, 0)
+})
+
+test('records without ApproximateReceiveCount: one warning', async (t) => {
+  const sqs = await startSqs(t, { withReceiveCounts: false })
+  const args = ['local', handler, '--queue-url', sqs.queueUrl, ...flags, '--batch-size', '1']
+  const { stderr } = await command(args, { env: { RECORD_TO: notebook(t).file } })
+  const warnings = stderr.split('\n').filter((line) => line.startsWith('warning | '))
+  t.strictSame(warnings, [
+    `warning | SQS at ${sqs.endpoint} sends no ApproximateReceiveCount: every delivery counts as the first, here and in the handler`,
+  ])
 })
 
 test('a queue that does not exist', async (t) => {

@@ -55,6 +55,31 @@ test('a second delivery does not undo that a message was processed', async (t) =
   t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { delivered: 3, redelivered: 2, processed: 1, lost: 0 })
 })
 
+test('a message that was delivered, or settled, before its sender knew of it is counted once', async (t) => {
+  const ledger = openLedger(3)
+  ledger.delivered([a, b])
+  ledger.answered(answered, [a, b])
+  ledger.processed([a])
+  ledger.sent(['a', 'b'])
+  t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), {
+    sent: 2,
+    processed: 1,
+    remaining: 1,
+    redelivered: 0,
+    lost: 0,
+  })
+  ledger.processed([b])
+  t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { sent: 2, processed: 2, lost: 0 })
+})
+
+test('ids that are UUIDs are told apart, and from other ids', async (t) => {
+  const ledger = openLedger()
+  const ids = ['00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002', 'a']
+  ledger.sent(ids)
+  ledger.processed(ids.slice(0, 2).map((id) => received(id)))
+  t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { sent: 3, processed: 2, remaining: 1, lost: 0 })
+})
+
 test('reasons are counted, the first ten of them', async (t) => {
   const ledger = openLedger()
   for (let index = 0; index < 40; index++) ledger.failedInvocation(`reason ${index % 20}`)

@@ -7,7 +7,15 @@ import { command, handlerFile, notebook } from './support.ts'
 
 const HANDLER = handlerFile('settings.mjs')
 
-const FLAGS: LocalFlags = { concurrency: 1, reportBatchItemFailures: true, fdLimit: 1024, idle: 0, watchFailures: 0 }
+const FLAGS: LocalFlags = {
+  concurrency: 1,
+  reportBatchItemFailures: true,
+  fdLimit: 1024,
+  maxDeadLettered: 0,
+  maxFailedInvocations: 0,
+  idle: 0,
+  watchFailures: 0,
+}
 const small = {
   mapping: { BatchSize: 20, MaximumBatchingWindowInSeconds: 1 },
   function: { Timeout: 5, MemorySize: 256 },
@@ -16,7 +24,7 @@ const small = {
 
 test('a run takes batch size, timeouts, memory and max receives from the template', async (t) => {
   const notes = notebook(t)
-  const args = ['local', HANDLER, '--messages', '40', '--idle', '0', '--retry-after', '0']
+  const args = ['local', HANDLER, '--messages', '40', '--idle', '0', '--retry-after', '0', '--max-dead-lettered', '4']
   const { code, stdout, stderr } = await command([...args, '--json', '--template', templateFile(t, sam(small))], {
     env: { RECORD_TO: notes.file },
   })
@@ -61,8 +69,9 @@ test('a template without ReportBatchItemFailures: what failed is lost, as it wou
 const taken = async (t: Test, template: unknown, flags: Partial<LocalFlags> = {}) => {
   const file = templateFile(t, template)
   const { flags: all, lines } = await withTemplate({ ...FLAGS, template: file, ...flags })
-  const { concurrency, fdLimit, idle, watchFailures, template: _, ...rest } = all
-  return { flags: rest, lines: lines.map((line) => line.replaceAll(file, 'T')) }
+  const { concurrency, fdLimit, idle, watchFailures, maxDeadLettered, maxFailedInvocations, template: _, ...more } = all
+  const { templateEnv = {}, ...rest } = more
+  return { flags: rest, variables: templateEnv, lines: lines.map((line) => line.replaceAll(file, 'T')) }
 }
 
 test('flags win over the template', async (t) => {

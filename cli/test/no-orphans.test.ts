@@ -93,7 +93,7 @@ test('a timeout takes what the handler started with it', async (t) => {
   ]
   const { stdout, code } = await command([...args, '--retry-after', '0'], { env: { RECORD_TO: notes.file } })
   t.match(JSON.parse(stdout), { timeouts: 1, deadLettered: 1, lost: 0 })
-  t.equal(code, 0)
+  t.equal(code, 1)
   const [{ pid, child }] = notes.read()
   await gone([pid, child])
 })

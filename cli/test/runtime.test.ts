@@ -35,8 +35,8 @@ const SOURCES: Record<string, string> = {
   'h.mjs': 'export const handler = async () => {}',
   'h.ts': 'export const handler = async (event: { Records: unknown[] }): Promise<void> => {}',
   'h.mts': 'type Nothing = void\nexport const handler = async (): Promise<Nothing> => {}',
-  'name.with.dots.mjs': 'export const handler = () => null',
-  'space and #.mjs': 'export default { handler: () => ({}) }',
+  'name.with.dots.ts': 'export const handler = () => null', // Lambda gets a bundle of it, under another name
+  'with space.mjs': 'export default { handler: () => ({}) }',
 }
 for (const [name, source] of Object.entries(SOURCES)) {
   test(`a handler in ${name}`, async (t) => {

@@ -9,7 +9,7 @@ import type { Test } from 'tap'
 import { type Ledger, type RunOptions, run } from '../src/engine.ts'
 import type { Received } from '../src/sqs-record.ts'
 
-const BIN = fileURLToPath(new URL('../src/bin.ts', import.meta.url))
+export const BIN = fileURLToPath(new URL('../src/bin.ts', import.meta.url))
 
 /** A handler of test/handlers. */
 export const handlerFile = (name: string) => fileURLToPath(new URL(`handlers/${name}`, import.meta.url))
@@ -94,7 +94,7 @@ export const isAlive = (pid: number) => {
 /** Waits for something to become true, up to ten seconds. */
 export const until = async (what: () => unknown) => {
   const deadline = Date.now() + 10_000
-  while (!what()) {
+  while (!(await what())) {
     if (Date.now() > deadline) throw new Error(`did not become true: ${what}`)
     await sleep(20)
   }

@@ -25,6 +25,12 @@ try {
 async function checkPackage(): Promise<void> {
   const tarball = await pack()
   await check('tarball holds the library and nothing else', () => checkFiles(tarball))
+  for (const [name, packed] of [
+    ['library', tarball],
+    ['command-line tool', await pack('cli')],
+  ] as const) {
+    await check(`manifest of the ${name} has no script that npm runs at install`, () => checkScripts(packed))
+  }
   const tools = await install('tools', {
     node22: 'npm:node@22',
     node24: 'npm:node@24',
@@ -112,11 +118,23 @@ function consumerOf(tarball: string) {
   return { 'middy-bounded-sqs-batch': `file:${tarball}`, '@types/node': '^22.0.0', zod: '^4.0.0' }
 }
 
-async function pack(): Promise<string> {
-  await run(ROOT, 'npm', 'pack', '--pack-destination', work)
-  const [tarball, ...others] = (await readdir(work)).filter((name) => name.endsWith('.tgz'))
+/** Packs the package of a folder of this repository. */
+async function pack(folder = '.'): Promise<string> {
+  const into = await mkdtemp(join(work, 'packed-'))
+  await run(join(ROOT, folder), 'npm', 'pack', '--pack-destination', into)
+  const [tarball, ...others] = await readdir(into)
   assert.ok(tarball && others.length === 0)
-  return join(work, tarball)
+  return join(into, tarball)
+}
+
+/** `prepare` runs when the package is installed from a folder or from Git, the other three at every install. */
+async function checkScripts(tarball: string): Promise<void> {
+  const { scripts } = JSON.parse(await run(work, 'tar', '-xzOf', tarball, 'package/package.json'))
+  const names = ['prepare', 'preinstall', 'install', 'postinstall']
+  assert.deepEqual(
+    Object.keys(scripts).filter((name) => names.includes(name)),
+    [],
+  )
 }
 
 async function checkFiles(tarball: string): Promise<void> {

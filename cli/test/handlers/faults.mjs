@@ -45,3 +45,9 @@ export const leaks = async ({ Records }) =>
       }
     }),
   )
+
+/** Nobody awaits the promise that it starts, which rejects once the response is out. */
+export const rejectsLater = async () => {
+  setTimeout(() => Promise.reject(new Error('nobody waits for me')), 20)
+  return failures([])
+}

@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
+import { UsageError } from '../errors.ts'
+
+export interface EnvFlags {
+  env?: string[]
+  envFile?: string
+  templateEnv?: Record<string, string>
+}
+
+/** The function's own variables: of the template, of `--env-file`, of `--env`; a later one replaces an earlier one. */
+export function environmentOf({ env = [], envFile, templateEnv }: EnvFlags): Record<string, string> {
+  return { ...templateEnv, ...(envFile === undefined ? {} : readEnvFile(envFile)), ...readPairs(env) }
+}
+
+function readPairs(pairs: readonly string[]): Record<string, string> {
+  const entries = pairs.map((pair) => {
+    const at = pair.indexOf('=')
+    if (at < 1) throw new UsageError(`--env ${at === -1 ? pair : 'without a name'}: write NAME=VALUE`)
+    return [pair.slice(0, at), pair.slice(at + 1)]
+  })
+  return Object.fromEntries(entries)
+}
+
+function readEnvFile(file: string): NodeJS.Dict<string> & Record<string, string> {
+  try {
+    return parseEnv(readFileSync(file, 'utf8')) as Record<string, string>
+  } catch (error) {
+    throw new UsageError(`the file ${file} of --env-file cannot be read (${(error as NodeJS.ErrnoException).code})`)
+  }
+}

@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs'
+import { basename, extname } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { kindOf } from '../errors.ts'
+
+export type Handler = (event: unknown, context: object) => unknown
+
+/** AWS's runtime client tries these after the path that it takes out of the handler's name, in this order. */
+const EXTENSIONS = ['', '.js', '.mjs', '.cjs']
+
+/**
+ * Loads a handler as AWS's runtime client does: aws-lambda-ric 4, `loadModule`, `resolveHandler` and
+ * `errorOnDeprecatedCallback`. A test runs the same files on both. TypeScript, which that client does not load, is
+ * imported as it is.
+ */
+export async function loadHandler(file: string, exportName: string): Promise<Handler> {
+  if (!/\.m?ts$/.test(file)) checkName(file)
+  const module = await import(pathToFileURL(file).href)
+  const named = findIn(module, exportName)
+  const handler = named || findIn(module.default, exportName)
+  if (typeof handler !== 'function') throw notFound(explain(handler ?? named, exportName, module))
+  if (handler.length >= 3) {
+    throw notFound(`${exportName} takes a callback, which Lambda no longer supports: return a promise instead`)
+  }
+  return handler as Handler
+}
+
+/** Lambda knows a handler by its path up to the first dot of the file's name, and imports it as a URL. */
+function checkName(file: string): void {
+  const extension = extname(file)
+  const name = basename(file, extension)
+  if (/[.#?%]/.test(name)) {
+    throw notFound(
+      `Lambda cannot load ${name}${extension}: rename the file so that its name has no ".", "#", "?" or "%"`,
+    )
+  }
+  const path = file.slice(0, -extension.length)
+  const first = EXTENSIONS.find((candidate) => existsSync(path + candidate))
+  if (first !== extension) {
+    const taken = first === '' ? `the folder or file ${name}` : `${name}${first}`
+    throw notFound(`Lambda would load ${taken} instead of ${name}${extension}: remove or rename one of the two`)
+  }
+}
+
+/** `a.b` is b in the object a. A function has no exports: the `handler` of what `middy()` returns is not one. */
+function findIn(module: unknown, exportName: string): unknown {
+  return exportName
+    .split('.')
+    .reduce<unknown>(
+      (value, key) => (value && typeof value === 'object' ? (value as Record<string, unknown>)[key] : undefined),
+      module,
+    )
+}
+
+function explain(handler: unknown, exportName: string, module: Record<string, unknown>): string {
+  const names = Object.keys(module).filter((name) => name !== 'module.exports')
+  const what = handler === undefined ? 'there is no such export' : `it is ${kindOf(handler)}, not a function`
+  const isDefault = handler === undefined && typeof module.default === 'function'
+  const hint = isDefault ? `; Lambda does not call a default export: export const ${exportName} = …` : ''
+  return `${exportName}: ${what}; the file exports: ${names.join(', ') || 'nothing'}${hint}`
+}
+
+function notFound(message: string): Error {
+  return Object.assign(new Error(message), { name: 'HandlerNotFound', stack: '' })
+}

@@ -1,0 +1,57 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { kindOf, oneLine, UsageError } from '../errors.ts'
+import { type InputMessage, toMessage } from '../messages.ts'
+
+/**
+ * Messages out of an export that is an iterable, an async iterable, or a function that returns one. An item is a message
+ * with a `body`, or a body. No item is taken before there is room for it.
+ */
+export async function iterateExport(
+  file: string,
+  exportName: string,
+  fifo: boolean,
+): Promise<AsyncIterable<InputMessage>> {
+  if (!existsSync(file)) throw new UsageError(`--messages-from: there is no file ${file}`)
+  const of = `${exportName} of ${file}`
+  const exported = await attempt(`${file} could not be loaded`, async () => {
+    const module = await import(pathToFileURL(resolve(file)).href)
+    return module[exportName]
+  })
+  const items: unknown = typeof exported === 'function' ? await attempt(of, () => exported()) : exported
+  if (!isIterable(items)) {
+    const expected = 'an iterable, an async iterable, or a function that returns one'
+    throw new UsageError(
+      `--messages-from: ${of} is ${exported === undefined ? 'not there' : kindOf(items)}, expected ${expected}`,
+    )
+  }
+  return toMessages(items, file, fifo)
+}
+
+async function* toMessages(items: AsyncIterable<unknown> | Iterable<unknown>, file: string, fifo: boolean) {
+  const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
+  for (let number = 1; ; number++) {
+    const { done, value } = await attempt(`message ${number.toLocaleString('en-US')} of ${file}`, () => iterator.next())
+    if (done) return
+    try {
+      yield toMessage(value, fifo)
+    } catch (error) {
+      throw new UsageError(`message ${number.toLocaleString('en-US')} of ${file} ${(error as Error).message}`)
+    }
+  }
+}
+
+/** An error of the user's file becomes one line. */
+async function attempt<T>(what: string, run: () => T | PromiseLike<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    throw new UsageError(`--messages-from: ${what}: ${oneLine(error)}`)
+  }
+}
+
+/** A string is iterable too, but nobody means its characters. */
+function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<unknown> {
+  return typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value)
+}

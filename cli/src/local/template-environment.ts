@@ -1,0 +1,37 @@
+import { readDocument } from '../template/document.ts'
+import { createReader } from '../template/reader.ts'
+import { createResolver, type Resolved } from '../template/resolve.ts'
+
+export interface TemplateEnvironment {
+  variables: Record<string, string>
+  /** Variables whose values only a deployment knows, and why. */
+  unknown: { name: string; reason: string }[]
+}
+
+/** Environment.Variables of a function in a template, with those of SAM's Globals. */
+export async function readTemplateEnvironment(
+  file: string,
+  functionId: string,
+  parameters: ReadonlyMap<string, string>,
+): Promise<TemplateEnvironment> {
+  const reader = createReader(createResolver(await readDocument(file), parameters))
+  const { property, propertiesOf, typeOf, resolve, root, text } = reader
+  const variables: Record<string, string> = {}
+  const unknown = new Map<string, string>()
+
+  const add = (properties: Resolved) => {
+    const declared = property(property(properties, 'Environment'), 'Variables')
+    if (declared.kind === 'unknown') unknown.set('its environment variables', declared.reason)
+    if (declared.kind !== 'map') return
+    for (const [name, node] of declared.entries) {
+      const value = text(resolve(node))
+      delete variables[name]
+      unknown.delete(name)
+      if (value.state === 'known') variables[name] = value.value
+      if (value.state === 'unknown') unknown.set(name, value.reason)
+    }
+  }
+  if (typeOf(functionId) === 'AWS::Serverless::Function') add(property(property(resolve(root), 'Globals'), 'Function'))
+  add(propertiesOf(functionId))
+  return { variables, unknown: Array.from(unknown, ([name, reason]) => ({ name, reason })) }
+}

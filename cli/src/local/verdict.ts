@@ -1,0 +1,30 @@
+import type { Ledger } from '../ledger.ts'
+
+export interface Allowed {
+  maxDeadLettered: number
+  maxFailedInvocations: number
+}
+
+const number = (value: number) => value.toLocaleString('en-US')
+const messages = (count: number) => (count === 1 ? '1 message was' : `${number(count)} messages were`)
+
+/** Why a run failed, in one line, with the flag that would allow it; undefined if the run passed. */
+export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocations }: Allowed): string | undefined {
+  const { lost, remaining, processed, failedInvocations, diedBetween } = ledger
+  const deadLettered = ledger.deadLettered + ledger.sentDeadLetters
+  const reasons: string[] = []
+  if (lost > 0) reasons.push(`${messages(lost)} lost`)
+  if (remaining > 0) reasons.push(`${messages(remaining)} left in the queue`)
+  if (processed === 0) reasons.push('no message was processed')
+  if (diedBetween > 0) reasons.push(`the process died ${times(diedBetween)} between invocations`)
+  if (failedInvocations > maxFailedInvocations) {
+    const what = failedInvocations === 1 ? '1 invocation failed' : `${number(failedInvocations)} invocations failed`
+    reasons.push(`${what} (--max-failed-invocations ${failedInvocations} would allow it)`)
+  }
+  if (deadLettered > maxDeadLettered) {
+    reasons.push(`${messages(deadLettered)} dead-lettered (--max-dead-lettered ${deadLettered} would allow it)`)
+  }
+  return reasons.length === 0 ? undefined : reasons.join('; ')
+}
+
+const times = (count: number) => (count === 1 ? 'once' : `${number(count)} times`)
