@@ -1,4 +1,4 @@
-import type { Context, SQSBatchResponse } from 'aws-lambda'
+import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import { FullBatchFailureError } from './errors.ts'
 import { type BatchJobs, chunkJobs, recordJobs } from './handlers/jobs.ts'
 import type { RunBatch } from './handlers/run-batch.ts'
@@ -20,11 +20,13 @@ import { traceBatch, traceJobs } from './report/tracing.ts'
 import { deadlines, responseReserve, timeLeft } from './scheduler/deadlines.ts'
 import type { Failure } from './scheduler/job-states.ts'
 import type { createScheduler, Schedule } from './scheduler/scheduler.ts'
-import { type Batch, recordsOf } from './sqs-event.ts'
+import { type Batch, hasRecordsOf, recordsOf } from './sqs-event.ts'
 import type { BatchTrace } from './types.ts'
 
 /** One invocation, from the checked event to the response. */
 export interface Invocation {
+  /** The event that the inner handler gets. A later middleware can replace it. */
+  event: unknown
   /** Remembers whether the inner handler may have seen other records than those of the batch. Does not throw. */
   checkRecords(event: unknown): void
   /** Runs a handler on every record and reports. An inner handler calls it. */
@@ -55,7 +57,7 @@ interface Responded {
 
 export function createInvocation(
   batch: Batch,
-  request: { readonly event: unknown; readonly context: Context; readonly response: unknown },
+  request: { event: unknown; readonly context: Context; readonly response: unknown },
   settings: Settings,
   schedule: ReturnType<typeof createScheduler>,
 ): Invocation {
@@ -63,6 +65,7 @@ export function createInvocation(
   const size = batch.ids.length
   const trace: BatchTrace = { event: batch.event, context }
   const traced = traceBatch(trace)
+  let hasStarted = false
   let started: Started | undefined
   let responded: Responded | undefined
   let isOver = false
@@ -75,15 +78,15 @@ export function createInvocation(
     // Nobody would receive the results, and Lambda has redelivered the records already.
     if (isOver)
       throw new Error('The invocation has ended: the handler of eachRecord() or eachChunk() was called too late')
-    if (started) {
+    if (hasStarted) {
       const error = new TypeError(
         'The records of a batch are run once: the handler of eachRecord() or eachChunk() was called twice',
       )
       fatal = { error } // nobody knows what the second call was meant to do
       throw error
     }
-    const records = recordsOf(batch, event)
-    const jobs = toJobs(handler, records)
+    const jobs = toJobs(handler, recordsOf(batch, event))
+    hasStarted = true // before the first record handler runs, which could call this again
     started = start(jobs, context, signal)
     const ids = idsOf(batch, await started.failures)
     started.report = { response: toReport(ids), ids }
@@ -118,10 +121,11 @@ export function createInvocation(
   }
 
   function checkRecords(event: unknown): void {
+    if (otherRecords) return
     try {
-      recordsOf(batch, event)
+      if (!hasRecordsOf(batch, (event as Partial<SQSEvent> | undefined)?.Records)) recordsOf(batch, event)
     } catch (error) {
-      otherRecords ??= { error }
+      otherRecords = { error }
     }
   }
 
@@ -227,7 +231,7 @@ export function createInvocation(
     return { left, reserve: responseReserve(settings.cpuShare, size, left) }
   }
 
-  return { checkRecords, run, conclude, recover }
+  return { event: batch.event, checkRecords, run, conclude, recover }
 }
 
 interface EarlyTimeout {

@@ -15,6 +15,25 @@ const INVOCATION = Symbol('invocation')
 
 /** Middy's request is the one object that belongs to one invocation in all of its hooks. */
 type Request = middy.Request<SQSEvent, SQSBatchResponse> & { [INVOCATION]?: Invocation }
+type WatchedRequest = Required<Request>
+
+/**
+ * A later middleware may replace the event or change its records, and may even restore them after the handler. So the
+ * records are checked whenever the event is read: Middy reads it when it calls the handler. One pair of functions for all
+ * requests, since V8 makes a hidden class for each pair.
+ */
+const WATCHED_EVENT = {
+  get(this: WatchedRequest): unknown {
+    const invocation = this[INVOCATION]
+    invocation.checkRecords(invocation.event)
+    return invocation.event
+  },
+  set(this: WatchedRequest, event: unknown): void {
+    this[INVOCATION].event = event
+  },
+  enumerable: true,
+  configurable: true,
+}
 
 /**
  * A Middy middleware for functions that consume an SQS queue. It checks the event, runs the handler that `eachRecord()`
@@ -48,7 +67,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
     const invocation = createInvocation(batch, request, settings, schedule)
     request[INVOCATION] = invocation
     provideRunBatch(batch.event, invocation.run)
-    watchEvent(request, batch.event, invocation)
+    Object.defineProperty(request, 'event', WATCHED_EVENT)
   }
 
   async function boundedSqsBatchAfter(request: Request): Promise<void> {
@@ -62,25 +81,6 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   }
 
   return { before: boundedSqsBatchBefore, after: boundedSqsBatchAfter, onError: boundedSqsBatchOnError }
-}
-
-/**
- * Gives the inner handler this event. A later middleware may replace it or change its records, and may even restore them
- * after the handler. So the records are checked whenever the event is read: Middy reads it when it calls the handler.
- */
-function watchEvent(request: Request, event: SQSEvent, { checkRecords }: Invocation): void {
-  let current = event
-  Object.defineProperty(request, 'event', {
-    get() {
-      checkRecords(current)
-      return current
-    },
-    set(value: SQSEvent) {
-      current = value
-    },
-    enumerable: true,
-    configurable: true,
-  })
 }
 
 function refuseDurableContext(context: object): void {

@@ -32,14 +32,14 @@ export function summarize(
     ...outcomes,
     handled: failures.length - reported,
     reported,
-    durations: spread(schedule?.durations.filter((duration) => duration >= 0).sort()),
+    durations: spread(Float64Array.from(schedule?.durations ?? []).sort()),
     peakInFlight: schedule?.peakInFlight ?? 0,
     timeLeft,
   }
 }
 
-function spread(sorted: Float64Array | undefined): BatchSummary['durations'] {
-  if (!sorted || sorted.length === 0) return undefined
+function spread(sorted: Float64Array): BatchSummary['durations'] {
+  if (sorted.length === 0) return undefined
   const percentile = (share: number) => rounded(sorted[Math.ceil(share * sorted.length) - 1] as number)
   return { p50: percentile(0.5), p95: percentile(0.95), max: percentile(1) }
 }

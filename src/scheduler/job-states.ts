@@ -30,12 +30,10 @@ export interface JobStates {
   end(aborted: Error | undefined): Failure[]
 }
 
-const WAITING = 0
-const RUNNING = 1
-const SUCCEEDED = 2
-const FAILED = 3
+type Result = PromiseSettledResult<unknown>
 
 export const FULFILLED: PromiseFulfilledResult<undefined> = Object.freeze({ status: 'fulfilled', value: undefined })
+const RUNNING = rejected(undefined)
 
 export function rejected(reason: unknown): PromiseRejectedResult {
   return { status: 'rejected', reason }
@@ -43,55 +41,44 @@ export function rejected(reason: unknown): PromiseRejectedResult {
 
 /** Keeps "unknown means failed": a job is a failure until it has settled as fulfilled before the end. */
 export function createJobStates(count: number): JobStates {
-  const states = new Uint8Array(count).fill(WAITING)
-  const reasons: unknown[] = new Array(count)
-  let waiting = count
-  let running = 0
+  const results: (Result | undefined)[] = new Array(count) // `undefined` for a job that is waiting
   let isOver = false
 
-  function fail(job: number, reason: unknown): void {
-    states[job] = FAILED
-    reasons[job] = reason
-  }
-
-  return {
-    get waiting() {
-      return waiting
+  // Fields and not getters, which took as long as the rest of this file.
+  const states = {
+    waiting: count,
+    running: 0,
+    isRunning: (job: number) => results[job] === RUNNING,
+    start(job: number): void {
+      results[job] = RUNNING
+      states.waiting--
+      states.running++
     },
-    get running() {
-      return running
-    },
-    isRunning: (job) => states[job] === RUNNING,
-    start(job) {
-      states[job] = RUNNING
-      waiting--
-      running++
-    },
-    settle(job, result) {
-      if (isOver || states[job] !== RUNNING) return false
-      if (result.status === 'fulfilled') states[job] = SUCCEEDED
-      else fail(job, result.reason)
-      running--
+    settle(job: number, result: Result): boolean {
+      if (isOver || results[job] !== RUNNING) return false
+      results[job] = result
+      states.running--
       return true
     },
-    block(jobs, cause) {
+    block(jobs: readonly number[], cause: unknown): void {
       if (jobs.length === 0) return
-      const reason = new RecordBlockedError({ cause })
-      for (const job of jobs) fail(job, reason)
-      waiting = Math.max(0, waiting - jobs.length) // after `drain()` it is 0 already
+      const blocked = rejected(new RecordBlockedError({ cause }))
+      for (const job of jobs) results[job] = blocked
+      states.waiting = Math.max(0, states.waiting - jobs.length) // after `drain()` it is 0 already
     },
-    drain() {
-      waiting = 0
+    drain(): void {
+      states.waiting = 0
     },
-    end(aborted) {
+    end(aborted: Error | undefined): Failure[] {
       isOver = true
       const failures: Failure[] = []
       let notStarted: Error | undefined // one error for all: to make one costs as much as ten records
       for (let job = 0; job < count; job++) {
-        if (states[job] === SUCCEEDED) continue
-        let reason: unknown = aborted
-        if (states[job] === FAILED) reason = reasons[job]
-        else if (states[job] === WAITING) {
+        const result = results[job]
+        if (result?.status === 'fulfilled') continue
+        let reason: unknown = result?.reason
+        if (result === RUNNING) reason = aborted
+        else if (!result) {
           notStarted ??= new RecordNotStartedError('The batch ended before the turn of the record came')
           reason = notStarted
         }
@@ -100,4 +87,5 @@ export function createJobStates(count: number): JobStates {
       return failures
     },
   }
+  return states
 }

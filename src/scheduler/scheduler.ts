@@ -16,8 +16,8 @@ export interface Schedule {
   readonly done: Promise<Failure[]>
   /** Ends the batch now: the running jobs are aborted, and the waiting ones are not started. */
   end(): void
-  /** Milliseconds from the start of each job to its result; NaN if it did not start. */
-  readonly durations: Float64Array
+  /** Milliseconds from the start of a job to its result, for each job that started. */
+  readonly durations: readonly number[]
   /** The most handlers of this invocation that were in flight at once. */
   readonly peakInFlight: number
 }
@@ -77,7 +77,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
   return function schedule(jobs: Jobs, deadlines: Deadlines): Schedule {
     const { promise: done, resolve } = Promise.withResolvers<Failure[]>()
     const { width } = jobs.ready
-    const durations = new Float64Array(jobs.count).fill(Number.NaN)
+    const durations: number[] = []
     const held = new Set<Slot>()
     // Everything that refers to the batch. It is dropped at the end, so that a handler that hangs does not keep the
     // batch in memory.
@@ -107,29 +107,34 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     async function worker(slot: Slot): Promise<void> {
       let now = performance.now()
       while (!isTimeToDrain(now)) {
-        if (eventLoop.shouldYield(now)) await eventLoop.yieldToEventLoop()
-        else {
-          const job = takeJob()
-          if (job === undefined) return
-          await runJob(slot, job, now)
-          if (slots.isContended && hasWaitingJobs()) return enqueue(worker)
+        if (eventLoop.shouldYield(now)) {
+          await eventLoop.yieldToEventLoop()
+          now = performance.now()
+          continue
         }
-        now = performance.now()
+        const job = takeJob()
+        if (job === undefined) return
+        // The same as in `runJob()`, which would cost more than everything else here: a promise for each record.
+        let result: PromiseSettledResult<undefined> = FULFILLED
+        try {
+          const value = startJob(slot, job, now)
+          if (isObject(value)) await value
+        } catch (error) {
+          result = rejected(error)
+        }
+        now = finishJob(slot, result)
+        if (slots.isContended && hasWaitingJobs()) return enqueue(worker)
       }
     }
 
     async function runJob(slot: Slot, job: number, now: number): Promise<void> {
       let result: PromiseSettledResult<undefined> = FULFILLED
       try {
-        const value = startJob(slot, job, now)
-        // To wait for something that is not a thenable would cost a microtask for nothing.
-        if (isObject(value)) await value
+        await startJob(slot, job, now)
       } catch (error) {
         result = rejected(error)
       }
-      inFlight--
-      slot.options = undefined
-      settle(slot, result, performance.now())
+      finishJob(slot, result)
     }
 
     /**
@@ -194,10 +199,19 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       return jobs.run(job, slot.options)
     }
 
+    /** Returns the time, which is also when the next job of a worker starts. */
+    function finishJob(slot: Slot, result: PromiseSettledResult<undefined>): number {
+      const now = performance.now()
+      inFlight--
+      slot.options = undefined
+      settle(slot, result, now)
+      return now
+    }
+
     /** Late results, of a job that timed out or whose batch has ended, are ignored. */
     function settle({ job, startedAt }: Slot, result: PromiseSettledResult<undefined>, now: number): void {
       if (!work?.states.settle(job, result)) return
-      durations[job] = now - startedAt
+      durations.push(now - startedAt)
       const { jobs, states } = work
       jobs.settled?.(job, result)
       if (result.status === 'fulfilled') jobs.ready.succeeded(job)
@@ -230,7 +244,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       resolve(states.end(aborted))
       for (const slot of held) {
         if (aborted && slot.options && states.isRunning(slot.job)) {
-          durations[slot.job] = now - slot.startedAt
+          durations.push(now - slot.startedAt)
           jobs.settled?.(slot.job, rejected(aborted))
           abort(slot.options, aborted)
         }

@@ -18,15 +18,19 @@ export interface Slots {
  */
 export function createSlots(limit: number): Slots {
   const queue = new PQueue({ concurrency: limit })
+  // V8 compiles p-queue when it first runs a task, which took half of an environment's first batch. A function starts
+  // faster than it runs its first batch, since Lambda gives it a whole CPU while it starts.
+  void queue.add(() => {})
   return {
     get limit() {
-      return queue.concurrency
+      return limit
     },
-    set limit(limit) {
-      queue.concurrency = limit
+    set limit(value) {
+      limit = value
+      queue.concurrency = value
     },
     get isContended() {
-      return queue.size > 0 || queue.pending > queue.concurrency
+      return queue.size > 0 || queue.pending > limit
     },
     enqueue(start) {
       void queue.add(() => new Promise<void>(start))
