@@ -149,6 +149,18 @@ export function outcomeOf(error: unknown): 'timedOut' | 'aborted' | 'blocked' | 
   return undefined
 }
 
+/**
+ * Reads errors of many records that often share one error, such as those that were not started: the last result is used
+ * again for the same error.
+ */
+export function onceForEachError<T>(read: (error: unknown) => T): (error: unknown) => T {
+  let last: { readonly error: unknown; readonly result: T } | undefined
+  return (error) => {
+    if (!last || last.error !== error) last = { error, result: read(error) }
+    return last.result
+  }
+}
+
 /** Whether its handler never ran: what has not been tried has not failed by itself. */
 export function isUntried(error: unknown): boolean {
   const outcome = outcomeOf(error)

@@ -218,7 +218,8 @@ export function createInvocation(
       const reasons = remaining.map(({ reason }) => reason)
       throw new FullBatchFailureError(reasons, `All ${size} records of the batch failed`, replaced)
     }
-    const response = await toResponse(idsOf(batch, remaining))
+    const { report } = (remaining === (await started?.failures) && started) || {}
+    const response = await toResponse(report?.ids ?? idsOf(batch, remaining))
     responded = { response, failures: remaining }
     traced?.resolve(structuredClone(response)) // a subscriber that changes it must not change the response
     return response

@@ -1,6 +1,6 @@
 import type { Context, SQSRecord } from 'aws-lambda'
 import { kindOf } from '../describe.ts'
-import { isUntried } from '../errors.ts'
+import { isUntried, onceForEachError } from '../errors.ts'
 import type { Failure } from '../scheduler/job-states.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { FailureHandler, RecordFailure } from '../types.ts'
@@ -20,7 +20,8 @@ export async function handleFailures(
   time: CallbackTime,
   log: (error: unknown) => void,
 ): Promise<readonly Failure[]> {
-  let remaining = firstOfEachGroup(failures, batch).filter(({ reason }) => !isUntried(reason))
+  const isUntriedError = onceForEachError(isUntried)
+  let remaining = firstOfEachGroup(failures, batch).filter(({ reason }) => !isUntriedError(reason))
   if (remaining.length === 0) return failures
 
   const deadline = createDeadline(time, 'The failure handlers were')

@@ -1,5 +1,5 @@
 import { isObject } from '../describe.ts'
-import { isUntried } from '../errors.ts'
+import { isUntried, onceForEachError } from '../errors.ts'
 import type { Failure } from '../scheduler/job-states.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { BatchSummary, FailureLogger } from '../types.ts'
@@ -125,11 +125,9 @@ interface Group {
 /** The most frequent errors first. */
 function groupsOf(batch: Batch, failures: readonly Failure[]): Group[] {
   const groups = new Map<string, Group>()
-  let previous: unknown
-  let group: Group | undefined
-  for (const [place, { index, reason }] of failures.entries()) {
-    if (place === 0 || reason !== previous) group = groupOf(reason, groups) // many records can share one error
-    previous = reason
+  const groupOfError = onceForEachError((error) => groupOf(error, groups))
+  for (const { index, reason } of failures) {
+    const group = groupOfError(reason)
     if (group && ++group.count <= MAX_IDS) group.ids.push(oneLine(batch.ids[index] as string))
   }
   return [...groups.values()].sort((a, b) => b.count - a.count)

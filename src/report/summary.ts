@@ -1,5 +1,5 @@
 import type { Context } from 'aws-lambda'
-import { outcomeOf } from '../errors.ts'
+import { onceForEachError, outcomeOf } from '../errors.ts'
 import type { Failure } from '../scheduler/job-states.ts'
 import type { Schedule } from '../scheduler/scheduler.ts'
 import type { BatchSummary, SummaryHandler } from '../types.ts'
@@ -19,13 +19,8 @@ export function summarize(
   timeLeft: number | undefined,
 ): BatchSummary {
   const outcomes = { failed: 0, timedOut: 0, aborted: 0, blocked: 0, notStarted: 0 }
-  let previous: unknown
-  let outcome: keyof typeof outcomes = 'failed'
-  for (const { reason } of failures) {
-    if (reason !== previous) outcome = outcomeOf(reason) ?? 'failed' // records that did not start share one error
-    previous = reason
-    outcomes[outcome]++
-  }
+  const outcome = onceForEachError(outcomeOf)
+  for (const { reason } of failures) outcomes[outcome(reason) ?? 'failed']++
   return {
     records,
     succeeded: records - failures.length,
