@@ -1,0 +1,97 @@
+import t from 'tap'
+import { RecordAbortedError, RecordBlockedError, RecordNotStartedError } from '../../src/errors.ts'
+import { createJobStates, FULFILLED, rejected } from '../../src/scheduler/job-states.ts'
+
+const aborted = new RecordAbortedError('aborted')
+
+t.test('a job that did not start, or did not settle, is a failure', (t) => {
+  const states = createJobStates(4)
+  t.strictSame([states.waiting, states.running], [4, 0])
+  for (const job of [0, 1, 2]) states.start(job)
+  t.equal(states.settle(1, FULFILLED), true)
+  t.strictSame([states.waiting, states.running], [1, 2])
+  t.strictSame([0, 1, 3].map(states.isRunning), [true, false, false])
+  const [first, second, third, ...others] = states.end(aborted)
+  t.strictSame(first, { index: 0, reason: aborted })
+  t.strictSame(second, { index: 2, reason: aborted })
+  t.equal(third?.index, 3)
+  t.ok(third?.reason instanceof RecordNotStartedError)
+  t.strictSame(others, [])
+  t.end()
+})
+
+t.test('jobs that failed keep what was thrown, also undefined', (t) => {
+  const states = createJobStates(3)
+  const thrown = [new Error('a'), undefined, 'text']
+  for (const job of [2, 0, 1]) {
+    states.start(job)
+    t.equal(states.settle(job, rejected(thrown[job])), true)
+  }
+  t.strictSame(
+    states.end(undefined),
+    thrown.map((reason, index) => ({ index, reason })),
+  )
+  t.end()
+})
+
+t.test('only the first result of a job that is running counts', (t) => {
+  const states = createJobStates(3)
+  t.equal(states.settle(0, FULFILLED), false, 'it has not started')
+  states.start(0)
+  t.equal(states.settle(0, rejected('first')), true)
+  t.equal(states.settle(0, FULFILLED), false)
+  states.start(1)
+  const failures = states.end(aborted)
+  t.equal(states.settle(1, FULFILLED), false, 'the batch has ended')
+  t.strictSame(
+    failures.map(({ index }) => index),
+    [0, 1, 2],
+  )
+  t.equal(states.isRunning(1), true, 'its signal is to be aborted')
+  t.end()
+})
+
+t.test('blocked jobs fail with one error that has the cause, and do not wait any more', (t) => {
+  const states = createJobStates(4)
+  states.start(0)
+  states.settle(0, rejected('cause'))
+  states.block([], 'nothing')
+  states.block([1, 3], 'cause')
+  t.equal(states.waiting, 1)
+  const failures = states.end(undefined)
+  t.strictSame(
+    failures.map(({ index }) => index),
+    [0, 1, 2, 3],
+  )
+  const blocked = failures[1]?.reason
+  t.ok(blocked instanceof RecordBlockedError)
+  t.equal((blocked as Error).cause, 'cause')
+  t.equal(failures[3]?.reason, blocked)
+  t.end()
+})
+
+t.test('after the drain nothing waits, also if a job is blocked then', (t) => {
+  const states = createJobStates(3)
+  states.start(0)
+  states.drain()
+  t.strictSame([states.waiting, states.running], [0, 1])
+  states.settle(0, rejected('cause'))
+  states.block([1], 'cause')
+  t.strictSame([states.waiting, states.running], [0, 0])
+  t.strictSame(
+    states.end(undefined).map(({ reason }) => (reason as Error).name ?? reason),
+    [undefined, 'RecordBlockedError', 'RecordNotStartedError'].map((name) => name ?? 'cause'),
+  )
+  t.end()
+})
+
+t.test('a batch whose jobs all succeeded has no failures', (t) => {
+  const states = createJobStates(2)
+  for (const job of [0, 1]) {
+    states.start(job)
+    states.settle(job, FULFILLED)
+  }
+  t.strictSame(states.end(undefined), [])
+  t.strictSame(createJobStates(0).end(undefined), [])
+  t.end()
+})

@@ -1,0 +1,59 @@
+import { setImmediate } from 'node:timers/promises'
+import t from 'tap'
+import { createSlots } from '../../src/scheduler/slots.ts'
+
+/** Slots after their first task, which only compiles p-queue. */
+async function slotsOf(limit: number) {
+  const slots = createSlots(limit)
+  await setImmediate()
+  const releases: (() => void)[] = []
+  const started: string[] = []
+  const enqueue = (name: string) =>
+    slots.enqueue((release) => {
+      started.push(name)
+      releases.push(release)
+    })
+  return { slots, releases, started, enqueue }
+}
+
+t.test('no more than the limit hold a slot, and they get it in order', async (t) => {
+  const { slots, releases, started, enqueue } = await slotsOf(2)
+  for (const name of ['a', 'b', 'c', 'd']) enqueue(name)
+  t.strictSame(started, ['a', 'b'], 'at once')
+  t.equal(slots.isContended, true)
+  releases[1]?.()
+  await setImmediate()
+  t.strictSame(started, ['a', 'b', 'c'])
+  releases[1]?.()
+  await setImmediate()
+  t.strictSame(started, ['a', 'b', 'c'], 'a slot is freed once')
+  releases[0]?.()
+  await setImmediate()
+  t.strictSame(started, ['a', 'b', 'c', 'd'])
+  t.equal(slots.isContended, false)
+})
+
+t.test('a larger limit lets those that wait start', async (t) => {
+  const { slots, started, enqueue } = await slotsOf(1)
+  for (const name of ['a', 'b', 'c']) enqueue(name)
+  t.strictSame(started, ['a'])
+  slots.limit = 3
+  await setImmediate()
+  t.strictSame(started, ['a', 'b', 'c'])
+  t.equal(slots.limit, 3)
+})
+
+t.test('a smaller limit asks the holders to free their slots, and holds from then on', async (t) => {
+  const { slots, releases, started, enqueue } = await slotsOf(3)
+  for (const name of ['a', 'b', 'c']) enqueue(name)
+  t.equal(slots.isContended, false)
+  slots.limit = 1
+  t.equal(slots.isContended, true)
+  enqueue('d')
+  for (const release of releases.slice(0, 2)) release()
+  await setImmediate()
+  t.strictSame(started, ['a', 'b', 'c'])
+  releases[2]?.()
+  await setImmediate()
+  t.strictSame(started, ['a', 'b', 'c', 'd'])
+})
