@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { markdownTable } from 'markdown-table'
-import { type Cases, DESCRIPTORS, type HttpCase, type Part, partNames } from './parts.ts'
+import { type Cases, DESCRIPTORS, type HttpCase, type Part, partNames, type Size } from './parts.ts'
 import { BARE_LOOP, MIDDY_IDIOM, OURS, POWERTOOLS } from './peers.ts'
 import type { Results } from './results.ts'
 import { median, quantile } from './rounds.ts'
@@ -11,9 +11,6 @@ import { verdicts } from './targets.ts'
 const README = join(import.meta.dirname, '..', 'README.md')
 const MARKED = /(?<=<!-- bench -->\n)[\s\S]*(?=<!-- \/bench -->)/
 const CHART = '![Throughput and failures by concurrency](bench/results/http-over-concurrency.svg)'
-const LAMBDA_NOTE =
-  'Each sample is a fresh process. Each batch is a freshly parsed event after a pause of 4 ms. A new environment is the ' +
-  'import, which includes @middy/core for all peers, the construction, and the first batch of 10.'
 
 export async function updateReadme(results: Results): Promise<void> {
   const text = await readFile(README, 'utf8')
@@ -27,47 +24,47 @@ export async function updateReadme(results: Results): Promise<void> {
 
 /** The tables of what was measured, and the targets of the given parts. */
 export function report(results: Results, parts: readonly Part[], isShort = false, chart = ''): string {
-  const { http, lambda, bundle } = results
-  const hotLoop = results['hot-loop']
+  const { http, lambda, 'hot-loop': hotLoop, bundle } = results
+  const sections: string[] = []
+  if (http) sections.push(httpTable(http.data), chart)
+  if (lambda) sections.push(lambdaTable(lambda.data, isShort))
+  if (hotLoop) sections.push(hotLoopTable(hotLoop.data))
+  if (bundle) sections.push(bundleTable(bundle.data))
   const stamps = new Set(Object.values(results).map(({ measured }) => measured))
-  return [
-    ...(http ? [httpTable(http.data), chart] : []),
-    ...(lambda
-      ? [
-          table(
-            'Batches as Lambda delivers them, in microseconds per record that does nothing, by batch size',
-            ...casesTable(lambda.data),
-            `${LAMBDA_NOTE} Medians of the ${isShort ? 'fastest' : 'median'} batch of each process.`,
-          ),
-        ]
-      : []),
-    ...(hotLoop
-      ? [
-          table(
-            'The same in a hot loop, which no Lambda function sees',
-            ...casesTable(hotLoop.data),
-            'One event over and over, without pauses, after the code has been optimized. Concurrency 100 if there is a bound.',
-          ),
-        ]
-      : []),
-    ...(bundle
-      ? [
-          table(
-            'A handler file with its libraries, bundled by esbuild, in kilobytes',
-            ['', 'minified', 'gzipped'],
-            Object.entries(bundle.data).map(([name, { minified, gzipped }]) => [
-              name,
-              figure(minified / 1_000),
-              figure(gzipped / 1_000),
-            ]),
-          ),
-        ]
-      : []),
-    targetTable(results, parts, isShort),
-    `Measured on ${[...stamps].join(' and ')} by \`npm run bench\`.`,
-  ]
-    .filter((text) => text !== '')
-    .join('\n\n')
+  sections.push(targetTable(results, parts, isShort), `Measured on ${[...stamps].join(' and ')} by \`npm run bench\`.`)
+  return sections.filter((text) => text !== '').join('\n\n')
+}
+
+function lambdaTable(cases: Cases, isShort: boolean): string {
+  return table(
+    'Batches as Lambda delivers them, in microseconds per record that does nothing, by batch size',
+    ...casesTable(cases),
+    'Each sample is a fresh process. Each batch is a freshly parsed event after a pause of 4 ms. A new environment is the ' +
+      'import, which includes @middy/core for all peers, the construction, and the first batch of 10. ' +
+      (isShort
+        ? 'Medians of the fastest batch of each process, and the CPU time of the first batch.'
+        : 'Medians of the median batch of each process.'),
+  )
+}
+
+function hotLoopTable(cases: Cases): string {
+  return table(
+    'The same in a hot loop, which no Lambda function sees',
+    ...casesTable(cases),
+    'One event over and over, without pauses, after V8 has optimized the code. The concurrency is 100 for peers that limit it.',
+  )
+}
+
+function bundleTable(sizes: Record<string, Size>): string {
+  return table(
+    'A handler file with its libraries, bundled by esbuild, in kilobytes',
+    ['', 'minified', 'gzipped'],
+    Object.entries(sizes).map(([name, { minified, gzipped }]) => [
+      name,
+      figure(minified / 1_000),
+      figure(gzipped / 1_000),
+    ]),
+  )
 }
 
 function table(title: string, head: readonly string[], rows: readonly string[][], note = ''): string {
