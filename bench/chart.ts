@@ -30,7 +30,7 @@ function spec(cases: readonly HttpCase[]): TopLevelSpec {
     padding: 16,
     title: {
       text: 'One HTTP call of 10 ms per record, batches of 10,000',
-      subtitle: `The dashed line is the limit of ${count(DESCRIPTORS)} file descriptors. Medians.`,
+      subtitle: `The dashed line is the limit of ${count(DESCRIPTORS)} file descriptors. Medians. Batches of 500 at concurrency 1.`,
     },
     data: { values },
     repeat: { row: [THROUGHPUT, FAILURES] },
