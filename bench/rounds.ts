@@ -1,32 +1,26 @@
-/** What was measured of each name, a sample a round: the samples of one round belong together. */
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+/** One sample per round for each name. Samples at the same index come from the same round. */
 export type Samples<T = number> = Record<string, T[]>
 
-export interface RoundsOptions {
-  readonly rounds: number
-  /** Rounds before those, whose samples are dropped. */
-  readonly warmUp?: number
-  /** What is measured, for the line of progress. */
-  readonly title: string
-}
-
 /**
- * Measures each name once a round, in an order of chance: what else the machine does hits all names alike, and none
- * always runs on what the same other has left behind. Medians over all rounds are compared.
+ * Measures each name once per round, in random order. Whatever else the machine does then affects all names alike, and
+ * no name always runs after the same other one.
  */
 export async function inRounds<T>(
+  title: string,
+  rounds: number,
   names: readonly string[],
-  { rounds, warmUp = 0, title }: RoundsOptions,
   sample: (name: string) => Promise<T>,
 ): Promise<Samples<T>> {
   const samples: Samples<T> = Object.fromEntries(names.map((name) => [name, []]))
-  for (let round = 1 - warmUp; round <= rounds; round++) {
-    progress(title, round < 1 ? 'warm-up' : `round ${round} of ${rounds}`)
-    for (const name of shuffled(names)) {
-      const value = await sample(name)
-      if (round >= 1) samples[name]?.push(value)
-    }
+  for (let round = 1; round <= rounds; round++) {
+    showProgress(`${title}: round ${round} of ${rounds}`)
+    for (const name of shuffled(names)) samples[name]?.push(await sample(name))
   }
-  progress(title, 'done')
+  showProgress(`${title}: done`, '\n')
   return samples
 }
 
@@ -35,45 +29,37 @@ function shuffled(names: readonly string[]): string[] {
   return keyed.sort((a, b) => a.key - b.key).map(({ name }) => name)
 }
 
-/** One line that is written over on a terminal; in a pipe or a file, a line for each title. */
-function progress(title: string, state: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${title}: ${state}${state === 'done' ? '\n' : ''}`)
-  else if (state === 'done') process.stderr.write(`${title}: done\n`)
+/** On a terminal one line that is overwritten; in a pipe or a file only the last state of each title. */
+function showProgress(text: string, end = ''): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}${end}`)
+  else if (end) process.stderr.write(`${text}${end}`)
 }
 
-export interface Spread {
-  readonly low: number
-  readonly median: number
-  readonly high: number
+/** Runs a program and returns the JSON that it prints. */
+export async function runProgram(command: string, args: readonly string[]) {
+  const { stdout } = await promisify(execFile)(command, args, { timeout: 120_000 })
+  return JSON.parse(stdout)
 }
 
-/** The median and the quartiles around it, between two samples where none is just there. */
-export function spread(values: readonly number[]): Spread {
+/** The command that runs a file of `processes/` in a fresh Node process. */
+export function nodeCommand(file: string, task: object, ...flags: string[]): [string, ...string[]] {
+  return [process.execPath, ...flags, join(import.meta.dirname, 'processes', file), JSON.stringify(task)]
+}
+
+export function runProcess(file: string, task: object, ...flags: string[]) {
+  const [command, ...args] = nodeCommand(file, task, ...flags)
+  return runProgram(command, args)
+}
+
+/** A quantile, interpolated between two samples if necessary. `NaN` without samples. */
+export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b)
-  const at = (share: number) => {
-    const place = share * (sorted.length - 1)
-    const below = sorted[Math.floor(place)] ?? Number.NaN
-    const above = sorted[Math.ceil(place)] ?? Number.NaN
-    return below + (place % 1) * (above - below)
-  }
-  return { low: at(0.25), median: at(0.5), high: at(0.75) }
+  const place = share * (sorted.length - 1)
+  const below = sorted[Math.floor(place)] ?? Number.NaN
+  const above = sorted[Math.ceil(place)] ?? Number.NaN
+  return below + (place % 1) * (above - below)
 }
 
-/** `NaN` where nothing was measured. */
-export const median = (values: readonly number[] = []): number => spread(values).median
-/** What something takes where the machine does little else, which can only add to it. */
-export const least = (values: readonly number[]): number => (values.length > 0 ? Math.min(...values) : Number.NaN)
-
-export interface Ratio {
-  /** Of the medians: what a reader gets who divides what the tables show. */
-  readonly value: number
-  /** The quartiles of the ratios that the single rounds gave: `value` is mostly, but need not be, between them. */
-  readonly low: number
-  readonly high: number
-}
-
-/** How many times as much as another. */
-export function ratio(values: readonly number[] = [], others: readonly number[] = []): Ratio {
-  const { low, high } = spread(values.map((value, round) => value / (others[round] as number)))
-  return { value: median(values) / median(others), low, high }
+export function median(values: readonly number[] = []): number {
+  return quantile(values, 0.5)
 }

@@ -1,6 +1,7 @@
-import type { Context, SQSEvent } from 'aws-lambda'
+import assert from 'node:assert/strict'
+import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 
-/** An event as Lambda hands it over, with bodies of about 100 bytes: a FIFO queue's where it has message groups. */
+/** An event as Lambda delivers it, with bodies of about 100 bytes. With `groups`, it comes from a FIFO queue. */
 export function sqsEvent(size: number, groups = 0): SQSEvent {
   const Records = Array.from({ length: size }, (_, index) => ({
     messageId: `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`,
@@ -22,5 +23,17 @@ export function sqsEvent(size: number, groups = 0): SQSEvent {
   return { Records }
 }
 
-/** A context with more time left than any case takes. */
+/** The remaining time is longer than any case takes. */
 export const context = { getRemainingTimeInMillis: () => 300_000 } as Context
+
+/** Throws unless every record ran exactly once and the response reports exactly the failed ones, in any order. */
+export function assertExact(
+  { Records }: SQSEvent,
+  { ran, failed }: { readonly ran: readonly string[]; readonly failed: readonly string[] },
+  { batchItemFailures }: SQSBatchResponse,
+): void {
+  const delivered = Records.map(({ messageId }) => messageId)
+  const reported = batchItemFailures.map(({ itemIdentifier }) => itemIdentifier)
+  assert.deepEqual(ran.toSorted(), delivered.toSorted(), 'every record runs once')
+  assert.deepEqual(reported.toSorted(), failed.toSorted(), 'the failed records are reported, each once')
+}

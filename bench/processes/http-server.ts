@@ -1,4 +1,4 @@
-// A downstream that takes 10 ms a request, in a process of its own: it must not share the peers' file descriptors.
+// A service that takes 10 ms per request. Its own process, so that it does not use the peers' file descriptors.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 

@@ -1,3 +1,0 @@
-import middy from '@middy/core'
-
-export const handler = middy().handler(async () => {})

@@ -1,0 +1,221 @@
+// What the benchmark measures. Every sample comes from a fresh process.
+import { execFile, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
+import { BARE_LOOP, MIDDY_IDIOM, nodePeers, OURS, POWERTOOLS } from './peers.ts'
+import type { HotLoop } from './processes/hot-loop.ts'
+import type { HttpTask, Outcome } from './processes/http.ts'
+import type { Environment } from './processes/lambda.ts'
+import { inRounds, median, nodeCommand, runProcess, runProgram, type Samples } from './rounds.ts'
+
+/** Samples of every peer, by the title of the case. */
+export type Cases = Record<string, Samples>
+
+export const PARTS = {
+  lambda: measureLambda,
+  'hot-loop': measureHotLoop,
+  http: measureHttp,
+  fifo: measureFifo,
+  heap: measureHeap,
+  bundle: measureBundles,
+}
+export type Part = keyof typeof PARTS
+export const partNames = Object.keys(PARTS) as Part[]
+
+/** The titles of the cases that have a target. */
+export const CASE = {
+  environment: 'new environment, ms',
+  first: 'first 10, ms',
+  early: '10, first twenty',
+  later: '10, later',
+  of100: 'of 100',
+  of1000: 'of 1,000',
+  of10000: 'of 10,000',
+}
+
+/** Microseconds per record, except for the first two cases. */
+async function measureLambda(isShort: boolean): Promise<Cases> {
+  function measure(size: number, batches: number, peers: readonly string[]): Promise<Samples<Environment>> {
+    return inRounds(`Lambda, batches of ${size}`, isShort ? 3 : 15, peers, (peer) =>
+      runProcess('lambda.ts', { peer, size, batches }),
+    )
+  }
+  // A short run measures only what has a target. It takes the fastest batch of a process, and the CPU time of the first
+  // batch, because other processes interrupt batches on a busy machine: the first batch once took 79 times as long as
+  // that of Powertools. The numbers of batches are the same in a full run, since V8 optimizes the code over time.
+  const typical = isShort ? (batches: readonly number[]) => Math.min(...batches) : median
+  const peers = isShort ? [OURS, POWERTOOLS] : nodePeers
+  const of10 = await measure(10, 100, peers)
+  const of100 = await measure(100, 100, peers)
+  const of1000 = await measure(1_000, 60, peers)
+  const of10000 = await measure(10_000, 15, isShort ? [...peers, MIDDY_IDIOM] : peers)
+  return {
+    [CASE.environment]: each(of10, ({ setup, batches }) => setup + (batches[0] as number)),
+    [CASE.first]: each(of10, ({ batches, firstCpu }) => (isShort ? firstCpu : (batches[0] as number))),
+    [CASE.early]: each(of10, ({ batches }) => 100 * typical(batches.slice(0, 20))),
+    [CASE.later]: each(of10, ({ batches }) => 100 * typical(batches.slice(20))),
+    [CASE.of100]: each(of100, ({ batches }) => 10 * typical(batches)),
+    [CASE.of1000]: each(of1000, ({ batches }) => typical(batches)),
+    [CASE.of10000]: each(of10000, ({ batches }) => typical(batches) / 10),
+  }
+}
+
+function each<T>(samples: Samples<T>, value: (sample: T) => number): Samples {
+  return Object.fromEntries(Object.entries(samples).map(([name, values]) => [name, values.map(value)]))
+}
+
+/** Microseconds per record. */
+async function measureHotLoop(isShort: boolean): Promise<Cases> {
+  const tasks: Record<string, HotLoop> = {
+    'of 10': { size: 10, failEvery: 0 },
+    'of 1,000': { size: 1_000, failEvery: 0 },
+    'of 10,000': { size: 10_000, failEvery: 0 },
+    'of 10,000, 1 % failing': { size: 10_000, failEvery: 100 },
+  }
+  const records = 50_000
+  const go = await buildGo()
+  const cases: Cases = {}
+  for (const [title, { size, failEvery }] of Object.entries(tasks)) {
+    cases[title] = await inRounds(`hot loop, batches ${title}`, isShort ? 1 : 7, namesWith(go), (peer) =>
+      peer === GO && go
+        ? runProgram(go, ['noop', '100', String(size), String(records / size), String(failEvery)])
+        : runProcess('hot-loop.ts', { peer, size, failEvery, records }, '--expose-gc'),
+    )
+  }
+  return cases
+}
+
+export const DESCRIPTORS = 1_024
+const RECORDS = 10_000
+
+export interface HttpCase extends HttpTask {
+  readonly outcomes: readonly Outcome[]
+}
+
+/** One request of 10 ms per record, in processes with as many file descriptors as on Lambda. */
+async function measureHttp(isShort: boolean): Promise<HttpCase[]> {
+  const server = fork(join(import.meta.dirname, 'processes', 'http-server.ts'))
+  const [url] = (await once(server, 'message')) as [string]
+  const go = isShort ? undefined : await buildGo()
+
+  async function run(task: HttpTask): Promise<Outcome> {
+    const { peer, concurrency, records } = task
+    const command =
+      peer === GO && go
+        ? [go, 'http', String(concurrency), String(records), url]
+        : nodeCommand('http.ts', { ...task, url })
+    // This sets the hard limit too. Node would raise the soft limit to the hard one.
+    return runProgram('sh', ['-c', `ulimit -n ${DESCRIPTORS} && exec "$0" "$@"`, ...command])
+  }
+
+  async function measure(title: string, rounds: number, tasks: readonly HttpTask[]): Promise<HttpCase[]> {
+    const byKey = new Map(tasks.map((task) => [JSON.stringify(task), task]))
+    const samples = await inRounds(title, rounds, [...byKey.keys()], (key) => run(byKey.get(key) as HttpTask))
+    return Array.from(byKey, ([key, task]) => ({ ...task, outcomes: samples[key] ?? [] }))
+  }
+
+  function task(peer: string, concurrency: number, client: HttpTask['client'] = 'node:http'): HttpTask {
+    return { peer, client, concurrency, records: concurrency === 1 ? 500 : RECORDS }
+  }
+
+  try {
+    await run({ ...task(BARE_LOOP, 100), records: 1_000 }) // warms the server up
+    const peers = isShort ? [OURS, BARE_LOOP] : namesWith(go)
+    const cases = await measure(
+      'HTTP, concurrency 100',
+      isShort ? 2 : 7,
+      peers.map((peer) => task(peer, 100)),
+    )
+    if (isShort) return cases
+    const others = [1, 10, 50, 200, 500, 1_000, RECORDS].map((concurrency) => task(OURS, concurrency))
+    const withFetch = [1, 10, 50, 100, 200, 500, 1_000, RECORDS].map((concurrency) => task(OURS, concurrency, 'fetch'))
+    const unbounded = task(MIDDY_IDIOM, 100, 'fetch')
+    return [...cases, ...(await measure('HTTP, for the chart', 3, [...others, ...withFetch, unbounded]))]
+  } finally {
+    server.disconnect()
+  }
+}
+
+/** Milliseconds per batch of 10 records of 10 ms in 10 message groups. */
+function measureFifo(isShort: boolean): Promise<Samples> {
+  return inRounds('FIFO', isShort ? 1 : 5, [OURS, POWERTOOLS], (peer) => runProcess('fifo.ts', { peer }))
+}
+
+/** Bytes in the middle of a batch of 10,000. */
+function measureHeap(isShort: boolean): Promise<Samples> {
+  const peers = isShort ? [OURS, POWERTOOLS] : nodePeers
+  return inRounds('heap', isShort ? 1 : 3, peers, (peer) => runProcess('heap.ts', { peer }, '--expose-gc'))
+}
+
+const ENTRIES = {
+  [OURS]: `
+    import middy from '@middy/core'
+    import { boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
+    export const handler = middy().use(boundedSqsBatch()).handler(eachRecord(async () => {}))`,
+  [MIDDY_IDIOM]: `
+    import middy from '@middy/core'
+    import sqsPartialBatchFailure from '@middy/sqs-partial-batch-failure'
+    export const handler = middy().use(sqsPartialBatchFailure()).handler(() => [])`,
+  [POWERTOOLS]: `
+    import middy from '@middy/core'
+    import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch'
+    const processor = new BatchProcessor(EventType.SQS)
+    export const handler = middy().handler((event) => processPartialResponse(event, () => {}, processor))`,
+  '@middy/core alone': `
+    import middy from '@middy/core'
+    export const handler = middy().handler(() => {})`,
+}
+
+export interface Size {
+  readonly minified: number
+  readonly gzipped: number
+}
+
+/** Bytes of a handler file with its libraries, bundled by esbuild. */
+async function measureBundles(): Promise<Record<string, Size>> {
+  const sizes: Record<string, Size> = {}
+  for (const [name, contents] of Object.entries(ENTRIES)) {
+    const { outputFiles } = await build({
+      stdin: { contents, resolveDir: import.meta.dirname },
+      write: false,
+      bundle: true,
+      minify: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node24',
+    })
+    const code = outputFiles[0]?.contents as Uint8Array
+    sizes[name] = { minified: code.length, gzipped: gzipSync(code, { level: 9 }).length }
+  }
+  return sizes
+}
+
+export const GO = 'Go, buffered channel'
+
+function namesWith(go: string | undefined): string[] {
+  return go ? [...nodePeers, GO] : nodePeers
+}
+
+/** `undefined` if Go is not installed. */
+export async function goVersion(): Promise<string | undefined> {
+  try {
+    return (await promisify(execFile)('go', ['env', 'GOVERSION'])).stdout.trim()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Builds the Go program and returns its path; `undefined` if Go is not installed. */
+async function buildGo(): Promise<string | undefined> {
+  if (!(await goVersion())) {
+    process.stderr.write(`${GO}: omitted, because Go is not installed\n`)
+    return undefined
+  }
+  const program = join(import.meta.dirname, 'node_modules', '.cache', 'fanout')
+  await promisify(execFile)('go', ['build', '-trimpath', '-o', program, '.'], { cwd: join(import.meta.dirname, 'go') })
+  return program
+}

@@ -1,0 +1,35 @@
+// One FIFO batch of 10 records of 10 ms in 10 message groups: `node fifo.ts '{"peer":…}'` prints milliseconds.
+import { setTimeout as pause } from 'node:timers/promises'
+import type { SQSRecord } from 'aws-lambda'
+import { type BatchHandler, OURS, peers } from '../peers.ts'
+import { median } from '../rounds.ts'
+import { assertExact, context, sqsEvent } from '../sqs-event.ts'
+
+const WARM_UP = 2
+const BATCHES = 7
+const { peer } = JSON.parse(process.argv[2] as string)
+const event = sqsEvent(10, 10)
+const times: number[] = []
+let ran: string[] = []
+
+async function handle({ messageId }: SQSRecord) {
+  await pause(10)
+  ran.push(messageId)
+}
+
+const handler = peer === OURS ? await peers[OURS](handle, 100) : await powertoolsFifo()
+for (let batch = 0; batch < WARM_UP + BATCHES; batch++) {
+  ran = []
+  const start = performance.now()
+  const response = await handler(event, context)
+  times.push(performance.now() - start)
+  assertExact(event, { ran, failed: [] }, response)
+}
+console.log(JSON.stringify(median(times.slice(WARM_UP))))
+
+/** It processes one record after another, whatever their message groups are. */
+async function powertoolsFifo(): Promise<BatchHandler> {
+  const { processPartialResponse, SqsFifoPartialProcessorAsync } = await import('@aws-lambda-powertools/batch')
+  const processor = new SqsFifoPartialProcessorAsync()
+  return (event, context) => processPartialResponse(event, handle, processor, { context })
+}

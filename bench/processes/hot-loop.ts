@@ -1,0 +1,47 @@
+// One peer, with one event over and over: `node --expose-gc hot-loop.ts '{"peer":…}'` prints microseconds per record.
+import type { SQSBatchResponse, SQSRecord } from 'aws-lambda'
+import { type NodePeer, peers } from '../peers.ts'
+import { median } from '../rounds.ts'
+import { assertExact, context, sqsEvent } from '../sqs-event.ts'
+
+export interface HotLoop {
+  readonly size: number
+  /** Every how many records one fails; 0 for none. */
+  readonly failEvery: number
+}
+
+const WARM_UP = 5 // the first ones take up to ten times as long
+const SAMPLES = 5
+const { peer, size, failEvery, records } = JSON.parse(process.argv[2] as string)
+const batches = records / size
+let count = 0
+let ran: string[] = []
+let failed: string[] = []
+
+async function handle({ messageId }: SQSRecord) {
+  ran.push(messageId)
+  if (failEvery > 0 && ++count % failEvery === 0) {
+    failed.push(messageId)
+    throw new Error('no such article')
+  }
+}
+
+console.error = () => {} // writing the peers' logs takes longer than making them
+const handler = await peers[peer as NodePeer](handle, 100)
+const event = sqsEvent(size)
+const samples: number[] = []
+
+for (let sample = 0; sample < WARM_UP + SAMPLES; sample++) {
+  const outcomes: { ran: string[]; failed: string[]; response: SQSBatchResponse }[] = []
+  gc?.({ type: 'minor' })
+  const start = performance.now()
+  for (let batch = 0; batch < batches; batch++) {
+    ran = []
+    failed = []
+    const response = await handler(event, context)
+    outcomes.push({ ran, failed, response })
+  }
+  samples.push((1_000 * (performance.now() - start)) / records)
+  for (const { ran, failed, response } of outcomes) assertExact(event, { ran, failed }, response)
+}
+console.log(JSON.stringify(median(samples.slice(WARM_UP))))

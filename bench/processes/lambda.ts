@@ -1,0 +1,40 @@
+// One execution environment of Lambda: `node lambda.ts '{"peer":…,"size":…,"batches":…}'` prints milliseconds.
+import { setTimeout as pause } from 'node:timers/promises'
+import type { SQSRecord } from 'aws-lambda'
+import { type NodePeer, peers } from '../peers.ts'
+import { assertExact, context, sqsEvent } from '../sqs-event.ts'
+
+export interface Environment {
+  /** Import and construction. @middy/core is part of it for every peer: this package is for functions that use it. */
+  readonly setup: number
+  readonly batches: readonly number[]
+  /** CPU time of the first batch. */
+  readonly firstCpu: number
+}
+
+const { peer, size, batches } = JSON.parse(process.argv[2] as string)
+const text = JSON.stringify(sqsEvent(size))
+let ran: string[] = []
+
+async function handle({ messageId }: SQSRecord) {
+  ran.push(messageId)
+}
+
+const setupStart = performance.now()
+await import('@middy/core')
+const handler = await peers[peer as NodePeer](handle, 100)
+const environment = { setup: performance.now() - setupStart, batches: [] as number[], firstCpu: 0 }
+
+for (let batch = 0; batch < batches; batch++) {
+  const event = JSON.parse(text)
+  ran = []
+  await pause(4)
+  const cpuStart = process.cpuUsage()
+  const start = performance.now()
+  const response = await handler(event, context)
+  environment.batches.push(performance.now() - start)
+  const { user, system } = process.cpuUsage(cpuStart)
+  if (batch === 0) environment.firstCpu = (user + system) / 1_000
+  assertExact(event, { ran, failed: [] }, response)
+}
+console.log(JSON.stringify(environment satisfies Environment))
