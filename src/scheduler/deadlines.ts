@@ -9,7 +9,7 @@ export interface Deadlines {
   readonly abortAt: number
 }
 
-const NO_DEADLINES: Deadlines = { drainAt: Infinity, abortAt: Infinity }
+export const NO_DEADLINES: Deadlines = { drainAt: Infinity, abortAt: Infinity }
 
 /** Milliseconds before the function's timeout that are kept for the response after the failure handlers. */
 const RESPONSE_RESERVE = 100

@@ -18,9 +18,6 @@ export interface Slots {
  */
 export function createSlots(limit: number): Slots {
   const queue = new PQueue({ concurrency: limit })
-  // V8 compiles p-queue when it first runs a task, which took half of an environment's first batch. A function starts
-  // faster than it runs its first batch, since Lambda gives it a whole CPU while it starts.
-  void queue.add(() => {})
   return {
     get limit() {
       return limit
