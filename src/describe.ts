@@ -1,4 +1,4 @@
-/** Says what kind of value came, for an error message. Never what is in it: it may be a message's body. */
+/** The type of a value in words, for an error message. It never shows the value, which may be a message body. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return 'an array'
@@ -6,12 +6,12 @@ export function kindOf(value: unknown): string {
   return `a ${typeof value}`
 }
 
-/** Whether a value can have properties of its own, a `then` among them. */
+/** Whether a value is an object or a function, so that it can have properties such as `then`. */
 export function isObject(value: unknown): value is object {
   return (typeof value === 'object' && value !== null) || typeof value === 'function'
 }
 
-/** Whether a value is an object of named properties, as options are. */
+/** Whether a value is an object with named properties, such as options. An array or a function is not. */
 export function isRecord(value: unknown): value is object {
   return Object.prototype.toString.call(value) === '[object Object]'
 }

@@ -2,60 +2,62 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { PERMANENT } from './permanent.ts'
 
 /**
- * The errors of this package, in one place. Each has a literal `name` that survives minification (it stands on the
- * prototype, so that the first line of `stack` has it too) and a `code`. None quotes the body of a message.
+ * The base class of this package's errors. Each class has a `code` and a literal `name`, which minification keeps. The
+ * name is on the prototype, so the first line of `stack` contains it. No message of an error quotes a message body.
  */
 abstract class SqsBatchError extends Error {
   abstract readonly code: string
 }
 
 /**
- * Writes the stack of an error that a handler which hangs will hold: until then V8 keeps the functions of its frames, and
- * with them the whole batch.
+ * Makes V8 format the stack of an error now. Before that, the error refers to the functions on its stack, and so to the
+ * whole batch. A handler that hangs can hold such an error for a long time.
+ *
+ * @returns the same error
  */
 export function withStack<TError extends Error>(error: TError): TError {
   try {
     void error.stack
-  } catch {} // `Error.prepareStackTrace` of the function threw
+  } catch {} // the application's `Error.prepareStackTrace` threw
   return error
 }
 
-/** Called with `this`: a class that names itself in its body gets another name from the bundler, `_PermanentError`. */
-function nameOf(errorClass: abstract new (...args: never[]) => Error, name: string): void {
+/** Callers pass `this`: if the body of a class uses the name of the class, esbuild renames the class (`_PermanentError`). */
+function setName(errorClass: abstract new (...args: never[]) => Error, name: string): void {
   Object.defineProperty(errorClass.prototype, 'name', { value: name, configurable: true, writable: true })
 }
 
 /**
- * The event is not one that SQS sends to Lambda: not an object, no `Records` array, a record from another source, a
- * record without a `messageId`. Thrown before any record starts; the invocation fails and the whole batch is redelivered.
+ * The event is not an SQS event. It is not an object, or it has no `Records` array, or one of its records comes from
+ * another source or has no `messageId`. Thrown before any record starts. The invocation fails, and SQS redelivers the whole batch.
  */
 export class InvalidSqsEventError extends SqsBatchError {
   static {
-    nameOf(this, 'InvalidSqsEventError')
+    setName(this, 'InvalidSqsEventError')
   }
   readonly code = 'ERR_INVALID_SQS_EVENT'
 }
 
 /**
- * The handler runs as a durable function. SQS starts a new execution for each retry, so its checkpoints are lost, and an
- * execution is limited to 3,000 operations. The invocation fails. AWS recommends a regular function that starts one
- * durable execution per message, by name
+ * The handler runs as a durable function, so the invocation fails. SQS starts a new execution for each retry, so the
+ * checkpoints are lost. An execution is also limited to 3,000 operations. AWS recommends a regular function that starts
+ * one durable execution for each message, by name
  * (https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-idempotency.html).
  */
 export class DurableContextError extends SqsBatchError {
   static {
-    nameOf(this, 'DurableContextError')
+    setName(this, 'DurableContextError')
   }
   readonly code = 'ERR_DURABLE_CONTEXT'
 }
 
-/** The record was still open `timeout` milliseconds after its handler began (option `recordTimeout`). */
+/** The handler of the record still ran `timeout` milliseconds after it started (option `recordTimeout`). */
 export class RecordTimeoutError extends SqsBatchError {
   static {
-    nameOf(this, 'RecordTimeoutError')
+    setName(this, 'RecordTimeoutError')
   }
   readonly code = 'ERR_RECORD_TIMEOUT'
-  /** The record's limit in milliseconds. */
+  /** The option `recordTimeout`, in milliseconds. */
   readonly timeout: number
 
   constructor(timeout: number) {
@@ -64,46 +66,51 @@ export class RecordTimeoutError extends SqsBatchError {
   }
 }
 
-/** The record's handler was running when the batch ended, for want of time or because of an error elsewhere. */
+/** The handler of the record still ran when the batch ended, for example because the function's time was over. */
 export class RecordAbortedError extends SqsBatchError {
   static {
-    nameOf(this, 'RecordAbortedError')
+    setName(this, 'RecordAbortedError')
   }
   readonly code = 'ERR_RECORD_ABORTED'
 }
 
-/** The batch ended before the record's turn came. Its handler never ran. */
+/** The batch ended before the record started. Its handler never ran. */
 export class RecordNotStartedError extends SqsBatchError {
   static {
-    nameOf(this, 'RecordNotStartedError')
+    setName(this, 'RecordNotStartedError')
   }
   readonly code = 'ERR_RECORD_NOT_STARTED'
 }
 
-/** A record before this one in its FIFO message group (or batch) failed, which is the `cause`. Its handler never ran. */
+/**
+ * An earlier record of the same FIFO message group failed, or of the same batch with `fifoFailure: 'batch'`. `cause` is the
+ * error of that record. The blocked record is reported so that the order is kept.
+ *
+ * Its handler never ran, with one exception: a chunk handler or your own inner handler processed both records together.
+ */
 export class RecordBlockedError extends SqsBatchError {
   static {
-    nameOf(this, 'RecordBlockedError')
+    setName(this, 'RecordBlockedError')
   }
   readonly code = 'ERR_RECORD_BLOCKED'
 
   constructor(options: ErrorOptions) {
-    super('A record before it failed, and a FIFO queue keeps its order', options)
+    super('An earlier record failed, and a FIFO queue must keep its order', options)
   }
 }
 
 /**
  * The record's body is not JSON, or does not match the schema. `message` gives the number of issues and their paths.
- * It has no value of the body; a map key that consists of letters only can appear as part of a path.
+ * It contains no value from the body. A map key that consists of letters only can appear in a path.
  */
 export class InvalidBodyError extends SqsBatchError {
   static {
-    nameOf(this, 'InvalidBodyError')
+    setName(this, 'InvalidBodyError')
   }
   readonly code = 'ERR_INVALID_BODY'
   /**
-   * The issues as the schema returned them; empty if the body is not JSON. Their messages and paths can quote the body.
-   * The property is not enumerable, so that loggers and `JSON.stringify()` do not include it.
+   * The issues that the schema returned. Empty if the body is not JSON. Their messages and paths can quote the body. The
+   * property is not enumerable, so loggers and `JSON.stringify()` do not include it.
    */
   declare readonly issues: readonly StandardSchemaV1.Issue[]
 
@@ -114,44 +121,47 @@ export class InvalidBodyError extends SqsBatchError {
 }
 
 /**
- * Every record of a non-empty batch failed (option `throwOnFullBatchFailure`). `errors` holds what each came to, in
- * record order.
+ * Every record of a non-empty batch failed (option `throwOnFullBatchFailure`). `errors` contains the error of each record,
+ * in record order.
  */
 export class FullBatchFailureError extends AggregateError {
   static {
-    nameOf(this, 'FullBatchFailureError')
+    setName(this, 'FullBatchFailureError')
   }
   readonly code = 'ERR_FULL_BATCH_FAILURE'
 }
 
 /**
- * Thrown by a handler to say that trying again will not help: `deadLetter()` sends such a record to a dead-letter queue
- * at once. By itself it is a failure like any other.
+ * Throw it in a handler if a retry cannot succeed. `deadLetter()` sends such a record to a dead-letter queue at once.
+ * Without `deadLetter()`, the record is an ordinary failure and SQS redelivers it.
  *
  * @example
  * if (response.status === 422) throw new PermanentError('the order is not valid')
  */
 export class PermanentError extends SqsBatchError {
   static {
-    nameOf(this, 'PermanentError')
+    setName(this, 'PermanentError')
   }
   readonly code = PERMANENT
 }
 
-/** What a record that failed came to, by its error. `undefined`: its handler, its body or the list of somebody says so. */
+/**
+ * Why a record failed, by the class of its error. `undefined` if its handler or its body failed, or if an inner handler
+ * reported it.
+ */
 export function outcomeOf(error: unknown): 'timedOut' | 'aborted' | 'blocked' | 'notStarted' | undefined {
   try {
     if (error instanceof RecordTimeoutError) return 'timedOut'
     if (error instanceof RecordAbortedError) return 'aborted'
     if (error instanceof RecordBlockedError) return 'blocked'
     if (error instanceof RecordNotStartedError) return 'notStarted'
-  } catch {} // an error that throws when it is read
+  } catch {} // `error` may be a proxy that throws when it is read
   return undefined
 }
 
 /**
- * Reads errors of many records that often share one error, such as those that were not started: the last result is used
- * again for the same error.
+ * Makes `read` cheap for a list of errors in which one error often repeats: records that were not started share one. If an
+ * error is the same object as the previous one, the previous result is returned.
  */
 export function onceForEachError<T>(read: (error: unknown) => T): (error: unknown) => T {
   let last: { readonly error: unknown; readonly result: T } | undefined
@@ -161,7 +171,7 @@ export function onceForEachError<T>(read: (error: unknown) => T): (error: unknow
   }
 }
 
-/** Whether its handler never ran: what has not been tried has not failed by itself. */
+/** Whether the record was blocked or not started. Such a record did not fail itself, and failure handlers do not get it. */
 export function isUntried(error: unknown): boolean {
   const outcome = outcomeOf(error)
   return outcome === 'blocked' || outcome === 'notStarted'

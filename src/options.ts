@@ -10,7 +10,7 @@ import type {
   TimeBudget,
 } from './types.ts'
 
-/** Checked options, with their defaults. */
+/** The checked options, with their defaults. */
 export interface Settings {
   readonly concurrency: number
   readonly recordTimeout: number | undefined
@@ -21,18 +21,11 @@ export interface Settings {
   readonly failureHandlers: readonly FailureHandler[]
   readonly logger: FailureLogger | false | undefined
   readonly onSummary: SummaryHandler | undefined
-  /** The share of a CPU that the function has: more than 0, at most 1. */
+  /** The share of a vCPU that the function has: more than 0, at most 1. */
   readonly cpuShare: number
 }
 
 const CALLER = 'boundedSqsBatch'
-
-const isNumber = (value: unknown): value is number => typeof value === 'number'
-const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 1
-const isDuration = (value: unknown) => isNumber(value) && Number.isFinite(value) && value > 0
-const isReserve = (value: unknown) => isNumber(value) && Number.isFinite(value) && value >= 0
-
-const isFunction = (value: unknown) => typeof value === 'function'
 
 const CHECKS: Record<keyof BoundedSqsBatchOptions, Check> = {
   concurrency: [isCount, 'an integer from 1'],
@@ -59,10 +52,26 @@ const RATE_CHECKS: Record<keyof RateLimitOption, Check> = {
   interval: [isDuration, 'a number of milliseconds, more than 0'],
 }
 
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 1
+}
+
+function isDuration(value: unknown): boolean {
+  return typeof value === 'number' && Number.isFinite(value) && value > 0
+}
+
+function isReserve(value: unknown): boolean {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === 'function'
+}
+
 /**
- * Checks the options once, when the function starts, so that a mistake is a failed deployment and not a lost message.
+ * Checks the options once, when the function starts. A wrong option then stops the function before it receives a message.
  *
- * @throws {TypeError} that names the option, what was expected and what came
+ * @throws {TypeError} that names the option, the expected value and the received one
  */
 export function checkOptions(given: BoundedSqsBatchOptions = {}): Settings {
   const options = check(CALLER, given, CHECKS)
@@ -82,7 +91,7 @@ export function checkOptions(given: BoundedSqsBatchOptions = {}): Settings {
   }
 }
 
-/** Lets an operator turn a function down without a change of code. A typo must not stop it from starting. */
+/** The variable lets an operator change the limit without a deployment. A typo must not stop the function from starting. */
 function concurrencyOfEnvironment(): number | undefined {
   const value = process.env.BOUNDED_SQS_BATCH_CONCURRENCY
   if (value === undefined) return undefined

@@ -1,11 +1,14 @@
-/** The code of `PermanentError`. In a file without classes, so that `middy-bounded-sqs-batch/sqs` has no copy of those. */
+/**
+ * The code of `PermanentError`. It has a file of its own, so that the bundle of `middy-bounded-sqs-batch/sqs` does not
+ * contain a second copy of the error classes.
+ */
 export const PERMANENT = 'ERR_PERMANENT'
 
-/** By `code`, not by class, so that two bundled copies of this package agree. */
+/** Reads `code` and not the class, so that it recognises the error of another copy of this package in the same process. */
 export function isPermanent(error: unknown): boolean {
   try {
     return (error as { code?: unknown } | null | undefined)?.code === PERMANENT
   } catch {
-    return false // an error that throws when it is read
+    return false // `error` may be a proxy that throws when it is read
   }
 }

@@ -1,23 +1,27 @@
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 
-/** What a record handler gets as its third argument. */
+/** The third argument of a record handler. */
 export interface RecordOptions {
   /**
-   * Aborts at the record's timeout and at the end of the batch's time. Hand it to `fetch`, to an SDK client's `send`:
-   * a handler that heeds it frees its slot at once. It is made when it is first read, so destructure it, or hand this
-   * object on as it is; a copy made by `{ ...options }` lacks it.
+   * Aborts at the record's timeout (option `recordTimeout`) and when the batch runs out of time. Pass it to `fetch()` or
+   * to the `send()` of an SDK client, so that the handler stops and frees its slot at once.
+   *
+   * The signal is created when it is first read. Destructure it, or pass this object on. A copy made with
+   * `{ ...options }` does not contain it.
    */
   readonly signal: AbortSignal
   /** The record's place in the batch, from 0. */
   readonly index: number
-  /** How often SQS has delivered this message, this time included: `ApproximateReceiveCount`, 1 where it is missing. */
+  /**
+   * How often SQS has delivered this message, including this delivery: the record's `ApproximateReceiveCount`. 1 if the
+   * record has none, as in many events made by hand.
+   */
   readonly receiveCount: number
 }
 
 /**
- * What to do with one record: a Middy handler with the record in the place of the event. Returning, or resolving, is
- * success whatever the value; throwing, or rejecting, is failure whatever is thrown. `TContext` is what the middlewares
- * of the Middy handler make of the context.
+ * Processes one record. Returning means success, whatever the value. Throwing or rejecting means failure, whatever is
+ * thrown. `TContext` is the context type that the middlewares of the Middy handler produce.
  */
 export type RecordHandler<TRecord = SQSRecord, TContext extends Context = Context> = (
   record: TRecord,
@@ -25,148 +29,173 @@ export type RecordHandler<TRecord = SQSRecord, TContext extends Context = Contex
   options: RecordOptions,
 ) => unknown
 
-/** A record whose `body` has been parsed. */
+/** A record with a parsed `body`. */
 export type ParsedRecord<TBody> = Omit<SQSRecord, 'body'> & { readonly body: TBody }
 
-/** What a chunk handler gets as its third argument. */
+/** The third argument of a chunk handler. */
 export interface ChunkOptions {
-  /** Aborts at the chunk's timeout (option `recordTimeout`) and at the end of the batch's time. */
+  /** Aborts at the chunk's timeout (option `recordTimeout`) and when the batch runs out of time. */
   readonly signal: AbortSignal
 }
 
 /**
- * What a chunk came to: nothing where all of it succeeded, a `PromiseSettledResult` for each of its records, or the ids
- * of those that failed. Anything else fails the whole chunk.
+ * What a chunk handler returns: nothing if the whole chunk succeeded, one `PromiseSettledResult` for each record, or the
+ * ids of the records that failed. Anything else fails the whole chunk.
  */
-// biome-ignore lint/suspicious/noConfusingVoidType: a handler without a `return` is one that succeeds
+// biome-ignore lint/suspicious/noConfusingVoidType: a handler without a `return` succeeds
 export type ChunkResult = void | undefined | readonly PromiseSettledResult<unknown>[] | SQSBatchResponse
 
-/** What to do with some records at once. Throwing, or rejecting, fails all of them. */
+/** Processes several records at once. If it throws or rejects, all of them fail. */
 export type ChunkHandler<
   TRecord = SQSRecord,
   TContext extends Context = Context,
   TResult extends ChunkResult = ChunkResult,
 > = (records: readonly TRecord[], context: TContext, options: ChunkOptions) => TResult | PromiseLike<TResult>
 
-/** No function has this type if `TResult` is the type of `[]`, which would fail every chunk at run time. */
+/** `never` if `TResult` is the type of `[]`. Such a handler does not compile: it would fail every chunk at run time. */
 export type NotEmptyResults<TResult> = [TResult] extends [never]
   ? unknown
   : TResult extends readonly never[]
     ? never
     : unknown
 
-/** An ordinary Middy (and Lambda) handler of a batch of SQS records. */
+/** A Middy (or Lambda) handler for a batch of SQS records. */
 export type BatchHandler<TContext extends Context = Context> = (
   event: SQSEvent,
   context: TContext,
   options?: { readonly signal?: AbortSignal },
 ) => Promise<SQSBatchResponse>
 
-/** Milliseconds before the function's own timeout. */
+/** How long before the function's timeout a batch ends. Both values are milliseconds, 0 or more. */
 export interface TimeBudget {
-  /** When the time left falls to this, no further record starts. Default: 1,000 ms or 20 % of the time, the smaller. */
+  /**
+   * No further record starts when this much time remains.
+   * @default 1,000 ms, or 20 % of the remaining time if that is less
+   */
   readonly drain?: number | undefined
   /**
-   * When the time left falls to this, signals abort and the response goes out. Default: 250 ms or 5 % of the time, the
-   * smaller; with `onFailure` 2,000 ms or 20 %, to leave it some time. A `drain` below it is raised to it.
+   * All signals abort and the response is sent when this much time remains. If `drain` is smaller, it is raised to this
+   * value.
+   *
+   * The default is longer for large batches if the function has less than 1,769 MB of memory. Such a function has less
+   * than one vCPU, so it needs more time to send the response.
+   * (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)
+   * @default 250 ms, or 5 % of the remaining time if that is less; with `onFailure`, 2,000 ms or 20 %
    */
   readonly abort?: number | undefined
 }
 
-/** The most records that start within any stretch of time of this length, wherever it begins. */
+/** At most `limit` records start within any period of `interval` milliseconds. */
 export interface RateLimitOption {
-  /** Records: an integer from 1. A chunk counts its records, and has no more than this. */
+  /** Records: an integer from 1. A chunk counts as its number of records, and never has more records than this. */
   readonly limit: number
   /** Milliseconds, more than 0. */
   readonly interval: number
 }
 
-/** Called once for each record that failed, whatever a failure handler has made of it. */
+/** Called once for each record that failed, also if a failure handler removes it from the failures. */
 export type FailureLogger = (error: unknown, record: SQSRecord) => void
 
 /** Called once for each batch, after the failure handlers. */
 export type SummaryHandler = (summary: BatchSummary, context: Context) => unknown
 
-/** A record that failed, as failure handlers see it. */
+/** A failed record, as a failure handler receives it. */
 export interface RecordFailure {
   readonly record: SQSRecord
-  /** What its handler threw, or the error of this package that says what became of it. */
+  /** What the handler threw, or an error of this package, such as `RecordTimeoutError`. */
   readonly error: unknown
-  /** How often SQS has delivered this message, this time included. */
+  /** How often SQS has delivered this message, including this delivery. */
   readonly receiveCount: number
 }
 
-/** What a failure handler gets as its second argument. */
+/** The second argument of a failure handler. */
 export interface FailureRequest {
   readonly event: SQSEvent
   readonly context: Context
   /**
-   * Aborts 100 ms before the function's timeout, and earlier on small functions. What a handler returns more than 25 ms
-   * later is ignored.
+   * Aborts 100 ms before the function's timeout, or earlier on functions with less than 1,769 MB of memory. A result that
+   * comes more than 25 ms later is ignored.
    */
   readonly signal: AbortSignal
-  /** Adds a line to the log for what could not be done; without effect where `logger` is `false`. */
+  /** Writes a line to the log, for example about a call that failed. Does nothing if `logger` is `false`. */
   readonly log: (error: unknown) => void
 }
 
 /**
- * Has a say over failed records before the response is made: returns the failures that are to stay reported. Lambda
- * deletes the messages of the others. Records that never started or were blocked are reported without being passed to it,
- * and so is, on a FIFO queue, what failed behind a failed record of its message group.
+ * Receives the failed records before the response is made, and returns those that should still be reported. Lambda
+ * deletes the messages of the others.
  *
- * One that throws, is not done in time, or returns something other than some of the failures that it got changes nothing.
+ * It does not receive records that were not started or were blocked. On a FIFO queue, it receives only the first failed
+ * record of each message group. The other failed records stay reported.
+ *
+ * If a failure handler throws, is not done in time, or returns something other than these failures, all of them stay
+ * reported.
+ *
+ * @example
+ * const storeAfterFiveDeliveries: FailureHandler = async (failures) => {
+ *   const old = failures.filter(({ receiveCount }) => receiveCount >= 5)
+ *   await store(old.map(({ record }) => record)) // if this throws, all failures stay reported
+ *   return failures.filter((failure) => !old.includes(failure))
+ * }
  */
 export type FailureHandler = (
   failures: readonly RecordFailure[],
   request: FailureRequest,
 ) => readonly RecordFailure[] | PromiseLike<readonly RecordFailure[]>
 
-/** Options of `boundedSqsBatch()`. All have defaults; an unknown key is a TypeError. */
+/** The options of `boundedSqsBatch()`. All are optional. An unknown key is a TypeError. */
 export interface BoundedSqsBatchOptions {
   /**
-   * Most handlers running at once, over all invocations that share this middleware instance: an integer from 1.
-   * `BOUNDED_SQS_BATCH_CONCURRENCY` in the environment takes its place. It counts records, not sockets.
+   * The most handlers that run at once, across all invocations that share this middleware instance: an integer from 1. A
+   * chunk counts as one. A handler that opens several sockets still counts as one.
+   *
+   * The environment variable `BOUNDED_SQS_BATCH_CONCURRENCY` overrides it. A value of the variable that is not a positive
+   * integer is ignored, with a warning.
    * @default 100
    */
   readonly concurrency?: number | undefined
   /**
-   * Milliseconds, more than 0. A record still open after this long: its signal aborts and it is reported as failed. Where
-   * handlers that do not heed their signal hold all slots for as long again, their batches end, with a warning.
+   * Milliseconds, more than 0. If a handler runs longer, its signal aborts and its record (or chunk) is reported as
+   * failed. Its slot stays occupied until the handler settles. If handlers that ignore their signal fill every slot for
+   * another `recordTimeout`, their batches end early, with a warning.
    * @default none
    */
   readonly recordTimeout?: number | undefined
   /**
-   * How much of the function's time is kept for finishing what runs and for answering; `false` for none. Without
-   * `context.getRemainingTimeInMillis`, as in most unit tests, there is no budget.
+   * How long before the function's timeout the batch ends, so that the response is sent in time. `false` turns the
+   * budget off. There is also no budget without `context.getRemainingTimeInMillis()`, as in most unit tests.
    */
   readonly timeBudget?: TimeBudget | false | undefined
   /**
-   * Starts no more records than this, in this thread: over all invocations that share this middleware instance, warm
-   * starts included. What could not start before `drain` is reported, with a receive count that has gone up; so
-   * keep batches to what the time allows.
+   * The most records that start within any period of a given length. It applies to all invocations that share this
+   * middleware instance in one thread, also across warm starts.
+   *
+   * Records that could not start before `drain` are reported, and their receive count has increased. So choose a batch
+   * size that the function can start in its time.
    * @default none
    */
   readonly rateLimit?: RateLimitOption | undefined
   /**
-   * On a FIFO queue, what a failed record blocks: the rest of its message group, or everything not yet started.
+   * Which records a failed record blocks on a FIFO queue: `'group'`, the rest of its message group, or `'batch'`, all
+   * records that have not started. Blocked records are not started, and are reported.
    * @default 'group'
    */
   readonly fifoFailure?: 'group' | 'batch' | undefined
   /**
-   * Throw `FullBatchFailureError` when, after `onFailure`, every record of a non-empty batch is still failed, so that the
-   * invocation counts as an error in Lambda's metrics. The whole batch is redelivered, as it would be anyway.
+   * Whether to throw `FullBatchFailureError` if every record of a non-empty batch is still failed after `onFailure`. The
+   * invocation then counts as an error in Lambda's metrics. Lambda redelivers the whole batch in both cases.
    * @default false
    */
   readonly throwOnFullBatchFailure?: boolean | undefined
   /**
-   * A failure handler, or several that are called one after the other, each with what the one before has left. Once an
-   * invocation, after the last record.
+   * One failure handler, or several. They run one after another, once for each invocation, after the last record. Each
+   * receives the failures that the previous one returned.
    * @default none
    */
   readonly onFailure?: FailureHandler | readonly FailureHandler[] | undefined
   /**
    * A function that is called once for each failed record, or `false` for no log.
-   * @default one `console.error` a batch, with counts and groups of errors, without bodies
+   * @default one `console.error()` for each batch with failures: counts and groups of errors, without message bodies
    */
   readonly logger?: FailureLogger | false | undefined
   /**
@@ -178,49 +207,56 @@ export interface BoundedSqsBatchOptions {
   readonly onSummary?: SummaryHandler | undefined
 }
 
-/** What a batch came to. */
+/** The result of a batch in numbers. */
 export interface BatchSummary {
-  /** Records in the batch. All the counts below but the last two add up to it. */
+  /** Records in the batch: the sum of `succeeded`, `failed`, `timedOut`, `aborted`, `blocked` and `notStarted`. */
   readonly records: number
   readonly succeeded: number
-  /** Handlers that threw, bodies that are not valid, records that a handler of one's own reported. */
+  /** Their handler threw, their body is not valid, or your own inner handler reported them. */
   readonly failed: number
-  /** At their `recordTimeout`. */
+  /** Their handler still ran at the `recordTimeout`. */
   readonly timedOut: number
-  /** Running when the batch's time was up. */
+  /** Their handler still ran when the batch ended. */
   readonly aborted: number
-  /** Behind a failed record of their FIFO message group. */
+  /** An earlier record failed on a FIFO queue. */
   readonly blocked: number
+  /** The batch ended before they started. */
   readonly notStarted: number
-  /** Records that failed and that a failure handler has taken care of, so that Lambda deletes them. */
+  /** Failed records that a failure handler did not return, so that Lambda deletes their messages. */
   readonly handled: number
-  /** Records in `batchItemFailures`. */
+  /** Failed records that the response reports in `batchItemFailures`. */
   readonly reported: number
-  /** Milliseconds that handlers of a record, or of a chunk, took; `undefined` where none ran. */
+  /** How long the handlers of records (or chunks) ran, in milliseconds. `undefined` if none ran. */
   readonly durations: { readonly p50: number; readonly p95: number; readonly max: number } | undefined
-  /** The most handlers of this batch that ran at once. */
+  /** The most handlers of this batch that were in flight at once. */
   readonly peakInFlight: number
-  /** Milliseconds left of the function's time; `undefined` where its context does not tell. */
+  /** Milliseconds until the function's timeout. `undefined` if the context does not have this value. */
   readonly timeLeft: number | undefined
 }
 
-/** What the channels `tracing:middy-bounded-sqs-batch:batch:*` publish: one object for all events of an invocation. */
+/**
+ * The message on the diagnostics channels `tracing:middy-bounded-sqs-batch:batch:*`. All events of an invocation have the
+ * same object.
+ */
 export interface BatchTrace {
   readonly event: SQSEvent
   readonly context: Context
-  /** From `asyncStart` on; absent where the invocation failed before its records came to something. */
+  /** Set before `asyncStart`. Missing if the invocation failed before there was a report. */
   summary?: BatchSummary
-  /** A copy of the response, from `asyncStart` on. */
+  /** A copy of the response. Set before `asyncStart`. */
   result?: SQSBatchResponse
-  /** What the invocation failed with, from `error` on. */
+  /** The error that failed the invocation. Set before `error`. */
   error?: unknown
 }
 
-/** What the channels `tracing:middy-bounded-sqs-batch:record:*` publish: one object for all events of a handler's run. */
+/**
+ * The message on the diagnostics channels `tracing:middy-bounded-sqs-batch:record:*`. All events of one call of a handler
+ * have the same object.
+ */
 export interface RecordTrace {
   readonly batch: BatchTrace
   /** The record, or the records of the chunk. */
   readonly records: readonly SQSRecord[]
-  /** Why it is reported as failed, from `error` on; at its timeout a `RecordTimeoutError`, also while its handler runs on. */
+  /** Why the record failed. Set before `error`. At the timeout it is a `RecordTimeoutError`, even if the handler runs on. */
   error?: unknown
 }

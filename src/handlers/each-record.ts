@@ -6,24 +6,28 @@ import { type BodyParser, bodyParserOf } from './body.ts'
 import { runBatchOf } from './run-batch.ts'
 
 /**
- * Makes the inner handler of a Middy handler that uses `boundedSqsBatch()` out of a handler of one record.
+ * Makes the inner handler of a Middy handler from a handler that processes one record. The Middy handler must use
+ * `boundedSqsBatch()`.
  *
- * The record handler is called once for each record that starts. Returning is success, throwing is failure; neither
- * touches another record. What comes out is an ordinary Middy handler, `(event, context) => { batchItemFailures }`, so
- * a handler of one's own can prepare something for the batch and then call it.
+ * The record handler is called once for each record that starts. Returning means success, throwing or rejecting means
+ * failure. One record never affects another, except on a FIFO queue: there a failed record blocks the rest of its group.
  *
- * @param recordHandler what to do with one record
- * @param options `body: 'json'` parses the body; `body: schema` parses it and validates it with a Standard Schema (Zod,
- * Valibot, ArkType), whose output is then `record.body`. A body that does not parse fails its record alone, with an
- * `InvalidBodyError`. The default leaves it as the text that it is.
- * @returns a handler that rejects with a TypeError where `boundedSqsBatch()` is not used on the same Middy handler
- * @throws {TypeError} where `recordHandler` is no function or an option is not one of these
+ * The result is an ordinary Middy handler, `async (event, context) => ({ batchItemFailures })`. Your own inner handler can
+ * call it after it has prepared something for the whole batch.
+ *
+ * @param recordHandler processes one record
+ * @param options `body: 'json'` parses the body. `body: schema` parses it and validates it with a Standard Schema (Zod,
+ * Valibot, ArkType): `record.body` is then the output of the schema. A body that is not valid fails only its record, with
+ * an `InvalidBodyError`. The default leaves the body as text.
+ * @returns the inner handler. It rejects with a TypeError if the Middy handler does not use `boundedSqsBatch()`.
+ * @throws {TypeError} if `recordHandler` is not a function or `options` are not valid
  *
  * @example
  * export const handler = middy()
  *   .use(boundedSqsBatch())
  *   .handler(eachRecord(async (record, context, { signal }) => {
- *     await fetch(url, { method: 'POST', body: record.body, signal })
+ *     const response = await fetch(url, { method: 'POST', body: record.body, signal })
+ *     if (!response.ok) throw new Error(`downstream returned ${response.status}`)
  *   }))
  */
 export function eachRecord<TContext extends Context>(
@@ -52,12 +56,12 @@ export function eachRecord(recordHandler: unknown, options: unknown = {}): Batch
 function withParsedBody(handle: RecordHandler<unknown>, parse: BodyParser | undefined): RecordHandler {
   if (!parse) return handle
   const handleParsed = (record: SQSRecord, body: unknown, context: never, options: RecordOptions) =>
-    handle({ ...record, body }, context, options) // a copy: the event is never changed (rule 10)
+    handle({ ...record, body }, context, options) // a copy, since the event is never modified
   return (record, context, options) => {
     const body = parse(record.body)
     if (!(body instanceof Promise)) return handleParsed(record, body, context as never, options)
     return body.then((body) => {
-      options.signal.throwIfAborted() // validating took until the record's time was up
+      options.signal.throwIfAborted() // validating took until the record timed out or the batch ended
       return handleParsed(record, body, context as never, options)
     })
   }

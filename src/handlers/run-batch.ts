@@ -21,7 +21,7 @@ export interface ChunkRunner {
 export interface Chunk {
   readonly records: readonly SQSRecord[]
   readonly ids: readonly string[]
-  /** Whether the records belong to a message group of a FIFO queue, where nothing may overtake a failed record. */
+  /** Whether the records belong to a message group of a FIFO queue. If one fails, the records after it are blocked. */
   readonly isFifo: boolean
   /** Why single records of the chunk failed, by their place in it. */
   readonly failed: Map<number, unknown>

@@ -1,22 +1,29 @@
 import type { RecordFailure } from '../types.ts'
 import { addReason, type Reasons, readError, reasonOf, toReason } from './reasons.ts'
 
-/** A client has 50 sockets unless it is told otherwise, and the record handlers may use it, too. */
-const MOST_CALLS = 10
-const MOST_ENTRIES = 10
-/** SQS's limit for a message and for a call: bodies, and names, types and values of attributes. */
-export const MOST_BYTES = 1_048_576
+/**
+ * How many calls run at once. An SDK client opens at most 50 sockets by default, and record handlers of other invocations may use the
+ * same client. (https://docs.aws.amazon.com/sdk-for-javascript/v3/developer-guide/node-configuring-maxsockets.html)
+ */
+const MAX_CALLS = 10
+/** SQS's limit of entries in a batch call. */
+const MAX_ENTRIES = 10
+/**
+ * SQS's limit for a message and for a whole batch call: 1 MiB. Bodies count, and names, types and values of attributes.
+ * (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html)
+ */
+export const MAX_BYTES = 1_048_576
 
-/** An entry of a batch call, and the failure that it is about. */
+/** An entry of a batch call, and the failure that it belongs to. */
 export interface Item<TEntry> {
   readonly failure: RecordFailure
   readonly entry: TEntry
-  /** What it takes of SQS's limit for a call. */
+  /** How much of `MAX_BYTES` the entry uses. */
   readonly bytes: number
 }
 
-/** What SQS answers to a batch call. */
-interface Answer {
+/** SQS's response to a batch call. */
+interface BatchResponse {
   readonly Successful?: readonly { readonly Id?: string | undefined }[] | undefined
   readonly Failed?: readonly RefusedEntry[] | undefined
 }
@@ -27,12 +34,12 @@ interface RefusedEntry {
   readonly Message?: string | undefined
 }
 
-/** Cuts entries into calls of ten, within SQS's limit of size. The order stays. */
+/** Divides entries into batches that SQS's limits allow in one call. The order stays the same. */
 export function* inBatches<TItem extends Item<unknown>>(items: Iterable<TItem>): Generator<TItem[]> {
   let batch: TItem[] = []
   let bytes = 0
   for (const item of items) {
-    if (batch.length === MOST_ENTRIES || (batch.length > 0 && bytes + item.bytes > MOST_BYTES)) {
+    if (batch.length === MAX_ENTRIES || (batch.length > 0 && bytes + item.bytes > MAX_BYTES)) {
       yield batch
       batch = []
       bytes = 0
@@ -44,29 +51,29 @@ export function* inBatches<TItem extends Item<unknown>>(items: Iterable<TItem>):
 }
 
 /**
- * Makes the calls, some at once, until the signal aborts. Never rejects: an entry that SQS has not accepted, for whatever
- * reason, is counted in `refused`.
+ * Makes a call for each batch, several at once, until the signal aborts. Never rejects. Each entry that SQS did not accept
+ * is counted in `refused`, with the reason.
  *
- * @returns the failures whose entries SQS has accepted
+ * @returns the failures whose entries SQS accepted
  */
 export async function callInBatches<TEntry extends object>(
   batches: Generator<Item<TEntry>[]>,
-  send: (entries: (TEntry & { Id: string })[]) => Promise<Answer>,
+  send: (entries: (TEntry & { Id: string })[]) => Promise<BatchResponse>,
   { refused, signal }: { refused: Reasons; signal: AbortSignal },
 ): Promise<Set<RecordFailure>> {
   const accepted = new Set<RecordFailure>()
   const aborted = abortOf(signal)
 
-  const call = async (batch: Item<TEntry>[]): Promise<void> => {
+  async function call(batch: Item<TEntry>[]): Promise<void> {
     try {
       signal.throwIfAborted()
-      const answer = send(batch.map(({ entry }, index) => ({ ...entry, Id: String(index) })))
-      // Not everything in a client heeds a signal: what fetches its credentials, for one, does not.
-      readAnswer(await Promise.race([answer, aborted]), batch)
+      const response = send(batch.map(({ entry }, index) => ({ ...entry, Id: String(index) })))
+      // Some parts of a client ignore the signal, for example the provider of its credentials.
+      readResponse(await Promise.race([response, aborted]), batch)
     } catch (error) {
       const [name] = readError(error)
       if (name === 'BatchRequestTooLong' && batch.length > 1) {
-        // Stand-ins of SQS may have its older limit, a quarter of today's.
+        // Local imitations of SQS may still have its earlier limit, 256 KiB.
         const half = Math.ceil(batch.length / 2)
         await call(batch.slice(0, half))
         await call(batch.slice(half))
@@ -76,8 +83,8 @@ export async function callInBatches<TEntry extends object>(
     }
   }
 
-  /** What an answer does not name has not been accepted. */
-  const readAnswer = ({ Successful, Failed }: Answer, batch: Item<TEntry>[]) => {
+  /** An entry that the response does not mention counts as not accepted. */
+  function readResponse({ Successful, Failed }: BatchResponse, batch: Item<TEntry>[]): void {
     const acceptedIds = new Set(Successful?.map(({ Id }) => Id))
     const refusedEntries = new Map(Failed?.map((entry) => [entry.Id, entry]))
     for (const [index, { failure }] of batch.entries()) {
@@ -88,17 +95,18 @@ export async function callInBatches<TEntry extends object>(
     }
   }
 
-  // All of them take from one generator, so that each batch is taken once.
-  const work = async () => {
+  /** All workers take batches from the same generator, so each batch is sent by one of them. */
+  async function worker(): Promise<void> {
     for (const batch of batches) await call(batch)
   }
-  await Promise.all(Array.from({ length: MOST_CALLS }, work))
+  await Promise.all(Array.from({ length: MAX_CALLS }, worker))
   return accepted
 }
 
+/** Rejects when the signal aborts. */
 function abortOf(signal: AbortSignal): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>()
   signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  promise.catch(() => {}) // nothing may be under way
+  promise.catch(() => {}) // if no call waits for it then, its rejection must not end the process
   return promise
 }

@@ -2,14 +2,21 @@ import type { MessageAttributeValue, SendMessageBatchRequestEntry } from '@aws-s
 import type { SQSMessageAttribute, SQSRecord } from 'aws-lambda'
 import { kindOf } from '../describe.ts'
 import type { RecordFailure } from '../types.ts'
-import { type Item, MOST_BYTES } from './batch-calls.ts'
+import { type Item, MAX_BYTES } from './batch-calls.ts'
 import { readError } from './reasons.ts'
 
-const MOST_ATTRIBUTES = 10
-const LONGEST_VALUE = 1_000
+/** https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html */
+const MAX_ATTRIBUTES = 10
+/** Characters of an added attribute. */
+const MAX_VALUE_LENGTH = 1_000
+/**
+ * The characters that SQS refuses: control characters, lone surrogates, U+FFFE and U+FFFF.
+ * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+ */
+const REFUSED_CHARACTERS = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu
 
-/** The attributes that say why, those first that are kept where there is no room for all. */
-const REASONS = [
+/** The names of the added attributes. They get the room that is left in this order, so the most important one is first. */
+const ADDED_ATTRIBUTES = [
   'DeadLetter.ErrorName',
   'DeadLetter.ErrorMessage',
   'DeadLetter.OriginalMessageId',
@@ -18,15 +25,15 @@ const REASONS = [
 ] as const
 
 export interface DeadLetterMessage extends Item<Omit<SendMessageBatchRequestEntry, 'Id'>> {
-  /** The attributes for which there was no room. */
-  readonly leftOut: readonly string[]
+  /** The names of the added attributes for which there was no room. */
+  readonly omitted: readonly string[]
 }
 
 /**
- * A failed record as a message for a dead-letter queue. The record's own attributes come first: whoever processes it
- * again needs them, and the reason is what is left out where SQS's limits leave no room.
+ * Makes a message for a dead-letter queue from a failed record. The record's own attributes are always kept, because the
+ * message cannot be processed again without them. The added attributes are omitted if SQS's limits leave no room.
  *
- * @throws {TypeError} where the body is not the text that SQS has delivered
+ * @throws {TypeError} if the body is not text, because something replaced it with a parsed one
  */
 export function toDeadLetterMessage(
   failure: RecordFailure,
@@ -41,53 +48,58 @@ export function toDeadLetterMessage(
   const attributes = ownAttributes(record)
   let bytes = Buffer.byteLength(record.body)
   for (const [name, value] of attributes) bytes += bytesOf(name, value)
-  const leftOut: string[] = []
-  for (const [name, value] of reasons(failure, sourceQueueUrl)) {
-    if (attributes.size < MOST_ATTRIBUTES && bytes + bytesOf(name, value) <= MOST_BYTES) {
+  const omitted: string[] = []
+  for (const [name, value] of addedAttributes(failure, sourceQueueUrl)) {
+    if (attributes.size < MAX_ATTRIBUTES && bytes + bytesOf(name, value) <= MAX_BYTES) {
       attributes.set(name, value)
       bytes += bytesOf(name, value)
     } else {
-      leftOut.push(name)
+      omitted.push(name)
     }
   }
-  // Absent in an event that was made by hand.
+  // An event made by hand may have no attributes.
   const { MessageGroupId, AWSTraceHeader } = record.attributes ?? {}
   const groupId = MessageGroupId ?? (isFifo ? record.messageId : undefined)
   const entry = {
     MessageBody: record.body,
     MessageAttributes: Object.fromEntries(attributes),
-    // On a standard queue it is the tenant of a fair queue.
+    // Standard queues accept a group, too: fair queues use it to identify a tenant.
     ...(groupId === undefined ? {} : { MessageGroupId: groupId }),
-    // The sender may have used its deduplication id again, for another message, which would be dropped here.
+    // Not the sender's deduplication id: if two messages had the same one, SQS would drop the second.
     ...(isFifo ? { MessageDeduplicationId: record.messageId } : {}),
     ...(AWSTraceHeader === undefined
       ? {}
       : { MessageSystemAttributes: { AWSTraceHeader: { DataType: 'String', StringValue: AWSTraceHeader } } }),
   }
-  return { failure, entry, bytes, leftOut }
+  return { failure, entry, bytes, omitted }
 }
 
-/** Without those of an earlier stay in a dead-letter queue. */
+/** The attributes of the record, without those that were added when it went to a dead-letter queue before. */
 function ownAttributes({ messageAttributes = {} }: SQSRecord): Map<string, MessageAttributeValue> {
-  const own = Object.entries(messageAttributes).filter(([name]) => !(REASONS as readonly string[]).includes(name))
+  const own = Object.entries(messageAttributes).filter(
+    ([name]) => !(ADDED_ATTRIBUTES as readonly string[]).includes(name),
+  )
   return new Map(own.map(([name, attribute]) => [name, toAttributeValue(attribute)]))
 }
 
-/** By the type, which may have a label of its own (`Number.int`): an event can have both values. */
+/**
+ * The type decides which of the two values is used, since an event can contain both. A type can have a custom label, such
+ * as `Binary.png`.
+ */
 function toAttributeValue({ dataType, stringValue, binaryValue }: SQSMessageAttribute): MessageAttributeValue {
   return dataType.startsWith('Binary')
     ? { DataType: dataType, BinaryValue: Buffer.from(binaryValue ?? '', 'base64') }
     : { DataType: dataType, StringValue: stringValue ?? '' }
 }
 
-/** SQS takes no empty value. */
-function reasons(
+/** The added attributes that have a value: SQS refuses an empty one. */
+function addedAttributes(
   { record, error, receiveCount }: RecordFailure,
   sourceQueueUrl: string | undefined,
 ): [name: string, value: MessageAttributeValue][] {
   const source = sourceQueueUrl ?? record.eventSourceARN ?? ''
   const values = [...readError(error), record.messageId, source, String(receiveCount)]
-  return REASONS.flatMap((name, index) => {
+  return ADDED_ATTRIBUTES.flatMap((name, index) => {
     const StringValue = toText(values[index] as string)
     const DataType = name === 'DeadLetter.ReceiveCount' ? 'Number' : 'String'
     return StringValue === '' ? [] : [[name, { DataType, StringValue }]]
@@ -95,11 +107,9 @@ function reasons(
 }
 
 function toText(value: string): string {
-  const cut = value.length > LONGEST_VALUE ? `${value.slice(0, LONGEST_VALUE - 1)}…` : value
-  return cut.replace(NOT_IN_XML, '\uFFFD')
+  const cut = value.length > MAX_VALUE_LENGTH ? `${value.slice(0, MAX_VALUE_LENGTH - 1)}…` : value
+  return cut.replace(REFUSED_CHARACTERS, '\uFFFD')
 }
-/** What SQS refuses: control characters, and halves of a character. */
-const NOT_IN_XML = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu
 
 function bytesOf(name: string, { DataType = '', StringValue = '', BinaryValue }: MessageAttributeValue): number {
   return [name, DataType, BinaryValue ?? StringValue].reduce((sum, part) => sum + Buffer.byteLength(part), 0)

@@ -8,24 +8,27 @@ import { checkDeadLetterOptions, type DeadLetterOptions } from './options.ts'
 import { addReason, countReasons, listReasons, notice, type Reasons, reasonOf } from './reasons.ts'
 
 /**
- * A failure handler that sends records to a dead-letter queue at once instead of after the last of their deliveries: by
- * default those that failed with a `PermanentError`. A record is taken off the failures, so that Lambda deletes it from
- * its own queue, once SQS has accepted it in the other, and not before. What SQS has not accepted stays failed, and one
- * line of the log says why. A message may get there twice, as everywhere with SQS.
+ * Makes a failure handler that sends records to a dead-letter queue at once, before they reach the queue's
+ * `maxReceiveCount`. By default, it sends records that failed with a `PermanentError`.
  *
- * It goes with its body, its message attributes, its message group and its trace header, and with these attributes, in
- * this order, as far as SQS has room for them (ten attributes, 1 MiB). What is left out is logged.
+ * A record is removed from the failures only after SQS has accepted its message in the dead-letter queue. Lambda then
+ * deletes the message from its own queue. If SQS does not accept it, the record stays failed, and a line in the log gives
+ * the reason. A message can arrive twice, for example if the response of SQS is lost.
+ *
+ * The message keeps its body, message attributes, message group and trace header. It also gets the attributes below, in
+ * this order. SQS allows ten attributes and 1 MiB for a message: attributes that do not fit are omitted, and the log says
+ * so.
  *
  * - `DeadLetter.ErrorName`
  * - `DeadLetter.ErrorMessage`, up to 1,000 characters
- * - `DeadLetter.OriginalMessageId`, its message id in the queue that it came from
- * - `DeadLetter.SourceQueue`, the ARN of that queue, or `sourceQueueUrl`
- * - `DeadLetter.ReceiveCount`, how often it was delivered, a number
+ * - `DeadLetter.OriginalMessageId`, the message id in the source queue
+ * - `DeadLetter.SourceQueue`, the ARN of the source queue, or `sourceQueueUrl`
+ * - `DeadLetter.ReceiveCount`, a number: how often the message was delivered
  *
- * In a FIFO queue its deduplication id is its message id, so that it gets there once in SQS's five minutes, and a record
- * without a message group gets one of its own.
+ * If the dead-letter queue is a FIFO queue, the deduplication id is the message id. SQS then drops a repeated message for
+ * five minutes. A record without a message group gets its message id as its group.
  *
- * @throws {TypeError} on an option that is missing, unknown or of the wrong kind
+ * @throws {TypeError} if an option is missing, unknown or not valid
  * @example
  * boundedSqsBatch({
  *   onFailure: deadLetter({
@@ -56,7 +59,7 @@ export function deadLetter(options: DeadLetterOptions) {
     const accepted = await callInBatches(
       inBatches(messages),
       (Entries) => client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }), { abortSignal: signal }),
-      { refused, signal }, // of a FIFO queue's message group there is one failure at most: there is no order to keep
+      { refused, signal }, // in any order, since failure handlers get only the first failure of a FIFO message group
     )
     const queue = queueUrl.slice(queueUrl.lastIndexOf('/') + 1)
     if (refused.size > 0) {
@@ -64,20 +67,25 @@ export function deadLetter(options: DeadLetterOptions) {
       const of = count + accepted.size
       request.log(notice(`deadLetter(): ${count} of ${of} records are not in ${queue}: ${listReasons(refused)}`))
     }
-    const cut = messages.filter(({ failure, leftOut }) => leftOut.length > 0 && accepted.has(failure))
-    if (cut.length > 0) {
-      const names = [...new Set(cut.flatMap(({ leftOut }) => leftOut))].join(', ')
-      request.log(notice(`deadLetter(): ${cut.length} messages had no room for ${names} in ${queue}`))
+    const incomplete = messages.filter(({ failure, omitted }) => omitted.length > 0 && accepted.has(failure))
+    if (incomplete.length > 0) {
+      const names = [...new Set(incomplete.flatMap(({ omitted }) => omitted))].join(', ')
+      request.log(notice(`deadLetter(): ${incomplete.length} messages had no room for ${names} in ${queue}`))
     }
     return failures.filter((failure) => !accepted.has(failure))
   }
 }
 
-const isPermanentFailure = ({ error }: RecordFailure) => isPermanent(error)
+function isPermanentFailure({ error }: RecordFailure): boolean {
+  return isPermanent(error)
+}
 
-/** A promise would pass for true, and everything would be sent. */
-function isMatch(answer: unknown): boolean {
-  if (answer === undefined || typeof answer === 'boolean') return answer === true
-  Promise.resolve(answer).catch(() => {}) // its rejection would end the process
-  throw new TypeError(`expected when() to return true or false, got ${kindOf(answer)}`)
+/**
+ * Reads what `when()` returned. It accepts no other truthy value: with an async `when()`, which returns a promise, all
+ * records would be sent.
+ */
+function isMatch(returned: unknown): boolean {
+  if (returned === undefined || typeof returned === 'boolean') return returned === true
+  Promise.resolve(returned).catch(() => {}) // if it is a promise, its rejection would end the process
+  throw new TypeError(`expected when() to return true or false, got ${kindOf(returned)}`)
 }

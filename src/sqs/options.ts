@@ -4,64 +4,67 @@ import { isObject } from '../describe.ts'
 import type { RecordFailure } from '../types.ts'
 
 /**
- * Seconds. SQS keeps a message invisible for 12 hours from its receipt (43,200 s) and refuses what goes beyond; the
- * batching window (up to 300 s) and the function (up to 900 s) come before the delay.
+ * Seconds. SQS refuses to keep a message invisible for more than 12 hours (43,200 s) after it was received. The batching
+ * window (up to 300 s) and the function (up to 900 s) can use some of this time before the delay begins.
+ * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
  */
-const LONGEST_DELAY = 42_000
+const MAX_DELAY = 42_000
 
 /** Options of `deadLetter()`. */
 export interface DeadLetterOptions {
-  /** A client that may `sqs:SendMessage` to the dead-letter queue. */
+  /** A client with the permission `sqs:SendMessage` on the dead-letter queue. */
   readonly client: SQSClient
-  /** The URL of the dead-letter queue, standard or FIFO. */
+  /** The URL of the dead-letter queue. A URL that ends in `.fifo` names a FIFO queue. */
   readonly queueUrl: string
   /**
-   * Which failures go to the queue: `true` sends, `false` or `undefined` does not. Anything else, and anything thrown, is
-   * logged, and the record stays failed.
-   * @default those of a `PermanentError`
+   * Whether to send a failed record: `true` sends it, `false` or `undefined` does not. If the function throws or returns
+   * anything else, also a promise, this is logged and the record stays failed.
+   * @default sends the records that failed with a `PermanentError`
    */
   readonly when?: ((failure: RecordFailure) => boolean | undefined) | undefined
   /**
-   * What the attribute `DeadLetter.SourceQueue` says.
-   * @default the queue's ARN, as the record has it
+   * The URL of the queue that the records come from: the value of the attribute `DeadLetter.SourceQueue`.
+   * @default the ARN of that queue, from the record
    */
   readonly sourceQueueUrl?: string | undefined
 }
 
 /** Options of `retryBackoff()`. */
 export interface RetryBackoffOptions {
-  /** A client of the source queue's region that may `sqs:ChangeMessageVisibility` on it. */
+  /** A client in the region of the source queue, with the permission `sqs:ChangeMessageVisibility` on it. */
   readonly client: SQSClient
   /**
-   * Seconds, more than 0: the longest delay after the first delivery.
+   * The longest delay after the first delivery: seconds, more than 0.
    * @default 30
    */
   readonly base?: number | undefined
   /**
-   * By how much the delay grows with each delivery, from 1.
+   * The longest delay is multiplied by this with each delivery: a number from 1.
    * @default 2
    */
   readonly factor?: number | undefined
   /**
-   * The longest delay: whole seconds, from 1 to 42,000, which are SQS's 12 hours from receipt without the 1,200 s that
-   * the batching window and the function may have taken.
+   * The limit of all delays: whole seconds, from 1 to 42,000. SQS allows 12 hours (43,200 s) after it delivered the
+   * message. The batching window and the function can have used up to 1,200 s of this time.
    * @default 900
    */
   readonly max?: number | undefined
   /**
-   * `'full'`: a random number of whole seconds from 1 to the delay, so that what failed together does not come back
-   * together. `'none'`: the delay itself.
+   * `'full'`: the delay is a random number of whole seconds from 1 to the longest delay. Records that failed together then
+   * come back at different times. `'none'`: always the longest delay.
    * @default 'full'
    */
   readonly jitter?: 'full' | 'none' | undefined
   /**
    * The URL of the queue that the records come from.
-   * @default made of the ARN that the record has, at the endpoint that the client has
+   * @default made from the ARN in the record and the endpoint of the client
    */
   readonly sourceQueueUrl?: string | undefined
 }
 
-const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value)
+}
 
 const client: Check = [
   (value) => isObject(value) && 'send' in value && typeof value.send === 'function',
@@ -84,19 +87,19 @@ const RETRY_BACKOFF: Record<keyof RetryBackoffOptions, Check> = {
   base: [(value) => isNumber(value) && value > 0, 'a number of seconds, more than 0'],
   factor: [(value) => isNumber(value) && value >= 1, 'a number from 1'],
   max: [
-    (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= LONGEST_DELAY,
-    `a whole number of seconds from 1 to ${LONGEST_DELAY}`,
+    (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_DELAY,
+    `a whole number of seconds from 1 to ${MAX_DELAY}`,
   ],
   jitter: [(value) => value === 'full' || value === 'none', "'full' or 'none'"],
   sourceQueueUrl: queueUrl,
 }
 
-/** @throws {TypeError} that names the option, what was expected and what came */
+/** @throws {TypeError} that names the option, the expected value and the received one */
 export function checkDeadLetterOptions(given: DeadLetterOptions): DeadLetterOptions {
   return check('deadLetter', given, DEAD_LETTER, { required: ['client', 'queueUrl'] })
 }
 
-/** @throws {TypeError} that names the option, what was expected and what came */
+/** @throws {TypeError} that names the option, the expected value and the received one */
 export function checkRetryBackoffOptions(given: RetryBackoffOptions): RetryBackoffOptions {
   return check('retryBackoff', given, RETRY_BACKOFF, { required: ['client'] })
 }

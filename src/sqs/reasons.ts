@@ -1,9 +1,10 @@
 import { isObject } from '../describe.ts'
 
-const MOST_REASONS = 3
-const LONGEST_REASON = 100
+const MAX_REASONS = 3
+/** Characters. */
+const MAX_REASON_LENGTH = 100
 
-/** Why SQS did not do what it was asked to, and for how many records. */
+/** Why calls for records failed, and for how many records each reason applies. */
 export type Reasons = Map<string, number>
 
 export function addReason(reasons: Reasons, reason: string, count = 1): void {
@@ -14,26 +15,30 @@ export function countReasons(reasons: Reasons): number {
   return [...reasons.values()].reduce((sum, count) => sum + count, 0)
 }
 
-/** Like `12 × InternalError: try again; 1 × …`, what comes most often first. */
+/** The most frequent reasons, such as `12 × InternalError: try again; 1 × …`. */
 export function listReasons(reasons: Reasons): string {
   const sorted = [...reasons].sort(([, a], [, b]) => b - a)
-  const told = sorted.slice(0, MOST_REASONS).map(([reason, count]) => `${count} × ${reason}`)
-  if (sorted.length > MOST_REASONS) told.push(`and ${sorted.length - MOST_REASONS} more kinds`)
-  return told.join('; ')
+  const listed = sorted.slice(0, MAX_REASONS).map(([reason, count]) => `${count} × ${reason}`)
+  if (sorted.length > MAX_REASONS) listed.push(`and ${sorted.length - MAX_REASONS} more kinds`)
+  return listed.join('; ')
 }
 
-/** What the log is told. Without frames: they would say no more than where in here it was told. */
+/** An error for the log. It has no stack frames, since they would only show the line of this package that made it. */
 export function notice(text: string): Error {
   const error = new Error(text)
   error.stack = `Error: ${text}`
   return error
 }
 
+/** Name and message of an error in one line. */
 export function reasonOf(error: unknown): string {
   return toReason(...readError(error))
 }
 
-/** Anything may have been thrown, and its properties may throw. Where there is no message, its code says more than nothing. */
+/**
+ * Reads the name and the message of a thrown value, or its code if it has no message. The value can be anything, also a
+ * proxy that throws when it is read.
+ */
 export function readError(error: unknown): [name: string, message: string] {
   try {
     if (!isObject(error)) return [typeof error, String(error)]
@@ -45,12 +50,15 @@ export function readError(error: unknown): [name: string, message: string] {
   }
 }
 
-/** One line, without what SQS quotes of a request: it may be a receipt handle. */
+/**
+ * Makes one line of a name and a message. SQS can quote a value of the request in its message, for example a receipt
+ * handle: that value is replaced with `…`.
+ */
 export function toReason(name = '', message = ''): string {
-  const said = `${name}${message === '' ? '' : `: ${message}`}`
-  const start = said.indexOf('Value ')
-  const end = said.lastIndexOf(' for parameter')
-  const text = start >= 0 && end > start ? `${said.slice(0, start)}Value …${said.slice(end)}` : said
-  const line = text.slice(0, 4 * LONGEST_REASON).replace(/\s+/g, ' ')
-  return line.length > LONGEST_REASON ? `${line.slice(0, LONGEST_REASON - 1)}…` : line
+  const full = `${name}${message === '' ? '' : `: ${message}`}`
+  const start = full.indexOf('Value ')
+  const end = full.lastIndexOf(' for parameter')
+  const text = start >= 0 && end > start ? `${full.slice(0, start)}Value …${full.slice(end)}` : full
+  const line = text.slice(0, 4 * MAX_REASON_LENGTH).replace(/\s+/g, ' ')
+  return line.length > MAX_REASON_LENGTH ? `${line.slice(0, MAX_REASON_LENGTH - 1)}…` : line
 }

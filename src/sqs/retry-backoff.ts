@@ -6,17 +6,20 @@ import { countReasons, listReasons, notice, type Reasons } from './reasons.ts'
 import { addressByArn } from './source-queue.ts'
 
 /**
- * A failure handler that lets failed records come back later with each delivery: it sets the visibility timeout of each,
- * which counts from now, to a random time up to `base × factor ^ (receive count - 1)` seconds and `max` (full jitter).
- * With the defaults that is up to 30 s after the first delivery, then 60, 120, 240, 480, and 900 from the sixth. All
- * failures stay reported. What SQS refuses comes back after the queue's own visibility timeout, and one line of the log
- * says why.
+ * Makes a failure handler that delays the redelivery of failed records, longer with each delivery. It sets the visibility
+ * timeout of each message, counted from now, with `ChangeMessageVisibilityBatch`.
  *
- * Records that never started or were blocked are not passed to failure handlers, nor is what failed behind a failed record
- * of its group: they keep the queue's visibility timeout. On a FIFO queue SQS holds back the group of a record for as
- * long as the record is invisible.
+ * The longest delay is `base × factor ^ (receive count - 1)` seconds, at most `max`. By default, the delay is a random
+ * number of whole seconds from 1 to the longest delay (full jitter). With the default options, the longest delay is 30 s
+ * after the first delivery. It is then 60, 120, 240 and 480 s, and 900 s from the sixth delivery on.
  *
- * @throws {TypeError} on an option that is missing, unknown or of the wrong kind
+ * All failures stay reported. If SQS refuses the change for a message, the message keeps the visibility timeout of its
+ * queue. A line in the log gives the reason.
+ *
+ * A failure handler does not receive all failed records (see `FailureHandler`): the others keep the visibility timeout of
+ * their queue. On a FIFO queue, SQS delivers no message of a group while an earlier one of the group is invisible.
+ *
+ * @throws {TypeError} if an option is missing, unknown or not valid
  * @example
  * boundedSqsBatch({ onFailure: [deadLetter({ client, queueUrl }), retryBackoff({ client, base: 10, max: 3600 })] })
  */
@@ -30,17 +33,16 @@ export function retryBackoff(options: RetryBackoffOptions) {
     sourceQueueUrl,
   } = checkRetryBackoffOptions(options)
 
-  /** Whole seconds, as SQS takes them, and never 0, which would have the record back while this invocation runs. */
-  const delayOf = (receiveCount: number) => {
+  /** Whole seconds, since SQS accepts no others. Not 0: SQS would redeliver the message while this invocation still runs. */
+  function delayOf(receiveCount: number): number {
     const delay = Math.min(max, Math.ceil(base * factor ** (receiveCount - 1)))
     return jitter === 'none' ? delay : 1 + Math.floor(Math.random() * delay)
   }
 
-  const toItem = (failure: RecordFailure): Item<Omit<ChangeMessageVisibilityBatchRequestEntry, 'Id'>> => ({
-    failure,
-    entry: { ReceiptHandle: failure.record.receiptHandle, VisibilityTimeout: delayOf(failure.receiveCount) },
-    bytes: 0,
-  })
+  function toItem(failure: RecordFailure): Item<Omit<ChangeMessageVisibilityBatchRequestEntry, 'Id'>> {
+    const entry = { ReceiptHandle: failure.record.receiptHandle, VisibilityTimeout: delayOf(failure.receiveCount) }
+    return { failure, entry, bytes: 0 } // only calls that send messages have a size limit
+  }
 
   return async function retryBackoffFailures(
     failures: readonly RecordFailure[],
@@ -48,7 +50,7 @@ export function retryBackoff(options: RetryBackoffOptions) {
   ): Promise<readonly RecordFailure[]> {
     const { signal } = request
     const refused: Reasons = new Map()
-    // There is one queue in what Lambda sends.
+    // An event from Lambda has records of one queue only. Events made by hand can have several.
     for (const [arn, ofQueue] of Map.groupBy(failures, ({ record }) => record.eventSourceARN)) {
       const send = (Entries: ChangeMessageVisibilityBatchRequestEntry[]) => {
         const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl: sourceQueueUrl ?? arn, Entries })

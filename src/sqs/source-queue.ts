@@ -1,14 +1,19 @@
 import type { ChangeMessageVisibilityBatchCommand } from '@aws-sdk/client-sqs'
 
 /**
- * Lets a command go to the queue of an ARN, at the endpoint that the client comes to: of its region and partition, with
- * FIPS or dual-stack, or of a stand-in of SQS that its configuration or the environment names. The SDK takes the host of a
- * queue's URL for the endpoint unless one is given in code, so a URL made of the ARN alone would miss the others.
+ * Sends a command to the queue that an ARN names, at the endpoint that the client has resolved.
+ *
+ * The ARN alone does not give the right URL. The endpoint also depends on the client: its partition, FIPS, dual-stack, or
+ * an endpoint from its configuration or the environment, such as a local imitation of SQS. The SDK sends a command to the
+ * host of `QueueUrl`, unless the client was created with an `endpoint`. So this step makes `QueueUrl` from the resolved
+ * endpoint before the SDK reads it.
+ *
+ * @param arn the `eventSourceARN` of the records. Without a valid one, the command rejects with a TypeError.
  */
 export function addressByArn(command: ChangeMessageVisibilityBatchCommand, arn: string | undefined): void {
   command.middlewareStack.addRelativeTo(
-    <TArgs extends { input: object }, TAnswer>(
-      next: (args: TArgs) => TAnswer,
+    <TArgs extends { input: object }, TOutput>(
+      next: (args: TArgs) => TOutput,
       context: { endpointV2?: { url: URL } | undefined },
     ) =>
       (args: TArgs) => {
