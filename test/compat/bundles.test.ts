@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
 import t from 'tap'
-import { standardEvent } from '../support.ts'
+import { standardEvent } from '../support/events.ts'
 
 // test/package bundles the packed library by itself, also for Node 22 and its require().
 for (const [core, alias] of [

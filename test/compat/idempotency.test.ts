@@ -3,9 +3,10 @@ import { DynamoDBPersistenceLayer } from '@aws-lambda-powertools/idempotency/dyn
 import type { SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, type RecordHandler } from '../../src/index.ts'
-import { startDynamoDb } from '../examples/support.ts'
-import { failed, sqsRecord } from '../support.ts'
-import { cores, lambdaContext } from './support.ts'
+import { cores, lambdaContext } from '../support/compat.ts'
+import { sqsRecord } from '../support/events.ts'
+import { failed } from '../support/handlers.ts'
+import { startDynamoDb } from '../support/services.ts'
 
 await startDynamoDb(t, 'idempotency', 'id')
 

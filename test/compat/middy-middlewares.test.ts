@@ -9,8 +9,9 @@ import inputOutputLogger6 from 'middy-input-output-logger-6'
 import warmup6 from 'middy-warmup-6'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { failed, sqsRecord, standardEvent } from '../support.ts'
-import { cores, lambdaContext } from './support.ts'
+import { cores, lambdaContext } from '../support/compat.ts'
+import { sqsRecord, standardEvent } from '../support/events.ts'
+import { failed } from '../support/handlers.ts'
 
 const ours = () => boundedSqsBatch({ logger: false })
 const places = ['before', 'after'] as const

@@ -9,8 +9,11 @@ import sqsPartialBatchFailure from '@middy/sqs-partial-batch-failure'
 import type { Context, SQSEvent, SQSRecord } from 'aws-lambda'
 import t, { type Test } from 'tap'
 import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { fifoEvent, logged, mockClock, settled, standardEvent, testContext, timedContext } from '../support.ts'
-import { cores } from './support.ts'
+import { mockClock, settled } from '../support/clock.ts'
+import { cores } from '../support/compat.ts'
+import { fifoEvent, standardEvent } from '../support/events.ts'
+import { testContext, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
 
 type Logger = (error: unknown, record: SQSRecord) => void
 type Handler = (event: SQSEvent, context: Context, options: { signal: AbortSignal }) => unknown

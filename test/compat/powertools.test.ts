@@ -6,8 +6,9 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware'
 import t, { type Test } from 'tap'
 import { boundedSqsBatch, eachRecord, type RecordHandler } from '../../src/index.ts'
-import { failed, ids, standardEvent } from '../support.ts'
-import { cores, lambdaContext, printed } from './support.ts'
+import { cores, lambdaContext, printed } from '../support/compat.ts'
+import { ids, standardEvent } from '../support/events.ts'
+import { failed } from '../support/handlers.ts'
 
 const ours = () => boundedSqsBatch({ logger: false })
 

@@ -7,10 +7,10 @@ import { runEventSource } from '../../cli/src/event-source.ts'
 import { openLedger } from '../../cli/src/ledger.ts'
 import { MAPPING_DEFAULTS } from '../../cli/src/run.ts'
 import { startRuntime } from '../../cli/src/runtime.ts'
-import { account, numbers, showTable } from './account.ts'
-import { startDownstream } from './downstream.ts'
-import { awsFunction, runTrial } from './function.ts'
-import { openGroupedQueue } from './grouped-queue.ts'
+import { account, numbers, showTable } from '../support/e2e-account.ts'
+import { startDownstream } from '../support/e2e-downstream.ts'
+import { awsFunction, runTrial } from '../support/e2e-function.ts'
+import { openGroupedQueue } from '../support/grouped-queue.ts'
 
 const NO_FAULT = { failedInvocations: 0, timeouts: 0, crashes: 0 }
 const ascending = (list: readonly number[]) => list.toSorted((a, b) => a - b)

@@ -1,8 +1,10 @@
 import type { RequestListener } from 'node:http'
 import { ScanCommand } from '@aws-sdk/client-dynamodb'
 import t from 'tap'
-import { failed, ids, logged, sqsRecord, timedContext } from '../support.ts'
-import { barrier, startDynamoDb } from './support.ts'
+import { ids, sqsRecord } from '../support/events.ts'
+import { failed, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { barrier, startDynamoDb } from '../support/services.ts'
 
 t.test(
   'aws-sdk.ts writes each payment once, over as many sockets as the bound, and reports what is refused',

@@ -1,9 +1,10 @@
 import type { SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { toEvent, toReceived } from '../../cli/src/sqs-record.ts'
-import { startSqs } from '../sqs/queues.ts'
-import { failed, logged, timedContext } from '../support.ts'
-import { startDownstream, useEndpoint } from './support.ts'
+import { failed, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { startDownstream, useEndpoint } from '../support/services.ts'
+import { startSqs } from '../support/sqs.ts'
 
 t.test('dead-letters.ts puts what is permanent aside with its reason, and has the rest back later', async (t) => {
   const sqs = await startSqs(t, {

@@ -5,9 +5,11 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
-import { failed, logged, standardEvent, timedContext } from '../support.ts'
-import { cdkTemplate, partsOf, samFile, samTemplate } from './deploy-support.ts'
-import { startDownstream } from './support.ts'
+import { standardEvent } from '../support/events.ts'
+import { failed, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { startDownstream } from '../support/services.ts'
+import { cdkTemplate, partsOf, samFile, samTemplate } from '../support/templates.ts'
 
 type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>
 

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import pMap from 'p-map'
 import t from 'tap'
-import { cdkTemplate, type Properties, partsOf, samFile, samTemplate, writeTemplate } from './deploy-support.ts'
+import { cdkTemplate, type Properties, partsOf, samFile, samTemplate, writeTemplate } from '../support/templates.ts'
 
 const bin = fileURLToPath(new URL('../../cli/dist/bin.js', import.meta.url))
 

@@ -12,7 +12,7 @@ import {
   samTemplate,
   type Template,
   writeTemplate,
-} from './deploy-support.ts'
+} from '../support/templates.ts'
 
 /** A template with what its parameters' defaults come to. */
 function withDefaults(template: Template): Template {

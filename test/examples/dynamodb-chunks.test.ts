@@ -3,8 +3,10 @@ import { createServer } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { ScanCommand, type WriteRequest } from '@aws-sdk/client-dynamodb'
 import t from 'tap'
-import { failed, ids, logged, sqsRecord, timedContext } from '../support.ts'
-import { listen, startDynamoDb } from './support.ts'
+import { ids, sqsRecord } from '../support/events.ts'
+import { failed, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { listen, startDynamoDb } from '../support/services.ts'
 
 t.test('dynamodb-chunks.ts writes 25 to a call, and reports what has not been processed', async (t) => {
   const table = await startDynamoDb(t, 'readings', 'readingId')

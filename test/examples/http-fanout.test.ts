@@ -1,6 +1,8 @@
 import t from 'tap'
-import { failed, ids, logged, sqsRecord, standardEvent, timedContext } from '../support.ts'
-import { barrier, startDownstream } from './support.ts'
+import { ids, sqsRecord, standardEvent } from '../support/events.ts'
+import { failed, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { barrier, startDownstream } from '../support/services.ts'
 
 t.test('http-fanout.ts posts every body, at most 100 at once, and reports what the downstream refused', async (t) => {
   const posted: string[] = []

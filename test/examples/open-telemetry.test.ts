@@ -3,8 +3,10 @@ import { type AttributeValue, context, DiagLogLevel, diag, SpanKind, SpanStatusC
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import t from 'tap'
-import { failed, logged, sqsRecord, timedContext } from '../support.ts'
-import { barrier, startDownstream } from './support.ts'
+import { sqsRecord } from '../support/events.ts'
+import { failed, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { barrier, startDownstream } from '../support/services.ts'
 
 t.test('open-telemetry.ts: a span a record with a link to its sender, and in it what its handler does', async (t) => {
   const all = barrier(4)

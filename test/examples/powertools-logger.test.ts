@@ -1,7 +1,9 @@
 import t from 'tap'
-import { printed } from '../compat/support.ts'
-import { failed, logged, sqsRecord, standardEvent, timedContext } from '../support.ts'
-import { barrier, startDownstream } from './support.ts'
+import { printed } from '../support/compat.ts'
+import { sqsRecord, standardEvent } from '../support/events.ts'
+import { failed, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { barrier, startDownstream } from '../support/services.ts'
 
 t.test('powertools-logger.ts: each line has its record, each failure a line, and each batch its summary', async (t) => {
   const all = barrier(4)

@@ -1,8 +1,10 @@
 import type { SQSEvent } from 'aws-lambda'
 import t from 'tap'
-import { printed } from '../compat/support.ts'
-import { failed, ids, logged, standardEvent, timedContext } from '../support.ts'
-import { barrier, startDownstream } from './support.ts'
+import { printed } from '../support/compat.ts'
+import { ids, standardEvent } from '../support/events.ts'
+import { failed, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { barrier, startDownstream } from '../support/services.ts'
 
 t.test('powertools-metrics.ts publishes what each batch came to, of two at once and of one out of time', async (t) => {
   const all = barrier(13)

@@ -1,6 +1,8 @@
 import t from 'tap'
-import { failed, ids, logged, standardEvent, timedContext } from '../support.ts'
-import { startDownstream } from './support.ts'
+import { ids, standardEvent } from '../support/events.ts'
+import { failed, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { startDownstream } from '../support/services.ts'
 
 /**
  * Milliseconds by which one request may take longer to arrive than another. The limit holds for the starts; the service

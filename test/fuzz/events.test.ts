@@ -3,7 +3,7 @@ import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import fc from 'fast-check'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { fifoEvent, ids, logged, sqsRecord, standardEvent, testContext } from '../support.ts'
+import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import {
   anything,
   check,
@@ -16,8 +16,10 @@ import {
   outcomeOf,
   reported,
   SECRET,
-} from './harness.ts'
-import { lying, named, revoked, throwingOn, trapped } from './hostile.ts'
+} from '../support/fuzz.ts'
+import { testContext } from '../support/handlers.ts'
+import { lying, named, revoked, throwingOn, trapped } from '../support/hostile.ts'
+import { logged } from '../support/output.ts'
 
 /** What stands in the place of a record, and whether it is one; `unreadable` only where it is copied. */
 const RECORDS: Record<string, [isValid: boolean | 'unreadable', make: (id: string, any: unknown) => unknown]> = {

@@ -2,7 +2,8 @@ import type { Context } from 'aws-lambda'
 import fc from 'fast-check'
 import t from 'tap'
 import { type BatchHandler, type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { failed, mockClock, sqsRecord } from '../support.ts'
+import { mockClock } from '../support/clock.ts'
+import { sqsRecord } from '../support/events.ts'
 import {
   check,
   core,
@@ -16,8 +17,9 @@ import {
   reported,
   SECRET,
   strays,
-} from './harness.ts'
-import { BEHAVIOURS, CONTEXTS, DURABLE, LOGGERS, named, THROWN, TIMED_CONTEXTS } from './hostile.ts'
+} from '../support/fuzz.ts'
+import { failed } from '../support/handlers.ts'
+import { BEHAVIOURS, CONTEXTS, DURABLE, LOGGERS, named, THROWN, TIMED_CONTEXTS } from '../support/hostile.ts'
 
 interface Plan {
   readonly behaviour: string

@@ -1,0 +1,260 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import middy from '@middy/core'
+import type { SQSEvent, SQSRecord } from 'aws-lambda'
+import t from 'tap'
+import {
+  type BoundedSqsBatchOptions,
+  boundedSqsBatch,
+  eachRecord,
+  type FailureHandler,
+  type RecordFailure,
+} from '../../src/index.ts'
+import { mockClock, settled } from '../support/clock.ts'
+import { standardEvent } from '../support/events.ts'
+import { failing, noting, staying } from '../support/failures.ts'
+import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { heldRecords } from '../support/held.ts'
+import { logged } from '../support/output.ts'
+
+/** A failure handler that stays open until the test settles it. */
+function heldFailures() {
+  const { promise, resolve, reject } = Promise.withResolvers<readonly RecordFailure[]>()
+  const given: RecordFailure[] = []
+  let signal: AbortSignal | undefined
+  const onFailure: FailureHandler = (failures, request) => {
+    given.push(...failures)
+    signal = request.signal
+    return promise
+  }
+  return { onFailure, given, resolve, reject, signal: () => signal }
+}
+
+const openTimers = (clock: ReturnType<typeof mockClock>) => [...clock.timers.values()].flat().length
+
+t.test('one that hangs: its signal aborts 100 ms before the end, and 25 ms later the response goes out', async (t) => {
+  const clock = mockClock(t)
+  const unhandled: unknown[] = []
+  const note = (error: unknown) => unhandled.push(error)
+  process.on('unhandledRejection', note)
+  t.teardown(() => process.off('unhandledRejection', note))
+  const start = performance.now()
+  const held = heldFailures()
+  const { calls, onFailure } = noting()
+  const lines = await logged(async () => {
+    const handle = handlerOf(failing, { onFailure: [held.onFailure, onFailure], logger: undefined })
+    let isOver = false
+    const result = handle(standardEvent('x1', 'a', 'x2'), timedContext(10_000)).finally(() => {
+      isOver = true
+    })
+    await settled()
+    clock.advance(9_899)
+    await settled()
+    t.equal(held.signal()?.aborted, false)
+    clock.advance(1)
+    await settled()
+    t.equal(held.signal()?.aborted, true)
+    clock.advance(24)
+    await settled()
+    t.equal(isOver, false)
+    clock.advance(1)
+    t.strictSame(failed(await result), ['x1', 'x2'])
+    t.equal(performance.now() - start, 9_925)
+  })
+  t.strictSame(staying(lines), ["Error: The failure handlers were not done 100 ms before the function's timeout"])
+  t.match(held.signal()?.reason, { message: /not done 100 ms before/ })
+  t.equal(lines.length, 2)
+  t.strictSame(calls, [], 'the next is not called any more')
+  t.equal(openTimers(clock), 0)
+  held.reject(new Error('late'))
+  await settled()
+  t.strictSame(unhandled, [])
+})
+
+t.test('one that hangs for ever, and does not hold its request, does not keep the batch in memory', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect: () => void = runInNewContext('gc')
+  const clock = mockClock(t)
+  const forever: (() => void)[] = []
+  const onFailure = () => new Promise<RecordFailure[]>((resolve) => forever.push(() => resolve([])))
+  const handle = handlerOf(failing, { onFailure })
+  let event: SQSEvent | undefined = standardEvent('x', 'a')
+  const good = new WeakRef(event.Records[1] as SQSRecord)
+  const result = handle(event, timedContext(1000))
+  event = undefined
+  await settled()
+  clock.advance(900)
+  await settled()
+  clock.advance(25)
+  t.strictSame(failed(await result), ['x'])
+  await settled()
+  collect()
+  t.equal(good.deref(), undefined)
+  t.equal(forever.length, 1)
+})
+
+t.test('one that heeds its signal is heard with the part that it has done', async (t) => {
+  const clock = mockClock(t)
+  const held = heldFailures()
+  const { calls, onFailure } = noting()
+  const lines = await logged(async () => {
+    const handle = handlerOf(failing, { onFailure: [held.onFailure, onFailure], logger: undefined })
+    const result = handle(standardEvent('x1', 'a', 'x2'), timedContext(10_000))
+    await settled()
+    held.signal()?.addEventListener('abort', () => void settled().then(() => held.resolve(held.given.slice(1))))
+    clock.advance(9_900)
+    t.strictSame(failed(await result), ['x2'])
+  })
+  t.strictSame(calls, [])
+  t.strictSame(staying(lines), ["Error: The failure handlers were not done 100 ms before the function's timeout"])
+  t.equal(openTimers(clock), 0)
+})
+
+t.test('its time may be over before it has returned its promise', async (t) => {
+  const clock = mockClock(t)
+  const onFailure = () => {
+    clock.advance(950)
+    return new Promise<RecordFailure[]>(() => {})
+  }
+  const result = handlerOf(failing, { onFailure })(standardEvent('x', 'a'), timedContext(1000))
+  await settled()
+  clock.advance(25)
+  t.strictSame(failed(await result), ['x'])
+})
+
+t.test('one that answers in time is not aborted, and leaves no timer, also where the next one hangs', async (t) => {
+  const clock = mockClock(t)
+  const [first, second] = [heldFailures(), heldFailures()]
+  const handle = handlerOf(failing, { onFailure: [first.onFailure, second.onFailure] })
+  const result = handle(standardEvent('x1', 'x2', 'x3'), timedContext(10_000))
+  await settled()
+  clock.advance(9_000)
+  first.resolve(first.given.slice(1))
+  await settled()
+  t.equal(first.signal()?.aborted, false)
+  clock.advance(900)
+  t.equal(second.signal()?.aborted, true)
+  second.resolve(second.given.slice(1))
+  t.strictSame(failed(await result), ['x3'])
+  t.equal(openTimers(clock), 0)
+
+  const third = heldFailures()
+  const inTime = handlerOf(failing, { onFailure: third.onFailure })(standardEvent('x1'), timedContext(10_000))
+  await settled()
+  third.resolve([])
+  t.strictSame(failed(await inTime), [])
+  t.equal(openTimers(clock), 0)
+  clock.advance(10_000)
+  t.equal(third.signal()?.aborted, false)
+})
+
+t.test('with less than 100 ms left none is called, and one line says so', async (t) => {
+  const clock = mockClock(t)
+  const records = heldRecords()
+  const { calls, onFailure } = noting()
+  const lines = await logged(async () => {
+    const handler = middy()
+      .use(boundedSqsBatch({ timeBudget: false, onFailure: [onFailure, onFailure] }))
+      .handler(eachRecord(records.handle))
+    const result = handler(standardEvent('x1', 'a'), timedContext(150))
+    await settled()
+    records.succeed('a')
+    await settled()
+    clock.advance(145)
+    t.strictSame(failed(await result), ['x1'], "after Middy's early timeout")
+  })
+  t.strictSame(calls, [])
+  t.strictSame(staying(lines), ["Error: The failure handlers were not done 100 ms before the function's timeout"])
+  t.equal(openTimers(clock), 0)
+})
+
+t.test('with no time left at all none is called, also where the context says 0 or less', async (t) => {
+  for (const left of [0, -3]) {
+    let now = 1000
+    t.intercept(performance, 'now', { value: () => now })
+    const { calls, onFailure } = noting()
+    const fails = () => {
+      now += 1000 - left
+      throw new Error('it has kept the thread busy')
+    }
+    const lines = await logged(async () => {
+      const handle = handlerOf(fails, { onFailure, logger: undefined })
+      t.strictSame(failed(await handle(standardEvent('x1', 'x2'), timedContext(1000))), ['x1', 'x2'])
+    })
+    t.strictSame(calls, [], `${left} ms`)
+    t.match(staying(lines), [/not done 100 ms before/])
+  }
+})
+
+t.test('one that keeps the thread busy beyond its time is heard, and the next is not called', async (t) => {
+  let now = 1000
+  t.intercept(performance, 'now', { value: () => now })
+  const { calls, onFailure } = noting()
+  const busy: FailureHandler = (failures) => {
+    now += 950
+    return failures.slice(1)
+  }
+  const lines = await logged(async () => {
+    const handle = handlerOf(failing, { onFailure: [busy, onFailure], logger: undefined })
+    t.strictSame(failed(await handle(standardEvent('x1', 'x2'), timedContext(1000))), ['x2'])
+  })
+  t.strictSame(calls, [])
+  t.match(staying(lines), [/not done 100 ms before/])
+})
+
+t.test('timeBudget: false leaves the 100 ms as they are', async (t) => {
+  const clock = mockClock(t)
+  const held = heldFailures()
+  const handler = middy({ timeoutEarlyInMillis: 0 })
+    .use(boundedSqsBatch({ logger: false, timeBudget: false, onFailure: held.onFailure }))
+    .handler(eachRecord(failing))
+  const result = handler(standardEvent('x'), timedContext(1000))
+  await settled()
+  clock.advance(899)
+  t.equal(held.signal()?.aborted, false)
+  clock.advance(1)
+  t.equal(held.signal()?.aborted, true)
+  clock.advance(25)
+  t.strictSame(failed(await result), ['x'])
+})
+
+t.test('where the context does not tell the time left, or more than a timer can take, there is no limit', async (t) => {
+  for (const left of [undefined, 2 ** 40]) {
+    const clock = mockClock(t)
+    const held = heldFailures()
+    const handler = middy({ timeoutEarlyInMillis: 0 })
+      .use(boundedSqsBatch({ logger: false, onFailure: held.onFailure }))
+      .handler(eachRecord(failing))
+    const result = handler(standardEvent('x'), left === undefined ? testContext() : timedContext(left))
+    await settled()
+    clock.advance(1e9)
+    await settled()
+    t.equal(held.signal()?.aborted, false)
+    held.resolve([])
+    t.strictSame(failed(await result), [])
+    clock.exit()
+  }
+})
+
+t.test('by default the records end 2,000 ms before the timeout, or at 20 % of it, to leave it that time', async (t) => {
+  const cases: [timeout: number, abortsAt: number, options: BoundedSqsBatchOptions][] = [
+    [20_000, 18_000, { onFailure: (all) => all }],
+    [20_000, 18_000, { onFailure: [(all) => all] }],
+    [5_000, 4_000, { onFailure: (all) => all }],
+    [20_000, 19_500, { onFailure: (all) => all, timeBudget: { abort: 500 } }],
+    [20_000, 19_750, { onFailure: [] }],
+  ]
+  for (const [timeout, abortsAt, options] of cases) {
+    const clock = mockClock(t)
+    const held = heldRecords()
+    const result = handlerOf(held.handle, options)(standardEvent('x'), timedContext(timeout))
+    await settled()
+    clock.advance(abortsAt - 1)
+    await settled()
+    t.equal(held.signalOf('x')?.aborted, false, `${abortsAt - 1} of ${timeout} ms`)
+    clock.advance(1)
+    t.equal(held.signalOf('x')?.aborted, true, `${abortsAt} of ${timeout} ms`)
+    t.strictSame(failed(await result), ['x'])
+    clock.exit()
+  }
+})

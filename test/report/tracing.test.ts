@@ -1,0 +1,249 @@
+import middy from '@middy/core'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import t from 'tap'
+import {
+  boundedSqsBatch,
+  eachChunk,
+  eachRecord,
+  FullBatchFailureError,
+  InvalidBodyError,
+  RecordAbortedError,
+  RecordTimeoutError,
+} from '../../src/index.ts'
+import { mockClock, settled } from '../support/clock.ts'
+import { fifoEvent, sqsRecord, standardEvent } from '../support/events.ts'
+import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { heldRecords } from '../support/held.ts'
+import { listen } from '../support/tracing.ts'
+
+const BEGINS = ['batch start', 'batch end']
+const ANSWERS = ['batch asyncStart summary result', 'batch asyncEnd summary result']
+
+t.test('a batch and its records, in order: what returns, resolves, throws and rejects', async (t) => {
+  const heard = listen(t)
+  const event = standardEvent('returns', 'resolves', 'throws', 'rejects')
+  const context = testContext()
+  const thrown = new Error('throws')
+  const handle = handlerOf(
+    ({ messageId }) => {
+      if (messageId === 'throws') throw thrown
+      if (messageId === 'resolves') return settled()
+      if (messageId === 'rejects') return settled().then(() => Promise.reject())
+    },
+    { concurrency: 1 },
+  )
+  const response = await handle(event, context)
+  t.strictSame(heard.heard(), [
+    ...BEGINS,
+    ...['returns start', 'returns end', 'returns asyncStart', 'returns asyncEnd'],
+    ...['resolves start', 'resolves end', 'resolves asyncStart', 'resolves asyncEnd'],
+    ...['throws start', 'throws end', 'throws failed error', 'throws failed asyncStart', 'throws failed asyncEnd'],
+    ...['rejects start', 'rejects end', 'rejects failed error', 'rejects failed asyncStart', 'rejects failed asyncEnd'],
+    ...ANSWERS,
+  ])
+  t.equal(heard.batches.size, 1, 'one object for all events of a batch')
+  const [batch] = heard.batches
+  t.strictSame(batch?.event, event)
+  t.equal(batch?.context, context)
+  t.strictSame(batch?.result, response)
+  t.match(batch?.summary, { records: 4, succeeded: 2, failed: 2, reported: 2 })
+  const records = [...heard.records]
+  t.equal(records.length, 4, 'one object for all events of a record')
+  t.ok(records.every((record, index) => record.batch === batch && record.records[0] === event.Records[index]))
+  t.equal(records[2]?.error, thrown)
+  t.equal(records[3]?.error, undefined)
+})
+
+t.test('a record that times out has its end then, and none when its handler settles after all', async (t) => {
+  const clock = mockClock(t)
+  const heard = listen(t)
+  const held = heldRecords()
+  const result = handlerOf(held.handle, { recordTimeout: 100 })(standardEvent('hangs', 'a'))
+  await settled()
+  clock.advance(100)
+  await settled()
+  t.strictSame(heard.of('hangs'), [
+    ...['hangs start', 'hangs end', 'hangs failed error', 'hangs failed asyncStart', 'hangs failed asyncEnd'],
+  ])
+  held.succeed('hangs')
+  await settled()
+  t.strictSame(failed(await result), ['hangs', 'a'])
+  await settled()
+  t.equal(heard.of('hangs').length, 5)
+  t.match([...heard.records][0]?.error, RecordTimeoutError)
+})
+
+t.test('what runs when the batch ends has its end before it; what never starts has no trace', async (t) => {
+  const clock = mockClock(t)
+  const heard = listen(t)
+  const held = heldRecords()
+  const result = handlerOf(held.handle, { concurrency: 2 })(
+    fifoEvent('a1', 'b1', 'a2', 'b2', 'c1', 'd1'),
+    timedContext(1000),
+  )
+  await settled()
+  held.fail('a1')
+  await settled()
+  t.strictSame(held.running(), ['b1', 'c1'])
+  clock.advance(950)
+  t.strictSame(failed(await result), ['a1', 'b1', 'a2', 'b2', 'c1', 'd1'])
+  held.fail('b1')
+  await settled()
+  t.strictSame(heard.heard(), [
+    ...BEGINS,
+    ...['a1 start', 'a1 end', 'b1 start', 'b1 end'],
+    ...['a1 failed error', 'a1 failed asyncStart', 'a1 failed asyncEnd', 'c1 start', 'c1 end'],
+    ...['c1 failed error', 'c1 failed asyncStart', 'c1 failed asyncEnd'],
+    ...['b1 failed error', 'b1 failed asyncStart', 'b1 failed asyncEnd'],
+    ...ANSWERS,
+  ])
+  const errors = [...heard.records].map(({ error }) => error)
+  t.match(errors, [{ message: 'a1 failed' }, RecordAbortedError, RecordAbortedError])
+})
+
+t.test('a chunk has one trace, with the records of it', async (t) => {
+  const heard = listen(t)
+  const event = standardEvent('a', 'b', 'c', 'd', 'e')
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false, concurrency: 1 }))
+    .handler(
+      eachChunk(2, async ([first, second]) => {
+        if (first?.messageId === 'c') throw new Error('c')
+        return { batchItemFailures: second ? [{ itemIdentifier: second.messageId }] : [] }
+      }),
+    )
+  const response = await handler(event, testContext())
+  t.strictSame(failed(response), ['b', 'c', 'd'])
+  t.strictSame(heard.heard(), [
+    ...BEGINS,
+    ...['a+b start', 'a+b end', 'a+b failed error', 'a+b failed asyncStart', 'a+b failed asyncEnd'],
+    ...['c+d start', 'c+d end', 'c+d failed error', 'c+d failed asyncStart', 'c+d failed asyncEnd'],
+    ...['e start', 'e end', 'e asyncStart', 'e asyncEnd'],
+    ...ANSWERS,
+  ])
+  t.ok([...heard.records].flatMap(({ records }) => records).every((record, index) => record === event.Records[index]))
+})
+
+t.test('a bad body is a failed run of its record', async (t) => {
+  const heard = listen(t)
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(eachRecord(() => {}, { body: 'json' }))
+  await handler({ Records: [sqsRecord('bad', { body: '{' })] }, testContext())
+  t.strictSame(heard.of('bad'), [
+    ...['bad start', 'bad end', 'bad failed error', 'bad failed asyncStart', 'bad failed asyncEnd'],
+  ])
+  t.match([...heard.records][0]?.error, InvalidBodyError)
+})
+
+t.test('a batch that fails its invocation ends with that error', async (t) => {
+  const failing = eachRecord(() => Promise.reject(new Error('x')))
+  const FAILS = ['batch error error', 'batch asyncStart error', 'batch asyncEnd error']
+  const cases: [what: string, handler: middy.MiddyfiedHandler<SQSEvent, SQSBatchResponse>, events: string[]][] = [
+    [
+      'FullBatchFailureError',
+      middy()
+        .use(boundedSqsBatch({ logger: false, throwOnFullBatchFailure: true }))
+        .handler(failing),
+      FAILS.map((event) => event.replace(/ error$/, ' summary error')),
+    ],
+    [
+      'FullBatchFailureError after another error',
+      middy()
+        .use(boundedSqsBatch({ logger: false, throwOnFullBatchFailure: true }))
+        .after(() => {
+          throw new Error('inner')
+        })
+        .handler(failing),
+      FAILS.map((event) => event.replace(/ error$/, ' summary error')),
+    ],
+    [
+      'a forgotten return',
+      middy<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false }))
+        .handler(async (event, context) => {
+          await failing(event, context)
+          return undefined as never
+        }),
+      FAILS,
+    ],
+    [
+      'records that are run twice',
+      middy<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false }))
+        .handler(async (event, context) => {
+          await failing(event, context)
+          return failing(event, context)
+        }),
+      FAILS,
+    ],
+    [
+      'an error before the records',
+      middy<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false }))
+        .before(() => {
+          throw new Error('no secrets')
+        })
+        .handler(failing),
+      FAILS,
+    ],
+  ]
+  for (const [what, handler, expected] of cases) {
+    const heard = listen(t)
+    const error = await handler(standardEvent('x'), testContext()).catch((error) => error)
+    t.ok(error instanceof Error, what)
+    await settled()
+    t.strictSame(heard.of('batch'), [...BEGINS, ...expected], what)
+    t.equal([...heard.batches][0]?.error, error, what)
+    if (what.startsWith('Full')) t.ok(error instanceof FullBatchFailureError, what)
+    heard.stop()
+  }
+})
+
+t.test('so it does where an onError hook keeps that of the middleware from running', async (t) => {
+  const heard = listen(t)
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .onError(() => ({ batchItemFailures: [] }))
+    .handler(async () => undefined as never)
+  await handler(standardEvent('a'), testContext())
+  t.strictSame(heard.of('batch'), [...BEGINS, 'batch error error', 'batch asyncStart error', 'batch asyncEnd error'])
+  t.match([...heard.batches][0]?.error, { name: 'TypeError', message: /returned undefined/ })
+})
+
+t.test('an event that is none of SQS has no trace', async (t) => {
+  const heard = listen(t)
+  await t.rejects(handlerOf(() => {})({} as never), { name: 'InvalidSqsEventError' })
+  t.strictSame(heard.heard(), [])
+})
+
+t.test('an error that the report takes the place of is none of the batch', async (t) => {
+  const heard = listen(t)
+  const outer = middy()
+    .after(() => {
+      throw new Error('outer')
+    })
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(eachRecord(() => {}))
+  const response = await outer(standardEvent('a'), testContext())
+  t.strictSame(heard.of('batch'), [...BEGINS, ...ANSWERS])
+  t.strictSame([...heard.batches][0]?.result, response)
+  heard.heard()
+
+  const clock = mockClock(t)
+  const late = handlerOf(heldRecords().handle, { timeBudget: false })(standardEvent('a'), timedContext(100))
+  await settled()
+  clock.advance(95)
+  t.strictSame(failed(await late), ['a'])
+  t.strictSame(heard.of('batch'), [...BEGINS, ...ANSWERS])
+})
+
+t.test('the batch of another inner handler is traced, too', async (t) => {
+  const heard = listen(t)
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async () => ({ batchItemFailures: [{ itemIdentifier: 'b' }] }))
+  await handler(standardEvent('a', 'b'), testContext())
+  t.strictSame(heard.heard(), [...BEGINS, ...ANSWERS])
+  t.match([...heard.batches][0]?.summary, { succeeded: 1, failed: 1, durations: undefined, peakInFlight: 0 })
+})

@@ -1,0 +1,193 @@
+import { tracingChannel } from 'node:diagnostics_channel'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import middy from '@middy/core'
+import type { SQSEvent, SQSRecord } from 'aws-lambda'
+import t from 'tap'
+import { type BatchTrace, boundedSqsBatch, eachRecord, RecordNotStartedError } from '../../src/index.ts'
+import { passingClock, settled } from '../support/clock.ts'
+import { ids, standardEvent } from '../support/events.ts'
+import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { noteStarts } from '../support/starts.ts'
+
+for (const size of [undefined, 2]) {
+  t.test(
+    `what the rate does not let start before the drain is reported as not started, chunk size ${size}`,
+    async (t) => {
+      const { now, until } = passingClock(t)
+      const { starts, record, chunk } = noteStarts(now)
+      const errors = new Map<string, unknown>()
+      const options = {
+        rateLimit: { limit: 2, interval: 99 },
+        timeBudget: { drain: 550, abort: 100 },
+        logger: (error: unknown, { messageId }: { messageId: string }) => errors.set(messageId, error),
+      }
+      const handle = size ? chunkHandlerOf(size, chunk, options) : handlerOf(record, options)
+      t.strictSame(failed(await until(handle(standardEvent(...ids(20)), timedContext(1000)))), ids(20).slice(10))
+      t.equal(now(), 450)
+      t.equal(starts.length, 10 / (size ?? 1))
+      t.strictSame([...errors.keys()], ids(20).slice(10))
+      t.ok([...errors.values()].every((error) => error instanceof RecordNotStartedError))
+    },
+  )
+}
+
+t.test('what has started by the drain may finish', async (t) => {
+  const { until, delay } = passingClock(t)
+  const errors: string[] = []
+  const handle = handlerOf(({ messageId }) => delay(messageId === 'm4' ? 10_000 : 300), {
+    rateLimit: { limit: 1, interval: 99 },
+    timeBudget: { drain: 550, abort: 100 },
+    logger: (error, { messageId }) => errors.push(`${messageId} ${(error as Error).name}`),
+  })
+  const response = await until(handle(standardEvent(...ids(7)), timedContext(1000)))
+  t.strictSame(failed(response), ['m4', 'm5', 'm6'])
+  t.strictSame(errors, ['m4 RecordAbortedError', 'm5 RecordNotStartedError', 'm6 RecordNotStartedError'])
+})
+
+t.test('after the drain what waited for the rate holds no slot', async (t) => {
+  const { now, until, pass, delay } = passingClock(t)
+  const { starts, chunk } = noteStarts(now)
+  const handle = chunkHandlerOf(
+    2,
+    async (...args) => {
+      chunk(...args)
+      if (args[0][0]?.messageId === 'a1') await delay(850)
+    },
+    { concurrency: 2, rateLimit: { limit: 3, interval: 599 }, timeBudget: { drain: 500, abort: 100 } },
+  )
+  const first = handle(standardEvent('a1', 'a2', 'a3', 'a4'), timedContext(1000))
+  await pass(510)
+  const second = handle(standardEvent('b1'))
+  t.strictSame(failed(await until(second)), [])
+  t.strictSame(failed(await until(first)), ['a3', 'a4'])
+  t.strictSame(starts, ['a1 a2 at 0', 'b1 at 510'])
+})
+
+t.test('a turn that comes late, after the drain, starts nothing, whichever timer is the first to know', async (t) => {
+  const { until, pass, delay } = passingClock(t)
+  const { now } = performance
+  let late = 0
+  t.intercept(performance, 'now', { value: () => now.call(performance) + late })
+  const started: string[] = []
+  const handle = handlerOf(
+    ({ messageId }) => {
+      started.push(messageId)
+      return delay(200)
+    },
+    { rateLimit: { limit: 1, interval: 99 }, timeBudget: { drain: 850, abort: 0 } },
+  )
+  const result = handle(standardEvent('a', 'b'), timedContext(1000))
+  await pass(99)
+  late = 60 // the thread was busy
+  await pass(1)
+  t.strictSame(started, ['a'])
+  t.strictSame(failed(await until(result)), ['b'])
+})
+
+/** Invocations that end while their records wait for the rate. */
+const endings: [what: string, handler: (options: object) => (event: SQSEvent) => Promise<unknown>][] = [
+  [
+    'an error elsewhere',
+    (options) => {
+      const handler = middy()
+        .use(boundedSqsBatch({ logger: false, ...options }))
+        .handler(async (event: SQSEvent, context, middyOptions) => {
+          void eachRecord(() => {})(event, context, middyOptions)
+          await new Promise((resolve) => setTimeout(resolve, 50))
+          throw new Error('elsewhere')
+        })
+      return (event) => handler(event, testContext())
+    },
+  ],
+  [
+    'a handler that does not wait',
+    (options) => {
+      const handler = middy()
+        .use(boundedSqsBatch({ logger: false, ...options }))
+        .handler(async (event: SQSEvent, context, middyOptions) => {
+          void eachRecord(() => {})(event, context, middyOptions)
+          await new Promise((resolve) => setTimeout(resolve, 50))
+          return { batchItemFailures: [] }
+        })
+      return (event) => handler(event, testContext())
+    },
+  ],
+]
+for (const [what, handlerWith] of endings) {
+  t.test(`an invocation that ends early takes no starts from the next: ${what}`, async (t) => {
+    const { now, until } = passingClock(t)
+    const handle = handlerWith({ rateLimit: { limit: 1, interval: 100 } })
+    t.strictSame(failed((await until(handle(standardEvent('a', 'b', 'c', 'd')))) as never), ['b', 'c', 'd'])
+    t.equal(now(), 50)
+    t.strictSame(failed((await until(handle(standardEvent('x', 'y')))) as never), ['x', 'y'], 'no start is due yet')
+    t.equal(now(), 100)
+    t.strictSame(failed((await until(handle(standardEvent('z')))) as never), [], 'this one is')
+    t.equal(now(), 150)
+  })
+}
+
+t.test("no timer is left once an invocation has ended, by Middy's early timeout for example", async (t) => {
+  const timers = () => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
+  const before = timers()
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false, timeBudget: false, rateLimit: { limit: 1, interval: 60_000 } }))
+    .handler(eachRecord(() => {}))
+  t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), timedContext(55))), ['b', 'c'])
+  t.equal(timers(), before)
+  t.strictSame(failed(await handler(standardEvent('d'), timedContext(55))), ['d'])
+  t.equal(timers(), before)
+})
+
+t.test('an invocation whose records have all been started leaves no timer', async (t) => {
+  const timers = () => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
+  const before = timers()
+  const handle = handlerOf(() => settled(), { rateLimit: { limit: 3, interval: 60_000 } })
+  t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'))), [])
+  t.equal(timers(), before)
+})
+
+t.test('recordTimeout, and how long a handler took, count from its start, not from its wait', async (t) => {
+  const channel = tracingChannel<unknown, BatchTrace>('middy-bounded-sqs-batch:batch')
+  const summaries: unknown[] = []
+  const subscribers = { asyncEnd: ({ summary }: BatchTrace) => summaries.push(summary) }
+  channel.subscribe(subscribers as never)
+  t.teardown(() => channel.unsubscribe(subscribers as never))
+  const { until, delay } = passingClock(t)
+  const handle = handlerOf(({ messageId }) => delay(messageId === 'm2' ? 70 : 30), {
+    recordTimeout: 50,
+    rateLimit: { limit: 1, interval: 99 },
+  })
+  t.strictSame(failed(await until(handle(standardEvent(...ids(4))))), ['m2'])
+  t.match(summaries, [{ timedOut: 1, succeeded: 3, peakInFlight: 1, durations: { p50: 30, max: 50 } }])
+})
+
+t.test('where deaf handlers hold every slot, the batch ends also while its records wait for the rate', async (t) => {
+  const { now, until } = passingClock(t)
+  const handle = handlerOf(() => new Promise(() => {}), {
+    concurrency: 2,
+    recordTimeout: 100,
+    rateLimit: { limit: 2, interval: 10_000 },
+  })
+  t.strictSame(failed(await until(handle(standardEvent(...ids(4))))), ids(4))
+  t.equal(now(), 200)
+})
+
+t.test('a handler that hangs for ever does not keep the batch in memory under a rate limit', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect: () => void = runInNewContext('gc')
+  const { until } = passingClock(t)
+  const forever: (() => void)[] = []
+  const handle = handlerOf(() => new Promise<void>((resolve) => forever.push(resolve)), {
+    rateLimit: { limit: 1, interval: 10_000 },
+  })
+  let event: SQSEvent | undefined = standardEvent('a', 'b')
+  const last = new WeakRef(event.Records[1] as SQSRecord)
+  const result = handle(event, timedContext(1000))
+  event = undefined
+  t.strictSame(failed(await until(result)), ['a', 'b'])
+  await settled()
+  collect()
+  t.equal(last.deref(), undefined)
+  t.equal(forever.length, 1)
+})

@@ -1,0 +1,61 @@
+import { Clock } from 'clock-mock'
+import type { Test } from 'tap'
+
+const trueImmediate = setImmediate
+let mock: Clock | undefined
+
+/** Puts a test's time into its own hands: it passes by `advance()` alone. */
+export function mockClock(t: Test): Clock {
+  const clock = new Clock()
+  clock.enter()
+  mock = clock
+  t.teardown(() => {
+    clock.exit()
+    mock = undefined
+  })
+  return clock
+}
+
+/** Lets everything happen that needs no time to pass, also while the clock is a mock. */
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < 4; turn++) {
+    await new Promise((resolve) => trueImmediate(resolve))
+    mock?.advance(0)
+  }
+}
+
+/** A mocked clock that passes by milliseconds, so that everything happens when it is due. */
+export function passingClock(t: Test) {
+  const clock = mockClock(t)
+  const begin = performance.now()
+  const pass = async (ms: number) => {
+    await settled()
+    for (let passed = 0; passed < ms; passed++) {
+      clock.advance(1)
+      await settled()
+    }
+  }
+  return {
+    /** Milliseconds since the beginning. */
+    now: () => performance.now() - begin,
+    pass,
+    /** Lets time pass until this has come to something, for so many milliseconds at the most. */
+    async until<T>(result: Promise<T>, most = 15_000): Promise<T> {
+      let isOpen = true
+      const done = () => {
+        isOpen = false
+      }
+      result.then(done, done)
+      await settled()
+      for (let passed = 0; isOpen; passed++) {
+        if (passed === most) throw new Error(`Not done after ${most} ms`)
+        await pass(1)
+      }
+      return result
+    },
+    /** For a handler that waits. */
+    delay: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
+    /** For a handler that computes: nothing else happens meanwhile. */
+    compute: (ms: number) => clock.advance(ms),
+  }
+}

@@ -1,0 +1,57 @@
+import { join } from 'node:path'
+import { numberedMessages, type RunOptions, run } from 'bounded-sqs-batch/engine'
+import { startFauxqs } from 'fauxqs'
+import type { Test } from 'tap'
+
+const AWS_CLIENT = join(import.meta.dirname, '../../cli/test/aws-client/node_modules/aws-lambda-ric/index.mjs')
+
+export interface Trial {
+  messages: number
+  groups?: number
+  maxReceives?: number
+  function: RunOptions['function']
+  mapping?: RunOptions['mapping']
+}
+
+/** A function of handlers/, run by AWS's own runtime client with Lambda's descriptors. */
+export const awsFunction = (
+  file: string,
+  { env = {}, ...options }: Partial<RunOptions['function']> = {},
+): RunOptions['function'] => ({
+  file: join(import.meta.dirname, '../e2e/handlers', file),
+  runtimeClient: `'${process.execPath}' '${AWS_CLIENT}'`,
+  fdLimit: 1024,
+  timeout: 30_000,
+  ...options,
+  env,
+})
+
+const numbersOf = (messages: readonly { body: string }[]) =>
+  messages.map(({ body }): number => JSON.parse(body).number).sort((a, b) => a - b)
+
+/** Sends numbered messages through a function until the queue is empty, and says what became of them. */
+export const runTrial = async (t: Test, trial: Trial) => {
+  const { messages, groups = 0, maxReceives = 5 } = trial
+  const sqs = await startFauxqs({ port: 0, host: '127.0.0.1', logger: false })
+  t.teardown(() => sqs.stop())
+  const fifo = groups > 0 ? { suffix: '.fifo', attributes: { FifoQueue: 'true' } } : { suffix: '', attributes: {} }
+  const deadLetters = `dead-letters${fifo.suffix}`
+  const orders = `orders${fifo.suffix}`
+  const { queueArn } = sqs.createQueue(deadLetters, { attributes: fifo.attributes })
+  sqs.createQueue(orders, {
+    attributes: {
+      ...fifo.attributes,
+      VisibilityTimeout: '60',
+      RedrivePolicy: JSON.stringify({ deadLetterTargetArn: queueArn, maxReceiveCount: maxReceives }),
+    },
+  })
+  const endpoint = `http://127.0.0.1:${sqs.port}`
+  const ledger = await run({
+    queue: { endpoint, queueUrl: `${endpoint}/000000000000/${orders}` },
+    function: trial.function,
+    mapping: { batchSize: 10_000, windowMs: 1000, retryAfter: 0, ...trial.mapping },
+    messages: numberedMessages(messages, groups),
+    idle: 0,
+  })
+  return { ledger, deadLetters: numbersOf(sqs.inspectQueue(deadLetters)?.messages.ready ?? []) }
+}
