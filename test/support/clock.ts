@@ -1,19 +1,29 @@
+import { syncBuiltinESMExports } from 'node:module'
+import timers from 'node:timers'
 import { Clock } from 'clock-mock'
 import type { Test } from 'tap'
 
 const trueImmediate = setImmediate
+const trueTimeout = timers.setTimeout
 let mock: Clock | undefined
 
-/** Puts a test's time into its own hands: it passes by `advance()` alone. */
+/** Replaces the clock and all timers until the test ends. Time passes only when the test calls `advance()`. */
 export function mockClock(t: Test): Clock {
   const clock = new Clock()
   clock.enter()
+  setModuleTimeout(setTimeout) // Middy imports it from node:timers
   mock = clock
   t.teardown(() => {
     clock.exit()
+    setModuleTimeout(trueTimeout)
     mock = undefined
   })
   return clock
+}
+
+function setModuleTimeout(to: typeof setTimeout): void {
+  timers.setTimeout = to
+  syncBuiltinESMExports()
 }
 
 /** Lets everything happen that needs no time to pass, also while the clock is a mock. */
