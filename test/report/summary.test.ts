@@ -3,7 +3,7 @@ import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t, { type Test } from 'tap'
 import { type BatchSummary, type BatchTrace, boundedSqsBatch, eachChunk, eachRecord } from '../../src/index.ts'
-import { mockClock, settled } from '../support/clock.ts'
+import { busyClock, mockClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
@@ -97,15 +97,6 @@ t.test('p50, p95 and max are durations that were measured: the smallest that so 
     clock.exit()
   }
 })
-
-/** Lets time pass as a handler does that keeps the thread busy: the clock goes on, and no timer fires. */
-function busyClock(t: Test) {
-  let now = 1000
-  t.intercept(performance, 'now', { value: () => now })
-  return (milliseconds: number) => {
-    now += milliseconds
-  }
-}
 
 t.test('of handlers that return at once, and of those behind which others wait, each is measured alone', async (t) => {
   const keepBusy = busyClock(t)

@@ -10,7 +10,7 @@ import {
   RecordNotStartedError,
 } from '../../src/index.ts'
 import { END_PER_RECORD } from '../../src/time-budget.ts'
-import { mockClock, settled } from '../support/clock.ts'
+import { busyClock, mockClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
@@ -117,15 +117,6 @@ t.test('without a budget, or a context that tells the time left, records run unt
     t.strictSame(failed(await result), ['a'])
   })
 })
-
-/** Lets time pass as a handler does that keeps the thread busy: the clock goes on, and no timer fires. */
-function busyClock(t: Test) {
-  let now = 1000
-  t.intercept(performance, 'now', { value: () => now })
-  return (milliseconds: number) => {
-    now += milliseconds
-  }
-}
 
 for (const [what, isAsync] of [
   ['that return at once', false],

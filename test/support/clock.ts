@@ -69,3 +69,17 @@ export function passingClock(t: Test) {
     compute: (ms: number) => clock.advance(ms),
   }
 }
+
+/** A clock that passes only while a handler keeps the thread busy: no timer fires meanwhile. */
+export function busyClock(t: Test): (milliseconds: number) => void {
+  const trueNow = Object.getOwnPropertyDescriptor(performance, 'now')
+  let now = 1000
+  Object.defineProperty(performance, 'now', { configurable: true, value: () => now })
+  t.teardown(() => {
+    if (trueNow) Object.defineProperty(performance, 'now', trueNow)
+    else Reflect.deleteProperty(performance, 'now')
+  })
+  return (milliseconds) => {
+    now += milliseconds
+  }
+}
