@@ -14,24 +14,38 @@ export interface Trial {
 }
 
 /** A function of handlers/, run by AWS's own runtime client with Lambda's descriptors. */
-export const awsFunction = (
+export function awsFunction(
   file: string,
   { env = {}, ...options }: Partial<RunOptions['function']> = {},
-): RunOptions['function'] => ({
-  file: join(import.meta.dirname, '../e2e/handlers', file),
-  runtimeClient: `'${process.execPath}' '${AWS_CLIENT}'`,
-  fdLimit: 1024,
-  timeout: 30_000,
-  ...options,
-  env,
-})
+): RunOptions['function'] {
+  return {
+    file: join(import.meta.dirname, '../e2e/handlers', file),
+    runtimeClient: `'${process.execPath}' '${AWS_CLIENT}'`,
+    fdLimit: 1024,
+    timeout: 30_000,
+    ...options,
+    env,
+  }
+}
 
-const numbersOf = (messages: readonly { body: string }[]) =>
-  messages.map(({ body }): number => JSON.parse(body).number).sort((a, b) => a - b)
+function numbersOf(messages: readonly { body: string }[]) {
+  return messages.map(({ body }): number => JSON.parse(body).number).sort((a, b) => a - b)
+}
 
-/** Sends numbered messages through a function until the queue is empty, and says what became of them. */
-export const runTrial = async (t: Test, trial: Trial) => {
-  const { messages, groups = 0, maxReceives = 5 } = trial
+/** Sends numbered messages through a function until the queue of this address is empty. */
+export async function runOn(queue: RunOptions['queue'], trial: Trial) {
+  return run({
+    queue,
+    function: trial.function,
+    mapping: { batchSize: 10_000, windowMs: 1000, retryAfter: 0, ...trial.mapping },
+    messages: numberedMessages(trial.messages, trial.groups),
+    idle: 0,
+  })
+}
+
+/** The same on a queue of its own with a dead-letter queue, and the numbers of the dead-lettered messages. */
+export async function runTrial(t: Test, trial: Trial) {
+  const { groups = 0, maxReceives = 5 } = trial
   const sqs = await startFauxqs({ port: 0, host: '127.0.0.1', logger: false })
   t.teardown(() => sqs.stop())
   const fifo = groups > 0 ? { suffix: '.fifo', attributes: { FifoQueue: 'true' } } : { suffix: '', attributes: {} }
@@ -46,12 +60,6 @@ export const runTrial = async (t: Test, trial: Trial) => {
     },
   })
   const endpoint = `http://127.0.0.1:${sqs.port}`
-  const ledger = await run({
-    queue: { endpoint, queueUrl: `${endpoint}/000000000000/${orders}` },
-    function: trial.function,
-    mapping: { batchSize: 10_000, windowMs: 1000, retryAfter: 0, ...trial.mapping },
-    messages: numberedMessages(messages, groups),
-    idle: 0,
-  })
+  const ledger = await runOn({ endpoint, queueUrl: `${endpoint}/000000000000/${orders}` }, trial)
   return { ledger, deadLetters: numbersOf(sqs.inspectQueue(deadLetters)?.messages.ready ?? []) }
 }

@@ -157,6 +157,25 @@ export function createClient(t: Test, config: SQSClientConfig): SQSClient {
   return client
 }
 
+/** The record that Lambda makes of a message. */
+export function toRecord(message: Message, queueArn: string): SQSRecord {
+  const attributes = Object.entries(message.MessageAttributes ?? {}).map(([name, { DataType, StringValue }]) => [
+    name,
+    { dataType: DataType, stringValue: StringValue },
+  ])
+  return {
+    messageId: message.MessageId as string,
+    receiptHandle: message.ReceiptHandle as string,
+    body: message.Body as string,
+    attributes: message.Attributes as unknown as SQSRecord['attributes'],
+    messageAttributes: Object.fromEntries(attributes),
+    md5OfBody: message.MD5OfBody as string,
+    eventSource: 'aws:sqs',
+    eventSourceARN: queueArn,
+    awsRegion: REGION,
+  }
+}
+
 /** A failure of the record `id`. */
 export function failure(
   id: string,

@@ -2,9 +2,9 @@ import middy from '@middy/core'
 import t, { type Test } from 'tap'
 import { boundedSqsBatch, eachRecord, PermanentError } from '../../src/index.ts'
 import { deadLetter, retryBackoff } from '../../src/sqs/index.ts'
+import { deliver } from '../support/event-source.ts'
 import { logged } from '../support/output.ts'
 import { type Faults, REGION, startSqs } from '../support/sqs.ts'
-import { deliver } from '../support/sqs-rounds.ts'
 
 const RECORDS = 1000
 /** Of ten records, three are permanent failures, and one succeeds at its fourth delivery. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DeleteMessageBatchCommand, type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs'
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
-import { toReceived } from '../../cli/src/sqs-record.ts'
+import { toRecord } from './sqs.ts'
 
 export type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>
 
@@ -62,7 +62,7 @@ async function gather(
     if (Messages.length === 0) break
     messages.push(...Messages)
   }
-  return messages.map((message) => JSON.parse(toReceived(message, arn).json))
+  return messages.map((message) => toRecord(message, arn))
 }
 
 async function remove(client: SQSClient, url: string, records: readonly SQSRecord[]): Promise<void> {

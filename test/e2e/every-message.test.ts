@@ -3,14 +3,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { runEventSource } from '../../cli/src/event-source.ts'
-import { openLedger } from '../../cli/src/ledger.ts'
-import { MAPPING_DEFAULTS } from '../../cli/src/run.ts'
-import { startRuntime } from '../../cli/src/runtime.ts'
 import { account, numbers, showTable } from '../support/e2e-account.ts'
 import { startDownstream } from '../support/e2e-downstream.ts'
-import { awsFunction, runTrial } from '../support/e2e-function.ts'
-import { openGroupedQueue } from '../support/grouped-queue.ts'
+import { awsFunction, runOn, runTrial } from '../support/e2e-function.ts'
+import { startGroupedQueue } from '../support/grouped-queue.ts'
 
 const NO_FAULT = { failedInvocations: 0, timeouts: 0, crashes: 0 }
 const ascending = (list: readonly number[]) => list.toSorted((a, b) => a - b)
@@ -148,27 +144,25 @@ t.test('FIFO, on the wire: order inside each group', async (t) => {
 t.test('FIFO, several messages of a group in a batch: order inside each group', async (t) => {
   const messages = 4000
   const downstream = await startOrderedDownstream(t)
-  const { queue, ids, left, emptied } = openGroupedQueue(messages, GROUPS)
-  const ledger = openLedger()
-  ledger.sent(ids())
-  const runtime = await startRuntime(awsFunction('post.mjs', { env: { DOWNSTREAM: downstream.url } }))
-  t.teardown(runtime.stop)
-  const mapping = { ...MAPPING_DEFAULTS, batchSize: 10, windowMs: 0, concurrency: 4, retryAfter: 0 }
-  await runEventSource({ queue, runtime, ledger, draining: emptied }, mapping)
-  const totals = ledger.snapshot({ queue: left(), deadLetter: 0 })
+  const ledger = await runOn(await startGroupedQueue(t), {
+    messages,
+    groups: GROUPS,
+    function: awsFunction('post.mjs', { env: { DOWNSTREAM: downstream.url } }),
+    mapping: { batchSize: 10, windowMs: 0, concurrency: 4 },
+  })
   const faults = '11 % fail once, 3 % twice, and block what follows'
   account(t, {
     scenario: 'FIFO, 200 groups, up to 4 of a group in a batch',
     faults,
-    ledger: totals,
+    ledger,
     accepted: downstream.accepted,
   })
   t.strictSame(downstream.disorder, [], 'in order')
   t.strictSame(ascending(downstream.accepted), numbers(messages), 'each is processed once')
   const failed = numbers(messages).reduce((sum, number) => sum + failures(number), 0)
   t.equal(downstream.attempts.length, messages + failed, 'what is blocked does not start')
-  t.match(totals, NO_FAULT)
-  t.ok(totals.redelivered > failed, 'and is delivered again')
+  t.match(ledger, NO_FAULT)
+  t.ok(ledger.redelivered > failed, 'and is delivered again')
 })
 
 t.test('a downstream that refuses, resets, is slow, and recovers', async (t) => {
