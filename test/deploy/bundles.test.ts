@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { standardEvent } from '../support/events.ts'
+import { temporaryFolder } from '../support/folder.ts'
 import { failed, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { startDownstream } from '../support/services.ts'
@@ -37,7 +38,7 @@ async function invoke(folder: string, handlerSetting: string) {
 const expected = { posted: ['body of a', 'body of b', 'body of c'], reported: ['b'] }
 
 t.test('SAM’s function, bundled with the options of its BuildProperties, answers an SQS event', async (t) => {
-  const folder = t.testdir()
+  const folder = temporaryFolder(t)
   const { Metadata } = samTemplate().Resources.Function ?? {}
   t.equal(Metadata?.BuildMethod, 'esbuild')
   const { EntryPoints, ...options } = Metadata?.BuildProperties ?? {}
@@ -57,7 +58,7 @@ t.test('SAM’s function, bundled with the options of its BuildProperties, answe
 })
 
 t.test('the CDK’s function, bundled by its synthesis, answers an SQS event', async (t) => {
-  const folder = t.testdir()
+  const folder = temporaryFolder(t)
   const { template } = cdkTemplate(folder)
   const assets = globSync(`${folder}/asset.*`)
   t.equal(assets.length, 1)

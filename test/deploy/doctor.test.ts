@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import pMap from 'p-map'
 import t from 'tap'
+import { temporaryFolder } from '../support/folder.ts'
 import { cdkTemplate, type Properties, partsOf, samFile, samTemplate, writeTemplate } from '../support/templates.ts'
 
 const bin = fileURLToPath(new URL('../../cli/dist/bin.js', import.meta.url))
@@ -24,7 +25,7 @@ const clean = { exitCode: 0, rules: [] }
 const workload = ['--body-bytes', '5000', '--record-ms', '1000', '--record-concurrency', '100']
 
 t.test('doctor --strict finds nothing in either template', async (t) => {
-  const { file } = cdkTemplate(t.testdir())
+  const { file } = cdkTemplate(temporaryFolder(t))
   for (const flags of [[], workload]) {
     t.strictSame(await doctor(samFile, ...flags), clean)
     t.strictSame(await doctor(file, ...flags), clean)
@@ -77,13 +78,13 @@ const MUTATIONS: [what: string, changes: Changes, rules: string[]][] = [
 ]
 
 t.test('each change is found by exactly its rules', async (t) => {
-  const cdk = cdkTemplate(t.testdir()).template
+  const cdk = cdkTemplate(temporaryFolder(t)).template
   for (const [name, template] of [
     ['SAM', samTemplate()],
     ['CDK', cdk],
   ] as const) {
     t.test(name, async (t) => {
-      const folder = t.testdir()
+      const folder = temporaryFolder(t)
       const found = await pMap(
         MUTATIONS,
         async ([what, changes], index) => {

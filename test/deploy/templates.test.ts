@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { App, CloudFormationValidatePlugin, Duration } from 'aws-cdk-lib'
 import t from 'tap'
+import { temporaryFolder } from '../support/folder.ts'
 import {
   cdkTemplate,
   type Properties,
@@ -74,12 +75,12 @@ t.test('SAM’s and the CDK’s template set the same', (t) => {
     ],
   }
   t.strictSame(settings(withDefaults(samTemplate())), expected)
-  t.strictSame(settings(cdkTemplate(t.testdir()).template), expected)
+  t.strictSame(settings(cdkTemplate(temporaryFolder(t)).template), expected)
   t.end()
 })
 
 t.test('they join the same: queue to dead-letter queue, function and alarm, and each alarm to the topic', (t) => {
-  for (const template of [samTemplate(), cdkTemplate(t.testdir()).template]) {
+  for (const template of [samTemplate(), cdkTemplate(temporaryFolder(t)).template]) {
     const id = (type: string, start = '') =>
       Object.keys(template.Resources).find((key) => template.Resources[key]?.Type === type && key.startsWith(start))
     const attribute = (resource: string | undefined, name: string) => ({ 'Fn::GetAtt': [resource, name] })
@@ -125,7 +126,7 @@ t.test('SAM’s visibility timeout is 6 × the function timeout + the batching w
 
 t.test('the CDK’s follows the function timeout and the batching window', (t) => {
   const longest = { functionTimeout: Duration.minutes(15), batchingWindow: Duration.minutes(5) }
-  const { queue, lambda, mapping, oldestMessageAlarm } = partsOf(cdkTemplate(t.testdir(), longest).template)
+  const { queue, lambda, mapping, oldestMessageAlarm } = partsOf(cdkTemplate(temporaryFolder(t), longest).template)
   t.equal(lambda.Timeout, 900)
   t.equal(mapping.MaximumBatchingWindowInSeconds, 300)
   t.equal(queue.VisibilityTimeout, 6 * 900 + 300)
@@ -168,7 +169,7 @@ function transformed(template: Template): Template {
 }
 
 t.test('AWS’s validator has nothing against them', (t) => {
-  const folder = t.testdir()
+  const folder = temporaryFolder(t)
   t.strictSame(violations(samFile), [])
   t.strictSame(violations(writeTemplate(`${folder}/sam.json`, transformed(samTemplate()))), [])
   t.strictSame(violations(cdkTemplate(folder).file), [])
@@ -180,14 +181,14 @@ t.test('it would find a misspelt property of SAM’s function and of its mapping
   const { lambda, mapping } = partsOf(template)
   lambda.TimeOut = 60
   mapping.FunctionResponseType = ['ReportBatchItemFailures']
-  const found = violations(writeTemplate(`${t.testdir()}/sam.json`, transformed(template)))
+  const found = violations(writeTemplate(`${temporaryFolder(t)}/sam.json`, transformed(template)))
   t.match(found, [/^TimeOut: Additional properties/, /^FunctionResponseType: Additional properties/])
   t.equal(found.length, 2)
   t.end()
 })
 
 t.test('the CDK’s app is run as the CDK’s command runs it', async (t) => {
-  const outdir = t.testdir()
+  const outdir = temporaryFolder(t)
   const app = async (context: Properties) => {
     const env = { PATH: process.env.PATH, CDK_OUTDIR: outdir, CDK_CONTEXT_JSON: JSON.stringify(context) }
     const cwd = fileURLToPath(new URL('../../examples/deploy/cdk', import.meta.url))

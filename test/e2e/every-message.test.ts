@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { account, numbers, showTable } from '../support/e2e-account.ts'
 import { startDownstream } from '../support/e2e-downstream.ts'
 import { awsFunction, runOn, runTrial } from '../support/e2e-function.ts'
+import { temporaryFolder } from '../support/folder.ts'
 import { startGroupedQueue } from '../support/grouped-queue.ts'
 
 const NO_FAULT = { failedInvocations: 0, timeouts: 0, crashes: 0 }
@@ -62,7 +63,7 @@ t.test('handlers that hang, deaf to their signal', async (t) => {
 })
 
 t.test('handlers that compute', async (t) => {
-  const journal = join(t.testdir({ journal: '' }), 'journal')
+  const journal = join(temporaryFolder(t, { journal: '' }), 'journal')
   const { ledger } = await runTrial(t, {
     messages: 2000,
     function: awsFunction('slow.mjs', { exportName: 'computes', timeout: 5000, env: { JOURNAL: journal } }),

@@ -1,19 +1,16 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { printed } from '../support/compat.ts'
 import { sqsRecord } from '../support/events.ts'
+import { temporaryFolder } from '../support/folder.ts'
 import { failed } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { startDownstream, startDynamoDb, useEndpoint } from '../support/services.ts'
 import { startSqs } from '../support/sqs.ts'
 
-// The samples are written beside this file, so that they find the package, its peers and Zod as a user's file does.
-const folder = fileURLToPath(new URL('../readme-samples/', import.meta.url))
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
 const samples = new Map(
   Array.from(readme.matchAll(/<!-- sample: ([\w-]+) -->\n```ts\n([\s\S]*?)```/g), ([, name, code]) => [
@@ -22,20 +19,16 @@ const samples = new Map(
   ]),
 )
 
+const folder = temporaryFolder(t, Object.fromEntries([...samples].map(([name, code]) => [`${name}.ts`, code])))
+
 type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>
 
 async function run(name: string, bodies: string[], receiveCount = 1): Promise<string[]> {
-  const { handler } = (await import(pathToFileURL(`${folder}${name}.ts`).href)) as { handler: Handler }
+  const { handler } = (await import(pathToFileURL(`${folder}/${name}.ts`).href)) as { handler: Handler }
   const attributes = { ...sqsRecord('').attributes, ApproximateReceiveCount: String(receiveCount) }
   const Records = bodies.map((body, index) => sqsRecord(`m${index}`, { body, attributes }))
   return failed(await handler({ Records }, {} as Context))
 }
-
-t.before(() => {
-  mkdirSync(folder, { recursive: true })
-  for (const [name, code] of samples) writeFileSync(`${folder}${name}.ts`, code)
-})
-t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 
 t.test('every TypeScript sample of the README is run here', (t) => {
   t.equal(readme.match(/```ts\n/g)?.length, samples.size)
@@ -51,8 +44,8 @@ t.test('every TypeScript sample of the README is run here', (t) => {
 
 t.test('they compile in strict mode', (t) => {
   const compilerOptions = { noUnusedParameters: false } // a sample shows the parameters that there are
-  const tsconfig = { extends: '../../tsconfig.json', compilerOptions, include: ['*.ts'] }
-  writeFileSync(`${folder}tsconfig.json`, JSON.stringify(tsconfig))
+  const tsconfig = { extends: '../../../tsconfig.json', compilerOptions, include: ['*.ts'] }
+  writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(tsconfig))
   const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url))
   // By way of a shell without NODE_OPTIONS: tap's hooks in there do not get along with the compiler.
   const shell = ['-c', 'NODE_OPTIONS= exec "$0" "$@"', process.execPath, tsc, '-p', folder]
@@ -62,16 +55,9 @@ t.test('they compile in strict mode', (t) => {
 })
 
 t.test('start: posts each record', async (t) => {
-  const server = createServer((request, response) => {
-    let body = ''
-    request.on('data', (chunk) => {
-      body += chunk
-    })
-    request.on('end', () => response.writeHead(body === 'refuse' ? 503 : 200).end('answer'))
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => server.close())
-  process.env.DOWNSTREAM_URL = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const downstream = await startDownstream(({ body }) => (body === 'refuse' ? 503 : 200))
+  t.teardown(downstream.close)
+  process.env.DOWNSTREAM_URL = downstream.url
   const [text] = await logged(async () => {
     t.strictSame(await run('start', ['a', 'refuse', 'b', 'refuse']), ['m1', 'm3'])
   })
@@ -157,12 +143,12 @@ t.test('migration: the old idiom goes on', async (t) => {
 })
 
 t.test('testing: asserts by itself', async (t) => {
-  await t.resolves(import(pathToFileURL(`${folder}testing.ts`).href))
+  await t.resolves(import(pathToFileURL(`${folder}/testing.ts`).href))
 })
 
 // The last of the samples: what it has subscribed stays.
 t.test('channels: prints the summary of each batch', async (t) => {
-  await import(pathToFileURL(`${folder}channels.ts`).href)
+  await import(pathToFileURL(`${folder}/channels.ts`).href)
   const lines = await printed(() => logged(() => run('prepare', ['apple', 'pear'])))
   t.match(lines, [{ batch: { records: 2, succeeded: 1, failed: 1, reported: 1, durations: { p95: Number } } }])
   t.equal(lines.length, 1)
