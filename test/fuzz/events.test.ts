@@ -206,41 +206,38 @@ const replacements = fc.record({
   any: anything,
 })
 
-t.test(
-  'any change by another middleware: the failures where the ids are the same, or an error',
-
-  async (t) => {
-    await check(0.1, replacements, async ({ core, records, list, fails, any }) => {
-      const [isSameList, makeList] = named(LISTS, list)
-      const isSame = isSameList && records.every((name) => named(REPLACEMENTS, name)[0])
-      const started: number[] = []
-      const handler = middyOf(core)<SQSEvent, SQSBatchResponse>()
-        .use(boundedSqsBatch())
-        .before(({ event }) => {
-          const changed = event.Records.map((record, index) =>
-            named(REPLACEMENTS, records[index] as string)[1](record, any),
-          )
-          event.Records = makeList(changed) as never
-        })
-        .handler(
-          eachRecord((_record, _context, { index }) => {
-            started.push(index)
-            if (fails[index]) throw new Error(`record ${index}`)
-          }),
+t.test('any change by another middleware: the failures where the ids are the same, or an error', async (t) => {
+  await check(0.1, replacements, async ({ core, records, list, fails, any }) => {
+    if (list === 'without a length' && records.length === 0) return // which holds nothing, as the empty list does
+    const [isSameList, makeList] = named(LISTS, list)
+    const isSame = isSameList && records.every((name) => named(REPLACEMENTS, name)[0])
+    const started: number[] = []
+    const handler = middyOf(core)<SQSEvent, SQSBatchResponse>()
+      .use(boundedSqsBatch())
+      .before(({ event }) => {
+        const changed = event.Records.map((record, index) =>
+          named(REPLACEMENTS, records[index] as string)[1](record, any),
         )
-      const outcome = await outcomeOf(handler(standardEvent(...ids(records.length)), testContext()))
-      equal('started', started, isSame ? [...records.keys()] : [])
-      if (isSame)
-        equal(
-          'reported',
-          reported(outcome),
-          ids(records.length).filter((_id, index) => fails[index]),
-        )
-      else if ('response' in outcome) throw new Error('Expected an error')
-    })
-    t.pass()
-  },
-)
+        event.Records = makeList(changed) as never
+      })
+      .handler(
+        eachRecord((_record, _context, { index }) => {
+          started.push(index)
+          if (fails[index]) throw new Error(`record ${index}`)
+        }),
+      )
+    const outcome = await outcomeOf(handler(standardEvent(...ids(records.length)), testContext()))
+    equal('started', started, isSame ? [...records.keys()] : [])
+    if (isSame)
+      equal(
+        'reported',
+        reported(outcome),
+        ids(records.length).filter((_id, index) => fails[index]),
+      )
+    else if ('response' in outcome) throw new Error('Expected an error')
+  })
+  t.pass()
+})
 
 t.test('100,000 records of a standard and of a FIFO queue', async (t) => {
   const size = 100_000

@@ -4,7 +4,7 @@ import t from 'tap'
 import { boundedSqsBatch } from '../../src/index.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { anything, check, core, equal, failsWith, keyOf, middyOf, oneOf, outcomeOf, reported } from '../support/fuzz.ts'
-import { testContext } from '../support/handlers.ts'
+import { listOf, testContext } from '../support/handlers.ts'
 import { named, WRAPPERS } from '../support/hostile.ts'
 
 const answers = fc.record({
@@ -18,17 +18,13 @@ const answers = fc.record({
       maxLength: 6,
     }),
     fc.array(fc.oneof(fc.record({ status: oneOf('fulfilled', 'rejected', 'pending') }), anything), { maxLength: 6 }),
-    fc.record({ batchItemFailures: fc.uniqueArray(fc.nat(6).map((n) => `m${n}`)).map(listOf) }),
+    fc.uniqueArray(fc.nat(6).map((n) => `m${n}`)).map((listed) => listOf(...listed)),
     fc.record({
       batchItemFailures: fc.array(fc.oneof(fc.record({ itemIdentifier: oneOf('m0', 'm1', '') }), anything)),
     }),
   ),
   wrapper: fc.oneof(oneOf('none'), keyOf(WRAPPERS)),
 })
-
-function listOf(ids: readonly string[]) {
-  return ids.map((itemIdentifier) => ({ itemIdentifier }))
-}
 
 /** The records that an answer names as failed; `undefined` for one that cannot be understood to the last record. */
 function namedBy(answer: unknown, ids: readonly string[]): string[] | undefined {

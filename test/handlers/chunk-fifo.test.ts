@@ -10,10 +10,8 @@ import {
 } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
 import { fifoEvent, sqsRecord, standardEvent } from '../support/events.ts'
-import { chunkHandlerOf, failed, testContext } from '../support/handlers.ts'
+import { chunkHandlerOf, failed, listOf, testContext } from '../support/handlers.ts'
 import { heldChunks } from '../support/held.ts'
-
-const list = (...ids: string[]) => ({ batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })) })
 
 /** The chunks that are started, where each succeeds at once. */
 async function chunksOf(size: number, event: ReturnType<typeof fifoEvent>): Promise<string[]> {
@@ -61,7 +59,7 @@ t.test('records of both kinds of queue in one batch stay apart', async (t) => {
   const [a1, a2, b1] = fifoEvent('a1', 'a2', 'b1').Records
   const event = { Records: [s1, a1, s2, b1, a2, s3] } as ReturnType<typeof fifoEvent>
   t.strictSame(await chunksOf(2, event), ['s1 s2', 'a1 a2', 'b1', 's3'])
-  const handle = chunkHandlerOf(2, (records) => list(...records.slice(0, 1).map(({ messageId }) => messageId)))
+  const handle = chunkHandlerOf(2, (records) => listOf(...records.slice(0, 1).map(({ messageId }) => messageId)))
   t.strictSame(failed(await handle(event)), ['s1', 'a1', 'b1', 'a2', 's3'], 's2 is behind nothing')
 })
 
@@ -74,7 +72,7 @@ t.test('chunks of one group run one after another, groups in parallel', async (t
   held.succeed('b1 b2')
   await settled()
   t.strictSame(held.running(), ['a1 a2', 'c1', 'b3'])
-  held.succeed('a1 a2', list())
+  held.succeed('a1 a2', listOf())
   await settled()
   t.strictSame(held.running(), ['c1', 'b3', 'a3 a4'])
   for (const chunk of held.running()) held.succeed(chunk)
@@ -98,10 +96,10 @@ t.test('of several chunks that may start, the one whose first record comes first
 const failure = new Error('a2')
 const ok = { status: 'fulfilled', value: undefined } as const
 const failures: [what: string, answer: unknown, ...reported: [id: string, name: string][]][] = [
-  ['in a list', list('a2'), ['a2', 'Error'], ['a3', 'RecordBlockedError']],
+  ['in a list', listOf('a2'), ['a2', 'Error'], ['a3', 'RecordBlockedError']],
   [
     'in a list that leaves one between them out',
-    list('a1', 'a3'),
+    listOf('a1', 'a3'),
     ['a1', 'Error'],
     ['a2', 'RecordBlockedError'],
     ['a3', 'Error'],
@@ -112,7 +110,7 @@ const failures: [what: string, answer: unknown, ...reported: [id: string, name: 
     ['a2', 'Error'],
     ['a3', 'RecordBlockedError'],
   ],
-  ['the last of the chunk', list('a3'), ['a3', 'Error']],
+  ['the last of the chunk', listOf('a3'), ['a3', 'Error']],
   ['all of the chunk', new RangeError('all'), ['a1', 'RangeError'], ['a2', 'RangeError'], ['a3', 'RangeError']],
   ['an answer that is none', {}, ['a1', 'TypeError'], ['a2', 'TypeError'], ['a3', 'TypeError']],
 ]
@@ -133,7 +131,7 @@ for (const [what, answer, ...reported] of failures) {
 }
 
 t.test('a failure in a later chunk leaves what was done before it', async (t) => {
-  const result = await answering({ 'a4 a5': list('a5') }, 'a1', 'a2', 'a3', 'a4', 'a5', 'b1')
+  const result = await answering({ 'a4 a5': listOf('a5') }, 'a1', 'a2', 'a3', 'a4', 'a5', 'b1')
   t.strictSame(result.reported, ['a5'])
   t.strictSame(result.started.toSorted(), ['a1 a2 a3', 'a4 a5', 'b1'])
 })
@@ -208,8 +206,8 @@ t.test('a bad body blocks the rest of its group: what is before it is handled, w
     [['a2'], undefined, ['a1'], 'a2 InvalidBodyError', 'a3 RecordBlockedError'],
     [['a3'], undefined, ['a1 a2'], 'a3 InvalidBodyError'],
     [['a2', 'a3'], undefined, ['a1'], 'a2 InvalidBodyError', 'a3 RecordBlockedError'],
-    [['a2'], list('a1'), ['a1'], 'a1 Error', 'a2 InvalidBodyError', 'a3 RecordBlockedError'],
-    [['a3'], list('a1'), ['a1 a2'], 'a1 Error', 'a2 RecordBlockedError', 'a3 InvalidBodyError'],
+    [['a2'], listOf('a1'), ['a1'], 'a1 Error', 'a2 InvalidBodyError', 'a3 RecordBlockedError'],
+    [['a3'], listOf('a1'), ['a1 a2'], 'a1 Error', 'a2 RecordBlockedError', 'a3 InvalidBodyError'],
     [['a2'], new RangeError('a'), ['a1'], 'a1 RangeError', 'a2 InvalidBodyError', 'a3 RecordBlockedError'],
     [['a2'], [ok, ok, ok], ['a1'], 'a1 TypeError', 'a2 InvalidBodyError', 'a3 RecordBlockedError'],
   ]

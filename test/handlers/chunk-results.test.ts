@@ -4,11 +4,11 @@ import t from 'tap'
 import { PermanentError } from '../../src/index.ts'
 import { settled } from '../support/clock.ts'
 import { sqsRecord, standardEvent } from '../support/events.ts'
-import { chunkHandlerOf, failed } from '../support/handlers.ts'
+import { chunkHandlerOf, failed, listOf } from '../support/handlers.ts'
+import { revoked } from '../support/hostile.ts'
 import { logged } from '../support/output.ts'
 
 const OK = { status: 'fulfilled', value: undefined } as const
-const list = (...ids: unknown[]) => ({ batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })) })
 const REPORTED = new Error('The handler reported the record as failed')
 
 /** Runs the chunks `a b c` and `d`. The first answers this, the second nothing. */
@@ -25,16 +25,16 @@ const thrown = new Error('b')
 const understood: [what: string, answer: () => unknown, ...errors: [id: string, error: unknown][]][] = [
   ['undefined', () => undefined],
   ['a promise of undefined', async () => {}],
-  ['an empty list', () => list()],
-  ['a frozen list', () => Object.freeze(list('b')), ['b', REPORTED]],
-  ['a list in another order', () => list('c', 'a'), ['a', REPORTED], ['c', REPORTED]],
-  ['an id twice', () => list('b', 'b'), ['b', REPORTED]],
-  ['a list of all', () => list('a', 'b', 'c'), ['a', REPORTED], ['b', REPORTED], ['c', REPORTED]],
-  ['a list with something beside it', () => ({ ...list('c'), UnprocessedItems: {} }), ['c', REPORTED]],
-  ['a promise of a list', async () => list('b'), ['b', REPORTED]],
+  ['an empty list', () => listOf()],
+  ['a frozen list', () => Object.freeze(listOf('b')), ['b', REPORTED]],
+  ['a list in another order', () => listOf('c', 'a'), ['a', REPORTED], ['c', REPORTED]],
+  ['an id twice', () => listOf('b', 'b'), ['b', REPORTED]],
+  ['a list of all', () => listOf('a', 'b', 'c'), ['a', REPORTED], ['b', REPORTED], ['c', REPORTED]],
+  ['a list with something beside it', () => ({ ...listOf('c'), UnprocessedItems: {} }), ['c', REPORTED]],
+  ['a promise of a list', async () => listOf('b'), ['b', REPORTED]],
   [
     'a thenable of a list',
-    () => ({ then: (resolve: (value: unknown) => void) => resolve(list('b')) }),
+    () => ({ then: (resolve: (value: unknown) => void) => resolve(listOf('b')) }),
     ['b', REPORTED],
   ],
   [
@@ -42,7 +42,7 @@ const understood: [what: string, answer: () => unknown, ...errors: [id: string, 
     () => runInNewContext('({ batchItemFailures: [{ itemIdentifier: "b" }] })'),
     ['b', REPORTED],
   ],
-  ['a proxy of a list', () => new Proxy(list('b'), {}), ['b', REPORTED]],
+  ['a proxy of a list', () => new Proxy(listOf('b'), {}), ['b', REPORTED]],
   ['results', () => [OK, { status: 'rejected', reason: thrown }, OK], ['b', thrown]],
   ['results that all succeeded', () => [OK, OK, OK]],
   ['a proxy of results', () => new Proxy([OK, OK, { status: 'rejected', reason: 1 }], {}), ['c', 1]],
@@ -81,7 +81,7 @@ const refused: [what: string, answer: () => unknown, came: string][] = [
   ['a text', () => '', 'returned a string;'],
   ['a symbol', () => Symbol('a'), 'returned a symbol;'],
   ['a bigint', () => 0n, 'returned a bigint;'],
-  ['a function', () => () => list(), 'batchItemFailures is undefined'],
+  ['a function', () => () => listOf(), 'batchItemFailures is undefined'],
   ['{}', () => ({}), 'batchItemFailures is undefined'],
   ["BatchWriteItem's answer", () => ({ UnprocessedItems: {}, $metadata: {} }), 'batchItemFailures is undefined'],
   ["BatchWriteItem's answer, later", async () => ({ UnprocessedItems: { t: [{}] } }), 'batchItemFailures is undefined'],
@@ -92,17 +92,17 @@ const refused: [what: string, answer: () => unknown, came: string][] = [
   ['a list that is a Set', () => ({ batchItemFailures: new Set(['a']) }), 'batchItemFailures is an object'],
   ['something like a list', () => ({ batchItemFailures: { length: 0 } }), 'batchItemFailures is an object'],
   ['a promise as list', () => ({ batchItemFailures: Promise.resolve([]) }), 'batchItemFailures is an object'],
-  ['an id of another chunk', () => list('d'), 'entry 0 names no record of the chunk'],
-  ['an id of another chunk, among others', () => list('a', 'd'), 'entry 1 names no record of the chunk'],
-  ['an unknown id', () => list('b', 'z'), 'entry 1 names no record of the chunk'],
-  ['an empty id', () => list(''), 'entry 0 names no record of the chunk'],
-  ['a place for an id', () => list(0), 'entry 0 names no record of the chunk'],
-  ['an id in an object', () => list({ toString: () => 'a' }), 'entry 0 names no record of the chunk'],
+  ['an id of another chunk', () => listOf('d'), 'entry 0 names no record of the chunk'],
+  ['an id of another chunk, among others', () => listOf('a', 'd'), 'entry 1 names no record of the chunk'],
+  ['an unknown id', () => listOf('b', 'z'), 'entry 1 names no record of the chunk'],
+  ['an empty id', () => listOf(''), 'entry 0 names no record of the chunk'],
+  ['a place for an id', () => listOf(0), 'entry 0 names no record of the chunk'],
+  ['an id in an object', () => listOf({ toString: () => 'a' }), 'entry 0 names no record of the chunk'],
   ['bare ids', () => ({ batchItemFailures: ['a'] }), 'entry 0 names no record of the chunk'],
   ['ids by another name', () => ({ batchItemFailures: [{ id: 'a' }] }), 'entry 0 names no record of the chunk'],
   ['a list with null', () => ({ batchItemFailures: [null] }), 'entry 0 names no record of the chunk'],
   ['a list with holes', () => ({ batchItemFailures: new Array(2) }), 'entry 0 names no record of the chunk'],
-  ['more ids than records', () => list('a', 'b', 'c', 'd'), 'entry 3 names no record of the chunk'],
+  ['more ids than records', () => listOf('a', 'b', 'c', 'd'), 'entry 3 names no record of the chunk'],
   ['no results', () => [], '0 results for 3 records'],
   ['a result too few', () => [OK, OK], '2 results for 3 records'],
   ['a result too many', () => [OK, OK, OK, OK], '4 results for 3 records'],
@@ -122,14 +122,8 @@ const refused: [what: string, answer: () => unknown, came: string][] = [
   ['a status that throws', () => [OK, OK, throwing('status')], 'an object that throws when it is read'],
   ['a reason that throws', () => [throwing('reason', { status: 'rejected' }), OK, OK], 'an object that throws'],
   ['an id that throws', () => ({ batchItemFailures: [throwing('itemIdentifier')] }), 'an object that throws'],
-  ['a list that was revoked', () => ({ batchItemFailures: revoked() }), 'an object that throws when it is read'],
+  ['a list that was revoked', () => ({ batchItemFailures: revoked([]) }), 'an object that throws when it is read'],
 ]
-
-function revoked() {
-  const { proxy, revoke } = Proxy.revocable([], {})
-  revoke()
-  return proxy
-}
 
 for (const [what, answer, came] of refused) {
   t.test(`an answer that fails the whole chunk, and that alone: ${what}`, async (t) => {
@@ -223,7 +217,7 @@ for (const [what, handler, reason] of throws) {
 }
 
 t.test('one log line says why', async (t) => {
-  const handle = chunkHandlerOf(2, async () => list('z') as never, { logger: undefined })
+  const handle = chunkHandlerOf(2, async () => listOf('z') as never, { logger: undefined })
   const lines = await logged(async () => {
     t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'))), ['a', 'b', 'c'])
   })

@@ -1,5 +1,3 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import middy from '@middy/core'
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
@@ -15,6 +13,8 @@ import { mockClock, settled } from '../support/clock.ts'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, timedContext } from '../support/handlers.ts'
 import { heldChunks } from '../support/held.ts'
+import { collectGarbage } from '../support/memory.ts'
+import { unhandledRejections } from '../support/output.ts'
 
 t.test('recordTimeout holds for a chunk: all of it is reported, its signal aborts, the others go on', async (t) => {
   const clock = mockClock(t)
@@ -184,10 +184,7 @@ t.test('a signal that is first read after the timeout is aborted; a copy of the 
 
 t.test('where deaf chunks hold every slot as long again, the batch ends, and the next is free of them', async (t) => {
   const clock = mockClock(t)
-  const unhandled: unknown[] = []
-  const note = (error: unknown) => unhandled.push(error)
-  process.on('unhandledRejection', note)
-  t.teardown(() => process.off('unhandledRejection', note))
+  const unhandled = unhandledRejections(t)
   const held = heldChunks()
   const handle = chunkHandlerOf(2, held.handle, { recordTimeout: 100, concurrency: 2 })
   const first = handle(standardEvent(...ids(6)))
@@ -209,8 +206,6 @@ t.test('where deaf chunks hold every slot as long again, the batch ends, and the
 
 for (const body of [undefined, 'json'] as const) {
   t.test(`a chunk that hangs for ever does not keep the batch in memory, body ${body}`, async (t) => {
-    setFlagsFromString('--expose-gc')
-    const collect: () => void = runInNewContext('gc')
     const clock = mockClock(t)
     const forever: (() => void)[] = []
     const hang = () => new Promise<void>((resolve) => forever.push(resolve))
@@ -226,7 +221,7 @@ for (const body of [undefined, 'json'] as const) {
     clock.advance(950)
     t.strictSame(failed(await result), ['a', 'b'])
     await settled()
-    collect()
+    collectGarbage()
     t.equal(last.deref(), undefined)
     t.equal(list.deref(), undefined)
     t.equal(forever.length, 1)

@@ -1,25 +1,19 @@
 import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
-import middy6 from 'middy-core-6'
 import t from 'tap'
 import { type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord, FullBatchFailureError } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
+import { cores } from '../support/cores.ts'
 import { standardEvent } from '../support/events.ts'
+import { failing } from '../support/failures.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { logged } from '../support/output.ts'
 
-const failing = eachRecord(({ messageId }) => {
-  if (messageId.startsWith('x')) throw new Error(`${messageId} failed`)
-})
+const failingRecords = eachRecord(failing)
 
 t.test('throwOnFullBatchFailure', async (t) => {
-  const handle = handlerOf(
-    ({ messageId }) => {
-      if (messageId.startsWith('x')) throw new Error(`${messageId} failed`)
-    },
-    { throwOnFullBatchFailure: true },
-  )
+  const handle = handlerOf(failing, { throwOnFullBatchFailure: true })
   const error = await handle(standardEvent('x1', 'x2')).catch((error) => error)
   t.ok(error instanceof FullBatchFailureError)
   t.ok(error instanceof AggregateError)
@@ -59,29 +53,26 @@ t.test("it holds when Middy's early timeout ends the batch, with that as its cau
   t.match(await result, { name: 'FullBatchFailureError', cause: { name: 'TimeoutError' } })
 })
 
-for (const [version, core] of [
-  ['7', middy],
-  ['6', middy6 as unknown as typeof middy],
-] as const) {
+for (const [version, core] of cores) {
   const handlerWith = (options: BoundedSqsBatchOptions = {}) =>
     core().use(boundedSqsBatch({ logger: false, ...options }))
 
-  t.test(`errors before the fan-out escape (@middy/core ${version})`, async (t) => {
+  t.test(`errors before the fan-out escape (${version})`, async (t) => {
     const before = handlerWith()
       .before(() => {
         throw new Error('secrets cannot be read')
       })
-      .handler(failing)
+      .handler(failingRecords)
     await t.rejects(before(standardEvent('a', 'x'), testContext()), /secrets cannot be read/)
 
     const setUp = handlerWith().handler(async (event: SQSEvent, context) => {
       if (event.Records.length > 0) throw new Error('set-up failed')
-      return failing(event, context)
+      return failingRecords(event, context)
     })
     await t.rejects(setUp(standardEvent('a', 'x'), testContext()), /set-up failed/)
   })
 
-  t.test(`an outer error after the report returns the report (@middy/core ${version})`, async (t) => {
+  t.test(`an outer error after the report returns the report (${version})`, async (t) => {
     let started = 0
     const seen: unknown[] = []
     const handler = core()
@@ -110,32 +101,29 @@ for (const [version, core] of [
     t.match(lines[1], /a batch is reported in spite of Error: metrics cannot be sent/)
   })
 
-  t.test(
-    `an error of an inner after, or of the handler itself, returns the report (@middy/core ${version})`,
-    async (t) => {
-      const inner = handlerWith()
-        .after(() => {
-          throw new Error('inner')
-        })
-        .handler(failing)
-      t.strictSame(failed(await inner(standardEvent('a', 'x'), testContext())), ['x'])
-
-      const afterwards = handlerWith().handler(async (event: SQSEvent, context) => {
-        await failing(event, context)
-        throw new Error('afterwards')
+  t.test(`an error of an inner after, or of the handler itself, returns the report (${version})`, async (t) => {
+    const inner = handlerWith()
+      .after(() => {
+        throw new Error('inner')
       })
-      t.strictSame(failed(await afterwards(standardEvent('x', 'b'), testContext())), ['x'])
+      .handler(failingRecords)
+    t.strictSame(failed(await inner(standardEvent('a', 'x'), testContext())), ['x'])
 
-      const added = handlerWith().handler(async (event: SQSEvent, context) => {
-        const report = await failing(event, context)
-        report.batchItemFailures.push({ itemIdentifier: 'a' })
-        throw new Error('after it has added to the report')
-      })
-      t.strictSame(failed(await added(standardEvent('a', 'x', 'b'), testContext())), ['a', 'x'])
-    },
-  )
+    const afterwards = handlerWith().handler(async (event: SQSEvent, context) => {
+      await failingRecords(event, context)
+      throw new Error('afterwards')
+    })
+    t.strictSame(failed(await afterwards(standardEvent('x', 'b'), testContext())), ['x'])
 
-  t.test(`an outer error after another inner handler's answer returns that (@middy/core ${version})`, async (t) => {
+    const added = handlerWith().handler(async (event: SQSEvent, context) => {
+      const report = await failingRecords(event, context)
+      report.batchItemFailures.push({ itemIdentifier: 'a' })
+      throw new Error('after it has added to the report')
+    })
+    t.strictSame(failed(await added(standardEvent('a', 'x', 'b'), testContext())), ['a', 'x'])
+  })
+
+  t.test(`an outer error after another inner handler's answer returns that (${version})`, async (t) => {
     const answers = [
       [{ status: 'fulfilled' }, { status: 'rejected', reason: 'r' }],
       { batchItemFailures: [{ itemIdentifier: 'b' }] },
@@ -151,19 +139,19 @@ for (const [version, core] of [
     }
   })
 
-  t.test(`a refused answer escapes also where an onError hook wraps its error (@middy/core ${version})`, async (t) => {
+  t.test(`a refused answer escapes also where an onError hook wraps its error (${version})`, async (t) => {
     const handler = handlerWith()
       .onError((request) => {
         request.error = new Error('wrapped', { cause: request.error })
       })
       .handler(async (event: SQSEvent, context) => {
-        await failing(event, context)
+        await failingRecords(event, context)
       })
     await t.rejects(handler(standardEvent('a'), testContext()), { message: 'wrapped', cause: { name: 'TypeError' } })
   })
 
   t.test(
-    `what an outer after adds to the report before it throws is reported, what it takes out as well (@middy/core ${version})`,
+    `what an outer after adds to the report before it throws is reported, what it takes out as well (${version})`,
     async (t) => {
       const changing = (change: (list: SQSBatchResponse['batchItemFailures']) => unknown) =>
         core<SQSEvent, SQSBatchResponse>()
@@ -172,7 +160,7 @@ for (const [version, core] of [
             throw new Error('outer')
           })
           .use(boundedSqsBatch({ logger: false }))
-          .handler(failing as never)(standardEvent('a', 'x', 'b'), testContext())
+          .handler(failingRecords as never)(standardEvent('a', 'x', 'b'), testContext())
       t.strictSame(failed(await changing((list) => list.splice(0))), ['x'])
       t.strictSame(failed(await changing((list) => list.push({ itemIdentifier: 'a' }))), ['a', 'x'])
       const id = (itemIdentifier: string) => ({ itemIdentifier })
@@ -184,8 +172,8 @@ for (const [version, core] of [
     },
   )
 
-  t.test(`an answer that an onError behind it sets takes the place of no error (@middy/core ${version})`, async (t) => {
-    const answering = (handler: typeof failing, event: unknown = standardEvent('a', 'x')) =>
+  t.test(`an answer that an onError behind it sets takes the place of no error (${version})`, async (t) => {
+    const answering = (handler: typeof failingRecords, event: unknown = standardEvent('a', 'x')) =>
       handlerWith()
         .onError((request) => {
           request.response = { statusCode: 500 } as never
@@ -197,30 +185,30 @@ for (const [version, core] of [
       }),
       { message: 'set-up failed' },
     )
-    await t.rejects(answering(failing, {}), { name: 'InvalidSqsEventError' })
+    await t.rejects(answering(failingRecords, {}), { name: 'InvalidSqsEventError' })
     const afterwards = answering(async (event, context) => {
-      await failing(event, context)
+      await failingRecords(event, context)
       throw new Error('afterwards')
     })
     t.strictSame(failed(await afterwards), ['x'])
   })
 
-  t.test(`FullBatchFailureError and the TypeErrors escape (@middy/core ${version})`, async (t) => {
-    const full = handlerWith({ throwOnFullBatchFailure: true }).handler(failing)
+  t.test(`FullBatchFailureError and the TypeErrors escape (${version})`, async (t) => {
+    const full = handlerWith({ throwOnFullBatchFailure: true }).handler(failingRecords)
     await t.rejects(full(standardEvent('x1', 'x2'), testContext()), { name: 'FullBatchFailureError' })
     const forgetful = handlerWith().handler(async (event: SQSEvent, context) => {
-      await failing(event, context)
+      await failingRecords(event, context)
     })
     await t.rejects(forgetful(standardEvent('a'), testContext()), { name: 'TypeError' })
-    const invalid = handlerWith().handler(failing)
+    const invalid = handlerWith().handler(failingRecords)
     await t.rejects(invalid({} as never, testContext()), { name: 'InvalidSqsEventError' })
   })
 
-  t.test(`an early response of another middleware is left alone (@middy/core ${version})`, async (t) => {
+  t.test(`an early response of another middleware is left alone (${version})`, async (t) => {
     const handler = core<SQSEvent>()
       .before(() => 'warm')
       .use(boundedSqsBatch())
-      .handler(failing)
+      .handler(failingRecords)
     t.equal(await handler({} as never, testContext()), 'warm')
   })
 }

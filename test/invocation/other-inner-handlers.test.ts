@@ -1,12 +1,13 @@
 import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
-import middy6 from 'middy-core-6'
 import t from 'tap'
 import { type BatchHandler, boundedSqsBatch, eachRecord } from '../../src/index.ts'
 import { settled } from '../support/clock.ts'
+import { cores } from '../support/cores.ts'
 import { sqsRecord, standardEvent } from '../support/events.ts'
-import { failed, handlerOf, testContext } from '../support/handlers.ts'
+import { failed, handlerOf, listOf, testContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
+import { lying } from '../support/hostile.ts'
 import { logged } from '../support/output.ts'
 
 const ok = { status: 'fulfilled', value: 1 }
@@ -62,19 +63,15 @@ t.test('the idiom of @middy/sqs-partial-batch-failure runs as it did', async (t)
 })
 
 t.test('{ batchItemFailures } is checked and passed on, in record order', async (t) => {
-  const list = (...ids: string[]) => ({ batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })) })
-  t.strictSame(await answer(list(), 'a', 'b'), list())
-  t.strictSame(await answer(list('c', 'a'), 'a', 'b', 'c'), list('a', 'c'))
+  t.strictSame(await answer(listOf(), 'a', 'b'), listOf())
+  t.strictSame(await answer(listOf('c', 'a'), 'a', 'b', 'c'), listOf('a', 'c'))
 })
 
 t.test('an id that is listed twice counts once', async (t) => {
-  const list = (...ids: string[]) => ({ batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })) })
-  t.strictSame(await answer(list('b', 'b'), 'a', 'b', 'c'), list('b'))
-  t.strictSame(await answer(list('b', 'a', 'b', 'b'), 'a', 'b'), list('a', 'b'))
+  t.strictSame(await answer(listOf('b', 'b'), 'a', 'b', 'c'), listOf('b'))
+  t.strictSame(await answer(listOf('b', 'a', 'b', 'b'), 'a', 'b'), listOf('a', 'b'))
 })
 
-const lying = (list: unknown[]) =>
-  new Proxy(list, { get: (target, key) => (key === 'length' ? -1 : Reflect.get(target, key)) })
 const throwing = {
   get batchItemFailures() {
     throw new Error('SECRET')
@@ -97,8 +94,8 @@ const nonsense: [what: string, value: unknown, message: RegExp][] = [
   ['ids instead of settled results', [ok, 'a'], /entry 1 is no PromiseSettledResult/],
   ['a promise that is pending', [ok, { status: 'pending' }], /entry 1 is no PromiseSettledResult/],
   ['more results than records', [ok, ok, ok], /3 results for 2 records/],
-  ['a list that lies about its length', { batchItemFailures: lying([{ itemIdentifier: 'a' }]) }, /of length -1/],
-  ['results that lie about their length', lying([no]), /-1 results for 2 records/],
+  ['a list that lies about its length', { batchItemFailures: lying([{ itemIdentifier: 'a' }], -1) }, /of length -1/],
+  ['results that lie about their length', lying([no], -1), /-1 results for 2 records/],
   ['an object that throws when it is read', throwing, /throws when it is read/],
   ['a status of an HTTP API', { statusCode: 200 }, /batchItemFailures is undefined/],
 ]
@@ -329,64 +326,58 @@ t.test('nor by a handler that catches the error of the second run', async (t) =>
   }
 })
 
-for (const [version, core] of [
-  ['7', middy],
-  ['6', middy6 as unknown as typeof middy],
-] as const) {
-  t.test(
-    `an event that a later middleware replaced is refused if its records are others (Middy ${version})`,
-    async (t) => {
-      const settle = (async ({ Records }: SQSEvent) =>
-        Promise.allSettled(
-          Records.map(async ({ messageId }) => messageId === 'a' && Promise.reject(new Error('a'))),
-        )) as never
-      const list = (async ({ Records }: SQSEvent) => ({
-        batchItemFailures: Records.filter(({ messageId }) => messageId === 'a').map(({ messageId }) => ({
-          itemIdentifier: messageId,
-        })),
-      })) as never
-      const bounded = eachRecord(({ messageId }) => {
-        if (messageId === 'a') throw new Error('a')
-      })
-      const inheriting = (event: SQSEvent, Records: unknown): SQSEvent =>
-        Object.create(event, { Records: { value: Records } })
-      const changes: [what: string, replace: (event: SQSEvent) => SQSEvent, isRefused: boolean][] = [
-        ['a copy', (event) => ({ ...event }), false],
-        ['copies of the records', ({ Records }) => ({ Records: Records.map((record) => ({ ...record })) }), false],
-        ['reversed', (event) => ({ ...event, Records: event.Records.toReversed() }), true],
-        ['one removed', (event) => ({ ...event, Records: event.Records.slice(0, 2) }), true],
-        ['one added', (event) => ({ ...event, Records: [...event.Records, sqsRecord('d')] }), true],
-        ['a heir that reversed them', (event) => inheriting(event, event.Records.toReversed()), true],
-      ]
-      for (const [what, replace, isRefused] of changes) {
-        for (const isRestored of [false, true]) {
-          for (const inner of [settle, list, bounded]) {
-            const original: SQSEvent[] = []
-            const handler = core<SQSEvent, SQSBatchResponse>()
-              .use(boundedSqsBatch({ logger: false }))
-              .use({
-                before(request) {
-                  original.push(request.event)
-                  request.event = replace(request.event)
-                },
-                after(request) {
-                  if (isRestored) request.event = original[0] as SQSEvent
-                },
-              })
-              .handler(inner)
-            const result = handler(standardEvent('a', 'b', 'c'), testContext())
-            const name = `${what}, ${isRestored ? 'restored, ' : ''}${[settle, list, bounded].indexOf(inner)}`
-            // eachRecord() does not accept a copy of the event.
-            if (isRefused || inner === bounded) {
-              await t.rejects(result, { name: 'TypeError' }, name)
-            } else {
-              t.strictSame(failed(await result), ['a'], name)
-            }
+for (const [version, core] of cores) {
+  t.test(`an event that a later middleware replaced is refused if its records are others (${version})`, async (t) => {
+    const settle = (async ({ Records }: SQSEvent) =>
+      Promise.allSettled(
+        Records.map(async ({ messageId }) => messageId === 'a' && Promise.reject(new Error('a'))),
+      )) as never
+    const list = (async ({ Records }: SQSEvent) => ({
+      batchItemFailures: Records.filter(({ messageId }) => messageId === 'a').map(({ messageId }) => ({
+        itemIdentifier: messageId,
+      })),
+    })) as never
+    const bounded = eachRecord(({ messageId }) => {
+      if (messageId === 'a') throw new Error('a')
+    })
+    const inheriting = (event: SQSEvent, Records: unknown): SQSEvent =>
+      Object.create(event, { Records: { value: Records } })
+    const changes: [what: string, replace: (event: SQSEvent) => SQSEvent, isRefused: boolean][] = [
+      ['a copy', (event) => ({ ...event }), false],
+      ['copies of the records', ({ Records }) => ({ Records: Records.map((record) => ({ ...record })) }), false],
+      ['reversed', (event) => ({ ...event, Records: event.Records.toReversed() }), true],
+      ['one removed', (event) => ({ ...event, Records: event.Records.slice(0, 2) }), true],
+      ['one added', (event) => ({ ...event, Records: [...event.Records, sqsRecord('d')] }), true],
+      ['a heir that reversed them', (event) => inheriting(event, event.Records.toReversed()), true],
+    ]
+    for (const [what, replace, isRefused] of changes) {
+      for (const isRestored of [false, true]) {
+        for (const inner of [settle, list, bounded]) {
+          const original: SQSEvent[] = []
+          const handler = core<SQSEvent, SQSBatchResponse>()
+            .use(boundedSqsBatch({ logger: false }))
+            .use({
+              before(request) {
+                original.push(request.event)
+                request.event = replace(request.event)
+              },
+              after(request) {
+                if (isRestored) request.event = original[0] as SQSEvent
+              },
+            })
+            .handler(inner)
+          const result = handler(standardEvent('a', 'b', 'c'), testContext())
+          const name = `${what}, ${isRestored ? 'restored, ' : ''}${[settle, list, bounded].indexOf(inner)}`
+          // eachRecord() does not accept a copy of the event.
+          if (isRefused || inner === bounded) {
+            await t.rejects(result, { name: 'TypeError' }, name)
+          } else {
+            t.strictSame(failed(await result), ['a'], name)
           }
         }
       }
-    },
-  )
+    }
+  })
 }
 
 t.test('nor after the end of the invocation', async (t) => {

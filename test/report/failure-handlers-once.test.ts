@@ -1,20 +1,17 @@
 import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
-import middy6 from 'middy-core-6'
 import t from 'tap'
 import { type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord, FullBatchFailureError } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
+import { cores } from '../support/cores.ts'
 import { standardEvent } from '../support/events.ts'
-import { failing, keep, noting } from '../support/failures.ts'
+import { failing, keep, noteFailures } from '../support/failures.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 
-for (const [version, core] of [
-  ['7', middy],
-  ['6', middy6 as unknown as typeof middy],
-] as const) {
-  t.test(`once an invocation, whatever goes wrong beside it (@middy/core ${version})`, async (t) => {
-    const { calls, onFailure } = noting(keep('x2'))
+for (const [version, core] of cores) {
+  t.test(`once an invocation, whatever goes wrong beside it (${version})`, async (t) => {
+    const { calls, onFailure } = noteFailures(keep('x2'))
     const handlerWith = (options: BoundedSqsBatchOptions = {}) =>
       core<SQSEvent, SQSBatchResponse>().use(boundedSqsBatch({ logger: false, onFailure, ...options }))
     const event = standardEvent('x1', 'a', 'x2')
@@ -73,7 +70,7 @@ for (const [version, core] of [
 t.test("once also after Middy's early timeout, where that leaves it time", async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
-  const { calls, onFailure } = noting(keep('x2'))
+  const { calls, onFailure } = noteFailures(keep('x2'))
   const handler = middy({ timeoutEarlyInMillis: 500 })
     .use(boundedSqsBatch({ logger: false, timeBudget: false, onFailure }))
     .handler(eachRecord(held.handle))

@@ -3,8 +3,9 @@ import t from 'tap'
 import type { FailureHandler, RecordFailure } from '../../src/index.ts'
 import { settled } from '../support/clock.ts'
 import { fifoEvent, standardEvent } from '../support/events.ts'
-import { failing, idOf, keep, noting, staying } from '../support/failures.ts'
+import { failing, failureHandlerLines, idOf, keep, noteFailures } from '../support/failures.ts'
 import { failed, handlerOf } from '../support/handlers.ts'
+import { lying, revoked, trapped } from '../support/hostile.ts'
 import { logged } from '../support/output.ts'
 
 // What it may answer
@@ -33,16 +34,7 @@ for (const [what, answer] of accepted) {
   })
 }
 
-const { proxy: revoked, revoke } = Proxy.revocable([], {})
-revoke()
-const trapped = () =>
-  new Proxy<object>([], {
-    get() {
-      throw new Error('trap')
-    },
-  })
-const ofLength = (length: number) => (failures: readonly RecordFailure[]) =>
-  new Proxy(failures, { get: (all, key) => (key === 'length' ? length : Reflect.get(all, key)) })
+const ofLength = (length: number) => (failures: readonly RecordFailure[]) => lying(failures, length)
 const entry = (value: unknown) => (failures: readonly RecordFailure[]) => [failures[0], value]
 const NOT_GIVEN = /^TypeError: The failure handler returned an array whose entry 1 it did not get: return those of/
 
@@ -68,14 +60,14 @@ const refused: [what: string, answer: (failures: readonly RecordFailure[]) => un
   ['a list that lies about its length', ofLength(-1), /returned an array/],
   ['a list whose length is none', ofLength(NaN), /returned an array/],
   ['a list that says it is endless', ofLength(Infinity), /entry 2 it did not get/],
-  ['a revoked proxy', () => revoked, /revoked/],
-  ['a proxy that throws', trapped, /^Error: trap/],
-  ['an entry that throws', (failures) => [failures[0], trapped()], /^Error: trap/],
+  ['a revoked proxy', () => revoked([]), /revoked/],
+  ['a proxy that throws', () => trapped([]), /^Error: trap/],
+  ['an entry that throws', (failures) => [failures[0], trapped([])], /^Error: trap/],
   ['a rejection', () => Promise.reject(new Error('SQS is down')), /^Error: SQS is down/],
   ['a rejection with nothing', () => Promise.reject(), /^thrown undefined/],
   [
     'a rejection with what throws when it is read',
-    () => Promise.reject(revoked),
+    () => Promise.reject(revoked([])),
     /^an error that throws when it is read/,
   ],
   [
@@ -98,12 +90,12 @@ for (const [what, answer, line] of refused) {
     const fails = ({ messageId }: { messageId: string }) => {
       if (messageId === 'x1' || messageId === 'y1') throw new Error(messageId)
     }
-    const { calls, onFailure } = noting(keep('y1'))
+    const { calls, onFailure } = noteFailures(keep('y1'))
     const lines = await logged(async () => {
       const alone = await handlerOf(fails, { onFailure: answer as FailureHandler, logger: undefined })(event)
       t.strictSame(failed(alone), ['x1', 'y1', 'x3'])
     })
-    t.match(staying(lines), [line])
+    t.match(failureHandlerLines(lines), [line])
     t.equal(lines.length, 2, 'that, and the entry of the batch')
     const followed = await handlerOf(fails, { onFailure: [answer as FailureHandler, onFailure] })(event)
     t.strictSame(failed(followed), ['y1', 'x3'], 'the next has all of them')
@@ -133,11 +125,11 @@ t.test('a failure that the handler before has taken care of, or of another invoc
     const other = await handlerOf(failing, { onFailure: () => of, logger: undefined })(standardEvent('x3'))
     t.strictSame(failed(other), ['x3'])
   })
-  t.match(staying(lines), [/entry 0 it did not get/, /entry 0 it did not get/])
+  t.match(failureHandlerLines(lines), [/entry 0 it did not get/, /entry 0 it did not get/])
 })
 
 t.test('records that share an id stay reported until all of them are handled', async (t) => {
-  const { calls, onFailure } = noting((failures) => failures.slice(1))
+  const { calls, onFailure } = noteFailures((failures) => failures.slice(1))
   t.strictSame(failed(await handlerOf(failing, { onFailure })(standardEvent('x', 'x', 'a'))), ['x'])
   t.strictSame(failed(await handlerOf(failing, { onFailure: () => [] })(standardEvent('x', 'x', 'a'))), [])
   t.strictSame(calls, [['x', 'x']])

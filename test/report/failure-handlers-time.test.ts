@@ -1,5 +1,3 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import middy from '@middy/core'
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
@@ -10,12 +8,13 @@ import {
   type FailureHandler,
   type RecordFailure,
 } from '../../src/index.ts'
-import { mockClock, settled } from '../support/clock.ts'
+import { busyClock, mockClock, settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
-import { failing, noting, staying } from '../support/failures.ts'
+import { failing, failureHandlerLines, noteFailures } from '../support/failures.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
-import { logged } from '../support/output.ts'
+import { collectGarbage } from '../support/memory.ts'
+import { logged, unhandledRejections } from '../support/output.ts'
 
 /** A failure handler that stays open until the test settles it. */
 function heldFailures() {
@@ -34,13 +33,10 @@ const openTimers = (clock: ReturnType<typeof mockClock>) => [...clock.timers.val
 
 t.test('one that hangs: its signal aborts 100 ms before the end, and 25 ms later the response goes out', async (t) => {
   const clock = mockClock(t)
-  const unhandled: unknown[] = []
-  const note = (error: unknown) => unhandled.push(error)
-  process.on('unhandledRejection', note)
-  t.teardown(() => process.off('unhandledRejection', note))
+  const unhandled = unhandledRejections(t)
   const start = performance.now()
   const held = heldFailures()
-  const { calls, onFailure } = noting()
+  const { calls, onFailure } = noteFailures()
   const lines = await logged(async () => {
     const handle = handlerOf(failing, { onFailure: [held.onFailure, onFailure], logger: undefined })
     let isOver = false
@@ -61,7 +57,9 @@ t.test('one that hangs: its signal aborts 100 ms before the end, and 25 ms later
     t.strictSame(failed(await result), ['x1', 'x2'])
     t.equal(performance.now() - start, 9_925)
   })
-  t.strictSame(staying(lines), ["Error: The failure handlers were not done 100 ms before the function's timeout"])
+  t.strictSame(failureHandlerLines(lines), [
+    "Error: The failure handlers were not done 100 ms before the function's timeout",
+  ])
   t.match(held.signal()?.reason, { message: /not done 100 ms before/ })
   t.equal(lines.length, 2)
   t.strictSame(calls, [], 'the next is not called any more')
@@ -72,8 +70,6 @@ t.test('one that hangs: its signal aborts 100 ms before the end, and 25 ms later
 })
 
 t.test('one that hangs for ever, and does not hold its request, does not keep the batch in memory', async (t) => {
-  setFlagsFromString('--expose-gc')
-  const collect: () => void = runInNewContext('gc')
   const clock = mockClock(t)
   const forever: (() => void)[] = []
   const onFailure = () => new Promise<RecordFailure[]>((resolve) => forever.push(() => resolve([])))
@@ -88,7 +84,7 @@ t.test('one that hangs for ever, and does not hold its request, does not keep th
   clock.advance(25)
   t.strictSame(failed(await result), ['x'])
   await settled()
-  collect()
+  collectGarbage()
   t.equal(good.deref(), undefined)
   t.equal(forever.length, 1)
 })
@@ -96,7 +92,7 @@ t.test('one that hangs for ever, and does not hold its request, does not keep th
 t.test('one that heeds its signal is heard with the part that it has done', async (t) => {
   const clock = mockClock(t)
   const held = heldFailures()
-  const { calls, onFailure } = noting()
+  const { calls, onFailure } = noteFailures()
   const lines = await logged(async () => {
     const handle = handlerOf(failing, { onFailure: [held.onFailure, onFailure], logger: undefined })
     const result = handle(standardEvent('x1', 'a', 'x2'), timedContext(10_000))
@@ -106,7 +102,9 @@ t.test('one that heeds its signal is heard with the part that it has done', asyn
     t.strictSame(failed(await result), ['x2'])
   })
   t.strictSame(calls, [])
-  t.strictSame(staying(lines), ["Error: The failure handlers were not done 100 ms before the function's timeout"])
+  t.strictSame(failureHandlerLines(lines), [
+    "Error: The failure handlers were not done 100 ms before the function's timeout",
+  ])
   t.equal(openTimers(clock), 0)
 })
 
@@ -151,7 +149,7 @@ t.test('one that answers in time is not aborted, and leaves no timer, also where
 t.test('with less than 100 ms left none is called, and one line says so', async (t) => {
   const clock = mockClock(t)
   const records = heldRecords()
-  const { calls, onFailure } = noting()
+  const { calls, onFailure } = noteFailures()
   const lines = await logged(async () => {
     const handler = middy()
       .use(boundedSqsBatch({ timeBudget: false, onFailure: [onFailure, onFailure] }))
@@ -164,17 +162,18 @@ t.test('with less than 100 ms left none is called, and one line says so', async 
     t.strictSame(failed(await result), ['x1'], "after Middy's early timeout")
   })
   t.strictSame(calls, [])
-  t.strictSame(staying(lines), ["Error: The failure handlers were not done 100 ms before the function's timeout"])
+  t.strictSame(failureHandlerLines(lines), [
+    "Error: The failure handlers were not done 100 ms before the function's timeout",
+  ])
   t.equal(openTimers(clock), 0)
 })
 
 t.test('with no time left at all none is called, also where the context says 0 or less', async (t) => {
   for (const left of [0, -3]) {
-    let now = 1000
-    t.intercept(performance, 'now', { value: () => now })
-    const { calls, onFailure } = noting()
+    const keepBusy = busyClock(t)
+    const { calls, onFailure } = noteFailures()
     const fails = () => {
-      now += 1000 - left
+      keepBusy(1000 - left)
       throw new Error('it has kept the thread busy')
     }
     const lines = await logged(async () => {
@@ -182,16 +181,15 @@ t.test('with no time left at all none is called, also where the context says 0 o
       t.strictSame(failed(await handle(standardEvent('x1', 'x2'), timedContext(1000))), ['x1', 'x2'])
     })
     t.strictSame(calls, [], `${left} ms`)
-    t.match(staying(lines), [/not done 100 ms before/])
+    t.match(failureHandlerLines(lines), [/not done 100 ms before/])
   }
 })
 
 t.test('one that keeps the thread busy beyond its time is heard, and the next is not called', async (t) => {
-  let now = 1000
-  t.intercept(performance, 'now', { value: () => now })
-  const { calls, onFailure } = noting()
+  const keepBusy = busyClock(t)
+  const { calls, onFailure } = noteFailures()
   const busy: FailureHandler = (failures) => {
-    now += 950
+    keepBusy(950)
     return failures.slice(1)
   }
   const lines = await logged(async () => {
@@ -199,7 +197,7 @@ t.test('one that keeps the thread busy beyond its time is heard, and the next is
     t.strictSame(failed(await handle(standardEvent('x1', 'x2'), timedContext(1000))), ['x2'])
   })
   t.strictSame(calls, [])
-  t.match(staying(lines), [/not done 100 ms before/])
+  t.match(failureHandlerLines(lines), [/not done 100 ms before/])
 })
 
 t.test('timeBudget: false leaves the 100 ms as they are', async (t) => {

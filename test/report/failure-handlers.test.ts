@@ -15,7 +15,7 @@ import {
 } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
-import { failing, idOf, keep, noting, staying } from '../support/failures.ts'
+import { failing, failureHandlerLines, idOf, keep, noteFailures } from '../support/failures.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { logged, warned } from '../support/output.ts'
@@ -91,7 +91,7 @@ t.test('of a FIFO queue it gets no blocked record; those stay reported also behi
     ['group', ['a2']],
     ['batch', ['b1', 'a2', 'c1', 'b2']],
   ] as const) {
-    const { calls, onFailure } = noting(() => [])
+    const { calls, onFailure } = noteFailures(() => [])
     const handle = handlerOf(fails, { fifoFailure, onFailure, concurrency: 1 })
     t.strictSame(failed(await handle(event)), expected, fifoFailure)
     t.strictSame(calls, [fifoFailure === 'group' ? ['a1', 'c1'] : ['a1']], fifoFailure)
@@ -116,7 +116,7 @@ t.test('of a FIFO queue it has no say over what failed behind a failed record of
     ],
   ]
   for (const [what, handle] of inner) {
-    const { calls, onFailure } = noting(() => [])
+    const { calls, onFailure } = noteFailures(() => [])
     const handler = middy<SQSEvent, SQSBatchResponse>()
       .use(boundedSqsBatch({ logger: false, onFailure }))
       .handler(handle as never)
@@ -144,7 +144,7 @@ t.test('it gets what another inner handler reports, alone or beside the records 
   ]
   for (const [what, inner] of answers) {
     const errors: unknown[] = []
-    const { calls, onFailure } = noting((failures) => {
+    const { calls, onFailure } = noteFailures((failures) => {
       errors.push(...failures.map(({ error }) => error))
       return failures.slice(0, 1)
     })
@@ -191,7 +191,7 @@ t.test('of chunks it gets the records that failed, each with its own error', asy
 t.test('it gets no record that the rate limit let in just before the batch ended, which has not run', async (t) => {
   for (let turns = 0; turns < 10; turns++) {
     const started: string[] = []
-    const { calls, onFailure } = noting()
+    const { calls, onFailure } = noteFailures()
     const handler = middy()
       .use(boundedSqsBatch({ logger: false, onFailure, rateLimit: { limit: 100, interval: 1000 } }))
       .handler(async (event: SQSEvent, context) => {
@@ -209,7 +209,7 @@ t.test('it gets no record that the rate limit let in just before the batch ended
 })
 
 t.test('it is not called where nothing failed, where nothing ran, and for an empty batch', async (t) => {
-  const { calls, onFailure } = noting()
+  const { calls, onFailure } = noteFailures()
   const handle = handlerOf(failing, { onFailure, timeBudget: { drain: 900, abort: 100 } })
   t.strictSame(failed(await handle(standardEvent('a', 'b'))), [])
   t.strictSame(failed(await handle({ Records: [] })), [])
@@ -260,7 +260,7 @@ t.test('its request holds the event, the context, a signal and a line in the log
     [false, 0],
   ] as const) {
     let request: FailureRequest | undefined
-    const { onFailure } = noting((failures, given) => {
+    const { onFailure } = noteFailures((failures, given) => {
       request = given
       given.log(new Error('queue q is unknown'))
       return failures
@@ -271,7 +271,7 @@ t.test('its request holds the event, the context, a signal and a line in the log
     t.strictSame(request?.event, event)
     t.equal(request?.context, context)
     t.equal(request?.signal.aborted, false)
-    t.strictSame(staying(lines), expected === 1 ? ['Error: queue q is unknown'] : [])
+    t.strictSame(failureHandlerLines(lines), expected === 1 ? ['Error: queue q is unknown'] : [])
   }
 })
 

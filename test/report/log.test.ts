@@ -7,7 +7,7 @@ import { mockClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
-import { logged, warned } from '../support/output.ts'
+import { logged, unhandledRejections, warned } from '../support/output.ts'
 
 /** Handles records with the default log and returns what it wrote, but for what it measured. */
 async function logOf(handle: Parameters<typeof handlerOf>[0], event: Parameters<ReturnType<typeof handlerOf>>[0]) {
@@ -271,10 +271,7 @@ t.test('a logger that throws or rejects changes nothing, and is told of', async 
   t.match(line, /the logger threw Error: the log is full/)
   t.strictSame(more, [])
 
-  const unhandled: unknown[] = []
-  const note = (error: unknown) => unhandled.push(error)
-  process.on('unhandledRejection', note)
-  t.teardown(() => process.off('unhandledRejection', note))
+  const unhandled = unhandledRejections(t)
   const rejects = (async () => {
     throw new Error('the log is away')
   }) as () => void

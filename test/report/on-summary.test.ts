@@ -3,12 +3,9 @@ import t from 'tap'
 import { type BatchSummary, boundedSqsBatch } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
+import { failing } from '../support/failures.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
-
-function failing({ messageId }: { messageId: string }) {
-  if (messageId.startsWith('x')) throw new Error(`${messageId} failed`)
-}
 
 t.test('it is called once for each batch, with the summary and the context, after the failure handlers', async (t) => {
   const calls: [BatchSummary, Context][] = []

@@ -1,26 +1,16 @@
-import diagnostics from 'node:diagnostics_channel'
 import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
-import t, { type Test } from 'tap'
-import { type BatchSummary, type BatchTrace, boundedSqsBatch, eachChunk, eachRecord } from '../../src/index.ts'
+import t from 'tap'
+import { boundedSqsBatch, eachChunk, eachRecord } from '../../src/index.ts'
 import { busyClock, mockClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
+import { summaries } from '../support/tracing.ts'
 
-/** The summaries of the batches that end while the test runs, by the first id of each. */
-function summaries(t: Test): Map<string | undefined, BatchSummary | undefined> {
-  const noted = new Map<string | undefined, BatchSummary | undefined>()
-  const note = (message: unknown) => {
-    const { event, summary } = message as BatchTrace
-    noted.set(event.Records[0]?.messageId, summary)
-  }
-  diagnostics.subscribe('tracing:middy-bounded-sqs-batch:batch:asyncStart', note)
-  t.teardown(() => diagnostics.unsubscribe('tracing:middy-bounded-sqs-batch:batch:asyncStart', note))
-  return noted
+function durationsOf(noted: ReturnType<typeof summaries>) {
+  return noted.get('m0')?.durations
 }
-
-const durationsOf = (noted: ReturnType<typeof summaries>) => noted.get('m0')?.durations
 
 t.test('every record is counted once, by what became of it, and handlers are measured to their result', async (t) => {
   const clock = mockClock(t)

@@ -7,7 +7,7 @@ import { standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { logged } from '../support/output.ts'
-import { BATCH, EVENTS, listen, RECORD } from '../support/tracing.ts'
+import { BATCH, EVENTS, listenToTraces, RECORD } from '../support/tracing.ts'
 
 t.test("a store bound to a record's start is its handler's, beside the stores of the invocation", async (t) => {
   const channel = tracingChannel<string, RecordTrace>(RECORD)
@@ -78,7 +78,7 @@ t.test('a listener that freezes what it hears changes nothing for the batch', as
 })
 
 t.test('invocations at the same time do not mix', async (t) => {
-  const heard = listen(t)
+  const heard = listenToTraces(t)
   const held = heldRecords()
   const handle = handlerOf(held.handle, { concurrency: 3 })
   const context = testContext()
@@ -125,7 +125,7 @@ t.test('tracing changes nothing in what comes of any value that is thrown or ret
   ]
   const thrown = [undefined, null, 0, 'text', Symbol('s'), proxy, thenable, new Error('e')]
   for (const isTraced of [false, true]) {
-    const heard = isTraced ? listen(t) : undefined
+    const heard = isTraced ? listenToTraces(t) : undefined
     for (const [value, expected] of returned) {
       t.strictSame(failed(await handlerOf(() => value)(standardEvent('x'))), expected)
     }
@@ -191,7 +191,7 @@ t.test('where nobody listens to records, their handlers are run as they are', as
     return stack.match(/tracing\.ts|tracePromise/g)
   }
   t.equal(await frames(), null)
-  const heard = listen(t)
+  const heard = listenToTraces(t)
   t.ok(await frames())
   heard.stop()
   t.equal(await frames(), null)

@@ -14,13 +14,13 @@ import { mockClock, settled } from '../support/clock.ts'
 import { fifoEvent, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
-import { listen } from '../support/tracing.ts'
+import { listenToTraces } from '../support/tracing.ts'
 
 const BEGINS = ['batch start', 'batch end']
 const ANSWERS = ['batch asyncStart summary result', 'batch asyncEnd summary result']
 
 t.test('a batch and its records, in order: what returns, resolves, throws and rejects', async (t) => {
-  const heard = listen(t)
+  const heard = listenToTraces(t)
   const event = standardEvent('returns', 'resolves', 'throws', 'rejects')
   const context = testContext()
   const thrown = new Error('throws')
@@ -56,7 +56,7 @@ t.test('a batch and its records, in order: what returns, resolves, throws and re
 
 t.test('a record that times out has its end then, and none when its handler settles after all', async (t) => {
   const clock = mockClock(t)
-  const heard = listen(t)
+  const heard = listenToTraces(t)
   const held = heldRecords()
   const result = handlerOf(held.handle, { recordTimeout: 100 })(standardEvent('hangs', 'a'))
   await settled()
@@ -75,7 +75,7 @@ t.test('a record that times out has its end then, and none when its handler sett
 
 t.test('what runs when the batch ends has its end before it; what never starts has no trace', async (t) => {
   const clock = mockClock(t)
-  const heard = listen(t)
+  const heard = listenToTraces(t)
   const held = heldRecords()
   const result = handlerOf(held.handle, { concurrency: 2 })(
     fifoEvent('a1', 'b1', 'a2', 'b2', 'c1', 'd1'),
@@ -102,7 +102,7 @@ t.test('what runs when the batch ends has its end before it; what never starts h
 })
 
 t.test('a chunk has one trace, with the records of it', async (t) => {
-  const heard = listen(t)
+  const heard = listenToTraces(t)
   const event = standardEvent('a', 'b', 'c', 'd', 'e')
   const handler = middy()
     .use(boundedSqsBatch({ logger: false, concurrency: 1 }))
@@ -125,7 +125,7 @@ t.test('a chunk has one trace, with the records of it', async (t) => {
 })
 
 t.test('a bad body is a failed run of its record', async (t) => {
-  const heard = listen(t)
+  const heard = listenToTraces(t)
   const handler = middy()
     .use(boundedSqsBatch({ logger: false }))
     .handler(eachRecord(() => {}, { body: 'json' }))
@@ -189,7 +189,7 @@ t.test('a batch that fails its invocation ends with that error', async (t) => {
     ],
   ]
   for (const [what, handler, expected] of cases) {
-    const heard = listen(t)
+    const heard = listenToTraces(t)
     const error = await handler(standardEvent('x'), testContext()).catch((error) => error)
     t.ok(error instanceof Error, what)
     await settled()
@@ -201,7 +201,7 @@ t.test('a batch that fails its invocation ends with that error', async (t) => {
 })
 
 t.test('so it does where an onError hook keeps that of the middleware from running', async (t) => {
-  const heard = listen(t)
+  const heard = listenToTraces(t)
   const handler = middy<SQSEvent, SQSBatchResponse>()
     .use(boundedSqsBatch({ logger: false }))
     .onError(() => ({ batchItemFailures: [] }))
@@ -212,13 +212,13 @@ t.test('so it does where an onError hook keeps that of the middleware from runni
 })
 
 t.test('an event that is none of SQS has no trace', async (t) => {
-  const heard = listen(t)
+  const heard = listenToTraces(t)
   await t.rejects(handlerOf(() => {})({} as never), { name: 'InvalidSqsEventError' })
   t.strictSame(heard.heard(), [])
 })
 
 t.test('an error that the report takes the place of is none of the batch', async (t) => {
-  const heard = listen(t)
+  const heard = listenToTraces(t)
   const outer = middy()
     .after(() => {
       throw new Error('outer')
@@ -239,7 +239,7 @@ t.test('an error that the report takes the place of is none of the batch', async
 })
 
 t.test('the batch of another inner handler is traced, too', async (t) => {
-  const heard = listen(t)
+  const heard = listenToTraces(t)
   const handler = middy<SQSEvent, SQSBatchResponse>()
     .use(boundedSqsBatch({ logger: false }))
     .handler(async () => ({ batchItemFailures: [{ itemIdentifier: 'b' }] }))

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { toLanes } from '../../src/lanes.ts'
 import { settled } from '../support/clock.ts'
+import { withEnvironment } from '../support/environment.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { failed, handlerOf } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
@@ -72,8 +73,7 @@ t.test('the bound holds over invocations that share the instance', async (t) => 
 })
 
 t.test('BOUNDED_SQS_BATCH_CONCURRENCY takes the place of the option', async (t) => {
-  process.env.BOUNDED_SQS_BATCH_CONCURRENCY = '2'
-  t.teardown(() => delete process.env.BOUNDED_SQS_BATCH_CONCURRENCY)
+  withEnvironment(t, { BOUNDED_SQS_BATCH_CONCURRENCY: '2' })
   const held = heldRecords()
   const result = handlerOf(held.handle, { concurrency: 50 })(standardEvent(...ids(5)))
   await settled()

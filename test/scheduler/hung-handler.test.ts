@@ -1,15 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import middy from '@middy/core'
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, RecordTimeoutError } from '../../src/index.ts'
-import { mockClock, settled } from '../support/clock.ts'
+import { activeTimers, mockClock, settled } from '../support/clock.ts'
 import { ids, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
-import { warned } from '../support/output.ts'
+import { collectGarbage } from '../support/memory.ts'
+import { unhandledRejections, warned } from '../support/output.ts'
 
 t.test('a record is reported at its timeout, its signal aborts, the others go on', async (t) => {
   const clock = mockClock(t)
@@ -242,10 +241,7 @@ t.test('once an invocation has ended, the next has its full concurrency', async 
 
 t.test('late rejections and results are no unhandled rejections', async (t) => {
   const clock = mockClock(t)
-  const unhandled: unknown[] = []
-  const note = (error: unknown) => unhandled.push(error)
-  process.on('unhandledRejection', note)
-  t.teardown(() => process.off('unhandledRejection', note))
+  const unhandled = unhandledRejections(t)
   const held = heldRecords()
   const result = handlerOf(held.handle, { recordTimeout: 100 })(standardEvent('a', 'b', 'c'), timedContext(10_000))
   await settled()
@@ -281,18 +277,15 @@ t.test('deaf handlers of an invocation that has ended do not count against the n
 })
 
 t.test('no timer is left after the response', async (t) => {
-  const timers = () => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
-  const before = timers()
+  const before = activeTimers()
   const handle = handlerOf(() => settled(), { recordTimeout: 60_000 })
   const result = handle(standardEvent('a', 'b'), timedContext(60_000))
-  t.equal(timers() > before, true)
+  t.equal(activeTimers() > before, true)
   t.strictSame(failed(await result), [])
-  t.equal(timers(), before)
+  t.equal(activeTimers(), before)
 })
 
 t.test('a handler that hangs for ever keeps its own record in memory, and not the batch', async (t) => {
-  setFlagsFromString('--expose-gc')
-  const collect: () => void = runInNewContext('gc')
   const clock = mockClock(t)
   const forever: (() => void)[] = []
   const handle = handlerOf(() => new Promise<void>((resolve) => forever.push(resolve)), { concurrency: 1 })
@@ -304,14 +297,12 @@ t.test('a handler that hangs for ever keeps its own record in memory, and not th
   clock.advance(950)
   t.strictSame(failed(await result), ['a', 'b'])
   await settled()
-  collect()
+  collectGarbage()
   t.equal(last.deref(), undefined)
   t.equal(forever.length, 1)
 })
 
 t.test('nor does one whose batch another error has ended, though nobody reads the stack of its own', async (t) => {
-  setFlagsFromString('--expose-gc')
-  const collect: () => void = runInNewContext('gc')
   const forever: (() => void)[] = []
   const handleRecord = eachRecord(() => new Promise<void>((resolve) => forever.push(resolve)))
   const handler = middy()
@@ -327,14 +318,12 @@ t.test('nor does one whose batch another error has ended, though nobody reads th
   event = undefined
   t.strictSame(failed(await result), ['a', 'b'])
   await settled()
-  collect()
+  collectGarbage()
   t.equal(last.deref(), undefined)
   t.equal(forever.length, 1)
 })
 
 t.test('nor does one beside a handler that threw at once, though nobody reads the stack of its error', async (t) => {
-  setFlagsFromString('--expose-gc')
-  const collect: () => void = runInNewContext('gc')
   const clock = mockClock(t)
   const forever: (() => void)[] = []
   const handle = handlerOf(({ messageId }) => {
@@ -349,7 +338,7 @@ t.test('nor does one beside a handler that threw at once, though nobody reads th
   clock.advance(950)
   t.strictSame(failed(await result), ['a', 'b'])
   await settled()
-  collect()
+  collectGarbage()
   t.equal(last.deref(), undefined)
   t.equal(forever.length, 1)
 })

@@ -1,14 +1,13 @@
-import { tracingChannel } from 'node:diagnostics_channel'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import middy from '@middy/core'
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import { type BatchTrace, boundedSqsBatch, eachRecord, RecordNotStartedError } from '../../src/index.ts'
-import { passingClock, settled } from '../support/clock.ts'
+import { boundedSqsBatch, eachRecord, RecordNotStartedError } from '../../src/index.ts'
+import { activeTimers, passingClock, settled } from '../support/clock.ts'
 import { ids, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { collectGarbage } from '../support/memory.ts'
 import { noteStarts } from '../support/starts.ts'
+import { summaries } from '../support/tracing.ts'
 
 for (const size of [undefined, 2]) {
   t.test(
@@ -128,38 +127,32 @@ for (const [what, handlerWith] of endings) {
 }
 
 t.test("no timer is left once an invocation has ended, by Middy's early timeout for example", async (t) => {
-  const timers = () => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
-  const before = timers()
+  const before = activeTimers()
   const handler = middy()
     .use(boundedSqsBatch({ logger: false, timeBudget: false, rateLimit: { limit: 1, interval: 60_000 } }))
     .handler(eachRecord(() => {}))
   t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), timedContext(55))), ['b', 'c'])
-  t.equal(timers(), before)
+  t.equal(activeTimers(), before)
   t.strictSame(failed(await handler(standardEvent('d'), timedContext(55))), ['d'])
-  t.equal(timers(), before)
+  t.equal(activeTimers(), before)
 })
 
 t.test('an invocation whose records have all been started leaves no timer', async (t) => {
-  const timers = () => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
-  const before = timers()
+  const before = activeTimers()
   const handle = handlerOf(() => settled(), { rateLimit: { limit: 3, interval: 60_000 } })
   t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'))), [])
-  t.equal(timers(), before)
+  t.equal(activeTimers(), before)
 })
 
 t.test('recordTimeout, and how long a handler took, count from its start, not from its wait', async (t) => {
-  const channel = tracingChannel<unknown, BatchTrace>('middy-bounded-sqs-batch:batch')
-  const summaries: unknown[] = []
-  const subscribers = { asyncEnd: ({ summary }: BatchTrace) => summaries.push(summary) }
-  channel.subscribe(subscribers as never)
-  t.teardown(() => channel.unsubscribe(subscribers as never))
+  const noted = summaries(t)
   const { until, delay } = passingClock(t)
   const handle = handlerOf(({ messageId }) => delay(messageId === 'm2' ? 70 : 30), {
     recordTimeout: 50,
     rateLimit: { limit: 1, interval: 99 },
   })
   t.strictSame(failed(await until(handle(standardEvent(...ids(4))))), ['m2'])
-  t.match(summaries, [{ timedOut: 1, succeeded: 3, peakInFlight: 1, durations: { p50: 30, max: 50 } }])
+  t.match([...noted.values()], [{ timedOut: 1, succeeded: 3, peakInFlight: 1, durations: { p50: 30, max: 50 } }])
 })
 
 t.test('where deaf handlers hold every slot, the batch ends also while its records wait for the rate', async (t) => {
@@ -174,8 +167,6 @@ t.test('where deaf handlers hold every slot, the batch ends also while its recor
 })
 
 t.test('a handler that hangs for ever does not keep the batch in memory under a rate limit', async (t) => {
-  setFlagsFromString('--expose-gc')
-  const collect: () => void = runInNewContext('gc')
   const { until } = passingClock(t)
   const forever: (() => void)[] = []
   const handle = handlerOf(() => new Promise<void>((resolve) => forever.push(resolve)), {
@@ -187,7 +178,7 @@ t.test('a handler that hangs for ever does not keep the batch in memory under a 
   event = undefined
   t.strictSame(failed(await until(result)), ['a', 'b'])
   await settled()
-  collect()
+  collectGarbage()
   t.equal(last.deref(), undefined)
   t.equal(forever.length, 1)
 })

@@ -1,6 +1,5 @@
 import middy from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
-import middy6 from 'middy-core-6'
 import t, { type Test } from 'tap'
 import {
   type BoundedSqsBatchOptions,
@@ -11,6 +10,8 @@ import {
 } from '../../src/index.ts'
 import { END_PER_RECORD } from '../../src/time-budget.ts'
 import { busyClock, mockClock, settled } from '../support/clock.ts'
+import { cores } from '../support/cores.ts'
+import { withEnvironment } from '../support/environment.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
@@ -280,57 +281,48 @@ t.test('a FIFO group does not go on after the drain', async (t) => {
   t.strictSame(failed(await result), ['a2', 'b1', 'b2'])
 })
 
-for (const [version, core] of [
-  ['7', middy],
-  ['6', middy6 as unknown as typeof middy],
-] as const) {
+for (const [version, core] of cores) {
   for (const early of [{ batchItemFailures: [] }, { statusCode: 504 }]) {
     const what = Object.keys(early)[0]
-    t.test(
-      `what a handler added to the report is kept if an early timeout returns ${what} (Middy ${version})`,
-      async (t) => {
-        const clock = mockClock(t)
-        const handler = core({ timeoutEarlyResponse: () => early })
-          .use(boundedSqsBatch({ logger: false }))
-          .handler(async (event: SQSEvent, context, options) => {
-            const report = await eachRecord(({ messageId }) => {
-              if (messageId === 'b') throw new Error('b')
-            })(event, context, options)
-            report.batchItemFailures.push({ itemIdentifier: 'a' })
-            await new Promise(() => {})
-            return report
-          })
-        const result = handler(standardEvent('a', 'b', 'c'), timedContext(30))
-        await settled()
-        clock.advance(25)
-        t.strictSame(failed(await result), ['a', 'b'])
-      },
-    )
-  }
-
-  t.test(
-    `the early timeout of one invocation does not excuse the response of another (Middy ${version})`,
-    async (t) => {
+    t.test(`what a handler added to the report is kept if an early timeout returns ${what} (${version})`, async (t) => {
       const clock = mockClock(t)
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const handler = core({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
-        .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+      const handler = core({ timeoutEarlyResponse: () => early })
+        .use(boundedSqsBatch({ logger: false }))
         .handler(async (event: SQSEvent, context, options) => {
-          await eachRecord(() => {})(event, context, options)
-          await promise
-          return {} as SQSBatchResponse
+          const report = await eachRecord(({ messageId }) => {
+            if (messageId === 'b') throw new Error('b')
+          })(event, context, options)
+          report.batchItemFailures.push({ itemIdentifier: 'a' })
+          await new Promise(() => {})
+          return report
         })
-      const first = handler(standardEvent('a', 'b'), timedContext(30))
-      const second = handler(standardEvent('c'), timedContext(5000))
+      const result = handler(standardEvent('a', 'b', 'c'), timedContext(30))
       await settled()
       clock.advance(25)
-      t.strictSame(failed(await first), [])
-      resolve()
-      await t.rejects(second, { name: 'TypeError', message: /batchItemFailures is undefined/ })
-    },
-  )
+      t.strictSame(failed(await result), ['a', 'b'])
+    })
+  }
 
-  t.test(`an early timeout is recognised if a later middleware takes its time (Middy ${version})`, async (t) => {
+  t.test(`the early timeout of one invocation does not excuse the response of another (${version})`, async (t) => {
+    const clock = mockClock(t)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const handler = core({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
+      .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+      .handler(async (event: SQSEvent, context, options) => {
+        await eachRecord(() => {})(event, context, options)
+        await promise
+        return {} as SQSBatchResponse
+      })
+    const first = handler(standardEvent('a', 'b'), timedContext(30))
+    const second = handler(standardEvent('c'), timedContext(5000))
+    await settled()
+    clock.advance(25)
+    t.strictSame(failed(await first), [])
+    resolve()
+    await t.rejects(second, { name: 'TypeError', message: /batchItemFailures is undefined/ })
+  })
+
+  t.test(`an early timeout is recognised if a later middleware takes its time (${version})`, async (t) => {
     const clock = mockClock(t)
     const held = heldRecords()
     const handler = core({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
@@ -344,21 +336,6 @@ for (const [version, core] of [
     clock.advance(25)
     t.strictSame(failed(await result), ['a'])
   })
-}
-
-/** Sets environment variables for one test; `undefined` removes one. */
-function withEnvironment(t: Test, variables: Record<string, string | undefined>): void {
-  const before = { ...process.env }
-  t.teardown(() => {
-    for (const name of Object.keys(variables)) {
-      if (before[name] === undefined) delete process.env[name]
-      else process.env[name] = before[name]
-    }
-  })
-  for (const [name, value] of Object.entries(variables)) {
-    if (value === undefined) delete process.env[name]
-    else process.env[name] = value
-  }
 }
 
 /** Checks that the signals of a batch of so many records abort within the first 2 ms from `expected`, after its start. */

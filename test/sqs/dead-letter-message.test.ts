@@ -3,7 +3,8 @@ import t from 'tap'
 import { PermanentError } from '../../src/index.ts'
 import { dead, plain, reasons, setUp, text } from '../support/dead-letters.ts'
 import { ids } from '../support/events.ts'
-import { failure, idsOf } from '../support/sqs.ts'
+import { idsOf } from '../support/failures.ts'
+import { failure } from '../support/sqs.ts'
 
 const MIB = 1_048_576
 

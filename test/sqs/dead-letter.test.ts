@@ -2,7 +2,8 @@ import t from 'tap'
 import type { RecordFailure } from '../../src/index.ts'
 import { dead, reasons, SOURCE, setUp, text } from '../support/dead-letters.ts'
 import { ids, sqsRecord } from '../support/events.ts'
-import { failure, holdCalls, idsOf } from '../support/sqs.ts'
+import { idsOf } from '../support/failures.ts'
+import { failure, holdCalls } from '../support/sqs.ts'
 
 t.test('sends the records of permanent errors with the reason, and leaves the others as they are', async (t) => {
   const { handle, received } = await setUp(t)

@@ -3,9 +3,11 @@ import type { SQSClient } from '@aws-sdk/client-sqs'
 import t, { type Test } from 'tap'
 import { type FailureHandler, PermanentError } from '../../src/index.ts'
 import { deadLetter, retryBackoff } from '../../src/sqs/index.ts'
+import { withEnvironment } from '../support/environment.ts'
 import { ids, standardEvent } from '../support/events.ts'
+import { idsOf } from '../support/failures.ts'
 import { failed, handlerOf, timedContext } from '../support/handlers.ts'
-import { createClient, type Faults, failure, failureRequest, idsOf, startSqs } from '../support/sqs.ts'
+import { createClient, type Faults, failure, failureRequest, startSqs } from '../support/sqs.ts'
 
 const arn = 'arn:aws:sqs:eu-west-1:000000000000:orders'
 const failures = ids(25).map((id) => failure(id, new PermanentError('no'), { eventSourceARN: arn }))
@@ -64,7 +66,7 @@ for (const [name, make, prefix] of HANDLERS) {
 
   t.test(`${name}: a client without region`, async (t) => {
     const { queueUrl, calls } = await start(t)
-    t.teardown(environment({ AWS_REGION: undefined, AWS_DEFAULT_REGION: undefined, AWS_CONFIG_FILE: '/nowhere' }))
+    withEnvironment(t, { AWS_REGION: undefined, AWS_DEFAULT_REGION: undefined, AWS_CONFIG_FILE: '/nowhere' })
     const client = createClient(t, { region: undefined as never })
     await failsWith(t, make(client, queueUrl), /^(Config)?Error: Region is missing$/)
     t.strictSame(calls, [])
@@ -72,15 +74,13 @@ for (const [name, make, prefix] of HANDLERS) {
 
   t.test(`${name}: a client without credentials`, async (t) => {
     const { endpoint, queueUrl, calls } = await start(t)
-    t.teardown(
-      environment({
-        AWS_ACCESS_KEY_ID: undefined,
-        AWS_PROFILE: undefined,
-        AWS_CONFIG_FILE: '/nowhere',
-        AWS_SHARED_CREDENTIALS_FILE: '/nowhere',
-        AWS_EC2_METADATA_DISABLED: 'true',
-      }),
-    )
+    withEnvironment(t, {
+      AWS_ACCESS_KEY_ID: undefined,
+      AWS_PROFILE: undefined,
+      AWS_CONFIG_FILE: '/nowhere',
+      AWS_SHARED_CREDENTIALS_FILE: '/nowhere',
+      AWS_EC2_METADATA_DISABLED: 'true',
+    })
     const client = createClient(t, { endpoint, credentials: undefined as never })
     await failsWith(t, make(client, queueUrl), /^CredentialsProviderError: Could not load credentials/)
     t.strictSame(calls, [])
@@ -240,17 +240,4 @@ t.test('through the middleware: an SQS that hangs costs neither the answer nor w
 
 function oops(): never {
   throw new Error('not to be read')
-}
-
-/** Sets variables. Returns what puts them back. */
-function environment(variables: Record<string, string | undefined>): () => void {
-  const before = Object.fromEntries(Object.keys(variables).map((name) => [name, process.env[name]]))
-  const set = (values: Record<string, string | undefined>) => {
-    for (const [name, value] of Object.entries(values)) {
-      if (value === undefined) delete process.env[name]
-      else process.env[name] = value
-    }
-  }
-  set(variables)
-  return () => set(before)
 }

@@ -83,3 +83,8 @@ export function busyClock(t: Test): (milliseconds: number) => void {
     now += milliseconds
   }
 }
+
+/** How many timers of the true clock keep this process alive. */
+export function activeTimers(): number {
+  return process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
+}

@@ -1,10 +1,5 @@
-import middy7 from '@middy/core'
 import type { Context } from 'aws-lambda'
-import middy6 from 'middy-core-6'
 import { timedContext } from './handlers.ts'
-
-/** Every major version of @middy/core that the package claims. Version 6 has other types, which say the same. */
-export const cores = Object.entries({ '@middy/core 6': middy6 as unknown as typeof middy7, '@middy/core 7': middy7 })
 
 /** A context with what Lambda gives a function, and 30 seconds to go. */
 export function lambdaContext(): Context {

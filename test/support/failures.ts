@@ -1,31 +1,37 @@
 import type { FailureHandler, FailureRequest, RecordFailure } from '../../src/index.ts'
 
-export const idOf = ({ record }: RecordFailure) => record.messageId
+export function idOf({ record }: RecordFailure): string {
+  return record.messageId
+}
 
-/** A failure handler that notes the ids of each call and answers with what `answer` makes of its failures. */
-export function noting(
+export function idsOf(failures: readonly RecordFailure[]): string[] {
+  return failures.map(idOf)
+}
+
+/** A failure handler that notes the ids of each call and returns what `answer` makes of its failures. */
+export function noteFailures(
   answer: (failures: readonly RecordFailure[], request: FailureRequest) => unknown = (all) => all,
 ) {
   const calls: string[][] = []
   const onFailure = ((failures, request) => {
-    calls.push(failures.map(idOf))
+    calls.push(idsOf(failures))
     return answer(failures, request)
   }) as FailureHandler
   return { calls, onFailure }
 }
 
-/** Fails each record whose id begins with an x. */
-export const failing = ({ messageId }: { messageId: string }) => {
+/** A record handler that fails each record whose id begins with an x. */
+export function failing({ messageId }: { messageId: string }): void {
   if (messageId.startsWith('x')) throw new Error(`${messageId} failed`)
 }
 
-export const keep =
-  (...kept: string[]): FailureHandler =>
-  (failures) =>
-    failures.filter((failure) => kept.includes(idOf(failure)))
+/** A failure handler that returns the failures of these records: the others count as handled. */
+export function keep(...kept: string[]): FailureHandler {
+  return (failures) => failures.filter((failure) => kept.includes(idOf(failure)))
+}
 
-/** Log entries about failure handlers, by their first line. */
-export function staying(lines: readonly string[]): string[] {
+/** The first lines of the log entries about failure handlers. */
+export function failureHandlerLines(lines: readonly string[]): string[] {
   const start = 'middy-bounded-sqs-batch: onFailure: '
   return lines
     .filter((line) => line.startsWith(start))

@@ -9,18 +9,18 @@ import {
   type RecordHandler,
 } from '../../src/index.ts'
 
-/** A context as of a unit test: it does not know how much time is left. */
+/** The context of a unit test: it does not tell the remaining time. */
 export function testContext(): Context {
   return {} as Context
 }
 
-/** A context whose function has `timeout` milliseconds from now, on the clock of `performance.now()`. */
+/** A context whose function times out in `timeout` milliseconds, by `performance.now()`. */
 export function timedContext(timeout: number): Context {
   const end = performance.now() + timeout
   return { getRemainingTimeInMillis: () => end - performance.now() } as Context
 }
 
-/** A Lambda handler of this record handler, without a log unless the options have one. */
+/** A Lambda handler that calls this record handler. It logs nothing unless the options have a logger. */
 export function handlerOf(
   recordHandler: RecordHandler,
   options: BoundedSqsBatchOptions = {},
@@ -31,7 +31,7 @@ export function handlerOf(
   return (event, context = testContext()) => handler(event, context)
 }
 
-/** The same of this chunk handler. */
+/** A Lambda handler that calls this chunk handler. It logs nothing unless the options have a logger. */
 export function chunkHandlerOf(
   size: number,
   chunkHandler: ChunkHandler,
@@ -43,6 +43,12 @@ export function chunkHandlerOf(
   return (event, context = testContext()) => handler(event, context)
 }
 
+/** The ids that a response lists as failed. */
 export function failed(response: SQSBatchResponse): string[] {
   return response.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier)
+}
+
+/** The response that lists these ids as failed. */
+export function listOf<Id>(...ids: Id[]): { batchItemFailures: { itemIdentifier: Id }[] } {
+  return { batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })) }
 }

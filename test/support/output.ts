@@ -1,3 +1,4 @@
+import type { Test } from 'tap'
 import { settled } from './clock.ts'
 
 /** Calls `run` with `console.error` recorded. */
@@ -29,4 +30,15 @@ export async function warned(run: () => unknown): Promise<(Error & { code?: stri
     for (const listener of listeners) process.on('warning', listener)
   }
   return warnings
+}
+
+/** The unhandled rejections of the process until the test ends. */
+export function unhandledRejections(t: Test): unknown[] {
+  const unhandled: unknown[] = []
+  function note(error: unknown): void {
+    unhandled.push(error)
+  }
+  process.on('unhandledRejection', note)
+  t.teardown(() => process.off('unhandledRejection', note))
+  return unhandled
 }

@@ -196,7 +196,3 @@ export function failureRequest(signal: AbortSignal = new AbortController().signa
   }
   return { request, lines }
 }
-
-export function idsOf(failures: readonly RecordFailure[]): string[] {
-  return failures.map(({ record }) => record.messageId)
-}

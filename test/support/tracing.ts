@@ -1,13 +1,13 @@
 import diagnostics from 'node:diagnostics_channel'
 import type { Test } from 'tap'
-import type { BatchTrace, RecordTrace } from '../../src/index.ts'
+import type { BatchSummary, BatchTrace, RecordTrace } from '../../src/index.ts'
 
 export const BATCH = 'middy-bounded-sqs-batch:batch'
 export const RECORD = 'middy-bounded-sqs-batch:record'
 export const EVENTS = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'] as const
 
 /** Listens to all events of both channels and notes them in order, as `b1 start` or `batch error`. */
-export function listen(t: Test) {
+export function listenToTraces(t: Test) {
   const events: string[] = []
   const batches = new Set<BatchTrace>()
   const records = new Set<RecordTrace>()
@@ -45,4 +45,16 @@ export function listen(t: Test) {
     /** Those of one record, or of the batch. */
     of: (name: string) => events.filter((event) => event.startsWith(name)),
   }
+}
+
+/** The summaries of the batches that end while the test runs, by the first id of each. */
+export function summaries(t: Test): Map<string | undefined, BatchSummary | undefined> {
+  const noted = new Map<string | undefined, BatchSummary | undefined>()
+  const note = (message: unknown) => {
+    const { event, summary } = message as BatchTrace
+    noted.set(event.Records[0]?.messageId, summary)
+  }
+  diagnostics.subscribe(`tracing:${BATCH}:asyncStart`, note)
+  t.teardown(() => diagnostics.unsubscribe(`tracing:${BATCH}:asyncStart`, note))
+  return noted
 }
