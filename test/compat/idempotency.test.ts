@@ -47,7 +47,7 @@ for (const [core, middy] of cores) {
     return async (event: SQSEvent) => failed(await handler(event, lambdaContext()))
   }
 
-  t.test(`makeIdempotent() around a record handler does each message once, by its id (${core})`, async (t) => {
+  t.test(`makeIdempotent() around a record handler processes each message once, by its id (${core})`, async (t) => {
     const { charge, taken } = orders(`${prefix}b`)
     const config = new IdempotencyConfig({ eventKeyJmesPath: 'messageId', throwOnNoIdempotencyKey: true })
     const handler = handlerOf(makeIdempotent(charge, { persistenceStore: newStore(), config }))
@@ -58,7 +58,7 @@ for (const [core, middy] of cores) {
     t.strictSame(taken(), [b])
   })
 
-  t.test(`what is in progress already is reported, to be found done when it comes again (${core})`, async (t) => {
+  t.test(`a record that is already in progress is reported, and found done at its redelivery (${core})`, async (t) => {
     const { promise: isRefused, resolve: refuse } = Promise.withResolvers<void>()
     const charged: unknown[] = []
     const charge: RecordHandler = async ({ messageId }) => {
@@ -97,7 +97,7 @@ for (const [core, middy] of cores) {
     }
   })
 
-  t.test(`without a key the whole record is it, which is another one at each delivery (${core})`, async (t) => {
+  t.test(`without a key the whole record is the key, which differs at each delivery (${core})`, async (t) => {
     const { charge, taken } = orders()
     const handler = handlerOf(makeIdempotent(charge, { persistenceStore: newStore(), keyPrefix: `${prefix}-record` }))
     for (const count of [1, 2]) {

@@ -1,7 +1,7 @@
 /**
- * A handler moved over from @middy/sqs-partial-batch-failure: what that package documents
- * (https://middy.js.org/docs/middlewares/sqs-partial-batch-failure) is the same, but for the differences that the README
- * lists, each of which is shown on both sides: first there, then here.
+ * A handler written for @middy/sqs-partial-batch-failure behaves as that package documents
+ * (https://middy.js.org/docs/middlewares/sqs-partial-batch-failure), except for the differences that the README lists.
+ * Each difference is shown for both packages.
  */
 import { readFileSync } from 'node:fs'
 import type middy from '@middy/core'
@@ -62,7 +62,7 @@ for (const [core, middy] of cores) {
     return results
   }
 
-  t.test(`the same (${core})`, async (t) => {
+  t.test(`the documented behaviour is the same (${core})`, async (t) => {
     const same = async (what: string, handle: Handler, event: SQSEvent, around: Around, expected: object) => {
       const [before, after] = [await run('old', handle, event, around), await run('new', handle, event, around)]
       t.strictSame(before, expected, `${what}: old`)

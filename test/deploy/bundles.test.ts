@@ -14,7 +14,7 @@ import { cdkTemplate, partsOf, samFile, samTemplate } from '../support/templates
 
 type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>
 
-/** What a function of http-fanout.ts posts of three records, and reports where the second is refused. */
+/** The bodies that a bundled http-fanout.ts posts, and the record that it reports if the downstream refuses the second. */
 async function invoke(folder: string, handlerSetting: string) {
   const posted: string[] = []
   const downstream = await startDownstream(({ body }) => {
@@ -37,13 +37,13 @@ async function invoke(folder: string, handlerSetting: string) {
 
 const expected = { posted: ['body of a', 'body of b', 'body of c'], reported: ['b'] }
 
-t.test('SAM’s function, bundled with the options of its BuildProperties, answers an SQS event', async (t) => {
+t.test('the function of the SAM template, bundled with its BuildProperties, responds to an SQS event', async (t) => {
   const folder = temporaryFolder(t)
   const { Metadata } = samTemplate().Resources.Function ?? {}
   t.equal(Metadata?.BuildMethod, 'esbuild')
   const { EntryPoints, ...options } = Metadata?.BuildProperties ?? {}
-  // The command of aws-lambda-builders, which `sam build` calls. Without a package.json beside the template it installs
-  // nothing and bundles where the sources are.
+  // This is the command of aws-lambda-builders, which `sam build` calls. Without a package.json beside the template it
+  // installs nothing and bundles the sources in place.
   const flags = Object.entries(options).flatMap(([name, value]) => {
     const flag = `--${name.replaceAll(/(?<=.)[A-Z]/g, '-$&').toLowerCase()}`
     if (typeof value === 'boolean') return value ? [flag] : []
@@ -57,7 +57,7 @@ t.test('SAM’s function, bundled with the options of its BuildProperties, answe
   t.strictSame(await invoke(folder, partsOf(samTemplate()).lambda.Handler), expected)
 })
 
-t.test('the CDK’s function, bundled by its synthesis, answers an SQS event', async (t) => {
+t.test('the function of the CDK app, bundled by its synthesis, responds to an SQS event', async (t) => {
   const folder = temporaryFolder(t)
   const { template } = cdkTemplate(folder)
   const assets = globSync(`${folder}/asset.*`)

@@ -8,7 +8,7 @@ import { cdkTemplate, type Properties, partsOf, samFile, samTemplate, writeTempl
 
 const bin = fileURLToPath(new URL('../../cli/dist/bin.js', import.meta.url))
 
-/** The rules that `bounded-sqs-batch doctor --strict` finds broken, and how it exits. */
+/** The rules that `bounded-sqs-batch doctor --strict` reports, and its exit code. */
 async function doctor(file: string, ...flags: string[]): Promise<{ exitCode: number; rules: string[] }> {
   const args = [bin, 'doctor', '--strict', '--format', 'json', ...flags, file]
   const { code, stdout } = await promisify(execFile)(process.execPath, args, { env: { PATH: process.env.PATH } }).then(
@@ -21,7 +21,7 @@ async function doctor(file: string, ...flags: string[]): Promise<{ exitCode: num
 
 const clean = { exitCode: 0, rules: [] }
 
-// What doctor needs to know of a handler for some of its rules: bodies of 5 kB, a second a record, a bound of 100.
+// Some rules of doctor need the workload: bodies of 5 kB, one second per record, a concurrency of 100.
 const workload = ['--body-bytes', '5000', '--record-ms', '1000', '--record-concurrency', '100']
 
 t.test('doctor --strict finds nothing in either template', async (t) => {
@@ -32,7 +32,7 @@ t.test('doctor --strict finds nothing in either template', async (t) => {
   }
 })
 
-t.test('nor in SAM’s with the shortest and the longest times that it offers', async (t) => {
+t.test('doctor --strict finds nothing in the SAM template with its shortest and longest times', async (t) => {
   const times = (timeout: number, window: number) =>
     doctor(samFile, '--parameter', `FunctionTimeout=${timeout}`, '--parameter', `BatchingWindow=${window}`)
   t.strictSame(await times(30, 1), clean)
@@ -45,7 +45,7 @@ const fifo = { queue: { FifoQueue: true }, deadLetterQueue: { FifoQueue: true } 
 const ofTen = { BatchSize: 10, MaximumBatchingWindowInSeconds: undefined }
 const pollers = { MinimumPollers: 2, MaximumPollers: 10 }
 
-/** What is changed (a setting of undefined is taken out), and the rules that find it, in doctor's order. */
+/** Changed settings (undefined removes one), and the rules that report the change, in the order of doctor. */
 const MUTATIONS: [what: string, changes: Changes, rules: string[]][] = [
   ['no response types', { mapping: { FunctionResponseTypes: undefined } }, ['report-batch-item-failures']],
   ['an empty list of them', { mapping: { FunctionResponseTypes: [] } }, ['report-batch-item-failures']],
@@ -77,7 +77,7 @@ const MUTATIONS: [what: string, changes: Changes, rules: string[]][] = [
   ['FIFO, a window', { ...fifo, mapping: { BatchSize: 10 } }, ['fifo-window', 'fifo-parallelism']],
 ]
 
-t.test('each change is found by exactly its rules', async (t) => {
+t.test('each change of a template is found by exactly the rules listed for it', async (t) => {
   const cdk = cdkTemplate(temporaryFolder(t)).template
   for (const [name, template] of [
     ['SAM', samTemplate()],

@@ -15,7 +15,7 @@ import {
   writeTemplate,
 } from '../support/templates.ts'
 
-/** A template with what its parameters' defaults come to. */
+/** A template with the defaults of its parameters filled in. */
 function withDefaults(template: Template): Template {
   const { Parameters = {}, Mappings = {} } = template
   return JSON.parse(JSON.stringify(template), (_key, value) => {
@@ -25,7 +25,7 @@ function withDefaults(template: Template): Template {
   })
 }
 
-t.test('SAM’s and the CDK’s template set the same', (t) => {
+t.test('the SAM template and the CDK template have the same settings', (t) => {
   const settings = (template: Template) => {
     const { queue, redrive, deadLetterQueue, lambda, mapping, oldestMessageAlarm, deadLetterAlarm } = partsOf(template)
     const { deadLetterTargetArn, ...redriven } = redrive
@@ -79,52 +79,58 @@ t.test('SAM’s and the CDK’s template set the same', (t) => {
   t.end()
 })
 
-t.test('they join the same: queue to dead-letter queue, function and alarm, and each alarm to the topic', (t) => {
-  for (const template of [samTemplate(), cdkTemplate(temporaryFolder(t)).template]) {
-    const id = (type: string, start = '') =>
-      Object.keys(template.Resources).find((key) => template.Resources[key]?.Type === type && key.startsWith(start))
-    const attribute = (resource: string | undefined, name: string) => ({ 'Fn::GetAtt': [resource, name] })
-    const queue = id('AWS::SQS::Queue', 'Queue')
-    const deadLetterQueue = id('AWS::SQS::Queue', 'DeadLetterQueue')
-    const parts = partsOf(template)
-    t.strictSame(parts.redrive.deadLetterTargetArn, attribute(deadLetterQueue, 'Arn'))
-    t.strictSame(parts.mapping.EventSourceArn ?? parts.mapping.Queue, attribute(queue, 'Arn'))
-    for (const [alarm, of] of [
-      [parts.oldestMessageAlarm, queue],
-      [parts.deadLetterAlarm, deadLetterQueue],
-    ] as const) {
-      t.strictSame(alarm.Dimensions, [{ Name: 'QueueName', Value: attribute(of, 'QueueName') }])
-      t.strictSame(alarm.AlarmActions, [{ Ref: id('AWS::SNS::Topic') }])
+t.test(
+  'both templates connect the queue to its dead-letter queue, function and alarm, and each alarm to the topic',
+  (t) => {
+    for (const template of [samTemplate(), cdkTemplate(temporaryFolder(t)).template]) {
+      const id = (type: string, start = '') =>
+        Object.keys(template.Resources).find((key) => template.Resources[key]?.Type === type && key.startsWith(start))
+      const attribute = (resource: string | undefined, name: string) => ({ 'Fn::GetAtt': [resource, name] })
+      const queue = id('AWS::SQS::Queue', 'Queue')
+      const deadLetterQueue = id('AWS::SQS::Queue', 'DeadLetterQueue')
+      const parts = partsOf(template)
+      t.strictSame(parts.redrive.deadLetterTargetArn, attribute(deadLetterQueue, 'Arn'))
+      t.strictSame(parts.mapping.EventSourceArn ?? parts.mapping.Queue, attribute(queue, 'Arn'))
+      for (const [alarm, of] of [
+        [parts.oldestMessageAlarm, queue],
+        [parts.deadLetterAlarm, deadLetterQueue],
+      ] as const) {
+        t.strictSame(alarm.Dimensions, [{ Name: 'QueueName', Value: attribute(of, 'QueueName') }])
+        t.strictSame(alarm.AlarmActions, [{ Ref: id('AWS::SNS::Topic') }])
+      }
     }
-  }
-  t.end()
-})
+    t.end()
+  },
+)
 
-t.test('SAM’s visibility timeout is 6 × the function timeout + the batching window, whichever are chosen', (t) => {
-  const { Parameters, Mappings, ...template } = samTemplate()
-  const timeouts: number[] = Parameters?.FunctionTimeout?.AllowedValues
-  const windows: number[] = Parameters?.BatchingWindow?.AllowedValues
-  const rows = timeouts.map((timeout) => {
-    const row = windows.map((window) => [window, 6 * timeout + window])
-    return [timeout, Object.fromEntries(row)]
-  })
-  t.strictSame(Mappings?.VisibilityTimeout, Object.fromEntries(rows))
-  const ages = timeouts.map((timeout) => [
-    timeout,
-    { Seconds: Math.max(3600, 3 * (6 * timeout + Math.max(...windows))) },
-  ])
-  t.strictSame(Mappings?.OldestMessageAge, Object.fromEntries(ages), 'and the alarm is on three of the longest')
+t.test(
+  'the visibility timeout of the SAM template is 6 × the function timeout + the batching window for all allowed values',
+  (t) => {
+    const { Parameters, Mappings, ...template } = samTemplate()
+    const timeouts: number[] = Parameters?.FunctionTimeout?.AllowedValues
+    const windows: number[] = Parameters?.BatchingWindow?.AllowedValues
+    const rows = timeouts.map((timeout) => {
+      const row = windows.map((window) => [window, 6 * timeout + window])
+      return [timeout, Object.fromEntries(row)]
+    })
+    t.strictSame(Mappings?.VisibilityTimeout, Object.fromEntries(rows))
+    const ages = timeouts.map((timeout) => [
+      timeout,
+      { Seconds: Math.max(3600, 3 * (6 * timeout + Math.max(...windows))) },
+    ])
+    t.strictSame(Mappings?.OldestMessageAge, Object.fromEntries(ages), 'the alarm waits for three times the longest')
 
-  const { queue, lambda, mapping } = partsOf(template)
-  t.strictSame(lambda.Timeout, { Ref: 'FunctionTimeout' })
-  t.strictSame(mapping.MaximumBatchingWindowInSeconds, { Ref: 'BatchingWindow' })
-  t.strictSame(queue.VisibilityTimeout, {
-    'Fn::FindInMap': ['VisibilityTimeout', { Ref: 'FunctionTimeout' }, { Ref: 'BatchingWindow' }],
-  })
-  t.end()
-})
+    const { queue, lambda, mapping } = partsOf(template)
+    t.strictSame(lambda.Timeout, { Ref: 'FunctionTimeout' })
+    t.strictSame(mapping.MaximumBatchingWindowInSeconds, { Ref: 'BatchingWindow' })
+    t.strictSame(queue.VisibilityTimeout, {
+      'Fn::FindInMap': ['VisibilityTimeout', { Ref: 'FunctionTimeout' }, { Ref: 'BatchingWindow' }],
+    })
+    t.end()
+  },
+)
 
-t.test('the CDK’s follows the function timeout and the batching window', (t) => {
+t.test('the visibility timeout of the CDK template is 6 × the function timeout + the batching window', (t) => {
   const longest = { functionTimeout: Duration.minutes(15), batchingWindow: Duration.minutes(5) }
   const { queue, lambda, mapping, oldestMessageAlarm } = partsOf(cdkTemplate(temporaryFolder(t), longest).template)
   t.equal(lambda.Timeout, 900)
@@ -136,10 +142,7 @@ t.test('the CDK’s follows the function timeout and the batching window', (t) =
 
 const validator = new CloudFormationValidatePlugin()
 
-/**
- * What AWS's own validator of CloudFormation templates, which comes with the CDK, has against a template: property names,
- * types, ranges, references.
- */
+/** The violations that AWS's own template validator, part of the CDK, finds: property names, types, ranges, references. */
 function violations(templatePath: string): string[] {
   const stack = { templatePath, stackConstructPath: '', accountId: undefined, region: undefined }
   const context = { templatePaths: [templatePath], stackTemplates: [stack], appConstruct: new App() }
@@ -147,8 +150,8 @@ function violations(templatePath: string): string[] {
 }
 
 /**
- * The function and its mapping as resources of CloudFormation. The validator does not look into a function of SAM, whose
- * transform passes properties on under their names, but for these.
+ * The SAM template with its function and mapping as CloudFormation resources, because the validator does not check a SAM
+ * function. SAM's transform keeps the names of all properties but these.
  */
 function transformed(template: Template): Template {
   const { Function: _, ...others } = template.Resources
@@ -168,7 +171,7 @@ function transformed(template: Template): Template {
   }
 }
 
-t.test('AWS’s validator has nothing against them', (t) => {
+t.test('AWS’s template validator finds nothing in either template', (t) => {
   const folder = temporaryFolder(t)
   t.strictSame(violations(samFile), [])
   t.strictSame(violations(writeTemplate(`${folder}/sam.json`, transformed(samTemplate()))), [])
@@ -176,7 +179,7 @@ t.test('AWS’s validator has nothing against them', (t) => {
   t.end()
 })
 
-t.test('it would find a misspelt property of SAM’s function and of its mapping', (t) => {
+t.test('AWS’s template validator finds a misspelt property of the function and of the mapping', (t) => {
   const template = samTemplate()
   const { lambda, mapping } = partsOf(template)
   lambda.TimeOut = 60
@@ -187,7 +190,7 @@ t.test('it would find a misspelt property of SAM’s function and of its mapping
   t.end()
 })
 
-t.test('the CDK’s app is run as the CDK’s command runs it', async (t) => {
+t.test('the CDK app synthesises when it is run as the CDK command runs it', async (t) => {
   const outdir = temporaryFolder(t)
   const app = async (context: Properties) => {
     const env = { PATH: process.env.PATH, CDK_OUTDIR: outdir, CDK_CONTEXT_JSON: JSON.stringify(context) }

@@ -1,4 +1,4 @@
-// Every message is accounted for, on SQS's wire protocol and AWS's own runtime client. `npm run test:e2e`
+// Accounts for every message, with the wire protocol of SQS and AWS's own runtime client. `npm run test:e2e`
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,7 +14,7 @@ const ascending = (list: readonly number[]) => list.toSorted((a, b) => a - b)
 
 t.teardown(showTable)
 
-t.test('poison goes to the dead-letter queue, the rest is processed once', async (t) => {
+t.test('messages that always fail go to the dead-letter queue, the others are processed once', async (t) => {
   const messages = 10_000
   const isPoison = (number: number) => number % 50 === 0
   const failsOnce = (number: number) => number % 20 === 1
@@ -41,7 +41,7 @@ t.test('poison goes to the dead-letter queue, the rest is processed once', async
   t.equal(downstream.seen.mostOpen, 100, 'the bound')
 })
 
-t.test('handlers that hang, deaf to their signal', async (t) => {
+t.test('handlers that hang and ignore their signal', async (t) => {
   const downstream = await startDownstream(t, () => sleep(10, 200))
   const { ledger } = await runTrial(t, {
     messages: 2000,
@@ -57,12 +57,12 @@ t.test('handlers that hang, deaf to their signal', async (t) => {
     ledger,
     accepted: downstream.accepted,
   })
-  t.strictSame(ascending(downstream.accepted), numbers(2000), 'what has finished does not come again')
+  t.strictSame(ascending(downstream.accepted), numbers(2000), 'finished messages are not redelivered')
   t.match(ledger, NO_FAULT, 'no invocation times out')
   t.ok(ledger.invocations > 1 && deliveredAgain > 0)
 })
 
-t.test('handlers that compute', async (t) => {
+t.test('handlers that block the thread', async (t) => {
   const journal = join(temporaryFolder(t, { journal: '' }), 'journal')
   const { ledger } = await runTrial(t, {
     messages: 2000,
@@ -75,7 +75,7 @@ t.test('handlers that compute', async (t) => {
     ledger,
     accepted,
   })
-  t.strictSame(ascending(accepted), numbers(2000), 'what has finished does not come again')
+  t.strictSame(ascending(accepted), numbers(2000), 'finished messages are not redelivered')
   t.match(ledger, NO_FAULT, 'no invocation times out')
   t.ok(ledger.invocations > 1 && deliveredAgain > 0)
 })
@@ -102,14 +102,14 @@ for (const [exportName, fault, reason] of deaths) {
     t.match(ledger, { invocations: 2, delivered: 2000, crashes: 1, failedInvocations: 1, timeouts: 0 })
     t.match(Object.keys(ledger.reasons), [reason])
     t.equal(downstream.accepted.filter((number) => number === 500).length, 1)
-    t.ok(processedTwice > 0, 'what it had done is done again: SQS delivers at least once')
+    t.ok(processedTwice > 0, 'finished messages are processed again: SQS delivers at least once')
   })
 }
 
 const failures = (number: number) => (number % 31 === 0 ? 2 : number % 7 === 0 ? 1 : 0)
 const GROUPS = 200
 
-/** A downstream that fails some, and whether a message ever arrived before all those ahead of it in its group were accepted. */
+/** A downstream that refuses some messages, and the messages that arrived before an earlier one of their group was accepted. */
 const startOrderedDownstream = async (t: Test) => {
   const next = new Map(numbers(GROUPS).map((first) => [first % GROUPS, first]))
   const disorder: number[] = []
@@ -123,7 +123,7 @@ const startOrderedDownstream = async (t: Test) => {
   return { ...downstream, disorder }
 }
 
-t.test('FIFO, on the wire: order inside each group', async (t) => {
+t.test('FIFO: each group keeps its order', async (t) => {
   const messages = 2000
   const downstream = await startOrderedDownstream(t)
   const { ledger, deadLetters } = await runTrial(t, {
@@ -142,7 +142,7 @@ t.test('FIFO, on the wire: order inside each group', async (t) => {
   })
 })
 
-t.test('FIFO, several messages of a group in a batch: order inside each group', async (t) => {
+t.test('FIFO with several messages of a group in a batch: each group keeps its order', async (t) => {
   const messages = 4000
   const downstream = await startOrderedDownstream(t)
   const ledger = await runOn(await startGroupedQueue(t), {
@@ -161,9 +161,9 @@ t.test('FIFO, several messages of a group in a batch: order inside each group', 
   t.strictSame(downstream.disorder, [], 'in order')
   t.strictSame(ascending(downstream.accepted), numbers(messages), 'each is processed once')
   const failed = numbers(messages).reduce((sum, number) => sum + failures(number), 0)
-  t.equal(downstream.attempts.length, messages + failed, 'what is blocked does not start')
+  t.equal(downstream.attempts.length, messages + failed, 'blocked records do not start')
   t.match(ledger, NO_FAULT)
-  t.ok(ledger.redelivered > failed, 'and is delivered again')
+  t.ok(ledger.redelivered > failed, 'blocked records are redelivered')
 })
 
 t.test('a downstream that refuses, resets, is slow, and recovers', async (t) => {
@@ -264,7 +264,7 @@ for (const threads of [1, 2]) {
   })
 }
 
-/** 10,000 messages, an HTTP call each, to a downstream that takes so many milliseconds. */
+/** Sends 10,000 messages with one HTTP call each to a downstream that takes `latency` ms. */
 const runManyCalls = async (t: Test, exportName: string, { concurrency = 100, latency = 10, maxReceives = 5 } = {}) => {
   const logs: string[] = []
   const downstream = await startDownstream(t, () => sleep(latency, 200))
@@ -276,12 +276,12 @@ const runManyCalls = async (t: Test, exportName: string, { concurrency = 100, la
       env: { DOWNSTREAM: downstream.url, BOUNDED_SQS_BATCH_CONCURRENCY: String(concurrency) },
       onLog: (line) => logs.push(line),
     }),
-    mapping: { windowMs: 3000 }, // a full batch on a slow machine too
+    mapping: { windowMs: 3000 }, // so that a slow machine gathers a full batch too
   })
   return { ...trial, accepted: downstream.accepted, logs }
 }
 
-t.test('EMFILE: a bound far above the descriptors', async (t) => {
+t.test('EMFILE: a concurrency far above the descriptor limit', async (t) => {
   const { logs, ...trial } = await runManyCalls(t, 'ours', { concurrency: 5000, latency: 100, maxReceives: 100 })
   account(t, { scenario: '10,000 HTTP calls with a bound of 5,000', faults: 'EMFILE', ...trial })
   t.strictSame(ascending(trial.accepted), numbers(10_000), 'each is processed once')

@@ -7,15 +7,15 @@ import { logged } from '../support/output.ts'
 import { type Faults, REGION, startSqs } from '../support/sqs.ts'
 
 const RECORDS = 1000
-/** Of ten records, three are permanent failures, and one succeeds at its fourth delivery. */
+/** Of ten messages, three fail permanently and one succeeds at its fourth delivery. */
 const isPermanent = (number: number) => number % 10 < 3
 const isTransient = (number: number) => number % 10 === 3
 const numbers = (is: (number: number) => boolean) => Array.from({ length: RECORDS }, (_, number) => number).filter(is)
 
-/** Lets a handler have a queue of 1,000 messages until nothing is left of them, in batches of up to 400. */
+/** Delivers 1,000 messages to a handler in batches of up to 400 until the queue is empty. */
 async function run(t: Test, faults: Faults = {}) {
   const sqs = await startSqs(t, faults)
-  // Long enough that nothing but the backoff has a record come back.
+  // So long that only the backoff makes a message visible again.
   const orders = sqs.queue('orders', { VisibilityTimeout: '600' })
   const dead = sqs.queue('orders-dead')
   const sent = new Map(
@@ -65,7 +65,7 @@ async function run(t: Test, faults: Faults = {}) {
     /** By the number of the order. */
     deadLetters: new Map((await sqs.receiveAll(dead.url)).map((message) => [Number(message.Body?.slice(6)), message])),
     messagesInDead: sqs.fauxqs.inspectQueue('orders-dead')?.messages.inflight.length,
-    /** When an order was delivered, and the visibility timeouts that were asked for after it. */
+    /** The delivery times of an order. */
     times: (number: number) =>
       deliveries.filter(({ record }) => sent.get(record.messageId) === number).map(({ at }) => at),
     visibility: Map.groupBy(
@@ -79,7 +79,7 @@ async function run(t: Test, faults: Faults = {}) {
 }
 type Run = Awaited<ReturnType<typeof run>>
 
-/** Every message is where it belongs, once, and says why. */
+/** Checks that every message was processed or dead-lettered once, with the reason. */
 function accountsForAll(
   t: Test,
   { processed, deadLetters, messagesInDead, sent, orders }: Run,
@@ -106,7 +106,7 @@ function accountsForAll(
   }
 }
 
-/** What failed for a while came back later each time, and not before it was to. */
+/** Checks that an order was redelivered with these delays and not earlier. */
 function comesBackLater(t: Test, { visibility, times }: Run, number: number, delays: number[]) {
   t.strictSame(
     visibility.get(number)?.map(([, delay]) => delay),
@@ -118,7 +118,7 @@ function comesBackLater(t: Test, { visibility, times }: Run, number: number, del
   for (const [index, delay] of delays.entries()) t.ok((at[index + 1] ?? 0) - (at[index] ?? 0) >= 1000 * delay)
 }
 
-t.test('1,000 records: 300 go to the dead-letter queue, 100 come back later each time, nothing is lost', async (t) => {
+t.test('of 1,000 messages 300 are dead-lettered, 100 return with growing delays, and none is lost', async (t) => {
   const result = await run(t)
   accountsForAll(t, result, new Set())
   for (const number of numbers(isTransient)) comesBackLater(t, result, number, [1, 2, 4])
@@ -126,7 +126,7 @@ t.test('1,000 records: 300 go to the dead-letter queue, 100 come back later each
   t.strictSame(result.log, [])
 })
 
-t.test('the same where every third entry for the dead-letter queue is refused once', async (t) => {
+t.test('no message is lost if the dead-letter queue refuses every third entry once', async (t) => {
   let count = 0
   const refused = new Set<number>()
   const entry: Faults['entry'] = ({ MessageBody }, { operation }) => {
@@ -151,7 +151,7 @@ t.test('the same where every third entry for the dead-letter queue is refused on
   )
 })
 
-t.test('FIFO: a dead letter makes way for its group, and a delayed record holds its group back', async (t) => {
+t.test('FIFO: a dead letter unblocks its group, and a delayed message holds its group back', async (t) => {
   const sqs = await startSqs(t)
   const fifo = { FifoQueue: 'true' }
   const orders = sqs.queue('orders.fifo', { ...fifo, VisibilityTimeout: '600' })

@@ -4,9 +4,9 @@ import { logged } from '../support/output.ts'
 import { startDownstream, useEndpoint } from '../support/services.ts'
 import { startSqs, toRecord } from '../support/sqs.ts'
 
-t.test('dead-letters.ts puts what is permanent aside with its reason, and has the rest back later', async (t) => {
+t.test('dead-letters.ts dead-letters permanent failures with the reason, and delays the others', async (t) => {
   const sqs = await startSqs(t, {
-    // The dead-letter queue does not take the one whose body is 18.
+    // The dead-letter queue refuses the message with the body 18.
     entry: ({ MessageBody }) => (MessageBody === '18' ? 'InternalError' : undefined),
   })
   const source = sqs.queue('orders', { VisibilityTimeout: '600' })

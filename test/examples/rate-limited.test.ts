@@ -10,7 +10,7 @@ import { startDownstream } from '../support/services.ts'
  */
 const TOLERANCE = 100
 
-t.test('rate-limited.ts: two instances send no more than 14 in a second, and report what is too much', async (t) => {
+t.test('rate-limited.ts: two instances send at most 14 per second and report the rest', async (t) => {
   const arrivals: number[] = []
   const bodies: string[] = []
   const downstream = await startDownstream(({ body }) => {

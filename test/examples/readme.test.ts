@@ -42,7 +42,7 @@ t.test('every TypeScript sample of the README is run here', (t) => {
   t.end()
 })
 
-t.test('they compile in strict mode', (t) => {
+t.test('the samples compile in strict mode', (t) => {
   const compilerOptions = { noUnusedParameters: false } // a sample shows the parameters that there are
   const tsconfig = { extends: '../../../tsconfig.json', compilerOptions, include: ['*.ts'] }
   writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(tsconfig))
@@ -82,7 +82,7 @@ t.test('schema: validates', async (t) => {
   t.strictSame(lines, [['7f1d6a0e-4f3b-4c1e-9d55-0a9c5f2f9b11', '3.00']])
 })
 
-t.test('chunks: reports the entries that are refused', async (t) => {
+t.test('chunks: reports refused entries', async (t) => {
   const sqs = await startSqs(t, {
     entry: ({ MessageBody }) => (MessageBody === 'refuse' ? 'InternalError' : undefined),
   })
@@ -96,7 +96,7 @@ t.test('chunks: reports the entries that are refused', async (t) => {
   t.strictSame(sqs.calls.map(({ input }) => input.Entries.length).toSorted(), [10, 2])
 })
 
-t.test('failure-handler: takes over what has failed five times, unless it fails itself', async (t) => {
+t.test('failure-handler: handles records that failed five times, unless the ticket service fails', async (t) => {
   const tickets: unknown[] = []
   let status = 201
   const downstream = await startDownstream(({ body }) => {
@@ -114,7 +114,7 @@ t.test('failure-handler: takes over what has failed five times, unless it fails 
   t.match(log[0], /onFailure: Error: the ticket service said 503/)
 })
 
-t.test('powertools: each line has its record, the metrics are of the batch', async (t) => {
+t.test('powertools: each log line has its record, and the metrics count the batch', async (t) => {
   const lines = await printed(() => logged(async () => t.strictSame(await run('powertools', ['a', '', 'b']), ['m1'])))
   t.match(lines, [
     { message: 'handled', messageId: 'm0' },
@@ -138,15 +138,15 @@ t.test('idempotency: does again what failed, and nothing else', async (t) => {
   }
 })
 
-t.test('migration: the old idiom goes on', async (t) => {
+t.test('migration: a handler with Promise.allSettled() works unchanged', async (t) => {
   await logged(async () => t.strictSame(await run('migration', ['a', '', 'b']), ['m1']))
 })
 
-t.test('testing: asserts by itself', async (t) => {
+t.test('testing: its assertion holds', async (t) => {
   await t.resolves(import(pathToFileURL(`${folder}/testing.ts`).href))
 })
 
-// The last of the samples: what it has subscribed stays.
+// This sample runs last, because its subscription stays.
 t.test('channels: prints the summary of each batch', async (t) => {
   await import(pathToFileURL(`${folder}/channels.ts`).href)
   const lines = await printed(() => logged(() => run('prepare', ['apple', 'pear'])))
@@ -154,14 +154,14 @@ t.test('channels: prints the summary of each batch', async (t) => {
   t.equal(lines.length, 1)
 })
 
-t.test('the two commands are written exactly so', (t) => {
+t.test('the README has the two commands exactly', (t) => {
   for (const command of ['npm ci && npm run demo', 'npm ci && npm test']) {
     t.match(readme, `\`\`\`sh\n${command}\n\`\`\`\n`)
   }
   t.end()
 })
 
-t.test('every option, error and file that it names exists', async (t) => {
+t.test('the README lists every option, and the errors and files that it names exist', async (t) => {
   const { boundedSqsBatch, ...exported } = await import('../../src/index.ts')
   const message = (() => {
     try {

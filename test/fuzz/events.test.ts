@@ -148,7 +148,7 @@ const events = fc.record({
   any: fc.oneof(anything, fc.jsonValue(), oneOf(SECRET, '__proto__', 'constructor')),
 })
 
-t.test('any event: the failures of a good one, InvalidSqsEventError for a bad one', async (t) => {
+t.test('any event: a report if it is valid, otherwise InvalidSqsEventError', async (t) => {
   await check(0.3, events, async ({ core, event, records, fails, isJson, any }) => {
     const [isEvent, makeEvent] = named(EVENTS, event)
     const given = records.map((name, index) => named(RECORDS, name)[1](`m${index}`, any))
@@ -206,40 +206,43 @@ const replacements = fc.record({
   any: anything,
 })
 
-t.test('any change by another middleware: the failures where the ids are the same, or an error', async (t) => {
-  await check(0.1, replacements, async ({ core, records, list, fails, any }) => {
-    if (list === 'without a length' && records.length === 0) return // which holds nothing, as the empty list does
-    const [isSameList, makeList] = named(LISTS, list)
-    const isSame = isSameList && records.every((name) => named(REPLACEMENTS, name)[0])
-    const started: number[] = []
-    const handler = middyOf(core)<SQSEvent, SQSBatchResponse>()
-      .use(boundedSqsBatch())
-      .before(({ event }) => {
-        const changed = event.Records.map((record, index) =>
-          named(REPLACEMENTS, records[index] as string)[1](record, any),
+t.test(
+  'any change of the records by a later middleware: a report if the ids are the same, otherwise an error',
+  async (t) => {
+    await check(0.1, replacements, async ({ core, records, list, fails, any }) => {
+      if (list === 'without a length' && records.length === 0) return // it holds no records, like the empty list
+      const [isSameList, makeList] = named(LISTS, list)
+      const isSame = isSameList && records.every((name) => named(REPLACEMENTS, name)[0])
+      const started: number[] = []
+      const handler = middyOf(core)<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch())
+        .before(({ event }) => {
+          const changed = event.Records.map((record, index) =>
+            named(REPLACEMENTS, records[index] as string)[1](record, any),
+          )
+          event.Records = makeList(changed) as never
+        })
+        .handler(
+          eachRecord((_record, _context, { index }) => {
+            started.push(index)
+            if (fails[index]) throw new Error(`record ${index}`)
+          }),
         )
-        event.Records = makeList(changed) as never
-      })
-      .handler(
-        eachRecord((_record, _context, { index }) => {
-          started.push(index)
-          if (fails[index]) throw new Error(`record ${index}`)
-        }),
-      )
-    const outcome = await outcomeOf(handler(standardEvent(...ids(records.length)), testContext()))
-    equal('started', started, isSame ? [...records.keys()] : [])
-    if (isSame)
-      equal(
-        'reported',
-        reported(outcome),
-        ids(records.length).filter((_id, index) => fails[index]),
-      )
-    else if ('response' in outcome) throw new Error('Expected an error')
-  })
-  t.pass()
-})
+      const outcome = await outcomeOf(handler(standardEvent(...ids(records.length)), testContext()))
+      equal('started', started, isSame ? [...records.keys()] : [])
+      if (isSame)
+        equal(
+          'reported',
+          reported(outcome),
+          ids(records.length).filter((_id, index) => fails[index]),
+        )
+      else if ('response' in outcome) throw new Error('Expected an error')
+    })
+    t.pass()
+  },
+)
 
-t.test('100,000 records of a standard and of a FIFO queue', async (t) => {
+t.test('100,000 records of a standard queue and of a FIFO queue are reported exactly', async (t) => {
   const size = 100_000
   for (const event of [standardEvent(...ids(size)), fifoEvent(...ids(size))]) {
     for (const [index, { attributes }] of event.Records.entries()) attributes.MessageGroupId = `g${index % 50_000}`
@@ -257,7 +260,7 @@ t.test('100,000 records of a standard and of a FIFO queue', async (t) => {
   t.pass()
 })
 
-t.test('a body of 6 MB', async (t) => {
+t.test('a body of 6 MB is handled', async (t) => {
   const body = 'x'.repeat(6e6)
   const handler = middy7()
     .use(boundedSqsBatch())

@@ -233,7 +233,7 @@ function checkIds(ids: readonly string[], due: readonly unknown[], plans: readon
 }
 
 let clock: ReturnType<typeof mockClock>
-t.test('any handler, logger and context: a report of exactly what did not succeed', async (t) => {
+t.test('any handler, logger and context: a report of exactly the records that did not succeed', async (t) => {
   clock = mockClock(t)
   await check(0.4, scenarios, runScenario)
   t.pass()

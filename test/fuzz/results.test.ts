@@ -26,7 +26,7 @@ const answers = fc.record({
   wrapper: fc.oneof(oneOf('none'), keyOf(WRAPPERS)),
 })
 
-/** The records that an answer names as failed; `undefined` for one that cannot be understood to the last record. */
+/** The records that a return value lists as failed, or `undefined` if it is not valid for every record. */
 function namedBy(answer: unknown, ids: readonly string[]): string[] | undefined {
   if (Array.isArray(answer)) {
     const states = ids.map((_id, index) => (answer[index] ?? { status: 'rejected' }).status)
@@ -42,7 +42,7 @@ function namedBy(answer: unknown, ids: readonly string[]): string[] | undefined 
   return isKnown ? ids.filter((id) => listed.includes(id)) : undefined
 }
 
-t.test('any answer of another inner handler: the records that it names, or a TypeError', async (t) => {
+t.test('any return value of another inner handler: a report of the listed records, or a TypeError', async (t) => {
   await check(0.2, answers, async ({ core, size, isFifo, throwOnFullBatchFailure, answer, wrapper }) => {
     const [isReadable, wrap] = named(WRAPPERS, wrapper)
     const handler = middyOf(core)<SQSEvent, SQSBatchResponse>()

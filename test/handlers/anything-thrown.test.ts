@@ -25,7 +25,7 @@ const thrown: [string, unknown][] = [
 ]
 
 for (const [what, value] of thrown) {
-  t.test(`${what}, thrown at once, rejected, or given to a thenable's callback, fails its record alone`, async (t) => {
+  t.test(`${what} fails only its own record: thrown, rejected, or passed to the callback of a thenable`, async (t) => {
     const errors: unknown[] = []
     const handle = handlerOf(
       (_record, _context, { index }) => {
@@ -41,13 +41,13 @@ for (const [what, value] of thrown) {
   })
 }
 
-t.test('whatever is returned is a success', async (t) => {
+t.test('a record succeeds whatever its handler returns', async (t) => {
   const returned = [undefined, null, false, 0, '', 'text', {}, [], () => {}, new Error('returned'), NaN, Symbol('x')]
   const handle = handlerOf((_record, _context, { index }) => returned[index])
   t.strictSame(failed(await handle(standardEvent(...ids(returned.length)))), [])
 })
 
-t.test('thenables', async (t) => {
+t.test('a thenable settles its record by its first callback; one that cannot be read fails it', async (t) => {
   const cases: [outcome: 'ok' | 'failed', value: unknown][] = [
     ['ok', { then: (resolve: (value: unknown) => void) => resolve(1) }],
     ['ok', Object.assign(() => {}, { then: (resolve: (value: unknown) => void) => setImmediate(resolve) })],

@@ -37,7 +37,7 @@ function everythingOf(error: unknown): string {
   return [name, message, stack, String(cause), JSON.stringify(error), inspect(error, { depth: 9 })].join('\n')
 }
 
-t.test("body: 'json' parses, and a bad body fails its record alone", async (t) => {
+t.test("body: 'json' parses, and a bad body fails only its own record", async (t) => {
   const bodies = ['{"a":1}', `{"a": ${SECRET}`, '[1]', '', 'null', undefined, '"text"', { a: 1 }]
   const result = await handleBodies('json', bodies)
   t.strictSame(result.got, [{ a: 1 }, [1], null, 'text'])
@@ -50,7 +50,7 @@ t.test("body: 'json' parses, and a bad body fails its record alone", async (t) =
   t.match(result.errors.get('m7'), { message: /got an object/ })
 })
 
-t.test('the record is a copy, with its other fields', async (t) => {
+t.test('a handler gets a copy of the record with the parsed body and the other fields', async (t) => {
   const original = sqsRecord('a', { body: '{"n":1}' })
   const handler = middy()
     .use(boundedSqsBatch())
@@ -78,7 +78,7 @@ const asyncSchema: StandardSchemaV1<unknown, string> = {
   },
 }
 
-t.test('schemas give their output', async (t) => {
+t.test('a handler gets the output of the schema', async (t) => {
   const zod = z.object({ id: z.coerce.number(), at: z.string().transform((text) => new Date(text)) })
   const result = await handleBodies(zod, ['{"id":"7","at":"2026-01-01"}', '{"id":"7"}'])
   t.strictSame(result.got, [{ id: 7, at: new Date('2026-01-01') }])
@@ -101,7 +101,7 @@ const schemas: [string, StandardSchemaV1][] = [
 ]
 
 for (const [what, schema] of schemas) {
-  t.test(`an error and the log show no value of the body: ${what}`, async (t) => {
+  t.test(`neither the error nor the log shows a value of the body: ${what}`, async (t) => {
     const text = `${SECRET}, Jane\nDoe "x" !@#$`
     const body = { user: { name: text, age: 4711 }, [`key-${KEY}`]: { deep: [SECRET, 4711, true] } }
     const result = await handleBodies(schema, [JSON.stringify(body)])
@@ -158,7 +158,7 @@ const transformed: [what: string, schema: StandardSchemaV1, body: unknown, parts
 ]
 
 for (const [what, schema, body, parts] of transformed) {
-  t.test(`nor a value that the schema transformed, nor a key that may be data: ${what}`, async (t) => {
+  t.test(`neither the error nor the log shows a transformed value or a key that may be data: ${what}`, async (t) => {
     const { failed, errors, lines } = await handleBodies(schema, [JSON.stringify(body)])
     t.strictSame(failed, ['m0'])
     const error = errors.get('m0')
@@ -193,18 +193,15 @@ t.test('a schema that throws or rejects fails its record with that error', async
   }
 })
 
-t.test(
-  'the message gives the number of issues and the first three paths; issues are those of the schema',
-  async (t) => {
-    const schema = z.object({ user: z.object({ email: z.email(), tags: z.array(z.string()) }), a: z.int(), b: z.int() })
-    const text = '{"user":{"email":"x","tags":["y",7]}}'
-    const { errors } = await handleBodies(schema, [text])
-    const error = errors.get('m0') as InvalidBodyError
-    t.equal(error.message, 'The body does not match the schema: 4 issues at user.email, user.tags.1, a and 1 more')
-    t.strictSame(error.issues, (await schema['~standard'].validate(JSON.parse(text))).issues)
-    t.strictSame(Object.keys(error), ['code'])
-  },
-)
+t.test("the message gives the number of issues and the first three paths; `issues` are the schema's own", async (t) => {
+  const schema = z.object({ user: z.object({ email: z.email(), tags: z.array(z.string()) }), a: z.int(), b: z.int() })
+  const text = '{"user":{"email":"x","tags":["y",7]}}'
+  const { errors } = await handleBodies(schema, [text])
+  const error = errors.get('m0') as InvalidBodyError
+  t.equal(error.message, 'The body does not match the schema: 4 issues at user.email, user.tags.1, a and 1 more')
+  t.strictSame(error.issues, (await schema['~standard'].validate(JSON.parse(text))).issues)
+  t.strictSame(Object.keys(error), ['code'])
+})
 
 t.test('paths may consist of keys or of objects with a key', async (t) => {
   const { errors } = await handleBodies(v.object({ a: v.array(v.string()) }), ['{"a":["x",1]}'])
@@ -215,7 +212,7 @@ t.test('paths may consist of keys or of objects with a key', async (t) => {
   t.match(given.errors.get('m0'), { message: /2 issues at a\.1\.…\.b\$_$/ })
 })
 
-t.test('a body nested deeper than the stack fails its record alone', async (t) => {
+t.test('a body that is nested too deeply for the stack fails only its own record', async (t) => {
   const deep = '['.repeat(50_000) + ']'.repeat(50_000)
   const never: StandardSchemaV1 = {
     '~standard': { version: 1, vendor: 'test', validate: () => ({ issues: [{ message: 'Too deep' }] }) },
@@ -225,7 +222,7 @@ t.test('a body nested deeper than the stack fails its record alone', async (t) =
   t.ok(result.errors.get('m0') instanceof InvalidBodyError)
 })
 
-t.test('a handler does not begin once its record is over, though its validation ends', async (t) => {
+t.test('a handler does not start if its record has timed out during validation', async (t) => {
   const clock = mockClock(t)
   const { promise, resolve } = Promise.withResolvers<void>()
   const slow: StandardSchemaV1 = {
@@ -244,7 +241,7 @@ t.test('a handler does not begin once its record is over, though its validation 
   t.equal(started, 0)
 })
 
-t.test('a schema that does not keep to the specification fails the record, too', async (t) => {
+t.test('a schema that violates the specification fails the record', async (t) => {
   for (const result of [null, undefined, {}, 5, { issues: 'x' }, { issues: [{}] }, { issues: [null] }]) {
     const schema = { '~standard': { version: 1, vendor: 'test', validate: () => result } } as never
     const { errors, failed } = await handleBodies(schema, ['1'])

@@ -12,7 +12,7 @@ const SECRET = 'hunter2secret'
 const GOOD = '{"n":"1"}'
 const BAD = `{"n":${SECRET}`
 
-/** A handler of chunks of three with parsed bodies, the errors that it reports by id, and an event for it. */
+/** A handler for chunks of three with parsed bodies, the errors of its records by id, and an event for it. */
 function bodyHandler(body: 'json' | StandardSchemaV1, handle: ChunkHandler<{ body: unknown; messageId: string }>) {
   const errors = new Map<string, unknown>()
   const run = (bodies: unknown[], options: BoundedSqsBatchOptions = {}, context = testContext()) => {
@@ -26,7 +26,7 @@ function bodyHandler(body: 'json' | StandardSchemaV1, handle: ChunkHandler<{ bod
   return { run, errors, names }
 }
 
-/** A schema whose validation goes on until the test ends it. */
+/** A schema whose validation stays pending until the test ends it. */
 function heldSchema() {
   const open: (() => void)[] = []
   const schema: StandardSchemaV1<unknown, unknown> = {
@@ -71,7 +71,7 @@ const batches: [bodies: string[], chunks: string[], reported: string[]][] = [
 ]
 
 for (const [what, body, parsed] of kinds) {
-  t.test(`a bad body leaves its chunk and fails alone: ${what}`, async (t) => {
+  t.test(`a record with a bad body fails alone, and its chunk runs without it: ${what}`, async (t) => {
     for (const [bodies, chunks, reported] of batches) {
       const got: string[] = []
       const { run, errors, names } = bodyHandler(body, (records) => {
@@ -89,7 +89,7 @@ for (const [what, body, parsed] of kinds) {
   })
 }
 
-t.test('what a handler answers is about the records that it got', async (t) => {
+t.test('results belong to the records that the handler got', async (t) => {
   const ok = { status: 'fulfilled', value: undefined }
   const rejected = (reason: unknown) => ({ status: 'rejected', reason })
   const list = (itemIdentifier: string) => ({ batchItemFailures: [{ itemIdentifier }] })
@@ -164,7 +164,7 @@ t.test('what is no text, or no result of a schema, is a bad body too', async (t)
   t.strictSame(names(), ['m0 InvalidBodyError', 'm1 TypeError', 'm2 InvalidBodyError'])
 })
 
-t.test('at a timeout, and at the end of the time, a bad body keeps its own error', async (t) => {
+t.test('a bad body keeps its own error if its chunk times out or is aborted', async (t) => {
   const clock = mockClock(t)
   for (const [options, context, name] of [
     [{ recordTimeout: 100 }, testContext, 'RecordTimeoutError'],
@@ -182,32 +182,29 @@ t.test('at a timeout, and at the end of the time, a bad body keeps its own error
   }
 })
 
-t.test(
-  'where validating takes longer than recordTimeout, the chunk has failed, and its handler is not called',
-  async (t) => {
-    const clock = mockClock(t)
-    const got: string[] = []
-    const { schema, open } = heldSchema()
-    const { run, names } = bodyHandler(schema, (records) => {
-      got.push(records.map(({ messageId }) => messageId).join(' '))
-    })
-    const result = run([GOOD, 'null', GOOD, GOOD, GOOD], { recordTimeout: 100, concurrency: 2 })
-    await settled()
-    t.equal(open.length, 5)
-    clock.advance(50)
-    for (const resolve of open.slice(3)) resolve()
-    await settled()
-    t.strictSame(got, ['m3 m4'])
-    clock.advance(50)
-    for (const resolve of open) resolve()
-    await settled()
-    t.strictSame(failed(await result), ['m0', 'm1', 'm2'])
-    t.strictSame(names(), ['m0 RecordTimeoutError', 'm1 RecordTimeoutError', 'm2 RecordTimeoutError'])
-    t.strictSame(got, ['m3 m4'])
-  },
-)
+t.test('a chunk fails without a call of its handler if validation takes longer than recordTimeout', async (t) => {
+  const clock = mockClock(t)
+  const got: string[] = []
+  const { schema, open } = heldSchema()
+  const { run, names } = bodyHandler(schema, (records) => {
+    got.push(records.map(({ messageId }) => messageId).join(' '))
+  })
+  const result = run([GOOD, 'null', GOOD, GOOD, GOOD], { recordTimeout: 100, concurrency: 2 })
+  await settled()
+  t.equal(open.length, 5)
+  clock.advance(50)
+  for (const resolve of open.slice(3)) resolve()
+  await settled()
+  t.strictSame(got, ['m3 m4'])
+  clock.advance(50)
+  for (const resolve of open) resolve()
+  await settled()
+  t.strictSame(failed(await result), ['m0', 'm1', 'm2'])
+  t.strictSame(names(), ['m0 RecordTimeoutError', 'm1 RecordTimeoutError', 'm2 RecordTimeoutError'])
+  t.strictSame(got, ['m3 m4'])
+})
 
-t.test('a batch does not wait for what is validated too late to be handled', async (t) => {
+t.test('a batch does not wait for validation that ends too late', async (t) => {
   const clock = mockClock(t)
   let called = 0
   const { schema, open } = heldSchema()
@@ -222,7 +219,7 @@ t.test('a batch does not wait for what is validated too late to be handled', asy
   t.equal(called, 0)
 })
 
-t.test('the event is never changed', async (t) => {
+t.test('parsed bodies of chunks do not change the event', async (t) => {
   const freeze = (value: object): object => {
     for (const inner of Object.values(value)) if (typeof inner === 'object') freeze(inner)
     return Object.freeze(value)

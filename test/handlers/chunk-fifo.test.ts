@@ -13,7 +13,7 @@ import { fifoEvent, sqsRecord, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, listOf, testContext } from '../support/handlers.ts'
 import { heldChunks } from '../support/held.ts'
 
-/** The chunks that are started, where each succeeds at once. */
+/** The chunks that start if each succeeds at once. */
 async function chunksOf(size: number, event: ReturnType<typeof fifoEvent>): Promise<string[]> {
   const started: string[] = []
   const handle = chunkHandlerOf(size, (records) => {
@@ -23,7 +23,7 @@ async function chunksOf(size: number, event: ReturnType<typeof fifoEvent>): Prom
   return started
 }
 
-/** Runs chunks of three. Each comes to what `answers` has for it, or succeeds. */
+/** Runs chunks of three. The handler returns or throws what `answers` has for the chunk, otherwise it succeeds. */
 async function answering(answers: Record<string, unknown>, ...ids: string[]) {
   const errors = new Map<string, unknown>()
   const started: string[] = []
@@ -81,7 +81,7 @@ t.test('chunks of one group run one after another, groups in parallel', async (t
   t.strictSame(failed(await result), [])
 })
 
-t.test('of several chunks that may start, the one whose first record comes first does', async (t) => {
+t.test('of several chunks that may start, the one with the earliest first record starts', async (t) => {
   const held = heldChunks()
   const run = chunkHandlerOf(2, held.handle, { concurrency: 1 })
   const result = run(fifoEvent('a1', 'b1', 'a2', 'c1', 'a3', 'b2', 'b3'))
@@ -116,7 +116,7 @@ const failures: [what: string, answer: unknown, ...reported: [id: string, name: 
 ]
 
 for (const [what, answer, ...reported] of failures) {
-  t.test(`a failure blocks the rest of its group, in the chunk and behind it: ${what}`, async (t) => {
+  t.test(`a failure blocks the later records of its group, in the same chunk and in later ones: ${what}`, async (t) => {
     const ids = ['a1', 'b1', 'a2', 'b2', 'a3', 'b3', 'a4', 'b4', 'a5']
     const result = await answering({ 'a1 a2 a3': answer }, ...ids)
     t.strictSame(result.started.toSorted(), ['a1 a2 a3', 'b1 b2 b3', 'b4'])
@@ -130,33 +130,36 @@ for (const [what, answer, ...reported] of failures) {
   })
 }
 
-t.test('a failure in a later chunk leaves what was done before it', async (t) => {
+t.test('a failure in a later chunk does not fail the records before it', async (t) => {
   const result = await answering({ 'a4 a5': listOf('a5') }, 'a1', 'a2', 'a3', 'a4', 'a5', 'b1')
   t.strictSame(result.reported, ['a5'])
   t.strictSame(result.started.toSorted(), ['a1 a2 a3', 'a4 a5', 'b1'])
 })
 
-t.test("fifoFailure: 'batch' blocks everything not yet started, also after a failure inside a chunk", async (t) => {
-  const held = heldChunks()
-  const errors = new Map<string, unknown>()
-  const run = chunkHandlerOf(2, held.handle, {
-    fifoFailure: 'batch',
-    concurrency: 2,
-    logger: (error, { messageId }) => errors.set(messageId, error),
-  })
-  const result = run(fifoEvent('a1', 'a2', 'b1', 'b2', 'c1', 'a3', 'b3'))
-  await settled()
-  t.strictSame(held.running(), ['a1 a2', 'b1 b2'])
-  held.succeed('a1 a2', [ok, { status: 'rejected', reason: failure }])
-  await settled()
-  t.strictSame(held.running(), ['b1 b2'])
-  held.succeed('b1 b2')
-  t.strictSame(failed(await result), ['a2', 'c1', 'a3', 'b3'])
-  t.equal(errors.get('a2'), failure)
-  for (const id of ['c1', 'a3', 'b3']) {
-    t.match(errors.get(id), { name: 'RecordBlockedError', cause: failure }, id)
-  }
-})
+t.test(
+  "fifoFailure: 'batch' blocks every record that has not started, also after a failure inside a chunk",
+  async (t) => {
+    const held = heldChunks()
+    const errors = new Map<string, unknown>()
+    const run = chunkHandlerOf(2, held.handle, {
+      fifoFailure: 'batch',
+      concurrency: 2,
+      logger: (error, { messageId }) => errors.set(messageId, error),
+    })
+    const result = run(fifoEvent('a1', 'a2', 'b1', 'b2', 'c1', 'a3', 'b3'))
+    await settled()
+    t.strictSame(held.running(), ['a1 a2', 'b1 b2'])
+    held.succeed('a1 a2', [ok, { status: 'rejected', reason: failure }])
+    await settled()
+    t.strictSame(held.running(), ['b1 b2'])
+    held.succeed('b1 b2')
+    t.strictSame(failed(await result), ['a2', 'c1', 'a3', 'b3'])
+    t.equal(errors.get('a2'), failure)
+    for (const id of ['c1', 'a3', 'b3']) {
+      t.match(errors.get(id), { name: 'RecordBlockedError', cause: failure }, id)
+    }
+  },
+)
 
 t.test('after a timeout the rest of the group waits', async (t) => {
   const clock = mockClock(t)
@@ -174,7 +177,7 @@ t.test('after a timeout the rest of the group waits', async (t) => {
   t.strictSame(held.started, ['a1 a2', 'b1 b2', 'b3'])
 })
 
-/** Chunks of three with JSON bodies, of which these are bad. `a1 a2 a3` answers this. */
+/** Runs chunks of three with JSON bodies. These bodies are bad. The handler returns `answer` for `a1 a2 a3`. */
 async function withBadBodies(bad: string[], answer: unknown, options: BoundedSqsBatchOptions = {}) {
   const errors = new Map<string, unknown>()
   const started: string[] = []
@@ -200,7 +203,7 @@ async function withBadBodies(bad: string[], answer: unknown, options: BoundedSqs
   return { reported, started: started.toSorted(), errors, outcomes }
 }
 
-t.test('a bad body blocks the rest of its group: what is before it is handled, what is behind it is not', async (t) => {
+t.test('a bad body blocks the later records of its group; the earlier ones are handled', async (t) => {
   const cases: [bad: string[], answer: unknown, started: string[], ...outcomes: string[]][] = [
     [['a1'], undefined, [], 'a1 InvalidBodyError', 'a2 RecordBlockedError', 'a3 RecordBlockedError'],
     [['a2'], undefined, ['a1'], 'a2 InvalidBodyError', 'a3 RecordBlockedError'],

@@ -11,7 +11,7 @@ import { logged } from '../support/output.ts'
 const OK = { status: 'fulfilled', value: undefined } as const
 const REPORTED = new Error('The handler reported the record as failed')
 
-/** Runs the chunks `a b c` and `d`. The first answers this, the second nothing. */
+/** Runs the chunks `a b c` and `d`. The handler returns this for the first and nothing for the second. */
 async function answering(answer: () => unknown) {
   const errors = new Map<string, unknown>()
   const handle = chunkHandlerOf(3, ([first]) => (first?.messageId === 'a' ? (answer() as undefined) : undefined), {
@@ -57,7 +57,7 @@ const understood: [what: string, answer: () => unknown, ...errors: [id: string, 
 ]
 
 for (const [what, answer, ...errors] of understood) {
-  t.test(`an answer that is understood: ${what}`, async (t) => {
+  t.test(`a chunk handler may return ${what}`, async (t) => {
     const result = await answering(answer)
     t.strictSame(
       result.reported,
@@ -126,7 +126,7 @@ const refused: [what: string, answer: () => unknown, came: string][] = [
 ]
 
 for (const [what, answer, came] of refused) {
-  t.test(`an answer that fails the whole chunk, and that alone: ${what}`, async (t) => {
+  t.test(`a return value that fails the whole chunk and no other: ${what}`, async (t) => {
     const { reported, errors } = await answering(answer)
     t.strictSame(reported, ['a', 'b', 'c'])
     t.strictSame(
@@ -146,7 +146,7 @@ const rearranging: [what: string, rearrange: (records: SQSRecord[]) => SQSRecord
   ['replaced', (records) => records.splice(0, 2, sqsRecord('x'), sqsRecord('y')).concat(records.slice(2))],
 ]
 for (const [what, rearrange] of rearranging) {
-  t.test(`results by record fail the whole chunk where the records they go by were ${what}`, async (t) => {
+  t.test(`results fail the whole chunk if the records in its array were ${what}`, async (t) => {
     const errors: unknown[] = []
     const failA = async ({ messageId }: SQSRecord) => {
       if (messageId === 'a') throw new Error('a')
@@ -161,7 +161,7 @@ for (const [what, rearrange] of rearranging) {
   })
 }
 
-t.test('a record may be replaced by one with its id, in its place', async (t) => {
+t.test('the handler may replace a record in its array by one with the same id', async (t) => {
   const handle = chunkHandlerOf(3, (records) => {
     const own = records as SQSRecord[]
     for (const [place, record] of own.entries()) own[place] = { ...record, body: record.body.toUpperCase() }
@@ -205,7 +205,7 @@ const throws: [what: string, handler: () => unknown, reason: unknown][] = [
 ]
 
 for (const [what, handler, reason] of throws) {
-  t.test(`what is thrown fails the whole chunk, and that alone: ${what}`, async (t) => {
+  t.test(`what a chunk handler throws fails the whole chunk and no other: ${what}`, async (t) => {
     const { reported, errors } = await answering(handler)
     t.strictSame(reported, ['a', 'b', 'c'])
     t.strictSame(errors, [
@@ -216,7 +216,7 @@ for (const [what, handler, reason] of throws) {
   })
 }
 
-t.test('one log line says why', async (t) => {
+t.test('the log entry says why the chunk failed', async (t) => {
   const handle = chunkHandlerOf(2, async () => listOf('z') as never, { logger: undefined })
   const lines = await logged(async () => {
     t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'))), ['a', 'b', 'c'])

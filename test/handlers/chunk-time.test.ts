@@ -16,41 +16,44 @@ import { heldChunks } from '../support/held.ts'
 import { collectGarbage } from '../support/memory.ts'
 import { unhandledRejections } from '../support/output.ts'
 
-t.test('recordTimeout holds for a chunk: all of it is reported, its signal aborts, the others go on', async (t) => {
-  const clock = mockClock(t)
-  const errors = new Map<string, unknown>()
-  const held = heldChunks()
-  const handle = chunkHandlerOf(2, held.handle, {
-    recordTimeout: 100,
-    concurrency: 2,
-    logger: (error, { messageId }) => errors.set(messageId, error),
-  })
-  const result = handle(standardEvent(...ids(7)))
-  await settled()
-  clock.advance(60)
-  held.succeed('m2 m3')
-  await settled()
-  clock.advance(39)
-  t.equal(held.signalOf('m0 m1')?.aborted, false)
-  clock.advance(1)
-  t.equal(held.signalOf('m0 m1')?.aborted, true)
-  t.ok(held.signalOf('m0 m1')?.reason instanceof RecordTimeoutError)
-  t.equal(held.signalOf('m4 m5')?.aborted, false, 'it began 60 ms later')
-  held.succeed('m4 m5')
-  await settled()
-  t.strictSame(held.running(), ['m0 m1', 'm6'], 'the slot is held until its handler settles')
-  held.succeed('m6')
-  t.strictSame(failed(await result), ['m0', 'm1'])
-  t.match(
-    [...errors],
-    [
-      ['m0', { name: 'RecordTimeoutError', timeout: 100 }],
-      ['m1', { name: 'RecordTimeoutError', timeout: 100 }],
-    ],
-  )
-})
+t.test(
+  'recordTimeout applies to a chunk: all its records are reported, its signal aborts, other chunks go on',
+  async (t) => {
+    const clock = mockClock(t)
+    const errors = new Map<string, unknown>()
+    const held = heldChunks()
+    const handle = chunkHandlerOf(2, held.handle, {
+      recordTimeout: 100,
+      concurrency: 2,
+      logger: (error, { messageId }) => errors.set(messageId, error),
+    })
+    const result = handle(standardEvent(...ids(7)))
+    await settled()
+    clock.advance(60)
+    held.succeed('m2 m3')
+    await settled()
+    clock.advance(39)
+    t.equal(held.signalOf('m0 m1')?.aborted, false)
+    clock.advance(1)
+    t.equal(held.signalOf('m0 m1')?.aborted, true)
+    t.ok(held.signalOf('m0 m1')?.reason instanceof RecordTimeoutError)
+    t.equal(held.signalOf('m4 m5')?.aborted, false, 'it began 60 ms later')
+    held.succeed('m4 m5')
+    await settled()
+    t.strictSame(held.running(), ['m0 m1', 'm6'], 'the slot is held until its handler settles')
+    held.succeed('m6')
+    t.strictSame(failed(await result), ['m0', 'm1'])
+    t.match(
+      [...errors],
+      [
+        ['m0', { name: 'RecordTimeoutError', timeout: 100 }],
+        ['m1', { name: 'RecordTimeoutError', timeout: 100 }],
+      ],
+    )
+  },
+)
 
-/** What handlers answer that heed their signal, or do not: all of it comes too late. */
+/** What handlers that respect or ignore their signal return. All of it comes too late. */
 const lateAnswers: [what: string, answer: (reason: unknown) => ChunkResult][] = [
   ['nothing', () => undefined],
   ['a list', () => ({ batchItemFailures: [{ itemIdentifier: 'b' }] })],
@@ -71,7 +74,7 @@ const lateAnswers: [what: string, answer: (reason: unknown) => ChunkResult][] = 
 ]
 
 for (const [what, answer] of lateAnswers) {
-  t.test(`a chunk that answers after its timeout has failed as a whole: ${what}`, async (t) => {
+  t.test(`a chunk whose handler settles after its timeout fails as a whole: ${what}`, async (t) => {
     const clock = mockClock(t)
     const errors = new Map<string, unknown>()
     const held = heldChunks()
@@ -102,7 +105,7 @@ for (const [what, answer] of lateAnswers) {
     )
   })
 
-  t.test(`a chunk that answers when the time is up has failed as a whole: ${what}`, async (t) => {
+  t.test(`a chunk whose handler settles at the abort fails as a whole: ${what}`, async (t) => {
     const clock = mockClock(t)
     const errors = new Map<string, unknown>()
     const handle = chunkHandlerOf(
@@ -127,7 +130,7 @@ for (const [what, answer] of lateAnswers) {
   })
 }
 
-t.test('at the drain no further chunk starts, at the abort the response goes out', async (t) => {
+t.test('after the drain no chunk starts, and at the abort the response is sent', async (t) => {
   const clock = mockClock(t)
   const errors = new Map<string, unknown>()
   const held = heldChunks()
@@ -160,7 +163,7 @@ t.test('at the drain no further chunk starts, at the abort the response goes out
   )
 })
 
-t.test('a signal that is first read after the timeout is aborted; a copy of the options has it, too', async (t) => {
+t.test('a signal that is first read after the timeout is aborted, also in a copy of the options', async (t) => {
   const clock = mockClock(t)
   const { promise, resolve } = Promise.withResolvers<void>()
   const aborted: boolean[] = []
@@ -182,30 +185,33 @@ t.test('a signal that is first read after the timeout is aborted; a copy of the 
   t.strictSame(aborted, [true, true])
 })
 
-t.test('where deaf chunks hold every slot as long again, the batch ends, and the next is free of them', async (t) => {
-  const clock = mockClock(t)
-  const unhandled = unhandledRejections(t)
-  const held = heldChunks()
-  const handle = chunkHandlerOf(2, held.handle, { recordTimeout: 100, concurrency: 2 })
-  const first = handle(standardEvent(...ids(6)))
-  await settled()
-  clock.advance(200)
-  t.strictSame(failed(await first), ids(6))
-  t.strictSame(held.started, ['m0 m1', 'm2 m3'])
-  const second = handle(standardEvent('x', 'y', 'z'))
-  await settled()
-  t.strictSame(held.running(), ['m0 m1', 'm2 m3', 'x y', 'z'])
-  held.fail('m0 m1', undefined)
-  held.succeed('m2 m3', { UnprocessedItems: {} } as never)
-  held.succeed('x y')
-  held.fail('z')
-  t.strictSame(failed(await second), ['z'])
-  await settled()
-  t.strictSame(unhandled, [])
-})
+t.test(
+  'if chunks that ignore their signal fill every slot for another recordTimeout, their batch ends and the next has all slots',
+  async (t) => {
+    const clock = mockClock(t)
+    const unhandled = unhandledRejections(t)
+    const held = heldChunks()
+    const handle = chunkHandlerOf(2, held.handle, { recordTimeout: 100, concurrency: 2 })
+    const first = handle(standardEvent(...ids(6)))
+    await settled()
+    clock.advance(200)
+    t.strictSame(failed(await first), ids(6))
+    t.strictSame(held.started, ['m0 m1', 'm2 m3'])
+    const second = handle(standardEvent('x', 'y', 'z'))
+    await settled()
+    t.strictSame(held.running(), ['m0 m1', 'm2 m3', 'x y', 'z'])
+    held.fail('m0 m1', undefined)
+    held.succeed('m2 m3', { UnprocessedItems: {} } as never)
+    held.succeed('x y')
+    held.fail('z')
+    t.strictSame(failed(await second), ['z'])
+    await settled()
+    t.strictSame(unhandled, [])
+  },
+)
 
 for (const body of [undefined, 'json'] as const) {
-  t.test(`a chunk that hangs for ever does not keep the batch in memory, body ${body}`, async (t) => {
+  t.test(`a chunk that hangs for ever does not keep its batch in memory, body ${body}`, async (t) => {
     const clock = mockClock(t)
     const forever: (() => void)[] = []
     const hang = () => new Promise<void>((resolve) => forever.push(resolve))

@@ -8,7 +8,7 @@ import { ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, testContext } from '../support/handlers.ts'
 import { heldChunks } from '../support/held.ts'
 
-t.test('chunks are consecutive records, as many as fit, and the last one is what is left', async (t) => {
+t.test('chunks are consecutive records of the given size, and the last one holds the rest', async (t) => {
   const sizes: [size: number, ...chunks: string[]][] = [
     [1, 'm0', 'm1', 'm2', 'm3', 'm4'],
     [2, 'm0 m1', 'm2 m3', 'm4'],
@@ -74,7 +74,7 @@ t.test('at most `concurrency` chunks run at once, and they start in record order
   t.match(summaries, [{ records: 9, succeeded: 7, failed: 2, reported: 2, peakInFlight: 2 }])
 })
 
-t.test('what a handler does to its array is its own affair', async (t) => {
+t.test('a handler that changes its array changes no other chunk and no report', async (t) => {
   const event = standardEvent('a', 'b', 'c')
   const handle = chunkHandlerOf(3, (records) => {
     const own = records as SQSRecord[]
@@ -85,7 +85,7 @@ t.test('what a handler does to its array is its own affair', async (t) => {
   t.strictSame(event, standardEvent('a', 'b', 'c'))
 })
 
-t.test('an id that comes twice is one message: where one of the two failed, it is reported, once', async (t) => {
+t.test('an id that two records share is reported once, also if only one of them failed', async (t) => {
   const handle = chunkHandlerOf(2, (records) => ({
     batchItemFailures: records.length === 2 ? [{ itemIdentifier: 'a' }] : [],
   }))
@@ -150,14 +150,14 @@ t.test('failure handlers get each record of a chunk with its own error and recei
   ])
 })
 
-t.test('without the middleware it is an error that says so', async (t) => {
+t.test('eachChunk() without the middleware throws an error that says so', async (t) => {
   await t.rejects(eachChunk(2, () => {})(standardEvent('a'), testContext()), {
     name: 'TypeError',
     message: /eachChunk\(\).*add \.use\(boundedSqsBatch\(\)\)/,
   })
 })
 
-t.test('the records of a batch are run once: a second run, of chunks or records, fails the invocation', async (t) => {
+t.test('running the records of a batch a second time, as chunks or as records, fails the invocation', async (t) => {
   const got: string[] = []
   const chunks = eachChunk(2, (records) => void got.push(...records.map(({ messageId }) => messageId)))
   const each = eachRecord(({ messageId }) => void got.push(messageId))
@@ -181,7 +181,7 @@ t.test('the records of a batch are run once: a second run, of chunks or records,
   }
 })
 
-t.test("a handler of one's own may add to what eachChunk() returns, and take nothing away", async (t) => {
+t.test('an inner handler may add to the report of eachChunk(), but cannot remove failed records', async (t) => {
   for (const [added, reported] of [
     [[], ['b']],
     [['c'], ['b', 'c']],
@@ -199,7 +199,7 @@ t.test("a handler of one's own may add to what eachChunk() returns, and take not
   }
 })
 
-t.test('what is no argument is a TypeError that says what was expected and what came', (t) => {
+t.test('an invalid argument is a TypeError that says what was expected and what was received', (t) => {
   const handle = () => {}
   const bad: [args: unknown[], message: string][] = [
     [[], 'the most records in a chunk, an integer from 1, got undefined'],

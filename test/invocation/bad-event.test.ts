@@ -68,11 +68,11 @@ for (const [what, event, message] of bad) {
   })
 }
 
-t.test('an event without any argument fails, too', async (t) => {
+t.test('a call without an event fails', async (t) => {
   await t.rejects(handlerOf(() => {})(undefined as never), { name: 'InvalidSqsEventError' })
 })
 
-t.test('a record without eventSource is accepted: hand-made events of tests', async (t) => {
+t.test('a record without eventSource is accepted, for hand-made test events', async (t) => {
   const event = { Records: [without('eventSource'), { messageId: 'b' }] } as never
   const handle = handlerOf(({ messageId }, _context, { receiveCount }) => {
     t.equal(receiveCount, 1)
@@ -81,7 +81,7 @@ t.test('a record without eventSource is accepted: hand-made events of tests', as
   t.strictSame(failed(await handle(event)), ['b'])
 })
 
-t.test('what was checked is what is used: properties are read once', async (t) => {
+t.test('messageId is read once, so that the checked value is the reported one', async (t) => {
   let reads = 0
   const sly = {
     get messageId() {
@@ -94,7 +94,7 @@ t.test('what was checked is what is used: properties are read once', async (t) =
   t.strictSame(failed(await handle({ Records: [sly] } as never)), ['true'])
 })
 
-t.test('the receive count is a number', async (t) => {
+t.test('receiveCount is a positive number: 1 if the attribute is not one', async (t) => {
   const counts: number[] = []
   const event = standardEvent('a', 'b', 'c', 'd')
   const [a, b, c, d] = event.Records

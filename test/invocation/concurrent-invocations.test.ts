@@ -9,7 +9,7 @@ import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 
-/** Settles what runs, as it comes, until nothing runs. Each record fails or succeeds by its id. */
+/** Settles records until none is in flight. `fails` decides by the id. */
 async function settleAll(held: ReturnType<typeof heldRecords>, fails: (id: string) => boolean): Promise<void> {
   for (let running = held.running(); running.length > 0; running = held.running()) {
     for (const id of running) {
@@ -20,7 +20,7 @@ async function settleAll(held: ReturnType<typeof heldRecords>, fails: (id: strin
   }
 }
 
-t.test('invocations that share event and context get each their own report', async (t) => {
+t.test('invocations that share event and context each get their own report', async (t) => {
   const event = standardEvent('a', 'b', 'c')
   const context = testContext()
   let call = 0
@@ -39,7 +39,7 @@ t.test('invocations that share event and context get each their own report', asy
   t.not(responses[0], responses[1])
 })
 
-t.test('also where both have been checked before either runs its records', async (t) => {
+t.test('invocations that share event and context stay apart if both are checked before either starts', async (t) => {
   const { promise: bothAreChecked, resolve } = Promise.withResolvers<void>()
   let checked = 0
   const outcomes = [['a'], ['b', 'c']]
@@ -78,27 +78,30 @@ t.test('invocations with the same ids but different outcomes stay apart', async 
   t.strictSame(responses.map(failed), [['m1', 'm19'], [], ['m0', 'm7']])
 })
 
-t.test('a batch of 20 that arrives while one of 600 runs ends long before it', async (t) => {
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { concurrency: 10 })
-  let isLargeDone = false
-  const large = handle(standardEvent(...ids(600))).finally(() => {
-    isLargeDone = true
-  })
-  await settled()
-  const small = handle(standardEvent(...Array.from({ length: 20 }, (_, index) => `s${index}`)))
-  let startedBySmallEnd = 0
-  const end = small.then((response) => {
-    startedBySmallEnd = held.started.length
-    t.equal(isLargeDone, false)
-    return response
-  })
-  await settled()
-  await settleAll(held, (id) => id === 's3' || id === 'm599')
-  t.strictSame(failed(await end), ['s3'])
-  t.strictSame(failed(await large), ['m599'])
-  t.ok(startedBySmallEnd <= 100, `${startedBySmallEnd} records had been started when the small batch ended`)
-})
+t.test(
+  'a batch of 20 that arrives while a batch of 600 runs ends before another 100 records have started',
+  async (t) => {
+    const held = heldRecords()
+    const handle = handlerOf(held.handle, { concurrency: 10 })
+    let isLargeDone = false
+    const large = handle(standardEvent(...ids(600))).finally(() => {
+      isLargeDone = true
+    })
+    await settled()
+    const small = handle(standardEvent(...Array.from({ length: 20 }, (_, index) => `s${index}`)))
+    let startedBySmallEnd = 0
+    const end = small.then((response) => {
+      startedBySmallEnd = held.started.length
+      t.equal(isLargeDone, false)
+      return response
+    })
+    await settled()
+    await settleAll(held, (id) => id === 's3' || id === 'm599')
+    t.strictSame(failed(await end), ['s3'])
+    t.strictSame(failed(await large), ['m599'])
+    t.ok(startedBySmallEnd <= 100, `${startedBySmallEnd} records had been started when the small batch ended`)
+  },
+)
 
 t.test('FIFO invocations that share the slots keep their order and their reports', async (t) => {
   const held = heldRecords()
@@ -115,7 +118,7 @@ t.test('FIFO invocations that share the slots keep their order and their reports
   }
 })
 
-t.test("a handler's AsyncLocalStorage is its own invocation's, also where slots change hands", async (t) => {
+t.test('a handler sees the AsyncLocalStorage of its own invocation, also after invocations share slots', async (t) => {
   const storage = new AsyncLocalStorage<string>()
   const held = heldRecords()
   const wrong: string[] = []
@@ -143,7 +146,7 @@ t.test("a handler's AsyncLocalStorage is its own invocation's, also where slots 
   t.strictSame(wrong, [])
 })
 
-t.test('an invocation that waits for slots when its time is up is reported, and takes none later', async (t) => {
+t.test('an invocation that still waits for slots at its drain is reported and starts nothing later', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const handle = handlerOf(held.handle, { concurrency: 2 })
@@ -158,7 +161,7 @@ t.test('an invocation that waits for slots when its time is up is reported, and 
   t.strictSame(held.started, ['a', 'b', 'c'])
 })
 
-t.test('deaf handlers of one invocation do not end another', async (t) => {
+t.test('handlers that ignore their signal end their own batch, and not another', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const handle = handlerOf(held.handle, { concurrency: 2, recordTimeout: 100 })
@@ -177,7 +180,7 @@ t.test('deaf handlers of one invocation do not end another', async (t) => {
 })
 
 for (const [version, core] of cores) {
-  t.test(`using it twice on one handler is a TypeError (${version})`, async (t) => {
+  t.test(`a second .use() on one handler is a TypeError (${version})`, async (t) => {
     const shared = boundedSqsBatch({ logger: false })
     for (const second of [shared, boundedSqsBatch({ logger: false })]) {
       let started = 0
@@ -205,7 +208,7 @@ t.test('one instance may serve two handlers', async (t) => {
   t.strictSame(responses.map(failed), [['a'], []])
 })
 
-t.test('the context of a durable execution is refused by name', async (t) => {
+t.test('the context of a durable execution is refused with DurableContextError', async (t) => {
   for (const context of [
     { lambdaContext: {}, executionContext: {}, step() {} },
     { lambdaContext: {}, step() {} },
@@ -217,7 +220,7 @@ t.test('the context of a durable execution is refused by name', async (t) => {
   }
 })
 
-t.test('a context that merely looks like one, or cannot be read, is none', async (t) => {
+t.test('a context with only some of these properties, or an unreadable one, is accepted', async (t) => {
   const unreadable = {
     get lambdaContext() {
       throw new Error('unreadable')
@@ -226,6 +229,6 @@ t.test('a context that merely looks like one, or cannot be read, is none', async
   for (const context of [{ lambdaContext: {} }, { step() {} }, { executionContext: {} }]) {
     t.strictSame(failed(await handlerOf(() => {})(standardEvent('a'), context as never)), [])
   }
-  // Middy 7 reads the property, too, so the hook alone is asked.
+  // Only the hook is called, because Middy 7 reads the property too.
   t.doesNotThrow(() => boundedSqsBatch().before({ event: standardEvent('a'), context: unreadable } as never))
 })

@@ -12,7 +12,7 @@ import { logged } from '../support/output.ts'
 
 const failingRecords = eachRecord(failing)
 
-t.test('throwOnFullBatchFailure', async (t) => {
+t.test('throwOnFullBatchFailure throws if every record failed', async (t) => {
   const handle = handlerOf(failing, { throwOnFullBatchFailure: true })
   const error = await handle(standardEvent('x1', 'x2')).catch((error) => error)
   t.ok(error instanceof FullBatchFailureError)
@@ -26,12 +26,12 @@ t.test('throwOnFullBatchFailure', async (t) => {
   t.strictSame(failed(await handle({ Records: [] })), [])
 })
 
-t.test('without it, a batch of which everything failed is a report like any other', async (t) => {
+t.test('without throwOnFullBatchFailure, a batch of failed records only is reported like any other', async (t) => {
   const handle = handlerOf(() => Promise.reject(new Error('x')))
   t.strictSame(failed(await handle(standardEvent('a', 'b'))), ['a', 'b'])
 })
 
-t.test('it holds for what other inner handlers report, too', async (t) => {
+t.test('throwOnFullBatchFailure applies to the reports of other inner handlers', async (t) => {
   const answer = (value: unknown) => {
     const handler = middy<SQSEvent, SQSBatchResponse>()
       .use(boundedSqsBatch({ logger: false, throwOnFullBatchFailure: true }))
@@ -42,22 +42,25 @@ t.test('it holds for what other inner handlers report, too', async (t) => {
   await t.rejects(answer({ batchItemFailures: [{ itemIdentifier: 'a' }] }), { name: 'FullBatchFailureError' })
 })
 
-t.test("it holds when Middy's early timeout ends the batch, with that as its cause", async (t) => {
-  const clock = mockClock(t)
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false, timeBudget: false, throwOnFullBatchFailure: true }))
-    .handler(eachRecord(heldRecords().handle))
-  const result = handler(standardEvent('a'), timedContext(1000)).catch((error) => error)
-  await settled()
-  clock.advance(995)
-  t.match(await result, { name: 'FullBatchFailureError', cause: { name: 'TimeoutError' } })
-})
+t.test(
+  "throwOnFullBatchFailure applies if Middy's early timeout ends the batch, which becomes the cause",
+  async (t) => {
+    const clock = mockClock(t)
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false, timeBudget: false, throwOnFullBatchFailure: true }))
+      .handler(eachRecord(heldRecords().handle))
+    const result = handler(standardEvent('a'), timedContext(1000)).catch((error) => error)
+    await settled()
+    clock.advance(995)
+    t.match(await result, { name: 'FullBatchFailureError', cause: { name: 'TimeoutError' } })
+  },
+)
 
 for (const [version, core] of cores) {
   const handlerWith = (options: BoundedSqsBatchOptions = {}) =>
     core().use(boundedSqsBatch({ logger: false, ...options }))
 
-  t.test(`errors before the fan-out escape (${version})`, async (t) => {
+  t.test(`an error before the first record starts fails the invocation (${version})`, async (t) => {
     const before = handlerWith()
       .before(() => {
         throw new Error('secrets cannot be read')
@@ -72,7 +75,7 @@ for (const [version, core] of cores) {
     await t.rejects(setUp(standardEvent('a', 'x'), testContext()), /set-up failed/)
   })
 
-  t.test(`an outer error after the report returns the report (${version})`, async (t) => {
+  t.test(`the report stands if an earlier middleware's after hook throws (${version})`, async (t) => {
     let started = 0
     const seen: unknown[] = []
     const handler = core()
@@ -95,13 +98,13 @@ for (const [version, core] of cores) {
       t.strictSame(failed(await handler(standardEvent('a', 'x', 'b'), testContext())), ['x'])
     })
     t.equal(started, 3)
-    t.match(seen, [{ message: 'metrics cannot be sent' }], 'outer error hooks still see it')
+    t.match(seen, [{ message: 'metrics cannot be sent' }], 'the onError hooks of earlier middleware still get it')
     t.equal(lines.length, 2)
     t.match(lines[0], /1 of 3 records failed/)
     t.match(lines[1], /a batch is reported in spite of Error: metrics cannot be sent/)
   })
 
-  t.test(`an error of an inner after, or of the handler itself, returns the report (${version})`, async (t) => {
+  t.test(`the report stands if a later middleware's after hook or the inner handler throws (${version})`, async (t) => {
     const inner = handlerWith()
       .after(() => {
         throw new Error('inner')
@@ -123,35 +126,41 @@ for (const [version, core] of cores) {
     t.strictSame(failed(await added(standardEvent('a', 'x', 'b'), testContext())), ['a', 'x'])
   })
 
-  t.test(`an outer error after another inner handler's answer returns that (${version})`, async (t) => {
-    const answers = [
-      [{ status: 'fulfilled' }, { status: 'rejected', reason: 'r' }],
-      { batchItemFailures: [{ itemIdentifier: 'b' }] },
-    ]
-    for (const answer of answers) {
-      const handler = core<SQSEvent, SQSBatchResponse>()
-        .after(() => {
-          throw new Error('outer')
-        })
-        .use(boundedSqsBatch({ logger: false }))
-        .handler(async () => answer as never)
-      t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), ['b'])
-    }
-  })
-
-  t.test(`a refused answer escapes also where an onError hook wraps its error (${version})`, async (t) => {
-    const handler = handlerWith()
-      .onError((request) => {
-        request.error = new Error('wrapped', { cause: request.error })
-      })
-      .handler(async (event: SQSEvent, context) => {
-        await failingRecords(event, context)
-      })
-    await t.rejects(handler(standardEvent('a'), testContext()), { message: 'wrapped', cause: { name: 'TypeError' } })
-  })
+  t.test(
+    `the report of another inner handler stands if an earlier middleware's after hook throws (${version})`,
+    async (t) => {
+      const answers = [
+        [{ status: 'fulfilled' }, { status: 'rejected', reason: 'r' }],
+        { batchItemFailures: [{ itemIdentifier: 'b' }] },
+      ]
+      for (const answer of answers) {
+        const handler = core<SQSEvent, SQSBatchResponse>()
+          .after(() => {
+            throw new Error('outer')
+          })
+          .use(boundedSqsBatch({ logger: false }))
+          .handler(async () => answer as never)
+        t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), ['b'])
+      }
+    },
+  )
 
   t.test(
-    `what an outer after adds to the report before it throws is reported, what it takes out as well (${version})`,
+    `a refused return value fails the invocation also if an onError hook wraps its error (${version})`,
+    async (t) => {
+      const handler = handlerWith()
+        .onError((request) => {
+          request.error = new Error('wrapped', { cause: request.error })
+        })
+        .handler(async (event: SQSEvent, context) => {
+          await failingRecords(event, context)
+        })
+      await t.rejects(handler(standardEvent('a'), testContext()), { message: 'wrapped', cause: { name: 'TypeError' } })
+    },
+  )
+
+  t.test(
+    `if an earlier middleware's after hook throws, ids that it added are reported and ids that it removed stay reported (${version})`,
     async (t) => {
       const changing = (change: (list: SQSBatchResponse['batchItemFailures']) => unknown) =>
         core<SQSEvent, SQSBatchResponse>()
@@ -172,39 +181,45 @@ for (const [version, core] of cores) {
     },
   )
 
-  t.test(`an answer that an onError behind it sets takes the place of no error (${version})`, async (t) => {
-    const answering = (handler: typeof failingRecords, event: unknown = standardEvent('a', 'x')) =>
-      handlerWith()
-        .onError((request) => {
-          request.response = { statusCode: 500 } as never
-        })
-        .handler(handler)(event as SQSEvent, testContext())
-    await t.rejects(
-      answering(async () => {
-        throw new Error('set-up failed')
-      }),
-      { message: 'set-up failed' },
-    )
-    await t.rejects(answering(failingRecords, {}), { name: 'InvalidSqsEventError' })
-    const afterwards = answering(async (event, context) => {
-      await failingRecords(event, context)
-      throw new Error('afterwards')
-    })
-    t.strictSame(failed(await afterwards), ['x'])
-  })
+  t.test(
+    `a response that a later middleware's onError hook sets does not replace a fatal error (${version})`,
+    async (t) => {
+      const answering = (handler: typeof failingRecords, event: unknown = standardEvent('a', 'x')) =>
+        handlerWith()
+          .onError((request) => {
+            request.response = { statusCode: 500 } as never
+          })
+          .handler(handler)(event as SQSEvent, testContext())
+      await t.rejects(
+        answering(async () => {
+          throw new Error('set-up failed')
+        }),
+        { message: 'set-up failed' },
+      )
+      await t.rejects(answering(failingRecords, {}), { name: 'InvalidSqsEventError' })
+      const afterwards = answering(async (event, context) => {
+        await failingRecords(event, context)
+        throw new Error('afterwards')
+      })
+      t.strictSame(failed(await afterwards), ['x'])
+    },
+  )
 
-  t.test(`FullBatchFailureError and the TypeErrors escape (${version})`, async (t) => {
-    const full = handlerWith({ throwOnFullBatchFailure: true }).handler(failingRecords)
-    await t.rejects(full(standardEvent('x1', 'x2'), testContext()), { name: 'FullBatchFailureError' })
-    const forgetful = handlerWith().handler(async (event: SQSEvent, context) => {
-      await failingRecords(event, context)
-    })
-    await t.rejects(forgetful(standardEvent('a'), testContext()), { name: 'TypeError' })
-    const invalid = handlerWith().handler(failingRecords)
-    await t.rejects(invalid({} as never, testContext()), { name: 'InvalidSqsEventError' })
-  })
+  t.test(
+    `FullBatchFailureError, a refused return value and InvalidSqsEventError fail the invocation (${version})`,
+    async (t) => {
+      const full = handlerWith({ throwOnFullBatchFailure: true }).handler(failingRecords)
+      await t.rejects(full(standardEvent('x1', 'x2'), testContext()), { name: 'FullBatchFailureError' })
+      const forgetful = handlerWith().handler(async (event: SQSEvent, context) => {
+        await failingRecords(event, context)
+      })
+      await t.rejects(forgetful(standardEvent('a'), testContext()), { name: 'TypeError' })
+      const invalid = handlerWith().handler(failingRecords)
+      await t.rejects(invalid({} as never, testContext()), { name: 'InvalidSqsEventError' })
+    },
+  )
 
-  t.test(`an early response of another middleware is left alone (${version})`, async (t) => {
+  t.test(`an early response of an earlier middleware is left alone (${version})`, async (t) => {
     const handler = core<SQSEvent>()
       .before(() => 'warm')
       .use(boundedSqsBatch())

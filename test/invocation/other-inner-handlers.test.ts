@@ -28,7 +28,7 @@ t.test('a PromiseSettledResult[] is converted, and a hole in it is a failed reco
 })
 
 t.test(
-  'results of a part of the records are a TypeError, since they would be matched to the wrong records',
+  'fewer results than records are a TypeError, because nobody knows which result belongs to which record',
   async (t) => {
     const handler = middy<SQSEvent>()
       .use(boundedSqsBatch({ logger: false }))
@@ -47,7 +47,7 @@ t.test(
   },
 )
 
-t.test('the idiom of @middy/sqs-partial-batch-failure runs as it did', async (t) => {
+t.test('a handler written for @middy/sqs-partial-batch-failure works unchanged', async (t) => {
   const handler = middy<SQSEvent>()
     .use(boundedSqsBatch({ logger: false }))
     .handler((event) =>
@@ -62,7 +62,7 @@ t.test('the idiom of @middy/sqs-partial-batch-failure runs as it did', async (t)
   })
 })
 
-t.test('{ batchItemFailures } is checked and passed on, in record order', async (t) => {
+t.test('{ batchItemFailures } is passed on in record order', async (t) => {
   t.strictSame(await answer(listOf(), 'a', 'b'), listOf())
   t.strictSame(await answer(listOf('c', 'a'), 'a', 'b', 'c'), listOf('a', 'c'))
 })
@@ -78,7 +78,7 @@ const throwing = {
   },
 }
 const nonsense: [what: string, value: unknown, message: RegExp][] = [
-  ['undefined, of a forgotten return', undefined, /returned undefined/],
+  ['undefined, from a forgotten return', undefined, /returned undefined/],
   ['null', null, /returned null/],
   ['{}', {}, /batchItemFailures is undefined/],
   ['a string', 'done', /returned a string/],
@@ -101,7 +101,7 @@ const nonsense: [what: string, value: unknown, message: RegExp][] = [
 ]
 
 for (const [what, value, message] of nonsense) {
-  t.test(`${what} is a TypeError that says what to return`, async (t) => {
+  t.test(`returning ${what} is a TypeError that says what to return`, async (t) => {
     const error = await answer(value, 'a', 'b').catch((error) => error)
     t.ok(error instanceof TypeError, String(error))
     t.match(error.message, message)
@@ -110,7 +110,7 @@ for (const [what, value, message] of nonsense) {
   })
 }
 
-t.test('a handler of its own may prepare the batch and then call that of eachRecord()', async (t) => {
+t.test('an inner handler may prepare the batch and then call the handler of eachRecord()', async (t) => {
   const handler = middy()
     .use(boundedSqsBatch({ logger: false }))
     .handler(async (event: SQSEvent, context, options) => {
@@ -123,26 +123,29 @@ t.test('a handler of its own may prepare the batch and then call that of eachRec
   t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), ['b'])
 })
 
-t.test('what it adds to the report is reported and logged; it cannot take out what failed', async (t) => {
-  const handler = middy()
-    .use(boundedSqsBatch())
-    .handler(async (event: SQSEvent, context) => {
-      const report = await eachRecord(({ messageId }) => {
-        if (messageId === 'b') throw new Error('b failed')
-      })(event, context)
-      report.batchItemFailures = [{ itemIdentifier: 'a' }]
-      return report
+t.test(
+  'ids that an inner handler adds to the report are reported and logged; it cannot remove failed records',
+  async (t) => {
+    const handler = middy()
+      .use(boundedSqsBatch())
+      .handler(async (event: SQSEvent, context) => {
+        const report = await eachRecord(({ messageId }) => {
+          if (messageId === 'b') throw new Error('b failed')
+        })(event, context)
+        report.batchItemFailures = [{ itemIdentifier: 'a' }]
+        return report
+      })
+    const lines = await logged(async () => {
+      t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['a', 'b'])
     })
-  const lines = await logged(async () => {
-    t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['a', 'b'])
-  })
-  t.equal(lines.length, 1)
-  t.match(lines[0], /2 of 3 records failed/)
-  t.match(lines[0], /1 × Error: b failed \[b\]/)
-  t.match(lines[0], /1 × Error: The handler reported the record as failed \[a\]/)
-})
+    t.equal(lines.length, 1)
+    t.match(lines[0], /2 of 3 records failed/)
+    t.match(lines[0], /1 × Error: b failed \[b\]/)
+    t.match(lines[0], /1 × Error: The handler reported the record as failed \[a\]/)
+  },
+)
 
-t.test('what an inner handler names as failed stays failed beside records that it did not wait for', async (t) => {
+t.test('ids that an inner handler lists stay reported beside records that it did not wait for', async (t) => {
   for (const [answer, expected] of [
     [{ batchItemFailures: [{ itemIdentifier: 'a' }, { itemIdentifier: 'b' }] }, ['a', 'b']],
     [
@@ -168,7 +171,7 @@ t.test('what an inner handler names as failed stays failed beside records that i
   }
 })
 
-t.test('records that another middleware has replaced are handled; records taken out are refused', async (t) => {
+t.test('records that a later middleware copied are handled; removed or reordered records are refused', async (t) => {
   const withRecords = (change: (event: SQSEvent) => void, inner: Parameters<ReturnType<typeof middy>['handler']>[0]) =>
     middy()
       .use(boundedSqsBatch({ logger: false }))
@@ -222,7 +225,7 @@ t.test('records that another middleware has replaced are handled; records taken 
   })
 })
 
-t.test('a handler that forgets to return what eachRecord() gave is a TypeError, waited for or not', async (t) => {
+t.test('an inner handler that does not return the report of eachRecord() is a TypeError, awaited or not', async (t) => {
   for (const waits of [true, false]) {
     const held = heldRecords()
     const handler = middy()
@@ -240,7 +243,7 @@ t.test('a handler that forgets to return what eachRecord() gave is a TypeError, 
   }
 })
 
-t.test('eachRecord() without the middleware says so', async (t) => {
+t.test('eachRecord() without the middleware throws an error that says so', async (t) => {
   const bare = eachRecord(() => t.fail('started'))
   const message = /add \.use\(boundedSqsBatch\(\)\)/
   await t.rejects(bare(standardEvent('a'), testContext()), { name: 'TypeError', message })
@@ -248,7 +251,7 @@ t.test('eachRecord() without the middleware says so', async (t) => {
   await t.rejects(bare(undefined as never, testContext()), { name: 'TypeError', message })
 })
 
-t.test('the records of a batch are not run twice: the second time fails the invocation', async (t) => {
+t.test('running the records of a batch a second time fails the invocation', async (t) => {
   const started: string[] = []
   const inner = eachRecord(({ messageId }) => started.push(messageId))
   const handler = middy()
@@ -262,7 +265,7 @@ t.test('the records of a batch are not run twice: the second time fails the invo
   t.strictSame(started, ['a', 'b'])
 })
 
-t.test('nor at the same time: the first run ends with the invocation', async (t) => {
+t.test('running the records twice at the same time fails the invocation and ends the first run', async (t) => {
   const held = heldRecords()
   const inner = eachRecord(held.handle)
   const handler = middy()
@@ -282,7 +285,7 @@ t.test('nor at the same time: the first run ends with the invocation', async (t)
   t.strictSame(held.started, started, 'nothing starts any more')
 })
 
-t.test('nor by a record handler that calls the handler of the batch', async (t) => {
+t.test('a record handler that runs the records of its own batch fails the invocation', async (t) => {
   let started = 0
   const handler = middy()
     .use(boundedSqsBatch({ logger: false }))
@@ -297,7 +300,7 @@ t.test('nor by a record handler that calls the handler of the batch', async (t) 
   t.equal(started, 2)
 })
 
-t.test('nor by a handler that catches the error of the second run', async (t) => {
+t.test('a second run fails the invocation also if the inner handler catches its error', async (t) => {
   const first = eachRecord(() => {})
   const second = eachRecord(({ messageId }) => {
     if (messageId === 'b') throw new Error('b')
@@ -327,7 +330,7 @@ t.test('nor by a handler that catches the error of the second run', async (t) =>
 })
 
 for (const [version, core] of cores) {
-  t.test(`an event that a later middleware replaced is refused if its records are others (${version})`, async (t) => {
+  t.test(`a later middleware's replacement event is refused if its records differ (${version})`, async (t) => {
     const settle = (async ({ Records }: SQSEvent) =>
       Promise.allSettled(
         Records.map(async ({ messageId }) => messageId === 'a' && Promise.reject(new Error('a'))),
@@ -348,7 +351,7 @@ for (const [version, core] of cores) {
       ['reversed', (event) => ({ ...event, Records: event.Records.toReversed() }), true],
       ['one removed', (event) => ({ ...event, Records: event.Records.slice(0, 2) }), true],
       ['one added', (event) => ({ ...event, Records: [...event.Records, sqsRecord('d')] }), true],
-      ['a heir that reversed them', (event) => inheriting(event, event.Records.toReversed()), true],
+      ['an heir with reversed records', (event) => inheriting(event, event.Records.toReversed()), true],
     ]
     for (const [what, replace, isRefused] of changes) {
       for (const isRestored of [false, true]) {
@@ -380,7 +383,7 @@ for (const [version, core] of cores) {
   })
 }
 
-t.test('nor after the end of the invocation', async (t) => {
+t.test('running the records after the end of the invocation is refused', async (t) => {
   const inner = eachRecord(() => t.fail('started'))
   let event: SQSEvent | undefined
   const handler = middy()
@@ -393,7 +396,7 @@ t.test('nor after the end of the invocation', async (t) => {
   await t.rejects(inner(event as SQSEvent, testContext()), /too late/)
 })
 
-t.test('what another inner handler reports is logged', async (t) => {
+t.test('failures that another inner handler reports are logged', async (t) => {
   const handler = middy<SQSEvent, SQSBatchResponse>()
     .use(boundedSqsBatch())
     .handler(async () => [ok, no] as never)
@@ -403,7 +406,7 @@ t.test('what another inner handler reports is logged', async (t) => {
   t.strictSame(more, [])
 })
 
-t.test('eachRecord() checks what it is given at once', (t) => {
+t.test('eachRecord() checks its arguments when it is called', (t) => {
   t.throws(() => eachRecord(undefined as never), { name: 'TypeError', message: /a function, got undefined/ })
   t.throws(() => eachRecord({} as never), { name: 'TypeError', message: /a function, got an object/ })
   const handle = () => {}

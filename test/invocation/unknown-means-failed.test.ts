@@ -6,7 +6,7 @@ import { standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 
-t.test('what has no result when the time is up is reported: running, or never started', async (t) => {
+t.test('records that are in flight or have not started when the time is up are reported', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const result = handlerOf(held.handle, { concurrency: 2 })(standardEvent('a', 'b', 'c', 'd'), timedContext(1000))
@@ -18,7 +18,7 @@ t.test('what has no result when the time is up is reported: running, or never st
   t.strictSame(failed(await result), ['b', 'c', 'd'])
 })
 
-t.test('a handler that answers without waiting for its records reports those that are open', async (t) => {
+t.test('records that the inner handler did not wait for are reported', async (t) => {
   const held = heldRecords()
   const handler = middy()
     .use(boundedSqsBatch({ logger: false, concurrency: 2 }))

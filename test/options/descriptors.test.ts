@@ -8,7 +8,7 @@ import { warned } from '../support/output.ts'
 
 const index = fileURLToPath(new URL('../../src/index.ts', import.meta.url))
 
-/** Makes a middleware in a process with this limit of descriptors, and returns the codes of the warnings. */
+/** Creates a middleware in a process with this descriptor limit. Returns the name, code and message of each warning. */
 function warningCodes(limit: number, concurrency: number): unknown {
   const program = `
     const codes = []
@@ -22,25 +22,25 @@ function warningCodes(limit: number, concurrency: number): unknown {
   return JSON.parse(execFileSync('bash', ['-c', shell, process.execPath, program], { encoding: 'utf8' }))
 }
 
-t.test('a concurrency that cannot fit under the limit gives one warning with a code', (t) => {
+t.test('a concurrency that does not fit under the descriptor limit emits one warning with a code', (t) => {
   const warnings = warningCodes(200, 250) as string[][]
   t.match(warnings, [['BoundedSqsBatchWarning', 'BOUNDED_SQS_BATCH_DESCRIPTORS', /concurrency of 250 does not fit/]])
   t.equal(warnings.length, 1)
   t.end()
 })
 
-t.test('descriptors that are open already are counted', (t) => {
+t.test('descriptors that are already open are counted', (t) => {
   t.match(warningCodes(200, 199), [['BoundedSqsBatchWarning', 'BOUNDED_SQS_BATCH_DESCRIPTORS']])
   t.end()
 })
 
-t.test('one that fits gives none', (t) => {
+t.test('a concurrency that fits emits no warning', (t) => {
   t.strictSame(warningCodes(200, 100), [])
   t.strictSame(warningCodes(1024, 100), [])
   t.end()
 })
 
-t.test('nor does a limit that is not known, or none', async (t) => {
+t.test('an unknown limit or no limit emits no warning', async (t) => {
   const missing = () => {
     throw new Error('ENOENT')
   }

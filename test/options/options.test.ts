@@ -2,7 +2,7 @@ import t from 'tap'
 import sameByDefault, { boundedSqsBatch } from '../../src/index.ts'
 import { warned } from '../support/output.ts'
 
-t.test('what is not accepted is a TypeError that names the option, what was expected and what came', (t) => {
+t.test('an invalid option is a TypeError that names the option, what was expected and what was received', (t) => {
   const bad: [options: unknown, ...message: RegExp[]][] = [
     [{ concurrency: 0 }, /option concurrency/, /an integer from 1/, /got 0 \(a number\)/],
     [{ concurrency: NaN }, /got NaN/],
@@ -57,7 +57,7 @@ t.test('what is not accepted is a TypeError that names the option, what was expe
   t.end()
 })
 
-t.test('what is accepted', (t) => {
+t.test('valid options are accepted', (t) => {
   const good = [
     undefined,
     {},
@@ -80,7 +80,7 @@ t.test('what is accepted', (t) => {
   t.end()
 })
 
-t.test('its hooks are named functions, and it is the default export, too', (t) => {
+t.test('boundedSqsBatch is also the default export, and its hooks are named functions', (t) => {
   const { before, after, onError, ...rest } = boundedSqsBatch()
   t.strictSame(
     [before, after, onError].map(({ name }) => name),
@@ -91,7 +91,7 @@ t.test('its hooks are named functions, and it is the default export, too', (t) =
   t.end()
 })
 
-t.test('a value of BOUNDED_SQS_BATCH_CONCURRENCY that is none is ignored with one warning', async (t) => {
+t.test('a BOUNDED_SQS_BATCH_CONCURRENCY that is not a positive integer is ignored, with one warning', async (t) => {
   t.teardown(() => delete process.env.BOUNDED_SQS_BATCH_CONCURRENCY)
   for (const value of ['0', '-1', '1.5', 'many', '', '1e2', '0x10', '100 ', '9'.repeat(30)]) {
     process.env.BOUNDED_SQS_BATCH_CONCURRENCY = value

@@ -10,13 +10,13 @@ import { failed, handlerOf, testContext, timedContext } from '../support/handler
 import { heldRecords } from '../support/held.ts'
 
 for (const [version, core] of cores) {
-  t.test(`once an invocation, whatever goes wrong beside it (${version})`, async (t) => {
+  t.test(`failure handlers run at most once per invocation, whatever else fails (${version})`, async (t) => {
     const { calls, onFailure } = noteFailures(keep('x2'))
     const handlerWith = (options: BoundedSqsBatchOptions = {}) =>
       core<SQSEvent, SQSBatchResponse>().use(boundedSqsBatch({ logger: false, onFailure, ...options }))
     const event = standardEvent('x1', 'a', 'x2')
 
-    await t.test('an outer hook fails afterwards', async (t) => {
+    await t.test('an after hook of an earlier middleware throws', async (t) => {
       const handler = core()
         .after(() => {
           throw new Error('metrics cannot be sent')
@@ -27,7 +27,7 @@ for (const [version, core] of cores) {
       t.strictSame(calls.splice(0), [['x1', 'x2']])
     })
 
-    await t.test('an inner hook fails before', async (t) => {
+    await t.test('an after hook of a later middleware throws', async (t) => {
       const handler = handlerWith()
         .after(() => {
           throw new Error('inner')
@@ -37,7 +37,7 @@ for (const [version, core] of cores) {
       t.strictSame(calls.splice(0), [['x1', 'x2']])
     })
 
-    await t.test('an error in the middle of the records', async (t) => {
+    await t.test('the inner handler throws while records are in flight', async (t) => {
       const held = heldRecords()
       const handler = handlerWith({ concurrency: 2 }).handler(async (event, context) => {
         void eachRecord(held.handle)(event, context)
@@ -50,13 +50,13 @@ for (const [version, core] of cores) {
       t.strictSame(calls.splice(0), [['x1', 'x2', 'a']], 'the last has not started')
     })
 
-    await t.test('every record is still failed, and that is an error', async (t) => {
+    await t.test('throwOnFullBatchFailure throws', async (t) => {
       const handler = handlerWith({ throwOnFullBatchFailure: true }).handler(eachRecord(failing))
       await t.rejects(handler(standardEvent('x2'), testContext()), FullBatchFailureError)
       t.strictSame(calls.splice(0), [['x2']])
     })
 
-    await t.test('a refused answer, which fails the invocation, has no failures', async (t) => {
+    await t.test('a refused return value fails the invocation, and no failure handler runs', async (t) => {
       const handler = handlerWith().handler(async (event, context) => {
         await eachRecord(failing)(event, context)
         return undefined as never
@@ -67,7 +67,7 @@ for (const [version, core] of cores) {
   })
 }
 
-t.test("once also after Middy's early timeout, where that leaves it time", async (t) => {
+t.test("failure handlers run once after Middy's early timeout, if that leaves time", async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const { calls, onFailure } = noteFailures(keep('x2'))
@@ -84,7 +84,7 @@ t.test("once also after Middy's early timeout, where that leaves it time", async
   t.strictSame(calls, [['x1', 'x2']])
 })
 
-t.test('throwOnFullBatchFailure counts what the failure handlers have left', async (t) => {
+t.test('throwOnFullBatchFailure counts the failures that the failure handlers returned', async (t) => {
   const handle = (onFailure: BoundedSqsBatchOptions['onFailure']) =>
     handlerOf(failing, { onFailure, throwOnFullBatchFailure: true })(standardEvent('x1', 'x2'))
   t.strictSame(failed(await handle(keep('x2'))), ['x2'])

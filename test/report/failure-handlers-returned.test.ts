@@ -8,8 +8,6 @@ import { failed, handlerOf } from '../support/handlers.ts'
 import { lying, revoked, trapped } from '../support/hostile.ts'
 import { logged } from '../support/output.ts'
 
-// What it may answer
-
 const accepted: [what: string, answer: (failures: readonly RecordFailure[]) => unknown][] = [
   ['some of them', (failures) => failures.slice(1)],
   ['in another order', (failures) => failures.slice(1).reverse()],
@@ -23,7 +21,7 @@ const accepted: [what: string, answer: (failures: readonly RecordFailure[]) => u
   ['a thenable', (failures) => ({ then: (resolve: (value: unknown) => void) => resolve(failures.slice(1)) })],
 ]
 for (const [what, answer] of accepted) {
-  t.test(`it may answer with ${what}`, async (t) => {
+  t.test(`a failure handler may return ${what}`, async (t) => {
     const onFailure = answer as FailureHandler
     const lines = await logged(async () => {
       const response = await handlerOf(failing, { onFailure, logger: undefined })(standardEvent('x1', 'x2', 'a', 'x3'))
@@ -39,7 +37,7 @@ const entry = (value: unknown) => (failures: readonly RecordFailure[]) => [failu
 const NOT_GIVEN = /^TypeError: The failure handler returned an array whose entry 1 it did not get: return those of/
 
 const refused: [what: string, answer: (failures: readonly RecordFailure[]) => unknown, line: RegExp][] = [
-  ['undefined, of a forgotten return', () => undefined, /^TypeError: The failure handler returned undefined: return/],
+  ['undefined, from a forgotten return', () => undefined, /^TypeError: The failure handler returned undefined: return/],
   ['null', () => null, /returned null/],
   ['true', () => true, /returned a boolean/],
   ['a string', () => 'x1', /returned a string/],
@@ -84,7 +82,7 @@ const refused: [what: string, answer: (failures: readonly RecordFailure[]) => un
   ],
 ]
 for (const [what, answer, line] of refused) {
-  t.test(`${what} changes nothing, and one line says so`, async (t) => {
+  t.test(`a failure handler that returns or throws ${what} changes nothing, and one log line says so`, async (t) => {
     const event = fifoEvent('x1', 'a1', 'b1', 'x2', 'x3')
     event.Records.splice(3, 1, fifoEvent('y1').Records[0] as never)
     const fails = ({ messageId }: { messageId: string }) => {
@@ -103,7 +101,7 @@ for (const [what, answer, line] of refused) {
   })
 }
 
-t.test('a failure is told by itself, also where its record got the id of another', async (t) => {
+t.test('a returned failure is recognised also if its record got the id of another', async (t) => {
   const fails = (record: SQSRecord) => {
     if (record.messageId === 'x1') record.messageId = 'x2'
     throw new Error('no')
@@ -112,21 +110,24 @@ t.test('a failure is told by itself, also where its record got the id of another
   t.strictSame(failed(await handlerOf(fails, { onFailure })(standardEvent('x1', 'x2'))), ['x1'])
 })
 
-t.test('a failure that the handler before has taken care of, or of another invocation, is not given', async (t) => {
-  let of: readonly RecordFailure[] = []
-  const first: FailureHandler = (failures) => {
-    of = failures
-    return failures.slice(1)
-  }
-  const event = standardEvent('x1', 'x2')
-  const lines = await logged(async () => {
-    const back = await handlerOf(failing, { onFailure: [first, () => of], logger: undefined })(event)
-    t.strictSame(failed(back), ['x2'])
-    const other = await handlerOf(failing, { onFailure: () => of, logger: undefined })(standardEvent('x3'))
-    t.strictSame(failed(other), ['x3'])
-  })
-  t.match(failureHandlerLines(lines), [/entry 0 it did not get/, /entry 0 it did not get/])
-})
+t.test(
+  'a failure that an earlier failure handler handled, or of another invocation, may not be returned',
+  async (t) => {
+    let of: readonly RecordFailure[] = []
+    const first: FailureHandler = (failures) => {
+      of = failures
+      return failures.slice(1)
+    }
+    const event = standardEvent('x1', 'x2')
+    const lines = await logged(async () => {
+      const back = await handlerOf(failing, { onFailure: [first, () => of], logger: undefined })(event)
+      t.strictSame(failed(back), ['x2'])
+      const other = await handlerOf(failing, { onFailure: () => of, logger: undefined })(standardEvent('x3'))
+      t.strictSame(failed(other), ['x3'])
+    })
+    t.match(failureHandlerLines(lines), [/entry 0 it did not get/, /entry 0 it did not get/])
+  },
+)
 
 t.test('records that share an id stay reported until all of them are handled', async (t) => {
   const { calls, onFailure } = noteFailures((failures) => failures.slice(1))
@@ -135,7 +136,7 @@ t.test('records that share an id stay reported until all of them are handled', a
   t.strictSame(calls, [['x', 'x']])
 })
 
-t.test('what it does to what it was given changes nothing', async (t) => {
+t.test('a failure handler that changes the array or the failures that it got changes nothing', async (t) => {
   const event = standardEvent('x1', 'x2', 'a', 'x3')
   const seen: string[] = []
   const next: FailureHandler = (failures) => {

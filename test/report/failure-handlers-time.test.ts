@@ -16,7 +16,7 @@ import { heldRecords } from '../support/held.ts'
 import { collectGarbage } from '../support/memory.ts'
 import { logged, unhandledRejections } from '../support/output.ts'
 
-/** A failure handler that stays open until the test settles it. */
+/** A failure handler that stays pending until the test settles it. */
 function heldFailures() {
   const { promise, resolve, reject } = Promise.withResolvers<readonly RecordFailure[]>()
   const given: RecordFailure[] = []
@@ -31,45 +31,48 @@ function heldFailures() {
 
 const openTimers = (clock: ReturnType<typeof mockClock>) => [...clock.timers.values()].flat().length
 
-t.test('one that hangs: its signal aborts 100 ms before the end, and 25 ms later the response goes out', async (t) => {
-  const clock = mockClock(t)
-  const unhandled = unhandledRejections(t)
-  const start = performance.now()
-  const held = heldFailures()
-  const { calls, onFailure } = noteFailures()
-  const lines = await logged(async () => {
-    const handle = handlerOf(failing, { onFailure: [held.onFailure, onFailure], logger: undefined })
-    let isOver = false
-    const result = handle(standardEvent('x1', 'a', 'x2'), timedContext(10_000)).finally(() => {
-      isOver = true
+t.test(
+  'the signal of a hanging failure handler aborts 100 ms before the timeout, and the response is sent 25 ms later',
+  async (t) => {
+    const clock = mockClock(t)
+    const unhandled = unhandledRejections(t)
+    const start = performance.now()
+    const held = heldFailures()
+    const { calls, onFailure } = noteFailures()
+    const lines = await logged(async () => {
+      const handle = handlerOf(failing, { onFailure: [held.onFailure, onFailure], logger: undefined })
+      let isOver = false
+      const result = handle(standardEvent('x1', 'a', 'x2'), timedContext(10_000)).finally(() => {
+        isOver = true
+      })
+      await settled()
+      clock.advance(9_899)
+      await settled()
+      t.equal(held.signal()?.aborted, false)
+      clock.advance(1)
+      await settled()
+      t.equal(held.signal()?.aborted, true)
+      clock.advance(24)
+      await settled()
+      t.equal(isOver, false)
+      clock.advance(1)
+      t.strictSame(failed(await result), ['x1', 'x2'])
+      t.equal(performance.now() - start, 9_925)
     })
+    t.strictSame(failureHandlerLines(lines), [
+      "Error: The failure handlers were not done 100 ms before the function's timeout",
+    ])
+    t.match(held.signal()?.reason, { message: /not done 100 ms before/ })
+    t.equal(lines.length, 2)
+    t.strictSame(calls, [], 'the next is not called any more')
+    t.equal(openTimers(clock), 0)
+    held.reject(new Error('late'))
     await settled()
-    clock.advance(9_899)
-    await settled()
-    t.equal(held.signal()?.aborted, false)
-    clock.advance(1)
-    await settled()
-    t.equal(held.signal()?.aborted, true)
-    clock.advance(24)
-    await settled()
-    t.equal(isOver, false)
-    clock.advance(1)
-    t.strictSame(failed(await result), ['x1', 'x2'])
-    t.equal(performance.now() - start, 9_925)
-  })
-  t.strictSame(failureHandlerLines(lines), [
-    "Error: The failure handlers were not done 100 ms before the function's timeout",
-  ])
-  t.match(held.signal()?.reason, { message: /not done 100 ms before/ })
-  t.equal(lines.length, 2)
-  t.strictSame(calls, [], 'the next is not called any more')
-  t.equal(openTimers(clock), 0)
-  held.reject(new Error('late'))
-  await settled()
-  t.strictSame(unhandled, [])
-})
+    t.strictSame(unhandled, [])
+  },
+)
 
-t.test('one that hangs for ever, and does not hold its request, does not keep the batch in memory', async (t) => {
+t.test('a failure handler that hangs for ever without its request does not keep the batch in memory', async (t) => {
   const clock = mockClock(t)
   const forever: (() => void)[] = []
   const onFailure = () => new Promise<RecordFailure[]>((resolve) => forever.push(() => resolve([])))
@@ -89,7 +92,7 @@ t.test('one that hangs for ever, and does not hold its request, does not keep th
   t.equal(forever.length, 1)
 })
 
-t.test('one that heeds its signal is heard with the part that it has done', async (t) => {
+t.test('a failure handler that respects its signal may still return the failures that remain', async (t) => {
   const clock = mockClock(t)
   const held = heldFailures()
   const { calls, onFailure } = noteFailures()
@@ -108,7 +111,7 @@ t.test('one that heeds its signal is heard with the part that it has done', asyn
   t.equal(openTimers(clock), 0)
 })
 
-t.test('its time may be over before it has returned its promise', async (t) => {
+t.test('the time of a failure handler may be over before it returns its promise', async (t) => {
   const clock = mockClock(t)
   const onFailure = () => {
     clock.advance(950)
@@ -120,7 +123,7 @@ t.test('its time may be over before it has returned its promise', async (t) => {
   t.strictSame(failed(await result), ['x'])
 })
 
-t.test('one that answers in time is not aborted, and leaves no timer, also where the next one hangs', async (t) => {
+t.test('a failure handler that settles in time is not aborted and leaves no timer', async (t) => {
   const clock = mockClock(t)
   const [first, second] = [heldFailures(), heldFailures()]
   const handle = handlerOf(failing, { onFailure: [first.onFailure, second.onFailure] })
@@ -146,7 +149,7 @@ t.test('one that answers in time is not aborted, and leaves no timer, also where
   t.equal(third.signal()?.aborted, false)
 })
 
-t.test('with less than 100 ms left none is called, and one line says so', async (t) => {
+t.test('with less than 100 ms left no failure handler is called, and one log line says so', async (t) => {
   const clock = mockClock(t)
   const records = heldRecords()
   const { calls, onFailure } = noteFailures()
@@ -168,7 +171,7 @@ t.test('with less than 100 ms left none is called, and one line says so', async 
   t.equal(openTimers(clock), 0)
 })
 
-t.test('with no time left at all none is called, also where the context says 0 or less', async (t) => {
+t.test('with 0 ms left or less no failure handler is called', async (t) => {
   for (const left of [0, -3]) {
     const keepBusy = busyClock(t)
     const { calls, onFailure } = noteFailures()
@@ -185,7 +188,7 @@ t.test('with no time left at all none is called, also where the context says 0 o
   }
 })
 
-t.test('one that keeps the thread busy beyond its time is heard, and the next is not called', async (t) => {
+t.test('a failure handler that blocks the thread past its time still counts, and the next is not called', async (t) => {
   const keepBusy = busyClock(t)
   const { calls, onFailure } = noteFailures()
   const busy: FailureHandler = (failures) => {
@@ -200,7 +203,7 @@ t.test('one that keeps the thread busy beyond its time is heard, and the next is
   t.match(failureHandlerLines(lines), [/not done 100 ms before/])
 })
 
-t.test('timeBudget: false leaves the 100 ms as they are', async (t) => {
+t.test('timeBudget: false does not change the 100 ms', async (t) => {
   const clock = mockClock(t)
   const held = heldFailures()
   const handler = middy({ timeoutEarlyInMillis: 0 })
@@ -216,7 +219,7 @@ t.test('timeBudget: false leaves the 100 ms as they are', async (t) => {
   t.strictSame(failed(await result), ['x'])
 })
 
-t.test('where the context does not tell the time left, or more than a timer can take, there is no limit', async (t) => {
+t.test('without a remaining time, or with one that exceeds a timer, failure handlers have no time limit', async (t) => {
   for (const left of [undefined, 2 ** 40]) {
     const clock = mockClock(t)
     const held = heldFailures()
@@ -234,7 +237,7 @@ t.test('where the context does not tell the time left, or more than a timer can 
   }
 })
 
-t.test('by default the records end 2,000 ms before the timeout, or at 20 % of it, to leave it that time', async (t) => {
+t.test('with failure handlers, records are aborted 2,000 ms before the timeout, or at 20 % of it', async (t) => {
   const cases: [timeout: number, abortsAt: number, options: BoundedSqsBatchOptions][] = [
     [20_000, 18_000, { onFailure: (all) => all }],
     [20_000, 18_000, { onFailure: [(all) => all] }],

@@ -20,69 +20,70 @@ import { failed, handlerOf, testContext, timedContext } from '../support/handler
 import { heldRecords } from '../support/held.ts'
 import { logged, warned } from '../support/output.ts'
 
-// Who gets what
-
-t.test('it gets what ran and failed, in record order, with error and receive count, and nothing else', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const given: RecordFailure[] = []
-  const handler = middy()
-    .use(
-      boundedSqsBatch({
-        logger: false,
-        concurrency: 2,
-        recordTimeout: 5_000,
-        onFailure(failures) {
-          given.push(...failures)
-          return failures
-        },
-      }),
+t.test(
+  'a failure handler gets the records that ran and failed, in record order, with error and receive count',
+  async (t) => {
+    const clock = mockClock(t)
+    const held = heldRecords()
+    const given: RecordFailure[] = []
+    const handler = middy()
+      .use(
+        boundedSqsBatch({
+          logger: false,
+          concurrency: 2,
+          recordTimeout: 5_000,
+          onFailure(failures) {
+            given.push(...failures)
+            return failures
+          },
+        }),
+      )
+      .handler(eachRecord(held.handle as never, { body: 'json' }))
+    const event: SQSEvent = {
+      Records: ['good', 'late', 'bad', 'thrown', 'slow', 'aborted', 'waits'].map((id, index) =>
+        sqsRecord(id, {
+          body: id === 'bad' ? '{' : '{}',
+          attributes: { ...sqsRecord(id).attributes, ApproximateReceiveCount: String(index + 1) },
+        }),
+      ),
+    }
+    const result = handler(event, timedContext(10_000))
+    await settled()
+    held.succeed('good')
+    await settled()
+    t.strictSame(held.running(), ['late', 'thrown'])
+    held.fail('thrown')
+    await settled()
+    clock.advance(4_000)
+    held.fail('late')
+    await settled()
+    t.strictSame(held.running(), ['slow', 'aborted'])
+    clock.advance(1_000)
+    clock.advance(3_000)
+    t.strictSame(failed(await result), ['late', 'bad', 'thrown', 'slow', 'aborted', 'waits'])
+    t.strictSame(given.map(idOf), ['late', 'bad', 'thrown', 'slow', 'aborted'])
+    t.strictSame(
+      given.map(({ receiveCount }) => receiveCount),
+      [2, 3, 4, 5, 6],
     )
-    .handler(eachRecord(held.handle as never, { body: 'json' }))
-  const event: SQSEvent = {
-    Records: ['good', 'late', 'bad', 'thrown', 'slow', 'aborted', 'waits'].map((id, index) =>
-      sqsRecord(id, {
-        body: id === 'bad' ? '{' : '{}',
-        attributes: { ...sqsRecord(id).attributes, ApproximateReceiveCount: String(index + 1) },
-      }),
-    ),
-  }
-  const result = handler(event, timedContext(10_000))
-  await settled()
-  held.succeed('good')
-  await settled()
-  t.strictSame(held.running(), ['late', 'thrown'])
-  held.fail('thrown')
-  await settled()
-  clock.advance(4_000)
-  held.fail('late')
-  await settled()
-  t.strictSame(held.running(), ['slow', 'aborted'])
-  clock.advance(1_000)
-  clock.advance(3_000)
-  t.strictSame(failed(await result), ['late', 'bad', 'thrown', 'slow', 'aborted', 'waits'])
-  t.strictSame(given.map(idOf), ['late', 'bad', 'thrown', 'slow', 'aborted'])
-  t.strictSame(
-    given.map(({ receiveCount }) => receiveCount),
-    [2, 3, 4, 5, 6],
-  )
-  t.ok(
-    given.every(({ record }) => event.Records.includes(record)),
-    'the records themselves, with their bodies as text',
-  )
-  t.match(
-    given.map(({ error }) => error),
-    [
-      { message: 'late failed' },
-      InvalidBodyError,
-      { message: 'thrown failed' },
-      RecordTimeoutError,
-      RecordAbortedError,
-    ],
-  )
-})
+    t.ok(
+      given.every(({ record }) => event.Records.includes(record)),
+      'the records themselves, with their bodies as text',
+    )
+    t.match(
+      given.map(({ error }) => error),
+      [
+        { message: 'late failed' },
+        InvalidBodyError,
+        { message: 'thrown failed' },
+        RecordTimeoutError,
+        RecordAbortedError,
+      ],
+    )
+  },
+)
 
-t.test('of a FIFO queue it gets no blocked record; those stay reported also behind a handled failure', async (t) => {
+t.test('a failure handler gets no blocked records; they stay reported also after a handled failure', async (t) => {
   const event = fifoEvent('a1', 'b1', 'a2', 'c1', 'b2')
   const fails = ({ messageId }: { messageId: string }) => {
     if (messageId === 'a1' || messageId === 'c1') throw new Error(messageId)
@@ -98,7 +99,7 @@ t.test('of a FIFO queue it gets no blocked record; those stay reported also behi
   }
 })
 
-t.test('of a FIFO queue it has no say over what failed behind a failed record of its group', async (t) => {
+t.test('on a FIFO queue a failure handler gets only the first failed record of each group', async (t) => {
   const event = fifoEvent('a1', 'b1', 'a2', 'c1', 'a3', 'c2')
   const reject = (id: string) => ({ itemIdentifier: id })
   const inner: [what: string, handler: (event: SQSEvent, context: Context) => Promise<unknown>][] = [
@@ -125,40 +126,43 @@ t.test('of a FIFO queue it has no say over what failed behind a failed record of
   }
 })
 
-t.test('it gets what another inner handler reports, alone or beside the records that it ran', async (t) => {
-  const reason = new Error('r')
-  const answers: [what: string, handler: (event: SQSEvent, context: Context) => Promise<unknown>][] = [
-    ['a list', async () => ({ batchItemFailures: [{ itemIdentifier: 'x' }, { itemIdentifier: 'b' }] })],
-    [
-      'settled results',
-      async () => [{ status: 'fulfilled' }, { status: 'rejected', reason }, { status: 'rejected', reason }],
-    ],
-    [
-      'beside eachRecord()',
-      async (event, context) => {
-        const report = await eachRecord(failing)(event, context)
-        report.batchItemFailures.push({ itemIdentifier: 'b' })
-        return report
-      },
-    ],
-  ]
-  for (const [what, inner] of answers) {
-    const errors: unknown[] = []
-    const { calls, onFailure } = noteFailures((failures) => {
-      errors.push(...failures.map(({ error }) => error))
-      return failures.slice(0, 1)
-    })
-    const handler = middy<SQSEvent, SQSBatchResponse>()
-      .use(boundedSqsBatch({ logger: false, onFailure }))
-      .handler(inner as never)
-    t.strictSame(failed(await handler(standardEvent('a', 'x', 'b'), testContext())), ['x'], what)
-    t.strictSame(calls, [['x', 'b']], what)
-    const messages = { 'a list': /reported/, 'settled results': 'r' }[what] ?? /x failed/
-    t.match(errors[0], { message: messages }, what)
-  }
-})
+t.test(
+  'a failure handler gets the records that another inner handler reports, alone or beside eachRecord()',
+  async (t) => {
+    const reason = new Error('r')
+    const answers: [what: string, handler: (event: SQSEvent, context: Context) => Promise<unknown>][] = [
+      ['a list', async () => ({ batchItemFailures: [{ itemIdentifier: 'x' }, { itemIdentifier: 'b' }] })],
+      [
+        'settled results',
+        async () => [{ status: 'fulfilled' }, { status: 'rejected', reason }, { status: 'rejected', reason }],
+      ],
+      [
+        'beside eachRecord()',
+        async (event, context) => {
+          const report = await eachRecord(failing)(event, context)
+          report.batchItemFailures.push({ itemIdentifier: 'b' })
+          return report
+        },
+      ],
+    ]
+    for (const [what, inner] of answers) {
+      const errors: unknown[] = []
+      const { calls, onFailure } = noteFailures((failures) => {
+        errors.push(...failures.map(({ error }) => error))
+        return failures.slice(0, 1)
+      })
+      const handler = middy<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false, onFailure }))
+        .handler(inner as never)
+      t.strictSame(failed(await handler(standardEvent('a', 'x', 'b'), testContext())), ['x'], what)
+      t.strictSame(calls, [['x', 'b']], what)
+      const messages = { 'a list': /reported/, 'settled results': 'r' }[what] ?? /x failed/
+      t.match(errors[0], { message: messages }, what)
+    }
+  },
+)
 
-t.test('of chunks it gets the records that failed, each with its own error', async (t) => {
+t.test('a failure handler gets the failed records of chunks, each with its own error', async (t) => {
   const given: RecordFailure[] = []
   const handler = middy()
     .use(
@@ -188,7 +192,7 @@ t.test('of chunks it gets the records that failed, each with its own error', asy
   t.strictSame(failed(response), ['x2', 'x3'])
 })
 
-t.test('it gets no record that the rate limit let in just before the batch ended, which has not run', async (t) => {
+t.test('a failure handler gets no record that the rate limit had admitted but that had not started', async (t) => {
   for (let turns = 0; turns < 10; turns++) {
     const started: string[] = []
     const { calls, onFailure } = noteFailures()
@@ -208,7 +212,7 @@ t.test('it gets no record that the rate limit let in just before the batch ended
   }
 })
 
-t.test('it is not called where nothing failed, where nothing ran, and for an empty batch', async (t) => {
+t.test('a failure handler is not called if no record failed, if none started, or for an empty batch', async (t) => {
   const { calls, onFailure } = noteFailures()
   const handle = handlerOf(failing, { onFailure, timeBudget: { drain: 900, abort: 100 } })
   t.strictSame(failed(await handle(standardEvent('a', 'b'))), [])
@@ -220,40 +224,41 @@ t.test('it is not called where nothing failed, where nothing ran, and for an emp
   t.strictSame(calls, [])
 })
 
-t.test('several run in order, each with what the one before has left, until nothing is left', async (t) => {
-  const order: string[] = []
-  const named = (name: string, answer: FailureHandler): FailureHandler => {
-    return async (failures, request) => {
-      order.push(`${name}: ${failures.map(idOf)}`)
-      await settled()
-      order.push(`${name} is done`)
-      return answer(failures, request)
+t.test(
+  'failure handlers run in order, each with the failures that the one before returned, until none is left',
+  async (t) => {
+    const order: string[] = []
+    const named = (name: string, answer: FailureHandler): FailureHandler => {
+      return async (failures, request) => {
+        order.push(`${name}: ${failures.map(idOf)}`)
+        await settled()
+        order.push(`${name} is done`)
+        return answer(failures, request)
+      }
     }
-  }
-  const event = standardEvent('x1', 'a', 'x2', 'x3', 'x4')
-  const first = named('first', keep('x2', 'x3', 'x4'))
-  const broken = named('broken', () => Promise.reject(new Error('no')))
-  const second = named('second', keep('x4', 'x2'))
-  const onFailure = [first, broken, second]
-  const handle = handlerOf(failing, { onFailure })
-  onFailure.length = 0 // what was given is used
-  t.strictSame(failed(await handle(event)), ['x2', 'x4'], 'in record order')
-  t.strictSame(order.splice(0), [
-    'first: x1,x2,x3,x4',
-    'first is done',
-    'broken: x2,x3,x4',
-    'broken is done',
-    'second: x2,x3,x4',
-    'second is done',
-  ])
-  const third = named('third', keep())
-  t.strictSame(failed(await handlerOf(failing, { onFailure: [third, first] })(event)), [])
-  t.strictSame(order, ['third: x1,x2,x3,x4', 'third is done'])
-})
+    const event = standardEvent('x1', 'a', 'x2', 'x3', 'x4')
+    const first = named('first', keep('x2', 'x3', 'x4'))
+    const broken = named('broken', () => Promise.reject(new Error('no')))
+    const second = named('second', keep('x4', 'x2'))
+    const onFailure = [first, broken, second]
+    const handle = handlerOf(failing, { onFailure })
+    onFailure.length = 0 // what was given is used
+    t.strictSame(failed(await handle(event)), ['x2', 'x4'], 'in record order')
+    t.strictSame(order.splice(0), [
+      'first: x1,x2,x3,x4',
+      'first is done',
+      'broken: x2,x3,x4',
+      'broken is done',
+      'second: x2,x3,x4',
+      'second is done',
+    ])
+    const third = named('third', keep())
+    t.strictSame(failed(await handlerOf(failing, { onFailure: [third, first] })(event)), [])
+    t.strictSame(order, ['third: x1,x2,x3,x4', 'third is done'])
+  },
+)
 
-// What it is told
-
-t.test('its request holds the event, the context, a signal and a line in the log', async (t) => {
+t.test('the request of a failure handler has the event, the context, a signal and a log function', async (t) => {
   for (const [logger, expected] of [
     [undefined, 1],
     [() => {}, 1],
@@ -275,7 +280,7 @@ t.test('its request holds the event, the context, a signal and a line in the log
   }
 })
 
-t.test('a logger is called for each failed record, also for those that are handled', async (t) => {
+t.test('a logger is called for each failed record, also for handled ones', async (t) => {
   const calls: unknown[] = []
   const logger: BoundedSqsBatchOptions['logger'] = (error, { messageId }) => calls.push([messageId, String(error)])
   const response = await handlerOf(failing, { onFailure: keep('x2'), logger })(standardEvent('x1', 'a', 'x2'))
@@ -286,7 +291,7 @@ t.test('a logger is called for each failed record, also for those that are handl
   ])
 })
 
-t.test('10,000 failures, of which every third stays', async (t) => {
+t.test('a failure handler may return every third of 10,000 failures', async (t) => {
   const all = ids(10_000).map((id) => `x${id}`)
   const onFailure: FailureHandler = (failures) => failures.filter((_failure, index) => index % 3 === 0)
   const response = await handlerOf(failing, { onFailure })(standardEvent(...all))

@@ -19,11 +19,11 @@ function withoutMeasures(entry: string): string {
   return entry.replace(/; (p50 \d+ ms, p95 \d+ ms, max \d+ ms; )?\d+ in flight at most(; \d+ ms left)?(?=\n)/, '')
 }
 
-t.test('nothing is logged where nothing failed', async (t) => {
+t.test('nothing is logged if no record failed', async (t) => {
   t.strictSame(await logOf(() => {}, standardEvent('a', 'b')), [])
 })
 
-t.test('one entry a batch: counts, and groups by name and message, the largest first', async (t) => {
+t.test('a batch logs one entry: counts, and groups by name and message, the largest first', async (t) => {
   const lines = await logOf(
     (_record, _context, { index }) => {
       if (index % 100 === 0) throw new TypeError('rare')
@@ -41,7 +41,7 @@ t.test('one entry a batch: counts, and groups by name and message, the largest f
   t.equal(rest.filter((line) => line.startsWith('  ') && !line.startsWith('    ')).length, 1)
 })
 
-t.test('neither numbers nor UUIDs make a group of their own, also in long messages', async (t) => {
+t.test('numbers and UUIDs do not make a new group, also in long messages', async (t) => {
   const lines = await logOf(
     (_record, _context, { index }) => {
       throw new Error(`order ${'9'.repeat(1 + (index % 50))} ${'x'.repeat(185)} ${randomUUID()} ${'y'.repeat(300)}`)
@@ -51,7 +51,7 @@ t.test('neither numbers nor UUIDs make a group of their own, also in long messag
   t.match(lines[0], /\n {2}500 × Error: order /)
 })
 
-t.test('what timed out, was blocked, or never started is counted', async (t) => {
+t.test('records that timed out, were blocked or never started are counted', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   let lines: readonly string[] = []
@@ -89,7 +89,7 @@ t.test('a revoked proxy as an error changes nothing in the response', async (t) 
   t.match(lines.map(withoutMeasures), [/1 of 3 records failed\n {2}1 × an error that throws when it is read \[b\]/])
 })
 
-t.test('at most ten groups', async (t) => {
+t.test('an entry has at most ten groups', async (t) => {
   const names = 'abcdefghijklmno'.split('')
   const lines = await logOf(
     ({ messageId }) => {
@@ -102,7 +102,7 @@ t.test('at most ten groups', async (t) => {
   t.match(lines[0], /\n {2}and 5 more kinds of error$/)
 })
 
-t.test('no body, attribute or receipt handle, no cause; long and many-lined messages are cut', async (t) => {
+t.test('an entry has no body, attribute, receipt handle or cause, and shortens long messages', async (t) => {
   const event = {
     Records: [
       sqsRecord('a', {
@@ -121,7 +121,7 @@ t.test('no body, attribute or receipt handle, no cause; long and many-lined mess
   for (const line of (text as string).split('\n')) t.ok(line.length < 230, `${line.length} characters`)
 })
 
-t.test('errors that are none, or that throw when they are read', async (t) => {
+t.test('thrown values that are not errors, or that throw when they are read, have a line each', async (t) => {
   const frameless = Object.assign(new Error('no stack'), { stack: undefined })
   const thrown: [unknown, string][] = [
     ['a text', '1 × thrown string: a text [a]'],
@@ -146,29 +146,32 @@ t.test('errors that are none, or that throw when they are read', async (t) => {
   }
 })
 
-t.test('a code that the message does not tell: its own, that of its cause, or of the first of several', async (t) => {
-  const coded = (code: unknown, message = 'no') => Object.assign(new Error(message), { code })
-  const thrown: [unknown, string][] = [
-    [new TypeError('fetch failed', { cause: coded('ECONNREFUSED') }), 'TypeError: fetch failed (ECONNREFUSED)'],
-    [new AggregateError([coded('ENOTFOUND'), coded('EMFILE')], ''), 'AggregateError: (ENOTFOUND)'],
-    [coded('EMFILE', 'too many open files'), 'Error: too many open files (EMFILE)'],
-    [coded('EMFILE', 'open EMFILE'), 'Error: open EMFILE'],
-    [{ code: 'E_X' }, 'an object: (E_X)'],
-    [coded('ERR_INVALID_URL', 'Invalid URL'), 'Error: Invalid URL'],
-    [coded('some text, perhaps of a body'), 'Error: no'],
-    [coded('A'.repeat(50)), 'Error: no'],
-    [coded(7), 'Error: no'],
-    [new Error('no', { cause: null }), 'Error: no'],
-    [new Error('no', { cause: 'EMFILE' }), 'Error: no'],
-    [Object.assign(new Error('no'), { errors: [] }), 'Error: no'],
-  ]
-  for (const [error, expected] of thrown) {
-    const [text] = await logOf(() => Promise.reject(error), standardEvent('a'))
-    t.equal(text?.split('\n')[1], `  1 × ${expected} [a]`)
-  }
-})
+t.test(
+  'a code that the message lacks is added: of the error, of its cause, or of the first of several errors',
+  async (t) => {
+    const coded = (code: unknown, message = 'no') => Object.assign(new Error(message), { code })
+    const thrown: [unknown, string][] = [
+      [new TypeError('fetch failed', { cause: coded('ECONNREFUSED') }), 'TypeError: fetch failed (ECONNREFUSED)'],
+      [new AggregateError([coded('ENOTFOUND'), coded('EMFILE')], ''), 'AggregateError: (ENOTFOUND)'],
+      [coded('EMFILE', 'too many open files'), 'Error: too many open files (EMFILE)'],
+      [coded('EMFILE', 'open EMFILE'), 'Error: open EMFILE'],
+      [{ code: 'E_X' }, 'an object: (E_X)'],
+      [coded('ERR_INVALID_URL', 'Invalid URL'), 'Error: Invalid URL'],
+      [coded('some text, perhaps of a body'), 'Error: no'],
+      [coded('A'.repeat(50)), 'Error: no'],
+      [coded(7), 'Error: no'],
+      [new Error('no', { cause: null }), 'Error: no'],
+      [new Error('no', { cause: 'EMFILE' }), 'Error: no'],
+      [Object.assign(new Error('no'), { errors: [] }), 'Error: no'],
+    ]
+    for (const [error, expected] of thrown) {
+      const [text] = await logOf(() => Promise.reject(error), standardEvent('a'))
+      t.equal(text?.split('\n')[1], `  1 × ${expected} [a]`)
+    }
+  },
+)
 
-t.test('errors that differ in their codes alone are of different kinds', async (t) => {
+t.test('errors that differ only in their codes make different groups', async (t) => {
   const codes: Record<string, string> = { a: 'EMFILE', b: 'ECONNREFUSED', c: 'EMFILE' }
   const [text] = await logOf(
     ({ messageId }) => Promise.reject(new TypeError('fetch failed', { cause: { code: codes[messageId] } })),
@@ -181,7 +184,7 @@ t.test('errors that differ in their codes alone are of different kinds', async (
   ])
 })
 
-t.test('frames of Node and of this package are left out', async (t) => {
+t.test('stack frames of Node and of this package are left out', async (t) => {
   const error = new Error('no')
   error.stack = [
     'Error: no',
@@ -199,7 +202,7 @@ t.test('frames of Node and of this package are left out', async (t) => {
   ])
 })
 
-t.test('frames are told also where the stack has an older message, which is not', async (t) => {
+t.test('stack frames are logged if the stack holds an older message, but that message is not', async (t) => {
   const error = new Error('SECRET')
   t.match(error.stack, 'SECRET') // a stack is written when it is first read
   error.message = 'rewritten'
@@ -208,7 +211,7 @@ t.test('frames are told also where the stack has an older message, which is not'
   t.notMatch(text, 'SECRET')
 })
 
-t.test('an error that ended the batch is in its entry, or in one of its own beside a logger', async (t) => {
+t.test('an error that ended the batch is in its entry, or in a separate one if there is a logger', async (t) => {
   for (const logger of [undefined, () => {}, false] as const) {
     const held = heldRecords()
     const handler = middy()
@@ -257,7 +260,7 @@ t.test('a logger is called once for each failed record, with the error and the r
   t.strictSame(lines, [])
 })
 
-t.test('a logger that throws or rejects changes nothing, and is told of', async (t) => {
+t.test('a logger that throws or rejects changes nothing, and its error is logged', async (t) => {
   const fails = () => Promise.reject(new Error('x'))
   let calls = 0
   const throws = () => {
@@ -295,7 +298,7 @@ t.test('a console that throws changes nothing', async (t) => {
   t.strictSame(failed(await handle(standardEvent('a'))), ['a'])
 })
 
-t.test('the entry says how long handlers took, how many ran at once and how much time is left', async (t) => {
+t.test('the entry says how long handlers took, how many were in flight and how much time is left', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const onFailure: BoundedSqsBatchOptions['onFailure'] = (failures) => failures.slice(1)
@@ -322,7 +325,7 @@ t.test('the entry says how long handlers took, how many ran at once and how much
   )
 })
 
-t.test('without durations where nothing ran, and without the time left where nobody tells it', async (t) => {
+t.test('the entry has no durations if no handler ran, and no remaining time if the context has none', async (t) => {
   const handler = middy<SQSEvent, SQSBatchResponse>()
     .use(boundedSqsBatch())
     .handler(async () => ({ batchItemFailures: [{ itemIdentifier: 'a' }] }))
@@ -330,7 +333,7 @@ t.test('without durations where nothing ran, and without the time left where nob
   t.match(entry, /^middy-bounded-sqs-batch: 1 of 2 records failed; 0 in flight at most\n/)
 })
 
-/** What `console.error` is called with where Lambda's log format is this one. */
+/** The arguments of each call of `console.error` if Lambda's log format is this one. */
 async function entriesIn(format: string, run: () => unknown): Promise<unknown[][]> {
   const calls: unknown[][] = []
   const { error } = console
@@ -349,7 +352,7 @@ async function entriesIn(format: string, run: () => unknown): Promise<unknown[][
 
 const plain = (value: unknown) => JSON.parse(JSON.stringify(value))
 
-t.test("where Lambda's log is JSON, the entry is one object", async (t) => {
+t.test("if Lambda's log format is JSON, the entry is one object", async (t) => {
   const clock = mockClock(t)
   const event = standardEvent(...ids(25))
   const calls = await entriesIn('JSON', async () => {
@@ -390,7 +393,7 @@ t.test("where Lambda's log is JSON, the entry is one object", async (t) => {
   t.notMatch(JSON.stringify(entry), 'body of')
 })
 
-t.test('the object holds ten groups at the most, and the error that ended the batch', async (t) => {
+t.test('the object holds at most ten groups, and the error that ended the batch', async (t) => {
   const held = heldRecords()
   const handler = middy()
     .use(boundedSqsBatch())
@@ -439,13 +442,13 @@ t.test('the object becomes JSON whatever was thrown', async (t) => {
   }
 })
 
-t.test("in any other log format of Lambda's it is text, and false is none", async (t) => {
+t.test('in any other log format of Lambda the entry is text, and logger: false logs nothing', async (t) => {
   const fails = () => Promise.reject(new Error('x'))
   for (const format of ['Text', '']) {
     const calls = await entriesIn(format, () => handlerOf(fails, { logger: undefined })(standardEvent('a')))
     t.match(calls, [[/^middy-bounded-sqs-batch: 1 of 1 records failed; /]])
   }
-  // As AWS's runtime client reads it.
+  // AWS's runtime client ignores the case.
   const [[entry]] = (await entriesIn('Json', () => handlerOf(fails, { logger: undefined })(standardEvent('a')))) as [
     [object],
   ]

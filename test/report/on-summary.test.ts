@@ -7,23 +7,26 @@ import { failing } from '../support/failures.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 
-t.test('it is called once for each batch, with the summary and the context, after the failure handlers', async (t) => {
-  const calls: [BatchSummary, Context][] = []
-  const handle = handlerOf(failing, {
-    onFailure: (failures) => {
-      t.strictSame(calls, [])
-      return failures.filter(({ record }) => record.messageId !== 'x1')
-    },
-    onSummary: (...call) => calls.push(call),
-  })
-  const context = testContext()
-  t.strictSame(failed(await handle(standardEvent('a', 'x1', 'x2', 'b'), context)), ['x2'])
-  t.equal(calls.length, 1)
-  t.match(calls[0]?.[0], { records: 4, succeeded: 2, failed: 2, handled: 1, reported: 1, notStarted: 0 })
-  t.equal(calls[0]?.[1], context)
-})
+t.test(
+  'onSummary is called once per batch, with the summary and the context, after the failure handlers',
+  async (t) => {
+    const calls: [BatchSummary, Context][] = []
+    const handle = handlerOf(failing, {
+      onFailure: (failures) => {
+        t.strictSame(calls, [])
+        return failures.filter(({ record }) => record.messageId !== 'x1')
+      },
+      onSummary: (...call) => calls.push(call),
+    })
+    const context = testContext()
+    t.strictSame(failed(await handle(standardEvent('a', 'x1', 'x2', 'b'), context)), ['x2'])
+    t.equal(calls.length, 1)
+    t.match(calls[0]?.[0], { records: 4, succeeded: 2, failed: 2, handled: 1, reported: 1, notStarted: 0 })
+    t.equal(calls[0]?.[1], context)
+  },
+)
 
-t.test('also for a batch without failures and for an empty batch', async (t) => {
+t.test('onSummary is called for a batch without failures and for an empty batch', async (t) => {
   const counts: number[][] = []
   const handle = handlerOf(failing, { onSummary: ({ records, succeeded }) => counts.push([records, succeeded]) })
   await handle(standardEvent('a', 'b'))
@@ -34,7 +37,7 @@ t.test('also for a batch without failures and for an empty batch', async (t) => 
   ])
 })
 
-t.test('also before a FullBatchFailureError, and not for an event that is not valid', async (t) => {
+t.test('onSummary is called before a FullBatchFailureError, and not for an invalid event', async (t) => {
   const counts: number[] = []
   const handle = handlerOf(failing, { throwOnFullBatchFailure: true, onSummary: ({ records }) => counts.push(records) })
   await t.rejects(handle(standardEvent('x1', 'x2')), { name: 'FullBatchFailureError' })
@@ -42,7 +45,7 @@ t.test('also before a FullBatchFailureError, and not for an event that is not va
   t.strictSame(counts, [2])
 })
 
-t.test('its promise is awaited', async (t) => {
+t.test('the promise of onSummary is awaited', async (t) => {
   let isDone = false
   const handle = handlerOf(failing, {
     onSummary: async () => {
@@ -54,7 +57,7 @@ t.test('its promise is awaited', async (t) => {
   t.equal(isDone, true)
 })
 
-t.test('an error in it is logged and changes nothing', async (t) => {
+t.test('an error in onSummary is logged and changes nothing', async (t) => {
   for (const onSummary of [
     () => {
       throw new Error('no metrics')
@@ -71,7 +74,7 @@ t.test('an error in it is logged and changes nothing', async (t) => {
   }
 })
 
-t.test('a promise that never settles is awaited until 100 ms before the timeout', async (t) => {
+t.test('a promise of onSummary that never settles is awaited until 100 ms before the timeout', async (t) => {
   const clock = mockClock(t)
   const handle = handlerOf(failing, { logger: undefined, onSummary: () => new Promise(() => {}) })
   let response: unknown
@@ -92,7 +95,7 @@ t.test('a promise that never settles is awaited until 100 ms before the timeout'
   t.match(lines[1], /onSummary was not done 100 ms before the function's timeout/)
 })
 
-t.test('a value that is not a function is refused', (t) => {
+t.test('an onSummary that is not a function is refused', (t) => {
   t.throws(() => boundedSqsBatch({ onSummary: 'metrics' as never }), {
     name: 'TypeError',
     message: /expected option onSummary to be a function, got 'metrics' \(a string\)/,

@@ -12,7 +12,7 @@ function durationsOf(noted: ReturnType<typeof summaries>) {
   return noted.get('m0')?.durations
 }
 
-t.test('every record is counted once, by what became of it, and handlers are measured to their result', async (t) => {
+t.test('each record is counted by its outcome, and durations end when the outcome is known', async (t) => {
   const clock = mockClock(t)
   const noted = summaries(t)
   const held = heldRecords()
@@ -58,7 +58,7 @@ t.test('every record is counted once, by what became of it, and handlers are mea
   })
 })
 
-t.test('p50, p95 and max are durations that were measured: the smallest that so many do not exceed', async (t) => {
+t.test('p50 and p95 are the smallest measured durations that 50 % and 95 % do not exceed', async (t) => {
   const cases: [records: number, p50: number, p95: number][] = [
     [1, 1, 1],
     [2, 1, 2],
@@ -75,7 +75,7 @@ t.test('p50, p95 and max are durations that were measured: the smallest that so 
     const held = heldRecords()
     const result = handlerOf(held.handle, { concurrency: records })(standardEvent(...ids(records)))
     await settled()
-    // The last record is the shortest: what is told is not told in the order of the records.
+    // The last record is the shortest, so the durations are not in record order.
     for (const id of ids(records).reverse()) {
       clock.advance(1)
       held.succeed(id)
@@ -88,7 +88,7 @@ t.test('p50, p95 and max are durations that were measured: the smallest that so 
   }
 })
 
-t.test('of handlers that return at once, and of those behind which others wait, each is measured alone', async (t) => {
+t.test('synchronous handlers are measured separately, also if other records wait for their slot', async (t) => {
   const keepBusy = busyClock(t)
   const noted = summaries(t)
   const handle = handlerOf(({ messageId }) => keepBusy(Number(messageId.slice(1))), { concurrency: 2 })
@@ -97,14 +97,14 @@ t.test('of handlers that return at once, and of those behind which others wait, 
   for (const name of ['a0', 'b0']) t.strictSame(noted.get(name)?.durations, { p50: 3, p95: 12, max: 12 }, name)
 })
 
-t.test('they are told to a microsecond', async (t) => {
+t.test('durations are rounded to a microsecond', async (t) => {
   const keepBusy = busyClock(t)
   const noted = summaries(t)
   await handlerOf(() => keepBusy(1.23456))(standardEvent('m0'))
   t.strictSame(durationsOf(noted), { p50: 1.235, p95: 1.235, max: 1.235 })
 })
 
-t.test('waiting for a slot or for the rate limit is no part of a duration', async (t) => {
+t.test('a duration does not include waiting for a slot or the rate limit', async (t) => {
   const clock = mockClock(t)
   const noted = summaries(t)
   const held = heldRecords()
@@ -122,7 +122,7 @@ t.test('waiting for a slot or for the rate limit is no part of a duration', asyn
   t.equal(noted.get('m0')?.peakInFlight, 1)
 })
 
-t.test('of chunks it is chunks that are measured, and records that are counted', async (t) => {
+t.test('with chunks, durations are of chunks and counts are of records', async (t) => {
   const clock = mockClock(t)
   const noted = summaries(t)
   const handler = middy()
@@ -139,7 +139,7 @@ t.test('of chunks it is chunks that are measured, and records that are counted',
   t.match(noted.get('m0'), { records: 7, succeeded: 3, failed: 4, reported: 4, handled: 0, peakInFlight: 2 })
 })
 
-t.test('where nothing ran there is nothing to measure', async (t) => {
+t.test('without a handler run there are no durations', async (t) => {
   const none = { timedOut: 0, aborted: 0, blocked: 0, notStarted: 0, handled: 0 }
   const nothing = { durations: undefined, peakInFlight: 0, timeLeft: undefined }
   const noted = summaries(t)
@@ -157,7 +157,7 @@ t.test('where nothing ran there is nothing to measure', async (t) => {
 })
 const fifo = { eventSourceARN: 'arn:aws:sqs:eu-west-1:123456789012:orders.fifo' }
 
-t.test('the most in flight are those of the batch itself, also where it shares the slots', async (t) => {
+t.test('peakInFlight counts only the records of its own batch', async (t) => {
   const noted = summaries(t)
   const held = heldRecords()
   const handle = handlerOf(held.handle, { concurrency: 5 })
@@ -175,7 +175,7 @@ t.test('the most in flight are those of the batch itself, also where it shares t
   t.equal(noted.get('b1')?.peakInFlight, 3)
 })
 
-t.test('the time left is that after the failure handlers', async (t) => {
+t.test('timeLeft is measured after the failure handlers', async (t) => {
   const clock = mockClock(t)
   const noted = summaries(t)
   const onFailure = async (failures: never) => {
@@ -188,7 +188,7 @@ t.test('the time left is that after the failure handlers', async (t) => {
   t.equal(noted.get('m0')?.timeLeft, 9_700)
 })
 
-t.test('a handler that runs on after its timeout is in flight', async (t) => {
+t.test('a handler that runs on after its timeout counts as in flight', async (t) => {
   const clock = mockClock(t)
   const noted = summaries(t)
   const held = heldRecords()

@@ -9,7 +9,7 @@ import { heldRecords } from '../support/held.ts'
 import { logged } from '../support/output.ts'
 import { BATCH, EVENTS, listenToTraces, RECORD } from '../support/tracing.ts'
 
-t.test("a store bound to a record's start is its handler's, beside the stores of the invocation", async (t) => {
+t.test("a store bound to a record's start is seen by its handler, beside the stores of the invocation", async (t) => {
   const channel = tracingChannel<string, RecordTrace>(RECORD)
   const spans = new AsyncLocalStorage<string>()
   const invocations = new AsyncLocalStorage<string>()
@@ -49,11 +49,11 @@ t.test("a store bound to a record's start is its handler's, beside the stores of
   t.ok(count >= 3)
   t.strictSame((await Promise.all(results)).map(failed), [['a2'], ['b2']])
   t.strictSame(wrong, [])
-  t.equal(new Set(ends).size, 6, 'its end is in it, too')
+  t.equal(new Set(ends).size, 6, 'asyncEnd is published in the store')
   t.equal(spans.getStore(), undefined)
 })
 
-t.test('a listener that changes the result changes no response', async (t) => {
+t.test('a listener that changes the result does not change the response', async (t) => {
   let changed = 0
   const empty = (message: unknown) => {
     changed += (message as BatchTrace).result?.batchItemFailures.splice(0).length ?? 0
@@ -66,7 +66,7 @@ t.test('a listener that changes the result changes no response', async (t) => {
   t.equal(changed, 2)
 })
 
-t.test('a listener that freezes what it hears changes nothing for the batch', async (t) => {
+t.test('a listener that freezes its messages does not change the response', async (t) => {
   for (const channel of [RECORD, BATCH]) {
     diagnostics.subscribe(`tracing:${channel}:start`, Object.freeze)
     t.teardown(() => diagnostics.unsubscribe(`tracing:${channel}:start`, Object.freeze))
@@ -105,7 +105,7 @@ t.test('invocations at the same time do not mix', async (t) => {
   }
 })
 
-t.test('tracing changes nothing in what comes of any value that is thrown or returned', async (t) => {
+t.test('tracing does not change the outcome of any thrown or returned value', async (t) => {
   const { proxy, revoke } = Proxy.revocable({}, {})
   revoke()
   let calls = 0
@@ -129,7 +129,7 @@ t.test('tracing changes nothing in what comes of any value that is thrown or ret
     for (const [value, expected] of returned) {
       t.strictSame(failed(await handlerOf(() => value)(standardEvent('x'))), expected)
     }
-    t.equal(calls, 2, 'a thenable is asked once')
+    t.equal(calls, 2, 'then() is called once per thenable')
     calls = 0
     for (const value of thrown) {
       const logger = (error: unknown) => t.equal(error, value)
@@ -167,7 +167,7 @@ t.test('a subscriber that throws does not change the response: Node makes it an 
   t.strictSame([...new Set(uncaught)].sort(), names.sort())
 })
 
-t.test('it is asked once an invocation whether somebody listens', async (t) => {
+t.test('subscribers to records are checked once per invocation', async (t) => {
   const handle = handlerOf(({ messageId }) => {
     if (messageId === 'subscribe') diagnostics.subscribe(`tracing:${RECORD}:start`, note)
     if (messageId === 'unsubscribe') diagnostics.unsubscribe(`tracing:${RECORD}:start`, note)
@@ -182,7 +182,7 @@ t.test('it is asked once an invocation whether somebody listens', async (t) => {
   t.strictSame(seen, ['b', 'unsubscribe'])
 })
 
-t.test('where nobody listens to records, their handlers are run as they are', async (t) => {
+t.test('without subscribers to records, handlers run without tracing frames', async (t) => {
   const frames = async () => {
     let stack = ''
     await handlerOf(() => {
@@ -197,7 +197,7 @@ t.test('where nobody listens to records, their handlers are run as they are', as
   t.equal(await frames(), null)
 })
 
-t.test('where nobody listens to batches, no summary is made', async (t) => {
+t.test('without subscribers to batches, no summary is computed', async (t) => {
   let asked = 0
   const context = { getRemainingTimeInMillis: () => 1000 + asked++ } as never
   const timesAsked = async () => {
@@ -213,7 +213,7 @@ t.test('where nobody listens to batches, no summary is made', async (t) => {
   t.equal(await timesAsked(), unheard)
 })
 
-t.test('who listens to records alone knows their batch, but gets no summary', async (t) => {
+t.test('a subscriber to records only gets their batch without a summary', async (t) => {
   const messages: RecordTrace[] = []
   const note = (message: unknown) => messages.push(message as RecordTrace)
   diagnostics.subscribe(`tracing:${RECORD}:error`, note)

@@ -19,42 +19,51 @@ import { listenToTraces } from '../support/tracing.ts'
 const BEGINS = ['batch start', 'batch end']
 const ANSWERS = ['batch asyncStart summary result', 'batch asyncEnd summary result']
 
-t.test('a batch and its records, in order: what returns, resolves, throws and rejects', async (t) => {
-  const heard = listenToTraces(t)
-  const event = standardEvent('returns', 'resolves', 'throws', 'rejects')
-  const context = testContext()
-  const thrown = new Error('throws')
-  const handle = handlerOf(
-    ({ messageId }) => {
-      if (messageId === 'throws') throw thrown
-      if (messageId === 'resolves') return settled()
-      if (messageId === 'rejects') return settled().then(() => Promise.reject())
-    },
-    { concurrency: 1 },
-  )
-  const response = await handle(event, context)
-  t.strictSame(heard.heard(), [
-    ...BEGINS,
-    ...['returns start', 'returns end', 'returns asyncStart', 'returns asyncEnd'],
-    ...['resolves start', 'resolves end', 'resolves asyncStart', 'resolves asyncEnd'],
-    ...['throws start', 'throws end', 'throws failed error', 'throws failed asyncStart', 'throws failed asyncEnd'],
-    ...['rejects start', 'rejects end', 'rejects failed error', 'rejects failed asyncStart', 'rejects failed asyncEnd'],
-    ...ANSWERS,
-  ])
-  t.equal(heard.batches.size, 1, 'one object for all events of a batch')
-  const [batch] = heard.batches
-  t.strictSame(batch?.event, event)
-  t.equal(batch?.context, context)
-  t.strictSame(batch?.result, response)
-  t.match(batch?.summary, { records: 4, succeeded: 2, failed: 2, reported: 2 })
-  const records = [...heard.records]
-  t.equal(records.length, 4, 'one object for all events of a record')
-  t.ok(records.every((record, index) => record.batch === batch && record.records[0] === event.Records[index]))
-  t.equal(records[2]?.error, thrown)
-  t.equal(records[3]?.error, undefined)
-})
+t.test(
+  'a batch and its records publish their events in order, whether handlers return, resolve, throw or reject',
+  async (t) => {
+    const heard = listenToTraces(t)
+    const event = standardEvent('returns', 'resolves', 'throws', 'rejects')
+    const context = testContext()
+    const thrown = new Error('throws')
+    const handle = handlerOf(
+      ({ messageId }) => {
+        if (messageId === 'throws') throw thrown
+        if (messageId === 'resolves') return settled()
+        if (messageId === 'rejects') return settled().then(() => Promise.reject())
+      },
+      { concurrency: 1 },
+    )
+    const response = await handle(event, context)
+    t.strictSame(heard.heard(), [
+      ...BEGINS,
+      ...['returns start', 'returns end', 'returns asyncStart', 'returns asyncEnd'],
+      ...['resolves start', 'resolves end', 'resolves asyncStart', 'resolves asyncEnd'],
+      ...['throws start', 'throws end', 'throws failed error', 'throws failed asyncStart', 'throws failed asyncEnd'],
+      ...[
+        'rejects start',
+        'rejects end',
+        'rejects failed error',
+        'rejects failed asyncStart',
+        'rejects failed asyncEnd',
+      ],
+      ...ANSWERS,
+    ])
+    t.equal(heard.batches.size, 1, 'one object for all events of a batch')
+    const [batch] = heard.batches
+    t.strictSame(batch?.event, event)
+    t.equal(batch?.context, context)
+    t.strictSame(batch?.result, response)
+    t.match(batch?.summary, { records: 4, succeeded: 2, failed: 2, reported: 2 })
+    const records = [...heard.records]
+    t.equal(records.length, 4, 'one object for all events of a record')
+    t.ok(records.every((record, index) => record.batch === batch && record.records[0] === event.Records[index]))
+    t.equal(records[2]?.error, thrown)
+    t.equal(records[3]?.error, undefined)
+  },
+)
 
-t.test('a record that times out has its end then, and none when its handler settles after all', async (t) => {
+t.test('a record that times out publishes its end then, and not when its handler settles later', async (t) => {
   const clock = mockClock(t)
   const heard = listenToTraces(t)
   const held = heldRecords()
@@ -73,35 +82,38 @@ t.test('a record that times out has its end then, and none when its handler sett
   t.match([...heard.records][0]?.error, RecordTimeoutError)
 })
 
-t.test('what runs when the batch ends has its end before it; what never starts has no trace', async (t) => {
-  const clock = mockClock(t)
-  const heard = listenToTraces(t)
-  const held = heldRecords()
-  const result = handlerOf(held.handle, { concurrency: 2 })(
-    fifoEvent('a1', 'b1', 'a2', 'b2', 'c1', 'd1'),
-    timedContext(1000),
-  )
-  await settled()
-  held.fail('a1')
-  await settled()
-  t.strictSame(held.running(), ['b1', 'c1'])
-  clock.advance(950)
-  t.strictSame(failed(await result), ['a1', 'b1', 'a2', 'b2', 'c1', 'd1'])
-  held.fail('b1')
-  await settled()
-  t.strictSame(heard.heard(), [
-    ...BEGINS,
-    ...['a1 start', 'a1 end', 'b1 start', 'b1 end'],
-    ...['a1 failed error', 'a1 failed asyncStart', 'a1 failed asyncEnd', 'c1 start', 'c1 end'],
-    ...['c1 failed error', 'c1 failed asyncStart', 'c1 failed asyncEnd'],
-    ...['b1 failed error', 'b1 failed asyncStart', 'b1 failed asyncEnd'],
-    ...ANSWERS,
-  ])
-  const errors = [...heard.records].map(({ error }) => error)
-  t.match(errors, [{ message: 'a1 failed' }, RecordAbortedError, RecordAbortedError])
-})
+t.test(
+  'records in flight at the end publish their end before the batch does; records that never start publish nothing',
+  async (t) => {
+    const clock = mockClock(t)
+    const heard = listenToTraces(t)
+    const held = heldRecords()
+    const result = handlerOf(held.handle, { concurrency: 2 })(
+      fifoEvent('a1', 'b1', 'a2', 'b2', 'c1', 'd1'),
+      timedContext(1000),
+    )
+    await settled()
+    held.fail('a1')
+    await settled()
+    t.strictSame(held.running(), ['b1', 'c1'])
+    clock.advance(950)
+    t.strictSame(failed(await result), ['a1', 'b1', 'a2', 'b2', 'c1', 'd1'])
+    held.fail('b1')
+    await settled()
+    t.strictSame(heard.heard(), [
+      ...BEGINS,
+      ...['a1 start', 'a1 end', 'b1 start', 'b1 end'],
+      ...['a1 failed error', 'a1 failed asyncStart', 'a1 failed asyncEnd', 'c1 start', 'c1 end'],
+      ...['c1 failed error', 'c1 failed asyncStart', 'c1 failed asyncEnd'],
+      ...['b1 failed error', 'b1 failed asyncStart', 'b1 failed asyncEnd'],
+      ...ANSWERS,
+    ])
+    const errors = [...heard.records].map(({ error }) => error)
+    t.match(errors, [{ message: 'a1 failed' }, RecordAbortedError, RecordAbortedError])
+  },
+)
 
-t.test('a chunk has one trace, with the records of it', async (t) => {
+t.test('a chunk publishes one trace with its records', async (t) => {
   const heard = listenToTraces(t)
   const event = standardEvent('a', 'b', 'c', 'd', 'e')
   const handler = middy()
@@ -124,7 +136,7 @@ t.test('a chunk has one trace, with the records of it', async (t) => {
   t.ok([...heard.records].flatMap(({ records }) => records).every((record, index) => record === event.Records[index]))
 })
 
-t.test('a bad body is a failed run of its record', async (t) => {
+t.test('a bad body is published as a failed record', async (t) => {
   const heard = listenToTraces(t)
   const handler = middy()
     .use(boundedSqsBatch({ logger: false }))
@@ -136,7 +148,7 @@ t.test('a bad body is a failed run of its record', async (t) => {
   t.match([...heard.records][0]?.error, InvalidBodyError)
 })
 
-t.test('a batch that fails its invocation ends with that error', async (t) => {
+t.test('a batch that fails its invocation publishes that error', async (t) => {
   const failing = eachRecord(() => Promise.reject(new Error('x')))
   const FAILS = ['batch error error', 'batch asyncStart error', 'batch asyncEnd error']
   const cases: [what: string, handler: middy.MiddyfiedHandler<SQSEvent, SQSBatchResponse>, events: string[]][] = [
@@ -200,7 +212,7 @@ t.test('a batch that fails its invocation ends with that error', async (t) => {
   }
 })
 
-t.test('so it does where an onError hook keeps that of the middleware from running', async (t) => {
+t.test("the error is published also if another onError hook keeps the middleware's own from running", async (t) => {
   const heard = listenToTraces(t)
   const handler = middy<SQSEvent, SQSBatchResponse>()
     .use(boundedSqsBatch({ logger: false }))
@@ -211,13 +223,13 @@ t.test('so it does where an onError hook keeps that of the middleware from runni
   t.match([...heard.batches][0]?.error, { name: 'TypeError', message: /returned undefined/ })
 })
 
-t.test('an event that is none of SQS has no trace', async (t) => {
+t.test('an event that is not an SQS event has no trace', async (t) => {
   const heard = listenToTraces(t)
   await t.rejects(handlerOf(() => {})({} as never), { name: 'InvalidSqsEventError' })
   t.strictSame(heard.heard(), [])
 })
 
-t.test('an error that the report takes the place of is none of the batch', async (t) => {
+t.test('an error that the report replaces is not published', async (t) => {
   const heard = listenToTraces(t)
   const outer = middy()
     .after(() => {
@@ -238,7 +250,7 @@ t.test('an error that the report takes the place of is none of the batch', async
   t.strictSame(heard.of('batch'), [...BEGINS, ...ANSWERS])
 })
 
-t.test('the batch of another inner handler is traced, too', async (t) => {
+t.test('the batch of another inner handler is traced', async (t) => {
   const heard = listenToTraces(t)
   const handler = middy<SQSEvent, SQSBatchResponse>()
     .use(boundedSqsBatch({ logger: false }))

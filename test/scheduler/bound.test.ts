@@ -6,7 +6,7 @@ import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { failed, handlerOf } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 
-t.test('no more than `concurrency` handlers run, and records start in record order', async (t) => {
+t.test('at most `concurrency` handlers are in flight, and records start in record order', async (t) => {
   const held = heldRecords()
   const result = handlerOf(held.handle, { concurrency: 3 })(standardEvent(...ids(7)))
   await settled()
@@ -25,7 +25,7 @@ t.test('no more than `concurrency` handlers run, and records start in record ord
   t.strictSame(held.started, ids(7))
 })
 
-t.test('100 run where no concurrency is given', async (t) => {
+t.test('the default concurrency is 100', async (t) => {
   const held = heldRecords()
   const result = handlerOf(held.handle)(standardEvent(...ids(150)))
   await settled()
@@ -36,7 +36,7 @@ t.test('100 run where no concurrency is given', async (t) => {
   t.strictSame(failed(await result), [])
 })
 
-t.test('handlers that return at once run in record order, too', async (t) => {
+t.test('synchronous handlers run in record order', async (t) => {
   const started: string[] = []
   const handle = handlerOf(({ messageId }) => started.push(messageId), { concurrency: 2 })
   t.strictSame(failed(await handle(standardEvent(...ids(500)))), [])
@@ -56,7 +56,7 @@ t.test('a concurrency of 1 keeps record order across the groups of a FIFO queue'
   t.strictSame(started, order)
 })
 
-t.test('the bound holds over invocations that share the instance', async (t) => {
+t.test('invocations that share an instance share its bound', async (t) => {
   const held = heldRecords()
   const handle = handlerOf(held.handle, { concurrency: 2 })
   const first = handle(standardEvent('a', 'b', 'c'))
@@ -72,7 +72,7 @@ t.test('the bound holds over invocations that share the instance', async (t) => 
   t.strictSame(failed(await second), [])
 })
 
-t.test('BOUNDED_SQS_BATCH_CONCURRENCY takes the place of the option', async (t) => {
+t.test('BOUNDED_SQS_BATCH_CONCURRENCY overrides the option', async (t) => {
   withEnvironment(t, { BOUNDED_SQS_BATCH_CONCURRENCY: '2' })
   const held = heldRecords()
   const result = handlerOf(held.handle, { concurrency: 50 })(standardEvent(...ids(5)))
@@ -85,7 +85,7 @@ t.test('BOUNDED_SQS_BATCH_CONCURRENCY takes the place of the option', async (t) 
   t.strictSame(failed(await result), [])
 })
 
-t.test('what has been taken is not handed out again', (t) => {
+t.test('the ready queue hands out each index once', (t) => {
   for (const groups of [undefined, ['g', undefined, 'g']]) {
     const lanes = toLanes(3, groups, 'group')
     const taken: unknown[] = []

@@ -10,7 +10,7 @@ import { heldRecords } from '../support/held.ts'
 import { collectGarbage } from '../support/memory.ts'
 import { unhandledRejections, warned } from '../support/output.ts'
 
-t.test('a record is reported at its timeout, its signal aborts, the others go on', async (t) => {
+t.test('a record is reported at its timeout, its signal aborts, and other records go on', async (t) => {
   const clock = mockClock(t)
   const errors: unknown[] = []
   const held = heldRecords()
@@ -34,7 +34,7 @@ t.test('a record is reported at its timeout, its signal aborts, the others go on
   t.match(errors, [{ name: 'RecordTimeoutError', code: 'ERR_RECORD_TIMEOUT', timeout: 100 }])
 })
 
-t.test('its slot is held until its handler settles', async (t) => {
+t.test('a timed-out record keeps its slot until its handler settles', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
@@ -54,7 +54,7 @@ t.test('its slot is held until its handler settles', async (t) => {
   t.strictSame(failed(await result), ['a'], 'that it succeeded after all comes too late')
 })
 
-t.test('a handler that heeds its signal frees its slot at once', async (t) => {
+t.test('a handler that respects its signal frees its slot at the timeout', async (t) => {
   const clock = mockClock(t)
   const started: string[] = []
   const handle = handlerOf(
@@ -96,7 +96,7 @@ t.test('a signal that is first read after the timeout is aborted', async (t) => 
   t.equal(signal?.aborted, true)
 })
 
-t.test('where deaf handlers hold every slot as long again, the batch ends', async (t) => {
+t.test('if handlers that ignore their signal fill every slot for another recordTimeout, the batch ends', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
@@ -126,7 +126,7 @@ t.test('where deaf handlers hold every slot as long again, the batch ends', asyn
   )
 })
 
-t.test('a deaf handler is looked at no more often than others', async (t) => {
+t.test('a handler that ignores its signal causes no extra timers', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
@@ -147,7 +147,7 @@ t.test('a deaf handler is looked at no more often than others', async (t) => {
   t.ok(timers < 25, `${timers} timers in nine times the timeout`)
 })
 
-t.test('one slot that works is enough for the batch to go on', async (t) => {
+t.test('one working slot is enough for the batch to go on', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
@@ -162,14 +162,14 @@ t.test('one slot that works is enough for the batch to go on', async (t) => {
   t.strictSame(failed(await result), ['m0'])
 })
 
-t.test('a slot between two records has nothing to time out', async (t) => {
+t.test('a slot between two records does not time out', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const result = handlerOf(held.handle, { recordTimeout: 100, concurrency: 1 })(standardEvent('a', 'b'))
   await settled()
   clock.advance(99)
   held.succeed('a')
-  for (let turn = 0; turn < 20; turn++) await null // the lane now waits for a turn of the event loop
+  for (let turn = 0; turn < 20; turn++) await null // the worker now waits for a turn of the event loop
   t.strictSame(held.started, ['a'])
   clock.advance(1)
   await settled()
@@ -180,7 +180,7 @@ t.test('a slot between two records has nothing to time out', async (t) => {
   t.strictSame(failed(await result), ['b'])
 })
 
-t.test('a deaf handler that settles after all gives its slot back', async (t) => {
+t.test('a handler that settles long after its timeout frees its slot', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
@@ -193,14 +193,14 @@ t.test('a deaf handler that settles after all gives its slot back', async (t) =>
   held.succeed('m2')
   await settled()
   clock.advance(90)
-  t.strictSame(held.running(), ['m0', 'm3'], 'm0 is deaf')
+  t.strictSame(held.running(), ['m0', 'm3'], 'm0 ignores its signal')
   held.fail('m0')
   await settled()
   t.strictSame(held.running(), ['m3', 'm4'])
   clock.advance(199)
   held.succeed('m4')
   await settled()
-  t.strictSame(held.running(), ['m3', 'm5'], 'm3 alone is deaf: the batch goes on')
+  t.strictSame(held.running(), ['m3', 'm5'], 'only m3 ignores its signal: the batch goes on')
   held.succeed('m5')
   t.strictSame(failed(await result), ['m0', 'm3', 'm4'])
 })
@@ -218,7 +218,7 @@ t.test('a record that hangs does not delay the response once the others are done
   t.equal(performance.now() - begin, 100)
 })
 
-t.test('once an invocation has ended, the next has its full concurrency', async (t) => {
+t.test('after an invocation has ended, the next one has the full concurrency', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const handle = handlerOf(held.handle, { concurrency: 3 })
@@ -239,7 +239,7 @@ t.test('once an invocation has ended, the next has its full concurrency', async 
   t.strictSame(held.started, ['a', 'b', 'c', 'x', 'y', 'z'], 'd never starts')
 })
 
-t.test('late rejections and results are no unhandled rejections', async (t) => {
+t.test('late rejections and results cause no unhandled rejections', async (t) => {
   const clock = mockClock(t)
   const unhandled = unhandledRejections(t)
   const held = heldRecords()
@@ -254,7 +254,7 @@ t.test('late rejections and results are no unhandled rejections', async (t) => {
   t.strictSame(unhandled, [])
 })
 
-t.test('deaf handlers of an invocation that has ended do not count against the next', async (t) => {
+t.test('handlers that ignored their signal do not count against the next invocation', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
@@ -271,7 +271,7 @@ t.test('deaf handlers of an invocation that has ended do not count against the n
   held.succeed('y')
   await settled()
   clock.advance(90)
-  t.strictSame(held.running(), ['a', 'b', 'w', 'z'], 'w is deaf, and z runs')
+  t.strictSame(held.running(), ['a', 'b', 'w', 'z'], 'w ignores its signal, and z is in flight')
   held.succeed('z')
   t.strictSame(failed(await second), ['w'])
 })
@@ -285,7 +285,7 @@ t.test('no timer is left after the response', async (t) => {
   t.equal(activeTimers(), before)
 })
 
-t.test('a handler that hangs for ever keeps its own record in memory, and not the batch', async (t) => {
+t.test('a handler that hangs for ever does not keep the other records in memory', async (t) => {
   const clock = mockClock(t)
   const forever: (() => void)[] = []
   const handle = handlerOf(() => new Promise<void>((resolve) => forever.push(resolve)), { concurrency: 1 })
@@ -302,7 +302,7 @@ t.test('a handler that hangs for ever keeps its own record in memory, and not th
   t.equal(forever.length, 1)
 })
 
-t.test('nor does one whose batch another error has ended, though nobody reads the stack of its own', async (t) => {
+t.test('a handler that hangs for ever does not keep records in memory if another error ended its batch', async (t) => {
   const forever: (() => void)[] = []
   const handleRecord = eachRecord(() => new Promise<void>((resolve) => forever.push(resolve)))
   const handler = middy()
@@ -323,7 +323,7 @@ t.test('nor does one whose batch another error has ended, though nobody reads th
   t.equal(forever.length, 1)
 })
 
-t.test('nor does one beside a handler that threw at once, though nobody reads the stack of its error', async (t) => {
+t.test('a handler that hangs for ever does not keep records in memory beside a handler that threw', async (t) => {
   const clock = mockClock(t)
   const forever: (() => void)[] = []
   const handle = handlerOf(({ messageId }) => {

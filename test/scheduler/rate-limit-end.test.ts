@@ -11,7 +11,7 @@ import { summaries } from '../support/tracing.ts'
 
 for (const size of [undefined, 2]) {
   t.test(
-    `what the rate does not let start before the drain is reported as not started, chunk size ${size}`,
+    `records that the rate limit holds back until the drain are reported as not started, chunk size ${size}`,
     async (t) => {
       const { now, until } = passingClock(t)
       const { starts, record, chunk } = noteStarts(now)
@@ -31,7 +31,7 @@ for (const size of [undefined, 2]) {
   )
 }
 
-t.test('what has started by the drain may finish', async (t) => {
+t.test('records that started before the drain may finish', async (t) => {
   const { until, delay } = passingClock(t)
   const errors: string[] = []
   const handle = handlerOf(({ messageId }) => delay(messageId === 'm4' ? 10_000 : 300), {
@@ -44,7 +44,7 @@ t.test('what has started by the drain may finish', async (t) => {
   t.strictSame(errors, ['m4 RecordAbortedError', 'm5 RecordNotStartedError', 'm6 RecordNotStartedError'])
 })
 
-t.test('after the drain what waited for the rate holds no slot', async (t) => {
+t.test('records that waited for the rate limit hold no slot after the drain', async (t) => {
   const { now, until, pass, delay } = passingClock(t)
   const { starts, chunk } = noteStarts(now)
   const handle = chunkHandlerOf(
@@ -63,7 +63,7 @@ t.test('after the drain what waited for the rate holds no slot', async (t) => {
   t.strictSame(starts, ['a1 a2 at 0', 'b1 at 510'])
 })
 
-t.test('a turn that comes late, after the drain, starts nothing, whichever timer is the first to know', async (t) => {
+t.test('a late rate-limit timer starts nothing after the drain', async (t) => {
   const { until, pass, delay } = passingClock(t)
   const { now } = performance
   let late = 0
@@ -84,7 +84,7 @@ t.test('a turn that comes late, after the drain, starts nothing, whichever timer
   t.strictSame(failed(await until(result)), ['b'])
 })
 
-/** Invocations that end while their records wait for the rate. */
+/** Invocations that end while their records wait for the rate limit. */
 const endings: [what: string, handler: (options: object) => (event: SQSEvent) => Promise<unknown>][] = [
   [
     'an error elsewhere',
@@ -126,7 +126,7 @@ for (const [what, handlerWith] of endings) {
   })
 }
 
-t.test("no timer is left once an invocation has ended, by Middy's early timeout for example", async (t) => {
+t.test("no timer is left after Middy's early timeout has ended an invocation", async (t) => {
   const before = activeTimers()
   const handler = middy()
     .use(boundedSqsBatch({ logger: false, timeBudget: false, rateLimit: { limit: 1, interval: 60_000 } }))
@@ -144,7 +144,7 @@ t.test('an invocation whose records have all been started leaves no timer', asyn
   t.equal(activeTimers(), before)
 })
 
-t.test('recordTimeout, and how long a handler took, count from its start, not from its wait', async (t) => {
+t.test('recordTimeout and durations do not include waiting for the rate limit', async (t) => {
   const noted = summaries(t)
   const { until, delay } = passingClock(t)
   const handle = handlerOf(({ messageId }) => delay(messageId === 'm2' ? 70 : 30), {
@@ -155,16 +155,19 @@ t.test('recordTimeout, and how long a handler took, count from its start, not fr
   t.match([...noted.values()], [{ timedOut: 1, succeeded: 3, peakInFlight: 1, durations: { p50: 30, max: 50 } }])
 })
 
-t.test('where deaf handlers hold every slot, the batch ends also while its records wait for the rate', async (t) => {
-  const { now, until } = passingClock(t)
-  const handle = handlerOf(() => new Promise(() => {}), {
-    concurrency: 2,
-    recordTimeout: 100,
-    rateLimit: { limit: 2, interval: 10_000 },
-  })
-  t.strictSame(failed(await until(handle(standardEvent(...ids(4))))), ids(4))
-  t.equal(now(), 200)
-})
+t.test(
+  'if handlers that ignore their signal fill every slot, the batch ends while records wait for the rate limit',
+  async (t) => {
+    const { now, until } = passingClock(t)
+    const handle = handlerOf(() => new Promise(() => {}), {
+      concurrency: 2,
+      recordTimeout: 100,
+      rateLimit: { limit: 2, interval: 10_000 },
+    })
+    t.strictSame(failed(await until(handle(standardEvent(...ids(4))))), ids(4))
+    t.equal(now(), 200)
+  },
+)
 
 t.test('a handler that hangs for ever does not keep the batch in memory under a rate limit', async (t) => {
   const { until } = passingClock(t)

@@ -150,15 +150,18 @@ async function play(clock: ReturnType<typeof passingClock>, scenario: Scenario) 
   return wrong
 }
 
-t.test('the limit, the bound and the order hold, and the reports are exact, whoever shares it', async (t) => {
-  const clock = passingClock(t)
-  const runs = Number(process.env.PROPERTY_RUNS ?? 300)
-  await fc.assert(
-    fc.asyncProperty(scenario, async (scenario) => {
-      const wrong = await play(clock, scenario)
-      if (wrong.length > 0) throw new Error(wrong.join('\n'))
-    }),
-    { numRuns: runs },
-  )
-  t.pass(`${runs} scenarios`)
-})
+t.test(
+  'random invocations that share a rate limit: limit, bound and order hold, and the reports are exact',
+  async (t) => {
+    const clock = passingClock(t)
+    const runs = Number(process.env.PROPERTY_RUNS ?? 300)
+    await fc.assert(
+      fc.asyncProperty(scenario, async (scenario) => {
+        const wrong = await play(clock, scenario)
+        if (wrong.length > 0) throw new Error(wrong.join('\n'))
+      }),
+      { numRuns: runs },
+    )
+    t.pass(`${runs} scenarios`)
+  },
+)

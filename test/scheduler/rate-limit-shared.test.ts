@@ -5,7 +5,7 @@ import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, handlerOf } from '../support/handlers.ts'
 import { mostWithin, noteStarts } from '../support/starts.ts'
 
-t.test('the window outlives an invocation: the next one starts with what it has left', async (t) => {
+t.test('the starts of one invocation count against the rate limit of the next', async (t) => {
   const { now, until, pass } = passingClock(t)
   const { starts, record } = noteStarts(now)
   const handle = handlerOf(record, { rateLimit: { limit: 3, interval: 100 } })
@@ -19,7 +19,7 @@ t.test('the window outlives an invocation: the next one starts with what it has 
   t.strictSame(starts.slice(6), ['w at 1161', 'x at 1161', 'y at 1161', 'z at 1262'])
 })
 
-t.test('each instance of the middleware has its own', async (t) => {
+t.test('each instance of the middleware has its own rate limit', async (t) => {
   const { now, until } = passingClock(t)
   const { starts, record } = noteStarts(now)
   const options = { rateLimit: { limit: 1, interval: 100 } }
@@ -30,7 +30,7 @@ t.test('each instance of the middleware has its own', async (t) => {
   t.strictSame(starts, ['a at 0', 'b at 0'])
 })
 
-t.test('two invocations share it by turns', async (t) => {
+t.test('two invocations start records by turns', async (t) => {
   const { now, until, pass } = passingClock(t)
   const { starts, record } = noteStarts(now)
   const handle = handlerOf(record, { rateLimit: { limit: 1, interval: 9 } })
@@ -42,7 +42,7 @@ t.test('two invocations share it by turns', async (t) => {
   t.strictSame(starts, ['a1 at 0', 'a2 at 10', 'b1 at 20', 'a3 at 30', 'b2 at 40', 'a4 at 50'])
 })
 
-t.test('a batch of 20 that comes while one of 600 waits ends long before it', async (t) => {
+t.test('a batch of 20 that arrives while a batch of 600 waits ends within 100 ms', async (t) => {
   const { now, until, pass } = passingClock(t)
   for (const concurrency of [1, 3, 100]) {
     const started: string[] = []
@@ -70,7 +70,7 @@ t.test('a batch of 20 that comes while one of 600 waits ends long before it', as
   }
 })
 
-t.test('what waits for the rate does not hold the slots of another invocation', async (t) => {
+t.test('records that wait for the rate limit do not block the slots of another invocation', async (t) => {
   const { now, until, pass, delay } = passingClock(t)
   const { starts, record } = noteStarts(now)
   const handle = handlerOf(
@@ -89,7 +89,7 @@ t.test('what waits for the rate does not hold the slots of another invocation', 
   t.strictSame(failed(await until(first)), [])
 })
 
-t.test('the last start of an invocation lets the next one come to its turn', async (t) => {
+t.test('after the last start of one invocation, the next one starts its records', async (t) => {
   const { now, until, pass, delay } = passingClock(t)
   const { starts, record } = noteStarts(now)
   const handle = handlerOf(
@@ -106,7 +106,7 @@ t.test('the last start of an invocation lets the next one come to its turn', asy
   t.strictSame(failed(await until(first)), [])
 })
 
-t.test('what has nothing ready to start waits for no time, and holds no slot', async (t) => {
+t.test('an invocation without a ready record does not wait for the rate limit and holds no slot', async (t) => {
   const { now, until, pass, delay } = passingClock(t)
   const { starts, record } = noteStarts(now)
   const handle = handlerOf(
@@ -127,7 +127,7 @@ t.test('what has nothing ready to start waits for no time, and holds no slot', a
   t.strictSame(failed(await until(first)), [])
 })
 
-t.test('the bound holds under a rate limit, and all of it is used', async (t) => {
+t.test('under a rate limit, peak concurrency reaches the bound and does not exceed it', async (t) => {
   const { until, delay } = passingClock(t)
   let running = 0
   let mostRunning = 0
@@ -144,7 +144,7 @@ t.test('the bound holds under a rate limit, and all of it is used', async (t) =>
   t.equal(mostRunning, 3)
 })
 
-t.test('FIFO: a group keeps its order, and a record waits for the rate and for the one before it', async (t) => {
+t.test('FIFO: a group keeps its order under a rate limit, and a blocked record uses no start', async (t) => {
   const { now, until, delay } = passingClock(t)
   const { starts, record } = noteStarts(now)
   const handle = handlerOf(
@@ -158,10 +158,10 @@ t.test('FIFO: a group keeps its order, and a record waits for the rate and for t
   )
   const response = await until(handle(fifoEvent('a1', 'b1', 'a2', 'b2', 'a3', 'c1')))
   t.strictSame(failed(response), ['b1', 'b2'])
-  t.strictSame(starts, ['a1 at 0', 'b1 at 100', 'c1 at 200', 'a2 at 300', 'a3 at 400'], 'b2 takes no turn')
+  t.strictSame(starts, ['a1 at 0', 'b1 at 100', 'c1 at 200', 'a2 at 300', 'a3 at 400'], 'b2 uses no start')
 })
 
-t.test('FIFO: chunks count their records', async (t) => {
+t.test('FIFO: each chunk counts as many starts as it has records', async (t) => {
   const { now, until } = passingClock(t)
   const { starts, chunk } = noteStarts(now)
   const handle = chunkHandlerOf(2, chunk, { rateLimit: { limit: 3, interval: 99 } })
@@ -169,7 +169,7 @@ t.test('FIFO: chunks count their records', async (t) => {
   t.strictSame(starts, ['a1 a2 at 0', 'b1 b2 at 100', 'a3 a4 at 200', 'c1 at 200'])
 })
 
-t.test("a handler's AsyncLocalStorage is its own invocation's, whoever lets it start", async (t) => {
+t.test('under a rate limit, a handler sees the AsyncLocalStorage of its own invocation', async (t) => {
   const { until } = passingClock(t)
   const invocation = new AsyncLocalStorage<string>()
   const seen: string[] = []
@@ -182,7 +182,7 @@ t.test("a handler's AsyncLocalStorage is its own invocation's, whoever lets it s
   t.strictSame(seen.toSorted(), ['a1 in a', 'a2 in a', 'b1 in b', 'b2 in b', 'c1 in c', 'c2 in c'])
 })
 
-t.test('by the real clock: no stretch of the interval holds more than `limit` starts', async (t) => {
+t.test('by the real clock, no period of `interval` has more than `limit` starts', async (t) => {
   const starts: number[] = []
   const dates: number[] = []
   const handle = chunkHandlerOf(
@@ -200,7 +200,7 @@ t.test('by the real clock: no stretch of the interval holds more than `limit` st
   for (const result of all) t.strictSame(failed(await result), [])
   t.strictSame(failed(await handle(standardEvent(...ids(30)))), [], 'a warm start')
   t.equal(starts.length, 151)
-  // The stretch is open at one end: what starts exactly an interval later is in the next one.
+  // The period is open at one end: a start exactly one interval later is in the next period.
   t.ok(mostWithin(39.999, starts) <= 15, `by performance.now(): ${mostWithin(39.999, starts)}`)
   t.ok(mostWithin(39, dates) <= 15, `by Date.now(): ${mostWithin(39, dates)}`)
 })

@@ -16,7 +16,7 @@ import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '..
 import { warned } from '../support/output.ts'
 import { mostWithin } from '../support/starts.ts'
 
-t.test('no more than `limit` records start at once, and the next when the interval is over', async (t) => {
+t.test('at most `limit` records start at once, and the next ones after the interval', async (t) => {
   const { now, until } = passingClock(t)
   const starts: [string, number][] = []
   const handle = handlerOf(({ messageId }) => void starts.push([messageId, now()]), {
@@ -35,7 +35,7 @@ t.test('no more than `limit` records start at once, and the next when the interv
   ])
 })
 
-t.test('the window slides: each record waits for the one that started `limit` records before', async (t) => {
+t.test('the interval slides: each record starts an interval after the record `limit` places before it', async (t) => {
   const { now, until, delay } = passingClock(t)
   const starts: number[] = []
   const handle = handlerOf(
@@ -49,7 +49,7 @@ t.test('the window slides: each record waits for the one that started `limit` re
   t.strictSame(starts, [0, 40, 101, 141, 202, 242])
 })
 
-t.test('a failure is a start like any other', async (t) => {
+t.test('records that fail count as started', async (t) => {
   const { now, until } = passingClock(t)
   const starts: number[] = []
   const handle = handlerOf(
@@ -63,7 +63,7 @@ t.test('a failure is a start like any other', async (t) => {
   t.strictSame(starts, [0, 0, 51, 51])
 })
 
-t.test('limits of all sizes', async (t) => {
+t.test('small and large limits work at small and large concurrency', async (t) => {
   for (const [limit, concurrency, ...starts] of [
     [1, 100, 0, 11, 22, 33, 44],
     [1, 1, 0, 11, 22, 33, 44],
@@ -83,7 +83,7 @@ t.test('limits of all sizes', async (t) => {
   }
 })
 
-t.test('an interval of a part of a millisecond', async (t) => {
+t.test('an interval may be a fraction of a millisecond', async (t) => {
   const { now, until } = passingClock(t)
   const starts: number[] = []
   const handle = handlerOf(() => void starts.push(now()), { rateLimit: { limit: 2, interval: 0.5 } })
@@ -91,7 +91,7 @@ t.test('an interval of a part of a millisecond', async (t) => {
   t.strictSame(starts, [0, 0, 2, 2])
 })
 
-t.test('an interval longer than a timer can be', async (t) => {
+t.test('an interval may exceed the longest timer', async (t) => {
   const started: string[] = []
   const handle = handlerOf(({ messageId }) => void started.push(messageId), { rateLimit: { limit: 1, interval: 1e12 } })
   const warnings = await warned(async () => {
@@ -101,7 +101,7 @@ t.test('an interval longer than a timer can be', async (t) => {
   t.strictSame(warnings, [], 'Node warns of a delay that it cannot keep')
 })
 
-/** Chunks and when they started. */
+/** The chunks of a batch and their start times. */
 async function chunkStarts(
   t: Test,
   size: number,
@@ -126,8 +126,8 @@ t.test('a chunk counts its records', async (t) => {
   ])
 })
 
-t.test('a chunk waits for no more than its own records', async (t) => {
-  await t.test('the last one of a batch', async (t) => {
+t.test('a chunk with fewer records waits only for that many', async (t) => {
+  await t.test('the last chunk of a batch', async (t) => {
     const starts = await chunkStarts(t, 4, standardEvent(...ids(10)), { rateLimit: { limit: 10, interval: 100 } })
     t.strictSame(starts, [
       ['m0 m1 m2 m3', 0],
@@ -135,7 +135,7 @@ t.test('a chunk waits for no more than its own records', async (t) => {
       ['m8 m9', 0],
     ])
   })
-  await t.test('small ones of a FIFO queue', async (t) => {
+  await t.test('small chunks of a FIFO queue', async (t) => {
     const event = fifoEvent('a1', 'b1', 'c1', 'd1', 'e1', 'a2', 'f1')
     const starts = await chunkStarts(t, 10, event, { rateLimit: { limit: 4, interval: 100 } })
     t.strictSame(starts, [
@@ -149,7 +149,7 @@ t.test('a chunk waits for no more than its own records', async (t) => {
   })
 })
 
-t.test('a chunk has no more records than `limit`', async (t) => {
+t.test('a chunk has at most `limit` records', async (t) => {
   const starts = await chunkStarts(t, 25, standardEvent(...ids(7)), { rateLimit: { limit: 3, interval: 100 } })
   t.strictSame(starts, [
     ['m0 m1 m2', 0],
@@ -160,7 +160,7 @@ t.test('a chunk has no more records than `limit`', async (t) => {
 
 for (const each of ['record', 'chunk'] as const) {
   for (const body of [undefined, 'json', 'a schema'] as const) {
-    t.test(`handlers that compute are counted when they begin: each ${each}, body ${body}`, async (t) => {
+    t.test(`handlers that block the thread are counted when they start: each ${each}, body ${body}`, async (t) => {
       const { now, until, compute } = passingClock(t)
       const starts: number[] = []
       let busy = 10
@@ -188,9 +188,9 @@ for (const each of ['record', 'chunk'] as const) {
   }
 }
 
-t.test('a record of a FIFO queue that becomes ready while a lane has found none waits for its time', async (t) => {
+t.test('a record of a FIFO queue that becomes ready late waits for the rate limit', async (t) => {
   for (let turns = 0; turns < 4; turns++) {
-    await t.test(`the one before it takes ${turns} turns of the microtask queue`, async (t) => {
+    await t.test(`the record before it takes ${turns} turns of the microtask queue`, async (t) => {
       const { now, until } = passingClock(t)
       const starts: number[] = []
       const handle = handlerOf(
@@ -206,7 +206,7 @@ t.test('a record of a FIFO queue that becomes ready while a lane has found none 
   }
 })
 
-t.test('what is weighed is what is taken, and nothing where nothing is ready', (t) => {
+t.test('the ready queue announces the index that it hands out next, and nothing if none is ready', (t) => {
   for (const groups of [undefined, ['a', 'b', 'a']]) {
     const lanes = toLanes(3, groups, 'group')
     for (let left = 3; left > 0; left--) {
@@ -222,7 +222,7 @@ t.test('what is weighed is what is taken, and nothing where nothing is ready', (
   t.end()
 })
 
-t.test('handlers that compute drain in time', async (t) => {
+t.test('under a rate limit, handlers that block the thread stop starting at the drain', async (t) => {
   const { now, until, compute } = passingClock(t)
   const starts: number[] = []
   const handle = handlerOf(

@@ -17,37 +17,40 @@ import { failed, handlerOf, testContext, timedContext } from '../support/handler
 import { heldRecords } from '../support/held.ts'
 import { warned } from '../support/output.ts'
 
-t.test('by default nothing starts in the last second, and the response goes out 250 ms before the end', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const errors = new Map<string, unknown>()
-  const logger = (error: unknown, { messageId }: { messageId: string }) => errors.set(messageId, error)
-  const handle = handlerOf(held.handle, { concurrency: 2, logger })
-  const start = performance.now()
-  const result = handle(standardEvent('a', 'b', 'c', 'd', 'e'), timedContext(10_000))
-  await settled()
-  clock.advance(8_999)
-  held.succeed('a')
-  await settled()
-  t.strictSame(held.running(), ['b', 'c'])
-  clock.advance(1)
-  held.succeed('b')
-  await settled()
-  t.strictSame(held.running(), ['c'], 'no record starts any more')
-  clock.advance(749)
-  await settled()
-  t.equal(held.signalOf('c')?.aborted, false)
-  clock.advance(1)
-  t.equal(held.signalOf('c')?.aborted, true)
-  t.ok(held.signalOf('c')?.reason instanceof RecordAbortedError)
-  t.strictSame(failed(await result), ['c', 'd', 'e'])
-  t.equal(performance.now() - start, 9_750)
-  t.match(errors.get('c'), { name: 'RecordAbortedError', code: 'ERR_RECORD_ABORTED' })
-  t.ok(errors.get('d') instanceof RecordNotStartedError)
-  t.match(errors.get('e'), { name: 'RecordNotStartedError', code: 'ERR_RECORD_NOT_STARTED' })
-})
+t.test(
+  'by default nothing starts in the last second, and the response is sent 250 ms before the timeout',
+  async (t) => {
+    const clock = mockClock(t)
+    const held = heldRecords()
+    const errors = new Map<string, unknown>()
+    const logger = (error: unknown, { messageId }: { messageId: string }) => errors.set(messageId, error)
+    const handle = handlerOf(held.handle, { concurrency: 2, logger })
+    const start = performance.now()
+    const result = handle(standardEvent('a', 'b', 'c', 'd', 'e'), timedContext(10_000))
+    await settled()
+    clock.advance(8_999)
+    held.succeed('a')
+    await settled()
+    t.strictSame(held.running(), ['b', 'c'])
+    clock.advance(1)
+    held.succeed('b')
+    await settled()
+    t.strictSame(held.running(), ['c'], 'no further record starts')
+    clock.advance(749)
+    await settled()
+    t.equal(held.signalOf('c')?.aborted, false)
+    clock.advance(1)
+    t.equal(held.signalOf('c')?.aborted, true)
+    t.ok(held.signalOf('c')?.reason instanceof RecordAbortedError)
+    t.strictSame(failed(await result), ['c', 'd', 'e'])
+    t.equal(performance.now() - start, 9_750)
+    t.match(errors.get('c'), { name: 'RecordAbortedError', code: 'ERR_RECORD_ABORTED' })
+    t.ok(errors.get('d') instanceof RecordNotStartedError)
+    t.match(errors.get('e'), { name: 'RecordNotStartedError', code: 'ERR_RECORD_NOT_STARTED' })
+  },
+)
 
-t.test('of a short time 20 % are kept for the drain and 5 % for the response', async (t) => {
+t.test('of a short remaining time, 20 % are kept for the drain and 5 % for the response', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const result = handlerOf(held.handle, { concurrency: 1 })(standardEvent('a', 'b', 'c'), timedContext(1000))
@@ -63,7 +66,7 @@ t.test('of a short time 20 % are kept for the drain and 5 % for the response', a
   t.strictSame(failed(await result), ['b', 'c'])
 })
 
-t.test('once nothing runs after the drain, the response does not wait', async (t) => {
+t.test('the response does not wait if no record is in flight after the drain', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const handle = handlerOf(held.handle, { concurrency: 1, timeBudget: { drain: 600, abort: 100 } })
@@ -76,7 +79,7 @@ t.test('once nothing runs after the drain, the response does not wait', async (t
   t.equal(held.started.length, 1)
 })
 
-t.test('without a budget, or a context that tells the time left, records run until they are done', async (t) => {
+t.test('without a budget or a usable remaining time, records run until they are done', async (t) => {
   const contexts: [what: string, context: unknown][] = [
     ['no getRemainingTimeInMillis', {}],
     ['one that throws', { getRemainingTimeInMillis: () => JSON.parse('nonsense') }],
@@ -90,7 +93,7 @@ t.test('without a budget, or a context that tells the time left, records run unt
     await t.test(what, async (t) => {
       const clock = mockClock(t)
       const held = heldRecords()
-      // The inner handler alone: Middy itself reads the time left, too.
+      // Only the inner handler runs, because Middy itself also reads the remaining time.
       const { before } = boundedSqsBatch({ logger: false })
       const request = { event: standardEvent('a', 'b'), context } as never as Parameters<typeof before>[0]
       before(request)
@@ -120,10 +123,10 @@ t.test('without a budget, or a context that tells the time left, records run unt
 })
 
 for (const [what, isAsync] of [
-  ['that return at once', false],
-  ['that wait for microtasks alone', true],
+  ['return at once', false],
+  ['wait only for microtasks', true],
 ] as const) {
-  t.test(`CPU-bound handlers ${what} drain in time: the clock is read before every start`, async (t) => {
+  t.test(`handlers that block the thread and ${what} do not start after the drain`, async (t) => {
     const keepBusy = busyClock(t)
     const started: string[] = []
     const handle = handlerOf(
@@ -139,7 +142,7 @@ for (const [what, isAsync] of [
     t.strictSame(failed(response), ids(1000).slice(200))
   })
 
-  t.test(`CPU-bound handlers ${what} do not start in the time that is kept for the response`, async (t) => {
+  t.test(`handlers that block the thread and ${what} do not start after the abort`, async (t) => {
     const keepBusy = busyClock(t)
     let started = 0
     const handle = handlerOf(
@@ -155,7 +158,7 @@ for (const [what, isAsync] of [
     t.strictSame(failed(response), ids(1000).slice(175))
   })
 
-  t.test(`CPU-bound handlers ${what} let the event loop turn every 10 ms`, async (t) => {
+  t.test(`handlers that block the thread and ${what} let the event loop turn every 10 ms`, async (t) => {
     const keepBusy = busyClock(t)
     let sinceTurn = 0
     let most = 0
@@ -179,7 +182,7 @@ for (const [what, isAsync] of [
   })
 }
 
-t.test('handlers that wait for microtasks before they compute drain in time', async (t) => {
+t.test('handlers that block the thread after a microtask do not delay the response past the timeout', async (t) => {
   const keepBusy = busyClock(t)
   let finished = 0
   const handle = handlerOf(
@@ -194,11 +197,11 @@ t.test('handlers that wait for microtasks before they compute drain in time', as
   const response = await handle(standardEvent(...records), timedContext(3500))
   t.ok(performance.now() < 1000 + 3500, 'the response goes out before the function times out')
   t.strictSame(failed(response), records.slice(finished))
-  // What the first lanes start, before the loop has turned once, is not more than the lanes that there are.
+  // Before the event loop turns for the first time, at most one record per worker starts.
   t.ok(finished <= 2800 / 12 + 2, `${finished} of 12 ms until 700 of 3,500 ms are left`)
 })
 
-t.test("Middy's own early timeout reports what has finished as finished", async (t) => {
+t.test("Middy's early timeout reports only unfinished records", async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const handler = middy()
@@ -214,7 +217,7 @@ t.test("Middy's own early timeout reports what has finished as finished", async 
   t.equal(held.signalOf('a')?.aborted, true)
 })
 
-t.test("so does Middy's early timeout with a response of its own", async (t) => {
+t.test("Middy's early timeout with a response of its own reports only unfinished records", async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const handler = middy({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
@@ -228,7 +231,7 @@ t.test("so does Middy's early timeout with a response of its own", async (t) => 
   t.strictSame(failed(await result), ['a'])
 })
 
-t.test('and one that comes when the records are done and the handler is not', async (t) => {
+t.test("Middy's early timeout after the last record reports only failed records", async (t) => {
   const clock = mockClock(t)
   const handler = middy({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
     .use(boundedSqsBatch({ logger: false }))
@@ -245,7 +248,7 @@ t.test('and one that comes when the records are done and the handler is not', as
   t.strictSame(failed(await result), ['b'])
 })
 
-t.test('a budget that leaves no time is warned of', async (t) => {
+t.test('a budget that leaves no time emits a warning', async (t) => {
   const handle = handlerOf(() => t.fail('started'), { timeBudget: { drain: 5000 } })
   const context = { getRemainingTimeInMillis: () => 3000 } as Context
   const warnings = await warned(async () => {
@@ -254,7 +257,7 @@ t.test('a budget that leaves no time is warned of', async (t) => {
   t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_TIME_BUDGET', message: /3000 ms .* are left, .* keeps 5000 ms/ }])
 })
 
-t.test('an error beside the records, once they have begun, ends the batch', async (t) => {
+t.test('an error of the inner handler ends the batch if records have started', async (t) => {
   const held = heldRecords()
   const handler = middy()
     .use(boundedSqsBatch({ concurrency: 2, logger: false }))
@@ -284,23 +287,26 @@ t.test('a FIFO group does not go on after the drain', async (t) => {
 for (const [version, core] of cores) {
   for (const early of [{ batchItemFailures: [] }, { statusCode: 504 }]) {
     const what = Object.keys(early)[0]
-    t.test(`what a handler added to the report is kept if an early timeout returns ${what} (${version})`, async (t) => {
-      const clock = mockClock(t)
-      const handler = core({ timeoutEarlyResponse: () => early })
-        .use(boundedSqsBatch({ logger: false }))
-        .handler(async (event: SQSEvent, context, options) => {
-          const report = await eachRecord(({ messageId }) => {
-            if (messageId === 'b') throw new Error('b')
-          })(event, context, options)
-          report.batchItemFailures.push({ itemIdentifier: 'a' })
-          await new Promise(() => {})
-          return report
-        })
-      const result = handler(standardEvent('a', 'b', 'c'), timedContext(30))
-      await settled()
-      clock.advance(25)
-      t.strictSame(failed(await result), ['a', 'b'])
-    })
+    t.test(
+      `ids that a handler added to the report stay reported if an early timeout returns ${what} (${version})`,
+      async (t) => {
+        const clock = mockClock(t)
+        const handler = core({ timeoutEarlyResponse: () => early })
+          .use(boundedSqsBatch({ logger: false }))
+          .handler(async (event: SQSEvent, context, options) => {
+            const report = await eachRecord(({ messageId }) => {
+              if (messageId === 'b') throw new Error('b')
+            })(event, context, options)
+            report.batchItemFailures.push({ itemIdentifier: 'a' })
+            await new Promise(() => {})
+            return report
+          })
+        const result = handler(standardEvent('a', 'b', 'c'), timedContext(30))
+        await settled()
+        clock.advance(25)
+        t.strictSame(failed(await result), ['a', 'b'])
+      },
+    )
   }
 
   t.test(`the early timeout of one invocation does not excuse the response of another (${version})`, async (t) => {
@@ -338,7 +344,7 @@ for (const [version, core] of cores) {
   })
 }
 
-/** Checks that the signals of a batch of so many records abort within the first 2 ms from `expected`, after its start. */
+/** Checks that the signals of a batch abort at most 2 ms after `expected` ms. */
 async function checkAbort(
   t: Test,
   expected: number,
@@ -380,7 +386,7 @@ t.test(
   },
 )
 
-t.test('it keeps no more than an abort of its own, and no more on Managed Instances', async (t) => {
+t.test('a small function keeps exactly the `abort` option, and the default on Managed Instances', async (t) => {
   withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '128', AWS_LAMBDA_MAX_CONCURRENCY: undefined })
   await checkAbort(t, 9_900, { records: 2000, timeout: 10_000, timeBudget: { abort: 100 } })
   withEnvironment(t, { AWS_LAMBDA_MAX_CONCURRENCY: '4' })

@@ -11,17 +11,17 @@ const MIB = 1_048_576
 const attributes = (count: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`own${index}`, plain(`value ${index}`)]))
 
-/** As SQS counts them. */
+/** The size of attributes as SQS counts it. */
 const bytesOf = (attributes: Record<string, { DataType: string; StringValue: string }>) =>
   Object.entries(attributes)
     .flatMap(([name, { DataType, StringValue }]) => [name, DataType, StringValue])
     .reduce((sum, part) => sum + Buffer.byteLength(part), 0)
 
-t.test("a record's own attributes go with it, whatever their type", async (t) => {
+t.test("a dead letter has the record's own attributes of every type", async (t) => {
   const { handle, received } = await setUp(t)
   const messageAttributes: Record<string, SQSMessageAttribute> = {
     tenant: plain('acme'),
-    // An event can have both values.
+    // An event can have both kinds of value.
     retries: { dataType: 'Number.int', stringValue: '7', binaryValue: 'AAAA' },
     thumbnail: { dataType: 'Binary.gif', stringValue: '', binaryValue: Buffer.from([0, 255, 7]).toString('base64') },
     note: { dataType: 'String.html', stringValue: '<b>' },
@@ -37,7 +37,7 @@ t.test("a record's own attributes go with it, whatever their type", async (t) =>
 })
 
 t.test(
-  'of more than ten attributes, those of the reason are left out, the last first, and that is logged',
+  'with more than ten attributes, those of the reason are left out, the last first, and that is logged',
   async (t) => {
     const { handle, received } = await setUp(t)
     const { remaining, lines } = await handle([
@@ -57,13 +57,13 @@ t.test(
   },
 )
 
-t.test('attributes that were left out of a message that SQS has refused are not worth a line', async (t) => {
+t.test('attributes that were left out are not logged if SQS refused the message', async (t) => {
   const { handle } = await setUp(t, { faults: { entry: () => 'InternalError' } })
   const { lines } = await handle([failure('m0', dead, { messageAttributes: attributes(10) })])
   t.strictSame(lines, ['deadLetter(): 1 of 1 records are not in dead: 1 × InternalError: try again'])
 })
 
-t.test('the reason of an earlier stay in a dead-letter queue gives way to the new one', async (t) => {
+t.test('a new reason replaces the reason of an earlier dead letter', async (t) => {
   const { handle, received } = await setUp(t)
   const earlier = Object.fromEntries(Object.keys(reasons('')).map((name) => [name, plain('earlier')]))
   const { lines } = await handle([failure('m0', dead, { messageAttributes: { ...attributes(5), ...earlier } })])
@@ -71,7 +71,7 @@ t.test('the reason of an earlier stay in a dead-letter queue gives way to the ne
   t.strictSame(lines, [])
 })
 
-t.test('an attribute holds only what SQS takes, whatever was thrown', async (t) => {
+t.test('attributes hold only characters that SQS accepts, whatever was thrown', async (t) => {
   const { handle, received } = await setUp(t, { options: { when: () => true } })
   const hostile = {
     get name() {
@@ -106,7 +106,7 @@ t.test('an attribute holds only what SQS takes, whatever was thrown', async (t) 
   }
 })
 
-t.test('an event made by hand, with little more than ids and bodies', async (t) => {
+t.test('a hand-made record with only an id and a body is sent', async (t) => {
   const { handle, received, calls } = await setUp(t)
   const record = { messageId: 'm0', body: 'by hand', messageAttributes: undefined } as never
   t.strictSame((await handle([{ record, error: dead, receiveCount: 1 }])).remaining, [])
@@ -121,7 +121,7 @@ t.test('an event made by hand, with little more than ids and bodies', async (t) 
   })
 })
 
-t.test('sourceQueueUrl takes the place of the ARN', async (t) => {
+t.test('sourceQueueUrl replaces the ARN', async (t) => {
   const sourceQueueUrl = 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders'
   const { handle, received } = await setUp(t, { options: { sourceQueueUrl } })
   await handle([failure('m0', dead)])
@@ -131,7 +131,7 @@ t.test('sourceQueueUrl takes the place of the ARN', async (t) => {
   )
 })
 
-t.test('a call takes 1 MiB, bodies and attributes together', async (t) => {
+t.test('a call holds at most 1 MiB of bodies and attributes', async (t) => {
   const { handle, received, sizes } = await setUp(t)
   const body = (id: string, bytes: number) => id + 'ä'.repeat((bytes - id.length) / 2)
   const failures = ids(7).map((id) => failure(id, dead, { body: body(id, 300_000) }))
@@ -140,7 +140,7 @@ t.test('a call takes 1 MiB, bodies and attributes together', async (t) => {
   t.strictSame(new Set((await received()).keys()), new Set(failures.map(({ record }) => record.body)))
 })
 
-t.test('a call is full at 1 MiB to the byte', async (t) => {
+t.test('a call may hold exactly 1 MiB', async (t) => {
   const { handle, sizes } = await setUp(t)
   const reason = bytesOf(reasons('m0'))
   const half = 'x'.repeat(MIB / 2 - reason)
@@ -150,36 +150,39 @@ t.test('a call is full at 1 MiB to the byte', async (t) => {
   t.strictSame(sizes(), [2, 1, 1])
 })
 
-t.test('a body at the limit goes without what does not fit beside it, and holds nothing else up', async (t) => {
-  const { handle, received, sizes } = await setUp(t)
-  const { 'DeadLetter.ErrorName': name, 'DeadLetter.ErrorMessage': message } = reasons('m1')
-  const two = bytesOf({ 'DeadLetter.ErrorName': name, 'DeadLetter.ErrorMessage': message })
-  const tenant = 'acme'.repeat(50)
-  const { remaining, lines } = await handle([
-    failure('m0', dead, { body: 'w'.repeat(MIB) }),
-    failure('m1', dead, {
-      body: 'x'.repeat(MIB - bytesOf({ tenant: text(tenant) })),
-      messageAttributes: { tenant: plain(tenant) },
-    }),
-    failure('m2', dead, { body: 'y'.repeat(MIB - two) }),
-    failure('m3', dead, { body: 'z'.repeat(MIB - two + 1) }),
-    failure('m4', dead),
-  ])
-  t.strictSame(remaining, [])
-  t.strictSame(sizes(), [1, 1, 1, 1, 1])
-  const names = new Map(
-    [...(await received())].map(([body, message]) => [body[0], Object.keys(message.MessageAttributes ?? {})]),
-  )
-  t.strictSame(names.get('w'), [])
-  t.strictSame(names.get('x'), ['tenant'])
-  t.strictSame(names.get('y'), ['DeadLetter.ErrorName', 'DeadLetter.ErrorMessage'])
-  // What comes later in the order and is shorter still fits.
-  t.strictSame(names.get('z'), ['DeadLetter.ErrorName', 'DeadLetter.OriginalMessageId'])
-  t.equal(names.get('b')?.length, 5)
-  t.match(lines, [/^deadLetter\(\): 4 messages had no room for DeadLetter\.ErrorName, .* in dead$/])
-})
+t.test(
+  'a body at the size limit is sent without the attributes that do not fit, and does not delay other records',
+  async (t) => {
+    const { handle, received, sizes } = await setUp(t)
+    const { 'DeadLetter.ErrorName': name, 'DeadLetter.ErrorMessage': message } = reasons('m1')
+    const two = bytesOf({ 'DeadLetter.ErrorName': name, 'DeadLetter.ErrorMessage': message })
+    const tenant = 'acme'.repeat(50)
+    const { remaining, lines } = await handle([
+      failure('m0', dead, { body: 'w'.repeat(MIB) }),
+      failure('m1', dead, {
+        body: 'x'.repeat(MIB - bytesOf({ tenant: text(tenant) })),
+        messageAttributes: { tenant: plain(tenant) },
+      }),
+      failure('m2', dead, { body: 'y'.repeat(MIB - two) }),
+      failure('m3', dead, { body: 'z'.repeat(MIB - two + 1) }),
+      failure('m4', dead),
+    ])
+    t.strictSame(remaining, [])
+    t.strictSame(sizes(), [1, 1, 1, 1, 1])
+    const names = new Map(
+      [...(await received())].map(([body, message]) => [body[0], Object.keys(message.MessageAttributes ?? {})]),
+    )
+    t.strictSame(names.get('w'), [])
+    t.strictSame(names.get('x'), ['tenant'])
+    t.strictSame(names.get('y'), ['DeadLetter.ErrorName', 'DeadLetter.ErrorMessage'])
+    // A later and shorter attribute still fits.
+    t.strictSame(names.get('z'), ['DeadLetter.ErrorName', 'DeadLetter.OriginalMessageId'])
+    t.equal(names.get('b')?.length, 5)
+    t.match(lines, [/^deadLetter\(\): 4 messages had no room for DeadLetter\.ErrorName, .* in dead$/])
+  },
+)
 
-t.test('where a call takes less than 1 MiB, it is made in parts, down to the record that does not fit', async (t) => {
+t.test('a call that SQS refuses as too long is split until only the record that is too long fails', async (t) => {
   const limit = 262_144
   const faults = {
     call: ({ input }: { input: { Entries: { MessageBody: string }[] } }) =>
@@ -199,7 +202,7 @@ t.test('where a call takes less than 1 MiB, it is made in parts, down to the rec
   ])
 })
 
-t.test('a body that a middleware has parsed stays failed, alone', async (t) => {
+t.test('a record whose body a middleware parsed stays failed, and the others are sent', async (t) => {
   const { handle, received } = await setUp(t)
   const { remaining, lines } = await handle([
     failure('m0', dead),

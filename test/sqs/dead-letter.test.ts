@@ -5,7 +5,7 @@ import { ids, sqsRecord } from '../support/events.ts'
 import { idsOf } from '../support/failures.ts'
 import { failure, holdCalls } from '../support/sqs.ts'
 
-t.test('sends the records of permanent errors with the reason, and leaves the others as they are', async (t) => {
+t.test('records of permanent errors are sent with the reason, and the others stay failed', async (t) => {
   const { handle, received } = await setUp(t)
   const failures = [
     failure('m0', new Error('downstream said 503')),
@@ -27,14 +27,14 @@ t.test('sends the records of permanent errors with the reason, and leaves the ot
   )
 })
 
-t.test('with nothing to send there is no call', async (t) => {
+t.test('without a record to send there is no call', async (t) => {
   const { handle, calls } = await setUp(t)
   t.strictSame((await handle([])).remaining, [])
   t.strictSame(idsOf((await handle([failure('m0', new Error('no'))])).remaining), ['m0'])
   t.strictSame(calls, [])
 })
 
-t.test('when: says which failures are sent, and what is not a yes keeps a record failed', async (t) => {
+t.test('`when` selects the failures to send, and any value but true keeps a record failed', async (t) => {
   const answers: Record<string, unknown> = { m0: true, m1: false, m2: undefined, m3: Promise.resolve(true), m4: 1 }
   const when = ({ record, receiveCount }: RecordFailure) => {
     if (record.messageId === 'm5') throw new Error('cannot tell')
@@ -53,7 +53,7 @@ t.test('when: says which failures are sent, and what is not a yes keeps a record
   ])
 })
 
-t.test('ten to a call, and ten calls at once', async (t) => {
+t.test('records are sent ten per call, with ten calls at once', async (t) => {
   const { faults, waves } = holdCalls()
   const { handle, received, sizes } = await setUp(t, { faults })
   const run = handle(ids(255).map((id) => failure(id, dead)))
@@ -63,7 +63,7 @@ t.test('ten to a call, and ten calls at once', async (t) => {
   t.strictSame(new Set((await received()).keys()), new Set(ids(255).map((id) => `body of ${id}`)))
 })
 
-t.test('an entry that SQS refuses stays failed, and no other', async (t) => {
+t.test('only the entries that SQS refuses stay failed', async (t) => {
   let count = 0
   const faults = { entry: () => (count++ % 3 === 2 ? 'InternalError' : undefined) }
   const { handle, received } = await setUp(t, { faults })
@@ -80,7 +80,7 @@ t.test('an entry that SQS refuses stays failed, and no other', async (t) => {
   t.strictSame(lines, ['deadLetter(): 8 of 25 records are not in dead: 8 × InternalError: try again'])
 })
 
-t.test('what an answer does not clearly accept stays failed', async (t) => {
+t.test('records that the response of SQS does not clearly accept stay failed', async (t) => {
   const answer = ({ Successful }: { Successful: { Id: string }[] }) => ({
     Successful: [...Successful.filter(({ Id }) => Id !== '1'), { ...Successful[0], Id: '77' }],
     Failed: [
@@ -96,7 +96,7 @@ t.test('what an answer does not clearly accept stays failed', async (t) => {
   ])
 })
 
-t.test('an empty answer accepts nothing', async (t) => {
+t.test('an empty response of SQS accepts nothing', async (t) => {
   const { handle } = await setUp(t, { faults: { answer: () => ({}) } })
   t.strictSame(idsOf((await handle(ids(2).map((id) => failure(id, dead)))).remaining), ['m0', 'm1'])
 })
@@ -108,7 +108,7 @@ t.test('a FIFO dead-letter queue gets the message group, and each message once',
     const ofSender = { ...attributes, MessageGroupId: group, MessageDeduplicationId: 'of the sender' }
     return failure(id, dead, { attributes: ofSender, eventSourceARN: `${SOURCE}.fifo` })
   }
-  // Two messages that SQS took for different ones, one of which was delivered again; and one of a standard queue.
+  // Two messages with equal bodies, one of which is delivered a second time, and a message of a standard queue.
   t.strictSame((await handle([grouped('a1', 'a'), grouped('b1', 'b'), failure('c1', dead)])).remaining, [])
   t.strictSame((await handle([grouped('a1', 'a')])).remaining, [])
   t.strictSame(
@@ -125,7 +125,7 @@ t.test('a FIFO dead-letter queue gets the message group, and each message once',
   t.strictSame([...(await received()).keys()], ['body of a1', 'body of b1', 'body of c1'])
 })
 
-t.test('a FIFO dead-letter queue gets ten calls at once too', async (t) => {
+t.test('a FIFO dead-letter queue gets ten calls at once', async (t) => {
   const { faults, waves } = holdCalls()
   const { handle, calls } = await setUp(t, { name: 'dead.fifo', attributes: { FifoQueue: 'true' }, faults })
   const run = handle(ids(45).map((id) => failure(id, dead)))

@@ -6,7 +6,7 @@ import { createClient } from '../support/sqs.ts'
 const queueUrl = 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders-dead'
 
 t.test(
-  'deadLetter: what is not accepted is a TypeError that names the option, what was expected and what came',
+  'deadLetter: an invalid option is a TypeError that names the option, what was expected and what was received',
   (t) => {
     const client = createClient(t, {})
     const bad: [options: unknown, ...message: RegExp[]][] = [
@@ -43,40 +43,43 @@ t.test(
   },
 )
 
-t.test('retryBackoff: what is not accepted is a TypeError, too', (t) => {
-  const client = createClient(t, {})
-  const bad: [options: unknown, ...message: RegExp[]][] = [
-    [undefined, /^retryBackoff\(\): expected an object of options, got undefined/],
-    [{}, /option client/],
-    [{ client, base: 0 }, /option base to be a number of seconds, more than 0/, /got 0/],
-    [{ client, base: -1 }, /got -1/],
-    [{ client, base: NaN }, /got NaN/],
-    [{ client, base: Infinity }, /got Infinity/],
-    [{ client, base: '30' }, /option base/, /got '30' \(a string\)/],
-    [{ client, base: null }, /option base/],
-    [{ client, factor: 0.5 }, /option factor to be a number from 1/, /got 0.5/],
-    [{ client, factor: NaN }, /option factor/],
-    [{ client, factor: Infinity }, /option factor/],
-    [{ client, max: 0 }, /option max to be a whole number of seconds from 1 to 42000/, /got 0/],
-    [{ client, max: 1.5 }, /got 1.5/],
-    [{ client, max: 42_001 }, /got 42001/],
-    [{ client, max: NaN }, /option max/],
-    [{ client, jitter: true }, /option jitter to be 'full' or 'none'/, /got true/],
-    [{ client, jitter: 'equal' }, /option jitter/],
-    [{ client, sourceQueueUrl: 'orders' }, /option sourceQueueUrl/],
-    [
-      { client, queueUrl },
-      /unknown option "queueUrl", expected one of client, base, factor, max, jitter, sourceQueueUrl/,
-    ],
-    [{ client, random: Math.random }, /unknown option "random"/],
-  ]
-  for (const [options, ...messages] of bad) {
-    for (const message of messages) t.throws(() => retryBackoff(options as never), { name: 'TypeError', message })
-  }
-  t.end()
-})
+t.test(
+  'retryBackoff: an invalid option is a TypeError that names the option, what was expected and what was received',
+  (t) => {
+    const client = createClient(t, {})
+    const bad: [options: unknown, ...message: RegExp[]][] = [
+      [undefined, /^retryBackoff\(\): expected an object of options, got undefined/],
+      [{}, /option client/],
+      [{ client, base: 0 }, /option base to be a number of seconds, more than 0/, /got 0/],
+      [{ client, base: -1 }, /got -1/],
+      [{ client, base: NaN }, /got NaN/],
+      [{ client, base: Infinity }, /got Infinity/],
+      [{ client, base: '30' }, /option base/, /got '30' \(a string\)/],
+      [{ client, base: null }, /option base/],
+      [{ client, factor: 0.5 }, /option factor to be a number from 1/, /got 0.5/],
+      [{ client, factor: NaN }, /option factor/],
+      [{ client, factor: Infinity }, /option factor/],
+      [{ client, max: 0 }, /option max to be a whole number of seconds from 1 to 42000/, /got 0/],
+      [{ client, max: 1.5 }, /got 1.5/],
+      [{ client, max: 42_001 }, /got 42001/],
+      [{ client, max: NaN }, /option max/],
+      [{ client, jitter: true }, /option jitter to be 'full' or 'none'/, /got true/],
+      [{ client, jitter: 'equal' }, /option jitter/],
+      [{ client, sourceQueueUrl: 'orders' }, /option sourceQueueUrl/],
+      [
+        { client, queueUrl },
+        /unknown option "queueUrl", expected one of client, base, factor, max, jitter, sourceQueueUrl/,
+      ],
+      [{ client, random: Math.random }, /unknown option "random"/],
+    ]
+    for (const [options, ...messages] of bad) {
+      for (const message of messages) t.throws(() => retryBackoff(options as never), { name: 'TypeError', message })
+    }
+    t.end()
+  },
+)
 
-t.test('what is accepted makes a named function', (t) => {
+t.test('valid options make a named function', (t) => {
   const client = createClient(t, {})
   const undefinedOnes = { when: undefined, sourceQueueUrl: undefined }
   for (const options of [
@@ -96,7 +99,7 @@ t.test('what is accepted makes a named function', (t) => {
   t.end()
 })
 
-t.test('the main entry loads nothing of the AWS SDK, this one does', (t) => {
+t.test('the main entry does not load the AWS SDK, and the entry ./sqs does', (t) => {
   const loaded = (entry: string) => {
     const program = `
       import { registerHooks } from 'node:module'
@@ -104,7 +107,7 @@ t.test('the main entry loads nothing of the AWS SDK, this one does', (t) => {
       registerHooks({ load(url, context, nextLoad) { urls.push(url); return nextLoad(url, context) } })
       await import(${JSON.stringify(new URL(entry, import.meta.url).href)})
       console.log(JSON.stringify(urls))`
-    // tap's own hooks are in NODE_OPTIONS.
+    // NODE_OPTIONS would load tap's hooks.
     const options = { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const
     const urls: string[] = JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', program], options))
     return { all: urls.length, sdk: urls.filter((url) => /@aws-sdk|@smithy/.test(url)).length }

@@ -2,7 +2,7 @@ import t from 'tap'
 import { PermanentError } from '../../src/index.ts'
 import { isPermanent } from '../../src/permanent.ts'
 
-t.test('a PermanentError is known by its code, whichever copy of the package it comes from', (t) => {
+t.test('a PermanentError is recognised by its code, also from another copy of the package', (t) => {
   class PermanentErrorOfACopy extends Error {
     readonly code = 'ERR_PERMANENT'
   }
@@ -11,7 +11,7 @@ t.test('a PermanentError is known by its code, whichever copy of the package it 
   t.end()
 })
 
-t.test('nothing else is, whatever was thrown', (t) => {
+t.test('no other thrown value is recognised as a PermanentError', (t) => {
   const unreadable = {
     get code() {
       throw new Error('not to be read')
@@ -23,7 +23,7 @@ t.test('nothing else is, whatever was thrown', (t) => {
   t.end()
 })
 
-t.test('it has a name, a code, a message and a cause', (t) => {
+t.test('a PermanentError has a name, a code, a message and a cause', (t) => {
   const cause = new Error('422')
   const error = new PermanentError('the order is not valid', { cause })
   t.match(error, { name: 'PermanentError', code: 'ERR_PERMANENT', message: 'the order is not valid' })

@@ -6,7 +6,7 @@ import { createClient, type Faults, failure, failureRequest, holdCalls, REGION, 
 
 const no = new Error('no')
 
-/** A source queue with messages in flight, as Lambda has them, and the handler that sets their visibility. */
+/** A source queue with messages in flight, and the failure handler that sets their visibility timeouts. */
 async function setUp(t: Test, options: Partial<RetryBackoffOptions> = {}, faults?: Faults) {
   const sqs = await startSqs(t, faults)
   const { url, arn } = sqs.queue('orders', { VisibilityTimeout: '3600' })
@@ -31,7 +31,7 @@ async function setUp(t: Test, options: Partial<RetryBackoffOptions> = {}, faults
   }
 }
 
-t.test('the delay grows with the receive count, by default from 30 s by 2 to 900 s', async (t) => {
+t.test('by default the delay starts at 30 s and doubles with each receive, up to 900 s', async (t) => {
   const { handle, inFlight, delays, calls, fauxqs } = await setUp(t, { jitter: 'none' })
   const failures = await inFlight(1, 2, 3, 4, 5, 6, 7, 1000)
   const before = Date.now()
@@ -45,7 +45,7 @@ t.test('the delay grows with the receive count, by default from 30 s by 2 to 900
     calls.map(({ operation }) => operation),
     ['ChangeMessageVisibilityBatch'],
   )
-  // And that is when the queue has them back.
+  // The queue returns them at these times.
   const due = new Map(
     fauxqs.inspectQueue('orders')?.messages.inflight.map((entry) => [entry.receiptHandle, entry.visibilityDeadline]),
   )
@@ -56,26 +56,26 @@ t.test('the delay grows with the receive count, by default from 30 s by 2 to 900
   }
 })
 
-t.test('base, factor and max; whole seconds, rounded up', async (t) => {
+t.test('base, factor and max set the delay, in whole seconds rounded up', async (t) => {
   const { handle, inFlight, delays } = await setUp(t, { jitter: 'none', base: 0.4, factor: 3, max: 42_000 })
   await handle(await inFlight(1, 2, 3, 4, 5, 6, 11, 12))
   t.strictSame(delays(), [1, 2, 4, 11, 33, 98, 23_620, 42_000])
 })
 
-t.test('a factor of 1 is a delay that stays the same', async (t) => {
+t.test('a factor of 1 keeps the delay constant', async (t) => {
   const { handle, inFlight, delays } = await setUp(t, { jitter: 'none', base: 7, factor: 1 })
   await handle(await inFlight(1, 2, 50))
   t.strictSame(delays(), [7, 7, 7])
 })
 
-t.test('full jitter: each whole second from 1 to the delay comes up, and none beyond', async (t) => {
+t.test('full jitter gives every whole second from 1 to the delay, and none above it', async (t) => {
   const { handle, inFlight, delays } = await setUp(t, { base: 4 })
   await handle(await inFlight(...Array(400).fill(2)))
   // That one of the eight stays out of 400 draws has a probability of 8 × (7/8)^400, which is less than 10^-22.
   t.strictSame([...new Set(delays())].sort(), [1, 2, 3, 4, 5, 6, 7, 8])
 })
 
-t.test('ten to a call, and ten calls at once', async (t) => {
+t.test('visibility timeouts are set ten per call, with ten calls at once', async (t) => {
   const { faults, waves } = holdCalls()
   const { handle, calls } = await setUp(t, {}, faults)
   const run = handle(ids(245).map((id) => failure(id, no)))
@@ -94,9 +94,9 @@ t.test('ten to a call, and ten calls at once', async (t) => {
   )
 })
 
-t.test('what SQS refuses is told in one line, without receipt handles, and changes nothing', async (t) => {
+t.test('refusals of SQS are logged in one line without receipt handles, and change nothing', async (t) => {
   let count = 0
-  const handle = 'AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a'.repeat(30) // longer than what is read of a message
+  const handle = 'AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a'.repeat(30) // longer than the part of a message that is logged
   const answer = (result: { Failed: { Message: string }[] }) => {
     for (const entry of result.Failed) {
       entry.Message = `Value ${handle}${count++} for parameter ReceiptHandle is invalid. Reason: it has expired.`
@@ -116,7 +116,7 @@ t.test('what SQS refuses is told in one line, without receipt handles, and chang
   ])
 })
 
-t.test('sourceQueueUrl is the queue that is called', async (t) => {
+t.test('calls go to sourceQueueUrl', async (t) => {
   const sqs = await startSqs(t)
   sqs.queue('elsewhere')
   const sourceQueueUrl = `${sqs.endpoint}/000000000000/elsewhere`
@@ -128,7 +128,7 @@ t.test('sourceQueueUrl is the queue that is called', async (t) => {
   )
 })
 
-t.test("without it, it is the queue of the record's ARN, at the endpoint of the client", async (t) => {
+t.test("without sourceQueueUrl, calls go to the queue of the record's ARN at the client's endpoint", async (t) => {
   const { endpoint, client, calls } = await startSqs(t)
   const arn = 'arn:aws:sqs:eu-west-1:123456789012:orders'
   const { request } = failureRequest()
@@ -144,7 +144,7 @@ t.test("without it, it is the queue of the record's ARN, at the endpoint of the 
 })
 
 t.test(
-  'on AWS it is the host of the partition and region, with FIPS or dual-stack where the client has it',
+  "on AWS, calls go to the host of the partition and region, with the client's FIPS or dual-stack setting",
   async (t) => {
     const cases: [region: string, partition: string, config: object, host: string][] = [
       ['eu-west-1', 'aws', {}, 'sqs.eu-west-1.amazonaws.com'],
@@ -178,7 +178,7 @@ t.test(
   },
 )
 
-t.test('records of two queues, and one that does not say where it comes from', async (t) => {
+t.test('records of two queues are called separately, and a record without a queue is logged', async (t) => {
   const sqs = await startSqs(t)
   const arnOf = (name: string) => sqs.queue(name).arn
   const failures = [
@@ -203,7 +203,7 @@ t.test('records of two queues, and one that does not say where it comes from', a
   t.match(lines[0], /2 × TypeError: the record has no eventSourceARN of a queue: set sourceQueueUrl/)
 })
 
-t.test('with nothing to do there is no call', async (t) => {
+t.test('without a failure there is no call', async (t) => {
   const { handle, calls } = await setUp(t)
   t.strictSame((await handle([])).remaining, [])
   t.strictSame(calls, [])

@@ -12,7 +12,7 @@ import { createClient, type Faults, failure, failureRequest, startSqs } from '..
 const arn = 'arn:aws:sqs:eu-west-1:000000000000:orders'
 const failures = ids(25).map((id) => failure(id, new PermanentError('no'), { eventSourceARN: arn }))
 
-/** Both handlers, and how their lines begin. */
+/** Both failure handlers, and the beginnings of their log lines. */
 const HANDLERS: [name: string, make: (client: SQSClient, queueUrl: string) => FailureHandler, prefix: string][] = [
   [
     'deadLetter',
@@ -26,7 +26,7 @@ const HANDLERS: [name: string, make: (client: SQSClient, queueUrl: string) => Fa
   ],
 ]
 
-/** With queues of the source and for dead letters, unless the test makes none. */
+/** Starts SQS with a source queue and a dead-letter queue. */
 async function start(t: Test, faults?: Faults) {
   const sqs = await startSqs(t, faults)
   sqs.queue('orders')
@@ -34,7 +34,7 @@ async function start(t: Test, faults?: Faults) {
 }
 
 for (const [name, make, prefix] of HANDLERS) {
-  /** All stay failed, one line says so, and it quotes nothing of a record. */
+  /** Checks that all records stay failed and that one log line says why without quoting a record. */
   const failsWith = async (t: Test, handle: FailureHandler, reason: string | RegExp, signal?: AbortSignal) => {
     const { request, lines } = failureRequest(signal)
     const remaining = await handle(failures, request)
@@ -106,7 +106,7 @@ for (const [name, make, prefix] of HANDLERS) {
       seen.add(key)
       return [400, 'RequestThrottled', 'Rate exceeded']
     }
-    // The messages of these records are in no queue, so there is no visibility to change.
+    // These records have no messages in the queue, so SQS would refuse to change their visibility.
     const accept: Faults['answer'] = (_answer, { input }) => ({
       Successful: input.Entries.map(({ Id }: { Id: string }) => ({ Id })),
     })
@@ -119,7 +119,7 @@ for (const [name, make, prefix] of HANDLERS) {
     t.equal(calls.length, 6)
   })
 
-  t.test(`${name}: SQS takes calls and never answers, until the time is up`, async (t) => {
+  t.test(`${name}: SQS accepts calls and never responds until the time is up`, async (t) => {
     const controller = new AbortController()
     let calls = 0
     const { client, queueUrl, abandoned } = await start(t, {
@@ -132,7 +132,7 @@ for (const [name, make, prefix] of HANDLERS) {
     while (abandoned() < 3) await sleep(1)
   })
 
-  t.test(`${name}: credentials that never come, until the time is up`, async (t) => {
+  t.test(`${name}: credentials do not arrive until the time is up`, async (t) => {
     const controller = new AbortController()
     const { client, queueUrl } = await start(t)
     const credentials = () => {
@@ -155,17 +155,17 @@ for (const [name, make, prefix] of HANDLERS) {
     t.equal(sent, 0)
   })
 
-  t.test(`${name}: an end of the time that comes after its work is nobody's concern`, async (t) => {
+  t.test(`${name}: an abort after its work causes no log line`, async (t) => {
     const { client, queueUrl } = await start(t)
     const controller = new AbortController()
     const { request, lines } = failureRequest(controller.signal)
     await make(client(), queueUrl)([], request)
-    controller.abort(new Error('an unhandled rejection, if nobody has a hand on it'))
+    controller.abort(new Error('must not become an unhandled rejection'))
     await new Promise(setImmediate)
     t.strictSame(lines, [])
   })
 
-  t.test(`${name}: a client that throws something odd`, async (t) => {
+  t.test(`${name}: a client throws a value that is not an ordinary error`, async (t) => {
     const oddities: [thrown: unknown, reason: string][] = [
       [undefined, 'undefined: undefined'],
       ['no', 'string: no'],
@@ -186,7 +186,7 @@ for (const [name, make, prefix] of HANDLERS) {
     }
   })
 
-  t.test(`${name}: many kinds of trouble are told shortly, the most frequent first`, async (t) => {
+  t.test(`${name}: several kinds of errors are logged in one line, the most frequent first`, async (t) => {
     let count = 0
     const kinds = ['InternalError', 'InternalError', 'B', 'InternalError', 'B', 'C', 'D', 'E']
     const { client, queueUrl } = await start(t, { entry: () => kinds[count++ % kinds.length] })
@@ -198,7 +198,7 @@ for (const [name, make, prefix] of HANDLERS) {
   })
 }
 
-t.test('deadLetter: what SQS has accepted before the time was up is off the failures', async (t) => {
+t.test('deadLetter: records that SQS accepted before the time was up are no longer failed', async (t) => {
   const controller = new AbortController()
   let count = 0
   const { client, queueUrl, receiveAll } = await start(t, { call: () => (++count === 2 ? 'hang' : undefined) })
@@ -221,22 +221,25 @@ t.test('deadLetter: what SQS has accepted before the time was up is off the fail
   t.strictSame(lines, [`deadLetter(): ${length} of 25 records are not in dead: ${length} × no time was left`])
 })
 
-t.test('through the middleware: an SQS that hangs costs neither the answer nor what was sent before', async (t) => {
-  let count = 0
-  const { client, queueUrl, receiveAll } = await start(t, { call: () => (++count === 2 ? 'hang' : undefined) })
-  const handler = handlerOf(
-    () => {
-      throw new PermanentError('no')
-    },
-    { onFailure: deadLetter({ client: client(), queueUrl }) },
-  )
-  const began = performance.now()
-  const remaining = failed(await handler(standardEvent(...ids(25)), timedContext(1000)))
-  t.ok(performance.now() - began < 1000)
-  t.ok(remaining.length === 10 || remaining.length === 5)
-  const sent = (await receiveAll(queueUrl)).map(({ Body = '' }) => Body.replace('body of ', ''))
-  t.strictSame([...remaining, ...sent].sort(), ids(25).sort())
-})
+t.test(
+  'through the middleware: if SQS hangs, the response is in time and accepted records are not reported',
+  async (t) => {
+    let count = 0
+    const { client, queueUrl, receiveAll } = await start(t, { call: () => (++count === 2 ? 'hang' : undefined) })
+    const handler = handlerOf(
+      () => {
+        throw new PermanentError('no')
+      },
+      { onFailure: deadLetter({ client: client(), queueUrl }) },
+    )
+    const began = performance.now()
+    const remaining = failed(await handler(standardEvent(...ids(25)), timedContext(1000)))
+    t.ok(performance.now() - began < 1000)
+    t.ok(remaining.length === 10 || remaining.length === 5)
+    const sent = (await receiveAll(queueUrl)).map(({ Body = '' }) => Body.replace('body of ', ''))
+    t.strictSame([...remaining, ...sent].sort(), ids(25).sort())
+  },
+)
 
 function oops(): never {
   throw new Error('not to be read')
