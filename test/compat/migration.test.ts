@@ -38,7 +38,7 @@ for (const [core, middy] of cores) {
     t.test(`${row} (${core})`, test)
   }
 
-  /** What comes of an invocation: the response, or the error that fails it, and what the logger was told. */
+  /** The response of an invocation or the error that fails it, and the calls of the logger. */
   async function run(which: 'old' | 'new', handle: Handler, event: unknown, { outer, inner }: Around = {}) {
     const log: [string, string | undefined][] = []
     const logger: Logger = (error, record) => log.push([String(error), record.messageId])

@@ -53,7 +53,7 @@ t.test('handlers that hang and ignore their signal', async (t) => {
   })
   const { deliveredAgain } = account(t, {
     scenario: 'a batch too long for the timeout of 5 s',
-    faults: '2 % of the handlers hang, deaf to their signal',
+    faults: '2 % of the handlers hang and ignore their signal',
     ledger,
     accepted: downstream.accepted,
   })
@@ -197,7 +197,7 @@ t.test('a downstream that refuses, resets, is slow, and recovers', async (t) => 
   })
   account(t, {
     scenario: 'a downstream that recovers',
-    faults: 'all connections refused, then 500 reset, then 150 answers too late',
+    faults: 'all connections refused, then 500 reset, then 150 responses too late',
     ledger,
     deadLetters,
     accepted: downstream.accepted,

@@ -142,11 +142,11 @@ t.test('no message is lost if the dead-letter queue refuses every third entry on
   for (const number of numbers(isTransient)) comesBackLater(t, result, number, [1, 2, 4])
   for (const number of refused) comesBackLater(t, result, number, [1])
   t.equal(result.visibility.size, 100 + refused.size)
-  const told = result.log.map((line) =>
+  const refusals = result.log.map((line) =>
     Number(/ (\d+) of \d+ records are not in orders-dead: \d+ × InternalError/.exec(line)?.[1]),
   )
   t.equal(
-    told.reduce((sum, records) => sum + records, 0),
+    refusals.reduce((sum, records) => sum + records, 0),
     refused.size,
   )
 })

@@ -21,7 +21,7 @@ import { testContext } from '../support/handlers.ts'
 import { lying, named, revoked, throwingOn, trapped } from '../support/hostile.ts'
 import { logged } from '../support/output.ts'
 
-/** What stands in the place of a record, and whether it is one; `unreadable` only where it is copied. */
+/** Values in place of a record, and whether they are valid. `unreadable` ones fail only if they are copied. */
 const RECORDS: Record<string, [isValid: boolean | 'unreadable', make: (id: string, any: unknown) => unknown]> = {
   good: [true, (id) => sqsRecord(id)],
   frozen: [true, (id) => Object.freeze(sqsRecord(id))],
@@ -46,7 +46,7 @@ const RECORDS: Record<string, [isValid: boolean | 'unreadable', make: (id: strin
   'unreadable id': [false, (id) => throwingOn(sqsRecord(id), 'messageId')],
   'unreadable source': [false, (id) => throwingOn(sqsRecord(id), 'eventSource')],
   'unreadable attributes': [false, (id) => sqsRecord(id, { attributes: trapped() as never })],
-  'receive count that is none': [
+  'receive count that is not a text': [
     false,
     (id) => sqsRecord(id, { attributes: { ApproximateReceiveCount: Symbol('s') } as never }),
   ],
@@ -61,7 +61,7 @@ const RECORDS: Record<string, [isValid: boolean | 'unreadable', make: (id: strin
   text: [false, (id) => id],
 }
 
-/** What the event around a list of records is, and whether it is one. */
+/** Events around a list of records, and whether they are valid. */
 const EVENTS: Record<string, [isValid: boolean, make: (Records: unknown[], any: unknown) => unknown]> = {
   plain: [true, (Records) => ({ Records })],
   frozen: [true, (Records) => Object.freeze({ Records: Object.freeze(Records) })],
@@ -105,10 +105,7 @@ const EVENTS: Record<string, [isValid: boolean, make: (Records: unknown[], any: 
   trapped: [false, () => trapped()],
 }
 
-/**
- * What another middleware may put in the place of a checked record, and whether that is the same record still: only its
- * id says so.
- */
+/** What another middleware may replace a checked record by, and whether it is still the same record, which its id decides. */
 const REPLACEMENTS: Record<string, [isSame: boolean, make: (record: SQSRecord, any: unknown) => unknown]> = {
   itself: [true, (record) => record],
   copy: [true, (record) => ({ ...record })],
@@ -125,7 +122,7 @@ const REPLACEMENTS: Record<string, [isSame: boolean, make: (record: SQSRecord, a
   trapped: [false, (record) => trapped(record)],
 }
 
-/** What another middleware may make of the list of records, and whether it is the same list still. */
+/** What another middleware may replace the list of records by, and whether it still has the same records. */
 const LISTS: Record<string, [isSame: boolean, make: (Records: unknown[]) => unknown]> = {
   itself: [true, (Records) => Records],
   copy: [true, (Records) => [...Records]],

@@ -7,7 +7,7 @@ import { anything, check, core, equal, failsWith, keyOf, middyOf, oneOf, outcome
 import { listOf, testContext } from '../support/handlers.ts'
 import { named, WRAPPERS } from '../support/hostile.ts'
 
-const answers = fc.record({
+const results = fc.record({
   core,
   size: fc.nat(5),
   isFifo: fc.boolean(),
@@ -43,7 +43,7 @@ function namedBy(answer: unknown, ids: readonly string[]): string[] | undefined 
 }
 
 t.test('any return value of another inner handler: a report of the listed records, or a TypeError', async (t) => {
-  await check(0.2, answers, async ({ core, size, isFifo, throwOnFullBatchFailure, answer, wrapper }) => {
+  await check(0.2, results, async ({ core, size, isFifo, throwOnFullBatchFailure, answer, wrapper }) => {
     const [isReadable, wrap] = named(WRAPPERS, wrapper)
     const handler = middyOf(core)<SQSEvent, SQSBatchResponse>()
       .use(boundedSqsBatch({ throwOnFullBatchFailure }))
@@ -52,13 +52,13 @@ t.test('any return value of another inner handler: a report of the listed record
     const event = isFifo ? fifoEvent(...groups) : standardEvent(...groups)
     for (const [index, record] of event.Records.entries()) record.messageId = `m${index}`
     const outcome = await outcomeOf(handler(event, testContext()))
-    const told = namedBy(answer, ids(size))
-    const first = [0, 1].map((odd) => told?.find((id) => Number(id.slice(1)) % 2 === odd))
+    const listedIds = namedBy(answer, ids(size))
+    const first = [0, 1].map((odd) => listedIds?.find((id) => Number(id.slice(1)) % 2 === odd))
     const must = ids(size).filter(
-      (id, index) => told?.includes(id) || (isFifo && first[index % 2] && id > `${first[index % 2]}`),
+      (id, index) => listedIds?.includes(id) || (isFifo && first[index % 2] && id > `${first[index % 2]}`),
     )
     if (Object(answer) === answer && !isReadable) failsWith(outcome, 'Error', /trap/)
-    else if (!told) failsWith(outcome, 'TypeError', /^The handler returned .* return what eachRecord\(\) returns/)
+    else if (!listedIds) failsWith(outcome, 'TypeError', /^The handler returned .* return what eachRecord\(\) returns/)
     else if (throwOnFullBatchFailure && size > 0 && must.length === size) failsWith(outcome, 'FullBatchFailureError')
     else equal('reported', reported(outcome), must)
   })

@@ -94,7 +94,7 @@ t.test('results belong to the records that the handler got', async (t) => {
   const rejected = (reason: unknown) => ({ status: 'rejected', reason })
   const list = (itemIdentifier: string) => ({ batchItemFailures: [{ itemIdentifier }] })
   const all = ['m0 TypeError', 'm1 InvalidBodyError', 'm2 TypeError']
-  const answers: [answer: () => unknown, ...reported: string[]][] = [
+  const returned: [result: () => unknown, ...reported: string[]][] = [
     [() => list('m2'), 'm1 InvalidBodyError', 'm2 Error'],
     [() => [rejected(new RangeError()), ok], 'm0 RangeError', 'm1 InvalidBodyError'],
     [() => [ok, rejected(new RangeError())], 'm1 InvalidBodyError', 'm2 RangeError'],
@@ -103,9 +103,9 @@ t.test('results belong to the records that the handler got', async (t) => {
     [() => ({ UnprocessedItems: {} }), ...all],
     [() => Promise.reject(new RangeError()), 'm0 RangeError', 'm1 InvalidBodyError', 'm2 RangeError'],
   ]
-  for (const [answer, ...reported] of answers) {
+  for (const [result, ...reported] of returned) {
     const { run, names } = bodyHandler(n, ([first]) =>
-      first?.messageId === 'm0' ? (answer() as undefined) : undefined,
+      first?.messageId === 'm0' ? (result() as undefined) : undefined,
     )
     t.strictSame(
       failed(await run([GOOD, BAD, GOOD, GOOD])),
@@ -115,7 +115,7 @@ t.test('results belong to the records that the handler got', async (t) => {
   }
 })
 
-t.test('what is no text, or no result of a schema, is a bad body too', async (t) => {
+t.test('a body that is not text, or an invalid result of a schema, is a bad body', async (t) => {
   const got: string[] = []
   const note: Parameters<typeof bodyHandler>[1] = (records) => {
     got.push(records.map(({ messageId }) => messageId).join(' '))
@@ -132,7 +132,7 @@ t.test('what is no text, or no result of a schema, is a bad body too', async (t)
   t.strictSame(got, ['m1'])
 })
 
-t.test('what is no text, or no result of a schema, is a bad body too', async (t) => {
+t.test('no handler runs for a record that a schema does not validate, whatever the schema does', async (t) => {
   const validates: [validate: () => unknown, name: string][] = [
     [() => ({ issues: [] }), 'InvalidBodyError'],
     [() => undefined, 'InvalidBodyError'],

@@ -60,7 +60,7 @@ t.test('records of both kinds of queue in one batch stay apart', async (t) => {
   const event = { Records: [s1, a1, s2, b1, a2, s3] } as ReturnType<typeof fifoEvent>
   t.strictSame(await chunksOf(2, event), ['s1 s2', 'a1 a2', 'b1', 's3'])
   const handle = chunkHandlerOf(2, (records) => listOf(...records.slice(0, 1).map(({ messageId }) => messageId)))
-  t.strictSame(failed(await handle(event)), ['s1', 'a1', 'b1', 'a2', 's3'], 's2 is behind nothing')
+  t.strictSame(failed(await handle(event)), ['s1', 'a1', 'b1', 'a2', 's3'], 'no record blocks s2')
 })
 
 t.test('chunks of one group run one after another, groups in parallel', async (t) => {
@@ -98,21 +98,21 @@ const ok = { status: 'fulfilled', value: undefined } as const
 const failures: [what: string, answer: unknown, ...reported: [id: string, name: string][]][] = [
   ['in a list', listOf('a2'), ['a2', 'Error'], ['a3', 'RecordBlockedError']],
   [
-    'in a list that leaves one between them out',
+    'in a list that omits one between them',
     listOf('a1', 'a3'),
     ['a1', 'Error'],
     ['a2', 'RecordBlockedError'],
     ['a3', 'Error'],
   ],
   [
-    'in results, though what is behind it succeeded',
+    'in results, though the later record succeeded',
     [ok, { status: 'rejected', reason: failure }, ok],
     ['a2', 'Error'],
     ['a3', 'RecordBlockedError'],
   ],
   ['the last of the chunk', listOf('a3'), ['a3', 'Error']],
   ['all of the chunk', new RangeError('all'), ['a1', 'RangeError'], ['a2', 'RangeError'], ['a3', 'RangeError']],
-  ['an answer that is none', {}, ['a1', 'TypeError'], ['a2', 'TypeError'], ['a3', 'TypeError']],
+  ['an invalid return value', {}, ['a1', 'TypeError'], ['a2', 'TypeError'], ['a3', 'TypeError']],
 ]
 
 for (const [what, answer, ...reported] of failures) {
@@ -161,7 +161,7 @@ t.test(
   },
 )
 
-t.test('after a timeout the rest of the group waits', async (t) => {
+t.test('a timed-out chunk blocks the rest of its group', async (t) => {
   const clock = mockClock(t)
   const held = heldChunks()
   const result = chunkHandlerOf(2, held.handle, { recordTimeout: 100 })(fifoEvent('a1', 'a2', 'b1', 'a3', 'b2', 'b3'))

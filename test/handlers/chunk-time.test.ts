@@ -54,12 +54,12 @@ t.test(
 )
 
 /** What handlers that respect or ignore their signal return. All of it comes too late. */
-const lateAnswers: [what: string, answer: (reason: unknown) => ChunkResult][] = [
+const lateResults: [what: string, settle: (reason: unknown) => ChunkResult][] = [
   ['nothing', () => undefined],
   ['a list', () => ({ batchItemFailures: [{ itemIdentifier: 'b' }] })],
   ['nonsense', () => ({}) as never],
   [
-    'what Promise.allSettled() makes of calls that heed the signal',
+    'Promise.allSettled() of calls that respect the signal',
     (reason) => [
       { status: 'fulfilled', value: 1 },
       { status: 'rejected', reason },
@@ -73,7 +73,7 @@ const lateAnswers: [what: string, answer: (reason: unknown) => ChunkResult][] = 
   ],
 ]
 
-for (const [what, answer] of lateAnswers) {
+for (const [what, settle] of lateResults) {
   t.test(`a chunk whose handler settles after its timeout fails as a whole: ${what}`, async (t) => {
     const clock = mockClock(t)
     const errors = new Map<string, unknown>()
@@ -81,8 +81,8 @@ for (const [what, answer] of lateAnswers) {
     const handle = chunkHandlerOf(
       2,
       async (records, context, options) => {
-        const answered = await held.handle(records, context, options)
-        return options.signal.aborted ? answer(options.signal.reason) : answered
+        const value = await held.handle(records, context, options)
+        return options.signal.aborted ? settle(options.signal.reason) : value
       },
       { recordTimeout: 100, concurrency: 2, logger: (error, { messageId }) => errors.set(messageId, error) },
     )
@@ -112,7 +112,7 @@ for (const [what, answer] of lateAnswers) {
       2,
       async (_records, _context, { signal }) => {
         await new Promise((resolve) => signal.addEventListener('abort', resolve))
-        return answer(signal.reason)
+        return settle(signal.reason)
       },
       { logger: (error, { messageId }) => errors.set(messageId, error) },
     )

@@ -32,14 +32,14 @@ t.test('without throwOnFullBatchFailure, a batch of failed records only is repor
 })
 
 t.test('throwOnFullBatchFailure applies to the reports of other inner handlers', async (t) => {
-  const answer = (value: unknown) => {
+  const returning = (value: unknown) => {
     const handler = middy<SQSEvent, SQSBatchResponse>()
       .use(boundedSqsBatch({ logger: false, throwOnFullBatchFailure: true }))
       .handler(async () => value as SQSBatchResponse)
     return handler(standardEvent('a'), testContext())
   }
-  await t.rejects(answer([{ status: 'rejected', reason: 'r' }]), { name: 'FullBatchFailureError', errors: ['r'] })
-  await t.rejects(answer({ batchItemFailures: [{ itemIdentifier: 'a' }] }), { name: 'FullBatchFailureError' })
+  await t.rejects(returning([{ status: 'rejected', reason: 'r' }]), { name: 'FullBatchFailureError', errors: ['r'] })
+  await t.rejects(returning({ batchItemFailures: [{ itemIdentifier: 'a' }] }), { name: 'FullBatchFailureError' })
 })
 
 t.test(
@@ -129,17 +129,17 @@ for (const [version, core] of cores) {
   t.test(
     `the report of another inner handler stands if an earlier middleware's after hook throws (${version})`,
     async (t) => {
-      const answers = [
+      const results = [
         [{ status: 'fulfilled' }, { status: 'rejected', reason: 'r' }],
         { batchItemFailures: [{ itemIdentifier: 'b' }] },
       ]
-      for (const answer of answers) {
+      for (const result of results) {
         const handler = core<SQSEvent, SQSBatchResponse>()
           .after(() => {
             throw new Error('outer')
           })
           .use(boundedSqsBatch({ logger: false }))
-          .handler(async () => answer as never)
+          .handler(async () => result as never)
         t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), ['b'])
       }
     },
@@ -184,20 +184,20 @@ for (const [version, core] of cores) {
   t.test(
     `a response that a later middleware's onError hook sets does not replace a fatal error (${version})`,
     async (t) => {
-      const answering = (handler: typeof failingRecords, event: unknown = standardEvent('a', 'x')) =>
+      const responding = (handler: typeof failingRecords, event: unknown = standardEvent('a', 'x')) =>
         handlerWith()
           .onError((request) => {
             request.response = { statusCode: 500 } as never
           })
           .handler(handler)(event as SQSEvent, testContext())
       await t.rejects(
-        answering(async () => {
+        responding(async () => {
           throw new Error('set-up failed')
         }),
         { message: 'set-up failed' },
       )
-      await t.rejects(answering(failingRecords, {}), { name: 'InvalidSqsEventError' })
-      const afterwards = answering(async (event, context) => {
+      await t.rejects(responding(failingRecords, {}), { name: 'InvalidSqsEventError' })
+      const afterwards = responding(async (event, context) => {
         await failingRecords(event, context)
         throw new Error('afterwards')
       })

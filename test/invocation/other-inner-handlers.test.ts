@@ -13,7 +13,7 @@ import { logged } from '../support/output.ts'
 const ok = { status: 'fulfilled', value: 1 }
 const no = { status: 'rejected', reason: new Error('x') }
 
-function answer(value: unknown, ...ids: string[]): Promise<SQSBatchResponse> {
+function returning(value: unknown, ...ids: string[]): Promise<SQSBatchResponse> {
   const handler = middy<SQSEvent, SQSBatchResponse>()
     .use(boundedSqsBatch({ logger: false }))
     .handler(async () => value as SQSBatchResponse)
@@ -21,10 +21,10 @@ function answer(value: unknown, ...ids: string[]): Promise<SQSBatchResponse> {
 }
 
 t.test('a PromiseSettledResult[] is converted, and a hole in it is a failed record', async (t) => {
-  t.strictSame(failed(await answer([ok, no, ok], 'a', 'b', 'c')), ['b'])
-  t.strictSame(failed(await answer([undefined, ok, null], 'a', 'b', 'c')), ['a', 'c'])
-  t.strictSame(failed(await answer(new Array(2), 'a', 'b')), ['a', 'b'])
-  t.strictSame(failed(await answer([no, ok], 'a', 'a')), ['a'])
+  t.strictSame(failed(await returning([ok, no, ok], 'a', 'b', 'c')), ['b'])
+  t.strictSame(failed(await returning([undefined, ok, null], 'a', 'b', 'c')), ['a', 'c'])
+  t.strictSame(failed(await returning(new Array(2), 'a', 'b')), ['a', 'b'])
+  t.strictSame(failed(await returning([no, ok], 'a', 'a')), ['a'])
 })
 
 t.test(
@@ -43,7 +43,7 @@ t.test(
       name: 'TypeError',
       message: /returned 2 results for 3 records; return/,
     })
-    await t.rejects(answer([], 'a', 'b'), { name: 'TypeError', message: /returned 0 results for 2 records; return/ })
+    await t.rejects(returning([], 'a', 'b'), { name: 'TypeError', message: /returned 0 results for 2 records; return/ })
   },
 )
 
@@ -63,13 +63,13 @@ t.test('a handler written for @middy/sqs-partial-batch-failure works unchanged',
 })
 
 t.test('{ batchItemFailures } is passed on in record order', async (t) => {
-  t.strictSame(await answer(listOf(), 'a', 'b'), listOf())
-  t.strictSame(await answer(listOf('c', 'a'), 'a', 'b', 'c'), listOf('a', 'c'))
+  t.strictSame(await returning(listOf(), 'a', 'b'), listOf())
+  t.strictSame(await returning(listOf('c', 'a'), 'a', 'b', 'c'), listOf('a', 'c'))
 })
 
 t.test('an id that is listed twice counts once', async (t) => {
-  t.strictSame(await answer(listOf('b', 'b'), 'a', 'b', 'c'), listOf('b'))
-  t.strictSame(await answer(listOf('b', 'a', 'b', 'b'), 'a', 'b'), listOf('a', 'b'))
+  t.strictSame(await returning(listOf('b', 'b'), 'a', 'b', 'c'), listOf('b'))
+  t.strictSame(await returning(listOf('b', 'a', 'b', 'b'), 'a', 'b'), listOf('a', 'b'))
 })
 
 const throwing = {
@@ -102,7 +102,7 @@ const nonsense: [what: string, value: unknown, message: RegExp][] = [
 
 for (const [what, value, message] of nonsense) {
   t.test(`returning ${what} is a TypeError that says what to return`, async (t) => {
-    const error = await answer(value, 'a', 'b').catch((error) => error)
+    const error = await returning(value, 'a', 'b').catch((error) => error)
     t.ok(error instanceof TypeError, String(error))
     t.match(error.message, message)
     t.match(error.message, /return what eachRecord\(\) returns/)
@@ -146,7 +146,7 @@ t.test(
 )
 
 t.test('ids that an inner handler lists stay reported beside records that it did not wait for', async (t) => {
-  for (const [answer, expected] of [
+  for (const [returned, expected] of [
     [{ batchItemFailures: [{ itemIdentifier: 'a' }, { itemIdentifier: 'b' }] }, ['a', 'b']],
     [
       [no, ok, ok],
@@ -164,7 +164,7 @@ t.test('ids that an inner handler lists stay reported beside records that it did
             throw new Error('b failed')
           })(event, context)
           await settled()
-          return answer as never
+          return returned as never
         })
       t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), expected)
     }

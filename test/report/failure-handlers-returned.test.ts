@@ -8,7 +8,7 @@ import { failed, handlerOf } from '../support/handlers.ts'
 import { lying, revoked, trapped } from '../support/hostile.ts'
 import { logged } from '../support/output.ts'
 
-const accepted: [what: string, answer: (failures: readonly RecordFailure[]) => unknown][] = [
+const accepted: [what: string, result: (failures: readonly RecordFailure[]) => unknown][] = [
   ['some of them', (failures) => failures.slice(1)],
   ['in another order', (failures) => failures.slice(1).reverse()],
   ['copies', (failures) => failures.slice(1).map((failure) => ({ ...failure }))],
@@ -20,9 +20,9 @@ const accepted: [what: string, answer: (failures: readonly RecordFailure[]) => u
   ['a promise that resolves later', (failures) => settled().then(() => failures.slice(1))],
   ['a thenable', (failures) => ({ then: (resolve: (value: unknown) => void) => resolve(failures.slice(1)) })],
 ]
-for (const [what, answer] of accepted) {
+for (const [what, result] of accepted) {
   t.test(`a failure handler may return ${what}`, async (t) => {
-    const onFailure = answer as FailureHandler
+    const onFailure = result as FailureHandler
     const lines = await logged(async () => {
       const response = await handlerOf(failing, { onFailure, logger: undefined })(standardEvent('x1', 'x2', 'a', 'x3'))
       t.strictSame(failed(response), ['x2', 'x3'])
@@ -36,7 +36,7 @@ const ofLength = (length: number) => (failures: readonly RecordFailure[]) => lyi
 const entry = (value: unknown) => (failures: readonly RecordFailure[]) => [failures[0], value]
 const NOT_GIVEN = /^TypeError: The failure handler returned an array whose entry 1 it did not get: return those of/
 
-const refused: [what: string, answer: (failures: readonly RecordFailure[]) => unknown, line: RegExp][] = [
+const refused: [what: string, result: (failures: readonly RecordFailure[]) => unknown, line: RegExp][] = [
   ['undefined, from a forgotten return', () => undefined, /^TypeError: The failure handler returned undefined: return/],
   ['null', () => null, /returned null/],
   ['true', () => true, /returned a boolean/],
@@ -56,7 +56,7 @@ const refused: [what: string, answer: (failures: readonly RecordFailure[]) => un
   ['an id that is no text', entry({ record: { messageId: { toString: () => 'x2' } } }), NOT_GIVEN],
   ['an array without end', (failures) => Object.assign([failures[0]], { length: 2 ** 32 - 1 }), NOT_GIVEN],
   ['a list that lies about its length', ofLength(-1), /returned an array/],
-  ['a list whose length is none', ofLength(NaN), /returned an array/],
+  ['a list whose length is NaN', ofLength(NaN), /returned an array/],
   ['a list that says it is endless', ofLength(Infinity), /entry 2 it did not get/],
   ['a revoked proxy', () => revoked([]), /revoked/],
   ['a proxy that throws', () => trapped([]), /^Error: trap/],
@@ -81,7 +81,7 @@ const refused: [what: string, answer: (failures: readonly RecordFailure[]) => un
     /^RangeError: too many/,
   ],
 ]
-for (const [what, answer, line] of refused) {
+for (const [what, result, line] of refused) {
   t.test(`a failure handler that returns or throws ${what} changes nothing, and one log line says so`, async (t) => {
     const event = fifoEvent('x1', 'a1', 'b1', 'x2', 'x3')
     event.Records.splice(3, 1, fifoEvent('y1').Records[0] as never)
@@ -90,12 +90,12 @@ for (const [what, answer, line] of refused) {
     }
     const { calls, onFailure } = noteFailures(keep('y1'))
     const lines = await logged(async () => {
-      const alone = await handlerOf(fails, { onFailure: answer as FailureHandler, logger: undefined })(event)
+      const alone = await handlerOf(fails, { onFailure: result as FailureHandler, logger: undefined })(event)
       t.strictSame(failed(alone), ['x1', 'y1', 'x3'])
     })
     t.match(failureHandlerLines(lines), [line])
     t.equal(lines.length, 2, 'that, and the entry of the batch')
-    const followed = await handlerOf(fails, { onFailure: [answer as FailureHandler, onFailure] })(event)
+    const followed = await handlerOf(fails, { onFailure: [result as FailureHandler, onFailure] })(event)
     t.strictSame(failed(followed), ['y1', 'x3'], 'the next has all of them')
     t.strictSame(calls, [['x1', 'y1']])
   })

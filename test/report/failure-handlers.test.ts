@@ -130,7 +130,7 @@ t.test(
   'a failure handler gets the records that another inner handler reports, alone or beside eachRecord()',
   async (t) => {
     const reason = new Error('r')
-    const answers: [what: string, handler: (event: SQSEvent, context: Context) => Promise<unknown>][] = [
+    const inners: [what: string, handler: (event: SQSEvent, context: Context) => Promise<unknown>][] = [
       ['a list', async () => ({ batchItemFailures: [{ itemIdentifier: 'x' }, { itemIdentifier: 'b' }] })],
       [
         'settled results',
@@ -145,7 +145,7 @@ t.test(
         },
       ],
     ]
-    for (const [what, inner] of answers) {
+    for (const [what, inner] of inners) {
       const errors: unknown[] = []
       const { calls, onFailure } = noteFailures((failures) => {
         errors.push(...failures.map(({ error }) => error))
@@ -228,12 +228,12 @@ t.test(
   'failure handlers run in order, each with the failures that the one before returned, until none is left',
   async (t) => {
     const order: string[] = []
-    const named = (name: string, answer: FailureHandler): FailureHandler => {
+    const named = (name: string, next: FailureHandler): FailureHandler => {
       return async (failures, request) => {
         order.push(`${name}: ${failures.map(idOf)}`)
         await settled()
         order.push(`${name} is done`)
-        return answer(failures, request)
+        return next(failures, request)
       }
     }
     const event = standardEvent('x1', 'a', 'x2', 'x3', 'x4')

@@ -153,7 +153,11 @@ t.test('without a handler run there are no durations', async (t) => {
   t.strictSame(noted.get('m0'), { records: 3, succeeded: 2, failed: 1, ...none, reported: 1, ...nothing })
 
   await other({ Records: ['m0', 'm1', 'm2'].map((id) => sqsRecord(id, fifo)) }, testContext())
-  t.match(noted.get('m0'), { succeeded: 1, failed: 1, blocked: 1, reported: 2 }, 'with what is blocked by the answer')
+  t.match(
+    noted.get('m0'),
+    { succeeded: 1, failed: 1, blocked: 1, reported: 2 },
+    'including the record that the reported failure blocks',
+  )
 })
 const fifo = { eventSourceARN: 'arn:aws:sqs:eu-west-1:123456789012:orders.fifo' }
 

@@ -17,7 +17,7 @@ import { heldRecords } from '../support/held.ts'
 import { listenToTraces } from '../support/tracing.ts'
 
 const BEGINS = ['batch start', 'batch end']
-const ANSWERS = ['batch asyncStart summary result', 'batch asyncEnd summary result']
+const RESPONDS = ['batch asyncStart summary result', 'batch asyncEnd summary result']
 
 t.test(
   'a batch and its records publish their events in order, whether handlers return, resolve, throw or reject',
@@ -47,7 +47,7 @@ t.test(
         'rejects failed asyncStart',
         'rejects failed asyncEnd',
       ],
-      ...ANSWERS,
+      ...RESPONDS,
     ])
     t.equal(heard.batches.size, 1, 'one object for all events of a batch')
     const [batch] = heard.batches
@@ -106,7 +106,7 @@ t.test(
       ...['a1 failed error', 'a1 failed asyncStart', 'a1 failed asyncEnd', 'c1 start', 'c1 end'],
       ...['c1 failed error', 'c1 failed asyncStart', 'c1 failed asyncEnd'],
       ...['b1 failed error', 'b1 failed asyncStart', 'b1 failed asyncEnd'],
-      ...ANSWERS,
+      ...RESPONDS,
     ])
     const errors = [...heard.records].map(({ error }) => error)
     t.match(errors, [{ message: 'a1 failed' }, RecordAbortedError, RecordAbortedError])
@@ -131,7 +131,7 @@ t.test('a chunk publishes one trace with its records', async (t) => {
     ...['a+b start', 'a+b end', 'a+b failed error', 'a+b failed asyncStart', 'a+b failed asyncEnd'],
     ...['c+d start', 'c+d end', 'c+d failed error', 'c+d failed asyncStart', 'c+d failed asyncEnd'],
     ...['e start', 'e end', 'e asyncStart', 'e asyncEnd'],
-    ...ANSWERS,
+    ...RESPONDS,
   ])
   t.ok([...heard.records].flatMap(({ records }) => records).every((record, index) => record === event.Records[index]))
 })
@@ -238,7 +238,7 @@ t.test('an error that the report replaces is not published', async (t) => {
     .use(boundedSqsBatch({ logger: false }))
     .handler(eachRecord(() => {}))
   const response = await outer(standardEvent('a'), testContext())
-  t.strictSame(heard.of('batch'), [...BEGINS, ...ANSWERS])
+  t.strictSame(heard.of('batch'), [...BEGINS, ...RESPONDS])
   t.strictSame([...heard.batches][0]?.result, response)
   heard.heard()
 
@@ -247,7 +247,7 @@ t.test('an error that the report replaces is not published', async (t) => {
   await settled()
   clock.advance(95)
   t.strictSame(failed(await late), ['a'])
-  t.strictSame(heard.of('batch'), [...BEGINS, ...ANSWERS])
+  t.strictSame(heard.of('batch'), [...BEGINS, ...RESPONDS])
 })
 
 t.test('the batch of another inner handler is traced', async (t) => {
@@ -256,6 +256,6 @@ t.test('the batch of another inner handler is traced', async (t) => {
     .use(boundedSqsBatch({ logger: false }))
     .handler(async () => ({ batchItemFailures: [{ itemIdentifier: 'b' }] }))
   await handler(standardEvent('a', 'b'), testContext())
-  t.strictSame(heard.heard(), [...BEGINS, ...ANSWERS])
+  t.strictSame(heard.heard(), [...BEGINS, ...RESPONDS])
   t.match([...heard.batches][0]?.summary, { succeeded: 1, failed: 1, durations: undefined, peakInFlight: 0 })
 })

@@ -24,7 +24,7 @@ t.test('records of one group run one after another, groups in parallel', async (
   t.strictSame(failed(await result), [])
 })
 
-t.test('of several records that may start, the first in the batch does', async (t) => {
+t.test('of several records that may start, the earliest in the batch starts', async (t) => {
   const held = heldRecords()
   const result = handlerOf(held.handle, { concurrency: 2 })(fifoEvent('a1', 'b1', 'c1', 'a2', 'b2', 'c2'))
   for (const [running, next] of [
@@ -62,7 +62,7 @@ t.test('a failure blocks the rest of its group, which is reported with the failu
   }
 })
 
-t.test("fifoFailure: 'batch' blocks everything that has not started", async (t) => {
+t.test("fifoFailure: 'batch' blocks every record that has not started", async (t) => {
   const held = heldRecords()
   const handle = handlerOf(held.handle, { fifoFailure: 'batch', concurrency: 2 })
   const result = handle(fifoEvent('a1', 'b1', 'c1', 'a2', 'b2'))
@@ -75,7 +75,7 @@ t.test("fifoFailure: 'batch' blocks everything that has not started", async (t) 
   t.strictSame(held.started, ['a1', 'b1'])
 })
 
-t.test('a standard queue is none for the MessageGroupId of fair queues', async (t) => {
+t.test('a standard queue with the MessageGroupId of fair queues is not a FIFO queue', async (t) => {
   const event = fifoEvent('a1', 'a2', 'a3')
   for (const record of event.Records) record.eventSourceARN = 'arn:aws:sqs:eu-west-1:123456789012:orders'
   const held = heldRecords()
@@ -88,7 +88,7 @@ t.test('a standard queue is none for the MessageGroupId of fair queues', async (
   t.strictSame(failed(await result), ['a1'])
 })
 
-t.test('records of a FIFO queue without a group are one group; records of no queue wait for nobody', async (t) => {
+t.test('records of a FIFO queue without a group form one group; records of a standard queue do not wait', async (t) => {
   const event = fifoEvent('a1', 'x1', 'x2', 'y1')
   for (const record of event.Records.slice(1, 3)) delete record.attributes.MessageGroupId
   event.Records.push(sqsRecord('s1'), sqsRecord('s2'))
@@ -102,7 +102,7 @@ t.test('records of a FIFO queue without a group are one group; records of no que
   t.strictSame(failed(await result), ['x1', 'x2', 's1'])
 })
 
-t.test('a record that timed out blocks its group, though its handler still runs', async (t) => {
+t.test('a record that timed out blocks its group while its handler still runs', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const result = handlerOf(held.handle, { recordTimeout: 100 })(fifoEvent('a1', 'a2', 'b1'))
@@ -113,19 +113,19 @@ t.test('a record that timed out blocks its group, though its handler still runs'
   t.strictSame(held.started, ['a1', 'b1'])
 })
 
-t.test('the answer of another inner handler is completed with the rest of each failed group', async (t) => {
-  const answerOf = (answer: unknown) => {
+t.test('the report of another inner handler is extended by the rest of each failed group', async (t) => {
+  const reportOf = (returned: unknown) => {
     const handler = middy<never, SQSBatchResponse>()
       .use(boundedSqsBatch({ logger: false }))
-      .handler(async () => answer as SQSBatchResponse)
+      .handler(async () => returned as SQSBatchResponse)
     return handler(fifoEvent('a1', 'b1', 'a2', 'b2', 'a3') as never, testContext())
   }
   const ok = { status: 'fulfilled', value: 1 }
   const no = { status: 'rejected', reason: new Error('x') }
-  t.strictSame(failed(await answerOf([ok, ok, no, ok, ok])), ['a2', 'a3'])
-  t.strictSame(failed(await answerOf([no, ok, ok, no, ok])), ['a1', 'a2', 'b2', 'a3'])
-  t.strictSame(failed(await answerOf({ batchItemFailures: [{ itemIdentifier: 'b1' }] })), ['b1', 'b2'])
-  t.strictSame(failed(await answerOf([ok, ok, ok, ok, ok])), [])
+  t.strictSame(failed(await reportOf([ok, ok, no, ok, ok])), ['a2', 'a3'])
+  t.strictSame(failed(await reportOf([no, ok, ok, no, ok])), ['a1', 'a2', 'b2', 'a3'])
+  t.strictSame(failed(await reportOf({ batchItemFailures: [{ itemIdentifier: 'b1' }] })), ['b1', 'b2'])
+  t.strictSame(failed(await reportOf([ok, ok, ok, ok, ok])), [])
 })
 
 t.test('on a standard queue nothing is added to it', async (t) => {

@@ -7,20 +7,20 @@ import { mockClock, settled } from '../support/clock.ts'
 import { sqsRecord } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
 
-// Random batches against a model that knows nothing of queues, lanes or promises. Handlers take multiples of 20 ms, a
-// timeout comes at 5 (and 10) ms past one, the drain at 3 and the end at 7: what would come first of two things that
-// happen at the same time is nobody's promise. A chunk takes as long as the first of its records, and hangs with it.
+// Random batches against a model without queues, workers or promises. No two events fall on the same millisecond, because
+// their order would not be defined: handlers take multiples of 20 ms, timeouts come 5 (and 10) ms after such a time, the
+// drain 3 ms and the abort 7 ms. A chunk takes as long as its first record, and hangs if that record hangs.
 
 interface Plan {
   readonly group: string
   readonly outcome: 'succeeds' | 'fails' | 'hangs'
-  /** Milliseconds; 0 for a handler that is not asynchronous. */
+  /** Milliseconds. 0 means a synchronous handler. */
   readonly takes: number
 }
 
 interface Scenario {
   readonly plans: readonly Plan[]
-  /** Of chunks; 0 where each record has a handler's run of its own. */
+  /** The chunk size. 0 means one handler call per record. */
   readonly size: number
   readonly isFifo: boolean
   readonly fifoFailure: 'group' | 'batch'
@@ -30,35 +30,35 @@ interface Scenario {
   readonly abortAt: number
 }
 
-/** The records that are handled as one, by their places: of one group on a FIFO queue. */
-function unitsOf({ plans, isFifo, size }: Scenario): number[][] {
-  const units: number[][] = []
+/** The jobs of a batch as lists of record indices. On a FIFO queue a job has records of one group. */
+function jobsOf({ plans, isFifo, size }: Scenario): number[][] {
+  const jobs: number[][] = []
   for (const [index, { group }] of plans.entries()) {
-    const last = units.findLast(([first]) => !isFifo || plans[first as number]?.group === group)
+    const last = jobs.findLast(([first]) => !isFifo || plans[first as number]?.group === group)
     if (last && last.length < size) last.push(index)
-    else units.push([index])
+    else jobs.push([index])
   }
-  return units
+  return jobs
 }
 
-/** What is reported, what starts, in this order, and when the response goes out. */
+/** The expected report, the expected starts in order, and the time of the response. */
 function model(scenario: Scenario) {
   const { plans, isFifo, fifoFailure, concurrency, recordTimeout, drainAt, abortAt } = scenario
-  const units = unitsOf(scenario)
-  const planOf = (unit: number) => plans[units[unit]?.[0] as number] as Plan
-  const groupOf = (unit: number) => (isFifo ? planOf(unit).group : unit)
+  const jobs = jobsOf(scenario)
+  const planOf = (job: number) => plans[jobs[job]?.[0] as number] as Plan
+  const groupOf = (job: number) => (isFifo ? planOf(job).group : job)
   const started: number[] = []
-  const state = units.map((): 'waits' | 'runs' | 'succeeded' | 'failed' => 'waits')
+  const state = jobs.map((): 'waits' | 'runs' | 'succeeded' | 'failed' => 'waits')
   const succeeded = new Set<number>()
   const slots: { index: number; since: number; until: number }[] = []
   let now = 0
 
   const settle = (index: number, outcome: Plan['outcome']) => {
     if (state[index] !== 'runs') return
-    const unit = units[index] as number[]
+    const job = jobs[index] as number[]
     const failing = (place: number) => outcome === 'hangs' || plans[place]?.outcome === 'fails'
-    state[index] = unit.some(failing) ? 'failed' : 'succeeded'
-    for (const place of unit) {
+    state[index] = job.some(failing) ? 'failed' : 'succeeded'
+    for (const place of job) {
       if (isFifo && failing(place)) break
       if (!failing(place)) succeeded.add(place)
     }
@@ -100,7 +100,7 @@ function model(scenario: Scenario) {
   }
   return {
     reported: plans.flatMap((_plan, place) => (succeeded.has(place) ? [] : `m${place}`)),
-    started: started.flatMap((index) => (units[index] as number[]).map((place) => `m${place}`)),
+    started: started.flatMap((index) => (jobs[index] as number[]).map((place) => `m${place}`)),
     end: now,
   }
 }

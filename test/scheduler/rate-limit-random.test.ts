@@ -8,12 +8,12 @@ import { sqsRecord } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
 import { mostWithin } from '../support/starts.ts'
 
-// Random invocations that share a limit: records and chunks of both kinds of queue, that succeed or fail at once or later.
+// Random invocations that share a rate limit: records and chunks of both kinds of queue that succeed or fail, now or later.
 
 interface Plan {
   readonly group: 'a' | 'b' | 'c'
   readonly fails: boolean
-  /** Milliseconds; 0 for a handler that is not asynchronous. */
+  /** Milliseconds. 0 means a synchronous handler. */
   readonly takes: number
 }
 
@@ -21,9 +21,9 @@ interface InvocationPlan {
   readonly begin: number
   readonly plans: readonly Plan[]
   readonly isFifo: boolean
-  /** Of chunks; 0 for none. */
+  /** The chunk size. 0 means records. */
   readonly size: number
-  /** Milliseconds from its begin to its drain; Infinity where it has none. */
+  /** Milliseconds from its start to its drain. Infinity means no drain. */
   readonly drain: number
 }
 
@@ -55,10 +55,10 @@ const scenario: fc.Arbitrary<Scenario> = fc.record({
   ),
 })
 
-/** The context of an invocation brings its own handler. */
+/** The context of an invocation carries its inner handler. */
 type RunsIt = Context & { readonly run: BatchHandler }
 
-/** Runs a scenario. What breaks a promise is told, in words. */
+/** Runs a scenario. Returns a sentence for each broken guarantee. */
 async function play(clock: ReturnType<typeof passingClock>, scenario: Scenario) {
   const { limit, interval, concurrency, invocations } = scenario
   const { until, delay } = clock

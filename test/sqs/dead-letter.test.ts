@@ -35,11 +35,11 @@ t.test('without a record to send there is no call', async (t) => {
 })
 
 t.test('`when` selects the failures to send, and any value but true keeps a record failed', async (t) => {
-  const answers: Record<string, unknown> = { m0: true, m1: false, m2: undefined, m3: Promise.resolve(true), m4: 1 }
+  const results: Record<string, unknown> = { m0: true, m1: false, m2: undefined, m3: Promise.resolve(true), m4: 1 }
   const when = ({ record, receiveCount }: RecordFailure) => {
     if (record.messageId === 'm5') throw new Error('cannot tell')
     if (record.messageId === 'm6') return Promise.reject(new Error('too late')) as never
-    return receiveCount > 1 && (answers[record.messageId] as boolean)
+    return receiveCount > 1 && (results[record.messageId] as boolean)
   }
   const { handle, received } = await setUp(t, { options: { when } })
   const { remaining, lines } = await handle([
@@ -81,14 +81,14 @@ t.test('only the entries that SQS refuses stay failed', async (t) => {
 })
 
 t.test('records that the response of SQS does not clearly accept stay failed', async (t) => {
-  const answer = ({ Successful }: { Successful: { Id: string }[] }) => ({
+  const respond = ({ Successful }: { Successful: { Id: string }[] }) => ({
     Successful: [...Successful.filter(({ Id }) => Id !== '1'), { ...Successful[0], Id: '77' }],
     Failed: [
       { Id: '2', Code: 'InternalError', Message: '', SenderFault: false },
       { Id: '88', Code: 'Unknown' },
     ],
   })
-  const { handle } = await setUp(t, { faults: { answer } })
+  const { handle } = await setUp(t, { faults: { respond } })
   const { remaining, lines } = await handle(ids(4).map((id) => failure(id, dead)))
   t.strictSame(idsOf(remaining), ['m1', 'm2'])
   t.strictSame(lines, [
@@ -97,7 +97,7 @@ t.test('records that the response of SQS does not clearly accept stay failed', a
 })
 
 t.test('an empty response of SQS accepts nothing', async (t) => {
-  const { handle } = await setUp(t, { faults: { answer: () => ({}) } })
+  const { handle } = await setUp(t, { faults: { respond: () => ({}) } })
   t.strictSame(idsOf((await handle(ids(2).map((id) => failure(id, dead)))).remaining), ['m0', 'm1'])
 })
 

@@ -97,13 +97,13 @@ t.test('visibility timeouts are set ten per call, with ten calls at once', async
 t.test('refusals of SQS are logged in one line without receipt handles, and change nothing', async (t) => {
   let count = 0
   const handle = 'AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a'.repeat(30) // longer than the part of a message that is logged
-  const answer = (result: { Failed: { Message: string }[] }) => {
+  const respond = (result: { Failed: { Message: string }[] }) => {
     for (const entry of result.Failed) {
       entry.Message = `Value ${handle}${count++} for parameter ReceiptHandle is invalid. Reason: it has expired.`
     }
     return result
   }
-  const sqs = await setUp(t, {}, { answer })
+  const sqs = await setUp(t, {}, { respond })
   const inFlight = await sqs.inFlight(1, 1, 1)
   const gone = ids(12).map((id) =>
     failure(id, no, { receiptHandle: 'gone', eventSourceARN: inFlight[0]?.record.eventSourceARN as string }),

@@ -107,10 +107,10 @@ for (const [name, make, prefix] of HANDLERS) {
       return [400, 'RequestThrottled', 'Rate exceeded']
     }
     // These records have no messages in the queue, so SQS would refuse to change their visibility.
-    const accept: Faults['answer'] = (_answer, { input }) => ({
+    const accept: Faults['respond'] = (_response, { input }) => ({
       Successful: input.Entries.map(({ Id }: { Id: string }) => ({ Id })),
     })
-    const faults = name === 'retryBackoff' ? { call, answer: accept } : { call }
+    const faults = name === 'retryBackoff' ? { call, respond: accept } : { call }
     const { client, queueUrl, calls } = await start(t, faults)
     const { request, lines } = failureRequest()
     const remaining = await make(client(), queueUrl)(failures, request)
@@ -203,12 +203,12 @@ t.test('deadLetter: records that SQS accepted before the time was up are no long
   let count = 0
   const { client, queueUrl, receiveAll } = await start(t, { call: () => (++count === 2 ? 'hang' : undefined) })
   const watched = client()
-  let answers = 0
+  let responses = 0
   watched.middlewareStack.add(
     (next) => async (args) => {
-      const answer = await next(args)
-      if (++answers === 2) setImmediate(() => controller.abort())
-      return answer
+      const response = await next(args)
+      if (++responses === 2) setImmediate(() => controller.abort())
+      return response
     },
     { step: 'initialize', priority: 'high' },
   )

@@ -26,7 +26,7 @@ function setModuleTimeout(to: typeof setTimeout): void {
   syncBuiltinESMExports()
 }
 
-/** Lets everything happen that needs no time to pass, also while the clock is a mock. */
+/** Waits for everything that needs no time to pass, also with a mocked clock. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 4; turn++) {
     await new Promise((resolve) => trueImmediate(resolve))
@@ -34,7 +34,7 @@ export async function settled(): Promise<void> {
   }
 }
 
-/** A mocked clock that passes by milliseconds, so that everything happens when it is due. */
+/** A mocked clock that advances by single milliseconds, so that each timer fires at its time. */
 export function passingClock(t: Test) {
   const clock = mockClock(t)
   const begin = performance.now()
@@ -46,10 +46,10 @@ export function passingClock(t: Test) {
     }
   }
   return {
-    /** Milliseconds since the beginning. */
+    /** Milliseconds since the start. */
     now: () => performance.now() - begin,
     pass,
-    /** Lets time pass until this has come to something, for so many milliseconds at the most. */
+    /** Lets time pass until the promise settles, for at most `most` milliseconds. */
     async until<T>(result: Promise<T>, most = 15_000): Promise<T> {
       let isOpen = true
       const done = () => {
@@ -65,12 +65,12 @@ export function passingClock(t: Test) {
     },
     /** For a handler that waits. */
     delay: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
-    /** For a handler that computes: nothing else happens meanwhile. */
+    /** For a handler that blocks the thread. */
     compute: (ms: number) => clock.advance(ms),
   }
 }
 
-/** A clock that passes only while a handler keeps the thread busy: no timer fires meanwhile. */
+/** A clock that only handlers advance, by blocking the thread. No timer fires meanwhile. */
 export function busyClock(t: Test): (milliseconds: number) => void {
   const trueNow = Object.getOwnPropertyDescriptor(performance, 'now')
   let now = 1000

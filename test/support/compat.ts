@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda'
 import { timedContext } from './handlers.ts'
 
-/** A context with what Lambda gives a function, and 30 seconds to go. */
+/** A context with the properties that Lambda provides, and 30 seconds left. */
 export function lambdaContext(): Context {
   return {
     ...timedContext(30_000),
@@ -16,7 +16,7 @@ export function lambdaContext(): Context {
   }
 }
 
-/** Calls `run` and returns the JSON objects that it printed, one a line, as Lambda's log takes them. */
+/** Calls `run` and returns the JSON objects that it printed, one per line. */
 export async function printed(run: () => unknown): Promise<Record<string, unknown>[]> {
   const lines: Record<string, unknown>[] = []
   const streams = [process.stdout, process.stderr].map((stream) => [stream, stream.write] as const)

@@ -7,7 +7,7 @@ import { type Faults, failureRequest, startSqs } from './sqs.ts'
 export const SOURCE = 'arn:aws:sqs:eu-west-1:123456789012:orders'
 export const dead = new PermanentError('the order is not valid')
 
-/** A message attribute as SQS has it, and as a record has it. */
+/** A message attribute in the format of SQS, and in the format of a record. */
 export const text = (StringValue: string) => ({ DataType: 'String', StringValue })
 export const plain = (stringValue: string): SQSMessageAttribute => ({ dataType: 'String', stringValue })
 
@@ -27,7 +27,7 @@ interface SetUp {
   readonly options?: Partial<DeadLetterOptions>
 }
 
-/** Sends what is permanent to the queue `dead`, behind these faults. */
+/** Starts SQS with these faults and a `deadLetter()` handler for the queue `dead`. */
 export async function setUp(t: Test, { faults, name = 'dead', attributes, options }: SetUp = {}) {
   const sqs = await startSqs(t, faults)
   const { url } = sqs.queue(name, attributes)
@@ -38,7 +38,7 @@ export async function setUp(t: Test, { faults, name = 'dead', attributes, option
       const { request, lines } = failureRequest()
       return { remaining: await handle(failures, request), lines }
     },
-    /** What is in the queue, by the bodies. */
+    /** The messages in the queue, by their bodies. */
     async received() {
       const messages = await sqs.receiveAll(url)
       return new Map(messages.map((message) => [message.Body as string, message]))

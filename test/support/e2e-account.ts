@@ -18,19 +18,19 @@ interface Outcome {
   scenario: string
   faults: string
   ledger: Ledger
-  /** Numbers of messages, by the account of the downstream, … */
+  /** The numbers of the messages that the downstream accepted. */
   accepted: readonly number[]
-  /** … and by what lies in the dead-letter queue. */
+  /** The numbers of the messages in the dead-letter queue. */
   deadLetters?: readonly number[]
 }
 
 const rows: Row[] = []
 
-/** The numbers from 1 that a test holds for, as many as there are messages. */
+/** The numbers from 1 to `messages` that pass the test. */
 export const numbers = (messages: number, test: (number: number) => boolean = () => true) =>
   Array.from({ length: messages }, (_, index) => index + 1).filter(test)
 
-/** Accounts for every message by what the downstream and the queues hold, and adds a row to the table. */
+/** Checks that the downstream and the queues account for every message, and adds a row to the table. */
 export const account = (t: Test, { scenario, faults, ledger, accepted, deadLetters = [] }: Outcome) => {
   const times = new Map<number, number>()
   for (const number of accepted) times.set(number, (times.get(number) ?? 0) + 1)
@@ -74,7 +74,7 @@ export const account = (t: Test, { scenario, faults, ledger, accepted, deadLette
 const README = join(import.meta.dirname, '../../README.md')
 const BETWEEN_THE_MARKERS = /(?<=<!-- tried -->\n)[\s\S]*?(?=<!-- \/tried -->)/
 
-/** Prints the table; with WRITE_README=1 it goes into the README too. */
+/** Prints the table. With WRITE_README=1 it is also written into the README. */
 export const showTable = () => {
   const head = [
     'scenario',

@@ -12,11 +12,11 @@ interface Call {
   headers: IncomingHttpHeaders
 }
 
-type Answer = number | 'reset'
+type Status = number | 'reset'
 
-/** A service on loopback that keeps its own account of the messages that arrived and of those that it accepted. */
-export const startDownstream = async (t: Test, answer: (call: Call) => Answer | Promise<Answer> = () => 200) => {
-  /** In the order in which they arrived and were accepted. */
+/** A service on loopback that counts the messages that arrived and those that it accepted. */
+export const startDownstream = async (t: Test, statusOf: (call: Call) => Status | Promise<Status> = () => 200) => {
+  /** The numbers of messages in the order in which they arrived and were accepted. */
   const attempts: number[] = []
   const accepted: number[] = []
   const times = new Map<number, number>()
@@ -33,10 +33,10 @@ export const startDownstream = async (t: Test, answer: (call: Call) => Answer | 
     const attempt = (times.get(number) ?? 0) + 1
     times.set(number, attempt)
     attempts.push(number)
-    const status = await answer({ number, attempt, headers: request.headers })
-    seen.open-- // before the caller knows
+    const status = await statusOf({ number, attempt, headers: request.headers })
+    seen.open-- // before the response
     if (status === 'reset') return request.socket.resetAndDestroy()
-    if (response.destroyed) return // the caller has gone: nothing is done for it
+    if (response.destroyed) return // the caller has closed the connection, so the message does not count
     if (status === 200) accepted.push(number)
     response.writeHead(status).end()
   })
@@ -56,7 +56,7 @@ export const startDownstream = async (t: Test, answer: (call: Call) => Answer | 
     attempts,
     accepted,
     seen,
-    /** What an invocation that asks whether it may begin waits for. */
+    /** Sets what a GET request waits for. */
     onBegin: (wait: () => Promise<void>) => {
       begin = wait
     },

@@ -13,7 +13,7 @@ export interface Trial {
   mapping?: RunOptions['mapping']
 }
 
-/** A function of handlers/, run by AWS's own runtime client with Lambda's descriptors. */
+/** A function of e2e/handlers/, run by AWS's own runtime client with Lambda's descriptor limit. */
 export function awsFunction(
   file: string,
   { env = {}, ...options }: Partial<RunOptions['function']> = {},

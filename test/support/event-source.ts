@@ -5,15 +5,15 @@ import { toRecord } from './sqs.ts'
 
 export type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>
 
-/** A message as it was delivered, when, and by which receipt handle. */
+/** One delivery of a message, and its time. */
 export interface Delivery {
   readonly record: SQSRecord
   readonly at: number
 }
 
 /**
- * Does what Lambda's event source mapping does, until `isDone`: gathers what is in the queue into batches, invokes the
- * handler, and deletes what the response does not report. What it reports comes back when its visibility timeout is over.
+ * Acts as Lambda's event source mapping until `isDone`: gathers messages into batches, invokes the handler, and deletes the
+ * messages that the response does not report. The others return after their visibility timeout.
  *
  * @returns all deliveries, in order
  */

@@ -23,12 +23,12 @@ export function sqsRecord(messageId: string, fields: Partial<SQSRecord> = {}): S
   }
 }
 
-/** The event of a standard queue with a record for each id, in this order. */
+/** The event of a standard queue with a record for each id. */
 export function standardEvent(...ids: string[]): SQSEvent {
   return { Records: ids.map((id) => sqsRecord(id)) }
 }
 
-/** The event of a FIFO queue. The group of a record is the first letter of its id: `a1`, `a2`, `b1`. */
+/** The event of a FIFO queue. The message group of a record is the first letter of its id: `a1`, `a2`, `b1`. */
 export function fifoEvent(...ids: string[]): SQSEvent {
   const Records = ids.map((id) => {
     const { attributes } = sqsRecord(id)

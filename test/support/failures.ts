@@ -8,14 +8,14 @@ export function idsOf(failures: readonly RecordFailure[]): string[] {
   return failures.map(idOf)
 }
 
-/** A failure handler that notes the ids of each call and returns what `answer` makes of its failures. */
+/** A failure handler that notes the ids of each call and returns what `handle` returns. */
 export function noteFailures(
-  answer: (failures: readonly RecordFailure[], request: FailureRequest) => unknown = (all) => all,
+  handle: (failures: readonly RecordFailure[], request: FailureRequest) => unknown = (all) => all,
 ) {
   const calls: string[][] = []
   const onFailure = ((failures, request) => {
     calls.push(idsOf(failures))
-    return answer(failures, request)
+    return handle(failures, request)
   }) as FailureHandler
   return { calls, onFailure }
 }

@@ -1,4 +1,4 @@
-// Hostile input: whatever comes, the outcome is a report of exactly what did not succeed, or one error by name.
+// Hostile input: the outcome must be a report of exactly the records that did not succeed, or one named error.
 // Each test file prints its seed. `FUZZ_SEED=… node test/fuzz/handlers.test.ts` repeats a run, and `FUZZ_RUNS=1000000`
 // makes a longer one.
 import middy7 from '@middy/core'
@@ -28,7 +28,7 @@ export const anything = fc.anything({
   withSparseArray: true,
 })
 
-// What would kill the process of a function fails the case during which it comes.
+// An error that would kill the function's process fails the case in which it occurs.
 export const strays: unknown[] = []
 for (const kind of ['unhandledRejection', 'uncaughtException'] as const) {
   const note = (error: unknown) => strays.push(error)
@@ -36,7 +36,7 @@ for (const kind of ['unhandledRejection', 'uncaughtException'] as const) {
   t.teardown(() => process.off(kind, note))
 }
 
-/** Runs a property on this share of the runs, each case on its own `console.error`. */
+/** Runs a property with this share of the runs. Each case has its own `console.error`. */
 export async function check<T>(share: number, cases: fc.Arbitrary<T>, run: (input: T) => Promise<void>): Promise<void> {
   const property = fc.asyncProperty(cases, async (input) => {
     const lines = await logged(async () => {
@@ -56,7 +56,7 @@ export function equal(what: string, actual: unknown, expected: unknown): void {
 
 export type Outcome = { readonly response: unknown } | { readonly error: unknown }
 
-/** What each of these invocations comes to. Time passes until then, though not for ever: a hang is an error. */
+/** The outcomes of these invocations. `pass` lets time pass. Too many steps without an outcome are an error. */
 export async function outcomesOf(results: Promise<unknown>[], pass = () => {}): Promise<Outcome[]> {
   let outcomes: Outcome[] | undefined
   void Promise.allSettled(results).then((settled) => {
@@ -76,7 +76,7 @@ export async function outcomeOf(result: Promise<unknown>): Promise<Outcome> {
   return (await outcomesOf([result]))[0] as Outcome
 }
 
-/** The ids of a response, which has nothing else in it. */
+/** The ids of a response. Anything else in it is an error. */
 export function reported(outcome: Outcome): string[] {
   if (!('response' in outcome)) throw new Error('Expected a response', { cause: outcome.error })
   const ids = failed(outcome.response as SQSBatchResponse)
@@ -84,7 +84,7 @@ export function reported(outcome: Outcome): string[] {
   return ids
 }
 
-/** The invocation failed with an error of this name, and of a message like this. */
+/** Checks that the invocation failed with an error with this name and message. */
 export function failsWith(outcome: Outcome, name: string, message = /./): void {
   if (!('error' in outcome)) throw new Error(`Expected ${name}, got ${JSON.stringify(outcome)}`)
   const error = outcome.error as Error

@@ -9,7 +9,7 @@ import {
   type RecordHandler,
 } from '../../src/index.ts'
 
-/** The context of a unit test: it does not tell the remaining time. */
+/** The context of a unit test: it has no remaining time. */
 export function testContext(): Context {
   return {} as Context
 }

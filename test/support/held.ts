@@ -1,6 +1,6 @@
 import type { ChunkHandler, ChunkResult, RecordHandler } from '../../src/index.ts'
 
-/** A record handler whose records stay open until the test settles them. */
+/** A record handler whose records stay pending until the test settles them. */
 export function heldRecords() {
   const open = new Map<string, { resolve(): void; reject(error: unknown): void; signal: AbortSignal }>()
   const started: string[] = []
@@ -27,9 +27,9 @@ export function heldRecords() {
   }
 }
 
-/** A chunk handler whose chunks stay open until the test settles them. A chunk is named by its ids: `m0 m1 m2`. */
+/** A chunk handler whose chunks stay pending until the test settles them. A chunk is named by its ids: `m0 m1 m2`. */
 export function heldChunks() {
-  const open = new Map<string, { resolve(answer?: ChunkResult): void; reject(error: unknown): void }>()
+  const open = new Map<string, { resolve(result?: ChunkResult): void; reject(error: unknown): void }>()
   const signals = new Map<string, AbortSignal>()
   const started: string[] = []
   const handle: ChunkHandler = (records, _context, { signal }) => {
@@ -52,7 +52,7 @@ export function heldChunks() {
     started,
     running: () => [...open.keys()],
     signalOf: (chunk: string) => signals.get(chunk),
-    succeed: (chunk: string, answer?: ChunkResult) => take(chunk).resolve(answer),
+    succeed: (chunk: string, result?: ChunkResult) => take(chunk).resolve(result),
     fail: (chunk: string, error: unknown = new Error(`${chunk} failed`)) => take(chunk).reject(error),
   }
 }

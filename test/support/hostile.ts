@@ -1,4 +1,4 @@
-// What handlers, loggers and runtimes may come up with. Each is made anew, by a name that a report can print.
+// Hostile values and behaviour of handlers, loggers and contexts. Each has a name that a report can print.
 import {
   FullBatchFailureError,
   InvalidSqsEventError,
@@ -22,12 +22,12 @@ export function revoked(target: object = {}): object {
   return proxy
 }
 
-/** A proxy that throws whatever one does with it. */
+/** A proxy that throws at every operation. */
 export function trapped(target: object = {}): object {
   return new Proxy<object>(target, new Proxy({}, { get: trap }))
 }
 
-/** A proxy of a list that says that it has this length. */
+/** A proxy of a list with this length. */
 export function lying(list: object, length: unknown): unknown[] {
   return new Proxy(list, {
     get: (list, key, proxy) => (key === 'length' ? length : Reflect.get(list, key, proxy)),
@@ -79,7 +79,7 @@ type Callback = (value?: unknown) => void
 const thenable = (then: (resolve: Callback, reject: Callback) => unknown) => ({ then })
 const soon = () => new Promise((resolve) => process.nextTick(resolve))
 
-/** What a handler does with its record, and what becomes of the record. `late` settles after the end of the batch. */
+/** What a handler does, and the outcome of its record. */
 export interface Behaviour {
   readonly outcome: 'succeeds' | 'fails' | 'hangs'
   run(thrown: () => unknown, options: { readonly signal: AbortSignal }): unknown
@@ -100,7 +100,7 @@ export const BEHAVIOURS: Record<string, Behaviour> = {
     'returns a function': () => trap,
     'returns a transparent proxy': () => new Proxy({}, {}),
     'returns what throws elsewhere': () => throwingOn({}, 'message', 'constructor', 'toString', 'catch', 'finally'),
-    'returns a then that is none': () => ({ then: 'none' }),
+    'returns a then that is not a function': () => ({ then: 'none' }),
     'returns later': soon,
     'is async': async () => {},
     'resolves thenable': () => thenable((resolve) => resolve(1)),
@@ -159,7 +159,7 @@ export const BEHAVIOURS: Record<string, Behaviour> = {
 /** The context of a durable execution, which is refused. */
 export const DURABLE = 'durable'
 
-/** Contexts, and whether Middy itself, which reads the time left as well, may end the invocation because of them. */
+/** Contexts, and whether Middy, which also reads the remaining time, may end the invocation early because of them. */
 export const CONTEXTS: Record<string, { readonly mayCut: boolean; make(): object }> = {
   'no clock': { mayCut: false, make: () => ({}) },
   'null prototype': { mayCut: false, make: () => Object.create(null) },
@@ -192,15 +192,15 @@ export const CONTEXTS: Record<string, { readonly mayCut: boolean; make(): object
   ),
 }
 
-/** Contexts of a function that has 1,000 ms when it is first asked. */
+/** Contexts whose first remaining time is 1,000 ms. */
 export const TIMED_CONTEXTS: Record<string, () => object> = {
   steady: () => {
     const end = performance.now() + 1000
     return { getRemainingTimeInMillis: () => end - performance.now() }
   },
   changing: () => {
-    const answers: unknown[] = [1000, NaN, -5, '7', 1e12]
-    return { getRemainingTimeInMillis: () => (answers.length > 1 ? answers.shift() : answers[0]) }
+    const times: unknown[] = [1000, NaN, -5, '7', 1e12]
+    return { getRemainingTimeInMillis: () => (times.length > 1 ? times.shift() : times[0]) }
   },
   'throws from the second time on': () => {
     let calls = 0
@@ -223,7 +223,7 @@ export const LOGGERS: Record<string, (thrown: () => unknown) => unknown> = {
   'returns a then that throws': () => throwingOn({}, 'then'),
 }
 
-/** What an answer may be wrapped in, and whether it can be read through it. */
+/** Wrappers of a return value, and whether the value can be read through them. */
 export const WRAPPERS: Record<string, [isReadable: boolean, wrap: (answer: unknown) => unknown]> = {
   none: [true, (answer) => answer],
   frozen: [true, (answer) => Object.freeze(answer)],

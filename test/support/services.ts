@@ -6,19 +6,19 @@ import { text } from 'node:stream/consumers'
 import { CreateTableCommand, DynamoDBClient, waitUntilTableExists } from '@aws-sdk/client-dynamodb'
 import type { Test } from 'tap'
 
-/** A request as the downstream got it. */
+/** A request that the downstream received. */
 export interface Posted {
   readonly path: string
   readonly idempotencyKey: string | undefined
   readonly body: string
 }
 
-/** A service on loopback that answers each request with the status that `answer` comes to. */
-export async function startDownstream(answer: (posted: Posted) => number | Promise<number>) {
+/** A service on loopback that responds to each request with the status that `statusOf` returns. */
+export async function startDownstream(statusOf: (posted: Posted) => number | Promise<number>) {
   const server = createServer(async (request, response) => {
     const idempotencyKey = request.headers['idempotency-key'] as string | undefined
     const posted = { path: request.url as string, idempotencyKey, body: await text(request) }
-    response.writeHead(await answer(posted)).end('what became of it')
+    response.writeHead(await statusOf(posted)).end('the response')
   })
   return { url: await listen(server), close: () => close(server) }
 }
@@ -36,7 +36,7 @@ export async function close(server: Server): Promise<void> {
   await once(server, 'close')
 }
 
-/** Holds whoever comes until `count` have come. */
+/** Holds callers until `count` of them wait. */
 export function barrier(count: number): () => Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   let came = 0
@@ -46,7 +46,7 @@ export function barrier(count: number): () => Promise<void> {
   }
 }
 
-/** Makes this server the one of every AWS SDK client of a service that is made in this process. */
+/** Lets every AWS SDK client of a service in this process use this server. */
 export function useEndpoint(service: 'DYNAMODB' | 'SQS', endpoint: string): void {
   Object.assign(process.env, {
     [`AWS_ENDPOINT_URL_${service}`]: endpoint,
@@ -59,7 +59,7 @@ export function useEndpoint(service: 'DYNAMODB' | 'SQS', endpoint: string): void
 // DynamoDB's own protocol, in memory. It has no types.
 const dynalite: (options: { createTableMs: number }) => Server = createRequire(import.meta.url)('dynalite')
 
-/** Starts a DynamoDB with an empty table, whose key is a text, and makes it that of every client in this process. */
+/** Starts a DynamoDB with an empty table with a text key. Every client in this process uses it. */
 export async function startDynamoDb(t: Test, TableName: string, key: string) {
   const server = dynalite({ createTableMs: 0 })
   const endpoint = await listen(server)

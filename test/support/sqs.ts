@@ -12,7 +12,7 @@ import { sqsRecord } from './events.ts'
 
 export const REGION = 'eu-west-1'
 
-/** A call as SQS got it: the operation (`SendMessageBatch`), and its input. */
+/** A call that SQS received: its operation (`SendMessageBatch`) and its input. */
 export interface Call {
   readonly operation: string
   // biome-ignore lint/suspicious/noExplicitAny: each operation has its own
@@ -25,18 +25,18 @@ interface Entry extends Record<string, unknown> {
 
 export type Reply = readonly [status: number, code: string, message?: string]
 
-/** What goes wrong. */
+/** The faults of SQS. */
 export interface Faults {
-  /** A call that is answered instead of being passed on, or never answered. */
+  /** A response to a call that is not passed on to SQS, or 'hang' for no response. */
   call?(call: Call): Reply | 'hang' | undefined | Promise<Reply | 'hang' | undefined>
-  /** An entry that is refused with a code, while the rest of its call is passed on. */
+  /** The code with which one entry is refused. The rest of its call is passed on. */
   entry?(entry: Entry, call: Call): string | undefined
-  /** An answer that is changed on its way back. */
+  /** Changes the response of SQS. */
   // biome-ignore lint/suspicious/noExplicitAny: each operation has its own
-  answer?(answer: any, call: Call): unknown
+  respond?(response: any, call: Call): unknown
 }
 
-/** SQS on its wire protocol, on loopback, behind a server that notes each call and can go wrong. */
+/** SQS with its wire protocol on loopback. A server in between notes each call and makes the faults. */
 export async function startSqs(t: Test, faults: Faults = {}) {
   const fauxqs = await startFauxqs({ port: 0, logger: false, defaultRegion: REGION })
   const calls: Call[] = []
@@ -45,7 +45,7 @@ export async function startSqs(t: Test, faults: Faults = {}) {
     response.on('close', () => {
       if (!response.writableEnded) abandoned++
     })
-    return answer(fauxqs.address, faults, calls, request, response)
+    return respond(fauxqs.address, faults, calls, request, response)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -60,15 +60,15 @@ export async function startSqs(t: Test, faults: Faults = {}) {
     endpoint,
     /** All calls, in the order of their arrival. */
     calls,
-    /** How many calls their client has given up. */
+    /** How many calls the client has aborted. */
     abandoned: () => abandoned,
     client: (config: SQSClientConfig = {}) => createClient(t, { endpoint, ...config }),
-    /** A queue's URL, and the ARN that its records have. */
+    /** Creates a queue. Returns its URL and the ARN of its records. */
     queue(name: string, attributes: Record<string, string> = {}) {
       fauxqs.createQueue(name, { region: REGION, attributes })
       return { url: `${endpoint}/000000000000/${name}`, arn: `arn:aws:sqs:${REGION}:000000000000:${name}` }
     },
-    /** Everything in a queue that can be received, with all attributes. It stays in flight. */
+    /** Receives every visible message of a queue with all attributes. They stay in flight. */
     async receiveAll(queueUrl: string): Promise<Message[]> {
       const client = createClient(t, { endpoint: fauxqs.address })
       const command = new ReceiveMessageCommand({
@@ -87,7 +87,7 @@ export async function startSqs(t: Test, faults: Faults = {}) {
   }
 }
 
-async function answer(
+async function respond(
   target: string,
   faults: Faults,
   calls: Call[],
@@ -122,20 +122,20 @@ async function answer(
   const forwarded = await fetch(target, { method: 'POST', headers, body })
   const result = (await forwarded.json()) as { Failed?: unknown[] }
   if (Failed.length > 0) result.Failed = [...(result.Failed ?? []), ...Failed]
-  send(forwarded.status, faults.answer ? faults.answer(result, call) : result)
+  send(forwarded.status, faults.respond ? faults.respond(result, call) : result)
 }
 
-/** Holds calls until as many have come as there can be, and lets them go on. */
+/** Holds calls until the expected number is open at once, then lets them go on. */
 export function holdCalls() {
   let held: (() => void)[] = []
   return {
     faults: { call: () => new Promise<undefined>((resolve) => held.push(() => resolve(undefined))) },
-    /** How many calls there were at once, each time, until there were so many. */
+    /** How many calls were open at once, each time, until all of them were made. */
     async waves(calls: number, expected: number): Promise<number[]> {
       const waves: number[] = []
       for (let left = calls; left > 0; ) {
         while (held.length < Math.min(expected, left)) await sleep(1)
-        await sleep(20) // for one too many
+        await sleep(20) // for a call too many to arrive
         const open = held
         held = []
         waves.push(open.length)
@@ -185,7 +185,7 @@ export function failure(
   return { record: sqsRecord(id, fields), error, receiveCount }
 }
 
-/** What a failure handler gets as its second argument, with the lines that it logs. */
+/** The second argument of a failure handler, and the lines that it logs. */
 export function failureRequest(signal: AbortSignal = new AbortController().signal) {
   const lines: string[] = []
   const request: FailureRequest = {

@@ -1,6 +1,6 @@
 import type { ChunkHandler, RecordHandler } from '../../src/index.ts'
 
-/** Handlers that note when records, and chunks, start. */
+/** Handlers that note the start times of records or chunks. */
 export function noteStarts(now: () => number) {
   const starts: string[] = []
   const record: RecordHandler = ({ messageId }) => void starts.push(`${messageId} at ${now()}`)
@@ -10,7 +10,7 @@ export function noteStarts(now: () => number) {
   return { starts, record, chunk }
 }
 
-/** The most of these times in any stretch of this length, both ends counted. */
+/** The largest number of these times in any period of this length, both ends included. */
 export function mostWithin(interval: number, times: readonly number[]): number {
   return Math.max(0, ...times.map((from) => times.filter((at) => at >= from && at <= from + interval).length))
 }

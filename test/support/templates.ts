@@ -16,7 +16,7 @@ export interface Template {
 
 export const samFile = fileURLToPath(new URL('../../examples/deploy/sam/template.yaml', import.meta.url))
 
-/** The SAM template, its short tags in their long form. */
+/** The SAM template with its short tags in their long form. */
 export function samTemplate(): Template {
   const findInMap = (keys: unknown) => {
     const long = new YAMLMap()
@@ -31,7 +31,7 @@ export function samTemplate(): Template {
   return parse(readFileSync(samFile, 'utf8'), { customTags })
 }
 
-/** Synthesises the CDK stack into a folder, its function bundled. */
+/** Synthesises the CDK stack, with its bundled function, into a folder. */
 export function cdkTemplate(
   outdir: string,
   props: Partial<BatchStackProps> = {},
@@ -48,7 +48,7 @@ export function writeTemplate(file: string, template: Template): string {
   return file
 }
 
-/** The properties of what either template is about, to read or to change. SAM's mapping has the names of CloudFormation's. */
+/** The properties of the resources of either template, to read or to change. SAM uses CloudFormation's names for the mapping. */
 export function partsOf({ Resources }: Template) {
   const find = (type: string, id = ''): Properties => {
     const found = Object.entries(Resources).filter(([key, { Type }]) => Type === type && key.startsWith(id))
