@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { account, numbers, showTable } from '../support/e2e-account.ts'
-import { startDownstream } from '../support/e2e-downstream.ts'
+import { startCountingDownstream } from '../support/e2e-downstream.ts'
 import { awsFunction, runOn, runTrial } from '../support/e2e-function.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { startGroupedQueue } from '../support/grouped-queue.ts'
@@ -18,7 +18,7 @@ t.test('messages that always fail go to the dead-letter queue, the others are pr
   const messages = 10_000
   const isPoison = (number: number) => number % 50 === 0
   const failsOnce = (number: number) => number % 20 === 1
-  const downstream = await startDownstream(t, ({ number, attempt }) =>
+  const downstream = await startCountingDownstream(t, ({ number, attempt }) =>
     sleep(5, isPoison(number) || (failsOnce(number) && attempt === 1) ? 503 : 200),
   )
   const { ledger, deadLetters } = await runTrial(t, {
@@ -42,7 +42,7 @@ t.test('messages that always fail go to the dead-letter queue, the others are pr
 })
 
 t.test('handlers that hang and ignore their signal', async (t) => {
-  const downstream = await startDownstream(t, () => sleep(10, 200))
+  const downstream = await startCountingDownstream(t, () => sleep(10, 200))
   const { ledger } = await runTrial(t, {
     messages: 2000,
     function: awsFunction('slow.mjs', {
@@ -87,7 +87,7 @@ const deaths: [exportName: string, fault: string, reason: RegExp][] = [
 ]
 for (const [exportName, fault, reason] of deaths) {
   t.test(`the process dies in the middle of a batch: ${fault}`, async (t) => {
-    const downstream = await startDownstream(t)
+    const downstream = await startCountingDownstream(t)
     const { ledger } = await runTrial(t, {
       messages: 1000,
       function: awsFunction('dies.mjs', { exportName, memory: 128, env: { DOWNSTREAM: downstream.url } }),
@@ -113,7 +113,7 @@ const GROUPS = 200
 const startOrderedDownstream = async (t: Test) => {
   const next = new Map(numbers(GROUPS).map((first) => [first % GROUPS, first]))
   const disorder: number[] = []
-  const downstream = await startDownstream(t, ({ number, attempt }) => {
+  const downstream = await startCountingDownstream(t, ({ number, attempt }) => {
     const group = number % GROUPS
     if (next.get(group) !== number) disorder.push(number)
     if (attempt <= failures(number)) return 503
@@ -169,7 +169,7 @@ t.test('FIFO with several messages of a group in a batch: each group keeps its o
 t.test('a downstream that refuses, resets, is slow, and recovers', async (t) => {
   const messages = 1000
   const calls = { reset: 0, slow: 0 }
-  const downstream = await startDownstream(t, async () => {
+  const downstream = await startCountingDownstream(t, async () => {
     if (calls.reset < 500) {
       calls.reset++
       return 'reset'
@@ -215,7 +215,7 @@ for (const threads of [1, 2]) {
     const failsOnce = (number: number) => number % 10 === 0
     const open = new Map<string, number>()
     const seen = { own: 0, most: 0, invocations: new Set<unknown>(), threads: new Set<unknown>() }
-    const downstream = await startDownstream(t, async ({ number, attempt, headers }) => {
+    const downstream = await startCountingDownstream(t, async ({ number, attempt, headers }) => {
       const thread = String(headers.thread)
       const now = (open.get(thread) ?? 0) + 1
       open.set(thread, now)
@@ -267,7 +267,7 @@ for (const threads of [1, 2]) {
 /** Sends 10,000 messages with one HTTP call each to a downstream that takes `latency` ms. */
 const runManyCalls = async (t: Test, exportName: string, { concurrency = 100, latency = 10, maxReceives = 5 } = {}) => {
   const logs: string[] = []
-  const downstream = await startDownstream(t, () => sleep(latency, 200))
+  const downstream = await startCountingDownstream(t, () => sleep(latency, 200))
   const trial = await runTrial(t, {
     messages: 10_000,
     maxReceives,

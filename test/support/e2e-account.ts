@@ -27,11 +27,12 @@ interface Outcome {
 const rows: Row[] = []
 
 /** The numbers from 1 to `messages` that pass the test. */
-export const numbers = (messages: number, test: (number: number) => boolean = () => true) =>
-  Array.from({ length: messages }, (_, index) => index + 1).filter(test)
+export function numbers(messages: number, test: (number: number) => boolean = () => true): number[] {
+  return Array.from({ length: messages }, (_, index) => index + 1).filter(test)
+}
 
 /** Checks that the downstream and the queues account for every message, and adds a row to the table. */
-export const account = (t: Test, { scenario, faults, ledger, accepted, deadLetters = [] }: Outcome) => {
+export function account(t: Test, { scenario, faults, ledger, accepted, deadLetters = [] }: Outcome) {
   const times = new Map<number, number>()
   for (const number of accepted) times.set(number, (times.get(number) ?? 0) + 1)
   const all = numbers(ledger.sent)
@@ -75,7 +76,7 @@ const README = join(import.meta.dirname, '../../README.md')
 const BETWEEN_THE_MARKERS = /(?<=<!-- tried -->\n)[\s\S]*?(?=<!-- \/tried -->)/
 
 /** Prints the table. With WRITE_README=1 it is also written into the README. */
-export const showTable = () => {
+export function showTable(): void {
   const head = [
     'scenario',
     'faults',

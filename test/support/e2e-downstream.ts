@@ -15,7 +15,7 @@ interface Call {
 type Status = number | 'reset'
 
 /** A service on loopback that counts the messages that arrived and those that it accepted. */
-export const startDownstream = async (t: Test, statusOf: (call: Call) => Status | Promise<Status> = () => 200) => {
+export async function startCountingDownstream(t: Test, statusOf: (call: Call) => Status | Promise<Status> = () => 200) {
   /** The numbers of messages in the order in which they arrived and were accepted. */
   const attempts: number[] = []
   const accepted: number[] = []
