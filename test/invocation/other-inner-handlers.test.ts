@@ -383,6 +383,33 @@ for (const [version, core] of cores) {
   })
 }
 
+t.test('settled results are refused if a later middleware replaced the event by null', async (t) => {
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .before((request) => {
+      request.event = null as never
+    })
+    .handler(async () => [ok, no] as never)
+  await t.rejects(handler(standardEvent('a', 'b'), testContext()), {
+    name: 'TypeError',
+    message: /Records of the event are not those that came/,
+  })
+})
+
+t.test('settled results are refused if the inner handler reordered the records after eachRecord()', async (t) => {
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async (event, context) => {
+      await eachRecord(() => {})(event, context)
+      event.Records.reverse()
+      return [ok, no] as never
+    })
+  await t.rejects(handler(standardEvent('a', 'b'), testContext()), {
+    name: 'TypeError',
+    message: /Records of the event are not those that came/,
+  })
+})
+
 t.test('running the records after the end of the invocation is refused', async (t) => {
   const inner = eachRecord(() => t.fail('started'))
   let event: SQSEvent | undefined
