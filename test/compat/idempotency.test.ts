@@ -14,7 +14,7 @@ await startDynamoDb(t, 'idempotency', 'id')
 /** A store keeps the key of the first function that it is used for, so each function has one of its own. */
 const newStore = () => new DynamoDBPersistenceLayer({ tableName: 'idempotency' })
 
-/** Deliveries of orders by the message's id: each has a receipt handle and a receive count of its own. */
+/** An event that delivers orders, by message id. Each delivery has its own receipt handle and receive count. */
 function delivery(count: number, orders: Record<string, string>): SQSEvent {
   const Records = Object.entries(orders).map(([messageId, orderId]) => {
     const { attributes } = sqsRecord(messageId)
@@ -27,7 +27,7 @@ function delivery(count: number, orders: Record<string, string>): SQSEvent {
   return { Records }
 }
 
-/** A handler that remembers what it was called for, and fails what is in `refused`. */
+/** A handler that remembers its records and fails those in `refused`. */
 function orders(...refused: string[]) {
   const charged: string[] = []
   const charge: RecordHandler = async ({ messageId }) => {

@@ -16,7 +16,7 @@ import { failed } from '../support/handlers.ts'
 
 const ours = () => boundedSqsBatch({ logger: false })
 const places = ['before', 'after'] as const
-/** Both middlewares, the other one in its place, as `.use()` takes them. */
+/** Both middlewares as an argument of `.use()`, with the other one as the earlier or the later one. */
 const inPlace = <T>(place: 'before' | 'after', other: T) => (place === 'before' ? [other, ours()] : [ours(), other])
 const failB = eachRecord(({ messageId }) => {
   if (messageId === 'b') throw new Error('b failed')

@@ -29,7 +29,7 @@ interface Outcome {
 
 const packages = { old: sqsPartialBatchFailure, new: boundedSqsBatch } as const
 
-/** The rows of the README's table of differences, by what they say of the old package. */
+/** The rows of the README's table of differences, by their text about the old package. */
 const rows = new Set<string>()
 
 for (const [core, middy] of cores) {

@@ -47,7 +47,7 @@ t.test('the samples compile in strict mode', (t) => {
   const tsconfig = { extends: '../../../tsconfig.json', compilerOptions, include: ['*.ts'] }
   writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(tsconfig))
   const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url))
-  // By way of a shell without NODE_OPTIONS: tap's hooks in there do not get along with the compiler.
+  // The shell removes NODE_OPTIONS, because tap's hooks break the compiler.
   const shell = ['-c', 'NODE_OPTIONS= exec "$0" "$@"', process.execPath, tsc, '-p', folder]
   const compile = () => execFileSync('sh', shell, { encoding: 'utf8', stdio: 'pipe' })
   t.doesNotThrow(compile)

@@ -31,7 +31,7 @@ async function handleBodies(body: 'json' | StandardSchemaV1, bodies: unknown[]) 
   return { failed: failed(response), got, errors, lines }
 }
 
-/** Everything that a log or an error report shows of an error. */
+/** Everything of an error that a log or an error report can show. */
 function everythingOf(error: unknown): string {
   const { name, message, stack, cause } = error as Error
   return [name, message, stack, String(cause), JSON.stringify(error), inspect(error, { depth: 9 })].join('\n')

@@ -9,7 +9,7 @@ import { failed, handlerOf, testContext, timedContext } from '../support/handler
 import { heldRecords } from '../support/held.ts'
 import { logged, unhandledRejections, warned } from '../support/output.ts'
 
-/** Handles records with the default log and returns what it wrote, but for what it measured. */
+/** Handles records with the default log. Returns the log entries without their measured values. */
 async function logOf(handle: Parameters<typeof handlerOf>[0], event: Parameters<ReturnType<typeof handlerOf>>[0]) {
   const lines = await logged(() => handlerOf(handle, { logger: undefined })(event))
   return lines.map(withoutMeasures)

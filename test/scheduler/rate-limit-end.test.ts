@@ -1,5 +1,5 @@
 import middy from '@middy/core'
-import type { SQSEvent, SQSRecord } from 'aws-lambda'
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, RecordNotStartedError } from '../../src/index.ts'
 import { activeTimers, passingClock, settled } from '../support/clock.ts'
@@ -84,44 +84,32 @@ t.test('a late rate-limit timer starts nothing after the drain', async (t) => {
   t.strictSame(failed(await until(result)), ['b'])
 })
 
-/** Invocations that end while their records wait for the rate limit. */
-const endings: [what: string, handler: (options: object) => (event: SQSEvent) => Promise<unknown>][] = [
+/** How the inner handler ends while its records wait for the rate limit. */
+const endings: [what: string, end: () => SQSBatchResponse][] = [
   [
     'an error elsewhere',
-    (options) => {
-      const handler = middy()
-        .use(boundedSqsBatch({ logger: false, ...options }))
-        .handler(async (event: SQSEvent, context, middyOptions) => {
-          void eachRecord(() => {})(event, context, middyOptions)
-          await new Promise((resolve) => setTimeout(resolve, 50))
-          throw new Error('elsewhere')
-        })
-      return (event) => handler(event, testContext())
+    () => {
+      throw new Error('elsewhere')
     },
   ],
-  [
-    'a handler that does not wait',
-    (options) => {
-      const handler = middy()
-        .use(boundedSqsBatch({ logger: false, ...options }))
-        .handler(async (event: SQSEvent, context, middyOptions) => {
-          void eachRecord(() => {})(event, context, middyOptions)
-          await new Promise((resolve) => setTimeout(resolve, 50))
-          return { batchItemFailures: [] }
-        })
-      return (event) => handler(event, testContext())
-    },
-  ],
+  ['a handler that does not wait', () => ({ batchItemFailures: [] })],
 ]
-for (const [what, handlerWith] of endings) {
+for (const [what, end] of endings) {
   t.test(`an invocation that ends early takes no starts from the next: ${what}`, async (t) => {
-    const { now, until } = passingClock(t)
-    const handle = handlerWith({ rateLimit: { limit: 1, interval: 100 } })
-    t.strictSame(failed((await until(handle(standardEvent('a', 'b', 'c', 'd')))) as never), ['b', 'c', 'd'])
+    const { now, until, delay } = passingClock(t)
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false, rateLimit: { limit: 1, interval: 100 } }))
+      .handler(async (event: SQSEvent, context, options) => {
+        void eachRecord(() => {})(event, context, options)
+        await delay(50)
+        return end()
+      })
+    const handle = (event: SQSEvent) => handler(event, testContext())
+    t.strictSame(failed(await until(handle(standardEvent('a', 'b', 'c', 'd')))), ['b', 'c', 'd'])
     t.equal(now(), 50)
-    t.strictSame(failed((await until(handle(standardEvent('x', 'y')))) as never), ['x', 'y'], 'no start is due yet')
+    t.strictSame(failed(await until(handle(standardEvent('x', 'y')))), ['x', 'y'], 'no start is due yet')
     t.equal(now(), 100)
-    t.strictSame(failed((await until(handle(standardEvent('z')))) as never), [], 'this one is')
+    t.strictSame(failed(await until(handle(standardEvent('z')))), [], 'this one is')
     t.equal(now(), 150)
   })
 }

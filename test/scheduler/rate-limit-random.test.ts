@@ -141,7 +141,7 @@ async function play(clock: ReturnType<typeof passingClock>, scenario: Scenario) 
     const response = failed((await handler({ Records }, context as never)) as SQSBatchResponse)
     if (`${response}` !== `${reported()}`) wrong.push(`expected ${reported()}, got ${response}`)
   })
-  // Nothing that could go on may stand still: it would take no longer than this, one record after another.
+  // The scenario may take at most as long as its records one after another.
   const plans = invocations.flatMap(({ plans }) => plans)
   const longest = plans.reduce((sum, { takes }) => sum + takes + 1 + interval + 1, 50)
   await until(Promise.all(all), longest)

@@ -71,7 +71,7 @@ t.test('a factor of 1 keeps the delay constant', async (t) => {
 t.test('full jitter gives every whole second from 1 to the delay, and none above it', async (t) => {
   const { handle, inFlight, delays } = await setUp(t, { base: 4 })
   await handle(await inFlight(...Array(400).fill(2)))
-  // That one of the eight stays out of 400 draws has a probability of 8 × (7/8)^400, which is less than 10^-22.
+  // The probability that 400 draws miss one of the eight values is below 8 × (7/8)^400, which is less than 10^-22.
   t.strictSame([...new Set(delays())].sort(), [1, 2, 3, 4, 5, 6, 7, 8])
 })
 
