@@ -7,8 +7,10 @@ import eventNormalizer from '@middy/event-normalizer'
 import t from 'tap'
 import { z } from 'zod'
 import { boundedSqsBatch, eachRecord, InvalidBodyError } from '../../src/index.ts'
-import { failed, sqsRecord } from '../support.ts'
-import { cores, lambdaContext } from './support.ts'
+import { lambdaContext } from '../support/compat.ts'
+import { cores } from '../support/cores.ts'
+import { sqsRecord } from '../support/events.ts'
+import { failed } from '../support/handlers.ts'
 
 // It is CommonJS, which its types do not say.
 const sqsJsonBodyParser: typeof eventNormalizer = createRequire(import.meta.url)('@middy/sqs-json-body-parser')

@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
 import t from 'tap'
-import { standardEvent } from '../support.ts'
+import { standardEvent } from '../support/events.ts'
+import { temporaryFolder } from '../support/folder.ts'
 
 // test/package bundles the packed library by itself, also for Node 22 and its require().
 for (const [core, alias] of [
@@ -12,7 +13,7 @@ for (const [core, alias] of [
 ] as const) {
   for (const format of ['esm', 'cjs'] as const) {
     t.test(`a handler with its middlewares in one minified file, ${format}, ${core}, runs`, async (t) => {
-      const folder = t.testdir()
+      const folder = temporaryFolder(t)
       const outfile = `${folder}/handler.${format === 'esm' ? 'mjs' : 'cjs'}`
       await build({
         entryPoints: [fileURLToPath(new URL('./bundled-handler.ts', import.meta.url))],

@@ -3,16 +3,18 @@ import { DynamoDBPersistenceLayer } from '@aws-lambda-powertools/idempotency/dyn
 import type { SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, type RecordHandler } from '../../src/index.ts'
-import { startDynamoDb } from '../examples/support.ts'
-import { failed, sqsRecord } from '../support.ts'
-import { cores, lambdaContext } from './support.ts'
+import { lambdaContext } from '../support/compat.ts'
+import { cores } from '../support/cores.ts'
+import { sqsRecord } from '../support/events.ts'
+import { failed } from '../support/handlers.ts'
+import { startDynamoDb } from '../support/services.ts'
 
 await startDynamoDb(t, 'idempotency', 'id')
 
 /** A store keeps the key of the first function that it is used for, so each function has one of its own. */
 const newStore = () => new DynamoDBPersistenceLayer({ tableName: 'idempotency' })
 
-/** Deliveries of orders by the message's id: each has a receipt handle and a receive count of its own. */
+/** An event that delivers orders, by message id. Each delivery has its own receipt handle and receive count. */
 function delivery(count: number, orders: Record<string, string>): SQSEvent {
   const Records = Object.entries(orders).map(([messageId, orderId]) => {
     const { attributes } = sqsRecord(messageId)
@@ -25,7 +27,7 @@ function delivery(count: number, orders: Record<string, string>): SQSEvent {
   return { Records }
 }
 
-/** A handler that remembers what it was called for, and fails what is in `refused`. */
+/** A handler that remembers its records and fails those in `refused`. */
 function orders(...refused: string[]) {
   const charged: string[] = []
   const charge: RecordHandler = async ({ messageId }) => {
@@ -45,7 +47,7 @@ for (const [core, middy] of cores) {
     return async (event: SQSEvent) => failed(await handler(event, lambdaContext()))
   }
 
-  t.test(`makeIdempotent() around a record handler does each message once, by its id (${core})`, async (t) => {
+  t.test(`makeIdempotent() around a record handler processes each message once, by its id (${core})`, async (t) => {
     const { charge, taken } = orders(`${prefix}b`)
     const config = new IdempotencyConfig({ eventKeyJmesPath: 'messageId', throwOnNoIdempotencyKey: true })
     const handler = handlerOf(makeIdempotent(charge, { persistenceStore: newStore(), config }))
@@ -56,7 +58,7 @@ for (const [core, middy] of cores) {
     t.strictSame(taken(), [b])
   })
 
-  t.test(`what is in progress already is reported, to be found done when it comes again (${core})`, async (t) => {
+  t.test(`a record that is already in progress is reported, and found done at its redelivery (${core})`, async (t) => {
     const { promise: isRefused, resolve: refuse } = Promise.withResolvers<void>()
     const charged: unknown[] = []
     const charge: RecordHandler = async ({ messageId }) => {
@@ -95,7 +97,7 @@ for (const [core, middy] of cores) {
     }
   })
 
-  t.test(`without a key the whole record is it, which is another one at each delivery (${core})`, async (t) => {
+  t.test(`without a key the whole record is the key, which differs at each delivery (${core})`, async (t) => {
     const { charge, taken } = orders()
     const handler = handlerOf(makeIdempotent(charge, { persistenceStore: newStore(), keyPrefix: `${prefix}-record` }))
     for (const count of [1, 2]) {

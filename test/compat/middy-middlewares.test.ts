@@ -9,12 +9,14 @@ import inputOutputLogger6 from 'middy-input-output-logger-6'
 import warmup6 from 'middy-warmup-6'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { failed, sqsRecord, standardEvent } from '../support.ts'
-import { cores, lambdaContext } from './support.ts'
+import { lambdaContext } from '../support/compat.ts'
+import { cores } from '../support/cores.ts'
+import { sqsRecord, standardEvent } from '../support/events.ts'
+import { failed } from '../support/handlers.ts'
 
 const ours = () => boundedSqsBatch({ logger: false })
 const places = ['before', 'after'] as const
-/** Both middlewares, the other one in its place, as `.use()` takes them. */
+/** Both middlewares as an argument of `.use()`, with the other one as the earlier or the later one. */
 const inPlace = <T>(place: 'before' | 'after', other: T) => (place === 'before' ? [other, ours()] : [ours(), other])
 const failB = eachRecord(({ messageId }) => {
   if (messageId === 'b') throw new Error('b failed')
@@ -111,13 +113,16 @@ for (const [core, middy] of cores) {
     [6, warmup6],
     [7, warmup7],
   ] as const) {
-    t.test(`warmup ${version} on ${core} must be used before it: a warm-up event is none of SQS`, async (t) => {
-      const warmUp = { source: 'serverless-plugin-warmup' } as never
-      const handlerOf = (place: 'before' | 'after') => middy().use(inPlace(place, warmup())).handler(failB)
-      t.equal(await handlerOf('before')(warmUp, lambdaContext()), 'warmup')
-      t.strictSame(failed(await handlerOf('before')(standardEvent('a', 'b'), lambdaContext())), ['b'])
-      await t.rejects(handlerOf('after')(warmUp, lambdaContext()), { code: 'ERR_INVALID_SQS_EVENT' })
-    })
+    t.test(
+      `warmup ${version} on ${core} must be an earlier middleware: a warm-up event is not an SQS event`,
+      async (t) => {
+        const warmUp = { source: 'serverless-plugin-warmup' } as never
+        const handlerOf = (place: 'before' | 'after') => middy().use(inPlace(place, warmup())).handler(failB)
+        t.equal(await handlerOf('before')(warmUp, lambdaContext()), 'warmup')
+        t.strictSame(failed(await handlerOf('before')(standardEvent('a', 'b'), lambdaContext())), ['b'])
+        await t.rejects(handlerOf('after')(warmUp, lambdaContext()), { code: 'ERR_INVALID_SQS_EVENT' })
+      },
+    )
   }
 
   t.test(`what returns from its \`after\` must be used before it (${core})`, async (t) => {
@@ -128,27 +133,30 @@ for (const [core, middy] of cores) {
         .handler((event) => Promise.allSettled(event.Records.map((record) => failIfB(record.messageId))))
     const right = await handlerOf('before')(standardEvent('a', 'b'), lambdaContext())
     t.strictSame(right, { batchItemFailures: [{ itemIdentifier: 'b' }], seen: true })
-    // Lambda would take this for a success and delete b.
+    // Lambda would treat this as success and delete b.
     t.notOk('batchItemFailures' in (await handlerOf('after')(standardEvent('a', 'b'), lambdaContext())))
   })
 
-  t.test(`what answers errors must be used before it, and leave an answer that is there alone (${core})`, async (t) => {
-    const answersErrors = {
-      onError: ({ response }: { response: unknown }) => (response === undefined ? { statusCode: 500 } : undefined),
-    }
-    const handlerOf = (place: 'before' | 'after') =>
-      middy()
-        .use(inPlace(place, answersErrors))
-        .handler(async (event: SQSEvent, context, options) => {
-          await failB(event, context, options)
-          throw new Error('of the handler')
-        })
-    const right = await handlerOf('before')(standardEvent('a', 'b'), lambdaContext())
-    t.strictSame(right, { batchItemFailures: [{ itemIdentifier: 'b' }] })
-    // Lambda would take these for successes and delete everything.
-    t.strictSame(await handlerOf('after')(standardEvent('a', 'b'), lambdaContext()), { statusCode: 500 })
-    t.strictSame(await handlerOf('before')({} as SQSEvent, lambdaContext()), { statusCode: 500 })
-  })
+  t.test(
+    `a middleware that responds to errors must be an earlier one and must keep an existing response (${core})`,
+    async (t) => {
+      const answersErrors = {
+        onError: ({ response }: { response: unknown }) => (response === undefined ? { statusCode: 500 } : undefined),
+      }
+      const handlerOf = (place: 'before' | 'after') =>
+        middy()
+          .use(inPlace(place, answersErrors))
+          .handler(async (event: SQSEvent, context, options) => {
+            await failB(event, context, options)
+            throw new Error('of the handler')
+          })
+      const right = await handlerOf('before')(standardEvent('a', 'b'), lambdaContext())
+      t.strictSame(right, { batchItemFailures: [{ itemIdentifier: 'b' }] })
+      // Lambda would treat these as success and delete every message.
+      t.strictSame(await handlerOf('after')(standardEvent('a', 'b'), lambdaContext()), { statusCode: 500 })
+      t.strictSame(await handlerOf('before')({} as SQSEvent, lambdaContext()), { statusCode: 500 })
+    },
+  )
 }
 
 async function failIfB(id: string): Promise<void> {

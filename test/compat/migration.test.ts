@@ -1,7 +1,7 @@
 /**
- * A handler moved over from @middy/sqs-partial-batch-failure: what that package documents
- * (https://middy.js.org/docs/middlewares/sqs-partial-batch-failure) is the same, but for the differences that the README
- * lists, each of which is shown on both sides: first there, then here.
+ * A handler written for @middy/sqs-partial-batch-failure behaves as that package documents
+ * (https://middy.js.org/docs/middlewares/sqs-partial-batch-failure), except for the differences that the README lists.
+ * Each difference is shown for both packages.
  */
 import { readFileSync } from 'node:fs'
 import type middy from '@middy/core'
@@ -9,8 +9,11 @@ import sqsPartialBatchFailure from '@middy/sqs-partial-batch-failure'
 import type { Context, SQSEvent, SQSRecord } from 'aws-lambda'
 import t, { type Test } from 'tap'
 import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { fifoEvent, logged, mockClock, settled, standardEvent, testContext, timedContext } from '../support.ts'
-import { cores } from './support.ts'
+import { mockClock, settled } from '../support/clock.ts'
+import { cores } from '../support/cores.ts'
+import { fifoEvent, standardEvent } from '../support/events.ts'
+import { testContext, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
 
 type Logger = (error: unknown, record: SQSRecord) => void
 type Handler = (event: SQSEvent, context: Context, options: { signal: AbortSignal }) => unknown
@@ -26,7 +29,7 @@ interface Outcome {
 
 const packages = { old: sqsPartialBatchFailure, new: boundedSqsBatch } as const
 
-/** The rows of the README's table of differences, by what they say of the old package. */
+/** The rows of the README's table of differences, by their text about the old package. */
 const rows = new Set<string>()
 
 for (const [core, middy] of cores) {
@@ -35,7 +38,7 @@ for (const [core, middy] of cores) {
     t.test(`${row} (${core})`, test)
   }
 
-  /** What comes of an invocation: the response, or the error that fails it, and what the logger was told. */
+  /** The response of an invocation or the error that fails it, and the calls of the logger. */
   async function run(which: 'old' | 'new', handle: Handler, event: unknown, { outer, inner }: Around = {}) {
     const log: [string, string | undefined][] = []
     const logger: Logger = (error, record) => log.push([String(error), record.messageId])
@@ -59,7 +62,7 @@ for (const [core, middy] of cores) {
     return results
   }
 
-  t.test(`the same (${core})`, async (t) => {
+  t.test(`the documented behaviour is the same (${core})`, async (t) => {
     const same = async (what: string, handle: Handler, event: SQSEvent, around: Around, expected: object) => {
       const [before, after] = [await run('old', handle, event, around), await run('new', handle, event, around)]
       t.strictSame(before, expected, `${what}: old`)

@@ -6,8 +6,10 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware'
 import t, { type Test } from 'tap'
 import { boundedSqsBatch, eachRecord, type RecordHandler } from '../../src/index.ts'
-import { failed, ids, standardEvent } from '../support.ts'
-import { cores, lambdaContext, printed } from './support.ts'
+import { lambdaContext, printed } from '../support/compat.ts'
+import { cores } from '../support/cores.ts'
+import { ids, standardEvent } from '../support/events.ts'
+import { failed } from '../support/handlers.ts'
 
 const ours = () => boundedSqsBatch({ logger: false })
 
@@ -61,7 +63,7 @@ for (const [core, middy] of cores) {
 
 const [, [, middy]] = cores as [unknown, (typeof cores)[number]]
 
-/** Runs a handler on `m0` and `m1`, both under way before either goes on after its `await yielded()`. */
+/** Runs a handler for `m0` and `m1`. Both start before either continues after its `await yielded()`. */
 function runTwo(t: Test, handle: RecordHandler, ...middlewares: Parameters<ReturnType<typeof middy>['use']>[0][]) {
   return printed(async () => {
     const handler = middy().use(ours())
@@ -88,7 +90,7 @@ t.test('logger.appendKeys() puts the keys of one record on the lines of another'
   )
 })
 
-t.test('logger.createChild() keeps them apart, and has the context of the invocation', async (t) => {
+t.test('logger.createChild() keeps the keys of records apart and has the context of the invocation', async (t) => {
   const logger = new Logger()
   const handle: RecordHandler = async ({ messageId }) => {
     const log = logger.createChild({ persistentKeys: { messageId } })
@@ -117,7 +119,7 @@ t.test('metrics.addDimension() puts the dimension of the last record on the metr
   t.equal(lines.length, 1)
 })
 
-t.test('metrics.singleMetric() keeps them apart', async (t) => {
+t.test('metrics.singleMetric() keeps the dimensions of records apart', async (t) => {
   const metrics = new Metrics({ namespace: 'orders' })
   const handle: RecordHandler = async ({ messageId }) => {
     const metric = metrics.singleMetric()
@@ -143,7 +145,7 @@ interface Subsegment {
 }
 
 t.test('tracer', async (t) => {
-  // What Lambda's X-Ray daemon would get, over its own protocol.
+  // What Lambda's X-Ray daemon would receive, by its own protocol.
   const daemon = createSocket('udp4')
   daemon.bind(0, '127.0.0.1')
   await once(daemon, 'listening')
@@ -178,7 +180,7 @@ t.test('tracer', async (t) => {
   const { captureLambdaHandler } = await import('@aws-lambda-powertools/tracer/middleware')
   const tracer = new Tracer({ serviceName: 'orders', captureHTTPsRequests: false })
 
-  /** What is in what, once the daemon has that of two records. */
+  /** The parent of each segment, once the daemon has received those of two records. */
   async function tree(): Promise<string[]> {
     const all = await receive(5)
     const nameOf = (id: string | undefined) => all.find((subsegment) => subsegment.id === id)?.name
@@ -203,7 +205,7 @@ t.test('tracer', async (t) => {
     })
   }
 
-  await t.test('tracer.setSegment() in a record handler mixes the traces of records up', async (t) => {
+  await t.test('tracer.setSegment() in a record handler mixes up the traces of records', async (t) => {
     const handle: RecordHandler = async ({ messageId }) => {
       const parent = tracer.getSegment()
       const record = parent?.addNewSubsegment(messageId)
@@ -224,7 +226,7 @@ t.test('tracer', async (t) => {
     ])
   })
 
-  await t.test('tracer.provider.captureAsyncFunc() keeps them apart', async (t) => {
+  await t.test('tracer.provider.captureAsyncFunc() keeps the traces of records apart', async (t) => {
     const handle: RecordHandler = ({ messageId }) =>
       tracer.provider.captureAsyncFunc(messageId, async (subsegment) => {
         await yielded()

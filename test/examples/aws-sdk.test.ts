@@ -1,11 +1,13 @@
 import type { RequestListener } from 'node:http'
 import { ScanCommand } from '@aws-sdk/client-dynamodb'
 import t from 'tap'
-import { failed, ids, logged, sqsRecord, timedContext } from '../support.ts'
-import { barrier, startDynamoDb } from './support.ts'
+import { ids, sqsRecord } from '../support/events.ts'
+import { failed, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { barrier, startDynamoDb } from '../support/services.ts'
 
 t.test(
-  'aws-sdk.ts writes each payment once, over as many sockets as the bound, and reports what is refused',
+  'aws-sdk.ts writes each payment once, with as many sockets as records in flight, and reports refused payments',
   async (t) => {
     const { server, client } = await startDynamoDb(t, 'payments', 'paymentId')
     const [answer] = server.listeners('request') as RequestListener[]
@@ -16,7 +18,7 @@ t.test(
     server.on('request', async (request, response) => {
       if (request.headers['x-amz-target'] === 'DynamoDB_20120810.PutItem') {
         peakInFlight = Math.max(peakInFlight, ++inFlight)
-        await hundred() // an agent of 50 sockets never gets past this
+        await hundred() // an agent with 50 sockets never continues from here
         response.on('finish', () => inFlight--)
       }
       answer?.(request, response)
@@ -29,7 +31,7 @@ t.test(
     const bodies: Record<string, string> = Object.fromEntries(
       all.map((id, index) => [id, JSON.stringify({ paymentId: `p${index}`, cents: index })]),
     )
-    bodies.m5 = '{"paymentId":"","cents":5}' // DynamoDB takes no empty key
+    bodies.m5 = '{"paymentId":"","cents":5}' // DynamoDB refuses an empty key
     bodies.m50 = '{"paymentId":"p50","cents":0.5}' // not a Payment
     bodies.m128 = '{"paymentId":"","cents":128}'
     bodies.m129 = '{"paymentId":"p7","cents":7}' // m7 again

@@ -1,13 +1,12 @@
-import type { SQSEvent } from 'aws-lambda'
 import t from 'tap'
-import { toEvent, toReceived } from '../../cli/src/sqs-record.ts'
-import { startSqs } from '../sqs/queues.ts'
-import { failed, logged, timedContext } from '../support.ts'
-import { startDownstream, useEndpoint } from './support.ts'
+import { failed, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { startDownstream, useEndpoint } from '../support/services.ts'
+import { startSqs, toRecord } from '../support/sqs.ts'
 
-t.test('dead-letters.ts puts what is permanent aside with its reason, and has the rest back later', async (t) => {
+t.test('dead-letters.ts dead-letters permanent failures with the reason, and delays the others', async (t) => {
   const sqs = await startSqs(t, {
-    // The dead-letter queue does not take the one whose body is 18.
+    // The dead-letter queue refuses the message with the body 18.
     entry: ({ MessageBody }) => (MessageBody === '18' ? 'InternalError' : undefined),
   })
   const source = sqs.queue('orders', { VisibilityTimeout: '600' })
@@ -24,8 +23,8 @@ t.test('dead-letters.ts puts what is permanent aside with its reason, and has th
   const start = Date.now()
   let response = { batchItemFailures: [] }
   const log = await logged(async () => {
-    const event = toEvent(messages.map((message) => toReceived(message, source.arn)))
-    response = await handler(JSON.parse(event) as SQSEvent, timedContext(30_000))
+    const event = { Records: messages.map((message) => toRecord(message, source.arn)) }
+    response = await handler(event, timedContext(30_000))
   })
 
   const idOf = new Map(messages.map(({ Body, MessageId }) => [Number(Body), MessageId as string]))

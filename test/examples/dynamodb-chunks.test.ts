@@ -3,13 +3,15 @@ import { createServer } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { ScanCommand, type WriteRequest } from '@aws-sdk/client-dynamodb'
 import t from 'tap'
-import { failed, ids, logged, sqsRecord, timedContext } from '../support.ts'
-import { listen, startDynamoDb } from './support.ts'
+import { ids, sqsRecord } from '../support/events.ts'
+import { failed, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { listen, startDynamoDb } from '../support/services.ts'
 
-t.test('dynamodb-chunks.ts writes 25 to a call, and reports what has not been processed', async (t) => {
+t.test('dynamodb-chunks.ts writes 25 items per call and reports unprocessed ones', async (t) => {
   const table = await startDynamoDb(t, 'readings', 'readingId')
-  // DynamoDB answers a part of the items as unprocessed where the table is throttled. dynalite never does, so what holds
-  // some back stands in front of it.
+  // DynamoDB returns some items as unprocessed if it throttles the table. dynalite never does, so a server in front of it
+  // holds some items back.
   let heldBack = new Set<string | undefined>()
   const calls: WriteRequest[][] = []
   const holdBack: RequestListener = async (request, response) => {
@@ -37,7 +39,7 @@ t.test('dynamodb-chunks.ts writes 25 to a call, and reports what has not been pr
 
   const body = (readingId: string, celsius: number) => JSON.stringify({ readingId, celsius })
   const bodies = new Map(ids(60).map((id, index) => [id, body(`r${index}`, index)]))
-  bodies.set('m4', body('', 4)) // DynamoDB takes no empty key
+  bodies.set('m4', body('', 4)) // DynamoDB refuses an empty key
   bodies.set('m9', body('r8', 900)) // the key of m8
   bodies.set('m21', body('r20', 2100)) // the key of m20
   bodies.set('m53', 'no JSON')

@@ -1,8 +1,10 @@
 import t from 'tap'
-import { failed, fifoEvent, logged, timedContext } from '../support.ts'
-import { barrier, startDownstream } from './support.ts'
+import { fifoEvent } from '../support/events.ts'
+import { failed, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { barrier, startDownstream } from '../support/services.ts'
 
-t.test('fifo-orders.ts keeps the order of a customer, and one failure blocks no other customer', async (t) => {
+t.test('fifo-orders.ts keeps the order of each customer, and a failure blocks no other customer', async (t) => {
   const seen: Record<string, string[]> = {}
   const openOf = new Map<string, number>()
   const allThree = barrier(3)

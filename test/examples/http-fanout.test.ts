@@ -1,41 +1,46 @@
 import t from 'tap'
-import { failed, ids, logged, sqsRecord, standardEvent, timedContext } from '../support.ts'
-import { barrier, startDownstream } from './support.ts'
+import { ids, sqsRecord, standardEvent } from '../support/events.ts'
+import { failed, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { barrier, startDownstream } from '../support/services.ts'
 
-t.test('http-fanout.ts posts every body, at most 100 at once, and reports what the downstream refused', async (t) => {
-  const posted: string[] = []
-  const hundred = barrier(100)
-  let inFlight = 0
-  let peakInFlight = 0
-  const downstream = await startDownstream(async ({ body }) => {
-    peakInFlight = Math.max(peakInFlight, ++inFlight)
-    posted.push(body)
-    await hundred()
-    inFlight--
-    return ['body of m7', 'body of m120', 'body of m249'].includes(body) ? 503 : 200
-  })
-  t.teardown(downstream.close)
-  process.env.DOWNSTREAM_URL = downstream.url
-  const { handler } = await import('../../examples/http-fanout.ts')
+t.test(
+  'http-fanout.ts posts every body, at most 100 at once, and reports the records that the downstream refused',
+  async (t) => {
+    const posted: string[] = []
+    const hundred = barrier(100)
+    let inFlight = 0
+    let peakInFlight = 0
+    const downstream = await startDownstream(async ({ body }) => {
+      peakInFlight = Math.max(peakInFlight, ++inFlight)
+      posted.push(body)
+      await hundred()
+      inFlight--
+      return ['body of m7', 'body of m120', 'body of m249'].includes(body) ? 503 : 200
+    })
+    t.teardown(downstream.close)
+    process.env.DOWNSTREAM_URL = downstream.url
+    const { handler } = await import('../../examples/http-fanout.ts')
 
-  let response = { batchItemFailures: [] }
-  const log = await logged(async () => {
-    response = await handler(standardEvent(...ids(250)), timedContext(30_000))
-  })
+    let response = { batchItemFailures: [] }
+    const log = await logged(async () => {
+      response = await handler(standardEvent(...ids(250)), timedContext(30_000))
+    })
 
-  t.strictSame(failed(response), ['m7', 'm120', 'm249'])
-  t.strictSame(
-    posted.toSorted(),
-    ids(250)
-      .map((id) => sqsRecord(id).body)
-      .toSorted(),
-  )
-  t.equal(peakInFlight, 100)
-  t.equal(log.length, 1)
-  t.match(log[0], /3 of 250 records failed; [^\n]+\n {2}3 × Error: downstream said 503 \[m7, m120, m249\]/)
-})
+    t.strictSame(failed(response), ['m7', 'm120', 'm249'])
+    t.strictSame(
+      posted.toSorted(),
+      ids(250)
+        .map((id) => sqsRecord(id).body)
+        .toSorted(),
+    )
+    t.equal(peakInFlight, 100)
+    t.equal(log.length, 1)
+    t.match(log[0], /3 of 250 records failed; [^\n]+\n {2}3 × Error: downstream said 503 \[m7, m120, m249\]/)
+  },
+)
 
-t.test('http-fanout.ts says at its start that it needs a downstream', async (t) => {
+t.test('http-fanout.ts fails to load without DOWNSTREAM_URL', async (t) => {
   delete process.env.DOWNSTREAM_URL
   const again = '../../examples/http-fanout.ts?without-url'
   await t.rejects(import(again), { message: /^DOWNSTREAM_URL is not set/ })

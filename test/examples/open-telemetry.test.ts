@@ -3,85 +3,90 @@ import { type AttributeValue, context, DiagLogLevel, diag, SpanKind, SpanStatusC
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import t from 'tap'
-import { failed, logged, sqsRecord, timedContext } from '../support.ts'
-import { barrier, startDownstream } from './support.ts'
+import { sqsRecord } from '../support/events.ts'
+import { failed, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { barrier, startDownstream } from '../support/services.ts'
 
-t.test('open-telemetry.ts: a span a record with a link to its sender, and in it what its handler does', async (t) => {
-  const all = barrier(4)
-  const never = Promise.withResolvers<number>()
-  const downstream = await startDownstream(async ({ body }) => {
-    await all() // so that the records are under way at once
-    if (body === 'body of hangs') return never.promise
-    return body === 'body of refused' ? 503 : 200
-  })
-  t.teardown(downstream.close)
-  process.env.DOWNSTREAM_URL = downstream.url
-  const complaints: unknown[] = []
-  const complain = (...words: unknown[]) => complaints.push(words)
-  const logger = { error: complain, warn: complain, info() {}, debug() {}, verbose() {} }
-  diag.setLogger(logger, DiagLogLevel.WARN)
-  const exporter = new InMemorySpanExporter()
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager())
-  trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }))
-  const { handler } = await import('../../examples/open-telemetry.ts')
-  const tracer = trace.getTracer('test')
-  // As the instrumentation of fetch does: a span for each request, in the span that is active.
-  subscribe('undici:request:create', () => tracer.startSpan('fetch').end())
-
-  const { attributes } = sqsRecord('')
-  const sentBy = (AWSTraceHeader: string) => ({ attributes: { ...attributes, AWSTraceHeader } })
-  const Records = [
-    sqsRecord('traced', sentBy('Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1')),
-    sqsRecord('refused', sentBy('Root=1-6920c2b4-0123456789abcdef01234567;Parent=00f067aa0ba902b7;Sampled=0')),
-    sqsRecord('untraced'),
-    sqsRecord('hangs', sentBy('nonsense')),
-  ]
-  await tracer.startActiveSpan('invocation', async (span) => {
-    await logged(async () => {
-      t.strictSame(failed(await handler({ Records }, timedContext(1000))), ['refused', 'hangs'])
+t.test(
+  'open-telemetry.ts makes a span per record with a link to its sender and the spans of its handler',
+  async (t) => {
+    const all = barrier(4)
+    const never = Promise.withResolvers<number>()
+    const downstream = await startDownstream(async ({ body }) => {
+      await all() // so that all records are in flight at once
+      if (body === 'body of hangs') return never.promise
+      return body === 'body of refused' ? 503 : 200
     })
-    span.end()
-  })
-  t.strictSame(complaints, [], 'no span is ended twice')
+    t.teardown(downstream.close)
+    process.env.DOWNSTREAM_URL = downstream.url
+    const complaints: unknown[] = []
+    const complain = (...words: unknown[]) => complaints.push(words)
+    const logger = { error: complain, warn: complain, info() {}, debug() {}, verbose() {} }
+    diag.setLogger(logger, DiagLogLevel.WARN)
+    const exporter = new InMemorySpanExporter()
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager())
+    trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }))
+    const { handler } = await import('../../examples/open-telemetry.ts')
+    const tracer = trace.getTracer('test')
+    // As the instrumentation of fetch does: a span for each request, in the span that is active.
+    subscribe('undici:request:create', () => tracer.startSpan('fetch').end())
 
-  const spans = exporter.getFinishedSpans()
-  const idOf = (value: AttributeValue | undefined) => value as string
-  const byRecord = new Map<string, ReadableSpan>()
-  for (const span of spans) {
-    if (span.name === 'process orders') byRecord.set(idOf(span.attributes['messaging.message.id']), span)
-  }
-  t.strictSame([...byRecord.keys()].sort(), ['hangs', 'refused', 'traced', 'untraced'])
-  const nameOf = (id: string | undefined) => {
-    const span = spans.find((span) => span.spanContext().spanId === id)
-    return idOf(span?.attributes['messaging.message.id'] ?? span?.name)
-  }
-  t.strictSame(
-    spans.map((span) => `${nameOf(span.spanContext().spanId)} in ${nameOf(span.parentSpanContext?.spanId)}`).sort(),
-    [
-      ...['fetch in hangs', 'fetch in refused', 'fetch in traced', 'fetch in untraced'],
-      ...['hangs in invocation', 'invocation in undefined', 'refused in invocation', 'traced in invocation'],
-      'untraced in invocation',
-    ],
-  )
-  const links = (id: string) => byRecord.get(id)?.links.map(({ context: { traceId, spanId } }) => [traceId, spanId])
-  t.strictSame(links('traced'), [['5759e988bd862e3fe1be46a994272793', '53995c3f42cd8ad8']])
-  t.strictSame(links('refused'), [['6920c2b40123456789abcdef01234567', '00f067aa0ba902b7']])
-  t.strictSame([links('untraced'), links('hangs')], [[], []])
+    const { attributes } = sqsRecord('')
+    const sentBy = (AWSTraceHeader: string) => ({ attributes: { ...attributes, AWSTraceHeader } })
+    const Records = [
+      sqsRecord('traced', sentBy('Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1')),
+      sqsRecord('refused', sentBy('Root=1-6920c2b4-0123456789abcdef01234567;Parent=00f067aa0ba902b7;Sampled=0')),
+      sqsRecord('untraced'),
+      sqsRecord('hangs', sentBy('nonsense')),
+    ]
+    await tracer.startActiveSpan('invocation', async (span) => {
+      await logged(async () => {
+        t.strictSame(failed(await handler({ Records }, timedContext(1000))), ['refused', 'hangs'])
+      })
+      span.end()
+    })
+    t.strictSame(complaints, [], 'no span is ended twice')
 
-  const outcome = (id: string) => {
-    const { status, events } = byRecord.get(id) as ReadableSpan
-    return [status.code, ...events.map(({ attributes }) => attributes?.['exception.message'])]
-  }
-  t.strictSame(outcome('traced'), [SpanStatusCode.UNSET])
-  t.strictSame(outcome('untraced'), [SpanStatusCode.UNSET])
-  t.strictSame(outcome('refused'), [SpanStatusCode.ERROR, 'downstream said 503'])
-  t.strictSame(outcome('hangs'), [SpanStatusCode.ERROR, 'The batch ended before the record was finished'])
-  t.match(byRecord.get('traced'), {
-    kind: SpanKind.CONSUMER,
-    attributes: {
-      'messaging.system': 'aws_sqs',
-      'messaging.operation.type': 'process',
-      'messaging.destination.name': 'orders',
-    },
-  })
-})
+    const spans = exporter.getFinishedSpans()
+    const idOf = (value: AttributeValue | undefined) => value as string
+    const byRecord = new Map<string, ReadableSpan>()
+    for (const span of spans) {
+      if (span.name === 'process orders') byRecord.set(idOf(span.attributes['messaging.message.id']), span)
+    }
+    t.strictSame([...byRecord.keys()].sort(), ['hangs', 'refused', 'traced', 'untraced'])
+    const nameOf = (id: string | undefined) => {
+      const span = spans.find((span) => span.spanContext().spanId === id)
+      return idOf(span?.attributes['messaging.message.id'] ?? span?.name)
+    }
+    t.strictSame(
+      spans.map((span) => `${nameOf(span.spanContext().spanId)} in ${nameOf(span.parentSpanContext?.spanId)}`).sort(),
+      [
+        ...['fetch in hangs', 'fetch in refused', 'fetch in traced', 'fetch in untraced'],
+        ...['hangs in invocation', 'invocation in undefined', 'refused in invocation', 'traced in invocation'],
+        'untraced in invocation',
+      ],
+    )
+    const links = (id: string) => byRecord.get(id)?.links.map(({ context: { traceId, spanId } }) => [traceId, spanId])
+    t.strictSame(links('traced'), [['5759e988bd862e3fe1be46a994272793', '53995c3f42cd8ad8']])
+    t.strictSame(links('refused'), [['6920c2b40123456789abcdef01234567', '00f067aa0ba902b7']])
+    t.strictSame([links('untraced'), links('hangs')], [[], []])
+
+    const outcome = (id: string) => {
+      const { status, events } = byRecord.get(id) as ReadableSpan
+      return [status.code, ...events.map(({ attributes }) => attributes?.['exception.message'])]
+    }
+    t.strictSame(outcome('traced'), [SpanStatusCode.UNSET])
+    t.strictSame(outcome('untraced'), [SpanStatusCode.UNSET])
+    t.strictSame(outcome('refused'), [SpanStatusCode.ERROR, 'downstream said 503'])
+    t.strictSame(outcome('hangs'), [SpanStatusCode.ERROR, 'The batch ended before the record was finished'])
+    t.match(byRecord.get('traced'), {
+      kind: SpanKind.CONSUMER,
+      attributes: {
+        'messaging.system': 'aws_sqs',
+        'messaging.operation.type': 'process',
+        'messaging.destination.name': 'orders',
+      },
+    })
+  },
+)

@@ -1,12 +1,14 @@
 import t from 'tap'
-import { printed } from '../compat/support.ts'
-import { failed, logged, sqsRecord, standardEvent, timedContext } from '../support.ts'
-import { barrier, startDownstream } from './support.ts'
+import { printed } from '../support/compat.ts'
+import { sqsRecord, standardEvent } from '../support/events.ts'
+import { failed, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { barrier, startDownstream } from '../support/services.ts'
 
-t.test('powertools-logger.ts: each line has its record, each failure a line, and each batch its summary', async (t) => {
+t.test('powertools-logger.ts logs the record on each line, a line per failure, and a summary per batch', async (t) => {
   const all = barrier(4)
   const downstream = await startDownstream(async ({ body }) => {
-    await all() // so that the records are under way at once
+    await all() // so that all records are in flight at once
     return body === 'body of c' ? 503 : 200
   })
   t.teardown(downstream.close)

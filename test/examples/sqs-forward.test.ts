@@ -1,9 +1,11 @@
 import t from 'tap'
-import { startSqs } from '../sqs/queues.ts'
-import { failed, ids, logged, sqsRecord, standardEvent, timedContext } from '../support.ts'
-import { useEndpoint } from './support.ts'
+import { ids, sqsRecord, standardEvent } from '../support/events.ts'
+import { failed, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { useEndpoint } from '../support/services.ts'
+import { startSqs } from '../support/sqs.ts'
 
-t.test('sqs-forward.ts forwards ten to a call, and reports the entries and the call that SQS refuses', async (t) => {
+t.test('sqs-forward.ts forwards ten per call and reports the entries and the call that SQS refuses', async (t) => {
   const refused = ['m3', 'm17', 'm18', 'm44']
   const sqs = await startSqs(t, {
     entry: ({ Id }) => (refused.includes(Id) ? 'InternalError' : undefined),

@@ -3,12 +3,13 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { temporaryFolder } from '../support/folder.ts'
 
 const examples = join(import.meta.dirname, '../../examples')
 const unitTest = readFileSync(join(examples, 'unit-test.ts'), 'utf8')
 const handler = readFileSync(join(examples, 'http-fanout.ts'), 'utf8')
 
-/** Runs a file of tests by itself, as `node unit-test.ts`. */
+/** Runs a test file as its own program, as `node unit-test.ts` does. */
 async function run(file: string): Promise<{ passes: boolean; output: string }> {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env
   try {
@@ -36,9 +37,9 @@ for (const [what, [from, to]] of Object.entries(breakages)) {
   t.test(`unit-test.ts fails for a handler that ${what}`, async (t) => {
     const broken = handler.replace(from, to)
     t.not(broken, handler)
-    const dir = t.testdir({ 'unit-test.ts': unitTest, 'http-fanout.ts': broken })
+    const dir = temporaryFolder(t, { 'unit-test.ts': unitTest, 'http-fanout.ts': broken })
     const { passes, output } = await run(join(dir, 'unit-test.ts'))
     t.notOk(passes, 'exits with an error', { output })
-    t.match(output, /tests 3\n/, 'for a reason of the handler, not because it could not be loaded')
+    t.match(output, /tests 3\n/, 'all tests ran, so it fails because of the handler')
   })
 }

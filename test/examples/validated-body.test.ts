@@ -1,9 +1,11 @@
 import t from 'tap'
-import { failed, logged, sqsRecord, timedContext } from '../support.ts'
-import { startDownstream } from './support.ts'
+import { sqsRecord } from '../support/events.ts'
+import { failed, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { startDownstream } from '../support/services.ts'
 
 t.test(
-  'validated-body.ts fails the records whose body is bad, and mails the others as the schema read them',
+  'validated-body.ts fails records with a bad body and mails the others with the output of the schema',
   async (t) => {
     const mails: Record<string, unknown> = {}
     const downstream = await startDownstream(({ idempotencyKey, body }) => {

@@ -3,7 +3,7 @@ import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import fc from 'fast-check'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { fifoEvent, ids, logged, sqsRecord, standardEvent, testContext } from '../support.ts'
+import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import {
   anything,
   check,
@@ -16,10 +16,12 @@ import {
   outcomeOf,
   reported,
   SECRET,
-} from './harness.ts'
-import { lying, named, revoked, throwingOn, trapped } from './hostile.ts'
+} from '../support/fuzz.ts'
+import { testContext } from '../support/handlers.ts'
+import { lying, named, revoked, throwingOn, trapped } from '../support/hostile.ts'
+import { logged } from '../support/output.ts'
 
-/** What stands in the place of a record, and whether it is one; `unreadable` only where it is copied. */
+/** Values in place of a record, and whether they are valid. `unreadable` ones fail only if they are copied. */
 const RECORDS: Record<string, [isValid: boolean | 'unreadable', make: (id: string, any: unknown) => unknown]> = {
   good: [true, (id) => sqsRecord(id)],
   frozen: [true, (id) => Object.freeze(sqsRecord(id))],
@@ -44,7 +46,7 @@ const RECORDS: Record<string, [isValid: boolean | 'unreadable', make: (id: strin
   'unreadable id': [false, (id) => throwingOn(sqsRecord(id), 'messageId')],
   'unreadable source': [false, (id) => throwingOn(sqsRecord(id), 'eventSource')],
   'unreadable attributes': [false, (id) => sqsRecord(id, { attributes: trapped() as never })],
-  'receive count that is none': [
+  'receive count that is not a text': [
     false,
     (id) => sqsRecord(id, { attributes: { ApproximateReceiveCount: Symbol('s') } as never }),
   ],
@@ -59,7 +61,7 @@ const RECORDS: Record<string, [isValid: boolean | 'unreadable', make: (id: strin
   text: [false, (id) => id],
 }
 
-/** What the event around a list of records is, and whether it is one. */
+/** Events around a list of records, and whether they are valid. */
 const EVENTS: Record<string, [isValid: boolean, make: (Records: unknown[], any: unknown) => unknown]> = {
   plain: [true, (Records) => ({ Records })],
   frozen: [true, (Records) => Object.freeze({ Records: Object.freeze(Records) })],
@@ -103,10 +105,7 @@ const EVENTS: Record<string, [isValid: boolean, make: (Records: unknown[], any: 
   trapped: [false, () => trapped()],
 }
 
-/**
- * What another middleware may put in the place of a checked record, and whether that is the same record still: only its
- * id says so.
- */
+/** What another middleware may replace a checked record by, and whether it is still the same record, which its id decides. */
 const REPLACEMENTS: Record<string, [isSame: boolean, make: (record: SQSRecord, any: unknown) => unknown]> = {
   itself: [true, (record) => record],
   copy: [true, (record) => ({ ...record })],
@@ -123,7 +122,7 @@ const REPLACEMENTS: Record<string, [isSame: boolean, make: (record: SQSRecord, a
   trapped: [false, (record) => trapped(record)],
 }
 
-/** What another middleware may make of the list of records, and whether it is the same list still. */
+/** What another middleware may replace the list of records by, and whether it still has the same records. */
 const LISTS: Record<string, [isSame: boolean, make: (Records: unknown[]) => unknown]> = {
   itself: [true, (Records) => Records],
   copy: [true, (Records) => [...Records]],
@@ -146,7 +145,7 @@ const events = fc.record({
   any: fc.oneof(anything, fc.jsonValue(), oneOf(SECRET, '__proto__', 'constructor')),
 })
 
-t.test('any event: the failures of a good one, InvalidSqsEventError for a bad one', async (t) => {
+t.test('any event: a report if it is valid, otherwise InvalidSqsEventError', async (t) => {
   await check(0.3, events, async ({ core, event, records, fails, isJson, any }) => {
     const [isEvent, makeEvent] = named(EVENTS, event)
     const given = records.map((name, index) => named(RECORDS, name)[1](`m${index}`, any))
@@ -205,10 +204,10 @@ const replacements = fc.record({
 })
 
 t.test(
-  'any change by another middleware: the failures where the ids are the same, or an error',
-
+  'any change of the records by a later middleware: a report if the ids are the same, otherwise an error',
   async (t) => {
     await check(0.1, replacements, async ({ core, records, list, fails, any }) => {
+      if (list === 'without a length' && records.length === 0) return // it holds no records, like the empty list
       const [isSameList, makeList] = named(LISTS, list)
       const isSame = isSameList && records.every((name) => named(REPLACEMENTS, name)[0])
       const started: number[] = []
@@ -240,7 +239,7 @@ t.test(
   },
 )
 
-t.test('100,000 records of a standard and of a FIFO queue', async (t) => {
+t.test('100,000 records of a standard queue and of a FIFO queue are reported exactly', async (t) => {
   const size = 100_000
   for (const event of [standardEvent(...ids(size)), fifoEvent(...ids(size))]) {
     for (const [index, { attributes }] of event.Records.entries()) attributes.MessageGroupId = `g${index % 50_000}`
@@ -258,7 +257,7 @@ t.test('100,000 records of a standard and of a FIFO queue', async (t) => {
   t.pass()
 })
 
-t.test('a body of 6 MB', async (t) => {
+t.test('a body of 6 MB is handled', async (t) => {
   const body = 'x'.repeat(6e6)
   const handler = middy7()
     .use(boundedSqsBatch())

@@ -2,7 +2,8 @@ import type { Context } from 'aws-lambda'
 import fc from 'fast-check'
 import t from 'tap'
 import { type BatchHandler, type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { failed, mockClock, sqsRecord } from '../support.ts'
+import { mockClock } from '../support/clock.ts'
+import { sqsRecord } from '../support/events.ts'
 import {
   check,
   core,
@@ -16,8 +17,9 @@ import {
   reported,
   SECRET,
   strays,
-} from './harness.ts'
-import { BEHAVIOURS, CONTEXTS, DURABLE, LOGGERS, named, THROWN, TIMED_CONTEXTS } from './hostile.ts'
+} from '../support/fuzz.ts'
+import { failed } from '../support/handlers.ts'
+import { BEHAVIOURS, CONTEXTS, DURABLE, LOGGERS, named, THROWN, TIMED_CONTEXTS } from '../support/hostile.ts'
 
 interface Plan {
   readonly behaviour: string
@@ -41,7 +43,7 @@ const scenarios = fc.record({
   queue: oneOf('standard', 'standard with ids twice', 'FIFO'),
   fifoFailure: fc.constantFrom('group', 'batch') as fc.Arbitrary<'group' | 'batch'>,
   throwOnFullBatchFailure: fc.boolean(),
-  /** Without a limit nothing hangs: that is the handlers' own affair. */
+  /** Without a limit no handler hangs, because such a batch would not end. */
   limit: oneOf('none', 'budget', 'recordTimeout', 'both'),
   context: keyOf(CONTEXTS),
   timedContext: keyOf(TIMED_CONTEXTS),
@@ -66,10 +68,10 @@ const scenarios = fc.record({
 
 type Scenario = typeof scenarios extends fc.Arbitrary<infer T> ? T : never
 
-/** An inner handler of this kind, which records it has started, and what it says beside what they came to. */
+/** An inner handler of this kind, the records that it started, and the ids that it added to the report. */
 function innerOf(inner: string, plans: readonly Plan[], thrown: unknown) {
   const started = new Set<number>()
-  const told = new Set<string>()
+  const added = new Set<string>()
   const bounded = eachRecord((_record, _context, options) => {
     const { behaviour, thrown } = plans[options.index] as Plan
     if (started.has(options.index)) strays.push('A record was started twice')
@@ -87,31 +89,31 @@ function innerOf(inner: string, plans: readonly Plan[], thrown: unknown) {
     if (inner === 'empties') return { batchItemFailures: [] }
     if (inner === 'adds') {
       const isListed = new Set(failed(report))
-      for (const { id } of plans.slice(0, 3)) if (!isListed.has(id)) told.add(id)
-      report.batchItemFailures.push(...Array.from(told, (itemIdentifier) => ({ itemIdentifier })))
+      for (const { id } of plans.slice(0, 3)) if (!isListed.has(id)) added.add(id)
+      report.batchItemFailures.push(...Array.from(added, (itemIdentifier) => ({ itemIdentifier })))
     }
     return report
   }
-  return { handle, started, told }
+  return { handle, started, added }
 }
 
-/** The records that must be reported: all that did not succeed, and on a FIFO queue what comes after them. */
+/** The records that must be reported: those that did not succeed and, on a FIFO queue, the later ones of their groups. */
 function due(
   plans: readonly Plan[],
   isFifo: boolean,
   started: ReadonlySet<number>,
-  told: ReadonlySet<string>,
+  added: ReadonlySet<string>,
 ): number[] {
   const isFailed = plans.map(
     ({ behaviour, id }, index) =>
-      told.has(id) || !started.has(index) || named(BEHAVIOURS, behaviour).outcome !== 'succeeds',
+      added.has(id) || !started.has(index) || named(BEHAVIOURS, behaviour).outcome !== 'succeeds',
   )
-  const isBehind = (index: number) =>
+  const isBlocked = (index: number) =>
     plans.some(({ group }, before) => before < index && isFailed[before] && group === plans[index]?.group)
-  return [...plans.keys()].filter((index) => isFailed[index] || (isFifo && isBehind(index)))
+  return [...plans.keys()].filter((index) => isFailed[index] || (isFifo && isBlocked(index)))
 }
 
-/** The records that must have started where some slot is never held by a handler that hangs. */
+/** The records that must have started if not every slot is occupied by a handler that hangs. */
 function dueToStart(plans: readonly Plan[], isFifo: boolean, fifoFailure: 'group' | 'batch'): number[] {
   const blocks = ({ behaviour }: Plan) => named(BEHAVIOURS, behaviour).outcome !== 'succeeds'
   if (isFifo && fifoFailure === 'batch' && plans.some(blocks)) return []
@@ -120,11 +122,11 @@ function dueToStart(plans: readonly Plan[], isFifo: boolean, fifoFailure: 'group
   )
 }
 
-/** The scenario without what would not be this package's affair. */
+/** The scenario without combinations that this package has no influence on. */
 function settingOf(scenario: Scenario) {
   const { queue, limit, isEarly, context, timedContext, inner } = scenario
   const isTimed = limit === 'budget' || limit === 'both'
-  /** Middy ends the invocation at some time, because of the context. */
+  /** Middy may end the invocation early because of the context. */
   const isCut = isEarly && (isTimed ? timedContext !== 'steady' : named(CONTEXTS, context).mayCut)
   return {
     ...scenario,
@@ -135,7 +137,7 @@ function settingOf(scenario: Scenario) {
     isTimed,
     isCut,
     isDurable: !isTimed && context === DURABLE,
-    // Where reading the time left throws, Middy leaves the promise of the handler alone: a rejection would be its own.
+    // If reading the remaining time throws, Middy drops the handler's promise, whose rejection would be unhandled.
     inner: isCut && /^(throws|runs|forgets)/.test(inner) ? 'waits' : inner,
     thrown: named(THROWN, scenario.thrown)(),
   }
@@ -190,9 +192,9 @@ async function runScenario(scenario: Scenario): Promise<void> {
   const { outcomes, inners, logged } = await runInvocations(setting)
   const isHeld = hanging(plans) * inners.length >= setting.concurrency
   let failures = 0
-  for (const [number, { started, told }] of inners.entries()) {
+  for (const [number, { started, added }] of inners.entries()) {
     const outcome = outcomes[number] as Outcome
-    const must = due(plans, isFifo, started, isCut ? new Set() : told)
+    const must = due(plans, isFifo, started, isCut ? new Set() : added)
     const mustIds = [...new Set(must.map((index) => plans[index]?.id))]
     failures += must.length
     if (isDurable) {
@@ -222,7 +224,7 @@ function hanging(plans: readonly Plan[]): number {
   return plans.filter(({ behaviour }) => named(BEHAVIOURS, behaviour).outcome === 'hangs').length
 }
 
-/** Where an invocation ended early, more may be reported than is due. */
+/** If an invocation ended early, more records than these may be reported. */
 function checkIds(ids: readonly string[], due: readonly unknown[], plans: readonly Plan[]): void {
   const lost = due.filter((id) => !ids.includes(id as string))
   const known = [...new Set(ids)].filter((id) => plans.some((plan) => plan.id === id))
@@ -231,7 +233,7 @@ function checkIds(ids: readonly string[], due: readonly unknown[], plans: readon
 }
 
 let clock: ReturnType<typeof mockClock>
-t.test('any handler, logger and context: a report of exactly what did not succeed', async (t) => {
+t.test('any handler, logger and context: a report of exactly the records that did not succeed', async (t) => {
   clock = mockClock(t)
   await check(0.4, scenarios, runScenario)
   t.pass()

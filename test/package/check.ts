@@ -177,12 +177,12 @@ async function versionOf(project: string, dependency: string): Promise<string> {
   return JSON.parse(await readFile(join(project, 'node_modules', dependency, 'package.json'), 'utf8')).version
 }
 
-/** A program that says nothing but `done`, also no warning on standard error. */
+/** Runs a program that must print only `done`, and no warning on standard error. */
 async function runConsumer(node: string, project: string, file: string, ...flags: string[]): Promise<void> {
   assert.equal(await run(project, node, ...flags, file), 'done\n')
 }
 
-/** With the declarations of every dependency checked, too. */
+/** Compiles and also checks the declarations of every dependency. */
 async function compileConsumer(
   tsc: string,
   project: string,
@@ -204,7 +204,7 @@ async function compileConsumer(
   )
 }
 
-/** Runs a program. What it printed is returned, or thrown if it failed. */
+/** Runs a program. Returns what it printed, or throws it if the program failed. */
 async function run(cwd: string, program: string, ...parameters: string[]): Promise<string> {
   try {
     const { stdout, stderr } = await promisify(execFile)(program, parameters, { cwd, timeout: 300_000 })

@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { SQSBatchResponse } from 'aws-lambda'
 import { sqsEvent } from '../../bench/sqs-event.ts'
-import { createQuota, createSignals, type Quota } from './quota.ts'
+import { createQuota, createSignals, type Quota } from '../support/cpu-quota.ts'
 
 const HELP = `Usage: npm run test:small-functions -- [options]
 

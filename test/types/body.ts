@@ -64,7 +64,7 @@ const handleOrders = eachRecord(
 expect<Equal<typeof handleOrders, BatchHandler>>()
 export const handler: SQSHandler = middy().use(boundedSqsBatch()).handler(handleOrders)
 
-// Apart from its call, and behind a function of one's own.
+// Declared before the call, and inside a function of the user's own.
 export const handleOrder: RecordHandler<ParsedRecord<Order>> = ({ body }) => body.cents
 eachRecord(handleOrder, { body: valibotOrder })
 export function validated<TSchema extends StandardSchemaV1>(

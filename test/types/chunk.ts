@@ -79,7 +79,7 @@ eachChunk(5, async ([first]) => expect<Output<NonNullable<typeof first>['body']>
 export const handleOrders: ChunkHandler<ParsedRecord<Order>> = (records) => void records[0]?.body.cents
 eachChunk(5, handleOrders, { body: zodOrder })
 
-/** What `BatchWriteItemCommand` and `SendMessageBatchCommand` of the AWS SDK answer with. */
+/** The responses of `BatchWriteItemCommand` and `SendMessageBatchCommand` of the AWS SDK. */
 declare const written: { UnprocessedItems?: Record<string, object[]>; $metadata: object }
 declare const sent: { Successful: object[] | undefined; Failed: object[] | undefined; $metadata: object }
 // @ts-expect-error what DynamoDB has not written is not what failed

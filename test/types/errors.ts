@@ -39,14 +39,14 @@ expect<
   >
 >()
 
-/** As a logger does it. */
-export function tell(error: unknown): string {
+/** What a logger could print. */
+export function describe(error: unknown): string {
   if (error instanceof InvalidBodyError) {
     expect<Equal<typeof error.issues, readonly StandardSchemaV1.Issue[]>>()
     return error.issues.map(({ message }) => message).join()
   }
   if (error instanceof RecordTimeoutError) return error.timeout.toFixed()
   if (error instanceof FullBatchFailureError) return `${error.errors.length}`
-  if (error instanceof RecordBlockedError) return tell(error.cause)
+  if (error instanceof RecordBlockedError) return describe(error.cause)
   return ''
 }

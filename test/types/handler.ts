@@ -69,7 +69,7 @@ export const ownHandlers: SQSHandler[] = [
     .handler(async (event) => Promise.allSettled(event.Records.map(async (record) => record.body))),
 ]
 
-// A unit test calls the handler with what it has.
+// A unit test calls the handler with a partial event and context.
 export const response: Promise<SQSBatchResponse> = handleAll({ Records: [] }, {} as Context)
 
 // Whatever a record handler returns is success.

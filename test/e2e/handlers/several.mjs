@@ -18,6 +18,6 @@ const runBatch = bounded(async (record, context, { signal }) => {
 
 export const handler = async (event, context) => {
   batches.set(context.awsRequestId, new Set(event.Records.map(({ messageId }) => messageId)))
-  await fetch(process.env.DOWNSTREAM) // answers when all have begun that are to run at once
+  await fetch(process.env.DOWNSTREAM) // responds when all invocations that run at once have begun
   return runBatch(event, context)
 }

@@ -3,7 +3,7 @@ import { bounded, numberOf, post } from './post.mjs'
 
 const hung = new Set()
 
-/** Every 50th message hangs the first time, deaf to its signal. */
+/** Every 50th message hangs the first time and ignores its signal. */
 export const hangs = bounded(async (record, _context, { signal }) => {
   const number = numberOf(record)
   if (number % 50 === 0 && !hung.has(number)) {
@@ -13,7 +13,7 @@ export const hangs = bounded(async (record, _context, { signal }) => {
   await post(record, { signal })
 })
 
-/** Never lets the event loop turn. Its downstream is a file. */
+/** Blocks the event loop. Its downstream is a file. */
 export const computes = bounded((record) => {
   const end = performance.now() + 5
   while (performance.now() < end);

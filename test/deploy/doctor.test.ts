@@ -1,0 +1,105 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import pMap from 'p-map'
+import t from 'tap'
+import { temporaryFolder } from '../support/folder.ts'
+import { cdkTemplate, type Properties, partsOf, samFile, samTemplate, writeTemplate } from '../support/templates.ts'
+
+const bin = fileURLToPath(new URL('../../cli/dist/bin.js', import.meta.url))
+
+/** The rules that `bounded-sqs-batch doctor --strict` reports, and its exit code. */
+async function doctor(file: string, ...flags: string[]): Promise<{ exitCode: number; rules: string[] }> {
+  const args = [bin, 'doctor', '--strict', '--format', 'json', ...flags, file]
+  const { code, stdout } = await promisify(execFile)(process.execPath, args, { env: { PATH: process.env.PATH } }).then(
+    (output) => ({ ...output, code: 0 }),
+    (error: { code: number; stdout: string }) => error,
+  )
+  const { findings }: { findings: { rule: string }[] } = JSON.parse(stdout)
+  return { exitCode: code, rules: findings.map(({ rule }) => rule) }
+}
+
+const clean = { exitCode: 0, rules: [] }
+
+// Some rules of doctor need the workload: bodies of 5 kB, one second per record, a concurrency of 100.
+const workload = ['--body-bytes', '5000', '--record-ms', '1000', '--record-concurrency', '100']
+
+t.test('doctor --strict finds nothing in either template', async (t) => {
+  const { file } = cdkTemplate(temporaryFolder(t))
+  for (const flags of [[], workload]) {
+    t.strictSame(await doctor(samFile, ...flags), clean)
+    t.strictSame(await doctor(file, ...flags), clean)
+  }
+})
+
+t.test('doctor --strict finds nothing in the SAM template with its shortest and longest times', async (t) => {
+  const times = (timeout: number, window: number) =>
+    doctor(samFile, '--parameter', `FunctionTimeout=${timeout}`, '--parameter', `BatchingWindow=${window}`)
+  t.strictSame(await times(30, 1), clean)
+  t.strictSame(await times(900, 30), clean)
+})
+
+type Changes = { [part in keyof ReturnType<typeof partsOf>]?: Properties }
+
+const fifo = { queue: { FifoQueue: true }, deadLetterQueue: { FifoQueue: true } }
+const ofTen = { BatchSize: 10, MaximumBatchingWindowInSeconds: undefined }
+const pollers = { MinimumPollers: 2, MaximumPollers: 10 }
+
+/** Changed settings (undefined removes one), and the rules that report the change, in the order of doctor. */
+const MUTATIONS: [what: string, changes: Changes, rules: string[]][] = [
+  ['no response types', { mapping: { FunctionResponseTypes: undefined } }, ['report-batch-item-failures']],
+  ['an empty list of them', { mapping: { FunctionResponseTypes: [] } }, ['report-batch-item-failures']],
+  ['10,001 records', { mapping: { BatchSize: 10_001 } }, ['batch-size']],
+  ['more than fit into 6 MB', { mapping: { BatchSize: 1_200 } }, ['batch-over-payload']],
+  ['no window', { mapping: { MaximumBatchingWindowInSeconds: undefined } }, ['batch-needs-window']],
+  [
+    '11 records, a window of 0',
+    { mapping: { BatchSize: 11, MaximumBatchingWindowInSeconds: 0 } },
+    ['batch-needs-window'],
+  ],
+  ['10 records, no window', { mapping: ofTen }, []],
+  ['maximum concurrency 1', { mapping: { ScalingConfig: { MaximumConcurrency: 1 } } }, ['concurrency-range']],
+  ['maximum concurrency 1,001', { mapping: { ScalingConfig: { MaximumConcurrency: 1001 } } }, ['concurrency-range']],
+  ['provisioned mode too', { mapping: { ProvisionedPollerConfig: pollers } }, ['concurrency-and-provisioned']],
+  ['fewer reserved', { lambda: { ReservedConcurrentExecutions: 9 } }, ['concurrency-above-reserved']],
+  ['visibility below the timeout', { queue: { VisibilityTimeout: 59 } }, ['visibility-below-timeout']],
+  ['the default visibility', { queue: { VisibilityTimeout: undefined } }, ['visibility-below-timeout']],
+  ['visibility 1 s short', { queue: { VisibilityTimeout: 364 } }, ['visibility-headroom']],
+  ['a timeout 1 s longer', { lambda: { Timeout: 61 } }, ['visibility-headroom']],
+  ['a timeout too short', { lambda: { Timeout: 10 } }, ['timeout-below-work']],
+  ['an old runtime', { lambda: { Runtime: 'nodejs18.x' } }, ['runtime-deprecated']],
+  ['no redrive policy', { queue: { RedrivePolicy: undefined } }, ['no-redrive-policy']],
+  ['three receives', { redrive: { maxReceiveCount: 3 } }, ['max-receive-count']],
+  ['dead letters for 4 days', { deadLetterQueue: { MessageRetentionPeriod: 345_600 } }, ['dead-letter-retention']],
+  ['dead letters by default', { deadLetterQueue: { MessageRetentionPeriod: undefined } }, ['dead-letter-retention']],
+  ['FIFO, 10 records, no window', { ...fifo, mapping: ofTen }, ['fifo-parallelism']],
+  ['FIFO, 11 records', { ...fifo, mapping: { ...ofTen, BatchSize: 11 } }, ['fifo-batch-size', 'fifo-parallelism']],
+  ['FIFO, a window', { ...fifo, mapping: { BatchSize: 10 } }, ['fifo-window', 'fifo-parallelism']],
+]
+
+t.test('each change of a template is found by exactly the rules listed for it', async (t) => {
+  const cdk = cdkTemplate(temporaryFolder(t)).template
+  for (const [name, template] of [
+    ['SAM', samTemplate()],
+    ['CDK', cdk],
+  ] as const) {
+    t.test(name, async (t) => {
+      const folder = temporaryFolder(t)
+      const found = await pMap(
+        MUTATIONS,
+        async ([what, changes], index) => {
+          const mutant = structuredClone(template)
+          const parts = partsOf(mutant)
+          for (const [part, properties] of Object.entries(changes))
+            Object.assign(parts[part as keyof Changes], properties)
+          return [what, (await doctor(writeTemplate(`${folder}/${index}.json`, mutant), ...workload)).rules]
+        },
+        { concurrency: 4 },
+      )
+      t.strictSame(
+        found,
+        MUTATIONS.map(([what, , rules]) => [what, rules]),
+      )
+    })
+  }
+})

@@ -1,0 +1,205 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { App, CloudFormationValidatePlugin, Duration } from 'aws-cdk-lib'
+import t from 'tap'
+import { temporaryFolder } from '../support/folder.ts'
+import {
+  cdkTemplate,
+  type Properties,
+  partsOf,
+  samFile,
+  samTemplate,
+  type Template,
+  writeTemplate,
+} from '../support/templates.ts'
+
+/** A template with the defaults of its parameters filled in. */
+function withDefaults(template: Template): Template {
+  const { Parameters = {}, Mappings = {} } = template
+  return JSON.parse(JSON.stringify(template), (_key, value) => {
+    const standard = Parameters[value?.Ref]?.Default
+    const [table, row, column] = value?.['Fn::FindInMap'] ?? []
+    return table ? Mappings[table]?.[row][column] : (standard ?? value)
+  })
+}
+
+t.test('the SAM template and the CDK template have the same settings', (t) => {
+  const settings = (template: Template) => {
+    const { queue, redrive, deadLetterQueue, lambda, mapping, oldestMessageAlarm, deadLetterAlarm } = partsOf(template)
+    const { deadLetterTargetArn, ...redriven } = redrive
+    const { Queue, EventSourceArn, FunctionName, ...mapped } = mapping
+    const { Runtime, Architectures, MemorySize, Timeout } = lambda
+    const alarms = [oldestMessageAlarm, deadLetterAlarm].map(({ Dimensions, AlarmActions, ...alarm }) => alarm)
+    return {
+      queue: { ...queue, RedrivePolicy: redriven },
+      deadLetterQueue,
+      lambda: { Runtime, Architectures, MemorySize, Timeout },
+      mapping: mapped,
+      alarms,
+    }
+  }
+  const alarm = {
+    Namespace: 'AWS/SQS',
+    Statistic: 'Maximum',
+    Period: 60,
+    ComparisonOperator: 'GreaterThanThreshold',
+    TreatMissingData: 'notBreaching',
+  }
+  const expected = {
+    queue: { VisibilityTimeout: 365, MessageRetentionPeriod: 345_600, RedrivePolicy: { maxReceiveCount: 5 } },
+    deadLetterQueue: { MessageRetentionPeriod: 1_209_600 },
+    lambda: { Runtime: 'nodejs24.x', Architectures: ['arm64'], MemorySize: 512, Timeout: 60 },
+    mapping: {
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      BatchSize: 1000,
+      MaximumBatchingWindowInSeconds: 5,
+      ScalingConfig: { MaximumConcurrency: 10 },
+    },
+    alarms: [
+      {
+        ...alarm,
+        AlarmDescription: 'Messages wait too long for the function',
+        MetricName: 'ApproximateAgeOfOldestMessage',
+        Threshold: 3600,
+        EvaluationPeriods: 5,
+      },
+      {
+        ...alarm,
+        AlarmDescription: 'The function has given messages up',
+        MetricName: 'ApproximateNumberOfMessagesVisible',
+        Threshold: 0,
+        EvaluationPeriods: 1,
+      },
+    ],
+  }
+  t.strictSame(settings(withDefaults(samTemplate())), expected)
+  t.strictSame(settings(cdkTemplate(temporaryFolder(t)).template), expected)
+  t.end()
+})
+
+t.test(
+  'both templates connect the queue to its dead-letter queue, function and alarm, and each alarm to the topic',
+  (t) => {
+    for (const template of [samTemplate(), cdkTemplate(temporaryFolder(t)).template]) {
+      const id = (type: string, start = '') =>
+        Object.keys(template.Resources).find((key) => template.Resources[key]?.Type === type && key.startsWith(start))
+      const attribute = (resource: string | undefined, name: string) => ({ 'Fn::GetAtt': [resource, name] })
+      const queue = id('AWS::SQS::Queue', 'Queue')
+      const deadLetterQueue = id('AWS::SQS::Queue', 'DeadLetterQueue')
+      const parts = partsOf(template)
+      t.strictSame(parts.redrive.deadLetterTargetArn, attribute(deadLetterQueue, 'Arn'))
+      t.strictSame(parts.mapping.EventSourceArn ?? parts.mapping.Queue, attribute(queue, 'Arn'))
+      for (const [alarm, of] of [
+        [parts.oldestMessageAlarm, queue],
+        [parts.deadLetterAlarm, deadLetterQueue],
+      ] as const) {
+        t.strictSame(alarm.Dimensions, [{ Name: 'QueueName', Value: attribute(of, 'QueueName') }])
+        t.strictSame(alarm.AlarmActions, [{ Ref: id('AWS::SNS::Topic') }])
+      }
+    }
+    t.end()
+  },
+)
+
+t.test(
+  'the visibility timeout of the SAM template is 6 × the function timeout + the batching window for all allowed values',
+  (t) => {
+    const { Parameters, Mappings, ...template } = samTemplate()
+    const timeouts: number[] = Parameters?.FunctionTimeout?.AllowedValues
+    const windows: number[] = Parameters?.BatchingWindow?.AllowedValues
+    const rows = timeouts.map((timeout) => {
+      const row = windows.map((window) => [window, 6 * timeout + window])
+      return [timeout, Object.fromEntries(row)]
+    })
+    t.strictSame(Mappings?.VisibilityTimeout, Object.fromEntries(rows))
+    const ages = timeouts.map((timeout) => [
+      timeout,
+      { Seconds: Math.max(3600, 3 * (6 * timeout + Math.max(...windows))) },
+    ])
+    t.strictSame(Mappings?.OldestMessageAge, Object.fromEntries(ages), 'the alarm waits for three times the longest')
+
+    const { queue, lambda, mapping } = partsOf(template)
+    t.strictSame(lambda.Timeout, { Ref: 'FunctionTimeout' })
+    t.strictSame(mapping.MaximumBatchingWindowInSeconds, { Ref: 'BatchingWindow' })
+    t.strictSame(queue.VisibilityTimeout, {
+      'Fn::FindInMap': ['VisibilityTimeout', { Ref: 'FunctionTimeout' }, { Ref: 'BatchingWindow' }],
+    })
+    t.end()
+  },
+)
+
+t.test('the visibility timeout of the CDK template is 6 × the function timeout + the batching window', (t) => {
+  const longest = { functionTimeout: Duration.minutes(15), batchingWindow: Duration.minutes(5) }
+  const { queue, lambda, mapping, oldestMessageAlarm } = partsOf(cdkTemplate(temporaryFolder(t), longest).template)
+  t.equal(lambda.Timeout, 900)
+  t.equal(mapping.MaximumBatchingWindowInSeconds, 300)
+  t.equal(queue.VisibilityTimeout, 6 * 900 + 300)
+  t.equal(oldestMessageAlarm.Threshold, 3 * (6 * 900 + 300))
+  t.end()
+})
+
+const validator = new CloudFormationValidatePlugin()
+
+/** The violations that AWS's own template validator, part of the CDK, finds: property names, types, ranges, references. */
+function violations(templatePath: string): string[] {
+  const stack = { templatePath, stackConstructPath: '', accountId: undefined, region: undefined }
+  const context = { templatePaths: [templatePath], stackTemplates: [stack], appConstruct: new App() }
+  return validator.validate(context).violations.map(({ description }) => description)
+}
+
+/**
+ * The SAM template with its function and mapping as CloudFormation resources, because the validator does not check a SAM
+ * function. SAM's transform keeps the names of all properties but these.
+ */
+function transformed(template: Template): Template {
+  const { Function: _, ...others } = template.Resources
+  const { CodeUri, Events, ...properties } = partsOf(template).lambda
+  const { Queue, ...mapping } = partsOf(template).mapping
+  const added = { Code: { S3Bucket: 'bucket', S3Key: 'key' }, Role: 'arn:aws:iam::123456789012:role/function' }
+  return {
+    ...template,
+    Resources: {
+      ...others,
+      Function: { Type: 'AWS::Lambda::Function', Properties: { ...properties, ...added } },
+      FunctionQueue: {
+        Type: 'AWS::Lambda::EventSourceMapping',
+        Properties: { ...mapping, EventSourceArn: Queue, FunctionName: { Ref: 'Function' } },
+      },
+    },
+  }
+}
+
+t.test('AWS’s template validator finds nothing in either template', (t) => {
+  const folder = temporaryFolder(t)
+  t.strictSame(violations(samFile), [])
+  t.strictSame(violations(writeTemplate(`${folder}/sam.json`, transformed(samTemplate()))), [])
+  t.strictSame(violations(cdkTemplate(folder).file), [])
+  t.end()
+})
+
+t.test('AWS’s template validator finds a misspelt property of the function and of the mapping', (t) => {
+  const template = samTemplate()
+  const { lambda, mapping } = partsOf(template)
+  lambda.TimeOut = 60
+  mapping.FunctionResponseType = ['ReportBatchItemFailures']
+  const found = violations(writeTemplate(`${temporaryFolder(t)}/sam.json`, transformed(template)))
+  t.match(found, [/^TimeOut: Additional properties/, /^FunctionResponseType: Additional properties/])
+  t.equal(found.length, 2)
+  t.end()
+})
+
+t.test('the CDK app synthesises when it is run as the CDK command runs it', async (t) => {
+  const outdir = temporaryFolder(t)
+  const app = async (context: Properties) => {
+    const env = { PATH: process.env.PATH, CDK_OUTDIR: outdir, CDK_CONTEXT_JSON: JSON.stringify(context) }
+    const cwd = fileURLToPath(new URL('../../examples/deploy/cdk', import.meta.url))
+    const [program = '', ...args] = JSON.parse(readFileSync(`${cwd}/cdk.json`, 'utf8')).app.split(' ')
+    await promisify(execFile)(program, args, { cwd, env })
+    return JSON.parse(readFileSync(`${outdir}/BatchStack.template.json`, 'utf8'))
+  }
+  const { lambda } = partsOf(await app({ downstreamUrl: 'https://example.com/', alarmEmail: 'a@example.com' }))
+  t.strictSame(lambda.Environment.Variables, { DOWNSTREAM_URL: 'https://example.com/' })
+  await t.rejects(app({ alarmEmail: 'a@example.com' }), { message: /Say --context downstreamUrl=…/ })
+})

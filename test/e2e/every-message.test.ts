@@ -1,0 +1,306 @@
+// Accounts for every message, with the wire protocol of SQS and AWS's own runtime client. `npm run test:e2e`
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { account, numbers, showTable } from '../support/e2e-account.ts'
+import { startCountingDownstream } from '../support/e2e-downstream.ts'
+import { awsFunction, runOn, runTrial } from '../support/e2e-function.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { startGroupedQueue } from '../support/grouped-queue.ts'
+
+const NO_FAULT = { failedInvocations: 0, timeouts: 0, crashes: 0 }
+const ascending = (list: readonly number[]) => list.toSorted((a, b) => a - b)
+
+t.teardown(showTable)
+
+t.test('messages that always fail go to the dead-letter queue, the others are processed once', async (t) => {
+  const messages = 10_000
+  const isPoison = (number: number) => number % 50 === 0
+  const failsOnce = (number: number) => number % 20 === 1
+  const downstream = await startCountingDownstream(t, ({ number, attempt }) =>
+    sleep(5, isPoison(number) || (failsOnce(number) && attempt === 1) ? 503 : 200),
+  )
+  const { ledger, deadLetters } = await runTrial(t, {
+    messages,
+    function: awsFunction('post.mjs', { env: { DOWNSTREAM: downstream.url } }),
+  })
+  account(t, {
+    scenario: 'batches of up to 10,000',
+    faults: '2 % fail always, 5 % once',
+    ledger,
+    deadLetters,
+    accepted: downstream.accepted,
+  })
+  t.strictSame(deadLetters, numbers(messages, isPoison))
+  t.strictSame(
+    ascending(downstream.accepted),
+    numbers(messages, (number) => !isPoison(number)),
+  )
+  t.match(ledger, { ...NO_FAULT, delivered: downstream.attempts.length, redelivered: 500 + 4 * 200 })
+  t.equal(downstream.seen.mostOpen, 100, 'the bound')
+})
+
+t.test('handlers that hang and ignore their signal', async (t) => {
+  const downstream = await startCountingDownstream(t, () => sleep(10, 200))
+  const { ledger } = await runTrial(t, {
+    messages: 2000,
+    function: awsFunction('slow.mjs', {
+      exportName: 'hangs',
+      timeout: 5000,
+      env: { DOWNSTREAM: downstream.url, BOUNDED_SQS_BATCH_CONCURRENCY: '20' },
+    }),
+  })
+  const { deliveredAgain } = account(t, {
+    scenario: 'a batch too long for the timeout of 5 s',
+    faults: '2 % of the handlers hang and ignore their signal',
+    ledger,
+    accepted: downstream.accepted,
+  })
+  t.strictSame(ascending(downstream.accepted), numbers(2000), 'finished messages are not redelivered')
+  t.match(ledger, NO_FAULT, 'no invocation times out')
+  t.ok(ledger.invocations > 1 && deliveredAgain > 0)
+})
+
+t.test('handlers that block the thread', async (t) => {
+  const journal = join(temporaryFolder(t, { journal: '' }), 'journal')
+  const { ledger } = await runTrial(t, {
+    messages: 2000,
+    function: awsFunction('slow.mjs', { exportName: 'computes', timeout: 5000, env: { JOURNAL: journal } }),
+  })
+  const accepted = readFileSync(journal, 'utf8').trim().split('\n').map(Number)
+  const { deliveredAgain } = account(t, {
+    scenario: 'a batch too long for the timeout of 5 s',
+    faults: 'each handler computes for 5 ms',
+    ledger,
+    accepted,
+  })
+  t.strictSame(ascending(accepted), numbers(2000), 'finished messages are not redelivered')
+  t.match(ledger, NO_FAULT, 'no invocation times out')
+  t.ok(ledger.invocations > 1 && deliveredAgain > 0)
+})
+
+const deaths: [exportName: string, fault: string, reason: RegExp][] = [
+  ['killed', 'SIGKILL', /^the process was ended by SIGKILL$/],
+  ['exits', '`process.exit()` in a record', /^the process ended with exit code 0$/],
+  ['outOfMemory', 'out of memory', /\(out of memory: 128 MB\)$/],
+]
+for (const [exportName, fault, reason] of deaths) {
+  t.test(`the process dies in the middle of a batch: ${fault}`, async (t) => {
+    const downstream = await startCountingDownstream(t)
+    const { ledger } = await runTrial(t, {
+      messages: 1000,
+      function: awsFunction('dies.mjs', { exportName, memory: 128, env: { DOWNSTREAM: downstream.url } }),
+      mapping: { batchSize: 1000, windowMs: 10_000 },
+    })
+    const { processedTwice } = account(t, {
+      scenario: 'the process dies in the middle of a batch',
+      faults: fault,
+      ledger,
+      accepted: downstream.accepted,
+    })
+    t.match(ledger, { invocations: 2, delivered: 2000, crashes: 1, failedInvocations: 1, timeouts: 0 })
+    t.match(Object.keys(ledger.reasons), [reason])
+    t.equal(downstream.accepted.filter((number) => number === 500).length, 1)
+    t.ok(processedTwice > 0, 'finished messages are processed again: SQS delivers at least once')
+  })
+}
+
+const failures = (number: number) => (number % 31 === 0 ? 2 : number % 7 === 0 ? 1 : 0)
+const GROUPS = 200
+
+/** A downstream that refuses some messages, and the messages that arrived before an earlier one of their group was accepted. */
+const startOrderedDownstream = async (t: Test) => {
+  const next = new Map(numbers(GROUPS).map((first) => [first % GROUPS, first]))
+  const disorder: number[] = []
+  const downstream = await startCountingDownstream(t, ({ number, attempt }) => {
+    const group = number % GROUPS
+    if (next.get(group) !== number) disorder.push(number)
+    if (attempt <= failures(number)) return 503
+    next.set(group, number + GROUPS)
+    return 200
+  })
+  return { ...downstream, disorder }
+}
+
+t.test('FIFO: each group keeps its order', async (t) => {
+  const messages = 2000
+  const downstream = await startOrderedDownstream(t)
+  const { ledger, deadLetters } = await runTrial(t, {
+    messages,
+    groups: GROUPS,
+    function: awsFunction('post.mjs', { env: { DOWNSTREAM: downstream.url } }),
+    mapping: { batchSize: 10, windowMs: 0, concurrency: 4 },
+  })
+  const faults = '11 % fail once, 3 % twice'
+  account(t, { scenario: 'FIFO, 200 groups', faults, ledger, deadLetters, accepted: downstream.accepted })
+  t.strictSame(downstream.disorder, [], 'in order')
+  t.strictSame(ascending(downstream.accepted), numbers(messages), 'each is processed once')
+  t.match(ledger, {
+    ...NO_FAULT,
+    redelivered: numbers(messages).reduce((sum, number) => sum + failures(number), 0),
+  })
+})
+
+t.test('FIFO with several messages of a group in a batch: each group keeps its order', async (t) => {
+  const messages = 4000
+  const downstream = await startOrderedDownstream(t)
+  const ledger = await runOn(await startGroupedQueue(t), {
+    messages,
+    groups: GROUPS,
+    function: awsFunction('post.mjs', { env: { DOWNSTREAM: downstream.url } }),
+    mapping: { batchSize: 10, windowMs: 0, concurrency: 4 },
+  })
+  const faults = '11 % fail once, 3 % twice, and block what follows'
+  account(t, {
+    scenario: 'FIFO, 200 groups, up to 4 of a group in a batch',
+    faults,
+    ledger,
+    accepted: downstream.accepted,
+  })
+  t.strictSame(downstream.disorder, [], 'in order')
+  t.strictSame(ascending(downstream.accepted), numbers(messages), 'each is processed once')
+  const failed = numbers(messages).reduce((sum, number) => sum + failures(number), 0)
+  t.equal(downstream.attempts.length, messages + failed, 'blocked records do not start')
+  t.match(ledger, NO_FAULT)
+  t.ok(ledger.redelivered > failed, 'blocked records are redelivered')
+})
+
+t.test('a downstream that refuses, resets, is slow, and recovers', async (t) => {
+  const messages = 1000
+  const calls = { reset: 0, slow: 0 }
+  const downstream = await startCountingDownstream(t, async () => {
+    if (calls.reset < 500) {
+      calls.reset++
+      return 'reset'
+    }
+    if (calls.slow < 150) {
+      calls.slow++
+      await sleep(5000)
+    }
+    return 200
+  })
+  downstream.close()
+  let refused = 0
+  const { ledger, deadLetters } = await runTrial(t, {
+    messages,
+    maxReceives: 100,
+    function: awsFunction('post.mjs', {
+      env: { DOWNSTREAM: downstream.url, RECORD_TIMEOUT: '1000', BOUNDED_SQS_BATCH_CONCURRENCY: '50' },
+    }),
+    mapping: {
+      windowMs: 500,
+      onFailure: () => {
+        if (++refused === messages) void downstream.open()
+      },
+    },
+  })
+  account(t, {
+    scenario: 'a downstream that recovers',
+    faults: 'all connections refused, then 500 reset, then 150 responses too late',
+    ledger,
+    deadLetters,
+    accepted: downstream.accepted,
+  })
+  t.strictSame(ascending(downstream.accepted), numbers(messages), 'each is processed once')
+  t.match(ledger, NO_FAULT)
+  t.strictSame(calls, { reset: 500, slow: 150 })
+  t.ok(ledger.redelivered >= messages + 500 + 150)
+})
+
+for (const threads of [1, 2]) {
+  t.test(`Managed Instances: 8 invocations at once in one process, threads: ${threads}`, async (t) => {
+    const messages = 4000
+    const bound = 40
+    const failsOnce = (number: number) => number % 10 === 0
+    const open = new Map<string, number>()
+    const seen = { own: 0, most: 0, invocations: new Set<unknown>(), threads: new Set<unknown>() }
+    const downstream = await startCountingDownstream(t, async ({ number, attempt, headers }) => {
+      const thread = String(headers.thread)
+      const now = (open.get(thread) ?? 0) + 1
+      open.set(thread, now)
+      seen.most = Math.max(seen.most, now)
+      if (headers.own === 'true') seen.own++
+      seen.invocations.add(headers.invocation)
+      seen.threads.add(thread)
+      await sleep(5)
+      open.set(thread, (open.get(thread) ?? 0) - 1)
+      return failsOnce(number) && attempt === 1 ? 503 : 200
+    })
+    let begun = 0
+    const all = Promise.withResolvers<void>()
+    downstream.onBegin(() => {
+      if (++begun === 8) all.resolve()
+      return all.promise
+    })
+    const { ledger, deadLetters } = await runTrial(t, {
+      messages,
+      function: awsFunction('several.mjs', {
+        perEnvironment: 8,
+        env: {
+          DOWNSTREAM: downstream.url,
+          BOUNDED_SQS_BATCH_CONCURRENCY: String(bound),
+          AWS_LAMBDA_MAX_CONCURRENCY: '8',
+          AWS_LAMBDA_NODEJS_WORKER_COUNT: String(threads),
+          AWS_LAMBDA_NODEJS_USE_ALTERNATIVE_CLIENT_1: 'true',
+        },
+      }),
+      mapping: { batchSize: 500, concurrency: 8 },
+    })
+    account(t, {
+      scenario: `Managed Instances, 8 invocations at once in ${threads === 1 ? 'one thread' : 'two threads'}`,
+      faults: '10 % fail once',
+      ledger,
+      deadLetters,
+      accepted: downstream.accepted,
+    })
+    t.strictSame(ascending(downstream.accepted), numbers(messages), 'each is processed once')
+    t.match(ledger, { ...NO_FAULT, invocations: begun, redelivered: messages / 10 })
+    t.equal(downstream.attempts.length, ledger.delivered)
+    t.equal(seen.own, ledger.delivered, 'each record runs in its own invocation')
+    t.equal(seen.invocations.size, ledger.invocations)
+    t.equal(seen.threads.size, threads)
+    t.equal(seen.most, bound, 'the bound, in each thread')
+  })
+}
+
+/** Sends 10,000 messages with one HTTP call each to a downstream that takes `latency` ms. */
+const runManyCalls = async (t: Test, exportName: string, { concurrency = 100, latency = 10, maxReceives = 5 } = {}) => {
+  const logs: string[] = []
+  const downstream = await startCountingDownstream(t, () => sleep(latency, 200))
+  const trial = await runTrial(t, {
+    messages: 10_000,
+    maxReceives,
+    function: awsFunction('peers.mjs', {
+      exportName,
+      env: { DOWNSTREAM: downstream.url, BOUNDED_SQS_BATCH_CONCURRENCY: String(concurrency) },
+      onLog: (line) => logs.push(line),
+    }),
+    mapping: { windowMs: 3000 }, // so that a slow machine gathers a full batch too
+  })
+  return { ...trial, accepted: downstream.accepted, logs }
+}
+
+t.test('EMFILE: a concurrency far above the descriptor limit', async (t) => {
+  const { logs, ...trial } = await runManyCalls(t, 'ours', { concurrency: 5000, latency: 100, maxReceives: 100 })
+  account(t, { scenario: '10,000 HTTP calls with a bound of 5,000', faults: 'EMFILE', ...trial })
+  t.strictSame(ascending(trial.accepted), numbers(10_000), 'each is processed once')
+  t.match(trial.ledger, NO_FAULT, 'the process lives')
+  t.ok(trial.ledger.redelivered > 0 && logs.some((line) => line.includes('connect EMFILE')))
+})
+
+t.test('the same 10,000 HTTP calls through three libraries', async (t) => {
+  const peers = [
+    ['ours', '10,000 HTTP calls through this package'],
+    ['middyIdiom', 'the same through `Promise.allSettled()` and @middy/sqs-partial-batch-failure'],
+    ['powertools', 'the same through @aws-lambda-powertools/batch'],
+  ] as const
+  for (const [exportName, scenario] of peers) {
+    const { logs, ...trial } = await runManyCalls(t, exportName)
+    account(t, { scenario, faults: '1,024 descriptors', ...trial })
+    if (exportName === 'ours') {
+      t.match(trial.ledger, { ...NO_FAULT, processed: 10_000, redelivered: 0 })
+      t.notMatch(logs.join('\n'), /EMFILE/)
+    }
+  }
+})

@@ -1,0 +1,196 @@
+import middy from '@middy/core'
+import t, { type Test } from 'tap'
+import { boundedSqsBatch, eachRecord, PermanentError } from '../../src/index.ts'
+import { deadLetter, retryBackoff } from '../../src/sqs/index.ts'
+import { deliver } from '../support/event-source.ts'
+import { logged } from '../support/output.ts'
+import { type Faults, REGION, startSqs } from '../support/sqs.ts'
+
+const RECORDS = 1000
+/** Of ten messages, three fail permanently and one succeeds at its fourth delivery. */
+const isPermanent = (number: number) => number % 10 < 3
+const isTransient = (number: number) => number % 10 === 3
+const numbers = (is: (number: number) => boolean) => Array.from({ length: RECORDS }, (_, number) => number).filter(is)
+
+/** Delivers 1,000 messages to a handler in batches of up to 400 until the queue is empty. */
+async function run(t: Test, faults: Faults = {}) {
+  const sqs = await startSqs(t, faults)
+  // So long that only the backoff makes a message visible again.
+  const orders = sqs.queue('orders', { VisibilityTimeout: '600' })
+  const dead = sqs.queue('orders-dead')
+  const sent = new Map(
+    numbers(() => true).map((number) => [
+      sqs.fauxqs.sendMessage('orders', `order ${number}`, { region: REGION }).messageId,
+      number,
+    ]),
+  )
+  const processed: number[] = []
+  const client = sqs.client()
+  const handler = middy()
+    .use(
+      boundedSqsBatch({
+        onFailure: [
+          deadLetter({ client, queueUrl: dead.url }),
+          retryBackoff({ client, base: 1, factor: 2, jitter: 'none' }),
+        ],
+      }),
+    )
+    .handler(
+      eachRecord(async (record, _context, { receiveCount }) => {
+        const number = sent.get(record.messageId) as number
+        if (isPermanent(number)) throw new PermanentError(`order ${number} is not valid`)
+        if (isTransient(number) && receiveCount < 4) throw new Error('downstream said 503')
+        processed.push(number)
+      }),
+    )
+  const left = () => {
+    const { ready = [], inflight = [] } = sqs.fauxqs.inspectQueue('orders')?.messages ?? {}
+    return ready.length + inflight.length
+  }
+  const poller = sqs.client({ endpoint: sqs.fauxqs.address })
+  const deadline = Date.now() + 40_000
+  let deliveries: Awaited<ReturnType<typeof deliver>> = []
+  const log = await logged(async () => {
+    deliveries = await deliver(poller, orders, handler, {
+      batchSize: 400,
+      isDone: () => left() === 0 || Date.now() > deadline,
+    })
+  })
+  const numberOf = new Map(deliveries.map(({ record }) => [record.receiptHandle, sent.get(record.messageId) as number]))
+  return {
+    sent,
+    orders,
+    processed: processed.sort((a, b) => a - b),
+    log: log.filter((line) => line.includes('deadLetter()') || line.includes('retryBackoff()')),
+    /** By the number of the order. */
+    deadLetters: new Map((await sqs.receiveAll(dead.url)).map((message) => [Number(message.Body?.slice(6)), message])),
+    messagesInDead: sqs.fauxqs.inspectQueue('orders-dead')?.messages.inflight.length,
+    /** The delivery times of an order. */
+    times: (number: number) =>
+      deliveries.filter(({ record }) => sent.get(record.messageId) === number).map(({ at }) => at),
+    visibility: Map.groupBy(
+      sqs.calls
+        .filter(({ operation }) => operation === 'ChangeMessageVisibilityBatch')
+        .flatMap(({ input }) => input.Entries)
+        .map(({ ReceiptHandle, VisibilityTimeout }) => [numberOf.get(ReceiptHandle), VisibilityTimeout] as const),
+      ([number]) => number,
+    ),
+  }
+}
+type Run = Awaited<ReturnType<typeof run>>
+
+/** Checks that every message was processed or dead-lettered once, with the reason. */
+function accountsForAll(
+  t: Test,
+  { processed, deadLetters, messagesInDead, sent, orders }: Run,
+  again: ReadonlySet<number>,
+) {
+  t.strictSame(
+    processed,
+    numbers((number) => !isPermanent(number)),
+  )
+  t.strictSame(
+    [...deadLetters.keys()].sort((a, b) => a - b),
+    numbers(isPermanent),
+  )
+  t.equal(messagesInDead, 300)
+  const idOf = new Map([...sent].map(([messageId, number]) => [number, messageId]))
+  for (const [number, { MessageAttributes }] of deadLetters) {
+    t.strictSame(MessageAttributes, {
+      'DeadLetter.ErrorName': { DataType: 'String', StringValue: 'PermanentError' },
+      'DeadLetter.ErrorMessage': { DataType: 'String', StringValue: `order ${number} is not valid` },
+      'DeadLetter.OriginalMessageId': { DataType: 'String', StringValue: idOf.get(number) },
+      'DeadLetter.SourceQueue': { DataType: 'String', StringValue: orders.arn },
+      'DeadLetter.ReceiveCount': { DataType: 'Number', StringValue: again.has(number) ? '2' : '1' },
+    })
+  }
+}
+
+/** Checks that an order was redelivered with these delays and not earlier. */
+function comesBackLater(t: Test, { visibility, times }: Run, number: number, delays: number[]) {
+  t.strictSame(
+    visibility.get(number)?.map(([, delay]) => delay),
+    delays,
+    `order ${number}`,
+  )
+  const at = times(number)
+  t.equal(at.length, delays.length + 1)
+  for (const [index, delay] of delays.entries()) t.ok((at[index + 1] ?? 0) - (at[index] ?? 0) >= 1000 * delay)
+}
+
+t.test('of 1,000 messages 300 are dead-lettered, 100 return with growing delays, and none is lost', async (t) => {
+  const result = await run(t)
+  accountsForAll(t, result, new Set())
+  for (const number of numbers(isTransient)) comesBackLater(t, result, number, [1, 2, 4])
+  t.equal(result.visibility.size, 100)
+  t.strictSame(result.log, [])
+})
+
+t.test('no message is lost if the dead-letter queue refuses every third entry once', async (t) => {
+  let count = 0
+  const refused = new Set<number>()
+  const entry: Faults['entry'] = ({ MessageBody }, { operation }) => {
+    if (operation !== 'SendMessageBatch') return undefined
+    const number = Number(String(MessageBody).slice(6))
+    if (count++ % 3 !== 2 || refused.has(number)) return undefined
+    refused.add(number)
+    return 'InternalError'
+  }
+  const result = await run(t, { entry })
+  t.ok(refused.size >= 100)
+  accountsForAll(t, result, refused)
+  for (const number of numbers(isTransient)) comesBackLater(t, result, number, [1, 2, 4])
+  for (const number of refused) comesBackLater(t, result, number, [1])
+  t.equal(result.visibility.size, 100 + refused.size)
+  const refusals = result.log.map((line) =>
+    Number(/ (\d+) of \d+ records are not in orders-dead: \d+ × InternalError/.exec(line)?.[1]),
+  )
+  t.equal(
+    refusals.reduce((sum, records) => sum + records, 0),
+    refused.size,
+  )
+})
+
+t.test('FIFO: a dead letter unblocks its group, and a delayed message holds its group back', async (t) => {
+  const sqs = await startSqs(t)
+  const fifo = { FifoQueue: 'true' }
+  const orders = sqs.queue('orders.fifo', { ...fifo, VisibilityTimeout: '600' })
+  const dead = sqs.queue('orders-dead.fifo', fifo)
+  const groups = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l']
+  for (const group of groups) {
+    for (const number of [1, 2, 3, 4]) {
+      const messageDeduplicationId = `${group}${number}`
+      sqs.fauxqs.sendMessage('orders.fifo', messageDeduplicationId, {
+        messageGroupId: group,
+        messageDeduplicationId,
+        region: REGION,
+      })
+    }
+  }
+  const client = sqs.client()
+  const processed: string[] = []
+  const onFailure = [deadLetter({ client, queueUrl: dead.url }), retryBackoff({ client, base: 1, jitter: 'none' })]
+  const handler = middy()
+    .use(boundedSqsBatch({ onFailure, logger: false }))
+    .handler(
+      eachRecord(({ body }, _context, { receiveCount }) => {
+        if (body.endsWith('2')) throw new PermanentError('not valid')
+        if (body.endsWith('3') && receiveCount === 1) throw new Error('downstream said 503')
+        processed.push(body)
+      }),
+    )
+  const deadline = Date.now() + 40_000
+  const isDone = () => processed.length === 3 * groups.length || Date.now() > deadline
+  await deliver(sqs.client(), orders, handler, { batchSize: 10, isDone })
+  for (const group of groups) {
+    t.strictSame(
+      processed.filter((body) => body.startsWith(group)),
+      [`${group}1`, `${group}3`, `${group}4`],
+    )
+  }
+  const messages = await sqs.receiveAll(dead.url)
+  t.strictSame(
+    messages.map(({ Body, Attributes }) => [Body, Attributes?.MessageGroupId]).sort(),
+    groups.map((group) => [`${group}2`, group]),
+  )
+})

@@ -1,0 +1,94 @@
+import t from 'tap'
+import { ids, standardEvent } from '../support/events.ts'
+import { failed, handlerOf } from '../support/handlers.ts'
+
+const hostile = {
+  get message() {
+    throw new Error('message')
+  },
+  get name() {
+    throw new Error('name')
+  },
+}
+const revoked = Proxy.revocable({}, {})
+revoked.revoke()
+
+const thrown: [string, unknown][] = [
+  ['an Error', new Error('x')],
+  ['a string', 'x'],
+  ['undefined', undefined],
+  ['null', null],
+  ['0', 0],
+  ['a symbol', Symbol('x')],
+  ['an object with getters that throw', hostile],
+  ['a revoked proxy', revoked.proxy],
+]
+
+for (const [what, value] of thrown) {
+  t.test(`${what} fails only its own record: thrown, rejected, or passed to the callback of a thenable`, async (t) => {
+    const errors: unknown[] = []
+    const handle = handlerOf(
+      (_record, _context, { index }) => {
+        if (index === 1) throw value
+        if (index === 3) return Promise.reject(value)
+        if (index === 5) return { then: (_resolve: unknown, reject: (error: unknown) => void) => reject(value) }
+        return index
+      },
+      { logger: (error) => errors.push(error) },
+    )
+    t.strictSame(failed(await handle(standardEvent(...ids(7)))), ['m1', 'm3', 'm5'])
+    t.ok(errors.length === 3 && errors.every((error) => Object.is(error, value)))
+  })
+}
+
+t.test('a record succeeds whatever its handler returns', async (t) => {
+  const returned = [undefined, null, false, 0, '', 'text', {}, [], () => {}, new Error('returned'), NaN, Symbol('x')]
+  const handle = handlerOf((_record, _context, { index }) => returned[index])
+  t.strictSame(failed(await handle(standardEvent(...ids(returned.length)))), [])
+})
+
+t.test('a thenable settles its record by its first callback; one that cannot be read fails it', async (t) => {
+  const cases: [outcome: 'ok' | 'failed', value: unknown][] = [
+    ['ok', { then: (resolve: (value: unknown) => void) => resolve(1) }],
+    ['ok', Object.assign(() => {}, { then: (resolve: (value: unknown) => void) => setImmediate(resolve) })],
+    [
+      'ok',
+      {
+        then(resolve: (value: unknown) => void, reject: (error: unknown) => void) {
+          resolve(1)
+          reject(new Error('too late'))
+        },
+      },
+    ],
+    [
+      'failed',
+      {
+        then(resolve: (value: unknown) => void, reject: (error: unknown) => void) {
+          reject(new Error('first'))
+          resolve(1)
+        },
+      },
+    ],
+    [
+      'failed',
+      {
+        get then() {
+          throw new Error('getter')
+        },
+      },
+    ],
+    [
+      'failed',
+      {
+        then() {
+          throw new Error('then')
+        },
+      },
+    ],
+    ['failed', revoked.proxy],
+    ['ok', { then: 'no function' }],
+  ]
+  const handle = handlerOf((_record, _context, { index }) => cases[index]?.[1])
+  const expected = cases.flatMap(([outcome], index) => (outcome === 'failed' ? `m${index}` : []))
+  t.strictSame(failed(await handle(standardEvent(...ids(cases.length)))), expected)
+})

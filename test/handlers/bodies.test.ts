@@ -1,0 +1,251 @@
+import { inspect } from 'node:util'
+import middy from '@middy/core'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { type } from 'arktype'
+import t from 'tap'
+import * as v from 'valibot'
+import * as z from 'zod'
+import { boundedSqsBatch, eachRecord, InvalidBodyError } from '../../src/index.ts'
+import { mockClock, settled } from '../support/clock.ts'
+import { sqsRecord } from '../support/events.ts'
+import { failed, testContext, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+
+const SECRET = 'hunter2secret'
+const KEY = 'kingfisher'
+
+/** Handles bodies and returns what was reported, what handlers got, and the errors by id. */
+async function handleBodies(body: 'json' | StandardSchemaV1, bodies: unknown[]) {
+  const got: unknown[] = []
+  const errors = new Map<string, unknown>()
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: (error, { messageId }) => errors.set(messageId, error) }))
+    .handler(eachRecord((record) => got.push(record.body), { body: body as StandardSchemaV1 }))
+  const Records = bodies.map((body, index) => sqsRecord(`m${index}`, { body: body as string }))
+  const response = await handler({ Records }, testContext())
+  // The same once more, with the log of the library.
+  const logging = middy()
+    .use(boundedSqsBatch())
+    .handler(eachRecord(() => {}, { body: body as StandardSchemaV1 }))
+  const lines = await logged(() => logging({ Records }, testContext()))
+  return { failed: failed(response), got, errors, lines }
+}
+
+/** Everything of an error that a log or an error report can show. */
+function everythingOf(error: unknown): string {
+  const { name, message, stack, cause } = error as Error
+  return [name, message, stack, String(cause), JSON.stringify(error), inspect(error, { depth: 9 })].join('\n')
+}
+
+t.test("body: 'json' parses, and a bad body fails only its own record", async (t) => {
+  const bodies = ['{"a":1}', `{"a": ${SECRET}`, '[1]', '', 'null', undefined, '"text"', { a: 1 }]
+  const result = await handleBodies('json', bodies)
+  t.strictSame(result.got, [{ a: 1 }, [1], null, 'text'])
+  t.strictSame(result.failed, ['m1', 'm3', 'm5', 'm7'])
+  for (const [id, error] of result.errors) {
+    t.ok(error instanceof InvalidBodyError)
+    t.match(error, { name: 'InvalidBodyError', code: 'ERR_INVALID_BODY', cause: undefined, issues: [] })
+    t.notMatch(everythingOf(error), SECRET, id)
+  }
+  t.match(result.errors.get('m7'), { message: /got an object/ })
+})
+
+t.test('a handler gets a copy of the record with the parsed body and the other fields', async (t) => {
+  const original = sqsRecord('a', { body: '{"n":1}' })
+  const handler = middy()
+    .use(boundedSqsBatch())
+    .handler(
+      eachRecord(
+        (record) => {
+          t.not(record, original)
+          t.strictSame(record, { ...original, body: { n: 1 } })
+        },
+        { body: 'json' },
+      ),
+    )
+  t.strictSame(failed(await handler({ Records: [original] }, testContext())), [])
+  t.equal(original.body, '{"n":1}')
+})
+
+const asyncSchema: StandardSchemaV1<unknown, string> = {
+  '~standard': {
+    version: 1,
+    vendor: 'test',
+    async validate(value) {
+      await settled()
+      return typeof value === 'string' ? { value: value.toUpperCase() } : { issues: [{ message: 'Not a text' }] }
+    },
+  },
+}
+
+t.test('a handler gets the output of the schema', async (t) => {
+  const zod = z.object({ id: z.coerce.number(), at: z.string().transform((text) => new Date(text)) })
+  const result = await handleBodies(zod, ['{"id":"7","at":"2026-01-01"}', '{"id":"7"}'])
+  t.strictSame(result.got, [{ id: 7, at: new Date('2026-01-01') }])
+  t.strictSame(result.failed, ['m1'])
+  t.equal((result.errors.get('m1') as Error).message, 'The body does not match the schema: 1 issue at at')
+
+  const slow = await handleBodies(asyncSchema, ['"abc"', '5', '"d"'])
+  t.strictSame(slow.got.sort(), ['ABC', 'D'])
+  t.strictSame(slow.failed, ['m1'])
+  t.equal((slow.errors.get('m1') as Error).message, 'The body does not match the schema: 1 issue')
+  t.strictSame((slow.errors.get('m1') as InvalidBodyError).issues, [{ message: 'Not a text' }])
+})
+
+const strict = { name: v.number(), age: v.pipe(v.number(), v.maxValue(3)) }
+const schemas: [string, StandardSchemaV1][] = [
+  ['Zod', z.strictObject({ user: z.object({ name: z.number(), age: z.number().max(3) }) })],
+  ['Zod with its own messages', z.any().refine(() => false, { error: ({ input }) => `Not ${JSON.stringify(input)}` })],
+  ['Valibot', v.strictObject({ user: v.object(strict) })],
+  ['ArkType', type({ '+': 'reject', user: { name: 'number', age: 'number<3' } })],
+]
+
+for (const [what, schema] of schemas) {
+  t.test(`neither the error nor the log shows a value of the body: ${what}`, async (t) => {
+    const text = `${SECRET}, Jane\nDoe "x" !@#$`
+    const body = { user: { name: text, age: 4711 }, [`key-${KEY}`]: { deep: [SECRET, 4711, true] } }
+    const result = await handleBodies(schema, [JSON.stringify(body)])
+    t.strictSame(result.failed, ['m0'])
+    const error = result.errors.get('m0')
+    t.ok(error instanceof InvalidBodyError)
+    t.ok((error as InvalidBodyError).issues.length >= 1)
+    const shown = [everythingOf(error), ...result.lines].join('\n')
+    for (const part of [SECRET, 'Jane', 'Doe', '4711', '!@#', 'true', KEY]) t.notMatch(shown, part)
+  })
+}
+
+const transformed: [what: string, schema: StandardSchemaV1, body: unknown, parts: string[]][] = [
+  [
+    'a number made of a text',
+    v.object({ card: v.pipe(v.string(), v.transform(Number), v.maxValue(10)) }),
+    { card: '4111 1111 1111 1111'.replaceAll(' ', '') },
+    ['4111'],
+  ],
+  [
+    'a date made of a text',
+    v.object({
+      birth: v.pipe(
+        v.string(),
+        v.transform((text) => new Date(text)),
+        v.minValue(new Date('2030-01-01')),
+      ),
+    }),
+    { birth: '1979-05-23T10:11:12Z' },
+    ['1979', 'May 23', '10:11'],
+  ],
+  [
+    'a text in upper case',
+    z
+      .string()
+      .toUpperCase()
+      .refine(() => false, { error: ({ input }) => `${input} is not a street` }),
+    'lange straße',
+    ['STRASSE', 'LANGE', 'straße'],
+  ],
+  ['a key of a map', z.record(z.string(), z.number()), { 4111111111111111: 'x' }, ['4111']],
+  ['a key with digits', z.record(z.string(), z.number()), { order4711: 'x' }, ['4711']],
+  ['a key that is an address', z.record(z.string(), z.number()), { 'jane@example.com': 'x' }, ['jane', 'example']],
+  ['a long key', z.record(z.string(), z.number()), { ['x'.repeat(33)]: 'y' }, ['xxx']],
+  [
+    'a number as the key of a map',
+    z
+      .array(z.int())
+      .transform((all) => new Map(all.map((n) => [n, 0.5])))
+      .pipe(z.map(z.int(), z.int())),
+    [4711],
+    ['4711'],
+  ],
+]
+
+for (const [what, schema, body, parts] of transformed) {
+  t.test(`neither the error nor the log shows a transformed value or a key that may be data: ${what}`, async (t) => {
+    const { failed, errors, lines } = await handleBodies(schema, [JSON.stringify(body)])
+    t.strictSame(failed, ['m0'])
+    const error = errors.get('m0')
+    t.ok(error instanceof InvalidBodyError)
+    t.match((error as Error).message, /^The body does not match the schema: 1 issue( at (birth|card|…))?$/)
+    const shown = [everythingOf(error), ...lines].join('\n')
+    for (const part of parts) t.notMatch(shown, part)
+  })
+}
+
+t.test('a schema that throws or rejects fails its record with that error', async (t) => {
+  const unreadable = Object.defineProperty(new Error('x'), 'message', {
+    get() {
+      throw new Error('unreadable')
+    },
+  })
+  for (const error of [new RangeError('of the schema'), unreadable, Object.create(null), undefined]) {
+    const validates = [
+      () => {
+        throw error
+      },
+      () => Promise.reject(error),
+    ]
+    for (const validate of validates) {
+      const schema = { '~standard': { version: 1, vendor: 'test', validate } } as never
+      const { errors, failed, got } = await handleBodies(schema, ['1'])
+      t.strictSame(failed, ['m0'])
+      t.strictSame(got, [])
+      t.ok(errors.has('m0'))
+      t.equal(errors.get('m0'), error)
+    }
+  }
+})
+
+t.test("the message gives the number of issues and the first three paths; `issues` are the schema's own", async (t) => {
+  const schema = z.object({ user: z.object({ email: z.email(), tags: z.array(z.string()) }), a: z.int(), b: z.int() })
+  const text = '{"user":{"email":"x","tags":["y",7]}}'
+  const { errors } = await handleBodies(schema, [text])
+  const error = errors.get('m0') as InvalidBodyError
+  t.equal(error.message, 'The body does not match the schema: 4 issues at user.email, user.tags.1, a and 1 more')
+  t.strictSame(error.issues, (await schema['~standard'].validate(JSON.parse(text))).issues)
+  t.strictSame(Object.keys(error), ['code'])
+})
+
+t.test('paths may consist of keys or of objects with a key', async (t) => {
+  const { errors } = await handleBodies(v.object({ a: v.array(v.string()) }), ['{"a":["x",1]}'])
+  t.match(errors.get('m0'), { message: /1 issue at a\.1$/ })
+  const path = [{ key: 'a' }, 1, Symbol(SECRET), 'b$_']
+  const validate = () => ({ issues: [{ message: 'x', path }, { message: 'y' }] })
+  const given = await handleBodies({ '~standard': { version: 1, vendor: 'test', validate } }, ['{"a":["x",1]}'])
+  t.match(given.errors.get('m0'), { message: /2 issues at a\.1\.…\.b\$_$/ })
+})
+
+t.test('a body that is nested too deeply for the stack fails only its own record', async (t) => {
+  const deep = '['.repeat(50_000) + ']'.repeat(50_000)
+  const never: StandardSchemaV1 = {
+    '~standard': { version: 1, vendor: 'test', validate: () => ({ issues: [{ message: 'Too deep' }] }) },
+  }
+  const result = await handleBodies(never, [deep])
+  t.strictSame(result.failed, ['m0'])
+  t.ok(result.errors.get('m0') instanceof InvalidBodyError)
+})
+
+t.test('a handler does not start if its record has timed out during validation', async (t) => {
+  const clock = mockClock(t)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const slow: StandardSchemaV1 = {
+    '~standard': { version: 1, vendor: 'test', validate: (value) => promise.then(() => ({ value })) },
+  }
+  let started = 0
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(eachRecord(() => started++, { body: slow }))
+  const result = handler({ Records: [sqsRecord('a', { body: '1' })] }, timedContext(1000))
+  await settled()
+  clock.advance(950)
+  t.strictSame(failed(await result), ['a'])
+  resolve()
+  await settled()
+  t.equal(started, 0)
+})
+
+t.test('a schema that violates the specification fails the record', async (t) => {
+  for (const result of [null, undefined, {}, 5, { issues: 'x' }, { issues: [{}] }, { issues: [null] }]) {
+    const schema = { '~standard': { version: 1, vendor: 'test', validate: () => result } } as never
+    const { errors, failed } = await handleBodies(schema, ['1'])
+    t.strictSame(failed, ['m0'])
+    t.ok(errors.get('m0') instanceof InvalidBodyError)
+  }
+})

@@ -1,0 +1,236 @@
+import middy from '@middy/core'
+import t from 'tap'
+import {
+  type BoundedSqsBatchOptions,
+  boundedSqsBatch,
+  type ChunkHandler,
+  type ChunkResult,
+  eachChunk,
+  RecordBlockedError,
+} from '../../src/index.ts'
+import { mockClock, settled } from '../support/clock.ts'
+import { fifoEvent, sqsRecord, standardEvent } from '../support/events.ts'
+import { chunkHandlerOf, failed, listOf, testContext } from '../support/handlers.ts'
+import { heldChunks } from '../support/held.ts'
+
+/** The chunks that start if each succeeds at once. */
+async function chunksOf(size: number, event: ReturnType<typeof fifoEvent>): Promise<string[]> {
+  const started: string[] = []
+  const handle = chunkHandlerOf(size, (records) => {
+    started.push(records.map(({ messageId }) => messageId).join(' '))
+  })
+  t.strictSame(failed(await handle(event)), [])
+  return started
+}
+
+/** Runs chunks of three. The handler returns or throws what `answers` has for the chunk, otherwise it succeeds. */
+async function answering(answers: Record<string, unknown>, ...ids: string[]) {
+  const errors = new Map<string, unknown>()
+  const started: string[] = []
+  const handle: ChunkHandler = (records) => {
+    const chunk = records.map(({ messageId }) => messageId).join(' ')
+    started.push(chunk)
+    if (answers[chunk] instanceof Error) throw answers[chunk]
+    return answers[chunk] as ChunkResult
+  }
+  const run = chunkHandlerOf(3, handle, { logger: (error, { messageId }) => errors.set(messageId, error) })
+  const reported = failed(await run(fifoEvent(...ids)))
+  return { reported, started, errors }
+}
+
+t.test('a chunk holds consecutive records of one group', async (t) => {
+  t.strictSame(await chunksOf(2, fifoEvent('a1', 'a2', 'a3', 'a4')), ['a1 a2', 'a3 a4'])
+  t.strictSame(await chunksOf(2, fifoEvent('a1', 'a2', 'a3', 'b1')), ['a1 a2', 'b1', 'a3'])
+  t.strictSame(await chunksOf(3, fifoEvent('a1', 'b1', 'a2', 'c1', 'b2', 'a3')), ['a1 a2 a3', 'b1 b2', 'c1'])
+  t.strictSame(await chunksOf(1, fifoEvent('a1', 'b1', 'a2')), ['a1', 'b1', 'a2'])
+  t.strictSame(await chunksOf(25, fifoEvent('a1', 'b1', 'c1')), ['a1', 'b1', 'c1'])
+})
+
+t.test('a standard queue has no groups, whatever MessageGroupId its records carry', async (t) => {
+  const Records = fifoEvent('a1', 'b1', 'a2').Records.map((record) => ({
+    ...record,
+    eventSourceARN: sqsRecord('a').eventSourceARN,
+  }))
+  t.strictSame(await chunksOf(2, { Records }), ['a1 b1', 'a2'])
+})
+
+t.test('records of both kinds of queue in one batch stay apart', async (t) => {
+  const [s1, s2, s3] = standardEvent('s1', 's2', 's3').Records
+  const [a1, a2, b1] = fifoEvent('a1', 'a2', 'b1').Records
+  const event = { Records: [s1, a1, s2, b1, a2, s3] } as ReturnType<typeof fifoEvent>
+  t.strictSame(await chunksOf(2, event), ['s1 s2', 'a1 a2', 'b1', 's3'])
+  const handle = chunkHandlerOf(2, (records) => listOf(...records.slice(0, 1).map(({ messageId }) => messageId)))
+  t.strictSame(failed(await handle(event)), ['s1', 'a1', 'b1', 'a2', 's3'], 'no record blocks s2')
+})
+
+t.test('chunks of one group run one after another, groups in parallel', async (t) => {
+  const held = heldChunks()
+  const run = chunkHandlerOf(2, held.handle)
+  const result = run(fifoEvent('a1', 'b1', 'a2', 'b2', 'a3', 'a4', 'b3', 'a5', 'c1'))
+  await settled()
+  t.strictSame(held.running(), ['a1 a2', 'b1 b2', 'c1'])
+  held.succeed('b1 b2')
+  await settled()
+  t.strictSame(held.running(), ['a1 a2', 'c1', 'b3'])
+  held.succeed('a1 a2', listOf())
+  await settled()
+  t.strictSame(held.running(), ['c1', 'b3', 'a3 a4'])
+  for (const chunk of held.running()) held.succeed(chunk)
+  await settled()
+  held.succeed('a5')
+  t.strictSame(failed(await result), [])
+})
+
+t.test('of several chunks that may start, the one with the earliest first record starts', async (t) => {
+  const held = heldChunks()
+  const run = chunkHandlerOf(2, held.handle, { concurrency: 1 })
+  const result = run(fifoEvent('a1', 'b1', 'a2', 'c1', 'a3', 'b2', 'b3'))
+  for (const chunk of ['a1 a2', 'b1 b2', 'c1', 'a3', 'b3']) {
+    await settled()
+    t.strictSame(held.running(), [chunk])
+    held.succeed(chunk)
+  }
+  t.strictSame(failed(await result), [])
+})
+
+const failure = new Error('a2')
+const ok = { status: 'fulfilled', value: undefined } as const
+const failures: [what: string, answer: unknown, ...reported: [id: string, name: string][]][] = [
+  ['in a list', listOf('a2'), ['a2', 'Error'], ['a3', 'RecordBlockedError']],
+  [
+    'in a list that omits one between them',
+    listOf('a1', 'a3'),
+    ['a1', 'Error'],
+    ['a2', 'RecordBlockedError'],
+    ['a3', 'Error'],
+  ],
+  [
+    'in results, though the later record succeeded',
+    [ok, { status: 'rejected', reason: failure }, ok],
+    ['a2', 'Error'],
+    ['a3', 'RecordBlockedError'],
+  ],
+  ['the last of the chunk', listOf('a3'), ['a3', 'Error']],
+  ['all of the chunk', new RangeError('all'), ['a1', 'RangeError'], ['a2', 'RangeError'], ['a3', 'RangeError']],
+  ['an invalid return value', {}, ['a1', 'TypeError'], ['a2', 'TypeError'], ['a3', 'TypeError']],
+]
+
+for (const [what, answer, ...reported] of failures) {
+  t.test(`a failure blocks the later records of its group, in the same chunk and in later ones: ${what}`, async (t) => {
+    const ids = ['a1', 'b1', 'a2', 'b2', 'a3', 'b3', 'a4', 'b4', 'a5']
+    const result = await answering({ 'a1 a2 a3': answer }, ...ids)
+    t.strictSame(result.started.toSorted(), ['a1 a2 a3', 'b1 b2 b3', 'b4'])
+    t.strictSame(result.reported, [...reported.map(([id]) => id), 'a4', 'a5'])
+    const names = [...result.errors].map(([id, error]) => [id, (error as Error).name])
+    t.strictSame(names, [...reported, ['a4', 'RecordBlockedError'], ['a5', 'RecordBlockedError']])
+    const first = result.errors.get(reported[0]?.[0] as string)
+    for (const error of result.errors.values()) {
+      if (error instanceof RecordBlockedError) t.equal(error.cause, first)
+    }
+  })
+}
+
+t.test('a failure in a later chunk does not fail the records before it', async (t) => {
+  const result = await answering({ 'a4 a5': listOf('a5') }, 'a1', 'a2', 'a3', 'a4', 'a5', 'b1')
+  t.strictSame(result.reported, ['a5'])
+  t.strictSame(result.started.toSorted(), ['a1 a2 a3', 'a4 a5', 'b1'])
+})
+
+t.test(
+  "fifoFailure: 'batch' blocks every record that has not started, also after a failure inside a chunk",
+  async (t) => {
+    const held = heldChunks()
+    const errors = new Map<string, unknown>()
+    const run = chunkHandlerOf(2, held.handle, {
+      fifoFailure: 'batch',
+      concurrency: 2,
+      logger: (error, { messageId }) => errors.set(messageId, error),
+    })
+    const result = run(fifoEvent('a1', 'a2', 'b1', 'b2', 'c1', 'a3', 'b3'))
+    await settled()
+    t.strictSame(held.running(), ['a1 a2', 'b1 b2'])
+    held.succeed('a1 a2', [ok, { status: 'rejected', reason: failure }])
+    await settled()
+    t.strictSame(held.running(), ['b1 b2'])
+    held.succeed('b1 b2')
+    t.strictSame(failed(await result), ['a2', 'c1', 'a3', 'b3'])
+    t.equal(errors.get('a2'), failure)
+    for (const id of ['c1', 'a3', 'b3']) {
+      t.match(errors.get(id), { name: 'RecordBlockedError', cause: failure }, id)
+    }
+  },
+)
+
+t.test('a timed-out chunk blocks the rest of its group', async (t) => {
+  const clock = mockClock(t)
+  const held = heldChunks()
+  const result = chunkHandlerOf(2, held.handle, { recordTimeout: 100 })(fifoEvent('a1', 'a2', 'b1', 'a3', 'b2', 'b3'))
+  await settled()
+  clock.advance(50)
+  held.succeed('b1 b2')
+  await settled()
+  clock.advance(50)
+  await settled()
+  held.succeed('a1 a2')
+  held.succeed('b3')
+  t.strictSame(failed(await result), ['a1', 'a2', 'a3'])
+  t.strictSame(held.started, ['a1 a2', 'b1 b2', 'b3'])
+})
+
+/** Runs chunks of three with JSON bodies. These bodies are bad. The handler returns `answer` for `a1 a2 a3`. */
+async function withBadBodies(bad: string[], answer: unknown, options: BoundedSqsBatchOptions = {}) {
+  const errors = new Map<string, unknown>()
+  const started: string[] = []
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: (error, { messageId }) => errors.set(messageId, error), ...options }))
+    .handler(
+      eachChunk(
+        3,
+        (records) => {
+          const chunk = records.map(({ messageId }) => messageId).join(' ')
+          started.push(chunk)
+          if (!chunk.startsWith('a')) return undefined
+          if (answer instanceof Error) throw answer
+          return answer as undefined
+        },
+        { body: 'json' },
+      ),
+    )
+  const { Records } = fifoEvent('a1', 'b1', 'a2', 'b2', 'a3', 'a4', 'c1', 'b3')
+  const event = { Records: Records.map((record) => ({ ...record, body: bad.includes(record.messageId) ? '{' : '{}' })) }
+  const reported = failed(await handler(event, testContext()))
+  const outcomes = [...errors].map(([id, error]) => `${id} ${(error as Error).name}`)
+  return { reported, started: started.toSorted(), errors, outcomes }
+}
+
+t.test('a bad body blocks the later records of its group; the earlier ones are handled', async (t) => {
+  const cases: [bad: string[], answer: unknown, started: string[], ...outcomes: string[]][] = [
+    [['a1'], undefined, [], 'a1 InvalidBodyError', 'a2 RecordBlockedError', 'a3 RecordBlockedError'],
+    [['a2'], undefined, ['a1'], 'a2 InvalidBodyError', 'a3 RecordBlockedError'],
+    [['a3'], undefined, ['a1 a2'], 'a3 InvalidBodyError'],
+    [['a2', 'a3'], undefined, ['a1'], 'a2 InvalidBodyError', 'a3 RecordBlockedError'],
+    [['a2'], listOf('a1'), ['a1'], 'a1 Error', 'a2 InvalidBodyError', 'a3 RecordBlockedError'],
+    [['a3'], listOf('a1'), ['a1 a2'], 'a1 Error', 'a2 RecordBlockedError', 'a3 InvalidBodyError'],
+    [['a2'], new RangeError('a'), ['a1'], 'a1 RangeError', 'a2 InvalidBodyError', 'a3 RecordBlockedError'],
+    [['a2'], [ok, ok, ok], ['a1'], 'a1 TypeError', 'a2 InvalidBodyError', 'a3 RecordBlockedError'],
+  ]
+  for (const [bad, answer, started, ...outcomes] of cases) {
+    const result = await withBadBodies(bad, answer)
+    t.strictSame(result.outcomes, [...outcomes, 'a4 RecordBlockedError'], bad.join())
+    t.strictSame(
+      result.reported,
+      result.outcomes.map((text) => text.slice(0, 2)),
+    )
+    t.strictSame(result.started, [...started, 'b1 b2 b3', 'c1'])
+    for (const error of result.errors.values()) {
+      if (error instanceof RecordBlockedError) t.ok([...result.errors.values()].includes(error.cause))
+    }
+  }
+})
+
+t.test("a bad body blocks the batch with fifoFailure: 'batch'", async (t) => {
+  const result = await withBadBodies(['a2'], undefined, { fifoFailure: 'batch', concurrency: 1 })
+  t.strictSame(result.started, ['a1'])
+  t.strictSame(result.reported, ['b1', 'a2', 'b2', 'a3', 'a4', 'c1', 'b3'])
+  t.match(result.errors.get('b1'), { name: 'RecordBlockedError', cause: { name: 'InvalidBodyError' } })
+})

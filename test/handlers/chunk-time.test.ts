@@ -1,0 +1,235 @@
+import middy from '@middy/core'
+import type { SQSEvent, SQSRecord } from 'aws-lambda'
+import t from 'tap'
+import {
+  boundedSqsBatch,
+  type ChunkResult,
+  eachChunk,
+  RecordAbortedError,
+  RecordNotStartedError,
+  RecordTimeoutError,
+} from '../../src/index.ts'
+import { mockClock, settled } from '../support/clock.ts'
+import { ids, sqsRecord, standardEvent } from '../support/events.ts'
+import { chunkHandlerOf, failed, timedContext } from '../support/handlers.ts'
+import { heldChunks } from '../support/held.ts'
+import { collectGarbage } from '../support/memory.ts'
+import { unhandledRejections } from '../support/output.ts'
+
+t.test(
+  'recordTimeout applies to a chunk: all its records are reported, its signal aborts, other chunks go on',
+  async (t) => {
+    const clock = mockClock(t)
+    const errors = new Map<string, unknown>()
+    const held = heldChunks()
+    const handle = chunkHandlerOf(2, held.handle, {
+      recordTimeout: 100,
+      concurrency: 2,
+      logger: (error, { messageId }) => errors.set(messageId, error),
+    })
+    const result = handle(standardEvent(...ids(7)))
+    await settled()
+    clock.advance(60)
+    held.succeed('m2 m3')
+    await settled()
+    clock.advance(39)
+    t.equal(held.signalOf('m0 m1')?.aborted, false)
+    clock.advance(1)
+    t.equal(held.signalOf('m0 m1')?.aborted, true)
+    t.ok(held.signalOf('m0 m1')?.reason instanceof RecordTimeoutError)
+    t.equal(held.signalOf('m4 m5')?.aborted, false, 'it began 60 ms later')
+    held.succeed('m4 m5')
+    await settled()
+    t.strictSame(held.running(), ['m0 m1', 'm6'], 'the slot is held until its handler settles')
+    held.succeed('m6')
+    t.strictSame(failed(await result), ['m0', 'm1'])
+    t.match(
+      [...errors],
+      [
+        ['m0', { name: 'RecordTimeoutError', timeout: 100 }],
+        ['m1', { name: 'RecordTimeoutError', timeout: 100 }],
+      ],
+    )
+  },
+)
+
+/** What handlers that respect or ignore their signal return. All of it comes too late. */
+const lateResults: [what: string, settle: (reason: unknown) => ChunkResult][] = [
+  ['nothing', () => undefined],
+  ['a list', () => ({ batchItemFailures: [{ itemIdentifier: 'b' }] })],
+  ['nonsense', () => ({}) as never],
+  [
+    'Promise.allSettled() of calls that respect the signal',
+    (reason) => [
+      { status: 'fulfilled', value: 1 },
+      { status: 'rejected', reason },
+    ],
+  ],
+  [
+    'the reason of its signal',
+    (reason) => {
+      throw reason
+    },
+  ],
+]
+
+for (const [what, settle] of lateResults) {
+  t.test(`a chunk whose handler settles after its timeout fails as a whole: ${what}`, async (t) => {
+    const clock = mockClock(t)
+    const errors = new Map<string, unknown>()
+    const held = heldChunks()
+    const handle = chunkHandlerOf(
+      2,
+      async (records, context, options) => {
+        const value = await held.handle(records, context, options)
+        return options.signal.aborted ? settle(options.signal.reason) : value
+      },
+      { recordTimeout: 100, concurrency: 2, logger: (error, { messageId }) => errors.set(messageId, error) },
+    )
+    const result = handle(standardEvent('a', 'b', 'c', 'd', 'e', 'f'))
+    await settled()
+    clock.advance(50)
+    held.succeed('c d')
+    await settled()
+    clock.advance(50)
+    held.succeed('a b')
+    await settled()
+    held.succeed('e f')
+    t.strictSame(failed(await result), ['a', 'b'])
+    t.match(
+      [...errors],
+      [
+        ['a', { name: 'RecordTimeoutError' }],
+        ['b', { name: 'RecordTimeoutError' }],
+      ],
+    )
+  })
+
+  t.test(`a chunk whose handler settles at the abort fails as a whole: ${what}`, async (t) => {
+    const clock = mockClock(t)
+    const errors = new Map<string, unknown>()
+    const handle = chunkHandlerOf(
+      2,
+      async (_records, _context, { signal }) => {
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        return settle(signal.reason)
+      },
+      { logger: (error, { messageId }) => errors.set(messageId, error) },
+    )
+    const result = handle(standardEvent('a', 'b'), timedContext(1000))
+    await settled()
+    clock.advance(950)
+    t.strictSame(failed(await result), ['a', 'b'])
+    t.match(
+      [...errors],
+      [
+        ['a', { name: 'RecordAbortedError' }],
+        ['b', { name: 'RecordAbortedError' }],
+      ],
+    )
+  })
+}
+
+t.test('after the drain no chunk starts, and at the abort the response is sent', async (t) => {
+  const clock = mockClock(t)
+  const errors = new Map<string, unknown>()
+  const held = heldChunks()
+  const begin = performance.now()
+  const handle = chunkHandlerOf(2, held.handle, {
+    concurrency: 2,
+    timeBudget: { drain: 400, abort: 100 },
+    logger: (error, { messageId }) => errors.set(messageId, error),
+  })
+  const result = handle(standardEvent(...ids(7)), timedContext(1000))
+  await settled()
+  clock.advance(600)
+  held.succeed('m0 m1')
+  await settled()
+  t.strictSame(held.running(), ['m2 m3'], 'm4 does not start')
+  clock.advance(300)
+  t.equal(held.signalOf('m2 m3')?.aborted, true)
+  t.ok(held.signalOf('m2 m3')?.reason instanceof RecordAbortedError)
+  t.strictSame(failed(await result), ['m2', 'm3', 'm4', 'm5', 'm6'])
+  t.equal(performance.now() - begin, 900)
+  t.strictSame(
+    [...errors].map(([id, error]) => [id, (error as Error).constructor]),
+    [
+      ['m2', RecordAbortedError],
+      ['m3', RecordAbortedError],
+      ['m4', RecordNotStartedError],
+      ['m5', RecordNotStartedError],
+      ['m6', RecordNotStartedError],
+    ],
+  )
+})
+
+t.test('a signal that is first read after the timeout is aborted, also in a copy of the options', async (t) => {
+  const clock = mockClock(t)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const aborted: boolean[] = []
+  const handle = chunkHandlerOf(
+    1,
+    async ([record], _context, options) => {
+      const copy = record?.messageId === 'b' ? { ...options } : options
+      await promise
+      aborted.push(copy.signal.aborted)
+    },
+    { recordTimeout: 100 },
+  )
+  const result = handle(standardEvent('a', 'b'))
+  await settled()
+  clock.advance(100)
+  t.strictSame(failed(await result), ['a', 'b'])
+  resolve()
+  await settled()
+  t.strictSame(aborted, [true, true])
+})
+
+t.test(
+  'if chunks that ignore their signal fill every slot for another recordTimeout, their batch ends and the next has all slots',
+  async (t) => {
+    const clock = mockClock(t)
+    const unhandled = unhandledRejections(t)
+    const held = heldChunks()
+    const handle = chunkHandlerOf(2, held.handle, { recordTimeout: 100, concurrency: 2 })
+    const first = handle(standardEvent(...ids(6)))
+    await settled()
+    clock.advance(200)
+    t.strictSame(failed(await first), ids(6))
+    t.strictSame(held.started, ['m0 m1', 'm2 m3'])
+    const second = handle(standardEvent('x', 'y', 'z'))
+    await settled()
+    t.strictSame(held.running(), ['m0 m1', 'm2 m3', 'x y', 'z'])
+    held.fail('m0 m1', undefined)
+    held.succeed('m2 m3', { UnprocessedItems: {} } as never)
+    held.succeed('x y')
+    held.fail('z')
+    t.strictSame(failed(await second), ['z'])
+    await settled()
+    t.strictSame(unhandled, [])
+  },
+)
+
+for (const body of [undefined, 'json'] as const) {
+  t.test(`a chunk that hangs for ever does not keep its batch in memory, body ${body}`, async (t) => {
+    const clock = mockClock(t)
+    const forever: (() => void)[] = []
+    const hang = () => new Promise<void>((resolve) => forever.push(resolve))
+    const handler = middy()
+      .use(boundedSqsBatch({ concurrency: 1, logger: false }))
+      .handler(eachChunk(1, hang, { body: body as 'json' }))
+    let event: SQSEvent | undefined = { Records: ['a', 'b'].map((id) => sqsRecord(id, { body: '{}' })) }
+    const last = new WeakRef(event.Records[1] as SQSRecord)
+    const list = new WeakRef(event.Records)
+    const result = handler(event, timedContext(1000))
+    event = undefined
+    await settled()
+    clock.advance(950)
+    t.strictSame(failed(await result), ['a', 'b'])
+    await settled()
+    collectGarbage()
+    t.equal(last.deref(), undefined)
+    t.equal(list.deref(), undefined)
+    t.equal(forever.length, 1)
+  })
+}

@@ -1,0 +1,230 @@
+import { tracingChannel } from 'node:diagnostics_channel'
+import middy from '@middy/core'
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import t from 'tap'
+import { type BatchTrace, boundedSqsBatch, type ChunkHandler, eachChunk, eachRecord } from '../../src/index.ts'
+import { settled } from '../support/clock.ts'
+import { ids, sqsRecord, standardEvent } from '../support/events.ts'
+import { chunkHandlerOf, failed, testContext } from '../support/handlers.ts'
+import { heldChunks } from '../support/held.ts'
+
+t.test('chunks are consecutive records of the given size, and the last one holds the rest', async (t) => {
+  const sizes: [size: number, ...chunks: string[]][] = [
+    [1, 'm0', 'm1', 'm2', 'm3', 'm4'],
+    [2, 'm0 m1', 'm2 m3', 'm4'],
+    [4, 'm0 m1 m2 m3', 'm4'],
+    [5, 'm0 m1 m2 m3 m4'],
+    [25, 'm0 m1 m2 m3 m4'],
+    [Number.MAX_SAFE_INTEGER, 'm0 m1 m2 m3 m4'],
+  ]
+  for (const [size, ...chunks] of sizes) {
+    const got: string[] = []
+    const handle = chunkHandlerOf(size, (records) => {
+      got.push(records.map(({ messageId }) => messageId).join(' '))
+    })
+    t.strictSame(failed(await handle(standardEvent(...ids(5)))), [])
+    t.strictSame(got, chunks, `size ${size}`)
+  }
+})
+
+t.test('an empty batch has no chunk', async (t) => {
+  const handle = chunkHandlerOf(10, () => {
+    throw new Error('was called')
+  })
+  t.strictSame(await handle(standardEvent()), { batchItemFailures: [] })
+})
+
+t.test('a handler gets the records of the event, the context and a signal', async (t) => {
+  const event = standardEvent('a', 'b')
+  const context = testContext()
+  const calls: unknown[][] = []
+  const handle = chunkHandlerOf(2, (...args) => {
+    calls.push(args)
+  })
+  await handle(event, context)
+  t.equal(calls.length, 1)
+  const [records, given, options] = calls[0] as Parameters<ChunkHandler>
+  t.strictSame([records[0] === event.Records[0], records[1] === event.Records[1], records.length], [true, true, 2])
+  t.equal(given, context)
+  t.strictSame(Object.keys(options), ['signal'])
+  t.ok(options.signal instanceof AbortSignal)
+})
+
+t.test('at most `concurrency` chunks run at once, and they start in record order', async (t) => {
+  const channel = tracingChannel<unknown, BatchTrace>('middy-bounded-sqs-batch:batch')
+  const summaries: unknown[] = []
+  const subscribers = { asyncEnd: ({ summary }: BatchTrace) => summaries.push(summary) }
+  channel.subscribe(subscribers as never)
+  t.teardown(() => channel.unsubscribe(subscribers as never))
+  const held = heldChunks()
+  const result = chunkHandlerOf(2, held.handle, { concurrency: 2 })(standardEvent(...ids(9)))
+  await settled()
+  t.strictSame(held.running(), ['m0 m1', 'm2 m3'])
+  held.succeed('m2 m3')
+  await settled()
+  t.strictSame(held.running(), ['m0 m1', 'm4 m5'])
+  held.fail('m0 m1')
+  held.succeed('m4 m5')
+  await settled()
+  t.strictSame(held.running(), ['m6 m7', 'm8'])
+  held.succeed('m8')
+  held.succeed('m6 m7')
+  t.strictSame(failed(await result), ['m0', 'm1'])
+  t.strictSame(held.started, ['m0 m1', 'm2 m3', 'm4 m5', 'm6 m7', 'm8'])
+  t.match(summaries, [{ records: 9, succeeded: 7, failed: 2, reported: 2, peakInFlight: 2 }])
+})
+
+t.test('a handler that changes its array changes no other chunk and no report', async (t) => {
+  const event = standardEvent('a', 'b', 'c')
+  const handle = chunkHandlerOf(3, (records) => {
+    const own = records as SQSRecord[]
+    own.reverse().pop()
+    return { batchItemFailures: [{ itemIdentifier: 'a' }] }
+  })
+  t.strictSame(failed(await handle(event)), ['a'])
+  t.strictSame(event, standardEvent('a', 'b', 'c'))
+})
+
+t.test('an id that two records share is reported once, also if only one of them failed', async (t) => {
+  const handle = chunkHandlerOf(2, (records) => ({
+    batchItemFailures: records.length === 2 ? [{ itemIdentifier: 'a' }] : [],
+  }))
+  t.strictSame(failed(await handle(standardEvent('a', 'b', 'a'))), ['a'])
+  t.strictSame(failed(await handle(standardEvent('a', 'a', 'b'))), ['a'])
+})
+
+t.test('invocations share the bound and nothing else', async (t) => {
+  const held = heldChunks()
+  const handle = chunkHandlerOf(2, held.handle, { concurrency: 2 })
+  const event = standardEvent('a', 'b', 'c')
+  const context = testContext()
+  const first = handle(event, context)
+  await settled()
+  const second = handle(standardEvent('x', 'y', 'z', 'w'), context)
+  await settled()
+  t.strictSame(held.running(), ['a b', 'c'])
+  held.succeed('a b', { batchItemFailures: [{ itemIdentifier: 'b' }] })
+  await settled()
+  t.strictSame(held.running(), ['c', 'x y'])
+  held.succeed('c')
+  t.strictSame(failed(await first), ['b'])
+  const third = handle(event, context) // shares event and context with the first
+  await settled()
+  t.strictSame(held.running(), ['x y', 'z w'])
+  held.succeed('x y')
+  held.fail('z w')
+  t.strictSame(failed(await second), ['z', 'w'])
+  await settled()
+  t.strictSame(held.running(), ['a b', 'c'])
+  held.fail('c')
+  held.succeed('a b')
+  t.strictSame(failed(await third), ['c'])
+})
+
+t.test('failure handlers get each record of a chunk with its own error and receive count', async (t) => {
+  const Records = [3, 1, 2].map((count, index) => {
+    const { attributes } = sqsRecord('m')
+    return sqsRecord(`m${index}`, { attributes: { ...attributes, ApproximateReceiveCount: `${count}` } })
+  })
+  const got: unknown[] = []
+  const handle = chunkHandlerOf(
+    2,
+    (records) => {
+      if (records.length === 1) throw 'alone'
+      return [
+        { status: 'rejected', reason: undefined },
+        { status: 'fulfilled', value: undefined },
+      ]
+    },
+    {
+      onFailure(failures) {
+        for (const { record, error, receiveCount } of failures) got.push([record.messageId, error, receiveCount])
+        return failures.slice(1)
+      },
+    },
+  )
+  t.strictSame(failed(await handle({ Records })), ['m2'])
+  t.strictSame(got, [
+    ['m0', undefined, 3],
+    ['m2', 'alone', 2],
+  ])
+})
+
+t.test('eachChunk() without the middleware throws an error that says so', async (t) => {
+  await t.rejects(eachChunk(2, () => {})(standardEvent('a'), testContext()), {
+    name: 'TypeError',
+    message: /eachChunk\(\).*add \.use\(boundedSqsBatch\(\)\)/,
+  })
+})
+
+t.test('running the records of a batch a second time, as chunks or as records, fails the invocation', async (t) => {
+  const got: string[] = []
+  const chunks = eachChunk(2, (records) => void got.push(...records.map(({ messageId }) => messageId)))
+  const each = eachRecord(({ messageId }) => void got.push(messageId))
+  for (const [first, second] of [
+    [chunks, chunks],
+    [chunks, each],
+    [each, chunks],
+  ] as const) {
+    got.length = 0
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(async (event: SQSEvent, context, options) => {
+        await first(event, context, options)
+        return second(event, context, options)
+      })
+    await t.rejects(handler(standardEvent('a', 'b', 'c'), testContext()), {
+      name: 'TypeError',
+      message: /run once.*called twice/,
+    })
+    t.strictSame(got, ['a', 'b', 'c'])
+  }
+})
+
+t.test('an inner handler may add to the report of eachChunk(), but cannot remove failed records', async (t) => {
+  for (const [added, reported] of [
+    [[], ['b']],
+    [['c'], ['b', 'c']],
+  ] as const) {
+    const run = eachChunk(2, (records) =>
+      records.length === 2 ? { batchItemFailures: [{ itemIdentifier: 'b' }] } : undefined,
+    )
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(async (event: SQSEvent, context, options) => {
+        t.strictSame(failed(await run(event, context, options)), ['b'])
+        return { batchItemFailures: added.map((itemIdentifier) => ({ itemIdentifier })) }
+      })
+    t.strictSame(failed((await handler(standardEvent('a', 'b', 'c'), testContext())) as SQSBatchResponse), reported)
+  }
+})
+
+t.test('an invalid argument is a TypeError that says what was expected and what was received', (t) => {
+  const handle = () => {}
+  const bad: [args: unknown[], message: string][] = [
+    [[], 'the most records in a chunk, an integer from 1, got undefined'],
+    [[0, handle], 'an integer from 1, got 0'],
+    [[-1, handle], 'an integer from 1, got -1'],
+    [[1.5, handle], 'an integer from 1, got 1.5'],
+    [[NaN, handle], 'an integer from 1, got NaN'],
+    [[Infinity, handle], 'an integer from 1, got Infinity'],
+    [[2 ** 53, handle], 'an integer from 1, got 9007199254740992'],
+    [['10', handle], 'an integer from 1, got a string'],
+    [[10n, handle], 'an integer from 1, got a bigint'],
+    [[null, handle], 'an integer from 1, got null'],
+    [[handle], 'an integer from 1, got a function'],
+    [[10], 'a handler of some records, a function, got undefined'],
+    [[10, { handle }], 'a handler of some records, a function, got an object'],
+    [[10, [handle]], 'a handler of some records, a function, got an array'],
+    [[10, handle, null], 'eachChunk(): expected an object of options, got null'],
+    [[10, handle, 'json'], 'eachChunk(): expected an object of options, got a string'],
+    [[10, handle, { bodies: 'json' }], 'eachChunk(): unknown option "bodies", expected body'],
+    [[10, handle, { body: 'xml' }], 'eachChunk(): expected option body to be \'json\' or a Standard Schema, got "xml"'],
+    [[10, handle, { body: {} }], "option body to be 'json' or a Standard Schema, got an object"],
+  ]
+  for (const [args, message] of bad) {
+    t.throws(() => (eachChunk as (...args: unknown[]) => unknown)(...args), { name: 'TypeError', message })
+  }
+  t.type(eachChunk(1, handle, { body: undefined }), 'function')
+  t.end()
+})

@@ -1,0 +1,234 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import middy from '@middy/core'
+import type { SQSEvent } from 'aws-lambda'
+import t from 'tap'
+import { boundedSqsBatch, DurableContextError, eachRecord } from '../../src/index.ts'
+import { mockClock, settled } from '../support/clock.ts'
+import { cores } from '../support/cores.ts'
+import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
+import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { heldRecords } from '../support/held.ts'
+
+/** Settles records until none is in flight. `fails` decides by the id. */
+async function settleAll(held: ReturnType<typeof heldRecords>, fails: (id: string) => boolean): Promise<void> {
+  for (let running = held.running(); running.length > 0; running = held.running()) {
+    for (const id of running) {
+      if (fails(id)) held.fail(id)
+      else held.succeed(id)
+    }
+    await settled()
+  }
+}
+
+t.test('invocations that share event and context each get their own report', async (t) => {
+  const event = standardEvent('a', 'b', 'c')
+  const context = testContext()
+  let call = 0
+  const handle = handlerOf(
+    async () => {
+      const mine = call++
+      await settled()
+      if (mine % 2 === 0) throw new Error(`call ${mine}`)
+    },
+    { concurrency: 2 },
+  )
+  const responses = await Promise.all([handle(event, context), handle(event, context), handle(event, context)])
+  t.equal(call, 9)
+  const reported = responses.map(failed)
+  t.equal(reported.flat().length, 5, 'each of the five failures is in one report')
+  t.not(responses[0], responses[1])
+})
+
+t.test('invocations that share event and context stay apart if both are checked before either starts', async (t) => {
+  const { promise: bothAreChecked, resolve } = Promise.withResolvers<void>()
+  let checked = 0
+  const outcomes = [['a'], ['b', 'c']]
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .before(async () => {
+      if (++checked === 2) resolve()
+      await bothAreChecked
+    })
+    .handler(async (event: SQSEvent, context, options) => {
+      const fails = outcomes.shift() ?? []
+      return eachRecord(({ messageId }) => {
+        if (fails.includes(messageId)) throw new Error(messageId)
+      })(event, context, options)
+    })
+  const event = standardEvent('a', 'b', 'c')
+  const context = testContext()
+  const responses = await Promise.all([handler(event, context), handler(event, context)])
+  t.strictSame(responses.map(failed), [['a'], ['b', 'c']])
+})
+
+t.test('invocations with the same ids but different outcomes stay apart', async (t) => {
+  const handle = handlerOf(async (record) => {
+    await settled()
+    if (record.body === 'bad') throw new Error('bad')
+  })
+  const eventOf = (...bad: string[]) => ({
+    Records: ids(20).map((id) => sqsRecord(id, { body: bad.includes(id) ? 'bad' : 'good' })),
+  })
+  const context = testContext()
+  const responses = await Promise.all([
+    handle(eventOf('m1', 'm19'), context),
+    handle(eventOf(), context),
+    handle(eventOf('m0', 'm7'), context),
+  ])
+  t.strictSame(responses.map(failed), [['m1', 'm19'], [], ['m0', 'm7']])
+})
+
+t.test(
+  'a batch of 20 that arrives while a batch of 600 runs ends before another 100 records have started',
+  async (t) => {
+    const held = heldRecords()
+    const handle = handlerOf(held.handle, { concurrency: 10 })
+    let isLargeDone = false
+    const large = handle(standardEvent(...ids(600))).finally(() => {
+      isLargeDone = true
+    })
+    await settled()
+    const small = handle(standardEvent(...Array.from({ length: 20 }, (_, index) => `s${index}`)))
+    let startedBySmallEnd = 0
+    const end = small.then((response) => {
+      startedBySmallEnd = held.started.length
+      t.equal(isLargeDone, false)
+      return response
+    })
+    await settled()
+    await settleAll(held, (id) => id === 's3' || id === 'm599')
+    t.strictSame(failed(await end), ['s3'])
+    t.strictSame(failed(await large), ['m599'])
+    t.ok(startedBySmallEnd <= 100, `${startedBySmallEnd} records had been started when the small batch ended`)
+  },
+)
+
+t.test('FIFO invocations that share the slots keep their order and their reports', async (t) => {
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { concurrency: 2 })
+  const first = handle(fifoEvent('a1', 'b1', 'a2', 'b2', 'a3'))
+  const second = handle(fifoEvent('x1', 'x2', 'y1', 'x3'))
+  await settled()
+  await settleAll(held, (id) => id === 'a2' || id === 'x2')
+  t.strictSame(failed(await first), ['a2', 'a3'])
+  t.strictSame(failed(await second), ['x2', 'x3'])
+  for (const group of ['a', 'b', 'x', 'y']) {
+    const order = held.started.filter((id) => id.startsWith(group))
+    t.strictSame(order, [...order].sort())
+  }
+})
+
+t.test('a handler sees the AsyncLocalStorage of its own invocation, also after invocations share slots', async (t) => {
+  const storage = new AsyncLocalStorage<string>()
+  const held = heldRecords()
+  const wrong: string[] = []
+  const handle = handlerOf(
+    async (record, context, options) => {
+      const check = () => {
+        if (storage.getStore() !== record.messageId.charAt(0)) wrong.push(record.messageId)
+      }
+      check()
+      await held.handle(record, context, options)
+      check()
+    },
+    { concurrency: 3 },
+  )
+  const results = ['a', 'b', 'c'].map((name) =>
+    storage.run(name, () => handle(standardEvent(...Array.from({ length: 20 }, (_, index) => `${name}${index}`)))),
+  )
+  await settled()
+  await settleAll(held, (id) => id.endsWith('7'))
+  t.strictSame((await Promise.all(results)).map(failed), [
+    ['a7', 'a17'],
+    ['b7', 'b17'],
+    ['c7', 'c17'],
+  ])
+  t.strictSame(wrong, [])
+})
+
+t.test('an invocation that still waits for slots at its drain is reported and starts nothing later', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { concurrency: 2 })
+  const first = handle(standardEvent('a', 'b', 'c'))
+  await settled()
+  const second = handle(standardEvent('x', 'y'), timedContext(1000))
+  await settled()
+  clock.advance(800)
+  t.strictSame(failed(await second), ['x', 'y'], 'at the drain, since nothing of it runs')
+  await settleAll(held, () => false)
+  t.strictSame(failed(await first), [])
+  t.strictSame(held.started, ['a', 'b', 'c'])
+})
+
+t.test('handlers that ignore their signal end their own batch, and not another', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { concurrency: 2, recordTimeout: 100 })
+  const first = handle(standardEvent('a', 'b', 'c'))
+  await settled()
+  const second = handle(standardEvent('x', 'y'))
+  await settled()
+  t.strictSame(held.running(), ['a', 'b'])
+  clock.advance(200)
+  t.strictSame(failed(await first), ['a', 'b', 'c'])
+  await settled()
+  t.strictSame(held.running(), ['a', 'b', 'x', 'y'])
+  held.fail('x')
+  held.succeed('y')
+  t.strictSame(failed(await second), ['x'])
+})
+
+for (const [version, core] of cores) {
+  t.test(`a second .use() on one handler is a TypeError (${version})`, async (t) => {
+    const shared = boundedSqsBatch({ logger: false })
+    for (const second of [shared, boundedSqsBatch({ logger: false })]) {
+      let started = 0
+      const handler = core()
+        .use(shared)
+        .use(second)
+        .handler(eachRecord(() => started++))
+      const result = handler(standardEvent('a'), testContext())
+      await t.rejects(result, { name: 'TypeError', message: /twice on one handler/ })
+      t.equal(started, 0)
+    }
+  })
+}
+
+t.test('one instance may serve two handlers', async (t) => {
+  const shared = boundedSqsBatch({ logger: false })
+  const fails = middy()
+    .use(shared)
+    .handler(eachRecord(() => Promise.reject(new Error('x'))))
+  const succeeds = middy()
+    .use(shared)
+    .handler(eachRecord(() => {}))
+  const event = standardEvent('a')
+  const responses = await Promise.all([fails(event, testContext()), succeeds(event, testContext())])
+  t.strictSame(responses.map(failed), [['a'], []])
+})
+
+t.test('the context of a durable execution is refused with DurableContextError', async (t) => {
+  for (const context of [
+    { lambdaContext: {}, executionContext: {}, step() {} },
+    { lambdaContext: {}, step() {} },
+    { lambdaContext: {}, executionContext: {} },
+  ]) {
+    const result = handlerOf(() => t.fail('started'))(standardEvent('a'), context as never)
+    await t.rejects(result, { name: 'DurableContextError', code: 'ERR_DURABLE_CONTEXT' })
+    t.ok((await result.catch((error) => error)) instanceof DurableContextError)
+  }
+})
+
+t.test('a context with only some of these properties, or an unreadable one, is accepted', async (t) => {
+  const unreadable = {
+    get lambdaContext() {
+      throw new Error('unreadable')
+    },
+  }
+  for (const context of [{ lambdaContext: {} }, { step() {} }, { executionContext: {} }]) {
+    t.strictSame(failed(await handlerOf(() => {})(standardEvent('a'), context as never)), [])
+  }
+  // Only the hook is called, because Middy 7 reads the property too.
+  t.doesNotThrow(() => boundedSqsBatch().before({ event: standardEvent('a'), context: unreadable } as never))
+})

@@ -1,0 +1,73 @@
+import middy from '@middy/core'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import t from 'tap'
+import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
+import { fifoEvent, sqsRecord, standardEvent } from '../support/events.ts'
+import { failed, testContext } from '../support/handlers.ts'
+
+function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    Object.freeze(value)
+    for (const inner of Object.values(value)) freeze(inner)
+  }
+  return value
+}
+
+t.test('a frozen event is handled, also with parsed bodies and failures', async (t) => {
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(
+      eachRecord(
+        (record) => {
+          const body = record.body as { n: number }
+          body.n += 1
+          if (body.n === 3) throw new Error('three')
+        },
+        { body: 'json' },
+      ),
+    )
+  const event = freeze({ Records: [1, 2, 3].map((n) => sqsRecord(`m${n}`, { body: JSON.stringify({ n }) })) })
+  t.strictSame(failed(await handler(event, testContext())), ['m2'])
+})
+
+t.test('the event is unchanged afterwards, and handlers get its records', async (t) => {
+  for (const make of [() => standardEvent('a', 'b'), () => fifoEvent('a1', 'a2', 'b1')]) {
+    const event = make()
+    const given = [...event.Records]
+    const seen: unknown[] = []
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(
+        eachRecord((record) => {
+          seen.push(record)
+          throw new Error('x')
+        }),
+      )
+    await handler(event, testContext())
+    t.strictSame(event, make())
+    t.ok(seen.every((record) => given.includes(record as never)))
+  }
+})
+
+t.test('an inner handler that changes the list of records changes a list of its own', async (t) => {
+  const event = standardEvent('a', 'b')
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async ({ Records }) => {
+      Records.pop()
+      return { batchItemFailures: [{ itemIdentifier: 'b' }] }
+    })
+  t.strictSame(failed(await handler(event, testContext())), ['b'])
+  t.strictSame(event, standardEvent('a', 'b'))
+})
+
+t.test('other fields of the event reach the inner handler', async (t) => {
+  const event = { ...standardEvent('a'), extra: { from: 'a test' } }
+  const handler = middy<typeof event>()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async (event, context) => {
+      t.strictSame(event.extra, { from: 'a test' })
+      return eachRecord(() => {})(event, context)
+    })
+  t.strictSame(failed(await handler(event, testContext())), [])
+})

@@ -1,0 +1,229 @@
+import middy from '@middy/core'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import t from 'tap'
+import { type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord, FullBatchFailureError } from '../../src/index.ts'
+import { mockClock, settled } from '../support/clock.ts'
+import { cores } from '../support/cores.ts'
+import { standardEvent } from '../support/events.ts'
+import { failing } from '../support/failures.ts'
+import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { heldRecords } from '../support/held.ts'
+import { logged } from '../support/output.ts'
+
+const failingRecords = eachRecord(failing)
+
+t.test('throwOnFullBatchFailure throws if every record failed', async (t) => {
+  const handle = handlerOf(failing, { throwOnFullBatchFailure: true })
+  const error = await handle(standardEvent('x1', 'x2')).catch((error) => error)
+  t.ok(error instanceof FullBatchFailureError)
+  t.ok(error instanceof AggregateError)
+  t.match(error, { name: 'FullBatchFailureError', code: 'ERR_FULL_BATCH_FAILURE', message: /All 2 records/ })
+  t.strictSame(
+    error.errors.map(({ message }: Error) => message),
+    ['x1 failed', 'x2 failed'],
+  )
+  t.strictSame(failed(await handle(standardEvent('x1', 'a'))), ['x1'])
+  t.strictSame(failed(await handle({ Records: [] })), [])
+})
+
+t.test('without throwOnFullBatchFailure, a batch of failed records only is reported like any other', async (t) => {
+  const handle = handlerOf(() => Promise.reject(new Error('x')))
+  t.strictSame(failed(await handle(standardEvent('a', 'b'))), ['a', 'b'])
+})
+
+t.test('throwOnFullBatchFailure applies to the reports of other inner handlers', async (t) => {
+  const returning = (value: unknown) => {
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use(boundedSqsBatch({ logger: false, throwOnFullBatchFailure: true }))
+      .handler(async () => value as SQSBatchResponse)
+    return handler(standardEvent('a'), testContext())
+  }
+  await t.rejects(returning([{ status: 'rejected', reason: 'r' }]), { name: 'FullBatchFailureError', errors: ['r'] })
+  await t.rejects(returning({ batchItemFailures: [{ itemIdentifier: 'a' }] }), { name: 'FullBatchFailureError' })
+})
+
+t.test(
+  "throwOnFullBatchFailure applies if Middy's early timeout ends the batch, which becomes the cause",
+  async (t) => {
+    const clock = mockClock(t)
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false, timeBudget: false, throwOnFullBatchFailure: true }))
+      .handler(eachRecord(heldRecords().handle))
+    const result = handler(standardEvent('a'), timedContext(1000)).catch((error) => error)
+    await settled()
+    clock.advance(995)
+    t.match(await result, { name: 'FullBatchFailureError', cause: { name: 'TimeoutError' } })
+  },
+)
+
+for (const [version, core] of cores) {
+  const handlerWith = (options: BoundedSqsBatchOptions = {}) =>
+    core().use(boundedSqsBatch({ logger: false, ...options }))
+
+  t.test(`an error before the first record starts fails the invocation (${version})`, async (t) => {
+    const before = handlerWith()
+      .before(() => {
+        throw new Error('secrets cannot be read')
+      })
+      .handler(failingRecords)
+    await t.rejects(before(standardEvent('a', 'x'), testContext()), /secrets cannot be read/)
+
+    const setUp = handlerWith().handler(async (event: SQSEvent, context) => {
+      if (event.Records.length > 0) throw new Error('set-up failed')
+      return failingRecords(event, context)
+    })
+    await t.rejects(setUp(standardEvent('a', 'x'), testContext()), /set-up failed/)
+  })
+
+  t.test(`the report stands if an earlier middleware's after hook throws (${version})`, async (t) => {
+    let started = 0
+    const seen: unknown[] = []
+    const handler = core()
+      .use({
+        after() {
+          throw new Error('metrics cannot be sent')
+        },
+        onError({ error }) {
+          seen.push(error)
+        },
+      })
+      .use(boundedSqsBatch())
+      .handler(
+        eachRecord(({ messageId }) => {
+          started++
+          if (messageId === 'x') throw new Error('x failed')
+        }),
+      )
+    const lines = await logged(async () => {
+      t.strictSame(failed(await handler(standardEvent('a', 'x', 'b'), testContext())), ['x'])
+    })
+    t.equal(started, 3)
+    t.match(seen, [{ message: 'metrics cannot be sent' }], 'the onError hooks of earlier middleware still get it')
+    t.equal(lines.length, 2)
+    t.match(lines[0], /1 of 3 records failed/)
+    t.match(lines[1], /a batch is reported in spite of Error: metrics cannot be sent/)
+  })
+
+  t.test(`the report stands if a later middleware's after hook or the inner handler throws (${version})`, async (t) => {
+    const inner = handlerWith()
+      .after(() => {
+        throw new Error('inner')
+      })
+      .handler(failingRecords)
+    t.strictSame(failed(await inner(standardEvent('a', 'x'), testContext())), ['x'])
+
+    const afterwards = handlerWith().handler(async (event: SQSEvent, context) => {
+      await failingRecords(event, context)
+      throw new Error('afterwards')
+    })
+    t.strictSame(failed(await afterwards(standardEvent('x', 'b'), testContext())), ['x'])
+
+    const added = handlerWith().handler(async (event: SQSEvent, context) => {
+      const report = await failingRecords(event, context)
+      report.batchItemFailures.push({ itemIdentifier: 'a' })
+      throw new Error('after it has added to the report')
+    })
+    t.strictSame(failed(await added(standardEvent('a', 'x', 'b'), testContext())), ['a', 'x'])
+  })
+
+  t.test(
+    `the report of another inner handler stands if an earlier middleware's after hook throws (${version})`,
+    async (t) => {
+      const results = [
+        [{ status: 'fulfilled' }, { status: 'rejected', reason: 'r' }],
+        { batchItemFailures: [{ itemIdentifier: 'b' }] },
+      ]
+      for (const result of results) {
+        const handler = core<SQSEvent, SQSBatchResponse>()
+          .after(() => {
+            throw new Error('outer')
+          })
+          .use(boundedSqsBatch({ logger: false }))
+          .handler(async () => result as never)
+        t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), ['b'])
+      }
+    },
+  )
+
+  t.test(
+    `a refused return value fails the invocation also if an onError hook wraps its error (${version})`,
+    async (t) => {
+      const handler = handlerWith()
+        .onError((request) => {
+          request.error = new Error('wrapped', { cause: request.error })
+        })
+        .handler(async (event: SQSEvent, context) => {
+          await failingRecords(event, context)
+        })
+      await t.rejects(handler(standardEvent('a'), testContext()), { message: 'wrapped', cause: { name: 'TypeError' } })
+    },
+  )
+
+  t.test(
+    `if an earlier middleware's after hook throws, ids that it added are reported and ids that it removed stay reported (${version})`,
+    async (t) => {
+      const changing = (change: (list: SQSBatchResponse['batchItemFailures']) => unknown) =>
+        core<SQSEvent, SQSBatchResponse>()
+          .after(({ response }) => {
+            change((response as SQSBatchResponse).batchItemFailures)
+            throw new Error('outer')
+          })
+          .use(boundedSqsBatch({ logger: false }))
+          .handler(failingRecords as never)(standardEvent('a', 'x', 'b'), testContext())
+      t.strictSame(failed(await changing((list) => list.splice(0))), ['x'])
+      t.strictSame(failed(await changing((list) => list.push({ itemIdentifier: 'a' }))), ['a', 'x'])
+      const id = (itemIdentifier: string) => ({ itemIdentifier })
+      t.strictSame(failed(await changing((list) => list.push(id('unknown')))), ['x'])
+      t.strictSame(failed(await changing((list) => list.push(id('a'), id('unknown')))), ['a', 'x'])
+      t.strictSame(failed(await changing((list) => list.push(id('b'), id('x'), null as never))), ['x', 'b'])
+      t.strictSame(failed(await changing((list) => list.push(id('a'), id('x'), id('b')))), ['a', 'x', 'b'])
+      t.strictSame(failed(await changing((list) => Object.assign(list, { map: 1 }).push(null as never))), ['x'])
+    },
+  )
+
+  t.test(
+    `a response that a later middleware's onError hook sets does not replace a fatal error (${version})`,
+    async (t) => {
+      const responding = (handler: typeof failingRecords, event: unknown = standardEvent('a', 'x')) =>
+        handlerWith()
+          .onError((request) => {
+            request.response = { statusCode: 500 } as never
+          })
+          .handler(handler)(event as SQSEvent, testContext())
+      await t.rejects(
+        responding(async () => {
+          throw new Error('set-up failed')
+        }),
+        { message: 'set-up failed' },
+      )
+      await t.rejects(responding(failingRecords, {}), { name: 'InvalidSqsEventError' })
+      const afterwards = responding(async (event, context) => {
+        await failingRecords(event, context)
+        throw new Error('afterwards')
+      })
+      t.strictSame(failed(await afterwards), ['x'])
+    },
+  )
+
+  t.test(
+    `FullBatchFailureError, a refused return value and InvalidSqsEventError fail the invocation (${version})`,
+    async (t) => {
+      const full = handlerWith({ throwOnFullBatchFailure: true }).handler(failingRecords)
+      await t.rejects(full(standardEvent('x1', 'x2'), testContext()), { name: 'FullBatchFailureError' })
+      const forgetful = handlerWith().handler(async (event: SQSEvent, context) => {
+        await failingRecords(event, context)
+      })
+      await t.rejects(forgetful(standardEvent('a'), testContext()), { name: 'TypeError' })
+      const invalid = handlerWith().handler(failingRecords)
+      await t.rejects(invalid({} as never, testContext()), { name: 'InvalidSqsEventError' })
+    },
+  )
+
+  t.test(`an early response of an earlier middleware is left alone (${version})`, async (t) => {
+    const handler = core<SQSEvent>()
+      .before(() => 'warm')
+      .use(boundedSqsBatch())
+      .handler(failingRecords)
+    t.equal(await handler({} as never, testContext()), 'warm')
+  })
+}

@@ -1,0 +1,460 @@
+import middy from '@middy/core'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import t from 'tap'
+import { type BatchHandler, boundedSqsBatch, eachRecord } from '../../src/index.ts'
+import { settled } from '../support/clock.ts'
+import { cores } from '../support/cores.ts'
+import { sqsRecord, standardEvent } from '../support/events.ts'
+import { failed, handlerOf, listOf, testContext } from '../support/handlers.ts'
+import { heldRecords } from '../support/held.ts'
+import { lying } from '../support/hostile.ts'
+import { logged } from '../support/output.ts'
+
+const ok = { status: 'fulfilled', value: 1 }
+const no = { status: 'rejected', reason: new Error('x') }
+
+function returning(value: unknown, ...ids: string[]): Promise<SQSBatchResponse> {
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async () => value as SQSBatchResponse)
+  return handler(standardEvent(...ids), testContext())
+}
+
+t.test('a PromiseSettledResult[] is converted, and a hole in it is a failed record', async (t) => {
+  t.strictSame(failed(await returning([ok, no, ok], 'a', 'b', 'c')), ['b'])
+  t.strictSame(failed(await returning([undefined, ok, null], 'a', 'b', 'c')), ['a', 'c'])
+  t.strictSame(failed(await returning(new Array(2), 'a', 'b')), ['a', 'b'])
+  t.strictSame(failed(await returning([no, ok], 'a', 'a')), ['a'])
+})
+
+t.test(
+  'fewer results than records are a TypeError, because nobody knows which result belongs to which record',
+  async (t) => {
+    const handler = middy<SQSEvent>()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler((event) =>
+        Promise.allSettled(
+          event.Records.filter(({ messageId }) => messageId !== 'skip').map(async ({ messageId }) => {
+            if (messageId === 'bad') throw new Error('bad')
+          }),
+        ),
+      )
+    await t.rejects(handler(standardEvent('skip', 'bad', 'good'), testContext()), {
+      name: 'TypeError',
+      message: /returned 2 results for 3 records; return/,
+    })
+    await t.rejects(returning([], 'a', 'b'), { name: 'TypeError', message: /returned 0 results for 2 records; return/ })
+  },
+)
+
+t.test('a handler written for @middy/sqs-partial-batch-failure works unchanged', async (t) => {
+  const handler = middy<SQSEvent>()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler((event) =>
+      Promise.allSettled(
+        event.Records.map(async ({ messageId }) => {
+          if (messageId === 'b') throw new Error('b')
+        }),
+      ),
+    )
+  t.strictSame(await handler(standardEvent('a', 'b', 'c'), testContext()), {
+    batchItemFailures: [{ itemIdentifier: 'b' }],
+  })
+})
+
+t.test('{ batchItemFailures } is passed on in record order', async (t) => {
+  t.strictSame(await returning(listOf(), 'a', 'b'), listOf())
+  t.strictSame(await returning(listOf('c', 'a'), 'a', 'b', 'c'), listOf('a', 'c'))
+})
+
+t.test('an id that is listed twice counts once', async (t) => {
+  t.strictSame(await returning(listOf('b', 'b'), 'a', 'b', 'c'), listOf('b'))
+  t.strictSame(await returning(listOf('b', 'a', 'b', 'b'), 'a', 'b'), listOf('a', 'b'))
+})
+
+const throwing = {
+  get batchItemFailures() {
+    throw new Error('SECRET')
+  },
+}
+const nonsense: [what: string, value: unknown, message: RegExp][] = [
+  ['undefined, from a forgotten return', undefined, /returned undefined/],
+  ['null', null, /returned null/],
+  ['{}', {}, /batchItemFailures is undefined/],
+  ['a string', 'done', /returned a string/],
+  ['true', true, /returned a boolean/],
+  ['a function', () => {}, /batchItemFailures is undefined/],
+  ['batchItemFailures: null', { batchItemFailures: null }, /batchItemFailures is null/],
+  ['batchItemFailures: {}', { batchItemFailures: {} }, /batchItemFailures is an object/],
+  ['an id of another batch', { batchItemFailures: [{ itemIdentifier: 'z' }] }, /entry 0 names no record/],
+  ['an empty id', { batchItemFailures: [{ itemIdentifier: 'a' }, { itemIdentifier: '' }] }, /entry 1 names no record/],
+  ['a bare id', { batchItemFailures: ['a'] }, /entry 0 names no record/],
+  ['an id under another key', { batchItemFailures: [{ messageId: 'a' }] }, /entry 0 names no record/],
+  ['values instead of settled results', [1, 2], /entry 0 is no PromiseSettledResult/],
+  ['ids instead of settled results', [ok, 'a'], /entry 1 is no PromiseSettledResult/],
+  ['a promise that is pending', [ok, { status: 'pending' }], /entry 1 is no PromiseSettledResult/],
+  ['more results than records', [ok, ok, ok], /3 results for 2 records/],
+  ['a list that lies about its length', { batchItemFailures: lying([{ itemIdentifier: 'a' }], -1) }, /of length -1/],
+  ['results that lie about their length', lying([no], -1), /-1 results for 2 records/],
+  ['an object that throws when it is read', throwing, /throws when it is read/],
+  ['a status of an HTTP API', { statusCode: 200 }, /batchItemFailures is undefined/],
+]
+
+for (const [what, value, message] of nonsense) {
+  t.test(`returning ${what} is a TypeError that says what to return`, async (t) => {
+    const error = await returning(value, 'a', 'b').catch((error) => error)
+    t.ok(error instanceof TypeError, String(error))
+    t.match(error.message, message)
+    t.match(error.message, /return what eachRecord\(\) returns/)
+    t.notMatch(error.message, 'SECRET')
+  })
+}
+
+t.test('an inner handler may prepare the batch and then call the handler of eachRecord()', async (t) => {
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async (event: SQSEvent, context, options) => {
+      const prepared = await Promise.resolve('prepared')
+      return eachRecord((record) => {
+        t.equal(prepared, 'prepared')
+        if (record.messageId === 'b') throw new Error('b')
+      })(event, context, options)
+    })
+  t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), ['b'])
+})
+
+t.test(
+  'ids that an inner handler adds to the report are reported and logged; it cannot remove failed records',
+  async (t) => {
+    const handler = middy()
+      .use(boundedSqsBatch())
+      .handler(async (event: SQSEvent, context) => {
+        const report = await eachRecord(({ messageId }) => {
+          if (messageId === 'b') throw new Error('b failed')
+        })(event, context)
+        report.batchItemFailures = [{ itemIdentifier: 'a' }]
+        return report
+      })
+    const lines = await logged(async () => {
+      t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['a', 'b'])
+    })
+    t.equal(lines.length, 1)
+    t.match(lines[0], /2 of 3 records failed/)
+    t.match(lines[0], /1 × Error: b failed \[b\]/)
+    t.match(lines[0], /1 × Error: The handler reported the record as failed \[a\]/)
+  },
+)
+
+t.test('ids that an inner handler lists stay reported beside records that it did not wait for', async (t) => {
+  for (const [returned, expected] of [
+    [{ batchItemFailures: [{ itemIdentifier: 'a' }, { itemIdentifier: 'b' }] }, ['a', 'b']],
+    [
+      [no, ok, ok],
+      ['a', 'b'],
+    ],
+    [{ batchItemFailures: [] }, ['b']],
+  ] as const) {
+    for (const isOpen of [true, false]) {
+      const handler = middy<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false }))
+        .handler(async (event, context) => {
+          void eachRecord(async ({ messageId }) => {
+            if (messageId !== 'b') return
+            if (isOpen) await new Promise(() => {})
+            throw new Error('b failed')
+          })(event, context)
+          await settled()
+          return returned as never
+        })
+      t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), expected)
+    }
+  }
+})
+
+t.test('records that a later middleware copied are handled; removed or reordered records are refused', async (t) => {
+  const withRecords = (change: (event: SQSEvent) => void, inner: Parameters<ReturnType<typeof middy>['handler']>[0]) =>
+    middy()
+      .use(boundedSqsBatch({ logger: false }))
+      .before(({ event }) => change(event as SQSEvent))
+      .handler(inner)(standardEvent('a', 'b', 'c'), testContext())
+  const bodies: string[] = []
+  const bounded = eachRecord(({ messageId, body }) => {
+    bodies.push(body)
+    if (messageId === 'b') throw new Error('b')
+  }) as Parameters<typeof withRecords>[1]
+  const unbounded = (async ({ Records }: SQSEvent) =>
+    Promise.allSettled(
+      Records.map(async ({ messageId }) => messageId === 'b' && Promise.reject(new Error('b'))),
+    )) as never
+  const replace = (event: SQSEvent) => {
+    event.Records = event.Records.map((record) => ({ ...record, body: record.messageId.toUpperCase() }))
+  }
+  const takeOut = (event: SQSEvent) => {
+    event.Records = event.Records.filter(({ messageId }) => messageId !== 'a')
+  }
+  const swap = (event: SQSEvent) => {
+    event.Records.reverse()
+  }
+  const remove = (event: SQSEvent) => {
+    event.Records = undefined as never
+  }
+  t.strictSame(failed(await withRecords(replace, bounded)), ['b'])
+  t.strictSame(bodies, ['A', 'B', 'C'])
+  t.strictSame(failed(await withRecords(replace, unbounded)), ['b'])
+  for (const change of [takeOut, swap, remove]) {
+    const message = /Records of the event are not those that came/
+    await t.rejects(withRecords(change, bounded), { name: 'TypeError', message })
+    if (change !== remove) await t.rejects(withRecords(change, unbounded), { name: 'TypeError', message })
+    await t.rejects(
+      withRecords(change, (async () => ({ batchItemFailures: [] })) as never),
+      { name: 'TypeError', message },
+      'a list may lack a record that the handler did not see',
+    )
+  }
+  t.equal(bodies.length, 3)
+
+  const pops = middy<SQSEvent>()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async ({ Records }) => {
+      Records.pop()
+      return Promise.allSettled(Records.map(async () => {}))
+    })
+  await t.rejects(pops(standardEvent('a', 'b', 'c'), testContext()), {
+    name: 'TypeError',
+    message: /not those that came/,
+  })
+})
+
+t.test('an inner handler that does not return the report of eachRecord() is a TypeError, awaited or not', async (t) => {
+  for (const waits of [true, false]) {
+    const held = heldRecords()
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(async (event: SQSEvent, context) => {
+        const report = eachRecord(held.handle)(event, context)
+        await settled()
+        held.succeed('a')
+        if (!waits) return
+        held.succeed('b')
+        await report
+      })
+    const result = handler(standardEvent('a', 'b'), testContext())
+    await t.rejects(result, { name: 'TypeError', message: /returned undefined/ })
+  }
+})
+
+t.test('eachRecord() without the middleware throws an error that says so', async (t) => {
+  const bare = eachRecord(() => t.fail('started'))
+  const message = /add \.use\(boundedSqsBatch\(\)\)/
+  await t.rejects(bare(standardEvent('a'), testContext()), { name: 'TypeError', message })
+  await t.rejects(middy<SQSEvent>().handler(bare)(standardEvent('a'), testContext()), { name: 'TypeError', message })
+  await t.rejects(bare(undefined as never, testContext()), { name: 'TypeError', message })
+})
+
+t.test('running the records of a batch a second time fails the invocation', async (t) => {
+  const started: string[] = []
+  const inner = eachRecord(({ messageId }) => started.push(messageId))
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async (event: SQSEvent, context) => {
+      await inner(event, context)
+      return inner(event, context)
+    })
+  const result = handler(standardEvent('a', 'b'), testContext())
+  await t.rejects(result, { name: 'TypeError', message: /called twice/ })
+  t.strictSame(started, ['a', 'b'])
+})
+
+t.test('running the records twice at the same time fails the invocation and ends the first run', async (t) => {
+  const held = heldRecords()
+  const inner = eachRecord(held.handle)
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false, concurrency: 2 }))
+    .handler(async (event: SQSEvent, context) => {
+      const [report] = await Promise.all([inner(event, context), inner(event, context)])
+      return report
+    })
+  await t.rejects(handler(standardEvent('a', 'b', 'c', 'd'), testContext()), { message: /called twice/ })
+  const started = held.running()
+  t.ok(started.length > 0)
+  for (const id of started) {
+    t.equal(held.signalOf(id)?.aborted, true)
+    held.succeed(id)
+  }
+  await settled()
+  t.strictSame(held.started, started, 'nothing starts any more')
+})
+
+t.test('a record handler that runs the records of its own batch fails the invocation', async (t) => {
+  let started = 0
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async (event: SQSEvent, context) => {
+      const inner: BatchHandler = eachRecord((): unknown => {
+        started++
+        return inner(event, context)
+      })
+      return inner(event, context)
+    })
+  await t.rejects(handler(standardEvent('a', 'b'), testContext()), { name: 'TypeError', message: /called twice/ })
+  t.equal(started, 2)
+})
+
+t.test('a second run fails the invocation also if the inner handler catches its error', async (t) => {
+  const first = eachRecord(() => {})
+  const second = eachRecord(({ messageId }) => {
+    if (messageId === 'b') throw new Error('b')
+  })
+  const ways: BatchHandler[] = [
+    async (event, context) => {
+      const [report] = await Promise.allSettled([first(event, context), second(event, context)])
+      return report.status === 'fulfilled' ? report.value : { batchItemFailures: [] }
+    },
+    async (event, context) => {
+      const report = await first(event, context)
+      await second(event, context).catch(() => {})
+      return report
+    },
+    async (event, context) => {
+      await first(event, context)
+      await second(event, context).catch(() => {})
+      throw new Error('another error')
+    },
+  ]
+  for (const way of ways) {
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(way)
+    await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: /called twice|another error/ })
+  }
+})
+
+for (const [version, core] of cores) {
+  t.test(`a later middleware's replacement event is refused if its records differ (${version})`, async (t) => {
+    const settle = (async ({ Records }: SQSEvent) =>
+      Promise.allSettled(
+        Records.map(async ({ messageId }) => messageId === 'a' && Promise.reject(new Error('a'))),
+      )) as never
+    const list = (async ({ Records }: SQSEvent) => ({
+      batchItemFailures: Records.filter(({ messageId }) => messageId === 'a').map(({ messageId }) => ({
+        itemIdentifier: messageId,
+      })),
+    })) as never
+    const bounded = eachRecord(({ messageId }) => {
+      if (messageId === 'a') throw new Error('a')
+    })
+    const inheriting = (event: SQSEvent, Records: unknown): SQSEvent =>
+      Object.create(event, { Records: { value: Records } })
+    const changes: [what: string, replace: (event: SQSEvent) => SQSEvent, isRefused: boolean][] = [
+      ['a copy', (event) => ({ ...event }), false],
+      ['copies of the records', ({ Records }) => ({ Records: Records.map((record) => ({ ...record })) }), false],
+      ['reversed', (event) => ({ ...event, Records: event.Records.toReversed() }), true],
+      ['one removed', (event) => ({ ...event, Records: event.Records.slice(0, 2) }), true],
+      ['one added', (event) => ({ ...event, Records: [...event.Records, sqsRecord('d')] }), true],
+      ['an heir with reversed records', (event) => inheriting(event, event.Records.toReversed()), true],
+    ]
+    for (const [what, replace, isRefused] of changes) {
+      for (const isRestored of [false, true]) {
+        for (const inner of [settle, list, bounded]) {
+          const original: SQSEvent[] = []
+          const handler = core<SQSEvent, SQSBatchResponse>()
+            .use(boundedSqsBatch({ logger: false }))
+            .use({
+              before(request) {
+                original.push(request.event)
+                request.event = replace(request.event)
+              },
+              after(request) {
+                if (isRestored) request.event = original[0] as SQSEvent
+              },
+            })
+            .handler(inner)
+          const result = handler(standardEvent('a', 'b', 'c'), testContext())
+          const name = `${what}, ${isRestored ? 'restored, ' : ''}${[settle, list, bounded].indexOf(inner)}`
+          // eachRecord() does not accept a copy of the event.
+          if (isRefused || inner === bounded) {
+            await t.rejects(result, { name: 'TypeError' }, name)
+          } else {
+            t.strictSame(failed(await result), ['a'], name)
+          }
+        }
+      }
+    }
+  })
+}
+
+t.test('settled results are refused if a later middleware replaced the event by null', async (t) => {
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .before((request) => {
+      request.event = null as never
+    })
+    .handler(async () => [ok, no] as never)
+  await t.rejects(handler(standardEvent('a', 'b'), testContext()), {
+    name: 'TypeError',
+    message: /Records of the event are not those that came/,
+  })
+})
+
+t.test('settled results are refused if the inner handler reordered the records after eachRecord()', async (t) => {
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async (event, context) => {
+      await eachRecord(() => {})(event, context)
+      event.Records.reverse()
+      return [ok, no] as never
+    })
+  await t.rejects(handler(standardEvent('a', 'b'), testContext()), {
+    name: 'TypeError',
+    message: /Records of the event are not those that came/,
+  })
+})
+
+t.test('running the records after the end of the invocation is refused', async (t) => {
+  const inner = eachRecord(() => t.fail('started'))
+  let event: SQSEvent | undefined
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async (given: SQSEvent) => {
+      event = given
+      throw new Error('set-up failed')
+    })
+  await t.rejects(handler(standardEvent('c'), testContext()), /set-up failed/)
+  await t.rejects(inner(event as SQSEvent, testContext()), /too late/)
+})
+
+t.test('failures that another inner handler reports are logged', async (t) => {
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch())
+    .handler(async () => [ok, no] as never)
+  const [line, ...more] = await logged(() => handler(standardEvent('a', 'b'), testContext()))
+  t.match(line, /1 of 2 records failed/)
+  t.match(line, /1 × Error: x \[b\]/)
+  t.strictSame(more, [])
+})
+
+t.test('eachRecord() checks its arguments when it is called', (t) => {
+  t.throws(() => eachRecord(undefined as never), { name: 'TypeError', message: /a function, got undefined/ })
+  t.throws(() => eachRecord({} as never), { name: 'TypeError', message: /a function, got an object/ })
+  const handle = () => {}
+  t.throws(() => eachRecord(handle, null as never), { name: 'TypeError', message: /options, got null/ })
+  t.throws(() => eachRecord(handle, [] as never), { name: 'TypeError', message: /options, got an array/ })
+  t.throws(() => eachRecord(handle, (() => {}) as never), { name: 'TypeError', message: /got a function/ })
+  t.throws(() => eachRecord(handle, { bdy: 'json' } as never), { name: 'TypeError', message: /unknown option "bdy"/ })
+  t.throws(() => eachRecord(handle, { body: 'xml' } as never), { name: 'TypeError', message: /got "xml"/ })
+  t.throws(() => eachRecord(handle, { body: {} } as never), { name: 'TypeError', message: /got an object/ })
+  t.throws(() => eachRecord(handle, { body: { '~standard': {} } } as never), { name: 'TypeError' })
+  t.end()
+})
+
+t.test('a handler is called with the record, the context, and its options', async (t) => {
+  const context = testContext()
+  const event = standardEvent('a', 'b')
+  await handlerOf((record, given, options) => {
+    t.equal(record, event.Records[options.index])
+    t.equal(given, context)
+    t.ok(options.signal instanceof AbortSignal)
+    t.equal(options.signal, options.signal)
+    t.equal(options.receiveCount, 1)
+  })(event, context)
+})

@@ -1,0 +1,104 @@
+import t from 'tap'
+import sameByDefault, { boundedSqsBatch } from '../../src/index.ts'
+import { warned } from '../support/output.ts'
+
+t.test('an invalid option is a TypeError that names the option, what was expected and what was received', (t) => {
+  const bad: [options: unknown, ...message: RegExp[]][] = [
+    [{ concurrency: 0 }, /option concurrency/, /an integer from 1/, /got 0 \(a number\)/],
+    [{ concurrency: NaN }, /got NaN/],
+    [{ concurrency: 1.5 }, /got 1.5/],
+    [{ concurrency: -1 }, /got -1/],
+    [{ concurrency: Infinity }, /got Infinity/],
+    [{ concurrency: '100' }, /got '100' \(a string\)/],
+    [{ concurrency: null }, /got null/],
+    [{ concurrency: 100n }, /got 100n \(a bigint\)/],
+    [{ recordTimeout: 0 }, /option recordTimeout/, /milliseconds, more than 0/],
+    [{ recordTimeout: NaN }, /got NaN/],
+    [{ recordTimeout: Infinity }, /got Infinity/],
+    [{ recordTimeout: '5s' }, /got '5s'/],
+    [{ timeBudget: true }, /option timeBudget/, /or false/, /got true/],
+    [{ timeBudget: 1000 }, /got 1000/],
+    [{ timeBudget: null }, /got null/],
+    [{ timeBudget: { drain: -1 } }, /option timeBudget.drain/, /0 or more/, /got -1/],
+    [{ timeBudget: { abort: NaN } }, /option timeBudget.abort/, /got NaN/],
+    [{ timeBudget: { abort: '250' } }, /option timeBudget.abort/, /got '250'/],
+    [{ timeBudget: { abrot: 1 } }, /unknown option "timeBudget.abrot"/, /drain, abort/],
+    [{ timeBudget: [1, 2] }, /option timeBudget/, /an array/],
+    [{ timeBudget: () => {} }, /option timeBudget/, /a function/],
+    [{ timeBudget: new Map() }, /option timeBudget/],
+    [{ fifoFailure: 'queue' }, /option fifoFailure/, /'group' or 'batch'/, /got 'queue'/],
+    [{ throwOnFullBatchFailure: 'yes' }, /option throwOnFullBatchFailure/, /true or false/],
+    [{ throwOnFullBatchFailure: 1 }, /got 1/],
+    [{ logger: true }, /option logger/, /a function or false/],
+    [{ logger: console }, /option logger/, /an object/],
+    [{ concurency: 5 }, /unknown option "concurency"/, /expected one of concurrency, recordTimeout/],
+    [{ rateLimit: 14 }, /option rateLimit/, /limit: 14, interval: 1000/, /got 14/],
+    [{ rateLimit: {} }, /option rateLimit.limit/, /an integer from 1/, /got undefined/],
+    [{ rateLimit: { limit: 14 } }, /option rateLimit.interval/, /more than 0/, /got undefined/],
+    [{ rateLimit: { limit: 14, interval: undefined } }, /option rateLimit.interval/, /got undefined/],
+    [{ rateLimit: { limit: 1.5, interval: 1000 } }, /option rateLimit.limit/, /got 1.5/],
+    [{ rateLimit: { limit: 14, interval: 0 } }, /option rateLimit.interval/, /got 0/],
+    [{ rateLimit: { limit: 14, interval: 1000, strict: true } }, /unknown option "rateLimit.strict"/],
+    [{ onFailure: 'deadLetter' }, /option onFailure/, /an array of them/, /got 'deadLetter'/],
+    [{ onFailure: [() => [], null] }, /option onFailure/, /an array/],
+    [{ toString: 1 }, /unknown option "toString"/],
+    [null, /an object of options, got null/],
+    ['fast', /an object of options, got a string/],
+    [[], /an object of options, got an array/],
+    [100, /an object of options, got a number/],
+    [() => {}, /an object of options, got a function/],
+    [new Map(), /an object of options, got an object/],
+  ]
+  for (const [options, ...messages] of bad) {
+    for (const message of messages) {
+      t.throws(() => boundedSqsBatch(options as never), { name: 'TypeError', message })
+    }
+  }
+  t.end()
+})
+
+t.test('valid options are accepted', (t) => {
+  const good = [
+    undefined,
+    {},
+    { concurrency: 1 },
+    { concurrency: undefined, logger: undefined, timeBudget: undefined },
+    { recordTimeout: 0.5 },
+    { timeBudget: false },
+    { rateLimit: undefined, onFailure: undefined },
+    { rateLimit: { limit: 14, interval: 1000 }, onFailure: () => [] },
+    { onFailure: [] },
+    { onFailure: [() => [], () => []] },
+    { timeBudget: {} },
+    { timeBudget: { drain: 0, abort: undefined } },
+    { fifoFailure: 'batch' },
+    { throwOnFullBatchFailure: true },
+    { logger: false },
+    { logger() {} },
+  ] as const
+  for (const options of good) t.ok(boundedSqsBatch(options))
+  t.end()
+})
+
+t.test('boundedSqsBatch is also the default export, and its hooks are named functions', (t) => {
+  const { before, after, onError, ...rest } = boundedSqsBatch()
+  t.strictSame(
+    [before, after, onError].map(({ name }) => name),
+    ['boundedSqsBatchBefore', 'boundedSqsBatchAfter', 'boundedSqsBatchOnError'],
+  )
+  t.strictSame(rest, {})
+  t.equal(sameByDefault, boundedSqsBatch)
+  t.end()
+})
+
+t.test('a BOUNDED_SQS_BATCH_CONCURRENCY that is not a positive integer is ignored, with one warning', async (t) => {
+  t.teardown(() => delete process.env.BOUNDED_SQS_BATCH_CONCURRENCY)
+  for (const value of ['0', '-1', '1.5', 'many', '', '1e2', '0x10', '100 ', '9'.repeat(30)]) {
+    process.env.BOUNDED_SQS_BATCH_CONCURRENCY = value
+    const warnings = await warned(() => boundedSqsBatch({ concurrency: 5 }))
+    t.equal(warnings.length, 1, value)
+    t.match(warnings[0], { name: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_CONCURRENCY' })
+  }
+  process.env.BOUNDED_SQS_BATCH_CONCURRENCY = '7'
+  t.strictSame(await warned(() => boundedSqsBatch()), [])
+})

@@ -1,0 +1,53 @@
+import t from 'tap'
+import { ids, sqsRecord, standardEvent } from '../support/events.ts'
+import { failed, handlerOf } from '../support/handlers.ts'
+
+t.test('failed records are reported in record order, in whatever order they fail', async (t) => {
+  const order = ['m4', 'm1', 'm3', 'm0', 'm2']
+  const turns = new Map(order.map((id) => [id, Promise.withResolvers<void>()]))
+  const handle = handlerOf(async ({ messageId }) => {
+    await turns.get(messageId)?.promise
+    if (messageId !== 'm0') throw new Error(messageId)
+  })
+  const result = handle(standardEvent(...ids(5)))
+  for (const id of order) turns.get(id)?.resolve()
+  t.strictSame(await result, {
+    batchItemFailures: [
+      { itemIdentifier: 'm1' },
+      { itemIdentifier: 'm2' },
+      { itemIdentifier: 'm3' },
+      { itemIdentifier: 'm4' },
+    ],
+  })
+})
+
+t.test('an id that two records share is reported once, also if only one of them failed', async (t) => {
+  const event = { Records: ['a', 'b', 'a', 'c', 'b', 'b'].map((id) => sqsRecord(id)) }
+  const handle = handlerOf((_record, _context, { index }) => {
+    if (index >= 2) throw new Error(`record ${index}`)
+  })
+  t.strictSame(failed(await handle(event)), ['a', 'c', 'b'])
+})
+
+t.test('if no record failed, the list is empty and a new object every time', async (t) => {
+  const handle = handlerOf(() => {})
+  const first = await handle(standardEvent('a'))
+  const second = await handle(standardEvent('a'))
+  t.strictSame(first, { batchItemFailures: [] })
+  t.not(first, second)
+  t.not(first.batchItemFailures, second.batchItemFailures)
+  first.batchItemFailures.push({ itemIdentifier: 'z' })
+  t.strictSame(await handle(standardEvent('a')), { batchItemFailures: [] })
+})
+
+t.test('an empty batch is a success', async (t) => {
+  t.strictSame(await handlerOf(() => t.fail('no record'))({ Records: [] }), { batchItemFailures: [] })
+})
+
+t.test('of 10,000 records the failed seventh is reported', async (t) => {
+  const handle = handlerOf(async (_record, _context, { index }) => {
+    if (index % 7 === 0) throw new Error('seven')
+  })
+  const expected = ids(10_000).filter((_id, index) => index % 7 === 0)
+  t.strictSame(failed(await handle(standardEvent(...ids(10_000)))), expected)
+})

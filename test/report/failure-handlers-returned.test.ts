@@ -1,0 +1,183 @@
+import type { SQSRecord } from 'aws-lambda'
+import t from 'tap'
+import type { FailureHandler, RecordFailure } from '../../src/index.ts'
+import { settled } from '../support/clock.ts'
+import { fifoEvent, standardEvent } from '../support/events.ts'
+import { failing, failureHandlerLines, idOf, keep, noteFailures } from '../support/failures.ts'
+import { failed, handlerOf } from '../support/handlers.ts'
+import { lying, revoked, trapped } from '../support/hostile.ts'
+import { logged } from '../support/output.ts'
+
+const accepted: [what: string, result: (failures: readonly RecordFailure[]) => unknown][] = [
+  ['some of them', (failures) => failures.slice(1)],
+  ['in another order', (failures) => failures.slice(1).reverse()],
+  ['copies', (failures) => failures.slice(1).map((failure) => ({ ...failure }))],
+  ['copies of the records', (failures) => failures.slice(1).map(({ record }) => ({ record: { ...record, body: {} } }))],
+  ['one of them twice', ([, second, third]) => [third, second, third, second]],
+  ['a frozen array', (failures) => Object.freeze(failures.slice(1))],
+  ['an array with a map of its own', (failures) => Object.assign(failures.slice(1), { map: () => [] })],
+  ['a promise', async (failures) => failures.slice(1)],
+  ['a promise that resolves later', (failures) => settled().then(() => failures.slice(1))],
+  ['a thenable', (failures) => ({ then: (resolve: (value: unknown) => void) => resolve(failures.slice(1)) })],
+]
+for (const [what, result] of accepted) {
+  t.test(`a failure handler may return ${what}`, async (t) => {
+    const onFailure = result as FailureHandler
+    const lines = await logged(async () => {
+      const response = await handlerOf(failing, { onFailure, logger: undefined })(standardEvent('x1', 'x2', 'a', 'x3'))
+      t.strictSame(failed(response), ['x2', 'x3'])
+    })
+    t.equal(lines.length, 1)
+    t.match(lines[0], /^middy-bounded-sqs-batch: 3 of 4 records failed \(1 handled by onFailure\); /)
+  })
+}
+
+const ofLength = (length: number) => (failures: readonly RecordFailure[]) => lying(failures, length)
+const entry = (value: unknown) => (failures: readonly RecordFailure[]) => [failures[0], value]
+const NOT_GIVEN = /^TypeError: The failure handler returned an array whose entry 1 it did not get: return those of/
+
+const refused: [what: string, result: (failures: readonly RecordFailure[]) => unknown, line: RegExp][] = [
+  ['undefined, from a forgotten return', () => undefined, /^TypeError: The failure handler returned undefined: return/],
+  ['null', () => null, /returned null/],
+  ['true', () => true, /returned a boolean/],
+  ['a string', () => 'x1', /returned a string/],
+  ['an object', () => ({}), /returned an object/],
+  ['a response', () => ({ batchItemFailures: [] }), /returned an object/],
+  ['what looks like an array', () => ({ length: 0 }), /returned an object/],
+  ['a set', (failures) => new Set(failures), /returned an object/],
+  ['an array of nothing', entry(undefined), NOT_GIVEN],
+  ['an array of null', entry(null), NOT_GIVEN],
+  ['an array with a hole', (failures) => Object.assign([failures[0]], { length: 2 }), NOT_GIVEN],
+  ['ids', (failures) => failures.map(idOf), /entry 0 it did not get/],
+  ['records', (failures) => failures.map(({ record }) => record), /entry 0 it did not get/],
+  ['an unknown id', entry({ record: { messageId: 'z' } }), NOT_GIVEN],
+  ['the id of a record that succeeded', entry({ record: { messageId: 'a' } }), NOT_GIVEN],
+  ['the id of a record that was blocked', entry({ record: { messageId: 'x3' } }), NOT_GIVEN],
+  ['an id that is no text', entry({ record: { messageId: { toString: () => 'x2' } } }), NOT_GIVEN],
+  ['an array without end', (failures) => Object.assign([failures[0]], { length: 2 ** 32 - 1 }), NOT_GIVEN],
+  ['a list that lies about its length', ofLength(-1), /returned an array/],
+  ['a list whose length is NaN', ofLength(NaN), /returned an array/],
+  ['a list that says it is endless', ofLength(Infinity), /entry 2 it did not get/],
+  ['a revoked proxy', () => revoked([]), /revoked/],
+  ['a proxy that throws', () => trapped([]), /^Error: trap/],
+  ['an entry that throws', (failures) => [failures[0], trapped([])], /^Error: trap/],
+  ['a rejection', () => Promise.reject(new Error('SQS is down')), /^Error: SQS is down/],
+  ['a rejection with nothing', () => Promise.reject(), /^thrown undefined/],
+  [
+    'a rejection with what throws when it is read',
+    () => Promise.reject(revoked([])),
+    /^an error that throws when it is read/,
+  ],
+  [
+    'a thenable that rejects',
+    () => ({ then: (_: unknown, reject: (e: unknown) => void) => reject('no') }),
+    /^thrown string: no/,
+  ],
+  [
+    'an error that it throws at once',
+    () => {
+      throw new RangeError('too many')
+    },
+    /^RangeError: too many/,
+  ],
+]
+for (const [what, result, line] of refused) {
+  t.test(`a failure handler that returns or throws ${what} changes nothing, and one log line says so`, async (t) => {
+    const event = fifoEvent('x1', 'a1', 'b1', 'x2', 'x3')
+    event.Records.splice(3, 1, fifoEvent('y1').Records[0] as never)
+    const fails = ({ messageId }: { messageId: string }) => {
+      if (messageId === 'x1' || messageId === 'y1') throw new Error(messageId)
+    }
+    const { calls, onFailure } = noteFailures(keep('y1'))
+    const lines = await logged(async () => {
+      const alone = await handlerOf(fails, { onFailure: result as FailureHandler, logger: undefined })(event)
+      t.strictSame(failed(alone), ['x1', 'y1', 'x3'])
+    })
+    t.match(failureHandlerLines(lines), [line])
+    t.equal(lines.length, 2, 'that, and the entry of the batch')
+    const followed = await handlerOf(fails, { onFailure: [result as FailureHandler, onFailure] })(event)
+    t.strictSame(failed(followed), ['y1', 'x3'], 'the next has all of them')
+    t.strictSame(calls, [['x1', 'y1']])
+  })
+}
+
+t.test('a returned failure is recognised also if its record got the id of another', async (t) => {
+  const fails = (record: SQSRecord) => {
+    if (record.messageId === 'x1') record.messageId = 'x2'
+    throw new Error('no')
+  }
+  const onFailure: FailureHandler = ([first]) => [first as RecordFailure]
+  t.strictSame(failed(await handlerOf(fails, { onFailure })(standardEvent('x1', 'x2'))), ['x1'])
+})
+
+t.test(
+  'a failure that an earlier failure handler handled, or of another invocation, may not be returned',
+  async (t) => {
+    let of: readonly RecordFailure[] = []
+    const first: FailureHandler = (failures) => {
+      of = failures
+      return failures.slice(1)
+    }
+    const event = standardEvent('x1', 'x2')
+    const lines = await logged(async () => {
+      const back = await handlerOf(failing, { onFailure: [first, () => of], logger: undefined })(event)
+      t.strictSame(failed(back), ['x2'])
+      const other = await handlerOf(failing, { onFailure: () => of, logger: undefined })(standardEvent('x3'))
+      t.strictSame(failed(other), ['x3'])
+    })
+    t.match(failureHandlerLines(lines), [/entry 0 it did not get/, /entry 0 it did not get/])
+  },
+)
+
+t.test('records that share an id stay reported until all of them are handled', async (t) => {
+  const { calls, onFailure } = noteFailures((failures) => failures.slice(1))
+  t.strictSame(failed(await handlerOf(failing, { onFailure })(standardEvent('x', 'x', 'a'))), ['x'])
+  t.strictSame(failed(await handlerOf(failing, { onFailure: () => [] })(standardEvent('x', 'x', 'a'))), [])
+  t.strictSame(calls, [['x', 'x']])
+})
+
+t.test('a failure handler that changes the array or the failures that it got changes nothing', async (t) => {
+  const event = standardEvent('x1', 'x2', 'a', 'x3')
+  const seen: string[] = []
+  const next: FailureHandler = (failures) => {
+    seen.push(...failures.map((failure) => `${idOf(failure)} ${(failure.error as Error).message}`))
+    return failures
+  }
+  const meddling: [what: string, handler: (failures: RecordFailure[]) => unknown, kept: string[]][] = [
+    [
+      'empties the array and throws',
+      (failures) => {
+        failures.length = 0
+        throw new Error('no')
+      },
+      ['x1', 'x2', 'x3'],
+    ],
+    ['empties the array and returns what it held', (failures) => failures.splice(0).slice(1), ['x2', 'x3']],
+    [
+      'puts a record in the place of another',
+      (failures) => {
+        Reflect.set(failures[0] as RecordFailure, 'record', failures[1]?.record)
+        Reflect.set(failures[0] as RecordFailure, 'error', 'changed')
+        return failures.slice(0, 1)
+      },
+      ['x1'],
+    ],
+    [
+      'goes on to empty what it has returned',
+      (failures) => {
+        void settled().then(() => failures.splice(0))
+        return failures
+      },
+      ['x1', 'x2', 'x3'],
+    ],
+  ]
+  for (const [what, handler, kept] of meddling) {
+    const handle = handlerOf(failing, { onFailure: [handler as never, next] })
+    t.strictSame(failed(await handle(event)), kept, what)
+    t.strictSame(
+      seen.splice(0),
+      kept.map((id) => `${id} ${id} failed`),
+      what,
+    )
+  }
+})

@@ -1,0 +1,261 @@
+import middy from '@middy/core'
+import type { SQSEvent, SQSRecord } from 'aws-lambda'
+import t from 'tap'
+import {
+  type BoundedSqsBatchOptions,
+  boundedSqsBatch,
+  eachRecord,
+  type FailureHandler,
+  type RecordFailure,
+} from '../../src/index.ts'
+import { busyClock, mockClock, settled } from '../support/clock.ts'
+import { standardEvent } from '../support/events.ts'
+import { failing, failureHandlerLines, noteFailures } from '../support/failures.ts'
+import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { heldRecords } from '../support/held.ts'
+import { collectGarbage } from '../support/memory.ts'
+import { logged, unhandledRejections } from '../support/output.ts'
+
+/** A failure handler that stays pending until the test settles it. */
+function heldFailures() {
+  const { promise, resolve, reject } = Promise.withResolvers<readonly RecordFailure[]>()
+  const given: RecordFailure[] = []
+  let signal: AbortSignal | undefined
+  const onFailure: FailureHandler = (failures, request) => {
+    given.push(...failures)
+    signal = request.signal
+    return promise
+  }
+  return { onFailure, given, resolve, reject, signal: () => signal }
+}
+
+const openTimers = (clock: ReturnType<typeof mockClock>) => [...clock.timers.values()].flat().length
+
+t.test(
+  'the signal of a hanging failure handler aborts 100 ms before the timeout, and the response is sent 25 ms later',
+  async (t) => {
+    const clock = mockClock(t)
+    const unhandled = unhandledRejections(t)
+    const start = performance.now()
+    const held = heldFailures()
+    const { calls, onFailure } = noteFailures()
+    const lines = await logged(async () => {
+      const handle = handlerOf(failing, { onFailure: [held.onFailure, onFailure], logger: undefined })
+      let isOver = false
+      const result = handle(standardEvent('x1', 'a', 'x2'), timedContext(10_000)).finally(() => {
+        isOver = true
+      })
+      await settled()
+      clock.advance(9_899)
+      await settled()
+      t.equal(held.signal()?.aborted, false)
+      clock.advance(1)
+      await settled()
+      t.equal(held.signal()?.aborted, true)
+      clock.advance(24)
+      await settled()
+      t.equal(isOver, false)
+      clock.advance(1)
+      t.strictSame(failed(await result), ['x1', 'x2'])
+      t.equal(performance.now() - start, 9_925)
+    })
+    t.strictSame(failureHandlerLines(lines), [
+      "Error: The failure handlers were not done 100 ms before the function's timeout",
+    ])
+    t.match(held.signal()?.reason, { message: /not done 100 ms before/ })
+    t.equal(lines.length, 2)
+    t.strictSame(calls, [], 'the next is not called any more')
+    t.equal(openTimers(clock), 0)
+    held.reject(new Error('late'))
+    await settled()
+    t.strictSame(unhandled, [])
+  },
+)
+
+t.test('a failure handler that hangs for ever without its request does not keep the batch in memory', async (t) => {
+  const clock = mockClock(t)
+  const forever: (() => void)[] = []
+  const onFailure = () => new Promise<RecordFailure[]>((resolve) => forever.push(() => resolve([])))
+  const handle = handlerOf(failing, { onFailure })
+  let event: SQSEvent | undefined = standardEvent('x', 'a')
+  const good = new WeakRef(event.Records[1] as SQSRecord)
+  const result = handle(event, timedContext(1000))
+  event = undefined
+  await settled()
+  clock.advance(900)
+  await settled()
+  clock.advance(25)
+  t.strictSame(failed(await result), ['x'])
+  await settled()
+  collectGarbage()
+  t.equal(good.deref(), undefined)
+  t.equal(forever.length, 1)
+})
+
+t.test('a failure handler that respects its signal may still return the failures that remain', async (t) => {
+  const clock = mockClock(t)
+  const held = heldFailures()
+  const { calls, onFailure } = noteFailures()
+  const lines = await logged(async () => {
+    const handle = handlerOf(failing, { onFailure: [held.onFailure, onFailure], logger: undefined })
+    const result = handle(standardEvent('x1', 'a', 'x2'), timedContext(10_000))
+    await settled()
+    held.signal()?.addEventListener('abort', () => void settled().then(() => held.resolve(held.given.slice(1))))
+    clock.advance(9_900)
+    t.strictSame(failed(await result), ['x2'])
+  })
+  t.strictSame(calls, [])
+  t.strictSame(failureHandlerLines(lines), [
+    "Error: The failure handlers were not done 100 ms before the function's timeout",
+  ])
+  t.equal(openTimers(clock), 0)
+})
+
+t.test('the time of a failure handler may be over before it returns its promise', async (t) => {
+  const clock = mockClock(t)
+  const onFailure = () => {
+    clock.advance(950)
+    return new Promise<RecordFailure[]>(() => {})
+  }
+  const result = handlerOf(failing, { onFailure })(standardEvent('x', 'a'), timedContext(1000))
+  await settled()
+  clock.advance(25)
+  t.strictSame(failed(await result), ['x'])
+})
+
+t.test('a failure handler that settles in time is not aborted and leaves no timer', async (t) => {
+  const clock = mockClock(t)
+  const [first, second] = [heldFailures(), heldFailures()]
+  const handle = handlerOf(failing, { onFailure: [first.onFailure, second.onFailure] })
+  const result = handle(standardEvent('x1', 'x2', 'x3'), timedContext(10_000))
+  await settled()
+  clock.advance(9_000)
+  first.resolve(first.given.slice(1))
+  await settled()
+  t.equal(first.signal()?.aborted, false)
+  clock.advance(900)
+  t.equal(second.signal()?.aborted, true)
+  second.resolve(second.given.slice(1))
+  t.strictSame(failed(await result), ['x3'])
+  t.equal(openTimers(clock), 0)
+
+  const third = heldFailures()
+  const inTime = handlerOf(failing, { onFailure: third.onFailure })(standardEvent('x1'), timedContext(10_000))
+  await settled()
+  third.resolve([])
+  t.strictSame(failed(await inTime), [])
+  t.equal(openTimers(clock), 0)
+  clock.advance(10_000)
+  t.equal(third.signal()?.aborted, false)
+})
+
+t.test('with less than 100 ms left no failure handler is called, and one log line says so', async (t) => {
+  const clock = mockClock(t)
+  const records = heldRecords()
+  const { calls, onFailure } = noteFailures()
+  const lines = await logged(async () => {
+    const handler = middy()
+      .use(boundedSqsBatch({ timeBudget: false, onFailure: [onFailure, onFailure] }))
+      .handler(eachRecord(records.handle))
+    const result = handler(standardEvent('x1', 'a'), timedContext(150))
+    await settled()
+    records.succeed('a')
+    await settled()
+    clock.advance(145)
+    t.strictSame(failed(await result), ['x1'], "after Middy's early timeout")
+  })
+  t.strictSame(calls, [])
+  t.strictSame(failureHandlerLines(lines), [
+    "Error: The failure handlers were not done 100 ms before the function's timeout",
+  ])
+  t.equal(openTimers(clock), 0)
+})
+
+t.test('with 0 ms left or less no failure handler is called', async (t) => {
+  for (const left of [0, -3]) {
+    const keepBusy = busyClock(t)
+    const { calls, onFailure } = noteFailures()
+    const fails = () => {
+      keepBusy(1000 - left)
+      throw new Error('it has kept the thread busy')
+    }
+    const lines = await logged(async () => {
+      const handle = handlerOf(fails, { onFailure, logger: undefined })
+      t.strictSame(failed(await handle(standardEvent('x1', 'x2'), timedContext(1000))), ['x1', 'x2'])
+    })
+    t.strictSame(calls, [], `${left} ms`)
+    t.match(failureHandlerLines(lines), [/not done 100 ms before/])
+  }
+})
+
+t.test('a failure handler that blocks the thread past its time still counts, and the next is not called', async (t) => {
+  const keepBusy = busyClock(t)
+  const { calls, onFailure } = noteFailures()
+  const busy: FailureHandler = (failures) => {
+    keepBusy(950)
+    return failures.slice(1)
+  }
+  const lines = await logged(async () => {
+    const handle = handlerOf(failing, { onFailure: [busy, onFailure], logger: undefined })
+    t.strictSame(failed(await handle(standardEvent('x1', 'x2'), timedContext(1000))), ['x2'])
+  })
+  t.strictSame(calls, [])
+  t.match(failureHandlerLines(lines), [/not done 100 ms before/])
+})
+
+t.test('timeBudget: false does not change the 100 ms', async (t) => {
+  const clock = mockClock(t)
+  const held = heldFailures()
+  const handler = middy({ timeoutEarlyInMillis: 0 })
+    .use(boundedSqsBatch({ logger: false, timeBudget: false, onFailure: held.onFailure }))
+    .handler(eachRecord(failing))
+  const result = handler(standardEvent('x'), timedContext(1000))
+  await settled()
+  clock.advance(899)
+  t.equal(held.signal()?.aborted, false)
+  clock.advance(1)
+  t.equal(held.signal()?.aborted, true)
+  clock.advance(25)
+  t.strictSame(failed(await result), ['x'])
+})
+
+t.test('without a remaining time, or with one that exceeds a timer, failure handlers have no time limit', async (t) => {
+  for (const left of [undefined, 2 ** 40]) {
+    const clock = mockClock(t)
+    const held = heldFailures()
+    const handler = middy({ timeoutEarlyInMillis: 0 })
+      .use(boundedSqsBatch({ logger: false, onFailure: held.onFailure }))
+      .handler(eachRecord(failing))
+    const result = handler(standardEvent('x'), left === undefined ? testContext() : timedContext(left))
+    await settled()
+    clock.advance(1e9)
+    await settled()
+    t.equal(held.signal()?.aborted, false)
+    held.resolve([])
+    t.strictSame(failed(await result), [])
+    clock.exit()
+  }
+})
+
+t.test('with failure handlers, records are aborted 2,000 ms before the timeout, or at 20 % of it', async (t) => {
+  const cases: [timeout: number, abortsAt: number, options: BoundedSqsBatchOptions][] = [
+    [20_000, 18_000, { onFailure: (all) => all }],
+    [20_000, 18_000, { onFailure: [(all) => all] }],
+    [5_000, 4_000, { onFailure: (all) => all }],
+    [20_000, 19_500, { onFailure: (all) => all, timeBudget: { abort: 500 } }],
+    [20_000, 19_750, { onFailure: [] }],
+  ]
+  for (const [timeout, abortsAt, options] of cases) {
+    const clock = mockClock(t)
+    const held = heldRecords()
+    const result = handlerOf(held.handle, options)(standardEvent('x'), timedContext(timeout))
+    await settled()
+    clock.advance(abortsAt - 1)
+    await settled()
+    t.equal(held.signalOf('x')?.aborted, false, `${abortsAt - 1} of ${timeout} ms`)
+    clock.advance(1)
+    t.equal(held.signalOf('x')?.aborted, true, `${abortsAt} of ${timeout} ms`)
+    t.strictSame(failed(await result), ['x'])
+    clock.exit()
+  }
+})

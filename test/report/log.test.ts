@@ -1,0 +1,458 @@
+import { randomUUID } from 'node:crypto'
+import middy from '@middy/core'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import t from 'tap'
+import { type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord } from '../../src/index.ts'
+import { mockClock, settled } from '../support/clock.ts'
+import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
+import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { heldRecords } from '../support/held.ts'
+import { logged, unhandledRejections, warned } from '../support/output.ts'
+
+/** Handles records with the default log. Returns the log entries without their measured values. */
+async function logOf(handle: Parameters<typeof handlerOf>[0], event: Parameters<ReturnType<typeof handlerOf>>[0]) {
+  const lines = await logged(() => handlerOf(handle, { logger: undefined })(event))
+  return lines.map(withoutMeasures)
+}
+
+function withoutMeasures(entry: string): string {
+  return entry.replace(/; (p50 \d+ ms, p95 \d+ ms, max \d+ ms; )?\d+ in flight at most(; \d+ ms left)?(?=\n)/, '')
+}
+
+t.test('nothing is logged if no record failed', async (t) => {
+  t.strictSame(await logOf(() => {}, standardEvent('a', 'b')), [])
+})
+
+t.test('a batch logs one entry: counts, and groups by name and message, the largest first', async (t) => {
+  const lines = await logOf(
+    (_record, _context, { index }) => {
+      if (index % 100 === 0) throw new TypeError('rare')
+      if (index % 2 === 0) throw new Error(`order ${index} of d9428888-122b-11e1-b85c-61cd3cbb3210 took 1.5 s`)
+    },
+    standardEvent(...ids(1000)),
+  )
+  t.equal(lines.length, 1)
+  const text = lines[0] as string
+  const [head, first, ...rest] = text.split('\n')
+  t.equal(head, 'middy-bounded-sqs-batch: 500 of 1000 records failed')
+  t.equal(first, '  490 × Error: order 2 of d9428888-122b-11e1-b85c-61cd3cbb3210 took 1.5 s [m2, m4, m6, …]')
+  t.match(rest[0], /^ {4}at .*report\/log/)
+  t.ok(rest.includes('  10 × TypeError: rare [m0, m100, m200, …]'))
+  t.equal(rest.filter((line) => line.startsWith('  ') && !line.startsWith('    ')).length, 1)
+})
+
+t.test('numbers and UUIDs do not make a new group, also in long messages', async (t) => {
+  const lines = await logOf(
+    (_record, _context, { index }) => {
+      throw new Error(`order ${'9'.repeat(1 + (index % 50))} ${'x'.repeat(185)} ${randomUUID()} ${'y'.repeat(300)}`)
+    },
+    standardEvent(...ids(500)),
+  )
+  t.match(lines[0], /\n {2}500 × Error: order /)
+})
+
+t.test('records that timed out, were blocked or never started are counted', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  let lines: readonly string[] = []
+  const run = async () => {
+    const handle = handlerOf(held.handle, { logger: undefined, concurrency: 2, recordTimeout: 100 })
+    const result = handle(fifoEvent('a1', 'b1', 'a2', 'a3', 'b2', 'c1', 'd1'), timedContext(10_000))
+    await settled()
+    clock.advance(50)
+    held.fail('b1', new Error('b1 failed'))
+    await settled()
+    t.strictSame(held.running(), ['a1', 'c1'])
+    clock.advance(250)
+    t.equal(failed(await result).length, 7)
+  }
+  const warnings = await warned(async () => {
+    lines = await logged(run)
+  })
+  t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED' }])
+  t.equal(lines.length, 1)
+  const text = withoutMeasures(lines[0] as string)
+  t.match(text, /7 of 7 records failed \(2 timed out, 3 blocked, 1 never started\)\n/)
+  t.match(text, /\n {2}2 × RecordTimeoutError: The record was not finished within its 100 ms \[a1, c1\]\n/)
+  t.match(text, /\n {2}1 × Error: b1 failed \[b1\]\n/)
+  t.notMatch(text, 'RecordBlockedError')
+  t.notMatch(text, 'RecordNotStartedError')
+})
+
+t.test('a revoked proxy as an error changes nothing in the response', async (t) => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  const handle = handlerOf(({ messageId }) => (messageId === 'b' ? Promise.reject(proxy) : undefined), {
+    logger: undefined,
+  })
+  const lines = await logged(async () => t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'))), ['b']))
+  t.match(lines.map(withoutMeasures), [/1 of 3 records failed\n {2}1 × an error that throws when it is read \[b\]/])
+})
+
+t.test('an entry has at most ten groups', async (t) => {
+  const names = 'abcdefghijklmno'.split('')
+  const lines = await logOf(
+    ({ messageId }) => {
+      throw new Error(`kind ${messageId}`)
+    },
+    standardEvent(...names),
+  )
+  const groups = (lines[0] as string).split('\n').filter((line) => / × /.test(line))
+  t.equal(groups.length, 10)
+  t.match(lines[0], /\n {2}and 5 more kinds of error$/)
+})
+
+t.test('an entry has no body, attribute, receipt handle or cause, and shortens long messages', async (t) => {
+  const event = {
+    Records: [
+      sqsRecord('a', {
+        body: 'SECRET-body',
+        receiptHandle: 'SECRET-handle',
+        messageAttributes: { x: { dataType: 'String', stringValue: 'SECRET-attribute' } },
+      }),
+    ],
+  }
+  const long = `first line\n    at SECRET-in-message (a:1:1)\n${'x'.repeat(1000)}SECRET-tail`
+  const [text] = await logOf(() => {
+    throw new Error(long, { cause: new Error('SECRET-cause') })
+  }, event)
+  t.match(text, /1 × Error: first line at SECRET-in-message \(a:1:1\) x+… \[a\]\n {4}at /)
+  t.equal(text?.match(/SECRET/g)?.length, 1, 'once, in the message as the handler wrote it')
+  for (const line of (text as string).split('\n')) t.ok(line.length < 230, `${line.length} characters`)
+})
+
+t.test('thrown values that are not errors, or that throw when they are read, have a line each', async (t) => {
+  const frameless = Object.assign(new Error('no stack'), { stack: undefined })
+  const thrown: [unknown, string][] = [
+    ['a text', '1 × thrown string: a text [a]'],
+    [undefined, '1 × thrown undefined: undefined [a]'],
+    [null, '1 × thrown object: null [a]'],
+    [Symbol('s'), '1 × thrown symbol: Symbol(s) [a]'],
+    [{ code: 5 }, '1 × an object [a]'],
+    [frameless, '1 × Error: no stack [a]'],
+    [{ name: 'Named', message: 7 }, '1 × Named [a]'],
+    [
+      {
+        get message() {
+          throw new Error('SECRET')
+        },
+      },
+      '1 × an error that throws when it is read [a]',
+    ],
+  ]
+  for (const [value, expected] of thrown) {
+    const [text] = await logOf(() => Promise.reject(value), standardEvent('a'))
+    t.equal(text, `middy-bounded-sqs-batch: 1 of 1 records failed\n  ${expected}`)
+  }
+})
+
+t.test(
+  'a code that the message lacks is added: of the error, of its cause, or of the first of several errors',
+  async (t) => {
+    const coded = (code: unknown, message = 'no') => Object.assign(new Error(message), { code })
+    const thrown: [unknown, string][] = [
+      [new TypeError('fetch failed', { cause: coded('ECONNREFUSED') }), 'TypeError: fetch failed (ECONNREFUSED)'],
+      [new AggregateError([coded('ENOTFOUND'), coded('EMFILE')], ''), 'AggregateError: (ENOTFOUND)'],
+      [coded('EMFILE', 'too many open files'), 'Error: too many open files (EMFILE)'],
+      [coded('EMFILE', 'open EMFILE'), 'Error: open EMFILE'],
+      [{ code: 'E_X' }, 'an object: (E_X)'],
+      [coded('ERR_INVALID_URL', 'Invalid URL'), 'Error: Invalid URL'],
+      [coded('some text, perhaps of a body'), 'Error: no'],
+      [coded('A'.repeat(50)), 'Error: no'],
+      [coded(7), 'Error: no'],
+      [new Error('no', { cause: null }), 'Error: no'],
+      [new Error('no', { cause: 'EMFILE' }), 'Error: no'],
+      [Object.assign(new Error('no'), { errors: [] }), 'Error: no'],
+    ]
+    for (const [error, expected] of thrown) {
+      const [text] = await logOf(() => Promise.reject(error), standardEvent('a'))
+      t.equal(text?.split('\n')[1], `  1 × ${expected} [a]`)
+    }
+  },
+)
+
+t.test('errors that differ only in their codes make different groups', async (t) => {
+  const codes: Record<string, string> = { a: 'EMFILE', b: 'ECONNREFUSED', c: 'EMFILE' }
+  const [text] = await logOf(
+    ({ messageId }) => Promise.reject(new TypeError('fetch failed', { cause: { code: codes[messageId] } })),
+    standardEvent('a', 'b', 'c'),
+  )
+  const groups = text?.split('\n').filter((line) => / × /.test(line))
+  t.strictSame(groups, [
+    '  2 × TypeError: fetch failed (EMFILE) [a, c]',
+    '  1 × TypeError: fetch failed (ECONNREFUSED) [b]',
+  ])
+})
+
+t.test('stack frames of Node and of this package are left out', async (t) => {
+  const error = new Error('no')
+  error.stack = [
+    'Error: no',
+    '    at save (/var/task/handler.mjs:14:31)',
+    '    at handleRecord (/var/task/node_modules/middy-bounded-sqs-batch/dist/index.js:1:1)',
+    '    at /var/task/node_modules/p-queue/dist/index.js:1:1',
+    '    at AsyncLocalStorage.run (node:internal/async_local_storage/async_context_frame:63:14)',
+    '    at node:internal/main/run_main_module:33:47',
+    '    at async all (file:///var/task/node_modules/p-queue-like/index.js:1:1)',
+  ].join('\n')
+  const [text] = await logOf(() => Promise.reject(error), standardEvent('a'))
+  t.strictSame(text?.split('\n').slice(2), [
+    '    at save (/var/task/handler.mjs:14:31)',
+    '    at async all (file:///var/task/node_modules/p-queue-like/index.js:1:1)',
+  ])
+})
+
+t.test('stack frames are logged if the stack holds an older message, but that message is not', async (t) => {
+  const error = new Error('SECRET')
+  t.match(error.stack, 'SECRET') // a stack is written when it is first read
+  error.message = 'rewritten'
+  const [text] = await logOf(() => Promise.reject(error), standardEvent('a'))
+  t.match(text, /1 × Error: rewritten \[a\]\n {4}at /)
+  t.notMatch(text, 'SECRET')
+})
+
+t.test('an error that ended the batch is in its entry, or in a separate one if there is a logger', async (t) => {
+  for (const logger of [undefined, () => {}, false] as const) {
+    const held = heldRecords()
+    const handler = middy()
+      .use(boundedSqsBatch(logger === undefined ? {} : { logger }))
+      .handler(async (event: SQSEvent, context) => {
+        void eachRecord(held.handle)(event, context)
+        await settled()
+        throw new Error('the other half failed')
+      })
+    const lines = await logged(async () => {
+      t.strictSame(failed(await handler(standardEvent('a'), testContext())), ['a'])
+    })
+    t.equal(lines.length, logger === false ? 0 : 1)
+    if (logger !== false) t.match(lines[0], 'Error: the other half failed')
+    if (logger === undefined)
+      t.match(
+        withoutMeasures(lines[0] as string),
+        /1 of 1 records failed \(1 aborted\)\n {2}reported in spite of Error/,
+      )
+  }
+})
+
+t.test('logger: false logs nothing', async (t) => {
+  const lines = await logged(() =>
+    handlerOf(() => Promise.reject(new Error('x')), { logger: false })(standardEvent('a')),
+  )
+  t.strictSame(lines, [])
+})
+
+t.test('a logger is called once for each failed record, with the error and the record', async (t) => {
+  const calls: [unknown, unknown][] = []
+  const event = standardEvent('a', 'b', 'c', 'd')
+  const lines = await logged(() =>
+    handlerOf(
+      ({ messageId }) => {
+        if (messageId !== 'b') throw messageId
+      },
+      { logger: (error, record) => calls.push([error, record]) },
+    )(event),
+  )
+  t.strictSame(
+    calls.map(([error]) => error),
+    ['a', 'c', 'd'],
+  )
+  t.ok(calls.every(([error, record]) => event.Records.find(({ messageId }) => messageId === error) === record))
+  t.strictSame(lines, [])
+})
+
+t.test('a logger that throws or rejects changes nothing, and its error is logged', async (t) => {
+  const fails = () => Promise.reject(new Error('x'))
+  let calls = 0
+  const throws = () => {
+    calls++
+    throw new Error('the log is full')
+  }
+  const [line, ...more] = await logged(async () => {
+    t.strictSame(failed(await handlerOf(fails, { logger: throws })(standardEvent('a', 'b'))), ['a', 'b'])
+  })
+  t.equal(calls, 2)
+  t.match(line, /the logger threw Error: the log is full/)
+  t.strictSame(more, [])
+
+  const unhandled = unhandledRejections(t)
+  const rejects = (async () => {
+    throw new Error('the log is away')
+  }) as () => void
+  const rejections = await logged(async () => {
+    t.strictSame(failed(await handlerOf(fails, { logger: rejects })(standardEvent('a'))), ['a'])
+    await settled()
+  })
+  t.match(rejections, [/the logger threw Error: the log is away/])
+  t.strictSame(unhandled, [])
+})
+
+t.test('a console that throws changes nothing', async (t) => {
+  const { error } = console
+  console.error = () => {
+    throw new Error('EPIPE')
+  }
+  t.teardown(() => {
+    console.error = error
+  })
+  const handle = handlerOf(() => Promise.reject(new Error('x')), { logger: undefined })
+  t.strictSame(failed(await handle(standardEvent('a'))), ['a'])
+})
+
+t.test('the entry says how long handlers took, how many were in flight and how much time is left', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const onFailure: BoundedSqsBatchOptions['onFailure'] = (failures) => failures.slice(1)
+  const [entry] = await logged(async () => {
+    const handle = handlerOf(held.handle, { logger: undefined, concurrency: 3, recordTimeout: 4_000, onFailure })
+    const result = handle(fifoEvent('a1', 'b1', 'c1', 'd1', 'a2', 'e1'), timedContext(10_000))
+    await settled()
+    clock.advance(1_000)
+    held.fail('a1')
+    held.succeed('b1')
+    await settled()
+    clock.advance(2_000)
+    held.succeed('d1')
+    await settled()
+    clock.advance(1_000)
+    clock.advance(1_000)
+    t.strictSame(failed(await result), ['c1', 'a2', 'e1'])
+  })
+  const head = (entry as string).split('\n')[0]
+  t.equal(
+    head,
+    'middy-bounded-sqs-batch: 4 of 6 records failed (2 timed out, 1 blocked, 1 handled by onFailure); ' +
+      'p50 2000 ms, p95 4000 ms, max 4000 ms; 3 in flight at most; 5000 ms left',
+  )
+})
+
+t.test('the entry has no durations if no handler ran, and no remaining time if the context has none', async (t) => {
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch())
+    .handler(async () => ({ batchItemFailures: [{ itemIdentifier: 'a' }] }))
+  const [entry] = await logged(() => handler(standardEvent('a', 'b'), testContext()))
+  t.match(entry, /^middy-bounded-sqs-batch: 1 of 2 records failed; 0 in flight at most\n/)
+})
+
+/** The arguments of each call of `console.error` if Lambda's log format is this one. */
+async function entriesIn(format: string, run: () => unknown): Promise<unknown[][]> {
+  const calls: unknown[][] = []
+  const { error } = console
+  const { AWS_LAMBDA_LOG_FORMAT } = process.env
+  console.error = (...parts) => calls.push(parts)
+  process.env.AWS_LAMBDA_LOG_FORMAT = format
+  try {
+    await run()
+  } finally {
+    console.error = error
+    process.env.AWS_LAMBDA_LOG_FORMAT = AWS_LAMBDA_LOG_FORMAT
+    if (AWS_LAMBDA_LOG_FORMAT === undefined) delete process.env.AWS_LAMBDA_LOG_FORMAT
+  }
+  return calls
+}
+
+const plain = (value: unknown) => JSON.parse(JSON.stringify(value))
+
+t.test("if Lambda's log format is JSON, the entry is one object", async (t) => {
+  const clock = mockClock(t)
+  const event = standardEvent(...ids(25))
+  const calls = await entriesIn('JSON', async () => {
+    const fails = (_record: unknown, _context: unknown, { index }: { index: number }) => {
+      clock.advance(2)
+      if (index % 2 === 0) throw index === 4 ? new TypeError('rare') : new Error(`order ${index} failed`)
+    }
+    const onFailure: BoundedSqsBatchOptions['onFailure'] = (failures) => failures.slice(3)
+    await handlerOf(fails, { logger: undefined, concurrency: 1, onFailure })(event, timedContext(1000))
+  })
+  t.equal(calls.length, 1)
+  const [entry, ...more] = calls[0] as [Record<string, unknown>, ...unknown[]]
+  t.strictSame(more, [])
+  t.equal(Object.getPrototypeOf(entry), Object.prototype)
+  const { errors, ...rest } = plain(entry)
+  t.strictSame(rest, {
+    message: 'middy-bounded-sqs-batch: 13 of 25 records failed (3 handled by onFailure)',
+    records: 25,
+    succeeded: 12,
+    failed: 13,
+    timedOut: 0,
+    aborted: 0,
+    blocked: 0,
+    notStarted: 0,
+    handled: 3,
+    reported: 10,
+    durations: { p50: 2, p95: 2, max: 2 },
+    peakInFlight: 1,
+    timeLeft: 950,
+    omittedGroups: 0,
+  })
+  t.match(errors, [
+    { error: 'Error: order 0 failed', count: 12, ids: ['m0', 'm2', 'm6'], stack: [/^at .*report\/log/] },
+    { error: 'TypeError: rare', count: 1, ids: ['m4'], stack: [/^at .*report\/log/] },
+  ])
+  t.equal(errors.length, 2)
+  for (const { stack } of errors) t.ok(stack.length <= 10)
+  t.notMatch(JSON.stringify(entry), 'body of')
+})
+
+t.test('the object holds at most ten groups, and the error that ended the batch', async (t) => {
+  const held = heldRecords()
+  const handler = middy()
+    .use(boundedSqsBatch())
+    .handler(async (event: SQSEvent, context) => {
+      void eachRecord(held.handle)(event, context)
+      await settled()
+      for (const id of 'abcdefghijkl') held.fail(id, new Error(`kind ${id}`))
+      await settled()
+      throw new Error('the other half failed', { cause: new Error('SECRET') })
+    })
+  const calls = await entriesIn('JSON', () => handler(standardEvent(...'abcdefghijklm'), testContext()))
+  t.equal(calls.length, 1)
+  const entry = plain(calls[0]?.[0])
+  t.match(entry, {
+    message: 'middy-bounded-sqs-batch: 13 of 13 records failed (1 aborted)',
+    omittedGroups: 3,
+    replacedError: { error: 'Error: the other half failed', stack: [/^at .*report\/log/] },
+  })
+  t.equal(entry.errors.length, 10)
+  t.notOk('timeLeft' in entry)
+  t.notMatch(JSON.stringify(entry), 'SECRET')
+})
+
+t.test('the object becomes JSON whatever was thrown', async (t) => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  const circular = Object.assign(new Error('circular'), { toJSON: () => circular })
+  const frameless = Object.assign(new Error('no stack'), { stack: 5n })
+  const thrown: [unknown, string][] = [
+    [undefined, 'thrown undefined: undefined'],
+    [null, 'thrown object: null'],
+    [1n, 'thrown bigint: 1'],
+    [Symbol('s'), 'thrown symbol: Symbol(s)'],
+    [proxy, 'an error that throws when it is read'],
+    [circular, 'Error: circular'],
+    [frameless, 'Error: no stack'],
+    [new Error('half a pair \ud800, "quotes" and\nlines'), 'Error: half a pair \ud800, "quotes" and lines'],
+    [new Error('x'.repeat(10_000)), `Error: ${'x'.repeat(199)}…`],
+  ]
+  for (const [value, expected] of thrown) {
+    const fails = () => Promise.reject(value)
+    const calls = await entriesIn('JSON', () => handlerOf(fails, { logger: undefined })(standardEvent('a')))
+    t.equal(calls.length, 1)
+    t.match(plain(calls[0]?.[0]).errors, [{ error: expected, count: 1, ids: ['a'] }])
+    t.equal(plain(calls[0]?.[0]).errors[0].error, expected)
+  }
+})
+
+t.test('in any other log format of Lambda the entry is text, and logger: false logs nothing', async (t) => {
+  const fails = () => Promise.reject(new Error('x'))
+  for (const format of ['Text', '']) {
+    const calls = await entriesIn(format, () => handlerOf(fails, { logger: undefined })(standardEvent('a')))
+    t.match(calls, [[/^middy-bounded-sqs-batch: 1 of 1 records failed; /]])
+  }
+  // AWS's runtime client ignores the case.
+  const [[entry]] = (await entriesIn('Json', () => handlerOf(fails, { logger: undefined })(standardEvent('a')))) as [
+    [object],
+  ]
+  t.match(entry, { reported: 1 })
+  t.strictSame(await entriesIn('JSON', () => handlerOf(fails, { logger: false })(standardEvent('a'))), [])
+  t.strictSame(await entriesIn('JSON', () => handlerOf(() => {}, { logger: undefined })(standardEvent('a'))), [])
+})

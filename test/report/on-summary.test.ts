@@ -1,0 +1,104 @@
+import type { Context } from 'aws-lambda'
+import t from 'tap'
+import { type BatchSummary, boundedSqsBatch } from '../../src/index.ts'
+import { mockClock, settled } from '../support/clock.ts'
+import { standardEvent } from '../support/events.ts'
+import { failing } from '../support/failures.ts'
+import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+
+t.test(
+  'onSummary is called once per batch, with the summary and the context, after the failure handlers',
+  async (t) => {
+    const calls: [BatchSummary, Context][] = []
+    const handle = handlerOf(failing, {
+      onFailure: (failures) => {
+        t.strictSame(calls, [])
+        return failures.filter(({ record }) => record.messageId !== 'x1')
+      },
+      onSummary: (...call) => calls.push(call),
+    })
+    const context = testContext()
+    t.strictSame(failed(await handle(standardEvent('a', 'x1', 'x2', 'b'), context)), ['x2'])
+    t.equal(calls.length, 1)
+    t.match(calls[0]?.[0], { records: 4, succeeded: 2, failed: 2, handled: 1, reported: 1, notStarted: 0 })
+    t.equal(calls[0]?.[1], context)
+  },
+)
+
+t.test('onSummary is called for a batch without failures and for an empty batch', async (t) => {
+  const counts: number[][] = []
+  const handle = handlerOf(failing, { onSummary: ({ records, succeeded }) => counts.push([records, succeeded]) })
+  await handle(standardEvent('a', 'b'))
+  await handle({ Records: [] })
+  t.strictSame(counts, [
+    [2, 2],
+    [0, 0],
+  ])
+})
+
+t.test('onSummary is called before a FullBatchFailureError, and not for an invalid event', async (t) => {
+  const counts: number[] = []
+  const handle = handlerOf(failing, { throwOnFullBatchFailure: true, onSummary: ({ records }) => counts.push(records) })
+  await t.rejects(handle(standardEvent('x1', 'x2')), { name: 'FullBatchFailureError' })
+  await t.rejects(handle({} as never), { name: 'InvalidSqsEventError' })
+  t.strictSame(counts, [2])
+})
+
+t.test('the promise of onSummary is awaited', async (t) => {
+  let isDone = false
+  const handle = handlerOf(failing, {
+    onSummary: async () => {
+      await settled()
+      isDone = true
+    },
+  })
+  await handle(standardEvent('a'))
+  t.equal(isDone, true)
+})
+
+t.test('an error in onSummary is logged and changes nothing', async (t) => {
+  for (const onSummary of [
+    () => {
+      throw new Error('no metrics')
+    },
+    () => Promise.reject(new Error('no metrics')),
+  ]) {
+    const handle = handlerOf(failing, { logger: undefined, onSummary })
+    const lines = await logged(async () => {
+      t.strictSame(failed(await handle(standardEvent('a', 'x'))), ['x'])
+    })
+    t.equal(lines.length, 2)
+    t.match(lines[0], /1 of 2 records failed/)
+    t.match(lines[1], /^middy-bounded-sqs-batch: onSummary: Error: no metrics/)
+  }
+})
+
+t.test('a promise of onSummary that never settles is awaited until 100 ms before the timeout', async (t) => {
+  const clock = mockClock(t)
+  const handle = handlerOf(failing, { logger: undefined, onSummary: () => new Promise(() => {}) })
+  let response: unknown
+  const lines = await logged(async () => {
+    const result = handle(standardEvent('a', 'x'), timedContext(1000)).then((value) => {
+      response = value
+    })
+    await settled()
+    clock.advance(899)
+    await settled()
+    t.equal(response, undefined)
+    clock.advance(1)
+    await settled()
+    clock.advance(25)
+    await result
+  })
+  t.strictSame(response, { batchItemFailures: [{ itemIdentifier: 'x' }] })
+  t.match(lines[1], /onSummary was not done 100 ms before the function's timeout/)
+})
+
+t.test('an onSummary that is not a function is refused', (t) => {
+  t.throws(() => boundedSqsBatch({ onSummary: 'metrics' as never }), {
+    name: 'TypeError',
+    message: /expected option onSummary to be a function, got 'metrics' \(a string\)/,
+  })
+  t.end()
+})

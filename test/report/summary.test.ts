@@ -1,0 +1,214 @@
+import middy from '@middy/core'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import t from 'tap'
+import { boundedSqsBatch, eachChunk, eachRecord } from '../../src/index.ts'
+import { busyClock, mockClock, settled } from '../support/clock.ts'
+import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
+import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { heldRecords } from '../support/held.ts'
+import { summaries } from '../support/tracing.ts'
+
+function durationsOf(noted: ReturnType<typeof summaries>) {
+  return noted.get('m0')?.durations
+}
+
+t.test('each record is counted by its outcome, and durations end when the outcome is known', async (t) => {
+  const clock = mockClock(t)
+  const noted = summaries(t)
+  const held = heldRecords()
+  const handler = middy()
+    .use(
+      boundedSqsBatch({
+        logger: false,
+        concurrency: 2,
+        recordTimeout: 5_000,
+        onFailure: (failures) => failures.filter(({ record }) => record.messageId !== 'b1'),
+      }),
+    )
+    .handler(eachRecord(held.handle as never, { body: 'json' }))
+  const event = fifoEvent('a1', 'b1', 'b2', 'x1', 'c1', 'd1', 'd2', 'e1', 'e2')
+  for (const record of event.Records) record.body = record.messageId === 'x1' ? '{' : '{}'
+  const result = handler(event, timedContext(10_000))
+  await settled()
+  clock.advance(1_000)
+  held.fail('b1')
+  await settled()
+  t.strictSame(held.running(), ['a1', 'c1'], 'the bad body has failed at once')
+  clock.advance(3_000)
+  held.succeed('a1')
+  await settled()
+  t.strictSame(held.running(), ['c1', 'd1'])
+  clock.advance(2_000)
+  clock.advance(2_000)
+  t.strictSame(failed(await result), ['b2', 'x1', 'c1', 'd1', 'd2', 'e1', 'e2'])
+  t.strictSame(noted.get('a1'), {
+    records: 9,
+    succeeded: 1,
+    failed: 2, // b1 and x1
+    timedOut: 1, // c1
+    aborted: 1, // d1
+    blocked: 1, // b2
+    notStarted: 3, // d2, e1 and e2
+    handled: 1, // b1
+    reported: 7,
+    // a1 4,000 ms, b1 1,000, x1 0, c1 5,000, d1 4,000
+    durations: { p50: 4_000, p95: 5_000, max: 5_000 },
+    peakInFlight: 2,
+    timeLeft: 2_000,
+  })
+})
+
+t.test('p50 and p95 are the smallest measured durations that 50 % and 95 % do not exceed', async (t) => {
+  const cases: [records: number, p50: number, p95: number][] = [
+    [1, 1, 1],
+    [2, 1, 2],
+    [3, 2, 3],
+    [19, 10, 19],
+    [20, 10, 19],
+    [21, 11, 20],
+    [100, 50, 95],
+    [1000, 500, 950],
+  ]
+  for (const [records, p50, p95] of cases) {
+    const clock = mockClock(t)
+    const noted = summaries(t)
+    const held = heldRecords()
+    const result = handlerOf(held.handle, { concurrency: records })(standardEvent(...ids(records)))
+    await settled()
+    // The last record is the shortest, so the durations are not in record order.
+    for (const id of ids(records).reverse()) {
+      clock.advance(1)
+      held.succeed(id)
+      await settled()
+    }
+    t.strictSame(failed(await result), [])
+    t.strictSame(durationsOf(noted), { p50, p95, max: records }, `${records} records`)
+    t.equal(noted.get('m0')?.peakInFlight, records)
+    clock.exit()
+  }
+})
+
+t.test('synchronous handlers are measured separately, also if other records wait for their slot', async (t) => {
+  const keepBusy = busyClock(t)
+  const noted = summaries(t)
+  const handle = handlerOf(({ messageId }) => keepBusy(Number(messageId.slice(1))), { concurrency: 2 })
+  const event = (name: string) => standardEvent(...[0, 7, 3, 12, 3].map((time) => `${name}${time}`))
+  await Promise.all([handle(event('a')), handle(event('b'))])
+  for (const name of ['a0', 'b0']) t.strictSame(noted.get(name)?.durations, { p50: 3, p95: 12, max: 12 }, name)
+})
+
+t.test('durations are rounded to a microsecond', async (t) => {
+  const keepBusy = busyClock(t)
+  const noted = summaries(t)
+  await handlerOf(() => keepBusy(1.23456))(standardEvent('m0'))
+  t.strictSame(durationsOf(noted), { p50: 1.235, p95: 1.235, max: 1.235 })
+})
+
+t.test('a duration does not include waiting for a slot or the rate limit', async (t) => {
+  const clock = mockClock(t)
+  const noted = summaries(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { concurrency: 1, rateLimit: { limit: 1, interval: 1000 } })
+  const result = handle(standardEvent('m0', 'm1', 'm2'))
+  for (const id of ['m0', 'm1', 'm2']) {
+    await settled()
+    clock.advance(10)
+    held.succeed(id)
+    await settled()
+    clock.advance(1000)
+  }
+  t.strictSame(failed(await result), [])
+  t.strictSame(durationsOf(noted), { p50: 10, p95: 10, max: 10 })
+  t.equal(noted.get('m0')?.peakInFlight, 1)
+})
+
+t.test('with chunks, durations are of chunks and counts are of records', async (t) => {
+  const clock = mockClock(t)
+  const noted = summaries(t)
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false, concurrency: 2 }))
+    .handler(
+      eachChunk(3, async (records) => {
+        await settled()
+        clock.advance(5)
+        if (records[0]?.messageId === 'm3') return [records[1], records[2]].map(String) as never
+        return { batchItemFailures: records.slice(2).map(({ messageId }) => ({ itemIdentifier: messageId })) }
+      }),
+    )
+  t.strictSame(failed(await handler(standardEvent(...ids(7)), testContext())), ['m2', 'm3', 'm4', 'm5'])
+  t.match(noted.get('m0'), { records: 7, succeeded: 3, failed: 4, reported: 4, handled: 0, peakInFlight: 2 })
+})
+
+t.test('without a handler run there are no durations', async (t) => {
+  const none = { timedOut: 0, aborted: 0, blocked: 0, notStarted: 0, handled: 0 }
+  const nothing = { durations: undefined, peakInFlight: 0, timeLeft: undefined }
+  const noted = summaries(t)
+  await handlerOf(() => {})({ Records: [] })
+  t.strictSame(noted.get(undefined), { records: 0, succeeded: 0, failed: 0, ...none, reported: 0, ...nothing })
+
+  const other = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async () => ({ batchItemFailures: [{ itemIdentifier: 'm1' }] }))
+  await other(standardEvent('m0', 'm1', 'm2'), testContext())
+  t.strictSame(noted.get('m0'), { records: 3, succeeded: 2, failed: 1, ...none, reported: 1, ...nothing })
+
+  await other({ Records: ['m0', 'm1', 'm2'].map((id) => sqsRecord(id, fifo)) }, testContext())
+  t.match(
+    noted.get('m0'),
+    { succeeded: 1, failed: 1, blocked: 1, reported: 2 },
+    'including the record that the reported failure blocks',
+  )
+})
+const fifo = { eventSourceARN: 'arn:aws:sqs:eu-west-1:123456789012:orders.fifo' }
+
+t.test('peakInFlight counts only the records of its own batch', async (t) => {
+  const noted = summaries(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { concurrency: 5 })
+  const first = handle(standardEvent('a1', 'a2', 'a3'))
+  await settled()
+  const second = handle(standardEvent('b1', 'b2', 'b3', 'b4', 'b5'))
+  await settled()
+  t.strictSame(held.running(), ['a1', 'a2', 'a3', 'b1', 'b2'])
+  for (const id of ['b1', 'b2', 'a1', 'b3', 'a2', 'b4', 'a3', 'b5']) {
+    held.succeed(id)
+    await settled()
+  }
+  await Promise.all([first, second])
+  t.equal(noted.get('a1')?.peakInFlight, 3)
+  t.equal(noted.get('b1')?.peakInFlight, 3)
+})
+
+t.test('timeLeft is measured after the failure handlers', async (t) => {
+  const clock = mockClock(t)
+  const noted = summaries(t)
+  const onFailure = async (failures: never) => {
+    await settled()
+    clock.advance(300)
+    return failures
+  }
+  const handle = handlerOf(() => Promise.reject(new Error('x')), { onFailure: onFailure as never })
+  await handle(standardEvent('m0'), timedContext(10_000))
+  t.equal(noted.get('m0')?.timeLeft, 9_700)
+})
+
+t.test('a handler that runs on after its timeout counts as in flight', async (t) => {
+  const clock = mockClock(t)
+  const noted = summaries(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, {
+    concurrency: 2,
+    recordTimeout: 500,
+    rateLimit: { limit: 1, interval: 900 },
+  })
+  const result = handle(standardEvent('m0', 'm1'))
+  await settled()
+  clock.advance(500)
+  await settled()
+  clock.advance(401)
+  await settled()
+  t.strictSame(held.running(), ['m0', 'm1'])
+  held.succeed('m1')
+  t.strictSame(failed(await result), ['m0'])
+  t.match(noted.get('m0'), { peakInFlight: 2, timedOut: 1 })
+})

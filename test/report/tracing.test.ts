@@ -1,0 +1,261 @@
+import middy from '@middy/core'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import t from 'tap'
+import {
+  boundedSqsBatch,
+  eachChunk,
+  eachRecord,
+  FullBatchFailureError,
+  InvalidBodyError,
+  RecordAbortedError,
+  RecordTimeoutError,
+} from '../../src/index.ts'
+import { mockClock, settled } from '../support/clock.ts'
+import { fifoEvent, sqsRecord, standardEvent } from '../support/events.ts'
+import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { heldRecords } from '../support/held.ts'
+import { listenToTraces } from '../support/tracing.ts'
+
+const BEGINS = ['batch start', 'batch end']
+const RESPONDS = ['batch asyncStart summary result', 'batch asyncEnd summary result']
+
+t.test(
+  'a batch and its records publish their events in order, whether handlers return, resolve, throw or reject',
+  async (t) => {
+    const heard = listenToTraces(t)
+    const event = standardEvent('returns', 'resolves', 'throws', 'rejects')
+    const context = testContext()
+    const thrown = new Error('throws')
+    const handle = handlerOf(
+      ({ messageId }) => {
+        if (messageId === 'throws') throw thrown
+        if (messageId === 'resolves') return settled()
+        if (messageId === 'rejects') return settled().then(() => Promise.reject())
+      },
+      { concurrency: 1 },
+    )
+    const response = await handle(event, context)
+    t.strictSame(heard.heard(), [
+      ...BEGINS,
+      ...['returns start', 'returns end', 'returns asyncStart', 'returns asyncEnd'],
+      ...['resolves start', 'resolves end', 'resolves asyncStart', 'resolves asyncEnd'],
+      ...['throws start', 'throws end', 'throws failed error', 'throws failed asyncStart', 'throws failed asyncEnd'],
+      ...[
+        'rejects start',
+        'rejects end',
+        'rejects failed error',
+        'rejects failed asyncStart',
+        'rejects failed asyncEnd',
+      ],
+      ...RESPONDS,
+    ])
+    t.equal(heard.batches.size, 1, 'one object for all events of a batch')
+    const [batch] = heard.batches
+    t.strictSame(batch?.event, event)
+    t.equal(batch?.context, context)
+    t.strictSame(batch?.result, response)
+    t.match(batch?.summary, { records: 4, succeeded: 2, failed: 2, reported: 2 })
+    const records = [...heard.records]
+    t.equal(records.length, 4, 'one object for all events of a record')
+    t.ok(records.every((record, index) => record.batch === batch && record.records[0] === event.Records[index]))
+    t.equal(records[2]?.error, thrown)
+    t.equal(records[3]?.error, undefined)
+  },
+)
+
+t.test('a record that times out publishes its end then, and not when its handler settles later', async (t) => {
+  const clock = mockClock(t)
+  const heard = listenToTraces(t)
+  const held = heldRecords()
+  const result = handlerOf(held.handle, { recordTimeout: 100 })(standardEvent('hangs', 'a'))
+  await settled()
+  clock.advance(100)
+  await settled()
+  t.strictSame(heard.of('hangs'), [
+    ...['hangs start', 'hangs end', 'hangs failed error', 'hangs failed asyncStart', 'hangs failed asyncEnd'],
+  ])
+  held.succeed('hangs')
+  await settled()
+  t.strictSame(failed(await result), ['hangs', 'a'])
+  await settled()
+  t.equal(heard.of('hangs').length, 5)
+  t.match([...heard.records][0]?.error, RecordTimeoutError)
+})
+
+t.test(
+  'records in flight at the end publish their end before the batch does; records that never start publish nothing',
+  async (t) => {
+    const clock = mockClock(t)
+    const heard = listenToTraces(t)
+    const held = heldRecords()
+    const result = handlerOf(held.handle, { concurrency: 2 })(
+      fifoEvent('a1', 'b1', 'a2', 'b2', 'c1', 'd1'),
+      timedContext(1000),
+    )
+    await settled()
+    held.fail('a1')
+    await settled()
+    t.strictSame(held.running(), ['b1', 'c1'])
+    clock.advance(950)
+    t.strictSame(failed(await result), ['a1', 'b1', 'a2', 'b2', 'c1', 'd1'])
+    held.fail('b1')
+    await settled()
+    t.strictSame(heard.heard(), [
+      ...BEGINS,
+      ...['a1 start', 'a1 end', 'b1 start', 'b1 end'],
+      ...['a1 failed error', 'a1 failed asyncStart', 'a1 failed asyncEnd', 'c1 start', 'c1 end'],
+      ...['c1 failed error', 'c1 failed asyncStart', 'c1 failed asyncEnd'],
+      ...['b1 failed error', 'b1 failed asyncStart', 'b1 failed asyncEnd'],
+      ...RESPONDS,
+    ])
+    const errors = [...heard.records].map(({ error }) => error)
+    t.match(errors, [{ message: 'a1 failed' }, RecordAbortedError, RecordAbortedError])
+  },
+)
+
+t.test('a chunk publishes one trace with its records', async (t) => {
+  const heard = listenToTraces(t)
+  const event = standardEvent('a', 'b', 'c', 'd', 'e')
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false, concurrency: 1 }))
+    .handler(
+      eachChunk(2, async ([first, second]) => {
+        if (first?.messageId === 'c') throw new Error('c')
+        return { batchItemFailures: second ? [{ itemIdentifier: second.messageId }] : [] }
+      }),
+    )
+  const response = await handler(event, testContext())
+  t.strictSame(failed(response), ['b', 'c', 'd'])
+  t.strictSame(heard.heard(), [
+    ...BEGINS,
+    ...['a+b start', 'a+b end', 'a+b failed error', 'a+b failed asyncStart', 'a+b failed asyncEnd'],
+    ...['c+d start', 'c+d end', 'c+d failed error', 'c+d failed asyncStart', 'c+d failed asyncEnd'],
+    ...['e start', 'e end', 'e asyncStart', 'e asyncEnd'],
+    ...RESPONDS,
+  ])
+  t.ok([...heard.records].flatMap(({ records }) => records).every((record, index) => record === event.Records[index]))
+})
+
+t.test('a bad body is published as a failed record', async (t) => {
+  const heard = listenToTraces(t)
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(eachRecord(() => {}, { body: 'json' }))
+  await handler({ Records: [sqsRecord('bad', { body: '{' })] }, testContext())
+  t.strictSame(heard.of('bad'), [
+    ...['bad start', 'bad end', 'bad failed error', 'bad failed asyncStart', 'bad failed asyncEnd'],
+  ])
+  t.match([...heard.records][0]?.error, InvalidBodyError)
+})
+
+t.test('a batch that fails its invocation publishes that error', async (t) => {
+  const failing = eachRecord(() => Promise.reject(new Error('x')))
+  const FAILS = ['batch error error', 'batch asyncStart error', 'batch asyncEnd error']
+  const cases: [what: string, handler: middy.MiddyfiedHandler<SQSEvent, SQSBatchResponse>, events: string[]][] = [
+    [
+      'FullBatchFailureError',
+      middy()
+        .use(boundedSqsBatch({ logger: false, throwOnFullBatchFailure: true }))
+        .handler(failing),
+      FAILS.map((event) => event.replace(/ error$/, ' summary error')),
+    ],
+    [
+      'FullBatchFailureError after another error',
+      middy()
+        .use(boundedSqsBatch({ logger: false, throwOnFullBatchFailure: true }))
+        .after(() => {
+          throw new Error('inner')
+        })
+        .handler(failing),
+      FAILS.map((event) => event.replace(/ error$/, ' summary error')),
+    ],
+    [
+      'a forgotten return',
+      middy<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false }))
+        .handler(async (event, context) => {
+          await failing(event, context)
+          return undefined as never
+        }),
+      FAILS,
+    ],
+    [
+      'records that are run twice',
+      middy<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false }))
+        .handler(async (event, context) => {
+          await failing(event, context)
+          return failing(event, context)
+        }),
+      FAILS,
+    ],
+    [
+      'an error before the records',
+      middy<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false }))
+        .before(() => {
+          throw new Error('no secrets')
+        })
+        .handler(failing),
+      FAILS,
+    ],
+  ]
+  for (const [what, handler, expected] of cases) {
+    const heard = listenToTraces(t)
+    const error = await handler(standardEvent('x'), testContext()).catch((error) => error)
+    t.ok(error instanceof Error, what)
+    await settled()
+    t.strictSame(heard.of('batch'), [...BEGINS, ...expected], what)
+    t.equal([...heard.batches][0]?.error, error, what)
+    if (what.startsWith('Full')) t.ok(error instanceof FullBatchFailureError, what)
+    heard.stop()
+  }
+})
+
+t.test("the error is published also if another onError hook keeps the middleware's own from running", async (t) => {
+  const heard = listenToTraces(t)
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .onError(() => ({ batchItemFailures: [] }))
+    .handler(async () => undefined as never)
+  await handler(standardEvent('a'), testContext())
+  t.strictSame(heard.of('batch'), [...BEGINS, 'batch error error', 'batch asyncStart error', 'batch asyncEnd error'])
+  t.match([...heard.batches][0]?.error, { name: 'TypeError', message: /returned undefined/ })
+})
+
+t.test('an event that is not an SQS event has no trace', async (t) => {
+  const heard = listenToTraces(t)
+  await t.rejects(handlerOf(() => {})({} as never), { name: 'InvalidSqsEventError' })
+  t.strictSame(heard.heard(), [])
+})
+
+t.test('an error that the report replaces is not published', async (t) => {
+  const heard = listenToTraces(t)
+  const outer = middy()
+    .after(() => {
+      throw new Error('outer')
+    })
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(eachRecord(() => {}))
+  const response = await outer(standardEvent('a'), testContext())
+  t.strictSame(heard.of('batch'), [...BEGINS, ...RESPONDS])
+  t.strictSame([...heard.batches][0]?.result, response)
+  heard.heard()
+
+  const clock = mockClock(t)
+  const late = handlerOf(heldRecords().handle, { timeBudget: false })(standardEvent('a'), timedContext(100))
+  await settled()
+  clock.advance(95)
+  t.strictSame(failed(await late), ['a'])
+  t.strictSame(heard.of('batch'), [...BEGINS, ...RESPONDS])
+})
+
+t.test('the batch of another inner handler is traced', async (t) => {
+  const heard = listenToTraces(t)
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async () => ({ batchItemFailures: [{ itemIdentifier: 'b' }] }))
+  await handler(standardEvent('a', 'b'), testContext())
+  t.strictSame(heard.heard(), [...BEGINS, ...RESPONDS])
+  t.match([...heard.batches][0]?.summary, { succeeded: 1, failed: 1, durations: undefined, peakInFlight: 0 })
+})

@@ -1,0 +1,100 @@
+import t from 'tap'
+import { createReadyQueue } from '../../src/scheduler/ready-queue.ts'
+import { settled } from '../support/clock.ts'
+import { withEnvironment } from '../support/environment.ts'
+import { fifoEvent, ids, standardEvent } from '../support/events.ts'
+import { failed, handlerOf } from '../support/handlers.ts'
+import { heldRecords } from '../support/held.ts'
+
+t.test('at most `concurrency` handlers are in flight, and records start in record order', async (t) => {
+  const held = heldRecords()
+  const result = handlerOf(held.handle, { concurrency: 3 })(standardEvent(...ids(7)))
+  await settled()
+  t.strictSame(held.running(), ['m0', 'm1', 'm2'])
+  held.succeed('m1')
+  await settled()
+  t.strictSame(held.running(), ['m0', 'm2', 'm3'])
+  held.fail('m0')
+  held.succeed('m3')
+  await settled()
+  t.strictSame(held.running(), ['m2', 'm4', 'm5'])
+  held.succeed('m5')
+  await settled()
+  for (const id of ['m2', 'm4', 'm6']) held.succeed(id)
+  t.strictSame(failed(await result), ['m0'])
+  t.strictSame(held.started, ids(7))
+})
+
+t.test('the default concurrency is 100', async (t) => {
+  const held = heldRecords()
+  const result = handlerOf(held.handle)(standardEvent(...ids(150)))
+  await settled()
+  t.strictSame(held.running(), ids(100))
+  for (const id of ids(100)) held.succeed(id)
+  await settled()
+  for (const id of ids(150).slice(100)) held.succeed(id)
+  t.strictSame(failed(await result), [])
+})
+
+t.test('synchronous handlers run in record order', async (t) => {
+  const started: string[] = []
+  const handle = handlerOf(({ messageId }) => started.push(messageId), { concurrency: 2 })
+  t.strictSame(failed(await handle(standardEvent(...ids(500)))), [])
+  t.strictSame(started, ids(500))
+})
+
+t.test('a concurrency of 1 keeps record order across the groups of a FIFO queue', async (t) => {
+  const started: string[] = []
+  const order = ['a1', 'a2', 'b1', 'a3', 'b2', 'c1', 'b3', 'a4']
+  const handle = handlerOf(
+    async ({ messageId }) => {
+      started.push(messageId)
+    },
+    { concurrency: 1 },
+  )
+  t.strictSame(failed(await handle(fifoEvent(...order))), [])
+  t.strictSame(started, order)
+})
+
+t.test('invocations that share an instance share its bound', async (t) => {
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { concurrency: 2 })
+  const first = handle(standardEvent('a', 'b', 'c'))
+  const second = handle(standardEvent('x', 'y'))
+  await settled()
+  t.equal(held.running().length, 2)
+  while (held.running().length > 0) {
+    held.succeed(held.running()[0] as string)
+    await settled()
+    t.ok(held.running().length <= 2)
+  }
+  t.strictSame(failed(await first), [])
+  t.strictSame(failed(await second), [])
+})
+
+t.test('BOUNDED_SQS_BATCH_CONCURRENCY overrides the option', async (t) => {
+  withEnvironment(t, { BOUNDED_SQS_BATCH_CONCURRENCY: '2' })
+  const held = heldRecords()
+  const result = handlerOf(held.handle, { concurrency: 50 })(standardEvent(...ids(5)))
+  await settled()
+  t.strictSame(held.running(), ['m0', 'm1'])
+  while (held.running().length > 0) {
+    held.succeed(held.running()[0] as string)
+    await settled()
+  }
+  t.strictSame(failed(await result), [])
+})
+
+t.test('the ready queue hands out each index once', (t) => {
+  for (const groups of [undefined, ['g', undefined, 'g']]) {
+    const ready = createReadyQueue(3, groups, 'group')
+    const taken: unknown[] = []
+    for (let index = ready.take(); index !== undefined; index = ready.take()) {
+      taken.push(index)
+      ready.succeeded(index)
+    }
+    t.strictSame(taken, [0, 1, 2])
+    t.equal(ready.take(), undefined)
+  }
+  t.end()
+})

@@ -1,0 +1,136 @@
+import middy from '@middy/core'
+import type { SQSBatchResponse } from 'aws-lambda'
+import t from 'tap'
+import { boundedSqsBatch, RecordBlockedError } from '../../src/index.ts'
+import { mockClock, settled } from '../support/clock.ts'
+import { fifoEvent, sqsRecord, standardEvent } from '../support/events.ts'
+import { failed, handlerOf, testContext } from '../support/handlers.ts'
+import { heldRecords } from '../support/held.ts'
+
+t.test('records of one group run one after another, groups in parallel', async (t) => {
+  const held = heldRecords()
+  const result = handlerOf(held.handle)(fifoEvent('a1', 'a2', 'b1', 'a3', 'b2', 'c1'))
+  await settled()
+  t.strictSame(held.running(), ['a1', 'b1', 'c1'])
+  held.succeed('b1')
+  await settled()
+  t.strictSame(held.running(), ['a1', 'c1', 'b2'])
+  held.succeed('a1')
+  await settled()
+  held.succeed('a2')
+  await settled()
+  t.strictSame(held.running(), ['c1', 'b2', 'a3'])
+  for (const id of held.running()) held.succeed(id)
+  t.strictSame(failed(await result), [])
+})
+
+t.test('of several records that may start, the earliest in the batch starts', async (t) => {
+  const held = heldRecords()
+  const result = handlerOf(held.handle, { concurrency: 2 })(fifoEvent('a1', 'b1', 'c1', 'a2', 'b2', 'c2'))
+  for (const [running, next] of [
+    [['a1', 'b1'], 'b1'],
+    [['a1', 'c1'], 'c1'], // b2 is ready, too
+    [['a1', 'b2'], 'a1'],
+    [['b2', 'a2'], 'a2'],
+    [['b2', 'c2'], 'b2'],
+    [['c2'], 'c2'],
+  ] as const) {
+    await settled()
+    t.strictSame(held.running(), running)
+    held.succeed(next)
+  }
+  t.strictSame(failed(await result), [])
+})
+
+t.test('a failure blocks the rest of its group, which is reported with the failure as its cause', async (t) => {
+  const errors = new Map<string, unknown>()
+  const started: string[] = []
+  const handle = handlerOf(
+    async ({ messageId }) => {
+      started.push(messageId)
+      if (messageId === 'a2') throw new Error('a2 failed')
+    },
+    { logger: (error, record) => errors.set(record.messageId, error) },
+  )
+  const response = await handle(fifoEvent('a1', 'b1', 'a2', 'b2', 'a3', 'b3', 'a4'))
+  t.strictSame(failed(response), ['a2', 'a3', 'a4'])
+  t.strictSame(started.sort(), ['a1', 'a2', 'b1', 'b2', 'b3'])
+  for (const id of ['a3', 'a4']) {
+    const error = errors.get(id)
+    t.ok(error instanceof RecordBlockedError)
+    t.match(error, { name: 'RecordBlockedError', code: 'ERR_RECORD_BLOCKED', cause: errors.get('a2') as Error })
+  }
+})
+
+t.test("fifoFailure: 'batch' blocks every record that has not started", async (t) => {
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { fifoFailure: 'batch', concurrency: 2 })
+  const result = handle(fifoEvent('a1', 'b1', 'c1', 'a2', 'b2'))
+  await settled()
+  held.fail('b1')
+  await settled()
+  t.strictSame(held.running(), ['a1'])
+  held.succeed('a1')
+  t.strictSame(failed(await result), ['b1', 'c1', 'a2', 'b2'])
+  t.strictSame(held.started, ['a1', 'b1'])
+})
+
+t.test('a standard queue with the MessageGroupId of fair queues is not a FIFO queue', async (t) => {
+  const event = fifoEvent('a1', 'a2', 'a3')
+  for (const record of event.Records) record.eventSourceARN = 'arn:aws:sqs:eu-west-1:123456789012:orders'
+  const held = heldRecords()
+  const result = handlerOf(held.handle)(event)
+  await settled()
+  t.strictSame(held.running(), ['a1', 'a2', 'a3'])
+  held.fail('a1')
+  held.succeed('a2')
+  held.succeed('a3')
+  t.strictSame(failed(await result), ['a1'])
+})
+
+t.test('records of a FIFO queue without a group form one group; records of a standard queue do not wait', async (t) => {
+  const event = fifoEvent('a1', 'x1', 'x2', 'y1')
+  for (const record of event.Records.slice(1, 3)) delete record.attributes.MessageGroupId
+  event.Records.push(sqsRecord('s1'), sqsRecord('s2'))
+  const held = heldRecords()
+  const result = handlerOf(held.handle)(event)
+  await settled()
+  t.strictSame(held.running(), ['a1', 'x1', 'y1', 's1', 's2'])
+  for (const id of ['a1', 'y1', 's2']) held.succeed(id)
+  held.fail('x1')
+  held.fail('s1')
+  t.strictSame(failed(await result), ['x1', 'x2', 's1'])
+})
+
+t.test('a record that timed out blocks its group while its handler still runs', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const result = handlerOf(held.handle, { recordTimeout: 100 })(fifoEvent('a1', 'a2', 'b1'))
+  await settled()
+  clock.advance(100)
+  await settled()
+  t.strictSame(failed(await result), ['a1', 'a2', 'b1'])
+  t.strictSame(held.started, ['a1', 'b1'])
+})
+
+t.test('the report of another inner handler is extended by the rest of each failed group', async (t) => {
+  const reportOf = (returned: unknown) => {
+    const handler = middy<never, SQSBatchResponse>()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(async () => returned as SQSBatchResponse)
+    return handler(fifoEvent('a1', 'b1', 'a2', 'b2', 'a3') as never, testContext())
+  }
+  const ok = { status: 'fulfilled', value: 1 }
+  const no = { status: 'rejected', reason: new Error('x') }
+  t.strictSame(failed(await reportOf([ok, ok, no, ok, ok])), ['a2', 'a3'])
+  t.strictSame(failed(await reportOf([no, ok, ok, no, ok])), ['a1', 'a2', 'b2', 'a3'])
+  t.strictSame(failed(await reportOf({ batchItemFailures: [{ itemIdentifier: 'b1' }] })), ['b1', 'b2'])
+  t.strictSame(failed(await reportOf([ok, ok, ok, ok, ok])), [])
+})
+
+t.test('on a standard queue nothing is added to it', async (t) => {
+  const handler = middy<never, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async () => ({ batchItemFailures: [{ itemIdentifier: 'a1' }] }))
+  t.strictSame(failed(await handler(standardEvent('a1', 'a2') as never, testContext())), ['a1'])
+})

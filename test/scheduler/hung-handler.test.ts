@@ -1,0 +1,376 @@
+import { spawnSync } from 'node:child_process'
+import middy from '@middy/core'
+import type { SQSEvent, SQSRecord } from 'aws-lambda'
+import t from 'tap'
+import { boundedSqsBatch, eachRecord, RecordTimeoutError } from '../../src/index.ts'
+import { activeTimers, mockClock, settled } from '../support/clock.ts'
+import { ids, standardEvent } from '../support/events.ts'
+import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { heldRecords } from '../support/held.ts'
+import { collectGarbage } from '../support/memory.ts'
+import { unhandledRejections, warned } from '../support/output.ts'
+
+t.test('a record is reported at its timeout, its signal aborts, and other records go on', async (t) => {
+  const clock = mockClock(t)
+  const errors: unknown[] = []
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2, logger: (error) => errors.push(error) })
+  const result = handle(standardEvent('a', 'b', 'c', 'd'))
+  await settled()
+  clock.advance(60)
+  held.succeed('b')
+  await settled()
+  t.strictSame(held.running(), ['a', 'c'])
+  clock.advance(39)
+  t.equal(held.signalOf('a')?.aborted, false)
+  clock.advance(1)
+  t.equal(held.signalOf('a')?.aborted, true)
+  t.ok(held.signalOf('a')?.reason instanceof RecordTimeoutError)
+  t.equal(held.signalOf('c')?.aborted, false, 'c began 60 ms later')
+  held.succeed('c')
+  await settled()
+  held.succeed('d')
+  t.strictSame(failed(await result), ['a'])
+  t.match(errors, [{ name: 'RecordTimeoutError', code: 'ERR_RECORD_TIMEOUT', timeout: 100 }])
+})
+
+t.test('a timed-out record keeps its slot until its handler settles', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
+  const result = handle(standardEvent('a', 'b', 'c', 'd'))
+  await settled()
+  clock.advance(50)
+  held.succeed('b')
+  await settled()
+  clock.advance(50)
+  await settled()
+  t.strictSame(held.running(), ['a', 'c'], 'a is reported, but d does not start in its place')
+  held.succeed('a')
+  await settled()
+  t.strictSame(held.running(), ['c', 'd'])
+  held.succeed('c')
+  held.succeed('d')
+  t.strictSame(failed(await result), ['a'], 'that it succeeded after all comes too late')
+})
+
+t.test('a handler that respects its signal frees its slot at the timeout', async (t) => {
+  const clock = mockClock(t)
+  const started: string[] = []
+  const handle = handlerOf(
+    ({ messageId }, _context, { signal }) => {
+      started.push(messageId)
+      if (messageId !== 'a') return undefined
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason))
+      })
+    },
+    { recordTimeout: 100, concurrency: 1 },
+  )
+  const result = handle(standardEvent('a', 'b', 'c'))
+  await settled()
+  t.strictSame(started, ['a'])
+  clock.advance(100)
+  await settled()
+  t.strictSame(started, ['a', 'b', 'c'])
+  t.strictSame(failed(await result), ['a'])
+})
+
+t.test('a signal that is first read after the timeout is aborted', async (t) => {
+  const clock = mockClock(t)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let signal: AbortSignal | undefined
+  const handle = handlerOf(
+    async (_record, _context, options) => {
+      await promise
+      signal = options.signal
+    },
+    { recordTimeout: 100 },
+  )
+  const result = handle(standardEvent('a'))
+  await settled()
+  clock.advance(100)
+  t.strictSame(failed(await result), ['a'])
+  resolve()
+  await settled()
+  t.equal(signal?.aborted, true)
+})
+
+t.test('if handlers that ignore their signal fill every slot for another recordTimeout, the batch ends', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
+  let response: unknown
+  const result = handle(standardEvent('a', 'b', 'c', 'd')).then((value) => {
+    response = value
+    return value
+  })
+  await settled()
+  clock.advance(199)
+  await settled()
+  t.equal(response, undefined)
+  const warnings = await warned(async () => {
+    clock.advance(1)
+    t.strictSame(failed(await result), ['a', 'b', 'c', 'd'])
+  })
+  t.strictSame(held.started, ['a', 'b'])
+  t.strictSame(
+    warnings.map(({ code, message }) => [code, message]),
+    [
+      [
+        'BOUNDED_SQS_BATCH_SIGNAL_IGNORED',
+        'Handlers that ignore their signal hold all 2 slots, each for twice the recordTimeout of 100 ms: their batches ' +
+          'end, and what has not started is reported. Pass the signal on to what they wait for',
+      ],
+    ],
+  )
+})
+
+t.test('a handler that ignores its signal causes no extra timers', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
+  const result = handle(standardEvent(...ids(11)))
+  const { setTimeout } = globalThis
+  let timers = 0
+  globalThis.setTimeout = ((...args: Parameters<typeof setTimeout>) => {
+    timers++
+    return setTimeout(...args)
+  }) as typeof setTimeout
+  t.teardown(() => Object.assign(globalThis, { setTimeout }))
+  for (const id of ids(11).slice(1)) {
+    await settled()
+    for (let passed = 0; passed < 90; passed += 10) clock.advance(10)
+    held.succeed(id)
+  }
+  t.strictSame(failed(await result), ['m0'])
+  t.ok(timers < 25, `${timers} timers in nine times the timeout`)
+})
+
+t.test('one working slot is enough for the batch to go on', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
+  const result = handle(standardEvent(...ids(6)))
+  await settled()
+  for (const id of ['m1', 'm2', 'm3', 'm4', 'm5']) {
+    t.strictSame(held.running(), ['m0', id])
+    clock.advance(90)
+    held.succeed(id)
+    await settled()
+  }
+  t.strictSame(failed(await result), ['m0'])
+})
+
+t.test('a slot between two records does not time out', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const result = handlerOf(held.handle, { recordTimeout: 100, concurrency: 1 })(standardEvent('a', 'b'))
+  await settled()
+  clock.advance(99)
+  held.succeed('a')
+  for (let turn = 0; turn < 20; turn++) await null // the worker now waits for a turn of the event loop
+  t.strictSame(held.started, ['a'])
+  clock.advance(1)
+  await settled()
+  t.strictSame(held.started, ['a', 'b'])
+  clock.advance(99)
+  t.equal(held.signalOf('b')?.aborted, false)
+  clock.advance(1)
+  t.strictSame(failed(await result), ['b'])
+})
+
+t.test('a handler that settles long after its timeout frees its slot', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
+  const result = handle(standardEvent(...ids(6)))
+  await settled()
+  clock.advance(90)
+  held.succeed('m1')
+  await settled()
+  clock.advance(90)
+  held.succeed('m2')
+  await settled()
+  clock.advance(90)
+  t.strictSame(held.running(), ['m0', 'm3'], 'm0 ignores its signal')
+  held.fail('m0')
+  await settled()
+  t.strictSame(held.running(), ['m3', 'm4'])
+  clock.advance(199)
+  held.succeed('m4')
+  await settled()
+  t.strictSame(held.running(), ['m3', 'm5'], 'only m3 ignores its signal: the batch goes on')
+  held.succeed('m5')
+  t.strictSame(failed(await result), ['m0', 'm3', 'm4'])
+})
+
+t.test('a record that hangs does not delay the response once the others are done', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const begin = performance.now()
+  const result = handlerOf(held.handle, { recordTimeout: 100 })(standardEvent('a', 'b'))
+  await settled()
+  held.succeed('b')
+  await settled()
+  clock.advance(100)
+  t.strictSame(failed(await result), ['a'])
+  t.equal(performance.now() - begin, 100)
+})
+
+t.test('after an invocation has ended, the next one has the full concurrency', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { concurrency: 3 })
+  const first = handle(standardEvent('a', 'b', 'c', 'd'), timedContext(1000))
+  await settled()
+  clock.advance(950)
+  t.strictSame(failed(await first), ['a', 'b', 'c', 'd'])
+  const second = handle(standardEvent('x', 'y', 'z'))
+  await settled()
+  t.strictSame(held.running(), ['a', 'b', 'c', 'x', 'y', 'z'])
+  held.fail('a')
+  held.succeed('b')
+  held.succeed('x')
+  held.fail('y')
+  held.succeed('z')
+  await settled()
+  t.strictSame(failed(await second), ['y'])
+  t.strictSame(held.started, ['a', 'b', 'c', 'x', 'y', 'z'], 'd never starts')
+})
+
+t.test('late rejections and results cause no unhandled rejections', async (t) => {
+  const clock = mockClock(t)
+  const unhandled = unhandledRejections(t)
+  const held = heldRecords()
+  const result = handlerOf(held.handle, { recordTimeout: 100 })(standardEvent('a', 'b', 'c'), timedContext(10_000))
+  await settled()
+  clock.advance(100)
+  t.strictSame(failed(await result), ['a', 'b', 'c'])
+  held.fail('a')
+  held.succeed('b')
+  held.fail('c', undefined)
+  await settled()
+  t.strictSame(unhandled, [])
+})
+
+t.test('handlers that ignored their signal do not count against the next invocation', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
+  const first = handle(standardEvent('a', 'b', 'c'))
+  await settled()
+  clock.advance(200)
+  t.strictSame(failed(await first), ['a', 'b', 'c'])
+  const second = handle(standardEvent('w', 'x', 'y', 'z'))
+  await settled()
+  clock.advance(90)
+  held.succeed('x')
+  await settled()
+  clock.advance(90)
+  held.succeed('y')
+  await settled()
+  clock.advance(90)
+  t.strictSame(held.running(), ['a', 'b', 'w', 'z'], 'w ignores its signal, and z is in flight')
+  held.succeed('z')
+  t.strictSame(failed(await second), ['w'])
+})
+
+t.test('no timer is left after the response', async (t) => {
+  const before = activeTimers()
+  const handle = handlerOf(() => settled(), { recordTimeout: 60_000 })
+  const result = handle(standardEvent('a', 'b'), timedContext(60_000))
+  t.equal(activeTimers() > before, true)
+  t.strictSame(failed(await result), [])
+  t.equal(activeTimers(), before)
+})
+
+t.test('a handler that hangs for ever does not keep the other records in memory', async (t) => {
+  const clock = mockClock(t)
+  const forever: (() => void)[] = []
+  const handle = handlerOf(() => new Promise<void>((resolve) => forever.push(resolve)), { concurrency: 1 })
+  let event: SQSEvent | undefined = standardEvent('a', 'b')
+  const last = new WeakRef(event.Records[1] as SQSRecord)
+  const result = handle(event, timedContext(1000))
+  event = undefined
+  await settled()
+  clock.advance(950)
+  t.strictSame(failed(await result), ['a', 'b'])
+  await settled()
+  collectGarbage()
+  t.equal(last.deref(), undefined)
+  t.equal(forever.length, 1)
+})
+
+t.test('a handler that hangs for ever does not keep records in memory if another error ended its batch', async (t) => {
+  const forever: (() => void)[] = []
+  const handleRecord = eachRecord(() => new Promise<void>((resolve) => forever.push(resolve)))
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false, timeBudget: false, concurrency: 1 }))
+    .handler(async (event: SQSEvent, context, options) => {
+      void handleRecord(event, context, options)
+      await settled()
+      throw new Error('something else')
+    })
+  let event: SQSEvent | undefined = standardEvent('a', 'b')
+  const last = new WeakRef(event.Records[1] as SQSRecord)
+  const result = handler(event, testContext())
+  event = undefined
+  t.strictSame(failed(await result), ['a', 'b'])
+  await settled()
+  collectGarbage()
+  t.equal(last.deref(), undefined)
+  t.equal(forever.length, 1)
+})
+
+t.test('a handler that hangs for ever does not keep records in memory beside a handler that threw', async (t) => {
+  const clock = mockClock(t)
+  const forever: (() => void)[] = []
+  const handle = handlerOf(({ messageId }) => {
+    if (messageId === 'b') throw new Error('at once')
+    return messageId === 'a' ? new Promise<void>((resolve) => forever.push(resolve)) : undefined
+  })
+  let event: SQSEvent | undefined = standardEvent('a', 'b', 'c')
+  const last = new WeakRef(event.Records[2] as SQSRecord)
+  const result = handle(event, timedContext(1000))
+  event = undefined
+  await settled()
+  clock.advance(950)
+  t.strictSame(failed(await result), ['a', 'b'])
+  await settled()
+  collectGarbage()
+  t.equal(last.deref(), undefined)
+  t.equal(forever.length, 1)
+})
+
+t.test('a timeout longer than a timer can be does not fire early', async (t) => {
+  const held = heldRecords()
+  const warnings = await warned(async () => {
+    const result = handlerOf(held.handle, { recordTimeout: 1e12 })(standardEvent('a'))
+    await settled()
+    held.succeed('a')
+    t.strictSame(failed(await result), [])
+  })
+  t.strictSame(warnings, [], 'Node warns of a delay that it cannot keep')
+})
+
+t.test("a function's own Error.prepareStackTrace that throws does not lose the response", (t) => {
+  // In a process of its own, since tap has an Error.prepareStackTrace, too.
+  const program = `
+    import middy from '@middy/core'
+    import { boundedSqsBatch, eachRecord } from ${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)}
+    Error.prepareStackTrace = () => { throw new Error('of prepareStackTrace') }
+    const end = performance.now() + 100
+    const context = { getRemainingTimeInMillis: () => end - performance.now() }
+    const Records = ['done', 'failed', 'hangs'].map((messageId) => ({ messageId, body: '' }))
+    const handler = middy().use(boundedSqsBatch()).handler(eachRecord(({ messageId }) => {
+      if (messageId === 'failed') throw 'a text'
+      if (messageId === 'hangs') return new Promise(() => {})
+    }))
+    console.log(JSON.stringify(await handler({ Records }, context)))
+  `
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
+  t.equal(stdout, '{"batchItemFailures":[{"itemIdentifier":"failed"},{"itemIdentifier":"hangs"}]}\n')
+  t.match(stderr, /2 of 3 records failed/)
+  t.end()
+})

@@ -1,0 +1,175 @@
+import middy from '@middy/core'
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import t from 'tap'
+import { boundedSqsBatch, eachRecord, RecordNotStartedError } from '../../src/index.ts'
+import { activeTimers, passingClock, settled } from '../support/clock.ts'
+import { ids, standardEvent } from '../support/events.ts'
+import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { collectGarbage } from '../support/memory.ts'
+import { noteStarts } from '../support/starts.ts'
+import { summaries } from '../support/tracing.ts'
+
+for (const size of [undefined, 2]) {
+  t.test(
+    `records that the rate limit holds back until the drain are reported as not started, chunk size ${size}`,
+    async (t) => {
+      const { now, until } = passingClock(t)
+      const { starts, record, chunk } = noteStarts(now)
+      const errors = new Map<string, unknown>()
+      const options = {
+        rateLimit: { limit: 2, interval: 99 },
+        timeBudget: { drain: 550, abort: 100 },
+        logger: (error: unknown, { messageId }: { messageId: string }) => errors.set(messageId, error),
+      }
+      const handle = size ? chunkHandlerOf(size, chunk, options) : handlerOf(record, options)
+      t.strictSame(failed(await until(handle(standardEvent(...ids(20)), timedContext(1000)))), ids(20).slice(10))
+      t.equal(now(), 450)
+      t.equal(starts.length, 10 / (size ?? 1))
+      t.strictSame([...errors.keys()], ids(20).slice(10))
+      t.ok([...errors.values()].every((error) => error instanceof RecordNotStartedError))
+    },
+  )
+}
+
+t.test('records that started before the drain may finish', async (t) => {
+  const { until, delay } = passingClock(t)
+  const errors: string[] = []
+  const handle = handlerOf(({ messageId }) => delay(messageId === 'm4' ? 10_000 : 300), {
+    rateLimit: { limit: 1, interval: 99 },
+    timeBudget: { drain: 550, abort: 100 },
+    logger: (error, { messageId }) => errors.push(`${messageId} ${(error as Error).name}`),
+  })
+  const response = await until(handle(standardEvent(...ids(7)), timedContext(1000)))
+  t.strictSame(failed(response), ['m4', 'm5', 'm6'])
+  t.strictSame(errors, ['m4 RecordAbortedError', 'm5 RecordNotStartedError', 'm6 RecordNotStartedError'])
+})
+
+t.test('records that waited for the rate limit hold no slot after the drain', async (t) => {
+  const { now, until, pass, delay } = passingClock(t)
+  const { starts, chunk } = noteStarts(now)
+  const handle = chunkHandlerOf(
+    2,
+    async (...args) => {
+      chunk(...args)
+      if (args[0][0]?.messageId === 'a1') await delay(850)
+    },
+    { concurrency: 2, rateLimit: { limit: 3, interval: 599 }, timeBudget: { drain: 500, abort: 100 } },
+  )
+  const first = handle(standardEvent('a1', 'a2', 'a3', 'a4'), timedContext(1000))
+  await pass(510)
+  const second = handle(standardEvent('b1'))
+  t.strictSame(failed(await until(second)), [])
+  t.strictSame(failed(await until(first)), ['a3', 'a4'])
+  t.strictSame(starts, ['a1 a2 at 0', 'b1 at 510'])
+})
+
+t.test('a late rate-limit timer starts nothing after the drain', async (t) => {
+  const { until, pass, delay } = passingClock(t)
+  const { now } = performance
+  let late = 0
+  t.intercept(performance, 'now', { value: () => now.call(performance) + late })
+  const started: string[] = []
+  const handle = handlerOf(
+    ({ messageId }) => {
+      started.push(messageId)
+      return delay(200)
+    },
+    { rateLimit: { limit: 1, interval: 99 }, timeBudget: { drain: 850, abort: 0 } },
+  )
+  const result = handle(standardEvent('a', 'b'), timedContext(1000))
+  await pass(99)
+  late = 60 // the thread was busy
+  await pass(1)
+  t.strictSame(started, ['a'])
+  t.strictSame(failed(await until(result)), ['b'])
+})
+
+/** How the inner handler ends while its records wait for the rate limit. */
+const endings: [what: string, end: () => SQSBatchResponse][] = [
+  [
+    'an error elsewhere',
+    () => {
+      throw new Error('elsewhere')
+    },
+  ],
+  ['a handler that does not wait', () => ({ batchItemFailures: [] })],
+]
+for (const [what, end] of endings) {
+  t.test(`an invocation that ends early takes no starts from the next: ${what}`, async (t) => {
+    const { now, until, delay } = passingClock(t)
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false, rateLimit: { limit: 1, interval: 100 } }))
+      .handler(async (event: SQSEvent, context, options) => {
+        void eachRecord(() => {})(event, context, options)
+        await delay(50)
+        return end()
+      })
+    const handle = (event: SQSEvent) => handler(event, testContext())
+    t.strictSame(failed(await until(handle(standardEvent('a', 'b', 'c', 'd')))), ['b', 'c', 'd'])
+    t.equal(now(), 50)
+    t.strictSame(failed(await until(handle(standardEvent('x', 'y')))), ['x', 'y'], 'no start is due yet')
+    t.equal(now(), 100)
+    t.strictSame(failed(await until(handle(standardEvent('z')))), [], 'this one is')
+    t.equal(now(), 150)
+  })
+}
+
+t.test("no timer is left after Middy's early timeout has ended an invocation", async (t) => {
+  const before = activeTimers()
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false, timeBudget: false, rateLimit: { limit: 1, interval: 60_000 } }))
+    .handler(eachRecord(() => {}))
+  t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), timedContext(55))), ['b', 'c'])
+  t.equal(activeTimers(), before)
+  t.strictSame(failed(await handler(standardEvent('d'), timedContext(55))), ['d'])
+  t.equal(activeTimers(), before)
+})
+
+t.test('an invocation whose records have all been started leaves no timer', async (t) => {
+  const before = activeTimers()
+  const handle = handlerOf(() => settled(), { rateLimit: { limit: 3, interval: 60_000 } })
+  t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'))), [])
+  t.equal(activeTimers(), before)
+})
+
+t.test('recordTimeout and durations do not include waiting for the rate limit', async (t) => {
+  const noted = summaries(t)
+  const { until, delay } = passingClock(t)
+  const handle = handlerOf(({ messageId }) => delay(messageId === 'm2' ? 70 : 30), {
+    recordTimeout: 50,
+    rateLimit: { limit: 1, interval: 99 },
+  })
+  t.strictSame(failed(await until(handle(standardEvent(...ids(4))))), ['m2'])
+  t.match([...noted.values()], [{ timedOut: 1, succeeded: 3, peakInFlight: 1, durations: { p50: 30, max: 50 } }])
+})
+
+t.test(
+  'if handlers that ignore their signal fill every slot, the batch ends while records wait for the rate limit',
+  async (t) => {
+    const { now, until } = passingClock(t)
+    const handle = handlerOf(() => new Promise(() => {}), {
+      concurrency: 2,
+      recordTimeout: 100,
+      rateLimit: { limit: 2, interval: 10_000 },
+    })
+    t.strictSame(failed(await until(handle(standardEvent(...ids(4))))), ids(4))
+    t.equal(now(), 200)
+  },
+)
+
+t.test('a handler that hangs for ever does not keep the batch in memory under a rate limit', async (t) => {
+  const { until } = passingClock(t)
+  const forever: (() => void)[] = []
+  const handle = handlerOf(() => new Promise<void>((resolve) => forever.push(resolve)), {
+    rateLimit: { limit: 1, interval: 10_000 },
+  })
+  let event: SQSEvent | undefined = standardEvent('a', 'b')
+  const last = new WeakRef(event.Records[1] as SQSRecord)
+  const result = handle(event, timedContext(1000))
+  event = undefined
+  t.strictSame(failed(await until(result)), ['a', 'b'])
+  await settled()
+  collectGarbage()
+  t.equal(last.deref(), undefined)
+  t.equal(forever.length, 1)
+})

@@ -1,0 +1,239 @@
+import middy from '@middy/core'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { SQSEvent } from 'aws-lambda'
+import t, { type Test } from 'tap'
+import {
+  type BoundedSqsBatchOptions,
+  boundedSqsBatch,
+  type ChunkHandler,
+  eachChunk,
+  eachRecord,
+} from '../../src/index.ts'
+import { createReadyQueue } from '../../src/scheduler/ready-queue.ts'
+import { passingClock } from '../support/clock.ts'
+import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
+import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { warned } from '../support/output.ts'
+import { mostWithin } from '../support/starts.ts'
+
+t.test('at most `limit` records start at once, and the next ones after the interval', async (t) => {
+  const { now, until } = passingClock(t)
+  const starts: [string, number][] = []
+  const handle = handlerOf(({ messageId }) => void starts.push([messageId, now()]), {
+    rateLimit: { limit: 3, interval: 100 },
+  })
+  t.strictSame(failed(await until(handle(standardEvent(...ids(8))))), [])
+  t.strictSame(starts, [
+    ['m0', 0],
+    ['m1', 0],
+    ['m2', 0],
+    ['m3', 101],
+    ['m4', 101],
+    ['m5', 101],
+    ['m6', 202],
+    ['m7', 202],
+  ])
+})
+
+t.test('the interval slides: each record starts an interval after the record `limit` places before it', async (t) => {
+  const { now, until, delay } = passingClock(t)
+  const starts: number[] = []
+  const handle = handlerOf(
+    () => {
+      starts.push(now())
+      return delay(40)
+    },
+    { concurrency: 1, rateLimit: { limit: 2, interval: 100 } },
+  )
+  t.strictSame(failed(await until(handle(standardEvent(...ids(6))))), [])
+  t.strictSame(starts, [0, 40, 101, 141, 202, 242])
+})
+
+t.test('records that fail count as started', async (t) => {
+  const { now, until } = passingClock(t)
+  const starts: number[] = []
+  const handle = handlerOf(
+    ({ messageId }) => {
+      starts.push(now())
+      if (messageId !== 'm1') throw new Error(messageId)
+    },
+    { rateLimit: { limit: 2, interval: 50 } },
+  )
+  t.strictSame(failed(await until(handle(standardEvent(...ids(4))))), ['m0', 'm2', 'm3'])
+  t.strictSame(starts, [0, 0, 51, 51])
+})
+
+t.test('small and large limits work at small and large concurrency', async (t) => {
+  for (const [limit, concurrency, ...starts] of [
+    [1, 100, 0, 11, 22, 33, 44],
+    [1, 1, 0, 11, 22, 33, 44],
+    [2, 1, 0, 0, 11, 11, 22],
+    [4, 2, 0, 0, 0, 0, 11],
+    [5, 100, 0, 0, 0, 0, 0],
+    [Number.MAX_SAFE_INTEGER, 100, 0, 0, 0, 0, 0],
+    [Number.MAX_SAFE_INTEGER, 1, 0, 0, 0, 0, 0],
+  ] as [number, number, ...number[]][]) {
+    await t.test(`limit ${limit}, concurrency ${concurrency}`, async (t) => {
+      const { now, until } = passingClock(t)
+      const got: number[] = []
+      const handle = handlerOf(() => void got.push(now()), { concurrency, rateLimit: { limit, interval: 10 } })
+      t.strictSame(failed(await until(handle(standardEvent(...ids(5))))), [])
+      t.strictSame(got, starts)
+    })
+  }
+})
+
+t.test('an interval may be a fraction of a millisecond', async (t) => {
+  const { now, until } = passingClock(t)
+  const starts: number[] = []
+  const handle = handlerOf(() => void starts.push(now()), { rateLimit: { limit: 2, interval: 0.5 } })
+  t.strictSame(failed(await until(handle(standardEvent(...ids(4))))), [])
+  t.strictSame(starts, [0, 0, 2, 2])
+})
+
+t.test('an interval may exceed the longest timer', async (t) => {
+  const started: string[] = []
+  const handle = handlerOf(({ messageId }) => void started.push(messageId), { rateLimit: { limit: 1, interval: 1e12 } })
+  const warnings = await warned(async () => {
+    t.strictSame(failed(await handle(standardEvent('a', 'b'), timedContext(50))), ['b'])
+  })
+  t.strictSame(started, ['a'])
+  t.strictSame(warnings, [], 'Node warns of a delay that it cannot keep')
+})
+
+/** The chunks of a batch and their start times. */
+async function chunkStarts(
+  t: Test,
+  size: number,
+  event: Parameters<ReturnType<typeof chunkHandlerOf>>[0],
+  options: BoundedSqsBatchOptions,
+) {
+  const { now, until } = passingClock(t)
+  const starts: [string, number][] = []
+  const note: ChunkHandler = (records) => void starts.push([records.map(({ messageId }) => messageId).join(' '), now()])
+  t.strictSame(failed(await until(chunkHandlerOf(size, note, options)(event))), [])
+  return starts
+}
+
+t.test('a chunk counts its records', async (t) => {
+  const starts = await chunkStarts(t, 2, standardEvent(...ids(9)), { rateLimit: { limit: 5, interval: 100 } })
+  t.strictSame(starts, [
+    ['m0 m1', 0],
+    ['m2 m3', 0],
+    ['m4 m5', 101],
+    ['m6 m7', 101],
+    ['m8', 101],
+  ])
+})
+
+t.test('a chunk with fewer records waits only for that many', async (t) => {
+  await t.test('the last chunk of a batch', async (t) => {
+    const starts = await chunkStarts(t, 4, standardEvent(...ids(10)), { rateLimit: { limit: 10, interval: 100 } })
+    t.strictSame(starts, [
+      ['m0 m1 m2 m3', 0],
+      ['m4 m5 m6 m7', 0],
+      ['m8 m9', 0],
+    ])
+  })
+  await t.test('small chunks of a FIFO queue', async (t) => {
+    const event = fifoEvent('a1', 'b1', 'c1', 'd1', 'e1', 'a2', 'f1')
+    const starts = await chunkStarts(t, 10, event, { rateLimit: { limit: 4, interval: 100 } })
+    t.strictSame(starts, [
+      ['a1 a2', 0],
+      ['b1', 0],
+      ['c1', 0],
+      ['d1', 101],
+      ['e1', 101],
+      ['f1', 101],
+    ])
+  })
+})
+
+t.test('a chunk has at most `limit` records', async (t) => {
+  const starts = await chunkStarts(t, 25, standardEvent(...ids(7)), { rateLimit: { limit: 3, interval: 100 } })
+  t.strictSame(starts, [
+    ['m0 m1 m2', 0],
+    ['m3 m4 m5', 101],
+    ['m6', 202],
+  ])
+})
+
+for (const each of ['record', 'chunk'] as const) {
+  for (const body of [undefined, 'json', 'a schema'] as const) {
+    t.test(`handlers that block the thread are counted when they start: each ${each}, body ${body}`, async (t) => {
+      const { now, until, compute } = passingClock(t)
+      const starts: number[] = []
+      let busy = 10
+      const computeAtFirst = () => {
+        if (busy-- > 0) compute(9)
+      }
+      const validate = (value: unknown) => {
+        computeAtFirst()
+        return { value }
+      }
+      const schema: StandardSchemaV1 = { '~standard': { version: 1, vendor: 'test', validate } }
+      const handle = () => {
+        starts.push(now())
+        if (body !== 'a schema') computeAtFirst()
+      }
+      const options = { body: (body === 'a schema' ? schema : body) as 'json' }
+      const handler = middy()
+        .use(boundedSqsBatch({ rateLimit: { limit: 10, interval: 100 }, logger: false }))
+        .handler(each === 'record' ? eachRecord(handle, options) : eachChunk(1, handle, options))
+      const event: SQSEvent = { Records: ids(30).map((id) => sqsRecord(id, { body: '{}' })) }
+      t.strictSame(failed(await until(handler(event, testContext()))), [])
+      t.equal(starts.length, 30)
+      t.equal(mostWithin(100, starts), 10)
+    })
+  }
+}
+
+t.test('a record of a FIFO queue that becomes ready late waits for the rate limit', async (t) => {
+  for (let turns = 0; turns < 4; turns++) {
+    await t.test(`the record before it takes ${turns} turns of the microtask queue`, async (t) => {
+      const { now, until } = passingClock(t)
+      const starts: number[] = []
+      const handle = handlerOf(
+        async () => {
+          starts.push(now())
+          for (let turn = 0; turn < turns; turn++) await null
+        },
+        { rateLimit: { limit: 2, interval: 10 } },
+      )
+      t.strictSame(failed(await until(handle(fifoEvent('a1', 'b1', 'a2', 'b2', 'a3')))), [])
+      t.strictSame(starts, [0, 0, 11, 11, 22])
+    })
+  }
+})
+
+t.test('the ready queue announces the index that it hands out next, and nothing if none is ready', (t) => {
+  for (const groups of [undefined, ['a', 'b', 'a']]) {
+    const ready = createReadyQueue(3, groups, 'group')
+    for (let left = 3; left > 0; left--) {
+      const next = ready.peek()
+      t.equal(ready.take(), next)
+      if (next !== undefined) ready.succeeded(next)
+    }
+    t.equal(ready.peek(), undefined)
+  }
+  const ready = createReadyQueue(2, ['a', 'a'], 'group')
+  t.equal(ready.take(), 0)
+  t.equal(ready.peek(), undefined, 'the other one waits for it')
+  t.end()
+})
+
+t.test('under a rate limit, handlers that block the thread stop starting at the drain', async (t) => {
+  const { now, until, compute } = passingClock(t)
+  const starts: number[] = []
+  const handle = handlerOf(
+    () => {
+      starts.push(now())
+      compute(60)
+    },
+    { rateLimit: { limit: 50, interval: 100 }, timeBudget: { drain: 500, abort: 0 } },
+  )
+  const response = await until(handle(standardEvent(...ids(50)), timedContext(1000)))
+  t.ok((starts.at(-1) as number) < 500, `the last one started at ${starts.at(-1)}`)
+  t.equal(starts.length, 9)
+  t.strictSame(failed(response), ids(50).slice(9))
+})

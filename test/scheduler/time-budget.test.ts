@@ -1,0 +1,408 @@
+import middy from '@middy/core'
+import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import t, { type Test } from 'tap'
+import {
+  type BoundedSqsBatchOptions,
+  boundedSqsBatch,
+  eachRecord,
+  RecordAbortedError,
+  RecordNotStartedError,
+} from '../../src/index.ts'
+import { END_PER_RECORD } from '../../src/scheduler/deadlines.ts'
+import { busyClock, mockClock, settled } from '../support/clock.ts'
+import { cores } from '../support/cores.ts'
+import { withEnvironment } from '../support/environment.ts'
+import { fifoEvent, ids, standardEvent } from '../support/events.ts'
+import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { heldRecords } from '../support/held.ts'
+import { warned } from '../support/output.ts'
+
+t.test(
+  'by default nothing starts in the last second, and the response is sent 250 ms before the timeout',
+  async (t) => {
+    const clock = mockClock(t)
+    const held = heldRecords()
+    const errors = new Map<string, unknown>()
+    const logger = (error: unknown, { messageId }: { messageId: string }) => errors.set(messageId, error)
+    const handle = handlerOf(held.handle, { concurrency: 2, logger })
+    const start = performance.now()
+    const result = handle(standardEvent('a', 'b', 'c', 'd', 'e'), timedContext(10_000))
+    await settled()
+    clock.advance(8_999)
+    held.succeed('a')
+    await settled()
+    t.strictSame(held.running(), ['b', 'c'])
+    clock.advance(1)
+    held.succeed('b')
+    await settled()
+    t.strictSame(held.running(), ['c'], 'no further record starts')
+    clock.advance(749)
+    await settled()
+    t.equal(held.signalOf('c')?.aborted, false)
+    clock.advance(1)
+    t.equal(held.signalOf('c')?.aborted, true)
+    t.ok(held.signalOf('c')?.reason instanceof RecordAbortedError)
+    t.strictSame(failed(await result), ['c', 'd', 'e'])
+    t.equal(performance.now() - start, 9_750)
+    t.match(errors.get('c'), { name: 'RecordAbortedError', code: 'ERR_RECORD_ABORTED' })
+    t.ok(errors.get('d') instanceof RecordNotStartedError)
+    t.match(errors.get('e'), { name: 'RecordNotStartedError', code: 'ERR_RECORD_NOT_STARTED' })
+  },
+)
+
+t.test('of a short remaining time, 20 % are kept for the drain and 5 % for the response', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const result = handlerOf(held.handle, { concurrency: 1 })(standardEvent('a', 'b', 'c'), timedContext(1000))
+  await settled()
+  clock.advance(799)
+  held.succeed('a')
+  await settled()
+  t.strictSame(held.running(), ['b'])
+  clock.advance(150)
+  await settled()
+  t.equal(held.signalOf('b')?.aborted, false)
+  clock.advance(1)
+  t.strictSame(failed(await result), ['b', 'c'])
+})
+
+t.test('the response does not wait if no record is in flight after the drain', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { concurrency: 1, timeBudget: { drain: 600, abort: 100 } })
+  const result = handle(standardEvent('a', 'b'), timedContext(1000))
+  await settled()
+  clock.advance(500)
+  held.succeed('a')
+  await settled()
+  t.strictSame(failed(await result), ['b'])
+  t.equal(held.started.length, 1)
+})
+
+t.test('without a budget or a usable remaining time, records run until they are done', async (t) => {
+  const contexts: [what: string, context: unknown][] = [
+    ['no getRemainingTimeInMillis', {}],
+    ['one that throws', { getRemainingTimeInMillis: () => JSON.parse('nonsense') }],
+    ['NaN', { getRemainingTimeInMillis: () => NaN }],
+    ['Infinity', { getRemainingTimeInMillis: () => Infinity }],
+    ['a negative time', { getRemainingTimeInMillis: () => -5 }],
+    ['0', { getRemainingTimeInMillis: () => 0 }],
+    ['a string', { getRemainingTimeInMillis: () => '100' }],
+  ]
+  for (const [what, context] of contexts) {
+    await t.test(what, async (t) => {
+      const clock = mockClock(t)
+      const held = heldRecords()
+      // Only the inner handler runs, because Middy itself also reads the remaining time.
+      const { before } = boundedSqsBatch({ logger: false })
+      const request = { event: standardEvent('a', 'b'), context } as never as Parameters<typeof before>[0]
+      before(request)
+      const result = eachRecord(held.handle)(request.event, request.context)
+      await settled()
+      clock.advance(1e9)
+      await settled()
+      held.fail('a')
+      held.succeed('b')
+      t.strictSame(failed(await result), ['a'])
+    })
+  }
+  await t.test('timeBudget: false', async (t) => {
+    const clock = mockClock(t)
+    const held = heldRecords()
+    const handler = middy({ timeoutEarlyInMillis: 0 })
+      .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+      .handler(eachRecord(held.handle))
+    const result = handler(standardEvent('a', 'b'), timedContext(1000))
+    await settled()
+    clock.advance(5000)
+    await settled()
+    held.fail('a')
+    held.succeed('b')
+    t.strictSame(failed(await result), ['a'])
+  })
+})
+
+for (const [what, isAsync] of [
+  ['return at once', false],
+  ['wait only for microtasks', true],
+] as const) {
+  t.test(`handlers that block the thread and ${what} do not start after the drain`, async (t) => {
+    const keepBusy = busyClock(t)
+    const started: string[] = []
+    const handle = handlerOf(
+      ({ messageId }) => {
+        started.push(messageId)
+        keepBusy(4)
+        return isAsync ? Promise.resolve() : undefined
+      },
+      { concurrency: 1 },
+    )
+    const response = await handle(standardEvent(...ids(1000)), timedContext(1000))
+    t.strictSame(started, ids(200), 'until 200 of 1,000 ms are left')
+    t.strictSame(failed(response), ids(1000).slice(200))
+  })
+
+  t.test(`handlers that block the thread and ${what} do not start after the abort`, async (t) => {
+    const keepBusy = busyClock(t)
+    let started = 0
+    const handle = handlerOf(
+      () => {
+        started++
+        keepBusy(4)
+        return isAsync ? Promise.resolve() : undefined
+      },
+      { concurrency: 1, timeBudget: { drain: 0, abort: 300 } },
+    )
+    const response = await handle(standardEvent(...ids(1000)), timedContext(1000))
+    t.equal(started, 175, 'a drain below abort is raised to it')
+    t.strictSame(failed(response), ids(1000).slice(175))
+  })
+
+  t.test(`handlers that block the thread and ${what} let the event loop turn every 10 ms`, async (t) => {
+    const keepBusy = busyClock(t)
+    let sinceTurn = 0
+    let most = 0
+    let isOver = false
+    const turn = () => {
+      sinceTurn = 0
+      if (!isOver) setImmediate(turn)
+    }
+    setImmediate(turn)
+    const handle = handlerOf(
+      () => {
+        most = Math.max(most, ++sinceTurn)
+        keepBusy(4)
+        return isAsync ? Promise.resolve() : undefined
+      },
+      { concurrency: 3 },
+    )
+    t.strictSame(failed(await handle(standardEvent(...ids(100)))), [])
+    isOver = true
+    t.ok(most >= 2 && most <= 4, `${most} records of 4 ms without a turn`)
+  })
+}
+
+t.test('handlers that block the thread after a microtask do not delay the response past the timeout', async (t) => {
+  const keepBusy = busyClock(t)
+  let finished = 0
+  const handle = handlerOf(
+    async () => {
+      await null
+      keepBusy(12)
+      finished++
+    },
+    { concurrency: 100 },
+  )
+  const records = ids(1000)
+  const response = await handle(standardEvent(...records), timedContext(3500))
+  t.ok(performance.now() < 1000 + 3500, 'the response goes out before the function times out')
+  t.strictSame(failed(response), records.slice(finished))
+  // Before the event loop turns for the first time, at most one record per worker starts.
+  t.ok(finished <= 2800 / 12 + 2, `${finished} of 12 ms until 700 of 3,500 ms are left`)
+})
+
+t.test("Middy's early timeout reports only unfinished records", async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false, timeBudget: false, concurrency: 2 }))
+    .handler(eachRecord(held.handle))
+  const result = handler(standardEvent('a', 'b', 'c'), timedContext(1000))
+  await settled()
+  held.succeed('b')
+  await settled()
+  t.strictSame(held.running(), ['a', 'c'])
+  clock.advance(995)
+  t.strictSame(failed(await result), ['a', 'c'])
+  t.equal(held.signalOf('a')?.aborted, true)
+})
+
+t.test("Middy's early timeout with a response of its own reports only unfinished records", async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handler = middy({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
+    .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+    .handler(eachRecord(held.handle))
+  const result = handler(standardEvent('a', 'b'), timedContext(1000))
+  await settled()
+  held.succeed('b')
+  await settled()
+  clock.advance(995)
+  t.strictSame(failed(await result), ['a'])
+})
+
+t.test("Middy's early timeout after the last record reports only failed records", async (t) => {
+  const clock = mockClock(t)
+  const handler = middy({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async (event: SQSEvent, context, options) => {
+      const report = await eachRecord(({ messageId }) => {
+        if (messageId === 'b') throw new Error('b')
+      })(event, context, options)
+      await new Promise(() => {})
+      return report
+    })
+  const result = handler(standardEvent('a', 'b'), timedContext(1000))
+  await settled()
+  clock.advance(995)
+  t.strictSame(failed(await result), ['b'])
+})
+
+t.test('a budget that leaves no time emits a warning', async (t) => {
+  const handle = handlerOf(() => t.fail('started'), { timeBudget: { drain: 5000 } })
+  const context = { getRemainingTimeInMillis: () => 3000 } as Context
+  const warnings = await warned(async () => {
+    t.strictSame(failed(await handle(standardEvent('a', 'b'), context)), ['a', 'b'])
+  })
+  t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_TIME_BUDGET', message: /3000 ms .* are left, .* keeps 5000 ms/ }])
+})
+
+t.test('an error of the inner handler ends the batch if records have started', async (t) => {
+  const held = heldRecords()
+  const handler = middy()
+    .use(boundedSqsBatch({ concurrency: 2, logger: false }))
+    .handler(async (event, context) => {
+      void eachRecord(held.handle)(event, context)
+      await settled()
+      held.succeed('a')
+      await settled()
+      throw new Error('set-up for the second half failed')
+    })
+  t.strictSame(failed(await handler(standardEvent('a', 'b', 'c', 'd'), testContext())), ['b', 'c', 'd'])
+})
+
+t.test('a FIFO group does not go on after the drain', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { timeBudget: { drain: 500, abort: 100 } })
+  const result = handle(fifoEvent('a1', 'a2', 'b1', 'b2'), timedContext(1000))
+  await settled()
+  clock.advance(500)
+  held.succeed('a1')
+  held.fail('b1')
+  await settled()
+  t.strictSame(failed(await result), ['a2', 'b1', 'b2'])
+})
+
+for (const [version, core] of cores) {
+  for (const early of [{ batchItemFailures: [] }, { statusCode: 504 }]) {
+    const what = Object.keys(early)[0]
+    t.test(
+      `ids that a handler added to the report stay reported if an early timeout returns ${what} (${version})`,
+      async (t) => {
+        const clock = mockClock(t)
+        const handler = core({ timeoutEarlyResponse: () => early })
+          .use(boundedSqsBatch({ logger: false }))
+          .handler(async (event: SQSEvent, context, options) => {
+            const report = await eachRecord(({ messageId }) => {
+              if (messageId === 'b') throw new Error('b')
+            })(event, context, options)
+            report.batchItemFailures.push({ itemIdentifier: 'a' })
+            await new Promise(() => {})
+            return report
+          })
+        const result = handler(standardEvent('a', 'b', 'c'), timedContext(30))
+        await settled()
+        clock.advance(25)
+        t.strictSame(failed(await result), ['a', 'b'])
+      },
+    )
+  }
+
+  t.test(`the early timeout of one invocation does not excuse the response of another (${version})`, async (t) => {
+    const clock = mockClock(t)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const handler = core({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
+      .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+      .handler(async (event: SQSEvent, context, options) => {
+        await eachRecord(() => {})(event, context, options)
+        await promise
+        return {} as SQSBatchResponse
+      })
+    const first = handler(standardEvent('a', 'b'), timedContext(30))
+    const second = handler(standardEvent('c'), timedContext(5000))
+    await settled()
+    clock.advance(25)
+    t.strictSame(failed(await first), [])
+    resolve()
+    await t.rejects(second, { name: 'TypeError', message: /batchItemFailures is undefined/ })
+  })
+
+  t.test(`an early timeout is recognised if a later middleware takes its time (${version})`, async (t) => {
+    const clock = mockClock(t)
+    const held = heldRecords()
+    const handler = core({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
+      .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+      .after(() => settled())
+      .handler(eachRecord(held.handle))
+    const result = handler(standardEvent('a', 'b'), timedContext(30))
+    await settled()
+    held.succeed('b')
+    await settled()
+    clock.advance(25)
+    t.strictSame(failed(await result), ['a'])
+  })
+}
+
+/** Checks that the signals of a batch abort at most 2 ms after `expected` ms. */
+async function checkAbort(
+  t: Test,
+  expected: number,
+  { records, timeout, ...options }: BoundedSqsBatchOptions & { records: number; timeout: number },
+): Promise<void> {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { concurrency: 5, ...options })
+  const result = handle(standardEvent(...ids(records)), timedContext(timeout))
+  await settled()
+  const signal = held.signalOf('m0')
+  clock.advance(Math.floor(expected) - 1)
+  await settled()
+  t.equal(signal?.aborted, false, `not yet after ${expected - 1} ms of ${timeout} ms`)
+  clock.advance(3)
+  t.equal(signal?.aborted, true, `after ${expected} ms of ${timeout} ms`)
+  t.equal(failed(await result).length, records)
+  clock.exit()
+}
+
+t.test(
+  'a small function keeps more time for its response, in proportion to its records and its CPU share',
+  async (t) => {
+    // (8,000 records × END_PER_RECORD + 10 ms) ÷ (memory ÷ 1,769 MB), but at most half of the time
+    const end = 8000 * END_PER_RECORD + 10
+    for (const [memory, timeout, expected] of [
+      [undefined, 30_000, 29_750],
+      ['1769', 30_000, 29_750],
+      ['10240', 30_000, 29_750],
+      ['what', 30_000, 29_750],
+      ['128', 30_000, 30_000 - (end * 1769) / 128],
+      ['256', 30_000, 30_000 - (end * 1769) / 256],
+      ['128', 500, 250],
+    ] as const) {
+      withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: memory })
+      await checkAbort(t, expected, { records: 8000, timeout })
+    }
+    await checkAbort(t, 29_750, { records: 5, timeout: 30_000 })
+  },
+)
+
+t.test('a small function keeps exactly the `abort` option, and the default on Managed Instances', async (t) => {
+  withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '128', AWS_LAMBDA_MAX_CONCURRENCY: undefined })
+  await checkAbort(t, 9_900, { records: 2000, timeout: 10_000, timeBudget: { abort: 100 } })
+  withEnvironment(t, { AWS_LAMBDA_MAX_CONCURRENCY: '4' })
+  await checkAbort(t, 9_750, { records: 2000, timeout: 10_000 })
+})
+
+t.test('on Managed Instances a function without time left starts nothing and reports everything', async (t) => {
+  withEnvironment(t, { AWS_LAMBDA_MAX_CONCURRENCY: '4' })
+  for (const left of [0, -5]) {
+    const errors: unknown[] = []
+    const handle = handlerOf(() => t.fail('started'), { logger: (error) => errors.push(error) })
+    const context = { getRemainingTimeInMillis: () => left } as Context
+    const warnings = await warned(async () => {
+      t.strictSame(failed(await handle(standardEvent('a', 'b'), context)), ['a', 'b'])
+    })
+    t.match(errors, [{ name: 'RecordNotStartedError' }, { name: 'RecordNotStartedError' }])
+    t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_TIME_BUDGET', message: /0 ms of the function's time are left/ }])
+  }
+})

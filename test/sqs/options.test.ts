@@ -1,0 +1,120 @@
+import { execFileSync } from 'node:child_process'
+import t from 'tap'
+import { deadLetter, retryBackoff } from '../../src/sqs/index.ts'
+import { createClient } from '../support/sqs.ts'
+
+const queueUrl = 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders-dead'
+
+t.test(
+  'deadLetter: an invalid option is a TypeError that names the option, what was expected and what was received',
+  (t) => {
+    const client = createClient(t, {})
+    const bad: [options: unknown, ...message: RegExp[]][] = [
+      [undefined, /^deadLetter\(\): expected an object of options, got undefined/],
+      [null, /got null/],
+      [client, /unknown option "config"|expected an object of options/],
+      [{}, /option client to be an SQSClient of @aws-sdk\/client-sqs, got undefined/],
+      [{ queueUrl }, /option client/],
+      [{ client: {}, queueUrl }, /option client/, /an object/],
+      [{ client: { send: true }, queueUrl }, /option client/],
+      [{ client: null, queueUrl }, /option client/, /got null/],
+      [{ client: 'sqs', queueUrl }, /option client/, /a string/],
+      [{ client }, /option queueUrl to be a queue's URL, like https:\/\//, /got undefined/],
+      [{ client, queueUrl: undefined }, /option queueUrl/, /got undefined/],
+      [{ client, queueUrl: '' }, /option queueUrl/, /a string/],
+      [{ client, queueUrl: 'orders-dead' }, /option queueUrl/, /got 'orders-dead'/],
+      [{ client, queueUrl: 'arn:aws:sqs:eu-west-1:123456789012:orders-dead' }, /option queueUrl/],
+      [{ client, queueUrl: 'https://' }, /option queueUrl/],
+      [{ client, queueUrl: new URL(queueUrl) }, /option queueUrl/],
+      [{ client, queueUrl, when: true }, /option when to be a function/, /got true/],
+      [{ client, queueUrl, when: null }, /option when/],
+      [{ client, queueUrl, sourceQueueUrl: 'orders' }, /option sourceQueueUrl/, /a queue's URL/],
+      [{ client, queueUrl, sourceQueueUrl: 5 }, /option sourceQueueUrl/, /got 5/],
+      [
+        { client, queueURL: queueUrl },
+        /unknown option "queueURL", expected one of client, queueUrl, when, sourceQueueUrl/,
+      ],
+      [{ client, queueUrl, toString: 1 }, /unknown option "toString"/],
+    ]
+    for (const [options, ...messages] of bad) {
+      for (const message of messages) t.throws(() => deadLetter(options as never), { name: 'TypeError', message })
+    }
+    t.end()
+  },
+)
+
+t.test(
+  'retryBackoff: an invalid option is a TypeError that names the option, what was expected and what was received',
+  (t) => {
+    const client = createClient(t, {})
+    const bad: [options: unknown, ...message: RegExp[]][] = [
+      [undefined, /^retryBackoff\(\): expected an object of options, got undefined/],
+      [{}, /option client/],
+      [{ client, base: 0 }, /option base to be a number of seconds, more than 0/, /got 0/],
+      [{ client, base: -1 }, /got -1/],
+      [{ client, base: NaN }, /got NaN/],
+      [{ client, base: Infinity }, /got Infinity/],
+      [{ client, base: '30' }, /option base/, /got '30' \(a string\)/],
+      [{ client, base: null }, /option base/],
+      [{ client, factor: 0.5 }, /option factor to be a number from 1/, /got 0.5/],
+      [{ client, factor: NaN }, /option factor/],
+      [{ client, factor: Infinity }, /option factor/],
+      [{ client, max: 0 }, /option max to be a whole number of seconds from 1 to 42000/, /got 0/],
+      [{ client, max: 1.5 }, /got 1.5/],
+      [{ client, max: 42_001 }, /got 42001/],
+      [{ client, max: NaN }, /option max/],
+      [{ client, jitter: true }, /option jitter to be 'full' or 'none'/, /got true/],
+      [{ client, jitter: 'equal' }, /option jitter/],
+      [{ client, sourceQueueUrl: 'orders' }, /option sourceQueueUrl/],
+      [
+        { client, queueUrl },
+        /unknown option "queueUrl", expected one of client, base, factor, max, jitter, sourceQueueUrl/,
+      ],
+      [{ client, random: Math.random }, /unknown option "random"/],
+    ]
+    for (const [options, ...messages] of bad) {
+      for (const message of messages) t.throws(() => retryBackoff(options as never), { name: 'TypeError', message })
+    }
+    t.end()
+  },
+)
+
+t.test('valid options make a named function', (t) => {
+  const client = createClient(t, {})
+  const undefinedOnes = { when: undefined, sourceQueueUrl: undefined }
+  for (const options of [
+    undefinedOnes,
+    {},
+    { when: () => true, sourceQueueUrl: 'http://localhost:4566/000000000000/orders' },
+  ]) {
+    t.equal(deadLetter({ client, queueUrl, ...options }).name, 'deadLetterFailures')
+  }
+  for (const options of [
+    {},
+    { base: 0.1, factor: 1, max: 1, jitter: 'none' as const },
+    { max: 42_000, base: undefined },
+  ]) {
+    t.equal(retryBackoff({ client, ...options }).name, 'retryBackoffFailures')
+  }
+  t.end()
+})
+
+t.test('the main entry does not load the AWS SDK, and the entry ./sqs does', (t) => {
+  const loaded = (entry: string) => {
+    const program = `
+      import { registerHooks } from 'node:module'
+      const urls = []
+      registerHooks({ load(url, context, nextLoad) { urls.push(url); return nextLoad(url, context) } })
+      await import(${JSON.stringify(new URL(entry, import.meta.url).href)})
+      console.log(JSON.stringify(urls))`
+    // NODE_OPTIONS would load tap's hooks.
+    const options = { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const
+    const urls: string[] = JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', program], options))
+    return { all: urls.length, sdk: urls.filter((url) => /@aws-sdk|@smithy/.test(url)).length }
+  }
+  const main = loaded('../../src/index.ts')
+  t.equal(main.sdk, 0)
+  t.ok(main.all > 10)
+  t.ok(loaded('../../src/sqs/index.ts').sdk > 0)
+  t.end()
+})

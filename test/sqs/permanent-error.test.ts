@@ -1,0 +1,33 @@
+import t from 'tap'
+import { PermanentError } from '../../src/index.ts'
+import { isPermanent } from '../../src/permanent.ts'
+
+t.test('a PermanentError is recognised by its code, also from another copy of the package', (t) => {
+  class PermanentErrorOfACopy extends Error {
+    readonly code = 'ERR_PERMANENT'
+  }
+  t.equal(isPermanent(new PermanentError('the order is not valid')), true)
+  t.equal(isPermanent(new PermanentErrorOfACopy()), true)
+  t.end()
+})
+
+t.test('no other thrown value is recognised as a PermanentError', (t) => {
+  const unreadable = {
+    get code() {
+      throw new Error('not to be read')
+    },
+  }
+  for (const other of [new Error('ERR_PERMANENT'), undefined, null, 'ERR_PERMANENT', 404, {}, unreadable]) {
+    t.equal(isPermanent(other), false)
+  }
+  t.end()
+})
+
+t.test('a PermanentError has a name, a code, a message and a cause', (t) => {
+  const cause = new Error('422')
+  const error = new PermanentError('the order is not valid', { cause })
+  t.match(error, { name: 'PermanentError', code: 'ERR_PERMANENT', message: 'the order is not valid' })
+  t.equal(error.cause, cause)
+  t.match(error.stack, /^PermanentError: the order is not valid\n/)
+  t.end()
+})

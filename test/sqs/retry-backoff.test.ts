@@ -1,0 +1,210 @@
+import t, { type Test } from 'tap'
+import type { RecordFailure } from '../../src/index.ts'
+import { type RetryBackoffOptions, retryBackoff } from '../../src/sqs/index.ts'
+import { ids } from '../support/events.ts'
+import { createClient, type Faults, failure, failureRequest, holdCalls, REGION, startSqs } from '../support/sqs.ts'
+
+const no = new Error('no')
+
+/** A source queue with messages in flight, and the failure handler that sets their visibility timeouts. */
+async function setUp(t: Test, options: Partial<RetryBackoffOptions> = {}, faults?: Faults) {
+  const sqs = await startSqs(t, faults)
+  const { url, arn } = sqs.queue('orders', { VisibilityTimeout: '3600' })
+  const handle = retryBackoff({ client: sqs.client(), ...options })
+  return {
+    ...sqs,
+    url,
+    /** A failure for each receive count, of a message that is in flight. */
+    async inFlight(...receiveCounts: number[]): Promise<RecordFailure[]> {
+      for (const id of ids(receiveCounts.length)) sqs.fauxqs.sendMessage('orders', id, { region: REGION })
+      const messages = await sqs.receiveAll(url)
+      return receiveCounts.map((receiveCount, index) => {
+        const receiptHandle = messages[index]?.ReceiptHandle as string
+        return failure(`m${index}`, no, { receiveCount, receiptHandle, eventSourceARN: arn })
+      })
+    },
+    async handle(failures: readonly RecordFailure[]) {
+      const { request, lines } = failureRequest()
+      return { remaining: await handle(failures, request), lines }
+    },
+    delays: () => sqs.calls.flatMap(({ input }) => input.Entries).map(({ VisibilityTimeout }) => VisibilityTimeout),
+  }
+}
+
+t.test('by default the delay starts at 30 s and doubles with each receive, up to 900 s', async (t) => {
+  const { handle, inFlight, delays, calls, fauxqs } = await setUp(t, { jitter: 'none' })
+  const failures = await inFlight(1, 2, 3, 4, 5, 6, 7, 1000)
+  const before = Date.now()
+  const { remaining, lines } = await handle(failures)
+  const after = Date.now()
+  t.equal(remaining, failures)
+  t.strictSame(lines, [])
+  const expected = [30, 60, 120, 240, 480, 900, 900, 900]
+  t.strictSame(delays(), expected)
+  t.strictSame(
+    calls.map(({ operation }) => operation),
+    ['ChangeMessageVisibilityBatch'],
+  )
+  // The queue returns them at these times.
+  const due = new Map(
+    fauxqs.inspectQueue('orders')?.messages.inflight.map((entry) => [entry.receiptHandle, entry.visibilityDeadline]),
+  )
+  for (const [index, { record }] of failures.entries()) {
+    const at = due.get(record.receiptHandle) ?? 0
+    const delay = 1000 * (expected[index] ?? 0)
+    t.ok(at >= before + delay && at <= after + delay, `m${index}`)
+  }
+})
+
+t.test('base, factor and max set the delay, in whole seconds rounded up', async (t) => {
+  const { handle, inFlight, delays } = await setUp(t, { jitter: 'none', base: 0.4, factor: 3, max: 42_000 })
+  await handle(await inFlight(1, 2, 3, 4, 5, 6, 11, 12))
+  t.strictSame(delays(), [1, 2, 4, 11, 33, 98, 23_620, 42_000])
+})
+
+t.test('a factor of 1 keeps the delay constant', async (t) => {
+  const { handle, inFlight, delays } = await setUp(t, { jitter: 'none', base: 7, factor: 1 })
+  await handle(await inFlight(1, 2, 50))
+  t.strictSame(delays(), [7, 7, 7])
+})
+
+t.test('full jitter gives every whole second from 1 to the delay, and none above it', async (t) => {
+  const { handle, inFlight, delays } = await setUp(t, { base: 4 })
+  await handle(await inFlight(...Array(400).fill(2)))
+  // The probability that 400 draws miss one of the eight values is below 8 × (7/8)^400, which is less than 10^-22.
+  t.strictSame([...new Set(delays())].sort(), [1, 2, 3, 4, 5, 6, 7, 8])
+})
+
+t.test('visibility timeouts are set ten per call, with ten calls at once', async (t) => {
+  const { faults, waves } = holdCalls()
+  const { handle, calls } = await setUp(t, {}, faults)
+  const run = handle(ids(245).map((id) => failure(id, no)))
+  t.strictSame(await waves(25, 10), [10, 10, 5])
+  await run
+  t.strictSame(
+    calls.map(({ input }) => input.Entries.length),
+    [...Array(24).fill(10), 5],
+  )
+  const handles = calls.flatMap(({ input }) => input.Entries).map(({ ReceiptHandle }) => ReceiptHandle)
+  t.strictSame(
+    handles.sort(),
+    ids(245)
+      .map((id) => `receipt-of-${id}`)
+      .sort(),
+  )
+})
+
+t.test('refusals of SQS are logged in one line without receipt handles, and change nothing', async (t) => {
+  let count = 0
+  const handle = 'AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a'.repeat(30) // longer than the part of a message that is logged
+  const respond = (result: { Failed: { Message: string }[] }) => {
+    for (const entry of result.Failed) {
+      entry.Message = `Value ${handle}${count++} for parameter ReceiptHandle is invalid. Reason: it has expired.`
+    }
+    return result
+  }
+  const sqs = await setUp(t, {}, { respond })
+  const inFlight = await sqs.inFlight(1, 1, 1)
+  const gone = ids(12).map((id) =>
+    failure(id, no, { receiptHandle: 'gone', eventSourceARN: inFlight[0]?.record.eventSourceARN as string }),
+  )
+  const failures = [...inFlight, ...gone]
+  const { remaining, lines } = await sqs.handle(failures)
+  t.equal(remaining, failures)
+  t.strictSame(lines, [
+    'retryBackoff(): 12 of 15 records keep the visibility timeout of their queue: 12 × ReceiptHandleIsInvalid: Value … for parameter ReceiptHandle is invalid. Reason: it has expired.',
+  ])
+})
+
+t.test('calls go to sourceQueueUrl', async (t) => {
+  const sqs = await startSqs(t)
+  sqs.queue('elsewhere')
+  const sourceQueueUrl = `${sqs.endpoint}/000000000000/elsewhere`
+  const { request } = failureRequest()
+  await retryBackoff({ client: sqs.client(), sourceQueueUrl })([failure('m0', no)], request)
+  t.strictSame(
+    sqs.calls.map(({ input }) => input.QueueUrl),
+    [sourceQueueUrl],
+  )
+})
+
+t.test("without sourceQueueUrl, calls go to the queue of the record's ARN at the client's endpoint", async (t) => {
+  const { endpoint, client, calls } = await startSqs(t)
+  const arn = 'arn:aws:sqs:eu-west-1:123456789012:orders'
+  const { request } = failureRequest()
+  const run = async (config: Parameters<typeof client>[0]) => {
+    await retryBackoff({ client: client(config) })([failure('m0', no, { eventSourceARN: arn })], request)
+    return calls.splice(0).map(({ input }) => input.QueueUrl)
+  }
+  t.strictSame(await run({ endpoint }), [`${endpoint}/123456789012/orders`])
+  t.strictSame(await run({ endpoint, useQueueUrlAsEndpoint: false }), [`${endpoint}/123456789012/orders`])
+  t.teardown(() => delete process.env.AWS_ENDPOINT_URL_SQS)
+  process.env.AWS_ENDPOINT_URL_SQS = endpoint
+  t.strictSame(await run({ endpoint: undefined as never }), [`${endpoint}/123456789012/orders`], 'of the environment')
+})
+
+t.test(
+  "on AWS, calls go to the host of the partition and region, with the client's FIPS or dual-stack setting",
+  async (t) => {
+    const cases: [region: string, partition: string, config: object, host: string][] = [
+      ['eu-west-1', 'aws', {}, 'sqs.eu-west-1.amazonaws.com'],
+      ['cn-north-1', 'aws-cn', {}, 'sqs.cn-north-1.amazonaws.com.cn'],
+      ['us-gov-west-1', 'aws-us-gov', {}, 'sqs.us-gov-west-1.amazonaws.com'],
+      ['us-east-1', 'aws', { useFipsEndpoint: true }, 'sqs-fips.us-east-1.amazonaws.com'],
+      ['us-east-1', 'aws', { useDualstackEndpoint: true }, 'sqs.us-east-1.api.aws'],
+    ]
+    for (const [region, partition, config, host] of cases) {
+      const requests: [hostname: string, queueUrl: string][] = []
+      const warnings: unknown[] = []
+      const client = createClient(t, {
+        region,
+        ...config,
+        logger: { debug() {}, info() {}, error() {}, warn: (...parts) => warnings.push(parts) },
+        maxAttempts: 1,
+        requestHandler: {
+          async handle({ hostname, body }: { hostname: string; body: Uint8Array }) {
+            requests.push([hostname, JSON.parse(new TextDecoder().decode(body)).QueueUrl])
+            throw new Error('not sent')
+          },
+        },
+      })
+      const { request, lines } = failureRequest()
+      const eventSourceARN = `arn:${partition}:sqs:${region}:123456789012:orders.fifo`
+      await retryBackoff({ client })([failure('m0', no, { eventSourceARN })], request)
+      t.strictSame(requests, [[host, `https://${host}/123456789012/orders.fifo`]])
+      t.strictSame(warnings, [])
+      t.match(lines, [/1 × Error: not sent$/])
+    }
+  },
+)
+
+t.test('records of two queues are called separately, and a record without a queue is logged', async (t) => {
+  const sqs = await startSqs(t)
+  const arnOf = (name: string) => sqs.queue(name).arn
+  const failures = [
+    failure('m0', no, { eventSourceARN: arnOf('one') }),
+    failure('m1', no, { eventSourceARN: arnOf('two') }),
+    failure('m2', no, { eventSourceARN: undefined as never }),
+    failure('m3', no, { eventSourceARN: 'arn:aws:kinesis:eu-west-1:123456789012:stream/orders' }),
+    failure('m4', no, { eventSourceARN: arnOf('one') }),
+  ]
+  const { request, lines } = failureRequest()
+  await retryBackoff({ client: sqs.client() })(failures, request)
+  t.strictSame(
+    sqs.calls.map(({ input }) => [
+      input.QueueUrl,
+      input.Entries.map((entry: { ReceiptHandle: string }) => entry.ReceiptHandle),
+    ]),
+    [
+      [`${sqs.endpoint}/000000000000/one`, ['receipt-of-m0', 'receipt-of-m4']],
+      [`${sqs.endpoint}/000000000000/two`, ['receipt-of-m1']],
+    ],
+  )
+  t.match(lines[0], /2 × TypeError: the record has no eventSourceARN of a queue: set sourceQueueUrl/)
+})
+
+t.test('without a failure there is no call', async (t) => {
+  const { handle, calls } = await setUp(t)
+  t.strictSame((await handle([])).remaining, [])
+  t.strictSame(calls, [])
+})

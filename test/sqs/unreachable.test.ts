@@ -1,0 +1,246 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { SQSClient } from '@aws-sdk/client-sqs'
+import t, { type Test } from 'tap'
+import { type FailureHandler, PermanentError } from '../../src/index.ts'
+import { deadLetter, retryBackoff } from '../../src/sqs/index.ts'
+import { withEnvironment } from '../support/environment.ts'
+import { ids, standardEvent } from '../support/events.ts'
+import { idsOf } from '../support/failures.ts'
+import { failed, handlerOf, timedContext } from '../support/handlers.ts'
+import { createClient, type Faults, failure, failureRequest, startSqs } from '../support/sqs.ts'
+
+const arn = 'arn:aws:sqs:eu-west-1:000000000000:orders'
+const failures = ids(25).map((id) => failure(id, new PermanentError('no'), { eventSourceARN: arn }))
+
+/** Both failure handlers, and the beginnings of their log lines. */
+const HANDLERS: [name: string, make: (client: SQSClient, queueUrl: string) => FailureHandler, prefix: string][] = [
+  [
+    'deadLetter',
+    (client, queueUrl) => deadLetter({ client, queueUrl }),
+    'deadLetter(): 25 of 25 records are not in dead: ',
+  ],
+  [
+    'retryBackoff',
+    (client) => retryBackoff({ client }),
+    'retryBackoff(): 25 of 25 records keep the visibility timeout of their queue: ',
+  ],
+]
+
+/** Starts SQS with a source queue and a dead-letter queue. */
+async function start(t: Test, faults?: Faults) {
+  const sqs = await startSqs(t, faults)
+  sqs.queue('orders')
+  return { ...sqs, queueUrl: sqs.queue('dead').url }
+}
+
+for (const [name, make, prefix] of HANDLERS) {
+  /** Checks that all records stay failed and that one log line says why without quoting a record. */
+  const failsWith = async (t: Test, handle: FailureHandler, reason: string | RegExp, signal?: AbortSignal) => {
+    const { request, lines } = failureRequest(signal)
+    const remaining = await handle(failures, request)
+    t.strictSame(idsOf(remaining), ids(25))
+    t.equal(remaining[7], failures[7])
+    t.equal(lines.length, 1)
+    const [line = ''] = lines
+    t.ok(line.startsWith(`${prefix}25 × `), line)
+    t.match(line.slice(prefix.length + 5), reason)
+    t.notMatch(line, /body of|receipt-of/)
+  }
+
+  t.test(`${name}: a queue that does not exist`, async (t) => {
+    const { client, endpoint } = await startSqs(t)
+    const handle = make(client(), `${endpoint}/000000000000/dead`)
+    await failsWith(t, handle, /^QueueDoesNotExist: The specified queue does not exist\.$/)
+  })
+
+  t.test(`${name}: no permission`, async (t) => {
+    const message = 'User: arn:aws:sts::000000000000:assumed-role/orders is not authorized to perform: sqs:SendMessage'
+    const { client, queueUrl, calls } = await start(t, { call: () => [403, 'AccessDenied', message] })
+    await failsWith(
+      t,
+      make(client(), queueUrl),
+      /^AccessDenied: User: arn:aws:sts::000000000000:assumed-role\/orders is not/,
+    )
+    t.equal(calls.length, 3, 'one attempt for each call')
+  })
+
+  t.test(`${name}: a client without region`, async (t) => {
+    const { queueUrl, calls } = await start(t)
+    withEnvironment(t, { AWS_REGION: undefined, AWS_DEFAULT_REGION: undefined, AWS_CONFIG_FILE: '/nowhere' })
+    const client = createClient(t, { region: undefined as never })
+    await failsWith(t, make(client, queueUrl), /^(Config)?Error: Region is missing$/)
+    t.strictSame(calls, [])
+  })
+
+  t.test(`${name}: a client without credentials`, async (t) => {
+    const { endpoint, queueUrl, calls } = await start(t)
+    withEnvironment(t, {
+      AWS_ACCESS_KEY_ID: undefined,
+      AWS_PROFILE: undefined,
+      AWS_CONFIG_FILE: '/nowhere',
+      AWS_SHARED_CREDENTIALS_FILE: '/nowhere',
+      AWS_EC2_METADATA_DISABLED: 'true',
+    })
+    const client = createClient(t, { endpoint, credentials: undefined as never })
+    await failsWith(t, make(client, queueUrl), /^CredentialsProviderError: Could not load credentials/)
+    t.strictSame(calls, [])
+  })
+
+  t.test(`${name}: SQS refuses connections`, async (t) => {
+    const { client, queueUrl } = await start(t)
+    const port9 = client({ endpoint: 'http://127.0.0.1:9', maxAttempts: 2 })
+    await failsWith(t, make(port9, queueUrl), /^Error: connect ECONNREFUSED 127\.0\.0\.1:9$/)
+  })
+
+  t.test(`${name}: SQS fails for the whole run`, async (t) => {
+    const { client, queueUrl, calls } = await start(t, { call: () => [503, 'ServiceUnavailable'] })
+    await failsWith(t, make(client({ maxAttempts: 2 }), queueUrl), /^ServiceUnavailable/)
+    t.equal(calls.length, 6, 'two attempts for each call')
+  })
+
+  t.test(`${name}: throttling is left to the SDK's retries`, async (t) => {
+    const seen = new Set<string>()
+    const call: Faults['call'] = ({ input }) => {
+      const key = JSON.stringify(input.Entries)
+      if (seen.has(key)) return undefined
+      seen.add(key)
+      return [400, 'RequestThrottled', 'Rate exceeded']
+    }
+    // These records have no messages in the queue, so SQS would refuse to change their visibility.
+    const accept: Faults['respond'] = (_response, { input }) => ({
+      Successful: input.Entries.map(({ Id }: { Id: string }) => ({ Id })),
+    })
+    const faults = name === 'retryBackoff' ? { call, respond: accept } : { call }
+    const { client, queueUrl, calls } = await start(t, faults)
+    const { request, lines } = failureRequest()
+    const remaining = await make(client(), queueUrl)(failures, request)
+    t.strictSame(idsOf(remaining), name === 'deadLetter' ? [] : ids(25))
+    t.strictSame(lines, [])
+    t.equal(calls.length, 6)
+  })
+
+  t.test(`${name}: SQS accepts calls and never responds until the time is up`, async (t) => {
+    const controller = new AbortController()
+    let calls = 0
+    const { client, queueUrl, abandoned } = await start(t, {
+      call() {
+        if (++calls === 3) controller.abort(new Error('the time is up'))
+        return 'hang'
+      },
+    })
+    await failsWith(t, make(client(), queueUrl), /^no time was left$/, controller.signal)
+    while (abandoned() < 3) await sleep(1)
+  })
+
+  t.test(`${name}: credentials do not arrive until the time is up`, async (t) => {
+    const controller = new AbortController()
+    const { client, queueUrl } = await start(t)
+    const credentials = () => {
+      setImmediate(() => controller.abort())
+      return new Promise<never>(() => {})
+    }
+    await failsWith(t, make(client({ credentials }), queueUrl), /^no time was left$/, controller.signal)
+  })
+
+  t.test(`${name}: no time from the start`, async (t) => {
+    let sent = 0
+    const client = {
+      send() {
+        sent++
+        return new Promise(() => {})
+      },
+    }
+    const handle = make(client as never, 'http://127.0.0.1/0/dead')
+    await failsWith(t, handle, /^no time was left$/, AbortSignal.abort())
+    t.equal(sent, 0)
+  })
+
+  t.test(`${name}: an abort after its work causes no log line`, async (t) => {
+    const { client, queueUrl } = await start(t)
+    const controller = new AbortController()
+    const { request, lines } = failureRequest(controller.signal)
+    await make(client(), queueUrl)([], request)
+    controller.abort(new Error('must not become an unhandled rejection'))
+    await new Promise(setImmediate)
+    t.strictSame(lines, [])
+  })
+
+  t.test(`${name}: a client throws a value that is not an ordinary error`, async (t) => {
+    const oddities: [thrown: unknown, reason: string][] = [
+      [undefined, 'undefined: undefined'],
+      ['no', 'string: no'],
+      [{ message: 'no' }, 'object: no'],
+      [Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' }), 'AggregateError: ECONNREFUSED'],
+      [new Error(`${'x'.repeat(200)}`), `Error: ${'x'.repeat(92)}…`],
+      [new Proxy(new Error(), { get: oops }), 'an error that throws when it is read'],
+    ]
+    for (const [thrown, reason] of oddities) {
+      const client = {
+        send() {
+          throw thrown
+        },
+      }
+      const { request, lines } = failureRequest()
+      t.strictSame(idsOf(await make(client as never, 'http://127.0.0.1/0/dead')(failures, request)), ids(25))
+      t.strictSame(lines, [`${prefix}25 × ${reason}`])
+    }
+  })
+
+  t.test(`${name}: several kinds of errors are logged in one line, the most frequent first`, async (t) => {
+    let count = 0
+    const kinds = ['InternalError', 'InternalError', 'B', 'InternalError', 'B', 'C', 'D', 'E']
+    const { client, queueUrl } = await start(t, { entry: () => kinds[count++ % kinds.length] })
+    const { request, lines } = failureRequest()
+    await make(client(), queueUrl)(failures.slice(0, 8), request)
+    t.strictSame(lines, [
+      `${prefix.replaceAll('25', '8')}3 × InternalError: try again; 2 × B: try again; 1 × C: try again; and 2 more kinds`,
+    ])
+  })
+}
+
+t.test('deadLetter: records that SQS accepted before the time was up are no longer failed', async (t) => {
+  const controller = new AbortController()
+  let count = 0
+  const { client, queueUrl, receiveAll } = await start(t, { call: () => (++count === 2 ? 'hang' : undefined) })
+  const watched = client()
+  let responses = 0
+  watched.middlewareStack.add(
+    (next) => async (args) => {
+      const response = await next(args)
+      if (++responses === 2) setImmediate(() => controller.abort())
+      return response
+    },
+    { step: 'initialize', priority: 'high' },
+  )
+  const { request, lines } = failureRequest(controller.signal)
+  const remaining = idsOf(await deadLetter({ client: watched, queueUrl })(failures, request))
+  const sent = (await receiveAll(queueUrl)).map(({ Body = '' }) => Body.replace('body of ', ''))
+  t.ok(remaining.length === 10 || remaining.length === 5)
+  t.strictSame([...remaining, ...sent].sort(), ids(25).sort())
+  const { length } = remaining
+  t.strictSame(lines, [`deadLetter(): ${length} of 25 records are not in dead: ${length} × no time was left`])
+})
+
+t.test(
+  'through the middleware: if SQS hangs, the response is in time and accepted records are not reported',
+  async (t) => {
+    let count = 0
+    const { client, queueUrl, receiveAll } = await start(t, { call: () => (++count === 2 ? 'hang' : undefined) })
+    const handler = handlerOf(
+      () => {
+        throw new PermanentError('no')
+      },
+      { onFailure: deadLetter({ client: client(), queueUrl }) },
+    )
+    const began = performance.now()
+    const remaining = failed(await handler(standardEvent(...ids(25)), timedContext(1000)))
+    t.ok(performance.now() - began < 1000)
+    t.ok(remaining.length === 10 || remaining.length === 5)
+    const sent = (await receiveAll(queueUrl)).map(({ Body = '' }) => Body.replace('body of ', ''))
+    t.strictSame([...remaining, ...sent].sort(), ids(25).sort())
+  },
+)
+
+function oops(): never {
+  throw new Error('not to be read')
+}

@@ -1,0 +1,90 @@
+import { syncBuiltinESMExports } from 'node:module'
+import timers from 'node:timers'
+import { Clock } from 'clock-mock'
+import type { Test } from 'tap'
+
+const trueImmediate = setImmediate
+const trueTimeout = timers.setTimeout
+let mock: Clock | undefined
+
+/** Replaces the clock and all timers until the test ends. Time passes only when the test calls `advance()`. */
+export function mockClock(t: Test): Clock {
+  const clock = new Clock()
+  clock.enter()
+  setModuleTimeout(setTimeout) // Middy imports it from node:timers
+  mock = clock
+  t.teardown(() => {
+    clock.exit()
+    setModuleTimeout(trueTimeout)
+    mock = undefined
+  })
+  return clock
+}
+
+function setModuleTimeout(to: typeof setTimeout): void {
+  timers.setTimeout = to
+  syncBuiltinESMExports()
+}
+
+/** Waits for everything that needs no time to pass, also with a mocked clock. */
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < 4; turn++) {
+    await new Promise((resolve) => trueImmediate(resolve))
+    mock?.advance(0)
+  }
+}
+
+/** A mocked clock that advances by single milliseconds, so that each timer fires at its time. */
+export function passingClock(t: Test) {
+  const clock = mockClock(t)
+  const begin = performance.now()
+  const pass = async (ms: number) => {
+    await settled()
+    for (let passed = 0; passed < ms; passed++) {
+      clock.advance(1)
+      await settled()
+    }
+  }
+  return {
+    /** Milliseconds since the start. */
+    now: () => performance.now() - begin,
+    pass,
+    /** Lets time pass until the promise settles, for at most `most` milliseconds. */
+    async until<T>(result: Promise<T>, most = 15_000): Promise<T> {
+      let isOpen = true
+      const done = () => {
+        isOpen = false
+      }
+      result.then(done, done)
+      await settled()
+      for (let passed = 0; isOpen; passed++) {
+        if (passed === most) throw new Error(`Not done after ${most} ms`)
+        await pass(1)
+      }
+      return result
+    },
+    /** For a handler that waits. */
+    delay: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
+    /** For a handler that blocks the thread. */
+    compute: (ms: number) => clock.advance(ms),
+  }
+}
+
+/** A clock that only handlers advance, by blocking the thread. No timer fires meanwhile. */
+export function busyClock(t: Test): (milliseconds: number) => void {
+  const trueNow = Object.getOwnPropertyDescriptor(performance, 'now')
+  let now = 1000
+  Object.defineProperty(performance, 'now', { configurable: true, value: () => now })
+  t.teardown(() => {
+    if (trueNow) Object.defineProperty(performance, 'now', trueNow)
+    else Reflect.deleteProperty(performance, 'now')
+  })
+  return (milliseconds) => {
+    now += milliseconds
+  }
+}
+
+/** How many timers of the true clock keep this process alive. */
+export function activeTimers(): number {
+  return process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
+}

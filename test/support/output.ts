@@ -1,0 +1,44 @@
+import type { Test } from 'tap'
+import { settled } from './clock.ts'
+
+/** Calls `run` with `console.error` recorded. */
+export async function logged(run: () => unknown): Promise<string[]> {
+  const lines: string[] = []
+  const { error } = console
+  console.error = (...parts) => {
+    lines.push(parts.join(' '))
+  }
+  try {
+    await run()
+  } finally {
+    console.error = error
+  }
+  return lines
+}
+
+/** Calls `run` with the process's warnings recorded instead of printed. */
+export async function warned(run: () => unknown): Promise<(Error & { code?: string })[]> {
+  const warnings: (Error & { code?: string })[] = []
+  const listeners = process.listeners('warning')
+  process.removeAllListeners('warning')
+  process.on('warning', (warning) => warnings.push(warning))
+  try {
+    await run()
+    await settled()
+  } finally {
+    process.removeAllListeners('warning')
+    for (const listener of listeners) process.on('warning', listener)
+  }
+  return warnings
+}
+
+/** The unhandled rejections of the process until the test ends. */
+export function unhandledRejections(t: Test): unknown[] {
+  const unhandled: unknown[] = []
+  function note(error: unknown): void {
+    unhandled.push(error)
+  }
+  process.on('unhandledRejection', note)
+  t.teardown(() => process.off('unhandledRejection', note))
+  return unhandled
+}

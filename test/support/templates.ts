@@ -1,0 +1,70 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { App } from 'aws-cdk-lib'
+import { parse, type ScalarTag, YAMLMap } from 'yaml'
+import { BatchStack, type BatchStackProps } from '../../examples/deploy/cdk/stack.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: a template holds what its author wrote
+export type Properties = Record<string, any>
+
+export interface Template {
+  Transform?: string
+  Parameters?: Record<string, Properties>
+  Mappings?: Record<string, Properties>
+  Resources: Record<string, { Type: string; Properties: Properties; Metadata?: Properties }>
+}
+
+export const samFile = fileURLToPath(new URL('../../examples/deploy/sam/template.yaml', import.meta.url))
+
+/** The SAM template with its short tags in their long form. */
+export function samTemplate(): Template {
+  const findInMap = (keys: unknown) => {
+    const long = new YAMLMap()
+    long.set('Fn::FindInMap', keys)
+    return long
+  }
+  const customTags = [
+    { tag: '!Ref', resolve: (Ref: string) => ({ Ref }) },
+    { tag: '!GetAtt', resolve: (path: string) => ({ 'Fn::GetAtt': path.split('.') }) },
+    { tag: '!FindInMap', collection: 'seq', resolve: findInMap },
+  ] as ScalarTag[]
+  return parse(readFileSync(samFile, 'utf8'), { customTags })
+}
+
+/** Synthesises the CDK stack, with its bundled function, into a folder. */
+export function cdkTemplate(
+  outdir: string,
+  props: Partial<BatchStackProps> = {},
+): { template: Template; file: string } {
+  const app = new App({ outdir })
+  new BatchStack(app, 'Batch', { downstreamUrl: 'https://example.com/', alarmEmail: 'a@example.com', ...props })
+  const { template, templateFullPath } = app.synth().getStackByName('Batch')
+  return { template, file: templateFullPath }
+}
+
+/** Writes a template into a file, and returns the file. */
+export function writeTemplate(file: string, template: Template): string {
+  writeFileSync(file, JSON.stringify(template))
+  return file
+}
+
+/** The properties of the resources of either template, to read or to change. SAM uses CloudFormation's names for the mapping. */
+export function partsOf({ Resources }: Template) {
+  const find = (type: string, id = ''): Properties => {
+    const found = Object.entries(Resources).filter(([key, { Type }]) => Type === type && key.startsWith(id))
+    if (found.length !== 1) throw new Error(`${found.length} resources are of type ${type} and called ${id}`)
+    return found[0]?.[1].Properties as Properties
+  }
+  const serverless = Resources.Function?.Type === 'AWS::Serverless::Function'
+  const lambda = find(serverless ? 'AWS::Serverless::Function' : 'AWS::Lambda::Function')
+  const queue = find('AWS::SQS::Queue', 'Queue')
+  return {
+    queue,
+    redrive: queue.RedrivePolicy as Properties,
+    deadLetterQueue: find('AWS::SQS::Queue', 'DeadLetterQueue'),
+    lambda,
+    mapping: serverless ? (lambda.Events.Queue.Properties as Properties) : find('AWS::Lambda::EventSourceMapping'),
+    oldestMessageAlarm: find('AWS::CloudWatch::Alarm', 'OldestMessageAlarm'),
+    deadLetterAlarm: find('AWS::CloudWatch::Alarm', 'DeadLetterAlarm'),
+  }
+}
