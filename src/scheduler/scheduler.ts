@@ -180,13 +180,14 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     }
 
     function takeJob(): number | undefined {
-      return hasWaitingJobs() ? work?.jobs.ready.take() : undefined
+      return work && work.states.waiting > 0 ? work.jobs.ready.take() : undefined
     }
 
     /** The weight of the job that `takeJob()` would return; 0 if none is ready. */
     function nextWeight(): number {
-      const job = hasWaitingJobs() ? work?.jobs.ready.peek() : undefined
-      return job === undefined ? 0 : (work?.jobs.weight(job) ?? 0)
+      if (!work || work.states.waiting === 0) return 0
+      const job = work.jobs.ready.peek()
+      return job === undefined ? 0 : work.jobs.weight(job)
     }
 
     function startJob(slot: Slot, job: number, now: number): unknown {

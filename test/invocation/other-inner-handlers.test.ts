@@ -67,6 +67,20 @@ t.test('{ batchItemFailures } is passed on in record order', async (t) => {
   t.strictSame(await returning(listOf('c', 'a'), 'a', 'b', 'c'), listOf('a', 'c'))
 })
 
+t.test('a handler that removes the list from its report is a TypeError that says what to return', async (t) => {
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async (event: SQSEvent, context) => {
+      const report = await eachRecord(() => {})(event, context)
+      Object.assign(report, { batchItemFailures: undefined })
+      return report
+    })
+  await t.rejects(handler(standardEvent('a'), testContext()), {
+    name: 'TypeError',
+    message: /batchItemFailures is undefined; return what eachRecord\(\) returns/,
+  })
+})
+
 t.test('an id that is listed twice counts once', async (t) => {
   t.strictSame(await returning(listOf('b', 'b'), 'a', 'b', 'c'), listOf('b'))
   t.strictSame(await returning(listOf('b', 'a', 'b', 'b'), 'a', 'b'), listOf('a', 'b'))

@@ -3,7 +3,7 @@ import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, RecordNotStartedError } from '../../src/index.ts'
 import { activeTimers, passingClock, settled } from '../support/clock.ts'
-import { ids, standardEvent } from '../support/events.ts'
+import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { collectGarbage } from '../support/memory.ts'
 import { noteStarts } from '../support/starts.ts'
@@ -156,6 +156,26 @@ t.test(
     t.equal(now(), 200)
   },
 )
+
+t.test('a record that is blocked while it waits for the rate limit lets the next invocation start', async (t) => {
+  const { now, pass, until, delay } = passingClock(t)
+  const { starts, record } = noteStarts(now)
+  const handle = handlerOf(
+    async (...args) => {
+      record(...args)
+      const [{ messageId }] = args
+      await delay(messageId === 'b1' ? 300 : 50)
+      if (messageId === 'a1') throw new Error('a1 failed')
+    },
+    { concurrency: 3, fifoFailure: 'batch', rateLimit: { limit: 2, interval: 99 } },
+  )
+  const first = handle(fifoEvent('a1', 'b1', 'c1'))
+  await pass(20)
+  const second = handle(fifoEvent('x1'))
+  t.strictSame(failed(await until(second)), [])
+  t.strictSame(failed(await until(first)), ['a1', 'c1'])
+  t.strictSame(starts, ['a1 at 0', 'b1 at 0', 'x1 at 100'])
+})
 
 t.test('a handler that hangs for ever does not keep the batch in memory under a rate limit', async (t) => {
   const { until } = passingClock(t)
