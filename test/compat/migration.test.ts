@@ -200,7 +200,7 @@ for (const [core, middy] of cores) {
     await differs(t, parallel, fifoEvent('ax', 'b1', 'a2'), there, { outcome: reported('ax', 'a2'), log })
   })
 
-  difference('an event that is none of SQS gives an empty list, or one without ids', async (t) => {
+  difference('an event that is not an SQS event gives an empty list, or one without ids', async (t) => {
     const failing = returning([{ status: 'rejected', reason: 1 }])
     for (const [event, outcome, error] of [
       [{}, reported(), /got Records: undefined$/],
