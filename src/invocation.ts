@@ -20,7 +20,7 @@ import { traceBatch, traceJobs } from './report/tracing.ts'
 import { deadlines, responseReserve, timeLeft } from './scheduler/deadlines.ts'
 import type { Failure } from './scheduler/job-states.ts'
 import type { createScheduler, Schedule } from './scheduler/scheduler.ts'
-import { type Batch, hasRecordsOf, recordsOf } from './sqs-event.ts'
+import { type Batch, recordsOf } from './sqs-event.ts'
 import type { BatchTrace } from './types.ts'
 
 /** One invocation, from the checked event to the response. */
@@ -37,12 +37,17 @@ export interface Invocation {
   recover(error: unknown): Promise<SQSBatchResponse | undefined>
 }
 
+/** How often the same list of records is checked. */
+const MAX_CHECKS = 10
+
 /** The records while they run, and after. */
 interface Started {
   readonly schedule: Schedule
   /** Every record that failed, in order, as soon as each has a result. */
   readonly failures: Promise<readonly Failure[]>
-  readonly earlyTimeout: EarlyTimeout
+  /** Middy's, if the inner handler passed it on. */
+  readonly signal: AbortSignal | undefined
+  readonly startedAt: number
   /** When the function's time is over. It is not read again: at its end, some contexts return 0 or less. */
   readonly endsAt: number
   /** What the inner handler was given, and the ids that it had then. */
@@ -57,11 +62,10 @@ interface Responded {
 
 export function createInvocation(
   batch: Batch,
-  request: { event: unknown; readonly context: Context; readonly response: unknown },
+  context: Context,
   settings: Settings,
   schedule: ReturnType<typeof createScheduler>,
 ): Invocation {
-  const { context } = request
   const size = batch.ids.length
   const trace: BatchTrace = { event: batch.event, context }
   const traced = traceBatch(trace)
@@ -71,7 +75,11 @@ export function createInvocation(
   let isOver = false
   /** An error that fails the invocation, also if the inner handler caught it. */
   let fatal: { readonly error: unknown } | undefined
-  /** The inner handler may have seen other records than those of the batch. */
+  /** The event that was read last: before the first hook that runs after the handler, the one that the handler got. */
+  let seenEvent: unknown = batch.event
+  /** The list of records that was checked last, its length then, and how often it was checked. */
+  let checked = { records: undefined as unknown, length: 0, times: 0 }
+  /** Set if the inner handler may have seen other records than those of the batch. */
   let otherRecords: { readonly error: unknown } | undefined
 
   const run: RunBatch = async (handler, event, context, signal) => {
@@ -85,9 +93,13 @@ export function createInvocation(
       fatal = { error } // nobody knows what the second call was meant to do
       throw error
     }
-    const jobs = toJobs(handler, recordsOf(batch, event))
     hasStarted = true // before the first record handler runs, which could call this again
-    started = start(jobs, context, signal)
+    try {
+      started = start(toJobs(handler, recordsOf(batch, event)), context, signal)
+    } catch (error) {
+      fatal = { error } // no record was started
+      throw error
+    }
     const ids = idsOf(batch, await started.failures)
     started.report = { response: toReport(ids), ids }
     return started.report.response
@@ -115,17 +127,23 @@ export function createInvocation(
     return {
       schedule: running,
       failures: running.done.then((failures) => mergeReported(batch, jobs.toRecordFailures(failures), [])),
-      earlyTimeout: watchEarlyTimeout(signal, request),
+      signal,
+      startedAt: now,
       endsAt: now + (left ?? Infinity),
     }
   }
 
   function checkRecords(event: unknown): void {
-    if (otherRecords) return
+    seenEvent = event
     try {
-      if (!hasRecordsOf(batch, (event as Partial<SQSEvent> | undefined)?.Records)) recordsOf(batch, event)
+      const records = (event as Partial<SQSEvent> | undefined)?.Records
+      const isSame = records === checked.records && records?.length === checked.length
+      // A middleware may read the event once for each record, and a check takes a step for each record.
+      if (isSame && checked.times >= MAX_CHECKS) return
+      recordsOf(batch, event)
+      checked = { records, length: size, times: isSame ? checked.times + 1 : 1 }
     } catch (error) {
-      otherRecords = { error }
+      otherRecords ??= { error }
     }
   }
 
@@ -164,20 +182,33 @@ export function createInvocation(
   /** No further record starts, and those that are running are aborted, if the handler did not wait for them. */
   function endSchedule(): void {
     isOver = true
-    started?.earlyTimeout.stop()
     started?.schedule.end()
   }
 
   /** The failures of the batch, and what the inner handler reported in addition. */
   async function failuresWith(returned: unknown): Promise<readonly Failure[]> {
-    const isTimedOut = started?.earlyTimeout.isOurs() ?? false
-    if (Array.isArray(returned)) checkRecords(request.event) // results are matched by their place
-    if (otherRecords && !isTimedOut && (!started || Array.isArray(returned))) throw otherRecords.error
+    const isTimedOut = isEarlyTimeout()
+    if (!isTimedOut && Array.isArray(returned)) recordsOf(batch, seenEvent) // results are matched by their place
+    if (!isTimedOut && !started && otherRecords) throw otherRecords.error
     const failures = (await started?.failures) ?? []
     const { response: report, ids } = started?.report ?? {}
     // The report is read again, since the inner handler may have added to it, also if it returned something else.
     const kept = report && ids && !isUnchanged(report, ids) ? withReported(report, failures, isTimedOut) : failures
     return returned === report && report ? kept : withReported(returned, kept, isTimedOut)
+  }
+
+  /**
+   * Whether Middy's early timeout may have ended this invocation, so that the response may come from
+   * `timeoutEarlyResponse` and not from the inner handler. Middy 6 shares its signal among overlapping invocations, so the
+   * signal only tells that the time of one of them is over. It counts if the records are still running, or if little time
+   * is left.
+   */
+  function isEarlyTimeout(): boolean {
+    if (!started) return false
+    const { signal, startedAt, endsAt, report } = started
+    if (signal && !report) return signal.aborted
+    const left = endsAt - performance.now()
+    return (signal?.aborted ?? true) && left < Infinity && left <= 20 + 0.05 * (endsAt - startedAt)
   }
 
   /**
@@ -233,25 +264,4 @@ export function createInvocation(
   }
 
   return { event: batch.event, checkRecords, run, conclude, recover }
-}
-
-interface EarlyTimeout {
-  isOurs(): boolean
-  stop(): void
-}
-
-/**
- * Tells whether Middy's early timeout ended this invocation, so that the response may come from `timeoutEarlyResponse`
- * and not from the handler. The signal alone does not tell: Middy 6 shares it among overlapping invocations. Middy sets
- * the response three microtasks after it aborts the signal. If it has not, it was the timeout of another invocation.
- */
-function watchEarlyTimeout(signal: AbortSignal | undefined, request: { readonly response: unknown }): EarlyTimeout {
-  let isOurs = false
-  const onAbort = async () => {
-    isOurs = true
-    for (let microtask = 0; microtask < 10 && request.response === undefined; microtask++) await null
-    isOurs = request.response !== undefined
-  }
-  signal?.addEventListener('abort', onAbort)
-  return { isOurs: () => isOurs, stop: () => signal?.removeEventListener('abort', onAbort) }
 }

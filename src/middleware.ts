@@ -64,7 +64,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
     if (request[INVOCATION]) throw new TypeError('boundedSqsBatch() is used twice on one handler: use it once')
     refuseDurableContext(request.context)
     const batch = checkSqsEvent(request.event)
-    const invocation = createInvocation(batch, request, settings, schedule)
+    const invocation = createInvocation(batch, request.context, settings, schedule)
     request[INVOCATION] = invocation
     provideRunBatch(batch.event, invocation.run)
     Object.defineProperty(request, 'event', WATCHED_EVENT)
@@ -78,6 +78,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   async function boundedSqsBatchOnError(request: Request): Promise<void> {
     // A fatal error wins over another middleware's response, which would delete the batch.
     request.response = (await request[INVOCATION]?.recover(request.error)) as SQSBatchResponse
+    delete request.earlyResponse // Middy 6 would use it instead
   }
 
   return { before: boundedSqsBatchBefore, after: boundedSqsBatchAfter, onError: boundedSqsBatchOnError }

@@ -83,8 +83,8 @@ export function recordsOf(batch: Batch, event: unknown): readonly SQSRecord[] {
   )
 }
 
-/** A loop, since it runs several times for each batch: a callback for each record took three times as long. */
-export function hasRecordsOf(batch: Batch, records: unknown): records is SQSRecord[] {
+/** A loop, since a callback for each record took three times as long. */
+function hasRecordsOf(batch: Batch, records: unknown): records is SQSRecord[] {
   const { length } = batch.records
   if (!Array.isArray(records) || records.length !== length) return false
   for (let index = 0; index < length; index++) {

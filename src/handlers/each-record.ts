@@ -46,6 +46,10 @@ export function eachRecord(recordHandler: unknown, options: unknown = {}): Batch
   if (typeof recordHandler !== 'function') {
     throw new TypeError(`eachRecord(): expected a handler of one record, a function, got ${kindOf(recordHandler)}`)
   }
+  // It would return an iterator and run nothing, which counts as success.
+  if (/Generator/.test(Object.prototype.toString.call(recordHandler))) {
+    throw new TypeError('eachRecord(): expected a handler of one record, a function, got a generator function')
+  }
   const handle = withParsedBody(recordHandler as RecordHandler<unknown>, bodyParserOf('eachRecord', options))
   return async function eachRecordHandler(event, context, options) {
     const run = runBatchOf(event, 'eachRecord')

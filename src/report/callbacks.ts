@@ -1,8 +1,5 @@
 import { startTimer } from '../timers.ts'
 
-/** Milliseconds that a callback has after its signal aborted, to return what it has done so far. */
-const GRACE = 25
-
 export interface Deadline {
   readonly signal: AbortSignal
   /** Throws if the time is over. A blocked event loop can have delayed the timer, so this reads the clock. */
@@ -32,7 +29,8 @@ export function createDeadline({ left, reserve }: CallbackTime, callbacks: strin
   const expire = () => controller.abort(new Error(message))
   const time = left - reserve
   const endsAt = performance.now() + time
-  const timer = time < Infinity ? startTimer(expire, time) : undefined
+  const timer = time > 0 && time < Infinity ? startTimer(expire, time) : undefined
+  if (time <= 0) expire()
   return {
     signal,
     check() {
@@ -51,12 +49,17 @@ export async function call<TArgs extends unknown[]>(
   return callback(...args)
 }
 
-/** Rejects soon after the signal aborted. A later result, also a rejection, is ignored. */
-export function inTime(signal: AbortSignal, result: Promise<unknown>): Promise<unknown> {
+/**
+ * Rejects after the signal aborted. A later result, also a rejection, is ignored.
+ *
+ * @param grace milliseconds that the callback has after its signal aborted, to return what it has done so far
+ */
+export function inTime(signal: AbortSignal, result: Promise<unknown>, grace = 0): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined
     const giveUp = () => {
-      timer = setTimeout(() => reject(signal.reason), GRACE)
+      if (grace === 0) reject(signal.reason)
+      else timer = setTimeout(() => reject(signal.reason), grace)
     }
     if (signal.aborted) giveUp()
     else signal.addEventListener('abort', giveUp, { once: true })

@@ -6,6 +6,9 @@ import type { Batch } from '../sqs-event.ts'
 import type { FailureHandler, RecordFailure } from '../types.ts'
 import { type CallbackTime, call, createDeadline, inTime } from './callbacks.ts'
 
+/** Milliseconds that a failure handler has after its signal aborted, to return what it has done so far. */
+const GRACE = 25
+
 /**
  * Calls the failure handlers one after another. If one fails, the failures that it received stay.
  *
@@ -33,7 +36,7 @@ export async function handleFailures(
     try {
       deadline.check()
       const given = remaining.map((failure) => passed.get(failure) as RecordFailure)
-      const kept = readKept(await inTime(signal, call(handler, given, request)), batch, remaining, passed)
+      const kept = readKept(await inTime(signal, call(handler, given, request), GRACE), batch, remaining, passed)
       remaining = remaining.filter(({ index }) => kept.has(batch.ids[index]))
     } catch (error) {
       log(error)

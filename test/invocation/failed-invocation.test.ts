@@ -227,3 +227,16 @@ for (const [version, core] of cores) {
     t.equal(await handler({} as never, testContext()), 'warm')
   })
 }
+
+for (const [version, core] of cores) {
+  t.test(`a hook that sets a response and then throws does not replace the report (${version})`, async (t) => {
+    const handler = core<SQSEvent, SQSBatchResponse>()
+      .use(boundedSqsBatch({ logger: false }))
+      .after((request) => {
+        request.earlyResponse = { batchItemFailures: [] }
+        throw new Error('of the hook')
+      })
+      .handler(failingRecords)
+    t.strictSame(failed(await handler(standardEvent('a', 'x', 'b'), testContext())), ['x'])
+  })
+}

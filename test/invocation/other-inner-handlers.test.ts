@@ -4,7 +4,7 @@ import t from 'tap'
 import { type BatchHandler, boundedSqsBatch, eachRecord } from '../../src/index.ts'
 import { settled } from '../support/clock.ts'
 import { cores } from '../support/cores.ts'
-import { sqsRecord, standardEvent } from '../support/events.ts'
+import { ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, listOf, testContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { lying } from '../support/hostile.ts'
@@ -471,4 +471,53 @@ t.test('a handler is called with the record, the context, and its options', asyn
     t.equal(options.signal, options.signal)
     t.equal(options.receiveCount, 1)
   })(event, context)
+})
+
+t.test('a generator function is refused as a record handler, since it would run nothing', (t) => {
+  for (const handler of [function* () {}, async function* () {}]) {
+    t.throws(() => eachRecord(handler), { name: 'TypeError', message: /got a generator function/ })
+  }
+  t.end()
+})
+
+t.test('a handler that catches the error about other records fails the invocation', async (t) => {
+  const inner = eachRecord(() => t.fail('started'))
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async (event, context) => {
+      event.Records.splice(1)
+      return inner(event, context).catch(() => ({ batchItemFailures: [] }))
+    })
+  await t.rejects(handler(standardEvent('a', 'b', 'c'), testContext()), { name: 'TypeError', message: /not those/ })
+})
+
+t.test('reading the event once for each record takes no longer than the records do', async (t) => {
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .before((request) => {
+      request.event.Records = request.event.Records.slice()
+      let checks = 0
+      const { Records } = request.event
+      const first = Records[0]
+      Object.defineProperty(Records, 0, {
+        get() {
+          checks++
+          return first
+        },
+      })
+      for (let index = 1; index < 100; index++) t.equal(request.event.Records[index]?.messageId, `m${index}`)
+      t.ok(checks < 50, `the first record was read ${checks} times`)
+    })
+    .handler(async () => ({ batchItemFailures: [] }))
+  t.strictSame(failed(await handler(standardEvent(...ids(100)), testContext())), [])
+})
+
+t.test('an event that a hook after the handler sets does not matter for its results', async (t) => {
+  const handler = middy<SQSEvent>()
+    .use(boundedSqsBatch({ logger: false }))
+    .after((request) => {
+      request.event = { Records: [] }
+    })
+    .handler(({ Records }) => Promise.allSettled(Records.map(async () => {})))
+  t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), [])
 })

@@ -102,3 +102,19 @@ t.test('an onSummary that is not a function is refused', (t) => {
   })
   t.end()
 })
+t.test('if no time is left for it, it is called and not awaited', async (t) => {
+  const clock = mockClock(t)
+  let calls = 0
+  const handle = handlerOf(() => new Promise(() => {}), {
+    timeBudget: { abort: 10 },
+    onSummary: () => {
+      calls++
+      return new Promise(() => {})
+    },
+  })
+  const result = handle(standardEvent('a'), timedContext(1000))
+  await settled()
+  clock.advance(990)
+  t.strictSame(failed(await result), ['a'])
+  t.equal(calls, 1)
+})

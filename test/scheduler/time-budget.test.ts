@@ -328,20 +328,55 @@ for (const [version, core] of cores) {
     await t.rejects(second, { name: 'TypeError', message: /batchItemFailures is undefined/ })
   })
 
-  t.test(`an early timeout is recognised if a later middleware takes its time (${version})`, async (t) => {
-    const clock = mockClock(t)
-    const held = heldRecords()
-    const handler = core({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
-      .use(boundedSqsBatch({ logger: false, timeBudget: false }))
-      .after(() => settled())
-      .handler(eachRecord(held.handle))
-    const result = handler(standardEvent('a', 'b'), timedContext(30))
+  const slowly = async () => {
     await settled()
-    held.succeed('b')
-    await settled()
-    clock.advance(25)
-    t.strictSame(failed(await result), ['a'])
-  })
+    return { statusCode: 504 }
+  }
+  for (const [what, response, passesSignal] of [
+    ['an object', () => ({ statusCode: 504 }), true],
+    ['undefined', () => undefined, true],
+    ['a slow promise', slowly, true],
+    ['undefined to a handler that does not pass its signal on', () => undefined, false],
+  ] as const) {
+    t.test(`an early timeout that returns ${what} reports only unfinished records (${version})`, async (t) => {
+      const clock = mockClock(t)
+      const held = heldRecords()
+      const inner = eachRecord(held.handle)
+      const handler = core<SQSEvent, SQSBatchResponse>({ timeoutEarlyResponse: response })
+        .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+        .after(() => settled())
+        .handler((event, context, options) => inner(event, context, passesSignal ? options : undefined))
+      for (let invocation = 0; invocation < 3; invocation++) {
+        const result = handler(standardEvent(`a${invocation}`, 'b'), timedContext(30))
+        await settled()
+        held.succeed('b')
+        await settled()
+        clock.advance(25)
+        t.strictSame(failed(await result), [`a${invocation}`])
+      }
+    })
+  }
+
+  t.test(
+    `overlapping invocations that time out early one after another report their records (${version})`,
+    async (t) => {
+      const clock = mockClock(t)
+      const held = heldRecords()
+      const handler = core({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
+        .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+        .handler(eachRecord(held.handle))
+      const first = handler(standardEvent('a', 'b'), timedContext(30))
+      const second = handler(standardEvent('c', 'd'), timedContext(60))
+      await settled()
+      held.succeed('b')
+      held.succeed('c')
+      await settled()
+      clock.advance(25)
+      t.strictSame(failed(await first), ['a'])
+      clock.advance(30)
+      t.strictSame(failed(await second), ['d'])
+    },
+  )
 }
 
 /** Checks that the signals of a batch abort at most 2 ms after `expected` ms. */
