@@ -3,14 +3,16 @@ import { kindOf } from './errors.ts'
 /** What Lambda takes a response as: these identifiers failed, or the whole batch did, for this reason. */
 export type Verdict = { failed: ReadonlySet<string> } | { invalid: string }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
 
 /**
  * The table of "Reporting batch item failures" in Lambda's guide. Nothing, null, {} and an empty or null list are a
  * complete success. What the table does not name (a number, a list that is no list) is a complete failure here: a
  * message that comes twice is found out, one that is deleted is not.
  */
-export const readBatchResponse = (payload: string, batch: ReadonlySet<string>): Verdict => {
+export function readBatchResponse(payload: string, batch: ReadonlySet<string>): Verdict {
   let response: unknown = null
   try {
     if (payload !== '') response = JSON.parse(payload)

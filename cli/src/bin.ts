@@ -6,6 +6,7 @@ if (major < 22 || (major === 22 && minor < 13)) {
   console.error(`bounded-sqs-batch needs Node 22.13 or later, this is ${node}`)
   process.exit(2)
 }
+
 await import('./command.ts')
 
 export {}

@@ -20,7 +20,7 @@ process.on('uncaughtException', (error) => {
   process.exit(2)
 })
 
-const exitCode = async (): Promise<number> => {
+async function exitCode(): Promise<number> {
   try {
     return await main(process.argv, version)
   } catch (error) {

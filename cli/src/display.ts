@@ -2,41 +2,49 @@ import Table from 'cli-table3'
 import { createLogUpdate } from 'log-update'
 import type { Ledger, Progress } from './ledger.ts'
 
-export const number = (value: number) => value.toLocaleString('en-US')
-const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
+export function number(value: number) {
+  return value.toLocaleString('en-US')
+}
+
+function seconds(ms: number) {
+  return `${(ms / 1000).toFixed(1)} s`
+}
 
 const BAR = 24
 
 /** The share of the messages that are done; `total` if more are yet to be sent. */
-const bar = ({ sent, processed, deadLettered, lost }: Progress, total = sent): string => {
+function bar({ sent, processed, deadLettered, lost }: Progress, total = sent): string {
   if (total === 0) return ''
   const share = Math.min(1, (processed + deadLettered + lost) / total)
   const full = Math.round(share * BAR)
   return `${'█'.repeat(full)}${'░'.repeat(BAR - full)} ${String(Math.floor(share * 100)).padStart(3)} %\n`
 }
 
-const counts = (progress: Progress): string[] => [
-  `sent ${number(progress.sent)}`,
-  `in the queue ${number(Math.max(0, progress.remaining - progress.inFlight))}`,
-  `in flight ${number(progress.inFlight)}`,
-  `processed ${number(progress.processed)}`,
-  `failed ${number(progress.failed)}`,
-  `dead-lettered ${number(progress.deadLettered)}`,
-  `${number(progress.perSecond)} records/s`,
-]
+function counts(progress: Progress): string[] {
+  return [
+    `sent ${number(progress.sent)}`,
+    `in the queue ${number(Math.max(0, progress.remaining - progress.inFlight))}`,
+    `in flight ${number(progress.inFlight)}`,
+    `processed ${number(progress.processed)}`,
+    `failed ${number(progress.failed)}`,
+    `dead-lettered ${number(progress.deadLettered)}`,
+    `${number(progress.perSecond)} records/s`,
+  ]
+}
 
 /** Parts joined into as many lines as the width asks for; none is broken in the middle. */
-const wrap = (parts: readonly string[], width: number): string =>
-  parts.reduce((text, part) => {
+function wrap(parts: readonly string[], width: number): string {
+  return parts.reduce((text, part) => {
     const last = text.slice(text.lastIndexOf('\n') + 1)
     return last.length + part.length + 3 > width ? `${text}\n${part}` : `${text} · ${part}`
   })
+}
 
 /** Milliseconds between plain lines. */
 const PLAIN_EVERY = 2000
 
 /** A live line on a terminal, a plain line every other second elsewhere. Text printed through `log` does not disturb it. */
-export const openDisplay = (stream: NodeJS.WriteStream, total?: number) => {
+export function openDisplay(stream: NodeJS.WriteStream, total?: number) {
   const live = stream.isTTY ? createLogUpdate(stream) : undefined
   let shown = ''
   let printed = Number.NEGATIVE_INFINITY
@@ -66,7 +74,7 @@ export const openDisplay = (stream: NodeJS.WriteStream, total?: number) => {
 export type Display = ReturnType<typeof openDisplay>
 
 /** A two-column table: what was counted, and how many. */
-export const renderTable = (rows: readonly (readonly [string, string])[]): string => {
+export function renderTable(rows: readonly (readonly [string, string])[]): string {
   const table = new Table({
     colAligns: ['left', 'right'],
     style: { head: [], border: [] },
@@ -79,14 +87,14 @@ export const renderTable = (rows: readonly (readonly [string, string])[]): strin
 const SHOWN = 10
 
 /** Texts and how often each came, under a title. */
-const listCounts = (title: string, counts: Record<string, number>): string[] => {
+function listCounts(title: string, counts: Record<string, number>): string[] {
   const lines = Object.entries(counts).map(([text, count]) => `  ${number(count)} × ${text}`)
   const rest = lines.length - SHOWN
   const more = rest > 0 ? [`  and ${rest} more ${rest === 1 ? 'kind' : 'kinds'}`] : []
   return lines.length === 0 ? [] : [title, ...lines.slice(0, SHOWN), ...more]
 }
 
-export const renderLedger = (ledger: Ledger): string => {
+export function renderLedger(ledger: Ledger): string {
   const table = renderTable([
     ['sent', number(ledger.sent)],
     ['processed', number(ledger.processed)],

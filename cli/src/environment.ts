@@ -40,18 +40,22 @@ export const FUNCTION_DEFAULTS = {
 // `ulimit -n` sets the hard limit too: Node raises its soft limit to the hard one when it starts. The reader in the
 // background holds the other end of a pipe to this process: however this process ends, and whatever the function does with its
 // event loop, the pipe closes and the whole process group goes.
-const LAUNCH = (command: string) => `ulimit -n "$1" || exit 1; shift
+
+function LAUNCH(command: string) {
+  return `ulimit -n "$1" || exit 1; shift
 (read -r _ <&3; kill -9 -$$) >/dev/null 2>&1 &
 exec ${command} 3<&-`
+}
 
 /** What an exit code means: Node's own for a promise that nothing can settle, and the shell's. */
 const HINTS: Record<number, string> = {
   13: 'it waits for a promise that nothing can settle any more',
   127: 'no such command',
 }
+
 const OWN_CLIENT = fileURLToPath(new URL(`./runtime-client${extname(import.meta.url)}`, import.meta.url))
 
-const command = (options: FunctionOptions, file: string, heap: string): [string, string[]] => {
+function command(options: FunctionOptions, file: string, heap: string): [string, string[]] {
   if (options.runtimeClient) return [`${options.runtimeClient} "$_HANDLER"`, []]
   const strip = /\.m?ts$/.test(file) && !process.features.typescript // Node 22 before 22.18
   const flags = strip ? ['--experimental-strip-types', '--no-warnings'] : []
@@ -59,10 +63,12 @@ const command = (options: FunctionOptions, file: string, heap: string): [string,
   return ['"$@"', [process.execPath, heap, ...flags, OWN_CLIENT, file, exportName]]
 }
 
-const regionOf = (env: NodeJS.ProcessEnv) => env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? 'us-east-1'
+function regionOf(env: NodeJS.ProcessEnv) {
+  return env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? 'us-east-1'
+}
 
 /** Lambda's environment variables, and the handler's name as Lambda has it: path without extension, dot, export. */
-const environmentVariables = (options: FunctionOptions, file: string, address: string, heap: string) => {
+function environmentVariables(options: FunctionOptions, file: string, address: string, heap: string) {
   const inside = !relative(process.cwd(), file).startsWith('..')
   const taskRoot = inside ? process.cwd() : dirname(file)
   const path = relative(taskRoot, file)
@@ -88,7 +94,7 @@ const environmentVariables = (options: FunctionOptions, file: string, address: s
   }
 }
 
-const killGroup = (child: ChildProcess) => {
+function killGroup(child: ChildProcess) {
   try {
     if (child.pid) process.kill(-child.pid, 'SIGKILL')
   } catch {
@@ -100,7 +106,7 @@ const killGroup = (child: ChildProcess) => {
  * One execution environment: a process of its own that loads the handler and takes events until it ends. Rejects with
  * an InitError when the function cannot be made ready. One that has ended is no longer `alive`; the signal ends it.
  */
-export const startEnvironment = async (options: FunctionOptions, signal: AbortSignal) => {
+export async function startEnvironment(options: FunctionOptions, signal: AbortSignal) {
   const { timeout = FUNCTION_DEFAULTS.timeout, initTimeout = FUNCTION_DEFAULTS.initTimeout } = options
   const memory = options.memory ?? FUNCTION_DEFAULTS.memory
   const file = resolve(options.file)

@@ -9,14 +9,14 @@ export class InitError extends Error {
 }
 
 /** What a value is, as a sentence says it: a number, an object, null. */
-export const kindOf = (value: unknown): string => {
+export function kindOf(value: unknown): string {
   if (value === null) return 'null'
   const type = Array.isArray(value) ? 'array' : typeof value
   return `${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`
 }
 
 /** One line of at most 300 characters out of anything, for messages that others wrote. */
-export const oneLine = (text: unknown): string => {
+export function oneLine(text: unknown): string {
   const line = String(text).replaceAll(/\s+/g, ' ').trim()
   return line.length > 300 ? `${line.slice(0, 299)}…` : line
 }

@@ -36,7 +36,7 @@ interface Sorted {
 }
 
 /** What becomes of a batch: every message is in exactly one of the lists. */
-const sort = (batch: readonly Received[], outcome: Outcome, report: boolean): Sorted => {
+function sort(batch: readonly Received[], outcome: Outcome, report: boolean): Sorted {
   const all = { processed: [], failed: [], deletedThoughFailed: [] }
   if (outcome.type !== 'response') return { ...all, failed: [...batch], error: outcome.message }
   const verdict = readBatchResponse(outcome.payload, new Set(batch.map(({ messageId }) => messageId)))
@@ -53,13 +53,13 @@ const UNKNOWN_CAUSE = 'no error is known: the handler only reported the record'
 const NOT_STARTED = 'not started, or blocked by an earlier failure of its message group'
 
 /** Why a record failed, as far as it is known: only middy-bounded-sqs-batch tells the errors of records. */
-const causeOf = ({ recordErrors }: Outcome, messageId: string): string => {
+function causeOf({ recordErrors }: Outcome, messageId: string): string {
   if (!recordErrors) return UNKNOWN_CAUSE
   return recordErrors.errors[messageId] ?? NOT_STARTED
 }
 
 /** The event source mapping: gathers, invokes, and deletes what the function did not report. */
-export const runEventSource = async (parts: EventSourceParts, options: EventSourceOptions): Promise<void> => {
+export async function runEventSource(parts: EventSourceParts, options: EventSourceOptions): Promise<void> {
   const { queue, runtime, ledger } = parts
   const { batchSize, windowMs, onFailure } = options
   // One lane that fails, because the queue is gone, ends them all.

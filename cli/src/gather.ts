@@ -19,7 +19,7 @@ export interface GatherOptions {
  * One batch, as an event source mapping gathers it: it waits for a first message, then takes more until the batch size,
  * the payload limit or the window is reached, whichever comes first. `rest` is what came and did not fit.
  */
-export const gather = async ({ receive, batchSize, windowMs, held, signal }: GatherOptions) => {
+export async function gather({ receive, batchSize, windowMs, held, signal }: GatherOptions) {
   const got = [...held]
   if (got.length === 0 && !signal.aborted) got.push(...(await receive(Math.min(10, batchSize), 1)))
 

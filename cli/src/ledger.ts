@@ -57,12 +57,14 @@ const SEEN = 8
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 /** A UUID in 16 bytes instead of 36: a run may have millions of them. */
-const compact = (id: string) => (UUID.test(id) ? Buffer.from(id.replaceAll('-', ''), 'hex').toString('latin1') : id)
+function compact(id: string) {
+  return UUID.test(id) ? Buffer.from(id.replaceAll('-', ''), 'hex').toString('latin1') : id
+}
 
 const IDS_AND_NUMBERS = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+([.,]\d+)*/gi
 
 /** Counts texts. Those that differ only in their numbers and UUIDs are of one kind, which its first text stands for. */
-const openCounter = () => {
+function openCounter() {
   const kinds = new Map<string, { text: string; count: number }>()
   return {
     add(text: string) {
@@ -84,7 +86,7 @@ const openCounter = () => {
  * Follows every message by its id, in about 80 bytes each. Whether one was dead-lettered or still remains is the queue's
  * to say: `snapshot` takes its counts, and what neither the queue nor the ledger accounts for is lost.
  */
-export const openLedger = (maxReceives = Number.POSITIVE_INFINITY) => {
+export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   const started = performance.now()
   const messages = new Map<string, number>()
   const tally: Record<State, number> = { open: 0, exhausted: 0, processed: 0, deleted: 0, foreign: 0 }

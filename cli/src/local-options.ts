@@ -45,12 +45,12 @@ export interface LocalFlags {
 /** Deliveries before a message is dead-lettered: few, so that runs end soon. */
 export const MAX_RECEIVES = 3
 
-const refuse = (wrong: unknown, message: string) => {
+function refuse(wrong: unknown, message: string) {
   if (wrong) throw new UsageError(message)
 }
 
 /** `file#export`. */
-const splitExport = (text: string, defaultName: string) => {
+function splitExport(text: string, defaultName: string) {
   const hash = text.lastIndexOf('#')
   const file = hash === -1 ? text : text.slice(0, hash)
   const exportName = hash === -1 ? defaultName : text.slice(hash + 1)
@@ -58,7 +58,7 @@ const splitExport = (text: string, defaultName: string) => {
   return { file, exportName }
 }
 
-const checkDescriptors = (limit: number) => {
+function checkDescriptors(limit: number) {
   const hard = execFileSync('/bin/sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).trim()
   refuse(
     hard !== 'unlimited' && limit > Number(hard),
@@ -67,7 +67,7 @@ const checkDescriptors = (limit: number) => {
 }
 
 /** Flags → a run, or a UsageError that says which two do not go together. */
-export const toRunOptions = async (handler: string, flags: LocalFlags): Promise<RunOptions> => {
+export async function toRunOptions(handler: string, flags: LocalFlags): Promise<RunOptions> {
   const {
     queueUrl,
     endpoint,

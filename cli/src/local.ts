@@ -9,7 +9,7 @@ const SAME_SIGNAL_MS = 300
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** What a template says counts as flags, so nobody has given the one that an error names. */
-const optionsOf = async (handler: string, flags: LocalFlags) => {
+async function optionsOf(handler: string, flags: LocalFlags) {
   try {
     return await toRunOptions(handler, flags)
   } catch (error) {
@@ -21,7 +21,7 @@ const optionsOf = async (handler: string, flags: LocalFlags) => {
 }
 
 /** `bounded-sqs-batch local`: runs, shows, and answers the exit code. */
-export const local = async (handler: string, given: LocalFlags): Promise<number> => {
+export async function local(handler: string, given: LocalFlags): Promise<number> {
   const { flags, lines } = await withTemplate(given)
   const log = (line: string) => (flags.json ? process.stderr : process.stdout).write(`${line}\n`)
   for (const line of lines) log(line) // before options are refused: it may be for one of these
@@ -93,7 +93,7 @@ export const local = async (handler: string, given: LocalFlags): Promise<number>
 }
 
 /** Node takes the types out of TypeScript, and does no more: an enum stays, and so does the .js of an import. */
-const hintFor = ({ file, runtimeClient }: RunOptions['function'], { message }: InitError) => {
+function hintFor({ file, runtimeClient }: RunOptions['function'], { message }: InitError) {
   if (!/ts$/.test(file)) return ''
   if (runtimeClient) return '; does its client load TypeScript?'
   if (!/strip-only mode|Cannot find module .* imported from .*ts$/.test(message)) return ''
@@ -101,7 +101,8 @@ const hintFor = ({ file, runtimeClient }: RunOptions['function'], { message }: I
   return `; bundle it first (esbuild ${file} ${flags}) and give handler.mjs`
 }
 
-const whyLost = (lost: number, flags: LocalFlags) =>
-  flags.reportBatchItemFailures
+function whyLost(lost: number, flags: LocalFlags) {
+  return flags.reportBatchItemFailures
     ? `${number(lost)} messages are neither processed nor dead-lettered nor in the queue: somebody else may read it.`
     : `${number(lost)} messages failed and were deleted all the same: without ReportBatchItemFailures Lambda ignores the response.`
+}

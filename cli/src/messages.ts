@@ -20,10 +20,11 @@ export function* numberedMessages(count: number, groups = 0): Generator<InputMes
   }
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
 
-const toAttribute = (value: unknown): MessageAttributeValue | undefined => {
+function toAttribute(value: unknown): MessageAttributeValue | undefined {
   if (typeof value === 'string') return { DataType: 'String', StringValue: value }
   if (typeof value === 'number') return { DataType: 'Number', StringValue: String(value) }
   if (!isObject(value)) return undefined
@@ -35,9 +36,12 @@ const toAttribute = (value: unknown): MessageAttributeValue | undefined => {
 }
 
 const KEYS = new Set(['body', 'messageGroupId', 'messageAttributes'])
-const quote = (name: string) => oneLine(JSON.stringify(name))
 
-const readEnvelope = (value: Record<string, unknown>): InputMessage => {
+function quote(name: string) {
+  return oneLine(JSON.stringify(name))
+}
+
+function readEnvelope(value: Record<string, unknown>): InputMessage {
   const { body, messageGroupId, messageAttributes = {} } = value
   const unknown = Object.keys(value).find((key) => !KEYS.has(key))
   if (unknown !== undefined) {
@@ -60,7 +64,7 @@ const readEnvelope = (value: Record<string, unknown>): InputMessage => {
 }
 
 /** What a message may not be, whatever it comes from. Throws what is wrong with it. */
-const check = (message: InputMessage, fifo: boolean): InputMessage => {
+function check(message: InputMessage, fifo: boolean): InputMessage {
   if (message.body === '') throw new Error('has an empty body, which SQS does not take')
   const bytes = Buffer.byteLength(message.body)
   if (bytes > MESSAGE_BYTES) throw new Error(`has a body of ${bytes} bytes, SQS takes ${MESSAGE_BYTES}`)
@@ -69,14 +73,14 @@ const check = (message: InputMessage, fifo: boolean): InputMessage => {
 }
 
 /** An object with a `body` is a message, anything else is a body. Throws what is wrong with it. */
-export const toMessage = (value: unknown, fifo: boolean, json = JSON.stringify(value)): InputMessage => {
+export function toMessage(value: unknown, fifo: boolean, json = JSON.stringify(value)): InputMessage {
   if (isObject(value) && 'body' in value) return check(readEnvelope(value), fifo)
   const body = typeof value === 'string' ? value : json
   if (typeof body !== 'string') throw new Error(`is ${kindOf(value)}, which JSON cannot hold`)
   return check({ body }, fifo)
 }
 
-const readLine = (line: string, fifo: boolean): InputMessage => {
+function readLine(line: string, fifo: boolean): InputMessage {
   let value: unknown
   try {
     value = JSON.parse(line)
@@ -89,7 +93,7 @@ const readLine = (line: string, fifo: boolean): InputMessage => {
 }
 
 /** The records of an SQS event, or undefined: an event of S3, for one, has Records without bodies, and is a body. */
-const recordsIn = (content: string): Record<string, unknown>[] | undefined => {
+function recordsIn(content: string): Record<string, unknown>[] | undefined {
   if (!/^\s*\{\s*"Records"/.test(content)) return undefined
   try {
     const { Records } = JSON.parse(content)
@@ -103,12 +107,12 @@ const recordsIn = (content: string): Record<string, unknown>[] | undefined => {
   }
 }
 
-const readRecord = ({ body, attributes, messageAttributes }: Record<string, unknown>, fifo: boolean): InputMessage => {
+function readRecord({ body, attributes, messageAttributes }: Record<string, unknown>, fifo: boolean): InputMessage {
   const { MessageGroupId: messageGroupId } = isObject(attributes) ? attributes : {}
   return check(readEnvelope({ body, messageGroupId, messageAttributes }), fifo)
 }
 
-const readInput = async (file: string): Promise<string> => {
+async function readInput(file: string): Promise<string> {
   if (file === '-') return text(process.stdin)
   try {
     return readFileSync(file, 'utf8')
@@ -121,7 +125,7 @@ const readInput = async (file: string): Promise<string> => {
  * The messages of a file of JSON lines, or of an SQS event; `-` is standard input. What is wrong is a UsageError with
  * the number of its line or record.
  */
-export const readMessagesFile = async (file: string, fifo: boolean): Promise<InputMessage[]> => {
+export async function readMessagesFile(file: string, fifo: boolean): Promise<InputMessage[]> {
   const content = await readInput(file)
   const name = file === '-' ? 'standard input' : file
   const read = <T>(what: string, index: number, item: T, toInput: (item: T, fifo: boolean) => InputMessage) => {

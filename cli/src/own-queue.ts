@@ -22,7 +22,7 @@ const ACCOUNT = '000000000000'
 const DEAD_LETTERS = 'local-dead-letters'
 
 /** SQS in this process, on loopback only, with a queue `local` and its dead-letter queue. */
-export const startOwnQueue = async ({ port = 0, fifo = false, visibilityTimeout, maxReceives }: OwnQueueOptions) => {
+export async function startOwnQueue({ port = 0, fifo = false, visibilityTimeout, maxReceives }: OwnQueueOptions) {
   const suffix = fifo ? '.fifo' : ''
   const { buildApp } = await import('fauxqs') // a third of a second that a given queue need not wait for
   const app = buildApp({ logger: false })

@@ -4,18 +4,20 @@ import { FUNCTION_DEFAULTS } from './environment.ts'
 import type { LocalFlags } from './local-options.ts'
 
 /** Accepts a number in this range, or one of the words. NaN is in no range. */
-const inRange =
-  (least: number, most: number, ...words: string[]) =>
-  (text: string): number | string => {
+function inRange(least: number, most: number, ...words: string[]) {
+  return (text: string): number | string => {
     if (words.includes(text)) return text
     const value = text.trim() === '' ? Number.NaN : Number(text)
     if (Number.isInteger(value) && value >= least && value <= most) return value
     const or = words.map((word) => ` or ${word}`).join('')
     throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most.toLocaleString('en-US')}${or}.`)
   }
+}
 
 /** An option that may be given many times. */
-const collect = (value: string, before: string[] = []) => [...before, value]
+function collect(value: string, before: string[] = []) {
+  return [...before, value]
+}
 
 const EXAMPLES = `
 Examples:
@@ -44,8 +46,8 @@ if no message was lost or left in the queue, at least one was processed, no
 process died between invocations, and the flags allow as many dead-lettered
 messages and failed invocations as there were.`
 
-const localCommand = () =>
-  new Command('local')
+function localCommand() {
+  return new Command('local')
     .summary("run a handler on this machine as Lambda's event source mapping and runtime would")
     .description(
       "Runs a handler of SQS batches on this machine as Lambda's event source mapping and runtime would: sends messages, " +
@@ -109,6 +111,7 @@ const localCommand = () =>
     .option('--quiet', "hide the function's logs")
     .option('--json', 'the ledger as one JSON object on stdout, everything else on stderr')
     .addHelpText('after', EXAMPLES)
+}
 
 const DOCTOR_EXAMPLES = `
 Examples:
@@ -125,8 +128,8 @@ Examples:
 Exit code: 1 on an error (with --strict, on a warning), 0 when there is none,
 2 when it could not read its input or found no SQS event source mapping in it.`
 
-const doctorCommand = () =>
-  new Command('doctor')
+function doctorCommand() {
+  return new Command('doctor')
     .summary('check the settings that decide whether messages are lost')
     .description(
       'Checks the SQS event source mappings of a template, or of a function that is deployed, with their functions, ' +
@@ -146,9 +149,10 @@ const doctorCommand = () =>
     .addOption(new Option('--format <format>', 'how to show it').choices(['table', 'json', 'github']).default('table'))
     .option('--strict', 'exit with 1 on a warning too')
     .addHelpText('after', DOCTOR_EXAMPLES)
+}
 
 /** Parses and runs; answers the exit code. Usage errors of the parser are printed by it. */
-export const main = async (argv: readonly string[], version: string): Promise<number> => {
+export async function main(argv: readonly string[], version: string): Promise<number> {
   let code = 0
   const program = new Command('bounded-sqs-batch')
     .description('Runs handlers of SQS batches on this machine as Lambda would, and checks the settings around them.')

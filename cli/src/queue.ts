@@ -27,7 +27,7 @@ const COUNTS = [
 const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
 
 /** The SDK's error in one line that says what to do; it never holds more than SQS itself said. */
-const explain = (error: unknown, queueUrl: string, endpoint: string): Error => {
+function explain(error: unknown, queueUrl: string, endpoint: string): Error {
   const { name = 'Error', message = '', code = '' } = error as { name?: string; message?: string; code?: string }
   const said = `${name} ${code} ${message}`
   if (/NonExistentQueue|QueueDoesNotExist/.test(said)) {
@@ -51,10 +51,11 @@ export interface QueueAddress {
 }
 
 /** Where SQS answers: as given, as the SDK's own variables say, or as the queue's URL says. */
-const endpointOf = ({ queueUrl, endpoint }: QueueAddress) =>
-  endpoint ?? process.env.AWS_ENDPOINT_URL_SQS ?? process.env.AWS_ENDPOINT_URL ?? new URL(queueUrl).origin
+function endpointOf({ queueUrl, endpoint }: QueueAddress) {
+  return endpoint ?? process.env.AWS_ENDPOINT_URL_SQS ?? process.env.AWS_ENDPOINT_URL ?? new URL(queueUrl).origin
+}
 
-const createClient = (endpoint: string) => {
+function createClient(endpoint: string) {
   const { AWS_REGION, AWS_ACCESS_KEY_ID, AWS_PROFILE } = process.env
   const { hostname } = new URL(endpoint)
   // A stand-in of SQS asks for credentials and takes any.
@@ -72,15 +73,16 @@ const createClient = (endpoint: string) => {
   })
 }
 
-const inTens = <T>(items: readonly T[]): T[][] =>
-  Array.from({ length: Math.ceil(items.length / 10) }, (_, index) => items.slice(index * 10, index * 10 + 10))
+function inTens<T>(items: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(items.length / 10) }, (_, index) => items.slice(index * 10, index * 10 + 10))
+}
 
 /** A queue and its redrive policy, read once; rejects with a UsageError when it cannot be reached. */
-export const openQueue = async (
+export async function openQueue(
   address: QueueAddress & { deadLetterUrl?: string },
   own: boolean,
   onWarning: (line: string) => void = process.emitWarning,
-) => {
+) {
   const { queueUrl } = address
   const endpoint = endpointOf(address)
   const client = createClient(endpoint)

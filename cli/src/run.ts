@@ -45,7 +45,7 @@ const NEVER = new AbortController().signal
 const POLL_MS = 250
 const DRAIN_MS = 1000
 
-const checkFile = (file: string) => {
+function checkFile(file: string) {
   if (!existsSync(file)) throw new UsageError(`there is no file ${file}`)
   if (!statSync(file).isFile()) throw new UsageError(`${file} is not a file`)
   if (!/\.(m?ts|[cm]?js)$/.test(file)) throw new UsageError(`${file} is not a .ts, .mts, .js, .mjs or .cjs file`)
@@ -55,7 +55,7 @@ const checkFile = (file: string) => {
  * A whole run: queue, function, input, event source, ledger. Whatever it ends with, it leaves no process and no
  * server behind.
  */
-export const run = async (options: RunOptions): Promise<Ledger> => {
+export async function run(options: RunOptions): Promise<Ledger> {
   const { messages = [], idle, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
   checkFile(options.function.file)
   const closing: (() => unknown)[] = []
@@ -146,12 +146,13 @@ export const run = async (options: RunOptions): Promise<Ledger> => {
 }
 
 /** A moment after the signal: calls under way have ended by then, and an input that hangs is not waited for. */
-const drained = async (signal: AbortSignal) => {
+async function drained(signal: AbortSignal) {
   if (!signal.aborted) await once(signal, 'abort')
   await sleep(DRAIN_MS, undefined, { ref: false })
 }
 
-const localCredentials = () =>
-  process.env.AWS_ACCESS_KEY_ID || process.env.AWS_PROFILE
+function localCredentials() {
+  return process.env.AWS_ACCESS_KEY_ID || process.env.AWS_PROFILE
     ? {}
     : { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' }
+}

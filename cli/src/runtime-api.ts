@@ -35,7 +35,7 @@ const RESPONSE_BYTES = 6_291_556
 const ROUTE =
   /^\/2018-06-01\/runtime\/(?:(init\/error)|invocation\/(next)|invocation\/([^/]+)\/(response|error|record-errors))$/
 
-const readBody = async (request: IncomingMessage, limit: number) => {
+async function readBody(request: IncomingMessage, limit: number) {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of request) {
@@ -45,7 +45,7 @@ const readBody = async (request: IncomingMessage, limit: number) => {
   return { size, text: size > limit ? '' : Buffer.concat(chunks).toString('utf8') }
 }
 
-const readError = (text: string): string => {
+function readError(text: string): string {
   try {
     const { errorType = 'Error', errorMessage = '' } = JSON.parse(text)
     return oneLine(errorMessage ? `${errorType}: ${errorMessage}` : errorType)
@@ -58,7 +58,7 @@ const readError = (text: string): string => {
  * The Lambda Runtime API for one execution environment, on loopback. A runtime client may have several polls open at once
  * (Managed Instances): each takes one invocation.
  */
-export const startRuntimeApi = async ({ timeout, functionArn, onReady, onInitError }: RuntimeApiOptions) => {
+export async function startRuntimeApi({ timeout, functionArn, onReady, onInitError }: RuntimeApiOptions) {
   const waiting: Invocation[] = []
   const polls: ServerResponse[] = []
   const running = new Map<string, Invocation>()

@@ -10,8 +10,8 @@ const loops = Number(env.AWS_LAMBDA_MAX_CONCURRENCY ?? 1)
 // The sockets are kept, so that a function that has used up its descriptors can still say so.
 const agent = new Agent({ keepAlive: true, maxSockets: loops + 1 })
 
-const call = (method: 'GET' | 'POST', path: string, body?: string) =>
-  new Promise<{ headers: NodeJS.Dict<string | string[]>; text: string }>((resolve, reject) => {
+function call(method: 'GET' | 'POST', path: string, body?: string) {
+  return new Promise<{ headers: NodeJS.Dict<string | string[]>; text: string }>((resolve, reject) => {
     const url = `http://${env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/${path}`
     const sent = request(url, { method, agent }, (response) => {
       const chunks: Buffer[] = []
@@ -22,9 +22,10 @@ const call = (method: 'GET' | 'POST', path: string, body?: string) =>
     sent.on('error', reject)
     sent.end(body)
   })
+}
 
 /** Whatever was thrown, as the Runtime API wants it; reading it may throw too. */
-const describe = (thrown: unknown) => {
+function describe(thrown: unknown) {
   try {
     if (!(thrown instanceof Error)) return { errorType: typeof thrown, errorMessage: String(thrown), stackTrace: [] }
     const stackTrace = String(thrown.stack ?? '')
@@ -36,19 +37,19 @@ const describe = (thrown: unknown) => {
   }
 }
 
-const report = (path: string, thrown: unknown) => {
+function report(path: string, thrown: unknown) {
   const error = describe(thrown)
   if (error.stackTrace.length > 0) console.error(error.stackTrace.join('\n'))
   return call('POST', path, JSON.stringify(error))
 }
 
 /** Before the response: with it, the invocation is over. */
-const reportRecordErrors = async (id: string, records: readonly string[]) => {
+async function reportRecordErrors(id: string, records: readonly string[]) {
   const taken = takeRecordErrors(records)
   if (taken) await call('POST', `invocation/${id}/record-errors`, JSON.stringify(taken))
 }
 
-const serve = async (handler: Handler): Promise<never> => {
+async function serve(handler: Handler): Promise<never> {
   for (;;) {
     const { headers, text } = await call('GET', 'invocation/next')
     const id = String(headers['lambda-runtime-aws-request-id'])

@@ -11,7 +11,7 @@ export interface RuntimeOptions extends FunctionOptions {
  * Execution environments, started as they are needed and used again while they live. The first one is started at once, so that
  * a function that cannot be loaded is an InitError before anything is received.
  */
-export const startRuntime = async (options: RuntimeOptions, signal?: AbortSignal) => {
+export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal) {
   const { perEnvironment = 1 } = options
   const ended = new AbortController()
   const stopping = signal ? AbortSignal.any([signal, ended.signal]) : ended.signal

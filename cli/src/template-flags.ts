@@ -6,7 +6,7 @@ import { readTemplateEnvironment } from './local/template-environment.ts'
 import { type LocalFlags, MAX_RECEIVES } from './local-options.ts'
 
 /** The one mapping that the run imitates. */
-const choose = (file: string, mappings: readonly Mapping[], wanted: string | undefined): Mapping => {
+function choose(file: string, mappings: readonly Mapping[], wanted: string | undefined): Mapping {
   if (mappings.length === 0) throw new UsageError(`${file} has no SQS event source mapping to take settings from`)
   const found = mappings.filter(({ id, function: target }) => wanted === undefined || [id, target.id].includes(wanted))
   const [first, ...more] = found
@@ -24,7 +24,7 @@ type Name = 'batchSize' | 'window' | 'timeout' | 'memory' | 'fifo' | 'visibility
 /** The flag, what it is called, its value in the template, and how that is shown. */
 type Row = [Name, string, Setting<number | boolean>, unit?: string]
 
-const rowsOf = ({ batchSize, window, queue, function: target }: Mapping): Row[] => {
+function rowsOf({ batchSize, window, queue, function: target }: Mapping): Row[] {
   const maxReceives = queue.redrive.state === 'known' ? queue.redrive.value.maxReceiveCount : queue.redrive
   return [
     ['batchSize', 'batch size', batchSize],
@@ -36,13 +36,14 @@ const rowsOf = ({ batchSize, window, queue, function: target }: Mapping): Row[] 
     ['maxReceives', 'max receives', maxReceives],
   ]
 }
+
 const OF_THE_QUEUE: readonly Name[] = ['fifo', 'visibilityTimeout', 'maxReceives']
 
 /**
  * Adds to the flags what a template says, and lines that say what that is. What was given on the command line stays, a
  * queue that exists has its own settings, and what the template does not tell is left to the defaults of the command.
  */
-export const withTemplate = async (flags: LocalFlags): Promise<{ flags: LocalFlags; lines: string[] }> => {
+export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFlags; lines: string[] }> {
   const { template: file, parameter, templateFunction, queueUrl } = flags
   if (file === undefined) {
     if (parameter ?? templateFunction) throw new UsageError('--parameter and --template-function need --template')

@@ -12,8 +12,8 @@ const NOTHING_TO_DO =
 const OK = handlerFile('outcomes.mjs')
 
 /** One line that says what is wrong, and nothing is started; what the command makes of it is tested below. */
-const refuses = (title: string, args: readonly string[] | ((folder: string) => string[]), line: RegExp) =>
-  test(title, async (t) => {
+function refuses(title: string, args: readonly string[] | ((folder: string) => string[]), line: RegExp) {
+  return test(title, async (t) => {
     const printed = t.capture(process.stderr, 'write')
     const argv = [
       process.execPath,
@@ -30,12 +30,16 @@ const refuses = (title: string, args: readonly string[] | ((folder: string) => s
     t.match(error.message, line)
     t.notMatch(error.message, '\n')
   })
+}
 
-const file = (path: string, name: string, text: string) => {
+function file(path: string, name: string, text: string) {
   writeFileSync(join(path, name), text)
   return join(path, name)
 }
-const handler = (text: string) => (path: string) => [file(path, 'h.mjs', text), '--messages', '1']
+
+function handler(text: string) {
+  return (path: string) => [file(path, 'h.mjs', text), '--messages', '1']
+}
 
 refuses('no handler', [], /^error: missing required argument 'handler'$/)
 refuses('no such file', ['nope.mjs', '--messages', '1'], /^there is no file nope\.mjs$/)
@@ -61,7 +65,9 @@ refuses(
 )
 const BUNDLE =
   /; bundle it first \(esbuild \S+h\.ts --bundle --packages=external --platform=node --format=esm --outfile=handler\.mjs\) and give handler\.mjs$/
-const typescript = (text: string) => (path: string) => [file(path, 'h.ts', text), '--messages', '1']
+function typescript(text: string) {
+  return (path: string) => [file(path, 'h.ts', text), '--messages', '1']
+}
 refuses(
   'TypeScript that is more than types',
   typescript('enum Kind { A }\nexport const handler = () => Kind.A'),
@@ -178,9 +184,9 @@ refuses(
   /the queue's visibility timeout of 29 s is below the function's timeout of 30 s: Lambda refuses/,
 )
 
-const lines =
-  (text: string, ...more: string[]) =>
-  (path: string) => [OK, '--messages-file', file(path, 'm.jsonl', text), ...more]
+function lines(text: string, ...more: string[]) {
+  return (path: string) => [OK, '--messages-file', file(path, 'm.jsonl', text), ...more]
+}
 refuses(
   'no messages file',
   [OK, '--messages-file', 'nope.jsonl'],

@@ -152,7 +152,7 @@ const cases: Case[] = [
 ]
 
 /** The files in a folder that finds Middy. */
-const project = (t: Test, files: Record<string, string>) => {
+function project(t: Test, files: Record<string, string>) {
   const path = folder(t)
   for (const [name, source] of Object.entries(files)) {
     mkdirSync(dirname(join(path, name)), { recursive: true })
@@ -167,7 +167,7 @@ const project = (t: Test, files: Record<string, string>) => {
 // a promise that rejects after the last response would reject only in the next invocation, which never comes here.
 const env = { AWS_LAMBDA_NODEJS_USE_ALTERNATIVE_CLIENT_1: 'true' }
 
-const verdictOf = async (file: string, exportName: string, runtimeClient?: string): Promise<string> => {
+async function verdictOf(file: string, exportName: string, runtimeClient?: string): Promise<string> {
   try {
     const ledger = await run({
       queue: { visibilityTimeout: 40, maxReceives: 2 },

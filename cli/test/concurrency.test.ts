@@ -3,8 +3,11 @@ import { numberedMessages } from '../src/engine.ts'
 import { counts, notebook, runHandler } from './support.ts'
 
 type Span = { began: number; ended: number; pid: number }
-const most = (spans: readonly Span[]) =>
-  Math.max(...spans.map(({ began }) => spans.filter((other) => other.began <= began && began < other.ended).length))
+function most(spans: readonly Span[]) {
+  return Math.max(
+    ...spans.map(({ began }) => spans.filter((other) => other.began <= began && began < other.ended).length),
+  )
+}
 
 test('one invocation at once, always in the same process', async (t) => {
   const notes = notebook(t)

@@ -5,7 +5,7 @@ import { openDisplay, renderTable } from '../src/display.ts'
 import { openLedger } from '../src/ledger.ts'
 
 /** A terminal of so many columns, and what was written to it. */
-const terminal = (columns: number) => {
+function terminal(columns: number) {
   let written = ''
   const stream = new Writable({
     write(chunk, _encoding, done) {
@@ -16,6 +16,7 @@ const terminal = (columns: number) => {
   Object.assign(stream, { isTTY: true, columns, rows: 24 })
   return { stream, written: () => written, text: () => stripVTControlCharacters(written) }
 }
+
 const progress = { ...openLedger().snapshot({ queue: 5000, deadLetter: 0 }), sent: 10_000, processed: 5000 }
 
 test('a bar and the counts on a terminal', async (t) => {

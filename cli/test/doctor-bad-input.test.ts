@@ -7,13 +7,14 @@ import { cloudFormation, sam, templateFile } from './doctor-support.ts'
 import { command, folder } from './support.ts'
 
 /** Rejects with one line that says where. */
-const refuses = (title: string, text: string, line: RegExp, name = 'template.yaml') =>
-  test(`refused: ${title}`, async (t) => {
+function refuses(title: string, text: string, line: RegExp, name = 'template.yaml') {
+  return test(`refused: ${title}`, async (t) => {
     const error = await readTemplate(templateFile(t, text, name), new Map()).catch((error) => error)
     t.ok(error instanceof UsageError, String(error))
     t.match(error.message, line)
     t.notMatch(error.message, '\n')
   })
+}
 
 refuses('an empty file', '', /template\.yaml:1:1: the file is empty$/)
 refuses('blanks', ' \n\n', /template\.yaml:1:1: the file is empty$/)
@@ -51,8 +52,9 @@ refuses(
   /it is nested too deeply to be a template$/,
 )
 
-const json = (title: string, text: string, line: RegExp) =>
-  refuses(`${title} (JSON)`, text, line, 'stack.template.json')
+function json(title: string, text: string, line: RegExp) {
+  return refuses(`${title} (JSON)`, text, line, 'stack.template.json')
+}
 json('a comma too many', '{\n  "Resources": {},\n}', /stack\.template\.json:3:1: not valid JSON: Unexpected \} found$/)
 json('a comma too few', '{\n  "Resources": {}\n  "Outputs": {} }', /stack\.template\.json:3:3: not valid JSON: /)
 json('no value', '{\n  "Resources": }', /stack\.template\.json:2:16: not valid JSON: /)
@@ -66,13 +68,14 @@ json('deep nesting', `{"Resources":${'['.repeat(300)}${']'.repeat(300)}}`, /nest
 json('deeper nesting', `{"Resources":${'['.repeat(50_000)}`, /nested too deeply to be a template$/)
 
 /** The command says one line, and its exit code is 2. */
-const fails = (title: string, args: (file: (template: unknown) => string) => string[], line: RegExp) =>
-  test(`the command: ${title}`, async (t) => {
+function fails(title: string, args: (file: (template: unknown) => string) => string[], line: RegExp) {
+  return test(`the command: ${title}`, async (t) => {
     const { code, stdout, stderr } = await command(['doctor', ...args((template) => templateFile(t, template))])
     t.strictSame([code, stdout], [2, ''])
     t.match(stderr, line)
     t.equal(stderr.trimEnd().split('\n').length, /^error:/.test(stderr) ? 2 : 1)
   })
+}
 
 fails(
   'nothing to check',

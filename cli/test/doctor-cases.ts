@@ -1,23 +1,38 @@
 import type { CheckOptions } from '../src/doctor/rule.ts'
 import { type Change, DAY, getAtt } from './doctor-support.ts'
 
-const policy = (maxReceiveCount: unknown) => ({
-  RedrivePolicy: { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount },
-})
-export const fifo = (change: Change): Change => ({
-  ...change,
-  mapping: { BatchSize: 10, MaximumBatchingWindowInSeconds: undefined, ...change.mapping },
-  queue: { FifoQueue: true, ...change.queue },
-  dead: { FifoQueue: true, MessageRetentionPeriod: 14 * DAY },
-})
-export const concurrency = (MaximumConcurrency: number) => ({ ScalingConfig: { MaximumConcurrency } })
-const pollers = (MaximumPollers: unknown, MinimumPollers: unknown = 2) => ({
-  ProvisionedPollerConfig: { MinimumPollers, MaximumPollers },
-})
+function policy(maxReceiveCount: unknown) {
+  return {
+    RedrivePolicy: { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount },
+  }
+}
+
+export function fifo(change: Change): Change {
+  return {
+    ...change,
+    mapping: { BatchSize: 10, MaximumBatchingWindowInSeconds: undefined, ...change.mapping },
+    queue: { FifoQueue: true, ...change.queue },
+    dead: { FifoQueue: true, MessageRetentionPeriod: 14 * DAY },
+  }
+}
+
+export function concurrency(MaximumConcurrency: number) {
+  return { ScalingConfig: { MaximumConcurrency } }
+}
+
+function pollers(MaximumPollers: unknown, MinimumPollers: unknown = 2) {
+  return {
+    ProvisionedPollerConfig: { MinimumPollers, MaximumPollers },
+  }
+}
+
 const provisioned = pollers(100)
-export const filters = (...patterns: unknown[]) => ({
-  FilterCriteria: { Filters: patterns.map((Pattern) => ({ Pattern })) },
-})
+export function filters(...patterns: unknown[]) {
+  return {
+    FilterCriteria: { Filters: patterns.map((Pattern) => ({ Pattern })) },
+  }
+}
+
 /** Of a function on Lambda Managed Instances: SAM and CloudFormation spell what is in it differently. */
 const MANAGED = { CapacityProviderConfig: { Arn: 'arn:aws:lambda:eu-west-1:123456789012:capacity-provider:orders' } }
 const BY_TYPE = '{ "body": { "type": ["order"] } }'

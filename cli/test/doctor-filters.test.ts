@@ -5,7 +5,7 @@ import { filters } from './doctor-cases.ts'
 import { findingsIn, sam } from './doctor-support.ts'
 
 /** The forms of body that a pattern looks at, or what is wrong with it. */
-const read = (pattern: unknown) => {
+function read(pattern: unknown) {
   const setting = patternSetting(known(typeof pattern === 'string' ? pattern : JSON.stringify(pattern)))
   if (setting.state === 'unknown') return `unknown: ${setting.reason}`
   return setting.state === 'known' ? (setting.value.wrong ?? setting.value.forms) : setting.state

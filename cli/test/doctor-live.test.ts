@@ -8,7 +8,10 @@ import { DAY } from './doctor-support.ts'
 import { command } from './support.ts'
 
 const ACCOUNT = '000000000000'
-const arn = (name: string) => `arn:aws:sqs:us-east-1:${ACCOUNT}:${name}`
+function arn(name: string) {
+  return `arn:aws:sqs:us-east-1:${ACCOUNT}:${name}`
+}
+
 const ENV = {
   AWS_REGION: 'us-east-1',
   AWS_ACCESS_KEY_ID: 'x',
@@ -17,10 +20,10 @@ const ENV = {
   AWS_MAX_ATTEMPTS: '1',
 }
 
-const listen = async (
+async function listen(
   t: Test,
   answer: (request: IncomingMessage) => { status?: number; type?: string; body: unknown },
-) => {
+) {
   const requests: string[] = []
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`)
@@ -54,18 +57,21 @@ const FUNCTION = {
   PackageType: 'Zip',
   Architectures: ['arm64'],
 }
-const mapping = (name: string, changes: Record<string, unknown> = {}) => ({
-  UUID: 'a1b2c3d4-5678-90ab-cdef-11111EXAMPLE',
-  BatchSize: 100,
-  MaximumBatchingWindowInSeconds: 5,
-  EventSourceArn: arn(name),
-  FunctionArn: FUNCTION.FunctionArn,
-  LastModified: 1_569_284_520.333,
-  State: 'Enabled',
-  StateTransitionReason: 'USER_INITIATED',
-  FunctionResponseTypes: ['ReportBatchItemFailures'],
-  ...changes,
-})
+
+function mapping(name: string, changes: Record<string, unknown> = {}) {
+  return {
+    UUID: 'a1b2c3d4-5678-90ab-cdef-11111EXAMPLE',
+    BatchSize: 100,
+    MaximumBatchingWindowInSeconds: 5,
+    EventSourceArn: arn(name),
+    FunctionArn: FUNCTION.FunctionArn,
+    LastModified: 1_569_284_520.333,
+    State: 'Enabled',
+    StateTransitionReason: 'USER_INITIATED',
+    FunctionResponseTypes: ['ReportBatchItemFailures'],
+    ...changes,
+  }
+}
 
 interface Lambda {
   pages?: unknown[][]
@@ -76,14 +82,15 @@ interface Lambda {
   /** What is of one alias alone: its mappings (a page) and its version's configuration. */
   alias?: Record<string, { mappings?: unknown[]; configuration?: Record<string, unknown> } | 'denied'>
 }
+
 const DENIED = { status: 403, type: 'AccessDeniedException', body: { Message: 'not authorized' } }
 
 /** Lambda's REST API on loopback, for one function. */
-const lambda = (
+function lambda(
   t: Test,
   { pages = [[mapping('orders')]], configuration = {}, reserved, aliases = [], alias = {} }: Lambda = {},
-) =>
-  listen(t, ({ url = '' }) => {
+) {
+  return listen(t, ({ url = '' }) => {
     const { pathname, searchParams } = new URL(decodeURIComponent(url), 'http://lambda')
     const page = Number(searchParams.get('Marker') ?? 0)
     const next = (pages: readonly unknown[]) => (page + 1 < pages.length ? { NextMarker: String(page + 1) } : {})
@@ -111,9 +118,10 @@ const lambda = (
     const Message = `Function not found: arn:aws:lambda:us-east-1:${ACCOUNT}:function:${missing}`
     return { status: 404, type: 'ResourceNotFoundException', body: { Type: 'User', Message } }
   })
+}
 
 /** SQS over its wire protocol, with queues of these attributes. */
-const sqs = async (t: Test, queues: Record<string, Record<string, string>>) => {
+async function sqs(t: Test, queues: Record<string, Record<string, string>>) {
   const app = buildApp({ logger: false })
   const endpoint = await app.listen({ port: 0, host: '127.0.0.1' })
   t.teardown(() => app.close())
@@ -125,15 +133,19 @@ const sqs = async (t: Test, queues: Record<string, Record<string, string>>) => {
   client.destroy()
   return endpoint
 }
-const redrive = (name: string, maxReceiveCount = 5) => ({
-  RedrivePolicy: JSON.stringify({ deadLetterTargetArn: arn(name), maxReceiveCount }),
-})
+
+function redrive(name: string, maxReceiveCount = 5) {
+  return {
+    RedrivePolicy: JSON.stringify({ deadLetterTargetArn: arn(name), maxReceiveCount }),
+  }
+}
+
 const QUEUES = {
   'orders-dead': { MessageRetentionPeriod: String(14 * DAY) },
   orders: { VisibilityTimeout: '185', ...redrive('orders-dead') },
 }
 
-const doctor = async (t: Test, functions: Lambda, queues: Record<string, Record<string, string>>, name = 'orders') => {
+async function doctor(t: Test, functions: Lambda, queues: Record<string, Record<string, string>>, name = 'orders') {
   const { url, requests } = await lambda(t, functions)
   const env = { ...ENV, AWS_ENDPOINT_URL_LAMBDA: url, AWS_ENDPOINT_URL_SQS: await sqs(t, queues) }
   const { code, stdout, stderr } = await command(['doctor', '--function', name, '--format', 'json'], { env })
@@ -401,10 +413,11 @@ test('what may not be read is not checked, and said to be so', async (t) => {
 })
 
 /** What is found for a function and one mapping with these settings. */
-const found = async (t: Test, configuration: Record<string, unknown>, changes: Record<string, unknown> = {}) =>
-  (await doctor(t, { configuration, pages: [[mapping('orders', changes)]] }, QUEUES)).findings.map(
+async function found(t: Test, configuration: Record<string, unknown>, changes: Record<string, unknown> = {}) {
+  return (await doctor(t, { configuration, pages: [[mapping('orders', changes)]] }, QUEUES)).findings.map(
     ({ rule, resource, message }) => [`${rule} ${resource}`, message?.split('. ')[0]],
   )
+}
 
 test('settings of the function that do not fit a mapping', async (t) => {
   const configuration = {
@@ -462,13 +475,13 @@ test('filters and pollers of a mapping', async (t) => {
   ])
 })
 
-const fails = (
+function fails(
   title: string,
   args: string[],
   line: RegExp,
   prepare: (t: Test) => Promise<Record<string, string | undefined>>,
-) =>
-  test(title, async (t) => {
+) {
+  return test(title, async (t) => {
     const result = await command(['doctor', '--function', 'orders', ...args], {
       env: { ...ENV, ...(await prepare(t)) },
     })
@@ -476,8 +489,11 @@ const fails = (
     t.match(result.stderr, line)
     t.equal(result.stderr.trimEnd().split('\n').length, 1)
   })
+}
 
-const at = async (t: Test, functions?: Lambda) => ({ AWS_ENDPOINT_URL_LAMBDA: (await lambda(t, functions)).url })
+async function at(t: Test, functions?: Lambda) {
+  return { AWS_ENDPOINT_URL_LAMBDA: (await lambda(t, functions)).url }
+}
 
 fails('a function that does not exist', ['--function', 'nope'], /there is no function nope: correct the name/, at)
 fails(

@@ -12,7 +12,9 @@ const MAKERS = [
 ] as const
 
 /** A macro gets what stands beside it, and may change it; a loop adds to it. */
-const mayChange = (maker: string, id: string) => Array(maker === 'Fn::Transform' ? 2 : 1).fill(`not-checked ${id}`)
+function mayChange(maker: string, id: string) {
+  return Array(maker === 'Fn::Transform' ? 2 : 1).fill(`not-checked ${id}`)
+}
 
 for (const [name, maker] of MAKERS) {
   test(`${name} among the events of a function is listed`, async (t) => {
@@ -105,7 +107,7 @@ test('modules, stack sets and nested stacks are listed, and have a template to c
 })
 
 /** A mapping to a queue that is not known, with something that only other services have. */
-const stream = (StartingPosition: unknown, Parameters = {}) => {
+function stream(StartingPosition: unknown, Parameters = {}) {
   const template = cloudFormation({ mapping: { EventSourceArn: { 'Fn::ImportValue': 'x' }, StartingPosition } })
   const Conditions = { Stream: { 'Fn::Equals': [{ Ref: 'Kind' }, 'stream'] } }
   const { Orders, ...Resources } = template.Resources
@@ -119,6 +121,7 @@ const stream = (StartingPosition: unknown, Parameters = {}) => {
     Resources: { ...Resources, Second, Orders },
   }
 }
+
 const IF_STREAM = { 'Fn::If': ['Stream', 'LATEST', { Ref: 'AWS::NoValue' }] }
 
 test('a starting position that is AWS::NoValue is none: the mapping reads SQS', async (t) => {

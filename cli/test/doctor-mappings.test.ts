@@ -32,19 +32,21 @@ test('a FIFO queue elsewhere is known by its ARN', async (t) => {
 })
 
 /** CloudFormation's template with other ends of the mapping, and more resources. */
-const joined = (ends: Record<string, unknown>, more: Record<string, unknown> = {}) => {
+function joined(ends: Record<string, unknown>, more: Record<string, unknown> = {}) {
   const { Resources } = cloudFormation()
   const Orders = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, ...ends } }
   return { Resources: { ...Resources, Orders, ...more } }
 }
-const endsOf = async (t: Test, template: unknown) => {
+
+async function endsOf(t: Test, template: unknown) {
   const { mappings } = await read(t, template)
   return mappings.map(({ function: target, queue }) => [
     target.unread === undefined ? target.id : target.unread,
     queue.unread === undefined ? queue.id : queue.unread,
   ])
 }
-const named = (template: ReturnType<typeof joined>, FunctionName: string, QueueName: string) => {
+
+function named(template: ReturnType<typeof joined>, FunctionName: string, QueueName: string) {
   const { Handler, Queue, ...rest } = template.Resources
   return {
     Resources: {
@@ -54,6 +56,7 @@ const named = (template: ReturnType<typeof joined>, FunctionName: string, QueueN
     },
   }
 }
+
 const ALIAS = { Type: 'AWS::Lambda::Alias', Properties: { FunctionName: { Ref: 'Handler' }, Name: 'live' } }
 const VERSION = { Type: 'AWS::Lambda::Version', Properties: { FunctionName: getAtt('Handler') } }
 
@@ -166,7 +169,7 @@ test('what only other services have does not hide a mapping that is known to rea
 })
 
 /** Two queues of one name, of which a condition takes one. */
-const sameName = (Default?: string) => {
+function sameName(Default?: string) {
   const { Resources } = joined({ EventSourceArn: { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:orders' } })
   const queue = (Condition: string) => ({ ...Resources.Queue, Condition, Properties: { QueueName: 'orders' } })
   return {
@@ -445,7 +448,9 @@ test('aliases of YAML that double at every level end in a reason', async (t) => 
 })
 
 /** CloudFormation's template with a resource whose name begins with that of another. */
-const derived = (id: string, resource: object, ends: Record<string, unknown>) => joined(ends, { [id]: resource })
+function derived(id: string, resource: object, ends: Record<string, unknown>) {
+  return joined(ends, { [id]: resource })
+}
 
 test("a queue whose name is made of another's is not that other one", async (t) => {
   const QueueName = { 'Fn::Sub': '${Queue.QueueName}-retry' }

@@ -3,9 +3,12 @@ import type { Finding } from '../src/doctor/check.ts'
 import { cloudFormation, DAY, findingsIn, getAtt, ids, sam } from './doctor-support.ts'
 
 /** The parts of a finding that say which setting it is about. */
-const short = ({ rule, resource, line }: Finding) => `${rule} ${resource}:${line}`
+function short({ rule, resource, line }: Finding) {
+  return `${rule} ${resource}:${line}`
+}
 
-const threeSources = (dead: string) => `Resources:
+function threeSources(dead: string) {
+  return `Resources:
   Dead: { Type: AWS::SQS::Queue${dead} }
   A: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 } } }
   B: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 } } }
@@ -19,6 +22,7 @@ const threeSources = (dead: string) => `Resources:
         B: { Type: SQS, Properties: { Queue: !GetAtt B.Arn, FunctionResponseTypes: [ReportBatchItemFailures] } }
         C: { Type: SQS, Properties: { Queue: !GetAtt C.Arn, FunctionResponseTypes: [ReportBatchItemFailures] } }
 `
+}
 for (const [title, properties, found] of [
   ['the default', '', 'dead-letter-retention Dead:2'],
   ['too short', ', Properties: { MessageRetentionPeriod: 86400 }', 'dead-letter-retention Dead:2'],
@@ -30,7 +34,8 @@ for (const [title, properties, found] of [
   })
 }
 
-const globals = (settings: string, functions: number) => `Transform: AWS::Serverless-2016-10-31
+function globals(settings: string, functions: number) {
+  return `Transform: AWS::Serverless-2016-10-31
 Globals:
   Function:
     ${settings}
@@ -54,6 +59,7 @@ ${Array.from(
             ScalingConfig: { MaximumConcurrency: 5 }
 `,
 ).join('')}`
+}
 for (const [settings, found] of [
   ['Runtime: nodejs18.x', 'runtime-deprecated Globals:4'],
   ['Runtime: cobol1.x', 'not-checked Globals:4'],
@@ -173,7 +179,7 @@ test('settings that one thing leaves open are one finding, which names them all'
 })
 
 /** A queue of two functions: the second one has these settings. */
-const twoFunctions = (VisibilityTimeout: number, Timeout: number, MaximumBatchingWindowInSeconds = 5) => {
+function twoFunctions(VisibilityTimeout: number, Timeout: number, MaximumBatchingWindowInSeconds = 5) {
   const { Resources } = cloudFormation({ queue: { VisibilityTimeout } })
   const Slow = { Type: 'AWS::Lambda::Function', Properties: { Runtime: 'nodejs24.x', Timeout } }
   const ends = { FunctionName: { Ref: 'Slow' }, EventSourceArn: getAtt('Queue'), MaximumBatchingWindowInSeconds }

@@ -80,8 +80,9 @@ test('in a pipe: a plain table, the sources, a line of counts, and what was not 
 })
 
 /** A terminal of so many columns. */
-const terminal = (columns: number) =>
-  Object.assign(new Writable(), { isTTY: true, columns, hasColors: () => true }) as unknown as NodeJS.WriteStream
+function terminal(columns: number) {
+  return Object.assign(new Writable(), { isTTY: true, columns, hasColors: () => true }) as unknown as NodeJS.WriteStream
+}
 
 test('on a terminal: as wide as it is, every word whole, severities in colour', async (t) => {
   const { FORCE_COLOR, NO_COLOR, NODE_DISABLE_COLORS } = process.env

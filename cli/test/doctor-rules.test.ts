@@ -77,11 +77,11 @@ test('mappings without a maximum concurrency: what to do depends on the reserved
 })
 
 /** Two mappings of one function, with a maximum concurrency of 5 each, more than is reserved. */
-const twoMappings = (
+function twoMappings(
   first: Record<string, unknown>,
   second: Record<string, unknown>,
   of: Record<string, unknown> = {},
-) => {
+) {
   const { Resources } = cloudFormation({ mapping: concurrency(5), function: { ReservedConcurrentExecutions: 9 } })
   const { Orders, Handler } = Resources
   const mapping = ({ Condition, ...settings }: Record<string, unknown>) => ({
@@ -98,6 +98,7 @@ const twoMappings = (
     Resources: { ...Resources, Handler: { ...Handler, ...of }, Orders: mapping(first), Second: mapping(second) },
   }
 }
+
 const OPEN = 'the parameter Stage has no default (--parameter Stage=… gives it)'
 for (const [title, template, reason] of [
   ['one is disabled', twoMappings({}, { Enabled: false }), 'Second is disabled'],

@@ -20,26 +20,30 @@ export interface Change {
 export const DAY = 86_400
 export const OPTIONS: CheckOptions = { recordConcurrency: 100, today: new Date('2026-11-25') }
 
-export const getAtt = (id: string) => ({ 'Fn::GetAtt': [id, 'Arn'] })
+export function getAtt(id: string) {
+  return { 'Fn::GetAtt': [id, 'Arn'] }
+}
 
-const settings = (change: Change) => ({
-  mapping: {
-    FunctionResponseTypes: ['ReportBatchItemFailures'],
-    BatchSize: 100,
-    MaximumBatchingWindowInSeconds: 5,
-    ...change.mapping,
-  },
-  function: { Runtime: 'nodejs24.x', Timeout: 30, MemorySize: 512, ...change.function },
-  queue: {
-    VisibilityTimeout: 185,
-    RedrivePolicy: { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 5 },
-    ...change.queue,
-  },
-  dead: { MessageRetentionPeriod: 14 * DAY, ...change.dead },
-})
+function settings(change: Change) {
+  return {
+    mapping: {
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      BatchSize: 100,
+      MaximumBatchingWindowInSeconds: 5,
+      ...change.mapping,
+    },
+    function: { Runtime: 'nodejs24.x', Timeout: 30, MemorySize: 512, ...change.function },
+    queue: {
+      VisibilityTimeout: 185,
+      RedrivePolicy: { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 5 },
+      ...change.queue,
+    },
+    dead: { MessageRetentionPeriod: 14 * DAY, ...change.dead },
+  }
+}
 
 /** A template in which nothing is wrong, but for the change: as SAM has it. */
-export const sam = (change: Change = {}) => {
+export function sam(change: Change = {}) {
   const { mapping, function: target, queue, dead } = settings(change)
   const Events = { Orders: { Type: 'SQS', Properties: { Queue: getAtt('Queue'), ...mapping } } }
   return {
@@ -53,7 +57,7 @@ export const sam = (change: Change = {}) => {
 }
 
 /** The same in CloudFormation's own words, as the CDK writes them. */
-export const cloudFormation = (change: Change = {}) => {
+export function cloudFormation(change: Change = {}) {
   const { mapping, function: target, queue, dead } = settings(change)
   const ends = { FunctionName: { Ref: 'Handler' }, EventSourceArn: getAtt('Queue') }
   return {
@@ -67,24 +71,29 @@ export const cloudFormation = (change: Change = {}) => {
 }
 
 /** A file of a template: text as it is, anything else as JSON. */
-export const templateFile = (t: Test, template: unknown, name = 'template.yaml'): string => {
+export function templateFile(t: Test, template: unknown, name = 'template.yaml'): string {
   const file = join(folder(t), name)
   writeFileSync(file, typeof template === 'string' ? template : JSON.stringify(template, undefined, 1))
   return file
 }
 
-export const read = (t: Test, template: unknown, parameters: Record<string, string> = {}) =>
-  readTemplate(templateFile(t, template), new Map(Object.entries(parameters)))
+export function read(t: Test, template: unknown, parameters: Record<string, string> = {}) {
+  return readTemplate(templateFile(t, template), new Map(Object.entries(parameters)))
+}
 
-export const findingsIn = async (
+export async function findingsIn(
   t: Test,
   template: unknown,
   options: Partial<CheckOptions> = {},
   parameters: Record<string, string> = {},
-): Promise<Finding[]> => check(await read(t, template, parameters), { ...OPTIONS, ...options })
+): Promise<Finding[]> {
+  return check(await read(t, template, parameters), { ...OPTIONS, ...options })
+}
 
 /** What each finding says: its rule and its resource. */
-export const ids = (findings: readonly Finding[]) => findings.map(({ rule, resource }) => `${rule} ${resource}`)
+export function ids(findings: readonly Finding[]) {
+  return findings.map(({ rule, resource }) => `${rule} ${resource}`)
+}
 
 const SECTIONS = `
 Parameters:
@@ -110,18 +119,22 @@ Conditions:
 `
 
 /** A template whose queue has this visibility timeout. */
-export const withVisibility = (expression: string) => `${SECTIONS}
+export function withVisibility(expression: string) {
+  return `${SECTIONS}
 Resources:
   Queue: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: ${expression} } }
   Handler:
     Type: AWS::Serverless::Function
     Properties: { Events: { Orders: { Type: SQS, Properties: { Queue: !GetAtt Queue.Arn } } } }
 `
+}
 
-export const only = (mappings: readonly Mapping[]): Mapping => {
+export function only(mappings: readonly Mapping[]): Mapping {
   const [mapping, ...more] = mappings
   if (!mapping || more.length > 0) throw new Error(`${mappings.length} mappings`)
   return mapping
 }
-export const short = (setting: Setting<unknown> | undefined) =>
-  setting?.state === 'known' ? setting.value : setting?.state === 'unknown' ? setting.reason : setting?.state
+
+export function short(setting: Setting<unknown> | undefined) {
+  return setting?.state === 'known' ? setting.value : setting?.state === 'unknown' ? setting.reason : setting?.state
+}

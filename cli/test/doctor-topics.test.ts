@@ -2,7 +2,8 @@ import { test } from 'tap'
 import { findingsIn, ids, only, read } from './doctor-support.ts'
 
 /** A function that hears of a topic through a queue, which SAM joins to it. */
-const template = (subscription: string, settings = 'Timeout: 3') => `Transform: AWS::Serverless-2016-10-31
+function template(subscription: string, settings = 'Timeout: 3') {
+  return `Transform: AWS::Serverless-2016-10-31
 Parameters: { Open: { Type: String } }
 Conditions: { Open: !Equals [!Ref Open, 'yes'] }
 Resources:
@@ -24,10 +25,14 @@ Resources:
             Topic: !Ref Topic
             ${subscription}
 `
+}
+
 const FIX =
   'SAM cannot set it on what SqsSubscription makes. Declare the queue and an AWS::SNS::Subscription to it instead, and an ' +
   'event of Type: SQS with FunctionResponseTypes: [ReportBatchItemFailures].'
-const own = (more = '') => `SqsSubscription: { QueueArn: !GetAtt Queue.Arn, QueueUrl: !Ref Queue${more} }`
+function own(more = '') {
+  return `SqsSubscription: { QueueArn: !GetAtt Queue.Arn, QueueUrl: !Ref Queue${more} }`
+}
 
 for (const [title, subscription] of [
   ['a queue that SAM makes', 'SqsSubscription: true'],

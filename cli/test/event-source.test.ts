@@ -15,11 +15,11 @@ interface Call {
 }
 
 /** A queue that hands out what it has, once, and a function that answers; `calls` is what was asked of them, in order. */
-const setUp = (
+function setUp(
   messages: Received[],
   answer: (ids: string[]) => Outcome | Promise<Outcome>,
   { fifo = false, refuse = [] as string[] } = {},
-) => {
+) {
   const calls: Call[] = []
   const drained = new AbortController()
   const waiting = [...messages]
@@ -62,12 +62,17 @@ const setUp = (
     runEventSource({ queue, runtime, ledger, draining: drained.signal }, { ...mapping, ...changes })
   return { calls, failures, ledger, drained, run }
 }
-const some = (count: number, bytes?: number) =>
-  Array.from({ length: count }, (_, index) => received(`m${index}`, bytes))
-const report = (ids: readonly string[]): Outcome => ({
-  type: 'response',
-  payload: JSON.stringify({ batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })) }),
-})
+
+function some(count: number, bytes?: number) {
+  return Array.from({ length: count }, (_, index) => received(`m${index}`, bytes))
+}
+
+function report(ids: readonly string[]): Outcome {
+  return {
+    type: 'response',
+    payload: JSON.stringify({ batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })) }),
+  }
+}
 
 test('property: deleted is what was delivered and not reported, once, whatever the function does', async () => {
   const answer = fc.oneof(

@@ -6,7 +6,7 @@ import { received } from './support.ts'
 const signal = new AbortController().signal
 
 /** A queue of so many messages of a size; empty, it answers nothing at once. */
-const queueOf = (count: number, bytes = 100) => {
+function queueOf(count: number, bytes = 100) {
   const messages = Array.from({ length: count }, (_, index) => received(String(index), bytes))
   const calls: number[] = []
   const receive = async (max: number): Promise<Received[]> => {
@@ -16,8 +16,14 @@ const queueOf = (count: number, bytes = 100) => {
   }
   return { receive, calls, left: () => messages.length }
 }
-const ids = (messages: readonly Received[]) => messages.map(({ messageId }) => Number(messageId))
-const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index)
+
+function ids(messages: readonly Received[]) {
+  return messages.map(({ messageId }) => Number(messageId))
+}
+
+function range(from: number, to: number) {
+  return Array.from({ length: to - from }, (_, index) => from + index)
+}
 
 test('a batch is filled to its size, ten a call, and nothing beyond it is received', async (t) => {
   const queue = queueOf(3000)

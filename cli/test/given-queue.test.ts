@@ -4,7 +4,7 @@ import { type Test, test } from 'tap'
 import { command, handlerFile, isAlive, notebook, until } from './support.ts'
 
 /** Somebody else's SQS, with a queue, its dead-letter queue, and ten messages. */
-const startSqs = async (t: Test, { withReceiveCounts = true } = {}) => {
+async function startSqs(t: Test, { withReceiveCounts = true } = {}) {
   const app = buildApp({ logger: false })
   if (!withReceiveCounts) {
     app.addHook('preSerialization', async (_request, _reply, answer) => {

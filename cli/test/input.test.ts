@@ -8,19 +8,21 @@ import { iterateExport } from '../src/local/messages-from.ts'
 import { numberedMessages, readMessagesFile } from '../src/messages.ts'
 import { BIN, folder, handlerFile, notebook, until } from './support.ts'
 
-const write = (t: Test, name: string, text: string) => {
+function write(t: Test, name: string, text: string) {
   const file = join(folder(t), name)
   writeFileSync(file, text)
   return file
 }
 
-const record = (body: string, attributes = {}, messageAttributes = {}) => ({
-  messageId: 'm',
-  body,
-  attributes,
-  messageAttributes,
-  eventSource: 'aws:sqs',
-})
+function record(body: string, attributes = {}, messageAttributes = {}) {
+  return {
+    messageId: 'm',
+    body,
+    attributes,
+    messageAttributes,
+    eventSource: 'aws:sqs',
+  }
+}
 
 test('--messages-file -: standard input', async (t) => {
   const notes = notebook(t)
@@ -75,7 +77,7 @@ test('a record of an event without a message group is refused on FIFO, by its nu
   await t.rejects(readMessagesFile(file, true), { name: 'UsageError', message })
 })
 
-const collect = async (file: string, name = 'default', fifo = false) => {
+async function collect(file: string, name = 'default', fifo = false) {
   const messages = []
   for await (const message of await iterateExport(file, name, fifo)) messages.push(message)
   return messages
@@ -116,7 +118,7 @@ test('--messages-from: what is wrong is one line with the number of the message'
 })
 
 /** A queue of this process that is received from only when the feed waits; what was sent, in order. */
-const openFakeQueue = (fifo: boolean) => {
+function openFakeQueue(fifo: boolean) {
   const sent: string[] = []
   const state = { waiting: 0, most: 0 }
   return {

@@ -16,6 +16,7 @@ const FLAGS: LocalFlags = {
   idle: 0,
   watchFailures: 0,
 }
+
 const small = {
   mapping: { BatchSize: 20, MaximumBatchingWindowInSeconds: 1 },
   function: { Timeout: 5, MemorySize: 256 },
@@ -66,7 +67,7 @@ test('a template without ReportBatchItemFailures: what failed is lost, as it wou
   t.match(stdout, /^2 messages failed and were deleted all the same: without ReportBatchItemFailures/m)
 })
 
-const taken = async (t: Test, template: unknown, flags: Partial<LocalFlags> = {}) => {
+async function taken(t: Test, template: unknown, flags: Partial<LocalFlags> = {}) {
   const file = templateFile(t, template)
   const { flags: all, lines } = await withTemplate({ ...FLAGS, template: file, ...flags })
   const { concurrency, fdLimit, idle, watchFailures, maxDeadLettered, maxFailedInvocations, template: _, ...more } = all

@@ -13,7 +13,7 @@ import {
 import { type Test, test } from 'tap'
 import { command, handlerFile, notebook, until } from './support.ts'
 
-const freePort = async (): Promise<number> => {
+async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as { port: number }
@@ -22,7 +22,7 @@ const freePort = async (): Promise<number> => {
   return port
 }
 
-const startMoto = async (t: Test) => {
+async function startMoto(t: Test) {
   const port = await freePort()
   const endpoint = `http://127.0.0.1:${port}`
   const child = spawn('/usr/bin/python3', ['/usr/bin/moto_server', '-p', String(port)], { stdio: 'ignore' })

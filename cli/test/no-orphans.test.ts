@@ -3,11 +3,11 @@ import { test } from 'tap'
 import { command, handlerFile, isAlive, notebook, until } from './support.ts'
 
 /** Starts the command, waits for the handler to be in the middle of its first batch, then does something to it. */
-const interrupted = async (
+async function interrupted(
   notes: ReturnType<typeof notebook>,
   exportName: string,
   act: (child: ChildProcess) => unknown,
-) => {
+) {
   const args = ['local', `${handlerFile('slow.mjs')}#${exportName}`, '--messages', '20', '--batch-size', '10', '--json']
   const result = await command(args, {
     env: { RECORD_TO: notes.file },
@@ -19,7 +19,10 @@ const interrupted = async (
   const [{ pid, child }] = notes.read()
   return { ...result, pids: [pid, child].filter((id) => id !== undefined) as number[] }
 }
-const gone = async (pids: readonly number[]) => until(() => !pids.some(isAlive))
+
+async function gone(pids: readonly number[]) {
+  return until(() => !pids.some(isAlive))
+}
 
 test('Ctrl-C: the batch under way is finished and deleted, the rest stays', async (t) => {
   const notes = notebook(t)

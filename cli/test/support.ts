@@ -12,16 +12,18 @@ import type { Received } from '../src/sqs-record.ts'
 export const BIN = fileURLToPath(new URL('../src/bin.ts', import.meta.url))
 
 /** A handler of test/handlers. */
-export const handlerFile = (name: string) => fileURLToPath(new URL(`handlers/${name}`, import.meta.url))
+export function handlerFile(name: string) {
+  return fileURLToPath(new URL(`handlers/${name}`, import.meta.url))
+}
 
-export const folder = (t: Test) => {
+export function folder(t: Test) {
   const path = mkdtempSync(join(tmpdir(), 'bounded-sqs-batch-'))
   t.teardown(() => rmSync(path, { recursive: true, force: true }))
   return path
 }
 
 /** A file that handlers append JSON lines to, told by RECORD_TO; what they were given, in order. */
-export const notebook = (t: Test) => {
+export function notebook(t: Test) {
   const file = join(folder(t), 'notes.jsonl')
   writeFileSync(file, '')
   return {
@@ -41,17 +43,20 @@ type Changes = Partial<Omit<RunOptions, 'function' | 'mapping'>> & {
 }
 
 /** A run on its own queue with short times, ended when the queue is empty. */
-export const runHandler = (file: string, changes: Changes = {}): Promise<Ledger> =>
-  run({
+export function runHandler(file: string, changes: Changes = {}): Promise<Ledger> {
+  return run({
     queue: { visibilityTimeout: 40, maxReceives: 3 },
     idle: 0,
     ...changes,
     function: { file: handlerFile(file), ...changes.function },
     mapping: { batchSize: 10, windowMs: 0, retryAfter: 0, ...changes.mapping },
   })
+}
 
 /** The counts of a ledger, without times and rates. */
-export const counts = ({ wallMs, perSecond, reasons, ...rest }: Ledger) => rest
+export function counts({ wallMs, perSecond, reasons, ...rest }: Ledger) {
+  return rest
+}
 
 export interface Result {
   code: number | null
@@ -60,13 +65,13 @@ export interface Result {
 }
 
 /** The command as a process of its own; `during` may talk to it while it runs. */
-export const command = (
+export function command(
   args: readonly string[],
   {
     env = {},
     during = () => {},
   }: { env?: Record<string, string | undefined>; during?: (child: ReturnType<typeof spawn>) => unknown } = {},
-): Promise<Result> => {
+): Promise<Result> {
   const child = spawn(process.execPath, [BIN, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -82,7 +87,7 @@ export const command = (
   return new Promise((resolve) => child.on('close', (code) => resolve({ ...result, code })))
 }
 
-export const isAlive = (pid: number) => {
+export function isAlive(pid: number) {
   try {
     process.kill(pid, 0)
     return true
@@ -92,7 +97,7 @@ export const isAlive = (pid: number) => {
 }
 
 /** Waits for something to become true, up to ten seconds. */
-export const until = async (what: () => unknown) => {
+export async function until(what: () => unknown) {
   const deadline = Date.now() + 10_000
   while (!(await what())) {
     if (Date.now() > deadline) throw new Error(`did not become true: ${what}`)
@@ -100,13 +105,18 @@ export const until = async (what: () => unknown) => {
   }
 }
 
-export const received = (messageId: string, bytes = 100, receiveCount = 1): Received => ({
-  messageId,
-  receiptHandle: `receipt-${messageId}`,
-  receiveCount,
-  json: JSON.stringify({ messageId }),
-  bytes,
-})
+export function received(messageId: string, bytes = 100, receiveCount = 1): Received {
+  return {
+    messageId,
+    receiptHandle: `receipt-${messageId}`,
+    receiveCount,
+    json: JSON.stringify({ messageId }),
+    bytes,
+  }
+}
 
-export const numberOf = (record: SQSRecord): number => JSON.parse(record.body).number
+export function numberOf(record: SQSRecord): number {
+  return JSON.parse(record.body).number
+}
+
 export type { SQSEvent }

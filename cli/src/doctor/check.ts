@@ -32,17 +32,23 @@ type Found = Broken & { rule: Pick<Rule, 'id' | 'severity' | 'why' | 'source'> }
  * What makes a setting the same for several rules, mappings and resources: where it stands in a template, else the model's
  * object for it. What is absent stands nowhere.
  */
-const identity = ({ rule, resource, setting, what, reason = '' }: Found): unknown =>
-  setting && setting.state !== 'absent' ? (setting.place ?? setting) : `${rule.id} ${resource.id} ${what} ${reason}`
+function identity({ rule, resource, setting, what, reason = '' }: Found): unknown {
+  return setting && setting.state !== 'absent'
+    ? (setting.place ?? setting)
+    : `${rule.id} ${resource.id} ${what} ${reason}`
+}
 
 /** `A, B, C and 97 more`. */
-const list = (names: readonly string[]) =>
-  names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ')
+function list(names: readonly string[]) {
+  return names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ')
+}
 
-const unique = (texts: readonly string[]) => [...new Set(texts)]
+function unique(texts: readonly string[]) {
+  return [...new Set(texts)]
+}
 
 /** One finding for all that one setting breaks: of the first rule, the others being broken along with it. */
-const toFinding = (file: string | undefined, group: readonly [Found, ...Found[]]): Finding => {
+function toFinding(file: string | undefined, group: readonly [Found, ...Found[]]): Finding {
   const [{ rule }] = group
   const same = group.filter((found) => found.rule === rule)
   const neediest = same.reduce((most, found) => ((found.need ?? 0) > (most.need ?? 0) ? found : most))
@@ -61,7 +67,7 @@ const toFinding = (file: string | undefined, group: readonly [Found, ...Found[]]
 }
 
 /** What is wrong with the settings of a model, and what could not be checked: errors first. */
-export const check = (model: Model, options: CheckOptions): Finding[] => {
+export function check(model: Model, options: CheckOptions): Finding[] {
   const { file, mappings } = model
   const functionOf = ({ function: target }: Mapping) => target.aliasOf ?? target
   const ofFunctions = Map.groupBy(mappings, functionOf)

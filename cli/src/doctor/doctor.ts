@@ -17,11 +17,11 @@ export interface DoctorFlags {
   format: 'table' | 'json' | 'github'
 }
 
-const refuse = (wrong: unknown, message: string) => {
+function refuse(wrong: unknown, message: string) {
   if (wrong) throw new UsageError(message)
 }
 
-const read = async (file: string | undefined, flags: DoctorFlags): Promise<Model> => {
+async function read(file: string | undefined, flags: DoctorFlags): Promise<Model> {
   const { function: name, region, endpointUrl: endpoint, parameter } = flags
   refuse(file !== undefined && name !== undefined, 'a template and --function do not go together: check one at a time')
   if (file !== undefined) {
@@ -37,7 +37,7 @@ const read = async (file: string | undefined, flags: DoctorFlags): Promise<Model
 }
 
 /** Why there is nothing to check: that must not look like a pass. */
-const nothingChecked = ({ file, unread }: Model, name: string | undefined): string => {
+function nothingChecked({ file, unread }: Model, name: string | undefined): string {
   const [first, ...more] = unread.map(
     ({ id, place, unread }) => `${id}${place ? ` (line ${place.line})` : ''}: ${unread}`,
   )
@@ -47,7 +47,7 @@ const nothingChecked = ({ file, unread }: Model, name: string | undefined): stri
 }
 
 /** `bounded-sqs-batch doctor`: reads, checks, shows, and answers the exit code. */
-export const doctor = async (file: string | undefined, flags: DoctorFlags, today = new Date()): Promise<number> => {
+export async function doctor(file: string | undefined, flags: DoctorFlags, today = new Date()): Promise<number> {
   const model = await read(file, flags)
   if (model.mappings.length === 0) throw new UsageError(nothingChecked(model, flags.function))
   const { bodyBytes, recordMs, recordConcurrency } = flags

@@ -10,6 +10,7 @@ const OPERATORS: Readonly<Record<string, (value: unknown) => boolean>> = {
   exists: (value) => typeof value === 'boolean',
   numeric: isNumericTest,
 }
+
 /** Operators of EventBridge, which has the same patterns. AWS does not say whether Lambda takes them. */
 const EVENTBRIDGE_OPERATORS = ['wildcard', 'cidr']
 

@@ -14,11 +14,12 @@ const PIPED_WIDTH = 120
 const NARROWEST = 60
 const WIDEST_LEFT = 34
 
-const plural = (count: number, word: Severity | 'mapping') =>
-  `${count} ${word}${count === 1 || word === 'info' ? '' : 's'}`
+function plural(count: number, word: Severity | 'mapping') {
+  return `${count} ${word}${count === 1 || word === 'info' ? '' : 's'}`
+}
 
 /** `2 mappings checked: 1 error, 0 warnings, 3 info`. */
-export const counts = ({ findings, mappings }: Report): string => {
+export function counts({ findings, mappings }: Report): string {
   const parts = SEVERITIES.map((severity) => {
     const count = findings.filter((finding) => finding.severity === severity).length
     return plural(count, severity)
@@ -27,13 +28,16 @@ export const counts = ({ findings, mappings }: Report): string => {
 }
 
 /** Words that are longer than a line are cut into lines: the table would end them with an ellipsis. */
-const breakable = (text: string, width: number) =>
-  text.replaceAll(/\S+/g, (word) => word.match(new RegExp(`.{1,${width}}`, 'gs'))?.join(' ') ?? word)
+function breakable(text: string, width: number) {
+  return text.replaceAll(/\S+/g, (word) => word.match(new RegExp(`.{1,${width}}`, 'gs'))?.join(' ') ?? word)
+}
 
-const where = ({ file, line }: Finding) => (file === undefined ? '' : `${file}:${line}`)
+function where({ file, line }: Finding) {
+  return file === undefined ? '' : `${file}:${line}`
+}
 
 /** For people: a table as wide as the terminal, the gravest first, and the pages behind it. */
-export const formatTable = (report: Report, stream: NodeJS.WriteStream): string => {
+export function formatTable(report: Report, stream: NodeJS.WriteStream): string {
   const { findings } = report
   const width = Math.max(NARROWEST, Math.min(stream.isTTY ? stream.columns : PIPED_WIDTH, PIPED_WIDTH))
   const left = Math.min(WIDEST_LEFT, Math.floor(width / 2.5))
@@ -63,15 +67,23 @@ export const formatTable = (report: Report, stream: NodeJS.WriteStream): string 
   return [...tables, ...sources, counts(report)].join('\n')
 }
 
-export const formatJson = ({ findings }: Report): string => JSON.stringify({ findings }, undefined, 2)
+export function formatJson({ findings }: Report): string {
+  return JSON.stringify({ findings }, undefined, 2)
+}
 
-const data = (text: string) => text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')
-const value = (text: string) => data(text).replaceAll(':', '%3A').replaceAll(',', '%2C')
+function data(text: string) {
+  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')
+}
+
+function value(text: string) {
+  return data(text).replaceAll(':', '%3A').replaceAll(',', '%2C')
+}
+
 const COMMANDS = { error: 'error', warning: 'warning', info: 'notice' } as const
 
 /** Workflow commands of GitHub Actions, which show at the line of the file. */
-export const formatGithub = (report: Report): string =>
-  [
+export function formatGithub(report: Report): string {
+  return [
     ...report.findings.map(({ severity, rule, resource, message, fix, source, file, line }) => {
       const properties = { ...(file === undefined ? {} : { file, line: String(line) }), title: `${rule}: ${resource}` }
       const list = Object.entries(properties).map(([key, text]) => `${key}=${value(text)}`)
@@ -79,3 +91,4 @@ export const formatGithub = (report: Report): string =>
     }),
     counts(report),
   ].join('\n')
+}

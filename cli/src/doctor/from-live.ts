@@ -78,7 +78,7 @@ function failureOf(error: unknown): string {
 }
 
 /** The SDK's error in one line that says what to do. */
-const explain = (error: unknown, name: string): UsageError => {
+function explain(error: unknown, name: string): UsageError {
   const { name: type = 'Error', message = '', code = '', call = '' } = error as CallError
   const said = `${type} ${code} ${message}`
   const unreachable = UNREACHABLE.exec(said)?.[0]
@@ -96,13 +96,13 @@ const explain = (error: unknown, name: string): UsageError => {
   return new UsageError(failureOf(error))
 }
 
-const reasonOf = (error: unknown) => {
+function reasonOf(error: unknown) {
   const { name = 'Error' } = error as CallError
   return /NonExistentQueue|QueueDoesNotExist/.test(name) ? 'there is no such queue' : failureOf(error)
 }
 
 /** A stand-in of AWS asks for credentials and takes any. */
-const clientOptions = ({ region, endpoint }: LiveOptions) => {
+function clientOptions({ region, endpoint }: LiveOptions) {
   const { AWS_ACCESS_KEY_ID, AWS_PROFILE } = process.env
   const anyWillDo = endpoint !== undefined && !/\.amazonaws\.com/.test(endpoint) && !AWS_ACCESS_KEY_ID && !AWS_PROFILE
   return {
@@ -114,13 +114,15 @@ const clientOptions = ({ region, endpoint }: LiveOptions) => {
 }
 
 /** Whether a name, or a part of an ARN, is that of an alias or a version. */
-const isQualified = (name: string): boolean => targetIn(name).includes(':')
+function isQualified(name: string): boolean {
+  return targetIn(name).includes(':')
+}
 
 /**
  * The SQS event source mappings of a function that is deployed, and of its aliases unless it is one. Rejects with a
  * UsageError where Lambda does not tell of the function itself.
  */
-export const readFunction = async (name: string, options: LiveOptions): Promise<Model> => {
+export async function readFunction(name: string, options: LiveOptions): Promise<Model> {
   const lambda = new LambdaClient(clientOptions(options))
   // A stand-in may name a host in its queue URLs that only it resolves.
   const sqs = new SQSClient({ ...clientOptions(options), useQueueUrlAsEndpoint: false })
@@ -166,7 +168,7 @@ export const readFunction = async (name: string, options: LiveOptions): Promise<
   }
 }
 
-const listSqsMappings = async (lambda: LambdaClient, name: string): Promise<EventSourceMappingConfiguration[]> => {
+async function listSqsMappings(lambda: LambdaClient, name: string): Promise<EventSourceMappingConfiguration[]> {
   const configurations: EventSourceMappingConfiguration[] = []
   for await (const page of paginateListEventSourceMappings({ client: lambda }, { FunctionName: name })) {
     configurations.push(...(page.EventSourceMappings ?? []))
@@ -178,11 +180,16 @@ const listSqsMappings = async (lambda: LambdaClient, name: string): Promise<Even
 }
 
 /** `NAME`, or `NAME:ALIAS`. */
-const targetIn = (arn: string): string => arn.replace(/^.*:function:/, '').replace(/:\$LATEST$/, '')
-const functionIn = (arn: string): string | undefined => targetIn(arn).split(':')[0]
+function targetIn(arn: string): string {
+  return arn.replace(/^.*:function:/, '').replace(/:\$LATEST$/, '')
+}
+
+function functionIn(arn: string): string | undefined {
+  return targetIn(arn).split(':')[0]
+}
 
 /** `NAME:ALIAS` of each. */
-const listAliases = async (lambda: LambdaClient, name: string): Promise<string[]> => {
+async function listAliases(lambda: LambdaClient, name: string): Promise<string[]> {
   const aliases: string[] = []
   for await (const page of paginateListAliases({ client: lambda }, { FunctionName: name })) {
     aliases.push(...(page.Aliases ?? []).map(({ Name }) => `${name}:${Name}`))
@@ -217,13 +224,13 @@ function toFunction(
   }
 }
 
-const readAlias = async (lambda: LambdaClient, name: string, aliasOf: LambdaFunction): Promise<LambdaFunction> => {
+async function readAlias(lambda: LambdaClient, name: string, aliasOf: LambdaFunction): Promise<LambdaFunction> {
   const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }))
   const id = `${aliasOf.id}:${name.split(':').at(-1)}`
   return { ...toFunction(id, configuration, aliasOf.reservedConcurrency), aliasOf }
 }
 
-const readConfiguration = async (lambda: LambdaClient, name: string): Promise<LambdaFunction> => {
+async function readConfiguration(lambda: LambdaClient, name: string): Promise<LambdaFunction> {
   const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }))
   const { FunctionName = name } = configuration
   // Concurrency is of the function, whichever alias or version was asked for.
@@ -234,21 +241,23 @@ const readConfiguration = async (lambda: LambdaClient, name: string): Promise<La
   return toFunction(FunctionName, configuration, await reserved)
 }
 
-const toMapping = (configuration: EventSourceMappingConfiguration, target: LambdaFunction, queue: Queue): Mapping => ({
-  id: `${target.id}/${queue.id}`,
-  function: target,
-  queue,
-  arn: known(configuration.EventSourceArn ?? ''),
-  runs: known(!/^Disabl/.test(configuration.State ?? '')),
-  batchSize: numberSetting('batchSize', configuration.BatchSize),
-  window: numberSetting('window', configuration.MaximumBatchingWindowInSeconds),
-  reports: known(configuration.FunctionResponseTypes?.includes('ReportBatchItemFailures') ?? false),
-  maximumConcurrency: numberSetting('maximumConcurrency', configuration.ScalingConfig?.MaximumConcurrency),
-  provisioned: known(Object.values(configuration.ProvisionedPollerConfig ?? {}).some((value) => value !== undefined)),
-  minimumPollers: numberSetting('minimumPollers', configuration.ProvisionedPollerConfig?.MinimumPollers),
-  maximumPollers: numberSetting('maximumPollers', configuration.ProvisionedPollerConfig?.MaximumPollers),
-  filters: filtersOf(configuration),
-})
+function toMapping(configuration: EventSourceMappingConfiguration, target: LambdaFunction, queue: Queue): Mapping {
+  return {
+    id: `${target.id}/${queue.id}`,
+    function: target,
+    queue,
+    arn: known(configuration.EventSourceArn ?? ''),
+    runs: known(!/^Disabl/.test(configuration.State ?? '')),
+    batchSize: numberSetting('batchSize', configuration.BatchSize),
+    window: numberSetting('window', configuration.MaximumBatchingWindowInSeconds),
+    reports: known(configuration.FunctionResponseTypes?.includes('ReportBatchItemFailures') ?? false),
+    maximumConcurrency: numberSetting('maximumConcurrency', configuration.ScalingConfig?.MaximumConcurrency),
+    provisioned: known(Object.values(configuration.ProvisionedPollerConfig ?? {}).some((value) => value !== undefined)),
+    minimumPollers: numberSetting('minimumPollers', configuration.ProvisionedPollerConfig?.MinimumPollers),
+    maximumPollers: numberSetting('maximumPollers', configuration.ProvisionedPollerConfig?.MaximumPollers),
+    filters: filtersOf(configuration),
+  }
+}
 
 /** Encrypted filters are left out, with an error, if the caller may not decrypt them. */
 function filtersOf({
@@ -260,7 +269,7 @@ function filtersOf({
 }
 
 /** Reads a queue by its ARN. One that may not be read is no error: it is not checked. */
-const createQueueReader = (sqs: SQSClient) => {
+function createQueueReader(sqs: SQSClient) {
   const attributesOf = async (arn: string) => {
     const [, , , , account, name] = arn.split(':')
     const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account }))
@@ -315,7 +324,7 @@ const createQueueReader = (sqs: SQSClient) => {
 }
 
 /** One answer for each ARN, however many mappings lead to it. */
-const once = <T>(read: (arn: string) => Promise<T>) => {
+function once<T>(read: (arn: string) => Promise<T>) {
   const answers = new Map<string, Promise<T>>()
   return (arn: string): Promise<T> => {
     const answer = answers.get(arn) ?? read(arn)

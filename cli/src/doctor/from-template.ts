@@ -23,14 +23,15 @@ import {
 import { createResources } from './template-resources.ts'
 
 /** `NAME=VALUE` of the command line. */
-export const parseParameters = (texts: readonly string[] = []): Map<string, string> =>
-  new Map(
+export function parseParameters(texts: readonly string[] = []): Map<string, string> {
+  return new Map(
     texts.map((text) => {
       const at = text.indexOf('=')
       if (at < 1) throw new UsageError(`--parameter ${text}: write NAME=VALUE`)
       return [text.slice(0, at), text.slice(at + 1)]
     }),
   )
+}
 
 /** What only the mappings of other services have: streams start somewhere, brokers and clusters have names. */
 const OTHER_SERVICES = ['StartingPosition', 'Queues', 'Topics', 'SelfManagedEventSource']
@@ -50,11 +51,13 @@ function terraformError(file: string): UsageError {
   const what = `${file} is a Terraform configuration, and only SAM and CloudFormation templates can be read`
   return new UsageError(`${what}. Check the deployed function instead: bounded-sqs-batch doctor --function NAME`)
 }
+
 function serverlessError(file: string): UsageError {
   const what = `${file} belongs to the Serverless Framework, and only SAM and CloudFormation templates can be read`
   const template = '.serverless/cloudformation-template-update-stack.json'
   return new UsageError(`${what}. Run "serverless package", and give the template that it writes: ${template}`)
 }
+
 /** What a file without Resources is. */
 function noTemplateError(file: string, document: Node): UsageError {
   const keys = document.kind === 'map' ? [...document.entries.keys()] : []
@@ -67,7 +70,7 @@ function noTemplateError(file: string, document: Node): UsageError {
  * The SQS event source mappings of a SAM or CloudFormation template, as far as they can be known without deploying it.
  * Rejects with a UsageError that says where the text is no template.
  */
-export const readTemplate = async (file: string, given: ReadonlyMap<string, string>): Promise<Model> => {
+export async function readTemplate(file: string, given: ReadonlyMap<string, string>): Promise<Model> {
   if (TERRAFORM.test(file)) throw terraformError(file)
   if (SERVERLESS.test(file)) throw serverlessError(file)
   const document = await readDocument(file)
@@ -84,7 +87,7 @@ export const readTemplate = async (file: string, given: ReadonlyMap<string, stri
   return { file, ...collect(reader) }
 }
 
-const collect = (reader: Reader): Pick<Model, 'mappings' | 'unread'> => {
+function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
   const { resolve, resources, property, propertiesOf, conditionOf, text, number } = reader
   const { functionOf, findFunction, findQueue, arnOf } = createResources(reader)
   const mappings: Mapping[] = []

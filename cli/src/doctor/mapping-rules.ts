@@ -6,7 +6,9 @@ const PAYLOAD = 6 * 1024 * 1024
 const RECORD_OVERHEAD = 710
 
 /** Records with bodies of that size that fit into one event. */
-export const fitting = (bodyBytes: number) => Math.floor(PAYLOAD / (bodyBytes + RECORD_OVERHEAD))
+export function fitting(bodyBytes: number) {
+  return Math.floor(PAYLOAD / (bodyBytes + RECORD_OVERHEAD))
+}
 
 const PARAMETERS = `${LAMBDA_GUIDE}/services-sqs-parameters.html`
 const SCALING = `${LAMBDA_GUIDE}/services-sqs-scaling.html`
@@ -32,13 +34,19 @@ function limitTo({ ofTopic }: Mapping, reserved: number): string {
     : `${reserve} MaximumConcurrency in ScalingConfig: at most ${most} in the sum over all mappings of the function.`
 }
 
-const isFifo = ({ queue }: Mapping) => valueIn(queue.fifo) === true
-const isProvisioned = ({ provisioned }: Mapping) => valueIn(provisioned) === true
+function isFifo({ queue }: Mapping) {
+  return valueIn(queue.fifo) === true
+}
+
+function isProvisioned({ provisioned }: Mapping) {
+  return valueIn(provisioned) === true
+}
+
 /**
  * What the mappings of a function may invoke at once, by their maximum concurrency: those that surely do, or the one that
  * may run and has more, and all of them. Only what runs is added up: the others may never run together.
  */
-export const concurrencyOf = (mappings: readonly Mapping[]) => {
+export function concurrencyOf(mappings: readonly Mapping[]) {
   const limited = mappings.filter((mapping) => !isProvisioned(mapping) && inRange(numberIn(mapping.maximumConcurrency)))
   const running = limited.filter(({ runs }) => valueIn(runs) === true)
   const idle = limited.filter(({ runs }) => valueIn(runs) !== true)
@@ -49,7 +57,9 @@ export const concurrencyOf = (mappings: readonly Mapping[]) => {
   return { counted, idle, surely: sum(counted), atMost: sum(limited) }
 }
 
-const inRange = (concurrency: number) => concurrency >= 2 && concurrency <= 1000
+function inRange(concurrency: number) {
+  return concurrency >= 2 && concurrency <= 1000
+}
 
 export const MAPPING_RULES: readonly Rule[] = [
   {

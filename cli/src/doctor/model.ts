@@ -95,14 +95,24 @@ export interface Model {
   unread: readonly Unread[]
 }
 
-export const known = <T>(value: T, place?: Place): Setting<T> => ({ state: 'known', value, place })
+export function known<T>(value: T, place?: Place): Setting<T> {
+  return { state: 'known', value, place }
+}
+
 export const absent = { state: 'absent' } as const
-export const unknown = (reason: string, place?: Place) => ({ state: 'unknown', reason, place }) as const
-export const wrong = (reason: string, fix: string, place?: Place) => ({ ...unknown(reason, place), wrong: fix })
+
+export function unknown(reason: string, place?: Place) {
+  return { state: 'unknown', reason, place } as const
+}
+
+export function wrong(reason: string, fix: string, place?: Place) {
+  return { ...unknown(reason, place), wrong: fix }
+}
 
 /** The value, or undefined where it is not known. */
-export const valueIn = <T>(setting: Setting<T>): T | undefined =>
-  setting.state === 'known' ? setting.value : undefined
+export function valueIn<T>(setting: Setting<T>): T | undefined {
+  return setting.state === 'known' ? setting.value : undefined
+}
 
 /** What AWS takes where nothing is set, and what it accepts; seconds and megabytes. */
 export const LIMITS = {
@@ -126,7 +136,7 @@ export const LIMITS = {
 export type Limit = keyof typeof LIMITS
 
 /** A number that AWS would take, its default where there is none, or why it is neither. */
-export const numberSetting = (limit: Limit, value: unknown, place?: Place): Setting<number> => {
+export function numberSetting(limit: Limit, value: unknown, place?: Place): Setting<number> {
   const { default: standard, least, most } = LIMITS[limit]
   if (value === undefined) return standard === undefined ? absent : { state: 'known', value: standard, isDefault: true }
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
@@ -148,25 +158,29 @@ export function timeoutSetting(value: unknown, managed: Setting<unknown>, place?
   return unknown(`${what}: ${managed.reason}`, place)
 }
 
-export const unreadFunction = (id: string, unread: string, place?: Place): LambdaFunction => ({
-  id,
-  place,
-  unread,
-  timeout: unknown(unread),
-  memory: unknown(unread),
-  runtime: unknown(unread),
-  reservedConcurrency: unknown(unread),
-  deadLetterTarget: unknown(unread),
-  tenantIsolation: unknown(unread),
-  executionTimeout: unknown(unread),
-})
+export function unreadFunction(id: string, unread: string, place?: Place): LambdaFunction {
+  return {
+    id,
+    place,
+    unread,
+    timeout: unknown(unread),
+    memory: unknown(unread),
+    runtime: unknown(unread),
+    reservedConcurrency: unknown(unread),
+    deadLetterTarget: unknown(unread),
+    tenantIsolation: unknown(unread),
+    executionTimeout: unknown(unread),
+  }
+}
 
-export const unreadQueue = (id: string, unread: string, place?: Place): Queue => ({
-  id,
-  place,
-  unread,
-  fifo: unknown(unread, place),
-  visibilityTimeout: unknown(unread, place),
-  retention: unknown(unread, place),
-  redrive: unknown(unread, place),
-})
+export function unreadQueue(id: string, unread: string, place?: Place): Queue {
+  return {
+    id,
+    place,
+    unread,
+    fifo: unknown(unread, place),
+    visibilityTimeout: unknown(unread, place),
+    retention: unknown(unread, place),
+    redrive: unknown(unread, place),
+  }
+}

@@ -5,7 +5,7 @@ import { DEPRECATED, PREVIEWS } from './runtimes.ts'
 import { settingsOf } from './settings.ts'
 
 /** What no rule could look at, and why. The rules pass over a value that is not known; so each is listed here. */
-export const createNotChecked = ({ file, unread }: Model) => {
+export function createNotChecked({ file, unread }: Model) {
   const all = (resource: Resource, what: string, reason: string): Broken => ({
     resource,
     place: resource.place,

@@ -6,22 +6,36 @@ const CONFIGURE = `${LAMBDA_GUIDE}/services-sqs-configure.html`
 const DAY = 86_400
 
 /** AWS's advice: six times the function's timeout, plus the batching window. */
-const advised = ({ window, function: target }: Mapping) => 6 * numberIn(target.timeout) + (numberIn(window) || 0)
-const timeoutOf = ({ function: target }: Mapping) => numberIn(target.timeout)
+function advised({ window, function: target }: Mapping) {
+  return 6 * numberIn(target.timeout) + (numberIn(window) || 0)
+}
+
+function timeoutOf({ function: target }: Mapping) {
+  return numberIn(target.timeout)
+}
+
 /** The mapping that needs most; one whose need is not known comes last. */
-const neediest = (mappings: readonly Mapping[], need: (mapping: Mapping) => number): Mapping =>
-  mappings.reduce((most, mapping) => (need(most) >= need(mapping) || Number.isNaN(need(mapping)) ? most : mapping))
+function neediest(mappings: readonly Mapping[], need: (mapping: Mapping) => number): Mapping {
+  return mappings.reduce((most, mapping) =>
+    need(most) >= need(mapping) || Number.isNaN(need(mapping)) ? most : mapping,
+  )
+}
+
 /** The same for all functions of a queue, which has one visibility timeout. */
-const raise = (mappings: readonly Mapping[], what: string): Broken => {
+function raise(mappings: readonly Mapping[], what: string): Broken {
   const mapping = neediest(mappings, advised)
   const { queue } = mapping
   const need = advised(mapping)
   return { ...broken(queue, queue.visibilityTimeout, what, `Set VisibilityTimeout to ${need}.`), need }
 }
 
-const redriveOf = ({ queue }: Mapping): Partial<Redrive> => valueIn(queue.redrive) ?? {}
-const period = (value: number) =>
-  value % DAY === 0 ? `${value / DAY} day${value === DAY ? '' : 's'}` : `${whole(value)} s`
+function redriveOf({ queue }: Mapping): Partial<Redrive> {
+  return valueIn(queue.redrive) ?? {}
+}
+
+function period(value: number) {
+  return value % DAY === 0 ? `${value / DAY} day${value === DAY ? '' : 's'}` : `${whole(value)} s`
+}
 
 export const QUEUE_RULES: readonly Rule[] = [
   {

@@ -50,26 +50,31 @@ export const LAMBDA_GUIDE = 'https://docs.aws.amazon.com/lambda/latest/dg'
 export const SQS_GUIDE = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide'
 
 /** The number, or NaN where none is known: every comparison with it is false, so no rule fires. */
-export const numberIn = (setting: Setting<number> | undefined): number =>
-  setting?.state === 'known' ? setting.value : Number.NaN
+export function numberIn(setting: Setting<number> | undefined): number {
+  return setting?.state === 'known' ? setting.value : Number.NaN
+}
 
 /** The patterns of a mapping's filters: none where it has no filters, or they are not known. */
 export function patternsOf({ filters }: Mapping): readonly Setting<Pattern>[] {
   return valueIn(filters) ?? []
 }
 
-export const whole = (value: number) => value.toLocaleString('en-US')
+export function whole(value: number) {
+  return value.toLocaleString('en-US')
+}
 
 /** `30 s`, and whether nobody chose it. */
-export const seconds = (setting: Setting<number>): string => {
+export function seconds(setting: Setting<number>): string {
   if (setting.state !== 'known') return 'not known'
   return `${whole(setting.value)} s${setting.isDefault ? ', the default' : ''}`
 }
 
-export const broken = (resource: Resource, setting: Setting<unknown>, what: string, fix: string): Broken => ({
-  resource,
-  setting,
-  place: resource.place,
-  what,
-  fix,
-})
+export function broken(resource: Resource, setting: Setting<unknown>, what: string, fix: string): Broken {
+  return {
+    resource,
+    setting,
+    place: resource.place,
+    what,
+    fix,
+  }
+}

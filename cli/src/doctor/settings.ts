@@ -17,7 +17,7 @@ interface Named {
 }
 
 /** All settings of a mapping and of what it joins, but for the resources of which nothing is known. */
-export const settingsOf = (mapping: Mapping): Named[] => {
+export function settingsOf(mapping: Mapping): Named[] {
   const { function: target, queue } = mapping
   const redrive = valueIn(queue.redrive)
   const retained = redrive !== undefined && valueIn(queue.fifo) !== true

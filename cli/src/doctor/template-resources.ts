@@ -29,7 +29,7 @@ const NO_QUEUES = /^AWS::(DynamoDB|Events|Kinesis|Lambda|Logs|S3|SNS|Serverless)
 type Source = { id: string } | { reason: string; arn?: string }
 
 /** All words in what is written, whatever it comes to. Aliases of YAML lead to the same place over and over. */
-const wordsIn = (declaration: Node | undefined): string[] => {
+function wordsIn(declaration: Node | undefined): string[] {
   const seen = new Set<Node>()
   const collect = (node: Node): string[] => {
     if (seen.has(node)) return []
@@ -41,7 +41,7 @@ const wordsIn = (declaration: Node | undefined): string[] => {
 }
 
 /** One model of each resource, however many mappings lead to it. */
-const cached = <T>(read: (id: string) => T) => {
+function cached<T>(read: (id: string) => T) {
   const models = new Map<string, T>()
   return (id: string): T => {
     const model = models.get(id) ?? read(id)
@@ -51,7 +51,7 @@ const cached = <T>(read: (id: string) => T) => {
 }
 
 /** The functions and queues of a template, found by what the properties of a mapping say. */
-export const createResources = (reader: Reader) => {
+export function createResources(reader: Reader) {
   const { property, propertiesOf, typeOf, nameOf, conditionOf, text, number, map, resources } = reader
 
   const ofType = (type: RegExp) =>

@@ -5,8 +5,13 @@ export interface Allowed {
   maxFailedInvocations: number
 }
 
-const number = (value: number) => value.toLocaleString('en-US')
-const messages = (count: number) => (count === 1 ? '1 message was' : `${number(count)} messages were`)
+function number(value: number) {
+  return value.toLocaleString('en-US')
+}
+
+function messages(count: number) {
+  return count === 1 ? '1 message was' : `${number(count)} messages were`
+}
 
 /** Why a run failed, in one line, with the flag that would allow it; undefined if the run passed. */
 export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocations }: Allowed): string | undefined {
@@ -27,4 +32,6 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
   return reasons.length === 0 ? undefined : reasons.join('; ')
 }
 
-const times = (count: number) => (count === 1 ? 'once' : `${number(count)} times`)
+function times(count: number) {
+  return count === 1 ? 'once' : `${number(count)} times`
+}

@@ -17,11 +17,11 @@ export type Node =
 /** Deeper than any template, and shallow enough for every function that walks one. */
 const DEEPEST = 200
 
-const refuse = (file: string, { line, column }: Place, what: string): never => {
+function refuse(file: string, { line, column }: Place, what: string): never {
   throw new UsageError(`${file}:${line}:${column}: ${what}`)
 }
 
-const read = async (file: string): Promise<string> => {
+async function read(file: string): Promise<string> {
   try {
     return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '')
   } catch (error) {
@@ -32,7 +32,7 @@ const read = async (file: string): Promise<string> => {
 }
 
 /** Reads a template as CloudFormation does: text that starts with a brace is JSON, all other is YAML 1.1. */
-export const readDocument = async (file: string): Promise<Node> => {
+export async function readDocument(file: string): Promise<Node> {
   const text = await read(file)
   if (text.trim() === '') throw new UsageError(`${file}:1:1: the file is empty`)
   try {
@@ -43,19 +43,20 @@ export const readDocument = async (file: string): Promise<Node> => {
   }
 }
 
-const set = (file: string, entries: Map<string, Node>, key: string, value: Node) => {
+function set(file: string, entries: Map<string, Node>, key: string, value: Node) {
   if (entries.has(key)) refuse(file, value.place, `the key ${key} is there twice`)
   entries.set(key, value)
 }
 
 const TOKENS = { LBrace: '{', RBrace: '}', LBracket: '[', RBracket: ']', Comma: 'comma', Colon: 'colon' }
 /** The parser's message with characters for its names of them, and without the place. */
-const inWords = (message: string) =>
-  Object.entries(TOKENS)
+function inWords(message: string) {
+  return Object.entries(TOKENS)
     .reduce((text, [name, character]) => text.replace(`token ${name} `, `${character} `), message)
     .replace(/\.? \(\d+:\d+\)$/, '')
+}
 
-const fromJson = (file: string, text: string): Node => {
+function fromJson(file: string, text: string): Node {
   const convert = (node: ValueNode, place: Place, depth = 0): Node => {
     if (depth > DEEPEST) refuse(file, place, `nested deeper than ${DEEPEST} levels`)
     if (node.type === 'Object') {
@@ -98,7 +99,7 @@ const TAGS = SHORT.flatMap((name) => {
   return [keep, { ...keep, collection: 'seq' }, { ...keep, collection: 'map' }]
 }) as ScalarTag[]
 
-const fromYaml = (file: string, text: string): Node => {
+function fromYaml(file: string, text: string): Node {
   const lines = new LineCounter()
   // Duplicate keys are looked for below: the parser's own search takes quadratic time.
   const document = parseDocument(text, {
@@ -165,5 +166,6 @@ const fromYaml = (file: string, text: string): Node => {
   return convert(document.contents as ParsedNode | null, { line: 1, column: 1 }, 0)
 }
 
-const isPlain = (value: unknown): value is string | number | boolean | null =>
-  value === null || ['string', 'number', 'boolean'].includes(typeof value)
+function isPlain(value: unknown): value is string | number | boolean | null {
+  return value === null || ['string', 'number', 'boolean'].includes(typeof value)
+}

@@ -6,11 +6,12 @@ import { gapOf, readable } from './text.ts'
 /** Keys beside which there may be more than is written: a loop or a macro makes it. */
 export const MAKER = /^Fn::(ForEach::|Transform$)/
 
-const makerIn = (resolved: Resolved): string | undefined =>
-  resolved.kind === 'map' ? [...resolved.entries.keys()].find((key) => MAKER.test(key)) : undefined
+function makerIn(resolved: Resolved): string | undefined {
+  return resolved.kind === 'map' ? [...resolved.entries.keys()].find((key) => MAKER.test(key)) : undefined
+}
 
 /** Reads resources and their properties as settings. */
-export const createReader = (resolver: Resolver) => {
+export function createReader(resolver: Resolver) {
   const { resolve, holds, resources } = resolver
 
   /** What is absent has the place of what it is missing in. */

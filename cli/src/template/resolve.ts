@@ -15,26 +15,40 @@ export type Resolved =
 export interface Gap {
   reason: string
 }
+
 type Verdict = boolean | Gap
 
 const ABSENT = { kind: 'absent' } as const
-const unknown = (reason: string): Resolved => ({ kind: 'unknown', reason })
-const open = (name: string): Resolved => ({ kind: 'scalar', value: hole(name) })
+
+function unknown(reason: string): Resolved {
+  return { kind: 'unknown', reason }
+}
+
+function open(name: string): Resolved {
+  return { kind: 'scalar', value: hole(name) }
+}
+
 const NOWHERE: Place = { line: 1, column: 1 }
-const node = (value: string): Node => ({ kind: 'scalar', value, place: NOWHERE })
+
+function node(value: string): Node {
+  return { kind: 'scalar', value, place: NOWHERE }
+}
 
 /** Functions within functions, over YAML's aliases, can double a text at every level: it must end somewhere. */
 const LONGEST = 100_000
 const DEEPEST = 500
 
-const mapOf = (parent: Node | undefined, key: string): ReadonlyMap<string, Node> => {
+function mapOf(parent: Node | undefined, key: string): ReadonlyMap<string, Node> {
   const child = parent?.kind === 'map' ? parent.entries.get(key) : undefined
   return child?.kind === 'map' ? child.entries : new Map()
 }
-const plain = (child: Node | undefined) => (child?.kind === 'scalar' && child.value !== null ? String(child.value) : '')
+
+function plain(child: Node | undefined) {
+  return child?.kind === 'scalar' && child.value !== null ? String(child.value) : ''
+}
 
 /** Resolves the intrinsic functions of a template as far as that can be done without deploying it. */
-export const createResolver = (template: Node, given: ReadonlyMap<string, string>) => {
+export function createResolver(template: Node, given: ReadonlyMap<string, string>) {
   const parameters = mapOf(template, 'Parameters')
   const conditions = mapOf(template, 'Conditions')
   const mappings = mapOf(template, 'Mappings')

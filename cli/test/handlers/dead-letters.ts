@@ -7,11 +7,19 @@ import { deadLetter, retryBackoff } from '../../../src/sqs/index.ts'
 const queues = `${process.env.AWS_ENDPOINT_URL_SQS}/000000000000`
 const client = new SQSClient()
 
-const isInvalid = ({ body }: SQSRecord) => JSON.parse(body).number % 10 === 3
-const failsAlways = ({ body }: SQSRecord) => JSON.parse(body).number % 10 === 7
-const failures = (records: SQSRecord[]) => ({
-  batchItemFailures: records.map(({ messageId }) => ({ itemIdentifier: messageId })),
-})
+function isInvalid({ body }: SQSRecord) {
+  return JSON.parse(body).number % 10 === 3
+}
+
+function failsAlways({ body }: SQSRecord) {
+  return JSON.parse(body).number % 10 === 7
+}
+
+function failures(records: SQSRecord[]) {
+  return {
+    batchItemFailures: records.map(({ messageId }) => ({ itemIdentifier: messageId })),
+  }
+}
 
 /** Number 3 mod 10 goes to the dead-letter queue at once, 7 mod 10 always fails and comes back after BACKOFF seconds. */
 export const handler = middy()
@@ -31,7 +39,7 @@ export const handler = middy()
   )
 
 /** The same dead letters, but what always fails is deleted here, behind the back of the mapping. */
-export const deletes = async ({ Records }: SQSEvent) => {
+export async function deletes({ Records }: SQSEvent) {
   const failed = Records.filter(failsAlways)
   for (const { body } of Records.filter(isInvalid)) {
     await client.send(new SendMessageCommand({ QueueUrl: `${queues}/local-dead-letters`, MessageBody: body }))
@@ -43,7 +51,7 @@ export const deletes = async ({ Records }: SQSEvent) => {
 }
 
 /** On FIFO: sends number 3 mod 10 with one deduplication id on every receipt, and then reports it all the same. */
-export const sendsAgain = async ({ Records }: SQSEvent) => {
+export async function sendsAgain({ Records }: SQSEvent) {
   const failed = Records.filter(isInvalid)
   for (const { body, messageId } of failed) {
     const to = { QueueUrl: `${queues}/local-dead-letters.fifo`, MessageGroupId: 'g', MessageDeduplicationId: messageId }

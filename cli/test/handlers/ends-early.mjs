@@ -7,4 +7,4 @@ if (!existsSync(mark)) {
   setTimeout(() => process.exit(0), 100)
 }
 
-export const handler = async () => {}
+export async function handler() {}
