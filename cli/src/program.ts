@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { DoctorFlags } from './doctor/doctor.ts'
-import { FUNCTION_DEFAULTS } from './environment.ts'
-import type { LocalFlags } from './local-options.ts'
+import type { LocalFlags } from './local/options.ts'
+import { FUNCTION_DEFAULTS } from './local/runtime/environment.ts'
 
 /** Accepts a number in this range, or one of the words. NaN is in no range. */
 function inRange(least: number, most: number, ...words: string[]) {
@@ -162,7 +162,7 @@ export async function main(argv: readonly string[], version: string): Promise<nu
   const command = localCommand()
     .copyInheritedSettings(program)
     .action(async (handler: string, flags: LocalFlags) => {
-      const { local } = await import('./local.ts') // with the SDK, which nothing else here waits for
+      const { local } = await import('./local/local.ts') // with the SDK, which nothing else here waits for
       code = await local(handler, flags)
     })
   const second = doctorCommand()

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { numberedMessages } from '../src/engine.ts'
-import { openLedger } from '../src/ledger.ts'
+import { openLedger } from '../src/local/ledger.ts'
 import { command, handlerFile, runHandler } from './support.ts'
 
 const small = ['--batch-size', '10', '--retry-after', '0', '--idle', '0', '--max-receives', '1', '--quiet']

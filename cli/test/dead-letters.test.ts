@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { test } from 'tap'
 import { numberedMessages } from '../src/engine.ts'
-import { openLedger } from '../src/ledger.ts'
+import { openLedger } from '../src/local/ledger.ts'
 import { counts, received, runHandler } from './support.ts'
 
 const queue = { visibilityTimeout: 40, maxReceives: 1 }

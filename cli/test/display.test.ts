@@ -1,8 +1,8 @@
 import { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import { test } from 'tap'
-import { openDisplay, renderTable } from '../src/display.ts'
-import { openLedger } from '../src/ledger.ts'
+import { openDisplay, renderTable } from '../src/local/display.ts'
+import { openLedger } from '../src/local/ledger.ts'
 
 /** A terminal of so many columns, and what was written to it. */
 function terminal(columns: number) {

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { readTemplate } from '../src/doctor/from-template.ts'
 import { UsageError } from '../src/errors.ts'
+import { readTemplate } from '../src/template/read-template.ts'
 import { cloudFormation, sam, templateFile } from './doctor-support.ts'
 import { command, folder } from './support.ts'
 

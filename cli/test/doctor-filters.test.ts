@@ -1,6 +1,6 @@
 import { test } from 'tap'
-import { patternSetting } from '../src/doctor/filters.ts'
-import { known } from '../src/doctor/model.ts'
+import { known } from '../src/model.ts'
+import { patternSetting } from '../src/template/filters.ts'
 import { filters } from './doctor-cases.ts'
 import { findingsIn, sam } from './doctor-support.ts'
 

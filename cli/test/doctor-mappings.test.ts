@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { type Test, test } from 'tap'
-import { type Mapping, valueIn } from '../src/doctor/model.ts'
+import { type Mapping, valueIn } from '../src/model.ts'
 import { cloudFormation, findingsIn, getAtt, ids, only, read, sam, short, withVisibility } from './doctor-support.ts'
 
 const UNKNOWN = { 'Fn::ImportValue': 'x' }

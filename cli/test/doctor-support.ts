@@ -2,9 +2,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { check, type Finding } from '../src/doctor/check.ts'
-import { readTemplate } from '../src/doctor/from-template.ts'
-import type { Mapping, Setting } from '../src/doctor/model.ts'
 import type { CheckOptions } from '../src/doctor/rule.ts'
+import type { Mapping, Setting } from '../src/model.ts'
+import { readTemplate } from '../src/template/read-template.ts'
 import { folder } from './support.ts'
 
 type Properties = Record<string, unknown>

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { test } from 'tap'
-import { type EventSourceOptions, runEventSource } from '../src/event-source.ts'
-import { openLedger } from '../src/ledger.ts'
-import type { Queue } from '../src/queue.ts'
-import { MAPPING_DEFAULTS } from '../src/run.ts'
-import type { Outcome } from '../src/runtime-api.ts'
-import type { Received } from '../src/sqs-record.ts'
+import { type EventSourceOptions, runEventSource } from '../src/local/event-source.ts'
+import { openLedger } from '../src/local/ledger.ts'
+import type { Queue } from '../src/local/queue.ts'
+import { MAPPING_DEFAULTS } from '../src/local/run.ts'
+import type { Outcome } from '../src/local/runtime/runtime-api.ts'
+import type { Received } from '../src/local/sqs-record.ts'
 import { received } from './support.ts'
 
 interface Call {

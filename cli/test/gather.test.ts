@@ -1,6 +1,6 @@
 import { test } from 'tap'
-import { gather } from '../src/gather.ts'
-import type { Received } from '../src/sqs-record.ts'
+import { gather } from '../src/local/gather.ts'
+import type { Received } from '../src/local/sqs-record.ts'
 import { received } from './support.ts'
 
 const signal = new AbortController().signal

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { UsageError } from '../src/errors.ts'
 import { feed } from '../src/local/feed.ts'
+import { numberedMessages, readMessagesFile } from '../src/local/messages.ts'
 import { iterateExport } from '../src/local/messages-from.ts'
-import { numberedMessages, readMessagesFile } from '../src/messages.ts'
 import { BIN, folder, handlerFile, notebook, until } from './support.ts'
 
 function write(t: Test, name: string, text: string) {

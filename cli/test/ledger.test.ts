@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { openLedger } from '../src/ledger.ts'
+import { openLedger } from '../src/local/ledger.ts'
 import { received } from './support.ts'
 
 const [a, b, c] = [received('a'), received('b'), received('c')]

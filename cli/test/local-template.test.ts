@@ -1,7 +1,7 @@
 import { type Test, test } from 'tap'
 import { UsageError } from '../src/errors.ts'
-import type { LocalFlags } from '../src/local-options.ts'
-import { withTemplate } from '../src/template-flags.ts'
+import type { LocalFlags } from '../src/local/options.ts'
+import { withTemplate } from '../src/local/template-flags.ts'
 import { cloudFormation, getAtt, sam, templateFile } from './doctor-support.ts'
 import { command, handlerFile, notebook } from './support.ts'
 

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import type { Test } from 'tap'
 import { type Ledger, type RunOptions, run } from '../src/engine.ts'
-import type { Received } from '../src/sqs-record.ts'
+import type { Received } from '../src/local/sqs-record.ts'
 
 export const BIN = fileURLToPath(new URL('../src/bin.ts', import.meta.url))
 

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { openLedger } from '../src/ledger.ts'
+import { openLedger } from '../src/local/ledger.ts'
 import { whyFailed } from '../src/local/verdict.ts'
 
 const none = { maxDeadLettered: 0, maxFailedInvocations: 0 }

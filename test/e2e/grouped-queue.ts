@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import type { Queue } from '../../cli/src/queue.ts'
-import { type Received, toReceived } from '../../cli/src/sqs-record.ts'
+import type { Queue } from '../../cli/src/local/queue.ts'
+import { type Received, toReceived } from '../../cli/src/local/sqs-record.ts'
 
 const MOST_OF_A_GROUP = 4
 

@@ -1,6 +1,6 @@
 import type { SQSEvent } from 'aws-lambda'
 import t from 'tap'
-import { toEvent, toReceived } from '../../cli/src/sqs-record.ts'
+import { toEvent, toReceived } from '../../cli/src/local/sqs-record.ts'
 import { startSqs } from '../sqs/queues.ts'
 import { failed, logged, timedContext } from '../support.ts'
 import { startDownstream, useEndpoint } from './support.ts'

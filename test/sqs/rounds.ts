@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DeleteMessageBatchCommand, type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs'
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
-import { toReceived } from '../../cli/src/sqs-record.ts'
+import { toReceived } from '../../cli/src/local/sqs-record.ts'
 
 export type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>
 

@@ -1,8 +1,8 @@
 import { UsageError } from '../errors.ts'
+import type { Model } from '../model.ts'
+import { parseParameters, readTemplate } from '../template/read-template.ts'
 import { check } from './check.ts'
 import { formatGithub, formatJson, formatTable } from './format.ts'
-import { parseParameters, readTemplate } from './from-template.ts'
-import type { Model } from './model.ts'
 
 /** The flags of `doctor` as the parser leaves them: numbers checked, undefined where a flag was not given. */
 export interface DoctorFlags {

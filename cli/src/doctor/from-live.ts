@@ -14,7 +14,6 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs'
 import { oneLine, UsageError } from '../errors.ts'
-import { patternSetting } from './filters.ts'
 import {
   absent,
   known,
@@ -30,7 +29,8 @@ import {
   type Unread,
   unknown,
   unreadQueue,
-} from './model.ts'
+} from '../model.ts'
+import { patternSetting } from '../template/filters.ts'
 
 export interface LiveOptions {
   region?: string | undefined

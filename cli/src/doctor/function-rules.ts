@@ -1,5 +1,5 @@
+import { valueIn } from '../model.ts'
 import { fitting } from './mapping-rules.ts'
-import { valueIn } from './model.ts'
 import { broken, LAMBDA_GUIDE, numberIn, type Rule, seconds, whole } from './rule.ts'
 import { DEPRECATED, RUNTIMES_SOURCE } from './runtimes.ts'
 

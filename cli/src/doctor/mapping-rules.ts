@@ -1,4 +1,4 @@
-import { type Mapping, valueIn } from './model.ts'
+import { type Mapping, valueIn } from '../model.ts'
 import { type Broken, broken, LAMBDA_GUIDE, numberIn, patternsOf, type Rule, seconds, whole } from './rule.ts'
 
 /** A synchronous invocation's payload, and what Lambda adds to each body in it: ids, attributes, the receipt handle. */

@@ -1,5 +1,5 @@
+import { type LambdaFunction, type Mapping, type Model, type Queue, type Resource, valueIn } from '../model.ts'
 import { concurrencyOf } from './mapping-rules.ts'
-import { type LambdaFunction, type Mapping, type Model, type Queue, type Resource, valueIn } from './model.ts'
 import { type Broken, numberIn, type Siblings, whole } from './rule.ts'
 import { DEPRECATED, PREVIEWS } from './runtimes.ts'
 import { settingsOf } from './settings.ts'

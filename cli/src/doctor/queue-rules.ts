@@ -1,4 +1,4 @@
-import { type Mapping, type Redrive, valueIn } from './model.ts'
+import { type Mapping, type Redrive, valueIn } from '../model.ts'
 import { type Broken, broken, LAMBDA_GUIDE, numberIn, type Rule, SQS_GUIDE, seconds, whole } from './rule.ts'
 
 const CONFIGURE = `${LAMBDA_GUIDE}/services-sqs-configure.html`

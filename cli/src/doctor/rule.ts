@@ -1,5 +1,5 @@
+import { type Mapping, type Pattern, type Resource, type Setting, valueIn } from '../model.ts'
 import type { Place } from '../template/document.ts'
-import { type Mapping, type Pattern, type Resource, type Setting, valueIn } from './model.ts'
 
 export type Severity = 'error' | 'warning' | 'info'
 

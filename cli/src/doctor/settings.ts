@@ -1,4 +1,4 @@
-import { type Mapping, type Resource, type Setting, valueIn } from './model.ts'
+import { type Mapping, type Resource, type Setting, valueIn } from '../model.ts'
 import { type Broken, broken, patternsOf, type Rule } from './rule.ts'
 
 const MAPPING = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html'

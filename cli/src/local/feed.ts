@@ -3,9 +3,9 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import type { SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
 import { pMapIterable } from 'p-map'
 import { oneLine, UsageError } from '../errors.ts'
-import type { OpenLedger } from '../ledger.ts'
-import type { InputMessage } from '../messages.ts'
-import type { Queue } from '../queue.ts'
+import type { OpenLedger } from './ledger.ts'
+import type { InputMessage } from './messages.ts'
+import type { Queue } from './queue.ts'
 
 export type Input = Iterable<InputMessage> | AsyncIterable<InputMessage>
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { kindOf, oneLine, UsageError } from '../errors.ts'
-import { type InputMessage, toMessage } from '../messages.ts'
+import { type InputMessage, toMessage } from './messages.ts'
 
 /**
  * Messages out of an export that is an iterable, an async iterable, or a function that returns one. An item is a message

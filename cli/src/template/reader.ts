@@ -1,4 +1,4 @@
-import { absent, known, type Limit, numberSetting, type Setting, unknown } from '../doctor/model.ts'
+import { absent, known, type Limit, numberSetting, type Setting, unknown } from '../model.ts'
 import type { Node } from './document.ts'
 import type { Resolved, Resolver } from './resolve.ts'
 import { gapOf, readable } from './text.ts'

@@ -1,7 +1,3 @@
-import type { Node } from '../template/document.ts'
-import type { Reader } from '../template/reader.ts'
-import type { Resolved } from '../template/resolve.ts'
-import { gapOf, hole, holesOf, partsOf, readable } from '../template/text.ts'
 import {
   absent,
   known,
@@ -15,7 +11,11 @@ import {
   unreadQueue,
   valueIn,
   wrong,
-} from './model.ts'
+} from '../model.ts'
+import type { Node } from './document.ts'
+import type { Reader } from './reader.ts'
+import type { Resolved } from './resolve.ts'
+import { gapOf, hole, holesOf, partsOf, readable } from './text.ts'
 
 const ELSEWHERE = 'it is not in this template'
 const FUNCTION = /^AWS::(Lambda|Serverless)::Function$/

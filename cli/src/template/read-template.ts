@@ -1,9 +1,4 @@
 import { UsageError } from '../errors.ts'
-import { type Node, type Place, readDocument } from '../template/document.ts'
-import { createReader, MAKER, type Reader } from '../template/reader.ts'
-import { createResolver, type Resolved } from '../template/resolve.ts'
-import { PSEUDO_PARAMETERS } from '../template/text.ts'
-import { patternSetting } from './filters.ts'
 import {
   absent,
   known,
@@ -19,8 +14,13 @@ import {
   unreadQueue,
   valueIn,
   wrong,
-} from './model.ts'
-import { createResources } from './template-resources.ts'
+} from '../model.ts'
+import { type Node, type Place, readDocument } from './document.ts'
+import { patternSetting } from './filters.ts'
+import { createReader, MAKER, type Reader } from './reader.ts'
+import { createResolver, type Resolved } from './resolve.ts'
+import { createResources } from './resources.ts'
+import { PSEUDO_PARAMETERS } from './text.ts'
 
 /** `NAME=VALUE` of the command line. */
 export function parseParameters(texts: readonly string[] = []): Map<string, string> {

@@ -1,9 +1,9 @@
+import { InitError, UsageError } from '../errors.ts'
 import { number, openDisplay, renderLedger } from './display.ts'
-import { InitError, UsageError } from './errors.ts'
-import { whyFailed } from './local/verdict.ts'
-import { type LocalFlags, toRunOptions } from './local-options.ts'
+import { type LocalFlags, toRunOptions } from './options.ts'
 import { type RunOptions, run } from './run.ts'
 import { withTemplate } from './template-flags.ts'
+import { whyFailed } from './verdict.ts'
 
 const SAME_SIGNAL_MS = 300
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const

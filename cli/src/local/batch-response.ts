@@ -1,4 +1,4 @@
-import { kindOf } from './errors.ts'
+import { kindOf } from '../errors.ts'
 
 /** What Lambda takes a response as: these identifiers failed, or the whole batch did, for this reason. */
 export type Verdict = { failed: ReadonlySet<string> } | { invalid: string }

@@ -2,8 +2,8 @@ import { readBatchResponse } from './batch-response.ts'
 import { gather } from './gather.ts'
 import type { OpenLedger } from './ledger.ts'
 import type { Queue } from './queue.ts'
-import type { Runtime } from './runtime.ts'
-import type { Outcome } from './runtime-api.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import type { Outcome } from './runtime/runtime-api.ts'
 import { type Received, toEvent } from './sqs-record.ts'
 
 export interface EventSourceOptions {

@@ -1,5 +1,5 @@
 import { kindOf } from '../errors.ts'
-import { known, type Pattern, type Setting, unknown } from './model.ts'
+import { known, type Pattern, type Setting, unknown } from '../model.ts'
 
 /** The operators that AWS lists for Lambda's event filters (`invocation-eventfiltering`), and what each takes. */
 const OPERATORS: Readonly<Record<string, (value: unknown) => boolean>> = {

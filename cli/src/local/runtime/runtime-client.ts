@@ -1,8 +1,8 @@
 // The process of an execution environment: loads the handler, then takes one event after another from the Runtime API.
 // `node runtime-client.js <file> <export>`
 import { Agent, request } from 'node:http'
-import { type Handler, loadHandler } from './local/load-handler.ts'
-import { recordIdsOf, takeRecordErrors, watchRecordErrors } from './local/record-errors.ts'
+import { type Handler, loadHandler } from './load-handler.ts'
+import { recordIdsOf, takeRecordErrors, watchRecordErrors } from './record-errors.ts'
 
 const [, , file = '', exportName = ''] = process.argv
 const { env } = process

@@ -1,14 +1,14 @@
 import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { FUNCTION_DEFAULTS } from './environment.ts'
-import { UsageError } from './errors.ts'
+import { UsageError } from '../errors.ts'
 import { type EventSourceOptions, runEventSource } from './event-source.ts'
+import { feed, type Input } from './feed.ts'
 import { type Ledger, openLedger, type Progress } from './ledger.ts'
-import { feed, type Input } from './local/feed.ts'
 import { type OwnQueueOptions, startOwnQueue } from './own-queue.ts'
 import { openQueue, type Queue, type QueueAddress } from './queue.ts'
-import { type RuntimeOptions, startRuntime } from './runtime.ts'
+import { FUNCTION_DEFAULTS } from './runtime/environment.ts'
+import { type RuntimeOptions, startRuntime } from './runtime/runtime.ts'
 
 export interface RunOptions {
   /** The queue of this run's own SQS, or one that exists. */

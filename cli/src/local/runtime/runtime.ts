@@ -1,5 +1,5 @@
+import { InitError } from '../../errors.ts'
 import { type Environment, type FunctionOptions, startEnvironment } from './environment.ts'
-import { InitError } from './errors.ts'
 import type { Outcome } from './runtime-api.ts'
 
 export interface RuntimeOptions extends FunctionOptions {

@@ -1,9 +1,9 @@
-import { parseParameters, readTemplate } from './doctor/from-template.ts'
-import { type Mapping, type Setting, valueIn } from './doctor/model.ts'
-import { UsageError } from './errors.ts'
-import { environmentOf } from './local/env-flags.ts'
-import { readTemplateEnvironment } from './local/template-environment.ts'
-import { type LocalFlags, MAX_RECEIVES } from './local-options.ts'
+import { UsageError } from '../errors.ts'
+import { type Mapping, type Setting, valueIn } from '../model.ts'
+import { parseParameters, readTemplate } from '../template/read-template.ts'
+import { environmentOf } from './env-flags.ts'
+import { type LocalFlags, MAX_RECEIVES } from './options.ts'
+import { readTemplateEnvironment } from './template-environment.ts'
 
 /** The one mapping that the run imitates. */
 function choose(file: string, mappings: readonly Mapping[], wanted: string | undefined): Mapping {

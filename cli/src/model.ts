@@ -1,4 +1,4 @@
-import type { Place } from '../template/document.ts'
+import type { Place } from './template/document.ts'
 
 /** A value as far as it can be known: `absent` is known too, and has no default of AWS. */
 export type Setting<T> = (

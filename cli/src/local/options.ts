@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { FUNCTION_DEFAULTS } from './environment.ts'
-import { UsageError } from './errors.ts'
-import { environmentOf } from './local/env-flags.ts'
-import { iterateExport } from './local/messages-from.ts'
+import { UsageError } from '../errors.ts'
+import { environmentOf } from './env-flags.ts'
 import { numberedMessages, readMessagesFile } from './messages.ts'
+import { iterateExport } from './messages-from.ts'
 import { MAPPING_DEFAULTS, type RunOptions } from './run.ts'
+import { FUNCTION_DEFAULTS } from './runtime/environment.ts'
 
 /** The flags of `local` as the parser leaves them: numbers checked, undefined where a flag was not given. */
 export interface LocalFlags {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
-import { kindOf, oneLine, UsageError } from './errors.ts'
+import { kindOf, oneLine, UsageError } from '../errors.ts'
 
 export interface InputMessage {
   body: string

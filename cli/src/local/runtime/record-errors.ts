@@ -1,5 +1,5 @@
 import { subscribe } from 'node:diagnostics_channel'
-import { oneLine } from '../errors.ts'
+import { oneLine } from '../../errors.ts'
 
 /** What the runtime process tells about the records of one invocation. */
 export interface RecordErrors {

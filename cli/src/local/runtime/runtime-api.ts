@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { oneLine } from './errors.ts'
-import type { RecordErrors } from './local/record-errors.ts'
+import { oneLine } from '../../errors.ts'
+import type { RecordErrors } from './record-errors.ts'
 
 /** How an invocation ended. All but a response are complete failures, told apart for the ledger. */
 export type Outcome = (
