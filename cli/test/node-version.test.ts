@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { test } from 'tap'
-import { BIN } from './support.ts'
+import { BIN } from './support/runs.ts'
 
 /** The command on a Node that says it has this version. */
 function onNode(version: string, args: readonly string[]) {

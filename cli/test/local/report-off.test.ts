@@ -1,0 +1,46 @@
+import { test } from 'tap'
+import { numberedMessages } from '../../src/engine.ts'
+import { counts, notebook, runHandler } from '../support/runs.ts'
+
+const mapping = { reportBatchItemFailures: false }
+
+test('without ReportBatchItemFailures what was reported failed is deleted, and the ledger calls it lost', async (t) => {
+  const notes = notebook(t)
+  const failures: string[] = []
+  const ledger = await runHandler('outcomes.mjs', {
+    function: { env: { RECORD_TO: notes.file } },
+    messages: numberedMessages(100),
+    mapping: { ...mapping, onFailure: (line) => failures.push(line) },
+  })
+  t.match(counts(ledger), {
+    sent: 100,
+    delivered: 100,
+    processed: 80,
+    redelivered: 0,
+    deadLettered: 0,
+    remaining: 0,
+    lost: 20,
+  })
+  t.equal(failures.length, 20)
+  t.match(failures[0], /^[0-9a-f-]{36}: reported failed, and deleted all the same: no error is known/)
+})
+
+test('an answer that makes no sense is not looked at', async (t) => {
+  const notes = notebook(t)
+  const ledger = await runHandler('outcomes.mjs', {
+    function: { exportName: 'answers', env: { RECORD_TO: notes.file, ANSWER: '"done"' } },
+    messages: numberedMessages(10),
+    mapping,
+  })
+  t.match(counts(ledger), { processed: 10, delivered: 10, lost: 0 })
+})
+
+test('a handler that throws still brings its batch back', async (t) => {
+  const notes = notebook(t)
+  const ledger = await runHandler('outcomes.mjs', {
+    function: { exportName: 'throwsOnce', env: { RECORD_TO: notes.file } },
+    messages: numberedMessages(10),
+    mapping,
+  })
+  t.match(counts(ledger), { processed: 10, delivered: 20, lost: 0 })
+})
