@@ -17,21 +17,24 @@ export interface DoctorFlags {
   format: 'table' | 'json' | 'github'
 }
 
-function refuse(wrong: unknown, message: string) {
-  if (wrong) throw new UsageError(message)
+function refuseIf(condition: unknown, message: string) {
+  if (condition) throw new UsageError(message)
 }
 
 async function read(file: string | undefined, flags: DoctorFlags): Promise<Model> {
   const { function: name, region, endpointUrl: endpoint, parameter } = flags
-  refuse(file !== undefined && name !== undefined, 'a template and --function do not go together: check one at a time')
+  refuseIf(
+    file !== undefined && name !== undefined,
+    'a template and --function cannot be combined: check one at a time',
+  )
   if (file !== undefined) {
-    refuse(region ?? endpoint, '--region and --endpoint-url need --function: a template is read without AWS')
+    refuseIf(region ?? endpoint, '--region and --endpoint-url need --function: a template is read without AWS')
     return readTemplate(file, parseParameters(parameter))
   }
-  refuse(parameter, '--parameter needs a template: what is deployed has its values')
+  refuseIf(parameter, '--parameter needs a template: what is deployed has its values')
   if (name === undefined) throw new UsageError('there is nothing to check: give a template, or --function NAME')
-  refuse(name.trim() === '', '--function needs the name of a function')
-  refuse(endpoint !== undefined && !URL.canParse(endpoint), `--endpoint-url ${endpoint} is not a URL`)
+  refuseIf(name.trim() === '', '--function needs the name of a function')
+  refuseIf(endpoint !== undefined && !URL.canParse(endpoint), `--endpoint-url ${endpoint} is not a URL`)
   const { readFunction } = await import('./from-live.ts') // the SDK's clients, which a template need not wait for
   return readFunction(name, { region, endpoint })
 }

@@ -104,11 +104,12 @@ function reasonOf(error: unknown) {
 /** A stand-in of AWS asks for credentials and takes any. */
 function clientOptions({ region, endpoint }: LiveOptions) {
   const { AWS_ACCESS_KEY_ID, AWS_PROFILE } = process.env
-  const anyWillDo = endpoint !== undefined && !/\.amazonaws\.com/.test(endpoint) && !AWS_ACCESS_KEY_ID && !AWS_PROFILE
+  const acceptsAnyCredentials =
+    endpoint !== undefined && !/\.amazonaws\.com/.test(endpoint) && !AWS_ACCESS_KEY_ID && !AWS_PROFILE
   return {
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
-    ...(anyWillDo ? { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {}),
+    ...(acceptsAnyCredentials ? { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {}),
     requestHandler: { connectionTimeout: 5000, requestTimeout: 30_000 },
   }
 }

@@ -96,7 +96,7 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'fifo-batch-size',
     severity: 'error',
-    why: 'Lambda takes at most 10 records of a FIFO queue at a time.',
+    why: 'Lambda allows at most 10 records of a FIFO queue at a time.',
     source: PARAMETERS,
     check: (mapping) => {
       const size = numberIn(mapping.batchSize)
@@ -108,7 +108,7 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'batch-size',
     severity: 'error',
-    why: 'Lambda takes at most 10,000 records at a time.',
+    why: 'Lambda allows at most 10,000 records at a time.',
     source: PARAMETERS,
     check: (mapping) => {
       const size = numberIn(mapping.batchSize)

@@ -1,18 +1,18 @@
 import { kindOf } from '../errors.ts'
 
-/** What Lambda takes a response as: these identifiers failed, or the whole batch did, for this reason. */
-export type Verdict = { failed: ReadonlySet<string> } | { invalid: string }
+/** How Lambda interprets a response: these messages failed, or the whole batch failed for this reason. */
+export type BatchResult = { failed: ReadonlySet<string> } | { invalid: string }
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
 }
 
 /**
- * The table of "Reporting batch item failures" in Lambda's guide. Nothing, null, {} and an empty or null list are a
- * complete success. What the table does not name (a number, a list that is no list) is a complete failure here: a
- * message that comes twice is found out, one that is deleted is not.
+ * Follows the table "Reporting batch item failures" in the Lambda guide. Nothing, null, {} and an empty or null list
+ * mean complete success. Cases that the table does not list, such as a number, count as complete failure: an
+ * unnecessary redelivery is acceptable, a lost message is not.
  */
-export function readBatchResponse(payload: string, batch: ReadonlySet<string>): Verdict {
+export function readBatchResponse(payload: string, batch: ReadonlySet<string>): BatchResult {
   let response: unknown = null
   try {
     if (payload !== '') response = JSON.parse(payload)

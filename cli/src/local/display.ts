@@ -10,14 +10,16 @@ function seconds(ms: number) {
   return `${(ms / 1000).toFixed(1)} s`
 }
 
-const BAR = 24
+const BAR_WIDTH = 24
 
-/** The share of the messages that are done; `total` if more are yet to be sent. */
+/**
+ * A progress bar: the share of messages that are finished. `total` is the number of messages that the run will send.
+ */
 function bar({ sent, processed, deadLettered, lost }: Progress, total = sent): string {
   if (total === 0) return ''
   const share = Math.min(1, (processed + deadLettered + lost) / total)
-  const full = Math.round(share * BAR)
-  return `${'█'.repeat(full)}${'░'.repeat(BAR - full)} ${String(Math.floor(share * 100)).padStart(3)} %\n`
+  const full = Math.round(share * BAR_WIDTH)
+  return `${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)} ${String(Math.floor(share * 100)).padStart(3)} %\n`
 }
 
 function counts(progress: Progress): string[] {
@@ -32,7 +34,7 @@ function counts(progress: Progress): string[] {
   ]
 }
 
-/** Parts joined into as many lines as the width asks for; none is broken in the middle. */
+/** Joins the parts into lines of at most `width` characters. A part is never split. */
 function wrap(parts: readonly string[], width: number): string {
   return parts.reduce((text, part) => {
     const last = text.slice(text.lastIndexOf('\n') + 1)
@@ -40,10 +42,13 @@ function wrap(parts: readonly string[], width: number): string {
   })
 }
 
-/** Milliseconds between plain lines. */
-const PLAIN_EVERY = 2000
+/** Milliseconds between two plain lines. */
+const PLAIN_LINE_INTERVAL = 2000
 
-/** A live line on a terminal, a plain line every other second elsewhere. Text printed through `log` does not disturb it. */
+/**
+ * Shows the progress: a line that updates itself on a terminal, otherwise a plain line every two seconds. Other text
+ * must be printed with `log`, so that it does not overwrite the progress.
+ */
 export function openDisplay(stream: NodeJS.WriteStream, total?: number) {
   const live = stream.isTTY ? createLogUpdate(stream) : undefined
   let shown = ''
@@ -53,7 +58,7 @@ export function openDisplay(stream: NodeJS.WriteStream, total?: number) {
       if (live) {
         shown = bar(progress, total) + wrap(counts(progress), stream.columns)
         live(shown)
-      } else if (performance.now() - printed >= PLAIN_EVERY) {
+      } else if (performance.now() - printed >= PLAIN_LINE_INTERVAL) {
         printed = performance.now()
         stream.write(`${counts(progress).join(' · ')}\n`)
       }
@@ -73,7 +78,7 @@ export function openDisplay(stream: NodeJS.WriteStream, total?: number) {
 
 export type Display = ReturnType<typeof openDisplay>
 
-/** A two-column table: what was counted, and how many. */
+/** A table with two columns: labels and counts. */
 export function renderTable(rows: readonly (readonly [string, string])[]): string {
   const table = new Table({
     colAligns: ['left', 'right'],
@@ -84,14 +89,14 @@ export function renderTable(rows: readonly (readonly [string, string])[]): strin
   return table.toString()
 }
 
-const SHOWN = 10
+const MAX_SHOWN = 10
 
-/** Texts and how often each came, under a title. */
+/** A title, then each text with the number of times that it occurred. */
 function listCounts(title: string, counts: Record<string, number>): string[] {
   const lines = Object.entries(counts).map(([text, count]) => `  ${number(count)} × ${text}`)
-  const rest = lines.length - SHOWN
+  const rest = lines.length - MAX_SHOWN
   const more = rest > 0 ? [`  and ${rest} more ${rest === 1 ? 'kind' : 'kinds'}`] : []
-  return lines.length === 0 ? [] : [title, ...lines.slice(0, SHOWN), ...more]
+  return lines.length === 0 ? [] : [title, ...lines.slice(0, MAX_SHOWN), ...more]
 }
 
 export function renderLedger(ledger: Ledger): string {
@@ -105,15 +110,15 @@ export function renderLedger(ledger: Ledger): string {
     ['remaining in the queue', number(ledger.remaining)],
     ['lost', number(ledger.lost)],
     ['records delivered', number(ledger.delivered)],
-    ['  again', number(ledger.redelivered)],
+    ['  redelivered', number(ledger.redelivered)],
     ['invocations', number(ledger.invocations)],
     ['  failed as a whole', number(ledger.failedInvocations)],
     ['  timed out', number(ledger.timeouts)],
     ['  crashed', number(ledger.crashes)],
     ['wall time', seconds(ledger.wallMs)],
-    ['processed a second', number(ledger.perSecond)],
+    ['processed per second', number(ledger.perSecond)],
   ])
   const reasons = listCounts('Why invocations failed or processes died:', ledger.reasons)
-  const causes = listCounts('Why records failed, by deliveries:', ledger.causes)
+  const causes = listCounts('Why records failed (number of deliveries):', ledger.causes)
   return [table, ...reasons, ...causes].join('\n')
 }

@@ -8,12 +8,12 @@ import { type Received, toEvent } from './sqs-record.ts'
 
 export interface EventSourceOptions {
   batchSize: number
-  /** Milliseconds from the first message of a batch. */
+  /** Milliseconds, counted from the first message of a batch. */
   windowMs: number
-  /** Invocations at once. */
+  /** Concurrent invocations. */
   concurrency: number
   reportBatchItemFailures: boolean
-  /** Seconds after which a failed message comes back; undefined leaves it to the visibility timeout. */
+  /** Seconds until a failed message is redelivered. Undefined: after the visibility timeout. */
   retryAfter: number | undefined
   /** One line for each failure that the ledger counts. */
   onFailure: (line: string) => void
@@ -23,7 +23,7 @@ interface EventSourceParts {
   queue: Queue
   runtime: Pick<Runtime, 'invoke'>
   ledger: OpenLedger
-  /** No further invocation starts; the promise settles when those under way have been settled. */
+  /** When it is aborted, no further invocation starts, and the promise settles after the running invocations. */
   draining: AbortSignal
 }
 
@@ -35,41 +35,44 @@ interface Sorted {
   error?: string
 }
 
-/** What becomes of a batch: every message is in exactly one of the lists. */
+/** Decides what happens to a batch. Every message is in exactly one of the lists. */
 function sort(batch: readonly Received[], outcome: Outcome, report: boolean): Sorted {
   const all = { processed: [], failed: [], deletedThoughFailed: [] }
   if (outcome.type !== 'response') return { ...all, failed: [...batch], error: outcome.message }
-  const verdict = readBatchResponse(outcome.payload, new Set(batch.map(({ messageId }) => messageId)))
-  if ('invalid' in verdict) {
-    if (report) return { ...all, failed: [...batch], error: verdict.invalid }
-    return { ...all, processed: [...batch] } // the response is not looked at
+  const result = readBatchResponse(outcome.payload, new Set(batch.map(({ messageId }) => messageId)))
+  if ('invalid' in result) {
+    if (report) return { ...all, failed: [...batch], error: result.invalid }
+    return { ...all, processed: [...batch] } // Lambda ignores the response
   }
-  const failed = batch.filter(({ messageId }) => verdict.failed.has(messageId))
-  const processed = batch.filter(({ messageId }) => !verdict.failed.has(messageId))
+  const failed = batch.filter(({ messageId }) => result.failed.has(messageId))
+  const processed = batch.filter(({ messageId }) => !result.failed.has(messageId))
   return report ? { ...all, processed, failed } : { ...all, processed, deletedThoughFailed: failed }
 }
 
-const UNKNOWN_CAUSE = 'no error is known: the handler only reported the record'
+const UNKNOWN_CAUSE = 'error unknown: the handler only reported the record'
 const NOT_STARTED = 'not started, or blocked by an earlier failure of its message group'
 
-/** Why a record failed, as far as it is known: only middy-bounded-sqs-batch tells the errors of records. */
+/** Why a record failed, if known. Only middy-bounded-sqs-batch publishes the errors of records. */
 function causeOf({ recordErrors }: Outcome, messageId: string): string {
   if (!recordErrors) return UNKNOWN_CAUSE
   return recordErrors.errors[messageId] ?? NOT_STARTED
 }
 
-/** The event source mapping: gathers, invokes, and deletes what the function did not report. */
+/**
+ * Imitates an event source mapping: gathers batches, invokes the function, and deletes the messages that it did not
+ * report.
+ */
 export async function runEventSource(parts: EventSourceParts, options: EventSourceOptions): Promise<void> {
   const { queue, runtime, ledger } = parts
   const { batchSize, windowMs, onFailure } = options
-  // One lane that fails, because the queue is gone, ends them all.
+  // If one worker fails, for example because the queue is gone, all workers end.
   const broken = new AbortController()
   const signal = AbortSignal.any([parts.draining, broken.signal])
 
   const deliver = async (batch: readonly Received[]) => {
     ledger.delivered(batch)
     const outcome = await runtime.invoke(toEvent(batch))
-    ledger.answered(outcome, batch)
+    ledger.invocationEnded(outcome, batch)
     const { processed, failed, deletedThoughFailed, error } = sort(batch, outcome, options.reportBatchItemFailures)
     ledger.processed(processed)
     ledger.failed(failed)
@@ -82,27 +85,29 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
       for (const { messageId, receiveCount } of failed) {
         const cause = causeOf(outcome, messageId)
         ledger.cause(cause)
-        onFailure(`${messageId}: reported failed, receive ${receiveCount}: ${cause}`)
+        onFailure(`${messageId}: reported as failed, receive ${receiveCount}: ${cause}`)
       }
     }
     for (const { messageId } of deletedThoughFailed) {
       const cause = causeOf(outcome, messageId)
       ledger.cause(cause)
-      onFailure(`${messageId}: reported failed, and deleted all the same: ${cause}`)
+      onFailure(`${messageId}: reported as failed, but deleted anyway: ${cause}`)
     }
     const [kept] = await Promise.all([
       queue.remove([...processed, ...deletedThoughFailed]),
       options.retryAfter === undefined ? [] : queue.setVisibility(failed, options.retryAfter),
     ])
-    for (const { messageId } of kept) onFailure(`${messageId}: SQS did not delete it, it will come again`)
+    for (const { messageId } of kept)
+      onFailure(`${messageId}: SQS did not delete the message, so it will be redelivered`)
     return failed.length === 0
   }
 
-  const lane = async () => {
+  const worker = async () => {
     let held: Received[] = []
     while (!signal.aborted) {
       if (held.length > 0) {
-        // They waited for the last invocation: their time starts anew, or has run out and they come again by themselves.
+        // These messages waited for the last invocation, so their visibility timeout is renewed. SQS refuses this if it
+        // has expired. It delivers such a message again, so it is dropped here.
         const expired = new Set(await queue.setVisibility(held, queue.visibilityTimeout))
         held = held.filter((message) => !expired.has(message))
       }
@@ -110,9 +115,9 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
       held = rest
       if (signal.aborted) held = [...batch, ...rest]
       else if (batch.length > 0) {
-        const clean = await deliver(batch)
-        if (queue.fifo && !clean) {
-          // What was held would overtake what failed before it in its message group.
+        const allProcessed = await deliver(batch)
+        if (queue.fifo && !allProcessed) {
+          // A held message must not overtake a failed message of its group, so all go back to the queue.
           await queue.setVisibility(held, options.retryAfter ?? 0)
           held = []
         }
@@ -121,13 +126,13 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
     await queue.setVisibility(held, 0)
   }
 
-  const lanes = Array.from({ length: options.concurrency }, () =>
-    lane().catch((error) => {
+  const workers = Array.from({ length: options.concurrency }, () =>
+    worker().catch((error) => {
       broken.abort()
       throw error
     }),
   )
-  const results = await Promise.allSettled(lanes)
-  const failure = results.find((result) => result.status === 'rejected')
+  const ends = await Promise.allSettled(workers)
+  const failure = ends.find((end) => end.status === 'rejected')
   if (failure) throw failure.reason
 }

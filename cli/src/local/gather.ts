@@ -1,23 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Received } from './sqs-record.ts'
 
-/** Lambda's limit for one event, metadata counted; the wrapping `{"Records":[]}` takes 14 bytes of it. */
-const PAYLOAD_BYTES = 6 * 1024 * 1024 - 14
-/** Ten messages a call: this many calls at once fill a batch of 10,000 in about a second on loopback. */
+/** The limit of Lambda for one event, including metadata. The wrapping `{"Records":[]}` takes 14 bytes of it. */
+const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024 - 14
+/**
+ * Concurrent receive calls. Each returns at most ten messages. 20 calls fill a batch of 10,000 in about a second on
+ * loopback.
+ */
 const RECEIVERS = 20
 
 export interface GatherOptions {
   receive: (max: number, waitSeconds: number) => Promise<Received[]>
   batchSize: number
   windowMs: number
-  /** What the last batch had no room for. */
+  /** Received messages that did not fit into the last batch. */
   held: readonly Received[]
   signal: AbortSignal
 }
 
 /**
- * One batch, as an event source mapping gathers it: it waits for a first message, then takes more until the batch size,
- * the payload limit or the window is reached, whichever comes first. `rest` is what came and did not fit.
+ * Gathers one batch as an event source mapping does. It waits for a first message, then receives more until the batch
+ * size, the payload limit or the window is reached. `rest` is the received messages that did not fit.
  */
 export async function gather({ receive, batchSize, windowMs, held, signal }: GatherOptions) {
   const got = [...held]
@@ -25,12 +28,12 @@ export async function gather({ receive, batchSize, windowMs, held, signal }: Gat
 
   const deadline = performance.now() + windowMs
   let bytes = got.reduce((sum, message) => sum + message.bytes, 0)
-  let awaited = 0
-  // What a call may bring is reserved before it is made, its size guessed from the average so far: a batch is filled
-  // without receiving what has no room in it, since every receipt counts towards the redrive policy.
+  let reserved = 0
+  // Each call reserves room for the messages that it may return. Their size is estimated from the average so far. So a
+  // batch is filled without receiving messages that do not fit: every receive counts towards the redrive policy.
   const reserve = (): number => {
-    const room = Math.min(10, batchSize - got.length - awaited)
-    const fits = bytes + ((awaited + room) * bytes) / got.length <= PAYLOAD_BYTES
+    const room = Math.min(10, batchSize - got.length - reserved)
+    const fits = bytes + ((reserved + room) * bytes) / got.length <= MAX_PAYLOAD_BYTES
     return fits ? room : 0
   }
   const receiver = async () => {
@@ -38,10 +41,10 @@ export async function gather({ receive, batchSize, windowMs, held, signal }: Gat
       const left = deadline - performance.now()
       const room = left > 0 ? reserve() : 0
       if (room <= 0) return
-      awaited += room
+      reserved += room
       const waitSeconds = left >= 1000 ? 1 : 0
       const messages = await receive(room, waitSeconds).finally(() => {
-        awaited -= room
+        reserved -= room
       })
       got.push(...messages)
       bytes += messages.reduce((sum, message) => sum + message.bytes, 0)
@@ -53,7 +56,7 @@ export async function gather({ receive, batchSize, windowMs, held, signal }: Gat
   let size = 0
   const end = got.findIndex((message, index) => {
     size += message.bytes
-    return index > 0 && (index >= batchSize || size > PAYLOAD_BYTES)
+    return index > 0 && (index >= batchSize || size > MAX_PAYLOAD_BYTES)
   })
   return end === -1 ? { batch: got, rest: [] } : { batch: got.slice(0, end), rest: got.slice(end) }
 }

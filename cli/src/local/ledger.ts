@@ -1,7 +1,9 @@
 import type { Outcome } from './runtime/runtime-api.ts'
 import type { Received } from './sqs-record.ts'
 
-/** What a run came to. Counts are messages, but for `delivered` and `redelivered` (deliveries) and the invocations. */
+/**
+ * The result of a run. All counts are messages, except `delivered` and `redelivered` (deliveries) and the invocations.
+ */
 export interface Ledger {
   sent: number
   invocations: number
@@ -9,68 +11,71 @@ export interface Ledger {
   processed: number
   redelivered: number
   deadLettered: number
-  /** Messages that somebody, such as the function, sent to the dead-letter queue; known of the queue of this process. */
+  /**
+   * Messages that a client, such as the function, sent to the dead-letter queue. Known only for the queue in this
+   * process.
+   */
   sentDeadLetters: number
   remaining: number
   lost: number
   timeouts: number
-  /** Processes that ended by themselves during an invocation, or between two. */
+  /** Processes that ended unexpectedly, during an invocation or between two. */
   crashes: number
-  /** Those of them that ended between two invocations. */
+  /** The crashes between two invocations. */
   diedBetween: number
-  /** Invocations that failed as a whole, the timeouts and crashes among them. */
+  /** Invocations that failed as a whole, including timeouts and crashes. */
   failedInvocations: number
-  /** Why invocations failed or processes ended, and how often; the first ten reasons. */
+  /** Why invocations failed or processes ended, and how often. Only the first ten reasons are kept. */
   reasons: Record<string, number>
-  /** Why records failed, and how often, the most frequent first; at most a hundred kinds of error. */
+  /** Why records failed, and how often, the most frequent first. At most a hundred kinds of error are kept. */
   causes: Record<string, number>
   wallMs: number
-  /** Processed messages a second, from the first delivery to the last report. */
+  /** Processed messages per second, from the first delivery to the last response. */
   perSecond: number
 }
 
-const REASONS = 10
-const CAUSES = 100
+const MAX_REASONS = 10
+const MAX_CAUSES = 100
 const OTHER_CAUSES = 'other errors'
 
 export interface Progress extends Ledger {
   inFlight: number
-  /** Deliveries that failed so far. */
+  /** Failed deliveries so far. */
   failed: number
 }
 
 export interface QueueCounts {
   queue: number
   deadLetter: number
-  /** How many of those in the dead-letter queue were sent there, and not moved by the queue; where nobody tells, none. */
+  /** How many messages in the dead-letter queue a client sent there. The queue moved the others. 0 if not known. */
   sentDeadLetters?: number
 }
 
 /**
- * Sent or failed, and still the queue's; `exhausted` when that was its last delivery; `deleted` though it failed;
- * `foreign` if this run has not sent it and it has not been settled yet.
+ * The state of a message. `open`: sent, or failed and still in the queue. `exhausted`: its last delivery failed.
+ * `deleted`: it failed and was deleted anyway. `foreign`: this run did not send it, and it is not settled yet.
  */
 const STATES = ['open', 'exhausted', 'processed', 'deleted', 'foreign'] as const
 type State = (typeof STATES)[number]
-/** Added to the number of a state once the message has been delivered. */
+/** Added to the index of the state if the message has been delivered. */
 const SEEN = 8
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-/** A UUID in 16 bytes instead of 36: a run may have millions of them. */
+/** Stores a UUID in 16 bytes instead of 36, because a run may have millions of them. */
 function compact(id: string) {
   return UUID.test(id) ? Buffer.from(id.replaceAll('-', ''), 'hex').toString('latin1') : id
 }
 
 const IDS_AND_NUMBERS = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+([.,]\d+)*/gi
 
-/** Counts texts. Those that differ only in their numbers and UUIDs are of one kind, which its first text stands for. */
+/** Counts texts. Texts that differ only in numbers and UUIDs are one kind. The first text of a kind represents it. */
 function openCounter() {
   const kinds = new Map<string, { text: string; count: number }>()
   return {
     add(text: string) {
       const key = text.replace(IDS_AND_NUMBERS, '#')
       const isNew = !kinds.has(key)
-      const kind = isNew && kinds.size >= CAUSES ? OTHER_CAUSES : key
+      const kind = isNew && kinds.size >= MAX_CAUSES ? OTHER_CAUSES : key
       const known = kinds.get(kind)
       if (known) known.count += 1
       else kinds.set(kind, { text: isNew && kind === OTHER_CAUSES ? kind : text, count: 1 })
@@ -83,8 +88,9 @@ function openCounter() {
 }
 
 /**
- * Follows every message by its id, in about 80 bytes each. Whether one was dead-lettered or still remains is the queue's
- * to say: `snapshot` takes its counts, and what neither the queue nor the ledger accounts for is lost.
+ * Keeps track of every message by its id, in about 80 bytes each. Only the queue knows which messages were
+ * dead-lettered or remain, so `snapshot` takes its counts. A message that neither the queue nor the ledger accounts for
+ * is lost.
  */
 export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   const started = performance.now()
@@ -99,7 +105,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   let firstDelivery = 0
   let lastReport = 0
 
-  /** Applies a change to a message: `next` gets its state, if it has one. */
+  /** Changes the state of a message. `next` receives the current state, or undefined for a new message. */
   const update = (messageId: string, next: (state: State | undefined) => State, isDelivery = false) => {
     const id = compact(messageId)
     const entry = messages.get(id)
@@ -113,17 +119,17 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   }
   const settle = (batch: readonly Received[], state: (message: Received) => State) => {
     for (const message of batch) {
-      // A message that was processed once stays so, whatever a second delivery of it comes to.
+      // Once a message has been processed, a second delivery does not change its state.
       update(message.messageId, (before) => (before === 'processed' ? before : state(message)))
     }
   }
   const addReason = (reason: string) => {
-    if (reasons.has(reason) || reasons.size < REASONS) reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
+    if (reasons.has(reason) || reasons.size < MAX_REASONS) reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
   }
 
   return {
     sent(ids: readonly string[]) {
-      // One that has been delivered already, before the response to its sender arrived, may even have been settled.
+      // A message can be delivered, and even settled, before its sender receives the response of SQS.
       for (const id of ids) update(id, (before) => (before === undefined || before === 'foreign' ? 'open' : before))
       sentCount += ids.length
     },
@@ -134,7 +140,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
       deliveries.inFlight += batch.length
       for (const { messageId } of batch) update(messageId, (before) => before ?? 'foreign', true)
     },
-    answered(outcome: Outcome, batch: readonly Received[]) {
+    invocationEnded(outcome: Outcome, batch: readonly Received[]) {
       deliveries.inFlight -= batch.length
       if (outcome.type === 'timeout') invocations.timeouts += 1
       if (outcome.type === 'crash') invocations.crashes += 1
@@ -164,7 +170,8 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
     },
     snapshot({ queue, deadLetter, sentDeadLetters = 0 }: QueueCounts): Progress {
       const unprocessed = tally.open + tally.exhausted
-      // A message that was processed may have been moved too, and others may use both queues: neither count is enough alone.
+      // Neither count is enough alone: a processed message may have been moved as well, and other clients may use both
+      // queues.
       const moved = Math.max(0, deadLetter - sentDeadLetters)
       const deadLettered = Math.min(Math.max(tally.exhausted, unprocessed - queue), moved)
       const unaccounted = Math.max(0, unprocessed - deadLettered - queue)

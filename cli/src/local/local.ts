@@ -8,7 +8,10 @@ import { whyFailed } from './verdict.ts'
 const SAME_SIGNAL_MS = 300
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** What a template says counts as flags, so nobody has given the one that an error names. */
+/**
+ * Settings from a template are handled like flags, so an error may name a flag that the user did not give. The message
+ * then points to the template.
+ */
 async function optionsOf(handler: string, flags: LocalFlags) {
   try {
     return await toRunOptions(handler, flags)
@@ -16,31 +19,35 @@ async function optionsOf(handler: string, flags: LocalFlags) {
     if (!flags.template || !(error instanceof UsageError)) throw error
     const { message } = error
     const { template } = flags
-    throw new UsageError(`${message} (or ${template} says so: bounded-sqs-batch doctor ${template})`, { cause: error })
+    throw new UsageError(
+      `${message} (or the setting in ${template}; check it with bounded-sqs-batch doctor ${template})`,
+      { cause: error },
+    )
   }
 }
 
-/** `bounded-sqs-batch local`: runs, shows, and answers the exit code. */
+/** The command `bounded-sqs-batch local`: runs the handler, prints the ledger, and returns the exit code. */
 export async function local(handler: string, given: LocalFlags): Promise<number> {
   const { flags, lines } = await withTemplate(given)
   const log = (line: string) => (flags.json ? process.stderr : process.stdout).write(`${line}\n`)
-  for (const line of lines) log(line) // before options are refused: it may be for one of these
+  for (const line of lines) log(line) // printed before the options are checked: these lines may explain an error
   const options = await optionsOf(handler, flags)
   const total = Array.isArray(options.messages) ? options.messages.length : flags.messages
   const display = openDisplay(flags.json ? process.stderr : process.stdout, total)
   const draining = new AbortController()
   const stopping = new AbortController()
   const failures: string[] = []
-  let asked = 0
+  let lastSignal = 0
   const interrupt = () => {
-    // npm hands on the signal that the terminal has sent to both: two within a moment are one.
-    if (draining.signal.aborted && performance.now() - asked < SAME_SIGNAL_MS) return
-    asked = performance.now()
+    // If npm started this process, Ctrl-C reaches it twice: from the terminal and from npm. Signals in quick succession
+    // count as one.
+    if (draining.signal.aborted && performance.now() - lastSignal < SAME_SIGNAL_MS) return
+    lastSignal = performance.now()
     if (draining.signal.aborted) {
-      display.log('stopping at once: what was under way stays in the queue')
+      display.log('stopping at once: the messages of running invocations stay in the queue')
       return stopping.abort()
     }
-    display.log('finishing the batch under way; once more to stop at once')
+    display.log('finishing the running batches; press Ctrl-C again to stop at once')
     draining.abort()
   }
   for (const signal of SIGNALS) process.on(signal, interrupt)
@@ -92,17 +99,17 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
   }
 }
 
-/** Node takes the types out of TypeScript, and does no more: an enum stays, and so does the .js of an import. */
+/** Node only removes the types from TypeScript. It does not compile an enum, nor change the .js of an import to .ts. */
 function hintFor({ file, runtimeClient }: RunOptions['function'], { message }: InitError) {
   if (!/ts$/.test(file)) return ''
   if (runtimeClient) return '; does its client load TypeScript?'
   if (!/strip-only mode|Cannot find module .* imported from .*ts$/.test(message)) return ''
   const flags = '--bundle --packages=external --platform=node --format=esm --outfile=handler.mjs'
-  return `; bundle it first (esbuild ${file} ${flags}) and give handler.mjs`
+  return `; bundle it first (esbuild ${file} ${flags}) and pass handler.mjs`
 }
 
 function whyLost(lost: number, flags: LocalFlags) {
   return flags.reportBatchItemFailures
-    ? `${number(lost)} messages are neither processed nor dead-lettered nor in the queue: somebody else may read it.`
-    : `${number(lost)} messages failed and were deleted all the same: without ReportBatchItemFailures Lambda ignores the response.`
+    ? `${number(lost)} messages were not processed, were not dead-lettered, and are not in the queue: another consumer may have received them.`
+    : `${number(lost)} messages failed and were deleted anyway: without ReportBatchItemFailures, Lambda ignores the response.`
 }

@@ -9,10 +9,13 @@ export interface InputMessage {
   messageAttributes?: Record<string, MessageAttributeValue>
 }
 
-/** SQS's limit for a message. */
-const MESSAGE_BYTES = 1024 * 1024
+/** The limit of SQS for one message. */
+const MAX_MESSAGE_BYTES = 1024 * 1024
 
-/** Bodies `{"number":1}` to `{"number":count}`, spread over message groups where there are any. */
+/**
+ * Messages with the bodies `{"number":1}` to `{"number":count}`. If `groups` is above 0, each has one of so many
+ * message groups.
+ */
 export function* numberedMessages(count: number, groups = 0): Generator<InputMessage> {
   for (let number = 1; number <= count; number++) {
     const body = JSON.stringify({ number })
@@ -45,7 +48,7 @@ function readEnvelope(value: Record<string, unknown>): InputMessage {
   const { body, messageGroupId, messageAttributes = {} } = value
   const unknown = Object.keys(value).find((key) => !KEYS.has(key))
   if (unknown !== undefined) {
-    throw new Error(`has ${quote(unknown)} beside "body", where only messageGroupId and messageAttributes can be`)
+    throw new Error(`has the key ${quote(unknown)}: only body, messageGroupId and messageAttributes are allowed`)
   }
   if (messageGroupId !== undefined && (typeof messageGroupId !== 'string' || messageGroupId === '')) {
     throw new Error('has a messageGroupId that is not a non-empty string')
@@ -63,20 +66,22 @@ function readEnvelope(value: Record<string, unknown>): InputMessage {
   }
 }
 
-/** What a message may not be, whatever it comes from. Throws what is wrong with it. */
+/** Checks a message from any source. The text of an error continues a sentence such as "line 3 of orders.jsonl …". */
 function check(message: InputMessage, fifo: boolean): InputMessage {
-  if (message.body === '') throw new Error('has an empty body, which SQS does not take')
+  if (message.body === '') throw new Error('has an empty body, which SQS rejects')
   const bytes = Buffer.byteLength(message.body)
-  if (bytes > MESSAGE_BYTES) throw new Error(`has a body of ${bytes} bytes, SQS takes ${MESSAGE_BYTES}`)
-  if (fifo && message.messageGroupId === undefined) throw new Error('has no messageGroupId, which a FIFO queue needs')
+  if (bytes > MAX_MESSAGE_BYTES)
+    throw new Error(`has a body of ${bytes} bytes, SQS allows at most ${MAX_MESSAGE_BYTES}`)
+  if (fifo && message.messageGroupId === undefined)
+    throw new Error('has no messageGroupId, which a FIFO queue requires')
   return message
 }
 
-/** An object with a `body` is a message, anything else is a body. Throws what is wrong with it. */
+/** An object with a `body` is a message, any other value is a body. Errors have the form that `check` describes. */
 export function toMessage(value: unknown, fifo: boolean, json = JSON.stringify(value)): InputMessage {
   if (isObject(value) && 'body' in value) return check(readEnvelope(value), fifo)
   const body = typeof value === 'string' ? value : json
-  if (typeof body !== 'string') throw new Error(`is ${kindOf(value)}, which JSON cannot hold`)
+  if (typeof body !== 'string') throw new Error(`is ${kindOf(value)}, which JSON cannot represent`)
   return check({ body }, fifo)
 }
 
@@ -85,14 +90,17 @@ function readLine(line: string, fifo: boolean): InputMessage {
   try {
     value = JSON.parse(line)
   } catch (error) {
-    // V8 quotes the line; only the position is passed on.
+    // The message of V8 quotes the line. Only the position is shown, because a line may be a body.
     const position = /position (\d+)/.exec(String(error))?.[1]
     throw new Error(`is not valid JSON${position ? ` at column ${Number(position) + 1}` : ''}`)
   }
   return toMessage(value, fifo, line.trim())
 }
 
-/** The records of an SQS event, or undefined: an event of S3, for one, has Records without bodies, and is a body. */
+/**
+ * The records of an SQS event. Undefined for other content: an S3 event has records without bodies, and is sent as a
+ * body.
+ */
 function recordsIn(content: string): Record<string, unknown>[] | undefined {
   if (!/^\s*\{\s*"Records"/.test(content)) return undefined
   try {
@@ -103,7 +111,7 @@ function recordsIn(content: string): Record<string, unknown>[] | undefined {
       [undefined, 'aws:sqs'].includes(record.eventSource as string)
     return Array.isArray(Records) && Records.length > 0 && Records.every(isSqs) ? Records : undefined
   } catch {
-    return undefined // more than one line of JSON
+    return undefined // the file has more than one line of JSON
   }
 }
 
@@ -122,8 +130,8 @@ async function readInput(file: string): Promise<string> {
 }
 
 /**
- * The messages of a file of JSON lines, or of an SQS event; `-` is standard input. What is wrong is a UsageError with
- * the number of its line or record.
+ * Reads messages from a file of JSON lines or one SQS event; `-` is standard input. A UsageError names the line or
+ * record that is wrong.
  */
 export async function readMessagesFile(file: string, fifo: boolean): Promise<InputMessage[]> {
   const content = await readInput(file)
@@ -141,6 +149,6 @@ export async function readMessagesFile(file: string, fifo: boolean): Promise<Inp
     .split('\n')
     .flatMap((line, index) => (line.trim() === '' ? [] : [read('line', index, line, readLine)]))
   if (messages.length === 0)
-    throw new UsageError(`${name} has no messages: write one JSON value a line, or an SQS event`)
+    throw new UsageError(`${name} has no messages: write one JSON value per line, or an SQS event`)
   return messages
 }

@@ -6,7 +6,7 @@ import { iterateExport } from './messages-from.ts'
 import { MAPPING_DEFAULTS, type RunOptions } from './run.ts'
 import { FUNCTION_DEFAULTS } from './runtime/environment.ts'
 
-/** The flags of `local` as the parser leaves them: numbers checked, undefined where a flag was not given. */
+/** The flags of `local` after parsing. Numbers are valid, and flags that were not given are undefined. */
 export interface LocalFlags {
   messages?: number
   messagesFile?: string
@@ -29,7 +29,7 @@ export interface LocalFlags {
   runtimeClient?: string
   env?: string[]
   envFile?: string
-  /** Variables of the template. */
+  /** Environment variables from the template. */
   templateEnv?: Record<string, string>
   maxDeadLettered: number
   maxFailedInvocations: number
@@ -42,31 +42,31 @@ export interface LocalFlags {
   templateFunction?: string
 }
 
-/** Deliveries before a message is dead-lettered: few, so that runs end soon. */
-export const MAX_RECEIVES = 3
+/** The default number of deliveries before a message is dead-lettered. It is small, so that runs end soon. */
+export const DEFAULT_MAX_RECEIVES = 3
 
-function refuse(wrong: unknown, message: string) {
-  if (wrong) throw new UsageError(message)
+function refuseIf(condition: unknown, message: string) {
+  if (condition) throw new UsageError(message)
 }
 
-/** `file#export`. */
+/** Splits `file#export`. */
 function splitExport(text: string, defaultName: string) {
   const hash = text.lastIndexOf('#')
   const file = hash === -1 ? text : text.slice(0, hash)
   const exportName = hash === -1 ? defaultName : text.slice(hash + 1)
-  refuse(exportName === '', `${text} ends in # without the name of an export: write ${file}#${defaultName}`)
+  refuseIf(exportName === '', `${text} ends in # without the name of an export: write ${file}#${defaultName}`)
   return { file, exportName }
 }
 
 function checkDescriptors(limit: number) {
   const hard = execFileSync('/bin/sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).trim()
-  refuse(
+  refuseIf(
     hard !== 'unlimited' && limit > Number(hard),
     `--fd-limit ${limit} is above this machine's own limit of ${hard}: choose at most ${hard}`,
   )
 }
 
-/** Flags → a run, or a UsageError that says which two do not go together. */
+/** Converts flags to the options of a run. Throws a UsageError if flags cannot be combined. */
 export async function toRunOptions(handler: string, flags: LocalFlags): Promise<RunOptions> {
   const {
     queueUrl,
@@ -77,27 +77,27 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
     window,
     timeout = FUNCTION_DEFAULTS.timeout / 1000,
   } = flags
-  refuse(process.platform === 'win32', 'this needs a POSIX shell: run it on Linux, on macOS or in WSL')
+  refuseIf(process.platform === 'win32', 'local needs a POSIX shell: run it on Linux, macOS or WSL')
   const own = queueUrl === undefined
   const ownOnly = { '--port': flags.port, '--fifo': flags.fifo, '--max-receives': flags.maxReceives }
   const ownOnlyTimes = { '--visibility-timeout': flags.visibilityTimeout, '--retry-after': flags.retryAfter }
   for (const [flag, value] of Object.entries({ ...ownOnly, ...ownOnlyTimes })) {
-    refuse(
+    refuseIf(
       !own && value !== undefined,
-      `${flag} and --queue-url do not go together: a queue that exists has its own settings`,
+      `${flag} and --queue-url cannot be combined: a queue that exists has its own settings`,
     )
   }
-  refuse(own && endpoint !== undefined, '--endpoint needs --queue-url: without one, the queue is in this process')
-  refuse(queueUrl !== undefined && !URL.canParse(queueUrl), `--queue-url ${queueUrl} is not a URL`)
-  refuse(endpoint !== undefined && !URL.canParse(endpoint), `--endpoint ${endpoint} is not a URL`)
+  refuseIf(own && endpoint !== undefined, '--endpoint needs --queue-url: without one, the queue is in this process')
+  refuseIf(queueUrl !== undefined && !URL.canParse(queueUrl), `--queue-url ${queueUrl} is not a URL`)
+  refuseIf(endpoint !== undefined && !URL.canParse(endpoint), `--endpoint ${endpoint} is not a URL`)
   const inputs = Object.entries({
     '--messages': messages,
     '--messages-file': messagesFile,
     '--messages-from': messagesFrom,
   }).flatMap(([flag, value]) => (value === undefined ? [] : [flag]))
-  refuse(inputs.length > 1, `${inputs.join(' and ')} do not go together`)
+  refuseIf(inputs.length > 1, `${inputs.join(' and ')} cannot be combined`)
   const sends = inputs.length > 0
-  refuse(
+  refuseIf(
     own && !sends && flags.port === undefined,
     'there is nothing to do: give --messages N, --messages-file FILE, --messages-from FILE, --queue-url URL, ' +
       'or --port N to send messages to',
@@ -105,19 +105,22 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
 
   const fifo = own ? flags.fifo === true : queueUrl.endsWith('.fifo')
   const batchSize = flags.batchSize ?? (fifo ? 10 : MAPPING_DEFAULTS.batchSize)
-  refuse(fifo && batchSize > 10, `--batch-size ${batchSize}: Lambda takes at most 10 on a FIFO queue`)
-  refuse(fifo && window, '--window: Lambda has no batching window on a FIFO queue')
-  refuse(
+  refuseIf(fifo && batchSize > 10, `--batch-size ${batchSize}: Lambda allows at most 10 on a FIFO queue`)
+  refuseIf(fifo && window, '--window: Lambda has no batching window on a FIFO queue')
+  refuseIf(
     batchSize > 10 && window !== undefined && window < 1,
     `--batch-size ${batchSize} needs a --window of at least 1`,
   )
-  refuse(flags.groups !== undefined && !(fifo && messages !== undefined), '--groups needs --messages and a FIFO queue')
+  refuseIf(
+    flags.groups !== undefined && !(fifo && messages !== undefined),
+    '--groups needs --messages and a FIFO queue',
+  )
   const windowSeconds = window ?? (batchSize > 10 ? MAPPING_DEFAULTS.windowMs / 1000 : 0)
 
   const {
     visibilityTimeout = timeout + windowSeconds + 1,
     retryAfter = own ? 1 : 'off',
-    maxReceives = MAX_RECEIVES,
+    maxReceives = DEFAULT_MAX_RECEIVES,
   } = flags
   const { file, exportName } = splitExport(handler, 'handler')
   checkDescriptors(flags.fdLimit)

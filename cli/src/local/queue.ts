@@ -14,9 +14,12 @@ import { oneLine, UsageError } from '../errors.ts'
 import type { QueueCounts } from './ledger.ts'
 import { type Received, toReceived } from './sqs-record.ts'
 
-/** Calls at once, of ten messages each. The SDK's own agent has 50 sockets, one run may have 20 receivers a lane. */
-const CALLS = 32
-const SOCKETS = 256
+/**
+ * At most this many concurrent calls, of ten messages each. The default of the SDK is 50 sockets, but each worker of a
+ * run has 20 receivers.
+ */
+const MAX_CALLS = 32
+const MAX_SOCKETS = 256
 
 const COUNTS = [
   'ApproximateNumberOfMessages',
@@ -26,7 +29,7 @@ const COUNTS = [
 
 const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
 
-/** The SDK's error in one line that says what to do; it never holds more than SQS itself said. */
+/** Turns an error of the SDK into one line that says what to do. */
 function explain(error: unknown, queueUrl: string, endpoint: string): Error {
   const { name = 'Error', message = '', code = '' } = error as { name?: string; message?: string; code?: string }
   const said = `${name} ${code} ${message}`
@@ -35,7 +38,7 @@ function explain(error: unknown, queueUrl: string, endpoint: string): Error {
   }
   if (UNREACHABLE.test(said)) {
     const reason = UNREACHABLE.exec(said)?.[0]
-    return new UsageError(`no SQS answers at ${endpoint} (${reason}): start it, or correct --endpoint or --queue-url`)
+    return new UsageError(`no SQS responds at ${endpoint} (${reason}): start it, or correct --endpoint or --queue-url`)
   }
   if (/CredentialsProvider|Could not load credentials/.test(said)) {
     return new UsageError(
@@ -50,7 +53,7 @@ export interface QueueAddress {
   endpoint?: string
 }
 
-/** Where SQS answers: as given, as the SDK's own variables say, or as the queue's URL says. */
+/** The endpoint of SQS: as given, from the environment variables of the SDK, or from the URL of the queue. */
 function endpointOf({ queueUrl, endpoint }: QueueAddress) {
   return endpoint ?? process.env.AWS_ENDPOINT_URL_SQS ?? process.env.AWS_ENDPOINT_URL ?? new URL(queueUrl).origin
 }
@@ -58,17 +61,17 @@ function endpointOf({ queueUrl, endpoint }: QueueAddress) {
 function createClient(endpoint: string) {
   const { AWS_REGION, AWS_ACCESS_KEY_ID, AWS_PROFILE } = process.env
   const { hostname } = new URL(endpoint)
-  // A stand-in of SQS asks for credentials and takes any.
-  const anyWillDo = !hostname.includes('.amazonaws.com') && !AWS_ACCESS_KEY_ID && !AWS_PROFILE
+  // The SDK requires credentials. A local substitute for SQS accepts any.
+  const acceptsAnyCredentials = !hostname.includes('.amazonaws.com') && !AWS_ACCESS_KEY_ID && !AWS_PROFILE
   return new SQSClient({
     endpoint,
     region: AWS_REGION ?? /^sqs\.([a-z0-9-]+)\.amazonaws/.exec(hostname)?.[1] ?? 'us-east-1',
-    ...(anyWillDo ? { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {}),
+    ...(acceptsAnyCredentials ? { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {}),
     requestHandler: {
       connectionTimeout: 5000,
       requestTimeout: 30_000,
-      httpAgent: { keepAlive: true, maxSockets: SOCKETS },
-      httpsAgent: { keepAlive: true, maxSockets: SOCKETS },
+      httpAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
+      httpsAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
     },
   })
 }
@@ -77,7 +80,7 @@ function inTens<T>(items: readonly T[]): T[][] {
   return Array.from({ length: Math.ceil(items.length / 10) }, (_, index) => items.slice(index * 10, index * 10 + 10))
 }
 
-/** A queue and its redrive policy, read once; rejects with a UsageError when it cannot be reached. */
+/** Opens a queue, and reads its settings once. Rejects with a UsageError if SQS cannot be reached. */
 export async function openQueue(
   address: QueueAddress & { deadLetterUrl?: string },
   own: boolean,
@@ -117,7 +120,7 @@ export async function openQueue(
       throw explain(error, queueUrl, endpoint)
     })
 
-  /** Calls `one` with ten messages at a time; returns the messages whose entries SQS refused. */
+  /** Calls `one` with ten messages at a time. Returns the messages that SQS refused. */
   const each = async (
     messages: readonly Received[],
     one: (
@@ -131,7 +134,7 @@ export async function openQueue(
         const { Failed = [] } = await guard(one(entries))
         return Failed.flatMap(({ Id }) => ten[Number(Id)] ?? [])
       },
-      { concurrency: CALLS },
+      { concurrency: MAX_CALLS },
     )
     return refused.flat()
   }
@@ -142,7 +145,7 @@ export async function openQueue(
     queueUrl,
     own,
     fifo: facts.arn.endsWith('.fifo'),
-    /** Brings nothing once the signal is aborted. */
+    /** Returns no messages once the signal is aborted. */
     receive: async (max: number, waitSeconds: number, abortSignal?: AbortSignal): Promise<Received[]> => {
       const command = new ReceiveMessageCommand({
         QueueUrl: queueUrl,
@@ -150,7 +153,7 @@ export async function openQueue(
         WaitTimeSeconds: waitSeconds,
         MessageAttributeNames: ['All'],
         MessageSystemAttributeNames: ['All'],
-        AttributeNames: ['All'], // the older name: moto 5.1 knows no other
+        AttributeNames: ['All'], // the older name, the only one that moto 5.1 supports
       })
       const sent = client.send(command, abortSignal ? { abortSignal } : {}).catch((error) => {
         if (abortSignal?.aborted) return { Messages: [] }
@@ -167,7 +170,7 @@ export async function openQueue(
     },
     remove: (messages: readonly Received[]) =>
       each(messages, (Entries) => client.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries }))),
-    /** Makes messages come back after so many seconds, from now. */
+    /** Makes messages visible again after this many seconds. */
     setVisibility: (messages: readonly Received[], seconds: number) =>
       each(messages, (entries) => {
         const Entries = entries.map((entry) => ({ ...entry, VisibilityTimeout: seconds }))
@@ -177,7 +180,7 @@ export async function openQueue(
       const command = new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries })
       return guard(client.send(command))
     },
-    /** How many messages could be received now: asked only of the queue of this process. */
+    /** The number of visible messages. 0 for an existing queue, since only the queue in this process needs a limit. */
     waiting: async (): Promise<number> => 0,
     counts: (): Promise<QueueCounts> =>
       guard(

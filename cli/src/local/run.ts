@@ -11,24 +11,27 @@ import { FUNCTION_DEFAULTS } from './runtime/environment.ts'
 import { type RuntimeOptions, startRuntime } from './runtime/runtime.ts'
 
 export interface RunOptions {
-  /** The queue of this run's own SQS, or one that exists. */
+  /** The settings of a queue to create in this process, or the address of an existing queue. */
   queue: OwnQueueOptions | QueueAddress
   function: RuntimeOptions
   mapping: Partial<EventSourceOptions>
-  /** Sent while the queue has room for them: up to 10,000 before the first poll, and more as it drains. */
+  /** Messages to send: up to 10,000 before the first poll, and more as the queue drains. */
   messages?: Input
-  /** Seconds that the queue has to be empty before the run ends; undefined: it runs until it is told to drain. */
+  /**
+   * The run ends once the queue has been empty for this many seconds. Undefined: it ends only when `drain` or `stop` is
+   * aborted.
+   */
   idle?: number | undefined
-  /** Wait for a first message before the queue counts as empty. */
+  /** The queue does not count as empty before a first message has been delivered. */
   awaitFirst?: boolean
-  /** What is not as it should be, and does not end the run; default: a warning of the process. */
+  /** Receives warnings, which do not end the run. Default: a warning of the process. */
   onWarning?: (line: string) => void
   onProgress?: (progress: Progress) => void
-  /** The queue is open and the function is loaded. */
+  /** Called once the queue is open and the function is loaded. */
   onStart?: (queue: Queue) => void
-  /** Finish the invocations under way, then end. */
+  /** When it is aborted, the run finishes the running invocations and ends. */
   drain?: AbortSignal
-  /** Kill the invocations under way and end; their messages stay in the queue. */
+  /** When it is aborted, the run kills the running invocations and ends. Their messages stay in the queue. */
   stop?: AbortSignal
 }
 
@@ -52,8 +55,8 @@ function checkFile(file: string) {
 }
 
 /**
- * A whole run: queue, function, input, event source, ledger. Whatever it ends with, it leaves no process and no
- * server behind.
+ * Performs a whole run: queue, function, input, event source, ledger. Whether it succeeds or fails, it stops its
+ * processes and servers before it returns.
  */
 export async function run(options: RunOptions): Promise<Ledger> {
   const { messages = [], idle, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
@@ -74,7 +77,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
       )
     }
 
-    // The function's own SQS clients find the queue of the run too.
+    // SQS clients of the function use the queue of the run.
     const sqs = own && { AWS_ENDPOINT_URL_SQS: own.endpoint, ...localCredentials() }
     const target = {
       ...options.function,
@@ -93,7 +96,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
     const ended = new AbortController()
     const draining = AbortSignal.any([drain, stop, idled.signal, ended.signal])
     const snapshot = async () => {
-      const sentDeadLetters = own?.sentDeadLetters() ?? 0 // first: one sent meanwhile is not to be taken off a count without it
+      const sentDeadLetters = own?.sentDeadLetters() ?? 0 // read before the counts: a message sent in between must not be subtracted
       return ledger.snapshot({ ...(await queue.counts()), sentDeadLetters })
     }
 
@@ -103,10 +106,10 @@ export async function run(options: RunOptions): Promise<Ledger> {
       while (!ended.signal.aborted) {
         const progress = await snapshot()
         onProgress(progress)
-        const empty = sent && progress.remaining + progress.inFlight === 0
+        const isEmpty = sent && progress.remaining + progress.inFlight === 0
         const now = performance.now()
         emptySince =
-          empty && (!options.awaitFirst || progress.delivered > 0)
+          isEmpty && (!options.awaitFirst || progress.delivered > 0)
             ? Math.min(emptySince, now)
             : Number.POSITIVE_INFINITY
         if (idle !== undefined && now - emptySince >= idle * 1000) idled.abort()
@@ -114,7 +117,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
       }
     }
     const full = Promise.withResolvers<void>()
-    if (Symbol.asyncIterator in messages) full.resolve() // it may take its time: what has come is received meanwhile
+    if (Symbol.asyncIterator in messages) full.resolve() // such an input may be slow, so receiving starts at once
     const send = async () => {
       try {
         const fed = feed({ queue, ledger, messages, onFull: full.resolve, signal: draining })
@@ -126,7 +129,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
     }
     const receiveAll = async () => {
       await full.promise
-      // Once the queue has been empty for long enough, nobody waits for the last long poll.
+      // Once the queue has been empty for long enough, the last long poll is aborted.
       const receive = (max: number, wait: number) => queue.receive(max, wait, idled.signal)
       const parts = { queue: { ...queue, receive }, runtime, ledger, draining }
       await runEventSource(parts, { ...MAPPING_DEFAULTS, ...options.mapping })
@@ -145,7 +148,10 @@ export async function run(options: RunOptions): Promise<Ledger> {
   }
 }
 
-/** A moment after the signal: calls under way have ended by then, and an input that hangs is not waited for. */
+/**
+ * Resolves a second after the signal is aborted. Calls under way have ended by then, and an input that hangs cannot
+ * delay the end.
+ */
 async function drained(signal: AbortSignal) {
   if (!signal.aborted) await once(signal, 'abort')
   await sleep(DRAIN_MS, undefined, { ref: false })

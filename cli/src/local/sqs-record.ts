@@ -1,7 +1,7 @@
 import type { Message, MessageAttributeValue } from '@aws-sdk/client-sqs'
 import type { SQSMessageAttribute, SQSRecord } from 'aws-lambda'
 
-/** A message received and not yet settled, with its record as JSON, as it goes into the event. */
+/** A received message that is not settled yet, with its record in the event as JSON. */
 export interface Received {
   messageId: string
   receiptHandle: string
@@ -20,7 +20,7 @@ function toAttribute(value: MessageAttributeValue): SQSMessageAttribute {
   }
 }
 
-/** The record that Lambda makes of a message, key for key. */
+/** Converts a message to the record that Lambda makes of it, key for key. */
 function toRecord(message: Message, queueArn: string): SQSRecord {
   return {
     messageId: message.MessageId ?? '',
@@ -46,7 +46,7 @@ export function toReceived(message: Message, queueArn: string): Received {
     receiptHandle: record.receiptHandle,
     receiveCount: Number(record.attributes.ApproximateReceiveCount ?? 1),
     json,
-    bytes: Buffer.byteLength(json) + 1, // and the comma
+    bytes: Buffer.byteLength(json) + 1, // plus the comma
   }
 }
 

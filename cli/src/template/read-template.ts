@@ -40,7 +40,7 @@ const NESTED = /^AWS::(CloudFormation::Stack(Set)?|Serverless::Application)$|::M
 const CHECKED = /^AWS::(Lambda::(Function|EventSourceMapping)|Serverless::Function|SQS::Queue)$/
 /** The quota of `invocation-eventfiltering`. */
 const MAX_FILTERS = 5
-const TOO_MANY = `Lambda takes at most ${MAX_FILTERS} on a mapping, or 10 if AWS has raised the quota of the account`
+const TOO_MANY = `Lambda allows at most ${MAX_FILTERS} on a mapping, or 10 if AWS has raised the quota of the account`
 const USE_FEWER = `Use at most ${MAX_FILTERS} filters. If AWS has raised your quota, check what is deployed with --function NAME.`
 const MADE = 'what it makes is known only to a deployment'
 

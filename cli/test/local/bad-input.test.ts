@@ -144,7 +144,7 @@ refuses(
 refuses(
   'two inputs',
   [OK, '--messages', '1', '--messages-file', 'x'],
-  /--messages and --messages-file do not go together$/,
+  /--messages and --messages-file cannot be combined$/,
 )
 refuses(
   'an endpoint without a queue',
@@ -154,18 +154,18 @@ refuses(
 refuses(
   'a FIFO queue and its URL',
   [OK, '--fifo', '--queue-url', 'http://127.0.0.1:1/0/q'],
-  /--fifo and --queue-url do not go together/,
+  /--fifo and --queue-url cannot be combined/,
 )
 refuses(
   "a retry time for a queue of one's own",
   [OK, '--retry-after', 'off', '--queue-url', 'http://127.0.0.1:1/0/q'],
-  /--retry-after and --queue-url do not go together/,
+  /--retry-after and --queue-url cannot be combined/,
 )
 refuses('a URL that is none', [OK, '--queue-url', 'orders'], /--queue-url orders is not a URL$/)
 refuses(
   'eleven records on FIFO',
   [OK, '--messages', '1', '--fifo', '--batch-size', '11'],
-  /--batch-size 11: Lambda takes at most 10 on a FIFO queue$/,
+  /--batch-size 11: Lambda allows at most 10 on a FIFO queue$/,
 )
 refuses('a window on FIFO', [OK, '--messages', '1', '--fifo', '--window', '1'], /no batching window on a FIFO queue$/)
 refuses(
@@ -203,7 +203,7 @@ refuses(
   lines('{"body":"x","messageGroupID":"g"}'),
   /line 1 of \S+ has "messageGroupID" beside "body"/,
 )
-refuses('an empty body', lines('{"body":""}'), /line 1 of \S+ has an empty body, which SQS does not take$/)
+refuses('an empty body', lines('{"body":""}'), /line 1 of \S+ has an empty body, which SQS rejects$/)
 refuses(
   'a body over 1 MiB',
   lines(JSON.stringify({ body: 'x'.repeat(1024 * 1024 + 1) })),
@@ -223,7 +223,7 @@ refuses(
 refuses(
   'an endpoint where nobody answers',
   [OK, '--queue-url', 'http://127.0.0.1:1/0/orders'],
-  /no SQS answers at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\): start it, or correct/,
+  /no SQS responds at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\): start it, or correct/,
 )
 
 test('a port in use', async (t) => {
@@ -235,7 +235,7 @@ test('a port in use', async (t) => {
   t.equal(code, 2)
   t.equal(
     stderr,
-    `bounded-sqs-batch: port ${port} is in use: choose another with --port, or leave it out for any free one\n`,
+    `bounded-sqs-batch: port ${port} is in use: choose another with --port, or omit --port to use any free port\n`,
   )
 })
 

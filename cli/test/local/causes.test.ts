@@ -12,7 +12,7 @@ test('with --quiet, the causes follow the table, by kind of error, and the last 
   t.equal(stderr, '')
   const end = stdout.slice(stdout.indexOf('┘') + 2)
   const [title, ...lines] = end.split('\n')
-  t.equal(title, 'Why records failed, by deliveries:')
+  t.equal(title, 'Why records failed (number of deliveries):')
   t.match(lines.slice(0, 2).sort(), [
     /^ {2}2 × Error: fetch failed \(ECONNREFUSED\)$/,
     /^ {2}2 × RangeError: order (1|11) is not in stock$/,
@@ -60,7 +60,7 @@ test('without the library the causes say that no error is known', async (t) => {
     function: { env: { RECORD_TO: '/dev/null' } },
     messages: numberedMessages(10),
   })
-  t.strictSame(ledger.causes, { 'no error is known: the handler only reported the record': 2 })
+  t.strictSame(ledger.causes, { 'error unknown: the handler only reported the record': 2 })
 })
 
 test('at most a hundred kinds of error are kept, the most frequent first; numbers and UUIDs make no new kind', async (t) => {

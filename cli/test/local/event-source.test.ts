@@ -169,7 +169,7 @@ test('told to drain, it gives back what it holds and has not delivered', async (
 test('a message that SQS does not delete is processed, and said to come again', async (t) => {
   const { failures, ledger, run } = setUp(some(2), () => report([]), { refuse: ['m1'] })
   await run()
-  t.strictSame(failures, ['m1: SQS did not delete it, it will come again'])
+  t.strictSame(failures, ['m1: SQS did not delete the message, so it will be redelivered'])
   t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { processed: 2, remaining: 1, lost: 0 })
 })
 

@@ -73,7 +73,7 @@ test('an event of S3 is a body, and so is each of several events', async (t) => 
 
 test('a record of an event without a message group is refused on FIFO, by its number', async (t) => {
   const file = write(t, 'e.json', JSON.stringify({ Records: [record('1', { MessageGroupId: 'g' }), record('2')] }))
-  const message = `record 2 of ${file} has no messageGroupId, which a FIFO queue needs`
+  const message = `record 2 of ${file} has no messageGroupId, which a FIFO queue requires`
   await t.rejects(readMessagesFile(file, true), { name: 'UsageError', message })
 })
 
@@ -106,9 +106,9 @@ test('--messages-from: what is wrong is one line with the number of the message'
      export const nothing = [undefined]`,
   )
   const fails = async (name: string, message: string) => t.rejects(collect(file, name), { name: 'UsageError', message })
-  await fails('default', `message 2 of ${file} has an empty body, which SQS does not take`)
+  await fails('default', `message 2 of ${file} has an empty body, which SQS rejects`)
   await fails('throws', `--messages-from: message 2 of ${file}: Error: no more`)
-  await fails('nothing', `message 1 of ${file} is an undefined, which JSON cannot hold`)
+  await fails('nothing', `message 1 of ${file} is an undefined, which JSON cannot represent`)
   const expected = 'expected an iterable, an async iterable, or a function that returns one'
   await fails('text', `--messages-from: text of ${file} is a string, ${expected}`)
   await fails('missing', `--messages-from: missing of ${file} is not there, ${expected}`)

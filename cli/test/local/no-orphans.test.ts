@@ -27,7 +27,7 @@ async function gone(pids: readonly number[]) {
 test('Ctrl-C: the batch under way is finished and deleted, the rest stays', async (t) => {
   const notes = notebook(t)
   const { code, stdout, stderr, pids } = await interrupted(notes, 'handler', (child) => child.kill('SIGINT'))
-  t.match(stderr, /^finishing the batch under way; once more to stop at once$/m)
+  t.match(stderr, /^finishing the running batches; press Ctrl-C again to stop at once$/m)
   t.match(JSON.parse(stdout), {
     sent: 20,
     invocations: 1,
@@ -57,7 +57,7 @@ test('a second Ctrl-C stops at once, deletes nothing and says what was left', as
     await new Promise((resolve) => setTimeout(resolve, 400))
     child.kill('SIGINT')
   })
-  t.match(stderr, /^stopping at once: what was under way stays in the queue$/m)
+  t.match(stderr, /^stopping at once: the messages of running invocations stay in the queue$/m)
   t.match(JSON.parse(stdout), {
     invocations: 1,
     processed: 0,

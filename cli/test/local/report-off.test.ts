@@ -22,7 +22,7 @@ test('without ReportBatchItemFailures what was reported failed is deleted, and t
     lost: 20,
   })
   t.equal(failures.length, 20)
-  t.match(failures[0], /^[0-9a-f-]{36}: reported failed, and deleted all the same: no error is known/)
+  t.match(failures[0], /^[0-9a-f-]{36}: reported as failed, but deleted anyway: no error is known/)
 })
 
 test('an answer that makes no sense is not looked at', async (t) => {

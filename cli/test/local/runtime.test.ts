@@ -55,10 +55,10 @@ const ANSWERS: [source: string, outcome: object][] = [
   ["() => { throw 'a string' }", { type: 'error', message: 'string: a string' }],
   ['() => { throw undefined }', { type: 'error', message: 'undefined: undefined' }],
   ["() => { throw new Error('two\\nlines') }", { type: 'error', message: 'Error: two lines' }],
-  ['() => { throw Object.create(null) }', { type: 'error', message: 'Error: what was thrown cannot be read' }],
+  ['() => { throw Object.create(null) }', { type: 'error', message: 'Error: the thrown value cannot be read' }],
   [
     "() => { throw Object.defineProperty(new Error(), 'message', { get() { throw 1 } }) }",
-    { type: 'error', message: 'Error: what was thrown cannot be read' },
+    { type: 'error', message: 'Error: the thrown value cannot be read' },
   ],
 ]
 test('what a handler returns or throws, as Lambda takes it', async (t) => {

@@ -181,7 +181,7 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     '20,000 records',
     sam({ mapping: { BatchSize: 20_000 } }),
     {},
-    /a batch size of 20000: Lambda takes at most 10,000$/,
+    /a batch size of 20000: Lambda allows at most 10,000$/,
   ],
   ['a parameter that is none', sam(), { parameter: ['A=1'] }, /--parameter A: \S+ has no such parameter; it has none$/],
 ]
@@ -197,7 +197,7 @@ test('a parameter without a template is refused', async (t) => {
   await t.rejects(withTemplate({ ...FLAGS, templateFunction: 'A' }), { message })
 })
 
-test('where settings of the template do not go together, the error names it and how to check it', async (t) => {
+test('where settings of the template cannot be combined, the error names it and how to check it', async (t) => {
   const template = templateFile(t, sam({ mapping: { BatchSize: 1000, MaximumBatchingWindowInSeconds: 0 } }))
   const { code, stderr } = await command(['local', HANDLER, '--messages', '1', '--template', template])
   t.equal(code, 2)

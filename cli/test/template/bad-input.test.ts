@@ -112,7 +112,7 @@ resources: { Resources: { Queue: { Type: AWS::SQS::Queue } } }
   ],
   SERVERLESS,
 )
-fails('two things to check', (file) => [file(sam()), '--function', 'x'], /a template and --function do not go together/)
+fails('two things to check', (file) => [file(sam()), '--function', 'x'], /a template and --function cannot be combined/)
 fails(
   'a region for a template',
   (file) => [file(sam()), '--region', 'x'],

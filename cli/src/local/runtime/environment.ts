@@ -21,11 +21,11 @@ export interface FunctionOptions {
   memory?: number
   /** Hard limit of file descriptors; default 1,024. */
   fdLimit?: number
-  /** A command that speaks the Runtime API, in a shell's words; default this package's own client. */
+  /** A shell command that runs another client of the Runtime API. Default: the client of this package. */
   runtimeClient?: string
   env?: Record<string, string>
   onLog?: (line: string) => void
-  /** The process ended while it had no event, and nobody had asked it to. */
+  /** Called when the process ended unexpectedly between two invocations. */
   onDeathBetween?: (message: string) => void
 }
 
@@ -37,19 +37,20 @@ export const FUNCTION_DEFAULTS = {
   fdLimit: 1024,
 }
 
-// `ulimit -n` sets the hard limit too: Node raises its soft limit to the hard one when it starts. The reader in the
-// background holds the other end of a pipe to this process: however this process ends, and whatever the function does with its
-// event loop, the pipe closes and the whole process group goes.
+// The shell script that starts the process. `ulimit -n` also sets the hard limit, because Node raises its soft limit to
+// the hard limit at startup. The `read` in the background waits on a pipe from this process. When this process ends,
+// for any reason, the pipe closes and the script kills the whole process group, even if the function blocks its event
+// loop.
 
-function LAUNCH(command: string) {
+function launchScript(command: string) {
   return `ulimit -n "$1" || exit 1; shift
 (read -r _ <&3; kill -9 -$$) >/dev/null 2>&1 &
 exec ${command} 3<&-`
 }
 
-/** What an exit code means: Node's own for a promise that nothing can settle, and the shell's. */
+/** Explanations of exit codes: 13 is set by Node, 127 by the shell. */
 const HINTS: Record<number, string> = {
-  13: 'it waits for a promise that nothing can settle any more',
+  13: 'it awaits a promise that can no longer settle',
   127: 'no such command',
 }
 
@@ -67,7 +68,10 @@ function regionOf(env: NodeJS.ProcessEnv) {
   return env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? 'us-east-1'
 }
 
-/** Lambda's environment variables, and the handler's name as Lambda has it: path without extension, dot, export. */
+/**
+ * The environment variables that Lambda sets. `_HANDLER` is the path without extension, a dot, and the name of the
+ * export.
+ */
 function environmentVariables(options: FunctionOptions, file: string, address: string, heap: string) {
   const inside = !relative(process.cwd(), file).startsWith('..')
   const taskRoot = inside ? process.cwd() : dirname(file)
@@ -98,21 +102,22 @@ function killGroup(child: ChildProcess) {
   try {
     if (child.pid) process.kill(-child.pid, 'SIGKILL')
   } catch {
-    // the whole group is gone already
+    // the process group has already ended
   }
 }
 
 /**
- * One execution environment: a process of its own that loads the handler and takes events until it ends. Rejects with
- * an InitError when the function cannot be made ready. One that has ended is no longer `alive`; the signal ends it.
+ * Starts one execution environment: a process that loads the handler and then takes events until it ends. Rejects with
+ * an InitError if the function cannot be loaded. `alive` is false once the process has ended. Aborting the signal kills
+ * the process.
  */
 export async function startEnvironment(options: FunctionOptions, signal: AbortSignal) {
   const { timeout = FUNCTION_DEFAULTS.timeout, initTimeout = FUNCTION_DEFAULTS.initTimeout } = options
   const memory = options.memory ?? FUNCTION_DEFAULTS.memory
   const file = resolve(options.file)
-  // A tenth of the memory is left to what V8 keeps outside of the old generation.
+  // A tenth of the memory is left for data of V8 outside the old generation.
   const heap = `--max-old-space-size=${Math.floor(memory * 0.9)}`
-  const [words, args] = command(options, file, heap)
+  const [script, args] = command(options, file, heap)
   const ready = Promise.withResolvers<void>()
   const fail = (message: string) => ready.reject(new InitError(message))
   const api = await startRuntimeApi({
@@ -124,9 +129,9 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
 
   const env = environmentVariables(options, file, api.address, heap)
   const limit = String(options.fdLimit ?? FUNCTION_DEFAULTS.fdLimit)
-  const child = spawn('/bin/sh', ['-c', LAUNCH(words), 'sh', limit, ...args], {
+  const child = spawn('/bin/sh', ['-c', launchScript(script), 'sh', limit, ...args], {
     env,
-    detached: true, // a process group of its own: Ctrl-C in the terminal is for us, and a kill takes the group
+    detached: true, // a separate process group: Ctrl-C in the terminal does not reach it, and one kill ends all its processes
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
   const state = { alive: true, outOfMemory: false, ready: false, stopped: false, responded: false }
@@ -154,7 +159,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
   child.on('error', ({ message }) => end(`the process could not be started (${message})`))
   child.on('exit', async (code, killedBy) => {
     state.alive = false
-    kill() // what the function started, and the reader of the pipe
+    kill() // also ends child processes of the function and the `read` of the script
     if (!outputs.every(({ closed }) => closed)) await Promise.race([once(child, 'close'), sleep(500)])
     const how = killedBy ? `was ended by ${killedBy}` : `ended with exit code ${code}`
     const hint = state.outOfMemory ? `out of memory: ${memory} MB` : HINTS[code ?? 0]

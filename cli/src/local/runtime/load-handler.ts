@@ -5,13 +5,13 @@ import { kindOf } from '../../errors.ts'
 
 export type Handler = (event: unknown, context: object) => unknown
 
-/** AWS's runtime client tries these after the path that it takes out of the handler's name, in this order. */
+/** The runtime client of AWS appends these to the path in the name of the handler, in this order. */
 const EXTENSIONS = ['', '.js', '.mjs', '.cjs']
 
 /**
- * Loads a handler as AWS's runtime client does: aws-lambda-ric 4, `loadModule`, `resolveHandler` and
- * `errorOnDeprecatedCallback`. A test runs the same files on both. TypeScript, which that client does not load, is
- * imported as it is.
+ * Loads a handler as the runtime client of AWS does (aws-lambda-ric 4: `loadModule`, `resolveHandler`,
+ * `errorOnDeprecatedCallback`). A test runs the same files on both. TypeScript, which that client cannot load, is
+ * imported directly.
  */
 export async function loadHandler(file: string, exportName: string): Promise<Handler> {
   if (!/\.m?ts$/.test(file)) checkName(file)
@@ -25,7 +25,7 @@ export async function loadHandler(file: string, exportName: string): Promise<Han
   return handler as Handler
 }
 
-/** Lambda knows a handler by its path up to the first dot of the file's name, and imports it as a URL. */
+/** Lambda cuts the name of the file at its first dot, and imports the path as a URL. */
 function checkName(file: string): void {
   const extension = extname(file)
   const name = basename(file, extension)
@@ -42,7 +42,10 @@ function checkName(file: string): void {
   }
 }
 
-/** `a.b` is b in the object a. A function has no exports: the `handler` of what `middy()` returns is not one. */
+/**
+ * Looks up an export by its path: `a.b` is `b` in the object `a`. Properties of functions do not count, so the
+ * `handler` property of a `middy()` result is not found.
+ */
 function findIn(module: unknown, exportName: string): unknown {
   return exportName
     .split('.')

@@ -1,9 +1,9 @@
 import { subscribe } from 'node:diagnostics_channel'
 import { oneLine } from '../../errors.ts'
 
-/** What the runtime process tells about the records of one invocation. */
+/** What the runtime process sends about the records of one invocation. */
 export interface RecordErrors {
-  /** Name, message and code of a record's error, by message id. Records that did not start have none. */
+  /** Name, message and code of a record's error, by message id. Records that did not start have no entry. */
   errors: Record<string, string>
 }
 
@@ -11,8 +11,8 @@ const errors = new Map<string, string>()
 let isLibraryUsed = false
 
 /**
- * Listens to middy-bounded-sqs-batch, which publishes the error of each record. Channels are found by their name, so the
- * library need not be imported here, and it may be part of the handler's bundle.
+ * Subscribes to middy-bounded-sqs-batch, which publishes the error of each record. Channels are found by name, so the
+ * library is not imported here and may be bundled with the handler.
  */
 export function watchRecordErrors(): void {
   subscribe('tracing:middy-bounded-sqs-batch:batch:start', () => {
@@ -25,12 +25,12 @@ export function watchRecordErrors(): void {
   })
 }
 
-/** The ids of an event's records, read before the handler can change the event. */
+/** The ids of an event's records. They are read before the handler, which may change the event. */
 export function recordIdsOf(event: { Records?: { messageId: string }[] }): string[] {
   return (event.Records ?? []).map(({ messageId }) => messageId)
 }
 
-/** The errors of these records, once their invocation has ended; undefined if the handler does not use the library. */
+/** Returns and forgets the errors of these records. Undefined if the handler does not use the library. */
 export function takeRecordErrors(ids: readonly string[]): RecordErrors | undefined {
   if (!isLibraryUsed) return undefined
   const taken: Record<string, string> = {}
@@ -43,7 +43,7 @@ export function takeRecordErrors(ids: readonly string[]): RecordErrors | undefin
   return { errors: taken }
 }
 
-/** Name, message and code of whatever was thrown, in one line. Reading its properties may throw. */
+/** Name, message and code of any thrown value, in one line. Reading its properties may throw. */
 function describeError(error: unknown): string {
   try {
     if (typeof error !== 'object' || error === null) return oneLine(`thrown ${typeof error}: ${String(error)}`)
@@ -53,11 +53,14 @@ function describeError(error: unknown): string {
     const code = codeOf(error)
     return oneLine(code === undefined || text.includes(code) ? text : `${text} (${code})`)
   } catch {
-    return 'an error that throws when it is read'
+    return 'an error whose properties cannot be read'
   }
 }
 
-/** The code of the error, or of its cause: `fetch failed` says nothing without it. Codes that begin with ERR_ repeat the name. */
+/**
+ * The code of the error, of its cause, or of its first inner error: `fetch failed` says nothing without it. Codes that
+ * begin with ERR_ only repeat the name, so they are skipped.
+ */
 function codeOf(error: object): string | undefined {
   const { cause, errors: inner } = error as { cause?: unknown; errors?: unknown }
   const sources = [error, cause, Array.isArray(inner) ? inner[0] : undefined]

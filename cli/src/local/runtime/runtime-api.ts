@@ -4,7 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { oneLine } from '../../errors.ts'
 import type { RecordErrors } from './record-errors.ts'
 
-/** How an invocation ended. All but a response are complete failures, told apart for the ledger. */
+/**
+ * How an invocation ended. Everything except a response is a complete failure. The ledger counts the types separately.
+ */
 export type Outcome = (
   | { type: 'response'; payload: string }
   | { type: 'error' | 'timeout' | 'crash' | 'stopped'; message: string }
@@ -22,16 +24,16 @@ interface Invocation {
 }
 
 export interface RuntimeApiOptions {
-  /** Milliseconds an invocation may take. */
+  /** Milliseconds that an invocation may take. */
   timeout: number
   functionArn: string
-  /** The runtime has asked for its first event: it is initialised. */
+  /** Called when the runtime asks for an event: it has loaded the function. */
   onReady: () => void
   onInitError: (message: string) => void
 }
 
-/** Lambda's limit for a synchronous response. */
-const RESPONSE_BYTES = 6_291_556
+/** The limit of Lambda for a synchronous response. */
+const MAX_RESPONSE_BYTES = 6_291_556
 const ROUTE =
   /^\/2018-06-01\/runtime\/(?:(init\/error)|invocation\/(next)|invocation\/([^/]+)\/(response|error|record-errors))$/
 
@@ -55,8 +57,8 @@ function readError(text: string): string {
 }
 
 /**
- * The Lambda Runtime API for one execution environment, on loopback. A runtime client may have several polls open at once
- * (Managed Instances): each takes one invocation.
+ * The Lambda Runtime API for one execution environment, on loopback. On Managed Instances, a runtime client has several
+ * polls open at once, and each takes one invocation.
  */
 export async function startRuntimeApi({ timeout, functionArn, onReady, onInitError }: RuntimeApiOptions) {
   const waiting: Invocation[] = []
@@ -103,7 +105,7 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
       onReady()
       return dispatch()
     }
-    const limit = kind === 'record-errors' ? Number.POSITIVE_INFINITY : RESPONSE_BYTES
+    const limit = kind === 'record-errors' ? Number.POSITIVE_INFINITY : MAX_RESPONSE_BYTES
     const { size, text } = await readBody(request, limit)
     if (initError) {
       onInitError(readError(text))
@@ -117,8 +119,8 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
       invocation.recordErrors = JSON.parse(text)
     } else if (kind === 'error') {
       finish(invocation, { type: 'error', message: readError(text) })
-    } else if (size > RESPONSE_BYTES) {
-      const message = `the response has ${size} bytes, Lambda allows ${RESPONSE_BYTES}`
+    } else if (size > MAX_RESPONSE_BYTES) {
+      const message = `the response has ${size} bytes, Lambda allows ${MAX_RESPONSE_BYTES}`
       finish(invocation, { type: 'error', message })
       return reply(response, 413, { errorType: 'RequestEntityTooLarge', errorMessage: message })
     } else {
@@ -127,7 +129,7 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
     reply(response, 202, { status: 'OK' })
   }
 
-  // A request that breaks off in the middle means that the process is gone, which the environment sees for itself.
+  // A request that is cut off means that the process has ended. The environment notices that itself.
   const server = createServer((request, response) => void serve(request, response).catch(() => response.destroy()))
   server.requestTimeout = 0
   server.keepAliveTimeout = 0
@@ -135,7 +137,7 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
 
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    /** Whether an event is with the process. */
+    /** Whether the process is working on an event. */
     get isBusy() {
       return running.size > 0
     },
@@ -145,7 +147,7 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
         waiting.push({ requestId: randomUUID(), event, settle })
         dispatch()
       }),
-    /** The process has ended, and with it its invocations, with this outcome. It has not taken what still waits. */
+    /** Called when the process has ended. Running invocations get this outcome. Waiting events were not taken. */
     end(outcome: Outcome) {
       over = outcome
       for (const invocation of running.values()) finish(invocation, outcome)

@@ -1,4 +1,4 @@
-// The process of an execution environment: loads the handler, then takes one event after another from the Runtime API.
+// The program in an execution environment: loads the handler, then takes one event after another from the Runtime API.
 // `node runtime-client.js <file> <export>`
 import { Agent, request } from 'node:http'
 import { type Handler, loadHandler } from './load-handler.ts'
@@ -7,7 +7,7 @@ import { recordIdsOf, takeRecordErrors, watchRecordErrors } from './record-error
 const [, , file = '', exportName = ''] = process.argv
 const { env } = process
 const loops = Number(env.AWS_LAMBDA_MAX_CONCURRENCY ?? 1)
-// The sockets are kept, so that a function that has used up its descriptors can still say so.
+// Sockets stay open, so that a function that has no file descriptors left can still respond.
 const agent = new Agent({ keepAlive: true, maxSockets: loops + 1 })
 
 function call(method: 'GET' | 'POST', path: string, body?: string) {
@@ -24,7 +24,7 @@ function call(method: 'GET' | 'POST', path: string, body?: string) {
   })
 }
 
-/** Whatever was thrown, as the Runtime API wants it; reading it may throw too. */
+/** Describes any thrown value in the format of the Runtime API. Reading its properties may throw. */
 function describe(thrown: unknown) {
   try {
     if (!(thrown instanceof Error)) return { errorType: typeof thrown, errorMessage: String(thrown), stackTrace: [] }
@@ -33,7 +33,7 @@ function describe(thrown: unknown) {
       .filter((line) => line !== '' && !line.includes(import.meta.url) && !line.includes('node:internal/'))
     return { errorType: String(thrown.name), errorMessage: String(thrown.message), stackTrace }
   } catch {
-    return { errorType: 'Error', errorMessage: 'what was thrown cannot be read', stackTrace: [] }
+    return { errorType: 'Error', errorMessage: 'the thrown value cannot be read', stackTrace: [] }
   }
 }
 
@@ -43,7 +43,7 @@ function report(path: string, thrown: unknown) {
   return call('POST', path, JSON.stringify(error))
 }
 
-/** Before the response: with it, the invocation is over. */
+/** Must be sent before the response, which ends the invocation. */
 async function reportRecordErrors(id: string, records: readonly string[]) {
   const taken = takeRecordErrors(records)
   if (taken) await call('POST', `invocation/${id}/record-errors`, JSON.stringify(taken))
@@ -82,12 +82,13 @@ async function serve(handler: Handler): Promise<never> {
   }
 }
 
-// Nothing is left to run and no event is awaited: the handler's promise will never settle. Node's own code for that.
+// The event loop is empty and no event is awaited, so the promise of the handler can never settle. Node itself uses
+// exit code 13 for this.
 process.on('beforeExit', () => process.exit(13))
 
 watchRecordErrors()
 loadHandler(file, exportName).then(
-  // The Runtime API is gone only when the command is: there is nobody left to tell.
+  // The Runtime API is unreachable only if the command has ended. Nobody can receive an error then.
   (handler) => Promise.all(Array.from({ length: loops }, () => serve(handler))).catch(() => process.exit(1)),
   (error) => report('init/error', error).finally(() => process.exit(1)),
 )

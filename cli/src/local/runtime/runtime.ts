@@ -3,13 +3,13 @@ import { type Environment, type FunctionOptions, startEnvironment } from './envi
 import type { Outcome } from './runtime-api.ts'
 
 export interface RuntimeOptions extends FunctionOptions {
-  /** Invocations at once in one environment: more than one only on Managed Instances; default 1. */
+  /** Concurrent invocations in one environment. Only Managed Instances have more than one. Default 1. */
   perEnvironment?: number
 }
 
 /**
- * Execution environments, started as they are needed and used again while they live. The first one is started at once, so that
- * a function that cannot be loaded is an InitError before anything is received.
+ * Starts execution environments when they are needed, and reuses them. The first one starts at once: a function that
+ * cannot be loaded causes an InitError before any message is received.
  */
 export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal) {
   const { perEnvironment = 1 } = options
@@ -46,7 +46,7 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
           const environment = await take()
           const outcome = await environment.invoke(event)
           running.set(environment, (running.get(environment) ?? 1) - 1)
-          // It died after its last response, which counts by itself. The event goes to a fresh one.
+          // The environment ended before it took the event. That crash is counted separately. Try a new environment.
           if (outcome.type !== 'not-taken') return outcome
         }
       } catch (error) {
@@ -54,7 +54,7 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
         return { type: stopping.aborted ? 'stopped' : 'crash', message: error.message }
       }
     },
-    /** Kills every environment; what it was working on ends as stopped. */
+    /** Kills every environment. Running invocations end with the outcome `stopped`. */
     async stop() {
       ended.abort()
       await Promise.all(ends)
