@@ -1,22 +1,22 @@
 import type { Place } from './template/document.ts'
 
-/** A value as far as it can be known: `absent` is known too, and has no default of AWS. */
+/** A setting, whose value may be unknown. `absent` means that it is not set and that AWS has no default. */
 export type Setting<T> = (
   | { state: 'known'; value: T; isDefault?: true }
   | { state: 'absent'; place?: undefined }
-  /** `wrong`: AWS refuses it, and what to do about that. */
+  /** `wrong` is present if AWS rejects the value, and says what to do about it. */
   | { state: 'unknown'; reason: string; wrong?: string }
 ) & {
   place?: Place | undefined
-  /** Where it stands, if not in the resource itself: SAM's Globals. */
+  /** Where it is set, if not in the resource itself: Globals of SAM. */
   of?: string
 }
 
 export interface Resource {
-  /** Its logical id in a template, its name where it is live. */
+  /** Its logical id in a template, or its name if it is deployed. */
   id: string
   place?: Place | undefined
-  /** Why nothing of it is known: it is in another stack, or may not be read. */
+  /** Why the resource could not be read, for example because it is in another stack. */
   unread?: string | undefined
 }
 
@@ -27,7 +27,7 @@ export interface Queue extends Resource {
   /** Seconds. */
   retention: Setting<number>
   redrive: Setting<Redrive>
-  /** The template makes it the dead-letter queue of another. */
+  /** Whether another queue uses it as dead-letter queue. */
   isDeadLetterQueue?: boolean
 }
 
@@ -38,7 +38,7 @@ export interface Redrive {
 }
 
 export interface LambdaFunction extends Resource {
-  /** The function whose alias or version it is: they share its reserved concurrency. */
+  /** The function of this alias or version. Both share its reserved concurrency. */
   aliasOf?: LambdaFunction
   /** Seconds. */
   timeout: Setting<number>
@@ -49,20 +49,20 @@ export interface LambdaFunction extends Resource {
   reservedConcurrency: Setting<number>
   /** The dead-letter queue of the function itself: `DeadLetterConfig`, in SAM `DeadLetterQueue`. */
   deadLetterTarget: Setting<true>
-  /** The mode, where tenants are isolated from each other. */
+  /** The mode of tenant isolation. Absent if tenants are not isolated. */
   tenantIsolation: Setting<string>
-  /** Seconds that a whole execution may take. Absent where the function is not durable. */
+  /** Seconds that a durable execution may take. Absent if the function is not durable. */
   executionTimeout: Setting<number>
 }
 
-/** An SQS event source mapping, enabled or not, with what it joins. */
+/** An SQS event source mapping, enabled or not, with its function and its queue. */
 export interface Mapping extends Resource {
   batchSize: Setting<number>
   /** Seconds. */
   window: Setting<number>
   /** Whether ReportBatchItemFailures is on. */
   reports: Setting<boolean>
-  /** What else FunctionResponseTypes lists. */
+  /** The other entries of FunctionResponseTypes. */
   otherResponseTypes?: readonly string[]
   maximumConcurrency: Setting<number>
   provisioned: Setting<boolean>
@@ -70,20 +70,23 @@ export interface Mapping extends Resource {
   maximumPollers: Setting<number>
   /** The patterns of FilterCriteria. */
   filters: Setting<readonly Setting<Pattern>[]>
-  /** Whether it is enabled, and there at all under the conditions of the template. */
+  /** Whether the mapping is enabled, and exists under the conditions of the template. */
   runs: Setting<boolean>
-  /** SAM makes it, between a topic and the function, and leaves FunctionResponseTypes out. */
+  /** SAM creates the mapping for an SNS topic, without FunctionResponseTypes. */
   ofTopic?: true
   function: LambdaFunction
   queue: Queue
-  /** The queue's, as the mapping has it. */
+  /** The ARN of the queue, as set in the mapping. */
   arn: Setting<string>
 }
 
-/** What a filter looks at: the body parsed as JSON, or the body as text. `wrong`: Lambda refuses it, or nothing matches it. */
+/**
+ * What a filter matches: the body parsed as JSON, or the body as text. `wrong` says why Lambda rejects the filter, or
+ * why it matches nothing.
+ */
 export type Pattern = { forms: readonly ('json' | 'text')[]; wrong?: undefined } | { forms?: undefined; wrong: string }
 
-/** What could not be looked into, why, and what to do about it where that is not the usual. */
+/** A resource that could not be read, the reason, and what to do if that is not the usual fix. */
 export interface Unread extends Resource {
   unread: string
   fix?: string | undefined
@@ -109,24 +112,24 @@ export function wrong(reason: string, fix: string, place?: Place) {
   return { ...unknown(reason, place), wrong: fix }
 }
 
-/** The value, or undefined where it is not known. */
+/** The value, or undefined if it is not known. */
 export function valueIn<T>(setting: Setting<T>): T | undefined {
   return setting.state === 'known' ? setting.value : undefined
 }
 
-/** What AWS takes where nothing is set, and what it accepts; seconds and megabytes. */
+/** The defaults of AWS, and the values that it accepts; in seconds and megabytes. */
 export const LIMITS = {
   batchSize: { default: 10, least: 1, most: Number.POSITIVE_INFINITY },
   window: { default: 0, least: 0, most: 300 },
   timeout: { default: 3, least: 1, most: 900 },
-  // Of a function on Lambda Managed Instances, since September 2026.
+  // For functions on Lambda Managed Instances, since September 2026.
   managedTimeout: { default: 3, least: 1, most: 5400 },
   executionTimeout: { default: undefined, least: 1, most: 31_622_400 },
   memory: { default: 128, least: 128, most: 10_240 },
   visibilityTimeout: { default: 30, least: 0, most: 43_200 },
   retention: { default: 345_600, least: 60, most: 1_209_600 },
   maxReceiveCount: { default: undefined, least: 1, most: 1000 },
-  // API_ProvisionedPollerConfig. The developer guide has 2,000 as the most.
+  // From API_ProvisionedPollerConfig. The developer guide gives a maximum of 2,000.
   minimumPollers: { default: undefined, least: 2, most: 200 },
   maximumPollers: { default: undefined, least: 2, most: 10_000 },
   maximumConcurrency: { default: undefined, least: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY },
@@ -135,7 +138,7 @@ export const LIMITS = {
 
 export type Limit = keyof typeof LIMITS
 
-/** A number that AWS would take, its default where there is none, or why it is neither. */
+/** Checks a number. Returns the value if AWS accepts it, the default if it is not set, otherwise the reason. */
 export function numberSetting(limit: Limit, value: unknown, place?: Place): Setting<number> {
   const { default: standard, least, most } = LIMITS[limit]
   if (value === undefined) return standard === undefined ? absent : { state: 'known', value: standard, isDefault: true }
@@ -145,7 +148,7 @@ export function numberSetting(limit: Limit, value: unknown, place?: Place): Sett
   }
   if ((number as number) >= least && (number as number) <= most) return known(number as number, place)
   const range = most === Number.POSITIVE_INFINITY ? `${least} or more` : `${least} to ${most.toLocaleString('en-US')}`
-  return wrong(`${number} is no value that AWS takes (${range})`, `Set a whole number, ${range}.`, place)
+  return wrong(`${number} is outside of the range that AWS accepts (${range})`, `Set a whole number, ${range}.`, place)
 }
 
 /** The timeout, whose range depends on whether the function runs on Lambda Managed Instances. */

@@ -1,7 +1,10 @@
 import { kindOf } from '../errors.ts'
 import { known, type Pattern, type Setting, unknown } from '../model.ts'
 
-/** The operators that AWS lists for Lambda's event filters (`invocation-eventfiltering`), and what each takes. */
+/**
+ * The operators that AWS lists for event filters of Lambda (`invocation-eventfiltering`), and the values that each
+ * accepts.
+ */
 const OPERATORS: Readonly<Record<string, (value: unknown) => boolean>> = {
   prefix: (value) => typeof value === 'string' || isObject(value),
   suffix: (value) => typeof value === 'string' || isObject(value),
@@ -11,18 +14,18 @@ const OPERATORS: Readonly<Record<string, (value: unknown) => boolean>> = {
   numeric: isNumericTest,
 }
 
-/** Operators of EventBridge, which has the same patterns. AWS does not say whether Lambda takes them. */
+/** Operators of EventBridge, which has the same patterns. AWS does not say whether Lambda supports them. */
 const EVENTBRIDGE_OPERATORS = ['wildcard', 'cidr']
 
-/** Of `API_Filter`. It also ends the recursion below. */
+/** The limit in `API_Filter`. It also limits the recursion below. */
 const MAX_LENGTH = 4096
 
 class PatternError extends Error {}
 class UncertainPattern extends Error {}
 
 /**
- * Reads the pattern of a filter on an SQS mapping. Lambda refuses patterns as EventBridge does: values that are not lists,
- * empty lists and unknown operators. Of an SQS message, it filters the body alone (`with-sqs-filtering`).
+ * Reads the pattern of a filter on an SQS mapping. Like EventBridge, Lambda rejects values that are not lists, empty
+ * lists and unknown operators. Of an SQS message, it filters only the body (`with-sqs-filtering`).
  */
 export function patternSetting(text: Setting<string>): Setting<Pattern> {
   if (text.state === 'unknown') return text
@@ -50,7 +53,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The keys of an object and what is under them. The alternatives under `$or` are objects of the same kind. */
+/** The keys of an object and their values. Under `$or`, the alternatives are objects of the same form. */
 function fieldsOf(pattern: unknown, name: string): [key: string, value: unknown][] {
   if (!isObject(pattern)) throw new PatternError(`${name} is ${kindOf(pattern)} where an object belongs`)
   const fields = Object.entries(pattern)
@@ -65,14 +68,14 @@ function isAlternatives(key: string, value: unknown): value is unknown[] {
 function formsOf(pattern: unknown): ('json' | 'text')[] {
   return fieldsOf(pattern, 'it').flatMap(([key, value]): ('json' | 'text')[] => {
     if (isAlternatives(key, value)) return value.flatMap(formsOf)
-    if (key !== 'body') throw new PatternError(`it has the key ${key}, and Lambda filters SQS messages by body alone`)
+    if (key !== 'body') throw new PatternError(`it has the key ${key}, but Lambda filters SQS messages only by body`)
     if (!Array.isArray(value)) {
       checkFields(value, 'body')
       return ['json']
     }
     checkValues(value, 'body')
     if (value.every((item) => isObject(item) && item.exists === false)) {
-      throw new PatternError('no message is without a body')
+      throw new PatternError('every message has a body')
     }
     return ['text']
   })

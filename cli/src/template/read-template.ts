@@ -17,12 +17,12 @@ import {
 } from '../model.ts'
 import { type Node, type Place, readDocument } from './document.ts'
 import { patternSetting } from './filters.ts'
-import { createReader, MAKER, type Reader } from './reader.ts'
+import { createReader, GENERATOR, type Reader } from './reader.ts'
 import { createResolver, type Resolved } from './resolve.ts'
 import { createResources } from './resources.ts'
 import { PSEUDO_PARAMETERS } from './text.ts'
 
-/** `NAME=VALUE` of the command line. */
+/** Parses `NAME=VALUE` from the command line. */
 export function parseParameters(texts: readonly string[] = []): Map<string, string> {
   return new Map(
     texts.map((text) => {
@@ -33,16 +33,16 @@ export function parseParameters(texts: readonly string[] = []): Map<string, stri
   )
 }
 
-/** What only the mappings of other services have: streams start somewhere, brokers and clusters have names. */
+/** Properties that only mappings of other services have: streams, brokers and clusters. */
 const OTHER_SERVICES = ['StartingPosition', 'Queues', 'Topics', 'SelfManagedEventSource']
 const KNOWN_MACROS = /^AWS::(Serverless-|LanguageExtensions$|CodeDeployBlueGreen$|SecretsManager-)/
 const NESTED = /^AWS::(CloudFormation::Stack(Set)?|Serverless::Application)$|::MODULE$/
 const CHECKED = /^AWS::(Lambda::(Function|EventSourceMapping)|Serverless::Function|SQS::Queue)$/
-/** The quota of `invocation-eventfiltering`. */
+/** The quota in `invocation-eventfiltering`. */
 const MAX_FILTERS = 5
 const TOO_MANY = `Lambda allows at most ${MAX_FILTERS} on a mapping, or 10 if AWS has raised the quota of the account`
 const USE_FEWER = `Use at most ${MAX_FILTERS} filters. If AWS has raised your quota, check what is deployed with --function NAME.`
-const MADE = 'what it makes is known only to a deployment'
+const GENERATED = 'what it generates is known only after deployment'
 
 const TERRAFORM = /\.(tf|tofu)(\.json)?$/
 const SERVERLESS = /(^|[/\\])serverless\.[cm]?[jt]s$/
@@ -58,17 +58,17 @@ function serverlessError(file: string): UsageError {
   return new UsageError(`${what}. Run "serverless package", and give the template that it writes: ${template}`)
 }
 
-/** What a file without Resources is. */
+/** Explains what a file without Resources probably is. */
 function noTemplateError(file: string, document: Node): UsageError {
   const keys = document.kind === 'map' ? [...document.entries.keys()] : []
   if (keys.includes('service') && keys.includes('provider')) return serverlessError(file)
   if (keys.includes('terraform_version')) return terraformError(file) // a plan or a state, as JSON
-  return new UsageError(`${file}:1:1: there is no map Resources in it: is it a SAM or CloudFormation template?`)
+  return new UsageError(`${file}:1:1: there is no Resources map: is it a SAM or CloudFormation template?`)
 }
 
 /**
- * The SQS event source mappings of a SAM or CloudFormation template, as far as they can be known without deploying it.
- * Rejects with a UsageError that says where the text is no template.
+ * Reads the SQS event source mappings of a SAM or CloudFormation template, as far as they are known without deployment.
+ * Rejects with a UsageError that names the position if the text is not a template.
  */
 export async function readTemplate(file: string, given: ReadonlyMap<string, string>): Promise<Model> {
   if (TERRAFORM.test(file)) throw terraformError(file)
@@ -95,7 +95,10 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
   const skip = (id: string, reason: string, place?: Place, fix?: string) =>
     unread.push({ id, place, unread: reason, fix })
 
-  /** In a resource or its properties: it gets what stands beside it, and gives back what it likes. */
+  /**
+   * Whether a macro is in a resource or in its properties. A macro receives everything beside it, and may return
+   * anything.
+   */
   const hasMacro = (id: string): boolean => {
     const properties = propertiesOf(id)
     return properties.kind === 'map' && properties.entries.has('Fn::Transform')
@@ -179,19 +182,22 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
 
   const addSqs = (base: Resource, properties: Resolved, target: LambdaFunction) => {
     const arn = property(properties, 'Queue')
-    const queue = findQueue(arn) ?? unreadQueue('its queue', 'it is none', arn.place)
+    const queue = findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.place)
     mappings.push(toMapping(base, properties, arn, queue, target))
   }
 
-  /** SAM puts a queue between a topic and a function for SqsSubscription, and sets the batch size of its mapping alone. */
+  /**
+   * For SqsSubscription, SAM creates a queue between a topic and a function. Of the mapping, it sets only the batch
+   * size.
+   */
   const addSns = (base: Resource, properties: Resolved, target: LambdaFunction) => {
     const subscription = property(properties, 'SqsSubscription')
     const { kind, place } = subscription
     if (kind === 'unknown') return skip(base.id, `its SqsSubscription is not known: ${subscription.reason}`, place)
     if (kind === 'absent' || (kind === 'scalar' && String(subscription.value) === 'false')) return
     const arn = property(subscription, 'QueueArn')
-    const made = { ...unreadQueue(`the queue of ${base.id}`, 'SAM makes it', place), fifo: known(false) }
-    const queue = kind === 'map' ? (findQueue(arn) ?? unreadQueue('its queue', 'it is none', arn.place)) : made
+    const made = { ...unreadQueue(`the queue of ${base.id}`, 'SAM creates it', place), fifo: known(false) }
+    const queue = kind === 'map' ? (findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.place)) : made
     const batchSize = kind === 'map' ? subscription.entries.get('BatchSize') : undefined
     const taken: Resolved = { kind: 'map', entries: new Map(batchSize ? [['BatchSize', batchSize]] : []), place }
     const mapping = toMapping(base, taken, arn, queue, target)
@@ -201,13 +207,13 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
   const addEvents = (id: string) => {
     const events = property(propertiesOf(id), 'Events')
     if (events.kind === 'unknown') skip(id, `its Events are not known: ${events.reason}`, events.place)
-    if (events.kind === 'list' || events.kind === 'scalar') skip(id, 'its Events are no map', events.place)
+    if (events.kind === 'list' || events.kind === 'scalar') skip(id, 'its Events are not a map', events.place)
     if (events.kind !== 'map') return
     for (const [name, declaration] of events.entries) {
       const base = { id: `${id}/${name}`, place: declaration.place }
       const event = resolve(declaration)
       const type = text(property(event, 'Type'))
-      if (MAKER.test(name)) skip(base.id, MADE, base.place)
+      if (GENERATOR.test(name)) skip(base.id, GENERATED, base.place)
       else if (event.kind === 'unknown') skip(base.id, event.reason, base.place)
       else if (type.state === 'unknown') skip(base.id, `its Type is not known: ${type.reason}`, base.place)
       else if (valueIn(type) === 'SQS') addSqs(base, property(event, 'Properties'), functionOf(id))
@@ -223,7 +229,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     const arn = property(properties, 'EventSourceArn')
     const queue = findQueue(arn)
     if (!queue) return
-    // An ARN that is not known is a queue's, unless there is something that queues do not have.
+    // An unknown ARN counts as that of a queue, unless the mapping has a property that only other services have.
     if (queue.fifo.state === 'unknown' && queue.unread !== undefined) {
       const others = OTHER_SERVICES.map((name) => property(properties, name))
       const open = others.find((other) => other.kind === 'unknown')
@@ -233,7 +239,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     const target = findFunction(property(properties, 'FunctionName'))
     const mapping = toMapping({ id, place }, properties, arn, queue, target)
     const { name, verdict } = conditionOf(id) ?? {}
-    // Under the function's own condition, it is there whenever the reserved concurrency is.
+    // If the mapping has the same condition as its function, both exist together.
     const open = typeof verdict === 'object' && name !== conditionOf(target.id)?.name && valueIn(mapping.runs)
     mappings.push(open ? { ...mapping, runs: unknown(`the condition ${name} of ${id}: ${verdict.reason}`) } : mapping)
   }
@@ -252,7 +258,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     const type = text(property(resolve(declaration), 'Type'))
     const condition = conditionOf(id)
     if (CHECKED.test(valueIn(type) ?? '') && hasMacro(id)) skip(id, 'a macro may change it', place)
-    if (MAKER.test(id)) skip(id, MADE, place)
+    if (GENERATOR.test(id)) skip(id, GENERATED, place)
     else if (type.state === 'unknown') skip(id, `its Type is not known: ${type.reason}`, place)
     else if (type.state === 'absent') continue
     else if (NESTED.test(type.value)) skip(id, 'it has a template of its own', place, 'Run doctor on that template.')

@@ -15,20 +15,25 @@ import {
 import type { Node } from './document.ts'
 import type { Reader } from './reader.ts'
 import type { Resolved } from './resolve.ts'
-import { gapOf, hole, holesOf, partsOf, readable } from './text.ts'
+import { partsOf, placeholder, placeholdersIn, readable, whyUnknown } from './text.ts'
 
 const ELSEWHERE = 'it is not in this template'
 const FUNCTION = /^AWS::(Lambda|Serverless)::Function$/
 const QUEUE = /^AWS::SQS::Queue$/
 const ALIAS = /^AWS::Lambda::(Alias|Version)$/
 const OTHER_SOURCES = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
-/** What has ARNs of its own. Other types may give one of a queue: nested stacks, parameters, custom resources. */
+/**
+ * Services whose ARNs are never those of queues. Other types, such as nested stacks, parameters and custom resources,
+ * may return the ARN of a queue.
+ */
 const NO_QUEUES = /^AWS::(DynamoDB|Events|Kinesis|Lambda|Logs|S3|SNS|Serverless)::/
 
-/** A queue of this template, or why it is not known which it is, with the ARN where there is one. */
+/** A queue of this template, or the reason why the queue is unknown, with its ARN if that is known. */
 type Source = { id: string } | { reason: string; arn?: string }
 
-/** All words in what is written, whatever it comes to. Aliases of YAML lead to the same place over and over. */
+/**
+ * All words in a declaration, without resolving it. YAML aliases can repeat a node many times, so each is visited once.
+ */
 function wordsIn(declaration: Node | undefined): string[] {
   const seen = new Set<Node>()
   const collect = (node: Node): string[] => {
@@ -40,7 +45,7 @@ function wordsIn(declaration: Node | undefined): string[] {
   return declaration ? collect(declaration) : []
 }
 
-/** One model of each resource, however many mappings lead to it. */
+/** Creates one model per resource, however many mappings refer to it. */
 function cached<T>(read: (id: string) => T) {
   const models = new Map<string, T>()
   return (id: string): T => {
@@ -50,7 +55,7 @@ function cached<T>(read: (id: string) => T) {
   }
 }
 
-/** The functions and queues of a template, found by what the properties of a mapping say. */
+/** Finds the functions and queues that the properties of a mapping refer to. */
 export function createResources(reader: Reader) {
   const { property, propertiesOf, typeOf, nameOf, conditionOf, text, number, map, resources } = reader
 
@@ -59,19 +64,22 @@ export function createResources(reader: Reader) {
   const queues = ofType(QUEUE)
   const functionsByName = Map.groupBy(ofType(FUNCTION), (id) => nameOf(id, 'FunctionName'))
   const queuesByName = Map.groupBy(queues, (id) => nameOf(id, 'QueueName'))
-  /** The one resource of that name. A name with holes is the same where its holes are. */
+  /** The only resource of that name. Names with placeholders are equal if their placeholders are equal. */
   const byName = (ids: ReadonlyMap<string | undefined, readonly string[]>, name: string): Source => {
     const [id, ...more] = ids.get(name) ?? []
-    if (id === undefined) return { reason: gapOf(name) ?? ELSEWHERE }
+    if (id === undefined) return { reason: whyUnknown(name) ?? ELSEWHERE }
     return more.length === 0 ? { id } : { reason: `${[id, ...more].join(' and ')} have the same name` }
   }
 
-  /** The resource that a name or an ARN refers to, of these types if there are several. A name made of its name is another. */
+  /**
+   * The resource that a name or an ARN refers to. If there are several, the first of these types. A name that only
+   * contains the name of a resource is a different name.
+   */
   const resourceIn = (value: string, ...types: readonly RegExp[]) => {
     const ids = partsOf(value).flatMap((part) => {
-      const [name = ''] = holesOf(part)
+      const [name = ''] = placeholdersIn(part)
       const [id = ''] = name.split('.')
-      return part === hole(name) && resources.has(id) ? [id] : []
+      return part === placeholder(name) && resources.has(id) ? [id] : []
     })
     return ids.find((id) => types.some((type) => type.test(typeOf(id)))) ?? ids[0]
   }
@@ -124,7 +132,7 @@ export function createResources(reader: Reader) {
     }
   })
 
-  /** What FunctionName leads to: a function, by name, ARN or reference, or through an alias or a version. */
+  /** The function that FunctionName refers to: by name, ARN or reference, directly or through an alias or a version. */
   const findFunction = (resolved: Resolved, via: readonly string[] = []): LambdaFunction => {
     const place = resolved.place
     if (resolved.kind !== 'scalar') {
@@ -140,13 +148,13 @@ export function createResources(reader: Reader) {
       if (via.includes(id)) return unreadFunction(id, 'it refers to itself', place)
       return findFunction(property(propertiesOf(id), 'FunctionName'), [...via, id])
     }
-    // A name, a part of an ARN from the account on, or all of it; each with or without an alias.
+    // A name, the end of an ARN from the account on, or a complete ARN; each with or without an alias.
     const parts = partsOf(value)
     const source = byName(functionsByName, parts[parts.indexOf('function') + 1] ?? '')
     return 'id' in source ? functionOf(source.id) : unreadFunction(readable(value), source.reason, place)
   }
 
-  /** What an ARN leads to; undefined for another service. */
+  /** The queue that an ARN refers to; undefined if it belongs to another service. */
   const findSource = (resolved: Resolved): Source | undefined => {
     if (resolved.kind === 'unknown') return { reason: resolved.reason }
     if (resolved.kind !== 'scalar') return { reason: 'no ARN is given' }
@@ -157,27 +165,27 @@ export function createResources(reader: Reader) {
       return OTHER_SOURCES.test(typeOf(id)) ? undefined : { reason: `it comes from ${id}, of type ${typeOf(id)}` }
     }
     const [arn, , service = '', , account, name] = partsOf(value)
-    if (arn !== 'arn') return { reason: gapOf(value) ?? `${value} is not an ARN` }
-    if (service !== 'sqs') return gapOf(service) === undefined ? undefined : { reason: gapOf(service) ?? '' }
+    if (arn !== 'arn') return { reason: whyUnknown(value) ?? `${value} is not an ARN` }
+    if (service !== 'sqs') return whyUnknown(service) === undefined ? undefined : { reason: whyUnknown(service) ?? '' }
     if (!name) return { reason: `${readable(value)} has no name of a queue` }
-    // Only an ARN with this stack's own account can mean a queue of this template.
+    // Only an ARN with the account of this stack can refer to a queue of this template.
     const source = account === reader.account ? byName(queuesByName, name) : { reason: ELSEWHERE }
     return 'id' in source ? source : { ...source, arn: readable(value) }
   }
 
-  /** The ARN itself. A reference to a queue, its URL or its name are easily taken for it. */
+  /** The ARN of a queue. The reference, the URL and the name of a queue are common mistakes. */
   const arnOf = (resolved: Resolved): Setting<string> => {
     const { place } = resolved
     const value = resolved.kind === 'scalar' ? String(resolved.value) : ''
-    const [name = ''] = holesOf(value)
+    const [name = ''] = placeholdersIn(value)
     const [id = '', attribute = ''] = name.split('.')
-    const whole = value === hole(name)
+    const whole = value === placeholder(name)
     if (whole && QUEUE.test(typeOf(id)) && !/^(Arn$|Fn::)/.test(attribute)) {
       const what = attribute === '' ? `a reference to ${id} is its URL` : `${name} is not its ARN`
       return wrong(what, `Take the ARN: !GetAtt ${id}.Arn.`, place)
     }
     if (whole && NO_QUEUES.test(typeOf(id))) return wrong(`${id} is not a queue`, "Give a queue's ARN.", place)
-    if (resolved.kind !== 'scalar' || gapOf(value) !== undefined) return text(resolved)
+    if (resolved.kind !== 'scalar' || whyUnknown(value) !== undefined) return text(resolved)
     const [arn, , service] = partsOf(value)
     if (arn !== 'arn') return wrong(`"${value}" is not an ARN`, "Give a queue's ARN.", place)
     return service === 'sqs' ? text(resolved) : wrong(`"${value}" is not a queue's ARN`, "Give a queue's ARN.", place)
@@ -214,15 +222,17 @@ export function createResources(reader: Reader) {
     }
     const deadLetterQueue = deadLetterQueueOf(target)
     const [fifo, isTargetFifo] = [fifoOf(id), fifoOf(deadLetterQueue.id)].map(valueIn)
-    const differ = resources.has(deadLetterQueue.id) && fifo !== undefined && isTargetFifo === !fifo
+    const kindsDiffer = resources.has(deadLetterQueue.id) && fifo !== undefined && isTargetFifo === !fifo
     const kind = (isFifo: boolean) => (isFifo ? 'a FIFO queue' : 'a standard queue')
-    const arn = differ
+    const arn = kindsDiffer
       ? wrong(`${deadLetterQueue.id} is ${kind(!fifo)}, and ${id} ${kind(fifo)}`, `Give ${kind(fifo)}.`, target.place)
       : arnOf(target)
     return known({ arn, maxReceiveCount: number('maxReceiveCount', count), deadLetterQueue }, policy.place)
   })
 
-  /** The queues that the policy of a queue names; where it is not known, those that it mentions. */
+  /**
+   * The dead-letter queue in the redrive policy of a queue. If the policy is unknown, all resources that it mentions.
+   */
   const deadLetterQueuesOf = (id: string): readonly string[] => {
     const policy = policyOf(id)
     const properties = propertiesOf(id)
@@ -245,7 +255,7 @@ export function createResources(reader: Reader) {
     }
   })
 
-  /** The queue behind EventSourceArn; undefined where another service is. */
+  /** The queue of EventSourceArn; undefined if the event source is another service. */
   const findQueue = (arn: Resolved): Queue | undefined => {
     const source = findSource(arn)
     if (source === undefined) return undefined

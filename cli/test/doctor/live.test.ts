@@ -454,7 +454,7 @@ test('filters and pollers of a mapping', async (t) => {
   t.strictSame(await found(t, {}, { FilterCriteria: { Filters } }), [
     [
       'filter-pattern orders/orders',
-      'Filter 2 cannot match: it has the key attributes, and Lambda filters SQS messages by body alone',
+      'Filter 2 cannot match: it has the key attributes, but Lambda filters SQS messages only by body',
     ],
     ['filter-pattern orders/orders', 'Filter 3 cannot match: it has no Pattern'],
     ['filter-criteria orders/orders', 'Messages that do not match any of the 3 filters are deleted'],

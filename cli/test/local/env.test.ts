@@ -23,7 +23,7 @@ test("--env wins over --env-file, which wins over the template; the shell's vari
   t.match(stdout, /environment variables FROM_TEMPLATE, FROM_FILE, FROM_FLAG$/m)
   t.ok(
     stdout.includes(
-      `${template} does not tell TABLE (Dead is known only once it is deployed): it is not set (--env TABLE=… sets it)\n`,
+      `${template} does not tell TABLE (Dead is known only after deployment): it is not set (--env TABLE=… sets it)\n`,
     ),
   )
   const given = await command([...args, ...flags, '--env', 'TABLE=orders'])

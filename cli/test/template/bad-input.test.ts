@@ -31,7 +31,7 @@ refuses('a tab', 'Resources:\n\tQueue: x\n', /template\.yaml:2:1: not valid YAML
 refuses(
   'two documents',
   'Resources: {}\n---\nResources: {}\n',
-  /:2:1: not valid YAML: there is more than one document in it$/,
+  /:2:1: not valid YAML: the file has more than one document$/,
 )
 refuses('a key twice', 'Resources:\n  Queue: {}\n  Queue: {}\n', /template\.yaml:3:3: the key Queue is there twice$/)
 refuses(

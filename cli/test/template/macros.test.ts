@@ -82,7 +82,7 @@ test('a resource whose type a macro gives is listed', async (t) => {
   t.strictSame(
     findings.map(({ resource, message }) => [resource, message]),
     [
-      ['Worker', 'Not checked: this: its Type is not known: Fn::Transform is known only to a deployment.'],
+      ['Worker', 'Not checked: this: its Type is not known: Fn::Transform is known only after deployment.'],
       ['Other', 'Not checked: this: its Type is not known: Fn::Transform may add it.'],
     ],
   )

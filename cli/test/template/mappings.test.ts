@@ -217,7 +217,7 @@ test('names with holes are the same where their holes are', async (t) => {
   t.strictSame(await endsOf(t, template('${AWS::StackName}-orders.fifo')), [['Handler', 'Queue']])
   t.equal(short(only((await read(t, template('${AWS::StackName}-orders.fifo'))).mappings).queue.fifo), true)
   t.strictSame(await endsOf(t, template('${AWS::StackName}-other')), [
-    ['Handler', 'AWS::StackName is known only to a deployment (--parameter AWS::StackName=… gives it)'],
+    ['Handler', 'AWS::StackName is known only after deployment (--parameter AWS::StackName=… gives it)'],
   ])
 })
 
@@ -230,7 +230,7 @@ for (const [title, EventSourceArn, reason] of [
   [
     'one of two ARNs',
     { 'Fn::Select': [1, { 'Fn::Split': ['|', { 'Fn::Join': ['|', [getAtt('Queue'), getAtt('Dead')]] }] }] },
-    'Queue.Arn is known only once it is deployed',
+    'Queue.Arn is known only after deployment',
   ],
   ['a dynamic reference', '{{resolve:ssm:/arn}}', 'it is a dynamic reference ({{resolve:…}})'],
   [
@@ -422,7 +422,7 @@ Transform: [AWS::Serverless-2016-10-31, OurMacro]
     [
       ['OurMacro', 'a macro may change the template'],
       ['Off', 'its condition NotDev does not hold with these parameters'],
-      ['Fn::ForEach::Queues', 'what it makes is known only to a deployment'],
+      ['Fn::ForEach::Queues', 'what it makes is known only after deployment'],
       ['Nested', 'it has a template of its own'],
       ['Events', 'its Events are not known: Mappings has no a.b.c'],
     ],
@@ -470,7 +470,7 @@ test("a queue whose name is made of another's is not that other one", async (t) 
   t.strictSame(await endsOf(t, template), [['Handler', 'Retry']])
   t.strictSame(ids(await findingsIn(t, template)), ['visibility-headroom Retry', 'no-redrive-policy Retry'])
   t.strictSame(await endsOf(t, derived('Retry', Retry, { EventSourceArn: arn('${Queue.QueueName}-other') })), [
-    ['Handler', 'Queue.QueueName is known only once it is deployed'],
+    ['Handler', 'Queue.QueueName is known only after deployment'],
   ])
 })
 
