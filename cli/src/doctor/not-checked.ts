@@ -1,10 +1,10 @@
 import { type LambdaFunction, type Mapping, type Model, type Queue, type Resource, valueIn } from '../model.ts'
 import { concurrencyOf } from './mapping-rules.ts'
-import { type Broken, numberIn, type Siblings, whole } from './rule.ts'
+import { type Broken, formatNumber, numberIn, type Siblings } from './rule.ts'
 import { DEPRECATED, PREVIEWS } from './runtimes.ts'
 import { settingsOf } from './settings.ts'
 
-/** What no rule could look at, and why. The rules pass over a value that is not known; so each is listed here. */
+/** Lists what no rule could check, and why. Rules ignore unknown values, so each one is listed here. */
 export function createNotChecked({ file, unread }: Model) {
   const all = (resource: Resource, what: string, reason: string): Broken => ({
     resource,
@@ -13,7 +13,7 @@ export function createNotChecked({ file, unread }: Model) {
     reason,
     fix:
       file === undefined
-        ? 'Allow the call, or look at it by hand.'
+        ? 'Allow the call, or check the setting by hand.'
         : `${reason.includes('--parameter') ? 'Give the parameter, or check' : 'Check'} what is deployed with --function NAME.`,
   })
 
@@ -30,18 +30,18 @@ export function createNotChecked({ file, unread }: Model) {
     }
     const runtime = valueIn(target.runtime)
     if (runtime === undefined || DEPRECATED.has(runtime)) return []
-    const why = PREVIEWS.includes(runtime) ? 'is a preview without one' : 'is none whose date is known here'
+    const why = PREVIEWS.includes(runtime) ? 'is a preview and has no date yet' : 'is not in the list of this tool'
     const what = 'the date of its deprecation'
     return [{ ...all(target, what, `the runtime ${runtime} ${why}`), setting: target.runtime }]
   }
 
-  /** Mappings that may never run together make the sum too large, and nobody knows. */
+  /** If all mappings run together, they exceed the reserved concurrency, but it is not known whether they do. */
   const ofConcurrency = (target: LambdaFunction, mappings: readonly Mapping[]): Broken[] => {
     const { idle, surely, atMost } = concurrencyOf(mappings)
     const reserved = numberIn(target.reservedConcurrency)
     const [first] = idle
     if (!first || !(atMost > reserved) || surely > reserved) return []
-    const what = `whether the reserved concurrency of ${whole(reserved)} is enough for all mappings, which may have ${whole(atMost)}`
+    const what = `whether the reserved concurrency of ${formatNumber(reserved)} is enough for all mappings, which may use ${formatNumber(atMost)}`
     const reason = first.runs.state === 'unknown' ? first.runs.reason : `${first.id} is disabled`
     return [{ ...all(target, what, reason), setting: target.reservedConcurrency }]
   }

@@ -111,8 +111,8 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     if (types.kind !== 'list') return wrong(`there is a ${types.kind} where a list belongs`, fix, types.place)
     const items = types.items.map((item) => text(resolve(item)))
     const on = items.some((item) => item.state === 'known' && item.value === 'ReportBatchItemFailures')
-    const gap = items.find((item) => item.state === 'unknown')
-    return gap && !on ? { ...gap, place: types.place } : known(on, types.place)
+    const unresolved = items.find((item) => item.state === 'unknown')
+    return unresolved && !on ? { ...unresolved, place: types.place } : known(on, types.place)
   }
   const otherTypesOf = (types: Resolved): string[] => {
     const items = types.kind === 'list' ? types.items.map((item) => valueIn(text(resolve(item)))) : []
@@ -121,8 +121,8 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
   const provisionedOf = (pollers: Resolved): Setting<boolean> => {
     const settings = ['MinimumPollers', 'MaximumPollers'].map((name) => text(property(pollers, name)))
     const on = settings.some(({ state }) => state === 'known')
-    const gap = settings.find((setting) => setting.state === 'unknown')
-    return gap && !on ? gap : known(on, pollers.place)
+    const unresolved = settings.find((setting) => setting.state === 'unknown')
+    return unresolved && !on ? unresolved : known(on, pollers.place)
   }
   const patternOf = (filter: Resolved): Setting<Pattern> => {
     const pattern = property(filter, 'Pattern')

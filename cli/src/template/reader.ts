@@ -38,8 +38,8 @@ export function createReader(resolver: Resolver) {
     if (resolved.kind === 'unknown') return unknown(resolved.reason, place)
     if (resolved.kind !== 'scalar') return unknown(`it is a ${resolved.kind}`, place)
     const value = String(resolved.value)
-    const gap = whyUnknown(value)
-    return gap === undefined ? known(value, place) : unknown(gap, place)
+    const unresolved = whyUnknown(value)
+    return unresolved === undefined ? known(value, place) : unknown(unresolved, place)
   }
 
   /** A map. A template may also write it as JSON text, such as RedrivePolicy. Placeholders in the text are kept. */

@@ -118,8 +118,8 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
   }
   const text = (child: Node | undefined) => textOf(child ? resolve(child) : ABSENT)
   const joined = (parts: readonly (string | Unknown)[], delimiter: string): Resolved => {
-    const gap = parts.find((part) => typeof part !== 'string')
-    if (gap) return unknown(gap.reason)
+    const unresolved = parts.find((part) => typeof part !== 'string')
+    if (unresolved) return unknown(unresolved.reason)
     const value = parts.join(delimiter)
     return value.length > MAX_TEXT_LENGTH
       ? unknown(`a text longer than ${MAX_TEXT_LENGTH} characters`)
@@ -147,8 +147,8 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
   const findInMap = (argument: Node): Resolved => {
     const [map, first, second, options] = listOf(argument)
     const path = [map, first, second].map(text)
-    const gap = path.map((key) => (typeof key === 'string' ? whyUnknown(key) : key.reason)).find(Boolean)
-    if (gap) return unknown(gap)
+    const unresolved = path.map((key) => (typeof key === 'string' ? whyUnknown(key) : key.reason)).find(Boolean)
+    if (unresolved) return unknown(unresolved)
     const [mapName = '', firstKey = '', secondKey = ''] = path as string[]
     const table = mappings.get(mapName)
     const value = mapOf(table, firstKey).get(secondKey)
@@ -236,8 +236,8 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     const parts = listOf(argument)
     if (name === 'Fn::Equals') {
       const sides = parts.slice(0, 2).map(text)
-      const gap = sides.find((side) => typeof side !== 'string')
-      if (gap) return gap
+      const unresolved = sides.find((side) => typeof side !== 'string')
+      if (unresolved) return unresolved
       const [left = '', right = ''] = sides as string[]
       const reason = left === right ? undefined : (whyUnknown(left) ?? whyUnknown(right))
       return reason ? { reason } : left === right

@@ -548,7 +548,7 @@ for (const [title, body, line] of [
   [
     'of another server',
     {},
-    /: ListEventSourceMappings for orders: HTTP 404: this is not a response of AWS: check the endpoint$/m,
+    /: ListEventSourceMappings for orders: HTTP 404: the response does not come from AWS: check the endpoint$/m,
   ],
   ['with a message', { message: 'no route' }, /: ListEventSourceMappings for orders: HTTP 404: no route$/m],
 ] as const) {
@@ -562,7 +562,7 @@ for (const [title, body, line] of [
 fails(
   'a response that is not JSON',
   [],
-  /: GetFunctionConfiguration for orders: HTTP 502: this is not a response of AWS: check the endpoint$/m,
+  /: GetFunctionConfiguration for orders: HTTP 502: the response does not come from AWS: check the endpoint$/m,
   async (t) => {
     const server = createServer((_request, response) => response.writeHead(502).end('<html>Bad gateway</html>'))
     await once(server.listen(0, '127.0.0.1'), 'listening')

@@ -69,8 +69,8 @@ test('in a pipe: a plain table, the sources, a line of counts, and what was not 
   t.strictSame(lines.slice(-4), [
     '  https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html',
     '1 mapping checked: 1 error, 0 warnings, 0 info',
-    'Not asked for: whether a batch fits into 6 MB (--body-bytes).',
-    'Not asked for: whether the timeout holds a batch (--record-ms).',
+    'Skipped: payload size check (pass --body-bytes).',
+    'Skipped: timeout check (pass --record-ms).',
   ])
   const asked = ['--body-bytes', '100', '--record-ms', '10']
   t.equal(
@@ -84,7 +84,7 @@ function terminal(columns: number) {
   return Object.assign(new Writable(), { isTTY: true, columns, hasColors: () => true }) as unknown as NodeJS.WriteStream
 }
 
-test('on a terminal: as wide as it is, every word whole, severities in colour', async (t) => {
+test('on a terminal: as wide as it is, every word formatNumber, severities in colour', async (t) => {
   const { FORCE_COLOR, NO_COLOR, NODE_DISABLE_COLORS } = process.env
   for (const name of ['FORCE_COLOR', 'NO_COLOR', 'NODE_DISABLE_COLORS']) delete process.env[name]
   t.teardown(() => {

@@ -63,7 +63,7 @@ test('mappings without a maximum concurrency: what to do depends on the reserved
     return findings.filter(({ rule }) => rule === 'reserved-concurrency').map(({ resource, fix }) => [resource, fix])
   }
   const limit = (most: string) =>
-    `MaximumConcurrency in ScalingConfig: at most ${most} in the sum over all mappings of the function.`
+    `MaximumConcurrency in ScalingConfig: at most ${most} in total for all mappings of the function.`
   t.strictSame(await said(2499), [
     ['Orders', `Set ${limit('2,499')}`],
     ['Second', `Set ${limit('2,499')}`],

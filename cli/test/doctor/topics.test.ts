@@ -28,7 +28,7 @@ Resources:
 }
 
 const FIX =
-  'SAM cannot set it on what SqsSubscription makes. Declare the queue and an AWS::SNS::Subscription to it instead, and an ' +
+  'SAM cannot set it for SqsSubscription. Declare the queue and an AWS::SNS::Subscription to it instead, and an ' +
   'event of Type: SQS with FunctionResponseTypes: [ReportBatchItemFailures].'
 function own(more = '') {
   return `SqsSubscription: { QueueArn: !GetAtt Queue.Arn, QueueUrl: !Ref Queue${more} }`
@@ -72,7 +72,7 @@ test('SqsSubscription: the batch size counts, and has no window', async (t) => {
   t.match(second, {
     rule: 'batch-needs-window',
     resource: 'Handler/Topic',
-    fix: 'Set BatchSize to at most 10: SAM sets no window on what SqsSubscription makes.',
+    fix: 'Set BatchSize to at most 10: SAM sets no window for SqsSubscription.',
   })
 })
 

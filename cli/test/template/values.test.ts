@@ -220,7 +220,7 @@ test('what to do about a value that AWS refuses, and where it says so', async (t
     severity: 'error',
     resource: 'Queue',
     message:
-      'VisibilityTimeout: 50000 is no value that AWS takes (0 to 43,200). AWS refuses it; what depends on it was not checked.',
+      'VisibilityTimeout: 50000 is no value that AWS takes (0 to 43,200). AWS rejects this value. Checks that depend on it were skipped.',
     fix: 'Set a whole number, 0 to 43,200.',
     source: /API_SetQueueAttributes/,
   })
