@@ -34,7 +34,7 @@ Examples:
   Batch size, timeouts and redrive policy from a template
     $ bounded-sqs-batch local src/handler.ts --messages 10000 \\
         --template template.yaml
-  An existing queue in ElasticMQ, LocalStack or AWS; nothing is created or purged
+  An existing queue in ElasticMQ, LocalStack or AWS
     $ bounded-sqs-batch local src/handler.ts --endpoint http://localhost:9324 \\
         --queue-url http://localhost:9324/000000000000/orders
   The runtime client of AWS, with a bundled handler
@@ -78,7 +78,7 @@ function localCommand() {
     )
     .option(
       '--port <n>',
-      'port of the SQS in this process, so that others can send messages (default: any)',
+      'port of the SQS in this process, for other programs that send messages (default: any free port)',
       inRange(1, 65_535),
     )
     .option('--fifo', 'create a FIFO queue')
@@ -130,11 +130,11 @@ function localCommand() {
     .optionsGroup('Limits for a run to pass:')
     .option(
       '--max-dead-lettered <n>',
-      'maximum messages dead-lettered by the queue or the handler',
+      'messages that the queue or the handler may dead-letter',
       inRange(0, 1_000_000_000),
       0,
     )
-    .option('--max-failed-invocations <n>', 'maximum invocations that fail as a whole', inRange(0, 1_000_000_000), 0)
+    .option('--max-failed-invocations <n>', 'invocations that may fail as a whole', inRange(0, 1_000_000_000), 0)
     .optionsGroup('Output:')
     .option(
       '--idle <s>',
@@ -142,7 +142,7 @@ function localCommand() {
       inRange(0, 86_400, 'off'),
       2,
     )
-    .option('--watch-failures <n>', 'print this many failures', inRange(0, 1_000_000), 0)
+    .option('--watch-failures <n>', 'print each of the first n failures', inRange(0, 1_000_000), 0)
     .option('--quiet', 'hide the logs of the function')
     .option('--json', 'print the ledger as one JSON object on stdout, and everything else on stderr')
     .addHelpText('after', EXAMPLES)

@@ -32,7 +32,7 @@ export interface Broken {
   source?: string
 }
 
-/** All mappings that share the function or the queue of a mapping, including itself. */
+/** The mappings of the same function, and the mappings of the same queue. Both lists include the mapping itself. */
 export interface Siblings {
   ofFunction: readonly Mapping[]
   ofQueue: readonly Mapping[]

@@ -23,7 +23,7 @@ export interface Ledger {
   crashes: number
   /** The crashes between two invocations. */
   diedBetween: number
-  /** Invocations that failed as a formatNumber, including timeouts and crashes. */
+  /** Invocations that failed as a whole, including timeouts and crashes. */
   failedInvocations: number
   /** Why invocations failed or processes ended, and how often. Only the first ten reasons are kept. */
   reasons: Record<string, number>

@@ -181,7 +181,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
       const at = plain(delimiter)
       if (!whyUnknown(value)) return { kind: 'list', items: value.split(at).map(node) }
       if (at === ':' && hasKnownColons(value)) return { kind: 'list', items: partsOf(value).map(node) }
-      return { kind: 'scalar', value } // the text of the placeholders is unknown; Fn::Select continues from here
+      return { kind: 'scalar', value } // the text of the placeholders is unknown; Fn::Select handles such a scalar
     },
     'Fn::Select': (argument) => {
       const [index, list] = listOf(argument)

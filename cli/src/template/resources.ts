@@ -173,7 +173,7 @@ export function createResources(reader: Reader) {
     return 'id' in source ? source : { ...source, arn: readable(value) }
   }
 
-  /** The ARN of a queue. The reference, the URL and the name of a queue are common mistakes. */
+  /** Checks an ARN of a queue. A reference to a queue (its URL) and its name are common mistakes. */
   const arnOf = (resolved: Resolved): Setting<string> => {
     const { place } = resolved
     const value = resolved.kind === 'scalar' ? String(resolved.value) : ''

@@ -84,7 +84,7 @@ function terminal(columns: number) {
   return Object.assign(new Writable(), { isTTY: true, columns, hasColors: () => true }) as unknown as NodeJS.WriteStream
 }
 
-test('on a terminal: as wide as it is, every word formatNumber, severities in colour', async (t) => {
+test('on a terminal: as wide as it is, every word whole, severities in colour', async (t) => {
   const { FORCE_COLOR, NO_COLOR, NODE_DISABLE_COLORS } = process.env
   for (const name of ['FORCE_COLOR', 'NO_COLOR', 'NODE_DISABLE_COLORS']) delete process.env[name]
   t.teardown(() => {

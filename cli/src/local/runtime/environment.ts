@@ -25,7 +25,7 @@ export interface FunctionOptions {
   runtimeClient?: string
   env?: Record<string, string>
   onLog?: (line: string) => void
-  /** Called when the process ended unexpectedly between two invocations. */
+  /** Called when the process ended unexpectedly while it had no event. */
   onDeathBetween?: (message: string) => void
 }
 
