@@ -65,7 +65,7 @@ export function createNotChecked({ file, unread }: Model) {
       ...ofQueue(mapping.queue, mapping),
     ],
     unread: unread.map((resource): Broken => {
-      const broken = all(resource, 'this', resource.unread)
+      const broken = all(resource, 'this item', resource.unread)
       return { ...broken, fix: resource.fix ?? broken.fix }
     }),
   }

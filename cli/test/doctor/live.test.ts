@@ -22,12 +22,12 @@ const ENV = {
 
 async function listen(
   t: Test,
-  answer: (request: IncomingMessage) => { status?: number; type?: string; body: unknown },
+  respond: (request: IncomingMessage) => { status?: number; type?: string; body: unknown },
 ) {
   const requests: string[] = []
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`)
-    const { status = 200, type, body } = answer(request)
+    const { status = 200, type, body } = respond(request)
     response.writeHead(status, { 'content-type': 'application/json', ...(type ? { 'x-amzn-errortype': type } : {}) })
     response.end(JSON.stringify(body))
   })
@@ -36,7 +36,7 @@ async function listen(
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests }
 }
 
-/** As AWS's documentation shows the answers of GetFunctionConfiguration and ListEventSourceMappings. */
+/** Responses of GetFunctionConfiguration and ListEventSourceMappings, as in the documentation of AWS. */
 const FUNCTION = {
   FunctionName: 'orders',
   FunctionArn: `arn:aws:lambda:us-east-1:${ACCOUNT}:function:orders`,
@@ -77,15 +77,15 @@ interface Lambda {
   pages?: unknown[][]
   configuration?: Record<string, unknown>
   reserved?: number | 'denied'
-  /** The names of its aliases, a page each. */
+  /** The names of its aliases, one page each. */
   aliases?: string[] | 'denied'
-  /** What is of one alias alone: its mappings (a page) and its version's configuration. */
+  /** What belongs to one alias: a page of mappings, and the configuration of its version. */
   alias?: Record<string, { mappings?: unknown[]; configuration?: Record<string, unknown> } | 'denied'>
 }
 
 const DENIED = { status: 403, type: 'AccessDeniedException', body: { Message: 'not authorized' } }
 
-/** Lambda's REST API on loopback, for one function. */
+/** Imitates the REST API of Lambda for one function, on loopback. */
 function lambda(
   t: Test,
   { pages = [[mapping('orders')]], configuration = {}, reserved, aliases = [], alias = {} }: Lambda = {},
@@ -120,7 +120,7 @@ function lambda(
   })
 }
 
-/** SQS over its wire protocol, with queues of these attributes. */
+/** Imitates the wire protocol of SQS, with queues of these attributes. */
 async function sqs(t: Test, queues: Record<string, Record<string, string>>) {
   const app = buildApp({ logger: false })
   const endpoint = await app.listen({ port: 0, host: '127.0.0.1' })
@@ -153,7 +153,7 @@ async function doctor(t: Test, functions: Lambda, queues: Record<string, Record<
   return { code, stderr, requests, findings, ids: findings.map(({ rule, resource }) => `${rule} ${resource}`) }
 }
 
-test('a function in which nothing is wrong', async (t) => {
+test('a function without problems has no findings', async (t) => {
   const { code, stderr, ids, requests } = await doctor(t, {}, QUEUES)
   t.strictSame([code, stderr, ids], [0, '', []])
   t.strictSame(requests, [
@@ -164,7 +164,7 @@ test('a function in which nothing is wrong', async (t) => {
   ])
 })
 
-test('everything that can be wrong is read from the answers', async (t) => {
+test('settings of function, mapping and queues are read from the responses, and checked', async (t) => {
   const { code, findings, ids } = await doctor(
     t,
     {
@@ -222,7 +222,7 @@ test('everything that can be wrong is read from the answers', async (t) => {
   t.ok(findings.every((finding) => !('file' in finding) && !('line' in finding)))
 })
 
-test("an alias: its own mappings, the function's concurrency", async (t) => {
+test('an alias: its own mappings, and the reserved concurrency of its function', async (t) => {
   const { ids, requests } = await doctor(t, {}, QUEUES, 'orders:live')
   t.strictSame(ids, [])
   t.strictSame(requests, [
@@ -242,14 +242,14 @@ test('mappings that are disabled are checked, but not added up', async (t) => {
     /^concurrency-above-reserved: A maximum concurrency of 10 over its 2/,
   ])
   const UNKNOWN =
-    'not-checked: Not checked: whether the reserved concurrency of 5 is enough for all mappings, which may have 10: ' +
+    'not-checked: Not checked: whether the reserved concurrency of 5 is enough for all mappings, which may use 10: ' +
     'orders/orders is disabled.'
   t.strictSame(await reserved(['Enabled', 'Disabled']), [UNKNOWN])
   t.strictSame(await reserved(['Disabling', 'Disabled']), [UNKNOWN])
   t.strictSame(await reserved(['Disabled']), [])
 })
 
-test('the mappings of all its aliases are checked, each with its own version', async (t) => {
+test('the mappings of all aliases are checked, each with its own version', async (t) => {
   const limited = { ScalingConfig: { MaximumConcurrency: 4 } }
   const { code, ids, findings, requests } = await doctor(
     t,
@@ -292,24 +292,24 @@ test('the mappings of all its aliases are checked, each with its own version', a
   ])
 })
 
-test('a function that has mappings by an alias alone', async (t) => {
+test('a function whose mappings all belong to an alias', async (t) => {
   const alias = { live: { mappings: [mapping('orders')] } }
   const { code, ids } = await doctor(t, { pages: [[]], aliases: ['live'], alias }, QUEUES)
   t.strictSame([code, ids], [0, []])
 })
 
-test('by its ARN: its aliases are found too', async (t) => {
+test('a function given by its ARN: its aliases are found too', async (t) => {
   const alias = { live: { mappings: [mapping('orders', { FunctionResponseTypes: [] })] } }
   const { ids } = await doctor(t, { aliases: ['live'], alias }, QUEUES, FUNCTION.FunctionArn)
   t.strictSame(ids, ['report-batch-item-failures orders:live/orders'])
 })
 
-test('aliases that may not be listed or read are not checked, and said to be so', async (t) => {
+test('aliases that may not be listed or read are listed as not checked', async (t) => {
   const said = async (functions: Lambda) => {
     const { code, findings } = await doctor(t, functions, QUEUES)
     return [code, findings.map(({ severity, resource, message }) => [severity, resource, message])]
   }
-  const message = (call: string) => `Not checked: this: ${call}: HTTP 403: AccessDeniedException: not authorized.`
+  const message = (call: string) => `Not checked: this item: ${call}: HTTP 403: AccessDeniedException: not authorized.`
   t.strictSame(await said({ aliases: 'denied' }), [
     0,
     [['info', 'the aliases of orders', message('ListAliases for orders')]],
@@ -320,17 +320,17 @@ test('aliases that may not be listed or read are not checked, and said to be so'
   ])
 })
 
-test('a dead-letter queue that a function reads needs none of its own', async (t) => {
-  /** AWS, where the function reads a queue without a redrive policy. */
+test('a dead-letter queue that a function reads needs no dead-letter queue of its own', async (t) => {
+  /** Imitates AWS for a function that reads a queue without a redrive policy. */
   const rules = async (sources: { status?: number; type?: string; body: unknown }) => {
-    const answers: Record<string, { status?: number; type?: string; body: unknown }> = {
+    const responses: Record<string, { status?: number; type?: string; body: unknown }> = {
       'AmazonSQS.GetQueueUrl': { body: { QueueUrl: 'http://sqs/0/orders-dead' } },
       'AmazonSQS.GetQueueAttributes': { body: { Attributes: { VisibilityTimeout: '185' } } },
       'AmazonSQS.ListDeadLetterSourceQueues': sources,
     }
     const { url } = await listen(t, ({ url = '', headers }) => {
-      const answer = answers[String(headers['x-amz-target'])]
-      if (answer) return answer
+      const response = responses[String(headers['x-amz-target'])]
+      if (response) return response
       if (url.includes('/configuration')) return { body: FUNCTION }
       if (url.includes('/event-source')) return { body: { EventSourceMappings: [mapping('orders-dead')] } }
       return { body: {} }
@@ -344,7 +344,7 @@ test('a dead-letter queue that a function reads needs none of its own', async (t
   t.strictSame(await rules(DENIED), ['no-redrive-policy orders-dead'])
 })
 
-test('a stand-in lists the mappings of aliases and of longer names too: each is checked once, or not at all', async (t) => {
+test('a local substitute also lists mappings of aliases and of longer names: aliases are checked once, longer names not at all', async (t) => {
   const FunctionResponseTypes: string[] = []
   const of = (name: string, changes: Record<string, unknown> = {}) =>
     mapping('orders', { FunctionArn: FUNCTION.FunctionArn.replace(/orders$/, name), FunctionResponseTypes, ...changes })
@@ -361,7 +361,7 @@ test('a stand-in lists the mappings of aliases and of longer names too: each is 
   ])
 })
 
-test('one queue, or one dead-letter queue, of several mappings is read once, and found wrong once', async (t) => {
+test('a queue or dead-letter queue of several mappings is read once, and reported once', async (t) => {
   const pages = [[mapping('orders'), mapping('invoices'), mapping('returns'), mapping('orders')]]
   const sources = (dead: string) => ({
     orders: { VisibilityTimeout: '185', ...redrive(dead) },
@@ -385,7 +385,7 @@ test('one queue, or one dead-letter queue, of several mappings is read once, and
   )
 })
 
-test('what may not be read is not checked, and said to be so', async (t) => {
+test('resources that may not be read are listed as not checked', async (t) => {
   const pages = [[mapping('orders', { ScalingConfig: { MaximumConcurrency: 5 } }), mapping('gone'), mapping('half')]]
   const { code, findings } = await doctor(
     t,
@@ -412,14 +412,14 @@ test('what may not be read is not checked, and said to be so', async (t) => {
   )
 })
 
-/** What is found for a function and one mapping with these settings. */
+/** The findings for a function and one mapping with these settings. */
 async function found(t: Test, configuration: Record<string, unknown>, changes: Record<string, unknown> = {}) {
   return (await doctor(t, { configuration, pages: [[mapping('orders', changes)]] }, QUEUES)).findings.map(
     ({ rule, resource, message }) => [`${rule} ${resource}`, message?.split('. ')[0]],
   )
 }
 
-test('settings of the function that do not fit a mapping', async (t) => {
+test('settings of the function that are wrong for an SQS mapping', async (t) => {
   const configuration = {
     TenancyConfig: { TenantIsolationMode: 'PER_TENANT' },
     DurableConfig: { ExecutionTimeout: 186, RetentionPeriodInDays: 14 },
@@ -435,7 +435,7 @@ test('settings of the function that do not fit a mapping', async (t) => {
   ])
   t.strictSame(await found(t, { DurableConfig: { ExecutionTimeout: 185 } }), [])
   t.strictSame(await found(t, { DurableConfig: { RetentionPeriodInDays: 14 } }), [
-    ['not-checked orders', 'Not checked: ExecutionTimeout: Lambda does not tell it.'],
+    ['not-checked orders', 'Not checked: ExecutionTimeout: Lambda does not return it.'],
   ])
 })
 
@@ -459,7 +459,7 @@ test('filters and pollers of a mapping', async (t) => {
     ['filter-pattern orders/orders', 'Filter 3 cannot match: it has no Pattern'],
     ['filter-criteria orders/orders', 'Messages that do not match any of the 3 filters are deleted'],
   ])
-  // More than five are possible where AWS has raised the quota: Lambda has accepted these.
+  // More than five filters are possible if AWS has raised the quota: Lambda has accepted these.
   t.strictSame(await found(t, {}, { FilterCriteria: { Filters: Array(6).fill(Filters[0]) } }), [
     [
       'filter-criteria orders/orders',
@@ -528,9 +528,9 @@ fails('no region', [], /no AWS region is set: give --region, or set AWS_REGION$/
   AWS_CONFIG_FILE: '/nowhere',
 }))
 fails(
-  'nobody answers',
+  'an endpoint that does not respond',
   ['--endpoint-url', 'http://127.0.0.1:1'],
-  /Lambda does not answer \(ECONNREFUSED\): check/,
+  /Lambda does not respond \(ECONNREFUSED\): check/,
   async () => ({}),
 )
 fails(
@@ -581,16 +581,16 @@ fails(
   },
 )
 
-test('--endpoint-url is for both services, takes any credentials, and --region is sent', async (t) => {
+test('--endpoint-url applies to both services and works without credentials, and --region is sent', async (t) => {
   const regions = new Set<string>()
-  const answers: Record<string, unknown> = {
+  const responses: Record<string, unknown> = {
     'AmazonSQS.GetQueueUrl': { QueueUrl: 'http://sqs/0/orders' },
     'AmazonSQS.GetQueueAttributes': { Attributes: { VisibilityTimeout: '29', ...redrive('orders') } },
   }
   const { url } = await listen(t, ({ url = '', headers }) => {
     regions.add(/\/(eu-[a-z]+-\d)\//.exec(headers.authorization ?? '')?.[1] ?? '')
     const target = String(headers['x-amz-target'])
-    if (target in answers) return { body: answers[target] }
+    if (target in responses) return { body: responses[target] }
     if (url.includes('/configuration')) return { body: FUNCTION }
     if (url.includes('/aliases')) return { body: {} }
     return { body: url.includes('/concurrency') ? {} : { EventSourceMappings: [mapping('orders')] } }

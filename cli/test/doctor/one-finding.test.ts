@@ -2,7 +2,7 @@ import { test } from 'tap'
 import type { Finding } from '../../src/doctor/check.ts'
 import { cloudFormation, DAY, findingsIn, getAtt, ids, sam } from '../support/templates.ts'
 
-/** The parts of a finding that say which setting it is about. */
+/** The parts of a finding that identify its setting. */
 function short({ rule, resource, line }: Finding) {
   return `${rule} ${resource}:${line}`
 }
@@ -93,7 +93,7 @@ for (const [settings, found] of [
   })
 }
 
-test('SAM merges a map of the function with that of Globals', async (t) => {
+test('SAM merges a map of a function with that of Globals', async (t) => {
   const merged = (own: string) =>
     globals('{ Runtime: provided.al2023, DurableConfig: { ExecutionTimeout: 31 } }', 1).replace(
       '    Properties:\n      E',
@@ -148,7 +148,7 @@ test('a setting of the function itself is not that of Globals', async (t) => {
   t.match(found[1]?.message, /\. It applies to Handler1\.$/)
 })
 
-test('what a YAML anchor gives several functions is one setting', async (t) => {
+test('a setting that several functions share through a YAML anchor is one setting', async (t) => {
   const { Resources } = cloudFormation()
   const text = `Resources:
   Queue: ${JSON.stringify(Resources.Queue)}
@@ -161,7 +161,7 @@ ${['One', 'Two'].map((id) => `  Of${id}: ${JSON.stringify({ ...Resources.Orders,
   t.match(finding?.message, /\. It applies to One, Two\.$/)
 })
 
-test('settings that one thing leaves open are one finding, which names them all', async (t) => {
+test('settings that are unknown for one reason are one finding, which names them all', async (t) => {
   const { Resources } = sam()
   const loop = { 'Fn::ForEach::Each': ['Name', ['VisibilityTimeout'], { ['$' + '{Name}']: 900 }] }
   const Queue = { ...Resources.Queue, Properties: { RedrivePolicy: Resources.Queue.Properties.RedrivePolicy, ...loop } }
@@ -178,7 +178,7 @@ test('settings that one thing leaves open are one finding, which names them all'
   )
 })
 
-/** A queue of two functions: the second one has these settings. */
+/** A queue with two functions. The second function has these settings. */
 function twoFunctions(VisibilityTimeout: number, Timeout: number, MaximumBatchingWindowInSeconds = 5) {
   const { Resources } = cloudFormation({ queue: { VisibilityTimeout } })
   const Slow = { Type: 'AWS::Lambda::Function', Properties: { Runtime: 'nodejs24.x', Timeout } }
@@ -231,7 +231,7 @@ for (const [title, template, rule, what, fix] of [
   })
 }
 
-test('two functions of one queue, the timeout of one is not known: the other is checked', async (t) => {
+test('two functions of one queue: if the timeout of one is unknown, the other is checked', async (t) => {
   const { Resources } = twoFunctions(40, 300)
   const Handler = { ...Resources.Handler, Properties: { Runtime: 'nodejs24.x', Timeout: { 'Fn::ImportValue': 'x' } } }
   const findings = await findingsIn(t, { Resources: { ...Resources, Handler } })
@@ -239,7 +239,7 @@ test('two functions of one queue, the timeout of one is not known: the other is 
   t.equal(findings[0]?.fix, 'Set VisibilityTimeout to 1805.')
 })
 
-test('sources that keep messages as long as any queue can: one finding each, which says to lower that', async (t) => {
+test('source queues with the longest possible retention: one finding each, with the fix to lower it', async (t) => {
   const { Resources } = cloudFormation({ queue: { MessageRetentionPeriod: 14 * DAY } })
   const Properties = { ...Resources.Orders.Properties, EventSourceArn: getAtt('Other') }
   const more = { Other: Resources.Queue, Second: { ...Resources.Orders, Properties } }
@@ -251,15 +251,15 @@ test('sources that keep messages as long as any queue can: one finding each, whi
   )
 })
 
-test('a day is a day', async (t) => {
+test('a retention of one day is printed as "1 day"', async (t) => {
   const change = { queue: { MessageRetentionPeriod: 2 * DAY }, dead: { MessageRetentionPeriod: DAY } }
   t.match(
     (await findingsIn(t, sam(change)))[0]?.message,
-    'keeps messages for 1 day, no longer than its source (2 days).',
+    'keeps messages for 1 day, which is no longer than its source (2 days).',
   )
 })
 
-test('a number of YAML that two settings share is a setting of each', async (t) => {
+test('a number that two settings share through a YAML anchor is a separate setting of each', async (t) => {
   const text = `Resources:
   Dead: { Type: AWS::SQS::Queue, Properties: { MessageRetentionPeriod: 1209600 } }
   Handler:
@@ -281,7 +281,7 @@ test('a number of YAML that two settings share is a setting of each', async (t) 
   ])
 })
 
-test('a fix for several functions or queues is enough for all of them', async (t) => {
+test('the fix for several functions or queues suffices for all of them', async (t) => {
   const functions = globals('ReservedConcurrentExecutions: 4', 3)
   let most = 0
   const growing = functions.replaceAll('MaximumConcurrency: 5', () => `MaximumConcurrency: ${[5, 50, 7][most++]}`)
@@ -309,7 +309,7 @@ ${['Quick', 'Slow']
   t.match(visibility?.message, 'below 6 times the timeout of OfSlow (25 s)')
 })
 
-test('one mapping that may run has more than all that run', async (t) => {
+test('one mapping that may run has a higher concurrency than all running ones', async (t) => {
   const { Resources } = cloudFormation({
     function: { ReservedConcurrentExecutions: 10 },
     mapping: { ScalingConfig: { MaximumConcurrency: 2 } },

@@ -6,7 +6,7 @@ import { counts, formatGithub, formatTable } from '../../src/doctor/format.ts'
 import { command } from '../support/runs.ts'
 import { OPTIONS, read, sam, templateFile } from '../support/templates.ts'
 
-// Of a runtime that is supported until 2029.
+// A runtime that is supported until 2029.
 const clean = sam({ function: { Runtime: 'provided.al2023' } })
 const warned = sam({ function: { Runtime: 'provided.al2023' }, queue: { VisibilityTimeout: 100 } })
 const wrong = sam({ function: { Runtime: 'provided.al2023' }, mapping: { FunctionResponseTypes: undefined } })
@@ -45,7 +45,7 @@ test('--format json: the findings and nothing else', async (t) => {
           resource: 'Handler/Orders',
           message:
             'ReportBatchItemFailures is off. If the function reports failures, Lambda ignores the report and deletes the ' +
-            'messages that failed. A function that throws instead loses none: all messages of the batch come back.',
+            'messages that failed. A function that throws instead loses none: the whole batch is redelivered.',
           fix: 'Set FunctionResponseTypes to [ReportBatchItemFailures].',
           source: 'https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html',
         },
@@ -57,7 +57,7 @@ test('--format json: the findings and nothing else', async (t) => {
   })
 })
 
-test('in a pipe: a plain table, the sources, a line of counts, and what was not asked for', async (t) => {
+test('in a pipe: a plain table, the sources, a line of counts, and the skipped checks', async (t) => {
   const { stdout } = await command(['doctor', templateFile(t, wrong)])
   t.notMatch(stdout, '\u001b', 'no escape sequences')
   const [location, ...lines] = stdout.trimEnd().split('\n') // the folder of the test has a long name
@@ -79,12 +79,12 @@ test('in a pipe: a plain table, the sources, a line of counts, and what was not 
   )
 })
 
-/** A terminal of so many columns. */
+/** A terminal with this many columns. */
 function terminal(columns: number) {
   return Object.assign(new Writable(), { isTTY: true, columns, hasColors: () => true }) as unknown as NodeJS.WriteStream
 }
 
-test('on a terminal: as wide as it is, every word whole, severities in colour', async (t) => {
+test('on a terminal: a table as wide as the terminal, no word split, severities in colour', async (t) => {
   const { FORCE_COLOR, NO_COLOR, NODE_DISABLE_COLORS } = process.env
   for (const name of ['FORCE_COLOR', 'NO_COLOR', 'NODE_DISABLE_COLORS']) delete process.env[name]
   t.teardown(() => {
@@ -111,7 +111,7 @@ test('on a terminal: as wide as it is, every word whole, severities in colour', 
   t.match(formatTable(report, terminal(20)), /^┌─{24}┬─{33}┐$/m, 'not narrower than 60')
 })
 
-test('a word longer than its column goes on in the next line', async (t) => {
+test('a word longer than its column continues on the next line', async (t) => {
   const [finding] = check({ ...(await read(t, wrong)), file: 'template.yaml' }, OPTIONS)
   const resource = `${'AVeryLongName'.repeat(4)}/Orders`
   const long = { ...(finding as Finding), resource }
@@ -120,7 +120,7 @@ test('a word longer than its column goes on in the next line', async (t) => {
   t.match(left, resource)
 })
 
-test('file:line is never broken: one that is too long for its column stands above the table', async (t) => {
+test('file:line is never split: if it is too long for its column, it is printed above the table', async (t) => {
   const findings = check(await read(t, wrong), OPTIONS)
   for (const columns of [60, 80, 120]) {
     for (const length of [10, 30, 32, 33, 78, 79, 117, 118, 300]) {
@@ -161,7 +161,7 @@ test('--format github: workflow commands, escaped', async (t) => {
   t.equal(counts({ findings: [], mappings: 1 }), '1 mapping checked: 0 errors, 0 warnings, 0 info')
 })
 
-test('--help has every flag', async (t) => {
+test('--help shows every flag', async (t) => {
   const { stdout } = await command(['doctor', '--help'])
   for (const flag of ['--parameter', '--function', '--region', '--endpoint-url', '--body-bytes', '--record-ms']) {
     t.match(stdout, flag)

@@ -12,7 +12,7 @@ for (const { title, change, options = {}, found } of CASES) {
   })
 }
 
-test('every rule has a template that breaks it, a severity of its own, and a place in the README', (t) => {
+test('every rule has a template that breaks it, and a row with its severity in the README', (t) => {
   const found = new Set(CASES.flatMap(({ found }) => found.map((id) => id.split(' ')[0])))
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
   for (const { id, severity, why, source } of RULES) {
@@ -26,7 +26,7 @@ test('every rule has a template that breaks it, a severity of its own, and a pla
   t.end()
 })
 
-test('severities', async (t) => {
+test('rules by severity', async (t) => {
   const change = { mapping: { FunctionResponseTypes: undefined }, queue: { RedrivePolicy: undefined, FifoQueue: true } }
   const findings = await findingsIn(t, sam(fifo(change)))
   t.strictSame(
@@ -39,7 +39,7 @@ test('severities', async (t) => {
   )
 })
 
-test('one function, several mappings: their maximum concurrency is added up, and a finding is given once', async (t) => {
+test('several mappings of one function: their maximum concurrencies are added up, and reported once', async (t) => {
   const template = cloudFormation({
     mapping: concurrency(4),
     function: { ReservedConcurrentExecutions: 11, Runtime: 'nodejs18.x' },
@@ -56,7 +56,7 @@ test('one function, several mappings: their maximum concurrency is added up, and
   t.match(findings[0]?.message, /concurrency of 12 over its 3 mappings, above the reserved concurrency of 11\./)
 })
 
-test('mappings without a maximum concurrency: what to do depends on the reserved concurrency', async (t) => {
+test('mappings without a maximum concurrency: the fix depends on the reserved concurrency', async (t) => {
   const said = async (ReservedConcurrentExecutions: number, mapping = {}) => {
     const { Resources } = cloudFormation({ function: { ReservedConcurrentExecutions }, mapping })
     const findings = await findingsIn(t, { Resources: { ...Resources, Second: Resources.Orders } })
@@ -76,7 +76,7 @@ test('mappings without a maximum concurrency: what to do depends on the reserved
   t.strictSame((await said(19, provisioned))[0], ['Orders', 'Reserve 500.'])
 })
 
-/** Two mappings of one function, with a maximum concurrency of 5 each, more than is reserved. */
+/** Two mappings of one function. Each has a maximum concurrency of 5, together more than the reserved concurrency. */
 function twoMappings(
   first: Record<string, unknown>,
   second: Record<string, unknown>,
@@ -99,7 +99,7 @@ function twoMappings(
   }
 }
 
-const OPEN = 'the parameter Stage has no default (--parameter Stage=… gives it)'
+const OPEN = 'the parameter Stage has no default (set it with --parameter Stage=…)'
 for (const [title, template, reason] of [
   ['one is disabled', twoMappings({}, { Enabled: false }), 'Second is disabled'],
   ['one is disabled, as text', twoMappings({ Enabled: 'false' }, {}), 'Orders is disabled'],
@@ -116,26 +116,26 @@ for (const [title, template, reason] of [
     const [finding, ...more] = await findingsIn(t, template)
     t.strictSame(more, [])
     t.match(finding, { rule: 'not-checked', severity: 'info', resource: 'Handler' })
-    const what = 'whether the reserved concurrency of 9 is enough for all mappings, which may have 10'
+    const what = 'whether the reserved concurrency of 9 is enough for all mappings, which may use 10'
     t.equal(finding?.message, `Not checked: ${what}: ${reason}.`)
   })
 }
 
-test('one mapping that is above the reserved concurrency alone is wrong, though it may not be there', async (t) => {
+test('one mapping that exceeds the reserved concurrency alone is an error, even if it may not exist', async (t) => {
   const found = async (settings: Record<string, unknown>) =>
     ids(await findingsIn(t, twoMappings({ ...concurrency(10), ...settings }, { Enabled: false, ...concurrency(2) })))
   t.strictSame(await found({ Condition: 'Prod' }), ['concurrency-above-reserved Handler'])
   t.strictSame(await found({ Enabled: false }), ['not-checked Handler'])
 })
 
-test('mappings that are there whenever their function is are added up', async (t) => {
+test('mappings with the condition of their function are added up', async (t) => {
   const Condition = 'Prod'
   const template = twoMappings({ Condition }, { Condition }, { Condition })
   t.strictSame(ids(await findingsIn(t, template)), ['concurrency-above-reserved Handler'])
   t.strictSame(ids(await findingsIn(t, template, {}, { Stage: 'prod' })), ['concurrency-above-reserved Handler'])
 })
 
-test('a dead-letter queue that is read needs no redrive policy of its own', async (t) => {
+test('a dead-letter queue that a function reads needs no redrive policy of its own', async (t) => {
   const { Resources } = cloudFormation({ dead: { VisibilityTimeout: 185 } })
   const Orders = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt('Dead') } }
   t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Orders } })), [])
@@ -143,7 +143,7 @@ test('a dead-letter queue that is read needs no redrive policy of its own', asyn
   t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Queue, Orders } })), ['no-redrive-policy Dead'])
 })
 
-test('one queue, two functions: its visibility timeout gives one finding, the gravest', async (t) => {
+test('one queue, two functions: its visibility timeout gives one finding, the most severe', async (t) => {
   const { Resources } = cloudFormation({ queue: { VisibilityTimeout: 40 } })
   const Slow = { Type: 'AWS::Lambda::Function', Properties: { Runtime: 'nodejs24.x', Timeout: 60 } }
   const Second = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, FunctionName: { Ref: 'Slow' } } }
@@ -152,7 +152,7 @@ test('one queue, two functions: its visibility timeout gives one finding, the gr
   ])
 })
 
-test('a finding names values, the fix and the line', async (t) => {
+test('a finding has the values, the fix and the line', async (t) => {
   const template = `Resources:
   Orders:
     Type: AWS::SQS::Queue

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { findingsIn, ids, only, read } from '../support/templates.ts'
 
-/** A function that hears of a topic through a queue, which SAM joins to it. */
+/** A function that receives the messages of a topic through a queue, connected by SAM. */
 function template(subscription: string, settings = 'Timeout: 3') {
   return `Transform: AWS::Serverless-2016-10-31
 Parameters: { Open: { Type: String } }
@@ -42,7 +42,7 @@ for (const [title, subscription] of [
     own(', FunctionResponseTypes: [ReportBatchItemFailures]'),
   ],
 ] as const) {
-  test(`SqsSubscription with ${title}: ReportBatchItemFailures is off, and cannot be on`, async (t) => {
+  test(`SqsSubscription with ${title}: ReportBatchItemFailures is off`, async (t) => {
     const [finding, ...more] = await findingsIn(t, template(subscription))
     t.strictSame(more, [])
     t.match(finding, {
@@ -55,7 +55,7 @@ for (const [title, subscription] of [
   })
 }
 
-test('SqsSubscription with a queue that SAM makes, whose 30 s are below the timeout: still one finding', async (t) => {
+test('SqsSubscription with a queue that SAM creates: one finding, even if its 30 s are below the timeout', async (t) => {
   const elsewhere = template('SqsSubscription: true', 'Timeout: 60').replace(
     '!GetAtt Queue.Arn',
     'arn:aws:sqs:eu-west-1:123456789012:orders',
@@ -66,7 +66,7 @@ test('SqsSubscription with a queue that SAM makes, whose 30 s are below the time
   ])
 })
 
-test('SqsSubscription: the batch size counts, and has no window', async (t) => {
+test('SqsSubscription: the batch size is checked, and there is no window', async (t) => {
   const [, second, ...more] = await findingsIn(t, template(own(', BatchSize: 100, MaximumBatchingWindowInSeconds: 5')))
   t.strictSame(more, [])
   t.match(second, {
@@ -84,7 +84,7 @@ for (const subscription of ['SqsSubscription: false', 'SqsSubscription: !Ref AWS
   })
 }
 
-test('SqsSubscription that only a deployment knows is listed', async (t) => {
+test('an SqsSubscription that is known only after deployment is listed', async (t) => {
   const findings = await findingsIn(t, template('SqsSubscription: !If [Open, true, false]'))
   t.strictSame(
     findings.map(({ rule, resource, line, message }) => [rule, resource, line, message]),
@@ -93,7 +93,7 @@ test('SqsSubscription that only a deployment knows is listed', async (t) => {
         'not-checked',
         'Handler/Topic',
         21,
-        'Not checked: this: its SqsSubscription is not known: the parameter Open has no default (--parameter Open=… gives it).',
+        'Not checked: this item: its SqsSubscription is not known: the parameter Open has no default (set it with --parameter Open=…).',
       ],
     ],
   )

@@ -1,6 +1,6 @@
 import { note } from './notes.mjs'
 
-/** Notes when it began and ended, and in which process. */
+/** Notes the start, the end and the process of each invocation. */
 export async function handler() {
   const began = Date.now()
   await new Promise((resolve) => setTimeout(resolve, 150))

@@ -21,7 +21,10 @@ function failures(records: SQSRecord[]) {
   }
 }
 
-/** Number 3 mod 10 goes to the dead-letter queue at once, 7 mod 10 always fails and comes back after BACKOFF seconds. */
+/**
+ * Numbers ending in 3 go to the dead-letter queue at once. Numbers ending in 7 always fail, and are redelivered after
+ * BACKOFF seconds.
+ */
 export const handler = middy()
   .use(
     boundedSqsBatch({
@@ -38,7 +41,9 @@ export const handler = middy()
     }),
   )
 
-/** The same dead letters, but what always fails is deleted here, behind the back of the mapping. */
+/**
+ * Sends the same dead letters. It deletes failed messages itself, so that the event source mapping does not know of it.
+ */
 export async function deletes({ Records }: SQSEvent) {
   const failed = Records.filter(failsAlways)
   for (const { body } of Records.filter(isInvalid)) {
@@ -50,7 +55,7 @@ export async function deletes({ Records }: SQSEvent) {
   return failures(failed)
 }
 
-/** On FIFO: sends number 3 mod 10 with one deduplication id on every receipt, and then reports it all the same. */
+/** On FIFO: sends numbers ending in 3 on every receive, with the same deduplication id, and also reports them. */
 export async function sendsAgain({ Records }: SQSEvent) {
   const failed = Records.filter(isInvalid)
   for (const { body, messageId } of failed) {

@@ -33,7 +33,7 @@ export const throwsNull = onFirst(() => {
   throw null
 })
 
-/** Opens files and never closes them; a record fails once there is no descriptor left. */
+/** Opens files and never closes them. A record fails once no descriptor is left. */
 export async function leaks({ Records }) {
   return failures(
     Records.filter((record) => {
@@ -49,7 +49,7 @@ export async function leaks({ Records }) {
   )
 }
 
-/** Nobody awaits the promise that it starts, which rejects once the response is out. */
+/** Starts a promise that is not awaited and rejects after the response. */
 export async function rejectsLater() {
   setTimeout(() => Promise.reject(new Error('nobody waits for me')), 20)
   return failures([])

@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs'
 
-/** Appends a JSON line to the notebook of the test. */
+/** Appends a JSON line to the notes of the test. */
 export function note(value) {
   return appendFileSync(process.env.RECORD_TO, `${JSON.stringify(value)}\n`)
 }

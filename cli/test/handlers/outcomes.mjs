@@ -1,6 +1,6 @@
 import { failures, note, numberOf } from './notes.mjs'
 
-/** Number 1 mod 10 fails on its first receipt, 2 mod 10 always; notes what it processed. */
+/** Numbers ending in 1 fail on their first receive, numbers ending in 2 always. Notes the processed numbers. */
 export async function handler({ Records }) {
   const failed = Records.filter((record) => {
     const number = numberOf(record)
@@ -11,16 +11,16 @@ export async function handler({ Records }) {
   return failures(failed)
 }
 
-/** Throws on every first receipt of a batch's first record. */
+/** Throws if the first record of the batch is received for the first time. */
 export async function throwsOnce({ Records }) {
   if (Records[0].attributes.ApproximateReceiveCount === '1') throw new RangeError('not yet')
   for (const record of Records) note(numberOf(record))
 }
 
-/** Answers what it is told to, JSON text. */
-export async function answers({ Records }) {
+/** Returns the value that RESPONSE contains as JSON. */
+export async function respondsWith({ Records }) {
   for (const record of Records) note(numberOf(record))
-  return JSON.parse(process.env.ANSWER)
+  return JSON.parse(process.env.RESPONSE)
 }
 
 export async function large() {

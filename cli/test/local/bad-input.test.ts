@@ -11,7 +11,10 @@ const NOTHING_TO_DO =
   'there is nothing to do: give --messages N, --messages-file FILE, --messages-from FILE, --queue-url URL, or --port N to send messages to'
 const OK = handlerFile('outcomes.mjs')
 
-/** One line that says what is wrong, and nothing is started; what the command makes of it is tested below. */
+/**
+ * Checks that the arguments are refused with an error of one line. Exit code and output of the command are tested
+ * below.
+ */
 function refuses(title: string, args: readonly string[] | ((folder: string) => string[]), line: RegExp) {
   return test(title, async (t) => {
     const printed = t.capture(process.stderr, 'write')
@@ -49,8 +52,8 @@ refuses(
   (path) => [file(path, 'h.py', ''), '--messages', '1'],
   /h\.py is not a \.ts, \.mts, \.js, \.mjs or \.cjs file$/,
 )
-refuses('# without a name', [`${OK}#`, '--messages', '1'], /ends in # without the name of an export/)
-refuses('nothing to do', [OK], new RegExp(`^${NOTHING_TO_DO}$`))
+refuses('a # without the name of an export', [`${OK}#`, '--messages', '1'], /ends in # without the name of an export/)
+refuses('no input and no queue', [OK], new RegExp(`^${NOTHING_TO_DO}$`))
 
 refuses(
   'a file that throws while loading',
@@ -59,20 +62,16 @@ refuses(
 )
 refuses('a file that is not JavaScript', handler('export const handler = ('), /could not be loaded: SyntaxError: /)
 refuses(
-  'a file that imports what is not there',
+  'a file that imports a missing package',
   handler("import 'not-installed'"),
   /could not be loaded: Error: Cannot find package/,
 )
 const BUNDLE =
-  /; bundle it first \(esbuild \S+h\.ts --bundle --packages=external --platform=node --format=esm --outfile=handler\.mjs\) and give handler\.mjs$/
+  /; bundle it first \(esbuild \S+h\.ts --bundle --packages=external --platform=node --format=esm --outfile=handler\.mjs\) and pass handler\.mjs$/
 function typescript(text: string) {
   return (path: string) => [file(path, 'h.ts', text), '--messages', '1']
 }
-refuses(
-  'TypeScript that is more than types',
-  typescript('enum Kind { A }\nexport const handler = () => Kind.A'),
-  BUNDLE,
-)
+refuses('TypeScript with an enum', typescript('enum Kind { A }\nexport const handler = () => Kind.A'), BUNDLE)
 refuses(
   'an import of a .ts file as .js',
   (path) => {
@@ -82,7 +81,7 @@ refuses(
   BUNDLE,
 )
 refuses(
-  'a TypeScript file that throws while loading, which no bundle helps',
+  'a TypeScript file that throws while loading: no hint to bundle it',
   typescript("throw new Error('no table')"),
   /could not be loaded: Error: no table$/,
 )
@@ -92,9 +91,9 @@ refuses(
   /could not be loaded: the process ended with exit code 4 while it was loading$/,
 )
 refuses(
-  'a file that waits for nothing',
+  'a file that awaits a promise that never settles',
   handler('await new Promise(() => {})'),
-  /exit code 13 \(it waits for a promise that nothing can settle/,
+  /exit code 13 \(it awaits a promise that can no longer settle/,
 )
 refuses('no such export', handler('export const one = 1'), /handler: there is no such export; the file exports: one$/)
 for (const [value, kind] of [
@@ -124,16 +123,16 @@ refuses('not a number', [OK, '--messages', 'many'], /argument 'many' is invalid\
 refuses('a number that is empty', [OK, '--messages', ''], /argument '' is invalid\. Expected a whole number/)
 refuses('a fraction', [OK, '--messages', '1', '--timeout', '1.5'], /Expected a whole number from 1 to 5,400\.$/)
 refuses(
-  'a timeout over Lambda',
+  'a timeout above the limit of Lambda',
   [OK, '--messages', '1', '--timeout', '5401'],
   /Expected a whole number from 1 to 5,400\.$/,
 )
 refuses(
-  'a batch over Lambda',
+  'a batch size above the limit of Lambda',
   [OK, '--messages', '1', '--batch-size', '10001'],
   /Expected a whole number from 1 to 10,000\.$/,
 )
-refuses('an idle time that is no number', [OK, '--messages', '1', '--idle', 'never'], /from 0 to 86,400 or off\.$/)
+refuses('an idle time that is not a number', [OK, '--messages', '1', '--idle', 'never'], /from 0 to 86,400 or off\.$/)
 refuses('an unknown flag', [OK, '--bogus', '1'], /^error: unknown option '--bogus'$/)
 refuses(
   'more descriptors than the machine has',
@@ -147,29 +146,29 @@ refuses(
   /--messages and --messages-file cannot be combined$/,
 )
 refuses(
-  'an endpoint without a queue',
+  '--endpoint without --queue-url',
   [OK, '--messages', '1', '--endpoint', 'http://127.0.0.1:1'],
   /--endpoint needs --queue-url/,
 )
 refuses(
-  'a FIFO queue and its URL',
+  '--fifo with --queue-url',
   [OK, '--fifo', '--queue-url', 'http://127.0.0.1:1/0/q'],
   /--fifo and --queue-url cannot be combined/,
 )
 refuses(
-  "a retry time for a queue of one's own",
+  '--retry-after with --queue-url',
   [OK, '--retry-after', 'off', '--queue-url', 'http://127.0.0.1:1/0/q'],
   /--retry-after and --queue-url cannot be combined/,
 )
-refuses('a URL that is none', [OK, '--queue-url', 'orders'], /--queue-url orders is not a URL$/)
+refuses('a --queue-url that is not a URL', [OK, '--queue-url', 'orders'], /--queue-url orders is not a URL$/)
 refuses(
-  'eleven records on FIFO',
+  'a batch size of eleven on FIFO',
   [OK, '--messages', '1', '--fifo', '--batch-size', '11'],
   /--batch-size 11: Lambda allows at most 10 on a FIFO queue$/,
 )
 refuses('a window on FIFO', [OK, '--messages', '1', '--fifo', '--window', '1'], /no batching window on a FIFO queue$/)
 refuses(
-  'eleven records without a window',
+  'a batch size of eleven without a window',
   [OK, '--messages', '1', '--batch-size', '11', '--window', '0'],
   /--batch-size 11 needs a --window of at least 1$/,
 )
@@ -194,23 +193,23 @@ refuses(
 )
 refuses('an empty messages file', lines('\n \n'), /m\.jsonl has no messages/)
 refuses(
-  'a broken line 4,711',
+  'invalid JSON in line 4,711',
   lines(`${'{"a":1}\n'.repeat(4710)}{"a":secret}\n`),
   /^line 4,711 of \S+m\.jsonl is not valid JSON/,
 )
 refuses(
-  'a misspelt key',
+  'an unknown key beside body',
   lines('{"body":"x","messageGroupID":"g"}'),
-  /line 1 of \S+ has "messageGroupID" beside "body"/,
+  /line 1 of \S+ has the key "messageGroupID": only body, /,
 )
 refuses('an empty body', lines('{"body":""}'), /line 1 of \S+ has an empty body, which SQS rejects$/)
 refuses(
   'a body over 1 MiB',
   lines(JSON.stringify({ body: 'x'.repeat(1024 * 1024 + 1) })),
-  /line 1 of \S+ has a body of 1048577 bytes, SQS takes 1048576$/,
+  /line 1 of \S+ has a body of 1048577 bytes, SQS allows at most 1048576$/,
 )
 refuses(
-  'an attribute that is none',
+  'an attribute of an invalid form',
   lines('{"body":"x","messageAttributes":{"a":{"stringValue":"b"}}}'),
   /line 1 of \S+ has the attribute "a", which is not/,
 )
@@ -221,12 +220,12 @@ refuses(
 )
 
 refuses(
-  'an endpoint where nobody answers',
+  'an endpoint that refuses connections',
   [OK, '--queue-url', 'http://127.0.0.1:1/0/orders'],
   /no SQS responds at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\): start it, or correct/,
 )
 
-test('a port in use', async (t) => {
+test('--port names a port that is in use', async (t) => {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => server.close())
@@ -239,13 +238,13 @@ test('a port in use', async (t) => {
   )
 })
 
-test('the body of a broken line is not quoted', async (t) => {
+test('the error for an invalid line does not quote its body', async (t) => {
   const path = folder(t)
   const { stderr } = await command(['local', OK, '--messages-file', file(path, 'm.jsonl', '{"card":"4111 1111"')])
   t.notMatch(stderr, /4111/)
 })
 
-test('the command: its one line, exit code 2, no stack trace', async (t) => {
+test('the command prints one line without a stack trace, and exits with 2', async (t) => {
   const path = folder(t)
   const [thrower = ''] = handler("throw new Error('no table')")(path)
   const ours = await command(['local', thrower])

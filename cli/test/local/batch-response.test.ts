@@ -3,7 +3,7 @@ import { readBatchResponse } from '../../src/local/batch-response.ts'
 
 const BATCH = new Set(['a', 'b', 'c'])
 
-test('what is a complete success', async (t) => {
+test('responses that mean complete success', async (t) => {
   for (const payload of [
     '',
     'null',
@@ -17,14 +17,14 @@ test('what is a complete success', async (t) => {
   }
 })
 
-test('what is listed stays, each once', async (t) => {
+test('listed messages stay in the queue; an id that is listed twice counts once', async (t) => {
   const list = (...ids: string[]) =>
     JSON.stringify({ batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })) })
   t.strictSame(readBatchResponse(list('b'), BATCH), { failed: new Set(['b']) })
   t.strictSame(readBatchResponse(list('c', 'a', 'c'), BATCH), { failed: new Set(['c', 'a']) })
 })
 
-test('what is a complete failure, and why', async (t) => {
+test('responses that mean complete failure, with the reason', async (t) => {
   const cases: [string, string][] = [
     ['{"batchItemFailures":[', 'the response is not valid JSON'],
     ['undefined', 'the response is not valid JSON'],

@@ -5,7 +5,7 @@ import { command, handlerFile, runHandler } from '../support/runs.ts'
 
 const small = ['--batch-size', '10', '--retry-after', '0', '--idle', '0', '--max-receives', '1', '--quiet']
 
-test('with --quiet, the causes follow the table, by kind of error, and the last line says why the run failed', async (t) => {
+test('with --quiet, the table is followed by the causes of failed records and by the reason why the run failed', async (t) => {
   const args = ['local', handlerFile('record-errors.ts'), '--messages', '20', ...small]
   const { code, stdout, stderr } = await command(args)
   t.equal(code, 1)
@@ -20,7 +20,7 @@ test('with --quiet, the causes follow the table, by kind of error, and the last 
   t.strictSame(lines.slice(2), ['failed: 4 messages were dead-lettered (--max-dead-lettered 4 would allow it)', ''])
 })
 
-test('--watch-failures and --json have the error of a record, and the verdict with its reason', async (t) => {
+test('--watch-failures and --json contain the error of a record; --json also has the verdict and its reason', async (t) => {
   const args = [
     'local',
     handlerFile('record-errors.ts'),
@@ -43,7 +43,7 @@ test('--watch-failures and --json have the error of a record, and the verdict wi
   t.match(stderr, /^failed: no message was processed; /m)
 })
 
-test('a handler without .use(): the run fails and says which error the invocations had', async (t) => {
+test('a handler without .use(): the run fails and shows the error of the invocations', async (t) => {
   const args = ['local', `${handlerFile('record-errors.ts')}#withoutUse`, '--messages', '20', ...small]
   const { code, stdout } = await command(args)
   t.equal(code, 1)
@@ -54,7 +54,7 @@ test('a handler without .use(): the run fails and says which error the invocatio
   )
 })
 
-test('without the library the causes say that no error is known', async (t) => {
+test('without the library, the cause says that the error is unknown', async (t) => {
   const ledger = await runHandler('outcomes.mjs', {
     queue: { visibilityTimeout: 40, maxReceives: 1 },
     function: { env: { RECORD_TO: '/dev/null' } },
@@ -63,7 +63,7 @@ test('without the library the causes say that no error is known', async (t) => {
   t.strictSame(ledger.causes, { 'error unknown: the handler only reported the record': 2 })
 })
 
-test('at most a hundred kinds of error are kept, the most frequent first; numbers and UUIDs make no new kind', async (t) => {
+test('at most a hundred kinds of error are kept, the most frequent first; numbers and UUIDs do not make a new kind', async (t) => {
   const ledger = openLedger()
   const letters = (index: number) => String.fromCharCode(97 + Math.floor(index / 26), 97 + (index % 26))
   for (let index = 0; index < 150; index++) ledger.cause(`kind ${letters(index)}`)

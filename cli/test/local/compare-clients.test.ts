@@ -1,4 +1,4 @@
-// The same handlers on this package's runtime client and on AWS's own: a run must come to the same on both.
+// Runs the same handlers on the runtime client of this package and on that of AWS. Both must give the same result.
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -13,10 +13,10 @@ const options = { skip: aws ? false : 'AWS_LAMBDA_RIC names no command' }
 interface Case {
   title: string
   files: Record<string, string>
-  /** File and export as the command takes them; default handler.mjs, handler. */
+  /** File and export, as the command accepts them. Default: handler.mjs and `handler`. */
   file?: string
   exportName?: string
-  /** A part of the verdict: passed, why it failed, or that it could not be loaded. */
+  /** A part of the result: passed, why the run failed, or that the handler could not be loaded. */
   verdict: 'passed' | 'not loaded' | RegExp
 }
 
@@ -151,7 +151,7 @@ const cases: Case[] = [
   },
 ]
 
-/** The files in a folder that finds Middy. */
+/** Writes the files to a folder from which Middy can be imported. */
 function project(t: Test, files: Record<string, string>) {
   const path = folder(t)
   for (const [name, source] of Object.entries(files)) {
@@ -163,8 +163,8 @@ function project(t: Test, files: Record<string, string>) {
   return path
 }
 
-// AWS's client blocks the event loop while it waits for the next event, unless it is told to speak HTTP from JavaScript:
-// a promise that rejects after the last response would reject only in the next invocation, which never comes here.
+// By default, the client of AWS blocks the event loop while it waits for the next event. A promise that rejects after
+// the last response would then never reject. With this variable, the client uses HTTP from JavaScript.
 const env = { AWS_LAMBDA_NODEJS_USE_ALTERNATIVE_CLIENT_1: 'true' }
 
 async function verdictOf(file: string, exportName: string, runtimeClient?: string): Promise<string> {
@@ -185,7 +185,7 @@ async function verdictOf(file: string, exportName: string, runtimeClient?: strin
 
 const rows: string[] = []
 for (const { title, files, file = 'handler.mjs', exportName = 'handler', verdict } of cases) {
-  test(`the same on both runtime clients: ${title}`, options, async (t) => {
+  test(`both runtime clients give the same result: ${title}`, options, async (t) => {
     const path = join(project(t, files), file)
     const [ours, theirs] = [await verdictOf(path, exportName), await verdictOf(path, exportName, aws)]
     rows.push(`| ${title} | ${ours} | ${theirs} |`)
@@ -194,7 +194,7 @@ for (const { title, files, file = 'handler.mjs', exportName = 'handler', verdict
   })
 }
 
-test('the table of both', options, async (t) => {
+test('prints the results of both clients as a table', options, async (t) => {
   t.comment(['', '| handler | this client | aws-lambda-ric |', '| --- | --- | --- |', ...rows].join('\n'))
   t.equal(rows.length, cases.length)
 })

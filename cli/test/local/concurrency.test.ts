@@ -9,7 +9,7 @@ function most(spans: readonly Span[]) {
   )
 }
 
-test('one invocation at once, always in the same process', async (t) => {
+test('one invocation at a time, always in the same process', async (t) => {
   const notes = notebook(t)
   const ledger = await runHandler('concurrent.mjs', {
     function: { env: { RECORD_TO: notes.file } },
@@ -21,7 +21,7 @@ test('one invocation at once, always in the same process', async (t) => {
   t.equal(new Set(spans.map(({ pid }) => pid)).size, 1)
 })
 
-test('--concurrency 4: four at once, each in a process of its own', async (t) => {
+test('a concurrency of 4: four concurrent invocations, each in a separate process', async (t) => {
   const notes = notebook(t)
   const ledger = await runHandler('concurrent.mjs', {
     function: { env: { RECORD_TO: notes.file } },
@@ -34,7 +34,7 @@ test('--concurrency 4: four at once, each in a process of its own', async (t) =>
   t.equal(new Set(spans.map(({ pid }) => pid)).size, 4)
 })
 
-test('Managed Instances: four at once in one process', async (t) => {
+test('Managed Instances: four concurrent invocations in one process', async (t) => {
   const notes = notebook(t)
   const ledger = await runHandler('concurrent.mjs', {
     function: { env: { RECORD_TO: notes.file, AWS_LAMBDA_MAX_CONCURRENCY: '4' }, perEnvironment: 4 },

@@ -7,7 +7,7 @@ import { counts, received, runHandler } from '../support/runs.ts'
 const queue = { visibilityTimeout: 40, maxReceives: 1 }
 const mapping = { batchSize: 100, windowMs: 500, retryAfter: undefined }
 
-test("a handler's own dead letters do not make dead letters of what waits in the queue", async (t) => {
+test('dead letters that the handler sends do not make waiting messages count as dead-lettered', async (t) => {
   const drained = new AbortController()
   const ledger = await runHandler('dead-letters.ts', {
     queue,
@@ -22,7 +22,7 @@ test("a handler's own dead letters do not make dead letters of what waits in the
   t.match(counts(ledger), { sent: 100, processed: 90, sentDeadLetters: 10, deadLettered: 0, remaining: 10, lost: 0 })
 })
 
-test('what the queue moves is told apart from what the handler sends', async (t) => {
+test('the ledger distinguishes messages that the queue moves from those that the handler sends', async (t) => {
   const ledger = await runHandler('dead-letters.ts', {
     queue,
     messages: numberedMessages(100),
@@ -31,7 +31,7 @@ test('what the queue moves is told apart from what the handler sends', async (t)
   t.match(counts(ledger), { sent: 100, processed: 90, sentDeadLetters: 10, deadLettered: 10, remaining: 0, lost: 0 })
 })
 
-test("a handler's own dead letters do not hide what is lost", async (t) => {
+test('dead letters that the handler sends do not hide lost messages', async (t) => {
   const ledger = await runHandler('dead-letters.ts', {
     queue,
     function: { exportName: 'deletes' },
@@ -41,7 +41,7 @@ test("a handler's own dead letters do not hide what is lost", async (t) => {
   t.match(counts(ledger), { sent: 100, processed: 90, sentDeadLetters: 10, deadLettered: 0, remaining: 0, lost: 10 })
 })
 
-test('a dead letter that a FIFO queue takes for a duplicate counts once', async (t) => {
+test('a dead letter that is a duplicate on a FIFO queue counts once', async (t) => {
   const ledger = await runHandler('dead-letters.ts', {
     queue: { fifo: true, visibilityTimeout: 40, maxReceives: 2 },
     function: { exportName: 'sendsAgain' },
@@ -50,7 +50,7 @@ test('a dead letter that a FIFO queue takes for a duplicate counts once', async 
   t.match(counts(ledger), { sent: 10, processed: 9, sentDeadLetters: 1, deadLettered: 1, remaining: 0, lost: 0 })
 })
 
-test('property: every message is processed, dead-lettered, remaining or lost, whatever the handler sends', async () => {
+test('property: the ledger counts every message as processed, dead-lettered, remaining or lost, whatever the handler sends', async () => {
   const some = fc.nat(20)
   const kinds = { open: some, processed: some, waiting: some, moved: some, gone: some, deleted: some }
   await fc.assert(

@@ -4,7 +4,7 @@ import { test } from 'tap'
 import { openDisplay, renderTable } from '../../src/local/display.ts'
 import { openLedger } from '../../src/local/ledger.ts'
 
-/** A terminal of so many columns, and what was written to it. */
+/** A terminal with this many columns, and what was written to it. */
 function terminal(columns: number) {
   let written = ''
   const stream = new Writable({
@@ -19,7 +19,7 @@ function terminal(columns: number) {
 
 const progress = { ...openLedger().snapshot({ queue: 5000, deadLetter: 0 }), sent: 10_000, processed: 5000 }
 
-test('a bar and the counts on a terminal', async (t) => {
+test('a terminal shows a progress bar and the counts', async (t) => {
   const { stream, text } = terminal(160)
   const display = openDisplay(stream)
   display.progress(progress)
@@ -30,7 +30,7 @@ test('a bar and the counts on a terminal', async (t) => {
   )
 })
 
-test('a narrow terminal breaks between the counts, never in one', async (t) => {
+test('on a narrow terminal, lines break only between counts', async (t) => {
   const { stream, text } = terminal(30)
   openDisplay(stream).progress(progress)
   const lines = text().trimEnd().split('\n')
@@ -47,7 +47,7 @@ test('a narrow terminal breaks between the counts, never in one', async (t) => {
   ])
 })
 
-test('a log line goes above the live line, which comes back', async (t) => {
+test('a log line is printed above the progress line, which is then shown again', async (t) => {
   const { stream, text } = terminal(160)
   const display = openDisplay(stream)
   display.progress(progress)
@@ -59,13 +59,13 @@ test('a log line goes above the live line, which comes back', async (t) => {
   t.equal(text().slice(before.length).trim(), 'the end', 'after the end there is no live line')
 })
 
-test('no bar where nothing was sent', async (t) => {
+test('no progress bar if nothing was sent', async (t) => {
   const { stream, text } = terminal(160)
   openDisplay(stream).progress({ ...progress, sent: 0 })
   t.notMatch(text(), /[█░]/)
 })
 
-test('a table of two columns', async (t) => {
+test('a table with two columns', async (t) => {
   t.equal(
     renderTable([
       ['sent', '10,000'],

@@ -6,7 +6,7 @@ import { readTemplateEnvironment } from '../../src/local/template-environment.ts
 import { command, folder } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 
-test("--env wins over --env-file, which wins over the template; the shell's variables are inherited", async (t) => {
+test('--env overrides --env-file, which overrides the template; the variables of the shell are inherited', async (t) => {
   const path = folder(t)
   const handler = join(path, 'h.mjs')
   const names = ['FROM_SHELL', 'FROM_TEMPLATE', 'FROM_FILE', 'FROM_FLAG']
@@ -30,7 +30,7 @@ test("--env wins over --env-file, which wins over the template; the shell's vari
   t.notMatch(given.stdout, 'does not tell TABLE')
 })
 
-test("SAM's Globals are merged, a function's own variable replaces one of them", async (t) => {
+test('Globals of SAM are merged, and a variable of the function replaces one of them', async (t) => {
   const template = {
     Parameters: { Stage: { Type: 'String', Default: 'test' } },
     Globals: { Function: { Environment: { Variables: { A: 'global', B: 'global', C: { 'Fn::ImportValue': 'x' } } } } },
@@ -50,7 +50,7 @@ test("SAM's Globals are merged, a function's own variable replaces one of them",
   t.strictSame(await readTemplateEnvironment(file, 'Plain', new Map()), { variables: {}, unknown: [] })
 })
 
-test('what is not NAME=VALUE, and a file that is not there, are refused', async (t) => {
+test('a value without NAME= and a missing file are refused', async (t) => {
   t.throws(() => environmentOf({ env: ['A'] }), { name: 'UsageError', message: '--env A: write NAME=VALUE' })
   t.throws(() => environmentOf({ env: ['=secret'] }), { message: '--env without a name: write NAME=VALUE' })
   t.throws(() => environmentOf({ envFile: 'nope.env' }), {

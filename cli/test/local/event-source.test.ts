@@ -14,7 +14,10 @@ interface Call {
   seconds?: number
 }
 
-/** A queue that hands out what it has, once, and a function that answers; `calls` is what was asked of them, in order. */
+/**
+ * A queue that returns its messages once, and a function that returns responses. `calls` lists the calls to both, in
+ * order.
+ */
 function setUp(
   messages: Received[],
   answer: (ids: string[]) => Outcome | Promise<Outcome>,
@@ -74,7 +77,7 @@ function report(ids: readonly string[]): Outcome {
   }
 }
 
-test('property: deleted is what was delivered and not reported, once, whatever the function does', async () => {
+test('property: every message that was delivered and not reported is deleted once, whatever the function does', async () => {
   const answer = fc.oneof(
     fc.array(fc.nat(12), { maxLength: 12 }).map((indices) => ({ kind: 'report' as const, indices })),
     fc.constantFrom<Outcome>(
@@ -92,11 +95,11 @@ test('property: deleted is what was delivered and not reported, once, whatever t
       fc.integer({ min: 0, max: 40 }),
       fc.array(answer, { minLength: 1, maxLength: 5 }),
       fc.integer({ min: 1, max: 3 }),
-      async (count, answers, concurrency) => {
+      async (count, responses, concurrency) => {
         const expected: string[] = []
         let next = 0
         const { calls, run } = setUp(some(count), (ids) => {
-          const given = answers[next++ % answers.length] as (typeof answers)[number]
+          const given = responses[next++ % responses.length] as (typeof responses)[number]
           if (!('kind' in given)) {
             if (given.type === 'response' && given.payload === '') expected.push(...ids)
             return given
@@ -115,7 +118,7 @@ test('property: deleted is what was delivered and not reported, once, whatever t
   )
 })
 
-test('what failed comes back after the retry time, or is left to the visibility timeout', async (t) => {
+test('a failed message is redelivered after the retry time, or left to the visibility timeout', async (t) => {
   const first = setUp(some(3), () => report(['m1']))
   await first.run()
   t.strictSame(first.calls, [
@@ -130,7 +133,7 @@ test('what failed comes back after the retry time, or is left to the visibility 
 
 const MEGABYTE = 1024 * 1024
 
-test('what an event has no room for is renewed and goes first in the next; what has expired is left to the queue', async (t) => {
+test('messages that do not fit are renewed and come first in the next event; expired ones are dropped', async (t) => {
   const { calls, run } = setUp(some(8, MEGABYTE), () => report([]), { refuse: ['m6'] })
   await run()
   t.strictSame(calls, [
@@ -142,7 +145,7 @@ test('what an event has no room for is renewed and goes first in the next; what 
   ])
 })
 
-test('on a FIFO queue what is held does not overtake what failed before it', async (t) => {
+test('on a FIFO queue, held messages do not overtake a failed one', async (t) => {
   const { calls, run } = setUp(some(8, MEGABYTE), (ids) => report(ids.slice(-1)), { fifo: true })
   await run()
   t.strictSame(calls, [
@@ -153,7 +156,7 @@ test('on a FIFO queue what is held does not overtake what failed before it', asy
   ])
 })
 
-test('told to drain, it gives back what it holds and has not delivered', async (t) => {
+test('when it drains, it returns the messages that it holds to the queue', async (t) => {
   const { calls, run, drained } = setUp(some(8, MEGABYTE), (ids) => {
     drained.abort()
     return report(ids.slice(0, 1))
@@ -166,14 +169,14 @@ test('told to drain, it gives back what it holds and has not delivered', async (
   ])
 })
 
-test('a message that SQS does not delete is processed, and said to come again', async (t) => {
+test('a message that SQS does not delete counts as processed, and a line says that it will be redelivered', async (t) => {
   const { failures, ledger, run } = setUp(some(2), () => report([]), { refuse: ['m1'] })
   await run()
   t.strictSame(failures, ['m1: SQS did not delete the message, so it will be redelivered'])
   t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { processed: 2, remaining: 1, lost: 0 })
 })
 
-test('a record without an error of its own did not start, if the library tells the errors of the others', async (t) => {
+test('if the library publishes errors, a failed record without one did not start', async (t) => {
   const recordErrors = { errors: { m1: 'Error: not now' } }
   const { failures, ledger, run } = setUp(some(3), () => ({ ...report(['m1', 'm2']), recordErrors }))
   await run()
@@ -185,7 +188,7 @@ test('a record without an error of its own did not start, if the library tells t
   t.strictSame(ledger.snapshot({ queue: 2, deadLetter: 0 }).causes, { 'Error: not now': 1, [blocked]: 1 })
 })
 
-test('an invocation that fails as a whole still tells the errors of its records', async (t) => {
+test('the causes include the errors of records of an invocation that failed as a whole', async (t) => {
   const recordErrors = { errors: { m0: 'Error: a', m1: 'Error: b' } }
   const { ledger, run } = setUp(some(2), () => ({ type: 'error', message: 'FullBatchFailureError', recordErrors }))
   await run()
@@ -195,7 +198,7 @@ test('an invocation that fails as a whole still tells the errors of its records'
   })
 })
 
-test('one lane that breaks ends them all, with its error', async (t) => {
+test('one worker that fails ends them all, with its error', async (t) => {
   const { run } = setUp(some(30), () => {
     throw new Error('gone')
   })

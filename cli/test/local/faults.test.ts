@@ -5,7 +5,7 @@ import { counts, folder, notebook, runHandler } from '../support/runs.ts'
 
 const ONE_TO_TEN = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
 
-/** A fault in the first delivery: all ten come again, to a fresh environment, and none is lost. */
+/** A fault in the first delivery: all ten messages are redelivered to a new environment, and none is lost. */
 const cases: [exportName: string, kind: object, reason: RegExp][] = [
   ['sleeps', { timeouts: 1, crashes: 0 }, /^timed out after 1\.00 seconds$/],
   ['blocks', { timeouts: 1, crashes: 0 }, /^timed out after 1\.00 seconds$/],
@@ -18,7 +18,7 @@ const cases: [exportName: string, kind: object, reason: RegExp][] = [
 ]
 
 for (const [exportName, kind, reason] of cases) {
-  test(`${exportName}: the ledger says so, and nothing is lost`, async (t) => {
+  test(`${exportName}: the ledger counts the fault, and no message is lost`, async (t) => {
     const notes = notebook(t)
     const ledger = await runHandler('faults.mjs', {
       function: { exportName, env: { RECORD_TO: notes.file }, timeout: 1000 },
@@ -42,7 +42,7 @@ for (const [exportName, kind, reason] of cases) {
   })
 }
 
-test('a process that dies after its response is counted, and the next event goes to a fresh one', async (t) => {
+test('a process that dies after its response is counted, and the next event goes to a new process', async (t) => {
   const { promise: dead, resolve } = Promise.withResolvers<void>()
   const ledger = await runHandler('faults.mjs', {
     function: { exportName: 'rejectsLater' },
@@ -74,7 +74,7 @@ test('a process that ends before its first event is counted', async (t) => {
   t.strictSame(ledger.reasons, { 'the process ended with exit code 0 before its first event': 1 })
 })
 
-test('out of memory: the ledger says so, and nothing is lost', async (t) => {
+test('out of memory: the ledger counts it, and no message is lost', async (t) => {
   const notes = notebook(t)
   const ledger = await runHandler('faults.mjs', {
     function: { exportName: 'eatsMemory', env: { RECORD_TO: notes.file }, memory: 128 },
@@ -84,7 +84,7 @@ test('out of memory: the ledger says so, and nothing is lost', async (t) => {
   t.match(Object.keys(ledger.reasons), [/^the process .* \(out of memory: 128 MB\)$/])
 })
 
-test('descriptors leaked until EMFILE: the hard limit holds, what failed is dead-lettered, nothing is lost', async (t) => {
+test('descriptors leaked until EMFILE: failed messages are dead-lettered, and no message is lost', async (t) => {
   const notes = notebook(t)
   const ledger = await runHandler('faults.mjs', {
     function: { exportName: 'leaks', env: { RECORD_TO: notes.file }, fdLimit: 128 },

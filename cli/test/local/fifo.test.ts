@@ -3,7 +3,7 @@ import { numberedMessages } from '../../src/engine.ts'
 import { counts, notebook, runHandler } from '../support/runs.ts'
 
 for (const concurrency of [1, 4]) {
-  test(`50 groups, failures, ${concurrency} at once: order inside each group, at the handler`, async (t) => {
+  test(`50 groups with failures, concurrency ${concurrency}: the handler processes each group in order`, async (t) => {
     const notes = notebook(t)
     const ledger = await runHandler('fifo.mjs', {
       queue: { fifo: true, visibilityTimeout: 40, maxReceives: 3 },
@@ -27,7 +27,7 @@ for (const concurrency of [1, 4]) {
   })
 }
 
-test('a message that always fails is dead-lettered, and its group goes on', async (t) => {
+test('a message that always fails is dead-lettered, and the rest of its group is processed', async (t) => {
   const notes = notebook(t)
   const ledger = await runHandler('outcomes.mjs', {
     queue: { fifo: true, visibilityTimeout: 40, maxReceives: 2 },

@@ -5,7 +5,7 @@ import { received } from '../support/runs.ts'
 
 const signal = new AbortController().signal
 
-/** A queue of so many messages of a size; empty, it answers nothing at once. */
+/** A queue with this many messages of one size. When it is empty, it returns no messages at once. */
 function queueOf(count: number, bytes = 100) {
   const messages = Array.from({ length: count }, (_, index) => received(String(index), bytes))
   const calls: number[] = []
@@ -25,7 +25,7 @@ function range(from: number, to: number) {
   return Array.from({ length: to - from }, (_, index) => from + index)
 }
 
-test('a batch is filled to its size, ten a call, and nothing beyond it is received', async (t) => {
+test('a batch is filled to its size with ten messages per call, and no more are received', async (t) => {
   const queue = queueOf(3000)
   const { batch, rest } = await gather({ receive: queue.receive, batchSize: 1234, windowMs: 5000, held: [], signal })
   t.strictSame(
@@ -37,14 +37,14 @@ test('a batch is filled to its size, ten a call, and nothing beyond it is receiv
   t.ok(queue.calls.every((max) => max >= 1 && max <= 10))
 })
 
-test('a batch of at most ten is one call, and no window is waited for', async (t) => {
+test('a batch of at most ten takes one call, without waiting for a window', async (t) => {
   const queue = queueOf(100)
   const { batch } = await gather({ receive: queue.receive, batchSize: 7, windowMs: 0, held: [], signal })
   t.strictSame(ids(batch), range(0, 7))
   t.strictSame(queue.calls, [7])
 })
 
-test('the window ends a batch that does not fill', async (t) => {
+test('the window ends a batch that is not full', async (t) => {
   const queue = queueOf(25)
   const started = performance.now()
   const { batch } = await gather({ receive: queue.receive, batchSize: 100, windowMs: 200, held: [], signal })
@@ -59,7 +59,7 @@ test('an empty queue gives an empty batch', async (t) => {
   t.strictSame(queue.calls, [10])
 })
 
-test('6 MB end a batch: no event is over it, and few messages are received that have no room', async (t) => {
+test('a batch ends at 6 MB, and few messages are received that do not fit', async (t) => {
   const queue = queueOf(20_000, 1000)
   const { batch, rest } = await gather({ receive: queue.receive, batchSize: 10_000, windowMs: 5000, held: [], signal })
   t.ok(batch.length * 1000 <= 6 * 1024 * 1024)
@@ -67,7 +67,7 @@ test('6 MB end a batch: no event is over it, and few messages are received that 
   t.strictSame(rest, [])
 })
 
-test('messages that turn out larger than the average are held for the next batch, in order', async (t) => {
+test('messages larger than estimated are held for the next batch, in order', async (t) => {
   const small = range(0, 10).map((id) => received(String(id), 100))
   const large = range(10, 40).map((id) => received(String(id), 1024 * 1024))
   const messages = [...small, ...large]
@@ -79,13 +79,13 @@ test('messages that turn out larger than the average are held for the next batch
   t.strictSame(ids(second.batch), range(15, 20), 'a megabyte each, and the next would be too much')
 })
 
-test('one message over the limit goes alone', async (t) => {
+test('a message above the payload limit is a batch of its own', async (t) => {
   const held = [received('0', 7 * 1024 * 1024), received('1', 100)]
   const { batch, rest } = await gather({ receive: async () => [], batchSize: 10, windowMs: 0, held, signal })
   t.strictSame([ids(batch), ids(rest)], [[0], [1]])
 })
 
-test('once it is told to stop, nothing more is received', async (t) => {
+test('once the signal is aborted, nothing more is received', async (t) => {
   const queue = queueOf(100)
   const stopped = AbortSignal.abort()
   const { batch } = await gather({ receive: queue.receive, batchSize: 100, windowMs: 1000, held: [], signal: stopped })

@@ -3,7 +3,7 @@ import { buildApp } from 'fauxqs'
 import { type Test, test } from 'tap'
 import { command, handlerFile, isAlive, notebook, until } from '../support/runs.ts'
 
-/** Somebody else's SQS, with a queue, its dead-letter queue, and ten messages. */
+/** An SQS outside of the run, with a queue, its dead-letter queue, and ten messages. */
 async function startSqs(t: Test, { withReceiveCounts = true } = {}) {
   const app = buildApp({ logger: false })
   if (!withReceiveCounts) {
@@ -48,7 +48,7 @@ async function startSqs(t: Test, { withReceiveCounts = true } = {}) {
 const handler = handlerFile('outcomes.mjs')
 const flags = ['--timeout', '1', '--batch-size', '10', '--json', '--max-dead-lettered', '2']
 
-test('a queue that exists: its messages, its redrive policy, nothing created or purged', async (t) => {
+test('an existing queue: its messages and its redrive policy are used, and nothing is created or purged', async (t) => {
   const sqs = await startSqs(t)
   const notes = notebook(t)
   const args = ['local', handler, '--queue-url', sqs.queueUrl, '--endpoint', sqs.endpoint, ...flags]
@@ -71,7 +71,7 @@ test('a queue that exists: its messages, its redrive policy, nothing created or 
   )
 })
 
-test("the SDK's own variable names the endpoint, and input can be sent to it", async (t) => {
+test('the endpoint can come from the variable of the SDK, and input is sent to it', async (t) => {
   const sqs = await startSqs(t)
   const env = { RECORD_TO: notebook(t).file, AWS_ENDPOINT_URL_SQS: sqs.endpoint }
   const queueUrl = 'https://sqs.us-east-1.amazonaws.com/000000000000/orders'
@@ -113,7 +113,7 @@ test("a visibility timeout below the function's timeout", async (t) => {
   t.equal(await sqs.count('orders'), 10)
 })
 
-test('SQS that goes away in the middle: one line, exit code 2, no process left', async (t) => {
+test('SQS that disappears during a run: one line, exit code 2, no process left', async (t) => {
   const sqs = await startSqs(t)
   const notes = notebook(t)
   const args = ['local', handlerFile('slow.mjs'), '--queue-url', sqs.queueUrl, '--timeout', '1', '--batch-size', '1']

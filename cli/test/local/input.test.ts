@@ -64,7 +64,7 @@ test('an SQS event: bodies, message groups and attributes of its records', async
   t.strictSame(await readMessagesFile(write(t, 'many.json', JSON.stringify(event, null, 2)), true), expected)
 })
 
-test('an event of S3 is a body, and so is each of several events', async (t) => {
+test('an S3 event is a body, and so is each of several SQS events', async (t) => {
   const s3 = JSON.stringify({ Records: [{ eventSource: 'aws:s3', s3: {} }] })
   t.strictSame(await readMessagesFile(write(t, 's3.jsonl', s3), false), [{ body: s3 }])
   const sqs = JSON.stringify({ Records: [record('1')] })
@@ -96,7 +96,7 @@ test('--messages-from: an array, a generator and an async generator', async (t) 
   t.strictSame(await collect(file, 'asyncGenerator'), [{ body: 'later' }])
 })
 
-test('--messages-from: what is wrong is one line with the number of the message', async (t) => {
+test('--messages-from: an error is one line with the number of the message', async (t) => {
   const file = write(
     t,
     'g.mjs',
@@ -117,7 +117,10 @@ test('--messages-from: what is wrong is one line with the number of the message'
   })
 })
 
-/** A queue of this process that is received from only when the feed waits; what was sent, in order. */
+/**
+ * A queue in this process from which messages are received only while the feed waits. `sent` lists the messages in
+ * order.
+ */
 function openFakeQueue(fifo: boolean) {
   const sent: string[] = []
   const state = { waiting: 0, most: 0 }
@@ -146,7 +149,7 @@ function openFakeQueue(fifo: boolean) {
 }
 
 for (const fifo of [false, true]) {
-  test(`the feed keeps at most 10,000 messages and a few calls waiting, in order on FIFO (${fifo})`, async (t) => {
+  test(`the feed keeps at most 10,000 messages and a few calls waiting, and keeps the order on FIFO (FIFO: ${fifo})`, async (t) => {
     const { queue, sent, state } = openFakeQueue(fifo)
     const pulled = { count: 0 }
     const messages = function* () {
@@ -181,7 +184,7 @@ test('a message is sent while the input waits for its next one', async (t) => {
   t.strictSame(sent, ['1', '2', '3'])
 })
 
-test('an aborted feed pulls nothing more', async (t) => {
+test('an aborted feed takes no more messages from its input', async (t) => {
   const { queue } = openFakeQueue(false)
   const stopped = new AbortController()
   let pulled = 0

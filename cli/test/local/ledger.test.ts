@@ -5,7 +5,7 @@ import { received } from '../support/runs.ts'
 const [a, b, c] = [received('a'), received('b'), received('c')]
 const answered = { type: 'response', payload: '' } as const
 
-test('what neither the queue nor the ledger accounts for is lost', async (t) => {
+test('a message that neither the queue nor the ledger accounts for is lost', async (t) => {
   const ledger = openLedger(3)
   ledger.sent(['a', 'b', 'c', 'd'])
   ledger.delivered([a, b])
@@ -17,7 +17,7 @@ test('what neither the queue nor the ledger accounts for is lost', async (t) => 
   t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { remaining: 1, lost: 2 })
 })
 
-test('dead-lettered is what was delivered as often as it may be and is in the dead-letter queue', async (t) => {
+test('a message is dead-lettered if its last delivery failed and the dead-letter queue has it', async (t) => {
   const ledger = openLedger(2)
   ledger.sent(['a', 'b'])
   const last = { ...a, receiveCount: 2 }
@@ -29,13 +29,13 @@ test('dead-lettered is what was delivered as often as it may be and is in the de
   t.match(ledger.snapshot({ queue: 1, deadLetter: 5 }), { deadLettered: 1 }, "the dead-letter queue has others' too")
 })
 
-test('a message that was received and not delivered, the last time, is dead-lettered, not lost', async (t) => {
+test('a message that was last received but not delivered is dead-lettered, not lost', async (t) => {
   const ledger = openLedger(2)
   ledger.sent(['a', 'b'])
   t.match(ledger.snapshot({ queue: 1, deadLetter: 1 }), { deadLettered: 1, remaining: 1, lost: 0 })
 })
 
-test("a function's own dead letters are processed messages", async (t) => {
+test('messages that the function dead-letters itself count as processed', async (t) => {
   const ledger = openLedger(2)
   ledger.sent(['a', 'b'])
   ledger.delivered([a, b])
@@ -55,7 +55,7 @@ test('a second delivery does not undo that a message was processed', async (t) =
   t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { delivered: 3, redelivered: 2, processed: 1, lost: 0 })
 })
 
-test('a message that was delivered, or settled, before its sender knew of it is counted once', async (t) => {
+test('a message that was delivered or settled before the response to its sender is counted once', async (t) => {
   const ledger = openLedger(3)
   ledger.delivered([a, b])
   ledger.invocationEnded(answered, [a, b])
@@ -72,7 +72,7 @@ test('a message that was delivered, or settled, before its sender knew of it is 
   t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { sent: 2, processed: 2, lost: 0 })
 })
 
-test('ids that are UUIDs are told apart, and from other ids', async (t) => {
+test('UUIDs are distinguished from each other and from other ids', async (t) => {
   const ledger = openLedger()
   const ids = ['00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002', 'a']
   ledger.sent(ids)
@@ -80,7 +80,7 @@ test('ids that are UUIDs are told apart, and from other ids', async (t) => {
   t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { sent: 3, processed: 2, remaining: 1, lost: 0 })
 })
 
-test('reasons are counted, the first ten of them', async (t) => {
+test('the first ten reasons are counted', async (t) => {
   const ledger = openLedger()
   for (let index = 0; index < 40; index++) ledger.failedInvocation(`reason ${index % 20}`)
   const { reasons, failedInvocations } = ledger.snapshot({ queue: 0, deadLetter: 0 })

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
 import { counts, notebook, runHandler } from '../support/runs.ts'
 
-test('of 200 messages, 20 fail once and 20 always: the ledger and the handler agree on every one', async (t) => {
+test('of 200 messages, 20 fail once and 20 always: the ledger counts what the handler did', async (t) => {
   const notes = notebook(t)
   const ledger = await runHandler('outcomes.mjs', {
     function: { env: { RECORD_TO: notes.file } },
@@ -27,7 +27,7 @@ test('of 200 messages, 20 fail once and 20 always: the ledger and the handler ag
   })
 })
 
-test('an invocation that throws brings its whole batch back', async (t) => {
+test('the whole batch of an invocation that throws is redelivered', async (t) => {
   const notes = notebook(t)
   const ledger = await runHandler('outcomes.mjs', {
     function: { exportName: 'throwsOnce', env: { RECORD_TO: notes.file } },
@@ -48,12 +48,12 @@ test('an invocation that throws brings its whole batch back', async (t) => {
   t.strictSame(ledger.reasons, { 'RangeError: not yet': 1 })
 })
 
-test('an identifier that is not of the batch fails the whole batch, until it is dead-lettered', async (t) => {
+test('an identifier that is not in the batch fails the whole batch, until it is dead-lettered', async (t) => {
   const notes = notebook(t)
   const ledger = await runHandler('outcomes.mjs', {
     function: {
-      exportName: 'answers',
-      env: { RECORD_TO: notes.file, ANSWER: '{"batchItemFailures":[{"itemIdentifier":"no such message"}]}' },
+      exportName: 'respondsWith',
+      env: { RECORD_TO: notes.file, RESPONSE: '{"batchItemFailures":[{"itemIdentifier":"no such message"}]}' },
     },
     messages: numberedMessages(10),
   })

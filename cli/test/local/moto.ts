@@ -1,5 +1,5 @@
-// `npm run test:moto`: `local --queue-url`, deadLetter() and retryBackoff() on moto, a second SQS that is independent of
-// fauxqs. It comes with Debian: apt-get install python3-moto python3-flask python3-flask-cors
+// `npm run test:moto` runs `local --queue-url`, deadLetter() and retryBackoff() on moto, an SQS that is independent of
+// fauxqs. Debian has it: apt-get install python3-moto python3-flask python3-flask-cors
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'

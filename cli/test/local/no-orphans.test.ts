@@ -24,7 +24,7 @@ async function gone(pids: readonly number[]) {
   return until(() => !pids.some(isAlive))
 }
 
-test('Ctrl-C: the batch under way is finished and deleted, the rest stays', async (t) => {
+test('Ctrl-C: the running batch is finished and deleted, the rest stays in the queue', async (t) => {
   const notes = notebook(t)
   const { code, stdout, stderr, pids } = await interrupted(notes, 'handler', (child) => child.kill('SIGINT'))
   t.match(stderr, /^finishing the running batches; press Ctrl-C again to stop at once$/m)
@@ -41,7 +41,7 @@ test('Ctrl-C: the batch under way is finished and deleted, the rest stays', asyn
   await gone(pids)
 })
 
-test('Ctrl-C handed on twice by npm is one', async (t) => {
+test('a Ctrl-C that arrives twice in quick succession counts as one', async (t) => {
   const notes = notebook(t)
   const { stdout } = await interrupted(notes, 'handler', (child) => {
     child.kill('SIGINT')
@@ -50,7 +50,7 @@ test('Ctrl-C handed on twice by npm is one', async (t) => {
   t.match(JSON.parse(stdout), { processed: 10, remaining: 10, lost: 0 })
 })
 
-test('a second Ctrl-C stops at once, deletes nothing and says what was left', async (t) => {
+test('a second Ctrl-C stops at once, deletes nothing, and the ledger counts the remaining messages', async (t) => {
   const notes = notebook(t)
   const { code, stdout, stderr, pids } = await interrupted(notes, 'blocks', async (child) => {
     child.kill('SIGINT')
@@ -73,7 +73,7 @@ test('a second Ctrl-C stops at once, deletes nothing and says what was left', as
 })
 
 for (const signal of ['SIGKILL', 'SIGQUIT'] as const) {
-  test(`${signal} to the command: its processes go too, a blocked event loop and their children included`, async (t) => {
+  test(`${signal} to the command also ends its processes, even with a blocked event loop, and their children`, async (t) => {
     const notes = notebook(t)
     const { pids } = await interrupted(notes, 'blocks', (child) => child.kill(signal))
     t.equal(pids.length, 2)
@@ -81,7 +81,7 @@ for (const signal of ['SIGKILL', 'SIGQUIT'] as const) {
   })
 }
 
-test('a timeout takes what the handler started with it', async (t) => {
+test('a timeout also kills processes that the handler started', async (t) => {
   const notes = notebook(t)
   const args = [
     'local',

@@ -6,7 +6,7 @@ import { command, folder, handlerFile, notebook, until } from '../support/runs.t
 const outcomes = handlerFile('outcomes.mjs')
 const small = ['--batch-size', '10', '--retry-after', '0', '--idle', '0']
 
-test('plain lines and a table where there is no terminal', async (t) => {
+test('without a terminal: plain lines and a table', async (t) => {
   const env = { RECORD_TO: notebook(t).file }
   const args = ['local', outcomes, '--messages', '20', '--max-dead-lettered', '2', ...small]
   const { code, stdout, stderr } = await command(args, { env })
@@ -72,7 +72,7 @@ test('--json: one object on stdout, everything else on stderr', async (t) => {
   t.equal(stderr.split('\n').filter((line) => line.startsWith('failure | ')).length, 3)
 })
 
-test('messages lost: the ledger says why, exit code 1', async (t) => {
+test('lost messages: a line says why, and the exit code is 1', async (t) => {
   const env = { RECORD_TO: notebook(t).file }
   const { code, stdout } = await command(
     ['local', outcomes, '--messages', '10', '--no-report-batch-item-failures', ...small],
@@ -82,7 +82,7 @@ test('messages lost: the ledger says why, exit code 1', async (t) => {
   t.match(stdout, /^2 messages failed and were deleted all the same: without ReportBatchItemFailures Lambda ignores/m)
 })
 
-test('what was left and what was lost is told with the separators of the table', async (t) => {
+test('remaining and lost messages are printed with thousands separators, as in the table', async (t) => {
   const notes = notebook(t)
   const left = await command(['local', handlerFile('slow.mjs'), '--messages', '1200', ...small], {
     env: { RECORD_TO: notes.file },
@@ -101,7 +101,7 @@ test('what was left and what was lost is told with the separators of the table',
   t.match(lost.stdout, /^1,200 messages failed and were deleted all the same: /m)
 })
 
-test('messages that the handler has dead-lettered itself have a row, and need --max-dead-lettered', async (t) => {
+test('messages that the handler dead-lettered itself have a row, and need --max-dead-lettered', async (t) => {
   const args = ['local', handlerFile('dead-letters.ts'), '--messages', '3', ...small]
   const refused = await command(args)
   t.match(refused.stdout, /^│ {3}dead-lettered by the handler │ +1 │$/m)
@@ -110,7 +110,7 @@ test('messages that the handler has dead-lettered itself have a row, and need --
   t.equal((await command([...args, '--max-dead-lettered', '1'])).code, 0)
 })
 
-test('failed invocations are told apart below the table', async (t) => {
+test('the reasons of failed invocations are listed below the table', async (t) => {
   const args = ['local', `${outcomes}#large`, '--messages', '1', '--max-receives', '2', ...small]
   const { code, stdout } = await command(args)
   t.equal(code, 1)
@@ -120,7 +120,7 @@ test('failed invocations are told apart below the table', async (t) => {
   )
 })
 
-test("the function's logs go to stderr, prefixed; --quiet hides them", async (t) => {
+test('the logs of the function go to stderr with a prefix; --quiet hides them', async (t) => {
   const file = join(folder(t), 'h.mjs')
   writeFileSync(file, "export const handler = async () => { console.log('one\\ntwo'); console.error('three') }")
   const loud = await command(['local', file, '--messages', '1', ...small])
@@ -130,7 +130,7 @@ test("the function's logs go to stderr, prefixed; --quiet hides them", async (t)
   t.equal(quiet.stderr, '')
 })
 
-test('its own queue takes messages from others on --port, and waits for the first', async (t) => {
+test('with --port, the queue accepts messages from other programs, and the run waits for the first', async (t) => {
   const env = { RECORD_TO: notebook(t).file }
   const port = 20_000 + (process.pid % 10_000) // below what the system gives out
   const { SQSClient, SendMessageCommand } = await import('@aws-sdk/client-sqs')
@@ -154,7 +154,7 @@ test('its own queue takes messages from others on --port, and waits for the firs
   t.match(JSON.parse(stdout), { sent: 0, processed: 1, lost: 0, remaining: 0 })
 })
 
-test('--messages-file: bodies, envelopes, groups and attributes arrive as written', async (t) => {
+test('--messages-file: bodies, message groups and attributes arrive as written', async (t) => {
   const notes = notebook(t)
   const file = join(folder(t), 'm.jsonl')
   const written = [
@@ -195,7 +195,7 @@ for (const args of [[], ['local'], ['doctor']]) {
   })
 }
 
-test('--help has every flag and examples, --version the version', async (t) => {
+test('--help shows every flag and examples, --version shows the version', async (t) => {
   const { code, stdout } = await command(['local', '--help'])
   t.equal(code, 0)
   for (const flag of [

@@ -2,7 +2,7 @@ import { dirname } from 'node:path'
 import { test } from 'tap'
 import { counts, handlerFile, notebook, runHandler } from '../support/runs.ts'
 
-test("the record's shape is AWS's, key for key, with its attributes", async (t) => {
+test('a record has the same keys and attributes as on AWS', async (t) => {
   const notes = notebook(t)
   const ledger = await runHandler('events.mjs', {
     function: { env: { RECORD_TO: notes.file } },
@@ -54,7 +54,7 @@ test("the record's shape is AWS's, key for key, with its attributes", async (t) 
   })
 })
 
-test('a message without attributes has none, and no digest of them', async (t) => {
+test('a message without attributes has no attributes and no digest of them', async (t) => {
   const notes = notebook(t)
   await runHandler('events.mjs', { function: { env: { RECORD_TO: notes.file } }, messages: [{ body: 'plain' }] })
   const [record] = notes.read()[0].event.Records
@@ -63,7 +63,7 @@ test('a message without attributes has none, and no digest of them', async (t) =
   t.notOk('MessageGroupId' in record.attributes)
 })
 
-test("the context is Lambda's and its clock is true", async (t) => {
+test('the context has the properties of Lambda, and its remaining time decreases', async (t) => {
   const notes = notebook(t)
   await runHandler('events.mjs', {
     function: { env: { RECORD_TO: notes.file }, timeout: 7000, memory: 256 },

@@ -4,7 +4,7 @@ import { counts, notebook, runHandler } from '../support/runs.ts'
 
 const mapping = { reportBatchItemFailures: false }
 
-test('without ReportBatchItemFailures what was reported failed is deleted, and the ledger calls it lost', async (t) => {
+test('without ReportBatchItemFailures, reported messages are deleted, and the ledger counts them as lost', async (t) => {
   const notes = notebook(t)
   const failures: string[] = []
   const ledger = await runHandler('outcomes.mjs', {
@@ -25,17 +25,17 @@ test('without ReportBatchItemFailures what was reported failed is deleted, and t
   t.match(failures[0], /^[0-9a-f-]{36}: reported as failed, but deleted anyway: no error is known/)
 })
 
-test('an answer that makes no sense is not looked at', async (t) => {
+test('an invalid response is ignored', async (t) => {
   const notes = notebook(t)
   const ledger = await runHandler('outcomes.mjs', {
-    function: { exportName: 'answers', env: { RECORD_TO: notes.file, ANSWER: '"done"' } },
+    function: { exportName: 'respondsWith', env: { RECORD_TO: notes.file, RESPONSE: '"done"' } },
     messages: numberedMessages(10),
     mapping,
   })
   t.match(counts(ledger), { processed: 10, delivered: 10, lost: 0 })
 })
 
-test('a handler that throws still brings its batch back', async (t) => {
+test('the batch of a handler that throws is still redelivered', async (t) => {
   const notes = notebook(t)
   const ledger = await runHandler('outcomes.mjs', {
     function: { exportName: 'throwsOnce', env: { RECORD_TO: notes.file } },

@@ -31,9 +31,12 @@ test('another runtime client gives the same ledger', async (t) => {
   t.strictSame(first.statuses, [400, 404], 'an unknown request and an unknown path')
 })
 
-// AWS's own client compiles native code for a minute: install it anywhere and name its command to run this.
+// The client of AWS compiles native code for a minute. To run this test, install it anywhere and set AWS_LAMBDA_RIC to
+// its command.
 const aws = process.env.AWS_LAMBDA_RIC
-test("AWS's own runtime client", { skip: aws ? false : 'AWS_LAMBDA_RIC names no command' }, async (t) => {
+test('the runtime client of AWS gives the ledger that is expected', {
+  skip: aws ? false : 'AWS_LAMBDA_RIC names no command',
+}, async (t) => {
   const notes = notebook(t)
   const ledger = await runHandler('outcomes.mjs', {
     function: { env: { RECORD_TO: notes.file }, runtimeClient: aws ?? '' },

@@ -5,20 +5,20 @@ import { numberedMessages } from '../../src/engine.ts'
 import { startRuntime } from '../../src/local/runtime/runtime.ts'
 import { counts, folder, handlerFile, notebook, runHandler } from '../support/runs.ts'
 
-test('a file that is not there is refused before a queue is opened', async (t) => {
+test('a missing file is refused before a queue is opened', async (t) => {
   const queue = { queueUrl: 'http://127.0.0.1:1/0/orders' }
   const ran = runHandler('', { queue, function: { file: 'nope.ts' } })
   await t.rejects(ran, { name: 'UsageError', message: 'there is no file nope.ts' })
 })
 
-test('a file that never ends while loading', async (t) => {
+test('a file that never finishes loading is refused', async (t) => {
   await t.rejects(startRuntime({ file: handlerFile('loads.mjs'), initTimeout: 300 }), {
     name: 'InitError',
     message: 'it did not finish loading within 0.3 s',
   })
 })
 
-test('a function that can no longer be loaded after a crash is a failed invocation, and nothing is lost', async (t) => {
+test('a function that cannot be loaded again after a crash is a failed invocation, and no message is lost', async (t) => {
   const path = join(folder(t), 'h.mjs')
   writeFileSync(
     path,
@@ -48,7 +48,7 @@ for (const [name, source] of Object.entries(SOURCES)) {
   })
 }
 
-const ANSWERS: [source: string, outcome: object][] = [
+const OUTCOMES: [source: string, outcome: object][] = [
   ['() => undefined', { type: 'response', payload: 'null' }],
   ['() => ({ batchItemFailures: [] })', { type: 'response', payload: '{"batchItemFailures":[]}' }],
   ['() => 1n', { type: 'error', message: /^TypeError: Do not know how to serialize a BigInt/ }],
@@ -61,23 +61,23 @@ const ANSWERS: [source: string, outcome: object][] = [
     { type: 'error', message: 'Error: the thrown value cannot be read' },
   ],
 ]
-test('what a handler returns or throws, as Lambda takes it', async (t) => {
+test('return values and errors of a handler, in the format of Lambda', async (t) => {
   const path = join(folder(t), 'h.mjs')
-  writeFileSync(path, ANSWERS.map(([source], index) => `export const h${index} = ${source}`).join('\n'))
-  for (const [index, [source, outcome]] of ANSWERS.entries()) {
+  writeFileSync(path, OUTCOMES.map(([source], index) => `export const h${index} = ${source}`).join('\n'))
+  for (const [index, [source, outcome]] of OUTCOMES.entries()) {
     const runtime = await startRuntime({ file: path, exportName: `h${index}` })
     t.match(await runtime.invoke('{}'), outcome, source)
     await runtime.stop()
   }
 })
 
-test('after the end nothing is invoked', async (t) => {
+test('after stop(), nothing is invoked', async (t) => {
   const runtime = await startRuntime({ file: handlerFile('concurrent.mjs'), env: { RECORD_TO: notebook(t).file } })
   await runtime.stop()
   t.match(await runtime.invoke('{}'), { type: 'stopped' })
 })
 
-test('stopping kills what is under way, and what is only starting', async (t) => {
+test('stopping kills running invocations and starting environments', async (t) => {
   const notes = notebook(t)
   const stopping = new AbortController()
   const runtime = await startRuntime({ file: handlerFile('slow.mjs'), env: { RECORD_TO: notes.file } }, stopping.signal)

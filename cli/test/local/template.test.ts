@@ -57,7 +57,7 @@ test('a run on the FIFO queue of a template', async (t) => {
   t.ok(notes.read().every(({ records, queue }) => records <= 5 && queue.endsWith('.fifo')))
 })
 
-test('a template without ReportBatchItemFailures: what failed is lost, as it would be', async (t) => {
+test('a template without ReportBatchItemFailures: failed messages are lost, as on AWS', async (t) => {
   const notes = notebook(t)
   const template = templateFile(t, sam({ ...small, mapping: { ...small.mapping, FunctionResponseTypes: undefined } }))
   const args = ['local', HANDLER, '--messages', '20', '--idle', '0', '--template', template]
@@ -75,14 +75,14 @@ async function taken(t: Test, template: unknown, flags: Partial<LocalFlags> = {}
   return { flags: rest, variables: templateEnv, lines: lines.map((line) => line.replaceAll(file, 'T')) }
 }
 
-test('flags win over the template', async (t) => {
+test('flags override the template', async (t) => {
   const given = { batchSize: 7, window: 0, timeout: 9, memory: 512, fifo: true, visibilityTimeout: 60, maxReceives: 9 }
   const { flags, lines } = await taken(t, sam(small), { ...given, reportBatchItemFailures: false })
   t.strictSame(flags, { ...given, reportBatchItemFailures: false })
   t.strictSame(lines, ['Handler/Orders of T: ReportBatchItemFailures on'])
 })
 
-test("what the template leaves out has AWS's defaults", async (t) => {
+test('settings that the template omits have the defaults of AWS', async (t) => {
   const { flags } = await taken(
     t,
     sam({
@@ -103,7 +103,7 @@ test("what the template leaves out has AWS's defaults", async (t) => {
   })
 })
 
-test('what the template does not tell is said, and left to the defaults of the command', async (t) => {
+test('settings that the template does not determine are named, and keep the defaults of the command', async (t) => {
   const Import = { 'Fn::ImportValue': 'x' }
   const change = {
     mapping: { BatchSize: Import, FunctionResponseTypes: Import },
@@ -128,7 +128,7 @@ test('what the template does not tell is said, and left to the defaults of the c
   ])
 })
 
-test('without a batch size from the template, a window that it does not set is left to the command too', async (t) => {
+test('without a batch size in the template, a missing window keeps the default of the command', async (t) => {
   const window = async (change: Record<string, unknown>, given: Partial<LocalFlags> = {}) =>
     (await taken(t, sam({ mapping: { MaximumBatchingWindowInSeconds: undefined, ...change } }), given)).flags.window
   t.equal(await window({ BatchSize: { 'Fn::ImportValue': 'x' } }), undefined)
@@ -138,7 +138,7 @@ test('without a batch size from the template, a window that it does not set is l
   t.equal(await window({ BatchSize: 0, MaximumBatchingWindowInSeconds: 3 }), 3)
 })
 
-test('a queue that exists has its own settings', async (t) => {
+test('an existing queue keeps its own settings', async (t) => {
   const { flags } = await taken(t, sam(small), { queueUrl: 'http://127.0.0.1:1/0/orders' })
   t.strictSame(flags, {
     queueUrl: 'http://127.0.0.1:1/0/orders',
@@ -197,7 +197,7 @@ test('a parameter without a template is refused', async (t) => {
   await t.rejects(withTemplate({ ...FLAGS, templateFunction: 'A' }), { message })
 })
 
-test('where settings of the template cannot be combined, the error names it and how to check it', async (t) => {
+test('if settings of the template cannot be combined, the error names the template and how to check it', async (t) => {
   const template = templateFile(t, sam({ mapping: { BatchSize: 1000, MaximumBatchingWindowInSeconds: 0 } }))
   const { code, stderr } = await command(['local', HANDLER, '--messages', '1', '--template', template])
   t.equal(code, 2)
@@ -208,7 +208,7 @@ test('where settings of the template cannot be combined, the error names it and 
   )
 })
 
-test('what the template does not tell is said before options are refused', async (t) => {
+test('unknown settings of the template are named before options are refused', async (t) => {
   const change = { mapping: { BatchSize: { 'Fn::ImportValue': 'x' }, MaximumBatchingWindowInSeconds: 0 } }
   const template = templateFile(t, sam(change))
   const args = ['local', HANDLER, '--messages', '1', '--template', template]

@@ -33,7 +33,7 @@ export function filters(...patterns: unknown[]) {
   }
 }
 
-/** Of a function on Lambda Managed Instances: SAM and CloudFormation spell what is in it differently. */
+/** The property of a function on Lambda Managed Instances, whose content SAM and CloudFormation spell differently. */
 const MANAGED = { CapacityProviderConfig: { Arn: 'arn:aws:lambda:eu-west-1:123456789012:capacity-provider:orders' } }
 const BY_TYPE = '{ "body": { "type": ["order"] } }'
 
@@ -41,11 +41,11 @@ export interface Case {
   title: string
   change?: Change
   options?: Partial<CheckOptions>
-  /** All that is found, in order: rule and resource, where `mapping` is the mapping. */
+  /** All expected findings in order, as rule and resource. `mapping` is the name of the mapping. */
   found: string[]
 }
 
-/** Beside each template that breaks a rule, the one next to it that keeps it. */
+/** For each rule, templates that break it, and the most similar templates that do not. */
 export const CASES: Case[] = [
   { title: 'a template in which nothing is wrong', found: [] },
 

@@ -22,7 +22,7 @@ export function folder(t: Test) {
   return path
 }
 
-/** A file that handlers append JSON lines to, told by RECORD_TO; what they were given, in order. */
+/** A file to which handlers append JSON lines. They find its path in RECORD_TO. `read` returns the lines in order. */
 export function notebook(t: Test) {
   const file = join(folder(t), 'notes.jsonl')
   writeFileSync(file, '')
@@ -42,7 +42,7 @@ type Changes = Partial<Omit<RunOptions, 'function' | 'mapping'>> & {
   mapping?: Partial<RunOptions['mapping']>
 }
 
-/** A run on its own queue with short times, ended when the queue is empty. */
+/** A run with a queue in this process and short times. It ends when the queue is empty. */
 export function runHandler(file: string, changes: Changes = {}): Promise<Ledger> {
   return run({
     queue: { visibilityTimeout: 40, maxReceives: 3 },
@@ -64,7 +64,7 @@ export interface Result {
   stderr: string
 }
 
-/** The command as a process of its own; `during` may talk to it while it runs. */
+/** Runs the command as a process. `during` can use the process while it runs. */
 export function command(
   args: readonly string[],
   {
@@ -96,7 +96,7 @@ export function isAlive(pid: number) {
   }
 }
 
-/** Waits for something to become true, up to ten seconds. */
+/** Waits up to ten seconds until the condition is true. */
 export async function until(what: () => unknown) {
   const deadline = Date.now() + 10_000
   while (!(await what())) {

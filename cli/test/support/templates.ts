@@ -9,7 +9,7 @@ import { folder } from './runs.ts'
 
 type Properties = Record<string, unknown>
 
-/** The properties of the four resources that belong together; `undefined` takes one away. */
+/** Changes to the properties of the four resources of a template. `undefined` removes a property. */
 export interface Change {
   mapping?: Properties
   function?: Properties
@@ -42,7 +42,7 @@ function settings(change: Change) {
   }
 }
 
-/** A template in which nothing is wrong, but for the change: as SAM has it. */
+/** A SAM template without problems, apart from the change. */
 export function sam(change: Change = {}) {
   const { mapping, function: target, queue, dead } = settings(change)
   const Events = { Orders: { Type: 'SQS', Properties: { Queue: getAtt('Queue'), ...mapping } } }
@@ -56,7 +56,7 @@ export function sam(change: Change = {}) {
   }
 }
 
-/** The same in CloudFormation's own words, as the CDK writes them. */
+/** The same as plain CloudFormation, as the CDK writes it. */
 export function cloudFormation(change: Change = {}) {
   const { mapping, function: target, queue, dead } = settings(change)
   const ends = { FunctionName: { Ref: 'Handler' }, EventSourceArn: getAtt('Queue') }
@@ -70,7 +70,7 @@ export function cloudFormation(change: Change = {}) {
   }
 }
 
-/** A file of a template: text as it is, anything else as JSON. */
+/** Writes a template to a file: text as it is, any other value as JSON. */
 export function templateFile(t: Test, template: unknown, name = 'template.yaml'): string {
   const file = join(folder(t), name)
   writeFileSync(file, typeof template === 'string' ? template : JSON.stringify(template, undefined, 1))
@@ -90,7 +90,7 @@ export async function findingsIn(
   return check(await read(t, template, parameters), { ...OPTIONS, ...options })
 }
 
-/** What each finding says: its rule and its resource. */
+/** The rule and the resource of each finding. */
 export function ids(findings: readonly Finding[]) {
   return findings.map(({ rule, resource }) => `${rule} ${resource}`)
 }

@@ -6,7 +6,7 @@ import { readTemplate } from '../../src/template/read-template.ts'
 import { command, folder } from '../support/runs.ts'
 import { cloudFormation, sam, templateFile } from '../support/templates.ts'
 
-/** Rejects with one line that says where. */
+/** Checks that the text is refused with an error of one line that names the position. */
 function refuses(title: string, text: string, line: RegExp, name = 'template.yaml') {
   return test(`refused: ${title}`, async (t) => {
     const error = await readTemplate(templateFile(t, text, name), new Map()).catch((error) => error)
@@ -18,9 +18,9 @@ function refuses(title: string, text: string, line: RegExp, name = 'template.yam
 
 refuses('an empty file', '', /template\.yaml:1:1: the file is empty$/)
 refuses('blanks', ' \n\n', /template\.yaml:1:1: the file is empty$/)
-refuses('a comment', '# nothing\n', /:1:1: there is no map Resources in it: is it a SAM or CloudFormation template\?$/)
-refuses('a list', '- a\n', /there is no map Resources/)
-refuses('Resources that are a list', 'Resources: []', /there is no map Resources/)
+refuses('a comment', '# nothing\n', /:1:1: there is no Resources map: is it a SAM or CloudFormation template\?$/)
+refuses('a list', '- a\n', /there is no Resources map/)
+refuses('Resources that are a list', 'Resources: []', /there is no Resources map/)
 refuses(
   'a wrong indentation',
   'Resources:\n  Queue:\n    Type: x\n   Properties: y\n',
@@ -33,18 +33,18 @@ refuses(
   'Resources: {}\n---\nResources: {}\n',
   /:2:1: not valid YAML: the file has more than one document$/,
 )
-refuses('a key twice', 'Resources:\n  Queue: {}\n  Queue: {}\n', /template\.yaml:3:3: the key Queue is there twice$/)
+refuses('a duplicate key', 'Resources:\n  Queue: {}\n  Queue: {}\n', /template\.yaml:3:3: the key Queue occurs twice$/)
 refuses(
   'an alias of nothing',
   'Resources:\n  Queue: *none\n',
-  /template\.yaml:2:3: nothing before it is anchored as &none$/,
+  /template\.yaml:2:3: there is no anchor &none before this alias$/,
 )
 refuses(
   'an alias of itself',
   'Resources: &all\n  Queue: *all\n',
-  /template\.yaml:2:3: nothing before it is anchored as &all$/,
+  /template\.yaml:2:3: there is no anchor &all before this alias$/,
 )
-refuses('a merge of text', 'Resources:\n  Queue: { <<: x }\n', /template\.yaml:2:3: a merge key \(<<\) takes a map$/)
+refuses('a merge of text', 'Resources:\n  Queue: { <<: x }\n', /template\.yaml:2:3: a merge key \(<<\) needs a map$/)
 refuses('deep nesting in YAML', `Resources: ${'['.repeat(300)}${']'.repeat(300)}`, /nested deeper than 200 levels$/)
 refuses(
   'deeper nesting in YAML',
@@ -55,19 +55,19 @@ refuses(
 function json(title: string, text: string, line: RegExp) {
   return refuses(`${title} (JSON)`, text, line, 'stack.template.json')
 }
-json('a comma too many', '{\n  "Resources": {},\n}', /stack\.template\.json:3:1: not valid JSON: Unexpected \} found$/)
-json('a comma too few', '{\n  "Resources": {}\n  "Outputs": {} }', /stack\.template\.json:3:3: not valid JSON: /)
+json('an extra comma', '{\n  "Resources": {},\n}', /stack\.template\.json:3:1: not valid JSON: Unexpected \} found$/)
+json('a missing comma', '{\n  "Resources": {}\n  "Outputs": {} }', /stack\.template\.json:3:3: not valid JSON: /)
 json('no value', '{\n  "Resources": }', /stack\.template\.json:2:16: not valid JSON: /)
 json('an open brace', '{ "Resources": {}', /stack\.template\.json:1:18: not valid JSON: Unexpected end of input found$/)
 json(
-  'a key twice',
+  'a duplicate key',
   '{ "Resources": {},\n "Resources": {} }',
-  /stack\.template\.json:2:2: the key Resources is there twice$/,
+  /stack\.template\.json:2:2: the key Resources occurs twice$/,
 )
 json('deep nesting', `{"Resources":${'['.repeat(300)}${']'.repeat(300)}}`, /nested deeper than 200 levels$/)
 json('deeper nesting', `{"Resources":${'['.repeat(50_000)}`, /nested too deeply to be a template$/)
 
-/** The command says one line, and its exit code is 2. */
+/** Checks that the command prints one line and exits with code 2. */
 function fails(title: string, args: (file: (template: unknown) => string) => string[], line: RegExp) {
   return test(`the command: ${title}`, async (t) => {
     const { code, stdout, stderr } = await command(['doctor', ...args((template) => templateFile(t, template))])
@@ -84,7 +84,7 @@ fails(
 )
 fails('no such file', () => ['nope.yaml'], /^bounded-sqs-batch: there is no file nope\.yaml$/m)
 fails('a folder', () => ['.'], /^bounded-sqs-batch: \. is not a file$/m)
-fails('YAML that is none', (file) => [file('a: b: c')], /template\.yaml:1:4: not valid YAML: /)
+fails('invalid YAML', (file) => [file('a: b: c')], /template\.yaml:1:4: not valid YAML: /)
 for (const name of ['main.tf', 'main.tf.json', 'main.tofu']) {
   fails(
     `a Terraform configuration, ${name}`,

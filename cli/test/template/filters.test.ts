@@ -4,14 +4,14 @@ import { patternSetting } from '../../src/template/filters.ts'
 import { filters } from '../support/rule-cases.ts'
 import { findingsIn, sam } from '../support/templates.ts'
 
-/** The forms of body that a pattern looks at, or what is wrong with it. */
+/** The forms of body that a pattern matches, or what is wrong with it. */
 function read(pattern: unknown) {
   const setting = patternSetting(known(typeof pattern === 'string' ? pattern : JSON.stringify(pattern)))
   if (setting.state === 'unknown') return `unknown: ${setting.reason}`
   return setting.state === 'known' ? (setting.value.wrong ?? setting.value.forms) : setting.state
 }
 
-// The first eight are those with which LocalStack has tested AWS itself.
+// LocalStack has tested the first eight on AWS.
 for (const [pattern, forms] of [
   [{ body: { item: ['a'] } }, ['json']],
   [{ body: { item: ['a', 'b'] } }, ['json']],
@@ -92,13 +92,13 @@ for (const [pattern, reason] of [
 }
 
 for (const name of ['wildcard', 'cidr']) {
-  test(`${name}, an operator of EventBridge, is not known of Lambda`, async (t) => {
+  test(`whether Lambda supports ${name}, an operator of EventBridge, is unknown`, async (t) => {
     const reason = `unknown: AWS does not document the operator ${name} of body.item for Lambda`
     t.equal(read({ body: { item: [{ [name]: 'a' }] } }), reason)
   })
 }
 
-test('the finding says which messages are deleted', async (t) => {
+test('the finding names the messages that are deleted', async (t) => {
   const said = async (...patterns: string[]) => {
     const findings = await findingsIn(t, sam({ mapping: filters(...patterns) }))
     return findings.map(({ rule, message }) => [rule, message])

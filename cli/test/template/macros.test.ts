@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { cloudFormation, findingsIn, getAtt, ids, sam } from '../support/templates.ts'
 
-// What a loop or a macro may add is not known, and so is neither absent nor passed over.
+// A loop or a macro may add settings. These are unknown: neither absent nor ignored.
 
 const LOOP = { 'Fn::ForEach::More': ['Name', ['x'], { '${Name}': {} }] }
 const INCLUDE = { 'Fn::Transform': { Name: 'AWS::Include', Parameters: { Location: 's3://x' } } }
@@ -11,7 +11,7 @@ const MAKERS = [
   ['Fn::Transform', INCLUDE],
 ] as const
 
-/** A macro gets what stands beside it, and may change it; a loop adds to it. */
+/** A macro receives everything beside it, and may change it. A loop adds entries. */
 function mayChange(maker: string, id: string) {
   return Array(maker === 'Fn::Transform' ? 2 : 1).fill(`not-checked ${id}`)
 }
@@ -45,7 +45,7 @@ for (const [name, maker] of MAKERS) {
     const findings = await findingsIn(t, { Resources: { ...Resources, Handler, Orders } })
     t.strictSame(ids(findings), [...mayChange(name, 'Handler'), 'not-checked Handler'])
     const messages = findings.map(({ message }) => message)
-    t.ok(messages.includes(`Not checked: this: its Events are not known: ${name} may add it.`))
+    t.ok(messages.includes(`Not checked: this item: its Events are not known: ${name} may add it.`))
   })
 
   test(`${name} in the properties of a mapping may set its types of response`, async (t) => {
@@ -55,7 +55,7 @@ for (const [name, maker] of MAKERS) {
   })
 }
 
-test('a macro beside the properties of a queue may set, and change, any of them', async (t) => {
+test('a macro beside the properties of a queue may set or change any of them', async (t) => {
   const { Resources } = sam()
   const { RedrivePolicy, VisibilityTimeout } = Resources.Queue.Properties
   const macro = { 'Fn::Transform': { Name: 'QueueDefaults' } }
@@ -65,7 +65,7 @@ test('a macro beside the properties of a queue may set, and change, any of them'
     })
     return found.map(({ rule, resource, message }) => `${rule} ${resource} ${message}`)
   }
-  const CHANGE = 'not-checked Queue Not checked: this: a macro may change it.'
+  const CHANGE = 'not-checked Queue Not checked: this item: a macro may change it.'
   const all = { RedrivePolicy, VisibilityTimeout, FifoQueue: false, MessageRetentionPeriod: 345_600 }
   t.strictSame(await findings(all), [CHANGE])
   t.strictSame(await findings({}), [
@@ -82,21 +82,24 @@ test('a resource whose type a macro gives is listed', async (t) => {
   t.strictSame(
     findings.map(({ resource, message }) => [resource, message]),
     [
-      ['Worker', 'Not checked: this: its Type is not known: Fn::Transform is known only after deployment.'],
-      ['Other', 'Not checked: this: its Type is not known: Fn::Transform may add it.'],
+      ['Worker', 'Not checked: this item: its Type is not known: Fn::Transform is known only after deployment.'],
+      ['Other', 'Not checked: this item: its Type is not known: Fn::Transform may add it.'],
     ],
   )
 })
 
-test('Fn::Transform beside Resources is listed, whether there is a Transform or not', async (t) => {
+test('Fn::Transform beside Resources is listed, with or without Transform', async (t) => {
   for (const Transform of ['AWS::Serverless-2016-10-31', undefined]) {
     const findings = await findingsIn(t, { ...sam(), Transform, ...INCLUDE })
     t.strictSame(ids(findings), ['not-checked AWS::Include'])
-    t.match(findings[0], { line: Transform ? 52 : 51, message: 'Not checked: this: a macro may change the template.' })
+    t.match(findings[0], {
+      line: Transform ? 52 : 51,
+      message: 'Not checked: this item: a macro may change the template.',
+    })
   }
 })
 
-test('modules, stack sets and nested stacks are listed, and have a template to check', async (t) => {
+test('modules, stack sets and nested stacks are listed, with the fix to check their templates', async (t) => {
   const nested = ['My::Org::Worker::MODULE', 'AWS::CloudFormation::StackSet', 'AWS::CloudFormation::Stack']
   for (const Type of nested) {
     const { Resources } = sam()
@@ -106,7 +109,7 @@ test('modules, stack sets and nested stacks are listed, and have a template to c
   }
 })
 
-/** A mapping to a queue that is not known, with something that only other services have. */
+/** A mapping to an unknown queue, with a property that only other services have. */
 function stream(StartingPosition: unknown, Parameters = {}) {
   const template = cloudFormation({ mapping: { EventSourceArn: { 'Fn::ImportValue': 'x' }, StartingPosition } })
   const Conditions = { Stream: { 'Fn::Equals': [{ Ref: 'Kind' }, 'stream'] } }
@@ -124,7 +127,7 @@ function stream(StartingPosition: unknown, Parameters = {}) {
 
 const IF_STREAM = { 'Fn::If': ['Stream', 'LATEST', { Ref: 'AWS::NoValue' }] }
 
-test('a starting position that is AWS::NoValue is none: the mapping reads SQS', async (t) => {
+test('a starting position of AWS::NoValue is absent: the mapping reads SQS', async (t) => {
   const template = stream(IF_STREAM, { Default: 'sqs' })
   const findings = await findingsIn(t, template)
   t.strictSame(ids(findings), ['not-checked Orders'])
@@ -132,7 +135,7 @@ test('a starting position that is AWS::NoValue is none: the mapping reads SQS', 
   t.strictSame(ids(await findingsIn(t, template, {}, { Kind: 'stream' })), [])
 })
 
-test('a starting position that only a deployment knows: whether the mapping reads SQS is not checked', async (t) => {
+test('with a starting position that is known only after deployment, it is unknown whether the mapping reads SQS', async (t) => {
   const findings = await findingsIn(t, stream(IF_STREAM))
   t.strictSame(ids(findings), ['not-checked Orders'])
   t.match(findings[0], {
@@ -141,7 +144,7 @@ test('a starting position that only a deployment knows: whether the mapping read
   })
 })
 
-test('provisioned mode of AWS::NoValue is none', async (t) => {
+test('a ProvisionedPollerConfig of AWS::NoValue is absent', async (t) => {
   const settings = { ProvisionedPollerConfig: { MinimumPollers: { Ref: 'AWS::NoValue' } } }
   t.strictSame(
     ids(await findingsIn(t, sam({ mapping: { ...settings, ScalingConfig: { MaximumConcurrency: 5 } } }))),
@@ -149,7 +152,7 @@ test('provisioned mode of AWS::NoValue is none', async (t) => {
   )
 })
 
-test('a condition that does not hold: give the parameters with which it does', async (t) => {
+test('a condition that does not hold: the fix says to give other parameters', async (t) => {
   const { Resources } = cloudFormation()
   const Conditions = { Off: { 'Fn::Equals': ['a', 'b'] } }
   const findings = await findingsIn(t, {

@@ -15,7 +15,7 @@ import {
 
 const UNKNOWN = { 'Fn::ImportValue': 'x' }
 
-test('a queue in another stack: the mapping is checked all the same', async (t) => {
+test('a queue in another stack: the rest of the mapping is checked', async (t) => {
   const change = { mapping: { FunctionResponseTypes: undefined, BatchSize: 20_000, Queue: UNKNOWN } }
   const findings = await findingsIn(t, sam(change))
   t.strictSame(ids(findings), [
@@ -30,7 +30,7 @@ test('a queue in another stack: the mapping is checked all the same', async (t) 
   )
 })
 
-test('a FIFO queue elsewhere is known by its ARN', async (t) => {
+test('a FIFO queue in another stack is recognised by its ARN', async (t) => {
   const findings = await findingsIn(t, sam({ mapping: { Queue: 'arn:aws:sqs:eu-west-1:123456789012:orders.fifo' } }))
   t.strictSame(ids(findings), [
     'fifo-batch-size Handler/Orders',
@@ -41,7 +41,7 @@ test('a FIFO queue elsewhere is known by its ARN', async (t) => {
   t.match(findings[3]?.message, 'of arn:aws:sqs:eu-west-1:123456789012:orders.fifo: it is not in this template.')
 })
 
-/** CloudFormation's template with other ends of the mapping, and more resources. */
+/** The CloudFormation template with another function or queue in its mapping, and more resources. */
 function joined(ends: Record<string, unknown>, more: Record<string, unknown> = {}) {
   const { Resources } = cloudFormation()
   const Orders = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, ...ends } }
@@ -146,7 +146,7 @@ for (const [title, EventSourceArn, queue] of [
   })
 }
 
-test('event sources of other services are passed over, by their ARN, their type or what only they have', async (t) => {
+test('event sources of other services are ignored, by their ARN, type or properties', async (t) => {
   const mapping = (Properties: Record<string, unknown>) => ({
     Type: 'AWS::Lambda::EventSourceMapping',
     Properties: { FunctionName: { Ref: 'Handler' }, ...Properties },
@@ -168,7 +168,7 @@ test('event sources of other services are passed over, by their ARN, their type 
   t.strictSame([mappings.map(({ id }) => id), unread], [['Orders'], []])
 })
 
-test('what only other services have does not hide a mapping that is known to read SQS', async (t) => {
+test('a property of other services does not hide a mapping that is known to read SQS', async (t) => {
   for (const EventSourceArn of [getAtt('Queue'), 'arn:aws:sqs:eu-west-1:123456789012:orders']) {
     const { mappings } = await read(t, joined({ EventSourceArn, StartingPosition: 'LATEST' }))
     t.equal(only(mappings).id, 'Orders')
@@ -178,7 +178,7 @@ test('what only other services have does not hide a mapping that is known to rea
   t.equal(only((await read(t, { Resources: { ...Resources, Queue } })).mappings).id, 'Orders')
 })
 
-/** Two queues of one name, of which a condition takes one. */
+/** Two queues with the same name. The condition decides which one exists. */
 function sameName(Default?: string) {
   const { Resources } = joined({ EventSourceArn: { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:orders' } })
   const queue = (Condition: string) => ({ ...Resources.Queue, Condition, Properties: { QueueName: 'orders' } })
@@ -188,13 +188,13 @@ function sameName(Default?: string) {
     Resources: { ...Resources, Queue: queue('Dev'), Other: queue('Prod') },
   }
 }
-test('two queues of one name: the one whose condition holds', async (t) => {
+test('of two queues with one name, the one whose condition holds is used', async (t) => {
   t.strictSame(await endsOf(t, sameName('dev')), [['Handler', 'Queue']])
   t.strictSame(await endsOf(t, sameName('prod')), [['Handler', 'Other']])
   t.strictSame(await endsOf(t, sameName()), [['Handler', 'Queue and Other have the same name']])
 })
 
-test("a queue's name in an ARN of this account, the account being given", async (t) => {
+test('an ARN with a given account id refers to the queue of that name', async (t) => {
   const EventSourceArn = { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:orders' }
   const inArn = async (arn: unknown, account: string) => {
     const template = named(joined({ EventSourceArn: arn }), 'handler', 'orders')
@@ -206,7 +206,7 @@ test("a queue's name in an ARN of this account, the account being given", async 
   t.equal(await inArn(other, '210987654321'), other)
 })
 
-test('names with holes are the same where their holes are', async (t) => {
+test('names with placeholders are equal if their placeholders are equal', async (t) => {
   const name = (text: string) => ({ 'Fn::Sub': text }) as unknown as string
   const ends = (queue: string) => ({
     FunctionName: name('${AWS::StackName}-handler'),
@@ -217,7 +217,7 @@ test('names with holes are the same where their holes are', async (t) => {
   t.strictSame(await endsOf(t, template('${AWS::StackName}-orders.fifo')), [['Handler', 'Queue']])
   t.equal(short(only((await read(t, template('${AWS::StackName}-orders.fifo'))).mappings).queue.fifo), true)
   t.strictSame(await endsOf(t, template('${AWS::StackName}-other')), [
-    ['Handler', 'AWS::StackName is known only after deployment (--parameter AWS::StackName=… gives it)'],
+    ['Handler', 'AWS::StackName is known only after deployment (set it with --parameter AWS::StackName=…)'],
   ])
 })
 
@@ -275,7 +275,7 @@ for (const [title, FunctionName, id, reason] of [
   })
 }
 
-test('a queue by its reference, which is a URL, is still the one', async (t) => {
+test('a queue is found by its reference, although that is a URL', async (t) => {
   t.strictSame(await endsOf(t, joined({ EventSourceArn: { Ref: 'Queue' } })), [['Handler', 'Queue']])
 })
 
@@ -301,7 +301,7 @@ test('a redrive policy that is written as JSON text', async (t) => {
   t.strictSame(ids(await findingsIn(t, sam({ queue: { RedrivePolicy: '{{resolve:ssm:/x}}' } }))), ['not-checked Queue'])
 })
 
-test('a finding has the nearest line where there is no setting', async (t) => {
+test('a finding about a missing setting has the nearest line', async (t) => {
   const text = `Parameters:
   Times: { Type: CommaDelimitedList, Default: '10, 20' }
 Resources:
@@ -340,7 +340,7 @@ Resources:
   )
 })
 
-test('Globals count for SAM alone, and what the function says wins', async (t) => {
+test('Globals apply only to SAM, and settings of the function override them', async (t) => {
   const Globals = { Function: { Timeout: 20, MemorySize: 256, Runtime: 'nodejs18.x', ReservedConcurrentExecutions: 7 } }
   const change = { function: { Timeout: 10, MemorySize: undefined, Runtime: undefined } }
   const settings = ({ function: target }: Mapping) => [
@@ -404,7 +404,7 @@ Resources:
   )
 })
 
-test('what is in no template is listed: conditions, macros, loops and nested stacks', async (t) => {
+test('conditions, macros, loops and nested stacks are listed', async (t) => {
   const text = `${withVisibility('30')}
   Off: { Type: AWS::Lambda::EventSourceMapping, Condition: NotDev, Properties: { EventSourceArn: !GetAtt Queue.Arn } }
   Fn::ForEach::Queues: [Name, [a, b], {}]
@@ -422,7 +422,7 @@ Transform: [AWS::Serverless-2016-10-31, OurMacro]
     [
       ['OurMacro', 'a macro may change the template'],
       ['Off', 'its condition NotDev does not hold with these parameters'],
-      ['Fn::ForEach::Queues', 'what it makes is known only after deployment'],
+      ['Fn::ForEach::Queues', 'what it generates is known only after deployment'],
       ['Nested', 'it has a template of its own'],
       ['Events', 'its Events are not known: Mappings has no a.b.c'],
     ],
@@ -434,7 +434,7 @@ Transform: [AWS::Serverless-2016-10-31, OurMacro]
   )
 })
 
-test('a macro inside of the properties may add what is not there', async (t) => {
+test('a macro in the properties may add missing settings', async (t) => {
   const included = { 'Fn::Transform': { Name: 'AWS::Include', Parameters: { Location: 's3://x' } } }
   const findings = await findingsIn(t, sam({ mapping: { ...included, FunctionResponseTypes: undefined } }))
   t.ok(ids(findings).includes('not-checked Handler/Orders'))
@@ -450,19 +450,19 @@ test('queues that are the dead-letter queues of each other', async (t) => {
   t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Dead } })), ['dead-letter-retention Dead'])
 })
 
-test('aliases of YAML that double at every level end in a reason', async (t) => {
+test('YAML aliases that double at every level give a reason, and end', async (t) => {
   const levels = Array.from({ length: 60 }, (_, i) => `  a${i + 1}: &a${i + 1} !Join ['', [*a${i}, *a${i}]]`)
   const text = `Metadata:\n  a0: &a0 xxxxxxxxxx\n${levels.join('\n')}${withVisibility('*a60')}`
   const { mappings } = await read(t, text)
   t.equal(short(only(mappings).queue.visibilityTimeout), 'a text longer than 100000 characters')
 })
 
-/** CloudFormation's template with a resource whose name begins with that of another. */
+/** The CloudFormation template with a resource whose name begins with that of another. */
 function derived(id: string, resource: object, ends: Record<string, unknown>) {
   return joined(ends, { [id]: resource })
 }
 
-test("a queue whose name is made of another's is not that other one", async (t) => {
+test('a queue whose name contains that of another is a different queue', async (t) => {
   const QueueName = { 'Fn::Sub': '${Queue.QueueName}-retry' }
   const Retry = { Type: 'AWS::SQS::Queue', Properties: { QueueName } }
   const arn = (name: string) => ({ 'Fn::Sub': `arn:aws:sqs:\${AWS::Region}:\${AWS::AccountId}:${name}` })
@@ -474,7 +474,7 @@ test("a queue whose name is made of another's is not that other one", async (t) 
   ])
 })
 
-test("a function whose name is made of another's is not that other one", async (t) => {
+test('a function whose name contains that of another is a different function', async (t) => {
   const FunctionName = { 'Fn::Sub': '${Handler}-slow' }
   const Slow = { Type: 'AWS::Lambda::Function', Properties: { FunctionName, Runtime: 'nodejs24.x', Timeout: 300 } }
   const template = derived('Slow', Slow, { FunctionName })
@@ -484,7 +484,7 @@ test("a function whose name is made of another's is not that other one", async (
   t.strictSame(await endsOf(t, derived('Slow', Slow, { FunctionName: alias })), [['Slow', 'Queue']])
 })
 
-test("a dead-letter queue whose name is made of another queue's is not that other one", async (t) => {
+test('a dead-letter queue whose name contains that of another is a different queue', async (t) => {
   const QueueName = { 'Fn::Sub': '${Dead.QueueName}-dlq' }
   const deadLetterTargetArn = { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:${Dead.QueueName}-dlq' }
   const { Resources } = cloudFormation({ queue: { RedrivePolicy: { deadLetterTargetArn, maxReceiveCount: 5 } } })
@@ -492,13 +492,13 @@ test("a dead-letter queue whose name is made of another queue's is not that othe
   t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Other } })), ['dead-letter-retention Other'])
 })
 
-test('a queue in an ARN whose region another resource tells', async (t) => {
+test('an ARN whose region is an attribute of another resource', async (t) => {
   const Other = { Type: 'Custom::Region' }
   const EventSourceArn = { 'Fn::Sub': 'arn:aws:sqs:${Other.Region}:${AWS::AccountId}:${Queue.QueueName}' }
   t.strictSame(await endsOf(t, derived('Other', Other, { EventSourceArn })), [['Handler', 'Queue']])
 })
 
-test('what a redrive policy says that is not good for one', async (t) => {
+test('redrive policies that AWS rejects', async (t) => {
   const finding = async (RedrivePolicy: unknown, change: Parameters<typeof sam>[0] = {}) =>
     (await findingsIn(t, sam({ ...change, queue: { RedrivePolicy, ...change.queue } })))[0]
   t.match(await finding({ DeadLetterTargetArn: getAtt('Dead'), MaxReceiveCount: 5 }), {
@@ -519,7 +519,7 @@ test('what a redrive policy says that is not good for one', async (t) => {
   })
 })
 
-test('the dead-letter queue of a policy that only a deployment knows needs none of its own', async (t) => {
+test('a dead-letter queue needs none of its own, even if the policy that names it is unknown', async (t) => {
   const { Resources } = cloudFormation()
   const Second = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt('Dead') } }
   const Dead = { ...Resources.Dead, Properties: { ...Resources.Dead.Properties, VisibilityTimeout: 185 } }
@@ -537,7 +537,7 @@ test('the dead-letter queue of a policy that only a deployment knows needs none 
 })
 
 for (const [title, events, said] of [
-  ['a list', '[{ Type: SQS }]', 'Handler: its Events are no map'],
+  ['a list', '[{ Type: SQS }]', 'Handler: its Events are not a map'],
   ['without a type', '{ Orders: { Properties: { Queue: !GetAtt Queue.Arn } } }', 'Handler/Orders: it has no Type'],
   [
     'of type Sqs',
@@ -556,7 +556,7 @@ for (const [title, events, said] of [
 }
 
 for (const Queue of [{ 'Fn::GetAtt': ['Table', 'StreamArn'] }, 'arn:aws:sns:eu-west-1:123456789012:orders']) {
-  test(`an SQS event of what is no queue: ${JSON.stringify(Queue)}`, async (t) => {
+  test(`an SQS event whose Queue is not a queue: ${JSON.stringify(Queue)}`, async (t) => {
     const { Resources } = sam({ mapping: { Queue } })
     const findings = await findingsIn(t, { Resources: { ...Resources, Table: { Type: 'AWS::DynamoDB::Table' } } })
     t.strictSame(ids(findings), ['invalid-value Handler/Orders'])
@@ -564,7 +564,7 @@ for (const Queue of [{ 'Fn::GetAtt': ['Table', 'StreamArn'] }, 'arn:aws:sns:eu-w
   })
 }
 
-test('a list or a text where a map belongs is not checked', async (t) => {
+test('a list or a text in place of a map is listed as not checked', async (t) => {
   for (const ScalingConfig of [5000, [{ MaximumConcurrency: 5000 }]]) {
     const findings = await findingsIn(t, sam({ mapping: { ScalingConfig } }))
     t.strictSame(ids(findings), ['not-checked Handler/Orders'])

@@ -30,13 +30,13 @@ const VALUES: [expression: string, value: unknown, parameters?: Record<string, s
   ['!If [Dev, !Ref AWS::NoValue, 1]', 30],
   ['~', 30],
 
-  ['!Ref Open', 'the parameter Open has no default (--parameter Open=… gives it)'],
+  ['!Ref Open', 'the parameter Open has no default (set it with --parameter Open=…)'],
   [
     '!Ref Stored',
-    'the parameter Stored comes from AWS::SSM::Parameter::Value<String> (--parameter Stored=… gives its value)',
+    'the parameter Stored comes from AWS::SSM::Parameter::Value<String> (set it with --parameter Stored=…)',
   ],
   ['!Ref Stored', 52, { Stored: '52' }],
-  ['!If [Europe, 1, 2]', 'AWS::Region is known only after deployment (--parameter AWS::Region=… gives it)'],
+  ['!If [Europe, 1, 2]', 'AWS::Region is known only after deployment (set it with --parameter AWS::Region=…)'],
   ['!If [Chicken, 1, 2]', 'the condition Chicken refers to itself, or is nested too deeply'],
   ['!If [Hen, 1, 2]', 'the condition Hen refers to itself, or is nested too deeply'],
   ['!If [Nowhere, 1, 2]', 'there is no condition Nowhere'],
@@ -46,7 +46,7 @@ const VALUES: [expression: string, value: unknown, parameters?: Record<string, s
   ["!Select [1, !Split ['-', !GetAtt Queue.Arn]]", 'Queue.Fn::Select 1 is known only after deployment'],
   [
     "!Select [0, !Split ['-', !Ref AWS::Region]]",
-    'AWS::Region is known only after deployment (--parameter AWS::Region=… gives it)',
+    'AWS::Region is known only after deployment (set it with --parameter AWS::Region=…)',
   ],
   ["!Select [0, !Split ['-', !Ref AWS::Region]]", 7, { 'AWS::Region': '7-1' }],
   ['!Select [5, [1, 2]]', 'Fn::Select selects nothing'],
@@ -65,7 +65,7 @@ const VALUES: [expression: string, value: unknown, parameters?: Record<string, s
   ['soon', '"soon" is not a whole number'],
   ['1.5', '"1.5" is not a whole number'],
   ["''", '"" is not a whole number'],
-  ['43201', '43201 is no value that AWS takes (0 to 43,200)'],
+  ['43201', '43201 is outside of the range that AWS accepts (0 to 43,200)'],
 ]
 
 for (const [expression, value, parameters = {}] of VALUES) {
@@ -75,7 +75,7 @@ for (const [expression, value, parameters = {}] of VALUES) {
   })
 }
 
-test('what is not known is a finding of its own, and nothing else is said about it', async (t) => {
+test('an unknown value gives one finding, and no other finding about it', async (t) => {
   const findings = await findingsIn(t, sam({ queue: { VisibilityTimeout: { 'Fn::ImportValue': 'seconds' } } }))
   t.strictSame(ids(findings), ['not-checked Queue'])
   t.match(findings[0], {
@@ -175,12 +175,12 @@ for (const [title, change, found] of [
   ["the source's retention", { queue: { MessageRetentionPeriod: UNKNOWN } }, ['not-checked Queue']],
   ["the dead-letter queue's retention", { dead: { MessageRetentionPeriod: UNKNOWN } }, ['not-checked Dead']],
 ] as const) {
-  test(`not known: ${title}`, async (t) => {
+  test(`unknown: ${title}`, async (t) => {
     t.strictSame(ids(await findingsIn(t, sam(change))), found)
   })
 }
 
-test('not known on a FIFO queue, whose dead-letter queue need not outlast it: retention is not listed', async (t) => {
+test('on a FIFO queue, an unknown retention is not listed', async (t) => {
   const UNKNOWN = { 'Fn::ImportValue': 'x' }
   const retention = { MessageRetentionPeriod: UNKNOWN }
   const found = async (queue: Record<string, unknown>) =>
@@ -190,7 +190,7 @@ test('not known on a FIFO queue, whose dead-letter queue need not outlast it: re
   t.strictSame(await found(elsewhere), ['fifo-parallelism Handler/Orders'])
 })
 
-test('a chain of conditions ends in a reason before it ends the stack', async (t) => {
+test('a long chain of conditions gives a reason, and does not overflow the stack', async (t) => {
   const links = Array.from({ length: 20_000 }, (_, n) => `  Link${n}: !Not [!Condition Link${n + 1}]\n`)
   const text = withVisibility('!If [Link0, 1, 2]').replace('Conditions:\n', `Conditions:\n${links.join('')}`)
   const { mappings } = await read(t, text)
@@ -200,7 +200,7 @@ test('a chain of conditions ends in a reason before it ends the stack', async (t
   )
 })
 
-test('what to do about a value that is not known', async (t) => {
+test('the fix for an unknown value', async (t) => {
   const finding = async (VisibilityTimeout: unknown) =>
     (await findingsIn(t, { ...sam({ queue: { VisibilityTimeout } }), Parameters: { Open: { Type: 'Number' } } }))[0]
   t.match(await finding({ Ref: 'Open' }), {
@@ -213,14 +213,14 @@ test('what to do about a value that is not known', async (t) => {
   })
 })
 
-test('what to do about a value that AWS refuses, and where it says so', async (t) => {
+test('the fix and the source for a value that AWS rejects', async (t) => {
   const finding = async (change: Change) => (await findingsIn(t, sam(change)))[0]
   t.match(await finding({ queue: { VisibilityTimeout: 50_000 } }), {
     rule: 'invalid-value',
     severity: 'error',
     resource: 'Queue',
     message:
-      'VisibilityTimeout: 50000 is no value that AWS takes (0 to 43,200). AWS rejects this value. Checks that depend on it were skipped.',
+      'VisibilityTimeout: 50000 is outside of the range that AWS accepts (0 to 43,200). AWS rejects this value. Checks that depend on it were skipped.',
     fix: 'Set a whole number, 0 to 43,200.',
     source: /API_SetQueueAttributes/,
   })
