@@ -41,7 +41,7 @@ function identity({ rule, resource, setting, what, reason = '' }: Found): unknow
 }
 
 /** `A, B, C and 97 more`. */
-function list(names: readonly string[]) {
+function joinNames(names: readonly string[]) {
   return names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ')
 }
 
@@ -61,7 +61,7 @@ function toFinding(file: string | undefined, group: readonly [Found, ...Found[]]
   const parts = [
     reason === undefined ? `${what}.` : `Not checked: ${whats.join(', ')}: ${reason}.`,
     rule.why,
-    location !== undefined || resources.length > 1 ? `It applies to ${list(resources)}.` : '',
+    location !== undefined || resources.length > 1 ? `It applies to ${joinNames(resources)}.` : '',
   ]
   const message = parts.filter((part) => part !== '').join(' ')
   const at = file === undefined ? {} : { file, line: (setting?.place ?? place)?.line ?? 1 }

@@ -278,7 +278,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       if (!isProvisioned(mapping) || isLimited) return undefined
       const most = formatNumber(DEFAULT_POLLERS * INVOCATIONS_PER_POLLER)
       const what = `Without MaximumPollers, up to ${DEFAULT_POLLERS} pollers make up to ${most} concurrent invocations`
-      return broken(mapping, maximumPollers, what, 'Set MaximumPollers to a tenth of the concurrency wanted.')
+      return broken(mapping, maximumPollers, what, 'Set MaximumPollers to a tenth of the concurrency that you want.')
     },
   },
   {

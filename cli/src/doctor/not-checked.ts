@@ -6,7 +6,7 @@ import { settingsOf } from './settings.ts'
 
 /** Lists what no rule could check, and why. Rules ignore unknown values, so each one is listed here. */
 export function createNotChecked({ file, unread }: Model) {
-  const all = (resource: Resource, what: string, reason: string): Broken => ({
+  const notChecked = (resource: Resource, what: string, reason: string): Broken => ({
     resource,
     place: resource.place,
     what,
@@ -20,19 +20,19 @@ export function createNotChecked({ file, unread }: Model) {
   const ofSettings = (mapping: Mapping): Broken[] =>
     settingsOf(mapping).flatMap(({ resource, name, setting, needed }) => {
       if (!needed || setting.state !== 'unknown') return []
-      return [{ ...all(resource, name, setting.reason), setting }]
+      return [{ ...notChecked(resource, name, setting.reason), setting }]
     })
 
   const ofFunction = (target: LambdaFunction, mapping: Mapping): Broken[] => {
     if (target.unread !== undefined) {
       const what = `the settings of ${target.id}`
-      return [{ ...all(mapping, what, target.unread), place: target.place }]
+      return [{ ...notChecked(mapping, what, target.unread), place: target.place }]
     }
     const runtime = valueIn(target.runtime)
     if (runtime === undefined || DEPRECATED.has(runtime)) return []
     const why = PREVIEWS.includes(runtime) ? 'is a preview and has no date yet' : 'is not in the list of this tool'
     const what = 'the date of its deprecation'
-    return [{ ...all(target, what, `the runtime ${runtime} ${why}`), setting: target.runtime }]
+    return [{ ...notChecked(target, what, `the runtime ${runtime} ${why}`), setting: target.runtime }]
   }
 
   /** If all mappings run together, they exceed the reserved concurrency, but it is not known whether they do. */
@@ -43,18 +43,18 @@ export function createNotChecked({ file, unread }: Model) {
     if (!first || !(atMost > reserved) || surely > reserved) return []
     const what = `whether the reserved concurrency of ${formatNumber(reserved)} is enough for all mappings, which may use ${formatNumber(atMost)}`
     const reason = first.runs.state === 'unknown' ? first.runs.reason : `${first.id} is disabled`
-    return [{ ...all(target, what, reason), setting: target.reservedConcurrency }]
+    return [{ ...notChecked(target, what, reason), setting: target.reservedConcurrency }]
   }
 
   const ofQueue = (queue: Queue, mapping: Mapping): Broken[] => {
     if (queue.unread !== undefined) {
       const fifo = queue.fifo.state === 'unknown' ? ', and whether it is a FIFO queue' : ''
       const what = `the visibility timeout, redrive policy and retention of ${queue.id}${fifo}`
-      return [{ ...all(mapping, what, queue.unread), setting: queue.redrive }]
+      return [{ ...notChecked(mapping, what, queue.unread), setting: queue.redrive }]
     }
     const target = valueIn(queue.redrive)?.deadLetterQueue
     if (target?.unread === undefined || valueIn(queue.fifo)) return []
-    return [{ ...all(queue, `the retention of ${target.id}`, target.unread), setting: target.retention }]
+    return [{ ...notChecked(queue, `the retention of ${target.id}`, target.unread), setting: target.retention }]
   }
 
   return {
@@ -65,7 +65,7 @@ export function createNotChecked({ file, unread }: Model) {
       ...ofQueue(mapping.queue, mapping),
     ],
     unread: unread.map((resource): Broken => {
-      const broken = all(resource, 'this item', resource.unread)
+      const broken = notChecked(resource, 'this item', resource.unread)
       return { ...broken, fix: resource.fix ?? broken.fix }
     }),
   }

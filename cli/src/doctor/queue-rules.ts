@@ -31,7 +31,7 @@ function strictest(mappings: readonly Mapping[], need: (mapping: Mapping) => num
 }
 
 /** The fix for all functions of a queue, since a queue has only one visibility timeout. */
-function raise(mappings: readonly Mapping[], what: string): Broken {
+function raiseVisibilityTimeout(mappings: readonly Mapping[], what: string): Broken {
   const mapping = strictest(mappings, recommended)
   const { queue } = mapping
   const need = recommended(mapping)
@@ -57,7 +57,7 @@ export const QUEUE_RULES: readonly Rule[] = [
       const { id, timeout } = strictest(ofQueue, timeoutOf).function
       if (!(numberIn(visibilityTimeout) < numberIn(timeout))) return undefined
       const what = `A visibility timeout (${formatSeconds(visibilityTimeout)}) below the timeout of ${id} (${formatSeconds(timeout)})`
-      return raise(ofQueue, what)
+      return raiseVisibilityTimeout(ofQueue, what)
     },
   },
   {
@@ -73,7 +73,7 @@ export const QUEUE_RULES: readonly Rule[] = [
       const what =
         `A visibility timeout (${formatSeconds(visibilityTimeout)}) below 6 times the timeout of ${id} (${formatSeconds(timeout)}) ` +
         `plus the batching window (${formatSeconds(mapping.window)})`
-      return raise(ofQueue, what)
+      return raiseVisibilityTimeout(ofQueue, what)
     },
   },
   {
@@ -113,7 +113,7 @@ export const QUEUE_RULES: readonly Rule[] = [
       if (!target || valueIn(queue.fifo) !== false || !(kept <= source)) return undefined
       if (kept < 14 * DAY) {
         const what = `A dead-letter queue that keeps messages for ${period(kept)}, which is no longer than its source (${period(source)})`
-        return broken(target, target.retention, what, 'Set its MessageRetentionPeriod to 1209600, 14 days.')
+        return broken(target, target.retention, what, 'Set its MessageRetentionPeriod to 1209600 (14 days).')
       }
       const what = `A queue that keeps messages for ${period(source)}, as long as its dead-letter queue can`
       const fix = 'Lower its MessageRetentionPeriod: no dead-letter queue keeps messages longer than 14 days.'

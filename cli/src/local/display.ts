@@ -2,11 +2,11 @@ import Table from 'cli-table3'
 import { createLogUpdate } from 'log-update'
 import type { Ledger, Progress } from './ledger.ts'
 
-export function number(value: number) {
+export function formatNumber(value: number) {
   return value.toLocaleString('en-US')
 }
 
-function seconds(ms: number) {
+function formatSeconds(ms: number) {
   return `${(ms / 1000).toFixed(1)} s`
 }
 
@@ -15,7 +15,7 @@ const BAR_WIDTH = 24
 /**
  * A progress bar: the share of messages that are finished. `total` is the number of messages that the run will send.
  */
-function bar({ sent, processed, deadLettered, lost }: Progress, total = sent): string {
+function progressBar({ sent, processed, deadLettered, lost }: Progress, total = sent): string {
   if (total === 0) return ''
   const share = Math.min(1, (processed + deadLettered + lost) / total)
   const full = Math.round(share * BAR_WIDTH)
@@ -24,13 +24,13 @@ function bar({ sent, processed, deadLettered, lost }: Progress, total = sent): s
 
 function counts(progress: Progress): string[] {
   return [
-    `sent ${number(progress.sent)}`,
-    `in the queue ${number(Math.max(0, progress.remaining - progress.inFlight))}`,
-    `in flight ${number(progress.inFlight)}`,
-    `processed ${number(progress.processed)}`,
-    `failed ${number(progress.failed)}`,
-    `dead-lettered ${number(progress.deadLettered)}`,
-    `${number(progress.perSecond)} records/s`,
+    `sent ${formatNumber(progress.sent)}`,
+    `in the queue ${formatNumber(Math.max(0, progress.remaining - progress.inFlight))}`,
+    `in flight ${formatNumber(progress.inFlight)}`,
+    `processed ${formatNumber(progress.processed)}`,
+    `failed ${formatNumber(progress.failed)}`,
+    `dead-lettered ${formatNumber(progress.deadLettered)}`,
+    `${formatNumber(progress.perSecond)} records/s`,
   ]
 }
 
@@ -56,7 +56,7 @@ export function openDisplay(stream: NodeJS.WriteStream, total?: number) {
   return {
     progress(progress: Progress) {
       if (live) {
-        shown = bar(progress, total) + wrap(counts(progress), stream.columns)
+        shown = progressBar(progress, total) + wrap(counts(progress), stream.columns)
         live(shown)
       } else if (performance.now() - printed >= PLAIN_LINE_INTERVAL) {
         printed = performance.now()
@@ -93,7 +93,7 @@ const MAX_SHOWN = 10
 
 /** A title, then each text with the number of times that it occurred. */
 function listCounts(title: string, counts: Record<string, number>): string[] {
-  const lines = Object.entries(counts).map(([text, count]) => `  ${number(count)} × ${text}`)
+  const lines = Object.entries(counts).map(([text, count]) => `  ${formatNumber(count)} × ${text}`)
   const rest = lines.length - MAX_SHOWN
   const more = rest > 0 ? [`  and ${rest} more ${rest === 1 ? 'kind' : 'kinds'}`] : []
   return lines.length === 0 ? [] : [title, ...lines.slice(0, MAX_SHOWN), ...more]
@@ -101,22 +101,22 @@ function listCounts(title: string, counts: Record<string, number>): string[] {
 
 export function renderLedger(ledger: Ledger): string {
   const table = renderTable([
-    ['sent', number(ledger.sent)],
-    ['processed', number(ledger.processed)],
+    ['sent', formatNumber(ledger.sent)],
+    ['processed', formatNumber(ledger.processed)],
     ...(ledger.sentDeadLetters > 0
-      ? [['  dead-lettered by the handler', number(ledger.sentDeadLetters)] as const]
+      ? [['  dead-lettered by the handler', formatNumber(ledger.sentDeadLetters)] as const]
       : []),
-    ['dead-lettered', number(ledger.deadLettered)],
-    ['remaining in the queue', number(ledger.remaining)],
-    ['lost', number(ledger.lost)],
-    ['records delivered', number(ledger.delivered)],
-    ['  redelivered', number(ledger.redelivered)],
-    ['invocations', number(ledger.invocations)],
-    ['  failed as a whole', number(ledger.failedInvocations)],
-    ['  timed out', number(ledger.timeouts)],
-    ['  crashed', number(ledger.crashes)],
-    ['wall time', seconds(ledger.wallMs)],
-    ['processed per second', number(ledger.perSecond)],
+    ['dead-lettered', formatNumber(ledger.deadLettered)],
+    ['remaining in the queue', formatNumber(ledger.remaining)],
+    ['lost', formatNumber(ledger.lost)],
+    ['records delivered', formatNumber(ledger.delivered)],
+    ['  redelivered', formatNumber(ledger.redelivered)],
+    ['invocations', formatNumber(ledger.invocations)],
+    ['  failed as a whole', formatNumber(ledger.failedInvocations)],
+    ['  timed out', formatNumber(ledger.timeouts)],
+    ['  crashed', formatNumber(ledger.crashes)],
+    ['wall time', formatSeconds(ledger.wallMs)],
+    ['processed per second', formatNumber(ledger.perSecond)],
   ])
   const reasons = listCounts('Why invocations failed or processes died:', ledger.reasons)
   const causes = listCounts('Why records failed (number of deliveries):', ledger.causes)

@@ -36,7 +36,7 @@ interface Sorted {
 }
 
 /** Decides what happens to a batch. Every message is in exactly one of the lists. */
-function sort(batch: readonly Received[], outcome: Outcome, report: boolean): Sorted {
+function sortBatch(batch: readonly Received[], outcome: Outcome, report: boolean): Sorted {
   const all = { processed: [], failed: [], deletedThoughFailed: [] }
   if (outcome.type !== 'response') return { ...all, failed: [...batch], error: outcome.message }
   const result = readBatchResponse(outcome.payload, new Set(batch.map(({ messageId }) => messageId)))
@@ -73,7 +73,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
     ledger.delivered(batch)
     const outcome = await runtime.invoke(toEvent(batch))
     ledger.invocationEnded(outcome, batch)
-    const { processed, failed, deletedThoughFailed, error } = sort(batch, outcome, options.reportBatchItemFailures)
+    const { processed, failed, deletedThoughFailed, error } = sortBatch(batch, outcome, options.reportBatchItemFailures)
     ledger.processed(processed)
     ledger.failed(failed)
     ledger.deletedThoughFailed(deletedThoughFailed)

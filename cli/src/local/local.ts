@@ -1,5 +1,5 @@
 import { InitError, UsageError } from '../errors.ts'
-import { number, openDisplay, renderLedger } from './display.ts'
+import { formatNumber, openDisplay, renderLedger } from './display.ts'
 import { type LocalFlags, toRunOptions } from './options.ts'
 import { type RunOptions, run } from './run.ts'
 import { withTemplate } from './template-flags.ts'
@@ -110,6 +110,6 @@ function hintFor({ file, runtimeClient }: RunOptions['function'], { message }: I
 
 function whyLost(lost: number, flags: LocalFlags) {
   return flags.reportBatchItemFailures
-    ? `${number(lost)} messages were not processed, were not dead-lettered, and are not in the queue: another consumer may have received them.`
-    : `${number(lost)} messages failed and were deleted anyway: without ReportBatchItemFailures, Lambda ignores the response.`
+    ? `${formatNumber(lost)} messages were not processed, were not dead-lettered, and are not in the queue: another consumer may have received them.`
+    : `${formatNumber(lost)} messages failed and were deleted anyway: without ReportBatchItemFailures, Lambda ignores the response.`
 }

@@ -121,7 +121,7 @@ export async function openQueue(
     })
 
   /** Calls `one` with ten messages at a time. Returns the messages that SQS refused. */
-  const each = async (
+  const callInTens = async (
     messages: readonly Received[],
     one: (
       entries: { Id: string; ReceiptHandle: string }[],
@@ -169,10 +169,10 @@ export async function openQueue(
       return Messages.map((message) => toReceived(message, facts.arn))
     },
     remove: (messages: readonly Received[]) =>
-      each(messages, (Entries) => client.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries }))),
+      callInTens(messages, (Entries) => client.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries }))),
     /** Makes messages visible again after this many seconds. */
     setVisibility: (messages: readonly Received[], seconds: number) =>
-      each(messages, (entries) => {
+      callInTens(messages, (entries) => {
         const Entries = entries.map((entry) => ({ ...entry, VisibilityTimeout: seconds }))
         return client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: queueUrl, Entries }))
       }),

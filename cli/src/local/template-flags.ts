@@ -6,7 +6,7 @@ import { DEFAULT_MAX_RECEIVES, type LocalFlags } from './options.ts'
 import { readTemplateEnvironment } from './template-environment.ts'
 
 /** Finds the mapping that the run imitates. */
-function choose(file: string, mappings: readonly Mapping[], wanted: string | undefined): Mapping {
+function chooseMapping(file: string, mappings: readonly Mapping[], wanted: string | undefined): Mapping {
   if (mappings.length === 0) throw new UsageError(`${file} has no SQS event source mapping to take settings from`)
   const found = mappings.filter(({ id, function: target }) => wanted === undefined || [id, target.id].includes(wanted))
   const [first, ...more] = found
@@ -52,7 +52,7 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
   }
   const parameters = parseParameters(parameter)
   const { mappings } = await readTemplate(file, parameters)
-  const mapping = choose(file, mappings, templateFunction)
+  const mapping = chooseMapping(file, mappings, templateFunction)
 
   const taken: Partial<Record<Name, number | boolean>> = {}
   const shown: string[] = []

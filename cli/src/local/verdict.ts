@@ -1,3 +1,4 @@
+import { formatNumber } from './display.ts'
 import type { Ledger } from './ledger.ts'
 
 export interface Allowed {
@@ -5,12 +6,8 @@ export interface Allowed {
   maxFailedInvocations: number
 }
 
-function number(value: number) {
-  return value.toLocaleString('en-US')
-}
-
 function messages(count: number) {
-  return count === 1 ? '1 message was' : `${number(count)} messages were`
+  return count === 1 ? '1 message was' : `${formatNumber(count)} messages were`
 }
 
 /** Why a run failed, in one line, with the flag that would allow it; undefined if the run passed. */
@@ -23,7 +20,8 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
   if (processed === 0) reasons.push('no message was processed')
   if (diedBetween > 0) reasons.push(`the process died ${times(diedBetween)} between invocations`)
   if (failedInvocations > maxFailedInvocations) {
-    const what = failedInvocations === 1 ? '1 invocation failed' : `${number(failedInvocations)} invocations failed`
+    const what =
+      failedInvocations === 1 ? '1 invocation failed' : `${formatNumber(failedInvocations)} invocations failed`
     reasons.push(`${what} (--max-failed-invocations ${failedInvocations} would allow it)`)
   }
   if (deadLettered > maxDeadLettered) {
@@ -33,5 +31,5 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
 }
 
 function times(count: number) {
-  return count === 1 ? 'once' : `${number(count)} times`
+  return count === 1 ? 'once' : `${formatNumber(count)} times`
 }

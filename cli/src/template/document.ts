@@ -38,7 +38,7 @@ export async function readDocument(file: string): Promise<Node> {
   try {
     return text.trimStart().startsWith('{') ? fromJson(file, text) : fromYaml(file, text)
   } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(`${file}: it is nested too deeply to be a template`)
+    if (error instanceof RangeError) throw new UsageError(`${file}: the file is nested too deeply to be a template`)
     throw error
   }
 }
@@ -50,7 +50,7 @@ function set(file: string, entries: Map<string, Node>, key: string, value: Node)
 
 const TOKENS = { LBrace: '{', RBrace: '}', LBracket: '[', RBracket: ']', Comma: 'comma', Colon: 'colon' }
 /** The message of the parser, with characters instead of token names, and without the position. */
-function inWords(message: string) {
+function withoutTokenNames(message: string) {
   return Object.entries(TOKENS)
     .reduce((text, [name, character]) => text.replace(`token ${name} `, `${character} `), message)
     .replace(/\.? \(\d+:\d+\)$/, '')
@@ -80,7 +80,7 @@ function fromJson(file: string, text: string): Node {
     } catch (error) {
       if (error instanceof RangeError) throw error
       const { line = 1, column = 1, message } = error as Error & Partial<Place>
-      return refuse(file, { line, column }, `not valid JSON: ${inWords(message)}`)
+      return refuse(file, { line, column }, `not valid JSON: ${withoutTokenNames(message)}`)
     }
   }
   const { body } = parse()

@@ -101,7 +101,7 @@ function checkValues(values: readonly unknown[], path: string): void {
 
 function checkOperator(test: Record<string, unknown>, path: string): void {
   const [name = '', ...more] = Object.keys(test)
-  if (name === '' || more.length > 0) throw new PatternError(`${path} has an object that is not one operator`)
+  if (name === '' || more.length > 0) throw new PatternError(`${path} has an object that is not exactly one operator`)
   if (EVENTBRIDGE_OPERATORS.includes(name)) {
     throw new UncertainPattern(`AWS does not document the operator ${name} of ${path} for Lambda`)
   }

@@ -55,7 +55,7 @@ function terraformError(file: string): UsageError {
 function serverlessError(file: string): UsageError {
   const what = `${file} belongs to the Serverless Framework, and only SAM and CloudFormation templates can be read`
   const template = '.serverless/cloudformation-template-update-stack.json'
-  return new UsageError(`${what}. Run "serverless package", and give the template that it writes: ${template}`)
+  return new UsageError(`${what}. Run "serverless package", and check the template that it writes: ${template}`)
 }
 
 /** Explains what a file without Resources probably is. */
@@ -92,7 +92,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
   const { functionOf, findFunction, findQueue, arnOf } = createResources(reader)
   const mappings: Mapping[] = []
   const unread: Unread[] = []
-  const skip = (id: string, reason: string, place?: Place, fix?: string) =>
+  const addUnread = (id: string, reason: string, place?: Place, fix?: string) =>
     unread.push({ id, place, unread: reason, fix })
 
   /**
@@ -136,7 +136,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     if (filters.kind === 'unknown') return unknown(filters.reason, place)
     if (filters.kind === 'absent') {
       const isEmpty = criteria.kind !== 'map' || criteria.entries.size === 0
-      return isEmpty ? absent : wrong('there are no Filters in it', fix, criteria.place)
+      return isEmpty ? absent : wrong('it has no Filters', fix, criteria.place)
     }
     if (filters.kind !== 'list') return wrong(`there is a ${filters.kind} where a list belongs`, fix, place)
     const items = filters.items.map(resolve).filter(({ kind }) => kind !== 'absent')
@@ -193,7 +193,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
   const addSns = (base: Resource, properties: Resolved, target: LambdaFunction) => {
     const subscription = property(properties, 'SqsSubscription')
     const { kind, place } = subscription
-    if (kind === 'unknown') return skip(base.id, `its SqsSubscription is not known: ${subscription.reason}`, place)
+    if (kind === 'unknown') return addUnread(base.id, `its SqsSubscription is not known: ${subscription.reason}`, place)
     if (kind === 'absent' || (kind === 'scalar' && String(subscription.value) === 'false')) return
     const arn = property(subscription, 'QueueArn')
     const made = { ...unreadQueue(`the queue of ${base.id}`, 'SAM creates it', place), fifo: known(false) }
@@ -206,21 +206,21 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
 
   const addEvents = (id: string) => {
     const events = property(propertiesOf(id), 'Events')
-    if (events.kind === 'unknown') skip(id, `its Events are not known: ${events.reason}`, events.place)
-    if (events.kind === 'list' || events.kind === 'scalar') skip(id, 'its Events are not a map', events.place)
+    if (events.kind === 'unknown') addUnread(id, `its Events are not known: ${events.reason}`, events.place)
+    if (events.kind === 'list' || events.kind === 'scalar') addUnread(id, 'its Events are not a map', events.place)
     if (events.kind !== 'map') return
     for (const [name, declaration] of events.entries) {
       const base = { id: `${id}/${name}`, place: declaration.place }
       const event = resolve(declaration)
       const type = text(property(event, 'Type'))
-      if (GENERATOR.test(name)) skip(base.id, GENERATED, base.place)
-      else if (event.kind === 'unknown') skip(base.id, event.reason, base.place)
-      else if (type.state === 'unknown') skip(base.id, `its Type is not known: ${type.reason}`, base.place)
+      if (GENERATOR.test(name)) addUnread(base.id, GENERATED, base.place)
+      else if (event.kind === 'unknown') addUnread(base.id, event.reason, base.place)
+      else if (type.state === 'unknown') addUnread(base.id, `its Type is not known: ${type.reason}`, base.place)
       else if (valueIn(type) === 'SQS') addSqs(base, property(event, 'Properties'), functionOf(id))
       else if (valueIn(type) === 'SNS') addSns(base, property(event, 'Properties'), functionOf(id))
-      else if (type.state === 'absent') skip(base.id, 'it has no Type', base.place)
+      else if (type.state === 'absent') addUnread(base.id, 'it has no Type', base.place)
       else if (/^s[qn]s$/i.test(type.value))
-        skip(base.id, `its Type is ${type.value}, which SAM writes in capitals`, base.place)
+        addUnread(base.id, `its Type is ${type.value}, which SAM writes in capitals`, base.place)
     }
   }
 
@@ -234,7 +234,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
       const others = OTHER_SERVICES.map((name) => property(properties, name))
       const open = others.find((other) => other.kind === 'unknown')
       if (others.some(({ kind }) => kind !== 'absent' && kind !== 'unknown')) return
-      if (open?.kind === 'unknown') return skip(id, `whether it reads SQS is not known: ${open.reason}`, place)
+      if (open?.kind === 'unknown') return addUnread(id, `whether it reads SQS is not known: ${open.reason}`, place)
     }
     const target = findFunction(property(properties, 'FunctionName'))
     const mapping = toMapping({ id, place }, properties, arn, queue, target)
@@ -250,22 +250,23 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     for (const macro of macros.kind === 'list' ? macros.items.map(resolve) : [macros]) {
       const name = text(macro.kind === 'map' ? property(macro, 'Name') : macro)
       if (name.state === 'absent' || (name.state === 'known' && KNOWN_MACROS.test(name.value))) continue
-      skip(name.state === 'known' ? name.value : key, 'a macro may change the template', macros.place)
+      addUnread(name.state === 'known' ? name.value : key, 'a macro may change the template', macros.place)
     }
   }
   for (const [id, declaration] of resources) {
     const { place } = declaration
     const type = text(property(resolve(declaration), 'Type'))
     const condition = conditionOf(id)
-    if (CHECKED.test(valueIn(type) ?? '') && hasMacro(id)) skip(id, 'a macro may change it', place)
-    if (GENERATOR.test(id)) skip(id, GENERATED, place)
-    else if (type.state === 'unknown') skip(id, `its Type is not known: ${type.reason}`, place)
+    if (CHECKED.test(valueIn(type) ?? '') && hasMacro(id)) addUnread(id, 'a macro may change it', place)
+    if (GENERATOR.test(id)) addUnread(id, GENERATED, place)
+    else if (type.state === 'unknown') addUnread(id, `its Type is not known: ${type.reason}`, place)
     else if (type.state === 'absent') continue
-    else if (NESTED.test(type.value)) skip(id, 'it has a template of its own', place, 'Run doctor on that template.')
+    else if (NESTED.test(type.value))
+      addUnread(id, 'it has a template of its own', place, 'Run doctor on that template.')
     else if (!/^AWS::(Serverless::Function|Lambda::EventSourceMapping)$/.test(type.value)) continue
     else if (condition?.verdict === false) {
       const reason = `its condition ${condition.name} does not hold with these parameters`
-      skip(id, reason, place, 'Give the parameters with which it holds: --parameter NAME=VALUE.')
+      addUnread(id, reason, place, 'Set parameters for which it holds: --parameter NAME=VALUE.')
     } else if (type.value === 'AWS::Serverless::Function') addEvents(id)
     else addMapping(id, place)
   }

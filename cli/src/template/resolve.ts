@@ -51,7 +51,7 @@ function mapOf(parent: Node | undefined, key: string): ReadonlyMap<string, Node>
   return child?.kind === 'map' ? child.entries : new Map()
 }
 
-function plain(child: Node | undefined) {
+function scalarText(child: Node | undefined) {
   return child?.kind === 'scalar' && child.value !== null ? String(child.value) : ''
 }
 
@@ -83,8 +83,8 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
 
   const parameter = (name: string, declaration: Node): Resolved => {
     const declared = declaration.kind === 'map' ? declaration.entries : new Map<string, Node>()
-    const type = plain(declared.get('Type'))
-    const value = given.get(name) ?? (declared.has('Default') ? plain(declared.get('Default')) : undefined)
+    const type = scalarText(declared.get('Type'))
+    const value = given.get(name) ?? (declared.has('Default') ? scalarText(declared.get('Default')) : undefined)
     if (type.startsWith('AWS::SSM::Parameter::') && !given.has(name)) {
       return unknown(`the parameter ${name} comes from ${type} (set it with --parameter ${name}=…)`)
     }
@@ -122,7 +122,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     if (unresolved) return unknown(unresolved.reason)
     const value = parts.join(delimiter)
     return value.length > MAX_TEXT_LENGTH
-      ? unknown(`a text longer than ${MAX_TEXT_LENGTH} characters`)
+      ? unknown(`the text is longer than ${MAX_TEXT_LENGTH} characters`)
       : { kind: 'scalar', value }
   }
   const listOf = (child: Node | undefined): readonly Node[] => {
@@ -134,7 +134,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     const [head, variables] = argument.kind === 'list' ? argument.items : [argument]
     const own = variables?.kind === 'map' ? variables.entries : new Map<string, Node>()
     // Splits the text at its references: every second part is the name of one.
-    const parts = plain(head).split(/\$\{([^}]*)\}/)
+    const parts = scalarText(head).split(/\$\{([^}]*)\}/)
     const fill = (part: string, index: number) => {
       if (index % 2 === 0) return part
       if (part.startsWith('!')) return `\${${part.slice(1)}}`
@@ -163,7 +163,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
       return typeof name === 'string' ? ref(name) : unknown(name.reason)
     },
     'Fn::GetAtt': (argument) => {
-      const parts = argument.kind === 'list' ? argument.items.map(text) : [plain(argument)]
+      const parts = argument.kind === 'list' ? argument.items.map(text) : [scalarText(argument)]
       const path = joined(parts, '.')
       return path.kind === 'scalar' ? attribute(String(path.value)) : path
     },
@@ -172,13 +172,13 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
       const [delimiter, list] = listOf(argument)
       const resolved = list ? resolve(list) : ABSENT
       if (resolved.kind !== 'list') return resolved.kind === 'unknown' ? resolved : unknown('Fn::Join has no list')
-      return joined(resolved.items.map(text), plain(delimiter))
+      return joined(resolved.items.map(text), scalarText(delimiter))
     },
     'Fn::Split': (argument) => {
       const [delimiter, source] = listOf(argument)
       const value = text(source)
       if (typeof value !== 'string') return unknown(value.reason)
-      const at = plain(delimiter)
+      const at = scalarText(delimiter)
       if (!whyUnknown(value)) return { kind: 'list', items: value.split(at).map(node) }
       if (at === ':' && hasKnownColons(value)) return { kind: 'list', items: partsOf(value).map(node) }
       return { kind: 'scalar', value } // the text of the placeholders is unknown; Fn::Select handles such a scalar
@@ -202,7 +202,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     'Fn::FindInMap': findInMap,
     'Fn::If': (argument) => {
       const [condition, yes, no] = listOf(argument)
-      const verdict = holds(plain(condition))
+      const verdict = holds(scalarText(condition))
       if (typeof verdict !== 'boolean') return unknown(verdict.reason)
       const branch = verdict ? yes : no
       return branch ? resolve(branch) : ABSENT
@@ -229,10 +229,10 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
   }
   const resolve = once<Node, Resolved>(() => unknown('it refers to itself, or is nested too deeply'), evaluate)
 
-  const judge = (child: Node): Verdict => {
+  const evaluateCondition = (child: Node): Verdict => {
     const [[name = '', argument] = []] = child.kind === 'map' ? child.entries : []
     if (!argument) return { reason: 'the condition is not valid' }
-    if (name === 'Condition') return holds(plain(argument))
+    if (name === 'Condition') return holds(scalarText(argument))
     const parts = listOf(argument)
     if (name === 'Fn::Equals') {
       const sides = parts.slice(0, 2).map(text)
@@ -243,7 +243,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
       return reason ? { reason } : left === right
     }
     if (!['Fn::And', 'Fn::Or', 'Fn::Not'].includes(name)) return { reason: `${name} is known only after deployment` }
-    const verdicts = parts.map(judge)
+    const verdicts = parts.map(evaluateCondition)
     const [first = { reason: `${name} has no conditions` }] = verdicts
     if (name === 'Fn::Not') return typeof first === 'boolean' ? !first : first
     const decisive = name === 'Fn::Or'
@@ -256,7 +256,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     (name) => {
       const condition = conditions.get(name)
       if (!condition) return { reason: `there is no condition ${name}` }
-      return judge(condition)
+      return evaluateCondition(condition)
     },
   )
 

@@ -218,7 +218,7 @@ export function createResources(reader: Reader) {
     const without = missing.filter(Boolean).join(' and no ')
     if (without) {
       const fix = 'Set deadLetterTargetArn and maxReceiveCount; both names begin in lower case.'
-      return wrong(`there is no ${without} in it`, fix, policy.place)
+      return wrong(`it has no ${without}`, fix, policy.place)
     }
     const deadLetterQueue = deadLetterQueueOf(target)
     const [fifo, isTargetFifo] = [fifoOf(id), fifoOf(deadLetterQueue.id)].map(valueIn)

@@ -180,7 +180,7 @@ refuses(
 refuses(
   'a visibility timeout below the timeout',
   [OK, '--messages', '1', '--visibility-timeout', '29'],
-  /the queue's visibility timeout of 29 s is below the function's timeout of 30 s: Lambda refuses/,
+  /the queue's visibility timeout of 29 s is below the function's timeout of 30 s: Lambda rejects/,
 )
 
 function lines(text: string, ...more: string[]) {
@@ -255,7 +255,7 @@ test('the command prints one line without a stack trace, and exits with 2', asyn
     stdout: '',
     stderr:
       "error: option '--messages <n>' argument 'x' is invalid. Expected a whole number from 1 to 1,000,000.\n" +
-      '(--help shows what there is)\n',
+      '(--help shows all commands and options)\n',
   })
   const theirs = await command(['local', thrower, '--messages', '1'])
   t.equal(theirs.code, 2)

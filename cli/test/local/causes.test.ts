@@ -38,7 +38,7 @@ test('--watch-failures and --json contain the error of a record; --json also has
     verdict: 'failed',
     reason: /^no message was processed; 1 message was dead-lettered \(--max-dead-lettered 1 would allow it\)$/,
     causes: { 'RangeError: order 1 is not in stock': 1 },
-    failures: [/^[0-9a-f-]{36}: reported failed, receive 1: RangeError: order 1 is not in stock$/],
+    failures: [/^[0-9a-f-]{36}: reported as failed, receive 1: RangeError: order 1 is not in stock$/],
   })
   t.match(stderr, /^failed: no message was processed; /m)
 })

@@ -23,11 +23,11 @@ test('--env overrides --env-file, which overrides the template; the variables of
   t.match(stdout, /environment variables FROM_TEMPLATE, FROM_FILE, FROM_FLAG$/m)
   t.ok(
     stdout.includes(
-      `${template} does not tell TABLE (Dead is known only after deployment): it is not set (--env TABLE=… sets it)\n`,
+      `${template} does not determine TABLE (Dead is known only after deployment): it is not set (set it with --env TABLE=…)\n`,
     ),
   )
   const given = await command([...args, ...flags, '--env', 'TABLE=orders'])
-  t.notMatch(given.stdout, 'does not tell TABLE')
+  t.notMatch(given.stdout, 'does not determine TABLE')
 })
 
 test('Globals of SAM are merged, and a variable of the function replaces one of them', async (t) => {
@@ -55,6 +55,6 @@ test('a value without NAME= and a missing file are refused', async (t) => {
   t.throws(() => environmentOf({ env: ['=secret'] }), { message: '--env without a name: write NAME=VALUE' })
   t.throws(() => environmentOf({ envFile: 'nope.env' }), {
     name: 'UsageError',
-    message: 'the file nope.env of --env-file cannot be read (ENOENT)',
+    message: '--env-file nope.env cannot be read (ENOENT)',
   })
 })

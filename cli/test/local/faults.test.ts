@@ -12,7 +12,7 @@ const cases: [exportName: string, kind: object, reason: RegExp][] = [
   ['exits', { timeouts: 0, crashes: 1 }, /^the process ended with exit code 0$/],
   ['exitsThree', { timeouts: 0, crashes: 1 }, /^the process ended with exit code 3$/],
   ['kills', { timeouts: 0, crashes: 1 }, /^the process was ended by SIGKILL$/],
-  ['neverSettles', { timeouts: 0, crashes: 1 }, /exit code 13 \(it waits for a promise that nothing can settle/],
+  ['neverSettles', { timeouts: 0, crashes: 1 }, /exit code 13 \(it awaits a promise that can no longer settle/],
   ['rejectsAside', { timeouts: 0, crashes: 1 }, /^the process ended with exit code 1$/],
   ['throwsNull', { timeouts: 0, crashes: 0 }, /^object: null$/],
 ]

@@ -109,7 +109,7 @@ test("a visibility timeout below the function's timeout", async (t) => {
   const sqs = await startSqs(t)
   const { code, stderr } = await command(['local', handler, '--queue-url', sqs.queueUrl])
   t.equal(code, 2)
-  t.match(stderr, /visibility timeout of 1 s is below the function's timeout of 30 s: Lambda refuses such a mapping\n$/)
+  t.match(stderr, /visibility timeout of 1 s is below the function's timeout of 30 s: Lambda rejects such a mapping\n$/)
   t.equal(await sqs.count('orders'), 10)
 })
 

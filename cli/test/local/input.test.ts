@@ -111,7 +111,7 @@ test('--messages-from: an error is one line with the number of the message', asy
   await fails('nothing', `message 1 of ${file} is an undefined, which JSON cannot represent`)
   const expected = 'expected an iterable, an async iterable, or a function that returns one'
   await fails('text', `--messages-from: text of ${file} is a string, ${expected}`)
-  await fails('missing', `--messages-from: missing of ${file} is not there, ${expected}`)
+  await fails('missing', `--messages-from: missing of ${file} is missing, ${expected}`)
   await t.rejects(iterateExport('nope.mjs', 'default', false), {
     message: '--messages-from: there is no file nope.mjs',
   })

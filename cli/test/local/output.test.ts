@@ -37,7 +37,7 @@ test('without a terminal: plain lines and a table', async (t) => {
     'remaining in the queue': '0',
     lost: '0',
     'records delivered': '26',
-    again: '6',
+    redelivered: '6',
     'failed as a whole': '0',
     'timed out': '0',
     crashed: '0',
@@ -67,7 +67,7 @@ test('--json: one object on stdout, everything else on stderr', async (t) => {
   for (const failure of ledger.failures)
     t.match(
       failure,
-      /^[0-9a-f-]{36}: reported failed, receive 1: no error is known: the handler only reported the record$/,
+      /^[0-9a-f-]{36}: reported as failed, receive 1: error unknown: the handler only reported the record$/,
     )
   t.equal(stderr.split('\n').filter((line) => line.startsWith('failure | ')).length, 3)
 })
@@ -79,7 +79,7 @@ test('lost messages: a line says why, and the exit code is 1', async (t) => {
     { env },
   )
   t.equal(code, 1)
-  t.match(stdout, /^2 messages failed and were deleted all the same: without ReportBatchItemFailures Lambda ignores/m)
+  t.match(stdout, /^2 messages failed and were deleted anyway: without ReportBatchItemFailures, Lambda ignores/m)
 })
 
 test('remaining and lost messages are printed with thousands separators, as in the table', async (t) => {
@@ -98,7 +98,7 @@ test('remaining and lost messages are printed with thousands separators, as in t
   writeFileSync(file, `export const handler = async ({ Records }) => ${answer}`)
   const args = ['--messages', '1200', '--batch-size', '1000', '--no-report-batch-item-failures', '--idle', '0']
   const lost = await command(['local', file, ...args])
-  t.match(lost.stdout, /^1,200 messages failed and were deleted all the same: /m)
+  t.match(lost.stdout, /^1,200 messages failed and were deleted anyway: /m)
 })
 
 test('messages that the handler dead-lettered itself have a row, and need --max-dead-lettered', async (t) => {

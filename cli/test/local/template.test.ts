@@ -64,7 +64,7 @@ test('a template without ReportBatchItemFailures: failed messages are lost, as o
   const { code, stdout } = await command(args, { env: { RECORD_TO: notes.file } })
   t.equal(code, 1)
   t.match(stdout, /, ReportBatchItemFailures off$/m)
-  t.match(stdout, /^2 messages failed and were deleted all the same: without ReportBatchItemFailures/m)
+  t.match(stdout, /^2 messages failed and were deleted anyway: without ReportBatchItemFailures/m)
 })
 
 async function taken(t: Test, template: unknown, flags: Partial<LocalFlags> = {}) {
@@ -121,10 +121,10 @@ test('settings that the template does not determine are named, and keep the defa
   const reason = 'Fn::ImportValue x comes from another stack'
   t.strictSame(lines, [
     'Handler/Orders of T: window 5 s, memory 512 MB, FIFO false, visibility timeout 185 s',
-    `T does not tell the batch size (${reason}): the default is used`,
-    `T does not tell the timeout (${reason}): the default is used`,
+    `T does not determine the batch size (${reason}): the default is used`,
+    `T does not determine the timeout (${reason}): the default is used`,
     'T has no redrive policy: messages are dead-lettered after 3 receives, the default',
-    'T does not tell whether ReportBatchItemFailures is on: here it is',
+    'T does not determine whether ReportBatchItemFailures is on: local assumes that it is on',
   ])
 })
 
@@ -167,8 +167,11 @@ test('one of several functions, and one of several mappings of a function', asyn
       () => '',
       (error) => (error instanceof UsageError ? error.message : String(error)),
     )
-  t.match(await refused(), /several SQS event source mappings: say which with --template-function: Orders, Two, Three$/)
-  t.match(await refused('Handler'), /say which with --template-function: Orders, Three$/)
+  t.match(
+    await refused(),
+    /several SQS event source mappings: choose one with --template-function: Orders, Two, Three$/,
+  )
+  t.match(await refused('Handler'), /choose one with --template-function: Orders, Three$/)
   t.match(
     await refused('Nope'),
     /^--template-function Nope: \S+ has no such function or mapping that reads SQS; it has Orders, Two, Three$/,
@@ -181,7 +184,7 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     '20,000 records',
     sam({ mapping: { BatchSize: 20_000 } }),
     {},
-    /a batch size of 20000: Lambda allows at most 10,000$/,
+    /the batch size is 20000: Lambda allows at most 10,000$/,
   ],
   ['a parameter that is none', sam(), { parameter: ['A=1'] }, /--parameter A: \S+ has no such parameter; it has none$/],
 ]
@@ -203,7 +206,7 @@ test('if settings of the template cannot be combined, the error names the templa
   t.equal(code, 2)
   t.ok(
     stderr.includes(
-      `--batch-size 1000 needs a --window of at least 1 (or ${template} says so: bounded-sqs-batch doctor ${template})`,
+      `--batch-size 1000 needs a --window of at least 1 (or the setting in ${template}; check it with bounded-sqs-batch doctor ${template})`,
     ),
   )
 })
@@ -214,6 +217,6 @@ test('unknown settings of the template are named before options are refused', as
   const args = ['local', HANDLER, '--messages', '1', '--template', template]
   const { code, stdout, stderr } = await command(args)
   t.equal(code, 2)
-  t.ok(stdout.includes(`${template} does not tell the batch size (Fn::ImportValue x comes from another stack): `))
+  t.ok(stdout.includes(`${template} does not determine the batch size (Fn::ImportValue x comes from another stack): `))
   t.match(stderr, '--batch-size 10000 needs a --window of at least 1')
 })

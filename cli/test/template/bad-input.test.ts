@@ -49,7 +49,7 @@ refuses('deep nesting in YAML', `Resources: ${'['.repeat(300)}${']'.repeat(300)}
 refuses(
   'deeper nesting in YAML',
   `Resources: ${'['.repeat(20_000)}${']'.repeat(20_000)}`,
-  /it is nested too deeply to be a template$/,
+  /the file is nested too deeply to be a template$/,
 )
 
 function json(title: string, text: string, line: RegExp) {

@@ -60,8 +60,8 @@ for (const [pattern, reason] of [
   [{ body: { item: { deep: [] } } }, 'body.item.deep is an empty list, which nothing matches'],
   [{ body: { $or: [{ item: ['a'] }, { item: 'a' }] } }, 'body.$or.item is a string where a list belongs'],
   [{ body: { item: [['a']] } }, 'body.item is a list of lists'],
-  [{ body: { item: [{}] } }, 'body.item has an object that is not one operator'],
-  [{ body: { item: [{ prefix: 'a', suffix: 'b' }] } }, 'body.item has an object that is not one operator'],
+  [{ body: { item: [{}] } }, 'body.item has an object that is not exactly one operator'],
+  [{ body: { item: [{ prefix: 'a', suffix: 'b' }] } }, 'body.item has an object that is not exactly one operator'],
   [{ body: { item: [{ startsWith: 'a' }] } }, 'body.item has the operator startsWith, which does not exist'],
   [{ body: { item: [{ constructor: 'a' }] } }, 'body.item has the operator constructor, which does not exist'],
   ...[

@@ -160,5 +160,5 @@ test('a condition that does not hold: the fix says to give other parameters', as
     Resources: { ...Resources, Second: { ...Resources.Orders, Condition: 'Off' } },
   })
   t.strictSame(ids(findings), ['not-checked Second'])
-  t.equal(findings[0]?.fix, 'Give the parameters with which it holds: --parameter NAME=VALUE.')
+  t.equal(findings[0]?.fix, 'Set parameters for which it holds: --parameter NAME=VALUE.')
 })

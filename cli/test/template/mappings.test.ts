@@ -454,7 +454,7 @@ test('YAML aliases that double at every level give a reason, and end', async (t)
   const levels = Array.from({ length: 60 }, (_, i) => `  a${i + 1}: &a${i + 1} !Join ['', [*a${i}, *a${i}]]`)
   const text = `Metadata:\n  a0: &a0 xxxxxxxxxx\n${levels.join('\n')}${withVisibility('*a60')}`
   const { mappings } = await read(t, text)
-  t.equal(short(only(mappings).queue.visibilityTimeout), 'a text longer than 100000 characters')
+  t.equal(short(only(mappings).queue.visibilityTimeout), 'the text is longer than 100000 characters')
 })
 
 /** The CloudFormation template with a resource whose name begins with that of another. */

@@ -56,7 +56,7 @@ const HINTS: Record<number, string> = {
 
 const OWN_CLIENT = fileURLToPath(new URL(`./runtime-client${extname(import.meta.url)}`, import.meta.url))
 
-function command(options: FunctionOptions, file: string, heap: string): [string, string[]] {
+function commandFor(options: FunctionOptions, file: string, heap: string): [string, string[]] {
   if (options.runtimeClient) return [`${options.runtimeClient} "$_HANDLER"`, []]
   const strip = /\.m?ts$/.test(file) && !process.features.typescript // Node 22 before 22.18
   const flags = strip ? ['--experimental-strip-types', '--no-warnings'] : []
@@ -117,7 +117,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
   const file = resolve(options.file)
   // A tenth of the memory is left for data of V8 outside the old generation.
   const heap = `--max-old-space-size=${Math.floor(memory * 0.9)}`
-  const [script, args] = command(options, file, heap)
+  const [script, args] = commandFor(options, file, heap)
   const ready = Promise.withResolvers<void>()
   const fail = (message: string) => ready.reject(new InitError(message))
   const api = await startRuntimeApi({
