@@ -73,7 +73,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
     if (queue.visibilityTimeout < timeout) {
       throw new UsageError(
         `the queue's visibility timeout of ${queue.visibilityTimeout} s is below the function's timeout of ${timeout} s: ` +
-          'Lambda refuses such a mapping',
+          'Lambda rejects such a mapping',
       )
     }
 
@@ -104,9 +104,10 @@ export async function run(options: RunOptions): Promise<Ledger> {
     const watch = async () => {
       let emptySince = Number.POSITIVE_INFINITY
       while (!ended.signal.aborted) {
+        const allSent = sent // read before the counts, which may not include a message that is sent meanwhile
         const progress = await snapshot()
         onProgress(progress)
-        const isEmpty = sent && progress.remaining + progress.inFlight === 0
+        const isEmpty = allSent && progress.remaining + progress.inFlight === 0
         const now = performance.now()
         emptySince =
           isEmpty && (!options.awaitFirst || progress.delivered > 0)
@@ -116,19 +117,19 @@ export async function run(options: RunOptions): Promise<Ledger> {
         await sleep(POLL_MS, undefined, { signal: ended.signal }).catch(() => {})
       }
     }
-    const full = Promise.withResolvers<void>()
-    if (Symbol.asyncIterator in messages) full.resolve() // such an input may be slow, so receiving starts at once
+    const queueFull = Promise.withResolvers<void>()
+    if (Symbol.asyncIterator in messages) queueFull.resolve() // such an input may be slow, so receiving starts at once
     const send = async () => {
       try {
-        const fed = feed({ queue, ledger, messages, onFull: full.resolve, signal: draining })
+        const fed = feed({ queue, ledger, messages, onFull: queueFull.resolve, signal: draining })
         await Promise.race([fed, drained(draining)])
         sent = true
       } finally {
-        full.resolve()
+        queueFull.resolve()
       }
     }
     const receiveAll = async () => {
-      await full.promise
+      await queueFull.promise
       // Once the queue has been empty for long enough, the last long poll is aborted.
       const receive = (max: number, wait: number) => queue.receive(max, wait, idled.signal)
       const parts = { queue: { ...queue, receive }, runtime, ledger, draining }
