@@ -502,7 +502,7 @@ test('redrive policies that AWS rejects', async (t) => {
   const finding = async (RedrivePolicy: unknown, change: Parameters<typeof sam>[0] = {}) =>
     (await findingsIn(t, sam({ ...change, queue: { RedrivePolicy, ...change.queue } })))[0]
   t.match(await finding({ DeadLetterTargetArn: getAtt('Dead'), MaxReceiveCount: 5 }), {
-    message: /^RedrivePolicy: there is no deadLetterTargetArn and no maxReceiveCount in it\./,
+    message: /^RedrivePolicy: it has no deadLetterTargetArn and no maxReceiveCount\./,
     fix: 'Set deadLetterTargetArn and maxReceiveCount; both names begin in lower case.',
   })
   const policy = { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 5 }
