@@ -1,11 +1,12 @@
 #!/usr/bin/env node
-// Nothing is imported before the version is checked: an import may fail on an older Node with an error of its own.
+// Check the version before importing anything. On an older Node, an import could fail first, with an unclear error.
 const { node } = process.versions
 const [major = 0, minor = 0] = node.split('.').map(Number)
 if (major < 22 || (major === 22 && minor < 13)) {
   console.error(`bounded-sqs-batch needs Node 22.13 or later, this is ${node}`)
   process.exit(2)
 }
+
 await import('./command.ts')
 
 export {}

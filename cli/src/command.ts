@@ -1,11 +1,11 @@
-/** The command line, on a Node that is new enough: runs the command and ends the process with its exit code. */
+/** Runs the command and ends the process with its exit code. bin.ts has already checked the version of Node. */
 import { readFileSync } from 'node:fs'
 import { CommanderError } from 'commander'
 import { oneLine, UsageError } from './errors.ts'
 import { main } from './program.ts'
 
-// fauxqs loads node:sqlite, which Node 22 warns about. A flag in the first line of bin.ts would stop older versions of
-// Node before they can say that they are too old.
+// fauxqs loads node:sqlite, for which Node 22 prints an ExperimentalWarning. A flag in the first line of bin.ts cannot
+// hide it: an older Node would reject the flag before bin.ts can report that it is too old.
 const printers = process.listeners('warning')
 process.removeAllListeners('warning')
 process.on('warning', (warning) => {
@@ -14,22 +14,25 @@ process.on('warning', (warning) => {
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 
-// A broken pipe, or a defect of ours: one line, and with this process go its execution environments.
+// A broken pipe, or a defect of this package. Print one line. When this process exits, its execution environments end
+// too.
 process.on('uncaughtException', (error) => {
-  console.error(`bounded-sqs-batch: unexpected: ${oneLine(error)}`)
+  console.error(`bounded-sqs-batch: unexpected error: ${oneLine(error)}`)
   process.exit(2)
 })
 
-const exitCode = async (): Promise<number> => {
+async function exitCode(): Promise<number> {
   try {
     return await main(process.argv, version)
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2 // it has said its line
-    console.error(`bounded-sqs-batch: ${error instanceof UsageError ? error.message : `unexpected: ${oneLine(error)}`}`)
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2 // commander has already printed the message
+    console.error(
+      `bounded-sqs-batch: ${error instanceof UsageError ? error.message : `unexpected error: ${oneLine(error)}`}`,
+    )
     return 2
   }
 }
 
 const code = await exitCode()
-// Written out first; then nothing that a library still waits for, such as a last long poll, holds the command.
+// Exit once stdout is flushed, even if a library still has pending work, such as a long poll.
 process.stdout.write('', () => process.exit(code))

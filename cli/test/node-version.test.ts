@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { test } from 'tap'
-import { BIN } from './support.ts'
+import { BIN } from './support/runs.ts'
 
 /** The command on a Node that says it has this version. */
-const onNode = (version: string, args: readonly string[]) => {
+function onNode(version: string, args: readonly string[]) {
   const change = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } })`
   const preload = `data:text/javascript,${encodeURIComponent(change)}`
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', preload, BIN, ...args], {

@@ -1,6 +1,6 @@
+import type { Mapping, Model } from '../model.ts'
 import { FUNCTION_RULES } from './function-rules.ts'
 import { MAPPING_RULES } from './mapping-rules.ts'
-import type { Mapping, Model } from './model.ts'
 import { createNotChecked } from './not-checked.ts'
 import { QUEUE_RULES } from './queue-rules.ts'
 import { type Broken, type CheckOptions, LAMBDA_GUIDE, type Rule, type Severity } from './rule.ts'
@@ -9,18 +9,20 @@ import { VALUE_RULE } from './settings.ts'
 export interface Finding {
   rule: string
   severity: Severity
-  /** Its logical id in a template, its name where it is live. */
+  /** Its logical id in a template, or its name if it is deployed. */
   resource: string
   message: string
   fix: string
-  /** The page where AWS says so. */
+  /** The page of AWS that documents it. */
   source: string
-  /** Where in the template; not there for what is live. */
+  /** The position in the template. Missing for a deployed function. */
   file?: string
   line?: number
 }
 
-/** In this order: of several rules that one setting breaks, the first of the gravest is the finding. */
+/**
+ * The order matters. If one setting breaks several rules, the finding is that of the first among the most severe rules.
+ */
 export const RULES: readonly Rule[] = [...MAPPING_RULES, ...QUEUE_RULES, ...FUNCTION_RULES, VALUE_RULE]
 export const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
 
@@ -29,39 +31,45 @@ const NOT_CHECKED = { id: 'not-checked', severity: 'info', why: '', source: `${L
 type Found = Broken & { rule: Pick<Rule, 'id' | 'severity' | 'why' | 'source'> }
 
 /**
- * What makes a setting the same for several rules, mappings and resources: where it stands in a template, else the model's
- * object for it. What is absent stands nowhere.
+ * Problems with the same identity concern the same setting. A setting is identified by its place in a template,
+ * otherwise by its object in the model. An absent setting has neither.
  */
-const identity = ({ rule, resource, setting, what, reason = '' }: Found): unknown =>
-  setting && setting.state !== 'absent' ? (setting.place ?? setting) : `${rule.id} ${resource.id} ${what} ${reason}`
+function identity({ rule, resource, setting, what, reason = '' }: Found): unknown {
+  return setting && setting.state !== 'absent'
+    ? (setting.place ?? setting)
+    : `${rule.id} ${resource.id} ${what} ${reason}`
+}
 
 /** `A, B, C and 97 more`. */
-const list = (names: readonly string[]) =>
-  names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ')
+function joinNames(names: readonly string[]) {
+  return names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ')
+}
 
-const unique = (texts: readonly string[]) => [...new Set(texts)]
+function unique(texts: readonly string[]) {
+  return [...new Set(texts)]
+}
 
-/** One finding for all that one setting breaks: of the first rule, the others being broken along with it. */
-const toFinding = (file: string | undefined, group: readonly [Found, ...Found[]]): Finding => {
+/** Combines all problems with one setting into one finding, which is that of the first rule. */
+function toFinding(file: string | undefined, group: readonly [Found, ...Found[]]): Finding {
   const [{ rule }] = group
   const same = group.filter((found) => found.rule === rule)
-  const neediest = same.reduce((most, found) => ((found.need ?? 0) > (most.need ?? 0) ? found : most))
-  const { resource, setting, place, what, fix, reason, source = rule.source } = neediest
+  const strictest = same.reduce((most, found) => ((found.need ?? 0) > (most.need ?? 0) ? found : most))
+  const { resource, setting, place, what, fix, reason, source = rule.source } = strictest
   const resources = unique(same.map((found) => found.resource.id))
   const whats = unique(same.map((found) => found.what))
-  const stands = setting?.of
+  const location = setting?.of
   const parts = [
     reason === undefined ? `${what}.` : `Not checked: ${whats.join(', ')}: ${reason}.`,
     rule.why,
-    stands !== undefined || resources.length > 1 ? `It applies to ${list(resources)}.` : '',
+    location !== undefined || resources.length > 1 ? `It applies to ${joinNames(resources)}.` : '',
   ]
   const message = parts.filter((part) => part !== '').join(' ')
   const at = file === undefined ? {} : { file, line: (setting?.place ?? place)?.line ?? 1 }
-  return { rule: rule.id, severity: rule.severity, resource: stands ?? resource.id, message, fix, source, ...at }
+  return { rule: rule.id, severity: rule.severity, resource: location ?? resource.id, message, fix, source, ...at }
 }
 
-/** What is wrong with the settings of a model, and what could not be checked: errors first. */
-export const check = (model: Model, options: CheckOptions): Finding[] => {
+/** Returns what is wrong in a model, and what could not be checked, errors first. */
+export function check(model: Model, options: CheckOptions): Finding[] {
   const { file, mappings } = model
   const functionOf = ({ function: target }: Mapping) => target.aliasOf ?? target
   const ofFunctions = Map.groupBy(mappings, functionOf)

@@ -1,10 +1,10 @@
 import { UsageError } from '../errors.ts'
+import type { Model } from '../model.ts'
+import { parseParameters, readTemplate } from '../template/read-template.ts'
 import { check } from './check.ts'
 import { formatGithub, formatJson, formatTable } from './format.ts'
-import { parseParameters, readTemplate } from './from-template.ts'
-import type { Model } from './model.ts'
 
-/** The flags of `doctor` as the parser leaves them: numbers checked, undefined where a flag was not given. */
+/** The flags of `doctor` after parsing. Numbers are valid, and flags that were not given are undefined. */
 export interface DoctorFlags {
   function?: string
   region?: string
@@ -17,37 +17,40 @@ export interface DoctorFlags {
   format: 'table' | 'json' | 'github'
 }
 
-const refuse = (wrong: unknown, message: string) => {
-  if (wrong) throw new UsageError(message)
+function refuseIf(condition: unknown, message: string) {
+  if (condition) throw new UsageError(message)
 }
 
-const read = async (file: string | undefined, flags: DoctorFlags): Promise<Model> => {
+async function read(file: string | undefined, flags: DoctorFlags): Promise<Model> {
   const { function: name, region, endpointUrl: endpoint, parameter } = flags
-  refuse(file !== undefined && name !== undefined, 'a template and --function do not go together: check one at a time')
+  refuseIf(
+    file !== undefined && name !== undefined,
+    'a template and --function cannot be combined: check one of them at a time',
+  )
   if (file !== undefined) {
-    refuse(region ?? endpoint, '--region and --endpoint-url need --function: a template is read without AWS')
+    refuseIf(region ?? endpoint, '--region and --endpoint-url need --function: a template is read without AWS')
     return readTemplate(file, parseParameters(parameter))
   }
-  refuse(parameter, '--parameter needs a template: what is deployed has its values')
+  refuseIf(parameter, '--parameter needs a template: the parameters of a deployed function are already set')
   if (name === undefined) throw new UsageError('there is nothing to check: give a template, or --function NAME')
-  refuse(name.trim() === '', '--function needs the name of a function')
-  refuse(endpoint !== undefined && !URL.canParse(endpoint), `--endpoint-url ${endpoint} is not a URL`)
-  const { readFunction } = await import('./from-live.ts') // the SDK's clients, which a template need not wait for
+  refuseIf(name.trim() === '', '--function needs the name of a function')
+  refuseIf(endpoint !== undefined && !URL.canParse(endpoint), `--endpoint-url ${endpoint} is not a URL`)
+  const { readFunction } = await import('./from-live.ts') // loads the SDK, which a template does not need
   return readFunction(name, { region, endpoint })
 }
 
-/** Why there is nothing to check: that must not look like a pass. */
-const nothingChecked = ({ file, unread }: Model, name: string | undefined): string => {
+/** The error if no mapping was found. This must not look like success. */
+function nothingChecked({ file, unread }: Model, name: string | undefined): string {
   const [first, ...more] = unread.map(
     ({ id, place, unread }) => `${id}${place ? ` (line ${place.line})` : ''}: ${unread}`,
   )
   const also = first === undefined ? '' : `. Not read: ${first}${more.length > 0 ? `, and ${more.length} more` : ''}`
-  const versions = file === undefined ? '; those of a version are found with --function NAME:VERSION' : ''
+  const versions = file === undefined ? '; check the mappings of a version with --function NAME:VERSION' : ''
   return `${file ?? name} has no SQS event source mapping, so nothing was checked${versions}${also}`
 }
 
-/** `bounded-sqs-batch doctor`: reads, checks, shows, and answers the exit code. */
-export const doctor = async (file: string | undefined, flags: DoctorFlags, today = new Date()): Promise<number> => {
+/** The command `bounded-sqs-batch doctor`: reads, checks, prints the findings, and returns the exit code. */
+export async function doctor(file: string | undefined, flags: DoctorFlags, today = new Date()): Promise<number> {
   const model = await read(file, flags)
   if (model.mappings.length === 0) throw new UsageError(nothingChecked(model, flags.function))
   const { bodyBytes, recordMs, recordConcurrency } = flags
@@ -57,8 +60,8 @@ export const doctor = async (file: string | undefined, flags: DoctorFlags, today
   else if (flags.format === 'github') console.log(formatGithub(report))
   else {
     console.log(formatTable(report, process.stdout))
-    if (bodyBytes === undefined) console.log('Not asked for: whether a batch fits into 6 MB (--body-bytes).')
-    if (recordMs === undefined) console.log('Not asked for: whether the timeout holds a batch (--record-ms).')
+    if (bodyBytes === undefined) console.log('Skipped: payload size check (pass --body-bytes).')
+    if (recordMs === undefined) console.log('Skipped: timeout check (pass --record-ms).')
   }
   const failing = flags.strict ? ['error', 'warning'] : ['error']
   return findings.some(({ severity }) => failing.includes(severity)) ? 1 : 0

@@ -5,20 +5,21 @@ import type { Severity } from './rule.ts'
 
 export interface Report {
   findings: readonly Finding[]
-  /** SQS event source mappings that were looked at. */
+  /** The number of mappings that were checked. */
   mappings: number
 }
 
 const COLOURS = { error: 'red', warning: 'yellow', info: 'blue' } as const
-const PIPED_WIDTH = 120
-const NARROWEST = 60
-const WIDEST_LEFT = 34
+const MAX_WIDTH = 120
+const MIN_WIDTH = 60
+const MAX_LEFT_WIDTH = 34
 
-const plural = (count: number, word: Severity | 'mapping') =>
-  `${count} ${word}${count === 1 || word === 'info' ? '' : 's'}`
+function plural(count: number, word: Severity | 'mapping') {
+  return `${count} ${word}${count === 1 || word === 'info' ? '' : 's'}`
+}
 
 /** `2 mappings checked: 1 error, 0 warnings, 3 info`. */
-export const counts = ({ findings, mappings }: Report): string => {
+export function counts({ findings, mappings }: Report): string {
   const parts = SEVERITIES.map((severity) => {
     const count = findings.filter((finding) => finding.severity === severity).length
     return plural(count, severity)
@@ -26,29 +27,33 @@ export const counts = ({ findings, mappings }: Report): string => {
   return `${plural(mappings, 'mapping')} checked: ${parts.join(', ')}`
 }
 
-/** Words that are longer than a line are cut into lines: the table would end them with an ellipsis. */
-const breakable = (text: string, width: number) =>
-  text.replaceAll(/\S+/g, (word) => word.match(new RegExp(`.{1,${width}}`, 'gs'))?.join(' ') ?? word)
+/** Splits words that are longer than a line, because the table would cut them off. */
+function splitLongWords(text: string, width: number) {
+  return text.replaceAll(/\S+/g, (word) => word.match(new RegExp(`.{1,${width}}`, 'gs'))?.join(' ') ?? word)
+}
 
-const where = ({ file, line }: Finding) => (file === undefined ? '' : `${file}:${line}`)
+function positionOf({ file, line }: Finding) {
+  return file === undefined ? '' : `${file}:${line}`
+}
 
-/** For people: a table as wide as the terminal, the gravest first, and the pages behind it. */
-export const formatTable = (report: Report, stream: NodeJS.WriteStream): string => {
+/** The output for people: a table as wide as the terminal, the most severe findings first, then the pages of AWS. */
+export function formatTable(report: Report, stream: NodeJS.WriteStream): string {
   const { findings } = report
-  const width = Math.max(NARROWEST, Math.min(stream.isTTY ? stream.columns : PIPED_WIDTH, PIPED_WIDTH))
-  const left = Math.min(WIDEST_LEFT, Math.floor(width / 2.5))
+  const width = Math.max(MIN_WIDTH, Math.min(stream.isTTY ? stream.columns : MAX_WIDTH, MAX_WIDTH))
+  const left = Math.min(MAX_LEFT_WIDTH, Math.floor(width / 2.5))
   const right = width - left - 3
-  // Terminals make a link of a location, so none is broken. If one is too long, all stand above tables of their own.
-  const isOutside = findings.some((finding) => where(finding).length > left - 2)
+  // Terminals turn `file:line` into a link, so it is not split. If one is too long for its column, each finding gets
+  // its own table, with the position above it.
+  const isOutside = findings.some((finding) => positionOf(finding).length > left - 2)
   const cell = (size: number, lines: readonly string[]) =>
     lines
       .filter((line) => line !== '')
-      .map((line) => breakable(line, size - 2))
+      .map((line) => splitLongWords(line, size - 2))
       .join('\n')
   const rowOf = (finding: Finding) => {
     const { severity, rule, resource, message, fix } = finding
     const head = styleText([COLOURS[severity], 'bold'], severity, { stream })
-    const location = isOutside ? '' : where(finding)
+    const location = isOutside ? '' : positionOf(finding)
     return [`${head}\n${cell(left, [rule, resource, location])}`, cell(right, [message, `Fix: ${fix}`])]
   }
   const tableOf = (some: readonly Finding[]) => {
@@ -57,25 +62,34 @@ export const formatTable = (report: Report, stream: NodeJS.WriteStream): string 
     return table.toString()
   }
   const tables = isOutside
-    ? findings.flatMap((finding) => [where(finding), tableOf([finding])])
+    ? findings.flatMap((finding) => [positionOf(finding), tableOf([finding])])
     : [findings].filter(({ length }) => length > 0).map(tableOf)
   const sources = [...new Set(findings.map(({ source }) => `  ${source}`))]
   return [...tables, ...sources, counts(report)].join('\n')
 }
 
-export const formatJson = ({ findings }: Report): string => JSON.stringify({ findings }, undefined, 2)
+export function formatJson({ findings }: Report): string {
+  return JSON.stringify({ findings }, undefined, 2)
+}
 
-const data = (text: string) => text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')
-const value = (text: string) => data(text).replaceAll(':', '%3A').replaceAll(',', '%2C')
+function escapeData(text: string) {
+  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')
+}
+
+function escapeProperty(text: string) {
+  return escapeData(text).replaceAll(':', '%3A').replaceAll(',', '%2C')
+}
+
 const COMMANDS = { error: 'error', warning: 'warning', info: 'notice' } as const
 
-/** Workflow commands of GitHub Actions, which show at the line of the file. */
-export const formatGithub = (report: Report): string =>
-  [
+/** Workflow commands, which GitHub Actions shows as annotations of the template. */
+export function formatGithub(report: Report): string {
+  return [
     ...report.findings.map(({ severity, rule, resource, message, fix, source, file, line }) => {
       const properties = { ...(file === undefined ? {} : { file, line: String(line) }), title: `${rule}: ${resource}` }
-      const list = Object.entries(properties).map(([key, text]) => `${key}=${value(text)}`)
-      return `::${COMMANDS[severity]} ${list.join(',')}::${data(`${message}\n${fix}\n${source}`)}`
+      const list = Object.entries(properties).map(([key, text]) => `${key}=${escapeProperty(text)}`)
+      return `::${COMMANDS[severity]} ${list.join(',')}::${escapeData(`${message}\n${fix}\n${source}`)}`
     }),
     counts(report),
   ].join('\n')
+}

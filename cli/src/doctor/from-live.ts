@@ -14,7 +14,6 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs'
 import { oneLine, UsageError } from '../errors.ts'
-import { patternSetting } from './filters.ts'
 import {
   absent,
   known,
@@ -30,17 +29,18 @@ import {
   type Unread,
   unknown,
   unreadQueue,
-} from './model.ts'
+} from '../model.ts'
+import { patternSetting } from '../template/filters.ts'
 
 export interface LiveOptions {
   region?: string | undefined
-  /** Where both Lambda and SQS answer, for a stand-in of AWS; else the SDK's environment variables say. */
+  /** The endpoint of both Lambda and SQS, for a local substitute. Default: the environment variables of the SDK. */
   endpoint?: string | undefined
 }
 
 const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
 
-/** What the SDK throws, with the call that failed. */
+/** An error of the SDK, with the call that failed. */
 interface CallError {
   name?: string
   message?: string
@@ -49,7 +49,7 @@ interface CallError {
   $metadata?: { httpStatusCode?: number }
 }
 
-/** A middleware of the SDK. It notes in an error which call failed, and for what, since the SDK's errors do not say. */
+/** A middleware of the SDK. It adds the failed call to an error, because errors of the SDK do not name it. */
 function nameFailedCall<Args extends { input: object }, Result>(
   next: (args: Args) => Promise<Result>,
   { commandName = '' }: { commandName?: string },
@@ -69,16 +69,16 @@ function nameFailedCall<Args extends { input: object }, Result>(
 function failureOf(error: unknown): string {
   const { name = 'Error', message = '', call, $metadata } = error as CallError
   const status = $metadata?.httpStatusCode
-  // The SDK's words for a response that AWS does not give: `Unknown: UnknownError`, or an error of JSON.parse.
+  // What the SDK reports if a response does not come from AWS: `Unknown: UnknownError`, or an error of JSON.parse.
   const isForeign = message === 'UnknownError' || name === 'SyntaxError'
-  const said = isForeign ? 'this is not a response of AWS: check the endpoint' : message
+  const said = isForeign ? 'the response does not come from AWS: check the endpoint' : message
   const isNamed = !isForeign && name !== 'Unknown'
   const parts = [call, status && `HTTP ${status}`, isNamed && name, said].filter(Boolean)
   return oneLine(parts.join(': '))
 }
 
-/** The SDK's error in one line that says what to do. */
-const explain = (error: unknown, name: string): UsageError => {
+/** Turns an error of the SDK into one line that says what to do. */
+function explain(error: unknown, name: string): UsageError {
   const { name: type = 'Error', message = '', code = '', call = '' } = error as CallError
   const said = `${type} ${code} ${message}`
   const unreachable = UNREACHABLE.exec(said)?.[0]
@@ -92,37 +92,40 @@ const explain = (error: unknown, name: string): UsageError => {
     )
   }
   if (unreachable)
-    return new UsageError(`Lambda does not answer (${unreachable}): check --endpoint-url and the network`)
+    return new UsageError(`Lambda does not respond (${unreachable}): check --endpoint-url and the network`)
   return new UsageError(failureOf(error))
 }
 
-const reasonOf = (error: unknown) => {
+function reasonOf(error: unknown) {
   const { name = 'Error' } = error as CallError
   return /NonExistentQueue|QueueDoesNotExist/.test(name) ? 'there is no such queue' : failureOf(error)
 }
 
-/** A stand-in of AWS asks for credentials and takes any. */
-const clientOptions = ({ region, endpoint }: LiveOptions) => {
+/** The SDK requires credentials. A local substitute for AWS accepts any. */
+function clientOptions({ region, endpoint }: LiveOptions) {
   const { AWS_ACCESS_KEY_ID, AWS_PROFILE } = process.env
-  const anyWillDo = endpoint !== undefined && !/\.amazonaws\.com/.test(endpoint) && !AWS_ACCESS_KEY_ID && !AWS_PROFILE
+  const acceptsAnyCredentials =
+    endpoint !== undefined && !/\.amazonaws\.com/.test(endpoint) && !AWS_ACCESS_KEY_ID && !AWS_PROFILE
   return {
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
-    ...(anyWillDo ? { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {}),
+    ...(acceptsAnyCredentials ? { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {}),
     requestHandler: { connectionTimeout: 5000, requestTimeout: 30_000 },
   }
 }
 
-/** Whether a name, or a part of an ARN, is that of an alias or a version. */
-const isQualified = (name: string): boolean => targetIn(name).includes(':')
+/** Whether a name, or the end of an ARN, is that of an alias or a version. */
+function isQualified(name: string): boolean {
+  return targetIn(name).includes(':')
+}
 
 /**
- * The SQS event source mappings of a function that is deployed, and of its aliases unless it is one. Rejects with a
- * UsageError where Lambda does not tell of the function itself.
+ * Reads the SQS event source mappings of a deployed function and of its aliases, or of one alias. Rejects with a
+ * UsageError if Lambda does not return the function itself.
  */
-export const readFunction = async (name: string, options: LiveOptions): Promise<Model> => {
+export async function readFunction(name: string, options: LiveOptions): Promise<Model> {
   const lambda = new LambdaClient(clientOptions(options))
-  // A stand-in may name a host in its queue URLs that only it resolves.
+  // The queue URLs of a local substitute may have a host name that this machine cannot resolve.
   const sqs = new SQSClient({ ...clientOptions(options), useQueueUrlAsEndpoint: false })
   lambda.middlewareStack.add(nameFailedCall, { step: 'initialize' })
   sqs.middlewareStack.add(nameFailedCall, { step: 'initialize' })
@@ -151,7 +154,7 @@ export const readFunction = async (name: string, options: LiveOptions): Promise<
       const configurations = await listSqsMappings(lambda, alias)
       if (configurations.length > 0) await add(await readAlias(lambda, alias, target), configurations)
     }
-    // The mappings of a function are listed without those of its aliases; stand-ins of AWS list these, too.
+    // AWS lists the mappings of a function without those of its aliases. Some local substitutes list both.
     const aliases = isQualified(name) ? [] : await listAliases(lambda, name).catch(skip(`the aliases of ${name}`))
     const isOfAlias = (arn = '') => aliases.some((alias) => targetIn(alias) === targetIn(arn))
     await add(
@@ -166,7 +169,7 @@ export const readFunction = async (name: string, options: LiveOptions): Promise<
   }
 }
 
-const listSqsMappings = async (lambda: LambdaClient, name: string): Promise<EventSourceMappingConfiguration[]> => {
+async function listSqsMappings(lambda: LambdaClient, name: string): Promise<EventSourceMappingConfiguration[]> {
   const configurations: EventSourceMappingConfiguration[] = []
   for await (const page of paginateListEventSourceMappings({ client: lambda }, { FunctionName: name })) {
     configurations.push(...(page.EventSourceMappings ?? []))
@@ -178,11 +181,16 @@ const listSqsMappings = async (lambda: LambdaClient, name: string): Promise<Even
 }
 
 /** `NAME`, or `NAME:ALIAS`. */
-const targetIn = (arn: string): string => arn.replace(/^.*:function:/, '').replace(/:\$LATEST$/, '')
-const functionIn = (arn: string): string | undefined => targetIn(arn).split(':')[0]
+function targetIn(arn: string): string {
+  return arn.replace(/^.*:function:/, '').replace(/:\$LATEST$/, '')
+}
 
-/** `NAME:ALIAS` of each. */
-const listAliases = async (lambda: LambdaClient, name: string): Promise<string[]> => {
+function functionIn(arn: string): string | undefined {
+  return targetIn(arn).split(':')[0]
+}
+
+/** Returns `NAME:ALIAS` for each alias. */
+async function listAliases(lambda: LambdaClient, name: string): Promise<string[]> {
   const aliases: string[] = []
   for await (const page of paginateListAliases({ client: lambda }, { FunctionName: name })) {
     aliases.push(...(page.Aliases ?? []).map(({ Name }) => `${name}:${Name}`))
@@ -190,7 +198,7 @@ const listAliases = async (lambda: LambdaClient, name: string): Promise<string[]
   return aliases
 }
 
-/** What Lambda tells; what it leaves out is absent. */
+/** A value that Lambda returned. If it returned none, the setting is absent. */
 function toSetting<T>(value: T | undefined | null): Setting<T> {
   return value === undefined || value === null ? absent : known<T>(value)
 }
@@ -212,21 +220,21 @@ function toFunction(
     tenantIsolation: toSetting<string>(TenancyConfig?.TenantIsolationMode),
     executionTimeout:
       DurableConfig && DurableConfig.ExecutionTimeout === undefined
-        ? unknown('Lambda does not tell it')
+        ? unknown('Lambda does not return it')
         : numberSetting('executionTimeout', DurableConfig?.ExecutionTimeout),
   }
 }
 
-const readAlias = async (lambda: LambdaClient, name: string, aliasOf: LambdaFunction): Promise<LambdaFunction> => {
+async function readAlias(lambda: LambdaClient, name: string, aliasOf: LambdaFunction): Promise<LambdaFunction> {
   const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }))
   const id = `${aliasOf.id}:${name.split(':').at(-1)}`
   return { ...toFunction(id, configuration, aliasOf.reservedConcurrency), aliasOf }
 }
 
-const readConfiguration = async (lambda: LambdaClient, name: string): Promise<LambdaFunction> => {
+async function readConfiguration(lambda: LambdaClient, name: string): Promise<LambdaFunction> {
   const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }))
   const { FunctionName = name } = configuration
-  // Concurrency is of the function, whichever alias or version was asked for.
+  // Reserved concurrency belongs to the function, even if an alias or a version was requested.
   const reserved = lambda.send(new GetFunctionConcurrencyCommand({ FunctionName })).then(
     ({ ReservedConcurrentExecutions: value }) => numberSetting('reservedConcurrency', value),
     (error): Setting<number> => unknown(reasonOf(error)),
@@ -234,23 +242,25 @@ const readConfiguration = async (lambda: LambdaClient, name: string): Promise<La
   return toFunction(FunctionName, configuration, await reserved)
 }
 
-const toMapping = (configuration: EventSourceMappingConfiguration, target: LambdaFunction, queue: Queue): Mapping => ({
-  id: `${target.id}/${queue.id}`,
-  function: target,
-  queue,
-  arn: known(configuration.EventSourceArn ?? ''),
-  runs: known(!/^Disabl/.test(configuration.State ?? '')),
-  batchSize: numberSetting('batchSize', configuration.BatchSize),
-  window: numberSetting('window', configuration.MaximumBatchingWindowInSeconds),
-  reports: known(configuration.FunctionResponseTypes?.includes('ReportBatchItemFailures') ?? false),
-  maximumConcurrency: numberSetting('maximumConcurrency', configuration.ScalingConfig?.MaximumConcurrency),
-  provisioned: known(Object.values(configuration.ProvisionedPollerConfig ?? {}).some((value) => value !== undefined)),
-  minimumPollers: numberSetting('minimumPollers', configuration.ProvisionedPollerConfig?.MinimumPollers),
-  maximumPollers: numberSetting('maximumPollers', configuration.ProvisionedPollerConfig?.MaximumPollers),
-  filters: filtersOf(configuration),
-})
+function toMapping(configuration: EventSourceMappingConfiguration, target: LambdaFunction, queue: Queue): Mapping {
+  return {
+    id: `${target.id}/${queue.id}`,
+    function: target,
+    queue,
+    arn: known(configuration.EventSourceArn ?? ''),
+    runs: known(!/^Disabl/.test(configuration.State ?? '')),
+    batchSize: numberSetting('batchSize', configuration.BatchSize),
+    window: numberSetting('window', configuration.MaximumBatchingWindowInSeconds),
+    reports: known(configuration.FunctionResponseTypes?.includes('ReportBatchItemFailures') ?? false),
+    maximumConcurrency: numberSetting('maximumConcurrency', configuration.ScalingConfig?.MaximumConcurrency),
+    provisioned: known(Object.values(configuration.ProvisionedPollerConfig ?? {}).some((value) => value !== undefined)),
+    minimumPollers: numberSetting('minimumPollers', configuration.ProvisionedPollerConfig?.MinimumPollers),
+    maximumPollers: numberSetting('maximumPollers', configuration.ProvisionedPollerConfig?.MaximumPollers),
+    filters: filtersOf(configuration),
+  }
+}
 
-/** Encrypted filters are left out, with an error, if the caller may not decrypt them. */
+/** If the caller may not decrypt the filters, Lambda returns an error instead of them. */
 function filtersOf({
   FilterCriteria,
   FilterCriteriaError: error,
@@ -259,15 +269,18 @@ function filtersOf({
   return toSetting(FilterCriteria?.Filters?.map(({ Pattern }) => patternSetting(toSetting(Pattern))))
 }
 
-/** Reads a queue by its ARN. One that may not be read is no error: it is not checked. */
-const createQueueReader = (sqs: SQSClient) => {
+/** Reads queues by their ARNs. A queue that may not be read is not an error. It is listed as not checked. */
+function createQueueReader(sqs: SQSClient) {
   const attributesOf = async (arn: string) => {
     const [, , , , account, name] = arn.split(':')
     const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account }))
     const { Attributes = {} } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }))
     return { ...Attributes, QueueUrl }
   }
-  /** Where SQS does not tell, it is none: it then has no redrive policy, as the warning says. */
+  /**
+   * If SQS does not return the list, the queue counts as an ordinary queue. It then gets the warning that it has no
+   * redrive policy.
+   */
   const isDeadLetterQueue = async (QueueUrl: string | undefined): Promise<boolean> => {
     const list = new ListDeadLetterSourceQueuesCommand({ QueueUrl, MaxResults: 1 })
     const { queueUrls = [] } = await sqs.send(list).catch(() => ({ queueUrls: [] }))
@@ -314,12 +327,12 @@ const createQueueReader = (sqs: SQSClient) => {
   })
 }
 
-/** One answer for each ARN, however many mappings lead to it. */
-const once = <T>(read: (arn: string) => Promise<T>) => {
-  const answers = new Map<string, Promise<T>>()
+/** Reads each ARN once, however many mappings refer to it. */
+function once<T>(read: (arn: string) => Promise<T>) {
+  const results = new Map<string, Promise<T>>()
   return (arn: string): Promise<T> => {
-    const answer = answers.get(arn) ?? read(arn)
-    answers.set(arn, answer)
-    return answer
+    const result = results.get(arn) ?? read(arn)
+    results.set(arn, result)
+    return result
   }
 }

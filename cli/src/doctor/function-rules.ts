@@ -1,6 +1,6 @@
-import { fitting } from './mapping-rules.ts'
-import { valueIn } from './model.ts'
-import { broken, LAMBDA_GUIDE, numberIn, type Rule, seconds, whole } from './rule.ts'
+import { valueIn } from '../model.ts'
+import { recordsThatFit } from './mapping-rules.ts'
+import { broken, formatNumber, formatSeconds, LAMBDA_GUIDE, numberIn, type Rule } from './rule.ts'
 import { DEPRECATED, RUNTIMES_SOURCE } from './runtimes.ts'
 
 const SOON_DAYS = 180
@@ -10,7 +10,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'tenant-isolation',
     severity: 'error',
-    why: 'Of the event sources, only API Gateway can invoke such a function: SQS names no tenant.',
+    why: 'Of all event sources, only API Gateway can invoke such a function: SQS messages have no tenant.',
     source: `${LAMBDA_GUIDE}/tenant-isolation.html`,
     check: ({ function: target }) => {
       const mode = valueIn(target.tenantIsolation)
@@ -22,34 +22,34 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'durable-execution-timeout',
     severity: 'warning',
-    why: 'The mapping waits for the whole execution. Its messages come back while it runs, and start another execution.',
+    why: 'The mapping waits for the whole execution. If its messages are redelivered meanwhile, they start another execution.',
     source: `${LAMBDA_GUIDE}/durable-invoking-esm.html`,
     check: ({ queue, function: target }) => {
       const [execution, visible] = [numberIn(target.executionTimeout), numberIn(queue.visibilityTimeout)]
       if (!(execution > visible)) return undefined
       const what =
-        `An ExecutionTimeout of ${seconds(target.executionTimeout)}, above the visibility timeout of ${queue.id} ` +
-        `(${seconds(queue.visibilityTimeout)})`
-      const fix = `Lower ExecutionTimeout to ${whole(visible)} s at most, or raise VisibilityTimeout.`
-      // Of several queues, the one that hides its messages for the shortest time.
+        `An ExecutionTimeout of ${formatSeconds(target.executionTimeout)}, above the visibility timeout of ${queue.id} ` +
+        `(${formatSeconds(queue.visibilityTimeout)})`
+      const fix = `Lower ExecutionTimeout to ${formatNumber(visible)} s at most, or raise VisibilityTimeout.`
+      // If several queues are affected, the one with the shortest visibility timeout is shown.
       return { ...broken(target, target.executionTimeout, what, fix), need: -visible }
     },
   },
   {
     id: 'timeout-below-work',
     severity: 'warning',
-    why: 'What has not started in time comes back with one receive more.',
+    why: 'Records that do not start in time are redelivered, with one more receive.',
     source: `${LAMBDA_GUIDE}/services-sqs-configure.html`,
     check: ({ batchSize, queue, function: target }, { recordMs = Number.NaN, recordConcurrency, bodyBytes }) => {
       const timeout = numberIn(target.timeout) * 1000
-      const most = bodyBytes === undefined ? 10_000 : fitting(bodyBytes)
+      const most = bodyBytes === undefined ? 10_000 : recordsThatFit(bodyBytes)
       const records = Math.min(numberIn(batchSize), most, valueIn(queue.fifo) ? 10 : 10_000)
       const drain = Math.min(1000, timeout / 5) // the library's default
       const needed = Math.ceil(records / recordConcurrency) * recordMs + drain
       if (!(needed > timeout)) return undefined
       const what =
-        `A timeout of ${seconds(target.timeout)}, where ${whole(records)} records of ${whole(recordMs)} ms, ` +
-        `${whole(recordConcurrency)} at once, and the drain of ${whole(drain)} ms take ${whole(needed)} ms`
+        `A timeout of ${formatSeconds(target.timeout)}, but ${formatNumber(records)} records of ${formatNumber(recordMs)} ms, ` +
+        `${formatNumber(recordConcurrency)} at once, and the drain of ${formatNumber(drain)} ms take ${formatNumber(needed)} ms`
       const fix = 'Raise Timeout, and VisibilityTimeout with it; or lower BatchSize; or raise the concurrency.'
       return broken(target, target.timeout, what, fix)
     },
@@ -57,7 +57,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'runtime-deprecated',
     severity: 'warning',
-    why: 'It gets no security patches from then on, and in the end its functions cannot be updated.',
+    why: 'A deprecated runtime gets no security patches. Later, its functions can no longer be updated.',
     source: RUNTIMES_SOURCE,
     check: ({ function: target }, { today }) => {
       const runtime = valueIn(target.runtime) ?? ''
@@ -74,7 +74,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'function-dead-letter-queue',
     severity: 'info',
-    why: 'Lambda uses it for asynchronous invocations. A mapping invokes synchronously: what fails stays in its queue.',
+    why: 'Lambda uses it only for asynchronous invocations. A mapping invokes synchronously, and failed messages stay in the queue.',
     source: `${LAMBDA_GUIDE}/invocation-async-retain-records.html`,
     check: ({ function: target }) => {
       if (valueIn(target.deadLetterTarget) === undefined) return undefined

@@ -1,44 +1,68 @@
-import { type Mapping, valueIn } from './model.ts'
-import { type Broken, broken, LAMBDA_GUIDE, numberIn, patternsOf, type Rule, seconds, whole } from './rule.ts'
+import { type Mapping, valueIn } from '../model.ts'
+import {
+  type Broken,
+  broken,
+  formatNumber,
+  formatSeconds,
+  LAMBDA_GUIDE,
+  numberIn,
+  patternsOf,
+  type Rule,
+} from './rule.ts'
 
-/** A synchronous invocation's payload, and what Lambda adds to each body in it: ids, attributes, the receipt handle. */
-const PAYLOAD = 6 * 1024 * 1024
+/**
+ * The limit of the payload of a synchronous invocation, and the bytes that Lambda adds per body: ids, attributes,
+ * receipt handle.
+ */
+const MAX_PAYLOAD = 6 * 1024 * 1024
 const RECORD_OVERHEAD = 710
 
-/** Records with bodies of that size that fit into one event. */
-export const fitting = (bodyBytes: number) => Math.floor(PAYLOAD / (bodyBytes + RECORD_OVERHEAD))
+/** The number of records with bodies of this size that fit into one event. */
+export function recordsThatFit(bodyBytes: number) {
+  return Math.floor(MAX_PAYLOAD / (bodyBytes + RECORD_OVERHEAD))
+}
 
 const PARAMETERS = `${LAMBDA_GUIDE}/services-sqs-parameters.html`
 const SCALING = `${LAMBDA_GUIDE}/services-sqs-scaling.html`
 
 const POLLERS = 'https://docs.aws.amazon.com/lambda/latest/api/API_ProvisionedPollerConfig.html'
 
-/** API_ProvisionedPollerConfig: the default of MaximumPollers; services-sqs-scaling: what one poller invokes at once. */
+/**
+ * The default of MaximumPollers (API_ProvisionedPollerConfig), and the concurrent invocations of one poller
+ * (services-sqs-scaling).
+ */
 const DEFAULT_POLLERS = 200
-const INVOCATIONS_OF_A_POLLER = 10
+const INVOCATIONS_PER_POLLER = 10
 
-/** services-sqs-scaling: how far a mapping without a maximum concurrency scales. */
-const MOST_INVOCATIONS = 1250
+/** The most concurrent invocations of a mapping without a maximum concurrency (services-sqs-scaling). */
+const MAX_INVOCATIONS = 1250
 
-/** Filters of one form alone drop all bodies of the other form (`invocation-eventfiltering`). */
+/** If all filters have one form, they delete every body of the other form (`invocation-eventfiltering`). */
 const DROPPED: Readonly<Record<string, string>> = { json: 'is not JSON', text: 'is JSON' }
 
 /** How to keep a mapping within the reserved concurrency of its function. */
 function limitTo({ ofTopic }: Mapping, reserved: number): string {
   const reserve = reserved < 2 ? 'Reserve 2 or more, and set' : 'Set'
-  const most = whole(Math.max(reserved, 2))
+  const most = formatNumber(Math.max(reserved, 2))
   return ofTopic
-    ? 'SAM cannot set MaximumConcurrency on what SqsSubscription makes. Declare the queue and an event of Type: SQS instead.'
-    : `${reserve} MaximumConcurrency in ScalingConfig: at most ${most} in the sum over all mappings of the function.`
+    ? 'SAM cannot set MaximumConcurrency for SqsSubscription. Declare the queue and an event of Type: SQS instead.'
+    : `${reserve} MaximumConcurrency in ScalingConfig: at most ${most} in total for all mappings of the function.`
 }
 
-const isFifo = ({ queue }: Mapping) => valueIn(queue.fifo) === true
-const isProvisioned = ({ provisioned }: Mapping) => valueIn(provisioned) === true
+function isFifo({ queue }: Mapping) {
+  return valueIn(queue.fifo) === true
+}
+
+function isProvisioned({ provisioned }: Mapping) {
+  return valueIn(provisioned) === true
+}
+
 /**
- * What the mappings of a function may invoke at once, by their maximum concurrency: those that surely do, or the one that
- * may run and has more, and all of them. Only what runs is added up: the others may never run together.
+ * The maximum concurrencies of the mappings of one function. `atMost` is the sum of all. `surely` leaves out mappings
+ * that may never run together: it is the sum of the running mappings, or one mapping that may run, if that is larger.
+ * `counted` lists the mappings in `surely`.
  */
-export const concurrencyOf = (mappings: readonly Mapping[]) => {
+export function concurrencyOf(mappings: readonly Mapping[]) {
   const limited = mappings.filter((mapping) => !isProvisioned(mapping) && inRange(numberIn(mapping.maximumConcurrency)))
   const running = limited.filter(({ runs }) => valueIn(runs) === true)
   const idle = limited.filter(({ runs }) => valueIn(runs) !== true)
@@ -49,7 +73,9 @@ export const concurrencyOf = (mappings: readonly Mapping[]) => {
   return { counted, idle, surely: sum(counted), atMost: sum(limited) }
 }
 
-const inRange = (concurrency: number) => concurrency >= 2 && concurrency <= 1000
+function inRange(concurrency: number) {
+  return concurrency >= 2 && concurrency <= 1000
+}
 
 export const MAPPING_RULES: readonly Rule[] = [
   {
@@ -57,12 +83,12 @@ export const MAPPING_RULES: readonly Rule[] = [
     severity: 'error',
     why:
       'If the function reports failures, Lambda ignores the report and deletes the messages that failed. A function that ' +
-      'throws instead loses none: all messages of the batch come back.',
+      'throws instead loses none: the whole batch is redelivered.',
     source: `${LAMBDA_GUIDE}/services-sqs-errorhandling.html`,
     check: (mapping) => {
       if (valueIn(mapping.reports) !== false) return undefined
       const fix = mapping.ofTopic
-        ? 'SAM cannot set it on what SqsSubscription makes. Declare the queue and an AWS::SNS::Subscription to it instead, ' +
+        ? 'SAM cannot set it for SqsSubscription. Declare the queue and an AWS::SNS::Subscription to it instead, ' +
           'and an event of Type: SQS with FunctionResponseTypes: [ReportBatchItemFailures].'
         : 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
       const others = (mapping.otherResponseTypes ?? []).map((type) => JSON.stringify(type)).join(', ')
@@ -73,7 +99,7 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'filter-pattern',
     severity: 'error',
-    why: 'Lambda refuses such a filter, or deletes all messages that match no other filter of the mapping.',
+    why: 'Lambda rejects such a filter, or deletes all messages that match no other filter of the mapping.',
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping) =>
       patternsOf(mapping).flatMap((pattern, index): Broken[] => {
@@ -86,38 +112,43 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'fifo-batch-size',
     severity: 'error',
-    why: 'Lambda takes at most 10 records of a FIFO queue at a time.',
+    why: 'Lambda allows at most 10 records of a FIFO queue at a time.',
     source: PARAMETERS,
     check: (mapping) => {
       const size = numberIn(mapping.batchSize)
       if (!isFifo(mapping) || !(size > 10)) return undefined
-      const what = `A batch size of ${whole(size)} on a FIFO queue`
+      const what = `A batch size of ${formatNumber(size)} on a FIFO queue`
       return broken(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10.')
     },
   },
   {
     id: 'batch-size',
     severity: 'error',
-    why: 'Lambda takes at most 10,000 records at a time.',
+    why: 'Lambda allows at most 10,000 records at a time.',
     source: PARAMETERS,
     check: (mapping) => {
       const size = numberIn(mapping.batchSize)
       if (!(size > 10_000)) return undefined
-      return broken(mapping, mapping.batchSize, `A batch size of ${whole(size)}`, 'Set BatchSize to at most 10,000.')
+      return broken(
+        mapping,
+        mapping.batchSize,
+        `A batch size of ${formatNumber(size)}`,
+        'Set BatchSize to at most 10,000.',
+      )
     },
   },
   {
     id: 'batch-needs-window',
     severity: 'error',
-    why: 'Lambda refuses it: more than 10 records take time to gather.',
+    why: 'Lambda rejects a batch size above 10 without a batching window.',
     source: `${LAMBDA_GUIDE}/services-sqs-configure.html`,
     check: (mapping) => {
       const size = numberIn(mapping.batchSize)
       if (!(size > 10 && numberIn(mapping.window) < 1)) return undefined
       const fix = mapping.ofTopic
-        ? 'Set BatchSize to at most 10: SAM sets no window on what SqsSubscription makes.'
+        ? 'Set BatchSize to at most 10: SAM sets no window for SqsSubscription.'
         : 'Set MaximumBatchingWindowInSeconds to 1 or more, or BatchSize to at most 10.'
-      return broken(mapping, mapping.batchSize, `A batch size of ${whole(size)} without a batching window`, fix)
+      return broken(mapping, mapping.batchSize, `A batch size of ${formatNumber(size)} without a batching window`, fix)
     },
   },
   {
@@ -127,14 +158,14 @@ export const MAPPING_RULES: readonly Rule[] = [
     source: PARAMETERS,
     check: (mapping) => {
       if (!isFifo(mapping) || !(numberIn(mapping.window) > 0)) return undefined
-      const what = `A batching window of ${seconds(mapping.window)} on a FIFO queue`
+      const what = `A batching window of ${formatSeconds(mapping.window)} on a FIFO queue`
       return broken(mapping, mapping.window, what, 'Remove MaximumBatchingWindowInSeconds.')
     },
   },
   {
     id: 'concurrency-and-provisioned',
     severity: 'error',
-    why: 'Lambda refuses both together: in provisioned mode the pollers set the concurrency.',
+    why: 'Lambda rejects both together: in provisioned mode, the pollers determine the concurrency.',
     source: SCALING,
     check: (mapping) => {
       if (!isProvisioned(mapping) || mapping.maximumConcurrency.state !== 'known') return undefined
@@ -145,39 +176,39 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'poller-range',
     severity: 'error',
-    why: 'Lambda refuses it: it scales from the minimum to the maximum.',
+    why: 'Lambda rejects a minimum above the maximum.',
     source: POLLERS,
     check: (mapping) => {
       const [least, most] = [numberIn(mapping.minimumPollers), numberIn(mapping.maximumPollers)]
       if (!(least > most)) return undefined
-      const what = `A MinimumPollers of ${whole(least)} above a MaximumPollers of ${whole(most)}`
-      return broken(mapping, mapping.minimumPollers, what, `Set MinimumPollers to ${whole(most)} at most.`)
+      const what = `A MinimumPollers of ${formatNumber(least)} above a MaximumPollers of ${formatNumber(most)}`
+      return broken(mapping, mapping.minimumPollers, what, `Set MinimumPollers to ${formatNumber(most)} at most.`)
     },
   },
   {
     id: 'concurrency-range',
     severity: 'error',
-    why: 'Lambda takes 2 to 1,000.',
+    why: 'Lambda accepts 2 to 1,000.',
     source: SCALING,
     check: (mapping) => {
       const most = numberIn(mapping.maximumConcurrency)
       if (!(most < 2 || most > 1000)) return undefined
       const fix = 'Set MaximumConcurrency from 2 to 1,000, or remove it.'
-      return broken(mapping, mapping.maximumConcurrency, `A maximum concurrency of ${whole(most)}`, fix)
+      return broken(mapping, mapping.maximumConcurrency, `A maximum concurrency of ${formatNumber(most)}`, fix)
     },
   },
   {
     id: 'concurrency-above-reserved',
     severity: 'error',
-    why: 'What the mappings invoke beyond it is throttled, and the messages come back with one receive more.',
+    why: 'Invocations above the reserved concurrency are throttled, and their messages are redelivered with one more receive.',
     source: SCALING,
     check: ({ function: target }, _options, { ofFunction }) => {
       const { counted, surely } = concurrencyOf(ofFunction)
       const reserved = numberIn(target.reservedConcurrency)
       if (!(surely > reserved)) return undefined
       const over = counted.length > 1 ? ` over its ${counted.length} mappings` : ''
-      const what = `A maximum concurrency of ${whole(surely)}${over}, above the reserved concurrency of ${whole(reserved)}`
-      const fix = `Reserve ${whole(surely)} or more, or lower MaximumConcurrency.`
+      const what = `A maximum concurrency of ${formatNumber(surely)}${over}, above the reserved concurrency of ${formatNumber(reserved)}`
+      const fix = `Reserve ${formatNumber(surely)} or more, or lower MaximumConcurrency.`
       return { ...broken(target, target.reservedConcurrency, what, fix), need: surely }
     },
   },
@@ -185,7 +216,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     id: 'reserved-concurrency',
     severity: 'warning',
     why:
-      'What the mapping invokes beyond the reserved concurrency is throttled. Each time counts as a receive, so good ' +
+      'Invocations above the reserved concurrency are throttled. Each attempt counts as a receive, so valid ' +
       'messages are dead-lettered.',
     source: SCALING,
     check: (mapping, _options, { ofFunction }) => {
@@ -193,30 +224,30 @@ export const MAPPING_RULES: readonly Rule[] = [
       const reserved = numberIn(target.reservedConcurrency)
       if (!(reserved >= 0) || maximumConcurrency.state !== 'absent') return undefined
       if (valueIn(provisioned) === false) {
-        if (reserved >= ofFunction.length * MOST_INVOCATIONS) return undefined
-        const what = `A reserved concurrency of ${whole(reserved)}, and no maximum concurrency on the mapping`
+        if (reserved >= ofFunction.length * MAX_INVOCATIONS) return undefined
+        const what = `A reserved concurrency of ${formatNumber(reserved)}, and no maximum concurrency on the mapping`
         return broken(mapping, maximumConcurrency, what, limitTo(mapping, reserved))
       }
       const pollers = maximumPollers.state === 'absent' ? DEFAULT_POLLERS : numberIn(maximumPollers)
-      if (!isProvisioned(mapping) || !(pollers * INVOCATIONS_OF_A_POLLER > reserved)) return undefined
-      const most = whole(pollers * INVOCATIONS_OF_A_POLLER)
-      const what = `Provisioned mode, in which ${whole(pollers)} pollers invoke up to ${most} times at once, above the reserved concurrency of ${whole(reserved)}`
-      const fits = Math.floor(reserved / INVOCATIONS_OF_A_POLLER)
-      const lower = fits >= 2 ? `Set MaximumPollers to ${whole(fits)} at most, or reserve` : 'Reserve'
+      if (!isProvisioned(mapping) || !(pollers * INVOCATIONS_PER_POLLER > reserved)) return undefined
+      const most = formatNumber(pollers * INVOCATIONS_PER_POLLER)
+      const what = `Provisioned mode, in which ${formatNumber(pollers)} pollers make up to ${most} concurrent invocations, above the reserved concurrency of ${formatNumber(reserved)}`
+      const fits = Math.floor(reserved / INVOCATIONS_PER_POLLER)
+      const lower = fits >= 2 ? `Set MaximumPollers to ${formatNumber(fits)} at most, or reserve` : 'Reserve'
       return broken(mapping, maximumPollers, what, `${lower} ${most}.`)
     },
   },
   {
     id: 'batch-over-payload',
     severity: 'warning',
-    why: 'An event ends at 6 MB, and a record has some 710 bytes beside its body: such a batch never fills.',
+    why: 'An event has at most 6 MB, and a record has about 710 bytes in addition to its body. Such a batch never fills.',
     source: `${LAMBDA_GUIDE}/services-sqs-configure.html`,
     check: (mapping, { bodyBytes = Number.NaN }) => {
       const size = numberIn(mapping.batchSize)
-      const fits = fitting(bodyBytes)
+      const fits = recordsThatFit(bodyBytes)
       if (!(size > fits)) return undefined
-      const what = `A batch size of ${whole(size)}, where some ${whole(fits)} records with bodies of ${whole(bodyBytes)} bytes fit`
-      return broken(mapping, mapping.batchSize, what, `Set BatchSize to ${whole(fits)} at most.`)
+      const what = `A batch size of ${formatNumber(size)}, but only about ${formatNumber(fits)} records with bodies of ${formatNumber(bodyBytes)} bytes fit`
+      return broken(mapping, mapping.batchSize, what, `Set BatchSize to ${formatNumber(fits)} at most.`)
     },
   },
   {
@@ -233,32 +264,32 @@ export const MAPPING_RULES: readonly Rule[] = [
       const count = patterns.length === 1 ? 'the filter' : `any of the ${patterns.length} filters`
       const also = dropped === undefined ? '' : `, and so are all messages whose body ${dropped}`
       const what = `Messages that do not match ${count} are deleted${also}`
-      return broken(mapping, mapping.filters, what, 'Make sure that no such message on this queue is needed.')
+      return broken(mapping, mapping.filters, what, 'Make sure that you do not need these messages.')
     },
   },
   {
     id: 'poller-concurrency',
     severity: 'info',
-    why: 'In provisioned mode MaximumPollers is the only limit of the concurrency.',
+    why: 'In provisioned mode, only MaximumPollers limits the concurrency.',
     source: SCALING,
     check: (mapping) => {
       const { maximumPollers, maximumConcurrency } = mapping
       const isLimited = maximumPollers.state !== 'absent' || maximumConcurrency.state !== 'absent'
       if (!isProvisioned(mapping) || isLimited) return undefined
-      const most = whole(DEFAULT_POLLERS * INVOCATIONS_OF_A_POLLER)
-      const what = `Without MaximumPollers, up to ${DEFAULT_POLLERS} pollers invoke up to ${most} times at once`
-      return broken(mapping, maximumPollers, what, 'Set MaximumPollers to a tenth of the concurrency wanted.')
+      const most = formatNumber(DEFAULT_POLLERS * INVOCATIONS_PER_POLLER)
+      const what = `Without MaximumPollers, up to ${DEFAULT_POLLERS} pollers make up to ${most} concurrent invocations`
+      return broken(mapping, maximumPollers, what, 'Set MaximumPollers to a tenth of the concurrency that you want.')
     },
   },
   {
     id: 'fifo-parallelism',
     severity: 'info',
-    why: 'A message group is worked on by one invocation at a time, whatever the concurrency.',
+    why: 'Only one invocation at a time processes a message group, whatever the concurrency.',
     source: SCALING,
     check: (mapping) => {
       if (!isFifo(mapping)) return undefined
-      const what = 'On a FIFO queue, parallelism ends at the number of message groups'
-      return broken(mapping, mapping.queue.fifo, what, 'Spread the messages over more groups where that is too little.')
+      const what = 'On a FIFO queue, the number of message groups limits the parallelism'
+      return broken(mapping, mapping.queue.fifo, what, 'If you need more parallelism, use more message groups.')
     },
   },
 ]

@@ -1,60 +1,60 @@
+import { type LambdaFunction, type Mapping, type Model, type Queue, type Resource, valueIn } from '../model.ts'
 import { concurrencyOf } from './mapping-rules.ts'
-import { type LambdaFunction, type Mapping, type Model, type Queue, type Resource, valueIn } from './model.ts'
-import { type Broken, numberIn, type Siblings, whole } from './rule.ts'
+import { type Broken, formatNumber, numberIn, type Siblings } from './rule.ts'
 import { DEPRECATED, PREVIEWS } from './runtimes.ts'
 import { settingsOf } from './settings.ts'
 
-/** What no rule could look at, and why. The rules pass over a value that is not known; so each is listed here. */
-export const createNotChecked = ({ file, unread }: Model) => {
-  const all = (resource: Resource, what: string, reason: string): Broken => ({
+/** Lists what no rule could check, and why. Rules ignore unknown values, so each one is listed here. */
+export function createNotChecked({ file, unread }: Model) {
+  const notChecked = (resource: Resource, what: string, reason: string): Broken => ({
     resource,
     place: resource.place,
     what,
     reason,
     fix:
       file === undefined
-        ? 'Allow the call, or look at it by hand.'
+        ? 'Allow the call, or check the setting by hand.'
         : `${reason.includes('--parameter') ? 'Give the parameter, or check' : 'Check'} what is deployed with --function NAME.`,
   })
 
   const ofSettings = (mapping: Mapping): Broken[] =>
     settingsOf(mapping).flatMap(({ resource, name, setting, needed }) => {
       if (!needed || setting.state !== 'unknown') return []
-      return [{ ...all(resource, name, setting.reason), setting }]
+      return [{ ...notChecked(resource, name, setting.reason), setting }]
     })
 
   const ofFunction = (target: LambdaFunction, mapping: Mapping): Broken[] => {
     if (target.unread !== undefined) {
       const what = `the settings of ${target.id}`
-      return [{ ...all(mapping, what, target.unread), place: target.place }]
+      return [{ ...notChecked(mapping, what, target.unread), place: target.place }]
     }
     const runtime = valueIn(target.runtime)
     if (runtime === undefined || DEPRECATED.has(runtime)) return []
-    const why = PREVIEWS.includes(runtime) ? 'is a preview without one' : 'is none whose date is known here'
+    const why = PREVIEWS.includes(runtime) ? 'is a preview and has no date yet' : 'is not in the list of this tool'
     const what = 'the date of its deprecation'
-    return [{ ...all(target, what, `the runtime ${runtime} ${why}`), setting: target.runtime }]
+    return [{ ...notChecked(target, what, `the runtime ${runtime} ${why}`), setting: target.runtime }]
   }
 
-  /** Mappings that may never run together make the sum too large, and nobody knows. */
+  /** If all mappings run together, they exceed the reserved concurrency, but it is not known whether they do. */
   const ofConcurrency = (target: LambdaFunction, mappings: readonly Mapping[]): Broken[] => {
     const { idle, surely, atMost } = concurrencyOf(mappings)
     const reserved = numberIn(target.reservedConcurrency)
     const [first] = idle
     if (!first || !(atMost > reserved) || surely > reserved) return []
-    const what = `whether the reserved concurrency of ${whole(reserved)} is enough for all mappings, which may have ${whole(atMost)}`
+    const what = `whether the reserved concurrency of ${formatNumber(reserved)} is enough for all mappings, which may use ${formatNumber(atMost)}`
     const reason = first.runs.state === 'unknown' ? first.runs.reason : `${first.id} is disabled`
-    return [{ ...all(target, what, reason), setting: target.reservedConcurrency }]
+    return [{ ...notChecked(target, what, reason), setting: target.reservedConcurrency }]
   }
 
   const ofQueue = (queue: Queue, mapping: Mapping): Broken[] => {
     if (queue.unread !== undefined) {
       const fifo = queue.fifo.state === 'unknown' ? ', and whether it is a FIFO queue' : ''
       const what = `the visibility timeout, redrive policy and retention of ${queue.id}${fifo}`
-      return [{ ...all(mapping, what, queue.unread), setting: queue.redrive }]
+      return [{ ...notChecked(mapping, what, queue.unread), setting: queue.redrive }]
     }
     const target = valueIn(queue.redrive)?.deadLetterQueue
     if (target?.unread === undefined || valueIn(queue.fifo)) return []
-    return [{ ...all(queue, `the retention of ${target.id}`, target.unread), setting: target.retention }]
+    return [{ ...notChecked(queue, `the retention of ${target.id}`, target.unread), setting: target.retention }]
   }
 
   return {
@@ -65,7 +65,7 @@ export const createNotChecked = ({ file, unread }: Model) => {
       ...ofQueue(mapping.queue, mapping),
     ],
     unread: unread.map((resource): Broken => {
-      const broken = all(resource, 'this', resource.unread)
+      const broken = notChecked(resource, 'this item', resource.unread)
       return { ...broken, fix: resource.fix ?? broken.fix }
     }),
   }

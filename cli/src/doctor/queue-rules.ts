@@ -1,65 +1,88 @@
-import { type Mapping, type Redrive, valueIn } from './model.ts'
-import { type Broken, broken, LAMBDA_GUIDE, numberIn, type Rule, SQS_GUIDE, seconds, whole } from './rule.ts'
+import { type Mapping, type Redrive, valueIn } from '../model.ts'
+import {
+  type Broken,
+  broken,
+  formatNumber,
+  formatSeconds,
+  LAMBDA_GUIDE,
+  numberIn,
+  type Rule,
+  SQS_GUIDE,
+} from './rule.ts'
 
 const CONFIGURE = `${LAMBDA_GUIDE}/services-sqs-configure.html`
 
 const DAY = 86_400
 
-/** AWS's advice: six times the function's timeout, plus the batching window. */
-const advised = ({ window, function: target }: Mapping) => 6 * numberIn(target.timeout) + (numberIn(window) || 0)
-const timeoutOf = ({ function: target }: Mapping) => numberIn(target.timeout)
-/** The mapping that needs most; one whose need is not known comes last. */
-const neediest = (mappings: readonly Mapping[], need: (mapping: Mapping) => number): Mapping =>
-  mappings.reduce((most, mapping) => (need(most) >= need(mapping) || Number.isNaN(need(mapping)) ? most : mapping))
-/** The same for all functions of a queue, which has one visibility timeout. */
-const raise = (mappings: readonly Mapping[], what: string): Broken => {
-  const mapping = neediest(mappings, advised)
+/** What AWS recommends: six times the timeout of the function, plus the batching window. */
+function recommended({ window, function: target }: Mapping) {
+  return 6 * numberIn(target.timeout) + (numberIn(window) || 0)
+}
+
+function timeoutOf({ function: target }: Mapping) {
+  return numberIn(target.timeout)
+}
+
+/** The mapping with the highest need. A mapping with an unknown need comes last. */
+function strictest(mappings: readonly Mapping[], need: (mapping: Mapping) => number): Mapping {
+  return mappings.reduce((most, mapping) =>
+    need(most) >= need(mapping) || Number.isNaN(need(mapping)) ? most : mapping,
+  )
+}
+
+/** The fix for all functions of a queue, since a queue has only one visibility timeout. */
+function raiseVisibilityTimeout(mappings: readonly Mapping[], what: string): Broken {
+  const mapping = strictest(mappings, recommended)
   const { queue } = mapping
-  const need = advised(mapping)
+  const need = recommended(mapping)
   return { ...broken(queue, queue.visibilityTimeout, what, `Set VisibilityTimeout to ${need}.`), need }
 }
 
-const redriveOf = ({ queue }: Mapping): Partial<Redrive> => valueIn(queue.redrive) ?? {}
-const period = (value: number) =>
-  value % DAY === 0 ? `${value / DAY} day${value === DAY ? '' : 's'}` : `${whole(value)} s`
+function redriveOf({ queue }: Mapping): Partial<Redrive> {
+  return valueIn(queue.redrive) ?? {}
+}
+
+function period(value: number) {
+  return value % DAY === 0 ? `${value / DAY} day${value === DAY ? '' : 's'}` : `${formatNumber(value)} s`
+}
 
 export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'visibility-below-timeout',
     severity: 'error',
-    why: 'Lambda refuses it: a message would come back while the function is still at work on it.',
+    why: 'Lambda rejects it: a message could be redelivered while the function still processes it.',
     source: CONFIGURE,
     check: ({ queue }, _options, { ofQueue }) => {
       const { visibilityTimeout } = queue
-      const { id, timeout } = neediest(ofQueue, timeoutOf).function
+      const { id, timeout } = strictest(ofQueue, timeoutOf).function
       if (!(numberIn(visibilityTimeout) < numberIn(timeout))) return undefined
-      const what = `A visibility timeout (${seconds(visibilityTimeout)}) below the timeout of ${id} (${seconds(timeout)})`
-      return raise(ofQueue, what)
+      const what = `A visibility timeout (${formatSeconds(visibilityTimeout)}) below the timeout of ${id} (${formatSeconds(timeout)})`
+      return raiseVisibilityTimeout(ofQueue, what)
     },
   },
   {
     id: 'visibility-headroom',
     severity: 'warning',
-    why: 'Lambda needs the rest to try a batch again when the function is throttled; without it messages come back with one receive more.',
+    why: 'Lambda needs this time to retry a batch if the function is throttled. Otherwise messages are redelivered with one more receive.',
     source: CONFIGURE,
     check: ({ queue }, _options, { ofQueue }) => {
       const { visibilityTimeout } = queue
-      const mapping = neediest(ofQueue, advised)
-      if (!(numberIn(visibilityTimeout) < advised(mapping))) return undefined
+      const mapping = strictest(ofQueue, recommended)
+      if (!(numberIn(visibilityTimeout) < recommended(mapping))) return undefined
       const { id, timeout } = mapping.function
       const what =
-        `A visibility timeout (${seconds(visibilityTimeout)}) below 6 times the timeout of ${id} (${seconds(timeout)}) ` +
-        `plus the batching window (${seconds(mapping.window)})`
-      return raise(ofQueue, what)
+        `A visibility timeout (${formatSeconds(visibilityTimeout)}) below 6 times the timeout of ${id} (${formatSeconds(timeout)}) ` +
+        `plus the batching window (${formatSeconds(mapping.window)})`
+      return raiseVisibilityTimeout(ofQueue, what)
     },
   },
   {
     id: 'no-redrive-policy',
     severity: 'warning',
-    why: 'A message that always fails comes back until the queue drops it for its age.',
+    why: 'A message that always fails is redelivered until it expires.',
     source: CONFIGURE,
     check: ({ queue }) => {
-      // What reaches a dead-letter queue has had its chances: nobody needs one behind it.
+      // A dead-letter queue needs no dead-letter queue of its own.
       if (queue.redrive.state !== 'absent' || queue.isDeadLetterQueue) return undefined
       const fix = 'Give it a RedrivePolicy with a dead-letter queue and a maxReceiveCount of 5 or more.'
       return broken(queue, queue.redrive, 'A queue without a redrive policy', fix)
@@ -68,7 +91,7 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'max-receive-count',
     severity: 'warning',
-    why: 'Throttling and batches that were cut short count as receives too: good messages would be dead-lettered.',
+    why: 'Throttled and unfinished batches also count as receives, so valid messages would be dead-lettered.',
     source: CONFIGURE,
     check: (mapping) => {
       const { maxReceiveCount } = redriveOf(mapping)
@@ -80,17 +103,17 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'dead-letter-retention',
     severity: 'warning',
-    why: 'On a standard queue the time that a message spent in the source counts: it may be gone before anybody looks.',
+    why: 'On a standard queue, the time in the source queue counts too, so a message may expire soon after it is dead-lettered.',
     source: `${SQS_GUIDE}/setting-up-dead-letter-queue-retention.html`,
     check: (mapping) => {
       const { queue } = mapping
       const { deadLetterQueue: target } = redriveOf(mapping)
       const [source, kept] = [numberIn(queue.retention), numberIn(target?.retention)]
-      // A FIFO queue's messages begin anew in the dead-letter queue.
+      // On a FIFO queue, the retention starts anew in the dead-letter queue.
       if (!target || valueIn(queue.fifo) !== false || !(kept <= source)) return undefined
       if (kept < 14 * DAY) {
-        const what = `A dead-letter queue that keeps messages for ${period(kept)}, no longer than its source (${period(source)})`
-        return broken(target, target.retention, what, 'Set its MessageRetentionPeriod to 1209600, 14 days.')
+        const what = `A dead-letter queue that keeps messages for ${period(kept)}, which is no longer than its source (${period(source)})`
+        return broken(target, target.retention, what, 'Set its MessageRetentionPeriod to 1209600 (14 days).')
       }
       const what = `A queue that keeps messages for ${period(source)}, as long as its dead-letter queue can`
       const fix = 'Lower its MessageRetentionPeriod: no dead-letter queue keeps messages longer than 14 days.'

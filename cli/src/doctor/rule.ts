@@ -1,14 +1,16 @@
+import { type Mapping, type Pattern, type Resource, type Setting, valueIn } from '../model.ts'
 import type { Place } from '../template/document.ts'
-import { type Mapping, type Pattern, type Resource, type Setting, valueIn } from './model.ts'
 
 export type Severity = 'error' | 'warning' | 'info'
 
 export interface CheckOptions {
-  /** Bytes of a typical body. Undefined: what fits into 6 MB is not checked. */
+  /** Bytes of a typical body. Undefined: the size of a batch is not checked. */
   bodyBytes?: number | undefined
-  /** Milliseconds that the handler takes for a record. Undefined: the function's timeout is not checked against it. */
+  /**
+   * Milliseconds that the handler takes per record. Undefined: the timeout of the function is not checked against it.
+   */
   recordMs?: number | undefined
-  /** Records that the handler works on at once. */
+  /** Records that the handler processes at once. */
   recordConcurrency: number
   today: Date
 }
@@ -16,21 +18,21 @@ export interface CheckOptions {
 /** What is wrong, where, and what to do about it. */
 export interface Broken {
   resource: Resource
-  /** The setting to change: it gives one finding, however many rules and mappings meet it. */
+  /** The setting to change. It gets one finding, even if it breaks several rules for several mappings. */
   setting?: Setting<unknown> | undefined
-  /** Where, unless the setting says so itself. */
+  /** The place, if the setting has none. */
   place?: Place | undefined
   what: string
   fix: string
-  /** The number in `fix`, if a larger one for the same setting does for this too. */
+  /** The number that `fix` gives. Of several findings for one setting, the one with the highest number is shown. */
   need?: number
-  /** Why `what` was not checked; undefined where it was, and is wrong. */
+  /** Why `what` was not checked. Undefined if it was checked, and is wrong. */
   reason?: string
-  /** The page where AWS says so, where it is not the rule's. */
+  /** The page of AWS that documents it, if it is not the page of the rule. */
   source?: string
 }
 
-/** What a mapping shares a function or a queue with, itself included. */
+/** The mappings of the same function, and the mappings of the same queue. Both lists include the mapping itself. */
 export interface Siblings {
   ofFunction: readonly Mapping[]
   ofQueue: readonly Mapping[]
@@ -39,9 +41,9 @@ export interface Siblings {
 export interface Rule {
   id: string
   severity: Severity
-  /** Why it matters, in one sentence. */
+  /** Why it matters, in one or two sentences. */
   why: string
-  /** Where AWS says so. */
+  /** The page of AWS that documents it. */
   source: string
   check: (mapping: Mapping, options: CheckOptions, siblings: Siblings) => Broken | Broken[] | undefined
 }
@@ -49,27 +51,32 @@ export interface Rule {
 export const LAMBDA_GUIDE = 'https://docs.aws.amazon.com/lambda/latest/dg'
 export const SQS_GUIDE = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide'
 
-/** The number, or NaN where none is known: every comparison with it is false, so no rule fires. */
-export const numberIn = (setting: Setting<number> | undefined): number =>
-  setting?.state === 'known' ? setting.value : Number.NaN
+/** The number, or NaN if it is not known. Every comparison with NaN is false, so no rule applies. */
+export function numberIn(setting: Setting<number> | undefined): number {
+  return setting?.state === 'known' ? setting.value : Number.NaN
+}
 
-/** The patterns of a mapping's filters: none where it has no filters, or they are not known. */
+/** The patterns of the filters of a mapping. Empty if it has no filters, or if they are not known. */
 export function patternsOf({ filters }: Mapping): readonly Setting<Pattern>[] {
   return valueIn(filters) ?? []
 }
 
-export const whole = (value: number) => value.toLocaleString('en-US')
-
-/** `30 s`, and whether nobody chose it. */
-export const seconds = (setting: Setting<number>): string => {
-  if (setting.state !== 'known') return 'not known'
-  return `${whole(setting.value)} s${setting.isDefault ? ', the default' : ''}`
+export function formatNumber(value: number) {
+  return value.toLocaleString('en-US')
 }
 
-export const broken = (resource: Resource, setting: Setting<unknown>, what: string, fix: string): Broken => ({
-  resource,
-  setting,
-  place: resource.place,
-  what,
-  fix,
-})
+/** `30 s`, with a note if it is the default. */
+export function formatSeconds(setting: Setting<number>): string {
+  if (setting.state !== 'known') return 'not known'
+  return `${formatNumber(setting.value)} s${setting.isDefault ? ', the default' : ''}`
+}
+
+export function broken(resource: Resource, setting: Setting<unknown>, what: string, fix: string): Broken {
+  return {
+    resource,
+    setting,
+    place: resource.place,
+    what,
+    fix,
+  }
+}

@@ -1,6 +1,6 @@
 /**
- * When Lambda's runtimes are deprecated, for functions that are .zip archives. AWS moves these dates now and then. They
- * were read on 25 November 2026 from cfn-lint and endoflife.date, which had both taken them from AWS's table in August.
+ * The dates when runtimes of Lambda are deprecated, for functions in .zip archives. AWS sometimes moves these dates.
+ * They were read on 25 November 2026 from cfn-lint and endoflife.date, which took them from the table of AWS in August.
  */
 export const RUNTIMES_SOURCE = 'https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html'
 
@@ -53,5 +53,5 @@ export const DEPRECATED: ReadonlyMap<string, string> = new Map(
   }),
 )
 
-/** Public previews, which AWS gives no date. */
+/** Public previews, for which AWS gives no date. */
 export const PREVIEWS: readonly string[] = ['nodejs26.x']

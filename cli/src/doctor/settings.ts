@@ -1,4 +1,4 @@
-import { type Mapping, type Resource, type Setting, valueIn } from './model.ts'
+import { type Mapping, type Resource, type Setting, valueIn } from '../model.ts'
 import { type Broken, broken, patternsOf, type Rule } from './rule.ts'
 
 const MAPPING = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html'
@@ -7,17 +7,17 @@ const QUEUE = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIRefer
 
 interface Named {
   resource: Resource
-  /** As templates call it. */
+  /** The name in templates. */
   name: string
   setting: Setting<unknown>
-  /** Whether a rule looks at it, as the other settings are. */
+  /** Whether a rule needs the value. If so, an unknown value is listed as not checked. */
   needed: boolean
-  /** The page that says what AWS takes. */
+  /** The page of AWS that lists the accepted values. */
   source: string
 }
 
-/** All settings of a mapping and of what it joins, but for the resources of which nothing is known. */
-export const settingsOf = (mapping: Mapping): Named[] => {
+/** All settings of a mapping, its function and its queues, without those of resources that could not be read. */
+export function settingsOf(mapping: Mapping): Named[] {
   const { function: target, queue } = mapping
   const redrive = valueIn(queue.redrive)
   const retained = redrive !== undefined && valueIn(queue.fifo) !== true
@@ -33,7 +33,7 @@ export const settingsOf = (mapping: Mapping): Named[] => {
   }
   return [
     ...of(mapping, MAPPING, [
-      ['The ARN of its queue', mapping.arn, false], // where it is not known, nothing of the queue is
+      ['The ARN of its queue', mapping.arn, false], // if it is unknown, the queue itself is listed as not checked
       ['FunctionResponseTypes', mapping.reports],
       ['BatchSize', mapping.batchSize],
       ['MaximumBatchingWindowInSeconds', mapping.window],
@@ -67,7 +67,7 @@ export const settingsOf = (mapping: Mapping): Named[] => {
 export const VALUE_RULE: Rule = {
   id: 'invalid-value',
   severity: 'error',
-  why: 'AWS refuses it; what depends on it was not checked.',
+  why: 'AWS rejects this value. Checks that depend on it were skipped.',
   source: MAPPING,
   check: (mapping) =>
     settingsOf(mapping).flatMap(({ resource, name, setting, source }): Broken[] => {

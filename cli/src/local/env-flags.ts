@@ -8,7 +8,7 @@ export interface EnvFlags {
   templateEnv?: Record<string, string>
 }
 
-/** The function's own variables: of the template, of `--env-file`, of `--env`; a later one replaces an earlier one. */
+/** The environment variables of the function. `--env` overrides `--env-file`, which overrides the template. */
 export function environmentOf({ env = [], envFile, templateEnv }: EnvFlags): Record<string, string> {
   return { ...templateEnv, ...(envFile === undefined ? {} : readEnvFile(envFile)), ...readPairs(env) }
 }
@@ -26,6 +26,6 @@ function readEnvFile(file: string): NodeJS.Dict<string> & Record<string, string>
   try {
     return parseEnv(readFileSync(file, 'utf8')) as Record<string, string>
   } catch (error) {
-    throw new UsageError(`the file ${file} of --env-file cannot be read (${(error as NodeJS.ErrnoException).code})`)
+    throw new UsageError(`--env-file ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
   }
 }

@@ -3,17 +3,19 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import type { SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
 import { pMapIterable } from 'p-map'
 import { oneLine, UsageError } from '../errors.ts'
-import type { OpenLedger } from '../ledger.ts'
-import type { InputMessage } from '../messages.ts'
-import type { Queue } from '../queue.ts'
+import type { OpenLedger } from './ledger.ts'
+import type { InputMessage } from './messages.ts'
+import type { Queue } from './queue.ts'
 
 export type Input = Iterable<InputMessage> | AsyncIterable<InputMessage>
 
-/** A call of ten is kept under a quarter of SQS's limit for a message, which older stand-ins of SQS still ask for. */
-const CALL_BYTES = 256 * 1024
 /**
- * Messages that wait in the queue of this process before the feed pauses: as many as a batch takes. fauxqs keeps them in
- * an array and takes from its front, which with a million of them is a move of 8 MB for each message: 230 messages/s
+ * The limit for one batch call. SQS allows 1 MiB; older substitutes for SQS still enforce its former limit of 256 KiB.
+ */
+const MAX_CALL_BYTES = 256 * 1024
+/**
+ * The feed pauses while this many messages wait in the queue of this process, as many as the largest batch. fauxqs
+ * removes messages from the front of an array. With a million waiting messages, each removal moves 8 MB: 230 messages/s
  * were received then, and 3,200 with a hundred thousand.
  */
 const MAX_WAITING = 10_000
@@ -24,14 +26,14 @@ export interface FeedOptions {
   queue: Pick<Queue, 'send' | 'fifo' | 'own' | 'waiting'>
   ledger: Pick<OpenLedger, 'sent'>
   messages: Input
-  /** The queue holds what it should hold for now: time to receive. */
+  /** Called when the queue is full, so that receiving can start. */
   onFull: () => void
   signal: AbortSignal
 }
 
 /**
- * Sends the input, and takes no more of it than the queue has room for. On a FIFO queue one call is made after another,
- * so that its order is the input's.
+ * Sends the input, and takes messages from it only while the queue has room. On a FIFO queue, it makes one call after
+ * another to keep the order.
  */
 export async function feed({ queue, ledger, messages, onFull, signal }: FeedOptions): Promise<void> {
   const send = async (entries: SendMessageBatchRequestEntry[]) => {
@@ -42,13 +44,18 @@ export async function feed({ queue, ledger, messages, onFull, signal }: FeedOpti
     if (refused) throw new UsageError(`SQS refused a message: ${oneLine(`${refused.Code}: ${refused.Message}`)}`)
   }
   const concurrency = queue.fifo ? 1 : 16
-  const calls = inCalls(inRoom({ queue, messages, onFull, signal }), queue)
+  const calls = groupIntoCalls(waitForRoom({ queue, messages, onFull, signal }), queue)
   for await (const _ of pMapIterable(calls, send, { concurrency, backpressure: concurrency }))
     if (signal.aborted) return
 }
 
-/** The messages, each as soon as the queue has room for it. Another queue than our own takes what it is sent. */
-async function* inRoom({ queue, messages, onFull, signal }: Omit<FeedOptions, 'ledger'>): AsyncGenerator<InputMessage> {
+/** Yields each message as soon as the queue has room for it. Only the queue of this process has a limit. */
+async function* waitForRoom({
+  queue,
+  messages,
+  onFull,
+  signal,
+}: Omit<FeedOptions, 'ledger'>): AsyncGenerator<InputMessage> {
   let room = MAX_WAITING
   for await (const message of messages) {
     while (room === 0 && !signal.aborted) {
@@ -65,8 +72,8 @@ async function* inRoom({ queue, messages, onFull, signal }: Omit<FeedOptions, 'l
 
 const PAUSE = Symbol('pause')
 
-/** Calls of up to ten messages; a call does not wait for an input that makes a pause. */
-async function* inCalls(
+/** Groups messages into calls of up to ten. If the input pauses, an incomplete call is sent at once. */
+async function* groupIntoCalls(
   messages: AsyncIterable<InputMessage>,
   { fifo, own }: Pick<Queue, 'fifo' | 'own'>,
 ): AsyncGenerator<SendMessageBatchRequestEntry[]> {
@@ -86,7 +93,7 @@ async function* inCalls(
     const { body, messageGroupId, messageAttributes } = result.value
     const bytes =
       Buffer.byteLength(body) + (messageAttributes ? Buffer.byteLength(JSON.stringify(messageAttributes)) : 0)
-    if (call.length === 10 || (call.length > 0 && size + bytes > CALL_BYTES)) {
+    if (call.length === 10 || (call.length > 0 && size + bytes > MAX_CALL_BYTES)) {
       yield call
       call = []
       size = 0
@@ -94,7 +101,7 @@ async function* inCalls(
     size += bytes
     call.push({
       Id: String(call.length),
-      MessageBody: own ? escapeAstral(body) : body,
+      MessageBody: own ? escapeAboveUFFFF(body) : body,
       ...(messageAttributes ? { MessageAttributes: messageAttributes } : {}),
       ...(messageGroupId === undefined ? {} : { MessageGroupId: messageGroupId }),
       ...(fifo ? { MessageDeduplicationId: randomUUID() } : {}),
@@ -104,18 +111,18 @@ async function* inCalls(
   if (call.length > 0) yield call
 }
 
-const ASTRAL = /[\u{10000}-\u{10FFFF}]/gu
+const ABOVE_U_FFFF = /[\u{10000}-\u{10FFFF}]/gu
 
-/** fauxqs 2.4 refuses characters beyond U+FFFF, which SQS takes. In JSON they can be written as escapes, the same value. */
-function escapeAstral(body: string): string {
+/** fauxqs 2.4 rejects characters above U+FFFF, which SQS accepts. In JSON, escape sequences represent the same text. */
+function escapeAboveUFFFF(body: string): string {
   if (!/[\u{10000}-\u{10FFFF}]/u.test(body)) return body
   try {
     JSON.parse(body)
   } catch {
     throw new UsageError(
-      'a body of plain text holds characters beyond U+FFFF: the SQS of this process takes them in JSON only',
+      'a plain text body contains characters above U+FFFF: the SQS of this process accepts them only in JSON',
     )
   }
   const toEscape = (unit: string) => `\\u${unit.charCodeAt(0).toString(16)}`
-  return body.replace(ASTRAL, (character) => character.split('').map(toEscape).join(''))
+  return body.replace(ABOVE_U_FFFF, (character) => character.split('').map(toEscape).join(''))
 }

@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { kindOf, oneLine, UsageError } from '../errors.ts'
-import { type InputMessage, toMessage } from '../messages.ts'
+import { type InputMessage, toMessage } from './messages.ts'
 
 /**
- * Messages out of an export that is an iterable, an async iterable, or a function that returns one. An item is a message
- * with a `body`, or a body. No item is taken before there is room for it.
+ * Reads messages from an export that is an iterable, an async iterable, or a function that returns one. An item is a
+ * message with a `body`, or a body. Items are taken one at a time, when they are needed.
  */
 export async function iterateExport(
   file: string,
@@ -23,7 +23,7 @@ export async function iterateExport(
   if (!isIterable(items)) {
     const expected = 'an iterable, an async iterable, or a function that returns one'
     throw new UsageError(
-      `--messages-from: ${of} is ${exported === undefined ? 'not there' : kindOf(items)}, expected ${expected}`,
+      `--messages-from: ${of} is ${exported === undefined ? 'missing' : kindOf(items)}, expected ${expected}`,
     )
   }
   return toMessages(items, file, fifo)
@@ -42,7 +42,7 @@ async function* toMessages(items: AsyncIterable<unknown> | Iterable<unknown>, fi
   }
 }
 
-/** An error of the user's file becomes one line. */
+/** Turns an error of the file that the user gave into a UsageError of one line. */
 async function attempt<T>(what: string, run: () => T | PromiseLike<T>): Promise<T> {
   try {
     return await run()
@@ -51,7 +51,7 @@ async function attempt<T>(what: string, run: () => T | PromiseLike<T>): Promise<
   }
 }
 
-/** A string is iterable too, but nobody means its characters. */
+/** A string is iterable too, but nobody wants to send its characters one by one. */
 function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<unknown> {
   return typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value)
 }

@@ -4,11 +4,11 @@ import { createResolver, type Resolved } from '../template/resolve.ts'
 
 export interface TemplateEnvironment {
   variables: Record<string, string>
-  /** Variables whose values only a deployment knows, and why. */
+  /** Variables whose values are known only after deployment, and why. */
   unknown: { name: string; reason: string }[]
 }
 
-/** Environment.Variables of a function in a template, with those of SAM's Globals. */
+/** Reads Environment.Variables of a function in a template, merged with those of Globals in SAM. */
 export async function readTemplateEnvironment(
   file: string,
   functionId: string,

@@ -1,12 +1,14 @@
-import type { Ledger } from '../ledger.ts'
+import { formatNumber } from './display.ts'
+import type { Ledger } from './ledger.ts'
 
 export interface Allowed {
   maxDeadLettered: number
   maxFailedInvocations: number
 }
 
-const number = (value: number) => value.toLocaleString('en-US')
-const messages = (count: number) => (count === 1 ? '1 message was' : `${number(count)} messages were`)
+function messages(count: number) {
+  return count === 1 ? '1 message was' : `${formatNumber(count)} messages were`
+}
 
 /** Why a run failed, in one line, with the flag that would allow it; undefined if the run passed. */
 export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocations }: Allowed): string | undefined {
@@ -18,7 +20,8 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
   if (processed === 0) reasons.push('no message was processed')
   if (diedBetween > 0) reasons.push(`the process died ${times(diedBetween)} between invocations`)
   if (failedInvocations > maxFailedInvocations) {
-    const what = failedInvocations === 1 ? '1 invocation failed' : `${number(failedInvocations)} invocations failed`
+    const what =
+      failedInvocations === 1 ? '1 invocation failed' : `${formatNumber(failedInvocations)} invocations failed`
     reasons.push(`${what} (--max-failed-invocations ${failedInvocations} would allow it)`)
   }
   if (deadLettered > maxDeadLettered) {
@@ -27,4 +30,6 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
   return reasons.length === 0 ? undefined : reasons.join('; ')
 }
 
-const times = (count: number) => (count === 1 ? 'once' : `${number(count)} times`)
+function times(count: number) {
+  return count === 1 ? 'once' : `${formatNumber(count)} times`
+}

@@ -3,7 +3,7 @@ import { type DocumentNode, parse as parseJson, type ValueNode } from '@humanwho
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument, type ScalarTag } from 'yaml'
 import { UsageError } from '../errors.ts'
 
-/** Line and column, from 1. A value under a key has the place of the key. */
+/** Line and column, counted from 1. The place of a value in a map is the place of its key. */
 export interface Place {
   line: number
   column: number
@@ -14,14 +14,14 @@ export type Node =
   | { kind: 'list'; items: readonly Node[]; place: Place }
   | { kind: 'map'; entries: ReadonlyMap<string, Node>; place: Place }
 
-/** Deeper than any template, and shallow enough for every function that walks one. */
-const DEEPEST = 200
+/** Deeper than any real template, and small enough for recursive functions. */
+const MAX_DEPTH = 200
 
-const refuse = (file: string, { line, column }: Place, what: string): never => {
+function refuse(file: string, { line, column }: Place, what: string): never {
   throw new UsageError(`${file}:${line}:${column}: ${what}`)
 }
 
-const read = async (file: string): Promise<string> => {
+async function read(file: string): Promise<string> {
   try {
     return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '')
   } catch (error) {
@@ -31,33 +31,34 @@ const read = async (file: string): Promise<string> => {
   }
 }
 
-/** Reads a template as CloudFormation does: text that starts with a brace is JSON, all other is YAML 1.1. */
-export const readDocument = async (file: string): Promise<Node> => {
+/** Reads a template as CloudFormation does: text that starts with a brace is JSON, other text is YAML 1.1. */
+export async function readDocument(file: string): Promise<Node> {
   const text = await read(file)
   if (text.trim() === '') throw new UsageError(`${file}:1:1: the file is empty`)
   try {
     return text.trimStart().startsWith('{') ? fromJson(file, text) : fromYaml(file, text)
   } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(`${file}: it is nested too deeply to be a template`)
+    if (error instanceof RangeError) throw new UsageError(`${file}: the file is nested too deeply to be a template`)
     throw error
   }
 }
 
-const set = (file: string, entries: Map<string, Node>, key: string, value: Node) => {
-  if (entries.has(key)) refuse(file, value.place, `the key ${key} is there twice`)
+function set(file: string, entries: Map<string, Node>, key: string, value: Node) {
+  if (entries.has(key)) refuse(file, value.place, `the key ${key} occurs twice`)
   entries.set(key, value)
 }
 
 const TOKENS = { LBrace: '{', RBrace: '}', LBracket: '[', RBracket: ']', Comma: 'comma', Colon: 'colon' }
-/** The parser's message with characters for its names of them, and without the place. */
-const inWords = (message: string) =>
-  Object.entries(TOKENS)
+/** The message of the parser, with characters instead of token names, and without the position. */
+function withoutTokenNames(message: string) {
+  return Object.entries(TOKENS)
     .reduce((text, [name, character]) => text.replace(`token ${name} `, `${character} `), message)
     .replace(/\.? \(\d+:\d+\)$/, '')
+}
 
-const fromJson = (file: string, text: string): Node => {
+function fromJson(file: string, text: string): Node {
   const convert = (node: ValueNode, place: Place, depth = 0): Node => {
-    if (depth > DEEPEST) refuse(file, place, `nested deeper than ${DEEPEST} levels`)
+    if (depth > MAX_DEPTH) refuse(file, place, `nested deeper than ${MAX_DEPTH} levels`)
     if (node.type === 'Object') {
       const entries = new Map<string, Node>()
       for (const { name, value } of node.members) {
@@ -79,14 +80,14 @@ const fromJson = (file: string, text: string): Node => {
     } catch (error) {
       if (error instanceof RangeError) throw error
       const { line = 1, column = 1, message } = error as Error & Partial<Place>
-      return refuse(file, { line, column }, `not valid JSON: ${inWords(message)}`)
+      return refuse(file, { line, column }, `not valid JSON: ${withoutTokenNames(message)}`)
     }
   }
   const { body } = parse()
   return convert(body, body.loc.start)
 }
 
-/** CloudFormation's short forms; a tag that is not among them is left to the resolver, which does not know it. */
+/** The short forms of CloudFormation, such as !Ref. The resolver reports other tags as unknown. */
 const SHORT = (
   'And Base64 Cidr Condition Equals FindInMap ForEach GetAtt GetAZs If ImportValue Join Length Not Or Ref Select ' +
   'Split Sub ToJsonString Transform'
@@ -98,9 +99,9 @@ const TAGS = SHORT.flatMap((name) => {
   return [keep, { ...keep, collection: 'seq' }, { ...keep, collection: 'map' }]
 }) as ScalarTag[]
 
-const fromYaml = (file: string, text: string): Node => {
+function fromYaml(file: string, text: string): Node {
   const lines = new LineCounter()
-  // Duplicate keys are looked for below: the parser's own search takes quadratic time.
+  // `set` finds duplicate keys, because the check of the parser takes quadratic time.
   const document = parseDocument(text, {
     version: '1.1',
     customTags: TAGS,
@@ -116,7 +117,7 @@ const fromYaml = (file: string, text: string): Node => {
   if (error) {
     const { code, message } = error
     if (code === 'RESOURCE_EXHAUSTION') throw new RangeError(message)
-    const what = code === 'MULTIPLE_DOCS' ? 'there is more than one document in it' : message
+    const what = code === 'MULTIPLE_DOCS' ? 'the file has more than one document' : message
     refuse(file, placeOf(error.pos[0]), `not valid YAML: ${what}`)
   }
 
@@ -125,8 +126,8 @@ const fromYaml = (file: string, text: string): Node => {
     if (node === null) return { kind: 'scalar', value: null, place }
     if (isAlias(node)) {
       const anchored =
-        anchors.get(node.source) ?? refuse(file, place, `nothing before it is anchored as &${node.source}`)
-      return anchored.kind === 'scalar' ? { ...anchored, place } : anchored // a number may be set twice for two reasons
+        anchors.get(node.source) ?? refuse(file, place, `there is no anchor &${node.source} before this alias`)
+      return anchored.kind === 'scalar' ? { ...anchored, place } : anchored // each alias of a scalar is a separate setting
     }
     if (isSeq(node)) {
       const items = (node.items as (ParsedNode | null)[]).map((item) =>
@@ -145,16 +146,16 @@ const fromYaml = (file: string, text: string): Node => {
         else set(file, entries, name, child)
       }
       for (const map of merged) {
-        if (map.kind !== 'map') return refuse(file, place, 'a merge key (<<) takes a map')
+        if (map.kind !== 'map') return refuse(file, place, 'a merge key (<<) needs a map')
         for (const [name, child] of map.entries) if (!entries.has(name)) entries.set(name, child)
       }
       return { kind: 'map', entries, place }
     }
     const { value, source } = node
-    return { kind: 'scalar', value: isPlain(value) ? value : (source ?? ''), place } // a date as it is written
+    return { kind: 'scalar', value: isPlain(value) ? value : (source ?? ''), place } // dates stay as they are written
   }
   const convert = (node: ParsedNode | null, place: Place, depth: number): Node => {
-    if (depth > DEEPEST) refuse(file, place, `nested deeper than ${DEEPEST} levels`)
+    if (depth > MAX_DEPTH) refuse(file, place, `nested deeper than ${MAX_DEPTH} levels`)
     const value = plain(node, place, depth)
     const tag = node && 'tag' in node && typeof node.tag === 'string' && node.tag.startsWith('!') ? node.tag : undefined
     const name = tag && (LONG.get(tag) ?? tag)
@@ -165,5 +166,6 @@ const fromYaml = (file: string, text: string): Node => {
   return convert(document.contents as ParsedNode | null, { line: 1, column: 1 }, 0)
 }
 
-const isPlain = (value: unknown): value is string | number | boolean | null =>
-  value === null || ['string', 'number', 'boolean'].includes(typeof value)
+function isPlain(value: unknown): value is string | number | boolean | null {
+  return value === null || ['string', 'number', 'boolean'].includes(typeof value)
+}

@@ -1,9 +1,17 @@
 import type { Node, Place } from './document.ts'
-import { gapOf, hole, holesOf, PSEUDO_PARAMETERS, partsOf, readable, splitsAtColons } from './text.ts'
+import {
+  hasKnownColons,
+  PSEUDO_PARAMETERS,
+  partsOf,
+  placeholder,
+  placeholdersIn,
+  readable,
+  whyUnknown,
+} from './text.ts'
 
 /**
- * What a node comes to. Text may have holes: the attributes of resources and the pseudo parameters, which only a
- * deployment fills.
+ * The value of a node. Text may have placeholders for attributes of resources and pseudo parameters, which are known
+ * only after deployment.
  */
 export type Resolved =
   | { kind: 'scalar'; value: string | number | boolean; place?: Place | undefined }
@@ -12,42 +20,59 @@ export type Resolved =
   | { kind: 'absent'; place?: Place | undefined }
   | { kind: 'unknown'; reason: string; place?: Place | undefined }
 
-export interface Gap {
+export interface Unknown {
   reason: string
 }
-type Verdict = boolean | Gap
+
+type Verdict = boolean | Unknown
 
 const ABSENT = { kind: 'absent' } as const
-const unknown = (reason: string): Resolved => ({ kind: 'unknown', reason })
-const open = (name: string): Resolved => ({ kind: 'scalar', value: hole(name) })
+
+function unknown(reason: string): Resolved {
+  return { kind: 'unknown', reason }
+}
+
+function deployed(name: string): Resolved {
+  return { kind: 'scalar', value: placeholder(name) }
+}
+
 const NOWHERE: Place = { line: 1, column: 1 }
-const node = (value: string): Node => ({ kind: 'scalar', value, place: NOWHERE })
 
-/** Functions within functions, over YAML's aliases, can double a text at every level: it must end somewhere. */
-const LONGEST = 100_000
-const DEEPEST = 500
+function node(value: string): Node {
+  return { kind: 'scalar', value, place: NOWHERE }
+}
 
-const mapOf = (parent: Node | undefined, key: string): ReadonlyMap<string, Node> => {
+/** Nested functions over aliases of YAML can double the length of a text at every level, so it is limited. */
+const MAX_TEXT_LENGTH = 100_000
+const MAX_DEPTH = 500
+
+function mapOf(parent: Node | undefined, key: string): ReadonlyMap<string, Node> {
   const child = parent?.kind === 'map' ? parent.entries.get(key) : undefined
   return child?.kind === 'map' ? child.entries : new Map()
 }
-const plain = (child: Node | undefined) => (child?.kind === 'scalar' && child.value !== null ? String(child.value) : '')
 
-/** Resolves the intrinsic functions of a template as far as that can be done without deploying it. */
-export const createResolver = (template: Node, given: ReadonlyMap<string, string>) => {
+function scalarText(child: Node | undefined) {
+  return child?.kind === 'scalar' && child.value !== null ? String(child.value) : ''
+}
+
+/** Resolves the intrinsic functions of a template as far as this is possible without deployment. */
+export function createResolver(template: Node, given: ReadonlyMap<string, string>) {
   const parameters = mapOf(template, 'Parameters')
   const conditions = mapOf(template, 'Conditions')
   const mappings = mapOf(template, 'Mappings')
   const resources = mapOf(template, 'Resources')
 
-  /** Each node and each condition is evaluated once; one that needs itself ends at the depth that nothing real has. */
+  /**
+   * Evaluates each node or condition once. One that depends on itself reaches MAX_DEPTH, and gets the result of
+   * `circularOf`.
+   */
   const once = <Key, Result>(circularOf: (key: Key) => Result, evaluate: (key: Key) => Result) => {
     const results = new Map<Key, Result>()
     let depth = 0
     return (key: Key): Result => {
       const known = results.get(key)
       if (known !== undefined) return known
-      if (depth >= DEEPEST) return circularOf(key)
+      if (depth >= MAX_DEPTH) return circularOf(key)
       depth++
       const result = evaluate(key)
       depth--
@@ -58,12 +83,12 @@ export const createResolver = (template: Node, given: ReadonlyMap<string, string
 
   const parameter = (name: string, declaration: Node): Resolved => {
     const declared = declaration.kind === 'map' ? declaration.entries : new Map<string, Node>()
-    const type = plain(declared.get('Type'))
-    const value = given.get(name) ?? (declared.has('Default') ? plain(declared.get('Default')) : undefined)
+    const type = scalarText(declared.get('Type'))
+    const value = given.get(name) ?? (declared.has('Default') ? scalarText(declared.get('Default')) : undefined)
     if (type.startsWith('AWS::SSM::Parameter::') && !given.has(name)) {
-      return unknown(`the parameter ${name} comes from ${type} (--parameter ${name}=… gives its value)`)
+      return unknown(`the parameter ${name} comes from ${type} (set it with --parameter ${name}=…)`)
     }
-    if (value === undefined) return unknown(`the parameter ${name} has no default (--parameter ${name}=… gives it)`)
+    if (value === undefined) return unknown(`the parameter ${name} has no default (set it with --parameter ${name}=…)`)
     if (!/List</.test(type) && type !== 'CommaDelimitedList') return { kind: 'scalar', value }
     return { kind: 'list', items: value.split(',').map((item) => node(item.trim())) }
   }
@@ -74,24 +99,31 @@ export const createResolver = (template: Node, given: ReadonlyMap<string, string
     if (name === 'AWS::NoValue') return ABSENT
     const value = given.get(name)
     if (value !== undefined) return { kind: 'scalar', value }
-    return PSEUDO_PARAMETERS.includes(name) || resources.has(name) ? open(name) : attribute(name) // SAM has Ref Function.Alias
+    return PSEUDO_PARAMETERS.includes(name) || resources.has(name) ? deployed(name) : attribute(name) // SAM allows Ref Function.Alias
   }
   const attribute = (path: string): Resolved => {
     const [resource = ''] = path.split('.')
-    return resources.has(resource) ? open(path) : unknown(`${readable(path)} is nothing in this template`)
+    return resources.has(resource) ? deployed(path) : unknown(`${readable(path)} is not defined in this template`)
   }
 
-  /** Text with holes, or the reason why it is none. */
-  const textOf = (resolved: Resolved): string | Gap => {
+  /** The text with its placeholders, or the reason why it is unknown. */
+  const textOf = (resolved: Resolved): string | Unknown => {
     if (resolved.kind === 'scalar') return String(resolved.value)
-    return { reason: resolved.kind === 'unknown' ? resolved.reason : `there is ${resolved.kind} where text belongs` }
+    return {
+      reason:
+        resolved.kind === 'unknown'
+          ? resolved.reason
+          : `there is ${resolved.kind === 'absent' ? 'nothing' : `a ${resolved.kind}`} where text belongs`,
+    }
   }
   const text = (child: Node | undefined) => textOf(child ? resolve(child) : ABSENT)
-  const joined = (parts: readonly (string | Gap)[], delimiter: string): Resolved => {
-    const gap = parts.find((part) => typeof part !== 'string')
-    if (gap) return unknown(gap.reason)
+  const joined = (parts: readonly (string | Unknown)[], delimiter: string): Resolved => {
+    const unresolved = parts.find((part) => typeof part !== 'string')
+    if (unresolved) return unknown(unresolved.reason)
     const value = parts.join(delimiter)
-    return value.length > LONGEST ? unknown(`a text longer than ${LONGEST} characters`) : { kind: 'scalar', value }
+    return value.length > MAX_TEXT_LENGTH
+      ? unknown(`the text is longer than ${MAX_TEXT_LENGTH} characters`)
+      : { kind: 'scalar', value }
   }
   const listOf = (child: Node | undefined): readonly Node[] => {
     const resolved = child ? resolve(child) : ABSENT
@@ -101,8 +133,8 @@ export const createResolver = (template: Node, given: ReadonlyMap<string, string
   const substitute = (argument: Node): Resolved => {
     const [head, variables] = argument.kind === 'list' ? argument.items : [argument]
     const own = variables?.kind === 'map' ? variables.entries : new Map<string, Node>()
-    // Split at the references: every second part is one.
-    const parts = plain(head).split(/\$\{([^}]*)\}/)
+    // Splits the text at its references: every second part is the name of one.
+    const parts = scalarText(head).split(/\$\{([^}]*)\}/)
     const fill = (part: string, index: number) => {
       if (index % 2 === 0) return part
       if (part.startsWith('!')) return `\${${part.slice(1)}}`
@@ -115,8 +147,8 @@ export const createResolver = (template: Node, given: ReadonlyMap<string, string
   const findInMap = (argument: Node): Resolved => {
     const [map, first, second, options] = listOf(argument)
     const path = [map, first, second].map(text)
-    const gap = path.map((key) => (typeof key === 'string' ? gapOf(key) : key.reason)).find(Boolean)
-    if (gap) return unknown(gap)
+    const unresolved = path.map((key) => (typeof key === 'string' ? whyUnknown(key) : key.reason)).find(Boolean)
+    if (unresolved) return unknown(unresolved)
     const [mapName = '', firstKey = '', secondKey = ''] = path as string[]
     const table = mappings.get(mapName)
     const value = mapOf(table, firstKey).get(secondKey)
@@ -131,7 +163,7 @@ export const createResolver = (template: Node, given: ReadonlyMap<string, string
       return typeof name === 'string' ? ref(name) : unknown(name.reason)
     },
     'Fn::GetAtt': (argument) => {
-      const parts = argument.kind === 'list' ? argument.items.map(text) : [plain(argument)]
+      const parts = argument.kind === 'list' ? argument.items.map(text) : [scalarText(argument)]
       const path = joined(parts, '.')
       return path.kind === 'scalar' ? attribute(String(path.value)) : path
     },
@@ -140,16 +172,16 @@ export const createResolver = (template: Node, given: ReadonlyMap<string, string
       const [delimiter, list] = listOf(argument)
       const resolved = list ? resolve(list) : ABSENT
       if (resolved.kind !== 'list') return resolved.kind === 'unknown' ? resolved : unknown('Fn::Join has no list')
-      return joined(resolved.items.map(text), plain(delimiter))
+      return joined(resolved.items.map(text), scalarText(delimiter))
     },
     'Fn::Split': (argument) => {
       const [delimiter, source] = listOf(argument)
       const value = text(source)
       if (typeof value !== 'string') return unknown(value.reason)
-      const at = plain(delimiter)
-      if (!gapOf(value)) return { kind: 'list', items: value.split(at).map(node) }
-      if (at === ':' && splitsAtColons(value)) return { kind: 'list', items: partsOf(value).map(node) }
-      return { kind: 'scalar', value } // what is in the holes is not known: see Fn::Select
+      const at = scalarText(delimiter)
+      if (!whyUnknown(value)) return { kind: 'list', items: value.split(at).map(node) }
+      if (at === ':' && hasKnownColons(value)) return { kind: 'list', items: partsOf(value).map(node) }
+      return { kind: 'scalar', value } // the text of the placeholders is unknown; Fn::Select handles such a scalar
     },
     'Fn::Select': (argument) => {
       const [index, list] = listOf(argument)
@@ -157,12 +189,12 @@ export const createResolver = (template: Node, given: ReadonlyMap<string, string
       const resolved = list ? resolve(list) : ABSENT
       if (resolved.kind === 'unknown') return resolved
       if (resolved.kind === 'scalar') {
-        // A part of a resource's ARN, as the CDK takes names of functions from them: which resource is still known.
-        const ids = holesOf(String(resolved.value)).map((name) => name.split('.')[0] ?? '')
+        // The CDK selects names of functions from ARNs in this way. The text is unknown, but the resource is known.
+        const ids = placeholdersIn(String(resolved.value)).map((name) => name.split('.')[0] ?? '')
         const [id, ...more] = new Set(ids.filter((id) => resources.has(id)))
         return id !== undefined && more.length === 0
-          ? open(`${id}.Fn::Select ${at}`)
-          : unknown(gapOf(String(resolved.value)) ?? 'Fn::Select has no list')
+          ? deployed(`${id}.Fn::Select ${at}`)
+          : unknown(whyUnknown(String(resolved.value)) ?? 'Fn::Select has no list')
       }
       const item = resolved.kind === 'list' && typeof at === 'string' ? resolved.items[Number(at)] : undefined
       return item ? resolve(item) : unknown('Fn::Select selects nothing')
@@ -170,7 +202,7 @@ export const createResolver = (template: Node, given: ReadonlyMap<string, string
     'Fn::FindInMap': findInMap,
     'Fn::If': (argument) => {
       const [condition, yes, no] = listOf(argument)
-      const verdict = holds(plain(condition))
+      const verdict = holds(scalarText(condition))
       if (typeof verdict !== 'boolean') return unknown(verdict.reason)
       const branch = verdict ? yes : no
       return branch ? resolve(branch) : ABSENT
@@ -187,9 +219,9 @@ export const createResolver = (template: Node, given: ReadonlyMap<string, string
       const [entry, ...more] = child.entries
       const [name = '', argument] = more.length === 0 && entry ? entry : []
       const known = Object.hasOwn(functions, name) ? functions[name] : undefined
-      if (known && argument) return { ...known(argument), place: child.place } // whatever it is made of
+      if (known && argument) return { ...known(argument), place: child.place } // the place of the function, not of its parts
       return /^(Fn::|!)/.test(name)
-        ? { ...unknown(`${name} is known only to a deployment`), place: child.place }
+        ? { ...unknown(`${name} is known only after deployment`), place: child.place }
         : child
     }
     const { value, place } = child
@@ -197,22 +229,22 @@ export const createResolver = (template: Node, given: ReadonlyMap<string, string
   }
   const resolve = once<Node, Resolved>(() => unknown('it refers to itself, or is nested too deeply'), evaluate)
 
-  const judge = (child: Node): Verdict => {
+  const evaluateCondition = (child: Node): Verdict => {
     const [[name = '', argument] = []] = child.kind === 'map' ? child.entries : []
-    if (!argument) return { reason: 'a condition that is none' }
-    if (name === 'Condition') return holds(plain(argument))
+    if (!argument) return { reason: 'the condition is not valid' }
+    if (name === 'Condition') return holds(scalarText(argument))
     const parts = listOf(argument)
     if (name === 'Fn::Equals') {
       const sides = parts.slice(0, 2).map(text)
-      const gap = sides.find((side) => typeof side !== 'string')
-      if (gap) return gap
+      const unresolved = sides.find((side) => typeof side !== 'string')
+      if (unresolved) return unresolved
       const [left = '', right = ''] = sides as string[]
-      const reason = left === right ? undefined : (gapOf(left) ?? gapOf(right))
+      const reason = left === right ? undefined : (whyUnknown(left) ?? whyUnknown(right))
       return reason ? { reason } : left === right
     }
-    if (!['Fn::And', 'Fn::Or', 'Fn::Not'].includes(name)) return { reason: `${name} is known only to a deployment` }
-    const verdicts = parts.map(judge)
-    const [first = { reason: `${name} of nothing` }] = verdicts
+    if (!['Fn::And', 'Fn::Or', 'Fn::Not'].includes(name)) return { reason: `${name} is known only after deployment` }
+    const verdicts = parts.map(evaluateCondition)
+    const [first = { reason: `${name} has no conditions` }] = verdicts
     if (name === 'Fn::Not') return typeof first === 'boolean' ? !first : first
     const decisive = name === 'Fn::Or'
     if (verdicts.includes(decisive)) return decisive
@@ -224,11 +256,11 @@ export const createResolver = (template: Node, given: ReadonlyMap<string, string
     (name) => {
       const condition = conditions.get(name)
       if (!condition) return { reason: `there is no condition ${name}` }
-      return judge(condition)
+      return evaluateCondition(condition)
     },
   )
 
-  const account = given.get('AWS::AccountId') ?? hole('AWS::AccountId')
+  const account = given.get('AWS::AccountId') ?? placeholder('AWS::AccountId')
   return { root: template, resolve, holds, resources, parameters, account }
 }
 

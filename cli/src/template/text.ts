@@ -1,16 +1,26 @@
-// What is known of a text. A hole in it is a name, of a resource's attribute or of a pseudo parameter, between two NULs,
-// which nobody writes in a template.
+// Text that is only partly known. A placeholder is the name of an attribute or of a pseudo parameter between two NUL
+// characters, which do not occur in templates.
 
-export const hole = (name: string) => `\0${name}\0`
-/** The names in the holes of a text: `Queue.Arn`, `AWS::Region`. */
-export const holesOf = (text: string): string[] => Array.from(text.matchAll(/\0([^\0]*)\0/g), ([, name = '']) => name)
-/** The parts between colons, as ARNs have them. Holes and dynamic references have colons of their own. */
-export const partsOf = (text: string): string[] =>
-  text.match(/(?:\0[^\0]*\0|{{resolve:[^}]*}}|[^:\0])+|(?<=:|^)(?=:|$)/g) ?? []
-/** A text as a person would write it, with ${…} for its holes. */
-export const readable = (text: string) => text.replaceAll(/\0([^\0]*)\0/g, '$${$1}')
+export function placeholder(name: string) {
+  return `\0${name}\0`
+}
 
-/** What CloudFormation gives every template; only a deployment knows the values. */
+/** The names in the placeholders of a text: `Queue.Arn`, `AWS::Region`. */
+export function placeholdersIn(text: string): string[] {
+  return Array.from(text.matchAll(/\0([^\0]*)\0/g), ([, name = '']) => name)
+}
+
+/** The parts of an ARN, split at colons. Colons in placeholders and dynamic references do not count. */
+export function partsOf(text: string): string[] {
+  return text.match(/(?:\0[^\0]*\0|{{resolve:[^}]*}}|[^:\0])+|(?<=:|^)(?=:|$)/g) ?? []
+}
+
+/** A text as a person would write it, with ${…} for placeholders. */
+export function readable(text: string) {
+  return text.replaceAll(/\0([^\0]*)\0/g, '$${$1}')
+}
+
+/** Parameters that every template has. Their values are known only after deployment. */
 export const PSEUDO_PARAMETERS: readonly string[] = [
   'AWS::AccountId',
   'AWS::NotificationARNs',
@@ -21,20 +31,22 @@ export const PSEUDO_PARAMETERS: readonly string[] = [
   'AWS::URLSuffix',
 ]
 
-/** Those whose values have no colon, whatever they are. */
+/** Pseudo parameters whose values never have a colon. */
 const WITHOUT_COLON = /^AWS::(AccountId|Partition|Region|StackName|URLSuffix)$/
-/** Whether the colons of a text are known, though not all of the text is. */
-export const splitsAtColons = (text: string) =>
-  !text.includes('{{resolve:') && holesOf(text).every((name) => WITHOUT_COLON.test(name))
+/** Whether the positions of all colons are known, even if parts of the text are unknown. */
+export function hasKnownColons(text: string) {
+  return !text.includes('{{resolve:') && placeholdersIn(text).every((name) => WITHOUT_COLON.test(name))
+}
 
-const reasonOf = (name: string): string =>
-  name.startsWith('AWS::')
-    ? `${name} is known only to a deployment (--parameter ${name}=… gives it)`
-    : `${name} is known only once it is deployed`
+function reasonOf(name: string): string {
+  return name.startsWith('AWS::')
+    ? `${name} is known only after deployment (set it with --parameter ${name}=…)`
+    : `${name} is known only after deployment`
+}
 
-/** Why a text is not known to the last character, or undefined where it is. */
-export const gapOf = (text: string): string | undefined => {
+/** Why a text is not completely known, or undefined if it is. */
+export function whyUnknown(text: string): string | undefined {
   if (text.includes('{{resolve:')) return 'it is a dynamic reference ({{resolve:…}})'
-  const [name] = holesOf(text)
+  const [name] = placeholdersIn(text)
   return name === undefined ? undefined : reasonOf(name)
 }

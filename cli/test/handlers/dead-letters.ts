@@ -7,13 +7,24 @@ import { deadLetter, retryBackoff } from '../../../src/sqs/index.ts'
 const queues = `${process.env.AWS_ENDPOINT_URL_SQS}/000000000000`
 const client = new SQSClient()
 
-const isInvalid = ({ body }: SQSRecord) => JSON.parse(body).number % 10 === 3
-const failsAlways = ({ body }: SQSRecord) => JSON.parse(body).number % 10 === 7
-const failures = (records: SQSRecord[]) => ({
-  batchItemFailures: records.map(({ messageId }) => ({ itemIdentifier: messageId })),
-})
+function isInvalid({ body }: SQSRecord) {
+  return JSON.parse(body).number % 10 === 3
+}
 
-/** Number 3 mod 10 goes to the dead-letter queue at once, 7 mod 10 always fails and comes back after BACKOFF seconds. */
+function failsAlways({ body }: SQSRecord) {
+  return JSON.parse(body).number % 10 === 7
+}
+
+function failures(records: SQSRecord[]) {
+  return {
+    batchItemFailures: records.map(({ messageId }) => ({ itemIdentifier: messageId })),
+  }
+}
+
+/**
+ * Numbers ending in 3 go to the dead-letter queue at once. Numbers ending in 7 always fail, and are redelivered after
+ * BACKOFF seconds.
+ */
 export const handler = middy()
   .use(
     boundedSqsBatch({
@@ -30,8 +41,10 @@ export const handler = middy()
     }),
   )
 
-/** The same dead letters, but what always fails is deleted here, behind the back of the mapping. */
-export const deletes = async ({ Records }: SQSEvent) => {
+/**
+ * Sends the same dead letters. It deletes failed messages itself, so that the event source mapping does not know of it.
+ */
+export async function deletes({ Records }: SQSEvent) {
   const failed = Records.filter(failsAlways)
   for (const { body } of Records.filter(isInvalid)) {
     await client.send(new SendMessageCommand({ QueueUrl: `${queues}/local-dead-letters`, MessageBody: body }))
@@ -42,8 +55,8 @@ export const deletes = async ({ Records }: SQSEvent) => {
   return failures(failed)
 }
 
-/** On FIFO: sends number 3 mod 10 with one deduplication id on every receipt, and then reports it all the same. */
-export const sendsAgain = async ({ Records }: SQSEvent) => {
+/** On FIFO: sends numbers ending in 3 on every receive, with the same deduplication id, and also reports them. */
+export async function sendsAgain({ Records }: SQSEvent) {
   const failed = Records.filter(isInvalid)
   for (const { body, messageId } of failed) {
     const to = { QueueUrl: `${queues}/local-dead-letters.fifo`, MessageGroupId: 'g', MessageDeduplicationId: messageId }

@@ -1,10 +1,10 @@
 import { existsSync, writeFileSync } from 'node:fs'
 
-// The first process of a run ends once it is ready; those after it stay.
+// The first process of a run ends once it is ready. Later processes stay alive.
 const mark = `${process.env.MARK}`
 if (!existsSync(mark)) {
   writeFileSync(mark, '')
   setTimeout(() => process.exit(0), 100)
 }
 
-export const handler = async () => {}
+export async function handler() {}

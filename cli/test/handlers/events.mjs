@@ -1,7 +1,7 @@
 import { note } from './notes.mjs'
 
-/** Notes the event, and what the context and the environment hold. */
-export const handler = async (event, context) => {
+/** Notes the event, the context and the environment variables. */
+export async function handler(event, context) {
   const before = context.getRemainingTimeInMillis()
   await new Promise((resolve) => setTimeout(resolve, 60))
   const {

@@ -1,15 +1,17 @@
 import { openSync } from 'node:fs'
 import { failures, note, numberOf } from './notes.mjs'
 
-const first = (record) => record.attributes.ApproximateReceiveCount === '1'
+function first(record) {
+  return record.attributes.ApproximateReceiveCount === '1'
+}
 
-const onFirst =
-  (fault) =>
-  async ({ Records }) => {
+function onFirst(fault) {
+  return async ({ Records }) => {
     if (first(Records[0])) await fault(Records)
     for (const record of Records) note(numberOf(record))
     return failures([])
   }
+}
 
 export const sleeps = onFirst(() => new Promise((resolve) => setTimeout(resolve, 60_000)))
 export const blocks = onFirst(() => {
@@ -31,9 +33,9 @@ export const throwsNull = onFirst(() => {
   throw null
 })
 
-/** Opens files and never closes them; a record fails once there is no descriptor left. */
-export const leaks = async ({ Records }) =>
-  failures(
+/** Opens files and never closes them. A record fails once no descriptor is left. */
+export async function leaks({ Records }) {
+  return failures(
     Records.filter((record) => {
       try {
         for (let i = 0; i < 20; i++) openSync('/dev/null')
@@ -45,9 +47,10 @@ export const leaks = async ({ Records }) =>
       }
     }),
   )
+}
 
-/** Nobody awaits the promise that it starts, which rejects once the response is out. */
-export const rejectsLater = async () => {
+/** Starts a promise that is not awaited and rejects after the response. */
+export async function rejectsLater() {
   setTimeout(() => Promise.reject(new Error('nobody waits for me')), 20)
   return failures([])
 }

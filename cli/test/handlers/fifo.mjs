@@ -1,7 +1,10 @@
 import { failures, note } from './notes.mjs'
 
-/** Notes group and number of what it processes; every 7th message fails on its first receipt, and with it the rest of its group. */
-export const handler = async ({ Records }) => {
+/**
+ * Notes group and number of each processed message. Every 7th message fails on its first receive, and with it the rest
+ * of its group.
+ */
+export async function handler({ Records }) {
   const blocked = new Set()
   const failed = Records.filter((record) => {
     const { number } = JSON.parse(record.body)

@@ -1,5 +1,5 @@
-// A runtime client of somebody else's, as AWS's own is one to us: it knows the Runtime API and Lambda's environment
-// variables, and gets the handler's name as its last argument.
+// A runtime client that uses only the Runtime API and the environment variables of Lambda, like the client of AWS. Its
+// last argument is the name of the handler.
 import { pathToFileURL } from 'node:url'
 import { note } from './notes.mjs'
 

@@ -1,2 +1,2 @@
-/** Never ends while loading. */
+/** Never finishes loading. */
 await new Promise((resolve) => setTimeout(resolve, 60_000))

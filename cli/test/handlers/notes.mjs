@@ -1,10 +1,16 @@
 import { appendFileSync } from 'node:fs'
 
-/** Appends a JSON line to the notebook of the test. */
-export const note = (value) => appendFileSync(process.env.RECORD_TO, `${JSON.stringify(value)}\n`)
+/** Appends a JSON line to the notes of the test. */
+export function note(value) {
+  return appendFileSync(process.env.RECORD_TO, `${JSON.stringify(value)}\n`)
+}
 
-export const numberOf = (record) => JSON.parse(record.body).number
+export function numberOf(record) {
+  return JSON.parse(record.body).number
+}
 
-export const failures = (records) => ({
-  batchItemFailures: records.map(({ messageId }) => ({ itemIdentifier: messageId })),
-})
+export function failures(records) {
+  return {
+    batchItemFailures: records.map(({ messageId }) => ({ itemIdentifier: messageId })),
+  }
+}

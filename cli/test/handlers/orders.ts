@@ -7,8 +7,8 @@ import { deadLetter, retryBackoff } from '../../../src/sqs/index.ts'
 const client = new SQSClient()
 
 /**
- * Number 1 goes to the dead-letter queue at once, 2 fails on its first receipt and comes back after a second, 3 always
- * fails. Notes the number and receive count of each delivery.
+ * Number 1 goes to the dead-letter queue at once. Number 2 fails on its first receive, and is redelivered after a
+ * second. Number 3 always fails. Notes the number and receive count of each delivery.
  */
 export const handler = middy()
   .use(

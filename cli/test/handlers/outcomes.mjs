@@ -1,7 +1,7 @@
 import { failures, note, numberOf } from './notes.mjs'
 
-/** Number 1 mod 10 fails on its first receipt, 2 mod 10 always; notes what it processed. */
-export const handler = async ({ Records }) => {
+/** Numbers ending in 1 fail on their first receive, numbers ending in 2 always. Notes the processed numbers. */
+export async function handler({ Records }) {
   const failed = Records.filter((record) => {
     const number = numberOf(record)
     const fails = number % 10 === 2 || (number % 10 === 1 && record.attributes.ApproximateReceiveCount === '1')
@@ -11,16 +11,18 @@ export const handler = async ({ Records }) => {
   return failures(failed)
 }
 
-/** Throws on every first receipt of a batch's first record. */
-export const throwsOnce = async ({ Records }) => {
+/** Throws if the first record of the batch is received for the first time. */
+export async function throwsOnce({ Records }) {
   if (Records[0].attributes.ApproximateReceiveCount === '1') throw new RangeError('not yet')
   for (const record of Records) note(numberOf(record))
 }
 
-/** Answers what it is told to, JSON text. */
-export const answers = async ({ Records }) => {
+/** Returns the value that RESPONSE contains as JSON. */
+export async function respondsWith({ Records }) {
   for (const record of Records) note(numberOf(record))
-  return JSON.parse(process.env.ANSWER)
+  return JSON.parse(process.env.RESPONSE)
 }
 
-export const large = async () => ({ batchItemFailures: [], padding: 'x'.repeat(7 * 1024 * 1024) })
+export async function large() {
+  return { batchItemFailures: [], padding: 'x'.repeat(7 * 1024 * 1024) }
+}

@@ -2,7 +2,7 @@ import middy from '@middy/core'
 import type { SQSEvent } from 'aws-lambda'
 import { boundedSqsBatch, eachRecord } from '../../../src/index.ts'
 
-/** Number 1 mod 10 always fails with an error of its own, 2 mod 10 with a system's error as its cause. */
+/** Numbers ending in 1 always fail with a RangeError, numbers ending in 2 with an error whose cause has a code. */
 export const handler = middy()
   .use(boundedSqsBatch({ logger: false }))
   .handler(

@@ -1,7 +1,7 @@
 import { failures, note, numberOf } from './notes.mjs'
 
-/** Notes the settings that a function can see; number 2 mod 10 always fails. */
-export const handler = async ({ Records }, context) => {
+/** Notes the settings that a function can see. Numbers ending in 2 always fail. */
+export async function handler({ Records }, context) {
   const remaining = context.getRemainingTimeInMillis()
   note({ records: Records.length, memory: context.memoryLimitInMB, remaining, queue: Records[0].eventSourceARN })
   return failures(Records.filter((record) => numberOf(record) % 10 === 2))

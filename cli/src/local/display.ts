@@ -1,0 +1,124 @@
+import Table from 'cli-table3'
+import { createLogUpdate } from 'log-update'
+import type { Ledger, Progress } from './ledger.ts'
+
+export function formatNumber(value: number) {
+  return value.toLocaleString('en-US')
+}
+
+function formatSeconds(ms: number) {
+  return `${(ms / 1000).toFixed(1)} s`
+}
+
+const BAR_WIDTH = 24
+
+/**
+ * A progress bar: the share of messages that are finished. `total` is the number of messages that the run will send.
+ */
+function progressBar({ sent, processed, deadLettered, lost }: Progress, total = sent): string {
+  if (total === 0) return ''
+  const share = Math.min(1, (processed + deadLettered + lost) / total)
+  const full = Math.round(share * BAR_WIDTH)
+  return `${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)} ${String(Math.floor(share * 100)).padStart(3)} %\n`
+}
+
+function counts(progress: Progress): string[] {
+  return [
+    `sent ${formatNumber(progress.sent)}`,
+    `in the queue ${formatNumber(Math.max(0, progress.remaining - progress.inFlight))}`,
+    `in flight ${formatNumber(progress.inFlight)}`,
+    `processed ${formatNumber(progress.processed)}`,
+    `failed ${formatNumber(progress.failed)}`,
+    `dead-lettered ${formatNumber(progress.deadLettered)}`,
+    `${formatNumber(progress.perSecond)} records/s`,
+  ]
+}
+
+/** Joins the parts into lines of at most `width` characters. A part is never split. */
+function wrap(parts: readonly string[], width: number): string {
+  return parts.reduce((text, part) => {
+    const last = text.slice(text.lastIndexOf('\n') + 1)
+    return last.length + part.length + 3 > width ? `${text}\n${part}` : `${text} · ${part}`
+  })
+}
+
+/** Milliseconds between two plain lines. */
+const PLAIN_LINE_INTERVAL = 2000
+
+/**
+ * Shows the progress: a line that updates itself on a terminal, otherwise a plain line every two seconds. Other text
+ * must be printed with `log`, so that it does not overwrite the progress.
+ */
+export function openDisplay(stream: NodeJS.WriteStream, total?: number) {
+  const live = stream.isTTY ? createLogUpdate(stream) : undefined
+  let shown = ''
+  let printed = Number.NEGATIVE_INFINITY
+  return {
+    progress(progress: Progress) {
+      if (live) {
+        shown = progressBar(progress, total) + wrap(counts(progress), stream.columns)
+        live(shown)
+      } else if (performance.now() - printed >= PLAIN_LINE_INTERVAL) {
+        printed = performance.now()
+        stream.write(`${counts(progress).join(' · ')}\n`)
+      }
+    },
+    log(text: string, to: NodeJS.WritableStream = stream) {
+      live?.clear()
+      to.write(`${text}\n`)
+      if (shown) live?.(shown)
+    },
+    end() {
+      shown = ''
+      live?.clear()
+      live?.done()
+    },
+  }
+}
+
+export type Display = ReturnType<typeof openDisplay>
+
+/** A table with two columns: labels and counts. */
+export function renderTable(rows: readonly (readonly [string, string])[]): string {
+  const table = new Table({
+    colAligns: ['left', 'right'],
+    style: { head: [], border: [] },
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+  })
+  table.push(...rows.map((row) => [...row]))
+  return table.toString()
+}
+
+const MAX_SHOWN = 10
+
+/** A title, then each text with the number of times that it occurred. */
+function listCounts(title: string, counts: Record<string, number>): string[] {
+  const lines = Object.entries(counts).map(([text, count]) => `  ${formatNumber(count)} × ${text}`)
+  const rest = lines.length - MAX_SHOWN
+  const more = rest > 0 ? [`  and ${rest} more ${rest === 1 ? 'kind' : 'kinds'}`] : []
+  return lines.length === 0 ? [] : [title, ...lines.slice(0, MAX_SHOWN), ...more]
+}
+
+export function renderLedger(ledger: Ledger): string {
+  const table = renderTable([
+    ['sent', formatNumber(ledger.sent)],
+    ['processed', formatNumber(ledger.processed)],
+    ...(ledger.sentDeadLetters > 0
+      ? [['  dead-lettered by the handler', formatNumber(ledger.sentDeadLetters)] as const]
+      : []),
+    ['dead-lettered', formatNumber(ledger.deadLettered)],
+    ['remaining in the queue', formatNumber(ledger.remaining)],
+    ['lost', formatNumber(ledger.lost)],
+    ['records delivered', formatNumber(ledger.delivered)],
+    ['  redelivered', formatNumber(ledger.redelivered)],
+    ['invocations', formatNumber(ledger.invocations)],
+    ['  failed as a whole', formatNumber(ledger.failedInvocations)],
+    ['  timed out', formatNumber(ledger.timeouts)],
+    ['  crashed', formatNumber(ledger.crashes)],
+    ['wall time', formatSeconds(ledger.wallMs)],
+    ['processed per second', formatNumber(ledger.perSecond)],
+  ])
+  const reasons = listCounts('Why invocations failed or processes died:', ledger.reasons)
+  const causes = listCounts('Why records failed (number of deliveries):', ledger.causes)
+  return [table, ...reasons, ...causes].join('\n')
+}

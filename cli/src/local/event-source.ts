@@ -1,0 +1,138 @@
+import { readBatchResponse } from './batch-response.ts'
+import { gather } from './gather.ts'
+import type { OpenLedger } from './ledger.ts'
+import type { Queue } from './queue.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import type { Outcome } from './runtime/runtime-api.ts'
+import { type Received, toEvent } from './sqs-record.ts'
+
+export interface EventSourceOptions {
+  batchSize: number
+  /** Milliseconds, counted from the first message of a batch. */
+  windowMs: number
+  /** Concurrent invocations. */
+  concurrency: number
+  reportBatchItemFailures: boolean
+  /** Seconds until a failed message is redelivered. Undefined: after the visibility timeout. */
+  retryAfter: number | undefined
+  /** One line for each failure that the ledger counts. */
+  onFailure: (line: string) => void
+}
+
+interface EventSourceParts {
+  queue: Queue
+  runtime: Pick<Runtime, 'invoke'>
+  ledger: OpenLedger
+  /** When it is aborted, no further invocation starts, and the promise settles after the running invocations. */
+  draining: AbortSignal
+}
+
+interface Sorted {
+  processed: Received[]
+  failed: Received[]
+  deletedThoughFailed: Received[]
+  /** Why the invocation failed as a whole. */
+  error?: string
+}
+
+/** Decides what happens to a batch. Every message is in exactly one of the lists. */
+function sortBatch(batch: readonly Received[], outcome: Outcome, report: boolean): Sorted {
+  const all = { processed: [], failed: [], deletedThoughFailed: [] }
+  if (outcome.type !== 'response') return { ...all, failed: [...batch], error: outcome.message }
+  const result = readBatchResponse(outcome.payload, new Set(batch.map(({ messageId }) => messageId)))
+  if ('invalid' in result) {
+    if (report) return { ...all, failed: [...batch], error: result.invalid }
+    return { ...all, processed: [...batch] } // Lambda ignores the response
+  }
+  const failed = batch.filter(({ messageId }) => result.failed.has(messageId))
+  const processed = batch.filter(({ messageId }) => !result.failed.has(messageId))
+  return report ? { ...all, processed, failed } : { ...all, processed, deletedThoughFailed: failed }
+}
+
+const UNKNOWN_CAUSE = 'error unknown: the handler only reported the record'
+const NOT_STARTED = 'not started, or blocked by an earlier failure of its message group'
+
+/** Why a record failed, if known. Only middy-bounded-sqs-batch publishes the errors of records. */
+function causeOf({ recordErrors }: Outcome, messageId: string): string {
+  if (!recordErrors) return UNKNOWN_CAUSE
+  return recordErrors.errors[messageId] ?? NOT_STARTED
+}
+
+/**
+ * Imitates an event source mapping: gathers batches, invokes the function, and deletes the messages that it did not
+ * report.
+ */
+export async function runEventSource(parts: EventSourceParts, options: EventSourceOptions): Promise<void> {
+  const { queue, runtime, ledger } = parts
+  const { batchSize, windowMs, onFailure } = options
+  // If one worker fails, for example because the queue is gone, all workers end.
+  const broken = new AbortController()
+  const signal = AbortSignal.any([parts.draining, broken.signal])
+
+  const deliver = async (batch: readonly Received[]) => {
+    ledger.delivered(batch)
+    const outcome = await runtime.invoke(toEvent(batch))
+    ledger.invocationEnded(outcome, batch)
+    const { processed, failed, deletedThoughFailed, error } = sortBatch(batch, outcome, options.reportBatchItemFailures)
+    ledger.processed(processed)
+    ledger.failed(failed)
+    ledger.deletedThoughFailed(deletedThoughFailed)
+    if (error !== undefined) {
+      if (outcome.type !== 'stopped') ledger.failedInvocation(error)
+      onFailure(`invocation of ${batch.length} records: ${error}`)
+      for (const text of Object.values(outcome.recordErrors?.errors ?? {})) ledger.cause(text)
+    } else {
+      for (const { messageId, receiveCount } of failed) {
+        const cause = causeOf(outcome, messageId)
+        ledger.cause(cause)
+        onFailure(`${messageId}: reported as failed, receive ${receiveCount}: ${cause}`)
+      }
+    }
+    for (const { messageId } of deletedThoughFailed) {
+      const cause = causeOf(outcome, messageId)
+      ledger.cause(cause)
+      onFailure(`${messageId}: reported as failed, but deleted anyway: ${cause}`)
+    }
+    const [kept] = await Promise.all([
+      queue.remove([...processed, ...deletedThoughFailed]),
+      options.retryAfter === undefined ? [] : queue.setVisibility(failed, options.retryAfter),
+    ])
+    for (const { messageId } of kept)
+      onFailure(`${messageId}: SQS did not delete the message, so it will be redelivered`)
+    return failed.length === 0
+  }
+
+  const worker = async () => {
+    let held: Received[] = []
+    while (!signal.aborted) {
+      if (held.length > 0) {
+        // These messages waited for the last invocation, so their visibility timeout is renewed. SQS refuses this if it
+        // has expired. It delivers such a message again, so it is dropped here.
+        const expired = new Set(await queue.setVisibility(held, queue.visibilityTimeout))
+        held = held.filter((message) => !expired.has(message))
+      }
+      const { batch, rest } = await gather({ receive: queue.receive, batchSize, windowMs, held, signal })
+      held = rest
+      if (signal.aborted) held = [...batch, ...rest]
+      else if (batch.length > 0) {
+        const allProcessed = await deliver(batch)
+        if (queue.fifo && !allProcessed) {
+          // A held message must not overtake a failed message of its group, so all go back to the queue.
+          await queue.setVisibility(held, options.retryAfter ?? 0)
+          held = []
+        }
+      }
+    }
+    await queue.setVisibility(held, 0)
+  }
+
+  const workers = Array.from({ length: options.concurrency }, () =>
+    worker().catch((error) => {
+      broken.abort()
+      throw error
+    }),
+  )
+  const ends = await Promise.allSettled(workers)
+  const failure = ends.find((end) => end.status === 'rejected')
+  if (failure) throw failure.reason
+}

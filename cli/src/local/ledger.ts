@@ -1,0 +1,204 @@
+import type { Outcome } from './runtime/runtime-api.ts'
+import type { Received } from './sqs-record.ts'
+
+/**
+ * The result of a run. All counts are messages, except `delivered` and `redelivered` (deliveries) and the invocations.
+ */
+export interface Ledger {
+  sent: number
+  invocations: number
+  delivered: number
+  processed: number
+  redelivered: number
+  deadLettered: number
+  /**
+   * Messages that a client, such as the function, sent to the dead-letter queue. Known only for the queue in this
+   * process.
+   */
+  sentDeadLetters: number
+  remaining: number
+  lost: number
+  timeouts: number
+  /** Processes that ended unexpectedly, during an invocation or between two. */
+  crashes: number
+  /** The crashes between two invocations. */
+  diedBetween: number
+  /** Invocations that failed as a whole, including timeouts and crashes. */
+  failedInvocations: number
+  /** Why invocations failed or processes ended, and how often. Only the first ten reasons are kept. */
+  reasons: Record<string, number>
+  /** Why records failed, and how often, the most frequent first. At most a hundred kinds of error are kept. */
+  causes: Record<string, number>
+  wallMs: number
+  /** Processed messages per second, from the first delivery to the last response. */
+  perSecond: number
+}
+
+const MAX_REASONS = 10
+const MAX_CAUSES = 100
+const OTHER_CAUSES = 'other errors'
+
+export interface Progress extends Ledger {
+  inFlight: number
+  /** Failed deliveries so far. */
+  failed: number
+}
+
+export interface QueueCounts {
+  queue: number
+  deadLetter: number
+  /** How many messages in the dead-letter queue a client sent there. The queue moved the others. 0 if not known. */
+  sentDeadLetters?: number
+}
+
+/**
+ * The state of a message. `open`: sent, or failed and still in the queue. `exhausted`: its last delivery failed.
+ * `deleted`: it failed and was deleted anyway. `foreign`: this run did not send it, and it is not settled yet.
+ */
+const STATES = ['open', 'exhausted', 'processed', 'deleted', 'foreign'] as const
+type State = (typeof STATES)[number]
+/** Added to the index of the state if the message has been delivered. */
+const SEEN = 8
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+/** Stores a UUID in 16 bytes instead of 36, because a run may have millions of them. */
+function compact(id: string) {
+  return UUID.test(id) ? Buffer.from(id.replaceAll('-', ''), 'hex').toString('latin1') : id
+}
+
+const IDS_AND_NUMBERS = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+([.,]\d+)*/gi
+
+/** Counts texts. Texts that differ only in numbers and UUIDs are one kind. The first text of a kind represents it. */
+function openCounter() {
+  const kinds = new Map<string, { text: string; count: number }>()
+  return {
+    add(text: string) {
+      const key = text.replace(IDS_AND_NUMBERS, '#')
+      const isNew = !kinds.has(key)
+      const kind = isNew && kinds.size >= MAX_CAUSES ? OTHER_CAUSES : key
+      const known = kinds.get(kind)
+      if (known) known.count += 1
+      else kinds.set(kind, { text: isNew && kind === OTHER_CAUSES ? kind : text, count: 1 })
+    },
+    counts: (): Record<string, number> => {
+      const sorted = [...kinds.values()].sort((a, b) => b.count - a.count)
+      return Object.fromEntries(sorted.map(({ text, count }) => [text, count]))
+    },
+  }
+}
+
+/**
+ * Keeps track of every message by its id, in about 80 bytes each. Only the queue knows which messages were
+ * dead-lettered or remain, so `snapshot` takes its counts. A message that neither the queue nor the ledger accounts for
+ * is lost.
+ */
+export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
+  const started = performance.now()
+  const messages = new Map<string, number>()
+  const tally: Record<State, number> = { open: 0, exhausted: 0, processed: 0, deleted: 0, foreign: 0 }
+  let seen = 0
+  const invocations = { all: 0, failed: 0, timeouts: 0, crashes: 0, diedBetween: 0 }
+  const reasons = new Map<string, number>()
+  const causes = openCounter()
+  const deliveries = { all: 0, inFlight: 0, failed: 0 }
+  let sentCount = 0
+  let firstDelivery = 0
+  let lastReport = 0
+
+  /** Changes the state of a message. `next` receives the current state, or undefined for a new message. */
+  const update = (messageId: string, next: (state: State | undefined) => State, isDelivery = false) => {
+    const id = compact(messageId)
+    const entry = messages.get(id)
+    const before = entry === undefined ? undefined : STATES[entry % SEEN]
+    const after = next(before)
+    const wasSeen = entry !== undefined && entry >= SEEN
+    if (before) tally[before] -= 1
+    tally[after] += 1
+    if (isDelivery && !wasSeen) seen += 1
+    messages.set(id, STATES.indexOf(after) + (wasSeen || isDelivery ? SEEN : 0))
+  }
+  const settle = (batch: readonly Received[], state: (message: Received) => State) => {
+    for (const message of batch) {
+      // Once a message has been processed, a second delivery does not change its state.
+      update(message.messageId, (before) => (before === 'processed' ? before : state(message)))
+    }
+  }
+  const addReason = (reason: string) => {
+    if (reasons.has(reason) || reasons.size < MAX_REASONS) reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
+  }
+
+  return {
+    sent(ids: readonly string[]) {
+      // A message can be delivered, and even settled, before its sender receives the response of SQS.
+      for (const id of ids) update(id, (before) => (before === undefined || before === 'foreign' ? 'open' : before))
+      sentCount += ids.length
+    },
+    delivered(batch: readonly Received[]) {
+      firstDelivery ||= performance.now()
+      invocations.all += 1
+      deliveries.all += batch.length
+      deliveries.inFlight += batch.length
+      for (const { messageId } of batch) update(messageId, (before) => before ?? 'foreign', true)
+    },
+    invocationEnded(outcome: Outcome, batch: readonly Received[]) {
+      deliveries.inFlight -= batch.length
+      if (outcome.type === 'timeout') invocations.timeouts += 1
+      if (outcome.type === 'crash') invocations.crashes += 1
+    },
+    failedInvocation(reason: string) {
+      invocations.failed += 1
+      addReason(reason)
+    },
+    diedBetween(reason: string) {
+      invocations.crashes += 1
+      invocations.diedBetween += 1
+      addReason(reason)
+    },
+    /** Why a record failed. */
+    cause: causes.add,
+    processed(batch: readonly Received[]) {
+      if (batch.length > 0) lastReport = performance.now()
+      settle(batch, () => 'processed')
+    },
+    failed(batch: readonly Received[]) {
+      deliveries.failed += batch.length
+      settle(batch, ({ receiveCount }) => (receiveCount >= maxReceives ? 'exhausted' : 'open'))
+    },
+    deletedThoughFailed(batch: readonly Received[]) {
+      deliveries.failed += batch.length
+      settle(batch, () => 'deleted')
+    },
+    snapshot({ queue, deadLetter, sentDeadLetters = 0 }: QueueCounts): Progress {
+      const unprocessed = tally.open + tally.exhausted
+      // Neither count is enough alone: a processed message may have been moved as well, and other clients may use both
+      // queues.
+      const moved = Math.max(0, deadLetter - sentDeadLetters)
+      const deadLettered = Math.min(Math.max(tally.exhausted, unprocessed - queue), moved)
+      const unaccounted = Math.max(0, unprocessed - deadLettered - queue)
+      const seconds = (lastReport - firstDelivery) / 1000
+      return {
+        sent: sentCount,
+        invocations: invocations.all,
+        delivered: deliveries.all,
+        processed: tally.processed,
+        redelivered: deliveries.all - seen,
+        deadLettered,
+        sentDeadLetters,
+        remaining: queue,
+        lost: tally.deleted + unaccounted,
+        timeouts: invocations.timeouts,
+        crashes: invocations.crashes,
+        diedBetween: invocations.diedBetween,
+        failedInvocations: invocations.failed,
+        reasons: Object.fromEntries(reasons),
+        causes: causes.counts(),
+        wallMs: Math.round(performance.now() - started),
+        inFlight: deliveries.inFlight,
+        failed: deliveries.failed,
+        perSecond: seconds > 0 ? Math.round(tally.processed / seconds) : 0,
+      }
+    },
+  }
+}
+
+export type OpenLedger = ReturnType<typeof openLedger>

@@ -1,0 +1,115 @@
+import { InitError, UsageError } from '../errors.ts'
+import { formatNumber, openDisplay, renderLedger } from './display.ts'
+import { type LocalFlags, toRunOptions } from './options.ts'
+import { type RunOptions, run } from './run.ts'
+import { withTemplate } from './template-flags.ts'
+import { whyFailed } from './verdict.ts'
+
+const SAME_SIGNAL_MS = 300
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/**
+ * Settings from a template are handled like flags, so an error may name a flag that the user did not give. The message
+ * then points to the template.
+ */
+async function optionsOf(handler: string, flags: LocalFlags) {
+  try {
+    return await toRunOptions(handler, flags)
+  } catch (error) {
+    if (!flags.template || !(error instanceof UsageError)) throw error
+    const { message } = error
+    const { template } = flags
+    throw new UsageError(
+      `${message} (or the setting in ${template}; check it with bounded-sqs-batch doctor ${template})`,
+      { cause: error },
+    )
+  }
+}
+
+/** The command `bounded-sqs-batch local`: runs the handler, prints the ledger, and returns the exit code. */
+export async function local(handler: string, given: LocalFlags): Promise<number> {
+  const { flags, lines } = await withTemplate(given)
+  const log = (line: string) => (flags.json ? process.stderr : process.stdout).write(`${line}\n`)
+  for (const line of lines) log(line) // printed before the options are checked: these lines may explain an error
+  const options = await optionsOf(handler, flags)
+  const total = Array.isArray(options.messages) ? options.messages.length : flags.messages
+  const display = openDisplay(flags.json ? process.stderr : process.stdout, total)
+  const draining = new AbortController()
+  const stopping = new AbortController()
+  const failures: string[] = []
+  let lastSignal = 0
+  const interrupt = () => {
+    // If npm started this process, Ctrl-C reaches it twice: from the terminal and from npm. Signals in quick succession
+    // count as one.
+    if (draining.signal.aborted && performance.now() - lastSignal < SAME_SIGNAL_MS) return
+    lastSignal = performance.now()
+    if (draining.signal.aborted) {
+      display.log('stopping at once: the messages of running invocations stay in the queue')
+      return stopping.abort()
+    }
+    display.log('finishing the running batches; press Ctrl-C again to stop at once')
+    draining.abort()
+  }
+  for (const signal of SIGNALS) process.on(signal, interrupt)
+
+  try {
+    const ledger = await run({
+      ...options,
+      function: {
+        ...options.function,
+        ...(flags.quiet ? {} : { onLog: (line: string) => display.log(`function | ${line}`, process.stderr) }),
+      },
+      mapping: {
+        ...options.mapping,
+        onFailure: (line) => {
+          if (failures.length >= flags.watchFailures) return
+          failures.push(line)
+          display.log(`failure | ${line}`, process.stderr)
+        },
+      },
+      onStart: ({ queueUrl, deadLetterUrl, fifo }) => {
+        display.log(`${fifo ? 'FIFO queue' : 'queue'} ${queueUrl}`)
+        if (deadLetterUrl) display.log(`dead-letter queue ${deadLetterUrl}`)
+      },
+      onWarning: (line) => display.log(`warning | ${line}`, process.stderr),
+      onProgress: display.progress,
+      drain: draining.signal,
+      stop: stopping.signal,
+    })
+    display.end()
+    const reason = whyFailed(ledger, flags)
+    if (flags.json) {
+      const verdict = { verdict: reason === undefined ? 'passed' : 'failed', reason }
+      console.log(JSON.stringify({ ...verdict, ...ledger, ...(flags.watchFailures > 0 ? { failures } : {}) }))
+    } else {
+      console.log(renderLedger(ledger))
+      if (ledger.lost > 0) console.log(whyLost(ledger.lost, flags))
+    }
+    if (reason !== undefined) display.log(`failed: ${reason}`)
+    return reason === undefined ? 0 : 1
+  } catch (error) {
+    display.end()
+    if (error instanceof InitError) {
+      const hint = hintFor(options.function, error)
+      throw new UsageError(`${handler} could not be loaded: ${error.message}${hint}`)
+    }
+    throw error
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, interrupt)
+  }
+}
+
+/** Node only removes the types from TypeScript. It does not compile an enum, nor change the .js of an import to .ts. */
+function hintFor({ file, runtimeClient }: RunOptions['function'], { message }: InitError) {
+  if (!/ts$/.test(file)) return ''
+  if (runtimeClient) return '; does its client load TypeScript?'
+  if (!/strip-only mode|Cannot find module .* imported from .*ts$/.test(message)) return ''
+  const flags = '--bundle --packages=external --platform=node --format=esm --outfile=handler.mjs'
+  return `; bundle it first (esbuild ${file} ${flags}) and pass handler.mjs`
+}
+
+function whyLost(lost: number, flags: LocalFlags) {
+  return flags.reportBatchItemFailures
+    ? `${formatNumber(lost)} messages were not processed, were not dead-lettered, and are not in the queue: another consumer may have received them.`
+    : `${formatNumber(lost)} messages failed and were deleted anyway: without ReportBatchItemFailures, Lambda ignores the response.`
+}

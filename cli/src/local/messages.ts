@@ -1,0 +1,154 @@
+import { readFileSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
+import { kindOf, oneLine, UsageError } from '../errors.ts'
+
+export interface InputMessage {
+  body: string
+  messageGroupId?: string
+  messageAttributes?: Record<string, MessageAttributeValue>
+}
+
+/** The limit of SQS for one message. */
+const MAX_MESSAGE_BYTES = 1024 * 1024
+
+/**
+ * Messages with the bodies `{"number":1}` to `{"number":count}`. If `groups` is above 0, each has one of so many
+ * message groups.
+ */
+export function* numberedMessages(count: number, groups = 0): Generator<InputMessage> {
+  for (let number = 1; number <= count; number++) {
+    const body = JSON.stringify({ number })
+    yield groups > 0 ? { body, messageGroupId: `group-${number % groups}` } : { body }
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function toAttribute(value: unknown): MessageAttributeValue | undefined {
+  if (typeof value === 'string') return { DataType: 'String', StringValue: value }
+  if (typeof value === 'number') return { DataType: 'Number', StringValue: String(value) }
+  if (!isObject(value)) return undefined
+  const { dataType, stringValue, binaryValue } = value
+  if (typeof dataType !== 'string') return undefined
+  if (typeof stringValue === 'string') return { DataType: dataType, StringValue: stringValue }
+  if (typeof binaryValue === 'string') return { DataType: dataType, BinaryValue: Buffer.from(binaryValue, 'base64') }
+  return undefined
+}
+
+const KEYS = new Set(['body', 'messageGroupId', 'messageAttributes'])
+
+function quote(name: string) {
+  return oneLine(JSON.stringify(name))
+}
+
+function readEnvelope(value: Record<string, unknown>): InputMessage {
+  const { body, messageGroupId, messageAttributes = {} } = value
+  const unknown = Object.keys(value).find((key) => !KEYS.has(key))
+  if (unknown !== undefined) {
+    throw new Error(`has the key ${quote(unknown)}: only body, messageGroupId and messageAttributes are allowed`)
+  }
+  if (messageGroupId !== undefined && (typeof messageGroupId !== 'string' || messageGroupId === '')) {
+    throw new Error('has a messageGroupId that is not a non-empty string')
+  }
+  if (!isObject(messageAttributes)) throw new Error('has messageAttributes that are not an object')
+  const attributes = Object.entries(messageAttributes).map(([name, given]): [string, MessageAttributeValue] => {
+    const attribute = toAttribute(given)
+    if (attribute) return [name, attribute]
+    throw new Error(`has the attribute ${quote(name)}, which is not a string, a number or { dataType, stringValue }`)
+  })
+  return {
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    ...(messageGroupId === undefined ? {} : { messageGroupId }),
+    ...(attributes.length === 0 ? {} : { messageAttributes: Object.fromEntries(attributes) }),
+  }
+}
+
+/** Checks a message from any source. The text of an error continues a sentence such as "line 3 of orders.jsonl …". */
+function check(message: InputMessage, fifo: boolean): InputMessage {
+  if (message.body === '') throw new Error('has an empty body, which SQS rejects')
+  const bytes = Buffer.byteLength(message.body)
+  if (bytes > MAX_MESSAGE_BYTES)
+    throw new Error(`has a body of ${bytes} bytes, SQS allows at most ${MAX_MESSAGE_BYTES}`)
+  if (fifo && message.messageGroupId === undefined)
+    throw new Error('has no messageGroupId, which a FIFO queue requires')
+  return message
+}
+
+/** An object with a `body` is a message, any other value is a body. Errors have the form that `check` describes. */
+export function toMessage(value: unknown, fifo: boolean, json = JSON.stringify(value)): InputMessage {
+  if (isObject(value) && 'body' in value) return check(readEnvelope(value), fifo)
+  const body = typeof value === 'string' ? value : json
+  if (typeof body !== 'string') throw new Error(`is ${kindOf(value)}, which JSON cannot represent`)
+  return check({ body }, fifo)
+}
+
+function readLine(line: string, fifo: boolean): InputMessage {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch (error) {
+    // The message of V8 quotes the line. Only the position is shown, because a line may be a body.
+    const position = /position (\d+)/.exec(String(error))?.[1]
+    throw new Error(`is not valid JSON${position ? ` at column ${Number(position) + 1}` : ''}`)
+  }
+  return toMessage(value, fifo, line.trim())
+}
+
+/**
+ * The records of an SQS event. Undefined for other content: an S3 event has records without bodies, and is sent as a
+ * body.
+ */
+function recordsIn(content: string): Record<string, unknown>[] | undefined {
+  if (!/^\s*\{\s*"Records"/.test(content)) return undefined
+  try {
+    const { Records } = JSON.parse(content)
+    const isSqs = (record: unknown) =>
+      isObject(record) &&
+      typeof record.body === 'string' &&
+      [undefined, 'aws:sqs'].includes(record.eventSource as string)
+    return Array.isArray(Records) && Records.length > 0 && Records.every(isSqs) ? Records : undefined
+  } catch {
+    return undefined // the file has more than one line of JSON
+  }
+}
+
+function readRecord({ body, attributes, messageAttributes }: Record<string, unknown>, fifo: boolean): InputMessage {
+  const { MessageGroupId: messageGroupId } = isObject(attributes) ? attributes : {}
+  return check(readEnvelope({ body, messageGroupId, messageAttributes }), fifo)
+}
+
+async function readInput(file: string): Promise<string> {
+  if (file === '-') return text(process.stdin)
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new UsageError(`the messages file ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
+  }
+}
+
+/**
+ * Reads messages from a file of JSON lines or one SQS event; `-` is standard input. A UsageError names the line or
+ * record that is wrong.
+ */
+export async function readMessagesFile(file: string, fifo: boolean): Promise<InputMessage[]> {
+  const content = await readInput(file)
+  const name = file === '-' ? 'standard input' : file
+  const read = <T>(what: string, index: number, item: T, toInput: (item: T, fifo: boolean) => InputMessage) => {
+    try {
+      return toInput(item, fifo)
+    } catch (error) {
+      throw new UsageError(`${what} ${(index + 1).toLocaleString('en-US')} of ${name} ${(error as Error).message}`)
+    }
+  }
+  const records = recordsIn(content)
+  if (records) return records.map((record, index) => read('record', index, record, readRecord))
+  const messages = content
+    .split('\n')
+    .flatMap((line, index) => (line.trim() === '' ? [] : [read('line', index, line, readLine)]))
+  if (messages.length === 0)
+    throw new UsageError(`${name} has no messages: write one JSON value per line, or an SQS event`)
+  return messages
+}

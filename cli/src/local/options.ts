@@ -1,0 +1,161 @@
+import { execFileSync } from 'node:child_process'
+import { UsageError } from '../errors.ts'
+import { environmentOf } from './env-flags.ts'
+import { numberedMessages, readMessagesFile } from './messages.ts'
+import { iterateExport } from './messages-from.ts'
+import { MAPPING_DEFAULTS, type RunOptions } from './run.ts'
+import { FUNCTION_DEFAULTS } from './runtime/environment.ts'
+
+/** The flags of `local` after parsing. Numbers are valid, and flags that were not given are undefined. */
+export interface LocalFlags {
+  messages?: number
+  messagesFile?: string
+  messagesFrom?: string
+  groups?: number
+  queueUrl?: string
+  endpoint?: string
+  port?: number
+  fifo?: boolean
+  maxReceives?: number
+  visibilityTimeout?: number
+  retryAfter?: number | 'off'
+  batchSize?: number
+  window?: number
+  concurrency: number
+  reportBatchItemFailures: boolean
+  timeout?: number
+  memory?: number
+  fdLimit: number
+  runtimeClient?: string
+  env?: string[]
+  envFile?: string
+  /** Environment variables from the template. */
+  templateEnv?: Record<string, string>
+  maxDeadLettered: number
+  maxFailedInvocations: number
+  idle: number | 'off'
+  watchFailures: number
+  quiet?: boolean
+  json?: boolean
+  template?: string
+  parameter?: string[]
+  templateFunction?: string
+}
+
+/** The default number of deliveries before a message is dead-lettered. It is small, so that runs end soon. */
+export const DEFAULT_MAX_RECEIVES = 3
+
+function refuseIf(condition: unknown, message: string) {
+  if (condition) throw new UsageError(message)
+}
+
+/** Splits `file#export`. */
+function splitExport(text: string, defaultName: string) {
+  const hash = text.lastIndexOf('#')
+  const file = hash === -1 ? text : text.slice(0, hash)
+  const exportName = hash === -1 ? defaultName : text.slice(hash + 1)
+  refuseIf(exportName === '', `${text} ends in # without the name of an export: write ${file}#${defaultName}`)
+  return { file, exportName }
+}
+
+function checkDescriptors(limit: number) {
+  const hard = execFileSync('/bin/sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).trim()
+  refuseIf(
+    hard !== 'unlimited' && limit > Number(hard),
+    `--fd-limit ${limit} is above this machine's own limit of ${hard}: choose at most ${hard}`,
+  )
+}
+
+/** Converts flags to the options of a run. Throws a UsageError if flags cannot be combined. */
+export async function toRunOptions(handler: string, flags: LocalFlags): Promise<RunOptions> {
+  const {
+    queueUrl,
+    endpoint,
+    messages,
+    messagesFile,
+    messagesFrom,
+    window,
+    timeout = FUNCTION_DEFAULTS.timeout / 1000,
+  } = flags
+  refuseIf(process.platform === 'win32', 'local needs a POSIX shell: run it on Linux, macOS or WSL')
+  const own = queueUrl === undefined
+  const ownOnly = { '--port': flags.port, '--fifo': flags.fifo, '--max-receives': flags.maxReceives }
+  const ownOnlyTimes = { '--visibility-timeout': flags.visibilityTimeout, '--retry-after': flags.retryAfter }
+  for (const [flag, value] of Object.entries({ ...ownOnly, ...ownOnlyTimes })) {
+    refuseIf(
+      !own && value !== undefined,
+      `${flag} and --queue-url cannot be combined: a queue that exists has its own settings`,
+    )
+  }
+  refuseIf(own && endpoint !== undefined, '--endpoint needs --queue-url: without one, the queue is in this process')
+  refuseIf(queueUrl !== undefined && !URL.canParse(queueUrl), `--queue-url ${queueUrl} is not a URL`)
+  refuseIf(endpoint !== undefined && !URL.canParse(endpoint), `--endpoint ${endpoint} is not a URL`)
+  const inputs = Object.entries({
+    '--messages': messages,
+    '--messages-file': messagesFile,
+    '--messages-from': messagesFrom,
+  }).flatMap(([flag, value]) => (value === undefined ? [] : [flag]))
+  refuseIf(inputs.length > 1, `${inputs.join(' and ')} cannot be combined`)
+  const sends = inputs.length > 0
+  refuseIf(
+    own && !sends && flags.port === undefined,
+    'there is nothing to do: give --messages N, --messages-file FILE, --messages-from FILE, --queue-url URL, ' +
+      'or --port N to send messages to',
+  )
+
+  const fifo = own ? flags.fifo === true : queueUrl.endsWith('.fifo')
+  const batchSize = flags.batchSize ?? (fifo ? 10 : MAPPING_DEFAULTS.batchSize)
+  refuseIf(fifo && batchSize > 10, `--batch-size ${batchSize}: Lambda allows at most 10 on a FIFO queue`)
+  refuseIf(fifo && window, '--window: Lambda has no batching window on a FIFO queue')
+  refuseIf(
+    batchSize > 10 && window !== undefined && window < 1,
+    `--batch-size ${batchSize} needs a --window of at least 1`,
+  )
+  refuseIf(
+    flags.groups !== undefined && !(fifo && messages !== undefined),
+    '--groups needs --messages and a FIFO queue',
+  )
+  const windowSeconds = window ?? (batchSize > 10 ? MAPPING_DEFAULTS.windowMs / 1000 : 0)
+
+  const {
+    visibilityTimeout = timeout + windowSeconds + 1,
+    retryAfter = own ? 1 : 'off',
+    maxReceives = DEFAULT_MAX_RECEIVES,
+  } = flags
+  const { file, exportName } = splitExport(handler, 'handler')
+  checkDescriptors(flags.fdLimit)
+
+  const readInput = async () => {
+    if (messagesFile !== undefined) return readMessagesFile(messagesFile, fifo)
+    if (messagesFrom !== undefined) {
+      const from = splitExport(messagesFrom, 'default')
+      return iterateExport(from.file, from.exportName, fifo)
+    }
+    return numberedMessages(messages ?? 0, fifo ? (flags.groups ?? 10) : 0)
+  }
+
+  return {
+    queue: own
+      ? { visibilityTimeout, maxReceives, fifo, ...(flags.port === undefined ? {} : { port: flags.port }) }
+      : { queueUrl, ...(endpoint === undefined ? {} : { endpoint }) },
+    function: {
+      file,
+      exportName,
+      timeout: timeout * 1000,
+      memory: flags.memory ?? FUNCTION_DEFAULTS.memory,
+      fdLimit: flags.fdLimit,
+      env: environmentOf(flags),
+      ...(flags.runtimeClient === undefined ? {} : { runtimeClient: flags.runtimeClient }),
+    },
+    mapping: {
+      batchSize,
+      windowMs: windowSeconds * 1000,
+      concurrency: flags.concurrency,
+      reportBatchItemFailures: flags.reportBatchItemFailures,
+      retryAfter: retryAfter === 'off' ? undefined : retryAfter,
+    },
+    messages: await readInput(),
+    idle: flags.idle === 'off' ? undefined : flags.idle,
+    awaitFirst: own && !sends,
+  }
+}

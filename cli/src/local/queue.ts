@@ -1,0 +1,195 @@
+import {
+  ChangeMessageVisibilityBatchCommand,
+  DeleteMessageBatchCommand,
+  GetQueueAttributesCommand,
+  GetQueueUrlCommand,
+  ReceiveMessageCommand,
+  SendMessageBatchCommand,
+  type SendMessageBatchRequestEntry,
+  type SendMessageBatchResult,
+  SQSClient,
+} from '@aws-sdk/client-sqs'
+import pMap from 'p-map'
+import { oneLine, UsageError } from '../errors.ts'
+import type { QueueCounts } from './ledger.ts'
+import { type Received, toReceived } from './sqs-record.ts'
+
+/**
+ * At most this many concurrent calls, of ten messages each. The default of the SDK is 50 sockets, but each worker of a
+ * run has 20 receivers.
+ */
+const MAX_CALLS = 32
+const MAX_SOCKETS = 256
+
+const COUNTS = [
+  'ApproximateNumberOfMessages',
+  'ApproximateNumberOfMessagesNotVisible',
+  'ApproximateNumberOfMessagesDelayed',
+] as const
+
+const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
+
+/** Turns an error of the SDK into one line that says what to do. */
+function explain(error: unknown, queueUrl: string, endpoint: string): Error {
+  const { name = 'Error', message = '', code = '' } = error as { name?: string; message?: string; code?: string }
+  const said = `${name} ${code} ${message}`
+  if (/NonExistentQueue|QueueDoesNotExist/.test(said)) {
+    return new UsageError(`there is no queue ${queueUrl}: create it first, or correct --queue-url`)
+  }
+  if (UNREACHABLE.test(said)) {
+    const reason = UNREACHABLE.exec(said)?.[0]
+    return new UsageError(`no SQS responds at ${endpoint} (${reason}): start it, or correct --endpoint or --queue-url`)
+  }
+  if (/CredentialsProvider|Could not load credentials/.test(said)) {
+    return new UsageError(
+      'no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+    )
+  }
+  return new UsageError(`SQS at ${endpoint} refused the call: ${oneLine(`${name}: ${message}`)}`)
+}
+
+export interface QueueAddress {
+  queueUrl: string
+  endpoint?: string
+}
+
+/** The endpoint of SQS: as given, from the environment variables of the SDK, or from the URL of the queue. */
+function endpointOf({ queueUrl, endpoint }: QueueAddress) {
+  return endpoint ?? process.env.AWS_ENDPOINT_URL_SQS ?? process.env.AWS_ENDPOINT_URL ?? new URL(queueUrl).origin
+}
+
+function createClient(endpoint: string) {
+  const { AWS_REGION, AWS_ACCESS_KEY_ID, AWS_PROFILE } = process.env
+  const { hostname } = new URL(endpoint)
+  // The SDK requires credentials. A local substitute for SQS accepts any.
+  const acceptsAnyCredentials = !hostname.includes('.amazonaws.com') && !AWS_ACCESS_KEY_ID && !AWS_PROFILE
+  return new SQSClient({
+    endpoint,
+    region: AWS_REGION ?? /^sqs\.([a-z0-9-]+)\.amazonaws/.exec(hostname)?.[1] ?? 'us-east-1',
+    ...(acceptsAnyCredentials ? { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {}),
+    requestHandler: {
+      connectionTimeout: 5000,
+      requestTimeout: 30_000,
+      httpAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
+      httpsAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
+    },
+  })
+}
+
+function inTens<T>(items: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(items.length / 10) }, (_, index) => items.slice(index * 10, index * 10 + 10))
+}
+
+/** Opens a queue, and reads its settings once. Rejects with a UsageError if SQS cannot be reached. */
+export async function openQueue(
+  address: QueueAddress & { deadLetterUrl?: string },
+  own: boolean,
+  onWarning: (line: string) => void = process.emitWarning,
+) {
+  const { queueUrl } = address
+  const endpoint = endpointOf(address)
+  const client = createClient(endpoint)
+  const count = async (url: string): Promise<number> => {
+    const { Attributes = {} } = await client.send(
+      new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...COUNTS] }),
+    )
+    return COUNTS.reduce((sum, name) => sum + Number(Attributes[name] ?? 0), 0)
+  }
+  const read = async () => {
+    const { Attributes = {} } = await client.send(
+      new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ['All'] }),
+    )
+    const { maxReceiveCount, deadLetterTargetArn } = JSON.parse(Attributes.RedrivePolicy || '{}')
+    const [, , , , account, name] = String(deadLetterTargetArn).split(':')
+    const find = new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account })
+    const deadLetterUrl = address.deadLetterUrl ?? (deadLetterTargetArn && (await client.send(find)).QueueUrl)
+    return {
+      arn: Attributes.QueueArn ?? '',
+      visibilityTimeout: Number(Attributes.VisibilityTimeout ?? 30),
+      maxReceives: Number(maxReceiveCount ?? Number.POSITIVE_INFINITY),
+      deadLetterUrl,
+      deadLettersBefore: deadLetterUrl ? await count(deadLetterUrl) : 0,
+    }
+  }
+  const facts = await read().catch((error) => {
+    client.destroy()
+    throw explain(error, queueUrl, endpoint)
+  })
+  const guard = <T>(call: Promise<T>): Promise<T> =>
+    call.catch((error) => {
+      throw explain(error, queueUrl, endpoint)
+    })
+
+  /** Calls `one` with ten messages at a time. Returns the messages that SQS refused. */
+  const callInTens = async (
+    messages: readonly Received[],
+    one: (
+      entries: { Id: string; ReceiptHandle: string }[],
+    ) => Promise<{ Failed?: { Id?: string | undefined }[] | undefined }>,
+  ): Promise<Received[]> => {
+    const refused = await pMap(
+      inTens(messages),
+      async (ten) => {
+        const entries = ten.map(({ receiptHandle }, index) => ({ Id: String(index), ReceiptHandle: receiptHandle }))
+        const { Failed = [] } = await guard(one(entries))
+        return Failed.flatMap(({ Id }) => ten[Number(Id)] ?? [])
+      },
+      { concurrency: MAX_CALLS },
+    )
+    return refused.flat()
+  }
+
+  let hasWarned = false
+  return {
+    ...facts,
+    queueUrl,
+    own,
+    fifo: facts.arn.endsWith('.fifo'),
+    /** Returns no messages once the signal is aborted. */
+    receive: async (max: number, waitSeconds: number, abortSignal?: AbortSignal): Promise<Received[]> => {
+      const command = new ReceiveMessageCommand({
+        QueueUrl: queueUrl,
+        MaxNumberOfMessages: max,
+        WaitTimeSeconds: waitSeconds,
+        MessageAttributeNames: ['All'],
+        MessageSystemAttributeNames: ['All'],
+        AttributeNames: ['All'], // the older name, the only one that moto 5.1 supports
+      })
+      const sent = client.send(command, abortSignal ? { abortSignal } : {}).catch((error) => {
+        if (abortSignal?.aborted) return { Messages: [] }
+        throw error
+      })
+      const { Messages = [] } = await guard(sent)
+      if (!hasWarned && Messages.some(({ Attributes }) => !Attributes?.ApproximateReceiveCount)) {
+        hasWarned = true
+        onWarning(
+          `SQS at ${endpoint} sends no ApproximateReceiveCount: every delivery counts as the first, here and in the handler`,
+        )
+      }
+      return Messages.map((message) => toReceived(message, facts.arn))
+    },
+    remove: (messages: readonly Received[]) =>
+      callInTens(messages, (Entries) => client.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries }))),
+    /** Makes messages visible again after this many seconds. */
+    setVisibility: (messages: readonly Received[], seconds: number) =>
+      callInTens(messages, (entries) => {
+        const Entries = entries.map((entry) => ({ ...entry, VisibilityTimeout: seconds }))
+        return client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: queueUrl, Entries }))
+      }),
+    send: async (entries: SendMessageBatchRequestEntry[]): Promise<SendMessageBatchResult> => {
+      const command = new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries })
+      return guard(client.send(command))
+    },
+    /** The number of visible messages. 0 for an existing queue, since only the queue in this process needs a limit. */
+    waiting: async (): Promise<number> => 0,
+    counts: (): Promise<QueueCounts> =>
+      guard(
+        Promise.all([count(queueUrl), facts.deadLetterUrl ? count(facts.deadLetterUrl) : facts.deadLettersBefore]).then(
+          ([queue, deadLetter]) => ({ queue, deadLetter: deadLetter - facts.deadLettersBefore }),
+        ),
+      ),
+    close: () => client.destroy(),
+  }
+}
+
+export type Queue = Awaited<ReturnType<typeof openQueue>>

@@ -1,0 +1,165 @@
+import { once } from 'node:events'
+import { existsSync, statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { UsageError } from '../errors.ts'
+import { type EventSourceOptions, runEventSource } from './event-source.ts'
+import { feed, type Input } from './feed.ts'
+import { type Ledger, openLedger, type Progress } from './ledger.ts'
+import { type OwnQueueOptions, startOwnQueue } from './own-queue.ts'
+import { openQueue, type Queue, type QueueAddress } from './queue.ts'
+import { FUNCTION_DEFAULTS } from './runtime/environment.ts'
+import { type RuntimeOptions, startRuntime } from './runtime/runtime.ts'
+
+export interface RunOptions {
+  /** The settings of a queue to create in this process, or the address of an existing queue. */
+  queue: OwnQueueOptions | QueueAddress
+  function: RuntimeOptions
+  mapping: Partial<EventSourceOptions>
+  /** Messages to send: up to 10,000 before the first poll, and more as the queue drains. */
+  messages?: Input
+  /**
+   * The run ends once the queue has been empty for this many seconds. Undefined: it ends only when `drain` or `stop` is
+   * aborted.
+   */
+  idle?: number | undefined
+  /** The queue does not count as empty before a first message has been delivered. */
+  awaitFirst?: boolean
+  /** Receives warnings, which do not end the run. Default: a warning of the process. */
+  onWarning?: (line: string) => void
+  onProgress?: (progress: Progress) => void
+  /** Called once the queue is open and the function is loaded. */
+  onStart?: (queue: Queue) => void
+  /** When it is aborted, the run finishes the running invocations and ends. */
+  drain?: AbortSignal
+  /** When it is aborted, the run kills the running invocations and ends. Their messages stay in the queue. */
+  stop?: AbortSignal
+}
+
+export const MAPPING_DEFAULTS: EventSourceOptions = {
+  batchSize: 10_000,
+  windowMs: 2000,
+  concurrency: 1,
+  reportBatchItemFailures: true,
+  retryAfter: undefined,
+  onFailure: () => {},
+}
+
+const NEVER = new AbortController().signal
+const POLL_MS = 250
+const DRAIN_MS = 1000
+
+function checkFile(file: string) {
+  if (!existsSync(file)) throw new UsageError(`there is no file ${file}`)
+  if (!statSync(file).isFile()) throw new UsageError(`${file} is not a file`)
+  if (!/\.(m?ts|[cm]?js)$/.test(file)) throw new UsageError(`${file} is not a .ts, .mts, .js, .mjs or .cjs file`)
+}
+
+/**
+ * Performs a whole run: queue, function, input, event source, ledger. Whether it succeeds or fails, it stops its
+ * processes and servers before it returns.
+ */
+export async function run(options: RunOptions): Promise<Ledger> {
+  const { messages = [], idle, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
+  checkFile(options.function.file)
+  const closing: (() => unknown)[] = []
+  try {
+    const own = 'queueUrl' in options.queue ? undefined : await startOwnQueue(options.queue)
+    if (own) closing.push(own.close)
+    const opened = await openQueue(own ?? (options.queue as QueueAddress), own !== undefined, options.onWarning)
+    closing.push(opened.close)
+    const queue = own ? { ...opened, send: own.send, waiting: own.waiting } : opened
+
+    const timeout = (options.function.timeout ?? FUNCTION_DEFAULTS.timeout) / 1000
+    if (queue.visibilityTimeout < timeout) {
+      throw new UsageError(
+        `the queue's visibility timeout of ${queue.visibilityTimeout} s is below the function's timeout of ${timeout} s: ` +
+          'Lambda rejects such a mapping',
+      )
+    }
+
+    // SQS clients of the function use the queue of the run.
+    const sqs = own && { AWS_ENDPOINT_URL_SQS: own.endpoint, ...localCredentials() }
+    const target = {
+      ...options.function,
+      env: { ...sqs, ...options.function.env },
+      onDeathBetween: (message: string) => {
+        ledger.diedBetween(message)
+        options.mapping.onFailure?.(message)
+      },
+    }
+    const runtime = await startRuntime(target, stop)
+    closing.push(runtime.stop)
+    options.onStart?.(queue)
+
+    const ledger = openLedger(queue.maxReceives)
+    const idled = new AbortController()
+    const ended = new AbortController()
+    const draining = AbortSignal.any([drain, stop, idled.signal, ended.signal])
+    const snapshot = async () => {
+      const sentDeadLetters = own?.sentDeadLetters() ?? 0 // read before the counts: a message sent in between must not be subtracted
+      return ledger.snapshot({ ...(await queue.counts()), sentDeadLetters })
+    }
+
+    let sent = false
+    const watch = async () => {
+      let emptySince = Number.POSITIVE_INFINITY
+      while (!ended.signal.aborted) {
+        const allSent = sent // read before the counts, which may not include a message that is sent meanwhile
+        const progress = await snapshot()
+        onProgress(progress)
+        const isEmpty = allSent && progress.remaining + progress.inFlight === 0
+        const now = performance.now()
+        emptySince =
+          isEmpty && (!options.awaitFirst || progress.delivered > 0)
+            ? Math.min(emptySince, now)
+            : Number.POSITIVE_INFINITY
+        if (idle !== undefined && now - emptySince >= idle * 1000) idled.abort()
+        await sleep(POLL_MS, undefined, { signal: ended.signal }).catch(() => {})
+      }
+    }
+    const queueFull = Promise.withResolvers<void>()
+    if (Symbol.asyncIterator in messages) queueFull.resolve() // such an input may be slow, so receiving starts at once
+    const send = async () => {
+      try {
+        const fed = feed({ queue, ledger, messages, onFull: queueFull.resolve, signal: draining })
+        await Promise.race([fed, drained(draining)])
+        sent = true
+      } finally {
+        queueFull.resolve()
+      }
+    }
+    const receiveAll = async () => {
+      await queueFull.promise
+      // Once the queue has been empty for long enough, the last long poll is aborted.
+      const receive = (max: number, wait: number) => queue.receive(max, wait, idled.signal)
+      const parts = { queue: { ...queue, receive }, runtime, ledger, draining }
+      await runEventSource(parts, { ...MAPPING_DEFAULTS, ...options.mapping })
+    }
+    const end = () => ended.abort()
+    const sending = send().catch((error) => {
+      end()
+      throw error
+    })
+    const results = await Promise.allSettled([sending, receiveAll().finally(end), watch().finally(end)])
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+    const { inFlight, failed, ...totals } = await snapshot()
+    return totals
+  } finally {
+    for (const close of closing.reverse()) await close()
+  }
+}
+
+/**
+ * Resolves a second after the signal is aborted. Calls under way have ended by then, and an input that hangs cannot
+ * delay the end.
+ */
+async function drained(signal: AbortSignal) {
+  if (!signal.aborted) await once(signal, 'abort')
+  await sleep(DRAIN_MS, undefined, { ref: false })
+}
+
+function localCredentials() {
+  return process.env.AWS_ACCESS_KEY_ID || process.env.AWS_PROFILE
+    ? {}
+    : { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' }
+}

@@ -1,0 +1,68 @@
+import { existsSync } from 'node:fs'
+import { basename, extname } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { kindOf } from '../../errors.ts'
+
+export type Handler = (event: unknown, context: object) => unknown
+
+/** The runtime client of AWS appends these to the path in the name of the handler, in this order. */
+const EXTENSIONS = ['', '.js', '.mjs', '.cjs']
+
+/**
+ * Loads a handler as the runtime client of AWS does (aws-lambda-ric 4: `loadModule`, `resolveHandler`,
+ * `errorOnDeprecatedCallback`). A test runs the same files on both. TypeScript, which that client cannot load, is
+ * imported directly.
+ */
+export async function loadHandler(file: string, exportName: string): Promise<Handler> {
+  if (!/\.m?ts$/.test(file)) checkName(file)
+  const module = await import(pathToFileURL(file).href)
+  const named = findIn(module, exportName)
+  const handler = named || findIn(module.default, exportName)
+  if (typeof handler !== 'function') throw notFound(explain(handler ?? named, exportName, module))
+  if (handler.length >= 3) {
+    throw notFound(`${exportName} takes a callback, which Lambda no longer supports: return a promise instead`)
+  }
+  return handler as Handler
+}
+
+/** Lambda cuts the name of the file at its first dot, and imports the path as a URL. */
+function checkName(file: string): void {
+  const extension = extname(file)
+  const name = basename(file, extension)
+  if (/[.#?%]/.test(name)) {
+    throw notFound(
+      `Lambda cannot load ${name}${extension}: rename the file so that its name has no ".", "#", "?" or "%"`,
+    )
+  }
+  const path = file.slice(0, -extension.length)
+  const first = EXTENSIONS.find((candidate) => existsSync(path + candidate))
+  if (first !== extension) {
+    const taken = first === '' ? `the folder or file ${name}` : `${name}${first}`
+    throw notFound(`Lambda would load ${taken} instead of ${name}${extension}: remove or rename one of the two`)
+  }
+}
+
+/**
+ * Looks up an export by its path: `a.b` is `b` in the object `a`. Properties of functions do not count, so the
+ * `handler` property of a `middy()` result is not found.
+ */
+function findIn(module: unknown, exportName: string): unknown {
+  return exportName
+    .split('.')
+    .reduce<unknown>(
+      (value, key) => (value && typeof value === 'object' ? (value as Record<string, unknown>)[key] : undefined),
+      module,
+    )
+}
+
+function explain(handler: unknown, exportName: string, module: Record<string, unknown>): string {
+  const names = Object.keys(module).filter((name) => name !== 'module.exports')
+  const what = handler === undefined ? 'there is no such export' : `it is ${kindOf(handler)}, not a function`
+  const isDefault = handler === undefined && typeof module.default === 'function'
+  const hint = isDefault ? `; Lambda does not call a default export: export const ${exportName} = …` : ''
+  return `${exportName}: ${what}; the file exports: ${names.join(', ') || 'nothing'}${hint}`
+}
+
+function notFound(message: string): Error {
+  return Object.assign(new Error(message), { name: 'HandlerNotFound', stack: '' })
+}

@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { oneLine } from '../../errors.ts'
+import type { RecordErrors } from './record-errors.ts'
+
+/**
+ * How an invocation ended. Everything except a response is a complete failure. The ledger counts the types separately.
+ */
+export type Outcome = (
+  | { type: 'response'; payload: string }
+  | { type: 'error' | 'timeout' | 'crash' | 'stopped'; message: string }
+) & { recordErrors?: RecordErrors | undefined }
+
+/** The process ended before it took the event. */
+export const NOT_TAKEN = { type: 'not-taken' } as const
+
+interface Invocation {
+  requestId: string
+  event: string
+  settle: (outcome: Outcome | typeof NOT_TAKEN) => void
+  recordErrors?: RecordErrors
+  timer?: NodeJS.Timeout
+}
+
+export interface RuntimeApiOptions {
+  /** Milliseconds that an invocation may take. */
+  timeout: number
+  functionArn: string
+  /** Called when the runtime asks for an event: it has loaded the function. */
+  onReady: () => void
+  onInitError: (message: string) => void
+}
+
+/** The limit of Lambda for a synchronous response. */
+const MAX_RESPONSE_BYTES = 6_291_556
+const ROUTE =
+  /^\/2018-06-01\/runtime\/(?:(init\/error)|invocation\/(next)|invocation\/([^/]+)\/(response|error|record-errors))$/
+
+async function readBody(request: IncomingMessage, limit: number) {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of request) {
+    size += (chunk as Buffer).length
+    if (size <= limit) chunks.push(chunk as Buffer)
+  }
+  return { size, text: size > limit ? '' : Buffer.concat(chunks).toString('utf8') }
+}
+
+function readError(text: string): string {
+  try {
+    const { errorType = 'Error', errorMessage = '' } = JSON.parse(text)
+    return oneLine(errorMessage ? `${errorType}: ${errorMessage}` : errorType)
+  } catch {
+    return 'Error: the runtime client reported an error that is not valid JSON'
+  }
+}
+
+/**
+ * The Lambda Runtime API for one execution environment, on loopback. On Managed Instances, a runtime client has several
+ * polls open at once, and each takes one invocation.
+ */
+export async function startRuntimeApi({ timeout, functionArn, onReady, onInitError }: RuntimeApiOptions) {
+  const waiting: Invocation[] = []
+  const polls: ServerResponse[] = []
+  const running = new Map<string, Invocation>()
+  let over: Outcome | undefined
+
+  const finish = (invocation: Invocation, outcome: Outcome) => {
+    clearTimeout(invocation.timer)
+    running.delete(invocation.requestId)
+    invocation.settle({ ...outcome, recordErrors: invocation.recordErrors })
+  }
+
+  const dispatch = () => {
+    while (waiting.length > 0 && polls.length > 0) {
+      const poll = polls.shift() as ServerResponse
+      const invocation = waiting.shift() as Invocation
+      running.set(invocation.requestId, invocation)
+      const message = `timed out after ${(timeout / 1000).toFixed(2)} seconds`
+      invocation.timer = setTimeout(() => finish(invocation, { type: 'timeout', message }), timeout)
+      poll.writeHead(200, {
+        'Content-Type': 'application/json',
+        'Lambda-Runtime-Aws-Request-Id': invocation.requestId,
+        'Lambda-Runtime-Deadline-Ms': String(Date.now() + timeout),
+        'Lambda-Runtime-Invoked-Function-Arn': functionArn,
+        'Lambda-Runtime-Trace-Id': `Root=1-${invocation.requestId.slice(0, 8)}-${invocation.requestId.replaceAll('-', '').slice(8)}`,
+      })
+      poll.end(invocation.event)
+    }
+  }
+
+  const reply = (response: ServerResponse, status: number, body: object) => {
+    response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
+  }
+
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
+    const [, initError, next, requestId, kind] = ROUTE.exec(request.url ?? '') ?? []
+    if (next) {
+      polls.push(response)
+      response.on('close', () => {
+        const index = polls.indexOf(response)
+        if (index !== -1) polls.splice(index, 1)
+      })
+      onReady()
+      return dispatch()
+    }
+    const limit = kind === 'record-errors' ? Number.POSITIVE_INFINITY : MAX_RESPONSE_BYTES
+    const { size, text } = await readBody(request, limit)
+    if (initError) {
+      onInitError(readError(text))
+      return reply(response, 202, { status: 'OK' })
+    }
+    const invocation = running.get(requestId ?? '')
+    if (!invocation) {
+      return reply(response, kind ? 400 : 404, { errorType: 'InvalidRequestID', errorMessage: 'Invalid request ID' })
+    }
+    if (kind === 'record-errors') {
+      invocation.recordErrors = JSON.parse(text)
+    } else if (kind === 'error') {
+      finish(invocation, { type: 'error', message: readError(text) })
+    } else if (size > MAX_RESPONSE_BYTES) {
+      const message = `the response has ${size} bytes, Lambda allows ${MAX_RESPONSE_BYTES}`
+      finish(invocation, { type: 'error', message })
+      return reply(response, 413, { errorType: 'RequestEntityTooLarge', errorMessage: message })
+    } else {
+      finish(invocation, { type: 'response', payload: text })
+    }
+    reply(response, 202, { status: 'OK' })
+  }
+
+  // A request that is cut off means that the process has ended. The environment notices that itself.
+  const server = createServer((request, response) => void serve(request, response).catch(() => response.destroy()))
+  server.requestTimeout = 0
+  server.keepAliveTimeout = 0
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    /** Whether the process is working on an event. */
+    get isBusy() {
+      return running.size > 0
+    },
+    invoke: (event: string): Promise<Outcome | typeof NOT_TAKEN> =>
+      new Promise((settle) => {
+        if (over) return settle(over.type === 'stopped' ? over : NOT_TAKEN)
+        waiting.push({ requestId: randomUUID(), event, settle })
+        dispatch()
+      }),
+    /** Called when the process has ended. Running invocations get this outcome. Waiting events were not taken. */
+    end(outcome: Outcome) {
+      over = outcome
+      for (const invocation of running.values()) finish(invocation, outcome)
+      for (const { settle } of waiting.splice(0)) settle(outcome.type === 'stopped' ? outcome : NOT_TAKEN)
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}

@@ -1,0 +1,94 @@
+// The program in an execution environment: loads the handler, then takes one event after another from the Runtime API.
+// `node runtime-client.js <file> <export>`
+import { Agent, request } from 'node:http'
+import { type Handler, loadHandler } from './load-handler.ts'
+import { recordIdsOf, takeRecordErrors, watchRecordErrors } from './record-errors.ts'
+
+const [, , file = '', exportName = ''] = process.argv
+const { env } = process
+const loops = Number(env.AWS_LAMBDA_MAX_CONCURRENCY ?? 1)
+// Sockets stay open, so that a function that has no file descriptors left can still respond.
+const agent = new Agent({ keepAlive: true, maxSockets: loops + 1 })
+
+function call(method: 'GET' | 'POST', path: string, body?: string) {
+  return new Promise<{ headers: NodeJS.Dict<string | string[]>; text: string }>((resolve, reject) => {
+    const url = `http://${env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/${path}`
+    const sent = request(url, { method, agent }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () => resolve({ headers: response.headers, text: Buffer.concat(chunks).toString('utf8') }))
+    })
+    sent.on('error', reject)
+    sent.end(body)
+  })
+}
+
+/** Describes any thrown value in the format of the Runtime API. Reading its properties may throw. */
+function describe(thrown: unknown) {
+  try {
+    if (!(thrown instanceof Error)) return { errorType: typeof thrown, errorMessage: String(thrown), stackTrace: [] }
+    const stackTrace = String(thrown.stack ?? '')
+      .split('\n')
+      .filter((line) => line !== '' && !line.includes(import.meta.url) && !line.includes('node:internal/'))
+    return { errorType: String(thrown.name), errorMessage: String(thrown.message), stackTrace }
+  } catch {
+    return { errorType: 'Error', errorMessage: 'the thrown value cannot be read', stackTrace: [] }
+  }
+}
+
+function report(path: string, thrown: unknown) {
+  const error = describe(thrown)
+  if (error.stackTrace.length > 0) console.error(error.stackTrace.join('\n'))
+  return call('POST', path, JSON.stringify(error))
+}
+
+/** Must be sent before the response, which ends the invocation. */
+async function reportRecordErrors(id: string, records: readonly string[]) {
+  const taken = takeRecordErrors(records)
+  if (taken) await call('POST', `invocation/${id}/record-errors`, JSON.stringify(taken))
+}
+
+async function serve(handler: Handler): Promise<never> {
+  for (;;) {
+    const { headers, text } = await call('GET', 'invocation/next')
+    const id = String(headers['lambda-runtime-aws-request-id'])
+    const deadline = Number(headers['lambda-runtime-deadline-ms'])
+    const context = {
+      callbackWaitsForEmptyEventLoop: true,
+      functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+      functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+      invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
+      memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+      awsRequestId: id,
+      logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+      logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+      identity: undefined,
+      clientContext: undefined,
+      getRemainingTimeInMillis: () => deadline - Date.now(),
+    }
+    const event = JSON.parse(text)
+    const records = recordIdsOf(event)
+    let payload: string
+    try {
+      payload = JSON.stringify(await handler(event, context)) ?? 'null'
+    } catch (error) {
+      await reportRecordErrors(id, records)
+      await report(`invocation/${id}/error`, error)
+      continue
+    }
+    await reportRecordErrors(id, records)
+    await call('POST', `invocation/${id}/response`, payload)
+  }
+}
+
+// The event loop is empty and no event is awaited, so the promise of the handler can never settle. Node itself uses
+// exit code 13 for this.
+process.on('beforeExit', () => process.exit(13))
+
+watchRecordErrors()
+loadHandler(file, exportName).then(
+  // The Runtime API is unreachable only if the command has ended. Nobody can receive an error then.
+  (handler) => Promise.all(Array.from({ length: loops }, () => serve(handler))).catch(() => process.exit(1)),
+  (error) => report('init/error', error).finally(() => process.exit(1)),
+)

@@ -1,0 +1,65 @@
+import { InitError } from '../../errors.ts'
+import { type Environment, type FunctionOptions, startEnvironment } from './environment.ts'
+import type { Outcome } from './runtime-api.ts'
+
+export interface RuntimeOptions extends FunctionOptions {
+  /** Concurrent invocations in one environment. Only Managed Instances have more than one. Default 1. */
+  perEnvironment?: number
+}
+
+/**
+ * Starts execution environments when they are needed, and reuses them. The first one starts at once: a function that
+ * cannot be loaded causes an InitError before any message is received.
+ */
+export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal) {
+  const { perEnvironment = 1 } = options
+  const ended = new AbortController()
+  const stopping = signal ? AbortSignal.any([signal, ended.signal]) : ended.signal
+  const running = new Map<Environment, number>()
+  const ends: Promise<void>[] = []
+
+  const start = async () => {
+    const environment = await startEnvironment(options, stopping)
+    ends.push(environment.ended)
+    return environment
+  }
+
+  const take = async (): Promise<Environment> => {
+    for (const [environment, invocations] of running) {
+      if (!environment.alive) running.delete(environment)
+      else if (invocations < perEnvironment) {
+        running.set(environment, invocations + 1)
+        return environment
+      }
+    }
+    const environment = await start()
+    running.set(environment, 1)
+    return environment
+  }
+
+  running.set(await start(), 0)
+
+  return {
+    async invoke(event: string): Promise<Outcome> {
+      try {
+        for (;;) {
+          const environment = await take()
+          const outcome = await environment.invoke(event)
+          running.set(environment, (running.get(environment) ?? 1) - 1)
+          // The environment ended before it took the event. That crash is counted separately. Try a new environment.
+          if (outcome.type !== 'not-taken') return outcome
+        }
+      } catch (error) {
+        if (!(error instanceof InitError)) throw error
+        return { type: stopping.aborted ? 'stopped' : 'crash', message: error.message }
+      }
+    },
+    /** Kills every environment. Running invocations end with the outcome `stopped`. */
+    async stop() {
+      ended.abort()
+      await Promise.all(ends)
+    },
+  }
+}
+
+export type Runtime = Awaited<ReturnType<typeof startRuntime>>

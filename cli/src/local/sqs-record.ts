@@ -1,0 +1,55 @@
+import type { Message, MessageAttributeValue } from '@aws-sdk/client-sqs'
+import type { SQSMessageAttribute, SQSRecord } from 'aws-lambda'
+
+/** A received message that is not settled yet, with its record in the event as JSON. */
+export interface Received {
+  messageId: string
+  receiptHandle: string
+  receiveCount: number
+  json: string
+  bytes: number
+}
+
+function toAttribute(value: MessageAttributeValue): SQSMessageAttribute {
+  return {
+    ...(value.StringValue === undefined ? {} : { stringValue: value.StringValue }),
+    ...(value.BinaryValue === undefined ? {} : { binaryValue: Buffer.from(value.BinaryValue).toString('base64') }),
+    stringListValues: [],
+    binaryListValues: [],
+    dataType: value.DataType ?? 'String',
+  }
+}
+
+/** Converts a message to the record that Lambda makes of it, key for key. */
+function toRecord(message: Message, queueArn: string): SQSRecord {
+  return {
+    messageId: message.MessageId ?? '',
+    receiptHandle: message.ReceiptHandle ?? '',
+    body: message.Body ?? '',
+    attributes: (message.Attributes ?? {}) as unknown as SQSRecord['attributes'],
+    messageAttributes: Object.fromEntries(
+      Object.entries(message.MessageAttributes ?? {}).map(([name, value]) => [name, toAttribute(value)]),
+    ),
+    ...(message.MD5OfMessageAttributes ? { md5OfMessageAttributes: message.MD5OfMessageAttributes } : {}),
+    md5OfBody: message.MD5OfBody ?? '',
+    eventSource: 'aws:sqs',
+    eventSourceARN: queueArn,
+    awsRegion: queueArn.split(':')[3] ?? '',
+  }
+}
+
+export function toReceived(message: Message, queueArn: string): Received {
+  const record = toRecord(message, queueArn)
+  const json = JSON.stringify(record)
+  return {
+    messageId: record.messageId,
+    receiptHandle: record.receiptHandle,
+    receiveCount: Number(record.attributes.ApproximateReceiveCount ?? 1),
+    json,
+    bytes: Buffer.byteLength(json) + 1, // plus the comma
+  }
+}
+
+export function toEvent(batch: readonly Received[]): string {
+  return `{"Records":[${batch.map(({ json }) => json).join(',')}]}`
+}

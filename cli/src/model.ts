@@ -1,0 +1,189 @@
+import type { Place } from './template/document.ts'
+
+/** A setting, whose value may be unknown. `absent` means that it is not set and that AWS has no default. */
+export type Setting<T> = (
+  | { state: 'known'; value: T; isDefault?: true }
+  | { state: 'absent'; place?: undefined }
+  /** `wrong` is present if AWS rejects the value, and says what to do about it. */
+  | { state: 'unknown'; reason: string; wrong?: string }
+) & {
+  place?: Place | undefined
+  /** Where it is set, if not in the resource itself: Globals of SAM. */
+  of?: string
+}
+
+export interface Resource {
+  /** Its logical id in a template, or its name if it is deployed. */
+  id: string
+  place?: Place | undefined
+  /** Why the resource could not be read, for example because it is in another stack. */
+  unread?: string | undefined
+}
+
+export interface Queue extends Resource {
+  fifo: Setting<boolean>
+  /** Seconds. */
+  visibilityTimeout: Setting<number>
+  /** Seconds. */
+  retention: Setting<number>
+  redrive: Setting<Redrive>
+  /** Whether another queue uses it as dead-letter queue. */
+  isDeadLetterQueue?: boolean
+}
+
+export interface Redrive {
+  arn: Setting<string>
+  maxReceiveCount: Setting<number>
+  deadLetterQueue: Resource & { retention: Setting<number> }
+}
+
+export interface LambdaFunction extends Resource {
+  /** The function of this alias or version. Both share its reserved concurrency. */
+  aliasOf?: LambdaFunction
+  /** Seconds. */
+  timeout: Setting<number>
+  /** Megabytes. */
+  memory: Setting<number>
+  /** Absent for a container image. */
+  runtime: Setting<string>
+  reservedConcurrency: Setting<number>
+  /** The dead-letter queue of the function itself: `DeadLetterConfig`, in SAM `DeadLetterQueue`. */
+  deadLetterTarget: Setting<true>
+  /** The mode of tenant isolation. Absent if tenants are not isolated. */
+  tenantIsolation: Setting<string>
+  /** Seconds that a durable execution may take. Absent if the function is not durable. */
+  executionTimeout: Setting<number>
+}
+
+/** An SQS event source mapping, enabled or not, with its function and its queue. */
+export interface Mapping extends Resource {
+  batchSize: Setting<number>
+  /** Seconds. */
+  window: Setting<number>
+  /** Whether ReportBatchItemFailures is on. */
+  reports: Setting<boolean>
+  /** The other entries of FunctionResponseTypes. */
+  otherResponseTypes?: readonly string[]
+  maximumConcurrency: Setting<number>
+  provisioned: Setting<boolean>
+  minimumPollers: Setting<number>
+  maximumPollers: Setting<number>
+  /** The patterns of FilterCriteria. */
+  filters: Setting<readonly Setting<Pattern>[]>
+  /** Whether the mapping is enabled, and exists under the conditions of the template. */
+  runs: Setting<boolean>
+  /** SAM creates the mapping for an SNS topic, without FunctionResponseTypes. */
+  ofTopic?: true
+  function: LambdaFunction
+  queue: Queue
+  /** The ARN of the queue, as set in the mapping. */
+  arn: Setting<string>
+}
+
+/**
+ * What a filter matches: the body parsed as JSON, or the body as text. `wrong` says why Lambda rejects the filter, or
+ * why it matches nothing.
+ */
+export type Pattern = { forms: readonly ('json' | 'text')[]; wrong?: undefined } | { forms?: undefined; wrong: string }
+
+/** A resource that could not be read, the reason, and what to do if that is not the usual fix. */
+export interface Unread extends Resource {
+  unread: string
+  fix?: string | undefined
+}
+
+export interface Model {
+  file?: string
+  mappings: readonly Mapping[]
+  unread: readonly Unread[]
+}
+
+export function known<T>(value: T, place?: Place): Setting<T> {
+  return { state: 'known', value, place }
+}
+
+export const absent = { state: 'absent' } as const
+
+export function unknown(reason: string, place?: Place) {
+  return { state: 'unknown', reason, place } as const
+}
+
+export function wrong(reason: string, fix: string, place?: Place) {
+  return { ...unknown(reason, place), wrong: fix }
+}
+
+/** The value, or undefined if it is not known. */
+export function valueIn<T>(setting: Setting<T>): T | undefined {
+  return setting.state === 'known' ? setting.value : undefined
+}
+
+/** The defaults of AWS, and the values that it accepts; in seconds and megabytes. */
+export const LIMITS = {
+  batchSize: { default: 10, least: 1, most: Number.POSITIVE_INFINITY },
+  window: { default: 0, least: 0, most: 300 },
+  timeout: { default: 3, least: 1, most: 900 },
+  // For functions on Lambda Managed Instances, since September 2026.
+  managedTimeout: { default: 3, least: 1, most: 5400 },
+  executionTimeout: { default: undefined, least: 1, most: 31_622_400 },
+  memory: { default: 128, least: 128, most: 10_240 },
+  visibilityTimeout: { default: 30, least: 0, most: 43_200 },
+  retention: { default: 345_600, least: 60, most: 1_209_600 },
+  maxReceiveCount: { default: undefined, least: 1, most: 1000 },
+  // From API_ProvisionedPollerConfig. The developer guide gives a maximum of 2,000.
+  minimumPollers: { default: undefined, least: 2, most: 200 },
+  maximumPollers: { default: undefined, least: 2, most: 10_000 },
+  maximumConcurrency: { default: undefined, least: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY },
+  reservedConcurrency: { default: undefined, least: 0, most: Number.POSITIVE_INFINITY },
+} as const
+
+export type Limit = keyof typeof LIMITS
+
+/** Checks a number. Returns the value if AWS accepts it, the default if it is not set, otherwise the reason. */
+export function numberSetting(limit: Limit, value: unknown, place?: Place): Setting<number> {
+  const { default: standard, least, most } = LIMITS[limit]
+  if (value === undefined) return standard === undefined ? absent : { state: 'known', value: standard, isDefault: true }
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+  if (!Number.isInteger(number)) {
+    return wrong(`${JSON.stringify(value)} is not a whole number`, 'Set a whole number.', place)
+  }
+  if ((number as number) >= least && (number as number) <= most) return known(number as number, place)
+  const range = most === Number.POSITIVE_INFINITY ? `${least} or more` : `${least} to ${most.toLocaleString('en-US')}`
+  return wrong(`${number} is outside of the range that AWS accepts (${range})`, `Set a whole number, ${range}.`, place)
+}
+
+/** The timeout, whose range depends on whether the function runs on Lambda Managed Instances. */
+export function timeoutSetting(value: unknown, managed: Setting<unknown>, place?: Place): Setting<number> {
+  const onInstances = numberSetting('managedTimeout', value, place)
+  if (managed.state === 'known') return onInstances
+  const timeout = numberSetting('timeout', value, place)
+  if (managed.state === 'absent' || timeout.state === 'known' || onInstances.state !== 'known') return timeout
+  const what = `${value} s is valid only on Managed Instances, and its CapacityProviderConfig is not known`
+  return unknown(`${what}: ${managed.reason}`, place)
+}
+
+export function unreadFunction(id: string, unread: string, place?: Place): LambdaFunction {
+  return {
+    id,
+    place,
+    unread,
+    timeout: unknown(unread),
+    memory: unknown(unread),
+    runtime: unknown(unread),
+    reservedConcurrency: unknown(unread),
+    deadLetterTarget: unknown(unread),
+    tenantIsolation: unknown(unread),
+    executionTimeout: unknown(unread),
+  }
+}
+
+export function unreadQueue(id: string, unread: string, place?: Place): Queue {
+  return {
+    id,
+    place,
+    unread,
+    fifo: unknown(unread, place),
+    visibilityTimeout: unknown(unread, place),
+    retention: unknown(unread, place),
+    redrive: unknown(unread, place),
+  }
+}

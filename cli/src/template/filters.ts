@@ -1,0 +1,121 @@
+import { kindOf } from '../errors.ts'
+import { known, type Pattern, type Setting, unknown } from '../model.ts'
+
+/**
+ * The operators that AWS lists for event filters of Lambda (`invocation-eventfiltering`), and the values that each
+ * accepts.
+ */
+const OPERATORS: Readonly<Record<string, (value: unknown) => boolean>> = {
+  prefix: (value) => typeof value === 'string' || isObject(value),
+  suffix: (value) => typeof value === 'string' || isObject(value),
+  'equals-ignore-case': (value) => typeof value === 'string',
+  'anything-but': (value) => (Array.isArray(value) ? value.length > 0 : value !== null),
+  exists: (value) => typeof value === 'boolean',
+  numeric: isNumericTest,
+}
+
+/** Operators of EventBridge, which has the same patterns. AWS does not say whether Lambda supports them. */
+const EVENTBRIDGE_OPERATORS = ['wildcard', 'cidr']
+
+/** The limit in `API_Filter`. It also limits the recursion below. */
+const MAX_LENGTH = 4096
+
+class PatternError extends Error {}
+class UncertainPattern extends Error {}
+
+/**
+ * Reads the pattern of a filter on an SQS mapping. Like EventBridge, Lambda rejects values that are not lists, empty
+ * lists and unknown operators. Of an SQS message, it filters only the body (`with-sqs-filtering`).
+ */
+export function patternSetting(text: Setting<string>): Setting<Pattern> {
+  if (text.state === 'unknown') return text
+  if (text.state === 'absent') return known<Pattern>({ wrong: 'it has no Pattern' })
+  const { value, place } = text
+  try {
+    return known<Pattern>({ forms: formsOf(parse(value)) }, place)
+  } catch (error) {
+    if (error instanceof UncertainPattern) return unknown(error.message, place)
+    if (error instanceof PatternError) return known<Pattern>({ wrong: error.message }, place)
+    throw error
+  }
+}
+
+function parse(text: string): unknown {
+  if (text.length > MAX_LENGTH) throw new PatternError(`it is longer than ${MAX_LENGTH} characters`)
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new PatternError('it is not valid JSON')
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The keys of an object and their values. Under `$or`, the alternatives are objects of the same form. */
+function fieldsOf(pattern: unknown, name: string): [key: string, value: unknown][] {
+  if (!isObject(pattern)) throw new PatternError(`${name} is ${kindOf(pattern)} where an object belongs`)
+  const fields = Object.entries(pattern)
+  if (fields.length === 0) throw new PatternError(`${name} is an empty object`)
+  return fields
+}
+
+function isAlternatives(key: string, value: unknown): value is unknown[] {
+  return key === '$or' && Array.isArray(value) && value.length > 1 && value.every(isObject)
+}
+
+function formsOf(pattern: unknown): ('json' | 'text')[] {
+  return fieldsOf(pattern, 'it').flatMap(([key, value]): ('json' | 'text')[] => {
+    if (isAlternatives(key, value)) return value.flatMap(formsOf)
+    if (key !== 'body') throw new PatternError(`it has the key ${key}, but Lambda filters SQS messages only by body`)
+    if (!Array.isArray(value)) {
+      checkFields(value, 'body')
+      return ['json']
+    }
+    checkValues(value, 'body')
+    if (value.every((item) => isObject(item) && item.exists === false)) {
+      throw new PatternError('every message has a body')
+    }
+    return ['text']
+  })
+}
+
+function checkFields(pattern: unknown, name: string): void {
+  for (const [key, value] of fieldsOf(pattern, name)) {
+    const path = `${name}.${key}`
+    if (isAlternatives(key, value)) for (const alternative of value) checkFields(alternative, path)
+    else if (Array.isArray(value)) checkValues(value, path)
+    else if (isObject(value)) checkFields(value, path)
+    else throw new PatternError(`${path} is ${kindOf(value)} where a list belongs`)
+  }
+}
+
+function checkValues(values: readonly unknown[], path: string): void {
+  if (values.length === 0) throw new PatternError(`${path} is an empty list, which nothing matches`)
+  for (const value of values) {
+    if (Array.isArray(value)) throw new PatternError(`${path} is a list of lists`)
+    if (isObject(value)) checkOperator(value, path)
+  }
+}
+
+function checkOperator(test: Record<string, unknown>, path: string): void {
+  const [name = '', ...more] = Object.keys(test)
+  if (name === '' || more.length > 0) throw new PatternError(`${path} has an object that is not exactly one operator`)
+  if (EVENTBRIDGE_OPERATORS.includes(name)) {
+    throw new UncertainPattern(`AWS does not document the operator ${name} of ${path} for Lambda`)
+  }
+  const takes = Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined
+  if (!takes) throw new PatternError(`${path} has the operator ${name}, which does not exist`)
+  if (!takes(test[name])) throw new PatternError(`${path} has the operator ${name} with a value that nothing matches`)
+}
+
+/** `[">", 1]`, or a range that is not empty: `[">", 1, "<=", 5]`. */
+function isNumericTest(test: unknown): boolean {
+  if (!Array.isArray(test)) return false
+  const [first, low, second, high] = test
+  if (typeof low !== 'number' || !['=', '<', '<=', '>', '>='].includes(first)) return false
+  if (test.length === 2) return true
+  const isRange = /^>=?$/.test(first) && /^<=?$/.test(second)
+  return test.length === 4 && isRange && typeof high === 'number' && low < high
+}

@@ -1,0 +1,274 @@
+import { UsageError } from '../errors.ts'
+import {
+  absent,
+  known,
+  type LambdaFunction,
+  type Mapping,
+  type Model,
+  type Pattern,
+  type Queue,
+  type Resource,
+  type Setting,
+  type Unread,
+  unknown,
+  unreadQueue,
+  valueIn,
+  wrong,
+} from '../model.ts'
+import { type Node, type Place, readDocument } from './document.ts'
+import { patternSetting } from './filters.ts'
+import { createReader, GENERATOR, type Reader } from './reader.ts'
+import { createResolver, type Resolved } from './resolve.ts'
+import { createResources } from './resources.ts'
+import { PSEUDO_PARAMETERS } from './text.ts'
+
+/** Parses `NAME=VALUE` from the command line. */
+export function parseParameters(texts: readonly string[] = []): Map<string, string> {
+  return new Map(
+    texts.map((text) => {
+      const at = text.indexOf('=')
+      if (at < 1) throw new UsageError(`--parameter ${text}: write NAME=VALUE`)
+      return [text.slice(0, at), text.slice(at + 1)]
+    }),
+  )
+}
+
+/** Properties that only mappings of other services have: streams, brokers and clusters. */
+const OTHER_SERVICES = ['StartingPosition', 'Queues', 'Topics', 'SelfManagedEventSource']
+const KNOWN_MACROS = /^AWS::(Serverless-|LanguageExtensions$|CodeDeployBlueGreen$|SecretsManager-)/
+const NESTED = /^AWS::(CloudFormation::Stack(Set)?|Serverless::Application)$|::MODULE$/
+const CHECKED = /^AWS::(Lambda::(Function|EventSourceMapping)|Serverless::Function|SQS::Queue)$/
+/** The quota in `invocation-eventfiltering`. */
+const MAX_FILTERS = 5
+const TOO_MANY = `Lambda allows at most ${MAX_FILTERS} on a mapping, or 10 if AWS has raised the quota of the account`
+const USE_FEWER = `Use at most ${MAX_FILTERS} filters. If AWS has raised your quota, check what is deployed with --function NAME.`
+const GENERATED = 'what it generates is known only after deployment'
+
+const TERRAFORM = /\.(tf|tofu)(\.json)?$/
+const SERVERLESS = /(^|[/\\])serverless\.[cm]?[jt]s$/
+
+function terraformError(file: string): UsageError {
+  const what = `${file} is a Terraform configuration, and only SAM and CloudFormation templates can be read`
+  return new UsageError(`${what}. Check the deployed function instead: bounded-sqs-batch doctor --function NAME`)
+}
+
+function serverlessError(file: string): UsageError {
+  const what = `${file} belongs to the Serverless Framework, and only SAM and CloudFormation templates can be read`
+  const template = '.serverless/cloudformation-template-update-stack.json'
+  return new UsageError(`${what}. Run "serverless package", and check the template that it writes: ${template}`)
+}
+
+/** Explains what a file without Resources probably is. */
+function noTemplateError(file: string, document: Node): UsageError {
+  const keys = document.kind === 'map' ? [...document.entries.keys()] : []
+  if (keys.includes('service') && keys.includes('provider')) return serverlessError(file)
+  if (keys.includes('terraform_version')) return terraformError(file) // a plan or a state, as JSON
+  return new UsageError(`${file}:1:1: there is no Resources map: is it a SAM or CloudFormation template?`)
+}
+
+/**
+ * Reads the SQS event source mappings of a SAM or CloudFormation template, as far as they are known without deployment.
+ * Rejects with a UsageError that names the position if the text is not a template.
+ */
+export async function readTemplate(file: string, given: ReadonlyMap<string, string>): Promise<Model> {
+  if (TERRAFORM.test(file)) throw terraformError(file)
+  if (SERVERLESS.test(file)) throw serverlessError(file)
+  const document = await readDocument(file)
+  if (document.kind !== 'map' || document.entries.get('Resources')?.kind !== 'map') {
+    throw noTemplateError(file, document)
+  }
+  const resolver = createResolver(document, given)
+  for (const name of given.keys()) {
+    if (resolver.parameters.has(name) || PSEUDO_PARAMETERS.includes(name)) continue
+    const names = [...resolver.parameters.keys()].join(', ') || 'none'
+    throw new UsageError(`--parameter ${name}: ${file} has no such parameter; it has ${names}`)
+  }
+  const reader = createReader(resolver)
+  return { file, ...collect(reader) }
+}
+
+function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
+  const { resolve, resources, property, propertiesOf, conditionOf, text, number } = reader
+  const { functionOf, findFunction, findQueue, arnOf } = createResources(reader)
+  const mappings: Mapping[] = []
+  const unread: Unread[] = []
+  const addUnread = (id: string, reason: string, place?: Place, fix?: string) =>
+    unread.push({ id, place, unread: reason, fix })
+
+  /**
+   * Whether a macro is in a resource or in its properties. A macro receives everything beside it, and may return
+   * anything.
+   */
+  const hasMacro = (id: string): boolean => {
+    const properties = propertiesOf(id)
+    return properties.kind === 'map' && properties.entries.has('Fn::Transform')
+  }
+
+  const reportsOf = (types: Resolved): Setting<boolean> => {
+    if (types.kind === 'absent') return known(false)
+    if (types.kind === 'unknown') return unknown(types.reason, types.place)
+    const fix = 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
+    if (types.kind !== 'list') return wrong(`there is a ${types.kind} where a list belongs`, fix, types.place)
+    const items = types.items.map((item) => text(resolve(item)))
+    const on = items.some((item) => item.state === 'known' && item.value === 'ReportBatchItemFailures')
+    const unresolved = items.find((item) => item.state === 'unknown')
+    return unresolved && !on ? { ...unresolved, place: types.place } : known(on, types.place)
+  }
+  const otherTypesOf = (types: Resolved): string[] => {
+    const items = types.kind === 'list' ? types.items.map((item) => valueIn(text(resolve(item)))) : []
+    return items.filter((item) => item !== undefined && item !== 'ReportBatchItemFailures') as string[]
+  }
+  const provisionedOf = (pollers: Resolved): Setting<boolean> => {
+    const settings = ['MinimumPollers', 'MaximumPollers'].map((name) => text(property(pollers, name)))
+    const on = settings.some(({ state }) => state === 'known')
+    const unresolved = settings.find((setting) => setting.state === 'unknown')
+    return unresolved && !on ? unresolved : known(on, pollers.place)
+  }
+  const patternOf = (filter: Resolved): Setting<Pattern> => {
+    const pattern = property(filter, 'Pattern')
+    if (pattern.kind !== 'map' && pattern.kind !== 'list') return patternSetting(text(pattern))
+    return known<Pattern>({ wrong: `it is a ${pattern.kind} where JSON text belongs` }, pattern.place)
+  }
+  const filtersOf = (criteria: Resolved): Setting<readonly Setting<Pattern>[]> => {
+    const filters = property(criteria, 'Filters')
+    const { place } = filters
+    const fix = 'Set FilterCriteria to { Filters: [{ Pattern: JSON text }] }.'
+    if (filters.kind === 'unknown') return unknown(filters.reason, place)
+    if (filters.kind === 'absent') {
+      const isEmpty = criteria.kind !== 'map' || criteria.entries.size === 0
+      return isEmpty ? absent : wrong('it has no Filters', fix, criteria.place)
+    }
+    if (filters.kind !== 'list') return wrong(`there is a ${filters.kind} where a list belongs`, fix, place)
+    const items = filters.items.map(resolve).filter(({ kind }) => kind !== 'absent')
+    const count = items.filter(({ kind }) => kind !== 'unknown').length
+    return count > MAX_FILTERS
+      ? wrong(`${count} filters, and ${TOO_MANY}`, USE_FEWER, place)
+      : known(items.map(patternOf), place)
+  }
+  const enabledOf = (enabled: Setting<string>): Setting<boolean> =>
+    enabled.state === 'unknown' ? enabled : known(enabled.state === 'absent' || enabled.value !== 'false')
+
+  const toMapping = (
+    base: Resource,
+    properties: Resolved,
+    arn: Resolved,
+    queue: Queue,
+    target: LambdaFunction,
+  ): Mapping => ({
+    ...base,
+    arn: arnOf(arn),
+    queue,
+    function: target,
+    batchSize: number('batchSize', property(properties, 'BatchSize')),
+    window: number('window', property(properties, 'MaximumBatchingWindowInSeconds')),
+    reports: reportsOf(property(properties, 'FunctionResponseTypes')),
+    otherResponseTypes: otherTypesOf(property(properties, 'FunctionResponseTypes')),
+    maximumConcurrency: number(
+      'maximumConcurrency',
+      property(property(properties, 'ScalingConfig'), 'MaximumConcurrency'),
+    ),
+    provisioned: provisionedOf(property(properties, 'ProvisionedPollerConfig')),
+    minimumPollers: number(
+      'minimumPollers',
+      property(property(properties, 'ProvisionedPollerConfig'), 'MinimumPollers'),
+    ),
+    maximumPollers: number(
+      'maximumPollers',
+      property(property(properties, 'ProvisionedPollerConfig'), 'MaximumPollers'),
+    ),
+    filters: filtersOf(property(properties, 'FilterCriteria')),
+    runs: enabledOf(text(property(properties, 'Enabled'))),
+  })
+
+  const addSqs = (base: Resource, properties: Resolved, target: LambdaFunction) => {
+    const arn = property(properties, 'Queue')
+    const queue = findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.place)
+    mappings.push(toMapping(base, properties, arn, queue, target))
+  }
+
+  /**
+   * For SqsSubscription, SAM creates a queue between a topic and a function. Of the mapping, it sets only the batch
+   * size.
+   */
+  const addSns = (base: Resource, properties: Resolved, target: LambdaFunction) => {
+    const subscription = property(properties, 'SqsSubscription')
+    const { kind, place } = subscription
+    if (kind === 'unknown') return addUnread(base.id, `its SqsSubscription is not known: ${subscription.reason}`, place)
+    if (kind === 'absent' || (kind === 'scalar' && String(subscription.value) === 'false')) return
+    const arn = property(subscription, 'QueueArn')
+    const made = { ...unreadQueue(`the queue of ${base.id}`, 'SAM creates it', place), fifo: known(false) }
+    const queue = kind === 'map' ? (findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.place)) : made
+    const batchSize = kind === 'map' ? subscription.entries.get('BatchSize') : undefined
+    const taken: Resolved = { kind: 'map', entries: new Map(batchSize ? [['BatchSize', batchSize]] : []), place }
+    const mapping = toMapping(base, taken, arn, queue, target)
+    mappings.push({ ...mapping, reports: known(false, place), ofTopic: true })
+  }
+
+  const addEvents = (id: string) => {
+    const events = property(propertiesOf(id), 'Events')
+    if (events.kind === 'unknown') addUnread(id, `its Events are not known: ${events.reason}`, events.place)
+    if (events.kind === 'list' || events.kind === 'scalar') addUnread(id, 'its Events are not a map', events.place)
+    if (events.kind !== 'map') return
+    for (const [name, declaration] of events.entries) {
+      const base = { id: `${id}/${name}`, place: declaration.place }
+      const event = resolve(declaration)
+      const type = text(property(event, 'Type'))
+      if (GENERATOR.test(name)) addUnread(base.id, GENERATED, base.place)
+      else if (event.kind === 'unknown') addUnread(base.id, event.reason, base.place)
+      else if (type.state === 'unknown') addUnread(base.id, `its Type is not known: ${type.reason}`, base.place)
+      else if (valueIn(type) === 'SQS') addSqs(base, property(event, 'Properties'), functionOf(id))
+      else if (valueIn(type) === 'SNS') addSns(base, property(event, 'Properties'), functionOf(id))
+      else if (type.state === 'absent') addUnread(base.id, 'it has no Type', base.place)
+      else if (/^s[qn]s$/i.test(type.value))
+        addUnread(base.id, `its Type is ${type.value}, which SAM writes in capitals`, base.place)
+    }
+  }
+
+  const addMapping = (id: string, place: Place) => {
+    const properties = propertiesOf(id)
+    const arn = property(properties, 'EventSourceArn')
+    const queue = findQueue(arn)
+    if (!queue) return
+    // An unknown ARN counts as that of a queue, unless the mapping has a property that only other services have.
+    if (queue.fifo.state === 'unknown' && queue.unread !== undefined) {
+      const others = OTHER_SERVICES.map((name) => property(properties, name))
+      const open = others.find((other) => other.kind === 'unknown')
+      if (others.some(({ kind }) => kind !== 'absent' && kind !== 'unknown')) return
+      if (open?.kind === 'unknown') return addUnread(id, `whether it reads SQS is not known: ${open.reason}`, place)
+    }
+    const target = findFunction(property(properties, 'FunctionName'))
+    const mapping = toMapping({ id, place }, properties, arn, queue, target)
+    const { name, verdict } = conditionOf(id) ?? {}
+    // If the mapping has the same condition as its function, both exist together.
+    const open = typeof verdict === 'object' && name !== conditionOf(target.id)?.name && valueIn(mapping.runs)
+    mappings.push(open ? { ...mapping, runs: unknown(`the condition ${name} of ${id}: ${verdict.reason}`) } : mapping)
+  }
+
+  for (const key of ['Transform', 'Fn::Transform']) {
+    const declaration = reader.root.kind === 'map' ? reader.root.entries.get(key) : undefined
+    const macros: Resolved = declaration ? resolve(declaration) : { kind: 'absent' }
+    for (const macro of macros.kind === 'list' ? macros.items.map(resolve) : [macros]) {
+      const name = text(macro.kind === 'map' ? property(macro, 'Name') : macro)
+      if (name.state === 'absent' || (name.state === 'known' && KNOWN_MACROS.test(name.value))) continue
+      addUnread(name.state === 'known' ? name.value : key, 'a macro may change the template', macros.place)
+    }
+  }
+  for (const [id, declaration] of resources) {
+    const { place } = declaration
+    const type = text(property(resolve(declaration), 'Type'))
+    const condition = conditionOf(id)
+    if (CHECKED.test(valueIn(type) ?? '') && hasMacro(id)) addUnread(id, 'a macro may change it', place)
+    if (GENERATOR.test(id)) addUnread(id, GENERATED, place)
+    else if (type.state === 'unknown') addUnread(id, `its Type is not known: ${type.reason}`, place)
+    else if (type.state === 'absent') continue
+    else if (NESTED.test(type.value))
+      addUnread(id, 'it has a template of its own', place, 'Run doctor on that template.')
+    else if (!/^AWS::(Serverless::Function|Lambda::EventSourceMapping)$/.test(type.value)) continue
+    else if (condition?.verdict === false) {
+      const reason = `its condition ${condition.name} does not hold with these parameters`
+      addUnread(id, reason, place, 'Set parameters for which it holds: --parameter NAME=VALUE.')
+    } else if (type.value === 'AWS::Serverless::Function') addEvents(id)
+    else addMapping(id, place)
+  }
+  return { mappings, unread }
+}

@@ -1,0 +1,268 @@
+import {
+  absent,
+  known,
+  type LambdaFunction,
+  type Queue,
+  type Redrive,
+  type Setting,
+  timeoutSetting,
+  unknown,
+  unreadFunction,
+  unreadQueue,
+  valueIn,
+  wrong,
+} from '../model.ts'
+import type { Node } from './document.ts'
+import type { Reader } from './reader.ts'
+import type { Resolved } from './resolve.ts'
+import { partsOf, placeholder, placeholdersIn, readable, whyUnknown } from './text.ts'
+
+const ELSEWHERE = 'it is not in this template'
+const FUNCTION = /^AWS::(Lambda|Serverless)::Function$/
+const QUEUE = /^AWS::SQS::Queue$/
+const ALIAS = /^AWS::Lambda::(Alias|Version)$/
+const OTHER_SOURCES = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
+/**
+ * Services whose ARNs are never those of queues. Other types, such as nested stacks, parameters and custom resources,
+ * may return the ARN of a queue.
+ */
+const NO_QUEUES = /^AWS::(DynamoDB|Events|Kinesis|Lambda|Logs|S3|SNS|Serverless)::/
+
+/** A queue of this template, or the reason why the queue is unknown, with its ARN if that is known. */
+type Source = { id: string } | { reason: string; arn?: string }
+
+/**
+ * All words in a declaration, without resolving it. YAML aliases can repeat a node many times, so each is visited once.
+ */
+function wordsIn(declaration: Node | undefined): string[] {
+  const seen = new Set<Node>()
+  const collect = (node: Node): string[] => {
+    if (seen.has(node)) return []
+    seen.add(node)
+    if (node.kind === 'scalar') return String(node.value).match(/\w+/g) ?? []
+    return [...(node.kind === 'list' ? node.items : node.entries.values())].flatMap(collect)
+  }
+  return declaration ? collect(declaration) : []
+}
+
+/** Creates one model per resource, however many mappings refer to it. */
+function cached<T>(read: (id: string) => T) {
+  const models = new Map<string, T>()
+  return (id: string): T => {
+    const model = models.get(id) ?? read(id)
+    models.set(id, model)
+    return model
+  }
+}
+
+/** Finds the functions and queues that the properties of a mapping refer to. */
+export function createResources(reader: Reader) {
+  const { property, propertiesOf, typeOf, nameOf, conditionOf, text, number, map, resources } = reader
+
+  const ofType = (type: RegExp) =>
+    [...resources.keys()].filter((id) => type.test(typeOf(id)) && conditionOf(id)?.verdict !== false)
+  const queues = ofType(QUEUE)
+  const functionsByName = Map.groupBy(ofType(FUNCTION), (id) => nameOf(id, 'FunctionName'))
+  const queuesByName = Map.groupBy(queues, (id) => nameOf(id, 'QueueName'))
+  /** The only resource of that name. Names with placeholders are equal if their placeholders are equal. */
+  const byName = (ids: ReadonlyMap<string | undefined, readonly string[]>, name: string): Source => {
+    const [id, ...more] = ids.get(name) ?? []
+    if (id === undefined) return { reason: whyUnknown(name) ?? ELSEWHERE }
+    return more.length === 0 ? { id } : { reason: `${[id, ...more].join(' and ')} have the same name` }
+  }
+
+  /**
+   * The resource that a name or an ARN refers to. If there are several, the first of these types. A name that only
+   * contains the name of a resource is a different name.
+   */
+  const resourceIn = (value: string, ...types: readonly RegExp[]) => {
+    const ids = partsOf(value).flatMap((part) => {
+      const [name = ''] = placeholdersIn(part)
+      const [id = ''] = name.split('.')
+      return part === placeholder(name) && resources.has(id) ? [id] : []
+    })
+    return ids.find((id) => types.some((type) => type.test(typeOf(id)))) ?? ids[0]
+  }
+  // A macro that may add Globals is listed for the whole template, so it need not be listed for each setting.
+  const declared = reader.root.kind === 'map' ? reader.root.entries.get('Globals') : undefined
+  const globals = property(declared ? reader.resolve(declared) : { kind: 'absent' }, 'Function')
+
+  /** Whether the function itself sets it. SAM merges a map of the function with that of Globals, key by key. */
+  function isOwn(parent: Resolved, [name = '', ...rest]: readonly string[]): boolean {
+    if (parent.kind !== 'map' || !parent.entries.has(name)) return false
+    const child = property(parent, name)
+    return rest.length === 0 || child.kind !== 'map' || isOwn(child, rest)
+  }
+  const presenceOf = (resolved: Resolved): Setting<true> => {
+    const { kind, place } = resolved
+    if (kind === 'unknown') return unknown(resolved.reason, place)
+    return kind === 'absent' ? absent : known<true>(true, place)
+  }
+
+  const functionOf = cached((id: string): LambdaFunction => {
+    const own = propertiesOf(id)
+    const sam = typeOf(id) === 'AWS::Serverless::Function'
+    const get = <T>(path: string | readonly string[], read: (resolved: Resolved) => Setting<T>): Setting<T> => {
+      const names = [path].flat()
+      const given = names.reduce(property, own)
+      const inherits = sam && given.kind === 'absent' && !isOwn(own, names)
+      const inherited = inherits ? names.reduce(property, globals) : given
+      return inherits && inherited.kind !== 'absent' ? { ...read(inherited), of: 'Globals' } : read(given)
+    }
+    const managed = get('CapacityProviderConfig', presenceOf)
+    const durable = get('DurableConfig', presenceOf)
+    const executionTimeout = get(['DurableConfig', 'ExecutionTimeout'], (resolved) =>
+      number('executionTimeout', resolved),
+    )
+    const isIncomplete = durable.state === 'known' && executionTimeout.state === 'absent'
+    const fix = 'Set ExecutionTimeout to seconds, at most the visibility timeout of the queue.'
+    return {
+      id,
+      place: resources.get(id)?.place,
+      timeout: get('Timeout', (resolved) => {
+        const setting = text(resolved)
+        return setting.state === 'unknown' ? setting : timeoutSetting(valueIn(setting), managed, resolved.place)
+      }),
+      memory: get('MemorySize', (resolved) => number('memory', resolved)),
+      runtime: get('Runtime', text),
+      reservedConcurrency: get('ReservedConcurrentExecutions', (resolved) => number('reservedConcurrency', resolved)),
+      deadLetterTarget: get([sam ? 'DeadLetterQueue' : 'DeadLetterConfig', 'TargetArn'], presenceOf),
+      tenantIsolation: get(['TenancyConfig', 'TenantIsolationMode'], text),
+      executionTimeout: isIncomplete ? wrong('DurableConfig has none', fix, durable.place) : executionTimeout,
+    }
+  })
+
+  /** The function that FunctionName refers to: by name, ARN or reference, directly or through an alias or a version. */
+  const findFunction = (resolved: Resolved, via: readonly string[] = []): LambdaFunction => {
+    const place = resolved.place
+    if (resolved.kind !== 'scalar') {
+      return unreadFunction('its function', resolved.kind === 'unknown' ? resolved.reason : 'no name is given', place)
+    }
+    const value = String(resolved.value)
+    if (value === '') return unreadFunction('its function', 'its name is empty', place)
+    const id = resourceIn(value, FUNCTION, ALIAS)
+    if (id !== undefined) {
+      const type = typeOf(id)
+      if (FUNCTION.test(type)) return functionOf(id)
+      if (!ALIAS.test(type)) return unreadFunction(id, `it is a resource of type ${type}`, place)
+      if (via.includes(id)) return unreadFunction(id, 'it refers to itself', place)
+      return findFunction(property(propertiesOf(id), 'FunctionName'), [...via, id])
+    }
+    // A name, the end of an ARN from the account on, or a complete ARN; each with or without an alias.
+    const parts = partsOf(value)
+    const source = byName(functionsByName, parts[parts.indexOf('function') + 1] ?? '')
+    return 'id' in source ? functionOf(source.id) : unreadFunction(readable(value), source.reason, place)
+  }
+
+  /** The queue that an ARN refers to; undefined if it belongs to another service. */
+  const findSource = (resolved: Resolved): Source | undefined => {
+    if (resolved.kind === 'unknown') return { reason: resolved.reason }
+    if (resolved.kind !== 'scalar') return { reason: 'no ARN is given' }
+    const value = String(resolved.value)
+    const id = resourceIn(value, QUEUE)
+    if (id !== undefined && QUEUE.test(typeOf(id))) return { id }
+    if (id !== undefined) {
+      return OTHER_SOURCES.test(typeOf(id)) ? undefined : { reason: `it comes from ${id}, of type ${typeOf(id)}` }
+    }
+    const [arn, , service = '', , account, name] = partsOf(value)
+    if (arn !== 'arn') return { reason: whyUnknown(value) ?? `${value} is not an ARN` }
+    if (service !== 'sqs') return whyUnknown(service) === undefined ? undefined : { reason: whyUnknown(service) ?? '' }
+    if (!name) return { reason: `${readable(value)} has no name of a queue` }
+    // Only an ARN with the account of this stack can refer to a queue of this template.
+    const source = account === reader.account ? byName(queuesByName, name) : { reason: ELSEWHERE }
+    return 'id' in source ? source : { ...source, arn: readable(value) }
+  }
+
+  /** Checks an ARN of a queue. A reference to a queue (its URL) and its name are common mistakes. */
+  const arnOf = (resolved: Resolved): Setting<string> => {
+    const { place } = resolved
+    const value = resolved.kind === 'scalar' ? String(resolved.value) : ''
+    const [name = ''] = placeholdersIn(value)
+    const [id = '', attribute = ''] = name.split('.')
+    const whole = value === placeholder(name)
+    if (whole && QUEUE.test(typeOf(id)) && !/^(Arn$|Fn::)/.test(attribute)) {
+      const what = attribute === '' ? `a reference to ${id} is its URL` : `${name} is not its ARN`
+      return wrong(what, `Take the ARN: !GetAtt ${id}.Arn.`, place)
+    }
+    if (whole && NO_QUEUES.test(typeOf(id))) return wrong(`${id} is not a queue`, "Give a queue's ARN.", place)
+    if (resolved.kind !== 'scalar' || whyUnknown(value) !== undefined) return text(resolved)
+    const [arn, , service] = partsOf(value)
+    if (arn !== 'arn') return wrong(`"${value}" is not an ARN`, "Give a queue's ARN.", place)
+    return service === 'sqs' ? text(resolved) : wrong(`"${value}" is not a queue's ARN`, "Give a queue's ARN.", place)
+  }
+
+  const retentionOf = cached((id: string) => number('retention', property(propertiesOf(id), 'MessageRetentionPeriod')))
+
+  const deadLetterQueueOf = (target: Resolved): Redrive['deadLetterQueue'] => {
+    const source = findSource(target) ?? { reason: 'it is not a queue' }
+    if ('id' in source) return { ...source, place: resources.get(source.id)?.place, retention: retentionOf(source.id) }
+    const { arn = 'its dead-letter queue', reason: unread } = source
+    return { id: arn, place: target.place, unread, retention: unknown(unread, target.place) }
+  }
+
+  const fifoOf = cached((id: string): Setting<boolean> => {
+    const flag = text(property(propertiesOf(id), 'FifoQueue'))
+    if (nameOf(id, 'QueueName')?.endsWith('.fifo')) return known(true)
+    return flag.state === 'unknown' ? flag : known(flag.state === 'known' && flag.value === 'true')
+  })
+
+  const policyOf = cached((id: string): Setting<Redrive> => {
+    const policy = property(propertiesOf(id), 'RedrivePolicy')
+    if (policy.kind === 'absent') return absent
+    const read = map(policy)
+    if (read.kind === 'unknown') return unknown(read.reason, read.place)
+    if (read.kind !== 'map') return wrong(`it is a ${policy.kind}`, 'Set it to a map.', policy.place)
+    const target = property(read, 'deadLetterTargetArn')
+    const count = property(read, 'maxReceiveCount')
+    const missing = [target.kind === 'absent' && 'deadLetterTargetArn', count.kind === 'absent' && 'maxReceiveCount']
+    const without = missing.filter(Boolean).join(' and no ')
+    if (without) {
+      const fix = 'Set deadLetterTargetArn and maxReceiveCount; both names begin in lower case.'
+      return wrong(`it has no ${without}`, fix, policy.place)
+    }
+    const deadLetterQueue = deadLetterQueueOf(target)
+    const [fifo, isTargetFifo] = [fifoOf(id), fifoOf(deadLetterQueue.id)].map(valueIn)
+    const kindsDiffer = resources.has(deadLetterQueue.id) && fifo !== undefined && isTargetFifo === !fifo
+    const kind = (isFifo: boolean) => (isFifo ? 'a FIFO queue' : 'a standard queue')
+    const arn = kindsDiffer
+      ? wrong(`${deadLetterQueue.id} is ${kind(!fifo)}, and ${id} ${kind(fifo)}`, `Give ${kind(fifo)}.`, target.place)
+      : arnOf(target)
+    return known({ arn, maxReceiveCount: number('maxReceiveCount', count), deadLetterQueue }, policy.place)
+  })
+
+  /**
+   * The dead-letter queue in the redrive policy of a queue. If the policy is unknown, all resources that it mentions.
+   */
+  const deadLetterQueuesOf = (id: string): readonly string[] => {
+    const policy = policyOf(id)
+    const properties = propertiesOf(id)
+    const declaration = properties.kind === 'map' ? properties.entries.get('RedrivePolicy') : undefined
+    if (policy.state !== 'unknown') return [valueIn(policy)?.deadLetterQueue.id ?? '']
+    return wordsIn(declaration).filter((word) => word !== id && resources.has(word))
+  }
+  const deadLetterQueues = new Set(queues.flatMap(deadLetterQueuesOf))
+
+  const queueOf = cached((id: string): Queue => {
+    const properties = propertiesOf(id)
+    return {
+      id,
+      place: resources.get(id)?.place,
+      fifo: fifoOf(id),
+      visibilityTimeout: number('visibilityTimeout', property(properties, 'VisibilityTimeout')),
+      retention: retentionOf(id),
+      redrive: policyOf(id),
+      isDeadLetterQueue: deadLetterQueues.has(id),
+    }
+  })
+
+  /** The queue of EventSourceArn; undefined if the event source is another service. */
+  const findQueue = (arn: Resolved): Queue | undefined => {
+    const source = findSource(arn)
+    if (source === undefined) return undefined
+    if ('id' in source) return queueOf(source.id)
+    const queue = unreadQueue(source.arn ?? 'its queue', source.reason, arn.place)
+    return source.arn === undefined ? queue : { ...queue, fifo: known(source.arn.endsWith('.fifo')) }
+  }
+
+  return { functionOf, findFunction, findQueue, arnOf }
+}

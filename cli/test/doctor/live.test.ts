@@ -1,0 +1,603 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { buildApp } from 'fauxqs'
+import { type Test, test } from 'tap'
+import { command } from '../support/runs.ts'
+import { DAY } from '../support/templates.ts'
+
+const ACCOUNT = '000000000000'
+function arn(name: string) {
+  return `arn:aws:sqs:us-east-1:${ACCOUNT}:${name}`
+}
+
+const ENV = {
+  AWS_REGION: 'us-east-1',
+  AWS_ACCESS_KEY_ID: 'x',
+  AWS_SECRET_ACCESS_KEY: 'x',
+  AWS_EC2_METADATA_DISABLED: 'true',
+  AWS_MAX_ATTEMPTS: '1',
+}
+
+async function listen(
+  t: Test,
+  respond: (request: IncomingMessage) => { status?: number; type?: string; body: unknown },
+) {
+  const requests: string[] = []
+  const server = createServer((request, response) => {
+    requests.push(`${request.method} ${request.url}`)
+    const { status = 200, type, body } = respond(request)
+    response.writeHead(status, { 'content-type': 'application/json', ...(type ? { 'x-amzn-errortype': type } : {}) })
+    response.end(JSON.stringify(body))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(() => server.close())
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests }
+}
+
+/** Responses of GetFunctionConfiguration and ListEventSourceMappings, as in the documentation of AWS. */
+const FUNCTION = {
+  FunctionName: 'orders',
+  FunctionArn: `arn:aws:lambda:us-east-1:${ACCOUNT}:function:orders`,
+  Runtime: 'provided.al2023',
+  Role: `arn:aws:iam::${ACCOUNT}:role/orders`,
+  Handler: 'index.handler',
+  CodeSize: 5_797_206,
+  Description: '',
+  Timeout: 30,
+  MemorySize: 256,
+  LastModified: '2026-09-24T18:20:35.054+0000',
+  CodeSha256: 'U+zDvK+jhN4mPXCcFYGTbRxEqQxGyf3gUzSQ7zUwsOo=',
+  Version: '$LATEST',
+  TracingConfig: { Mode: 'PassThrough' },
+  RevisionId: '88ebe1e1-bfdf-4dc3-84de-3017268fa1ff',
+  State: 'Active',
+  LastUpdateStatus: 'Successful',
+  PackageType: 'Zip',
+  Architectures: ['arm64'],
+}
+
+function mapping(name: string, changes: Record<string, unknown> = {}) {
+  return {
+    UUID: 'a1b2c3d4-5678-90ab-cdef-11111EXAMPLE',
+    BatchSize: 100,
+    MaximumBatchingWindowInSeconds: 5,
+    EventSourceArn: arn(name),
+    FunctionArn: FUNCTION.FunctionArn,
+    LastModified: 1_569_284_520.333,
+    State: 'Enabled',
+    StateTransitionReason: 'USER_INITIATED',
+    FunctionResponseTypes: ['ReportBatchItemFailures'],
+    ...changes,
+  }
+}
+
+interface Lambda {
+  pages?: unknown[][]
+  configuration?: Record<string, unknown>
+  reserved?: number | 'denied'
+  /** The names of its aliases, one page each. */
+  aliases?: string[] | 'denied'
+  /** What belongs to one alias: a page of mappings, and the configuration of its version. */
+  alias?: Record<string, { mappings?: unknown[]; configuration?: Record<string, unknown> } | 'denied'>
+}
+
+const DENIED = { status: 403, type: 'AccessDeniedException', body: { Message: 'not authorized' } }
+
+/** Imitates the REST API of Lambda for one function, on loopback. */
+function lambda(
+  t: Test,
+  { pages = [[mapping('orders')]], configuration = {}, reserved, aliases = [], alias = {} }: Lambda = {},
+) {
+  return listen(t, ({ url = '' }) => {
+    const { pathname, searchParams } = new URL(decodeURIComponent(url), 'http://lambda')
+    const page = Number(searchParams.get('Marker') ?? 0)
+    const next = (pages: readonly unknown[]) => (page + 1 < pages.length ? { NextMarker: String(page + 1) } : {})
+    const [, name = ''] = /(?:functions\/|^.*:)orders:([^/]+)\/configuration$/.exec(pathname) ?? []
+    const version = alias[name] ?? {}
+    if (version === 'denied') return DENIED
+    if (/^\/2015-03-31\/functions\/(\S+:)?orders(:\w+)?\/configuration$/.test(pathname)) {
+      return { body: { ...FUNCTION, ...configuration, ...version.configuration } }
+    }
+    if (/^\/2015-03-31\/functions\/(\S+:)?orders\/aliases$/.test(pathname)) {
+      if (aliases === 'denied') return DENIED
+      const Aliases = aliases.slice(page, page + 1).map((Name) => ({ Name, FunctionVersion: '7' }))
+      return { body: { Aliases, ...next(aliases) } }
+    }
+    if (pathname === '/2019-09-30/functions/orders/concurrency') {
+      if (reserved === 'denied') return DENIED
+      return { body: reserved === undefined ? {} : { ReservedConcurrentExecutions: reserved } }
+    }
+    if (/^\/2015-03-31\/event-source-mappings\/?$/.test(pathname)) {
+      const of = alias[/orders:(\w+)$/.exec(searchParams.get('FunctionName') ?? '')?.[1] ?? '']
+      if (of && of !== 'denied') return { body: { EventSourceMappings: of.mappings ?? [] } }
+      return { body: { EventSourceMappings: pages[page], ...next(pages) } }
+    }
+    const missing = /functions\/([^/]+)/.exec(pathname)?.[1]
+    const Message = `Function not found: arn:aws:lambda:us-east-1:${ACCOUNT}:function:${missing}`
+    return { status: 404, type: 'ResourceNotFoundException', body: { Type: 'User', Message } }
+  })
+}
+
+/** Imitates the wire protocol of SQS, with queues of these attributes. */
+async function sqs(t: Test, queues: Record<string, Record<string, string>>) {
+  const app = buildApp({ logger: false })
+  const endpoint = await app.listen({ port: 0, host: '127.0.0.1' })
+  t.teardown(() => app.close())
+  const credentials = { accessKeyId: 'x', secretAccessKey: 'x' }
+  const client = new SQSClient({ endpoint, region: 'us-east-1', credentials })
+  for (const [QueueName, Attributes] of Object.entries(queues)) {
+    await client.send(new CreateQueueCommand({ QueueName, Attributes }))
+  }
+  client.destroy()
+  return endpoint
+}
+
+function redrive(name: string, maxReceiveCount = 5) {
+  return {
+    RedrivePolicy: JSON.stringify({ deadLetterTargetArn: arn(name), maxReceiveCount }),
+  }
+}
+
+const QUEUES = {
+  'orders-dead': { MessageRetentionPeriod: String(14 * DAY) },
+  orders: { VisibilityTimeout: '185', ...redrive('orders-dead') },
+}
+
+async function doctor(t: Test, functions: Lambda, queues: Record<string, Record<string, string>>, name = 'orders') {
+  const { url, requests } = await lambda(t, functions)
+  const env = { ...ENV, AWS_ENDPOINT_URL_LAMBDA: url, AWS_ENDPOINT_URL_SQS: await sqs(t, queues) }
+  const { code, stdout, stderr } = await command(['doctor', '--function', name, '--format', 'json'], { env })
+  const findings: Record<string, string>[] = stdout === '' ? [] : JSON.parse(stdout).findings
+  return { code, stderr, requests, findings, ids: findings.map(({ rule, resource }) => `${rule} ${resource}`) }
+}
+
+test('a function without problems has no findings', async (t) => {
+  const { code, stderr, ids, requests } = await doctor(t, {}, QUEUES)
+  t.strictSame([code, stderr, ids], [0, '', []])
+  t.strictSame(requests, [
+    'GET /2015-03-31/functions/orders/configuration',
+    'GET /2019-09-30/functions/orders/concurrency',
+    'GET /2015-03-31/event-source-mappings?FunctionName=orders',
+    'GET /2015-03-31/functions/orders/aliases',
+  ])
+})
+
+test('settings of function, mapping and queues are read from the responses, and checked', async (t) => {
+  const { code, findings, ids } = await doctor(
+    t,
+    {
+      configuration: { Timeout: 60, Runtime: 'nodejs18.x' },
+      reserved: 8,
+      pages: [
+        [mapping('orders', { FunctionResponseTypes: [], BatchSize: 20_000 })],
+        [
+          mapping('stream', {
+            EventSourceArn: `arn:aws:kinesis:us-east-1:${ACCOUNT}:stream/orders`,
+            StartingPosition: 'LATEST',
+          }),
+          mapping('invoices', { State: 'Enabled', ScalingConfig: { MaximumConcurrency: 9 } }),
+        ],
+        [
+          mapping('refunds.fifo', {
+            FunctionResponseTypes: undefined,
+            BatchSize: 10,
+            MaximumBatchingWindowInSeconds: 0,
+          }),
+          mapping('returns', {
+            ScalingConfig: { MaximumConcurrency: 2 },
+            ProvisionedPollerConfig: { MinimumPollers: 2 },
+          }),
+        ],
+      ],
+    },
+    {
+      ...QUEUES,
+      'short-dead': { MessageRetentionPeriod: '345600' },
+      orders: { VisibilityTimeout: '59' },
+      invoices: { VisibilityTimeout: '60', ...redrive('orders-dead', 2) },
+      'refunds-dead.fifo': { FifoQueue: 'true', MessageRetentionPeriod: String(14 * DAY) },
+      'refunds.fifo': { FifoQueue: 'true', VisibilityTimeout: '360', ...redrive('refunds-dead.fifo') },
+      returns: { VisibilityTimeout: '365', ...redrive('short-dead') },
+    },
+  )
+  t.equal(code, 1)
+  t.strictSame(ids, [
+    'report-batch-item-failures orders/orders',
+    'batch-size orders/orders',
+    'concurrency-above-reserved orders',
+    'visibility-below-timeout orders',
+    'report-batch-item-failures orders/refunds.fifo',
+    'concurrency-and-provisioned orders/returns',
+    'reserved-concurrency orders/orders',
+    'no-redrive-policy orders',
+    'runtime-deprecated orders',
+    'visibility-headroom invoices',
+    'max-receive-count invoices',
+    'reserved-concurrency orders/refunds.fifo',
+    'dead-letter-retention short-dead',
+    'fifo-parallelism orders/refunds.fifo',
+  ])
+  t.ok(findings.every((finding) => !('file' in finding) && !('line' in finding)))
+})
+
+test('an alias: its own mappings, and the reserved concurrency of its function', async (t) => {
+  const { ids, requests } = await doctor(t, {}, QUEUES, 'orders:live')
+  t.strictSame(ids, [])
+  t.strictSame(requests, [
+    'GET /2015-03-31/functions/orders%3Alive/configuration',
+    'GET /2019-09-30/functions/orders/concurrency',
+    'GET /2015-03-31/event-source-mappings?FunctionName=orders%3Alive',
+  ])
+})
+
+test('mappings that are disabled are checked, but not added up', async (t) => {
+  const limited = (State: string) => mapping('orders', { State, ScalingConfig: { MaximumConcurrency: 5 } })
+  const reserved = async (states: string[]) => {
+    const { findings } = await doctor(t, { reserved: 5, pages: [states.map(limited)] }, QUEUES)
+    return findings.map(({ rule, message }) => `${rule}: ${message}`)
+  }
+  t.match(await reserved(['Enabled', 'Updating']), [
+    /^concurrency-above-reserved: A maximum concurrency of 10 over its 2/,
+  ])
+  const UNKNOWN =
+    'not-checked: Not checked: whether the reserved concurrency of 5 is enough for all mappings, which may use 10: ' +
+    'orders/orders is disabled.'
+  t.strictSame(await reserved(['Enabled', 'Disabled']), [UNKNOWN])
+  t.strictSame(await reserved(['Disabling', 'Disabled']), [UNKNOWN])
+  t.strictSame(await reserved(['Disabled']), [])
+})
+
+test('the mappings of all aliases are checked, each with its own version', async (t) => {
+  const limited = { ScalingConfig: { MaximumConcurrency: 4 } }
+  const { code, ids, findings, requests } = await doctor(
+    t,
+    {
+      reserved: 11,
+      pages: [[mapping('orders', limited)]],
+      aliases: ['idle', 'live', 'next'],
+      alias: {
+        idle: {},
+        live: { mappings: [mapping('orders', { ...limited, FunctionResponseTypes: [] })] },
+        next: { mappings: [mapping('orders', limited)], configuration: { Timeout: 60, Runtime: 'nodejs18.x' } },
+      },
+    },
+    QUEUES,
+  )
+  t.equal(code, 1)
+  t.strictSame(ids, [
+    'concurrency-above-reserved orders',
+    'report-batch-item-failures orders:live/orders',
+    'visibility-headroom orders',
+    'runtime-deprecated orders:next',
+  ])
+  t.match(
+    findings[0]?.message,
+    'A maximum concurrency of 12 over its 3 mappings, above the reserved concurrency of 11.',
+  )
+  t.match(findings[2]?.message, 'below 6 times the timeout of orders:next (60 s)')
+  t.strictSame(requests, [
+    'GET /2015-03-31/functions/orders/configuration',
+    'GET /2019-09-30/functions/orders/concurrency',
+    'GET /2015-03-31/event-source-mappings?FunctionName=orders',
+    'GET /2015-03-31/functions/orders/aliases',
+    'GET /2015-03-31/functions/orders/aliases?Marker=1',
+    'GET /2015-03-31/functions/orders/aliases?Marker=2',
+    'GET /2015-03-31/event-source-mappings?FunctionName=orders%3Aidle',
+    'GET /2015-03-31/event-source-mappings?FunctionName=orders%3Alive',
+    'GET /2015-03-31/functions/orders%3Alive/configuration',
+    'GET /2015-03-31/event-source-mappings?FunctionName=orders%3Anext',
+    'GET /2015-03-31/functions/orders%3Anext/configuration',
+  ])
+})
+
+test('a function whose mappings all belong to an alias', async (t) => {
+  const alias = { live: { mappings: [mapping('orders')] } }
+  const { code, ids } = await doctor(t, { pages: [[]], aliases: ['live'], alias }, QUEUES)
+  t.strictSame([code, ids], [0, []])
+})
+
+test('a function given by its ARN: its aliases are found too', async (t) => {
+  const alias = { live: { mappings: [mapping('orders', { FunctionResponseTypes: [] })] } }
+  const { ids } = await doctor(t, { aliases: ['live'], alias }, QUEUES, FUNCTION.FunctionArn)
+  t.strictSame(ids, ['report-batch-item-failures orders:live/orders'])
+})
+
+test('aliases that may not be listed or read are listed as not checked', async (t) => {
+  const said = async (functions: Lambda) => {
+    const { code, findings } = await doctor(t, functions, QUEUES)
+    return [code, findings.map(({ severity, resource, message }) => [severity, resource, message])]
+  }
+  const message = (call: string) => `Not checked: this item: ${call}: HTTP 403: AccessDeniedException: not authorized.`
+  t.strictSame(await said({ aliases: 'denied' }), [
+    0,
+    [['info', 'the aliases of orders', message('ListAliases for orders')]],
+  ])
+  t.strictSame(await said({ aliases: ['live'], alias: { live: 'denied' } }), [
+    0,
+    [['info', 'orders:live', message('GetFunctionConfiguration for orders:live')]],
+  ])
+})
+
+test('a dead-letter queue that a function reads needs no dead-letter queue of its own', async (t) => {
+  /** Imitates AWS for a function that reads a queue without a redrive policy. */
+  const rules = async (sources: { status?: number; type?: string; body: unknown }) => {
+    const responses: Record<string, { status?: number; type?: string; body: unknown }> = {
+      'AmazonSQS.GetQueueUrl': { body: { QueueUrl: 'http://sqs/0/orders-dead' } },
+      'AmazonSQS.GetQueueAttributes': { body: { Attributes: { VisibilityTimeout: '185' } } },
+      'AmazonSQS.ListDeadLetterSourceQueues': sources,
+    }
+    const { url } = await listen(t, ({ url = '', headers }) => {
+      const response = responses[String(headers['x-amz-target'])]
+      if (response) return response
+      if (url.includes('/configuration')) return { body: FUNCTION }
+      if (url.includes('/event-source')) return { body: { EventSourceMappings: [mapping('orders-dead')] } }
+      return { body: {} }
+    })
+    const args = ['doctor', '--function', 'orders', '--endpoint-url', url, '--format', 'json']
+    const { stdout } = await command(args, { env: ENV })
+    return JSON.parse(stdout).findings.map(({ rule, resource }: Record<string, string>) => `${rule} ${resource}`)
+  }
+  t.strictSame(await rules({ body: { queueUrls: ['http://sqs/0/orders'] } }), [])
+  t.strictSame(await rules({ body: { queueUrls: [] } }), ['no-redrive-policy orders-dead'])
+  t.strictSame(await rules(DENIED), ['no-redrive-policy orders-dead'])
+})
+
+test('a local substitute also lists mappings of aliases and of longer names: aliases are checked once, longer names not at all', async (t) => {
+  const FunctionResponseTypes: string[] = []
+  const of = (name: string, changes: Record<string, unknown> = {}) =>
+    mapping('orders', { FunctionArn: FUNCTION.FunctionArn.replace(/orders$/, name), FunctionResponseTypes, ...changes })
+  const all = [of('orders-v2'), of('orders'), of('orders:live'), of('orders:7'), of('orders', { State: 'Deleting' })]
+  const { ids } = await doctor(
+    t,
+    { pages: [all], aliases: ['live'], alias: { live: { mappings: [of('orders:live')] } } },
+    QUEUES,
+  )
+  t.strictSame(ids, [
+    'report-batch-item-failures orders/orders',
+    'report-batch-item-failures orders/orders',
+    'report-batch-item-failures orders:live/orders',
+  ])
+})
+
+test('a queue or dead-letter queue of several mappings is read once, and reported once', async (t) => {
+  const pages = [[mapping('orders'), mapping('invoices'), mapping('returns'), mapping('orders')]]
+  const sources = (dead: string) => ({
+    orders: { VisibilityTimeout: '185', ...redrive(dead) },
+    invoices: { VisibilityTimeout: '185', ...redrive(dead) },
+    returns: { VisibilityTimeout: '185', ...redrive(dead) },
+  })
+  const short = { 'short-dead': { MessageRetentionPeriod: '60' } }
+  t.strictSame((await doctor(t, { pages }, { ...short, ...sources('short-dead') })).ids, [
+    'dead-letter-retention short-dead',
+  ])
+  const { findings } = await doctor(t, { pages }, sources('nowhere'))
+  t.strictSame(
+    findings.map(({ rule, resource, message }) => [rule, resource, message]),
+    [
+      [
+        'not-checked',
+        'orders',
+        'Not checked: the retention of nowhere: there is no such queue. It applies to orders, invoices, returns.',
+      ],
+    ],
+  )
+})
+
+test('resources that may not be read are listed as not checked', async (t) => {
+  const pages = [[mapping('orders', { ScalingConfig: { MaximumConcurrency: 5 } }), mapping('gone'), mapping('half')]]
+  const { code, findings } = await doctor(
+    t,
+    { reserved: 'denied', pages },
+    { ...QUEUES, half: { VisibilityTimeout: '185', ...redrive('nowhere') } },
+  )
+  t.equal(code, 0)
+  t.strictSame(
+    findings.map(({ rule, resource, message }) => [rule, resource, message]),
+    [
+      [
+        'not-checked',
+        'orders',
+        'Not checked: ReservedConcurrentExecutions: GetFunctionConcurrency for orders: HTTP 403: ' +
+          'AccessDeniedException: not authorized.',
+      ],
+      [
+        'not-checked',
+        'orders/gone',
+        'Not checked: the visibility timeout, redrive policy and retention of gone: there is no such queue.',
+      ],
+      ['not-checked', 'half', 'Not checked: the retention of nowhere: there is no such queue.'],
+    ],
+  )
+})
+
+/** The findings for a function and one mapping with these settings. */
+async function found(t: Test, configuration: Record<string, unknown>, changes: Record<string, unknown> = {}) {
+  return (await doctor(t, { configuration, pages: [[mapping('orders', changes)]] }, QUEUES)).findings.map(
+    ({ rule, resource, message }) => [`${rule} ${resource}`, message?.split('. ')[0]],
+  )
+}
+
+test('settings of the function that are wrong for an SQS mapping', async (t) => {
+  const configuration = {
+    TenancyConfig: { TenantIsolationMode: 'PER_TENANT' },
+    DurableConfig: { ExecutionTimeout: 186, RetentionPeriodInDays: 14 },
+    DeadLetterConfig: { TargetArn: arn('orders-dead') },
+  }
+  t.strictSame(await found(t, configuration), [
+    ['tenant-isolation orders', 'Tenant isolation (PER_TENANT) on a function that reads SQS'],
+    [
+      'durable-execution-timeout orders',
+      'An ExecutionTimeout of 186 s, above the visibility timeout of orders (185 s)',
+    ],
+    ['function-dead-letter-queue orders', "The function's own dead-letter queue has no effect on SQS messages"],
+  ])
+  t.strictSame(await found(t, { DurableConfig: { ExecutionTimeout: 185 } }), [])
+  t.strictSame(await found(t, { DurableConfig: { RetentionPeriodInDays: 14 } }), [
+    ['not-checked orders', 'Not checked: ExecutionTimeout: Lambda does not return it.'],
+  ])
+})
+
+test('a function on Managed Instances may have a timeout of 5,400 s', async (t) => {
+  const LambdaManagedInstancesCapacityProviderConfig = {
+    CapacityProviderArn: `arn:aws:lambda:us-east-1:${ACCOUNT}:capacity-provider:orders`,
+  }
+  const managed = { CapacityProviderConfig: { LambdaManagedInstancesCapacityProviderConfig }, Timeout: 5400 }
+  const queues = { ...QUEUES, orders: { VisibilityTimeout: '32405', ...redrive('orders-dead') } }
+  t.strictSame((await doctor(t, { configuration: managed }, queues)).ids, [])
+  t.strictSame((await doctor(t, { configuration: { Timeout: 5400 } }, queues)).ids, ['invalid-value orders'])
+})
+
+test('filters and pollers of a mapping', async (t) => {
+  const Filters = [{ Pattern: '{ "body": ["a"] }' }, { Pattern: '{ "attributes": ["a"] }' }, {}]
+  t.strictSame(await found(t, {}, { FilterCriteria: { Filters } }), [
+    [
+      'filter-pattern orders/orders',
+      'Filter 2 cannot match: it has the key attributes, but Lambda filters SQS messages only by body',
+    ],
+    ['filter-pattern orders/orders', 'Filter 3 cannot match: it has no Pattern'],
+    ['filter-criteria orders/orders', 'Messages that do not match any of the 3 filters are deleted'],
+  ])
+  // More than five filters are possible if AWS has raised the quota: Lambda has accepted these.
+  t.strictSame(await found(t, {}, { FilterCriteria: { Filters: Array(6).fill(Filters[0]) } }), [
+    [
+      'filter-criteria orders/orders',
+      'Messages that do not match any of the 6 filters are deleted, and so are all messages whose body is JSON',
+    ],
+  ])
+  const FilterCriteriaError = { ErrorCode: 'KMSAccessDeniedException', Message: 'not authorized' }
+  t.strictSame(await found(t, {}, { FilterCriteriaError }), [
+    ['not-checked orders/orders', 'Not checked: FilterCriteria: KMSAccessDeniedException: not authorized.'],
+  ])
+  t.strictSame(await found(t, {}, { ProvisionedPollerConfig: { MinimumPollers: 3, MaximumPollers: 2 } }), [
+    ['poller-range orders/orders', 'A MinimumPollers of 3 above a MaximumPollers of 2'],
+  ])
+})
+
+function fails(
+  title: string,
+  args: string[],
+  line: RegExp,
+  prepare: (t: Test) => Promise<Record<string, string | undefined>>,
+) {
+  return test(title, async (t) => {
+    const result = await command(['doctor', '--function', 'orders', ...args], {
+      env: { ...ENV, ...(await prepare(t)) },
+    })
+    t.strictSame([result.code, result.stdout], [2, ''])
+    t.match(result.stderr, line)
+    t.equal(result.stderr.trimEnd().split('\n').length, 1)
+  })
+}
+
+async function at(t: Test, functions?: Lambda) {
+  return { AWS_ENDPOINT_URL_LAMBDA: (await lambda(t, functions)).url }
+}
+
+fails('a function that does not exist', ['--function', 'nope'], /there is no function nope: correct the name/, at)
+fails(
+  'a function without mappings',
+  [],
+  /^bounded-sqs-batch: orders has no SQS event source mapping, so nothing was checked; /,
+  (t) => at(t, { pages: [[]] }),
+)
+fails(
+  'a function without mappings, and aliases that may not be listed',
+  [],
+  /nothing was checked; .+\. Not read: the aliases of orders: ListAliases for orders: HTTP 403: AccessDeniedException: /m,
+  (t) => at(t, { pages: [[]], aliases: 'denied' }),
+)
+fails(
+  'a function that reads other services',
+  [],
+  /orders has no SQS event source mapping, so nothing was checked/,
+  (t) => at(t, { pages: [[mapping('', { EventSourceArn: `arn:aws:kinesis:us-east-1:${ACCOUNT}:stream/orders` })]] }),
+)
+fails('no credentials', [], /no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID/, async (t) => ({
+  ...(await at(t)),
+  AWS_ACCESS_KEY_ID: undefined,
+  AWS_SECRET_ACCESS_KEY: undefined,
+  AWS_SHARED_CREDENTIALS_FILE: '/nowhere',
+  AWS_CONFIG_FILE: '/nowhere',
+}))
+fails('no region', [], /no AWS region is set: give --region, or set AWS_REGION$/m, async (t) => ({
+  ...(await at(t)),
+  AWS_REGION: undefined,
+  AWS_DEFAULT_REGION: undefined,
+  AWS_CONFIG_FILE: '/nowhere',
+}))
+fails(
+  'an endpoint that does not respond',
+  ['--endpoint-url', 'http://127.0.0.1:1'],
+  /Lambda does not respond \(ECONNREFUSED\): check/,
+  async () => ({}),
+)
+fails(
+  'access denied',
+  [],
+  / GetFunctionConfiguration for orders: HTTP 403: AccessDeniedException: no$/m,
+  async (t) => ({
+    AWS_ENDPOINT_URL_LAMBDA: (
+      await listen(t, () => ({ status: 403, type: 'AccessDeniedException', body: { Message: 'no' } }))
+    ).url,
+  }),
+)
+
+for (const [title, body, line] of [
+  [
+    'of another server',
+    {},
+    /: ListEventSourceMappings for orders: HTTP 404: the response does not come from AWS: check the endpoint$/m,
+  ],
+  ['with a message', { message: 'no route' }, /: ListEventSourceMappings for orders: HTTP 404: no route$/m],
+] as const) {
+  fails(`a response ${title}`, [], line, async (t) => {
+    const { url } = await listen(t, ({ url = '' }) =>
+      url.includes('/event-source') ? { status: 404, body } : { body: url.includes('/configuration') ? FUNCTION : {} },
+    )
+    return { AWS_ENDPOINT_URL_LAMBDA: url }
+  })
+}
+fails(
+  'a response that is not JSON',
+  [],
+  /: GetFunctionConfiguration for orders: HTTP 502: the response does not come from AWS: check the endpoint$/m,
+  async (t) => {
+    const server = createServer((_request, response) => response.writeHead(502).end('<html>Bad gateway</html>'))
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    t.teardown(() => server.close())
+    return { AWS_ENDPOINT_URL_LAMBDA: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+  },
+)
+fails(
+  'a function that exists, and mappings that are not found',
+  [],
+  /: ListEventSourceMappings for orders: HTTP 404: ResourceNotFoundException: none$/m,
+  async (t) => {
+    const missing = { status: 404, type: 'ResourceNotFoundException', body: { Message: 'none' } }
+    const { url } = await listen(t, ({ url = '' }) => (url.includes('/event-source') ? missing : { body: FUNCTION }))
+    return { AWS_ENDPOINT_URL_LAMBDA: url }
+  },
+)
+
+test('--endpoint-url applies to both services and works without credentials, and --region is sent', async (t) => {
+  const regions = new Set<string>()
+  const responses: Record<string, unknown> = {
+    'AmazonSQS.GetQueueUrl': { QueueUrl: 'http://sqs/0/orders' },
+    'AmazonSQS.GetQueueAttributes': { Attributes: { VisibilityTimeout: '29', ...redrive('orders') } },
+  }
+  const { url } = await listen(t, ({ url = '', headers }) => {
+    regions.add(/\/(eu-[a-z]+-\d)\//.exec(headers.authorization ?? '')?.[1] ?? '')
+    const target = String(headers['x-amz-target'])
+    if (target in responses) return { body: responses[target] }
+    if (url.includes('/configuration')) return { body: FUNCTION }
+    if (url.includes('/aliases')) return { body: {} }
+    return { body: url.includes('/concurrency') ? {} : { EventSourceMappings: [mapping('orders')] } }
+  })
+  const env = { ...ENV, AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }
+  const args = ['doctor', '--function', 'orders', '--endpoint-url', url, '--region', 'eu-north-1', '--format', 'json']
+  const { stdout } = await command(args, { env })
+  t.match(JSON.parse(stdout).findings, [{ rule: 'visibility-below-timeout' }, { rule: 'dead-letter-retention' }])
+  t.strictSame([...regions], ['eu-north-1'])
+})

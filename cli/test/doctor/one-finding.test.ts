@@ -1,0 +1,324 @@
+import { test } from 'tap'
+import type { Finding } from '../../src/doctor/check.ts'
+import { cloudFormation, DAY, findingsIn, getAtt, ids, sam } from '../support/templates.ts'
+
+/** The parts of a finding that identify its setting. */
+function short({ rule, resource, line }: Finding) {
+  return `${rule} ${resource}:${line}`
+}
+
+function threeSources(dead: string) {
+  return `Resources:
+  Dead: { Type: AWS::SQS::Queue${dead} }
+  A: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 } } }
+  B: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 } } }
+  C: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 } } }
+  Handler:
+    Type: AWS::Serverless::Function
+    Properties:
+      PackageType: Image
+      Events:
+        A: { Type: SQS, Properties: { Queue: !GetAtt A.Arn, FunctionResponseTypes: [ReportBatchItemFailures] } }
+        B: { Type: SQS, Properties: { Queue: !GetAtt B.Arn, FunctionResponseTypes: [ReportBatchItemFailures] } }
+        C: { Type: SQS, Properties: { Queue: !GetAtt C.Arn, FunctionResponseTypes: [ReportBatchItemFailures] } }
+`
+}
+for (const [title, properties, found] of [
+  ['the default', '', 'dead-letter-retention Dead:2'],
+  ['too short', ', Properties: { MessageRetentionPeriod: 86400 }', 'dead-letter-retention Dead:2'],
+  ['not known', ', Properties: { MessageRetentionPeriod: !ImportValue x }', 'not-checked Dead:2'],
+  ['refused by SQS', ', Properties: { MessageRetentionPeriod: 59 }', 'invalid-value Dead:2'],
+] as const) {
+  test(`three sources share a dead-letter queue, its retention is ${title}: one finding`, async (t) => {
+    t.strictSame((await findingsIn(t, threeSources(properties))).map(short), [found])
+  })
+}
+
+function globals(settings: string, functions: number) {
+  return `Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function:
+    ${settings}
+Resources:
+  Dead: { Type: AWS::SQS::Queue, Properties: { MessageRetentionPeriod: 1209600 } }
+${Array.from(
+  { length: functions },
+  (
+    _,
+    n,
+  ) => `  Queue${n}: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 } } }
+  Handler${n}:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events:
+        Orders:
+          Type: SQS
+          Properties:
+            Queue: !GetAtt Queue${n}.Arn
+            FunctionResponseTypes: [ReportBatchItemFailures]
+            ScalingConfig: { MaximumConcurrency: 5 }
+`,
+).join('')}`
+}
+for (const [settings, found] of [
+  ['Runtime: nodejs18.x', 'runtime-deprecated Globals:4'],
+  ['Runtime: cobol1.x', 'not-checked Globals:4'],
+  ['Runtime: !ImportValue x', 'not-checked Globals:4'],
+  ['Timeout: 1200', 'invalid-value Globals:4'],
+  ['ReservedConcurrentExecutions: 4', 'concurrency-above-reserved Globals:4'],
+] as const) {
+  test(`Globals have ${settings}: one finding, which names the functions`, async (t) => {
+    const find = async (functions: number) => {
+      const [finding, ...more] = await findingsIn(t, globals(settings, functions))
+      t.strictSame([finding && short(finding), more], [found, []])
+      return finding?.message
+    }
+    t.match(await find(1), /\. It applies to Handler0\.$/)
+    t.match(await find(2), /\. It applies to Handler0, Handler1\.$/)
+    t.match(await find(100), /\. It applies to Handler0, Handler1, Handler2 and 97 more\.$/)
+  })
+}
+
+for (const [settings, found] of [
+  ['DeadLetterQueue: { Type: SQS, TargetArn: !GetAtt Dead.Arn }', 'function-dead-letter-queue Globals:4'],
+  ['TenancyConfig: { TenantIsolationMode: PER_TENANT }', 'tenant-isolation Globals:4'],
+  ['DurableConfig: { ExecutionTimeout: 31 }', 'durable-execution-timeout Globals:4'],
+  ['DurableConfig: !ImportValue x', 'not-checked Globals:4'],
+] as const) {
+  test(`Globals have ${settings}: one finding, which names the functions`, async (t) => {
+    const template = globals(`{ Runtime: provided.al2023, ${settings} }`, 2)
+    const [finding, ...more] = await findingsIn(t, template)
+    t.strictSame([finding && short(finding), more], [found, []])
+    t.match(finding?.message, /\. It applies to Handler0, Handler1\.$/)
+  })
+}
+
+test('SAM merges a map of a function with that of Globals', async (t) => {
+  const merged = (own: string) =>
+    globals('{ Runtime: provided.al2023, DurableConfig: { ExecutionTimeout: 31 } }', 1).replace(
+      '    Properties:\n      E',
+      `    Properties:\n      DurableConfig: ${own}\n      E`,
+    )
+  const found = async (own: string) => (await findingsIn(t, merged(own))).map(short)
+  t.strictSame(await found('{ RetentionPeriodInDays: 1 }'), ['durable-execution-timeout Globals:4'])
+  t.strictSame(await found('{ ExecutionTimeout: 32 }'), ['durable-execution-timeout Handler0:11'])
+  t.strictSame(await found('{ ExecutionTimeout: 30 }'), [])
+})
+
+test('a capacity provider in Globals: a timeout of 5,400 s is valid', async (t) => {
+  const settings = '{ Runtime: provided.al2023, Timeout: 5400, CapacityProviderConfig: { Arn: !ImportValue x } }'
+  t.strictSame(ids(await findingsIn(t, globals(settings, 1))), ['visibility-below-timeout Queue0'])
+})
+
+test('durable executions longer than the visibility timeouts of two queues: one finding, for the shorter one', async (t) => {
+  const { Resources } = cloudFormation({ function: { DurableConfig: { ExecutionTimeout: 900 } } })
+  const Short = { ...Resources.Queue, Properties: { ...Resources.Queue.Properties, VisibilityTimeout: 186 } }
+  const Long = { ...Resources.Queue, Properties: { ...Resources.Queue.Properties, VisibilityTimeout: 300 } }
+  const second = (id: string) => ({
+    ...Resources.Orders,
+    Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt(id) },
+  })
+  const { Orders: _, Queue: __, ...rest } = Resources
+  const template = { Resources: { ...rest, Long, Short, OfLong: second('Long'), OfShort: second('Short') } }
+  const [finding, ...more] = await findingsIn(t, template)
+  t.strictSame(more, [])
+  t.match(finding, {
+    rule: 'durable-execution-timeout',
+    resource: 'Handler',
+    fix: 'Lower ExecutionTimeout to 186 s at most, or raise VisibilityTimeout.',
+  })
+})
+
+test('FunctionResponseTypes without ReportBatchItemFailures: the finding names what they have', async (t) => {
+  const FunctionResponseTypes = ['reportBatchItemFailures', 'Other']
+  const [finding] = await findingsIn(t, sam({ mapping: { FunctionResponseTypes } }))
+  t.match(
+    finding?.message,
+    'ReportBatchItemFailures is off: FunctionResponseTypes has "reportBatchItemFailures", "Other" instead. ',
+  )
+})
+
+test('a setting of the function itself is not that of Globals', async (t) => {
+  const template = globals('Runtime: nodejs18.x', 2).replace(
+    '    Properties:\n      E',
+    '    Properties:\n      Runtime: nodejs16.x\n      E',
+  )
+  const found = await findingsIn(t, template)
+  t.strictSame(found.map(short), ['runtime-deprecated Handler0:11', 'runtime-deprecated Globals:4'])
+  t.match(found[1]?.message, /\. It applies to Handler1\.$/)
+})
+
+test('a setting that several functions share through a YAML anchor is one setting', async (t) => {
+  const { Resources } = cloudFormation()
+  const text = `Resources:
+  Queue: ${JSON.stringify(Resources.Queue)}
+  Dead: ${JSON.stringify(Resources.Dead)}
+  One: { Type: AWS::Lambda::Function, Properties: &common { Runtime: nodejs18.x, Timeout: 30 } }
+  Two: { Type: AWS::Lambda::Function, Properties: { <<: *common, Timeout: 20 } }
+${['One', 'Two'].map((id) => `  Of${id}: ${JSON.stringify({ ...Resources.Orders, Properties: { ...Resources.Orders.Properties, FunctionName: id } }).replace(`"${id}"`, `!Ref ${id}`)}\n`).join('')}`
+  const [finding, ...more] = await findingsIn(t, text)
+  t.strictSame([finding && short(finding), more], ['runtime-deprecated One:4', []])
+  t.match(finding?.message, /\. It applies to One, Two\.$/)
+})
+
+test('settings that are unknown for one reason are one finding, which names them all', async (t) => {
+  const { Resources } = sam()
+  const loop = { 'Fn::ForEach::Each': ['Name', ['VisibilityTimeout'], { ['$' + '{Name}']: 900 }] }
+  const Queue = { ...Resources.Queue, Properties: { RedrivePolicy: Resources.Queue.Properties.RedrivePolicy, ...loop } }
+  const findings = await findingsIn(t, { Resources: { ...Resources, Queue } })
+  t.strictSame(
+    findings.map(({ rule, resource, message }) => [rule, resource, message]),
+    [
+      [
+        'not-checked',
+        'Queue',
+        'Not checked: FifoQueue, VisibilityTimeout, MessageRetentionPeriod: Fn::ForEach::Each may add it.',
+      ],
+    ],
+  )
+})
+
+/** A queue with two functions. The second function has these settings. */
+function twoFunctions(VisibilityTimeout: number, Timeout: number, MaximumBatchingWindowInSeconds = 5) {
+  const { Resources } = cloudFormation({ queue: { VisibilityTimeout } })
+  const Slow = { Type: 'AWS::Lambda::Function', Properties: { Runtime: 'nodejs24.x', Timeout } }
+  const ends = { FunctionName: { Ref: 'Slow' }, EventSourceArn: getAtt('Queue'), MaximumBatchingWindowInSeconds }
+  const Second = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, ...ends } }
+  return { Resources: { ...Resources, Slow, Second } }
+}
+for (const [title, template, rule, what, fix] of [
+  [
+    'below both timeouts',
+    twoFunctions(20, 300),
+    'visibility-below-timeout',
+    'A visibility timeout (20 s) below the timeout of Slow (300 s). ',
+    'Set VisibilityTimeout to 1805.',
+  ],
+  [
+    'below the second timeout alone',
+    twoFunctions(185, 300),
+    'visibility-below-timeout',
+    'A visibility timeout (185 s) below the timeout of Slow (300 s). ',
+    'Set VisibilityTimeout to 1805.',
+  ],
+  [
+    'enough for the first',
+    twoFunctions(185, 31),
+    'visibility-headroom',
+    'below 6 times the timeout of Slow (31 s) plus the batching window (5 s). ',
+    'Set VisibilityTimeout to 191.',
+  ],
+  [
+    'too short for the second one by its window',
+    twoFunctions(185, 30, 6),
+    'visibility-headroom',
+    'below 6 times the timeout of Slow (30 s) plus the batching window (6 s). ',
+    'Set VisibilityTimeout to 186.',
+  ],
+  [
+    'below the timeout of one, and short of what the other needs',
+    twoFunctions(20, 10, 300),
+    'visibility-below-timeout',
+    'below the timeout of Handler (30 s). ',
+    'Set VisibilityTimeout to 360.',
+  ],
+] as const) {
+  test(`one queue, two functions: a visibility timeout ${title}`, async (t) => {
+    const [finding, ...more] = await findingsIn(t, template)
+    t.strictSame(more, [])
+    t.match(finding, { rule, resource: 'Queue', fix })
+    t.match(finding?.message, what)
+  })
+}
+
+test('two functions of one queue: if the timeout of one is unknown, the other is checked', async (t) => {
+  const { Resources } = twoFunctions(40, 300)
+  const Handler = { ...Resources.Handler, Properties: { Runtime: 'nodejs24.x', Timeout: { 'Fn::ImportValue': 'x' } } }
+  const findings = await findingsIn(t, { Resources: { ...Resources, Handler } })
+  t.strictSame(ids(findings), ['visibility-below-timeout Queue', 'not-checked Handler'])
+  t.equal(findings[0]?.fix, 'Set VisibilityTimeout to 1805.')
+})
+
+test('source queues with the longest possible retention: one finding each, with the fix to lower it', async (t) => {
+  const { Resources } = cloudFormation({ queue: { MessageRetentionPeriod: 14 * DAY } })
+  const Properties = { ...Resources.Orders.Properties, EventSourceArn: getAtt('Other') }
+  const more = { Other: Resources.Queue, Second: { ...Resources.Orders, Properties } }
+  const findings = await findingsIn(t, { Resources: { ...Resources, ...more } })
+  t.strictSame(ids(findings), ['dead-letter-retention Queue', 'dead-letter-retention Other'])
+  t.equal(
+    findings[0]?.fix,
+    'Lower its MessageRetentionPeriod: no dead-letter queue keeps messages longer than 14 days.',
+  )
+})
+
+test('a retention of one day is printed as "1 day"', async (t) => {
+  const change = { queue: { MessageRetentionPeriod: 2 * DAY }, dead: { MessageRetentionPeriod: DAY } }
+  t.match(
+    (await findingsIn(t, sam(change)))[0]?.message,
+    'keeps messages for 1 day, which is no longer than its source (2 days).',
+  )
+})
+
+test('a number that two settings share through a YAML anchor is a separate setting of each', async (t) => {
+  const text = `Resources:
+  Dead: { Type: AWS::SQS::Queue, Properties: { MessageRetentionPeriod: 1209600 } }
+  Handler:
+    Type: AWS::Serverless::Function
+    Properties:
+      PackageType: Image
+      Timeout: &timeout 20
+      Events:
+        Orders: { Type: SQS, Properties: { Queue: !GetAtt Queue.Arn, FunctionResponseTypes: [ReportBatchItemFailures] } }
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties:
+      VisibilityTimeout: *timeout
+      RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 }
+`
+  t.strictSame((await findingsIn(t, text, { recordMs: 30_000 })).map(short), [
+    'visibility-headroom Queue:13',
+    'timeout-below-work Handler:7',
+  ])
+})
+
+test('the fix for several functions or queues suffices for all of them', async (t) => {
+  const functions = globals('ReservedConcurrentExecutions: 4', 3)
+  let most = 0
+  const growing = functions.replaceAll('MaximumConcurrency: 5', () => `MaximumConcurrency: ${[5, 50, 7][most++]}`)
+  const [reserved, ...none] = await findingsIn(t, growing)
+  t.strictSame([none, reserved?.fix], [[], 'Reserve 50 or more, or lower MaximumConcurrency.'])
+  t.match(reserved?.message, /^A maximum concurrency of 50, .+ It applies to Handler0, Handler1, Handler2\.$/)
+
+  const queues = `Resources:
+  Dead: { Type: AWS::SQS::Queue, Properties: { MessageRetentionPeriod: 1209600 } }
+  Quick: { Type: AWS::SQS::Queue, Properties: &queue { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 }, VisibilityTimeout: 40 } }
+  Slow: { Type: AWS::SQS::Queue, Properties: *queue }
+${['Quick', 'Slow']
+  .map(
+    (id, n) => `  Of${id}:
+    Type: AWS::Serverless::Function
+    Properties:
+      PackageType: Image
+      Timeout: ${[10, 25][n]}
+      Events: { A: { Type: SQS, Properties: { Queue: !GetAtt ${id}.Arn, FunctionResponseTypes: [ReportBatchItemFailures] } } }
+`,
+  )
+  .join('')}`
+  const [visibility, ...more] = await findingsIn(t, queues)
+  t.strictSame([more, visibility?.fix], [[], 'Set VisibilityTimeout to 150.'])
+  t.match(visibility?.message, 'below 6 times the timeout of OfSlow (25 s)')
+})
+
+test('one mapping that may run has a higher concurrency than all running ones', async (t) => {
+  const { Resources } = cloudFormation({
+    function: { ReservedConcurrentExecutions: 10 },
+    mapping: { ScalingConfig: { MaximumConcurrency: 2 } },
+  })
+  const { Orders } = Resources
+  const most = { ScalingConfig: { MaximumConcurrency: 20 }, Enabled: { Ref: 'On' } }
+  const Third = { ...Orders, Properties: { ...Orders.Properties, ...most } }
+  const Parameters = { On: { Type: 'String' } }
+  const findings = await findingsIn(t, { Parameters, Resources: { ...Resources, Second: Orders, Third } })
+  t.strictSame(ids(findings), ['concurrency-above-reserved Handler'])
+  t.match(findings[0]?.message, /^A maximum concurrency of 20, above the reserved concurrency of 10\./)
+})

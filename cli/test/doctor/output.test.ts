@@ -1,0 +1,184 @@
+import { Writable } from 'node:stream'
+import { stripVTControlCharacters } from 'node:util'
+import { test } from 'tap'
+import { check, type Finding } from '../../src/doctor/check.ts'
+import { counts, formatGithub, formatTable } from '../../src/doctor/format.ts'
+import { command } from '../support/runs.ts'
+import { OPTIONS, read, sam, templateFile } from '../support/templates.ts'
+
+// A runtime that is supported until 2029.
+const clean = sam({ function: { Runtime: 'provided.al2023' } })
+const warned = sam({ function: { Runtime: 'provided.al2023' }, queue: { VisibilityTimeout: 100 } })
+const wrong = sam({ function: { Runtime: 'provided.al2023' }, mapping: { FunctionResponseTypes: undefined } })
+
+for (const [title, template, flags, expected] of [
+  ['nothing wrong', clean, [], 0],
+  ['nothing wrong, strictly', clean, ['--strict'], 0],
+  ['a warning', warned, [], 0],
+  ['a warning, strictly', warned, ['--strict'], 1],
+  ['an error', wrong, [], 1],
+  ['what was not checked, strictly', sam({ function: { Runtime: 'cobol1.x' } }), ['--strict'], 0],
+] as const) {
+  test(`exit code: ${title}`, async (t) => {
+    for (const format of ['table', 'json', 'github']) {
+      const { code, stderr } = await command(['doctor', templateFile(t, template), '--format', format, ...flags])
+      t.strictSame([code, stderr], [expected, ''], format)
+    }
+  })
+}
+
+test('--format json: the findings and nothing else', async (t) => {
+  const { stdout } = await command(['doctor', templateFile(t, wrong), '--format', 'json'])
+  const { findings, ...rest } = JSON.parse(stdout)
+  t.strictSame(rest, {})
+  t.strictSame(
+    findings.map(({ file, line, ...finding }: Finding) => [typeof file, line, finding]),
+    [
+      [
+        'string',
+        JSON.stringify(wrong, undefined, 1)
+          .split('\n')
+          .findIndex((line) => line.includes('"Orders"')) + 1,
+        {
+          rule: 'report-batch-item-failures',
+          severity: 'error',
+          resource: 'Handler/Orders',
+          message:
+            'ReportBatchItemFailures is off. If the function reports failures, Lambda ignores the report and deletes the ' +
+            'messages that failed. A function that throws instead loses none: the whole batch is redelivered.',
+          fix: 'Set FunctionResponseTypes to [ReportBatchItemFailures].',
+          source: 'https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html',
+        },
+      ],
+    ],
+  )
+  t.strictSame(JSON.parse((await command(['doctor', templateFile(t, clean), '--format', 'json'])).stdout), {
+    findings: [],
+  })
+})
+
+test('in a pipe: a plain table, the sources, a line of counts, and the skipped checks', async (t) => {
+  const { stdout } = await command(['doctor', templateFile(t, wrong)])
+  t.notMatch(stdout, '\u001b', 'no escape sequences')
+  const [location, ...lines] = stdout.trimEnd().split('\n') // the folder of the test has a long name
+  t.match(location, /template\.yaml:\d+$/)
+  t.ok(lines.every((line) => line.length <= 120))
+  t.match(lines[1], /^│ error +│ ReportBatchItemFailures is off\. /)
+  t.match(lines[2], /^│ report-batch-item-failures +│ /)
+  t.match(lines[3], /^│ Handler\/Orders +│ /)
+  t.strictSame(lines.slice(-4), [
+    '  https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html',
+    '1 mapping checked: 1 error, 0 warnings, 0 info',
+    'Skipped: payload size check (pass --body-bytes).',
+    'Skipped: timeout check (pass --record-ms).',
+  ])
+  const asked = ['--body-bytes', '100', '--record-ms', '10']
+  t.equal(
+    (await command(['doctor', templateFile(t, clean), ...asked])).stdout,
+    '1 mapping checked: 0 errors, 0 warnings, 0 info\n',
+  )
+})
+
+/** A terminal with this many columns. */
+function terminal(columns: number) {
+  return Object.assign(new Writable(), { isTTY: true, columns, hasColors: () => true }) as unknown as NodeJS.WriteStream
+}
+
+test('on a terminal: a table as wide as the terminal, no word split, severities in colour', async (t) => {
+  const { FORCE_COLOR, NO_COLOR, NODE_DISABLE_COLORS } = process.env
+  for (const name of ['FORCE_COLOR', 'NO_COLOR', 'NODE_DISABLE_COLORS']) delete process.env[name]
+  t.teardown(() => {
+    for (const [name, value] of Object.entries({ FORCE_COLOR, NO_COLOR, NODE_DISABLE_COLORS })) {
+      if (value !== undefined) process.env[name] = value
+    }
+  })
+  const model = await read(t, wrong)
+  const findings = check({ ...model, file: 'template.yaml' }, OPTIONS)
+  const report = { findings, mappings: 1 }
+  for (const columns of [60, 80, 120]) {
+    const table = formatTable(report, terminal(columns))
+    const lines = stripVTControlCharacters(table).split('\n')
+    const rows = lines.filter((line) => /^[┌│└]/.test(line))
+    t.ok(
+      rows.every((line) => line.length === columns),
+      rows.join('\n'),
+    )
+    t.notMatch(rows.join(''), '…')
+    const words = rows.map((line) => line.split('│')[2]?.trim() ?? '').join(' ')
+    t.match(words.replaceAll(/ +/g, ' '), `${findings[0]?.message} Fix: ${findings[0]?.fix}`)
+    t.match(table, '\u001b[31m\u001b[1merror\u001b[22m\u001b[39m')
+  }
+  t.match(formatTable(report, terminal(20)), /^┌─{24}┬─{33}┐$/m, 'not narrower than 60')
+})
+
+test('a word longer than its column continues on the next line', async (t) => {
+  const [finding] = check({ ...(await read(t, wrong)), file: 'template.yaml' }, OPTIONS)
+  const resource = `${'AVeryLongName'.repeat(4)}/Orders`
+  const long = { ...(finding as Finding), resource }
+  const rows = formatTable({ findings: [long], mappings: 1 }, terminal(80)).split('\n')
+  const left = rows.map((line) => line.split('│')[1]?.trim() ?? '').join('')
+  t.match(left, resource)
+})
+
+test('file:line is never split: if it is too long for its column, it is printed above the table', async (t) => {
+  const findings = check(await read(t, wrong), OPTIONS)
+  for (const columns of [60, 80, 120]) {
+    for (const length of [10, 30, 32, 33, 78, 79, 117, 118, 300]) {
+      const file = 'x'.repeat(length - ':12'.length)
+      const long = findings.map((finding) => ({ ...finding, file, line: 12 }))
+      const lines = formatTable({ findings: [...long, ...long], mappings: 1 }, terminal(columns)).split('\n')
+      const whole = lines.filter((line) => line.includes(`${file}:12`))
+      t.equal(whole.length, 2, `${length} characters on ${columns} columns`)
+      const rows = lines.filter((line) => /^[┌├│└]/.test(line)).map(stripVTControlCharacters)
+      t.ok(rows.every((line) => line.length === columns))
+    }
+  }
+})
+
+test('--format github: workflow commands, escaped', async (t) => {
+  const finding: Finding = {
+    rule: 'not-checked',
+    severity: 'info',
+    resource: 'a,b:c%',
+    message: '100 %\r\nsure: yes, it is',
+    fix: 'none',
+    source: 'https://docs.aws.amazon.com/',
+    file: 'stacks/a,b.yaml',
+    line: 7,
+  }
+  const { file, line, ...live } = finding
+  t.equal(
+    formatGithub({
+      findings: [finding, { ...live, severity: 'warning' }, { ...live, severity: 'error' }],
+      mappings: 2,
+    }),
+    '::notice file=stacks/a%2Cb.yaml,line=7,title=not-checked%3A a%2Cb%3Ac%25::' +
+      '100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/\n' +
+      '::warning title=not-checked%3A a%2Cb%3Ac%25::100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/\n' +
+      '::error title=not-checked%3A a%2Cb%3Ac%25::100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/\n' +
+      '2 mappings checked: 1 error, 1 warning, 1 info',
+  )
+  t.equal(counts({ findings: [], mappings: 1 }), '1 mapping checked: 0 errors, 0 warnings, 0 info')
+})
+
+test('--help shows every flag', async (t) => {
+  const { stdout } = await command(['doctor', '--help'])
+  for (const flag of ['--parameter', '--function', '--region', '--endpoint-url', '--body-bytes', '--record-ms']) {
+    t.match(stdout, flag)
+  }
+})
+
+test('the SDK is loaded neither for the help of local nor for a template', async (t) => {
+  const tell = `import { registerHooks } from 'node:module'
+registerHooks({ load: (url, context, next) => (process._rawDebug(url), next(url, context)) })`
+  const NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import data:text/javascript,${encodeURIComponent(tell)}`
+  for (const args of [
+    ['local', '--help'],
+    ['doctor', templateFile(t, clean)],
+  ]) {
+    const { stderr, code } = await command(args, { env: { NODE_OPTIONS } })
+    t.equal(code, 0)
+    t.ok(stderr.includes('/commander/'), 'what is loaded is seen')
+    t.notOk(/@aws-sdk|fauxqs/.test(stderr))
+  }
+})

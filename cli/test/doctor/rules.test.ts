@@ -1,0 +1,197 @@
+import { readFileSync } from 'node:fs'
+import { test } from 'tap'
+import { RULES } from '../../src/doctor/check.ts'
+import { CASES, concurrency, fifo } from '../support/rule-cases.ts'
+import { cloudFormation, findingsIn, getAtt, ids, sam } from '../support/templates.ts'
+
+for (const { title, change, options = {}, found } of CASES) {
+  test(title, async (t) => {
+    const expected = (mapping: string) => found.map((id) => id.replace(/ mapping$/, ` ${mapping}`))
+    t.strictSame(ids(await findingsIn(t, sam(change), options)), expected('Handler/Orders'), 'SAM')
+    t.strictSame(ids(await findingsIn(t, cloudFormation(change), options)), expected('Orders'), 'CloudFormation')
+  })
+}
+
+test('every rule has a template that breaks it, and a row with its severity in the README', (t) => {
+  const found = new Set(CASES.flatMap(({ found }) => found.map((id) => id.split(' ')[0])))
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  for (const { id, severity, why, source } of RULES) {
+    t.ok(found.has(id), id)
+    t.ok(new RegExp(`^\\| ${severity} +\\| \`${id}\``, 'm').test(readme), `${id} in the README`)
+    t.match(source, /^https:\/\/docs\.aws\.amazon\.com\//)
+    t.match(why, /^[A-Z].*\.$/)
+  }
+  t.ok(/^\| info +\| `not-checked`/m.test(readme))
+  t.equal(new Set(RULES.map(({ id }) => id)).size, RULES.length)
+  t.end()
+})
+
+test('rules by severity', async (t) => {
+  const change = { mapping: { FunctionResponseTypes: undefined }, queue: { RedrivePolicy: undefined, FifoQueue: true } }
+  const findings = await findingsIn(t, sam(fifo(change)))
+  t.strictSame(
+    findings.map(({ severity, rule }) => [severity, rule]),
+    [
+      ['error', 'report-batch-item-failures'],
+      ['warning', 'no-redrive-policy'],
+      ['info', 'fifo-parallelism'],
+    ],
+  )
+})
+
+test('several mappings of one function: their maximum concurrencies are added up, and reported once', async (t) => {
+  const template = cloudFormation({
+    mapping: concurrency(4),
+    function: { ReservedConcurrentExecutions: 11, Runtime: 'nodejs18.x' },
+    queue: { VisibilityTimeout: 20 },
+  })
+  const { Orders } = template.Resources
+  const more = { Two: Orders, Three: Orders }
+  const findings = await findingsIn(t, { Resources: { ...template.Resources, ...more } })
+  t.strictSame(ids(findings), [
+    'concurrency-above-reserved Handler',
+    'visibility-below-timeout Queue',
+    'runtime-deprecated Handler',
+  ])
+  t.match(findings[0]?.message, /concurrency of 12 over its 3 mappings, above the reserved concurrency of 11\./)
+})
+
+test('mappings without a maximum concurrency: the fix depends on the reserved concurrency', async (t) => {
+  const said = async (ReservedConcurrentExecutions: number, mapping = {}) => {
+    const { Resources } = cloudFormation({ function: { ReservedConcurrentExecutions }, mapping })
+    const findings = await findingsIn(t, { Resources: { ...Resources, Second: Resources.Orders } })
+    return findings.filter(({ rule }) => rule === 'reserved-concurrency').map(({ resource, fix }) => [resource, fix])
+  }
+  const limit = (most: string) =>
+    `MaximumConcurrency in ScalingConfig: at most ${most} in total for all mappings of the function.`
+  t.strictSame(await said(2499), [
+    ['Orders', `Set ${limit('2,499')}`],
+    ['Second', `Set ${limit('2,499')}`],
+  ])
+  t.strictSame(await said(2500), [])
+  t.strictSame((await said(2))[0], ['Orders', `Set ${limit('2')}`])
+  t.strictSame((await said(1))[0], ['Orders', `Reserve 2 or more, and set ${limit('2')}`])
+  const provisioned = { ProvisionedPollerConfig: { MaximumPollers: 50 } }
+  t.strictSame((await said(499, provisioned))[0], ['Orders', 'Set MaximumPollers to 49 at most, or reserve 500.'])
+  t.strictSame((await said(19, provisioned))[0], ['Orders', 'Reserve 500.'])
+})
+
+/** Two mappings of one function. Each has a maximum concurrency of 5, together more than the reserved concurrency. */
+function twoMappings(
+  first: Record<string, unknown>,
+  second: Record<string, unknown>,
+  of: Record<string, unknown> = {},
+) {
+  const { Resources } = cloudFormation({ mapping: concurrency(5), function: { ReservedConcurrentExecutions: 9 } })
+  const { Orders, Handler } = Resources
+  const mapping = ({ Condition, ...settings }: Record<string, unknown>) => ({
+    ...Orders,
+    Condition,
+    Properties: { ...Orders.Properties, ...settings },
+  })
+  return {
+    Parameters: { Stage: { Type: 'String' } },
+    Conditions: {
+      Prod: { 'Fn::Equals': [{ Ref: 'Stage' }, 'prod'] },
+      Other: { 'Fn::Not': [{ Condition: 'Prod' }] },
+    },
+    Resources: { ...Resources, Handler: { ...Handler, ...of }, Orders: mapping(first), Second: mapping(second) },
+  }
+}
+
+const OPEN = 'the parameter Stage has no default (set it with --parameter Stage=…)'
+for (const [title, template, reason] of [
+  ['one is disabled', twoMappings({}, { Enabled: false }), 'Second is disabled'],
+  ['one is disabled, as text', twoMappings({ Enabled: 'false' }, {}), 'Orders is disabled'],
+  ['both are disabled', twoMappings({ Enabled: false }, { Enabled: false }), 'Orders is disabled'],
+  ['one may be disabled', twoMappings({}, { Enabled: { Ref: 'Stage' } }), OPEN],
+  ['one may not be there', twoMappings({}, { Condition: 'Prod' }), `the condition Prod of Second: ${OPEN}`],
+  [
+    'one excludes the other',
+    twoMappings({ Condition: 'Prod' }, { Condition: 'Other' }),
+    `the condition Prod of Orders: ${OPEN}`,
+  ],
+] as const) {
+  test(`two mappings, together above the reserved concurrency, of which ${title}: not checked`, async (t) => {
+    const [finding, ...more] = await findingsIn(t, template)
+    t.strictSame(more, [])
+    t.match(finding, { rule: 'not-checked', severity: 'info', resource: 'Handler' })
+    const what = 'whether the reserved concurrency of 9 is enough for all mappings, which may use 10'
+    t.equal(finding?.message, `Not checked: ${what}: ${reason}.`)
+  })
+}
+
+test('one mapping that exceeds the reserved concurrency alone is an error, even if it may not exist', async (t) => {
+  const found = async (settings: Record<string, unknown>) =>
+    ids(await findingsIn(t, twoMappings({ ...concurrency(10), ...settings }, { Enabled: false, ...concurrency(2) })))
+  t.strictSame(await found({ Condition: 'Prod' }), ['concurrency-above-reserved Handler'])
+  t.strictSame(await found({ Enabled: false }), ['not-checked Handler'])
+})
+
+test('mappings with the condition of their function are added up', async (t) => {
+  const Condition = 'Prod'
+  const template = twoMappings({ Condition }, { Condition }, { Condition })
+  t.strictSame(ids(await findingsIn(t, template)), ['concurrency-above-reserved Handler'])
+  t.strictSame(ids(await findingsIn(t, template, {}, { Stage: 'prod' })), ['concurrency-above-reserved Handler'])
+})
+
+test('a dead-letter queue that a function reads needs no redrive policy of its own', async (t) => {
+  const { Resources } = cloudFormation({ dead: { VisibilityTimeout: 185 } })
+  const Orders = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt('Dead') } }
+  t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Orders } })), [])
+  const Queue = { ...Resources.Queue, Properties: {} }
+  t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Queue, Orders } })), ['no-redrive-policy Dead'])
+})
+
+test('one queue, two functions: its visibility timeout gives one finding, the most severe', async (t) => {
+  const { Resources } = cloudFormation({ queue: { VisibilityTimeout: 40 } })
+  const Slow = { Type: 'AWS::Lambda::Function', Properties: { Runtime: 'nodejs24.x', Timeout: 60 } }
+  const Second = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, FunctionName: { Ref: 'Slow' } } }
+  t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Slow, Second } })), [
+    'visibility-below-timeout Queue',
+  ])
+})
+
+test('a finding has the values, the fix and the line', async (t) => {
+  const template = `Resources:
+  Orders:
+    Type: AWS::SQS::Queue
+    Properties:
+      VisibilityTimeout: 100
+      RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 }
+  Dead:
+    Type: AWS::SQS::Queue
+    Properties: { MessageRetentionPeriod: 1209600 }
+  Handler:
+    Type: AWS::Serverless::Function
+    Properties:
+      PackageType: Image
+      Timeout: 30
+      Events:
+        Orders:
+          Type: SQS
+          Properties:
+            Queue: !GetAtt Orders.Arn
+            BatchSize: 50
+            MaximumBatchingWindowInSeconds: 2
+`
+  const [first, second, ...more] = await findingsIn(t, template)
+  t.strictSame(more, [])
+  t.match(first, { rule: 'report-batch-item-failures', line: 16, file: /template\.yaml$/ })
+  t.strictSame(Object.keys(first ?? {}), ['rule', 'severity', 'resource', 'message', 'fix', 'source', 'file', 'line'])
+  t.match(second, { rule: 'visibility-headroom', line: 5, resource: 'Orders', fix: 'Set VisibilityTimeout to 182.' })
+  t.match(
+    second?.message,
+    'A visibility timeout (100 s) below 6 times the timeout of Handler (30 s) plus the batching window (2 s). ',
+  )
+})
+
+test('two queues without a redrive policy are two findings', async (t) => {
+  const { Resources } = cloudFormation({ queue: { RedrivePolicy: undefined } })
+  const Second = {
+    ...Resources.Orders,
+    Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt('Other') },
+  }
+  const template = { Resources: { ...Resources, Other: Resources.Queue, Second } }
+  t.strictSame(ids(await findingsIn(t, template)), ['no-redrive-policy Queue', 'no-redrive-policy Other'])
+})

@@ -1,0 +1,100 @@
+import { test } from 'tap'
+import { findingsIn, ids, only, read } from '../support/templates.ts'
+
+/** A function that receives the messages of a topic through a queue, connected by SAM. */
+function template(subscription: string, settings = 'Timeout: 3') {
+  return `Transform: AWS::Serverless-2016-10-31
+Parameters: { Open: { Type: String } }
+Conditions: { Open: !Equals [!Ref Open, 'yes'] }
+Resources:
+  Topic: { Type: AWS::SNS::Topic }
+  Dead: { Type: AWS::SQS::Queue, Properties: { MessageRetentionPeriod: 1209600 } }
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 } }
+  Handler:
+    Type: AWS::Serverless::Function
+    Properties:
+      PackageType: Image
+      ${settings}
+      Events:
+        Sqs: { Type: SQS, Properties: { Queue: !GetAtt Queue.Arn, FunctionResponseTypes: [ReportBatchItemFailures] } }
+        Topic:
+          Type: SNS
+          Properties:
+            Topic: !Ref Topic
+            ${subscription}
+`
+}
+
+const FIX =
+  'SAM cannot set it for SqsSubscription. Declare the queue and an AWS::SNS::Subscription to it instead, and an ' +
+  'event of Type: SQS with FunctionResponseTypes: [ReportBatchItemFailures].'
+function own(more = '') {
+  return `SqsSubscription: { QueueArn: !GetAtt Queue.Arn, QueueUrl: !Ref Queue${more} }`
+}
+
+for (const [title, subscription] of [
+  ['a queue that SAM makes', 'SqsSubscription: true'],
+  ['a queue of the template', own()],
+  [
+    'a queue of the template, and settings that SAM leaves out',
+    own(', FunctionResponseTypes: [ReportBatchItemFailures]'),
+  ],
+] as const) {
+  test(`SqsSubscription with ${title}: ReportBatchItemFailures is off`, async (t) => {
+    const [finding, ...more] = await findingsIn(t, template(subscription))
+    t.strictSame(more, [])
+    t.match(finding, {
+      rule: 'report-batch-item-failures',
+      severity: 'error',
+      resource: 'Handler/Topic',
+      line: 21,
+      fix: FIX,
+    })
+  })
+}
+
+test('SqsSubscription with a queue that SAM creates: one finding, even if its 30 s are below the timeout', async (t) => {
+  const elsewhere = template('SqsSubscription: true', 'Timeout: 60').replace(
+    '!GetAtt Queue.Arn',
+    'arn:aws:sqs:eu-west-1:123456789012:orders',
+  )
+  t.strictSame(ids(await findingsIn(t, elsewhere)), [
+    'report-batch-item-failures Handler/Topic',
+    'not-checked Handler/Sqs',
+  ])
+})
+
+test('SqsSubscription: the batch size is checked, and there is no window', async (t) => {
+  const [, second, ...more] = await findingsIn(t, template(own(', BatchSize: 100, MaximumBatchingWindowInSeconds: 5')))
+  t.strictSame(more, [])
+  t.match(second, {
+    rule: 'batch-needs-window',
+    resource: 'Handler/Topic',
+    fix: 'Set BatchSize to at most 10: SAM sets no window for SqsSubscription.',
+  })
+})
+
+for (const subscription of ['SqsSubscription: false', 'SqsSubscription: !Ref AWS::NoValue', 'Region: eu-west-1']) {
+  test(`${subscription}: the topic invokes the function itself`, async (t) => {
+    const model = await read(t, template(subscription))
+    t.equal(only(model.mappings).id, 'Handler/Sqs')
+    t.strictSame(model.unread, [])
+  })
+}
+
+test('an SqsSubscription that is known only after deployment is listed', async (t) => {
+  const findings = await findingsIn(t, template('SqsSubscription: !If [Open, true, false]'))
+  t.strictSame(
+    findings.map(({ rule, resource, line, message }) => [rule, resource, line, message]),
+    [
+      [
+        'not-checked',
+        'Handler/Topic',
+        21,
+        'Not checked: this item: its SqsSubscription is not known: the parameter Open has no default (set it with --parameter Open=…).',
+      ],
+    ],
+  )
+})

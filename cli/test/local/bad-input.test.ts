@@ -1,0 +1,269 @@
+import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { CommanderError } from 'commander'
+import { test } from 'tap'
+import { UsageError } from '../../src/errors.ts'
+import { main } from '../../src/program.ts'
+import { command, folder, handlerFile } from '../support/runs.ts'
+
+const NOTHING_TO_DO =
+  'there is nothing to do: give --messages N, --messages-file FILE, --messages-from FILE, --queue-url URL, or --port N to send messages to'
+const OK = handlerFile('outcomes.mjs')
+
+/**
+ * Checks that the arguments are refused with an error of one line. Exit code and output of the command are tested
+ * below.
+ */
+function refuses(title: string, args: readonly string[] | ((folder: string) => string[]), line: RegExp) {
+  return test(title, async (t) => {
+    const printed = t.capture(process.stderr, 'write')
+    const argv = [
+      process.execPath,
+      'bounded-sqs-batch',
+      'local',
+      ...(typeof args === 'function' ? args(folder(t)) : args),
+    ]
+    const error = await main(argv, '0.0.0').then(
+      () => new Error('was accepted'),
+      (error) => error,
+    )
+    printed.restore()
+    t.ok(error instanceof UsageError || error instanceof CommanderError, error.stack)
+    t.match(error.message, line)
+    t.notMatch(error.message, '\n')
+  })
+}
+
+function file(path: string, name: string, text: string) {
+  writeFileSync(join(path, name), text)
+  return join(path, name)
+}
+
+function handler(text: string) {
+  return (path: string) => [file(path, 'h.mjs', text), '--messages', '1']
+}
+
+refuses('no handler', [], /^error: missing required argument 'handler'$/)
+refuses('no such file', ['nope.mjs', '--messages', '1'], /^there is no file nope\.mjs$/)
+refuses('a folder', ['.', '--messages', '1'], /^\. is not a file$/)
+refuses(
+  'another kind of file',
+  (path) => [file(path, 'h.py', ''), '--messages', '1'],
+  /h\.py is not a \.ts, \.mts, \.js, \.mjs or \.cjs file$/,
+)
+refuses('a # without the name of an export', [`${OK}#`, '--messages', '1'], /ends in # without the name of an export/)
+refuses('no input and no queue', [OK], new RegExp(`^${NOTHING_TO_DO}$`))
+
+refuses(
+  'a file that throws while loading',
+  handler("throw new Error('no table')"),
+  /could not be loaded: Error: no table$/,
+)
+refuses('a file that is not JavaScript', handler('export const handler = ('), /could not be loaded: SyntaxError: /)
+refuses(
+  'a file that imports a missing package',
+  handler("import 'not-installed'"),
+  /could not be loaded: Error: Cannot find package/,
+)
+const BUNDLE =
+  /; bundle it first \(esbuild \S+h\.ts --bundle --packages=external --platform=node --format=esm --outfile=handler\.mjs\) and pass handler\.mjs$/
+function typescript(text: string) {
+  return (path: string) => [file(path, 'h.ts', text), '--messages', '1']
+}
+refuses('TypeScript with an enum', typescript('enum Kind { A }\nexport const handler = () => Kind.A'), BUNDLE)
+refuses(
+  'an import of a .ts file as .js',
+  (path) => {
+    file(path, 'helper.ts', 'export const one = 1')
+    return typescript("import { one } from './helper.js'\nexport const handler = () => one")(path)
+  },
+  BUNDLE,
+)
+refuses(
+  'a TypeScript file that throws while loading: no hint to bundle it',
+  typescript("throw new Error('no table')"),
+  /could not be loaded: Error: no table$/,
+)
+refuses(
+  'a file that ends the process',
+  handler('process.exit(4)'),
+  /could not be loaded: the process ended with exit code 4 while it was loading$/,
+)
+refuses(
+  'a file that awaits a promise that never settles',
+  handler('await new Promise(() => {})'),
+  /exit code 13 \(it awaits a promise that can no longer settle/,
+)
+refuses('no such export', handler('export const one = 1'), /handler: there is no such export; the file exports: one$/)
+for (const [value, kind] of [
+  ['5', 'a number'],
+  ['{}', 'an object'],
+  ['[]', 'an array'],
+  ['null', 'null'],
+]) {
+  refuses(
+    `an export that is ${kind}`,
+    handler(`export const handler = ${value}`),
+    new RegExp(`handler: it is ${kind}, not a function; the file exports: handler$`),
+  )
+}
+refuses(
+  'no such runtime client',
+  [OK, '--messages', '1', '--runtime-client', 'no-such-client'],
+  /exit code 127 \(no such command\) while it was loading$/,
+)
+
+refuses(
+  'no messages',
+  [OK, '--messages', '0'],
+  /argument '0' is invalid\. Expected a whole number from 1 to 1,000,000\.$/,
+)
+refuses('not a number', [OK, '--messages', 'many'], /argument 'many' is invalid\. Expected a whole number/)
+refuses('a number that is empty', [OK, '--messages', ''], /argument '' is invalid\. Expected a whole number/)
+refuses('a fraction', [OK, '--messages', '1', '--timeout', '1.5'], /Expected a whole number from 1 to 5,400\.$/)
+refuses(
+  'a timeout above the limit of Lambda',
+  [OK, '--messages', '1', '--timeout', '5401'],
+  /Expected a whole number from 1 to 5,400\.$/,
+)
+refuses(
+  'a batch size above the limit of Lambda',
+  [OK, '--messages', '1', '--batch-size', '10001'],
+  /Expected a whole number from 1 to 10,000\.$/,
+)
+refuses('an idle time that is not a number', [OK, '--messages', '1', '--idle', 'never'], /from 0 to 86,400 or off\.$/)
+refuses('an unknown flag', [OK, '--bogus', '1'], /^error: unknown option '--bogus'$/)
+refuses(
+  'more descriptors than the machine has',
+  [OK, '--messages', '1', '--fd-limit', '1048576'],
+  /--fd-limit 1048576 is above this machine's own limit of \d+/,
+)
+
+refuses(
+  'two inputs',
+  [OK, '--messages', '1', '--messages-file', 'x'],
+  /--messages and --messages-file cannot be combined$/,
+)
+refuses(
+  '--endpoint without --queue-url',
+  [OK, '--messages', '1', '--endpoint', 'http://127.0.0.1:1'],
+  /--endpoint needs --queue-url/,
+)
+refuses(
+  '--fifo with --queue-url',
+  [OK, '--fifo', '--queue-url', 'http://127.0.0.1:1/0/q'],
+  /--fifo and --queue-url cannot be combined/,
+)
+refuses(
+  '--retry-after with --queue-url',
+  [OK, '--retry-after', 'off', '--queue-url', 'http://127.0.0.1:1/0/q'],
+  /--retry-after and --queue-url cannot be combined/,
+)
+refuses('a --queue-url that is not a URL', [OK, '--queue-url', 'orders'], /--queue-url orders is not a URL$/)
+refuses(
+  'a batch size of eleven on FIFO',
+  [OK, '--messages', '1', '--fifo', '--batch-size', '11'],
+  /--batch-size 11: Lambda allows at most 10 on a FIFO queue$/,
+)
+refuses('a window on FIFO', [OK, '--messages', '1', '--fifo', '--window', '1'], /no batching window on a FIFO queue$/)
+refuses(
+  'a batch size of eleven without a window',
+  [OK, '--messages', '1', '--batch-size', '11', '--window', '0'],
+  /--batch-size 11 needs a --window of at least 1$/,
+)
+refuses(
+  'groups on a standard queue',
+  [OK, '--messages', '1', '--groups', '2'],
+  /--groups needs --messages and a FIFO queue$/,
+)
+refuses(
+  'a visibility timeout below the timeout',
+  [OK, '--messages', '1', '--visibility-timeout', '29'],
+  /the queue's visibility timeout of 29 s is below the function's timeout of 30 s: Lambda rejects/,
+)
+
+function lines(text: string, ...more: string[]) {
+  return (path: string) => [OK, '--messages-file', file(path, 'm.jsonl', text), ...more]
+}
+refuses(
+  'no messages file',
+  [OK, '--messages-file', 'nope.jsonl'],
+  /the messages file nope\.jsonl cannot be read \(ENOENT\)$/,
+)
+refuses('an empty messages file', lines('\n \n'), /m\.jsonl has no messages/)
+refuses(
+  'invalid JSON in line 4,711',
+  lines(`${'{"a":1}\n'.repeat(4710)}{"a":secret}\n`),
+  /^line 4,711 of \S+m\.jsonl is not valid JSON/,
+)
+refuses(
+  'an unknown key beside body',
+  lines('{"body":"x","messageGroupID":"g"}'),
+  /line 1 of \S+ has the key "messageGroupID": only body, /,
+)
+refuses('an empty body', lines('{"body":""}'), /line 1 of \S+ has an empty body, which SQS rejects$/)
+refuses(
+  'a body over 1 MiB',
+  lines(JSON.stringify({ body: 'x'.repeat(1024 * 1024 + 1) })),
+  /line 1 of \S+ has a body of 1048577 bytes, SQS allows at most 1048576$/,
+)
+refuses(
+  'an attribute of an invalid form',
+  lines('{"body":"x","messageAttributes":{"a":{"stringValue":"b"}}}'),
+  /line 1 of \S+ has the attribute "a", which is not/,
+)
+refuses(
+  'a FIFO message without a group',
+  lines('{"body":"x","messageGroupId":"g"}\n{"body":"y"}', '--fifo'),
+  /line 2 of \S+ has no messageGroupId/,
+)
+
+refuses(
+  'an endpoint that refuses connections',
+  [OK, '--queue-url', 'http://127.0.0.1:1/0/orders'],
+  /no SQS responds at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\): start it, or correct/,
+)
+
+test('--port names a port that is in use', async (t) => {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const { port } = server.address() as { port: number }
+  const { code, stderr } = await command(['local', OK, '--port', String(port)])
+  t.equal(code, 2)
+  t.equal(
+    stderr,
+    `bounded-sqs-batch: port ${port} is in use: choose another with --port, or omit --port to use any free port\n`,
+  )
+})
+
+test('the error for an invalid line does not quote its body', async (t) => {
+  const path = folder(t)
+  const { stderr } = await command(['local', OK, '--messages-file', file(path, 'm.jsonl', '{"card":"4111 1111"')])
+  t.notMatch(stderr, /4111/)
+})
+
+test('the command prints one line without a stack trace, and exits with 2', async (t) => {
+  const path = folder(t)
+  const [thrower = ''] = handler("throw new Error('no table')")(path)
+  const ours = await command(['local', thrower])
+  t.strictSame(ours, { code: 2, stdout: '', stderr: `bounded-sqs-batch: ${NOTHING_TO_DO}\n` })
+  const parser = await command(['local', thrower, '--messages', 'x'])
+  t.strictSame(parser, {
+    code: 2,
+    stdout: '',
+    stderr:
+      "error: option '--messages <n>' argument 'x' is invalid. Expected a whole number from 1 to 1,000,000.\n" +
+      '(--help shows all commands and options)\n',
+  })
+  const theirs = await command(['local', thrower, '--messages', '1'])
+  t.equal(theirs.code, 2)
+  const lines = theirs.stderr.trimEnd().split('\n')
+  t.equal(lines.pop(), `bounded-sqs-batch: ${thrower} could not be loaded: Error: no table`)
+  t.ok(
+    lines.every((line) => line.startsWith('function | ')),
+    "the function's own stack trace is its log",
+  )
+  t.notMatch(theirs.stderr, 'runtime-client')
+})

@@ -1,0 +1,80 @@
+import { test } from 'tap'
+import { numberedMessages } from '../../src/engine.ts'
+import { openLedger } from '../../src/local/ledger.ts'
+import { command, handlerFile, runHandler } from '../support/runs.ts'
+
+const small = ['--batch-size', '10', '--retry-after', '0', '--idle', '0', '--max-receives', '1', '--quiet']
+
+test('with --quiet, the table is followed by the causes of failed records and by the reason why the run failed', async (t) => {
+  const args = ['local', handlerFile('record-errors.ts'), '--messages', '20', ...small]
+  const { code, stdout, stderr } = await command(args)
+  t.equal(code, 1)
+  t.equal(stderr, '')
+  const end = stdout.slice(stdout.indexOf('┘') + 2)
+  const [title, ...lines] = end.split('\n')
+  t.equal(title, 'Why records failed (number of deliveries):')
+  t.match(lines.slice(0, 2).sort(), [
+    /^ {2}2 × Error: fetch failed \(ECONNREFUSED\)$/,
+    /^ {2}2 × RangeError: order (1|11) is not in stock$/,
+  ])
+  t.strictSame(lines.slice(2), ['failed: 4 messages were dead-lettered (--max-dead-lettered 4 would allow it)', ''])
+})
+
+test('--watch-failures and --json contain the error of a record; --json also has the verdict and its reason', async (t) => {
+  const args = [
+    'local',
+    handlerFile('record-errors.ts'),
+    '--messages',
+    '1',
+    '--watch-failures',
+    '5',
+    '--json',
+    ...small,
+  ]
+  const { code, stdout, stderr } = await command(args)
+  t.equal(code, 1)
+  const result = JSON.parse(stdout)
+  t.match(result, {
+    verdict: 'failed',
+    reason: /^no message was processed; 1 message was dead-lettered \(--max-dead-lettered 1 would allow it\)$/,
+    causes: { 'RangeError: order 1 is not in stock': 1 },
+    failures: [/^[0-9a-f-]{36}: reported as failed, receive 1: RangeError: order 1 is not in stock$/],
+  })
+  t.match(stderr, /^failed: no message was processed; /m)
+})
+
+test('a handler without .use(): the run fails and shows the error of the invocations', async (t) => {
+  const args = ['local', `${handlerFile('record-errors.ts')}#withoutUse`, '--messages', '20', ...small]
+  const { code, stdout } = await command(args)
+  t.equal(code, 1)
+  t.match(stdout, /^Why invocations failed or processes died:\n {2}\d × \S*Error: .*\.use\(/m)
+  t.match(
+    stdout,
+    /^failed: no message was processed; \d invocations failed \(--max-failed-invocations \d would allow it\); 20/m,
+  )
+})
+
+test('without the library, the cause says that the error is unknown', async (t) => {
+  const ledger = await runHandler('outcomes.mjs', {
+    queue: { visibilityTimeout: 40, maxReceives: 1 },
+    function: { env: { RECORD_TO: '/dev/null' } },
+    messages: numberedMessages(10),
+  })
+  t.strictSame(ledger.causes, { 'error unknown: the handler only reported the record': 2 })
+})
+
+test('at most a hundred kinds of error are kept, the most frequent first; numbers and UUIDs do not make a new kind', async (t) => {
+  const ledger = openLedger()
+  const letters = (index: number) => String.fromCharCode(97 + Math.floor(index / 26), 97 + (index % 26))
+  for (let index = 0; index < 150; index++) ledger.cause(`kind ${letters(index)}`)
+  for (let index = 0; index < 3; index++) ledger.cause(`kind aa`)
+  ledger.cause('kind ab 1')
+  ledger.cause('kind ab 22')
+  const { causes } = ledger.snapshot({ queue: 0, deadLetter: 0 })
+  const entries = Object.entries(causes)
+  t.equal(entries.length, 101)
+  t.strictSame(entries.slice(0, 2), [
+    ['other errors', 52],
+    ['kind aa', 4],
+  ])
+})

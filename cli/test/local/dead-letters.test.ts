@@ -1,0 +1,77 @@
+import fc from 'fast-check'
+import { test } from 'tap'
+import { numberedMessages } from '../../src/engine.ts'
+import { openLedger } from '../../src/local/ledger.ts'
+import { counts, received, runHandler } from '../support/runs.ts'
+
+const queue = { visibilityTimeout: 40, maxReceives: 1 }
+const mapping = { batchSize: 100, windowMs: 500, retryAfter: undefined }
+
+test('dead letters that the handler sends do not make waiting messages count as dead-lettered', async (t) => {
+  const drained = new AbortController()
+  const ledger = await runHandler('dead-letters.ts', {
+    queue,
+    function: { env: { BACKOFF: '20' } },
+    messages: numberedMessages(100),
+    mapping,
+    drain: drained.signal,
+    onProgress: ({ processed }) => {
+      if (processed === 90) drained.abort()
+    },
+  })
+  t.match(counts(ledger), { sent: 100, processed: 90, sentDeadLetters: 10, deadLettered: 0, remaining: 10, lost: 0 })
+})
+
+test('the ledger distinguishes messages that the queue moves from those that the handler sends', async (t) => {
+  const ledger = await runHandler('dead-letters.ts', {
+    queue,
+    messages: numberedMessages(100),
+    mapping,
+  })
+  t.match(counts(ledger), { sent: 100, processed: 90, sentDeadLetters: 10, deadLettered: 10, remaining: 0, lost: 0 })
+})
+
+test('dead letters that the handler sends do not hide lost messages', async (t) => {
+  const ledger = await runHandler('dead-letters.ts', {
+    queue,
+    function: { exportName: 'deletes' },
+    messages: numberedMessages(100),
+    mapping,
+  })
+  t.match(counts(ledger), { sent: 100, processed: 90, sentDeadLetters: 10, deadLettered: 0, remaining: 0, lost: 10 })
+})
+
+test('a dead letter that is a duplicate on a FIFO queue counts once', async (t) => {
+  const ledger = await runHandler('dead-letters.ts', {
+    queue: { fifo: true, visibilityTimeout: 40, maxReceives: 2 },
+    function: { exportName: 'sendsAgain' },
+    messages: numberedMessages(10, 10),
+  })
+  t.match(counts(ledger), { sent: 10, processed: 9, sentDeadLetters: 1, deadLettered: 1, remaining: 0, lost: 0 })
+})
+
+test('property: the ledger counts every message as processed, dead-lettered, remaining or lost, whatever the handler sends', async () => {
+  const some = fc.nat(20)
+  const kinds = { open: some, processed: some, waiting: some, moved: some, gone: some, deleted: some }
+  await fc.assert(
+    fc.property(fc.record({ ...kinds, sentDeadLetters: some }), ({ sentDeadLetters, ...numbers }) => {
+      const { open, processed, waiting, moved, gone, deleted } = numbers
+      const all = Object.entries(numbers).flatMap(([kind, count]) =>
+        Array.from({ length: count }, (_, index) => ({ kind, message: received(`${kind}-${index}`) })),
+      )
+      const of = (...wanted: string[]) => all.filter(({ kind }) => wanted.includes(kind)).map(({ message }) => message)
+      const ledger = openLedger(1)
+      ledger.sent(all.map(({ message }) => message.messageId))
+      ledger.processed(of('processed'))
+      ledger.failed(of('waiting', 'moved', 'gone'))
+      ledger.deletedThoughFailed(of('deleted'))
+      const seen = ledger.snapshot({ queue: open + waiting, deadLetter: moved + sentDeadLetters, sentDeadLetters })
+      const expected = { processed, deadLettered: moved, remaining: open + waiting, lost: gone + deleted }
+      for (const [name, value] of Object.entries(expected)) {
+        const found = seen[name as keyof typeof expected]
+        if (found !== value) throw new Error(`${name} ${found}, expected ${value}`)
+      }
+    }),
+    { numRuns: 300 },
+  )
+})

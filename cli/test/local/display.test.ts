@@ -1,0 +1,76 @@
+import { Writable } from 'node:stream'
+import { stripVTControlCharacters } from 'node:util'
+import { test } from 'tap'
+import { openDisplay, renderTable } from '../../src/local/display.ts'
+import { openLedger } from '../../src/local/ledger.ts'
+
+/** A terminal with this many columns, and what was written to it. */
+function terminal(columns: number) {
+  let written = ''
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      written += chunk
+      done()
+    },
+  }) as unknown as NodeJS.WriteStream
+  Object.assign(stream, { isTTY: true, columns, rows: 24 })
+  return { stream, written: () => written, text: () => stripVTControlCharacters(written) }
+}
+
+const progress = { ...openLedger().snapshot({ queue: 5000, deadLetter: 0 }), sent: 10_000, processed: 5000 }
+
+test('a terminal shows a progress bar and the counts', async (t) => {
+  const { stream, text } = terminal(160)
+  const display = openDisplay(stream)
+  display.progress(progress)
+  t.match(text(), /█{12}░{12} {2}50 %\n/)
+  t.match(
+    text(),
+    'sent 10,000 · in the queue 5,000 · in flight 0 · processed 5,000 · failed 0 · dead-lettered 0 · 0 records/s',
+  )
+})
+
+test('on a narrow terminal, lines break only between counts', async (t) => {
+  const { stream, text } = terminal(30)
+  openDisplay(stream).progress(progress)
+  const lines = text().trimEnd().split('\n')
+  t.ok(
+    lines.every((line) => line.length <= 30),
+    lines.join('|'),
+  )
+  t.strictSame(lines.slice(1), [
+    'sent 10,000',
+    'in the queue 5,000',
+    'in flight 0 · processed 5,000',
+    'failed 0 · dead-lettered 0',
+    '0 records/s',
+  ])
+})
+
+test('a log line is printed above the progress line, which is then shown again', async (t) => {
+  const { stream, text } = terminal(160)
+  const display = openDisplay(stream)
+  display.progress(progress)
+  display.log('function | hello')
+  t.match(text(), /records\/s[\s\S]*function \| hello\n[\s\S]*records\/s/)
+  display.end()
+  const before = text()
+  display.log('the end')
+  t.equal(text().slice(before.length).trim(), 'the end', 'after the end there is no live line')
+})
+
+test('no progress bar if nothing was sent', async (t) => {
+  const { stream, text } = terminal(160)
+  openDisplay(stream).progress({ ...progress, sent: 0 })
+  t.notMatch(text(), /[█░]/)
+})
+
+test('a table with two columns', async (t) => {
+  t.equal(
+    renderTable([
+      ['sent', '10,000'],
+      ['lost', '0'],
+    ]),
+    '┌──────┬────────┐\n│ sent │ 10,000 │\n│ lost │      0 │\n└──────┴────────┘',
+  )
+})

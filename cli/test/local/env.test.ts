@@ -1,0 +1,60 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { environmentOf } from '../../src/local/env-flags.ts'
+import { readTemplateEnvironment } from '../../src/local/template-environment.ts'
+import { command, folder } from '../support/runs.ts'
+import { sam, templateFile } from '../support/templates.ts'
+
+test('--env overrides --env-file, which overrides the template; the variables of the shell are inherited', async (t) => {
+  const path = folder(t)
+  const handler = join(path, 'h.mjs')
+  const names = ['FROM_SHELL', 'FROM_TEMPLATE', 'FROM_FILE', 'FROM_FLAG']
+  writeFileSync(handler, `export const handler = () => console.log(${names.map((name) => `process.env.${name}`)})`)
+  writeFileSync(join(path, '.env'), 'FROM_FILE=file\nFROM_FLAG=file\n')
+  const Environment = {
+    Variables: { FROM_TEMPLATE: 'template', FROM_FILE: 'template', FROM_FLAG: 'template', TABLE: { Ref: 'Dead' } },
+  }
+  const template = templateFile(t, sam({ function: { Environment, Timeout: 5 } }))
+  const args = ['local', handler, '--messages', '1', '--idle', '0', '--batch-size', '1', '--window', '0']
+  const flags = ['--template', template, '--env-file', join(path, '.env'), '--env', 'FROM_FLAG=a=b']
+  const { stdout, stderr } = await command([...args, ...flags], { env: { FROM_SHELL: 'shell', FROM_FLAG: 'shell' } })
+  t.match(stderr, /^function \| shell template file a=b$/m)
+  t.match(stdout, /environment variables FROM_TEMPLATE, FROM_FILE, FROM_FLAG$/m)
+  t.ok(
+    stdout.includes(
+      `${template} does not determine TABLE (Dead is known only after deployment): it is not set (set it with --env TABLE=…)\n`,
+    ),
+  )
+  const given = await command([...args, ...flags, '--env', 'TABLE=orders'])
+  t.notMatch(given.stdout, 'does not determine TABLE')
+})
+
+test('Globals of SAM are merged, and a variable of the function replaces one of them', async (t) => {
+  const template = {
+    Parameters: { Stage: { Type: 'String', Default: 'test' } },
+    Globals: { Function: { Environment: { Variables: { A: 'global', B: 'global', C: { 'Fn::ImportValue': 'x' } } } } },
+    Resources: {
+      F: {
+        Type: 'AWS::Serverless::Function',
+        Properties: { Environment: { Variables: { B: { 'Fn::Join': ['-', ['orders', { Ref: 'Stage' }]] }, C: 1 } } },
+      },
+      Plain: { Type: 'AWS::Lambda::Function', Properties: {} },
+    },
+  }
+  const file = templateFile(t, template)
+  t.strictSame(await readTemplateEnvironment(file, 'F', new Map()), {
+    variables: { A: 'global', B: 'orders-test', C: '1' },
+    unknown: [],
+  })
+  t.strictSame(await readTemplateEnvironment(file, 'Plain', new Map()), { variables: {}, unknown: [] })
+})
+
+test('a value without NAME= and a missing file are refused', async (t) => {
+  t.throws(() => environmentOf({ env: ['A'] }), { name: 'UsageError', message: '--env A: write NAME=VALUE' })
+  t.throws(() => environmentOf({ env: ['=secret'] }), { message: '--env without a name: write NAME=VALUE' })
+  t.throws(() => environmentOf({ envFile: 'nope.env' }), {
+    name: 'UsageError',
+    message: '--env-file nope.env cannot be read (ENOENT)',
+  })
+})

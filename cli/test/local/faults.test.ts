@@ -1,0 +1,103 @@
+import { join } from 'node:path'
+import { test } from 'tap'
+import { numberedMessages } from '../../src/engine.ts'
+import { counts, folder, notebook, runHandler } from '../support/runs.ts'
+
+const ONE_TO_TEN = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+
+/** A fault in the first delivery: all ten messages are redelivered to a new environment, and none is lost. */
+const cases: [exportName: string, kind: object, reason: RegExp][] = [
+  ['sleeps', { timeouts: 1, crashes: 0 }, /^timed out after 1\.00 seconds$/],
+  ['blocks', { timeouts: 1, crashes: 0 }, /^timed out after 1\.00 seconds$/],
+  ['exits', { timeouts: 0, crashes: 1 }, /^the process ended with exit code 0$/],
+  ['exitsThree', { timeouts: 0, crashes: 1 }, /^the process ended with exit code 3$/],
+  ['kills', { timeouts: 0, crashes: 1 }, /^the process was ended by SIGKILL$/],
+  ['neverSettles', { timeouts: 0, crashes: 1 }, /exit code 13 \(it awaits a promise that can no longer settle/],
+  ['rejectsAside', { timeouts: 0, crashes: 1 }, /^the process ended with exit code 1$/],
+  ['throwsNull', { timeouts: 0, crashes: 0 }, /^object: null$/],
+]
+
+for (const [exportName, kind, reason] of cases) {
+  test(`${exportName}: the ledger counts the fault, and no message is lost`, async (t) => {
+    const notes = notebook(t)
+    const ledger = await runHandler('faults.mjs', {
+      function: { exportName, env: { RECORD_TO: notes.file }, timeout: 1000 },
+      messages: numberedMessages(10),
+    })
+    t.strictSame(
+      notes.read().sort((a, b) => a - b),
+      ONE_TO_TEN,
+    )
+    t.match(counts(ledger), {
+      ...kind,
+      failedInvocations: 1,
+      invocations: 2,
+      delivered: 20,
+      redelivered: 10,
+      processed: 10,
+      deadLettered: 0,
+      lost: 0,
+    })
+    t.match(Object.keys(ledger.reasons), [reason])
+  })
+}
+
+test('a process that dies after its response is counted, and the next event goes to a new process', async (t) => {
+  const { promise: dead, resolve } = Promise.withResolvers<void>()
+  const ledger = await runHandler('faults.mjs', {
+    function: { exportName: 'rejectsLater' },
+    messages: (async function* () {
+      yield { body: '1' }
+      await dead
+      yield { body: '2' }
+    })(),
+    mapping: { batchSize: 1, onFailure: () => resolve() },
+    idle: 1,
+  })
+  const expected = { processed: 2, crashes: 2, diedBetween: 2, invocations: 2, failedInvocations: 0, lost: 0 }
+  t.match(counts(ledger), expected)
+  const reason = 'the process ended with exit code 1 after its response: is an `await` missing?'
+  t.strictSame(ledger.reasons, { [reason]: 2 })
+})
+
+test('a process that ends before its first event is counted', async (t) => {
+  const { promise: dead, resolve } = Promise.withResolvers<void>()
+  const ledger = await runHandler('ends-early.mjs', {
+    function: { env: { MARK: join(folder(t), 'mark') } },
+    messages: (async function* () {
+      await dead
+      yield { body: '1' }
+    })(),
+    mapping: { onFailure: () => resolve() },
+  })
+  t.match(counts(ledger), { processed: 1, diedBetween: 1, crashes: 1, failedInvocations: 0, lost: 0 })
+  t.strictSame(ledger.reasons, { 'the process ended with exit code 0 before its first event': 1 })
+})
+
+test('out of memory: the ledger counts it, and no message is lost', async (t) => {
+  const notes = notebook(t)
+  const ledger = await runHandler('faults.mjs', {
+    function: { exportName: 'eatsMemory', env: { RECORD_TO: notes.file }, memory: 128 },
+    messages: numberedMessages(10),
+  })
+  t.match(counts(ledger), { crashes: 1, timeouts: 0, processed: 10, redelivered: 10, lost: 0 })
+  t.match(Object.keys(ledger.reasons), [/^the process .* \(out of memory: 128 MB\)$/])
+})
+
+test('descriptors leaked until EMFILE: failed messages are dead-lettered, and no message is lost', async (t) => {
+  const notes = notebook(t)
+  const ledger = await runHandler('faults.mjs', {
+    function: { exportName: 'leaks', env: { RECORD_TO: notes.file }, fdLimit: 128 },
+    messages: numberedMessages(20),
+  })
+  const processed = notes.read().length
+  t.ok(processed >= 1 && processed <= 6, `${processed} records of 20 descriptors each fit under 128`)
+  t.match(counts(ledger), {
+    processed,
+    deadLettered: 20 - processed,
+    lost: 0,
+    remaining: 0,
+    crashes: 0,
+    failedInvocations: 0,
+  })
+})

@@ -1,0 +1,40 @@
+import { test } from 'tap'
+import { numberedMessages } from '../../src/engine.ts'
+import { counts, notebook, runHandler } from '../support/runs.ts'
+
+for (const concurrency of [1, 4]) {
+  test(`50 groups with failures, concurrency ${concurrency}: the handler processes each group in order`, async (t) => {
+    const notes = notebook(t)
+    const ledger = await runHandler('fifo.mjs', {
+      queue: { fifo: true, visibilityTimeout: 40, maxReceives: 3 },
+      function: { env: { RECORD_TO: notes.file } },
+      messages: numberedMessages(500, 50),
+      mapping: { concurrency },
+    })
+    const seen = new Map<string, number[]>()
+    for (const { group, number } of notes.read()) seen.set(group, [...(seen.get(group) ?? []), number])
+    t.equal(seen.size, 50)
+    for (const [group, numbers] of seen) {
+      const first = numbers[0] as number
+      t.strictSame(
+        numbers,
+        Array.from({ length: 10 }, (_, index) => (first === 50 ? 50 : first) + index * 50),
+        group,
+      )
+    }
+    t.match(counts(ledger), { sent: 500, processed: 500, deadLettered: 0, remaining: 0, lost: 0 })
+    t.equal(ledger.redelivered, 71, 'as many as there are multiples of seven')
+  })
+}
+
+test('a message that always fails is dead-lettered, and the rest of its group is processed', async (t) => {
+  const notes = notebook(t)
+  const ledger = await runHandler('outcomes.mjs', {
+    queue: { fifo: true, visibilityTimeout: 40, maxReceives: 2 },
+    function: { env: { RECORD_TO: notes.file } },
+    messages: numberedMessages(20, 2),
+  })
+  t.match(counts(ledger), { sent: 20, processed: 18, deadLettered: 2, remaining: 0, lost: 0 })
+  const even = notes.read().filter((number: number) => number % 2 === 0)
+  t.strictSame(even, [4, 6, 8, 10, 14, 16, 18, 20], 'without 2 and 12')
+})

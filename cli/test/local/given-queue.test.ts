@@ -1,0 +1,134 @@
+import { CreateQueueCommand, GetQueueAttributesCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { buildApp } from 'fauxqs'
+import { type Test, test } from 'tap'
+import { command, handlerFile, isAlive, notebook, until } from '../support/runs.ts'
+
+/** An SQS outside of the run, with a queue, its dead-letter queue, and ten messages. */
+async function startSqs(t: Test, { withReceiveCounts = true } = {}) {
+  const app = buildApp({ logger: false })
+  if (!withReceiveCounts) {
+    app.addHook('preSerialization', async (_request, _reply, answer) => {
+      for (const message of (answer as { Messages?: { Attributes?: unknown }[] }).Messages ?? [])
+        delete message.Attributes
+      return answer
+    })
+  }
+  const endpoint = await app.listen({ port: 0, host: '127.0.0.1' })
+  t.teardown(() => app.close())
+  const client = new SQSClient({
+    endpoint,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'x', secretAccessKey: 'x' },
+  })
+  const url = (name: string) => `${endpoint}/000000000000/${name}`
+  await client.send(new CreateQueueCommand({ QueueName: 'dead' }))
+  await client.send(
+    new CreateQueueCommand({
+      QueueName: 'orders',
+      Attributes: {
+        VisibilityTimeout: '1',
+        RedrivePolicy: JSON.stringify({
+          deadLetterTargetArn: 'arn:aws:sqs:us-east-1:000000000000:dead',
+          maxReceiveCount: 2,
+        }),
+      },
+    }),
+  )
+  const send = async (QueueUrl: string, number: number) =>
+    client.send(new SendMessageCommand({ QueueUrl, MessageBody: JSON.stringify({ number }) }))
+  for (let number = 1; number <= 10; number++) await send(url('orders'), number)
+  await send(url('dead'), 0) // was there before
+  const count = async (name: string) => {
+    const read = new GetQueueAttributesCommand({ QueueUrl: url(name), AttributeNames: ['ApproximateNumberOfMessages'] })
+    return Number((await client.send(read)).Attributes?.ApproximateNumberOfMessages)
+  }
+  return { endpoint, queueUrl: url('orders'), count, close: () => app.close() }
+}
+
+const handler = handlerFile('outcomes.mjs')
+const flags = ['--timeout', '1', '--batch-size', '10', '--json', '--max-dead-lettered', '2']
+
+test('an existing queue: its messages and its redrive policy are used, and nothing is created or purged', async (t) => {
+  const sqs = await startSqs(t)
+  const notes = notebook(t)
+  const args = ['local', handler, '--queue-url', sqs.queueUrl, '--endpoint', sqs.endpoint, ...flags]
+  const { code, stdout, stderr } = await command(args, { env: { RECORD_TO: notes.file } })
+  t.match(stderr, /^dead-letter queue http:\S+\/000000000000\/dead$/m)
+  t.match(JSON.parse(stdout), {
+    sent: 0,
+    delivered: 12,
+    processed: 9,
+    redelivered: 2,
+    deadLettered: 1,
+    remaining: 0,
+    lost: 0,
+  })
+  t.equal(code, 0)
+  t.equal(await sqs.count('dead'), 2, 'what was there before, and the one that always fails')
+  t.strictSame(
+    notes.read().sort((a, b) => a - b),
+    [1, 3, 4, 5, 6, 7, 8, 9, 10],
+  )
+})
+
+test('the endpoint can come from the variable of the SDK, and input is sent to it', async (t) => {
+  const sqs = await startSqs(t)
+  const env = { RECORD_TO: notebook(t).file, AWS_ENDPOINT_URL_SQS: sqs.endpoint }
+  const queueUrl = 'https://sqs.us-east-1.amazonaws.com/000000000000/orders'
+  const { code, stdout } = await command(['local', handler, '--queue-url', queueUrl, '--messages', '10', ...flags], {
+    env,
+  })
+  t.match(JSON.parse(stdout), { sent: 10, processed: 18, deadLettered: 2, remaining: 0, lost: 0 })
+  t.equal(code, 0)
+})
+
+test('records without ApproximateReceiveCount: one warning', async (t) => {
+  const sqs = await startSqs(t, { withReceiveCounts: false })
+  const args = ['local', handler, '--queue-url', sqs.queueUrl, ...flags, '--batch-size', '1']
+  const { stderr } = await command(args, { env: { RECORD_TO: notebook(t).file } })
+  const warnings = stderr.split('\n').filter((line) => line.startsWith('warning | '))
+  t.strictSame(warnings, [
+    `warning | SQS at ${sqs.endpoint} sends no ApproximateReceiveCount: every delivery counts as the first, here and in the handler`,
+  ])
+})
+
+test('a queue that does not exist', async (t) => {
+  const { queueUrl } = await startSqs(t)
+  const { code, stderr } = await command([
+    'local',
+    handler,
+    '--queue-url',
+    queueUrl.replace('orders', 'nope'),
+    ...flags,
+  ])
+  t.equal(code, 2)
+  t.match(stderr, /^bounded-sqs-batch: there is no queue http:\S+\/nope: create it first, or correct --queue-url\n$/)
+})
+
+test("a visibility timeout below the function's timeout", async (t) => {
+  const sqs = await startSqs(t)
+  const { code, stderr } = await command(['local', handler, '--queue-url', sqs.queueUrl])
+  t.equal(code, 2)
+  t.match(stderr, /visibility timeout of 1 s is below the function's timeout of 30 s: Lambda rejects such a mapping\n$/)
+  t.equal(await sqs.count('orders'), 10)
+})
+
+test('SQS that disappears during a run: one line, exit code 2, no process left', async (t) => {
+  const sqs = await startSqs(t)
+  const notes = notebook(t)
+  const args = ['local', handlerFile('slow.mjs'), '--queue-url', sqs.queueUrl, '--timeout', '1', '--batch-size', '1']
+  const { code, stderr } = await command(args, {
+    env: { RECORD_TO: notes.file },
+    during: async () => {
+      await until(() => notes.read().length > 0)
+      await sqs.close()
+    },
+  })
+  t.equal(code, 2)
+  t.match(
+    stderr,
+    /^bounded-sqs-batch: no SQS responds at http:\/\/127\.0\.0\.1:\d+ \(ECONN[A-Z]+\): start it, or correct/m,
+  )
+  t.notMatch(stderr, /\n {4}at /)
+  await until(() => !isAlive(notes.read()[0].pid))
+})

@@ -1,0 +1,212 @@
+import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Test, test } from 'tap'
+import { UsageError } from '../../src/errors.ts'
+import { feed } from '../../src/local/feed.ts'
+import { numberedMessages, readMessagesFile } from '../../src/local/messages.ts'
+import { iterateExport } from '../../src/local/messages-from.ts'
+import { BIN, folder, handlerFile, notebook, until } from '../support/runs.ts'
+
+function write(t: Test, name: string, text: string) {
+  const file = join(folder(t), name)
+  writeFileSync(file, text)
+  return file
+}
+
+function record(body: string, attributes = {}, messageAttributes = {}) {
+  return {
+    messageId: 'm',
+    body,
+    attributes,
+    messageAttributes,
+    eventSource: 'aws:sqs',
+  }
+}
+
+test('--messages-file -: standard input', async (t) => {
+  const notes = notebook(t)
+  const args = [
+    'local',
+    handlerFile('outcomes.mjs'),
+    '--messages-file',
+    '-',
+    '--json',
+    '--idle',
+    '0',
+    '--batch-size',
+    '10',
+  ]
+  const child = spawn(process.execPath, [BIN, ...args], { env: { ...process.env, RECORD_TO: notes.file } })
+  let stdout = ''
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk
+  })
+  child.stdin.end('{"number":3}\n{"number":4}\n')
+  await new Promise((resolve) => child.on('close', resolve))
+  t.match(JSON.parse(stdout), { sent: 2, processed: 2, verdict: 'passed', reason: undefined })
+  t.strictSame(notes.read().sort(), [3, 4])
+})
+
+test('an SQS event: bodies, message groups and attributes of its records', async (t) => {
+  const lists = { stringListValues: [], binaryListValues: [] }
+  const event = {
+    Records: [
+      record('{"a":1}', { MessageGroupId: 'g', ApproximateReceiveCount: '4' }),
+      record('plain', { MessageGroupId: 'h' }, { kind: { stringValue: 'new', dataType: 'String', ...lists } }),
+    ],
+  }
+  const expected = [
+    { body: '{"a":1}', messageGroupId: 'g' },
+    { body: 'plain', messageGroupId: 'h', messageAttributes: { kind: { DataType: 'String', StringValue: 'new' } } },
+  ]
+  t.strictSame(await readMessagesFile(write(t, 'one.json', JSON.stringify(event)), true), expected)
+  t.strictSame(await readMessagesFile(write(t, 'many.json', JSON.stringify(event, null, 2)), true), expected)
+})
+
+test('an S3 event is a body, and so is each of several SQS events', async (t) => {
+  const s3 = JSON.stringify({ Records: [{ eventSource: 'aws:s3', s3: {} }] })
+  t.strictSame(await readMessagesFile(write(t, 's3.jsonl', s3), false), [{ body: s3 }])
+  const sqs = JSON.stringify({ Records: [record('1')] })
+  t.strictSame(await readMessagesFile(write(t, 'two.jsonl', `${sqs}\n${sqs}`), false), [{ body: sqs }, { body: sqs }])
+})
+
+test('a record of an event without a message group is refused on FIFO, by its number', async (t) => {
+  const file = write(t, 'e.json', JSON.stringify({ Records: [record('1', { MessageGroupId: 'g' }), record('2')] }))
+  const message = `record 2 of ${file} has no messageGroupId, which a FIFO queue requires`
+  await t.rejects(readMessagesFile(file, true), { name: 'UsageError', message })
+})
+
+async function collect(file: string, name = 'default', fifo = false) {
+  const messages = []
+  for await (const message of await iterateExport(file, name, fifo)) messages.push(message)
+  return messages
+}
+
+test('--messages-from: an array, a generator and an async generator', async (t) => {
+  const file = write(
+    t,
+    'g.ts',
+    `export default ['text', { a: 1 }, { body: { b: 2 }, messageGroupId: 'g' }] as const
+     export function* generator(): Generator<number> { yield 7 }
+     export async function* asyncGenerator(): AsyncGenerator<string> { yield 'later' }`,
+  )
+  t.strictSame(await collect(file), [{ body: 'text' }, { body: '{"a":1}' }, { body: '{"b":2}', messageGroupId: 'g' }])
+  t.strictSame(await collect(file, 'generator'), [{ body: '7' }])
+  t.strictSame(await collect(file, 'asyncGenerator'), [{ body: 'later' }])
+})
+
+test('--messages-from: an error is one line with the number of the message', async (t) => {
+  const file = write(
+    t,
+    'g.mjs',
+    `export default function* () { yield 'x'; yield '' }
+     export function* throws() { yield 'x'; throw new Error('no more') }
+     export const text = 'abc'
+     export const nothing = [undefined]`,
+  )
+  const fails = async (name: string, message: string) => t.rejects(collect(file, name), { name: 'UsageError', message })
+  await fails('default', `message 2 of ${file} has an empty body, which SQS rejects`)
+  await fails('throws', `--messages-from: message 2 of ${file}: Error: no more`)
+  await fails('nothing', `message 1 of ${file} is an undefined, which JSON cannot represent`)
+  const expected = 'expected an iterable, an async iterable, or a function that returns one'
+  await fails('text', `--messages-from: text of ${file} is a string, ${expected}`)
+  await fails('missing', `--messages-from: missing of ${file} is missing, ${expected}`)
+  await t.rejects(iterateExport('nope.mjs', 'default', false), {
+    message: '--messages-from: there is no file nope.mjs',
+  })
+})
+
+/**
+ * A queue in this process from which messages are received only while the feed waits. `sent` lists the messages in
+ * order.
+ */
+function openFakeQueue(fifo: boolean) {
+  const sent: string[] = []
+  const state = { waiting: 0, most: 0 }
+  return {
+    sent,
+    state,
+    queue: {
+      fifo,
+      own: true,
+      waiting: async () => {
+        state.waiting = Math.max(0, state.waiting - 700)
+        return state.waiting
+      },
+      send: async (entries: { Id?: string | undefined; MessageBody?: string | undefined }[]) => {
+        await new Promise(setImmediate)
+        state.waiting += entries.length
+        state.most = Math.max(state.most, state.waiting)
+        sent.push(...entries.map(({ MessageBody }) => `${MessageBody}`))
+        return {
+          Successful: entries.map(({ MessageBody }) => ({ Id: '', MessageId: `${MessageBody}`, MD5OfMessageBody: '' })),
+          Failed: [],
+        }
+      },
+    },
+  }
+}
+
+for (const fifo of [false, true]) {
+  test(`the feed keeps at most 10,000 messages and a few calls waiting, and keeps the order on FIFO (FIFO: ${fifo})`, async (t) => {
+    const { queue, sent, state } = openFakeQueue(fifo)
+    const pulled = { count: 0 }
+    const messages = function* () {
+      for (const message of numberedMessages(30_000, fifo ? 5 : 0)) {
+        pulled.count++
+        yield message
+      }
+    }
+    let full = 0
+    const ledger = { sent: () => {} }
+    const onFull = () => {
+      if (full++ === 0) t.ok(pulled.count <= 10_001, 'no more is pulled than there is room for')
+    }
+    await feed({ queue, ledger, messages: messages(), onFull, signal: new AbortController().signal })
+    t.ok(state.most <= 10_000 + 16 * 10, `${state.most} were waiting at most`)
+    const numbers = sent.map((body) => JSON.parse(body).number)
+    const expected = Array.from({ length: 30_000 }, (_, index) => index + 1)
+    t.strictSame(fifo ? numbers : numbers.sort((a, b) => a - b), expected)
+  })
+}
+
+test('a message is sent while the input waits for its next one', async (t) => {
+  const { queue, sent } = openFakeQueue(false)
+  const messages = (async function* () {
+    yield { body: '1' }
+    yield { body: '2' }
+    await until(() => sent.length === 2)
+    yield { body: '3' }
+  })()
+  const signal = new AbortController().signal
+  await feed({ queue, ledger: { sent: () => {} }, messages, onFull: () => {}, signal })
+  t.strictSame(sent, ['1', '2', '3'])
+})
+
+test('an aborted feed takes no more messages from its input', async (t) => {
+  const { queue } = openFakeQueue(false)
+  const stopped = new AbortController()
+  let pulled = 0
+  const messages = (function* () {
+    for (;;) {
+      if (++pulled === 100) stopped.abort()
+      yield { body: '1' }
+    }
+  })()
+  await feed({ queue, ledger: { sent: () => {} }, messages, onFull: () => {}, signal: stopped.signal })
+  t.equal(pulled, 100)
+})
+
+test('a message that SQS refuses ends the feed with its code', async (t) => {
+  const { queue } = openFakeQueue(false)
+  const send = async () => ({
+    Successful: [],
+    Failed: [{ Id: '0', Code: 'Big', Message: 'too big', SenderFault: true }],
+  })
+  const options = { queue: { ...queue, send }, ledger: { sent: () => {} }, onFull: () => {} }
+  await t.rejects(
+    feed({ ...options, messages: [{ body: '1' }], signal: new AbortController().signal }),
+    new UsageError('SQS refused a message: Big: too big'),
+  )
+})

@@ -1,0 +1,89 @@
+import { test } from 'tap'
+import { openLedger } from '../../src/local/ledger.ts'
+import { received } from '../support/runs.ts'
+
+const [a, b, c] = [received('a'), received('b'), received('c')]
+const answered = { type: 'response', payload: '' } as const
+
+test('a message that neither the queue nor the ledger accounts for is lost', async (t) => {
+  const ledger = openLedger(3)
+  ledger.sent(['a', 'b', 'c', 'd'])
+  ledger.delivered([a, b])
+  t.match(ledger.snapshot({ queue: 4, deadLetter: 0 }), { sent: 4, inFlight: 2, remaining: 4, lost: 0 })
+  ledger.invocationEnded(answered, [a, b])
+  ledger.processed([a])
+  ledger.failed([b])
+  t.match(ledger.snapshot({ queue: 3, deadLetter: 0 }), { processed: 1, failed: 1, remaining: 3, lost: 0 })
+  t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { remaining: 1, lost: 2 })
+})
+
+test('a message is dead-lettered if its last delivery failed and the dead-letter queue has it', async (t) => {
+  const ledger = openLedger(2)
+  ledger.sent(['a', 'b'])
+  const last = { ...a, receiveCount: 2 }
+  ledger.delivered([last, b])
+  ledger.invocationEnded(answered, [last, b])
+  ledger.failed([last, b])
+  t.match(ledger.snapshot({ queue: 2, deadLetter: 0 }), { deadLettered: 0, remaining: 2, lost: 0 }, 'not yet moved')
+  t.match(ledger.snapshot({ queue: 1, deadLetter: 1 }), { deadLettered: 1, remaining: 1, lost: 0 })
+  t.match(ledger.snapshot({ queue: 1, deadLetter: 5 }), { deadLettered: 1 }, "the dead-letter queue has others' too")
+})
+
+test('a message that was last received but not delivered is dead-lettered, not lost', async (t) => {
+  const ledger = openLedger(2)
+  ledger.sent(['a', 'b'])
+  t.match(ledger.snapshot({ queue: 1, deadLetter: 1 }), { deadLettered: 1, remaining: 1, lost: 0 })
+})
+
+test('messages that the function dead-letters itself count as processed', async (t) => {
+  const ledger = openLedger(2)
+  ledger.sent(['a', 'b'])
+  ledger.delivered([a, b])
+  ledger.invocationEnded(answered, [a, b])
+  ledger.processed([a, b])
+  t.match(ledger.snapshot({ queue: 0, deadLetter: 1 }), { processed: 2, deadLettered: 0, remaining: 0, lost: 0 })
+})
+
+test('a second delivery does not undo that a message was processed', async (t) => {
+  const ledger = openLedger(3)
+  ledger.sent(['c'])
+  for (const settle of [ledger.processed, ledger.failed, ledger.deletedThoughFailed]) {
+    ledger.delivered([c])
+    ledger.invocationEnded(answered, [c])
+    settle([c])
+  }
+  t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { delivered: 3, redelivered: 2, processed: 1, lost: 0 })
+})
+
+test('a message that was delivered or settled before the response to its sender is counted once', async (t) => {
+  const ledger = openLedger(3)
+  ledger.delivered([a, b])
+  ledger.invocationEnded(answered, [a, b])
+  ledger.processed([a])
+  ledger.sent(['a', 'b'])
+  t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), {
+    sent: 2,
+    processed: 1,
+    remaining: 1,
+    redelivered: 0,
+    lost: 0,
+  })
+  ledger.processed([b])
+  t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { sent: 2, processed: 2, lost: 0 })
+})
+
+test('UUIDs are distinguished from each other and from other ids', async (t) => {
+  const ledger = openLedger()
+  const ids = ['00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002', 'a']
+  ledger.sent(ids)
+  ledger.processed(ids.slice(0, 2).map((id) => received(id)))
+  t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { sent: 3, processed: 2, remaining: 1, lost: 0 })
+})
+
+test('the first ten reasons are counted', async (t) => {
+  const ledger = openLedger()
+  for (let index = 0; index < 40; index++) ledger.failedInvocation(`reason ${index % 20}`)
+  const { reasons, failedInvocations } = ledger.snapshot({ queue: 0, deadLetter: 0 })
+  t.equal(failedInvocations, 40)
+  t.strictSame(reasons, Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`reason ${index}`, 2])))
+})

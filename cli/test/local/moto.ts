@@ -1,0 +1,88 @@
+// `npm run test:moto` runs `local --queue-url`, deadLetter() and retryBackoff() on moto, an SQS that is independent of
+// fauxqs. Debian has it: apt-get install python3-moto python3-flask python3-flask-cors
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import {
+  CreateQueueCommand,
+  GetQueueAttributesCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs'
+import { type Test, test } from 'tap'
+import { command, handlerFile, notebook, until } from '../support/runs.ts'
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+async function startMoto(t: Test) {
+  const port = await freePort()
+  const endpoint = `http://127.0.0.1:${port}`
+  const child = spawn('/usr/bin/python3', ['/usr/bin/moto_server', '-p', String(port)], { stdio: 'ignore' })
+  t.teardown(() => child.kill('SIGKILL'))
+  await until(() =>
+    fetch(endpoint).then(
+      () => true,
+      () => false,
+    ),
+  )
+  const credentials = { accessKeyId: 'x', secretAccessKey: 'x' }
+  const client = new SQSClient({ endpoint, region: 'us-east-1', credentials })
+  const create = async (name: string, attributes = {}) => {
+    const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName: name, Attributes: attributes }))
+    return `${QueueUrl}`
+  }
+  const deadLetters = await create('dead')
+  const queueUrl = await create('orders', {
+    VisibilityTimeout: '5',
+    RedrivePolicy: JSON.stringify({
+      deadLetterTargetArn: 'arn:aws:sqs:us-east-1:123456789012:dead',
+      maxReceiveCount: 2,
+    }),
+  })
+  const env = {
+    AWS_ENDPOINT_URL_SQS: endpoint,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'x',
+    AWS_SECRET_ACCESS_KEY: 'x',
+    DEAD_LETTERS: deadLetters,
+  }
+  const send = (number: number) =>
+    client.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: JSON.stringify({ number }) }))
+  const left = async () => {
+    const names = ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'] as const
+    const read = new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: [...names] })
+    const { Attributes } = await client.send(read)
+    return names.map((name) => Number(Attributes?.[name]))
+  }
+  const receiveDeadLetters = async (): Promise<number[]> => {
+    const { Messages = [] } = await client.send(
+      new ReceiveMessageCommand({ QueueUrl: deadLetters, MaxNumberOfMessages: 10 }),
+    )
+    return Messages.map(({ Body }) => JSON.parse(`${Body}`).number)
+  }
+  return { queueUrl, env, send, left, receiveDeadLetters }
+}
+
+test('local on a queue of moto: receive counts, dead letters and the backoff are right', async (t) => {
+  const moto = await startMoto(t)
+  const notes = notebook(t)
+  for (const number of [1, 2, 3, 4]) await moto.send(number)
+  const args = ['local', handlerFile('orders.ts'), '--queue-url', moto.queueUrl, '--timeout', '2', '--json']
+  const flags = ['--batch-size', '10', '--max-dead-lettered', '2', '--idle', '1']
+  const { code, stdout, stderr } = await command([...args, ...flags], { env: { ...moto.env, RECORD_TO: notes.file } })
+  t.notMatch(stderr, 'ApproximateReceiveCount')
+  t.match(JSON.parse(stdout), { processed: 3, redelivered: 2, remaining: 0, lost: 0, failedInvocations: 0 })
+  t.equal(code, 0)
+  const deliveries = notes.read().map(({ number, receiveCount }) => `${number}: ${receiveCount}`)
+  t.strictSame(deliveries.sort(), ['1: 1', '2: 1', '2: 2', '3: 1', '3: 2', '4: 1'])
+  t.strictSame((await moto.receiveDeadLetters()).sort(), [1, 3])
+  t.strictSame(await moto.left(), [0, 0])
+})

@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { test } from 'tap'
+import { command, handlerFile, isAlive, notebook, until } from '../support/runs.ts'
+
+/** Starts the command, waits for the handler to be in the middle of its first batch, then does something to it. */
+async function interrupted(
+  notes: ReturnType<typeof notebook>,
+  exportName: string,
+  act: (child: ChildProcess) => unknown,
+) {
+  const args = ['local', `${handlerFile('slow.mjs')}#${exportName}`, '--messages', '20', '--batch-size', '10', '--json']
+  const result = await command(args, {
+    env: { RECORD_TO: notes.file },
+    during: async (child) => {
+      await until(() => notes.read().length > 0)
+      await act(child)
+    },
+  })
+  const [{ pid, child }] = notes.read()
+  return { ...result, pids: [pid, child].filter((id) => id !== undefined) as number[] }
+}
+
+async function gone(pids: readonly number[]) {
+  return until(() => !pids.some(isAlive))
+}
+
+test('Ctrl-C: the running batch is finished and deleted, the rest stays in the queue', async (t) => {
+  const notes = notebook(t)
+  const { code, stdout, stderr, pids } = await interrupted(notes, 'handler', (child) => child.kill('SIGINT'))
+  t.match(stderr, /^finishing the running batches; press Ctrl-C again to stop at once$/m)
+  t.match(JSON.parse(stdout), {
+    sent: 20,
+    invocations: 1,
+    processed: 10,
+    remaining: 10,
+    lost: 0,
+    crashes: 0,
+    redelivered: 0,
+  })
+  t.equal(code, 1)
+  await gone(pids)
+})
+
+test('a Ctrl-C that arrives twice in quick succession counts as one', async (t) => {
+  const notes = notebook(t)
+  const { stdout } = await interrupted(notes, 'handler', (child) => {
+    child.kill('SIGINT')
+    child.kill('SIGTERM')
+  })
+  t.match(JSON.parse(stdout), { processed: 10, remaining: 10, lost: 0 })
+})
+
+test('a second Ctrl-C stops at once, deletes nothing, and the ledger counts the remaining messages', async (t) => {
+  const notes = notebook(t)
+  const { code, stdout, stderr, pids } = await interrupted(notes, 'blocks', async (child) => {
+    child.kill('SIGINT')
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    child.kill('SIGINT')
+  })
+  t.match(stderr, /^stopping at once: the messages of running invocations stay in the queue$/m)
+  t.match(JSON.parse(stdout), {
+    invocations: 1,
+    processed: 0,
+    remaining: 20,
+    lost: 0,
+    crashes: 0,
+    timeouts: 0,
+    failedInvocations: 0,
+  })
+  t.equal(code, 1)
+  t.equal(pids.length, 2)
+  await gone(pids)
+})
+
+for (const signal of ['SIGKILL', 'SIGQUIT'] as const) {
+  test(`${signal} to the command also ends its processes, even with a blocked event loop, and their children`, async (t) => {
+    const notes = notebook(t)
+    const { pids } = await interrupted(notes, 'blocks', (child) => child.kill(signal))
+    t.equal(pids.length, 2)
+    await gone(pids)
+  })
+}
+
+test('a timeout also kills processes that the handler started', async (t) => {
+  const notes = notebook(t)
+  const args = [
+    'local',
+    `${handlerFile('slow.mjs')}#blocks`,
+    '--messages',
+    '1',
+    '--timeout',
+    '1',
+    '--max-receives',
+    '1',
+    '--json',
+  ]
+  const { stdout, code } = await command([...args, '--retry-after', '0'], { env: { RECORD_TO: notes.file } })
+  t.match(JSON.parse(stdout), { timeouts: 1, deadLettered: 1, lost: 0 })
+  t.equal(code, 1)
+  const [{ pid, child }] = notes.read()
+  await gone([pid, child])
+})
+
+test('a closed pipe ends the command without a stack trace', async (t) => {
+  const notes = notebook(t)
+  const child = spawn(
+    'sh',
+    [
+      '-c',
+      `"$0" "$@" | head -1`,
+      process.execPath,
+      new URL('../../src/bin.ts', import.meta.url).pathname,
+      'local',
+      handlerFile('slow.mjs'),
+      '--messages',
+      '20',
+      '--batch-size',
+      '10',
+    ],
+    { env: { ...process.env, RECORD_TO: notes.file }, stdio: ['ignore', 'pipe', 'pipe'] },
+  )
+  let stderr = ''
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk
+  })
+  child.stdout.resume()
+  await new Promise((resolve) => child.on('close', resolve))
+  t.notMatch(stderr, / at /)
+  await gone(
+    notes
+      .read()
+      .map(({ pid }) => pid)
+      .filter((pid) => pid !== undefined),
+  )
+})

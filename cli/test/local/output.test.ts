@@ -1,0 +1,214 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { command, folder, handlerFile, notebook, until } from '../support/runs.ts'
+
+const outcomes = handlerFile('outcomes.mjs')
+const small = ['--batch-size', '10', '--retry-after', '0', '--idle', '0']
+
+test('without a terminal: plain lines and a table', async (t) => {
+  const env = { RECORD_TO: notebook(t).file }
+  const args = ['local', outcomes, '--messages', '20', '--max-dead-lettered', '2', ...small]
+  const { code, stdout, stderr } = await command(args, { env })
+  t.equal(code, 0)
+  t.equal(stderr, '')
+  t.notMatch(stdout, '\u001b', 'no escape sequences')
+  const lines = stdout.trimEnd().split('\n')
+  t.match(lines[0], /^queue http:\/\/127\.0\.0\.1:\d+\/000000000000\/local$/)
+  t.equal(lines[1], `dead-letter ${lines[0]}-dead-letters`)
+  t.match(
+    lines[2],
+    /^sent [\d,]+ · in the queue [\d,]+ · in flight [\d,]+ · processed [\d,]+ · failed [\d,]+ · dead-lettered [\d,]+ · [\d,]+ records\/s$/,
+  )
+  const rows = Object.fromEntries(
+    lines
+      .filter((line) => line.startsWith('│'))
+      .map((line) =>
+        line
+          .split('│')
+          .slice(1, 3)
+          .map((cell) => cell.trim()),
+      ),
+  )
+  t.match(rows, {
+    sent: '20',
+    processed: '18',
+    'dead-lettered': '2',
+    'remaining in the queue': '0',
+    lost: '0',
+    'records delivered': '26',
+    redelivered: '6',
+    'failed as a whole': '0',
+    'timed out': '0',
+    crashed: '0',
+    'wall time': /^\d+\.\d s$/,
+  })
+})
+
+test('--json: one object on stdout, everything else on stderr', async (t) => {
+  const env = { RECORD_TO: notebook(t).file }
+  const args = ['local', outcomes, '--messages', '20', '--json', '--watch-failures', '3', ...small]
+  const { stdout, stderr } = await command(args, { env })
+  const ledger = JSON.parse(stdout)
+  t.match(ledger, {
+    sent: 20,
+    delivered: 26,
+    processed: 18,
+    redelivered: 6,
+    deadLettered: 2,
+    remaining: 0,
+    lost: 0,
+    timeouts: 0,
+    crashes: 0,
+  })
+  t.type(ledger.invocations, 'number')
+  t.type(ledger.wallMs, 'number')
+  t.equal(ledger.failures.length, 3)
+  for (const failure of ledger.failures)
+    t.match(
+      failure,
+      /^[0-9a-f-]{36}: reported as failed, receive 1: error unknown: the handler only reported the record$/,
+    )
+  t.equal(stderr.split('\n').filter((line) => line.startsWith('failure | ')).length, 3)
+})
+
+test('lost messages: a line says why, and the exit code is 1', async (t) => {
+  const env = { RECORD_TO: notebook(t).file }
+  const { code, stdout } = await command(
+    ['local', outcomes, '--messages', '10', '--no-report-batch-item-failures', ...small],
+    { env },
+  )
+  t.equal(code, 1)
+  t.match(stdout, /^2 messages failed and were deleted anyway: without ReportBatchItemFailures, Lambda ignores/m)
+})
+
+test('remaining and lost messages are printed with thousands separators, as in the table', async (t) => {
+  const notes = notebook(t)
+  const left = await command(['local', handlerFile('slow.mjs'), '--messages', '1200', ...small], {
+    env: { RECORD_TO: notes.file },
+    during: async (child) => {
+      await until(() => notes.read().length > 0)
+      child.kill('SIGINT')
+    },
+  })
+  t.match(left.stdout, /^failed: 1,190 messages were left in the queue$/m)
+
+  const file = join(folder(t), 'h.mjs')
+  const answer = '({ batchItemFailures: Records.map(({ messageId }) => ({ itemIdentifier: messageId })) })'
+  writeFileSync(file, `export const handler = async ({ Records }) => ${answer}`)
+  const args = ['--messages', '1200', '--batch-size', '1000', '--no-report-batch-item-failures', '--idle', '0']
+  const lost = await command(['local', file, ...args])
+  t.match(lost.stdout, /^1,200 messages failed and were deleted anyway: /m)
+})
+
+test('messages that the handler dead-lettered itself have a row, and need --max-dead-lettered', async (t) => {
+  const args = ['local', handlerFile('dead-letters.ts'), '--messages', '3', ...small]
+  const refused = await command(args)
+  t.match(refused.stdout, /^│ {3}dead-lettered by the handler │ +1 │$/m)
+  t.match(refused.stdout, /^failed: 1 message was dead-lettered \(--max-dead-lettered 1 would allow it\)\n$/m)
+  t.equal(refused.code, 1)
+  t.equal((await command([...args, '--max-dead-lettered', '1'])).code, 0)
+})
+
+test('the reasons of failed invocations are listed below the table', async (t) => {
+  const args = ['local', `${outcomes}#large`, '--messages', '1', '--max-receives', '2', ...small]
+  const { code, stdout } = await command(args)
+  t.equal(code, 1)
+  t.match(
+    stdout,
+    /^Why invocations failed or processes died:\n {2}2 × the response has 7\d{6} bytes, Lambda allows 6291556$/m,
+  )
+})
+
+test('the logs of the function go to stderr with a prefix; --quiet hides them', async (t) => {
+  const file = join(folder(t), 'h.mjs')
+  writeFileSync(file, "export const handler = async () => { console.log('one\\ntwo'); console.error('three') }")
+  const loud = await command(['local', file, '--messages', '1', ...small])
+  t.strictSame(loud.stderr.trimEnd().split('\n').sort(), ['function | one', 'function | three', 'function | two'])
+  t.notMatch(loud.stdout, /one|two|three/)
+  const quiet = await command(['local', file, '--messages', '1', '--quiet', ...small])
+  t.equal(quiet.stderr, '')
+})
+
+test('with --port, the queue accepts messages from other programs, and the run waits for the first', async (t) => {
+  const env = { RECORD_TO: notebook(t).file }
+  const port = 20_000 + (process.pid % 10_000) // below what the system gives out
+  const { SQSClient, SendMessageCommand } = await import('@aws-sdk/client-sqs')
+  const { stdout } = await command(['local', outcomes, '--port', String(port), '--json', ...small], {
+    env,
+    during: async (child) => {
+      await new Promise<void>((resolve) =>
+        child.stderr?.on('data', (text) => `${text}`.includes('queue http') && resolve()),
+      )
+      const endpoint = `http://127.0.0.1:${port}`
+      const client = new SQSClient({
+        endpoint,
+        region: 'us-east-1',
+        credentials: { accessKeyId: 'x', secretAccessKey: 'x' },
+      })
+      await client.send(
+        new SendMessageCommand({ QueueUrl: `${endpoint}/000000000000/local`, MessageBody: '{"number":5}' }),
+      )
+    },
+  })
+  t.match(JSON.parse(stdout), { sent: 0, processed: 1, lost: 0, remaining: 0 })
+})
+
+test('--messages-file: bodies, message groups and attributes arrive as written', async (t) => {
+  const notes = notebook(t)
+  const file = join(folder(t), 'm.jsonl')
+  const written = [
+    '{"a": 1}',
+    '"text"',
+    '[1]',
+    '7',
+    '{"body":"plain"}',
+    '{"body":{"b":2},"messageAttributes":{"s":"x","n":4,"d":{"dataType":"Binary","binaryValue":"AP8="}}}',
+    '',
+    '{"no":"body 🎉"}',
+  ]
+  writeFileSync(file, written.join('\r\n'))
+  await command(['local', handlerFile('events.mjs'), '--messages-file', file, '--json', ...small], {
+    env: { RECORD_TO: notes.file },
+  })
+  const records = notes.read().flatMap(({ event }) => event.Records)
+  t.strictSame(
+    records.map(({ body }: { body: string }) => body).sort(),
+    ['{"a": 1}', 'text', '[1]', '7', 'plain', '{"b":2}', '{"no":"body \\ud83c\\udf89"}'].sort(),
+  )
+  const { messageAttributes } = records.find(({ body }: { body: string }) => body === '{"b":2}')
+  const lists = { stringListValues: [], binaryListValues: [] }
+  t.strictSame(messageAttributes, {
+    s: { stringValue: 'x', ...lists, dataType: 'String' },
+    n: { stringValue: '4', ...lists, dataType: 'Number' },
+    d: { binaryValue: 'AP8=', ...lists, dataType: 'Binary' },
+  })
+})
+
+for (const args of [[], ['local'], ['doctor']]) {
+  test(`${[...args, '--help'].join(' ')}: no line is longer than 80 columns`, async (t) => {
+    const { stdout } = await command([...args, '--help'])
+    t.strictSame(
+      stdout.split('\n').filter((line) => line.length > 80),
+      [],
+    )
+  })
+}
+
+test('--help shows every flag and examples, --version shows the version', async (t) => {
+  const { code, stdout } = await command(['local', '--help'])
+  t.equal(code, 0)
+  for (const flag of [
+    '--messages',
+    '--queue-url',
+    '--fifo',
+    '--no-report-batch-item-failures',
+    '--fd-limit',
+    '--json',
+  ]) {
+    t.match(stdout, flag)
+  }
+  t.match(stdout, /Examples:/)
+  t.match((await command(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
+  t.equal((await command([])).code, 2)
+})

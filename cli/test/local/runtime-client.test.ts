@@ -1,0 +1,48 @@
+import { relative } from 'node:path'
+import { test } from 'tap'
+import { numberedMessages } from '../../src/engine.ts'
+import { counts, handlerFile, notebook, runHandler } from '../support/runs.ts'
+
+const [node, foreign] = [process.execPath, handlerFile('foreign-client.mjs')]
+
+test('another runtime client gives the same ledger', async (t) => {
+  const notes = notebook(t)
+  const run = (runtimeClient?: string) =>
+    runHandler('outcomes.mjs', {
+      function: {
+        env: { RECORD_TO: notes.file },
+        timeout: 5000,
+        memory: 256,
+        ...(runtimeClient ? { runtimeClient } : {}),
+      },
+      messages: numberedMessages(100),
+      mapping: { batchSize: 100, windowMs: 200 },
+    })
+  const ours = counts(await run())
+  const before = notes.read().length
+  const theirs = counts(await run(`${node} '${foreign}'`))
+  t.strictSame(theirs, ours)
+  t.match(theirs, { processed: 90, deadLettered: 10, redelivered: 30, lost: 0, failedInvocations: 0 })
+
+  const [start, first] = notes.read().slice(before)
+  const name = relative(process.cwd(), handlerFile('outcomes.handler'))
+  t.match(start, { argument: name, handler: name, nodeOptions: /--max-old-space-size=230"?$/ })
+  t.ok(first.deadline > 4000 && first.deadline <= 5000)
+  t.strictSame(first.statuses, [400, 404], 'an unknown request and an unknown path')
+})
+
+// The client of AWS compiles native code for a minute. To run this test, install it anywhere and set AWS_LAMBDA_RIC to
+// its command.
+const aws = process.env.AWS_LAMBDA_RIC
+test('the runtime client of AWS gives the ledger that is expected', {
+  skip: aws ? false : 'AWS_LAMBDA_RIC names no command',
+}, async (t) => {
+  const notes = notebook(t)
+  const ledger = await runHandler('outcomes.mjs', {
+    function: { env: { RECORD_TO: notes.file }, runtimeClient: aws ?? '' },
+    messages: numberedMessages(1000),
+    mapping: { batchSize: 1000, windowMs: 1000 },
+  })
+  t.match(counts(ledger), { processed: 900, deadLettered: 100, redelivered: 300, lost: 0, failedInvocations: 0 })
+  t.equal(notes.read().length, 900)
+})

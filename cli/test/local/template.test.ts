@@ -1,0 +1,222 @@
+import { type Test, test } from 'tap'
+import { UsageError } from '../../src/errors.ts'
+import type { LocalFlags } from '../../src/local/options.ts'
+import { withTemplate } from '../../src/local/template-flags.ts'
+import { command, handlerFile, notebook } from '../support/runs.ts'
+import { cloudFormation, getAtt, sam, templateFile } from '../support/templates.ts'
+
+const HANDLER = handlerFile('settings.mjs')
+
+const FLAGS: LocalFlags = {
+  concurrency: 1,
+  reportBatchItemFailures: true,
+  fdLimit: 1024,
+  maxDeadLettered: 0,
+  maxFailedInvocations: 0,
+  idle: 0,
+  watchFailures: 0,
+}
+
+const small = {
+  mapping: { BatchSize: 20, MaximumBatchingWindowInSeconds: 1 },
+  function: { Timeout: 5, MemorySize: 256 },
+  queue: { VisibilityTimeout: 31, RedrivePolicy: { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 2 } },
+}
+
+test('a run takes batch size, timeouts, memory and max receives from the template', async (t) => {
+  const notes = notebook(t)
+  const args = ['local', HANDLER, '--messages', '40', '--idle', '0', '--retry-after', '0', '--max-dead-lettered', '4']
+  const { code, stdout, stderr } = await command([...args, '--json', '--template', templateFile(t, sam(small))], {
+    env: { RECORD_TO: notes.file },
+  })
+  t.match(
+    stderr,
+    /^Handler\/Orders of \S+template\.yaml: batch size 20, window 1 s, timeout 5 s, memory 256 MB, FIFO false, visibility timeout 31 s, max receives 2, ReportBatchItemFailures on$/m,
+  )
+  t.match(JSON.parse(stdout), { sent: 40, processed: 36, deadLettered: 4, delivered: 44, lost: 0, remaining: 0 })
+  t.equal(code, 0)
+  const events: { records: number; memory: string; remaining: number }[] = notes.read()
+  t.equal(Math.max(...events.map(({ records }) => records)), 20)
+  t.strictSame(new Set(events.map(({ memory }) => memory)), new Set(['256']))
+  t.ok(events.every(({ remaining }) => remaining > 4000 && remaining <= 5000))
+})
+
+test('a run on the FIFO queue of a template', async (t) => {
+  const notes = notebook(t)
+  const change = {
+    mapping: { BatchSize: 5, MaximumBatchingWindowInSeconds: undefined },
+    queue: { ...small.queue, FifoQueue: true },
+  }
+  const template = templateFile(t, sam(change))
+  const args = ['local', HANDLER, '--messages', '20', '--groups', '4', '--idle', '0']
+  const { stdout } = await command([...args, '--retry-after', '0', '--template', template], {
+    env: { RECORD_TO: notes.file },
+  })
+  t.match(stdout, /FIFO true/)
+  t.match(stdout, /^FIFO queue http:\S+local\.fifo$/m)
+  t.ok(notes.read().every(({ records, queue }) => records <= 5 && queue.endsWith('.fifo')))
+})
+
+test('a template without ReportBatchItemFailures: failed messages are lost, as on AWS', async (t) => {
+  const notes = notebook(t)
+  const template = templateFile(t, sam({ ...small, mapping: { ...small.mapping, FunctionResponseTypes: undefined } }))
+  const args = ['local', HANDLER, '--messages', '20', '--idle', '0', '--template', template]
+  const { code, stdout } = await command(args, { env: { RECORD_TO: notes.file } })
+  t.equal(code, 1)
+  t.match(stdout, /, ReportBatchItemFailures off$/m)
+  t.match(stdout, /^2 messages failed and were deleted anyway: without ReportBatchItemFailures/m)
+})
+
+async function taken(t: Test, template: unknown, flags: Partial<LocalFlags> = {}) {
+  const file = templateFile(t, template)
+  const { flags: all, lines } = await withTemplate({ ...FLAGS, template: file, ...flags })
+  const { concurrency, fdLimit, idle, watchFailures, maxDeadLettered, maxFailedInvocations, template: _, ...more } = all
+  const { templateEnv = {}, ...rest } = more
+  return { flags: rest, variables: templateEnv, lines: lines.map((line) => line.replaceAll(file, 'T')) }
+}
+
+test('flags override the template', async (t) => {
+  const given = { batchSize: 7, window: 0, timeout: 9, memory: 512, fifo: true, visibilityTimeout: 60, maxReceives: 9 }
+  const { flags, lines } = await taken(t, sam(small), { ...given, reportBatchItemFailures: false })
+  t.strictSame(flags, { ...given, reportBatchItemFailures: false })
+  t.strictSame(lines, ['Handler/Orders of T: ReportBatchItemFailures on'])
+})
+
+test('settings that the template omits have the defaults of AWS', async (t) => {
+  const { flags } = await taken(
+    t,
+    sam({
+      mapping: { BatchSize: undefined, MaximumBatchingWindowInSeconds: undefined },
+      function: { Timeout: undefined, MemorySize: undefined },
+      queue: { VisibilityTimeout: undefined },
+    }),
+  )
+  t.strictSame(flags, {
+    batchSize: 10,
+    window: 0,
+    timeout: 3,
+    memory: 128,
+    fifo: false,
+    visibilityTimeout: 30,
+    maxReceives: 5,
+    reportBatchItemFailures: true,
+  })
+})
+
+test('settings that the template does not determine are named, and keep the defaults of the command', async (t) => {
+  const Import = { 'Fn::ImportValue': 'x' }
+  const change = {
+    mapping: { BatchSize: Import, FunctionResponseTypes: Import },
+    function: { Timeout: Import },
+    queue: { RedrivePolicy: undefined },
+  }
+  const { flags, lines } = await taken(t, sam(change))
+  t.strictSame(flags, {
+    window: 5,
+    memory: 512,
+    fifo: false,
+    visibilityTimeout: 185,
+    reportBatchItemFailures: true,
+  })
+  const reason = 'Fn::ImportValue x comes from another stack'
+  t.strictSame(lines, [
+    'Handler/Orders of T: window 5 s, memory 512 MB, FIFO false, visibility timeout 185 s',
+    `T does not determine the batch size (${reason}): the default is used`,
+    `T does not determine the timeout (${reason}): the default is used`,
+    'T has no redrive policy: messages are dead-lettered after 3 receives, the default',
+    'T does not determine whether ReportBatchItemFailures is on: local assumes that it is on',
+  ])
+})
+
+test('without a batch size in the template, a missing window keeps the default of the command', async (t) => {
+  const window = async (change: Record<string, unknown>, given: Partial<LocalFlags> = {}) =>
+    (await taken(t, sam({ mapping: { MaximumBatchingWindowInSeconds: undefined, ...change } }), given)).flags.window
+  t.equal(await window({ BatchSize: { 'Fn::ImportValue': 'x' } }), undefined)
+  t.equal(await window({ BatchSize: 0 }), undefined, 'one that Lambda refuses')
+  t.equal(await window({ BatchSize: 10 }, { batchSize: 1000 }), undefined, 'one of the command line')
+  t.equal(await window({ BatchSize: 10 }), 0)
+  t.equal(await window({ BatchSize: 0, MaximumBatchingWindowInSeconds: 3 }), 3)
+})
+
+test('an existing queue keeps its own settings', async (t) => {
+  const { flags } = await taken(t, sam(small), { queueUrl: 'http://127.0.0.1:1/0/orders' })
+  t.strictSame(flags, {
+    queueUrl: 'http://127.0.0.1:1/0/orders',
+    batchSize: 20,
+    window: 1,
+    timeout: 5,
+    memory: 256,
+    reportBatchItemFailures: true,
+  })
+})
+
+test('one of several functions, and one of several mappings of a function', async (t) => {
+  const { Resources } = cloudFormation()
+  const Other = { ...Resources.Handler, Properties: { Runtime: 'nodejs24.x', Timeout: 7 } }
+  const mapping = (FunctionName: unknown, BatchSize: number) => ({
+    ...Resources.Orders,
+    Properties: { ...Resources.Orders.Properties, FunctionName, BatchSize },
+  })
+  const Two = mapping({ Ref: 'Other' }, 2)
+  const Three = mapping({ Ref: 'Handler' }, 3)
+  const template = { Resources: { ...Resources, Other, Two, Three } }
+  t.match((await taken(t, template, { templateFunction: 'Other' })).flags, { batchSize: 2, timeout: 7 })
+  t.match((await taken(t, template, { templateFunction: 'Three' })).flags, { batchSize: 3, timeout: 30 })
+  const refused = (templateFunction?: string) =>
+    taken(t, template, templateFunction ? { templateFunction } : {}).then(
+      () => '',
+      (error) => (error instanceof UsageError ? error.message : String(error)),
+    )
+  t.match(
+    await refused(),
+    /several SQS event source mappings: choose one with --template-function: Orders, Two, Three$/,
+  )
+  t.match(await refused('Handler'), /choose one with --template-function: Orders, Three$/)
+  t.match(
+    await refused('Nope'),
+    /^--template-function Nope: \S+ has no such function or mapping that reads SQS; it has Orders, Two, Three$/,
+  )
+})
+
+const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, line: RegExp][] = [
+  ['no mapping', { Resources: {} }, {}, /has no SQS event source mapping to take settings from$/],
+  [
+    '20,000 records',
+    sam({ mapping: { BatchSize: 20_000 } }),
+    {},
+    /the batch size is 20000: Lambda allows at most 10,000$/,
+  ],
+  ['a parameter that is none', sam(), { parameter: ['A=1'] }, /--parameter A: \S+ has no such parameter; it has none$/],
+]
+for (const [title, template, flags, message] of refused) {
+  test(`refused: ${title}`, async (t) => {
+    await t.rejects(taken(t, template, flags), { name: 'UsageError', message })
+  })
+}
+
+test('a parameter without a template is refused', async (t) => {
+  const message = '--parameter and --template-function need --template'
+  await t.rejects(withTemplate({ ...FLAGS, parameter: ['A=1'] }), { message })
+  await t.rejects(withTemplate({ ...FLAGS, templateFunction: 'A' }), { message })
+})
+
+test('if settings of the template cannot be combined, the error names the template and how to check it', async (t) => {
+  const template = templateFile(t, sam({ mapping: { BatchSize: 1000, MaximumBatchingWindowInSeconds: 0 } }))
+  const { code, stderr } = await command(['local', HANDLER, '--messages', '1', '--template', template])
+  t.equal(code, 2)
+  t.ok(
+    stderr.includes(
+      `--batch-size 1000 needs a --window of at least 1 (or the setting in ${template}; check it with bounded-sqs-batch doctor ${template})`,
+    ),
+  )
+})
+
+test('unknown settings of the template are named before options are refused', async (t) => {
+  const change = { mapping: { BatchSize: { 'Fn::ImportValue': 'x' }, MaximumBatchingWindowInSeconds: 0 } }
+  const template = templateFile(t, sam(change))
+  const args = ['local', HANDLER, '--messages', '1', '--template', template]
+  const { code, stdout, stderr } = await command(args)
+  t.equal(code, 2)
+  t.ok(stdout.includes(`${template} does not determine the batch size (Fn::ImportValue x comes from another stack): `))
+  t.match(stderr, '--batch-size 10000 needs a --window of at least 1')
+})

@@ -1,0 +1,49 @@
+import { test } from 'tap'
+import { openLedger } from '../../src/local/ledger.ts'
+import { whyFailed } from '../../src/local/verdict.ts'
+
+const none = { maxDeadLettered: 0, maxFailedInvocations: 0 }
+const good = { ...openLedger().snapshot({ queue: 0, deadLetter: 0 }), sent: 20, processed: 20 }
+
+const cases: [title: string, changes: Partial<typeof good>, allowed: typeof none, reason: string | undefined][] = [
+  ['all processed', {}, none, undefined],
+  ['one lost', { lost: 1 }, none, '1 message was lost'],
+  ['some left', { remaining: 1200 }, none, '1,200 messages were left in the queue'],
+  ['nothing processed', { processed: 0 }, none, 'no message was processed'],
+  ['a death between invocations', { diedBetween: 1 }, none, 'the process died once between invocations'],
+  [
+    'a death between invocations, whatever is allowed',
+    { diedBetween: 2 },
+    { maxDeadLettered: 99, maxFailedInvocations: 99 },
+    'the process died 2 times between invocations',
+  ],
+  [
+    'a failed invocation',
+    { failedInvocations: 1 },
+    none,
+    '1 invocation failed (--max-failed-invocations 1 would allow it)',
+  ],
+  ['a failed invocation that is allowed', { failedInvocations: 2 }, { ...none, maxFailedInvocations: 2 }, undefined],
+  [
+    'dead letters of the queue and of the handler',
+    { deadLettered: 2, sentDeadLetters: 3 },
+    { ...none, maxDeadLettered: 4 },
+    '5 messages were dead-lettered (--max-dead-lettered 5 would allow it)',
+  ],
+  [
+    'dead letters that are allowed',
+    { deadLettered: 2, sentDeadLetters: 3 },
+    { ...none, maxDeadLettered: 5 },
+    undefined,
+  ],
+  [
+    'several reasons',
+    { processed: 0, deadLettered: 20, failedInvocations: 6 },
+    none,
+    'no message was processed; 6 invocations failed (--max-failed-invocations 6 would allow it); ' +
+      '20 messages were dead-lettered (--max-dead-lettered 20 would allow it)',
+  ],
+]
+for (const [title, changes, allowed, reason] of cases) {
+  test(title, async (t) => t.equal(whyFailed({ ...good, ...changes }, allowed), reason))
+}

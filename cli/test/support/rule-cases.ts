@@ -1,0 +1,685 @@
+import type { CheckOptions } from '../../src/doctor/rule.ts'
+import { type Change, DAY, getAtt } from './templates.ts'
+
+function policy(maxReceiveCount: unknown) {
+  return {
+    RedrivePolicy: { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount },
+  }
+}
+
+export function fifo(change: Change): Change {
+  return {
+    ...change,
+    mapping: { BatchSize: 10, MaximumBatchingWindowInSeconds: undefined, ...change.mapping },
+    queue: { FifoQueue: true, ...change.queue },
+    dead: { FifoQueue: true, MessageRetentionPeriod: 14 * DAY },
+  }
+}
+
+export function concurrency(MaximumConcurrency: number) {
+  return { ScalingConfig: { MaximumConcurrency } }
+}
+
+function pollers(MaximumPollers: unknown, MinimumPollers: unknown = 2) {
+  return {
+    ProvisionedPollerConfig: { MinimumPollers, MaximumPollers },
+  }
+}
+
+const provisioned = pollers(100)
+export function filters(...patterns: unknown[]) {
+  return {
+    FilterCriteria: { Filters: patterns.map((Pattern) => ({ Pattern })) },
+  }
+}
+
+/** The property of a function on Lambda Managed Instances, whose content SAM and CloudFormation spell differently. */
+const MANAGED = { CapacityProviderConfig: { Arn: 'arn:aws:lambda:eu-west-1:123456789012:capacity-provider:orders' } }
+const BY_TYPE = '{ "body": { "type": ["order"] } }'
+
+export interface Case {
+  title: string
+  change?: Change
+  options?: Partial<CheckOptions>
+  /** All expected findings in order, as rule and resource. `mapping` is the name of the mapping. */
+  found: string[]
+}
+
+/** For each rule, templates that break it, and the most similar templates that do not. */
+export const CASES: Case[] = [
+  { title: 'a template in which nothing is wrong', found: [] },
+
+  {
+    title: 'no FunctionResponseTypes',
+    change: { mapping: { FunctionResponseTypes: undefined } },
+    found: ['report-batch-item-failures mapping'],
+  },
+  {
+    title: 'empty FunctionResponseTypes',
+    change: { mapping: { FunctionResponseTypes: [] } },
+    found: ['report-batch-item-failures mapping'],
+  },
+  {
+    title: 'FunctionResponseTypes with another spelling',
+    change: { mapping: { FunctionResponseTypes: ['reportBatchItemFailures'] } },
+    found: ['report-batch-item-failures mapping'],
+  },
+  {
+    title: 'FunctionResponseTypes with another type alone',
+    change: { mapping: { FunctionResponseTypes: ['ReportBatchItemFailure'] } },
+    found: ['report-batch-item-failures mapping'],
+  },
+  {
+    title: 'no FunctionResponseTypes on a mapping that is off',
+    change: { mapping: { FunctionResponseTypes: undefined, Enabled: false } },
+    found: ['report-batch-item-failures mapping'],
+  },
+
+  {
+    title: 'a visibility timeout a second below the timeout',
+    change: { queue: { VisibilityTimeout: 29 } },
+    found: ['visibility-below-timeout Queue'],
+  },
+  {
+    title: "SQS's 30 s below the timeout",
+    change: { queue: { VisibilityTimeout: undefined }, function: { Timeout: 31 } },
+    found: ['visibility-below-timeout Queue'],
+  },
+  {
+    title: "Lambda's 3 s above the visibility timeout",
+    change: { queue: { VisibilityTimeout: 2 }, function: { Timeout: undefined } },
+    found: ['visibility-below-timeout Queue'],
+  },
+  {
+    title: 'a visibility timeout of just the timeout',
+    change: { queue: { VisibilityTimeout: 30 } },
+    found: ['visibility-headroom Queue'],
+  },
+  {
+    title: 'a visibility timeout a second below six timeouts and the window',
+    change: { queue: { VisibilityTimeout: 184 } },
+    found: ['visibility-headroom Queue'],
+  },
+  { title: 'six timeouts and the window', change: { queue: { VisibilityTimeout: 185 } }, found: [] },
+  {
+    title: 'six timeouts without a window',
+    change: {
+      queue: { VisibilityTimeout: 180 },
+      mapping: { BatchSize: 10, MaximumBatchingWindowInSeconds: undefined },
+    },
+    found: [],
+  },
+  {
+    title: "SQS's 30 s over Lambda's 3 s",
+    change: {
+      queue: { VisibilityTimeout: undefined },
+      function: { Timeout: undefined },
+      mapping: { BatchSize: 10, MaximumBatchingWindowInSeconds: undefined },
+    },
+    found: [],
+  },
+
+  {
+    title: 'eleven records without a window',
+    change: { mapping: { BatchSize: 11, MaximumBatchingWindowInSeconds: undefined } },
+    found: ['batch-needs-window mapping'],
+  },
+  {
+    title: 'ten thousand records with a window of 0',
+    change: { mapping: { BatchSize: 10_000, MaximumBatchingWindowInSeconds: 0 } },
+    found: ['batch-needs-window mapping'],
+  },
+  {
+    title: 'eleven records with a window of 1 s',
+    change: { mapping: { BatchSize: 11, MaximumBatchingWindowInSeconds: 1 } },
+    found: [],
+  },
+  {
+    title: 'the default of ten records without a window',
+    change: { mapping: { BatchSize: undefined, MaximumBatchingWindowInSeconds: undefined } },
+    found: [],
+  },
+  { title: '10,001 records', change: { mapping: { BatchSize: 10_001 } }, found: ['batch-size mapping'] },
+  {
+    title: '10,001 records without a window',
+    change: { mapping: { BatchSize: 10_001, MaximumBatchingWindowInSeconds: undefined } },
+    found: ['batch-size mapping'],
+  },
+  { title: '10,000 records', change: { mapping: { BatchSize: 10_000 } }, found: [] },
+
+  { title: 'ten records on a FIFO queue', change: fifo({}), found: ['fifo-parallelism mapping'] },
+  {
+    title: 'eleven records on a FIFO queue',
+    change: fifo({ mapping: { BatchSize: 11 } }),
+    found: ['fifo-batch-size mapping', 'fifo-parallelism mapping'],
+  },
+  {
+    title: '20,000 records on a FIFO queue',
+    change: fifo({ mapping: { BatchSize: 20_000 } }),
+    found: ['fifo-batch-size mapping', 'fifo-parallelism mapping'],
+  },
+  {
+    title: 'a window on a FIFO queue',
+    change: fifo({ mapping: { MaximumBatchingWindowInSeconds: 1 } }),
+    found: ['fifo-window mapping', 'fifo-parallelism mapping'],
+  },
+  {
+    title: 'a window of 0 on a FIFO queue',
+    change: fifo({ mapping: { MaximumBatchingWindowInSeconds: 0 } }),
+    found: ['fifo-parallelism mapping'],
+  },
+  {
+    title: 'a FIFO queue by its name',
+    change: fifo({ mapping: { BatchSize: 11 }, queue: { QueueName: 'orders.fifo', FifoQueue: undefined } }),
+    found: ['fifo-batch-size mapping', 'fifo-parallelism mapping'],
+  },
+
+  { title: 'a maximum concurrency of 1', change: { mapping: concurrency(1) }, found: ['concurrency-range mapping'] },
+  {
+    title: 'a maximum concurrency of 1,001',
+    change: { mapping: concurrency(1001) },
+    found: ['concurrency-range mapping'],
+  },
+  {
+    title: 'a negative maximum concurrency',
+    change: { mapping: concurrency(-1) },
+    found: ['concurrency-range mapping'],
+  },
+  { title: 'a maximum concurrency of 2', change: { mapping: concurrency(2) }, found: [] },
+  { title: 'a maximum concurrency of 1,000', change: { mapping: concurrency(1000) }, found: [] },
+  {
+    title: 'a maximum concurrency out of range, and above the reserved concurrency',
+    change: { mapping: concurrency(1001), function: { ReservedConcurrentExecutions: 5 } },
+    found: ['concurrency-range mapping'],
+  },
+  {
+    title: 'a maximum concurrency one above the reserved concurrency',
+    change: { mapping: concurrency(6), function: { ReservedConcurrentExecutions: 5 } },
+    found: ['concurrency-above-reserved Handler'],
+  },
+  {
+    title: 'a maximum concurrency of the reserved concurrency',
+    change: { mapping: concurrency(5), function: { ReservedConcurrentExecutions: 5 } },
+    found: [],
+  },
+  {
+    title: 'a maximum concurrency in provisioned mode',
+    change: { mapping: { ...concurrency(5), ...provisioned } },
+    found: ['concurrency-and-provisioned mapping'],
+  },
+  {
+    title: 'a maximum concurrency of 1 in provisioned mode',
+    change: { mapping: { ...concurrency(1), ...provisioned }, function: { ReservedConcurrentExecutions: 0 } },
+    found: ['concurrency-and-provisioned mapping'],
+  },
+  {
+    title: 'a maximum concurrency in provisioned mode, above the reserved concurrency',
+    change: { mapping: { ...concurrency(6), ...provisioned }, function: { ReservedConcurrentExecutions: 5 } },
+    found: ['concurrency-and-provisioned mapping'],
+  },
+  {
+    title: 'a maximum concurrency of 1 beside one that is reserved',
+    change: { mapping: concurrency(1), function: { ReservedConcurrentExecutions: 0 } },
+    found: ['concurrency-range mapping'],
+  },
+  {
+    title: 'MinimumPollers above MaximumPollers',
+    change: { mapping: pollers(10, 11) },
+    found: ['poller-range mapping'],
+  },
+  { title: 'as many MinimumPollers as MaximumPollers', change: { mapping: pollers(10, 10) }, found: [] },
+  { title: '10,000 MaximumPollers', change: { mapping: pollers(10_000) }, found: [] },
+  { title: '10,001 MaximumPollers', change: { mapping: pollers(10_001) }, found: ['invalid-value mapping'] },
+  { title: 'one of MaximumPollers', change: { mapping: pollers(1) }, found: ['invalid-value mapping'] },
+  { title: '200 MinimumPollers', change: { mapping: pollers(200, 200) }, found: [] },
+  { title: '201 MinimumPollers', change: { mapping: pollers(300, 201) }, found: ['invalid-value mapping'] },
+  { title: 'one of MinimumPollers', change: { mapping: pollers(300, 1) }, found: ['invalid-value mapping'] },
+  {
+    title: 'provisioned mode without MaximumPollers',
+    change: { mapping: pollers(undefined) },
+    found: ['poller-concurrency mapping'],
+  },
+
+  {
+    title: 'a reserved concurrency, and no maximum concurrency',
+    change: { function: { ReservedConcurrentExecutions: 10 } },
+    found: ['reserved-concurrency mapping'],
+  },
+  {
+    title: 'a reserved concurrency one below what a mapping invokes at most',
+    change: { function: { ReservedConcurrentExecutions: 1249 } },
+    found: ['reserved-concurrency mapping'],
+  },
+  {
+    title: 'a reserved concurrency that a mapping cannot exceed',
+    change: { function: { ReservedConcurrentExecutions: 1250 } },
+    found: [],
+  },
+  {
+    title: 'a reserved concurrency of 0, and no maximum concurrency',
+    change: { function: { ReservedConcurrentExecutions: 0 } },
+    found: ['reserved-concurrency mapping'],
+  },
+  {
+    title: 'a reserved concurrency, and a maximum concurrency',
+    change: { function: { ReservedConcurrentExecutions: 10 }, mapping: concurrency(2) },
+    found: [],
+  },
+  {
+    title: 'a reserved concurrency that the pollers may exceed',
+    change: { function: { ReservedConcurrentExecutions: 999 }, mapping: pollers(100) },
+    found: ['reserved-concurrency mapping'],
+  },
+  {
+    title: 'a reserved concurrency that the pollers cannot exceed',
+    change: { function: { ReservedConcurrentExecutions: 1000 }, mapping: pollers(100) },
+    found: [],
+  },
+  {
+    title: 'a reserved concurrency that the default of 200 pollers may exceed',
+    change: { function: { ReservedConcurrentExecutions: 1999 }, mapping: pollers(undefined) },
+    found: ['reserved-concurrency mapping', 'poller-concurrency mapping'],
+  },
+  {
+    title: 'a reserved concurrency that the default of 200 pollers cannot exceed',
+    change: { function: { ReservedConcurrentExecutions: 2000 }, mapping: pollers(undefined) },
+    found: ['poller-concurrency mapping'],
+  },
+
+  { title: 'a filter', change: { mapping: filters(BY_TYPE) }, found: ['filter-criteria mapping'] },
+  {
+    title: 'five filters',
+    change: { mapping: filters(...Array(5).fill(BY_TYPE)) },
+    found: ['filter-criteria mapping'],
+  },
+  {
+    title: 'six filters',
+    change: { mapping: filters(...Array(6).fill(BY_TYPE)) },
+    found: ['invalid-value mapping'],
+  },
+  { title: 'no filters', change: { mapping: filters() }, found: [] },
+  { title: 'filter criteria without anything in them', change: { mapping: { FilterCriteria: {} } }, found: [] },
+  {
+    title: 'filter criteria without Filters',
+    change: { mapping: { FilterCriteria: { filters: [{ Pattern: BY_TYPE }] } } },
+    found: ['invalid-value mapping'],
+  },
+  {
+    title: 'Filters that are a map',
+    change: { mapping: { FilterCriteria: { Filters: { Pattern: BY_TYPE } } } },
+    found: ['invalid-value mapping'],
+  },
+  {
+    title: 'a filter that is not valid JSON',
+    change: { mapping: filters('{ "body": ') },
+    found: ['filter-pattern mapping'],
+  },
+  {
+    title: 'a filter without a pattern',
+    change: { mapping: filters(undefined) },
+    found: ['filter-pattern mapping'],
+  },
+  {
+    title: 'a filter whose pattern is a map',
+    change: { mapping: filters({ body: { type: ['order'] } }) },
+    found: ['filter-pattern mapping'],
+  },
+  {
+    title: 'a filter on message attributes',
+    change: { mapping: filters('{ "messageAttributes": { "type": ["order"] } }') },
+    found: ['filter-pattern mapping'],
+  },
+  {
+    title: 'two filters that cannot match, beside one that can',
+    change: { mapping: filters('{}', BY_TYPE, '[]') },
+    found: ['filter-pattern mapping', 'filter-pattern mapping', 'filter-criteria mapping'],
+  },
+
+  {
+    title: 'provisioned mode without anything in it',
+    change: { mapping: { ...concurrency(5), ProvisionedPollerConfig: {} } },
+    found: [],
+  },
+  { title: 'provisioned mode', change: { mapping: provisioned }, found: [] },
+
+  { title: 'no redrive policy', change: { queue: { RedrivePolicy: undefined } }, found: ['no-redrive-policy Queue'] },
+  { title: 'a maxReceiveCount of 4', change: { queue: policy(4) }, found: ['max-receive-count Queue'] },
+  { title: "a maxReceiveCount of '4'", change: { queue: policy('4') }, found: ['max-receive-count Queue'] },
+  { title: 'a maxReceiveCount of 6', change: { queue: policy(6) }, found: [] },
+  {
+    title: 'a dead-letter queue that keeps messages as long as the source',
+    change: { dead: { MessageRetentionPeriod: undefined } },
+    found: ['dead-letter-retention Dead'],
+  },
+  {
+    title: 'a dead-letter queue that keeps messages less long than the source',
+    change: { dead: { MessageRetentionPeriod: DAY } },
+    found: ['dead-letter-retention Dead'],
+  },
+  {
+    title: "a dead-letter queue that keeps messages SQS's 4 days, a second longer than the source",
+    change: { dead: { MessageRetentionPeriod: undefined }, queue: { MessageRetentionPeriod: 4 * DAY - 1 } },
+    found: [],
+  },
+  {
+    title: "a dead-letter queue that keeps messages SQS's 4 days, as long as the source",
+    change: { dead: { MessageRetentionPeriod: undefined }, queue: { MessageRetentionPeriod: 4 * DAY } },
+    found: ['dead-letter-retention Dead'],
+  },
+  {
+    title: "a dead-letter queue that keeps messages a second longer than SQS's 4 days",
+    change: { dead: { MessageRetentionPeriod: 4 * DAY + 1 } },
+    found: [],
+  },
+  {
+    title: 'a dead-letter queue that keeps messages a second longer than the source',
+    change: { dead: { MessageRetentionPeriod: DAY + 1 }, queue: { MessageRetentionPeriod: DAY } },
+    found: [],
+  },
+
+  {
+    title: 'a source that keeps messages 14 days, as long as any dead-letter queue can',
+    change: { queue: { MessageRetentionPeriod: 14 * DAY } },
+    found: ['dead-letter-retention Queue'],
+  },
+  {
+    title: 'a source that keeps messages a second less than 14 days',
+    change: { queue: { MessageRetentionPeriod: 14 * DAY - 1 } },
+    found: [],
+  },
+  {
+    title: 'a FIFO dead-letter queue counts from the move: it need not keep messages longer than its source',
+    change: { ...fifo({}), dead: { FifoQueue: true, MessageRetentionPeriod: DAY } },
+    found: ['fifo-parallelism mapping'],
+  },
+
+  {
+    title: 'a timeout of 5,400 s on Managed Instances',
+    change: { function: { ...MANAGED, Timeout: 5400 }, queue: { VisibilityTimeout: 32_405 } },
+    found: [],
+  },
+  {
+    title: 'a timeout of 5,401 s on Managed Instances',
+    change: { function: { ...MANAGED, Timeout: 5401 }, queue: { VisibilityTimeout: 32_405 } },
+    found: ['invalid-value Handler'],
+  },
+  {
+    title: 'a timeout of 901 s',
+    change: { function: { Timeout: 901 } },
+    found: ['invalid-value Handler'],
+  },
+  {
+    title: 'tenant isolation',
+    change: { function: { TenancyConfig: { TenantIsolationMode: 'PER_TENANT' } } },
+    found: ['tenant-isolation Handler'],
+  },
+  { title: 'no tenant isolation', change: { function: { TenancyConfig: { Ref: 'AWS::NoValue' } } }, found: [] },
+  {
+    title: 'durable executions a second longer than the visibility timeout',
+    change: { function: { DurableConfig: { ExecutionTimeout: 186 } } },
+    found: ['durable-execution-timeout Handler'],
+  },
+  {
+    title: "durable executions longer than SQS's 30 s",
+    change: {
+      queue: { VisibilityTimeout: undefined },
+      function: { Timeout: 4, DurableConfig: { ExecutionTimeout: 31 } },
+    },
+    found: ['durable-execution-timeout Handler'],
+  },
+  {
+    title: 'durable executions as long as the visibility timeout',
+    change: { function: { DurableConfig: { ExecutionTimeout: 185, RetentionPeriodInDays: 1 } } },
+    found: [],
+  },
+  {
+    title: 'durable executions without a timeout',
+    change: { function: { DurableConfig: { RetentionPeriodInDays: 1 } } },
+    found: ['invalid-value Handler'],
+  },
+  {
+    title: 'durable executions of more than a year',
+    change: { function: { DurableConfig: { ExecutionTimeout: 31_622_401 } } },
+    found: ['invalid-value Handler'],
+  },
+  {
+    title: 'a dead-letter queue of the function itself',
+    change: {
+      function: {
+        DeadLetterQueue: { Type: 'SQS', TargetArn: getAtt('Dead') },
+        DeadLetterConfig: { TargetArn: getAtt('Dead') },
+      },
+    },
+    found: ['function-dead-letter-queue Handler'],
+  },
+  {
+    title: 'a dead-letter queue of the function itself that is AWS::NoValue',
+    change: {
+      function: { DeadLetterQueue: { Ref: 'AWS::NoValue' }, DeadLetterConfig: { TargetArn: { Ref: 'AWS::NoValue' } } },
+    },
+    found: [],
+  },
+
+  { title: 'a timeout of 1,200 s', change: { function: { Timeout: 1200 } }, found: ['invalid-value Handler'] },
+  { title: 'a timeout of 0 s', change: { function: { Timeout: 0 } }, found: ['invalid-value Handler'] },
+  { title: 'memory of 64 MB', change: { function: { MemorySize: 64 } }, found: ['invalid-value Handler'] },
+  {
+    title: 'a negative reserved concurrency',
+    change: { function: { ReservedConcurrentExecutions: -1 } },
+    found: ['invalid-value Handler'],
+  },
+  { title: 'a negative batch size', change: { mapping: { BatchSize: -100 } }, found: ['invalid-value mapping'] },
+  { title: 'a batch size of ten', change: { mapping: { BatchSize: 'ten' } }, found: ['invalid-value mapping'] },
+  {
+    title: 'a window of 301 s',
+    change: { mapping: { MaximumBatchingWindowInSeconds: 301 } },
+    found: ['invalid-value mapping'],
+  },
+  {
+    title: 'a maximum concurrency of 2.5 with a reserved one',
+    change: { mapping: concurrency(2.5), function: { ReservedConcurrentExecutions: 1 } },
+    found: ['invalid-value mapping'],
+  },
+  {
+    title: 'a visibility timeout of more than 12 hours',
+    change: { queue: { VisibilityTimeout: 43_201 } },
+    found: ['invalid-value Queue'],
+  },
+  {
+    title: 'retention of more than 14 days, without a redrive policy',
+    change: { queue: { MessageRetentionPeriod: 14 * DAY + 1, RedrivePolicy: undefined } },
+    found: ['invalid-value Queue', 'no-redrive-policy Queue'],
+  },
+  {
+    title: 'a dead-letter queue with retention of less than a minute',
+    change: { dead: { MessageRetentionPeriod: 59 } },
+    found: ['invalid-value Dead'],
+  },
+  { title: 'a maxReceiveCount of 0', change: { queue: policy(0) }, found: ['invalid-value Queue'] },
+  {
+    title: 'a redrive policy that is a list',
+    change: { queue: { RedrivePolicy: [] } },
+    found: ['invalid-value Queue'],
+  },
+  {
+    title: 'a dead-letter queue by its URL',
+    change: { queue: { RedrivePolicy: { deadLetterTargetArn: { Ref: 'Dead' }, maxReceiveCount: 5 } } },
+    found: ['invalid-value Queue'],
+  },
+  ...['QueueUrl', 'QueueName'].flatMap((attribute): Case[] => {
+    const value = { 'Fn::GetAtt': ['Queue', attribute] }
+    const policy = { deadLetterTargetArn: { 'Fn::GetAtt': ['Dead', attribute] }, maxReceiveCount: 5 }
+    return [
+      {
+        title: `a queue by its ${attribute}`,
+        change: { mapping: { Queue: value, EventSourceArn: value } },
+        found: ['invalid-value mapping'],
+      },
+      {
+        title: `a dead-letter queue by its ${attribute}`,
+        change: { queue: { RedrivePolicy: policy } },
+        found: ['invalid-value Queue'],
+      },
+    ]
+  }),
+  ...[
+    {},
+    { maxReceiveCount: 5 },
+    { deadLetterTargetArn: getAtt('Dead') },
+    { DeadLetterTargetArn: getAtt('Dead'), MaxReceiveCount: 5 },
+    { deadLetterTargetArn: getAtt('Dead'), MaxReceiveCount: 5 },
+    { deadLetterTargetArn: { Ref: 'AWS::NoValue' }, maxReceiveCount: 5 },
+  ].flatMap((RedrivePolicy): Case[] => {
+    const has = Object.keys(RedrivePolicy).join(' and ') || 'nothing'
+    const last = 'Ref' in (RedrivePolicy.deadLetterTargetArn ?? {}) ? ', which is AWS::NoValue' : ''
+    const change = { queue: { RedrivePolicy } }
+    return [
+      { title: `a redrive policy of ${has}${last}`, change, found: ['invalid-value Queue'] },
+      {
+        title: `a redrive policy of ${has}${last}, on a FIFO queue`,
+        change: fifo(change),
+        found: ['invalid-value Queue', 'fifo-parallelism mapping'],
+      },
+    ]
+  }),
+  {
+    title: 'a FIFO queue with a dead-letter queue that is none',
+    change: { ...fifo({}), dead: { FifoQueue: undefined } },
+    found: ['invalid-value Queue', 'fifo-parallelism mapping'],
+  },
+  {
+    title: 'a queue with a dead-letter queue that is a FIFO queue',
+    change: { dead: { FifoQueue: true } },
+    found: ['invalid-value Queue'],
+  },
+  ...[getAtt('Handler'), 'arn:aws:sns:eu-west-1:123456789012:orders'].flatMap((target): Case[] => {
+    const change = { queue: { RedrivePolicy: { deadLetterTargetArn: target, maxReceiveCount: 5 } } }
+    const what = typeof target === 'string' ? 'a topic' : 'a function'
+    return [
+      { title: `a dead-letter queue that is ${what}`, change, found: ['invalid-value Queue'] },
+      {
+        title: `a dead-letter queue that is ${what}, of a FIFO queue`,
+        change: fifo(change),
+        found: ['invalid-value Queue', 'fifo-parallelism mapping'],
+      },
+    ]
+  }),
+  {
+    title: 'FunctionResponseTypes that are no list',
+    change: { mapping: { FunctionResponseTypes: 'ReportBatchItemFailures' } },
+    found: ['invalid-value mapping'],
+  },
+  {
+    title: 'several values that AWS refuses, each of its own',
+    change: { mapping: { BatchSize: 0, MaximumBatchingWindowInSeconds: -1 }, function: { Timeout: 901 } },
+    found: ['invalid-value mapping', 'invalid-value mapping', 'invalid-value Handler'],
+  },
+
+  {
+    title: 'a batch of one record more than fits into 6 MB',
+    change: { mapping: { BatchSize: 7768 } },
+    options: { bodyBytes: 100 },
+    found: ['batch-over-payload mapping'],
+  },
+  {
+    title: 'a batch that just fits into 6 MB',
+    change: { mapping: { BatchSize: 7767 } },
+    options: { bodyBytes: 100 },
+    found: [],
+  },
+  {
+    title: 'a batch over 10,000, which cannot fit either',
+    change: { mapping: { BatchSize: 10_001 } },
+    options: { bodyBytes: 100 },
+    found: ['batch-size mapping'],
+  },
+  {
+    title: 'a batch that needs a window, and cannot fit either',
+    change: { mapping: { BatchSize: 10_000, MaximumBatchingWindowInSeconds: undefined } },
+    options: { bodyBytes: 100 },
+    found: ['batch-needs-window mapping'],
+  },
+
+  {
+    title: 'a timeout a millisecond too short for the batch and the drain of 1,000 ms',
+    change: { mapping: { BatchSize: 101 } },
+    options: { recordMs: 14_501 },
+    found: ['timeout-below-work Handler'],
+  },
+  {
+    title: 'a timeout that just holds the batch and the drain of 1,000 ms',
+    change: { mapping: { BatchSize: 101 } },
+    options: { recordMs: 14_500 },
+    found: [],
+  },
+  {
+    title: 'the drain of a short timeout is a fifth of it',
+    change: { function: { Timeout: 2 } },
+    options: { recordMs: 1601 },
+    found: ['timeout-below-work Handler'],
+  },
+  {
+    title: 'a short timeout that just holds its batch',
+    change: { function: { Timeout: 2 } },
+    options: { recordMs: 1600 },
+    found: [],
+  },
+  {
+    title: 'a batch that Lambda refuses on FIFO is not held against the timeout as well',
+    change: fifo({ mapping: { BatchSize: 10_000 } }),
+    options: { recordMs: 1000 },
+    found: ['fifo-batch-size mapping', 'fifo-parallelism mapping'],
+  },
+  {
+    title: 'one record at a time',
+    options: { recordMs: 300, recordConcurrency: 1 },
+    found: ['timeout-below-work Handler'],
+  },
+  {
+    title: 'a batch that cannot fill is not held against the timeout as well',
+    change: { mapping: { BatchSize: 10_000 } },
+    options: { bodyBytes: 1_000_000, recordMs: 1000 },
+    found: ['batch-over-payload mapping'],
+  },
+
+  {
+    title: 'a runtime that is deprecated',
+    change: { function: { Runtime: 'nodejs20.x' } },
+    found: ['runtime-deprecated Handler'],
+  },
+  {
+    title: 'a runtime that was deprecated years ago',
+    change: { function: { Runtime: 'nodejs8.10' } },
+    found: ['runtime-deprecated Handler'],
+  },
+  {
+    title: 'a runtime on the day of its deprecation',
+    change: { function: { Runtime: 'nodejs22.x' } },
+    options: { today: new Date('2027-04-30') },
+    found: ['runtime-deprecated Handler'],
+  },
+  {
+    title: 'a runtime 180 days before its deprecation',
+    change: { function: { Runtime: 'nodejs22.x' } },
+    options: { today: new Date('2026-11-01') },
+    found: ['runtime-deprecated Handler'],
+  },
+  {
+    title: 'a runtime 181 days before its deprecation',
+    change: { function: { Runtime: 'nodejs22.x' } },
+    options: { today: new Date('2026-10-31') },
+    found: [],
+  },
+  {
+    title: 'a runtime of another language that is deprecated',
+    change: { function: { Runtime: 'python3.9' } },
+    found: ['runtime-deprecated Handler'],
+  },
+  { title: 'a preview has no date', change: { function: { Runtime: 'nodejs26.x' } }, found: ['not-checked Handler'] },
+  { title: 'a runtime nobody knows', change: { function: { Runtime: 'cobol1.x' } }, found: ['not-checked Handler'] },
+  {
+    title: 'a container image has no runtime',
+    change: { function: { Runtime: undefined, PackageType: 'Image' } },
+    found: [],
+  },
+]

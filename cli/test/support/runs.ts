@@ -1,0 +1,122 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { SQSEvent, SQSRecord } from 'aws-lambda'
+import type { Test } from 'tap'
+import { type Ledger, type RunOptions, run } from '../../src/engine.ts'
+import type { Received } from '../../src/local/sqs-record.ts'
+
+export const BIN = fileURLToPath(new URL('../../src/bin.ts', import.meta.url))
+
+/** A handler of test/handlers. */
+export function handlerFile(name: string) {
+  return fileURLToPath(new URL(`../handlers/${name}`, import.meta.url))
+}
+
+export function folder(t: Test) {
+  const path = mkdtempSync(join(tmpdir(), 'bounded-sqs-batch-'))
+  t.teardown(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
+/** A file to which handlers append JSON lines. They find its path in RECORD_TO. `read` returns the lines in order. */
+export function notebook(t: Test) {
+  const file = join(folder(t), 'notes.jsonl')
+  writeFileSync(file, '')
+  return {
+    file,
+    // biome-ignore lint/suspicious/noExplicitAny: each handler writes its own
+    read: (): any[] =>
+      readFileSync(file, 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line)),
+  }
+}
+
+type Changes = Partial<Omit<RunOptions, 'function' | 'mapping'>> & {
+  function?: Partial<RunOptions['function']>
+  mapping?: Partial<RunOptions['mapping']>
+}
+
+/** A run with a queue in this process and short times. It ends when the queue is empty. */
+export function runHandler(file: string, changes: Changes = {}): Promise<Ledger> {
+  return run({
+    queue: { visibilityTimeout: 40, maxReceives: 3 },
+    idle: 0,
+    ...changes,
+    function: { file: handlerFile(file), ...changes.function },
+    mapping: { batchSize: 10, windowMs: 0, retryAfter: 0, ...changes.mapping },
+  })
+}
+
+/** The counts of a ledger, without times and rates. */
+export function counts({ wallMs, perSecond, reasons, ...rest }: Ledger) {
+  return rest
+}
+
+export interface Result {
+  code: number | null
+  stdout: string
+  stderr: string
+}
+
+/** Runs the command as a process. `during` can use the process while it runs. */
+export function command(
+  args: readonly string[],
+  {
+    env = {},
+    during = () => {},
+  }: { env?: Record<string, string | undefined>; during?: (child: ReturnType<typeof spawn>) => unknown } = {},
+): Promise<Result> {
+  const child = spawn(process.execPath, [BIN, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const result: Result = { code: null, stdout: '', stderr: '' }
+  child.stdout.on('data', (chunk) => {
+    result.stdout += chunk
+  })
+  child.stderr.on('data', (chunk) => {
+    result.stderr += chunk
+  })
+  during(child)
+  return new Promise((resolve) => child.on('close', (code) => resolve({ ...result, code })))
+}
+
+export function isAlive(pid: number) {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Waits up to ten seconds until the condition is true. */
+export async function until(what: () => unknown) {
+  const deadline = Date.now() + 10_000
+  while (!(await what())) {
+    if (Date.now() > deadline) throw new Error(`did not become true: ${what}`)
+    await sleep(20)
+  }
+}
+
+export function received(messageId: string, bytes = 100, receiveCount = 1): Received {
+  return {
+    messageId,
+    receiptHandle: `receipt-${messageId}`,
+    receiveCount,
+    json: JSON.stringify({ messageId }),
+    bytes,
+  }
+}
+
+export function numberOf(record: SQSRecord): number {
+  return JSON.parse(record.body).number
+}
+
+export type { SQSEvent }

@@ -1,0 +1,140 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { check, type Finding } from '../../src/doctor/check.ts'
+import type { CheckOptions } from '../../src/doctor/rule.ts'
+import type { Mapping, Setting } from '../../src/model.ts'
+import { readTemplate } from '../../src/template/read-template.ts'
+import { folder } from './runs.ts'
+
+type Properties = Record<string, unknown>
+
+/** Changes to the properties of the four resources of a template. `undefined` removes a property. */
+export interface Change {
+  mapping?: Properties
+  function?: Properties
+  queue?: Properties
+  dead?: Properties
+}
+
+export const DAY = 86_400
+export const OPTIONS: CheckOptions = { recordConcurrency: 100, today: new Date('2026-11-25') }
+
+export function getAtt(id: string) {
+  return { 'Fn::GetAtt': [id, 'Arn'] }
+}
+
+function settings(change: Change) {
+  return {
+    mapping: {
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      BatchSize: 100,
+      MaximumBatchingWindowInSeconds: 5,
+      ...change.mapping,
+    },
+    function: { Runtime: 'nodejs24.x', Timeout: 30, MemorySize: 512, ...change.function },
+    queue: {
+      VisibilityTimeout: 185,
+      RedrivePolicy: { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 5 },
+      ...change.queue,
+    },
+    dead: { MessageRetentionPeriod: 14 * DAY, ...change.dead },
+  }
+}
+
+/** A SAM template without problems, apart from the change. */
+export function sam(change: Change = {}) {
+  const { mapping, function: target, queue, dead } = settings(change)
+  const Events = { Orders: { Type: 'SQS', Properties: { Queue: getAtt('Queue'), ...mapping } } }
+  return {
+    Transform: 'AWS::Serverless-2016-10-31',
+    Resources: {
+      Handler: { Type: 'AWS::Serverless::Function', Properties: { ...target, Events } },
+      Queue: { Type: 'AWS::SQS::Queue', Properties: queue },
+      Dead: { Type: 'AWS::SQS::Queue', Properties: dead },
+    },
+  }
+}
+
+/** The same as plain CloudFormation, as the CDK writes it. */
+export function cloudFormation(change: Change = {}) {
+  const { mapping, function: target, queue, dead } = settings(change)
+  const ends = { FunctionName: { Ref: 'Handler' }, EventSourceArn: getAtt('Queue') }
+  return {
+    Resources: {
+      Handler: { Type: 'AWS::Lambda::Function', Properties: target },
+      Queue: { Type: 'AWS::SQS::Queue', Properties: queue },
+      Dead: { Type: 'AWS::SQS::Queue', Properties: dead },
+      Orders: { Type: 'AWS::Lambda::EventSourceMapping', Properties: { ...ends, ...mapping } },
+    },
+  }
+}
+
+/** Writes a template to a file: text as it is, any other value as JSON. */
+export function templateFile(t: Test, template: unknown, name = 'template.yaml'): string {
+  const file = join(folder(t), name)
+  writeFileSync(file, typeof template === 'string' ? template : JSON.stringify(template, undefined, 1))
+  return file
+}
+
+export function read(t: Test, template: unknown, parameters: Record<string, string> = {}) {
+  return readTemplate(templateFile(t, template), new Map(Object.entries(parameters)))
+}
+
+export async function findingsIn(
+  t: Test,
+  template: unknown,
+  options: Partial<CheckOptions> = {},
+  parameters: Record<string, string> = {},
+): Promise<Finding[]> {
+  return check(await read(t, template, parameters), { ...OPTIONS, ...options })
+}
+
+/** The rule and the resource of each finding. */
+export function ids(findings: readonly Finding[]) {
+  return findings.map(({ rule, resource }) => `${rule} ${resource}`)
+}
+
+const SECTIONS = `
+Parameters:
+  Stage: { Type: String, Default: dev }
+  Seconds: { Type: Number, Default: 40 }
+  Names: { Type: CommaDelimitedList, Default: 'a, ReportBatchItemFailures' }
+  Open: { Type: Number }
+  Stored: { Type: 'AWS::SSM::Parameter::Value<String>', Default: /seconds }
+Mappings:
+  Times: { dev: { visibility: 41 }, prod: { visibility: 900 } }
+Conditions:
+  Dev: !Equals [!Ref Stage, dev]
+  NotDev: !Not [!Condition Dev]
+  Both: !And [!Condition Dev, !Not [!Condition NotDev]]
+  Either: !Or [!Condition NotDev, !Equals [a, b]]
+  Europe: !Equals [!Ref AWS::Region, eu-west-1]
+  Perhaps: !Or [!Condition Europe, !Condition Dev]
+  Chicken: !Not [!Condition Egg]
+  Egg: !Not [!Condition Chicken]
+  Hen: !And [!Condition Cock, !Condition Cock]
+  Cock: !And [!Condition Hen, !Condition Hen]
+  Same: !Equals [!Ref AWS::Region, !Ref AWS::Region]
+`
+
+/** A template whose queue has this visibility timeout. */
+export function withVisibility(expression: string) {
+  return `${SECTIONS}
+Resources:
+  Queue: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: ${expression} } }
+  Handler:
+    Type: AWS::Serverless::Function
+    Properties: { Events: { Orders: { Type: SQS, Properties: { Queue: !GetAtt Queue.Arn } } } }
+`
+}
+
+export function only(mappings: readonly Mapping[]): Mapping {
+  const [mapping, ...more] = mappings
+  if (!mapping || more.length > 0) throw new Error(`${mappings.length} mappings`)
+  return mapping
+}
+
+export function short(setting: Setting<unknown> | undefined) {
+  return setting?.state === 'known' ? setting.value : setting?.state === 'unknown' ? setting.reason : setting?.state
+}

@@ -1,0 +1,212 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { UsageError } from '../../src/errors.ts'
+import { readTemplate } from '../../src/template/read-template.ts'
+import { command, folder } from '../support/runs.ts'
+import { cloudFormation, sam, templateFile } from '../support/templates.ts'
+
+/** Checks that the text is refused with an error of one line that names the position. */
+function refuses(title: string, text: string, line: RegExp, name = 'template.yaml') {
+  return test(`refused: ${title}`, async (t) => {
+    const error = await readTemplate(templateFile(t, text, name), new Map()).catch((error) => error)
+    t.ok(error instanceof UsageError, String(error))
+    t.match(error.message, line)
+    t.notMatch(error.message, '\n')
+  })
+}
+
+refuses('an empty file', '', /template\.yaml:1:1: the file is empty$/)
+refuses('blanks', ' \n\n', /template\.yaml:1:1: the file is empty$/)
+refuses('a comment', '# nothing\n', /:1:1: there is no Resources map: is it a SAM or CloudFormation template\?$/)
+refuses('a list', '- a\n', /there is no Resources map/)
+refuses('Resources that are a list', 'Resources: []', /there is no Resources map/)
+refuses(
+  'a wrong indentation',
+  'Resources:\n  Queue:\n    Type: x\n   Properties: y\n',
+  /template\.yaml:4:1: not valid YAML: /,
+)
+refuses('an open quote', 'Resources:\n  Queue: "x\n', /template\.yaml:3:1: not valid YAML: Missing closing "quote$/)
+refuses('a tab', 'Resources:\n\tQueue: x\n', /template\.yaml:2:1: not valid YAML: Tabs are not allowed as indentation$/)
+refuses(
+  'two documents',
+  'Resources: {}\n---\nResources: {}\n',
+  /:2:1: not valid YAML: the file has more than one document$/,
+)
+refuses('a duplicate key', 'Resources:\n  Queue: {}\n  Queue: {}\n', /template\.yaml:3:3: the key Queue occurs twice$/)
+refuses(
+  'an alias of nothing',
+  'Resources:\n  Queue: *none\n',
+  /template\.yaml:2:3: there is no anchor &none before this alias$/,
+)
+refuses(
+  'an alias of itself',
+  'Resources: &all\n  Queue: *all\n',
+  /template\.yaml:2:3: there is no anchor &all before this alias$/,
+)
+refuses('a merge of text', 'Resources:\n  Queue: { <<: x }\n', /template\.yaml:2:3: a merge key \(<<\) needs a map$/)
+refuses('deep nesting in YAML', `Resources: ${'['.repeat(300)}${']'.repeat(300)}`, /nested deeper than 200 levels$/)
+refuses(
+  'deeper nesting in YAML',
+  `Resources: ${'['.repeat(20_000)}${']'.repeat(20_000)}`,
+  /the file is nested too deeply to be a template$/,
+)
+
+function json(title: string, text: string, line: RegExp) {
+  return refuses(`${title} (JSON)`, text, line, 'stack.template.json')
+}
+json('an extra comma', '{\n  "Resources": {},\n}', /stack\.template\.json:3:1: not valid JSON: Unexpected \} found$/)
+json('a missing comma', '{\n  "Resources": {}\n  "Outputs": {} }', /stack\.template\.json:3:3: not valid JSON: /)
+json('no value', '{\n  "Resources": }', /stack\.template\.json:2:16: not valid JSON: /)
+json('an open brace', '{ "Resources": {}', /stack\.template\.json:1:18: not valid JSON: Unexpected end of input found$/)
+json(
+  'a duplicate key',
+  '{ "Resources": {},\n "Resources": {} }',
+  /stack\.template\.json:2:2: the key Resources occurs twice$/,
+)
+json('deep nesting', `{"Resources":${'['.repeat(300)}${']'.repeat(300)}}`, /nested deeper than 200 levels$/)
+json('deeper nesting', `{"Resources":${'['.repeat(50_000)}`, /nested too deeply to be a template$/)
+
+/** Checks that the command prints one line and exits with code 2. */
+function fails(title: string, args: (file: (template: unknown) => string) => string[], line: RegExp) {
+  return test(`the command: ${title}`, async (t) => {
+    const { code, stdout, stderr } = await command(['doctor', ...args((template) => templateFile(t, template))])
+    t.strictSame([code, stdout], [2, ''])
+    t.match(stderr, line)
+    t.equal(stderr.trimEnd().split('\n').length, /^error:/.test(stderr) ? 2 : 1)
+  })
+}
+
+fails(
+  'nothing to check',
+  () => [],
+  /^bounded-sqs-batch: there is nothing to check: give a template, or --function NAME$/m,
+)
+fails('no such file', () => ['nope.yaml'], /^bounded-sqs-batch: there is no file nope\.yaml$/m)
+fails('a folder', () => ['.'], /^bounded-sqs-batch: \. is not a file$/m)
+fails('invalid YAML', (file) => [file('a: b: c')], /template\.yaml:1:4: not valid YAML: /)
+for (const name of ['main.tf', 'main.tf.json', 'main.tofu']) {
+  fails(
+    `a Terraform configuration, ${name}`,
+    () => [name],
+    new RegExp(`: ${name} is a Terraform configuration, .+: bounded-sqs-batch doctor --function NAME$`, 'm'),
+  )
+}
+fails(
+  'a plan of Terraform',
+  (file) => [file({ format_version: '1.2', terraform_version: '1.13.0', planned_values: {} })],
+  /template\.yaml is a Terraform configuration/,
+)
+const SERVERLESS =
+  /belongs to the Serverless Framework, .+ Run "serverless package", .+: \.serverless\/cloudformation-template-update-stack\.json$/m
+fails('a configuration of the Serverless Framework in TypeScript', () => ['serverless.ts'], SERVERLESS)
+fails(
+  'a configuration of the Serverless Framework',
+  (file) => [
+    file(`service: orders
+provider: { name: aws, stage: "\${opt:stage, 'dev'}" }
+functions:
+  orders: { handler: src/orders.handler, events: [{ sqs: !GetAtt Queue.Arn }] }
+resources: { Resources: { Queue: { Type: AWS::SQS::Queue } } }
+`),
+  ],
+  SERVERLESS,
+)
+fails('two things to check', (file) => [file(sam()), '--function', 'x'], /a template and --function cannot be combined/)
+fails(
+  'a region for a template',
+  (file) => [file(sam()), '--region', 'x'],
+  /--region and --endpoint-url need --function/,
+)
+fails(
+  'a parameter for what is deployed',
+  () => ['--function', 'x', '--parameter', 'A=1'],
+  /--parameter needs a template/,
+)
+fails(
+  'an endpoint that is none',
+  () => ['--function', 'x', '--endpoint-url', 'here'],
+  /--endpoint-url here is not a URL$/m,
+)
+fails('no function name', () => ['--function', ' '], /--function needs the name of a function$/m)
+fails('a parameter without =', (file) => [file(sam()), '--parameter', 'Stage'], /--parameter Stage: write NAME=VALUE$/m)
+fails('a parameter without a name', (file) => [file(sam()), '--parameter', '=x'], /--parameter =x: write NAME=VALUE$/m)
+fails(
+  'a parameter that is none',
+  (file) => [file({ ...sam(), Parameters: { Stage: {}, Size: {} } }), '--parameter', 'Stag=x'],
+  /--parameter Stag: \S+ has no such parameter; it has Stage, Size$/m,
+)
+fails(
+  'bytes that are none',
+  (file) => [file(sam()), '--body-bytes', '-1'],
+  /Expected a whole number from 0 to 1,048,576/,
+)
+fails('another format', (file) => [file(sam()), '--format', 'xml'], /Allowed choices are table, json, github/)
+fails(
+  'a template without SQS',
+  (file) => [file({ Resources: { Queue: { Type: 'AWS::SQS::Queue' } } })],
+  /template\.yaml has no SQS event source mapping, so nothing was checked$/m,
+)
+fails(
+  'a template whose only mapping a condition takes away',
+  (file) => {
+    const { Resources } = cloudFormation()
+    const Conditions = { Prod: { 'Fn::Equals': ['a', 'b'] } }
+    return [file({ Conditions, Resources: { ...Resources, Orders: { ...Resources.Orders, Condition: 'Prod' } } })]
+  },
+  /so nothing was checked\. Not read: Orders \(line \d+\): its condition Prod does not hold with these parameters$/m,
+)
+
+test('a hundred functions: each is checked', async (t) => {
+  const Resources: Record<string, unknown> = {}
+  for (let number = 0; number < 100; number++) {
+    const { Handler, Queue, Dead } = cloudFormation({ function: { Runtime: 'provided.al2023' } }).Resources
+    const policy = { deadLetterTargetArn: { 'Fn::GetAtt': [`Dead${number}`, 'Arn'] }, maxReceiveCount: 5 }
+    const ends = {
+      FunctionName: { Ref: `Handler${number}` },
+      EventSourceArn: { 'Fn::GetAtt': [`Queue${number}`, 'Arn'] },
+      FunctionResponseTypes: number % 10 === 0 ? [] : ['ReportBatchItemFailures'],
+    }
+    Object.assign(Resources, {
+      [`Handler${number}`]: Handler,
+      [`Queue${number}`]: { ...Queue, Properties: { ...Queue.Properties, RedrivePolicy: policy } },
+      [`Dead${number}`]: Dead,
+      [`Orders${number}`]: { Type: 'AWS::Lambda::EventSourceMapping', Properties: ends },
+    })
+  }
+  const { code, stdout } = await command(['doctor', templateFile(t, { Resources }), '--format', 'json'])
+  t.equal(code, 1)
+  t.strictSame(
+    JSON.parse(stdout).findings.map(({ rule, resource }: Record<string, string>) => `${rule} ${resource}`),
+    Array.from({ length: 10 }, (_, ten) => `report-batch-item-failures Orders${ten * 10}`),
+  )
+})
+
+test('templates of 5 MB, YAML and JSON', async (t) => {
+  const { Resources } = sam({ function: { Runtime: 'provided.al2023' } })
+  const filler = Array.from({ length: 40_000 }, (_, n) => [
+    `Topic${n}`,
+    { Type: 'AWS::SNS::Topic', Properties: { DisplayName: 'x'.repeat(60) } },
+  ])
+  const json = JSON.stringify({ Resources: { ...Object.fromEntries(filler), ...Resources } })
+  const yaml = `Resources:\n${filler.map(([id, topic]) => `  ${id}: ${JSON.stringify(topic)}\n`).join('')}${Object.entries(
+    Resources,
+  )
+    .map(([id, resource]) => `  ${id}: ${JSON.stringify(resource)}\n`)
+    .join('')}`
+  for (const [name, text] of [
+    ['big.json', json],
+    ['big.yaml', yaml],
+  ] as const) {
+    t.ok(text.length > 5_000_000)
+    const file = join(folder(t), name)
+    writeFileSync(file, text)
+    const started = performance.now()
+    const { mappings } = await readTemplate(file, new Map())
+    t.strictSame(
+      mappings.map(({ id, queue }) => [id, queue.id]),
+      [['Handler/Orders', 'Queue']],
+    )
+    t.ok(performance.now() - started < 30_000, `${name} in ${Math.round(performance.now() - started)} ms`)
+  }
+})

@@ -1,0 +1,124 @@
+import { test } from 'tap'
+import { known } from '../../src/model.ts'
+import { patternSetting } from '../../src/template/filters.ts'
+import { filters } from '../support/rule-cases.ts'
+import { findingsIn, sam } from '../support/templates.ts'
+
+/** The forms of body that a pattern matches, or what is wrong with it. */
+function read(pattern: unknown) {
+  const setting = patternSetting(known(typeof pattern === 'string' ? pattern : JSON.stringify(pattern)))
+  if (setting.state === 'unknown') return `unknown: ${setting.reason}`
+  return setting.state === 'known' ? (setting.value.wrong ?? setting.value.forms) : setting.state
+}
+
+// LocalStack has tested the first eight on AWS.
+for (const [pattern, forms] of [
+  [{ body: { item: ['a'] } }, ['json']],
+  [{ body: { item: ['a', 'b'] } }, ['json']],
+  [{ body: { item: ['a', 'b'], other: ['c'] } }, ['json']],
+  [{ body: { item: [{ exists: true }] } }, ['json']],
+  [{ body: { item: [{ numeric: ['>', 100] }] } }, ['json']],
+  [{ body: { item: [{ numeric: ['<', 100] }] } }, ['json']],
+  [{ body: { item: [{ numeric: ['>=', 100, '<', 200] }] } }, ['json']],
+  [{ body: { item: [{ prefix: 'us-1' }] } }, ['json']],
+  [{ body: { item: [{ exists: false }, null, '', 1, true] } }, ['json']],
+  [{ body: { item: [{ suffix: 'a' }, { 'equals-ignore-case': 'b' }] } }, ['json']],
+  [
+    { body: { item: [{ 'anything-but': 'a' }, { 'anything-but': [1] }, { 'anything-but': { prefix: 'a' } }] } },
+    ['json'],
+  ],
+  [{ body: { $or: [{ item: ['a'] }, { other: { item: ['a'] } }] } }, ['json']],
+  [{ body: ['a'] }, ['text']],
+  [{ body: [{ prefix: 'a' }] }, ['text']],
+  [{ $or: [{ body: ['a'] }, { body: { item: ['a'] } }] }, ['text', 'json']],
+  [{ body: ['x'.repeat(4083)] }, ['text']], // 4,096 characters
+] as const) {
+  test(`a filter that can match: ${JSON.stringify(pattern).slice(0, 80)}`, async (t) => {
+    t.strictSame(read(pattern), forms)
+  })
+}
+
+for (const [pattern, reason] of [
+  [`{ "body": ["${'x'.repeat(4081)}"] }`, 'it is longer than 4096 characters'],
+  ['{"body":'.repeat(20_000), 'it is longer than 4096 characters'],
+  ['simple string', 'it is not valid JSON'],
+  ['', 'it is not valid JSON'],
+  ['null', 'it is null where an object belongs'],
+  ['[]', 'it is an array where an object belongs'],
+  ['"body"', 'it is a string where an object belongs'],
+  [{}, 'it is an empty object'],
+  [{ eventSource: ['aws:sqs'] }, 'it has the key eventSource, but Lambda filters SQS messages only by body'],
+  [{ body: ['a'], attributes: {} }, 'it has the key attributes, but Lambda filters SQS messages only by body'],
+  [{ $or: [{ body: ['a'] }] }, 'it has the key $or, but Lambda filters SQS messages only by body'],
+  [{ body: 'a' }, 'body is a string where an object belongs'],
+  [{ body: {} }, 'body is an empty object'],
+  [{ body: [] }, 'body is an empty list, which nothing matches'],
+  [{ body: [{ exists: false }] }, 'every message has a body'],
+  [{ body: { item: 'a' } }, 'body.item is a string where a list belongs'],
+  [{ body: { item: null } }, 'body.item is null where a list belongs'],
+  [{ body: { item: {} } }, 'body.item is an empty object'],
+  [{ body: { item: { deep: [] } } }, 'body.item.deep is an empty list, which nothing matches'],
+  [{ body: { $or: [{ item: ['a'] }, { item: 'a' }] } }, 'body.$or.item is a string where a list belongs'],
+  [{ body: { item: [['a']] } }, 'body.item is a list of lists'],
+  [{ body: { item: [{}] } }, 'body.item has an object that is not exactly one operator'],
+  [{ body: { item: [{ prefix: 'a', suffix: 'b' }] } }, 'body.item has an object that is not exactly one operator'],
+  [{ body: { item: [{ startsWith: 'a' }] } }, 'body.item has the operator startsWith, which does not exist'],
+  [{ body: { item: [{ constructor: 'a' }] } }, 'body.item has the operator constructor, which does not exist'],
+  ...[
+    { prefix: 1 },
+    { suffix: null },
+    { 'equals-ignore-case': ['a'] },
+    { 'anything-but': [] },
+    { 'anything-but': null },
+    { exists: 'true' },
+    { numeric: 5 },
+    { numeric: [] },
+    { numeric: ['>'] },
+    { numeric: ['>', '5'] },
+    { numeric: ['!=', 5] },
+    { numeric: ['>', 5, '<', 5] },
+    { numeric: ['>', 6, '<=', 5] },
+    { numeric: ['<', 5, '>', 6] },
+    { numeric: ['>', 5, '<'] },
+  ].map((operator) => {
+    const [name = ''] = Object.keys(operator)
+    const reason = `body.item has the operator ${name} with a value that nothing matches`
+    return [{ body: { item: [operator] } }, reason] as const
+  }),
+] as const) {
+  test(`a filter that cannot match: ${JSON.stringify(pattern).slice(0, 80)}`, async (t) => {
+    t.equal(read(pattern), reason)
+  })
+}
+
+for (const name of ['wildcard', 'cidr']) {
+  test(`whether Lambda supports ${name}, an operator of EventBridge, is unknown`, async (t) => {
+    const reason = `unknown: AWS does not document the operator ${name} of body.item for Lambda`
+    t.equal(read({ body: { item: [{ [name]: 'a' }] } }), reason)
+  })
+}
+
+test('the finding names the messages that are deleted', async (t) => {
+  const said = async (...patterns: string[]) => {
+    const findings = await findingsIn(t, sam({ mapping: filters(...patterns) }))
+    return findings.map(({ rule, message }) => [rule, message])
+  }
+  const JSON_BODY = '{ "body": { "type": ["order"] } }'
+  const TEXT_BODY = '{ "body": ["order"] }'
+  const why = 'Lambda neither invokes the function with them nor dead-letters them.'
+  t.strictSame(await said(JSON_BODY), [
+    [
+      'filter-criteria',
+      `Messages that do not match the filter are deleted, and so are all messages whose body is not JSON. ${why}`,
+    ],
+  ])
+  t.strictSame(await said(TEXT_BODY, TEXT_BODY), [
+    [
+      'filter-criteria',
+      `Messages that do not match any of the 2 filters are deleted, and so are all messages whose body is JSON. ${why}`,
+    ],
+  ])
+  t.strictSame(await said(JSON_BODY, TEXT_BODY), [
+    ['filter-criteria', `Messages that do not match any of the 2 filters are deleted. ${why}`],
+  ])
+})

@@ -1,0 +1,574 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
+import { type Test, test } from 'tap'
+import { type Mapping, valueIn } from '../../src/model.ts'
+import {
+  cloudFormation,
+  findingsIn,
+  getAtt,
+  ids,
+  only,
+  read,
+  sam,
+  short,
+  withVisibility,
+} from '../support/templates.ts'
+
+const UNKNOWN = { 'Fn::ImportValue': 'x' }
+
+test('a queue in another stack: the rest of the mapping is checked', async (t) => {
+  const change = { mapping: { FunctionResponseTypes: undefined, BatchSize: 20_000, Queue: UNKNOWN } }
+  const findings = await findingsIn(t, sam(change))
+  t.strictSame(ids(findings), [
+    'report-batch-item-failures Handler/Orders',
+    'batch-size Handler/Orders',
+    'not-checked Handler/Orders',
+  ])
+  t.equal(
+    findings[2]?.message,
+    'Not checked: the visibility timeout, redrive policy and retention of its queue, and whether it is a FIFO queue: ' +
+      'Fn::ImportValue x comes from another stack.',
+  )
+})
+
+test('a FIFO queue in another stack is recognised by its ARN', async (t) => {
+  const findings = await findingsIn(t, sam({ mapping: { Queue: 'arn:aws:sqs:eu-west-1:123456789012:orders.fifo' } }))
+  t.strictSame(ids(findings), [
+    'fifo-batch-size Handler/Orders',
+    'fifo-window Handler/Orders',
+    'fifo-parallelism Handler/Orders',
+    'not-checked Handler/Orders',
+  ])
+  t.match(findings[3]?.message, 'of arn:aws:sqs:eu-west-1:123456789012:orders.fifo: it is not in this template.')
+})
+
+/** The CloudFormation template with another function or queue in its mapping, and more resources. */
+function joined(ends: Record<string, unknown>, more: Record<string, unknown> = {}) {
+  const { Resources } = cloudFormation()
+  const Orders = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, ...ends } }
+  return { Resources: { ...Resources, Orders, ...more } }
+}
+
+async function endsOf(t: Test, template: unknown) {
+  const { mappings } = await read(t, template)
+  return mappings.map(({ function: target, queue }) => [
+    target.unread === undefined ? target.id : target.unread,
+    queue.unread === undefined ? queue.id : queue.unread,
+  ])
+}
+
+function named(template: ReturnType<typeof joined>, FunctionName: string, QueueName: string) {
+  const { Handler, Queue, ...rest } = template.Resources
+  return {
+    Resources: {
+      ...rest,
+      Handler: { ...Handler, Properties: { ...Handler.Properties, FunctionName } },
+      Queue: { ...Queue, Properties: { ...Queue.Properties, QueueName } },
+    },
+  }
+}
+
+const ALIAS = { Type: 'AWS::Lambda::Alias', Properties: { FunctionName: { Ref: 'Handler' }, Name: 'live' } }
+const VERSION = { Type: 'AWS::Lambda::Version', Properties: { FunctionName: getAtt('Handler') } }
+
+for (const [title, FunctionName] of [
+  ['Ref', { Ref: 'Handler' }],
+  ['its ARN', getAtt('Handler')],
+  ['Sub of an alias', { 'Fn::Sub': '${Handler}:live' }],
+  ['Join of a version of its ARN', { 'Fn::Join': [':', [getAtt('Handler'), '7']] }],
+  ['Ref of an alias', { Ref: 'Alias' }],
+  ['Ref of a version', { Ref: 'Version' }],
+  [
+    'what the CDK makes of an alias',
+    { 'Fn::Join': ['', [{ 'Fn::Select': [6, { 'Fn::Split': [':', { Ref: 'Alias' }] }] }, ':live']] },
+  ],
+  ['its name', 'handler'],
+  ['its name with an alias', 'handler:live'],
+  ['an ARN with its name', 'arn:aws:lambda:eu-west-1:123456789012:function:handler:live'],
+  [
+    'an ARN with its name and this region',
+    { 'Fn::Sub': 'arn:aws:lambda:${AWS::Region}:123456789012:function:handler' },
+  ],
+] as const) {
+  test(`FunctionName is ${title}`, async (t) => {
+    const template = named(joined({ FunctionName }, { Alias: ALIAS, Version: VERSION }), 'handler', 'orders')
+    t.strictSame(await endsOf(t, template), [['Handler', 'Queue']])
+  })
+}
+
+for (const [title, FunctionName, reason] of [
+  ['elsewhere', 'other', 'it is not in this template'],
+  ['imported', UNKNOWN, 'Fn::ImportValue x comes from another stack'],
+  ['a queue', { Ref: 'Queue' }, 'it is a resource of type AWS::SQS::Queue'],
+  ['an alias of itself', { Ref: 'Loop' }, 'it refers to itself'],
+  ['absent', undefined, 'no name is given'],
+] as const) {
+  test(`FunctionName is ${title}: its function is not checked`, async (t) => {
+    const Loop = { Type: 'AWS::Lambda::Alias', Properties: { FunctionName: { Ref: 'Loop' }, Name: 'live' } }
+    const template = joined({ FunctionName }, { Loop })
+    t.strictSame(await endsOf(t, template), [[reason, 'Queue']])
+    t.strictSame(ids(await findingsIn(t, template)), ['not-checked Orders'])
+  })
+}
+
+for (const [title, EventSourceArn, queue] of [
+  ['its ARN as text', { 'Fn::GetAtt': 'Queue.Arn' }, 'Queue'],
+  ['Sub', { 'Fn::Sub': '${Queue.Arn}' }, 'Queue'],
+  ['made of its name', { 'Fn::Sub': 'arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:orders' }, 'Queue'],
+  [
+    'joined with its name',
+    {
+      'Fn::Join': [
+        '',
+        [
+          'arn:aws:sqs:',
+          { Ref: 'AWS::Region' },
+          ':',
+          { Ref: 'AWS::AccountId' },
+          ':',
+          { 'Fn::GetAtt': ['Queue', 'QueueName'] },
+        ],
+      ],
+    },
+    'Queue',
+  ],
+  ['of the same name in another account', 'arn:aws:sqs:eu-west-1:123456789012:orders', 'it is not in this template'],
+  [
+    "a nested stack's",
+    { 'Fn::GetAtt': ['Nested', 'Outputs.Arn'] },
+    'it comes from Nested, of type AWS::CloudFormation::Stack',
+  ],
+  ['no ARN', 'orders', 'orders is not an ARN'],
+] as const) {
+  test(`EventSourceArn is ${title}`, async (t) => {
+    const Nested = { Type: 'AWS::CloudFormation::Stack' }
+    const template = named(joined({ EventSourceArn }, { Nested }), 'handler', 'orders')
+    t.strictSame(await endsOf(t, template), [['Handler', queue]])
+  })
+}
+
+test('event sources of other services are ignored, by their ARN, type or properties', async (t) => {
+  const mapping = (Properties: Record<string, unknown>) => ({
+    Type: 'AWS::Lambda::EventSourceMapping',
+    Properties: { FunctionName: { Ref: 'Handler' }, ...Properties },
+  })
+  const { mappings, unread } = await read(
+    t,
+    joined(
+      {},
+      {
+        Table: { Type: 'AWS::DynamoDB::Table', Properties: {} },
+        A: mapping({ EventSourceArn: 'arn:aws:kinesis:eu-west-1:123456789012:stream/orders' }),
+        B: mapping({ EventSourceArn: { 'Fn::GetAtt': ['Table', 'StreamArn'] } }),
+        C: mapping({ EventSourceArn: UNKNOWN, StartingPosition: 'LATEST' }),
+        D: mapping({ SelfManagedEventSource: {}, Topics: ['orders'] }),
+        E: mapping({ EventSourceArn: UNKNOWN, Queues: ['orders'] }),
+      },
+    ),
+  )
+  t.strictSame([mappings.map(({ id }) => id), unread], [['Orders'], []])
+})
+
+test('a property of other services does not hide a mapping that is known to read SQS', async (t) => {
+  for (const EventSourceArn of [getAtt('Queue'), 'arn:aws:sqs:eu-west-1:123456789012:orders']) {
+    const { mappings } = await read(t, joined({ EventSourceArn, StartingPosition: 'LATEST' }))
+    t.equal(only(mappings).id, 'Orders')
+  }
+  const { Resources } = joined({ StartingPosition: 'LATEST' })
+  const Queue = { ...Resources.Queue, Properties: { FifoQueue: UNKNOWN } }
+  t.equal(only((await read(t, { Resources: { ...Resources, Queue } })).mappings).id, 'Orders')
+})
+
+/** Two queues with the same name. The condition decides which one exists. */
+function sameName(Default?: string) {
+  const { Resources } = joined({ EventSourceArn: { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:orders' } })
+  const queue = (Condition: string) => ({ ...Resources.Queue, Condition, Properties: { QueueName: 'orders' } })
+  return {
+    Parameters: { Stage: { Type: 'String', ...(Default ? { Default } : {}) } },
+    Conditions: { Prod: { 'Fn::Equals': [{ Ref: 'Stage' }, 'prod'] }, Dev: { 'Fn::Not': [{ Condition: 'Prod' }] } },
+    Resources: { ...Resources, Queue: queue('Dev'), Other: queue('Prod') },
+  }
+}
+test('of two queues with one name, the one whose condition holds is used', async (t) => {
+  t.strictSame(await endsOf(t, sameName('dev')), [['Handler', 'Queue']])
+  t.strictSame(await endsOf(t, sameName('prod')), [['Handler', 'Other']])
+  t.strictSame(await endsOf(t, sameName()), [['Handler', 'Queue and Other have the same name']])
+})
+
+test('an ARN with a given account id refers to the queue of that name', async (t) => {
+  const EventSourceArn = { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:orders' }
+  const inArn = async (arn: unknown, account: string) => {
+    const template = named(joined({ EventSourceArn: arn }), 'handler', 'orders')
+    return only((await read(t, template, { 'AWS::AccountId': account })).mappings).queue.id
+  }
+  t.equal(await inArn(EventSourceArn, '123456789012'), 'Queue')
+  t.equal(await inArn('arn:aws:sqs:eu-west-1:123456789012:orders', '123456789012'), 'Queue')
+  const other = 'arn:aws:sqs:eu-west-1:123456789012:orders'
+  t.equal(await inArn(other, '210987654321'), other)
+})
+
+test('names with placeholders are equal if their placeholders are equal', async (t) => {
+  const name = (text: string) => ({ 'Fn::Sub': text }) as unknown as string
+  const ends = (queue: string) => ({
+    FunctionName: name('${AWS::StackName}-handler'),
+    EventSourceArn: { 'Fn::Sub': `arn:aws:sqs:\${AWS::Region}:\${AWS::AccountId}:${queue}` },
+  })
+  const template = (queue: string) =>
+    named(joined(ends(queue)), name('${AWS::StackName}-handler'), name('${AWS::StackName}-orders.fifo'))
+  t.strictSame(await endsOf(t, template('${AWS::StackName}-orders.fifo')), [['Handler', 'Queue']])
+  t.equal(short(only((await read(t, template('${AWS::StackName}-orders.fifo'))).mappings).queue.fifo), true)
+  t.strictSame(await endsOf(t, template('${AWS::StackName}-other')), [
+    ['Handler', 'AWS::StackName is known only after deployment (set it with --parameter AWS::StackName=…)'],
+  ])
+})
+
+for (const [title, EventSourceArn, reason] of [
+  [
+    'an ARN without a name',
+    { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}' },
+    'arn:aws:sqs:${AWS::Region}:${AWS::AccountId} has no name of a queue',
+  ],
+  [
+    'one of two ARNs',
+    { 'Fn::Select': [1, { 'Fn::Split': ['|', { 'Fn::Join': ['|', [getAtt('Queue'), getAtt('Dead')]] }] }] },
+    'Queue.Arn is known only after deployment',
+  ],
+  ['a dynamic reference', '{{resolve:ssm:/arn}}', 'it is a dynamic reference ({{resolve:…}})'],
+  [
+    'an ARN with a dynamic reference for a name',
+    { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:{{resolve:ssm:/name}}' },
+    'it is a dynamic reference ({{resolve:…}})',
+  ],
+] as const) {
+  test(`EventSourceArn is ${title}: its queue is not known`, async (t) => {
+    t.strictSame(await endsOf(t, joined({ EventSourceArn })), [['Handler', reason]])
+  })
+}
+
+for (const [title, FunctionName, id, reason] of [
+  ['empty', '', 'its function', 'its name is empty'],
+  [
+    'a dynamic reference',
+    '{{resolve:ssm:/name}}',
+    '{{resolve:ssm:/name}}',
+    'it is a dynamic reference ({{resolve:…}})',
+  ],
+  [
+    'what the CDK makes of fromFunctionName',
+    {
+      'Fn::Select': [
+        6,
+        {
+          'Fn::Split': [
+            ':',
+            { 'Fn::Sub': 'arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:other' },
+          ],
+        },
+      ],
+    },
+    'other',
+    'it is not in this template',
+  ],
+] as const) {
+  test(`FunctionName is ${title}: its function is not known`, async (t) => {
+    const { unread, id: said } = only((await read(t, joined({ FunctionName }))).mappings).function
+    t.strictSame([said, unread], [id, reason])
+  })
+}
+
+test('a queue is found by its reference, although that is a URL', async (t) => {
+  t.strictSame(await endsOf(t, joined({ EventSourceArn: { Ref: 'Queue' } })), [['Handler', 'Queue']])
+})
+
+test('a redrive policy that is written as JSON text', async (t) => {
+  for (const RedrivePolicy of [
+    '{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:123456789012:dead","maxReceiveCount":2}',
+    { 'Fn::Sub': '{"deadLetterTargetArn":"${Dead.Arn}","maxReceiveCount":"2"}' },
+  ]) {
+    const [finding] = await findingsIn(t, sam({ queue: { RedrivePolicy } }))
+    t.match(finding, { rule: 'max-receive-count', message: /^A maxReceiveCount of 2\. / })
+  }
+  const elsewhere = '{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:123456789012:dead","maxReceiveCount":2}'
+  t.strictSame(ids(await findingsIn(t, sam({ queue: { RedrivePolicy: elsewhere } }))), [
+    'max-receive-count Queue',
+    'not-checked Queue',
+  ])
+  const dead = { MessageRetentionPeriod: undefined }
+  const RedrivePolicy = { 'Fn::Sub': '{"deadLetterTargetArn":"${Dead.Arn}","maxReceiveCount":5}' }
+  t.strictSame(ids(await findingsIn(t, sam({ queue: { RedrivePolicy }, dead }))), ['dead-letter-retention Dead'])
+  for (const text of ['x', '[]', '5', '"x"']) {
+    t.strictSame(ids(await findingsIn(t, sam({ queue: { RedrivePolicy: text } }))), ['invalid-value Queue'], text)
+  }
+  t.strictSame(ids(await findingsIn(t, sam({ queue: { RedrivePolicy: '{{resolve:ssm:/x}}' } }))), ['not-checked Queue'])
+})
+
+test('a finding about a missing setting has the nearest line', async (t) => {
+  const text = `Parameters:
+  Times: { Type: CommaDelimitedList, Default: '10, 20' }
+Resources:
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties:
+      VisibilityTimeout: !Select [0, !Ref Times]
+      RedrivePolicy: { deadLetterTargetArn: !Ref AWS::StackId, maxReceiveCount: 5 }
+  Handler:
+    Type: AWS::Lambda::Function
+    Properties: { PackageType: Image, Timeout: 30 }
+  Good:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionName: !Ref Handler
+      EventSourceArn: !GetAtt Queue.Arn
+      FunctionResponseTypes: [ReportBatchItemFailures]
+  Bare:
+    Type: AWS::Lambda::EventSourceMapping
+  Empty:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionResponseTypes: [ReportBatchItemFailures]
+`
+  t.strictSame(
+    (await findingsIn(t, text)).map(({ rule, resource, line }) => `${rule} ${resource}:${line}`),
+    [
+      'visibility-below-timeout Queue:7',
+      'report-batch-item-failures Bare:18',
+      'not-checked Queue:8',
+      'not-checked Bare:18',
+      'not-checked Bare:18',
+      'not-checked Empty:22',
+      'not-checked Empty:22',
+    ],
+  )
+})
+
+test('Globals apply only to SAM, and settings of the function override them', async (t) => {
+  const Globals = { Function: { Timeout: 20, MemorySize: 256, Runtime: 'nodejs18.x', ReservedConcurrentExecutions: 7 } }
+  const change = { function: { Timeout: 10, MemorySize: undefined, Runtime: undefined } }
+  const settings = ({ function: target }: Mapping) => [
+    short(target.timeout),
+    short(target.memory),
+    short(target.runtime),
+    short(target.reservedConcurrency),
+  ]
+  const inSam = await read(t, { ...sam(change), Globals })
+  t.strictSame(settings(only(inSam.mappings)), [10, 256, 'nodejs18.x', 7])
+  const inCloudFormation = await read(t, { ...cloudFormation(change), Globals })
+  t.strictSame(settings(only(inCloudFormation.mappings)), [10, 128, 'absent', 'absent'])
+})
+
+test('lists: Ref of a list parameter, and Fn::If with AWS::NoValue in one', async (t) => {
+  const reports = async (FunctionResponseTypes: string, parameters: Record<string, string> = {}) => {
+    const text = withVisibility('30').replace(
+      'Queue: !GetAtt',
+      `FunctionResponseTypes: ${FunctionResponseTypes}, Queue: !GetAtt`,
+    )
+    return valueIn(only((await read(t, text, parameters)).mappings).reports)
+  }
+  t.equal(await reports('!Ref Names'), true)
+  t.equal(await reports('!Ref Names', { Names: 'a,b' }), false)
+  t.equal(await reports('[!If [Dev, ReportBatchItemFailures, !Ref AWS::NoValue]]'), true)
+  t.equal(await reports('[!If [NotDev, ReportBatchItemFailures, !Ref AWS::NoValue]]'), false)
+  t.equal(await reports('!If [NotDev, [ReportBatchItemFailures], !Ref AWS::NoValue]'), false)
+})
+
+test('YAML: anchors, merge keys, and the booleans and comments of YAML 1.1', async (t) => {
+  const { mappings } = await read(
+    t,
+    `AWSTemplateFormatVersion: 2010-09-09
+Resources:
+  Queue: # the source
+    Type: AWS::SQS::Queue
+    Properties: { FifoQueue: yes, RedrivePolicy: &redrive { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 7 } }
+  Other: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: *redrive } }
+  Dead: { Type: AWS::SQS::Queue }
+  Handler:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events:
+        One: { Type: SQS, Properties: &event { Queue: !GetAtt Queue.Arn, BatchSize: 5, FunctionResponseTypes: [ReportBatchItemFailures] } }
+        Two: { Type: SQS, Properties: { <<: *event, Queue: !GetAtt Other.Arn, BatchSize: 6 } }
+`,
+  )
+  t.strictSame(
+    mappings.map(({ id, queue, batchSize, reports }) => [
+      id,
+      queue.id,
+      valueIn(queue.fifo),
+      valueIn(batchSize),
+      valueIn(reports),
+      valueIn(valueIn(queue.redrive)?.maxReceiveCount ?? { state: 'absent' }),
+    ]),
+    [
+      ['Handler/One', 'Queue', true, 5, true, 7],
+      ['Handler/Two', 'Other', false, 6, true, 7],
+    ],
+  )
+})
+
+test('conditions, macros, loops and nested stacks are listed', async (t) => {
+  const text = `${withVisibility('30')}
+  Off: { Type: AWS::Lambda::EventSourceMapping, Condition: NotDev, Properties: { EventSourceArn: !GetAtt Queue.Arn } }
+  Fn::ForEach::Queues: [Name, [a, b], {}]
+  Nested: { Type: AWS::Serverless::Application }
+  Events: { Type: AWS::Serverless::Function, Properties: { Events: !FindInMap [a, b, c] } }
+Transform: [AWS::Serverless-2016-10-31, OurMacro]
+`
+  const { mappings, unread } = await read(t, text)
+  t.strictSame(
+    mappings.map(({ id }) => id),
+    ['Handler/Orders'],
+  )
+  t.strictSame(
+    unread.map(({ id, unread }) => [id, unread]),
+    [
+      ['OurMacro', 'a macro may change the template'],
+      ['Off', 'its condition NotDev does not hold with these parameters'],
+      ['Fn::ForEach::Queues', 'what it generates is known only after deployment'],
+      ['Nested', 'it has a template of its own'],
+      ['Events', 'its Events are not known: Mappings has no a.b.c'],
+    ],
+  )
+  const prod = await read(t, text, { Stage: 'prod' })
+  t.strictSame(
+    prod.mappings.map(({ id }) => id),
+    ['Handler/Orders', 'Off'],
+  )
+})
+
+test('a macro in the properties may add missing settings', async (t) => {
+  const included = { 'Fn::Transform': { Name: 'AWS::Include', Parameters: { Location: 's3://x' } } }
+  const findings = await findingsIn(t, sam({ mapping: { ...included, FunctionResponseTypes: undefined } }))
+  t.ok(ids(findings).includes('not-checked Handler/Orders'))
+  t.notOk(ids(findings).includes('report-batch-item-failures Handler/Orders'))
+})
+
+test('queues that are the dead-letter queues of each other', async (t) => {
+  const { Resources } = sam()
+  const Dead = {
+    ...Resources.Dead,
+    Properties: { RedrivePolicy: { deadLetterTargetArn: getAtt('Queue'), maxReceiveCount: 5 } },
+  }
+  t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Dead } })), ['dead-letter-retention Dead'])
+})
+
+test('YAML aliases that double at every level give a reason, and end', async (t) => {
+  const levels = Array.from({ length: 60 }, (_, i) => `  a${i + 1}: &a${i + 1} !Join ['', [*a${i}, *a${i}]]`)
+  const text = `Metadata:\n  a0: &a0 xxxxxxxxxx\n${levels.join('\n')}${withVisibility('*a60')}`
+  const { mappings } = await read(t, text)
+  t.equal(short(only(mappings).queue.visibilityTimeout), 'the text is longer than 100000 characters')
+})
+
+/** The CloudFormation template with a resource whose name begins with that of another. */
+function derived(id: string, resource: object, ends: Record<string, unknown>) {
+  return joined(ends, { [id]: resource })
+}
+
+test('a queue whose name contains that of another is a different queue', async (t) => {
+  const QueueName = { 'Fn::Sub': '${Queue.QueueName}-retry' }
+  const Retry = { Type: 'AWS::SQS::Queue', Properties: { QueueName } }
+  const arn = (name: string) => ({ 'Fn::Sub': `arn:aws:sqs:\${AWS::Region}:\${AWS::AccountId}:${name}` })
+  const template = derived('Retry', Retry, { EventSourceArn: arn('${Queue.QueueName}-retry') })
+  t.strictSame(await endsOf(t, template), [['Handler', 'Retry']])
+  t.strictSame(ids(await findingsIn(t, template)), ['visibility-headroom Retry', 'no-redrive-policy Retry'])
+  t.strictSame(await endsOf(t, derived('Retry', Retry, { EventSourceArn: arn('${Queue.QueueName}-other') })), [
+    ['Handler', 'Queue.QueueName is known only after deployment'],
+  ])
+})
+
+test('a function whose name contains that of another is a different function', async (t) => {
+  const FunctionName = { 'Fn::Sub': '${Handler}-slow' }
+  const Slow = { Type: 'AWS::Lambda::Function', Properties: { FunctionName, Runtime: 'nodejs24.x', Timeout: 300 } }
+  const template = derived('Slow', Slow, { FunctionName })
+  t.strictSame(await endsOf(t, template), [['Slow', 'Queue']])
+  t.strictSame(ids(await findingsIn(t, template)), ['visibility-below-timeout Queue'])
+  const alias = { 'Fn::Sub': '${Handler}-slow:live' }
+  t.strictSame(await endsOf(t, derived('Slow', Slow, { FunctionName: alias })), [['Slow', 'Queue']])
+})
+
+test('a dead-letter queue whose name contains that of another is a different queue', async (t) => {
+  const QueueName = { 'Fn::Sub': '${Dead.QueueName}-dlq' }
+  const deadLetterTargetArn = { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:${Dead.QueueName}-dlq' }
+  const { Resources } = cloudFormation({ queue: { RedrivePolicy: { deadLetterTargetArn, maxReceiveCount: 5 } } })
+  const Other = { Type: 'AWS::SQS::Queue', Properties: { QueueName, MessageRetentionPeriod: 60 } }
+  t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Other } })), ['dead-letter-retention Other'])
+})
+
+test('an ARN whose region is an attribute of another resource', async (t) => {
+  const Other = { Type: 'Custom::Region' }
+  const EventSourceArn = { 'Fn::Sub': 'arn:aws:sqs:${Other.Region}:${AWS::AccountId}:${Queue.QueueName}' }
+  t.strictSame(await endsOf(t, derived('Other', Other, { EventSourceArn })), [['Handler', 'Queue']])
+})
+
+test('redrive policies that AWS rejects', async (t) => {
+  const finding = async (RedrivePolicy: unknown, change: Parameters<typeof sam>[0] = {}) =>
+    (await findingsIn(t, sam({ ...change, queue: { RedrivePolicy, ...change.queue } })))[0]
+  t.match(await finding({ DeadLetterTargetArn: getAtt('Dead'), MaxReceiveCount: 5 }), {
+    message: /^RedrivePolicy: it has no deadLetterTargetArn and no maxReceiveCount\./,
+    fix: 'Set deadLetterTargetArn and maxReceiveCount; both names begin in lower case.',
+  })
+  const policy = { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 5 }
+  t.match(await finding(policy, { dead: { FifoQueue: true } }), {
+    message: /^deadLetterTargetArn: Dead is a FIFO queue, and Queue a standard queue\./,
+    fix: 'Give a standard queue.',
+  })
+  t.match(await finding({ ...policy, deadLetterTargetArn: { 'Fn::GetAtt': ['Dead', 'QueueUrl'] } }), {
+    message: /^deadLetterTargetArn: Dead\.QueueUrl is not its ARN\./,
+    fix: 'Take the ARN: !GetAtt Dead.Arn.',
+  })
+  t.match(await finding('{"deadLetterTargetArn":{"a":1},"maxReceiveCount":5}'), {
+    message: /^deadLetterTargetArn: "{"a":1}" is not an ARN\./,
+  })
+})
+
+test('a dead-letter queue needs none of its own, even if the policy that names it is unknown', async (t) => {
+  const { Resources } = cloudFormation()
+  const Second = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt('Dead') } }
+  const Dead = { ...Resources.Dead, Properties: { ...Resources.Dead.Properties, VisibilityTimeout: 185 } }
+  const found = async (RedrivePolicy: unknown) => {
+    const Queue = { ...Resources.Queue, Properties: { ...Resources.Queue.Properties, RedrivePolicy } }
+    const Parameters = { Max: { Type: 'Number' } }
+    const Conditions = { Prod: { 'Fn::Equals': [{ Ref: 'Max' }, 5] } }
+    return ids(await findingsIn(t, { Parameters, Conditions, Resources: { ...Resources, Queue, Dead, Second } }))
+  }
+  const text = { 'Fn::Sub': '{"deadLetterTargetArn":"${Dead.Arn}","maxReceiveCount":${Max}}' }
+  t.strictSame(await found(text), ['not-checked Queue'])
+  const policy = { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 5 }
+  t.strictSame(await found({ 'Fn::If': ['Prod', policy, { Ref: 'AWS::NoValue' }] }), ['not-checked Queue'])
+  t.strictSame(await found({ 'Fn::ImportValue': 'policy' }), ['no-redrive-policy Dead', 'not-checked Queue'])
+})
+
+for (const [title, events, said] of [
+  ['a list', '[{ Type: SQS }]', 'Handler: its Events are not a map'],
+  ['without a type', '{ Orders: { Properties: { Queue: !GetAtt Queue.Arn } } }', 'Handler/Orders: it has no Type'],
+  [
+    'of type Sqs',
+    '{ Orders: { Type: Sqs, Properties: { Queue: !GetAtt Queue.Arn } } }',
+    'Handler/Orders: its Type is Sqs, which SAM writes in capitals',
+  ],
+  ['of another type', '{ Orders: { Type: Schedule, Properties: { Schedule: rate(1 day) } } }', undefined],
+] as const) {
+  test(`events of a function: ${title}`, async (t) => {
+    const { unread } = await read(t, withVisibility('30').replace(/{ Orders:.+} } }(?= }\n$)/, events))
+    t.strictSame(
+      unread.map(({ id, unread }) => `${id}: ${unread}`),
+      said === undefined ? [] : [said],
+    )
+  })
+}
+
+for (const Queue of [{ 'Fn::GetAtt': ['Table', 'StreamArn'] }, 'arn:aws:sns:eu-west-1:123456789012:orders']) {
+  test(`an SQS event whose Queue is not a queue: ${JSON.stringify(Queue)}`, async (t) => {
+    const { Resources } = sam({ mapping: { Queue } })
+    const findings = await findingsIn(t, { Resources: { ...Resources, Table: { Type: 'AWS::DynamoDB::Table' } } })
+    t.strictSame(ids(findings), ['invalid-value Handler/Orders'])
+    t.match(findings[0]?.message, /^The ARN of its queue: .+ is not a queue/)
+  })
+}
+
+test('a list or a text in place of a map is listed as not checked', async (t) => {
+  for (const ScalingConfig of [5000, [{ MaximumConcurrency: 5000 }]]) {
+    const findings = await findingsIn(t, sam({ mapping: { ScalingConfig } }))
+    t.strictSame(ids(findings), ['not-checked Handler/Orders'])
+    const kind = Array.isArray(ScalingConfig) ? 'list' : 'scalar'
+    t.equal(findings[0]?.message, `Not checked: MaximumConcurrency: there is a ${kind} where a map belongs.`)
+  }
+})

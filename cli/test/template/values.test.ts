@@ -1,0 +1,245 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
+import { test } from 'tap'
+import { fifo, filters } from '../support/rule-cases.ts'
+import { type Change, findingsIn, getAtt, ids, only, read, sam, short, withVisibility } from '../support/templates.ts'
+
+const VALUES: [expression: string, value: unknown, parameters?: Record<string, string>][] = [
+  ['42', 42],
+  ["'42'", 42],
+  ['!Ref Seconds', 40],
+  ['!Ref Seconds', 50, { Seconds: '50' }],
+  ['{ Ref: Seconds }', 40],
+  ["!Sub '${Seconds}'", 40],
+  ["!Sub ['${Seconds}${More}', { More: 0 }]", 400],
+  ["{ 'Fn::Sub': '${Seconds}' }", 40],
+  ["!Join ['', [4, !Ref Seconds]]", 440],
+  ['!FindInMap [Times, !Ref Stage, visibility]', 41],
+  ['!FindInMap [Times, !Ref Stage, visibility]', 900, { Stage: 'prod' }],
+  ['!FindInMap [Times, test, visibility, { DefaultValue: 43 }]', 43],
+  ['!FindInMap [Times, dev, visibility, { DefaultValue: 43 }]', 41],
+  ['!Select [1, [10, 44]]', 44],
+  ["!Select [1, !Split ['-', '10-45']]", 45],
+  ['!If [Dev, 46, 1]', 46],
+  ['!If [Dev, 1, 46]', 46, { Stage: 'prod' }],
+  ['!If [NotDev, 1, 47]', 47],
+  ['!If [Both, 48, 1]', 48],
+  ['!If [Either, 1, 49]', 49],
+  ['!If [Perhaps, 50, 1]', 50],
+  ['!If [Europe, 51, 1]', 51, { 'AWS::Region': 'eu-west-1' }],
+  ['!If [Same, 53, 1]', 53],
+  ['!If [Dev, !Ref AWS::NoValue, 1]', 30],
+  ['~', 30],
+
+  ['!Ref Open', 'the parameter Open has no default (set it with --parameter Open=…)'],
+  [
+    '!Ref Stored',
+    'the parameter Stored comes from AWS::SSM::Parameter::Value<String> (set it with --parameter Stored=…)',
+  ],
+  ['!Ref Stored', 52, { Stored: '52' }],
+  ['!If [Europe, 1, 2]', 'AWS::Region is known only after deployment (set it with --parameter AWS::Region=…)'],
+  ['!If [Chicken, 1, 2]', 'the condition Chicken refers to itself, or is nested too deeply'],
+  ['!If [Hen, 1, 2]', 'the condition Hen refers to itself, or is nested too deeply'],
+  ['!If [Nowhere, 1, 2]', 'there is no condition Nowhere'],
+  ['!FindInMap [Times, test, visibility]', 'Mappings has no Times.test.visibility'],
+  ['!ImportValue seconds', 'Fn::ImportValue seconds comes from another stack'],
+  ['!GetAtt Queue.Seconds', 'Queue.Seconds is known only after deployment'],
+  ["!Select [1, !Split ['-', !GetAtt Queue.Arn]]", 'Queue.Fn::Select 1 is known only after deployment'],
+  [
+    "!Select [0, !Split ['-', !Ref AWS::Region]]",
+    'AWS::Region is known only after deployment (set it with --parameter AWS::Region=…)',
+  ],
+  ["!Select [0, !Split ['-', !Ref AWS::Region]]", 7, { 'AWS::Region': '7-1' }],
+  ['!Select [5, [1, 2]]', 'Fn::Select selects nothing'],
+  ['!GetAtt Gone.Arn', 'Gone.Arn is not defined in this template'],
+  ["'{{resolve:ssm:/seconds:1}}'", 'it is a dynamic reference ({{resolve:…}})'],
+  ["!Sub '{{resolve:ssm:/${Stage}/seconds}}'", 'it is a dynamic reference ({{resolve:…}})'],
+  ['!Ref Stored', 'it is a dynamic reference ({{resolve:…}})', { Stored: '{{resolve:ssm:/seconds}}' }],
+  ["!Select [3, !Split [':', !Sub 'a:${AWS::Region}:${AWS::AccountId}:54']]", 54],
+  ["{ Ref: !Sub '${Stage}Seconds' }", 'prodSeconds is not defined in this template', { Stage: 'prod' }],
+  ["{ Ref: !Join ['', [Sec, onds]] }", 40],
+  ['!Cidr [a, 1, 1]', 'Fn::Cidr is known only after deployment'],
+  ['!Custom x', '!Custom is known only after deployment'],
+  ['{ constructor: 1 }', 'it is a map'],
+  ['[1]', 'it is a list'],
+  ["!Sub '${!Seconds}'", '"${Seconds}" is not a whole number'],
+  ['soon', '"soon" is not a whole number'],
+  ['1.5', '"1.5" is not a whole number'],
+  ["''", '"" is not a whole number'],
+  ['43201', '43201 is outside of the range that AWS accepts (0 to 43,200)'],
+]
+
+for (const [expression, value, parameters = {}] of VALUES) {
+  test(`VisibilityTimeout: ${expression} ${JSON.stringify(parameters)}`, async (t) => {
+    const { mappings } = await read(t, withVisibility(expression), parameters)
+    t.equal(short(only(mappings).queue.visibilityTimeout), value)
+  })
+}
+
+test('an unknown value gives one finding, and no other finding about it', async (t) => {
+  const findings = await findingsIn(t, sam({ queue: { VisibilityTimeout: { 'Fn::ImportValue': 'seconds' } } }))
+  t.strictSame(ids(findings), ['not-checked Queue'])
+  t.match(findings[0], {
+    severity: 'info',
+    message: 'Not checked: VisibilityTimeout: Fn::ImportValue seconds comes from another stack.',
+  })
+})
+
+const UNKNOWN = { 'Fn::ImportValue': 'x' }
+for (const [title, change, found] of [
+  ['FunctionResponseTypes', { mapping: { FunctionResponseTypes: UNKNOWN } }, ['not-checked Handler/Orders']],
+  ['one of FunctionResponseTypes', { mapping: { FunctionResponseTypes: [UNKNOWN] } }, ['not-checked Handler/Orders']],
+  [
+    'another of FunctionResponseTypes',
+    { mapping: { FunctionResponseTypes: [UNKNOWN, 'ReportBatchItemFailures'] } },
+    [],
+  ],
+  ['BatchSize', { mapping: { BatchSize: UNKNOWN } }, ['not-checked Handler/Orders']],
+  ['the window', { mapping: { MaximumBatchingWindowInSeconds: UNKNOWN } }, ['not-checked Handler/Orders']],
+  [
+    'MaximumConcurrency',
+    { mapping: { ScalingConfig: { MaximumConcurrency: UNKNOWN } } },
+    ['not-checked Handler/Orders'],
+  ],
+  ['ScalingConfig', { mapping: { ScalingConfig: UNKNOWN } }, ['not-checked Handler/Orders']],
+  [
+    'provisioned mode, with a maximum concurrency',
+    { mapping: { ProvisionedPollerConfig: UNKNOWN, ScalingConfig: { MaximumConcurrency: 5 } } },
+    ['not-checked Handler/Orders'],
+  ],
+  [
+    'provisioned mode, without a maximum concurrency',
+    { mapping: { ProvisionedPollerConfig: UNKNOWN } },
+    ['not-checked Handler/Orders'],
+  ],
+  [
+    'MaximumPollers',
+    { mapping: { ProvisionedPollerConfig: { MinimumPollers: 2, MaximumPollers: UNKNOWN } } },
+    ['not-checked Handler/Orders'],
+  ],
+  ['FilterCriteria', { mapping: { FilterCriteria: UNKNOWN } }, ['not-checked Handler/Orders']],
+  ['Filters', { mapping: { FilterCriteria: { Filters: UNKNOWN } } }, ['not-checked Handler/Orders']],
+  [
+    'a filter',
+    { mapping: { FilterCriteria: { Filters: [UNKNOWN] } } },
+    ['filter-criteria Handler/Orders', 'not-checked Handler/Orders'],
+  ],
+  [
+    'the pattern of a filter',
+    { mapping: filters(UNKNOWN) },
+    ['filter-criteria Handler/Orders', 'not-checked Handler/Orders'],
+  ],
+  [
+    'a part of the pattern of a filter',
+    { mapping: filters({ 'Fn::Sub': '{ "body": { "stack": ["${AWS::StackName}"] } }' }) },
+    ['filter-criteria Handler/Orders', 'not-checked Handler/Orders'],
+  ],
+  [
+    'whether Lambda knows an operator of a filter',
+    { mapping: filters('{ "body": [{ "wildcard": "a*" }] }') },
+    ['filter-criteria Handler/Orders', 'not-checked Handler/Orders'],
+  ],
+  [
+    'whether a long timeout is valid',
+    { function: { Timeout: 901, CapacityProviderConfig: UNKNOWN } },
+    ['not-checked Handler'],
+  ],
+  ['whether the function runs on Managed Instances', { function: { CapacityProviderConfig: UNKNOWN } }, []],
+  ['tenant isolation', { function: { TenancyConfig: UNKNOWN } }, ['not-checked Handler']],
+  ['DurableConfig', { function: { DurableConfig: UNKNOWN } }, ['not-checked Handler']],
+  ['ExecutionTimeout', { function: { DurableConfig: { ExecutionTimeout: UNKNOWN } } }, ['not-checked Handler']],
+  ['the dead-letter queue of the function itself', { function: { DeadLetterQueue: UNKNOWN } }, ['not-checked Handler']],
+  ['Timeout', { function: { Timeout: UNKNOWN } }, ['not-checked Handler']],
+  ['Runtime', { function: { Runtime: UNKNOWN } }, ['not-checked Handler']],
+  [
+    'the reserved concurrency, with a maximum concurrency',
+    { mapping: { ScalingConfig: { MaximumConcurrency: 5 } }, function: { ReservedConcurrentExecutions: UNKNOWN } },
+    ['not-checked Handler'],
+  ],
+  [
+    'the reserved concurrency, without a maximum concurrency',
+    { function: { ReservedConcurrentExecutions: UNKNOWN } },
+    ['not-checked Handler'],
+  ],
+  ['FifoQueue', { queue: { FifoQueue: UNKNOWN } }, ['not-checked Queue']],
+  ['RedrivePolicy', { queue: { RedrivePolicy: UNKNOWN } }, ['not-checked Queue']],
+  [
+    'maxReceiveCount',
+    { queue: { RedrivePolicy: { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: UNKNOWN } } },
+    ['not-checked Queue'],
+  ],
+  [
+    'the dead-letter queue',
+    { queue: { RedrivePolicy: { deadLetterTargetArn: UNKNOWN, maxReceiveCount: 5 } } },
+    ['not-checked Queue'],
+  ],
+  ["the source's retention", { queue: { MessageRetentionPeriod: UNKNOWN } }, ['not-checked Queue']],
+  ["the dead-letter queue's retention", { dead: { MessageRetentionPeriod: UNKNOWN } }, ['not-checked Dead']],
+] as const) {
+  test(`unknown: ${title}`, async (t) => {
+    t.strictSame(ids(await findingsIn(t, sam(change))), found)
+  })
+}
+
+test('on a FIFO queue, an unknown retention is not listed', async (t) => {
+  const UNKNOWN = { 'Fn::ImportValue': 'x' }
+  const retention = { MessageRetentionPeriod: UNKNOWN }
+  const found = async (queue: Record<string, unknown>) =>
+    ids(await findingsIn(t, sam(fifo({ queue: { ...retention, ...queue } }))))
+  t.strictSame(await found({}), ['fifo-parallelism Handler/Orders'])
+  const elsewhere = { RedrivePolicy: { deadLetterTargetArn: UNKNOWN, maxReceiveCount: 5 } }
+  t.strictSame(await found(elsewhere), ['fifo-parallelism Handler/Orders'])
+})
+
+test('a long chain of conditions gives a reason, and does not overflow the stack', async (t) => {
+  const links = Array.from({ length: 20_000 }, (_, n) => `  Link${n}: !Not [!Condition Link${n + 1}]\n`)
+  const text = withVisibility('!If [Link0, 1, 2]').replace('Conditions:\n', `Conditions:\n${links.join('')}`)
+  const { mappings } = await read(t, text)
+  t.match(
+    short(only(mappings).queue.visibilityTimeout),
+    /^the condition Link\d+ refers to itself, or is nested too deeply$/,
+  )
+})
+
+test('the fix for an unknown value', async (t) => {
+  const finding = async (VisibilityTimeout: unknown) =>
+    (await findingsIn(t, { ...sam({ queue: { VisibilityTimeout } }), Parameters: { Open: { Type: 'Number' } } }))[0]
+  t.match(await finding({ Ref: 'Open' }), {
+    rule: 'not-checked',
+    fix: 'Give the parameter, or check what is deployed with --function NAME.',
+  })
+  t.match(await finding({ 'Fn::ImportValue': 'x' }), {
+    rule: 'not-checked',
+    fix: 'Check what is deployed with --function NAME.',
+  })
+})
+
+test('the fix and the source for a value that AWS rejects', async (t) => {
+  const finding = async (change: Change) => (await findingsIn(t, sam(change)))[0]
+  t.match(await finding({ queue: { VisibilityTimeout: 50_000 } }), {
+    rule: 'invalid-value',
+    severity: 'error',
+    resource: 'Queue',
+    message:
+      'VisibilityTimeout: 50000 is outside of the range that AWS accepts (0 to 43,200). AWS rejects this value. Checks that depend on it were skipped.',
+    fix: 'Set a whole number, 0 to 43,200.',
+    source: /API_SetQueueAttributes/,
+  })
+  t.match(await finding({ mapping: { BatchSize: 'soon' } }), {
+    fix: 'Set a whole number.',
+    source: /API_CreateEventSourceMapping/,
+  })
+  t.match(await finding({ function: { Timeout: 901 } }), {
+    fix: 'Set a whole number, 1 to 900.',
+    source: /API_CreateFunction/,
+  })
+  t.match(await finding({ mapping: { Queue: { Ref: 'Queue' } } }), {
+    rule: 'invalid-value',
+    resource: 'Handler/Orders',
+    message: /^The ARN of its queue: a reference to Queue is its URL\./,
+    fix: 'Take the ARN: !GetAtt Queue.Arn.',
+  })
+  t.match(await finding({ mapping: { Queue: 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders' } }), {
+    rule: 'invalid-value',
+    message: /^The ARN of its queue: "https:\S+orders" is not an ARN\./,
+  })
+})
