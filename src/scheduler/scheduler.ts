@@ -328,10 +328,14 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
   }
   // Runs one job that does nothing. V8 compiles code when it first runs, which took more than half of the first batch of an
   // environment. Lambda gives a function a whole CPU while it starts, and less when it runs a batch.
-  if (!rateLimit)
-    schedule(
-      { count: 1, ready: createReadyQueue(1, undefined, 'group'), run() {}, weight: () => 1, receiveCount: () => 1 },
-      NO_DEADLINES,
-    )
+  const one = () => 1
+  const emptyJob = {
+    count: 1,
+    ready: createReadyQueue(1, undefined, 'group'),
+    run: one,
+    weight: one,
+    receiveCount: one,
+  }
+  if (!rateLimit) schedule(emptyJob, NO_DEADLINES)
   return schedule
 }
