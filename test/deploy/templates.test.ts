@@ -17,6 +17,9 @@ import {
   writeTemplate,
 } from '../support/templates.ts'
 
+// Synthesised once, because bundling the function takes seconds.
+const synthesised = cdkTemplate(temporaryFolder(t))
+
 /** A template with the defaults of its parameters filled in. */
 function withDefaults(template: Template): Template {
   const { Parameters = {}, Mappings = {} } = template
@@ -58,7 +61,7 @@ t.test('the SAM template and the CDK template have the same settings', (t) => {
     },
   }
   t.strictSame(settings(withDefaults(samTemplate())), expected)
-  t.strictSame(settings(cdkTemplate(temporaryFolder(t)).template), expected)
+  t.strictSame(settings(synthesised.template), expected)
   t.end()
 })
 
@@ -129,7 +132,7 @@ const ALARMS: Record<string, Properties> = {
 }
 
 t.test('both templates have the same alarms', (t) => {
-  for (const template of [withDefaults(samTemplate()), cdkTemplate(temporaryFolder(t)).template]) {
+  for (const template of [withDefaults(samTemplate()), synthesised.template]) {
     const alarms = Object.entries(alarmsOf(template)).map(([name, { AlarmActions, Dimensions, ...alarm }]) => {
       return [name, Dimensions[0].Name === 'service' ? { ...alarm, Dimensions } : alarm]
     })
@@ -139,7 +142,7 @@ t.test('both templates have the same alarms', (t) => {
 })
 
 t.test('both templates have the same dashboard', (t) => {
-  const [sam, cdk] = [samTemplate(), cdkTemplate(temporaryFolder(t)).template].map(widgetsOf)
+  const [sam, cdk] = [samTemplate(), synthesised.template].map(widgetsOf)
   t.strictSame(sam, cdk)
   t.end()
 })
@@ -188,7 +191,7 @@ t.test('each reference in the dashboard of the SAM template is to a resource of 
 t.test(
   'both templates connect the queue to its dead-letter queue and function, and each alarm to its resource and the topic',
   (t) => {
-    for (const template of [samTemplate(), cdkTemplate(temporaryFolder(t)).template]) {
+    for (const template of [samTemplate(), synthesised.template]) {
       const id = (type: string, start = '') =>
         Object.keys(template.Resources).find((key) => template.Resources[key]?.Type === type && key.startsWith(start))
       const attribute = (resource: string | undefined, name: string) => ({ 'Fn::GetAtt': [resource, name] })
@@ -288,7 +291,7 @@ t.test('AWS’s template validator finds nothing in either template', (t) => {
   const folder = temporaryFolder(t)
   t.strictSame(violations(samFile), [])
   t.strictSame(violations(writeTemplate(`${folder}/sam.json`, transformed(samTemplate()))), [])
-  t.strictSame(violations(cdkTemplate(folder).file), [])
+  t.strictSame(violations(synthesised.file), [])
   t.end()
 })
 
