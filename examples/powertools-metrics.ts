@@ -8,13 +8,21 @@ if (!url) throw new Error('DOWNSTREAM_URL is not set: it is the URL to which eac
 /** Only for the metrics of batches, so that publishing them does not publish what other code has added. */
 const metrics = new Metrics({ namespace: 'shop', serviceName: 'orders' })
 
+const OUTCOMES = ['succeeded', 'failed', 'timedOut', 'aborted', 'blocked', 'notStarted', 'handled'] as const
+
 /** Publishes the result of each batch as CloudWatch metrics, in the embedded metric format. */
 function publishMetrics(summary: BatchSummary): void {
-  for (const count of ['records', 'succeeded', 'failed', 'timedOut', 'aborted', 'notStarted', 'reported'] as const) {
-    metrics.addMetric(count, MetricUnit.Count, summary[count])
-  }
+  const { records, reported, durations, peakInFlight, timeLeft } = summary
+  for (const outcome of OUTCOMES) metrics.addMetric(outcome, MetricUnit.Count, summary[outcome])
+  metrics.addMetric('records', MetricUnit.Count, records)
+  metrics.addMetric('reported', MetricUnit.Count, reported)
+  // 1 or 0, so that the average is the share of the batches in which every record failed.
+  metrics.addMetric('fullBatchFailure', MetricUnit.Count, records > 0 && reported === records ? 1 : 0)
+  metrics.addMetric('peakInFlight', MetricUnit.Count, peakInFlight)
   // The 95th percentile of the handlers of the batch; undefined if none ran.
-  if (summary.durations) metrics.addMetric('recordP95', MetricUnit.Milliseconds, summary.durations.p95)
+  if (durations) metrics.addMetric('recordP95', MetricUnit.Milliseconds, durations.p95)
+  // Undefined where the context has no remaining time, as in most unit tests.
+  if (timeLeft !== undefined) metrics.addMetric('timeLeft', MetricUnit.Milliseconds, timeLeft)
   metrics.publishStoredMetrics()
 }
 

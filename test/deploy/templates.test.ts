@@ -6,14 +6,19 @@ import { App, CloudFormationValidatePlugin, Duration } from 'aws-cdk-lib'
 import t from 'tap'
 import { temporaryFolder } from '../support/folder.ts'
 import {
+  alarmsOf,
   cdkTemplate,
   type Properties,
   partsOf,
   samFile,
   samTemplate,
   type Template,
+  widgetsOf,
   writeTemplate,
 } from '../support/templates.ts'
+
+// Synthesised once, because bundling the function takes seconds.
+const synthesised = cdkTemplate(temporaryFolder(t))
 
 /** A template with the defaults of its parameters filled in. */
 function withDefaults(template: Template): Template {
@@ -27,62 +32,166 @@ function withDefaults(template: Template): Template {
 
 t.test('the SAM template and the CDK template have the same settings', (t) => {
   const settings = (template: Template) => {
-    const { queue, redrive, deadLetterQueue, lambda, mapping, oldestMessageAlarm, deadLetterAlarm } = partsOf(template)
+    const { queue, redrive, deadLetterQueue, lambda, mapping } = partsOf(template)
     const { deadLetterTargetArn, ...redriven } = redrive
     const { Queue, EventSourceArn, FunctionName, ...mapped } = mapping
-    const { Runtime, Architectures, MemorySize, Timeout } = lambda
-    const alarms = [oldestMessageAlarm, deadLetterAlarm].map(({ Dimensions, AlarmActions, ...alarm }) => alarm)
+    const { Runtime, Architectures, MemorySize, Timeout, LoggingConfig } = lambda
     return {
       queue: { ...queue, RedrivePolicy: redriven },
       deadLetterQueue,
-      lambda: { Runtime, Architectures, MemorySize, Timeout },
+      lambda: { Runtime, Architectures, MemorySize, Timeout, LoggingConfig },
       mapping: mapped,
-      alarms,
     }
-  }
-  const alarm = {
-    Namespace: 'AWS/SQS',
-    Statistic: 'Maximum',
-    Period: 60,
-    ComparisonOperator: 'GreaterThanThreshold',
-    TreatMissingData: 'notBreaching',
   }
   const expected = {
     queue: { VisibilityTimeout: 365, MessageRetentionPeriod: 345_600, RedrivePolicy: { maxReceiveCount: 5 } },
     deadLetterQueue: { MessageRetentionPeriod: 1_209_600 },
-    lambda: { Runtime: 'nodejs24.x', Architectures: ['arm64'], MemorySize: 512, Timeout: 60 },
+    lambda: {
+      Runtime: 'nodejs24.x',
+      Architectures: ['arm64'],
+      MemorySize: 512,
+      Timeout: 60,
+      LoggingConfig: { LogFormat: 'JSON' },
+    },
     mapping: {
       FunctionResponseTypes: ['ReportBatchItemFailures'],
       BatchSize: 1000,
       MaximumBatchingWindowInSeconds: 5,
       ScalingConfig: { MaximumConcurrency: 10 },
     },
-    alarms: [
-      {
-        ...alarm,
-        AlarmDescription: 'Messages wait too long for the function',
-        MetricName: 'ApproximateAgeOfOldestMessage',
-        Threshold: 3600,
-        EvaluationPeriods: 5,
-      },
-      {
-        ...alarm,
-        AlarmDescription: 'The function has given messages up',
-        MetricName: 'ApproximateNumberOfMessagesVisible',
-        Threshold: 0,
-        EvaluationPeriods: 1,
-      },
-    ],
   }
   t.strictSame(settings(withDefaults(samTemplate())), expected)
-  t.strictSame(settings(cdkTemplate(temporaryFolder(t)).template), expected)
+  t.strictSame(settings(synthesised.template), expected)
+  t.end()
+})
+
+const sqs = {
+  Namespace: 'AWS/SQS',
+  Statistic: 'Maximum',
+  Period: 60,
+  ComparisonOperator: 'GreaterThanThreshold',
+  TreatMissingData: 'notBreaching',
+}
+const batch = {
+  Namespace: 'shop',
+  Dimensions: [{ Name: 'service', Value: 'orders' }],
+  Statistic: 'Sum',
+  Period: 300,
+  EvaluationPeriods: 3,
+  ComparisonOperator: 'GreaterThanThreshold',
+  TreatMissingData: 'notBreaching',
+}
+const ALARMS: Record<string, Properties> = {
+  OldestMessageAlarm: {
+    ...sqs,
+    AlarmDescription: 'Messages wait too long for the function',
+    MetricName: 'ApproximateAgeOfOldestMessage',
+    Threshold: 3600,
+    EvaluationPeriods: 5,
+  },
+  DeadLetterAlarm: {
+    ...sqs,
+    AlarmDescription: 'The function has given messages up',
+    MetricName: 'ApproximateNumberOfMessagesVisible',
+    Threshold: 0,
+    EvaluationPeriods: 1,
+    TreatMissingData: 'ignore',
+  },
+  ErrorAlarm: {
+    AlarmDescription: 'Invocations fail without a report: all their messages are redelivered',
+    Namespace: 'AWS/Lambda',
+    MetricName: 'Errors',
+    Statistic: 'Sum',
+    Period: 300,
+    EvaluationPeriods: 1,
+    Threshold: 0,
+    ComparisonOperator: 'GreaterThanThreshold',
+    TreatMissingData: 'notBreaching',
+  },
+  FullBatchFailureAlarm: {
+    ...batch,
+    AlarmDescription: 'Every record fails in more than half of the batches',
+    MetricName: 'fullBatchFailure',
+    Statistic: 'Average',
+    Threshold: 0.5,
+  },
+  NotStartedAlarm: {
+    ...batch,
+    AlarmDescription: 'Batches run out of time before all their records have started',
+    MetricName: 'notStarted',
+    Threshold: 0,
+  },
+  TimeLeftAlarm: {
+    ...batch,
+    AlarmDescription: 'Batches use more than 90 % of the time of the function',
+    MetricName: 'timeLeft',
+    Statistic: 'Minimum',
+    ComparisonOperator: 'LessThanThreshold',
+    Threshold: 6000,
+  },
+}
+
+t.test('both templates have the same alarms', (t) => {
+  for (const template of [withDefaults(samTemplate()), synthesised.template]) {
+    const alarms = Object.entries(alarmsOf(template)).map(([name, { AlarmActions, Dimensions, ...alarm }]) => {
+      return [name, Dimensions[0].Name === 'service' ? { ...alarm, Dimensions } : alarm]
+    })
+    t.strictSame(Object.fromEntries(alarms), ALARMS)
+  }
+  t.end()
+})
+
+t.test('both templates have the same dashboard', (t) => {
+  const [sam, cdk] = [samTemplate(), synthesised.template].map(widgetsOf)
+  t.strictSame(sam, cdk)
+  t.end()
+})
+
+// AWS's validator takes the body of a dashboard for any text.
+t.test(
+  'the dashboard shows all alarms and the metric of each, in widgets that neither overlap nor leave the grid',
+  (t) => {
+    const widgets = widgetsOf(samTemplate())
+    const [first, ...graphs] = widgets
+    t.strictSame(
+      first?.properties.alarms,
+      Object.keys(ALARMS).map((name) => `\${${name}.Arn}`),
+    )
+    const cells = widgets.flatMap(({ x, y, width, height }) =>
+      Array.from({ length: width * height }, (_, cell) => `${x + (cell % width)},${y + Math.floor(cell / width)}`),
+    )
+    t.equal(new Set(cells).size, cells.length)
+    for (const { x, width } of widgets) t.ok(x >= 0 && x + width <= 24)
+
+    const shown = new Set()
+    for (const { type, properties } of graphs) {
+      t.equal(type, 'metric')
+      t.match(properties.region, /^\$\{AWS::Region\}$/)
+      for (const [namespace, metricName, ...rest] of properties.metrics) {
+        const { stat = 'Average' } = typeof rest.at(-1) === 'string' ? {} : rest.at(-1)
+        shown.add([namespace, metricName, stat].join(' '))
+      }
+    }
+    for (const { Namespace, MetricName, Statistic } of Object.values(ALARMS)) {
+      t.ok(shown.has([Namespace, MetricName, Statistic].join(' ')), MetricName)
+    }
+    t.end()
+  },
+)
+
+t.test('each reference in the dashboard of the SAM template is to a resource of the template', (t) => {
+  const template = samTemplate()
+  const body = JSON.stringify(widgetsOf(template))
+  const names = new Set(Array.from(body.matchAll(/\$\{(\w+)(?:\.\w+)?\}/g), ([, name]) => name as string))
+  t.strictSame([...names].toSorted(), [...Object.keys(ALARMS), 'DeadLetterQueue', 'Function', 'Queue'].toSorted())
+  for (const name of names) t.ok(name in template.Resources, name)
   t.end()
 })
 
 t.test(
-  'both templates connect the queue to its dead-letter queue, function and alarm, and each alarm to the topic',
+  'both templates connect the queue to its dead-letter queue and function, and each alarm to its resource and the topic',
   (t) => {
-    for (const template of [samTemplate(), cdkTemplate(temporaryFolder(t)).template]) {
+    for (const template of [samTemplate(), synthesised.template]) {
       const id = (type: string, start = '') =>
         Object.keys(template.Resources).find((key) => template.Resources[key]?.Type === type && key.startsWith(start))
       const attribute = (resource: string | undefined, name: string) => ({ 'Fn::GetAtt': [resource, name] })
@@ -91,12 +200,13 @@ t.test(
       const parts = partsOf(template)
       t.strictSame(parts.redrive.deadLetterTargetArn, attribute(deadLetterQueue, 'Arn'))
       t.strictSame(parts.mapping.EventSourceArn ?? parts.mapping.Queue, attribute(queue, 'Arn'))
-      for (const [alarm, of] of [
-        [parts.oldestMessageAlarm, queue],
-        [parts.deadLetterAlarm, deadLetterQueue],
-      ] as const) {
-        t.strictSame(alarm.Dimensions, [{ Name: 'QueueName', Value: attribute(of, 'QueueName') }])
-        t.strictSame(alarm.AlarmActions, [{ Ref: id('AWS::SNS::Topic') }])
+      const lambda = id('AWS::Serverless::Function') ?? id('AWS::Lambda::Function')
+      const { OldestMessageAlarm, DeadLetterAlarm, ErrorAlarm, ...others } = alarmsOf(template)
+      t.strictSame(OldestMessageAlarm?.Dimensions, [{ Name: 'QueueName', Value: attribute(queue, 'QueueName') }])
+      t.strictSame(DeadLetterAlarm?.Dimensions, [{ Name: 'QueueName', Value: attribute(deadLetterQueue, 'QueueName') }])
+      t.strictSame(ErrorAlarm?.Dimensions, [{ Name: 'FunctionName', Value: { Ref: lambda } }])
+      for (const alarm of [OldestMessageAlarm, DeadLetterAlarm, ErrorAlarm, ...Object.values(others)]) {
+        t.strictSame(alarm?.AlarmActions, [{ Ref: id('AWS::SNS::Topic') }])
       }
     }
     t.end()
@@ -104,7 +214,7 @@ t.test(
 )
 
 t.test(
-  'the visibility timeout of the SAM template is 6 × the function timeout + the batching window for all allowed values',
+  'the visibility timeout of the SAM template is 6 × the function timeout + the batching window, and its alarm thresholds follow, for all allowed values',
   (t) => {
     const { Parameters, Mappings, ...template } = samTemplate()
     const timeouts: number[] = Parameters?.FunctionTimeout?.AllowedValues
@@ -114,11 +224,11 @@ t.test(
       return [timeout, Object.fromEntries(row)]
     })
     t.strictSame(Mappings?.VisibilityTimeout, Object.fromEntries(rows))
-    const ages = timeouts.map((timeout) => [
+    const thresholds = timeouts.map((timeout) => [
       timeout,
-      { Seconds: Math.max(3600, 3 * (6 * timeout + Math.max(...windows))) },
+      { OldestMessage: Math.max(3600, 3 * (6 * timeout + Math.max(...windows))), TimeLeft: (1000 * timeout) / 10 },
     ])
-    t.strictSame(Mappings?.OldestMessageAge, Object.fromEntries(ages), 'the alarm waits for three times the longest')
+    t.strictSame(Mappings?.AlarmThreshold, Object.fromEntries(thresholds))
 
     const { queue, lambda, mapping } = partsOf(template)
     t.strictSame(lambda.Timeout, { Ref: 'FunctionTimeout' })
@@ -130,15 +240,21 @@ t.test(
   },
 )
 
-t.test('the visibility timeout of the CDK template is 6 × the function timeout + the batching window', (t) => {
-  const longest = { functionTimeout: Duration.minutes(15), batchingWindow: Duration.minutes(5) }
-  const { queue, lambda, mapping, oldestMessageAlarm } = partsOf(cdkTemplate(temporaryFolder(t), longest).template)
-  t.equal(lambda.Timeout, 900)
-  t.equal(mapping.MaximumBatchingWindowInSeconds, 300)
-  t.equal(queue.VisibilityTimeout, 6 * 900 + 300)
-  t.equal(oldestMessageAlarm.Threshold, 3 * (6 * 900 + 300))
-  t.end()
-})
+t.test(
+  'the CDK template calculates its visibility timeout and alarm thresholds from the function timeout and the batching window',
+  (t) => {
+    const longest = { functionTimeout: Duration.minutes(15), batchingWindow: Duration.minutes(5) }
+    const { template } = cdkTemplate(temporaryFolder(t), longest)
+    const { queue, lambda, mapping } = partsOf(template)
+    t.equal(lambda.Timeout, 900)
+    t.equal(mapping.MaximumBatchingWindowInSeconds, 300)
+    t.equal(queue.VisibilityTimeout, 6 * 900 + 300)
+    const { OldestMessageAlarm, TimeLeftAlarm } = alarmsOf(template)
+    t.equal(OldestMessageAlarm?.Threshold, 3 * (6 * 900 + 300))
+    t.equal(TimeLeftAlarm?.Threshold, 90_000)
+    t.end()
+  },
+)
 
 const validator = new CloudFormationValidatePlugin()
 
@@ -175,7 +291,7 @@ t.test('AWS’s template validator finds nothing in either template', (t) => {
   const folder = temporaryFolder(t)
   t.strictSame(violations(samFile), [])
   t.strictSame(violations(writeTemplate(`${folder}/sam.json`, transformed(samTemplate()))), [])
-  t.strictSame(violations(cdkTemplate(folder).file), [])
+  t.strictSame(violations(synthesised.file), [])
   t.end()
 })
 

@@ -2,9 +2,15 @@ import type { SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { printed } from '../support/compat.ts'
 import { ids, standardEvent } from '../support/events.ts'
-import { failed, timedContext } from '../support/handlers.ts'
+import { failed, testContext, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { barrier, startDownstream } from '../support/services.ts'
+
+const COUNTS = [
+  ...['succeeded', 'failed', 'timedOut', 'aborted', 'blocked', 'notStarted', 'handled'],
+  ...['records', 'reported', 'fullBatchFailure', 'peakInFlight'],
+].map((Name) => ({ Name, Unit: 'Count' }))
+const DURATIONS = ['recordP95', 'timeLeft'].map((Name) => ({ Name, Unit: 'Milliseconds' }))
 
 t.test(
   'powertools-metrics.ts publishes the metrics of concurrent batches and of one that runs out of time',
@@ -30,35 +36,44 @@ t.test(
       }),
     )
     const elapsed = performance.now() - start
-    const none = { failed: 0, timedOut: 0, aborted: 0, notStarted: 0 }
-    t.match(lines, [
-      { service: 'orders', records: 3, succeeded: 3, ...none, reported: 0 },
-      { service: 'orders', records: 11, succeeded: 8, ...none, failed: 2, aborted: 1, reported: 3 },
-    ])
-    t.equal(lines.length, 2)
-    for (const { recordP95 } of lines as { recordP95: number }[]) t.ok(recordP95 > 0 && recordP95 <= elapsed)
-    t.match(lines[1]?._aws, {
-      CloudWatchMetrics: [
-        {
-          Namespace: 'shop',
-          Dimensions: [['service']],
-          Metrics: [
-            ...['records', 'succeeded', 'failed', 'timedOut', 'aborted', 'notStarted', 'reported'].map((Name) => ({
-              Name,
-              Unit: 'Count',
-            })),
-            { Name: 'recordP95', Unit: 'Milliseconds' },
-          ],
-        },
+    const none = { failed: 0, timedOut: 0, aborted: 0, blocked: 0, notStarted: 0, handled: 0, fullBatchFailure: 0 }
+    t.strictSame(
+      lines.map(({ _aws, recordP95, timeLeft, ...rest }) => rest),
+      [
+        { service: 'orders', ...none, records: 3, succeeded: 3, reported: 0, peakInFlight: 3 },
+        { service: 'orders', ...none, records: 11, succeeded: 8, failed: 2, aborted: 1, reported: 3, peakInFlight: 11 },
       ],
+    )
+    type Durations = { recordP95: number; timeLeft: number }
+    const [small, large] = lines as unknown as [Durations, Durations]
+    for (const { recordP95 } of [small, large]) t.ok(recordP95 > 0 && recordP95 <= elapsed)
+    t.ok(small.timeLeft > 30_000 - elapsed && small.timeLeft < 30_000)
+    t.ok(large.timeLeft > 1000 - elapsed && large.timeLeft <= 50, 'the batch ended 50 ms before the timeout')
+    const { _aws } = lines[1] ?? {}
+    const { Timestamp, ...metadata } = _aws as Record<string, unknown>
+    t.strictSame(metadata, {
+      CloudWatchMetrics: [{ Namespace: 'shop', Dimensions: [['service']], Metrics: [...COUNTS, ...DURATIONS] }],
     })
 
     const empty = await printed(async () => t.strictSame(await run(0, 1000), []))
-    t.match(empty, [{ records: 0, reported: 0 }])
+    t.match(empty, [{ records: 0, reported: 0, fullBatchFailure: 0, peakInFlight: 0 }])
     t.notOk('recordP95' in (empty[0] as object), 'no handler ran')
     const bad = await printed(() =>
       t.rejects(handler({} as SQSEvent, timedContext(1000)), { name: 'InvalidSqsEventError' }),
     )
     t.strictSame(bad, [], 'an event that is not an SQS event is not counted')
+  },
+)
+
+t.test(
+  'powertools-metrics.ts marks a batch in which every record failed, and a context without a timeout',
+  async (t) => {
+    const downstream = await startDownstream(() => 503)
+    t.teardown(downstream.close)
+    process.env.DOWNSTREAM_URL = downstream.url
+    const { handler } = await import('../../examples/powertools-metrics.ts?every-record-fails' as string)
+    const lines = await printed(() => logged(() => handler(standardEvent('a', 'b'), testContext())))
+    t.match(lines, [{ records: 2, failed: 2, reported: 2, fullBatchFailure: 1 }])
+    t.notOk('timeLeft' in (lines[0] as object))
   },
 )

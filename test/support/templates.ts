@@ -26,6 +26,7 @@ export function samTemplate(): Template {
   const customTags = [
     { tag: '!Ref', resolve: (Ref: string) => ({ Ref }) },
     { tag: '!GetAtt', resolve: (path: string) => ({ 'Fn::GetAtt': path.split('.') }) },
+    { tag: '!Sub', resolve: (text: string) => ({ 'Fn::Sub': text }) },
     { tag: '!FindInMap', collection: 'seq', resolve: findInMap },
   ] as ScalarTag[]
   return parse(readFileSync(samFile, 'utf8'), { customTags })
@@ -48,13 +49,17 @@ export function writeTemplate(file: string, template: Template): string {
   return file
 }
 
+/** The properties of the only resource of a type whose id starts like this. */
+function propertiesOf({ Resources }: Template, type: string, id = ''): Properties {
+  const found = Object.entries(Resources).filter(([key, { Type }]) => Type === type && key.startsWith(id))
+  if (found.length !== 1) throw new Error(`${found.length} resources are of type ${type} and called ${id}`)
+  return found[0]?.[1].Properties as Properties
+}
+
 /** The properties of the resources of either template, to read or to change. SAM uses CloudFormation's names for the mapping. */
-export function partsOf({ Resources }: Template) {
-  const find = (type: string, id = ''): Properties => {
-    const found = Object.entries(Resources).filter(([key, { Type }]) => Type === type && key.startsWith(id))
-    if (found.length !== 1) throw new Error(`${found.length} resources are of type ${type} and called ${id}`)
-    return found[0]?.[1].Properties as Properties
-  }
+export function partsOf(template: Template) {
+  const { Resources } = template
+  const find = (type: string, id?: string) => propertiesOf(template, type, id)
   const serverless = Resources.Function?.Type === 'AWS::Serverless::Function'
   const lambda = find(serverless ? 'AWS::Serverless::Function' : 'AWS::Lambda::Function')
   const queue = find('AWS::SQS::Queue', 'Queue')
@@ -64,7 +69,37 @@ export function partsOf({ Resources }: Template) {
     deadLetterQueue: find('AWS::SQS::Queue', 'DeadLetterQueue'),
     lambda,
     mapping: serverless ? (lambda.Events.Queue.Properties as Properties) : find('AWS::Lambda::EventSourceMapping'),
-    oldestMessageAlarm: find('AWS::CloudWatch::Alarm', 'OldestMessageAlarm'),
-    deadLetterAlarm: find('AWS::CloudWatch::Alarm', 'DeadLetterAlarm'),
   }
+}
+
+/** The name of a resource in the source of the stack: the CDK adds eight hexadecimal digits. */
+function nameOf(logicalId: string): string {
+  return logicalId.replace(/[0-9A-F]{8}$/, '')
+}
+
+/** The properties of the alarms of either template, by name. */
+export function alarmsOf({ Resources }: Template): Record<string, Properties> {
+  const alarms = Object.entries(Resources).filter(([, { Type }]) => Type === 'AWS::CloudWatch::Alarm')
+  return Object.fromEntries(alarms.map(([id, { Properties }]) => [nameOf(id), Properties]))
+}
+
+export interface Widget {
+  type: string
+  x: number
+  y: number
+  width: number
+  height: number
+  properties: Properties
+}
+
+/** The widgets of the dashboard of either template. References are written as in `Fn::Sub`, with names. */
+export function widgetsOf(template: Template): Widget[] {
+  const { DashboardBody: body } = propertiesOf(template, 'AWS::CloudWatch::Dashboard')
+  const [, parts] = body['Fn::Join'] ?? ['', [body['Fn::Sub']]]
+  const texts = parts.map((part: string | Properties) => {
+    if (typeof part === 'string') return part
+    const [id, attribute] = part['Fn::GetAtt'] ?? [part.Ref]
+    return `\${${[nameOf(id), attribute].filter(Boolean).join('.')}}`
+  })
+  return JSON.parse(texts.join('')).widgets
 }

@@ -1,14 +1,13 @@
 import { fileURLToPath } from 'node:url'
 import { Duration, Stack, type StackProps } from 'aws-cdk-lib'
-import { Alarm, ComparisonOperator, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
-import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
-import { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda'
+import { Architecture, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda'
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources'
 import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { Queue } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
+import { monitor } from './monitoring.ts'
 
 export interface BatchStackProps extends StackProps {
   /** Where the function posts each record to. */
@@ -21,7 +20,7 @@ export interface BatchStackProps extends StackProps {
   readonly batchingWindow?: Duration
 }
 
-/** An SQS queue, the function that handles its batches, a dead-letter queue, and alarms. */
+/** An SQS queue, the function that handles its batches, a dead-letter queue, alarms and a dashboard. */
 export class BatchStack extends Stack {
   constructor(scope: Construct, id: string, props: BatchStackProps) {
     super(scope, id, props)
@@ -41,12 +40,13 @@ export class BatchStack extends Stack {
     })
 
     const handler = new NodejsFunction(this, 'Function', {
-      entry: fileURLToPath(new URL('../../http-fanout.ts', import.meta.url)),
+      entry: fileURLToPath(new URL('../../powertools-metrics.ts', import.meta.url)),
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       memorySize: 512,
       timeout: functionTimeout,
       environment: { DOWNSTREAM_URL: props.downstreamUrl },
+      loggingFormat: LoggingFormat.JSON, // so that CloudWatch Logs Insights knows the fields of a log entry
       bundling: { format: OutputFormat.ESM, target: 'node24' },
     })
     handler.addEventSource(
@@ -60,28 +60,6 @@ export class BatchStack extends Stack {
 
     const topic = new Topic(this, 'AlarmTopic')
     topic.addSubscription(new EmailSubscription(props.alarmEmail))
-    const eachMinute = { period: Duration.minutes(1) } // the statistic of both metrics is their maximum
-    const onExcess = {
-      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
-      treatMissingData: TreatMissingData.NOT_BREACHING,
-    }
-    const alarms = [
-      new Alarm(this, 'OldestMessageAlarm', {
-        ...onExcess,
-        alarmDescription: 'Messages wait too long for the function',
-        metric: queue.metricApproximateAgeOfOldestMessage(eachMinute),
-        // An hour, and more than two visibility timeouts: after its third delivery, SQS leaves a message that keeps failing out of this.
-        threshold: Math.max(Duration.hours(1).toSeconds(), 3 * visibilityTimeout.toSeconds()),
-        evaluationPeriods: 5,
-      }),
-      new Alarm(this, 'DeadLetterAlarm', {
-        ...onExcess,
-        alarmDescription: 'The function has given messages up',
-        metric: deadLetterQueue.metricApproximateNumberOfMessagesVisible(eachMinute),
-        threshold: 0,
-        evaluationPeriods: 1,
-      }),
-    ]
-    for (const alarm of alarms) alarm.addAlarmAction(new SnsAction(topic))
+    monitor(this, { queue, deadLetterQueue, handler, functionTimeout, visibilityTimeout, topic })
   }
 }

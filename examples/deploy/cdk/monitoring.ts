@@ -1,0 +1,128 @@
+import { Duration } from 'aws-cdk-lib'
+import {
+  Alarm,
+  AlarmStatusWidget,
+  ComparisonOperator,
+  Dashboard,
+  GraphWidget,
+  type GraphWidgetProps,
+  Metric,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch'
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
+import type { Topic } from 'aws-cdk-lib/aws-sns'
+import type { Queue } from 'aws-cdk-lib/aws-sqs'
+import type { Construct } from 'constructs'
+
+export interface Monitored {
+  readonly queue: Queue
+  readonly deadLetterQueue: Queue
+  readonly handler: LambdaFunction
+  readonly functionTimeout: Duration
+  readonly visibilityTimeout: Duration
+  /** Receives the alarms. */
+  readonly topic: Topic
+}
+
+/** Adds a dashboard and alarms. ../README.md gives the reason for each threshold and for each treatment of missing data. */
+export function monitor(scope: Construct, monitored: Monitored): void {
+  const { queue, deadLetterQueue, handler, functionTimeout, visibilityTimeout, topic } = monitored
+  const eachMinute = { period: Duration.minutes(1) } // the statistic of both metrics of a queue is their maximum
+  const oldestMessage = queue.metricApproximateAgeOfOldestMessage(eachMinute)
+  const deadLetters = deadLetterQueue.metricApproximateNumberOfMessagesVisible(eachMinute)
+  const errors = handler.metricErrors()
+
+  const above = {
+    comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+    treatMissingData: TreatMissingData.NOT_BREACHING,
+  }
+  const below = { ...above, comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD }
+  const alarms = [
+    new Alarm(scope, 'OldestMessageAlarm', {
+      ...above,
+      alarmDescription: 'Messages wait too long for the function',
+      metric: oldestMessage,
+      // An hour, and more than two visibility timeouts: after its third delivery, SQS leaves a message that keeps failing out of this.
+      threshold: Math.max(Duration.hours(1).toSeconds(), 3 * visibilityTimeout.toSeconds()),
+      evaluationPeriods: 5,
+    }),
+    new Alarm(scope, 'DeadLetterAlarm', {
+      ...above,
+      alarmDescription: 'The function has given messages up',
+      metric: deadLetters,
+      threshold: 0,
+      evaluationPeriods: 1,
+      // SQS stops publishing after six hours without activity, and the messages are still there.
+      treatMissingData: TreatMissingData.IGNORE,
+    }),
+    new Alarm(scope, 'ErrorAlarm', {
+      ...above,
+      alarmDescription: 'Invocations fail without a report: all their messages are redelivered',
+      metric: errors,
+      threshold: 0,
+      evaluationPeriods: 1,
+    }),
+    new Alarm(scope, 'FullBatchFailureAlarm', {
+      ...above,
+      alarmDescription: 'Every record fails in more than half of the batches',
+      metric: batchMetric('fullBatchFailure', 'Average'),
+      threshold: 0.5,
+      evaluationPeriods: 3,
+    }),
+    new Alarm(scope, 'NotStartedAlarm', {
+      ...above,
+      alarmDescription: 'Batches run out of time before all their records have started',
+      metric: batchMetric('notStarted'),
+      threshold: 0,
+      evaluationPeriods: 3,
+    }),
+    new Alarm(scope, 'TimeLeftAlarm', {
+      ...below,
+      alarmDescription: 'Batches use more than 90 % of the time of the function',
+      metric: batchMetric('timeLeft', 'Minimum'),
+      threshold: functionTimeout.toMilliseconds() / 10,
+      evaluationPeriods: 3,
+    }),
+  ]
+  for (const alarm of alarms) alarm.addAlarmAction(new SnsAction(topic))
+
+  const outcomes = ['succeeded', 'failed', 'timedOut', 'aborted', 'blocked', 'notStarted']
+  new Dashboard(scope, 'Dashboard', {
+    widgets: [
+      [new AlarmStatusWidget({ title: 'Alarms', alarms, width: 24 })],
+      [
+        graph('Records by result', { left: outcomes.map((outcome) => batchMetric(outcome)), stacked: true }),
+        graph('Records reported to SQS, and handled by onFailure', {
+          left: [batchMetric('reported'), batchMetric('handled')],
+        }),
+        graph('Share of batches in which every record failed', { left: [batchMetric('fullBatchFailure', 'Average')] }),
+      ],
+      [
+        graph('Messages in the queues', {
+          left: [
+            queue.metricApproximateNumberOfMessagesVisible(eachMinute),
+            queue.metricApproximateNumberOfMessagesNotVisible(eachMinute),
+            deadLetters.with({ label: 'Dead letters' }),
+          ],
+        }),
+        graph('Age of the oldest message', { left: [oldestMessage] }),
+        graph('Invocations that failed or were throttled', { left: [errors, handler.metricThrottles()] }),
+      ],
+      [
+        graph('Slowest 95th percentile of the handlers of a batch', { left: [batchMetric('recordP95', 'Maximum')] }),
+        graph('Least time left at the end of a batch', { left: [batchMetric('timeLeft', 'Minimum')] }),
+        graph('Most handlers in flight in a batch', { left: [batchMetric('peakInFlight', 'Maximum')] }),
+      ],
+    ],
+  })
+}
+
+/** A metric of ../../powertools-metrics.ts, with its namespace and its only dimension. */
+function batchMetric(metricName: string, statistic = 'Sum'): Metric {
+  return new Metric({ namespace: 'shop', metricName, dimensionsMap: { service: 'orders' }, statistic })
+}
+
+function graph(title: string, props: GraphWidgetProps): GraphWidget {
+  return new GraphWidget({ title, width: 8, leftYAxis: { min: 0 }, ...props })
+}

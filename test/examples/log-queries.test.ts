@@ -1,0 +1,321 @@
+import { readFileSync } from 'node:fs'
+import { format } from 'node:util'
+import middy from '@middy/core'
+import type { SQSEvent } from 'aws-lambda'
+import t, { type Test } from 'tap'
+import { type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord, type RecordHandler } from '../../src/index.ts'
+import { mockClock, settled } from '../support/clock.ts'
+import { printed } from '../support/compat.ts'
+import { fifoEvent, ids, standardEvent } from '../support/events.ts'
+import { handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { heldRecords } from '../support/held.ts'
+import { evaluate } from '../support/insights.ts'
+import { warned } from '../support/output.ts'
+import { startDownstream } from '../support/services.ts'
+
+const text = readFileSync(new URL('../../docs/observability.md', import.meta.url), 'utf8')
+const queries = new Map(
+  Array.from(text.matchAll(/<!-- query: ([\w-]+) -->\n```\n([\s\S]*?)```/g), ([, name, query]) => [
+    name as string,
+    query as string,
+  ]),
+)
+
+function query(name: string): string {
+  const found = queries.get(name)
+  if (!found) throw new Error(`There is no query ${name}`)
+  return found
+}
+
+/**
+ * The lines that `console.error` writes on Lambda meanwhile. In JSON, AWS's runtime client puts a single argument into
+ * `message`, an error as an object. In text, it keeps the lines of an entry apart by a line feed, or by a carriage return
+ * where it writes to stdout.
+ */
+async function lambdaLog(logFormat: 'JSON' | 'Text', requestId: string, run: () => unknown): Promise<string[]> {
+  const lines: string[] = []
+  const { error } = console
+  const { AWS_LAMBDA_LOG_FORMAT } = process.env
+  process.env.AWS_LAMBDA_LOG_FORMAT = logFormat
+  const timestamp = '2026-11-25T17:48:09.757Z'
+  console.error = (...parts: unknown[]) => {
+    if (logFormat === 'Text') lines.push(`${timestamp}\t${requestId}\tERROR\t${format(...parts)}`)
+    else lines.push(JSON.stringify({ timestamp, level: 'ERROR', requestId, message: parts[0] }, withErrors))
+  }
+  try {
+    await run()
+  } finally {
+    console.error = error
+    process.env.AWS_LAMBDA_LOG_FORMAT = AWS_LAMBDA_LOG_FORMAT
+    if (AWS_LAMBDA_LOG_FORMAT === undefined) delete process.env.AWS_LAMBDA_LOG_FORMAT
+  }
+  return lines
+}
+
+function withErrors(_key: string, value: unknown): unknown {
+  if (!(value instanceof Error)) return value
+  return {
+    errorType: value.constructor.name,
+    errorMessage: value.message,
+    stackTrace: value.stack?.split('\n'),
+    ...value,
+  }
+}
+
+const LOGGED: BoundedSqsBatchOptions = { logger: undefined, concurrency: 1 }
+
+/** Batches that fail in all the ways that the log tells apart, by request id. */
+function scenarios(t: Test): Record<string, () => unknown> {
+  const clock = mockClock(t)
+  const oneFails: RecordHandler = ({ messageId }) => {
+    if (messageId === 'a1') throw new Error('downstream returned 503')
+  }
+  return {
+    success: () => handlerOf(() => {}, LOGGED)(standardEvent(...ids(3))),
+    errors: async () => {
+      const handle: RecordHandler = (_record, _context, { index }) => {
+        clock.advance(index === 4 ? 20 : 2)
+        if (index < 4) throw new Error('downstream returned 503')
+        if (index === 4) throw new TypeError('total is undefined')
+      }
+      await handlerOf(handle, LOGGED)(standardEvent(...ids(10)), timedContext(10_000))
+    },
+    time: async () => {
+      const held = heldRecords()
+      const result = handlerOf(held.handle, { ...LOGGED, concurrency: 2 })(standardEvent(...ids(5)), timedContext(1000))
+      await settled()
+      clock.advance(950)
+      await result
+    },
+    blocked: () => handlerOf(oneFails, LOGGED)(fifoEvent('a1', 'a2', 'a3', 'b1')),
+    handled: () => handlerOf(oneFails, { ...LOGGED, onFailure: () => [] })(standardEvent('a1', 'b1')),
+    ended: async () => {
+      const handler = middy()
+        .use(boundedSqsBatch())
+        .handler(async (event: SQSEvent, context) => {
+          await eachRecord(oneFails)(event, context)
+          throw new Error('the inner handler failed')
+        })
+      await handler(standardEvent('a1', 'b1'), testContext())
+    },
+    hook: async () => {
+      const after = () => {
+        throw new Error('a later hook failed')
+      }
+      const handler = middy()
+        .use({ after })
+        .use(boundedSqsBatch())
+        .handler(eachRecord(() => {}))
+      await handler(standardEvent('b1'), testContext())
+    },
+    summary: async () => {
+      const onSummary = () => {
+        throw new Error('no metrics')
+      }
+      await handlerOf(() => {}, { ...LOGGED, onSummary })(standardEvent('b1'))
+    },
+    // The runtime client writes the error of an invocation by `console.error`.
+    invocation: () => handlerOf(() => {}, LOGGED)({} as SQSEvent).catch((error) => console.error(error)),
+    // Node writes a warning by `console.error`.
+    warning: async () => {
+      const held = heldRecords()
+      const warnings = await warned(async () => {
+        const result = handlerOf(held.handle, { ...LOGGED, recordTimeout: 100 })(standardEvent('w1', 'w2'))
+        await settled()
+        clock.advance(100)
+        await settled()
+        clock.advance(100)
+        await result
+      })
+      for (const { code, name, message } of warnings) console.error(`(node:1) [${code}] ${name}: ${message}`)
+    },
+  }
+}
+
+async function linesOf(t: Test, logFormat: 'JSON' | 'Text'): Promise<string[]> {
+  const lines: string[] = []
+  for (const [requestId, run] of Object.entries(scenarios(t)))
+    lines.push(...(await lambdaLog(logFormat, requestId, run)))
+  return lines
+}
+
+/** How AWS documents the line that Lambda itself writes at the end of an invocation. */
+const REPORT_OF_LAMBDA = JSON.stringify({
+  time: '2026-11-25T17:48:09.757Z',
+  type: 'platform.report',
+  record: { requestId: 'timeout', metrics: { durationMs: 60_000 }, status: 'timeout' },
+})
+
+const ABORTED = 'RecordAbortedError: The batch ended before the record was finished'
+const TIMED_OUT = 'RecordTimeoutError: The record was not finished within its 100 ms'
+const REFUSED = 'Error: downstream returned 503'
+
+const FOUND_IN_JSON: Record<string, object[]> = {
+  errors: [
+    { 'group.error': REFUSED, records: 7 },
+    { 'group.error': ABORTED, records: 2 },
+    { 'group.error': 'TypeError: total is undefined', records: 1 },
+    { 'group.error': TIMED_OUT, records: 1 },
+  ],
+  failed: [{ batches: 6, records: 25, failed: 8, timedOut: 1, redelivered: 16 }],
+  ids: [
+    { requestId: 'errors', 'group.error': REFUSED, 'group.ids': ['m0', 'm1', 'm2'] },
+    { requestId: 'errors', 'group.error': 'TypeError: total is undefined', 'group.ids': ['m4'] },
+    { requestId: 'time', 'group.error': ABORTED, 'group.ids': ['m0', 'm1'] },
+    { requestId: 'blocked', 'group.error': REFUSED, 'group.ids': ['a1'] },
+    { requestId: 'handled', 'group.error': REFUSED, 'group.ids': ['a1'] },
+    { requestId: 'ended', 'group.error': REFUSED, 'group.ids': ['a1'] },
+    { requestId: 'warning', 'group.error': TIMED_OUT, 'group.ids': ['w1'] },
+  ],
+  message: [{ requestId: 'errors', 'message.message': 'middy-bounded-sqs-batch: 5 of 10 records failed' }],
+  time: [
+    {
+      requestId: 'time',
+      'message.records': 5,
+      'message.aborted': 2,
+      'message.notStarted': 3,
+      'message.timeLeft': 50,
+    },
+    { requestId: 'warning', 'message.records': 2, 'message.aborted': 0, 'message.notStarted': 1 },
+  ],
+  blocked: [{ requestId: 'blocked', 'message.blocked': 2, 'message.reported': 3 }],
+  handled: [{ requestId: 'handled', 'message.handled': 1, 'message.reported': 0 }],
+  slowest: [
+    {
+      requestId: 'time',
+      'message.durations.p95': 950,
+      'message.durations.max': 950,
+      'message.peakInFlight': 2,
+    },
+    {
+      requestId: 'warning',
+      'message.durations.p95': 100,
+      'message.durations.max': 100,
+      'message.peakInFlight': 1,
+    },
+    {
+      requestId: 'errors',
+      'message.durations.p95': 20,
+      'message.durations.max': 20,
+      'message.peakInFlight': 1,
+    },
+  ],
+  replaced: [
+    { 'message.replacedError.error': 'Error: the inner handler failed', requestId: 'ended' },
+    { requestId: 'hook' },
+  ],
+  invocations: [
+    {
+      'message.errorType': 'InvalidSqsEventError',
+      'message.errorMessage': 'Expected an SQS event with a Records array, got Records: undefined',
+      invocations: 1,
+    },
+  ],
+  crashes: [{ 'record.status': 'timeout', invocations: 1 }],
+  callbacks: [{ requestId: 'summary' }],
+  warnings: [{ code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED', warnings: 1 }],
+}
+
+const FOUND_IN_TEXT: Record<string, object[]> = {
+  'text-failed': [
+    { failed: '5', records: '10', p95: '20', timeLeft: '9962' },
+    { failed: '5', records: '5', aborted: '2', notStarted: '3', p95: '950', timeLeft: '50' },
+    { failed: '3', records: '4', p95: '0' },
+    { failed: '1', records: '2', p95: '0' },
+    { failed: '1', records: '2', p95: '0' },
+    { failed: '2', records: '2', notStarted: '1', p95: '100' },
+  ],
+  'text-errors': [
+    { count: '4', error: REFUSED, ids: 'm0, m1, m2, …' },
+    { count: '2', error: ABORTED, ids: 'm0, m1' },
+    { count: '1', error: REFUSED, ids: 'a1' },
+    { count: '1', error: REFUSED, ids: 'a1' },
+    { count: '1', error: REFUSED, ids: 'a1' },
+    { count: '1', error: TIMED_OUT, ids: 'w1' },
+  ],
+}
+
+/** The rows without columns that are missing or that hold a stack. */
+function withoutStacks(rows: object[]): object[] {
+  const dropped = ['group.stack', '@message']
+  return JSON.parse(JSON.stringify(rows, (key, value) => (dropped.includes(key) ? undefined : value)))
+}
+
+t.test('every query of docs/observability.md is tried here', (t) => {
+  t.equal(text.match(/```\n(filter|fields|stats)/g)?.length, queries.size)
+  const tried = [...Object.keys(FOUND_IN_JSON), 'slowest-of-all', ...Object.keys(FOUND_IN_TEXT)]
+  t.strictSame([...queries.keys()].toSorted(), tried.toSorted())
+  t.end()
+})
+
+t.test('each query for the JSON log format finds exactly its rows', async (t) => {
+  const lines = [...(await linesOf(t, 'JSON')), REPORT_OF_LAMBDA]
+  for (const [name, expected] of Object.entries(FOUND_IN_JSON)) {
+    const rows = evaluate(query(name).replace(/\/[0-9a-f]{8}-[0-9a-f-]{27}\//, '/"m2"/'), lines)
+    t.strictSame(withoutStacks(rows), expected, name)
+  }
+  const [first] = evaluate(query('ids'), lines) as { 'group.stack': string[] }[]
+  t.match(first?.['group.stack'][0], /log-queries\.test/)
+})
+
+t.test(
+  'each query for the text log format finds exactly its rows, however the lines of an entry are kept apart',
+  async (t) => {
+    const lines = await linesOf(t, 'Text')
+    for (const [name, expected] of Object.entries(FOUND_IN_TEXT)) {
+      t.strictSame(withoutStacks(evaluate(query(name), lines)), expected, name)
+      const onStdout = lines.map((line) => line.replaceAll('\n', '\r'))
+      t.strictSame(withoutStacks(evaluate(query(name), onStdout)), expected, `${name}, carriage returns`)
+    }
+  },
+)
+
+t.test('queries for lines that are the same text in both formats also find them in text', async (t) => {
+  const lines = await linesOf(t, 'Text')
+  const warnings = FOUND_IN_JSON.warnings as object[]
+  t.strictSame(evaluate(query('warnings'), lines), warnings)
+  t.equal(evaluate(query('replaced'), lines).length, 1)
+  t.equal(evaluate(query('callbacks'), lines).length, 1)
+})
+
+t.test('the query for the slowest of all batches sorts the metrics of powertools-metrics.ts', async (t) => {
+  const downstream = await startDownstream(() => 200)
+  t.teardown(downstream.close)
+  process.env.DOWNSTREAM_URL = downstream.url
+  const { handler } = await import('../../examples/powertools-metrics.ts')
+  const lines = await printed(async () => {
+    for (const count of [3, 0, 5, 1]) await handler(standardEvent(...ids(count)), timedContext(30_000))
+  })
+  t.equal(lines.length, 4)
+  const expected = lines
+    .filter(({ records }) => records !== 0)
+    .map(({ records, recordP95, timeLeft, peakInFlight }) => ({ records, recordP95, timeLeft, peakInFlight }))
+    .toSorted((a, b) => Number(b.recordP95) - Number(a.recordP95))
+  const rows = evaluate(
+    query('slowest-of-all'),
+    lines.map((line) => JSON.stringify(line)),
+  )
+  t.equal(rows.length, 3)
+  t.strictSame(withoutStacks(rows), expected)
+})
+
+t.test('the largest log entry has fewer than 200 fields, the most that Logs Insights discovers', async (t) => {
+  const deep = (depth: number, kind: number): never => {
+    if (depth > 0) return deep(depth - 1, kind)
+    throw new Error(`kind ${String.fromCharCode(97 + kind)}`)
+  }
+  const handler = middy()
+    .use(boundedSqsBatch())
+    .handler(async (event: SQSEvent, context) => {
+      await eachRecord((_record, _context, { index }) => deep(20, index % 12))(event, context)
+      return deep(20, 20)
+    })
+  const [line = ''] = await lambdaLog('JSON', 'largest', () => handler(standardEvent(...ids(60)), timedContext(10_000)))
+  const leaves = (value: unknown): number =>
+    typeof value === 'object' && value !== null ? Object.values(value).reduce((sum, item) => sum + leaves(item), 0) : 1
+  const entry = JSON.parse(line)
+  t.equal(entry.message.errors.length, 10)
+  for (const { ids, stack } of entry.message.errors) t.strictSame([ids.length, stack.length], [3, 10])
+  t.equal(entry.message.replacedError.stack.length, 10)
+  t.equal(leaves(entry), 180)
+})
