@@ -1,26 +1,24 @@
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
+import { sqsEvent } from '../../src/testing/index.ts'
 
 const STANDARD = 'arn:aws:sqs:eu-west-1:123456789012:orders'
 
-/** A record as SQS sends it to Lambda. */
+/** The same values each time, so that two records with one id are equal. */
+const TIMES = { SentTimestamp: '1764000000000', ApproximateFirstReceiveTimestamp: '1764000000001' }
+
+/** A record as SQS sends it to Lambda. The id and the fields can also have values that SQS never sends. */
 export function sqsRecord(messageId: string, fields: Partial<SQSRecord> = {}): SQSRecord {
-  return {
-    messageId,
-    receiptHandle: `receipt-of-${messageId}`,
-    body: `body of ${messageId}`,
-    attributes: {
-      ApproximateReceiveCount: '1',
-      SentTimestamp: '1764000000000',
-      SenderId: 'AIDAEXAMPLE',
-      ApproximateFirstReceiveTimestamp: '1764000000001',
+  const { Records } = sqsEvent([
+    {
+      messageId: 'replaced below',
+      receiptHandle: `receipt-of-${messageId}`,
+      body: `body of ${messageId}`,
+      attributes: TIMES,
+      eventSourceARN: STANDARD,
+      awsRegion: 'eu-west-1',
     },
-    messageAttributes: {},
-    md5OfBody: '',
-    eventSource: 'aws:sqs',
-    eventSourceARN: STANDARD,
-    awsRegion: 'eu-west-1',
-    ...fields,
-  }
+  ])
+  return { ...(Records[0] as SQSRecord), messageId, ...fields }
 }
 
 /** The event of a standard queue with a record for each id. */
