@@ -6,6 +6,7 @@ import { invoke, sqsEvent } from '../../src/testing/index.ts'
 import { ids } from '../support/events.ts'
 import { logged } from '../support/output.ts'
 import { barrier, close, listen, startDynamoDb } from '../support/services.ts'
+import { summaries } from '../support/tracing.ts'
 
 t.test(
   'enrich-then-write.ts writes the orders of a chunk whose lookups succeeded, and reports the others',
@@ -85,6 +86,13 @@ t.test(
       )
     })
     t.strictSame(await written(), Object.fromEntries(all.filter(([orderId]) => orderId !== 'o3' && orderId !== 'o7')))
+
+    const calls = sizes.length
+    const withoutProfile = {
+      Records: event.Records.filter(({ messageId }) => messageId === 'm3' || messageId === 'm7'),
+    }
+    await logged(async () => t.strictSame((await invoke(handler, withoutProfile)).failed, withoutProfile.Records))
+    t.equal(sizes.length, calls, 'DynamoDB is not called without items')
   },
 )
 
@@ -105,7 +113,9 @@ t.test('enrich-then-write.ts has at most 100 lookups in flight', async (t) => {
     TABLE_NAME: 'orders',
   })
   const { handler } = await import(`../../examples/enrich-then-write.ts?${'bound'}`)
+  const noted = summaries(t)
   const event = sqsEvent(Array.from({ length: 130 }, (_, index) => ({ orderId: `o${index}`, customer: 'c' })))
   t.strictSame((await invoke(handler, event)).failed, [])
   t.equal(peakInFlight, 100)
+  t.equal([...noted.values()][0]?.peakInFlight, 4, 'chunks of 25')
 })
