@@ -4,6 +4,9 @@ import { isObject, kindOf } from '../describe.ts'
 import { startTimer } from '../timers.ts'
 import { DEFAULT_TIMEOUT, sqsContext, TIMEOUT } from './context.ts'
 
+/** Lambda's limit for the JSON of a response (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). */
+const MAX_RESPONSE_BYTES = 6_291_556
+
 /** A Middy handler, or a plain Lambda handler. Its middlewares may add to the context, so it can expect any context. */
 export type TestedHandler<TReturn = unknown> = (event: SQSEvent, context: never, options: never) => TReturn
 
@@ -66,7 +69,7 @@ function checkHandler(handler: unknown): void {
   if (handler.length > 2) {
     throw new TypeError(
       `invoke(): expected a handler with the parameters event and context, got ${handler.length} parameters. Lambda does ` +
-        'not run handlers with a callback on Node 24 and newer',
+        'not run handlers with a callback on Node 24 and newer: remove it',
     )
   }
 }
@@ -133,11 +136,17 @@ function readResponse(given: unknown, ids: ReadonlySet<string>): ReadonlySet<str
 
 /** Lambda's runtime sends the response as JSON. */
 function toJson(response: unknown): unknown {
+  let json: string
+  let parsed: unknown
   try {
-    return JSON.parse(JSON.stringify(response) ?? 'null')
+    json = JSON.stringify(response === undefined ? null : response)
+    parsed = JSON.parse(json) // throws if the response is a function, which has no JSON
   } catch (cause) {
     throw wholeBatch('the response cannot be converted to JSON', { cause })
   }
+  const bytes = Buffer.byteLength(json)
+  if (bytes <= MAX_RESPONSE_BYTES) return parsed
+  throw wholeBatch(`the response has ${bytes} bytes. Expected at most ${MAX_RESPONSE_BYTES}`)
 }
 
 function wholeBatch(reason: string, options?: ErrorOptions): Error {

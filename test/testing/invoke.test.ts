@@ -3,7 +3,7 @@ import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, InvalidSqsEventError } from '../../src/index.ts'
 import { invoke, sqsEvent } from '../../src/testing/index.ts'
-import { busyClock, passingClock } from '../support/clock.ts'
+import { activeTimers, busyClock, passingClock } from '../support/clock.ts'
 import { listOf } from '../support/handlers.ts'
 import { unhandledRejections } from '../support/output.ts'
 
@@ -57,6 +57,7 @@ for (const [what, response] of Object.entries({
   'an empty list': { batchItemFailures: [] },
   'a null list': { batchItemFailures: null },
   'another object': { statusCode: 500 },
+  'an object of 6 MB': { text: `x${'ä'.repeat(3_145_772)}` },
   'an object whose JSON has an empty list': { toJSON: () => ({ batchItemFailures: [] }), batchItemFailures: [5] },
 })) {
   t.test(`${what} as the response is a complete success`, async (t) => {
@@ -115,7 +116,13 @@ for (const [what, response, reason] of [
   ],
   ['a text', '{"batchItemFailures":[]}', 'the response is a string. Expected an object with batchItemFailures'],
   ['a boolean', false, 'the response is a boolean. Expected an object with batchItemFailures'],
-  ['what is no JSON', circular, 'the response cannot be converted to JSON'],
+  ['a circular object', circular, 'the response cannot be converted to JSON'],
+  ['a function', () => {}, 'the response cannot be converted to JSON'],
+  [
+    'an object of more than 6 MB',
+    { text: 'ä'.repeat(3_145_773) },
+    'the response has 6291557 bytes. Expected at most 6291556',
+  ],
 ] as const) {
   t.test(`${what} as the response is a complete failure: invoke() rejects`, async (t) => {
     await t.rejects(
@@ -169,12 +176,19 @@ t.test('invoke() rejects if the handler blocked the event loop until after the t
   await t.rejects(invoke(handler, event, { timeout: 200 }), { message: LATE })
 })
 
-t.test('a response just before the timeout counts, and no timer is left', async (t) => {
+t.test('a response just before the timeout counts', async (t) => {
   const clock = passingClock(t)
   const handler = () => new Promise<SQSBatchResponse>((resolve) => setTimeout(() => resolve(listOf('a')), 199))
   const result = await clock.until(invoke(handler, event, { timeout: 200 }))
   t.strictSame(result.failed, [a])
   t.equal(clock.now(), 199)
+})
+
+t.test('no timer is left after the response or an error', async (t) => {
+  const timers = activeTimers()
+  await invoke(async () => {}, event)
+  await invoke(() => Promise.reject(new Error('no')), event).catch(() => {})
+  t.equal(activeTimers(), timers)
 })
 
 t.test('boundedSqsBatch() responds before the timeout of invoke(), and its open record failed', async (t) => {
@@ -195,7 +209,7 @@ t.test('an argument that is not valid is a TypeError that says what was expected
     [[undefined, event], 'invoke(): expected a handler, a function, got undefined'],
     [
       [(_event: unknown, _context: unknown, _callback: unknown) => {}, event],
-      'invoke(): expected a handler with the parameters event and context, got 3 parameters. Lambda does not run handlers with a callback on Node 24 and newer',
+      'invoke(): expected a handler with the parameters event and context, got 3 parameters. Lambda does not run handlers with a callback on Node 24 and newer: remove it',
     ],
     [[() => listOf(), event], notAPromise],
     [[() => {}, event], notAPromise.replace('an object', 'undefined')],
