@@ -39,6 +39,8 @@ async function writeOrders(
  * is not written, and only its record fails. If the call fails, the records of the chunk fail.
  *
  * `concurrency` counts chunks, and a chunk looks up all of its records at once: 4 × 25 = 100 lookups.
+ *
+ * This is for a standard queue. On a FIFO queue, it would write the orders that follow a failed one in its message group.
  */
 export const handler = middy()
   .use(boundedSqsBatch({ concurrency: 4 }))
