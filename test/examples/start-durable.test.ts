@@ -1,11 +1,13 @@
+import diagnostics from 'node:diagnostics_channel'
 import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { invoke, sqsEvent } from '../../src/testing/index.ts'
 import { logged } from '../support/output.ts'
 import { close, listen, useEndpoint } from '../support/services.ts'
+import { RECORD } from '../support/tracing.ts'
 
-/** Milliseconds that may pass between the moment at which the limit admits a record and its call of Lambda. */
+/** Milliseconds that may pass between the moment at which the limit admits a record and its `start` event. */
 const TOLERANCE = 100
 
 t.test(
@@ -15,9 +17,7 @@ t.test(
     let isRefusing = true
     const executions = new Map<string, string>()
     const calls: unknown[] = []
-    const arrivals: number[] = []
     const server = createServer(async (request, response) => {
-      arrivals.push(performance.now())
       const { headers, method, url } = request
       const name = String(headers['x-amz-durable-execution-name'])
       const payload = await text(request)
@@ -35,6 +35,10 @@ t.test(
     Object.assign(process.env, { DURABLE_FUNCTION: FunctionName, MAXIMUM_CONCURRENCY: '30' }) // 0.9 × 300 ÷ 30 = 9 per second
     const { handler } = await import('../../examples/start-durable.ts')
 
+    const starts: number[] = []
+    const noteStart = () => starts.push(performance.now())
+    diagnostics.subscribe(`tracing:${RECORD}:start`, noteStart)
+    t.teardown(() => diagnostics.unsubscribe(`tracing:${RECORD}:start`, noteStart))
     const event = sqsEvent(Array.from({ length: 12 }, (_, orderId) => ({ orderId })))
     const { Records } = event
     const refused = Records[3]
@@ -52,8 +56,9 @@ t.test(
         JSON.stringify(['POST', `/2015-03-31/functions/${encodeURIComponent(FunctionName)}/invocations`, 'Event']),
       ]),
     )
-    for (const [index, at] of arrivals.slice(9).entries()) {
-      t.ok(at - (arrivals[index] as number) >= 1000 - TOLERANCE, 'the tenth start is one second after the first')
+    t.equal(starts.length, 12)
+    for (const [index, at] of starts.slice(9).entries()) {
+      t.ok(at - (starts[index] as number) >= 1000 - TOLERANCE, 'the ninth start before it was one second earlier')
     }
 
     // The messages are delivered again, for example because the function crashed before it responded.
