@@ -5,6 +5,6 @@ import { readdirSync } from 'node:fs'
 const sources = readdirSync(new URL('../src/', import.meta.url), { recursive: true })
   .filter((file) => file.endsWith('.ts'))
   .map((file) => `src/${file}`)
-const coversTheLibrary = /^test\/(handlers|invocation|options|report|scheduler|sqs)\//
+const coversTheLibrary = /^test\/(handlers|invocation|options|report|scheduler|sqs|testing)\//
 
 export default (testFile) => (coversTheLibrary.test(testFile) ? sources : null)

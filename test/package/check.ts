@@ -12,7 +12,7 @@ import { promisify } from 'node:util'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 /** The files of dist/ that are bundled; the others are declarations. */
-const ENTRIES = ['index', 'sqs/index']
+const ENTRIES = ['index', 'sqs/index', 'testing/index']
 const CONSUMER = join(import.meta.dirname, 'consumer')
 
 const work = await mkdtemp(join(tmpdir(), 'middy-bounded-sqs-batch-'))
@@ -55,7 +55,7 @@ async function checkPackage(): Promise<void> {
     for (const alias of ['node22', 'node24', 'node26']) {
       const node = join(tools, 'node_modules', alias, 'bin/node')
       const version = await versionOf(tools, alias)
-      for (const file of ['import.mjs', 'require.cjs']) {
+      for (const file of ['import.mjs', 'require.cjs', 'testing.mjs']) {
         await check(`Node ${version}, ${middy}, ${file}`, () => runConsumer(node, project, file))
       }
     }

@@ -1,43 +1,37 @@
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
+import { type SqsEventRecord, sqsEvent } from '../../src/testing/index.ts'
 
 const STANDARD = 'arn:aws:sqs:eu-west-1:123456789012:orders'
 
-/** A record as SQS sends it to Lambda. */
+/** The same values each time, so that two records with one id are equal. */
+const TIMES = { SentTimestamp: '1764000000000', ApproximateFirstReceiveTimestamp: '1764000000001' }
+
+/** A record as SQS sends it to Lambda. The id and the fields can also have values that SQS never sends. */
 export function sqsRecord(messageId: string, fields: Partial<SQSRecord> = {}): SQSRecord {
-  return {
-    messageId,
-    receiptHandle: `receipt-of-${messageId}`,
-    body: `body of ${messageId}`,
-    attributes: {
-      ApproximateReceiveCount: '1',
-      SentTimestamp: '1764000000000',
-      SenderId: 'AIDAEXAMPLE',
-      ApproximateFirstReceiveTimestamp: '1764000000001',
-    },
-    messageAttributes: {},
-    md5OfBody: '',
-    eventSource: 'aws:sqs',
-    eventSourceARN: STANDARD,
-    awsRegion: 'eu-west-1',
-    ...fields,
-  }
+  const { Records } = sqsEvent([{ ...given(messageId), messageId: 'replaced below' }])
+  return { ...(Records[0] as SQSRecord), messageId, ...fields }
 }
 
 /** The event of a standard queue with a record for each id. */
 export function standardEvent(...ids: string[]): SQSEvent {
-  return { Records: ids.map((id) => sqsRecord(id)) }
+  return sqsEvent(ids.map(given))
 }
 
 /** The event of a FIFO queue. The message group of a record is the first letter of its id: `a1`, `a2`, `b1`. */
 export function fifoEvent(...ids: string[]): SQSEvent {
-  const Records = ids.map((id) => {
-    const { attributes } = sqsRecord(id)
-    return sqsRecord(id, {
-      eventSourceARN: `${STANDARD}.fifo`,
-      attributes: { ...attributes, MessageGroupId: id.charAt(0) },
-    })
-  })
-  return { Records }
+  const records = ids.map((id) => ({ ...given(id), eventSourceARN: `${STANDARD}.fifo` }))
+  return sqsEvent(records, { fifo: true, groups: ids.map((id) => id.charAt(0)) })
+}
+
+function given(messageId: string): SqsEventRecord {
+  return {
+    messageId,
+    receiptHandle: `receipt-of-${messageId}`,
+    body: `body of ${messageId}`,
+    attributes: TIMES,
+    eventSourceARN: STANDARD,
+    awsRegion: 'eu-west-1',
+  }
 }
 
 /** Ids `m0`, `m1`, … */

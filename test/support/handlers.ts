@@ -8,6 +8,7 @@ import {
   eachRecord,
   type RecordHandler,
 } from '../../src/index.ts'
+import { sqsContext } from '../../src/testing/index.ts'
 
 /** The context of a unit test: it has no remaining time. */
 export function testContext(): Context {
@@ -16,8 +17,7 @@ export function testContext(): Context {
 
 /** A context whose function times out in `timeout` milliseconds, by `performance.now()`. */
 export function timedContext(timeout: number): Context {
-  const end = performance.now() + timeout
-  return { getRemainingTimeInMillis: () => end - performance.now() } as Context
+  return sqsContext({ timeout })
 }
 
 /** A Lambda handler that calls this record handler. It logs nothing unless the options have a logger. */

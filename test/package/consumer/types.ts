@@ -2,6 +2,7 @@
 import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent, SQSHandler } from 'aws-lambda'
 import boundedSqsBatch, { type BoundedSqsBatchOptions, eachRecord, RecordTimeoutError } from 'middy-bounded-sqs-batch'
+import { invoke, sqsContext, sqsEvent } from 'middy-bounded-sqs-batch/testing'
 import { z } from 'zod'
 
 const options: BoundedSqsBatchOptions = {
@@ -25,6 +26,13 @@ export const ownHandler = middy()
   .use([{ before() {} }, boundedSqsBatch()])
   .handler(async (event, context, options) => handleText(event, context, options))
 export const deployed: SQSHandler[] = [handler, withTypeArguments, ownHandler]
+
+export async function unitTest(): Promise<boolean> {
+  const event: SQSEvent = sqsEvent(['text', { orderId: 7 }], { groups: ['a', 'b'] })
+  const { response, succeeded, failed } = await invoke(withTypeArguments, event, { timeout: 200 })
+  const results: SQSBatchResponse[] = [response, await handleText(event, sqsContext())]
+  return results.length === 2 && [...succeeded, ...failed].every(({ body }) => body !== '')
+}
 
 // @ts-expect-error there is no option of this name
 boundedSqsBatch({ concurency: 10 })

@@ -1,0 +1,55 @@
+import { SQSClient } from '@aws-sdk/client-sqs'
+import middy from '@middy/core'
+import { CountBreaker, circuitBreaker, handleWhen } from 'cockatiel'
+import { boundedSqsBatch, eachRecord, RecordAbortedError } from 'middy-bounded-sqs-batch'
+import { retryBackoff } from 'middy-bounded-sqs-batch/sqs'
+
+const url = process.env.PAYMENTS_URL
+if (!url) throw new Error('PAYMENTS_URL is not set: it is the payment service to which each record is posted')
+
+const client = new SQSClient({ requestHandler: { connectionTimeout: 1000 } })
+
+class RefusedError extends Error {}
+
+/** Whether an error shows that the service is down. If it refuses a record, or if the batch ends first, it does not. */
+function isFailure(error: unknown): boolean {
+  return !(error instanceof RefusedError || error instanceof RecordAbortedError)
+}
+
+/**
+ * Opens if at least half of the last 20 calls failed, and allows one call after 30 s. One circuit for each instance of the
+ * function, since it is made when the file is loaded: it stays open across invocations.
+ */
+const circuit = circuitBreaker(handleWhen(isFailure), {
+  breaker: new CountBreaker({ threshold: 0.5, size: 20 }),
+  halfOpenAfter: 30_000,
+})
+
+/**
+ * Posts payments to a service that is sometimes down. While the circuit is open, records fail at once, without a call, and
+ * come back later: after up to 60 s, then 120, 240, … up to 15 minutes.
+ *
+ * A record that failed this way was received nonetheless. Choose a `maxReceiveCount` that allows for the longest outage: with
+ * these delays, 10 receives take 45 minutes on average. Needs `sqs:ChangeMessageVisibility` on the queue.
+ */
+export const handler = middy()
+  .use(
+    boundedSqsBatch({ concurrency: 20, recordTimeout: 5000, onFailure: retryBackoff({ client, base: 60, max: 900 }) }),
+  )
+  .handler(
+    eachRecord((record, _context, { signal }) =>
+      circuit.execute(async () => {
+        const response = await fetch(url, {
+          method: 'POST',
+          headers: { 'idempotency-key': record.messageId },
+          body: record.body,
+          signal,
+        })
+        await response.arrayBuffer() // an unread body keeps its socket open
+        const { ok, status } = response
+        if (status >= 400 && status < 500 && status !== 429)
+          throw new RefusedError(`the payment service refused it with ${status}`)
+        if (!ok) throw new Error(`the payment service returned ${status}`)
+      }),
+    ),
+  )

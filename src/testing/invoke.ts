@@ -1,0 +1,154 @@
+import type { SQSEvent, SQSRecord } from 'aws-lambda'
+import { check } from '../check.ts'
+import { isObject, kindOf } from '../describe.ts'
+import { startTimer } from '../timers.ts'
+import { DEFAULT_TIMEOUT, sqsContext, TIMEOUT } from './context.ts'
+
+/** Lambda's limit for the JSON of a response (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). */
+const MAX_RESPONSE_BYTES = 6_291_556
+
+/** A Middy handler, or a plain Lambda handler. Its middlewares may add to the context, so it can expect any context. */
+export type TestedHandler<TReturn = unknown> = (event: SQSEvent, context: never, options: never) => TReturn
+
+/** Options of `invoke()`. */
+export interface InvokeOptions {
+  /**
+   * The function's timeout: milliseconds, more than 0.
+   * @default 30,000
+   */
+  readonly timeout?: number | undefined
+}
+
+/** What an invocation came to. */
+export interface InvokeResult<TResponse = unknown> {
+  /** What the handler responded. */
+  readonly response: TResponse
+  /** The records of the event whose messages Lambda deletes. */
+  readonly succeeded: readonly SQSRecord[]
+  /** The records of the event that SQS delivers again. */
+  readonly failed: readonly SQSRecord[]
+}
+
+/**
+ * Invokes a handler with an SQS event, and reads the response as Lambda does if the event source mapping has
+ * `ReportBatchItemFailures`. The handler gets a copy of the event.
+ *
+ * @throws whatever the handler throws
+ * @throws {TypeError} if an argument is not valid
+ * @throws {Error} if Lambda redelivers the whole batch for another reason: the handler does not respond within its timeout,
+ * or its response is not valid, for example because it names a message that is not in the batch
+ * (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html)
+ *
+ * @example
+ * const { succeeded, failed } = await invoke(handler, sqsEvent(['good', 'bad', 'good']))
+ * assert.deepEqual(failed.map(({ body }) => body), ['bad'])
+ */
+export async function invoke<TReturn>(
+  handler: TestedHandler<TReturn>,
+  event: SQSEvent,
+  options: InvokeOptions = {},
+): Promise<InvokeResult<Awaited<TReturn>>> {
+  checkHandler(handler)
+  const records: unknown = isObject(event) ? event.Records : undefined
+  if (!Array.isArray(records)) {
+    throw new TypeError(`invoke(): expected an event with a Records array, got Records: ${kindOf(records)}`)
+  }
+  const { timeout = DEFAULT_TIMEOUT } = check('invoke', options, { timeout: TIMEOUT })
+  const response = await respondInTime(handler, JSON.stringify(event), timeout)
+  const failedIds = readResponse(response, new Set(event.Records.map(({ messageId }) => messageId)))
+  return {
+    response,
+    succeeded: event.Records.filter(({ messageId }) => !failedIds.has(messageId)),
+    failed: event.Records.filter(({ messageId }) => failedIds.has(messageId)),
+  }
+}
+
+function checkHandler(handler: unknown): void {
+  if (typeof handler !== 'function')
+    throw new TypeError(`invoke(): expected a handler, a function, got ${kindOf(handler)}`)
+  if (handler.length > 2) {
+    throw new TypeError(
+      `invoke(): expected a handler with the parameters event and context, got ${handler.length} parameters. Lambda does ` +
+        'not run handlers with a callback on Node 24 and newer: remove it',
+    )
+  }
+}
+
+async function respondInTime<TReturn>(
+  handler: TestedHandler<TReturn>,
+  event: string,
+  timeout: number,
+): Promise<Awaited<TReturn>> {
+  const context = sqsContext({ timeout })
+  const timedOut = new Error(
+    `invoke(): Lambda redelivers the whole batch, because the handler did not respond within its timeout of ${timeout} ms`,
+  )
+  const returned = handler(JSON.parse(event), context as never, undefined as never)
+  if (typeof (returned as PromiseLike<unknown> | undefined)?.then !== 'function') {
+    throw new TypeError(
+      `invoke(): expected the handler to return a promise, got ${kindOf(returned)}. On Node 22, Lambda ignores any other ` +
+        'result and deletes the whole batch',
+    )
+  }
+  const { promise: timer, reject } = Promise.withResolvers<never>()
+  const timeoutTimer = startTimer(() => reject(timedOut), timeout)
+  try {
+    const response = await Promise.race([returned, timer])
+    // The timer is late if the handler has blocked the event loop.
+    if (context.getRemainingTimeInMillis() <= 0) throw timedOut
+    return response
+  } finally {
+    clearTimeout(timeoutTimer)
+  }
+}
+
+/**
+ * Reads a response by the table in "Reporting batch item failures" of Lambda's guide. A missing response, `{}`, and a
+ * missing, null or empty list are a complete success. What the table does not name is a complete failure here.
+ *
+ * @returns the ids of the records that failed
+ * @throws {Error} if Lambda redelivers the whole batch
+ */
+function readResponse(given: unknown, ids: ReadonlySet<string>): ReadonlySet<string> {
+  const response = toJson(given)
+  if (response === null || response === '') return new Set()
+  if (!isObject(response) || Array.isArray(response)) {
+    throw wholeBatch(`the response is ${kindOf(response)}. Expected an object with batchItemFailures`)
+  }
+  const list = (response as { batchItemFailures?: unknown }).batchItemFailures ?? []
+  if (!Array.isArray(list)) throw wholeBatch(`batchItemFailures is ${kindOf(list)}. Expected an array`)
+  const failed = new Set<string>()
+  for (const [index, entry] of list.entries()) {
+    const id: unknown = entry?.itemIdentifier
+    if (typeof id !== 'string' || id === '') {
+      const received = id === '' ? 'an empty string' : kindOf(id)
+      throw wholeBatch(`the itemIdentifier of batchItemFailures[${index}] is ${received}. Expected a messageId`)
+    }
+    if (!ids.has(id)) {
+      throw wholeBatch(
+        `batchItemFailures[${index}] names a message that is not in the batch. Expected a messageId of it`,
+      )
+    }
+    failed.add(id)
+  }
+  return failed
+}
+
+/** Lambda's runtime sends the response as JSON. */
+function toJson(response: unknown): unknown {
+  let json: string
+  let parsed: unknown
+  try {
+    json = JSON.stringify(response === undefined ? null : response)
+    parsed = JSON.parse(json) // throws if the response is a function, which has no JSON
+  } catch (cause) {
+    throw wholeBatch('the response cannot be converted to JSON', { cause })
+  }
+  const bytes = Buffer.byteLength(json)
+  if (bytes <= MAX_RESPONSE_BYTES) return parsed
+  throw wholeBatch(`the response has ${bytes} bytes. Expected at most ${MAX_RESPONSE_BYTES}`)
+}
+
+function wholeBatch(reason: string, options?: ErrorOptions): Error {
+  return new Error(`invoke(): Lambda redelivers the whole batch, because ${reason}`, options)
+}

@@ -1,0 +1,71 @@
+import diagnostics from 'node:diagnostics_channel'
+import { createServer } from 'node:http'
+import { text } from 'node:stream/consumers'
+import t from 'tap'
+import { invoke, sqsEvent } from '../../src/testing/index.ts'
+import { logged } from '../support/output.ts'
+import { close, listen, useEndpoint } from '../support/services.ts'
+import { RECORD } from '../support/tracing.ts'
+
+/** Milliseconds that may pass between the moment at which the limit admits a record and its `start` event. */
+const TOLERANCE = 100
+
+t.test(
+  'start-durable.ts starts one execution for each message, within the rate, and reports refused calls',
+  async (t) => {
+    // Lambda's Invoke: an execution for each name, and a conflict if another payload comes with the name.
+    let isRefusing = true
+    const executions = new Map<string, string>()
+    const calls: unknown[] = []
+    const server = createServer(async (request, response) => {
+      const { headers, method, url } = request
+      const name = String(headers['x-amz-durable-execution-name'])
+      const payload = await text(request)
+      calls.push([method, url, headers['x-amz-invocation-type']])
+      const fail = (status: number, type: string) =>
+        response.writeHead(status, { 'x-amzn-errortype': type }).end(JSON.stringify({ Type: 'User', Message: type }))
+      if (isRefusing && payload === '{"orderId":3}') return fail(400, 'InvalidRequestContentException')
+      if ((executions.get(name) ?? payload) !== payload) return fail(409, 'DurableExecutionAlreadyStartedException')
+      executions.set(name, payload)
+      response.writeHead(202).end()
+    })
+    useEndpoint('LAMBDA', await listen(server))
+    t.teardown(() => close(server))
+    const FunctionName = 'arn:aws:lambda:eu-west-1:123456789012:function:orders:live'
+    Object.assign(process.env, { DURABLE_FUNCTION: FunctionName, MAXIMUM_CONCURRENCY: '30' }) // 0.9 × 300 ÷ 30 = 9 per second
+    const { handler } = await import('../../examples/start-durable.ts')
+
+    const starts: number[] = []
+    const noteStart = () => starts.push(performance.now())
+    diagnostics.subscribe(`tracing:${RECORD}:start`, noteStart)
+    t.teardown(() => diagnostics.unsubscribe(`tracing:${RECORD}:start`, noteStart))
+    const event = sqsEvent(Array.from({ length: 12 }, (_, orderId) => ({ orderId })))
+    const { Records } = event
+    const refused = Records[3]
+    let result = await logged(async () => {
+      const { failed } = await invoke(handler, event)
+      t.strictSame(failed, [refused])
+    })
+    t.match(result[0], /1 of 12 records failed/)
+    t.match(result[0], /1 × InvalidRequestContentException/)
+    const started = Records.filter((record) => record !== refused).map(({ messageId, body }) => [messageId, body])
+    t.strictSame(new Set(executions), new Set(started))
+    t.strictSame(
+      new Set(calls.map((call) => JSON.stringify(call))),
+      new Set([
+        JSON.stringify(['POST', `/2015-03-31/functions/${encodeURIComponent(FunctionName)}/invocations`, 'Event']),
+      ]),
+    )
+    t.equal(starts.length, 12)
+    for (const [index, at] of starts.slice(9).entries()) {
+      t.ok(at - (starts[index] as number) >= 1000 - TOLERANCE, 'the ninth start before it was one second earlier')
+    }
+
+    // The messages are delivered again, for example because the function crashed before it responded.
+    isRefusing = false
+    const again = Records.slice(0, 5).map((record) => ({ ...record, receiptHandle: 'another' }))
+    result = await logged(async () => t.strictSame((await invoke(handler, { Records: again })).failed, []))
+    t.strictSame(result, [])
+    t.strictSame(new Set(executions), new Set(Records.map(({ messageId, body }) => [messageId, body])))
+  },
+)

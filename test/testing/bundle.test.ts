@@ -1,0 +1,46 @@
+import { build } from 'esbuild'
+import t from 'tap'
+
+/** The files of src/ that a bundle of this program contains. */
+async function sourcesOf(program: string): Promise<string[]> {
+  const { metafile } = await build({
+    stdin: { contents: program, resolveDir: import.meta.dirname, loader: 'ts' },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    write: false,
+    metafile: true,
+  })
+  const inputs = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs))
+  const kept = inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0)
+  return kept.map(([file]) => file).filter((file) => file.startsWith('src/'))
+}
+
+t.test('the main entry contains nothing of the entry for tests', async (t) => {
+  const sources = await sourcesOf(`export * from '../../src/index.ts'`)
+  t.ok(sources.includes('src/middleware.ts'))
+  t.strictSame(
+    sources.filter((file) => file.startsWith('src/testing/')),
+    [],
+  )
+})
+
+t.test('the entry for tests contains nothing of the middleware', async (t) => {
+  t.strictSame((await sourcesOf(`export * from '../../src/testing/index.ts'`)).sort(), [
+    'src/check.ts',
+    'src/describe.ts',
+    'src/testing/context.ts',
+    'src/testing/event.ts',
+    'src/testing/invoke.ts',
+    'src/timers.ts',
+  ])
+})
+
+t.test('who uses one function of it bundles no other', async (t) => {
+  t.strictSame((await sourcesOf(`export { sqsContext } from '../../src/testing/index.ts'`)).sort(), [
+    'src/check.ts',
+    'src/describe.ts',
+    'src/testing/context.ts',
+  ])
+})
