@@ -59,8 +59,9 @@ export function createQueues({ instances, deleted }: Plan) {
     return instance ? { instance } : { reason: ELSEWHERE, candidates: [] }
   }
 
+  /** A URL or a name in place of the ARN is wrong, but tells which queue is meant. */
   function findByArn(arn: string): Found {
-    const same = queues.find(({ values }) => values.arn === arn)
+    const same = queues.find(({ values }) => [values.arn, values.url, values.name].includes(arn))
     if (same) return { instance: same }
     const name = arn.split(':').at(-1)
     const named = queues.filter(({ values }) => values.name === name && values.arn === undefined)
@@ -102,7 +103,11 @@ export function createQueues({ instances, deleted }: Plan) {
     const checked = differ
       ? wrong(`${target.address} is ${kind(!fifo)}, and ${queue.address} ${kind(fifo)}`, `Give ${kind(fifo)}.`)
       : arn
-    return known({ arn: checked, maxReceiveCount: count, deadLetterQueue: deadLetterQueueOf(found) })
+    const deadLetterQueue = deadLetterQueueOf(found)
+    const isWrong = checked.state === 'unknown' && checked.wrong !== undefined
+    // With one setting for both, a wrong ARN gives one finding.
+    const retention = isWrong && deadLetterQueue.unread !== undefined ? checked : deadLetterQueue.retention
+    return known({ arn: checked, maxReceiveCount: count, deadLetterQueue: { ...deadLetterQueue, retention } })
   }
 
   /** Parses a redrive policy. Its expression is a call of `jsonencode`, of which a plan shows only the references. */

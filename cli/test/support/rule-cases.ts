@@ -305,12 +305,14 @@ export const CASES: Case[] = [
     title: 'filter criteria without Filters',
     change: { mapping: { FilterCriteria: { filters: [{ Pattern: BY_TYPE }] } } },
     found: ['invalid-value mapping'],
- , notInTerraform: 'the schema has a block filter' },
+    notInTerraform: 'the schema has a block filter',
+  },
   {
     title: 'Filters that are a map',
     change: { mapping: { FilterCriteria: { Filters: { Pattern: BY_TYPE } } } },
     found: ['invalid-value mapping'],
- , notInTerraform: 'the schema has a block filter' },
+    notInTerraform: 'the schema has a block filter',
+  },
   {
     title: 'a filter that is not valid JSON',
     change: { mapping: filters('{ "body": ') },
@@ -325,7 +327,8 @@ export const CASES: Case[] = [
     title: 'a filter whose pattern is a map',
     change: { mapping: filters({ body: { type: ['order'] } }) },
     found: ['filter-pattern mapping'],
- , notInTerraform: 'the schema has a string' },
+    notInTerraform: 'the schema has a string',
+  },
   {
     title: 'a filter on message attributes',
     change: { mapping: filters('{ "messageAttributes": { "type": ["order"] } }') },
@@ -438,7 +441,8 @@ export const CASES: Case[] = [
     title: 'durable executions without a timeout',
     change: { function: { DurableConfig: { RetentionPeriodInDays: 1 } } },
     found: ['invalid-value Handler'],
- , notInTerraform: 'the schema requires it' },
+    notInTerraform: 'the schema requires it',
+  },
   {
     title: 'durable executions of more than a year',
     change: { function: { DurableConfig: { ExecutionTimeout: 31_622_401 } } },
@@ -469,7 +473,8 @@ export const CASES: Case[] = [
     title: 'a negative reserved concurrency',
     change: { function: { ReservedConcurrentExecutions: -1 } },
     found: ['invalid-value Handler'],
- , notInTerraform: '-1 is the value of a function without reserved concurrency' },
+    notInTerraform: '-1 is the value of a function without reserved concurrency',
+  },
   { title: 'a negative batch size', change: { mapping: { BatchSize: -100 } }, found: ['invalid-value mapping'] },
   { title: 'a batch size of ten', change: { mapping: { BatchSize: 'ten' } }, found: ['invalid-value mapping'] },
   {
@@ -570,12 +575,14 @@ export const CASES: Case[] = [
     title: 'FunctionResponseTypes that are no list',
     change: { mapping: { FunctionResponseTypes: 'ReportBatchItemFailures' } },
     found: ['invalid-value mapping'],
- , notInTerraform: 'the schema has a set' },
+    notInTerraform: 'the schema has a set',
+  },
   {
     title: 'several values that AWS refuses, each of its own',
     change: { mapping: { BatchSize: 0, MaximumBatchingWindowInSeconds: -1 }, function: { Timeout: 901 } },
     found: ['invalid-value mapping', 'invalid-value mapping', 'invalid-value Handler'],
- , notInTerraform: '0 is the value of an argument that is not set' },
+    notInTerraform: '0 is the value of an argument that is not set',
+  },
 
   {
     title: 'a batch of one record more than fits into 6 MB',

@@ -129,42 +129,108 @@ export function terraformState(change: Change = {}) {
   }
 }
 
-const EXPRESSIONS: Readonly<Record<string, Values>> = {
-  'aws_sqs_queue.queue': { redrive_policy: { references: ['aws_sqs_queue.dead.arn', 'aws_sqs_queue.dead'] } },
-  'aws_lambda_event_source_mapping.orders': {
-    event_source_arn: { references: ['aws_sqs_queue.queue.arn', 'aws_sqs_queue.queue'] },
-    function_name: { references: ['aws_lambda_function.handler.arn', 'aws_lambda_function.handler'] },
-  },
-}
-const COMPUTED = ['arn', 'id', 'url', 'redrive_policy', 'version', 'event_source_arn']
+const COMPUTED = ['arn', 'id', 'url', 'redrive_policy', 'version']
 
-/** The same as a plan that creates them. ARNs and the text of the redrive policy are known only after apply. */
+/** The expressions that refer to another resource, whose computed attributes are known only after apply. */
+function expressionsOf(address: string, { event_source_arn: source, redrive_policy: policy }: Values): Values {
+  const references = (to: string, attribute: string) => ({ references: [`${to}.${attribute}`, to] })
+  if (address === ADDRESSES.Queue && policy !== '') return { redrive_policy: references('aws_sqs_queue.dead', 'arn') }
+  if (address !== ADDRESSES.mapping) return {}
+  const attribute = /^arn:/.test(String(source)) ? 'arn' : /^https:/.test(String(source)) ? 'url' : 'name'
+  return {
+    event_source_arn: references('aws_sqs_queue.queue', attribute),
+    function_name: references('aws_lambda_function.handler', 'arn'),
+  }
+}
+
+/** The same as a plan that creates the resources. */
 export function terraformPlan(change: Change = {}) {
-  const isUnknown = (address: string, name: string) =>
-    COMPUTED.includes(name) || (name === 'function_name' && address === ADDRESSES.mapping)
-  const all = resources(change).map((one) => {
-    const entries = Object.entries(one.values)
-    const known = entries.filter(([name]) => !isUnknown(one.address, name))
-    const unknown = entries.filter(([name]) => isUnknown(one.address, name)).map(([name]) => [name, true])
-    return { shown: { ...one, values: Object.fromEntries(known) }, after_unknown: Object.fromEntries(unknown) }
+  const isUnknown = (address: string, name: string, value: unknown) =>
+    address === ADDRESSES.mapping
+      ? name === 'function_name' || (name === 'event_source_arn' && value !== 'Queue')
+      : COMPUTED.includes(name)
+  return shownPlan({
+    resources: resources(change).map(({ address, values }) => {
+      const unknown = Object.keys(values).filter((name) => isUnknown(address, name, values[name]))
+      const known = Object.entries(values).filter(([name]) => !unknown.includes(name))
+      return { address, values: Object.fromEntries(known), unknown, expressions: expressionsOf(address, values) }
+    }),
   })
-  const withoutPolicy = change.queue && 'RedrivePolicy' in change.queue && change.queue.RedrivePolicy === undefined
+}
+
+interface PlannedResource {
+  /** The address in its module: `aws_sqs_queue.this[0]`. */
+  address: string
+  values: Values
+  /** The arguments and attributes that are known only after apply. */
+  unknown?: readonly string[]
+  expressions?: Values
+  forEach?: readonly string[]
+}
+
+export interface PlannedModule {
+  resources: readonly PlannedResource[]
+  /** By their address in this module: `module.queue["eu"]`. */
+  modules?: Readonly<Record<string, PlannedModule & { call?: Values; forEach?: readonly string[] }>>
+  outputs?: Readonly<Record<string, readonly string[]>>
+}
+
+function partsOf(address: string) {
+  const [, data, type = '', name = '', key] = /^(data\.)?([\w-]+)\.([\w-]+)(?:\[(.*)\])?$/.exec(address) ?? []
+  return { mode: data ? 'data' : 'managed', type, name, index: key === undefined ? undefined : JSON.parse(key) }
+}
+
+const AWS = 'registry.terraform.io/hashicorp/aws'
+
+/** A plan that creates resources. Data sources are already read. */
+export function shownPlan(root: PlannedModule) {
+  const changes: unknown[] = []
+  const values = (module: PlannedModule, prefix: string, mode: string): Values => ({
+    ...(prefix === '' ? {} : { address: prefix.slice(0, -1) }),
+    resources: module.resources.flatMap(({ address, values }) => {
+      const parts = partsOf(address)
+      const shown = { address: prefix + address, ...parts, provider_name: AWS, schema_version: 0 }
+      return parts.mode === mode ? { ...shown, values, sensitive_values: {} } : []
+    }),
+    child_modules: Object.entries(module.modules ?? {}).map(([name, child]) =>
+      values(child, `${prefix}${name}.`, mode),
+    ),
+  })
+  const addChanges = (module: PlannedModule, prefix: string): void => {
+    for (const { address, values: after, unknown = [] } of module.resources) {
+      const { mode, type, name, index } = partsOf(address)
+      const after_unknown = Object.fromEntries(unknown.map((name) => [name, true]))
+      const change = { actions: ['create'], before: null, after, after_unknown, before_sensitive: false }
+      if (mode === 'managed') changes.push({ address: prefix + address, mode, type, name, index, change })
+    }
+    for (const [name, child] of Object.entries(module.modules ?? {})) addChanges(child, `${prefix}${name}.`)
+  }
+  const configuration = ({ resources, modules = {}, outputs = {} }: PlannedModule): Values => ({
+    resources: resources.map(({ address, expressions = {}, forEach }) => {
+      const { mode, type, name } = partsOf(address)
+      const of = { address: address.replace(/\[.*/, ''), mode, type, name, provider_config_key: 'aws', expressions }
+      return { ...of, ...(forEach ? { for_each_expression: { references: forEach } } : {}) }
+    }),
+    module_calls: Object.fromEntries(
+      Object.entries(modules).map(([name, { call = {}, forEach, ...module }]) => {
+        const own = { source: './module', expressions: call, module: configuration(module) }
+        const key = name.replace(/^module\./, '').replace(/\[.*/, '')
+        return [key, { ...own, ...(forEach ? { for_each_expression: { references: forEach } } : {}) }]
+      }),
+    ),
+    outputs: Object.fromEntries(
+      Object.entries(outputs).map(([name, references]) => [name, { expression: { references } }]),
+    ),
+  })
+  addChanges(root, '')
   return {
     format_version: '1.2',
     terraform_version: '1.13.4',
-    planned_values: { root_module: { resources: all.map(({ shown }) => shown) } },
-    resource_changes: all.map(({ shown: { address, mode, type, name, values }, after_unknown }) => {
-      const change = { actions: ['create'], before: null, after: values, after_unknown }
-      return { address, mode, type, name, change }
-    }),
-    configuration: {
-      root_module: {
-        resources: all.map(({ shown: { address, mode, type, name } }) => {
-          const isUnset = withoutPolicy && address === ADDRESSES.Queue
-          return { address, mode, type, name, expressions: isUnset ? {} : (EXPRESSIONS[address] ?? {}) }
-        }),
-      },
-    },
+    planned_values: { root_module: values(root, '', 'managed') },
+    resource_changes: changes,
+    prior_state: { format_version: '1.0', values: { root_module: values(root, '', 'data') } },
+    configuration: { root_module: configuration(root) },
+    applyable: true,
     complete: true,
     errored: false,
   }
