@@ -76,10 +76,11 @@ export function resolveArgument({ config, key, module }: Instance, argument: str
       const scope = { module: parent, key: module.key, forEach: call?.for_each_expression }
       follow(referencesOf(call?.expressions?.[variable]), scope)
     } else if (called !== undefined) {
-      if (output === undefined) open.add(reference)
-      else {
-        for (const child of pick(module.children.get(called) ?? [], calledKey)) {
-          follow(referencesOf(child.config?.outputs?.[output]?.expression), { module: child, key: '' })
+      // For `module.queue[each.key].arn`, Terraform lists `module.queue`, so it may be any output.
+      for (const child of pick(module.children.get(called) ?? [], calledKey)) {
+        const outputs = child.config?.outputs ?? {}
+        for (const name of output === undefined ? Object.keys(outputs) : [output]) {
+          follow(referencesOf(outputs[name]?.expression), { module: child, key: '' })
         }
       }
     } else if (reference.startsWith('local.')) open.add(reference)

@@ -9,6 +9,14 @@ function step(value: unknown, name: Step): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<Step, unknown>)[name] : undefined
 }
 
+/** One setting for all that a data source does not show, so that they are one finding. */
+const notShown = new WeakMap<Instance, ReturnType<typeof unknown>>()
+function notShownBy(instance: Instance) {
+  const setting = notShown.get(instance) ?? unknown(`${instance.address} does not show it`)
+  notShown.set(instance, setting)
+  return setting
+}
+
 /**
  * The value at a path such as `scaling_config`, 0, `maximum_concurrency`. Terraform shows an argument that is not set as
  * null, and a block that is not set as an empty list.
@@ -21,7 +29,7 @@ export function valueAt(instance: Instance, ...path: readonly Step[]): Setting<u
     if (isUnknown === true) return unknown(AFTER_APPLY)
   }
   const [first = ''] = path
-  if (instance.mode === 'data' && !(first in instance.values)) return unknown(`${instance.address} does not show it`)
+  if (instance.mode === 'data' && !(first in instance.values)) return notShownBy(instance)
   return value === undefined || value === null || value === '' ? absent : known(value)
 }
 
