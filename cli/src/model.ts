@@ -13,7 +13,7 @@ export type Setting<T> = (
 }
 
 export interface Resource {
-  /** Its logical id in a template, or its name if it is deployed. */
+  /** Its logical id in a template, its address in Terraform, or its name if it is deployed. */
   id: string
   place?: Place | undefined
   /** Why the resource could not be read, for example because it is in another stack. */
@@ -89,11 +89,16 @@ export type Pattern = { forms: readonly ('json' | 'text')[]; wrong?: undefined }
 /** A resource that could not be read, the reason, and what to do if that is not the usual fix. */
 export interface Unread extends Resource {
   unread: string
+  /** What was not checked, if it is not the whole resource. */
+  what?: string
   fix?: string | undefined
 }
 
 export interface Model {
+  /** The template. Missing for a deployed function and for Terraform. */
   file?: string
+  /** What to do about what was not checked, if that is not the usual fix. */
+  fix?: string
   mappings: readonly Mapping[]
   unread: readonly Unread[]
 }

@@ -9,13 +9,13 @@ import { VALUE_RULE } from './settings.ts'
 export interface Finding {
   rule: string
   severity: Severity
-  /** Its logical id in a template, or its name if it is deployed. */
+  /** Its logical id in a template, its address in Terraform, or its name if it is deployed. */
   resource: string
   message: string
   fix: string
   /** The page of AWS that documents it. */
   source: string
-  /** The position in the template. Missing for a deployed function. */
+  /** The position in the template. Missing for Terraform and for a deployed function. */
   file?: string
   line?: number
 }

@@ -1,6 +1,10 @@
+import { buffer } from 'node:stream/consumers'
 import { UsageError } from '../errors.ts'
 import type { Model } from '../model.ts'
-import { parseParameters, readTemplate } from '../template/read-template.ts'
+import { decode, readText } from '../template/document.ts'
+import { parseParameters, readTemplate, refuseConfiguration } from '../template/read-template.ts'
+import { parseShown } from '../terraform/plan.ts'
+import { readPlan } from '../terraform/read-plan.ts'
 import { check } from './check.ts'
 import { formatGithub, formatJson, formatTable } from './format.ts'
 
@@ -21,6 +25,18 @@ function refuseIf(condition: unknown, message: string) {
   if (condition) throw new UsageError(message)
 }
 
+/** Reads a template, or a plan or a state of Terraform. */
+async function readFileOrInput(file: string, parameter: string[] | undefined): Promise<Model> {
+  refuseConfiguration(file)
+  const isInput = file === '-'
+  const name = isInput ? 'standard input' : file
+  const text = isInput ? decode(await buffer(process.stdin)) : await readText(file)
+  const shown = parseShown(name, text)
+  if (!shown) return readTemplate(name, parseParameters(parameter), text)
+  refuseIf(parameter, '--parameter needs a template: set variables of Terraform when you make the plan')
+  return readPlan(shown)
+}
+
 async function read(file: string | undefined, flags: DoctorFlags): Promise<Model> {
   const { function: name, region, endpointUrl: endpoint, parameter } = flags
   refuseIf(
@@ -29,7 +45,7 @@ async function read(file: string | undefined, flags: DoctorFlags): Promise<Model
   )
   if (file !== undefined) {
     refuseIf(region ?? endpoint, '--region and --endpoint-url need --function: a template is read without AWS')
-    return readTemplate(file, parseParameters(parameter))
+    return readFileOrInput(file, parameter)
   }
   refuseIf(parameter, '--parameter needs a template: the parameters of a deployed function are already set')
   if (name === undefined) throw new UsageError('there is nothing to check: give a template, or --function NAME')
@@ -40,19 +56,19 @@ async function read(file: string | undefined, flags: DoctorFlags): Promise<Model
 }
 
 /** The error if no mapping was found. This must not look like success. */
-function nothingChecked({ file, unread }: Model, name: string | undefined): string {
+function nothingChecked({ unread }: Model, file: string | undefined, name: string | undefined): string {
   const [first, ...more] = unread.map(
     ({ id, place, unread }) => `${id}${place ? ` (line ${place.line})` : ''}: ${unread}`,
   )
   const also = first === undefined ? '' : `. Not read: ${first}${more.length > 0 ? `, and ${more.length} more` : ''}`
-  const versions = file === undefined ? '; check the mappings of a version with --function NAME:VERSION' : ''
-  return `${file ?? name} has no SQS event source mapping, so nothing was checked${versions}${also}`
+  const versions = name !== undefined ? '; check the mappings of a version with --function NAME:VERSION' : ''
+  return `${file === '-' ? 'standard input' : (file ?? name)} has no SQS event source mapping, so nothing was checked${versions}${also}`
 }
 
 /** The command `bounded-sqs-batch doctor`: reads, checks, prints the findings, and returns the exit code. */
 export async function doctor(file: string | undefined, flags: DoctorFlags, today = new Date()): Promise<number> {
   const model = await read(file, flags)
-  if (model.mappings.length === 0) throw new UsageError(nothingChecked(model, flags.function))
+  if (model.mappings.length === 0) throw new UsageError(nothingChecked(model, file, flags.function))
   const { bodyBytes, recordMs, recordConcurrency } = flags
   const findings = check(model, { bodyBytes, recordMs, recordConcurrency, today })
   const report = { findings, mappings: model.mappings.length }

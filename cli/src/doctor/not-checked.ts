@@ -5,16 +5,17 @@ import { DEPRECATED, PREVIEWS } from './runtimes.ts'
 import { settingsOf } from './settings.ts'
 
 /** Lists what no rule could check, and why. Rules ignore unknown values, so each one is listed here. */
-export function createNotChecked({ file, unread }: Model) {
+export function createNotChecked({ file, unread, fix }: Model) {
   const notChecked = (resource: Resource, what: string, reason: string): Broken => ({
     resource,
     place: resource.place,
     what,
     reason,
     fix:
-      file === undefined
+      fix ??
+      (file === undefined
         ? 'Allow the call, or check the setting by hand.'
-        : `${reason.includes('--parameter') ? 'Give the parameter, or check' : 'Check'} what is deployed with --function NAME.`,
+        : `${reason.includes('--parameter') ? 'Give the parameter, or check' : 'Check'} what is deployed with --function NAME.`),
   })
 
   const ofSettings = (mapping: Mapping): Broken[] =>
@@ -65,7 +66,7 @@ export function createNotChecked({ file, unread }: Model) {
       ...ofQueue(mapping.queue, mapping),
     ],
     unread: unread.map((resource): Broken => {
-      const broken = notChecked(resource, 'this item', resource.unread)
+      const broken = notChecked(resource, resource.what ?? 'this item', resource.unread)
       return { ...broken, fix: resource.fix ?? broken.fix }
     }),
   }

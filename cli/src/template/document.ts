@@ -1,6 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { type DocumentNode, parse as parseJson, type ValueNode } from '@humanwhocodes/momoa'
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument, type ScalarTag } from 'yaml'
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type ParsedNode,
+  parseDocument as parseYaml,
+  type ScalarTag,
+} from 'yaml'
 import { UsageError } from '../errors.ts'
 
 /** Line and column, counted from 1. The place of a value in a map is the place of its key. */
@@ -21,9 +30,14 @@ function refuse(file: string, { line, column }: Place, what: string): never {
   throw new UsageError(`${file}:${line}:${column}: ${what}`)
 }
 
-async function read(file: string): Promise<string> {
+/** Decodes UTF-8 or UTF-16, which PowerShell 5 writes if output is redirected to a file. */
+export function decode(bytes: Uint8Array): string {
+  return new TextDecoder(bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : 'utf-8').decode(bytes)
+}
+
+export async function readText(file: string): Promise<string> {
   try {
-    return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '')
+    return decode(await readFile(file))
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') throw new UsageError(`there is no file ${file}`)
@@ -31,9 +45,12 @@ async function read(file: string): Promise<string> {
   }
 }
 
-/** Reads a template as CloudFormation does: text that starts with a brace is JSON, other text is YAML 1.1. */
 export async function readDocument(file: string): Promise<Node> {
-  const text = await read(file)
+  return parseDocument(file, await readText(file))
+}
+
+/** Parses a template as CloudFormation does: text that starts with a brace is JSON, other text is YAML 1.1. */
+export function parseDocument(file: string, text: string): Node {
   if (text.trim() === '') throw new UsageError(`${file}:1:1: the file is empty`)
   try {
     return text.trimStart().startsWith('{') ? fromJson(file, text) : fromYaml(file, text)
@@ -102,7 +119,7 @@ const TAGS = SHORT.flatMap((name) => {
 function fromYaml(file: string, text: string): Node {
   const lines = new LineCounter()
   // `set` finds duplicate keys, because the check of the parser takes quadratic time.
-  const document = parseDocument(text, {
+  const document = parseYaml(text, {
     version: '1.1',
     customTags: TAGS,
     lineCounter: lines,

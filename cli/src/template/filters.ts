@@ -1,5 +1,6 @@
 import { kindOf } from '../errors.ts'
-import { known, type Pattern, type Setting, unknown } from '../model.ts'
+import { known, type Pattern, type Setting, unknown, wrong } from '../model.ts'
+import type { Place } from './document.ts'
 
 /**
  * The operators that AWS lists for event filters of Lambda (`invocation-eventfiltering`), and the values that each
@@ -19,6 +20,17 @@ const EVENTBRIDGE_OPERATORS = ['wildcard', 'cidr']
 
 /** The limit in `API_Filter`. It also limits the recursion below. */
 const MAX_LENGTH = 4096
+
+/** The quota in `invocation-eventfiltering`. */
+const MAX_FILTERS = 5
+
+/** The error if a mapping has more filters than Lambda allows. */
+export function tooManyFilters(count: number, place?: Place) {
+  if (count <= MAX_FILTERS) return undefined
+  const what = `${count} filters, and Lambda allows at most ${MAX_FILTERS} on a mapping, or 10 if AWS has raised the quota of the account`
+  const fix = `Use at most ${MAX_FILTERS} filters. If AWS has raised your quota, check what is deployed with --function NAME.`
+  return wrong(what, fix, place)
+}
 
 class PatternError extends Error {}
 class UncertainPattern extends Error {}

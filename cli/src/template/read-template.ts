@@ -15,8 +15,8 @@ import {
   valueIn,
   wrong,
 } from '../model.ts'
-import { type Node, type Place, readDocument } from './document.ts'
-import { patternSetting } from './filters.ts'
+import { type Node, type Place, parseDocument, readDocument } from './document.ts'
+import { patternSetting, tooManyFilters } from './filters.ts'
 import { createReader, GENERATOR, type Reader } from './reader.ts'
 import { createResolver, type Resolved } from './resolve.ts'
 import { createResources } from './resources.ts'
@@ -38,18 +38,18 @@ const OTHER_SERVICES = ['StartingPosition', 'Queues', 'Topics', 'SelfManagedEven
 const KNOWN_MACROS = /^AWS::(Serverless-|LanguageExtensions$|CodeDeployBlueGreen$|SecretsManager-)/
 const NESTED = /^AWS::(CloudFormation::Stack(Set)?|Serverless::Application)$|::MODULE$/
 const CHECKED = /^AWS::(Lambda::(Function|EventSourceMapping)|Serverless::Function|SQS::Queue)$/
-/** The quota in `invocation-eventfiltering`. */
-const MAX_FILTERS = 5
-const TOO_MANY = `Lambda allows at most ${MAX_FILTERS} on a mapping, or 10 if AWS has raised the quota of the account`
-const USE_FEWER = `Use at most ${MAX_FILTERS} filters. If AWS has raised your quota, check what is deployed with --function NAME.`
 const GENERATED = 'what it generates is known only after deployment'
 
 const TERRAFORM = /\.(tf|tofu)(\.json)?$/
 const SERVERLESS = /(^|[/\\])serverless\.[cm]?[jt]s$/
 
-function terraformError(file: string): UsageError {
-  const what = `${file} is a Terraform configuration, and only SAM and CloudFormation templates can be read`
-  return new UsageError(`${what}. Check the deployed function instead: bounded-sqs-batch doctor --function NAME`)
+/** Refuses files that are known by their name not to be templates. */
+export function refuseConfiguration(file: string) {
+  if (SERVERLESS.test(file)) throw serverlessError(file)
+  if (!TERRAFORM.test(file)) return
+  const what = `${file} is a Terraform configuration, and only the JSON of a plan or a state can be read`
+  const run = 'terraform plan -out plan.out && terraform show -json plan.out | bounded-sqs-batch doctor -'
+  throw new UsageError(`${what}. Run: ${run}`)
 }
 
 function serverlessError(file: string): UsageError {
@@ -62,18 +62,20 @@ function serverlessError(file: string): UsageError {
 function noTemplateError(file: string, document: Node): UsageError {
   const keys = document.kind === 'map' ? [...document.entries.keys()] : []
   if (keys.includes('service') && keys.includes('provider')) return serverlessError(file)
-  if (keys.includes('terraform_version')) return terraformError(file) // a plan or a state, as JSON
+  if (keys.includes('terraform_version')) {
+    return new UsageError(`${file} is a plan or a state of Terraform, and this command reads only templates`)
+  }
   return new UsageError(`${file}:1:1: there is no Resources map: is it a SAM or CloudFormation template?`)
 }
 
 /**
  * Reads the SQS event source mappings of a SAM or CloudFormation template, as far as they are known without deployment.
- * Rejects with a UsageError that names the position if the text is not a template.
+ * Rejects with a UsageError that names the position if the text is not a template. `content` is the text of the file,
+ * if it has been read.
  */
-export async function readTemplate(file: string, given: ReadonlyMap<string, string>): Promise<Model> {
-  if (TERRAFORM.test(file)) throw terraformError(file)
-  if (SERVERLESS.test(file)) throw serverlessError(file)
-  const document = await readDocument(file)
+export async function readTemplate(file: string, given: ReadonlyMap<string, string>, content?: string): Promise<Model> {
+  refuseConfiguration(file)
+  const document = content === undefined ? await readDocument(file) : parseDocument(file, content)
   if (document.kind !== 'map' || document.entries.get('Resources')?.kind !== 'map') {
     throw noTemplateError(file, document)
   }
@@ -141,9 +143,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     if (filters.kind !== 'list') return wrong(`there is a ${filters.kind} where a list belongs`, fix, place)
     const items = filters.items.map(resolve).filter(({ kind }) => kind !== 'absent')
     const count = items.filter(({ kind }) => kind !== 'unknown').length
-    return count > MAX_FILTERS
-      ? wrong(`${count} filters, and ${TOO_MANY}`, USE_FEWER, place)
-      : known(items.map(patternOf), place)
+    return tooManyFilters(count, place) ?? known(items.map(patternOf), place)
   }
   const enabledOf = (enabled: Setting<string>): Setting<boolean> =>
     enabled.state === 'unknown' ? enabled : known(enabled.state === 'absent' || enabled.value !== 'false')

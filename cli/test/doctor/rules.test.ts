@@ -3,12 +3,29 @@ import { test } from 'tap'
 import { RULES } from '../../src/doctor/check.ts'
 import { CASES, concurrency, fifo } from '../support/rule-cases.ts'
 import { cloudFormation, findingsIn, getAtt, ids, sam } from '../support/templates.ts'
+import { findingsInPlan, terraformPlan, terraformState, withAddresses } from '../support/terraform.ts'
 
-for (const { title, change, options = {}, found } of CASES) {
+for (const { title, change, options = {}, found, notInTerraform } of CASES) {
   test(title, async (t) => {
     const expected = (mapping: string) => found.map((id) => id.replace(/ mapping$/, ` ${mapping}`))
     t.strictSame(ids(await findingsIn(t, sam(change), options)), expected('Handler/Orders'), 'SAM')
     t.strictSame(ids(await findingsIn(t, cloudFormation(change), options)), expected('Orders'), 'CloudFormation')
+    if (notInTerraform !== undefined) return
+    t.strictSame(ids(findingsInPlan(terraformState(change), options)), withAddresses(found), 'a state of Terraform')
+    // A plan that creates a queue does not show its redrive policy.
+    if (change?.queue && 'RedrivePolicy' in change.queue) return
+    const created = ids(findingsInPlan(terraformPlan(change), options))
+    const open = withAddresses(['not-checked Queue'])
+    t.strictSame(
+      created.filter((id) => !open.includes(id)),
+      withAddresses(found),
+      'a plan of Terraform',
+    )
+    t.strictSame(
+      created.filter((id) => open.includes(id)),
+      open,
+      'the redrive policy in the plan',
+    )
   })
 }
 

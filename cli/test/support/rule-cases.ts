@@ -43,6 +43,8 @@ export interface Case {
   options?: Partial<CheckOptions>
   /** All expected findings in order, as rule and resource. `mapping` is the name of the mapping. */
   found: string[]
+  /** Why the provider of Terraform has no such case: its schema has another type, or another value for it. */
+  notInTerraform?: string
 }
 
 /** For each rule, templates that break it, and the most similar templates that do not. */
@@ -303,11 +305,13 @@ export const CASES: Case[] = [
     title: 'filter criteria without Filters',
     change: { mapping: { FilterCriteria: { filters: [{ Pattern: BY_TYPE }] } } },
     found: ['invalid-value mapping'],
+    notInTerraform: 'the schema has a block filter',
   },
   {
     title: 'Filters that are a map',
     change: { mapping: { FilterCriteria: { Filters: { Pattern: BY_TYPE } } } },
     found: ['invalid-value mapping'],
+    notInTerraform: 'the schema has a block filter',
   },
   {
     title: 'a filter that is not valid JSON',
@@ -323,6 +327,7 @@ export const CASES: Case[] = [
     title: 'a filter whose pattern is a map',
     change: { mapping: filters({ body: { type: ['order'] } }) },
     found: ['filter-pattern mapping'],
+    notInTerraform: 'the schema has a string',
   },
   {
     title: 'a filter on message attributes',
@@ -436,6 +441,7 @@ export const CASES: Case[] = [
     title: 'durable executions without a timeout',
     change: { function: { DurableConfig: { RetentionPeriodInDays: 1 } } },
     found: ['invalid-value Handler'],
+    notInTerraform: 'the schema requires it',
   },
   {
     title: 'durable executions of more than a year',
@@ -467,6 +473,7 @@ export const CASES: Case[] = [
     title: 'a negative reserved concurrency',
     change: { function: { ReservedConcurrentExecutions: -1 } },
     found: ['invalid-value Handler'],
+    notInTerraform: '-1 is the value of a function without reserved concurrency',
   },
   { title: 'a negative batch size', change: { mapping: { BatchSize: -100 } }, found: ['invalid-value mapping'] },
   { title: 'a batch size of ten', change: { mapping: { BatchSize: 'ten' } }, found: ['invalid-value mapping'] },
@@ -568,11 +575,13 @@ export const CASES: Case[] = [
     title: 'FunctionResponseTypes that are no list',
     change: { mapping: { FunctionResponseTypes: 'ReportBatchItemFailures' } },
     found: ['invalid-value mapping'],
+    notInTerraform: 'the schema has a set',
   },
   {
     title: 'several values that AWS refuses, each of its own',
     change: { mapping: { BatchSize: 0, MaximumBatchingWindowInSeconds: -1 }, function: { Timeout: 901 } },
     found: ['invalid-value mapping', 'invalid-value mapping', 'invalid-value Handler'],
+    notInTerraform: '0 is the value of an argument that is not set',
   },
 
   {

@@ -69,13 +69,19 @@ export function command(
   args: readonly string[],
   {
     env = {},
+    input = '',
     during = () => {},
-  }: { env?: Record<string, string | undefined>; during?: (child: ReturnType<typeof spawn>) => unknown } = {},
+  }: {
+    env?: Record<string, string | undefined>
+    /** Its standard input. */
+    input?: string
+    during?: (child: ReturnType<typeof spawn>) => unknown
+  } = {},
 ): Promise<Result> {
-  const child = spawn(process.execPath, [BIN, ...args], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = spawn(process.execPath, [BIN, ...args], { env: { ...process.env, ...env } })
+  // A command that does not read its input may end before the input is written.
+  child.stdin.on('error', () => {})
+  child.stdin.end(input)
   const result: Result = { code: null, stdout: '', stderr: '' }
   child.stdout.on('data', (chunk) => {
     result.stdout += chunk

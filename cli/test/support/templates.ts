@@ -24,7 +24,7 @@ export function getAtt(id: string) {
   return { 'Fn::GetAtt': [id, 'Arn'] }
 }
 
-function settings(change: Change) {
+export function settings(change: Change) {
   return {
     mapping: {
       FunctionResponseTypes: ['ReportBatchItemFailures'],

@@ -89,14 +89,18 @@ for (const name of ['main.tf', 'main.tf.json', 'main.tofu']) {
   fails(
     `a Terraform configuration, ${name}`,
     () => [name],
-    new RegExp(`: ${name} is a Terraform configuration, .+: bounded-sqs-batch doctor --function NAME$`, 'm'),
+    new RegExp(
+      `: ${name} is a Terraform configuration, .+ terraform show -json plan\\.out \\| bounded-sqs-batch doctor -$`,
+      'm',
+    ),
   )
 }
-fails(
-  'a plan of Terraform',
-  (file) => [file({ format_version: '1.2', terraform_version: '1.13.0', planned_values: {} })],
-  /template\.yaml is a Terraform configuration/,
-)
+test('local: a plan of Terraform is not a template', async (t) => {
+  const plan = templateFile(t, { format_version: '1.2', terraform_version: '1.13.0', planned_values: {} })
+  const { code, stderr } = await command(['local', 'handler.mjs', '--messages', '1', '--template', plan])
+  t.equal(code, 2)
+  t.match(stderr, /template\.yaml is a plan or a state of Terraform, and this command reads only templates$/m)
+})
 const SERVERLESS =
   /belongs to the Serverless Framework, .+ Run "serverless package", .+: \.serverless\/cloudformation-template-update-stack\.json$/m
 fails('a configuration of the Serverless Framework in TypeScript', () => ['serverless.ts'], SERVERLESS)

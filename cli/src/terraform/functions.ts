@@ -1,0 +1,129 @@
+import { absent, known, type LambdaFunction, type Setting, timeoutSetting, unreadFunction, valueIn } from '../model.ts'
+import type { Instance, Plan } from './plan.ts'
+import { type Found, findReferenced } from './queues.ts'
+import { resolveArgument } from './references.ts'
+import { listAt, mapSetting, numberAt, textAt, valueAt } from './values.ts'
+
+const FUNCTION = 'aws_lambda_function'
+const ALIAS = 'aws_lambda_alias'
+
+/** Whether a block is set. Terraform shows a block that is not set as an empty list. */
+function blockAt(instance: Instance, name: string): Setting<true> {
+  return mapSetting(listAt(instance, name), (blocks) => (blocks.length > 0 ? known<true>(true) : absent))
+}
+
+function isPresent(setting: Setting<unknown>): Setting<true> {
+  return mapSetting(setting, () => known<true>(true))
+}
+
+/** Reads the functions of a plan or a state. */
+export function createFunctions({ instances }: Plan) {
+  const functions = instances.filter(({ type }) => type === FUNCTION)
+  const aliases = instances.filter(({ type }) => type === ALIAS)
+  const models = new Map<Instance, LambdaFunction>()
+
+  function toFunction(instance: Instance): LambdaFunction {
+    const existing = models.get(instance)
+    if (existing) return existing
+    const timeout = valueAt(instance, 'timeout')
+    const managed = blockAt(instance, 'capacity_provider_config')
+    const reserved = valueAt(instance, 'reserved_concurrent_executions')
+    const deadLetter = blockAt(instance, 'dead_letter_config')
+    const target = valueAt(instance, 'dead_letter_config', 0, 'target_arn')
+    const model: LambdaFunction = {
+      id: instance.address,
+      timeout: timeout.state === 'unknown' ? timeout : timeoutSetting(valueIn(timeout), managed),
+      memory: numberAt('memory', instance, 'memory_size'),
+      runtime: textAt(instance, 'runtime'),
+      // The provider writes -1 for a function without reserved concurrency.
+      reservedConcurrency:
+        valueIn(reserved) === -1 ? absent : numberAt('reservedConcurrency', instance, 'reserved_concurrent_executions'),
+      deadLetterTarget: deadLetter.state === 'known' && target.state !== 'unknown' ? isPresent(target) : deadLetter,
+      tenantIsolation: textAt(instance, 'tenancy_config', 0, 'tenant_isolation_mode'),
+      executionTimeout: numberAt('executionTimeout', instance, 'durable_config', 0, 'execution_timeout'),
+    }
+    models.set(instance, model)
+    return model
+  }
+
+  /** The function with this version or alias. Only the newest version has the settings of the resource. */
+  function qualified(instance: Instance, id: string, version: Setting<string>): LambdaFunction {
+    const target = toFunction(instance)
+    const newest = textAt(instance, 'version')
+    const number = valueIn(version)
+    if (version.state !== 'known' || number === '$LATEST' || number === valueIn(newest)) return target
+    const reason = `it is version ${number} of ${target.id}, whose settings may differ from those of the resource`
+    const unread = unreadFunction(id, reason)
+    return { ...unread, aliasOf: target, reservedConcurrency: target.reservedConcurrency }
+  }
+
+  function ofAlias(alias: Instance): LambdaFunction {
+    const { address: id } = alias
+    const found = find(alias, [FUNCTION])
+    if (!found.instance) return unreadFunction(id, `its function: ${found.reason}`)
+    const weights = valueIn(listAt(alias, 'routing_config')) ?? []
+    if (weights.length > 0) {
+      const target = toFunction(found.instance)
+      const unread = unreadFunction(id, `it routes invocations to several versions of ${target.id}`)
+      return { ...unread, aliasOf: target, reservedConcurrency: target.reservedConcurrency }
+    }
+    return qualified(found.instance, id, textAt(alias, 'function_version'))
+  }
+
+  /** The only one with this value. A data source may show the same function as a resource. */
+  function onlyOne(some: readonly Instance[], attribute: string, value: string): Instance | undefined {
+    const same = some.filter(({ values }) => values[attribute] === value)
+    const managed = same.filter(({ mode }) => mode === 'managed')
+    const [one, ...more] = managed.length > 0 ? managed : same
+    return more.length === 0 ? one : undefined
+  }
+
+  function find(source: Instance, types: readonly string[]): Found {
+    const name = textAt(source, 'function_name')
+    const referenced = findReferenced(resolveArgument(source, 'function_name'), types)
+    if (name.state !== 'known') return referenced
+    const { arn, plain } = partsOf(name.value)
+    const declared = referenced.instance?.values.function_name === plain ? referenced.instance : undefined
+    const instance =
+      (types.includes(ALIAS) ? onlyOne(aliases, 'arn', name.value) : undefined) ??
+      onlyOne(functions, 'arn', arn) ??
+      (declared?.type === FUNCTION ? declared : onlyOne(functions, 'function_name', plain))
+    if (!instance || differs(instance, arn)) {
+      return { reason: 'it is not in this plan or state', arn: name.value, candidates: [] }
+    }
+    return { instance }
+  }
+
+  /** The function that a mapping invokes, directly or through an alias, and why it may be another one. */
+  return function functionOf(mapping: Instance): { target: LambdaFunction; doubt?: string | undefined } {
+    const found = find(mapping, [FUNCTION, ALIAS])
+    const { instance } = found
+    if (!instance) return { target: unreadFunction(found.arn ?? 'its function', found.reason) }
+    const { doubt } = found
+    if (instance.type === ALIAS) return { target: ofAlias(instance), doubt }
+    const name = valueIn(textAt(mapping, 'function_name')) ?? ''
+    const { qualifier } = partsOf(name)
+    if (qualifier === undefined) return { target: toFunction(instance), doubt }
+    const alias = aliases.find(
+      (one) =>
+        one.values.name === qualifier &&
+        partsOf(String(one.values.function_name)).plain === instance.values.function_name,
+    )
+    if (alias) return { target: ofAlias(alias), doubt }
+    const version: Setting<string> = known(qualifier)
+    return { target: qualified(instance, `${instance.address}:${qualifier}`, version), doubt }
+  }
+}
+
+/** A name, an ARN, or the end of an ARN, each with or without an alias or a version. */
+function partsOf(name: string) {
+  const [, prefix = '', plain = '', qualifier] = /^(?:(.*):)?function:([^:]+)(?::(.+))?$/.exec(name) ?? []
+  if (plain !== '') return { arn: prefix.startsWith('arn:') ? `${prefix}:function:${plain}` : '', plain, qualifier }
+  const [only = '', alias] = name.split(':')
+  return { arn: '', plain: only, qualifier: alias }
+}
+
+/** Whether the ARN of the function is known to be another one. */
+function differs({ values }: Instance, arn: string) {
+  return arn !== '' && typeof values.arn === 'string' && values.arn !== arn
+}

@@ -1,0 +1,191 @@
+import { UsageError } from '../errors.ts'
+
+/** The expression of an argument or an output. It lists what it refers to, and shows no operators or functions. */
+export interface Expression {
+  references?: readonly string[]
+}
+
+export interface ConfigResource {
+  mode: string
+  type: string
+  name: string
+  expressions?: Record<string, unknown>
+  for_each_expression?: Expression
+}
+
+interface ModuleCall {
+  expressions?: Record<string, unknown>
+  for_each_expression?: Expression
+  module?: ConfigModule
+}
+
+interface ConfigModule {
+  resources?: readonly ConfigResource[]
+  module_calls?: Readonly<Record<string, ModuleCall>>
+  outputs?: Readonly<Record<string, { expression?: Expression }>>
+}
+
+interface ShownResource {
+  address: string
+  mode: string
+  type: string
+  name: string
+  index?: string | number
+  values?: Record<string, unknown>
+}
+
+interface ShownModule {
+  address?: string
+  resources?: readonly ShownResource[]
+  child_modules?: readonly ShownModule[]
+}
+
+interface ResourceChange {
+  address: string
+  type?: string
+  deposed?: string
+  change?: { actions?: readonly string[]; before?: Record<string, unknown> | null; after_unknown?: unknown }
+}
+
+/** What `terraform show -json` prints for a plan or a state. Other keys are ignored, as the documentation demands. */
+interface Shown {
+  format_version?: string
+  errored?: boolean
+  complete?: boolean
+  values?: { root_module?: ShownModule }
+  planned_values?: { root_module?: ShownModule }
+  prior_state?: { values?: { root_module?: ShownModule } }
+  resource_changes?: readonly ResourceChange[]
+  configuration?: { root_module?: ConfigModule }
+}
+
+/** One instance of a module call, or the root module. */
+export interface Module {
+  address: string
+  /** The key in brackets, `["eu"]` or `[0]`. Empty without `count` and `for_each`. */
+  key: string
+  parent?: Module
+  /** How the parent calls it. Missing for the root module and in a state. */
+  call?: ModuleCall | undefined
+  config?: ConfigModule | undefined
+  instances: Instance[]
+  children: Map<string, Module[]>
+}
+
+/** One instance of a resource or of a data source. */
+export interface Instance {
+  address: string
+  mode: string
+  type: string
+  name: string
+  key: string
+  values: Record<string, unknown>
+  /** The values that are known only after apply: `true` in place of each of them. */
+  unknown: unknown
+  /** Its declaration. Missing in a state, in which all values are known. */
+  config?: ConfigResource | undefined
+  module: Module
+}
+
+export interface Plan {
+  instances: readonly Instance[]
+  /** The last values of resources that the plan deletes. */
+  deleted: readonly { type: string; values: Record<string, unknown> }[]
+  isState: boolean
+  /** Why the plan may not show everything. */
+  incomplete?: string
+}
+
+const SHOW = 'terraform show -json'
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Parses the output of `terraform show -json`. Undefined if the text is something else, such as a template. */
+export function parseShown(file: string, text: string): Shown | undefined {
+  const refuse = (what: string, how: string) =>
+    new UsageError(`${file} is ${what}. ${how} | bounded-sqs-batch doctor -`)
+  if (text.startsWith('PK\u0003\u0004')) {
+    throw refuse('a plan of Terraform in its binary form', `Run: ${SHOW} ${file}`)
+  }
+  if (/^\s*{"@level"/.test(text)) {
+    throw refuse('the log of "terraform plan -json"', `Run: terraform plan -out plan.out && ${SHOW} plan.out`)
+  }
+  const document = text.trimStart().startsWith('{') ? parse(text) : undefined
+  if (!isObject(document) || 'Resources' in document) return undefined
+  if ('lineage' in document && 'serial' in document) throw refuse('a state file of Terraform', `Run: ${SHOW}`)
+  if (typeof document.format_version !== 'string') return undefined
+  const shown = document as Shown
+  // Major version 0 is the format of Terraform before 1.1, which has the same keys.
+  if (!/^[01]\./.test(document.format_version)) {
+    throw new UsageError(`${file} has format version ${document.format_version}, and only 0 and 1 can be read`)
+  }
+  return shown
+}
+
+function keyOf(index: string | number | undefined) {
+  return index === undefined ? '' : `[${JSON.stringify(index)}]`
+}
+
+/** Lists the instances of all modules, with their declarations. */
+export function toPlan(shown: Shown): Plan {
+  const isState = shown.planned_values === undefined
+  const changes = (shown.resource_changes ?? []).filter(({ deposed }) => deposed === undefined)
+  const unknowns = new Map(changes.map(({ address, change }) => [address, change?.after_unknown]))
+  const instances: Instance[] = []
+
+  const add = (shownModule: ShownModule | undefined, module: Module, modes: RegExp) => {
+    const configs = new Map(
+      module.config?.resources?.map((config) => [`${config.mode} ${config.type}.${config.name}`, config]),
+    )
+    for (const { address, mode, type, name, index, values = {} } of shownModule?.resources ?? []) {
+      if (!modes.test(mode) || module.instances.some((instance) => instance.address === address)) continue
+      const config = configs.get(`${mode} ${type}.${name}`)
+      const unknown = unknowns.get(address)
+      module.instances.push({ address, mode, type, name, key: keyOf(index), values, unknown, config, module })
+    }
+    for (const child of shownModule?.child_modules ?? []) add(child, childOf(module, child.address ?? ''), modes)
+  }
+  /** `address` is that of the parent, and `.module.NAME` with the key. */
+  const childOf = (parent: Module, address: string): Module => {
+    const own = address.slice(parent.address === '' ? 0 : parent.address.length + 1)
+    const [, name = '', key = ''] = /^module\.([^.[]+)(.*)$/s.exec(own) ?? []
+    const siblings = parent.children.get(name) ?? []
+    parent.children.set(name, siblings)
+    const existing = siblings.find((module) => module.key === key)
+    if (existing) return existing
+    const call = parent.config?.module_calls?.[name]
+    const module: Module = { address, key, parent, call, config: call?.module, instances: [], children: new Map() }
+    siblings.push(module)
+    return module
+  }
+  const collect = ({ instances: own, children }: Module): void => {
+    instances.push(...own)
+    for (const modules of children.values()) for (const module of modules) collect(module)
+  }
+
+  const config = shown.configuration?.root_module
+  const root: Module = { address: '', key: '', config, instances: [], children: new Map() }
+  add((shown.planned_values ?? shown.values)?.root_module, root, /./)
+  // A plan lists data sources that are already read only in the prior state.
+  if (!isState) add(shown.prior_state?.values?.root_module, root, /^data$/)
+  collect(root)
+  const deleted = changes.flatMap(({ type = '', change }) =>
+    change?.actions?.join() === 'delete' && change.before ? [{ type, values: change.before }] : [],
+  )
+  const incomplete = shown.errored
+    ? 'planning failed, so it shows only a part'
+    : shown.complete === false
+      ? 'it is not complete: -target or a deferred change leaves resources out'
+      : undefined
+  return { instances, deleted, isState, ...(incomplete === undefined ? {} : { incomplete }) }
+}

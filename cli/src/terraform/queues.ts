@@ -1,0 +1,214 @@
+import {
+  absent,
+  known,
+  numberSetting,
+  type Queue,
+  type Redrive,
+  type Setting,
+  unknown,
+  unreadQueue,
+  valueIn,
+  wrong,
+} from '../model.ts'
+import type { Instance, Plan } from './plan.ts'
+import { hasReferences, type Resolution, resolveArgument } from './references.ts'
+import { AFTER_APPLY, mapSetting, numberAt, textAt, valueAt } from './values.ts'
+
+const QUEUE = 'aws_sqs_queue'
+const ELSEWHERE = 'it is not in this plan or state'
+
+/** The resource that an argument refers to. */
+export type Found =
+  /** `doubt` says why it may be another one. */
+  | { instance: Instance; attribute?: string | undefined; doubt?: string | undefined }
+  | { instance?: undefined; reason: string; arn?: string; candidates: readonly Instance[] }
+
+/** The only resource of these types that an argument refers to. */
+export function findReferenced(resolution: Resolution, types: readonly string[]): Found {
+  const { leaves, open } = resolution
+  const fitting = leaves.filter(({ instance }) => types.includes(instance.type))
+  const candidates = [...new Set(fitting.map(({ instance }) => instance))]
+  const [instance, ...more] = candidates
+  const also = open.length === 0 ? '' : `${open.join(' and ')}, which a plan does not show`
+  if (instance && more.length === 0) {
+    const attribute = leaves.length === 1 && !also ? fitting[0]?.attribute : undefined
+    return { instance, attribute, doubt: also && `it also depends on ${also}` }
+  }
+  if (instance) {
+    const names = candidates.map(({ address }) => address).join(' or ')
+    return { reason: `it is known only after apply whether it is ${names}`, candidates }
+  }
+  return { reason: also ? `${AFTER_APPLY}, and depends on ${also}` : AFTER_APPLY, candidates }
+}
+
+function isManaged({ mode, type }: Instance) {
+  return mode === 'managed' && type === QUEUE
+}
+
+/** Reads the queues of a plan or a state, with their redrive policies. */
+export function createQueues({ instances, deleted }: Plan) {
+  const queues = instances.filter(isManaged)
+  const policies = instances
+    .filter(({ type }) => type === 'aws_sqs_queue_redrive_policy')
+    .map((policy) => ({ policy, found: findByUrl(policy) }))
+
+  function findByUrl(policy: Instance): Found {
+    const url = textAt(policy, 'queue_url')
+    if (url.state !== 'known') return findReferenced(resolveArgument(policy, 'queue_url'), [QUEUE])
+    const instance = queues.find(({ values }) => values.id === url.value || values.url === url.value)
+    return instance ? { instance } : { reason: ELSEWHERE, candidates: [] }
+  }
+
+  /** A URL or a name in place of the ARN is wrong, but tells which queue is meant. */
+  function findByArn(arn: string): Found {
+    const same = queues.find(({ values }) => [values.arn, values.url, values.name].includes(arn))
+    if (same) return { instance: same }
+    const name = arn.split(':').at(-1)
+    const named = queues.filter(({ values }) => values.name === name && values.arn === undefined)
+    const [instance, ...more] = named
+    return instance && more.length === 0
+      ? { instance, doubt: `only its name is that of ${arn}, because its ARN is known only after apply` }
+      : { reason: ELSEWHERE, arn, candidates: named }
+  }
+
+  /** The queue whose ARN this argument is. */
+  function find(source: Instance, argument: string): Found {
+    const arn = textAt(source, argument)
+    return arn.state === 'known' ? findByArn(arn.value) : findReferenced(resolveArgument(source, argument), [QUEUE])
+  }
+
+  function fifoOf(queue: Instance): Setting<boolean> {
+    const name = valueIn(textAt(queue, 'name'))
+    if (name?.endsWith('.fifo')) return known(true)
+    return mapSetting(valueAt(queue, 'fifo_queue'), (value) => known(value === true))
+  }
+
+  function deadLetterQueueOf(found: Found): Redrive['deadLetterQueue'] {
+    const { instance } = found
+    if (!instance) {
+      const { arn = 'its dead-letter queue', reason: unread } = found
+      return { id: arn, unread, retention: unknown(unread) }
+    }
+    const { address: id } = instance
+    if (isManaged(instance)) return { id, retention: retentionOf(instance) }
+    const unread = `${id} does not show its settings`
+    return { id, unread, retention: unknown(unread) }
+  }
+
+  function toRedrive(queue: Instance, found: Found, arn: Setting<string>, count: Setting<number>): Setting<Redrive> {
+    const target = found.instance
+    const [fifo, isTargetFifo] = [queue, target].map((one) => (one ? valueIn(fifoOf(one)) : undefined))
+    const kind = (isFifo: boolean) => (isFifo ? 'a FIFO queue' : 'a standard queue')
+    const differ = target && isManaged(target) && fifo !== undefined && isTargetFifo === !fifo
+    const checked = differ
+      ? wrong(`${target.address} is ${kind(!fifo)}, and ${queue.address} ${kind(fifo)}`, `Give ${kind(fifo)}.`)
+      : arn
+    const deadLetterQueue = deadLetterQueueOf(found)
+    const isWrong = checked.state === 'unknown' && checked.wrong !== undefined
+    // With one setting for both, a wrong ARN gives one finding.
+    const retention = isWrong && deadLetterQueue.unread !== undefined ? checked : deadLetterQueue.retention
+    return known({ arn: checked, maxReceiveCount: count, deadLetterQueue: { ...deadLetterQueue, retention } })
+  }
+
+  /** Parses a redrive policy. Its expression is a call of `jsonencode`, of which a plan shows only the references. */
+  function parsePolicy(queue: Instance, source: Instance): Setting<Redrive> {
+    const text = textAt(source, 'redrive_policy')
+    if (text.state === 'absent') return absent
+    if (text.state === 'unknown') {
+      const found = findReferenced(resolveArgument(source, 'redrive_policy'), [QUEUE])
+      return toRedrive(queue, found, unknown(AFTER_APPLY), unknown('the redrive policy is known only after apply'))
+    }
+    const policy = parseObject(text.value)
+    if (!policy)
+      return wrong('it is not a JSON object', 'Set it to jsonencode({ deadLetterTargetArn = …, maxReceiveCount = 5 }).')
+    const { deadLetterTargetArn: arn, maxReceiveCount: count } = policy
+    const missing = [!arn && 'deadLetterTargetArn', (count ?? '') === '' && 'maxReceiveCount']
+    const without = missing.filter(Boolean).join(' and no ')
+    if (without) {
+      const fix = 'Set deadLetterTargetArn and maxReceiveCount; both names begin in lower case.'
+      return wrong(`it has no ${without}`, fix)
+    }
+    return toRedrive(queue, findByArn(String(arn)), arnSetting(String(arn)), numberSetting('maxReceiveCount', count))
+  }
+
+  function redriveOf(queue: Instance): Setting<Redrive> {
+    const separate = policies.find(({ found }) => found.instance === queue)
+    if (separate) return parsePolicy(queue, separate.policy)
+    const own = textAt(queue, 'redrive_policy')
+    const isDeclared = queue.config === undefined || hasReferences(queue, 'redrive_policy')
+    const isDeleted = deleted.some(
+      ({ type, values }) => type === 'aws_sqs_queue_redrive_policy' && values.queue_url === queue.values.id,
+    )
+    // Without a declaration, the provider keeps what is set, or sets nothing.
+    const isUnset = own.state === 'absent' || (!isDeclared && (own.state === 'unknown' || isDeleted))
+    if (!isUnset) return parsePolicy(queue, queue)
+    const possible = policies.find(
+      ({ found }) => !found.instance && (found.candidates.length === 0 || found.candidates.includes(queue)),
+    )
+    return possible && !possible.found.instance && possible.found.reason !== ELSEWHERE
+      ? unknown(`${possible.policy.address} may set it; of its queue, ${possible.found.reason}`)
+      : absent
+  }
+
+  const retentions = new Map<Instance, Setting<number>>()
+  function retentionOf(queue: Instance): Setting<number> {
+    const setting = retentions.get(queue) ?? numberAt('retention', queue, 'message_retention_seconds')
+    retentions.set(queue, setting)
+    return setting
+  }
+
+  /** All queues that a redrive policy of a queue or of a subscription may refer to. */
+  const deadLetterQueues = new Set(
+    instances
+      .filter(({ type }) => /^aws_(sqs_queue|sqs_queue_redrive_policy|sns_topic_subscription)$/.test(type))
+      .flatMap((source) => {
+        const text = textAt(source, 'redrive_policy')
+        const found =
+          text.state === 'known'
+            ? findByArn(String(parseObject(text.value)?.deadLetterTargetArn))
+            : findReferenced(resolveArgument(source, 'redrive_policy'), [QUEUE])
+        return found.instance ? [found.instance] : found.candidates
+      }),
+  )
+
+  const models = new Map<Instance, Queue>()
+  function toQueue(instance: Instance): Queue {
+    const { address: id } = instance
+    if (!isManaged(instance)) {
+      const queue = unreadQueue(id, 'a data source does not show the settings of a queue')
+      const arn = valueIn(textAt(instance, 'arn')) ?? valueIn(textAt(instance, 'name'))
+      return arn === undefined ? queue : { ...queue, fifo: known(arn.endsWith('.fifo')) }
+    }
+    const model = models.get(instance) ?? {
+      id,
+      fifo: fifoOf(instance),
+      visibilityTimeout: numberAt('visibilityTimeout', instance, 'visibility_timeout_seconds'),
+      retention: retentionOf(instance),
+      redrive: redriveOf(instance),
+      isDeadLetterQueue: deadLetterQueues.has(instance),
+    }
+    models.set(instance, model)
+    return model
+  }
+
+  return { find, toQueue }
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Checks an ARN of a queue. Its URL, the `id` of a queue, is a common mistake. */
+export function arnSetting(value: string): Setting<string> {
+  const fix = "Give a queue's ARN: the attribute arn, not id, url or name."
+  const [arn, , service] = value.split(':')
+  if (arn !== 'arn') return wrong(`"${value}" is not an ARN`, fix)
+  return service === 'sqs' ? known(value) : wrong(`"${value}" is not a queue's ARN`, fix)
+}

@@ -1,0 +1,129 @@
+import {
+  absent,
+  known,
+  type Mapping,
+  type Model,
+  type Pattern,
+  type Queue,
+  type Setting,
+  type Unread,
+  unknown,
+  unreadQueue,
+  valueIn,
+  wrong,
+} from '../model.ts'
+import { patternSetting, tooManyFilters } from '../template/filters.ts'
+import { createFunctions } from './functions.ts'
+import { type Instance, type parseShown, toPlan } from './plan.ts'
+import { arnSetting, createQueues, type Found } from './queues.ts'
+import { type Resolution, resolveArgument } from './references.ts'
+import { AFTER_APPLY, hasUnknown, listAt, mapSetting, positiveAt, textAt, valueAt } from './values.ts'
+
+/** Arguments that only mappings of other services have: streams, brokers and clusters. */
+const OTHER_SERVICES = ['starting_position', 'queues', 'topics', 'self_managed_event_source']
+const OTHER_SOURCES = /^aws_(kinesis|dynamodb|mq|msk|docdb)_/
+
+const AFTER = 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'
+const DEPLOYED = 'Check what is deployed with --function NAME.'
+
+function reportsOf(types: Setting<readonly unknown[]>): Setting<boolean> {
+  if (types.state === 'unknown') return types
+  const on = valueIn(types)?.includes('ReportBatchItemFailures') ?? false
+  return !on && valueIn(types)?.includes(null) ? unknown(AFTER_APPLY) : known(on)
+}
+
+function otherTypesOf(types: Setting<readonly unknown[]>): string[] {
+  return (valueIn(types) ?? []).filter((type) => type !== null && type !== 'ReportBatchItemFailures').map(String)
+}
+
+function provisionedOf(mapping: Instance): Setting<boolean> {
+  const block = listAt(mapping, 'provisioned_poller_config')
+  if (block.state === 'unknown') return block
+  const settings = ['minimum_pollers', 'maximum_pollers'].map((name) =>
+    valueAt(mapping, 'provisioned_poller_config', 0, name),
+  )
+  const on = settings.some((setting) => setting.state === 'known' && setting.value !== 0)
+  return ((!on && settings.find(({ state }) => state === 'unknown')) as Setting<boolean>) || known(on)
+}
+
+function filtersOf(mapping: Instance): Setting<readonly Setting<Pattern>[]> {
+  const filters = listAt(mapping, 'filter_criteria', 0, 'filter')
+  const criteria = listAt(mapping, 'filter_criteria')
+  if (criteria.state === 'unknown') return criteria
+  const isOpen = hasUnknown(mapping, 'filter_criteria')
+  return mapSetting(filters, (list) => {
+    const patterns = list.map((filter): Setting<Pattern> => {
+      const pattern = (filter as { pattern?: unknown } | null)?.pattern
+      if (typeof pattern === 'string') return patternSetting(known(pattern))
+      return isOpen ? unknown(AFTER_APPLY) : patternSetting(absent)
+    })
+    return tooManyFilters(patterns.length) ?? known(patterns)
+  })
+}
+
+/** Reads the SQS event source mappings of a plan or a state of Terraform or OpenTofu. */
+export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Model {
+  const plan = toPlan(shown)
+  const { find, toQueue } = createQueues(plan)
+  const functionOf = createFunctions(plan)
+  const mappings: Mapping[] = []
+  const unread: Unread[] = []
+
+  const arnOf = (mapping: Instance, found: Found): Setting<string> => {
+    const arn = textAt(mapping, 'event_source_arn')
+    if (arn.state === 'known') return arnSetting(arn.value)
+    if (!found.instance || !/^(id|url|name)$/.test(found.attribute ?? '')) return arn
+    const { address } = found.instance
+    return wrong(`${address}.${found.attribute} is not its ARN`, `Take the ARN: ${address}.arn.`)
+  }
+
+  /** The queue of a mapping; undefined if the mapping belongs to another service. */
+  const queueOf = (mapping: Instance, found: Found): Queue | undefined => {
+    const arn = textAt(mapping, 'event_source_arn')
+    if (arn.state === 'known' && /^arn:/.test(arn.value) && arn.value.split(':')[2] !== 'sqs') return undefined
+    if (arn.state !== 'known' && isOfOtherService(mapping, resolveArgument(mapping, 'event_source_arn')))
+      return undefined
+    if (found.instance) return toQueue(found.instance)
+    const queue = unreadQueue(found.arn ?? 'its queue', found.reason)
+    return found.arn === undefined ? queue : { ...queue, fifo: known(found.arn.endsWith('.fifo')) }
+  }
+
+  for (const mapping of plan.instances) {
+    if (mapping.type !== 'aws_lambda_event_source_mapping' || mapping.mode !== 'managed') continue
+    const { address: id } = mapping
+    const found = find(mapping, 'event_source_arn')
+    const queue = queueOf(mapping, found)
+    if (!queue) continue
+    const { target, doubt } = functionOf(mapping)
+    if (found.instance && found.doubt) {
+      unread.push({ id, what: `whether its queue is ${queue.id}`, unread: found.doubt })
+    }
+    if (doubt) unread.push({ id, what: `whether its function is ${target.id}`, unread: doubt })
+    const types = listAt(mapping, 'function_response_types')
+    mappings.push({
+      id,
+      arn: arnOf(mapping, found),
+      queue,
+      function: target,
+      batchSize: positiveAt('batchSize', mapping, 'batch_size'),
+      window: positiveAt('window', mapping, 'maximum_batching_window_in_seconds'),
+      reports: reportsOf(types),
+      otherResponseTypes: otherTypesOf(types),
+      maximumConcurrency: positiveAt('maximumConcurrency', mapping, 'scaling_config', 0, 'maximum_concurrency'),
+      provisioned: provisionedOf(mapping),
+      minimumPollers: positiveAt('minimumPollers', mapping, 'provisioned_poller_config', 0, 'minimum_pollers'),
+      maximumPollers: positiveAt('maximumPollers', mapping, 'provisioned_poller_config', 0, 'maximum_pollers'),
+      filters: filtersOf(mapping),
+      runs: mapSetting(valueAt(mapping, 'enabled'), (value) => known(value !== false)),
+    })
+  }
+  if (plan.incomplete !== undefined) unread.push({ id: 'the plan', unread: plan.incomplete })
+  return { mappings, unread, fix: plan.isState ? DEPLOYED : AFTER }
+}
+
+/** An unknown ARN counts as that of a queue, unless it or the mapping shows that it is not. */
+function isOfOtherService(mapping: Instance, { leaves, open }: Resolution): boolean {
+  if (OTHER_SERVICES.some((name) => (valueIn(listAt(mapping, name)) ?? []).length > 0)) return true
+  const types = leaves.map(({ instance }) => instance.type)
+  return open.length === 0 && types.length > 0 && types.every((type) => OTHER_SOURCES.test(type))
+}

@@ -1,0 +1,90 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { command, folder } from '../support/runs.ts'
+import { cloudFormation, templateFile } from '../support/templates.ts'
+import { terraformPlan, terraformState } from '../support/terraform.ts'
+
+// A runtime that is supported until 2029.
+const function_ = { Runtime: 'provided.al2023' }
+const clean = terraformState({ function: function_ })
+const wrong = terraformState({ function: function_, mapping: { FunctionResponseTypes: [] } })
+
+test('a state on standard input: the address of the resource, and no position', async (t) => {
+  const { code, stdout, stderr } = await command(['doctor', '-'], { input: JSON.stringify(wrong) })
+  t.strictSame([code, stderr], [1, ''])
+  t.match(stdout, /^│ error +│ ReportBatchItemFailures is off\. /m)
+  t.match(stdout, /^│ aws_lambda_event_source_mapping/m)
+  t.notMatch(stdout, 'undefined')
+  t.match(stdout, '1 mapping checked: 1 error, 0 warnings, 0 info')
+})
+
+test('a state in a file, also in UTF-16 with a byte order mark, as PowerShell 5 writes it', async (t) => {
+  const file = join(folder(t), 'plan.json')
+  for (const bytes of [JSON.stringify(clean), Buffer.from(`\uFEFF${JSON.stringify(clean)}`, 'utf16le')]) {
+    writeFileSync(file, bytes)
+    const { code, stdout } = await command(['doctor', file])
+    t.strictSame([code, stdout.split('\n')[0]], [0, '1 mapping checked: 0 errors, 0 warnings, 0 info'])
+  }
+})
+
+test('--format github: an annotation without a file', async (t) => {
+  const { stdout } = await command(['doctor', '-', '--format', 'github'], { input: JSON.stringify(wrong) })
+  t.match(stdout, /^::error title=report-batch-item-failures%3A aws_lambda_event_source_mapping\.orders::/)
+})
+
+test('a template on standard input', async (t) => {
+  const template = cloudFormation({ function: function_, mapping: { FunctionResponseTypes: [] } })
+  const { code, stdout } = await command(['doctor', '-', '--format', 'json'], { input: JSON.stringify(template) })
+  t.equal(code, 1)
+  t.match(JSON.parse(stdout).findings[0], { resource: 'Orders', file: 'standard input', line: 1 })
+})
+
+for (const [title, input, args, line] of [
+  ['nothing', '', [], /: standard input:1:1: the file is empty$/m],
+  [
+    'a plan in its binary form',
+    'PK\u0003\u0004',
+    [],
+    / is a plan of Terraform in its binary form\. Run: terraform show -json /,
+  ],
+  [
+    'the log of a plan',
+    '{"@level":"info"}\n{"@level":"info"}\n',
+    [],
+    / is the log of "terraform plan -json"\. Run: terraform plan -out /,
+  ],
+  [
+    'a state file',
+    '{"version":4,"serial":1,"lineage":"x","resources":[]}',
+    [],
+    / is a state file of Terraform\. Run: terraform show -json \| /,
+  ],
+  ['another major version', '{"format_version":"2.0"}', [], /has format version 2\.0, and only 0 and 1 can be read$/m],
+  [
+    'an empty state',
+    '{"format_version":"1.0"}',
+    [],
+    /: standard input has no SQS event source mapping, so nothing was checked$/m,
+  ],
+  [
+    'a parameter',
+    JSON.stringify(terraformPlan()),
+    ['--parameter', 'A=1'],
+    /--parameter needs a template: set variables of Terraform/,
+  ],
+] as const) {
+  test(`refused: ${title}`, async (t) => {
+    const { code, stdout, stderr } = await command(['doctor', '-', ...args], { input })
+    t.strictSame([code, stdout], [2, ''])
+    t.match(stderr, line)
+    t.equal(stderr.trimEnd().split('\n').length, 1)
+  })
+}
+
+test('a plan whose mappings are deleted has nothing to check', async (t) => {
+  const plan = { format_version: '1.2', planned_values: { root_module: {} }, resource_changes: [] }
+  const { code, stderr } = await command(['doctor', templateFile(t, plan, 'plan.json')])
+  t.equal(code, 2)
+  t.match(stderr, /plan\.json has no SQS event source mapping, so nothing was checked$/m)
+})

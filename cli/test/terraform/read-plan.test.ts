@@ -1,0 +1,329 @@
+import { test } from 'tap'
+import { ids, only, short } from '../support/templates.ts'
+import { findingsInPlan, type PlannedModule, readShown, shownPlan, terraformState } from '../support/terraform.ts'
+import { lambda, mapping, queue, ref } from '../support/terraform-modules.ts'
+
+const ORDERS = 'aws_lambda_event_source_mapping.orders'
+const QUEUE_ARN = 'arn:aws:sqs:eu-west-1:123456789012:orders'
+const REPORTS = { function_response_types: ['ReportBatchItemFailures'] }
+const TO_QUEUE = ref('aws_sqs_queue.orders.arn')
+const TO_HANDLER = ref('aws_lambda_function.handler.arn')
+
+type Values = Record<string, unknown>
+type Resource = PlannedModule['resources'][number]
+
+/** A mapping, and other resources. What the mapping does not set refers to the queue and the function. */
+function planOf(others: readonly Resource[], settings: Values = {}, target: readonly string[] = TO_HANDLER) {
+  return shownPlan({ resources: [...others, mapping(ORDERS, { ...REPORTS, ...settings }, TO_QUEUE, target)] })
+}
+
+function handler(settings: Values = {}) {
+  return lambda('aws_lambda_function.handler', { function_name: 'handler', ...settings })
+}
+const DEAD = queue('aws_sqs_queue.dead', { name: 'dead', message_retention_seconds: 1_209_600 })
+const POLICY = JSON.stringify({ deadLetterTargetArn: 'arn:aws:sqs:eu-west-1:123456789012:dead', maxReceiveCount: 5 })
+
+/** A queue with values that are known, among them those that an earlier apply has set. */
+function orders(settings: Values = {}, expressions: Values = {}): Resource {
+  const created = queue('aws_sqs_queue.orders', { name: 'orders', ...settings }, expressions)
+  return { ...created, unknown: created.unknown.filter((name) => !(name in settings)) }
+}
+const QUEUE = orders({ redrive_policy: POLICY }, { redrive_policy: { references: ref('aws_sqs_queue.dead.arn') } })
+
+/** With these values known only after apply. */
+function withUnknown(resource: Resource, after_unknown: Values) {
+  const plan = planOf([QUEUE, DEAD, handler()].map((one) => (one.address === resource.address ? resource : one)))
+  for (const change of plan.resource_changes as {
+    address: string
+    change: { after: Values; after_unknown: Values }
+  }[]) {
+    if (change.address === resource.address) Object.assign(change.change.after_unknown, after_unknown)
+  }
+  return plan
+}
+
+function messages(plan: unknown) {
+  return findingsInPlan(plan).map(({ resource, message }) => `${resource}: ${message}`)
+}
+
+const AFTER = 'it is known only after apply.'
+for (const [title, resource, unknown, expected] of [
+  [
+    'the timeout of a function',
+    handler({ timeout: undefined }),
+    { timeout: true },
+    [`aws_lambda_function.handler: Not checked: Timeout: ${AFTER}`],
+  ],
+  [
+    'the reserved concurrency of a function',
+    handler({ reserved_concurrent_executions: undefined }),
+    { reserved_concurrent_executions: true },
+    [`aws_lambda_function.handler: Not checked: ReservedConcurrentExecutions: ${AFTER}`],
+  ],
+  [
+    'the visibility timeout of a queue',
+    { ...QUEUE, values: { ...QUEUE.values, visibility_timeout_seconds: undefined } },
+    { visibility_timeout_seconds: true },
+    [`aws_sqs_queue.orders: Not checked: VisibilityTimeout: ${AFTER}`],
+  ],
+  [
+    'the target of a dead-letter queue of a function',
+    handler({ dead_letter_config: [{}] }),
+    { dead_letter_config: [{ target_arn: true }] },
+    undefined,
+  ],
+] as const) {
+  test(`known only after apply: ${title}`, (t) => {
+    const plan = withUnknown(resource, unknown)
+    if (expected) t.strictSame(messages(plan), expected)
+    else t.strictSame(ids(findingsInPlan(plan)), ['function-dead-letter-queue aws_lambda_function.handler'])
+    t.end()
+  })
+}
+
+for (const [title, settings, unknown, expected] of [
+  [
+    'the response types',
+    { function_response_types: undefined },
+    { function_response_types: true },
+    'FunctionResponseTypes',
+  ],
+  [
+    'one response type',
+    { function_response_types: [null] },
+    { function_response_types: [true] },
+    'FunctionResponseTypes',
+  ],
+  ['the batch size', { batch_size: undefined }, { batch_size: true }, 'BatchSize'],
+  [
+    'the maximum concurrency',
+    { scaling_config: [{}] },
+    { scaling_config: [{ maximum_concurrency: true }] },
+    'MaximumConcurrency',
+  ],
+  ['the filters', { filter_criteria: [{}] }, { filter_criteria: [{ filter: true }] }, 'FilterCriteria'],
+] as const) {
+  test(`known only after apply: ${title} of a mapping`, (t) => {
+    const plan = planOf([QUEUE, DEAD, handler()], settings)
+    const [last] = plan.resource_changes.slice(-1) as { change: { after_unknown: Values } }[]
+    Object.assign(last?.change.after_unknown ?? {}, unknown)
+    t.strictSame(messages(plan), [`${ORDERS}: Not checked: ${expected}: ${AFTER}`])
+    t.end()
+  })
+}
+
+test('known only after apply: the pattern of a filter', (t) => {
+  const plan = planOf([QUEUE, DEAD, handler()], { filter_criteria: [{ filter: [{}] }] })
+  const [last] = plan.resource_changes.slice(-1) as { change: { after_unknown: Values } }[]
+  Object.assign(last?.change.after_unknown ?? {}, { filter_criteria: [{ filter: [{ pattern: true }] }] })
+  t.strictSame(ids(findingsInPlan(plan)), [`filter-criteria ${ORDERS}`, `not-checked ${ORDERS}`])
+  t.end()
+})
+
+for (const [title, version, functionVersion, expected] of [
+  ['its newest version', '4', '4', 'aws_lambda_function.handler'],
+  ['$LATEST', '$LATEST', '4', 'aws_lambda_function.handler'],
+  ['an older version', '3', '4', 'aws_lambda_alias.live'],
+  ['an older version, while a plan publishes a new one', '3', undefined, 'aws_lambda_alias.live'],
+] as const) {
+  test(`a mapping of an alias of ${title}`, (t) => {
+    const alias: Resource = {
+      address: 'aws_lambda_alias.live',
+      values: { name: 'live', function_name: 'handler', function_version: version, routing_config: [] },
+      unknown: ['arn', 'id', 'invoke_arn'],
+    }
+    const published = handler({ publish: true, version: functionVersion, reserved_concurrent_executions: 7 })
+    const known = { ...published, unknown: published.unknown.filter((name) => name !== 'version' || !functionVersion) }
+    const target = only(
+      readShown(planOf([QUEUE, DEAD, known, alias], {}, ref('aws_lambda_alias.live.arn'))).mappings,
+    ).function
+    t.equal(target.id, expected)
+    t.equal(short(target.reservedConcurrency), 7)
+    if (target.id === 'aws_lambda_alias.live') {
+      const reason =
+        'it is version 3 of aws_lambda_function.handler, whose settings may differ from those of the resource'
+      t.equal(target.unread, reason)
+    }
+    t.end()
+  })
+}
+
+test('a mapping of an alias that routes to two versions', (t) => {
+  const values = {
+    name: 'live',
+    function_name: 'handler',
+    function_version: '4',
+    routing_config: [{ additional_version_weights: { 3: 0.1 } }],
+  }
+  const alias: Resource = { address: 'aws_lambda_alias.live', values, unknown: ['arn'] }
+  const findings = findingsInPlan(planOf([QUEUE, DEAD, handler(), alias], {}, ref('aws_lambda_alias.live.arn')))
+  t.strictSame(
+    findings.map(({ rule, message }) => [rule, message]),
+    [
+      [
+        'not-checked',
+        'Not checked: the settings of aws_lambda_alias.live: it routes invocations to several versions of aws_lambda_function.handler.',
+      ],
+    ],
+  )
+  t.end()
+})
+
+test('a mapping of a function in a data source: its settings are checked, and those that it does not show are listed', (t) => {
+  const values = {
+    function_name: 'handler',
+    arn: 'arn:aws:lambda:eu-west-1:123456789012:function:handler',
+    timeout: 30,
+    memory_size: 128,
+    runtime: 'nodejs24.x',
+    reserved_concurrent_executions: -1,
+    dead_letter_config: [],
+  }
+  const data: Resource = { address: 'data.aws_lambda_function.handler', values }
+  const findings = findingsInPlan(
+    planOf([QUEUE, DEAD, data], { function_name: 'handler' }, ref('data.aws_lambda_function.handler.function_name')),
+  )
+  t.strictSame(ids(findings), [
+    'visibility-headroom aws_sqs_queue.orders',
+    'not-checked data.aws_lambda_function.handler',
+  ])
+  t.equal(
+    findings[1]?.message,
+    'Not checked: TenantIsolationMode, ExecutionTimeout: data.aws_lambda_function.handler does not show it.',
+  )
+  t.end()
+})
+
+test('a mapping of a queue in another state: the rest of the mapping is checked', (t) => {
+  const arn = `${QUEUE_ARN}.fifo`
+  const findings = findingsInPlan(planOf([handler()], { event_source_arn: arn, batch_size: 11 }))
+  t.strictSame(ids(findings), [`fifo-batch-size ${ORDERS}`, `fifo-parallelism ${ORDERS}`, `not-checked ${ORDERS}`])
+  t.equal(
+    findings[2]?.message,
+    `Not checked: the visibility timeout, redrive policy and retention of ${arn}: it is not in this plan or state.`,
+  )
+  t.end()
+})
+
+test('a mapping of a queue in a data source that is read during apply', (t) => {
+  const data: Resource = {
+    address: 'data.aws_sqs_queue.orders',
+    values: { name: 'orders.fifo' },
+    unknown: ['arn', 'url'],
+  }
+  const plan = shownPlan({
+    resources: [handler(), data, mapping(ORDERS, REPORTS, ref('data.aws_sqs_queue.orders.arn'), TO_HANDLER)],
+  })
+  t.strictSame(messages(plan).slice(1), [
+    `${ORDERS}: Not checked: the visibility timeout, redrive policy and retention of data.aws_sqs_queue.orders: a data source does not show the settings of a queue.`,
+  ])
+  t.end()
+})
+
+test('an ARN that is written by hand: the queue of that name is checked, and the doubt is listed', (t) => {
+  const findings = findingsInPlan(planOf([orders({ redrive_policy: '' }), handler()], { event_source_arn: QUEUE_ARN }))
+  t.strictSame(ids(findings), ['no-redrive-policy aws_sqs_queue.orders', `not-checked ${ORDERS}`])
+  t.match(
+    findings[1]?.message,
+    /^Not checked: whether its queue is aws_sqs_queue\.orders: only its name is that of arn:/,
+  )
+  t.end()
+})
+
+test('mappings of other services are not checked, even if their ARNs are known only after apply', (t) => {
+  const stream: Resource = { address: 'aws_kinesis_stream.scans', values: { name: 'scans' }, unknown: ['arn'] }
+  const sources = ref('aws_kinesis_stream.scans.arn')
+  const others = ['starting_position', 'queues', 'topics'].map((name) =>
+    mapping(
+      `aws_lambda_event_source_mapping.${name}`,
+      { [name]: name === 'starting_position' ? 'LATEST' : ['x'] },
+      TO_QUEUE,
+      TO_HANDLER,
+    ),
+  )
+  const plan = shownPlan({
+    resources: [
+      stream,
+      QUEUE,
+      handler(),
+      ...others,
+      mapping('aws_lambda_event_source_mapping.scans', {}, sources, TO_HANDLER),
+    ],
+  })
+  const { mappings, unread } = readShown(plan)
+  t.strictSame([mappings, unread], [[], []])
+  t.end()
+})
+
+const SEPARATE: Resource = {
+  address: 'aws_sqs_queue_redrive_policy.orders',
+  values: { redrive_policy: POLICY.replace(':5}', ':3}') },
+  unknown: ['id', 'queue_url'],
+  expressions: { queue_url: { references: ref('aws_sqs_queue.orders.id') } },
+}
+
+test('a redrive policy of its own resource', (t) => {
+  const findings = findingsInPlan(planOf([orders(), DEAD, handler(), SEPARATE]))
+  t.strictSame(ids(findings), ['max-receive-count aws_sqs_queue.orders'])
+  t.end()
+})
+
+test('a redrive policy of its own resource whose queue is not known', (t) => {
+  const expressions = { queue_url: { references: ['local.url'] } }
+  const findings = findingsInPlan(planOf([orders(), DEAD, handler(), { ...SEPARATE, expressions }]))
+  t.strictSame(
+    findings.map(({ message }) => message),
+    [
+      'Not checked: RedrivePolicy: aws_sqs_queue_redrive_policy.orders may set it; of its queue, it is known only after apply, and depends on local.url, which a plan does not show.',
+    ],
+  )
+  t.end()
+})
+
+test('a plan that deletes the redrive policy of a queue', (t) => {
+  const plan = planOf([orders({ redrive_policy: POLICY, id: 'https://sqs/orders' }), DEAD, handler()])
+  const before = { queue_url: 'https://sqs/orders', redrive_policy: POLICY }
+  const change = { actions: ['delete'], before, after: null, after_unknown: {} }
+  plan.resource_changes.push({ address: SEPARATE.address, type: 'aws_sqs_queue_redrive_policy', change })
+  t.strictSame(ids(findingsInPlan(plan)), ['no-redrive-policy aws_sqs_queue.orders'])
+  t.end()
+})
+
+test('the dead-letter queue of a subscription needs no redrive policy', (t) => {
+  const subscription: Resource = {
+    address: 'aws_sns_topic_subscription.orders',
+    values: { protocol: 'sqs' },
+    unknown: ['arn', 'endpoint', 'redrive_policy'],
+    expressions: { redrive_policy: { references: TO_QUEUE } },
+  }
+  t.strictSame(ids(findingsInPlan(planOf([orders(), handler()]))), ['no-redrive-policy aws_sqs_queue.orders'])
+  t.strictSame(ids(findingsInPlan(planOf([orders(), handler(), subscription]))), [])
+  t.end()
+})
+
+test('a disabled mapping does not count for the reserved concurrency', (t) => {
+  const settings = { enabled: false, scaling_config: [{ maximum_concurrency: 20 }] }
+  const findings = findingsInPlan(planOf([QUEUE, DEAD, handler({ reserved_concurrent_executions: 5 })], settings))
+  t.strictSame(ids(findings), ['not-checked aws_lambda_function.handler'])
+  t.end()
+})
+
+for (const [key, value, reason] of [
+  ['errored', true, 'planning failed, so it shows only a part'],
+  ['complete', false, 'it is not complete: -target or a deferred change leaves resources out'],
+] as const) {
+  test(`a plan with ${key}: ${value} is checked, and listed`, (t) => {
+    const plan = { ...planOf([QUEUE, DEAD, handler()]), [key]: value }
+    t.strictSame(messages(plan), [`the plan: Not checked: this item: ${reason}.`])
+    t.end()
+  })
+}
+
+test('a state of OpenTofu: what was not checked needs the deployed function', (t) => {
+  const state = { ...terraformState({ function: { Runtime: 'nodejs26.x' } }), terraform_version: '1.10.6' }
+  const [finding, ...more] = findingsInPlan(state)
+  t.strictSame(more, [])
+  t.equal(finding?.fix, 'Check what is deployed with --function NAME.')
+  t.strictSame(Object.keys(finding ?? {}), ['rule', 'severity', 'resource', 'message', 'fix', 'source'])
+  t.end()
+})

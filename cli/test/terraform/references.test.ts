@@ -1,0 +1,114 @@
+import { test } from 'tap'
+import { type PlannedModule, readShown, shownPlan } from '../support/terraform.ts'
+import { lambda, mapping, queue, ref } from '../support/terraform-modules.ts'
+
+const HANDLER = lambda('aws_lambda_function.work', { function_name: 'work' })
+const TO_HANDLER = ref('aws_lambda_function.work.arn')
+
+/** The id of the queue of each mapping, or the reason why it is not known. */
+function queues(plan: PlannedModule): string[] {
+  return readShown(shownPlan(plan)).mappings.map(({ queue }) => queue.unread ?? queue.id)
+}
+
+/** A plan with these queues, and mappings at these addresses with these references to a queue. */
+function planOf(
+  addresses: readonly string[],
+  mappings: readonly string[],
+  references: readonly string[],
+  forEach?: string[],
+) {
+  return {
+    resources: [
+      HANDLER,
+      ...addresses.map((address) => queue(address, { name: address.replaceAll(/\W+/g, '-') })),
+      ...mappings.map((address) => ({
+        ...mapping(address, {}, references, TO_HANDLER),
+        ...(forEach ? { forEach } : {}),
+      })),
+    ],
+  }
+}
+
+const TWO = ['aws_sqs_queue.work["a.b"]', 'aws_sqs_queue.work["c"]']
+const MAPPINGS = ['aws_lambda_event_source_mapping.work["a.b"]', 'aws_lambda_event_source_mapping.work["c"]']
+
+for (const [title, plan, expected] of [
+  [
+    'a queue',
+    planOf(['aws_sqs_queue.one'], ['aws_lambda_event_source_mapping.work'], ref('aws_sqs_queue.one.arn')),
+    ['aws_sqs_queue.one'],
+  ],
+  ['the key of a for_each', planOf(TWO, MAPPINGS, ['aws_sqs_queue.work', 'each.key']), TWO],
+  ['the value of a for_each over a set', planOf(TWO, MAPPINGS, ['aws_sqs_queue.work', 'each.value']), TWO],
+  [
+    'the value of a for_each over the queues',
+    planOf(TWO, MAPPINGS, ['each.value.arn', 'each.value'], ['aws_sqs_queue.work']),
+    TWO,
+  ],
+  [
+    'one instance of a for_each',
+    planOf(TWO, [MAPPINGS[1] ?? ''], [`${TWO[0]}.arn`, TWO[0] ?? '', 'aws_sqs_queue.work']),
+    [TWO[0]],
+  ],
+  [
+    'the index of a count',
+    planOf(
+      ['aws_sqs_queue.work[0]', 'aws_sqs_queue.work[1]'],
+      ['aws_lambda_event_source_mapping.work[0]', 'aws_lambda_event_source_mapping.work[1]'],
+      ['aws_sqs_queue.work', 'count.index'],
+    ),
+    ['aws_sqs_queue.work[0]', 'aws_sqs_queue.work[1]'],
+  ],
+  [
+    'a condition',
+    planOf(
+      ['aws_sqs_queue.one', 'aws_sqs_queue.two'],
+      ['aws_lambda_event_source_mapping.work'],
+      ['var.first', ...ref('aws_sqs_queue.one.arn'), ...ref('aws_sqs_queue.two.arn')],
+    ),
+    ['it is known only after apply whether it is aws_sqs_queue.one or aws_sqs_queue.two'],
+  ],
+  [
+    'a local value',
+    planOf(['aws_sqs_queue.one'], ['aws_lambda_event_source_mapping.work'], ['local.arn']),
+    ['it is known only after apply, and depends on local.arn, which a plan does not show'],
+  ],
+] as const) {
+  test(`event_source_arn from ${title}`, (t) => {
+    t.strictSame(queues(plan), expected)
+    t.end()
+  })
+}
+
+test('event_source_arn from a module call with for_each: the queue of the same key', (t) => {
+  const outputs = { arn: ref('aws_sqs_queue.this.arn') }
+  const plan = {
+    resources: [HANDLER, ...MAPPINGS.map((address) => mapping(address, {}, ['module.queue', 'each.key'], TO_HANDLER))],
+    modules: {
+      'module.queue["a.b"]': { outputs, resources: [queue('aws_sqs_queue.this', { name: 'a' })] },
+      'module.queue["c"]': { outputs, resources: [queue('aws_sqs_queue.this', { name: 'c' })] },
+    },
+  }
+  t.strictSame(queues(plan), ['module.queue["a.b"].aws_sqs_queue.this', 'module.queue["c"].aws_sqs_queue.this'])
+  t.end()
+})
+
+test('event_source_arn from a variable of a module in a module', (t) => {
+  const inner = {
+    resources: [mapping('aws_lambda_event_source_mapping.this', { function_name: 'work' }, ['var.arn'], [])],
+  }
+  const plan = {
+    resources: [HANDLER, queue('aws_sqs_queue.one', { name: 'one' }), queue('aws_sqs_queue.two', { name: 'two' })],
+    modules: {
+      'module.outer': {
+        call: { source_arn: { references: ref('aws_sqs_queue.two.arn') } },
+        resources: [],
+        modules: { 'module.inner': { ...inner, call: { arn: { references: ['var.source_arn'] } } } },
+      },
+    },
+  }
+  const [first] = readShown(shownPlan(plan)).mappings
+  t.equal(first?.id, 'module.outer.module.inner.aws_lambda_event_source_mapping.this')
+  t.strictSame([first?.queue.id, first?.function.id], ['aws_sqs_queue.two', 'aws_lambda_function.work'])
+  t.end()
+})
