@@ -8,6 +8,7 @@ export type Check = readonly [accepts: (value: unknown) => boolean, expected: st
  *
  * @param caller the name of the function that takes the options, for the error
  * @param prefix for nested options: the path to them, such as `timeBudget.`
+ * @param required options that must not be `undefined`
  * @throws {TypeError} that names the option, the expected value and the received one
  */
 export function check<T extends object>(
@@ -31,7 +32,9 @@ export function check<T extends object>(
   return options
 }
 
-/** Shows a value in an error message. Does not use `inspect()`: to import node:util adds 3 ms to each start (Node 24). */
+/**
+ * Shows a value in an error message. Does not use `inspect()`: importing node:util adds 3 ms to each start (Node 24).
+ */
 export function show(value: unknown): string {
   if (isObject(value) || value === null || value === undefined) return kindOf(value)
   const text = typeof value === 'string' ? `'${JSON.stringify(value.slice(0, 100)).slice(1, -1)}'` : String(value)

@@ -2,8 +2,9 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { PERMANENT } from './permanent.ts'
 
 /**
- * The base class of this package's errors. Each class has a `code` and a literal `name`, which minification keeps. The
- * name is on the prototype, so the first line of `stack` contains it. No message of an error quotes a message body.
+ * The base class of this package's errors, except `FullBatchFailureError`. Each class has a `code` and a literal
+ * `name`, which minification keeps. The name is on the prototype, so the first line of `stack` contains it. An error
+ * message never contains a record body.
  */
 abstract class SqsBatchError extends Error {
   abstract readonly code: string
@@ -22,7 +23,10 @@ export function withStack<TError extends Error>(error: TError): TError {
   return error
 }
 
-/** Callers pass `this`: if the body of a class uses the name of the class, esbuild renames the class (`_PermanentError`). */
+/**
+ * Callers pass `this`: if the body of a class uses the name of the class, esbuild renames the class
+ * (`_PermanentError`).
+ */
 function setName(errorClass: abstract new (...args: never[]) => Error, name: string): void {
   Object.defineProperty(errorClass.prototype, 'name', { value: name, configurable: true, writable: true })
 }
@@ -51,7 +55,7 @@ export class DurableContextError extends SqsBatchError {
   readonly code = 'ERR_DURABLE_CONTEXT'
 }
 
-/** The handler of the record still ran `timeout` milliseconds after it started (option `recordTimeout`). */
+/** The handler of the record was still running `timeout` milliseconds after it started (option `recordTimeout`). */
 export class RecordTimeoutError extends SqsBatchError {
   static {
     setName(this, 'RecordTimeoutError')
@@ -61,12 +65,14 @@ export class RecordTimeoutError extends SqsBatchError {
   readonly timeout: number
 
   constructor(timeout: number) {
-    super(`The record was not finished within its ${timeout} ms`)
+    super(`The handler did not finish within the recordTimeout of ${timeout} ms`)
     this.timeout = timeout
   }
 }
 
-/** The handler of the record still ran when the batch ended, for example because the function's time was over. */
+/**
+ * The handler of the record was still running when the batch ended, for example because the function ran out of time.
+ */
 export class RecordAbortedError extends SqsBatchError {
   static {
     setName(this, 'RecordAbortedError')
@@ -83,8 +89,9 @@ export class RecordNotStartedError extends SqsBatchError {
 }
 
 /**
- * An earlier record of the same FIFO message group failed, or of the same batch with `fifoFailure: 'batch'`. `cause` is the
- * error of that record. The blocked record is reported so that the order is kept.
+ * Another record failed, so this one was blocked. By default, that is an earlier record of the same FIFO message
+ * group. With `fifoFailure: 'batch'`, it is any record of the batch. `cause` is the error of that record. The blocked
+ * record is reported so that the order is kept.
  *
  * Its handler never ran, with one exception: a chunk handler or your own inner handler processed both records together.
  */
@@ -95,13 +102,13 @@ export class RecordBlockedError extends SqsBatchError {
   readonly code = 'ERR_RECORD_BLOCKED'
 
   constructor(options: ErrorOptions) {
-    super('An earlier record failed, and a FIFO queue must keep its order', options)
+    super('Blocked: another record failed, and the order of the FIFO queue must be kept', options)
   }
 }
 
 /**
- * The record's body is not JSON, or does not match the schema. `message` gives the number of issues and their paths.
- * It contains no value from the body. A map key that consists of letters only can appear in a path.
+ * The record's body is not JSON, or does not match the schema. `message` gives the number of issues and the paths of up
+ * to three. It contains no value from the body. A path can contain a map key of up to 32 letters, `_` or `$`.
  */
 export class InvalidBodyError extends SqsBatchError {
   static {
@@ -146,8 +153,8 @@ export class PermanentError extends SqsBatchError {
 }
 
 /**
- * Why a record failed, by the class of its error. `undefined` if its handler or its body failed, or if an inner handler
- * reported it.
+ * Why a record failed, by the class of its error. `undefined` if its handler failed, its body was not valid, or an
+ * inner handler reported it.
  */
 export function outcomeOf(error: unknown): 'timedOut' | 'aborted' | 'blocked' | 'notStarted' | undefined {
   try {
@@ -171,8 +178,10 @@ export function onceForEachError<T>(read: (error: unknown) => T): (error: unknow
   }
 }
 
-/** Whether the record was blocked or not started. Such a record did not fail itself, and failure handlers do not get it. */
-export function isUntried(error: unknown): boolean {
+/**
+ * Whether the record was blocked or not started. It has no error of its own, and failure handlers do not receive it.
+ */
+export function isBlockedOrNotStarted(error: unknown): boolean {
   const outcome = outcomeOf(error)
   return outcome === 'blocked' || outcome === 'notStarted'
 }

@@ -25,33 +25,39 @@ import type { BatchTrace } from './types.ts'
 
 /** One invocation, from the checked event to the response. */
 export interface Invocation {
-  /** The event that the inner handler gets. A later middleware can replace it. */
+  /** The event that the inner handler receives. A later middleware can replace it. */
   event: unknown
-  /** Remembers whether the inner handler may have seen other records than those of the batch. Does not throw. */
+  /** Checks that an event still has the records of the batch, and remembers if it does not. Does not throw. */
   checkRecords(event: unknown): void
-  /** Runs a handler on every record and reports. An inner handler calls it. */
+  /** Runs a handler on every record and returns the report. The inner handler calls it. */
   readonly run: RunBatch
   /** Makes the response from what the inner handler returned. */
   conclude(returned: unknown): Promise<SQSBatchResponse>
-  /** Returns the response that replaces an error; `undefined` if the error must fail the invocation. */
+  /**
+   * Returns the response that replaces an error, or `undefined` if that error must fail the invocation. Rejects if
+   * another error must fail it, for example `FullBatchFailureError`.
+   */
   recover(error: unknown): Promise<SQSBatchResponse | undefined>
 }
 
-/** How often the same list of records is checked. */
+/** The same list of records is checked at most this many times. */
 const MAX_CHECKS = 10
 
 /** The records while they run, and after. */
 interface Started {
   readonly schedule: Schedule
-  /** Every record that failed, in order, as soon as each has a result. */
+  /** Resolves with every failed record, in record order, when all records have a result. */
   readonly failures: Promise<readonly Failure[]>
-  /** Middy's, if the inner handler passed it on. */
+  /** Middy's abort signal. `undefined` if the inner handler did not pass it on. */
   readonly signal: AbortSignal | undefined
   readonly startedAt: number
-  /** When the function's time is over. It is not read again: at its end, some contexts return 0 or less. */
+  /**
+   * The function's timeout, on the clock of `performance.now()`. Computed once, because some contexts return 0 or less
+   * at the end.
+   */
   readonly endsAt: number
-  /** What the inner handler was given, and the ids that it had then. */
-  report?: { readonly response: SQSBatchResponse; readonly ids: readonly string[] }
+  /** The report that `run()` returned to the inner handler, and the ids that the report had at that time. */
+  givenReport?: { readonly response: SQSBatchResponse; readonly ids: readonly string[] }
 }
 
 /** What the invocation responded with. Other middlewares can change the response. */
@@ -68,14 +74,16 @@ export function createInvocation(
 ): Invocation {
   const size = batch.ids.length
   const trace: BatchTrace = { event: batch.event, context }
-  const traced = traceBatch(trace)
+  const tracedOutcome = traceBatch(trace) // settling it ends the trace; `undefined` without subscribers
   let hasStarted = false
   let started: Started | undefined
   let responded: Responded | undefined
   let isOver = false
-  /** An error that fails the invocation, also if the inner handler caught it. */
+  /** An error that fails the invocation, even if the inner handler caught it. */
   let fatal: { readonly error: unknown } | undefined
-  /** The event that was read last: before the first hook that runs after the handler, the one that the handler got. */
+  /**
+   * The event that was read last. Until the first `after` hook runs, this is the event that the inner handler received.
+   */
   let seenEvent: unknown = batch.event
   /** The list of records that was checked last, its length then, and how often it was checked. */
   let checked = { records: undefined as unknown, length: 0, times: 0 }
@@ -83,7 +91,8 @@ export function createInvocation(
   let otherRecords: { readonly error: unknown } | undefined
 
   const run: RunBatch = async (handler, event, context, signal) => {
-    // Nobody would receive the results, and Lambda has redelivered the records already.
+    // The response has been made. Nobody would receive the results, and Lambda may already have deleted the messages or
+    // made them visible again.
     if (isOver)
       throw new Error('The invocation has ended: the handler of eachRecord() or eachChunk() was called too late')
     if (hasStarted) {
@@ -93,7 +102,7 @@ export function createInvocation(
       fatal = { error } // nobody knows what the second call was meant to do
       throw error
     }
-    hasStarted = true // before the first record handler runs, which could call this again
+    hasStarted = true // set before any record handler runs, because a record handler could call `run()` again
     try {
       started = start(toJobs(handler, recordsOf(batch, event)), context, signal)
     } catch (error) {
@@ -101,8 +110,8 @@ export function createInvocation(
       throw error
     }
     const ids = idsOf(batch, await started.failures)
-    started.report = { response: toReport(ids), ids }
-    return started.report.response
+    started.givenReport = { response: toReport(ids), ids }
+    return started.givenReport.response
   }
 
   function toJobs(handler: Parameters<RunBatch>[0], records: Batch['records']): BatchJobs {
@@ -126,7 +135,8 @@ export function createInvocation(
     const running = schedule(jobs, deadlines(settings, { hasFailureHandlers, records: size, left, now }))
     return {
       schedule: running,
-      failures: running.done.then((failures) => mergeReported(batch, jobs.toRecordFailures(failures), [])),
+      // With nothing to merge, this only adds the blocked records of FIFO groups, and sorts.
+      failures: running.done.then((failures) => mergeReported(batch, jobs.failedRecords(failures), [])),
       signal,
       startedAt: now,
       endsAt: now + (left ?? Infinity),
@@ -138,9 +148,10 @@ export function createInvocation(
     try {
       const records = (event as Partial<SQSEvent> | undefined)?.Records
       const isSame = records === checked.records && records?.length === checked.length
-      // A middleware may read the event once for each record, and a check takes a step for each record.
+      // A middleware may read the event once for each record. Each check loops over all records, so without a limit the
+      // time would grow with the square of the batch size.
       if (isSame && checked.times >= MAX_CHECKS) return
-      recordsOf(batch, event)
+      recordsOf(batch, event) // throws if they are not the records of the batch
       checked = { records, length: size, times: isSame ? checked.times + 1 : 1 }
     } catch (error) {
       otherRecords ??= { error }
@@ -153,8 +164,8 @@ export function createInvocation(
       if (fatal) throw fatal.error
       return await respond(await failuresWith(returned))
     } catch (error) {
-      fatal ??= { error }
-      traced?.reject(error)
+      fatal ??= { error } // `recover()` runs next and must not replace this error
+      tracedOutcome?.reject(error)
       throw error
     }
   }
@@ -163,23 +174,26 @@ export function createInvocation(
     endSchedule()
     if (responded) {
       logReplacedError(settings.logger, error)
-      // Made again, since the middleware that threw may have changed the response before.
+      // The response is made again, because the middleware that threw may have changed it.
       return toResponse(idsOf(batch, withReported(responded.response, responded.failures, true)))
     }
     if (!started || fatal) {
-      traced?.reject(error)
+      tracedOutcome?.reject(error)
       return undefined
     }
     try {
-      const failures = withReported(started.report?.response, await started.failures, true)
+      const failures = withReported(started.givenReport?.response, await started.failures, true)
       return await respond(failures, { cause: error })
     } catch (escaping) {
-      traced?.reject(escaping)
+      tracedOutcome?.reject(escaping)
       throw escaping
     }
   }
 
-  /** No further record starts, and those that are running are aborted, if the handler did not wait for them. */
+  /**
+   * Ends the invocation: no further record starts. If the handler did not wait for all records, those that are still
+   * running are aborted.
+   */
   function endSchedule(): void {
     isOver = true
     started?.schedule.end()
@@ -188,27 +202,34 @@ export function createInvocation(
   /** The failures of the batch, and what the inner handler reported in addition. */
   async function failuresWith(returned: unknown): Promise<readonly Failure[]> {
     const isTimedOut = isEarlyTimeout()
-    if (!isTimedOut && Array.isArray(returned)) recordsOf(batch, seenEvent) // results are matched by their place
+    // Results are matched to records by position. `recordsOf()` throws if the records were moved.
+    if (!isTimedOut && Array.isArray(returned)) recordsOf(batch, seenEvent)
+    // If `eachRecord()` was called, `run()` has checked the event that it was given.
     if (!isTimedOut && !started && otherRecords) throw otherRecords.error
     const failures = (await started?.failures) ?? []
-    const { response: report, ids } = started?.report ?? {}
-    // The report is read again, since the inner handler may have added to it, also if it returned something else.
+    const { response: report, ids } = started?.givenReport ?? {}
+    // The inner handler may have added ids to the report, even if it then returned something else. So the report is
+    // read again.
     const kept = report && ids && !isUnchanged(report, ids) ? withReported(report, failures, isTimedOut) : failures
-    return returned === report && report ? kept : withReported(returned, kept, isTimedOut)
+    const isReport = report !== undefined && returned === report
+    return isReport ? kept : withReported(returned, kept, isTimedOut)
   }
 
   /**
-   * Whether Middy's early timeout may have ended this invocation, so that the response may come from
-   * `timeoutEarlyResponse` and not from the inner handler. Middy 6 shares its signal among overlapping invocations, so the
-   * signal only tells that the time of one of them is over. It counts if the records are still running, or if little time
-   * is left.
+   * Whether Middy's early timeout may have ended this invocation. The response may then come from
+   * `timeoutEarlyResponse` and not from the inner handler.
+   *
+   * Middy 6 shares one signal among overlapping invocations, so an aborted signal only means that one of them ran out
+   * of time. It is taken as this invocation's timeout if the records are still running, or if little time is left.
    */
   function isEarlyTimeout(): boolean {
     if (!started) return false
-    const { signal, startedAt, endsAt, report } = started
-    if (signal && !report) return signal.aborted
+    const { signal, startedAt, endsAt, givenReport } = started
+    if (signal && !givenReport) return signal.aborted
     const left = endsAt - performance.now()
-    return (signal?.aborted ?? true) && left < Infinity && left <= 20 + 0.05 * (endsAt - startedAt)
+    // Middy's default is 5 ms before the timeout. The margin also covers a somewhat larger `timeoutEarlyInMillis`.
+    const isLittleTimeLeft = left < Infinity && left <= 20 + 0.05 * (endsAt - startedAt)
+    return isLittleTimeLeft && (signal?.aborted ?? true) // without a signal, only the time decides
   }
 
   /**
@@ -239,7 +260,7 @@ export function createInvocation(
       remaining = await handleFailures(failureHandlers, batch, failures, context, callbackTime(), log)
     }
     const summary = () => summarize(size, failures, remaining.length, started?.schedule, timeLeft(context))
-    if (traced) Reflect.set(trace, 'summary', summary()) // does not throw if a subscriber has frozen it
+    if (tracedOutcome) Reflect.set(trace, 'summary', summary()) // does not throw if a subscriber has frozen it
     logFailures(logger, batch, failures, summary, replaced)
     if (onSummary) {
       const log = (error: unknown) => logCallback(logger, 'onSummary', error)
@@ -249,10 +270,12 @@ export function createInvocation(
       const reasons = remaining.map(({ reason }) => reason)
       throw new FullBatchFailureError(reasons, `All ${size} records of the batch failed`, replaced)
     }
-    const { report } = (remaining === (await started?.failures) && started) || {}
-    const response = await toResponse(report?.ids ?? idsOf(batch, remaining))
+    // If nothing was added or removed, the ids of the report are still right.
+    const isUnchangedList = remaining === (await started?.failures)
+    const ids = (isUnchangedList && started?.givenReport?.ids) || idsOf(batch, remaining)
+    const response = await toResponse(ids)
     responded = { response, failures: remaining }
-    traced?.resolve(structuredClone(response)) // a subscriber that changes it must not change the response
+    tracedOutcome?.resolve(structuredClone(response)) // a subscriber that changes it must not change the response
     return response
   }
 

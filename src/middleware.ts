@@ -15,20 +15,21 @@ const INVOCATION = Symbol('invocation')
 
 /** Middy's request is the one object that belongs to one invocation in all of its hooks. */
 type Request = middy.Request<SQSEvent, SQSBatchResponse> & { [INVOCATION]?: Invocation }
-type WatchedRequest = Required<Request>
+type StartedRequest = Request & { [INVOCATION]: Invocation }
 
 /**
- * A later middleware may replace the event or change its records, and may even restore them after the handler. So the
- * records are checked whenever the event is read: Middy reads it when it calls the handler. One pair of functions for all
- * requests, since V8 makes a hidden class for each pair.
+ * A later middleware may replace the event or its records, and restore them after the handler. The records are
+ * therefore checked at each read of `request.event`: Middy reads it when it calls the handler.
+ *
+ * All requests share this pair of functions, because V8 makes a hidden class for each new pair.
  */
 const WATCHED_EVENT = {
-  get(this: WatchedRequest): unknown {
+  get(this: StartedRequest): unknown {
     const invocation = this[INVOCATION]
     invocation.checkRecords(invocation.event)
     return invocation.event
   },
-  set(this: WatchedRequest, event: unknown): void {
+  set(this: StartedRequest, event: unknown): void {
     this[INVOCATION].event = event
   },
   enumerable: true,
@@ -36,9 +37,9 @@ const WATCHED_EVENT = {
 }
 
 /**
- * A Middy middleware for functions that consume an SQS queue. It checks the event, runs the handler that `eachRecord()`
- * made on each record, at most `concurrency` at once, and responds with exactly the records that failed. SQS redelivers
- * those and no others.
+ * A Middy middleware for functions that consume an SQS queue. It checks the event and runs your record handler on each
+ * record (or your chunk handler on each chunk), at most `concurrency` at once. The response reports exactly the records
+ * that failed, so SQS redelivers only those.
  *
  * The event source mapping must have `ReportBatchItemFailures`. Without it, Lambda ignores the response and deletes the
  * failed messages, and the event does not show the setting
@@ -66,6 +67,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
     const batch = checkSqsEvent(request.event)
     const invocation = createInvocation(batch, request.context, settings, schedule)
     request[INVOCATION] = invocation
+    // From here on, `request.event` is the copy in `batch.event`, until a later middleware replaces it.
     provideRunBatch(batch.event, invocation.run)
     Object.defineProperty(request, 'event', WATCHED_EVENT)
   }
@@ -92,8 +94,8 @@ function refuseDurableContext(context: object): void {
   } catch {} // a context that throws when it is read is not the context of a durable execution
   if (!isDurable) return
   throw new DurableContextError(
-    'boundedSqsBatch() does not run in a durable execution: SQS starts a new execution for each retry, without the ' +
-      'checkpoints, and an execution is limited to 3,000 operations. Use a regular function that starts a durable ' +
-      'execution by name for each message',
+    'boundedSqsBatch() cannot be used in a durable function. SQS starts a new execution for each retry, so the ' +
+      'checkpoints are lost, and an execution is limited to 3,000 operations. Use a regular function that starts one ' +
+      'durable execution, by name, for each message',
   )
 }

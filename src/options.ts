@@ -28,7 +28,7 @@ export interface Settings {
 const CALLER = 'boundedSqsBatch'
 
 const CHECKS: Record<keyof BoundedSqsBatchOptions, Check> = {
-  concurrency: [isCount, 'an integer from 1'],
+  concurrency: [isCount, 'a positive integer'],
   recordTimeout: [isDuration, 'a number of milliseconds, more than 0'],
   timeBudget: [(value) => value === false || isRecord(value), 'an object like { drain: 1000, abort: 250 }, or false'],
   rateLimit: [isRecord, 'an object like { limit: 14, interval: 1000 }'],
@@ -36,7 +36,7 @@ const CHECKS: Record<keyof BoundedSqsBatchOptions, Check> = {
   throwOnFullBatchFailure: [(value) => typeof value === 'boolean', 'true or false'],
   onFailure: [
     (value) => (Array.isArray(value) ? value.every(isFunction) : isFunction(value)),
-    'a failure handler, a function, or an array of them',
+    'a function or an array of functions',
   ],
   logger: [(value) => isFunction(value) || value === false, 'a function or false'],
   onSummary: [isFunction, 'a function'],
@@ -48,7 +48,7 @@ const BUDGET_CHECKS: Record<keyof TimeBudget, Check> = {
 }
 
 const RATE_CHECKS: Record<keyof RateLimitOption, Check> = {
-  limit: [isCount, 'an integer from 1'],
+  limit: [isCount, 'a positive integer'],
   interval: [isDuration, 'a number of milliseconds, more than 0'],
 }
 
@@ -91,12 +91,14 @@ export function checkOptions(given: BoundedSqsBatchOptions = {}): Settings {
   }
 }
 
-/** The variable lets an operator change the limit without a deployment. A typo must not stop the function from starting. */
+/**
+ * The variable lets an operator change the limit without a deployment. A typo must not stop the function from starting.
+ */
 function concurrencyOfEnvironment(): number | undefined {
   const value = process.env.BOUNDED_SQS_BATCH_CONCURRENCY
   if (value === undefined) return undefined
   if (/^\d+$/.test(value) && isCount(Number(value))) return Number(value)
-  process.emitWarning(`BOUNDED_SQS_BATCH_CONCURRENCY is ignored: expected an integer from 1, got ${show(value)}`, {
+  process.emitWarning(`BOUNDED_SQS_BATCH_CONCURRENCY is ignored: expected a positive integer, got ${show(value)}`, {
     type: 'BoundedSqsBatchWarning',
     code: 'BOUNDED_SQS_BATCH_CONCURRENCY',
   })

@@ -5,8 +5,8 @@ import { InvalidSqsEventError } from './errors.ts'
 /** A checked event. Everything is read from the event once, so that what was checked is what is used. */
 export interface Batch {
   /**
-   * A shallow copy of the event with the same records, made for one invocation. It identifies the invocation, also if two
-   * invocations are given the same event object.
+   * A shallow copy of the event with the same records, made for one invocation. It identifies the invocation, even if
+   * two invocations receive the same event object.
    */
   readonly event: SQSEvent
   readonly records: readonly SQSRecord[]
@@ -19,8 +19,8 @@ export interface Batch {
 }
 
 /**
- * A bad event fails before any record starts. Lambda fails the whole batch if a response has an identifier that it does
- * not know, so a record without a usable `messageId` could not be reported.
+ * An event that is not valid fails before any record starts. A record without a usable `messageId` could not be
+ * reported: Lambda treats the whole batch as failed if a response contains an unknown identifier.
  * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
  *
  * @throws {InvalidSqsEventError} that says what was received
@@ -41,8 +41,10 @@ function readEvent(event: unknown): Batch {
     throw new InvalidSqsEventError(`Expected an SQS event with a Records array, got Records: ${kindOf(given)}`)
   }
   const size: number = given.length
-  if (!(size >= 0))
-    throw new InvalidSqsEventError('Expected an SQS event with a Records array, got one without a length')
+  // A proxy of an array can have any length.
+  if (!(size >= 0)) {
+    throw new InvalidSqsEventError('Expected an SQS event with a Records array, got an array without a length')
+  }
   const records: SQSRecord[] = []
   const ids: string[] = []
   const receiveCounts: number[] = []
@@ -83,7 +85,7 @@ export function recordsOf(batch: Batch, event: unknown): readonly SQSRecord[] {
   )
 }
 
-/** A loop, since a callback for each record took three times as long. */
+/** A loop, because a callback for each record took three times as long. */
 function hasRecordsOf(batch: Batch, records: unknown): records is SQSRecord[] {
   const { length } = batch.records
   if (!Array.isArray(records) || records.length !== length) return false

@@ -5,8 +5,8 @@
 const MAX_DELAY = 2 ** 31 - 1
 
 /**
- * Like `setTimeout()`, for any number of milliseconds. A delay of more than 24 days ends after 24 days. If that is possible,
- * the callback must check the clock and start another timer.
+ * Like `setTimeout()`, for any number of milliseconds. A longer delay than `MAX_DELAY` ends after `MAX_DELAY`. A
+ * callback that can have such a delay must check the clock and start another timer.
  */
 export function startTimer(run: () => void, delay: number): NodeJS.Timeout {
   return setTimeout(run, Math.min(Math.max(1, Math.ceil(delay)), MAX_DELAY))

@@ -52,7 +52,10 @@ export type ChunkHandler<
   TResult extends ChunkResult = ChunkResult,
 > = (records: readonly TRecord[], context: TContext, options: ChunkOptions) => TResult | PromiseLike<TResult>
 
-/** `never` if `TResult` is the type of `[]`. Such a handler does not compile: it would fail every chunk at run time. */
+/**
+ * Rejects a handler whose result type is that of `[]`, at compile time. At run time, an empty array fails every chunk:
+ * it has no result for any record. Is `never` for such a type, and `unknown` for all others.
+ */
 export type NotEmptyResults<TResult> = [TResult] extends [never]
   ? unknown
   : TResult extends readonly never[]
@@ -74,26 +77,27 @@ export interface TimeBudget {
    */
   readonly drain?: number | undefined
   /**
-   * All signals abort and the response is sent when this much time remains. If `drain` is smaller, it is raised to this
-   * value.
+   * When this much time remains, all signals abort and the batch ends. The failure handlers and `onSummary` then run,
+   * and the response is sent. If `drain` is smaller, it is raised to this value.
    *
-   * The default is longer for large batches if the function has less than 1,769 MB of memory. Such a function has less
-   * than one vCPU, so it needs more time to send the response.
-   * (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)
-   * @default 250 ms, or 5 % of the remaining time if that is less; with `onFailure`, 2,000 ms or 20 %
+   * The default can be longer if the function has less than 1,769 MB of memory: such a function has less than one vCPU,
+   * so it needs more time to send the response
+   * (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
+   * @default 250 ms, or 5 % of the remaining time if that is less. With `onFailure`: 2,000 ms, or 20 % of the remaining
+   * time if that is less
    */
   readonly abort?: number | undefined
 }
 
 /** At most `limit` records start within any period of `interval` milliseconds. */
 export interface RateLimitOption {
-  /** Records: an integer from 1. A chunk counts as its number of records, and never has more records than this. */
+  /** Records: a positive integer. A chunk of n records counts as n. A chunk never has more than `limit` records. */
   readonly limit: number
   /** Milliseconds, more than 0. */
   readonly interval: number
 }
 
-/** Called once for each record that failed, also if a failure handler removes it from the failures. */
+/** Called once for each record that failed, even if a failure handler removes it from the failures. */
 export type FailureLogger = (error: unknown, record: SQSRecord) => void
 
 /** Called once for each batch, after the failure handlers. */
@@ -146,8 +150,8 @@ export type FailureHandler = (
 /** The options of `boundedSqsBatch()`. All are optional. An unknown key is a TypeError. */
 export interface BoundedSqsBatchOptions {
   /**
-   * The most handlers that run at once, across all invocations that share this middleware instance: an integer from 1. A
-   * chunk counts as one. A handler that opens several sockets still counts as one.
+   * The most handlers that run at once, across all invocations that share this middleware instance: a positive integer.
+   * A chunk counts as one. A handler that opens several sockets still counts as one.
    *
    * The environment variable `BOUNDED_SQS_BATCH_CONCURRENCY` overrides it. A value of the variable that is not a positive
    * integer is ignored, with a warning.
@@ -168,28 +172,30 @@ export interface BoundedSqsBatchOptions {
   readonly timeBudget?: TimeBudget | false | undefined
   /**
    * The most records that start within any period of a given length. It applies to all invocations that share this
-   * middleware instance in one thread, also across warm starts.
+   * middleware instance in one thread, even across warm starts.
    *
-   * Records that could not start before `drain` are reported, and their receive count has increased. So choose a batch
-   * size that the function can start in its time.
+   * Records that do not start in time (see `timeBudget.drain`) are reported, and this delivery counts in their receive
+   * count. Choose a batch size that the function can finish at this rate before its timeout.
    * @default none
    */
   readonly rateLimit?: RateLimitOption | undefined
   /**
-   * Which records a failed record blocks on a FIFO queue: `'group'`, the rest of its message group, or `'batch'`, all
-   * records that have not started. Blocked records are not started, and are reported.
+   * Which records do not start after a record of a FIFO queue has failed. `'group'`: the rest of its message group.
+   * `'batch'`: all records that have not started. They are reported.
    * @default 'group'
    */
   readonly fifoFailure?: 'group' | 'batch' | undefined
   /**
-   * Whether to throw `FullBatchFailureError` if every record of a non-empty batch is still failed after `onFailure`. The
-   * invocation then counts as an error in Lambda's metrics. Lambda redelivers the whole batch in both cases.
+   * Whether to throw `FullBatchFailureError` if the batch is not empty and every record is still reported after
+   * `onFailure`. The invocation then counts as an error in Lambda's metrics. Lambda redelivers the whole batch in both
+   * cases.
    * @default false
    */
   readonly throwOnFullBatchFailure?: boolean | undefined
   /**
-   * One failure handler, or several. They run one after another, once for each invocation, after the last record. Each
-   * receives the failures that the previous one returned.
+   * One failure handler, or several. They run one after another when all records have a result. Each receives the
+   * failures that the previous one returned. They are not called if no record failed, or if all failed records were
+   * blocked or not started.
    * @default none
    */
   readonly onFailure?: FailureHandler | readonly FailureHandler[] | undefined
@@ -200,8 +206,9 @@ export interface BoundedSqsBatchOptions {
   readonly logger?: FailureLogger | false | undefined
   /**
    * A function that is called once for each batch with its summary, after `onFailure`: for metrics. Its promise is
-   * awaited until 100 ms before the function's timeout (longer before it on small functions). If it throws or rejects,
-   * the error is logged and the response stays the same. Not called if the invocation fails before there is a report.
+   * awaited until 100 ms before the function's timeout, or earlier on functions with less than 1,769 MB of memory. If
+   * it throws or rejects, the error is logged and the response stays the same. Not called if the invocation fails
+   * before there is a report.
    * @default none
    */
   readonly onSummary?: SummaryHandler | undefined
@@ -212,13 +219,13 @@ export interface BatchSummary {
   /** Records in the batch: the sum of `succeeded`, `failed`, `timedOut`, `aborted`, `blocked` and `notStarted`. */
   readonly records: number
   readonly succeeded: number
-  /** Their handler threw, their body is not valid, or your own inner handler reported them. */
+  /** Their handler threw or reported them, their body was not valid, or your own inner handler reported them. */
   readonly failed: number
-  /** Their handler still ran at the `recordTimeout`. */
+  /** Their handler was still running when the `recordTimeout` expired. */
   readonly timedOut: number
-  /** Their handler still ran when the batch ended. */
+  /** Their handler was still running when the batch ended. */
   readonly aborted: number
-  /** An earlier record failed on a FIFO queue. */
+  /** They were blocked by a failed record of a FIFO queue. */
   readonly blocked: number
   /** The batch ended before they started. */
   readonly notStarted: number
@@ -235,8 +242,8 @@ export interface BatchSummary {
 }
 
 /**
- * The message on the diagnostics channels `tracing:middy-bounded-sqs-batch:batch:*`. All events of an invocation have the
- * same object.
+ * The message on the diagnostics channels `tracing:middy-bounded-sqs-batch:batch:*`. All events of an invocation share
+ * one object.
  */
 export interface BatchTrace {
   readonly event: SQSEvent
@@ -250,13 +257,16 @@ export interface BatchTrace {
 }
 
 /**
- * The message on the diagnostics channels `tracing:middy-bounded-sqs-batch:record:*`. All events of one call of a handler
- * have the same object.
+ * The message on the diagnostics channels `tracing:middy-bounded-sqs-batch:record:*`. All events of one handler call
+ * share one object.
  */
 export interface RecordTrace {
   readonly batch: BatchTrace
   /** The record, or the records of the chunk. */
   readonly records: readonly SQSRecord[]
-  /** Why the record failed. Set before `error`. At the timeout it is a `RecordTimeoutError`, even if the handler runs on. */
+  /**
+   * Why the record failed. Set before `error`. At the timeout it is a `RecordTimeoutError`, even if the handler is
+   * still running.
+   */
   error?: unknown
 }

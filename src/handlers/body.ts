@@ -5,7 +5,10 @@ import { InvalidBodyError } from '../errors.ts'
 /** How to parse a body: as JSON, or as JSON that a Standard Schema (Zod, Valibot, ArkType) then validates. */
 type BodyOption = 'json' | StandardSchemaV1
 
-/** Returns the parsed body, or a promise of it if the schema is asynchronous. Throws or rejects if the body is not valid. */
+/**
+ * Returns the parsed body, or a promise of it if the schema is asynchronous. Throws or rejects if the body is not
+ * valid.
+ */
 export type BodyParser = (body: unknown) => unknown
 
 /**
@@ -33,7 +36,7 @@ function bodyParser(option: BodyOption): BodyParser {
   const { validate } = option['~standard']
   return (body) => {
     const parsed = parseJson(body)
-    // An error that the schema throws fails the record as an error of the handler would.
+    // If the schema throws, the record fails with that error, as if the handler had thrown it.
     const result = validate(parsed)
     return isPromiseLike(result)
       ? Promise.resolve(result).then((result) => outputOf(result, parsed))
@@ -63,27 +66,27 @@ function outputOf(result: Result, parsed: unknown): unknown {
 
 function invalidBody(result: unknown, parsed: unknown): InvalidBodyError {
   try {
-    const issues = Array.from((result as StandardSchemaV1.FailureResult).issues)
+    const issues = Array.from((result as StandardSchemaV1.FailureResult).issues) // throws if it is not iterable
     const count = issues.length === 1 ? '1 issue' : `${issues.length} issues`
-    return new InvalidBodyError(`The body does not match the schema: ${count}${placesOf(issues, parsed)}`, issues)
+    return new InvalidBodyError(`The body does not match the schema: ${count}${pathsOf(issues, parsed)}`, issues)
   } catch {
     return new InvalidBodyError('The schema returned a result that does not follow the Standard Schema specification')
   }
 }
 
-const MAX_PLACES = 3
+const MAX_PATHS = 3
 
-/** Where the issues are. Their messages are omitted: a schema can quote the body, also after a transformation. */
-function placesOf(issues: readonly StandardSchemaV1.Issue[], parsed: unknown): string {
-  const places = new Set(issues.map(({ path = [] }) => pathOf(path, parsed)).filter((path) => path !== ''))
-  if (places.size === 0) return ''
-  const omitted = places.size > MAX_PLACES ? ` and ${places.size - MAX_PLACES} more` : ''
-  return ` at ${[...places].slice(0, MAX_PLACES).join(', ')}${omitted}`
+/** The paths of the issues. The messages are omitted: a schema can quote the body in them, even a transformed one. */
+function pathsOf(issues: readonly StandardSchemaV1.Issue[], parsed: unknown): string {
+  const paths = new Set(issues.map(({ path = [] }) => pathOf(path, parsed)).filter((path) => path !== ''))
+  if (paths.size === 0) return ''
+  const omitted = paths.size > MAX_PATHS ? ` and ${paths.size - MAX_PATHS} more` : ''
+  return ` at ${[...paths].slice(0, MAX_PATHS).join(', ')}${omitted}`
 }
 
 const NAME = /^[A-Za-z_$]{1,32}$/
 
-/** Like `items.0.price`. Whatever could be data, such as a key with digits, is shown as `…`. */
+/** Returns a path such as `items.0.price`. A key that could be data, for example one with digits, is shown as `…`. */
 function pathOf(path: readonly (PropertyKey | StandardSchemaV1.PathSegment)[], parsed: unknown): string {
   let container = parsed
   const names: string[] = []

@@ -9,21 +9,21 @@ import { type BodyParser, bodyParserOf } from './body.ts'
 import { type Chunk, runBatchOf } from './run-batch.ts'
 
 /**
- * Makes the inner handler of a Middy handler from a handler that processes several records at once. The Middy handler must
- * use `boundedSqsBatch()`. It is for batch APIs: DynamoDB's `BatchWriteItem` accepts 25 items, SQS's `SendMessageBatch`
- * 10 messages.
+ * Turns a chunk handler, which processes several records at once, into a handler for Middy. The Middy handler must use
+ * `boundedSqsBatch()`. Use it for batch APIs: DynamoDB's `BatchWriteItem` accepts 25 items, SQS's `SendMessageBatch` 10
+ * messages.
  *
  * At most `concurrency` chunks run at once. `recordTimeout` applies to a chunk. With `rateLimit`, a chunk has at most
  * `limit` records.
  *
- * On a FIFO queue, a chunk consists of consecutive records of one message group. If one of them fails, the records after
- * it are reported, too, even if the handler reported them as successes.
+ * On a FIFO queue, the records of a chunk belong to one message group. If one of them fails, the records after it are
+ * reported, too, even if the handler reported them as successes.
  *
- * @param size the most records in a chunk: an integer from 1
- * @param chunkHandler processes a chunk. If it throws or rejects, the whole chunk fails. If it returns nothing, the whole
- * chunk succeeded. If only some records failed, it returns a `PromiseSettledResult` for each record, in order, or
- * `{ batchItemFailures }` with ids of the chunk. **Anything else fails the chunk**, so that an API's response, returned by
- * mistake, does not delete messages.
+ * @param size the most records in a chunk: a positive integer
+ * @param chunkHandler processes a chunk. If it throws or rejects, the whole chunk fails. If it returns nothing, the
+ * whole chunk succeeded. If only some records failed, it returns a `PromiseSettledResult` for each record, in order, or
+ * `{ batchItemFailures }` with ids of the chunk. **Anything else fails the chunk**: an API response that is returned by
+ * mistake must not delete messages.
  * @param options `body` parses the bodies, as in `eachRecord()`. The default does not parse them. A record whose body is
  * not valid fails alone, and the handler does not receive it. On a FIFO queue, the records after it are blocked.
  * @returns the inner handler. It rejects with a TypeError if the Middy handler does not use `boundedSqsBatch()`.
@@ -56,18 +56,18 @@ export function eachChunk<TSchema extends StandardSchemaV1, TContext extends Con
 export function eachChunk(size: number, chunkHandler: unknown, options: unknown = {}): BatchHandler {
   if (!(Number.isSafeInteger(size) && size >= 1)) {
     const received = typeof size === 'number' ? size : kindOf(size)
-    throw new TypeError(`eachChunk(): expected the most records in a chunk, an integer from 1, got ${received}`)
+    throw new TypeError(`eachChunk(): expected size to be a positive integer, got ${received}`)
   }
   if (typeof chunkHandler !== 'function') {
-    throw new TypeError(`eachChunk(): expected a handler of some records, a function, got ${kindOf(chunkHandler)}`)
+    throw new TypeError(`eachChunk(): expected chunkHandler to be a function, got ${kindOf(chunkHandler)}`)
   }
   const handle = chunkHandler as ChunkHandler<unknown>
   const parse = bodyParserOf('eachChunk', options)
-  return async function eachChunkHandler(event, context, options) {
+  return async function eachChunkHandler(event, context, middyOptions) {
     const run = runBatchOf(event, 'eachChunk')
     const runChunk = (chunk: Chunk, chunkOptions: RecordOptions) =>
       handleChunk(chunk, handle, parse, context, chunkOptions)
-    return run({ size, run: runChunk }, event, context, options?.signal)
+    return run({ size, run: runChunk }, event, context, middyOptions?.signal)
   }
 }
 
@@ -79,33 +79,36 @@ async function handleChunk(
   options: RecordOptions,
 ): Promise<void> {
   const { records, ids, failed } = chunk
-  let parsed = new Map<number, unknown>(records.entries())
+  let kept = new Map<number, unknown>(records.entries()) // by their place in the chunk
   if (parse) {
     const bodies = records.map(({ body }) => parseBody(body, parse))
-    // Does not await unless the schema is asynchronous, so that the handler starts when the rate limit has counted it.
-    const isSlow = bodies.some((body) => body instanceof Promise)
-    parsed = withBodies(chunk, isSlow ? await Promise.all(bodies) : (bodies as ParsedBody[]), options)
+    // Awaits only if the schema is asynchronous. Otherwise the handler starts at once, at the time that the rate limit
+    // counts.
+    const isAsync = bodies.some((body) => body instanceof Promise)
+    kept = withBodies(chunk, isAsync ? await Promise.all(bodies) : (bodies as ParsedBody[]), options)
   }
-  const kept = [...parsed.keys()]
-  if (kept.length === 0) return
-  const keptIds = kept.map((place) => ids[place] as string)
-  const order = [...parsed.values()] as readonly ParsedRecord<unknown>[]
-  const given = order.slice() // the handler can change this array
+  if (kept.size === 0) return
+  const places = [...kept.keys()]
+  const keptIds = places.map((place) => ids[place] as string)
+  const original = [...kept.values()] as readonly ParsedRecord<unknown>[]
+  const received = original.slice() // the handler can change this array
   const chunkOptions = {
     get signal() {
       return options.signal
     },
   }
-  const returned: unknown = await handle(given, context, chunkOptions)
-  options.signal.throwIfAborted() // the whole chunk has already been reported as failed
-  const isChanged = (record: unknown, place: number) =>
-    given[place] !== record && given[place]?.messageId !== keptIds[place]
-  if (Array.isArray(returned) && order.some(isChanged)) {
+  const returned: unknown = await handle(received, context, chunkOptions)
+  options.signal.throwIfAborted() // if it has aborted, the whole chunk is already reported as failed
+  // An entry may be replaced by a copy with the same messageId.
+  const isChanged = (record: unknown, index: number) =>
+    received[index] !== record && received[index]?.messageId !== keptIds[index]
+  if (Array.isArray(returned) && original.some(isChanged)) {
     throw new TypeError(
-      'The handler returned results by record, but has moved its records or taken some out: sort a copy of them',
+      'The handler returned one result for each record, but it has reordered or removed records in the array that it ' +
+        'received. Sort or filter a copy of the array',
     )
   }
-  for (const { index, reason } of readChunkResponse(returned, keptIds)) failed.set(kept[index] as number, reason)
+  for (const { index, reason } of readChunkResponse(returned, keptIds)) failed.set(places[index] as number, reason)
 }
 
 type ParsedBody = PromiseSettledResult<unknown>
@@ -129,7 +132,7 @@ function withBodies(
   bodies: readonly ParsedBody[],
   { signal }: RecordOptions,
 ): Map<number, unknown> {
-  signal.throwIfAborted() // validating the bodies took until the chunk timed out or the batch ended
+  signal.throwIfAborted() // the chunk may have timed out, or the batch may have ended, during the validation
   const parsed = new Map<number, unknown>()
   for (const [place, body] of bodies.entries()) {
     if (body.status === 'fulfilled') parsed.set(place, { ...records[place], body: body.value })

@@ -6,7 +6,7 @@ import { type BodyParser, bodyParserOf } from './body.ts'
 import { runBatchOf } from './run-batch.ts'
 
 /**
- * Makes the inner handler of a Middy handler from a handler that processes one record. The Middy handler must use
+ * Turns a record handler, which processes one record, into a handler for Middy. The Middy handler must use
  * `boundedSqsBatch()`.
  *
  * The record handler is called once for each record that starts. Returning means success, throwing or rejecting means
@@ -44,28 +44,28 @@ export function eachRecord<TSchema extends StandardSchemaV1, TContext extends Co
 ): BatchHandler<TContext>
 export function eachRecord(recordHandler: unknown, options: unknown = {}): BatchHandler {
   if (typeof recordHandler !== 'function') {
-    throw new TypeError(`eachRecord(): expected a handler of one record, a function, got ${kindOf(recordHandler)}`)
+    throw new TypeError(`eachRecord(): expected recordHandler to be a function, got ${kindOf(recordHandler)}`)
   }
-  // It would return an iterator and run nothing, which counts as success.
+  // A generator function returns an iterator and runs nothing. That would count as success.
   if (/Generator/.test(Object.prototype.toString.call(recordHandler))) {
-    throw new TypeError('eachRecord(): expected a handler of one record, a function, got a generator function')
+    throw new TypeError('eachRecord(): expected recordHandler to be a function, got a generator function')
   }
   const handle = withParsedBody(recordHandler as RecordHandler<unknown>, bodyParserOf('eachRecord', options))
-  return async function eachRecordHandler(event, context, options) {
+  return async function eachRecordHandler(event, context, middyOptions) {
     const run = runBatchOf(event, 'eachRecord')
-    return run((record, recordOptions) => handle(record, context, recordOptions), event, context, options?.signal)
+    return run((record, recordOptions) => handle(record, context, recordOptions), event, context, middyOptions?.signal)
   }
 }
 
 function withParsedBody(handle: RecordHandler<unknown>, parse: BodyParser | undefined): RecordHandler {
   if (!parse) return handle
   const handleParsed = (record: SQSRecord, body: unknown, context: never, options: RecordOptions) =>
-    handle({ ...record, body }, context, options) // a copy, since the event is never modified
+    handle({ ...record, body }, context, options) // a copy, because the event is never modified
   return (record, context, options) => {
     const body = parse(record.body)
     if (!(body instanceof Promise)) return handleParsed(record, body, context as never, options)
     return body.then((body) => {
-      options.signal.throwIfAborted() // validating took until the record timed out or the batch ended
+      options.signal.throwIfAborted() // the record may have timed out, or the batch may have ended
       return handleParsed(record, body, context as never, options)
     })
   }

@@ -9,8 +9,8 @@ import type { Chunk, ChunkRunner, RecordRunner } from './run-batch.ts'
 export interface BatchJobs extends Jobs {
   /** The records of a job, by their place in the batch. */
   recordsIn(job: number): readonly number[]
-  /** Every record that failed, in no order, from the jobs that failed. */
-  toRecordFailures(failures: Failure[]): Failure[]
+  /** The failed records of the failed jobs. In record order, except for chunks of a FIFO queue. */
+  failedRecords(failures: Failure[]): Failure[]
 }
 
 /** One job for each record. */
@@ -27,16 +27,19 @@ export function recordJobs(
     weight: () => 1,
     receiveCount: (index) => batch.receiveCounts[index] as number,
     recordsIn: (index) => [index],
-    toRecordFailures: (failures) => failures,
+    failedRecords: (failures) => failures,
   }
 }
 
 interface StartedChunk extends Chunk {
-  /** Whether the handler returned a result in time: the records that did not fail by themselves succeeded. */
+  /** Whether the handler returned a valid result in time. If it did, every record that is not in `failed` succeeded. */
   isDone: boolean
 }
 
-/** One job for each chunk of up to `size` consecutive records; on a FIFO queue, of one message group. */
+/**
+ * One job for each chunk of up to `size` records. On a FIFO queue, the records of a chunk belong to one message group;
+ * records of other groups may lie between them.
+ */
 export function chunkJobs(
   batch: Batch,
   records: readonly SQSRecord[],
@@ -62,9 +65,9 @@ export function chunkJobs(
       return runChunk(run, chunk, options)
     },
     weight: (job) => (chunks[job] as number[]).length,
-    receiveCount: () => 1, // a chunk handler is not given one
+    receiveCount: () => 1, // a chunk handler does not receive a receive count
     recordsIn: (job) => chunks[job] as number[],
-    toRecordFailures: (failures) =>
+    failedRecords: (failures) =>
       failures.flatMap(({ index: job, reason }) => {
         const chunk = started[job]
         return (chunks[job] as number[]).flatMap((index, place) => {
@@ -75,7 +78,7 @@ export function chunkJobs(
   }
 }
 
-/** Not a closure of `chunkJobs`, since a chunk that hangs would then keep the whole batch in memory. */
+/** Not a closure of `chunkJobs`, because a chunk that hangs would then keep the whole batch in memory. */
 async function runChunk(
   run: ChunkRunner['run'],
   chunk: StartedChunk,

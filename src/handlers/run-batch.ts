@@ -2,7 +2,10 @@ import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { isObject } from '../describe.ts'
 import type { RecordOptions } from '../types.ts'
 
-/** Runs a handler on every record of the batch and reports. An inner handler calls it, the middleware provides it. */
+/**
+ * Runs a handler on every record of the batch and returns the report. The middleware provides this function, and the
+ * inner handler calls it.
+ */
 export type RunBatch = (
   handler: RecordRunner | ChunkRunner,
   event: SQSEvent,
@@ -34,8 +37,8 @@ const RUN = Symbol('runBatch')
  * and a signal. The event is a copy that the middleware made for one invocation, so it identifies the invocation, even
  * among invocations that share everything else.
  *
- * A property and not a WeakMap: entries of a long-lived WeakMap survive minor garbage collections, which took as long as
- * the rest of a batch of ten (Node 24).
+ * Uses a property, because a WeakMap was slow: its entries survive minor garbage collections. For a batch of ten
+ * records, that took as long as everything else (Node 24).
  */
 export function provideRunBatch(event: object, run: RunBatch): void {
   Object.defineProperty(event, RUN, { value: run })
@@ -46,7 +49,7 @@ export function runBatchOf(event: unknown, caller: string): RunBatch {
   const run = isObject(event) ? (event as { [RUN]?: RunBatch })[RUN] : undefined
   if (run) return run
   throw new TypeError(
-    `The handler of ${caller}() got an event that boundedSqsBatch() has not prepared: ` +
-      'add .use(boundedSqsBatch()) to the same Middy handler, and pass its event on as it is',
+    `${caller}(): the event was not prepared by boundedSqsBatch(). Add .use(boundedSqsBatch()) to the same Middy ` +
+      'handler, and pass on the event object itself, not a copy',
   )
 }

@@ -18,14 +18,17 @@ export interface CallbackTime {
 /**
  * The time limit of the callbacks that run after the records.
  *
- * Not part of the caller, since its closure would keep the whole batch in memory while a callback hangs.
+ * This is a separate function, because a closure of the caller would keep the whole batch in memory while a callback
+ * hangs.
  *
- * @param callbacks names them in the error
+ * @param callbacks names the callbacks in the error: 'the failure handlers' or 'onSummary'
  */
 export function createDeadline({ left, reserve }: CallbackTime, callbacks: string): Deadline {
   const controller = new AbortController()
   const { signal } = controller
-  const message = `${callbacks} not done ${Math.round(reserve)} ms before the function's timeout`
+  const message =
+    `The time for ${callbacks} is over: the response needs the last ${Math.round(reserve)} ms before the function's ` +
+    'timeout'
   const expire = () => controller.abort(new Error(message))
   const time = left - reserve
   const endsAt = performance.now() + time
@@ -41,7 +44,7 @@ export function createDeadline({ left, reserve }: CallbackTime, callbacks: strin
   }
 }
 
-/** Calls a function whose error is to reject the promise, also if it is thrown synchronously. */
+/** Calls a function. If it throws synchronously, the returned promise rejects. */
 export async function call<TArgs extends unknown[]>(
   callback: (...args: TArgs) => unknown,
   ...args: TArgs
@@ -50,7 +53,8 @@ export async function call<TArgs extends unknown[]>(
 }
 
 /**
- * Rejects after the signal aborted. A later result, also a rejection, is ignored.
+ * Settles like `result`. If the signal aborts first, it rejects with the signal's reason, and a later result or
+ * rejection is ignored.
  *
  * @param grace milliseconds that the callback has after its signal aborted, to return what it has done so far
  */

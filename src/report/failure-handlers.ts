@@ -1,6 +1,6 @@
 import type { Context, SQSRecord } from 'aws-lambda'
 import { kindOf } from '../describe.ts'
-import { isUntried, onceForEachError } from '../errors.ts'
+import { isBlockedOrNotStarted, onceForEachError } from '../errors.ts'
 import type { Failure } from '../scheduler/job-states.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { FailureHandler, RecordFailure } from '../types.ts'
@@ -10,9 +10,9 @@ import { type CallbackTime, call, createDeadline, inTime } from './callbacks.ts'
 const GRACE = 25
 
 /**
- * Calls the failure handlers one after another. If one fails, the failures that it received stay.
+ * Calls the failure handlers one after another. If one fails, all failures that it received stay reported.
  *
- * @param log is called with the reason if a handler changed nothing
+ * @param log is called with the error if a handler fails
  * @returns the failures to report
  */
 export async function handleFailures(
@@ -23,20 +23,25 @@ export async function handleFailures(
   time: CallbackTime,
   log: (error: unknown) => void,
 ): Promise<readonly Failure[]> {
-  const isUntriedError = onceForEachError(isUntried)
-  let remaining = firstOfEachGroup(failures, batch).filter(({ reason }) => !isUntriedError(reason))
+  const isOmitted = onceForEachError(isBlockedOrNotStarted)
+  let remaining = firstOfEachGroup(failures, batch).filter(({ reason }) => !isOmitted(reason))
   if (remaining.length === 0) return failures
 
-  const deadline = createDeadline(time, 'The failure handlers were')
+  const deadline = createDeadline(time, 'the failure handlers')
   const { signal } = deadline
   const request = { event: batch.event, context, signal, log }
-  const passed = new Map(remaining.map((failure) => [failure, toRecordFailure(failure, batch)]))
+  const recordFailures = new Map(remaining.map((failure) => [failure, toRecordFailure(failure, batch)]))
   for (const handler of handlers) {
     if (remaining.length === 0) break
     try {
       deadline.check()
-      const given = remaining.map((failure) => passed.get(failure) as RecordFailure)
-      const kept = readKept(await inTime(signal, call(handler, given, request), GRACE), batch, remaining, passed)
+      const given = remaining.map((failure) => recordFailures.get(failure) as RecordFailure)
+      const kept = readKept(
+        await inTime(signal, call(handler, given, request), GRACE),
+        batch,
+        remaining,
+        recordFailures,
+      )
       remaining = remaining.filter(({ index }) => kept.has(batch.ids[index]))
     } catch (error) {
       log(error)
@@ -46,10 +51,13 @@ export async function handleFailures(
   deadline.clear()
 
   const reported = new Set(remaining)
-  return failures.filter((failure) => !passed.has(failure) || reported.has(failure))
+  return failures.filter((failure) => !recordFailures.has(failure) || reported.has(failure))
 }
 
-/** On a FIFO queue, the first failure of each message group: what follows it must not leave the queue before it. */
+/**
+ * On a FIFO queue, returns only the first failure of each message group. A later record must not be removed from the
+ * queue before it.
+ */
 function firstOfEachGroup(failures: readonly Failure[], { groups }: Batch): readonly Failure[] {
   if (!groups) return failures
   const failedGroups = new Set<string>()
@@ -62,7 +70,7 @@ function firstOfEachGroup(failures: readonly Failure[], { groups }: Batch): read
 }
 
 function toRecordFailure({ index, reason }: Failure, { records, receiveCounts }: Batch): RecordFailure {
-  // Frozen, since all handlers get the same object, and its identity shows which failure a handler returns.
+  // Frozen, because all handlers receive the same object, and its identity shows which failure a handler returns.
   return Object.freeze({
     record: records[index] as SQSRecord,
     error: reason,
@@ -72,29 +80,34 @@ function toRecordFailure({ index, reason }: Failure, { records, receiveCounts }:
 
 /**
  * @returns the ids of the failures that stay reported
- * @throws {TypeError} if a handler did not return some of the failures that it received
+ * @throws {TypeError} unless the handler returned an array that contains only failures that it received
  */
 function readKept(
   returned: unknown,
   { ids }: Batch,
   given: readonly Failure[],
-  passed: ReadonlyMap<Failure, RecordFailure>,
+  recordFailures: ReadonlyMap<Failure, RecordFailure>,
 ): ReadonlySet<string | undefined> {
-  const expected = 'return those of the failures that are to stay reported'
+  const expected = 'return an array of the failures that should still be reported'
   if (!Array.isArray(returned) || !(returned.length >= 0)) {
     throw new TypeError(`The failure handler returned ${kindOf(returned)}: ${expected}`)
   }
   const known = new Set(given.map(({ index }) => ids[index]))
-  const idOf = new Map<unknown, string | undefined>(given.map((failure) => [passed.get(failure), ids[failure.index]]))
+  const idOf = new Map<unknown, string | undefined>(
+    given.map((failure) => [recordFailures.get(failure), ids[failure.index]]),
+  )
   const kept = new Set<string | undefined>()
-  // Not with a method of the array, which may be the handler's own, and only up to the first entry that is not known.
+  // Uses a loop, because the handler may have replaced the array's methods. Stops at the first unknown entry.
   const { length } = returned
   for (let index = 0; index < length; index++) {
     const entry: Partial<RecordFailure> | undefined = returned[index]
-    // Only a copy is identified by its record, which a handler may have changed.
+    // An object that the handler received is identified by itself, because the handler may have changed its record. A
+    // copy is identified by the `messageId` of its record.
     const id: string | undefined = idOf.has(entry) ? idOf.get(entry) : entry?.record?.messageId
     if (!known.has(id)) {
-      throw new TypeError(`The failure handler returned an array whose entry ${index} it did not get: ${expected}`)
+      throw new TypeError(
+        `The failure handler returned an array, but entry ${index} is not a failure that it received: ${expected}`,
+      )
     }
     kept.add(id)
   }

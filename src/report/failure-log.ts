@@ -1,5 +1,5 @@
 import { isObject } from '../describe.ts'
-import { isUntried, onceForEachError } from '../errors.ts'
+import { isBlockedOrNotStarted, onceForEachError } from '../errors.ts'
 import type { Failure } from '../scheduler/job-states.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { BatchSummary, FailureLogger } from '../types.ts'
@@ -9,14 +9,16 @@ const MAX_GROUPS = 10
 const MAX_IDS = 3
 const MAX_FRAMES = 10
 const MAX_TEXT = 200
+/** Introduces an error that does not fail the invocation. */
+const REPLACED = 'the handler or a middleware threw, but the response still reports only the failed records:'
 
 type Logger = FailureLogger | false | undefined
 
 /**
  * Writes one log entry for a batch, or calls the `logger` once for each failed record. The entry has the message ids of
- * records, and no bodies, attributes or receipt handles. An error in here does not change the response.
+ * records, and no bodies, attributes or receipt handles. An error in this function does not change the response.
  *
- * @param summary is only made for the entry
+ * @param summary makes the summary. It is called only if an entry is written
  * @param replaced the error that ended the batch, if there is one
  */
 export function logFailures(
@@ -34,20 +36,23 @@ export function logFailures(
   }
 }
 
-/** Logs an error that a report replaces, since nobody else would see it. */
+/**
+ * Logs an error that does not fail the invocation, because the batch is reported. Otherwise the error would be lost.
+ */
 export function logReplacedError(logger: Logger, error: unknown): void {
-  if (logger !== false) write(`${PREFIX} a batch is reported in spite of ${withStack(error, '  ')}`)
+  if (logger === false) return
+  write(`${PREFIX} ${REPLACED} ${textWithStack(error, '  ')}`)
 }
 
 /** Logs an error of a failure handler or of `onSummary`, or what a failure handler reports. */
 export function logCallback(logger: Logger, option: 'onFailure' | 'onSummary', error: unknown): void {
-  if (logger !== false) write(`${PREFIX} ${option}: ${withStack(error, '  ')}`)
+  if (logger !== false) write(`${PREFIX} ${option}: ${textWithStack(error, '  ')}`)
 }
 
 function callLogger(logger: FailureLogger, batch: Batch, failures: readonly Failure[]): void {
   let isWritten = false
   function writeOnce(error: unknown): void {
-    if (!isWritten) write(`${PREFIX} the logger threw ${withStack(error, '  ')}`)
+    if (!isWritten) write(`${PREFIX} the logger failed: ${textWithStack(error, '  ')}`)
     isWritten = true
   }
   for (const { index, reason } of failures) {
@@ -71,7 +76,10 @@ function write(entry: unknown): void {
   } catch {} // a console that throws must not change the response
 }
 
-/** Writes text. If Lambda's own log format is JSON, writes an object, which Lambda makes the `message` of its line. */
+/**
+ * Writes text. If Lambda's log format is JSON, writes an object, which Lambda puts into the `message` field of the log
+ * line.
+ */
 function writeEntry(summary: BatchSummary, groups: readonly Group[], replaced?: { readonly cause: unknown }): void {
   const shown = groups.slice(0, MAX_GROUPS)
   const omittedGroups = groups.length - shown.length
@@ -82,13 +90,13 @@ function writeEntry(summary: BatchSummary, groups: readonly Group[], replaced?: 
     return
   }
   const lines = [`${PREFIX} ${headline(summary)}; ${measuresIn(summary)}`]
-  if (replaced) lines.push(`  reported in spite of ${withStack(replaced.cause, '    ')}`)
+  if (replaced) lines.push(`  ${REPLACED} ${textWithStack(replaced.cause, '    ')}`)
   for (const { text, first, ids, count } of shown) {
     const more = count > ids.length ? ', …' : ''
     lines.push(`  ${count} × ${text} [${ids.join(', ')}${more}]`)
     lines.push(...framesOf(first).map((frame) => `    ${frame}`))
   }
-  if (omittedGroups > 0) lines.push(`  and ${omittedGroups} more kinds of error`)
+  if (omittedGroups > 0) lines.push(`  groups of errors omitted: ${omittedGroups}`)
   write(lines.join('\n'))
 }
 
@@ -97,7 +105,7 @@ function headline({ records, succeeded, timedOut, aborted, blocked, notStarted, 
     'timed out': timedOut,
     aborted,
     blocked,
-    'never started': notStarted,
+    'not started': notStarted,
     'handled by onFailure': handled,
   }
   const details = Object.entries(counts).flatMap(([what, count]) => (count > 0 ? `${count} ${what}` : []))
@@ -109,7 +117,7 @@ function measuresIn({ durations, peakInFlight, timeLeft }: BatchSummary): string
   const ms = (value: number) => `${Math.round(value)} ms`
   const parts = []
   if (durations) parts.push(`p50 ${ms(durations.p50)}, p95 ${ms(durations.p95)}, max ${ms(durations.max)}`)
-  parts.push(`${peakInFlight} in flight at most`)
+  parts.push(`at most ${peakInFlight} in flight`)
   if (timeLeft !== undefined) parts.push(`${ms(timeLeft)} left`)
   return parts.join('; ')
 }
@@ -133,9 +141,9 @@ function groupsOf(batch: Batch, failures: readonly Failure[]): Group[] {
   return [...groups.values()].sort((a, b) => b.count - a.count)
 }
 
-/** `undefined` for a record that was not started: it has no error of its own. */
+/** `undefined` for a record that was blocked or not started: it has no error of its own. */
 function groupOf(error: unknown, groups: Map<string, Group>): Group | undefined {
-  if (isUntried(error)) return undefined
+  if (isBlockedOrNotStarted(error)) return undefined
   const { kind, text } = read(error)
   let group = groups.get(kind)
   if (!group) {
@@ -145,12 +153,12 @@ function groupOf(error: unknown, groups: Map<string, Group>): Group | undefined 
   return group
 }
 
-function withStack(error: unknown, indent: string): string {
+function textWithStack(error: unknown, indent: string): string {
   return [read(error).text, ...framesOf(error).map((frame) => indent + frame)].join('\n')
 }
 
 interface ErrorText {
-  /** Name and message without numbers and UUIDs, in which errors of the same group can differ. */
+  /** Name and message, with `#` for each number and UUID: errors of one group can differ in these. */
   readonly kind: string
   readonly text: string
 }
@@ -173,7 +181,10 @@ function messageOf(error: object): string {
   return typeof message === 'string' ? message : ''
 }
 
-/** The code of the error, or of its cause: `fetch failed` says nothing else. */
+/**
+ * The code of the error, of its cause or of its first inner error. The error of a failed `fetch()` has no code:
+ * its cause has it.
+ */
 function codeOf(error: object): string | undefined {
   const { cause, errors } = error as { cause?: unknown; errors?: unknown }
   const first: unknown = Array.isArray(errors) ? errors[0] : undefined
@@ -190,7 +201,8 @@ const NUMBER = /\d+([.,]\d+)*/g
 
 function toErrorText(name: string, message: string): ErrorText {
   const text = message === '' ? oneLine(name) : `${oneLine(name)}: ${oneLine(message)}`
-  // Replaced before the text is cut: a number or UUID that is cut would make a group of its own.
+  // Numbers and UUIDs are replaced before the final cut: half a number would make a group of its own. The first cut
+  // only limits the work.
   const kind = `${name}: ${message}`
     .slice(0, 4 * MAX_TEXT)
     .replace(UUID, '#')

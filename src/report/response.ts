@@ -5,10 +5,14 @@ import { RecordBlockedError } from '../errors.ts'
 import type { Failure } from '../scheduler/job-states.ts'
 import type { Batch } from '../sqs-event.ts'
 
+// @middy/sqs-partial-batch-failure makes the response. Users of that package know its responses, and its conversion
+// defines the format.
 const convert = sqsPartialBatchFailure({ logger() {} }).after as (request: object) => Promise<void>
 const REJECTED = { status: 'rejected' }
 
-/** The ids of the records that did not succeed, in record order, each once: two records of a batch can have the same id. */
+/**
+ * The ids of the records that did not succeed, in record order, each once: two records of a batch can have the same id.
+ */
 export function idsOf({ ids }: Batch, failures: readonly Failure[]): readonly string[] {
   return [...new Set(failures.map(({ index }) => ids[index] as string))]
 }
@@ -16,14 +20,14 @@ export function idsOf({ ids }: Batch, failures: readonly Failure[]): readonly st
 /** The response with exactly these ids. A new object each time. */
 export async function toResponse(ids: readonly string[]): Promise<SQSBatchResponse> {
   if (ids.length === 0) return { batchItemFailures: [] }
-  // Only the failed records are converted: the package takes 0.1 µs to find that a record succeeded.
+  // Only the failed records are passed: @middy/sqs-partial-batch-failure takes 0.1 µs for each record that succeeded.
   const Records = ids.map((messageId) => ({ messageId }))
   const request = { event: { Records }, response: new Array<unknown>(ids.length).fill(REJECTED) as unknown }
   await convert(request)
   return request.response as SQSBatchResponse
 }
 
-/** The report that an inner handler is given, and may add to. */
+/** The report that an inner handler receives, and may add to. */
 export function toReport(ids: readonly string[]): SQSBatchResponse {
   return { batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })) }
 }
@@ -39,17 +43,17 @@ export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): b
 }
 
 /**
- * Reads what an inner handler returned. If it is not clear for each record whether it failed, it is refused: a forgotten
+ * Reads what an inner handler returned. A response that leaves the result of a record open is refused: a forgotten
  * `return` must neither delete messages nor redeliver them silently.
  *
  * @throws {TypeError} that says what was received and what to return
  */
 export function readResponse(response: unknown, { ids }: Batch): Failure[] {
   const expected = 'what eachRecord() returns, or a PromiseSettledResult for each record, or { batchItemFailures }'
-  return refusing(expected, () => {
+  return readOrRefuse(expected, () => {
     if (!Array.isArray(response)) return readList(response, ids, 'batch')
     checkLength(response, ids)
-    // A hole is a failed record.
+    // A record without a result counts as failed.
     return readSettled(response, ids.length, () => new Error('The handler returned no result for the record'))
   })
 }
@@ -64,7 +68,7 @@ export function readResponse(response: unknown, { ids }: Batch): Failure[] {
 export function readChunkResponse(response: unknown, ids: readonly string[]): Failure[] {
   if (response === undefined) return []
   const expected = 'nothing, or a PromiseSettledResult for each record of the chunk, or { batchItemFailures }'
-  return refusing(expected, () => {
+  return readOrRefuse(expected, () => {
     if (!Array.isArray(response)) return readList(response, ids, 'chunk')
     checkLength(response, ids)
     return readSettled(response, ids.length)
@@ -73,7 +77,8 @@ export function readChunkResponse(response: unknown, ids: readonly string[]): Fa
 
 class RefusedResponse extends Error {}
 
-function refusing(expected: string, read: () => Failure[]): Failure[] {
+/** Calls `read`. Its errors become a TypeError that says what was received and what to return. */
+function readOrRefuse(expected: string, read: () => Failure[]): Failure[] {
   try {
     return read()
   } catch (error) {
@@ -104,7 +109,7 @@ function readSettled(results: readonly unknown[], size: number, missing?: () => 
     const status = isObject(result) ? (result as { status?: unknown }).status : undefined
     if (status === 'rejected') failures.push({ index, reason: (result as PromiseRejectedResult).reason })
     else if (status !== 'fulfilled') {
-      throw new RefusedResponse(`an array whose entry ${index} is no PromiseSettledResult`)
+      throw new RefusedResponse(`an array whose entry ${index} is not a PromiseSettledResult`)
     }
   }
   return failures
@@ -124,7 +129,7 @@ function readList(response: unknown, ids: readonly string[], whole: 'batch' | 'c
     if (typeof id !== 'string') throw new RefusedResponse(unknownEntry(index, whole))
     if (!listed.has(id)) listed.set(id, index)
   }
-  // The batch may be large and the list short: a set of all ids took half of the time of a batch with 1 % failures.
+  // Does not make a set of all ids: in a batch with 1 % failures, that took half of the time.
   const failures = failuresIn(listed, ids)
   const known = new Set(failures.map(({ index }) => ids[index]))
   for (const [id, index] of listed) {
@@ -134,10 +139,13 @@ function readList(response: unknown, ids: readonly string[], whole: 'batch' | 'c
 }
 
 function unknownEntry(index: number, whole: 'batch' | 'chunk'): string {
-  return `a batchItemFailures whose entry ${index} names no record of the ${whole}`
+  return `a batchItemFailures whose entry ${index} is not a record of the ${whole}`
 }
 
-/** The ids of the batch that a list contains, if the rest of it cannot be understood. */
+/**
+ * Returns the failures that a response lists with known ids, and ignores the rest. For a response that `readResponse()`
+ * refused.
+ */
 export function readKnownIds(response: unknown, { ids }: Batch): Failure[] {
   try {
     const list: unknown = (response as Partial<SQSBatchResponse>).batchItemFailures
@@ -164,11 +172,12 @@ export function mergeReported(
   reported: readonly Failure[],
 ): readonly Failure[] {
   if (reported.length === 0 && !batch.groups) return known
+  // By id, because two records of a batch can have the same id.
   const knownIds = new Set(known.map(({ index }) => batch.ids[index]))
   const failed = new Map(known.map((failure) => [failure.index, failure]))
   for (const failure of reported) if (!knownIds.has(batch.ids[failure.index])) failed.set(failure.index, failure)
   const blockedBy = new Map<string, unknown>()
-  for (const [index, group] of failed.size > 0 && batch.groups ? batch.groups.entries() : []) {
+  for (const [index, group] of batch.groups?.entries() ?? []) {
     if (group === undefined) continue
     const failure = failed.get(index)
     if (failure && !blockedBy.has(group)) blockedBy.set(group, failure.reason)

@@ -27,13 +27,13 @@ export function summarize(
     ...outcomes,
     handled: failures.length - reported,
     reported,
-    durations: spread(Float64Array.from(schedule?.durations ?? []).sort()),
+    durations: percentilesOf(Float64Array.from(schedule?.durations ?? []).sort()),
     peakInFlight: schedule?.peakInFlight ?? 0,
     timeLeft,
   }
 }
 
-function spread(sorted: Float64Array): BatchSummary['durations'] {
+function percentilesOf(sorted: Float64Array): BatchSummary['durations'] {
   if (sorted.length === 0) return undefined
   const percentile = (share: number) => rounded(sorted[Math.ceil(share * sorted.length) - 1] as number)
   return { p50: percentile(0.5), p95: percentile(0.95), max: percentile(1) }
@@ -55,7 +55,7 @@ export async function callOnSummary(
   time: CallbackTime,
   log: (error: unknown) => void,
 ): Promise<void> {
-  const deadline = createDeadline(time, 'onSummary was')
+  const deadline = createDeadline(time, 'onSummary')
   try {
     await inTime(deadline.signal, call(onSummary, summary, context))
   } catch (error) {

@@ -5,25 +5,25 @@ import type { BatchJobs } from '../handlers/jobs.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { BatchTrace, RecordOptions, RecordTrace } from '../types.ts'
 
-const batches = tracingChannel<unknown, BatchTrace>('middy-bounded-sqs-batch:batch')
-const records = tracingChannel<unknown, RecordTrace>('middy-bounded-sqs-batch:record')
+const batchChannel = tracingChannel<unknown, BatchTrace>('middy-bounded-sqs-batch:batch')
+const recordChannel = tracingChannel<unknown, RecordTrace>('middy-bounded-sqs-batch:record')
 
 /** Traces an invocation from its checked event to its response. `undefined` if nobody has subscribed. */
 export function traceBatch(trace: BatchTrace): PromiseWithResolvers<unknown> | undefined {
-  if (!batches.hasSubscribers) return undefined
+  if (!batchChannel.hasSubscribers) return undefined
   const outcome = Promise.withResolvers<unknown>()
-  batches.tracePromise(() => outcome.promise, trace as never).catch(ignore)
+  batchChannel.tracePromise(() => outcome.promise, trace as never).catch(ignore)
   return outcome
 }
 
 /**
- * Traces each run of a handler, up to the result that is reported: a handler that hangs ends at its timeout. Without
- * subscribers this costs nothing, since the jobs stay as they are.
+ * Traces each run of a handler, up to the result that is reported. The trace of a handler that hangs ends at its
+ * timeout. Without subscribers this costs nothing, because the jobs stay as they are.
  *
  * Does not use `tracePromise()`: its events come a microtask late, when the next handlers have already started.
  */
 export function traceJobs(jobs: BatchJobs, batch: Batch, trace: BatchTrace): BatchJobs {
-  if (!records.hasSubscribers) return jobs
+  if (!recordChannel.hasSubscribers) return jobs
   const ends: ((result: PromiseSettledResult<undefined>) => void)[] = []
   return {
     ...jobs,
@@ -32,19 +32,19 @@ export function traceJobs(jobs: BatchJobs, batch: Batch, trace: BatchTrace): Bat
         batch: trace,
         records: jobs.recordsIn(job).map((index) => batch.records[index] as SQSRecord),
       }
-      return records.start.runStores(message, () => {
+      return recordChannel.start.runStores(message, () => {
         ends[job] = AsyncLocalStorage.bind((result) => {
           if (result.status === 'rejected') {
             Reflect.set(message, 'error', result.reason) // does not throw if a subscriber has frozen it
-            records.error.publish(message)
+            recordChannel.error.publish(message)
           }
-          records.asyncStart.publish(message)
-          records.asyncEnd.publish(message)
+          recordChannel.asyncStart.publish(message)
+          recordChannel.asyncEnd.publish(message)
         })
         try {
           return jobs.run(job, options)
         } finally {
-          records.end.publish(message)
+          recordChannel.end.publish(message)
         }
       })
     },

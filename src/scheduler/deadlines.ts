@@ -3,9 +3,12 @@ import type { TimeBudget } from '../types.ts'
 
 /** When an invocation must stop starting records and when it must respond, on the clock of `performance.now()`. */
 export interface Deadlines {
-  /** From here on no further record starts. */
+  /** From this time on, no further record starts. */
   readonly drainAt: number
-  /** From here on the response is sent, whatever still runs. */
+  /**
+   * At this time, the running jobs are aborted and the batch ends. The failure handlers then run, and the response is
+   * sent.
+   */
   readonly abortAt: number
 }
 
@@ -14,38 +17,46 @@ export const NO_DEADLINES: Deadlines = { drainAt: Infinity, abortAt: Infinity }
 /** Milliseconds before the function's timeout that are kept for the response after the failure handlers. */
 const RESPONSE_RESERVE = 100
 
-/** The memory, in MB, at which a function has one CPU; with less it has a share in proportion (Lambda's guide). */
+/**
+ * A function with this much memory, in MB, has one vCPU. A smaller function has a proportional share
+ * (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
+ */
 const MEMORY_OF_ONE_CPU = 1_769
 
 /**
- * Milliseconds of a whole CPU that the end of a batch takes: to abort what runs and to make the report, the log entry and
- * the response. Measured in fresh processes, where V8 has not compiled this code yet (`npm run test:small-functions`):
- * 5 to 6 µs per record, 7 µs at worst.
+ * CPU time, in milliseconds, that the end of a batch takes on a whole vCPU. In this time, running jobs are aborted and
+ * the report, the log entry and the response are made. Measured in fresh processes, where V8 has not compiled this code
+ * yet (`npm run test:small-functions`): 5 to 6 µs per record, 7 µs at worst.
  */
 export const END_PER_RECORD = 0.008
 const END_PER_BATCH = 10
 
-/** Managed Instances do not share a CPU by memory. Without the variable the share is not known. */
+/**
+ * The share of a vCPU that the function has. 1 on Managed Instances, where memory does not decide it, and 1 if
+ * `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` is not set.
+ */
 export function cpuShare(): number {
   const memory = Number(process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE)
   if (isMultiConcurrent() || !(memory > 0)) return 1
   return Math.min(1, memory / MEMORY_OF_ONE_CPU)
 }
 
-/** Whether Lambda runs several invocations at once in this process. It then enforces no timeout. */
+/** Whether Lambda runs several invocations at once in this process. It then does not stop them at their timeout. */
 function isMultiConcurrent(): boolean {
   return process.env.AWS_LAMBDA_MAX_CONCURRENCY !== undefined
 }
 
-/** A small function ends a batch slowly, so its reserve grows, up to half of the time left. */
-function grown(reserve: number, share: number, records: number, left: number): number {
+/**
+ * Extends a reserve on a function with less than one vCPU, up to half of the time left: such a function ends slowly.
+ */
+function extendReserve(reserve: number, share: number, records: number, left: number): number {
   if (share === 1) return reserve
   return Math.max(reserve, Math.min(left / 2, (records * END_PER_RECORD + END_PER_BATCH) / share))
 }
 
 /** Milliseconds before the function's timeout at which failure handlers and `onSummary` must be done. */
 export function responseReserve(share: number, records: number, left: number): number {
-  return grown(RESPONSE_RESERVE, share, records, left)
+  return extendReserve(RESPONSE_RESERVE, share, records, left)
 }
 
 /**
@@ -69,12 +80,12 @@ export function deadlines(
 ): Deadlines {
   if (timeBudget === false || left === undefined) return NO_DEADLINES
   const usual = hasFailureHandlers ? Math.min(2000, 0.2 * left) : Math.min(250, 0.05 * left)
-  const { abort = grown(usual, cpuShare, records, left), drain = Math.min(1000, 0.2 * left) } = timeBudget || {}
+  const { abort = extendReserve(usual, cpuShare, records, left), drain = Math.min(1000, 0.2 * left) } = timeBudget || {}
   const reserve = Math.max(drain, abort)
   if (reserve >= left) {
     process.emitWarning(
-      `No record starts: ${Math.floor(left)} ms of the function's time are left, and timeBudget keeps ${reserve} ms. ` +
-        "Raise the function's timeout or lower timeBudget",
+      `No record starts: the function has ${Math.floor(left)} ms left, and timeBudget reserves ${reserve} ms for the end ` +
+        "of the batch. Raise the function's timeout or lower timeBudget",
       { type: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_TIME_BUDGET' },
     )
   }
@@ -82,8 +93,9 @@ export function deadlines(
 }
 
 /**
- * Milliseconds of the function's time. `undefined` if the context does not tell, or tells nonsense: then there is no
- * budget. On Managed Instances no timeout is enforced, and 0 or less means that the function has timed out.
+ * Milliseconds until the function's timeout. `undefined` if the context has no usable value: then there is no time
+ * budget. On Managed Instances, Lambda does not stop a function at its timeout, so 0 or less is a usable value there
+ * and becomes 0.
  */
 export function timeLeft(context: unknown): number | undefined {
   try {

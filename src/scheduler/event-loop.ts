@@ -1,11 +1,11 @@
-import { setImmediate } from 'node:timers' // the real one, also if a test mocks the global
+import { setImmediate } from 'node:timers' // the real one, even if a test mocks the global
 
 /** Milliseconds for which workers may keep the event loop busy, beyond what one handler takes. */
 const MAX_BUSY_TIME = 10
 
-/** Lets the event loop turn while handlers compute, so that timers and other invocations get their turn. */
+/** Yields to the event loop while handlers use the CPU, so timers and other invocations can run. */
 export interface EventLoop {
-  /** Starts to count now, since nothing was running. */
+  /** Restarts the measurement. Called if no other invocation is running. */
   reset(): void
   shouldYield(now: number): boolean
   yieldToEventLoop(): Promise<void>
@@ -19,13 +19,15 @@ export function createEventLoop(): EventLoop {
       yieldedAt = performance.now()
     },
     shouldYield: (now) => now - yieldedAt > MAX_BUSY_TIME,
-    // One immediate for each worker. Node runs the microtasks between two immediates, so a handler that computes delays the
-    // next worker, which then reads the clock. If one immediate resumed all workers, each would start a record first.
+    // Uses one immediate for each worker. Node runs all microtasks between two immediates, so a handler uses its CPU
+    // time before the next worker reads the clock. If one immediate resumed all workers, each would start a record
+    // before the first handler used any CPU time.
     yieldToEventLoop() {
       const isFirst = !isYielding
       isYielding = true
       return new Promise((resolve) => {
         setImmediate(() => {
+          // The measurement restarts once for all workers that yielded together.
           if (isFirst) {
             isYielding = false
             yieldedAt = performance.now()

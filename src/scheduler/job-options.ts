@@ -1,9 +1,17 @@
 import type { RecordOptions } from '../types.ts'
 
-/** Aborts the signal of a job, also if the signal is read only later. */
+/**
+ * Aborts the signal of a job. If the signal is read for the first time later, it is already aborted.
+ *
+ * A function and not a method: handlers receive the options and must not be able to abort their signal. Assigned in the
+ * class, because only code in the class can read its private fields.
+ */
 export let abort: (options: LazyJobOptions, reason: Error) => void
 
-/** Makes the signal of a job when it is read first: an AbortController costs as much as the rest of the path of a record. */
+/**
+ * Makes the signal of a job when it is first read: an AbortController costs as much as everything else that is done for
+ * a record.
+ */
 export class LazyJobOptions implements RecordOptions {
   static {
     abort = (options, reason) => {

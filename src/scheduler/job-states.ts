@@ -2,12 +2,12 @@ import { RecordBlockedError, RecordNotStartedError } from '../errors.ts'
 
 /** A record, or a job, that did not succeed. A job is a record or a chunk. */
 export interface Failure {
-  /** Its place in the batch, from 0. */
+  /** The place of the record in the batch, or the number of the job, from 0. */
   readonly index: number
   readonly reason: unknown
 }
 
-/** What became of each job of a batch. */
+/** The state of each job of a batch: waiting, running, blocked, or settled with a result. */
 export interface JobStates {
   /** How many jobs are neither started nor blocked. 0 after `drain()`. */
   readonly waiting: number
@@ -17,12 +17,12 @@ export interface JobStates {
   start(job: number): void
   /** The first result of a running job counts. Returns `false` if the result was ignored. */
   settle(job: number, result: PromiseSettledResult<unknown>): boolean
-  /** These jobs are not started, because of this error of another one. */
+  /** Marks jobs that must not start, because another job failed with `cause`. */
   block(jobs: readonly number[], cause: unknown): void
-  /** No further job is started. */
+  /** From now on, no job starts. */
   drain(): void
   /**
-   * No further result counts.
+   * Ends the batch: later results are ignored.
    *
    * @param aborted the error of the jobs that are still running
    * @returns the jobs that did not succeed, in order
@@ -39,12 +39,12 @@ export function rejected(reason: unknown): PromiseRejectedResult {
   return { status: 'rejected', reason }
 }
 
-/** Keeps "unknown means failed": a job is a failure until it has settled as fulfilled before the end. */
+/** A job counts as failed unless it was fulfilled before the end. */
 export function createJobStates(count: number): JobStates {
   const results: (Result | undefined)[] = new Array(count) // `undefined` for a job that is waiting
   let isOver = false
 
-  // Fields and not getters, which took as long as the rest of this file.
+  // Fields, because getters took as much time as all other code in this file.
   const states = {
     waiting: count,
     running: 0,
@@ -79,7 +79,7 @@ export function createJobStates(count: number): JobStates {
         let reason: unknown = result?.reason
         if (result === RUNNING) reason = aborted
         else if (!result) {
-          notStarted ??= new RecordNotStartedError('The batch ended before the turn of the record came')
+          notStarted ??= new RecordNotStartedError('The batch ended before the record started')
           reason = notStarted
         }
         failures.push({ index: job, reason })

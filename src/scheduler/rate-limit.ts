@@ -1,74 +1,79 @@
 import { startTimer } from '../timers.ts'
 import type { RateLimitOption } from '../types.ts'
 
-/** The sliding window of a middleware instance. It outlives the invocations, also across warm starts. */
+/** The sliding window of a middleware instance. It outlives the invocations, even across warm starts. */
 export interface RateLimit {
   /**
-   * Waits in line until it is the turn of this invocation and its next job is due. The invocation then calls
-   * `mayStart()`, and `started()` to let the next one in line go on. Invocations wait once each and are served one after
-   * another, so that a large batch leaves room for a small one.
+   * Resolves with `true` when this invocation is the first in the queue and its next job may start. The caller then
+   * calls `mayStart()`, starts the job and calls `started()`, which lets the next invocation continue. If
+   * the job must not start, the caller waits again or calls `leave()`. An invocation is in the queue once, so a large
+   * batch does not delay a small one.
    *
-   * @param weigh how many records would start now; 0 if none, which is due at once
-   * @returns `false` if the invocation has left the line
+   * @param weigh returns how many records would start now. With 0, no job is ready and the invocation does not wait
+   * @returns `false` if the invocation has left the queue
    */
-  turn(invocation: object, weigh: () => number): Promise<boolean>
-  /** Whether so many records may start now: what would start can have changed since the turn was given. */
+  waitUntilDue(invocation: object, weigh: () => number): Promise<boolean>
+  /**
+   * Whether `count` records may start now. The next job may be another one than when `waitUntilDue()` resolved, so the
+   * caller must check again.
+   */
   mayStart(count: number): boolean
-  /** So many records have started. The next turn is given. */
+  /** Call it after `count` records have started: it counts them and lets the next invocation continue. */
   started(count: number): void
-  /** The invocation starts nothing more. */
+  /** Removes an invocation that starts no more records. */
   leave(invocation: object): void
 }
 
 /**
- * Our own code, since p-queue's strict interval counts the starts of tasks: it would count a chunk of 25 records as one,
- * and also count a task that waits for a record which never becomes ready.
+ * Does not use p-queue's strict interval, which counts tasks. It would count a chunk of 25 records as one. It would
+ * also count a task that waits for a record that never becomes ready.
  */
 export function createRateLimit({ limit, interval }: RateLimitOption): RateLimit {
   const starts: number[] = [] // a ring: when each of the last `limit` records started
   let total = 0
-  const line = new Map<object, { weigh(): number; resolve(isDue: boolean): void }>()
+  const queue = new Map<object, { weigh(): number; resolve(isDue: boolean): void }>()
   let timer: NodeJS.Timeout | undefined
 
   /**
-   * The records that leave the ring must have started an interval ago, and the last of them started latest. One
-   * millisecond is added, since downstreams that count by `Date.now()` see times in whole milliseconds.
+   * Returns when `count` more records may start. They replace the oldest entries of the ring, so the newest of those
+   * entries must be at least `interval` old. One millisecond is added, because a downstream that counts by `Date.now()`
+   * sees whole milliseconds.
    */
   function dueAt(count: number): number {
     return count > 0 && total + count > limit ? (starts[(total + count - 1) % limit] as number) + interval + 1 : 0
   }
 
-  function serveNext(): void {
+  function dispatchNext(): void {
     clearTimeout(timer)
-    const [first] = line
+    const [first] = queue
     if (!first) return
     const [invocation, { weigh, resolve }] = first
     const wait = dueAt(weigh()) - performance.now()
     if (wait > 0) {
-      timer = startTimer(serveNext, wait)
+      timer = startTimer(dispatchNext, wait)
       return
     }
-    line.delete(invocation)
+    queue.delete(invocation)
     resolve(true)
   }
 
   return {
-    turn(invocation, weigh) {
+    waitUntilDue(invocation, weigh) {
       return new Promise((resolve) => {
-        line.set(invocation, { weigh, resolve })
-        serveNext()
+        queue.set(invocation, { weigh, resolve })
+        dispatchNext()
       })
     },
     mayStart: (count) => dueAt(count) <= performance.now(),
     started(count) {
       const now = performance.now()
       for (let record = 0; record < count; record++) starts[total++ % limit] = now
-      serveNext()
+      dispatchNext()
     },
     leave(invocation) {
-      line.get(invocation)?.resolve(false)
-      line.delete(invocation)
-      serveNext()
+      queue.get(invocation)?.resolve(false)
+      queue.delete(invocation)
+      dispatchNext()
     },
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Which job may start next. All jobs of a standard queue may run at once. Of a FIFO queue's message group one job may run
- * at a time, in order, and none after a failure. The queue always gives the first job of the batch that may start.
+ * Which job may start next. All jobs of a standard queue may run at once. On a FIFO queue, the jobs of a message group
+ * run one at a time, in order. After a failure, no further job of the group runs. `take()` always returns the first job
+ * of the batch that may start.
  */
 export interface ReadyQueue {
   /** The most jobs that can ever run at once. */
@@ -19,7 +20,7 @@ const NONE: readonly number[] = []
 
 /**
  * @param count how many jobs the batch has
- * @param groups the message group of each job on a FIFO queue; a job without a group waits for no other
+ * @param groups the message group of each job on a FIFO queue; a job without a group does not wait for other jobs
  * @param fifoFailure what a failure blocks: the rest of its group, or everything that has not started
  */
 export function createReadyQueue(
@@ -42,10 +43,11 @@ function inOrder(count: number): ReadyQueue {
 }
 
 function byGroup(groups: readonly (string | undefined)[], fifoFailure: 'group' | 'batch'): ReadyQueue {
-  // The waiting jobs of each group, last first, so that the next one can be popped.
+  // The waiting jobs of each group. A job without a group gets a group of its own. The loop below reverses each list,
+  // so `pop()` returns the next job.
   const waiting = [...Map.groupBy(groups.keys(), (job) => groups[job] ?? job).values()]
   const groupOf: number[][] = new Array(groups.length)
-  // Invariant: `ready` holds the first waiting job of each group of which none runs, last first.
+  // Invariant: `ready` holds the first waiting job of each group that has no running job, in descending order.
   const ready: number[] = []
   for (const group of waiting) {
     for (const job of group) groupOf[job] = group

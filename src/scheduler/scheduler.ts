@@ -12,7 +12,7 @@ import { createSlots } from './slots.ts'
 
 /** The jobs of one invocation while they run. */
 export interface Schedule {
-  /** Resolves with the jobs that failed, in order, as soon as each job has a result. Never rejects. */
+  /** Resolves with the jobs that failed, in order, when all jobs have a result. Never rejects. */
   readonly done: Promise<Failure[]>
   /** Ends the batch now: the running jobs are aborted, and the waiting ones are not started. */
   end(): void
@@ -57,18 +57,19 @@ interface Slot {
 export function createScheduler({ concurrency, recordTimeout = Infinity, rateLimit }: Limits) {
   const slots = createSlots(concurrency)
   const eventLoop = createEventLoop()
-  const live = new Set<{ countUnresponsive(now: number): number; end(): void }>()
+  const liveBatches = new Set<{ countUnresponsive(now: number): number; end(): void }>()
 
   /**
    * A handler that runs on for another `recordTimeout` after its timeout ignores its signal. If such handlers hold every
    * slot, nothing else can run, so the batches that they belong to end.
    */
   function endUnresponsive(now: number): void {
-    const batches = Array.from(live, (batch) => ({ batch, count: batch.countUnresponsive(now) }))
+    const batches = Array.from(liveBatches, (batch) => ({ batch, count: batch.countUnresponsive(now) }))
     if (batches.reduce((sum, { count }) => sum + count, 0) < slots.limit) return
     process.emitWarning(
-      `Handlers that ignore their signal hold all ${slots.limit} slots, each for twice the recordTimeout of ` +
-        `${recordTimeout} ms: their batches end, and what has not started is reported. Pass the signal on to what they wait for`,
+      `Handlers that ignore their abort signal have occupied all ${slots.limit} slots for twice the recordTimeout ` +
+        `(${recordTimeout} ms). Their batches end now, and records that have not started are reported. Pass \`signal\` to ` +
+        'every call that a handler awaits, for example fetch(url, { signal })',
       { type: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED' },
     )
     for (const { batch, count } of batches) if (count > 0) batch.end()
@@ -78,7 +79,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     const { promise: done, resolve } = Promise.withResolvers<Failure[]>()
     const { width } = jobs.ready
     const durations: number[] = []
-    const held = new Set<Slot>()
+    const heldSlots = new Set<Slot>()
     // Everything that refers to the batch. It is dropped at the end, so that a handler that hangs does not keep the
     // batch in memory.
     let work: { jobs: Jobs; states: ReturnType<typeof createJobStates>; resolve: typeof resolve } | undefined = {
@@ -92,12 +93,13 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     let timer: NodeJS.Timeout | undefined
     const self = { countUnresponsive, end }
 
-    function enqueue(run: (slot: Slot) => Promise<void>): void {
+    /** Runs a function when a slot is free, and frees the slot when its promise resolves. */
+    function enqueueSlot(run: (slot: Slot) => Promise<void>): void {
       slots.enqueue((release) => {
         const slot: Slot = { release, job: 0, startedAt: 0, options: undefined }
-        held.add(slot)
+        heldSlots.add(slot)
         void run(slot).then(() => {
-          held.delete(slot)
+          heldSlots.delete(slot)
           release()
         })
       })
@@ -106,7 +108,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     /** Takes one job after another, until none is ready or another invocation waits for the slot. */
     async function worker(slot: Slot): Promise<void> {
       let now = performance.now()
-      while (!isTimeToDrain(now)) {
+      while (!drainIfDue(now)) {
         if (eventLoop.shouldYield(now)) {
           await eventLoop.yieldToEventLoop()
           now = performance.now()
@@ -114,7 +116,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         }
         const job = takeJob()
         if (job === undefined) return
-        // The same as in `runJob()`, which would cost more than everything else here: a promise for each record.
+        // Repeats `runJob()` instead of calling it: a call would create a promise for each record, which costs more
+        // than the rest of this loop.
         let result: PromiseSettledResult<undefined> = FULFILLED
         try {
           const value = startJob(slot, job, now)
@@ -123,7 +126,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
           result = rejected(error)
         }
         now = finishJob(slot, result)
-        if (slots.isContended && hasWaitingJobs()) return enqueue(worker)
+        if (slots.isContended && hasWaitingJobs()) return enqueueSlot(worker)
       }
     }
 
@@ -138,39 +141,46 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     }
 
     /**
-     * With a rate limit, one job at a time holds a slot and waits until it is due: more of them would hold slots that
-     * other invocations could use. Called when a job may be ready.
+     * Used only with a rate limit. Called when a job may be ready. At most one job of this invocation holds a slot
+     * while it waits for the limit. More would hold slots that other invocations could use.
      */
     function dispatch(): void {
       if (isDispatching || nextWeight() === 0) return
       isDispatching = true
-      enqueue(runWhenDue)
+      enqueueSlot(runWhenDue)
     }
 
     async function runWhenDue(slot: Slot): Promise<void> {
       const limit = rateLimit as RateLimit
-      let isItsTurn = false
+      let isDue = false
       while (work) {
-        isItsTurn ||= await limit.turn(self, nextWeight)
+        isDue ||= await limit.waitUntilDue(self, nextWeight)
         const now = performance.now()
-        const weight = nextWeight()
-        if (!isItsTurn || isTimeToDrain(now)) break
-        if (eventLoop.shouldYield(now)) await eventLoop.yieldToEventLoop()
-        else if (!limit.mayStart(weight)) isItsTurn = false
-        else {
-          const job = takeJob()
-          const running = job === undefined ? undefined : runJob(slot, job, now)
-          isDispatching = false
-          limit.started(weight) // counted after the handler has begun, since the process may pause before
-          dispatch()
-          await running
-          return dispatch() // the next job of a FIFO group may be ready now
+        if (!isDue || drainIfDue(now)) break
+        if (eventLoop.shouldYield(now)) {
+          await eventLoop.yieldToEventLoop()
+          continue
         }
+        const weight = nextWeight()
+        if (!limit.mayStart(weight)) {
+          isDue = false // a heavier job became the next one: wait again
+          continue
+        }
+        const job = takeJob() // `undefined` if the job was blocked in the meantime
+        const running = job === undefined ? undefined : runJob(slot, job, now)
+        isDispatching = false
+        // Counted after the handler has started: if the process paused between the two, an earlier count would let the
+        // next records start too soon.
+        limit.started(weight)
+        dispatch()
+        await running
+        return dispatch() // the next job of a FIFO group may be ready now
       }
       isDispatching = false
     }
 
-    function isTimeToDrain(now: number): boolean {
+    /** Drains the batch if its time has come. Returns whether no further job may start. */
+    function drainIfDue(now: number): boolean {
       if (work && now >= deadlines.drainAt) drain()
       return work === undefined || now >= deadlines.drainAt
     }
@@ -200,7 +210,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       return jobs.run(job, slot.options)
     }
 
-    /** Returns the time, which is also when the next job of a worker starts. */
+    /** Returns the current time. The worker uses it as the start time of its next job. */
     function finishJob(slot: Slot, result: PromiseSettledResult<undefined>): number {
       const now = performance.now()
       inFlight--
@@ -235,7 +245,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       const { jobs, states, resolve } = work
       work = undefined
       clearTimeout(timer)
-      live.delete(self)
+      liveBatches.delete(self)
       rateLimit?.leave(self)
       const now = performance.now()
       const aborted =
@@ -243,13 +253,14 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
           ? withStack(new RecordAbortedError('The batch ended before the record was finished'))
           : undefined
       resolve(states.end(aborted))
-      for (const slot of held) {
+      for (const slot of heldSlots) {
+        // Not for a job that has timed out: it has a result.
         if (aborted && slot.options && states.isRunning(slot.job)) {
           durations.push(now - slot.startedAt)
           jobs.settled?.(slot.job, rejected(aborted))
           abort(slot.options, aborted)
         }
-        slot.release()
+        slot.release() // its handler may still hang. Releasing the slot again when the handler settles does nothing
       }
     }
 
@@ -263,7 +274,9 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       if (now >= deadlines.drainAt) drain()
       let next = now < deadlines.drainAt ? deadlines.drainAt : deadlines.abortAt
       if (recordTimeout < Infinity) {
-        next = Math.min(next, now + recordTimeout, expireJobs(now))
+        const nextExpiry = expireJobs(now)
+        // A job that starts after now expires no earlier than now + recordTimeout.
+        next = Math.min(next, nextExpiry, now + recordTimeout)
         endUnresponsive(now)
       }
       if (work && next < Infinity) timer = startTimer(watch, next - now)
@@ -276,7 +289,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
      */
     function expireJobs(now: number): number {
       let next = Infinity
-      for (const slot of held) {
+      for (const slot of heldSlots) {
         const { options, startedAt } = slot
         if (!options) continue
         const expiresAt = startedAt + recordTimeout
@@ -293,26 +306,27 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
 
     function countUnresponsive(now: number): number {
       let count = 0
-      for (const { options, startedAt } of held) if (options && now - startedAt >= 2 * recordTimeout) count++
+      for (const { options, startedAt } of heldSlots) if (options && now - startedAt >= 2 * recordTimeout) count++
       return count
     }
 
     /**
-     * Starts one worker after another, since a worker costs as much as ten records. If a record was finished within two
-     * microtasks, its handler does not wait for anything, and no other worker is needed until the event loop turns.
+     * Starts workers one after another, because a worker costs as much as ten records. If a record finishes within two
+     * microtasks, its handler does not wait for anything. No other worker is then needed before the event loop
+     * continues.
      */
     async function startWorkers(): Promise<void> {
       for (let count = 0; count < slots.limit && count < width && hasWaitingJobs(); count++) {
         const finished = durations.length
-        enqueue(worker)
+        enqueueSlot(worker)
         await null
         await null
         if (durations.length > finished) await eventLoop.yieldToEventLoop()
       }
     }
 
-    if (live.size === 0) eventLoop.reset()
-    live.add(self)
+    if (liveBatches.size === 0) eventLoop.reset()
+    liveBatches.add(self)
     endIfDone()
     if (work) watch()
     if (rateLimit) dispatch()
@@ -326,8 +340,9 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       },
     }
   }
-  // Runs one job that does nothing. V8 compiles code when it first runs, which took more than half of the first batch of an
-  // environment. Lambda gives a function a whole CPU while it starts, and less when it runs a batch.
+  // Runs one job that does nothing, so V8 compiles the code now. Otherwise it would compile the code in the first
+  // batch, where this took more than half of the time. Lambda gives a function a whole CPU while it starts, and less
+  // when it runs a batch. Not with a rate limit, which would count the job.
   const one = () => 1
   const emptyJob = {
     count: 1,

@@ -2,9 +2,12 @@ import PQueue from 'p-queue'
 
 /** Who may run: at most `limit` holders of a slot at once, served in the order in which they asked. */
 export interface Slots {
-  /** How many slots there are. It can change while slots are held: a smaller limit takes effect as slots are freed. */
+  /**
+   * How many slots there are. Nothing in `src/` changes it yet: the setter is for adaptive concurrency, which comes
+   * next. A smaller limit takes effect as slots are freed.
+   */
   limit: number
-  /** Whether a holder should free its slot, because somebody waits for one or the limit has become smaller. */
+  /** Whether a holder should free its slot, because another worker waits for one or the limit has become smaller. */
   readonly isContended: boolean
   /** Calls `start` when there is a free slot, at once if there is one. `release` frees the slot. */
   enqueue(start: (release: () => void) => void): void
@@ -13,8 +16,8 @@ export interface Slots {
 /**
  * The slots of one middleware instance. p-queue limits them.
  *
- * One `queue.add()` per record costs 4.4 µs (Node 24), ten times what the rest of the path of a record costs. So a task
- * of the queue is not a record but a slot, which a worker holds for many records.
+ * One `queue.add()` per record costs 4.4 µs (Node 24), ten times as much as everything else that is done for a record.
+ * So a task of the queue is not a record but a slot, which a worker holds for many records.
  */
 export function createSlots(limit: number): Slots {
   const queue = new PQueue({ concurrency: limit })

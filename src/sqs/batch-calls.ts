@@ -9,8 +9,8 @@ const MAX_CALLS = 10
 /** SQS's limit of entries in a batch call. */
 const MAX_ENTRIES = 10
 /**
- * SQS's limit for a message and for a whole batch call: 1 MiB. Bodies count, and names, types and values of attributes.
- * (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html)
+ * SQS's limit for a message and for a whole batch call: 1 MiB. The body and the names, types and values of the
+ * attributes count. (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html)
  */
 export const MAX_BYTES = 1_048_576
 
@@ -91,7 +91,7 @@ export async function callInBatches<TEntry extends object>(
       const refusedEntry = refusedEntries.get(String(index))
       if (refusedEntry) addReason(refused, toReason(refusedEntry.Code, refusedEntry.Message))
       else if (acceptedIds.has(String(index))) accepted.add(failure)
-      else addReason(refused, 'SQS did not say what became of it')
+      else addReason(refused, 'the response of SQS does not mention this entry')
     }
   }
 

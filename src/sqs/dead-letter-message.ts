@@ -15,7 +15,9 @@ const MAX_VALUE_LENGTH = 1_000
  */
 const REFUSED_CHARACTERS = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu
 
-/** The names of the added attributes. They get the room that is left in this order, so the most important one is first. */
+/**
+ * The names of the added attributes. They are added in this order while there is room. The most important one is first.
+ */
 const ADDED_ATTRIBUTES = [
   'DeadLetter.ErrorName',
   'DeadLetter.ErrorMessage',
@@ -83,8 +85,8 @@ function ownAttributes({ messageAttributes = {} }: SQSRecord): Map<string, Messa
 }
 
 /**
- * The type decides which of the two values is used, since an event can contain both. A type can have a custom label, such
- * as `Binary.png`.
+ * The type decides which of the two values is used, because an event can contain both. A type can have a custom label,
+ * such as `Binary.png`.
  */
 function toAttributeValue({ dataType, stringValue, binaryValue }: SQSMessageAttribute): MessageAttributeValue {
   return dataType.startsWith('Binary')
@@ -97,10 +99,16 @@ function addedAttributes(
   { record, error, receiveCount }: RecordFailure,
   sourceQueueUrl: string | undefined,
 ): [name: string, value: MessageAttributeValue][] {
-  const source = sourceQueueUrl ?? record.eventSourceARN ?? ''
-  const values = [...readError(error), record.messageId, source, String(receiveCount)]
-  return ADDED_ATTRIBUTES.flatMap((name, index) => {
-    const StringValue = toText(values[index] as string)
+  const [errorName, errorMessage] = readError(error)
+  const values: Record<(typeof ADDED_ATTRIBUTES)[number], string> = {
+    'DeadLetter.ErrorName': errorName,
+    'DeadLetter.ErrorMessage': errorMessage,
+    'DeadLetter.OriginalMessageId': record.messageId,
+    'DeadLetter.SourceQueue': sourceQueueUrl ?? record.eventSourceARN ?? '',
+    'DeadLetter.ReceiveCount': String(receiveCount),
+  }
+  return ADDED_ATTRIBUTES.flatMap((name) => {
+    const StringValue = toText(values[name])
     const DataType = name === 'DeadLetter.ReceiveCount' ? 'Number' : 'String'
     return StringValue === '' ? [] : [[name, { DataType, StringValue }]]
   })

@@ -56,10 +56,11 @@ export function deadLetter(options: DeadLetterOptions) {
         return []
       }
     })
+    // The order of the calls does not matter: on a FIFO queue, failure handlers receive only one failure of each group.
     const accepted = await callInBatches(
       inBatches(messages),
       (Entries) => client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }), { abortSignal: signal }),
-      { refused, signal }, // in any order, since failure handlers get only the first failure of a FIFO message group
+      { refused, signal },
     )
     const queue = queueUrl.slice(queueUrl.lastIndexOf('/') + 1)
     if (refused.size > 0) {
@@ -70,7 +71,8 @@ export function deadLetter(options: DeadLetterOptions) {
     const incomplete = messages.filter(({ failure, omitted }) => omitted.length > 0 && accepted.has(failure))
     if (incomplete.length > 0) {
       const names = [...new Set(incomplete.flatMap(({ omitted }) => omitted))].join(', ')
-      request.log(notice(`deadLetter(): ${incomplete.length} messages had no room for ${names} in ${queue}`))
+      const sent = `${incomplete.length} messages in ${queue} were sent without ${names}`
+      request.log(notice(`deadLetter(): ${sent}: these attributes did not fit`))
     }
     return failures.filter((failure) => !accepted.has(failure))
   }
@@ -81,8 +83,8 @@ function isPermanentFailure({ error }: RecordFailure): boolean {
 }
 
 /**
- * Reads what `when()` returned. It accepts no other truthy value: with an async `when()`, which returns a promise, all
- * records would be sent.
+ * Reads what `when()` returned. Only `true` sends the record. If any truthy value did, an async `when()` would send
+ * every record, because a promise is truthy.
  */
 function isMatch(returned: unknown): boolean {
   if (returned === undefined || typeof returned === 'boolean') return returned === true

@@ -17,8 +17,8 @@ export interface DeadLetterOptions {
   /** The URL of the dead-letter queue. A URL that ends in `.fifo` names a FIFO queue. */
   readonly queueUrl: string
   /**
-   * Whether to send a failed record: `true` sends it, `false` or `undefined` does not. If the function throws or returns
-   * anything else, also a promise, this is logged and the record stays failed.
+   * Whether to send a failed record: `true` sends it, `false` or `undefined` does not. If the function throws or
+   * returns anything else, including a promise, this is logged and the record stays failed.
    * @default sends the records that failed with a `PermanentError`
    */
   readonly when?: ((failure: RecordFailure) => boolean | undefined) | undefined
@@ -39,7 +39,7 @@ export interface RetryBackoffOptions {
    */
   readonly base?: number | undefined
   /**
-   * The longest delay is multiplied by this with each delivery: a number from 1.
+   * The longest delay is multiplied by this with each delivery: a number of 1 or more.
    * @default 2
    */
   readonly factor?: number | undefined
@@ -75,17 +75,17 @@ const queueUrl: Check = [
   "a queue's URL, like https://sqs.eu-west-1.amazonaws.com/123456789012/orders",
 ]
 
-const DEAD_LETTER: Record<keyof DeadLetterOptions, Check> = {
+const DEAD_LETTER_CHECKS: Record<keyof DeadLetterOptions, Check> = {
   client,
   queueUrl,
-  when: [(value) => typeof value === 'function', 'a function of a failure'],
+  when: [(value) => typeof value === 'function', 'a function'],
   sourceQueueUrl: queueUrl,
 }
 
-const RETRY_BACKOFF: Record<keyof RetryBackoffOptions, Check> = {
+const RETRY_BACKOFF_CHECKS: Record<keyof RetryBackoffOptions, Check> = {
   client,
   base: [(value) => isNumber(value) && value > 0, 'a number of seconds, more than 0'],
-  factor: [(value) => isNumber(value) && value >= 1, 'a number from 1'],
+  factor: [(value) => isNumber(value) && value >= 1, 'a number of 1 or more'],
   max: [
     (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_DELAY,
     `a whole number of seconds from 1 to ${MAX_DELAY}`,
@@ -96,10 +96,10 @@ const RETRY_BACKOFF: Record<keyof RetryBackoffOptions, Check> = {
 
 /** @throws {TypeError} that names the option, the expected value and the received one */
 export function checkDeadLetterOptions(given: DeadLetterOptions): DeadLetterOptions {
-  return check('deadLetter', given, DEAD_LETTER, { required: ['client', 'queueUrl'] })
+  return check('deadLetter', given, DEAD_LETTER_CHECKS, { required: ['client', 'queueUrl'] })
 }
 
 /** @throws {TypeError} that names the option, the expected value and the received one */
 export function checkRetryBackoffOptions(given: RetryBackoffOptions): RetryBackoffOptions {
-  return check('retryBackoff', given, RETRY_BACKOFF, { required: ['client'] })
+  return check('retryBackoff', given, RETRY_BACKOFF_CHECKS, { required: ['client'] })
 }

@@ -19,11 +19,11 @@ export function countReasons(reasons: Reasons): number {
 export function listReasons(reasons: Reasons): string {
   const sorted = [...reasons].sort(([, a], [, b]) => b - a)
   const listed = sorted.slice(0, MAX_REASONS).map(([reason, count]) => `${count} × ${reason}`)
-  if (sorted.length > MAX_REASONS) listed.push(`and ${sorted.length - MAX_REASONS} more kinds`)
+  if (sorted.length > MAX_REASONS) listed.push(`other reasons: ${sorted.length - MAX_REASONS}`)
   return listed.join('; ')
 }
 
-/** An error for the log. It has no stack frames, since they would only show the line of this package that made it. */
+/** An error for the log. It has no stack frames, because they would only show the line of this package that made it. */
 export function notice(text: string): Error {
   const error = new Error(text)
   error.stack = `Error: ${text}`
@@ -36,7 +36,7 @@ export function reasonOf(error: unknown): string {
 }
 
 /**
- * Reads the name and the message of a thrown value, or its code if it has no message. The value can be anything, also a
+ * Reads the name and the message of a thrown value, or its code if it has no message. The value can be anything, even a
  * proxy that throws when it is read.
  */
 export function readError(error: unknown): [name: string, message: string] {

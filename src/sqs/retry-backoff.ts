@@ -33,7 +33,7 @@ export function retryBackoff(options: RetryBackoffOptions) {
     sourceQueueUrl,
   } = checkRetryBackoffOptions(options)
 
-  /** Whole seconds, since SQS accepts no others. Not 0: SQS would redeliver the message while this invocation still runs. */
+  /** Whole seconds, because SQS accepts no others. Not 0: SQS would redeliver the message during this invocation. */
   function delayOf(receiveCount: number): number {
     const delay = Math.min(max, Math.ceil(base * factor ** (receiveCount - 1)))
     return jitter === 'none' ? delay : 1 + Math.floor(Math.random() * delay)

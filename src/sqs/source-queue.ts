@@ -1,12 +1,13 @@
 import type { ChangeMessageVisibilityBatchCommand } from '@aws-sdk/client-sqs'
 
 /**
- * Sends a command to the queue that an ARN names, at the endpoint that the client has resolved.
+ * Makes the SDK send a command to the queue that an ARN names, at the endpoint that the client has resolved.
  *
- * The ARN alone does not give the right URL. The endpoint also depends on the client: its partition, FIPS, dual-stack, or
- * an endpoint from its configuration or the environment, such as a local imitation of SQS. The SDK sends a command to the
- * host of `QueueUrl`, unless the client was created with an `endpoint`. So this step makes `QueueUrl` from the resolved
- * endpoint before the SDK reads it.
+ * The ARN alone does not give the right URL. The endpoint also depends on the client: its partition, FIPS and
+ * dual-stack settings. It can also be configured, for example for a local SQS.
+ *
+ * The SDK sends a command to the host of `QueueUrl`, unless the client was created with an `endpoint`. So an SDK
+ * middleware sets `QueueUrl` from the resolved endpoint before the SDK reads it.
  *
  * @param arn the `eventSourceARN` of the records. Without a valid one, the command rejects with a TypeError.
  */
@@ -27,5 +28,5 @@ export function addressByArn(command: ChangeMessageVisibilityBatchCommand, arn: 
 function pathOf(arn: string | undefined): string {
   const [, , service, , account, name] = arn?.split(':') ?? []
   if (service === 'sqs' && account && name) return `/${account}/${name}`
-  throw new TypeError('the record has no eventSourceARN of a queue: set sourceQueueUrl')
+  throw new TypeError('the eventSourceARN of the record is not the ARN of an SQS queue: set sourceQueueUrl')
 }

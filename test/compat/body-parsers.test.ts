@@ -96,7 +96,7 @@ for (const [core, middy] of cores) {
     >
     for (const [middlewares, error] of [
       [[envelope, boundedSqsBatch()], { code: 'ERR_INVALID_SQS_EVENT' }],
-      [[boundedSqsBatch(), envelope], { name: 'TypeError', message: /boundedSqsBatch\(\) has not prepared/ }],
+      [[boundedSqsBatch(), envelope], { name: 'TypeError', message: /was not prepared by boundedSqsBatch\(\)/ }],
     ] as const) {
       const handler = middy()
         .use([...middlewares])

@@ -163,7 +163,9 @@ for (const [core, middy] of cores) {
     const outer = { after: () => Promise.reject(new Error('late')) }
     const [there, here] = [{ outcome: reported('a', 'x') }, { outcome: reported('x') }]
     const lines = await logged(() => differs(t, parallel, standardEvent('a', 'x'), there, here, { outer }))
-    t.match(lines, [/^middy-bounded-sqs-batch: a batch is reported in spite of Error: late\n/])
+    t.match(lines, [
+      /^middy-bounded-sqs-batch: the handler or a middleware threw, but the response still reports only the failed records: Error: late\n/,
+    ])
   })
 
   difference('a handler that returns nothing, or no settled results, reports all records', async (t) => {
@@ -171,7 +173,7 @@ for (const [core, middy] of cores) {
       [undefined, /^TypeError: Cannot read properties of undefined/, 'undefined'],
       [null, /^TypeError: Cannot read properties of null/, 'null'],
       [{}, /^TypeError: Cannot destructure/, 'an object'],
-      [[1, 2], /^undefined$/, 'an array whose entry 0 is no PromiseSettledResult'],
+      [[1, 2], /^undefined$/, 'an array whose entry 0 is not a PromiseSettledResult'],
     ] as const) {
       const error = new RegExp(`^TypeError: The handler returned ${came}.*; return what`)
       await differs(t, returning(value), two, all(reason), fails(error))
@@ -248,7 +250,7 @@ for (const [core, middy] of cores) {
     const lines = await logged(async () =>
       t.strictSame(await here(standardEvent('a', 'x'), testContext()), reported('x')),
     )
-    t.match(lines, [/^middy-bounded-sqs-batch: the logger threw Error: of the logger\n/])
+    t.match(lines, [/^middy-bounded-sqs-batch: the logger failed: Error: of the logger\n/])
   })
 
   difference('unknown options, and a `logger` that is no function, are ignored', async (t) => {

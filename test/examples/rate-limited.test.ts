@@ -37,7 +37,7 @@ t.test('rate-limited.ts: two instances send at most 14 per second and report the
   t.ok(performance.now() - start > 1000, 'seven of each had to wait')
   // With 2 s left, of which the last 0.4 s start nothing, seven start one second after the last seven.
   const log = await logged(async () => t.strictSame(await one(20, 2000), ids(20).slice(7)))
-  t.match(log[0], '13 of 20 records failed (13 never started)')
+  t.match(log[0], '13 of 20 records failed (13 not started)')
 
   const expected = [...ids(14), ...ids(14), ...ids(7)].map((id) => `body of ${id}`)
   t.strictSame(bodies.toSorted(), expected.toSorted())

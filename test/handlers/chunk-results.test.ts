@@ -100,28 +100,32 @@ const refused: [what: string, answer: () => unknown, came: string][] = [
   ['a list that is a Set', () => ({ batchItemFailures: new Set(['a']) }), 'batchItemFailures is an object'],
   ['something like a list', () => ({ batchItemFailures: { length: 0 } }), 'batchItemFailures is an object'],
   ['a promise as list', () => ({ batchItemFailures: Promise.resolve([]) }), 'batchItemFailures is an object'],
-  ['an id of another chunk', () => listOf('d'), 'entry 0 names no record of the chunk'],
-  ['an id of another chunk, among others', () => listOf('a', 'd'), 'entry 1 names no record of the chunk'],
-  ['an unknown id', () => listOf('b', 'z'), 'entry 1 names no record of the chunk'],
-  ['an empty id', () => listOf(''), 'entry 0 names no record of the chunk'],
-  ['a place for an id', () => listOf(0), 'entry 0 names no record of the chunk'],
-  ['an id in an object', () => listOf({ toString: () => 'a' }), 'entry 0 names no record of the chunk'],
-  ['bare ids', () => ({ batchItemFailures: ['a'] }), 'entry 0 names no record of the chunk'],
-  ['ids by another name', () => ({ batchItemFailures: [{ id: 'a' }] }), 'entry 0 names no record of the chunk'],
-  ['a list with null', () => ({ batchItemFailures: [null] }), 'entry 0 names no record of the chunk'],
-  ['a list with holes', () => ({ batchItemFailures: new Array(2) }), 'entry 0 names no record of the chunk'],
-  ['more ids than records', () => listOf('a', 'b', 'c', 'd'), 'entry 3 names no record of the chunk'],
+  ['an id of another chunk', () => listOf('d'), 'entry 0 is not a record of the chunk'],
+  ['an id of another chunk, among others', () => listOf('a', 'd'), 'entry 1 is not a record of the chunk'],
+  ['an unknown id', () => listOf('b', 'z'), 'entry 1 is not a record of the chunk'],
+  ['an empty id', () => listOf(''), 'entry 0 is not a record of the chunk'],
+  ['a place for an id', () => listOf(0), 'entry 0 is not a record of the chunk'],
+  ['an id in an object', () => listOf({ toString: () => 'a' }), 'entry 0 is not a record of the chunk'],
+  ['bare ids', () => ({ batchItemFailures: ['a'] }), 'entry 0 is not a record of the chunk'],
+  ['ids by another name', () => ({ batchItemFailures: [{ id: 'a' }] }), 'entry 0 is not a record of the chunk'],
+  ['a list with null', () => ({ batchItemFailures: [null] }), 'entry 0 is not a record of the chunk'],
+  ['a list with holes', () => ({ batchItemFailures: new Array(2) }), 'entry 0 is not a record of the chunk'],
+  ['more ids than records', () => listOf('a', 'b', 'c', 'd'), 'entry 3 is not a record of the chunk'],
   ['no results', () => [], '0 results for 3 records'],
   ['a result too few', () => [OK, OK], '2 results for 3 records'],
   ['a result too many', () => [OK, OK, OK, OK], '4 results for 3 records'],
-  ['holes for results', () => new Array(3), 'entry 0 is no PromiseSettledResult'],
-  ['a hole among results', () => Object.assign([OK, OK, OK], { 1: undefined }), 'entry 1 is no PromiseSettledResult'],
-  ['a sparse array', () => Object.assign(new Array(3), [OK], { 2: OK }), 'entry 1 is no PromiseSettledResult'],
-  ['null for a result', () => [OK, OK, null], 'entry 2 is no PromiseSettledResult'],
-  ['promises for results', () => [OK, Promise.resolve(), OK], 'entry 1 is no PromiseSettledResult'],
-  ['results without a status', () => [{}, {}, {}], 'entry 0 is no PromiseSettledResult'],
-  ['results of a third status', () => [OK, OK, { status: 'pending' }], 'entry 2 is no PromiseSettledResult'],
-  ['words for results', () => ['fulfilled', 'fulfilled', 'fulfilled'], 'entry 0 is no PromiseSettledResult'],
+  ['holes for results', () => new Array(3), 'entry 0 is not a PromiseSettledResult'],
+  [
+    'a hole among results',
+    () => Object.assign([OK, OK, OK], { 1: undefined }),
+    'entry 1 is not a PromiseSettledResult',
+  ],
+  ['a sparse array', () => Object.assign(new Array(3), [OK], { 2: OK }), 'entry 1 is not a PromiseSettledResult'],
+  ['null for a result', () => [OK, OK, null], 'entry 2 is not a PromiseSettledResult'],
+  ['promises for results', () => [OK, Promise.resolve(), OK], 'entry 1 is not a PromiseSettledResult'],
+  ['results without a status', () => [{}, {}, {}], 'entry 0 is not a PromiseSettledResult'],
+  ['results of a third status', () => [OK, OK, { status: 'pending' }], 'entry 2 is not a PromiseSettledResult'],
+  ['words for results', () => ['fulfilled', 'fulfilled', 'fulfilled'], 'entry 0 is not a PromiseSettledResult'],
   ['something like results', () => ({ length: 3, 0: OK, 1: OK, 2: OK }), 'batchItemFailures is undefined'],
   ['results in a Set', () => new Set([OK]), 'batchItemFailures is undefined'],
   ['a list that throws', () => throwing('batchItemFailures'), 'an object that throws when it is read'],
@@ -165,7 +169,10 @@ for (const [what, rearrange] of rearranging) {
       { logger: (error) => errors.push(error) },
     )
     t.strictSame(failed(await handle(standardEvent('a', 'b', 'c', 'd'))), ['a', 'b', 'c'])
-    t.match(errors[0], { name: 'TypeError', message: /moved its records or taken some out: sort a copy of them/ })
+    t.match(errors[0], {
+      name: 'TypeError',
+      message: /reordered or removed records in the array that it received\. Sort or filter a copy of the array/,
+    })
   })
 }
 
@@ -233,6 +240,6 @@ t.test('the log entry says why the chunk failed', async (t) => {
   t.match(lines[0], /3 of 3 records failed/)
   t.match(
     lines[0],
-    /3 × TypeError: The handler returned a batchItemFailures whose entry 0 names no record of the chunk/,
+    /3 × TypeError: The handler returned a batchItemFailures whose entry 0 is not a record of the chunk/,
   )
 })

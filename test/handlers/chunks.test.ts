@@ -153,7 +153,7 @@ t.test('failure handlers get each record of a chunk with its own error and recei
 t.test('eachChunk() without the middleware throws an error that says so', async (t) => {
   await t.rejects(eachChunk(2, () => {})(standardEvent('a'), testContext()), {
     name: 'TypeError',
-    message: /eachChunk\(\).*add \.use\(boundedSqsBatch\(\)\)/,
+    message: /eachChunk\(\).*Add \.use\(boundedSqsBatch\(\)\)/,
   })
 })
 
@@ -202,20 +202,20 @@ t.test('an inner handler may add to the report of eachChunk(), but cannot remove
 t.test('an invalid argument is a TypeError that says what was expected and what was received', (t) => {
   const handle = () => {}
   const bad: [args: unknown[], message: string][] = [
-    [[], 'the most records in a chunk, an integer from 1, got undefined'],
-    [[0, handle], 'an integer from 1, got 0'],
-    [[-1, handle], 'an integer from 1, got -1'],
-    [[1.5, handle], 'an integer from 1, got 1.5'],
-    [[NaN, handle], 'an integer from 1, got NaN'],
-    [[Infinity, handle], 'an integer from 1, got Infinity'],
-    [[2 ** 53, handle], 'an integer from 1, got 9007199254740992'],
-    [['10', handle], 'an integer from 1, got a string'],
-    [[10n, handle], 'an integer from 1, got a bigint'],
-    [[null, handle], 'an integer from 1, got null'],
-    [[handle], 'an integer from 1, got a function'],
-    [[10], 'a handler of some records, a function, got undefined'],
-    [[10, { handle }], 'a handler of some records, a function, got an object'],
-    [[10, [handle]], 'a handler of some records, a function, got an array'],
+    [[], 'expected size to be a positive integer, got undefined'],
+    [[0, handle], 'a positive integer, got 0'],
+    [[-1, handle], 'a positive integer, got -1'],
+    [[1.5, handle], 'a positive integer, got 1.5'],
+    [[NaN, handle], 'a positive integer, got NaN'],
+    [[Infinity, handle], 'a positive integer, got Infinity'],
+    [[2 ** 53, handle], 'a positive integer, got 9007199254740992'],
+    [['10', handle], 'a positive integer, got a string'],
+    [[10n, handle], 'a positive integer, got a bigint'],
+    [[null, handle], 'a positive integer, got null'],
+    [[handle], 'a positive integer, got a function'],
+    [[10], 'expected chunkHandler to be a function, got undefined'],
+    [[10, { handle }], 'expected chunkHandler to be a function, got an object'],
+    [[10, [handle]], 'expected chunkHandler to be a function, got an array'],
     [[10, handle, null], 'eachChunk(): expected an object of options, got null'],
     [[10, handle, 'json'], 'eachChunk(): expected an object of options, got a string'],
     [[10, handle, { bodies: 'json' }], 'eachChunk(): unknown option "bodies", expected body'],

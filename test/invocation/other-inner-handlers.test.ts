@@ -100,13 +100,13 @@ const nonsense: [what: string, value: unknown, message: RegExp][] = [
   ['a function', () => {}, /batchItemFailures is undefined/],
   ['batchItemFailures: null', { batchItemFailures: null }, /batchItemFailures is null/],
   ['batchItemFailures: {}', { batchItemFailures: {} }, /batchItemFailures is an object/],
-  ['an id of another batch', { batchItemFailures: [{ itemIdentifier: 'z' }] }, /entry 0 names no record/],
-  ['an empty id', { batchItemFailures: [{ itemIdentifier: 'a' }, { itemIdentifier: '' }] }, /entry 1 names no record/],
-  ['a bare id', { batchItemFailures: ['a'] }, /entry 0 names no record/],
-  ['an id under another key', { batchItemFailures: [{ messageId: 'a' }] }, /entry 0 names no record/],
-  ['values instead of settled results', [1, 2], /entry 0 is no PromiseSettledResult/],
-  ['ids instead of settled results', [ok, 'a'], /entry 1 is no PromiseSettledResult/],
-  ['a promise that is pending', [ok, { status: 'pending' }], /entry 1 is no PromiseSettledResult/],
+  ['an id of another batch', { batchItemFailures: [{ itemIdentifier: 'z' }] }, /entry 0 is not a record/],
+  ['an empty id', { batchItemFailures: [{ itemIdentifier: 'a' }, { itemIdentifier: '' }] }, /entry 1 is not a record/],
+  ['a bare id', { batchItemFailures: ['a'] }, /entry 0 is not a record/],
+  ['an id under another key', { batchItemFailures: [{ messageId: 'a' }] }, /entry 0 is not a record/],
+  ['values instead of settled results', [1, 2], /entry 0 is not a PromiseSettledResult/],
+  ['ids instead of settled results', [ok, 'a'], /entry 1 is not a PromiseSettledResult/],
+  ['a promise that is pending', [ok, { status: 'pending' }], /entry 1 is not a PromiseSettledResult/],
   ['more results than records', [ok, ok, ok], /3 results for 2 records/],
   ['a list that lies about its length', { batchItemFailures: lying([{ itemIdentifier: 'a' }], -1) }, /of length -1/],
   ['results that lie about their length', lying([no], -1), /-1 results for 2 records/],
@@ -259,7 +259,7 @@ t.test('an inner handler that does not return the report of eachRecord() is a Ty
 
 t.test('eachRecord() without the middleware throws an error that says so', async (t) => {
   const bare = eachRecord(() => t.fail('started'))
-  const message = /add \.use\(boundedSqsBatch\(\)\)/
+  const message = /Add \.use\(boundedSqsBatch\(\)\)/
   await t.rejects(bare(standardEvent('a'), testContext()), { name: 'TypeError', message })
   await t.rejects(middy<SQSEvent>().handler(bare)(standardEvent('a'), testContext()), { name: 'TypeError', message })
   await t.rejects(bare(undefined as never, testContext()), { name: 'TypeError', message })

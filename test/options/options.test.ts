@@ -4,7 +4,7 @@ import { warned } from '../support/output.ts'
 
 t.test('an invalid option is a TypeError that names the option, what was expected and what was received', (t) => {
   const bad: [options: unknown, ...message: RegExp[]][] = [
-    [{ concurrency: 0 }, /option concurrency/, /an integer from 1/, /got 0 \(a number\)/],
+    [{ concurrency: 0 }, /option concurrency/, /a positive integer/, /got 0 \(a number\)/],
     [{ concurrency: NaN }, /got NaN/],
     [{ concurrency: 1.5 }, /got 1.5/],
     [{ concurrency: -1 }, /got -1/],
@@ -33,13 +33,13 @@ t.test('an invalid option is a TypeError that names the option, what was expecte
     [{ logger: console }, /option logger/, /an object/],
     [{ concurency: 5 }, /unknown option "concurency"/, /expected one of concurrency, recordTimeout/],
     [{ rateLimit: 14 }, /option rateLimit/, /limit: 14, interval: 1000/, /got 14/],
-    [{ rateLimit: {} }, /option rateLimit.limit/, /an integer from 1/, /got undefined/],
+    [{ rateLimit: {} }, /option rateLimit.limit/, /a positive integer/, /got undefined/],
     [{ rateLimit: { limit: 14 } }, /option rateLimit.interval/, /more than 0/, /got undefined/],
     [{ rateLimit: { limit: 14, interval: undefined } }, /option rateLimit.interval/, /got undefined/],
     [{ rateLimit: { limit: 1.5, interval: 1000 } }, /option rateLimit.limit/, /got 1.5/],
     [{ rateLimit: { limit: 14, interval: 0 } }, /option rateLimit.interval/, /got 0/],
     [{ rateLimit: { limit: 14, interval: 1000, strict: true } }, /unknown option "rateLimit.strict"/],
-    [{ onFailure: 'deadLetter' }, /option onFailure/, /an array of them/, /got 'deadLetter'/],
+    [{ onFailure: 'deadLetter' }, /option onFailure/, /a function or an array of functions/, /got 'deadLetter'/],
     [{ onFailure: [() => [], null] }, /option onFailure/, /an array/],
     [{ toString: 1 }, /unknown option "toString"/],
     [null, /an object of options, got null/],

@@ -34,7 +34,8 @@ for (const [what, result] of accepted) {
 
 const ofLength = (length: number) => (failures: readonly RecordFailure[]) => lying(failures, length)
 const entry = (value: unknown) => (failures: readonly RecordFailure[]) => [failures[0], value]
-const NOT_GIVEN = /^TypeError: The failure handler returned an array whose entry 1 it did not get: return those of/
+const NOT_GIVEN =
+  /^TypeError: The failure handler returned an array, but entry 1 is not a failure that it received: return an array of/
 
 const refused: [what: string, result: (failures: readonly RecordFailure[]) => unknown, line: RegExp][] = [
   ['undefined, from a forgotten return', () => undefined, /^TypeError: The failure handler returned undefined: return/],
@@ -48,8 +49,8 @@ const refused: [what: string, result: (failures: readonly RecordFailure[]) => un
   ['an array of nothing', entry(undefined), NOT_GIVEN],
   ['an array of null', entry(null), NOT_GIVEN],
   ['an array with a hole', (failures) => Object.assign([failures[0]], { length: 2 }), NOT_GIVEN],
-  ['ids', (failures) => failures.map(idOf), /entry 0 it did not get/],
-  ['records', (failures) => failures.map(({ record }) => record), /entry 0 it did not get/],
+  ['ids', (failures) => failures.map(idOf), /entry 0 is not a failure that it received/],
+  ['records', (failures) => failures.map(({ record }) => record), /entry 0 is not a failure that it received/],
   ['an unknown id', entry({ record: { messageId: 'z' } }), NOT_GIVEN],
   ['the id of a record that succeeded', entry({ record: { messageId: 'a' } }), NOT_GIVEN],
   ['the id of a record that was blocked', entry({ record: { messageId: 'x3' } }), NOT_GIVEN],
@@ -57,7 +58,7 @@ const refused: [what: string, result: (failures: readonly RecordFailure[]) => un
   ['an array without end', (failures) => Object.assign([failures[0]], { length: 2 ** 32 - 1 }), NOT_GIVEN],
   ['a list that lies about its length', ofLength(-1), /returned an array/],
   ['a list whose length is NaN', ofLength(NaN), /returned an array/],
-  ['a list that says it is endless', ofLength(Infinity), /entry 2 it did not get/],
+  ['a list that says it is endless', ofLength(Infinity), /entry 2 is not a failure that it received/],
   ['a revoked proxy', () => revoked([]), /revoked/],
   ['a proxy that throws', () => trapped([]), /^Error: trap/],
   ['an entry that throws', (failures) => [failures[0], trapped([])], /^Error: trap/],
@@ -125,7 +126,10 @@ t.test(
       const other = await handlerOf(failing, { onFailure: () => of, logger: undefined })(standardEvent('x3'))
       t.strictSame(failed(other), ['x3'])
     })
-    t.match(failureHandlerLines(lines), [/entry 0 it did not get/, /entry 0 it did not get/])
+    t.match(failureHandlerLines(lines), [
+      /entry 0 is not a failure that it received/,
+      /entry 0 is not a failure that it received/,
+    ])
   },
 )
 

@@ -52,7 +52,7 @@ t.test(
     t.strictSame(namesOf('m1'), ['own8', 'own9'])
     t.strictSame(namesOf('m2'), ['DeadLetter.SourceQueue', 'DeadLetter.ReceiveCount'])
     t.strictSame(lines, [
-      'deadLetter(): 2 messages had no room for DeadLetter.OriginalMessageId, DeadLetter.SourceQueue, DeadLetter.ReceiveCount, DeadLetter.ErrorName, DeadLetter.ErrorMessage in dead',
+      'deadLetter(): 2 messages in dead were sent without DeadLetter.OriginalMessageId, DeadLetter.SourceQueue, DeadLetter.ReceiveCount, DeadLetter.ErrorName, DeadLetter.ErrorMessage: these attributes did not fit',
     ])
   },
 )
@@ -178,7 +178,9 @@ t.test(
     // A later and shorter attribute still fits.
     t.strictSame(names.get('z'), ['DeadLetter.ErrorName', 'DeadLetter.OriginalMessageId'])
     t.equal(names.get('b')?.length, 5)
-    t.match(lines, [/^deadLetter\(\): 4 messages had no room for DeadLetter\.ErrorName, .* in dead$/])
+    t.match(lines, [
+      /^deadLetter\(\): 4 messages in dead were sent without DeadLetter\.ErrorName, .*: these attributes did not fit$/,
+    ])
   },
 )
 

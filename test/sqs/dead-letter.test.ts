@@ -92,7 +92,7 @@ t.test('records that the response of SQS does not clearly accept stay failed', a
   const { remaining, lines } = await handle(ids(4).map((id) => failure(id, dead)))
   t.strictSame(idsOf(remaining), ['m1', 'm2'])
   t.strictSame(lines, [
-    'deadLetter(): 2 of 4 records are not in dead: 1 × SQS did not say what became of it; 1 × InternalError',
+    'deadLetter(): 2 of 4 records are not in dead: 1 × the response of SQS does not mention this entry; 1 × InternalError',
   ])
 })
 

@@ -56,7 +56,7 @@ t.test(
       [{ client, base: Infinity }, /got Infinity/],
       [{ client, base: '30' }, /option base/, /got '30' \(a string\)/],
       [{ client, base: null }, /option base/],
-      [{ client, factor: 0.5 }, /option factor to be a number from 1/, /got 0.5/],
+      [{ client, factor: 0.5 }, /option factor to be a number of 1 or more/, /got 0.5/],
       [{ client, factor: NaN }, /option factor/],
       [{ client, factor: Infinity }, /option factor/],
       [{ client, max: 0 }, /option max to be a whole number of seconds from 1 to 42000/, /got 0/],

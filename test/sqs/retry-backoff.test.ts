@@ -200,7 +200,10 @@ t.test('records of two queues are called separately, and a record without a queu
       [`${sqs.endpoint}/000000000000/two`, ['receipt-of-m1']],
     ],
   )
-  t.match(lines[0], /2 × TypeError: the record has no eventSourceARN of a queue: set sourceQueueUrl/)
+  t.match(
+    lines[0],
+    /2 × TypeError: the eventSourceARN of the record is not the ARN of an SQS queue: set sourceQueueUrl/,
+  )
 })
 
 t.test('without a failure there is no call', async (t) => {

@@ -193,7 +193,7 @@ for (const [name, make, prefix] of HANDLERS) {
     const { request, lines } = failureRequest()
     await make(client(), queueUrl)(failures.slice(0, 8), request)
     t.strictSame(lines, [
-      `${prefix.replaceAll('25', '8')}3 × InternalError: try again; 2 × B: try again; 1 × C: try again; and 2 more kinds`,
+      `${prefix.replaceAll('25', '8')}3 × InternalError: try again; 2 × B: try again; 1 × C: try again; other reasons: 2`,
     ])
   })
 }
