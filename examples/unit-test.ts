@@ -37,7 +37,7 @@ test('aborts the request that is open when the time is up, and only its record f
     })
   })
   const event = sqsEvent(['one', 'two', 'three'])
-  const { failed } = await invoke(handler, event, { timeout: 200 })
+  const { failed } = await invoke(handler, event, { timeout: 3000 })
   assert.deepEqual(failed, [event.Records[1]])
   assert.ok(aborted)
 })
