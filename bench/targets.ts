@@ -77,7 +77,7 @@ const TARGETS: readonly Target[] = [
   {
     title: 'bundle by esbuild, minified, kB',
     limit: 36,
-    shortLimit: 42, // keeps the bundle from growing while the target is missed
+    shortLimit: 45, // 43.7 kB, of which p-queue is 9: keeps the bundle from growing while the target is missed
     isExact: true,
     part: 'bundle',
     samples: ({ bundle }) => bundle && [[(bundle.data[OURS]?.minified ?? Number.NaN) / 1_000], [1]],
