@@ -79,7 +79,7 @@ export function createFunctions({ instances }: Plan) {
   }
 
   function find(source: Instance, types: readonly string[]): Found {
-    const name = textAt(source, 'function_name')
+    const name = nameIn(source)
     const referenced = findReferenced(resolveArgument(source, 'function_name'), types)
     if (name.state !== 'known') return referenced
     const { arn, plain } = partsOf(name.value)
@@ -101,8 +101,7 @@ export function createFunctions({ instances }: Plan) {
     if (!instance) return { target: unreadFunction(found.arn ?? 'its function', found.reason) }
     const { doubt } = found
     if (instance.type === ALIAS) return { target: ofAlias(instance), doubt }
-    const name = valueIn(textAt(mapping, 'function_name')) ?? ''
-    const { qualifier } = partsOf(name)
+    const { qualifier } = partsOf(valueIn(nameIn(mapping)) ?? '')
     if (qualifier === undefined) return { target: toFunction(instance), doubt }
     const alias = aliases.find(
       (one) =>
@@ -113,6 +112,12 @@ export function createFunctions({ instances }: Plan) {
     const version: Setting<string> = known(qualifier)
     return { target: qualified(instance, `${instance.address}:${qualifier}`, version), doubt }
   }
+}
+
+/** What `function_name` is set to. In a state, the ARN is more exact: functions in two regions may have one name. */
+function nameIn(source: Instance): Setting<string> {
+  const arn = textAt(source, 'function_arn')
+  return source.config === undefined && arn.state === 'known' ? arn : textAt(source, 'function_name')
 }
 
 /** A name, an ARN, or the end of an ARN, each with or without an alias or a version. */

@@ -23,6 +23,13 @@ import { AFTER_APPLY, hasUnknown, listAt, mapSetting, positiveAt, textAt, valueA
 const OTHER_SERVICES = ['starting_position', 'queues', 'topics', 'self_managed_event_source']
 const OTHER_SOURCES = /^aws_(kinesis|dynamodb|mq|msk|docdb)_/
 
+/** Resources that may create SQS event source mappings, functions or queues, and that are not read. */
+const NOT_READ: readonly [type: RegExp, reason: string][] = [
+  [/^awscc_(lambda_event_source_mapping|lambda_function|sqs_queue)$/, 'resources of the provider awscc are not read'],
+  [/^aws_cloudcontrolapi_resource$/, 'resources of the Cloud Control API are not read'],
+  [/cloudformation_stack(_instances|_set_instance)?$/, 'it has a template of its own'],
+]
+
 const AFTER = 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'
 const DEPLOYED = 'Check what is deployed with --function NAME.'
 
@@ -116,6 +123,10 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
       filters: filtersOf(mapping),
       runs: mapSetting(valueAt(mapping, 'enabled'), (value) => known(value !== false)),
     })
+  }
+  for (const { address: id, type, mode } of plan.instances) {
+    const [, reason] = NOT_READ.find(([types]) => mode === 'managed' && types.test(type)) ?? []
+    if (reason !== undefined) unread.push({ id, unread: reason })
   }
   if (plan.incomplete !== undefined) unread.push({ id: 'the plan', unread: plan.incomplete })
   return { mappings, unread, fix: plan.isState ? DEPLOYED : AFTER }

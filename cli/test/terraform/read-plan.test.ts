@@ -327,3 +327,51 @@ test('a state of OpenTofu: what was not checked needs the deployed function', (t
   t.strictSame(Object.keys(finding ?? {}), ['rule', 'severity', 'resource', 'message', 'fix', 'source'])
   t.end()
 })
+
+test('resources that are not read, and that may create mappings, are listed', (t) => {
+  const others = ['awscc_sqs_queue.other', 'aws_cloudformation_stack.other', 'aws_cloudcontrolapi_resource.other']
+  const plan = planOf([QUEUE, DEAD, handler(), ...others.map((address) => ({ address, values: {} }))])
+  t.strictSame(messages(plan), [
+    'awscc_sqs_queue.other: Not checked: this item: resources of the provider awscc are not read.',
+    'aws_cloudformation_stack.other: Not checked: this item: it has a template of its own.',
+    'aws_cloudcontrolapi_resource.other: Not checked: this item: resources of the Cloud Control API are not read.',
+  ])
+  t.end()
+})
+
+test('a state with functions of one name in two regions: the ARN decides', (t) => {
+  const state = terraformState()
+  const { resources } = state.values.root_module
+  const [mapping] = resources.filter(({ address }) => address === ORDERS)
+  const [first] = resources.filter(({ address }) => address === 'aws_lambda_function.handler')
+  const arn = 'arn:aws:lambda:us-east-1:123456789012:function:Handler'
+  if (!mapping || !first) throw new Error('a resource is missing')
+  resources.push({ ...first, address: 'aws_lambda_function.other', values: { ...first.values, arn } })
+  for (const [function_arn, id] of [
+    [first.values.arn, 'aws_lambda_function.handler'],
+    [arn, 'aws_lambda_function.other'],
+  ]) {
+    Object.assign(mapping.values, { function_name: 'Handler', function_arn })
+    t.equal(only(readShown(state).mappings).function.id, id)
+  }
+  t.end()
+})
+
+test('a mapping of a function with the name of an alias or a version behind it', (t) => {
+  const values = { name: 'live', function_name: 'handler', function_version: '4', arn: 'arn:x:live' }
+  const alias: Resource = { address: 'aws_lambda_alias.live', values }
+  const newest = { ...handler({ version: '4' }), unknown: ['arn'] }
+  for (const [name, id] of [
+    ['handler', 'aws_lambda_function.handler'],
+    ['handler:live', 'aws_lambda_function.handler'],
+    ['handler:4', 'aws_lambda_function.handler'],
+    ['handler:3', 'aws_lambda_function.handler:3'],
+    ['arn:aws:lambda:eu-west-1:123456789012:function:handler:3', 'aws_lambda_function.handler:3'],
+    ['123456789012:function:handler', 'aws_lambda_function.handler'],
+    ['other', 'other'],
+  ] as const) {
+    const { mappings } = readShown(planOf([QUEUE, DEAD, newest, alias], { function_name: name }, []))
+    t.equal(only(mappings).function.id, id, name)
+  }
+  t.end()
+})
