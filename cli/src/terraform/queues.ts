@@ -1,5 +1,7 @@
 import {
   absent,
+  incompletePolicy,
+  kindMismatch,
   known,
   numberSetting,
   type Queue,
@@ -96,13 +98,11 @@ export function createQueues({ instances, deleted }: Plan) {
   }
 
   function toRedrive(queue: Instance, found: Found, arn: Setting<string>, count: Setting<number>): Setting<Redrive> {
-    const target = found.instance
-    const [fifo, isTargetFifo] = [queue, target].map((one) => (one ? valueIn(fifoOf(one)) : undefined))
-    const kind = (isFifo: boolean) => (isFifo ? 'a FIFO queue' : 'a standard queue')
-    const differ = target && isManaged(target) && fifo !== undefined && isTargetFifo === !fifo
-    const checked = differ
-      ? wrong(`${target.address} is ${kind(!fifo)}, and ${queue.address} ${kind(fifo)}`, `Give ${kind(fifo)}.`)
-      : arn
+    const kindOf = (one: Instance | undefined) => ({
+      id: one?.address ?? '',
+      fifo: one && isManaged(one) ? valueIn(fifoOf(one)) : undefined,
+    })
+    const checked = kindMismatch(kindOf(queue), kindOf(found.instance)) ?? arn
     const deadLetterQueue = deadLetterQueueOf(found)
     const isWrong = checked.state === 'unknown' && checked.wrong !== undefined
     // With one setting for both, a wrong ARN gives one finding.
@@ -122,12 +122,8 @@ export function createQueues({ instances, deleted }: Plan) {
     if (!policy)
       return wrong('it is not a JSON object', 'Set it to jsonencode({ deadLetterTargetArn = …, maxReceiveCount = 5 }).')
     const { deadLetterTargetArn: arn, maxReceiveCount: count } = policy
-    const missing = [!arn && 'deadLetterTargetArn', (count ?? '') === '' && 'maxReceiveCount']
-    const without = missing.filter(Boolean).join(' and no ')
-    if (without) {
-      const fix = 'Set deadLetterTargetArn and maxReceiveCount; both names begin in lower case.'
-      return wrong(`it has no ${without}`, fix)
-    }
+    const incomplete = incompletePolicy(Boolean(arn), (count ?? '') !== '')
+    if (incomplete) return incomplete
     return toRedrive(queue, findByArn(String(arn)), arnSetting(String(arn)), numberSetting('maxReceiveCount', count))
   }
 
