@@ -101,6 +101,13 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
     const found = find(mapping, 'event_source_arn')
     const queue = queueOf(mapping, found)
     if (!queue) continue
+    if (
+      textAt(mapping, 'event_source_arn').state !== 'known' &&
+      OTHER_SERVICES.some((name) => listAt(mapping, name).state === 'unknown')
+    ) {
+      unread.push({ id, what: 'whether it reads SQS', unread: AFTER_APPLY })
+      continue
+    }
     const { target, doubt } = functionOf(mapping)
     if (found.instance && found.doubt) {
       unread.push({ id, what: `whether its queue is ${queue.id}`, unread: found.doubt })

@@ -1,6 +1,13 @@
 import { test } from 'tap'
 import { ids, only, short } from '../support/templates.ts'
-import { findingsInPlan, type PlannedModule, readShown, shownPlan, terraformState } from '../support/terraform.ts'
+import {
+  findingsInPlan,
+  type PlannedModule,
+  readShown,
+  resource,
+  shownPlan,
+  terraformState,
+} from '../support/terraform.ts'
 import { lambda, mapping, queue, ref } from '../support/terraform-modules.ts'
 
 const ORDERS = 'aws_lambda_event_source_mapping.orders'
@@ -265,6 +272,61 @@ const SEPARATE: Resource = {
 test('a redrive policy of its own resource', (t) => {
   const findings = findingsInPlan(planOf([orders(), DEAD, handler(), SEPARATE]))
   t.strictSame(ids(findings), ['max-receive-count aws_sqs_queue.orders'])
+  t.end()
+})
+
+test('a redrive policy of its own resource, in a state', (t) => {
+  const url = 'https://sqs.eu-west-1.amazonaws.com/123456789012/Queue'
+  const other = 'https://sqs.eu-west-1.amazonaws.com/123456789012/other'
+  for (const [queue_url, expected] of [
+    [url, ['max-receive-count aws_sqs_queue.queue']],
+    [other, ['no-redrive-policy aws_sqs_queue.queue']],
+  ] as const) {
+    const state = terraformState({ queue: { RedrivePolicy: undefined } })
+    const redrive_policy = POLICY.replace(':dead"', ':Dead"').replace(':5}', ':3}')
+    state.values.root_module.resources.push(resource(SEPARATE.address, { queue_url, redrive_policy }))
+    t.strictSame(ids(findingsInPlan(state)), expected)
+  }
+  t.end()
+})
+
+for (const redrive_policy of ['{ "deadLetterTargetArn"', '5', 'null']) {
+  test(`a redrive policy that is ${redrive_policy}`, (t) => {
+    const [finding, ...more] = findingsInPlan(
+      planOf(
+        [orders({ redrive_policy }), DEAD, handler()].map((one) => ({
+          ...one,
+          expressions: { redrive_policy: { references: ['var.policy'] } },
+        })),
+      ),
+    )
+    t.strictSame(more, [])
+    t.match(finding, { rule: 'invalid-value', resource: 'aws_sqs_queue.orders' })
+    t.match(finding?.message, 'RedrivePolicy: it is not a JSON object.')
+    t.end()
+  })
+}
+
+test('a dead-letter queue in a data source', (t) => {
+  const data: Resource = { address: 'data.aws_sqs_queue.dead', values: { name: 'dead' }, unknown: ['arn', 'url'] }
+  const source = queue(
+    'aws_sqs_queue.orders',
+    { name: 'orders' },
+    { redrive_policy: { references: ref('data.aws_sqs_queue.dead.arn') } },
+  )
+  t.strictSame(messages(planOf([source, data, handler()])), [
+    'aws_sqs_queue.orders: Not checked: maxReceiveCount: the redrive policy is known only after apply.',
+    'aws_sqs_queue.orders: Not checked: the retention of data.aws_sqs_queue.dead: data.aws_sqs_queue.dead does not show its settings.',
+  ])
+  t.end()
+})
+
+test('whether a mapping reads SQS is known only after apply', (t) => {
+  const plan = planOf([QUEUE, DEAD, handler()])
+  const [last] = plan.resource_changes.slice(-1) as { change: { after_unknown: Values } }[]
+  Object.assign(last?.change.after_unknown ?? {}, { starting_position: true })
+  const { mappings, unread } = readShown(plan)
+  t.strictSame([mappings, unread.map(({ id, what }) => [id, what])], [[], [[ORDERS, 'whether it reads SQS']]])
   t.end()
 })
 
