@@ -2,7 +2,7 @@ import { absent, known, type LambdaFunction, type Setting, timeoutSetting, unrea
 import type { Instance, Plan } from './plan.ts'
 import { type Found, findReferenced } from './queues.ts'
 import { resolveArgument } from './references.ts'
-import { listAt, mapSetting, numberAt, textAt, valueAt } from './values.ts'
+import { listAt, mapSetting, numberAt, type Sharing, textAt, valueAt } from './values.ts'
 
 const FUNCTION = 'aws_lambda_function'
 const ALIAS = 'aws_lambda_alias'
@@ -17,7 +17,7 @@ function isPresent(setting: Setting<unknown>): Setting<true> {
 }
 
 /** Reads the functions of a plan or a state. */
-export function createFunctions({ instances }: Plan) {
+export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
   const functions = instances.filter(({ type }) => type === FUNCTION)
   const aliases = instances.filter(({ type }) => type === ALIAS)
   const models = new Map<Instance, LambdaFunction>()
@@ -30,7 +30,7 @@ export function createFunctions({ instances }: Plan) {
     const reserved = valueAt(instance, 'reserved_concurrent_executions')
     const deadLetter = blockAt(instance, 'dead_letter_config')
     const target = valueAt(instance, 'dead_letter_config', 0, 'target_arn')
-    const model: LambdaFunction = {
+    const model = shareAll<LambdaFunction>(instance, {
       id: instance.address,
       timeout: timeout.state === 'unknown' ? timeout : timeoutSetting(valueIn(timeout), managed),
       memory: numberAt('memory', instance, 'memory_size'),
@@ -41,7 +41,7 @@ export function createFunctions({ instances }: Plan) {
       deadLetterTarget: deadLetter.state === 'known' && target.state !== 'unknown' ? isPresent(target) : deadLetter,
       tenantIsolation: textAt(instance, 'tenancy_config', 0, 'tenant_isolation_mode'),
       executionTimeout: numberAt('executionTimeout', instance, 'durable_config', 0, 'execution_timeout'),
-    }
+    })
     models.set(instance, model)
     return model
   }

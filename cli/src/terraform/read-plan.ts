@@ -17,7 +17,7 @@ import { createFunctions } from './functions.ts'
 import { type Instance, type parseShown, toPlan } from './plan.ts'
 import { arnSetting, createQueues, type Found } from './queues.ts'
 import { type Resolution, resolveArgument } from './references.ts'
-import { AFTER_APPLY, hasUnknown, listAt, mapSetting, positiveAt, textAt, valueAt } from './values.ts'
+import { AFTER_APPLY, createSharing, hasUnknown, listAt, mapSetting, positiveAt, textAt, valueAt } from './values.ts'
 
 /** Arguments that only mappings of other services have: streams, brokers and clusters. */
 const OTHER_SERVICES = ['starting_position', 'queues', 'topics', 'self_managed_event_source']
@@ -71,8 +71,9 @@ function filtersOf(mapping: Instance): Setting<readonly Setting<Pattern>[]> {
 /** Reads the SQS event source mappings of a plan or a state of Terraform or OpenTofu. */
 export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Model {
   const plan = toPlan(shown)
-  const { find, toQueue } = createQueues(plan)
-  const functionOf = createFunctions(plan)
+  const sharing = createSharing()
+  const { find, toQueue } = createQueues(plan, sharing)
+  const functionOf = createFunctions(plan, sharing)
   const mappings: Mapping[] = []
   const unread: Unread[] = []
 
@@ -114,11 +115,8 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
     }
     if (doubt) unread.push({ id, what: `whether its function is ${target.id}`, unread: doubt })
     const types = listAt(mapping, 'function_response_types')
-    mappings.push({
-      id,
+    const settings = sharing.shareAll(mapping, {
       arn: arnOf(mapping, found),
-      queue,
-      function: target,
       batchSize: positiveAt('batchSize', mapping, 'batch_size'),
       window: positiveAt('window', mapping, 'maximum_batching_window_in_seconds'),
       reports: reportsOf(types),
@@ -130,6 +128,7 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
       filters: filtersOf(mapping),
       runs: mapSetting(valueAt(mapping, 'enabled'), (value) => known(value !== false)),
     })
+    mappings.push({ id, queue, function: target, ...settings })
   }
   for (const { address: id, type, mode } of plan.instances) {
     const [, reason] = NOT_READ.find(([types]) => mode === 'managed' && types.test(type)) ?? []
