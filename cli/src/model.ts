@@ -192,3 +192,23 @@ export function unreadQueue(id: string, unread: string, place?: Place): Queue {
     redrive: unknown(unread, place),
   }
 }
+
+/** The error if a redrive policy lacks one of its two keys. */
+export function incompletePolicy(hasArn: boolean, hasCount: boolean, place?: Place) {
+  const missing = [!hasArn && 'deadLetterTargetArn', !hasCount && 'maxReceiveCount'].filter(Boolean).join(' and no ')
+  const fix = 'Set deadLetterTargetArn and maxReceiveCount; both names begin in lower case.'
+  return missing === '' ? undefined : wrong(`it has no ${missing}`, fix, place)
+}
+
+interface Kind {
+  id: string
+  fifo: boolean | undefined
+}
+
+/** The error if only one of a queue and its dead-letter queue is a FIFO queue. Undefined if a kind is not known. */
+export function kindMismatch(source: Kind, target: Kind, place?: Place) {
+  if (source.fifo === undefined || target.fifo !== !source.fifo) return undefined
+  const kind = (isFifo: boolean) => (isFifo ? 'a FIFO queue' : 'a standard queue')
+  const what = `${target.id} is ${kind(target.fifo)}, and ${source.id} ${kind(source.fifo)}`
+  return wrong(what, `Give ${kind(source.fifo)}.`, place)
+}

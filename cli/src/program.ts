@@ -155,6 +155,8 @@ Examples:
   With bodies of 2 KB, 80 ms per record, 100 at once; warnings also fail
     $ bounded-sqs-batch doctor template.yaml --body-bytes 2000 \\
         --record-ms 80 --strict
+  A plan or a state of Terraform or OpenTofu
+    $ terraform show -json plan.out | bounded-sqs-batch doctor -
   Annotations in a GitHub Actions workflow
     $ bounded-sqs-batch doctor template.yaml --format github
   A deployed function
@@ -167,12 +169,12 @@ function doctorCommand() {
   return new Command('doctor')
     .summary('check the settings that decide whether messages are lost')
     .description(
-      'Checks the SQS event source mappings of a template or of a deployed function, with their functions, ' +
-        'queues and redrive policies, and lists what it could not check.',
+      'Checks the SQS event source mappings of a template, of a plan or a state of Terraform, or of a deployed ' +
+        'function, with their functions, queues and redrive policies, and lists what it could not check.',
     )
-    .argument('[template]', 'file of a SAM or CloudFormation template, YAML or JSON')
+    .argument('[template]', 'file of a SAM or CloudFormation template, or JSON of Terraform; - for stdin')
     .option('--parameter <name=value>', 'a parameter of the template; may be repeated', collect)
-    .optionsGroup('Instead of a template:')
+    .optionsGroup('Instead of a template or Terraform:')
     .option('--function <name>', 'a deployed function and all its aliases; NAME:ALIAS for a single alias')
     .option('--region <region>', "its region (default: the SDK's environment variables and profile)")
     .option(

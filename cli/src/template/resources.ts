@@ -1,5 +1,7 @@
 import {
   absent,
+  incompletePolicy,
+  kindMismatch,
   known,
   type LambdaFunction,
   type Queue,
@@ -214,19 +216,11 @@ export function createResources(reader: Reader) {
     if (read.kind !== 'map') return wrong(`it is a ${policy.kind}`, 'Set it to a map.', policy.place)
     const target = property(read, 'deadLetterTargetArn')
     const count = property(read, 'maxReceiveCount')
-    const missing = [target.kind === 'absent' && 'deadLetterTargetArn', count.kind === 'absent' && 'maxReceiveCount']
-    const without = missing.filter(Boolean).join(' and no ')
-    if (without) {
-      const fix = 'Set deadLetterTargetArn and maxReceiveCount; both names begin in lower case.'
-      return wrong(`it has no ${without}`, fix, policy.place)
-    }
+    const incomplete = incompletePolicy(target.kind !== 'absent', count.kind !== 'absent', policy.place)
+    if (incomplete) return incomplete
     const deadLetterQueue = deadLetterQueueOf(target)
-    const [fifo, isTargetFifo] = [fifoOf(id), fifoOf(deadLetterQueue.id)].map(valueIn)
-    const kindsDiffer = resources.has(deadLetterQueue.id) && fifo !== undefined && isTargetFifo === !fifo
-    const kind = (isFifo: boolean) => (isFifo ? 'a FIFO queue' : 'a standard queue')
-    const arn = kindsDiffer
-      ? wrong(`${deadLetterQueue.id} is ${kind(!fifo)}, and ${id} ${kind(fifo)}`, `Give ${kind(fifo)}.`, target.place)
-      : arnOf(target)
+    const kindOf = (id: string) => ({ id, fifo: resources.has(id) ? valueIn(fifoOf(id)) : undefined })
+    const arn = kindMismatch(kindOf(id), kindOf(deadLetterQueue.id), target.place) ?? arnOf(target)
     return known({ arn, maxReceiveCount: number('maxReceiveCount', count), deadLetterQueue }, policy.place)
   })
 

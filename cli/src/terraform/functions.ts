@@ -2,7 +2,7 @@ import { absent, known, type LambdaFunction, type Setting, timeoutSetting, unrea
 import type { Instance, Plan } from './plan.ts'
 import { type Found, findReferenced } from './queues.ts'
 import { resolveArgument } from './references.ts'
-import { listAt, mapSetting, numberAt, textAt, valueAt } from './values.ts'
+import { listAt, mapSetting, numberAt, type Sharing, textAt, valueAt } from './values.ts'
 
 const FUNCTION = 'aws_lambda_function'
 const ALIAS = 'aws_lambda_alias'
@@ -17,7 +17,7 @@ function isPresent(setting: Setting<unknown>): Setting<true> {
 }
 
 /** Reads the functions of a plan or a state. */
-export function createFunctions({ instances }: Plan) {
+export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
   const functions = instances.filter(({ type }) => type === FUNCTION)
   const aliases = instances.filter(({ type }) => type === ALIAS)
   const models = new Map<Instance, LambdaFunction>()
@@ -30,7 +30,7 @@ export function createFunctions({ instances }: Plan) {
     const reserved = valueAt(instance, 'reserved_concurrent_executions')
     const deadLetter = blockAt(instance, 'dead_letter_config')
     const target = valueAt(instance, 'dead_letter_config', 0, 'target_arn')
-    const model: LambdaFunction = {
+    const model = shareAll<LambdaFunction>(instance, {
       id: instance.address,
       timeout: timeout.state === 'unknown' ? timeout : timeoutSetting(valueIn(timeout), managed),
       memory: numberAt('memory', instance, 'memory_size'),
@@ -41,7 +41,7 @@ export function createFunctions({ instances }: Plan) {
       deadLetterTarget: deadLetter.state === 'known' && target.state !== 'unknown' ? isPresent(target) : deadLetter,
       tenantIsolation: textAt(instance, 'tenancy_config', 0, 'tenant_isolation_mode'),
       executionTimeout: numberAt('executionTimeout', instance, 'durable_config', 0, 'execution_timeout'),
-    }
+    })
     models.set(instance, model)
     return model
   }
@@ -79,7 +79,7 @@ export function createFunctions({ instances }: Plan) {
   }
 
   function find(source: Instance, types: readonly string[]): Found {
-    const name = textAt(source, 'function_name')
+    const name = nameIn(source)
     const referenced = findReferenced(resolveArgument(source, 'function_name'), types)
     if (name.state !== 'known') return referenced
     const { arn, plain } = partsOf(name.value)
@@ -101,8 +101,7 @@ export function createFunctions({ instances }: Plan) {
     if (!instance) return { target: unreadFunction(found.arn ?? 'its function', found.reason) }
     const { doubt } = found
     if (instance.type === ALIAS) return { target: ofAlias(instance), doubt }
-    const name = valueIn(textAt(mapping, 'function_name')) ?? ''
-    const { qualifier } = partsOf(name)
+    const { qualifier } = partsOf(valueIn(nameIn(mapping)) ?? '')
     if (qualifier === undefined) return { target: toFunction(instance), doubt }
     const alias = aliases.find(
       (one) =>
@@ -113,6 +112,12 @@ export function createFunctions({ instances }: Plan) {
     const version: Setting<string> = known(qualifier)
     return { target: qualified(instance, `${instance.address}:${qualifier}`, version), doubt }
   }
+}
+
+/** What `function_name` is set to. In a state, the ARN is more exact: functions in two regions may have one name. */
+function nameIn(source: Instance): Setting<string> {
+  const arn = textAt(source, 'function_arn')
+  return source.config === undefined && arn.state === 'known' ? arn : textAt(source, 'function_name')
 }
 
 /** A name, an ARN, or the end of an ARN, each with or without an alias or a version. */

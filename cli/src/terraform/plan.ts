@@ -142,13 +142,15 @@ export function toPlan(shown: Shown): Plan {
   const changes = (shown.resource_changes ?? []).filter(({ deposed }) => deposed === undefined)
   const unknowns = new Map(changes.map(({ address, change }) => [address, change?.after_unknown]))
   const instances: Instance[] = []
+  const dataSources = new Set<string>()
 
   const add = (shownModule: ShownModule | undefined, module: Module, modes: RegExp) => {
     const configs = new Map(
       module.config?.resources?.map((config) => [`${config.mode} ${config.type}.${config.name}`, config]),
     )
     for (const { address, mode, type, name, index, values = {} } of shownModule?.resources ?? []) {
-      if (!modes.test(mode) || module.instances.some((instance) => instance.address === address)) continue
+      if (!modes.test(mode) || (mode === 'data' && dataSources.has(address))) continue
+      if (mode === 'data') dataSources.add(address)
       const config = configs.get(`${mode} ${type}.${name}`)
       const unknown = unknowns.get(address)
       module.instances.push({ address, mode, type, name, key: keyOf(index), values, unknown, config, module })

@@ -1,5 +1,7 @@
 import {
   absent,
+  incompletePolicy,
+  kindMismatch,
   known,
   numberSetting,
   type Queue,
@@ -12,7 +14,7 @@ import {
 } from '../model.ts'
 import type { Instance, Plan } from './plan.ts'
 import { hasReferences, type Resolution, resolveArgument } from './references.ts'
-import { AFTER_APPLY, mapSetting, numberAt, textAt, valueAt } from './values.ts'
+import { AFTER_APPLY, mapSetting, numberAt, type Sharing, textAt, valueAt } from './values.ts'
 
 const QUEUE = 'aws_sqs_queue'
 const ELSEWHERE = 'it is not in this plan or state'
@@ -46,7 +48,7 @@ function isManaged({ mode, type }: Instance) {
 }
 
 /** Reads the queues of a plan or a state, with their redrive policies. */
-export function createQueues({ instances, deleted }: Plan) {
+export function createQueues({ instances, deleted }: Plan, { share, shareAll }: Sharing) {
   const queues = instances.filter(isManaged)
   const policies = instances
     .filter(({ type }) => type === 'aws_sqs_queue_redrive_policy')
@@ -96,18 +98,17 @@ export function createQueues({ instances, deleted }: Plan) {
   }
 
   function toRedrive(queue: Instance, found: Found, arn: Setting<string>, count: Setting<number>): Setting<Redrive> {
-    const target = found.instance
-    const [fifo, isTargetFifo] = [queue, target].map((one) => (one ? valueIn(fifoOf(one)) : undefined))
-    const kind = (isFifo: boolean) => (isFifo ? 'a FIFO queue' : 'a standard queue')
-    const differ = target && isManaged(target) && fifo !== undefined && isTargetFifo === !fifo
-    const checked = differ
-      ? wrong(`${target.address} is ${kind(!fifo)}, and ${queue.address} ${kind(fifo)}`, `Give ${kind(fifo)}.`)
-      : arn
+    const kindOf = (one: Instance | undefined) => ({
+      id: one?.address ?? '',
+      fifo: one && isManaged(one) ? valueIn(fifoOf(one)) : undefined,
+    })
+    const checked = kindMismatch(kindOf(queue), kindOf(found.instance)) ?? arn
     const deadLetterQueue = deadLetterQueueOf(found)
     const isWrong = checked.state === 'unknown' && checked.wrong !== undefined
     // With one setting for both, a wrong ARN gives one finding.
     const retention = isWrong && deadLetterQueue.unread !== undefined ? checked : deadLetterQueue.retention
-    return known({ arn: checked, maxReceiveCount: count, deadLetterQueue: { ...deadLetterQueue, retention } })
+    const maxReceiveCount = share(queue, 'maxReceiveCount', count)
+    return known({ arn: checked, maxReceiveCount, deadLetterQueue: { ...deadLetterQueue, retention } })
   }
 
   /** Parses a redrive policy. Its expression is a call of `jsonencode`, of which a plan shows only the references. */
@@ -122,12 +123,8 @@ export function createQueues({ instances, deleted }: Plan) {
     if (!policy)
       return wrong('it is not a JSON object', 'Set it to jsonencode({ deadLetterTargetArn = …, maxReceiveCount = 5 }).')
     const { deadLetterTargetArn: arn, maxReceiveCount: count } = policy
-    const missing = [!arn && 'deadLetterTargetArn', (count ?? '') === '' && 'maxReceiveCount']
-    const without = missing.filter(Boolean).join(' and no ')
-    if (without) {
-      const fix = 'Set deadLetterTargetArn and maxReceiveCount; both names begin in lower case.'
-      return wrong(`it has no ${without}`, fix)
-    }
+    const incomplete = incompletePolicy(Boolean(arn), (count ?? '') !== '')
+    if (incomplete) return incomplete
     return toRedrive(queue, findByArn(String(arn)), arnSetting(String(arn)), numberSetting('maxReceiveCount', count))
   }
 
@@ -150,11 +147,8 @@ export function createQueues({ instances, deleted }: Plan) {
       : absent
   }
 
-  const retentions = new Map<Instance, Setting<number>>()
   function retentionOf(queue: Instance): Setting<number> {
-    const setting = retentions.get(queue) ?? numberAt('retention', queue, 'message_retention_seconds')
-    retentions.set(queue, setting)
-    return setting
+    return share(queue, 'retention', numberAt('retention', queue, 'message_retention_seconds'))
   }
 
   /** All queues that a redrive policy of a queue or of a subscription may refer to. */
@@ -179,14 +173,16 @@ export function createQueues({ instances, deleted }: Plan) {
       const arn = valueIn(textAt(instance, 'arn')) ?? valueIn(textAt(instance, 'name'))
       return arn === undefined ? queue : { ...queue, fifo: known(arn.endsWith('.fifo')) }
     }
-    const model = models.get(instance) ?? {
+    const existing = models.get(instance)
+    if (existing) return existing
+    const model = shareAll<Queue>(instance, {
       id,
       fifo: fifoOf(instance),
       visibilityTimeout: numberAt('visibilityTimeout', instance, 'visibility_timeout_seconds'),
       retention: retentionOf(instance),
       redrive: redriveOf(instance),
       isDeadLetterQueue: deadLetterQueues.has(instance),
-    }
+    })
     models.set(instance, model)
     return model
   }

@@ -17,11 +17,18 @@ import { createFunctions } from './functions.ts'
 import { type Instance, type parseShown, toPlan } from './plan.ts'
 import { arnSetting, createQueues, type Found } from './queues.ts'
 import { type Resolution, resolveArgument } from './references.ts'
-import { AFTER_APPLY, hasUnknown, listAt, mapSetting, positiveAt, textAt, valueAt } from './values.ts'
+import { AFTER_APPLY, createSharing, hasUnknown, listAt, mapSetting, positiveAt, textAt, valueAt } from './values.ts'
 
 /** Arguments that only mappings of other services have: streams, brokers and clusters. */
 const OTHER_SERVICES = ['starting_position', 'queues', 'topics', 'self_managed_event_source']
 const OTHER_SOURCES = /^aws_(kinesis|dynamodb|mq|msk|docdb)_/
+
+/** Resources that may create SQS event source mappings, functions or queues, and that are not read. */
+const NOT_READ: readonly [type: RegExp, reason: string][] = [
+  [/^awscc_(lambda_event_source_mapping|lambda_function|sqs_queue)$/, 'resources of the provider awscc are not read'],
+  [/^aws_cloudcontrolapi_resource$/, 'resources of the Cloud Control API are not read'],
+  [/cloudformation_stack(_instances|_set_instance)?$/, 'it has a template of its own'],
+]
 
 const AFTER = 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'
 const DEPLOYED = 'Check what is deployed with --function NAME.'
@@ -64,8 +71,9 @@ function filtersOf(mapping: Instance): Setting<readonly Setting<Pattern>[]> {
 /** Reads the SQS event source mappings of a plan or a state of Terraform or OpenTofu. */
 export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Model {
   const plan = toPlan(shown)
-  const { find, toQueue } = createQueues(plan)
-  const functionOf = createFunctions(plan)
+  const sharing = createSharing()
+  const { find, toQueue } = createQueues(plan, sharing)
+  const functionOf = createFunctions(plan, sharing)
   const mappings: Mapping[] = []
   const unread: Unread[] = []
 
@@ -94,17 +102,21 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
     const found = find(mapping, 'event_source_arn')
     const queue = queueOf(mapping, found)
     if (!queue) continue
+    if (
+      textAt(mapping, 'event_source_arn').state !== 'known' &&
+      OTHER_SERVICES.some((name) => listAt(mapping, name).state === 'unknown')
+    ) {
+      unread.push({ id, what: 'whether it reads SQS', unread: AFTER_APPLY })
+      continue
+    }
     const { target, doubt } = functionOf(mapping)
     if (found.instance && found.doubt) {
       unread.push({ id, what: `whether its queue is ${queue.id}`, unread: found.doubt })
     }
     if (doubt) unread.push({ id, what: `whether its function is ${target.id}`, unread: doubt })
     const types = listAt(mapping, 'function_response_types')
-    mappings.push({
-      id,
+    const settings = sharing.shareAll(mapping, {
       arn: arnOf(mapping, found),
-      queue,
-      function: target,
       batchSize: positiveAt('batchSize', mapping, 'batch_size'),
       window: positiveAt('window', mapping, 'maximum_batching_window_in_seconds'),
       reports: reportsOf(types),
@@ -116,6 +128,11 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
       filters: filtersOf(mapping),
       runs: mapSetting(valueAt(mapping, 'enabled'), (value) => known(value !== false)),
     })
+    mappings.push({ id, queue, function: target, ...settings })
+  }
+  for (const { address: id, type, mode } of plan.instances) {
+    const [, reason] = NOT_READ.find(([types]) => mode === 'managed' && types.test(type)) ?? []
+    if (reason !== undefined) unread.push({ id, unread: reason })
   }
   if (plan.incomplete !== undefined) unread.push({ id: 'the plan', unread: plan.incomplete })
   return { mappings, unread, fix: plan.isState ? DEPLOYED : AFTER }

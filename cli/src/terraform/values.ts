@@ -66,3 +66,26 @@ export function hasUnknown(instance: Instance, ...path: readonly Step[]): boolea
     value === true || (typeof value === 'object' && value !== null && Object.values(value).some(search))
   return search(path.reduce(step, instance.unknown))
 }
+
+/**
+ * Instances of one declaration, made by `count` or `for_each`, share their settings if the values are equal. A broken
+ * setting is then one finding, which lists the instances.
+ */
+export function createSharing() {
+  const settings = new Map<string, unknown>()
+  function share<T>({ address }: Instance, name: string, setting: T): T {
+    const key = `${address.replaceAll(/\[("(\\.|[^"\\])*"|\d+)\]/g, '')} ${name} ${JSON.stringify(setting)}`
+    const shared = (settings.get(key) as T | undefined) ?? setting
+    settings.set(key, shared)
+    return shared
+  }
+  function shareAll<T extends object>(instance: Instance, model: T): T {
+    const entries = Object.entries(model).map(([name, value]) =>
+      typeof value === 'object' && 'state' in value ? [name, share(instance, name, value)] : [name, value],
+    )
+    return Object.fromEntries(entries) as T
+  }
+  return { share, shareAll }
+}
+
+export type Sharing = ReturnType<typeof createSharing>

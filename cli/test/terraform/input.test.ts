@@ -60,6 +60,7 @@ for (const [title, input, args, line] of [
     [],
     / is a state file of Terraform\. Run: terraform show -json \| /,
   ],
+  ['a plan that is cut off', '{"format_version":"1.2","planned', [], /: standard input:1:\d+: not valid JSON: /],
   ['another major version', '{"format_version":"2.0"}', [], /has format version 2\.0, and only 0 and 1 can be read$/m],
   [
     'an empty state',

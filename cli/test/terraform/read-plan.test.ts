@@ -1,6 +1,13 @@
 import { test } from 'tap'
 import { ids, only, short } from '../support/templates.ts'
-import { findingsInPlan, type PlannedModule, readShown, shownPlan, terraformState } from '../support/terraform.ts'
+import {
+  findingsInPlan,
+  type PlannedModule,
+  readShown,
+  resource,
+  shownPlan,
+  terraformState,
+} from '../support/terraform.ts'
 import { lambda, mapping, queue, ref } from '../support/terraform-modules.ts'
 
 const ORDERS = 'aws_lambda_event_source_mapping.orders'
@@ -268,6 +275,61 @@ test('a redrive policy of its own resource', (t) => {
   t.end()
 })
 
+test('a redrive policy of its own resource, in a state', (t) => {
+  const url = 'https://sqs.eu-west-1.amazonaws.com/123456789012/Queue'
+  const other = 'https://sqs.eu-west-1.amazonaws.com/123456789012/other'
+  for (const [queue_url, expected] of [
+    [url, ['max-receive-count aws_sqs_queue.queue']],
+    [other, ['no-redrive-policy aws_sqs_queue.queue']],
+  ] as const) {
+    const state = terraformState({ queue: { RedrivePolicy: undefined } })
+    const redrive_policy = POLICY.replace(':dead"', ':Dead"').replace(':5}', ':3}')
+    state.values.root_module.resources.push(resource(SEPARATE.address, { queue_url, redrive_policy }))
+    t.strictSame(ids(findingsInPlan(state)), expected)
+  }
+  t.end()
+})
+
+for (const redrive_policy of ['{ "deadLetterTargetArn"', '5', 'null']) {
+  test(`a redrive policy that is ${redrive_policy}`, (t) => {
+    const [finding, ...more] = findingsInPlan(
+      planOf(
+        [orders({ redrive_policy }), DEAD, handler()].map((one) => ({
+          ...one,
+          expressions: { redrive_policy: { references: ['var.policy'] } },
+        })),
+      ),
+    )
+    t.strictSame(more, [])
+    t.match(finding, { rule: 'invalid-value', resource: 'aws_sqs_queue.orders' })
+    t.match(finding?.message, 'RedrivePolicy: it is not a JSON object.')
+    t.end()
+  })
+}
+
+test('a dead-letter queue in a data source', (t) => {
+  const data: Resource = { address: 'data.aws_sqs_queue.dead', values: { name: 'dead' }, unknown: ['arn', 'url'] }
+  const source = queue(
+    'aws_sqs_queue.orders',
+    { name: 'orders' },
+    { redrive_policy: { references: ref('data.aws_sqs_queue.dead.arn') } },
+  )
+  t.strictSame(messages(planOf([source, data, handler()])), [
+    'aws_sqs_queue.orders: Not checked: maxReceiveCount: the redrive policy is known only after apply.',
+    'aws_sqs_queue.orders: Not checked: the retention of data.aws_sqs_queue.dead: data.aws_sqs_queue.dead does not show its settings.',
+  ])
+  t.end()
+})
+
+test('whether a mapping reads SQS is known only after apply', (t) => {
+  const plan = planOf([QUEUE, DEAD, handler()])
+  const [last] = plan.resource_changes.slice(-1) as { change: { after_unknown: Values } }[]
+  Object.assign(last?.change.after_unknown ?? {}, { starting_position: true })
+  const { mappings, unread } = readShown(plan)
+  t.strictSame([mappings, unread.map(({ id, what }) => [id, what])], [[], [[ORDERS, 'whether it reads SQS']]])
+  t.end()
+})
+
 test('a redrive policy of its own resource whose queue is not known', (t) => {
   const expressions = { queue_url: { references: ['local.url'] } }
   const findings = findingsInPlan(planOf([orders(), DEAD, handler(), { ...SEPARATE, expressions }]))
@@ -325,5 +387,53 @@ test('a state of OpenTofu: what was not checked needs the deployed function', (t
   t.strictSame(more, [])
   t.equal(finding?.fix, 'Check what is deployed with --function NAME.')
   t.strictSame(Object.keys(finding ?? {}), ['rule', 'severity', 'resource', 'message', 'fix', 'source'])
+  t.end()
+})
+
+test('resources that are not read, and that may create mappings, are listed', (t) => {
+  const others = ['awscc_sqs_queue.other', 'aws_cloudformation_stack.other', 'aws_cloudcontrolapi_resource.other']
+  const plan = planOf([QUEUE, DEAD, handler(), ...others.map((address) => ({ address, values: {} }))])
+  t.strictSame(messages(plan), [
+    'awscc_sqs_queue.other: Not checked: this item: resources of the provider awscc are not read.',
+    'aws_cloudformation_stack.other: Not checked: this item: it has a template of its own.',
+    'aws_cloudcontrolapi_resource.other: Not checked: this item: resources of the Cloud Control API are not read.',
+  ])
+  t.end()
+})
+
+test('a state with functions of one name in two regions: the ARN decides', (t) => {
+  const state = terraformState()
+  const { resources } = state.values.root_module
+  const [mapping] = resources.filter(({ address }) => address === ORDERS)
+  const [first] = resources.filter(({ address }) => address === 'aws_lambda_function.handler')
+  const arn = 'arn:aws:lambda:us-east-1:123456789012:function:Handler'
+  if (!mapping || !first) throw new Error('a resource is missing')
+  resources.push({ ...first, address: 'aws_lambda_function.other', values: { ...first.values, arn } })
+  for (const [function_arn, id] of [
+    [first.values.arn, 'aws_lambda_function.handler'],
+    [arn, 'aws_lambda_function.other'],
+  ]) {
+    Object.assign(mapping.values, { function_name: 'Handler', function_arn })
+    t.equal(only(readShown(state).mappings).function.id, id)
+  }
+  t.end()
+})
+
+test('a mapping of a function with the name of an alias or a version behind it', (t) => {
+  const values = { name: 'live', function_name: 'handler', function_version: '4', arn: 'arn:x:live' }
+  const alias: Resource = { address: 'aws_lambda_alias.live', values }
+  const newest = { ...handler({ version: '4' }), unknown: ['arn'] }
+  for (const [name, id] of [
+    ['handler', 'aws_lambda_function.handler'],
+    ['handler:live', 'aws_lambda_function.handler'],
+    ['handler:4', 'aws_lambda_function.handler'],
+    ['handler:3', 'aws_lambda_function.handler:3'],
+    ['arn:aws:lambda:eu-west-1:123456789012:function:handler:3', 'aws_lambda_function.handler:3'],
+    ['123456789012:function:handler', 'aws_lambda_function.handler'],
+    ['other', 'other'],
+  ] as const) {
+    const { mappings } = readShown(planOf([QUEUE, DEAD, newest, alias], { function_name: name }, []))
+    t.equal(only(mappings).function.id, id, name)
+  }
   t.end()
 })

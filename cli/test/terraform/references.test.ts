@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { type PlannedModule, readShown, shownPlan } from '../support/terraform.ts'
+import { findingsInPlan, type PlannedModule, readShown, shownPlan } from '../support/terraform.ts'
 import { lambda, mapping, queue, ref } from '../support/terraform-modules.ts'
 
 const HANDLER = lambda('aws_lambda_function.work', { function_name: 'work' })
@@ -110,5 +110,31 @@ test('event_source_arn from a variable of a module in a module', (t) => {
   const [first] = readShown(shownPlan(plan)).mappings
   t.equal(first?.id, 'module.outer.module.inner.aws_lambda_event_source_mapping.this')
   t.strictSame([first?.queue.id, first?.function.id], ['aws_sqs_queue.two', 'aws_lambda_function.work'])
+  t.end()
+})
+
+test('instances of one declaration with the same broken setting give one finding', (t) => {
+  const keys = ['["a.b"]', '["c"]', '["d"]']
+  const plan = planOf(
+    keys.map((key) => `aws_sqs_queue.work${key}`),
+    keys.map((key) => `aws_lambda_event_source_mapping.work${key}`),
+    ['aws_sqs_queue.work', 'each.key'],
+  )
+  const resources = plan.resources.map((one) =>
+    one.address === 'aws_sqs_queue.work["d"]'
+      ? { ...one, values: { ...one.values, visibility_timeout_seconds: 2 } }
+      : one,
+  )
+  const short = { ...HANDLER, values: { ...HANDLER.values, timeout: 31 } }
+  const findings = findingsInPlan(shownPlan({ resources: [short, ...resources.slice(1)] }))
+  const [reports, visibility, other] = findings
+  t.strictSame(
+    [reports, visibility, other].map((finding) => finding?.rule),
+    ['report-batch-item-failures', 'visibility-below-timeout', 'visibility-below-timeout'],
+  )
+  const addresses = keys.map((key) => `aws_lambda_event_source_mapping.work${key}`).join(', ')
+  t.ok(reports?.message.endsWith(` It applies to ${addresses}.`), reports?.message)
+  t.ok(visibility?.message.endsWith(' It applies to aws_sqs_queue.work["a.b"], aws_sqs_queue.work["c"].'))
+  t.match(other, { resource: 'aws_sqs_queue.work["d"]' })
   t.end()
 })
