@@ -133,7 +133,7 @@ test('instances of one declaration with the same broken setting give one finding
     ['report-batch-item-failures', 'visibility-below-timeout', 'visibility-below-timeout'],
   )
   const addresses = keys.map((key) => `aws_lambda_event_source_mapping.work${key}`).join(', ')
-  t.ok(reports?.message.endsWith(` It applies to ${addresses}.`), String(reports?.message))
+  t.ok(reports?.message.endsWith(` It applies to ${addresses}.`))
   t.ok(visibility?.message.endsWith(' It applies to aws_sqs_queue.work["a.b"], aws_sqs_queue.work["c"].'))
   t.match(other, { resource: 'aws_sqs_queue.work["d"]' })
   t.end()
