@@ -9,11 +9,16 @@ import { numberedMessages, openDisplay, renderTable, run } from 'bounded-sqs-bat
 const MESSAGES = 10_000
 const BOUND = 100 // the concurrency of http-fanout.ts
 const LATENCY_MS = 10
-const refusedAlways = (number: number) => number % 200 === 0 // 0.5 %
-const refusedOnce = (number: number) => number % 50 === 1 // 2 %
+function refusedAlways(number: number) {
+  return number % 200 === 0 // 0.5 %
+}
+
+function refusedOnce(number: number) {
+  return number % 50 === 1 // 2 %
+}
 
 /** A service that takes 10 ms, refuses some messages, and keeps its own account of what reached it. */
-const startDownstream = async () => {
+async function startDownstream() {
   const receipts = new Map<number, number>()
   const accepted = new Map<number, number>()
   const count = (counts: Map<number, number>, number: number) => {
@@ -72,7 +77,9 @@ display.end()
 downstream.close()
 
 const { seen, acceptedOnce, acceptedAgain } = downstream
-const number = (value: number) => value.toLocaleString('en-US')
+function number(value: number) {
+  return value.toLocaleString('en-US')
+}
 console.log(
   renderTable([
     ['sent', number(ledger.sent)],

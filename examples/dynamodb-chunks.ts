@@ -11,10 +11,12 @@ const client = new DynamoDBClient()
 /** One item that DynamoDB refuses fails its whole call, so the schema refuses it first: a key is never empty. */
 const Reading = z.object({ readingId: z.string().min(1), celsius: z.number() })
 
-const toItem = ({ readingId, celsius }: z.infer<typeof Reading>): Record<string, AttributeValue> => ({
-  readingId: { S: readingId },
-  celsius: { N: String(celsius) },
-})
+function toItem({ readingId, celsius }: z.infer<typeof Reading>): Record<string, AttributeValue> {
+  return {
+    readingId: { S: readingId },
+    celsius: { N: String(celsius) },
+  }
+}
 
 /** Writes readings to DynamoDB, 25 to a call, and reports those that it has not processed. */
 export const handler = middy()

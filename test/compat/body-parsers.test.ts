@@ -15,7 +15,9 @@ import { failed } from '../support/handlers.ts'
 // It is CommonJS, which its types do not say.
 const sqsJsonBodyParser: typeof eventNormalizer = createRequire(import.meta.url)('@middy/sqs-json-body-parser')
 
-const eventOf = (...bodies: string[]) => ({ Records: bodies.map((body, index) => sqsRecord(`m${index}`, { body })) })
+function eventOf(...bodies: string[]) {
+  return { Records: bodies.map((body, index) => sqsRecord(`m${index}`, { body })) }
+}
 const Order = z.object({ id: z.number() })
 
 for (const [core, middy] of cores) {

@@ -12,7 +12,9 @@ import { startDynamoDb } from '../support/services.ts'
 await startDynamoDb(t, 'idempotency', 'id')
 
 /** A store keeps the key of the first function that it is used for, so each function has one of its own. */
-const newStore = () => new DynamoDBPersistenceLayer({ tableName: 'idempotency' })
+function newStore() {
+  return new DynamoDBPersistenceLayer({ tableName: 'idempotency' })
+}
 
 /** An event that delivers orders, by message id. Each delivery has its own receipt handle and receive count. */
 function delivery(count: number, orders: Record<string, string>): SQSEvent {

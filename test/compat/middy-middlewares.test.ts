@@ -14,10 +14,14 @@ import { cores } from '../support/cores.ts'
 import { sqsRecord, standardEvent } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
 
-const ours = () => boundedSqsBatch({ logger: false })
+function ours() {
+  return boundedSqsBatch({ logger: false })
+}
 const places = ['before', 'after'] as const
 /** Both middlewares as an argument of `.use()`, with the other one as the earlier or the later one. */
-const inPlace = <T>(place: 'before' | 'after', other: T) => (place === 'before' ? [other, ours()] : [ours(), other])
+function inPlace<T>(place: 'before' | 'after', other: T) {
+  return place === 'before' ? [other, ours()] : [ours(), other]
+}
 const failB = eachRecord(({ messageId }) => {
   if (messageId === 'b') throw new Error('b failed')
 })

@@ -11,7 +11,9 @@ import { cores } from '../support/cores.ts'
 import { ids, standardEvent } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
 
-const ours = () => boundedSqsBatch({ logger: false })
+function ours() {
+  return boundedSqsBatch({ logger: false })
+}
 
 for (const [core, middy] of cores) {
   t.test(`injectLambdaContext, used before it or after it, on ${core}`, async (t) => {
@@ -72,7 +74,9 @@ function runTwo(t: Test, handle: RecordHandler, ...middlewares: Parameters<Retur
   })
 }
 
-const yielded = () => new Promise((resolve) => setImmediate(resolve))
+function yielded() {
+  return new Promise((resolve) => setImmediate(resolve))
+}
 
 t.test('logger.appendKeys() puts the keys of one record on the lines of another', async (t) => {
   const logger = new Logger()

@@ -10,7 +10,9 @@ import { temporaryFolder } from '../support/folder.ts'
 import { startGroupedQueue } from '../support/grouped-queue.ts'
 
 const NO_FAULT = { failedInvocations: 0, timeouts: 0, crashes: 0 }
-const ascending = (list: readonly number[]) => list.toSorted((a, b) => a - b)
+function ascending(list: readonly number[]) {
+  return list.toSorted((a, b) => a - b)
+}
 
 t.teardown(showTable)
 
@@ -106,11 +108,13 @@ for (const [exportName, fault, reason] of deaths) {
   })
 }
 
-const failures = (number: number) => (number % 31 === 0 ? 2 : number % 7 === 0 ? 1 : 0)
+function failures(number: number) {
+  return number % 31 === 0 ? 2 : number % 7 === 0 ? 1 : 0
+}
 const GROUPS = 200
 
 /** A downstream that refuses some messages, and the messages that arrived before an earlier one of their group was accepted. */
-const startOrderedDownstream = async (t: Test) => {
+async function startOrderedDownstream(t: Test) {
   const next = new Map(numbers(GROUPS).map((first) => [first % GROUPS, first]))
   const disorder: number[] = []
   const downstream = await startCountingDownstream(t, ({ number, attempt }) => {
@@ -265,7 +269,7 @@ for (const threads of [1, 2]) {
 }
 
 /** Sends 10,000 messages with one HTTP call each to a downstream that takes `latency` ms. */
-const runManyCalls = async (t: Test, exportName: string, { concurrency = 100, latency = 10, maxReceives = 5 } = {}) => {
+async function runManyCalls(t: Test, exportName: string, { concurrency = 100, latency = 10, maxReceives = 5 } = {}) {
   const logs: string[] = []
   const downstream = await startCountingDownstream(t, () => sleep(latency, 200))
   const trial = await runTrial(t, {

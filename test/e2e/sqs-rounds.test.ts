@@ -8,9 +8,17 @@ import { type Faults, REGION, startSqs } from '../support/sqs.ts'
 
 const RECORDS = 1000
 /** Of ten messages, three fail permanently and one succeeds at its fourth delivery. */
-const isPermanent = (number: number) => number % 10 < 3
-const isTransient = (number: number) => number % 10 === 3
-const numbers = (is: (number: number) => boolean) => Array.from({ length: RECORDS }, (_, number) => number).filter(is)
+function isPermanent(number: number) {
+  return number % 10 < 3
+}
+
+function isTransient(number: number) {
+  return number % 10 === 3
+}
+
+function numbers(is: (number: number) => boolean) {
+  return Array.from({ length: RECORDS }, (_, number) => number).filter(is)
+}
 
 /** Delivers 1,000 messages to a handler in batches of up to 400 until the queue is empty. */
 async function run(t: Test, faults: Faults = {}) {

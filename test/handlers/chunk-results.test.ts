@@ -67,13 +67,14 @@ for (const [what, answer, ...errors] of understood) {
   })
 }
 
-const throwing = (key: string, target: object = {}) =>
-  new Proxy(target, {
+function throwing(key: string, target: object = {}) {
+  return new Proxy(target, {
     get(target, name, receiver) {
       if (name === key) throw new Error(`${key} was read`)
       return Reflect.get(target, name, receiver)
     },
   })
+}
 const refused: [what: string, answer: () => unknown, came: string][] = [
   ['null', () => null, 'returned null;'],
   ['false', () => false, 'returned a boolean;'],

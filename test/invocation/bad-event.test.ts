@@ -4,7 +4,9 @@ import { sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf } from '../support/handlers.ts'
 
 const good = sqsRecord('a')
-const without = (field: string) => Object.fromEntries(Object.entries(good).filter(([key]) => key !== field))
+function without(field: string) {
+  return Object.fromEntries(Object.entries(good).filter(([key]) => key !== field))
+}
 
 const bad: [what: string, event: unknown, message: RegExp][] = [
   ['null', null, /got null/],

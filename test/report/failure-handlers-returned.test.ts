@@ -32,8 +32,13 @@ for (const [what, result] of accepted) {
   })
 }
 
-const ofLength = (length: number) => (failures: readonly RecordFailure[]) => lying(failures, length)
-const entry = (value: unknown) => (failures: readonly RecordFailure[]) => [failures[0], value]
+function ofLength(length: number) {
+  return (failures: readonly RecordFailure[]) => lying(failures, length)
+}
+
+function entry(value: unknown) {
+  return (failures: readonly RecordFailure[]) => [failures[0], value]
+}
 const NOT_GIVEN =
   /^TypeError: The failure handler returned an array, but entry 1 is not a failure that it received: return an array of/
 

@@ -29,7 +29,9 @@ function heldFailures() {
   return { onFailure, given, resolve, reject, signal: () => signal }
 }
 
-const openTimers = (clock: ReturnType<typeof mockClock>) => [...clock.timers.values()].flat().length
+function openTimers(clock: ReturnType<typeof mockClock>) {
+  return [...clock.timers.values()].flat().length
+}
 
 t.test(
   'the signal of a hanging failure handler aborts 100 ms before the timeout, and the response is sent 25 ms later',

@@ -353,7 +353,9 @@ async function entriesIn(format: string, run: () => unknown): Promise<unknown[][
   return calls
 }
 
-const plain = (value: unknown) => JSON.parse(JSON.stringify(value))
+function plain(value: unknown) {
+  return JSON.parse(JSON.stringify(value))
+}
 
 t.test("if Lambda's log format is JSON, the entry is one object", async (t) => {
   const clock = mockClock(t)

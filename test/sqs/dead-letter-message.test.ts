@@ -8,14 +8,16 @@ import { failure } from '../support/sqs.ts'
 
 const MIB = 1_048_576
 
-const attributes = (count: number) =>
-  Object.fromEntries(Array.from({ length: count }, (_, index) => [`own${index}`, plain(`value ${index}`)]))
+function attributes(count: number) {
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [`own${index}`, plain(`value ${index}`)]))
+}
 
 /** The size of attributes as SQS counts it. */
-const bytesOf = (attributes: Record<string, { DataType: string; StringValue: string }>) =>
-  Object.entries(attributes)
+function bytesOf(attributes: Record<string, { DataType: string; StringValue: string }>) {
+  return Object.entries(attributes)
     .flatMap(([name, { DataType, StringValue }]) => [name, DataType, StringValue])
     .reduce((sum, part) => sum + Buffer.byteLength(part), 0)
+}
 
 t.test("a dead letter has the record's own attributes of every type", async (t) => {
   const { handle, received } = await setUp(t)

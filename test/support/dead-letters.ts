@@ -8,17 +8,24 @@ export const SOURCE = 'arn:aws:sqs:eu-west-1:123456789012:orders'
 export const dead = new PermanentError('the order is not valid')
 
 /** A message attribute in the format of SQS, and in the format of a record. */
-export const text = (StringValue: string) => ({ DataType: 'String', StringValue })
-export const plain = (stringValue: string): SQSMessageAttribute => ({ dataType: 'String', stringValue })
+export function text(StringValue: string) {
+  return { DataType: 'String', StringValue }
+}
+
+export function plain(stringValue: string): SQSMessageAttribute {
+  return { dataType: 'String', stringValue }
+}
 
 /** The attributes of a dead letter. */
-export const reasons = (id: string, { name = 'PermanentError', message = dead.message, receiveCount = '1' } = {}) => ({
-  'DeadLetter.ErrorName': text(name),
-  'DeadLetter.ErrorMessage': text(message),
-  'DeadLetter.OriginalMessageId': text(id),
-  'DeadLetter.SourceQueue': text(SOURCE),
-  'DeadLetter.ReceiveCount': { DataType: 'Number', StringValue: receiveCount },
-})
+export function reasons(id: string, { name = 'PermanentError', message = dead.message, receiveCount = '1' } = {}) {
+  return {
+    'DeadLetter.ErrorName': text(name),
+    'DeadLetter.ErrorMessage': text(message),
+    'DeadLetter.OriginalMessageId': text(id),
+    'DeadLetter.SourceQueue': text(SOURCE),
+    'DeadLetter.ReceiveCount': { DataType: 'Number', StringValue: receiveCount },
+  }
+}
 
 interface SetUp {
   readonly faults?: Faults

@@ -16,10 +16,17 @@ if (process.env.FUZZ_RUNS) t.setTimeout(0)
 t.comment(`FUZZ_SEED=${seed}`)
 
 export const SECRET = 'secret-of-a-body'
-export const oneOf = (...values: string[]) => fc.constantFrom(...values)
-export const keyOf = (catalogue: object) => oneOf(...Object.keys(catalogue))
+export function oneOf(...values: string[]) {
+  return fc.constantFrom(...values)
+}
+
+export function keyOf(catalogue: object) {
+  return oneOf(...Object.keys(catalogue))
+}
 export const core = fc.constantFrom(6, 7)
-export const middyOf = (version: number) => (version === 6 ? (middy6 as unknown as typeof middy7) : middy7)
+export function middyOf(version: number) {
+  return version === 6 ? (middy6 as unknown as typeof middy7) : middy7
+}
 
 export const anything = fc.anything({
   withNullPrototype: true,

@@ -76,8 +76,13 @@ export const THROWN: Record<string, () => unknown> = {
 }
 
 type Callback = (value?: unknown) => void
-const thenable = (then: (resolve: Callback, reject: Callback) => unknown) => ({ then })
-const soon = () => new Promise((resolve) => process.nextTick(resolve))
+function thenable(then: (resolve: Callback, reject: Callback) => unknown) {
+  return { then }
+}
+
+function soon() {
+  return new Promise((resolve) => process.nextTick(resolve))
+}
 
 /** What a handler does, and the outcome of its record. */
 export interface Behaviour {
@@ -89,8 +94,9 @@ function each(outcome: Behaviour['outcome'], runs: Record<string, Behaviour['run
   return Object.fromEntries(Object.entries(runs).map(([name, run]) => [name, { outcome, run }]))
 }
 
-const aborted = ({ signal }: { readonly signal: AbortSignal }) =>
-  new Promise((resolve) => signal.addEventListener('abort', resolve))
+function aborted({ signal }: { readonly signal: AbortSignal }) {
+  return new Promise((resolve) => signal.addEventListener('abort', resolve))
+}
 
 export const BEHAVIOURS: Record<string, Behaviour> = {
   ...each('succeeds', {

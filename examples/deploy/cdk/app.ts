@@ -4,7 +4,7 @@ import { BatchStack } from './stack.ts'
 const app = new App()
 
 /** What is given with `--context name=value`. */
-const context = (name: string): string => {
+function context(name: string): string {
   const value: unknown = app.node.tryGetContext(name)
   if (typeof value !== 'string') throw new Error(`Say --context ${name}=…`)
   return value

@@ -6,14 +6,15 @@ import { bounded } from './post.mjs'
 
 const agent = new Agent({ keepAlive: true }) // as many sockets as are asked for
 
-const post = ({ body }) =>
-  new Promise((resolve, reject) => {
+function post({ body }) {
+  return new Promise((resolve, reject) => {
     request(process.env.DOWNSTREAM, { method: 'POST', agent }, (response) =>
       response.resume().on('end', resolve).on('error', reject),
     )
       .on('error', reject)
       .end(body)
   })
+}
 
 export const ours = bounded(post)
 
@@ -22,5 +23,6 @@ export const middyIdiom = middy()
   .handler((event) => Promise.allSettled(event.Records.map(post)))
 
 const processor = new BatchProcessor(EventType.SQS)
-export const powertools = (event, context) =>
-  processPartialResponse(event, post, processor, { context, throwOnFullBatchFailure: false })
+export function powertools(event, context) {
+  return processPartialResponse(event, post, processor, { context, throwOnFullBatchFailure: false })
+}

@@ -5,7 +5,9 @@ import { bounded, post } from './post.mjs'
 const batches = new Map()
 
 /** The request id of the invocation that this runs in, from AWS's own AsyncLocalStorage. */
-const requestId = () => globalThis.awslambda.InvokeStore.getRequestId()
+function requestId() {
+  return globalThis.awslambda.InvokeStore.getRequestId()
+}
 
 const runBatch = bounded(async (record, context, { signal }) => {
   const invocation = requestId()
@@ -16,7 +18,7 @@ const runBatch = bounded(async (record, context, { signal }) => {
   if (!isOwn()) throw new Error('another invocation shows')
 })
 
-export const handler = async (event, context) => {
+export async function handler(event, context) {
   batches.set(context.awsRequestId, new Set(event.Records.map(({ messageId }) => messageId)))
   await fetch(process.env.DOWNSTREAM) // responds when all invocations that run at once have begun
   return runBatch(event, context)

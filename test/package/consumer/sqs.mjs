@@ -17,8 +17,11 @@ process.env.AWS_ENDPOINT_URL_SQS = server.address
 for (const name of ['jobs', 'dead']) server.createQueue(name, { region })
 for (const body of ['bad', 'good', 'busy']) server.sendMessage('jobs', body, { region })
 const client = new SQSClient({ region, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } })
-const urlOf = (name) => `${server.address}/000000000000/${name}`
-const receive = async (name) => {
+function urlOf(name) {
+  return `${server.address}/000000000000/${name}`
+}
+
+async function receive(name) {
   const command = new ReceiveMessageCommand({ QueueUrl: urlOf(name), MaxNumberOfMessages: 10 })
   return (await client.send(command)).Messages
 }
