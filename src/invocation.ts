@@ -1,4 +1,4 @@
-import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import type { Context, SQSBatchResponse } from 'aws-lambda'
 import { FullBatchFailureError } from './errors.ts'
 import { type BatchJobs, chunkJobs, recordJobs } from './handlers/jobs.ts'
 import type { RunBatch } from './handlers/run-batch.ts'
@@ -20,6 +20,7 @@ import { traceBatch, traceJobs } from './report/tracing.ts'
 import { deadlines, responseReserve, timeLeft } from './scheduler/deadlines.ts'
 import type { Failure } from './scheduler/job-states.ts'
 import type { createScheduler, Schedule } from './scheduler/scheduler.ts'
+import { watchSeenRecords } from './seen-records.ts'
 import { type Batch, recordsOf } from './sqs-event.ts'
 import type { BatchTrace } from './types.ts'
 
@@ -39,9 +40,6 @@ export interface Invocation {
    */
   recover(error: unknown): Promise<SQSBatchResponse | undefined>
 }
-
-/** The same list of records is checked at most this many times. */
-const MAX_CHECKS = 10
 
 /** The records while they run, and after. */
 interface Started {
@@ -81,14 +79,7 @@ export function createInvocation(
   let isOver = false
   /** An error that fails the invocation, even if the inner handler caught it. */
   let fatal: { readonly error: unknown } | undefined
-  /**
-   * The event that was read last. Until the first `after` hook runs, this is the event that the inner handler received.
-   */
-  let seenEvent: unknown = batch.event
-  /** The list of records that was checked last, its length then, and how often it was checked. */
-  let checked = { records: undefined as unknown, length: 0, times: 0 }
-  /** Set if the inner handler may have seen other records than those of the batch. */
-  let otherRecords: { readonly error: unknown } | undefined
+  const seenRecords = watchSeenRecords(batch)
 
   const run: RunBatch = async (handler, event, context, signal) => {
     // The response has been made. Nobody would receive the results, and Lambda may already have deleted the messages or
@@ -143,21 +134,6 @@ export function createInvocation(
     }
   }
 
-  function checkRecords(event: unknown): void {
-    seenEvent = event
-    try {
-      const records = (event as Partial<SQSEvent> | undefined)?.Records
-      const isSame = records === checked.records && records?.length === checked.length
-      // A middleware may read the event once for each record. Each check loops over all records, so without a limit the
-      // time would grow with the square of the batch size.
-      if (isSame && checked.times >= MAX_CHECKS) return
-      recordsOf(batch, event) // throws if they are not the records of the batch
-      checked = { records, length: size, times: isSame ? checked.times + 1 : 1 }
-    } catch (error) {
-      otherRecords ??= { error }
-    }
-  }
-
   async function conclude(returned: unknown): Promise<SQSBatchResponse> {
     endSchedule()
     try {
@@ -202,10 +178,10 @@ export function createInvocation(
   /** The failures of the batch, and what the inner handler reported in addition. */
   async function failuresWith(returned: unknown): Promise<readonly Failure[]> {
     const isTimedOut = isEarlyTimeout()
-    // Results are matched to records by position. `recordsOf()` throws if the records were moved.
-    if (!isTimedOut && Array.isArray(returned)) recordsOf(batch, seenEvent)
+    // Results are matched to records by position.
+    if (!isTimedOut && Array.isArray(returned)) seenRecords.assertStillSame()
     // If `eachRecord()` was called, `run()` has checked the event that it was given.
-    if (!isTimedOut && !started && otherRecords) throw otherRecords.error
+    if (!isTimedOut && !started) seenRecords.assertSame()
     const failures = (await started?.failures) ?? []
     const { response: report, ids } = started?.givenReport ?? {}
     // The inner handler may have added ids to the report, even if it then returned something else. So the report is
@@ -286,5 +262,5 @@ export function createInvocation(
     return { left, reserve: responseReserve(settings.cpuShare, size, left) }
   }
 
-  return { event: batch.event, checkRecords, run, conclude, recover }
+  return { event: batch.event, checkRecords: seenRecords.check, run, conclude, recover }
 }

@@ -147,7 +147,7 @@ const REPORT_OF_LAMBDA = JSON.stringify({
 })
 
 const ABORTED = 'RecordAbortedError: The batch ended before the record was finished'
-const TIMED_OUT = 'RecordTimeoutError: The record was not finished within its 100 ms'
+const TIMED_OUT = 'RecordTimeoutError: The handler did not finish within the recordTimeout of 100 ms'
 const REFUSED = 'Error: downstream returned 503'
 
 const FOUND_IN_JSON: Record<string, object[]> = {

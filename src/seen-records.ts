@@ -1,0 +1,45 @@
+import type { SQSEvent } from 'aws-lambda'
+import { type Batch, recordsOf } from './sqs-event.ts'
+
+/** The same list of records is checked at most this many times. */
+const MAX_CHECKS = 10
+
+/** The records that the inner handler may have seen. A later middleware can replace the event or change its records. */
+export interface SeenRecords {
+  /** Call it whenever the event is read. Remembers whether its records are those of the batch. Does not throw. */
+  check(event: unknown): void
+  /** @throws {TypeError} unless each event that was read had the records of the batch */
+  assertSame(): void
+  /** @throws {TypeError} unless the event that was read last still has the records of the batch, in order */
+  assertStillSame(): void
+}
+
+export function watchSeenRecords(batch: Batch): SeenRecords {
+  /** Until the first `after` hook reads the event, this is the event that the inner handler received. */
+  let seenEvent: unknown = batch.event
+  let checked = { records: undefined as unknown, length: 0, times: 0 }
+  let difference: { readonly error: unknown } | undefined
+
+  return {
+    check(event) {
+      seenEvent = event
+      try {
+        const records = (event as Partial<SQSEvent> | undefined)?.Records
+        const isSame = records === checked.records && records?.length === checked.length
+        // A middleware may read the event once for each record. Each check loops over all records, so without a limit the
+        // time would grow with the square of the batch size.
+        if (isSame && checked.times >= MAX_CHECKS) return
+        recordsOf(batch, event) // throws if they are not the records of the batch
+        checked = { records, length: batch.records.length, times: isSame ? checked.times + 1 : 1 }
+      } catch (error) {
+        difference ??= { error }
+      }
+    },
+    assertSame() {
+      if (difference) throw difference.error
+    },
+    assertStillSame() {
+      recordsOf(batch, seenEvent)
+    },
+  }
+}
