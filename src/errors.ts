@@ -108,7 +108,8 @@ export class RecordBlockedError extends SqsBatchError {
 
 /**
  * The record's body is not JSON, or does not match the schema. `message` gives the number of issues and the paths of up
- * to three. It contains no value from the body. A path can contain a map key of up to 32 letters, `_` or `$`.
+ * to three. It contains no values from the body. A path can contain array indexes and object keys. A key is shown only if
+ * it consists of at most 32 letters, `_` or `$`; any other key is shown as `…`.
  */
 export class InvalidBodyError extends SqsBatchError {
   static {

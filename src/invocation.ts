@@ -255,7 +255,7 @@ export function createInvocation(
     return response
   }
 
-  /** When the failure handlers and `onSummary` must be done. */
+  /** How much time the failure handlers and `onSummary` have. */
   function callbackTime(): CallbackTime {
     const now = performance.now()
     const left = started ? started.endsAt - now : (timeLeft(context) ?? Infinity)

@@ -13,7 +13,7 @@ import type { BoundedSqsBatchOptions } from './types.ts'
 
 const INVOCATION = Symbol('invocation')
 
-/** Middy's request is the one object that belongs to one invocation in all of its hooks. */
+/** Middy creates one request object for each invocation and passes it to every hook. The invocation is stored on it. */
 type Request = middy.Request<SQSEvent, SQSBatchResponse> & { [INVOCATION]?: Invocation }
 type StartedRequest = Request & { [INVOCATION]: Invocation }
 
@@ -42,10 +42,10 @@ const WATCHED_EVENT = {
  * that failed, so SQS redelivers only those.
  *
  * The event source mapping must have `ReportBatchItemFailures`. Without it, Lambda ignores the response and deletes the
- * failed messages, and the event does not show the setting
+ * failed messages. The middleware cannot check this setting, because the event does not contain it
  * (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html).
  *
- * Make one instance, where you make the handler: `concurrency` is shared by all invocations of the instance.
+ * Create one instance, outside of the handler function: all invocations of the instance share `concurrency`.
  *
  * @param options see {@link BoundedSqsBatchOptions}
  * @throws {TypeError} if an option is unknown, of the wrong type or out of range

@@ -53,8 +53,8 @@ export type ChunkHandler<
 > = (records: readonly TRecord[], context: TContext, options: ChunkOptions) => TResult | PromiseLike<TResult>
 
 /**
- * Rejects a handler whose result type is that of `[]`, at compile time. At run time, an empty array fails every chunk:
- * it has no result for any record. Is `never` for such a type, and `unknown` for all others.
+ * A compile-time check of a chunk handler's result type. It is `never` if the type allows only an empty array, and
+ * `unknown` otherwise. At run time, an empty array fails the chunk, because it has no result for any record.
  */
 export type NotEmptyResults<TResult> = [TResult] extends [never]
   ? unknown
@@ -80,8 +80,8 @@ export interface TimeBudget {
    * When this much time remains, all signals abort and the batch ends. The failure handlers and `onSummary` then run,
    * and the response is sent. If `drain` is smaller, it is raised to this value.
    *
-   * The default can be longer if the function has less than 1,769 MB of memory: such a function has less than one vCPU,
-   * so it needs more time to send the response
+   * The default can be longer if the function has less than 1,769 MB of memory. Such a function has less than one vCPU
+   * and needs more time to send the response
    * (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
    * @default 250 ms, or 5 % of the remaining time if that is less. With `onFailure`: 2,000 ms, or 20 % of the remaining
    * time if that is less
@@ -150,7 +150,8 @@ export type FailureHandler = (
 /** The options of `boundedSqsBatch()`. All are optional. An unknown key is a TypeError. */
 export interface BoundedSqsBatchOptions {
   /**
-   * The most handlers that run at once, across all invocations that share this middleware instance: a positive integer.
+   * The maximum number of handlers that run at once, across all invocations that share this middleware instance: a
+   * positive integer.
    * A chunk counts as one. A handler that opens several sockets still counts as one.
    *
    * The environment variable `BOUNDED_SQS_BATCH_CONCURRENCY` overrides it. A value of the variable that is not a positive
@@ -171,7 +172,7 @@ export interface BoundedSqsBatchOptions {
    */
   readonly timeBudget?: TimeBudget | false | undefined
   /**
-   * The most records that start within any period of a given length. It applies to all invocations that share this
+   * The maximum number of records that start within any period of a given length. It applies to all invocations that share this
    * middleware instance in one thread, even across warm starts.
    *
    * Records that do not start in time (see `timeBudget.drain`) are reported, and this delivery counts in their receive
@@ -235,7 +236,7 @@ export interface BatchSummary {
   readonly reported: number
   /** How long the handlers of records (or chunks) ran, in milliseconds. `undefined` if none ran. */
   readonly durations: { readonly p50: number; readonly p95: number; readonly max: number } | undefined
-  /** The most handlers of this batch that were in flight at once. */
+  /** The maximum number of handlers of this batch that were in flight at once. */
   readonly peakInFlight: number
   /** Milliseconds until the function's timeout. `undefined` if the context does not have this value. */
   readonly timeLeft: number | undefined
@@ -248,11 +249,11 @@ export interface BatchSummary {
 export interface BatchTrace {
   readonly event: SQSEvent
   readonly context: Context
-  /** Set before `asyncStart`. Missing if the invocation failed before there was a report. */
+  /** Set before the event `asyncStart` is published. Missing if the invocation failed before there was a report. */
   summary?: BatchSummary
-  /** A copy of the response. Set before `asyncStart`. */
+  /** A copy of the response. Set before the event `asyncStart` is published. */
   result?: SQSBatchResponse
-  /** The error that failed the invocation. Set before `error`. */
+  /** The error that failed the invocation. Set before the event `error` is published. */
   error?: unknown
 }
 
@@ -265,7 +266,7 @@ export interface RecordTrace {
   /** The record, or the records of the chunk. */
   readonly records: readonly SQSRecord[]
   /**
-   * Why the record failed. Set before `error`. At the timeout it is a `RecordTimeoutError`, even if the handler is
+   * Why the record failed. Set before the event `error` is published. At the timeout it is a `RecordTimeoutError`, even if the handler is
    * still running.
    */
   error?: unknown

@@ -19,7 +19,7 @@ import { type Chunk, runBatchOf } from './run-batch.ts'
  * On a FIFO queue, the records of a chunk belong to one message group. If one of them fails, the records after it are
  * reported, too, even if the handler reported them as successes.
  *
- * @param size the most records in a chunk: a positive integer
+ * @param size the maximum number of records in a chunk: a positive integer
  * @param chunkHandler processes a chunk. If it throws or rejects, the whole chunk fails. If it returns nothing, the
  * whole chunk succeeded. If only some records failed, it returns a `PromiseSettledResult` for each record, in order, or
  * `{ batchItemFailures }` with ids of the chunk. **Anything else fails the chunk**: an API response that is returned by
@@ -82,8 +82,8 @@ async function handleChunk(
   let kept = new Map<number, unknown>(records.entries()) // by their place in the chunk
   if (parse) {
     const bodies = records.map(({ body }) => parseBody(body, parse))
-    // Awaits only if the schema is asynchronous. Otherwise the handler starts at once, at the time that the rate limit
-    // counts.
+    // Awaits only if the schema is asynchronous. Otherwise the handler must start synchronously, because the rate limit
+    // counts the records right after this call.
     const isAsync = bodies.some((body) => body instanceof Promise)
     kept = withBodies(chunk, isAsync ? await Promise.all(bodies) : (bodies as ParsedBody[]), options)
   }

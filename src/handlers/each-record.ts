@@ -10,7 +10,8 @@ import { runBatchOf } from './run-batch.ts'
  * `boundedSqsBatch()`.
  *
  * The record handler is called once for each record that starts. Returning means success, throwing or rejecting means
- * failure. One record never affects another, except on a FIFO queue: there a failed record blocks the rest of its group.
+ * failure. A failed record does not affect other records, except on a FIFO queue. There it blocks the rest of its message
+ * group (see `fifoFailure`).
  *
  * The result is an ordinary Middy handler, `async (event, context) => ({ batchItemFailures })`. Your own inner handler can
  * call it after it has prepared something for the whole batch.

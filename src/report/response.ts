@@ -43,8 +43,9 @@ export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): b
 }
 
 /**
- * Reads what an inner handler returned. A response that leaves the result of a record open is refused: a forgotten
- * `return` must neither delete messages nor redeliver them silently.
+ * Reads what an inner handler returned. Refuses a response that is not one of the known forms, such as `undefined` after a
+ * forgotten `return`. Otherwise messages would be deleted, or redelivered without an error. In an array of results, a
+ * missing entry counts as a failed record.
  *
  * @throws {TypeError} that says what was received and what to return
  */

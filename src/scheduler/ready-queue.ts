@@ -4,7 +4,7 @@
  * of the batch that may start.
  */
 export interface ReadyQueue {
-  /** The most jobs that can ever run at once. */
+  /** The maximum number of jobs that can ever run at once. */
   readonly width: number
   /** The job that `take()` would return. */
   peek(): number | undefined

@@ -18,7 +18,7 @@ export interface Schedule {
   end(): void
   /** Milliseconds from the start of a job to its result, for each job that started. */
   readonly durations: readonly number[]
-  /** The most handlers of this invocation that were in flight at once. */
+  /** The maximum number of handlers of this invocation that were in flight at once. */
   readonly peakInFlight: number
 }
 
@@ -60,8 +60,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
   const liveBatches = new Set<{ countUnresponsive(now: number): number; end(): void }>()
 
   /**
-   * A handler that runs on for another `recordTimeout` after its timeout ignores its signal. If such handlers hold every
-   * slot, nothing else can run, so the batches that they belong to end.
+   * If a handler is still running one `recordTimeout` after it timed out, it ignores its signal. If such handlers occupy
+   * all slots, no other handler can run. Their batches are then ended.
    */
   function endUnresponsive(now: number): void {
     const batches = Array.from(liveBatches, (batch) => ({ batch, count: batch.countUnresponsive(now) }))

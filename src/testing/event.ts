@@ -61,8 +61,8 @@ const RECORD_FIELDS: ReadonlySet<string> = new Set<keyof SQSRecord>([
 ])
 
 /**
- * Makes an SQS event as Lambda sends it, for a unit test: with unique message ids (UUIDs), the MD5 of each body, and the
- * attributes that SQS adds.
+ * Makes an SQS event for a unit test, as Lambda sends it. The records have unique message ids (UUIDs), the MD5 of their
+ * body, and the attributes that SQS adds.
  *
  * @param records a body or a record for each message. A string is a body as it is. An object with a `messageId` and a
  * `body` is a record. Any other object is a body, and becomes JSON.
@@ -135,7 +135,7 @@ function groupAttributes(
   }
 }
 
-/** A body that has both of these fields is rare, and `checkFields()` refuses it if it has any other field. */
+/** A body with both fields is rare. `checkFields()` refuses it if it also has a field that no SQS record has. */
 function isRecordLike(given: unknown): given is SqsEventRecord {
   return isObject(given) && 'messageId' in given && 'body' in given
 }

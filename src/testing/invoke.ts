@@ -13,14 +13,14 @@ export type TestedHandler<TReturn = unknown> = (event: SQSEvent, context: never,
 /** Options of `invoke()`. */
 export interface InvokeOptions {
   /**
-   * The function's timeout: milliseconds, more than 0. `boundedSqsBatch()` responds at most 5 % of the time before it, so
-   * a few seconds are better than milliseconds: a busy machine may need more than 10 ms for the response.
+   * The function's timeout: milliseconds, more than 0. Use seconds, not milliseconds. With a short timeout, the time budget
+   * leaves only a few milliseconds for the response, and a busy machine may need more.
    * @default 30,000
    */
   readonly timeout?: number | undefined
 }
 
-/** What an invocation came to. */
+/** The result of an invocation. */
 export interface InvokeResult<TResponse = unknown> {
   /** What the handler responded. */
   readonly response: TResponse
@@ -36,9 +36,9 @@ export interface InvokeResult<TResponse = unknown> {
  *
  * @throws whatever the handler throws
  * @throws {TypeError} if an argument is not valid
- * @throws {Error} if Lambda redelivers the whole batch for another reason: the handler does not respond within its timeout,
- * or its response is not valid, for example because it names a message that is not in the batch
- * (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html)
+ * @throws {Error} if Lambda redelivers the whole batch for another reason. Either the handler does not respond within its
+ * timeout, or its response is not valid. A response is not valid if, for example, it names a message that is not in the
+ * batch (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html)
  *
  * @example
  * const { succeeded, failed } = await invoke(handler, sqsEvent(['good', 'bad', 'good']))
