@@ -40,7 +40,9 @@ t.test('messages that always fail go to the dead-letter queue, the others are pr
     numbers(messages, (number) => !isPoison(number)),
   )
   t.match(ledger, { ...NO_FAULT, delivered: downstream.attempts.length, redelivered: 500 + 4 * 200 })
-  t.equal(downstream.seen.mostOpen, 100, 'the bound')
+  // On a busy machine, the downstream sees fewer than 100 at once, because requests take time to arrive.
+  const { mostOpen } = downstream.seen
+  t.ok(mostOpen > 50 && mostOpen <= 100, `${mostOpen} requests open at once`)
 })
 
 t.test('handlers that hang and ignore their signal', async (t) => {
