@@ -47,11 +47,13 @@ function isMultiConcurrent(): boolean {
 }
 
 /**
- * Extends a reserve on a function with less than one vCPU, up to half of the time left: such a function ends slowly.
+ * Extends a reserve on a function with less than one vCPU: such a function ends slowly. The reserve is at most half of the
+ * time left. Failure handlers also need CPU, so with them it is up to 1.75 times as long, and at most three quarters.
  */
-function extendReserve(reserve: number, share: number, records: number, left: number): number {
+function extendReserve(reserve: number, share: number, records: number, left: number, hasHandlers = false): number {
   if (share === 1) return reserve
-  return Math.max(reserve, Math.min(left / 2, (records * END_PER_RECORD + END_PER_BATCH) / share))
+  const end = (records * END_PER_RECORD + END_PER_BATCH) / share
+  return Math.max(reserve, hasHandlers ? Math.min(0.75 * left, 1.75 * end) : Math.min(left / 2, end))
 }
 
 /** Milliseconds before the function's timeout at which failure handlers and `onSummary` must be done. */
@@ -80,7 +82,8 @@ export function deadlines(
 ): Deadlines {
   if (timeBudget === false || left === undefined) return NO_DEADLINES
   const usual = hasFailureHandlers ? Math.min(2000, 0.2 * left) : Math.min(250, 0.05 * left)
-  const { abort = extendReserve(usual, cpuShare, records, left), drain = Math.min(1000, 0.2 * left) } = timeBudget || {}
+  const extended = extendReserve(usual, cpuShare, records, left, hasFailureHandlers)
+  const { abort = extended, drain = Math.min(1000, 0.2 * left) } = timeBudget || {}
   const reserve = Math.max(drain, abort)
   if (reserve >= left) {
     process.emitWarning(

@@ -5,6 +5,7 @@ import {
   type BoundedSqsBatchOptions,
   boundedSqsBatch,
   eachRecord,
+  type FailureHandler,
   RecordAbortedError,
   RecordNotStartedError,
 } from '../../src/index.ts'
@@ -420,6 +421,11 @@ t.test(
       await checkAbort(t, expected, { records: 8000, timeout })
     }
     await checkAbort(t, 29_750, { records: 5, timeout: 30_000 })
+    withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '128' })
+    const onFailure: FailureHandler = (failures) => failures
+    // 1.75 times as long with failure handlers, but at most three quarters of the time
+    await checkAbort(t, 3000 - (1.75 * end * 1769) / 128, { records: 8000, timeout: 3000, onFailure })
+    await checkAbort(t, 250, { records: 8000, timeout: 1000, onFailure })
   },
 )
 
