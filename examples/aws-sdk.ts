@@ -8,7 +8,7 @@ if (!TableName) throw new Error('TABLE_NAME is not set: it is the table of payme
 
 const concurrency = 100
 
-// An SDK client has 50 sockets unless it is told otherwise: the other 50 records would wait for one.
+// An SDK client has 50 sockets by default: the other 50 records would wait for one.
 const agent = { maxSockets: concurrency }
 // Made once, outside of the handler, so that its connections outlive an invocation.
 const client = new DynamoDBClient({ requestHandler: { httpsAgent: agent, httpAgent: agent } })

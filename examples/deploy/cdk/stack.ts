@@ -12,7 +12,7 @@ import { monitor } from './monitoring.ts'
 export interface BatchStackProps extends StackProps {
   /** Where the function posts each record to. */
   readonly downstreamUrl: string
-  /** Who is told of an alarm. */
+  /** Who receives an alarm. */
   readonly alarmEmail: string
   /** What the function has for a batch, up to 15 minutes. Default: 1 minute. */
   readonly functionTimeout?: Duration
