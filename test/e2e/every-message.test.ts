@@ -288,7 +288,7 @@ async function runManyCalls(t: Test, exportName: string, { concurrency = 100, la
 }
 
 t.test('EMFILE: a concurrency far above the descriptor limit', async (t) => {
-  const { logs, ...trial } = await runManyCalls(t, 'ours', { concurrency: 5000, latency: 100, maxReceives: 100 })
+  const { logs, ...trial } = await runManyCalls(t, 'ours', { concurrency: 5000, latency: 400, maxReceives: 100 })
   account(t, { scenario: '10,000 HTTP calls with a bound of 5,000', faults: 'EMFILE', ...trial })
   t.strictSame(ascending(trial.accepted), numbers(10_000), 'each is processed once')
   t.match(trial.ledger, NO_FAULT, 'the process lives')
