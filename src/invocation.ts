@@ -235,7 +235,7 @@ export function createInvocation(
       const log = (error: unknown) => logCallback(logger, 'onFailure', error)
       remaining = await handleFailures(failureHandlers, batch, failures, context, callbackTime(), log)
     }
-    const summary = () => summarize(size, failures, remaining.length, started?.schedule, timeLeft(context))
+    const summary = () => summarize(size, failures, remaining.length, started?.schedule, summaryTimeLeft())
     if (tracedOutcome) Reflect.set(trace, 'summary', summary()) // does not throw if a subscriber has frozen it
     logFailures(logger, batch, failures, summary, replaced)
     if (onSummary) {
@@ -253,6 +253,11 @@ export function createInvocation(
     responded = { response, failures: remaining }
     tracedOutcome?.resolve(structuredClone(response)) // a subscriber that changes it must not change the response
     return response
+  }
+
+  /** After the timeout a context returns 0 or less, which `timeLeft()` takes for a context without a timeout. */
+  function summaryTimeLeft(): number | undefined {
+    return timeLeft(context) ?? (started && started.endsAt < Infinity ? 0 : undefined)
   }
 
   /** How much time the failure handlers and `onSummary` have. */

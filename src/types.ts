@@ -238,7 +238,7 @@ export interface BatchSummary {
   readonly durations: { readonly p50: number; readonly p95: number; readonly max: number } | undefined
   /** The maximum number of handlers of this batch that were in flight at once. */
   readonly peakInFlight: number
-  /** Milliseconds until the function's timeout. `undefined` if the context does not have this value. */
+  /** Milliseconds until the function's timeout; 0 after it. `undefined` if the context does not have this value. */
   readonly timeLeft: number | undefined
 }
 

@@ -8,6 +8,10 @@ import type { BatchTrace, RecordOptions, RecordTrace } from '../types.ts'
 const batchChannel = tracingChannel<unknown, BatchTrace>('middy-bounded-sqs-batch:batch')
 const recordChannel = tracingChannel<unknown, RecordTrace>('middy-bounded-sqs-batch:record')
 
+export function isTraced(): boolean {
+  return batchChannel.hasSubscribers || recordChannel.hasSubscribers
+}
+
 /** Traces an invocation from its checked event to its response. `undefined` if nobody has subscribed. */
 export function traceBatch(trace: BatchTrace): PromiseWithResolvers<unknown> | undefined {
   if (!batchChannel.hasSubscribers) return undefined

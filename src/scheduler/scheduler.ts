@@ -2,12 +2,12 @@ import { isObject } from '../describe.ts'
 import { RecordAbortedError, RecordTimeoutError, withStack } from '../errors.ts'
 import { startTimer } from '../timers.ts'
 import type { RecordOptions } from '../types.ts'
-import { type Deadlines, NO_DEADLINES } from './deadlines.ts'
+import type { Deadlines } from './deadlines.ts'
 import { createEventLoop } from './event-loop.ts'
 import { abort, LazyJobOptions } from './job-options.ts'
 import { createJobStates, type Failure, FULFILLED, rejected } from './job-states.ts'
 import type { RateLimit } from './rate-limit.ts'
-import { createReadyQueue, type ReadyQueue } from './ready-queue.ts'
+import type { ReadyQueue } from './ready-queue.ts'
 import { createSlots } from './slots.ts'
 
 /** The jobs of one invocation while they run. */
@@ -266,6 +266,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
 
     /** Does what is due, and sets the timer for what is due next: a deadline, or a record's timeout. */
     function watch(): void {
+      if (!work) return
       const now = performance.now()
       if (now >= deadlines.abortAt) {
         end()
@@ -322,15 +323,19 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         await null
         await null
         if (durations.length > finished) await eventLoop.yieldToEventLoop()
+        // Not earlier: the first worker checks the clock itself, and may finish the batch before a timer can fire.
+        if (count === 0) watch()
       }
     }
 
     if (liveBatches.size === 0) eventLoop.reset()
     liveBatches.add(self)
     endIfDone()
-    if (work) watch()
-    if (rateLimit) dispatch()
-    else void startWorkers()
+    if (!rateLimit) void startWorkers()
+    else {
+      watch()
+      dispatch()
+    }
     return {
       done,
       end,
@@ -340,17 +345,5 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       },
     }
   }
-  // Runs one job that does nothing, so V8 compiles the code now. Otherwise it would compile the code in the first
-  // batch, where this took more than half of the time. Lambda gives a function a whole CPU while it starts, and less
-  // when it runs a batch. Not with a rate limit, which would count the job.
-  const one = () => 1
-  const emptyJob = {
-    count: 1,
-    ready: createReadyQueue(1, undefined, 'group'),
-    run: one,
-    weight: one,
-    receiveCount: one,
-  }
-  if (!rateLimit) schedule(emptyJob, NO_DEADLINES)
   return schedule
 }

@@ -57,3 +57,33 @@ t.test('a smaller limit asks the holders to free their slots, and holds from the
   await setImmediate()
   t.strictSame(started, ['a', 'b', 'c', 'd'])
 })
+
+t.test('a free slot that was kept counts as one of the slots', async (t) => {
+  const { releases, started, enqueue } = await slotsOf(2)
+  enqueue('a')
+  releases[0]?.()
+  await setImmediate()
+  for (const name of ['b', 'c', 'd']) enqueue(name)
+  t.strictSame(started, ['a', 'b', 'c'])
+  releases[0]?.()
+  await setImmediate()
+  t.strictSame(started, ['a', 'b', 'c'], 'an earlier holder cannot free the slot of the present one')
+  releases[1]?.()
+  await setImmediate()
+  t.strictSame(started, ['a', 'b', 'c', 'd'])
+})
+
+t.test('a free slot that was kept is given up if the limit becomes smaller', async (t) => {
+  const { slots, releases, started, enqueue } = await slotsOf(2)
+  for (const name of ['a', 'b']) enqueue(name)
+  releases[0]?.()
+  slots.limit = 1
+  t.equal(slots.isContended, true, 'until the end of its task')
+  await setImmediate()
+  t.equal(slots.isContended, false)
+  enqueue('c')
+  t.strictSame(started, ['a', 'b'])
+  releases[1]?.()
+  await setImmediate()
+  t.strictSame(started, ['a', 'b', 'c'])
+})
