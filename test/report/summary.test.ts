@@ -192,6 +192,14 @@ t.test('timeLeft is measured after the failure handlers', async (t) => {
   t.equal(noted.get('m0')?.timeLeft, 9_700)
 })
 
+t.test('timeLeft is 0 if the batch ends after the timeout of the function', async (t) => {
+  const clock = mockClock(t)
+  const noted = summaries(t)
+  const handle = handlerOf(() => clock.advance(10_001), { timeBudget: false })
+  await handle(standardEvent('m0'), timedContext(10_000))
+  t.equal(noted.get('m0')?.timeLeft, 0)
+})
+
 t.test('a handler that runs on after its timeout counts as in flight', async (t) => {
   const clock = mockClock(t)
   const noted = summaries(t)
