@@ -46,22 +46,30 @@ function wrap(parts: readonly string[], width: number): string {
 const PLAIN_LINE_INTERVAL = 2000
 
 /**
- * Shows the progress: a line that updates itself on a terminal, otherwise a plain line every two seconds. Other text
- * must be printed with `log`, so that it does not overwrite the progress.
+ * Shows the progress: text that updates itself on a terminal, otherwise a plain line every two seconds. Other text must
+ * be printed with `log`, so that it does not overwrite the progress.
  */
 export function openDisplay(stream: NodeJS.WriteStream, total?: number) {
   const live = stream.isTTY ? createLogUpdate(stream) : undefined
   let shown = ''
   let printed = Number.NEGATIVE_INFINITY
+  /** Shows the first text on a terminal, and the second as a plain line. */
+  function show(text: () => string, plain: () => string) {
+    if (live) {
+      shown = text()
+      live(shown)
+    } else if (performance.now() - printed >= PLAIN_LINE_INTERVAL) {
+      printed = performance.now()
+      stream.write(`${plain()}\n`)
+    }
+  }
   return {
+    show,
     progress(progress: Progress) {
-      if (live) {
-        shown = progressBar(progress, total) + wrap(counts(progress), stream.columns)
-        live(shown)
-      } else if (performance.now() - printed >= PLAIN_LINE_INTERVAL) {
-        printed = performance.now()
-        stream.write(`${counts(progress).join(' · ')}\n`)
-      }
+      show(
+        () => progressBar(progress, total) + wrap(counts(progress), stream.columns),
+        () => counts(progress).join(' · '),
+      )
     },
     log(text: string, to: NodeJS.WritableStream = stream) {
       live?.clear()
@@ -78,10 +86,10 @@ export function openDisplay(stream: NodeJS.WriteStream, total?: number) {
 
 export type Display = ReturnType<typeof openDisplay>
 
-/** A table with two columns: labels and counts. */
-export function renderTable(rows: readonly (readonly [string, string])[]): string {
+/** A table: a column of labels, then columns of counts. */
+export function renderTable(rows: readonly (readonly [label: string, ...counts: string[]])[]): string {
   const table = new Table({
-    colAligns: ['left', 'right'],
+    colAligns: ['left', ...Array(Math.max(...rows.map((row) => row.length)) - 1).fill('right')],
     style: { head: [], border: [] },
     chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
   })

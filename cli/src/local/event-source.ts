@@ -20,7 +20,9 @@ export interface EventSourceOptions {
 }
 
 interface EventSourceParts {
-  queue: Queue
+  queue: Pick<Queue, 'fifo' | 'visibilityTimeout' | 'remove' | 'setVisibility'> & {
+    receive: (max: number, waitSeconds: number) => Promise<Received[]>
+  }
   runtime: Pick<Runtime, 'invoke'>
   ledger: OpenLedger
   /** When it is aborted, no further invocation starts, and the promise settles after the running invocations. */

@@ -65,7 +65,35 @@ test('no progress bar if nothing was sent', async (t) => {
   t.notMatch(text(), /[█░]/)
 })
 
-test('a table with two columns', async (t) => {
+test('text of another kind is updated on a terminal, and printed at most every two seconds elsewhere', async (t) => {
+  const { stream, text } = terminal(80)
+  const show = (to: NodeJS.WriteStream) => {
+    const display = openDisplay(to)
+    for (const number of [1, 2]) {
+      display.show(
+        () => `text ${number}`,
+        () => `plain ${number}`,
+      )
+    }
+  }
+  show(stream)
+  t.match(text(), /^text 1\n[\s\S]*2\n$/)
+  const pipe = terminal(80)
+  show(Object.assign(pipe.stream, { isTTY: false }))
+  t.equal(pipe.text(), 'plain 1\n')
+})
+
+test('a table with two columns of counts', async (t) => {
+  t.equal(
+    renderTable([
+      ['', 'left', 'right'],
+      ['sent', '10,000', '5'],
+    ]),
+    '┌──────┬────────┬───────┐\n│      │   left │ right │\n│ sent │ 10,000 │     5 │\n└──────┴────────┴───────┘',
+  )
+})
+
+test('a table with one column of counts', async (t) => {
   t.equal(
     renderTable([
       ['sent', '10,000'],
