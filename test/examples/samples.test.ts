@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { gzipSync } from 'node:zlib'
 import * as powertools from '@aws-lambda-powertools/batch'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import * as engine from 'bounded-sqs-batch/engine'
@@ -52,6 +53,26 @@ async function run(name: string, bodies: string[], receiveCount = 1): Promise<st
   return failed(await handler({ Records }, {} as Context))
 }
 
+/** What `run` prints with `console.log()`. */
+async function consoleLines(run: () => unknown): Promise<unknown[][]> {
+  const { log } = console
+  const lines: unknown[][] = []
+  console.log = (...parts) => lines.push(parts)
+  try {
+    await run()
+  } finally {
+    console.log = log
+  }
+  return lines
+}
+
+/** Makes the folder of the samples the working directory until the test ends. */
+function useFolder(t: Test): void {
+  const cwd = process.cwd()
+  process.chdir(folder)
+  t.teardown(() => process.chdir(cwd))
+}
+
 t.test('every block of TypeScript is marked as a sample or a fragment', (t) => {
   for (const [path, text] of pages) {
     t.equal(blocks.filter((block) => block.path === path).length, text.match(FENCE)?.length ?? 0, path)
@@ -94,14 +115,8 @@ testSample('prepare', 'sets up for the batch', async (t) => {
 
 testSample('schema', 'validates', async (t) => {
   const order = JSON.stringify({ id: '7f1d6a0e-4f3b-4c1e-9d55-0a9c5f2f9b11', amount: 3 })
-  const { log } = console
-  const lines: unknown[][] = []
-  console.log = (...parts) => lines.push(parts)
-  t.teardown(() => {
-    console.log = log
-  })
-  await logged(async () =>
-    t.strictSame(await run('schema', [order, '{"id":"x","amount":-1}', 'no JSON']), ['m1', 'm2']),
+  const lines = await consoleLines(() =>
+    logged(async () => t.strictSame(await run('schema', [order, '{"id":"x","amount":-1}', 'no JSON']), ['m1', 'm2'])),
   )
   t.strictSame(lines, [['7f1d6a0e-4f3b-4c1e-9d55-0a9c5f2f9b11', '3.00']])
 })
@@ -150,20 +165,53 @@ testSample('powertools', 'each log line has its record, and the metrics count th
 
 testSample('idempotency', 'does again what failed, and nothing else', async (t) => {
   await startDynamoDb(t, 'idempotency', 'id')
-  const { log } = console
-  const charged: unknown[] = []
-  console.log = (_text, id) => charged.push(id)
-  t.teardown(() => {
-    console.log = log
-  })
   for (const expected of [['m0', 'm1', 'm2'], ['m1']]) {
-    await logged(async () => t.strictSame(await run('idempotency', ['a', '', 'b']), ['m1']))
-    t.strictSame(charged.splice(0).sort(), expected)
+    const lines = await consoleLines(() =>
+      logged(async () => t.strictSame(await run('idempotency', ['a', '', 'b']), ['m1'])),
+    )
+    t.strictSame(lines.map(([_text, id]) => id).sort(), expected)
   }
 })
 
 testSample('migration', 'a handler with Promise.allSettled() works unchanged', async (t) => {
   await logged(async () => t.strictSame(await run('migration', ['a', '', 'b']), ['m1']))
+})
+
+testSample('migration-bounded', 'reports what the handler with Promise.allSettled() reports', async (t) => {
+  await logged(async () => t.strictSame(await run('migration-bounded', ['a', '', 'b']), ['m1']))
+})
+
+for (const name of ['powertools-batch-before', 'powertools-batch-after']) {
+  testSample(name, 'reports the failed record, and throws if every record failed', async (t) => {
+    await logged(async () => {
+      t.strictSame(await run(name, ['a', '', 'b']), ['m1'])
+      await t.rejects(run(name, ['', '']), { name: 'FullBatchFailureError' })
+    })
+  })
+}
+
+for (const name of ['powertools-parser-before', 'powertools-parser-after']) {
+  testSample(name, 'reports the records whose body is not valid', async (t) => {
+    const lines = await consoleLines(async () => {
+      const bodies = ['{"id":"a","amount":3}', '{"id":"b","amount":-1}', 'not JSON']
+      await logged(async () => t.strictSame(await run(name, bodies), ['m1', 'm2']))
+    })
+    t.strictSame(lines, [['a', '3.00']])
+  })
+}
+
+testSample('messages-from', 'yields a body for each line', async (t) => {
+  useFolder(t)
+  writeFileSync('orders.jsonl.gz', gzipSync('{"id":1}\n{"id":2}\n'))
+  const { default: bodies } = await import(pathToFileURL(`${folder}/messages-from.ts`).href)
+  t.strictSame(await Array.fromAsync(bodies()), ['{"id":1}', '{"id":2}'])
+})
+
+testSample('engine', 'runs a handler file, and its assertions hold', async (t) => {
+  useFolder(t)
+  mkdirSync('src')
+  writeFileSync('src/handler.ts', 'export const handler = async () => ({ batchItemFailures: [] })')
+  await t.resolves(import(pathToFileURL(`${folder}/engine.ts`).href))
 })
 
 testSample('testing', 'its assertion holds', async (t) => {
