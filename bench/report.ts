@@ -59,9 +59,17 @@ export function report(results: Results, parts: readonly Part[], isShort = false
   if (lambda) sections.push(lambdaTable(lambda.data, isShort))
   if (hotLoop) sections.push(hotLoopTable(hotLoop.data))
   if (bundle) sections.push(bundleTable(bundle.data))
-  const stamps = new Set(Object.values(results).map(({ measured }) => measured))
-  sections.push(targetTable(results, parts, isShort), `Measured on ${[...stamps].join(' and ')} by \`npm run bench\`.`)
+  sections.push(targetTable(results, parts, isShort), stamps(results))
   return sections.filter((text) => text !== '').join('\n\n')
+}
+
+/** When and on which machine each part was measured. */
+function stamps(results: Results): string {
+  const parts = Object.groupBy(Object.entries(results), ([, { measured }]) => measured)
+  const lines = Object.entries(parts).map(
+    ([stamp, entries = []]) => `- ${entries.map(([name]) => name).join(', ')}: ${stamp}`,
+  )
+  return ['Date and machine of each part:', '', ...lines].join('\n')
 }
 
 function lambdaTable(cases: Cases, isShort: boolean): string {
