@@ -15,7 +15,7 @@ const INTRODUCTION = `# Benchmark results
 
 \`npm run bench\` measures all of this and writes this page. It compares this package with other ways to process a batch of SQS records. [results.json](results.json) has every sample.
 
-## Why a bound
+## Why a limit
 
 A batch of a standard queue has up to 10,000 records. A Lambda function has ${count(DESCRIPTORS)} file descriptors. Some libraries start all records at once. If each record opens a connection, most of them then fail with \`EMFILE\`. SQS redelivers the failed records, and they fail again.
 
@@ -197,5 +197,5 @@ function figure(value: number): string {
 }
 
 function range(low: number, high: number): string {
-  return low === high || Number.isNaN(low) ? '' : `${figure(low)} – ${figure(high)}`
+  return low === high || Number.isNaN(low) ? '' : `${figure(low)}–${figure(high)}`
 }
