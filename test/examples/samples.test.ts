@@ -1,0 +1,272 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import * as powertools from '@aws-lambda-powertools/batch'
+import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import * as engine from 'bounded-sqs-batch/engine'
+import t, { type Test } from 'tap'
+import * as exports from '../../src/index.ts'
+import { printed } from '../support/compat.ts'
+import { sqsRecord } from '../support/events.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { failed } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { startDownstream, startDynamoDb, useEndpoint } from '../support/services.ts'
+import { startSqs } from '../support/sqs.ts'
+
+// The README and each page of docs/. A block of TypeScript is a sample that is compiled and run here, or a fragment with
+// the reason why it is none: `<!-- sample: name -->` or `<!-- fragment: reason -->` is the line before the block.
+const root = new URL('../../', import.meta.url)
+const paths = ['README.md', 'cli/README.md', ...readdirSync(new URL('docs/', root)).map((name) => `docs/${name}`)]
+const pages = new Map(paths.map((path) => [path, readFileSync(new URL(path, root), 'utf8')]))
+const BLOCK = /^<!-- (sample|fragment): (.+) -->\n```ts\n([\s\S]*?)^```$/gm
+const FENCE = /^[ >]*(?:```|~~~) *(?:[cm]?[jt]sx?|javascript|typescript)\b/gim
+
+const blocks = [...pages].flatMap(([path, text]) =>
+  Array.from(text.matchAll(BLOCK), ([, kind, name, code]) => ({
+    path,
+    kind,
+    name: name as string,
+    code: code as string,
+  })),
+)
+const samples = blocks.filter(({ kind }) => kind === 'sample')
+const names = new Set(samples.map(({ name }) => name))
+
+const folder = temporaryFolder(t, Object.fromEntries(samples.map(({ name, code }) => [`${name}.ts`, code])))
+
+const tested: string[] = []
+
+/** Runs a test of the sample with this name. */
+function testSample(name: string, title: string, test: (t: Test) => Promise<void>): void {
+  tested.push(name)
+  t.test(`${name}: ${title}`, test)
+}
+
+type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>
+
+async function run(name: string, bodies: string[], receiveCount = 1): Promise<string[]> {
+  const { handler } = (await import(pathToFileURL(`${folder}/${name}.ts`).href)) as { handler: Handler }
+  const attributes = { ...sqsRecord('').attributes, ApproximateReceiveCount: String(receiveCount) }
+  const Records = bodies.map((body, index) => sqsRecord(`m${index}`, { body, attributes }))
+  return failed(await handler({ Records }, {} as Context))
+}
+
+/** What `run` prints with `console.log()`. */
+async function consoleLines(run: () => unknown): Promise<unknown[][]> {
+  const { log } = console
+  const lines: unknown[][] = []
+  console.log = (...parts) => lines.push(parts)
+  try {
+    await run()
+  } finally {
+    console.log = log
+  }
+  return lines
+}
+
+/** Makes the folder of the samples the working directory until the test ends. */
+function useFolder(t: Test): void {
+  const cwd = process.cwd()
+  process.chdir(folder)
+  t.teardown(() => process.chdir(cwd))
+}
+
+t.test('every block of TypeScript is marked as a sample or a fragment', (t) => {
+  for (const [path, text] of pages) {
+    t.equal(blocks.filter((block) => block.path === path).length, text.match(FENCE)?.length ?? 0, path)
+  }
+  t.end()
+})
+
+t.test('samples with the same name are the same', (t) => {
+  for (const { path, name, code } of samples) {
+    t.equal(code, samples.find((sample) => sample.name === name)?.code, `${name} in ${path}`)
+  }
+  t.end()
+})
+
+t.test('the samples compile in strict mode', (t) => {
+  const compilerOptions = { noUnusedParameters: false } // a sample shows the parameters that there are
+  const tsconfig = { extends: '../../../tsconfig.json', compilerOptions, include: ['*.ts'] }
+  writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(tsconfig))
+  const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url))
+  // The shell removes NODE_OPTIONS, because tap's hooks break the compiler.
+  const shell = ['-c', 'NODE_OPTIONS= exec "$0" "$@"', process.execPath, tsc, '-p', folder]
+  const compile = () => execFileSync('sh', shell, { encoding: 'utf8', stdio: 'pipe' })
+  t.doesNotThrow(compile)
+  t.end()
+})
+
+testSample('start', 'posts each record', async (t) => {
+  const downstream = await startDownstream(({ body }) => (body === 'refuse' ? 503 : 200))
+  t.teardown(downstream.close)
+  process.env.DOWNSTREAM_URL = downstream.url
+  const [text] = await logged(async () => {
+    t.strictSame(await run('start', ['a', 'refuse', 'b', 'refuse']), ['m1', 'm3'])
+  })
+  t.match(text, /2 of 4 records failed[^\n]*\n {2}2 × Error: downstream said 503 \[m1, m3\]/)
+})
+
+testSample('prepare', 'sets up for the batch', async (t) => {
+  await logged(async () => t.strictSame(await run('prepare', ['apple', 'pear']), ['m1']))
+})
+
+testSample('schema', 'validates', async (t) => {
+  const order = JSON.stringify({ id: '7f1d6a0e-4f3b-4c1e-9d55-0a9c5f2f9b11', amount: 3 })
+  const lines = await consoleLines(() =>
+    logged(async () => t.strictSame(await run('schema', [order, '{"id":"x","amount":-1}', 'no JSON']), ['m1', 'm2'])),
+  )
+  t.strictSame(lines, [['7f1d6a0e-4f3b-4c1e-9d55-0a9c5f2f9b11', '3.00']])
+})
+
+testSample('chunks', 'reports refused entries', async (t) => {
+  const sqs = await startSqs(t, {
+    entry: ({ MessageBody }) => (MessageBody === 'refuse' ? 'InternalError' : undefined),
+  })
+  const { url } = sqs.queue('target')
+  useEndpoint('SQS', sqs.endpoint)
+  process.env.TARGET_QUEUE_URL = url
+  const bodies = Array.from({ length: 12 }, (_, index) => (index % 5 === 3 ? 'refuse' : `body ${index}`))
+  await logged(async () => t.strictSame(await run('chunks', bodies), ['m3', 'm8']))
+  const delivered = (await sqs.receiveAll(url)).map(({ Body }) => Body).toSorted()
+  t.strictSame(delivered, bodies.filter((body) => body !== 'refuse').toSorted())
+  t.strictSame(sqs.calls.map(({ input }) => input.Entries.length).toSorted(), [10, 2])
+})
+
+testSample('failure-handler', 'handles records that failed five times, unless the ticket service fails', async (t) => {
+  const tickets: unknown[] = []
+  let status = 201
+  const downstream = await startDownstream(({ body }) => {
+    tickets.push(JSON.parse(body))
+    return status
+  })
+  t.teardown(downstream.close)
+  process.env.TICKETS_URL = downstream.url
+  await logged(async () => t.strictSame(await run('failure-handler', ['a', '', ''], 4), ['m1', 'm2']))
+  t.strictSame(tickets, [])
+  await logged(async () => t.strictSame(await run('failure-handler', ['a', '', ''], 5), []))
+  t.match(tickets, [[{ record: { messageId: 'm1' }, reason: 'Error: empty' }, { record: { messageId: 'm2' } }]])
+  status = 503
+  const log = await logged(async () => t.strictSame(await run('failure-handler', ['a', '', ''], 5), ['m1', 'm2']))
+  t.match(log[0], /onFailure: Error: the ticket service said 503/)
+})
+
+testSample('powertools', 'each log line has its record, and the metrics count the batch', async (t) => {
+  const lines = await printed(() => logged(async () => t.strictSame(await run('powertools', ['a', '', 'b']), ['m1'])))
+  t.match(lines, [
+    { message: 'handled', messageId: 'm0' },
+    { message: 'handled', messageId: 'm2' },
+    { handled: [1, 1] },
+  ])
+  t.equal(lines.length, 3)
+})
+
+testSample('idempotency', 'does again what failed, and nothing else', async (t) => {
+  await startDynamoDb(t, 'idempotency', 'id')
+  for (const expected of [['m0', 'm1', 'm2'], ['m1']]) {
+    const lines = await consoleLines(() =>
+      logged(async () => t.strictSame(await run('idempotency', ['a', '', 'b']), ['m1'])),
+    )
+    t.strictSame(lines.map(([_text, id]) => id).sort(), expected)
+  }
+})
+
+testSample('migration', 'a handler with Promise.allSettled() works unchanged', async (t) => {
+  await logged(async () => t.strictSame(await run('migration', ['a', '', 'b']), ['m1']))
+})
+
+testSample('migration-bounded', 'reports what the handler with Promise.allSettled() reports', async (t) => {
+  await logged(async () => t.strictSame(await run('migration-bounded', ['a', '', 'b']), ['m1']))
+})
+
+for (const name of ['powertools-batch-before', 'powertools-batch-after']) {
+  testSample(name, 'reports the failed record, and throws if every record failed', async (t) => {
+    await logged(async () => {
+      t.strictSame(await run(name, ['a', '', 'b']), ['m1'])
+      await t.rejects(run(name, ['', '']), { name: 'FullBatchFailureError' })
+    })
+  })
+}
+
+for (const name of ['powertools-parser-before', 'powertools-parser-after']) {
+  testSample(name, 'reports the records whose body is not valid', async (t) => {
+    const lines = await consoleLines(async () => {
+      const bodies = ['{"id":"a","amount":3}', '{"id":"b","amount":-1}', 'not JSON']
+      await logged(async () => t.strictSame(await run(name, bodies), ['m1', 'm2']))
+    })
+    t.strictSame(lines, [['a', '3.00']])
+  })
+}
+
+testSample('messages-from', 'yields a body for each line', async (t) => {
+  useFolder(t)
+  writeFileSync('orders.jsonl.gz', gzipSync('{"id":1}\n{"id":2}\n'))
+  const { default: bodies } = await import(pathToFileURL(`${folder}/messages-from.ts`).href)
+  const lines: string[] = []
+  for await (const body of bodies()) lines.push(body)
+  t.strictSame(lines, ['{"id":1}', '{"id":2}'])
+})
+
+testSample('engine', 'runs a handler file, and its assertions hold', async (t) => {
+  useFolder(t)
+  mkdirSync('src')
+  writeFileSync('src/handler.ts', 'export const handler = async () => ({ batchItemFailures: [] })')
+  await t.resolves(import(pathToFileURL(`${folder}/engine.ts`).href))
+})
+
+testSample('testing', 'its assertion holds', async (t) => {
+  await t.resolves(import(pathToFileURL(`${folder}/testing.ts`).href))
+})
+
+// This sample runs last, because its subscription stays.
+testSample('channels', 'prints the summary of each batch', async (t) => {
+  await import(pathToFileURL(`${folder}/channels.ts`).href)
+  const lines = await printed(() => logged(() => run('prepare', ['apple', 'pear'])))
+  t.match(lines, [{ batch: { records: 2, succeeded: 1, failed: 1, reported: 1, durations: { p95: Number } } }])
+  t.equal(lines.length, 1)
+})
+
+t.test('every sample is run', (t) => {
+  t.strictSame(tested.toSorted(), [...names].sort())
+  t.end()
+})
+
+t.test('the README has the two commands exactly', (t) => {
+  for (const command of ['npm ci && npm run demo', 'npm ci && npm test']) {
+    t.match(pages.get('README.md'), `\`\`\`sh\n${command}\n\`\`\`\n`)
+  }
+  t.end()
+})
+
+t.test('every option is documented, and no other', (t) => {
+  const [, options] = errorOf({ none: 1 }).split('expected one of ')
+  t.strictSame([...pages.values()].flatMap(documentedOptions).sort(), options?.split(', ').sort())
+  t.end()
+})
+
+t.test('the errors that the pages name exist', (t) => {
+  const known = { ...exports, ...engine, ...powertools, TypeError, AggregateError }
+  for (const [path, text] of pages) {
+    for (const [name] of text.matchAll(/\b[A-Z]\w+Error\b/g)) t.ok(name in known, `${name} in ${path}`)
+  }
+  t.end()
+})
+
+function errorOf(options: object): string {
+  try {
+    exports.boundedSqsBatch(options)
+  } catch (error) {
+    return (error as Error).message
+  }
+  return ''
+}
+
+/** The rows or headings of the section `## Options`. */
+function documentedOptions(page: string): string[] {
+  const [, section = ''] = page.split('\n## Options\n')
+  const [options = ''] = section.split('\n## ')
+  const found = options.matchAll(/^(?:\| `(?<row>\w+)` \| |### `?(?<heading>\w+)`?$)/gm)
+  return Array.from(found, ({ groups }) => groups?.row ?? groups?.heading ?? '')
+}
