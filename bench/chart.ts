@@ -1,4 +1,4 @@
-// The README's chart: throughput and failures by concurrency.
+// The chart of results/README.md: throughput and failures by concurrency.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse, View } from 'vega'

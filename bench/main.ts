@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { drawChart } from './chart.ts'
 import { type Part, partNames } from './parts.ts'
-import { report, updateReadme } from './report.ts'
+import { report, writePage } from './report.ts'
 import { measure, type Results, readResults, writeResults } from './results.ts'
 import { type Verdict, verdicts } from './targets.ts'
 
@@ -9,7 +9,7 @@ const HELP = `Usage: npm run bench -- [part…] [--gate] [--short]
        npm run bench -- report [--gate]
 
 Measures all parts, or only those named: ${partNames.join(', ')}.
-Prints the tables and writes bench/results/ and the section in README.md.
+Prints the tables and writes bench/results/, with README.md for readers.
 
   report   measures nothing: prints and writes everything again from bench/results/results.json
   --gate   exits with 1 if a target is missed
@@ -57,7 +57,7 @@ async function write(measured: Results): Promise<void> {
   const results = { ...(await readResults()), ...measured }
   await writeResults(results)
   if (results.http) await drawChart(results.http.data)
-  await updateReadme(results)
+  await writePage(results)
 }
 
 /** In a short run a target that varies is missed only if a second measurement misses it too. */

@@ -1,25 +1,54 @@
-// Tables of the results. The same Markdown is printed in the terminal and written into the README.
-import { readFile, writeFile } from 'node:fs/promises'
+// Tables of the results. The same Markdown is printed in the terminal and written to results/README.md.
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { markdownTable } from 'markdown-table'
-import { type Cases, DESCRIPTORS, type HttpCase, type Part, partNames, type Size } from './parts.ts'
+import { type Cases, DESCRIPTORS, GO, type HttpCase, type Part, partNames, type Size } from './parts.ts'
 import { BARE_LOOP, MIDDY_IDIOM, OURS, POWERTOOLS } from './peers.ts'
 import type { Results } from './results.ts'
 import { median, quantile } from './rounds.ts'
 import { verdicts } from './targets.ts'
 
-const README = join(import.meta.dirname, '..', 'README.md')
-const MARKED = /(?<=<!-- bench -->\n)[\s\S]*(?=<!-- \/bench -->)/
-const CHART = '![Throughput and failures by concurrency](bench/results/http-over-concurrency.svg)'
+const PAGE = join(import.meta.dirname, 'results', 'README.md')
+const CHART = '![Throughput and failures by concurrency](http-over-concurrency.svg)'
 
-export async function updateReadme(results: Results): Promise<void> {
-  const text = await readFile(README, 'utf8')
-  if (!MARKED.test(text)) throw new Error('Expected the markers <!-- bench --> and <!-- /bench --> in README.md')
-  const section = `\n${report(results, partNames, false, CHART)}\n\nEvery sample is in [results.json](bench/results/results.json).\n\n`
-  await writeFile(
-    README,
-    text.replace(MARKED, () => section),
-  )
+const INTRODUCTION = `# Benchmark results
+
+\`npm run bench\` measures all of this and writes this page. It compares this package with other ways to process a batch of SQS records. [results.json](results.json) has every sample.
+
+## Why a bound
+
+A batch of a standard queue has up to 10,000 records. A Lambda function has ${count(DESCRIPTORS)} file descriptors. Some libraries start all records at once. If each record opens a connection, most of them then fail with \`EMFILE\`. SQS redelivers the failed records, and they fail again.
+
+This package limits the records in flight with [p-queue](https://github.com/sindresorhus/p-queue). It starts up to \`concurrency\` workers, and each worker processes one record after another. In a large batch, a record costs about as much as with an unbounded \`Promise.allSettled()\`. In a batch of ten, a record costs more, because the workers must start first.
+
+## What is compared
+
+| name | what it is | limits concurrency |
+| :--- | :--- | :--- |
+| ${OURS} | this package with \`eachRecord()\` | yes |
+| ${MIDDY_IDIOM} | @middy/sqs-partial-batch-failure with \`Promise.allSettled()\`, and a \`logger\` that does nothing | no |
+| ${POWERTOOLS} | \`BatchProcessor\` of @aws-lambda-powertools/batch, with \`throwOnFullBatchFailure: false\` | no |
+| p-queue, one add() per record | p-queue, with a task for each record | yes |
+| p-limit, p-map, fastq | these libraries, with a task for each record | yes |
+| ${BARE_LOOP} | loops that take one record after another, without a library, a check of the event or a time budget | yes |
+| ${GO} | the same work in Go | yes |
+
+The benchmark passes \`throwOnFullBatchFailure: false\` because Powertools otherwise throws if every record failed.
+
+## How it is measured
+
+- Each sample comes from a new process, which loads only the library that it measures.
+- In each round, the benchmark measures every library once, in random order. Other load on the machine then affects all libraries alike.
+- The benchmark checks the result of each batch after the clock has stopped. Every record must have run once, and the response must report exactly the failed records.
+- The logs of the libraries are discarded, because writing them takes longer than the rest.
+- The tables show medians. Half of the samples are between the two quartiles.
+- A ratio, such as "÷ ${POWERTOOLS}", divides two medians of the same run. Below 1, the first one is better.
+- The ratios depend on the processor, and they vary from run to run.
+- \`npm run test:small-functions\` measures separately whether the response of a small function is sent before the timeout.`
+
+/** Writes the introduction and the tables of all parts. */
+export async function writePage(results: Results): Promise<void> {
+  await writeFile(PAGE, `${INTRODUCTION}\n\n${report(results, partNames, false, CHART)}\n`)
 }
 
 /** The tables of what was measured, and the targets of the given parts. */
@@ -37,27 +66,33 @@ export function report(results: Results, parts: readonly Part[], isShort = false
 
 function lambdaTable(cases: Cases, isShort: boolean): string {
   return table(
-    'Batches as Lambda delivers them, in microseconds per record that does nothing, by batch size',
+    'Batches as Lambda delivers them',
+    'In microseconds per record, unless the column says milliseconds. The handler does nothing. The columns are batch ' +
+      'sizes. "First twenty" means the first twenty batches of a process, and "later" means the other eighty.',
     ...casesTable(cases),
-    'Each sample is a fresh process. Each batch is a freshly parsed event after a pause of 4 ms. A new environment is the ' +
-      'import, which includes @middy/core for all peers, the construction, and the first batch of 10. ' +
+    'Each process imitates one execution environment. Each batch is a newly parsed event, after a pause of 4 ms. A new ' +
+      'environment includes the import, the construction and the first batch of 10. The import includes @middy/core for ' +
+      'all libraries. ' +
       (isShort
-        ? 'Medians of the fastest batch of each process, and the CPU time of the first batch.'
-        : 'Medians of the median batch of each process.'),
+        ? 'The figures are medians of the fastest batch of each process, and of the CPU time of the first batch.'
+        : 'The figures are medians of the median batch of each process.'),
   )
 }
 
 function hotLoopTable(cases: Cases): string {
   return table(
-    'The same in a hot loop, which no Lambda function sees',
+    'Hot loop',
+    'In microseconds per record. The handler does nothing.',
     ...casesTable(cases),
-    'One event over and over, without pauses, after V8 has optimized the code. The concurrency is 100 for peers that limit it.',
+    'The process handles the same event again and again, without pauses, after V8 has optimized the code. No Lambda function ' +
+      'runs like this.',
   )
 }
 
 function bundleTable(sizes: Record<string, Size>): string {
   return table(
-    'A handler file with its libraries, bundled by esbuild, in kilobytes',
+    'Bundle size',
+    'In kilobytes: a handler file with its libraries, bundled by esbuild.',
     ['', 'minified', 'gzipped'],
     Object.entries(sizes).map(([name, { minified, gzipped }]) => [
       name,
@@ -67,9 +102,11 @@ function bundleTable(sizes: Record<string, Size>): string {
   )
 }
 
-function table(title: string, head: readonly string[], rows: readonly string[][], note = ''): string {
+function table(title: string, intro: string, head: readonly string[], rows: readonly string[][], note = ''): string {
   const align = head.map((_, column) => (column === 0 ? 'l' : 'r'))
-  return [`${title}:`, markdownTable([head, ...rows], { align }), note].filter((text) => text !== '').join('\n\n')
+  return [`## ${title}`, intro, markdownTable([head, ...rows], { align }), note]
+    .filter((text) => text !== '')
+    .join('\n\n')
 }
 
 /** One row per peer, one column per case. */
@@ -92,7 +129,9 @@ function httpTable(cases: readonly HttpCase[]): string {
   const seconds = ({ outcomes }: HttpCase) => outcomes.map(({ ms }) => ms / 1_000)
   const bareLoop = at100.filter(({ peer }) => peer === BARE_LOOP).flatMap(seconds)
   return table(
-    `10,000 records × 10 ms HTTP with node:http, ${count(DESCRIPTORS)} descriptors, concurrency 100`,
+    'Batches of 10,000 HTTP calls',
+    `Each record sends one HTTP request with node:http, to a server that responds after 10 ms. The process has ` +
+      `${count(DESCRIPTORS)} file descriptors. The concurrency is 100.`,
     ['', 'failed', 'by code', 'seconds', 'quartiles', 'CPU s', 'peak MB', 'peak sockets', '÷ bare loop'],
     at100.map((found) => {
       const typical = found.outcomes.toSorted((a, b) => a.failed - b.failed)[found.outcomes.length >> 1]
@@ -111,7 +150,7 @@ function httpTable(cases: readonly HttpCase[]): string {
         typical?.failed ? '' : figure(median(times) / median(bareLoop)),
       ]
     }),
-    'Medians of runs, each in its own process. A run with failed records did not do the same work, so it has no ratio.',
+    'A run with failed records did less work, so it has no ratio.',
   )
 }
 
@@ -120,6 +159,10 @@ function targetTable(results: Results, parts: readonly Part[], isShort: boolean)
   if (found.length === 0) return ''
   return table(
     isShort ? 'Limits of a short run' : 'Targets',
+    isShort
+      ? 'The ratio of the medians or that of the fastest samples must be within the limit.'
+      : 'The missed targets are listed too. The quartiles are those of the ratios of single rounds. The FIFO batch has 10 ' +
+          'records of 10 ms in 10 message groups. The heap is measured after a garbage collection.',
     ['', 'measured', 'quartiles', ...(isShort ? ['fastest'] : []), 'at most', ''],
     found.map(({ title, ratio, quartiles, ratioOfFastest, limit, isMet }) => [
       title,
@@ -129,9 +172,6 @@ function targetTable(results: Results, parts: readonly Part[], isShort: boolean)
       String(limit),
       Number.isNaN(ratio) ? 'not measured' : isMet ? 'met' : 'missed',
     ]),
-    isShort
-      ? 'The ratio of the medians or that of the fastest samples must be within the limit.'
-      : 'A ratio divides the medians of one run. The quartiles are those of the ratios of single rounds.',
   )
 }
 

@@ -1,6 +1,7 @@
 /**
  * A handler written for @middy/sqs-partial-batch-failure behaves as that package documents
- * (https://middy.js.org/docs/middlewares/sqs-partial-batch-failure), except for the differences that the README lists.
+ * (https://middy.js.org/docs/middlewares/sqs-partial-batch-failure), except for the differences that
+ * docs/from-sqs-partial-batch-failure.md lists.
  * Each difference is shown for both packages.
  */
 import { readFileSync } from 'node:fs'
@@ -29,7 +30,7 @@ interface Outcome {
 
 const packages = { old: sqsPartialBatchFailure, new: boundedSqsBatch } as const
 
-/** The rows of the README's table of differences, by their text about the old package. */
+/** The rows of the table of differences, by their text about the old package. */
 const rows = new Set<string>()
 
 for (const [core, middy] of cores) {
@@ -123,25 +124,28 @@ for (const [core, middy] of cores) {
   const all = (reason: string | RegExp) => ({ outcome: reported('a', 'b'), log: ['a', 'b'].map((id) => [reason, id]) })
   const fails = (outcome: RegExp) => ({ outcome, log: [] })
 
-  difference('an error of the handler, or before it, reports all records', async (t) => {
+  difference('If the handler, or a middleware before it, throws, all records are reported.', async (t) => {
     const reject = () => Promise.reject(new Error('early'))
     await differs(t, reject, two, all('Error: early'), fails(/^Error: early$/))
     await differs(t, parallel, two, all('Error: early'), fails(/^Error: early$/), { outer: { before: reject } })
   })
 
-  difference('an answer that an `onError` behind it sets, without returning it, is the response', async (t) => {
-    const answering: middy.MiddlewareObj = {
-      onError: (request) => {
-        request.response = { statusCode: 500 }
-      },
-    }
-    const reject = () => Promise.reject(new Error('early'))
-    const there = { outcome: { statusCode: 500 }, log: [] }
-    await differs(t, reject, two, there, fails(/^Error: early$/), { inner: answering })
-    await differs(t, parallel, two, there, fails(/^Error: early$/), { outer: { before: reject }, inner: answering })
-  })
+  difference(
+    'If the `onError` of a later middleware sets a response without returning it, this is the response.',
+    async (t) => {
+      const answering: middy.MiddlewareObj = {
+        onError: (request) => {
+          request.response = { statusCode: 500 }
+        },
+      }
+      const reject = () => Promise.reject(new Error('early'))
+      const there = { outcome: { statusCode: 500 }, log: [] }
+      await differs(t, reject, two, there, fails(/^Error: early$/), { inner: answering })
+      await differs(t, parallel, two, there, fails(/^Error: early$/), { outer: { before: reject }, inner: answering })
+    },
+  )
 
-  difference("Middy's early timeout reports all records", async (t) => {
+  difference("At Middy's early timeout, all records are reported.", async (t) => {
     const clock = mockClock(t)
     const hangIfX = (record: SQSRecord) => (record.messageId === 'x' ? new Promise(() => {}) : undefined)
     const hanging: Handler = (event) => Promise.allSettled(event.Records.map(hangIfX))
@@ -159,7 +163,7 @@ for (const [core, middy] of cores) {
     t.strictSame(await outcomeOf(bounded().handler(eachRecord(hangIfX))), reported('x'))
   })
 
-  difference("an error of another middleware's `after` reports all records", async (t) => {
+  difference('If the `after` of another middleware throws, all records are reported.', async (t) => {
     const outer = { after: () => Promise.reject(new Error('late')) }
     const [there, here] = [{ outcome: reported('a', 'x') }, { outcome: reported('x') }]
     const lines = await logged(() => differs(t, parallel, standardEvent('a', 'x'), there, here, { outer }))
@@ -168,7 +172,7 @@ for (const [core, middy] of cores) {
     ])
   })
 
-  difference('a handler that returns nothing, or no settled results, reports all records', async (t) => {
+  difference('If the handler returns nothing, or no settled results, all records are reported.', async (t) => {
     for (const [value, reason, came] of [
       [undefined, /^TypeError: Cannot read properties of undefined/, 'undefined'],
       [null, /^TypeError: Cannot read properties of null/, 'null'],
@@ -180,29 +184,29 @@ for (const [core, middy] of cores) {
     }
   })
 
-  difference('a handler that returns `{ batchItemFailures }` reports all records', async (t) => {
+  difference('If the handler returns `{ batchItemFailures }`, all records are reported.', async (t) => {
     const log = [['Error: The handler reported the record as failed', 'b']]
     const there = all(/^TypeError: Cannot destructure/)
     await differs(t, returning(reported('b')), two, there, { outcome: reported('b'), log })
   })
 
-  difference('with fewer results than records, all records are reported', async (t) => {
+  difference('If there are fewer results than records, all records are reported.', async (t) => {
     const there = all(/^TypeError: Cannot destructure/)
     await differs(t, returning([ok]), two, there, fails(/^TypeError: The handler returned 1 results for 2 records/))
   })
 
-  difference('with more results than records, the last are ignored', async (t) => {
+  difference('If there are more results than records, the last results are ignored.', async (t) => {
     const here = fails(/^TypeError: The handler returned 3 results for 2 records/)
     await differs(t, returning([ok, ok, ok]), two, { outcome: reported(), log: [] }, here)
   })
 
-  difference('on a FIFO queue, what comes after a failed record is not reported', async (t) => {
+  difference('On a FIFO queue, the records after a failed record are not reported.', async (t) => {
     const there = { outcome: reported('ax'), log: [['Error: ax failed', 'ax']] }
     const log = [...there.log, [/^RecordBlockedError: /, 'a2']]
     await differs(t, parallel, fifoEvent('ax', 'b1', 'a2'), there, { outcome: reported('ax', 'a2'), log })
   })
 
-  difference('an event that is not an SQS event gives an empty list, or one without ids', async (t) => {
+  difference('For an event that is not an SQS event, the list is empty or has no ids.', async (t) => {
     const failing = returning([{ status: 'rejected', reason: 1 }])
     for (const [event, outcome, error] of [
       [{}, reported(), /got Records: undefined$/],
@@ -213,12 +217,12 @@ for (const [core, middy] of cores) {
     }
   })
 
-  difference('an id that comes twice is reported twice', async (t) => {
+  difference('A `messageId` that occurs twice is reported twice.', async (t) => {
     const [there, here] = [{ outcome: reported('x', 'x') }, { outcome: reported('x') }]
     await differs(t, parallel, standardEvent('x', 'x'), there, here)
   })
 
-  difference('logs each record with its body', async (t) => {
+  difference('Each failed record is logged with its body.', async (t) => {
     const written = async (make: () => middy.MiddlewareObj<SQSEvent>) => {
       let text = ''
       const { write } = process.stderr
@@ -240,7 +244,7 @@ for (const [core, middy] of cores) {
     t.notMatch(here, 'body of')
   })
 
-  difference('a `logger` that throws fails the invocation', async (t) => {
+  difference('A `logger` that throws fails the invocation.', async (t) => {
     const logger = () => {
       throw new Error('of the logger')
     }
@@ -253,7 +257,7 @@ for (const [core, middy] of cores) {
     t.match(lines, [/^middy-bounded-sqs-batch: the logger failed: Error: of the logger\n/])
   })
 
-  difference('unknown options, and a `logger` that is no function, are ignored', async (t) => {
+  difference('Unknown options, and a `logger` that is not a function, are ignored.', async (t) => {
     for (const options of [{ logger: 'console' }, { loger() {} }]) {
       t.doesNotThrow(() => sqsPartialBatchFailure(options as never))
       t.throws(() => boundedSqsBatch(options as never), TypeError)
@@ -261,9 +265,9 @@ for (const [core, middy] of cores) {
   })
 }
 
-t.test('the README lists these differences', (t) => {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-  const [, table] = readme.split('| @middy/sqs-partial-batch-failure | here | because |\n| --- | --- | --- |\n')
+t.test('docs/from-sqs-partial-batch-failure.md lists these differences', (t) => {
+  const page = readFileSync(new URL('../../docs/from-sqs-partial-batch-failure.md', import.meta.url), 'utf8')
+  const [, table] = page.split('| @middy/sqs-partial-batch-failure | here | because |\n| --- | --- | --- |\n')
   const [lines] = (table ?? '').split('\n\n')
   const listed = Array.from((lines ?? '').matchAll(/^\| (.*?) \| /gm), ([, there]) => there)
   t.strictSame(listed, [...rows])

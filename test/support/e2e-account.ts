@@ -72,10 +72,10 @@ export function account(t: Test, { scenario, faults, ledger, accepted, deadLette
   return row
 }
 
-const README = join(import.meta.dirname, '../../README.md')
+const PAGE = join(import.meta.dirname, '../../docs/reliability.md')
 const BETWEEN_THE_MARKERS = /(?<=<!-- tried -->\n)[\s\S]*?(?=<!-- \/tried -->)/
 
-/** Prints the table. With WRITE_README=1 it is also written into the README. */
+/** Prints the table. With WRITE_DOCS=1 it is also written into docs/reliability.md. */
 export function showTable(): void {
   const head = [
     'scenario',
@@ -94,10 +94,13 @@ export function showTable(): void {
   const lines = [head, head.map((_, index) => (index < 2 ? '---' : '---:')), ...cells]
   const table = lines.map((line) => `| ${line.join(' | ')} |\n`).join('')
   console.error(`\n${table}`)
-  if (process.env.WRITE_README === '1') {
+  if (process.env.WRITE_DOCS === '1') {
+    const page = readFileSync(PAGE, 'utf8')
+    if (!BETWEEN_THE_MARKERS.test(page))
+      throw new Error('Expected <!-- tried --> and <!-- /tried --> in docs/reliability.md')
     writeFileSync(
-      README,
-      readFileSync(README, 'utf8').replace(BETWEEN_THE_MARKERS, () => table),
+      PAGE,
+      page.replace(BETWEEN_THE_MARKERS, () => table),
     )
   }
 }

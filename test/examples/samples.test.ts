@@ -1,8 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import * as powertools from '@aws-lambda-powertools/batch'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
-import t from 'tap'
+import * as engine from 'bounded-sqs-batch/engine'
+import t, { type Test } from 'tap'
+import * as exports from '../../src/index.ts'
 import { printed } from '../support/compat.ts'
 import { sqsRecord } from '../support/events.ts'
 import { temporaryFolder } from '../support/folder.ts'
@@ -11,15 +14,34 @@ import { logged } from '../support/output.ts'
 import { startDownstream, startDynamoDb, useEndpoint } from '../support/services.ts'
 import { startSqs } from '../support/sqs.ts'
 
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-const samples = new Map(
-  Array.from(readme.matchAll(/<!-- sample: ([\w-]+) -->\n```ts\n([\s\S]*?)```/g), ([, name, code]) => [
-    name as string,
-    code as string,
-  ]),
-)
+// The README and each page of docs/. A block of TypeScript is a sample that is compiled and run here, or a fragment with
+// the reason why it is none: `<!-- sample: name -->` or `<!-- fragment: reason -->` is the line before the block.
+const root = new URL('../../', import.meta.url)
+const paths = ['README.md', 'cli/README.md', ...readdirSync(new URL('docs/', root)).map((name) => `docs/${name}`)]
+const pages = new Map(paths.map((path) => [path, readFileSync(new URL(path, root), 'utf8')]))
+const BLOCK = /^<!-- (sample|fragment): (.+) -->\n```ts\n([\s\S]*?)^```$/gm
+const FENCE = /^[ >]*(?:```|~~~) *(?:[cm]?[jt]sx?|javascript|typescript)\b/gim
 
-const folder = temporaryFolder(t, Object.fromEntries([...samples].map(([name, code]) => [`${name}.ts`, code])))
+const blocks = [...pages].flatMap(([path, text]) =>
+  Array.from(text.matchAll(BLOCK), ([, kind, name, code]) => ({
+    path,
+    kind,
+    name: name as string,
+    code: code as string,
+  })),
+)
+const samples = blocks.filter(({ kind }) => kind === 'sample')
+const names = new Set(samples.map(({ name }) => name))
+
+const folder = temporaryFolder(t, Object.fromEntries(samples.map(({ name, code }) => [`${name}.ts`, code])))
+
+const tested: string[] = []
+
+/** Runs a test of the sample with this name. */
+function testSample(name: string, title: string, test: (t: Test) => Promise<void>): void {
+  tested.push(name)
+  t.test(`${name}: ${title}`, test)
+}
 
 type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>
 
@@ -30,15 +52,17 @@ async function run(name: string, bodies: string[], receiveCount = 1): Promise<st
   return failed(await handler({ Records }, {} as Context))
 }
 
-t.test('every TypeScript sample of the README is run here', (t) => {
-  t.equal(readme.match(/```ts\n/g)?.length, samples.size)
-  t.strictSame(
-    [...samples.keys()],
-    [
-      ...['start', 'prepare', 'schema', 'chunks', 'failure-handler', 'channels'],
-      ...['powertools', 'idempotency', 'migration', 'testing'],
-    ],
-  )
+t.test('every block of TypeScript is marked as a sample or a fragment', (t) => {
+  for (const [path, text] of pages) {
+    t.equal(blocks.filter((block) => block.path === path).length, text.match(FENCE)?.length ?? 0, path)
+  }
+  t.end()
+})
+
+t.test('samples with the same name are the same', (t) => {
+  for (const { path, name, code } of samples) {
+    t.equal(code, samples.find((sample) => sample.name === name)?.code, `${name} in ${path}`)
+  }
   t.end()
 })
 
@@ -54,7 +78,7 @@ t.test('the samples compile in strict mode', (t) => {
   t.end()
 })
 
-t.test('start: posts each record', async (t) => {
+testSample('start', 'posts each record', async (t) => {
   const downstream = await startDownstream(({ body }) => (body === 'refuse' ? 503 : 200))
   t.teardown(downstream.close)
   process.env.DOWNSTREAM_URL = downstream.url
@@ -64,11 +88,11 @@ t.test('start: posts each record', async (t) => {
   t.match(text, /2 of 4 records failed[^\n]*\n {2}2 × Error: downstream said 503 \[m1, m3\]/)
 })
 
-t.test('prepare: sets up for the batch', async (t) => {
+testSample('prepare', 'sets up for the batch', async (t) => {
   await logged(async () => t.strictSame(await run('prepare', ['apple', 'pear']), ['m1']))
 })
 
-t.test('schema: validates', async (t) => {
+testSample('schema', 'validates', async (t) => {
   const order = JSON.stringify({ id: '7f1d6a0e-4f3b-4c1e-9d55-0a9c5f2f9b11', amount: 3 })
   const { log } = console
   const lines: unknown[][] = []
@@ -82,7 +106,7 @@ t.test('schema: validates', async (t) => {
   t.strictSame(lines, [['7f1d6a0e-4f3b-4c1e-9d55-0a9c5f2f9b11', '3.00']])
 })
 
-t.test('chunks: reports refused entries', async (t) => {
+testSample('chunks', 'reports refused entries', async (t) => {
   const sqs = await startSqs(t, {
     entry: ({ MessageBody }) => (MessageBody === 'refuse' ? 'InternalError' : undefined),
   })
@@ -96,7 +120,7 @@ t.test('chunks: reports refused entries', async (t) => {
   t.strictSame(sqs.calls.map(({ input }) => input.Entries.length).toSorted(), [10, 2])
 })
 
-t.test('failure-handler: handles records that failed five times, unless the ticket service fails', async (t) => {
+testSample('failure-handler', 'handles records that failed five times, unless the ticket service fails', async (t) => {
   const tickets: unknown[] = []
   let status = 201
   const downstream = await startDownstream(({ body }) => {
@@ -114,7 +138,7 @@ t.test('failure-handler: handles records that failed five times, unless the tick
   t.match(log[0], /onFailure: Error: the ticket service said 503/)
 })
 
-t.test('powertools: each log line has its record, and the metrics count the batch', async (t) => {
+testSample('powertools', 'each log line has its record, and the metrics count the batch', async (t) => {
   const lines = await printed(() => logged(async () => t.strictSame(await run('powertools', ['a', '', 'b']), ['m1'])))
   t.match(lines, [
     { message: 'handled', messageId: 'm0' },
@@ -124,7 +148,7 @@ t.test('powertools: each log line has its record, and the metrics count the batc
   t.equal(lines.length, 3)
 })
 
-t.test('idempotency: does again what failed, and nothing else', async (t) => {
+testSample('idempotency', 'does again what failed, and nothing else', async (t) => {
   await startDynamoDb(t, 'idempotency', 'id')
   const { log } = console
   const charged: unknown[] = []
@@ -138,43 +162,61 @@ t.test('idempotency: does again what failed, and nothing else', async (t) => {
   }
 })
 
-t.test('migration: a handler with Promise.allSettled() works unchanged', async (t) => {
+testSample('migration', 'a handler with Promise.allSettled() works unchanged', async (t) => {
   await logged(async () => t.strictSame(await run('migration', ['a', '', 'b']), ['m1']))
 })
 
-t.test('testing: its assertion holds', async (t) => {
+testSample('testing', 'its assertion holds', async (t) => {
   await t.resolves(import(pathToFileURL(`${folder}/testing.ts`).href))
 })
 
 // This sample runs last, because its subscription stays.
-t.test('channels: prints the summary of each batch', async (t) => {
+testSample('channels', 'prints the summary of each batch', async (t) => {
   await import(pathToFileURL(`${folder}/channels.ts`).href)
   const lines = await printed(() => logged(() => run('prepare', ['apple', 'pear'])))
   t.match(lines, [{ batch: { records: 2, succeeded: 1, failed: 1, reported: 1, durations: { p95: Number } } }])
   t.equal(lines.length, 1)
 })
 
+t.test('every sample is run', (t) => {
+  t.strictSame(tested.toSorted(), [...names].sort())
+  t.end()
+})
+
 t.test('the README has the two commands exactly', (t) => {
   for (const command of ['npm ci && npm run demo', 'npm ci && npm test']) {
-    t.match(readme, `\`\`\`sh\n${command}\n\`\`\`\n`)
+    t.match(pages.get('README.md'), `\`\`\`sh\n${command}\n\`\`\`\n`)
   }
   t.end()
 })
 
-t.test('the README lists every option, and the errors and files that it names exist', async (t) => {
-  const { boundedSqsBatch, ...exported } = await import('../../src/index.ts')
-  const message = (() => {
-    try {
-      boundedSqsBatch({ none: 1 } as never)
-    } catch (error) {
-      return (error as Error).message
-    }
-  })()
-  const options = message?.split('expected one of ')[1]?.split(', ')
-  const section = readme.slice(readme.indexOf('\n## Options\n'), readme.indexOf('\n## What is reported\n'))
-  const table = Array.from(section.matchAll(/^\| `(\w+)` \| /gm), ([, option]) => option)
-  t.strictSame(table, options)
-  for (const [name] of readme.matchAll(/\b[A-Z]\w+Error\b/g)) t.ok(name === 'TypeError' || name in exported, name)
-  for (const [, path] of readme.matchAll(/\]\(([\w./-]+)\)/g))
-    t.ok(readFileSync(path as string).length > 0, String(path))
+t.test('every option is documented, and no other', (t) => {
+  const [, options] = errorOf({ none: 1 }).split('expected one of ')
+  t.strictSame([...pages.values()].flatMap(documentedOptions).sort(), options?.split(', ').sort())
+  t.end()
 })
+
+t.test('the errors that the pages name exist', (t) => {
+  const known = { ...exports, ...engine, ...powertools, TypeError, AggregateError }
+  for (const [path, text] of pages) {
+    for (const [name] of text.matchAll(/\b[A-Z]\w+Error\b/g)) t.ok(name in known, `${name} in ${path}`)
+  }
+  t.end()
+})
+
+function errorOf(options: object): string {
+  try {
+    exports.boundedSqsBatch(options)
+  } catch (error) {
+    return (error as Error).message
+  }
+  return ''
+}
+
+/** The rows or headings of the section `## Options`. */
+function documentedOptions(page: string): string[] {
+  const [, section = ''] = page.split('\n## Options\n')
+  const [options = ''] = section.split('\n## ')
+  const found = options.matchAll(/^(?:\| `(?<row>\w+)` \| |### `?(?<heading>\w+)`?$)/gm)
+  return Array.from(found, ({ groups }) => groups?.row ?? groups?.heading ?? '')
+}
