@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { gzipSync } from 'node:zlib'
 import * as powertools from '@aws-lambda-powertools/batch'
 import { App, Duration, Stack } from 'aws-cdk-lib'
 import { Code, type IEventSource, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
@@ -61,15 +62,24 @@ async function run(name: string, bodies: string[], receiveCount = 1): Promise<st
   return failed(await handler({ Records }, {} as Context))
 }
 
-/** Collects what `console.log()` is called with until the test ends. */
-function collectLog(t: Test): unknown[][] {
+/** What `run` prints with `console.log()`. */
+async function consoleLines(run: () => unknown): Promise<unknown[][]> {
   const { log } = console
   const lines: unknown[][] = []
   console.log = (...parts) => lines.push(parts)
-  t.teardown(() => {
+  try {
+    await run()
+  } finally {
     console.log = log
-  })
+  }
   return lines
+}
+
+/** Makes the folder of the samples the working directory until the test ends. */
+function useFolder(t: Test): void {
+  const cwd = process.cwd()
+  process.chdir(folder)
+  t.teardown(() => process.chdir(cwd))
 }
 
 t.test('every block of TypeScript is marked as a sample or a fragment', (t) => {
@@ -117,9 +127,9 @@ testSample('prepare', 'sets up for the batch', async (t) => {
 })
 
 testSample('validation', 'reports records with an invalid body', async (t) => {
-  const lines = collectLog(t)
-  await logged(async () =>
-    t.strictSame(await run('validation', ['{"amount":3}', '{"amount":-1}', 'not JSON']), ['m1', 'm2']),
+  const bodies = ['{"amount":3}', '{"amount":-1}', 'not JSON']
+  const lines = await consoleLines(() =>
+    logged(async () => t.strictSame(await run('validation', bodies), ['m1', 'm2'])),
   )
   t.strictSame(lines, [['3.00']])
 })
@@ -154,19 +164,20 @@ testSample(
 
 testSample('rate-limit', 'starts seven records, and the eighth a second later', async (t) => {
   const { handler } = await importSample('rate-limit')
-  const lines = collectLog(t)
-  const { pass, until } = passingClock(t)
-  const response = handler(standardEvent(...ids(8)), {} as Context)
-  await pass(1000)
-  t.equal(lines.length, 7)
-  t.strictSame(failed(await until(response)), [])
-  t.equal(lines.length, 8)
+  const { now, until } = passingClock(t)
+  const starts: number[] = []
+  await consoleLines(async () => {
+    console.log = () => starts.push(now())
+    t.strictSame(failed(await until(handler(standardEvent(...ids(8)), {} as Context))), [])
+  })
+  t.strictSame(starts, [0, 0, 0, 0, 0, 0, 0, 1001])
 })
 
 testSample('fifo', 'processes the records of each message group in order', async (t) => {
   const { handler } = await importSample('fifo')
-  const lines = collectLog(t)
-  t.strictSame(failed(await handler(fifoEvent('a1', 'b1', 'a2', 'a3'), {} as Context)), [])
+  const lines = await consoleLines(async () =>
+    t.strictSame(failed(await handler(fifoEvent('a1', 'b1', 'a2', 'a3'), {} as Context)), []),
+  )
   t.strictSame(
     lines.filter(([group]) => group === 'a'),
     ['a1', 'a2', 'a3'].map((id) => ['a', `body of ${id}`]),
@@ -247,20 +258,53 @@ testSample('powertools', 'each log line has its record, and the metrics count th
 
 testSample('idempotency', 'does again what failed, and nothing else', async (t) => {
   await startDynamoDb(t, 'idempotency', 'id')
-  const { log } = console
-  const charged: unknown[] = []
-  console.log = (_text, id) => charged.push(id)
-  t.teardown(() => {
-    console.log = log
-  })
   for (const expected of [['m0', 'm1', 'm2'], ['m1']]) {
-    await logged(async () => t.strictSame(await run('idempotency', ['a', '', 'b']), ['m1']))
-    t.strictSame(charged.splice(0).sort(), expected)
+    const lines = await consoleLines(() =>
+      logged(async () => t.strictSame(await run('idempotency', ['a', '', 'b']), ['m1'])),
+    )
+    t.strictSame(lines.map(([_text, id]) => id).sort(), expected)
   }
 })
 
 testSample('migration', 'a handler with Promise.allSettled() works unchanged', async (t) => {
   await logged(async () => t.strictSame(await run('migration', ['a', '', 'b']), ['m1']))
+})
+
+testSample('migration-bounded', 'reports what the handler with Promise.allSettled() reports', async (t) => {
+  await logged(async () => t.strictSame(await run('migration-bounded', ['a', '', 'b']), ['m1']))
+})
+
+for (const name of ['powertools-batch-before', 'powertools-batch-after']) {
+  testSample(name, 'reports the failed record, and throws if every record failed', async (t) => {
+    await logged(async () => {
+      t.strictSame(await run(name, ['a', '', 'b']), ['m1'])
+      await t.rejects(run(name, ['', '']), { name: 'FullBatchFailureError' })
+    })
+  })
+}
+
+for (const name of ['powertools-parser-before', 'powertools-parser-after']) {
+  testSample(name, 'reports the records whose body is not valid', async (t) => {
+    const lines = await consoleLines(async () => {
+      const bodies = ['{"id":"a","amount":3}', '{"id":"b","amount":-1}', 'not JSON']
+      await logged(async () => t.strictSame(await run(name, bodies), ['m1', 'm2']))
+    })
+    t.strictSame(lines, [['a', '3.00']])
+  })
+}
+
+testSample('messages-from', 'yields a body for each line', async (t) => {
+  useFolder(t)
+  writeFileSync('orders.jsonl.gz', gzipSync('{"id":1}\n{"id":2}\n'))
+  const { default: bodies } = await import(pathToFileURL(`${folder}/messages-from.ts`).href)
+  t.strictSame(await Array.fromAsync(bodies()), ['{"id":1}', '{"id":2}'])
+})
+
+testSample('engine', 'runs a handler file, and its assertions hold', async (t) => {
+  useFolder(t)
+  mkdirSync('src')
+  writeFileSync('src/handler.ts', 'export const handler = async () => ({ batchItemFailures: [] })')
+  await t.resolves(import(pathToFileURL(`${folder}/engine.ts`).href))
 })
 
 testSample('testing', 'its assertion holds', async (t) => {

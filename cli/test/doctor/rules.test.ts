@@ -29,16 +29,16 @@ for (const { title, change, options = {}, found, notInTerraform } of CASES) {
   })
 }
 
-test('every rule has a template that breaks it, and a row with its severity in the README', (t) => {
+test('every rule has a template that breaks it, and a row with its severity in docs/doctor.md', (t) => {
   const found = new Set(CASES.flatMap(({ found }) => found.map((id) => id.split(' ')[0])))
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  const page = readFileSync(new URL('../../../docs/doctor.md', import.meta.url), 'utf8')
   for (const { id, severity, why, source } of RULES) {
     t.ok(found.has(id), id)
-    t.ok(new RegExp(`^\\| ${severity} +\\| \`${id}\``, 'm').test(readme), `${id} in the README`)
+    t.ok(new RegExp(`^\\| ${severity} +\\| \`${id}\``, 'm').test(page), `${id} in docs/doctor.md`)
     t.match(source, /^https:\/\/docs\.aws\.amazon\.com\//)
     t.match(why, /^[A-Z].*\.$/)
   }
-  t.ok(/^\| info +\| `not-checked`/m.test(readme))
+  t.ok(/^\| info +\| `not-checked`/m.test(page))
   t.equal(new Set(RULES.map(({ id }) => id)).size, RULES.length)
   t.end()
 })
