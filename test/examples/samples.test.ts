@@ -4,8 +4,14 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import * as powertools from '@aws-lambda-powertools/batch'
 import { App, Duration, Stack } from 'aws-cdk-lib'
-import { Code, type IEventSource, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
-import { Queue } from 'aws-cdk-lib/aws-sqs'
+import {
+  CfnEventSourceMapping,
+  Code,
+  type IEventSource,
+  Function as LambdaFunction,
+  Runtime,
+} from 'aws-cdk-lib/aws-lambda'
+import { CfnQueue, Queue } from 'aws-cdk-lib/aws-sqs'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import * as engine from 'bounded-sqs-batch/engine'
 import t, { type Test } from 'tap'
@@ -191,27 +197,37 @@ interface Cdk {
 
 testSample('cdk', 'has the settings of the SAM template', async (t) => {
   const [, text = ''] = /^```yaml\n([\s\S]*?)^```$/m.exec(pages.get('README.md') as string) ?? []
-  const { Resources: sam } = parse(text, { logLevel: 'silent' })
+  const { Queue: sourceQueue, Function: lambda } = parse(text, { logLevel: 'silent' }).Resources
+  const { VisibilityTimeout: visibilityTimeout, RedrivePolicy } = sourceQueue.Properties
+  const settings = lambda.Properties.Events.Queue.Properties
+
   const { createMapping } = await importSample<Cdk>('cdk')
-  const app = new App()
-  const stack = new Stack(app, 'Stack')
-  const lambda = new LambdaFunction(stack, 'Function', {
+  const stack = new Stack(new App(), 'Stack')
+  const source = createMapping(stack, new Queue(stack, 'DeadLetterQueue'))
+  new LambdaFunction(stack, 'Function', {
     code: Code.fromInline(' '),
     handler: 'index.handler',
     runtime: Runtime.NODEJS_LATEST,
-    timeout: Duration.seconds(sam.Function.Properties.Timeout),
-  })
-  lambda.addEventSource(createMapping(stack, new Queue(stack, 'DeadLetterQueue')))
-  const cdk: { Type: string; Properties: Record<string, unknown> }[] = Object.values(
-    app.synth().getStackByName('Stack').template.Resources,
+    timeout: Duration.seconds(lambda.Properties.Timeout),
+  }).addEventSource(source)
+  // Reads the constructs, because the first synthesis of a process takes seconds.
+  const resources = stack.node.findAll()
+  t.match(
+    resources.find((resource) => resource instanceof CfnEventSourceMapping),
+    {
+      functionResponseTypes: settings.FunctionResponseTypes,
+      batchSize: settings.BatchSize,
+      maximumBatchingWindowInSeconds: settings.MaximumBatchingWindowInSeconds,
+      scalingConfig: { maximumConcurrency: settings.ScalingConfig.MaximumConcurrency },
+    },
   )
-  const mapping = cdk.find(({ Type }) => Type === 'AWS::Lambda::EventSourceMapping')?.Properties
-  const { Queue: _queue, ...settings } = sam.Function.Properties.Events.Queue.Properties
-  t.match(mapping, settings)
-  const queue = cdk.find(({ Properties }) => Properties?.RedrivePolicy)?.Properties
-  const { VisibilityTimeout, RedrivePolicy } = sam.Queue.Properties
-  t.match(queue, { VisibilityTimeout, RedrivePolicy: { maxReceiveCount: RedrivePolicy.maxReceiveCount } })
-  t.equal(VisibilityTimeout, 6 * sam.Function.Properties.Timeout + settings.MaximumBatchingWindowInSeconds)
+  const queues = resources.filter((resource) => resource instanceof CfnQueue)
+  const { maxReceiveCount } = RedrivePolicy
+  t.match(
+    queues.map(({ visibilityTimeout, redrivePolicy }) => ({ visibilityTimeout, redrivePolicy })),
+    [{ redrivePolicy: undefined }, { visibilityTimeout, redrivePolicy: { maxReceiveCount } }],
+  )
+  t.equal(visibilityTimeout, 6 * lambda.Properties.Timeout + settings.MaximumBatchingWindowInSeconds)
 })
 
 testSample('chunks', 'reports refused entries', async (t) => {
