@@ -15,7 +15,7 @@ const INTRODUCTION = `# Benchmark results
 
 \`npm run bench\` measures all of this and writes this page. It compares this package with other ways to process a batch of SQS records. [results.json](results.json) has every sample.
 
-## Why a bound
+## Why a limit
 
 A batch of a standard queue has up to 10,000 records. A Lambda function has ${count(DESCRIPTORS)} file descriptors. Some libraries start all records at once. If each record opens a connection, most of them then fail with \`EMFILE\`. SQS redelivers the failed records, and they fail again.
 
@@ -59,9 +59,17 @@ export function report(results: Results, parts: readonly Part[], isShort = false
   if (lambda) sections.push(lambdaTable(lambda.data, isShort))
   if (hotLoop) sections.push(hotLoopTable(hotLoop.data))
   if (bundle) sections.push(bundleTable(bundle.data))
-  const stamps = new Set(Object.values(results).map(({ measured }) => measured))
-  sections.push(targetTable(results, parts, isShort), `Measured on ${[...stamps].join(' and ')} by \`npm run bench\`.`)
+  sections.push(targetTable(results, parts, isShort), stamps(results))
   return sections.filter((text) => text !== '').join('\n\n')
+}
+
+/** When and on which machine each part was measured. */
+function stamps(results: Results): string {
+  const parts = Object.groupBy(Object.entries(results), ([, { measured }]) => measured)
+  const lines = Object.entries(parts).map(
+    ([stamp, entries = []]) => `- ${entries.map(([name]) => name).join(', ')}: ${stamp}`,
+  )
+  return ['Date and machine of each part:', '', ...lines].join('\n')
 }
 
 function lambdaTable(cases: Cases, isShort: boolean): string {
@@ -189,5 +197,5 @@ function figure(value: number): string {
 }
 
 function range(low: number, high: number): string {
-  return low === high || Number.isNaN(low) ? '' : `${figure(low)} – ${figure(high)}`
+  return low === high || Number.isNaN(low) ? '' : `${figure(low)}–${figure(high)}`
 }

@@ -313,7 +313,9 @@ testSample('messages-from', 'yields a body for each line', async (t) => {
   useFolder(t)
   writeFileSync('orders.jsonl.gz', gzipSync('{"id":1}\n{"id":2}\n'))
   const { default: bodies } = await import(pathToFileURL(`${folder}/messages-from.ts`).href)
-  t.strictSame(await Array.fromAsync(bodies()), ['{"id":1}', '{"id":2}'])
+  const lines: string[] = []
+  for await (const body of bodies()) lines.push(body)
+  t.strictSame(lines, ['{"id":1}', '{"id":2}'])
 })
 
 testSample('engine', 'runs a handler file, and its assertions hold', async (t) => {
