@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import pMap from 'p-map'
@@ -30,6 +31,13 @@ t.test('doctor --strict finds nothing in either template', async (t) => {
     t.strictSame(await doctor(samFile, ...flags), clean)
     t.strictSame(await doctor(file, ...flags), clean)
   }
+})
+
+t.test('doctor --strict finds nothing in the template of the README', async (t) => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  const [, template = ''] = /^```yaml\n([\s\S]*?)^```$/m.exec(readme) ?? []
+  const folder = temporaryFolder(t, { 'template.yaml': template })
+  t.strictSame(await doctor(`${folder}/template.yaml`), clean)
 })
 
 t.test('doctor --strict finds nothing in the SAM template with its shortest and longest times', async (t) => {
