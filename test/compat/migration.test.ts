@@ -81,7 +81,7 @@ for (const [core, middy] of cores) {
     await same('a rejection with undefined', rejectsWithNothing, standardEvent('a'), {}, withNothing)
   })
 
-  t.test(`the record function is taken as it is by eachRecord() (${core})`, async (t) => {
+  t.test(`eachRecord() accepts the same record function (${core})`, async (t) => {
     for (const handler of [
       middy<SQSEvent>()
         .use(sqsPartialBatchFailure({ logger() {} }))
@@ -113,7 +113,7 @@ for (const [core, middy] of cores) {
       if (expected.outcome instanceof RegExp) t.match(outcome, expected.outcome, which)
       else t.strictSame(outcome, expected.outcome, which)
       if (!expected.log) continue
-      t.match(log, expected.log, `the log of the ${which} one`)
+      t.match(log, expected.log, `the log of the ${which} package`)
       t.equal(log.length, expected.log.length)
     }
   }
@@ -130,15 +130,15 @@ for (const [core, middy] of cores) {
   })
 
   difference('an answer that an `onError` behind it sets, without returning it, is the response', async (t) => {
-    const answering: middy.MiddlewareObj = {
+    const responding: middy.MiddlewareObj = {
       onError: (request) => {
         request.response = { statusCode: 500 }
       },
     }
     const reject = () => Promise.reject(new Error('early'))
     const there = { outcome: { statusCode: 500 }, log: [] }
-    await differs(t, reject, two, there, fails(/^Error: early$/), { inner: answering })
-    await differs(t, parallel, two, there, fails(/^Error: early$/), { outer: { before: reject }, inner: answering })
+    await differs(t, reject, two, there, fails(/^Error: early$/), { inner: responding })
+    await differs(t, parallel, two, there, fails(/^Error: early$/), { outer: { before: reject }, inner: responding })
   })
 
   difference("Middy's early timeout reports all records", async (t) => {
@@ -169,13 +169,13 @@ for (const [core, middy] of cores) {
   })
 
   difference('a handler that returns nothing, or no settled results, reports all records', async (t) => {
-    for (const [value, reason, came] of [
+    for (const [value, reason, received] of [
       [undefined, /^TypeError: Cannot read properties of undefined/, 'undefined'],
       [null, /^TypeError: Cannot read properties of null/, 'null'],
       [{}, /^TypeError: Cannot destructure/, 'an object'],
       [[1, 2], /^undefined$/, 'an array whose entry 0 is not a PromiseSettledResult'],
     ] as const) {
-      const error = new RegExp(`^TypeError: The handler returned ${came}.*; return what`)
+      const error = new RegExp(`^TypeError: The handler returned ${received}.*; return what`)
       await differs(t, returning(value), two, all(reason), fails(error))
     }
   })
@@ -242,15 +242,15 @@ for (const [core, middy] of cores) {
 
   difference('a `logger` that throws fails the invocation', async (t) => {
     const logger = () => {
-      throw new Error('of the logger')
+      throw new Error('the logger failed')
     }
     const there = middy<SQSEvent>().use(sqsPartialBatchFailure({ logger })).handler(parallel)
-    await t.rejects(there(standardEvent('a', 'x'), testContext()), { message: 'of the logger' })
+    await t.rejects(there(standardEvent('a', 'x'), testContext()), { message: 'the logger failed' })
     const here = middy<SQSEvent>().use(boundedSqsBatch({ logger })).handler(parallel)
     const lines = await logged(async () =>
       t.strictSame(await here(standardEvent('a', 'x'), testContext()), reported('x')),
     )
-    t.match(lines, [/^middy-bounded-sqs-batch: the logger failed: Error: of the logger\n/])
+    t.match(lines, [/^middy-bounded-sqs-batch: the logger failed: Error: the logger failed\n/])
   })
 
   difference('unknown options, and a `logger` that is no function, are ignored', async (t) => {
@@ -261,7 +261,7 @@ for (const [core, middy] of cores) {
   })
 }
 
-t.test('the README lists these differences', (t) => {
+t.test('the README lists exactly these differences', (t) => {
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
   const [, table] = readme.split('| @middy/sqs-partial-batch-failure | here | because |\n| --- | --- | --- |\n')
   const [lines] = (table ?? '').split('\n\n')

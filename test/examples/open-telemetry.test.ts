@@ -20,16 +20,16 @@ t.test(
     })
     t.teardown(downstream.close)
     process.env.DOWNSTREAM_URL = downstream.url
-    const complaints: unknown[] = []
-    const complain = (...words: unknown[]) => complaints.push(words)
-    const logger = { error: complain, warn: complain, info() {}, debug() {}, verbose() {} }
+    const warnings: unknown[] = []
+    const warn = (...words: unknown[]) => warnings.push(words)
+    const logger = { error: warn, warn, info() {}, debug() {}, verbose() {} }
     diag.setLogger(logger, DiagLogLevel.WARN)
     const exporter = new InMemorySpanExporter()
     context.setGlobalContextManager(new AsyncLocalStorageContextManager())
     trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }))
     const { handler } = await import('../../examples/open-telemetry.ts')
     const tracer = trace.getTracer('test')
-    // As the instrumentation of fetch does: a span for each request, in the span that is active.
+    // Starts a span for each request in the active span, like the instrumentation of fetch.
     subscribe('undici:request:create', () => tracer.startSpan('fetch').end())
 
     const { attributes } = sqsRecord('')
@@ -46,7 +46,7 @@ t.test(
       })
       span.end()
     })
-    t.strictSame(complaints, [], 'no span is ended twice')
+    t.strictSame(warnings, [], 'OpenTelemetry warns of a span that is ended twice')
 
     const spans = exporter.getFinishedSpans()
     const idOf = (value: AttributeValue | undefined) => value as string

@@ -13,7 +13,7 @@ const COUNTS = [
 const DURATIONS = ['recordP95', 'timeLeft'].map((Name) => ({ Name, Unit: 'Milliseconds' }))
 
 t.test(
-  'powertools-metrics.ts publishes the metrics of concurrent batches and of one that runs out of time',
+  'powertools-metrics.ts publishes the metrics of two concurrent batches, one of which runs out of time',
   async (t) => {
     const all = barrier(13)
     const never = Promise.withResolvers<number>()
@@ -66,7 +66,7 @@ t.test(
 )
 
 t.test(
-  'powertools-metrics.ts marks a batch in which every record failed, and a context without a timeout',
+  'powertools-metrics.ts sets fullBatchFailure if every record failed, and omits timeLeft without a timeout',
   async (t) => {
     const downstream = await startDownstream(() => 503)
     t.teardown(downstream.close)

@@ -13,7 +13,7 @@ const TOLERANCE = 100
 t.test(
   'start-durable.ts starts one execution for each message, within the rate, and reports refused calls',
   async (t) => {
-    // Lambda's Invoke: an execution for each name, and a conflict if another payload comes with the name.
+    // Imitates Lambda's Invoke: it starts one execution per name, and responds 409 if a name comes with another payload.
     let isRefusing = true
     const executions = new Map<string, string>()
     const calls: unknown[] = []

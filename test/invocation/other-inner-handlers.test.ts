@@ -7,7 +7,7 @@ import { cores } from '../support/cores.ts'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, listOf, testContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
-import { lying } from '../support/hostile.ts'
+import { withLength } from '../support/hostile.ts'
 import { logged } from '../support/output.ts'
 
 const ok = { status: 'fulfilled', value: 1 }
@@ -108,8 +108,12 @@ const nonsense: [what: string, value: unknown, message: RegExp][] = [
   ['ids instead of settled results', [ok, 'a'], /entry 1 is not a PromiseSettledResult/],
   ['a promise that is pending', [ok, { status: 'pending' }], /entry 1 is not a PromiseSettledResult/],
   ['more results than records', [ok, ok, ok], /3 results for 2 records/],
-  ['a list that lies about its length', { batchItemFailures: lying([{ itemIdentifier: 'a' }], -1) }, /of length -1/],
-  ['results that lie about their length', lying([no], -1), /-1 results for 2 records/],
+  [
+    'a list that lies about its length',
+    { batchItemFailures: withLength([{ itemIdentifier: 'a' }], -1) },
+    /of length -1/,
+  ],
+  ['results that lie about their length', withLength([no], -1), /-1 results for 2 records/],
   ['an object that throws when it is read', throwing, /throws when it is read/],
   ['a status of an HTTP API', { statusCode: 200 }, /batchItemFailures is undefined/],
 ]

@@ -5,7 +5,7 @@ import { settled } from '../support/clock.ts'
 import { fifoEvent, standardEvent } from '../support/events.ts'
 import { failing, failureHandlerLines, idOf, keep, noteFailures } from '../support/failures.ts'
 import { failed, handlerOf } from '../support/handlers.ts'
-import { lying, revoked, trapped } from '../support/hostile.ts'
+import { revoked, trapped, withLength } from '../support/hostile.ts'
 import { logged } from '../support/output.ts'
 
 const accepted: [what: string, result: (failures: readonly RecordFailure[]) => unknown][] = [
@@ -33,7 +33,7 @@ for (const [what, result] of accepted) {
 }
 
 function ofLength(length: number) {
-  return (failures: readonly RecordFailure[]) => lying(failures, length)
+  return (failures: readonly RecordFailure[]) => withLength(failures, length)
 }
 
 function entry(value: unknown) {
