@@ -12,7 +12,7 @@ const SECRET = 'hunter2secret'
 const GOOD = '{"n":"1"}'
 const BAD = `{"n":${SECRET}`
 
-/** A handler for chunks of three with parsed bodies, the errors of its records by id, and an event for it. */
+/** `run` handles bodies in chunks of three. `errors` has the errors by id, `names` the id and error name of each. */
 function bodyHandler(body: 'json' | StandardSchemaV1, handle: ChunkHandler<{ body: unknown; messageId: string }>) {
   const errors = new Map<string, unknown>()
   const run = (bodies: unknown[], options: BoundedSqsBatchOptions = {}, context = testContext()) => {
@@ -132,7 +132,7 @@ t.test('a body that is not text, or an invalid result of a schema, is a bad body
   t.strictSame(got, ['m1'])
 })
 
-t.test('no handler runs for a record that a schema does not validate, whatever the schema does', async (t) => {
+t.test('no handler gets a record whose body is invalid or whose schema fails', async (t) => {
   const validates: [validate: () => unknown, name: string][] = [
     [() => ({ issues: [] }), 'InvalidBodyError'],
     [() => undefined, 'InvalidBodyError'],
@@ -160,7 +160,11 @@ t.test('no handler runs for a record that a schema does not validate, whatever t
         ['m1'],
       ) as never as undefined,
   )
-  t.strictSame(failed(await run([undefined, GOOD, { n: 1 }])), ['m0', 'm1', 'm2'], 'tap returns a boolean')
+  t.strictSame(
+    failed(await run([undefined, GOOD, { n: 1 }])),
+    ['m0', 'm1', 'm2'],
+    'm1 fails because its handler returns a boolean',
+  )
   t.strictSame(names(), ['m0 InvalidBodyError', 'm1 TypeError', 'm2 InvalidBodyError'])
 })
 

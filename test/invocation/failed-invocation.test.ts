@@ -124,7 +124,7 @@ for (const [version, core] of cores) {
     const added = handlerWith().handler(async (event: SQSEvent, context) => {
       const report = await failingRecords(event, context)
       report.batchItemFailures.push({ itemIdentifier: 'a' })
-      throw new Error('after it has added to the report')
+      throw new Error('failed after adding to the report')
     })
     t.strictSame(failed(await added(standardEvent('a', 'x', 'b'), testContext())), ['a', 'x'])
   })
@@ -213,16 +213,16 @@ for (const [version, core] of cores) {
     async (t) => {
       const full = handlerWith({ throwOnFullBatchFailure: true }).handler(failingRecords)
       await t.rejects(full(standardEvent('x1', 'x2'), testContext()), { name: 'FullBatchFailureError' })
-      const forgetful = handlerWith().handler(async (event: SQSEvent, context) => {
+      const returnsNothing = handlerWith().handler(async (event: SQSEvent, context) => {
         await failingRecords(event, context)
       })
-      await t.rejects(forgetful(standardEvent('a'), testContext()), { name: 'TypeError' })
+      await t.rejects(returnsNothing(standardEvent('a'), testContext()), { name: 'TypeError' })
       const invalid = handlerWith().handler(failingRecords)
       await t.rejects(invalid({} as never, testContext()), { name: 'InvalidSqsEventError' })
     },
   )
 
-  t.test(`an early response of an earlier middleware is left alone (${version})`, async (t) => {
+  t.test(`an early response of an earlier middleware is not changed (${version})`, async (t) => {
     const handler = core<SQSEvent>()
       .before(() => 'warm')
       .use(boundedSqsBatch())
@@ -237,7 +237,7 @@ for (const [version, core] of cores) {
       .use(boundedSqsBatch({ logger: false }))
       .after((request) => {
         request.earlyResponse = { batchItemFailures: [] }
-        throw new Error('of the hook')
+        throw new Error('the hook failed')
       })
       .handler(failingRecords)
     t.strictSame(failed(await handler(standardEvent('a', 'x', 'b'), testContext())), ['x'])

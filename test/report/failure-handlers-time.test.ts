@@ -66,7 +66,7 @@ t.test(
     ])
     t.match(held.signal()?.reason, { message: /the response needs the last 100 ms before/ })
     t.equal(lines.length, 2)
-    t.strictSame(calls, [], 'the next is not called any more')
+    t.strictSame(calls, [], 'the next failure handler is not called')
     t.equal(openTimers(clock), 0)
     held.reject(new Error('late'))
     await settled()
@@ -74,7 +74,7 @@ t.test(
   },
 )
 
-t.test('a failure handler that hangs for ever without its request does not keep the batch in memory', async (t) => {
+t.test('a failure handler that hangs and does not use its request does not keep the batch in memory', async (t) => {
   const clock = mockClock(t)
   const forever: (() => void)[] = []
   const onFailure = () => new Promise<RecordFailure[]>((resolve) => forever.push(() => resolve([])))
@@ -179,7 +179,7 @@ t.test('with 0 ms left or less no failure handler is called', async (t) => {
     const { calls, onFailure } = noteFailures()
     const fails = () => {
       keepBusy(1000 - left)
-      throw new Error('it has kept the thread busy')
+      throw new Error('failed after blocking the thread')
     }
     const lines = await logged(async () => {
       const handle = handlerOf(fails, { onFailure, logger: undefined })
