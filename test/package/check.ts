@@ -1,7 +1,7 @@
 /**
- * Checks the package as it is published: what is in the tarball, and that it can be installed into an empty project and
- * used from there, by import, by require() and in a bundle, under Node 22, 24 and 26, with @middy/core 6 and 7, and that
- * its declarations compile there. One line a check; exits with 1 where one failed.
+ * Checks the package as it is published. It checks the files in the tarball and installs it into empty projects. There it
+ * uses the package by import, by require() and in a bundle, under Node 22, 24 and 26, with @middy/core 6 and 7. It also
+ * compiles the declarations. Prints one line per check, and exits with 1 if a check failed.
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -11,7 +11,7 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-/** The files of dist/ that are bundled; the others are declarations. */
+/** The files of dist/ that esbuild writes. The others are declarations. */
 const ENTRIES = ['index', 'sqs/index', 'testing/index']
 const CONSUMER = join(import.meta.dirname, 'consumer')
 
@@ -41,7 +41,7 @@ async function checkPackage(): Promise<void> {
   })
   const projects = [
     await install('middy-6', { '@middy/core': '^6.0.0', ...consumerOf(tarball) }),
-    // The optional peer is what the declarations of @middy/core 7 import.
+    // The declarations of @middy/core 7 import this optional peer.
     await install('middy-7', {
       '@middy/core': '^7.0.0',
       '@aws/durable-execution-sdk-js': '^2.0.0',
@@ -86,7 +86,7 @@ async function checkPackage(): Promise<void> {
   for (const range of ['3.734.0', '^3.734.0']) await checkSqs(tarball, tools, range)
 }
 
-/** The entry for @aws-sdk/client-sqs, with the oldest version of it that the peer range takes, and with the newest. */
+/** Checks the entry `./sqs` with the oldest @aws-sdk/client-sqs that the peer range allows, and with the newest. */
 async function checkSqs(tarball: string, tools: string, range: string): Promise<void> {
   const project = await install(`sqs-${range}`, {
     '@middy/core': '^7.0.0',
@@ -100,7 +100,7 @@ async function checkSqs(tarball: string, tools: string, range: string): Promise<
   for (const alias of ['node22', 'node24', 'node26']) {
     const node = join(tools, 'node_modules', alias, 'bin/node')
     const version = await versionOf(tools, alias)
-    // fauxqs imports node:sqlite, of which Node 22 warns.
+    // fauxqs imports node:sqlite, which is experimental in Node 22 and causes a warning.
     const quiet = '--disable-warning=ExperimentalWarning'
     await check(`Node ${version}, ${client}, sqs.mjs`, () => runConsumer(node, project, 'sqs.mjs', quiet))
   }
@@ -113,12 +113,12 @@ async function checkSqs(tarball: string, tools: string, range: string): Promise<
   }
 }
 
-/** What an application adds to @middy/core. The peer @types/aws-lambda is not named: npm installs it. */
+/** The dependencies of an application besides @middy/core. npm installs the peer @types/aws-lambda by itself. */
 function consumerOf(tarball: string) {
   return { 'middy-bounded-sqs-batch': `file:${tarball}`, '@types/node': '^22.0.0', zod: '^4.0.0' }
 }
 
-/** Packs the package of a folder of this repository. */
+/** Packs the package in a folder of this repository. Returns the path of the tarball. */
 async function pack(folder = '.'): Promise<string> {
   const into = await mkdtemp(join(work, 'packed-'))
   await run(join(ROOT, folder), 'npm', 'pack', '--pack-destination', into)
@@ -127,7 +127,7 @@ async function pack(folder = '.'): Promise<string> {
   return join(into, tarball)
 }
 
-/** `prepare` runs when the package is installed from a folder or from Git, the other three at every install. */
+/** `prepare` runs when the package is installed from a folder or from Git. The other scripts run at every install. */
 async function checkScripts(tarball: string): Promise<void> {
   const { scripts } = JSON.parse(await run(work, 'tar', '-xzOf', tarball, 'package/package.json'))
   const names = ['prepare', 'preinstall', 'install', 'postinstall']
@@ -147,7 +147,7 @@ async function checkFiles(tarball: string): Promise<void> {
   assert.deepEqual(listed.trim().split('\n').sort(), expected.map((name) => `package/${name}`).sort())
 }
 
-/** The source maps hold the sources, so that a debugger shows them though the tarball has no src/. */
+/** Checks that the source maps contain the sources. A debugger needs this, because the tarball has no src/. */
 async function checkSourceMaps(project: string): Promise<void> {
   const dist = join(project, 'node_modules/middy-bounded-sqs-batch/dist')
   for (const name of ENTRIES) {
@@ -182,7 +182,7 @@ async function runConsumer(node: string, project: string, file: string, ...flags
   assert.equal(await run(project, node, ...flags, file), 'done\n')
 }
 
-/** Compiles and also checks the declarations of every dependency. */
+/** Compiles a file, and checks the declarations of every dependency too. */
 async function compileConsumer(
   tsc: string,
   project: string,
@@ -204,7 +204,7 @@ async function compileConsumer(
   )
 }
 
-/** Runs a program. Returns what it printed, or throws it if the program failed. */
+/** Runs a program and returns its output. If the program fails, throws an error with its output. */
 async function run(cwd: string, program: string, ...parameters: string[]): Promise<string> {
   try {
     const { stdout, stderr } = await promisify(execFile)(program, parameters, { cwd, timeout: 300_000 })

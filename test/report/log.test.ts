@@ -285,7 +285,7 @@ t.test('a logger that throws or rejects changes nothing, and its error is logged
     t.strictSame(failed(await handlerOf(fails, { logger: rejects })(standardEvent('a'))), ['a'])
     await settled()
   })
-  t.match(rejections, [/the logger failed: Error: the log is away/])
+  t.match(rejections, [/the logger failed: Error: the log is unavailable/])
   t.strictSame(unhandled, [])
 })
 

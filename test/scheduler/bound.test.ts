@@ -85,7 +85,7 @@ t.test('BOUNDED_SQS_BATCH_CONCURRENCY overrides the option', async (t) => {
   t.strictSame(failed(await result), [])
 })
 
-t.test('the ready queue hands out each index once', (t) => {
+t.test('the ready queue returns each index once', (t) => {
   for (const groups of [undefined, ['g', undefined, 'g']]) {
     const ready = createReadyQueue(3, groups, 'group')
     const taken: unknown[] = []

@@ -84,18 +84,18 @@ t.test('a late rate-limit timer starts nothing after the drain', async (t) => {
   t.strictSame(failed(await until(result)), ['b'])
 })
 
-/** How the inner handler ends while its records wait for the rate limit. */
+/** Ways in which the inner handler ends while its records wait for the rate limit. */
 const endings: [what: string, end: () => SQSBatchResponse][] = [
   [
-    'an error elsewhere',
+    'its inner handler throws',
     () => {
-      throw new Error('elsewhere')
+      throw new Error('another error')
     },
   ],
-  ['a handler that does not wait', () => ({ batchItemFailures: [] })],
+  ['its inner handler does not wait for the records', () => ({ batchItemFailures: [] })],
 ]
 for (const [what, end] of endings) {
-  t.test(`an invocation that ends early takes no starts from the next: ${what}`, async (t) => {
+  t.test(`an invocation that ends early uses up no starts of the next one: ${what}`, async (t) => {
     const { now, until, delay } = passingClock(t)
     const handler = middy()
       .use(boundedSqsBatch({ logger: false, rateLimit: { limit: 1, interval: 100 } }))
@@ -107,9 +107,9 @@ for (const [what, end] of endings) {
     const handle = (event: SQSEvent) => handler(event, testContext())
     t.strictSame(failed(await until(handle(standardEvent('a', 'b', 'c', 'd')))), ['b', 'c', 'd'])
     t.equal(now(), 50)
-    t.strictSame(failed(await until(handle(standardEvent('x', 'y')))), ['x', 'y'], 'no start is due yet')
+    t.strictSame(failed(await until(handle(standardEvent('x', 'y')))), ['x', 'y'], 'the rate limit admits no start yet')
     t.equal(now(), 100)
-    t.strictSame(failed(await until(handle(standardEvent('z')))), [], 'this one is')
+    t.strictSame(failed(await until(handle(standardEvent('z')))), [], 'the rate limit admits a start again')
     t.equal(now(), 150)
   })
 }

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { createSlots } from '../../src/scheduler/slots.ts'
 
-/** Slots after their first task, which only compiles p-queue. */
+/** Slots after their first task, which only makes V8 compile p-queue. */
 async function slotsOf(limit: number) {
   const slots = createSlots(limit)
   await setImmediate()
@@ -16,7 +16,7 @@ async function slotsOf(limit: number) {
   return { slots, releases, started, enqueue }
 }
 
-t.test('no more than the limit hold a slot, and they get it in order', async (t) => {
+t.test('at most `limit` tasks have a slot, and they get slots in order', async (t) => {
   const { slots, releases, started, enqueue } = await slotsOf(2)
   for (const name of ['a', 'b', 'c', 'd']) enqueue(name)
   t.strictSame(started, ['a', 'b'], 'at once')
@@ -33,7 +33,7 @@ t.test('no more than the limit hold a slot, and they get it in order', async (t)
   t.equal(slots.isContended, false)
 })
 
-t.test('a larger limit lets those that wait start', async (t) => {
+t.test('waiting tasks start when the limit grows', async (t) => {
   const { slots, started, enqueue } = await slotsOf(1)
   for (const name of ['a', 'b', 'c']) enqueue(name)
   t.strictSame(started, ['a'])
@@ -43,7 +43,7 @@ t.test('a larger limit lets those that wait start', async (t) => {
   t.equal(slots.limit, 3)
 })
 
-t.test('a smaller limit asks the holders to free their slots, and holds from then on', async (t) => {
+t.test('a smaller limit sets isContended, and is kept when slots become free', async (t) => {
   const { slots, releases, started, enqueue } = await slotsOf(3)
   for (const name of ['a', 'b', 'c']) enqueue(name)
   t.equal(slots.isContended, false)

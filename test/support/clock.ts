@@ -26,7 +26,7 @@ function setModuleTimeout(to: typeof setTimeout): void {
   syncBuiltinESMExports()
 }
 
-/** Waits for everything that needs no time to pass, also with a mocked clock. */
+/** Waits until everything has run that does not wait for time to pass, also with a mocked clock. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 4; turn++) {
     await new Promise((resolve) => trueImmediate(resolve))
@@ -46,11 +46,11 @@ export function passingClock(t: Test) {
     }
   }
   return {
-    /** Milliseconds since the start. */
+    /** Milliseconds since `passingClock()` was called. */
     now: () => performance.now() - begin,
     pass,
-    /** Lets time pass until the promise settles, for at most `most` milliseconds. */
-    async until<T>(result: Promise<T>, most = 15_000): Promise<T> {
+    /** Lets time pass until the promise settles, for at most `limit` milliseconds. */
+    async until<T>(result: Promise<T>, limit = 15_000): Promise<T> {
       let isOpen = true
       const done = () => {
         isOpen = false
@@ -58,19 +58,19 @@ export function passingClock(t: Test) {
       result.then(done, done)
       await settled()
       for (let passed = 0; isOpen; passed++) {
-        if (passed === most) throw new Error(`Not done after ${most} ms`)
+        if (passed === limit) throw new Error(`Expected the promise to settle within ${limit} ms`)
         await pass(1)
       }
       return result
     },
-    /** For a handler that waits. */
+    /** Resolves after this time. For a handler that waits. */
     delay: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
-    /** For a handler that blocks the thread. */
+    /** Advances the clock at once. For a handler that blocks the thread. */
     compute: (ms: number) => clock.advance(ms),
   }
 }
 
-/** A clock that only handlers advance, by blocking the thread. No timer fires meanwhile. */
+/** Replaces `performance.now()`. Returns a function that advances it, for handlers that block the thread. Timers are real. */
 export function busyClock(t: Test): (milliseconds: number) => void {
   const trueNow = Object.getOwnPropertyDescriptor(performance, 'now')
   let now = 1000
@@ -84,7 +84,7 @@ export function busyClock(t: Test): (milliseconds: number) => void {
   }
 }
 
-/** How many timers of the true clock keep this process alive. */
+/** How many timers keep this process alive. Timers of a mocked clock do not count. */
 export function activeTimers(): number {
   return process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
 }
