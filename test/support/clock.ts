@@ -1,16 +1,20 @@
+import diagnostics from 'node:diagnostics_channel'
 import { syncBuiltinESMExports } from 'node:module'
 import timers from 'node:timers'
 import { Clock } from 'clock-mock'
 import type { Test } from 'tap'
+import { RECORD } from './tracing.ts'
 
 const trueImmediate = setImmediate
 const trueTimeout = timers.setTimeout
+const { parse } = Date
 let mock: Clock | undefined
 
 /** Replaces the clock and all timers until the test ends. Time passes only when the test calls `advance()`. */
 export function mockClock(t: Test): Clock {
   const clock = new Clock()
   clock.enter()
+  Object.assign(Date, { parse }) // clock-mock has no Date.parse(), which the AWS SDK calls
   setModuleTimeout(setTimeout) // Middy imports it from node:timers
   mock = clock
   t.teardown(() => {
@@ -67,6 +71,53 @@ export function passingClock(t: Test) {
     delay: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
     /** Advances the clock at once. For a handler that blocks the thread. */
     compute: (ms: number) => clock.advance(ms),
+  }
+}
+
+/**
+ * A mocked clock for handlers that make real requests. Time passes only while at most `hanging` records are in flight, so
+ * requests take no time, however busy the machine is.
+ */
+export function requestClock(t: Test, hanging = 0) {
+  const date = Date.now()
+  const clock = mockClock(t)
+  clock.advance(date) // the AWS SDK repeats calls if its date differs from that of the server
+  const begin = performance.now()
+  const now = () => performance.now() - begin
+  const starts: number[] = []
+  let inFlight = 0
+  const listeners = {
+    start: () => {
+      starts.push(now())
+      inFlight++
+    },
+    asyncEnd: () => {
+      inFlight--
+    },
+  }
+  for (const [event, listener] of Object.entries(listeners)) {
+    diagnostics.subscribe(`tracing:${RECORD}:${event}`, listener)
+    t.teardown(() => diagnostics.unsubscribe(`tracing:${RECORD}:${event}`, listener))
+  }
+  return {
+    now,
+    advance: (ms: number) => clock.advance(ms),
+    /** When each record started. */
+    starts,
+    /** Lets time pass until the promise settles, for at most 15 seconds. */
+    async until<T>(result: Promise<T>): Promise<T> {
+      let isOpen = true
+      const done = () => {
+        isOpen = false
+      }
+      result.then(done, done)
+      for (await settled(); isOpen; await settled()) {
+        if (inFlight > hanging) continue
+        if (now() > 15_000) throw new Error('Expected the promise to settle within 15 seconds')
+        clock.advance(1)
+      }
+      return result
+    },
   }
 }
 
