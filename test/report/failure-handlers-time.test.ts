@@ -8,7 +8,7 @@ import {
   type FailureHandler,
   type RecordFailure,
 } from '../../src/index.ts'
-import { busyClock, mockClock, settled } from '../support/clock.ts'
+import { busyClock, mockClock, openTimers, settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { failing, failureHandlerLines, noteFailures } from '../support/failures.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
@@ -27,10 +27,6 @@ function heldFailures() {
     return promise
   }
   return { onFailure, given, resolve, reject, signal: () => signal }
-}
-
-function openTimers(clock: ReturnType<typeof mockClock>) {
-  return [...clock.timers.values()].flat().length
 }
 
 t.test(

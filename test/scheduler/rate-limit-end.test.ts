@@ -2,7 +2,7 @@ import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, RecordNotStartedError } from '../../src/index.ts'
-import { activeTimers, passingClock, settled } from '../support/clock.ts'
+import { activeTimers, mockClock, openTimers, passingClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { collectGarbage } from '../support/memory.ts'
@@ -115,14 +115,21 @@ for (const [what, end] of endings) {
 }
 
 t.test("no timer is left after Middy's early timeout has ended an invocation", async (t) => {
-  const before = activeTimers()
+  const clock = mockClock(t)
   const handler = middy()
     .use(boundedSqsBatch({ logger: false, timeBudget: false, rateLimit: { limit: 1, interval: 60_000 } }))
     .handler(eachRecord(() => {}))
-  t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), timedContext(55))), ['b', 'c'])
-  t.equal(activeTimers(), before)
-  t.strictSame(failed(await handler(standardEvent('d'), timedContext(55))), ['d'])
-  t.equal(activeTimers(), before)
+  for (const [event, reported] of [
+    [standardEvent('a', 'b', 'c'), ['b', 'c']],
+    [standardEvent('d'), ['d']],
+  ] as const) {
+    const result = handler(event, timedContext(55))
+    await settled()
+    t.equal(openTimers(clock), 2, "Middy's timeout and the rate limit")
+    clock.advance(50)
+    t.strictSame(failed(await result), reported)
+    t.equal(openTimers(clock), 0)
+  }
 })
 
 t.test('an invocation whose records have all been started leaves no timer', async (t) => {

@@ -135,6 +135,11 @@ export function busyClock(t: Test): (milliseconds: number) => void {
   }
 }
 
+/** How many timers of a mocked clock are pending. */
+export function openTimers(clock: Clock): number {
+  return [...clock.timers.values()].flat().length
+}
+
 /** How many timers keep this process alive. Timers of a mocked clock do not count. */
 export function activeTimers(): number {
   return process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
