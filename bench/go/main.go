@@ -40,7 +40,7 @@ func process(records []record, concurrency int, handle func(record) error) []fai
 			}
 		}()
 	}
-	for range concurrency { // takes every slot, which waits for the last records
+	for range concurrency { // takes every slot, so the loop ends after the last record
 		slots <- struct{}{}
 	}
 	close(failed)

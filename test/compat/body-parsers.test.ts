@@ -12,7 +12,7 @@ import { cores } from '../support/cores.ts'
 import { sqsRecord } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
 
-// The package is CommonJS, but its types are those of an ES module.
+// The package is CommonJS, but its types declare a default export.
 const sqsJsonBodyParser: typeof eventNormalizer = createRequire(import.meta.url)('@middy/sqs-json-body-parser')
 
 function eventOf(...bodies: string[]) {

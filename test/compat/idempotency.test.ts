@@ -11,7 +11,7 @@ import { startDynamoDb } from '../support/services.ts'
 
 await startDynamoDb(t, 'idempotency', 'id')
 
-/** A store keeps the key of the first function that it is used for, so each function has one of its own. */
+/** A store keeps the key of the first function that it is used for, so each test uses its own store. */
 function newStore() {
   return new DynamoDBPersistenceLayer({ tableName: 'idempotency' })
 }
@@ -49,7 +49,7 @@ for (const [core, middy] of cores) {
     return async (event: SQSEvent) => failed(await handler(event, lambdaContext()))
   }
 
-  t.test(`makeIdempotent() around a record handler processes each message once, by its id (${core})`, async (t) => {
+  t.test(`with makeIdempotent(), a redelivery processes only the messages that failed (${core})`, async (t) => {
     const { charge, taken } = orders(`${prefix}b`)
     const config = new IdempotencyConfig({ eventKeyJmesPath: 'messageId', throwOnNoIdempotencyKey: true })
     const handler = handlerOf(makeIdempotent(charge, { persistenceStore: newStore(), config }))

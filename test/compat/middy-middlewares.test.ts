@@ -48,7 +48,7 @@ for (const [core, middy] of cores) {
       t.strictSame(bodies, [{ id: 1 }, { id: 2 }, { Type: 'Notification', Message: { id: 3 } }])
     })
 
-    t.test(`do-not-wait-for-empty-event-loop 6, used ${place} ours, works (${core})`, async (t) => {
+    t.test(`do-not-wait-for-empty-event-loop 6, used ${place} ours, works in each hook (${core})`, async (t) => {
       for (const hook of ['runOnBefore', 'runOnAfter', 'runOnError']) {
         const options = { runOnBefore: false, runOnAfter: false, runOnError: false, [hook]: true }
         const context = lambdaContext()

@@ -94,7 +94,7 @@ t.test('logger.appendKeys() adds the keys of one record to the log lines of anot
   )
 })
 
-t.test('logger.createChild() keeps the keys of records apart and has the context of the invocation', async (t) => {
+t.test('logger.createChild() separates the keys of records and has the context of the invocation', async (t) => {
   const logger = new Logger()
   const handle: RecordHandler = async ({ messageId }) => {
     const log = logger.createChild({ persistentKeys: { messageId } })
@@ -123,7 +123,7 @@ t.test('metrics.addDimension() adds the dimension of the last record to the metr
   t.equal(lines.length, 1)
 })
 
-t.test('metrics.singleMetric() keeps the dimensions of records apart', async (t) => {
+t.test('metrics.singleMetric() separates the dimensions of records', async (t) => {
   const metrics = new Metrics({ namespace: 'orders' })
   const handle: RecordHandler = async ({ messageId }) => {
     const metric = metrics.singleMetric()
@@ -148,7 +148,7 @@ interface Subsegment {
   readonly subsegments?: Subsegment[]
 }
 
-t.test('tracer', async (t) => {
+t.test('the tracer of Powertools', async (t) => {
   // Receives the UDP messages that Lambda's X-Ray daemon would receive.
   const daemon = createSocket('udp4')
   daemon.bind(0, '127.0.0.1')
@@ -230,7 +230,7 @@ t.test('tracer', async (t) => {
     ])
   })
 
-  await t.test('tracer.provider.captureAsyncFunc() keeps the traces of records apart', async (t) => {
+  await t.test('tracer.provider.captureAsyncFunc() separates the traces of records', async (t) => {
     const handle: RecordHandler = ({ messageId }) =>
       tracer.provider.captureAsyncFunc(messageId, async (subsegment) => {
         await yielded()

@@ -179,7 +179,7 @@ t.test(
   },
 )
 
-t.test('each reference in the dashboard of the SAM template is to a resource of the template', (t) => {
+t.test('the dashboard of the SAM template refers only to resources of the template', (t) => {
   const template = samTemplate()
   const body = JSON.stringify(widgetsOf(template))
   const names = new Set(Array.from(body.matchAll(/\$\{(\w+)(?:\.\w+)?\}/g), ([, name]) => name as string))
@@ -306,7 +306,7 @@ t.test('AWS’s template validator finds a misspelt property of the function and
   t.end()
 })
 
-t.test('the CDK app synthesises when it is run as the CDK command runs it', async (t) => {
+t.test('the command in cdk.json synthesises the stack, and fails without downstreamUrl', async (t) => {
   const outdir = temporaryFolder(t)
   const app = async (context: Properties) => {
     const env = { PATH: process.env.PATH, CDK_OUTDIR: outdir, CDK_CONTEXT_JSON: JSON.stringify(context) }

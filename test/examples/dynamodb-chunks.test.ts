@@ -8,7 +8,7 @@ import { failed, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { listen, startDynamoDb } from '../support/services.ts'
 
-t.test('dynamodb-chunks.ts writes 25 items per call and reports unprocessed ones', async (t) => {
+t.test('dynamodb-chunks.ts writes up to 25 items per call and reports unprocessed ones', async (t) => {
   const table = await startDynamoDb(t, 'readings', 'readingId')
   // DynamoDB returns some items as unprocessed if it throttles the table. dynalite never does this, so a proxy holds some
   // items back.

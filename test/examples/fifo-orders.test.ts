@@ -4,7 +4,7 @@ import { failed, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { barrier, startDownstream } from '../support/services.ts'
 
-t.test('fifo-orders.ts keeps the order of each customer, and a failure blocks no other customer', async (t) => {
+t.test('fifo-orders.ts keeps the order of events per customer, and a failure blocks only its customer', async (t) => {
   const seen: Record<string, string[]> = {}
   const openOf = new Map<string, number>()
   const allThree = barrier(3)

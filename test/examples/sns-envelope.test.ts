@@ -14,7 +14,7 @@ t.test('sns-envelope.ts posts the message in the envelope of SNS, and reports id
   process.env.ORDERS_URL = downstream.url
   const { handler } = await import('../../examples/sns-envelope.ts')
 
-  // Published to a topic, delivered to its queue by SNS, and received as Lambda receives it.
+  // SNS delivers the published messages to the queue. The test receives them as Lambda does.
   const { fauxqs, queue, receiveAll } = await startSqs(t)
   const { url, arn } = queue('orders')
   fauxqs.createTopic('events', { region: REGION })

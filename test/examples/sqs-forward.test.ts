@@ -5,7 +5,7 @@ import { logged } from '../support/output.ts'
 import { useEndpoint } from '../support/services.ts'
 import { startSqs } from '../support/sqs.ts'
 
-t.test('sqs-forward.ts forwards ten per call and reports the entries and the call that SQS refuses', async (t) => {
+t.test('sqs-forward.ts sends up to ten per call, and reports entries and calls that SQS refuses', async (t) => {
   const refused = ['m3', 'm17', 'm18', 'm44']
   const sqs = await startSqs(t, {
     entry: ({ Id }) => (refused.includes(Id) ? 'InternalError' : undefined),

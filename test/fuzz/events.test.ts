@@ -204,7 +204,7 @@ const replacements = fc.record({
 })
 
 t.test(
-  'after a later middleware changed the records, the report is exact if the ids are the same; otherwise it is an error',
+  'after a later middleware changed the records, the report is exact if the ids are the same; otherwise the invocation fails',
   async (t) => {
     await check(0.1, replacements, async ({ core, records, list, fails, any }) => {
       if (list === 'without a length' && records.length === 0) return // both lists are empty then

@@ -241,7 +241,7 @@ t.test('a handler does not start if its batch ended while the body was validated
   t.equal(started, 0)
 })
 
-t.test('a schema that violates the specification fails the record', async (t) => {
+t.test('a schema whose result violates the Standard Schema specification fails the record', async (t) => {
   for (const result of [null, undefined, {}, 5, { issues: 'x' }, { issues: [{}] }, { issues: [null] }]) {
     const schema = { '~standard': { version: 1, vendor: 'test', validate: () => result } } as never
     const { errors, failed } = await handleBodies(schema, ['1'])

@@ -89,7 +89,7 @@ for (const [what, body, parsed] of kinds) {
   })
 }
 
-t.test('results belong to the records that the handler got', async (t) => {
+t.test('the results of a chunk belong to its records with valid bodies', async (t) => {
   const ok = { status: 'fulfilled', value: undefined }
   const rejected = (reason: unknown) => ({ status: 'rejected', reason })
   const list = (itemIdentifier: string) => ({ batchItemFailures: [{ itemIdentifier }] })
@@ -208,7 +208,7 @@ t.test('a chunk fails without a call of its handler if validation takes longer t
   t.strictSame(got, ['m3 m4'])
 })
 
-t.test('a batch does not wait for validation that ends too late', async (t) => {
+t.test('a batch responds in time although the validation of bodies is pending', async (t) => {
   const clock = mockClock(t)
   let called = 0
   const { schema, open } = heldSchema()
@@ -223,7 +223,7 @@ t.test('a batch does not wait for validation that ends too late', async (t) => {
   t.equal(called, 0)
 })
 
-t.test('parsed bodies of chunks do not change the event', async (t) => {
+t.test('parsing the bodies of chunks does not change the event', async (t) => {
   const freeze = (value: object): object => {
     for (const inner of Object.values(value)) if (typeof inner === 'object') freeze(inner)
     return Object.freeze(value)

@@ -46,7 +46,7 @@ t.test('a chunk holds consecutive records of one group', async (t) => {
   t.strictSame(await chunksOf(25, fifoEvent('a1', 'b1', 'c1')), ['a1', 'b1', 'c1'])
 })
 
-t.test('a standard queue has no groups, whatever MessageGroupId its records carry', async (t) => {
+t.test('chunks of a standard queue ignore the MessageGroupId of its records', async (t) => {
   const Records = fifoEvent('a1', 'b1', 'a2').Records.map((record) => ({
     ...record,
     eventSourceARN: sqsRecord('a').eventSourceARN,

@@ -143,7 +143,11 @@ const invalid: [what: string, returns: () => unknown, message: string][] = [
   ['a status that throws', () => [OK, OK, throwing('status')], 'an object that throws when it is read'],
   ['a reason that throws', () => [throwing('reason', { status: 'rejected' }), OK, OK], 'an object that throws'],
   ['an id that throws', () => ({ batchItemFailures: [throwing('itemIdentifier')] }), 'an object that throws'],
-  ['a list that was revoked', () => ({ batchItemFailures: revoked([]) }), 'an object that throws when it is read'],
+  [
+    'a list that is a revoked proxy',
+    () => ({ batchItemFailures: revoked([]) }),
+    'an object that throws when it is read',
+  ],
 ]
 
 for (const [what, returns, message] of invalid) {

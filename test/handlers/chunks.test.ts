@@ -27,7 +27,7 @@ t.test('chunks are consecutive records of the given size, and the last one holds
   }
 })
 
-t.test('an empty batch has no chunk', async (t) => {
+t.test('for an empty batch, the chunk handler is not called', async (t) => {
   const handle = chunkHandlerOf(10, () => {
     throw new Error('was called')
   })

@@ -161,7 +161,7 @@ t.test('an invocation that still waits for slots at its drain is reported and st
   t.strictSame(held.started, ['a', 'b', 'c'])
 })
 
-t.test('handlers that ignore their signal end their own batch, and not another', async (t) => {
+t.test('handlers that ignore their signal end their own batch, and no other batch', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const handle = handlerOf(held.handle, { concurrency: 2, recordTimeout: 100 })

@@ -30,7 +30,7 @@ t.test('a frozen event is handled, also with parsed bodies and failures', async 
   t.strictSame(failed(await handler(event, testContext())), ['m2'])
 })
 
-t.test('the event is unchanged afterwards, and handlers get its records', async (t) => {
+t.test('the event is unchanged after the invocation, and handlers get its records', async (t) => {
   for (const make of [() => standardEvent('a', 'b'), () => fifoEvent('a1', 'a2', 'b1')]) {
     const event = make()
     const given = [...event.Records]

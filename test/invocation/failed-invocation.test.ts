@@ -43,7 +43,7 @@ t.test('throwOnFullBatchFailure applies to the reports of other inner handlers',
 })
 
 t.test(
-  "throwOnFullBatchFailure applies if Middy's early timeout ends the batch, which becomes the cause",
+  "if Middy's early timeout ends the batch, throwOnFullBatchFailure throws with the timeout as its cause",
   async (t) => {
     const clock = mockClock(t)
     const handler = middy()
@@ -75,7 +75,7 @@ for (const [version, core] of cores) {
     await t.rejects(setUp(standardEvent('a', 'x'), testContext()), /set-up failed/)
   })
 
-  t.test(`the report stands if an earlier middleware's after hook throws (${version})`, async (t) => {
+  t.test(`the report is returned if an earlier middleware's after hook throws (${version})`, async (t) => {
     let started = 0
     const seen: unknown[] = []
     const handler = core()
@@ -98,7 +98,7 @@ for (const [version, core] of cores) {
       t.strictSame(failed(await handler(standardEvent('a', 'x', 'b'), testContext())), ['x'])
     })
     t.equal(started, 3)
-    t.match(seen, [{ message: 'metrics cannot be sent' }], 'the onError hooks of earlier middleware still get it')
+    t.match(seen, [{ message: 'metrics cannot be sent' }], 'the onError hooks of earlier middlewares get the error')
     t.equal(lines.length, 2)
     t.match(lines[0], /1 of 3 records failed/)
     t.match(
@@ -107,7 +107,7 @@ for (const [version, core] of cores) {
     )
   })
 
-  t.test(`the report stands if a later middleware's after hook or the inner handler throws (${version})`, async (t) => {
+  t.test(`the report is returned if a later after hook or the inner handler throws (${version})`, async (t) => {
     const inner = handlerWith()
       .after(() => {
         throw new Error('inner')
@@ -130,7 +130,7 @@ for (const [version, core] of cores) {
   })
 
   t.test(
-    `the report of another inner handler stands if an earlier middleware's after hook throws (${version})`,
+    `the report of another inner handler is returned if an earlier middleware's after hook throws (${version})`,
     async (t) => {
       const results = [
         [{ status: 'fulfilled' }, { status: 'rejected', reason: 'r' }],

@@ -67,7 +67,7 @@ t.test('{ batchItemFailures } is passed on in record order', async (t) => {
   t.strictSame(await returning(listOf('c', 'a'), 'a', 'b', 'c'), listOf('a', 'c'))
 })
 
-t.test('a handler that removes the list from its report is a TypeError that says what to return', async (t) => {
+t.test('if a handler removes the list from its report, a TypeError says what to return', async (t) => {
   const handler = middy()
     .use(boundedSqsBatch({ logger: false }))
     .handler(async (event: SQSEvent, context) => {
@@ -239,7 +239,7 @@ t.test('records that a later middleware copied are handled; removed or reordered
   })
 })
 
-t.test('an inner handler that does not return the report is a TypeError, with or without await', async (t) => {
+t.test('an inner handler that does not return the report causes a TypeError, with or without await', async (t) => {
   for (const waits of [true, false]) {
     const held = heldRecords()
     const handler = middy()

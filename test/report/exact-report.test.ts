@@ -29,7 +29,7 @@ t.test('an id that two records share is reported once, also if only one of them 
   t.strictSame(failed(await handle(event)), ['a', 'c', 'b'])
 })
 
-t.test('if no record failed, the list is empty and a new object every time', async (t) => {
+t.test('if no record failed, the report is empty and a new object each time', async (t) => {
   const handle = handlerOf(() => {})
   const first = await handle(standardEvent('a'))
   const second = await handle(standardEvent('a'))

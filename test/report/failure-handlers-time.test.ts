@@ -186,7 +186,7 @@ t.test('with 0 ms left or less no failure handler is called', async (t) => {
   }
 })
 
-t.test('a failure handler that blocks the thread past its time still counts, and the next is not called', async (t) => {
+t.test('the result of a failure handler that blocks the thread past its time is used', async (t) => {
   const keepBusy = busyClock(t)
   const { calls, onFailure } = noteFailures()
   const busy: FailureHandler = (failures) => {
@@ -217,7 +217,7 @@ t.test('timeBudget: false does not change the 100 ms', async (t) => {
   t.strictSame(failed(await result), ['x'])
 })
 
-t.test('without a remaining time, or with one that exceeds a timer, failure handlers have no time limit', async (t) => {
+t.test('without a remaining time, or with one too long for a timer, failure handlers have no limit', async (t) => {
   for (const left of [undefined, 2 ** 40]) {
     const clock = mockClock(t)
     const held = heldFailures()
@@ -235,7 +235,7 @@ t.test('without a remaining time, or with one that exceeds a timer, failure hand
   }
 })
 
-t.test('with failure handlers, records are aborted 2,000 ms before the timeout, or at 20 % of it', async (t) => {
+t.test('with failure handlers, records abort 2,000 ms or 20 % of the time before the timeout', async (t) => {
   const cases: [timeout: number, abortsAt: number, options: BoundedSqsBatchOptions][] = [
     [20_000, 18_000, { onFailure: (all) => all }],
     [20_000, 18_000, { onFailure: [(all) => all] }],

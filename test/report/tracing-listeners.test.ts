@@ -49,7 +49,7 @@ t.test("a handler sees the store that is bound to its record's start, and the st
   t.ok(count >= 3)
   t.strictSame((await Promise.all(results)).map(failed), [['a2'], ['b2']])
   t.strictSame(wrong, [])
-  t.equal(new Set(ends).size, 6, 'asyncEnd is published once per record')
+  t.equal(new Set(ends).size, 6, 'asyncEnd is published for each record')
   t.equal(spans.getStore(), undefined)
 })
 

@@ -25,7 +25,7 @@ t.test('at most `concurrency` handlers are in flight, and records start in recor
   t.strictSame(held.started, ids(7))
 })
 
-t.test('the default concurrency is 100', async (t) => {
+t.test('by default, 100 handlers are in flight', async (t) => {
   const held = heldRecords()
   const result = handlerOf(held.handle)(standardEvent(...ids(150)))
   await settled()

@@ -163,7 +163,7 @@ t.test('the batch goes on as long as one slot has no unresponsive handler', asyn
   t.strictSame(failed(await result), ['m0'])
 })
 
-t.test('a slot does not count as hung while its worker waits between two records', async (t) => {
+t.test('the wait of a worker between two records does not count towards the recordTimeout', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const result = handlerOf(held.handle, { recordTimeout: 100, concurrency: 1 })(standardEvent('a', 'b'))
@@ -344,7 +344,7 @@ t.test('a handler that hangs for ever does not keep records in memory beside a h
   t.equal(forever.length, 1)
 })
 
-t.test('a timeout longer than a timer can be does not fire early', async (t) => {
+t.test('a recordTimeout that is too long for a timer does not fire early', async (t) => {
   const held = heldRecords()
   const warnings = await warned(async () => {
     const result = handlerOf(held.handle, { recordTimeout: 1e12 })(standardEvent('a'))

@@ -36,7 +36,7 @@ t.test('jobs that failed keep what was thrown, also undefined', (t) => {
 
 t.test('only the first result of a job that is running counts', (t) => {
   const states = createJobStates(3)
-  t.equal(states.settle(0, FULFILLED), false, 'it has not started')
+  t.equal(states.settle(0, FULFILLED), false, 'the job has not started')
   states.start(0)
   t.equal(states.settle(0, rejected('first')), true)
   t.equal(states.settle(0, FULFILLED), false)

@@ -42,7 +42,7 @@ t.test('two invocations start records alternately', async (t) => {
   t.strictSame(starts, ['a1 at 0', 'a2 at 10', 'b1 at 20', 'a3 at 30', 'b2 at 40', 'a4 at 50'])
 })
 
-t.test('a batch of 20 that arrives while a batch of 600 waits ends within 100 ms', async (t) => {
+t.test('a batch of 20 that arrives while a batch of 600 waits for the rate limit ends within 100 ms', async (t) => {
   const { now, until, pass } = passingClock(t)
   for (const concurrency of [1, 3, 100]) {
     const started: string[] = []
@@ -198,7 +198,7 @@ t.test('with the real clock, no period of `interval` has more than `limit` start
   )
   const all = [50, 21, 50].map((size) => handle(standardEvent(...ids(size))))
   for (const result of all) t.strictSame(failed(await result), [])
-  t.strictSame(failed(await handle(standardEvent(...ids(30)))), [], 'a warm start')
+  t.strictSame(failed(await handle(standardEvent(...ids(30)))), [], 'a later invocation of the same instance')
   t.equal(starts.length, 151)
   // A start exactly one interval later is in the next period, so the measured period is slightly shorter.
   t.ok(maxWithin(39.999, starts) <= 15, `by performance.now(): ${maxWithin(39.999, starts)}`)

@@ -2,10 +2,9 @@ import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { createSlots } from '../../src/scheduler/slots.ts'
 
-/** Slots after their first task, which only makes V8 compile p-queue. */
-async function slotsOf(limit: number) {
+/** Slots, and tasks that note when they start and keep their slot until the test releases it. */
+function slotsOf(limit: number) {
   const slots = createSlots(limit)
-  await setImmediate()
   const releases: (() => void)[] = []
   const started: string[] = []
   const enqueue = (name: string) =>
@@ -17,9 +16,9 @@ async function slotsOf(limit: number) {
 }
 
 t.test('at most `limit` tasks have a slot, and they get slots in order', async (t) => {
-  const { slots, releases, started, enqueue } = await slotsOf(2)
+  const { slots, releases, started, enqueue } = slotsOf(2)
   for (const name of ['a', 'b', 'c', 'd']) enqueue(name)
-  t.strictSame(started, ['a', 'b'], 'at once')
+  t.strictSame(started, ['a', 'b'], 'the first two tasks start at once')
   t.equal(slots.isContended, true)
   releases[1]?.()
   await setImmediate()
@@ -34,7 +33,7 @@ t.test('at most `limit` tasks have a slot, and they get slots in order', async (
 })
 
 t.test('waiting tasks start when the limit grows', async (t) => {
-  const { slots, started, enqueue } = await slotsOf(1)
+  const { slots, started, enqueue } = slotsOf(1)
   for (const name of ['a', 'b', 'c']) enqueue(name)
   t.strictSame(started, ['a'])
   slots.limit = 3
@@ -44,7 +43,7 @@ t.test('waiting tasks start when the limit grows', async (t) => {
 })
 
 t.test('a smaller limit sets isContended, and is kept when slots become free', async (t) => {
-  const { slots, releases, started, enqueue } = await slotsOf(3)
+  const { slots, releases, started, enqueue } = slotsOf(3)
   for (const name of ['a', 'b', 'c']) enqueue(name)
   t.equal(slots.isContended, false)
   slots.limit = 1

@@ -27,7 +27,7 @@ t.test('records of permanent errors are sent with the reason, and the others sta
   )
 })
 
-t.test('without a record to send there is no call', async (t) => {
+t.test('without a record to send, SQS is not called', async (t) => {
   const { handle, calls } = await setUp(t)
   t.strictSame((await handle([])).remaining, [])
   t.strictSame(idsOf((await handle([failure('m0', new Error('no'))])).remaining), ['m0'])

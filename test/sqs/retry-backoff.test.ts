@@ -210,7 +210,7 @@ t.test('records of two queues are sent in separate calls, and a record without a
   )
 })
 
-t.test('without a failure there is no call', async (t) => {
+t.test('without a failure, SQS is not called', async (t) => {
   const { handle, calls } = await setUp(t)
   t.strictSame((await handle([])).remaining, [])
   t.strictSame(calls, [])

@@ -30,7 +30,7 @@ function setModuleTimeout(to: typeof setTimeout): void {
   syncBuiltinESMExports()
 }
 
-/** Waits until everything has run that does not wait for time to pass, also with a mocked clock. */
+/** Waits until all pending work that needs no time is done, also with a mocked clock. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 4; turn++) {
     await new Promise((resolve) => trueImmediate(resolve))

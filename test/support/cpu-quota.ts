@@ -66,7 +66,7 @@ function write(group: string, file: string, value: unknown): void {
 }
 
 /**
- * Lets the process run for 2 ms, then stops it for so long that it keeps its share, and so on. This is stricter than a
+ * Lets the process run for 2 ms at a time, and stops it in between so that it keeps its share. This is stricter than a
  * cgroup, because time in which the process is idle counts as used.
  */
 export function createSignals(): Quota {

@@ -130,12 +130,12 @@ export function holdCalls() {
   let held: (() => void)[] = []
   return {
     faults: { call: () => new Promise<undefined>((resolve) => held.push(() => resolve(undefined))) },
-    /** Releases all open calls as soon as `expected` are open, again and again. Returns how many were open each time. */
+    /** Waits until `expected` calls are open, releases them, and repeats this. Returns how many were open each time. */
     async waves(calls: number, expected: number): Promise<number[]> {
       const waves: number[] = []
       for (let left = calls; left > 0; ) {
         while (held.length < Math.min(expected, left)) await sleep(1)
-        await sleep(20) // for a call too many to arrive
+        await sleep(20) // so that one call too many would arrive too
         const open = held
         held = []
         waves.push(open.length)

@@ -43,7 +43,7 @@ t.test('the handler gets a copy of the event, and a context with the given timeo
   t.equal(event.Records.length, 3)
 })
 
-t.test('a handler of `function` type is called without `this`', async (t) => {
+t.test('a handler that is a `function` is called without `this`', async (t) => {
   await invoke(async function (this: unknown) {
     t.equal(this, undefined)
   }, event)
