@@ -54,10 +54,10 @@ t.test('`when` selects the failures to send, and any value but true keeps a reco
 })
 
 t.test('records are sent ten per call, with ten calls at once', async (t) => {
-  const { faults, waves } = holdCalls()
+  const { faults, openAtOnce } = holdCalls()
   const { handle, received, sizes } = await setUp(t, { faults })
   const run = handle(ids(255).map((id) => failure(id, permanent)))
-  t.strictSame(await waves(26, 10), [10, 10, 6])
+  t.strictSame(await openAtOnce(26, 10), [10, 10, 6])
   t.strictSame((await run).remaining, [])
   t.strictSame(sizes(), [...Array(25).fill(10), 5])
   t.strictSame(new Set((await received()).keys()), new Set(ids(255).map((id) => `body of ${id}`)))
@@ -101,7 +101,7 @@ t.test('after an empty response of SQS, all records stay failed', async (t) => {
   t.strictSame(idsOf((await handle(ids(2).map((id) => failure(id, permanent)))).remaining), ['m0', 'm1'])
 })
 
-t.test('a message in a FIFO dead-letter queue has its message group, and is sent once per message id', async (t) => {
+t.test('a message in a FIFO dead-letter queue has its message group, and is stored once per message id', async (t) => {
   const { handle, received, calls } = await setUp(t, { name: 'dead.fifo', attributes: { FifoQueue: 'true' } })
   const grouped = (id: string, group: string) => {
     const { attributes } = sqsRecord(id)
@@ -126,10 +126,10 @@ t.test('a message in a FIFO dead-letter queue has its message group, and is sent
 })
 
 t.test('calls for a FIFO dead-letter queue are made at the same time', async (t) => {
-  const { faults, waves } = holdCalls()
+  const { faults, openAtOnce } = holdCalls()
   const { handle, calls } = await setUp(t, { name: 'dead.fifo', attributes: { FifoQueue: 'true' }, faults })
   const run = handle(ids(45).map((id) => failure(id, permanent)))
-  t.strictSame(await waves(5, 5), [5])
+  t.strictSame(await openAtOnce(5, 5), [5])
   t.strictSame((await run).remaining, [])
   const sent = calls.flatMap(({ input }) => input.Entries)
   t.strictSame(

@@ -76,10 +76,10 @@ t.test('full jitter gives every whole second from 1 to the delay, and none above
 })
 
 t.test('visibility timeouts are set ten per call, with ten calls at once', async (t) => {
-  const { faults, waves } = holdCalls()
+  const { faults, openAtOnce } = holdCalls()
   const { handle, calls } = await setUp(t, {}, faults)
   const run = handle(ids(245).map((id) => failure(id, no)))
-  t.strictSame(await waves(25, 10), [10, 10, 5])
+  t.strictSame(await openAtOnce(25, 10), [10, 10, 5])
   await run
   t.strictSame(
     calls.map(({ input }) => input.Entries.length),

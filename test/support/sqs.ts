@@ -131,18 +131,18 @@ export function holdCalls() {
   return {
     faults: { call: () => new Promise<undefined>((resolve) => held.push(() => resolve(undefined))) },
     /** Waits until `expected` calls are open, releases them, and repeats this. Returns how many were open each time. */
-    async waves(calls: number, expected: number): Promise<number[]> {
-      const waves: number[] = []
+    async openAtOnce(calls: number, expected: number): Promise<number[]> {
+      const counts: number[] = []
       for (let left = calls; left > 0; ) {
         while (held.length < Math.min(expected, left)) await sleep(1)
         await sleep(20) // so that one call too many would arrive too
         const open = held
         held = []
-        waves.push(open.length)
+        counts.push(open.length)
         left -= open.length
         for (const release of open) release()
       }
-      return waves
+      return counts
     },
   }
 }
