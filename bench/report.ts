@@ -1,4 +1,4 @@
-// Makes tables of the results. The same Markdown is printed in the terminal and written into the README.
+// Tables of the results. The same Markdown is printed in the terminal and written into the README.
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { markdownTable } from 'markdown-table'

@@ -130,15 +130,15 @@ for (const [core, middy] of cores) {
   })
 
   difference('an answer that an `onError` behind it sets, without returning it, is the response', async (t) => {
-    const responding: middy.MiddlewareObj = {
+    const answering: middy.MiddlewareObj = {
       onError: (request) => {
         request.response = { statusCode: 500 }
       },
     }
     const reject = () => Promise.reject(new Error('early'))
     const there = { outcome: { statusCode: 500 }, log: [] }
-    await differs(t, reject, two, there, fails(/^Error: early$/), { inner: responding })
-    await differs(t, parallel, two, there, fails(/^Error: early$/), { outer: { before: reject }, inner: responding })
+    await differs(t, reject, two, there, fails(/^Error: early$/), { inner: answering })
+    await differs(t, parallel, two, there, fails(/^Error: early$/), { outer: { before: reject }, inner: answering })
   })
 
   difference("Middy's early timeout reports all records", async (t) => {
@@ -169,13 +169,13 @@ for (const [core, middy] of cores) {
   })
 
   difference('a handler that returns nothing, or no settled results, reports all records', async (t) => {
-    for (const [value, reason, received] of [
+    for (const [value, reason, came] of [
       [undefined, /^TypeError: Cannot read properties of undefined/, 'undefined'],
       [null, /^TypeError: Cannot read properties of null/, 'null'],
       [{}, /^TypeError: Cannot destructure/, 'an object'],
       [[1, 2], /^undefined$/, 'an array whose entry 0 is not a PromiseSettledResult'],
     ] as const) {
-      const error = new RegExp(`^TypeError: The handler returned ${received}.*; return what`)
+      const error = new RegExp(`^TypeError: The handler returned ${came}.*; return what`)
       await differs(t, returning(value), two, all(reason), fails(error))
     }
   })
@@ -261,7 +261,7 @@ for (const [core, middy] of cores) {
   })
 }
 
-t.test('the README lists exactly these differences', (t) => {
+t.test('the README lists these differences', (t) => {
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
   const [, table] = readme.split('| @middy/sqs-partial-batch-failure | here | because |\n| --- | --- | --- |\n')
   const [lines] = (table ?? '').split('\n\n')

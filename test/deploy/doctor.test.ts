@@ -32,7 +32,7 @@ t.test('doctor --strict finds nothing in either template', async (t) => {
   }
 })
 
-t.test('doctor --strict finds nothing in the SAM template with its shortest and its longest times', async (t) => {
+t.test('doctor --strict finds nothing in the SAM template with its shortest and longest times', async (t) => {
   const times = (timeout: number, window: number) =>
     doctor(samFile, '--parameter', `FunctionTimeout=${timeout}`, '--parameter', `BatchingWindow=${window}`)
   t.strictSame(await times(30, 1), clean)

@@ -30,7 +30,7 @@ async function run(name: string, bodies: string[], receiveCount = 1): Promise<st
   return failed(await handler({ Records }, {} as Context))
 }
 
-t.test('this file tests every TypeScript sample of the README', (t) => {
+t.test('every TypeScript sample of the README is run here', (t) => {
   t.equal(readme.match(/```ts\n/g)?.length, samples.size)
   t.strictSame(
     [...samples.keys()],
@@ -43,7 +43,7 @@ t.test('this file tests every TypeScript sample of the README', (t) => {
 })
 
 t.test('the samples compile in strict mode', (t) => {
-  const compilerOptions = { noUnusedParameters: false } // a sample may show a parameter that it does not use
+  const compilerOptions = { noUnusedParameters: false } // a sample shows the parameters that there are
   const tsconfig = { extends: '../../../tsconfig.json', compilerOptions, include: ['*.ts'] }
   writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(tsconfig))
   const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url))
@@ -54,7 +54,7 @@ t.test('the samples compile in strict mode', (t) => {
   t.end()
 })
 
-t.test('start: reports the records that the downstream refuses', async (t) => {
+t.test('start: posts each record', async (t) => {
   const downstream = await startDownstream(({ body }) => (body === 'refuse' ? 503 : 200))
   t.teardown(downstream.close)
   process.env.DOWNSTREAM_URL = downstream.url
@@ -64,11 +64,11 @@ t.test('start: reports the records that the downstream refuses', async (t) => {
   t.match(text, /2 of 4 records failed[^\n]*\n {2}2 × Error: downstream said 503 \[m1, m3\]/)
 })
 
-t.test('prepare: reports the record that fails', async (t) => {
+t.test('prepare: sets up for the batch', async (t) => {
   await logged(async () => t.strictSame(await run('prepare', ['apple', 'pear']), ['m1']))
 })
 
-t.test('schema: handles a valid body and reports invalid ones', async (t) => {
+t.test('schema: validates', async (t) => {
   const order = JSON.stringify({ id: '7f1d6a0e-4f3b-4c1e-9d55-0a9c5f2f9b11', amount: 3 })
   const { log } = console
   const lines: unknown[][] = []
@@ -82,7 +82,7 @@ t.test('schema: handles a valid body and reports invalid ones', async (t) => {
   t.strictSame(lines, [['7f1d6a0e-4f3b-4c1e-9d55-0a9c5f2f9b11', '3.00']])
 })
 
-t.test('chunks: sends ten entries per call and reports refused ones', async (t) => {
+t.test('chunks: reports refused entries', async (t) => {
   const sqs = await startSqs(t, {
     entry: ({ MessageBody }) => (MessageBody === 'refuse' ? 'InternalError' : undefined),
   })
@@ -114,7 +114,7 @@ t.test('failure-handler: handles records that failed five times, unless the tick
   t.match(log[0], /onFailure: Error: the ticket service said 503/)
 })
 
-t.test('powertools: each log line has the id of its record, and one line has the metrics', async (t) => {
+t.test('powertools: each log line has its record, and the metrics count the batch', async (t) => {
   const lines = await printed(() => logged(async () => t.strictSame(await run('powertools', ['a', '', 'b']), ['m1'])))
   t.match(lines, [
     { message: 'handled', messageId: 'm0' },
@@ -124,7 +124,7 @@ t.test('powertools: each log line has the id of its record, and one line has the
   t.equal(lines.length, 3)
 })
 
-t.test('idempotency: a redelivery charges only the order that failed', async (t) => {
+t.test('idempotency: does again what failed, and nothing else', async (t) => {
   await startDynamoDb(t, 'idempotency', 'id')
   const { log } = console
   const charged: unknown[] = []
@@ -142,7 +142,7 @@ t.test('migration: a handler with Promise.allSettled() works unchanged', async (
   await logged(async () => t.strictSame(await run('migration', ['a', '', 'b']), ['m1']))
 })
 
-t.test('testing: the sample runs and its assertions pass', async (t) => {
+t.test('testing: its assertion holds', async (t) => {
   await t.resolves(import(pathToFileURL(`${folder}/testing.ts`).href))
 })
 
@@ -154,7 +154,7 @@ t.test('channels: prints the summary of each batch', async (t) => {
   t.equal(lines.length, 1)
 })
 
-t.test('the README shows the commands for the demo and for the tests', (t) => {
+t.test('the README has the two commands exactly', (t) => {
   for (const command of ['npm ci && npm run demo', 'npm ci && npm test']) {
     t.match(readme, `\`\`\`sh\n${command}\n\`\`\`\n`)
   }

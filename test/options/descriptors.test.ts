@@ -9,7 +9,7 @@ import { warned } from '../support/output.ts'
 const index = fileURLToPath(new URL('../../src/index.ts', import.meta.url))
 
 /** Creates a middleware in a process with this descriptor limit. Returns the name, code and message of each warning. */
-function warningsOf(limit: number, concurrency: number): unknown {
+function warningCodes(limit: number, concurrency: number): unknown {
   const program = `
     const codes = []
     process.removeAllListeners('warning')
@@ -23,7 +23,7 @@ function warningsOf(limit: number, concurrency: number): unknown {
 }
 
 t.test('a concurrency that does not fit under the descriptor limit emits one warning with a code', (t) => {
-  const warnings = warningsOf(200, 250) as string[][]
+  const warnings = warningCodes(200, 250) as string[][]
   t.match(warnings, [
     [
       'BoundedSqsBatchWarning',
@@ -36,13 +36,13 @@ t.test('a concurrency that does not fit under the descriptor limit emits one war
 })
 
 t.test('descriptors that are already open are counted', (t) => {
-  t.match(warningsOf(200, 199), [['BoundedSqsBatchWarning', 'BOUNDED_SQS_BATCH_DESCRIPTORS']])
+  t.match(warningCodes(200, 199), [['BoundedSqsBatchWarning', 'BOUNDED_SQS_BATCH_DESCRIPTORS']])
   t.end()
 })
 
 t.test('a concurrency that fits emits no warning', (t) => {
-  t.strictSame(warningsOf(200, 100), [])
-  t.strictSame(warningsOf(1024, 100), [])
+  t.strictSame(warningCodes(200, 100), [])
+  t.strictSame(warningCodes(1024, 100), [])
   t.end()
 })
 
@@ -61,7 +61,7 @@ t.test('an unknown limit or no limit emits no warning', async (t) => {
   }
 })
 
-t.test('on Managed Instances, the descriptors are divided by the number of worker threads', async (t) => {
+t.test('on Managed Instances the worker threads of the process share its descriptors', async (t) => {
   const { readFileSync } = fs
   const before = { ...process.env }
   t.teardown(() => {

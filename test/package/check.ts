@@ -1,7 +1,7 @@
 /**
- * Checks the package as it is published. It checks the files in the tarball and installs it into empty projects. There it
- * uses the package by import, by require() and in a bundle, under Node 22, 24 and 26, with @middy/core 6 and 7. It also
- * compiles the declarations. Prints one line per check, and exits with 1 if a check failed.
+ * Checks the package as it is published: what is in the tarball, and that it can be installed into an empty project and
+ * used from there, by import, by require() and in a bundle, under Node 22, 24 and 26, with @middy/core 6 and 7, and that
+ * its declarations compile there. One line a check; exits with 1 where one failed.
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -118,7 +118,7 @@ function consumerOf(tarball: string) {
   return { 'middy-bounded-sqs-batch': `file:${tarball}`, '@types/node': '^22.0.0', zod: '^4.0.0' }
 }
 
-/** Packs the package in a folder of this repository. Returns the path of the tarball. */
+/** Packs the package of a folder of this repository. */
 async function pack(folder = '.'): Promise<string> {
   const into = await mkdtemp(join(work, 'packed-'))
   await run(join(ROOT, folder), 'npm', 'pack', '--pack-destination', into)
@@ -127,7 +127,7 @@ async function pack(folder = '.'): Promise<string> {
   return join(into, tarball)
 }
 
-/** `prepare` runs when the package is installed from a folder or from Git. The other scripts run at every install. */
+/** `prepare` runs when the package is installed from a folder or from Git, the other three at every install. */
 async function checkScripts(tarball: string): Promise<void> {
   const { scripts } = JSON.parse(await run(work, 'tar', '-xzOf', tarball, 'package/package.json'))
   const names = ['prepare', 'preinstall', 'install', 'postinstall']
@@ -147,7 +147,7 @@ async function checkFiles(tarball: string): Promise<void> {
   assert.deepEqual(listed.trim().split('\n').sort(), expected.map((name) => `package/${name}`).sort())
 }
 
-/** Checks that the source maps contain the sources. A debugger needs this, because the tarball has no src/. */
+/** The source maps hold the sources, so that a debugger shows them though the tarball has no src/. */
 async function checkSourceMaps(project: string): Promise<void> {
   const dist = join(project, 'node_modules/middy-bounded-sqs-batch/dist')
   for (const name of ENTRIES) {
