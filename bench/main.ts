@@ -11,9 +11,9 @@ const HELP = `Usage: npm run bench -- [part…] [--gate] [--short]
 Measures all parts, or only those named: ${partNames.join(', ')}.
 Prints the tables and writes bench/results/, with README.md for readers.
 
-  report   measures nothing: prints and writes everything again from bench/results/results.json
+  report   prints and writes everything from bench/results/results.json, without measuring
   --gate   exits with 1 if a target is missed
-  --short  measures what has a target in less than a minute, with wider limits, and writes nothing
+  --short  takes less than a minute: measures only what has a target, allows wider limits and writes nothing
   --help   prints this help`
 
 const { options, names } = readCommandLine()
@@ -39,7 +39,8 @@ function readCommandLine() {
     })
     const isReport = names.length === 1 && names[0] === 'report' && !options.short
     const unknown = names.find((name) => !isReport && !partNames.includes(name as Part))
-    if (unknown !== undefined) throw new TypeError(`Expected a part, or only "report", but received "${unknown}"`)
+    if (unknown !== undefined)
+      throw new TypeError(`Expected names of parts, or "report" alone and without --short, but received "${unknown}"`)
     return { options, names }
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${HELP}`)
@@ -49,7 +50,7 @@ function readCommandLine() {
 
 function partsToShow(): readonly Part[] {
   if (names.length > 0 && names[0] !== 'report') return names as Part[]
-  return partNames.filter((part) => !(options.short && part === 'hot-loop')) // no target is about the hot loop
+  return partNames.filter((part) => !(options.short && part === 'hot-loop')) // the hot loop has no target
 }
 
 /** Parts that were not measured now keep their earlier results. */
@@ -60,7 +61,7 @@ async function write(measured: Results): Promise<void> {
   await writePage(results)
 }
 
-/** In a short run a target that varies is missed only if a second measurement misses it too. */
+/** In a short run, a figure that varies misses its target only if a second measurement misses it too. */
 async function gate(results: Results, parts: readonly Part[]): Promise<void> {
   let missed = missedTargets(results, parts)
   const uncertain = options.short ? missed.filter(({ isExact }) => !isExact) : []

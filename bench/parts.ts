@@ -43,9 +43,9 @@ async function measureLambda(isShort: boolean): Promise<Cases> {
       runProcess('lambda.ts', { peer, size, batches }),
     )
   }
-  // A short run measures only what has a target. It takes the fastest batch of a process, and the CPU time of the first
-  // batch, because other processes interrupt batches on a busy machine: the first batch once took 79 times as long as
-  // that of Powertools. The numbers of batches are the same in a full run, since V8 optimizes the code over time.
+  // A short run measures only what has a target. On a busy machine, other processes interrupt batches: a first batch once
+  // took 79 times as long as that of Powertools. So a short run takes the fastest batch of a process and the CPU time of
+  // the first. V8 optimizes the code over time, so a short run has as many batches per process as a full run.
   const typical = isShort ? (batches: readonly number[]) => Math.min(...batches) : median
   const peers = isShort ? [OURS, POWERTOOLS] : nodePeers
   const of10 = await measure(10, 100, peers)
@@ -107,7 +107,7 @@ async function measureHttp(isShort: boolean): Promise<HttpCase[]> {
       peer === GO && go
         ? [go, 'http', String(concurrency), String(records), url]
         : nodeCommand('http.ts', { ...task, url })
-    // This sets the hard limit too. Node would raise the soft limit to the hard one.
+    // `ulimit -n` also sets the hard limit. Otherwise Node would raise the soft limit to the hard limit.
     return runProgram('sh', ['-c', `ulimit -n ${DESCRIPTORS} && exec "$0" "$@"`, ...command])
   }
 
@@ -144,7 +144,7 @@ function measureFifo(isShort: boolean): Promise<Samples> {
   return inRounds('FIFO', isShort ? 1 : 5, [OURS, POWERTOOLS], (peer) => runProcess('fifo.ts', { peer }))
 }
 
-/** Bytes in the middle of a batch of 10,000. */
+/** Bytes of heap that a peer uses in the middle of a batch of 10,000 records. */
 function measureHeap(isShort: boolean): Promise<Samples> {
   const peers = isShort ? [OURS, POWERTOOLS] : nodePeers
   return inRounds('heap', isShort ? 1 : 3, peers, (peer) => runProcess('heap.ts', { peer }, '--expose-gc'))

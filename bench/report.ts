@@ -51,7 +51,7 @@ export async function writePage(results: Results): Promise<void> {
   await writeFile(PAGE, `${INTRODUCTION}\n\n${report(results, partNames, false, CHART)}\n`)
 }
 
-/** The tables of what was measured, and the targets of the given parts. */
+/** The tables of the measured parts, and the targets of the given parts. */
 export function report(results: Results, parts: readonly Part[], isShort = false, chart = ''): string {
   const { http, lambda, 'hot-loop': hotLoop, bundle } = results
   const sections: string[] = []

@@ -6,8 +6,8 @@ import { promisify } from 'node:util'
 export type Samples<T = number> = Record<string, T[]>
 
 /**
- * Measures each name once per round, in random order. Whatever else the machine does then affects all names alike, and
- * no name always runs after the same other one.
+ * Measures each name once per round, in random order. So other work of the machine affects all names alike, and no name
+ * always runs after the same one.
  */
 export async function inRounds<T>(
   title: string,
@@ -29,7 +29,7 @@ function shuffled(names: readonly string[]): string[] {
   return keyed.sort((a, b) => a.key - b.key).map(({ name }) => name)
 }
 
-/** On a terminal one line that is overwritten; in a pipe or a file only the last state of each title. */
+/** On a terminal, overwrites one line. In a pipe or a file, writes only the last state of each title. */
 function showProgress(text: string, end = ''): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}${end}`)
   else if (end) process.stderr.write(`${text}${end}`)

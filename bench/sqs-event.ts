@@ -26,7 +26,7 @@ export function sqsEvent(size: number, groups = 0): SQSEvent {
 /** The remaining time is longer than any case takes. */
 export const context = { getRemainingTimeInMillis: () => 300_000 } as Context
 
-/** Throws unless every record ran exactly once and the response reports exactly the failed ones, in any order. */
+/** Throws unless every record ran once and the response reports exactly the failed records, in any order. */
 export function assertExact(
   { Records }: SQSEvent,
   { ran, failed }: { readonly ran: readonly string[]; readonly failed: readonly string[] },

@@ -1,5 +1,5 @@
-// What the benchmark requires: the most that each figure may be. Responses before the timeout on small functions are
-// measured by `npm run test:small-functions`.
+// The limits of the figures. `npm run test:small-functions` measures another target: whether functions with little memory
+// respond before their timeout.
 import { CASE, type Part } from './parts.ts'
 import { BARE_LOOP, MIDDY_IDIOM, OURS, POWERTOOLS } from './peers.ts'
 import type { Results } from './results.ts'
@@ -9,11 +9,11 @@ interface Target {
   readonly title: string
   readonly limit: number
   /**
-   * The limit of a short run, which has few samples on a machine that may be busy. Where there is noise, it is about 1.7
-   * times what was measured while two cores had six processes to run.
+   * The limit of a short run, which has few samples on a machine that may be busy. If a figure varies, the limit is about
+   * 1.7 times the figure that was measured with six processes on two cores.
    */
   readonly shortLimit: number
-  /** Does not vary: a miss is not measured again. */
+  /** The figure does not vary, so a missed target is not measured again. */
   readonly isExact?: boolean
   readonly part: Part
   /** Our samples and those that they are divided by; `undefined` if the part was not measured. */
@@ -24,13 +24,13 @@ type Pair = readonly [ours: readonly number[], others: readonly number[]]
 const TARGETS: readonly Target[] = [
   // Most of a new environment is the import of @middy/core, which all peers share.
   lambda('new environment: import, construction and first batch of 10', POWERTOOLS, CASE.environment, 1, 1.8),
-  lambda('first batch of 10 alone', POWERTOOLS, CASE.first, 2, 10), // in a short run CPU time, one sample per process
+  lambda('first batch of 10 alone', POWERTOOLS, CASE.first, 2, 10), // a short run measures CPU time, with one sample per process
   lambda('batches of 10, the first twenty', POWERTOOLS, CASE.early, 3, 9),
   lambda('batches of 10, later ones', POWERTOOLS, CASE.later, 3, 9),
   lambda('batches of 100', POWERTOOLS, CASE.of100, 1.25, 3.5),
   lambda('batches of 1,000', POWERTOOLS, CASE.of1000, 0.6, 1.2),
   lambda('batches of 10,000', POWERTOOLS, CASE.of10000, 0.5, 0.9),
-  lambda('batches of 10,000', MIDDY_IDIOM, CASE.of10000, 1.25, 5), // 4.2 with six processes to run, and 1.5 with three
+  lambda('batches of 10,000', MIDDY_IDIOM, CASE.of10000, 1.25, 5), // measured: 4.2 with six processes on two cores, 1.5 with three
   {
     title: 'cost per record in batches of 10,000 ÷ 1,000',
     limit: 1.3,
@@ -52,7 +52,7 @@ const TARGETS: readonly Target[] = [
   {
     title: 'the same: time ÷ bare loop',
     limit: 1.05,
-    shortLimit: 2, // 1.5 with twelve processes to run
+    shortLimit: 2, // measured: 1.5 with twelve processes on two cores
     part: 'http',
     samples: (results) => {
       const times = httpAt100(results, OURS)?.map(({ ms }) => ms)
@@ -77,7 +77,7 @@ const TARGETS: readonly Target[] = [
   {
     title: 'bundle by esbuild, minified, kB',
     limit: 36,
-    shortLimit: 45, // 43.7 kB, of which p-queue is 9: keeps the bundle from growing while the target is missed
+    shortLimit: 45, // measured: 43.7 kB, of which p-queue is 9; the bundle must not grow
     isExact: true,
     part: 'bundle',
     samples: ({ bundle }) => bundle && [[(bundle.data[OURS]?.minified ?? Number.NaN) / 1_000], [1]],
@@ -88,17 +88,19 @@ export interface Verdict {
   readonly title: string
   readonly part: Part
   readonly isExact: boolean
-  /** Ours ÷ the other's: of the medians, the quartiles over the rounds, and of the fastest samples. */
+  /** Our median ÷ the other median. */
   readonly ratio: number
+  /** The quartiles of the ratios of single rounds. */
   readonly quartiles: readonly [number, number]
+  /** Our fastest sample ÷ the other fastest sample. */
   readonly ratioOfFastest: number
   readonly limit: number
   readonly isMet: boolean
 }
 
 /**
- * Compares the parts with their targets. A figure that was not measured is `NaN` and misses its target. In a short run
- * the fastest samples may meet the limit instead of the medians, since noise can only slow a sample down.
+ * Compares the parts with their targets. A figure that was not measured is `NaN` and misses its target. In a short run,
+ * it is enough if the fastest samples meet the limit, because other load can only make a sample slower.
  */
 export function verdicts(results: Results, parts: readonly Part[], isShort: boolean): Verdict[] {
   return TARGETS.filter(({ part }) => parts.includes(part)).map(

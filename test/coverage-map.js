@@ -1,5 +1,5 @@
-// What a test covers. The tests in these folders cover the library. The others cover nothing: they use the built package as
-// users do, or search it at random for what the tests of the behaviour missed.
+// Tells tap which sources a test file covers. Only the tests in these folders count. The others use the built package, or
+// test it with random input, so they do not show which behaviour has a test.
 import { readdirSync } from 'node:fs'
 
 const sources = readdirSync(new URL('../src/', import.meta.url), { recursive: true })

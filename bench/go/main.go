@@ -1,7 +1,7 @@
-// A batch in Go, the same idea: a buffered channel is the semaphore, another one carries the failures.
+// The same batch in Go: one buffered channel limits the records in flight, and another one collects the failures.
 //
-//	fanout noop <concurrency> <records> <batches> <fail every>   prints microseconds a record
-//	fanout http <concurrency> <records> <url>                    prints what http-client.ts does
+//	fanout noop <concurrency> <records> <batches> <fail every>   prints microseconds per record
+//	fanout http <concurrency> <records> <url>                    prints the same as processes/http.ts
 package main
 
 import (
@@ -40,7 +40,7 @@ func process(records []record, concurrency int, handle func(record) error) []fai
 			}
 		}()
 	}
-	for range concurrency { // every slot is free: nothing runs any more
+	for range concurrency { // takes every slot, so the loop ends after the last record
 		slots <- struct{}{}
 	}
 	close(failed)
@@ -85,7 +85,7 @@ func noop(concurrency, size, batches, failEvery int) {
 	fmt.Println(float64(elapsed.Nanoseconds()) / 1e3 / float64(total))
 }
 
-// A connection that counts how many are open at once.
+// A connection that decreases the number of open connections when it is closed.
 type counted struct {
 	net.Conn
 	open *atomic.Int64

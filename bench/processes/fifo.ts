@@ -27,7 +27,7 @@ for (let batch = 0; batch < WARM_UP + BATCHES; batch++) {
 }
 console.log(JSON.stringify(median(times.slice(WARM_UP))))
 
-/** It processes one record after another, whatever their message groups are. */
+/** Powertools processes one record after another, also if they are in different message groups. */
 async function powertoolsFifo(): Promise<BatchHandler> {
   const { processPartialResponse, SqsFifoPartialProcessorAsync } = await import('@aws-lambda-powertools/batch')
   const processor = new SqsFifoPartialProcessorAsync()

@@ -1,4 +1,4 @@
-// One peer, with one event over and over: `node --expose-gc hot-loop.ts '{"peer":…}'` prints microseconds per record.
+// One peer handles the same event many times: `node --expose-gc hot-loop.ts '{"peer":…}'` prints microseconds per record.
 import type { SQSBatchResponse, SQSRecord } from 'aws-lambda'
 import { type NodePeer, peers } from '../peers.ts'
 import { median } from '../rounds.ts'
@@ -6,11 +6,11 @@ import { assertExact, context, sqsEvent } from '../sqs-event.ts'
 
 export interface HotLoop {
   readonly size: number
-  /** Every how many records one fails; 0 for none. */
+  /** 100 means that every 100th record fails. 0 means that none fails. */
   readonly failEvery: number
 }
 
-const WARM_UP = 5 // the first ones take up to ten times as long
+const WARM_UP = 5 // the first samples take up to ten times as long
 const SAMPLES = 5
 const { peer, size, failEvery, records } = JSON.parse(process.argv[2] as string)
 const batches = records / size
@@ -26,7 +26,7 @@ async function handle({ messageId }: SQSRecord) {
   }
 }
 
-console.error = () => {} // writing the peers' logs takes longer than making them
+console.error = () => {} // writing log entries takes longer than the work that is measured
 const handler = await peers[peer as NodePeer](handle, 100)
 const event = sqsEvent(size)
 const samples: number[] = []

@@ -5,7 +5,7 @@ import { type NodePeer, peers } from '../peers.ts'
 import { assertExact, context, sqsEvent } from '../sqs-event.ts'
 
 export interface Environment {
-  /** Import and construction. @middy/core is part of it for every peer: this package is for functions that use it. */
+  /** Import and construction. It includes @middy/core for every peer, because this package is for functions that use it. */
   readonly setup: number
   readonly batches: readonly number[]
   /** CPU time of the first batch. */

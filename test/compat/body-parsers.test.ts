@@ -12,7 +12,7 @@ import { cores } from '../support/cores.ts'
 import { sqsRecord } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
 
-// It is CommonJS, which its types do not say.
+// The package is CommonJS, but its types declare a default export.
 const sqsJsonBodyParser: typeof eventNormalizer = createRequire(import.meta.url)('@middy/sqs-json-body-parser')
 
 function eventOf(...bodies: string[]) {
@@ -21,7 +21,7 @@ function eventOf(...bodies: string[]) {
 const Order = z.object({ id: z.number() })
 
 for (const [core, middy] of cores) {
-  t.test(`sqs-json-body-parser 2, used before it or after it, on ${core}: handlers get parsed bodies`, async (t) => {
+  t.test(`sqs-json-body-parser 2, used before or after: handlers get parsed bodies (${core})`, async (t) => {
     for (const middlewares of [
       [sqsJsonBodyParser(), boundedSqsBatch({ logger: false })],
       [boundedSqsBatch({ logger: false }), sqsJsonBodyParser()],
@@ -44,7 +44,7 @@ for (const [core, middy] of cores) {
     ['event-normalizer', eventNormalizer],
     ['sqs-json-body-parser', sqsJsonBodyParser],
   ] as const) {
-    t.test(`the option \`body\` does not go with ${name}, which has parsed the text already (${core})`, async (t) => {
+    t.test(`the option \`body\` fails records whose text ${name} has parsed (${core})`, async (t) => {
       const reasons: unknown[] = []
       const run = (...middlewares: ReturnType<typeof parsesBodies>[]) => {
         const handler = middy()
@@ -59,7 +59,7 @@ for (const [core, middy] of cores) {
   }
 
   t.test(
-    `one odd body fails the batch in event-normalizer, and its record alone with \`body\` (${core})`,
+    `a body that event-normalizer cannot read fails the batch; with \`body\`, it fails only its record (${core})`,
     async (t) => {
       const odd = eventOf('{"id":1}', '{"Records":[]}')
       const normalized = middy()
@@ -73,7 +73,7 @@ for (const [core, middy] of cores) {
     },
   )
 
-  t.test(`the parser of Powertools, used before it with the schema of a whole event (${core})`, async (t) => {
+  t.test(`the parser of Powertools as an earlier middleware: one bad record fails the batch (${core})`, async (t) => {
     const ids: unknown[] = []
     const handler = middy()
       .use(parser({ schema: SqsSchema }))
@@ -92,7 +92,7 @@ for (const [core, middy] of cores) {
     await t.rejects(handler(event as never, lambdaContext()), { name: 'ParseError' }, 'one bad record fails the batch')
   })
 
-  t.test(`with an envelope it leaves no records: \`body\` takes the same schema (${core})`, async (t) => {
+  t.test(`a Powertools parser with an envelope is refused; \`body\` takes its schema (${core})`, async (t) => {
     const envelope = parser({ schema: JSONStringified(Order), envelope: SqsEnvelope }) as ReturnType<
       typeof eventNormalizer
     >

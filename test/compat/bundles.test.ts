@@ -6,13 +6,13 @@ import t from 'tap'
 import { standardEvent } from '../support/events.ts'
 import { temporaryFolder } from '../support/folder.ts'
 
-// test/package bundles the packed library by itself, also for Node 22 and its require().
+// test/package bundles the packed library without other middlewares, also for Node 22 and its require().
 for (const [core, alias] of [
   ['@middy/core 6', { '@middy/core': 'middy-core-6' }],
   ['@middy/core 7', {}],
 ] as const) {
   for (const format of ['esm', 'cjs'] as const) {
-    t.test(`a handler with its middlewares in one minified file, ${format}, ${core}, runs`, async (t) => {
+    t.test(`a handler and its middlewares work as one minified ${format} file (${core})`, async (t) => {
       const folder = temporaryFolder(t)
       const outfile = `${folder}/handler.${format === 'esm' ? 'mjs' : 'cjs'}`
       await build({

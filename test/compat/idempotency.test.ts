@@ -11,7 +11,7 @@ import { startDynamoDb } from '../support/services.ts'
 
 await startDynamoDb(t, 'idempotency', 'id')
 
-/** A store keeps the key of the first function that it is used for, so each function has one of its own. */
+/** A store keeps the key of the first function that it is used for, so each test uses its own store. */
 function newStore() {
   return new DynamoDBPersistenceLayer({ tableName: 'idempotency' })
 }
@@ -29,7 +29,7 @@ function delivery(count: number, orders: Record<string, string>): SQSEvent {
   return { Records }
 }
 
-/** A handler that remembers its records and fails those in `refused`. */
+/** A record handler that notes the ids of its records and fails those in `refused`. */
 function orders(...refused: string[]) {
   const charged: string[] = []
   const charge: RecordHandler = async ({ messageId }) => {
@@ -49,23 +49,27 @@ for (const [core, middy] of cores) {
     return async (event: SQSEvent) => failed(await handler(event, lambdaContext()))
   }
 
-  t.test(`makeIdempotent() around a record handler processes each message once, by its id (${core})`, async (t) => {
+  t.test(`with makeIdempotent(), a redelivery processes only the messages that failed (${core})`, async (t) => {
     const { charge, taken } = orders(`${prefix}b`)
     const config = new IdempotencyConfig({ eventKeyJmesPath: 'messageId', throwOnNoIdempotencyKey: true })
     const handler = handlerOf(makeIdempotent(charge, { persistenceStore: newStore(), config }))
     const [a, b, c] = ['a', 'b', 'c'].map((id) => `${prefix}${id}`) as [string, string, string]
     t.strictSame(await handler(delivery(1, { [a]: '1', [b]: '2', [c]: '3' })), [b])
     t.strictSame(taken(), [a, b, c])
-    t.strictSame(await handler(delivery(2, { [a]: '1', [b]: '2', [c]: '3' })), [b], 'a lost response: all come again')
+    t.strictSame(
+      await handler(delivery(2, { [a]: '1', [b]: '2', [c]: '3' })),
+      [b],
+      'all records are delivered again, as after a lost response',
+    )
     t.strictSame(taken(), [b])
   })
 
-  t.test(`a record that is already in progress is reported, and found done at its redelivery (${core})`, async (t) => {
+  t.test(`a record whose order is in progress is reported, and its redelivery charges nothing (${core})`, async (t) => {
     const { promise: isRefused, resolve: refuse } = Promise.withResolvers<void>()
     const charged: unknown[] = []
     const charge: RecordHandler = async ({ messageId }) => {
       charged.push(messageId)
-      await isRefused // until the other message of the order is
+      await isRefused // until the other message of the order has been refused
     }
     const config = new IdempotencyConfig({ eventKeyJmesPath: 'powertools_json(body).orderId' })
     const once = makeIdempotent(charge, { persistenceStore: newStore(), config, keyPrefix: `${prefix}-order` })
@@ -99,7 +103,7 @@ for (const [core, middy] of cores) {
     }
   })
 
-  t.test(`without a key the whole record is the key, which differs at each delivery (${core})`, async (t) => {
+  t.test(`without eventKeyJmesPath, a redelivered record is processed again (${core})`, async (t) => {
     const { charge, taken } = orders()
     const handler = handlerOf(makeIdempotent(charge, { persistenceStore: newStore(), keyPrefix: `${prefix}-record` }))
     for (const count of [1, 2]) {

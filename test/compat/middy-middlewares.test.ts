@@ -26,11 +26,13 @@ const failB = eachRecord(({ messageId }) => {
   if (messageId === 'b') throw new Error('b failed')
 })
 
-t.comment('left out: version 7 of event-normalizer and of do-not-wait-for-empty-event-loop, which the registry has not')
+t.comment(
+  'omitted: version 7 of event-normalizer and do-not-wait-for-empty-event-loop, because the registry does not have it',
+)
 
 for (const [core, middy] of cores) {
   for (const place of places) {
-    t.test(`event-normalizer 6, used ${place} it, on ${core}: handlers get parsed bodies`, async (t) => {
+    t.test(`event-normalizer 6, used ${place} ours: handlers get parsed bodies (${core})`, async (t) => {
       const bodies: unknown[] = []
       const handler = middy()
         .use(inPlace(place, eventNormalizer()))
@@ -46,7 +48,7 @@ for (const [core, middy] of cores) {
       t.strictSame(bodies, [{ id: 1 }, { id: 2 }, { Type: 'Notification', Message: { id: 3 } }])
     })
 
-    t.test(`do-not-wait-for-empty-event-loop 6, used ${place} it, on ${core}, in each of its hooks`, async (t) => {
+    t.test(`do-not-wait-for-empty-event-loop 6, used ${place} ours, works in each hook (${core})`, async (t) => {
       for (const hook of ['runOnBefore', 'runOnAfter', 'runOnError']) {
         const options = { runOnBefore: false, runOnAfter: false, runOnError: false, [hook]: true }
         const context = lambdaContext()
@@ -54,7 +56,7 @@ for (const [core, middy] of cores) {
           .use(inPlace(place, doNotWaitForEmptyEventLoop(options)))
           .handler(async (event: SQSEvent, context, options) => {
             await failB(event, context, options)
-            throw new Error('of the handler')
+            throw new Error('the handler failed')
           })
         const handlerOfRecords = middy()
           .use(inPlace(place, doNotWaitForEmptyEventLoop(options)))
@@ -71,7 +73,7 @@ for (const [core, middy] of cores) {
     [7, inputOutputLogger7],
   ] as const) {
     for (const place of places) {
-      t.test(`input-output-logger ${version}, used ${place} it, on ${core}: logs event and report`, async (t) => {
+      t.test(`input-output-logger ${version}, used ${place} ours, logs event and report (${core})`, async (t) => {
         const logs: unknown[] = []
         const logger = (message: unknown) => logs.push(structuredClone(message))
         const handler = middy()
@@ -92,7 +94,7 @@ for (const [core, middy] of cores) {
     [7, errorLogger7],
   ] as const) {
     for (const place of places) {
-      t.test(`error-logger ${version}, used ${place} it, on ${core}: logs errors, not failed records`, async (t) => {
+      t.test(`error-logger ${version}, used ${place} ours, logs no failed records (${core})`, async (t) => {
         const logs: unknown[] = []
         const logger = ({ error }: { error: unknown }) => logs.push((error as Error).message)
         const handlerOf = (handle: typeof failB) =>
@@ -103,10 +105,10 @@ for (const [core, middy] of cores) {
         t.strictSame(logs.splice(0), [])
         const throwing = handlerOf(async (...parameters) => {
           await failB(...parameters)
-          throw new Error('of the handler')
+          throw new Error('the handler failed')
         })
         t.strictSame(failed(await throwing(standardEvent('a', 'b'), lambdaContext())), ['b'])
-        t.strictSame(logs.splice(0), ['of the handler'])
+        t.strictSame(logs.splice(0), ['the handler failed'])
         await t.rejects(handlerOf(failB)({} as SQSEvent, lambdaContext()), { code: 'ERR_INVALID_SQS_EVENT' })
         t.strictSame(logs, ['Expected an SQS event with a Records array, got Records: undefined'])
       })
@@ -129,11 +131,13 @@ for (const [core, middy] of cores) {
     )
   }
 
-  t.test(`what returns from its \`after\` must be used before it (${core})`, async (t) => {
-    const answersEarly = { after: ({ response }: { response: unknown }) => ({ ...(response as object), seen: true }) }
+  t.test(`a middleware that returns a response from \`after\` must be an earlier one (${core})`, async (t) => {
+    const returnsFromAfter = {
+      after: ({ response }: { response: unknown }) => ({ ...(response as object), seen: true }),
+    }
     const handlerOf = (place: 'before' | 'after') =>
       middy<SQSEvent>()
-        .use(inPlace(place, answersEarly))
+        .use(inPlace(place, returnsFromAfter))
         .handler((event) => Promise.allSettled(event.Records.map((record) => failIfB(record.messageId))))
     const right = await handlerOf('before')(standardEvent('a', 'b'), lambdaContext())
     t.strictSame(right, { batchItemFailures: [{ itemIdentifier: 'b' }], seen: true })
@@ -144,15 +148,15 @@ for (const [core, middy] of cores) {
   t.test(
     `a middleware that responds to errors must be an earlier one and must keep an existing response (${core})`,
     async (t) => {
-      const answersErrors = {
+      const respondsToErrors = {
         onError: ({ response }: { response: unknown }) => (response === undefined ? { statusCode: 500 } : undefined),
       }
       const handlerOf = (place: 'before' | 'after') =>
         middy()
-          .use(inPlace(place, answersErrors))
+          .use(inPlace(place, respondsToErrors))
           .handler(async (event: SQSEvent, context, options) => {
             await failB(event, context, options)
-            throw new Error('of the handler')
+            throw new Error('the handler failed')
           })
       const right = await handlerOf('before')(standardEvent('a', 'b'), lambdaContext())
       t.strictSame(right, { batchItemFailures: [{ itemIdentifier: 'b' }] })

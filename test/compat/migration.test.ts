@@ -82,7 +82,7 @@ for (const [core, middy] of cores) {
     await same('a rejection with undefined', rejectsWithNothing, standardEvent('a'), {}, withNothing)
   })
 
-  t.test(`the record function is taken as it is by eachRecord() (${core})`, async (t) => {
+  t.test(`eachRecord() accepts the same record function (${core})`, async (t) => {
     for (const handler of [
       middy<SQSEvent>()
         .use(sqsPartialBatchFailure({ logger() {} }))
@@ -114,7 +114,7 @@ for (const [core, middy] of cores) {
       if (expected.outcome instanceof RegExp) t.match(outcome, expected.outcome, which)
       else t.strictSame(outcome, expected.outcome, which)
       if (!expected.log) continue
-      t.match(log, expected.log, `the log of the ${which} one`)
+      t.match(log, expected.log, `the log of the ${which} package`)
       t.equal(log.length, expected.log.length)
     }
   }
@@ -246,15 +246,15 @@ for (const [core, middy] of cores) {
 
   difference('A `logger` that throws fails the invocation.', async (t) => {
     const logger = () => {
-      throw new Error('of the logger')
+      throw new Error('the logger failed')
     }
     const there = middy<SQSEvent>().use(sqsPartialBatchFailure({ logger })).handler(parallel)
-    await t.rejects(there(standardEvent('a', 'x'), testContext()), { message: 'of the logger' })
+    await t.rejects(there(standardEvent('a', 'x'), testContext()), { message: 'the logger failed' })
     const here = middy<SQSEvent>().use(boundedSqsBatch({ logger })).handler(parallel)
     const lines = await logged(async () =>
       t.strictSame(await here(standardEvent('a', 'x'), testContext()), reported('x')),
     )
-    t.match(lines, [/^middy-bounded-sqs-batch: the logger failed: Error: of the logger\n/])
+    t.match(lines, [/^middy-bounded-sqs-batch: the logger failed: Error: the logger failed\n/])
   })
 
   difference('Unknown options, and a `logger` that is not a function, are ignored.', async (t) => {

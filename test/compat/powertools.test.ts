@@ -16,7 +16,7 @@ function ours() {
 }
 
 for (const [core, middy] of cores) {
-  t.test(`injectLambdaContext, used before it or after it, on ${core}`, async (t) => {
+  t.test(`injectLambdaContext, used before or after: log lines have the request id (${core})`, async (t) => {
     for (const place of ['before', 'after']) {
       const logger = new Logger({ serviceName: 'orders' })
       const context = injectLambdaContext(logger, { logEvent: true, resetKeys: true })
@@ -42,7 +42,7 @@ for (const [core, middy] of cores) {
     }
   })
 
-  t.test(`logMetrics, used before it or after it, on ${core}: one line for the batch`, async (t) => {
+  t.test(`logMetrics, used before or after: one line for the batch (${core})`, async (t) => {
     for (const place of ['before', 'after']) {
       const metrics = new Metrics({ namespace: 'orders', serviceName: 'worker' })
       const flush = logMetrics(metrics, { captureColdStartMetric: false })
@@ -65,7 +65,7 @@ for (const [core, middy] of cores) {
 
 const [, [, middy]] = cores as [unknown, (typeof cores)[number]]
 
-/** Runs a handler for `m0` and `m1`. Both start before either continues after its `await yielded()`. */
+/** Runs a handler for `m0` and `m1`. Both records start before one of them continues after `await yielded()`. */
 function runTwo(t: Test, handle: RecordHandler, ...middlewares: Parameters<ReturnType<typeof middy>['use']>[0][]) {
   return printed(async () => {
     const handler = middy().use(ours())
@@ -78,7 +78,7 @@ function yielded() {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
-t.test('logger.appendKeys() puts the keys of one record on the lines of another', async (t) => {
+t.test('logger.appendKeys() adds the keys of one record to the log lines of another', async (t) => {
   const logger = new Logger()
   const lines = await runTwo(t, async ({ messageId }) => {
     logger.appendKeys({ messageId })
@@ -94,7 +94,7 @@ t.test('logger.appendKeys() puts the keys of one record on the lines of another'
   )
 })
 
-t.test('logger.createChild() keeps the keys of records apart and has the context of the invocation', async (t) => {
+t.test('logger.createChild() separates the keys of records and has the context of the invocation', async (t) => {
   const logger = new Logger()
   const handle: RecordHandler = async ({ messageId }) => {
     const log = logger.createChild({ persistentKeys: { messageId } })
@@ -111,7 +111,7 @@ t.test('logger.createChild() keeps the keys of records apart and has the context
   )
 })
 
-t.test('metrics.addDimension() puts the dimension of the last record on the metrics of all', async (t) => {
+t.test('metrics.addDimension() adds the dimension of the last record to the metrics of all records', async (t) => {
   const metrics = new Metrics({ namespace: 'orders' })
   const handle: RecordHandler = async ({ messageId }) => {
     metrics.addDimension('customer', messageId)
@@ -123,7 +123,7 @@ t.test('metrics.addDimension() puts the dimension of the last record on the metr
   t.equal(lines.length, 1)
 })
 
-t.test('metrics.singleMetric() keeps the dimensions of records apart', async (t) => {
+t.test('metrics.singleMetric() separates the dimensions of records', async (t) => {
   const metrics = new Metrics({ namespace: 'orders' })
   const handle: RecordHandler = async ({ messageId }) => {
     const metric = metrics.singleMetric()
@@ -148,8 +148,8 @@ interface Subsegment {
   readonly subsegments?: Subsegment[]
 }
 
-t.test('tracer', async (t) => {
-  // What Lambda's X-Ray daemon would receive, by its own protocol.
+t.test('the tracer of Powertools', async (t) => {
+  // Receives the UDP messages that Lambda's X-Ray daemon would receive.
   const daemon = createSocket('udp4')
   daemon.bind(0, '127.0.0.1')
   await once(daemon, 'listening')
@@ -184,7 +184,7 @@ t.test('tracer', async (t) => {
   const { captureLambdaHandler } = await import('@aws-lambda-powertools/tracer/middleware')
   const tracer = new Tracer({ serviceName: 'orders', captureHTTPsRequests: false })
 
-  /** The parent of each segment, once the daemon has received those of two records. */
+  /** Each segment with its parent, after the daemon has received the five segments of two records. */
   async function tree(): Promise<string[]> {
     const all = await receive(5)
     const nameOf = (id: string | undefined) => all.find((subsegment) => subsegment.id === id)?.name
@@ -192,7 +192,7 @@ t.test('tracer', async (t) => {
   }
 
   for (const [core, middy] of cores) {
-    await t.test(`captureLambdaHandler, used before it or after it, on ${core}`, async (t) => {
+    await t.test(`captureLambdaHandler, used before or after: one segment per batch (${core})`, async (t) => {
       for (const place of ['before', 'after']) {
         const capture = captureLambdaHandler(tracer)
         const handler = middy()
@@ -230,7 +230,7 @@ t.test('tracer', async (t) => {
     ])
   })
 
-  await t.test('tracer.provider.captureAsyncFunc() keeps the traces of records apart', async (t) => {
+  await t.test('tracer.provider.captureAsyncFunc() separates the traces of records', async (t) => {
     const handle: RecordHandler = ({ messageId }) =>
       tracer.provider.captureAsyncFunc(messageId, async (subsegment) => {
         await yielded()

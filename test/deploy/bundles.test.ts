@@ -30,8 +30,8 @@ interface Metrics {
 }
 
 /**
- * The bodies that a bundled powertools-metrics.ts posts, the record that it reports if the downstream refuses the second,
- * and the metrics that it publishes, each as a dashboard names them.
+ * Invokes a bundled powertools-metrics.ts with three records. The downstream refuses the second. Returns the posted bodies,
+ * the reported ids and the published metrics, in the notation of a dashboard.
  */
 async function invoke(folder: string, handlerSetting: string) {
   const posted: string[] = []
@@ -79,8 +79,8 @@ t.test(
     const { Metadata } = samTemplate().Resources.Function ?? {}
     t.equal(Metadata?.BuildMethod, 'esbuild')
     const { EntryPoints, ...options } = Metadata?.BuildProperties ?? {}
-    // This is the command of aws-lambda-builders, which `sam build` calls. Without a package.json beside the template it
-    // installs nothing and bundles the sources in place.
+    // `sam build` runs this command of aws-lambda-builders. Without a package.json next to the template, it installs
+    // nothing and bundles the sources where they are.
     const flags = Object.entries(options).flatMap(([name, value]) => {
       const flag = `--${name.replaceAll(/(?<=.)[A-Z]/g, '-$&').toLowerCase()}`
       if (typeof value === 'boolean') return value ? [flag] : []

@@ -56,9 +56,9 @@ const pollers = { MinimumPollers: 2, MaximumPollers: 10 }
 /** Changed settings (undefined removes one), and the rules that report the change, in the order of doctor. */
 const MUTATIONS: [what: string, changes: Changes, rules: string[]][] = [
   ['no response types', { mapping: { FunctionResponseTypes: undefined } }, ['report-batch-item-failures']],
-  ['an empty list of them', { mapping: { FunctionResponseTypes: [] } }, ['report-batch-item-failures']],
+  ['no response type in the list', { mapping: { FunctionResponseTypes: [] } }, ['report-batch-item-failures']],
   ['10,001 records', { mapping: { BatchSize: 10_001 } }, ['batch-size']],
-  ['more than fit into 6 MB', { mapping: { BatchSize: 1_200 } }, ['batch-over-payload']],
+  ['more records than fit into 6 MB', { mapping: { BatchSize: 1_200 } }, ['batch-over-payload']],
   ['no window', { mapping: { MaximumBatchingWindowInSeconds: undefined } }, ['batch-needs-window']],
   [
     '11 records, a window of 0',
@@ -68,11 +68,19 @@ const MUTATIONS: [what: string, changes: Changes, rules: string[]][] = [
   ['10 records, no window', { mapping: ofTen }, []],
   ['maximum concurrency 1', { mapping: { ScalingConfig: { MaximumConcurrency: 1 } } }, ['concurrency-range']],
   ['maximum concurrency 1,001', { mapping: { ScalingConfig: { MaximumConcurrency: 1001 } } }, ['concurrency-range']],
-  ['provisioned mode too', { mapping: { ProvisionedPollerConfig: pollers } }, ['concurrency-and-provisioned']],
-  ['fewer reserved', { lambda: { ReservedConcurrentExecutions: 9 } }, ['concurrency-above-reserved']],
+  [
+    'maximum concurrency and pollers',
+    { mapping: { ProvisionedPollerConfig: pollers } },
+    ['concurrency-and-provisioned'],
+  ],
+  [
+    'reserved below maximum concurrency',
+    { lambda: { ReservedConcurrentExecutions: 9 } },
+    ['concurrency-above-reserved'],
+  ],
   ['visibility below the timeout', { queue: { VisibilityTimeout: 59 } }, ['visibility-below-timeout']],
   ['the default visibility', { queue: { VisibilityTimeout: undefined } }, ['visibility-below-timeout']],
-  ['visibility 1 s short', { queue: { VisibilityTimeout: 364 } }, ['visibility-headroom']],
+  ['visibility 1 s too short', { queue: { VisibilityTimeout: 364 } }, ['visibility-headroom']],
   ['a timeout 1 s longer', { lambda: { Timeout: 61 } }, ['visibility-headroom']],
   ['a timeout too short', { lambda: { Timeout: 10 } }, ['timeout-below-work']],
   ['an old runtime', { lambda: { Runtime: 'nodejs18.x' } }, ['runtime-deprecated']],
@@ -85,7 +93,7 @@ const MUTATIONS: [what: string, changes: Changes, rules: string[]][] = [
   ['FIFO, a window', { ...fifo, mapping: { BatchSize: 10 } }, ['fifo-window', 'fifo-parallelism']],
 ]
 
-t.test('each change of a template is found by exactly the rules listed for it', async (t) => {
+t.test('doctor reports each change of a template by exactly the listed rules', async (t) => {
   const cdk = cdkTemplate(temporaryFolder(t)).template
   for (const [name, template] of [
     ['SAM', samTemplate()],

@@ -147,9 +147,9 @@ t.test('both templates have the same dashboard', (t) => {
   t.end()
 })
 
-// AWS's validator takes the body of a dashboard for any text.
+// AWS's validator accepts any text as the body of a dashboard, so this test checks it.
 t.test(
-  'the dashboard shows all alarms and the metric of each, in widgets that neither overlap nor leave the grid',
+  'the dashboard shows every alarm and its metric, and its widgets do not overlap and stay within the grid of 24 columns',
   (t) => {
     const widgets = widgetsOf(samTemplate())
     const [first, ...graphs] = widgets
@@ -179,7 +179,7 @@ t.test(
   },
 )
 
-t.test('each reference in the dashboard of the SAM template is to a resource of the template', (t) => {
+t.test('the dashboard of the SAM template refers only to resources of the template', (t) => {
   const template = samTemplate()
   const body = JSON.stringify(widgetsOf(template))
   const names = new Set(Array.from(body.matchAll(/\$\{(\w+)(?:\.\w+)?\}/g), ([, name]) => name as string))
@@ -189,7 +189,7 @@ t.test('each reference in the dashboard of the SAM template is to a resource of 
 })
 
 t.test(
-  'both templates connect the queue to its dead-letter queue and function, and each alarm to its resource and the topic',
+  'both templates connect the queue with its dead-letter queue and function, and each alarm with its resource and the topic',
   (t) => {
     for (const template of [samTemplate(), synthesised.template]) {
       const id = (type: string, start = '') =>
@@ -214,7 +214,7 @@ t.test(
 )
 
 t.test(
-  'the visibility timeout of the SAM template is 6 × the function timeout + the batching window, and its alarm thresholds follow, for all allowed values',
+  'for all allowed values, the SAM template has a visibility timeout of 6 × function timeout + window, and matching alarm thresholds',
   (t) => {
     const { Parameters, Mappings, ...template } = samTemplate()
     const timeouts: number[] = Parameters?.FunctionTimeout?.AllowedValues
@@ -258,7 +258,7 @@ t.test(
 
 const validator = new CloudFormationValidatePlugin()
 
-/** The violations that AWS's own template validator, part of the CDK, finds: property names, types, ranges, references. */
+/** What AWS's template validator finds. It is part of the CDK and checks property names, types, ranges and references. */
 function violations(templatePath: string): string[] {
   const stack = { templatePath, stackConstructPath: '', accountId: undefined, region: undefined }
   const context = { templatePaths: [templatePath], stackTemplates: [stack], appConstruct: new App() }
@@ -267,7 +267,7 @@ function violations(templatePath: string): string[] {
 
 /**
  * The SAM template with its function and mapping as CloudFormation resources, because the validator does not check a SAM
- * function. SAM's transform keeps the names of all properties but these.
+ * function. SAM's transform keeps the names of all properties except `CodeUri`, `Events` and `Queue`.
  */
 function transformed(template: Template): Template {
   const { Function: _, ...others } = template.Resources
@@ -306,7 +306,7 @@ t.test('AWS’s template validator finds a misspelt property of the function and
   t.end()
 })
 
-t.test('the CDK app synthesises when it is run as the CDK command runs it', async (t) => {
+t.test('the command in cdk.json synthesises the stack, and fails without downstreamUrl', async (t) => {
   const outdir = temporaryFolder(t)
   const app = async (context: Properties) => {
     const env = { PATH: process.env.PATH, CDK_OUTDIR: outdir, CDK_CONTEXT_JSON: JSON.stringify(context) }

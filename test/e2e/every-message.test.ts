@@ -1,4 +1,4 @@
-// Accounts for every message, with the wire protocol of SQS and AWS's own runtime client. `npm run test:e2e`
+// Checks what happened to every message, with the wire protocol of SQS and AWS's runtime client: `npm run test:e2e`.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -40,12 +40,12 @@ t.test('messages that always fail go to the dead-letter queue, the others are pr
     numbers(messages, (number) => !isPoison(number)),
   )
   t.match(ledger, { ...NO_FAULT, delivered: downstream.attempts.length, redelivered: 500 + 4 * 200 })
-  // On a busy machine, the downstream sees fewer than 100 at once, because requests take time to arrive.
-  const { mostOpen } = downstream.seen
-  t.ok(mostOpen > 50 && mostOpen <= 100, `${mostOpen} requests open at once`)
+  // On a busy machine, the downstream sees fewer than 100 requests at once, because requests take time to arrive.
+  const { peakOpen } = downstream.seen
+  t.ok(peakOpen > 50 && peakOpen <= 100, `${peakOpen} requests open at once`)
 })
 
-t.test('handlers that hang and ignore their signal', async (t) => {
+t.test('if handlers hang and ignore their signal, finished messages are not redelivered', async (t) => {
   const downstream = await startCountingDownstream(t, () => sleep(10, 200))
   const { ledger } = await runTrial(t, {
     messages: 2000,
@@ -66,7 +66,7 @@ t.test('handlers that hang and ignore their signal', async (t) => {
   t.ok(ledger.invocations > 1 && deliveredAgain > 0)
 })
 
-t.test('handlers that block the thread', async (t) => {
+t.test('if handlers block the thread, finished messages are not redelivered', async (t) => {
   const journal = join(temporaryFolder(t, { journal: '' }), 'journal')
   const { ledger } = await runTrial(t, {
     messages: 2000,
@@ -90,7 +90,7 @@ const deaths: [exportName: string, fault: string, reason: RegExp][] = [
   ['outOfMemory', 'out of memory', /\(out of memory: 128 MB\)$/],
 ]
 for (const [exportName, fault, reason] of deaths) {
-  t.test(`the process dies in the middle of a batch: ${fault}`, async (t) => {
+  t.test(`if the process dies in the middle of a batch, all its messages are redelivered: ${fault}`, async (t) => {
     const downstream = await startCountingDownstream(t)
     const { ledger } = await runTrial(t, {
       messages: 1000,
@@ -115,7 +115,7 @@ function failures(number: number) {
 }
 const GROUPS = 200
 
-/** A downstream that refuses some messages, and the messages that arrived before an earlier one of their group was accepted. */
+/** A downstream that refuses some messages. `disorder` has each message that arrived before an earlier one was accepted. */
 async function startOrderedDownstream(t: Test) {
   const next = new Map(numbers(GROUPS).map((first) => [first % GROUPS, first]))
   const disorder: number[] = []
@@ -129,7 +129,7 @@ async function startOrderedDownstream(t: Test) {
   return { ...downstream, disorder }
 }
 
-t.test('FIFO: each group keeps its order', async (t) => {
+t.test('FIFO: each group keeps its order, also after failures', async (t) => {
   const messages = 2000
   const downstream = await startOrderedDownstream(t)
   const { ledger, deadLetters } = await runTrial(t, {
@@ -157,7 +157,7 @@ t.test('FIFO with several messages of a group in a batch: each group keeps its o
     function: awsFunction('post.mjs', { env: { DOWNSTREAM: downstream.url } }),
     mapping: { batchSize: 10, windowMs: 0, concurrency: 4 },
   })
-  const faults = '11 % fail once, 3 % twice, and block what follows'
+  const faults = '11 % fail once, 3 % twice, and block the rest of their group'
   account(t, {
     scenario: 'FIFO, 200 groups, up to 4 of a group in a batch',
     faults,
@@ -172,7 +172,7 @@ t.test('FIFO with several messages of a group in a batch: each group keeps its o
   t.ok(ledger.redelivered > failed, 'blocked records are redelivered')
 })
 
-t.test('a downstream that refuses, resets, is slow, and recovers', async (t) => {
+t.test('every message is processed once after a downstream recovers', async (t) => {
   const messages = 1000
   const calls = { reset: 0, slow: 0 }
   const downstream = await startCountingDownstream(t, async () => {
@@ -215,17 +215,17 @@ t.test('a downstream that refuses, resets, is slow, and recovers', async (t) => 
 })
 
 for (const threads of [1, 2]) {
-  t.test(`Managed Instances: 8 invocations at once in one process, threads: ${threads}`, async (t) => {
+  t.test(`Managed Instances: 8 concurrent invocations keep the bound, threads: ${threads}`, async (t) => {
     const messages = 4000
     const bound = 40
     const failsOnce = (number: number) => number % 10 === 0
     const open = new Map<string, number>()
-    const seen = { own: 0, most: 0, invocations: new Set<unknown>(), threads: new Set<unknown>() }
+    const seen = { own: 0, peak: 0, invocations: new Set<unknown>(), threads: new Set<unknown>() }
     const downstream = await startCountingDownstream(t, async ({ number, attempt, headers }) => {
       const thread = String(headers.thread)
       const now = (open.get(thread) ?? 0) + 1
       open.set(thread, now)
-      seen.most = Math.max(seen.most, now)
+      seen.peak = Math.max(seen.peak, now)
       if (headers.own === 'true') seen.own++
       seen.invocations.add(headers.invocation)
       seen.threads.add(thread)
@@ -266,7 +266,7 @@ for (const threads of [1, 2]) {
     t.equal(seen.own, ledger.delivered, 'each record runs in its own invocation')
     t.equal(seen.invocations.size, ledger.invocations)
     t.equal(seen.threads.size, threads)
-    t.equal(seen.most, bound, 'the bound, in each thread')
+    t.equal(seen.peak, bound, 'the bound is reached and kept in each thread')
   })
 }
 
@@ -282,20 +282,20 @@ async function runManyCalls(t: Test, exportName: string, { concurrency = 100, la
       env: { DOWNSTREAM: downstream.url, BOUNDED_SQS_BATCH_CONCURRENCY: String(concurrency) },
       onLog: (line) => logs.push(line),
     }),
-    mapping: { windowMs: 3000 }, // so that a slow machine gathers a full batch too
+    mapping: { windowMs: 3000 }, // so that a slow machine also gathers a full batch
   })
   return { ...trial, accepted: downstream.accepted, logs }
 }
 
-t.test('EMFILE: a concurrency far above the descriptor limit', async (t) => {
+t.test('a concurrency far above the descriptor limit causes EMFILE, but every message is processed once', async (t) => {
   const { logs, ...trial } = await runManyCalls(t, 'ours', { concurrency: 5000, latency: 400, maxReceives: 100 })
   account(t, { scenario: '10,000 HTTP calls with a bound of 5,000', faults: 'EMFILE', ...trial })
   t.strictSame(ascending(trial.accepted), numbers(10_000), 'each is processed once')
-  t.match(trial.ledger, NO_FAULT, 'the process lives')
+  t.match(trial.ledger, NO_FAULT, 'no process dies')
   t.ok(trial.ledger.redelivered > 0 && logs.some((line) => line.includes('connect EMFILE')))
 })
 
-t.test('the same 10,000 HTTP calls through three libraries', async (t) => {
+t.test('10,000 HTTP calls through this package cause no EMFILE; two other libraries run for comparison', async (t) => {
   const peers = [
     ['ours', '10,000 HTTP calls through this package'],
     ['middyIdiom', 'the same through `Promise.allSettled()` and @middy/sqs-partial-batch-failure'],

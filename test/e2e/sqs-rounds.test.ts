@@ -23,7 +23,7 @@ function numbers(is: (number: number) => boolean) {
 /** Delivers 1,000 messages to a handler in batches of up to 400 until the queue is empty. */
 async function run(t: Test, faults: Faults = {}) {
   const sqs = await startSqs(t, faults)
-  // So long that only the backoff makes a message visible again.
+  // This visibility timeout is so long that only retryBackoff() makes a message visible again.
   const orders = sqs.queue('orders', { VisibilityTimeout: '600' })
   const dead = sqs.queue('orders-dead')
   const sent = new Map(
@@ -47,11 +47,11 @@ async function run(t: Test, faults: Faults = {}) {
       eachRecord(async (record, _context, { receiveCount }) => {
         const number = sent.get(record.messageId) as number
         if (isPermanent(number)) throw new PermanentError(`order ${number} is not valid`)
-        if (isTransient(number) && receiveCount < 4) throw new Error('downstream said 503')
+        if (isTransient(number) && receiveCount < 4) throw new Error('downstream returned 503')
         processed.push(number)
       }),
     )
-  const left = () => {
+  const remaining = () => {
     const { ready = [], inflight = [] } = sqs.fauxqs.inspectQueue('orders')?.messages ?? {}
     return ready.length + inflight.length
   }
@@ -61,7 +61,7 @@ async function run(t: Test, faults: Faults = {}) {
   const log = await logged(async () => {
     deliveries = await deliver(poller, orders, handler, {
       batchSize: 400,
-      isDone: () => left() === 0 || Date.now() > deadline,
+      isDone: () => remaining() === 0 || Date.now() > deadline,
     })
   })
   const numberOf = new Map(deliveries.map(({ record }) => [record.receiptHandle, sent.get(record.messageId) as number]))
@@ -88,7 +88,7 @@ async function run(t: Test, faults: Faults = {}) {
 type Run = Awaited<ReturnType<typeof run>>
 
 /** Checks that every message was processed or dead-lettered once, with the reason. */
-function accountsForAll(
+function checkEveryMessage(
   t: Test,
   { processed, deadLetters, messagesInDead, sent, orders }: Run,
   again: ReadonlySet<number>,
@@ -115,7 +115,7 @@ function accountsForAll(
 }
 
 /** Checks that an order was redelivered with these delays and not earlier. */
-function comesBackLater(t: Test, { visibility, times }: Run, number: number, delays: number[]) {
+function checkDelays(t: Test, { visibility, times }: Run, number: number, delays: number[]) {
   t.strictSame(
     visibility.get(number)?.map(([, delay]) => delay),
     delays,
@@ -126,10 +126,10 @@ function comesBackLater(t: Test, { visibility, times }: Run, number: number, del
   for (const [index, delay] of delays.entries()) t.ok((at[index + 1] ?? 0) - (at[index] ?? 0) >= 1000 * delay)
 }
 
-t.test('of 1,000 messages 300 are dead-lettered, 100 return with growing delays, and none is lost', async (t) => {
+t.test('of 1,000 messages, 300 are dead-lettered, 100 are delayed up to three times, and none is lost', async (t) => {
   const result = await run(t)
-  accountsForAll(t, result, new Set())
-  for (const number of numbers(isTransient)) comesBackLater(t, result, number, [1, 2, 4])
+  checkEveryMessage(t, result, new Set())
+  for (const number of numbers(isTransient)) checkDelays(t, result, number, [1, 2, 4])
   t.equal(result.visibility.size, 100)
   t.strictSame(result.log, [])
 })
@@ -146,9 +146,9 @@ t.test('no message is lost if the dead-letter queue refuses every third entry on
   }
   const result = await run(t, { entry })
   t.ok(refused.size >= 100)
-  accountsForAll(t, result, refused)
-  for (const number of numbers(isTransient)) comesBackLater(t, result, number, [1, 2, 4])
-  for (const number of refused) comesBackLater(t, result, number, [1])
+  checkEveryMessage(t, result, refused)
+  for (const number of numbers(isTransient)) checkDelays(t, result, number, [1, 2, 4])
+  for (const number of refused) checkDelays(t, result, number, [1])
   t.equal(result.visibility.size, 100 + refused.size)
   const refusals = result.log.map((line) =>
     Number(/ (\d+) of \d+ records are not in orders-dead: \d+ × InternalError/.exec(line)?.[1]),
@@ -159,7 +159,7 @@ t.test('no message is lost if the dead-letter queue refuses every third entry on
   )
 })
 
-t.test('FIFO: a dead letter unblocks its group, and a delayed message holds its group back', async (t) => {
+t.test('FIFO: a group goes on after a dead letter, and waits while one of its messages is delayed', async (t) => {
   const sqs = await startSqs(t)
   const fifo = { FifoQueue: 'true' }
   const orders = sqs.queue('orders.fifo', { ...fifo, VisibilityTimeout: '600' })
@@ -183,7 +183,7 @@ t.test('FIFO: a dead letter unblocks its group, and a delayed message holds its 
     .handler(
       eachRecord(({ body }, _context, { receiveCount }) => {
         if (body.endsWith('2')) throw new PermanentError('not valid')
-        if (body.endsWith('3') && receiveCount === 1) throw new Error('downstream said 503')
+        if (body.endsWith('3') && receiveCount === 1) throw new Error('downstream returned 503')
         processed.push(body)
       }),
     )

@@ -10,7 +10,7 @@ t.test(
   'aws-sdk.ts writes each payment once, with as many sockets as records in flight, and reports refused payments',
   async (t) => {
     const { server, client } = await startDynamoDb(t, 'payments', 'paymentId')
-    const [answer] = server.listeners('request') as RequestListener[]
+    const [respond] = server.listeners('request') as RequestListener[]
     const hundred = barrier(100)
     let inFlight = 0
     let peakInFlight = 0
@@ -18,10 +18,10 @@ t.test(
     server.on('request', async (request, response) => {
       if (request.headers['x-amz-target'] === 'DynamoDB_20120810.PutItem') {
         peakInFlight = Math.max(peakInFlight, ++inFlight)
-        await hundred() // an agent with 50 sockets never continues from here
+        await hundred() // with the 50 sockets of the default agent, this would wait for ever
         response.on('finish', () => inFlight--)
       }
-      answer?.(request, response)
+      respond?.(request, response)
     })
 
     process.env.TABLE_NAME = 'payments'
@@ -34,7 +34,7 @@ t.test(
     bodies.m5 = '{"paymentId":"","cents":5}' // DynamoDB refuses an empty key
     bodies.m50 = '{"paymentId":"p50","cents":0.5}' // not a Payment
     bodies.m128 = '{"paymentId":"","cents":128}'
-    bodies.m129 = '{"paymentId":"p7","cents":7}' // m7 again
+    bodies.m129 = '{"paymentId":"p7","cents":7}' // the payment of m7
     const event = { Records: all.map((id) => sqsRecord(id, { body: bodies[id] as string })) }
     const expected = Object.fromEntries(all.map((_, index) => [`p${index}`, String(index)]))
     for (const id of ['p5', 'p50', 'p128', 'p129']) delete expected[id]

@@ -50,7 +50,7 @@ t.test('circuit-breaker.ts fails records without a call while the service is dow
   t.equal(calls, 60)
 })
 
-t.test('circuit-breaker.ts calls the service for each record if it only refuses them', async (t) => {
+t.test('circuit-breaker.ts calls the service for each record if the service responds with 422', async (t) => {
   const sqs = await startSqs(t)
   sqs.queue('my-queue')
   useEndpoint('SQS', sqs.endpoint)

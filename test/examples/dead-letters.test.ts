@@ -28,17 +28,17 @@ t.test('dead-letters.ts dead-letters permanent failures with the reason, and del
   })
 
   const idOf = new Map(messages.map(({ Body, MessageId }) => [Number(Body), MessageId as string]))
-  const reported = [5, 10, 15, 18, 20, 25] // 0, 1, 6, 12, 18 and 24 are permanent, but 18 is not in the other queue
+  const reported = [5, 10, 15, 18, 20, 25] // 0, 1, 6, 12, 18 and 24 fail permanently, but the queue refused 18
   t.strictSame(new Set(failed(response)), new Set(reported.map((order) => idOf.get(order))))
   t.equal(response.batchItemFailures.length, reported.length)
   t.match(log.join('\n'), /11 of 30 records failed \(5 handled by onFailure\)/)
   t.match(log.join('\n'), /deadLetter\(\): 1 of 6 records are not in orders-dead: 1 × InternalError/)
 
   const text = (StringValue: string) => ({ DataType: 'String', StringValue })
-  const buried = await sqs.receiveAll(dead.url)
-  t.equal(buried.length, 5)
+  const deadLetters = await sqs.receiveAll(dead.url)
+  t.equal(deadLetters.length, 5)
   t.strictSame(
-    new Map(buried.map(({ Body, MessageAttributes }) => [Number(Body), MessageAttributes])),
+    new Map(deadLetters.map(({ Body, MessageAttributes }) => [Number(Body), MessageAttributes])),
     new Map(
       [0, 1, 6, 12, 24].map((order) => [
         order,
@@ -58,7 +58,7 @@ t.test('dead-letters.ts dead-letters permanent failures with the reason, and del
   t.equal(inFlight.length, 30)
   for (const { message, visibilityDeadline } of inFlight) {
     const isReported = reported.includes(Number(message.body))
-    const [soonest, latest] = isReported ? [1, 30] : [590, 600] // base, or the queue's own
+    const [soonest, latest] = isReported ? [1, 30] : [590, 600] // from retryBackoff(), or of the queue
     t.ok(visibilityDeadline >= start + 1000 * soonest && visibilityDeadline <= end + 1000 * latest, message.body)
   }
 })

@@ -8,10 +8,10 @@ import { failed, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { listen, startDynamoDb } from '../support/services.ts'
 
-t.test('dynamodb-chunks.ts writes 25 items per call and reports unprocessed ones', async (t) => {
+t.test('dynamodb-chunks.ts writes up to 25 items per call and reports unprocessed ones', async (t) => {
   const table = await startDynamoDb(t, 'readings', 'readingId')
-  // DynamoDB returns some items as unprocessed if it throttles the table. dynalite never does, so a server in front of it
-  // holds some items back.
+  // DynamoDB returns some items as unprocessed if it throttles the table. dynalite never does this, so a proxy holds some
+  // items back.
   let heldBack = new Set<string | undefined>()
   const calls: WriteRequest[][] = []
   const holdBack: RequestListener = async (request, response) => {
@@ -22,11 +22,11 @@ t.test('dynamodb-chunks.ts writes 25 items per call and reports unprocessed ones
     const kept = readings.filter((put) => !isHeldBack(put))
     const { host: _host, 'content-length': _length, ...headers } = request.headers as Record<string, string>
     const body = JSON.stringify({ RequestItems: { readings: kept } })
-    const answer = await fetch(table.endpoint, { method: 'POST', headers, body })
-    const answered = (await answer.json()) as { UnprocessedItems?: object }
+    const forwarded = await fetch(table.endpoint, { method: 'POST', headers, body })
+    const result = (await forwarded.json()) as { UnprocessedItems?: object }
     const unprocessed = readings.filter(isHeldBack)
-    if (answer.ok && unprocessed.length > 0) answered.UnprocessedItems = { readings: unprocessed }
-    response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(answered))
+    if (forwarded.ok && unprocessed.length > 0) result.UnprocessedItems = { readings: unprocessed }
+    response.writeHead(forwarded.status, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(result))
   }
   const proxy = createServer(holdBack)
   process.env.AWS_ENDPOINT_URL_DYNAMODB = await listen(proxy)
@@ -50,7 +50,7 @@ t.test('dynamodb-chunks.ts writes 25 items per call and reports unprocessed ones
   }
   const expected: Record<string, number> = Object.fromEntries(ids(60).map((_, index) => [`r${index}`, index]))
   for (const key of ['r4', 'r9', 'r21', 'r53']) delete expected[key]
-  Object.assign(expected, { r8: 900, r20: 2100 }) // the last of a key
+  Object.assign(expected, { r8: 900, r20: 2100 }) // of two records with one key, the later one is written
 
   heldBack = new Set(['r2', 'r20', 'r30', 'r59'])
   let response = { batchItemFailures: [] }
@@ -60,7 +60,7 @@ t.test('dynamodb-chunks.ts writes 25 items per call and reports unprocessed ones
   t.strictSame(failed(response), ['m2', 'm4', 'm20', 'm21', 'm30', 'm53', 'm59'])
   t.match(log[0], '7 of 60 records failed')
   const sizes = calls.map((puts) => puts.length).sort((a, b) => a - b)
-  t.strictSame(sizes, [9, 22, 25]) // ten without m53, 25 without m4 and two keys that come twice, 25
+  t.strictSame(sizes, [9, 22, 25]) // 10 without m53; 25 without m4 and two keys that occur twice; 25
   const { r2, r20, r30, r59, ...processed } = expected
   t.strictSame(await written(), processed)
 

@@ -92,7 +92,7 @@ t.test(
       Records: event.Records.filter(({ messageId }) => messageId === 'm3' || messageId === 'm7'),
     }
     await logged(async () => t.strictSame((await invoke(handler, withoutProfile)).failed, withoutProfile.Records))
-    t.equal(sizes.length, calls, 'DynamoDB is not called without items')
+    t.equal(sizes.length, calls, 'without items, DynamoDB is not called')
   },
 )
 
@@ -102,7 +102,7 @@ t.test('enrich-then-write.ts has at most 100 lookups in flight', async (t) => {
   let peakInFlight = 0
   const profiles = createServer(async (_request, response) => {
     peakInFlight = Math.max(peakInFlight, ++inFlight)
-    await hundred() // with fewer, no lookup continues from here
+    await hundred() // with fewer than 100 in flight, this would wait for ever
     response.end('{"country":"Peru"}', () => inFlight--)
   })
   t.teardown(() => close(profiles))

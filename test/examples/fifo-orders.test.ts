@@ -4,7 +4,7 @@ import { failed, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { barrier, startDownstream } from '../support/services.ts'
 
-t.test('fifo-orders.ts keeps the order of each customer, and a failure blocks no other customer', async (t) => {
+t.test('fifo-orders.ts keeps the order of events per customer, and a failure blocks only its customer', async (t) => {
   const seen: Record<string, string[]> = {}
   const openOf = new Map<string, number>()
   const allThree = barrier(3)
@@ -15,7 +15,7 @@ t.test('fifo-orders.ts keeps the order of each customer, and a failure blocks no
     t.equal(open, 1, `one event of ${path} at a time`)
     t.equal(body, `body of ${idempotencyKey}`)
     seen[path] = [...(seen[path] ?? []), body]
-    await allThree() // passes only if the three customers are served at once
+    await allThree() // waits until a record of each customer is in flight
     openOf.set(path, open - 1)
     return refused.has(body) ? 500 : 200
   })
@@ -43,6 +43,6 @@ t.test('fifo-orders.ts keeps the order of each customer, and a failure blocks no
   t.strictSame(
     seen['/customers/b/events'],
     ['body of b1', 'body of b2', 'body of b2', 'body of b3', 'body of b4'],
-    'the redelivery goes on where it stopped',
+    'the redelivery starts with the failed record',
   )
 })

@@ -23,14 +23,14 @@ const queries = new Map(
 
 function query(name: string): string {
   const found = queries.get(name)
-  if (!found) throw new Error(`There is no query ${name}`)
+  if (!found) throw new Error(`docs/observability.md has no query ${name}`)
   return found
 }
 
 /**
- * The lines that `console.error` writes on Lambda meanwhile. In JSON, AWS's runtime client puts a single argument into
- * `message`, an error as an object. In text, it keeps the lines of an entry apart by a line feed, or by a carriage return
- * where it writes to stdout.
+ * The lines that `console.error` would write on Lambda while `run` runs. In JSON, AWS's runtime client puts a single
+ * argument into `message`, and an error becomes an object. In text, a line feed separates the lines of an entry. If the
+ * client writes to stdout, it is a carriage return.
  */
 async function lambdaLog(logFormat: 'JSON' | 'Text', requestId: string, run: () => unknown): Promise<string[]> {
   const lines: string[] = []
@@ -64,7 +64,7 @@ function withErrors(_key: string, value: unknown): unknown {
 
 const LOGGED: BoundedSqsBatchOptions = { logger: undefined, concurrency: 1 }
 
-/** Batches that fail in all the ways that the log tells apart, by request id. */
+/** Batches that fail in all the ways that the log distinguishes, by request id. */
 function scenarios(t: Test): Record<string, () => unknown> {
   const clock = mockClock(t)
   const oneFails: RecordHandler = ({ messageId }) => {
@@ -139,7 +139,7 @@ async function linesOf(t: Test, logFormat: 'JSON' | 'Text'): Promise<string[]> {
   return lines
 }
 
-/** How AWS documents the line that Lambda itself writes at the end of an invocation. */
+/** The line that Lambda itself writes at the end of an invocation, as AWS documents it. */
 const REPORT_OF_LAMBDA = JSON.stringify({
   time: '2026-11-25T17:48:09.757Z',
   type: 'platform.report',
@@ -241,10 +241,10 @@ function withoutStacks(rows: object[]): object[] {
   return JSON.parse(JSON.stringify(rows, (key, value) => (dropped.includes(key) ? undefined : value)))
 }
 
-t.test('every query of docs/observability.md is tried here', (t) => {
+t.test('every query of docs/observability.md is tested here', (t) => {
   t.equal(text.match(/```\n(filter|fields|stats)/g)?.length, queries.size)
-  const tried = [...Object.keys(FOUND_IN_JSON), 'slowest-of-all', ...Object.keys(FOUND_IN_TEXT)]
-  t.strictSame([...queries.keys()].toSorted(), tried.toSorted())
+  const tested = [...Object.keys(FOUND_IN_JSON), 'slowest-of-all', ...Object.keys(FOUND_IN_TEXT)]
+  t.strictSame([...queries.keys()].toSorted(), tested.toSorted())
   t.end()
 })
 
@@ -259,7 +259,7 @@ t.test('each query for the JSON log format finds exactly its rows', async (t) =>
 })
 
 t.test(
-  'each query for the text log format finds exactly its rows, however the lines of an entry are kept apart',
+  'each query for the text log format finds exactly its rows, with line feeds or carriage returns in an entry',
   async (t) => {
     const lines = await linesOf(t, 'Text')
     for (const [name, expected] of Object.entries(FOUND_IN_TEXT)) {
@@ -270,7 +270,7 @@ t.test(
   },
 )
 
-t.test('queries for lines that are the same text in both formats also find them in text', async (t) => {
+t.test('the queries for lines with the same text in both formats also work in the text format', async (t) => {
   const lines = await linesOf(t, 'Text')
   const warnings = FOUND_IN_JSON.warnings as object[]
   t.strictSame(evaluate(query('warnings'), lines), warnings)

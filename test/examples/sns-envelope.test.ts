@@ -4,7 +4,7 @@ import { logged } from '../support/output.ts'
 import { startDownstream } from '../support/services.ts'
 import { REGION, startSqs, toRecord } from '../support/sqs.ts'
 
-t.test('sns-envelope.ts posts the message in the envelope of SNS, and reports the ids of SQS', async (t) => {
+t.test('sns-envelope.ts posts the message in the envelope of SNS, and reports ids of SQS messages', async (t) => {
   const posted: Record<string, unknown> = {}
   const downstream = await startDownstream(({ idempotencyKey, body }) => {
     posted[idempotencyKey as string] = JSON.parse(body)
@@ -14,7 +14,7 @@ t.test('sns-envelope.ts posts the message in the envelope of SNS, and reports th
   process.env.ORDERS_URL = downstream.url
   const { handler } = await import('../../examples/sns-envelope.ts')
 
-  // Published to a topic, delivered to its queue by SNS, and received as Lambda receives it.
+  // SNS delivers the published messages to the queue. The test receives them as Lambda does.
   const { fauxqs, queue, receiveAll } = await startSqs(t)
   const { url, arn } = queue('orders')
   fauxqs.createTopic('events', { region: REGION })
@@ -40,7 +40,7 @@ t.test('sns-envelope.ts posts the message in the envelope of SNS, and reports th
   t.equal(failed.length, 4)
   t.notOk(
     failed.some((id) => snsIds.includes(id)),
-    'an id of SNS is not an id of the batch',
+    'no id of SNS is reported',
   )
   t.strictSame(posted, {
     o1: { orderId: 'o1', cents: 500, subject: 'created' },

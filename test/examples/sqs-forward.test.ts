@@ -5,7 +5,7 @@ import { logged } from '../support/output.ts'
 import { useEndpoint } from '../support/services.ts'
 import { startSqs } from '../support/sqs.ts'
 
-t.test('sqs-forward.ts forwards ten per call and reports the entries and the call that SQS refuses', async (t) => {
+t.test('sqs-forward.ts sends up to ten per call, and reports entries and calls that SQS refuses', async (t) => {
   const refused = ['m3', 'm17', 'm18', 'm44']
   const sqs = await startSqs(t, {
     entry: ({ Id }) => (refused.includes(Id) ? 'InternalError' : undefined),
@@ -22,8 +22,8 @@ t.test('sqs-forward.ts forwards ten per call and reports the entries and the cal
     response = await handler(standardEvent(...ids(45)), timedContext(30_000))
   })
 
-  const lost = ids(40).slice(30)
-  const expected = ids(45).filter((id) => refused.includes(id) || lost.includes(id))
+  const ofRefusedCall = ids(40).slice(30)
+  const expected = ids(45).filter((id) => refused.includes(id) || ofRefusedCall.includes(id))
   t.strictSame(failed(response), expected)
   t.strictSame(
     new Set(sqs.calls.map(({ input }) => input.Entries.map(({ Id }: { Id: string }) => Id))),

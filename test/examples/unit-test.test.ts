@@ -22,13 +22,13 @@ async function run(file: string): Promise<{ passes: boolean; output: string }> {
 
 t.test('unit-test.ts passes', async (t) => {
   const { passes, output } = await run(join(examples, 'unit-test.ts'))
-  t.ok(passes, 'as a program of its own', { output })
+  t.ok(passes, 'exits without an error', { output })
   t.match(output, /pass 3\n/)
   t.match(output, /fail 0\n/)
 })
 
 const breakages = {
-  'does not look at the status': [/^.*if \(!response\.ok\).*$/m, ''],
+  'ignores the status': [/^.*if \(!response\.ok\).*$/m, ''],
   'posts something else': ['record.body', 'record.messageId'],
   'does not pass the signal on': [', signal })', ' })'],
 } as const

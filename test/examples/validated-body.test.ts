@@ -5,7 +5,7 @@ import { logged } from '../support/output.ts'
 import { startDownstream } from '../support/services.ts'
 
 t.test(
-  'validated-body.ts fails records with a bad body and mails the others with the output of the schema',
+  'validated-body.ts fails records with a bad body and sends mails for the others with the output of the schema',
   async (t) => {
     const mails: Record<string, unknown> = {}
     const downstream = await startDownstream(({ idempotencyKey, body }) => {

@@ -18,10 +18,10 @@ import {
   SECRET,
 } from '../support/fuzz.ts'
 import { testContext } from '../support/handlers.ts'
-import { lying, named, revoked, throwingOn, trapped } from '../support/hostile.ts'
+import { lookUp, revoked, throwingOn, trapped, withLength } from '../support/hostile.ts'
 import { logged } from '../support/output.ts'
 
-/** Values in place of a record, and whether they are valid. `unreadable` ones fail only if they are copied. */
+/** Values in the place of a record, and whether they are valid. An `unreadable` value is valid, but fails if it is copied. */
 const RECORDS: Record<string, [isValid: boolean | 'unreadable', make: (id: string, any: unknown) => unknown]> = {
   good: [true, (id) => sqsRecord(id)],
   frozen: [true, (id) => Object.freeze(sqsRecord(id))],
@@ -86,11 +86,11 @@ const EVENTS: Record<string, [isValid: boolean, make: (Records: unknown[], any: 
       }
     },
   ],
-  'list that is longer by its own account': [false, (Records) => ({ Records: lying(Records, Records.length + 1) })],
-  'endless list': [false, (Records) => ({ Records: lying(Records, Infinity) })],
-  'list without a length': [false, (Records) => ({ Records: lying(Records, NaN) })],
-  'list of a negative length': [false, (Records) => ({ Records: lying(Records, -1) })],
-  'list with an unreadable length': [false, (Records) => ({ Records: lying(Records, trapped()) })],
+  'list with a length that is too large': [false, (Records) => ({ Records: withLength(Records, Records.length + 1) })],
+  'endless list': [false, (Records) => ({ Records: withLength(Records, Infinity) })],
+  'list without a length': [false, (Records) => ({ Records: withLength(Records, NaN) })],
+  'list of a negative length': [false, (Records) => ({ Records: withLength(Records, -1) })],
+  'list with an unreadable length': [false, (Records) => ({ Records: withLength(Records, trapped()) })],
   'list with a hole': [false, (Records) => ({ Records: Records.concat(new Array(1)) })],
   'no list': [false, (Records) => ({ Records: { ...Records, length: Records.length } })],
   'any list': [false, (_Records, any) => ({ Records: Object(any) === any && Array.isArray(any) ? { any } : any })],
@@ -105,7 +105,7 @@ const EVENTS: Record<string, [isValid: boolean, make: (Records: unknown[], any: 
   trapped: [false, () => trapped()],
 }
 
-/** What another middleware may replace a checked record by, and whether it is still the same record, which its id decides. */
+/** Replacements of a checked record by another middleware, and whether they have the same id. */
 const REPLACEMENTS: Record<string, [isSame: boolean, make: (record: SQSRecord, any: unknown) => unknown]> = {
   itself: [true, (record) => record],
   copy: [true, (record) => ({ ...record })],
@@ -122,15 +122,15 @@ const REPLACEMENTS: Record<string, [isSame: boolean, make: (record: SQSRecord, a
   trapped: [false, (record) => trapped(record)],
 }
 
-/** What another middleware may replace the list of records by, and whether it still has the same records. */
+/** Replacements of the list of records by another middleware, and whether they have the same records. */
 const LISTS: Record<string, [isSame: boolean, make: (Records: unknown[]) => unknown]> = {
   itself: [true, (Records) => Records],
   copy: [true, (Records) => [...Records]],
   frozen: [true, (Records) => Object.freeze(Records)],
   proxy: [true, (Records) => new Proxy(Records, {})],
   longer: [false, (Records) => [...Records, sqsRecord('z')]],
-  'longer by its own account': [false, (Records) => lying(Records, Records.length + 1)],
-  'without a length': [false, (Records) => lying(Records, NaN)],
+  'with a length that is too large': [false, (Records) => withLength(Records, Records.length + 1)],
+  'without a length': [false, (Records) => withLength(Records, NaN)],
   'no list': [false, () => undefined],
   revoked: [false, (Records) => revoked(Records)],
   trapped: [false, (Records) => trapped(Records)],
@@ -145,11 +145,11 @@ const events = fc.record({
   any: fc.oneof(anything, fc.jsonValue(), oneOf(SECRET, '__proto__', 'constructor')),
 })
 
-t.test('any event: a report if it is valid, otherwise InvalidSqsEventError', async (t) => {
+t.test('a valid event gets an exact report, and any other value fails before a record starts', async (t) => {
   await check(0.3, events, async ({ core, event, records, fails, isJson, any }) => {
-    const [isEvent, makeEvent] = named(EVENTS, event)
-    const given = records.map((name, index) => named(RECORDS, name)[1](`m${index}`, any))
-    const isValid = isEvent && records.every((name) => named(RECORDS, name)[0])
+    const [isEvent, makeEvent] = lookUp(EVENTS, event)
+    const given = records.map((name, index) => lookUp(RECORDS, name)[1](`m${index}`, any))
+    const isValid = isEvent && records.every((name) => lookUp(RECORDS, name)[0])
     const started: number[] = []
     const handler = middyOf(core)<never, SQSBatchResponse>()
       .use(boundedSqsBatch())
@@ -185,7 +185,7 @@ t.test('any event: a report if it is valid, otherwise InvalidSqsEventError', asy
 })
 
 function isReadableJson(name: string, record: unknown): boolean {
-  if (named(RECORDS, name)[0] === 'unreadable') return false
+  if (lookUp(RECORDS, name)[0] === 'unreadable') return false
   const { body } = record as { body: unknown }
   try {
     if (typeof body === 'string') JSON.parse(body)
@@ -204,18 +204,18 @@ const replacements = fc.record({
 })
 
 t.test(
-  'any change of the records by a later middleware: a report if the ids are the same, otherwise an error',
+  'after a later middleware changed the records, the report is exact if the ids are the same; otherwise the invocation fails',
   async (t) => {
     await check(0.1, replacements, async ({ core, records, list, fails, any }) => {
-      if (list === 'without a length' && records.length === 0) return // it holds no records, like the empty list
-      const [isSameList, makeList] = named(LISTS, list)
-      const isSame = isSameList && records.every((name) => named(REPLACEMENTS, name)[0])
+      if (list === 'without a length' && records.length === 0) return // both lists are empty then
+      const [isSameList, makeList] = lookUp(LISTS, list)
+      const isSame = isSameList && records.every((name) => lookUp(REPLACEMENTS, name)[0])
       const started: number[] = []
       const handler = middyOf(core)<SQSEvent, SQSBatchResponse>()
         .use(boundedSqsBatch())
         .before(({ event }) => {
           const changed = event.Records.map((record, index) =>
-            named(REPLACEMENTS, records[index] as string)[1](record, any),
+            lookUp(REPLACEMENTS, records[index] as string)[1](record, any),
           )
           event.Records = makeList(changed) as never
         })
@@ -257,7 +257,7 @@ t.test('100,000 records of a standard queue and of a FIFO queue are reported exa
   t.pass()
 })
 
-t.test('a body of 6 MB is handled', async (t) => {
+t.test('a body of 6 MB is parsed or fails its record, and the log entry stays short', async (t) => {
   const body = 'x'.repeat(6e6)
   const handler = middy7()
     .use(boundedSqsBatch())

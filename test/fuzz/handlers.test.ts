@@ -16,10 +16,10 @@ import {
   outcomesOf,
   reported,
   SECRET,
-  strays,
+  unhandled,
 } from '../support/fuzz.ts'
 import { failed } from '../support/handlers.ts'
-import { BEHAVIOURS, CONTEXTS, DURABLE, LOGGERS, named, THROWN, TIMED_CONTEXTS } from '../support/hostile.ts'
+import { BEHAVIOURS, CONTEXTS, DURABLE, LOGGERS, lookUp, THROWN, TIMED_CONTEXTS } from '../support/hostile.ts'
 
 interface Plan {
   readonly behaviour: string
@@ -43,7 +43,7 @@ const scenarios = fc.record({
   queue: oneOf('standard', 'standard with ids twice', 'FIFO'),
   fifoFailure: fc.constantFrom('group', 'batch') as fc.Arbitrary<'group' | 'batch'>,
   throwOnFullBatchFailure: fc.boolean(),
-  /** Without a limit no handler hangs, because such a batch would not end. */
+  /** Without a limit, no handler hangs, because the batch would not end. */
   limit: oneOf('none', 'budget', 'recordTimeout', 'both'),
   context: keyOf(CONTEXTS),
   timedContext: keyOf(TIMED_CONTEXTS),
@@ -68,15 +68,15 @@ const scenarios = fc.record({
 
 type Scenario = typeof scenarios extends fc.Arbitrary<infer T> ? T : never
 
-/** An inner handler of this kind, the records that it started, and the ids that it added to the report. */
+/** Makes an inner handler of this kind. `started` has the records that it started, `added` the ids that it reported itself. */
 function innerOf(inner: string, plans: readonly Plan[], thrown: unknown) {
   const started = new Set<number>()
   const added = new Set<string>()
   const bounded = eachRecord((_record, _context, options) => {
     const { behaviour, thrown } = plans[options.index] as Plan
-    if (started.has(options.index)) strays.push('A record was started twice')
+    if (started.has(options.index)) unhandled.push('A record was started twice')
     started.add(options.index)
-    return named(BEHAVIOURS, behaviour).run(named(THROWN, thrown), options)
+    return lookUp(BEHAVIOURS, behaviour).run(lookUp(THROWN, thrown), options)
   })
   const handle: BatchHandler = async (event, context, options) => {
     if (inner === 'throws before') throw thrown
@@ -98,7 +98,7 @@ function innerOf(inner: string, plans: readonly Plan[], thrown: unknown) {
 }
 
 /** The records that must be reported: those that did not succeed and, on a FIFO queue, the later ones of their groups. */
-function due(
+function expectedReport(
   plans: readonly Plan[],
   isFifo: boolean,
   started: ReadonlySet<number>,
@@ -106,52 +106,52 @@ function due(
 ): number[] {
   const isFailed = plans.map(
     ({ behaviour, id }, index) =>
-      added.has(id) || !started.has(index) || named(BEHAVIOURS, behaviour).outcome !== 'succeeds',
+      added.has(id) || !started.has(index) || lookUp(BEHAVIOURS, behaviour).outcome !== 'succeeds',
   )
   const isBlocked = (index: number) =>
     plans.some(({ group }, before) => before < index && isFailed[before] && group === plans[index]?.group)
   return [...plans.keys()].filter((index) => isFailed[index] || (isFifo && isBlocked(index)))
 }
 
-/** The records that must have started if not every slot is occupied by a handler that hangs. */
-function dueToStart(plans: readonly Plan[], isFifo: boolean, fifoFailure: 'group' | 'batch'): number[] {
-  const blocks = ({ behaviour }: Plan) => named(BEHAVIOURS, behaviour).outcome !== 'succeeds'
+/** The records that must have started, unless handlers that hang occupy every slot. */
+function expectedStarts(plans: readonly Plan[], isFifo: boolean, fifoFailure: 'group' | 'batch'): number[] {
+  const blocks = ({ behaviour }: Plan) => lookUp(BEHAVIOURS, behaviour).outcome !== 'succeeds'
   if (isFifo && fifoFailure === 'batch' && plans.some(blocks)) return []
   return [...plans.keys()].filter(
     (index) => !isFifo || !plans.slice(0, index).some((plan) => plan.group === plans[index]?.group && blocks(plan)),
   )
 }
 
-/** The scenario without combinations that this package has no influence on. */
+/** The scenario without the combinations whose outcome does not depend on this package. */
 function settingOf(scenario: Scenario) {
   const { queue, limit, isEarly, context, timedContext, inner } = scenario
   const isTimed = limit === 'budget' || limit === 'both'
   /** Middy may end the invocation early because of the context. */
-  const isCut = isEarly && (isTimed ? timedContext !== 'steady' : named(CONTEXTS, context).mayCut)
+  const isCut = isEarly && (isTimed ? timedContext !== 'steady' : lookUp(CONTEXTS, context).mayCut)
   return {
     ...scenario,
     plans: scenario.plans
-      .filter(({ behaviour }) => limit !== 'none' || named(BEHAVIOURS, behaviour).outcome !== 'hangs')
+      .filter(({ behaviour }) => limit !== 'none' || lookUp(BEHAVIOURS, behaviour).outcome !== 'hangs')
       .map((plan, index) => ({ ...plan, id: queue === 'standard with ids twice' ? plan.id : `m${index}` })),
     isFifo: queue === 'FIFO',
     isTimed,
     isCut,
     isDurable: !isTimed && context === DURABLE,
-    // If reading the remaining time throws, Middy drops the handler's promise, whose rejection would be unhandled.
+    // If reading the remaining time throws, Middy drops the handler's promise, so its rejection would be unhandled.
     inner: isCut && /^(throws|runs|forgets)/.test(inner) ? 'waits' : inner,
-    thrown: named(THROWN, scenario.thrown)(),
+    thrown: lookUp(THROWN, scenario.thrown)(),
   }
 }
 
 type Setting = ReturnType<typeof settingOf>
 
-/** Runs the invocations of a scenario, at the same time and on one instance. */
+/** Runs the invocations of a scenario at the same time on one instance. */
 async function runInvocations(setting: Setting) {
   const { concurrency, fifoFailure, throwOnFullBatchFailure, limit, isEarly, isTimed, isFifo, plans, thrown } = setting
   let logged = 0
   const logger = () => {
     logged++
-    return named(LOGGERS, setting.logger)(() => thrown) as undefined
+    return lookUp(LOGGERS, setting.logger)(() => thrown) as undefined
   }
   const options: BoundedSqsBatchOptions = {
     concurrency,
@@ -177,8 +177,8 @@ async function runInvocations(setting: Setting) {
       }),
     ),
   }
-  const shared = named(CONTEXTS, setting.context).make()
-  const contextOf = () => (isTimed ? named(TIMED_CONTEXTS, setting.timedContext)() : shared) as Context
+  const shared = lookUp(CONTEXTS, setting.context).make()
+  const contextOf = () => (isTimed ? lookUp(TIMED_CONTEXTS, setting.timedContext)() : shared) as Context
   const outcomes = await outcomesOf(
     inners.map(() => handler(event, contextOf())),
     () => clock.advance(50),
@@ -194,14 +194,15 @@ async function runScenario(scenario: Scenario): Promise<void> {
   let failures = 0
   for (const [number, { started, added }] of inners.entries()) {
     const outcome = outcomes[number] as Outcome
-    const must = due(plans, isFifo, started, isCut ? new Set() : added)
+    const must = expectedReport(plans, isFifo, started, isCut ? new Set() : added)
     const mustIds = [...new Set(must.map((index) => plans[index]?.id))]
     failures += must.length
     if (isDurable) {
       failsWith(outcome, 'DurableContextError')
       equal('started', [...started], [])
     } else if (inner === 'throws before') {
-      if (!('error' in outcome) || !Object.is(outcome.error, thrown)) throw new Error('Expected what was thrown')
+      if (!('error' in outcome) || !Object.is(outcome.error, thrown))
+        throw new Error('Expected the error that the inner handler threw')
       equal('started', [...started], [])
     } else if (inner === 'forgets' || inner === 'runs twice') {
       failsWith(outcome, 'TypeError', inner === 'forgets' ? /The handler returned undefined/ : /called twice/)
@@ -212,7 +213,7 @@ async function runScenario(scenario: Scenario): Promise<void> {
       const isFull = throwOnFullBatchFailure && must.length === plans.length && plans.length > 0
       if (isFull) failsWith(outcome, 'FullBatchFailureError')
       else equal('reported', reported(outcome), mustIds)
-      const missing = dueToStart(plans, isFifo, fifoFailure).filter((index) => !started.has(index))
+      const missing = expectedStarts(plans, isFifo, fifoFailure).filter((index) => !started.has(index))
       if (!isHeld) equal('not started', missing, [])
     }
   }
@@ -221,19 +222,19 @@ async function runScenario(scenario: Scenario): Promise<void> {
 }
 
 function hanging(plans: readonly Plan[]): number {
-  return plans.filter(({ behaviour }) => named(BEHAVIOURS, behaviour).outcome === 'hangs').length
+  return plans.filter(({ behaviour }) => lookUp(BEHAVIOURS, behaviour).outcome === 'hangs').length
 }
 
-/** If an invocation ended early, more records than these may be reported. */
-function checkIds(ids: readonly string[], due: readonly unknown[], plans: readonly Plan[]): void {
-  const lost = due.filter((id) => !ids.includes(id as string))
+/** Checks that all these ids are reported. If an invocation ended early, others of the batch may be reported too. */
+function checkIds(ids: readonly string[], expected: readonly unknown[], plans: readonly Plan[]): void {
+  const lost = expected.filter((id) => !ids.includes(id as string))
   const known = [...new Set(ids)].filter((id) => plans.some((plan) => plan.id === id))
-  equal('due and not reported', lost, [])
+  equal('failed and not reported', lost, [])
   equal('ids of the batch, each once', ids, known)
 }
 
 let clock: ReturnType<typeof mockClock>
-t.test('any handler, logger and context: a report of exactly the records that did not succeed', async (t) => {
+t.test('random handlers, loggers and contexts: the report has the records that did not succeed', async (t) => {
   clock = mockClock(t)
   await check(0.4, scenarios, runScenario)
   t.pass()

@@ -5,14 +5,14 @@ import { boundedSqsBatch } from '../../src/index.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { anything, check, core, equal, failsWith, keyOf, middyOf, oneOf, outcomeOf, reported } from '../support/fuzz.ts'
 import { listOf, testContext } from '../support/handlers.ts'
-import { named, WRAPPERS } from '../support/hostile.ts'
+import { lookUp, WRAPPERS } from '../support/hostile.ts'
 
 const results = fc.record({
   core,
   size: fc.nat(5),
   isFifo: fc.boolean(),
   throwOnFullBatchFailure: fc.boolean(),
-  answer: fc.oneof(
+  returned: fc.oneof(
     anything,
     fc.array(fc.constantFrom<unknown>({ status: 'fulfilled' }, { status: 'rejected' }, null, undefined), {
       maxLength: 6,
@@ -27,37 +27,37 @@ const results = fc.record({
 })
 
 /** The records that a return value lists as failed, or `undefined` if it is not valid for every record. */
-function namedBy(answer: unknown, ids: readonly string[]): string[] | undefined {
-  if (Array.isArray(answer)) {
-    const states = ids.map((_id, index) => (answer[index] ?? { status: 'rejected' }).status)
+function listedBy(returned: unknown, ids: readonly string[]): string[] | undefined {
+  if (Array.isArray(returned)) {
+    const states = ids.map((_id, index) => (returned[index] ?? { status: 'rejected' }).status)
     const isKnown = states.every((status) => status === 'fulfilled' || status === 'rejected')
-    return isKnown && answer.length === ids.length
+    return isKnown && returned.length === ids.length
       ? ids.filter((_id, index) => states[index] === 'rejected')
       : undefined
   }
-  const list: unknown = Object(answer).batchItemFailures
+  const list: unknown = Object(returned).batchItemFailures
   if (!Array.isArray(list)) return undefined
   const listed: unknown[] = Array.from(list, (entry) => Object(entry).itemIdentifier)
   const isKnown = listed.every((id) => ids.includes(id as string))
   return isKnown ? ids.filter((id) => listed.includes(id)) : undefined
 }
 
-t.test('any return value of another inner handler: a report of the listed records, or a TypeError', async (t) => {
-  await check(0.2, results, async ({ core, size, isFifo, throwOnFullBatchFailure, answer, wrapper }) => {
-    const [isReadable, wrap] = named(WRAPPERS, wrapper)
+t.test('a random return value of an inner handler gives a report of the listed records, or an error', async (t) => {
+  await check(0.2, results, async ({ core, size, isFifo, throwOnFullBatchFailure, returned, wrapper }) => {
+    const [isReadable, wrap] = lookUp(WRAPPERS, wrapper)
     const handler = middyOf(core)<SQSEvent, SQSBatchResponse>()
       .use(boundedSqsBatch({ throwOnFullBatchFailure }))
-      .handler(async () => wrap(answer) as never)
+      .handler(async () => wrap(returned) as never)
     const groups = ids(size).map((_id, index) => (index % 2 === 0 ? 'even' : 'odd'))
     const event = isFifo ? fifoEvent(...groups) : standardEvent(...groups)
     for (const [index, record] of event.Records.entries()) record.messageId = `m${index}`
     const outcome = await outcomeOf(handler(event, testContext()))
-    const listedIds = namedBy(answer, ids(size))
+    const listedIds = listedBy(returned, ids(size))
     const first = [0, 1].map((odd) => listedIds?.find((id) => Number(id.slice(1)) % 2 === odd))
     const must = ids(size).filter(
       (id, index) => listedIds?.includes(id) || (isFifo && first[index % 2] && id > `${first[index % 2]}`),
     )
-    if (Object(answer) === answer && !isReadable) failsWith(outcome, 'Error', /trap/)
+    if (Object(returned) === returned && !isReadable) failsWith(outcome, 'Error', /trap/)
     else if (!listedIds) failsWith(outcome, 'TypeError', /^The handler returned .* return what eachRecord\(\) returns/)
     else if (throwOnFullBatchFailure && size > 0 && must.length === size) failsWith(outcome, 'FullBatchFailureError')
     else equal('reported', reported(outcome), must)

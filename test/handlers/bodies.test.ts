@@ -14,7 +14,7 @@ import { logged } from '../support/output.ts'
 const SECRET = 'hunter2secret'
 const KEY = 'kingfisher'
 
-/** Handles bodies and returns what was reported, what handlers got, and the errors by id. */
+/** Handles bodies. Returns the reported ids, the bodies that handlers got, the errors by id, and the log entries. */
 async function handleBodies(body: 'json' | StandardSchemaV1, bodies: unknown[]) {
   const got: unknown[] = []
   const errors = new Map<string, unknown>()
@@ -23,7 +23,7 @@ async function handleBodies(body: 'json' | StandardSchemaV1, bodies: unknown[]) 
     .handler(eachRecord((record) => got.push(record.body), { body: body as StandardSchemaV1 }))
   const Records = bodies.map((body, index) => sqsRecord(`m${index}`, { body: body as string }))
   const response = await handler({ Records }, testContext())
-  // The same once more, with the log of the library.
+  // Handles the bodies again to get the log entries of the library.
   const logging = middy()
     .use(boundedSqsBatch())
     .handler(eachRecord(() => {}, { body: body as StandardSchemaV1 }))
@@ -31,7 +31,7 @@ async function handleBodies(body: 'json' | StandardSchemaV1, bodies: unknown[]) 
   return { failed: failed(response), got, errors, lines }
 }
 
-/** Everything of an error that a log or an error report can show. */
+/** All text of an error that a log or an error report can show. */
 function everythingOf(error: unknown): string {
   const { name, message, stack, cause } = error as Error
   return [name, message, stack, String(cause), JSON.stringify(error), inspect(error, { depth: 9 })].join('\n')
@@ -175,7 +175,7 @@ t.test('a schema that throws or rejects fails its record with that error', async
       throw new Error('unreadable')
     },
   })
-  for (const error of [new RangeError('of the schema'), unreadable, Object.create(null), undefined]) {
+  for (const error of [new RangeError('the schema failed'), unreadable, Object.create(null), undefined]) {
     const validates = [
       () => {
         throw error
@@ -203,7 +203,7 @@ t.test("the message gives the number of issues and the first three paths; `issue
   t.strictSame(Object.keys(error), ['code'])
 })
 
-t.test('paths may consist of keys or of objects with a key', async (t) => {
+t.test('the message shows paths that consist of keys or of objects with a key', async (t) => {
   const { errors } = await handleBodies(v.object({ a: v.array(v.string()) }), ['{"a":["x",1]}'])
   t.match(errors.get('m0'), { message: /1 issue at a\.1$/ })
   const path = [{ key: 'a' }, 1, Symbol(SECRET), 'b$_']
@@ -212,7 +212,7 @@ t.test('paths may consist of keys or of objects with a key', async (t) => {
   t.match(given.errors.get('m0'), { message: /2 issues at a\.1\.…\.b\$_$/ })
 })
 
-t.test('a body that is nested too deeply for the stack fails only its own record', async (t) => {
+t.test('a body with 50,000 nested arrays fails its record if the schema refuses it', async (t) => {
   const deep = '['.repeat(50_000) + ']'.repeat(50_000)
   const never: StandardSchemaV1 = {
     '~standard': { version: 1, vendor: 'test', validate: () => ({ issues: [{ message: 'Too deep' }] }) },
@@ -222,7 +222,7 @@ t.test('a body that is nested too deeply for the stack fails only its own record
   t.ok(result.errors.get('m0') instanceof InvalidBodyError)
 })
 
-t.test('a handler does not start if its record has timed out during validation', async (t) => {
+t.test('a handler does not start if its batch ended while the body was validated', async (t) => {
   const clock = mockClock(t)
   const { promise, resolve } = Promise.withResolvers<void>()
   const slow: StandardSchemaV1 = {
@@ -241,7 +241,7 @@ t.test('a handler does not start if its record has timed out during validation',
   t.equal(started, 0)
 })
 
-t.test('a schema that violates the specification fails the record', async (t) => {
+t.test('a schema whose result violates the Standard Schema specification fails the record', async (t) => {
   for (const result of [null, undefined, {}, 5, { issues: 'x' }, { issues: [{}] }, { issues: [null] }]) {
     const schema = { '~standard': { version: 1, vendor: 'test', validate: () => result } } as never
     const { errors, failed } = await handleBodies(schema, ['1'])

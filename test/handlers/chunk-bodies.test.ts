@@ -12,7 +12,7 @@ const SECRET = 'hunter2secret'
 const GOOD = '{"n":"1"}'
 const BAD = `{"n":${SECRET}`
 
-/** A handler for chunks of three with parsed bodies, the errors of its records by id, and an event for it. */
+/** `run` handles bodies in chunks of three. `errors` has the errors by id, `names` the id and error name of each. */
 function bodyHandler(body: 'json' | StandardSchemaV1, handle: ChunkHandler<{ body: unknown; messageId: string }>) {
   const errors = new Map<string, unknown>()
   const run = (bodies: unknown[], options: BoundedSqsBatchOptions = {}, context = testContext()) => {
@@ -89,7 +89,7 @@ for (const [what, body, parsed] of kinds) {
   })
 }
 
-t.test('results belong to the records that the handler got', async (t) => {
+t.test('the results of a chunk belong to its records with valid bodies', async (t) => {
   const ok = { status: 'fulfilled', value: undefined }
   const rejected = (reason: unknown) => ({ status: 'rejected', reason })
   const list = (itemIdentifier: string) => ({ batchItemFailures: [{ itemIdentifier }] })
@@ -132,7 +132,7 @@ t.test('a body that is not text, or an invalid result of a schema, is a bad body
   t.strictSame(got, ['m1'])
 })
 
-t.test('no handler runs for a record that a schema does not validate, whatever the schema does', async (t) => {
+t.test('no handler gets a record whose body is invalid or whose schema fails', async (t) => {
   const validates: [validate: () => unknown, name: string][] = [
     [() => ({ issues: [] }), 'InvalidBodyError'],
     [() => undefined, 'InvalidBodyError'],
@@ -160,7 +160,11 @@ t.test('no handler runs for a record that a schema does not validate, whatever t
         ['m1'],
       ) as never as undefined,
   )
-  t.strictSame(failed(await run([undefined, GOOD, { n: 1 }])), ['m0', 'm1', 'm2'], 'tap returns a boolean')
+  t.strictSame(
+    failed(await run([undefined, GOOD, { n: 1 }])),
+    ['m0', 'm1', 'm2'],
+    'm1 fails because its handler returns a boolean',
+  )
   t.strictSame(names(), ['m0 InvalidBodyError', 'm1 TypeError', 'm2 InvalidBodyError'])
 })
 
@@ -204,7 +208,7 @@ t.test('a chunk fails without a call of its handler if validation takes longer t
   t.strictSame(got, ['m3 m4'])
 })
 
-t.test('a batch does not wait for validation that ends too late', async (t) => {
+t.test('a batch responds in time although the validation of bodies is pending', async (t) => {
   const clock = mockClock(t)
   let called = 0
   const { schema, open } = heldSchema()
@@ -219,7 +223,7 @@ t.test('a batch does not wait for validation that ends too late', async (t) => {
   t.equal(called, 0)
 })
 
-t.test('parsed bodies of chunks do not change the event', async (t) => {
+t.test('parsing the bodies of chunks does not change the event', async (t) => {
   const freeze = (value: object): object => {
     for (const inner of Object.values(value)) if (typeof inner === 'object') freeze(inner)
     return Object.freeze(value)

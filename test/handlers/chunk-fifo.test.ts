@@ -13,7 +13,7 @@ import { fifoEvent, sqsRecord, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, listOf, testContext } from '../support/handlers.ts'
 import { heldChunks } from '../support/held.ts'
 
-/** The chunks that start if each succeeds at once. */
+/** The chunks in the order in which they start, if each succeeds at once. */
 async function chunksOf(size: number, event: ReturnType<typeof fifoEvent>): Promise<string[]> {
   const started: string[] = []
   const handle = chunkHandlerOf(size, (records) => {
@@ -23,15 +23,15 @@ async function chunksOf(size: number, event: ReturnType<typeof fifoEvent>): Prom
   return started
 }
 
-/** Runs chunks of three. The handler returns or throws what `answers` has for the chunk, otherwise it succeeds. */
-async function answering(answers: Record<string, unknown>, ...ids: string[]) {
+/** Runs chunks of three. For a chunk in `results`, the handler returns that value or throws that error. */
+async function runChunks(results: Record<string, unknown>, ...ids: string[]) {
   const errors = new Map<string, unknown>()
   const started: string[] = []
   const handle: ChunkHandler = (records) => {
     const chunk = records.map(({ messageId }) => messageId).join(' ')
     started.push(chunk)
-    if (answers[chunk] instanceof Error) throw answers[chunk]
-    return answers[chunk] as ChunkResult
+    if (results[chunk] instanceof Error) throw results[chunk]
+    return results[chunk] as ChunkResult
   }
   const run = chunkHandlerOf(3, handle, { logger: (error, { messageId }) => errors.set(messageId, error) })
   const reported = failed(await run(fifoEvent(...ids)))
@@ -46,7 +46,7 @@ t.test('a chunk holds consecutive records of one group', async (t) => {
   t.strictSame(await chunksOf(25, fifoEvent('a1', 'b1', 'c1')), ['a1', 'b1', 'c1'])
 })
 
-t.test('a standard queue has no groups, whatever MessageGroupId its records carry', async (t) => {
+t.test('chunks of a standard queue ignore the MessageGroupId of its records', async (t) => {
   const Records = fifoEvent('a1', 'b1', 'a2').Records.map((record) => ({
     ...record,
     eventSourceARN: sqsRecord('a').eventSourceARN,
@@ -54,13 +54,13 @@ t.test('a standard queue has no groups, whatever MessageGroupId its records carr
   t.strictSame(await chunksOf(2, { Records }), ['a1 b1', 'a2'])
 })
 
-t.test('records of both kinds of queue in one batch stay apart', async (t) => {
+t.test('a chunk never holds records of a standard queue and of a FIFO queue', async (t) => {
   const [s1, s2, s3] = standardEvent('s1', 's2', 's3').Records
   const [a1, a2, b1] = fifoEvent('a1', 'a2', 'b1').Records
   const event = { Records: [s1, a1, s2, b1, a2, s3] } as ReturnType<typeof fifoEvent>
   t.strictSame(await chunksOf(2, event), ['s1 s2', 'a1 a2', 'b1', 's3'])
   const handle = chunkHandlerOf(2, (records) => listOf(...records.slice(0, 1).map(({ messageId }) => messageId)))
-  t.strictSame(failed(await handle(event)), ['s1', 'a1', 'b1', 'a2', 's3'], 'no record blocks s2')
+  t.strictSame(failed(await handle(event)), ['s1', 'a1', 'b1', 'a2', 's3'], 'the failure of s1 does not block s2')
 })
 
 t.test('chunks of one group run one after another, groups in parallel', async (t) => {
@@ -95,30 +95,30 @@ t.test('of several chunks that may start, the one with the earliest first record
 
 const failure = new Error('a2')
 const ok = { status: 'fulfilled', value: undefined } as const
-const failures: [what: string, answer: unknown, ...reported: [id: string, name: string][]][] = [
-  ['in a list', listOf('a2'), ['a2', 'Error'], ['a3', 'RecordBlockedError']],
+const failures: [what: string, result: unknown, ...reported: [id: string, name: string][]][] = [
+  ['listed', listOf('a2'), ['a2', 'Error'], ['a3', 'RecordBlockedError']],
   [
-    'in a list that omits one between them',
+    'listed without the record between them',
     listOf('a1', 'a3'),
     ['a1', 'Error'],
     ['a2', 'RecordBlockedError'],
     ['a3', 'Error'],
   ],
   [
-    'in results, though the later record succeeded',
+    'in settled results, although the later record succeeded',
     [ok, { status: 'rejected', reason: failure }, ok],
     ['a2', 'Error'],
     ['a3', 'RecordBlockedError'],
   ],
-  ['the last of the chunk', listOf('a3'), ['a3', 'Error']],
-  ['all of the chunk', new RangeError('all'), ['a1', 'RangeError'], ['a2', 'RangeError'], ['a3', 'RangeError']],
+  ['the last record of the chunk', listOf('a3'), ['a3', 'Error']],
+  ['all records of the chunk', new RangeError('all'), ['a1', 'RangeError'], ['a2', 'RangeError'], ['a3', 'RangeError']],
   ['an invalid return value', {}, ['a1', 'TypeError'], ['a2', 'TypeError'], ['a3', 'TypeError']],
 ]
 
-for (const [what, answer, ...reported] of failures) {
+for (const [what, returned, ...reported] of failures) {
   t.test(`a failure blocks the later records of its group, in the same chunk and in later ones: ${what}`, async (t) => {
     const ids = ['a1', 'b1', 'a2', 'b2', 'a3', 'b3', 'a4', 'b4', 'a5']
-    const result = await answering({ 'a1 a2 a3': answer }, ...ids)
+    const result = await runChunks({ 'a1 a2 a3': returned }, ...ids)
     t.strictSame(result.started.toSorted(), ['a1 a2 a3', 'b1 b2 b3', 'b4'])
     t.strictSame(result.reported, [...reported.map(([id]) => id), 'a4', 'a5'])
     const names = [...result.errors].map(([id, error]) => [id, (error as Error).name])
@@ -131,7 +131,7 @@ for (const [what, answer, ...reported] of failures) {
 }
 
 t.test('a failure in a later chunk does not fail the records before it', async (t) => {
-  const result = await answering({ 'a4 a5': listOf('a5') }, 'a1', 'a2', 'a3', 'a4', 'a5', 'b1')
+  const result = await runChunks({ 'a4 a5': listOf('a5') }, 'a1', 'a2', 'a3', 'a4', 'a5', 'b1')
   t.strictSame(result.reported, ['a5'])
   t.strictSame(result.started.toSorted(), ['a1 a2 a3', 'a4 a5', 'b1'])
 })
@@ -177,8 +177,8 @@ t.test('a timed-out chunk blocks the rest of its group', async (t) => {
   t.strictSame(held.started, ['a1 a2', 'b1 b2', 'b3'])
 })
 
-/** Runs chunks of three with JSON bodies. These bodies are bad. The handler returns `answer` for `a1 a2 a3`. */
-async function withBadBodies(bad: string[], answer: unknown, options: BoundedSqsBatchOptions = {}) {
+/** Runs chunks of three with JSON bodies. The records in `bad` have a bad body. The handler returns `result` for group a. */
+async function withBadBodies(bad: string[], result: unknown, options: BoundedSqsBatchOptions = {}) {
   const errors = new Map<string, unknown>()
   const started: string[] = []
   const handler = middy()
@@ -190,8 +190,8 @@ async function withBadBodies(bad: string[], answer: unknown, options: BoundedSqs
           const chunk = records.map(({ messageId }) => messageId).join(' ')
           started.push(chunk)
           if (!chunk.startsWith('a')) return undefined
-          if (answer instanceof Error) throw answer
-          return answer as undefined
+          if (result instanceof Error) throw result
+          return result as undefined
         },
         { body: 'json' },
       ),
@@ -203,8 +203,8 @@ async function withBadBodies(bad: string[], answer: unknown, options: BoundedSqs
   return { reported, started: started.toSorted(), errors, outcomes }
 }
 
-t.test('a bad body blocks the later records of its group; the earlier ones are handled', async (t) => {
-  const cases: [bad: string[], answer: unknown, started: string[], ...outcomes: string[]][] = [
+t.test('a bad body blocks the later records of its group, and the earlier ones are handled', async (t) => {
+  const cases: [bad: string[], returned: unknown, started: string[], ...outcomes: string[]][] = [
     [['a1'], undefined, [], 'a1 InvalidBodyError', 'a2 RecordBlockedError', 'a3 RecordBlockedError'],
     [['a2'], undefined, ['a1'], 'a2 InvalidBodyError', 'a3 RecordBlockedError'],
     [['a3'], undefined, ['a1 a2'], 'a3 InvalidBodyError'],
@@ -214,8 +214,8 @@ t.test('a bad body blocks the later records of its group; the earlier ones are h
     [['a2'], new RangeError('a'), ['a1'], 'a1 RangeError', 'a2 InvalidBodyError', 'a3 RecordBlockedError'],
     [['a2'], [ok, ok, ok], ['a1'], 'a1 TypeError', 'a2 InvalidBodyError', 'a3 RecordBlockedError'],
   ]
-  for (const [bad, answer, started, ...outcomes] of cases) {
-    const result = await withBadBodies(bad, answer)
+  for (const [bad, returned, started, ...outcomes] of cases) {
+    const result = await withBadBodies(bad, returned)
     t.strictSame(result.outcomes, [...outcomes, 'a4 RecordBlockedError'], bad.join())
     t.strictSame(
       result.reported,

@@ -11,10 +11,10 @@ import { logged } from '../support/output.ts'
 const OK = { status: 'fulfilled', value: undefined } as const
 const REPORTED = new Error('The handler reported the record as failed')
 
-/** Runs the chunks `a b c` and `d`. The handler returns this for the first and nothing for the second. */
-async function answering(answer: () => unknown) {
+/** Runs the chunks `a b c` and `d`. The handler returns this result for the first and nothing for the second. */
+async function runChunks(result: () => unknown) {
   const errors = new Map<string, unknown>()
-  const handle = chunkHandlerOf(3, ([first]) => (first?.messageId === 'a' ? (answer() as undefined) : undefined), {
+  const handle = chunkHandlerOf(3, ([first]) => (first?.messageId === 'a' ? (result() as undefined) : undefined), {
     logger: (error, { messageId }) => errors.set(messageId, error),
   })
   const reported = failed(await handle(standardEvent('a', 'b', 'c', 'd')))
@@ -22,7 +22,7 @@ async function answering(answer: () => unknown) {
 }
 
 const thrown = new Error('b')
-const understood: [what: string, answer: () => unknown, ...errors: [id: string, error: unknown][]][] = [
+const valid: [what: string, returns: () => unknown, ...errors: [id: string, error: unknown][]][] = [
   ['undefined', () => undefined],
   ['a promise of undefined', async () => {}],
   ['an empty list', () => listOf()],
@@ -30,7 +30,7 @@ const understood: [what: string, answer: () => unknown, ...errors: [id: string, 
   ['a list in another order', () => listOf('c', 'a'), ['a', REPORTED], ['c', REPORTED]],
   ['an id twice', () => listOf('b', 'b'), ['b', REPORTED]],
   ['a list of all', () => listOf('a', 'b', 'c'), ['a', REPORTED], ['b', REPORTED], ['c', REPORTED]],
-  ['a list with something beside it', () => ({ ...listOf('c'), UnprocessedItems: {} }), ['c', REPORTED]],
+  ['a list and another property', () => ({ ...listOf('c'), UnprocessedItems: {} }), ['c', REPORTED]],
   ['a promise of a list', async () => listOf('b'), ['b', REPORTED]],
   [
     'a thenable of a list',
@@ -56,9 +56,9 @@ const understood: [what: string, answer: () => unknown, ...errors: [id: string, 
   ],
 ]
 
-for (const [what, answer, ...errors] of understood) {
+for (const [what, returns, ...errors] of valid) {
   t.test(`a chunk handler may return ${what}`, async (t) => {
-    const result = await answering(answer)
+    const result = await runChunks(returns)
     t.strictSame(
       result.reported,
       errors.map(([id]) => id),
@@ -75,7 +75,7 @@ function throwing(key: string, target: object = {}) {
     },
   })
 }
-const refused: [what: string, answer: () => unknown, came: string][] = [
+const invalid: [what: string, returns: () => unknown, message: string][] = [
   ['null', () => null, 'returned null;'],
   ['false', () => false, 'returned a boolean;'],
   ['0', () => 0, 'returned a number;'],
@@ -96,38 +96,46 @@ const refused: [what: string, answer: () => unknown, came: string][] = [
     'batchItemFailures is undefined',
   ],
   ['a Map', () => new Map([['batchItemFailures', []]]), 'batchItemFailures is undefined'],
-  ['no list', () => ({ batchItemFailures: null }), 'batchItemFailures is null'],
+  ['null as a list', () => ({ batchItemFailures: null }), 'batchItemFailures is null'],
   ['a list that is a text', () => ({ batchItemFailures: 'a' }), 'batchItemFailures is a string'],
   ['a list that is a Set', () => ({ batchItemFailures: new Set(['a']) }), 'batchItemFailures is an object'],
-  ['something like a list', () => ({ batchItemFailures: { length: 0 } }), 'batchItemFailures is an object'],
-  ['a promise as list', () => ({ batchItemFailures: Promise.resolve([]) }), 'batchItemFailures is an object'],
+  ['an object with a length as a list', () => ({ batchItemFailures: { length: 0 } }), 'batchItemFailures is an object'],
+  [
+    'a promise of a list in an object',
+    () => ({ batchItemFailures: Promise.resolve([]) }),
+    'batchItemFailures is an object',
+  ],
   ['an id of another chunk', () => listOf('d'), 'entry 0 is not a record of the chunk'],
   ['an id of another chunk, among others', () => listOf('a', 'd'), 'entry 1 is not a record of the chunk'],
   ['an unknown id', () => listOf('b', 'z'), 'entry 1 is not a record of the chunk'],
   ['an empty id', () => listOf(''), 'entry 0 is not a record of the chunk'],
-  ['a place for an id', () => listOf(0), 'entry 0 is not a record of the chunk'],
+  ['an index instead of an id', () => listOf(0), 'entry 0 is not a record of the chunk'],
   ['an id in an object', () => listOf({ toString: () => 'a' }), 'entry 0 is not a record of the chunk'],
-  ['bare ids', () => ({ batchItemFailures: ['a'] }), 'entry 0 is not a record of the chunk'],
-  ['ids by another name', () => ({ batchItemFailures: [{ id: 'a' }] }), 'entry 0 is not a record of the chunk'],
+  ['ids that are not in objects', () => ({ batchItemFailures: ['a'] }), 'entry 0 is not a record of the chunk'],
+  ['ids under another key', () => ({ batchItemFailures: [{ id: 'a' }] }), 'entry 0 is not a record of the chunk'],
   ['a list with null', () => ({ batchItemFailures: [null] }), 'entry 0 is not a record of the chunk'],
   ['a list with holes', () => ({ batchItemFailures: new Array(2) }), 'entry 0 is not a record of the chunk'],
   ['more ids than records', () => listOf('a', 'b', 'c', 'd'), 'entry 3 is not a record of the chunk'],
   ['no results', () => [], '0 results for 3 records'],
-  ['a result too few', () => [OK, OK], '2 results for 3 records'],
-  ['a result too many', () => [OK, OK, OK, OK], '4 results for 3 records'],
-  ['holes for results', () => new Array(3), 'entry 0 is not a PromiseSettledResult'],
+  ['one result too few', () => [OK, OK], '2 results for 3 records'],
+  ['one result too many', () => [OK, OK, OK, OK], '4 results for 3 records'],
+  ['holes instead of results', () => new Array(3), 'entry 0 is not a PromiseSettledResult'],
   [
     'a hole among results',
     () => Object.assign([OK, OK, OK], { 1: undefined }),
     'entry 1 is not a PromiseSettledResult',
   ],
   ['a sparse array', () => Object.assign(new Array(3), [OK], { 2: OK }), 'entry 1 is not a PromiseSettledResult'],
-  ['null for a result', () => [OK, OK, null], 'entry 2 is not a PromiseSettledResult'],
-  ['promises for results', () => [OK, Promise.resolve(), OK], 'entry 1 is not a PromiseSettledResult'],
+  ['null instead of a result', () => [OK, OK, null], 'entry 2 is not a PromiseSettledResult'],
+  ['a promise instead of a result', () => [OK, Promise.resolve(), OK], 'entry 1 is not a PromiseSettledResult'],
   ['results without a status', () => [{}, {}, {}], 'entry 0 is not a PromiseSettledResult'],
-  ['results of a third status', () => [OK, OK, { status: 'pending' }], 'entry 2 is not a PromiseSettledResult'],
-  ['words for results', () => ['fulfilled', 'fulfilled', 'fulfilled'], 'entry 0 is not a PromiseSettledResult'],
-  ['something like results', () => ({ length: 3, 0: OK, 1: OK, 2: OK }), 'batchItemFailures is undefined'],
+  ['a result that is pending', () => [OK, OK, { status: 'pending' }], 'entry 2 is not a PromiseSettledResult'],
+  [
+    'status strings instead of results',
+    () => ['fulfilled', 'fulfilled', 'fulfilled'],
+    'entry 0 is not a PromiseSettledResult',
+  ],
+  ['an object with a length and results', () => ({ length: 3, 0: OK, 1: OK, 2: OK }), 'batchItemFailures is undefined'],
   ['results in a Set', () => new Set([OK]), 'batchItemFailures is undefined'],
   ['a list that throws', () => throwing('batchItemFailures'), 'an object that throws when it is read'],
   ['results that throw', () => throwing('1', [OK, OK, OK]), 'an object that throws when it is read'],
@@ -135,27 +143,31 @@ const refused: [what: string, answer: () => unknown, came: string][] = [
   ['a status that throws', () => [OK, OK, throwing('status')], 'an object that throws when it is read'],
   ['a reason that throws', () => [throwing('reason', { status: 'rejected' }), OK, OK], 'an object that throws'],
   ['an id that throws', () => ({ batchItemFailures: [throwing('itemIdentifier')] }), 'an object that throws'],
-  ['a list that was revoked', () => ({ batchItemFailures: revoked([]) }), 'an object that throws when it is read'],
+  [
+    'a list that is a revoked proxy',
+    () => ({ batchItemFailures: revoked([]) }),
+    'an object that throws when it is read',
+  ],
 ]
 
-for (const [what, answer, came] of refused) {
-  t.test(`a return value that fails the whole chunk and no other: ${what}`, async (t) => {
-    const { reported, errors } = await answering(answer)
+for (const [what, returns, message] of invalid) {
+  t.test(`an invalid return value fails the whole chunk and no other: ${what}`, async (t) => {
+    const { reported, errors } = await runChunks(returns)
     t.strictSame(reported, ['a', 'b', 'c'])
     t.strictSame(
       errors.map(([id]) => id),
       ['a', 'b', 'c'],
     )
     const [error, ...others] = errors.map(([, error]) => error)
-    t.match(error, { name: 'TypeError', message: came })
+    t.match(error, { name: 'TypeError', message })
     t.match(error, { message: /return nothing, or a PromiseSettledResult for each record of the chunk, or \{ batch/ })
     t.ok(others.every((other) => other === error))
   })
 }
 
 const rearranging: [what: string, rearrange: (records: SQSRecord[]) => SQSRecord[]][] = [
-  ['sorted', (records) => records.reverse()],
-  ['taken out', (records) => Array.from({ length: records.length }, () => records.pop() as SQSRecord)],
+  ['reversed', (records) => records.reverse()],
+  ['removed', (records) => Array.from({ length: records.length }, () => records.pop() as SQSRecord)],
   ['replaced', (records) => records.splice(0, 2, sqsRecord('x'), sqsRecord('y')).concat(records.slice(2))],
 ]
 for (const [what, rearrange] of rearranging) {
@@ -180,7 +192,7 @@ for (const [what, rearrange] of rearranging) {
 t.test('the handler may replace a record in its array by one with the same id', async (t) => {
   const handle = chunkHandlerOf(3, (records) => {
     const own = records as SQSRecord[]
-    for (const [place, record] of own.entries()) own[place] = { ...record, body: record.body.toUpperCase() }
+    for (const [index, record] of own.entries()) own[index] = { ...record, body: record.body.toUpperCase() }
     return Promise.allSettled(own.map(async ({ body }) => body === 'BODY OF B' && Promise.reject(new Error('b'))))
   })
   t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'))), ['b'])
@@ -221,8 +233,8 @@ const throws: [what: string, handler: () => unknown, reason: unknown][] = [
 ]
 
 for (const [what, handler, reason] of throws) {
-  t.test(`what a chunk handler throws fails the whole chunk and no other: ${what}`, async (t) => {
-    const { reported, errors } = await answering(handler)
+  t.test(`an error that a chunk handler throws fails the whole chunk and no other: ${what}`, async (t) => {
+    const { reported, errors } = await runChunks(handler)
     t.strictSame(reported, ['a', 'b', 'c'])
     t.strictSame(errors, [
       ['a', reason],

@@ -37,10 +37,10 @@ t.test(
     clock.advance(1)
     t.equal(held.signalOf('m0 m1')?.aborted, true)
     t.ok(held.signalOf('m0 m1')?.reason instanceof RecordTimeoutError)
-    t.equal(held.signalOf('m4 m5')?.aborted, false, 'it began 60 ms later')
+    t.equal(held.signalOf('m4 m5')?.aborted, false, 'm4 m5 started 60 ms later')
     held.succeed('m4 m5')
     await settled()
-    t.strictSame(held.running(), ['m0 m1', 'm6'], 'the slot is held until its handler settles')
+    t.strictSame(held.running(), ['m0 m1', 'm6'], 'the slot of m0 m1 stays occupied until its handler settles')
     held.succeed('m6')
     t.strictSame(failed(await result), ['m0', 'm1'])
     t.match(
@@ -53,11 +53,11 @@ t.test(
   },
 )
 
-/** What handlers that respect or ignore their signal return. All of it comes too late. */
+/** Results of handlers that respect or ignore their signal. All of them come too late. */
 const lateResults: [what: string, settle: (reason: unknown) => ChunkResult][] = [
   ['nothing', () => undefined],
   ['a list', () => ({ batchItemFailures: [{ itemIdentifier: 'b' }] })],
-  ['nonsense', () => ({}) as never],
+  ['an invalid result', () => ({}) as never],
   [
     'Promise.allSettled() of calls that respect the signal',
     (reason) => [

@@ -27,7 +27,7 @@ t.test('chunks are consecutive records of the given size, and the last one holds
   }
 })
 
-t.test('an empty batch has no chunk', async (t) => {
+t.test('for an empty batch, the chunk handler is not called', async (t) => {
   const handle = chunkHandlerOf(10, () => {
     throw new Error('was called')
   })
@@ -74,7 +74,7 @@ t.test('at most `concurrency` chunks run at once, and they start in record order
   t.match(summaries, [{ records: 9, succeeded: 7, failed: 2, reported: 2, peakInFlight: 2 }])
 })
 
-t.test('a handler that changes its array changes no other chunk and no report', async (t) => {
+t.test('a handler that changes its array does not change the report or the event', async (t) => {
   const event = standardEvent('a', 'b', 'c')
   const handle = chunkHandlerOf(3, (records) => {
     const own = records as SQSRecord[]
@@ -93,7 +93,7 @@ t.test('an id that two records share is reported once, also if only one of them 
   t.strictSame(failed(await handle(standardEvent('a', 'a', 'b'))), ['a'])
 })
 
-t.test('invocations share the bound and nothing else', async (t) => {
+t.test('invocations with chunks share the bound, but not their results', async (t) => {
   const held = heldChunks()
   const handle = chunkHandlerOf(2, held.handle, { concurrency: 2 })
   const event = standardEvent('a', 'b', 'c')

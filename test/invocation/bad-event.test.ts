@@ -19,7 +19,7 @@ const bad: [what: string, event: unknown, message: RegExp][] = [
     { Records: new Proxy([], { get: (list, key) => (key === 'length' ? NaN : Reflect.get(list, key)) }) },
     /without a length/,
   ],
-  ['Records that are no array', { Records: { 0: good, length: 1 } }, /Records: an object/],
+  ['Records that is not an array', { Records: { 0: good, length: 1 } }, /Records: an object/],
   ['a record that is null', { Records: [good, null] }, /record 1 is null/],
   ['a hole in Records', { Records: new Array(2) }, /record 0 is undefined/],
   ['a record that is a string', { Records: ['SECRET'] }, /record 0 is a string/],
@@ -83,9 +83,9 @@ t.test('a record without eventSource is accepted, for hand-made test events', as
   t.strictSame(failed(await handle(event)), ['b'])
 })
 
-t.test('messageId is read once, so that the checked value is the reported one', async (t) => {
+t.test('messageId is read once, so the reported value is the checked one', async (t) => {
   let reads = 0
-  const sly = {
+  const changing = {
     get messageId() {
       return reads++ === 0 ? 'true' : 'false'
     },
@@ -93,10 +93,10 @@ t.test('messageId is read once, so that the checked value is the reported one', 
   const handle = handlerOf(() => {
     throw new Error('x')
   })
-  t.strictSame(failed(await handle({ Records: [sly] } as never)), ['true'])
+  t.strictSame(failed(await handle({ Records: [changing] } as never)), ['true'])
 })
 
-t.test('receiveCount is a positive number: 1 if the attribute is not one', async (t) => {
+t.test('receiveCount is 1 if the attribute is not a positive number', async (t) => {
   const counts: number[] = []
   const event = standardEvent('a', 'b', 'c', 'd')
   const [a, b, c, d] = event.Records

@@ -39,7 +39,7 @@ t.test('invocations that share event and context each get their own report', asy
   t.not(responses[0], responses[1])
 })
 
-t.test('invocations that share event and context stay apart if both are checked before either starts', async (t) => {
+t.test('invocations that share event and context get their own reports if both are checked first', async (t) => {
   const { promise: bothAreChecked, resolve } = Promise.withResolvers<void>()
   let checked = 0
   const outcomes = [['a'], ['b', 'c']]
@@ -61,7 +61,7 @@ t.test('invocations that share event and context stay apart if both are checked 
   t.strictSame(responses.map(failed), [['a'], ['b', 'c']])
 })
 
-t.test('invocations with the same ids but different outcomes stay apart', async (t) => {
+t.test('invocations with the same ids but different outcomes get their own reports', async (t) => {
   const handle = handlerOf(async (record) => {
     await settled()
     if (record.body === 'bad') throw new Error('bad')
@@ -155,13 +155,13 @@ t.test('an invocation that still waits for slots at its drain is reported and st
   const second = handle(standardEvent('x', 'y'), timedContext(1000))
   await settled()
   clock.advance(800)
-  t.strictSame(failed(await second), ['x', 'y'], 'at the drain, since nothing of it runs')
+  t.strictSame(failed(await second), ['x', 'y'], 'the response is sent at the drain, because none of its records runs')
   await settleAll(held, () => false)
   t.strictSame(failed(await first), [])
   t.strictSame(held.started, ['a', 'b', 'c'])
 })
 
-t.test('handlers that ignore their signal end their own batch, and not another', async (t) => {
+t.test('handlers that ignore their signal end their own batch, and no other batch', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const handle = handlerOf(held.handle, { concurrency: 2, recordTimeout: 100 })

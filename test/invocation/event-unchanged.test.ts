@@ -30,7 +30,7 @@ t.test('a frozen event is handled, also with parsed bodies and failures', async 
   t.strictSame(failed(await handler(event, testContext())), ['m2'])
 })
 
-t.test('the event is unchanged afterwards, and handlers get its records', async (t) => {
+t.test('the event is unchanged after the invocation, and handlers get its records', async (t) => {
   for (const make of [() => standardEvent('a', 'b'), () => fifoEvent('a1', 'a2', 'b1')]) {
     const event = make()
     const given = [...event.Records]
@@ -49,7 +49,7 @@ t.test('the event is unchanged afterwards, and handlers get its records', async 
   }
 })
 
-t.test('an inner handler that changes the list of records changes a list of its own', async (t) => {
+t.test('an inner handler that changes the list of records does not change the event', async (t) => {
   const event = standardEvent('a', 'b')
   const handler = middy<SQSEvent, SQSBatchResponse>()
     .use(boundedSqsBatch({ logger: false }))

@@ -43,7 +43,7 @@ t.test('throwOnFullBatchFailure applies to the reports of other inner handlers',
 })
 
 t.test(
-  "throwOnFullBatchFailure applies if Middy's early timeout ends the batch, which becomes the cause",
+  "if Middy's early timeout ends the batch, throwOnFullBatchFailure throws with the timeout as its cause",
   async (t) => {
     const clock = mockClock(t)
     const handler = middy()
@@ -75,7 +75,7 @@ for (const [version, core] of cores) {
     await t.rejects(setUp(standardEvent('a', 'x'), testContext()), /set-up failed/)
   })
 
-  t.test(`the report stands if an earlier middleware's after hook throws (${version})`, async (t) => {
+  t.test(`the report is returned if an earlier middleware's after hook throws (${version})`, async (t) => {
     let started = 0
     const seen: unknown[] = []
     const handler = core()
@@ -98,7 +98,7 @@ for (const [version, core] of cores) {
       t.strictSame(failed(await handler(standardEvent('a', 'x', 'b'), testContext())), ['x'])
     })
     t.equal(started, 3)
-    t.match(seen, [{ message: 'metrics cannot be sent' }], 'the onError hooks of earlier middleware still get it')
+    t.match(seen, [{ message: 'metrics cannot be sent' }], 'the onError hooks of earlier middlewares get the error')
     t.equal(lines.length, 2)
     t.match(lines[0], /1 of 3 records failed/)
     t.match(
@@ -107,7 +107,7 @@ for (const [version, core] of cores) {
     )
   })
 
-  t.test(`the report stands if a later middleware's after hook or the inner handler throws (${version})`, async (t) => {
+  t.test(`the report is returned if a later after hook or the inner handler throws (${version})`, async (t) => {
     const inner = handlerWith()
       .after(() => {
         throw new Error('inner')
@@ -124,13 +124,13 @@ for (const [version, core] of cores) {
     const added = handlerWith().handler(async (event: SQSEvent, context) => {
       const report = await failingRecords(event, context)
       report.batchItemFailures.push({ itemIdentifier: 'a' })
-      throw new Error('after it has added to the report')
+      throw new Error('failed after adding to the report')
     })
     t.strictSame(failed(await added(standardEvent('a', 'x', 'b'), testContext())), ['a', 'x'])
   })
 
   t.test(
-    `the report of another inner handler stands if an earlier middleware's after hook throws (${version})`,
+    `the report of another inner handler is returned if an earlier middleware's after hook throws (${version})`,
     async (t) => {
       const results = [
         [{ status: 'fulfilled' }, { status: 'rejected', reason: 'r' }],
@@ -213,16 +213,16 @@ for (const [version, core] of cores) {
     async (t) => {
       const full = handlerWith({ throwOnFullBatchFailure: true }).handler(failingRecords)
       await t.rejects(full(standardEvent('x1', 'x2'), testContext()), { name: 'FullBatchFailureError' })
-      const forgetful = handlerWith().handler(async (event: SQSEvent, context) => {
+      const returnsNothing = handlerWith().handler(async (event: SQSEvent, context) => {
         await failingRecords(event, context)
       })
-      await t.rejects(forgetful(standardEvent('a'), testContext()), { name: 'TypeError' })
+      await t.rejects(returnsNothing(standardEvent('a'), testContext()), { name: 'TypeError' })
       const invalid = handlerWith().handler(failingRecords)
       await t.rejects(invalid({} as never, testContext()), { name: 'InvalidSqsEventError' })
     },
   )
 
-  t.test(`an early response of an earlier middleware is left alone (${version})`, async (t) => {
+  t.test(`an early response of an earlier middleware is not changed (${version})`, async (t) => {
     const handler = core<SQSEvent>()
       .before(() => 'warm')
       .use(boundedSqsBatch())
@@ -237,7 +237,7 @@ for (const [version, core] of cores) {
       .use(boundedSqsBatch({ logger: false }))
       .after((request) => {
         request.earlyResponse = { batchItemFailures: [] }
-        throw new Error('of the hook')
+        throw new Error('the hook failed')
       })
       .handler(failingRecords)
     t.strictSame(failed(await handler(standardEvent('a', 'x', 'b'), testContext())), ['x'])

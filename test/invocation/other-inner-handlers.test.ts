@@ -7,7 +7,7 @@ import { cores } from '../support/cores.ts'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, listOf, testContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
-import { lying } from '../support/hostile.ts'
+import { withLength } from '../support/hostile.ts'
 import { logged } from '../support/output.ts'
 
 const ok = { status: 'fulfilled', value: 1 }
@@ -28,7 +28,7 @@ t.test('a PromiseSettledResult[] is converted, and a hole in it is a failed reco
 })
 
 t.test(
-  'fewer results than records are a TypeError, because nobody knows which result belongs to which record',
+  'fewer results than records are a TypeError, because it is unknown which result belongs to which record',
   async (t) => {
     const handler = middy<SQSEvent>()
       .use(boundedSqsBatch({ logger: false }))
@@ -67,7 +67,7 @@ t.test('{ batchItemFailures } is passed on in record order', async (t) => {
   t.strictSame(await returning(listOf('c', 'a'), 'a', 'b', 'c'), listOf('a', 'c'))
 })
 
-t.test('a handler that removes the list from its report is a TypeError that says what to return', async (t) => {
+t.test('if a handler removes the list from its report, a TypeError says what to return', async (t) => {
   const handler = middy()
     .use(boundedSqsBatch({ logger: false }))
     .handler(async (event: SQSEvent, context) => {
@@ -91,7 +91,7 @@ const throwing = {
     throw new Error('SECRET')
   },
 }
-const nonsense: [what: string, value: unknown, message: RegExp][] = [
+const invalid: [what: string, value: unknown, message: RegExp][] = [
   ['undefined, from a forgotten return', undefined, /returned undefined/],
   ['null', null, /returned null/],
   ['{}', {}, /batchItemFailures is undefined/],
@@ -102,19 +102,19 @@ const nonsense: [what: string, value: unknown, message: RegExp][] = [
   ['batchItemFailures: {}', { batchItemFailures: {} }, /batchItemFailures is an object/],
   ['an id of another batch', { batchItemFailures: [{ itemIdentifier: 'z' }] }, /entry 0 is not a record/],
   ['an empty id', { batchItemFailures: [{ itemIdentifier: 'a' }, { itemIdentifier: '' }] }, /entry 1 is not a record/],
-  ['a bare id', { batchItemFailures: ['a'] }, /entry 0 is not a record/],
+  ['an id that is not in an object', { batchItemFailures: ['a'] }, /entry 0 is not a record/],
   ['an id under another key', { batchItemFailures: [{ messageId: 'a' }] }, /entry 0 is not a record/],
   ['values instead of settled results', [1, 2], /entry 0 is not a PromiseSettledResult/],
   ['ids instead of settled results', [ok, 'a'], /entry 1 is not a PromiseSettledResult/],
   ['a promise that is pending', [ok, { status: 'pending' }], /entry 1 is not a PromiseSettledResult/],
   ['more results than records', [ok, ok, ok], /3 results for 2 records/],
-  ['a list that lies about its length', { batchItemFailures: lying([{ itemIdentifier: 'a' }], -1) }, /of length -1/],
-  ['results that lie about their length', lying([no], -1), /-1 results for 2 records/],
+  ['a list of length -1', { batchItemFailures: withLength([{ itemIdentifier: 'a' }], -1) }, /of length -1/],
+  ['results of length -1', withLength([no], -1), /-1 results for 2 records/],
   ['an object that throws when it is read', throwing, /throws when it is read/],
-  ['a status of an HTTP API', { statusCode: 200 }, /batchItemFailures is undefined/],
+  ['the response of an HTTP API', { statusCode: 200 }, /batchItemFailures is undefined/],
 ]
 
-for (const [what, value, message] of nonsense) {
+for (const [what, value, message] of invalid) {
   t.test(`returning ${what} is a TypeError that says what to return`, async (t) => {
     const error = await returning(value, 'a', 'b').catch((error) => error)
     t.ok(error instanceof TypeError, String(error))
@@ -159,7 +159,7 @@ t.test(
   },
 )
 
-t.test('ids that an inner handler lists stay reported beside records that it did not wait for', async (t) => {
+t.test('ids that an inner handler lists are reported together with records that it did not wait for', async (t) => {
   for (const [returned, expected] of [
     [{ batchItemFailures: [{ itemIdentifier: 'a' }, { itemIdentifier: 'b' }] }, ['a', 'b']],
     [
@@ -222,7 +222,7 @@ t.test('records that a later middleware copied are handled; removed or reordered
     await t.rejects(
       withRecords(change, (async () => ({ batchItemFailures: [] })) as never),
       { name: 'TypeError', message },
-      'a list may lack a record that the handler did not see',
+      'otherwise a record that the handler did not see would count as processed',
     )
   }
   t.equal(bodies.length, 3)
@@ -239,7 +239,7 @@ t.test('records that a later middleware copied are handled; removed or reordered
   })
 })
 
-t.test('an inner handler that does not return the report of eachRecord() is a TypeError, awaited or not', async (t) => {
+t.test('an inner handler that does not return the report causes a TypeError, with or without await', async (t) => {
   for (const waits of [true, false]) {
     const held = heldRecords()
     const handler = middy()
@@ -296,7 +296,7 @@ t.test('running the records twice at the same time fails the invocation and ends
     held.succeed(id)
   }
   await settled()
-  t.strictSame(held.started, started, 'nothing starts any more')
+  t.strictSame(held.started, started, 'no further record starts')
 })
 
 t.test('a record handler that runs the records of its own batch fails the invocation', async (t) => {
@@ -319,7 +319,7 @@ t.test('a second run fails the invocation also if the inner handler catches its 
   const second = eachRecord(({ messageId }) => {
     if (messageId === 'b') throw new Error('b')
   })
-  const ways: BatchHandler[] = [
+  const handlers: BatchHandler[] = [
     async (event, context) => {
       const [report] = await Promise.allSettled([first(event, context), second(event, context)])
       return report.status === 'fulfilled' ? report.value : { batchItemFailures: [] }
@@ -335,10 +335,10 @@ t.test('a second run fails the invocation also if the inner handler catches its 
       throw new Error('another error')
     },
   ]
-  for (const way of ways) {
+  for (const runTwice of handlers) {
     const handler = middy()
       .use(boundedSqsBatch({ logger: false }))
-      .handler(way)
+      .handler(runTwice)
     await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: /called twice|another error/ })
   }
 })
@@ -365,7 +365,11 @@ for (const [version, core] of cores) {
       ['reversed', (event) => ({ ...event, Records: event.Records.toReversed() }), true],
       ['one removed', (event) => ({ ...event, Records: event.Records.slice(0, 2) }), true],
       ['one added', (event) => ({ ...event, Records: [...event.Records, sqsRecord('d')] }), true],
-      ['an heir with reversed records', (event) => inheriting(event, event.Records.toReversed()), true],
+      [
+        'an object that inherits from the event, reversed',
+        (event) => inheriting(event, event.Records.toReversed()),
+        true,
+      ],
     ]
     for (const [what, replace, isRefused] of changes) {
       for (const isRestored of [false, true]) {
@@ -480,7 +484,7 @@ t.test('a generator function is refused as a record handler, since it would run 
   t.end()
 })
 
-t.test('a handler that catches the error about other records fails the invocation', async (t) => {
+t.test('an inner handler that catches the error about removed records fails the invocation', async (t) => {
   const inner = eachRecord(() => t.fail('started'))
   const handler = middy<SQSEvent, SQSBatchResponse>()
     .use(boundedSqsBatch({ logger: false }))
@@ -491,7 +495,7 @@ t.test('a handler that catches the error about other records fails the invocatio
   await t.rejects(handler(standardEvent('a', 'b', 'c'), testContext()), { name: 'TypeError', message: /not those/ })
 })
 
-t.test('reading the event once for each record takes no longer than the records do', async (t) => {
+t.test('reading event.Records repeatedly does not check the records each time', async (t) => {
   const handler = middy<SQSEvent, SQSBatchResponse>()
     .use(boundedSqsBatch({ logger: false }))
     .before((request) => {
@@ -512,7 +516,7 @@ t.test('reading the event once for each record takes no longer than the records 
   t.strictSame(failed(await handler(standardEvent(...ids(100)), testContext())), [])
 })
 
-t.test('an event that a hook after the handler sets does not matter for its results', async (t) => {
+t.test('settled results are accepted if an after hook then replaces the event', async (t) => {
   const handler = middy<SQSEvent>()
     .use(boundedSqsBatch({ logger: false }))
     .after((request) => {

@@ -99,5 +99,5 @@ t.test('on Managed Instances the worker threads of the process share its descrip
   }
   withCpuMax('200000 100000')
   process.env = before
-  t.strictSame(await warned(() => warnOfDescriptorLimit(900)), [], 'elsewhere a process has one thread')
+  t.strictSame(await warned(() => warnOfDescriptorLimit(900)), [], 'not on Managed Instances, a process has one thread')
 })

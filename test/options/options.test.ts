@@ -80,7 +80,7 @@ t.test('valid options are accepted', (t) => {
   t.end()
 })
 
-t.test('boundedSqsBatch is also the default export, and its hooks are named functions', (t) => {
+t.test('boundedSqsBatch() is also the default export, and its hooks are named functions', (t) => {
   const { before, after, onError, ...rest } = boundedSqsBatch()
   t.strictSame(
     [before, after, onError].map(({ name }) => name),

@@ -11,7 +11,7 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-/** The files of dist/ that are bundled; the others are declarations. */
+/** The files of dist/ that esbuild writes. The others are declarations. */
 const ENTRIES = ['index', 'sqs/index', 'testing/index']
 const CONSUMER = join(import.meta.dirname, 'consumer')
 
@@ -41,7 +41,7 @@ async function checkPackage(): Promise<void> {
   })
   const projects = [
     await install('middy-6', { '@middy/core': '^6.0.0', ...consumerOf(tarball) }),
-    // The optional peer is what the declarations of @middy/core 7 import.
+    // The declarations of @middy/core 7 import this optional peer.
     await install('middy-7', {
       '@middy/core': '^7.0.0',
       '@aws/durable-execution-sdk-js': '^2.0.0',
@@ -86,7 +86,7 @@ async function checkPackage(): Promise<void> {
   for (const range of ['3.734.0', '^3.734.0']) await checkSqs(tarball, tools, range)
 }
 
-/** The entry for @aws-sdk/client-sqs, with the oldest version of it that the peer range takes, and with the newest. */
+/** Checks the entry `./sqs` with the oldest @aws-sdk/client-sqs that the peer range allows, and with the newest. */
 async function checkSqs(tarball: string, tools: string, range: string): Promise<void> {
   const project = await install(`sqs-${range}`, {
     '@middy/core': '^7.0.0',
@@ -100,7 +100,7 @@ async function checkSqs(tarball: string, tools: string, range: string): Promise<
   for (const alias of ['node22', 'node24', 'node26']) {
     const node = join(tools, 'node_modules', alias, 'bin/node')
     const version = await versionOf(tools, alias)
-    // fauxqs imports node:sqlite, of which Node 22 warns.
+    // fauxqs imports node:sqlite, which is experimental in Node 22 and causes a warning.
     const quiet = '--disable-warning=ExperimentalWarning'
     await check(`Node ${version}, ${client}, sqs.mjs`, () => runConsumer(node, project, 'sqs.mjs', quiet))
   }
@@ -113,7 +113,7 @@ async function checkSqs(tarball: string, tools: string, range: string): Promise<
   }
 }
 
-/** What an application adds to @middy/core. The peer @types/aws-lambda is not named: npm installs it. */
+/** The dependencies of an application besides @middy/core. npm installs the peer @types/aws-lambda by itself. */
 function consumerOf(tarball: string) {
   return { 'middy-bounded-sqs-batch': `file:${tarball}`, '@types/node': '^22.0.0', zod: '^4.0.0' }
 }
@@ -182,7 +182,7 @@ async function runConsumer(node: string, project: string, file: string, ...flags
   assert.equal(await run(project, node, ...flags, file), 'done\n')
 }
 
-/** Compiles and also checks the declarations of every dependency. */
+/** Compiles a file, and checks the declarations of every dependency too. */
 async function compileConsumer(
   tsc: string,
   project: string,
@@ -204,7 +204,7 @@ async function compileConsumer(
   )
 }
 
-/** Runs a program. Returns what it printed, or throws it if the program failed. */
+/** Runs a program and returns its output. If the program fails, throws an error with its output. */
 async function run(cwd: string, program: string, ...parameters: string[]): Promise<string> {
   try {
     const { stdout, stderr } = await promisify(execFile)(program, parameters, { cwd, timeout: 300_000 })

@@ -2,15 +2,15 @@ import t from 'tap'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf } from '../support/handlers.ts'
 
-t.test('failed records are reported in record order, in whatever order they fail', async (t) => {
+t.test('failed records are reported in record order, although they fail in another order', async (t) => {
   const order = ['m4', 'm1', 'm3', 'm0', 'm2']
-  const turns = new Map(order.map((id) => [id, Promise.withResolvers<void>()]))
+  const gates = new Map(order.map((id) => [id, Promise.withResolvers<void>()]))
   const handle = handlerOf(async ({ messageId }) => {
-    await turns.get(messageId)?.promise
+    await gates.get(messageId)?.promise
     if (messageId !== 'm0') throw new Error(messageId)
   })
   const result = handle(standardEvent(...ids(5)))
-  for (const id of order) turns.get(id)?.resolve()
+  for (const id of order) gates.get(id)?.resolve()
   t.strictSame(await result, {
     batchItemFailures: [
       { itemIdentifier: 'm1' },
@@ -29,7 +29,7 @@ t.test('an id that two records share is reported once, also if only one of them 
   t.strictSame(failed(await handle(event)), ['a', 'c', 'b'])
 })
 
-t.test('if no record failed, the list is empty and a new object every time', async (t) => {
+t.test('if no record failed, the report is empty and a new object each time', async (t) => {
   const handle = handlerOf(() => {})
   const first = await handle(standardEvent('a'))
   const second = await handle(standardEvent('a'))
@@ -44,7 +44,7 @@ t.test('an empty batch is a success', async (t) => {
   t.strictSame(await handlerOf(() => t.fail('no record'))({ Records: [] }), { batchItemFailures: [] })
 })
 
-t.test('of 10,000 records the failed seventh is reported', async (t) => {
+t.test('if every seventh of 10,000 records fails, exactly these are reported', async (t) => {
   const handle = handlerOf(async (_record, _context, { index }) => {
     if (index % 7 === 0) throw new Error('seven')
   })

@@ -47,7 +47,7 @@ for (const [version, core] of cores) {
         throw new Error('the other half failed')
       })
       t.strictSame(failed(await handler(standardEvent('x1', 'x2', 'a', 'b'), testContext())), ['x2', 'b'])
-      t.strictSame(calls.splice(0), [['x1', 'x2', 'a']], 'the last has not started')
+      t.strictSame(calls.splice(0), [['x1', 'x2', 'a']], 'b has not started')
     })
 
     await t.test('throwOnFullBatchFailure throws', async (t) => {

@@ -5,7 +5,7 @@ import { settled } from '../support/clock.ts'
 import { fifoEvent, standardEvent } from '../support/events.ts'
 import { failing, failureHandlerLines, idOf, keep, noteFailures } from '../support/failures.ts'
 import { failed, handlerOf } from '../support/handlers.ts'
-import { lying, revoked, trapped } from '../support/hostile.ts'
+import { revoked, trapped, withLength } from '../support/hostile.ts'
 import { logged } from '../support/output.ts'
 
 const accepted: [what: string, result: (failures: readonly RecordFailure[]) => unknown][] = [
@@ -15,7 +15,7 @@ const accepted: [what: string, result: (failures: readonly RecordFailure[]) => u
   ['copies of the records', (failures) => failures.slice(1).map(({ record }) => ({ record: { ...record, body: {} } }))],
   ['one of them twice', ([, second, third]) => [third, second, third, second]],
   ['a frozen array', (failures) => Object.freeze(failures.slice(1))],
-  ['an array with a map of its own', (failures) => Object.assign(failures.slice(1), { map: () => [] })],
+  ['an array with its own map()', (failures) => Object.assign(failures.slice(1), { map: () => [] })],
   ['a promise', async (failures) => failures.slice(1)],
   ['a promise that resolves later', (failures) => settled().then(() => failures.slice(1))],
   ['a thenable', (failures) => ({ then: (resolve: (value: unknown) => void) => resolve(failures.slice(1)) })],
@@ -33,7 +33,7 @@ for (const [what, result] of accepted) {
 }
 
 function ofLength(length: number) {
-  return (failures: readonly RecordFailure[]) => lying(failures, length)
+  return (failures: readonly RecordFailure[]) => withLength(failures, length)
 }
 
 function entry(value: unknown) {
@@ -49,28 +49,28 @@ const refused: [what: string, result: (failures: readonly RecordFailure[]) => un
   ['a string', () => 'x1', /returned a string/],
   ['an object', () => ({}), /returned an object/],
   ['a response', () => ({ batchItemFailures: [] }), /returned an object/],
-  ['what looks like an array', () => ({ length: 0 }), /returned an object/],
+  ['an object with a length', () => ({ length: 0 }), /returned an object/],
   ['a set', (failures) => new Set(failures), /returned an object/],
-  ['an array of nothing', entry(undefined), NOT_GIVEN],
-  ['an array of null', entry(null), NOT_GIVEN],
+  ['an array with undefined', entry(undefined), NOT_GIVEN],
+  ['an array with null', entry(null), NOT_GIVEN],
   ['an array with a hole', (failures) => Object.assign([failures[0]], { length: 2 }), NOT_GIVEN],
   ['ids', (failures) => failures.map(idOf), /entry 0 is not a failure that it received/],
   ['records', (failures) => failures.map(({ record }) => record), /entry 0 is not a failure that it received/],
   ['an unknown id', entry({ record: { messageId: 'z' } }), NOT_GIVEN],
   ['the id of a record that succeeded', entry({ record: { messageId: 'a' } }), NOT_GIVEN],
   ['the id of a record that was blocked', entry({ record: { messageId: 'x3' } }), NOT_GIVEN],
-  ['an id that is no text', entry({ record: { messageId: { toString: () => 'x2' } } }), NOT_GIVEN],
-  ['an array without end', (failures) => Object.assign([failures[0]], { length: 2 ** 32 - 1 }), NOT_GIVEN],
-  ['a list that lies about its length', ofLength(-1), /returned an array/],
-  ['a list whose length is NaN', ofLength(NaN), /returned an array/],
-  ['a list that says it is endless', ofLength(Infinity), /entry 2 is not a failure that it received/],
+  ['an id that is not a string', entry({ record: { messageId: { toString: () => 'x2' } } }), NOT_GIVEN],
+  ['an array of length 2 ** 32 - 1', (failures) => Object.assign([failures[0]], { length: 2 ** 32 - 1 }), NOT_GIVEN],
+  ['a list of length -1', ofLength(-1), /returned an array/],
+  ['a list of length NaN', ofLength(NaN), /returned an array/],
+  ['a list of length Infinity', ofLength(Infinity), /entry 2 is not a failure that it received/],
   ['a revoked proxy', () => revoked([]), /revoked/],
   ['a proxy that throws', () => trapped([]), /^Error: trap/],
   ['an entry that throws', (failures) => [failures[0], trapped([])], /^Error: trap/],
   ['a rejection', () => Promise.reject(new Error('SQS is down')), /^Error: SQS is down/],
-  ['a rejection with nothing', () => Promise.reject(), /^thrown undefined/],
+  ['a rejection with undefined', () => Promise.reject(), /^thrown undefined/],
   [
-    'a rejection with what throws when it is read',
+    'a rejection with a value that throws when it is read',
     () => Promise.reject(revoked([])),
     /^an error that throws when it is read/,
   ],
@@ -100,14 +100,14 @@ for (const [what, result, line] of refused) {
       t.strictSame(failed(alone), ['x1', 'y1', 'x3'])
     })
     t.match(failureHandlerLines(lines), [line])
-    t.equal(lines.length, 2, 'that, and the entry of the batch')
+    t.equal(lines.length, 2, 'one line of the failure handler and one of the batch')
     const followed = await handlerOf(fails, { onFailure: [result as FailureHandler, onFailure] })(event)
-    t.strictSame(failed(followed), ['y1', 'x3'], 'the next has all of them')
+    t.strictSame(failed(followed), ['y1', 'x3'], 'the next failure handler gets all failures')
     t.strictSame(calls, [['x1', 'y1']])
   })
 }
 
-t.test('a returned failure is recognised also if its record got the id of another', async (t) => {
+t.test('a returned failure is recognised also if its record now has the id of another record', async (t) => {
   const fails = (record: SQSRecord) => {
     if (record.messageId === 'x1') record.messageId = 'x2'
     throw new Error('no')
@@ -152,7 +152,7 @@ t.test('a failure handler that changes the array or the failures that it got cha
     seen.push(...failures.map((failure) => `${idOf(failure)} ${(failure.error as Error).message}`))
     return failures
   }
-  const meddling: [what: string, handler: (failures: RecordFailure[]) => unknown, kept: string[]][] = [
+  const changes: [what: string, handler: (failures: RecordFailure[]) => unknown, kept: string[]][] = [
     [
       'empties the array and throws',
       (failures) => {
@@ -161,9 +161,9 @@ t.test('a failure handler that changes the array or the failures that it got cha
       },
       ['x1', 'x2', 'x3'],
     ],
-    ['empties the array and returns what it held', (failures) => failures.splice(0).slice(1), ['x2', 'x3']],
+    ['empties the array and returns its failures', (failures) => failures.splice(0).slice(1), ['x2', 'x3']],
     [
-      'puts a record in the place of another',
+      'replaces a record by another',
       (failures) => {
         Reflect.set(failures[0] as RecordFailure, 'record', failures[1]?.record)
         Reflect.set(failures[0] as RecordFailure, 'error', 'changed')
@@ -172,7 +172,7 @@ t.test('a failure handler that changes the array or the failures that it got cha
       ['x1'],
     ],
     [
-      'goes on to empty what it has returned',
+      'empties the array after returning it',
       (failures) => {
         void settled().then(() => failures.splice(0))
         return failures
@@ -180,7 +180,7 @@ t.test('a failure handler that changes the array or the failures that it got cha
       ['x1', 'x2', 'x3'],
     ],
   ]
-  for (const [what, handler, kept] of meddling) {
+  for (const [what, handler, kept] of changes) {
     const handle = handlerOf(failing, { onFailure: [handler as never, next] })
     t.strictSame(failed(await handle(event)), kept, what)
     t.strictSame(

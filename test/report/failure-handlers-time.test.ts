@@ -8,7 +8,7 @@ import {
   type FailureHandler,
   type RecordFailure,
 } from '../../src/index.ts'
-import { busyClock, mockClock, settled } from '../support/clock.ts'
+import { busyClock, mockClock, openTimers, settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { failing, failureHandlerLines, noteFailures } from '../support/failures.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
@@ -27,10 +27,6 @@ function heldFailures() {
     return promise
   }
   return { onFailure, given, resolve, reject, signal: () => signal }
-}
-
-function openTimers(clock: ReturnType<typeof mockClock>) {
-  return [...clock.timers.values()].flat().length
 }
 
 t.test(
@@ -66,7 +62,7 @@ t.test(
     ])
     t.match(held.signal()?.reason, { message: /the response needs the last 100 ms before/ })
     t.equal(lines.length, 2)
-    t.strictSame(calls, [], 'the next is not called any more')
+    t.strictSame(calls, [], 'the next failure handler is not called')
     t.equal(openTimers(clock), 0)
     held.reject(new Error('late'))
     await settled()
@@ -74,7 +70,7 @@ t.test(
   },
 )
 
-t.test('a failure handler that hangs for ever without its request does not keep the batch in memory', async (t) => {
+t.test('a failure handler that hangs and does not use its request does not keep the batch in memory', async (t) => {
   const clock = mockClock(t)
   const forever: (() => void)[] = []
   const onFailure = () => new Promise<RecordFailure[]>((resolve) => forever.push(() => resolve([])))
@@ -179,7 +175,7 @@ t.test('with 0 ms left or less no failure handler is called', async (t) => {
     const { calls, onFailure } = noteFailures()
     const fails = () => {
       keepBusy(1000 - left)
-      throw new Error('it has kept the thread busy')
+      throw new Error('failed after blocking the thread')
     }
     const lines = await logged(async () => {
       const handle = handlerOf(fails, { onFailure, logger: undefined })
@@ -190,7 +186,7 @@ t.test('with 0 ms left or less no failure handler is called', async (t) => {
   }
 })
 
-t.test('a failure handler that blocks the thread past its time still counts, and the next is not called', async (t) => {
+t.test('the result of a failure handler that blocks the thread past its time is used', async (t) => {
   const keepBusy = busyClock(t)
   const { calls, onFailure } = noteFailures()
   const busy: FailureHandler = (failures) => {
@@ -221,7 +217,7 @@ t.test('timeBudget: false does not change the 100 ms', async (t) => {
   t.strictSame(failed(await result), ['x'])
 })
 
-t.test('without a remaining time, or with one that exceeds a timer, failure handlers have no time limit', async (t) => {
+t.test('without a remaining time, or with one too long for a timer, failure handlers have no limit', async (t) => {
   for (const left of [undefined, 2 ** 40]) {
     const clock = mockClock(t)
     const held = heldFailures()
@@ -239,7 +235,7 @@ t.test('without a remaining time, or with one that exceeds a timer, failure hand
   }
 })
 
-t.test('with failure handlers, records are aborted 2,000 ms before the timeout, or at 20 % of it', async (t) => {
+t.test('with failure handlers, records abort 2,000 ms or 20 % of the time before the timeout', async (t) => {
   const cases: [timeout: number, abortsAt: number, options: BoundedSqsBatchOptions][] = [
     [20_000, 18_000, { onFailure: (all) => all }],
     [20_000, 18_000, { onFailure: [(all) => all] }],

@@ -68,7 +68,7 @@ t.test(
     )
     t.ok(
       given.every(({ record }) => event.Records.includes(record)),
-      'the records themselves, with their bodies as text',
+      'the failures have the records of the event, with their bodies as text',
     )
     t.match(
       given.map(({ error }) => error),
@@ -83,7 +83,7 @@ t.test(
   },
 )
 
-t.test('a failure handler gets no blocked records; they stay reported also after a handled failure', async (t) => {
+t.test('a failure handler gets no blocked records, which stay reported after the failure is handled', async (t) => {
   const event = fifoEvent('a1', 'b1', 'a2', 'c1', 'b2')
   const fails = ({ messageId }: { messageId: string }) => {
     if (messageId === 'a1' || messageId === 'c1') throw new Error(messageId)
@@ -192,7 +192,7 @@ t.test('a failure handler gets the failed records of chunks, each with its own e
   t.strictSame(failed(response), ['x2', 'x3'])
 })
 
-t.test('a failure handler gets no record that the rate limit had admitted but that had not started', async (t) => {
+t.test('a failure handler gets no record that the rate limit admitted but that did not start', async (t) => {
   for (let turns = 0; turns < 10; turns++) {
     const started: string[] = []
     const { calls, onFailure } = noteFailures()
@@ -242,7 +242,7 @@ t.test(
     const second = named('second', keep('x4', 'x2'))
     const onFailure = [first, broken, second]
     const handle = handlerOf(failing, { onFailure })
-    onFailure.length = 0 // what was given is used
+    onFailure.length = 0 // must not change the list of the middleware
     t.strictSame(failed(await handle(event)), ['x2', 'x4'], 'in record order')
     t.strictSame(order.splice(0), [
       'first: x1,x2,x3,x4',

@@ -120,7 +120,7 @@ t.test('an entry has no body, attribute, receipt handle or cause, and shortens l
     throw new Error(long, { cause: new Error('SECRET-cause') })
   }, event)
   t.match(text, /1 × Error: first line at SECRET-in-message \(a:1:1\) x+… \[a\]\n {4}at /)
-  t.equal(text?.match(/SECRET/g)?.length, 1, 'once, in the message as the handler wrote it')
+  t.equal(text?.match(/SECRET/g)?.length, 1, 'of the secrets, only the one in the error message is logged')
   for (const line of (text as string).split('\n')) t.ok(line.length < 230, `${line.length} characters`)
 })
 
@@ -187,7 +187,7 @@ t.test('errors that differ only in their codes make different groups', async (t)
   ])
 })
 
-t.test('stack frames of Node and of this package are left out', async (t) => {
+t.test('stack frames of Node, p-queue and this package are omitted', async (t) => {
   const error = new Error('no')
   error.stack = [
     'Error: no',
@@ -279,13 +279,13 @@ t.test('a logger that throws or rejects changes nothing, and its error is logged
 
   const unhandled = unhandledRejections(t)
   const rejects = (async () => {
-    throw new Error('the log is away')
+    throw new Error('the log is unavailable')
   }) as () => void
   const rejections = await logged(async () => {
     t.strictSame(failed(await handlerOf(fails, { logger: rejects })(standardEvent('a'))), ['a'])
     await settled()
   })
-  t.match(rejections, [/the logger failed: Error: the log is away/])
+  t.match(rejections, [/the logger failed: Error: the log is unavailable/])
   t.strictSame(unhandled, [])
 })
 
@@ -336,7 +336,7 @@ t.test('the entry has no durations if no handler ran, and no remaining time if t
   t.match(entry, /^middy-bounded-sqs-batch: 1 of 2 records failed; at most 0 in flight\n/)
 })
 
-/** The arguments of each call of `console.error` if Lambda's log format is this one. */
+/** The arguments of each call of `console.error` with this log format of Lambda. */
 async function entriesIn(format: string, run: () => unknown): Promise<unknown[][]> {
   const calls: unknown[][] = []
   const { error } = console
@@ -398,7 +398,7 @@ t.test("if Lambda's log format is JSON, the entry is one object", async (t) => {
   t.notMatch(JSON.stringify(entry), 'body of')
 })
 
-t.test('the object holds at most ten groups, and the error that ended the batch', async (t) => {
+t.test('the JSON entry has at most ten groups, and the error that ended the batch', async (t) => {
   const held = heldRecords()
   const handler = middy()
     .use(boundedSqsBatch())
@@ -422,7 +422,7 @@ t.test('the object holds at most ten groups, and the error that ended the batch'
   t.notMatch(JSON.stringify(entry), 'SECRET')
 })
 
-t.test('the object becomes JSON whatever was thrown', async (t) => {
+t.test('the JSON entry can be serialized, whatever was thrown', async (t) => {
   const { proxy, revoke } = Proxy.revocable({}, {})
   revoke()
   const circular = Object.assign(new Error('circular'), { toJSON: () => circular })
@@ -453,7 +453,7 @@ t.test('in any other log format of Lambda the entry is text, and logger: false l
     const calls = await entriesIn(format, () => handlerOf(fails, { logger: undefined })(standardEvent('a')))
     t.match(calls, [[/^middy-bounded-sqs-batch: 1 of 1 records failed; /]])
   }
-  // AWS's runtime client ignores the case.
+  // AWS's runtime client ignores the case of the format's name.
   const [[entry]] = (await entriesIn('Json', () => handlerOf(fails, { logger: undefined })(standardEvent('a')))) as [
     [object],
   ]

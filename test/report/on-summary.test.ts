@@ -102,7 +102,7 @@ t.test('an onSummary that is not a function is refused', (t) => {
   })
   t.end()
 })
-t.test('if no time is left for it, it is called and not awaited', async (t) => {
+t.test('if no time is left, onSummary is called but not awaited', async (t) => {
   const clock = mockClock(t)
   let calls = 0
   const handle = handlerOf(() => new Promise(() => {}), {

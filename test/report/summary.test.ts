@@ -33,7 +33,7 @@ t.test('each record is counted by its outcome, and durations end when the outcom
   clock.advance(1_000)
   held.fail('b1')
   await settled()
-  t.strictSame(held.running(), ['a1', 'c1'], 'the bad body has failed at once')
+  t.strictSame(held.running(), ['a1', 'c1'], 'x1 has failed at once because of its bad body')
   clock.advance(3_000)
   held.succeed('a1')
   await settled()
@@ -58,7 +58,7 @@ t.test('each record is counted by its outcome, and durations end when the outcom
   })
 })
 
-t.test('p50 and p95 are the smallest measured durations that 50 % and 95 % do not exceed', async (t) => {
+t.test('p50 and p95 are the smallest durations that 50 % and 95 % of the durations do not exceed', async (t) => {
   const cases: [records: number, p50: number, p95: number][] = [
     [1, 1, 1],
     [2, 1, 2],
@@ -122,7 +122,7 @@ t.test('a duration does not include waiting for a slot or the rate limit', async
   t.equal(noted.get('m0')?.peakInFlight, 1)
 })
 
-t.test('with chunks, durations are of chunks and counts are of records', async (t) => {
+t.test('with chunks, the summary counts records, and peakInFlight counts chunks', async (t) => {
   const clock = mockClock(t)
   const noted = summaries(t)
   const handler = middy()
@@ -139,7 +139,7 @@ t.test('with chunks, durations are of chunks and counts are of records', async (
   t.match(noted.get('m0'), { records: 7, succeeded: 3, failed: 4, reported: 4, handled: 0, peakInFlight: 2 })
 })
 
-t.test('without a handler run there are no durations', async (t) => {
+t.test('if no handler ran, the summary has no durations', async (t) => {
   const none = { timedOut: 0, aborted: 0, blocked: 0, notStarted: 0, handled: 0 }
   const nothing = { durations: undefined, peakInFlight: 0, timeLeft: undefined }
   const noted = summaries(t)

@@ -9,7 +9,7 @@ import { heldRecords } from '../support/held.ts'
 import { logged } from '../support/output.ts'
 import { BATCH, EVENTS, listenToTraces, RECORD } from '../support/tracing.ts'
 
-t.test("a store bound to a record's start is seen by its handler, beside the stores of the invocation", async (t) => {
+t.test("a handler sees the store that is bound to its record's start, and the stores of its invocation", async (t) => {
   const channel = tracingChannel<string, RecordTrace>(RECORD)
   const spans = new AsyncLocalStorage<string>()
   const invocations = new AsyncLocalStorage<string>()
@@ -49,7 +49,7 @@ t.test("a store bound to a record's start is seen by its handler, beside the sto
   t.ok(count >= 3)
   t.strictSame((await Promise.all(results)).map(failed), [['a2'], ['b2']])
   t.strictSame(wrong, [])
-  t.equal(new Set(ends).size, 6, 'asyncEnd is published in the store')
+  t.equal(new Set(ends).size, 6, 'asyncEnd is published for each record')
   t.equal(spans.getStore(), undefined)
 })
 
@@ -77,7 +77,7 @@ t.test('a listener that freezes its messages does not change the response', asyn
   t.strictSame(failed(await handle(standardEvent('a', 'x', 'b'))), ['x'])
 })
 
-t.test('invocations at the same time do not mix', async (t) => {
+t.test('concurrent invocations publish separate traces', async (t) => {
   const heard = listenToTraces(t)
   const held = heldRecords()
   const handle = handlerOf(held.handle, { concurrency: 3 })
@@ -143,7 +143,7 @@ t.test('tracing does not change the outcome of any thrown or returned value', as
   }
 })
 
-t.test('a subscriber that throws does not change the response: Node makes it an uncaught exception', async (t) => {
+t.test('an error in a subscriber becomes an uncaught exception and does not change the response', async (t) => {
   const uncaught: unknown[] = []
   const listeners = process.listeners('uncaughtException')
   process.removeAllListeners('uncaughtException')
@@ -198,22 +198,22 @@ t.test('without subscribers to records, handlers run without tracing frames', as
 })
 
 t.test('without subscribers to batches, no summary is computed', async (t) => {
-  let asked = 0
-  const context = { getRemainingTimeInMillis: () => 1000 + asked++ } as never
-  const timesAsked = async () => {
-    asked = 0
+  let reads = 0
+  const context = { getRemainingTimeInMillis: () => 1000 + reads++ } as never
+  const countReads = async () => {
+    reads = 0
     await logged(() => handlerOf(() => {}, { logger: undefined })(standardEvent('a'), context))
-    return asked
+    return reads
   }
-  const unheard = await timesAsked()
+  const unsubscribed = await countReads()
   const note = () => {}
   diagnostics.subscribe(`tracing:${BATCH}:asyncEnd`, note)
-  t.equal(await timesAsked(), unheard + 1)
+  t.equal(await countReads(), unsubscribed + 1, 'a summary reads the remaining time once more')
   diagnostics.unsubscribe(`tracing:${BATCH}:asyncEnd`, note)
-  t.equal(await timesAsked(), unheard)
+  t.equal(await countReads(), unsubscribed)
 })
 
-t.test('a subscriber to records only gets their batch without a summary', async (t) => {
+t.test('if only records have a subscriber, it gets their batch without a summary', async (t) => {
   const messages: RecordTrace[] = []
   const note = (message: unknown) => messages.push(message as RecordTrace)
   diagnostics.subscribe(`tracing:${RECORD}:error`, note)

@@ -63,7 +63,7 @@ t.test(
   },
 )
 
-t.test('a record that times out publishes its end then, and not when its handler settles later', async (t) => {
+t.test('a record publishes its end at its timeout, and not again when its handler settles', async (t) => {
   const clock = mockClock(t)
   const heard = listenToTraces(t)
   const held = heldRecords()
@@ -148,7 +148,7 @@ t.test('a bad body is published as a failed record', async (t) => {
   t.match([...heard.records][0]?.error, InvalidBodyError)
 })
 
-t.test('a batch that fails its invocation publishes that error', async (t) => {
+t.test('a batch that fails its invocation publishes the error', async (t) => {
   const failing = eachRecord(() => Promise.reject(new Error('x')))
   const FAILS = ['batch error error', 'batch asyncStart error', 'batch asyncEnd error']
   const cases: [what: string, handler: middy.MiddyfiedHandler<SQSEvent, SQSBatchResponse>, events: string[]][] = [
@@ -212,7 +212,7 @@ t.test('a batch that fails its invocation publishes that error', async (t) => {
   }
 })
 
-t.test("the error is published also if another onError hook keeps the middleware's own from running", async (t) => {
+t.test("the error is published also if another onError hook prevents the middleware's own hook", async (t) => {
   const heard = listenToTraces(t)
   const handler = middy<SQSEvent, SQSBatchResponse>()
     .use(boundedSqsBatch({ logger: false }))

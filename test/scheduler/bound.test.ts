@@ -25,7 +25,7 @@ t.test('at most `concurrency` handlers are in flight, and records start in recor
   t.strictSame(held.started, ids(7))
 })
 
-t.test('the default concurrency is 100', async (t) => {
+t.test('by default, 100 handlers are in flight', async (t) => {
   const held = heldRecords()
   const result = handlerOf(held.handle)(standardEvent(...ids(150)))
   await settled()
@@ -85,7 +85,7 @@ t.test('BOUNDED_SQS_BATCH_CONCURRENCY overrides the option', async (t) => {
   t.strictSame(failed(await result), [])
 })
 
-t.test('the ready queue hands out each index once', (t) => {
+t.test('the ready queue returns each index once', (t) => {
   for (const groups of [undefined, ['g', undefined, 'g']]) {
     const ready = createReadyQueue(3, groups, 'group')
     const taken: unknown[] = []

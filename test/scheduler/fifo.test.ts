@@ -29,7 +29,7 @@ t.test('of several records that may start, the earliest in the batch starts', as
   const result = handlerOf(held.handle, { concurrency: 2 })(fifoEvent('a1', 'b1', 'c1', 'a2', 'b2', 'c2'))
   for (const [running, next] of [
     [['a1', 'b1'], 'b1'],
-    [['a1', 'c1'], 'c1'], // b2 is ready, too
+    [['a1', 'c1'], 'c1'], // b2 is also ready, but c1 is earlier in the batch
     [['a1', 'b2'], 'a1'],
     [['b2', 'a2'], 'a2'],
     [['b2', 'c2'], 'b2'],
@@ -128,7 +128,7 @@ t.test('the report of another inner handler is extended by the rest of each fail
   t.strictSame(failed(await reportOf([ok, ok, ok, ok, ok])), [])
 })
 
-t.test('on a standard queue nothing is added to it', async (t) => {
+t.test('on a standard queue, nothing is added to the report of another inner handler', async (t) => {
   const handler = middy<never, SQSBatchResponse>()
     .use(boundedSqsBatch({ logger: false }))
     .handler(async () => ({ batchItemFailures: [{ itemIdentifier: 'a1' }] }))

@@ -36,7 +36,7 @@ t.test('jobs that failed keep what was thrown, also undefined', (t) => {
 
 t.test('only the first result of a job that is running counts', (t) => {
   const states = createJobStates(3)
-  t.equal(states.settle(0, FULFILLED), false, 'it has not started')
+  t.equal(states.settle(0, FULFILLED), false, 'the job has not started')
   states.start(0)
   t.equal(states.settle(0, rejected('first')), true)
   t.equal(states.settle(0, FULFILLED), false)
@@ -47,11 +47,11 @@ t.test('only the first result of a job that is running counts', (t) => {
     failures.map(({ index }) => index),
     [0, 1, 2],
   )
-  t.equal(states.isRunning(1), true, 'its signal is to be aborted')
+  t.equal(states.isRunning(1), true, 'the caller must abort its signal')
   t.end()
 })
 
-t.test('blocked jobs fail with one error that has the cause, and do not wait any more', (t) => {
+t.test('blocked jobs do not wait any more, and share one error with the cause', (t) => {
   const states = createJobStates(4)
   states.start(0)
   states.settle(0, rejected('cause'))
@@ -70,7 +70,7 @@ t.test('blocked jobs fail with one error that has the cause, and do not wait any
   t.end()
 })
 
-t.test('after the drain nothing waits, also if a job is blocked then', (t) => {
+t.test('after the drain no job waits, also if a job is blocked after it', (t) => {
   const states = createJobStates(3)
   states.start(0)
   states.drain()

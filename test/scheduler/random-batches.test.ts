@@ -7,9 +7,9 @@ import { mockClock, settled } from '../support/clock.ts'
 import { sqsRecord } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
 
-// Random batches against a model without queues, workers or promises. No two events fall on the same millisecond, because
-// their order would not be defined: handlers take multiples of 20 ms, timeouts come 5 (and 10) ms after such a time, the
-// drain 3 ms and the abort 7 ms. A chunk takes as long as its first record, and hangs if that record hangs.
+// Compares random batches with a model that has no queues, workers or promises. No two events fall on the same
+// millisecond, because their order would not be defined. Handlers take multiples of 20 ms. Timeouts come 5 and 10 ms after
+// such a time, the drain 3 ms and the abort 7 ms. A chunk takes as long as its first record, and hangs if that one hangs.
 
 interface Plan {
   readonly group: string
@@ -41,7 +41,7 @@ function jobsOf({ plans, isFifo, size }: Scenario): number[][] {
   return jobs
 }
 
-/** The expected report, the expected starts in order, and the time of the response. */
+/** The expected report, the records in the order of their starts, and the time of the response. */
 function model(scenario: Scenario) {
   const { plans, isFifo, fifoFailure, concurrency, recordTimeout, drainAt, abortAt } = scenario
   const jobs = jobsOf(scenario)
@@ -68,7 +68,7 @@ function model(scenario: Scenario) {
       if (what === 'waits' && isBlocked) state[other] = 'failed'
     }
   }
-  const startWhatMay = () => {
+  const startReadyJobs = () => {
     while (now < drainAt && slots.length < concurrency) {
       const index = state.findIndex(
         (what, index) =>
@@ -87,7 +87,7 @@ function model(scenario: Scenario) {
     return slots.length === concurrency && slots.every(({ since }) => now >= since + 2 * recordTimeout)
   }
 
-  startWhatMay()
+  startReadyJobs()
   while (!isOver()) {
     const events = slots.flatMap(({ since, until }) => [until, since + recordTimeout, since + 2 * recordTimeout])
     now = Math.min(...[drainAt, abortAt, ...events].filter((at) => at > now))
@@ -96,7 +96,7 @@ function model(scenario: Scenario) {
       slots.splice(slots.indexOf(slot), 1)
       settle(slot.index, planOf(slot.index).outcome)
     }
-    startWhatMay()
+    startReadyJobs()
   }
   return {
     reported: plans.flatMap((_plan, place) => (succeeded.has(place) ? [] : `m${place}`)),
@@ -129,7 +129,7 @@ const scenario: fc.Arbitrary<Scenario> = fc
     plans: plans.map(({ group, outcome, takes }) => ({
       group,
       outcome,
-      takes: outcome === 'hangs' ? 1 : rest.size > 0 ? takes || 20 : takes, // no handler of chunks is done at once
+      takes: outcome === 'hangs' ? 1 : rest.size > 0 ? takes || 20 : takes, // a chunk handler always takes time
     })),
     abortAt: rest.drainAt + drain,
   }))
@@ -138,9 +138,9 @@ function handle(scenario: Scenario) {
   const { plans, size, isFifo, fifoFailure, concurrency, recordTimeout, drainAt, abortAt } = scenario
   const started: string[] = []
   let running = 0
-  let mostRunning = 0
+  let peakRunning = 0
   const run = ({ outcome, takes }: Plan) => {
-    mostRunning = Math.max(mostRunning, ++running)
+    peakRunning = Math.max(peakRunning, ++running)
     const { promise, resolve } = Promise.withResolvers<void>()
     const end = () => {
       running--
@@ -180,7 +180,7 @@ function handle(scenario: Scenario) {
     return { ...record, attributes: { ...record.attributes, MessageGroupId: group } }
   })
   const context = { getRemainingTimeInMillis: () => abortAt + 1000 } as Context
-  return { result: handler({ Records }, context), started, mostRunning: () => mostRunning }
+  return { result: handler({ Records }, context), started, peakRunning: () => peakRunning }
 }
 
 t.test(
@@ -207,7 +207,7 @@ t.test(
         if (JSON.stringify(actual) !== JSON.stringify(expected)) {
           throw new Error(`expected ${JSON.stringify(expected)}, got ${JSON.stringify(actual)}`)
         }
-        if (run.mostRunning() > scenario.concurrency) throw new Error(`${run.mostRunning()} ran at once`)
+        if (run.peakRunning() > scenario.concurrency) throw new Error(`${run.peakRunning()} ran at once`)
       }),
       { numRuns: runs },
     )

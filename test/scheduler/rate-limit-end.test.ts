@@ -2,7 +2,7 @@ import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, RecordNotStartedError } from '../../src/index.ts'
-import { activeTimers, passingClock, settled } from '../support/clock.ts'
+import { activeTimers, mockClock, openTimers, passingClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { collectGarbage } from '../support/memory.ts'
@@ -84,18 +84,18 @@ t.test('a late rate-limit timer starts nothing after the drain', async (t) => {
   t.strictSame(failed(await until(result)), ['b'])
 })
 
-/** How the inner handler ends while its records wait for the rate limit. */
+/** Ways in which the inner handler ends while its records wait for the rate limit. */
 const endings: [what: string, end: () => SQSBatchResponse][] = [
   [
-    'an error elsewhere',
+    'its inner handler throws',
     () => {
-      throw new Error('elsewhere')
+      throw new Error('another error')
     },
   ],
-  ['a handler that does not wait', () => ({ batchItemFailures: [] })],
+  ['its inner handler does not wait for the records', () => ({ batchItemFailures: [] })],
 ]
 for (const [what, end] of endings) {
-  t.test(`an invocation that ends early takes no starts from the next: ${what}`, async (t) => {
+  t.test(`an invocation that ends early uses up no starts of the next one: ${what}`, async (t) => {
     const { now, until, delay } = passingClock(t)
     const handler = middy()
       .use(boundedSqsBatch({ logger: false, rateLimit: { limit: 1, interval: 100 } }))
@@ -107,22 +107,29 @@ for (const [what, end] of endings) {
     const handle = (event: SQSEvent) => handler(event, testContext())
     t.strictSame(failed(await until(handle(standardEvent('a', 'b', 'c', 'd')))), ['b', 'c', 'd'])
     t.equal(now(), 50)
-    t.strictSame(failed(await until(handle(standardEvent('x', 'y')))), ['x', 'y'], 'no start is due yet')
+    t.strictSame(failed(await until(handle(standardEvent('x', 'y')))), ['x', 'y'], 'the rate limit admits no start yet')
     t.equal(now(), 100)
-    t.strictSame(failed(await until(handle(standardEvent('z')))), [], 'this one is')
+    t.strictSame(failed(await until(handle(standardEvent('z')))), [], 'the rate limit admits a start again')
     t.equal(now(), 150)
   })
 }
 
 t.test("no timer is left after Middy's early timeout has ended an invocation", async (t) => {
-  const before = activeTimers()
+  const clock = mockClock(t)
   const handler = middy()
     .use(boundedSqsBatch({ logger: false, timeBudget: false, rateLimit: { limit: 1, interval: 60_000 } }))
     .handler(eachRecord(() => {}))
-  t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), timedContext(55))), ['b', 'c'])
-  t.equal(activeTimers(), before)
-  t.strictSame(failed(await handler(standardEvent('d'), timedContext(55))), ['d'])
-  t.equal(activeTimers(), before)
+  for (const [event, reported] of [
+    [standardEvent('a', 'b', 'c'), ['b', 'c']],
+    [standardEvent('d'), ['d']],
+  ] as const) {
+    const result = handler(event, timedContext(55))
+    await settled()
+    t.equal(openTimers(clock), 2, "Middy's timeout and the rate limit")
+    clock.advance(50)
+    t.strictSame(failed(await result), reported)
+    t.equal(openTimers(clock), 0)
+  }
 })
 
 t.test('an invocation whose records have all been started leaves no timer', async (t) => {

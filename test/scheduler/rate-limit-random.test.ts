@@ -6,9 +6,9 @@ import { type BatchHandler, boundedSqsBatch, eachChunk, eachRecord } from '../..
 import { passingClock } from '../support/clock.ts'
 import { sqsRecord } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
-import { mostWithin } from '../support/starts.ts'
+import { maxWithin } from '../support/starts.ts'
 
-// Random invocations that share a rate limit: records and chunks of both kinds of queue that succeed or fail, now or later.
+// Random invocations that share a rate limit. They have records or chunks of either kind of queue, which succeed or fail.
 
 interface Plan {
   readonly group: 'a' | 'b' | 'c'
@@ -55,10 +55,10 @@ const scenario: fc.Arbitrary<Scenario> = fc.record({
   ),
 })
 
-/** The context of an invocation carries its inner handler. */
-type RunsIt = Context & { readonly run: BatchHandler }
+/** The context of an invocation has its inner handler. */
+type ContextWithHandler = Context & { readonly run: BatchHandler }
 
-/** Runs a scenario. Returns a sentence for each broken guarantee. */
+/** Runs a scenario. Returns a description of each broken guarantee. */
 async function play(clock: ReturnType<typeof passingClock>, scenario: Scenario) {
   const { limit, interval, concurrency, invocations } = scenario
   const { until, delay } = clock
@@ -81,11 +81,17 @@ async function play(clock: ReturnType<typeof passingClock>, scenario: Scenario) 
       const check = (isRight: boolean, what: string) => isRight || wrong.push(`${places}: ${what}`)
       check(++running <= concurrency, `${running} run at once`)
       check(now() < begin + drain, 'started after the drain')
-      check(places.length <= Math.min(limit, Math.max(1, size)), 'too many for a chunk')
+      check(places.length <= Math.min(limit, Math.max(1, size)), 'too many records in a chunk')
       check(!places.some((place) => started.includes(place)), 'started twice')
       check(isFifo || started.every((place) => place < (places[0] as number)), 'started out of order')
-      check(!isFifo || places.every((place) => plans[place]?.group === first.group), 'of several groups')
-      check(!isFifo || !(open.has(first.group) || failing.has(first.group)), 'started out of turn')
+      check(
+        !isFifo || places.every((place) => plans[place]?.group === first.group),
+        'records of several groups in a chunk',
+      )
+      check(
+        !isFifo || !(open.has(first.group) || failing.has(first.group)),
+        'started before the record ahead of it in its group had succeeded',
+      )
       open.add(first.group)
       started.push(...places)
       starts.push(...places.map(now))
@@ -128,7 +134,7 @@ async function play(clock: ReturnType<typeof passingClock>, scenario: Scenario) 
         logger: false,
       }),
     )
-    .handler((event, context, options) => (context as RunsIt).run(event, context, options))
+    .handler((event, context, options) => (context as ContextWithHandler).run(event, context, options))
   const all = invocations.map(async (plan) => {
     await delay(plan.begin)
     const { run, reported } = invocation(plan)
@@ -141,11 +147,11 @@ async function play(clock: ReturnType<typeof passingClock>, scenario: Scenario) 
     const response = failed((await handler({ Records }, context as never)) as SQSBatchResponse)
     if (`${response}` !== `${reported()}`) wrong.push(`expected ${reported()}, got ${response}`)
   })
-  // The scenario may take at most as long as its records one after another.
+  // The scenario may take at most as long as all records would take one after another.
   const plans = invocations.flatMap(({ plans }) => plans)
   const longest = plans.reduce((sum, { takes }) => sum + takes + 1 + interval + 1, 50)
   await until(Promise.all(all), longest)
-  const most = mostWithin(interval, starts)
+  const most = maxWithin(interval, starts)
   if (most > limit) wrong.push(`${most} started in ${interval} ms: ${starts}`)
   return wrong
 }

@@ -3,7 +3,7 @@ import t from 'tap'
 import { passingClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, handlerOf } from '../support/handlers.ts'
-import { mostWithin, noteStarts } from '../support/starts.ts'
+import { maxWithin, noteStarts } from '../support/starts.ts'
 
 t.test('the starts of one invocation count against the rate limit of the next', async (t) => {
   const { now, until, pass } = passingClock(t)
@@ -30,7 +30,7 @@ t.test('each instance of the middleware has its own rate limit', async (t) => {
   t.strictSame(starts, ['a at 0', 'b at 0'])
 })
 
-t.test('two invocations start records by turns', async (t) => {
+t.test('two invocations start records alternately', async (t) => {
   const { now, until, pass } = passingClock(t)
   const { starts, record } = noteStarts(now)
   const handle = handlerOf(record, { rateLimit: { limit: 1, interval: 9 } })
@@ -42,7 +42,7 @@ t.test('two invocations start records by turns', async (t) => {
   t.strictSame(starts, ['a1 at 0', 'a2 at 10', 'b1 at 20', 'a3 at 30', 'b2 at 40', 'a4 at 50'])
 })
 
-t.test('a batch of 20 that arrives while a batch of 600 waits ends within 100 ms', async (t) => {
+t.test('a batch of 20 that arrives while a batch of 600 waits for the rate limit ends within 100 ms', async (t) => {
   const { now, until, pass } = passingClock(t)
   for (const concurrency of [1, 3, 100]) {
     const started: string[] = []
@@ -106,7 +106,7 @@ t.test('after the last start of one invocation, the next one starts its records'
   t.strictSame(failed(await until(first)), [])
 })
 
-t.test('an invocation without a ready record does not wait for the rate limit and holds no slot', async (t) => {
+t.test('an invocation without a ready record does not delay the starts of other invocations', async (t) => {
   const { now, until, pass, delay } = passingClock(t)
   const { starts, record } = noteStarts(now)
   const handle = handlerOf(
@@ -130,10 +130,10 @@ t.test('an invocation without a ready record does not wait for the rate limit an
 t.test('under a rate limit, peak concurrency reaches the bound and does not exceed it', async (t) => {
   const { until, delay } = passingClock(t)
   let running = 0
-  let mostRunning = 0
+  let peakRunning = 0
   const handle = handlerOf(
     async () => {
-      mostRunning = Math.max(mostRunning, ++running)
+      peakRunning = Math.max(peakRunning, ++running)
       await delay(50)
       running--
     },
@@ -141,7 +141,7 @@ t.test('under a rate limit, peak concurrency reaches the bound and does not exce
   )
   const all = [handle(standardEvent(...ids(9))), handle(standardEvent(...ids(9)))]
   for (const result of all) t.strictSame(failed(await until(result)), [])
-  t.equal(mostRunning, 3)
+  t.equal(peakRunning, 3)
 })
 
 t.test('FIFO: a group keeps its order under a rate limit, and a blocked record uses no start', async (t) => {
@@ -182,7 +182,7 @@ t.test('under a rate limit, a handler sees the AsyncLocalStorage of its own invo
   t.strictSame(seen.toSorted(), ['a1 in a', 'a2 in a', 'b1 in b', 'b2 in b', 'c1 in c', 'c2 in c'])
 })
 
-t.test('by the real clock, no period of `interval` has more than `limit` starts', async (t) => {
+t.test('with the real clock, no period of `interval` has more than `limit` starts', async (t) => {
   const starts: number[] = []
   const dates: number[] = []
   const handle = chunkHandlerOf(
@@ -191,16 +191,16 @@ t.test('by the real clock, no period of `interval` has more than `limit` starts'
       starts.push(...records.map(() => performance.now()))
       dates.push(...records.map(() => Date.now()))
       const end = performance.now() + (starts.length % 3)
-      while (performance.now() < end); // computes
+      while (performance.now() < end); // blocks the thread
       if (starts.length % 2) await settled()
     },
     { rateLimit: { limit: 15, interval: 40 } },
   )
   const all = [50, 21, 50].map((size) => handle(standardEvent(...ids(size))))
   for (const result of all) t.strictSame(failed(await result), [])
-  t.strictSame(failed(await handle(standardEvent(...ids(30)))), [], 'a warm start')
+  t.strictSame(failed(await handle(standardEvent(...ids(30)))), [], 'a later invocation of the same instance')
   t.equal(starts.length, 151)
-  // The period is open at one end: a start exactly one interval later is in the next period.
-  t.ok(mostWithin(39.999, starts) <= 15, `by performance.now(): ${mostWithin(39.999, starts)}`)
-  t.ok(mostWithin(39, dates) <= 15, `by Date.now(): ${mostWithin(39, dates)}`)
+  // A start exactly one interval later is in the next period, so the measured period is slightly shorter.
+  t.ok(maxWithin(39.999, starts) <= 15, `by performance.now(): ${maxWithin(39.999, starts)}`)
+  t.ok(maxWithin(39, dates) <= 15, `by Date.now(): ${maxWithin(39, dates)}`)
 })

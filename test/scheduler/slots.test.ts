@@ -2,10 +2,9 @@ import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { createSlots } from '../../src/scheduler/slots.ts'
 
-/** Slots after their first task, which only compiles p-queue. */
-async function slotsOf(limit: number) {
+/** Slots, and tasks that note when they start and keep their slot until the test releases it. */
+function slotsOf(limit: number) {
   const slots = createSlots(limit)
-  await setImmediate()
   const releases: (() => void)[] = []
   const started: string[] = []
   const enqueue = (name: string) =>
@@ -16,10 +15,10 @@ async function slotsOf(limit: number) {
   return { slots, releases, started, enqueue }
 }
 
-t.test('no more than the limit hold a slot, and they get it in order', async (t) => {
-  const { slots, releases, started, enqueue } = await slotsOf(2)
+t.test('at most `limit` tasks have a slot, and they get slots in order', async (t) => {
+  const { slots, releases, started, enqueue } = slotsOf(2)
   for (const name of ['a', 'b', 'c', 'd']) enqueue(name)
-  t.strictSame(started, ['a', 'b'], 'at once')
+  t.strictSame(started, ['a', 'b'], 'the first two tasks start at once')
   t.equal(slots.isContended, true)
   releases[1]?.()
   await setImmediate()
@@ -33,8 +32,8 @@ t.test('no more than the limit hold a slot, and they get it in order', async (t)
   t.equal(slots.isContended, false)
 })
 
-t.test('a larger limit lets those that wait start', async (t) => {
-  const { slots, started, enqueue } = await slotsOf(1)
+t.test('waiting tasks start when the limit grows', async (t) => {
+  const { slots, started, enqueue } = slotsOf(1)
   for (const name of ['a', 'b', 'c']) enqueue(name)
   t.strictSame(started, ['a'])
   slots.limit = 3
@@ -43,8 +42,8 @@ t.test('a larger limit lets those that wait start', async (t) => {
   t.equal(slots.limit, 3)
 })
 
-t.test('a smaller limit asks the holders to free their slots, and holds from then on', async (t) => {
-  const { slots, releases, started, enqueue } = await slotsOf(3)
+t.test('a smaller limit sets isContended, and is kept when slots become free', async (t) => {
+  const { slots, releases, started, enqueue } = slotsOf(3)
   for (const name of ['a', 'b', 'c']) enqueue(name)
   t.equal(slots.isContended, false)
   slots.limit = 1

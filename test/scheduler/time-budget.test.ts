@@ -51,20 +51,24 @@ t.test(
   },
 )
 
-t.test('of a short remaining time, 20 % are kept for the drain and 5 % for the response', async (t) => {
+t.test('if little time remains, nothing starts in the last 20 %, and the response is sent at 95 %', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
-  const result = handlerOf(held.handle, { concurrency: 1 })(standardEvent('a', 'b', 'c'), timedContext(1000))
+  const result = handlerOf(held.handle, { concurrency: 2 })(standardEvent('a', 'b', 'c', 'd'), timedContext(1000))
   await settled()
   clock.advance(799)
   held.succeed('a')
   await settled()
-  t.strictSame(held.running(), ['b'])
-  clock.advance(150)
-  await settled()
-  t.equal(held.signalOf('b')?.aborted, false)
+  t.strictSame(held.running(), ['b', 'c'])
   clock.advance(1)
-  t.strictSame(failed(await result), ['b', 'c'])
+  held.succeed('b')
+  await settled()
+  t.strictSame(held.running(), ['c'], 'd does not start')
+  clock.advance(149)
+  await settled()
+  t.equal(held.signalOf('c')?.aborted, false)
+  clock.advance(1)
+  t.strictSame(failed(await result), ['c', 'd'])
 })
 
 t.test('the response does not wait if no record is in flight after the drain', async (t) => {
@@ -139,7 +143,7 @@ for (const [what, isAsync] of [
       { concurrency: 1 },
     )
     const response = await handle(standardEvent(...ids(1000)), timedContext(1000))
-    t.strictSame(started, ids(200), 'until 200 of 1,000 ms are left')
+    t.strictSame(started, ids(200), 'records start until 200 of 1,000 ms are left')
     t.strictSame(failed(response), ids(1000).slice(200))
   })
 
@@ -155,7 +159,7 @@ for (const [what, isAsync] of [
       { concurrency: 1, timeBudget: { drain: 0, abort: 300 } },
     )
     const response = await handle(standardEvent(...ids(1000)), timedContext(1000))
-    t.equal(started, 175, 'a drain below abort is raised to it')
+    t.equal(started, 175, 'a drain shorter than abort is as long as abort')
     t.strictSame(failed(response), ids(1000).slice(175))
   })
 
@@ -199,7 +203,7 @@ t.test('handlers that block the thread after a microtask do not delay the respon
   t.ok(performance.now() < 1000 + 3500, 'the response goes out before the function times out')
   t.strictSame(failed(response), records.slice(finished))
   // Before the event loop turns for the first time, at most one record per worker starts.
-  t.ok(finished <= 2800 / 12 + 2, `${finished} of 12 ms until 700 of 3,500 ms are left`)
+  t.ok(finished <= 2800 / 12 + 2, `${finished} records of 12 ms until 700 of 3,500 ms are left`)
 })
 
 t.test("Middy's early timeout reports only unfinished records", async (t) => {
@@ -249,7 +253,7 @@ t.test("Middy's early timeout after the last record reports only failed records"
   t.strictSame(failed(await result), ['b'])
 })
 
-t.test('a budget that leaves no time emits a warning', async (t) => {
+t.test('a budget that leaves no time starts nothing and emits a warning', async (t) => {
   const handle = handlerOf(() => t.fail('started'), { timeBudget: { drain: 5000 } })
   const context = { getRemainingTimeInMillis: () => 3000 } as Context
   const warnings = await warned(async () => {
@@ -312,7 +316,7 @@ for (const [version, core] of cores) {
     )
   }
 
-  t.test(`the early timeout of one invocation does not excuse the response of another (${version})`, async (t) => {
+  t.test(`after the early timeout of an invocation, invalid responses of others fail (${version})`, async (t) => {
     const clock = mockClock(t)
     const { promise, resolve } = Promise.withResolvers<void>()
     const handler = core({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
@@ -339,7 +343,7 @@ for (const [version, core] of cores) {
     ['an object', () => ({ statusCode: 504 }), true],
     ['undefined', () => undefined, true],
     ['a slow promise', slowly, true],
-    ['undefined to a handler that does not pass its signal on', () => undefined, false],
+    ['undefined, to a handler that does not pass its signal on', () => undefined, false],
   ] as const) {
     t.test(`an early timeout that returns ${what} reports only unfinished records (${version})`, async (t) => {
       const clock = mockClock(t)
@@ -396,15 +400,15 @@ async function checkAbort(
   const signal = held.signalOf('m0')
   clock.advance(Math.floor(expected) - 1)
   await settled()
-  t.equal(signal?.aborted, false, `not yet after ${expected - 1} ms of ${timeout} ms`)
+  t.equal(signal?.aborted, false, `not aborted after ${expected - 1} ms of ${timeout} ms`)
   clock.advance(3)
-  t.equal(signal?.aborted, true, `after ${expected} ms of ${timeout} ms`)
+  t.equal(signal?.aborted, true, `aborted after ${expected} ms of ${timeout} ms`)
   t.equal(failed(await result).length, records)
   clock.exit()
 }
 
 t.test(
-  'a small function keeps more time for its response, in proportion to its records and its CPU share',
+  'a small function keeps more time for its response, the more records it has and the less CPU it gets',
   async (t) => {
     // (8,000 records × END_PER_RECORD + 10 ms) ÷ (memory ÷ 1,769 MB), but at most half of the time
     const end = 8000 * END_PER_RECORD + 10

@@ -1,5 +1,5 @@
-// A Lambda function in a process of its own, with what Lambda's runtime does around it: `function.js <records> <on-failure>`.
-// It is JavaScript because stripping types in this process would add to what is measured.
+// A Lambda function in its own process, which does the work of Lambda's runtime too: `function.js <records> <on-failure>`.
+// It is JavaScript, because removing types in this process would take CPU time that is measured.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import middy from '@middy/core'
@@ -20,7 +20,7 @@ function hang(_record, _context, { signal }) {
   return new Promise(() => {})
 }
 
-/** Finishes after its time, or rejects when its signal aborts. */
+/** Resolves after the time of a record, or rejects when its signal aborts. */
 async function finishLater({ messageId }, _context, { signal }) {
   await setTimeout(Number(records), undefined, { signal })
   finished.push(messageId)
@@ -31,7 +31,7 @@ async function returnFailures(failures) {
   return failures
 }
 
-/** Notes the CPU time that the process had used, in microseconds, when it first came to this stage. */
+/** Notes the CPU time in microseconds that the process had used when it first reached this stage. */
 function enter(stage) {
   stages[stage] ??= cpuTime()
 }
@@ -54,7 +54,7 @@ process.once('message', async ({ eventFile, responseFile, deadline }) => {
   const timeLeft = () => deadline - Date.now()
   const event = JSON.parse(readFileSync(eventFile, 'utf8'))
   const leftAtStart = timeLeft()
-  // A process whose records all hang is idle until the batch ends, so the last sample is the CPU time at that moment.
+  // If all records hang, the process is idle until the batch ends. So the last sample is the CPU time at the end.
   const sampler = setInterval(() => {
     stages.end = cpuTime()
   }, 50)

@@ -1,7 +1,7 @@
 /**
- * Measures whether responses are in time on functions with little memory, and therefore little CPU: `npm run build`, then
- * `npm run test:small-functions`. Each run is a fresh process that imports dist/ at full speed, as in Lambda's init phase,
- * and has the function's share of a core from the delivery of the event on. Exits with 1 if a response is late or wrong.
+ * Measures whether functions with little memory, and therefore little CPU, respond in time. Run `npm run build`, then
+ * `npm run test:small-functions`. Each run is a fresh process. It imports dist/ at full speed, as in Lambda's init phase.
+ * When the event is delivered, its CPU is limited to the function's share. Exits with 1 if a response is late or wrong.
  */
 import assert from 'node:assert/strict'
 import { type ChildProcess, fork } from 'node:child_process'
@@ -23,13 +23,13 @@ const HELP = `Usage: npm run test:small-functions -- [options]
   --runs <n>                 fresh processes per case; default 20
   --parallel <n>             processes at a time; default 4 per core
   --period <ms>              period of the CPU quota; default 20
-  --signals                  limit the CPU by SIGSTOP and SIGCONT even if cgroups are permitted
+  --signals                  limit the CPU by SIGSTOP and SIGCONT, even if this machine permits cgroups
   --profile                  write a CPU profile of one run per case into the current directory`
 
 const SIZE = 8000
 /** Lambda gives a function with this memory one full core. */
 const MEMORY_OF_A_CORE = 1769
-/** How long after the function's timeout a run is given up. */
+/** A run without a response fails this many milliseconds after the function's timeout. */
 const MAX_DELAY = 10_000
 
 interface Case {
@@ -50,7 +50,7 @@ interface Measured {
 }
 
 interface Run extends Measured {
-  /** What is wrong with the response. */
+  /** Why the response is wrong or missing. */
   readonly defect?: string
 }
 
@@ -62,7 +62,7 @@ const { values: options } = parseArgs({
     'on-failure': { type: 'string', multiple: true, default: ['no', 'yes'] },
     runs: { type: 'string', default: '20' },
     parallel: { type: 'string', default: String(4 * availableParallelism()) },
-    // As observed on Lambda: https://github.com/pwrdrvr/lambda-dispatch/issues/246
+    // This period was observed on Lambda: https://github.com/pwrdrvr/lambda-dispatch/issues/246
     period: { type: 'string', default: '20' },
     signals: { type: 'boolean', default: false },
     profile: { type: 'boolean', default: false },
@@ -145,7 +145,7 @@ async function measure(
   const child = fork(join(import.meta.dirname, 'function.js'), [records, onFailure], {
     env: { ...process.env, AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memory) },
     execArgv: [
-      // As Lambda's bootstrap starts Node.
+      // The flags with which Lambda starts Node.
       '--expose-gc',
       `--max-semi-space-size=${Math.floor(memory * 0.05)}`,
       `--max-old-space-size=${Math.floor(memory * 0.9)}`,
@@ -164,7 +164,7 @@ async function measure(
     child.send({ eventFile: join(folder, 'event.json'), responseFile, deadline: Date.now() + timeout * 1000 })
     const measured = (await messageOf(child, timeout * 1000 + MAX_DELAY)) as Measured
     quota.lift()
-    child.disconnect() // which ends it
+    child.disconnect() // ends the child process
     await exited
     return { ...measured, ...defectIn(JSON.parse(await readFile(responseFile, 'utf8')), measured, ids) }
   } catch (error) {
@@ -243,7 +243,7 @@ function report(results: ReadonlyMap<Case, readonly Run[]>): void {
   if (!runs.every((run) => isInTime(run) && !run.defect)) process.exitCode = 1
 }
 
-/** What each part of ending costs, from one stage to the next. */
+/** The CPU time of each part of ending a batch, from one stage to the next. */
 function endingCost(runs: readonly Run[]): Record<string, number> {
   const costs = (from: string, to: string) =>
     runs.map(({ stages }) => ((stages[to] ?? Number.NaN) - (stages[from] ?? Number.NaN)) / SIZE)
@@ -276,7 +276,7 @@ function nameOf({ memory, timeout, records, onFailure }: Case): string {
   return `${memory} MB, ${timeout} s, ${work}${onFailure === 'yes' ? ', onFailure' : ''}`
 }
 
-/** Without the runs that did not come so far: for these the value is NaN. */
+/** The median without NaN, which is the value of runs that did not reach the stage. */
 function median(values: readonly number[]): number {
   const known = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b)
   return known[Math.floor(known.length / 2)] ?? Number.NaN

@@ -1,7 +1,7 @@
 import type { SQSMessageAttribute } from 'aws-lambda'
 import t from 'tap'
 import { PermanentError } from '../../src/index.ts'
-import { dead, plain, reasons, setUp, text } from '../support/dead-letters.ts'
+import { permanent, plain, reasons, setUp, text } from '../support/dead-letters.ts'
 import { ids } from '../support/events.ts'
 import { idsOf } from '../support/failures.ts'
 import { failure } from '../support/sqs.ts'
@@ -23,12 +23,12 @@ t.test("a dead letter has the record's own attributes of every type", async (t) 
   const { handle, received } = await setUp(t)
   const messageAttributes: Record<string, SQSMessageAttribute> = {
     tenant: plain('acme'),
-    // An event can have both kinds of value.
+    // An attribute in an event can have both kinds of value.
     retries: { dataType: 'Number.int', stringValue: '7', binaryValue: 'AAAA' },
     thumbnail: { dataType: 'Binary.gif', stringValue: '', binaryValue: Buffer.from([0, 255, 7]).toString('base64') },
     note: { dataType: 'String.html', stringValue: '<b>' },
   }
-  await handle([failure('m0', dead, { messageAttributes })])
+  await handle([failure('m0', permanent, { messageAttributes })])
   t.strictSame((await received()).get('body of m0')?.MessageAttributes, {
     tenant: text('acme'),
     retries: { DataType: 'Number.int', StringValue: '7' },
@@ -39,13 +39,13 @@ t.test("a dead letter has the record's own attributes of every type", async (t) 
 })
 
 t.test(
-  'with more than ten attributes, those of the reason are left out, the last first, and that is logged',
+  'if a message would have more than ten attributes, the last attributes of the reason are omitted, and one line says so',
   async (t) => {
     const { handle, received } = await setUp(t)
     const { remaining, lines } = await handle([
-      failure('m0', dead, { messageAttributes: attributes(8) }),
-      failure('m1', dead, { messageAttributes: attributes(10) }),
-      failure('m2', dead, { messageAttributes: attributes(5) }),
+      failure('m0', permanent, { messageAttributes: attributes(8) }),
+      failure('m1', permanent, { messageAttributes: attributes(10) }),
+      failure('m2', permanent, { messageAttributes: attributes(5) }),
     ])
     t.strictSame(remaining, [])
     const messages = await received()
@@ -59,21 +59,21 @@ t.test(
   },
 )
 
-t.test('attributes that were left out are not logged if SQS refused the message', async (t) => {
+t.test('omitted attributes are not logged if SQS refused the message', async (t) => {
   const { handle } = await setUp(t, { faults: { entry: () => 'InternalError' } })
-  const { lines } = await handle([failure('m0', dead, { messageAttributes: attributes(10) })])
+  const { lines } = await handle([failure('m0', permanent, { messageAttributes: attributes(10) })])
   t.strictSame(lines, ['deadLetter(): 1 of 1 records are not in dead: 1 × InternalError: try again'])
 })
 
 t.test('a new reason replaces the reason of an earlier dead letter', async (t) => {
   const { handle, received } = await setUp(t)
   const earlier = Object.fromEntries(Object.keys(reasons('')).map((name) => [name, plain('earlier')]))
-  const { lines } = await handle([failure('m0', dead, { messageAttributes: { ...attributes(5), ...earlier } })])
+  const { lines } = await handle([failure('m0', permanent, { messageAttributes: { ...attributes(5), ...earlier } })])
   t.match((await received()).get('body of m0')?.MessageAttributes, reasons('m0'))
   t.strictSame(lines, [])
 })
 
-t.test('attributes hold only characters that SQS accepts, whatever was thrown', async (t) => {
+t.test('attributes have only characters that SQS accepts, whatever was thrown', async (t) => {
   const { handle, received } = await setUp(t, { options: { when: () => true } })
   const hostile = {
     get name() {
@@ -111,63 +111,63 @@ t.test('attributes hold only characters that SQS accepts, whatever was thrown', 
 t.test('a hand-made record with only an id and a body is sent', async (t) => {
   const { handle, received, calls } = await setUp(t)
   const record = { messageId: 'm0', body: 'by hand', messageAttributes: undefined } as never
-  t.strictSame((await handle([{ record, error: dead, receiveCount: 1 }])).remaining, [])
+  t.strictSame((await handle([{ record, error: permanent, receiveCount: 1 }])).remaining, [])
   const { 'DeadLetter.SourceQueue': _, ...rest } = reasons('m0')
   t.strictSame((await received()).get('by hand')?.MessageAttributes, rest)
 
   const messageAttributes = { text: { dataType: 'String' }, bytes: { dataType: 'Binary' } }
-  await handle([failure('m1', dead, { messageAttributes })])
+  await handle([failure('m1', permanent, { messageAttributes })])
   t.match(calls[1]?.input.Entries[0].MessageAttributes, {
     text: { DataType: 'String', StringValue: '' },
     bytes: { DataType: 'Binary', BinaryValue: '' },
   })
 })
 
-t.test('sourceQueueUrl replaces the ARN', async (t) => {
+t.test('DeadLetter.SourceQueue is sourceQueueUrl if that option is set', async (t) => {
   const sourceQueueUrl = 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders'
   const { handle, received } = await setUp(t, { options: { sourceQueueUrl } })
-  await handle([failure('m0', dead)])
+  await handle([failure('m0', permanent)])
   t.strictSame(
     (await received()).get('body of m0')?.MessageAttributes?.['DeadLetter.SourceQueue'],
     text(sourceQueueUrl),
   )
 })
 
-t.test('a call holds at most 1 MiB of bodies and attributes', async (t) => {
+t.test('a call has at most 1 MiB of bodies and attributes', async (t) => {
   const { handle, received, sizes } = await setUp(t)
   const body = (id: string, bytes: number) => id + 'ä'.repeat((bytes - id.length) / 2)
-  const failures = ids(7).map((id) => failure(id, dead, { body: body(id, 300_000) }))
+  const failures = ids(7).map((id) => failure(id, permanent, { body: body(id, 300_000) }))
   t.strictSame((await handle(failures)).remaining, [])
   t.strictSame(sizes().sort(), [1, 3, 3])
   t.strictSame(new Set((await received()).keys()), new Set(failures.map(({ record }) => record.body)))
 })
 
-t.test('a call may hold exactly 1 MiB', async (t) => {
+t.test('a call may have exactly 1 MiB', async (t) => {
   const { handle, sizes } = await setUp(t)
   const reason = bytesOf(reasons('m0'))
   const half = 'x'.repeat(MIB / 2 - reason)
-  await handle([failure('m0', dead, { body: half }), failure('m1', dead, { body: half })])
+  await handle([failure('m0', permanent, { body: half }), failure('m1', permanent, { body: half })])
   t.strictSame(sizes(), [2])
-  await handle([failure('m2', dead, { body: half }), failure('m3', dead, { body: `${half}x` })])
+  await handle([failure('m2', permanent, { body: half }), failure('m3', permanent, { body: `${half}x` })])
   t.strictSame(sizes(), [2, 1, 1])
 })
 
 t.test(
-  'a body at the size limit is sent without the attributes that do not fit, and does not delay other records',
+  'a body at the size limit is sent without the attributes that do not fit, and the other records are sent too',
   async (t) => {
     const { handle, received, sizes } = await setUp(t)
     const { 'DeadLetter.ErrorName': name, 'DeadLetter.ErrorMessage': message } = reasons('m1')
     const two = bytesOf({ 'DeadLetter.ErrorName': name, 'DeadLetter.ErrorMessage': message })
     const tenant = 'acme'.repeat(50)
     const { remaining, lines } = await handle([
-      failure('m0', dead, { body: 'w'.repeat(MIB) }),
-      failure('m1', dead, {
+      failure('m0', permanent, { body: 'w'.repeat(MIB) }),
+      failure('m1', permanent, {
         body: 'x'.repeat(MIB - bytesOf({ tenant: text(tenant) })),
         messageAttributes: { tenant: plain(tenant) },
       }),
-      failure('m2', dead, { body: 'y'.repeat(MIB - two) }),
-      failure('m3', dead, { body: 'z'.repeat(MIB - two + 1) }),
-      failure('m4', dead),
+      failure('m2', permanent, { body: 'y'.repeat(MIB - two) }),
+      failure('m3', permanent, { body: 'z'.repeat(MIB - two + 1) }),
+      failure('m4', permanent),
     ])
     t.strictSame(remaining, [])
     t.strictSame(sizes(), [1, 1, 1, 1, 1])
@@ -197,7 +197,7 @@ t.test('a call that SQS refuses as too long is split until only the record that 
   const { handle, received } = await setUp(t, { faults })
   const sizes = [100_000, 100_000, 300_000, 100_000, 100_000, 10, 200_000]
   const { remaining, lines } = await handle(
-    sizes.map((size, index) => failure(`m${index}`, dead, { body: String(index).repeat(size) })),
+    sizes.map((size, index) => failure(`m${index}`, permanent, { body: String(index).repeat(size) })),
   )
   t.strictSame(idsOf(remaining), ['m2'])
   t.strictSame([...(await received()).keys()].map((body) => body[0]).sort(), ['0', '1', '3', '4', '5', '6'])
@@ -209,9 +209,9 @@ t.test('a call that SQS refuses as too long is split until only the record that 
 t.test('a record whose body a middleware parsed stays failed, and the others are sent', async (t) => {
   const { handle, received } = await setUp(t)
   const { remaining, lines } = await handle([
-    failure('m0', dead),
-    failure('m1', dead, { body: { secret: 1 } as never }),
-    failure('m2', dead),
+    failure('m0', permanent),
+    failure('m1', permanent, { body: { secret: 1 } as never }),
+    failure('m2', permanent),
   ])
   t.strictSame(idsOf(remaining), ['m1'])
   t.strictSame([...(await received()).keys()], ['body of m0', 'body of m2'])

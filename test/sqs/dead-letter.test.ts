@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { RecordFailure } from '../../src/index.ts'
-import { dead, reasons, SOURCE, setUp, text } from '../support/dead-letters.ts'
+import { permanent, reasons, SOURCE, setUp, text } from '../support/dead-letters.ts'
 import { ids, sqsRecord } from '../support/events.ts'
 import { idsOf } from '../support/failures.ts'
 import { failure, holdCalls } from '../support/sqs.ts'
@@ -8,8 +8,8 @@ import { failure, holdCalls } from '../support/sqs.ts'
 t.test('records of permanent errors are sent with the reason, and the others stay failed', async (t) => {
   const { handle, received } = await setUp(t)
   const failures = [
-    failure('m0', new Error('downstream said 503')),
-    failure('m1', dead, { receiveCount: 3 }),
+    failure('m0', new Error('downstream returned 503')),
+    failure('m1', permanent, { receiveCount: 3 }),
     failure('m2', 'no'),
     failure('m3', { code: 'ERR_PERMANENT', name: 'Bundled', message: 'another copy' }),
   ]
@@ -27,7 +27,7 @@ t.test('records of permanent errors are sent with the reason, and the others sta
   )
 })
 
-t.test('without a record to send there is no call', async (t) => {
+t.test('without a record to send, SQS is not called', async (t) => {
   const { handle, calls } = await setUp(t)
   t.strictSame((await handle([])).remaining, [])
   t.strictSame(idsOf((await handle([failure('m0', new Error('no'))])).remaining), ['m0'])
@@ -44,7 +44,7 @@ t.test('`when` selects the failures to send, and any value but true keeps a reco
   const { handle, received } = await setUp(t, { options: { when } })
   const { remaining, lines } = await handle([
     ...ids(7).map((id) => failure(id, new Error('no'), { receiveCount: 2 })),
-    failure('m7', dead),
+    failure('m7', permanent),
   ])
   t.strictSame(idsOf(remaining), ['m1', 'm2', 'm3', 'm4', 'm5', 'm6', 'm7'])
   t.strictSame([...(await received()).keys()], ['body of m0'])
@@ -54,10 +54,10 @@ t.test('`when` selects the failures to send, and any value but true keeps a reco
 })
 
 t.test('records are sent ten per call, with ten calls at once', async (t) => {
-  const { faults, waves } = holdCalls()
+  const { faults, openAtOnce } = holdCalls()
   const { handle, received, sizes } = await setUp(t, { faults })
-  const run = handle(ids(255).map((id) => failure(id, dead)))
-  t.strictSame(await waves(26, 10), [10, 10, 6])
+  const run = handle(ids(255).map((id) => failure(id, permanent)))
+  t.strictSame(await openAtOnce(26, 10), [10, 10, 6])
   t.strictSame((await run).remaining, [])
   t.strictSame(sizes(), [...Array(25).fill(10), 5])
   t.strictSame(new Set((await received()).keys()), new Set(ids(255).map((id) => `body of ${id}`)))
@@ -67,7 +67,7 @@ t.test('only the entries that SQS refuses stay failed', async (t) => {
   let count = 0
   const faults = { entry: () => (count++ % 3 === 2 ? 'InternalError' : undefined) }
   const { handle, received } = await setUp(t, { faults })
-  const { remaining, lines } = await handle(ids(25).map((id) => failure(id, dead)))
+  const { remaining, lines } = await handle(ids(25).map((id) => failure(id, permanent)))
   const refused = ['m2', 'm5', 'm8', 'm11', 'm14', 'm17', 'm20', 'm23']
   t.strictSame(idsOf(remaining), refused)
   t.strictSame(
@@ -80,7 +80,7 @@ t.test('only the entries that SQS refuses stay failed', async (t) => {
   t.strictSame(lines, ['deadLetter(): 8 of 25 records are not in dead: 8 × InternalError: try again'])
 })
 
-t.test('records that the response of SQS does not clearly accept stay failed', async (t) => {
+t.test('records stay failed unless the response of SQS lists them as successful', async (t) => {
   const respond = ({ Successful }: { Successful: { Id: string }[] }) => ({
     Successful: [...Successful.filter(({ Id }) => Id !== '1'), { ...Successful[0], Id: '77' }],
     Failed: [
@@ -89,27 +89,27 @@ t.test('records that the response of SQS does not clearly accept stay failed', a
     ],
   })
   const { handle } = await setUp(t, { faults: { respond } })
-  const { remaining, lines } = await handle(ids(4).map((id) => failure(id, dead)))
+  const { remaining, lines } = await handle(ids(4).map((id) => failure(id, permanent)))
   t.strictSame(idsOf(remaining), ['m1', 'm2'])
   t.strictSame(lines, [
     'deadLetter(): 2 of 4 records are not in dead: 1 × the response of SQS does not mention this entry; 1 × InternalError',
   ])
 })
 
-t.test('an empty response of SQS accepts nothing', async (t) => {
+t.test('after an empty response of SQS, all records stay failed', async (t) => {
   const { handle } = await setUp(t, { faults: { respond: () => ({}) } })
-  t.strictSame(idsOf((await handle(ids(2).map((id) => failure(id, dead)))).remaining), ['m0', 'm1'])
+  t.strictSame(idsOf((await handle(ids(2).map((id) => failure(id, permanent)))).remaining), ['m0', 'm1'])
 })
 
-t.test('a FIFO dead-letter queue gets the message group, and each message once', async (t) => {
+t.test('a message in a FIFO dead-letter queue has its message group, and is stored once per message id', async (t) => {
   const { handle, received, calls } = await setUp(t, { name: 'dead.fifo', attributes: { FifoQueue: 'true' } })
   const grouped = (id: string, group: string) => {
     const { attributes } = sqsRecord(id)
     const ofSender = { ...attributes, MessageGroupId: group, MessageDeduplicationId: 'of the sender' }
-    return failure(id, dead, { attributes: ofSender, eventSourceARN: `${SOURCE}.fifo` })
+    return failure(id, permanent, { attributes: ofSender, eventSourceARN: `${SOURCE}.fifo` })
   }
-  // Two messages with equal bodies, one of which is delivered a second time, and a message of a standard queue.
-  t.strictSame((await handle([grouped('a1', 'a'), grouped('b1', 'b'), failure('c1', dead)])).remaining, [])
+  // Two messages of a FIFO queue, one of which is delivered a second time, and a message of a standard queue.
+  t.strictSame((await handle([grouped('a1', 'a'), grouped('b1', 'b'), failure('c1', permanent)])).remaining, [])
   t.strictSame((await handle([grouped('a1', 'a')])).remaining, [])
   t.strictSame(
     calls
@@ -125,11 +125,11 @@ t.test('a FIFO dead-letter queue gets the message group, and each message once',
   t.strictSame([...(await received()).keys()], ['body of a1', 'body of b1', 'body of c1'])
 })
 
-t.test('a FIFO dead-letter queue gets ten calls at once', async (t) => {
-  const { faults, waves } = holdCalls()
+t.test('calls for a FIFO dead-letter queue are made at the same time', async (t) => {
+  const { faults, openAtOnce } = holdCalls()
   const { handle, calls } = await setUp(t, { name: 'dead.fifo', attributes: { FifoQueue: 'true' }, faults })
-  const run = handle(ids(45).map((id) => failure(id, dead)))
-  t.strictSame(await waves(5, 5), [5])
+  const run = handle(ids(45).map((id) => failure(id, permanent)))
+  t.strictSame(await openAtOnce(5, 5), [5])
   t.strictSame((await run).remaining, [])
   const sent = calls.flatMap(({ input }) => input.Entries)
   t.strictSame(
@@ -145,7 +145,7 @@ t.test(
     const { attributes } = sqsRecord('m0')
     const AWSTraceHeader = 'Root=1-5759e988-bd862e3fe1be46a994272793'
     const all = { ...attributes, MessageGroupId: 'tenant-7', MessageDeduplicationId: 'x', AWSTraceHeader }
-    await handle([failure('m0', dead, { attributes: all }), failure('m1', dead)])
+    await handle([failure('m0', permanent, { attributes: all }), failure('m1', permanent)])
     const [first, second] = calls[0]?.input.Entries ?? []
     t.equal(first.MessageGroupId, 'tenant-7')
     t.strictSame(first.MessageSystemAttributes, { AWSTraceHeader: text(AWSTraceHeader) })

@@ -79,11 +79,11 @@ t.test(
   },
 )
 
-t.test('valid options make a named function', (t) => {
+t.test('with valid options, the failure handlers are named functions', (t) => {
   const client = createClient(t, {})
-  const undefinedOnes = { when: undefined, sourceQueueUrl: undefined }
+  const withoutValues = { when: undefined, sourceQueueUrl: undefined }
   for (const options of [
-    undefinedOnes,
+    withoutValues,
     {},
     { when: () => true, sourceQueueUrl: 'http://localhost:4566/000000000000/orders' },
   ]) {

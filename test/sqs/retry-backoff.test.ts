@@ -6,7 +6,7 @@ import { createClient, type Faults, failure, failureRequest, holdCalls, REGION, 
 
 const no = new Error('no')
 
-/** A source queue with messages in flight, and the failure handler that sets their visibility timeouts. */
+/** Starts SQS with a source queue and the failure handler that sets the visibility timeouts of its messages. */
 async function setUp(t: Test, options: Partial<RetryBackoffOptions> = {}, faults?: Faults) {
   const sqs = await startSqs(t, faults)
   const { url, arn } = sqs.queue('orders', { VisibilityTimeout: '3600' })
@@ -14,7 +14,7 @@ async function setUp(t: Test, options: Partial<RetryBackoffOptions> = {}, faults
   return {
     ...sqs,
     url,
-    /** A failure for each receive count, of a message that is in flight. */
+    /** Sends and receives a message for each receive count, and returns a failure for each. */
     async inFlight(...receiveCounts: number[]): Promise<RecordFailure[]> {
       for (const id of ids(receiveCounts.length)) sqs.fauxqs.sendMessage('orders', id, { region: REGION })
       const messages = await sqs.receiveAll(url)
@@ -45,7 +45,7 @@ t.test('by default the delay starts at 30 s and doubles with each receive, up to
     calls.map(({ operation }) => operation),
     ['ChangeMessageVisibilityBatch'],
   )
-  // The queue returns them at these times.
+  // The messages become visible again at these times.
   const due = new Map(
     fauxqs.inspectQueue('orders')?.messages.inflight.map((entry) => [entry.receiptHandle, entry.visibilityDeadline]),
   )
@@ -76,10 +76,10 @@ t.test('full jitter gives every whole second from 1 to the delay, and none above
 })
 
 t.test('visibility timeouts are set ten per call, with ten calls at once', async (t) => {
-  const { faults, waves } = holdCalls()
+  const { faults, openAtOnce } = holdCalls()
   const { handle, calls } = await setUp(t, {}, faults)
   const run = handle(ids(245).map((id) => failure(id, no)))
-  t.strictSame(await waves(25, 10), [10, 10, 5])
+  t.strictSame(await openAtOnce(25, 10), [10, 10, 5])
   await run
   t.strictSame(
     calls.map(({ input }) => input.Entries.length),
@@ -116,7 +116,7 @@ t.test('refusals of SQS are logged in one line without receipt handles, and chan
   ])
 })
 
-t.test('calls go to sourceQueueUrl', async (t) => {
+t.test('with sourceQueueUrl, calls go to that queue', async (t) => {
   const sqs = await startSqs(t)
   sqs.queue('elsewhere')
   const sourceQueueUrl = `${sqs.endpoint}/000000000000/elsewhere`
@@ -140,7 +140,11 @@ t.test("without sourceQueueUrl, calls go to the queue of the record's ARN at the
   t.strictSame(await run({ endpoint, useQueueUrlAsEndpoint: false }), [`${endpoint}/123456789012/orders`])
   t.teardown(() => delete process.env.AWS_ENDPOINT_URL_SQS)
   process.env.AWS_ENDPOINT_URL_SQS = endpoint
-  t.strictSame(await run({ endpoint: undefined as never }), [`${endpoint}/123456789012/orders`], 'of the environment')
+  t.strictSame(
+    await run({ endpoint: undefined as never }),
+    [`${endpoint}/123456789012/orders`],
+    'the endpoint of the environment variable',
+  )
 })
 
 t.test(
@@ -178,7 +182,7 @@ t.test(
   },
 )
 
-t.test('records of two queues are called separately, and a record without a queue is logged', async (t) => {
+t.test('records of two queues are sent in separate calls, and a record without a queue is logged', async (t) => {
   const sqs = await startSqs(t)
   const arnOf = (name: string) => sqs.queue(name).arn
   const failures = [
@@ -206,7 +210,7 @@ t.test('records of two queues are called separately, and a record without a queu
   )
 })
 
-t.test('without a failure there is no call', async (t) => {
+t.test('without a failure, SQS is not called', async (t) => {
   const { handle, calls } = await setUp(t)
   t.strictSame((await handle([])).remaining, [])
   t.strictSame(calls, [])

@@ -3,6 +3,7 @@ import type { SQSClient } from '@aws-sdk/client-sqs'
 import t, { type Test } from 'tap'
 import { type FailureHandler, PermanentError } from '../../src/index.ts'
 import { deadLetter, retryBackoff } from '../../src/sqs/index.ts'
+import { mockClock, settled } from '../support/clock.ts'
 import { withEnvironment } from '../support/environment.ts'
 import { ids, standardEvent } from '../support/events.ts'
 import { idsOf } from '../support/failures.ts'
@@ -12,7 +13,7 @@ import { createClient, type Faults, failure, failureRequest, startSqs } from '..
 const arn = 'arn:aws:sqs:eu-west-1:000000000000:orders'
 const failures = ids(25).map((id) => failure(id, new PermanentError('no'), { eventSourceARN: arn }))
 
-/** Both failure handlers, and the beginnings of their log lines. */
+/** Both failure handlers, and how their log lines start. */
 const HANDLERS: [name: string, make: (client: SQSClient, queueUrl: string) => FailureHandler, prefix: string][] = [
   [
     'deadLetter',
@@ -47,13 +48,13 @@ for (const [name, make, prefix] of HANDLERS) {
     t.notMatch(line, /body of|receipt-of/)
   }
 
-  t.test(`${name}: a queue that does not exist`, async (t) => {
+  t.test(`${name}: all records stay failed if the queue does not exist`, async (t) => {
     const { client, endpoint } = await startSqs(t)
     const handle = make(client(), `${endpoint}/000000000000/dead`)
     await failsWith(t, handle, /^QueueDoesNotExist: The specified queue does not exist\.$/)
   })
 
-  t.test(`${name}: no permission`, async (t) => {
+  t.test(`${name}: all records stay failed without permission, after one attempt per call`, async (t) => {
     const message = 'User: arn:aws:sts::000000000000:assumed-role/orders is not authorized to perform: sqs:SendMessage'
     const { client, queueUrl, calls } = await start(t, { call: () => [403, 'AccessDenied', message] })
     await failsWith(
@@ -64,7 +65,7 @@ for (const [name, make, prefix] of HANDLERS) {
     t.equal(calls.length, 3, 'one attempt for each call')
   })
 
-  t.test(`${name}: a client without region`, async (t) => {
+  t.test(`${name}: all records stay failed if the client has no region`, async (t) => {
     const { queueUrl, calls } = await start(t)
     withEnvironment(t, { AWS_REGION: undefined, AWS_DEFAULT_REGION: undefined, AWS_CONFIG_FILE: '/nowhere' })
     const client = createClient(t, { region: undefined as never })
@@ -72,7 +73,7 @@ for (const [name, make, prefix] of HANDLERS) {
     t.strictSame(calls, [])
   })
 
-  t.test(`${name}: a client without credentials`, async (t) => {
+  t.test(`${name}: all records stay failed if the client has no credentials`, async (t) => {
     const { endpoint, queueUrl, calls } = await start(t)
     withEnvironment(t, {
       AWS_ACCESS_KEY_ID: undefined,
@@ -86,19 +87,20 @@ for (const [name, make, prefix] of HANDLERS) {
     t.strictSame(calls, [])
   })
 
-  t.test(`${name}: SQS refuses connections`, async (t) => {
+  t.test(`${name}: all records stay failed if SQS refuses connections`, async (t) => {
     const { client, queueUrl } = await start(t)
-    const port9 = client({ endpoint: 'http://127.0.0.1:9', maxAttempts: 2 })
-    await failsWith(t, make(port9, queueUrl), /^Error: connect ECONNREFUSED 127\.0\.0\.1:9$/)
+    // Port 9 is reserved for the discard service, so no test listens on it.
+    const refused = client({ endpoint: 'http://127.0.0.1:9', maxAttempts: 2 })
+    await failsWith(t, make(refused, queueUrl), /^Error: connect ECONNREFUSED 127\.0\.0\.1:9$/)
   })
 
-  t.test(`${name}: SQS fails for the whole run`, async (t) => {
+  t.test(`${name}: all records stay failed if SQS fails at every attempt`, async (t) => {
     const { client, queueUrl, calls } = await start(t, { call: () => [503, 'ServiceUnavailable'] })
     await failsWith(t, make(client({ maxAttempts: 2 }), queueUrl), /^ServiceUnavailable/)
     t.equal(calls.length, 6, 'two attempts for each call')
   })
 
-  t.test(`${name}: throttling is left to the SDK's retries`, async (t) => {
+  t.test(`${name}: the SDK retries throttled calls`, async (t) => {
     const seen = new Set<string>()
     const call: Faults['call'] = ({ input }) => {
       const key = JSON.stringify(input.Entries)
@@ -119,7 +121,7 @@ for (const [name, make, prefix] of HANDLERS) {
     t.equal(calls.length, 6)
   })
 
-  t.test(`${name}: SQS accepts calls and never responds until the time is up`, async (t) => {
+  t.test(`${name}: if SQS never responds, all records stay failed and calls are aborted`, async (t) => {
     const controller = new AbortController()
     let calls = 0
     const { client, queueUrl, abandoned } = await start(t, {
@@ -132,7 +134,7 @@ for (const [name, make, prefix] of HANDLERS) {
     while (abandoned() < 3) await sleep(1)
   })
 
-  t.test(`${name}: credentials do not arrive until the time is up`, async (t) => {
+  t.test(`${name}: all records stay failed if there are no credentials until the end of the time`, async (t) => {
     const controller = new AbortController()
     const { client, queueUrl } = await start(t)
     const credentials = () => {
@@ -142,7 +144,7 @@ for (const [name, make, prefix] of HANDLERS) {
     await failsWith(t, make(client({ credentials }), queueUrl), /^no time was left$/, controller.signal)
   })
 
-  t.test(`${name}: no time from the start`, async (t) => {
+  t.test(`${name}: nothing is sent if no time is left at the start`, async (t) => {
     let sent = 0
     const client = {
       send() {
@@ -155,7 +157,7 @@ for (const [name, make, prefix] of HANDLERS) {
     t.equal(sent, 0)
   })
 
-  t.test(`${name}: an abort after its work causes no log line`, async (t) => {
+  t.test(`${name}: an abort after it has returned causes no log line`, async (t) => {
     const { client, queueUrl } = await start(t)
     const controller = new AbortController()
     const { request, lines } = failureRequest(controller.signal)
@@ -165,16 +167,16 @@ for (const [name, make, prefix] of HANDLERS) {
     t.strictSame(lines, [])
   })
 
-  t.test(`${name}: a client throws a value that is not an ordinary error`, async (t) => {
-    const oddities: [thrown: unknown, reason: string][] = [
+  t.test(`${name}: all records stay failed if the client throws an unusual value`, async (t) => {
+    const values: [thrown: unknown, reason: string][] = [
       [undefined, 'undefined: undefined'],
       ['no', 'string: no'],
       [{ message: 'no' }, 'object: no'],
       [Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' }), 'AggregateError: ECONNREFUSED'],
       [new Error(`${'x'.repeat(200)}`), `Error: ${'x'.repeat(92)}…`],
-      [new Proxy(new Error(), { get: oops }), 'an error that throws when it is read'],
+      [new Proxy(new Error(), { get: refuseRead }), 'an error that throws when it is read'],
     ]
-    for (const [thrown, reason] of oddities) {
+    for (const [thrown, reason] of values) {
       const client = {
         send() {
           throw thrown
@@ -198,7 +200,7 @@ for (const [name, make, prefix] of HANDLERS) {
   })
 }
 
-t.test('deadLetter: records that SQS accepted before the time was up are no longer failed', async (t) => {
+t.test('deadLetter: records that SQS accepted before the end of the time are no longer failed', async (t) => {
   const controller = new AbortController()
   let count = 0
   const { client, queueUrl, receiveAll } = await start(t, { call: () => (++count === 2 ? 'hang' : undefined) })
@@ -226,21 +228,37 @@ t.test(
   async (t) => {
     let count = 0
     const { client, queueUrl, receiveAll } = await start(t, { call: () => (++count === 2 ? 'hang' : undefined) })
+    const watched = client()
+    const { promise: haveResponded, resolve } = Promise.withResolvers<void>()
+    let responses = 0
+    watched.middlewareStack.add(
+      (next) => async (args) => {
+        const response = await next(args)
+        if (++responses === 2) resolve()
+        return response
+      },
+      { step: 'initialize', priority: 'high' },
+    )
+    const clock = mockClock(t)
     const handler = handlerOf(
       () => {
         throw new PermanentError('no')
       },
-      { onFailure: deadLetter({ client: client(), queueUrl }) },
+      { onFailure: deadLetter({ client: watched, queueUrl }) },
     )
-    const began = performance.now()
-    const remaining = failed(await handler(standardEvent(...ids(25)), timedContext(1000)))
-    t.ok(performance.now() - began < 1000)
+    const begin = performance.now()
+    const result = handler(standardEvent(...ids(25)), timedContext(1000))
+    await haveResponded
+    await settled()
+    clock.advance(900)
+    const remaining = failed(await result)
+    t.equal(performance.now() - begin, 900, 'the response is sent when the time of the failure handlers is over')
     t.ok(remaining.length === 10 || remaining.length === 5)
     const sent = (await receiveAll(queueUrl)).map(({ Body = '' }) => Body.replace('body of ', ''))
     t.strictSame([...remaining, ...sent].sort(), ids(25).sort())
   },
 )
 
-function oops(): never {
+function refuseRead(): never {
   throw new Error('not to be read')
 }

@@ -1,16 +1,20 @@
+import diagnostics from 'node:diagnostics_channel'
 import { syncBuiltinESMExports } from 'node:module'
 import timers from 'node:timers'
 import { Clock } from 'clock-mock'
 import type { Test } from 'tap'
+import { RECORD } from './tracing.ts'
 
 const trueImmediate = setImmediate
 const trueTimeout = timers.setTimeout
+const { parse } = Date
 let mock: Clock | undefined
 
 /** Replaces the clock and all timers until the test ends. Time passes only when the test calls `advance()`. */
 export function mockClock(t: Test): Clock {
   const clock = new Clock()
   clock.enter()
+  Object.assign(Date, { parse }) // clock-mock has no Date.parse(), which the AWS SDK calls
   setModuleTimeout(setTimeout) // Middy imports it from node:timers
   mock = clock
   t.teardown(() => {
@@ -26,7 +30,7 @@ function setModuleTimeout(to: typeof setTimeout): void {
   syncBuiltinESMExports()
 }
 
-/** Waits for everything that needs no time to pass, also with a mocked clock. */
+/** Waits until all pending work that needs no time is done, also with a mocked clock. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 4; turn++) {
     await new Promise((resolve) => trueImmediate(resolve))
@@ -46,11 +50,11 @@ export function passingClock(t: Test) {
     }
   }
   return {
-    /** Milliseconds since the start. */
+    /** Milliseconds since `passingClock()` was called. */
     now: () => performance.now() - begin,
     pass,
-    /** Lets time pass until the promise settles, for at most `most` milliseconds. */
-    async until<T>(result: Promise<T>, most = 15_000): Promise<T> {
+    /** Lets time pass until the promise settles, for at most `limit` milliseconds. */
+    async until<T>(result: Promise<T>, limit = 15_000): Promise<T> {
       let isOpen = true
       const done = () => {
         isOpen = false
@@ -58,19 +62,66 @@ export function passingClock(t: Test) {
       result.then(done, done)
       await settled()
       for (let passed = 0; isOpen; passed++) {
-        if (passed === most) throw new Error(`Not done after ${most} ms`)
+        if (passed === limit) throw new Error(`Expected the promise to settle within ${limit} ms`)
         await pass(1)
       }
       return result
     },
-    /** For a handler that waits. */
+    /** Resolves after this time. For a handler that waits. */
     delay: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
-    /** For a handler that blocks the thread. */
+    /** Advances the clock at once. For a handler that blocks the thread. */
     compute: (ms: number) => clock.advance(ms),
   }
 }
 
-/** A clock that only handlers advance, by blocking the thread. No timer fires meanwhile. */
+/**
+ * A mocked clock for handlers that make real requests. Time passes only while at most `hanging` records are in flight, so
+ * requests take no time, however busy the machine is.
+ */
+export function requestClock(t: Test, hanging = 0) {
+  const date = Date.now()
+  const clock = mockClock(t)
+  clock.advance(date) // the AWS SDK repeats calls if its date differs from that of the server
+  const begin = performance.now()
+  const now = () => performance.now() - begin
+  const starts: number[] = []
+  let inFlight = 0
+  const listeners = {
+    start: () => {
+      starts.push(now())
+      inFlight++
+    },
+    asyncEnd: () => {
+      inFlight--
+    },
+  }
+  for (const [event, listener] of Object.entries(listeners)) {
+    diagnostics.subscribe(`tracing:${RECORD}:${event}`, listener)
+    t.teardown(() => diagnostics.unsubscribe(`tracing:${RECORD}:${event}`, listener))
+  }
+  return {
+    now,
+    advance: (ms: number) => clock.advance(ms),
+    /** When each record started. */
+    starts,
+    /** Lets time pass until the promise settles, for at most 15 seconds. */
+    async until<T>(result: Promise<T>): Promise<T> {
+      let isOpen = true
+      const done = () => {
+        isOpen = false
+      }
+      result.then(done, done)
+      for (await settled(); isOpen; await settled()) {
+        if (inFlight > hanging) continue
+        if (now() > 15_000) throw new Error('Expected the promise to settle within 15 seconds')
+        clock.advance(1)
+      }
+      return result
+    },
+  }
+}
+
+/** Replaces `performance.now()`. Returns a function that advances it, for handlers that block the thread. Timers are real. */
 export function busyClock(t: Test): (milliseconds: number) => void {
   const trueNow = Object.getOwnPropertyDescriptor(performance, 'now')
   let now = 1000
@@ -84,7 +135,12 @@ export function busyClock(t: Test): (milliseconds: number) => void {
   }
 }
 
-/** How many timers of the true clock keep this process alive. */
+/** How many timers of a mocked clock are pending. */
+export function openTimers(clock: Clock): number {
+  return [...clock.timers.values()].flat().length
+}
+
+/** How many timers keep this process alive. Timers of a mocked clock do not count. */
 export function activeTimers(): number {
   return process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
 }

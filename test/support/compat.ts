@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda'
 import { timedContext } from './handlers.ts'
 
-/** A context with the properties that Lambda provides, and 30 seconds left. */
+/** A context with the properties that Lambda provides. 30 seconds remain. */
 export function lambdaContext(): Context {
   return {
     ...timedContext(30_000),

@@ -22,7 +22,7 @@ function createCgroupV1(name: string, periodMs: number): Quota | undefined {
   return {
     kind: `cgroup v1, period ${periodMs} ms`,
     limit(child, share) {
-      // Within its quota, the function comes before everything else on the machine, such as the imports of other runs.
+      // Within its quota, the function has priority over other processes, such as other runs that still import.
       write(group, 'cpu.shares', 262_144)
       write(group, 'cpu.cfs_period_us', period)
       write(group, 'cpu.cfs_quota_us', Math.round(share * period))
@@ -49,7 +49,7 @@ function createCgroupV2(name: string, periodMs: number): Quota | undefined {
   }
 }
 
-/** Undefined if this process may not make a group, or if groups have no such file. */
+/** Creates a cgroup. Returns undefined if this process may not create one, or if cgroups do not have this file. */
 function createGroup(group: string, file: string): string | undefined {
   try {
     mkdirSync(group)
@@ -66,8 +66,8 @@ function write(group: string, file: string, value: unknown): void {
 }
 
 /**
- * Lets the process run for 2 ms, then stops it until its share is kept. This is stricter than a cgroup: the time in which
- * the process has nothing to do counts as used.
+ * Lets the process run for 2 ms at a time, and stops it in between so that it keeps its share. This is stricter than a
+ * cgroup, because time in which the process is idle counts as used.
  */
 export function createSignals(): Quota {
   let lift = () => {}

@@ -5,19 +5,20 @@ import { type DeadLetterOptions, deadLetter } from '../../src/sqs/index.ts'
 import { type Faults, failureRequest, startSqs } from './sqs.ts'
 
 export const SOURCE = 'arn:aws:sqs:eu-west-1:123456789012:orders'
-export const dead = new PermanentError('the order is not valid')
+export const permanent = new PermanentError('the order is not valid')
 
-/** A message attribute in the format of SQS, and in the format of a record. */
+/** A message attribute in the format of SQS. */
 export function text(StringValue: string) {
   return { DataType: 'String', StringValue }
 }
 
+/** A message attribute in the format of a record. */
 export function plain(stringValue: string): SQSMessageAttribute {
   return { dataType: 'String', stringValue }
 }
 
-/** The attributes of a dead letter. */
-export function reasons(id: string, { name = 'PermanentError', message = dead.message, receiveCount = '1' } = {}) {
+/** The attributes that `deadLetter()` adds to a message. */
+export function reasons(id: string, { name = 'PermanentError', message = permanent.message, receiveCount = '1' } = {}) {
   return {
     'DeadLetter.ErrorName': text(name),
     'DeadLetter.ErrorMessage': text(message),

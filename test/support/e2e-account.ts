@@ -31,7 +31,7 @@ export function numbers(messages: number, test: (number: number) => boolean = ()
   return Array.from({ length: messages }, (_, index) => index + 1).filter(test)
 }
 
-/** Checks that the downstream and the queues account for every message, and adds a row to the table. */
+/** Checks that every message was processed or dead-lettered, and that the ledger agrees. Adds a row to the table. */
 export function account(t: Test, { scenario, faults, ledger, accepted, deadLetters = [] }: Outcome) {
   const times = new Map<number, number>()
   for (const number of accepted) times.set(number, (times.get(number) ?? 0) + 1)
@@ -52,11 +52,11 @@ export function account(t: Test, { scenario, faults, ledger, accepted, deadLette
     `${scenario}: ${row.messages} messages, ${row.processed} processed, ${row.processedTwice} of them twice, ` +
       `${row.deadLettered} dead-lettered, ${row.lost} lost, ${row.deliveredAgain} delivered again (${(ledger.wallMs / 1000).toFixed(1)} s)`,
   )
-  t.equal(row.lost, 0, 'none is lost')
-  t.equal(inDeadLetters.size, deadLetters.length, 'none is dead-lettered twice')
+  t.equal(row.lost, 0, 'no message is lost')
+  t.equal(inDeadLetters.size, deadLetters.length, 'no message is dead-lettered twice')
   t.notOk(
     deadLetters.some((number) => times.has(number)),
-    'none is both processed and dead-lettered',
+    'no message is both processed and dead-lettered',
   )
   t.match(
     ledger,
@@ -67,7 +67,7 @@ export function account(t: Test, { scenario, faults, ledger, accepted, deadLette
       remaining: 0,
       lost: 0,
     },
-    'the ledger says the same as the downstream and the queues',
+    'the ledger agrees with the downstream and the queues',
   )
   return row
 }

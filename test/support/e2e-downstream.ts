@@ -14,13 +14,13 @@ interface Call {
 
 type Status = number | 'reset'
 
-/** A service on loopback that counts the messages that arrived and those that it accepted. */
+/** A service on loopback that notes the messages that arrived and the messages that it accepted. */
 export async function startCountingDownstream(t: Test, statusOf: (call: Call) => Status | Promise<Status> = () => 200) {
   /** The numbers of messages in the order in which they arrived and were accepted. */
   const attempts: number[] = []
   const accepted: number[] = []
   const times = new Map<number, number>()
-  const seen = { open: 0, mostOpen: 0 }
+  const seen = { open: 0, peakOpen: 0 }
   let begin = async () => {}
 
   const server = createServer(async (request, response) => {
@@ -28,13 +28,13 @@ export async function startCountingDownstream(t: Test, statusOf: (call: Call) =>
       await begin()
       return response.end()
     }
-    seen.mostOpen = Math.max(seen.mostOpen, ++seen.open)
+    seen.peakOpen = Math.max(seen.peakOpen, ++seen.open)
     const { number } = JSON.parse(await text(request))
     const attempt = (times.get(number) ?? 0) + 1
     times.set(number, attempt)
     attempts.push(number)
     const status = await statusOf({ number, attempt, headers: request.headers })
-    seen.open-- // before the response
+    seen.open-- // before the response, after which the next request can arrive
     if (status === 'reset') return request.socket.resetAndDestroy()
     if (response.destroyed) return // the caller has closed the connection, so the message does not count
     if (status === 200) accepted.push(number)

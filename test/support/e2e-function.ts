@@ -13,7 +13,7 @@ export interface Trial {
   mapping?: RunOptions['mapping']
 }
 
-/** A function of e2e/handlers/, run by AWS's own runtime client with Lambda's descriptor limit. */
+/** A function in e2e/handlers/ that AWS's runtime client runs with Lambda's descriptor limit. */
 export function awsFunction(
   file: string,
   { env = {}, ...options }: Partial<RunOptions['function']> = {},
@@ -32,7 +32,7 @@ function numbersOf(messages: readonly { body: string }[]) {
   return messages.map(({ body }): number => JSON.parse(body).number).sort((a, b) => a - b)
 }
 
-/** Sends numbered messages through a function until the queue of this address is empty. */
+/** Sends numbered messages to this queue and runs the function until the queue is empty. */
 export async function runOn(queue: RunOptions['queue'], trial: Trial) {
   return run({
     queue,
@@ -43,7 +43,7 @@ export async function runOn(queue: RunOptions['queue'], trial: Trial) {
   })
 }
 
-/** The same on a queue of its own with a dead-letter queue, and the numbers of the dead-lettered messages. */
+/** Does the same with a new queue and a dead-letter queue. Also returns the numbers of the dead-lettered messages. */
 export async function runTrial(t: Test, trial: Trial) {
   const { groups = 0, maxReceives = 5 } = trial
   const sqs = await startFauxqs({ port: 0, host: '127.0.0.1', logger: false })

@@ -3,7 +3,7 @@ import { type SqsEventRecord, sqsEvent } from '../../src/testing/index.ts'
 
 const STANDARD = 'arn:aws:sqs:eu-west-1:123456789012:orders'
 
-/** The same values each time, so that two records with one id are equal. */
+/** Constant times, so that two records with the same id are equal. */
 const TIMES = { SentTimestamp: '1764000000000', ApproximateFirstReceiveTimestamp: '1764000000001' }
 
 /** A record as SQS sends it to Lambda. The id and the fields can also have values that SQS never sends. */

@@ -25,7 +25,7 @@ export function failing({ messageId }: { messageId: string }): void {
   if (messageId.startsWith('x')) throw new Error(`${messageId} failed`)
 }
 
-/** A failure handler that returns the failures of these records: the others count as handled. */
+/** A failure handler that returns the failures of these records, so the others count as handled. */
 export function keep(...kept: string[]): FailureHandler {
   return (failures) => failures.filter((failure) => kept.includes(idOf(failure)))
 }

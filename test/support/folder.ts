@@ -5,8 +5,8 @@ import type { Test } from 'tap'
 const parent = join(import.meta.dirname, '../../.tap/folders')
 
 /**
- * A new folder with these files, removed when the test ends. It is inside the repository, so that its files find the
- * package and its dependencies. Several runs of a test at the same time do not share it, as they would share `t.testdir()`.
+ * A new folder with these files. It is removed when the test ends. It is inside the repository, so that its files find
+ * the package and its dependencies. Unlike `t.testdir()`, two runs of a test at the same time do not share it.
  */
 export function temporaryFolder(t: Test, files: Record<string, string> = {}): string {
   mkdirSync(parent, { recursive: true })

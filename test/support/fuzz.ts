@@ -1,6 +1,6 @@
-// Hostile input: the outcome must be a report of exactly the records that did not succeed, or one named error.
-// Each test file prints its seed. `FUZZ_SEED=… node test/fuzz/handlers.test.ts` repeats a run, and `FUZZ_RUNS=1000000`
-// makes a longer one.
+// Tests with random hostile input. Each outcome must be an exact report or an expected error.
+// Each test file prints its seed. `FUZZ_SEED=… node test/fuzz/handlers.test.ts` repeats a run. `FUZZ_RUNS=1000000` makes
+// it longer.
 import middy7 from '@middy/core'
 import type { SQSBatchResponse } from 'aws-lambda'
 import fc from 'fast-check'
@@ -35,35 +35,35 @@ export const anything = fc.anything({
   withSparseArray: true,
 })
 
-// An error that would kill the function's process fails the case in which it occurs.
-export const strays: unknown[] = []
+// An unhandled error would end the process of the function, so it fails the case in which it occurs.
+export const unhandled: unknown[] = []
 for (const kind of ['unhandledRejection', 'uncaughtException'] as const) {
-  const note = (error: unknown) => strays.push(error)
+  const note = (error: unknown) => unhandled.push(error)
   process.on(kind, note)
   t.teardown(() => process.off(kind, note))
 }
 
-/** Runs a property with this share of the runs. Each case has its own `console.error`. */
+/** Runs a property with this share of the runs, and checks the log and the unhandled errors of each case. */
 export async function check<T>(share: number, cases: fc.Arbitrary<T>, run: (input: T) => Promise<void>): Promise<void> {
   const property = fc.asyncProperty(cases, async (input) => {
     const lines = await logged(async () => {
       await run(input)
       await settled()
     })
-    if (strays.length > 0) throw new Error('Something was left unhandled', { cause: strays.splice(0) })
-    if (lines.some((line) => line.includes(SECRET))) throw new Error('The log has a body in it')
+    if (unhandled.length > 0) throw new Error('An error was not handled', { cause: unhandled.splice(0) })
+    if (lines.some((line) => line.includes(SECRET))) throw new Error('The log contains a body')
   })
   await fc.assert(property, { numRuns: Math.ceil(share * RUNS), seed })
 }
 
 export function equal(what: string, actual: unknown, expected: unknown): void {
-  const [came, due] = [actual, expected].map((value) => JSON.stringify(value) ?? String(value))
-  if (came !== due) throw new Error(`${what}: expected ${due?.slice(0, 500)}, got ${came?.slice(0, 500)}`)
+  const [got, wanted] = [actual, expected].map((value) => JSON.stringify(value) ?? String(value))
+  if (got !== wanted) throw new Error(`${what}: expected ${wanted?.slice(0, 500)}, got ${got?.slice(0, 500)}`)
 }
 
 export type Outcome = { readonly response: unknown } | { readonly error: unknown }
 
-/** The outcomes of these invocations. `pass` lets time pass. Too many steps without an outcome are an error. */
+/** The outcomes of these invocations. `pass` lets time pass. Throws if there are none after 25 steps. */
 export async function outcomesOf(results: Promise<unknown>[], pass = () => {}): Promise<Outcome[]> {
   let outcomes: Outcome[] | undefined
   void Promise.allSettled(results).then((settled) => {
@@ -76,14 +76,14 @@ export async function outcomesOf(results: Promise<unknown>[], pass = () => {}): 
     if (outcomes) return outcomes
     pass()
   }
-  throw new Error('It hangs')
+  throw new Error('Expected the invocations to end within 25 steps')
 }
 
 export async function outcomeOf(result: Promise<unknown>): Promise<Outcome> {
   return (await outcomesOf([result]))[0] as Outcome
 }
 
-/** The ids of a response. Anything else in it is an error. */
+/** The ids of a response. Throws if the response contains anything else. */
 export function reported(outcome: Outcome): string[] {
   if (!('response' in outcome)) throw new Error('Expected a response', { cause: outcome.error })
   const ids = failed(outcome.response as SQSBatchResponse)

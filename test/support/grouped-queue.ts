@@ -14,7 +14,7 @@ interface StoredMessage {
   receiveCount: number
 }
 
-/** The messages of a group in order. None is received while others of the group are in flight. */
+/** The messages of a group, in order. While some of them are in flight, the others cannot be received. */
 interface Group {
   readonly id: string
   messages: StoredMessage[]
@@ -30,8 +30,8 @@ interface Entry {
 }
 
 /**
- * A FIFO queue on the wire protocol of SQS whose batches hold up to four messages of a group, as those of SQS do. fauxqs
- * hands out one message of a group at a time. A receipt handle is the message id.
+ * A FIFO queue that speaks the wire protocol of SQS. Like SQS, it returns several messages of a group in one batch, here
+ * up to four. fauxqs returns only one message of a group at a time. A receipt handle is the message id.
  */
 export async function startGroupedQueue(t: Test) {
   const groups = new Map<string, Group>()
@@ -104,7 +104,7 @@ export async function startGroupedQueue(t: Test) {
       return { Messages: await receive(input.MaxNumberOfMessages, input.WaitTimeSeconds) }
     if (operation === 'DeleteMessageBatch') return each(remove)
     if (operation === 'ChangeMessageVisibilityBatch') return each(setVisibility)
-    throw new Error(`The grouped queue has no operation ${operation}`)
+    throw new Error(`Expected an operation that the grouped queue has, received ${operation}`)
   }
 
   const server = createServer(async (request, response) => {

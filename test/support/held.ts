@@ -12,7 +12,7 @@ export function heldRecords() {
   }
   const take = (id: string) => {
     const held = open.get(id)
-    if (!held) throw new Error(`${id} does not run; these do: ${[...open.keys()]}`)
+    if (!held) throw new Error(`Expected the id of a running record (${[...open.keys()]}), received ${id}`)
     open.delete(id)
     return held
   }
@@ -42,7 +42,7 @@ export function heldChunks() {
   }
   const take = (chunk: string) => {
     const held = open.get(chunk)
-    if (!held) throw new Error(`${chunk} does not run; these do: ${[...open.keys()].join(', ')}`)
+    if (!held) throw new Error(`Expected a running chunk (${[...open.keys()].join(', ')}), received ${chunk}`)
     open.delete(chunk)
     return held
   }

@@ -1,4 +1,4 @@
-// Hostile values and behaviour of handlers, loggers and contexts. Each has a name that a report can print.
+// Hostile values, and hostile behaviour of handlers, loggers and contexts. A failing random test prints their names.
 import {
   FullBatchFailureError,
   InvalidSqsEventError,
@@ -10,7 +10,7 @@ function trap(): never {
   throw new Error('trap')
 }
 
-/** An object whose properties of these names throw when they are read. */
+/** Makes the properties with these names throw when they are read. */
 export function throwingOn<T extends object>(target: T, ...keys: PropertyKey[]): T {
   for (const key of keys) Object.defineProperty(target, key, { get: trap, enumerable: true })
   return target
@@ -27,14 +27,14 @@ export function trapped(target: object = {}): object {
   return new Proxy<object>(target, new Proxy({}, { get: trap }))
 }
 
-/** A proxy of a list with this length. */
-export function lying(list: object, length: unknown): unknown[] {
+/** A proxy of a list that claims to have this length. */
+export function withLength(list: object, length: unknown): unknown[] {
   return new Proxy(list, {
     get: (list, key, proxy) => (key === 'length' ? length : Reflect.get(list, key, proxy)),
   }) as unknown[]
 }
 
-export function named<T>(catalogue: Record<string, T>, name: string): T {
+export function lookUp<T>(catalogue: Record<string, T>, name: string): T {
   return catalogue[name] as T
 }
 
@@ -162,10 +162,10 @@ export const BEHAVIOURS: Record<string, Behaviour> = {
   }),
 }
 
-/** The context of a durable execution, which is refused. */
+/** The name of the context of a durable execution, which is refused. */
 export const DURABLE = 'durable'
 
-/** Contexts, and whether Middy, which also reads the remaining time, may end the invocation early because of them. */
+/** Contexts. Middy also reads the remaining time: `mayCut` says whether it may end the invocation early. */
 export const CONTEXTS: Record<string, { readonly mayCut: boolean; make(): object }> = {
   'no clock': { mayCut: false, make: () => ({}) },
   'null prototype': { mayCut: false, make: () => Object.create(null) },
@@ -229,10 +229,10 @@ export const LOGGERS: Record<string, (thrown: () => unknown) => unknown> = {
   'returns a then that throws': () => throwingOn({}, 'then'),
 }
 
-/** Wrappers of a return value, and whether the value can be read through them. */
-export const WRAPPERS: Record<string, [isReadable: boolean, wrap: (answer: unknown) => unknown]> = {
-  none: [true, (answer) => answer],
-  frozen: [true, (answer) => Object.freeze(answer)],
-  proxy: [true, (answer) => (Object(answer) === answer ? new Proxy(answer as object, {}) : answer)],
-  trapped: [false, (answer) => (Object(answer) === answer ? trapped(answer as object) : answer)],
+/** Wrappers of a returned value, and whether the value can be read through them. */
+export const WRAPPERS: Record<string, [isReadable: boolean, wrap: (value: unknown) => unknown]> = {
+  none: [true, (value) => value],
+  frozen: [true, (value) => Object.freeze(value)],
+  proxy: [true, (value) => (Object(value) === value ? new Proxy(value as object, {}) : value)],
+  trapped: [false, (value) => (Object(value) === value ? trapped(value as object) : value)],
 }

@@ -1,16 +1,16 @@
 /**
- * Evaluates the part of the language of CloudWatch Logs Insights that docs/observability.md uses, as AWS documents it.
- * There is no implementation outside of AWS that has all of it. Anything else is an error.
+ * Evaluates queries of CloudWatch Logs Insights as AWS documents them, because no implementation outside of AWS has the
+ * commands that docs/observability.md uses. Throws on commands and conditions that docs/observability.md does not use.
  */
 
 export type Row = Record<string, unknown>
 
-/** The value of a field. A dot leads into an object or a list, as in the fields that CloudWatch discovers in JSON. */
+/** The value of a field. A dot separates the keys of nested objects and lists, as CloudWatch does for JSON. */
 function fieldOf(row: Row, field: string): unknown {
   return field.split('.').reduce<unknown>((value, key) => (value as Row | undefined)?.[key], row)
 }
 
-/** A log line as a row: its text, and its fields if it is JSON. `@timestamp`, which CloudWatch adds, has no value. */
+/** A log line as a row: its text, and its fields if it is JSON. There is no `@timestamp`, which CloudWatch adds. */
 function toRow(line: string): Row {
   return { ...(line.startsWith('{') && JSON.parse(line)), '@message': line }
 }
@@ -25,7 +25,7 @@ function matches(row: Row, condition: string): boolean {
   if (equal) return (fieldOf(row, equal) === constant) === (operator === '=')
   const [, searched, pattern] = /^([\w.@]+) like \/(.+)\/$/.exec(condition) ?? []
   if (searched && pattern) return new RegExp(pattern).test(String(fieldOf(row, searched)))
-  throw new Error(`The evaluator does not know the condition: ${condition}`)
+  throw new Error(`Expected a condition that the evaluator supports, received: ${condition}`)
 }
 
 /** Splits at commas outside of parentheses. */
@@ -41,7 +41,7 @@ function aggregate(rows: readonly Row[], text: string): Row[] {
     const key = fields.map((field) => [field, fieldOf(members[0] as Row, field)])
     const values = listOf(aggregates).map((expression) => {
       const [, called, field = '', name] = /^(sum|count)\(([\w.@*]+)\) as (\w+)$/.exec(expression) ?? []
-      if (!name) throw new Error(`The evaluator does not know the aggregate: ${expression}`)
+      if (!name) throw new Error(`Expected an aggregate that the evaluator supports, received: ${expression}`)
       const sum = members.reduce((total, row) => total + Number(fieldOf(row, field)), 0)
       return [name, called === 'count' ? members.length : sum]
     })
@@ -49,7 +49,7 @@ function aggregate(rows: readonly Row[], text: string): Row[] {
   })
 }
 
-/** The rows that a query finds in log lines: only the columns that it names. */
+/** The rows that a query finds in log lines, with the columns that the query names. */
 export function evaluate(query: string, lines: readonly string[]): Row[] {
   let rows = lines.map(toRow)
   let columns: string[] = []
@@ -74,7 +74,7 @@ export function evaluate(query: string, lines: readonly string[]): Row[] {
       const sign = order === 'desc' ? -1 : 1
       rows = rows.toSorted((a, b) => sign * (Number(fieldOf(a, field)) - Number(fieldOf(b, field))))
     } else if (name === 'limit') rows = rows.slice(0, Number(text))
-    else throw new Error(`The evaluator does not know the command: ${command}`)
+    else throw new Error(`Expected a command that the evaluator supports, received: ${command}`)
   }
   if (columns.length === 0) return rows
   return rows.map((row) => Object.fromEntries(columns.map((column) => [column, fieldOf(row, column)])))

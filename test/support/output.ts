@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import { settled } from './clock.ts'
 
-/** Calls `run` with `console.error` recorded. */
+/** Calls `run` and returns the lines that it wrote by `console.error`, which prints nothing meanwhile. */
 export async function logged(run: () => unknown): Promise<string[]> {
   const lines: string[] = []
   const { error } = console
@@ -16,7 +16,7 @@ export async function logged(run: () => unknown): Promise<string[]> {
   return lines
 }
 
-/** Calls `run` with the process's warnings recorded instead of printed. */
+/** Calls `run` and returns the warnings of the process, which are not printed meanwhile. */
 export async function warned(run: () => unknown): Promise<(Error & { code?: string })[]> {
   const warnings: (Error & { code?: string })[] = []
   const listeners = process.listeners('warning')

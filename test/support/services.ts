@@ -23,7 +23,7 @@ export async function startDownstream(statusOf: (posted: Posted) => number | Pro
   return { url: await listen(server), close: () => close(server) }
 }
 
-/** Lets a server listen on a free port of loopback. Returns its URL. */
+/** Makes a server listen on a free port of loopback. Returns its URL. */
 export async function listen(server: Server): Promise<string> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -36,17 +36,17 @@ export async function close(server: Server): Promise<void> {
   await once(server, 'close')
 }
 
-/** Holds callers until `count` of them wait. */
+/** Returns a function whose promises resolve when it has been called `count` times. */
 export function barrier(count: number): () => Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
-  let came = 0
+  let calls = 0
   return () => {
-    if (++came >= count) resolve()
+    if (++calls >= count) resolve()
     return promise
   }
 }
 
-/** Lets every AWS SDK client of a service in this process use this server. */
+/** Makes every AWS SDK client of a service in this process use this server. */
 export function useEndpoint(service: 'DYNAMODB' | 'LAMBDA' | 'S3' | 'SQS', endpoint: string): void {
   Object.assign(process.env, {
     [`AWS_ENDPOINT_URL_${service}`]: endpoint,
@@ -56,10 +56,10 @@ export function useEndpoint(service: 'DYNAMODB' | 'LAMBDA' | 'S3' | 'SQS', endpo
   })
 }
 
-// DynamoDB's own protocol, in memory. It has no types.
+// dynalite speaks DynamoDB's protocol and stores the data in memory. It has no types.
 const dynalite: (options: { createTableMs: number }) => Server = createRequire(import.meta.url)('dynalite')
 
-/** Starts a DynamoDB with an empty table with a text key. Every client in this process uses it. */
+/** Starts a DynamoDB with an empty table whose key is a text. Every client in this process uses it. */
 export async function startDynamoDb(t: Test, TableName: string, key: string) {
   const server = dynalite({ createTableMs: 0 })
   const endpoint = await listen(server)

@@ -25,18 +25,18 @@ interface Entry extends Record<string, unknown> {
 
 export type Reply = readonly [status: number, code: string, message?: string]
 
-/** The faults of SQS. */
+/** How SQS fails in a test. */
 export interface Faults {
-  /** A response to a call that is not passed on to SQS, or 'hang' for no response. */
+  /** The response to a call that is then not passed on to SQS, or 'hang' for no response. */
   call?(call: Call): Reply | 'hang' | undefined | Promise<Reply | 'hang' | undefined>
-  /** The code with which one entry is refused. The rest of its call is passed on. */
+  /** The code with which an entry is refused. The rest of its call is passed on. */
   entry?(entry: Entry, call: Call): string | undefined
   /** Changes the response of SQS. */
   // biome-ignore lint/suspicious/noExplicitAny: each operation has its own
   respond?(response: any, call: Call): unknown
 }
 
-/** SQS with its wire protocol on loopback. A server in between notes each call and makes the faults. */
+/** Starts SQS with its wire protocol on loopback. A proxy notes each call and produces the faults. */
 export async function startSqs(t: Test, faults: Faults = {}) {
   const fauxqs = await startFauxqs({ port: 0, logger: false, defaultRegion: REGION })
   const calls: Call[] = []
@@ -125,24 +125,24 @@ async function respond(
   send(forwarded.status, faults.respond ? faults.respond(result, call) : result)
 }
 
-/** Holds calls until the expected number is open at once, then lets them go on. */
+/** Delays calls until the expected number is open at once. */
 export function holdCalls() {
   let held: (() => void)[] = []
   return {
     faults: { call: () => new Promise<undefined>((resolve) => held.push(() => resolve(undefined))) },
-    /** How many calls were open at once, each time, until all of them were made. */
-    async waves(calls: number, expected: number): Promise<number[]> {
-      const waves: number[] = []
+    /** Waits until `expected` calls are open, releases them, and repeats this. Returns how many were open each time. */
+    async openAtOnce(calls: number, expected: number): Promise<number[]> {
+      const counts: number[] = []
       for (let left = calls; left > 0; ) {
         while (held.length < Math.min(expected, left)) await sleep(1)
-        await sleep(20) // for a call too many to arrive
+        await sleep(20) // so that one call too many would arrive too
         const open = held
         held = []
-        waves.push(open.length)
+        counts.push(open.length)
         left -= open.length
         for (const release of open) release()
       }
-      return waves
+      return counts
     },
   }
 }
@@ -157,7 +157,7 @@ export function createClient(t: Test, config: SQSClientConfig): SQSClient {
   return client
 }
 
-/** The record that Lambda makes of a message. */
+/** The record that Lambda makes from a message. */
 export function toRecord(message: Message, queueArn: string): SQSRecord {
   const attributes = Object.entries(message.MessageAttributes ?? {}).map(([name, { DataType, StringValue }]) => [
     name,

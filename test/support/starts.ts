@@ -10,7 +10,7 @@ export function noteStarts(now: () => number) {
   return { starts, record, chunk }
 }
 
-/** The largest number of these times in any period of this length, both ends included. */
-export function mostWithin(interval: number, times: readonly number[]): number {
+/** The largest number of these times in any period of this length, including both ends. */
+export function maxWithin(interval: number, times: readonly number[]): number {
   return Math.max(0, ...times.map((from) => times.filter((at) => at >= from && at <= from + interval).length))
 }

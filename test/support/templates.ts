@@ -49,14 +49,15 @@ export function writeTemplate(file: string, template: Template): string {
   return file
 }
 
-/** The properties of the only resource of a type whose id starts like this. */
+/** The properties of the only resource of this type whose id starts with `id`. */
 function propertiesOf({ Resources }: Template, type: string, id = ''): Properties {
   const found = Object.entries(Resources).filter(([key, { Type }]) => Type === type && key.startsWith(id))
-  if (found.length !== 1) throw new Error(`${found.length} resources are of type ${type} and called ${id}`)
+  if (found.length !== 1)
+    throw new Error(`Expected one resource of type ${type} whose id starts with "${id}", found ${found.length}`)
   return found[0]?.[1].Properties as Properties
 }
 
-/** The properties of the resources of either template, to read or to change. SAM uses CloudFormation's names for the mapping. */
+/** The properties of the resources of a template, to read or to change. SAM uses CloudFormation's names for the mapping. */
 export function partsOf(template: Template) {
   const { Resources } = template
   const find = (type: string, id?: string) => propertiesOf(template, type, id)
@@ -72,12 +73,12 @@ export function partsOf(template: Template) {
   }
 }
 
-/** The name of a resource in the source of the stack: the CDK adds eight hexadecimal digits. */
+/** The name of a resource in the source of the stack, to which the CDK adds eight hexadecimal digits. */
 function nameOf(logicalId: string): string {
   return logicalId.replace(/[0-9A-F]{8}$/, '')
 }
 
-/** The properties of the alarms of either template, by name. */
+/** The properties of the alarms of a template, by name. */
 export function alarmsOf({ Resources }: Template): Record<string, Properties> {
   const alarms = Object.entries(Resources).filter(([, { Type }]) => Type === 'AWS::CloudWatch::Alarm')
   return Object.fromEntries(alarms.map(([id, { Properties }]) => [nameOf(id), Properties]))
@@ -92,7 +93,7 @@ export interface Widget {
   properties: Properties
 }
 
-/** The widgets of the dashboard of either template. References are written as in `Fn::Sub`, with names. */
+/** The widgets of the dashboard of a template. References are written as in `Fn::Sub`, with names. */
 export function widgetsOf(template: Template): Widget[] {
   const { DashboardBody: body } = propertiesOf(template, 'AWS::CloudWatch::Dashboard')
   const [, parts] = body['Fn::Join'] ?? ['', [body['Fn::Sub']]]

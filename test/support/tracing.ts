@@ -6,7 +6,7 @@ export const BATCH = 'middy-bounded-sqs-batch:batch'
 export const RECORD = 'middy-bounded-sqs-batch:record'
 export const EVENTS = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'] as const
 
-/** Subscribes to all events of both channels and notes them in order, as `b1 start` or `batch error`. */
+/** Subscribes to all events of both channels and notes them in order, for example `b1 start` or `batch error`. */
 export function listenToTraces(t: Test) {
   const events: string[] = []
   const batches = new Set<BatchTrace>()
@@ -40,7 +40,7 @@ export function listenToTraces(t: Test) {
     batches,
     records,
     stop,
-    /** The events since the last call. */
+    /** Returns and forgets the events since the last call. */
     heard: () => events.splice(0),
     /** The events of one record, or of the batch. */
     of: (name: string) => events.filter((event) => event.startsWith(name)),

@@ -17,7 +17,7 @@ async function sourcesOf(program: string): Promise<string[]> {
   return kept.map(([file]) => file).filter((file) => file.startsWith('src/'))
 }
 
-t.test('the main entry contains nothing of the entry for tests', async (t) => {
+t.test('a bundle of the main entry contains no file of src/testing/', async (t) => {
   const sources = await sourcesOf(`export * from '../../src/index.ts'`)
   t.ok(sources.includes('src/middleware.ts'))
   t.strictSame(
@@ -26,7 +26,7 @@ t.test('the main entry contains nothing of the entry for tests', async (t) => {
   )
 })
 
-t.test('the entry for tests contains nothing of the middleware', async (t) => {
+t.test('a bundle of the entry for tests contains only its own files and three shared ones', async (t) => {
   t.strictSame((await sourcesOf(`export * from '../../src/testing/index.ts'`)).sort(), [
     'src/check.ts',
     'src/describe.ts',
@@ -37,7 +37,7 @@ t.test('the entry for tests contains nothing of the middleware', async (t) => {
   ])
 })
 
-t.test('who uses one function of it bundles no other', async (t) => {
+t.test('a bundle of sqsContext() does not contain the other functions for tests', async (t) => {
   t.strictSame((await sourcesOf(`export { sqsContext } from '../../src/testing/index.ts'`)).sort(), [
     'src/check.ts',
     'src/describe.ts',

@@ -15,7 +15,7 @@ t.test('getRemainingTimeInMillis() counts down from the timeout, in whole millis
   t.equal(byDefault.getRemainingTimeInMillis(), 30_000 - 251)
 })
 
-t.test('the real clock runs without a mock', async (t) => {
+t.test('without a mock, the remaining time follows the real clock', async (t) => {
   const context = sqsContext({ timeout: 1_000 })
   const end = performance.now() + 3
   while (performance.now() < end);
@@ -23,7 +23,7 @@ t.test('the real clock runs without a mock', async (t) => {
   t.ok(left <= 997, String(left))
 })
 
-t.test('the other fields are those of a function on Lambda, and each context has its own request id', async (t) => {
+t.test('a context has the fields of a function on Lambda, and its own request id', async (t) => {
   const { awsRequestId, logStreamName, getRemainingTimeInMillis, done, fail, succeed, ...fields } = sqsContext()
   t.strictSame(fields, {
     callbackWaitsForEmptyEventLoop: true,
@@ -43,7 +43,7 @@ t.test('the other fields are those of a function on Lambda, and each context has
   }
 })
 
-t.test('a timeout that is not valid is a TypeError that names it, the expected and the actual value', async (t) => {
+t.test('an invalid option is a TypeError that says what was expected and what was received', async (t) => {
   for (const [options, message] of [
     [
       { timeout: 0 },

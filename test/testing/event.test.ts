@@ -28,11 +28,11 @@ t.test('each body becomes a record as Lambda sends it', async (t) => {
     const { SentTimestamp, ApproximateFirstReceiveTimestamp, ...others } = attributes
     t.strictSame(others, { ApproximateReceiveCount: '1', SenderId: 'AIDAIENQZJOLO23YVJ4VO' })
     const firstReceived = Number(ApproximateFirstReceiveTimestamp)
-    t.ok(before <= firstReceived && firstReceived <= after, 'it was received now')
+    t.ok(before <= firstReceived && firstReceived <= after, 'the time of the first receive is now')
     t.equal(Number(SentTimestamp), firstReceived - 1)
   }
   t.equal(Records[0]?.md5OfBody, '1cb251ec0d568de6a929b520c4aed8d1') // printf text | md5sum
-  t.equal(sqsEvent(['größer']).Records[0]?.md5OfBody, '3b1f5bccdd98086ae8f1852fd2aabe54', 'of the UTF-8 bytes')
+  t.equal(sqsEvent(['größer']).Records[0]?.md5OfBody, '3b1f5bccdd98086ae8f1852fd2aabe54', 'the MD5 of the UTF-8 bytes')
 })
 
 t.test('message ids and receipt handles are unique, also in different events', async (t) => {
@@ -75,7 +75,7 @@ t.test('an object with only one of messageId and body is a body', async (t) => {
   )
 })
 
-t.test('fifo: a FIFO queue, its attributes, and one group unless there are groups', async (t) => {
+t.test('fifo: records have the ARN and attributes of a FIFO queue, and one group by default', async (t) => {
   const { Records } = sqsEvent(['a', { messageId: 'm1', body: 'b' }], { fifo: true })
   t.strictSame(checkSqsEvent({ Records }).groups, ['my-group', 'my-group'])
   t.strictSame(
@@ -97,7 +97,7 @@ t.test('fifo: a FIFO queue, its attributes, and one group unless there are group
   t.strictSame(checkSqsEvent(grouped).groups, ['x', 'own', 'x'])
 })
 
-t.test('groups without fifo: the groups of a fair queue', async (t) => {
+t.test('groups without fifo: records have the groups of a fair queue', async (t) => {
   const event = sqsEvent(['a', 'b'], { groups: ['x', 'y'] })
   t.equal(checkSqsEvent(event).groups, undefined)
   t.strictSame(
@@ -107,7 +107,7 @@ t.test('groups without fifo: the groups of a fair queue', async (t) => {
   t.notOk('SequenceNumber' in (event.Records[0]?.attributes ?? {}))
 })
 
-t.test('receiveCount: how often each message was delivered, one visibility timeout apart', async (t) => {
+t.test('receiveCount: each redelivery puts the first receive one visibility timeout earlier', async (t) => {
   const before = Date.now()
   const event = sqsEvent(['a', 'b'], { receiveCount: 3 })
   const after = Date.now()
@@ -116,12 +116,12 @@ t.test('receiveCount: how often each message was delivered, one visibility timeo
   t.ok(before - 60_000 <= firstReceived && firstReceived <= after - 60_000)
 })
 
-t.test('the largest batch, and an empty one', async (t) => {
+t.test('an event can have 10,000 records or none', async (t) => {
   t.equal(checkSqsEvent(sqsEvent(new Array(10_000).fill('body'))).records.length, 10_000)
   t.strictSame(sqsEvent([]), { Records: [] })
 })
 
-t.test('what is not valid is a TypeError that names it, the expected and the actual value, and no body', async (t) => {
+t.test('invalid arguments are a TypeError that says what was expected and received, without a body', async (t) => {
   const circular: { self?: unknown } = {}
   circular.self = circular
   for (const [args, message] of [

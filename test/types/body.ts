@@ -1,4 +1,4 @@
-// Only compiled, never run: by `npm run typecheck`, once with @middy/core 7 and once with 6.
+// This file is never run. `npm run typecheck` compiles it with @middy/core 7 and with version 6.
 import middy from '@middy/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { type } from 'arktype'
@@ -14,13 +14,13 @@ import {
 } from '../../src/index.ts'
 import { type Equal, expect } from './expect.ts'
 
-// Without a schema: text, or whatever JSON there is.
+// Without a schema, the body is text or unknown JSON.
 eachRecord((record) => expect<Equal<typeof record.body, string>>(), {})
 eachRecord((record) => expect<Equal<typeof record.body, string>>(), { body: undefined })
 eachRecord((record) => expect<Equal<typeof record.body, unknown>>(), { body: 'json' })
 eachRecord((record) => expect<Equal<typeof record, ParsedRecord<unknown>>>(), { body: 'json' })
 
-// With a schema: what comes out of it, not what goes in.
+// With a schema, the body has the type of its output, not of its input.
 interface Order {
   id: string
   cents: number
@@ -52,7 +52,7 @@ eachRecord(({ body }) => expect<Equal<typeof body, 'a' | { readonly n: number } 
   body: z.union([z.literal('a'), z.object({ n: z.number() }).readonly(), z.null()]),
 })
 
-// The rest of the record is an SQSRecord's, and the handler one like any other.
+// The other fields are those of SQSRecord, and the result is an ordinary batch handler.
 const handleOrders = eachRecord(
   async (record) => {
     expect<Equal<typeof record.messageId, string>>()
@@ -64,7 +64,7 @@ const handleOrders = eachRecord(
 expect<Equal<typeof handleOrders, BatchHandler>>()
 export const handler: SQSHandler = middy().use(boundedSqsBatch()).handler(handleOrders)
 
-// Declared before the call, and inside a function of the user's own.
+// A handler can be declared before the call, and eachRecord() can be called in a generic function.
 export const handleOrder: RecordHandler<ParsedRecord<Order>> = ({ body }) => body.cents
 eachRecord(handleOrder, { body: valibotOrder })
 export function validated<TSchema extends StandardSchemaV1>(
@@ -75,13 +75,13 @@ export function validated<TSchema extends StandardSchemaV1>(
 }
 validated(arktypeOrder, (order) => order.cents.toFixed())
 
-// @ts-expect-error cents are a number once they are parsed
+// @ts-expect-error cents is a number after parsing
 eachRecord((record) => record.body.cents.toUpperCase(), { body: zodOrder })
 // @ts-expect-error the schema has no such field
 eachRecord((record) => record.body.price, { body: zodOrder })
 // @ts-expect-error parsed JSON is unknown until it is checked
 eachRecord((record) => record.body.id, { body: 'json' })
-// @ts-expect-error an object is no text
+// @ts-expect-error an object is not a string
 eachRecord((record) => record.body.toUpperCase(), { body: arktypeOrder })
 // @ts-expect-error without a schema the body is text
 eachRecord((record) => record.body.id)
@@ -102,7 +102,7 @@ eachRecord(() => {}, { body: true })
 // @ts-expect-error there is no option of this name
 eachRecord(() => {}, { schema: zodOrder })
 declare const parsed: ParsedRecord<Order>
-// @ts-expect-error what was parsed is not to be replaced
+// @ts-expect-error a parsed body is read-only
 parsed.body = { id: '', cents: 0 }
-// @ts-expect-error a parsed record is no SQSRecord: its body is not text
+// @ts-expect-error a parsed record is not an SQSRecord, because its body is not text
 export const record: SQSRecord = parsed

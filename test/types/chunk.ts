@@ -1,4 +1,4 @@
-// Only compiled, never run: by `npm run typecheck`, once with @middy/core 7 and once with 6.
+// This file is never run. `npm run typecheck` compiles it with @middy/core 7 and with version 6.
 import middy from '@middy/core'
 import { type } from 'arktype'
 import type { Context, SQSEvent, SQSHandler, SQSRecord } from 'aws-lambda'
@@ -40,7 +40,7 @@ expect<Equal<typeof usesKey, BatchHandler<WithKey>>>()
 // @ts-expect-error no middleware adds an apiKey to the context
 middy().use(boundedSqsBatch()).handler(usesKey)
 
-// What a chunk may come to.
+// What a chunk handler may return.
 declare const settled: PromiseSettledResult<number>[]
 export const results: ChunkResult[] = [undefined, settled, { batchItemFailures: [{ itemIdentifier: 'a' }] }]
 export const handlers: ChunkHandler[] = [
@@ -82,39 +82,39 @@ eachChunk(5, handleOrders, { body: zodOrder })
 /** The responses of `BatchWriteItemCommand` and `SendMessageBatchCommand` of the AWS SDK. */
 declare const written: { UnprocessedItems?: Record<string, object[]>; $metadata: object }
 declare const sent: { Successful: object[] | undefined; Failed: object[] | undefined; $metadata: object }
-// @ts-expect-error what DynamoDB has not written is not what failed
+// @ts-expect-error the response of DynamoDB has no batchItemFailures
 eachChunk(25, () => written)
-// @ts-expect-error what DynamoDB has not written is not what failed
+// @ts-expect-error the response of DynamoDB has no batchItemFailures
 eachChunk(25, async () => written)
-// @ts-expect-error what DynamoDB has not written is not what failed
+// @ts-expect-error the response of DynamoDB has no batchItemFailures
 eachChunk(25, async () => ({ UnprocessedItems: {} }))
-// @ts-expect-error likewise of SQS
+// @ts-expect-error the response of SQS has no batchItemFailures
 eachChunk(10, async () => sent)
-// @ts-expect-error likewise with a schema
+// @ts-expect-error the response of DynamoDB has no batchItemFailures, also with a schema
 eachChunk(25, async () => written, { body: zodOrder })
-// @ts-expect-error nothing is undefined, not null
+// @ts-expect-error a handler may return undefined, but not null
 eachChunk(10, () => null)
-// @ts-expect-error nor a number
+// @ts-expect-error a handler may not return a number
 eachChunk(10, async (records) => records.length)
-// @ts-expect-error nor anything
+// @ts-expect-error a handler may not return an object without batchItemFailures
 eachChunk(10, async () => ({}))
-// @ts-expect-error the records' promises are to be settled
+// @ts-expect-error promises are not settled results
 eachChunk(10, (records) => records.map(async ({ body }) => body))
-// @ts-expect-error ids in objects
+// @ts-expect-error the ids must be in objects
 eachChunk(10, () => ({ batchItemFailures: ['a'] }))
 // @ts-expect-error the size comes first
 eachChunk(() => {})
-// @ts-expect-error a number, not a text
+// @ts-expect-error the size is a number, not a string
 eachChunk('10', () => {})
 // @ts-expect-error a handler is required
 eachChunk(10)
-// @ts-expect-error the handler gets some records, not one
+// @ts-expect-error the handler gets an array of records, not one record
 eachChunk(10, (record: SQSRecord) => void record.body)
-// @ts-expect-error the records are not to be changed
+// @ts-expect-error the array of records is read-only
 eachChunk(10, (records) => void records.push())
-// @ts-expect-error a chunk has no place in the batch
+// @ts-expect-error the options of a chunk handler have no index
 eachChunk(10, (_records, _context, { index }) => void index)
-// @ts-expect-error cents are a number once they are parsed
+// @ts-expect-error cents is a number after parsing
 eachChunk(5, ([record]) => void record?.body.cents.toUpperCase(), { body: zodOrder })
 // @ts-expect-error parsed JSON is unknown until it is checked
 eachChunk(5, ([record]) => void record?.body.id, { body: 'json' })
@@ -133,5 +133,5 @@ middy().use(boundedSqsBatch()).handler(handleSome)
 eachChunk(10, () => [])
 // @ts-expect-error an empty array has no result for any record
 eachChunk(10, async () => [])
-// @ts-expect-error likewise with a schema
+// @ts-expect-error an empty array has no result for any record, also with a schema
 eachChunk(5, async () => [], { body: zodOrder })

@@ -1,4 +1,4 @@
-// Only compiled, never run: by `npm run typecheck`.
+// This file is never run. `npm run typecheck` compiles it.
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import {
   DurableContextError,
@@ -39,7 +39,7 @@ expect<
   >
 >()
 
-/** What a logger could print. */
+/** Reads the fields of each error class, as a logger could do. */
 export function describe(error: unknown): string {
   if (error instanceof InvalidBodyError) {
     expect<Equal<typeof error.issues, readonly StandardSchemaV1.Issue[]>>()

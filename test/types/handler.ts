@@ -1,4 +1,4 @@
-// Only compiled, never run: by `npm run typecheck`, once with @middy/core 7 and once with 6.
+// This file is never run. `npm run typecheck` compiles it with @middy/core 7 and with version 6.
 import middy from '@middy/core'
 import type { APIGatewayProxyEvent, Context, SQSBatchResponse, SQSEvent, SQSHandler, SQSRecord } from 'aws-lambda'
 import boundedSqsBatchByDefault, {
@@ -54,7 +54,7 @@ export const withKey = middy().use(setsKey).use(boundedSqsBatch()).handler(usesK
 // @ts-expect-error no middleware adds an apiKey to the context
 export const withoutKey = middy().use(boundedSqsBatch()).handler(usesKey)
 
-// A handler of one's own that prepares something for the batch, and the older idiom of settled promises.
+// An inner handler that prepares something for the batch, and one that returns settled results.
 export const ownHandlers: SQSHandler[] = [
   middy()
     .use(boundedSqsBatch())
@@ -72,11 +72,11 @@ export const ownHandlers: SQSHandler[] = [
 // A unit test calls the handler with a partial event and context.
 export const response: Promise<SQSBatchResponse> = handleAll({ Records: [] }, {} as Context)
 
-// Whatever a record handler returns is success.
+// A record handler may return anything.
 export const recordHandlers: RecordHandler[] = [() => {}, () => null, async () => 5, (record) => record.body]
 recordHandlers.map((recordHandler) => eachRecord(recordHandler))
 
-// @ts-expect-error the record is an SQSRecord, not a text
+// @ts-expect-error the record is an SQSRecord, not a string
 eachRecord((record: string) => record)
 // @ts-expect-error an SQSRecord has no field `data`
 eachRecord((record) => record.data)
@@ -96,11 +96,11 @@ const handleOne = async (record: SQSRecord) => record.body
 // @ts-expect-error the record handler goes to eachRecord(): Middy would call it with the event
 middy().use(boundedSqsBatch()).handler(handleOne)
 const forgetsReturn = async (event: SQSEvent, context: Context) => void handleAll(event, context)
-// @ts-expect-error a forgotten return, which only Middy's type arguments can show: without them it may return anything
+// @ts-expect-error the return is missing; only Middy's type arguments make this an error
 middy<SQSEvent, SQSBatchResponse>().use(boundedSqsBatch()).handler(forgetsReturn)
 
-// What Middy's types cannot show. `.use()` takes a handler's result type from middy() alone, where it is `any` by default,
-// and gives the handler both events at once (`APIGatewayProxyEvent & SQSEvent`) instead of refusing the second.
+// Mistakes that Middy's types do not show. The result type of a handler comes from middy() only, and is `any` by default.
+// If a middleware has another event type, `.use()` does not refuse it. The handler gets `APIGatewayProxyEvent & SQSEvent`.
 export const returnsNothing = middy()
   .use(boundedSqsBatch())
   .handler(async () => {})

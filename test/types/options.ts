@@ -1,4 +1,4 @@
-// Only compiled, never run: by `npm run typecheck`, once with @middy/core 7 and once with 6.
+// This file is never run. `npm run typecheck` compiles it with @middy/core 7 and with version 6.
 import type { SQSRecord } from 'aws-lambda'
 import { type BoundedSqsBatchOptions, boundedSqsBatch, type FailureLogger, type TimeBudget } from '../../src/index.ts'
 import { type Equal, expect } from './expect.ts'
@@ -20,7 +20,7 @@ boundedSqsBatch({
 boundedSqsBatch({ timeBudget: false, fifoFailure: 'group', logger: false })
 boundedSqsBatch({ rateLimit: { limit: 14, interval: 1_000 } })
 boundedSqsBatch({ timeBudget: { drain: 500 }, logger: async () => {} })
-// What is computed may be undefined, also where the project has exactOptionalPropertyTypes.
+// An option may be undefined, also in projects with exactOptionalPropertyTypes.
 boundedSqsBatch({
   concurrency: process.env.CI ? 1 : undefined,
   recordTimeout: undefined,
@@ -37,29 +37,29 @@ boundedSqsBatch({ ...shared, logger, timeBudget: budget })
 
 // @ts-expect-error there is no option of this name
 boundedSqsBatch({ concurency: 10 })
-// @ts-expect-error a number, not a text
+// @ts-expect-error a number, not a string
 boundedSqsBatch({ concurrency: '10' })
-// @ts-expect-error a concurrency, not null
+// @ts-expect-error a number, not null
 boundedSqsBatch({ concurrency: null })
 // @ts-expect-error options are an object
 boundedSqsBatch(10)
 // @ts-expect-error options are an object, not null
 boundedSqsBatch(null)
-// @ts-expect-error milliseconds, not a text
+// @ts-expect-error milliseconds, not a string
 boundedSqsBatch({ recordTimeout: '5s' })
 // @ts-expect-error an object or false, not a number
 boundedSqsBatch({ timeBudget: 1_000 })
 // @ts-expect-error false turns it off; there is no true
 boundedSqsBatch({ timeBudget: true })
-// @ts-expect-error a time budget has no such part
+// @ts-expect-error a time budget has no option of this name
 boundedSqsBatch({ timeBudget: { dran: 1_000 } })
-// @ts-expect-error records and milliseconds, not a number of records a second
+// @ts-expect-error an object with limit and interval, not a number
 boundedSqsBatch({ rateLimit: 14 })
-// @ts-expect-error within which time?
+// @ts-expect-error the interval is required
 boundedSqsBatch({ rateLimit: { limit: 14 } })
-// @ts-expect-error what is computed may turn the whole limit off, not a part of it
+// @ts-expect-error rateLimit may be undefined, but its interval may not
 boundedSqsBatch({ rateLimit: { limit: 14, interval: undefined } })
-// @ts-expect-error a rate limit has no such part
+// @ts-expect-error a rate limit has no option of this name
 boundedSqsBatch({ rateLimit: { limit: 14, interval: 1_000, strict: true } })
 // @ts-expect-error 'group' or 'batch'
 boundedSqsBatch({ fifoFailure: 'queue' })

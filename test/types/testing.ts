@@ -1,4 +1,4 @@
-// Only compiled, never run: by `npm run typecheck`, once with @middy/core 7 and once with 6.
+// This file is never run. `npm run typecheck` compiles it with @middy/core 7 and with version 6.
 import middy from '@middy/core'
 import type {
   APIGatewayProxyEvent,
@@ -20,7 +20,7 @@ const context = sqsContext({ timeout: 1_000 })
 expect<Equal<typeof event, SQSEvent>>()
 expect<Equal<typeof context, Context>>()
 
-// AWS's types accept both, and so does a handler that is called without invoke().
+// A handler with AWS's types accepts the event and the context, and so does one that is called without invoke().
 declare const deployed: SQSHandler
 deployed(event, context, () => {})
 export const called: Promise<SQSBatchResponse> = handleAll(sqsEvent([]), sqsContext())
@@ -39,7 +39,7 @@ declare const record: SQSRecord
 sqsEvent([record, { ...record, messageId: 'm2' }])
 sqsEvent(event.Records)
 
-// A Middy handler, however it is written. Without type arguments, Middy says `any` of the response.
+// Middy handlers, written in different ways. Without type arguments, Middy's type of the response is `any`.
 interface WithKey extends Context {
   readonly apiKey: string
 }
@@ -79,7 +79,7 @@ export async function result() {
   expect<Equal<typeof succeeded, readonly SQSRecord[]>>()
   expect<Equal<typeof failed, readonly SQSRecord[]>>()
   const ofPlain = await invoke(ofQueue, event)
-  // biome-ignore lint/suspicious/noConfusingVoidType: AWS's type of a handler has it, for handlers with a callback
+  // biome-ignore lint/suspicious/noConfusingVoidType: AWS's type of a handler contains void, for handlers with a callback
   expect<Equal<typeof ofPlain.response, void | SQSBatchResponse>>()
 }
 
@@ -91,9 +91,9 @@ sqsEvent([5])
 sqsEvent([null])
 // @ts-expect-error there is no option of this name
 sqsEvent(['text'], { group: ['a'] })
-// @ts-expect-error a number, not a text
+// @ts-expect-error a number, not a string
 sqsEvent(['text'], { receiveCount: '2' })
-// @ts-expect-error milliseconds, not a text
+// @ts-expect-error milliseconds, not a string
 sqsContext({ timeout: '3s' })
 // @ts-expect-error the timeout is an option
 sqsContext(200)

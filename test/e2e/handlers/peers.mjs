@@ -4,7 +4,7 @@ import middy from '@middy/core'
 import sqsPartialBatchFailure from '@middy/sqs-partial-batch-failure'
 import { bounded } from './post.mjs'
 
-const agent = new Agent({ keepAlive: true }) // as many sockets as are asked for
+const agent = new Agent({ keepAlive: true }) // without a limit of sockets
 
 function post({ body }) {
   return new Promise((resolve, reject) => {

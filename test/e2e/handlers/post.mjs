@@ -9,13 +9,13 @@ export function numberOf(record) {
 export async function post(record, { signal, headers = {} }) {
   const response = await fetch(process.env.DOWNSTREAM, { method: 'POST', body: record.body, headers, signal })
   await response.arrayBuffer()
-  if (!response.ok) throw new Error(`downstream said ${response.status}`)
+  if (!response.ok) throw new Error(`downstream returned ${response.status}`)
 }
 
 const { RECORD_TIMEOUT } = process.env
 const options = RECORD_TIMEOUT ? { recordTimeout: Number(RECORD_TIMEOUT) } : {}
 
-/** BOUNDED_SQS_BATCH_CONCURRENCY says how many at once. */
+/** BOUNDED_SQS_BATCH_CONCURRENCY sets the concurrency. */
 export function bounded(handleRecord) {
   return middy().use(boundedSqsBatch(options)).handler(eachRecord(handleRecord))
 }

@@ -4,7 +4,7 @@ import { bounded, post } from './post.mjs'
 /** The message ids of each invocation, by its request id. */
 const batches = new Map()
 
-/** The request id of the invocation that this runs in, from AWS's own AsyncLocalStorage. */
+/** The request id of the current invocation, from the AsyncLocalStorage of AWS's runtime client. */
 function requestId() {
   return globalThis.awslambda.InvokeStore.getRequestId()
 }
@@ -15,7 +15,7 @@ const runBatch = bounded(async (record, context, { signal }) => {
     requestId() === invocation && context.awsRequestId === invocation && batches.get(invocation).has(record.messageId)
   const headers = { invocation, thread: `${process.pid}-${threadId}`, own: String(isOwn()) }
   await post(record, { signal, headers })
-  if (!isOwn()) throw new Error('another invocation shows')
+  if (!isOwn()) throw new Error('the record sees another invocation')
 })
 
 export async function handler(event, context) {

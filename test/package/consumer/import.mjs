@@ -3,7 +3,7 @@ import middy from '@middy/core'
 import * as library from 'middy-bounded-sqs-batch'
 import { useLibrary } from './use-library.mjs'
 
-// No top-level await: this file is bundled as CommonJS, too.
+// There is no top-level await, because this file is also bundled as CommonJS.
 async function main() {
   await useLibrary(middy, library)
   for (const path of ['dist/index.js', 'dist/fan-out.js', 'package.json']) {

@@ -3,9 +3,9 @@ const { __esModule, ...library } = require('middy-bounded-sqs-batch')
 const { useLibrary } = require('./use-library.mjs')
 
 async function main() {
-  const { default: middy } = await import('@middy/core') // version 7 has nothing for require()
+  const { default: middy } = await import('@middy/core') // version 7 has no CommonJS entry
   await useLibrary(middy, library)
-  // Node shows an error by the name of its class.
+  // Node prints the name of an error's class.
   const named = Object.entries(library).filter(([name]) => name.endsWith('Error'))
   assert.equal(named.length, 9)
   for (const [name, errorClass] of named) assert.equal(errorClass.name, name)

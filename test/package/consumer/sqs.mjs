@@ -1,4 +1,4 @@
-// With @aws-sdk/client-sqs installed, as an application does it: a dead letter and a delay, against SQS on its wire protocol.
+// Sends a dead letter and sets a delay, as an application with @aws-sdk/client-sqs does. fauxqs speaks the protocol of SQS.
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs'

@@ -1,4 +1,4 @@
-// A unit test of an application: the entry for tests, by import and by require().
+// A unit test of an application. It loads the entry for tests by import and by require().
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import middy from '@middy/core'

@@ -1,4 +1,4 @@
-// What a project in TypeScript writes that has @aws-sdk/client-sqs.
+// Code of a TypeScript project that has @aws-sdk/client-sqs.
 import { SQSClient } from '@aws-sdk/client-sqs'
 import middy from '@middy/core'
 import { boundedSqsBatch, eachRecord, InvalidBodyError, PermanentError } from 'middy-bounded-sqs-batch'
@@ -18,7 +18,7 @@ export const handler = middy()
   .handler(eachRecord(() => {}))
 export const alone = boundedSqsBatch({ onFailure: retryBackoff({ client }) })
 
-// @ts-expect-error a client is needed
+// @ts-expect-error a client is required
 retryBackoff({ base: 10 })
-// @ts-expect-error as is a queue
+// @ts-expect-error a queueUrl is required
 deadLetter({ client })

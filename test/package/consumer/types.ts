@@ -1,4 +1,4 @@
-// What a project in TypeScript writes: it is compiled against the package as it is published.
+// Code of a TypeScript project. It is compiled against the package as it is published.
 import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent, SQSHandler } from 'aws-lambda'
 import boundedSqsBatch, { type BoundedSqsBatchOptions, eachRecord, RecordTimeoutError } from 'middy-bounded-sqs-batch'
