@@ -116,9 +116,11 @@ function headline({ records, succeeded, timedOut, aborted, blocked, notStarted, 
 function measuresIn({ durations, peakInFlight, timeLeft }: BatchSummary): string {
   const ms = (value: number) => `${Math.round(value)} ms`
   const parts = []
-  if (durations) parts.push(`p50 ${ms(durations.p50)}, p95 ${ms(durations.p95)}, max ${ms(durations.max)}`)
-  parts.push(`at most ${peakInFlight} in flight`)
-  if (timeLeft !== undefined) parts.push(`${ms(timeLeft)} left`)
+  if (durations) {
+    parts.push(`handler durations: p50 ${ms(durations.p50)}, p95 ${ms(durations.p95)}, max ${ms(durations.max)}`)
+  }
+  parts.push(`peak in flight: ${peakInFlight}`)
+  if (timeLeft !== undefined) parts.push(`time left: ${ms(timeLeft)}`)
   return parts.join('; ')
 }
 
