@@ -15,7 +15,7 @@ export function kindOf(value: unknown): string {
   return `${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`
 }
 
-/** Shortens text from elsewhere, such as the message of a foreign error, to one line of at most 300 characters. */
+/** Shortens text, such as an error message of another package, to one line of at most 300 characters. */
 export function oneLine(text: unknown): string {
   const line = String(text).replaceAll(/\s+/g, ' ').trim()
   return line.length > 300 ? `${line.slice(0, 299)}…` : line

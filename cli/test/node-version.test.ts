@@ -14,7 +14,7 @@ function onNode(version: string, args: readonly string[]) {
 
 for (const args of [[], ['local', 'handler.mjs', '--messages', '1'], ['doctor', 'template.yaml'], ['--version']]) {
   test(`Node 20.20.2: ${['bounded-sqs-batch', ...args].join(' ')} says what it needs and exits with 2`, async (t) => {
-    const stderr = 'bounded-sqs-batch needs Node 22.13 or later, this is 20.20.2\n'
+    const stderr = 'bounded-sqs-batch needs Node 22.13 or later, but this is Node 20.20.2\n'
     t.strictSame(onNode('20.20.2', args), { status: 2, stdout: '', stderr })
   })
 }

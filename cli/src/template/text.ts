@@ -15,7 +15,7 @@ export function partsOf(text: string): string[] {
   return text.match(/(?:\0[^\0]*\0|{{resolve:[^}]*}}|[^:\0])+|(?<=:|^)(?=:|$)/g) ?? []
 }
 
-/** A text as a person would write it, with ${…} for placeholders. */
+/** A text for people, with ${…} for placeholders. */
 export function readable(text: string) {
   return text.replaceAll(/\0([^\0]*)\0/g, '$${$1}')
 }

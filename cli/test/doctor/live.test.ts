@@ -239,10 +239,10 @@ test('mappings that are disabled are checked, but not added up', async (t) => {
     return findings.map(({ rule, message }) => `${rule}: ${message}`)
   }
   t.match(await reserved(['Enabled', 'Updating']), [
-    /^concurrency-above-reserved: A maximum concurrency of 10 over its 2/,
+    /^concurrency-above-reserved: The maximum concurrency of its 2 mappings together is 10,/,
   ])
   const UNKNOWN =
-    'not-checked: Not checked: whether the reserved concurrency of 5 is enough for all mappings, which may use 10: ' +
+    'not-checked: Not checked: whether the reserved concurrency of 5 is enough for all mappings, which may use 10. Reason: ' +
     'orders/orders is disabled.'
   t.strictSame(await reserved(['Enabled', 'Disabled']), [UNKNOWN])
   t.strictSame(await reserved(['Disabling', 'Disabled']), [UNKNOWN])
@@ -274,7 +274,7 @@ test('the mappings of all aliases are checked, each with its own version', async
   ])
   t.match(
     findings[0]?.message,
-    'A maximum concurrency of 12 over its 3 mappings, above the reserved concurrency of 11.',
+    'The maximum concurrency of its 3 mappings together is 12, above the reserved concurrency of 11.',
   )
   t.match(findings[2]?.message, 'below 6 times the timeout of orders:next (60 s)')
   t.strictSame(requests, [
@@ -309,7 +309,8 @@ test('aliases that may not be listed or read are listed as not checked', async (
     const { code, findings } = await doctor(t, functions, QUEUES)
     return [code, findings.map(({ severity, resource, message }) => [severity, resource, message])]
   }
-  const message = (call: string) => `Not checked: this item: ${call}: HTTP 403: AccessDeniedException: not authorized.`
+  const message = (call: string) =>
+    `Not checked: this item. Reason: ${call}: HTTP 403: AccessDeniedException: not authorized.`
   t.strictSame(await said({ aliases: 'denied' }), [
     0,
     [['info', 'the aliases of orders', message('ListAliases for orders')]],
@@ -379,7 +380,7 @@ test('a queue or dead-letter queue of several mappings is read once, and reporte
       [
         'not-checked',
         'orders',
-        'Not checked: the retention of nowhere: there is no such queue. It applies to orders, invoices, returns.',
+        'Not checked: the retention of nowhere. Reason: there is no such queue. It applies to orders, invoices, returns.',
       ],
     ],
   )
@@ -399,15 +400,15 @@ test('resources that may not be read are listed as not checked', async (t) => {
       [
         'not-checked',
         'orders',
-        'Not checked: ReservedConcurrentExecutions: GetFunctionConcurrency for orders: HTTP 403: ' +
+        'Not checked: ReservedConcurrentExecutions. Reason: GetFunctionConcurrency for orders: HTTP 403: ' +
           'AccessDeniedException: not authorized.',
       ],
       [
         'not-checked',
         'orders/gone',
-        'Not checked: the visibility timeout, redrive policy and retention of gone: there is no such queue.',
+        'Not checked: the visibility timeout, redrive policy and retention of gone. Reason: there is no such queue.',
       ],
-      ['not-checked', 'half', 'Not checked: the retention of nowhere: there is no such queue.'],
+      ['not-checked', 'half', 'Not checked: the retention of nowhere. Reason: there is no such queue.'],
     ],
   )
 })
@@ -426,16 +427,13 @@ test('settings of the function that are wrong for an SQS mapping', async (t) => 
     DeadLetterConfig: { TargetArn: arn('orders-dead') },
   }
   t.strictSame(await found(t, configuration), [
-    ['tenant-isolation orders', 'Tenant isolation (PER_TENANT) on a function that reads SQS'],
-    [
-      'durable-execution-timeout orders',
-      'An ExecutionTimeout of 186 s, above the visibility timeout of orders (185 s)',
-    ],
+    ['tenant-isolation orders', 'The function has tenant isolation (PER_TENANT) and reads SQS'],
+    ['durable-execution-timeout orders', 'ExecutionTimeout is 186 s, above the visibility timeout of orders (185 s)'],
     ['function-dead-letter-queue orders', "The function's own dead-letter queue has no effect on SQS messages"],
   ])
   t.strictSame(await found(t, { DurableConfig: { ExecutionTimeout: 185 } }), [])
   t.strictSame(await found(t, { DurableConfig: { RetentionPeriodInDays: 14 } }), [
-    ['not-checked orders', 'Not checked: ExecutionTimeout: Lambda does not return it.'],
+    ['not-checked orders', 'Not checked: ExecutionTimeout. Reason: Lambda does not return it.'],
   ])
 })
 
@@ -457,21 +455,21 @@ test('filters and pollers of a mapping', async (t) => {
       'Filter 2 cannot match: it has the key attributes, but Lambda filters SQS messages only by body',
     ],
     ['filter-pattern orders/orders', 'Filter 3 cannot match: it has no Pattern'],
-    ['filter-criteria orders/orders', 'Messages that do not match any of the 3 filters are deleted'],
+    ['filter-criteria orders/orders', 'Lambda deletes messages that do not match any of the 3 filters'],
   ])
   // More than five filters are possible if AWS has raised the quota: Lambda has accepted these.
   t.strictSame(await found(t, {}, { FilterCriteria: { Filters: Array(6).fill(Filters[0]) } }), [
     [
       'filter-criteria orders/orders',
-      'Messages that do not match any of the 6 filters are deleted, and so are all messages whose body is JSON',
+      'Lambda deletes messages that do not match any of the 6 filters, and all messages whose body is JSON',
     ],
   ])
   const FilterCriteriaError = { ErrorCode: 'KMSAccessDeniedException', Message: 'not authorized' }
   t.strictSame(await found(t, {}, { FilterCriteriaError }), [
-    ['not-checked orders/orders', 'Not checked: FilterCriteria: KMSAccessDeniedException: not authorized.'],
+    ['not-checked orders/orders', 'Not checked: FilterCriteria. Reason: KMSAccessDeniedException: not authorized.'],
   ])
   t.strictSame(await found(t, {}, { ProvisionedPollerConfig: { MinimumPollers: 3, MaximumPollers: 2 } }), [
-    ['poller-range orders/orders', 'A MinimumPollers of 3 above a MaximumPollers of 2'],
+    ['poller-range orders/orders', 'MinimumPollers (3) is above MaximumPollers (2)'],
   ])
 })
 

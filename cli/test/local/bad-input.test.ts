@@ -8,7 +8,7 @@ import { main } from '../../src/program.ts'
 import { command, folder, handlerFile } from '../support/runs.ts'
 
 const NOTHING_TO_DO =
-  'there is nothing to do: give --messages N, --messages-file FILE, --messages-from FILE, --queue-url URL, or --port N to send messages to'
+  'there are no messages to process: use --messages N, --messages-file FILE or --messages-from FILE. Or use --queue-url URL for an existing queue, or --port N so that other programs can send messages'
 const OK = handlerFile('outcomes.mjs')
 
 /**
@@ -95,7 +95,7 @@ refuses(
   handler('await new Promise(() => {})'),
   /exit code 13 \(it awaits a promise that can no longer settle/,
 )
-refuses('no such export', handler('export const one = 1'), /handler: there is no such export; the file exports: one$/)
+refuses('no such export', handler('export const one = 1'), /there is no export handler\. The file exports: one$/)
 for (const [value, kind] of [
   ['5', 'a number'],
   ['{}', 'an object'],
@@ -222,7 +222,7 @@ refuses(
 refuses(
   'an endpoint that refuses connections',
   [OK, '--queue-url', 'http://127.0.0.1:1/0/orders'],
-  /no SQS responds at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\): start it, or correct/,
+  /SQS does not respond at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\): start it, or correct/,
 )
 
 test('--port names a port that is in use', async (t) => {

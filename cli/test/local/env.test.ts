@@ -23,11 +23,11 @@ test('--env overrides --env-file, which overrides the template; the variables of
   t.match(stdout, /environment variables FROM_TEMPLATE, FROM_FILE, FROM_FLAG$/m)
   t.ok(
     stdout.includes(
-      `${template} does not determine TABLE (Dead is known only after deployment): it is not set (set it with --env TABLE=…)\n`,
+      `the value of TABLE in ${template} is not known (Dead is known only after deployment), so the variable is not set. Set it with --env TABLE=…\n`,
     ),
   )
   const given = await command([...args, ...flags, '--env', 'TABLE=orders'])
-  t.notMatch(given.stdout, 'does not determine TABLE')
+  t.notMatch(given.stdout, 'the value of TABLE')
 })
 
 test('Globals of SAM are merged, and a variable of the function replaces one of them', async (t) => {

@@ -56,7 +56,7 @@ test('a process that dies after its response is counted, and the next event goes
   })
   const expected = { processed: 2, crashes: 2, diedBetween: 2, invocations: 2, failedInvocations: 0, lost: 0 }
   t.match(counts(ledger), expected)
-  const reason = 'the process ended with exit code 1 after its response: is an `await` missing?'
+  const reason = 'the process ended with exit code 1 after its response. Is an `await` missing?'
   t.strictSame(ledger.reasons, { [reason]: 2 })
 })
 

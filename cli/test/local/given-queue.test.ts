@@ -127,7 +127,7 @@ test('SQS that disappears during a run: one line, exit code 2, no process left',
   t.equal(code, 2)
   t.match(
     stderr,
-    /^bounded-sqs-batch: no SQS responds at http:\/\/127\.0\.0\.1:\d+ \(ECONN[A-Z]+\): start it, or correct/m,
+    /^bounded-sqs-batch: SQS does not respond at http:\/\/127\.0\.0\.1:\d+ \(ECONN[A-Z]+\): start it, or correct/m,
   )
   t.notMatch(stderr, /\n {4}at /)
   await until(() => !isAlive(notes.read()[0].pid))

@@ -64,7 +64,7 @@ test('a template without ReportBatchItemFailures: failed messages are lost, as o
   const { code, stdout } = await command(args, { env: { RECORD_TO: notes.file } })
   t.equal(code, 1)
   t.match(stdout, /, ReportBatchItemFailures off$/m)
-  t.match(stdout, /^2 messages failed and were deleted anyway: without ReportBatchItemFailures/m)
+  t.match(stdout, /^2 messages failed and were deleted: without ReportBatchItemFailures/m)
 })
 
 async function taken(t: Test, template: unknown, flags: Partial<LocalFlags> = {}) {
@@ -121,10 +121,10 @@ test('settings that the template does not determine are named, and keep the defa
   const reason = 'Fn::ImportValue x comes from another stack'
   t.strictSame(lines, [
     'Handler/Orders of T: window 5 s, memory 512 MB, FIFO false, visibility timeout 185 s',
-    `T does not determine the batch size (${reason}): the default is used`,
-    `T does not determine the timeout (${reason}): the default is used`,
+    `the batch size in T is not known (${reason}), so the default is used`,
+    `the timeout in T is not known (${reason}), so the default is used`,
     'T has no redrive policy: messages are dead-lettered after 3 receives, the default',
-    'T does not determine whether ReportBatchItemFailures is on: local assumes that it is on',
+    'it is not known whether ReportBatchItemFailures is on in T: local assumes that it is on',
   ])
 })
 
