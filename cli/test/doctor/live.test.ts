@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { buildApp } from 'fauxqs'
 import { type Test, test } from 'tap'
+import { type DoctorFlags, doctor } from '../../src/doctor/doctor.ts'
 import { command } from '../support/runs.ts'
 import { DAY } from '../support/templates.ts'
 
@@ -145,17 +146,30 @@ const QUEUES = {
   orders: { VisibilityTimeout: '185', ...redrive('orders-dead') },
 }
 
-async function doctor(t: Test, functions: Lambda, queues: Record<string, Record<string, string>>, name = 'orders') {
+/** Runs the function of the command in this process, because a process for each test is slow. */
+async function findingsOf(t: Test, flags: Partial<DoctorFlags>, env: Record<string, string | undefined>) {
+  const { env: before } = process
+  const log = t.capture(console, 'log')
+  process.env = { ...before, ...ENV, ...env }
+  try {
+    const code = await doctor(undefined, { format: 'json', recordConcurrency: 100, ...flags })
+    const findings: Record<string, string>[] = JSON.parse(String(log.args()[0])).findings
+    return { code, findings, ids: findings.map(({ rule, resource }) => `${rule} ${resource}`) }
+  } finally {
+    log.restore()
+    process.env = before
+  }
+}
+
+async function check(t: Test, functions: Lambda, queues: Record<string, Record<string, string>>, name = 'orders') {
   const { url, requests } = await lambda(t, functions)
-  const env = { ...ENV, AWS_ENDPOINT_URL_LAMBDA: url, AWS_ENDPOINT_URL_SQS: await sqs(t, queues) }
-  const { code, stdout, stderr } = await command(['doctor', '--function', name, '--format', 'json'], { env })
-  const findings: Record<string, string>[] = stdout === '' ? [] : JSON.parse(stdout).findings
-  return { code, stderr, requests, findings, ids: findings.map(({ rule, resource }) => `${rule} ${resource}`) }
+  const env = { AWS_ENDPOINT_URL_LAMBDA: url, AWS_ENDPOINT_URL_SQS: await sqs(t, queues) }
+  return { requests, ...(await findingsOf(t, { function: name }, env)) }
 }
 
 test('a function without problems has no findings', async (t) => {
-  const { code, stderr, ids, requests } = await doctor(t, {}, QUEUES)
-  t.strictSame([code, stderr, ids], [0, '', []])
+  const { code, ids, requests } = await check(t, {}, QUEUES)
+  t.strictSame([code, ids], [0, []])
   t.strictSame(requests, [
     'GET /2015-03-31/functions/orders/configuration',
     'GET /2019-09-30/functions/orders/concurrency',
@@ -165,7 +179,7 @@ test('a function without problems has no findings', async (t) => {
 })
 
 test('settings of function, mapping and queues are read from the responses, and checked', async (t) => {
-  const { code, findings, ids } = await doctor(
+  const { code, findings, ids } = await check(
     t,
     {
       configuration: { Timeout: 60, Runtime: 'nodejs18.x' },
@@ -223,7 +237,7 @@ test('settings of function, mapping and queues are read from the responses, and 
 })
 
 test('an alias: its own mappings, and the reserved concurrency of its function', async (t) => {
-  const { ids, requests } = await doctor(t, {}, QUEUES, 'orders:live')
+  const { ids, requests } = await check(t, {}, QUEUES, 'orders:live')
   t.strictSame(ids, [])
   t.strictSame(requests, [
     'GET /2015-03-31/functions/orders%3Alive/configuration',
@@ -235,7 +249,7 @@ test('an alias: its own mappings, and the reserved concurrency of its function',
 test('mappings that are disabled are checked, but not added up', async (t) => {
   const limited = (State: string) => mapping('orders', { State, ScalingConfig: { MaximumConcurrency: 5 } })
   const reserved = async (states: string[]) => {
-    const { findings } = await doctor(t, { reserved: 5, pages: [states.map(limited)] }, QUEUES)
+    const { findings } = await check(t, { reserved: 5, pages: [states.map(limited)] }, QUEUES)
     return findings.map(({ rule, message }) => `${rule}: ${message}`)
   }
   t.match(await reserved(['Enabled', 'Updating']), [
@@ -251,7 +265,7 @@ test('mappings that are disabled are checked, but not added up', async (t) => {
 
 test('the mappings of all aliases are checked, each with its own version', async (t) => {
   const limited = { ScalingConfig: { MaximumConcurrency: 4 } }
-  const { code, ids, findings, requests } = await doctor(
+  const { code, ids, findings, requests } = await check(
     t,
     {
       reserved: 11,
@@ -294,19 +308,19 @@ test('the mappings of all aliases are checked, each with its own version', async
 
 test('a function whose mappings all belong to an alias', async (t) => {
   const alias = { live: { mappings: [mapping('orders')] } }
-  const { code, ids } = await doctor(t, { pages: [[]], aliases: ['live'], alias }, QUEUES)
+  const { code, ids } = await check(t, { pages: [[]], aliases: ['live'], alias }, QUEUES)
   t.strictSame([code, ids], [0, []])
 })
 
 test('a function given by its ARN: its aliases are found too', async (t) => {
   const alias = { live: { mappings: [mapping('orders', { FunctionResponseTypes: [] })] } }
-  const { ids } = await doctor(t, { aliases: ['live'], alias }, QUEUES, FUNCTION.FunctionArn)
+  const { ids } = await check(t, { aliases: ['live'], alias }, QUEUES, FUNCTION.FunctionArn)
   t.strictSame(ids, ['report-batch-item-failures orders:live/orders'])
 })
 
 test('aliases that may not be listed or read are listed as not checked', async (t) => {
   const said = async (functions: Lambda) => {
-    const { code, findings } = await doctor(t, functions, QUEUES)
+    const { code, findings } = await check(t, functions, QUEUES)
     return [code, findings.map(({ severity, resource, message }) => [severity, resource, message])]
   }
   const message = (call: string) =>
@@ -336,9 +350,7 @@ test('a dead-letter queue that a function reads needs no dead-letter queue of it
       if (url.includes('/event-source')) return { body: { EventSourceMappings: [mapping('orders-dead')] } }
       return { body: {} }
     })
-    const args = ['doctor', '--function', 'orders', '--endpoint-url', url, '--format', 'json']
-    const { stdout } = await command(args, { env: ENV })
-    return JSON.parse(stdout).findings.map(({ rule, resource }: Record<string, string>) => `${rule} ${resource}`)
+    return (await findingsOf(t, { function: 'orders', endpointUrl: url }, {})).ids
   }
   t.strictSame(await rules({ body: { queueUrls: ['http://sqs/0/orders'] } }), [])
   t.strictSame(await rules({ body: { queueUrls: [] } }), ['no-redrive-policy orders-dead'])
@@ -350,7 +362,7 @@ test('a local substitute also lists mappings of aliases and of longer names: ali
   const of = (name: string, changes: Record<string, unknown> = {}) =>
     mapping('orders', { FunctionArn: FUNCTION.FunctionArn.replace(/orders$/, name), FunctionResponseTypes, ...changes })
   const all = [of('orders-v2'), of('orders'), of('orders:live'), of('orders:7'), of('orders', { State: 'Deleting' })]
-  const { ids } = await doctor(
+  const { ids } = await check(
     t,
     { pages: [all], aliases: ['live'], alias: { live: { mappings: [of('orders:live')] } } },
     QUEUES,
@@ -370,10 +382,10 @@ test('a queue or dead-letter queue of several mappings is read once, and reporte
     returns: { VisibilityTimeout: '185', ...redrive(dead) },
   })
   const short = { 'short-dead': { MessageRetentionPeriod: '60' } }
-  t.strictSame((await doctor(t, { pages }, { ...short, ...sources('short-dead') })).ids, [
+  t.strictSame((await check(t, { pages }, { ...short, ...sources('short-dead') })).ids, [
     'dead-letter-retention short-dead',
   ])
-  const { findings } = await doctor(t, { pages }, sources('nowhere'))
+  const { findings } = await check(t, { pages }, sources('nowhere'))
   t.strictSame(
     findings.map(({ rule, resource, message }) => [rule, resource, message]),
     [
@@ -388,7 +400,7 @@ test('a queue or dead-letter queue of several mappings is read once, and reporte
 
 test('resources that may not be read are listed as not checked', async (t) => {
   const pages = [[mapping('orders', { ScalingConfig: { MaximumConcurrency: 5 } }), mapping('gone'), mapping('half')]]
-  const { code, findings } = await doctor(
+  const { code, findings } = await check(
     t,
     { reserved: 'denied', pages },
     { ...QUEUES, half: { VisibilityTimeout: '185', ...redrive('nowhere') } },
@@ -415,8 +427,8 @@ test('resources that may not be read are listed as not checked', async (t) => {
 
 /** The findings for a function and one mapping with these settings. */
 async function found(t: Test, configuration: Record<string, unknown>, changes: Record<string, unknown> = {}) {
-  return (await doctor(t, { configuration, pages: [[mapping('orders', changes)]] }, QUEUES)).findings.map(
-    ({ rule, resource, message }) => [`${rule} ${resource}`, message?.split('. ')[0]],
+  return (await check(t, { configuration, pages: [[mapping('orders', changes)]] }, QUEUES)).findings.map(
+    ({ rule, resource, message }) => [`${rule} ${resource}`, message?.split(/\. (?!Reason: )/)[0]],
   )
 }
 
@@ -443,8 +455,8 @@ test('a function on Managed Instances may have a timeout of 5,400 s', async (t) 
   }
   const managed = { CapacityProviderConfig: { LambdaManagedInstancesCapacityProviderConfig }, Timeout: 5400 }
   const queues = { ...QUEUES, orders: { VisibilityTimeout: '32405', ...redrive('orders-dead') } }
-  t.strictSame((await doctor(t, { configuration: managed }, queues)).ids, [])
-  t.strictSame((await doctor(t, { configuration: { Timeout: 5400 } }, queues)).ids, ['invalid-value orders'])
+  t.strictSame((await check(t, { configuration: managed }, queues)).ids, [])
+  t.strictSame((await check(t, { configuration: { Timeout: 5400 } }, queues)).ids, ['invalid-value orders'])
 })
 
 test('filters and pollers of a mapping', async (t) => {
@@ -473,19 +485,17 @@ test('filters and pollers of a mapping', async (t) => {
   ])
 })
 
+/** Checks that the function of the command rejects with an error of one line. */
 function fails(
   title: string,
-  args: string[],
-  line: RegExp,
+  flags: Partial<DoctorFlags>,
+  message: RegExp,
   prepare: (t: Test) => Promise<Record<string, string | undefined>>,
 ) {
   return test(title, async (t) => {
-    const result = await command(['doctor', '--function', 'orders', ...args], {
-      env: { ...ENV, ...(await prepare(t)) },
-    })
-    t.strictSame([result.code, result.stdout], [2, ''])
-    t.match(result.stderr, line)
-    t.equal(result.stderr.trimEnd().split('\n').length, 1)
+    const error = await findingsOf(t, { function: 'orders', ...flags }, await prepare(t)).catch((error) => error)
+    t.match(error, { name: 'UsageError', message })
+    t.notMatch(error.message, '\n')
   })
 }
 
@@ -493,33 +503,33 @@ async function at(t: Test, functions?: Lambda) {
   return { AWS_ENDPOINT_URL_LAMBDA: (await lambda(t, functions)).url }
 }
 
-fails('a function that does not exist', ['--function', 'nope'], /there is no function nope: correct the name/, at)
+fails('a function that does not exist', { function: 'nope' }, /^there is no function nope: check the name/, at)
 fails(
   'a function without mappings',
-  [],
-  /^bounded-sqs-batch: orders has no SQS event source mapping, so nothing was checked; /,
+  {},
+  /^orders has no SQS event source mapping, so nothing was checked\. To check the mappings of a version, /,
   (t) => at(t, { pages: [[]] }),
 )
 fails(
   'a function without mappings, and aliases that may not be listed',
-  [],
-  /nothing was checked; .+\. Not read: the aliases of orders: ListAliases for orders: HTTP 403: AccessDeniedException: /m,
+  {},
+  /nothing was checked\. .+\. Not read: the aliases of orders: ListAliases for orders: HTTP 403: AccessDeniedException: /,
   (t) => at(t, { pages: [[]], aliases: 'denied' }),
 )
 fails(
   'a function that reads other services',
-  [],
+  {},
   /orders has no SQS event source mapping, so nothing was checked/,
   (t) => at(t, { pages: [[mapping('', { EventSourceArn: `arn:aws:kinesis:us-east-1:${ACCOUNT}:stream/orders` })]] }),
 )
-fails('no credentials', [], /no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID/, async (t) => ({
+fails('no credentials', {}, /no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID/, async (t) => ({
   ...(await at(t)),
   AWS_ACCESS_KEY_ID: undefined,
   AWS_SECRET_ACCESS_KEY: undefined,
   AWS_SHARED_CREDENTIALS_FILE: '/nowhere',
   AWS_CONFIG_FILE: '/nowhere',
 }))
-fails('no region', [], /no AWS region is set: give --region, or set AWS_REGION$/m, async (t) => ({
+fails('no region', {}, /no AWS region is set: give --region, or set AWS_REGION$/, async (t) => ({
   ...(await at(t)),
   AWS_REGION: undefined,
   AWS_DEFAULT_REGION: undefined,
@@ -527,30 +537,25 @@ fails('no region', [], /no AWS region is set: give --region, or set AWS_REGION$/
 }))
 fails(
   'an endpoint that does not respond',
-  ['--endpoint-url', 'http://127.0.0.1:1'],
+  { endpointUrl: 'http://127.0.0.1:1' },
   /Lambda does not respond \(ECONNREFUSED\): check/,
   async () => ({}),
 )
-fails(
-  'access denied',
-  [],
-  / GetFunctionConfiguration for orders: HTTP 403: AccessDeniedException: no$/m,
-  async (t) => ({
-    AWS_ENDPOINT_URL_LAMBDA: (
-      await listen(t, () => ({ status: 403, type: 'AccessDeniedException', body: { Message: 'no' } }))
-    ).url,
-  }),
-)
+fails('access denied', {}, /^GetFunctionConfiguration for orders: HTTP 403: AccessDeniedException: no$/, async (t) => ({
+  AWS_ENDPOINT_URL_LAMBDA: (
+    await listen(t, () => ({ status: 403, type: 'AccessDeniedException', body: { Message: 'no' } }))
+  ).url,
+}))
 
 for (const [title, body, line] of [
   [
     'of another server',
     {},
-    /: ListEventSourceMappings for orders: HTTP 404: the response does not come from AWS: check the endpoint$/m,
+    /^ListEventSourceMappings for orders: HTTP 404: the response does not come from AWS: check the endpoint$/,
   ],
-  ['with a message', { message: 'no route' }, /: ListEventSourceMappings for orders: HTTP 404: no route$/m],
+  ['with a message', { message: 'no route' }, /^ListEventSourceMappings for orders: HTTP 404: no route$/],
 ] as const) {
-  fails(`a response ${title}`, [], line, async (t) => {
+  fails(`a response ${title}`, {}, line, async (t) => {
     const { url } = await listen(t, ({ url = '' }) =>
       url.includes('/event-source') ? { status: 404, body } : { body: url.includes('/configuration') ? FUNCTION : {} },
     )
@@ -559,8 +564,8 @@ for (const [title, body, line] of [
 }
 fails(
   'a response that is not JSON',
-  [],
-  /: GetFunctionConfiguration for orders: HTTP 502: the response does not come from AWS: check the endpoint$/m,
+  {},
+  /^GetFunctionConfiguration for orders: HTTP 502: the response does not come from AWS: check the endpoint$/,
   async (t) => {
     const server = createServer((_request, response) => response.writeHead(502).end('<html>Bad gateway</html>'))
     await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -570,14 +575,22 @@ fails(
 )
 fails(
   'a function that exists, and mappings that are not found',
-  [],
-  /: ListEventSourceMappings for orders: HTTP 404: ResourceNotFoundException: none$/m,
+  {},
+  /^ListEventSourceMappings for orders: HTTP 404: ResourceNotFoundException: none$/,
   async (t) => {
     const missing = { status: 404, type: 'ResourceNotFoundException', body: { Message: 'none' } }
     const { url } = await listen(t, ({ url = '' }) => (url.includes('/event-source') ? missing : { body: FUNCTION }))
     return { AWS_ENDPOINT_URL_LAMBDA: url }
   },
 )
+
+test('the command prints an error in one line, and exits with 2', async (t) => {
+  const { code, stdout, stderr } = await command(['doctor', '--function', 'nope'], {
+    env: { ...ENV, ...(await at(t)) },
+  })
+  t.strictSame([code, stdout], [2, ''])
+  t.match(stderr, /^bounded-sqs-batch: there is no function nope: [^\n]+\n$/)
+})
 
 test('--endpoint-url applies to both services and works without credentials, and --region is sent', async (t) => {
   const regions = new Set<string>()
