@@ -317,5 +317,5 @@ t.test('the CDK app synthesises when it is run as the CDK command runs it', asyn
   }
   const { lambda } = partsOf(await app({ downstreamUrl: 'https://example.com/', alarmEmail: 'a@example.com' }))
   t.strictSame(lambda.Environment.Variables, { DOWNSTREAM_URL: 'https://example.com/' })
-  await t.rejects(app({ alarmEmail: 'a@example.com' }), { message: /--context downstreamUrl=…/ is missing })
+  await t.rejects(app({ alarmEmail: 'a@example.com' }), { message: /--context downstreamUrl=… is missing/ })
 })

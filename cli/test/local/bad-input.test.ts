@@ -180,7 +180,7 @@ refuses(
 refuses(
   'a visibility timeout below the timeout',
   [OK, '--messages', '1', '--visibility-timeout', '29'],
-  /the queue's visibility timeout of 29 s is below the function's timeout of 30 s: Lambda rejects/,
+  /the visibility timeout of the queue \(29 s\) is below the timeout of the function \(30 s\)\. Lambda rejects/,
 )
 
 function lines(text: string, ...more: string[]) {

@@ -109,7 +109,10 @@ test("a visibility timeout below the function's timeout", async (t) => {
   const sqs = await startSqs(t)
   const { code, stderr } = await command(['local', handler, '--queue-url', sqs.queueUrl])
   t.equal(code, 2)
-  t.match(stderr, /visibility timeout of 1 s is below the function's timeout of 30 s: Lambda rejects such a mapping\n$/)
+  t.match(
+    stderr,
+    /visibility timeout of the queue \(1 s\) is below the timeout of the function \(30 s\)\. Lambda rejects such a mapping: /,
+  )
   t.equal(await sqs.count('orders'), 10)
 })
 

@@ -86,9 +86,11 @@ test('remaining and lost messages are printed with thousands separators, as in t
   const notes = notebook(t)
   const left = await command(['local', handlerFile('slow.mjs'), '--messages', '1200', ...small], {
     env: { RECORD_TO: notes.file },
-    during: async (child) => {
+    during: async (child, output) => {
       await until(() => notes.read().length > 0)
       child.kill('SIGINT')
+      await until(() => output.stdout.includes('finishing the running batches'))
+      notes.release()
     },
   })
   t.match(left.stdout, /^failed: 1,190 messages were left in the queue$/m)
