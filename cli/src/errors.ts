@@ -8,9 +8,9 @@ export class InitError extends Error {
   override name = 'InitError'
 }
 
-/** The type of a value with an article, for use in a sentence: a number, an object, null. */
+/** The type of a value with an article, for use in a sentence: a number, an object. `null` and `undefined` have none. */
 export function kindOf(value: unknown): string {
-  if (value === null) return 'null'
+  if (value === null || value === undefined) return String(value)
   const type = Array.isArray(value) ? 'array' : typeof value
   return `${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`
 }

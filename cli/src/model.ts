@@ -153,7 +153,11 @@ export function numberSetting(limit: Limit, value: unknown, place?: Place): Sett
   }
   if ((number as number) >= least && (number as number) <= most) return known(number as number, place)
   const range = most === Number.POSITIVE_INFINITY ? `${least} or more` : `${least} to ${most.toLocaleString('en-US')}`
-  return wrong(`${number} is outside of the range that AWS accepts (${range})`, `Set a whole number in this range: ${range}.`, place)
+  return wrong(
+    `${number} is outside of the range that AWS accepts (${range})`,
+    `Set a whole number in this range: ${range}.`,
+    place,
+  )
 }
 
 /** The timeout, whose range depends on whether the function runs on Lambda Managed Instances. */

@@ -41,7 +41,7 @@ Examples:
     $ bounded-sqs-batch local dist/handler.mjs --messages 1000 \\
         --runtime-client "npx aws-lambda-ric"
 
-Exit code: 0 if the run passed, 1 if it failed, 2 for wrong usage or wrong input.
+Exit code: 0 if the run passed, 1 if it failed, 2 for wrong usage or input.
 A run passes if no message was lost or left in the queue, at least one message
 was processed, and no process died between invocations. Also, at most
 --max-dead-lettered messages were dead-lettered, and at most
@@ -63,7 +63,7 @@ function localCommand() {
     .option('--messages <n>', 'send this many numbered JSON messages', inRange(1, 1_000_000))
     .option(
       '--messages-file <file>',
-      'send the messages in a file: an SQS event, or one JSON value per line, which is a body or { body, messageGroupId, messageAttributes }; - reads standard input',
+      'send the messages in a file: an SQS event, or JSON lines; each line is a body, or an object with body, messageGroupId and messageAttributes; - reads standard input',
     )
     .option(
       '--messages-from <file>',
@@ -82,7 +82,11 @@ function localCommand() {
       inRange(1, 65_535),
     )
     .option('--fifo', 'create a FIFO queue')
-    .option('--max-receives <n>', 'deliveries before a message is dead-lettered (default 3)', inRange(1, 1000))
+    .option(
+      '--max-receives <n>',
+      'deliveries after which a failed message is dead-lettered (default 3)',
+      inRange(1, 1000),
+    )
     .option(
       '--visibility-timeout <s>',
       'visibility timeout of the queue in seconds (default: timeout + window + 1)',
@@ -104,7 +108,7 @@ function localCommand() {
       'maximum seconds to gather a batch (default 2, or 0 for batch sizes up to 10)',
       inRange(0, 300),
     )
-    .option('--concurrency <n>', 'concurrent invocations, each in a separate process', inRange(1, 100), 1)
+    .option('--concurrency <n>', 'number of concurrent invocations, each in a separate process', inRange(1, 100), 1)
     .option(
       '--no-report-batch-item-failures',
       'ignore the failures that the handler reports, as Lambda does without ReportBatchItemFailures',
@@ -146,11 +150,16 @@ function localCommand() {
     .optionsGroup('Limits for a run to pass:')
     .option(
       '--max-dead-lettered <n>',
-      'messages that the queue or the handler may dead-letter',
+      'number of messages that the queue or the handler may dead-letter',
       inRange(0, 1_000_000_000),
       0,
     )
-    .option('--max-failed-invocations <n>', 'invocations that may fail as a whole', inRange(0, 1_000_000_000), 0)
+    .option(
+      '--max-failed-invocations <n>',
+      'number of invocations that may fail as a whole',
+      inRange(0, 1_000_000_000),
+      0,
+    )
     .optionsGroup('Output:')
     .option(
       '--idle <s>',
@@ -168,7 +177,7 @@ const DOCTOR_EXAMPLES = `
 Examples:
   A SAM or CloudFormation template, or the output of cdk synth
     $ bounded-sqs-batch doctor template.yaml --parameter Stage=prod
-  With bodies of 2 KB, 80 ms per record, 100 at once; warnings also fail
+  Bodies of 2 KB, and 80 ms per record; warnings also give exit code 1
     $ bounded-sqs-batch doctor template.yaml --body-bytes 2000 \\
         --record-ms 80 --strict
   A plan or a state of Terraform or OpenTofu
@@ -211,7 +220,7 @@ function doctorCommand() {
       'time that one record takes in milliseconds, to check the timeout of the function',
       inRange(1, 5_400_000),
     )
-    .option('--record-concurrency <n>', 'records that the handler processes at once', inRange(1, 10_000), 100)
+    .option('--record-concurrency <n>', 'number of records that the handler processes at once', inRange(1, 10_000), 100)
     .optionsGroup('Output:')
     .addOption(
       new Option('--format <format>', 'format of the output').choices(['table', 'json', 'github']).default('table'),

@@ -203,7 +203,7 @@ const NUMBER = /\d+([.,]\d+)*/g
 
 function toErrorText(name: string, message: string): ErrorText {
   const text = message === '' ? oneLine(name) : `${oneLine(name)}: ${oneLine(message)}`
-  // Numbers and UUIDs are replaced before the final cut: half a number would make a group of its own. The first cut
+  // Numbers and UUIDs are replaced before the final cut: half a number would make a separate group. The first cut
   // only limits the work.
   const kind = `${name}: ${message}`
     .slice(0, 4 * MAX_TEXT)
@@ -212,7 +212,7 @@ function toErrorText(name: string, message: string): ErrorText {
   return { kind: kind.slice(0, MAX_TEXT), text }
 }
 
-/** Frames of Node and of this package say nothing about a handler. */
+/** Frames of Node and of this package, which do not help to find a defect in a handler. */
 const OTHER_FRAMES = /[( ]node:|\/node_modules\/(middy-bounded-sqs-batch|p-queue)\//
 
 /**

@@ -66,7 +66,11 @@ export function deadLetter(options: DeadLetterOptions) {
     if (refused.size > 0) {
       const count = countReasons(refused)
       const of = count + accepted.size
-      request.log(notice(`deadLetter(): ${count} of ${of} records could not be sent to ${queue} and stay failed: ${listReasons(refused)}`))
+      request.log(
+        notice(
+          `deadLetter(): ${count} of ${of} records could not be sent to ${queue} and stay failed: ${listReasons(refused)}`,
+        ),
+      )
     }
     const incomplete = messages.filter(({ failure, omitted }) => omitted.length > 0 && accepted.has(failure))
     if (incomplete.length > 0) {

@@ -125,7 +125,7 @@ function isQualified(name: string): boolean {
  */
 export async function readFunction(name: string, options: LiveOptions): Promise<Model> {
   const lambda = new LambdaClient(clientOptions(options))
-  // The queue URLs of a local substitute may have a host name that this machine cannot resolve.
+  // A local substitute for SQS can return queue URLs whose host name this machine cannot resolve.
   const sqs = new SQSClient({ ...clientOptions(options), useQueueUrlAsEndpoint: false })
   lambda.middlewareStack.add(nameFailedCall, { step: 'initialize' })
   sqs.middlewareStack.add(nameFailedCall, { step: 'initialize' })

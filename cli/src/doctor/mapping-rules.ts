@@ -37,7 +37,7 @@ const INVOCATIONS_PER_POLLER = 10
 /** The most concurrent invocations of a mapping without a maximum concurrency (services-sqs-scaling). */
 const MAX_INVOCATIONS = 1250
 
-/** If all filters have one form, they delete every body of the other form (`invocation-eventfiltering`). */
+/** If all filters match JSON, Lambda deletes all other messages, and vice versa (`invocation-eventfiltering`). */
 const DROPPED: Readonly<Record<string, string>> = { json: 'is not JSON', text: 'is JSON' }
 
 /** How to keep a mapping within the reserved concurrency of its function. */

@@ -14,7 +14,7 @@ export function createNotChecked({ file, unread, fix }: Model) {
     fix:
       fix ??
       (file === undefined
-        ? 'If access was denied, allow the call. Otherwise check the setting by hand.'
+        ? 'If access was denied, allow the call. Otherwise check the setting yourself.'
         : `${reason.includes('--parameter') ? 'Set the parameter, or check' : 'Check'} the deployed function with --function NAME.`),
   })
 

@@ -23,7 +23,7 @@ interface EventSourceParts {
   queue: Queue
   runtime: Pick<Runtime, 'invoke'>
   ledger: OpenLedger
-  /** When it is aborted, no further invocation starts, and the promise settles after the running invocations. */
+  /** When this signal aborts, no further invocation starts. The promise settles after the running invocations. */
   draining: AbortSignal
 }
 

@@ -46,7 +46,7 @@ export async function startOwnQueue({ port = 0, fifo = false, visibilityTimeout,
     endpoint,
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   })
-  // Not the URL that fauxqs returns: its host name ends in .localhost, which some machines cannot resolve.
+  // Not the URL that fauxqs returns, because its host name ends in .localhost. Some machines cannot resolve that.
   const url = (name: string) => `${endpoint}/${ACCOUNT}/${name}${suffix}`
   const create = async (name: string, attributes: Record<string, string>) => {
     const all = { ...attributes, ...(fifo ? { FifoQueue: 'true' } : {}) }

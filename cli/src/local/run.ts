@@ -29,9 +29,9 @@ export interface RunOptions {
   onProgress?: (progress: Progress) => void
   /** Called once the queue is open and the function is loaded. */
   onStart?: (queue: Queue) => void
-  /** When it is aborted, the run finishes the running invocations and ends. */
+  /** When this signal aborts, the run finishes the running invocations and ends. */
   drain?: AbortSignal
-  /** When it is aborted, the run kills the running invocations and ends. Their messages stay in the queue. */
+  /** When this signal aborts, the run kills the running invocations and ends. Their messages stay in the queue. */
   stop?: AbortSignal
 }
 

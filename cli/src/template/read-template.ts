@@ -98,8 +98,8 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     unread.push({ id, place, unread: reason, fix })
 
   /**
-   * Whether a macro is in a resource or in its properties. A macro receives everything beside it, and may return
-   * anything.
+   * Whether a macro is in a resource or in its properties. A macro receives all entries next to it, and may change them
+   * all.
    */
   const hasMacro = (id: string): boolean => {
     const properties = propertiesOf(id)

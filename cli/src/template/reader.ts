@@ -78,7 +78,7 @@ export function createReader(resolver: Resolver) {
       const type = property(resource(id), 'Type')
       return type.kind === 'scalar' ? readable(String(type.value)) : ''
     },
-    /** The properties of a resource. A macro beside Properties can change them, so it is included. */
+    /** The properties of a resource. A macro next to Properties can change them, so it is included. */
     propertiesOf: (id: string): Resolved => {
       const declaration = resource(id)
       const properties = property(declaration, 'Properties')

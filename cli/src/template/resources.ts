@@ -85,7 +85,7 @@ export function createResources(reader: Reader) {
     })
     return ids.find((id) => types.some((type) => type.test(typeOf(id)))) ?? ids[0]
   }
-  // A macro that may add Globals is listed for the whole template, so it need not be listed for each setting.
+  // A macro that may add Globals is listed once for the whole template, and not for each setting.
   const declared = reader.root.kind === 'map' ? reader.root.entries.get('Globals') : undefined
   const globals = property(declared ? reader.resolve(declared) : { kind: 'absent' }, 'Function')
 

@@ -70,7 +70,7 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
     return qualified(found.instance, id, textAt(alias, 'function_version'))
   }
 
-  /** The only one with this value. A data source may show the same function as a resource. */
+  /** The instance with this value, if there is only one. A resource is preferred to a data source of the same function. */
   function onlyOne(some: readonly Instance[], attribute: string, value: string): Instance | undefined {
     const same = some.filter(({ values }) => values[attribute] === value)
     const managed = same.filter(({ mode }) => mode === 'managed')

@@ -1,6 +1,6 @@
 import { UsageError } from '../errors.ts'
 
-/** The expression of an argument or an output. It lists what it refers to, and shows no operators or functions. */
+/** The expression of an argument or an output. It lists its references, but not its operators and functions. */
 export interface Expression {
   references?: readonly string[]
 }

@@ -80,7 +80,7 @@ interface Lambda {
   reserved?: number | 'denied'
   /** The names of its aliases, one page each. */
   aliases?: string[] | 'denied'
-  /** What belongs to one alias: a page of mappings, and the configuration of its version. */
+  /** The mappings of an alias, on one page, and the configuration of its version. */
   alias?: Record<string, { mappings?: unknown[]; configuration?: Record<string, unknown> } | 'denied'>
 }
 
@@ -236,7 +236,7 @@ test('settings of function, mapping and queues are read from the responses, and 
   t.ok(findings.every((finding) => !('file' in finding) && !('line' in finding)))
 })
 
-test('an alias: its own mappings, and the reserved concurrency of its function', async (t) => {
+test('for an alias, its own mappings and the reserved concurrency of its function are read', async (t) => {
   const { ids, requests } = await check(t, {}, QUEUES, 'orders:live')
   t.strictSame(ids, [])
   t.strictSame(requests, [
@@ -246,7 +246,7 @@ test('an alias: its own mappings, and the reserved concurrency of its function',
   ])
 })
 
-test('mappings that are disabled are checked, but not added up', async (t) => {
+test('disabled mappings are checked, but do not count for the sum of the maximum concurrencies', async (t) => {
   const limited = (State: string) => mapping('orders', { State, ScalingConfig: { MaximumConcurrency: 5 } })
   const reserved = async (states: string[]) => {
     const { findings } = await check(t, { reserved: 5, pages: [states.map(limited)] }, QUEUES)
@@ -306,7 +306,7 @@ test('the mappings of all aliases are checked, each with its own version', async
   ])
 })
 
-test('a function whose mappings all belong to an alias', async (t) => {
+test('the mappings of an alias are found if the function itself has none', async (t) => {
   const alias = { live: { mappings: [mapping('orders')] } }
   const { code, ids } = await check(t, { pages: [[]], aliases: ['live'], alias }, QUEUES)
   t.strictSame([code, ids], [0, []])
@@ -318,7 +318,7 @@ test('a function given by its ARN: its aliases are found too', async (t) => {
   t.strictSame(ids, ['report-batch-item-failures orders:live/orders'])
 })
 
-test('aliases that may not be listed or read are listed as not checked', async (t) => {
+test('aliases to which access is denied are listed as not checked', async (t) => {
   const said = async (functions: Lambda) => {
     const { code, findings } = await check(t, functions, QUEUES)
     return [code, findings.map(({ severity, resource, message }) => [severity, resource, message])]
@@ -335,7 +335,7 @@ test('aliases that may not be listed or read are listed as not checked', async (
   ])
 })
 
-test('a dead-letter queue that a function reads needs no dead-letter queue of its own', async (t) => {
+test('a dead-letter queue that a function reads does not need a redrive policy', async (t) => {
   /** Imitates AWS for a function that reads a queue without a redrive policy. */
   const rules = async (sources: { status?: number; type?: string; body: unknown }) => {
     const responses: Record<string, { status?: number; type?: string; body: unknown }> = {
@@ -357,7 +357,7 @@ test('a dead-letter queue that a function reads needs no dead-letter queue of it
   t.strictSame(await rules(DENIED), ['no-redrive-policy orders-dead'])
 })
 
-test('a local substitute also lists mappings of aliases and of longer names: aliases are checked once, longer names not at all', async (t) => {
+test('if Lambda also lists mappings of aliases and of other functions, aliases are checked once, and other functions are not checked', async (t) => {
   const FunctionResponseTypes: string[] = []
   const of = (name: string, changes: Record<string, unknown> = {}) =>
     mapping('orders', { FunctionArn: FUNCTION.FunctionArn.replace(/orders$/, name), FunctionResponseTypes, ...changes })
@@ -398,7 +398,7 @@ test('a queue or dead-letter queue of several mappings is read once, and reporte
   )
 })
 
-test('resources that may not be read are listed as not checked', async (t) => {
+test('resources that are missing, or to which access is denied, are listed as not checked', async (t) => {
   const pages = [[mapping('orders', { ScalingConfig: { MaximumConcurrency: 5 } }), mapping('gone'), mapping('half')]]
   const { code, findings } = await check(
     t,
@@ -432,7 +432,7 @@ async function found(t: Test, configuration: Record<string, unknown>, changes: R
   )
 }
 
-test('settings of the function that are wrong for an SQS mapping', async (t) => {
+test('settings of the function that do not fit an SQS mapping give findings', async (t) => {
   const configuration = {
     TenancyConfig: { TenantIsolationMode: 'PER_TENANT' },
     DurableConfig: { ExecutionTimeout: 186, RetentionPeriodInDays: 14 },
@@ -459,7 +459,7 @@ test('a function on Managed Instances may have a timeout of 5,400 s', async (t) 
   t.strictSame((await check(t, { configuration: { Timeout: 5400 } }, queues)).ids, ['invalid-value orders'])
 })
 
-test('filters and pollers of a mapping', async (t) => {
+test('the filters and the pollers of a mapping are checked', async (t) => {
   const Filters = [{ Pattern: '{ "body": ["a"] }' }, { Pattern: '{ "attributes": ["a"] }' }, {}]
   t.strictSame(await found(t, {}, { FilterCriteria: { Filters } }), [
     [

@@ -129,7 +129,7 @@ test('durable executions longer than the visibility timeouts of two queues: one 
   })
 })
 
-test('FunctionResponseTypes without ReportBatchItemFailures: the finding names what they have', async (t) => {
+test('FunctionResponseTypes without ReportBatchItemFailures: the finding names its entries', async (t) => {
   const FunctionResponseTypes = ['reportBatchItemFailures', 'Other']
   const [finding] = await findingsIn(t, sam({ mapping: { FunctionResponseTypes } }))
   t.match(
@@ -138,7 +138,7 @@ test('FunctionResponseTypes without ReportBatchItemFailures: the finding names w
   )
 })
 
-test('a setting of the function itself is not that of Globals', async (t) => {
+test('a setting of the function itself and the same setting in Globals give separate findings', async (t) => {
   const template = globals('Runtime: nodejs18.x', 2).replace(
     '    Properties:\n      E',
     '    Properties:\n      Runtime: nodejs16.x\n      E',
@@ -239,7 +239,7 @@ test('two functions of one queue: if the timeout of one is unknown, the other is
   t.equal(findings[0]?.fix, 'Set VisibilityTimeout to 1805.')
 })
 
-test('source queues with the longest possible retention: one finding each, with the fix to lower it', async (t) => {
+test('each source queue with the maximum retention gives one finding, whose fix is to lower it', async (t) => {
   const { Resources } = cloudFormation({ queue: { MessageRetentionPeriod: 14 * DAY } })
   const Properties = { ...Resources.Orders.Properties, EventSourceArn: getAtt('Other') }
   const more = { Other: Resources.Queue, Second: { ...Resources.Orders, Properties } }
@@ -309,7 +309,7 @@ ${['Quick', 'Slow']
   t.match(visibility?.message, 'below 6 times the timeout of OfSlow (25 s)')
 })
 
-test('one mapping that may run has a higher concurrency than all running ones', async (t) => {
+test('a mapping that may run decides if its concurrency is higher than the sum of the running ones', async (t) => {
   const { Resources } = cloudFormation({
     function: { ReservedConcurrentExecutions: 10 },
     mapping: { ScalingConfig: { MaximumConcurrency: 2 } },

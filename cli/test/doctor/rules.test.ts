@@ -43,7 +43,7 @@ test('every rule has a template that breaks it, and a row with its severity in t
   t.end()
 })
 
-test('rules by severity', async (t) => {
+test('findings are sorted by severity', async (t) => {
   const change = { mapping: { FunctionResponseTypes: undefined }, queue: { RedrivePolicy: undefined, FifoQueue: true } }
   const findings = await findingsIn(t, sam(fifo(change)))
   t.strictSame(
@@ -155,7 +155,7 @@ test('mappings with the condition of their function are added up', async (t) => 
   t.strictSame(ids(await findingsIn(t, template, {}, { Stage: 'prod' })), ['concurrency-above-reserved Handler'])
 })
 
-test('a dead-letter queue that a function reads needs no redrive policy of its own', async (t) => {
+test('a dead-letter queue that a function reads does not need a redrive policy', async (t) => {
   const { Resources } = cloudFormation({ dead: { VisibilityTimeout: 185 } })
   const Orders = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt('Dead') } }
   t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Orders } })), [])
@@ -163,7 +163,7 @@ test('a dead-letter queue that a function reads needs no redrive policy of its o
   t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Queue, Orders } })), ['no-redrive-policy Dead'])
 })
 
-test('one queue, two functions: its visibility timeout gives one finding, the most severe', async (t) => {
+test('the visibility timeout of a queue with two functions gives one finding, the most severe one', async (t) => {
   const { Resources } = cloudFormation({ queue: { VisibilityTimeout: 40 } })
   const Slow = { Type: 'AWS::Lambda::Function', Properties: { Runtime: 'nodejs24.x', Timeout: 60 } }
   const Second = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, FunctionName: { Ref: 'Slow' } } }

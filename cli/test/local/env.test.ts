@@ -51,8 +51,11 @@ test('Globals of SAM are merged, and a variable of the function replaces one of 
 })
 
 test('a value without NAME= and a missing file are refused', async (t) => {
-  t.throws(() => environmentOf({ env: ['A'] }), { name: 'UsageError', message: '--env A: write NAME=VALUE' })
-  t.throws(() => environmentOf({ env: ['=secret'] }), { message: '--env without a name: write NAME=VALUE' })
+  t.throws(() => environmentOf({ env: ['A'] }), {
+    name: 'UsageError',
+    message: '--env A has no =: write --env NAME=VALUE',
+  })
+  t.throws(() => environmentOf({ env: ['=secret'] }), { message: '--env has no name before =: write --env NAME=VALUE' })
   t.throws(() => environmentOf({ envFile: 'nope.env' }), {
     name: 'UsageError',
     message: '--env-file nope.env cannot be read (ENOENT)',

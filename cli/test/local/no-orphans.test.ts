@@ -71,7 +71,7 @@ test('a Ctrl-C that arrives twice in quick succession counts as one', async (t) 
   t.match(JSON.parse(stdout), { processed: 10, remaining: 10, lost: 0 })
 })
 
-test('a second Ctrl-C stops at once, deletes nothing, and the ledger counts the remaining messages', async (t) => {
+test('a second Ctrl-C stops the run at once: no message is deleted, and the ledger counts the remaining ones', async (t) => {
   const notes = notebook(t)
   const { code, stdout, stderr, pids } = await interrupted(notes, 'blocks', async (child, output) => {
     child.kill('SIGINT')

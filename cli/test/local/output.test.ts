@@ -72,7 +72,7 @@ test('--json: one object on stdout, everything else on stderr', async (t) => {
   t.equal(stderr.split('\n').filter((line) => line.startsWith('failure | ')).length, 3)
 })
 
-test('lost messages: a line says why, and the exit code is 1', async (t) => {
+test('if messages are lost, a line says why, and the exit code is 1', async (t) => {
   const env = { RECORD_TO: notebook(t).file }
   const { code, stdout } = await command(
     ['local', outcomes, '--messages', '10', '--no-report-batch-item-failures', ...small],

@@ -11,7 +11,7 @@ const MAKERS = [
   ['Fn::Transform', INCLUDE],
 ] as const
 
-/** A macro receives everything beside it, and may change it. A loop adds entries. */
+/** A macro receives all entries next to it, and may change them. A loop adds entries. */
 function mayChange(maker: string, id: string) {
   return Array(maker === 'Fn::Transform' ? 2 : 1).fill(`not-checked ${id}`)
 }
@@ -74,7 +74,7 @@ test('a macro beside the properties of a queue may set or change any of them', a
   ])
 })
 
-test('a resource whose type a macro gives is listed', async (t) => {
+test('a resource whose type comes from a macro is listed as not checked', async (t) => {
   const { Resources } = sam()
   const findings = await findingsIn(t, {
     Resources: { ...Resources, Worker: INCLUDE, Other: { ...INCLUDE, Properties: {} } },
@@ -155,7 +155,7 @@ test('a ProvisionedPollerConfig of AWS::NoValue is absent', async (t) => {
   )
 })
 
-test('a condition that does not hold: the fix says to give other parameters', async (t) => {
+test('if a condition is false, the fix is to set other parameters', async (t) => {
   const { Resources } = cloudFormation()
   const Conditions = { Off: { 'Fn::Equals': ['a', 'b'] } }
   const findings = await findingsIn(t, {

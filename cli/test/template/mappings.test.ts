@@ -191,7 +191,7 @@ function sameName(Default?: string) {
     Resources: { ...Resources, Queue: queue('Dev'), Other: queue('Prod') },
   }
 }
-test('of two queues with one name, the one whose condition holds is used', async (t) => {
+test('of two queues with the same name, the one whose condition is true is used', async (t) => {
   t.strictSame(await endsOf(t, sameName('dev')), [['Handler', 'Queue']])
   t.strictSame(await endsOf(t, sameName('prod')), [['Handler', 'Other']])
   t.strictSame(await endsOf(t, sameName()), [['Handler', 'Queue and Other have the same name']])
@@ -453,7 +453,7 @@ test('queues that are the dead-letter queues of each other', async (t) => {
   t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Dead } })), ['dead-letter-retention Dead'])
 })
 
-test('YAML aliases that double at every level give a reason, and end', async (t) => {
+test('YAML aliases that double the size at every level: the value is unknown, and reading ends', async (t) => {
   const levels = Array.from({ length: 60 }, (_, i) => `  a${i + 1}: &a${i + 1} !Join ['', [*a${i}, *a${i}]]`)
   const text = `Metadata:\n  a0: &a0 xxxxxxxxxx\n${levels.join('\n')}${withVisibility('*a60')}`
   const { mappings } = await read(t, text)
@@ -522,7 +522,7 @@ test('redrive policies that AWS rejects', async (t) => {
   })
 })
 
-test('a dead-letter queue needs none of its own, even if the policy that names it is unknown', async (t) => {
+test('a dead-letter queue does not need a redrive policy, even if the policy that refers to it is unknown', async (t) => {
   const { Resources } = cloudFormation()
   const Second = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt('Dead') } }
   const Dead = { ...Resources.Dead, Properties: { ...Resources.Dead.Properties, VisibilityTimeout: 185 } }
@@ -567,7 +567,7 @@ for (const Queue of [{ 'Fn::GetAtt': ['Table', 'StreamArn'] }, 'arn:aws:sns:eu-w
   })
 }
 
-test('a list or a text in place of a map is listed as not checked', async (t) => {
+test('a setting inside a list or text instead of a map is listed as not checked', async (t) => {
   for (const ScalingConfig of [5000, [{ MaximumConcurrency: 5000 }]]) {
     const findings = await findingsIn(t, sam({ mapping: { ScalingConfig } }))
     t.strictSame(ids(findings), ['not-checked Handler/Orders'])

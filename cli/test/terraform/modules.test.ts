@@ -5,7 +5,7 @@ import { lambdaModule, sqsModule, triggerModule } from '../support/terraform-mod
 
 const MAPPING = 'module.parcels.aws_lambda_event_source_mapping.this["sqs"]'
 
-test('the Lambda module with mappings of several services: which queue it is, is known only after apply', (t) => {
+test('the Lambda module with mappings of several services: the queue of a mapping is known only after apply', (t) => {
   const sources = [
     'aws_sqs_queue.parcels.arn',
     'aws_kinesis_stream.scans.arn',
@@ -30,7 +30,7 @@ test('the Lambda module with mappings of several services: which queue it is, is
   t.end()
 })
 
-test('the Lambda module with one queue: the queue is checked, and the doubt is listed', (t) => {
+test('the Lambda module with one queue: the queue is checked, and a finding says that it is not certain', (t) => {
   const findings = findingsInPlan(lambdaModule(['aws_sqs_queue.parcels.arn'], { sqs: {} }))
   t.strictSame(ids(findings), [
     `report-batch-item-failures ${MAPPING}`,

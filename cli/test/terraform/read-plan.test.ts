@@ -19,7 +19,7 @@ const TO_HANDLER = ref('aws_lambda_function.handler.arn')
 type Values = Record<string, unknown>
 type Resource = PlannedModule['resources'][number]
 
-/** A mapping, and other resources. What the mapping does not set refers to the queue and the function. */
+/** A mapping, and other resources. By default, the mapping refers to the queue and the function. */
 function planOf(others: readonly Resource[], settings: Values = {}, target: readonly string[] = TO_HANDLER) {
   return shownPlan({ resources: [...others, mapping(ORDERS, { ...REPORTS, ...settings }, TO_QUEUE, target)] })
 }
@@ -227,7 +227,7 @@ test('a mapping of a queue in a data source that is read during apply', (t) => {
   t.end()
 })
 
-test('an ARN that is written by hand: the queue of that name is checked, and the doubt is listed', (t) => {
+test('an ARN that is written by hand: the queue of that name is checked, and a finding says that it is not certain', (t) => {
   const findings = findingsInPlan(planOf([orders({ redrive_policy: '' }), handler()], { event_source_arn: QUEUE_ARN }))
   t.strictSame(ids(findings), ['no-redrive-policy aws_sqs_queue.orders', `not-checked ${ORDERS}`])
   t.match(
@@ -269,13 +269,13 @@ const SEPARATE: Resource = {
   expressions: { queue_url: { references: ref('aws_sqs_queue.orders.id') } },
 }
 
-test('a redrive policy of its own resource', (t) => {
+test('a redrive policy in a separate resource', (t) => {
   const findings = findingsInPlan(planOf([orders(), DEAD, handler(), SEPARATE]))
   t.strictSame(ids(findings), ['max-receive-count aws_sqs_queue.orders'])
   t.end()
 })
 
-test('a redrive policy of its own resource, in a state', (t) => {
+test('a redrive policy in a separate resource, in a state', (t) => {
   const url = 'https://sqs.eu-west-1.amazonaws.com/123456789012/Queue'
   const other = 'https://sqs.eu-west-1.amazonaws.com/123456789012/other'
   for (const [queue_url, expected] of [
@@ -321,7 +321,7 @@ test('a dead-letter queue in a data source', (t) => {
   t.end()
 })
 
-test('whether a mapping reads SQS is known only after apply', (t) => {
+test('a mapping that reads SQS or not, which is known only after apply, is listed as not checked', (t) => {
   const plan = planOf([QUEUE, DEAD, handler()])
   const [last] = plan.resource_changes.slice(-1) as { change: { after_unknown: Values } }[]
   Object.assign(last?.change.after_unknown ?? {}, { starting_position: true })
@@ -330,7 +330,7 @@ test('whether a mapping reads SQS is known only after apply', (t) => {
   t.end()
 })
 
-test('a redrive policy of its own resource whose queue is not known', (t) => {
+test('a redrive policy in a separate resource whose queue is not known', (t) => {
   const expressions = { queue_url: { references: ['local.url'] } }
   const findings = findingsInPlan(planOf([orders(), DEAD, handler(), { ...SEPARATE, expressions }]))
   t.strictSame(
@@ -381,7 +381,7 @@ for (const [key, value, reason] of [
   })
 }
 
-test('a state of OpenTofu: what was not checked needs the deployed function', (t) => {
+test('in a state of OpenTofu, the fix for settings that were not checked is to check the deployed function', (t) => {
   const state = { ...terraformState({ function: { Runtime: 'nodejs26.x' } }), terraform_version: '1.10.6' }
   const [finding, ...more] = findingsInPlan(state)
   t.strictSame(more, [])
@@ -419,7 +419,7 @@ test('a state with functions of one name in two regions: the ARN decides', (t) =
   t.end()
 })
 
-test('a mapping of a function with the name of an alias or a version behind it', (t) => {
+test('a function name that is followed by an alias or a version', (t) => {
   const values = { name: 'live', function_name: 'handler', function_version: '4', arn: 'arn:x:live' }
   const alias: Resource = { address: 'aws_lambda_alias.live', values }
   const newest = { ...handler({ version: '4' }), unknown: ['arn'] }
