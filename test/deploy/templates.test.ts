@@ -84,7 +84,8 @@ const batch = {
 const ALARMS: Record<string, Properties> = {
   OldestMessageAlarm: {
     ...sqs,
-    AlarmDescription: 'The oldest message in the queue has waited too long. Check whether the mapping is enabled and the function keeps up.',
+    AlarmDescription:
+      'The oldest message in the queue has waited too long. Check whether the mapping is enabled and the function keeps up.',
     MetricName: 'ApproximateAgeOfOldestMessage',
     Threshold: 3600,
     EvaluationPeriods: 5,
@@ -98,7 +99,8 @@ const ALARMS: Record<string, Properties> = {
     TreatMissingData: 'ignore',
   },
   ErrorAlarm: {
-    AlarmDescription: 'Invocations fail as a whole, so all their messages are redelivered. Check the errors in the log of the function.',
+    AlarmDescription:
+      'Invocations fail as a whole, so all their messages are redelivered. Check the errors in the log of the function.',
     Namespace: 'AWS/Lambda',
     MetricName: 'Errors',
     Statistic: 'Sum',
@@ -110,20 +112,23 @@ const ALARMS: Record<string, Properties> = {
   },
   FullBatchFailureAlarm: {
     ...batch,
-    AlarmDescription: 'In more than half of the batches, every record fails. Check the downstream and the last deployment.',
+    AlarmDescription:
+      'In more than half of the batches, every record fails. Check the downstream and the last deployment.',
     MetricName: 'fullBatchFailure',
     Statistic: 'Average',
     Threshold: 0.5,
   },
   NotStartedAlarm: {
     ...batch,
-    AlarmDescription: 'Batches end before all their records have started. Raise the timeout or the concurrency, or lower the batch size.',
+    AlarmDescription:
+      'Batches end before all their records have started. Raise the timeout or the concurrency, or lower the batch size.',
     MetricName: 'notStarted',
     Threshold: 0,
   },
   TimeLeftAlarm: {
     ...batch,
-    AlarmDescription: 'Batches use more than 90 % of the timeout of the function. Raise the timeout, or lower the batch size.',
+    AlarmDescription:
+      'Batches use more than 90 % of the timeout of the function. Raise the timeout, or lower the batch size.',
     MetricName: 'timeLeft',
     Statistic: 'Minimum',
     ComparisonOperator: 'LessThanThreshold',

@@ -16,7 +16,10 @@ async function logOf(handle: Parameters<typeof handlerOf>[0], event: Parameters<
 }
 
 function withoutMeasures(entry: string): string {
-  return entry.replace(/; (handler durations: p50 \d+ ms, p95 \d+ ms, max \d+ ms; )?peak in flight: \d+(; time left: \d+ ms)?(?=\n)/, '')
+  return entry.replace(
+    /; (handler durations: p50 \d+ ms, p95 \d+ ms, max \d+ ms; )?peak in flight: \d+(; time left: \d+ ms)?(?=\n)/,
+    '',
+  )
 }
 
 t.test('nothing is logged if no record failed', async (t) => {

@@ -62,7 +62,9 @@ t.test(
 t.test('attributes that were left out are not logged if SQS refused the message', async (t) => {
   const { handle } = await setUp(t, { faults: { entry: () => 'InternalError' } })
   const { lines } = await handle([failure('m0', dead, { messageAttributes: attributes(10) })])
-  t.strictSame(lines, ['deadLetter(): 1 of 1 records could not be sent to dead and stay failed: 1 × InternalError: try again'])
+  t.strictSame(lines, [
+    'deadLetter(): 1 of 1 records could not be sent to dead and stay failed: 1 × InternalError: try again',
+  ])
 })
 
 t.test('a new reason replaces the reason of an earlier dead letter', async (t) => {

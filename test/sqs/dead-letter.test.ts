@@ -77,7 +77,9 @@ t.test('only the entries that SQS refuses stay failed', async (t) => {
       .map((id) => `body of ${id}`)
       .sort(),
   )
-  t.strictSame(lines, ['deadLetter(): 8 of 25 records could not be sent to dead and stay failed: 8 × InternalError: try again'])
+  t.strictSame(lines, [
+    'deadLetter(): 8 of 25 records could not be sent to dead and stay failed: 8 × InternalError: try again',
+  ])
 })
 
 t.test('records that the response of SQS does not clearly accept stay failed', async (t) => {

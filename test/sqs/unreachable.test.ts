@@ -218,7 +218,9 @@ t.test('deadLetter: records that SQS accepted before the time was up are no long
   t.ok(remaining.length === 10 || remaining.length === 5)
   t.strictSame([...remaining, ...sent].sort(), ids(25).sort())
   const { length } = remaining
-  t.strictSame(lines, [`deadLetter(): ${length} of 25 records could not be sent to dead and stay failed: ${length} × no time was left`])
+  t.strictSame(lines, [
+    `deadLetter(): ${length} of 25 records could not be sent to dead and stay failed: ${length} × no time was left`,
+  ])
 })
 
 t.test(
