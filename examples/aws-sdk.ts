@@ -4,18 +4,18 @@ import { boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
 import { z } from 'zod'
 
 const TableName = process.env.TABLE_NAME
-if (!TableName) throw new Error('TABLE_NAME is not set: it is the table of payments')
+if (!TableName) throw new Error('TABLE_NAME is not set: it is the name of the DynamoDB table of payments')
 
 const concurrency = 100
 
-// An SDK client has 50 sockets by default: the other 50 records would wait for one.
+// An SDK client has 50 sockets by default, so 50 of the 100 records would wait for a socket.
 const agent = { maxSockets: concurrency }
-// Made once, outside of the handler, so that its connections outlive an invocation.
+// Created once, outside of the handler, so that invocations reuse its connections.
 const client = new DynamoDBClient({ requestHandler: { httpsAgent: agent, httpAgent: agent } })
 
 const Payment = z.object({ paymentId: z.string(), cents: z.int() })
 
-/** Writes each payment to DynamoDB, once however often its message comes. */
+/** Writes each payment to DynamoDB. A payment is written only once, even if its message is delivered several times. */
 export const handler = middy()
   .use(boundedSqsBatch({ concurrency }))
   .handler(
@@ -30,7 +30,7 @@ export const handler = middy()
         try {
           await client.send(put, { abortSignal: signal })
         } catch (error) {
-          // An earlier delivery has written it: this one is done.
+          // An earlier delivery has written the payment, so the record succeeds.
           if (!(error instanceof ConditionalCheckFailedException)) throw error
         }
       },

@@ -11,14 +11,14 @@ const client = new SQSClient({ requestHandler: { connectionTimeout: 1000 } })
 
 class RefusedError extends Error {}
 
-/** Whether an error shows that the service is down. If it refuses a record, or if the batch ends first, it does not. */
+/** Whether an error shows that the service is down. It does not if the service refused the record, or if the batch ended. */
 function isFailure(error: unknown): boolean {
   return !(error instanceof RefusedError || error instanceof RecordAbortedError)
 }
 
 /**
- * Opens if at least half of the last 20 calls failed, and allows one call after 30 s. One circuit for each instance of the
- * function, since it is made when the file is loaded: it stays open across invocations.
+ * Opens if at least half of the last 20 calls failed, and allows one call after 30 s. It is created when the file is loaded.
+ * So each instance of the function has its own circuit, which keeps its state between invocations.
  */
 const circuit = circuitBreaker(handleWhen(isFailure), {
   breaker: new CountBreaker({ threshold: 0.5, size: 20 }),
@@ -26,10 +26,10 @@ const circuit = circuitBreaker(handleWhen(isFailure), {
 })
 
 /**
- * Posts payments to a service that is sometimes down. While the circuit is open, records fail at once, without a call, and
- * come back later: after up to 60 s, then 120, 240, … up to 15 minutes.
+ * Posts payments to a service that is sometimes down. While the circuit is open, records fail at once, without a call. SQS
+ * redelivers them after up to 60 s, then 120, 240, … up to 15 minutes.
  *
- * A record that failed this way was received nonetheless. Choose a `maxReceiveCount` that allows for the longest outage: with
+ * Each of these failures also counts as a receive. Choose a `maxReceiveCount` that is enough for the longest outage: with
  * these delays, 10 receives take 45 minutes on average. Needs `sqs:ChangeMessageVisibility` on the queue.
  */
 export const handler = middy()

@@ -4,27 +4,30 @@ import { boundedSqsBatch, eachRecord, PermanentError } from 'middy-bounded-sqs-b
 import { deadLetter, retryBackoff } from 'middy-bounded-sqs-batch/sqs'
 
 const url = process.env.ORDERS_URL
-if (!url) throw new Error('ORDERS_URL is not set: it is the order service that each record is posted to')
+if (!url) throw new Error('ORDERS_URL is not set: it is the URL of the order service, to which each record is posted')
 const queueUrl = process.env.DEAD_LETTER_QUEUE_URL
 if (!queueUrl)
-  throw new Error('DEAD_LETTER_QUEUE_URL is not set: it is where orders go that the service will never take')
+  throw new Error(
+    'DEAD_LETTER_QUEUE_URL is not set: it is the URL of the queue for orders that the service will never accept',
+  )
 
-// Without a limit, a call that does not get through takes all of the time that is left.
+// Without this limit, a connection attempt that hangs would use all of the remaining time.
 const client = new SQSClient({ requestHandler: { connectionTimeout: 1000 } })
 
 /**
- * Posts orders to a service. What it will never take goes to the dead-letter queue at once, with the reason; the rest of
- * what failed comes back later each time, so that a service that is down is not hammered.
+ * Posts orders to a service. Orders that the service will never accept go to the dead-letter queue at once, with the
+ * reason. Other failed orders are redelivered after a delay that grows with each attempt, which protects a service that
+ * is down.
  *
- * Needs `sqs:SendMessage` on the dead-letter queue and `sqs:ChangeMessageVisibility` on its own. Keep the redrive policy
- * of the queue: it is for what fails too often.
+ * Needs `sqs:SendMessage` on the dead-letter queue and `sqs:ChangeMessageVisibility` on the source queue. Keep the redrive
+ * policy of the source queue: it handles the orders that fail too often.
  */
 export const handler = middy()
   .use(
     boundedSqsBatch({
       onFailure: [
-        deadLetter({ client, queueUrl }), // what failed with a PermanentError
-        retryBackoff({ client, base: 30, max: 900 }), // what is left: within 30 s, then 60, 120, … up to 15 minutes
+        deadLetter({ client, queueUrl }), // records that failed with a PermanentError
+        retryBackoff({ client, base: 30, max: 900 }), // other records: delays of up to 30 s, then 60, 120, … 900 s
       ],
     }),
   )
@@ -36,9 +39,9 @@ export const handler = middy()
         body: record.body,
         signal,
       })
-      await response.arrayBuffer() // an unread body keeps its descriptor
+      await response.arrayBuffer() // an unread body keeps its socket open
       const { ok, status } = response
       if (status === 400 || status === 422) throw new PermanentError(`the order service refused it with ${status}`)
-      if (!ok) throw new Error(`the order service said ${status}`)
+      if (!ok) throw new Error(`the order service returned ${status}`)
     }),
   )

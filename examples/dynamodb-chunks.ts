@@ -4,11 +4,11 @@ import { boundedSqsBatch, eachChunk } from 'middy-bounded-sqs-batch'
 import { z } from 'zod'
 
 const TableName = process.env.TABLE_NAME
-if (!TableName) throw new Error('TABLE_NAME is not set: it is the table of readings')
+if (!TableName) throw new Error('TABLE_NAME is not set: it is the name of the DynamoDB table of readings')
 
 const client = new DynamoDBClient()
 
-/** One item that DynamoDB refuses fails its whole call, so the schema refuses it first: a key is never empty. */
+/** If DynamoDB refuses one item, the whole call fails. So the schema refuses an empty key, which DynamoDB would refuse. */
 const Reading = z.object({ readingId: z.string().min(1), celsius: z.number() })
 
 function toItem({ readingId, celsius }: z.infer<typeof Reading>): Record<string, AttributeValue> {
@@ -18,14 +18,15 @@ function toItem({ readingId, celsius }: z.infer<typeof Reading>): Record<string,
   }
 }
 
-/** Writes readings to DynamoDB, 25 to a call, and reports those that it has not processed. */
+/** Writes readings to DynamoDB, 25 per call, and reports those that DynamoDB did not process. */
 export const handler = middy()
   .use(boundedSqsBatch({ concurrency: 20 }))
   .handler(
     eachChunk(
-      25, // the most that BatchWriteItem takes
+      25, // the maximum of BatchWriteItem
       async (records, _context, { signal }) => {
-        // It takes no key twice: of the records with one key the last is written, and they succeed or fail together.
+        // A call must not contain a key twice. Of several records with the same key, only the last one is written. They
+        // succeed or fail together.
         const items = new Map(records.map(({ body }) => [body.readingId, toItem(body)]))
         const puts = Array.from(items.values(), (Item) => ({ PutRequest: { Item } }))
         const write = new BatchWriteItemCommand({ RequestItems: { [TableName]: puts } })

@@ -4,9 +4,9 @@ import { boundedSqsBatch, eachChunk } from 'middy-bounded-sqs-batch'
 import { z } from 'zod'
 
 const url = process.env.PROFILES_URL
-if (!url) throw new Error('PROFILES_URL is not set: it is the service that has the profiles of customers')
+if (!url) throw new Error('PROFILES_URL is not set: it is the URL of the service that has the profiles of customers')
 const TableName = process.env.TABLE_NAME
-if (!TableName) throw new Error('TABLE_NAME is not set: it is the table of orders')
+if (!TableName) throw new Error('TABLE_NAME is not set: it is the name of the DynamoDB table of orders')
 
 const client = new DynamoDBClient()
 
@@ -35,28 +35,29 @@ async function writeOrders(
 }
 
 /**
- * Looks up the country of each order's customer, then writes the orders of a chunk in one call. An order whose lookup failed
- * is not written, and only its record fails. If the call fails, the records of the chunk fail.
+ * Looks up the country of each order's customer, then writes the orders of a chunk in one call. If the lookup of an order
+ * fails, the order is not written, and only its record fails. If the call fails, all records of the chunk fail.
  *
  * `concurrency` counts chunks, and a chunk looks up all of its records at once: 4 × 25 = 100 lookups.
  *
- * This is for a standard queue. On a FIFO queue, it would write the orders that follow a failed one in its message group.
+ * Use this only with a standard queue. On a FIFO queue, it would write orders although an earlier order of their message
+ * group has failed.
  */
 export const handler = middy()
   .use(boundedSqsBatch({ concurrency: 4 }))
   .handler(
     eachChunk(
-      25, // the most that BatchWriteItem accepts
+      25, // the maximum of BatchWriteItem
       async (records, _context, { signal }) => {
         const lookups = await Promise.allSettled(records.map(({ body }) => findCountry(body.customer, signal)))
-        // A map, since a call must not contain a key twice: one order may be in two messages.
+        // A map, because a call must not contain a key twice, and two messages can have the same order.
         const countries = new Map<string, string>()
         for (const [index, { body }] of records.entries()) {
           const lookup = lookups[index]
           if (lookup?.status === 'fulfilled') countries.set(body.orderId, lookup.value)
         }
         const unwritten = await writeOrders(countries, signal)
-        // A result for each record, rather than a list of ids, so that the log says why it failed.
+        // Returns a result for each record, not a list of ids, so that the log shows why a record failed.
         return lookups.map((lookup, index): PromiseSettledResult<unknown> => {
           const isUnwritten = lookup.status === 'fulfilled' && unwritten.has(records[index]?.body.orderId)
           return isUnwritten ? { status: 'rejected', reason: new Error('DynamoDB did not write the order') } : lookup

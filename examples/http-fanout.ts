@@ -2,7 +2,7 @@ import middy from '@middy/core'
 import { boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
 
 const url = process.env.DOWNSTREAM_URL
-if (!url) throw new Error('DOWNSTREAM_URL is not set: it is where each record is posted to')
+if (!url) throw new Error('DOWNSTREAM_URL is not set: it is the URL to which each record is posted')
 
 /** Posts the body of each record to a downstream HTTP service, at most 100 at once. */
 export const handler = middy()
@@ -10,7 +10,7 @@ export const handler = middy()
   .handler(
     eachRecord(async (record, _context, { signal }) => {
       const response = await fetch(url, { method: 'POST', body: record.body, signal })
-      await response.arrayBuffer() // an unread body keeps its descriptor
-      if (!response.ok) throw new Error(`downstream said ${response.status}`)
+      await response.arrayBuffer() // an unread body keeps its socket open
+      if (!response.ok) throw new Error(`downstream returned ${response.status}`)
     }),
   )

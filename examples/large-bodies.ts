@@ -4,18 +4,18 @@ import type { SQSRecord } from 'aws-lambda'
 import { boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
 
 const url = process.env.DOCUMENTS_URL
-if (!url) throw new Error('DOCUMENTS_URL is not set: it is the service to which each document is posted')
+if (!url) throw new Error('DOCUMENTS_URL is not set: it is the URL of the service to which each document is posted')
 const Bucket = process.env.BUCKET_NAME
-if (!Bucket) throw new Error('BUCKET_NAME is not set: it is where the senders store large bodies')
+if (!Bucket) throw new Error('BUCKET_NAME is not set: it is the S3 bucket in which the senders store large bodies')
 
 const client = new S3Client()
 
-/** The attributes that mark a body in S3: that of the current extended client libraries, and that of older ones. */
+/** The attributes that mark a body in S3. Current extended client libraries set the first one, older versions the second. */
 const MARKS = ['ExtendedPayloadSize', 'SQSLargePayloadSize']
 
 /**
- * The body of a message, which AWS's extended client libraries store in S3 if it is large. The message then has a JSON
- * array: the name of a Java class, and the place of the body.
+ * Returns the body of a message. If it is large, AWS's extended client libraries store it in S3. The message then contains a
+ * JSON array with the name of a Java class and the location of the body.
  */
 async function loadBody({ body, messageAttributes }: SQSRecord, abortSignal: AbortSignal): Promise<string> {
   if (!MARKS.some((name) => name in messageAttributes)) return body
@@ -32,15 +32,15 @@ function readPointer(body: string): { s3BucketName: string; s3Key: string } {
     const [, { s3BucketName, s3Key }] = JSON.parse(body)
     if (typeof s3BucketName === 'string' && typeof s3Key === 'string') return { s3BucketName, s3Key }
   } catch {} // the error of JSON.parse() quotes the body
-  throw new Error('the message is marked as a body in S3, but does not say where it is')
+  throw new Error('the message is marked as a body in S3, but has no bucket and key')
 }
 
 /**
- * Posts documents to a service. Large ones are read from S3 first, within the same bound: 10 records in flight hold at most
- * 10 documents in memory.
+ * Posts documents to a service. Large documents are read from S3 first. At most 10 records are in flight, so at most 10
+ * documents are in memory.
  *
- * Lambda deletes the message, but not the object. Let a lifecycle rule of the bucket delete objects that are older than
- * the retention of the queue and of its dead-letter queue.
+ * Lambda deletes the message, but not the object. Add a lifecycle rule to the bucket that deletes old objects. It must keep
+ * them longer than the queue and its dead-letter queue keep messages.
  */
 export const handler = middy()
   .use(boundedSqsBatch({ concurrency: 10 }))

@@ -1,5 +1,5 @@
-// Spans need an SDK that is set up before this file is loaded, and flushed before the response goes out: the layer of the
-// AWS Distro for OpenTelemetry does both, and makes the span of the invocation.
+// Spans need an OpenTelemetry SDK. It must be set up before this file is loaded, and flushed before the response is sent. The
+// Lambda layer of the AWS Distro for OpenTelemetry does both. It also creates the span of the invocation.
 
 import middy from '@middy/core'
 import { defaultTextMapGetter, type Link, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
@@ -8,12 +8,12 @@ import type { SQSRecord } from 'aws-lambda'
 import { boundedSqsBatch, eachRecord, type RecordHandler } from 'middy-bounded-sqs-batch'
 
 const url = process.env.DOWNSTREAM_URL
-if (!url) throw new Error('DOWNSTREAM_URL is not set: it is where each record is posted to')
+if (!url) throw new Error('DOWNSTREAM_URL is not set: it is the URL to which each record is posted')
 
 const tracer = trace.getTracer('orders')
 const propagator = new AWSXRayPropagator()
 
-/** The span that sent the message, if its sender was traced. A link, not the parent: one batch has many senders. */
+/** Links to the span that sent the message, if the sender was traced. It is not the parent, because a batch has many senders. */
 function linksTo({ attributes: { AWSTraceHeader } }: SQSRecord): Link[] {
   const carrier = { [AWSXRAY_TRACE_ID_HEADER]: AWSTraceHeader }
   const context = trace.getSpanContext(propagator.extract(ROOT_CONTEXT, carrier, defaultTextMapGetter))
@@ -21,10 +21,11 @@ function linksTo({ attributes: { AWSTraceHeader } }: SQSRecord): Link[] {
 }
 
 /**
- * Runs a record handler in a span, by OpenTelemetry's conventions for SQS: what is traced in the handler is in its span.
+ * Runs a record handler in a span that follows OpenTelemetry's conventions for SQS. Spans that the handler creates are
+ * children of this span.
  *
- * Around the handler, and not by the channel `middy-bounded-sqs-batch:record`, because OpenTelemetry keeps to itself the
- * store that would have to be bound to it (https://github.com/open-telemetry/opentelemetry-js/issues/6088).
+ * This wraps the handler and does not use the channel `middy-bounded-sqs-batch:record`. The channel would need OpenTelemetry's
+ * AsyncLocalStorage, which is private (https://github.com/open-telemetry/opentelemetry-js/issues/6088).
  */
 function inSpan(handle: RecordHandler): RecordHandler {
   return (record, context, options) => {
@@ -43,7 +44,7 @@ function inSpan(handle: RecordHandler): RecordHandler {
         span.end()
       }
       const { signal } = options
-      const tooLate = () => fail(signal.reason) // a handler that hangs never comes back to end its span
+      const tooLate = () => fail(signal.reason) // a handler that hangs would never end its span
       signal.addEventListener('abort', tooLate)
       try {
         await handle(record, context, options)
@@ -64,8 +65,8 @@ export const handler = middy()
     eachRecord(
       inSpan(async (record, _context, { signal }) => {
         const response = await fetch(url, { method: 'POST', body: record.body, signal })
-        await response.arrayBuffer() // an unread body keeps its descriptor
-        if (!response.ok) throw new Error(`downstream said ${response.status}`)
+        await response.arrayBuffer() // an unread body keeps its socket open
+        if (!response.ok) throw new Error(`downstream returned ${response.status}`)
       }),
     ),
   )

@@ -5,7 +5,7 @@ import { type BatchSummary, boundedSqsBatch, eachRecord } from 'middy-bounded-sq
 const url = process.env.DOWNSTREAM_URL
 if (!url) throw new Error('DOWNSTREAM_URL is not set: it is the URL to which each record is posted')
 
-/** Only for the metrics of batches, so that publishing them does not publish what other code has added. */
+/** Used only for the metrics of batches. Publishing them must not publish metrics that other code has added. */
 const metrics = new Metrics({ namespace: 'shop', serviceName: 'orders' })
 
 const OUTCOMES = ['succeeded', 'failed', 'timedOut', 'aborted', 'blocked', 'notStarted', 'handled'] as const
@@ -19,9 +19,9 @@ function publishMetrics(summary: BatchSummary): void {
   // 1 or 0, so that the average is the share of the batches in which every record failed.
   metrics.addMetric('fullBatchFailure', MetricUnit.Count, records > 0 && reported === records ? 1 : 0)
   metrics.addMetric('peakInFlight', MetricUnit.Count, peakInFlight)
-  // The 95th percentile of the handlers of the batch; undefined if none ran.
+  // The 95th percentile of the durations of the batch's handlers. Undefined if no handler ran.
   if (durations) metrics.addMetric('recordP95', MetricUnit.Milliseconds, durations.p95)
-  // Undefined where the context has no remaining time, as in most unit tests.
+  // Undefined if the context has no remaining time, as in most unit tests.
   if (timeLeft !== undefined) metrics.addMetric('timeLeft', MetricUnit.Milliseconds, timeLeft)
   metrics.publishStoredMetrics()
 }
@@ -31,7 +31,7 @@ export const handler = middy()
   .handler(
     eachRecord(async (record, _context, { signal }) => {
       const response = await fetch(url, { method: 'POST', body: record.body, signal })
-      await response.arrayBuffer() // an unread body keeps its descriptor
+      await response.arrayBuffer() // an unread body keeps its socket open
       if (!response.ok) throw new Error(`downstream returned ${response.status}`)
     }),
   )

@@ -2,25 +2,25 @@ import middy from '@middy/core'
 import { boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
 
 const url = process.env.MAIL_URL
-if (!url) throw new Error('MAIL_URL is not set: it is the service that sends the mails')
+if (!url) throw new Error('MAIL_URL is not set: it is the URL of the service that sends the mails')
 
-/** What the service takes in a second from all instances of this function together, like a sending quota of Amazon SES. */
+/** How many mails per second the service accepts from all instances of this function, like a sending quota of Amazon SES. */
 const perSecond = 14
-/** How many instances there can be: `ScalingConfig.MaximumConcurrency` of the event source mapping, 2 at the least. */
+/** How many instances there can be: `ScalingConfig.MaximumConcurrency` of the event source mapping, at least 2. */
 const instances = Number(process.env.MAXIMUM_CONCURRENCY ?? 2)
 
 /**
  * Sends mails at the rate that the mail service allows.
  *
- * A batch must not hold more than can start in its time: what has not started is reported with a receive count that has
- * gone up nonetheless, and may end in the dead-letter queue without having been tried. Records ≤ rate × time: with 7 a
- * second and a timeout of 60 s, in whose last second nothing starts, that is 413, so `BatchSize: 400`.
+ * A batch must not have more records than can start in time. A record that did not start is reported, but its receive count
+ * has increased. So it can go to the dead-letter queue although it was never tried. Choose records ≤ rate × time. With 7
+ * records per second and a timeout of 60 s, of which the last second starts nothing, this is 413: use `BatchSize: 400`.
  */
 export const handler = middy()
   .use(
     boundedSqsBatch({
       rateLimit: { limit: Math.floor(perSecond / instances), interval: 1000 },
-      concurrency: 20, // rate × the longest that a mail takes: 7 a second and 2 s make 14 at once
+      concurrency: 20, // at least rate × the longest duration of a call: 7 per second × 2 s = 14
     }),
   )
   .handler(
@@ -31,7 +31,7 @@ export const handler = middy()
         body: record.body,
         signal,
       })
-      await response.arrayBuffer() // an unread body keeps its descriptor
-      if (!response.ok) throw new Error(`the mail service said ${response.status}`)
+      await response.arrayBuffer() // an unread body keeps its socket open
+      if (!response.ok) throw new Error(`the mail service returned ${response.status}`)
     }),
   )

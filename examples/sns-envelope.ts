@@ -3,7 +3,7 @@ import { boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
 import { z } from 'zod'
 
 const url = process.env.ORDERS_URL
-if (!url) throw new Error('ORDERS_URL is not set: it is the order service to which each order is posted')
+if (!url) throw new Error('ORDERS_URL is not set: it is the URL of the order service, to which each order is posted')
 
 const Order = z.object({ orderId: z.string().min(1), cents: z.int() })
 
@@ -17,7 +17,7 @@ const Json = z.string().transform((text, context): unknown => {
   }
 })
 
-/** What SNS puts around a message if the subscription has no raw message delivery. */
+/** The envelope that SNS puts around a message, unless the subscription uses raw message delivery. */
 const Notification = z.object({
   Type: z.literal('Notification'),
   Subject: z.string().optional(),
@@ -25,8 +25,8 @@ const Notification = z.object({
 })
 
 /**
- * Processes messages of an SNS topic that come through a queue. The schema validates the envelope of SNS and the message
- * in it, so `record.body.Message` is an Order. The rest of the record is unchanged: a failed record is reported by its
+ * Processes messages that an SNS topic sends to the queue. The schema validates the envelope of SNS and the message in it,
+ * so `record.body.Message` is an Order. The rest of the record is unchanged: a failed record is reported by its
  * own `messageId`, not by the MessageId of SNS.
  */
 export const handler = middy()

@@ -6,7 +6,7 @@ const FunctionName = process.env.DURABLE_FUNCTION
 if (!FunctionName)
   throw new Error('DURABLE_FUNCTION is not set: it is the ARN of the durable function, with its version or alias')
 
-/** The quota of Lambda: how many durable executions an account can start in a second. */
+/** Lambda's quota: how many durable executions an account can start per second. */
 const perSecond = 300
 /** How many instances of this function there can be: `ScalingConfig.MaximumConcurrency` of the event source mapping. */
 const instances = Number(process.env.MAXIMUM_CONCURRENCY ?? 2)
@@ -18,13 +18,13 @@ const client = new LambdaClient()
  * message would start another execution. With a name, Lambda starts only one
  * (https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-idempotency.html).
  *
- * The body must be JSON. The message is deleted when the execution has started, so set a dead-letter queue or an on-failure
- * destination on the durable function for executions that fail later.
+ * The body must be JSON. The message is deleted when the execution has started. For executions that fail later, set a
+ * dead-letter queue or an on-failure destination on the durable function.
  */
 export const handler = middy()
   .use(
     boundedSqsBatch({
-      concurrency: 50, // the sockets of an SDK client
+      concurrency: 50, // an SDK client has 50 sockets by default
       rateLimit: { limit: Math.floor((0.9 * perSecond) / instances), interval: 1000 },
     }),
   )
@@ -33,7 +33,8 @@ export const handler = middy()
       const invoke = new InvokeCommand({
         FunctionName,
         InvocationType: 'Event', // does not wait for the end of the execution
-        // The name and the payload must be the same at each delivery, so the payload has no receive count or receipt handle.
+        // The name and the payload must be the same for each delivery. So the payload must not contain the receive count or
+        // the receipt handle.
         DurableExecutionName: record.messageId,
         Payload: record.body,
       })

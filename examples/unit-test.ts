@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { invoke, sqsEvent } from 'middy-bounded-sqs-batch/testing'
 
-process.env.DOWNSTREAM_URL = 'http://downstream.test' // read when the handler is loaded, hence the import() below
+// The handler reads the variable when it is loaded, so the import() must come after this line.
+process.env.DOWNSTREAM_URL = 'http://downstream.test'
 const { handler } = await import('./http-fanout.ts')
 
 test('posts every body, and every record succeeds', async (t) => {
@@ -14,7 +15,7 @@ test('posts every body, and every record succeeds', async (t) => {
   assert.deepEqual(posted, ['one', 'two'])
 })
 
-test('only the record that the downstream refused fails', async (t) => {
+test('only the record that the downstream refuses fails', async (t) => {
   t.mock.method(console, 'error', () => {}) // the log of the batch
   t.mock.method(globalThis, 'fetch', async (_url: string, init: RequestInit) => {
     return new Response(null, { status: init.body === 'two' ? 503 : 200 })
@@ -24,7 +25,7 @@ test('only the record that the downstream refused fails', async (t) => {
   assert.deepEqual(failed, [event.Records[1]])
 })
 
-test('aborts the request that is open when the time is up, and only its record fails', async (t) => {
+test('aborts the request that is still open at the end of the time, and only its record fails', async (t) => {
   t.mock.method(console, 'error', () => {})
   let aborted = false
   t.mock.method(globalThis, 'fetch', async (_url: string, { body, signal }: RequestInit) => {

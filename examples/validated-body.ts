@@ -3,7 +3,7 @@ import { boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
 import { z } from 'zod'
 
 const url = process.env.MAIL_URL
-if (!url) throw new Error('MAIL_URL is not set: it is the service that sends the mails')
+if (!url) throw new Error('MAIL_URL is not set: it is the URL of the service that sends the mails')
 
 const Signup = z.object({
   email: z.email(),
@@ -12,10 +12,10 @@ const Signup = z.object({
 })
 
 /**
- * Has a welcome mail sent for each sign-up.
+ * Sends a welcome mail for each sign-up.
  *
- * A body that is not JSON, or not a Signup, fails its own record with an InvalidBodyError before the handler sees it.
- * Trying again will not mend it: after `maxReceiveCount` receipts the queue's redrive policy puts it aside.
+ * If a body is not JSON or not a Signup, only its record fails, with an InvalidBodyError. The handler does not receive it. A
+ * retry cannot succeed, so after `maxReceiveCount` receives SQS moves the message to the dead-letter queue.
  */
 export const handler = middy()
   .use(boundedSqsBatch({ concurrency: 50 }))
@@ -29,8 +29,8 @@ export const handler = middy()
           body: JSON.stringify({ to: email, template: `welcome-${plan}`, seats }),
           signal,
         })
-        await response.arrayBuffer() // an unread body keeps its descriptor
-        if (!response.ok) throw new Error(`the mail service said ${response.status}`)
+        await response.arrayBuffer() // an unread body keeps its socket open
+        if (!response.ok) throw new Error(`the mail service returned ${response.status}`)
       },
       { body: Signup },
     ),

@@ -85,10 +85,14 @@ export function createInvocation(
     // The response has been made. Nobody would receive the results, and Lambda may already have deleted the messages or
     // made them visible again.
     if (isOver)
-      throw new Error('The invocation has ended: the handler of eachRecord() or eachChunk() was called too late')
+      throw new Error(
+        'The handler of eachRecord() or eachChunk() was called after the invocation had ended. Await it in your own ' +
+          'inner handler',
+      )
     if (hasStarted) {
       const error = new TypeError(
-        'The records of a batch are run once: the handler of eachRecord() or eachChunk() was called twice',
+        'The handler of eachRecord() or eachChunk() was called twice for one batch. Call it once: each call would ' +
+          'process all records again',
       )
       fatal = { error } // nobody knows what the second call was meant to do
       throw error

@@ -2,7 +2,7 @@ import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import { isObject, kindOf } from './describe.ts'
 import { InvalidSqsEventError } from './errors.ts'
 
-/** A checked event. Everything is read from the event once, so that what was checked is what is used. */
+/** A checked event. Each value is read from the event only once, so that the checked value is the one that is used. */
 export interface Batch {
   /**
    * A shallow copy of the event with the same records, made for one invocation. It identifies the invocation, even if

@@ -3,7 +3,7 @@
 const { node } = process.versions
 const [major = 0, minor = 0] = node.split('.').map(Number)
 if (major < 22 || (major === 22 && minor < 13)) {
-  console.error(`bounded-sqs-batch needs Node 22.13 or later, this is ${node}`)
+  console.error(`bounded-sqs-batch needs Node 22.13 or later, but this is Node ${node}`)
   process.exit(2)
 }
 

@@ -4,8 +4,8 @@ import { CommanderError } from 'commander'
 import { oneLine, UsageError } from './errors.ts'
 import { main } from './program.ts'
 
-// fauxqs loads node:sqlite, for which Node 22 prints an ExperimentalWarning. A flag in the first line of bin.ts cannot
-// hide it: an older Node would reject the flag before bin.ts can report that it is too old.
+// fauxqs loads node:sqlite, for which Node 22 prints an ExperimentalWarning. A flag in the first line of bin.ts could
+// hide it, but an older Node would reject that flag. bin.ts could then not report that Node is too old.
 const printers = process.listeners('warning')
 process.removeAllListeners('warning')
 process.on('warning', (warning) => {

@@ -8,14 +8,14 @@ export class InitError extends Error {
   override name = 'InitError'
 }
 
-/** The type of a value with an article, for use in a sentence: a number, an object, null. */
+/** The type of a value with an article, for use in a sentence: a number, an object. `null` and `undefined` have none. */
 export function kindOf(value: unknown): string {
-  if (value === null) return 'null'
+  if (value === null || value === undefined) return String(value)
   const type = Array.isArray(value) ? 'array' : typeof value
   return `${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`
 }
 
-/** Shortens text from elsewhere, such as the message of a foreign error, to one line of at most 300 characters. */
+/** Shortens text, such as an error message of another package, to one line of at most 300 characters. */
 export function oneLine(text: unknown): string {
   const line = String(text).replaceAll(/\s+/g, ' ').trim()
   return line.length > 300 ? `${line.slice(0, 299)}…` : line

@@ -1,14 +1,14 @@
 import type { Place } from './template/document.ts'
 
-/** A setting, whose value may be unknown. `absent` means that it is not set and that AWS has no default. */
+/** A setting. Its value can be unknown. `absent` means that it is not set and that AWS has no default. */
 export type Setting<T> = (
   | { state: 'known'; value: T; isDefault?: true }
   | { state: 'absent'; place?: undefined }
-  /** `wrong` is present if AWS rejects the value, and says what to do about it. */
+  /** `wrong` is present if AWS rejects the value. It is the fix to show. */
   | { state: 'unknown'; reason: string; wrong?: string }
 ) & {
   place?: Place | undefined
-  /** Where it is set, if not in the resource itself: Globals of SAM. */
+  /** The section that sets it, if the resource itself does not: Globals of SAM. */
   of?: string
 }
 
@@ -81,12 +81,12 @@ export interface Mapping extends Resource {
 }
 
 /**
- * What a filter matches: the body parsed as JSON, or the body as text. `wrong` says why Lambda rejects the filter, or
- * why it matches nothing.
+ * Whether a filter matches bodies that are JSON, or bodies as text. `wrong` is the reason why Lambda rejects the filter,
+ * or why the filter matches nothing.
  */
 export type Pattern = { forms: readonly ('json' | 'text')[]; wrong?: undefined } | { forms?: undefined; wrong: string }
 
-/** A resource that could not be read, the reason, and what to do if that is not the usual fix. */
+/** A resource that could not be read, with the reason, and with the fix if that is not the usual one. */
 export interface Unread extends Resource {
   unread: string
   /** What was not checked, if it is not the whole resource. */
@@ -97,7 +97,7 @@ export interface Unread extends Resource {
 export interface Model {
   /** The template. Missing for a deployed function and for Terraform. */
   file?: string
-  /** What to do about what was not checked, if that is not the usual fix. */
+  /** The fix of findings about settings that were not checked, if that is not the usual one. */
   fix?: string
   mappings: readonly Mapping[]
   unread: readonly Unread[]
@@ -153,7 +153,11 @@ export function numberSetting(limit: Limit, value: unknown, place?: Place): Sett
   }
   if ((number as number) >= least && (number as number) <= most) return known(number as number, place)
   const range = most === Number.POSITIVE_INFINITY ? `${least} or more` : `${least} to ${most.toLocaleString('en-US')}`
-  return wrong(`${number} is outside of the range that AWS accepts (${range})`, `Set a whole number, ${range}.`, place)
+  return wrong(
+    `${number} is outside of the range that AWS accepts (${range})`,
+    `Set a whole number in this range: ${range}.`,
+    place,
+  )
 }
 
 /** The timeout, whose range depends on whether the function runs on Lambda Managed Instances. */
@@ -196,7 +200,7 @@ export function unreadQueue(id: string, unread: string, place?: Place): Queue {
 /** The error if a redrive policy lacks one of its two keys. */
 export function incompletePolicy(hasArn: boolean, hasCount: boolean, place?: Place) {
   const missing = [!hasArn && 'deadLetterTargetArn', !hasCount && 'maxReceiveCount'].filter(Boolean).join(' and no ')
-  const fix = 'Set deadLetterTargetArn and maxReceiveCount; both names begin in lower case.'
+  const fix = 'Set deadLetterTargetArn and maxReceiveCount. Both names begin with a lower-case letter.'
   return missing === '' ? undefined : wrong(`it has no ${missing}`, fix, place)
 }
 
@@ -209,6 +213,6 @@ interface Kind {
 export function kindMismatch(source: Kind, target: Kind, place?: Place) {
   if (source.fifo === undefined || target.fifo !== !source.fifo) return undefined
   const kind = (isFifo: boolean) => (isFifo ? 'a FIFO queue' : 'a standard queue')
-  const what = `${target.id} is ${kind(target.fifo)}, and ${source.id} ${kind(source.fifo)}`
-  return wrong(what, `Give ${kind(source.fifo)}.`, place)
+  const what = `${target.id} is ${kind(target.fifo)}, but ${source.id} is ${kind(source.fifo)}`
+  return wrong(what, `Use ${kind(source.fifo)} as the dead-letter queue.`, place)
 }

@@ -3,13 +3,13 @@ import type { DoctorFlags } from './doctor/doctor.ts'
 import type { LocalFlags } from './local/options.ts'
 import { FUNCTION_DEFAULTS } from './local/runtime/environment.ts'
 
-/** Accepts a whole number in this range, or one of the words. NaN fails every comparison. */
+/** Accepts a whole number in this range, or one of the words. */
 function inRange(least: number, most: number, ...words: string[]) {
   return (text: string): number | string => {
     if (words.includes(text)) return text
     const value = text.trim() === '' ? Number.NaN : Number(text)
     if (Number.isInteger(value) && value >= least && value <= most) return value
-    const or = words.map((word) => ` or ${word}`).join('')
+    const or = words.map((word) => `, or ${word}`).join('')
     throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most.toLocaleString('en-US')}${or}.`)
   }
 }
@@ -41,19 +41,19 @@ Examples:
     $ bounded-sqs-batch local dist/handler.mjs --messages 1000 \\
         --runtime-client "npx aws-lambda-ric"
 
-Exit code: 0 if the run passed, 1 if it failed, 2 for wrong usage. A run passes
-if no message was lost or left in the queue, at least one message was processed,
-and no process died between invocations. The numbers of dead-lettered messages
-and failed invocations must not exceed --max-dead-lettered and
---max-failed-invocations.`
+Exit code: 0 if the run passed, 1 if it failed, 2 for wrong usage or input.
+A run passes if no message was lost or left in the queue, at least one message
+was processed, and no process died between invocations. Also, at most
+--max-dead-lettered messages were dead-lettered, and at most
+--max-failed-invocations invocations failed as a whole.`
 
 function localCommand() {
   return new Command('local')
     .summary("run a handler on this machine as Lambda's event source mapping and runtime would")
     .description(
-      "Runs a handler of SQS batches on this machine as Lambda's event source mapping and runtime would: sends messages, " +
-        'gathers them into batches, invokes the handler in a separate process, deletes the messages that it does not report, and ' +
-        'accounts for every message at the end.',
+      "Runs an SQS batch handler on this machine as Lambda's event source mapping and runtime would. It sends messages, " +
+        'gathers them into batches, and invokes the handler in a separate process. It deletes the messages that the handler ' +
+        'does not report as failed. At the end, it prints what happened to all messages.',
     )
     .argument(
       '<handler>',
@@ -63,86 +63,111 @@ function localCommand() {
     .option('--messages <n>', 'send this many numbered JSON messages', inRange(1, 1_000_000))
     .option(
       '--messages-file <file>',
-      'send the messages of a file: JSON lines, each a body or { body, messageGroupId, messageAttributes }, or an SQS event; - is standard input',
+      'send the messages in a file: an SQS event, or JSON lines; each line is a body, or an object with body, messageGroupId and messageAttributes; - reads standard input',
     )
     .option(
       '--messages-from <file>',
-      'send the items of an (async) iterable that a module exports; add #name if it is not the default export',
+      'send the items that a module exports as an iterable or async iterable; add #name if it is not the default export',
     )
-    .option('--groups <n>', 'number of message groups for --messages (FIFO; default 10)', inRange(1, 100_000))
+    .option('--groups <n>', 'number of message groups for --messages on a FIFO queue (default 10)', inRange(1, 100_000))
     .optionsGroup('Queue (created in this process, unless --queue-url is given):')
-    .option('--queue-url <url>', 'use this existing queue; nothing is created or purged')
+    .option('--queue-url <url>', 'use this existing queue; no queue is created or purged')
     .option(
       '--endpoint <url>',
-      "endpoint of SQS, for a local substitute (default: the SDK's environment variables, or the URL of the queue)",
+      "endpoint of SQS, for example of ElasticMQ (default: the SDK's environment variables, or the URL of the queue)",
     )
     .option(
       '--port <n>',
-      'port of the SQS in this process, for other programs that send messages (default: any free port)',
+      'port of the queue in this process, so that other programs can send messages (default: any free port)',
       inRange(1, 65_535),
     )
     .option('--fifo', 'create a FIFO queue')
-    .option('--max-receives <n>', 'deliveries before a message is dead-lettered (default 3)', inRange(1, 1000))
-    .option('--visibility-timeout <s>', 'seconds (default: timeout + window + 1)', inRange(0, 43_200))
+    .option(
+      '--max-receives <n>',
+      'deliveries after which a failed message is dead-lettered (default 3)',
+      inRange(1, 1000),
+    )
+    .option(
+      '--visibility-timeout <s>',
+      'visibility timeout of the queue in seconds (default: timeout + window + 1)',
+      inRange(0, 43_200),
+    )
     .option(
       '--retry-after <s>',
-      'seconds until failed messages are redelivered, or off (default 1)',
+      'seconds until failed messages are redelivered; off waits for the visibility timeout (default 1)',
       inRange(0, 43_200, 'off'),
     )
     .optionsGroup('Event source mapping:')
-    .option('--batch-size <n>', 'maximum records in one event (default 10,000; FIFO 10)', inRange(1, 10_000))
+    .option(
+      '--batch-size <n>',
+      'maximum records in one event (default 10,000, or 10 on a FIFO queue)',
+      inRange(1, 10_000),
+    )
     .option(
       '--window <s>',
-      'maximum seconds to gather a batch (default 2; 0 for batch sizes up to 10)',
+      'maximum seconds to gather a batch (default 2, or 0 for batch sizes up to 10)',
       inRange(0, 300),
     )
-    .option('--concurrency <n>', 'concurrent invocations, each in a separate process', inRange(1, 100), 1)
+    .option('--concurrency <n>', 'number of concurrent invocations, each in a separate process', inRange(1, 100), 1)
     .option(
       '--no-report-batch-item-failures',
-      'ignore the report of the handler, as Lambda does without ReportBatchItemFailures',
+      'ignore the failures that the handler reports, as Lambda does without ReportBatchItemFailures',
     )
     .optionsGroup('Function:')
     .option(
       '--timeout <s>',
-      `seconds, at most 900, or 5,400 on Managed Instances (default: ${FUNCTION_DEFAULTS.timeout / 1000})`,
+      `timeout of the function in seconds: at most 900, or 5,400 on Managed Instances (default: ${FUNCTION_DEFAULTS.timeout / 1000})`,
       inRange(1, 5400),
     )
     .option(
       '--memory <mb>',
-      `memory in megabytes, which limits the heap of V8 (default: ${FUNCTION_DEFAULTS.memory})`,
+      `memory of the function in megabytes; it limits the JavaScript heap (default: ${FUNCTION_DEFAULTS.memory})`,
       inRange(128, 10_240),
     )
-    .option('--fd-limit <n>', 'hard limit of file descriptors', inRange(32, 1_048_576), FUNCTION_DEFAULTS.fdLimit)
-    .option('--runtime-client <command>', 'another client of the Runtime API, such as "npx aws-lambda-ric"')
+    .option(
+      '--fd-limit <n>',
+      'maximum number of open files and sockets of the function',
+      inRange(32, 1_048_576),
+      FUNCTION_DEFAULTS.fdLimit,
+    )
+    .option(
+      '--runtime-client <command>',
+      'command that runs the handler instead of the built-in runtime client, such as "npx aws-lambda-ric"',
+    )
     .option(
       '--env <name=value>',
-      'set an environment variable, in addition to those of the shell; may be repeated',
+      'set an environment variable of the function; it also gets those of the shell; may be repeated',
       collect,
     )
-    .option('--env-file <file>', 'a file of environment variables, one NAME=VALUE per line')
+    .option('--env-file <file>', 'read environment variables from a file, one NAME=VALUE per line')
     .optionsGroup('Settings from a template (the flags above override them):')
     .option(
       '--template <file>',
-      'read the settings of queue, mapping and function from a SAM or CloudFormation template',
+      'read the settings of the queue, the mapping and the function from a SAM or CloudFormation template',
     )
-    .option('--parameter <name=value>', 'a parameter of the template; may be repeated', collect)
-    .option('--template-function <id>', 'the function or mapping to use, if the template has several')
+    .option('--parameter <name=value>', 'set a parameter of the template; may be repeated', collect)
+    .option('--template-function <id>', 'logical id of the function or mapping to use, if the template has several')
     .optionsGroup('Limits for a run to pass:')
     .option(
       '--max-dead-lettered <n>',
-      'messages that the queue or the handler may dead-letter',
+      'number of messages that the queue or the handler may dead-letter',
       inRange(0, 1_000_000_000),
       0,
     )
-    .option('--max-failed-invocations <n>', 'invocations that may fail as a whole', inRange(0, 1_000_000_000), 0)
+    .option(
+      '--max-failed-invocations <n>',
+      'number of invocations that may fail as a whole',
+      inRange(0, 1_000_000_000),
+      0,
+    )
     .optionsGroup('Output:')
     .option(
       '--idle <s>',
-      'seconds that the queue must be empty before the run ends, or off',
+      'end the run when the queue has been empty for this many seconds; off waits for Ctrl-C',
       inRange(0, 86_400, 'off'),
       2,
     )
-    .option('--watch-failures <n>', 'print each of the first n failures', inRange(0, 1_000_000), 0)
+    .option('--watch-failures <n>', 'print the first n failures, one line each', inRange(0, 1_000_000), 0)
     .option('--quiet', 'hide the logs of the function')
     .option('--json', 'print the ledger as one JSON object on stdout, and everything else on stderr')
     .addHelpText('after', EXAMPLES)
@@ -152,7 +177,7 @@ const DOCTOR_EXAMPLES = `
 Examples:
   A SAM or CloudFormation template, or the output of cdk synth
     $ bounded-sqs-batch doctor template.yaml --parameter Stage=prod
-  With bodies of 2 KB, 80 ms per record, 100 at once; warnings also fail
+  Bodies of 2 KB, and 80 ms per record; warnings also give exit code 1
     $ bounded-sqs-batch doctor template.yaml --body-bytes 2000 \\
         --record-ms 80 --strict
   A plan or a state of Terraform or OpenTofu
@@ -169,31 +194,38 @@ function doctorCommand() {
   return new Command('doctor')
     .summary('check the settings that decide whether messages are lost')
     .description(
-      'Checks the SQS event source mappings of a template, of a plan or a state of Terraform, or of a deployed ' +
-        'function, with their functions, queues and redrive policies, and lists what it could not check.',
+      'Checks SQS event source mappings with their functions, queues and redrive policies. Reads a SAM or ' +
+        'CloudFormation template, a plan or state of Terraform, or a deployed function. Lists what it could not check.',
     )
-    .argument('[template]', 'file of a SAM or CloudFormation template, or JSON of Terraform; - for stdin')
-    .option('--parameter <name=value>', 'a parameter of the template; may be repeated', collect)
-    .optionsGroup('Instead of a template or Terraform:')
-    .option('--function <name>', 'a deployed function and all its aliases; NAME:ALIAS for a single alias')
-    .option('--region <region>', "its region (default: the SDK's environment variables and profile)")
+    .argument(
+      '[template]',
+      'file with a SAM or CloudFormation template, or with the output of "terraform show -json"; - reads standard input',
+    )
+    .option('--parameter <name=value>', 'set a parameter of the template; may be repeated', collect)
+    .optionsGroup('A deployed function, instead of a template or Terraform:')
+    .option('--function <name>', 'check a deployed function and all its aliases; NAME:ALIAS checks a single alias')
+    .option('--region <region>', "region of the function (default: the SDK's environment variables and profile)")
     .option(
       '--endpoint-url <url>',
-      "endpoint of Lambda and SQS, for a local substitute (default: the SDK's environment variables)",
+      "endpoint of Lambda and SQS, for example of LocalStack (default: the SDK's environment variables)",
     )
     .optionsGroup('Workload:')
     .option(
       '--body-bytes <n>',
-      'bytes of a typical body, to check whether a batch fits into 6 MB',
+      'size of a typical body in bytes, to check whether a batch fits into 6 MB',
       inRange(0, 1_048_576),
     )
-    .option('--record-ms <ms>', 'milliseconds per record, to check the timeout of the function', inRange(1, 5_400_000))
-    .option('--record-concurrency <n>', 'records that the handler processes at once', inRange(1, 10_000), 100)
+    .option(
+      '--record-ms <ms>',
+      'time that one record takes in milliseconds, to check the timeout of the function',
+      inRange(1, 5_400_000),
+    )
+    .option('--record-concurrency <n>', 'number of records that the handler processes at once', inRange(1, 10_000), 100)
     .optionsGroup('Output:')
     .addOption(
       new Option('--format <format>', 'format of the output').choices(['table', 'json', 'github']).default('table'),
     )
-    .option('--strict', 'also exit with 1 for a warning')
+    .option('--strict', 'also exit with code 1 if there is a warning')
     .addHelpText('after', DOCTOR_EXAMPLES)
 }
 
@@ -201,7 +233,9 @@ function doctorCommand() {
 export async function main(argv: readonly string[], version: string): Promise<number> {
   let code = 0
   const program = new Command('bounded-sqs-batch')
-    .description('Runs handlers of SQS batches on this machine as Lambda would, and checks the settings around them.')
+    .description(
+      'Runs SQS batch handlers on this machine as Lambda would, and checks the settings of their functions, mappings and queues.',
+    )
     .version(version)
     .exitOverride()
     .showHelpAfterError('(--help shows all commands and options)')

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { test } from 'tap'
 import { BIN } from './support/runs.ts'
 
-/** The command on a Node that says it has this version. */
+/** Runs the command on a Node that reports this version. */
 function onNode(version: string, args: readonly string[]) {
   const change = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } })`
   const preload = `data:text/javascript,${encodeURIComponent(change)}`
@@ -13,8 +13,8 @@ function onNode(version: string, args: readonly string[]) {
 }
 
 for (const args of [[], ['local', 'handler.mjs', '--messages', '1'], ['doctor', 'template.yaml'], ['--version']]) {
-  test(`Node 20.20.2: ${['bounded-sqs-batch', ...args].join(' ')} says what it needs and exits with 2`, async (t) => {
-    const stderr = 'bounded-sqs-batch needs Node 22.13 or later, this is 20.20.2\n'
+  test(`Node 20.20.2: ${['bounded-sqs-batch', ...args].join(' ')} prints the version that it needs, and exits with 2`, async (t) => {
+    const stderr = 'bounded-sqs-batch needs Node 22.13 or later, but this is Node 20.20.2\n'
     t.strictSame(onNode('20.20.2', args), { status: 2, stdout: '', stderr })
   })
 }

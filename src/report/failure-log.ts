@@ -116,9 +116,11 @@ function headline({ records, succeeded, timedOut, aborted, blocked, notStarted, 
 function measuresIn({ durations, peakInFlight, timeLeft }: BatchSummary): string {
   const ms = (value: number) => `${Math.round(value)} ms`
   const parts = []
-  if (durations) parts.push(`p50 ${ms(durations.p50)}, p95 ${ms(durations.p95)}, max ${ms(durations.max)}`)
-  parts.push(`at most ${peakInFlight} in flight`)
-  if (timeLeft !== undefined) parts.push(`${ms(timeLeft)} left`)
+  if (durations) {
+    parts.push(`handler durations: p50 ${ms(durations.p50)}, p95 ${ms(durations.p95)}, max ${ms(durations.max)}`)
+  }
+  parts.push(`peak in flight: ${peakInFlight}`)
+  if (timeLeft !== undefined) parts.push(`time left: ${ms(timeLeft)}`)
   return parts.join('; ')
 }
 
@@ -201,7 +203,7 @@ const NUMBER = /\d+([.,]\d+)*/g
 
 function toErrorText(name: string, message: string): ErrorText {
   const text = message === '' ? oneLine(name) : `${oneLine(name)}: ${oneLine(message)}`
-  // Numbers and UUIDs are replaced before the final cut: half a number would make a group of its own. The first cut
+  // Numbers and UUIDs are replaced before the final cut: half a number would make a separate group. The first cut
   // only limits the work.
   const kind = `${name}: ${message}`
     .slice(0, 4 * MAX_TEXT)
@@ -210,7 +212,7 @@ function toErrorText(name: string, message: string): ErrorText {
   return { kind: kind.slice(0, MAX_TEXT), text }
 }
 
-/** Frames of Node and of this package say nothing about a handler. */
+/** Frames of Node and of this package, which do not help to find a defect in a handler. */
 const OTHER_FRAMES = /[( ]node:|\/node_modules\/(middy-bounded-sqs-batch|p-queue)\//
 
 /**

@@ -264,7 +264,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       }
     }
 
-    /** Does what is due, and sets the timer for what is due next: a deadline, or a record's timeout. */
+    /** Handles each deadline and record timeout that has passed, and sets the timer for the next one. */
     function watch(): void {
       if (!work) return
       const now = performance.now()

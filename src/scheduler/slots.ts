@@ -3,8 +3,8 @@ import PQueue from 'p-queue'
 /** Who may run: at most `limit` holders of a slot at once, served in the order in which they asked. */
 export interface Slots {
   /**
-   * How many slots there are. Nothing in `src/` changes it yet: the setter is for adaptive concurrency, which comes
-   * next. A smaller limit takes effect as slots are freed.
+   * How many slots there are. Nothing in `src/` changes it yet: the setter is for adaptive concurrency, which is not
+   * implemented yet. A smaller limit takes effect as slots are freed.
    */
   limit: number
   /** Whether a holder should free its slot, because another worker waits for one or the limit has become smaller. */

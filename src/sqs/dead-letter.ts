@@ -66,13 +66,17 @@ export function deadLetter(options: DeadLetterOptions) {
     if (refused.size > 0) {
       const count = countReasons(refused)
       const of = count + accepted.size
-      request.log(notice(`deadLetter(): ${count} of ${of} records are not in ${queue}: ${listReasons(refused)}`))
+      request.log(
+        notice(
+          `deadLetter(): ${count} of ${of} records could not be sent to ${queue} and stay failed: ${listReasons(refused)}`,
+        ),
+      )
     }
     const incomplete = messages.filter(({ failure, omitted }) => omitted.length > 0 && accepted.has(failure))
     if (incomplete.length > 0) {
       const names = [...new Set(incomplete.flatMap(({ omitted }) => omitted))].join(', ')
-      const sent = `${incomplete.length} messages in ${queue} were sent without ${names}`
-      request.log(notice(`deadLetter(): ${sent}: these attributes did not fit`))
+      const sent = `${incomplete.length} messages were sent to ${queue} without ${names}`
+      request.log(notice(`deadLetter(): ${sent}: the limits of SQS leave no room for these attributes`))
     }
     return failures.filter((failure) => !accepted.has(failure))
   }

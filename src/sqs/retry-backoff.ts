@@ -61,9 +61,8 @@ export function retryBackoff(options: RetryBackoffOptions) {
     }
     if (refused.size > 0) {
       const count = `${countReasons(refused)} of ${failures.length} records`
-      request.log(
-        notice(`retryBackoff(): ${count} keep the visibility timeout of their queue: ${listReasons(refused)}`),
-      )
+      const text = `${count} could not be delayed and keep the visibility timeout of their queue`
+      request.log(notice(`retryBackoff(): ${text}: ${listReasons(refused)}`))
     }
     return failures
   }

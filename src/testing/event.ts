@@ -27,7 +27,7 @@ export interface SqsEventOptions {
    */
   readonly groups?: readonly string[] | undefined
   /**
-   * How often SQS has delivered the messages, including this delivery: an integer from 1.
+   * How often SQS has delivered the messages, including this delivery: a positive integer.
    * @default 1
    */
   readonly receiveCount?: number | undefined
@@ -37,9 +37,9 @@ const OPTIONS: Record<keyof SqsEventOptions, Check> = {
   fifo: [(value) => typeof value === 'boolean', 'true or false'],
   groups: [
     (value) => Array.isArray(value) && value.every((group) => typeof group === 'string' && group !== ''),
-    'an array of message groups, strings that are not empty',
+    'an array of message groups (non-empty strings)',
   ],
-  receiveCount: [(value) => Number.isSafeInteger(value) && (value as number) >= 1, 'an integer from 1'],
+  receiveCount: [(value) => Number.isSafeInteger(value) && (value as number) >= 1, 'a positive integer'],
 }
 
 /** Milliseconds between two deliveries of a message: the default visibility timeout of a queue. */
@@ -151,9 +151,7 @@ function checkFields(record: SqsEventRecord, index: number): SqsEventRecord {
   const id: unknown = record.messageId
   if (typeof id === 'string' && id !== '') return record
   const received = id === '' ? 'an empty string' : kindOf(id)
-  throw new TypeError(
-    `sqsEvent(): expected the messageId of record ${index} to be a string that is not empty, got ${received}`,
-  )
+  throw new TypeError(`sqsEvent(): expected the messageId of record ${index} to be a non-empty string, got ${received}`)
 }
 
 function toText(body: unknown, index: number): string {

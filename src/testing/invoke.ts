@@ -66,7 +66,7 @@ export async function invoke<TReturn>(
 
 function checkHandler(handler: unknown): void {
   if (typeof handler !== 'function')
-    throw new TypeError(`invoke(): expected a handler, a function, got ${kindOf(handler)}`)
+    throw new TypeError(`invoke(): expected the handler to be a function, got ${kindOf(handler)}`)
   if (handler.length > 2) {
     throw new TypeError(
       `invoke(): expected a handler with the parameters event and context, got ${handler.length} parameters. Lambda does ` +
@@ -105,7 +105,7 @@ async function respondInTime<TReturn>(
 
 /**
  * Reads a response by the table in "Reporting batch item failures" of Lambda's guide. A missing response, `{}`, and a
- * missing, null or empty list are a complete success. What the table does not name is a complete failure here.
+ * missing, null or empty list are a complete success. Any other response is a complete failure here.
  *
  * @returns the ids of the records that failed
  * @throws {Error} if Lambda redelivers the whole batch
@@ -127,7 +127,7 @@ function readResponse(given: unknown, ids: ReadonlySet<string>): ReadonlySet<str
     }
     if (!ids.has(id)) {
       throw wholeBatch(
-        `batchItemFailures[${index}] names a message that is not in the batch. Expected a messageId of it`,
+        `batchItemFailures[${index}] names a message that is not in the batch. Expected a messageId of the batch`,
       )
     }
     failed.add(id)

@@ -84,21 +84,23 @@ const batch = {
 const ALARMS: Record<string, Properties> = {
   OldestMessageAlarm: {
     ...sqs,
-    AlarmDescription: 'Messages wait too long for the function',
+    AlarmDescription:
+      'The oldest message in the queue has waited too long. Check whether the mapping is enabled and the function keeps up.',
     MetricName: 'ApproximateAgeOfOldestMessage',
     Threshold: 3600,
     EvaluationPeriods: 5,
   },
   DeadLetterAlarm: {
     ...sqs,
-    AlarmDescription: 'The function has given messages up',
+    AlarmDescription: 'The dead-letter queue contains messages. Find out why they failed, then redrive or delete them.',
     MetricName: 'ApproximateNumberOfMessagesVisible',
     Threshold: 0,
     EvaluationPeriods: 1,
     TreatMissingData: 'ignore',
   },
   ErrorAlarm: {
-    AlarmDescription: 'Invocations fail without a report: all their messages are redelivered',
+    AlarmDescription:
+      'Invocations fail as a whole, so all their messages are redelivered. Check the errors in the log of the function.',
     Namespace: 'AWS/Lambda',
     MetricName: 'Errors',
     Statistic: 'Sum',
@@ -110,20 +112,23 @@ const ALARMS: Record<string, Properties> = {
   },
   FullBatchFailureAlarm: {
     ...batch,
-    AlarmDescription: 'Every record fails in more than half of the batches',
+    AlarmDescription:
+      'In more than half of the batches, every record fails. Check the downstream and the last deployment.',
     MetricName: 'fullBatchFailure',
     Statistic: 'Average',
     Threshold: 0.5,
   },
   NotStartedAlarm: {
     ...batch,
-    AlarmDescription: 'Batches run out of time before all their records have started',
+    AlarmDescription:
+      'Batches end before all their records have started. Raise the timeout or the concurrency, or lower the batch size.',
     MetricName: 'notStarted',
     Threshold: 0,
   },
   TimeLeftAlarm: {
     ...batch,
-    AlarmDescription: 'Batches use more than 90 % of the time of the function',
+    AlarmDescription:
+      'Batches use more than 90 % of the timeout of the function. Raise the timeout, or lower the batch size.',
     MetricName: 'timeLeft',
     Statistic: 'Minimum',
     ComparisonOperator: 'LessThanThreshold',
@@ -317,5 +322,5 @@ t.test('the command in cdk.json synthesises the stack, and fails without downstr
   }
   const { lambda } = partsOf(await app({ downstreamUrl: 'https://example.com/', alarmEmail: 'a@example.com' }))
   t.strictSame(lambda.Environment.Variables, { DOWNSTREAM_URL: 'https://example.com/' })
-  await t.rejects(app({ alarmEmail: 'a@example.com' }), { message: /Say --context downstreamUrl=…/ })
+  await t.rejects(app({ alarmEmail: 'a@example.com' }), { message: /--context downstreamUrl=… is missing/ })
 })

@@ -151,7 +151,9 @@ t.test('no message is lost if the dead-letter queue refuses every third entry on
   for (const number of refused) checkDelays(t, result, number, [1])
   t.equal(result.visibility.size, 100 + refused.size)
   const refusals = result.log.map((line) =>
-    Number(/ (\d+) of \d+ records are not in orders-dead: \d+ × InternalError/.exec(line)?.[1]),
+    Number(
+      / (\d+) of \d+ records could not be sent to orders-dead and stay failed: \d+ × InternalError/.exec(line)?.[1],
+    ),
   )
   t.equal(
     refusals.reduce((sum, records) => sum + records, 0),

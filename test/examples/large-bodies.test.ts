@@ -66,10 +66,7 @@ t.test(
     })
     t.match(log, /1 × NoSuchKey: .*\[missing\]/)
     t.match(log, /1 × Error: the body of the message is in another bucket than BUCKET_NAME \[elsewhere\]/)
-    t.match(
-      log,
-      /2 × Error: the message is marked as a body in S3, but does not say where it is \[broken, incomplete\]/,
-    )
+    t.match(log, /2 × Error: the message is marked as a body in S3, but has no bucket and key \[broken, incomplete\]/)
     t.notMatch(log, /secret/)
   },
 )

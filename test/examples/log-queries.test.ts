@@ -114,6 +114,12 @@ function scenarios(t: Test): Record<string, () => unknown> {
       }
       await handlerOf(() => {}, { ...LOGGED, onSummary })(standardEvent('b1'))
     },
+    logger: () => {
+      const logger = () => {
+        throw new Error('no log')
+      }
+      return handlerOf(oneFails, { ...LOGGED, logger })(standardEvent('a1'))
+    },
     // The runtime client writes the error of an invocation by `console.error`.
     invocation: () => handlerOf(() => {}, LOGGED)({} as SQSEvent).catch((error) => console.error(error)),
     // Node writes a warning by `console.error`.
@@ -212,7 +218,7 @@ const FOUND_IN_JSON: Record<string, object[]> = {
     },
   ],
   crashes: [{ 'record.status': 'timeout', invocations: 1 }],
-  callbacks: [{ requestId: 'summary' }],
+  callbacks: [{ requestId: 'summary' }, { requestId: 'logger' }],
   warnings: [{ code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED', warnings: 1 }],
 }
 
@@ -275,7 +281,7 @@ t.test('the queries for lines with the same text in both formats also work in th
   const warnings = FOUND_IN_JSON.warnings as object[]
   t.strictSame(evaluate(query('warnings'), lines), warnings)
   t.equal(evaluate(query('replaced'), lines).length, 1)
-  t.equal(evaluate(query('callbacks'), lines).length, 1)
+  t.equal(evaluate(query('callbacks'), lines).length, 2)
 })
 
 t.test('the query for the slowest of all batches sorts the metrics of powertools-metrics.ts', async (t) => {

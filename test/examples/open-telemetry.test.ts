@@ -80,7 +80,7 @@ t.test(
     }
     t.strictSame(outcome('traced'), [SpanStatusCode.UNSET])
     t.strictSame(outcome('untraced'), [SpanStatusCode.UNSET])
-    t.strictSame(outcome('refused'), [SpanStatusCode.ERROR, 'downstream said 503'])
+    t.strictSame(outcome('refused'), [SpanStatusCode.ERROR, 'downstream returned 503'])
     t.strictSame(outcome('hangs'), [SpanStatusCode.ERROR, 'The batch ended before the record was finished'])
     t.match(byRecord.get('traced'), {
       kind: SpanKind.CONSUMER,

@@ -40,7 +40,7 @@ t.test('powertools-logger.ts logs the record on each line, a line per failure, a
     message: 'record failed',
     messageId: 'c',
     receiveCount: '3',
-    error: { name: 'Error', message: 'downstream said 503' },
+    error: { name: 'Error', message: 'downstream returned 503' },
     service: 'orders',
   })
   t.match(batch, { level: 'INFO', message: 'batch', records: 4, succeeded: 3, failed: 1, reported: 1, peakInFlight: 4 })

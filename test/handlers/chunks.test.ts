@@ -175,7 +175,7 @@ t.test('running the records of a batch a second time, as chunks or as records, f
       })
     await t.rejects(handler(standardEvent('a', 'b', 'c'), testContext()), {
       name: 'TypeError',
-      message: /run once.*called twice/,
+      message: /called twice for one batch/,
     })
     t.strictSame(got, ['a', 'b', 'c'])
   }

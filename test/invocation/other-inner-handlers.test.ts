@@ -438,7 +438,7 @@ t.test('running the records after the end of the invocation is refused', async (
       throw new Error('set-up failed')
     })
   await t.rejects(handler(standardEvent('c'), testContext()), /set-up failed/)
-  await t.rejects(inner(event as SQSEvent, testContext()), /too late/)
+  await t.rejects(inner(event as SQSEvent, testContext()), /called after the invocation had ended/)
 })
 
 t.test('failures that another inner handler reports are logged', async (t) => {

@@ -16,7 +16,10 @@ async function logOf(handle: Parameters<typeof handlerOf>[0], event: Parameters<
 }
 
 function withoutMeasures(entry: string): string {
-  return entry.replace(/; (p50 \d+ ms, p95 \d+ ms, max \d+ ms; )?at most \d+ in flight(; \d+ ms left)?(?=\n)/, '')
+  return entry.replace(
+    /; (handler durations: p50 \d+ ms, p95 \d+ ms, max \d+ ms; )?peak in flight: \d+(; time left: \d+ ms)?(?=\n)/,
+    '',
+  )
 }
 
 t.test('nothing is logged if no record failed', async (t) => {
@@ -324,7 +327,7 @@ t.test('the entry says how long handlers took, how many were in flight and how m
   t.equal(
     head,
     'middy-bounded-sqs-batch: 4 of 6 records failed (2 timed out, 1 blocked, 1 handled by onFailure); ' +
-      'p50 2000 ms, p95 4000 ms, max 4000 ms; at most 3 in flight; 5000 ms left',
+      'handler durations: p50 2000 ms, p95 4000 ms, max 4000 ms; peak in flight: 3; time left: 5000 ms',
   )
 })
 
@@ -333,7 +336,7 @@ t.test('the entry has no durations if no handler ran, and no remaining time if t
     .use(boundedSqsBatch())
     .handler(async () => ({ batchItemFailures: [{ itemIdentifier: 'a' }] }))
   const [entry] = await logged(() => handler(standardEvent('a', 'b'), testContext()))
-  t.match(entry, /^middy-bounded-sqs-batch: 1 of 2 records failed; at most 0 in flight\n/)
+  t.match(entry, /^middy-bounded-sqs-batch: 1 of 2 records failed; peak in flight: 0\n/)
 })
 
 /** The arguments of each call of `console.error` with this log format of Lambda. */

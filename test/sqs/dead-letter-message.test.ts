@@ -54,7 +54,7 @@ t.test(
     t.strictSame(namesOf('m1'), ['own8', 'own9'])
     t.strictSame(namesOf('m2'), ['DeadLetter.SourceQueue', 'DeadLetter.ReceiveCount'])
     t.strictSame(lines, [
-      'deadLetter(): 2 messages in dead were sent without DeadLetter.OriginalMessageId, DeadLetter.SourceQueue, DeadLetter.ReceiveCount, DeadLetter.ErrorName, DeadLetter.ErrorMessage: these attributes did not fit',
+      'deadLetter(): 2 messages were sent to dead without DeadLetter.OriginalMessageId, DeadLetter.SourceQueue, DeadLetter.ReceiveCount, DeadLetter.ErrorName, DeadLetter.ErrorMessage: the limits of SQS leave no room for these attributes',
     ])
   },
 )
@@ -62,7 +62,9 @@ t.test(
 t.test('omitted attributes are not logged if SQS refused the message', async (t) => {
   const { handle } = await setUp(t, { faults: { entry: () => 'InternalError' } })
   const { lines } = await handle([failure('m0', permanent, { messageAttributes: attributes(10) })])
-  t.strictSame(lines, ['deadLetter(): 1 of 1 records are not in dead: 1 × InternalError: try again'])
+  t.strictSame(lines, [
+    'deadLetter(): 1 of 1 records could not be sent to dead and stay failed: 1 × InternalError: try again',
+  ])
 })
 
 t.test('a new reason replaces the reason of an earlier dead letter', async (t) => {
@@ -181,7 +183,7 @@ t.test(
     t.strictSame(names.get('z'), ['DeadLetter.ErrorName', 'DeadLetter.OriginalMessageId'])
     t.equal(names.get('b')?.length, 5)
     t.match(lines, [
-      /^deadLetter\(\): 4 messages in dead were sent without DeadLetter\.ErrorName, .*: these attributes did not fit$/,
+      /^deadLetter\(\): 4 messages were sent to dead without DeadLetter\.ErrorName, .*: the limits of SQS leave no room for these attributes$/,
     ])
   },
 )
@@ -202,7 +204,7 @@ t.test('a call that SQS refuses as too long is split until only the record that 
   t.strictSame(idsOf(remaining), ['m2'])
   t.strictSame([...(await received()).keys()].map((body) => body[0]).sort(), ['0', '1', '3', '4', '5', '6'])
   t.strictSame(lines, [
-    'deadLetter(): 1 of 7 records are not in dead: 1 × BatchRequestTooLong: Batch requests cannot be longer than 262144 bytes.',
+    'deadLetter(): 1 of 7 records could not be sent to dead and stay failed: 1 × BatchRequestTooLong: Batch requests cannot be longer than 262144 bytes.',
   ])
 })
 
@@ -216,6 +218,6 @@ t.test('a record whose body a middleware parsed stays failed, and the others are
   t.strictSame(idsOf(remaining), ['m1'])
   t.strictSame([...(await received()).keys()], ['body of m0', 'body of m2'])
   t.strictSame(lines, [
-    'deadLetter(): 1 of 3 records are not in dead: 1 × TypeError: the body is an object and no longer text: let eachRecord() parse it, not a middleware',
+    'deadLetter(): 1 of 3 records could not be sent to dead and stay failed: 1 × TypeError: the body is an object and no longer text: let eachRecord() parse it, not a middleware',
   ])
 })

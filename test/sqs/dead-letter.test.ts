@@ -49,7 +49,7 @@ t.test('`when` selects the failures to send, and any value but true keeps a reco
   t.strictSame(idsOf(remaining), ['m1', 'm2', 'm3', 'm4', 'm5', 'm6', 'm7'])
   t.strictSame([...(await received()).keys()], ['body of m0'])
   t.strictSame(lines, [
-    'deadLetter(): 4 of 5 records are not in dead: 2 × TypeError: expected when() to return true or false, got an object; 1 × TypeError: expected when() to return true or false, got a number; 1 × Error: cannot tell',
+    'deadLetter(): 4 of 5 records could not be sent to dead and stay failed: 2 × TypeError: expected when() to return true or false, got an object; 1 × TypeError: expected when() to return true or false, got a number; 1 × Error: cannot tell',
   ])
 })
 
@@ -77,7 +77,9 @@ t.test('only the entries that SQS refuses stay failed', async (t) => {
       .map((id) => `body of ${id}`)
       .sort(),
   )
-  t.strictSame(lines, ['deadLetter(): 8 of 25 records are not in dead: 8 × InternalError: try again'])
+  t.strictSame(lines, [
+    'deadLetter(): 8 of 25 records could not be sent to dead and stay failed: 8 × InternalError: try again',
+  ])
 })
 
 t.test('records stay failed unless the response of SQS lists them as successful', async (t) => {
@@ -92,7 +94,7 @@ t.test('records stay failed unless the response of SQS lists them as successful'
   const { remaining, lines } = await handle(ids(4).map((id) => failure(id, permanent)))
   t.strictSame(idsOf(remaining), ['m1', 'm2'])
   t.strictSame(lines, [
-    'deadLetter(): 2 of 4 records are not in dead: 1 × the response of SQS does not mention this entry; 1 × InternalError',
+    'deadLetter(): 2 of 4 records could not be sent to dead and stay failed: 1 × the response of SQS does not mention this entry; 1 × InternalError',
   ])
 })
 

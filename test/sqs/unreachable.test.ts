@@ -18,12 +18,12 @@ const HANDLERS: [name: string, make: (client: SQSClient, queueUrl: string) => Fa
   [
     'deadLetter',
     (client, queueUrl) => deadLetter({ client, queueUrl }),
-    'deadLetter(): 25 of 25 records are not in dead: ',
+    'deadLetter(): 25 of 25 records could not be sent to dead and stay failed: ',
   ],
   [
     'retryBackoff',
     (client) => retryBackoff({ client }),
-    'retryBackoff(): 25 of 25 records keep the visibility timeout of their queue: ',
+    'retryBackoff(): 25 of 25 records could not be delayed and keep the visibility timeout of their queue: ',
   ],
 ]
 
@@ -220,7 +220,9 @@ t.test('deadLetter: records that SQS accepted before the end of the time are no 
   t.ok(remaining.length === 10 || remaining.length === 5)
   t.strictSame([...remaining, ...sent].sort(), ids(25).sort())
   const { length } = remaining
-  t.strictSame(lines, [`deadLetter(): ${length} of 25 records are not in dead: ${length} × no time was left`])
+  t.strictSame(lines, [
+    `deadLetter(): ${length} of 25 records could not be sent to dead and stay failed: ${length} × no time was left`,
+  ])
 })
 
 t.test(

@@ -157,11 +157,11 @@ t.test('invalid arguments are a TypeError that says what was expected and receiv
     ],
     [
       [[{ messageId: '', body: 'a' }]],
-      'sqsEvent(): expected the messageId of record 0 to be a string that is not empty, got an empty string',
+      'sqsEvent(): expected the messageId of record 0 to be a non-empty string, got an empty string',
     ],
     [
       [[{ messageId: 5, body: 'a' }]],
-      'sqsEvent(): expected the messageId of record 0 to be a string that is not empty, got a number',
+      'sqsEvent(): expected the messageId of record 0 to be a non-empty string, got a number',
     ],
     [
       [['a', { messageId: 'm1', body: 'secret', from: 'ada' }]],
@@ -170,11 +170,11 @@ t.test('invalid arguments are a TypeError that says what was expected and receiv
     [[[], { fifo: 'yes' }], "sqsEvent(): expected option fifo to be true or false, got 'yes' (a string)"],
     [
       [['a'], { groups: [''] }],
-      'sqsEvent(): expected option groups to be an array of message groups, strings that are not empty, got an array',
+      'sqsEvent(): expected option groups to be an array of message groups (non-empty strings), got an array',
     ],
     [
       [['a'], { groups: 'a' }],
-      "sqsEvent(): expected option groups to be an array of message groups, strings that are not empty, got 'a' (a string)",
+      "sqsEvent(): expected option groups to be an array of message groups (non-empty strings), got 'a' (a string)",
     ],
     [
       [['a', 'b'], { groups: ['x'] }],
@@ -182,11 +182,11 @@ t.test('invalid arguments are a TypeError that says what was expected and receiv
     ],
     [
       [['a'], { receiveCount: 0 }],
-      'sqsEvent(): expected option receiveCount to be an integer from 1, got 0 (a number)',
+      'sqsEvent(): expected option receiveCount to be a positive integer, got 0 (a number)',
     ],
     [
       [['a'], { receiveCount: 1.5 }],
-      'sqsEvent(): expected option receiveCount to be an integer from 1, got 1.5 (a number)',
+      'sqsEvent(): expected option receiveCount to be a positive integer, got 1.5 (a number)',
     ],
     [[['a'], { count: 1 }], 'sqsEvent(): unknown option "count", expected one of fifo, groups, receiveCount'],
     [[['a'], 5], 'sqsEvent(): expected an object of options, got a number'],

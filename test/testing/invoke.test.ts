@@ -87,7 +87,7 @@ for (const [what, response, reason] of [
   [
     'an unknown id',
     listOf('a', 'x'),
-    'batchItemFailures[1] names a message that is not in the batch. Expected a messageId of it',
+    'batchItemFailures[1] names a message that is not in the batch. Expected a messageId of the batch',
   ],
   ['an empty id', listOf(''), 'the itemIdentifier of batchItemFailures[0] is an empty string. Expected a messageId'],
   ['a null id', listOf(null), 'the itemIdentifier of batchItemFailures[0] is null. Expected a messageId'],
@@ -206,7 +206,7 @@ t.test('an invalid argument is a TypeError that says what was expected and what 
   const notAPromise =
     'invoke(): expected the handler to return a promise, got an object. On Node 22, Lambda ignores any other result and deletes the whole batch'
   for (const [args, message] of [
-    [[undefined, event], 'invoke(): expected a handler, a function, got undefined'],
+    [[undefined, event], 'invoke(): expected the handler to be a function, got undefined'],
     [
       [(_event: unknown, _context: unknown, _callback: unknown) => {}, event],
       'invoke(): expected a handler with the parameters event and context, got 3 parameters. Lambda does not run handlers with a callback on Node 24 and newer: remove it',

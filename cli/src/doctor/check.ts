@@ -20,9 +20,7 @@ export interface Finding {
   line?: number
 }
 
-/**
- * The order matters. If one setting breaks several rules, the finding is that of the first among the most severe rules.
- */
+/** If one setting breaks several rules, the finding shows the most severe one, and of these the first in this list. */
 export const RULES: readonly Rule[] = [...MAPPING_RULES, ...QUEUE_RULES, ...FUNCTION_RULES, VALUE_RULE]
 export const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
 
@@ -31,8 +29,8 @@ const NOT_CHECKED = { id: 'not-checked', severity: 'info', why: '', source: `${L
 type Found = Broken & { rule: Pick<Rule, 'id' | 'severity' | 'why' | 'source'> }
 
 /**
- * Problems with the same identity concern the same setting. A setting is identified by its place in a template,
- * otherwise by its object in the model. An absent setting has neither.
+ * Problems with the same identity belong to the same setting. A setting is identified by its place in a template, or
+ * without a place by its object in the model. An absent setting has neither, so the texts of the problem identify it.
  */
 function identity({ rule, resource, setting, what, reason = '' }: Found): unknown {
   return setting && setting.state !== 'absent'
@@ -49,7 +47,7 @@ function unique(texts: readonly string[]) {
   return [...new Set(texts)]
 }
 
-/** Combines all problems with one setting into one finding, which is that of the first rule. */
+/** Combines all problems with one setting into one finding. It has the id and the reason of the first rule. */
 function toFinding(file: string | undefined, group: readonly [Found, ...Found[]]): Finding {
   const [{ rule }] = group
   const same = group.filter((found) => found.rule === rule)
@@ -59,7 +57,7 @@ function toFinding(file: string | undefined, group: readonly [Found, ...Found[]]
   const whats = unique(same.map((found) => found.what))
   const location = setting?.of
   const parts = [
-    reason === undefined ? `${what}.` : `Not checked: ${whats.join(', ')}: ${reason}.`,
+    reason === undefined ? `${what}.` : `Not checked: ${whats.join(', ')}. Reason: ${reason}.`,
     rule.why,
     location !== undefined || resources.length > 1 ? `It applies to ${joinNames(resources)}.` : '',
   ]
@@ -68,7 +66,7 @@ function toFinding(file: string | undefined, group: readonly [Found, ...Found[]]
   return { rule: rule.id, severity: rule.severity, resource: location ?? resource.id, message, fix, source, ...at }
 }
 
-/** Returns what is wrong in a model, and what could not be checked, errors first. */
+/** Returns a finding for each problem in a model, and for each setting that could not be checked. Errors come first. */
 export function check(model: Model, options: CheckOptions): Finding[] {
   const { file, mappings } = model
   const functionOf = ({ function: target }: Mapping) => target.aliasOf ?? target

@@ -33,7 +33,7 @@ async function readFileOrInput(file: string, parameter: string[] | undefined): P
   const text = isInput ? decode(await buffer(process.stdin)) : await readText(file)
   const shown = parseShown(name, text)
   if (!shown) return readTemplate(name, parseParameters(parameter), text)
-  refuseIf(parameter, '--parameter needs a template: set variables of Terraform when you make the plan')
+  refuseIf(parameter, '--parameter needs a template: set Terraform variables in the command "terraform plan"')
   return readPlan(shown)
 }
 
@@ -41,27 +41,31 @@ async function read(file: string | undefined, flags: DoctorFlags): Promise<Model
   const { function: name, region, endpointUrl: endpoint, parameter } = flags
   refuseIf(
     file !== undefined && name !== undefined,
-    'a template and --function cannot be combined: check one of them at a time',
+    'a template and --function cannot be combined: run the command once for each',
   )
   if (file !== undefined) {
-    refuseIf(region ?? endpoint, '--region and --endpoint-url need --function: a template is read without AWS')
+    refuseIf(
+      region ?? endpoint,
+      '--region and --endpoint-url need --function: a template is checked without access to AWS',
+    )
     return readFileOrInput(file, parameter)
   }
   refuseIf(parameter, '--parameter needs a template: the parameters of a deployed function are already set')
-  if (name === undefined) throw new UsageError('there is nothing to check: give a template, or --function NAME')
+  if (name === undefined)
+    throw new UsageError('there is nothing to check: name a template file, or use --function NAME')
   refuseIf(name.trim() === '', '--function needs the name of a function')
   refuseIf(endpoint !== undefined && !URL.canParse(endpoint), `--endpoint-url ${endpoint} is not a URL`)
   const { readFunction } = await import('./from-live.ts') // loads the SDK, which a template does not need
   return readFunction(name, { region, endpoint })
 }
 
-/** The error if no mapping was found. This must not look like success. */
+/** The message if no mapping was found. That is an error: nothing was checked. */
 function nothingChecked({ unread }: Model, file: string | undefined, name: string | undefined): string {
   const [first, ...more] = unread.map(
     ({ id, place, unread }) => `${id}${place ? ` (line ${place.line})` : ''}: ${unread}`,
   )
   const also = first === undefined ? '' : `. Not read: ${first}${more.length > 0 ? `, and ${more.length} more` : ''}`
-  const versions = name !== undefined ? '; check the mappings of a version with --function NAME:VERSION' : ''
+  const versions = name !== undefined ? '. To check the mappings of a version, use --function NAME:VERSION' : ''
   return `${file === '-' ? 'standard input' : (file ?? name)} has no SQS event source mapping, so nothing was checked${versions}${also}`
 }
 

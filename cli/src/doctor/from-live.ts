@@ -69,7 +69,7 @@ function nameFailedCall<Args extends { input: object }, Result>(
 function failureOf(error: unknown): string {
   const { name = 'Error', message = '', call, $metadata } = error as CallError
   const status = $metadata?.httpStatusCode
-  // What the SDK reports if a response does not come from AWS: `Unknown: UnknownError`, or an error of JSON.parse.
+  // If a response does not come from AWS, the SDK reports `Unknown: UnknownError` or an error of JSON.parse.
   const isForeign = message === 'UnknownError' || name === 'SyntaxError'
   const said = isForeign ? 'the response does not come from AWS: check the endpoint' : message
   const isNamed = !isForeign && name !== 'Unknown'
@@ -77,13 +77,13 @@ function failureOf(error: unknown): string {
   return oneLine(parts.join(': '))
 }
 
-/** Turns an error of the SDK into one line that says what to do. */
+/** Converts an error of the SDK to one line that says what to do. */
 function explain(error: unknown, name: string): UsageError {
   const { name: type = 'Error', message = '', code = '', call = '' } = error as CallError
   const said = `${type} ${code} ${message}`
   const unreachable = UNREACHABLE.exec(said)?.[0]
   if (type === 'ResourceNotFoundException' && call.startsWith('GetFunctionConfiguration ')) {
-    return new UsageError(`there is no function ${name}: correct the name, --region, or the account of the credentials`)
+    return new UsageError(`there is no function ${name}: check the name, --region, and the account of your credentials`)
   }
   if (/Region is missing/.test(said)) return new UsageError('no AWS region is set: give --region, or set AWS_REGION')
   if (/CredentialsProvider|Could not load credentials/.test(said)) {
@@ -125,7 +125,7 @@ function isQualified(name: string): boolean {
  */
 export async function readFunction(name: string, options: LiveOptions): Promise<Model> {
   const lambda = new LambdaClient(clientOptions(options))
-  // The queue URLs of a local substitute may have a host name that this machine cannot resolve.
+  // A local substitute for SQS can return queue URLs whose host name this machine cannot resolve.
   const sqs = new SQSClient({ ...clientOptions(options), useQueueUrlAsEndpoint: false })
   lambda.middlewareStack.add(nameFailedCall, { step: 'initialize' })
   sqs.middlewareStack.add(nameFailedCall, { step: 'initialize' })
@@ -269,7 +269,7 @@ function filtersOf({
   return toSetting(FilterCriteria?.Filters?.map(({ Pattern }) => patternSetting(toSetting(Pattern))))
 }
 
-/** Reads queues by their ARNs. A queue that may not be read is not an error. It is listed as not checked. */
+/** Reads queues by their ARNs. If access to a queue is denied, the queue is listed as not checked. */
 function createQueueReader(sqs: SQSClient) {
   const attributesOf = async (arn: string) => {
     const [, , , , account, name] = arn.split(':')
@@ -327,7 +327,7 @@ function createQueueReader(sqs: SQSClient) {
   })
 }
 
-/** Reads each ARN once, however many mappings refer to it. */
+/** Reads each ARN once, even if several mappings refer to it. */
 function once<T>(read: (arn: string) => Promise<T>) {
   const results = new Map<string, Promise<T>>()
   return (arn: string): Promise<T> => {

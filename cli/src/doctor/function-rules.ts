@@ -10,27 +10,27 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'tenant-isolation',
     severity: 'error',
-    why: 'Of all event sources, only API Gateway can invoke such a function: SQS messages have no tenant.',
+    why: 'SQS messages have no tenant, so SQS cannot invoke the function. Of all event sources, only API Gateway can.',
     source: `${LAMBDA_GUIDE}/tenant-isolation.html`,
     check: ({ function: target }) => {
       const mode = valueIn(target.tenantIsolation)
       if (mode === undefined) return undefined
-      const fix = 'Remove TenancyConfig, or read the queue with another function that invokes this one with a tenant.'
-      return broken(target, target.tenantIsolation, `Tenant isolation (${mode}) on a function that reads SQS`, fix)
+      const fix = 'Remove TenancyConfig. Or let another function read the queue and invoke this one with a tenant id.'
+      return broken(target, target.tenantIsolation, `The function has tenant isolation (${mode}) and reads SQS`, fix)
     },
   },
   {
     id: 'durable-execution-timeout',
     severity: 'warning',
-    why: 'The mapping waits for the whole execution. If its messages are redelivered meanwhile, they start another execution.',
+    why: 'The mapping waits until the execution ends. If messages become visible before that, they are redelivered and start another execution.',
     source: `${LAMBDA_GUIDE}/durable-invoking-esm.html`,
     check: ({ queue, function: target }) => {
       const [execution, visible] = [numberIn(target.executionTimeout), numberIn(queue.visibilityTimeout)]
       if (!(execution > visible)) return undefined
       const what =
-        `An ExecutionTimeout of ${formatSeconds(target.executionTimeout)}, above the visibility timeout of ${queue.id} ` +
+        `ExecutionTimeout is ${formatSeconds(target.executionTimeout)}, above the visibility timeout of ${queue.id} ` +
         `(${formatSeconds(queue.visibilityTimeout)})`
-      const fix = `Lower ExecutionTimeout to ${formatNumber(visible)} s at most, or raise VisibilityTimeout.`
+      const fix = `Set ExecutionTimeout to at most ${formatNumber(visible)} s, or raise VisibilityTimeout.`
       // If several queues are affected, the one with the shortest visibility timeout is shown.
       return { ...broken(target, target.executionTimeout, what, fix), need: -visible }
     },
@@ -38,7 +38,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'timeout-below-work',
     severity: 'warning',
-    why: 'Records that do not start in time are redelivered, with one more receive.',
+    why: 'Records that do not start in time are redelivered, and this delivery counts as a receive.',
     source: `${LAMBDA_GUIDE}/services-sqs-configure.html`,
     check: ({ batchSize, queue, function: target }, { recordMs = Number.NaN, recordConcurrency, bodyBytes }) => {
       const timeout = numberIn(target.timeout) * 1000
@@ -48,16 +48,17 @@ export const FUNCTION_RULES: readonly Rule[] = [
       const needed = Math.ceil(records / recordConcurrency) * recordMs + drain
       if (!(needed > timeout)) return undefined
       const what =
-        `A timeout of ${formatSeconds(target.timeout)}, but ${formatNumber(records)} records of ${formatNumber(recordMs)} ms, ` +
-        `${formatNumber(recordConcurrency)} at once, and the drain of ${formatNumber(drain)} ms take ${formatNumber(needed)} ms`
-      const fix = 'Raise Timeout, and VisibilityTimeout with it; or lower BatchSize; or raise the concurrency.'
+        `The timeout is ${formatSeconds(target.timeout)}, but a batch needs ${formatNumber(needed)} ms: ` +
+        `${formatNumber(records)} records of ${formatNumber(recordMs)} ms, ${formatNumber(recordConcurrency)} at once, ` +
+        `and the last ${formatNumber(drain)} ms, in which no record starts`
+      const fix = 'Raise Timeout and VisibilityTimeout, or lower BatchSize, or raise the concurrency of the handler.'
       return broken(target, target.timeout, what, fix)
     },
   },
   {
     id: 'runtime-deprecated',
     severity: 'warning',
-    why: 'A deprecated runtime gets no security patches. Later, its functions can no longer be updated.',
+    why: 'AWS no longer patches a deprecated runtime. Later, functions that use it cannot be updated.',
     source: RUNTIMES_SOURCE,
     check: ({ function: target }, { today }) => {
       const runtime = valueIn(target.runtime) ?? ''
@@ -67,19 +68,19 @@ export const FUNCTION_RULES: readonly Rule[] = [
       const what =
         left > 0
           ? `The runtime ${runtime} will be deprecated on ${date}`
-          : `The runtime ${runtime} is deprecated since ${date}`
-      return broken(target, target.runtime, what, 'Move to a newer runtime; for Node.js that is nodejs24.x.')
+          : `The runtime ${runtime} has been deprecated since ${date}`
+      return broken(target, target.runtime, what, 'Use a newer runtime, for example nodejs24.x for Node.js.')
     },
   },
   {
     id: 'function-dead-letter-queue',
     severity: 'info',
-    why: 'Lambda uses it only for asynchronous invocations. A mapping invokes synchronously, and failed messages stay in the queue.',
+    why: 'Lambda uses it only for asynchronous invocations. A mapping invokes the function synchronously, and failed messages stay in their queue.',
     source: `${LAMBDA_GUIDE}/invocation-async-retain-records.html`,
     check: ({ function: target }) => {
       if (valueIn(target.deadLetterTarget) === undefined) return undefined
       const what = "The function's own dead-letter queue has no effect on SQS messages"
-      const fix = 'For SQS messages, set RedrivePolicy on the source queue.'
+      const fix = 'Set RedrivePolicy on the source queue.'
       return broken(target, target.deadLetterTarget, what, fix)
     },
   },

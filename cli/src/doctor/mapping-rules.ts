@@ -17,7 +17,7 @@ import {
 const MAX_PAYLOAD = 6 * 1024 * 1024
 const RECORD_OVERHEAD = 710
 
-/** The number of records with bodies of this size that fit into one event. */
+/** How many records with bodies of this size fit into one event. */
 export function recordsThatFit(bodyBytes: number) {
   return Math.floor(MAX_PAYLOAD / (bodyBytes + RECORD_OVERHEAD))
 }
@@ -37,16 +37,16 @@ const INVOCATIONS_PER_POLLER = 10
 /** The most concurrent invocations of a mapping without a maximum concurrency (services-sqs-scaling). */
 const MAX_INVOCATIONS = 1250
 
-/** If all filters have one form, they delete every body of the other form (`invocation-eventfiltering`). */
+/** If all filters match JSON, Lambda deletes all other messages, and vice versa (`invocation-eventfiltering`). */
 const DROPPED: Readonly<Record<string, string>> = { json: 'is not JSON', text: 'is JSON' }
 
 /** How to keep a mapping within the reserved concurrency of its function. */
 function limitTo({ ofTopic }: Mapping, reserved: number): string {
-  const reserve = reserved < 2 ? 'Reserve 2 or more, and set' : 'Set'
+  const reserve = reserved < 2 ? 'Set ReservedConcurrentExecutions to 2 or more, and set' : 'Set'
   const most = formatNumber(Math.max(reserved, 2))
   return ofTopic
     ? 'SAM cannot set MaximumConcurrency for SqsSubscription. Declare the queue and an event of Type: SQS instead.'
-    : `${reserve} MaximumConcurrency in ScalingConfig: at most ${most} in total for all mappings of the function.`
+    : `${reserve} MaximumConcurrency in ScalingConfig, to at most ${most} in total for all mappings of the function.`
 }
 
 function isFifo({ queue }: Mapping) {
@@ -58,9 +58,9 @@ function isProvisioned({ provisioned }: Mapping) {
 }
 
 /**
- * The maximum concurrencies of the mappings of one function. `atMost` is the sum of all. `surely` leaves out mappings
- * that may never run together: it is the sum of the running mappings, or one mapping that may run, if that is larger.
- * `counted` lists the mappings in `surely`.
+ * The maximum concurrencies of the mappings of one function. `atMost` is the sum of all. `surely` is the sum of the
+ * mappings that are known to run. If a single mapping that may run has a higher value, `surely` is that value: nobody
+ * knows which of these mappings run together. `counted` lists the mappings in `surely`.
  */
 export function concurrencyOf(mappings: readonly Mapping[]) {
   const limited = mappings.filter((mapping) => !isProvisioned(mapping) && inRange(numberIn(mapping.maximumConcurrency)))
@@ -82,8 +82,8 @@ export const MAPPING_RULES: readonly Rule[] = [
     id: 'report-batch-item-failures',
     severity: 'error',
     why:
-      'If the function reports failures, Lambda ignores the report and deletes the messages that failed. A function that ' +
-      'throws instead loses none: the whole batch is redelivered.',
+      'Lambda ignores the failures that the function reports, and deletes those messages. If the function throws ' +
+      'instead, no message is lost: the whole batch is redelivered.',
     source: `${LAMBDA_GUIDE}/services-sqs-errorhandling.html`,
     check: (mapping) => {
       if (valueIn(mapping.reports) !== false) return undefined
@@ -112,19 +112,19 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'fifo-batch-size',
     severity: 'error',
-    why: 'Lambda allows at most 10 records of a FIFO queue at a time.',
+    why: 'Lambda rejects the mapping: a batch from a FIFO queue has at most 10 records.',
     source: PARAMETERS,
     check: (mapping) => {
       const size = numberIn(mapping.batchSize)
       if (!isFifo(mapping) || !(size > 10)) return undefined
-      const what = `A batch size of ${formatNumber(size)} on a FIFO queue`
+      const what = `The batch size is ${formatNumber(size)}, but the queue is a FIFO queue`
       return broken(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10.')
     },
   },
   {
     id: 'batch-size',
     severity: 'error',
-    why: 'Lambda allows at most 10,000 records at a time.',
+    why: 'Lambda rejects the mapping: a batch has at most 10,000 records.',
     source: PARAMETERS,
     check: (mapping) => {
       const size = numberIn(mapping.batchSize)
@@ -132,7 +132,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       return broken(
         mapping,
         mapping.batchSize,
-        `A batch size of ${formatNumber(size)}`,
+        `The batch size is ${formatNumber(size)}`,
         'Set BatchSize to at most 10,000.',
       )
     },
@@ -147,68 +147,78 @@ export const MAPPING_RULES: readonly Rule[] = [
       if (!(size > 10 && numberIn(mapping.window) < 1)) return undefined
       const fix = mapping.ofTopic
         ? 'Set BatchSize to at most 10: SAM sets no window for SqsSubscription.'
-        : 'Set MaximumBatchingWindowInSeconds to 1 or more, or BatchSize to at most 10.'
-      return broken(mapping, mapping.batchSize, `A batch size of ${formatNumber(size)} without a batching window`, fix)
+        : 'Set MaximumBatchingWindowInSeconds to 1 or more, or set BatchSize to at most 10.'
+      return broken(
+        mapping,
+        mapping.batchSize,
+        `The batch size is ${formatNumber(size)}, but there is no batching window`,
+        fix,
+      )
     },
   },
   {
     id: 'fifo-window',
     severity: 'error',
-    why: 'Lambda has no batching window for FIFO queues.',
+    why: 'Lambda rejects the mapping: a FIFO queue cannot have a batching window.',
     source: PARAMETERS,
     check: (mapping) => {
       if (!isFifo(mapping) || !(numberIn(mapping.window) > 0)) return undefined
-      const what = `A batching window of ${formatSeconds(mapping.window)} on a FIFO queue`
+      const what = `The batching window is ${formatSeconds(mapping.window)}, but the queue is a FIFO queue`
       return broken(mapping, mapping.window, what, 'Remove MaximumBatchingWindowInSeconds.')
     },
   },
   {
     id: 'concurrency-and-provisioned',
     severity: 'error',
-    why: 'Lambda rejects both together: in provisioned mode, the pollers determine the concurrency.',
+    why: 'Lambda rejects the mapping: in provisioned mode, the number of pollers limits the concurrency.',
     source: SCALING,
     check: (mapping) => {
       if (!isProvisioned(mapping) || mapping.maximumConcurrency.state !== 'known') return undefined
       const fix = 'Remove ScalingConfig or ProvisionedPollerConfig.'
-      return broken(mapping, mapping.maximumConcurrency, 'Maximum concurrency together with provisioned mode', fix)
+      return broken(
+        mapping,
+        mapping.maximumConcurrency,
+        'The mapping has both a maximum concurrency and provisioned mode',
+        fix,
+      )
     },
   },
   {
     id: 'poller-range',
     severity: 'error',
-    why: 'Lambda rejects a minimum above the maximum.',
+    why: 'Lambda rejects the mapping.',
     source: POLLERS,
     check: (mapping) => {
       const [least, most] = [numberIn(mapping.minimumPollers), numberIn(mapping.maximumPollers)]
       if (!(least > most)) return undefined
-      const what = `A MinimumPollers of ${formatNumber(least)} above a MaximumPollers of ${formatNumber(most)}`
-      return broken(mapping, mapping.minimumPollers, what, `Set MinimumPollers to ${formatNumber(most)} at most.`)
+      const what = `MinimumPollers (${formatNumber(least)}) is above MaximumPollers (${formatNumber(most)})`
+      return broken(mapping, mapping.minimumPollers, what, `Set MinimumPollers to at most ${formatNumber(most)}.`)
     },
   },
   {
     id: 'concurrency-range',
     severity: 'error',
-    why: 'Lambda accepts 2 to 1,000.',
+    why: 'Lambda rejects the mapping: the value must be from 2 to 1,000.',
     source: SCALING,
     check: (mapping) => {
       const most = numberIn(mapping.maximumConcurrency)
       if (!(most < 2 || most > 1000)) return undefined
-      const fix = 'Set MaximumConcurrency from 2 to 1,000, or remove it.'
-      return broken(mapping, mapping.maximumConcurrency, `A maximum concurrency of ${formatNumber(most)}`, fix)
+      const fix = 'Set MaximumConcurrency to a value from 2 to 1,000, or remove it.'
+      return broken(mapping, mapping.maximumConcurrency, `The maximum concurrency is ${formatNumber(most)}`, fix)
     },
   },
   {
     id: 'concurrency-above-reserved',
     severity: 'error',
-    why: 'Invocations above the reserved concurrency are throttled, and their messages are redelivered with one more receive.',
+    why: 'Lambda throttles invocations above the reserved concurrency. Each attempt counts as a receive, so valid messages can be dead-lettered.',
     source: SCALING,
     check: ({ function: target }, _options, { ofFunction }) => {
       const { counted, surely } = concurrencyOf(ofFunction)
       const reserved = numberIn(target.reservedConcurrency)
       if (!(surely > reserved)) return undefined
-      const over = counted.length > 1 ? ` over its ${counted.length} mappings` : ''
-      const what = `A maximum concurrency of ${formatNumber(surely)}${over}, above the reserved concurrency of ${formatNumber(reserved)}`
-      const fix = `Reserve ${formatNumber(surely)} or more, or lower MaximumConcurrency.`
+      const of = counted.length > 1 ? ` of its ${counted.length} mappings together` : ''
+      const what = `The maximum concurrency${of} is ${formatNumber(surely)}, above the reserved concurrency of ${formatNumber(reserved)}`
+      const fix = `Set ReservedConcurrentExecutions to ${formatNumber(surely)} or more, or lower MaximumConcurrency.`
       return { ...broken(target, target.reservedConcurrency, what, fix), need: surely }
     },
   },
@@ -216,8 +226,8 @@ export const MAPPING_RULES: readonly Rule[] = [
     id: 'reserved-concurrency',
     severity: 'warning',
     why:
-      'Invocations above the reserved concurrency are throttled. Each attempt counts as a receive, so valid ' +
-      'messages are dead-lettered.',
+      'Lambda throttles invocations above the reserved concurrency. Each attempt counts as a receive, so valid ' +
+      'messages can be dead-lettered.',
     source: SCALING,
     check: (mapping, _options, { ofFunction }) => {
       const { maximumConcurrency, maximumPollers, provisioned, function: target } = mapping
@@ -225,35 +235,35 @@ export const MAPPING_RULES: readonly Rule[] = [
       if (!(reserved >= 0) || maximumConcurrency.state !== 'absent') return undefined
       if (valueIn(provisioned) === false) {
         if (reserved >= ofFunction.length * MAX_INVOCATIONS) return undefined
-        const what = `A reserved concurrency of ${formatNumber(reserved)}, and no maximum concurrency on the mapping`
+        const what = `The reserved concurrency is ${formatNumber(reserved)}, but the mapping has no maximum concurrency`
         return broken(mapping, maximumConcurrency, what, limitTo(mapping, reserved))
       }
       const pollers = maximumPollers.state === 'absent' ? DEFAULT_POLLERS : numberIn(maximumPollers)
       if (!isProvisioned(mapping) || !(pollers * INVOCATIONS_PER_POLLER > reserved)) return undefined
       const most = formatNumber(pollers * INVOCATIONS_PER_POLLER)
-      const what = `Provisioned mode, in which ${formatNumber(pollers)} pollers make up to ${most} concurrent invocations, above the reserved concurrency of ${formatNumber(reserved)}`
+      const what = `In provisioned mode, ${formatNumber(pollers)} pollers make up to ${most} concurrent invocations, above the reserved concurrency of ${formatNumber(reserved)}`
       const fits = Math.floor(reserved / INVOCATIONS_PER_POLLER)
-      const lower = fits >= 2 ? `Set MaximumPollers to ${formatNumber(fits)} at most, or reserve` : 'Reserve'
-      return broken(mapping, maximumPollers, what, `${lower} ${most}.`)
+      const lower = fits >= 2 ? `Set MaximumPollers to at most ${formatNumber(fits)}, or set` : 'Set'
+      return broken(mapping, maximumPollers, what, `${lower} ReservedConcurrentExecutions to ${most}.`)
     },
   },
   {
     id: 'batch-over-payload',
     severity: 'warning',
-    why: 'An event has at most 6 MB, and a record has about 710 bytes in addition to its body. Such a batch never fills.',
+    why: 'An event has at most 6 MB, and each record adds about 710 bytes to its body. A batch never reaches the batch size.',
     source: `${LAMBDA_GUIDE}/services-sqs-configure.html`,
     check: (mapping, { bodyBytes = Number.NaN }) => {
       const size = numberIn(mapping.batchSize)
       const fits = recordsThatFit(bodyBytes)
       if (!(size > fits)) return undefined
-      const what = `A batch size of ${formatNumber(size)}, but only about ${formatNumber(fits)} records with bodies of ${formatNumber(bodyBytes)} bytes fit`
-      return broken(mapping, mapping.batchSize, what, `Set BatchSize to ${formatNumber(fits)} at most.`)
+      const what = `The batch size is ${formatNumber(size)}, but only about ${formatNumber(fits)} records with bodies of ${formatNumber(bodyBytes)} bytes fit into an event`
+      return broken(mapping, mapping.batchSize, what, `Set BatchSize to at most ${formatNumber(fits)}.`)
     },
   },
   {
     id: 'filter-criteria',
     severity: 'info',
-    why: 'Lambda neither invokes the function with them nor dead-letters them.',
+    why: 'The function does not receive these messages, and they do not go to the dead-letter queue.',
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping) => {
       const patterns = patternsOf(mapping)
@@ -262,8 +272,8 @@ export const MAPPING_RULES: readonly Rule[] = [
       const [form = 'unknown', ...others] = forms
       const dropped = others.length === 0 ? DROPPED[form] : undefined
       const count = patterns.length === 1 ? 'the filter' : `any of the ${patterns.length} filters`
-      const also = dropped === undefined ? '' : `, and so are all messages whose body ${dropped}`
-      const what = `Messages that do not match ${count} are deleted${also}`
+      const also = dropped === undefined ? '' : `, and all messages whose body ${dropped}`
+      const what = `Lambda deletes messages that do not match ${count}${also}`
       return broken(mapping, mapping.filters, what, 'Make sure that you do not need these messages.')
     },
   },
@@ -277,14 +287,14 @@ export const MAPPING_RULES: readonly Rule[] = [
       const isLimited = maximumPollers.state !== 'absent' || maximumConcurrency.state !== 'absent'
       if (!isProvisioned(mapping) || isLimited) return undefined
       const most = formatNumber(DEFAULT_POLLERS * INVOCATIONS_PER_POLLER)
-      const what = `Without MaximumPollers, up to ${DEFAULT_POLLERS} pollers make up to ${most} concurrent invocations`
-      return broken(mapping, maximumPollers, what, 'Set MaximumPollers to a tenth of the concurrency that you want.')
+      const what = `MaximumPollers is not set, so up to ${DEFAULT_POLLERS} pollers make up to ${most} concurrent invocations`
+      return broken(mapping, maximumPollers, what, 'Set MaximumPollers to a tenth of the concurrency that you need.')
     },
   },
   {
     id: 'fifo-parallelism',
     severity: 'info',
-    why: 'Only one invocation at a time processes a message group, whatever the concurrency.',
+    why: 'Only one invocation at a time processes a message group, even if the concurrency is higher.',
     source: SCALING,
     check: (mapping) => {
       if (!isFifo(mapping)) return undefined

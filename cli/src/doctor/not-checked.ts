@@ -14,8 +14,8 @@ export function createNotChecked({ file, unread, fix }: Model) {
     fix:
       fix ??
       (file === undefined
-        ? 'Allow the call, or check the setting by hand.'
-        : `${reason.includes('--parameter') ? 'Give the parameter, or check' : 'Check'} what is deployed with --function NAME.`),
+        ? 'If access was denied, allow the call. Otherwise check the setting yourself.'
+        : `${reason.includes('--parameter') ? 'Set the parameter, or check' : 'Check'} the deployed function with --function NAME.`),
   })
 
   const ofSettings = (mapping: Mapping): Broken[] =>
@@ -31,12 +31,14 @@ export function createNotChecked({ file, unread, fix }: Model) {
     }
     const runtime = valueIn(target.runtime)
     if (runtime === undefined || DEPRECATED.has(runtime)) return []
-    const why = PREVIEWS.includes(runtime) ? 'is a preview and has no date yet' : 'is not in the list of this tool'
-    const what = 'the date of its deprecation'
+    const why = PREVIEWS.includes(runtime)
+      ? 'is a preview and has no date yet'
+      : 'is not known to this version of doctor'
+    const what = 'when the runtime is deprecated'
     return [{ ...notChecked(target, what, `the runtime ${runtime} ${why}`), setting: target.runtime }]
   }
 
-  /** If all mappings run together, they exceed the reserved concurrency, but it is not known whether they do. */
+  /** All mappings together exceed the reserved concurrency, but nobody knows whether all of them run. */
   const ofConcurrency = (target: LambdaFunction, mappings: readonly Mapping[]): Broken[] => {
     const { idle, surely, atMost } = concurrencyOf(mappings)
     const reserved = numberIn(target.reservedConcurrency)

@@ -50,20 +50,20 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'visibility-below-timeout',
     severity: 'error',
-    why: 'Lambda rejects it: a message could be redelivered while the function still processes it.',
+    why: 'Lambda rejects the mapping: SQS could redeliver a message while the function still processes it.',
     source: CONFIGURE,
     check: ({ queue }, _options, { ofQueue }) => {
       const { visibilityTimeout } = queue
       const { id, timeout } = strictest(ofQueue, timeoutOf).function
       if (!(numberIn(visibilityTimeout) < numberIn(timeout))) return undefined
-      const what = `A visibility timeout (${formatSeconds(visibilityTimeout)}) below the timeout of ${id} (${formatSeconds(timeout)})`
+      const what = `The visibility timeout (${formatSeconds(visibilityTimeout)}) is below the timeout of ${id} (${formatSeconds(timeout)})`
       return raiseVisibilityTimeout(ofQueue, what)
     },
   },
   {
     id: 'visibility-headroom',
     severity: 'warning',
-    why: 'Lambda needs this time to retry a batch if the function is throttled. Otherwise messages are redelivered with one more receive.',
+    why: 'Lambda needs this time to retry a batch while the function is throttled. With less time, messages become visible too early and are received once more.',
     source: CONFIGURE,
     check: ({ queue }, _options, { ofQueue }) => {
       const { visibilityTimeout } = queue
@@ -71,7 +71,7 @@ export const QUEUE_RULES: readonly Rule[] = [
       if (!(numberIn(visibilityTimeout) < recommended(mapping))) return undefined
       const { id, timeout } = mapping.function
       const what =
-        `A visibility timeout (${formatSeconds(visibilityTimeout)}) below 6 times the timeout of ${id} (${formatSeconds(timeout)}) ` +
+        `The visibility timeout (${formatSeconds(visibilityTimeout)}) is below 6 times the timeout of ${id} (${formatSeconds(timeout)}) ` +
         `plus the batching window (${formatSeconds(mapping.window)})`
       return raiseVisibilityTimeout(ofQueue, what)
     },
@@ -79,44 +79,44 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'no-redrive-policy',
     severity: 'warning',
-    why: 'A message that always fails is redelivered until it expires.',
+    why: 'A message that always fails is redelivered until its retention period ends, and is then lost.',
     source: CONFIGURE,
     check: ({ queue }) => {
       // A dead-letter queue needs no dead-letter queue of its own.
       if (queue.redrive.state !== 'absent' || queue.isDeadLetterQueue) return undefined
-      const fix = 'Give it a RedrivePolicy with a dead-letter queue and a maxReceiveCount of 5 or more.'
-      return broken(queue, queue.redrive, 'A queue without a redrive policy', fix)
+      const fix = 'Set RedrivePolicy with a dead-letter queue and a maxReceiveCount of 5 or more.'
+      return broken(queue, queue.redrive, 'The queue has no redrive policy', fix)
     },
   },
   {
     id: 'max-receive-count',
     severity: 'warning',
-    why: 'Throttled and unfinished batches also count as receives, so valid messages would be dead-lettered.',
+    why: 'Throttled and unfinished batches also count as receives, so valid messages can be dead-lettered.',
     source: CONFIGURE,
     check: (mapping) => {
       const { maxReceiveCount } = redriveOf(mapping)
       if (!maxReceiveCount || !(numberIn(maxReceiveCount) < 5)) return undefined
-      const what = `A maxReceiveCount of ${numberIn(maxReceiveCount)}`
+      const what = `maxReceiveCount is ${numberIn(maxReceiveCount)}`
       return broken(mapping.queue, maxReceiveCount, what, 'Set maxReceiveCount to 5 or more.')
     },
   },
   {
     id: 'dead-letter-retention',
     severity: 'warning',
-    why: 'On a standard queue, the time in the source queue counts too, so a message may expire soon after it is dead-lettered.',
+    why: 'The time in a standard source queue counts too, so a message can expire soon after it is dead-lettered.',
     source: `${SQS_GUIDE}/setting-up-dead-letter-queue-retention.html`,
     check: (mapping) => {
       const { queue } = mapping
       const { deadLetterQueue: target } = redriveOf(mapping)
       const [source, kept] = [numberIn(queue.retention), numberIn(target?.retention)]
-      // On a FIFO queue, the retention starts anew in the dead-letter queue.
+      // A message from a FIFO queue gets the full retention period in the dead-letter queue.
       if (!target || valueIn(queue.fifo) !== false || !(kept <= source)) return undefined
       if (kept < 14 * DAY) {
-        const what = `A dead-letter queue that keeps messages for ${period(kept)}, which is no longer than its source (${period(source)})`
+        const what = `The dead-letter queue keeps messages for ${period(kept)}, which is not longer than its source queue (${period(source)})`
         return broken(target, target.retention, what, 'Set its MessageRetentionPeriod to 1209600 (14 days).')
       }
-      const what = `A queue that keeps messages for ${period(source)}, as long as its dead-letter queue can`
-      const fix = 'Lower its MessageRetentionPeriod: no dead-letter queue keeps messages longer than 14 days.'
+      const what = `The queue keeps messages for ${period(source)}, which is also the maximum for its dead-letter queue`
+      const fix = 'Set its MessageRetentionPeriod below 1209600 (14 days), for example to 345600 (4 days).'
       return broken(queue, queue.retention, what, fix)
     },
   },

@@ -15,12 +15,12 @@ export interface CheckOptions {
   today: Date
 }
 
-/** What is wrong, where, and what to do about it. */
+/** A problem: what is wrong, where, and how to fix it. */
 export interface Broken {
   resource: Resource
   /** The setting to change. It gets one finding, even if it breaks several rules for several mappings. */
   setting?: Setting<unknown> | undefined
-  /** The place, if the setting has none. */
+  /** The place to show if the setting has none. */
   place?: Place | undefined
   what: string
   fix: string

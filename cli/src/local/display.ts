@@ -34,7 +34,7 @@ function counts(progress: Progress): string[] {
   ]
 }
 
-/** Joins the parts into lines of at most `width` characters. A part is never split. */
+/** Joins the parts to lines of at most `width` characters. Lines break only between parts. */
 function wrap(parts: readonly string[], width: number): string {
   return parts.reduce((text, part) => {
     const last = text.slice(text.lastIndexOf('\n') + 1)

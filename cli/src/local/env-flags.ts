@@ -16,7 +16,8 @@ export function environmentOf({ env = [], envFile, templateEnv }: EnvFlags): Rec
 function readPairs(pairs: readonly string[]): Record<string, string> {
   const entries = pairs.map((pair) => {
     const at = pair.indexOf('=')
-    if (at < 1) throw new UsageError(`--env ${at === -1 ? pair : 'without a name'}: write NAME=VALUE`)
+    if (at < 1)
+      throw new UsageError(`--env ${at === -1 ? `${pair} has no =` : 'has no name before ='}: write --env NAME=VALUE`)
     return [pair.slice(0, at), pair.slice(at + 1)]
   })
   return Object.fromEntries(entries)

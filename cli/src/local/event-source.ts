@@ -25,7 +25,7 @@ interface EventSourceParts {
   }
   runtime: Pick<Runtime, 'invoke'>
   ledger: OpenLedger
-  /** When it is aborted, no further invocation starts, and the promise settles after the running invocations. */
+  /** When this signal aborts, no further invocation starts. The promise settles after the running invocations. */
   draining: AbortSignal
 }
 
@@ -37,7 +37,7 @@ interface Sorted {
   error?: string
 }
 
-/** Decides what happens to a batch. Every message is in exactly one of the lists. */
+/** Decides what happens to the messages of a batch. Each message is in exactly one of the lists. */
 function sortBatch(batch: readonly Received[], outcome: Outcome, report: boolean): Sorted {
   const all = { processed: [], failed: [], deletedThoughFailed: [] }
   if (outcome.type !== 'response') return { ...all, failed: [...batch], error: outcome.message }
@@ -51,7 +51,7 @@ function sortBatch(batch: readonly Received[], outcome: Outcome, report: boolean
   return report ? { ...all, processed, failed } : { ...all, processed, deletedThoughFailed: failed }
 }
 
-const UNKNOWN_CAUSE = 'error unknown: the handler only reported the record'
+const UNKNOWN_CAUSE = 'unknown error: the handler reported only the id of the record'
 const NOT_STARTED = 'not started, or blocked by an earlier failure of its message group'
 
 /** Why a record failed, if known. Only middy-bounded-sqs-batch publishes the errors of records. */
@@ -81,7 +81,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
     ledger.deletedThoughFailed(deletedThoughFailed)
     if (error !== undefined) {
       if (outcome.type !== 'stopped') ledger.failedInvocation(error)
-      onFailure(`invocation of ${batch.length} records: ${error}`)
+      onFailure(`an invocation with ${batch.length} records failed: ${error}`)
       for (const text of Object.values(outcome.recordErrors?.errors ?? {})) ledger.cause(text)
     } else {
       for (const { messageId, receiveCount } of failed) {
@@ -93,7 +93,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
     for (const { messageId } of deletedThoughFailed) {
       const cause = causeOf(outcome, messageId)
       ledger.cause(cause)
-      onFailure(`${messageId}: reported as failed, but deleted anyway: ${cause}`)
+      onFailure(`${messageId}: reported as failed, but deleted (ReportBatchItemFailures is off): ${cause}`)
     }
     const [kept] = await Promise.all([
       queue.remove([...processed, ...deletedThoughFailed]),
@@ -108,8 +108,8 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
     let held: Received[] = []
     while (!signal.aborted) {
       if (held.length > 0) {
-        // These messages waited for the last invocation, so their visibility timeout is renewed. SQS refuses this if it
-        // has expired. It delivers such a message again, so it is dropped here.
+        // These messages waited while the last batch was processed, so their visibility timeout is renewed. If it has
+        // expired, SQS refuses the renewal and delivers the message again. Such a message is dropped here.
         const expired = new Set(await queue.setVisibility(held, queue.visibilityTimeout))
         held = held.filter((message) => !expired.has(message))
       }

@@ -20,7 +20,7 @@ export interface GatherOptions {
 
 /**
  * Gathers one batch as an event source mapping does. It waits for a first message, then receives more until the batch
- * size, the payload limit or the window is reached. `rest` is the received messages that did not fit.
+ * size, the payload limit or the window is reached. `rest` contains the received messages that did not fit.
  */
 export async function gather({ receive, batchSize, windowMs, held, signal }: GatherOptions) {
   const got = [...held]
@@ -29,8 +29,8 @@ export async function gather({ receive, batchSize, windowMs, held, signal }: Gat
   const deadline = performance.now() + windowMs
   let bytes = got.reduce((sum, message) => sum + message.bytes, 0)
   let reserved = 0
-  // Each call reserves room for the messages that it may return. Their size is estimated from the average so far. So a
-  // batch is filled without receiving messages that do not fit: every receive counts towards the redrive policy.
+  // Each call reserves room for the messages that it may return. Their size is estimated from the average so far. This
+  // avoids receiving messages that do not fit into the batch: every receive counts towards the redrive policy.
   const reserve = (): number => {
     const room = Math.min(10, batchSize - got.length - reserved)
     const fits = bytes + ((reserved + room) * bytes) / got.length <= MAX_PAYLOAD_BYTES

@@ -47,13 +47,13 @@ export interface Progress extends Ledger {
 export interface QueueCounts {
   queue: number
   deadLetter: number
-  /** How many messages in the dead-letter queue a client sent there. The queue moved the others. 0 if not known. */
+  /** How many messages in the dead-letter queue were sent by clients. The queue moved the others. 0 if not known. */
   sentDeadLetters?: number
 }
 
 /**
- * The state of a message. `open`: sent, or failed and still in the queue. `exhausted`: its last delivery failed.
- * `deleted`: it failed and was deleted anyway. `foreign`: this run did not send it, and it is not settled yet.
+ * The state of a message. `open`: it was sent, or it failed and is still in the queue. `exhausted`: its last allowed
+ * delivery failed. `deleted`: it failed and was deleted. `foreign`: another program sent it, and it has no result yet.
  */
 const STATES = ['open', 'exhausted', 'processed', 'deleted', 'foreign'] as const
 type State = (typeof STATES)[number]
@@ -88,9 +88,8 @@ function openCounter() {
 }
 
 /**
- * Keeps track of every message by its id, in about 80 bytes each. Only the queue knows which messages were
- * dead-lettered or remain, so `snapshot` takes its counts. A message that neither the queue nor the ledger accounts for
- * is lost.
+ * Stores the state of every message by its id, in about 80 bytes each. Only the queue knows how many messages were
+ * dead-lettered or remain, so `snapshot` receives its counts. A message without a result that is in no queue is lost.
  */
 export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   const started = performance.now()
@@ -170,8 +169,8 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
     },
     snapshot({ queue, deadLetter, sentDeadLetters = 0 }: QueueCounts): Progress {
       const unprocessed = tally.open + tally.exhausted
-      // Neither count is enough alone: a processed message may have been moved as well, and other clients may use both
-      // queues.
+      // Uses the ledger and the counts of the queue, because each alone can be wrong. A processed message may have been
+      // moved as well, and other clients may use both queues.
       const moved = Math.max(0, deadLetter - sentDeadLetters)
       const deadLettered = Math.min(Math.max(tally.exhausted, unprocessed - queue), moved)
       const unaccounted = Math.max(0, unprocessed - deadLettered - queue)

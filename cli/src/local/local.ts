@@ -9,8 +9,8 @@ const SAME_SIGNAL_MS = 300
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
- * Settings from a template are handled like flags, so an error may name a flag that the user did not give. The message
- * then points to the template.
+ * Settings from a template are handled like flags, so an error can name a flag that the user did not set. The message
+ * then also names the template.
  */
 async function optionsOf(handler: string, flags: LocalFlags) {
   try {
@@ -20,7 +20,7 @@ async function optionsOf(handler: string, flags: LocalFlags) {
     const { message } = error
     const { template } = flags
     throw new UsageError(
-      `${message} (or the setting in ${template}; check it with bounded-sqs-batch doctor ${template})`,
+      `${message}. The value may come from ${template}: check it with bounded-sqs-batch doctor ${template}`,
       { cause: error },
     )
   }
@@ -99,17 +99,17 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
   }
 }
 
-/** Node only removes the types from TypeScript. It does not compile an enum, nor change the .js of an import to .ts. */
+/** Node only removes the types from TypeScript. It does not compile an enum, and does not find ./x.ts for ./x.js. */
 function hintFor({ file, runtimeClient }: RunOptions['function'], { message }: InitError) {
   if (!/ts$/.test(file)) return ''
-  if (runtimeClient) return '; does its client load TypeScript?'
+  if (runtimeClient) return '. If this runtime client cannot load TypeScript, pass a JavaScript file'
   if (!/strip-only mode|Cannot find module .* imported from .*ts$/.test(message)) return ''
   const flags = '--bundle --packages=external --platform=node --format=esm --outfile=handler.mjs'
-  return `; bundle it first (esbuild ${file} ${flags}) and pass handler.mjs`
+  return `. Bundle it first (esbuild ${file} ${flags}), and pass handler.mjs`
 }
 
 function whyLost(lost: number, flags: LocalFlags) {
   return flags.reportBatchItemFailures
-    ? `${formatNumber(lost)} messages were not processed, were not dead-lettered, and are not in the queue: another consumer may have received them.`
-    : `${formatNumber(lost)} messages failed and were deleted anyway: without ReportBatchItemFailures, Lambda ignores the response.`
+    ? `${formatNumber(lost)} messages were not processed or dead-lettered, and are not in the queue. Another consumer may have received them.`
+    : `${formatNumber(lost)} messages failed and were deleted: without ReportBatchItemFailures, Lambda ignores the response.`
 }

@@ -23,7 +23,7 @@ export async function iterateExport(
   if (!isIterable(items)) {
     const expected = 'an iterable, an async iterable, or a function that returns one'
     throw new UsageError(
-      `--messages-from: ${of} is ${exported === undefined ? 'missing' : kindOf(items)}, expected ${expected}`,
+      `--messages-from: the export ${of} is ${exported === undefined ? 'missing' : kindOf(items)}. Expected ${expected}`,
     )
   }
   return toMessages(items, file, fifo)
@@ -42,7 +42,7 @@ async function* toMessages(items: AsyncIterable<unknown> | Iterable<unknown>, fi
   }
 }
 
-/** Turns an error of the file that the user gave into a UsageError of one line. */
+/** Converts an error in the user's file to a UsageError with one line. */
 async function attempt<T>(what: string, run: () => T | PromiseLike<T>): Promise<T> {
   try {
     return await run()
@@ -51,7 +51,7 @@ async function attempt<T>(what: string, run: () => T | PromiseLike<T>): Promise<
   }
 }
 
-/** A string is iterable too, but nobody wants to send its characters one by one. */
+/** A string is iterable too, but it is refused: each of its characters would become a message. */
 function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<unknown> {
   return typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value)
 }

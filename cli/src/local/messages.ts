@@ -66,18 +66,18 @@ function readEnvelope(value: Record<string, unknown>): InputMessage {
   }
 }
 
-/** Checks a message from any source. The text of an error continues a sentence such as "line 3 of orders.jsonl …". */
+/** Checks a message. An error has the second half of a sentence, such as `… has an empty body`: callers add the first. */
 function check(message: InputMessage, fifo: boolean): InputMessage {
   if (message.body === '') throw new Error('has an empty body, which SQS rejects')
   const bytes = Buffer.byteLength(message.body)
   if (bytes > MAX_MESSAGE_BYTES)
-    throw new Error(`has a body of ${bytes} bytes, SQS allows at most ${MAX_MESSAGE_BYTES}`)
+    throw new Error(`has a body of ${bytes} bytes, but SQS allows at most ${MAX_MESSAGE_BYTES}`)
   if (fifo && message.messageGroupId === undefined)
     throw new Error('has no messageGroupId, which a FIFO queue requires')
   return message
 }
 
-/** An object with a `body` is a message, any other value is a body. Errors have the form that `check` describes. */
+/** An object with a `body` is a message. Any other value is a body. Errors are like those of `check()`. */
 export function toMessage(value: unknown, fifo: boolean, json = JSON.stringify(value)): InputMessage {
   if (isObject(value) && 'body' in value) return check(readEnvelope(value), fifo)
   const body = typeof value === 'string' ? value : json
@@ -90,7 +90,7 @@ function readLine(line: string, fifo: boolean): InputMessage {
   try {
     value = JSON.parse(line)
   } catch (error) {
-    // The message of V8 quotes the line. Only the position is shown, because a line may be a body.
+    // Only the position is shown: the message of V8 quotes the line, which may be a body.
     const position = /position (\d+)/.exec(String(error))?.[1]
     throw new Error(`is not valid JSON${position ? ` at column ${Number(position) + 1}` : ''}`)
   }
@@ -125,7 +125,7 @@ async function readInput(file: string): Promise<string> {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    throw new UsageError(`the messages file ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
+    throw new UsageError(`--messages-file ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
   }
 }
 

@@ -54,7 +54,7 @@ function splitExport(text: string, defaultName: string) {
   const hash = text.lastIndexOf('#')
   const file = hash === -1 ? text : text.slice(0, hash)
   const exportName = hash === -1 ? defaultName : text.slice(hash + 1)
-  refuseIf(exportName === '', `${text} ends in # without the name of an export: write ${file}#${defaultName}`)
+  refuseIf(exportName === '', `${text} has no name after #: write ${file}#${defaultName}, or another export`)
   return { file, exportName }
 }
 
@@ -62,7 +62,7 @@ function checkDescriptors(limit: number) {
   const hard = execFileSync('/bin/sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).trim()
   refuseIf(
     hard !== 'unlimited' && limit > Number(hard),
-    `--fd-limit ${limit} is above this machine's own limit of ${hard}: choose at most ${hard}`,
+    `--fd-limit ${limit} is above the limit of this machine: use at most ${hard}`,
   )
 }
 
@@ -84,10 +84,13 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
   for (const [flag, value] of Object.entries({ ...ownOnly, ...ownOnlyTimes })) {
     refuseIf(
       !own && value !== undefined,
-      `${flag} and --queue-url cannot be combined: a queue that exists has its own settings`,
+      `${flag} and --queue-url cannot be combined: an existing queue keeps its own settings`,
     )
   }
-  refuseIf(own && endpoint !== undefined, '--endpoint needs --queue-url: without one, the queue is in this process')
+  refuseIf(
+    own && endpoint !== undefined,
+    '--endpoint needs --queue-url: without --queue-url, the queue is created in this process',
+  )
   refuseIf(queueUrl !== undefined && !URL.canParse(queueUrl), `--queue-url ${queueUrl} is not a URL`)
   refuseIf(endpoint !== undefined && !URL.canParse(endpoint), `--endpoint ${endpoint} is not a URL`)
   const inputs = Object.entries({
@@ -95,25 +98,25 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
     '--messages-file': messagesFile,
     '--messages-from': messagesFrom,
   }).flatMap(([flag, value]) => (value === undefined ? [] : [flag]))
-  refuseIf(inputs.length > 1, `${inputs.join(' and ')} cannot be combined`)
+  refuseIf(inputs.length > 1, `${inputs.join(' and ')} cannot be combined: use one of them`)
   const sends = inputs.length > 0
   refuseIf(
     own && !sends && flags.port === undefined,
-    'there is nothing to do: give --messages N, --messages-file FILE, --messages-from FILE, --queue-url URL, ' +
-      'or --port N to send messages to',
+    'there are no messages to process: use --messages N, --messages-file FILE or --messages-from FILE. ' +
+      'Or use --queue-url URL for an existing queue, or --port N so that other programs can send messages',
   )
 
   const fifo = own ? flags.fifo === true : queueUrl.endsWith('.fifo')
   const batchSize = flags.batchSize ?? (fifo ? 10 : MAPPING_DEFAULTS.batchSize)
-  refuseIf(fifo && batchSize > 10, `--batch-size ${batchSize}: Lambda allows at most 10 on a FIFO queue`)
-  refuseIf(fifo && window, '--window: Lambda has no batching window on a FIFO queue')
+  refuseIf(fifo && batchSize > 10, `--batch-size ${batchSize} is too large: Lambda allows at most 10 on a FIFO queue`)
+  refuseIf(fifo && window, '--window cannot be used on a FIFO queue: Lambda has no batching window for FIFO queues')
   refuseIf(
     batchSize > 10 && window !== undefined && window < 1,
     `--batch-size ${batchSize} needs a --window of at least 1`,
   )
   refuseIf(
     flags.groups !== undefined && !(fifo && messages !== undefined),
-    '--groups needs --messages and a FIFO queue',
+    '--groups needs --messages and a FIFO queue (--fifo)',
   )
   const windowSeconds = window ?? (batchSize > 10 ? MAPPING_DEFAULTS.windowMs / 1000 : 0)
 

@@ -24,7 +24,7 @@ const DEAD_LETTERS = 'local-dead-letters'
 /** Starts an SQS in this process, on loopback only, with a queue `local` and its dead-letter queue. */
 export async function startOwnQueue({ port = 0, fifo = false, visibilityTimeout, maxReceives }: OwnQueueOptions) {
   const suffix = fifo ? '.fifo' : ''
-  const { buildApp } = await import('fauxqs') // loading takes a third of a second, which runs with --queue-url save
+  const { buildApp } = await import('fauxqs') // imported here, because it takes a third of a second and --queue-url does not need it
   const app = buildApp({ logger: false })
   // Counts the messages that clients send to the dead-letter queue: their ids are in the responses to their calls. The
   // queue itself moves messages without a call. A Set, because a FIFO queue returns the same id for a duplicate.
@@ -46,7 +46,7 @@ export async function startOwnQueue({ port = 0, fifo = false, visibilityTimeout,
     endpoint,
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   })
-  // Not the URL that fauxqs returns: its host name ends in .localhost, which some machines cannot resolve.
+  // Not the URL that fauxqs returns, because its host name ends in .localhost. Some machines cannot resolve that.
   const url = (name: string) => `${endpoint}/${ACCOUNT}/${name}${suffix}`
   const create = async (name: string, attributes: Record<string, string>) => {
     const all = { ...attributes, ...(fifo ? { FifoQueue: 'true' } : {}) }
@@ -61,7 +61,7 @@ export async function startOwnQueue({ port = 0, fifo = false, visibilityTimeout,
   })
   client.destroy()
 
-  /** Calls fauxqs without a socket. Measured: 14,000 messages/s are sent this way, 4,000 over HTTP. */
+  /** Calls fauxqs without a socket, which is faster. Measured: 14,000 messages/s, compared with 4,000 over HTTP. */
   const call = async (action: string, parameters: object) => {
     const response = await app.inject({
       method: 'POST',

@@ -29,7 +29,7 @@ const COUNTS = [
 
 const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
 
-/** Turns an error of the SDK into one line that says what to do. */
+/** Converts an error of the SDK to one line that says what to do. */
 function explain(error: unknown, queueUrl: string, endpoint: string): Error {
   const { name = 'Error', message = '', code = '' } = error as { name?: string; message?: string; code?: string }
   const said = `${name} ${code} ${message}`
@@ -38,7 +38,9 @@ function explain(error: unknown, queueUrl: string, endpoint: string): Error {
   }
   if (UNREACHABLE.test(said)) {
     const reason = UNREACHABLE.exec(said)?.[0]
-    return new UsageError(`no SQS responds at ${endpoint} (${reason}): start it, or correct --endpoint or --queue-url`)
+    return new UsageError(
+      `SQS does not respond at ${endpoint} (${reason}): start it, or correct --endpoint or --queue-url`,
+    )
   }
   if (/CredentialsProvider|Could not load credentials/.test(said)) {
     return new UsageError(
@@ -163,7 +165,7 @@ export async function openQueue(
       if (!hasWarned && Messages.some(({ Attributes }) => !Attributes?.ApproximateReceiveCount)) {
         hasWarned = true
         onWarning(
-          `SQS at ${endpoint} sends no ApproximateReceiveCount: every delivery counts as the first, here and in the handler`,
+          `SQS at ${endpoint} does not send ApproximateReceiveCount, so every delivery counts as the first one, also in the handler`,
         )
       }
       return Messages.map((message) => toReceived(message, facts.arn))

@@ -29,9 +29,9 @@ export interface RunOptions {
   onProgress?: (progress: Progress) => void
   /** Called once the queue is open and the function is loaded. */
   onStart?: (queue: Queue) => void
-  /** When it is aborted, the run finishes the running invocations and ends. */
+  /** When this signal aborts, the run finishes the running invocations and ends. */
   drain?: AbortSignal
-  /** When it is aborted, the run kills the running invocations and ends. Their messages stay in the queue. */
+  /** When this signal aborts, the run kills the running invocations and ends. Their messages stay in the queue. */
   stop?: AbortSignal
 }
 
@@ -72,8 +72,8 @@ export async function run(options: RunOptions): Promise<Ledger> {
     const timeout = (options.function.timeout ?? FUNCTION_DEFAULTS.timeout) / 1000
     if (queue.visibilityTimeout < timeout) {
       throw new UsageError(
-        `the queue's visibility timeout of ${queue.visibilityTimeout} s is below the function's timeout of ${timeout} s: ` +
-          'Lambda rejects such a mapping',
+        `the visibility timeout of the queue (${queue.visibilityTimeout} s) is below the timeout of the function (${timeout} s). ` +
+          'Lambda rejects such a mapping: raise the visibility timeout or lower --timeout',
       )
     }
 
@@ -150,8 +150,8 @@ export async function run(options: RunOptions): Promise<Ledger> {
 }
 
 /**
- * Resolves a second after the signal is aborted. Calls under way have ended by then, and an input that hangs cannot
- * delay the end.
+ * Resolves one second after the signal is aborted. Calls that are in progress usually end in this time. An input that
+ * hangs cannot delay the end of the run.
  */
 async function drained(signal: AbortSignal) {
   if (!signal.aborted) await once(signal, 'abort')

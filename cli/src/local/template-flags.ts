@@ -7,7 +7,8 @@ import { readTemplateEnvironment } from './template-environment.ts'
 
 /** Finds the mapping that the run imitates. */
 function chooseMapping(file: string, mappings: readonly Mapping[], wanted: string | undefined): Mapping {
-  if (mappings.length === 0) throw new UsageError(`${file} has no SQS event source mapping to take settings from`)
+  if (mappings.length === 0)
+    throw new UsageError(`${file} has no SQS event source mapping, so it has no settings for a run`)
   const found = mappings.filter(({ id, function: target }) => wanted === undefined || [id, target.id].includes(wanted))
   const [first, ...more] = found
   if (first && more.length === 0) return first
@@ -15,8 +16,8 @@ function chooseMapping(file: string, mappings: readonly Mapping[], wanted: strin
   const some = `${ids.slice(0, 5).join(', ')}${ids.length > 5 ? `, and ${ids.length - 5} more` : ''}`
   throw new UsageError(
     first
-      ? `${file} has several SQS event source mappings: choose one with --template-function: ${some}`
-      : `--template-function ${wanted}: ${file} has no such function or mapping that reads SQS; it has ${some}`,
+      ? `${file} has several SQS event source mappings. Choose one with --template-function ID: ${some}`
+      : `${file} has no function or mapping ${wanted} that reads SQS. Its mappings are: ${some}`,
   )
 }
 
@@ -41,8 +42,8 @@ const QUEUE_FLAGS: readonly Name[] = ['fifo', 'visibilityTimeout', 'maxReceives'
 
 /**
  * Adds the settings of a template to the flags, and returns lines that describe them. Flags on the command line
- * override the template. An existing queue keeps its own settings. Settings that the template does not determine keep
- * the defaults of the command.
+ * override the template. An existing queue keeps its own settings. If the value of a setting is not known, the default
+ * of the command is used.
  */
 export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFlags; lines: string[] }> {
   const { template: file, parameter, templateFunction, queueUrl } = flags
@@ -65,19 +66,19 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
       taken[name] = setting.value
       shown.push(`${title} ${setting.value}${unit}`)
     } else if (setting.state === 'unknown') {
-      lines.push(`${file} does not determine the ${title} (${setting.reason}): the default is used`)
+      lines.push(`the ${title} in ${file} is not known (${setting.reason}), so the default is used`)
     } else
       lines.push(
-        `${file} has no redrive policy: messages are dead-lettered after ${DEFAULT_MAX_RECEIVES} receives, the default`,
+        `${file} has no redrive policy for the queue: messages are dead-lettered after ${DEFAULT_MAX_RECEIVES} receives (the default)`,
       )
   }
   if (Number(taken.batchSize) > 10_000) {
-    throw new UsageError(`${file}: the batch size is ${taken.batchSize}: Lambda allows at most 10,000`)
+    throw new UsageError(`the batch size in ${file} is ${taken.batchSize}, but Lambda allows at most 10,000`)
   }
 
   const reports = valueIn(mapping.reports)
   if (reports === undefined)
-    lines.push(`${file} does not determine whether ReportBatchItemFailures is on: local assumes that it is on`)
+    lines.push(`it is not known whether ReportBatchItemFailures is on in ${file}: local assumes that it is on`)
   else shown.push(`ReportBatchItemFailures ${reports ? 'on' : 'off'}`)
   const { variables, unknown } = await readTemplateEnvironment(file, mapping.function.id, parameters)
   const names = Object.keys(variables)
@@ -85,7 +86,9 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
   const given = { ...process.env, ...environmentOf(flags) }
   for (const { name, reason } of unknown) {
     if (given[name] === undefined) {
-      lines.push(`${file} does not determine ${name} (${reason}): it is not set (set it with --env ${name}=…)`)
+      lines.push(
+        `the value of ${name} in ${file} is not known (${reason}), so the variable is not set. Set it with --env ${name}=…`,
+      )
     }
   }
   return {
@@ -95,6 +98,6 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
       templateEnv: variables,
       reportBatchItemFailures: flags.reportBatchItemFailures && reports !== false,
     } as LocalFlags,
-    lines: [`${mapping.id} of ${file}: ${shown.join(', ')}`, ...lines],
+    lines: [`settings of ${mapping.id} in ${file}: ${shown.join(', ')}`, ...lines],
   }
 }

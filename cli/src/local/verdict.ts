@@ -10,7 +10,7 @@ function messages(count: number) {
   return count === 1 ? '1 message was' : `${formatNumber(count)} messages were`
 }
 
-/** Why a run failed, in one line, with the flag that would allow it; undefined if the run passed. */
+/** Why a run failed, in one line, with the flag that would let it pass. Undefined if the run passed. */
 export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocations }: Allowed): string | undefined {
   const { lost, remaining, processed, failedInvocations, diedBetween } = ledger
   const deadLettered = ledger.deadLettered + ledger.sentDeadLetters

@@ -15,7 +15,7 @@ const OPERATORS: Readonly<Record<string, (value: unknown) => boolean>> = {
   numeric: isNumericTest,
 }
 
-/** Operators of EventBridge, which has the same patterns. AWS does not say whether Lambda supports them. */
+/** Operators of EventBridge, whose patterns have the same form. AWS does not document them for Lambda. */
 const EVENTBRIDGE_OPERATORS = ['wildcard', 'cidr']
 
 /** The limit in `API_Filter`. It also limits the recursion below. */
@@ -27,8 +27,8 @@ const MAX_FILTERS = 5
 /** The error if a mapping has more filters than Lambda allows. */
 export function tooManyFilters(count: number, place?: Place) {
   if (count <= MAX_FILTERS) return undefined
-  const what = `${count} filters, and Lambda allows at most ${MAX_FILTERS} on a mapping, or 10 if AWS has raised the quota of the account`
-  const fix = `Use at most ${MAX_FILTERS} filters. If AWS has raised your quota, check what is deployed with --function NAME.`
+  const what = `the mapping has ${count} filters, but Lambda allows at most ${MAX_FILTERS}, or 10 if AWS has raised the quota of the account`
+  const fix = `Use at most ${MAX_FILTERS} filters. If AWS has raised your quota, check the deployed function with --function NAME.`
   return wrong(what, fix, place)
 }
 
@@ -37,7 +37,7 @@ class UncertainPattern extends Error {}
 
 /**
  * Reads the pattern of a filter on an SQS mapping. Like EventBridge, Lambda rejects values that are not lists, empty
- * lists and unknown operators. Of an SQS message, it filters only the body (`with-sqs-filtering`).
+ * lists and unknown operators. It can filter SQS messages only by their body (`with-sqs-filtering`).
  */
 export function patternSetting(text: Setting<string>): Setting<Pattern> {
   if (text.state === 'unknown') return text
@@ -67,7 +67,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 /** The keys of an object and their values. Under `$or`, the alternatives are objects of the same form. */
 function fieldsOf(pattern: unknown, name: string): [key: string, value: unknown][] {
-  if (!isObject(pattern)) throw new PatternError(`${name} is ${kindOf(pattern)} where an object belongs`)
+  if (!isObject(pattern)) throw new PatternError(`${name} is ${kindOf(pattern)}, but must be an object`)
   const fields = Object.entries(pattern)
   if (fields.length === 0) throw new PatternError(`${name} is an empty object`)
   return fields
@@ -87,7 +87,7 @@ function formsOf(pattern: unknown): ('json' | 'text')[] {
     }
     checkValues(value, 'body')
     if (value.every((item) => isObject(item) && item.exists === false)) {
-      throw new PatternError('every message has a body')
+      throw new PatternError('it matches only messages without a body, and every message has a body')
     }
     return ['text']
   })
@@ -99,12 +99,12 @@ function checkFields(pattern: unknown, name: string): void {
     if (isAlternatives(key, value)) for (const alternative of value) checkFields(alternative, path)
     else if (Array.isArray(value)) checkValues(value, path)
     else if (isObject(value)) checkFields(value, path)
-    else throw new PatternError(`${path} is ${kindOf(value)} where a list belongs`)
+    else throw new PatternError(`${path} is ${kindOf(value)}, but must be a list`)
   }
 }
 
 function checkValues(values: readonly unknown[], path: string): void {
-  if (values.length === 0) throw new PatternError(`${path} is an empty list, which nothing matches`)
+  if (values.length === 0) throw new PatternError(`${path} is an empty list, which matches nothing`)
   for (const value of values) {
     if (Array.isArray(value)) throw new PatternError(`${path} is a list of lists`)
     if (isObject(value)) checkOperator(value, path)
@@ -113,13 +113,14 @@ function checkValues(values: readonly unknown[], path: string): void {
 
 function checkOperator(test: Record<string, unknown>, path: string): void {
   const [name = '', ...more] = Object.keys(test)
-  if (name === '' || more.length > 0) throw new PatternError(`${path} has an object that is not exactly one operator`)
+  if (name === '' || more.length > 0)
+    throw new PatternError(`${path} has an object that does not have exactly one operator`)
   if (EVENTBRIDGE_OPERATORS.includes(name)) {
     throw new UncertainPattern(`AWS does not document the operator ${name} of ${path} for Lambda`)
   }
   const takes = Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined
   if (!takes) throw new PatternError(`${path} has the operator ${name}, which does not exist`)
-  if (!takes(test[name])) throw new PatternError(`${path} has the operator ${name} with a value that nothing matches`)
+  if (!takes(test[name])) throw new PatternError(`${path} has the operator ${name} with a value that matches nothing`)
 }
 
 /** `[">", 1]`, or a range that is not empty: `[">", 1, "<=", 5]`. */

@@ -27,7 +27,7 @@ export function parseParameters(texts: readonly string[] = []): Map<string, stri
   return new Map(
     texts.map((text) => {
       const at = text.indexOf('=')
-      if (at < 1) throw new UsageError(`--parameter ${text}: write NAME=VALUE`)
+      if (at < 1) throw new UsageError(`--parameter ${text}: write --parameter NAME=VALUE`)
       return [text.slice(0, at), text.slice(at + 1)]
     }),
   )
@@ -38,24 +38,24 @@ const OTHER_SERVICES = ['StartingPosition', 'Queues', 'Topics', 'SelfManagedEven
 const KNOWN_MACROS = /^AWS::(Serverless-|LanguageExtensions$|CodeDeployBlueGreen$|SecretsManager-)/
 const NESTED = /^AWS::(CloudFormation::Stack(Set)?|Serverless::Application)$|::MODULE$/
 const CHECKED = /^AWS::(Lambda::(Function|EventSourceMapping)|Serverless::Function|SQS::Queue)$/
-const GENERATED = 'what it generates is known only after deployment'
+const GENERATED = 'the resources that it generates are known only after deployment'
 
 const TERRAFORM = /\.(tf|tofu)(\.json)?$/
 const SERVERLESS = /(^|[/\\])serverless\.[cm]?[jt]s$/
 
-/** Refuses files that are known by their name not to be templates. */
+/** Refuses files whose name shows that they are not templates. */
 export function refuseConfiguration(file: string) {
   if (SERVERLESS.test(file)) throw serverlessError(file)
   if (!TERRAFORM.test(file)) return
-  const what = `${file} is a Terraform configuration, and only the JSON of a plan or a state can be read`
+  const what = `${file} is a Terraform configuration. doctor can read only the JSON of a plan or a state`
   const run = 'terraform plan -out plan.out && terraform show -json plan.out | bounded-sqs-batch doctor -'
   throw new UsageError(`${what}. Run: ${run}`)
 }
 
 function serverlessError(file: string): UsageError {
-  const what = `${file} belongs to the Serverless Framework, and only SAM and CloudFormation templates can be read`
+  const what = `${file} belongs to the Serverless Framework. Only SAM and CloudFormation templates can be read`
   const template = '.serverless/cloudformation-template-update-stack.json'
-  return new UsageError(`${what}. Run "serverless package", and check the template that it writes: ${template}`)
+  return new UsageError(`${what}. Run "serverless package", and use the template that it writes: ${template}`)
 }
 
 /** Explains what a file without Resources probably is. */
@@ -63,15 +63,15 @@ function noTemplateError(file: string, document: Node): UsageError {
   const keys = document.kind === 'map' ? [...document.entries.keys()] : []
   if (keys.includes('service') && keys.includes('provider')) return serverlessError(file)
   if (keys.includes('terraform_version')) {
-    return new UsageError(`${file} is a plan or a state of Terraform, and this command reads only templates`)
+    return new UsageError(`${file} is a plan or a state of Terraform, but this command can read only templates`)
   }
-  return new UsageError(`${file}:1:1: there is no Resources map: is it a SAM or CloudFormation template?`)
+  return new UsageError(`${file}:1:1: there is no Resources map, so this is not a SAM or CloudFormation template`)
 }
 
 /**
  * Reads the SQS event source mappings of a SAM or CloudFormation template, as far as they are known without deployment.
- * Rejects with a UsageError that names the position if the text is not a template. `content` is the text of the file,
- * if it has been read.
+ * Rejects with a UsageError that names the position if the text is not a template. `content` is the text of the file, if
+ * the caller has read it.
  */
 export async function readTemplate(file: string, given: ReadonlyMap<string, string>, content?: string): Promise<Model> {
   refuseConfiguration(file)
@@ -83,7 +83,7 @@ export async function readTemplate(file: string, given: ReadonlyMap<string, stri
   for (const name of given.keys()) {
     if (resolver.parameters.has(name) || PSEUDO_PARAMETERS.includes(name)) continue
     const names = [...resolver.parameters.keys()].join(', ') || 'none'
-    throw new UsageError(`--parameter ${name}: ${file} has no such parameter; it has ${names}`)
+    throw new UsageError(`--parameter ${name}: ${file} has no parameter of this name. Its parameters: ${names}`)
   }
   const reader = createReader(resolver)
   return { file, ...collect(reader) }
@@ -98,8 +98,8 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     unread.push({ id, place, unread: reason, fix })
 
   /**
-   * Whether a macro is in a resource or in its properties. A macro receives everything beside it, and may return
-   * anything.
+   * Whether a macro is in a resource or in its properties. A macro receives all entries next to it, and may change them
+   * all.
    */
   const hasMacro = (id: string): boolean => {
     const properties = propertiesOf(id)
@@ -110,7 +110,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     if (types.kind === 'absent') return known(false)
     if (types.kind === 'unknown') return unknown(types.reason, types.place)
     const fix = 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
-    if (types.kind !== 'list') return wrong(`there is a ${types.kind} where a list belongs`, fix, types.place)
+    if (types.kind !== 'list') return wrong(`it is a ${types.kind}, but must be a list`, fix, types.place)
     const items = types.items.map((item) => text(resolve(item)))
     const on = items.some((item) => item.state === 'known' && item.value === 'ReportBatchItemFailures')
     const unresolved = items.find((item) => item.state === 'unknown')
@@ -129,7 +129,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
   const patternOf = (filter: Resolved): Setting<Pattern> => {
     const pattern = property(filter, 'Pattern')
     if (pattern.kind !== 'map' && pattern.kind !== 'list') return patternSetting(text(pattern))
-    return known<Pattern>({ wrong: `it is a ${pattern.kind} where JSON text belongs` }, pattern.place)
+    return known<Pattern>({ wrong: `it is a ${pattern.kind}, but must be JSON text` }, pattern.place)
   }
   const filtersOf = (criteria: Resolved): Setting<readonly Setting<Pattern>[]> => {
     const filters = property(criteria, 'Filters')
@@ -140,7 +140,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
       const isEmpty = criteria.kind !== 'map' || criteria.entries.size === 0
       return isEmpty ? absent : wrong('it has no Filters', fix, criteria.place)
     }
-    if (filters.kind !== 'list') return wrong(`there is a ${filters.kind} where a list belongs`, fix, place)
+    if (filters.kind !== 'list') return wrong(`it is a ${filters.kind}, but must be a list`, fix, place)
     const items = filters.items.map(resolve).filter(({ kind }) => kind !== 'absent')
     const count = items.filter(({ kind }) => kind !== 'unknown').length
     return tooManyFilters(count, place) ?? known(items.map(patternOf), place)
@@ -187,8 +187,8 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
   }
 
   /**
-   * For SqsSubscription, SAM creates a queue between a topic and a function. Of the mapping, it sets only the batch
-   * size.
+   * For SqsSubscription, SAM creates a queue between a topic and a function. The batch size is the only setting of the
+   * mapping that SAM sets.
    */
   const addSns = (base: Resource, properties: Resolved, target: LambdaFunction) => {
     const subscription = property(properties, 'SqsSubscription')
@@ -220,7 +220,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
       else if (valueIn(type) === 'SNS') addSns(base, property(event, 'Properties'), functionOf(id))
       else if (type.state === 'absent') addUnread(base.id, 'it has no Type', base.place)
       else if (/^s[qn]s$/i.test(type.value))
-        addUnread(base.id, `its Type is ${type.value}, which SAM writes in capitals`, base.place)
+        addUnread(base.id, `its Type is ${type.value}, but SAM accepts only ${type.value.toUpperCase()}`, base.place)
     }
   }
 
@@ -262,11 +262,11 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     else if (type.state === 'unknown') addUnread(id, `its Type is not known: ${type.reason}`, place)
     else if (type.state === 'absent') continue
     else if (NESTED.test(type.value))
-      addUnread(id, 'it has a template of its own', place, 'Run doctor on that template.')
+      addUnread(id, 'its resources are in a separate template', place, 'Run doctor on that template.')
     else if (!/^AWS::(Serverless::Function|Lambda::EventSourceMapping)$/.test(type.value)) continue
     else if (condition?.verdict === false) {
-      const reason = `its condition ${condition.name} does not hold with these parameters`
-      addUnread(id, reason, place, 'Set parameters for which it holds: --parameter NAME=VALUE.')
+      const reason = `its condition ${condition.name} is false with these parameters`
+      addUnread(id, reason, place, 'Set parameters that make the condition true: --parameter NAME=VALUE.')
     } else if (type.value === 'AWS::Serverless::Function') addEvents(id)
     else addMapping(id, place)
   }

@@ -3,7 +3,7 @@ import type { Node } from './document.ts'
 import type { Resolved, Resolver } from './resolve.ts'
 import { readable, whyUnknown } from './text.ts'
 
-/** Keys of loops and macros. Beside such a key, deployment may add entries that the template does not show. */
+/** Keys of loops and macros. Deployment can add entries next to such a key, which the template does not show. */
 export const GENERATOR = /^Fn::(ForEach::|Transform$)/
 
 function generatorIn(resolved: Resolved): string | undefined {
@@ -18,7 +18,7 @@ export function createReader(resolver: Resolver) {
   const property = (parent: Resolved, name: string): Resolved => {
     const { kind, place } = parent
     if (kind === 'unknown' || kind === 'absent') return parent
-    if (kind !== 'map') return { kind: 'unknown', reason: `there is a ${kind} where a map belongs`, place }
+    if (kind !== 'map') return { kind: 'unknown', reason: `the value around it is a ${kind}, but must be a map`, place }
     const child = parent.entries.get(name)
     if (child) return resolve(child)
     const generator = generatorIn(parent)
@@ -78,7 +78,7 @@ export function createReader(resolver: Resolver) {
       const type = property(resource(id), 'Type')
       return type.kind === 'scalar' ? readable(String(type.value)) : ''
     },
-    /** The properties of a resource. A macro beside Properties can change them, so it is included. */
+    /** The properties of a resource. A macro next to Properties can change them, so it is included. */
     propertiesOf: (id: string): Resolved => {
       const declaration = resource(id)
       const properties = property(declaration, 'Properties')

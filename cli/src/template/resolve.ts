@@ -63,7 +63,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
   const resources = mapOf(template, 'Resources')
 
   /**
-   * Evaluates each node or condition once. One that depends on itself reaches MAX_DEPTH, and gets the result of
+   * Evaluates each node or condition once. A node that depends on itself reaches MAX_DEPTH, and gets the result of
    * `circularOf`.
    */
   const once = <Key, Result>(circularOf: (key: Key) => Result, evaluate: (key: Key) => Result) => {
@@ -113,7 +113,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
       reason:
         resolved.kind === 'unknown'
           ? resolved.reason
-          : `there is ${resolved.kind === 'absent' ? 'nothing' : `a ${resolved.kind}`} where text belongs`,
+          : `a text is needed, but there is ${resolved.kind === 'absent' ? 'none' : `a ${resolved.kind}`}`,
     }
   }
   const text = (child: Node | undefined) => textOf(child ? resolve(child) : ABSENT)
@@ -181,7 +181,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
       const at = scalarText(delimiter)
       if (!whyUnknown(value)) return { kind: 'list', items: value.split(at).map(node) }
       if (at === ':' && hasKnownColons(value)) return { kind: 'list', items: partsOf(value).map(node) }
-      return { kind: 'scalar', value } // the text of the placeholders is unknown; Fn::Select handles such a scalar
+      return { kind: 'scalar', value } // the text of the placeholders is unknown. Fn::Select handles such a scalar
     },
     'Fn::Select': (argument) => {
       const [index, list] = listOf(argument)
@@ -189,7 +189,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
       const resolved = list ? resolve(list) : ABSENT
       if (resolved.kind === 'unknown') return resolved
       if (resolved.kind === 'scalar') {
-        // The CDK selects names of functions from ARNs in this way. The text is unknown, but the resource is known.
+        // The CDK selects the name of a function from its ARN in this way. The resource is known, the text is not.
         const ids = placeholdersIn(String(resolved.value)).map((name) => name.split('.')[0] ?? '')
         const [id, ...more] = new Set(ids.filter((id) => resources.has(id)))
         return id !== undefined && more.length === 0

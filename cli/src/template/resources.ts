@@ -47,7 +47,7 @@ function wordsIn(declaration: Node | undefined): string[] {
   return declaration ? collect(declaration) : []
 }
 
-/** Creates one model per resource, however many mappings refer to it. */
+/** Creates one model per resource, even if several mappings refer to it. */
 function cached<T>(read: (id: string) => T) {
   const models = new Map<string, T>()
   return (id: string): T => {
@@ -74,8 +74,8 @@ export function createResources(reader: Reader) {
   }
 
   /**
-   * The resource that a name or an ARN refers to. If there are several, the first of these types. A name that only
-   * contains the name of a resource is a different name.
+   * The resource that a name or an ARN refers to. If it refers to several, the first of these types. A name that merely
+   * contains the name of a resource does not refer to it.
    */
   const resourceIn = (value: string, ...types: readonly RegExp[]) => {
     const ids = partsOf(value).flatMap((part) => {
@@ -85,7 +85,7 @@ export function createResources(reader: Reader) {
     })
     return ids.find((id) => types.some((type) => type.test(typeOf(id)))) ?? ids[0]
   }
-  // A macro that may add Globals is listed for the whole template, so it need not be listed for each setting.
+  // A macro that may add Globals is listed once for the whole template, and not for each setting.
   const declared = reader.root.kind === 'map' ? reader.root.entries.get('Globals') : undefined
   const globals = property(declared ? reader.resolve(declared) : { kind: 'absent' }, 'Function')
 
@@ -117,7 +117,7 @@ export function createResources(reader: Reader) {
       number('executionTimeout', resolved),
     )
     const isIncomplete = durable.state === 'known' && executionTimeout.state === 'absent'
-    const fix = 'Set ExecutionTimeout to seconds, at most the visibility timeout of the queue.'
+    const fix = 'Set ExecutionTimeout to a number of seconds, at most the visibility timeout of the queue.'
     return {
       id,
       place: resources.get(id)?.place,
@@ -130,7 +130,7 @@ export function createResources(reader: Reader) {
       reservedConcurrency: get('ReservedConcurrentExecutions', (resolved) => number('reservedConcurrency', resolved)),
       deadLetterTarget: get([sam ? 'DeadLetterQueue' : 'DeadLetterConfig', 'TargetArn'], presenceOf),
       tenantIsolation: get(['TenancyConfig', 'TenantIsolationMode'], text),
-      executionTimeout: isIncomplete ? wrong('DurableConfig has none', fix, durable.place) : executionTimeout,
+      executionTimeout: isIncomplete ? wrong('DurableConfig does not set it', fix, durable.place) : executionTimeout,
     }
   })
 
@@ -183,14 +183,16 @@ export function createResources(reader: Reader) {
     const [id = '', attribute = ''] = name.split('.')
     const whole = value === placeholder(name)
     if (whole && QUEUE.test(typeOf(id)) && !/^(Arn$|Fn::)/.test(attribute)) {
-      const what = attribute === '' ? `a reference to ${id} is its URL` : `${name} is not its ARN`
-      return wrong(what, `Take the ARN: !GetAtt ${id}.Arn.`, place)
+      const what = attribute === '' ? `a Ref of ${id} returns its URL, not its ARN` : `${name} is not its ARN`
+      return wrong(what, `Use the ARN: !GetAtt ${id}.Arn.`, place)
     }
-    if (whole && NO_QUEUES.test(typeOf(id))) return wrong(`${id} is not a queue`, "Give a queue's ARN.", place)
+    if (whole && NO_QUEUES.test(typeOf(id))) return wrong(`${id} is not a queue`, 'Use the ARN of a queue.', place)
     if (resolved.kind !== 'scalar' || whyUnknown(value) !== undefined) return text(resolved)
     const [arn, , service] = partsOf(value)
-    if (arn !== 'arn') return wrong(`"${value}" is not an ARN`, "Give a queue's ARN.", place)
-    return service === 'sqs' ? text(resolved) : wrong(`"${value}" is not a queue's ARN`, "Give a queue's ARN.", place)
+    if (arn !== 'arn') return wrong(`"${value}" is not an ARN`, 'Use the ARN of a queue.', place)
+    return service === 'sqs'
+      ? text(resolved)
+      : wrong(`"${value}" is not a queue's ARN`, 'Use the ARN of a queue.', place)
   }
 
   const retentionOf = cached((id: string) => number('retention', property(propertiesOf(id), 'MessageRetentionPeriod')))

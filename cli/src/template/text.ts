@@ -1,5 +1,5 @@
-// Text that is only partly known. A placeholder is the name of an attribute or of a pseudo parameter between two NUL
-// characters, which do not occur in templates.
+// Text of which only parts are known. A placeholder stands for an unknown part. It is the name of an attribute or a
+// pseudo parameter between two NUL characters, which do not occur in templates.
 
 export function placeholder(name: string) {
   return `\0${name}\0`
@@ -15,7 +15,7 @@ export function partsOf(text: string): string[] {
   return text.match(/(?:\0[^\0]*\0|{{resolve:[^}]*}}|[^:\0])+|(?<=:|^)(?=:|$)/g) ?? []
 }
 
-/** A text as a person would write it, with ${…} for placeholders. */
+/** A text for people, with ${…} for placeholders. */
 export function readable(text: string) {
   return text.replaceAll(/\0([^\0]*)\0/g, '$${$1}')
 }

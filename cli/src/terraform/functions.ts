@@ -70,7 +70,7 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
     return qualified(found.instance, id, textAt(alias, 'function_version'))
   }
 
-  /** The only one with this value. A data source may show the same function as a resource. */
+  /** The instance with this value, if there is only one. A resource is preferred to a data source of the same function. */
   function onlyOne(some: readonly Instance[], attribute: string, value: string): Instance | undefined {
     const same = some.filter(({ values }) => values[attribute] === value)
     const managed = same.filter(({ mode }) => mode === 'managed')
@@ -94,7 +94,7 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
     return { instance }
   }
 
-  /** The function that a mapping invokes, directly or through an alias, and why it may be another one. */
+  /** The function that a mapping invokes, directly or through an alias. `doubt` is the reason why it may be another one. */
   return function functionOf(mapping: Instance): { target: LambdaFunction; doubt?: string | undefined } {
     const found = find(mapping, [FUNCTION, ALIAS])
     const { instance } = found
@@ -114,7 +114,7 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
   }
 }
 
-/** What `function_name` is set to. In a state, the ARN is more exact: functions in two regions may have one name. */
+/** The value of `function_name`. In a state, the ARN is more exact: functions in two regions can have the same name. */
 function nameIn(source: Instance): Setting<string> {
   const arn = textAt(source, 'function_arn')
   return source.config === undefined && arn.state === 'known' ? arn : textAt(source, 'function_name')
@@ -128,7 +128,7 @@ function partsOf(name: string) {
   return { arn: '', plain: only, qualifier: alias }
 }
 
-/** Whether the ARN of the function is known to be another one. */
+/** Whether the function is known to have another ARN. */
 function differs({ values }: Instance, arn: string) {
   return arn !== '' && typeof values.arn === 'string' && values.arn !== arn
 }

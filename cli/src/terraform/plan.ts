@@ -1,6 +1,6 @@
 import { UsageError } from '../errors.ts'
 
-/** The expression of an argument or an output. It lists what it refers to, and shows no operators or functions. */
+/** The expression of an argument or an output. It lists its references, but not its operators and functions. */
 export interface Expression {
   references?: readonly string[]
 }
@@ -127,7 +127,9 @@ export function parseShown(file: string, text: string): Shown | undefined {
   const shown = document as Shown
   // Major version 0 is the format of Terraform before 1.1, which has the same keys.
   if (!/^[01]\./.test(document.format_version)) {
-    throw new UsageError(`${file} has format version ${document.format_version}, and only 0 and 1 can be read`)
+    throw new UsageError(
+      `${file} has format version ${document.format_version}, but doctor can read only versions 0 and 1`,
+    )
   }
   return shown
 }
@@ -185,9 +187,9 @@ export function toPlan(shown: Shown): Plan {
     change?.actions?.join() === 'delete' && change.before ? [{ type, values: change.before }] : [],
   )
   const incomplete = shown.errored
-    ? 'planning failed, so it shows only a part'
+    ? 'planning failed, so the plan is not complete'
     : shown.complete === false
-      ? 'it is not complete: -target or a deferred change leaves resources out'
+      ? 'the plan is not complete: -target or a deferred change omits resources'
       : undefined
   return { instances, deleted, isState, ...(incomplete === undefined ? {} : { incomplete }) }
 }

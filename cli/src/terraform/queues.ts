@@ -21,7 +21,7 @@ const ELSEWHERE = 'it is not in this plan or state'
 
 /** The resource that an argument refers to. */
 export type Found =
-  /** `doubt` says why it may be another one. */
+  /** `doubt` is the reason why another resource may be meant. */
   | { instance: Instance; attribute?: string | undefined; doubt?: string | undefined }
   | { instance?: undefined; reason: string; arn?: string; candidates: readonly Instance[] }
 
@@ -61,7 +61,7 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     return instance ? { instance } : { reason: ELSEWHERE, candidates: [] }
   }
 
-  /** A URL or a name in place of the ARN is wrong, but tells which queue is meant. */
+  /** A URL or a name instead of the ARN is an error, but it still identifies the queue. */
   function findByArn(arn: string): Found {
     const same = queues.find(({ values }) => [values.arn, values.url, values.name].includes(arn))
     if (same) return { instance: same }
@@ -69,7 +69,7 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     const named = queues.filter(({ values }) => values.name === name && values.arn === undefined)
     const [instance, ...more] = named
     return instance && more.length === 0
-      ? { instance, doubt: `only its name is that of ${arn}, because its ARN is known only after apply` }
+      ? { instance, doubt: `only its name matches ${arn}: its ARN is known only after apply` }
       : { reason: ELSEWHERE, arn, candidates: named }
   }
 
@@ -136,14 +136,14 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     const isDeleted = deleted.some(
       ({ type, values }) => type === 'aws_sqs_queue_redrive_policy' && values.queue_url === queue.values.id,
     )
-    // Without a declaration, the provider keeps what is set, or sets nothing.
+    // If the configuration does not declare a policy, the provider keeps the existing one, or sets none.
     const isUnset = own.state === 'absent' || (!isDeclared && (own.state === 'unknown' || isDeleted))
     if (!isUnset) return parsePolicy(queue, queue)
     const possible = policies.find(
       ({ found }) => !found.instance && (found.candidates.length === 0 || found.candidates.includes(queue)),
     )
     return possible && !possible.found.instance && possible.found.reason !== ELSEWHERE
-      ? unknown(`${possible.policy.address} may set it; of its queue, ${possible.found.reason}`)
+      ? unknown(`${possible.policy.address} may set it. Its queue is not certain: ${possible.found.reason}`)
       : absent
   }
 
@@ -203,7 +203,7 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 
 /** Checks an ARN of a queue. Its URL, the `id` of a queue, is a common mistake. */
 export function arnSetting(value: string): Setting<string> {
-  const fix = "Give a queue's ARN: the attribute arn, not id, url or name."
+  const fix = 'Use the ARN of a queue: the attribute arn, not id, url or name.'
   const [arn, , service] = value.split(':')
   if (arn !== 'arn') return wrong(`"${value}" is not an ARN`, fix)
   return service === 'sqs' ? known(value) : wrong(`"${value}" is not a queue's ARN`, fix)

@@ -27,11 +27,11 @@ const OTHER_SOURCES = /^aws_(kinesis|dynamodb|mq|msk|docdb)_/
 const NOT_READ: readonly [type: RegExp, reason: string][] = [
   [/^awscc_(lambda_event_source_mapping|lambda_function|sqs_queue)$/, 'resources of the provider awscc are not read'],
   [/^aws_cloudcontrolapi_resource$/, 'resources of the Cloud Control API are not read'],
-  [/cloudformation_stack(_instances|_set_instance)?$/, 'it has a template of its own'],
+  [/cloudformation_stack(_instances|_set_instance)?$/, 'its resources are in a separate template'],
 ]
 
 const AFTER = 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'
-const DEPLOYED = 'Check what is deployed with --function NAME.'
+const DEPLOYED = 'Check the deployed function with --function NAME.'
 
 function reportsOf(types: Setting<readonly unknown[]>): Setting<boolean> {
   if (types.state === 'unknown') return types
@@ -82,7 +82,7 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
     if (arn.state === 'known') return arnSetting(arn.value)
     if (!found.instance || !/^(id|url|name)$/.test(found.attribute ?? '')) return arn
     const { address } = found.instance
-    return wrong(`${address}.${found.attribute} is not its ARN`, `Take the ARN: ${address}.arn.`)
+    return wrong(`${address}.${found.attribute} is not its ARN`, `Use the ARN: ${address}.arn.`)
   }
 
   /** The queue of a mapping; undefined if the mapping belongs to another service. */
@@ -138,7 +138,7 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
   return { mappings, unread, fix: plan.isState ? DEPLOYED : AFTER }
 }
 
-/** An unknown ARN counts as that of a queue, unless it or the mapping shows that it is not. */
+/** An unknown ARN counts as the ARN of a queue, unless the ARN or the mapping shows another service. */
 function isOfOtherService(mapping: Instance, { leaves, open }: Resolution): boolean {
   if (OTHER_SERVICES.some((name) => (valueIn(listAt(mapping, name)) ?? []).length > 0)) return true
   const types = leaves.map(({ instance }) => instance.type)

@@ -6,7 +6,7 @@ export interface Leaf {
   attribute: string
 }
 
-/** `open` lists references that a plan does not resolve, above all local values. */
+/** `open` lists references that a plan does not resolve. Most of them are local values. */
 export interface Resolution {
   leaves: readonly Leaf[]
   open: readonly string[]

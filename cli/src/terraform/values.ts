@@ -9,7 +9,7 @@ function step(value: unknown, name: Step): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<Step, unknown>)[name] : undefined
 }
 
-/** One setting for all that a data source does not show, so that they are one finding. */
+/** One setting for everything that a data source does not show. The result is one finding instead of several. */
 const notShown = new WeakMap<Instance, ReturnType<typeof unknown>>()
 function notShownBy(instance: Instance) {
   const setting = notShown.get(instance) ?? unknown(`${instance.address} does not show it`)

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { buildApp } from 'fauxqs'
 import { type Test, test } from 'tap'
+import { type DoctorFlags, doctor } from '../../src/doctor/doctor.ts'
 import { command } from '../support/runs.ts'
 import { DAY } from '../support/templates.ts'
 
@@ -79,7 +80,7 @@ interface Lambda {
   reserved?: number | 'denied'
   /** The names of its aliases, one page each. */
   aliases?: string[] | 'denied'
-  /** What belongs to one alias: a page of mappings, and the configuration of its version. */
+  /** The mappings of an alias, on one page, and the configuration of its version. */
   alias?: Record<string, { mappings?: unknown[]; configuration?: Record<string, unknown> } | 'denied'>
 }
 
@@ -145,17 +146,30 @@ const QUEUES = {
   orders: { VisibilityTimeout: '185', ...redrive('orders-dead') },
 }
 
-async function doctor(t: Test, functions: Lambda, queues: Record<string, Record<string, string>>, name = 'orders') {
+/** Runs the function of the command in this process, because a process for each test is slow. */
+async function findingsOf(t: Test, flags: Partial<DoctorFlags>, env: Record<string, string | undefined>) {
+  const { env: before } = process
+  const log = t.capture(console, 'log')
+  process.env = { ...before, ...ENV, ...env }
+  try {
+    const code = await doctor(undefined, { format: 'json', recordConcurrency: 100, ...flags })
+    const findings: Record<string, string>[] = JSON.parse(String(log.args()[0])).findings
+    return { code, findings, ids: findings.map(({ rule, resource }) => `${rule} ${resource}`) }
+  } finally {
+    log.restore()
+    process.env = before
+  }
+}
+
+async function check(t: Test, functions: Lambda, queues: Record<string, Record<string, string>>, name = 'orders') {
   const { url, requests } = await lambda(t, functions)
-  const env = { ...ENV, AWS_ENDPOINT_URL_LAMBDA: url, AWS_ENDPOINT_URL_SQS: await sqs(t, queues) }
-  const { code, stdout, stderr } = await command(['doctor', '--function', name, '--format', 'json'], { env })
-  const findings: Record<string, string>[] = stdout === '' ? [] : JSON.parse(stdout).findings
-  return { code, stderr, requests, findings, ids: findings.map(({ rule, resource }) => `${rule} ${resource}`) }
+  const env = { AWS_ENDPOINT_URL_LAMBDA: url, AWS_ENDPOINT_URL_SQS: await sqs(t, queues) }
+  return { requests, ...(await findingsOf(t, { function: name }, env)) }
 }
 
 test('a function without problems has no findings', async (t) => {
-  const { code, stderr, ids, requests } = await doctor(t, {}, QUEUES)
-  t.strictSame([code, stderr, ids], [0, '', []])
+  const { code, ids, requests } = await check(t, {}, QUEUES)
+  t.strictSame([code, ids], [0, []])
   t.strictSame(requests, [
     'GET /2015-03-31/functions/orders/configuration',
     'GET /2019-09-30/functions/orders/concurrency',
@@ -165,7 +179,7 @@ test('a function without problems has no findings', async (t) => {
 })
 
 test('settings of function, mapping and queues are read from the responses, and checked', async (t) => {
-  const { code, findings, ids } = await doctor(
+  const { code, findings, ids } = await check(
     t,
     {
       configuration: { Timeout: 60, Runtime: 'nodejs18.x' },
@@ -222,8 +236,8 @@ test('settings of function, mapping and queues are read from the responses, and 
   t.ok(findings.every((finding) => !('file' in finding) && !('line' in finding)))
 })
 
-test('an alias: its own mappings, and the reserved concurrency of its function', async (t) => {
-  const { ids, requests } = await doctor(t, {}, QUEUES, 'orders:live')
+test('for an alias, its own mappings and the reserved concurrency of its function are read', async (t) => {
+  const { ids, requests } = await check(t, {}, QUEUES, 'orders:live')
   t.strictSame(ids, [])
   t.strictSame(requests, [
     'GET /2015-03-31/functions/orders%3Alive/configuration',
@@ -232,17 +246,17 @@ test('an alias: its own mappings, and the reserved concurrency of its function',
   ])
 })
 
-test('mappings that are disabled are checked, but not added up', async (t) => {
+test('disabled mappings are checked, but do not count for the sum of the maximum concurrencies', async (t) => {
   const limited = (State: string) => mapping('orders', { State, ScalingConfig: { MaximumConcurrency: 5 } })
   const reserved = async (states: string[]) => {
-    const { findings } = await doctor(t, { reserved: 5, pages: [states.map(limited)] }, QUEUES)
+    const { findings } = await check(t, { reserved: 5, pages: [states.map(limited)] }, QUEUES)
     return findings.map(({ rule, message }) => `${rule}: ${message}`)
   }
   t.match(await reserved(['Enabled', 'Updating']), [
-    /^concurrency-above-reserved: A maximum concurrency of 10 over its 2/,
+    /^concurrency-above-reserved: The maximum concurrency of its 2 mappings together is 10,/,
   ])
   const UNKNOWN =
-    'not-checked: Not checked: whether the reserved concurrency of 5 is enough for all mappings, which may use 10: ' +
+    'not-checked: Not checked: whether the reserved concurrency of 5 is enough for all mappings, which may use 10. Reason: ' +
     'orders/orders is disabled.'
   t.strictSame(await reserved(['Enabled', 'Disabled']), [UNKNOWN])
   t.strictSame(await reserved(['Disabling', 'Disabled']), [UNKNOWN])
@@ -251,7 +265,7 @@ test('mappings that are disabled are checked, but not added up', async (t) => {
 
 test('the mappings of all aliases are checked, each with its own version', async (t) => {
   const limited = { ScalingConfig: { MaximumConcurrency: 4 } }
-  const { code, ids, findings, requests } = await doctor(
+  const { code, ids, findings, requests } = await check(
     t,
     {
       reserved: 11,
@@ -274,7 +288,7 @@ test('the mappings of all aliases are checked, each with its own version', async
   ])
   t.match(
     findings[0]?.message,
-    'A maximum concurrency of 12 over its 3 mappings, above the reserved concurrency of 11.',
+    'The maximum concurrency of its 3 mappings together is 12, above the reserved concurrency of 11.',
   )
   t.match(findings[2]?.message, 'below 6 times the timeout of orders:next (60 s)')
   t.strictSame(requests, [
@@ -292,24 +306,25 @@ test('the mappings of all aliases are checked, each with its own version', async
   ])
 })
 
-test('a function whose mappings all belong to an alias', async (t) => {
+test('the mappings of an alias are found if the function itself has none', async (t) => {
   const alias = { live: { mappings: [mapping('orders')] } }
-  const { code, ids } = await doctor(t, { pages: [[]], aliases: ['live'], alias }, QUEUES)
+  const { code, ids } = await check(t, { pages: [[]], aliases: ['live'], alias }, QUEUES)
   t.strictSame([code, ids], [0, []])
 })
 
 test('a function given by its ARN: its aliases are found too', async (t) => {
   const alias = { live: { mappings: [mapping('orders', { FunctionResponseTypes: [] })] } }
-  const { ids } = await doctor(t, { aliases: ['live'], alias }, QUEUES, FUNCTION.FunctionArn)
+  const { ids } = await check(t, { aliases: ['live'], alias }, QUEUES, FUNCTION.FunctionArn)
   t.strictSame(ids, ['report-batch-item-failures orders:live/orders'])
 })
 
-test('aliases that may not be listed or read are listed as not checked', async (t) => {
+test('aliases to which access is denied are listed as not checked', async (t) => {
   const said = async (functions: Lambda) => {
-    const { code, findings } = await doctor(t, functions, QUEUES)
+    const { code, findings } = await check(t, functions, QUEUES)
     return [code, findings.map(({ severity, resource, message }) => [severity, resource, message])]
   }
-  const message = (call: string) => `Not checked: this item: ${call}: HTTP 403: AccessDeniedException: not authorized.`
+  const message = (call: string) =>
+    `Not checked: this item. Reason: ${call}: HTTP 403: AccessDeniedException: not authorized.`
   t.strictSame(await said({ aliases: 'denied' }), [
     0,
     [['info', 'the aliases of orders', message('ListAliases for orders')]],
@@ -320,7 +335,7 @@ test('aliases that may not be listed or read are listed as not checked', async (
   ])
 })
 
-test('a dead-letter queue that a function reads needs no dead-letter queue of its own', async (t) => {
+test('a dead-letter queue that a function reads does not need a redrive policy', async (t) => {
   /** Imitates AWS for a function that reads a queue without a redrive policy. */
   const rules = async (sources: { status?: number; type?: string; body: unknown }) => {
     const responses: Record<string, { status?: number; type?: string; body: unknown }> = {
@@ -335,21 +350,19 @@ test('a dead-letter queue that a function reads needs no dead-letter queue of it
       if (url.includes('/event-source')) return { body: { EventSourceMappings: [mapping('orders-dead')] } }
       return { body: {} }
     })
-    const args = ['doctor', '--function', 'orders', '--endpoint-url', url, '--format', 'json']
-    const { stdout } = await command(args, { env: ENV })
-    return JSON.parse(stdout).findings.map(({ rule, resource }: Record<string, string>) => `${rule} ${resource}`)
+    return (await findingsOf(t, { function: 'orders', endpointUrl: url }, {})).ids
   }
   t.strictSame(await rules({ body: { queueUrls: ['http://sqs/0/orders'] } }), [])
   t.strictSame(await rules({ body: { queueUrls: [] } }), ['no-redrive-policy orders-dead'])
   t.strictSame(await rules(DENIED), ['no-redrive-policy orders-dead'])
 })
 
-test('a local substitute also lists mappings of aliases and of longer names: aliases are checked once, longer names not at all', async (t) => {
+test('if Lambda also lists mappings of aliases and of other functions, aliases are checked once, and other functions are not checked', async (t) => {
   const FunctionResponseTypes: string[] = []
   const of = (name: string, changes: Record<string, unknown> = {}) =>
     mapping('orders', { FunctionArn: FUNCTION.FunctionArn.replace(/orders$/, name), FunctionResponseTypes, ...changes })
   const all = [of('orders-v2'), of('orders'), of('orders:live'), of('orders:7'), of('orders', { State: 'Deleting' })]
-  const { ids } = await doctor(
+  const { ids } = await check(
     t,
     { pages: [all], aliases: ['live'], alias: { live: { mappings: [of('orders:live')] } } },
     QUEUES,
@@ -369,25 +382,25 @@ test('a queue or dead-letter queue of several mappings is read once, and reporte
     returns: { VisibilityTimeout: '185', ...redrive(dead) },
   })
   const short = { 'short-dead': { MessageRetentionPeriod: '60' } }
-  t.strictSame((await doctor(t, { pages }, { ...short, ...sources('short-dead') })).ids, [
+  t.strictSame((await check(t, { pages }, { ...short, ...sources('short-dead') })).ids, [
     'dead-letter-retention short-dead',
   ])
-  const { findings } = await doctor(t, { pages }, sources('nowhere'))
+  const { findings } = await check(t, { pages }, sources('nowhere'))
   t.strictSame(
     findings.map(({ rule, resource, message }) => [rule, resource, message]),
     [
       [
         'not-checked',
         'orders',
-        'Not checked: the retention of nowhere: there is no such queue. It applies to orders, invoices, returns.',
+        'Not checked: the retention of nowhere. Reason: there is no such queue. It applies to orders, invoices, returns.',
       ],
     ],
   )
 })
 
-test('resources that may not be read are listed as not checked', async (t) => {
+test('resources that are missing, or to which access is denied, are listed as not checked', async (t) => {
   const pages = [[mapping('orders', { ScalingConfig: { MaximumConcurrency: 5 } }), mapping('gone'), mapping('half')]]
-  const { code, findings } = await doctor(
+  const { code, findings } = await check(
     t,
     { reserved: 'denied', pages },
     { ...QUEUES, half: { VisibilityTimeout: '185', ...redrive('nowhere') } },
@@ -399,43 +412,40 @@ test('resources that may not be read are listed as not checked', async (t) => {
       [
         'not-checked',
         'orders',
-        'Not checked: ReservedConcurrentExecutions: GetFunctionConcurrency for orders: HTTP 403: ' +
+        'Not checked: ReservedConcurrentExecutions. Reason: GetFunctionConcurrency for orders: HTTP 403: ' +
           'AccessDeniedException: not authorized.',
       ],
       [
         'not-checked',
         'orders/gone',
-        'Not checked: the visibility timeout, redrive policy and retention of gone: there is no such queue.',
+        'Not checked: the visibility timeout, redrive policy and retention of gone. Reason: there is no such queue.',
       ],
-      ['not-checked', 'half', 'Not checked: the retention of nowhere: there is no such queue.'],
+      ['not-checked', 'half', 'Not checked: the retention of nowhere. Reason: there is no such queue.'],
     ],
   )
 })
 
 /** The findings for a function and one mapping with these settings. */
 async function found(t: Test, configuration: Record<string, unknown>, changes: Record<string, unknown> = {}) {
-  return (await doctor(t, { configuration, pages: [[mapping('orders', changes)]] }, QUEUES)).findings.map(
-    ({ rule, resource, message }) => [`${rule} ${resource}`, message?.split('. ')[0]],
+  return (await check(t, { configuration, pages: [[mapping('orders', changes)]] }, QUEUES)).findings.map(
+    ({ rule, resource, message }) => [`${rule} ${resource}`, message?.split(/\. (?!Reason: )/)[0]],
   )
 }
 
-test('settings of the function that are wrong for an SQS mapping', async (t) => {
+test('settings of the function that do not fit an SQS mapping give findings', async (t) => {
   const configuration = {
     TenancyConfig: { TenantIsolationMode: 'PER_TENANT' },
     DurableConfig: { ExecutionTimeout: 186, RetentionPeriodInDays: 14 },
     DeadLetterConfig: { TargetArn: arn('orders-dead') },
   }
   t.strictSame(await found(t, configuration), [
-    ['tenant-isolation orders', 'Tenant isolation (PER_TENANT) on a function that reads SQS'],
-    [
-      'durable-execution-timeout orders',
-      'An ExecutionTimeout of 186 s, above the visibility timeout of orders (185 s)',
-    ],
+    ['tenant-isolation orders', 'The function has tenant isolation (PER_TENANT) and reads SQS'],
+    ['durable-execution-timeout orders', 'ExecutionTimeout is 186 s, above the visibility timeout of orders (185 s)'],
     ['function-dead-letter-queue orders', "The function's own dead-letter queue has no effect on SQS messages"],
   ])
   t.strictSame(await found(t, { DurableConfig: { ExecutionTimeout: 185 } }), [])
   t.strictSame(await found(t, { DurableConfig: { RetentionPeriodInDays: 14 } }), [
-    ['not-checked orders', 'Not checked: ExecutionTimeout: Lambda does not return it.'],
+    ['not-checked orders', 'Not checked: ExecutionTimeout. Reason: Lambda does not return it.'],
   ])
 })
 
@@ -445,11 +455,11 @@ test('a function on Managed Instances may have a timeout of 5,400 s', async (t) 
   }
   const managed = { CapacityProviderConfig: { LambdaManagedInstancesCapacityProviderConfig }, Timeout: 5400 }
   const queues = { ...QUEUES, orders: { VisibilityTimeout: '32405', ...redrive('orders-dead') } }
-  t.strictSame((await doctor(t, { configuration: managed }, queues)).ids, [])
-  t.strictSame((await doctor(t, { configuration: { Timeout: 5400 } }, queues)).ids, ['invalid-value orders'])
+  t.strictSame((await check(t, { configuration: managed }, queues)).ids, [])
+  t.strictSame((await check(t, { configuration: { Timeout: 5400 } }, queues)).ids, ['invalid-value orders'])
 })
 
-test('filters and pollers of a mapping', async (t) => {
+test('the filters and the pollers of a mapping are checked', async (t) => {
   const Filters = [{ Pattern: '{ "body": ["a"] }' }, { Pattern: '{ "attributes": ["a"] }' }, {}]
   t.strictSame(await found(t, {}, { FilterCriteria: { Filters } }), [
     [
@@ -457,37 +467,35 @@ test('filters and pollers of a mapping', async (t) => {
       'Filter 2 cannot match: it has the key attributes, but Lambda filters SQS messages only by body',
     ],
     ['filter-pattern orders/orders', 'Filter 3 cannot match: it has no Pattern'],
-    ['filter-criteria orders/orders', 'Messages that do not match any of the 3 filters are deleted'],
+    ['filter-criteria orders/orders', 'Lambda deletes messages that do not match any of the 3 filters'],
   ])
   // More than five filters are possible if AWS has raised the quota: Lambda has accepted these.
   t.strictSame(await found(t, {}, { FilterCriteria: { Filters: Array(6).fill(Filters[0]) } }), [
     [
       'filter-criteria orders/orders',
-      'Messages that do not match any of the 6 filters are deleted, and so are all messages whose body is JSON',
+      'Lambda deletes messages that do not match any of the 6 filters, and all messages whose body is JSON',
     ],
   ])
   const FilterCriteriaError = { ErrorCode: 'KMSAccessDeniedException', Message: 'not authorized' }
   t.strictSame(await found(t, {}, { FilterCriteriaError }), [
-    ['not-checked orders/orders', 'Not checked: FilterCriteria: KMSAccessDeniedException: not authorized.'],
+    ['not-checked orders/orders', 'Not checked: FilterCriteria. Reason: KMSAccessDeniedException: not authorized.'],
   ])
   t.strictSame(await found(t, {}, { ProvisionedPollerConfig: { MinimumPollers: 3, MaximumPollers: 2 } }), [
-    ['poller-range orders/orders', 'A MinimumPollers of 3 above a MaximumPollers of 2'],
+    ['poller-range orders/orders', 'MinimumPollers (3) is above MaximumPollers (2)'],
   ])
 })
 
+/** Checks that the function of the command rejects with an error of one line. */
 function fails(
   title: string,
-  args: string[],
-  line: RegExp,
+  flags: Partial<DoctorFlags>,
+  message: RegExp,
   prepare: (t: Test) => Promise<Record<string, string | undefined>>,
 ) {
   return test(title, async (t) => {
-    const result = await command(['doctor', '--function', 'orders', ...args], {
-      env: { ...ENV, ...(await prepare(t)) },
-    })
-    t.strictSame([result.code, result.stdout], [2, ''])
-    t.match(result.stderr, line)
-    t.equal(result.stderr.trimEnd().split('\n').length, 1)
+    const error = await findingsOf(t, { function: 'orders', ...flags }, await prepare(t)).catch((error) => error)
+    t.match(error, { name: 'UsageError', message })
+    t.notMatch(error.message, '\n')
   })
 }
 
@@ -495,33 +503,33 @@ async function at(t: Test, functions?: Lambda) {
   return { AWS_ENDPOINT_URL_LAMBDA: (await lambda(t, functions)).url }
 }
 
-fails('a function that does not exist', ['--function', 'nope'], /there is no function nope: correct the name/, at)
+fails('a function that does not exist', { function: 'nope' }, /^there is no function nope: check the name/, at)
 fails(
   'a function without mappings',
-  [],
-  /^bounded-sqs-batch: orders has no SQS event source mapping, so nothing was checked; /,
+  {},
+  /^orders has no SQS event source mapping, so nothing was checked\. To check the mappings of a version, /,
   (t) => at(t, { pages: [[]] }),
 )
 fails(
   'a function without mappings, and aliases that may not be listed',
-  [],
-  /nothing was checked; .+\. Not read: the aliases of orders: ListAliases for orders: HTTP 403: AccessDeniedException: /m,
+  {},
+  /nothing was checked\. .+\. Not read: the aliases of orders: ListAliases for orders: HTTP 403: AccessDeniedException: /,
   (t) => at(t, { pages: [[]], aliases: 'denied' }),
 )
 fails(
   'a function that reads other services',
-  [],
+  {},
   /orders has no SQS event source mapping, so nothing was checked/,
   (t) => at(t, { pages: [[mapping('', { EventSourceArn: `arn:aws:kinesis:us-east-1:${ACCOUNT}:stream/orders` })]] }),
 )
-fails('no credentials', [], /no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID/, async (t) => ({
+fails('no credentials', {}, /no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID/, async (t) => ({
   ...(await at(t)),
   AWS_ACCESS_KEY_ID: undefined,
   AWS_SECRET_ACCESS_KEY: undefined,
   AWS_SHARED_CREDENTIALS_FILE: '/nowhere',
   AWS_CONFIG_FILE: '/nowhere',
 }))
-fails('no region', [], /no AWS region is set: give --region, or set AWS_REGION$/m, async (t) => ({
+fails('no region', {}, /no AWS region is set: give --region, or set AWS_REGION$/, async (t) => ({
   ...(await at(t)),
   AWS_REGION: undefined,
   AWS_DEFAULT_REGION: undefined,
@@ -529,30 +537,25 @@ fails('no region', [], /no AWS region is set: give --region, or set AWS_REGION$/
 }))
 fails(
   'an endpoint that does not respond',
-  ['--endpoint-url', 'http://127.0.0.1:1'],
+  { endpointUrl: 'http://127.0.0.1:1' },
   /Lambda does not respond \(ECONNREFUSED\): check/,
   async () => ({}),
 )
-fails(
-  'access denied',
-  [],
-  / GetFunctionConfiguration for orders: HTTP 403: AccessDeniedException: no$/m,
-  async (t) => ({
-    AWS_ENDPOINT_URL_LAMBDA: (
-      await listen(t, () => ({ status: 403, type: 'AccessDeniedException', body: { Message: 'no' } }))
-    ).url,
-  }),
-)
+fails('access denied', {}, /^GetFunctionConfiguration for orders: HTTP 403: AccessDeniedException: no$/, async (t) => ({
+  AWS_ENDPOINT_URL_LAMBDA: (
+    await listen(t, () => ({ status: 403, type: 'AccessDeniedException', body: { Message: 'no' } }))
+  ).url,
+}))
 
 for (const [title, body, line] of [
   [
     'of another server',
     {},
-    /: ListEventSourceMappings for orders: HTTP 404: the response does not come from AWS: check the endpoint$/m,
+    /^ListEventSourceMappings for orders: HTTP 404: the response does not come from AWS: check the endpoint$/,
   ],
-  ['with a message', { message: 'no route' }, /: ListEventSourceMappings for orders: HTTP 404: no route$/m],
+  ['with a message', { message: 'no route' }, /^ListEventSourceMappings for orders: HTTP 404: no route$/],
 ] as const) {
-  fails(`a response ${title}`, [], line, async (t) => {
+  fails(`a response ${title}`, {}, line, async (t) => {
     const { url } = await listen(t, ({ url = '' }) =>
       url.includes('/event-source') ? { status: 404, body } : { body: url.includes('/configuration') ? FUNCTION : {} },
     )
@@ -561,8 +564,8 @@ for (const [title, body, line] of [
 }
 fails(
   'a response that is not JSON',
-  [],
-  /: GetFunctionConfiguration for orders: HTTP 502: the response does not come from AWS: check the endpoint$/m,
+  {},
+  /^GetFunctionConfiguration for orders: HTTP 502: the response does not come from AWS: check the endpoint$/,
   async (t) => {
     const server = createServer((_request, response) => response.writeHead(502).end('<html>Bad gateway</html>'))
     await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -572,14 +575,22 @@ fails(
 )
 fails(
   'a function that exists, and mappings that are not found',
-  [],
-  /: ListEventSourceMappings for orders: HTTP 404: ResourceNotFoundException: none$/m,
+  {},
+  /^ListEventSourceMappings for orders: HTTP 404: ResourceNotFoundException: none$/,
   async (t) => {
     const missing = { status: 404, type: 'ResourceNotFoundException', body: { Message: 'none' } }
     const { url } = await listen(t, ({ url = '' }) => (url.includes('/event-source') ? missing : { body: FUNCTION }))
     return { AWS_ENDPOINT_URL_LAMBDA: url }
   },
 )
+
+test('the command prints an error in one line, and exits with 2', async (t) => {
+  const { code, stdout, stderr } = await command(['doctor', '--function', 'nope'], {
+    env: { ...ENV, ...(await at(t)) },
+  })
+  t.strictSame([code, stdout], [2, ''])
+  t.match(stderr, /^bounded-sqs-batch: there is no function nope: [^\n]+\n$/)
+})
 
 test('--endpoint-url applies to both services and works without credentials, and --region is sent', async (t) => {
   const regions = new Set<string>()

@@ -125,11 +125,11 @@ test('durable executions longer than the visibility timeouts of two queues: one 
   t.match(finding, {
     rule: 'durable-execution-timeout',
     resource: 'Handler',
-    fix: 'Lower ExecutionTimeout to 186 s at most, or raise VisibilityTimeout.',
+    fix: 'Set ExecutionTimeout to at most 186 s, or raise VisibilityTimeout.',
   })
 })
 
-test('FunctionResponseTypes without ReportBatchItemFailures: the finding names what they have', async (t) => {
+test('FunctionResponseTypes without ReportBatchItemFailures: the finding names its entries', async (t) => {
   const FunctionResponseTypes = ['reportBatchItemFailures', 'Other']
   const [finding] = await findingsIn(t, sam({ mapping: { FunctionResponseTypes } }))
   t.match(
@@ -138,7 +138,7 @@ test('FunctionResponseTypes without ReportBatchItemFailures: the finding names w
   )
 })
 
-test('a setting of the function itself is not that of Globals', async (t) => {
+test('a setting of the function itself and the same setting in Globals give separate findings', async (t) => {
   const template = globals('Runtime: nodejs18.x', 2).replace(
     '    Properties:\n      E',
     '    Properties:\n      Runtime: nodejs16.x\n      E',
@@ -172,7 +172,7 @@ test('settings that are unknown for one reason are one finding, which names them
       [
         'not-checked',
         'Queue',
-        'Not checked: FifoQueue, VisibilityTimeout, MessageRetentionPeriod: Fn::ForEach::Each may add it.',
+        'Not checked: FifoQueue, VisibilityTimeout, MessageRetentionPeriod. Reason: Fn::ForEach::Each may add it.',
       ],
     ],
   )
@@ -191,14 +191,14 @@ for (const [title, template, rule, what, fix] of [
     'below both timeouts',
     twoFunctions(20, 300),
     'visibility-below-timeout',
-    'A visibility timeout (20 s) below the timeout of Slow (300 s). ',
+    'The visibility timeout (20 s) is below the timeout of Slow (300 s). ',
     'Set VisibilityTimeout to 1805.',
   ],
   [
     'below the second timeout alone',
     twoFunctions(185, 300),
     'visibility-below-timeout',
-    'A visibility timeout (185 s) below the timeout of Slow (300 s). ',
+    'The visibility timeout (185 s) is below the timeout of Slow (300 s). ',
     'Set VisibilityTimeout to 1805.',
   ],
   [
@@ -239,23 +239,20 @@ test('two functions of one queue: if the timeout of one is unknown, the other is
   t.equal(findings[0]?.fix, 'Set VisibilityTimeout to 1805.')
 })
 
-test('source queues with the longest possible retention: one finding each, with the fix to lower it', async (t) => {
+test('each source queue with the maximum retention gives one finding, whose fix is to lower it', async (t) => {
   const { Resources } = cloudFormation({ queue: { MessageRetentionPeriod: 14 * DAY } })
   const Properties = { ...Resources.Orders.Properties, EventSourceArn: getAtt('Other') }
   const more = { Other: Resources.Queue, Second: { ...Resources.Orders, Properties } }
   const findings = await findingsIn(t, { Resources: { ...Resources, ...more } })
   t.strictSame(ids(findings), ['dead-letter-retention Queue', 'dead-letter-retention Other'])
-  t.equal(
-    findings[0]?.fix,
-    'Lower its MessageRetentionPeriod: no dead-letter queue keeps messages longer than 14 days.',
-  )
+  t.equal(findings[0]?.fix, 'Set its MessageRetentionPeriod below 1209600 (14 days), for example to 345600 (4 days).')
 })
 
 test('a retention of one day is printed as "1 day"', async (t) => {
   const change = { queue: { MessageRetentionPeriod: 2 * DAY }, dead: { MessageRetentionPeriod: DAY } }
   t.match(
     (await findingsIn(t, sam(change)))[0]?.message,
-    'keeps messages for 1 day, which is no longer than its source (2 days).',
+    'keeps messages for 1 day, which is not longer than its source queue (2 days).',
   )
 })
 
@@ -286,8 +283,11 @@ test('the fix for several functions or queues suffices for all of them', async (
   let most = 0
   const growing = functions.replaceAll('MaximumConcurrency: 5', () => `MaximumConcurrency: ${[5, 50, 7][most++]}`)
   const [reserved, ...none] = await findingsIn(t, growing)
-  t.strictSame([none, reserved?.fix], [[], 'Reserve 50 or more, or lower MaximumConcurrency.'])
-  t.match(reserved?.message, /^A maximum concurrency of 50, .+ It applies to Handler0, Handler1, Handler2\.$/)
+  t.strictSame(
+    [none, reserved?.fix],
+    [[], 'Set ReservedConcurrentExecutions to 50 or more, or lower MaximumConcurrency.'],
+  )
+  t.match(reserved?.message, /^The maximum concurrency is 50, .+ It applies to Handler0, Handler1, Handler2\.$/)
 
   const queues = `Resources:
   Dead: { Type: AWS::SQS::Queue, Properties: { MessageRetentionPeriod: 1209600 } }
@@ -309,7 +309,7 @@ ${['Quick', 'Slow']
   t.match(visibility?.message, 'below 6 times the timeout of OfSlow (25 s)')
 })
 
-test('one mapping that may run has a higher concurrency than all running ones', async (t) => {
+test('a mapping that may run decides if its concurrency is higher than the sum of the running ones', async (t) => {
   const { Resources } = cloudFormation({
     function: { ReservedConcurrentExecutions: 10 },
     mapping: { ScalingConfig: { MaximumConcurrency: 2 } },
@@ -320,5 +320,5 @@ test('one mapping that may run has a higher concurrency than all running ones', 
   const Parameters = { On: { Type: 'String' } }
   const findings = await findingsIn(t, { Parameters, Resources: { ...Resources, Second: Orders, Third } })
   t.strictSame(ids(findings), ['concurrency-above-reserved Handler'])
-  t.match(findings[0]?.message, /^A maximum concurrency of 20, above the reserved concurrency of 10\./)
+  t.match(findings[0]?.message, /^The maximum concurrency is 20, above the reserved concurrency of 10\./)
 })

@@ -44,8 +44,8 @@ test('--format json: the findings and nothing else', async (t) => {
           severity: 'error',
           resource: 'Handler/Orders',
           message:
-            'ReportBatchItemFailures is off. If the function reports failures, Lambda ignores the report and deletes the ' +
-            'messages that failed. A function that throws instead loses none: the whole batch is redelivered.',
+            'ReportBatchItemFailures is off. Lambda ignores the failures that the function reports, and deletes those ' +
+            'messages. If the function throws instead, no message is lost: the whole batch is redelivered.',
           fix: 'Set FunctionResponseTypes to [ReportBatchItemFailures].',
           source: 'https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html',
         },

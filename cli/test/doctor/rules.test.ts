@@ -43,7 +43,7 @@ test('every rule has a template that breaks it, and a row with its severity in d
   t.end()
 })
 
-test('rules by severity', async (t) => {
+test('findings are sorted by severity', async (t) => {
   const change = { mapping: { FunctionResponseTypes: undefined }, queue: { RedrivePolicy: undefined, FifoQueue: true } }
   const findings = await findingsIn(t, sam(fifo(change)))
   t.strictSame(
@@ -70,7 +70,7 @@ test('several mappings of one function: their maximum concurrencies are added up
     'visibility-below-timeout Queue',
     'runtime-deprecated Handler',
   ])
-  t.match(findings[0]?.message, /concurrency of 12 over its 3 mappings, above the reserved concurrency of 11\./)
+  t.match(findings[0]?.message, /concurrency of its 3 mappings together is 12, above the reserved concurrency of 11\./)
 })
 
 test('mappings without a maximum concurrency: the fix depends on the reserved concurrency', async (t) => {
@@ -80,17 +80,20 @@ test('mappings without a maximum concurrency: the fix depends on the reserved co
     return findings.filter(({ rule }) => rule === 'reserved-concurrency').map(({ resource, fix }) => [resource, fix])
   }
   const limit = (most: string) =>
-    `MaximumConcurrency in ScalingConfig: at most ${most} in total for all mappings of the function.`
+    `MaximumConcurrency in ScalingConfig, to at most ${most} in total for all mappings of the function.`
   t.strictSame(await said(2499), [
     ['Orders', `Set ${limit('2,499')}`],
     ['Second', `Set ${limit('2,499')}`],
   ])
   t.strictSame(await said(2500), [])
   t.strictSame((await said(2))[0], ['Orders', `Set ${limit('2')}`])
-  t.strictSame((await said(1))[0], ['Orders', `Reserve 2 or more, and set ${limit('2')}`])
+  t.strictSame((await said(1))[0], ['Orders', `Set ReservedConcurrentExecutions to 2 or more, and set ${limit('2')}`])
   const provisioned = { ProvisionedPollerConfig: { MaximumPollers: 50 } }
-  t.strictSame((await said(499, provisioned))[0], ['Orders', 'Set MaximumPollers to 49 at most, or reserve 500.'])
-  t.strictSame((await said(19, provisioned))[0], ['Orders', 'Reserve 500.'])
+  t.strictSame((await said(499, provisioned))[0], [
+    'Orders',
+    'Set MaximumPollers to at most 49, or set ReservedConcurrentExecutions to 500.',
+  ])
+  t.strictSame((await said(19, provisioned))[0], ['Orders', 'Set ReservedConcurrentExecutions to 500.'])
 })
 
 /** Two mappings of one function. Each has a maximum concurrency of 5, together more than the reserved concurrency. */
@@ -134,7 +137,7 @@ for (const [title, template, reason] of [
     t.strictSame(more, [])
     t.match(finding, { rule: 'not-checked', severity: 'info', resource: 'Handler' })
     const what = 'whether the reserved concurrency of 9 is enough for all mappings, which may use 10'
-    t.equal(finding?.message, `Not checked: ${what}: ${reason}.`)
+    t.equal(finding?.message, `Not checked: ${what}. Reason: ${reason}.`)
   })
 }
 
@@ -152,7 +155,7 @@ test('mappings with the condition of their function are added up', async (t) => 
   t.strictSame(ids(await findingsIn(t, template, {}, { Stage: 'prod' })), ['concurrency-above-reserved Handler'])
 })
 
-test('a dead-letter queue that a function reads needs no redrive policy of its own', async (t) => {
+test('a dead-letter queue that a function reads does not need a redrive policy', async (t) => {
   const { Resources } = cloudFormation({ dead: { VisibilityTimeout: 185 } })
   const Orders = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt('Dead') } }
   t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Orders } })), [])
@@ -160,7 +163,7 @@ test('a dead-letter queue that a function reads needs no redrive policy of its o
   t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Queue, Orders } })), ['no-redrive-policy Dead'])
 })
 
-test('one queue, two functions: its visibility timeout gives one finding, the most severe', async (t) => {
+test('the visibility timeout of a queue with two functions gives one finding, the most severe one', async (t) => {
   const { Resources } = cloudFormation({ queue: { VisibilityTimeout: 40 } })
   const Slow = { Type: 'AWS::Lambda::Function', Properties: { Runtime: 'nodejs24.x', Timeout: 60 } }
   const Second = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, FunctionName: { Ref: 'Slow' } } }
@@ -199,7 +202,7 @@ test('a finding has the values, the fix and the line', async (t) => {
   t.match(second, { rule: 'visibility-headroom', line: 5, resource: 'Orders', fix: 'Set VisibilityTimeout to 182.' })
   t.match(
     second?.message,
-    'A visibility timeout (100 s) below 6 times the timeout of Handler (30 s) plus the batching window (2 s). ',
+    'The visibility timeout (100 s) is below 6 times the timeout of Handler (30 s) plus the batching window (2 s). ',
   )
 })
 

@@ -93,7 +93,7 @@ test('an SqsSubscription that is known only after deployment is listed', async (
         'not-checked',
         'Handler/Topic',
         21,
-        'Not checked: this item: its SqsSubscription is not known: the parameter Open has no default (set it with --parameter Open=…).',
+        'Not checked: this item. Reason: its SqsSubscription is not known: the parameter Open has no default (set it with --parameter Open=…).',
       ],
     ],
   )

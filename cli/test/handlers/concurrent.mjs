@@ -1,8 +1,15 @@
+import { appendFileSync, statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { note } from './notes.mjs'
 
-/** Notes the start, the end and the process of each invocation. */
+const { RECORD_TO, AT_ONCE = 1 } = process.env
+const started = `${RECORD_TO}.started`
+
+/** Notes the start, the end and the process of each invocation. The first AT_ONCE invocations wait for each other. */
 export async function handler() {
   const began = Date.now()
-  await new Promise((resolve) => setTimeout(resolve, 150))
+  appendFileSync(started, '.')
+  while (statSync(started).size < AT_ONCE) await sleep(20)
+  await sleep(20) // the spans of these invocations overlap by more than the resolution of the clock
   note({ began, ended: Date.now(), pid: process.pid })
 }

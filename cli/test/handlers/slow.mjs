@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { note, numberOf } from './notes.mjs'
 
-/** Notes its process at the start, waits a second, then notes the processed numbers. */
+/** Notes its process at the start, waits until the test calls `release()`, then notes the processed numbers. */
 export async function handler({ Records }) {
   note({ pid: process.pid })
-  await new Promise((resolve) => setTimeout(resolve, 1000))
+  while (!existsSync(`${process.env.RECORD_TO}.released`)) await sleep(20)
   note({ processed: Records.map(numberOf) })
 }
 

@@ -8,7 +8,7 @@ import { main } from '../../src/program.ts'
 import { command, folder, handlerFile } from '../support/runs.ts'
 
 const NOTHING_TO_DO =
-  'there is nothing to do: give --messages N, --messages-file FILE, --messages-from FILE, --queue-url URL, or --port N to send messages to'
+  'there are no messages to process: use --messages N, --messages-file FILE or --messages-from FILE. Or use --queue-url URL for an existing queue, or --port N so that other programs can send messages'
 const OK = handlerFile('outcomes.mjs')
 
 /**
@@ -52,7 +52,7 @@ refuses(
   (path) => [file(path, 'h.py', ''), '--messages', '1'],
   /h\.py is not a \.ts, \.mts, \.js, \.mjs or \.cjs file$/,
 )
-refuses('a # without the name of an export', [`${OK}#`, '--messages', '1'], /ends in # without the name of an export/)
+refuses('a # without the name of an export', [`${OK}#`, '--messages', '1'], /has no name after #: write/)
 refuses('no input and no queue', [OK], new RegExp(`^${NOTHING_TO_DO}$`))
 
 refuses(
@@ -67,7 +67,7 @@ refuses(
   /could not be loaded: Error: Cannot find package/,
 )
 const BUNDLE =
-  /; bundle it first \(esbuild \S+h\.ts --bundle --packages=external --platform=node --format=esm --outfile=handler\.mjs\) and pass handler\.mjs$/
+  /\. Bundle it first \(esbuild \S+h\.ts --bundle --packages=external --platform=node --format=esm --outfile=handler\.mjs\), and pass handler\.mjs$/
 function typescript(text: string) {
   return (path: string) => [file(path, 'h.ts', text), '--messages', '1']
 }
@@ -93,9 +93,9 @@ refuses(
 refuses(
   'a file that awaits a promise that never settles',
   handler('await new Promise(() => {})'),
-  /exit code 13 \(it awaits a promise that can no longer settle/,
+  /exit code 13 \(it awaits a promise that never settles/,
 )
-refuses('no such export', handler('export const one = 1'), /handler: there is no such export; the file exports: one$/)
+refuses('no such export', handler('export const one = 1'), /there is no export handler\. The file exports: one$/)
 for (const [value, kind] of [
   ['5', 'a number'],
   ['{}', 'an object'],
@@ -105,13 +105,13 @@ for (const [value, kind] of [
   refuses(
     `an export that is ${kind}`,
     handler(`export const handler = ${value}`),
-    new RegExp(`handler: it is ${kind}, not a function; the file exports: handler$`),
+    new RegExp(`the export handler is ${kind}, not a function\\. The file exports: handler$`),
   )
 }
 refuses(
   'no such runtime client',
   [OK, '--messages', '1', '--runtime-client', 'no-such-client'],
-  /exit code 127 \(no such command\) while it was loading$/,
+  /exit code 127 \(the command was not found\) while it was loading$/,
 )
 
 refuses(
@@ -132,18 +132,18 @@ refuses(
   [OK, '--messages', '1', '--batch-size', '10001'],
   /Expected a whole number from 1 to 10,000\.$/,
 )
-refuses('an idle time that is not a number', [OK, '--messages', '1', '--idle', 'never'], /from 0 to 86,400 or off\.$/)
+refuses('an idle time that is not a number', [OK, '--messages', '1', '--idle', 'never'], /from 0 to 86,400, or off\.$/)
 refuses('an unknown flag', [OK, '--bogus', '1'], /^error: unknown option '--bogus'$/)
 refuses(
   'more descriptors than the machine has',
   [OK, '--messages', '1', '--fd-limit', '1048576'],
-  /--fd-limit 1048576 is above this machine's own limit of \d+/,
+  /--fd-limit 1048576 is above the limit of this machine: use at most \d+/,
 )
 
 refuses(
   'two inputs',
   [OK, '--messages', '1', '--messages-file', 'x'],
-  /--messages and --messages-file cannot be combined$/,
+  /--messages and --messages-file cannot be combined: use one of them$/,
 )
 refuses(
   '--endpoint without --queue-url',
@@ -164,9 +164,9 @@ refuses('a --queue-url that is not a URL', [OK, '--queue-url', 'orders'], /--que
 refuses(
   'a batch size of eleven on FIFO',
   [OK, '--messages', '1', '--fifo', '--batch-size', '11'],
-  /--batch-size 11: Lambda allows at most 10 on a FIFO queue$/,
+  /--batch-size 11 is too large: Lambda allows at most 10 on a FIFO queue$/,
 )
-refuses('a window on FIFO', [OK, '--messages', '1', '--fifo', '--window', '1'], /no batching window on a FIFO queue$/)
+refuses('a window on FIFO', [OK, '--messages', '1', '--fifo', '--window', '1'], /no batching window for FIFO queues$/)
 refuses(
   'a batch size of eleven without a window',
   [OK, '--messages', '1', '--batch-size', '11', '--window', '0'],
@@ -175,12 +175,12 @@ refuses(
 refuses(
   'groups on a standard queue',
   [OK, '--messages', '1', '--groups', '2'],
-  /--groups needs --messages and a FIFO queue$/,
+  /--groups needs --messages and a FIFO queue \(--fifo\)$/,
 )
 refuses(
   'a visibility timeout below the timeout',
   [OK, '--messages', '1', '--visibility-timeout', '29'],
-  /the queue's visibility timeout of 29 s is below the function's timeout of 30 s: Lambda rejects/,
+  /the visibility timeout of the queue \(29 s\) is below the timeout of the function \(30 s\)\. Lambda rejects/,
 )
 
 function lines(text: string, ...more: string[]) {
@@ -189,7 +189,7 @@ function lines(text: string, ...more: string[]) {
 refuses(
   'no messages file',
   [OK, '--messages-file', 'nope.jsonl'],
-  /the messages file nope\.jsonl cannot be read \(ENOENT\)$/,
+  /--messages-file nope\.jsonl cannot be read \(ENOENT\)$/,
 )
 refuses('an empty messages file', lines('\n \n'), /m\.jsonl has no messages/)
 refuses(
@@ -206,7 +206,7 @@ refuses('an empty body', lines('{"body":""}'), /line 1 of \S+ has an empty body,
 refuses(
   'a body over 1 MiB',
   lines(JSON.stringify({ body: 'x'.repeat(1024 * 1024 + 1) })),
-  /line 1 of \S+ has a body of 1048577 bytes, SQS allows at most 1048576$/,
+  /line 1 of \S+ has a body of 1048577 bytes, but SQS allows at most 1048576$/,
 )
 refuses(
   'an attribute of an invalid form',
@@ -222,7 +222,7 @@ refuses(
 refuses(
   'an endpoint that refuses connections',
   [OK, '--queue-url', 'http://127.0.0.1:1/0/orders'],
-  /no SQS responds at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\): start it, or correct/,
+  /SQS does not respond at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\): start it, or correct/,
 )
 
 test('--port names a port that is in use', async (t) => {

@@ -60,7 +60,7 @@ test('without the library, the cause says that the error is unknown', async (t) 
     function: { env: { RECORD_TO: '/dev/null' } },
     messages: numberedMessages(10),
   })
-  t.strictSame(ledger.causes, { 'error unknown: the handler only reported the record': 2 })
+  t.strictSame(ledger.causes, { 'unknown error: the handler reported only the id of the record': 2 })
 })
 
 test('at most a hundred kinds of error are kept, the most frequent first; numbers and UUIDs do not make a new kind', async (t) => {

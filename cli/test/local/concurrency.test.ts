@@ -24,7 +24,7 @@ test('one invocation at a time, always in the same process', async (t) => {
 test('a concurrency of 4: four concurrent invocations, each in a separate process', async (t) => {
   const notes = notebook(t)
   const ledger = await runHandler('concurrent.mjs', {
-    function: { env: { RECORD_TO: notes.file } },
+    function: { env: { RECORD_TO: notes.file, AT_ONCE: '4' } },
     messages: numberedMessages(160),
     mapping: { concurrency: 4 },
   })
@@ -37,7 +37,7 @@ test('a concurrency of 4: four concurrent invocations, each in a separate proces
 test('Managed Instances: four concurrent invocations in one process', async (t) => {
   const notes = notebook(t)
   const ledger = await runHandler('concurrent.mjs', {
-    function: { env: { RECORD_TO: notes.file, AWS_LAMBDA_MAX_CONCURRENCY: '4' }, perEnvironment: 4 },
+    function: { env: { RECORD_TO: notes.file, AT_ONCE: '4', AWS_LAMBDA_MAX_CONCURRENCY: '4' }, perEnvironment: 4 },
     messages: numberedMessages(160),
     mapping: { concurrency: 4 },
   })

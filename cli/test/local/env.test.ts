@@ -23,11 +23,11 @@ test('--env overrides --env-file, which overrides the template; the variables of
   t.match(stdout, /environment variables FROM_TEMPLATE, FROM_FILE, FROM_FLAG$/m)
   t.ok(
     stdout.includes(
-      `${template} does not determine TABLE (Dead is known only after deployment): it is not set (set it with --env TABLE=…)\n`,
+      `the value of TABLE in ${template} is not known (Dead is known only after deployment), so the variable is not set. Set it with --env TABLE=…\n`,
     ),
   )
   const given = await command([...args, ...flags, '--env', 'TABLE=orders'])
-  t.notMatch(given.stdout, 'does not determine TABLE')
+  t.notMatch(given.stdout, 'the value of TABLE')
 })
 
 test('Globals of SAM are merged, and a variable of the function replaces one of them', async (t) => {
@@ -51,8 +51,11 @@ test('Globals of SAM are merged, and a variable of the function replaces one of 
 })
 
 test('a value without NAME= and a missing file are refused', async (t) => {
-  t.throws(() => environmentOf({ env: ['A'] }), { name: 'UsageError', message: '--env A: write NAME=VALUE' })
-  t.throws(() => environmentOf({ env: ['=secret'] }), { message: '--env without a name: write NAME=VALUE' })
+  t.throws(() => environmentOf({ env: ['A'] }), {
+    name: 'UsageError',
+    message: '--env A has no =: write --env NAME=VALUE',
+  })
+  t.throws(() => environmentOf({ env: ['=secret'] }), { message: '--env has no name before =: write --env NAME=VALUE' })
   t.throws(() => environmentOf({ envFile: 'nope.env' }), {
     name: 'UsageError',
     message: '--env-file nope.env cannot be read (ENOENT)',

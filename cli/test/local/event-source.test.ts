@@ -133,7 +133,7 @@ test('a failed message is redelivered after the retry time, or left to the visib
 
 const MEGABYTE = 1024 * 1024
 
-test('messages that do not fit are renewed and come first in the next event; expired ones are dropped', async (t) => {
+test('messages that did not fit come first in the next event, with a renewed visibility timeout; expired ones are dropped', async (t) => {
   const { calls, run } = setUp(some(8, MEGABYTE), () => report([]), { refuse: ['m6'] })
   await run()
   t.strictSame(calls, [
@@ -156,7 +156,7 @@ test('on a FIFO queue, held messages do not overtake a failed one', async (t) =>
   ])
 })
 
-test('when it drains, it returns the messages that it holds to the queue', async (t) => {
+test('at the end of a drain, held messages return to the queue', async (t) => {
   const { calls, run, drained } = setUp(some(8, MEGABYTE), (ids) => {
     drained.abort()
     return report(ids.slice(0, 1))
@@ -176,7 +176,7 @@ test('a message that SQS does not delete counts as processed, and a line says th
   t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { processed: 2, remaining: 1, lost: 0 })
 })
 
-test('if the library publishes errors, a failed record without one did not start', async (t) => {
+test('if the library publishes errors, a failed record without an error counts as not started', async (t) => {
   const recordErrors = { errors: { m1: 'Error: not now' } }
   const { failures, ledger, run } = setUp(some(3), () => ({ ...report(['m1', 'm2']), recordErrors }))
   await run()
@@ -198,7 +198,7 @@ test('the causes include the errors of records of an invocation that failed as a
   })
 })
 
-test('one worker that fails ends them all, with its error', async (t) => {
+test('if one worker fails, all workers end, and the promise rejects with its error', async (t) => {
   const { run } = setUp(some(30), () => {
     throw new Error('gone')
   })

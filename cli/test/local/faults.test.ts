@@ -5,14 +5,14 @@ import { counts, folder, notebook, runHandler } from '../support/runs.ts'
 
 const ONE_TO_TEN = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
 
-/** A fault in the first delivery: all ten messages are redelivered to a new environment, and none is lost. */
+/** The handler fails at the first delivery. All ten messages are redelivered to a new environment, and none is lost. */
 const cases: [exportName: string, kind: object, reason: RegExp][] = [
   ['sleeps', { timeouts: 1, crashes: 0 }, /^timed out after 1\.00 seconds$/],
   ['blocks', { timeouts: 1, crashes: 0 }, /^timed out after 1\.00 seconds$/],
   ['exits', { timeouts: 0, crashes: 1 }, /^the process ended with exit code 0$/],
   ['exitsThree', { timeouts: 0, crashes: 1 }, /^the process ended with exit code 3$/],
   ['kills', { timeouts: 0, crashes: 1 }, /^the process was ended by SIGKILL$/],
-  ['neverSettles', { timeouts: 0, crashes: 1 }, /exit code 13 \(it awaits a promise that can no longer settle/],
+  ['neverSettles', { timeouts: 0, crashes: 1 }, /exit code 13 \(it awaits a promise that never settles/],
   ['rejectsAside', { timeouts: 0, crashes: 1 }, /^the process ended with exit code 1$/],
   ['throwsNull', { timeouts: 0, crashes: 0 }, /^object: null$/],
 ]
@@ -56,7 +56,7 @@ test('a process that dies after its response is counted, and the next event goes
   })
   const expected = { processed: 2, crashes: 2, diedBetween: 2, invocations: 2, failedInvocations: 0, lost: 0 }
   t.match(counts(ledger), expected)
-  const reason = 'the process ended with exit code 1 after its response: is an `await` missing?'
+  const reason = 'the process ended with exit code 1 after its response. Is an `await` missing?'
   t.strictSame(ledger.reasons, { [reason]: 2 })
 })
 

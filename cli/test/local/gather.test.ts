@@ -37,7 +37,7 @@ test('a batch is filled to its size with ten messages per call, and no more are 
   t.ok(queue.calls.every((max) => max >= 1 && max <= 10))
 })
 
-test('a batch of at most ten takes one call, without waiting for a window', async (t) => {
+test('a batch of at most ten messages needs one call, and does not wait for a window', async (t) => {
   const queue = queueOf(100)
   const { batch } = await gather({ receive: queue.receive, batchSize: 7, windowMs: 0, held: [], signal })
   t.strictSame(ids(batch), range(0, 7))
@@ -79,7 +79,7 @@ test('messages larger than estimated are held for the next batch, in order', asy
   t.strictSame(ids(second.batch), range(15, 20), 'a megabyte each, and the next would be too much')
 })
 
-test('a message above the payload limit is a batch of its own', async (t) => {
+test('a message above the payload limit is a separate batch', async (t) => {
   const held = [received('0', 7 * 1024 * 1024), received('1', 100)]
   const { batch, rest } = await gather({ receive: async () => [], batchSize: 10, windowMs: 0, held, signal })
   t.strictSame([ids(batch), ids(rest)], [[0], [1]])

@@ -88,7 +88,7 @@ test('records without ApproximateReceiveCount: one warning', async (t) => {
   const { stderr } = await command(args, { env: { RECORD_TO: notebook(t).file } })
   const warnings = stderr.split('\n').filter((line) => line.startsWith('warning | '))
   t.strictSame(warnings, [
-    `warning | SQS at ${sqs.endpoint} sends no ApproximateReceiveCount: every delivery counts as the first, here and in the handler`,
+    `warning | SQS at ${sqs.endpoint} does not send ApproximateReceiveCount, so every delivery counts as the first one, also in the handler`,
   ])
 })
 
@@ -109,7 +109,10 @@ test("a visibility timeout below the function's timeout", async (t) => {
   const sqs = await startSqs(t)
   const { code, stderr } = await command(['local', handler, '--queue-url', sqs.queueUrl])
   t.equal(code, 2)
-  t.match(stderr, /visibility timeout of 1 s is below the function's timeout of 30 s: Lambda rejects such a mapping\n$/)
+  t.match(
+    stderr,
+    /visibility timeout of the queue \(1 s\) is below the timeout of the function \(30 s\)\. Lambda rejects such a mapping: /,
+  )
   t.equal(await sqs.count('orders'), 10)
 })
 
@@ -127,7 +130,7 @@ test('SQS that disappears during a run: one line, exit code 2, no process left',
   t.equal(code, 2)
   t.match(
     stderr,
-    /^bounded-sqs-batch: no SQS responds at http:\/\/127\.0\.0\.1:\d+ \(ECONN[A-Z]+\): start it, or correct/m,
+    /^bounded-sqs-batch: SQS does not respond at http:\/\/127\.0\.0\.1:\d+ \(ECONN[A-Z]+\): start it, or correct/m,
   )
   t.notMatch(stderr, /\n {4}at /)
   await until(() => !isAlive(notes.read()[0].pid))

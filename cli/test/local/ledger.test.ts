@@ -5,7 +5,7 @@ import { received } from '../support/runs.ts'
 const [a, b, c] = [received('a'), received('b'), received('c')]
 const answered = { type: 'response', payload: '' } as const
 
-test('a message that neither the queue nor the ledger accounts for is lost', async (t) => {
+test('a message without a result that is not in the queue is lost', async (t) => {
   const ledger = openLedger(3)
   ledger.sent(['a', 'b', 'c', 'd'])
   ledger.delivered([a, b])
@@ -44,7 +44,7 @@ test('messages that the function dead-letters itself count as processed', async 
   t.match(ledger.snapshot({ queue: 0, deadLetter: 1 }), { processed: 2, deadLettered: 0, remaining: 0, lost: 0 })
 })
 
-test('a second delivery does not undo that a message was processed', async (t) => {
+test('a processed message stays processed after another delivery', async (t) => {
   const ledger = openLedger(3)
   ledger.sent(['c'])
   for (const settle of [ledger.processed, ledger.failed, ledger.deletedThoughFailed]) {

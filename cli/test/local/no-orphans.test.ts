@@ -1,19 +1,32 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
-import { command, handlerFile, isAlive, notebook, until } from '../support/runs.ts'
+import { command, handlerFile, isAlive, notebook, type Result, until } from '../support/runs.ts'
 
-/** Starts the command, waits for the handler to be in the middle of its first batch, then does something to it. */
+const FINISHING = 'finishing the running batches'
+
+/** Starts the command, waits until the handler has begun its first batch, then calls `act`. */
 async function interrupted(
   notes: ReturnType<typeof notebook>,
   exportName: string,
-  act: (child: ChildProcess) => unknown,
+  act: (child: ChildProcess, output: Result) => unknown,
 ) {
-  const args = ['local', `${handlerFile('slow.mjs')}#${exportName}`, '--messages', '20', '--batch-size', '10', '--json']
+  const args = [
+    'local',
+    `${handlerFile('slow.mjs')}#${exportName}`,
+    '--messages',
+    '20',
+    '--batch-size',
+    '10',
+    '--json',
+    '--timeout',
+    '300',
+  ]
   const result = await command(args, {
     env: { RECORD_TO: notes.file },
-    during: async (child) => {
+    during: async (child, output) => {
       await until(() => notes.read().length > 0)
-      await act(child)
+      await act(child, output)
     },
   })
   const [{ pid, child }] = notes.read()
@@ -26,7 +39,11 @@ async function gone(pids: readonly number[]) {
 
 test('Ctrl-C: the running batch is finished and deleted, the rest stays in the queue', async (t) => {
   const notes = notebook(t)
-  const { code, stdout, stderr, pids } = await interrupted(notes, 'handler', (child) => child.kill('SIGINT'))
+  const { code, stdout, stderr, pids } = await interrupted(notes, 'handler', async (child, output) => {
+    child.kill('SIGINT')
+    await until(() => output.stderr.includes(FINISHING))
+    notes.release()
+  })
   t.match(stderr, /^finishing the running batches; press Ctrl-C again to stop at once$/m)
   t.match(JSON.parse(stdout), {
     sent: 20,
@@ -43,18 +60,23 @@ test('Ctrl-C: the running batch is finished and deleted, the rest stays in the q
 
 test('a Ctrl-C that arrives twice in quick succession counts as one', async (t) => {
   const notes = notebook(t)
-  const { stdout } = await interrupted(notes, 'handler', (child) => {
+  const { stdout } = await interrupted(notes, 'handler', async (child, output) => {
+    child.kill('SIGSTOP') // when the process continues, it receives both signals at once
     child.kill('SIGINT')
     child.kill('SIGTERM')
+    child.kill('SIGCONT')
+    await until(() => output.stderr.includes(FINISHING))
+    notes.release()
   })
   t.match(JSON.parse(stdout), { processed: 10, remaining: 10, lost: 0 })
 })
 
-test('a second Ctrl-C stops at once, deletes nothing, and the ledger counts the remaining messages', async (t) => {
+test('a second Ctrl-C stops the run at once: no message is deleted, and the ledger counts the remaining ones', async (t) => {
   const notes = notebook(t)
-  const { code, stdout, stderr, pids } = await interrupted(notes, 'blocks', async (child) => {
+  const { code, stdout, stderr, pids } = await interrupted(notes, 'blocks', async (child, output) => {
     child.kill('SIGINT')
-    await new Promise((resolve) => setTimeout(resolve, 400))
+    await until(() => output.stderr.includes(FINISHING))
+    await sleep(400) // signals within 300 ms count as one
     child.kill('SIGINT')
   })
   t.match(stderr, /^stopping at once: the messages of running invocations stay in the queue$/m)

@@ -67,28 +67,30 @@ test('--json: one object on stdout, everything else on stderr', async (t) => {
   for (const failure of ledger.failures)
     t.match(
       failure,
-      /^[0-9a-f-]{36}: reported as failed, receive 1: error unknown: the handler only reported the record$/,
+      /^[0-9a-f-]{36}: reported as failed, receive 1: unknown error: the handler reported only the id of the record$/,
     )
   t.equal(stderr.split('\n').filter((line) => line.startsWith('failure | ')).length, 3)
 })
 
-test('lost messages: a line says why, and the exit code is 1', async (t) => {
+test('if messages are lost, a line says why, and the exit code is 1', async (t) => {
   const env = { RECORD_TO: notebook(t).file }
   const { code, stdout } = await command(
     ['local', outcomes, '--messages', '10', '--no-report-batch-item-failures', ...small],
     { env },
   )
   t.equal(code, 1)
-  t.match(stdout, /^2 messages failed and were deleted anyway: without ReportBatchItemFailures, Lambda ignores/m)
+  t.match(stdout, /^2 messages failed and were deleted: without ReportBatchItemFailures, Lambda ignores/m)
 })
 
 test('remaining and lost messages are printed with thousands separators, as in the table', async (t) => {
   const notes = notebook(t)
   const left = await command(['local', handlerFile('slow.mjs'), '--messages', '1200', ...small], {
     env: { RECORD_TO: notes.file },
-    during: async (child) => {
+    during: async (child, output) => {
       await until(() => notes.read().length > 0)
       child.kill('SIGINT')
+      await until(() => output.stdout.includes('finishing the running batches'))
+      notes.release()
     },
   })
   t.match(left.stdout, /^failed: 1,190 messages were left in the queue$/m)
@@ -98,7 +100,7 @@ test('remaining and lost messages are printed with thousands separators, as in t
   writeFileSync(file, `export const handler = async ({ Records }) => ${answer}`)
   const args = ['--messages', '1200', '--batch-size', '1000', '--no-report-batch-item-failures', '--idle', '0']
   const lost = await command(['local', file, ...args])
-  t.match(lost.stdout, /^1,200 messages failed and were deleted anyway: /m)
+  t.match(lost.stdout, /^1,200 messages failed and were deleted: /m)
 })
 
 test('messages that the handler dead-lettered itself have a row, and need --max-dead-lettered', async (t) => {
@@ -116,7 +118,7 @@ test('the reasons of failed invocations are listed below the table', async (t) =
   t.equal(code, 1)
   t.match(
     stdout,
-    /^Why invocations failed or processes died:\n {2}2 × the response has 7\d{6} bytes, Lambda allows 6291556$/m,
+    /^Why invocations failed or processes died:\n {2}2 × the response has 7\d{6} bytes, but Lambda allows at most 6291556$/m,
   )
 })
 

@@ -31,7 +31,7 @@ test('a run takes batch size, timeouts, memory and max receives from the templat
   })
   t.match(
     stderr,
-    /^Handler\/Orders of \S+template\.yaml: batch size 20, window 1 s, timeout 5 s, memory 256 MB, FIFO false, visibility timeout 31 s, max receives 2, ReportBatchItemFailures on$/m,
+    /^settings of Handler\/Orders in \S+template\.yaml: batch size 20, window 1 s, timeout 5 s, memory 256 MB, FIFO false, visibility timeout 31 s, max receives 2, ReportBatchItemFailures on$/m,
   )
   t.match(JSON.parse(stdout), { sent: 40, processed: 36, deadLettered: 4, delivered: 44, lost: 0, remaining: 0 })
   t.equal(code, 0)
@@ -64,7 +64,7 @@ test('a template without ReportBatchItemFailures: failed messages are lost, as o
   const { code, stdout } = await command(args, { env: { RECORD_TO: notes.file } })
   t.equal(code, 1)
   t.match(stdout, /, ReportBatchItemFailures off$/m)
-  t.match(stdout, /^2 messages failed and were deleted anyway: without ReportBatchItemFailures/m)
+  t.match(stdout, /^2 messages failed and were deleted: without ReportBatchItemFailures/m)
 })
 
 async function taken(t: Test, template: unknown, flags: Partial<LocalFlags> = {}) {
@@ -79,7 +79,7 @@ test('flags override the template', async (t) => {
   const given = { batchSize: 7, window: 0, timeout: 9, memory: 512, fifo: true, visibilityTimeout: 60, maxReceives: 9 }
   const { flags, lines } = await taken(t, sam(small), { ...given, reportBatchItemFailures: false })
   t.strictSame(flags, { ...given, reportBatchItemFailures: false })
-  t.strictSame(lines, ['Handler/Orders of T: ReportBatchItemFailures on'])
+  t.strictSame(lines, ['settings of Handler/Orders in T: ReportBatchItemFailures on'])
 })
 
 test('settings that the template omits have the defaults of AWS', async (t) => {
@@ -103,7 +103,7 @@ test('settings that the template omits have the defaults of AWS', async (t) => {
   })
 })
 
-test('settings that the template does not determine are named, and keep the defaults of the command', async (t) => {
+test('settings whose value is not known are listed, and have the defaults of the command', async (t) => {
   const Import = { 'Fn::ImportValue': 'x' }
   const change = {
     mapping: { BatchSize: Import, FunctionResponseTypes: Import },
@@ -120,11 +120,11 @@ test('settings that the template does not determine are named, and keep the defa
   })
   const reason = 'Fn::ImportValue x comes from another stack'
   t.strictSame(lines, [
-    'Handler/Orders of T: window 5 s, memory 512 MB, FIFO false, visibility timeout 185 s',
-    `T does not determine the batch size (${reason}): the default is used`,
-    `T does not determine the timeout (${reason}): the default is used`,
-    'T has no redrive policy: messages are dead-lettered after 3 receives, the default',
-    'T does not determine whether ReportBatchItemFailures is on: local assumes that it is on',
+    'settings of Handler/Orders in T: window 5 s, memory 512 MB, FIFO false, visibility timeout 185 s',
+    `the batch size in T is not known (${reason}), so the default is used`,
+    `the timeout in T is not known (${reason}), so the default is used`,
+    'T has no redrive policy for the queue: messages are dead-lettered after 3 receives (the default)',
+    'it is not known whether ReportBatchItemFailures is on in T: local assumes that it is on',
   ])
 })
 
@@ -169,24 +169,29 @@ test('one of several functions, and one of several mappings of a function', asyn
     )
   t.match(
     await refused(),
-    /several SQS event source mappings: choose one with --template-function: Orders, Two, Three$/,
+    /several SQS event source mappings\. Choose one with --template-function ID: Orders, Two, Three$/,
   )
-  t.match(await refused('Handler'), /choose one with --template-function: Orders, Three$/)
+  t.match(await refused('Handler'), /Choose one with --template-function ID: Orders, Three$/)
   t.match(
     await refused('Nope'),
-    /^--template-function Nope: \S+ has no such function or mapping that reads SQS; it has Orders, Two, Three$/,
+    /^\S+ has no function or mapping Nope that reads SQS\. Its mappings are: Orders, Two, Three$/,
   )
 })
 
 const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, line: RegExp][] = [
-  ['no mapping', { Resources: {} }, {}, /has no SQS event source mapping to take settings from$/],
+  ['no mapping', { Resources: {} }, {}, /has no SQS event source mapping, so it has no settings for a run$/],
   [
     '20,000 records',
     sam({ mapping: { BatchSize: 20_000 } }),
     {},
-    /the batch size is 20000: Lambda allows at most 10,000$/,
+    /the batch size in \S+ is 20000, but Lambda allows at most 10,000$/,
   ],
-  ['a parameter that is none', sam(), { parameter: ['A=1'] }, /--parameter A: \S+ has no such parameter; it has none$/],
+  [
+    'a parameter that the template does not have',
+    sam(),
+    { parameter: ['A=1'] },
+    /--parameter A: \S+ has no parameter of this name\. Its parameters: none$/,
+  ],
 ]
 for (const [title, template, flags, message] of refused) {
   test(`refused: ${title}`, async (t) => {
@@ -200,23 +205,23 @@ test('a parameter without a template is refused', async (t) => {
   await t.rejects(withTemplate({ ...FLAGS, templateFunction: 'A' }), { message })
 })
 
-test('if settings of the template cannot be combined, the error names the template and how to check it', async (t) => {
+test('if settings of the template cannot be combined, the error names the template and the command to check it', async (t) => {
   const template = templateFile(t, sam({ mapping: { BatchSize: 1000, MaximumBatchingWindowInSeconds: 0 } }))
   const { code, stderr } = await command(['local', HANDLER, '--messages', '1', '--template', template])
   t.equal(code, 2)
   t.ok(
     stderr.includes(
-      `--batch-size 1000 needs a --window of at least 1 (or the setting in ${template}; check it with bounded-sqs-batch doctor ${template})`,
+      `--batch-size 1000 needs a --window of at least 1. The value may come from ${template}: check it with bounded-sqs-batch doctor ${template}`,
     ),
   )
 })
 
-test('unknown settings of the template are named before options are refused', async (t) => {
+test('settings whose value is not known are listed before an error about options', async (t) => {
   const change = { mapping: { BatchSize: { 'Fn::ImportValue': 'x' }, MaximumBatchingWindowInSeconds: 0 } }
   const template = templateFile(t, sam(change))
   const args = ['local', HANDLER, '--messages', '1', '--template', template]
   const { code, stdout, stderr } = await command(args)
   t.equal(code, 2)
-  t.ok(stdout.includes(`${template} does not determine the batch size (Fn::ImportValue x comes from another stack): `))
+  t.ok(stdout.includes(`the batch size in ${template} is not known (Fn::ImportValue x comes from another stack), so `))
   t.match(stderr, '--batch-size 10000 needs a --window of at least 1')
 })

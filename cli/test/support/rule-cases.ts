@@ -43,11 +43,11 @@ export interface Case {
   options?: Partial<CheckOptions>
   /** All expected findings in order, as rule and resource. `mapping` is the name of the mapping. */
   found: string[]
-  /** Why the provider of Terraform has no such case: its schema has another type, or another value for it. */
+  /** The reason why Terraform cannot have this case: the schema of its provider has another type or value. */
   notInTerraform?: string
 }
 
-/** For each rule, templates that break it, and the most similar templates that do not. */
+/** For each rule: templates that break it, and templates that differ as little as possible and do not break it. */
 export const CASES: Case[] = [
   { title: 'a template in which nothing is wrong', found: [] },
 

@@ -70,7 +70,7 @@ export function cloudFormation(change: Change = {}) {
   }
 }
 
-/** Writes a template to a file: text as it is, any other value as JSON. */
+/** Writes a template to a file. Text is written unchanged, any other value as JSON. */
 export function templateFile(t: Test, template: unknown, name = 'template.yaml'): string {
   const file = join(folder(t), name)
   writeFileSync(file, typeof template === 'string' ? template : JSON.stringify(template, undefined, 1))

@@ -18,7 +18,7 @@ function refuses(title: string, text: string, line: RegExp, name = 'template.yam
 
 refuses('an empty file', '', /template\.yaml:1:1: the file is empty$/)
 refuses('blanks', ' \n\n', /template\.yaml:1:1: the file is empty$/)
-refuses('a comment', '# nothing\n', /:1:1: there is no Resources map: is it a SAM or CloudFormation template\?$/)
+refuses('a comment', '# nothing\n', /:1:1: there is no Resources map, so this is not a SAM or CloudFormation template$/)
 refuses('a list', '- a\n', /there is no Resources map/)
 refuses('Resources that are a list', 'Resources: []', /there is no Resources map/)
 refuses(
@@ -80,7 +80,7 @@ function fails(title: string, args: (file: (template: unknown) => string) => str
 fails(
   'nothing to check',
   () => [],
-  /^bounded-sqs-batch: there is nothing to check: give a template, or --function NAME$/m,
+  /^bounded-sqs-batch: there is nothing to check: name a template file, or use --function NAME$/m,
 )
 fails('no such file', () => ['nope.yaml'], /^bounded-sqs-batch: there is no file nope\.yaml$/m)
 fails('a folder', () => ['.'], /^bounded-sqs-batch: \. is not a file$/m)
@@ -90,7 +90,7 @@ for (const name of ['main.tf', 'main.tf.json', 'main.tofu']) {
     `a Terraform configuration, ${name}`,
     () => [name],
     new RegExp(
-      `: ${name} is a Terraform configuration, .+ terraform show -json plan\\.out \\| bounded-sqs-batch doctor -$`,
+      `: ${name} is a Terraform configuration. .+ terraform show -json plan\\.out \\| bounded-sqs-batch doctor -$`,
       'm',
     ),
   )
@@ -99,10 +99,10 @@ test('local: a plan of Terraform is not a template', async (t) => {
   const plan = templateFile(t, { format_version: '1.2', terraform_version: '1.13.0', planned_values: {} })
   const { code, stderr } = await command(['local', 'handler.mjs', '--messages', '1', '--template', plan])
   t.equal(code, 2)
-  t.match(stderr, /template\.yaml is a plan or a state of Terraform, and this command reads only templates$/m)
+  t.match(stderr, /template\.yaml is a plan or a state of Terraform, but this command can read only templates$/m)
 })
 const SERVERLESS =
-  /belongs to the Serverless Framework, .+ Run "serverless package", .+: \.serverless\/cloudformation-template-update-stack\.json$/m
+  /belongs to the Serverless Framework\. .+ Run "serverless package", .+: \.serverless\/cloudformation-template-update-stack\.json$/m
 fails('a configuration of the Serverless Framework in TypeScript', () => ['serverless.ts'], SERVERLESS)
 fails(
   'a configuration of the Serverless Framework',
@@ -133,12 +133,20 @@ fails(
   /--endpoint-url here is not a URL$/m,
 )
 fails('no function name', () => ['--function', ' '], /--function needs the name of a function$/m)
-fails('a parameter without =', (file) => [file(sam()), '--parameter', 'Stage'], /--parameter Stage: write NAME=VALUE$/m)
-fails('a parameter without a name', (file) => [file(sam()), '--parameter', '=x'], /--parameter =x: write NAME=VALUE$/m)
+fails(
+  'a parameter without =',
+  (file) => [file(sam()), '--parameter', 'Stage'],
+  /--parameter Stage: write --parameter NAME=VALUE$/m,
+)
+fails(
+  'a parameter without a name',
+  (file) => [file(sam()), '--parameter', '=x'],
+  /--parameter =x: write --parameter NAME=VALUE$/m,
+)
 fails(
   'a parameter that is none',
   (file) => [file({ ...sam(), Parameters: { Stage: {}, Size: {} } }), '--parameter', 'Stag=x'],
-  /--parameter Stag: \S+ has no such parameter; it has Stage, Size$/m,
+  /--parameter Stag: \S+ has no parameter of this name\. Its parameters: Stage, Size$/m,
 )
 fails(
   'bytes that are none',
@@ -158,7 +166,7 @@ fails(
     const Conditions = { Prod: { 'Fn::Equals': ['a', 'b'] } }
     return [file({ Conditions, Resources: { ...Resources, Orders: { ...Resources.Orders, Condition: 'Prod' } } })]
   },
-  /so nothing was checked\. Not read: Orders \(line \d+\): its condition Prod does not hold with these parameters$/m,
+  /so nothing was checked\. Not read: Orders \(line \d+\): its condition Prod is false with these parameters$/m,
 )
 
 test('a hundred functions: each is checked', async (t) => {

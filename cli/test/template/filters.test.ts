@@ -43,25 +43,28 @@ for (const [pattern, reason] of [
   ['{"body":'.repeat(20_000), 'it is longer than 4096 characters'],
   ['simple string', 'it is not valid JSON'],
   ['', 'it is not valid JSON'],
-  ['null', 'it is null where an object belongs'],
-  ['[]', 'it is an array where an object belongs'],
-  ['"body"', 'it is a string where an object belongs'],
+  ['null', 'it is null, but must be an object'],
+  ['[]', 'it is an array, but must be an object'],
+  ['"body"', 'it is a string, but must be an object'],
   [{}, 'it is an empty object'],
   [{ eventSource: ['aws:sqs'] }, 'it has the key eventSource, but Lambda filters SQS messages only by body'],
   [{ body: ['a'], attributes: {} }, 'it has the key attributes, but Lambda filters SQS messages only by body'],
   [{ $or: [{ body: ['a'] }] }, 'it has the key $or, but Lambda filters SQS messages only by body'],
-  [{ body: 'a' }, 'body is a string where an object belongs'],
+  [{ body: 'a' }, 'body is a string, but must be an object'],
   [{ body: {} }, 'body is an empty object'],
-  [{ body: [] }, 'body is an empty list, which nothing matches'],
-  [{ body: [{ exists: false }] }, 'every message has a body'],
-  [{ body: { item: 'a' } }, 'body.item is a string where a list belongs'],
-  [{ body: { item: null } }, 'body.item is null where a list belongs'],
+  [{ body: [] }, 'body is an empty list, which matches nothing'],
+  [{ body: [{ exists: false }] }, 'it matches only messages without a body, and every message has a body'],
+  [{ body: { item: 'a' } }, 'body.item is a string, but must be a list'],
+  [{ body: { item: null } }, 'body.item is null, but must be a list'],
   [{ body: { item: {} } }, 'body.item is an empty object'],
-  [{ body: { item: { deep: [] } } }, 'body.item.deep is an empty list, which nothing matches'],
-  [{ body: { $or: [{ item: ['a'] }, { item: 'a' }] } }, 'body.$or.item is a string where a list belongs'],
+  [{ body: { item: { deep: [] } } }, 'body.item.deep is an empty list, which matches nothing'],
+  [{ body: { $or: [{ item: ['a'] }, { item: 'a' }] } }, 'body.$or.item is a string, but must be a list'],
   [{ body: { item: [['a']] } }, 'body.item is a list of lists'],
-  [{ body: { item: [{}] } }, 'body.item has an object that is not exactly one operator'],
-  [{ body: { item: [{ prefix: 'a', suffix: 'b' }] } }, 'body.item has an object that is not exactly one operator'],
+  [{ body: { item: [{}] } }, 'body.item has an object that does not have exactly one operator'],
+  [
+    { body: { item: [{ prefix: 'a', suffix: 'b' }] } },
+    'body.item has an object that does not have exactly one operator',
+  ],
   [{ body: { item: [{ startsWith: 'a' }] } }, 'body.item has the operator startsWith, which does not exist'],
   [{ body: { item: [{ constructor: 'a' }] } }, 'body.item has the operator constructor, which does not exist'],
   ...[
@@ -82,7 +85,7 @@ for (const [pattern, reason] of [
     { numeric: ['>', 5, '<'] },
   ].map((operator) => {
     const [name = ''] = Object.keys(operator)
-    const reason = `body.item has the operator ${name} with a value that nothing matches`
+    const reason = `body.item has the operator ${name} with a value that matches nothing`
     return [{ body: { item: [operator] } }, reason] as const
   }),
 ] as const) {
@@ -105,20 +108,20 @@ test('the finding names the messages that are deleted', async (t) => {
   }
   const JSON_BODY = '{ "body": { "type": ["order"] } }'
   const TEXT_BODY = '{ "body": ["order"] }'
-  const why = 'Lambda neither invokes the function with them nor dead-letters them.'
+  const why = 'The function does not receive these messages, and they do not go to the dead-letter queue.'
   t.strictSame(await said(JSON_BODY), [
     [
       'filter-criteria',
-      `Messages that do not match the filter are deleted, and so are all messages whose body is not JSON. ${why}`,
+      `Lambda deletes messages that do not match the filter, and all messages whose body is not JSON. ${why}`,
     ],
   ])
   t.strictSame(await said(TEXT_BODY, TEXT_BODY), [
     [
       'filter-criteria',
-      `Messages that do not match any of the 2 filters are deleted, and so are all messages whose body is JSON. ${why}`,
+      `Lambda deletes messages that do not match any of the 2 filters, and all messages whose body is JSON. ${why}`,
     ],
   ])
   t.strictSame(await said(JSON_BODY, TEXT_BODY), [
-    ['filter-criteria', `Messages that do not match any of the 2 filters are deleted. ${why}`],
+    ['filter-criteria', `Lambda deletes messages that do not match any of the 2 filters. ${why}`],
   ])
 })

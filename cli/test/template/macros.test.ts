@@ -11,7 +11,7 @@ const MAKERS = [
   ['Fn::Transform', INCLUDE],
 ] as const
 
-/** A macro receives everything beside it, and may change it. A loop adds entries. */
+/** A macro receives all entries next to it, and may change them. A loop adds entries. */
 function mayChange(maker: string, id: string) {
   return Array(maker === 'Fn::Transform' ? 2 : 1).fill(`not-checked ${id}`)
 }
@@ -32,7 +32,7 @@ for (const [name, maker] of MAKERS) {
   test(`${name} in the properties of a queue may set its visibility timeout`, async (t) => {
     const findings = await findingsIn(t, sam({ queue: { VisibilityTimeout: undefined, ...maker } }))
     t.strictSame(ids(findings), mayChange(name, 'Queue'))
-    t.match(findings[0]?.message, `VisibilityTimeout, MessageRetentionPeriod: ${name} may add it.`)
+    t.match(findings[0]?.message, `VisibilityTimeout, MessageRetentionPeriod. Reason: ${name} may add it.`)
   })
 
   test(`${name} in the properties of a function may set its events, and other settings`, async (t) => {
@@ -45,7 +45,7 @@ for (const [name, maker] of MAKERS) {
     const findings = await findingsIn(t, { Resources: { ...Resources, Handler, Orders } })
     t.strictSame(ids(findings), [...mayChange(name, 'Handler'), 'not-checked Handler'])
     const messages = findings.map(({ message }) => message)
-    t.ok(messages.includes(`Not checked: this item: its Events are not known: ${name} may add it.`))
+    t.ok(messages.includes(`Not checked: this item. Reason: its Events are not known: ${name} may add it.`))
   })
 
   test(`${name} in the properties of a mapping may set its types of response`, async (t) => {
@@ -65,16 +65,16 @@ test('a macro beside the properties of a queue may set or change any of them', a
     })
     return found.map(({ rule, resource, message }) => `${rule} ${resource} ${message}`)
   }
-  const CHANGE = 'not-checked Queue Not checked: this item: a macro may change it.'
+  const CHANGE = 'not-checked Queue Not checked: this item. Reason: a macro may change it.'
   const all = { RedrivePolicy, VisibilityTimeout, FifoQueue: false, MessageRetentionPeriod: 345_600 }
   t.strictSame(await findings(all), [CHANGE])
   t.strictSame(await findings({}), [
-    'not-checked Queue Not checked: FifoQueue, VisibilityTimeout, RedrivePolicy: Fn::Transform may add it.',
+    'not-checked Queue Not checked: FifoQueue, VisibilityTimeout, RedrivePolicy. Reason: Fn::Transform may add it.',
     CHANGE,
   ])
 })
 
-test('a resource whose type a macro gives is listed', async (t) => {
+test('a resource whose type comes from a macro is listed as not checked', async (t) => {
   const { Resources } = sam()
   const findings = await findingsIn(t, {
     Resources: { ...Resources, Worker: INCLUDE, Other: { ...INCLUDE, Properties: {} } },
@@ -82,8 +82,11 @@ test('a resource whose type a macro gives is listed', async (t) => {
   t.strictSame(
     findings.map(({ resource, message }) => [resource, message]),
     [
-      ['Worker', 'Not checked: this item: its Type is not known: Fn::Transform is known only after deployment.'],
-      ['Other', 'Not checked: this item: its Type is not known: Fn::Transform may add it.'],
+      [
+        'Worker',
+        'Not checked: this item. Reason: its Type is not known: Fn::Transform is known only after deployment.',
+      ],
+      ['Other', 'Not checked: this item. Reason: its Type is not known: Fn::Transform may add it.'],
     ],
   )
 })
@@ -94,7 +97,7 @@ test('Fn::Transform beside Resources is listed, with or without Transform', asyn
     t.strictSame(ids(findings), ['not-checked AWS::Include'])
     t.match(findings[0], {
       line: Transform ? 52 : 51,
-      message: 'Not checked: this item: a macro may change the template.',
+      message: 'Not checked: this item. Reason: a macro may change the template.',
     })
   }
 })
@@ -140,7 +143,7 @@ test('with a starting position that is known only after deployment, it is unknow
   t.strictSame(ids(findings), ['not-checked Orders'])
   t.match(findings[0], {
     message: /: whether it reads SQS is not known: the parameter Kind has no default/,
-    fix: 'Give the parameter, or check what is deployed with --function NAME.',
+    fix: 'Set the parameter, or check the deployed function with --function NAME.',
   })
 })
 
@@ -152,7 +155,7 @@ test('a ProvisionedPollerConfig of AWS::NoValue is absent', async (t) => {
   )
 })
 
-test('a condition that does not hold: the fix says to give other parameters', async (t) => {
+test('if a condition is false, the fix is to set other parameters', async (t) => {
   const { Resources } = cloudFormation()
   const Conditions = { Off: { 'Fn::Equals': ['a', 'b'] } }
   const findings = await findingsIn(t, {
@@ -160,5 +163,5 @@ test('a condition that does not hold: the fix says to give other parameters', as
     Resources: { ...Resources, Second: { ...Resources.Orders, Condition: 'Off' } },
   })
   t.strictSame(ids(findings), ['not-checked Second'])
-  t.equal(findings[0]?.fix, 'Set parameters for which it holds: --parameter NAME=VALUE.')
+  t.equal(findings[0]?.fix, 'Set parameters that make the condition true: --parameter NAME=VALUE.')
 })

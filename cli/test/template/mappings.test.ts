@@ -25,7 +25,7 @@ test('a queue in another stack: the rest of the mapping is checked', async (t) =
   ])
   t.equal(
     findings[2]?.message,
-    'Not checked: the visibility timeout, redrive policy and retention of its queue, and whether it is a FIFO queue: ' +
+    'Not checked: the visibility timeout, redrive policy and retention of its queue, and whether it is a FIFO queue. Reason: ' +
       'Fn::ImportValue x comes from another stack.',
   )
 })
@@ -38,7 +38,10 @@ test('a FIFO queue in another stack is recognised by its ARN', async (t) => {
     'fifo-parallelism Handler/Orders',
     'not-checked Handler/Orders',
   ])
-  t.match(findings[3]?.message, 'of arn:aws:sqs:eu-west-1:123456789012:orders.fifo: it is not in this template.')
+  t.match(
+    findings[3]?.message,
+    'of arn:aws:sqs:eu-west-1:123456789012:orders.fifo. Reason: it is not in this template.',
+  )
 })
 
 /** The CloudFormation template with another function or queue in its mapping, and more resources. */
@@ -188,7 +191,7 @@ function sameName(Default?: string) {
     Resources: { ...Resources, Queue: queue('Dev'), Other: queue('Prod') },
   }
 }
-test('of two queues with one name, the one whose condition holds is used', async (t) => {
+test('of two queues with the same name, the one whose condition is true is used', async (t) => {
   t.strictSame(await endsOf(t, sameName('dev')), [['Handler', 'Queue']])
   t.strictSame(await endsOf(t, sameName('prod')), [['Handler', 'Other']])
   t.strictSame(await endsOf(t, sameName()), [['Handler', 'Queue and Other have the same name']])
@@ -285,7 +288,7 @@ test('a redrive policy that is written as JSON text', async (t) => {
     { 'Fn::Sub': '{"deadLetterTargetArn":"${Dead.Arn}","maxReceiveCount":"2"}' },
   ]) {
     const [finding] = await findingsIn(t, sam({ queue: { RedrivePolicy } }))
-    t.match(finding, { rule: 'max-receive-count', message: /^A maxReceiveCount of 2\. / })
+    t.match(finding, { rule: 'max-receive-count', message: /^maxReceiveCount is 2\. / })
   }
   const elsewhere = '{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:123456789012:dead","maxReceiveCount":2}'
   t.strictSame(ids(await findingsIn(t, sam({ queue: { RedrivePolicy: elsewhere } }))), [
@@ -421,9 +424,9 @@ Transform: [AWS::Serverless-2016-10-31, OurMacro]
     unread.map(({ id, unread }) => [id, unread]),
     [
       ['OurMacro', 'a macro may change the template'],
-      ['Off', 'its condition NotDev does not hold with these parameters'],
-      ['Fn::ForEach::Queues', 'what it generates is known only after deployment'],
-      ['Nested', 'it has a template of its own'],
+      ['Off', 'its condition NotDev is false with these parameters'],
+      ['Fn::ForEach::Queues', 'the resources that it generates are known only after deployment'],
+      ['Nested', 'its resources are in a separate template'],
       ['Events', 'its Events are not known: Mappings has no a.b.c'],
     ],
   )
@@ -450,7 +453,7 @@ test('queues that are the dead-letter queues of each other', async (t) => {
   t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Dead } })), ['dead-letter-retention Dead'])
 })
 
-test('YAML aliases that double at every level give a reason, and end', async (t) => {
+test('YAML aliases that double the size at every level: the value is unknown, and reading ends', async (t) => {
   const levels = Array.from({ length: 60 }, (_, i) => `  a${i + 1}: &a${i + 1} !Join ['', [*a${i}, *a${i}]]`)
   const text = `Metadata:\n  a0: &a0 xxxxxxxxxx\n${levels.join('\n')}${withVisibility('*a60')}`
   const { mappings } = await read(t, text)
@@ -503,23 +506,23 @@ test('redrive policies that AWS rejects', async (t) => {
     (await findingsIn(t, sam({ ...change, queue: { RedrivePolicy, ...change.queue } })))[0]
   t.match(await finding({ DeadLetterTargetArn: getAtt('Dead'), MaxReceiveCount: 5 }), {
     message: /^RedrivePolicy: it has no deadLetterTargetArn and no maxReceiveCount\./,
-    fix: 'Set deadLetterTargetArn and maxReceiveCount; both names begin in lower case.',
+    fix: 'Set deadLetterTargetArn and maxReceiveCount. Both names begin with a lower-case letter.',
   })
   const policy = { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 5 }
   t.match(await finding(policy, { dead: { FifoQueue: true } }), {
-    message: /^deadLetterTargetArn: Dead is a FIFO queue, and Queue a standard queue\./,
-    fix: 'Give a standard queue.',
+    message: /^deadLetterTargetArn: Dead is a FIFO queue, but Queue is a standard queue\./,
+    fix: 'Use a standard queue as the dead-letter queue.',
   })
   t.match(await finding({ ...policy, deadLetterTargetArn: { 'Fn::GetAtt': ['Dead', 'QueueUrl'] } }), {
     message: /^deadLetterTargetArn: Dead\.QueueUrl is not its ARN\./,
-    fix: 'Take the ARN: !GetAtt Dead.Arn.',
+    fix: 'Use the ARN: !GetAtt Dead.Arn.',
   })
   t.match(await finding('{"deadLetterTargetArn":{"a":1},"maxReceiveCount":5}'), {
     message: /^deadLetterTargetArn: "{"a":1}" is not an ARN\./,
   })
 })
 
-test('a dead-letter queue needs none of its own, even if the policy that names it is unknown', async (t) => {
+test('a dead-letter queue does not need a redrive policy, even if the policy that refers to it is unknown', async (t) => {
   const { Resources } = cloudFormation()
   const Second = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt('Dead') } }
   const Dead = { ...Resources.Dead, Properties: { ...Resources.Dead.Properties, VisibilityTimeout: 185 } }
@@ -542,7 +545,7 @@ for (const [title, events, said] of [
   [
     'of type Sqs',
     '{ Orders: { Type: Sqs, Properties: { Queue: !GetAtt Queue.Arn } } }',
-    'Handler/Orders: its Type is Sqs, which SAM writes in capitals',
+    'Handler/Orders: its Type is Sqs, but SAM accepts only SQS',
   ],
   ['of another type', '{ Orders: { Type: Schedule, Properties: { Schedule: rate(1 day) } } }', undefined],
 ] as const) {
@@ -564,11 +567,14 @@ for (const Queue of [{ 'Fn::GetAtt': ['Table', 'StreamArn'] }, 'arn:aws:sns:eu-w
   })
 }
 
-test('a list or a text in place of a map is listed as not checked', async (t) => {
+test('a setting inside a list or text instead of a map is listed as not checked', async (t) => {
   for (const ScalingConfig of [5000, [{ MaximumConcurrency: 5000 }]]) {
     const findings = await findingsIn(t, sam({ mapping: { ScalingConfig } }))
     t.strictSame(ids(findings), ['not-checked Handler/Orders'])
     const kind = Array.isArray(ScalingConfig) ? 'list' : 'scalar'
-    t.equal(findings[0]?.message, `Not checked: MaximumConcurrency: there is a ${kind} where a map belongs.`)
+    t.equal(
+      findings[0]?.message,
+      `Not checked: MaximumConcurrency. Reason: the value around it is a ${kind}, but must be a map.`,
+    )
   }
 })

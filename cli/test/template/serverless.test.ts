@@ -25,16 +25,16 @@ test('the output of serverless package: the findings', async (t) => {
         'BillEventSourceMappingSQSRefunds',
         'Set FunctionResponseTypes to [ReportBatchItemFailures].',
       ],
-      ['runtime-deprecated', 'ShipLambdaFunction', 'Move to a newer runtime; for Node.js that is nodejs24.x.'],
+      ['runtime-deprecated', 'ShipLambdaFunction', 'Use a newer runtime, for example nodejs24.x for Node.js.'],
       ['visibility-headroom', 'BillingQueue', 'Set VisibilityTimeout to 36.'],
       [
         'no-redrive-policy',
         'BillingQueue',
-        'Give it a RedrivePolicy with a dead-letter queue and a maxReceiveCount of 5 or more.',
+        'Set RedrivePolicy with a dead-letter queue and a maxReceiveCount of 5 or more.',
       ],
-      ['runtime-deprecated', 'BillLambdaFunction', 'Move to a newer runtime; for Node.js that is nodejs24.x.'],
+      ['runtime-deprecated', 'BillLambdaFunction', 'Use a newer runtime, for example nodejs24.x for Node.js.'],
       ['filter-criteria', 'ShipEventSourceMappingSQSOrdersQueue', 'Make sure that you do not need these messages.'],
-      ['not-checked', 'BillEventSourceMappingSQSRefunds', 'Check what is deployed with --function NAME.'],
+      ['not-checked', 'BillEventSourceMappingSQSRefunds', 'Check the deployed function with --function NAME.'],
     ],
   )
 })

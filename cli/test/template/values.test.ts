@@ -80,7 +80,7 @@ test('an unknown value gives one finding, and no other finding about it', async 
   t.strictSame(ids(findings), ['not-checked Queue'])
   t.match(findings[0], {
     severity: 'info',
-    message: 'Not checked: VisibilityTimeout: Fn::ImportValue seconds comes from another stack.',
+    message: 'Not checked: VisibilityTimeout. Reason: Fn::ImportValue seconds comes from another stack.',
   })
 })
 
@@ -205,11 +205,11 @@ test('the fix for an unknown value', async (t) => {
     (await findingsIn(t, { ...sam({ queue: { VisibilityTimeout } }), Parameters: { Open: { Type: 'Number' } } }))[0]
   t.match(await finding({ Ref: 'Open' }), {
     rule: 'not-checked',
-    fix: 'Give the parameter, or check what is deployed with --function NAME.',
+    fix: 'Set the parameter, or check the deployed function with --function NAME.',
   })
   t.match(await finding({ 'Fn::ImportValue': 'x' }), {
     rule: 'not-checked',
-    fix: 'Check what is deployed with --function NAME.',
+    fix: 'Check the deployed function with --function NAME.',
   })
 })
 
@@ -221,7 +221,7 @@ test('the fix and the source for a value that AWS rejects', async (t) => {
     resource: 'Queue',
     message:
       'VisibilityTimeout: 50000 is outside of the range that AWS accepts (0 to 43,200). AWS rejects this value. Checks that depend on it were skipped.',
-    fix: 'Set a whole number, 0 to 43,200.',
+    fix: 'Set a whole number in this range: 0 to 43,200.',
     source: /API_SetQueueAttributes/,
   })
   t.match(await finding({ mapping: { BatchSize: 'soon' } }), {
@@ -229,14 +229,14 @@ test('the fix and the source for a value that AWS rejects', async (t) => {
     source: /API_CreateEventSourceMapping/,
   })
   t.match(await finding({ function: { Timeout: 901 } }), {
-    fix: 'Set a whole number, 1 to 900.',
+    fix: 'Set a whole number in this range: 1 to 900.',
     source: /API_CreateFunction/,
   })
   t.match(await finding({ mapping: { Queue: { Ref: 'Queue' } } }), {
     rule: 'invalid-value',
     resource: 'Handler/Orders',
-    message: /^The ARN of its queue: a reference to Queue is its URL\./,
-    fix: 'Take the ARN: !GetAtt Queue.Arn.',
+    message: /^The ARN of its queue: a Ref of Queue returns its URL, not its ARN\./,
+    fix: 'Use the ARN: !GetAtt Queue.Arn.',
   })
   t.match(await finding({ mapping: { Queue: 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders' } }), {
     rule: 'invalid-value',

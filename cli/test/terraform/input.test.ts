@@ -61,7 +61,12 @@ for (const [title, input, args, line] of [
     / is a state file of Terraform\. Run: terraform show -json \| /,
   ],
   ['a plan that is cut off', '{"format_version":"1.2","planned', [], /: standard input:1:\d+: not valid JSON: /],
-  ['another major version', '{"format_version":"2.0"}', [], /has format version 2\.0, and only 0 and 1 can be read$/m],
+  [
+    'another major version',
+    '{"format_version":"2.0"}',
+    [],
+    /has format version 2\.0, but doctor can read only versions 0 and 1$/m,
+  ],
   [
     'an empty state',
     '{"format_version":"1.0"}',
@@ -72,7 +77,7 @@ for (const [title, input, args, line] of [
     'a parameter',
     JSON.stringify(terraformPlan()),
     ['--parameter', 'A=1'],
-    /--parameter needs a template: set variables of Terraform/,
+    /--parameter needs a template: set Terraform variables/,
   ],
 ] as const) {
   test(`refused: ${title}`, async (t) => {

@@ -5,7 +5,7 @@ import { lambdaModule, sqsModule, triggerModule } from '../support/terraform-mod
 
 const MAPPING = 'module.parcels.aws_lambda_event_source_mapping.this["sqs"]'
 
-test('the Lambda module with mappings of several services: which queue it is, is known only after apply', (t) => {
+test('the Lambda module with mappings of several services: the queue of a mapping is known only after apply', (t) => {
   const sources = [
     'aws_sqs_queue.parcels.arn',
     'aws_kinesis_stream.scans.arn',
@@ -23,14 +23,14 @@ test('the Lambda module with mappings of several services: which queue it is, is
   t.match(finding, { rule: 'not-checked', resource: MAPPING })
   t.equal(
     finding?.message,
-    'Not checked: the visibility timeout, redrive policy and retention of its queue, and whether it is a FIFO queue: ' +
+    'Not checked: the visibility timeout, redrive policy and retention of its queue, and whether it is a FIFO queue. Reason: ' +
       'it is known only after apply whether it is aws_sqs_queue.parcels or aws_sqs_queue.failed.',
   )
   t.equal(finding?.fix, 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -')
   t.end()
 })
 
-test('the Lambda module with one queue: the queue is checked, and the doubt is listed', (t) => {
+test('the Lambda module with one queue: the queue is checked, and a finding says that it is not certain', (t) => {
   const findings = findingsInPlan(lambdaModule(['aws_sqs_queue.parcels.arn'], { sqs: {} }))
   t.strictSame(ids(findings), [
     `report-batch-item-failures ${MAPPING}`,
@@ -39,7 +39,7 @@ test('the Lambda module with one queue: the queue is checked, and the doubt is l
   ])
   t.equal(
     findings[2]?.message,
-    'Not checked: whether its queue is aws_sqs_queue.parcels: it also depends on local.create, which a plan does not show.',
+    'Not checked: whether its queue is aws_sqs_queue.parcels. Reason: it also depends on local.create, which a plan does not show.',
   )
   t.end()
 })
@@ -53,7 +53,7 @@ test('the SQS module: queues and redrive policies of other module calls are foun
     'not-checked module.payments.aws_sqs_queue.this[0]',
     'not-checked module.refunds.aws_sqs_queue.this[0]',
   ])
-  t.equal(findings[3]?.message, 'Not checked: maxReceiveCount: the redrive policy is known only after apply.')
+  t.equal(findings[3]?.message, 'Not checked: maxReceiveCount. Reason: the redrive policy is known only after apply.')
   t.end()
 })
 

@@ -19,7 +19,7 @@ const TO_HANDLER = ref('aws_lambda_function.handler.arn')
 type Values = Record<string, unknown>
 type Resource = PlannedModule['resources'][number]
 
-/** A mapping, and other resources. What the mapping does not set refers to the queue and the function. */
+/** A mapping, and other resources. By default, the mapping refers to the queue and the function. */
 function planOf(others: readonly Resource[], settings: Values = {}, target: readonly string[] = TO_HANDLER) {
   return shownPlan({ resources: [...others, mapping(ORDERS, { ...REPORTS, ...settings }, TO_QUEUE, target)] })
 }
@@ -59,19 +59,19 @@ for (const [title, resource, unknown, expected] of [
     'the timeout of a function',
     handler({ timeout: undefined }),
     { timeout: true },
-    [`aws_lambda_function.handler: Not checked: Timeout: ${AFTER}`],
+    [`aws_lambda_function.handler: Not checked: Timeout. Reason: ${AFTER}`],
   ],
   [
     'the reserved concurrency of a function',
     handler({ reserved_concurrent_executions: undefined }),
     { reserved_concurrent_executions: true },
-    [`aws_lambda_function.handler: Not checked: ReservedConcurrentExecutions: ${AFTER}`],
+    [`aws_lambda_function.handler: Not checked: ReservedConcurrentExecutions. Reason: ${AFTER}`],
   ],
   [
     'the visibility timeout of a queue',
     { ...QUEUE, values: { ...QUEUE.values, visibility_timeout_seconds: undefined } },
     { visibility_timeout_seconds: true },
-    [`aws_sqs_queue.orders: Not checked: VisibilityTimeout: ${AFTER}`],
+    [`aws_sqs_queue.orders: Not checked: VisibilityTimeout. Reason: ${AFTER}`],
   ],
   [
     'the target of a dead-letter queue of a function',
@@ -114,7 +114,7 @@ for (const [title, settings, unknown, expected] of [
     const plan = planOf([QUEUE, DEAD, handler()], settings)
     const [last] = plan.resource_changes.slice(-1) as { change: { after_unknown: Values } }[]
     Object.assign(last?.change.after_unknown ?? {}, unknown)
-    t.strictSame(messages(plan), [`${ORDERS}: Not checked: ${expected}: ${AFTER}`])
+    t.strictSame(messages(plan), [`${ORDERS}: Not checked: ${expected}. Reason: ${AFTER}`])
     t.end()
   })
 }
@@ -169,7 +169,7 @@ test('a mapping of an alias that routes to two versions', (t) => {
     [
       [
         'not-checked',
-        'Not checked: the settings of aws_lambda_alias.live: it routes invocations to several versions of aws_lambda_function.handler.',
+        'Not checked: the settings of aws_lambda_alias.live. Reason: it routes invocations to several versions of aws_lambda_function.handler.',
       ],
     ],
   )
@@ -196,7 +196,7 @@ test('a mapping of a function in a data source: its settings are checked, and th
   ])
   t.equal(
     findings[1]?.message,
-    'Not checked: TenantIsolationMode, ExecutionTimeout: data.aws_lambda_function.handler does not show it.',
+    'Not checked: TenantIsolationMode, ExecutionTimeout. Reason: data.aws_lambda_function.handler does not show it.',
   )
   t.end()
 })
@@ -207,7 +207,7 @@ test('a mapping of a queue in another state: the rest of the mapping is checked'
   t.strictSame(ids(findings), [`fifo-batch-size ${ORDERS}`, `fifo-parallelism ${ORDERS}`, `not-checked ${ORDERS}`])
   t.equal(
     findings[2]?.message,
-    `Not checked: the visibility timeout, redrive policy and retention of ${arn}: it is not in this plan or state.`,
+    `Not checked: the visibility timeout, redrive policy and retention of ${arn}. Reason: it is not in this plan or state.`,
   )
   t.end()
 })
@@ -222,17 +222,17 @@ test('a mapping of a queue in a data source that is read during apply', (t) => {
     resources: [handler(), data, mapping(ORDERS, REPORTS, ref('data.aws_sqs_queue.orders.arn'), TO_HANDLER)],
   })
   t.strictSame(messages(plan).slice(1), [
-    `${ORDERS}: Not checked: the visibility timeout, redrive policy and retention of data.aws_sqs_queue.orders: a data source does not show the settings of a queue.`,
+    `${ORDERS}: Not checked: the visibility timeout, redrive policy and retention of data.aws_sqs_queue.orders. Reason: a data source does not show the settings of a queue.`,
   ])
   t.end()
 })
 
-test('an ARN that is written by hand: the queue of that name is checked, and the doubt is listed', (t) => {
+test('an ARN that is written by hand: the queue of that name is checked, and a finding says that it is not certain', (t) => {
   const findings = findingsInPlan(planOf([orders({ redrive_policy: '' }), handler()], { event_source_arn: QUEUE_ARN }))
   t.strictSame(ids(findings), ['no-redrive-policy aws_sqs_queue.orders', `not-checked ${ORDERS}`])
   t.match(
     findings[1]?.message,
-    /^Not checked: whether its queue is aws_sqs_queue\.orders: only its name is that of arn:/,
+    /^Not checked: whether its queue is aws_sqs_queue\.orders. Reason: only its name matches arn:/,
   )
   t.end()
 })
@@ -269,13 +269,13 @@ const SEPARATE: Resource = {
   expressions: { queue_url: { references: ref('aws_sqs_queue.orders.id') } },
 }
 
-test('a redrive policy of its own resource', (t) => {
+test('a redrive policy in a separate resource', (t) => {
   const findings = findingsInPlan(planOf([orders(), DEAD, handler(), SEPARATE]))
   t.strictSame(ids(findings), ['max-receive-count aws_sqs_queue.orders'])
   t.end()
 })
 
-test('a redrive policy of its own resource, in a state', (t) => {
+test('a redrive policy in a separate resource, in a state', (t) => {
   const url = 'https://sqs.eu-west-1.amazonaws.com/123456789012/Queue'
   const other = 'https://sqs.eu-west-1.amazonaws.com/123456789012/other'
   for (const [queue_url, expected] of [
@@ -315,13 +315,13 @@ test('a dead-letter queue in a data source', (t) => {
     { redrive_policy: { references: ref('data.aws_sqs_queue.dead.arn') } },
   )
   t.strictSame(messages(planOf([source, data, handler()])), [
-    'aws_sqs_queue.orders: Not checked: maxReceiveCount: the redrive policy is known only after apply.',
-    'aws_sqs_queue.orders: Not checked: the retention of data.aws_sqs_queue.dead: data.aws_sqs_queue.dead does not show its settings.',
+    'aws_sqs_queue.orders: Not checked: maxReceiveCount. Reason: the redrive policy is known only after apply.',
+    'aws_sqs_queue.orders: Not checked: the retention of data.aws_sqs_queue.dead. Reason: data.aws_sqs_queue.dead does not show its settings.',
   ])
   t.end()
 })
 
-test('whether a mapping reads SQS is known only after apply', (t) => {
+test('a mapping that reads SQS or not, which is known only after apply, is listed as not checked', (t) => {
   const plan = planOf([QUEUE, DEAD, handler()])
   const [last] = plan.resource_changes.slice(-1) as { change: { after_unknown: Values } }[]
   Object.assign(last?.change.after_unknown ?? {}, { starting_position: true })
@@ -330,13 +330,13 @@ test('whether a mapping reads SQS is known only after apply', (t) => {
   t.end()
 })
 
-test('a redrive policy of its own resource whose queue is not known', (t) => {
+test('a redrive policy in a separate resource whose queue is not known', (t) => {
   const expressions = { queue_url: { references: ['local.url'] } }
   const findings = findingsInPlan(planOf([orders(), DEAD, handler(), { ...SEPARATE, expressions }]))
   t.strictSame(
     findings.map(({ message }) => message),
     [
-      'Not checked: RedrivePolicy: aws_sqs_queue_redrive_policy.orders may set it; of its queue, it is known only after apply, and depends on local.url, which a plan does not show.',
+      'Not checked: RedrivePolicy. Reason: aws_sqs_queue_redrive_policy.orders may set it. Its queue is not certain: it is known only after apply, and depends on local.url, which a plan does not show.',
     ],
   )
   t.end()
@@ -371,21 +371,21 @@ test('a disabled mapping does not count for the reserved concurrency', (t) => {
 })
 
 for (const [key, value, reason] of [
-  ['errored', true, 'planning failed, so it shows only a part'],
-  ['complete', false, 'it is not complete: -target or a deferred change leaves resources out'],
+  ['errored', true, 'planning failed, so the plan is not complete'],
+  ['complete', false, 'the plan is not complete: -target or a deferred change omits resources'],
 ] as const) {
   test(`a plan with ${key}: ${value} is checked, and listed`, (t) => {
     const plan = { ...planOf([QUEUE, DEAD, handler()]), [key]: value }
-    t.strictSame(messages(plan), [`the plan: Not checked: this item: ${reason}.`])
+    t.strictSame(messages(plan), [`the plan: Not checked: this item. Reason: ${reason}.`])
     t.end()
   })
 }
 
-test('a state of OpenTofu: what was not checked needs the deployed function', (t) => {
+test('in a state of OpenTofu, the fix for settings that were not checked is to check the deployed function', (t) => {
   const state = { ...terraformState({ function: { Runtime: 'nodejs26.x' } }), terraform_version: '1.10.6' }
   const [finding, ...more] = findingsInPlan(state)
   t.strictSame(more, [])
-  t.equal(finding?.fix, 'Check what is deployed with --function NAME.')
+  t.equal(finding?.fix, 'Check the deployed function with --function NAME.')
   t.strictSame(Object.keys(finding ?? {}), ['rule', 'severity', 'resource', 'message', 'fix', 'source'])
   t.end()
 })
@@ -394,9 +394,9 @@ test('resources that are not read, and that may create mappings, are listed', (t
   const others = ['awscc_sqs_queue.other', 'aws_cloudformation_stack.other', 'aws_cloudcontrolapi_resource.other']
   const plan = planOf([QUEUE, DEAD, handler(), ...others.map((address) => ({ address, values: {} }))])
   t.strictSame(messages(plan), [
-    'awscc_sqs_queue.other: Not checked: this item: resources of the provider awscc are not read.',
-    'aws_cloudformation_stack.other: Not checked: this item: it has a template of its own.',
-    'aws_cloudcontrolapi_resource.other: Not checked: this item: resources of the Cloud Control API are not read.',
+    'awscc_sqs_queue.other: Not checked: this item. Reason: resources of the provider awscc are not read.',
+    'aws_cloudformation_stack.other: Not checked: this item. Reason: its resources are in a separate template.',
+    'aws_cloudcontrolapi_resource.other: Not checked: this item. Reason: resources of the Cloud Control API are not read.',
   ])
   t.end()
 })
@@ -419,7 +419,7 @@ test('a state with functions of one name in two regions: the ARN decides', (t) =
   t.end()
 })
 
-test('a mapping of a function with the name of an alias or a version behind it', (t) => {
+test('a function name that is followed by an alias or a version', (t) => {
   const values = { name: 'live', function_name: 'handler', function_version: '4', arn: 'arn:x:live' }
   const alias: Resource = { address: 'aws_lambda_alias.live', values }
   const newest = { ...handler({ version: '4' }), unknown: ['arn'] }

@@ -3,10 +3,10 @@ import { BatchStack } from './stack.ts'
 
 const app = new App()
 
-/** What is given with `--context name=value`. */
+/** The value of `--context name=value`. */
 function context(name: string): string {
   const value: unknown = app.node.tryGetContext(name)
-  if (typeof value !== 'string') throw new Error(`Say --context ${name}=…`)
+  if (typeof value !== 'string') throw new Error(`--context ${name}=… is missing: add it to the cdk command`)
   return value
 }
 

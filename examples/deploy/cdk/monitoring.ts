@@ -28,7 +28,7 @@ export interface Monitored {
 /** Adds a dashboard and alarms. ../README.md gives the reason for each threshold and for each treatment of missing data. */
 export function monitor(scope: Construct, monitored: Monitored): void {
   const { queue, deadLetterQueue, handler, functionTimeout, visibilityTimeout, topic } = monitored
-  const eachMinute = { period: Duration.minutes(1) } // the statistic of both metrics of a queue is their maximum
+  const eachMinute = { period: Duration.minutes(1) } // the CDK uses the maximum of these metrics of a queue
   const oldestMessage = queue.metricApproximateAgeOfOldestMessage(eachMinute)
   const deadLetters = deadLetterQueue.metricApproximateNumberOfMessagesVisible(eachMinute)
   const errors = handler.metricErrors()
@@ -41,45 +41,52 @@ export function monitor(scope: Construct, monitored: Monitored): void {
   const alarms = [
     new Alarm(scope, 'OldestMessageAlarm', {
       ...above,
-      alarmDescription: 'Messages wait too long for the function',
+      alarmDescription:
+        'The oldest message in the queue has waited too long. Check whether the mapping is enabled and the function keeps up.',
       metric: oldestMessage,
-      // An hour, and more than two visibility timeouts: after its third delivery, SQS leaves a message that keeps failing out of this.
+      // At least an hour, and more than two visibility timeouts. After its third delivery, this metric no longer counts a
+      // message that keeps failing.
       threshold: Math.max(Duration.hours(1).toSeconds(), 3 * visibilityTimeout.toSeconds()),
       evaluationPeriods: 5,
     }),
     new Alarm(scope, 'DeadLetterAlarm', {
       ...above,
-      alarmDescription: 'The function has given messages up',
+      alarmDescription:
+        'The dead-letter queue contains messages. Find out why they failed, then redrive or delete them.',
       metric: deadLetters,
       threshold: 0,
       evaluationPeriods: 1,
-      // SQS stops publishing after six hours without activity, and the messages are still there.
+      // SQS stops publishing this metric after six hours without activity, although the messages are still there.
       treatMissingData: TreatMissingData.IGNORE,
     }),
     new Alarm(scope, 'ErrorAlarm', {
       ...above,
-      alarmDescription: 'Invocations fail without a report: all their messages are redelivered',
+      alarmDescription:
+        'Invocations fail as a whole, so all their messages are redelivered. Check the errors in the log of the function.',
       metric: errors,
       threshold: 0,
       evaluationPeriods: 1,
     }),
     new Alarm(scope, 'FullBatchFailureAlarm', {
       ...above,
-      alarmDescription: 'Every record fails in more than half of the batches',
+      alarmDescription:
+        'In more than half of the batches, every record fails. Check the downstream and the last deployment.',
       metric: batchMetric('fullBatchFailure', 'Average'),
       threshold: 0.5,
       evaluationPeriods: 3,
     }),
     new Alarm(scope, 'NotStartedAlarm', {
       ...above,
-      alarmDescription: 'Batches run out of time before all their records have started',
+      alarmDescription:
+        'Batches end before all their records have started. Raise the timeout or the concurrency, or lower the batch size.',
       metric: batchMetric('notStarted'),
       threshold: 0,
       evaluationPeriods: 3,
     }),
     new Alarm(scope, 'TimeLeftAlarm', {
       ...below,
-      alarmDescription: 'Batches use more than 90 % of the time of the function',
+      alarmDescription:
+        'Batches use more than 90 % of the timeout of the function. Raise the timeout, or lower the batch size.',
       metric: batchMetric('timeLeft', 'Minimum'),
       threshold: functionTimeout.toMilliseconds() / 10,
       evaluationPeriods: 3,
@@ -110,15 +117,15 @@ export function monitor(scope: Construct, monitored: Monitored): void {
         graph('Invocations that failed or were throttled', { left: [errors, handler.metricThrottles()] }),
       ],
       [
-        graph('Slowest 95th percentile of the handlers of a batch', { left: [batchMetric('recordP95', 'Maximum')] }),
-        graph('Least time left at the end of a batch', { left: [batchMetric('timeLeft', 'Minimum')] }),
-        graph('Most handlers in flight in a batch', { left: [batchMetric('peakInFlight', 'Maximum')] }),
+        graph('95th percentile of handler durations, slowest batch', { left: [batchMetric('recordP95', 'Maximum')] }),
+        graph('Minimum time left at the end of a batch', { left: [batchMetric('timeLeft', 'Minimum')] }),
+        graph('Maximum number of handlers in flight in a batch', { left: [batchMetric('peakInFlight', 'Maximum')] }),
       ],
     ],
   })
 }
 
-/** A metric of ../../powertools-metrics.ts, with its namespace and its only dimension. */
+/** A metric that ../../powertools-metrics.ts publishes. Namespace and dimension must be the same there. */
 function batchMetric(metricName: string, statistic = 'Sum'): Metric {
   return new Metric({ namespace: 'shop', metricName, dimensionsMap: { service: 'orders' }, statistic })
 }

@@ -10,13 +10,13 @@ import type { Construct } from 'constructs'
 import { monitor } from './monitoring.ts'
 
 export interface BatchStackProps extends StackProps {
-  /** Where the function posts each record to. */
+  /** The URL to which the function posts each record. */
   readonly downstreamUrl: string
-  /** Who receives an alarm. */
+  /** The e-mail address that receives the alarms. */
   readonly alarmEmail: string
-  /** What the function has for a batch, up to 15 minutes. Default: 1 minute. */
+  /** The timeout of the function, up to 15 minutes. Default: 1 minute. */
   readonly functionTimeout?: Duration
-  /** The longest that Lambda waits for a batch to fill, 1 to 300 s. Default: 5 s. */
+  /** How long Lambda waits until a batch is full, 1 to 300 s. Default: 5 s. */
   readonly batchingWindow?: Duration
 }
 
@@ -26,16 +26,17 @@ export class BatchStack extends Stack {
     super(scope, id, props)
     const { functionTimeout = Duration.minutes(1), batchingWindow = Duration.seconds(5) } = props
 
-    const visibilityTimeout = Duration.seconds(6 * functionTimeout.toSeconds()).plus(batchingWindow) // as AWS advises
+    const visibilityTimeout = Duration.seconds(6 * functionTimeout.toSeconds()).plus(batchingWindow) // as AWS recommends
 
     const deadLetterQueue = new Queue(this, 'DeadLetterQueue', {
-      // The most there is. A message's age counts from when it was sent to the first queue, so it needs more than there.
+      // The maximum. The age of a message counts from the time when it was sent to the source queue. So the dead-letter queue
+      // must keep messages longer than the source queue.
       retentionPeriod: Duration.days(14),
     })
     const queue = new Queue(this, 'Queue', {
       visibilityTimeout,
       retentionPeriod: Duration.days(4),
-      // What throttling or the function's timeout kept from being handled counts as received too: 5 or more.
+      // At least 5: a receive also counts if the function was throttled, or timed out before it handled the message.
       deadLetterQueue: { queue: deadLetterQueue, maxReceiveCount: 5 },
     })
 
@@ -46,15 +47,15 @@ export class BatchStack extends Stack {
       memorySize: 512,
       timeout: functionTimeout,
       environment: { DOWNSTREAM_URL: props.downstreamUrl },
-      loggingFormat: LoggingFormat.JSON, // so that CloudWatch Logs Insights knows the fields of a log entry
+      loggingFormat: LoggingFormat.JSON, // so that CloudWatch Logs Insights finds the fields of a log entry
       bundling: { format: OutputFormat.ESM, target: 'node24' },
     })
     handler.addEventSource(
       new SqsEventSource(queue, {
         reportBatchItemFailures: true, // without it, Lambda deletes the messages that failed
         batchSize: 1000,
-        maxBatchingWindow: batchingWindow, // at least 1 s for more than 10 records
-        maxConcurrency: 10, // invocations, each with up to the handler's 100 records at once
+        maxBatchingWindow: batchingWindow, // a batch size above 10 needs at least 1 s
+        maxConcurrency: 10, // concurrent invocations; each processes up to 100 records at once
       }),
     )
 

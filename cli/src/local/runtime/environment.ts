@@ -38,8 +38,8 @@ export const FUNCTION_DEFAULTS = {
 }
 
 // The shell script that starts the process. `ulimit -n` also sets the hard limit, because Node raises its soft limit to
-// the hard limit at startup. The `read` in the background waits on a pipe from this process. When this process ends,
-// for any reason, the pipe closes and the script kills the whole process group, even if the function blocks its event
+// the hard limit at startup. The `read` in the background waits on a pipe from this process. The pipe closes when this
+// process ends, for any reason. The script then kills the whole process group, even if the function blocks its event
 // loop.
 
 function launchScript(command: string) {
@@ -50,8 +50,8 @@ exec ${command} 3<&-`
 
 /** Explanations of exit codes: 13 is set by Node, 127 by the shell. */
 const HINTS: Record<number, string> = {
-  13: 'it awaits a promise that can no longer settle',
-  127: 'no such command',
+  13: 'it awaits a promise that never settles',
+  127: 'the command was not found',
 }
 
 const OWN_CLIENT = fileURLToPath(new URL(`./runtime-client${extname(import.meta.url)}`, import.meta.url))
@@ -150,7 +150,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
     signal.removeEventListener('abort', kill)
     fail(`${message} while it was loading`)
     if (state.ready && !state.stopped && !signal.aborted && !api.isBusy) {
-      const when = state.responded ? 'after its response: is an `await` missing?' : 'before its first event'
+      const when = state.responded ? 'after its response. Is an `await` missing?' : 'before its first event'
       options.onDeathBetween?.(`${message} ${when}`)
     }
     api.end(signal.aborted ? { type: 'stopped', message: 'stopped' } : { type: 'crash', message })

@@ -20,7 +20,7 @@ export async function loadHandler(file: string, exportName: string): Promise<Han
   const handler = named || findIn(module.default, exportName)
   if (typeof handler !== 'function') throw notFound(explain(handler ?? named, exportName, module))
   if (handler.length >= 3) {
-    throw notFound(`${exportName} takes a callback, which Lambda no longer supports: return a promise instead`)
+    throw notFound(`${exportName} has a callback parameter, which Lambda no longer supports: return a promise instead`)
   }
   return handler as Handler
 }
@@ -57,10 +57,13 @@ function findIn(module: unknown, exportName: string): unknown {
 
 function explain(handler: unknown, exportName: string, module: Record<string, unknown>): string {
   const names = Object.keys(module).filter((name) => name !== 'module.exports')
-  const what = handler === undefined ? 'there is no such export' : `it is ${kindOf(handler)}, not a function`
+  const what =
+    handler === undefined
+      ? `there is no export ${exportName}`
+      : `the export ${exportName} is ${kindOf(handler)}, not a function`
   const isDefault = handler === undefined && typeof module.default === 'function'
-  const hint = isDefault ? `; Lambda does not call a default export: export const ${exportName} = …` : ''
-  return `${exportName}: ${what}; the file exports: ${names.join(', ') || 'nothing'}${hint}`
+  const hint = isDefault ? `. Lambda does not call a default export: write export const ${exportName} = …` : ''
+  return `${what}. The file exports: ${names.join(', ') || 'nothing'}${hint}`
 }
 
 function notFound(message: string): Error {

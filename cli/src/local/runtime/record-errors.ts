@@ -30,7 +30,7 @@ export function recordIdsOf(event: { Records?: { messageId: string }[] }): strin
   return (event.Records ?? []).map(({ messageId }) => messageId)
 }
 
-/** Returns and forgets the errors of these records. Undefined if the handler does not use the library. */
+/** Removes and returns the errors of these records. Undefined if the handler does not use the library. */
 export function takeRecordErrors(ids: readonly string[]): RecordErrors | undefined {
   if (!isLibraryUsed) return undefined
   const taken: Record<string, string> = {}
@@ -58,8 +58,8 @@ function describeError(error: unknown): string {
 }
 
 /**
- * The code of the error, of its cause, or of its first inner error: `fetch failed` says nothing without it. Codes that
- * begin with ERR_ only repeat the name, so they are skipped.
+ * The code of the error, of its cause, or of its first inner error. It explains messages such as `fetch failed`. Codes
+ * that begin with ERR_ only repeat the name, so they are skipped.
  */
 function codeOf(error: object): string | undefined {
   const { cause, errors: inner } = error as { cause?: unknown; errors?: unknown }

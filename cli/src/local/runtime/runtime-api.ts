@@ -120,7 +120,7 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
     } else if (kind === 'error') {
       finish(invocation, { type: 'error', message: readError(text) })
     } else if (size > MAX_RESPONSE_BYTES) {
-      const message = `the response has ${size} bytes, Lambda allows ${MAX_RESPONSE_BYTES}`
+      const message = `the response has ${size} bytes, but Lambda allows at most ${MAX_RESPONSE_BYTES}`
       finish(invocation, { type: 'error', message })
       return reply(response, 413, { errorType: 'RequestEntityTooLarge', errorMessage: message })
     } else {

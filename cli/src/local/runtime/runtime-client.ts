@@ -82,8 +82,7 @@ async function serve(handler: Handler): Promise<never> {
   }
 }
 
-// The event loop is empty and no event is awaited, so the promise of the handler can never settle. Node itself uses
-// exit code 13 for this.
+// The event loop is empty, so the promise of the handler can never settle. Node itself uses exit code 13 for this.
 process.on('beforeExit', () => process.exit(13))
 
 watchRecordErrors()
