@@ -80,7 +80,7 @@ function compare(): void {
   }
   console.error('\nThe public API is not the one in api/. The difference is above.')
   console.error(
-    'If you intended it, run `npm run api`, commit api/, and add a changeset (CONTRIBUTING.md, "Releases").',
+    'If you intended it, run `npm run api`, commit api/, and add a changeset (see CONTRIBUTING.md).',
   )
   process.exitCode = 1
 }
