@@ -79,8 +79,6 @@ function compare(): void {
     return
   }
   console.error('\nThe public API is not the one in api/. The difference is above.')
-  console.error(
-    'If you intended it, run `npm run api`, commit api/, and add a changeset (see CONTRIBUTING.md).',
-  )
+  console.error('If you intended it, run `npm run api`, commit api/, and add a changeset (see CONTRIBUTING.md).')
   process.exitCode = 1
 }
