@@ -8,6 +8,9 @@ import { warned } from '../support/output.ts'
 
 const index = fileURLToPath(new URL('../../src/index.ts', import.meta.url))
 
+/** The limit of a process is read from /proc, which only Linux has. */
+const skip = fs.existsSync('/proc/self/limits') ? false : 'needs /proc'
+
 /** Creates a middleware in a process with this descriptor limit. Returns the name, code and message of each warning. */
 function warningCodes(limit: number, concurrency: number): unknown {
   const program = `
@@ -22,7 +25,7 @@ function warningCodes(limit: number, concurrency: number): unknown {
   return JSON.parse(execFileSync('bash', ['-c', shell, process.execPath, program], { encoding: 'utf8' }))
 }
 
-t.test('a concurrency that does not fit under the descriptor limit emits one warning with a code', (t) => {
+t.test('a concurrency that does not fit under the descriptor limit emits one warning with a code', { skip }, (t) => {
   const warnings = warningCodes(200, 250) as string[][]
   t.match(warnings, [
     [
@@ -35,7 +38,7 @@ t.test('a concurrency that does not fit under the descriptor limit emits one war
   t.end()
 })
 
-t.test('descriptors that are already open are counted', (t) => {
+t.test('descriptors that are already open are counted', { skip }, (t) => {
   t.match(warningCodes(200, 199), [['BoundedSqsBatchWarning', 'BOUNDED_SQS_BATCH_DESCRIPTORS']])
   t.end()
 })
@@ -61,7 +64,7 @@ t.test('an unknown limit or no limit emits no warning', async (t) => {
   }
 })
 
-t.test('on Managed Instances the worker threads of the process share its descriptors', async (t) => {
+t.test('on Managed Instances the worker threads of the process share its descriptors', { skip }, async (t) => {
   const { readFileSync } = fs
   const before = { ...process.env }
   t.teardown(() => {

@@ -1,7 +1,8 @@
 /**
- * Checks the package as it is published: what is in the tarball, and that it can be installed into an empty project and
- * used from there, by import, by require() and in a bundle, under Node 22, 24 and 26, with @middy/core 6 and 7, and that
- * its declarations compile there. One line a check; exits with 1 where one failed.
+ * Checks both packages as they are published: packed by the release step, installed into an empty project and used from
+ * there under Node 22, 24 and 26. The library is used by import, by require() and in a bundle, with @middy/core 6 and 7,
+ * the command-line tool by its command and its entry for tests. Their declarations must compile there. Prints one line
+ * for each check, and exits with 1 if one failed.
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -9,11 +10,16 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { relativeUrls } from '../../scripts/absolute-links.ts'
+import { packRelease } from '../../scripts/pack-release.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 /** The files of dist/ that esbuild writes. The others are declarations. */
 const ENTRIES = ['index', 'sqs/index', 'testing/index']
 const CONSUMER = join(import.meta.dirname, 'consumer')
+const TOOL_CONSUMER = join(import.meta.dirname, 'tool-consumer')
+const NODES = ['node22', 'node24', 'node26']
+const TYPESCRIPTS = ['typescript5', 'typescript7']
 
 const work = await mkdtemp(join(tmpdir(), 'middy-bounded-sqs-batch-'))
 try {
@@ -23,13 +29,19 @@ try {
 }
 
 async function checkPackage(): Promise<void> {
-  const tarball = await pack()
-  await check('tarball holds the library and nothing else', () => checkFiles(tarball))
+  const tarball = await pack('middy-bounded-sqs-batch')
+  const toolTarball = await pack('bounded-sqs-batch', 'cli')
+  await check('tarball of the library holds the library and nothing else', () => checkFiles(tarball, libraryFiles))
+  await check('tarball of the command-line tool holds it and nothing else', () => checkFiles(toolTarball, toolFiles))
   for (const [name, packed] of [
     ['library', tarball],
-    ['command-line tool', await pack('cli')],
+    ['command-line tool', toolTarball],
   ] as const) {
-    await check(`manifest of the ${name} has no script that npm runs at install`, () => checkScripts(packed))
+    await check(`manifest of the ${name} names the repository and has no scripts`, () => checkManifest(packed))
+    await check(`README of the ${name} has no relative link`, () => checkReadme(packed))
+    await check(`publint, ${name}`, () => runTool('publint', 'run', packed, '--strict'))
+    // Only ESM, for Node and bundlers: CommonJS loads it by require(esm), and old resolution does not read `exports`.
+    await check(`are the types wrong, ${name}`, () => runTool('attw', packed, '--profile', 'esm-only'))
   }
   const tools = await install('tools', {
     node22: 'npm:node@22',
@@ -52,7 +64,7 @@ async function checkPackage(): Promise<void> {
     const middy = `@middy/core ${await versionOf(project, '@middy/core')}`
     await cp(CONSUMER, project, { recursive: true })
     await check(`source maps, ${middy}`, () => checkSourceMaps(project))
-    for (const alias of ['node22', 'node24', 'node26']) {
+    for (const alias of NODES) {
       const node = join(tools, 'node_modules', alias, 'bin/node')
       const version = await versionOf(tools, alias)
       for (const file of ['import.mjs', 'require.cjs', 'testing.mjs']) {
@@ -72,7 +84,7 @@ async function checkPackage(): Promise<void> {
     )
     const node22 = join(tools, 'node_modules/node22/bin/node')
     await check(`Node 22, ${middy}, bundled and minified as CommonJS`, () => runConsumer(node22, project, 'bundle.cjs'))
-    for (const alias of ['typescript5', 'typescript7']) {
+    for (const alias of TYPESCRIPTS) {
       const tsc = join(tools, 'node_modules', alias, 'bin/tsc')
       const version = await versionOf(tools, alias)
       for (const [name, ...options] of [
@@ -84,6 +96,30 @@ async function checkPackage(): Promise<void> {
     }
   }
   for (const range of ['3.734.0', '^3.734.0']) await checkSqs(tarball, tools, range)
+  await checkTool(tarball, toolTarball, tools)
+}
+
+/** The command-line tool with a handler that uses the library. */
+async function checkTool(tarball: string, toolTarball: string, tools: string): Promise<void> {
+  const project = await install('tool', {
+    '@middy/core': '^7.0.0',
+    '@aws/durable-execution-sdk-js': '^2.0.0',
+    'bounded-sqs-batch': `file:${toolTarball}`,
+    ...consumerOf(tarball),
+  })
+  await cp(TOOL_CONSUMER, project, { recursive: true })
+  for (const alias of NODES) {
+    const node = join(tools, 'node_modules', alias, 'bin/node')
+    await check(`Node ${await versionOf(tools, alias)}, use-tool.mjs`, () =>
+      runConsumer(node, project, 'use-tool.mjs', '--disable-warning=ExperimentalWarning'),
+    )
+  }
+  for (const alias of TYPESCRIPTS) {
+    const tsc = join(tools, 'node_modules', alias, 'bin/tsc')
+    await check(`TypeScript ${await versionOf(tools, alias)}, types-engine.ts`, () =>
+      compileConsumer(tsc, project, ['--module', 'nodenext'], 'types-engine.ts'),
+    )
+  }
 }
 
 /** Checks the entry `./sqs` with the oldest @aws-sdk/client-sqs that the peer range allows, and with the newest. */
@@ -97,14 +133,14 @@ async function checkSqs(tarball: string, tools: string, range: string): Promise<
   })
   await cp(CONSUMER, project, { recursive: true })
   const client = `client-sqs ${await versionOf(project, '@aws-sdk/client-sqs')}`
-  for (const alias of ['node22', 'node24', 'node26']) {
+  for (const alias of NODES) {
     const node = join(tools, 'node_modules', alias, 'bin/node')
     const version = await versionOf(tools, alias)
     // fauxqs imports node:sqlite, which is experimental in Node 22 and causes a warning.
     const quiet = '--disable-warning=ExperimentalWarning'
     await check(`Node ${version}, ${client}, sqs.mjs`, () => runConsumer(node, project, 'sqs.mjs', quiet))
   }
-  for (const alias of ['typescript5', 'typescript7']) {
+  for (const alias of TYPESCRIPTS) {
     const tsc = join(tools, 'node_modules', alias, 'bin/tsc')
     const options = ['--module', 'nodenext']
     await check(`TypeScript ${await versionOf(tools, alias)}, ${client}`, () =>
@@ -118,33 +154,51 @@ function consumerOf(tarball: string) {
   return { 'middy-bounded-sqs-batch': `file:${tarball}`, '@types/node': '^22.0.0', zod: '^4.0.0' }
 }
 
-/** Packs the package of a folder of this repository. */
-async function pack(folder = '.'): Promise<string> {
-  const into = await mkdtemp(join(work, 'packed-'))
-  await run(join(ROOT, folder), 'npm', 'pack', '--pack-destination', into)
-  const [tarball, ...others] = await readdir(into)
-  assert.ok(tarball && others.length === 0)
-  return join(into, tarball)
+/** Packs a package as the release does. The repository is a placeholder. */
+async function pack(name: string, folder = ''): Promise<string> {
+  const { version } = JSON.parse(await readFile(join(ROOT, folder, 'package.json'), 'utf8'))
+  return packRelease(`${name}@${version}`, 'owner/name', await mkdtemp(join(work, 'packed-')))
 }
 
-/** `prepare` runs when the package is installed from a folder or from Git, the other three at every install. */
-async function checkScripts(tarball: string): Promise<void> {
-  const { scripts } = JSON.parse(await run(work, 'tar', '-xzOf', tarball, 'package/package.json'))
-  const names = ['prepare', 'preinstall', 'install', 'postinstall']
-  assert.deepEqual(
-    Object.keys(scripts).filter((name) => names.includes(name)),
-    [],
-  )
+async function checkManifest(tarball: string): Promise<void> {
+  const { scripts, repository } = JSON.parse(await readPacked(tarball, 'package.json'))
+  assert.equal(scripts, undefined)
+  assert.equal(repository.url, 'git+https://github.com/owner/name.git')
 }
 
-async function checkFiles(tarball: string): Promise<void> {
-  const sources = await readdir(join(ROOT, 'src'), { recursive: true })
-  const modules = sources.filter((name) => name.endsWith('.ts')).map((name) => name.slice(0, -'.ts'.length))
-  const expected = ['package.json', 'LICENSE', 'README.md']
-  for (const name of ENTRIES) expected.push(`dist/${name}.js`, `dist/${name}.js.map`)
-  for (const name of modules) expected.push(`dist/${name}.d.ts`)
+async function checkReadme(tarball: string): Promise<void> {
+  assert.deepEqual(relativeUrls(await readPacked(tarball, 'README.md')), [])
+}
+
+function readPacked(tarball: string, file: string): Promise<string> {
+  return run(work, 'tar', '-xzOf', tarball, `package/${file}`)
+}
+
+/** Runs a devDependency of this repository. */
+async function runTool(name: string, ...parameters: string[]): Promise<void> {
+  await run(work, join(ROOT, 'node_modules/.bin', name), ...parameters)
+}
+
+async function checkFiles(tarball: string, filesOf: () => Promise<string[]>): Promise<void> {
   const listed = await run(work, 'tar', '-tzf', tarball)
+  const expected = ['package.json', 'LICENSE', 'README.md', ...(await filesOf())]
   assert.deepEqual(listed.trim().split('\n').sort(), expected.map((name) => `package/${name}`).sort())
+}
+
+/** A declaration for each module, and a bundle for each entry. */
+async function libraryFiles(): Promise<string[]> {
+  const declarations = (await modulesIn('src')).map((name) => `dist/${name}.d.ts`)
+  return [...declarations, ...ENTRIES.flatMap((name) => [`dist/${name}.js`, `dist/${name}.js.map`])]
+}
+
+async function toolFiles(): Promise<string[]> {
+  const modules = await modulesIn('cli/src')
+  return modules.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`, `dist/${name}.js.map`])
+}
+
+async function modulesIn(folder: string): Promise<string[]> {
+  const files = await readdir(join(ROOT, folder), { recursive: true })
+  return files.filter((name) => name.endsWith('.ts')).map((name) => name.slice(0, -'.ts'.length))
 }
 
 /** The source maps hold the sources, so that a debugger shows them though the tarball has no src/. */

@@ -1,0 +1,43 @@
+// A test of an application: the command-line tool by its command and by its entry for tests.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { MAPPING_DEFAULTS, numberedMessages, run } from 'bounded-sqs-batch/engine'
+
+assert.equal(MAPPING_DEFAULTS.reportBatchItemFailures, true)
+const { sent, processed, redelivered, lost } = await run({
+  queue: { visibilityTimeout: 31, maxReceives: 3 },
+  function: { file: 'orders.mjs' },
+  mapping: { batchSize: 10, windowMs: 0, retryAfter: 0 },
+  messages: numberedMessages(20),
+  idle: 0,
+})
+assert.deepEqual({ sent, processed, redelivered, lost }, { sent: 20, processed: 20, redelivered: 3, lost: 0 })
+
+const local = tool(
+  'local',
+  'orders.mjs',
+  '--messages',
+  '20',
+  '--batch-size',
+  '10',
+  '--window',
+  '0',
+  '--retry-after',
+  '0',
+)
+assert.equal(local.status, 0, local.stderr)
+assert.match(local.stdout, /│ processed +│ +20 │/)
+
+const doctor = tool('doctor', 'template.json', '--format', 'json')
+assert.equal(doctor.status, 1, doctor.stderr)
+assert.deepEqual(
+  JSON.parse(doctor.stdout).findings.map(({ rule }) => rule),
+  ['report-batch-item-failures', 'no-redrive-policy'],
+)
+console.log('done')
+
+/** Runs the file that npm links as the command, on this Node. */
+function tool(...parameters) {
+  const command = 'node_modules/.bin/bounded-sqs-batch'
+  return spawnSync(process.execPath, [command, ...parameters], { encoding: 'utf8', timeout: 60_000 })
+}

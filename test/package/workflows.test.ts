@@ -1,0 +1,63 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { parse } from 'yaml'
+
+const root = join(import.meta.dirname, '../..')
+const folder = join(root, '.github/workflows')
+const workflows = new Map(readdirSync(folder).map((file) => [file, readFileSync(join(folder, file), 'utf8')]))
+
+type Step = { uses?: string; run?: string }
+type Job = { 'timeout-minutes'?: unknown; steps: Step[]; strategy?: { matrix: Record<string, unknown> } }
+
+function jobsOf(file: string): [string, Job][] {
+  return Object.entries(parse(workflows.get(file) ?? '').jobs)
+}
+
+for (const [file, text] of workflows) {
+  t.test(`${file} pins each action to a commit, and says which version that is`, async (t) => {
+    for (const [line] of text.matchAll(/^.*\buses:.*$/gm)) {
+      t.match(line, /uses: [\w-]+\/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
+    }
+  })
+
+  t.test(`${file} gives each job a time limit`, async (t) => {
+    for (const [name, job] of jobsOf(file)) t.ok(job['timeout-minutes'], name)
+  })
+}
+
+t.test(
+  'only the job that publishes, which checks nothing out and installs nothing, can identify itself to npm',
+  async (t) => {
+    const { jobs, permissions } = parse(workflows.get('release.yml') ?? '')
+    t.same(permissions, { contents: 'read' })
+    const identified = Object.keys(jobs).filter((name) => jobs[name].permissions?.['id-token'])
+    t.same(identified, ['publish'])
+    t.equal(jobs.publish.environment, 'npm')
+    t.notMatch(JSON.stringify(jobs.publish.steps), /actions\/checkout|npm (ci|install|run|exec)|npx/)
+  },
+)
+
+/** Commands without the options that differ between a CI script, which builds once, and a job. */
+function withoutOptions(command: string): string {
+  return command.replace(' --ignore-scripts', '').replace(/ -- .*/, '')
+}
+
+const inWorkflows = ['ci.yml', 'nightly.yml'].flatMap((file) =>
+  jobsOf(file).flatMap(([, { steps, strategy }]) => {
+    const { command = [], include = [] } = (strategy?.matrix ?? {}) as {
+      command?: string[]
+      include?: { command: string }[]
+    }
+    return [...steps.map(({ run }) => run), ...command, ...include.map(({ command }) => command)]
+  }),
+)
+
+for (const script of ['.ci/run', '.ci/nightly'].filter((file) => existsSync(join(root, file)))) {
+  t.test(`a workflow runs each section of ${script}`, async (t) => {
+    const known = new Set(inWorkflows.filter((run) => run !== undefined).map(withoutOptions))
+    const sections = readFileSync(join(root, script), 'utf8').matchAll(/^ *section [\w-]+ \d+ (.+)$/gm)
+    const missing = Array.from(sections, ([, command = '']) => withoutOptions(command)).filter((run) => !known.has(run))
+    t.same(missing, [])
+  })
+}
