@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
+import manifest from '../../package.json' with { type: 'json' }
 import { command, folder, handlerFile, notebook, until } from '../support/runs.ts'
 
 const outcomes = handlerFile('outcomes.mjs')
@@ -211,6 +212,6 @@ test('--help shows every flag and examples, --version shows the version', async 
     t.match(stdout, flag)
   }
   t.match(stdout, /Examples:/)
-  t.match((await command(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
+  t.equal((await command(['--version'])).stdout, `${manifest.version}\n`)
   t.equal((await command([])).code, 2)
 })
