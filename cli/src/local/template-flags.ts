@@ -85,7 +85,8 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
   if (names.length > 0) shown.push(`environment variables ${names.join(', ')}`)
   const given = { ...process.env, ...environmentOf(flags) }
   for (const { name, reason } of unknown) {
-    if (given[name] === undefined) {
+    const isSetByRun = name === 'DEAD_LETTER_QUEUE_URL' && queueUrl === undefined
+    if (given[name] === undefined && !isSetByRun) {
       lines.push(
         `the value of ${name} in ${file} is not known (${reason}), so the variable is not set. Set it with --env ${name}=…`,
       )
