@@ -49,7 +49,7 @@ test('dead letters that the handler sends do not hide lost messages', async (t) 
   t.match(counts(ledger), { sent: 100, processed: 90, sentDeadLetters: 10, deadLettered: 0, remaining: 0, lost: 10 })
 })
 
-test('DEAD_LETTER_QUEUE_URL is the dead-letter queue of the run, and replaces a value of the shell', async (t) => {
+test('DEAD_LETTER_QUEUE_URL is the dead-letter queue of the run, and replaces a value of the shell or the template', async (t) => {
   const path = folder(t)
   const file = join(path, 'h.mjs')
   const print = "console.log('dead letters: ' + process.env.DEAD_LETTER_QUEUE_URL)"
@@ -63,11 +63,13 @@ test('DEAD_LETTER_QUEUE_URL is the dead-letter queue of the run, and replaces a 
   t.match(fifo.stderr, /^function \| dead letters: http:\S+\/000000000000\/local-dead-letters\.fifo\n$/)
   const given = await command([...args, '--env', 'DEAD_LETTER_QUEUE_URL=mine'], { env })
   t.equal(given.stderr, 'function | dead letters: mine\n')
-  const Environment = { Variables: { DEAD_LETTER_QUEUE_URL: { Ref: 'Dead' } } }
-  const template = templateFile(t, sam({ function: { Environment, Timeout: 5 } }))
-  const fromTemplate = await command([...args, '--template', template], { env })
-  t.match(fromTemplate.stderr, /^function \| dead letters: http:\S+\/local-dead-letters\n$/)
-  t.notMatch(fromTemplate.stdout, 'the value of DEAD_LETTER_QUEUE_URL')
+  for (const value of [{ Ref: 'Dead' }, env.DEAD_LETTER_QUEUE_URL]) {
+    const Environment = { Variables: { DEAD_LETTER_QUEUE_URL: value } }
+    const template = templateFile(t, sam({ function: { Environment, Timeout: 5 } }))
+    const fromTemplate = await command([...args, '--template', template], { env })
+    t.match(fromTemplate.stderr, /^function \| dead letters: http:\S+\/local-dead-letters\n$/)
+    t.notMatch(fromTemplate.stdout, 'DEAD_LETTER_QUEUE_URL')
+  }
 })
 
 test('a dead letter that is a duplicate on a FIFO queue counts once', async (t) => {
