@@ -63,7 +63,7 @@ function localCommand() {
     .option('--messages <n>', 'send this many numbered JSON messages', inRange(1, 1_000_000))
     .option(
       '--messages-file <file>',
-      'send the messages in a file: an SQS event, or JSON lines; each line is a body, or an object with body, messageGroupId and messageAttributes; - reads standard input',
+      'send the messages in a file: an SQS event, or JSON lines; each line is a body, or an object with body, messageGroupId and messageAttributes; the line "text" sends the body text; - reads standard input',
     )
     .option(
       '--messages-from <file>',
@@ -81,7 +81,7 @@ function localCommand() {
       'port of the queue in this process, so that other programs can send messages (default: any free port)',
       inRange(1, 65_535),
     )
-    .option('--fifo', 'create a FIFO queue')
+    .option('--fifo', 'create a FIFO queue; unlike AWS, it delivers one message of a message group at a time')
     .option(
       '--max-receives <n>',
       'deliveries after which a failed message is dead-lettered (default 3)',
@@ -136,7 +136,7 @@ function localCommand() {
     )
     .option(
       '--env <name=value>',
-      'set an environment variable of the function; it also gets those of the shell; may be repeated',
+      'set an environment variable of the function; it also gets those of the shell, and DEAD_LETTER_QUEUE_URL with the URL of the dead-letter queue of this process; may be repeated',
       collect,
     )
     .option('--env-file <file>', 'read environment variables from a file, one NAME=VALUE per line')

@@ -42,12 +42,12 @@ function wrap(parts: readonly string[], width: number): string {
   })
 }
 
-/** Milliseconds between two plain lines. */
+/** The minimum number of milliseconds between two plain lines. */
 const PLAIN_LINE_INTERVAL = 2000
 
 /**
- * Shows the progress: text that updates itself on a terminal, otherwise a plain line every two seconds. Other text must
- * be printed with `log`, so that it does not overwrite the progress.
+ * Shows the progress: text that updates itself on a terminal, otherwise a plain line at most every two seconds, if it
+ * has changed. Other text must be printed with `log`, so that it does not overwrite the progress.
  */
 export function openDisplay(stream: NodeJS.WriteStream, total?: number) {
   const live = stream.isTTY ? createLogUpdate(stream) : undefined
@@ -59,8 +59,11 @@ export function openDisplay(stream: NodeJS.WriteStream, total?: number) {
       shown = text()
       live(shown)
     } else if (performance.now() - printed >= PLAIN_LINE_INTERVAL) {
+      const line = plain()
+      if (line === shown) return
+      shown = line
       printed = performance.now()
-      stream.write(`${plain()}\n`)
+      stream.write(`${line}\n`)
     }
   }
   return {
@@ -112,9 +115,9 @@ export function renderLedger(ledger: Ledger): string {
     ['sent', formatNumber(ledger.sent)],
     ['processed', formatNumber(ledger.processed)],
     ...(ledger.sentDeadLetters > 0
-      ? [['  dead-lettered by the handler', formatNumber(ledger.sentDeadLetters)] as const]
+      ? [['  of these, dead-lettered by the handler', formatNumber(ledger.sentDeadLetters)] as const]
       : []),
-    ['dead-lettered', formatNumber(ledger.deadLettered)],
+    [ledger.sentDeadLetters > 0 ? 'dead-lettered by the queue' : 'dead-lettered', formatNumber(ledger.deadLettered)],
     ['remaining in the queue', formatNumber(ledger.remaining)],
     ['lost', formatNumber(ledger.lost)],
     ['records delivered', formatNumber(ledger.delivered)],
@@ -124,9 +127,9 @@ export function renderLedger(ledger: Ledger): string {
     ['  timed out', formatNumber(ledger.timeouts)],
     ['  crashed', formatNumber(ledger.crashes)],
     ['wall time', formatSeconds(ledger.wallMs)],
-    ['processed per second', formatNumber(ledger.perSecond)],
+    ['processed per second\n  from the first delivery\n  to the last response', formatNumber(ledger.perSecond)],
   ])
   const reasons = listCounts('Why invocations failed or processes died:', ledger.reasons)
-  const causes = listCounts('Why records failed (number of deliveries):', ledger.causes)
+  const causes = listCounts('Why records failed (deliveries × error; numbers and UUIDs can differ):', ledger.causes)
   return [table, ...reasons, ...causes].join('\n')
 }

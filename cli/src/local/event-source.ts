@@ -89,6 +89,11 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
         ledger.cause(cause)
         onFailure(`${messageId}: reported as failed, receive ${receiveCount}: ${cause}`)
       }
+      // A failure handler such as deadLetter() can remove a failed record from the report.
+      for (const { messageId } of processed) {
+        const handled = outcome.recordErrors?.errors[messageId]
+        if (handled !== undefined) ledger.cause(handled)
+      }
     }
     for (const { messageId } of deletedThoughFailed) {
       const cause = causeOf(outcome, messageId)

@@ -67,9 +67,13 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
           display.log(`failure | ${line}`, process.stderr)
         },
       },
-      onStart: ({ queueUrl, deadLetterUrl, fifo }) => {
+      onStart: ({ queueUrl, deadLetterUrl, fifo, own }) => {
         display.log(`${fifo ? 'FIFO queue' : 'queue'} ${queueUrl}`)
         if (deadLetterUrl) display.log(`dead-letter queue ${deadLetterUrl}`)
+        if (fifo && own)
+          display.log(
+            'this queue delivers one message of a message group at a time, but AWS can deliver several in a batch',
+          )
       },
       onWarning: (line) => display.log(`warning | ${line}`, process.stderr),
       onProgress: display.progress,

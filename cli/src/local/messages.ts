@@ -92,7 +92,8 @@ function readLine(line: string, fifo: boolean): InputMessage {
   } catch (error) {
     // Only the position is shown: the message of V8 quotes the line, which may be a body.
     const position = /position (\d+)/.exec(String(error))?.[1]
-    throw new Error(`is not valid JSON${position ? ` at column ${Number(position) + 1}` : ''}`)
+    const where = position ? ` at column ${Number(position) + 1}` : ''
+    throw new Error(`is not valid JSON${where}: to send a text as it is, write it as a JSON string, such as "text"`)
   }
   return toMessage(value, fifo, line.trim())
 }

@@ -77,8 +77,13 @@ export async function run(options: RunOptions): Promise<Ledger> {
       )
     }
 
-    // SQS clients of the function use the queue of the run.
-    const sqs = own && { AWS_ENDPOINT_URL_SQS: own.endpoint, ...localCredentials() }
+    // SQS clients of the function use the queue of the run. This replaces a DEAD_LETTER_QUEUE_URL of the shell, which may
+    // be the URL of a real queue: the SDK sends to the host in the URL, whatever AWS_ENDPOINT_URL_SQS says.
+    const sqs = own && {
+      AWS_ENDPOINT_URL_SQS: own.endpoint,
+      DEAD_LETTER_QUEUE_URL: own.deadLetterUrl,
+      ...localCredentials(),
+    }
     const target = {
       ...options.function,
       env: { ...sqs, ...options.function.env },

@@ -81,11 +81,13 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
     lines.push(`it is not known whether ReportBatchItemFailures is on in ${file}: local assumes that it is on`)
   else shown.push(`ReportBatchItemFailures ${reports ? 'on' : 'off'}`)
   const { variables, unknown } = await readTemplateEnvironment(file, mapping.function.id, parameters)
+  const isSetByRun = (name: string) => name === 'DEAD_LETTER_QUEUE_URL' && queueUrl === undefined
+  for (const name of Object.keys(variables)) if (isSetByRun(name)) delete variables[name]
   const names = Object.keys(variables)
   if (names.length > 0) shown.push(`environment variables ${names.join(', ')}`)
   const given = { ...process.env, ...environmentOf(flags) }
   for (const { name, reason } of unknown) {
-    if (given[name] === undefined) {
+    if (given[name] === undefined && !isSetByRun(name)) {
       lines.push(
         `the value of ${name} in ${file} is not known (${reason}), so the variable is not set. Set it with --env ${name}=…`,
       )

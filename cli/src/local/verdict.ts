@@ -25,9 +25,17 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
     reasons.push(`${what} (--max-failed-invocations ${failedInvocations} would allow it)`)
   }
   if (deadLettered > maxDeadLettered) {
-    reasons.push(`${messages(deadLettered)} dead-lettered (--max-dead-lettered ${deadLettered} would allow it)`)
+    const byHandler = whoseDeadLetters(ledger.sentDeadLetters, deadLettered)
+    const allow = `(--max-dead-lettered ${deadLettered} would allow it)`
+    reasons.push(`${messages(deadLettered)} dead-lettered${byHandler} ${allow}`)
   }
   return reasons.length === 0 ? undefined : reasons.join('; ')
+}
+
+/** How many of the dead letters the handler sent, as the end of a sentence. */
+function whoseDeadLetters(byHandler: number, all: number) {
+  if (byHandler === 0) return ''
+  return byHandler === all ? ' by the handler' : `, ${formatNumber(byHandler)} of them by the handler`
 }
 
 function times(count: number) {

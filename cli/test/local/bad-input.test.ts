@@ -195,7 +195,7 @@ refuses('an empty messages file', lines('\n \n'), /m\.jsonl has no messages/)
 refuses(
   'invalid JSON in line 4,711',
   lines(`${'{"a":1}\n'.repeat(4710)}{"a":secret}\n`),
-  /^line 4,711 of \S+m\.jsonl is not valid JSON/,
+  /^line 4,711 of \S+m\.jsonl is not valid JSON[^:]*: to send a text as it is, write it as a JSON string, such as "text"$/,
 )
 refuses(
   'an unknown key beside body',

@@ -1,8 +1,11 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
 import { openLedger } from '../../src/local/ledger.ts'
-import { counts, received, runHandler } from '../support/runs.ts'
+import { command, counts, folder, received, runHandler } from '../support/runs.ts'
+import { sam, templateFile } from '../support/templates.ts'
 
 const queue = { visibilityTimeout: 40, maxReceives: 1 }
 const mapping = { batchSize: 100, windowMs: 500, retryAfter: undefined }
@@ -29,6 +32,11 @@ test('the ledger distinguishes messages that the queue moves from those that the
     mapping,
   })
   t.match(counts(ledger), { sent: 100, processed: 90, sentDeadLetters: 10, deadLettered: 10, remaining: 0, lost: 0 })
+  t.strictSame(
+    ledger.causes,
+    { 'PermanentError: invalid': 10, 'Error: not now': 10 },
+    'also of the records that it sends',
+  )
 })
 
 test('dead letters that the handler sends do not hide lost messages', async (t) => {
@@ -39,6 +47,29 @@ test('dead letters that the handler sends do not hide lost messages', async (t) 
     mapping,
   })
   t.match(counts(ledger), { sent: 100, processed: 90, sentDeadLetters: 10, deadLettered: 0, remaining: 0, lost: 10 })
+})
+
+test('DEAD_LETTER_QUEUE_URL is the dead-letter queue of the run, and replaces a value of the shell or the template', async (t) => {
+  const path = folder(t)
+  const file = join(path, 'h.mjs')
+  const print = "console.log('dead letters: ' + process.env.DEAD_LETTER_QUEUE_URL)"
+  writeFileSync(file, `export const handler = async () => ${print}`)
+  const args = ['local', file, '--messages', '1', '--batch-size', '1', '--idle', '0']
+  const env = { DEAD_LETTER_QUEUE_URL: 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders-dead' }
+  const own = await command(args, { env })
+  const [, url] = /^dead-letter queue (http:\S+)$/m.exec(own.stdout) ?? []
+  t.equal(own.stderr, `function | dead letters: ${url}\n`)
+  const fifo = await command([...args, '--fifo'], { env })
+  t.match(fifo.stderr, /^function \| dead letters: http:\S+\/000000000000\/local-dead-letters\.fifo\n$/)
+  const given = await command([...args, '--env', 'DEAD_LETTER_QUEUE_URL=mine'], { env })
+  t.equal(given.stderr, 'function | dead letters: mine\n')
+  for (const value of [{ Ref: 'Dead' }, env.DEAD_LETTER_QUEUE_URL]) {
+    const Environment = { Variables: { DEAD_LETTER_QUEUE_URL: value } }
+    const template = templateFile(t, sam({ function: { Environment, Timeout: 5 } }))
+    const fromTemplate = await command([...args, '--template', template], { env })
+    t.match(fromTemplate.stderr, /^function \| dead letters: http:\S+\/local-dead-letters\n$/)
+    t.notMatch(fromTemplate.stdout, 'DEAD_LETTER_QUEUE_URL')
+  }
 })
 
 test('a dead letter that is a duplicate on a FIFO queue counts once', async (t) => {

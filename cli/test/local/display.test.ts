@@ -83,6 +83,21 @@ test('text of another kind is updated on a terminal, and printed at most every t
   t.equal(pipe.text(), 'plain 1\n')
 })
 
+test('without a terminal, a plain line is printed again only after it has changed', async (t) => {
+  let now = 0
+  t.intercept(performance, 'now', { value: () => now })
+  const pipe = terminal(80)
+  const display = openDisplay(Object.assign(pipe.stream, { isTTY: false }))
+  for (const line of ['a', 'a', 'b', 'b', 'a']) {
+    display.show(
+      () => 'unused',
+      () => line,
+    )
+    now += 2000
+  }
+  t.equal(pipe.text(), 'a\nb\na\n')
+})
+
 test('a table with two columns of counts', async (t) => {
   t.equal(
     renderTable([

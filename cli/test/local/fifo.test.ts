@@ -1,3 +1,4 @@
+import type { SQSRecord } from 'aws-lambda'
 import { test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
 import { counts, notebook, runHandler } from '../support/runs.ts'
@@ -26,6 +27,21 @@ for (const concurrency of [1, 4]) {
     t.equal(ledger.redelivered, 71, 'as many as there are multiples of seven')
   })
 }
+
+test('the queue in this process delivers one message of a message group at a time, as docs/local.md says', async (t) => {
+  const notes = notebook(t)
+  await runHandler('events.mjs', {
+    queue: { fifo: true, visibilityTimeout: 40, maxReceives: 3 },
+    function: { env: { RECORD_TO: notes.file } },
+    messages: numberedMessages(9, 3),
+  })
+  const groups = notes
+    .read()
+    .map(({ event }) => event.Records.map((record: SQSRecord) => record.attributes.MessageGroupId).sort())
+  // If this fails, fauxqs delivers more: correct docs/local.md, the help of --fifo and the line at the start.
+  for (const names of groups) t.strictSame(names, [...new Set(names)])
+  t.equal(groups.flat().length, 9)
+})
 
 test('a message that always fails is dead-lettered, and the rest of its group is processed', async (t) => {
   const notes = notebook(t)

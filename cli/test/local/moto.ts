@@ -68,7 +68,7 @@ async function startMoto(t: Test) {
     )
     return Messages.map(({ Body }) => JSON.parse(`${Body}`).number)
   }
-  return { queueUrl, env, send, left, receiveDeadLetters }
+  return { queueUrl, create, env, send, left, receiveDeadLetters }
 }
 
 test('local on a queue of moto: receive counts, dead letters and the backoff are right', async (t) => {
@@ -85,4 +85,17 @@ test('local on a queue of moto: receive counts, dead letters and the backoff are
   t.strictSame(deliveries.sort(), ['1: 1', '2: 1', '2: 2', '3: 1', '3: 2', '4: 1'])
   t.strictSame((await moto.receiveDeadLetters()).sort(), [1, 3])
   t.strictSame(await moto.left(), [0, 0])
+})
+
+test('on a FIFO queue of moto, a batch has several messages of a group, and a failed one blocks the rest', async (t) => {
+  const moto = await startMoto(t)
+  const queueUrl = await moto.create('orders.fifo', { FifoQueue: 'true', VisibilityTimeout: '5' })
+  const notes = notebook(t)
+  const args = ['local', handlerFile('fifo.mjs'), '--queue-url', queueUrl, '--messages', '9', '--groups', '1']
+  const flags = ['--timeout', '2', '--idle', '1', '--json']
+  const { stdout } = await command([...args, ...flags], { env: { ...moto.env, RECORD_TO: notes.file } })
+  t.match(JSON.parse(stdout), { sent: 9, processed: 9, delivered: 12, redelivered: 3, lost: 0 }, '7 blocks 8 and 9')
+  const numbers = notes.read().map(({ number }) => number)
+  // moto does not keep the order of redelivered messages.
+  t.strictSame([...numbers.slice(0, 6), ...numbers.slice(6).sort()], [1, 2, 3, 4, 5, 6, 7, 8, 9])
 })

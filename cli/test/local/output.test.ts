@@ -43,6 +43,9 @@ test('without a terminal: plain lines and a table', async (t) => {
     'timed out': '0',
     crashed: '0',
     'wall time': /^\d+\.\d s$/,
+    'processed per second': /^\d+$/,
+    'from the first delivery': '',
+    'to the last response': '',
   })
 })
 
@@ -107,8 +110,12 @@ test('remaining and lost messages are printed with thousands separators, as in t
 test('messages that the handler dead-lettered itself have a row, and need --max-dead-lettered', async (t) => {
   const args = ['local', handlerFile('dead-letters.ts'), '--messages', '3', ...small]
   const refused = await command(args)
-  t.match(refused.stdout, /^│ {3}dead-lettered by the handler │ +1 │$/m)
-  t.match(refused.stdout, /^failed: 1 message was dead-lettered \(--max-dead-lettered 1 would allow it\)\n$/m)
+  t.match(refused.stdout, /^│ sent +│ +3 │\n│ processed +│ +3 │$/m)
+  t.match(refused.stdout, /^│ {3}of these, dead-lettered by the handler │ +1 │\n│ dead-lettered by the queue +│ +0 │$/m)
+  t.match(
+    refused.stdout,
+    /^failed: 1 message was dead-lettered by the handler \(--max-dead-lettered 1 would allow it\)\n$/m,
+  )
   t.equal(refused.code, 1)
   t.equal((await command([...args, '--max-dead-lettered', '1'])).code, 0)
 })

@@ -28,7 +28,7 @@ const cases: [title: string, changes: Partial<typeof good>, allowed: typeof none
     'dead letters of the queue and of the handler',
     { deadLettered: 2, sentDeadLetters: 3 },
     { ...none, maxDeadLettered: 4 },
-    '5 messages were dead-lettered (--max-dead-lettered 5 would allow it)',
+    '5 messages were dead-lettered, 3 of them by the handler (--max-dead-lettered 5 would allow it)',
   ],
   [
     'dead letters that are allowed',
