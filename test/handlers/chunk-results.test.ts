@@ -244,3 +244,28 @@ t.test('the log entry says why the chunk failed', async (t) => {
     /3 × TypeError: The handler returned a batchItemFailures whose entry 0 is not a record of the chunk/,
   )
 })
+
+t.test('a handler that changes a messageId reports its record by the id that came with the batch', async (t) => {
+  const answers: [what: string, answer: unknown, ...reported: string[]][] = [
+    ['the id that came', listOf('a'), 'a'],
+    ['the changed id', listOf('changed'), 'a', 'b'],
+    ['results', [{ status: 'rejected', reason: thrown }, OK], 'a'],
+    ['nothing', undefined],
+  ]
+  for (const [what, answer, ...reported] of answers) {
+    const handle = chunkHandlerOf(2, (records) => {
+      const [first] = records
+      if (first?.messageId !== 'a') return undefined
+      first.messageId = 'changed'
+      return answer as undefined
+    })
+    t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'))), reported, what)
+  }
+})
+
+t.test('the cause of the TypeError is what the returned object threw, and nothing else', async (t) => {
+  const [[, error] = []] = (await answering(() => throwing('batchItemFailures'))).errors
+  t.match(error, { name: 'TypeError', cause: { message: 'batchItemFailures was read' } })
+  const [[, other] = []] = (await answering(() => ({}))).errors
+  t.equal('cause' in (other as Error), false)
+})

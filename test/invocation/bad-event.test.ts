@@ -107,3 +107,13 @@ t.test('receiveCount is a positive number: 1 if the attribute is not one', async
   await handlerOf((_record, _context, { receiveCount }) => counts.push(receiveCount))(event)
   t.strictSame(counts, [17, 1, 1, 1])
 })
+
+t.test('the cause of the error is what the event threw when it was read', async (t) => {
+  const thrown = new Error('SECRET')
+  const event = {
+    get Records() {
+      throw thrown
+    },
+  }
+  await t.rejects(handlerOf(() => t.fail('started'))(event as never), { name: 'InvalidSqsEventError', cause: thrown })
+})

@@ -1,8 +1,8 @@
 import middy from '@middy/core'
-import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { type BatchHandler, boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { settled } from '../support/clock.ts'
+import { mockClock, settled } from '../support/clock.ts'
 import { cores } from '../support/cores.ts'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, listOf, testContext } from '../support/handlers.ts'
@@ -280,6 +280,7 @@ t.test('running the records of a batch a second time fails the invocation', asyn
 })
 
 t.test('running the records twice at the same time fails the invocation and ends the first run', async (t) => {
+  mockClock(t) // on a busy machine, 10 ms could pass before the first record starts
   const held = heldRecords()
   const inner = eachRecord(held.handle)
   const handler = middy()
@@ -520,4 +521,61 @@ t.test('an event that a hook after the handler sets does not matter for its resu
     })
     .handler(({ Records }) => Promise.allSettled(Records.map(async () => {})))
   t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), [])
+})
+
+for (const [what, change] of [
+  ['reverses', (records: SQSRecord[]) => records.reverse()],
+  ['empties', (records: SQSRecord[]) => records.splice(0)],
+] as const) {
+  t.test(
+    `an inner handler that ${what} the list of records while they run changes no record that starts`,
+    async (t) => {
+      const held = heldRecords()
+      const handler = middy<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false, concurrency: 1 }))
+        .handler(async (event, context) => {
+          const report = eachRecord(held.handle)(event, context)
+          await settled()
+          change(event.Records)
+          held.succeed('a')
+          await settled()
+          held.fail('b')
+          await settled()
+          held.succeed('c')
+          return report
+        })
+      t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['b'])
+      t.strictSame(held.started, ['a', 'b', 'c'])
+    },
+  )
+}
+
+for (const [what, change] of [
+  ['deleted from', (records: SQSRecord[]) => delete records[1]],
+  ['added to', (records: SQSRecord[]) => records.push(sqsRecord('d'))],
+] as const) {
+  t.test(`a record that is ${what} the list fails the invocation with a TypeError that says so`, async (t) => {
+    for (const inner of [eachRecord(() => t.fail('started')), async () => listOf(), async () => [ok, no, ok]]) {
+      const handler = middy<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false }))
+        .before(({ event }) => void change(event.Records))
+        .handler(inner as BatchHandler)
+      await t.rejects(handler(standardEvent('a', 'b', 'c'), testContext()), {
+        name: 'TypeError',
+        message: /Records of the event are not those that came with the batch/,
+      })
+    }
+  })
+}
+
+t.test('the cause of the TypeError is what a returned object threw, and nothing else', async (t) => {
+  const thrown = new Error('SECRET')
+  const throwing = {
+    get batchItemFailures() {
+      throw thrown
+    },
+  }
+  await t.rejects(returning(throwing, 'a'), { name: 'TypeError', cause: thrown })
+  const error = await returning({}, 'a').catch((error) => error)
+  t.equal('cause' in error, false)
 })

@@ -375,3 +375,34 @@ t.test("a function's own Error.prepareStackTrace that throws does not lose the r
   t.match(stderr, /2 of 3 records failed/)
   t.end()
 })
+
+t.test('a slot counts again if a later handler in it ignores its signal, too', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
+  let isOver = false
+  const result = handle(standardEvent(...ids(6))).finally(() => {
+    isOver = true
+  })
+  await settled()
+  clock.advance(150)
+  held.succeed('m1') // timed out, but not yet unresponsive
+  await settled()
+  clock.advance(60)
+  held.succeed('m0') // unresponsive since 200 ms
+  await settled()
+  t.strictSame(held.running(), ['m2', 'm3'], 'm2 started after 150 ms, and m3 after 210 ms')
+  clock.advance(130)
+  held.succeed('m2')
+  await settled()
+  t.strictSame(held.running(), ['m3', 'm4'], 'm4 started after 340 ms')
+  clock.advance(199)
+  await settled()
+  t.equal(isOver, false)
+  const warnings = await warned(async () => {
+    clock.advance(1)
+    t.strictSame(failed(await result), ids(6))
+  })
+  t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED' }])
+  t.strictSame(held.started, ids(5))
+})

@@ -449,3 +449,38 @@ t.test('on Managed Instances a function without time left starts nothing and rep
     t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_TIME_BUDGET', message: /the function has 0 ms left/ }])
   }
 })
+
+t.test('the warning about a budget that leaves no time has a type and a code, and says what to do', async (t) => {
+  const context = { getRemainingTimeInMillis: () => 3000 } as Context
+  for (const [timeBudget, isTooMuch] of [
+    [{ drain: 3000 }, true],
+    [{ abort: 3000 }, true],
+    [{ drain: 2999, abort: 2999 }, false],
+  ] as const) {
+    const warnings = await warned(async () => {
+      mockClock(t)
+      const response = await handlerOf(() => {}, { timeBudget })(standardEvent('a'), context)
+      t.strictSame(failed(response), isTooMuch ? ['a'] : [])
+    })
+    const expected = {
+      name: 'BoundedSqsBatchWarning',
+      code: 'BOUNDED_SQS_BATCH_TIME_BUDGET',
+      message:
+        'No record starts: the function has 3000 ms left, and timeBudget reserves 3000 ms for the end of the batch. ' +
+        "Raise the function's timeout or lower timeBudget",
+    }
+    t.strictSame(
+      warnings.map(({ name, code, message }) => ({ name, code, message })),
+      isTooMuch ? [expected] : [],
+    )
+  }
+})
+
+t.test('a remaining time of Infinity is not a usable one', async (t) => {
+  const left: unknown[] = []
+  const handler = middy({ timeoutEarlyInMillis: 0 })
+    .use(boundedSqsBatch({ onSummary: ({ timeLeft }) => left.push(timeLeft) }))
+    .handler(eachRecord(() => {}))
+  t.strictSame(failed(await handler(standardEvent('a'), { getRemainingTimeInMillis: () => Infinity } as Context)), [])
+  t.strictSame(left, [undefined])
+})
