@@ -579,3 +579,40 @@ t.test('the cause of the TypeError is what a returned object threw, and nothing 
   const error = await returning({}, 'a').catch((error) => error)
   t.equal('cause' in error, false)
 })
+
+t.test('an event without records that a later middleware sets fails the invocation', async (t) => {
+  for (const event of [undefined, null, {}, { Records: undefined }]) {
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use(boundedSqsBatch({ logger: false }))
+      .before((request) => {
+        request.event = event as never
+      })
+      .handler(async () => listOf())
+    await t.rejects(handler(standardEvent('a', 'b'), testContext()), {
+      name: 'TypeError',
+      message: /Records of the event are not those that came with the batch/,
+    })
+  }
+})
+
+t.test('records that change after the event was read many times fail the invocation', async (t) => {
+  const changes: [what: string, change: (request: { event: SQSEvent }) => void][] = [
+    ['other records', (request) => (request.event = { Records: request.event.Records.toReversed() })],
+    ['fewer records', (request) => (request.event = { Records: request.event.Records.slice(1) })],
+    ['a shorter list', ({ event }) => event.Records.pop()],
+  ]
+  for (const [what, change] of changes) {
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use(boundedSqsBatch({ logger: false }))
+      .before((request) => {
+        for (let read = 0; read < 20; read++) t.equal(request.event.Records.length, 3)
+        change(request)
+      })
+      .handler(async () => listOf())
+    await t.rejects(
+      handler(standardEvent('a', 'b', 'c'), testContext()),
+      { name: 'TypeError', message: /Records of the event are not those that came with the batch/ },
+      what,
+    )
+  }
+})
