@@ -562,7 +562,9 @@ for (const [what, change] of [
         .handler(inner as BatchHandler)
       await t.rejects(handler(standardEvent('a', 'b', 'c'), testContext()), {
         name: 'TypeError',
-        message: /Records of the event are not those that came with the batch/,
+        message:
+          'The Records of the event are not those that came with the batch: a middleware or the handler removed, added ' +
+          'or moved some. Keep all of them, in order',
       })
     }
   })

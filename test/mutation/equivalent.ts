@@ -1,0 +1,39 @@
+/**
+ * Mutants that no test can detect, because they behave like the original. Each has the line as it is, the lines that the
+ * mutants have instead, and the reason.
+ */
+export const EQUIVALENT: Readonly<
+  Record<string, readonly (readonly [before: string, afters: readonly string[], reason: string])[]>
+> = {
+  'src/seen-records.ts': [
+    [
+      'let checked = { records: undefined as unknown, length: 0, times: 0 }',
+      ['let checked = {}'],
+      'The first check sets all three. Until then, only an event without records compares equal, and its check fails.',
+    ],
+    [
+      'if (isSame && checked.times >= MAX_CHECKS) return',
+      ['if (isSame && checked.times > MAX_CHECKS) return'],
+      'One more check of the same list takes time and changes nothing else.',
+    ],
+  ],
+  'src/sqs-event.ts': [
+    [
+      'receiveCounts.push(count >= 1 && count < Infinity ? count : 1)',
+      ['receiveCounts.push(count > 1 && count < Infinity ? count : 1)'],
+      'The default is 1, too.',
+    ],
+    [
+      'for (let index = 0; index < length; index++) {',
+      ['for (let index = 0; index <= length; index++) {'],
+      'Both lists have this length, so the additional entry is `undefined` in both.',
+    ],
+    [
+      "return typeof arn === 'string' && arn.endsWith('.fifo') ? String(record.attributes?.MessageGroupId ?? '') : undefined",
+      [
+        "return typeof arn === 'string' && arn.endsWith('.fifo') ? String(record.attributes?.MessageGroupId ?? \"Stryker was here!\") : undefined",
+      ],
+      'Records without a group form one group. Its name is not visible.',
+    ],
+  ],
+}
