@@ -2,6 +2,7 @@
 const SCHEDULER = [
   'scheduler/job-states',
   'scheduler/fifo',
+  'scheduler/record-errors',
   'scheduler/bound',
   'scheduler/hung-handler',
   'invocation/unknown-means-failed',
