@@ -51,7 +51,13 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'report/failure-handlers',
   ],
   'src/scheduler/job-states.ts': SCHEDULER,
-  'src/scheduler/ready-queue.ts': ['scheduler/fifo', 'handlers/chunk-fifo', 'scheduler/rate-limit', 'scheduler/bound'],
+  'src/scheduler/ready-queue.ts': [
+    'scheduler/ready-queue',
+    'scheduler/fifo',
+    'handlers/chunk-fifo',
+    'scheduler/rate-limit',
+    'scheduler/bound',
+  ],
   'src/handlers/jobs.ts': [...CHUNKS, 'scheduler/fifo', 'report/failure-handlers', 'scheduler/rate-limit', ...TRACING],
   'src/handlers/run-batch.ts': [
     'handlers/chunks',
