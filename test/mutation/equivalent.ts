@@ -60,4 +60,11 @@ export const EQUIVALENT: Readonly<
       'A job is in the queue once, so the two numbers are never equal.',
     ],
   ],
+  'src/handlers/jobs.ts': [
+    [
+      'receiveCount: () => 1, // a chunk handler does not receive a receive count',
+      ['receiveCount: () => undefined, // a chunk handler does not receive a receive count'],
+      'A chunk handler does not receive it.',
+    ],
+  ],
 }

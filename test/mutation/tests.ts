@@ -58,7 +58,14 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'scheduler/rate-limit',
     'scheduler/bound',
   ],
-  'src/handlers/jobs.ts': [...CHUNKS, 'scheduler/fifo', 'report/failure-handlers', 'scheduler/rate-limit', ...TRACING],
+  'src/handlers/jobs.ts': [
+    ...CHUNKS,
+    'invocation/bad-event',
+    'scheduler/fifo',
+    'report/failure-handlers',
+    'scheduler/rate-limit',
+    ...TRACING,
+  ],
   'src/handlers/run-batch.ts': [
     'handlers/chunks',
     'invocation/other-inner-handlers',

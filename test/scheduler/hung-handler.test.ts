@@ -361,14 +361,20 @@ t.test("a function's own Error.prepareStackTrace that throws does not lose the r
     import middy from '@middy/core'
     import { boundedSqsBatch, eachRecord } from ${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)}
     Error.prepareStackTrace = () => { throw new Error('of prepareStackTrace') }
-    const end = performance.now() + 100
-    const context = { getRemainingTimeInMillis: () => end - performance.now() }
     const Records = ['done', 'failed', 'hangs'].map((messageId) => ({ messageId, body: '' }))
-    const handler = middy().use(boundedSqsBatch()).handler(eachRecord(({ messageId }) => {
+    const { promise: allStarted, resolve } = Promise.withResolvers()
+    const handleRecords = eachRecord(({ messageId }) => {
       if (messageId === 'failed') throw 'a text'
-      if (messageId === 'hangs') return new Promise(() => {})
-    }))
-    console.log(JSON.stringify(await handler({ Records }, context)))
+      if (messageId !== 'hangs') return
+      resolve()
+      return new Promise(() => {})
+    })
+    const handler = middy().use(boundedSqsBatch()).handler(async (event, context) => {
+      void handleRecords(event, context)
+      await allStarted
+      throw new Error('ends the batch')
+    })
+    console.log(JSON.stringify(await handler({ Records }, {})))
   `
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
   t.equal(stdout, '{"batchItemFailures":[{"itemIdentifier":"failed"},{"itemIdentifier":"hangs"}]}\n')
