@@ -104,6 +104,7 @@ const refused: [what: string, answer: () => unknown, came: string][] = [
   ['an id of another chunk', () => listOf('d'), 'entry 0 is not a record of the chunk'],
   ['an id of another chunk, among others', () => listOf('a', 'd'), 'entry 1 is not a record of the chunk'],
   ['an unknown id', () => listOf('b', 'z'), 'entry 1 is not a record of the chunk'],
+  ['an unknown id twice', () => listOf('b', 'z', 'z'), 'entry 1 is not a record of the chunk'],
   ['an empty id', () => listOf(''), 'entry 0 is not a record of the chunk'],
   ['a place for an id', () => listOf(0), 'entry 0 is not a record of the chunk'],
   ['an id in an object', () => listOf({ toString: () => 'a' }), 'entry 0 is not a record of the chunk'],

@@ -1,6 +1,6 @@
 /**
  * Mutants that no test can detect, because they behave like the original. Each has the line as it is, the lines that the
- * mutants have instead, and the reason.
+ * mutants have instead, and the reason. A line that occurs twice in the file is listed once for each mutant.
  */
 export const EQUIVALENT: Readonly<
   Record<string, readonly (readonly [before: string, afters: readonly string[], reason: string])[]>

@@ -4,6 +4,7 @@
 //   npm run test:mutation                         all source files in tests.ts
 //   npm run test:mutation -- src/sqs-event.ts     these source files
 //   npm run test:mutation -- --force              also if nothing has changed
+//   npm run test:mutation -- --survived           only lines with mutants that survived, after tests were added
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -31,7 +32,10 @@ interface Result {
   readonly equivalent: number
 }
 
-const { values, positionals } = parseArgs({ options: { force: { type: 'boolean' } }, allowPositionals: true })
+const { values, positionals } = parseArgs({
+  options: { force: { type: 'boolean' }, survived: { type: 'boolean' } },
+  allowPositionals: true,
+})
 const sources = positionals.length > 0 ? positionals : Object.keys(TESTS)
 mkdirSync('reports/mutation', { recursive: true })
 for (const source of sources) mutate(source)
@@ -67,18 +71,26 @@ function mutate(source: string): void {
   const helpers = globSync(['test/support/*.ts', 'test/mutation/{run-tests.ts,stryker.config.js,package.json}']).sort()
   const key = `${hashOf([...testFiles, ...helpers])}\n${hashOf([source])}`
   const lastKey = existsSync(keyFile) ? readFileSync(keyFile, 'utf8') : ''
-  if (key === lastKey && !values.force) return
+  const scope = values.survived ? linesWithSurvivors(source) : source
+  if (scope === '' || (key === lastKey && !values.force)) return
   console.log(source)
   // Stryker reuses the result of a mutant if the code around it is the same. It does not notice that a test has changed.
   const isSameTests = key.split('\n')[0] === lastKey.split('\n')[0]
   const force = values.force || !isSameTests ? ['--force'] : []
   const { status } = spawnSync(
     process.execPath,
-    [STRYKER, 'run', 'test/mutation/stryker.config.js', '--mutate', source, ...force],
+    [STRYKER, 'run', 'test/mutation/stryker.config.js', '--mutate', scope, ...force],
     { stdio: 'inherit', env: { ...process.env, MUTATED_SOURCE: source, MUTATION_REPORT: report } },
   )
   if (status !== 0) throw new Error(`Stryker ended with status ${status}`)
-  writeFileSync(keyFile, key)
+  if (!values.survived) writeFileSync(keyFile, key)
+}
+
+/** In the form of Stryker's option `--mutate`: `src/a.ts:5-5,src/a.ts:8-9`. */
+function linesWithSurvivors(source: string): string {
+  const { mutants } = readReport(source)
+  const lines = mutants.filter(isSurvivor).map(({ location: { start, end } }) => `${source}:${start.line}-${end.line}`)
+  return [...new Set(lines)].join(',')
 }
 
 function reportOf(source: string): string {
@@ -91,44 +103,49 @@ function hashOf(files: readonly string[]): string {
   return hash.digest('hex')
 }
 
+function readReport(source: string): { readonly source: string; readonly mutants: readonly Mutant[] } {
+  return JSON.parse(readFileSync(reportOf(source), 'utf8')).files[source]
+}
+
+function isSurvivor({ status }: Mutant): boolean {
+  return status !== 'Killed' && status !== 'Timeout'
+}
+
 /** Counts the mutants of a source file, and lists those that survived. */
 function readResult(source: string): Result {
-  const report = JSON.parse(readFileSync(reportOf(source), 'utf8'))
-  const lines: string[] = report.files[source].source.split('\n')
-  const mutants: Mutant[] = report.files[source].mutants
+  const { source: code, mutants } = readReport(source)
+  const lines = code.split('\n')
   if (mutants.some(({ statusReason }) => statusReason?.includes('ERR_MODULE_NOT_FOUND'))) {
     throw new Error(`${source}: some runs did not find a module, so they say nothing about mutants. Use --force`)
   }
-  const survived = mutants.filter(({ status }) => status !== 'Killed' && status !== 'Timeout')
-  const listed = new Map(
-    (EQUIVALENT[source] ?? []).flatMap(([before, afters]) => afters.map((after) => [`${before} → ${after}`, 0])),
+  const survived = mutants.filter(isSurvivor)
+  const missing = (EQUIVALENT[source] ?? []).flatMap(([before, afters]) =>
+    afters.map((after) => `- ${before}\n+ ${after}`),
   )
+  let equivalent = 0
   for (const mutant of survived) {
-    const [before, after] = beforeAndAfter(mutant, lines)
-    const key = `${before} → ${after}`
-    const count = listed.get(key)
-    if (count === undefined) console.log(`\n${source}:${mutant.location.start.line} survived\n- ${before}\n+ ${after}`)
-    else listed.set(key, count + 1)
+    const change = changeOf(mutant, lines)
+    const place = missing.indexOf(change)
+    if (place < 0) {
+      console.log(`\n${source}:${mutant.location.start.line} survived\n${change}`)
+    } else {
+      missing.splice(place, 1)
+      equivalent++
+    }
   }
-  for (const [key, count] of listed) {
-    if (count > 0) continue
-    console.log(`\n${source}: a test detects this mutant, or it no longer exists. Remove it from equivalent.ts\n${key}`)
+  for (const change of missing) {
+    console.log(`\n${source}: remove this from equivalent.ts, because it does not survive or does not exist\n${change}`)
     process.exitCode = 1
   }
-  return {
-    source,
-    mutants: mutants.length,
-    detected: mutants.length - survived.length,
-    equivalent: sum([...listed.values()]),
-  }
+  return { source, mutants: mutants.length, detected: mutants.length - survived.length, equivalent }
 }
 
-/** The lines of a mutant as they are, and as the mutant has them. Each becomes one line. */
-function beforeAndAfter({ location: { start, end }, replacement }: Mutant, lines: readonly string[]): [string, string] {
+/** The lines of a mutant as they are, and as the mutant has them, each in one line. */
+function changeOf({ location: { start, end }, replacement }: Mutant, lines: readonly string[]): string {
   const before = lines.slice(start.line - 1, end.line).join('\n')
   const left = before.slice(0, start.column - 1)
   const right = (lines[end.line - 1] as string).slice(end.column - 1)
-  return [oneLine(before), oneLine(left + replacement + right)]
+  return `- ${oneLine(before)}\n+ ${oneLine(left + replacement + right)}`
 }
 
 function oneLine(text: string): string {

@@ -73,6 +73,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/scheduler/slots.ts': ['scheduler/slots', 'scheduler/bound', 'invocation/concurrent-invocations'],
   'src/report/response.ts': [
+    'report/known-ids',
     'invocation/other-inner-handlers',
     'handlers/chunk-results',
     'scheduler/fifo',
@@ -83,7 +84,12 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/handlers/each-chunk.ts': CHUNKS,
   'src/report/failure-handlers.ts': FAILURE_HANDLERS,
-  'src/scheduler/deadlines.ts': ['scheduler/time-budget', 'report/on-summary', ...FAILURE_HANDLERS],
+  'src/scheduler/deadlines.ts': [
+    'scheduler/deadlines',
+    'scheduler/time-budget',
+    'report/on-summary',
+    ...FAILURE_HANDLERS,
+  ],
   'src/middleware.ts': [
     'invocation/other-inner-handlers',
     'invocation/failed-invocation',

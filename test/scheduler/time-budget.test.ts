@@ -484,3 +484,29 @@ t.test('a remaining time of Infinity is not a usable one', async (t) => {
   t.strictSame(failed(await handler(standardEvent('a'), { getRemainingTimeInMillis: () => Infinity } as Context)), [])
   t.strictSame(left, [undefined])
 })
+
+t.test('a response is taken as that of an early timeout only near the end: 20 ms and 5 % of the time', async (t) => {
+  for (const [passed, isExcused] of [
+    [929, false],
+    [930, true],
+  ] as const) {
+    const clock = mockClock(t)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(async (event: SQSEvent, context) => {
+        await eachRecord(({ messageId }) => {
+          if (messageId === 'b') throw new Error('b')
+        })(event, context) // without the signal, only the time decides
+        await promise
+        return {} as SQSBatchResponse
+      })
+    const result = handler(standardEvent('a', 'b'), timedContext(1000))
+    await settled()
+    clock.advance(passed)
+    resolve()
+    if (isExcused) t.strictSame(failed(await result), ['b'], `after ${passed} ms`)
+    else await t.rejects(result, { name: 'TypeError', message: /batchItemFailures is undefined/ }, `after ${passed} ms`)
+    clock.exit()
+  }
+})
