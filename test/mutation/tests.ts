@@ -82,7 +82,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'invocation/failed-invocation',
     'scheduler/time-budget',
   ],
-  'src/handlers/each-chunk.ts': CHUNKS,
+  'src/handlers/each-chunk.ts': [...CHUNKS, 'scheduler/rate-limit'],
   'src/report/failure-handlers.ts': FAILURE_HANDLERS,
   'src/scheduler/deadlines.ts': [
     'scheduler/deadlines',
