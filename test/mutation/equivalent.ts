@@ -67,4 +67,132 @@ export const EQUIVALENT: Readonly<
       'A chunk handler does not receive it.',
     ],
   ],
+  'src/scheduler/scheduler.ts': [
+    [
+      'heldSlots.delete(slot)',
+      [';'],
+      'A slot without a job is skipped everywhere, and releasing it twice does nothing.',
+    ],
+    [
+      'if (isObject(value)) await value',
+      ['if (true) await value'],
+      'Awaiting a value that is not an object only takes time.',
+    ],
+    [
+      'isDispatching = false',
+      ['isDispatching = true'],
+      'At the end of the loop, the batch has drained or ended: there is nothing more to dispatch.',
+    ],
+    [
+      'if (work && now >= deadlines.drainAt) drain()',
+      ['if (false) drain()', 'if (work && now > deadlines.drainAt) drain()', 'if (work && now >= deadlines.drainAt) ;'],
+      'The next line stops the worker, and the timer in watch() drains the batch.',
+    ],
+    [
+      'return work === undefined || now >= deadlines.drainAt',
+      [
+        'return false',
+        'return work === undefined && now >= deadlines.drainAt',
+        'return false || now >= deadlines.drainAt',
+        'return work === undefined || false',
+        'return work === undefined || now > deadlines.drainAt',
+      ],
+      'takeJob() checks the same: without a batch, or after drain() in the line before, it returns no job.',
+    ],
+    [
+      'return work !== undefined && work.states.waiting > 0',
+      ['return true', 'return work !== undefined && true', 'return work !== undefined && work.states.waiting >= 0'],
+      'An additional worker finds no job and frees its slot.',
+    ],
+    [
+      'return work && work.states.waiting > 0 ? work.jobs.ready.take() : undefined',
+      [
+        'return true ? work.jobs.ready.take() : undefined',
+        'return work || work.states.waiting > 0 ? work.jobs.ready.take() : undefined',
+        'return work && true ? work.jobs.ready.take() : undefined',
+        'return work && work.states.waiting >= 0 ? work.jobs.ready.take() : undefined',
+      ],
+      'Each caller has called drainIfDue() immediately before, which checks the same.',
+    ],
+    [
+      'if (++inFlight > peakInFlight) peakInFlight = inFlight',
+      ['if (++inFlight >= peakInFlight) peakInFlight = inFlight'],
+      'It sets an equal value.',
+    ],
+    ['work?.states.drain()', ['work.states.drain()'], 'Both callers know that the batch has not ended.'],
+    ['states.running > 0', ['true', 'states.running >= 0'], 'Without a running job, nobody receives the error.'],
+    [
+      'if (aborted && slot.options && states.isRunning(slot.job)) {',
+      ['if (aborted || slot.options && states.isRunning(slot.job)) {', 'if (true && states.isRunning(slot.job)) {'],
+      'If the job of a slot is running, the slot has options, and `aborted` is set. TypeScript needs the checks.',
+    ],
+    [
+      'let next = now < deadlines.drainAt ? deadlines.drainAt : deadlines.abortAt',
+      ['let next = now <= deadlines.drainAt ? deadlines.drainAt : deadlines.abortAt'],
+      'At exactly this time, one more timer of 1 ms starts.',
+    ],
+    [
+      'if (recordTimeout < Infinity) {',
+      ['if (true) {', 'if (recordTimeout <= Infinity) {'],
+      'With an infinite timeout, no job expires and none is unresponsive. The check saves time.',
+    ],
+    [
+      'if (work && next < Infinity) timer = startTimer(watch, next - now)',
+      [
+        'if (work && true) timer = startTimer(watch, next - now)',
+        'if (work && next <= Infinity) timer = startTimer(watch, next - now)',
+      ],
+      'A timer of 24 days starts, and the end of the batch clears it.',
+    ],
+    [
+      'if (!options) continue',
+      ['if (false) continue'],
+      'The last job of the slot has settled, so it does not expire. The timer may fire once more than needed.',
+    ],
+    [
+      'if (now < expiresAt) next = Math.min(next, expiresAt)',
+      ['if (now <= expiresAt) next = Math.min(next, expiresAt)'],
+      'At exactly this time, one more timer of 1 ms starts.',
+    ],
+    [
+      'else if (now < expiresAt + recordTimeout) next = Math.min(next, expiresAt + recordTimeout)',
+      ['else if (now <= expiresAt + recordTimeout) next = Math.min(next, expiresAt + recordTimeout)'],
+      'At exactly this time, one more timer of 1 ms starts.',
+    ],
+    [
+      'for (let count = 0; count < slots.limit && count < width && hasWaitingJobs(); count++) {',
+      [
+        'for (let count = 0; count < slots.limit && true && hasWaitingJobs(); count++) {',
+        'for (let count = 0; count < slots.limit && count <= width && hasWaitingJobs(); count++) {',
+      ],
+      'An additional worker finds no job and frees its slot.',
+    ],
+    [
+      'if (durations.length > finished) await eventLoop.yieldToEventLoop()',
+      ['if (false) await eventLoop.yieldToEventLoop()'],
+      'Then more workers start than are needed, which only takes time.',
+    ],
+    [
+      'if (liveBatches.size === 0) eventLoop.reset()',
+      [
+        'if (true) eventLoop.reset()',
+        'if (false) eventLoop.reset()',
+        'if (liveBatches.size !== 0) eventLoop.reset()',
+        'if (liveBatches.size === 0) ;',
+      ],
+      'It only decides when the first worker yields: at once, or up to 10 ms later.',
+    ],
+    ['if (work) watch()', ['if (true) watch()'], 'If the batch has ended, watch() does nothing.'],
+    ['const one = () => 1', ['const one = () => undefined'], 'The job that compiles the code has no result.'],
+    [
+      "ready: createReadyQueue(1, undefined, 'group'),",
+      ['ready: createReadyQueue(1, undefined, ""),'],
+      'It has no groups.',
+    ],
+    [
+      'if (!rateLimit) schedule(emptyJob, NO_DEADLINES)',
+      ['if (false) schedule(emptyJob, NO_DEADLINES)', 'if (!rateLimit) ;'],
+      'It only lets V8 compile the code earlier.',
+    ],
+  ],
 }
