@@ -618,3 +618,34 @@ t.test('records that change after the event was read many times fail the invocat
     )
   }
 })
+
+t.test('an id that replaces another one in the report is reported in addition', async (t) => {
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async (event: SQSEvent, context) => {
+      const report = await eachRecord(({ messageId }) => {
+        if (messageId !== 'c') throw new Error(messageId)
+      })(event, context)
+      report.batchItemFailures[1] = { itemIdentifier: 'c' }
+      return report
+    })
+  t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['a', 'b', 'c'])
+})
+
+t.test('the TypeError about an unknown id says that it is not a record of the batch', async (t) => {
+  await t.rejects(returning(listOf('a', 'z'), 'a'), {
+    name: 'TypeError',
+    message:
+      'The handler returned a batchItemFailures whose entry 1 is not a record of the batch; return what eachRecord() ' +
+      'returns, or a PromiseSettledResult for each record, or { batchItemFailures }',
+  })
+})
+
+t.test('the error of a record without a result says so', async (t) => {
+  const errors: unknown[] = []
+  const handler = middy<SQSEvent>()
+    .use(boundedSqsBatch({ logger: (error) => errors.push(error) }))
+    .handler(async () => [ok, undefined])
+  t.strictSame(failed((await handler(standardEvent('a', 'b'), testContext())) as never), ['b'])
+  t.match(errors, [{ name: 'Error', message: 'The handler returned no result for the record' }])
+})

@@ -195,4 +195,57 @@ export const EQUIVALENT: Readonly<
       'It only lets V8 compile the code earlier.',
     ],
   ],
+  'src/report/response.ts': [
+    [
+      "const REJECTED = { status: 'rejected' }",
+      ['const REJECTED = {}', 'const REJECTED = { status: "" }'],
+      '@middy/sqs-partial-batch-failure reports each result that is not fulfilled.',
+    ],
+    [
+      'if (ids.length === 0) return { batchItemFailures: [] }',
+      ['if (false) return { batchItemFailures: [] }'],
+      '@middy/sqs-partial-batch-failure makes the same response, but later.',
+    ],
+    [
+      'export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): boolean { try { const { batchItemFailures: list } = report return list.length === ids.length && ids.every((id, index) => list[index]?.itemIdentifier === id) } catch { return false // it throws when it is read } }',
+      ['export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): boolean {}'],
+      'A report that counts as changed is read again, with the same result.',
+    ],
+    [
+      'try { const { batchItemFailures: list } = report return list.length === ids.length && ids.every((id, index) => list[index]?.itemIdentifier === id) } catch {',
+      ['try {} catch {'],
+      'A report that counts as changed is read again, with the same result.',
+    ],
+    [
+      'return list.length === ids.length && ids.every((id, index) => list[index]?.itemIdentifier === id)',
+      [
+        'return false',
+        'return list.length === ids.length && ids.every(() => undefined)',
+        'return list.length === ids.length && ids.every((id, index) => false)',
+        'return list.length === ids.length && ids.every((id, index) => list[index].itemIdentifier === id)',
+      ],
+      'A report that counts as changed is read again, with the same result.',
+    ],
+    ['} catch { return false // it throws when it is read }', ['} catch {}'], '`undefined` counts as changed, too.'],
+    [
+      'if (response === undefined) return []',
+      ['if (response === undefined) return ["Stryker was here"]'],
+      'It is not a failure of any record of the chunk.',
+    ],
+    [
+      "if (typeof id !== 'string') throw new RefusedResponse(unknownEntry(index, whole))",
+      ['if (false) throw new RefusedResponse(unknownEntry(index, whole))', "if (typeof id !== 'string') ;"],
+      'The check of unknown ids below refuses it, too.',
+    ],
+    [
+      'if (reported.length === 0 && !batch.groups) return known',
+      ['if (false) return known'],
+      'Without this line, an equal list is made.',
+    ],
+    [
+      'for (const [index, group] of batch.groups?.entries() ?? []) {',
+      ['for (const [index, group] of batch.groups?.entries() ?? ["Stryker was here"]) {'],
+      'The letters are no index of a failure.',
+    ],
+  ],
 }
