@@ -88,8 +88,8 @@ function mutate(source: string): void {
 
 /** In the form of Stryker's option `--mutate`: `src/a.ts:5-5,src/a.ts:8-9`. */
 function linesWithSurvivors(source: string): string {
-  const { mutants } = readReport(source)
-  const lines = mutants.filter(isSurvivor).map(({ location: { start, end } }) => `${source}:${start.line}-${end.line}`)
+  const { survivors } = readReport(source)
+  const lines = survivors.map(({ location: { start, end } }) => `${source}:${start.line}-${end.line}`)
   return [...new Set(lines)].join(',')
 }
 
@@ -103,41 +103,37 @@ function hashOf(files: readonly string[]): string {
   return hash.digest('hex')
 }
 
-function readReport(source: string): { readonly source: string; readonly mutants: readonly Mutant[] } {
-  return JSON.parse(readFileSync(reportOf(source), 'utf8')).files[source]
-}
-
-function isSurvivor({ status }: Mutant): boolean {
-  return status !== 'Killed' && status !== 'Timeout'
-}
-
-/** Counts the mutants of a source file, and lists those that survived. */
+/** Counts the mutants of a source file, and prints what is wrong. */
 function readResult(source: string): Result {
-  const { source: code, mutants } = readReport(source)
-  const lines = code.split('\n')
-  if (mutants.some(({ statusReason }) => statusReason?.includes('ERR_MODULE_NOT_FOUND'))) {
-    throw new Error(`${source}: some runs did not find a module, so they say nothing about mutants. Use --force`)
-  }
-  const survived = mutants.filter(isSurvivor)
-  const missing = (EQUIVALENT[source] ?? []).flatMap(([before, afters]) =>
-    afters.map((after) => `- ${before}\n+ ${after}`),
-  )
-  let equivalent = 0
-  for (const mutant of survived) {
-    const change = changeOf(mutant, lines)
-    const place = missing.indexOf(change)
-    if (place < 0) {
-      console.log(`\n${source}:${mutant.location.start.line} survived\n${change}`)
-    } else {
-      missing.splice(place, 1)
-      equivalent++
-    }
-  }
+  const { mutants, detected, survivors, missing } = readReport(source)
+  for (const { location, change } of survivors) console.log(`\n${source}:${location.start.line} survived\n${change}`)
   for (const change of missing) {
     console.log(`\n${source}: remove this from equivalent.ts, because it does not survive or does not exist\n${change}`)
     process.exitCode = 1
   }
-  return { source, mutants: mutants.length, detected: mutants.length - survived.length, equivalent }
+  return { source, mutants, detected, equivalent: mutants - detected - survivors.length }
+}
+
+/** Compares Stryker's report with the list of equivalent mutants. */
+function readReport(source: string) {
+  const report = JSON.parse(readFileSync(reportOf(source), 'utf8')).files[source]
+  const lines: string[] = report.source.split('\n')
+  const mutants: Mutant[] = report.mutants
+  if (mutants.some(({ statusReason }) => statusReason?.includes('ERR_MODULE_NOT_FOUND'))) {
+    throw new Error(`${source}: some runs did not find a module, so they say nothing about mutants. Use --force`)
+  }
+  const undetected = mutants.filter(({ status }) => status !== 'Killed' && status !== 'Timeout')
+  const missing = (EQUIVALENT[source] ?? []).flatMap(([before, afters]) =>
+    afters.map((after) => `- ${before}\n+ ${after}`),
+  )
+  const survivors = undetected.flatMap((mutant) => {
+    const change = changeOf(mutant, lines)
+    const place = missing.indexOf(change)
+    if (place < 0) return { ...mutant, change }
+    missing.splice(place, 1)
+    return []
+  })
+  return { mutants: mutants.length, detected: mutants.length - undetected.length, survivors, missing }
 }
 
 /** The lines of a mutant as they are, and as the mutant has them, each in one line. */
