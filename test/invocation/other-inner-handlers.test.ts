@@ -649,3 +649,18 @@ t.test('the error of a record without a result says so', async (t) => {
   t.strictSame(failed((await handler(standardEvent('a', 'b'), testContext())) as never), ['b'])
   t.match(errors, [{ name: 'Error', message: 'The handler returned no result for the record' }])
 })
+
+t.test('an event that a hook sets and reads after eachRecord() does not change the report', async (t) => {
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .after((request) => {
+      request.event = { Records: [] }
+      t.strictSame(request.event, { Records: [] })
+    })
+    .handler(
+      eachRecord(({ messageId }) => {
+        if (messageId === 'b') throw new Error('b')
+      }),
+    )
+  t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), ['b'])
+})

@@ -248,4 +248,49 @@ export const EQUIVALENT: Readonly<
       'The letters are no index of a failure.',
     ],
   ],
+  'src/invocation.ts': [
+    [
+      'fatal ??= { error } // `recover()` runs next and must not replace this error',
+      ['fatal ??= {} // `recover()` runs next and must not replace this error'],
+      'recover() only asks whether there is a fatal error.',
+    ],
+    [
+      'const kept = report && ids && !isUnchanged(report, ids) ? withReported(report, failures, isTimedOut) : failures',
+      [
+        'const kept = report || ids && !isUnchanged(report, ids) ? withReported(report, failures, isTimedOut) : failures',
+      ],
+      'Reading an unchanged report adds nothing.',
+    ],
+    [
+      'const isReport = report !== undefined && returned === report',
+      ['const isReport = false'],
+      'The report is read a second time, with the same result.',
+    ],
+    [
+      'if (failures.length > 0 && failureHandlers.length > 0) {',
+      [
+        'if (true) {',
+        'if (failures.length > 0 || failureHandlers.length > 0) {',
+        'if (true && failureHandlers.length > 0) {',
+        'if (failures.length >= 0 && failureHandlers.length > 0) {',
+        'if (failures.length > 0 && true) {',
+        'if (failures.length > 0 && failureHandlers.length >= 0) {',
+      ],
+      'Without failures or without handlers, handleFailures() returns equal failures. The check saves time.',
+    ],
+    [
+      'const isUnchangedList = remaining === (await started?.failures)',
+      ['const isUnchangedList = false'],
+      'The ids are made again, and are equal.',
+    ],
+    [
+      'const ids = (isUnchangedList && started?.givenReport?.ids) || idsOf(batch, remaining)',
+      [
+        'const ids = (false) || idsOf(batch, remaining)',
+        'const ids = (isUnchangedList && started.givenReport?.ids) || idsOf(batch, remaining)',
+        'const ids = (isUnchangedList && started?.givenReport.ids) || idsOf(batch, remaining)',
+      ],
+      'The ids are made again, and are equal. If the list is that of the records, they were started, and run() has set `givenReport` as soon as their failures were known.',
+    ],
+  ],
 }

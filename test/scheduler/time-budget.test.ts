@@ -491,6 +491,7 @@ t.test('a response is taken as that of an early timeout only near the end: 20 ms
     [930, true],
   ] as const) {
     const clock = mockClock(t)
+    clock.advance(5000) // the process is older than the invocation
     const { promise, resolve } = Promise.withResolvers<void>()
     const handler = middy()
       .use(boundedSqsBatch({ logger: false }))
@@ -509,4 +510,18 @@ t.test('a response is taken as that of an early timeout only near the end: 20 ms
     else await t.rejects(result, { name: 'TypeError', message: /batchItemFailures is undefined/ }, `after ${passed} ms`)
     clock.exit()
   }
+})
+
+t.test('an early timeout long before the end reports the records that are still running', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handler = middy({ timeoutEarlyInMillis: 500, timeoutEarlyResponse: () => ({ statusCode: 504 }) })
+    .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+    .handler(eachRecord(held.handle))
+  const result = handler(standardEvent('a', 'b'), timedContext(1000))
+  await settled()
+  held.succeed('b')
+  await settled()
+  clock.advance(500)
+  t.strictSame(failed(await result), ['a'])
 })
