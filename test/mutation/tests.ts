@@ -28,12 +28,6 @@ const INVOCATION = [
   'invocation/event-unchanged',
   'invocation/bad-event',
 ]
-const FAILURE_HANDLERS = [
-  'report/failure-handlers',
-  'report/failure-handlers-once',
-  'report/failure-handlers-time',
-  'report/failure-handlers-returned',
-]
 const TRACING = ['report/tracing', 'report/tracing-listeners']
 
 /**
@@ -66,12 +60,6 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'scheduler/rate-limit',
     ...TRACING,
   ],
-  'src/handlers/run-batch.ts': [
-    'handlers/chunks',
-    'invocation/other-inner-handlers',
-    'invocation/concurrent-invocations',
-  ],
-  'src/scheduler/slots.ts': ['scheduler/slots', 'scheduler/bound', 'invocation/concurrent-invocations'],
   'src/report/response.ts': [
     'report/known-ids',
     'invocation/other-inner-handlers',
@@ -81,23 +69,6 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'report/exact-report',
     'invocation/failed-invocation',
     'scheduler/time-budget',
-  ],
-  'src/handlers/each-chunk.ts': [...CHUNKS, 'scheduler/rate-limit'],
-  'src/report/failure-handlers.ts': FAILURE_HANDLERS,
-  'src/scheduler/deadlines.ts': [
-    'scheduler/deadlines',
-    'scheduler/time-budget',
-    'report/on-summary',
-    ...FAILURE_HANDLERS,
-  ],
-  'src/middleware.ts': [
-    'invocation/other-inner-handlers',
-    'invocation/failed-invocation',
-    'invocation/bad-event',
-    'invocation/concurrent-invocations',
-    'options/options',
-    'scheduler/time-budget',
-    'options/descriptors',
   ],
   'src/scheduler/scheduler.ts': [...SCHEDULER, ...TRACING],
   'src/invocation.ts': [
@@ -116,7 +87,4 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'invocation/concurrent-invocations',
     'report/exact-report',
   ],
-  'src/report/callbacks.ts': ['report/callbacks', 'report/on-summary', ...FAILURE_HANDLERS],
-  'src/scheduler/job-options.ts': ['invocation/other-inner-handlers', ...SCHEDULER],
-  'src/scheduler/event-loop.ts': [...SCHEDULER].reverse(),
 }
