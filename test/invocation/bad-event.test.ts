@@ -120,8 +120,6 @@ t.test('the cause of the error is what the event threw when it was read', async 
 
 t.test('the error shows at most 100 characters of another event source', async (t) => {
   const event = { Records: [sqsRecord('a', { eventSource: 'x'.repeat(101) })] }
-  await t.rejects(handlerOf(() => t.fail('started'))(event), {
-    name: 'InvalidSqsEventError',
-    message: `Expected records from aws:sqs, but record 0 comes from ${'x'.repeat(100)}`,
-  })
+  const error = await handlerOf(() => t.fail('started'))(event).catch((error) => error)
+  t.equal(error.message, `Expected records from aws:sqs, but record 0 comes from ${'x'.repeat(100)}`)
 })
