@@ -108,6 +108,7 @@ const invalid: [what: string, returns: () => unknown, message: string][] = [
   ['an id of another chunk', () => listOf('d'), 'entry 0 is not a record of the chunk'],
   ['an id of another chunk, among others', () => listOf('a', 'd'), 'entry 1 is not a record of the chunk'],
   ['an unknown id', () => listOf('b', 'z'), 'entry 1 is not a record of the chunk'],
+  ['an unknown id twice', () => listOf('b', 'z', 'z'), 'entry 1 is not a record of the chunk'],
   ['an empty id', () => listOf(''), 'entry 0 is not a record of the chunk'],
   ['an index instead of an id', () => listOf(0), 'entry 0 is not a record of the chunk'],
   ['an id in an object', () => listOf({ toString: () => 'a' }), 'entry 0 is not a record of the chunk'],
@@ -255,4 +256,29 @@ t.test('the log entry says why the chunk failed', async (t) => {
     lines[0],
     /3 × TypeError: The handler returned a batchItemFailures whose entry 0 is not a record of the chunk/,
   )
+})
+
+t.test('a handler that changes a messageId reports its record by the id that came with the batch', async (t) => {
+  const answers: [what: string, answer: unknown, ...reported: string[]][] = [
+    ['the id that came', listOf('a'), 'a'],
+    ['the changed id', listOf('changed'), 'a', 'b'],
+    ['results', [{ status: 'rejected', reason: thrown }, OK], 'a'],
+    ['nothing', undefined],
+  ]
+  for (const [what, answer, ...reported] of answers) {
+    const handle = chunkHandlerOf(2, (records) => {
+      const [first] = records
+      if (first?.messageId !== 'a') return undefined
+      first.messageId = 'changed'
+      return answer as undefined
+    })
+    t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'))), reported, what)
+  }
+})
+
+t.test('the cause of the TypeError is what the returned object threw, and nothing else', async (t) => {
+  const [[, error] = []] = (await answering(() => throwing('batchItemFailures'))).errors
+  t.match(error, { name: 'TypeError', cause: { message: 'batchItemFailures was read' } })
+  const [[, other] = []] = (await answering(() => ({}))).errors
+  t.equal('cause' in (other as Error), false)
 })

@@ -1,5 +1,5 @@
 import middy from '@middy/core'
-import type { SQSEvent, SQSRecord } from 'aws-lambda'
+import type { Context, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import {
   boundedSqsBatch,
@@ -14,7 +14,7 @@ import { ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, timedContext } from '../support/handlers.ts'
 import { heldChunks } from '../support/held.ts'
 import { collectGarbage } from '../support/memory.ts'
-import { unhandledRejections } from '../support/output.ts'
+import { unhandledRejections, warned } from '../support/output.ts'
 
 t.test(
   'recordTimeout applies to a chunk: all its records are reported, its signal aborts, other chunks go on',
@@ -233,3 +233,17 @@ for (const body of [undefined, 'json'] as const) {
     t.equal(forever.length, 1)
   })
 }
+
+t.test('without time, no chunk starts and all records are reported', async (t) => {
+  const errors: unknown[] = []
+  const handle = chunkHandlerOf(2, () => t.fail('started') as never, {
+    timeBudget: { drain: 5000 },
+    logger: (error) => errors.push(error),
+  })
+  const context = { getRemainingTimeInMillis: () => 3000 } as Context
+  await warned(async () => {
+    t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'), context)), ['a', 'b', 'c'])
+  })
+  t.equal(errors.length, 3)
+  t.ok(errors.every((error) => error instanceof RecordNotStartedError))
+})

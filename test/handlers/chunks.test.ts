@@ -228,3 +228,13 @@ t.test('an invalid argument is a TypeError that says what was expected and what 
   t.type(eachChunk(1, handle, { body: undefined }), 'function')
   t.end()
 })
+
+t.test('the handler of eachChunk() may be called with the event and the context alone', async (t) => {
+  const inner = eachChunk(2, (records) => {
+    if (records[0]?.messageId === 'a') throw new Error('a')
+  })
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler((event, context) => inner(event, context))
+  t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['a', 'b'])
+})

@@ -107,3 +107,19 @@ t.test('receiveCount is 1 if the attribute is not a positive number', async (t) 
   await handlerOf((_record, _context, { receiveCount }) => counts.push(receiveCount))(event)
   t.strictSame(counts, [17, 1, 1, 1])
 })
+
+t.test('the cause of the error is what the event threw when it was read', async (t) => {
+  const thrown = new Error('SECRET')
+  const event = {
+    get Records() {
+      throw thrown
+    },
+  }
+  await t.rejects(handlerOf(() => t.fail('started'))(event as never), { name: 'InvalidSqsEventError', cause: thrown })
+})
+
+t.test('the error shows at most 100 characters of another event source', async (t) => {
+  const event = { Records: [sqsRecord('a', { eventSource: 'x'.repeat(101) })] }
+  const error = await handlerOf(() => t.fail('started'))(event).catch((error) => error)
+  t.equal(error.message, `Expected records from aws:sqs, but record 0 comes from ${'x'.repeat(100)}`)
+})

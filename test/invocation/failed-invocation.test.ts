@@ -243,3 +243,23 @@ for (const [version, core] of cores) {
     t.strictSame(failed(await handler(standardEvent('a', 'x', 'b'), testContext())), ['x'])
   })
 }
+
+// @middy/core 7 sets a missing cause itself, version 6 does not.
+for (const [version, core] of cores) {
+  t.test(`the cause of a FullBatchFailureError is the error that ended the batch, if any (${version})`, async (t) => {
+    const thrown = new Error('of the inner handler')
+    const handler = core()
+      .use(boundedSqsBatch({ logger: false, throwOnFullBatchFailure: true }))
+      .handler(async (event: SQSEvent, context) => {
+        await failingRecords(event, context)
+        throw thrown
+      })
+    await t.rejects(handler(standardEvent('x1', 'x2'), testContext()), { name: 'FullBatchFailureError', cause: thrown })
+    const handle = core()
+      .use(boundedSqsBatch({ logger: false, throwOnFullBatchFailure: true }))
+      .handler(failingRecords)
+    const error = await handle(standardEvent('x1'), testContext()).catch((error: unknown) => error)
+    t.match(error, { name: 'FullBatchFailureError' })
+    t.equal('cause' in (error as Error), false)
+  })
+}

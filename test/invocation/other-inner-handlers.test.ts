@@ -1,8 +1,8 @@
 import middy from '@middy/core'
-import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { type BatchHandler, boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { settled } from '../support/clock.ts'
+import { mockClock, settled } from '../support/clock.ts'
 import { cores } from '../support/cores.ts'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, listOf, testContext } from '../support/handlers.ts'
@@ -280,6 +280,7 @@ t.test('running the records of a batch a second time fails the invocation', asyn
 })
 
 t.test('running the records twice at the same time fails the invocation and ends the first run', async (t) => {
+  mockClock(t) // on a busy machine, 10 ms could pass before the first record starts
   const held = heldRecords()
   const inner = eachRecord(held.handle)
   const handler = middy()
@@ -524,4 +525,146 @@ t.test('settled results are accepted if an after hook then replaces the event', 
     })
     .handler(({ Records }) => Promise.allSettled(Records.map(async () => {})))
   t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), [])
+})
+
+for (const [what, change] of [
+  ['reverses', (records: SQSRecord[]) => records.reverse()],
+  ['empties', (records: SQSRecord[]) => records.splice(0)],
+] as const) {
+  t.test(
+    `an inner handler that ${what} the list of records while they run changes no record that starts`,
+    async (t) => {
+      const held = heldRecords()
+      const handler = middy<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false, concurrency: 1 }))
+        .handler(async (event, context) => {
+          const report = eachRecord(held.handle)(event, context)
+          await settled()
+          change(event.Records)
+          held.succeed('a')
+          await settled()
+          held.fail('b')
+          await settled()
+          held.succeed('c')
+          return report
+        })
+      t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['b'])
+      t.strictSame(held.started, ['a', 'b', 'c'])
+    },
+  )
+}
+
+for (const [what, change] of [
+  ['deleted from', (records: SQSRecord[]) => delete records[1]],
+  ['added to', (records: SQSRecord[]) => records.push(sqsRecord('d'))],
+] as const) {
+  t.test(`a record that is ${what} the list fails the invocation with a TypeError that says so`, async (t) => {
+    for (const inner of [eachRecord(() => t.fail('started')), async () => listOf(), async () => [ok, no, ok]]) {
+      const handler = middy<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false }))
+        .before(({ event }) => void change(event.Records))
+        .handler(inner as BatchHandler)
+      await t.rejects(handler(standardEvent('a', 'b', 'c'), testContext()), {
+        name: 'TypeError',
+        message:
+          'The Records of the event are not those that came with the batch: a middleware or the handler removed, added ' +
+          'or moved some. Keep all of them, in order',
+      })
+    }
+  })
+}
+
+t.test('the cause of the TypeError is what a returned object threw, and nothing else', async (t) => {
+  const thrown = new Error('SECRET')
+  const throwing = {
+    get batchItemFailures() {
+      throw thrown
+    },
+  }
+  await t.rejects(returning(throwing, 'a'), { name: 'TypeError', cause: thrown })
+  const error = await returning({}, 'a').catch((error) => error)
+  t.equal('cause' in error, false)
+})
+
+t.test('an event without records that a later middleware sets fails the invocation', async (t) => {
+  for (const event of [undefined, null, {}, { Records: undefined }]) {
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use(boundedSqsBatch({ logger: false }))
+      .before((request) => {
+        request.event = event as never
+      })
+      .handler(async () => listOf())
+    await t.rejects(handler(standardEvent('a', 'b'), testContext()), {
+      name: 'TypeError',
+      message: /Records of the event are not those that came with the batch/,
+    })
+  }
+})
+
+t.test('records that change after the event was read many times fail the invocation', async (t) => {
+  const changes: [what: string, change: (request: { event: SQSEvent }) => void][] = [
+    ['other records', (request) => (request.event = { Records: request.event.Records.toReversed() })],
+    ['fewer records', (request) => (request.event = { Records: request.event.Records.slice(1) })],
+    ['a shorter list', ({ event }) => event.Records.pop()],
+  ]
+  for (const [what, change] of changes) {
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use(boundedSqsBatch({ logger: false }))
+      .before((request) => {
+        for (let read = 0; read < 20; read++) t.equal(request.event.Records.length, 3)
+        change(request)
+      })
+      .handler(async () => listOf())
+    await t.rejects(
+      handler(standardEvent('a', 'b', 'c'), testContext()),
+      { name: 'TypeError', message: /Records of the event are not those that came with the batch/ },
+      what,
+    )
+  }
+})
+
+t.test('an id that replaces another one in the report is reported in addition', async (t) => {
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async (event: SQSEvent, context) => {
+      const report = await eachRecord(({ messageId }) => {
+        if (messageId !== 'c') throw new Error(messageId)
+      })(event, context)
+      report.batchItemFailures[1] = { itemIdentifier: 'c' }
+      return report
+    })
+  t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['a', 'b', 'c'])
+})
+
+t.test('the TypeError about an unknown id says that it is not a record of the batch', async (t) => {
+  await t.rejects(returning(listOf('a', 'z'), 'a'), {
+    name: 'TypeError',
+    message:
+      'The handler returned a batchItemFailures whose entry 1 is not a record of the batch; return what eachRecord() ' +
+      'returns, or a PromiseSettledResult for each record, or { batchItemFailures }',
+  })
+})
+
+t.test('the error of a record without a result says so', async (t) => {
+  const errors: unknown[] = []
+  const handler = middy<SQSEvent>()
+    .use(boundedSqsBatch({ logger: (error) => errors.push(error) }))
+    .handler(async () => [ok, undefined])
+  t.strictSame(failed((await handler(standardEvent('a', 'b'), testContext())) as never), ['b'])
+  t.match(errors, [{ name: 'Error', message: 'The handler returned no result for the record' }])
+})
+
+t.test('an event that a hook sets and reads after eachRecord() does not change the report', async (t) => {
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .after((request) => {
+      request.event = { Records: [] }
+      t.strictSame(request.event, { Records: [] })
+    })
+    .handler(
+      eachRecord(({ messageId }) => {
+        if (messageId === 'b') throw new Error('b')
+      }),
+    )
+  t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), ['b'])
 })

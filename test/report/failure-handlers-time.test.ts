@@ -1,5 +1,5 @@
 import middy from '@middy/core'
-import type { SQSEvent, SQSRecord } from 'aws-lambda'
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import {
   type BoundedSqsBatchOptions,
@@ -11,7 +11,7 @@ import {
 import { busyClock, mockClock, openTimers, settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { failing, failureHandlerLines, noteFailures } from '../support/failures.ts'
-import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { failed, handlerOf, listOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { collectGarbage } from '../support/memory.ts'
 import { logged, unhandledRejections } from '../support/output.ts'
@@ -256,4 +256,20 @@ t.test('with failure handlers, records abort 2,000 ms or 20 % of the time before
     t.strictSame(failed(await result), ['x'])
     clock.exit()
   }
+})
+
+t.test('a failure handler that hangs after another inner handler has the same time limit', async (t) => {
+  const clock = mockClock(t)
+  const held = heldFailures()
+  const handler = middy<SQSEvent, SQSBatchResponse>({ timeoutEarlyInMillis: 0 })
+    .use(boundedSqsBatch({ logger: false, onFailure: held.onFailure }))
+    .handler(async () => listOf('x'))
+  const result = handler(standardEvent('x', 'a'), timedContext(1000))
+  await settled()
+  clock.advance(899)
+  t.equal(held.signal()?.aborted, false)
+  clock.advance(1)
+  t.equal(held.signal()?.aborted, true)
+  clock.advance(25)
+  t.strictSame(failed(await result), ['x'])
 })

@@ -1,5 +1,5 @@
 import middy from '@middy/core'
-import type { SQSBatchResponse } from 'aws-lambda'
+import type { SQSBatchResponse, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, RecordBlockedError } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
@@ -133,4 +133,29 @@ t.test('on a standard queue, nothing is added to the report of another inner han
     .use(boundedSqsBatch({ logger: false }))
     .handler(async () => ({ batchItemFailures: [{ itemIdentifier: 'a1' }] }))
   t.strictSame(failed(await handler(standardEvent('a1', 'a2') as never, testContext())), ['a1'])
+})
+
+t.test('records made by hand without attributes form one group on a FIFO queue', async (t) => {
+  const { eventSourceARN } = fifoEvent('a1').Records[0] as SQSRecord
+  const event = { Records: ['a', 'b', 'c'].map((messageId) => ({ messageId, body: '', eventSourceARN })) }
+  const started: string[] = []
+  const handle = handlerOf(({ messageId }) => {
+    started.push(messageId)
+    if (messageId === 'b') throw new Error('b')
+  })
+  t.strictSame(failed(await handle(event as never)), ['b', 'c'])
+  t.strictSame(started, ['a', 'b'])
+})
+
+t.test("fifoFailure: 'batch' blocks nothing on a standard queue", async (t) => {
+  const held = heldRecords()
+  const result = handlerOf(held.handle, { fifoFailure: 'batch', concurrency: 1 })(standardEvent('a', 'b', 'c'))
+  await settled()
+  held.fail('a')
+  await settled()
+  t.strictSame(held.running(), ['b'])
+  held.succeed('b')
+  await settled()
+  held.succeed('c')
+  t.strictSame(failed(await result), ['a'])
 })

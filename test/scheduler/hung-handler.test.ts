@@ -3,7 +3,7 @@ import middy from '@middy/core'
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, RecordTimeoutError } from '../../src/index.ts'
-import { activeTimers, mockClock, settled } from '../support/clock.ts'
+import { activeTimers, mockClock, passingClock, settled } from '../support/clock.ts'
 import { ids, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
@@ -361,17 +361,101 @@ t.test('an Error.prepareStackTrace that throws does not prevent the response', (
     import middy from '@middy/core'
     import { boundedSqsBatch, eachRecord } from ${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)}
     Error.prepareStackTrace = () => { throw new Error('of prepareStackTrace') }
-    const end = performance.now() + 1000
-    const context = { getRemainingTimeInMillis: () => end - performance.now() }
     const Records = ['done', 'failed', 'hangs'].map((messageId) => ({ messageId, body: '' }))
-    const handler = middy().use(boundedSqsBatch()).handler(eachRecord(({ messageId }) => {
+    const { promise: allStarted, resolve } = Promise.withResolvers()
+    const handleRecords = eachRecord(({ messageId }) => {
       if (messageId === 'failed') throw 'a text'
-      if (messageId === 'hangs') return new Promise(() => {})
-    }))
-    console.log(JSON.stringify(await handler({ Records }, context)))
+      if (messageId !== 'hangs') return
+      resolve()
+      return new Promise(() => {})
+    })
+    const handler = middy().use(boundedSqsBatch()).handler(async (event, context) => {
+      void handleRecords(event, context)
+      await allStarted
+      throw new Error('ends the batch')
+    })
+    console.log(JSON.stringify(await handler({ Records }, {})))
   `
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
   t.equal(stdout, '{"batchItemFailures":[{"itemIdentifier":"failed"},{"itemIdentifier":"hangs"}]}\n')
   t.match(stderr, /2 of 3 records failed/)
   t.end()
 })
+
+t.test('a slot counts again if a later handler in it ignores its signal, too', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
+  let isOver = false
+  const result = handle(standardEvent(...ids(6))).finally(() => {
+    isOver = true
+  })
+  await settled()
+  clock.advance(150)
+  held.succeed('m1') // timed out, but not yet unresponsive
+  await settled()
+  clock.advance(60)
+  held.succeed('m0') // unresponsive since 200 ms
+  await settled()
+  t.strictSame(held.running(), ['m2', 'm3'], 'm2 started after 150 ms, and m3 after 210 ms')
+  clock.advance(130)
+  held.succeed('m2')
+  await settled()
+  t.strictSame(held.running(), ['m3', 'm4'], 'm4 started after 340 ms')
+  clock.advance(199)
+  await settled()
+  t.equal(isOver, false)
+  const warnings = await warned(async () => {
+    clock.advance(1)
+    t.strictSame(failed(await result), ids(6))
+  })
+  t.match(warnings, [{ name: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED' }])
+  t.strictSame(held.started, ids(5))
+})
+
+t.test('a record that started later times out at its own time, and the response follows at once', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const start = performance.now()
+  const result = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })(standardEvent('a', 'b', 'c'))
+  await settled()
+  clock.advance(50)
+  held.succeed('a')
+  await settled()
+  t.strictSame(held.running(), ['b', 'c'])
+  clock.advance(50) // b times out
+  clock.advance(49)
+  t.equal(held.signalOf('c')?.aborted, false)
+  clock.advance(1)
+  t.equal(held.signalOf('c')?.aborted, true)
+  t.strictSame(failed(await result), ['b', 'c'])
+  t.equal(performance.now() - start, 150)
+  t.strictSame([...clock.timers.values()].flat(), [], 'no timer is left')
+})
+
+for (const [what, recordTimeout, from, to] of [
+  ['while a handler ignores its signal', 1000, 1000, 1990],
+  ['between the drain and the abort', 9900, 9000, 9740],
+] as const) {
+  t.test(`a batch starts few timers ${what}`, async (t) => {
+    const { pass, until } = passingClock(t)
+    const held = heldRecords()
+    const options = { recordTimeout, concurrency: 2, timeBudget: { drain: 1000, abort: 250 } }
+    const result = handlerOf(held.handle, options)(standardEvent('a', 'b', 'c'), timedContext(10_000))
+    await pass(from - 1)
+    held.succeed('b')
+    await settled()
+    t.strictSame(held.running(), ['a', 'c'])
+    let timers = 0
+    const { setTimeout } = globalThis
+    t.intercept(globalThis, 'setTimeout', {
+      value: ((...args: Parameters<typeof setTimeout>) => {
+        timers++
+        return setTimeout(...args)
+      }) as typeof setTimeout,
+    })
+    await pass(to - from)
+    t.ok(timers <= 3, `${timers} timers`)
+    await until(result)
+  })
+}

@@ -95,3 +95,8 @@ t.test('a batch whose jobs all succeeded has no failures', (t) => {
   t.strictSame(createJobStates(0).end(undefined), [])
   t.end()
 })
+
+t.test('rejected() makes what Promise.allSettled() returns', (t) => {
+  t.strictSame(rejected('reason'), { status: 'rejected', reason: 'reason' })
+  t.end()
+})

@@ -200,3 +200,24 @@ t.test('a handler that hangs for ever does not keep the batch in memory under a 
   t.equal(last.deref(), undefined)
   t.equal(forever.length, 1)
 })
+
+t.test('a job that finishes after the drain starts no job that waits for the rate limit with its slot', async (t) => {
+  const { now, until, pass, delay } = passingClock(t)
+  const { starts, chunk } = noteStarts(now)
+  const handle = chunkHandlerOf(
+    2,
+    async (...args) => {
+      chunk(...args)
+      const id = args[0][0]?.messageId
+      if (id === 'a1') await delay(550)
+      if (id === 'a3') await delay(850)
+    },
+    { concurrency: 2, rateLimit: { limit: 5, interval: 5000 }, timeBudget: { drain: 500, abort: 100 } },
+  )
+  const first = handle(standardEvent('a1', 'a2', 'a3', 'a4', 'a5', 'a6'), timedContext(1000))
+  await pass(570)
+  t.strictSame(failed(await until(handle(standardEvent('b1')))), [])
+  t.equal(now(), 570)
+  t.strictSame(failed(await until(first)), ['a5', 'a6'])
+  t.strictSame(starts, ['a1 a2 at 0', 'a3 a4 at 0', 'b1 at 570'])
+})

@@ -204,3 +204,26 @@ t.test('with the real clock, no period of `interval` has more than `limit` start
   t.ok(maxWithin(39.999, starts) <= 15, `by performance.now(): ${maxWithin(39.999, starts)}`)
   t.ok(maxWithin(39, dates) <= 15, `by Date.now(): ${maxWithin(39, dates)}`)
 })
+
+t.test('FIFO: an invocation without a ready chunk does not wait for the rate limit and holds no slot', async (t) => {
+  const { now, until, pass, delay } = passingClock(t)
+  const { starts, chunk } = noteStarts(now)
+  const handle = chunkHandlerOf(
+    2,
+    async (...args) => {
+      chunk(...args)
+      if (args[0][0]?.messageId === 'a1') await delay(1000)
+    },
+    { concurrency: 2, rateLimit: { limit: 4, interval: 599 } },
+  )
+  t.strictSame(failed(await until(handle(standardEvent('x1', 'x2')))), [])
+  await pass(300)
+  t.strictSame(failed(await until(handle(standardEvent('y1', 'y2')))), [])
+  await pass(300)
+  const first = handle(fifoEvent('a1', 'a2', 'a3'))
+  await pass(10)
+  t.strictSame(failed(await until(handle(standardEvent('b1', 'b2')))), [])
+  t.strictSame(starts, ['x1 x2 at 0', 'y1 y2 at 300', 'a1 a2 at 600', 'b1 b2 at 900'], 'a3 waits for a1 and a2')
+  t.strictSame(failed(await until(first)), [])
+  t.strictSame(starts.at(-1), 'a3 at 1600')
+})

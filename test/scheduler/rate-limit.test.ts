@@ -10,7 +10,7 @@ import {
   eachRecord,
 } from '../../src/index.ts'
 import { createReadyQueue } from '../../src/scheduler/ready-queue.ts'
-import { passingClock, settled } from '../support/clock.ts'
+import { busyClock, passingClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { warned } from '../support/output.ts'
@@ -242,4 +242,26 @@ t.test('under a rate limit, handlers that block the thread stop starting at the 
   t.ok((starts.at(-1) as number) < 500, `the last one started at ${starts.at(-1)}`)
   t.equal(starts.length, 9)
   t.strictSame(failed(response), ids(50).slice(9))
+})
+
+t.test('under a rate limit, handlers that block the thread let the event loop turn every 10 ms', async (t) => {
+  const keepBusy = busyClock(t)
+  let sinceTurn = 0
+  let most = 0
+  let isOver = false
+  const turn = () => {
+    sinceTurn = 0
+    if (!isOver) setImmediate(turn)
+  }
+  setImmediate(turn)
+  const handle = handlerOf(
+    () => {
+      most = Math.max(most, ++sinceTurn)
+      keepBusy(4)
+    },
+    { concurrency: 3, rateLimit: { limit: 1000, interval: 1000 } },
+  )
+  t.strictSame(failed(await handle(standardEvent(...ids(100)))), [])
+  isOver = true
+  t.ok(most >= 2 && most <= 4, `${most} records of 4 ms without a turn`)
 })

@@ -453,3 +453,79 @@ t.test('on Managed Instances a function without time left starts nothing and rep
     t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_TIME_BUDGET', message: /the function has 0 ms left/ }])
   }
 })
+
+t.test('the warning about a budget that leaves no time has a type and a code, and says what to do', async (t) => {
+  const context = { getRemainingTimeInMillis: () => 3000 } as Context
+  for (const [timeBudget, isTooMuch] of [
+    [{ drain: 3000 }, true],
+    [{ abort: 3000 }, true],
+    [{ drain: 2999, abort: 2999 }, false],
+  ] as const) {
+    const warnings = await warned(async () => {
+      mockClock(t)
+      const response = await handlerOf(() => {}, { timeBudget })(standardEvent('a'), context)
+      t.strictSame(failed(response), isTooMuch ? ['a'] : [])
+    })
+    const expected = {
+      name: 'BoundedSqsBatchWarning',
+      code: 'BOUNDED_SQS_BATCH_TIME_BUDGET',
+      message:
+        'No record starts: the function has 3000 ms left, and timeBudget reserves 3000 ms for the end of the batch. ' +
+        "Raise the function's timeout or lower timeBudget",
+    }
+    t.strictSame(
+      warnings.map(({ name, code, message }) => ({ name, code, message })),
+      isTooMuch ? [expected] : [],
+    )
+  }
+})
+
+t.test('a remaining time of Infinity is not a usable one', async (t) => {
+  const left: unknown[] = []
+  const handler = middy({ timeoutEarlyInMillis: 0 })
+    .use(boundedSqsBatch({ onSummary: ({ timeLeft }) => left.push(timeLeft) }))
+    .handler(eachRecord(() => {}))
+  t.strictSame(failed(await handler(standardEvent('a'), { getRemainingTimeInMillis: () => Infinity } as Context)), [])
+  t.strictSame(left, [undefined])
+})
+
+t.test('a response is taken as that of an early timeout only near the end: 20 ms and 5 % of the time', async (t) => {
+  for (const [passed, isExcused] of [
+    [929, false],
+    [930, true],
+  ] as const) {
+    const clock = mockClock(t)
+    clock.advance(5000) // the process is older than the invocation
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(async (event: SQSEvent, context) => {
+        await eachRecord(({ messageId }) => {
+          if (messageId === 'b') throw new Error('b')
+        })(event, context) // without the signal, only the time decides
+        await promise
+        return {} as SQSBatchResponse
+      })
+    const result = handler(standardEvent('a', 'b'), timedContext(1000))
+    await settled()
+    clock.advance(passed)
+    resolve()
+    if (isExcused) t.strictSame(failed(await result), ['b'], `after ${passed} ms`)
+    else await t.rejects(result, { name: 'TypeError', message: /batchItemFailures is undefined/ }, `after ${passed} ms`)
+    clock.exit()
+  }
+})
+
+t.test('an early timeout long before the end reports the records that are still running', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handler = middy({ timeoutEarlyInMillis: 500, timeoutEarlyResponse: () => ({ statusCode: 504 }) })
+    .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+    .handler(eachRecord(held.handle))
+  const result = handler(standardEvent('a', 'b'), timedContext(1000))
+  await settled()
+  held.succeed('b')
+  await settled()
+  clock.advance(500)
+  t.strictSame(failed(await result), ['a'])
+})

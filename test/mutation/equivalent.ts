@@ -1,0 +1,296 @@
+/**
+ * Mutants that no test can detect, because they behave like the original. Each has the line as it is, the lines that the
+ * mutants have instead, and the reason. A line that occurs twice in the file is listed once for each mutant.
+ */
+export const EQUIVALENT: Readonly<
+  Record<string, readonly (readonly [before: string, afters: readonly string[], reason: string])[]>
+> = {
+  'src/seen-records.ts': [
+    [
+      'let checked = { records: undefined as unknown, length: 0, times: 0 }',
+      ['let checked = {}'],
+      'The first check sets all three. Until then, only an event without records compares equal, and its check fails.',
+    ],
+    [
+      'if (isSame && checked.times >= MAX_CHECKS) return',
+      ['if (isSame && checked.times > MAX_CHECKS) return'],
+      'One more check of the same list takes time and changes nothing else.',
+    ],
+  ],
+  'src/sqs-event.ts': [
+    [
+      'receiveCounts.push(count >= 1 && count < Infinity ? count : 1)',
+      ['receiveCounts.push(count > 1 && count < Infinity ? count : 1)'],
+      'The default is 1, too.',
+    ],
+    [
+      'for (let index = 0; index < length; index++) {',
+      ['for (let index = 0; index <= length; index++) {'],
+      'Both lists have this length, so the additional entry is `undefined` in both.',
+    ],
+    [
+      "return typeof arn === 'string' && arn.endsWith('.fifo') ? String(record.attributes?.MessageGroupId ?? '') : undefined",
+      [
+        "return typeof arn === 'string' && arn.endsWith('.fifo') ? String(record.attributes?.MessageGroupId ?? \"Stryker was here!\") : undefined",
+      ],
+      'Records without a group form one group. Its name is not visible.',
+    ],
+  ],
+  'src/scheduler/job-states.ts': [
+    [
+      'const results: (Result | undefined)[] = new Array(count) // `undefined` for a job that is waiting',
+      ['const results: (Result | undefined)[] = new Array() // `undefined` for a job that is waiting'],
+      'The length only reserves memory: jobs are read by their index.',
+    ],
+    [
+      'if (jobs.length === 0) return',
+      ['if (false) return'],
+      'Without jobs, this makes an error that nobody receives, and subtracts 0.',
+    ],
+  ],
+  'src/scheduler/ready-queue.ts': [
+    [
+      'const groupOf: number[][] = new Array(groups.length)',
+      ['const groupOf: number[][] = new Array()'],
+      'The length only reserves memory: each job is set in the loop below.',
+    ],
+    [
+      'if ((descending[middle] as number) > number) low = middle + 1',
+      ['if (descending[middle] as number >= number) low = middle + 1'],
+      'A job is in the queue once, so the two numbers are never equal.',
+    ],
+  ],
+  'src/handlers/jobs.ts': [
+    [
+      'receiveCount: () => 1, // a chunk handler does not receive a receive count',
+      ['receiveCount: () => undefined, // a chunk handler does not receive a receive count'],
+      'A chunk handler does not receive it.',
+    ],
+  ],
+  'src/scheduler/scheduler.ts': [
+    [
+      'heldSlots.delete(slot)',
+      [';'],
+      'A slot without a job is skipped everywhere, and releasing it twice does nothing.',
+    ],
+    [
+      'if (isObject(value)) await value',
+      ['if (true) await value'],
+      'Awaiting a value that is not an object only takes time.',
+    ],
+    [
+      'isDispatching = false',
+      ['isDispatching = true'],
+      'At the end of the loop, the batch has drained or ended: there is nothing more to dispatch.',
+    ],
+    [
+      'if (work && now >= deadlines.drainAt) drain()',
+      ['if (false) drain()', 'if (work && now > deadlines.drainAt) drain()', 'if (work && now >= deadlines.drainAt) ;'],
+      'The next line stops the worker, and the timer in watch() drains the batch.',
+    ],
+    [
+      'return work === undefined || now >= deadlines.drainAt',
+      [
+        'return false',
+        'return work === undefined && now >= deadlines.drainAt',
+        'return false || now >= deadlines.drainAt',
+        'return work === undefined || false',
+        'return work === undefined || now > deadlines.drainAt',
+      ],
+      'takeJob() checks the same: without a batch, or after drain() in the line before, it returns no job.',
+    ],
+    [
+      'return work !== undefined && work.states.waiting > 0',
+      ['return true', 'return work !== undefined && true', 'return work !== undefined && work.states.waiting >= 0'],
+      'An additional worker finds no job and frees its slot.',
+    ],
+    [
+      'return work && work.states.waiting > 0 ? work.jobs.ready.take() : undefined',
+      [
+        'return true ? work.jobs.ready.take() : undefined',
+        'return work || work.states.waiting > 0 ? work.jobs.ready.take() : undefined',
+        'return work && true ? work.jobs.ready.take() : undefined',
+        'return work && work.states.waiting >= 0 ? work.jobs.ready.take() : undefined',
+      ],
+      'Each caller has called drainIfDue() immediately before, which checks the same.',
+    ],
+    [
+      'if (++inFlight > peakInFlight) peakInFlight = inFlight',
+      ['if (++inFlight >= peakInFlight) peakInFlight = inFlight'],
+      'It sets an equal value.',
+    ],
+    ['work?.states.drain()', ['work.states.drain()'], 'Both callers know that the batch has not ended.'],
+    ['states.running > 0', ['true', 'states.running >= 0'], 'Without a running job, nobody receives the error.'],
+    [
+      'if (aborted && slot.options && states.isRunning(slot.job)) {',
+      ['if (aborted || slot.options && states.isRunning(slot.job)) {', 'if (true && states.isRunning(slot.job)) {'],
+      'If the job of a slot is running, the slot has options, and `aborted` is set. TypeScript needs the checks.',
+    ],
+    [
+      'let next = now < deadlines.drainAt ? deadlines.drainAt : deadlines.abortAt',
+      ['let next = now <= deadlines.drainAt ? deadlines.drainAt : deadlines.abortAt'],
+      'At exactly this time, one more timer of 1 ms starts.',
+    ],
+    [
+      'if (recordTimeout < Infinity) {',
+      ['if (true) {', 'if (recordTimeout <= Infinity) {'],
+      'With an infinite timeout, no job expires and none is unresponsive. The check saves time.',
+    ],
+    [
+      'if (work && next < Infinity) timer = startTimer(watch, next - now)',
+      [
+        'if (work && true) timer = startTimer(watch, next - now)',
+        'if (work && next <= Infinity) timer = startTimer(watch, next - now)',
+      ],
+      'A timer of 24 days starts, and the end of the batch clears it.',
+    ],
+    [
+      'if (!options) continue',
+      ['if (false) continue'],
+      'The last job of the slot has settled, so it does not expire. The timer may fire once more than needed.',
+    ],
+    [
+      'if (now < expiresAt) next = Math.min(next, expiresAt)',
+      ['if (now <= expiresAt) next = Math.min(next, expiresAt)'],
+      'At exactly this time, one more timer of 1 ms starts.',
+    ],
+    [
+      'else if (now < expiresAt + recordTimeout) next = Math.min(next, expiresAt + recordTimeout)',
+      ['else if (now <= expiresAt + recordTimeout) next = Math.min(next, expiresAt + recordTimeout)'],
+      'At exactly this time, one more timer of 1 ms starts.',
+    ],
+    [
+      'for (let count = 0; count < slots.limit && count < width && hasWaitingJobs(); count++) {',
+      [
+        'for (let count = 0; count < slots.limit && true && hasWaitingJobs(); count++) {',
+        'for (let count = 0; count < slots.limit && count <= width && hasWaitingJobs(); count++) {',
+      ],
+      'An additional worker finds no job and frees its slot.',
+    ],
+    [
+      'if (durations.length > finished) await eventLoop.yieldToEventLoop()',
+      ['if (false) await eventLoop.yieldToEventLoop()'],
+      'Then more workers start than are needed, which only takes time.',
+    ],
+    [
+      'if (liveBatches.size === 0) eventLoop.reset()',
+      [
+        'if (true) eventLoop.reset()',
+        'if (false) eventLoop.reset()',
+        'if (liveBatches.size !== 0) eventLoop.reset()',
+        'if (liveBatches.size === 0) ;',
+      ],
+      'It only decides when the first worker yields: at once, or up to 10 ms later.',
+    ],
+    ['if (work) watch()', ['if (true) watch()'], 'If the batch has ended, watch() does nothing.'],
+    ['const one = () => 1', ['const one = () => undefined'], 'The job that compiles the code has no result.'],
+    [
+      "ready: createReadyQueue(1, undefined, 'group'),",
+      ['ready: createReadyQueue(1, undefined, ""),'],
+      'It has no groups.',
+    ],
+    [
+      'if (!rateLimit) schedule(emptyJob, NO_DEADLINES)',
+      ['if (false) schedule(emptyJob, NO_DEADLINES)', 'if (!rateLimit) ;'],
+      'It only lets V8 compile the code earlier.',
+    ],
+  ],
+  'src/report/response.ts': [
+    [
+      "const REJECTED = { status: 'rejected' }",
+      ['const REJECTED = {}', 'const REJECTED = { status: "" }'],
+      '@middy/sqs-partial-batch-failure reports each result that is not fulfilled.',
+    ],
+    [
+      'if (ids.length === 0) return { batchItemFailures: [] }',
+      ['if (false) return { batchItemFailures: [] }'],
+      '@middy/sqs-partial-batch-failure makes the same response, but later.',
+    ],
+    [
+      'export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): boolean { try { const { batchItemFailures: list } = report return list.length === ids.length && ids.every((id, index) => list[index]?.itemIdentifier === id) } catch { return false // it throws when it is read } }',
+      ['export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): boolean {}'],
+      'A report that counts as changed is read again, with the same result.',
+    ],
+    [
+      'try { const { batchItemFailures: list } = report return list.length === ids.length && ids.every((id, index) => list[index]?.itemIdentifier === id) } catch {',
+      ['try {} catch {'],
+      'A report that counts as changed is read again, with the same result.',
+    ],
+    [
+      'return list.length === ids.length && ids.every((id, index) => list[index]?.itemIdentifier === id)',
+      [
+        'return false',
+        'return list.length === ids.length && ids.every(() => undefined)',
+        'return list.length === ids.length && ids.every((id, index) => false)',
+        'return list.length === ids.length && ids.every((id, index) => list[index].itemIdentifier === id)',
+      ],
+      'A report that counts as changed is read again, with the same result.',
+    ],
+    ['} catch { return false // it throws when it is read }', ['} catch {}'], '`undefined` counts as changed, too.'],
+    [
+      'if (response === undefined) return []',
+      ['if (response === undefined) return ["Stryker was here"]'],
+      'It is not a failure of any record of the chunk.',
+    ],
+    [
+      "if (typeof id !== 'string') throw new RefusedResponse(unknownEntry(index, whole))",
+      ['if (false) throw new RefusedResponse(unknownEntry(index, whole))', "if (typeof id !== 'string') ;"],
+      'The check of unknown ids below refuses it, too.',
+    ],
+    [
+      'if (reported.length === 0 && !batch.groups) return known',
+      ['if (false) return known'],
+      'Without this line, an equal list is made.',
+    ],
+    [
+      'for (const [index, group] of batch.groups?.entries() ?? []) {',
+      ['for (const [index, group] of batch.groups?.entries() ?? ["Stryker was here"]) {'],
+      'The letters are no index of a failure.',
+    ],
+  ],
+  'src/invocation.ts': [
+    [
+      'fatal ??= { error } // `recover()` runs next and must not replace this error',
+      ['fatal ??= {} // `recover()` runs next and must not replace this error'],
+      'recover() only asks whether there is a fatal error.',
+    ],
+    [
+      'const kept = report && ids && !isUnchanged(report, ids) ? withReported(report, failures, isTimedOut) : failures',
+      [
+        'const kept = report || ids && !isUnchanged(report, ids) ? withReported(report, failures, isTimedOut) : failures',
+      ],
+      'Reading an unchanged report adds nothing.',
+    ],
+    [
+      'const isReport = report !== undefined && returned === report',
+      ['const isReport = false'],
+      'The report is read a second time, with the same result.',
+    ],
+    [
+      'if (failures.length > 0 && failureHandlers.length > 0) {',
+      [
+        'if (true) {',
+        'if (failures.length > 0 || failureHandlers.length > 0) {',
+        'if (true && failureHandlers.length > 0) {',
+        'if (failures.length >= 0 && failureHandlers.length > 0) {',
+        'if (failures.length > 0 && true) {',
+        'if (failures.length > 0 && failureHandlers.length >= 0) {',
+      ],
+      'Without failures or without handlers, handleFailures() returns equal failures. The check saves time.',
+    ],
+    [
+      'const isUnchangedList = remaining === (await started?.failures)',
+      ['const isUnchangedList = false'],
+      'The ids are made again, and are equal.',
+    ],
+    [
+      'const ids = (isUnchangedList && started?.givenReport?.ids) || idsOf(batch, remaining)',
+      [
+        'const ids = (false) || idsOf(batch, remaining)',
+        'const ids = (isUnchangedList && started.givenReport?.ids) || idsOf(batch, remaining)',
+        'const ids = (isUnchangedList && started?.givenReport.ids) || idsOf(batch, remaining)',
+      ],
+      'The ids are made again, and are equal. If the list is that of the records, they were started, and run() has set `givenReport` as soon as their failures were known.',
+    ],
+  ],
+}

@@ -1,0 +1,157 @@
+// Mutation testing: StrykerJS changes the code in one place, and a test must fail. Then it does the same in the next
+// place. A source file is tested again if it has changed or if its tests have changed.
+//
+//   npm run test:mutation                         all source files in tests.ts
+//   npm run test:mutation -- src/sqs-event.ts     these source files
+//   npm run test:mutation -- --force              also if nothing has changed
+//   npm run test:mutation -- --survived           only lines with mutants that survived, after tests were added
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { EQUIVALENT } from './equivalent.ts'
+import { TESTS } from './tests.ts'
+
+/** Percent of the mutants that are not equivalent. */
+const MIN_DETECTED = 100
+const STRYKER = 'test/mutation/node_modules/@stryker-mutator/core/bin/stryker.js'
+
+/** A mutant in Stryker's report. Lines and columns begin at 1. */
+interface Mutant {
+  readonly status: string
+  /** The output of the tests that detected the mutant. */
+  readonly statusReason?: string
+  readonly replacement: string
+  readonly location: Record<'start' | 'end', { readonly line: number; readonly column: number }>
+}
+
+interface Result {
+  readonly source: string
+  readonly mutants: number
+  readonly detected: number
+  readonly equivalent: number
+}
+
+const { values, positionals } = parseArgs({
+  options: { force: { type: 'boolean' }, survived: { type: 'boolean' } },
+  allowPositionals: true,
+})
+const sources = positionals.length > 0 ? positionals : Object.keys(TESTS)
+mkdirSync('reports/mutation', { recursive: true })
+for (const source of sources) mutate(source)
+const results = sources.map(readResult)
+const total = {
+  source: 'all',
+  mutants: sum(results.map(({ mutants }) => mutants)),
+  detected: sum(results.map(({ detected }) => detected)),
+  equivalent: sum(results.map(({ equivalent }) => equivalent)),
+}
+const table = [
+  '| file | mutants | detected | equivalent | detected of the others |',
+  '| --- | ---: | ---: | ---: | ---: |',
+  ...[...results, total].map(
+    (result) =>
+      `| ${result.source} | ${result.mutants} | ${result.detected} | ${result.equivalent} | ${score(result).toFixed(1)} % |`,
+  ),
+].join('\n')
+writeFileSync('reports/mutation/table.md', `${table}\n`)
+console.log(`\n${table}`)
+if (score(total) < MIN_DETECTED) {
+  console.log(`The tests detect ${score(total).toFixed(1)} % of the mutants. Expected at least ${MIN_DETECTED} %`)
+  process.exitCode = 1
+}
+
+/** Runs Stryker on a source file, unless its last result is still right. */
+function mutate(source: string): void {
+  const tests = TESTS[source]
+  if (!tests) throw new Error(`test/mutation/tests.ts has no tests for ${source}`)
+  const report = reportOf(source)
+  const keyFile = `${report}.key`
+  const testFiles = tests.map((test) => `test/${test}.test.ts`)
+  const helpers = globSync(['test/support/*.ts', 'test/mutation/{run-tests.ts,stryker.config.js,package.json}']).sort()
+  const key = `${hashOf([...testFiles, ...helpers])}\n${hashOf([source])}`
+  const lastKey = existsSync(keyFile) ? readFileSync(keyFile, 'utf8') : ''
+  const scope = values.survived ? linesWithSurvivors(source) : source
+  if (scope === '' || (key === lastKey && !values.force)) return
+  console.log(source)
+  // Stryker reuses the result of a mutant if the code around it is the same. It does not notice that a test has changed.
+  const isSameTests = key.split('\n')[0] === lastKey.split('\n')[0]
+  const force = values.force || !isSameTests ? ['--force'] : []
+  const { status } = spawnSync(
+    process.execPath,
+    [STRYKER, 'run', 'test/mutation/stryker.config.js', '--mutate', scope, ...force],
+    { stdio: 'inherit', env: { ...process.env, MUTATED_SOURCE: source, MUTATION_REPORT: report } },
+  )
+  if (status !== 0) throw new Error(`Stryker ended with status ${status}`)
+  if (!values.survived) writeFileSync(keyFile, key)
+}
+
+/** In the form of Stryker's option `--mutate`: `src/a.ts:5-5,src/a.ts:8-9`. */
+function linesWithSurvivors(source: string): string {
+  const { survivors } = readReport(source)
+  const lines = survivors.map(({ location: { start, end } }) => `${source}:${start.line}-${end.line}`)
+  return [...new Set(lines)].join(',')
+}
+
+function reportOf(source: string): string {
+  return `reports/mutation/${source.replace('src/', '').replaceAll('/', '-')}.json`
+}
+
+function hashOf(files: readonly string[]): string {
+  const hash = createHash('sha256')
+  for (const file of files) hash.update(`${file}\n`).update(readFileSync(file))
+  return hash.digest('hex')
+}
+
+/** Counts the mutants of a source file, and prints what is wrong. */
+function readResult(source: string): Result {
+  const { mutants, detected, survivors, missing } = readReport(source)
+  for (const { location, change } of survivors) console.log(`\n${source}:${location.start.line} survived\n${change}`)
+  for (const change of missing) {
+    console.log(`\n${source}: remove this from equivalent.ts, because it does not survive or does not exist\n${change}`)
+    process.exitCode = 1
+  }
+  return { source, mutants, detected, equivalent: mutants - detected - survivors.length }
+}
+
+/** Compares Stryker's report with the list of equivalent mutants. */
+function readReport(source: string) {
+  const report = JSON.parse(readFileSync(reportOf(source), 'utf8')).files[source]
+  const lines: string[] = report.source.split('\n')
+  const mutants: Mutant[] = report.mutants
+  if (mutants.some(({ statusReason }) => statusReason?.includes('ERR_MODULE_NOT_FOUND'))) {
+    throw new Error(`${source}: some runs did not find a module, so they say nothing about mutants. Use --force`)
+  }
+  const undetected = mutants.filter(({ status }) => status !== 'Killed' && status !== 'Timeout')
+  const missing = (EQUIVALENT[source] ?? []).flatMap(([before, afters]) =>
+    afters.map((after) => `- ${before}\n+ ${after}`),
+  )
+  const survivors = undetected.flatMap((mutant) => {
+    const change = changeOf(mutant, lines)
+    const place = missing.indexOf(change)
+    if (place < 0) return { ...mutant, change }
+    missing.splice(place, 1)
+    return []
+  })
+  return { mutants: mutants.length, detected: mutants.length - undetected.length, survivors, missing }
+}
+
+/** The lines of a mutant as they are, and as the mutant has them, each in one line. */
+function changeOf({ location: { start, end }, replacement }: Mutant, lines: readonly string[]): string {
+  const before = lines.slice(start.line - 1, end.line).join('\n')
+  const left = before.slice(0, start.column - 1)
+  const right = (lines[end.line - 1] as string).slice(end.column - 1)
+  return `- ${oneLine(before)}\n+ ${oneLine(left + replacement + right)}`
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ').trim()
+}
+
+function score({ mutants, detected, equivalent }: Result): number {
+  return (100 * detected) / (mutants - equivalent)
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}

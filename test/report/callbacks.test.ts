@@ -1,0 +1,43 @@
+import t from 'tap'
+import { createDeadline } from '../../src/report/callbacks.ts'
+import { activeTimers, busyClock } from '../support/clock.ts'
+
+const MESSAGE =
+  "The time for the failure handlers is over: the response needs the last 100 ms before the function's timeout"
+
+t.test('the time is over at the millisecond at which the reserve begins', (t) => {
+  const keepBusy = busyClock(t)
+  const deadline = createDeadline({ left: 300, reserve: 100 }, 'the failure handlers')
+  t.teardown(deadline.clear)
+  keepBusy(199)
+  deadline.check()
+  t.equal(deadline.signal.aborted, false)
+  keepBusy(1)
+  t.throws(() => deadline.check(), { message: MESSAGE })
+  t.equal(deadline.signal.aborted, true)
+  t.end()
+})
+
+t.test('if no more time is left than the reserve, the time is over from the start', (t) => {
+  for (const [left, isOver] of [
+    [101, false],
+    [100, true],
+    [99, true],
+    [0, true],
+  ] as const) {
+    const before = activeTimers()
+    const deadline = createDeadline({ left, reserve: 100 }, 'the failure handlers')
+    t.equal(deadline.signal.aborted, isOver, `${left} ms`)
+    t.equal(activeTimers() - before, isOver ? 0 : 1, `timers with ${left} ms`)
+    deadline.clear()
+  }
+  t.end()
+})
+
+t.test('without a known timeout there is no timer', (t) => {
+  const before = activeTimers()
+  const deadline = createDeadline({ left: Infinity, reserve: 100 }, 'the failure handlers')
+  deadline.check()
+  t.equal(activeTimers(), before)
+  t.end()
+})

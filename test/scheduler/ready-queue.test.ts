@@ -1,0 +1,13 @@
+import t from 'tap'
+import { createReadyQueue } from '../../src/scheduler/ready-queue.ts'
+
+t.test('the end of one group does not hide the next job of another', (t) => {
+  const ready = createReadyQueue(3, ['a', 'b', 'b'], 'group')
+  t.strictSame([ready.take(), ready.take(), ready.peek()], [0, 1, undefined])
+  ready.succeeded(0) // the last job of its group
+  t.equal(ready.peek(), undefined)
+  ready.succeeded(1)
+  t.equal(ready.peek(), 2)
+  t.strictSame([ready.take(), ready.take()], [2, undefined])
+  t.end()
+})
