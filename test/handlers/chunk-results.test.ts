@@ -277,8 +277,8 @@ t.test('a handler that changes a messageId reports its record by the id that cam
 })
 
 t.test('the cause of the TypeError is what the returned object threw, and nothing else', async (t) => {
-  const [[, error] = []] = (await answering(() => throwing('batchItemFailures'))).errors
+  const [[, error] = []] = (await runChunks(() => throwing('batchItemFailures'))).errors
   t.match(error, { name: 'TypeError', cause: { message: 'batchItemFailures was read' } })
-  const [[, other] = []] = (await answering(() => ({}))).errors
+  const [[, other] = []] = (await runChunks(() => ({}))).errors
   t.equal('cause' in (other as Error), false)
 })
