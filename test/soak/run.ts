@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util'
 import { type Ledger, type Progress, type RunOptions, renderTable, run } from 'bounded-sqs-batch/engine'
 import { account, type Check } from './account.ts'
 import { kindOf, type Messages, setSeed } from './messages.ts'
-import { type Sqs, startThrottledSqs, takeNumbers } from './sqs.ts'
+import { type Sqs, startSqs } from './sqs.ts'
 
 const HELP = `Usage: npm run test:soak -- [options]
 
@@ -77,17 +77,20 @@ function wholeNumber(option: string, value: string, min: number): number {
 async function main(): Promise<void> {
   console.error(`${format(MESSAGES)} messages, --seed ${SEED}`)
   setSeed(SEED)
-  const sqs = await startThrottledSqs()
+  const sqs = await startSqs(SEED)
   const folder = mkdtempSync(join(tmpdir(), 'soak-'))
   try {
-    report(await Promise.all(stages().map((stage) => runStage(stage, sqs, folder))), sqs.refused)
+    const [batches, fifo, warm] = stages()
+    const results = await Promise.all([batches, fifo].map((stage) => runStage(stage, sqs, folder)))
+    results.push(await runStage(warm, sqs, folder))
+    report(results, await sqs.refused())
   } finally {
-    await sqs.close()
+    sqs.close()
     rmSync(folder, { recursive: true })
   }
 }
 
-function stages(): Stage[] {
+function stages(): [batches: Stage, fifo: Stage, warm: Stage] {
   const [fifo, warm] = [Math.floor(MESSAGES / 20), Math.floor(MESSAGES / 5)]
   const kills = Math.max(1, Math.round(MESSAGES / KILL_EVERY))
   return [
@@ -115,7 +118,7 @@ function stages(): Stage[] {
       mapping: { batchSize: 10, windowMs: 0, concurrency: 2 },
     },
     {
-      name: 'warm', // one environment that lives as long as the run, with small batches
+      name: 'warm', // runs after the others: one environment with small batches
       messages: warm,
       kills: 0,
       sampleEvery: Math.max(1, Math.floor(warm / 10 / 20)),
@@ -152,7 +155,7 @@ async function runStage(stage: Stage, sqs: Sqs, folder: string) {
     idle: 0,
     onProgress: (now) => showProgress(stage.name, now),
   })
-  const [inDead, inPermanent] = [await takeNumbers(sqs.client, dead), await takeNumbers(sqs.client, permanent)]
+  const [inDead, inPermanent] = [await sqs.takeAll(dead), await sqs.takeAll(permanent)]
   return {
     name: stage.name,
     ledger,

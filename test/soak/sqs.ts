@@ -1,3 +1,6 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
 import {
   CreateQueueCommand,
   DeleteMessageBatchCommand,
@@ -5,38 +8,22 @@ import {
   ReceiveMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs'
-import { buildApp } from 'fauxqs'
-import { hash } from './messages.ts'
 
-/** One of so many calls is refused. */
-const REFUSE_EVERY = 50
 /**
  * Far above what failing twice, hanging once and several kills need. So a message of another kind than `poison` in the
  * dead-letter queue is a defect.
  */
 const MAX_RECEIVES = 12
 
-/** SQS with its wire protocol in this process. It refuses some calls, before they change anything. */
-export async function startThrottledSqs() {
-  // The engine repeats refused calls until SQS accepts them, as Lambda's pollers do. The function has its own setting.
+/** Starts the SQS of sqs-server.ts. Every SQS client of this process repeats refused calls, as Lambda's pollers do. */
+export async function startSqs(seed: number) {
   const credentials = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' }
   Object.assign(process.env, { ...credentials, AWS_REGION: 'us-east-1', AWS_MAX_ATTEMPTS: '10' })
-  const refused = { SendMessageBatch: 0, ReceiveMessage: 0, DeleteMessageBatch: 0, ChangeMessageVisibilityBatch: 0 }
-  let calls = 0
-  const app = buildApp({ logger: false })
-  app.addHook('preHandler', async ({ headers }, reply) => {
-    const operation = String(headers['x-amz-target']).replace('AmazonSQS.', '')
-    if (!Object.hasOwn(refused, operation) || hash(++calls) % REFUSE_EVERY !== 0) return
-    refused[operation as keyof typeof refused] += 1
-    const [status, code] = calls % 2 === 0 ? [400, 'ThrottlingException'] : [503, 'ServiceUnavailable']
-    return reply.code(status).send({ __type: `com.amazonaws.sqs#${code}`, message: 'try again' })
-  })
-  const endpoint = await app.listen({ port: 0, host: '127.0.0.1' })
-  const client = new SQSClient({ endpoint })
+  const server = fork(join(import.meta.dirname, 'sqs-server.ts'), [String(seed)], { detached: true })
+  const [endpoint]: string[] = await once(server, 'message')
+  const client = new SQSClient({ endpoint: `${endpoint}` })
   return {
-    endpoint,
-    client,
-    refused,
+    endpoint: `${endpoint}`,
     /** Creates a queue with its dead-letter queue, and a queue for the failures that the function calls permanent. */
     async create({ name, groups }: { name: string; groups?: number }, visibilityTimeout: number) {
       const [suffix, fifo] = groups ? ['.fifo', { FifoQueue: 'true' }] : ['', {}]
@@ -53,25 +40,29 @@ export async function startThrottledSqs() {
       })
       return { queue, dead, permanent: await create(`${name}-permanent`) }
     },
+    /** Receives and deletes every message of a queue. Returns their numbers. */
+    async takeAll(QueueUrl: string): Promise<number[]> {
+      const numbers: number[] = []
+      const count = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['ApproximateNumberOfMessages'] })
+      const receive = new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 })
+      while (Number((await client.send(count)).Attributes?.ApproximateNumberOfMessages) > 0) {
+        const { Messages = [] } = await client.send(receive)
+        numbers.push(...Messages.map(({ Body }): number => JSON.parse(`${Body}`).number))
+        if (Messages.length === 0) continue
+        const Entries = Messages.map(({ ReceiptHandle }, index) => ({ Id: String(index), ReceiptHandle }))
+        await client.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }))
+      }
+      return numbers
+    },
+    /** How many calls of each operation were refused. */
+    async refused() {
+      return (await (await fetch(`${endpoint}/refused`)).json()) as Record<string, number>
+    },
     close() {
       client.destroy()
-      return app.close()
+      server.disconnect()
     },
   }
 }
 
-export type Sqs = Awaited<ReturnType<typeof startThrottledSqs>>
-
-/** Receives and deletes every message of a queue. */
-export async function takeNumbers(client: SQSClient, QueueUrl: string): Promise<number[]> {
-  const numbers: number[] = []
-  const count = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['ApproximateNumberOfMessages'] })
-  const receive = new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 })
-  while (Number((await client.send(count)).Attributes?.ApproximateNumberOfMessages) > 0) {
-    const { Messages = [] } = await client.send(receive)
-    numbers.push(...Messages.map(({ Body }): number => JSON.parse(`${Body}`).number))
-    const Entries = Messages.map(({ ReceiptHandle }, index) => ({ Id: String(index), ReceiptHandle }))
-    await client.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }))
-  }
-  return numbers
-}
+export type Sqs = Awaited<ReturnType<typeof startSqs>>
