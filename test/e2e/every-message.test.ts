@@ -15,7 +15,11 @@ function ascending(list: readonly number[]) {
   return list.toSorted((a, b) => a - b)
 }
 
-/** The size of a scenario. moto searches all messages of a queue for each call, so it gets fewer. */
+// Why moto cannot run a scenario.
+const isTooLarge = onMoto && 'moto searches all messages of a queue for each call, so thousands take too long'
+const isOther = onMoto && 'the queue of this scenario is neither fauxqs nor moto'
+
+/** The number of messages of a scenario. */
 function size(ofFauxqs: number, ofMoto: number) {
   return onMoto ? ofMoto : ofFauxqs
 }
@@ -77,29 +81,23 @@ t.test('handlers that hang and ignore their signal', async (t) => {
   t.ok(ledger.invocations > 1 && deliveredAgain > 0)
 })
 
-t.test(
-  'handlers that block the thread',
-  {
-    skip: onMoto && 'a batch that is too long for the timeout needs more than 1,000 messages',
-  },
-  async (t) => {
-    const journal = join(temporaryFolder(t, { journal: '' }), 'journal')
-    const { ledger } = await runTrial(t, {
-      messages: 2000,
-      function: awsFunction('slow.mjs', { exportName: 'computes', timeout: 5000, env: { JOURNAL: journal } }),
-    })
-    const accepted = readFileSync(journal, 'utf8').trim().split('\n').map(Number)
-    const { deliveredAgain } = account(t, {
-      scenario: 'a batch too long for the timeout of 5 s',
-      faults: 'each handler computes for 5 ms',
-      ledger,
-      accepted,
-    })
-    t.strictSame(ascending(accepted), numbers(2000), 'finished messages are not redelivered')
-    t.match(ledger, NO_FAULT, 'no invocation times out')
-    t.ok(ledger.invocations > 1 && deliveredAgain > 0)
-  },
-)
+t.test('handlers that block the thread', { skip: isTooLarge }, async (t) => {
+  const journal = join(temporaryFolder(t, { journal: '' }), 'journal')
+  const { ledger } = await runTrial(t, {
+    messages: 2000,
+    function: awsFunction('slow.mjs', { exportName: 'computes', timeout: 5000, env: { JOURNAL: journal } }),
+  })
+  const accepted = readFileSync(journal, 'utf8').trim().split('\n').map(Number)
+  const { deliveredAgain } = account(t, {
+    scenario: 'a batch too long for the timeout of 5 s',
+    faults: 'each handler computes for 5 ms',
+    ledger,
+    accepted,
+  })
+  t.strictSame(ascending(accepted), numbers(2000), 'finished messages are not redelivered')
+  t.match(ledger, NO_FAULT, 'no invocation times out')
+  t.ok(ledger.invocations > 1 && deliveredAgain > 0)
+})
 
 const deaths: [exportName: string, fault: string, reason: RegExp][] = [
   ['killed', 'SIGKILL', /^the process was ended by SIGKILL$/],
@@ -167,35 +165,29 @@ t.test('FIFO: each group keeps its order', async (t) => {
   else t.equal(ledger.redelivered, failed)
 })
 
-t.test(
-  'FIFO with several messages of a group in a batch: each group keeps its order',
-  {
-    skip: onMoto && 'this queue is neither fauxqs nor moto',
-  },
-  async (t) => {
-    const messages = 4000
-    const downstream = await startOrderedDownstream(t)
-    const ledger = await runOn(await startGroupedQueue(t), {
-      messages,
-      groups: GROUPS,
-      function: awsFunction('post.mjs', { env: { DOWNSTREAM: downstream.url } }),
-      mapping: { batchSize: 10, windowMs: 0, concurrency: 4 },
-    })
-    const faults = '11 % fail once, 3 % twice, and block what follows'
-    account(t, {
-      scenario: 'FIFO, 200 groups, up to 4 of a group in a batch',
-      faults,
-      ledger,
-      accepted: downstream.accepted,
-    })
-    t.strictSame(downstream.disorder, [], 'in order')
-    t.strictSame(ascending(downstream.accepted), numbers(messages), 'each is processed once')
-    const failed = numbers(messages).reduce((sum, number) => sum + failures(number), 0)
-    t.equal(downstream.attempts.length, messages + failed, 'blocked records do not start')
-    t.match(ledger, NO_FAULT)
-    t.ok(ledger.redelivered > failed, 'blocked records are redelivered')
-  },
-)
+t.test('FIFO, several messages of a group in a batch: each group keeps its order', { skip: isOther }, async (t) => {
+  const messages = 4000
+  const downstream = await startOrderedDownstream(t)
+  const ledger = await runOn(await startGroupedQueue(t), {
+    messages,
+    groups: GROUPS,
+    function: awsFunction('post.mjs', { env: { DOWNSTREAM: downstream.url } }),
+    mapping: { batchSize: 10, windowMs: 0, concurrency: 4 },
+  })
+  const faults = '11 % fail once, 3 % twice, and block what follows'
+  account(t, {
+    scenario: 'FIFO, 200 groups, up to 4 of a group in a batch',
+    faults,
+    ledger,
+    accepted: downstream.accepted,
+  })
+  t.strictSame(downstream.disorder, [], 'in order')
+  t.strictSame(ascending(downstream.accepted), numbers(messages), 'each is processed once')
+  const failed = numbers(messages).reduce((sum, number) => sum + failures(number), 0)
+  t.equal(downstream.attempts.length, messages + failed, 'blocked records do not start')
+  t.match(ledger, NO_FAULT)
+  t.ok(ledger.redelivered > failed, 'blocked records are redelivered')
+})
 
 t.test('a downstream that refuses, resets, is slow, and recovers', async (t) => {
   const messages = size(1000, 200)
@@ -312,8 +304,7 @@ async function runManyCalls(t: Test, exportName: string, { concurrency = 100, la
   return { ...trial, accepted: downstream.accepted, logs }
 }
 
-const tooMany = onMoto && 'moto searches all messages of a queue for each call, so 10,000 take too long'
-t.test('EMFILE: a concurrency far above the descriptor limit', { skip: tooMany }, async (t) => {
+t.test('EMFILE: a concurrency far above the descriptor limit', { skip: isTooLarge }, async (t) => {
   const { logs, ...trial } = await runManyCalls(t, 'ours', { concurrency: 5000, latency: 400, maxReceives: 100 })
   account(t, { scenario: '10,000 HTTP calls with a bound of 5,000', faults: 'EMFILE', ...trial })
   t.strictSame(ascending(trial.accepted), numbers(10_000), 'each is processed once')
@@ -321,7 +312,7 @@ t.test('EMFILE: a concurrency far above the descriptor limit', { skip: tooMany }
   t.ok(trial.ledger.redelivered > 0 && logs.some((line) => line.includes('connect EMFILE')))
 })
 
-t.test('the same 10,000 HTTP calls through three libraries', { skip: tooMany }, async (t) => {
+t.test('the same 10,000 HTTP calls through three libraries', { skip: isTooLarge }, async (t) => {
   const peers = [
     ['ours', '10,000 HTTP calls through this package'],
     ['middyIdiom', 'the same through `Promise.allSettled()` and @middy/sqs-partial-batch-failure'],
