@@ -112,7 +112,7 @@ function stages(): [batches: Stage, fifo: Stage, warm: Stage] {
     {
       name: 'fifo',
       messages: fifo,
-      groups: 200,
+      groups: 199, // a prime number, so that the processes are killed in different groups
       kills,
       sampleEvery: 250,
       mapping: { batchSize: 10, windowMs: 0, concurrency: 2 },

@@ -11,9 +11,9 @@ const EMPTY_POLL_MS = 200
  * Starts moto, an SQS that is independent of fauxqs. Returns its endpoint. Debian has it:
  * `apt-get install python3-moto python3-flask python3-flask-cors`.
  *
- * The threads of moto 5.1 change the lists of a queue without locks, so messages get lost if calls overlap. Therefore a
- * server in between lets one call in at a time. A call that waits for messages would block the others, so it responds at
- * once to moto, and to the caller after a short wait.
+ * The threads of moto 5.1 change the list of messages without locks. Measured: if calls overlap, 30 of 1,000 messages remain
+ * in the queue although moto has confirmed their deletion. Therefore a server in between lets one call in at a time. A call
+ * that waits for messages would block the others, so moto responds to it at once, and the caller gets an empty response later.
  */
 export async function startMoto(t: Test): Promise<string> {
   const port = await freePort()
