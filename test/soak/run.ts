@@ -17,7 +17,9 @@ const HELP = `Usage: npm run test:soak -- [options]
 
   --messages <n>   messages of all three queues together; default 1,000,000
   --seed <n>       decides which messages fail and which calls SQS refuses; default random
-  --json <file>    write the ledgers, the checks, and memory over time to this file`
+  --json <file>    write the ledgers, the checks, and memory over time to this file
+
+Even a short run takes some minutes, because the messages of a killed process wait for their visibility timeout.`
 
 const AWS_CLIENT = join(import.meta.dirname, '../../cli/test/aws-client/node_modules/aws-lambda-ric/index.mjs')
 const KILL_EVERY = 50_000
