@@ -1,11 +1,12 @@
-// Checks what happened to every message, with the wire protocol of SQS and AWS's runtime client: `npm run test:e2e`.
+// Accounts for every message, with the wire protocol of SQS and AWS's own runtime client. `npm run test:e2e` uses fauxqs as
+// SQS, and `npm run test:e2e-moto` uses moto.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { account, numbers, showTable } from '../support/e2e-account.ts'
 import { startCountingDownstream } from '../support/e2e-downstream.ts'
-import { awsFunction, runOn, runTrial } from '../support/e2e-function.ts'
+import { awsFunction, onMoto, runOn, runTrial } from '../support/e2e-function.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { startGroupedQueue } from '../support/grouped-queue.ts'
 
@@ -14,10 +15,19 @@ function ascending(list: readonly number[]) {
   return list.toSorted((a, b) => a - b)
 }
 
+// Why moto cannot run a scenario.
+const isTooLarge = onMoto && 'moto searches all messages of a queue for each call, so thousands take too long'
+const isOther = onMoto && 'the queue of this scenario is neither fauxqs nor moto'
+
+/** The number of messages of a scenario. */
+function size(ofFauxqs: number, ofMoto: number) {
+  return onMoto ? ofMoto : ofFauxqs
+}
+
 t.teardown(showTable)
 
 t.test('messages that always fail go to the dead-letter queue, the others are processed once', async (t) => {
-  const messages = 10_000
+  const messages = size(10_000, 500)
   const isPoison = (number: number) => number % 50 === 0
   const failsOnce = (number: number) => number % 20 === 1
   const downstream = await startCountingDownstream(t, ({ number, attempt }) =>
@@ -39,16 +49,21 @@ t.test('messages that always fail go to the dead-letter queue, the others are pr
     ascending(downstream.accepted),
     numbers(messages, (number) => !isPoison(number)),
   )
-  t.match(ledger, { ...NO_FAULT, delivered: downstream.attempts.length, redelivered: 500 + 4 * 200 })
-  // On a busy machine, the downstream sees fewer than 100 requests at once, because requests take time to arrive.
+  t.match(ledger, {
+    ...NO_FAULT,
+    delivered: downstream.attempts.length,
+    redelivered: messages / 20 + 4 * (messages / 50),
+  })
+  // On a busy machine, the downstream sees fewer than 100 at once, because requests take time to arrive.
   const { peakOpen } = downstream.seen
-  t.ok(peakOpen > 50 && peakOpen <= 100, `${peakOpen} requests open at once`)
+  t.ok(peakOpen > size(50, 0) && peakOpen <= 100, `${peakOpen} requests open at once`)
 })
 
 t.test('if handlers hang and ignore their signal, finished messages are not redelivered', async (t) => {
+  const messages = size(2000, 200)
   const downstream = await startCountingDownstream(t, () => sleep(10, 200))
   const { ledger } = await runTrial(t, {
-    messages: 2000,
+    messages,
     function: awsFunction('slow.mjs', {
       exportName: 'hangs',
       timeout: 5000,
@@ -61,12 +76,12 @@ t.test('if handlers hang and ignore their signal, finished messages are not rede
     ledger,
     accepted: downstream.accepted,
   })
-  t.strictSame(ascending(downstream.accepted), numbers(2000), 'finished messages are not redelivered')
+  t.strictSame(ascending(downstream.accepted), numbers(messages), 'finished messages are not redelivered')
   t.match(ledger, NO_FAULT, 'no invocation times out')
   t.ok(ledger.invocations > 1 && deliveredAgain > 0)
 })
 
-t.test('if handlers block the thread, finished messages are not redelivered', async (t) => {
+t.test('if handlers block the thread, finished messages are not redelivered', { skip: isTooLarge }, async (t) => {
   const journal = join(temporaryFolder(t, { journal: '' }), 'journal')
   const { ledger } = await runTrial(t, {
     messages: 2000,
@@ -91,11 +106,12 @@ const deaths: [exportName: string, fault: string, reason: RegExp][] = [
 ]
 for (const [exportName, fault, reason] of deaths) {
   t.test(`if the process dies in the middle of a batch, all its messages are redelivered: ${fault}`, async (t) => {
+    const messages = size(1000, 510)
     const downstream = await startCountingDownstream(t)
     const { ledger } = await runTrial(t, {
-      messages: 1000,
+      messages,
       function: awsFunction('dies.mjs', { exportName, memory: 128, env: { DOWNSTREAM: downstream.url } }),
-      mapping: { batchSize: 1000, windowMs: 10_000 },
+      mapping: { batchSize: messages, windowMs: size(10_000, 60_000) },
     })
     const { processedTwice } = account(t, {
       scenario: 'the process dies in the middle of a batch',
@@ -103,7 +119,7 @@ for (const [exportName, fault, reason] of deaths) {
       ledger,
       accepted: downstream.accepted,
     })
-    t.match(ledger, { invocations: 2, delivered: 2000, crashes: 1, failedInvocations: 1, timeouts: 0 })
+    t.match(ledger, { invocations: 2, delivered: 2 * messages, crashes: 1, failedInvocations: 1, timeouts: 0 })
     t.match(Object.keys(ledger.reasons), [reason])
     t.equal(downstream.accepted.filter((number) => number === 500).length, 1)
     t.ok(processedTwice > 0, 'finished messages are processed again: SQS delivers at least once')
@@ -130,7 +146,7 @@ async function startOrderedDownstream(t: Test) {
 }
 
 t.test('FIFO: each group keeps its order, also after failures', async (t) => {
-  const messages = 2000
+  const messages = size(2000, 400)
   const downstream = await startOrderedDownstream(t)
   const { ledger, deadLetters } = await runTrial(t, {
     messages,
@@ -142,13 +158,14 @@ t.test('FIFO: each group keeps its order, also after failures', async (t) => {
   account(t, { scenario: 'FIFO, 200 groups', faults, ledger, deadLetters, accepted: downstream.accepted })
   t.strictSame(downstream.disorder, [], 'in order')
   t.strictSame(ascending(downstream.accepted), numbers(messages), 'each is processed once')
-  t.match(ledger, {
-    ...NO_FAULT,
-    redelivered: numbers(messages).reduce((sum, number) => sum + failures(number), 0),
-  })
+  const failed = numbers(messages).reduce((sum, number) => sum + failures(number), 0)
+  t.equal(downstream.attempts.length, messages + failed, 'blocked records do not start')
+  t.match(ledger, NO_FAULT)
+  if (onMoto) t.ok(ledger.redelivered >= failed, 'moto delivers several messages of a group, so some are blocked')
+  else t.equal(ledger.redelivered, failed)
 })
 
-t.test('FIFO with several messages of a group in a batch: each group keeps its order', async (t) => {
+t.test('FIFO, several messages of a group in a batch: each group keeps its order', { skip: isOther }, async (t) => {
   const messages = 4000
   const downstream = await startOrderedDownstream(t)
   const ledger = await runOn(await startGroupedQueue(t), {
@@ -173,7 +190,7 @@ t.test('FIFO with several messages of a group in a batch: each group keeps its o
 })
 
 t.test('every message is processed once after a downstream recovers', async (t) => {
-  const messages = 1000
+  const messages = size(1000, 200)
   const calls = { reset: 0, slow: 0 }
   const downstream = await startCountingDownstream(t, async () => {
     if (calls.reset < 500) {
@@ -216,7 +233,7 @@ t.test('every message is processed once after a downstream recovers', async (t) 
 
 for (const threads of [1, 2]) {
   t.test(`Managed Instances: 8 concurrent invocations keep the bound, threads: ${threads}`, async (t) => {
-    const messages = 4000
+    const messages = size(4000, 400)
     const bound = 40
     const failsOnce = (number: number) => number % 10 === 0
     const open = new Map<string, number>()
@@ -251,7 +268,7 @@ for (const threads of [1, 2]) {
           AWS_LAMBDA_NODEJS_USE_ALTERNATIVE_CLIENT_1: 'true',
         },
       }),
-      mapping: { batchSize: 500, concurrency: 8 },
+      mapping: { batchSize: messages / 8, concurrency: 8 },
     })
     account(t, {
       scenario: `Managed Instances, 8 invocations at once in ${threads === 1 ? 'one thread' : 'two threads'}`,
@@ -266,7 +283,8 @@ for (const threads of [1, 2]) {
     t.equal(seen.own, ledger.delivered, 'each record runs in its own invocation')
     t.equal(seen.invocations.size, ledger.invocations)
     t.equal(seen.threads.size, threads)
-    t.equal(seen.peak, bound, 'the bound is reached and kept in each thread')
+    // The few messages on moto do not always fill the slots.
+    t.ok(onMoto ? seen.peak <= bound : seen.peak === bound, `${seen.peak} at once in each thread`)
   })
 }
 
@@ -287,26 +305,34 @@ async function runManyCalls(t: Test, exportName: string, { concurrency = 100, la
   return { ...trial, accepted: downstream.accepted, logs }
 }
 
-t.test('a concurrency far above the descriptor limit causes EMFILE, but every message is processed once', async (t) => {
-  const { logs, ...trial } = await runManyCalls(t, 'ours', { concurrency: 5000, latency: 400, maxReceives: 100 })
-  account(t, { scenario: '10,000 HTTP calls with a bound of 5,000', faults: 'EMFILE', ...trial })
-  t.strictSame(ascending(trial.accepted), numbers(10_000), 'each is processed once')
-  t.match(trial.ledger, NO_FAULT, 'no process dies')
-  t.ok(trial.ledger.redelivered > 0 && logs.some((line) => line.includes('connect EMFILE')))
-})
+t.test(
+  'a concurrency far above the descriptor limit causes EMFILE, but every message is processed once',
+  { skip: isTooLarge },
+  async (t) => {
+    const { logs, ...trial } = await runManyCalls(t, 'ours', { concurrency: 5000, latency: 400, maxReceives: 100 })
+    account(t, { scenario: '10,000 HTTP calls with a bound of 5,000', faults: 'EMFILE', ...trial })
+    t.strictSame(ascending(trial.accepted), numbers(10_000), 'each is processed once')
+    t.match(trial.ledger, NO_FAULT, 'no process dies')
+    t.ok(trial.ledger.redelivered > 0 && logs.some((line) => line.includes('connect EMFILE')))
+  },
+)
 
-t.test('10,000 HTTP calls through this package cause no EMFILE; two other libraries run for comparison', async (t) => {
-  const peers = [
-    ['ours', '10,000 HTTP calls through this package'],
-    ['middyIdiom', 'the same through `Promise.allSettled()` and @middy/sqs-partial-batch-failure'],
-    ['powertools', 'the same through @aws-lambda-powertools/batch'],
-  ] as const
-  for (const [exportName, scenario] of peers) {
-    const { logs, ...trial } = await runManyCalls(t, exportName)
-    account(t, { scenario, faults: '1,024 descriptors', ...trial })
-    if (exportName === 'ours') {
-      t.match(trial.ledger, { ...NO_FAULT, processed: 10_000, redelivered: 0 })
-      t.notMatch(logs.join('\n'), /EMFILE/)
+t.test(
+  '10,000 HTTP calls through this package cause no EMFILE; two other libraries run for comparison',
+  { skip: isTooLarge },
+  async (t) => {
+    const peers = [
+      ['ours', '10,000 HTTP calls through this package'],
+      ['middyIdiom', 'the same through `Promise.allSettled()` and @middy/sqs-partial-batch-failure'],
+      ['powertools', 'the same through @aws-lambda-powertools/batch'],
+    ] as const
+    for (const [exportName, scenario] of peers) {
+      const { logs, ...trial } = await runManyCalls(t, exportName)
+      account(t, { scenario, faults: '1,024 descriptors', ...trial })
+      if (exportName === 'ours') {
+        t.match(trial.ledger, { ...NO_FAULT, processed: 10_000, redelivered: 0 })
+        t.notMatch(logs.join('\n'), /EMFILE/)
+      }
     }
-  }
-})
+  },
+)

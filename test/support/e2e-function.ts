@@ -1,7 +1,9 @@
 import { join } from 'node:path'
+import { CreateQueueCommand, GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { numberedMessages, type RunOptions, run } from 'bounded-sqs-batch/engine'
 import { startFauxqs } from 'fauxqs'
 import type { Test } from 'tap'
+import { startMoto } from './moto.ts'
 
 const AWS_CLIENT = join(import.meta.dirname, '../../cli/test/aws-client/node_modules/aws-lambda-ric/index.mjs')
 
@@ -28,8 +30,24 @@ export function awsFunction(
   }
 }
 
-function numbersOf(messages: readonly { body: string }[]) {
-  return messages.map(({ body }): number => JSON.parse(body).number).sort((a, b) => a - b)
+/** The scenarios run on moto instead of fauxqs: `npm run test:e2e-moto`. */
+export const onMoto = process.env.E2E_SQS === 'moto'
+
+async function startSqs(t: Test): Promise<string> {
+  if (onMoto) return startMoto(t)
+  const sqs = await startFauxqs({ port: 0, host: '127.0.0.1', logger: false })
+  t.teardown(() => sqs.stop())
+  return `http://127.0.0.1:${sqs.port}`
+}
+
+/** The numbers of all messages of a queue, in ascending order. */
+async function numbersIn(client: SQSClient, QueueUrl: string): Promise<number[]> {
+  const numbers: number[] = []
+  for (;;) {
+    const { Messages = [] } = await client.send(new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }))
+    if (Messages.length === 0) return numbers.sort((a, b) => a - b)
+    numbers.push(...Messages.map(({ Body }): number => JSON.parse(`${Body}`).number))
+  }
 }
 
 /** Sends numbered messages to this queue and runs the function until the queue is empty. */
@@ -46,20 +64,23 @@ export async function runOn(queue: RunOptions['queue'], trial: Trial) {
 /** Does the same with a new queue and a dead-letter queue. Also returns the numbers of the dead-lettered messages. */
 export async function runTrial(t: Test, trial: Trial) {
   const { groups = 0, maxReceives = 5 } = trial
-  const sqs = await startFauxqs({ port: 0, host: '127.0.0.1', logger: false })
-  t.teardown(() => sqs.stop())
-  const fifo = groups > 0 ? { suffix: '.fifo', attributes: { FifoQueue: 'true' } } : { suffix: '', attributes: {} }
-  const deadLetters = `dead-letters${fifo.suffix}`
-  const orders = `orders${fifo.suffix}`
-  const { queueArn } = sqs.createQueue(deadLetters, { attributes: fifo.attributes })
-  sqs.createQueue(orders, {
-    attributes: {
-      ...fifo.attributes,
-      VisibilityTimeout: '60',
-      RedrivePolicy: JSON.stringify({ deadLetterTargetArn: queueArn, maxReceiveCount: maxReceives }),
-    },
+  const endpoint = await startSqs(t)
+  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
+  const client = new SQSClient({ endpoint, region: 'us-east-1', credentials })
+  t.teardown(() => client.destroy())
+  const create = async (name: string, attributes = {}) => {
+    const fifo = groups > 0 ? { FifoQueue: 'true' } : {}
+    const QueueName = groups > 0 ? `${name}.fifo` : name
+    await client.send(new CreateQueueCommand({ QueueName, Attributes: { ...fifo, ...attributes } }))
+    return `${endpoint}/000000000000/${QueueName}`
+  }
+  const deadLetters = await create('dead-letters')
+  const read = new GetQueueAttributesCommand({ QueueUrl: deadLetters, AttributeNames: ['QueueArn'] })
+  const deadLetterTargetArn = (await client.send(read)).Attributes?.QueueArn
+  const queueUrl = await create('orders', {
+    VisibilityTimeout: '60',
+    RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount: maxReceives }),
   })
-  const endpoint = `http://127.0.0.1:${sqs.port}`
-  const ledger = await runOn({ endpoint, queueUrl: `${endpoint}/000000000000/${orders}` }, trial)
-  return { ledger, deadLetters: numbersOf(sqs.inspectQueue(deadLetters)?.messages.ready ?? []) }
+  const ledger = await runOn({ endpoint, queueUrl }, trial)
+  return { ledger, deadLetters: await numbersIn(client, deadLetters) }
 }

@@ -1,0 +1,112 @@
+import { readFileSync } from 'node:fs'
+import type { Ledger } from 'bounded-sqs-batch/engine'
+import { kindOf, type Messages } from './messages.ts'
+
+export interface Check {
+  what: string
+  holds: boolean
+  found: string
+}
+
+/** Reads what the function wrote, in the order in which it happened. */
+function readJournal(file: string, { groups = 0 }: Messages) {
+  const read = {
+    /** The invocation that accepted each message last. */
+    accepted: new Map<number, string>(),
+    /** How often a message was accepted again, and the invocations that had accepted it before. */
+    repeated: 0,
+    repeatedFrom: new Set<string>(),
+    /** How many permanent failures each process had. */
+    refused: new Map<string, number>(),
+    killed: new Set<string>(),
+    unhandled: 0,
+    disorder: 0,
+  }
+  const { accepted, refused } = read
+  const lastOfGroup = new Map<number, number>()
+  for (const line of readFileSync(file, 'utf8').trimEnd().split('\n')) {
+    const [what, pid = '', invocation = '', text] = line.split(' ')
+    if (what === 'kill') read.killed.add(pid)
+    else if (what === 'unhandled') read.unhandled++
+    else if (what === 'refuse') refused.set(pid, (refused.get(pid) ?? 0) + 1)
+    else {
+      const number = Number(text)
+      const before = accepted.get(number)
+      if (before) {
+        read.repeated++
+        read.repeatedFrom.add(before)
+      }
+      accepted.set(number, `${pid} ${invocation}`)
+      if (number < (lastOfGroup.get(number % groups) ?? 0)) read.disorder++
+      if (groups > 0) lastOfGroup.set(number % groups, number)
+    }
+  }
+  return read
+}
+
+interface Outcome {
+  stage: Messages & { name: string }
+  /** The engine's own ledger. */
+  ledger: Ledger
+  /** The file that the function wrote. */
+  journal: string
+  /** The numbers of the messages in the dead-letter queue, and of those that deadLetter() sent. */
+  dead: readonly number[]
+  permanent: readonly number[]
+}
+
+/** Finds each message of a stage: all must be in their place, and only kills explain what happened twice. */
+export function account({ stage, ledger, journal, dead, permanent }: Outcome) {
+  const { accepted, repeated, repeatedFrom, refused, killed, unhandled, disorder } = readJournal(journal, stage)
+  const places = { downstream: accepted, dead: new Set(dead), permanent: new Set(permanent) }
+  const lost: number[] = []
+  const misplaced: string[] = []
+  for (let number = 1; number <= stage.messages; number++) {
+    const kind = kindOf(stage, number)
+    const expected = kind === 'poison' ? 'dead' : kind === 'permanent' ? 'permanent' : 'downstream'
+    const found = Object.entries(places).flatMap(([place, numbers]) => (numbers.has(number) ? place : []))
+    if (found.length === 0) lost.push(number)
+    else if (found.join() !== expected) misplaced.push(`${number} (${kind}): ${found}`)
+  }
+  const inKilled = [...repeatedFrom].filter((invocation) => killed.has(`${invocation.split(' ')[0]}`)).length
+  const copies = permanent.length - places.permanent.size
+  const maxCopies = [...killed].reduce((sum, pid) => sum + (refused.get(pid) ?? 0), 0)
+  const { sent, processed, deadLettered, remaining, timeouts, crashes, failedInvocations, reasons } = ledger
+  const engine = [sent, processed, deadLettered, remaining, ledger.lost].join()
+  const counted = [stage.messages, accepted.size + places.permanent.size, dead.length, 0, 0].join()
+  const isOnlyKilled = Object.keys(reasons).every((reason) => reason === 'the process was ended by SIGKILL')
+
+  const check = (what: string, holds: boolean, found: unknown): Check => ({
+    what: `${stage.name}: ${what}`,
+    holds,
+    found: `${found}`,
+  })
+  const checks = [
+    check('no message is lost', lost.length === 0, `${lost.length} lost ${lost.slice(0, 5)}`.trim()),
+    check(
+      'each message is in its place: downstream, dead-letter queue, or the queue of permanent failures',
+      misplaced.length === 0,
+      `${misplaced.length} elsewhere ${misplaced.slice(0, 5).join('; ')}`.trim(),
+    ),
+    check(
+      'no message is dead-lettered twice',
+      dead.length === places.dead.size && copies <= maxCopies,
+      `${dead.length - places.dead.size} by the queue; ${copies} by the function, at most ${maxCopies} because of kills`,
+    ),
+    check(
+      'a message is accepted twice only because of a kill',
+      inKilled === repeatedFrom.size && inKilled <= crashes,
+      `${repeated} of ${repeatedFrom.size} invocations, ${inKilled} in killed processes; ${crashes} invocations were killed`,
+    ),
+    check('processes are killed as planned', killed.size === stage.kills, `${killed.size} of ${stage.kills}`),
+    check(
+      'nothing else fails an invocation or ends a process',
+      isOnlyKilled && timeouts === 0 && failedInvocations === crashes,
+      `${timeouts} timeouts, ${failedInvocations} failed, ${JSON.stringify(reasons)}`,
+    ),
+    check('no rejection is unhandled', unhandled === 0, unhandled),
+    check('each FIFO group keeps its order', disorder === 0, `${disorder} out of order`),
+    check("the engine's ledger agrees", engine === counted, `${engine}, counted ${counted}`),
+  ]
+  return { accepted: accepted.size, repeated, killed: killed.size, lost: lost.length, checks }
+}

@@ -1,0 +1,291 @@
+/**
+ * Sends a million messages through AWS's own runtime client, and accounts for each: `npm run test:soak`. Records fail, hang
+ * and compute, processes are killed, and SQS refuses calls. Exits with 1 if a message is lost, if a FIFO group loses its
+ * order, if a rejection is unhandled, or if the memory or the descriptors of a warm environment grow.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { type Ledger, type Progress, type RunOptions, renderTable, run } from 'bounded-sqs-batch/engine'
+import { account, type Check } from './account.ts'
+import { kindOf, type Messages, setSeed } from './messages.ts'
+import { type Sqs, startSqs } from './sqs.ts'
+
+const HELP = `Usage: npm run test:soak -- [options]
+
+  --messages <n>   messages of all three queues together; default 1,000,000
+  --seed <n>       decides which messages fail and which calls SQS refuses; default random
+  --json <file>    write the ledgers, the checks, and memory over time to this file
+
+Even a short run takes some minutes, because the messages of a killed process wait for their visibility timeout.`
+
+const AWS_CLIENT = join(import.meta.dirname, '../../cli/test/aws-client/node_modules/aws-lambda-ric/index.mjs')
+const KILL_EVERY = 50_000
+/** fauxqs becomes slow if many messages wait. The 2,000 messages of each kill wait for their visibility timeout. */
+const MAX_OUTSTANDING = 30_000
+const VISIBILITY_TIMEOUT = 120
+/** From the first to the last quarter of 20,000 invocations. 1 MB in 15,000 invocations is 70 bytes each. */
+const MAX_GROWTH = { bytes: 1024 * 1024, descriptors: 4 }
+
+interface Stage extends Messages {
+  name: string
+  /** The function writes a sample to its log every so many invocations. */
+  sampleEvery: number
+  function?: Partial<RunOptions['function']>
+  mapping: RunOptions['mapping']
+}
+
+/** The state of a process of the function between two invocations. Memory is in bytes, after a garbage collection. */
+interface Sample {
+  stage: string
+  seconds: number
+  pid: number
+  invocations: number
+  /** The most invocations at once. */
+  peak: number
+  heap: number
+  rss: number
+  descriptors: number
+}
+
+const { values: options } = parseArgs({
+  options: {
+    messages: { type: 'string', default: '1000000' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+    json: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+})
+const MESSAGES = wholeNumber('--messages', options.messages, 1000)
+const SEED = wholeNumber('--seed', options.seed, 0)
+
+const started = performance.now()
+const progress = new Map<string, Progress>()
+const samples: Sample[] = []
+const history: object[] = []
+let shown = { messages: 0, at: started }
+
+if (options.help) console.log(HELP)
+else await main()
+
+function wholeNumber(option: string, value: string, min: number): number {
+  const number = Number(value)
+  if (Number.isSafeInteger(number) && number >= min) return number
+  throw new Error(`${option} must be a whole number, ${min} or more, not ${value}`)
+}
+
+async function main(): Promise<void> {
+  console.error(`${format(MESSAGES)} messages, --seed ${SEED}`)
+  setSeed(SEED)
+  const sqs = await startSqs(SEED)
+  const folder = mkdtempSync(join(tmpdir(), 'soak-'))
+  try {
+    const [batches, fifo, warm] = stages()
+    const results = await Promise.all([batches, fifo].map((stage) => runStage(stage, sqs, folder)))
+    results.push(await runStage(warm, sqs, folder))
+    report(results, await sqs.refused())
+  } finally {
+    sqs.close()
+    rmSync(folder, { recursive: true })
+  }
+}
+
+function stages(): [batches: Stage, fifo: Stage, warm: Stage] {
+  const [fifo, warm] = [Math.floor(MESSAGES / 20), Math.floor(MESSAGES / 5)]
+  const kills = Math.max(1, Math.round(MESSAGES / KILL_EVERY))
+  return [
+    {
+      name: 'batches',
+      messages: MESSAGES - fifo - warm,
+      kills,
+      sampleEvery: 10,
+      function: {
+        perEnvironment: 4,
+        env: {
+          AWS_LAMBDA_MAX_CONCURRENCY: '4',
+          AWS_LAMBDA_NODEJS_WORKER_COUNT: '1',
+          AWS_LAMBDA_NODEJS_USE_ALTERNATIVE_CLIENT_1: 'true',
+        },
+      },
+      mapping: { batchSize: 500, windowMs: 500, concurrency: 4 },
+    },
+    {
+      name: 'fifo',
+      messages: fifo,
+      groups: 199, // a prime number, so that the processes are killed in different groups
+      kills,
+      sampleEvery: 250,
+      mapping: { batchSize: 10, windowMs: 0, concurrency: 2 },
+    },
+    {
+      name: 'warm', // runs after the others: one environment with small batches
+      messages: warm,
+      kills: 0,
+      sampleEvery: Math.max(1, Math.floor(warm / 10 / 20)),
+      mapping: { batchSize: 10, windowMs: 0, concurrency: 1 },
+    },
+  ]
+}
+
+/** Sends the messages of a stage through the function, and accounts for them. */
+async function runStage(stage: Stage, sqs: Sqs, folder: string) {
+  const { queue, dead, permanent } = await sqs.create(stage, VISIBILITY_TIMEOUT)
+  const journal = join(folder, stage.name)
+  const ledger = await run({
+    queue: { queueUrl: queue, endpoint: sqs.endpoint },
+    function: {
+      file: join(import.meta.dirname, 'function.mjs'),
+      runtimeClient: `'${process.execPath}' '${AWS_CLIENT}'`,
+      initTimeout: 120_000, // for a busy machine
+      ...stage.function,
+      env: {
+        JOURNAL: journal,
+        PERMANENT_URL: permanent,
+        SAMPLE_EVERY: String(stage.sampleEvery),
+        AWS_ENDPOINT_URL_SQS: sqs.endpoint,
+        ...stage.function?.env,
+      },
+      onLog: (line) => {
+        const [, sample] = /^sample (\{.*\})$/.exec(line) ?? []
+        if (sample) samples.push({ stage: stage.name, seconds: secondsSince(started), ...JSON.parse(sample) })
+      },
+    },
+    mapping: stage.mapping,
+    messages: feed(stage),
+    idle: 0,
+    onProgress: (now) => showProgress(stage.name, now),
+  })
+  const [inDead, inPermanent] = [await sqs.takeAll(dead), await sqs.takeAll(permanent)]
+  return {
+    name: stage.name,
+    ledger,
+    dead: inDead.length,
+    permanent: inPermanent.length,
+    ...account({ stage, ledger, journal, dead: inDead, permanent: inPermanent }),
+  }
+}
+
+/** The messages of a stage, each as soon as few enough are in the queue. */
+async function* feed(stage: Stage) {
+  for (let number = 1; number <= stage.messages; number++) {
+    while (number - settledOf(stage.name) > MAX_OUTSTANDING) await sleep(20)
+    const body = JSON.stringify({ number, kind: kindOf(stage, number) })
+    yield stage.groups ? { body, messageGroupId: `group-${number % stage.groups}` } : { body }
+  }
+}
+
+function settledOf(stage: string): number {
+  const { processed = 0, deadLettered = 0 } = progress.get(stage) ?? {}
+  return processed + deadLettered
+}
+
+function showProgress(stage: string, now: Progress): void {
+  progress.set(stage, now)
+  const messages = sum(progress.keys(), settledOf)
+  if (messages - shown.messages < Math.min(KILL_EVERY, MESSAGES / 5)) return
+  const perSecond = Math.round((messages - shown.messages) / secondsSince(shown.at))
+  shown = { messages, at: performance.now() }
+  const redelivered = sum(progress.values(), (each) => each.redelivered)
+  const latest = ['batches', 'fifo', 'warm'].flatMap(
+    (name) => samples.findLast((sample) => sample.stage === name) ?? [],
+  )
+  const own = process.memoryUsage().rss
+  history.push({ seconds: secondsSince(started), messages, perSecond, redelivered, own, latest })
+  const functions = latest.map(
+    ({ stage, rss, descriptors }) => `${stage} ${megabytes(rss)}, ${descriptors} descriptors`,
+  )
+  console.error(
+    `${format(messages)} messages · ${format(perSecond)}/s · redelivered ${format(redelivered)} · ` +
+      `${functions.join(' · ')} · this process ${megabytes(own)}`,
+  )
+}
+
+/** Compares the first and the last quarter of the samples of the warm environment. */
+function checkWarm(): Check[] {
+  const own = samples.filter(({ stage }) => stage === 'warm').slice(1) // the first is from before the first batch
+  const quarter = Math.floor(own.length / 4)
+  const [first, last] = [own.slice(0, quarter), own.slice(-quarter)]
+  const heap = median(last.map((sample) => sample.heap)) - median(first.map((sample) => sample.heap))
+  const most = (quarter: Sample[]) => Math.max(...quarter.map((sample) => sample.descriptors))
+  const descriptors = most(last) - most(first)
+  const found = `from the first to the last quarter of ${format(own.at(-1)?.invocations ?? 0)} invocations`
+  return [
+    {
+      what: `warm: memory after garbage collection grows by at most ${megabytes(MAX_GROWTH.bytes)}`,
+      holds: heap <= MAX_GROWTH.bytes,
+      found: `${megabytes(heap)} ${found}`,
+    },
+    {
+      what: `warm: descriptors grow by at most ${MAX_GROWTH.descriptors}`,
+      holds: descriptors <= MAX_GROWTH.descriptors,
+      found: `${descriptors} ${found}`,
+    },
+  ]
+}
+
+type Result = Awaited<ReturnType<typeof runStage>>
+
+function report(results: readonly Result[], refused: Record<string, number>): void {
+  const peak = Math.max(...samples.filter(({ stage }) => stage === 'batches').map((sample) => sample.peak))
+  const checks: Check[] = [
+    ...results.flatMap((result) => result.checks),
+    ...checkWarm(),
+    { what: 'batches: several invocations run at once', holds: peak > 1, found: `up to ${peak}` },
+    {
+      what: 'SQS refused calls of each operation',
+      holds: Object.values(refused).every((count) => count > 0),
+      found: JSON.stringify(refused),
+    },
+  ]
+  const seconds = secondsSince(started)
+  const total = (count: (result: Result) => number) => format(sum(results, count))
+  const inLedgers = (key: keyof Ledger) => total(({ ledger }) => Number(ledger[key]))
+  console.log(
+    renderTable([
+      ['messages', inLedgers('sent')],
+      ['accepted', total(({ accepted }) => accepted)],
+      ['  accepted again after a kill', total(({ repeated }) => repeated)],
+      ['dead-lettered by the queue', total(({ dead }) => dead)],
+      ['dead-lettered by the function', total(({ permanent }) => permanent)],
+      ['lost', total(({ lost }) => lost)],
+      ['records delivered', inLedgers('delivered')],
+      ['  redelivered', inLedgers('redelivered')],
+      ['invocations', inLedgers('invocations')],
+      ['  ended by SIGKILL', inLedgers('crashes')],
+      ['processes killed', total(({ killed }) => killed)],
+      ...Object.entries(refused).map(([operation, count]) => [`${operation} refused`, format(count)] as const),
+      ['wall time', `${Math.round(seconds)} s`],
+      ['messages per second', format(Math.round(MESSAGES / seconds))],
+    ]),
+  )
+  for (const { what, holds, found } of checks) console.log(`${holds ? 'ok' : 'FAILED'}: ${what} (${found})`)
+  const failed = checks.filter(({ holds }) => !holds).length
+  console.log(failed === 0 ? 'passed' : `failed: ${failed} of ${checks.length} checks`)
+  if (failed > 0) process.exitCode = 1
+  if (options.json === undefined) return
+  const stages = results.map(({ checks, ...stage }) => stage)
+  const all = { messages: MESSAGES, seed: SEED, seconds, stages, refused, checks, history, samples }
+  writeFileSync(options.json, JSON.stringify(all, null, 2))
+}
+
+function sum<T>(items: Iterable<T>, count: (item: T) => number): number {
+  return [...items].reduce((total, item) => total + count(item), 0)
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
+
+function secondsSince(start: number): number {
+  return Math.round(performance.now() - start) / 1000
+}
+
+function format(count: number): string {
+  return count.toLocaleString('en-US')
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1024 / 1024).toFixed(1)} MB`
+}

@@ -1,0 +1,24 @@
+/**
+ * SQS with its wire protocol, in a process of its own, so that it and the engine use two cores. It refuses some calls, before
+ * they change anything, and counts them.
+ */
+import { buildApp } from 'fauxqs'
+import { hash, setSeed } from './messages.ts'
+
+/** One of so many calls is refused. */
+const REFUSE_EVERY = 50
+
+setSeed(Number(process.argv[2]))
+const refused = { SendMessageBatch: 0, ReceiveMessage: 0, DeleteMessageBatch: 0, ChangeMessageVisibilityBatch: 0 }
+let calls = 0
+const app = buildApp({ logger: false })
+app.addHook('preHandler', async ({ headers }, reply) => {
+  const operation = String(headers['x-amz-target']).replace('AmazonSQS.', '')
+  if (!Object.hasOwn(refused, operation) || hash(++calls) % REFUSE_EVERY !== 0) return
+  refused[operation as keyof typeof refused] += 1
+  const [status, code] = calls % 2 === 0 ? [400, 'ThrottlingException'] : [503, 'ServiceUnavailable']
+  return reply.code(status).send({ __type: `com.amazonaws.sqs#${code}`, message: 'try again' })
+})
+app.get('/refused', async () => refused)
+process.on('disconnect', () => process.exit())
+process.send?.(await app.listen({ port: 0, host: '127.0.0.1' }))
