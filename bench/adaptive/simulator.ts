@@ -10,9 +10,9 @@ export type Downstream = (clock: Clock, random: () => number) => Call
 /** The part of a limiter that the simulation uses. A fixed limit has no methods. */
 export interface SimulatedLimiter {
   readonly limit: number
-  started?(now: number, waiting: number): { readonly limit: number }
-  failed?(error: unknown, now: number): void
-  ended?(cohort: { readonly limit: number }, startedAt: number, now: number, succeeded: boolean): void
+  started?(now: number, waiting: number): object
+  failed?(error: unknown, now: number): unknown
+  ended?(cohort: object, startedAt: number, now: number, succeeded: boolean): void
 }
 
 export interface BatchResult {
@@ -123,11 +123,13 @@ export function runEnvironment(
   const results: BatchResult[] = []
   function next(): void {
     const records = batches[results.length]
-    if (records === undefined) return done(results)
-    runBatch(clock, call, limiter, records, (result) => {
-      results.push(result)
-      clock.after(pause, next)
-    })
+    if (records === undefined) done(results)
+    else {
+      runBatch(clock, call, limiter, records, (result) => {
+        results.push(result)
+        clock.after(pause, next)
+      })
+    }
   }
   next()
 }
@@ -172,12 +174,20 @@ export function simulate(
   limiter: SimulatedLimiter,
   batches: readonly number[],
   seed: number,
+  pause?: number,
 ): readonly BatchResult[] {
   const clock = createClock()
   let results: readonly BatchResult[] = []
-  runEnvironment(clock, downstream(clock, seededRandom(seed)), limiter, batches, (all) => {
-    results = all
-  })
+  runEnvironment(
+    clock,
+    downstream(clock, seededRandom(seed)),
+    limiter,
+    batches,
+    (all) => {
+      results = all
+    },
+    pause,
+  )
   clock.runAll()
   return results
 }

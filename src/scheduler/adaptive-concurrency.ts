@@ -37,9 +37,7 @@ export function adaptiveConcurrency(options: AdaptiveConcurrencyOptions = {}): A
   const { min = 1, max = Math.max(500, min), classify, initial: given } = check(CALLER, options, CHECKS)
   const initial = given ?? Math.max(min, Math.min(50, max))
   if (min > initial || initial > max) {
-    throw new TypeError(
-      `${CALLER}(): expected min ≤ initial ≤ max, got min ${min}, initial ${initial} and max ${max}`,
-    )
+    throw new TypeError(`${CALLER}(): expected min ≤ initial ≤ max, got min ${min}, initial ${initial} and max ${max}`)
   }
   return Object.freeze({
     max,

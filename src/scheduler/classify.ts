@@ -54,7 +54,7 @@ const OVERLOADS = new Set([
 /**
  * Says what a failure means for the limit.
  *
- * @param custom the option `classify`. If it throws, the built-in rules apply
+ * @param custom the option `classify`. If it throws or returns anything else, the built-in rules apply
  * @returns `undefined` if the failure does not count: the handler was aborted, or the body was not valid
  */
 export function classifyFailure(
@@ -80,7 +80,9 @@ function customClass(
   custom: ((error: unknown) => FailureClass | undefined) | undefined,
 ): FailureClass | undefined {
   try {
-    const result = custom?.(error)
+    const result: unknown = custom?.(error)
+    // The rejection of an async function would end the process.
+    if (isObject(result)) void Promise.resolve(result).catch(() => {})
     return result === 'throttle' || result === 'overload' || result === 'failure' ? result : undefined
   } catch {
     return undefined

@@ -38,6 +38,11 @@ const ROUGH = { error: 0.2, ended: 0.8, duration: 0 }
 /** Milliseconds. */
 const IDLE_TIME = 5 * 60_000
 
+interface Reference {
+  readonly limit: number
+  readonly goodput: number
+}
+
 /** A job that belongs to no cohort. */
 const NO_COHORT = {}
 
@@ -56,7 +61,7 @@ export function createLimitSearch(
   let reason: LimitReason = 'initial'
 
   /** The limit that is in use between probes, and its goodput. `undefined` until it has been measured. */
-  let reference: { readonly limit: number; readonly goodput: number } | undefined
+  let reference: Reference | undefined
   let probe: 'up' | 'down' | undefined
   let lastProbe: 'up' | 'down' = 'down'
   let step = MAX_STEP
@@ -190,22 +195,20 @@ export function createLimitSearch(
     const mayGrow = isLimited && utilization() <= MAX_UTILIZATION
     learnUsualOverloads()
     cohort = undefined
-    if (!isReached) {
-      if (probe) endProbe(0)
-    } else if (!reference) beginReference(goodput, mayGrow)
-    else if (probe === 'up') judgeHigherLimit(goodput, mayGrow)
-    else if (probe === 'down') judgeLowerLimit(goodput)
-    else measureReference(goodput, mayGrow)
-  }
-
-  function beginReference(goodput: number, mayGrow: boolean): void {
-    reference = { limit, goodput }
-    held = 0
-    if (step === MAX_STEP && mayGrow) probeUp()
+    // Without its goodput, a probe fails.
+    if (reference && probe === 'up') judgeHigherLimit(reference, isReached ? goodput : 0, mayGrow)
+    else if (reference && probe === 'down') judgeLowerLimit(reference, isReached ? goodput : 0)
+    else if (isReached) measureReference(goodput, mayGrow)
   }
 
   function measureReference(goodput: number, mayGrow: boolean): void {
+    const isFirst = reference === undefined
     reference = { limit, goodput }
+    if (isFirst) {
+      startHolding()
+      if (step === MAX_STEP && mayGrow) probeUp()
+      return
+    }
     if (++held < wait) return
     lastProbe = lastProbe === 'down' ? 'up' : 'down'
     if (lastProbe === 'down') probeDown()
@@ -215,47 +218,50 @@ export function createLimitSearch(
   function probeUp(): void {
     const from = limit
     setLimit(Math.min(demand, Math.max(from + 1, from * (1 + step))), 'probe')
-    probe = limit > from ? 'up' : undefined
-    held = 0
+    startHolding()
+    if (limit > from) probe = 'up'
   }
 
   function probeDown(): void {
     const from = limit
     setLimit(Math.min(from - 1, from / DOWN), 'probe')
-    probe = limit < from ? 'down' : undefined
-    held = 0
+    startHolding()
+    if (limit < from) probe = 'down'
   }
 
-  function judgeHigherLimit(goodput: number, mayGrow: boolean): void {
-    const from = reference as NonNullable<typeof reference>
-    if (goodput < from.goodput * (1 + GAIN * (limit / from.limit - 1))) return endProbe(goodput)
+  function judgeHigherLimit(from: Reference, goodput: number, mayGrow: boolean): void {
+    if (goodput < from.goodput * (1 + GAIN * (limit / from.limit - 1))) {
+      wait = Math.min(MAX_WAIT, WAIT_AFTER_FAILURE * wait)
+      step = Math.max(MIN_STEP, STEP_AFTER_FAILURE * step)
+      // More jobs than goodput has grown are of no use.
+      endProbe(from, from.limit * Math.max(1, goodput / from.goodput))
+      return
+    }
     reference = { limit, goodput }
     reason = 'gain'
-    probe = undefined
     wait = MIN_WAIT
     step = Math.min(MAX_STEP, 2 * step)
-    held = 0
     if (mayGrow) probeUp()
+    else startHolding()
   }
 
-  function judgeLowerLimit(goodput: number): void {
-    const from = reference as NonNullable<typeof reference>
-    if (goodput < SAME_GOODPUT * from.goodput) return endProbe(goodput)
+  function judgeLowerLimit(from: Reference, goodput: number): void {
+    if (goodput < SAME_GOODPUT * from.goodput) {
+      endProbe(from, from.limit)
+      return
+    }
     reference = { limit, goodput: Math.max(goodput, from.goodput) }
     reason = 'gain'
     probeDown()
   }
 
-  /** Goes back to the reference, or to a limit between: goodput cannot be used by more jobs than produced it. */
-  function endProbe(goodput: number): void {
-    const from = reference as NonNullable<typeof reference>
-    const gain = Math.max(1, goodput / from.goodput)
-    if (probe === 'up') {
-      wait = Math.min(MAX_WAIT, WAIT_AFTER_FAILURE * wait)
-      step = Math.max(MIN_STEP, STEP_AFTER_FAILURE * step)
-    }
-    setLimit(probe === 'up' ? Math.min(limit, from.limit * gain) : from.limit, 'no-gain')
-    reference = { limit, goodput: from.goodput }
+  function endProbe({ goodput }: Reference, next: number): void {
+    setLimit(next, 'no-gain')
+    reference = { limit, goodput }
+    startHolding()
+  }
+
+  function startHolding(): void {
     probe = undefined
     held = 0
   }
