@@ -20,7 +20,7 @@ const STEP_AFTER_FAILURE = 1 / 5
 const DOWN = 1.15
 /** How many cohorts the limit stays between two probes. A probe upwards that fails makes it half as long again. */
 const MIN_WAIT = 4
-const MAX_WAIT = 64
+const MAX_WAIT = 32
 const WAIT_AFTER_FAILURE = 1.5
 
 /** After pressure, the limit becomes this share of what was in flight without pressure. */

@@ -1,0 +1,3 @@
+import { printSimulation } from './simulate.ts'
+
+printSimulation()
