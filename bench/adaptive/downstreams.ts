@@ -168,3 +168,50 @@ export function flaky(share: number, inner: Downstream): Downstream {
 function capacityAt(capacity: number | ((now: number) => number), clock: Clock): number {
   return typeof capacity === 'number' ? capacity : capacity(clock.now)
 }
+
+/** Serves `capacity` calls at once. Up to `places` wait. It refuses the others with a 503 after 1 ms. */
+export function boundedQueue(capacity: number, places: number, latency: Latency): Downstream {
+  return (clock, random) => {
+    const call = queueing(capacity, latency)(clock, random)
+    let present = 0
+    return (settle) => {
+      if (present >= capacity + places) return clock.after(1, () => settle('overload'))
+      present++
+      call((outcome) => {
+        present--
+        settle(outcome)
+      })
+    }
+  }
+}
+
+/** A heavy tail: `min` ÷ u^(1 ÷ `shape`), at most `max`. */
+export function pareto(min: number, max: number, shape: number): Latency {
+  return (random) => Math.min(max, min / (1 - random()) ** (1 / shape))
+}
+
+/** Each call makes the others slower, as locks in a database do: goodput grows less and less, and never falls. */
+export function contended(half: number, latency: Latency): Downstream {
+  return (clock, random) => {
+    let busy = 0
+    return (settle) => {
+      busy++
+      clock.after(latency(random) * (1 + busy / half), () => {
+        busy--
+        settle('ok')
+      })
+    }
+  }
+}
+
+/** Starts no call for `pause` ms every `period` ms, as a garbage collector or a failover does. */
+export function pausing(period: number, pause: number, inner: Downstream): Downstream {
+  return (clock, random) => {
+    const call = inner(clock, random)
+    return (settle) => {
+      const left = pause - (clock.now % period)
+      if (left > 0) clock.after(left, () => call(settle))
+      else call(settle)
+    }
+  }
+}

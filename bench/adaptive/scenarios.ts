@@ -1,12 +1,16 @@
 import {
   about,
+  boundedQueue,
   bucket,
   computing,
+  contended,
   either,
   instantBlocks,
   instantShare,
   logNormal,
   open,
+  pareto,
+  pausing,
   queueing,
   refusing,
   retrying,
@@ -43,4 +47,12 @@ export const HARD_CASES: Readonly<Record<string, Downstream>> = {
   'bucket 500/s, 20 ms': bucket(500, 50, about(20)),
   'bucket 500/s, client retries': retrying(bucket(500, 50, about(20))),
   'queue 600 × 200 ms': queueing(600, about(200)),
+}
+
+/** Made after the parameters were fixed. The search was not changed because of them. */
+export const UNSEEN: Readonly<Record<string, Downstream>> = {
+  'queue 40 × 30 ms, 60 places': boundedQueue(40, 60, about(30)),
+  'queue 90, Pareto tail': queueing(90, pareto(30, 3000, 1.3)),
+  'contention, 25 ms × (1 + n ÷ 60)': contended(60, about(25)),
+  'queue 150 × 40 ms, pauses of 400 ms': pausing(3000, 400, queueing(150, about(40))),
 }
