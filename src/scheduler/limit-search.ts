@@ -154,8 +154,7 @@ export function createLimitSearch(
   }
 
   function learnUsualOverloads(): void {
-    if (ends === 0) return
-    const share = Math.min(0.2, overloads / ends)
+    const share = Math.min(0.2, overloads / Math.max(1, ends))
     usualOverloads += Math.min(1, ends / 500) * (share - usualOverloads)
   }
 
@@ -195,10 +194,11 @@ export function createLimitSearch(
     const mayGrow = isLimited && utilization() <= MAX_UTILIZATION
     learnUsualOverloads()
     cohort = undefined
-    // Without its goodput, a probe fails.
-    if (reference && probe === 'up') judgeHigherLimit(reference, isReached ? goodput : 0, mayGrow)
-    else if (reference && probe === 'down') judgeLowerLimit(reference, isReached ? goodput : 0)
-    else if (isReached) measureReference(goodput, mayGrow)
+    // A probe that did not reach its limit fails.
+    if (!probe || !reference) {
+      if (isReached) measureReference(goodput, mayGrow)
+    } else if (probe === 'up') judgeHigherLimit(reference, isReached ? goodput : 0, mayGrow)
+    else judgeLowerLimit(reference, isReached ? goodput : 0)
   }
 
   function measureReference(goodput: number, mayGrow: boolean): void {
