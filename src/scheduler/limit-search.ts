@@ -131,7 +131,7 @@ export function createLimitSearch(
   }
 
   function setLimit(value: number, why: LimitReason): void {
-    const next = Math.max(min, Math.min(max, Math.floor(value)))
+    const next = Math.min(max, Math.max(min, Math.floor(value)))
     if (next === limit) return
     limit = next
     reason = why
@@ -159,7 +159,8 @@ export function createLimitSearch(
   }
 
   /**
-   * Ends a cut when the jobs from before have ended. They say nothing about the new limit. A few that hang are ignored.
+   * Ends a cut when the jobs from before have ended, because they say nothing about the new limit. If no more than 5 % of
+   * the limit hang, they are ignored.
    */
   function endCut(since: Cohort): void {
     if (inFlight - since.inFlight > 0.05 * limit) return

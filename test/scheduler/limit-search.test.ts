@@ -56,7 +56,9 @@ t.test('the limit stays from min to max', (t) => {
   t.equal(Math.min(...limits), 20)
   t.equal(Math.max(...limits), 80)
   t.ok([...limits].every(Number.isInteger))
-  t.equal(searchFor({ max: 30 }).limit, 30, 'a max below initial wins: there are not more descriptors')
+  const few = searchFor({ min: 40, max: 30 })
+  simulate(refusing(10, about(5)), few, [1000], 1)
+  t.equal(few.limit, 30, 'a max below min wins: there are not more descriptors')
   t.end()
 })
 
