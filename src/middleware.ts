@@ -94,19 +94,8 @@ function limitOf(concurrency: Settings['concurrency']): Pick<Limits, 'concurrenc
     fitDescriptors(concurrency) // only warns
     return { concurrency }
   }
-  const limiter = concurrency[CREATE_LIMITER]({ max: fitDescriptors(concurrency.max), utilization: utilizationMeter() })
+  const limiter = concurrency[CREATE_LIMITER](fitDescriptors(concurrency.max))
   return { concurrency: limiter.limit, limiter }
-}
-
-/** Returns a function that returns the event loop utilization since its last call. */
-function utilizationMeter(): () => number {
-  let last = performance.eventLoopUtilization()
-  return () => {
-    const now = performance.eventLoopUtilization()
-    const { utilization } = performance.eventLoopUtilization(now, last)
-    last = now
-    return utilization
-  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
-import type { CREATE_LIMITER, FailureClass, Limiter, LimiterEnvironment, LimitReason } from './scheduler/limiter.ts'
+import type { CREATE_LIMITER, FailureClass, Limiter, LimitReason } from './scheduler/limiter.ts'
 
 /** The third argument of a record handler. */
 export interface RecordOptions {
@@ -254,7 +254,7 @@ export interface AdaptiveConcurrency {
   /** The option `max`. */
   readonly max: number
   /** @internal */
-  readonly [CREATE_LIMITER]: (environment: LimiterEnvironment) => Limiter
+  readonly [CREATE_LIMITER]: (max: number) => Limiter
 }
 
 /** The limit at the end of a batch. */

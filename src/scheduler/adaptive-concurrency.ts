@@ -41,7 +41,24 @@ export function adaptiveConcurrency(options: AdaptiveConcurrencyOptions = {}): A
   }
   return Object.freeze({
     max,
-    [CREATE_LIMITER]: (environment) =>
-      createLimitSearch({ min, initial, classify: (error) => classifyFailure(error, classify) }, environment),
+    [CREATE_LIMITER]: (fitting) =>
+      createLimitSearch({
+        min,
+        max: fitting,
+        initial,
+        classify: (error) => classifyFailure(error, classify),
+        utilization: utilizationMeter(),
+      }),
   } satisfies AdaptiveConcurrency)
+}
+
+/** Returns a function that returns the event loop utilization since its last call. */
+function utilizationMeter(): () => number {
+  let last = performance.eventLoopUtilization()
+  return () => {
+    const now = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(now, last)
+    last = now
+    return utilization
+  }
 }

@@ -1,5 +1,5 @@
 import { type Cohort, join, leave, measure, openCohort, standardError } from './cohort.ts'
-import type { FailureClass, Limiter, LimiterEnvironment, LimitReason } from './limiter.ts'
+import type { FailureClass, Limiter, LimitReason } from './limiter.ts'
 
 // The parameters were chosen on the downstreams in bench/adaptive/scenarios.ts.
 
@@ -38,6 +38,17 @@ const ROUGH = { error: 0.2, ended: 0.8, duration: 0 }
 /** Milliseconds. */
 const IDLE_TIME = 5 * 60_000
 
+interface LimitSearchOptions {
+  readonly min: number
+  /** Wins over the others, because it can be the number of file descriptors. */
+  readonly max: number
+  readonly initial: number
+  /** Returns `undefined` for a failure that does not count. */
+  readonly classify: (error: unknown) => FailureClass | undefined
+  /** The event loop utilization since the last call, from 0 to 1. */
+  readonly utilization: () => number
+}
+
 interface Reference {
   readonly limit: number
   readonly goodput: number
@@ -53,10 +64,7 @@ const NO_COHORT = {}
  * a higher one, which becomes the reference if goodput grows with it, or a lower one, which becomes the reference if
  * goodput stays the same. Pressure, such as many refused calls, lowers the limit at once.
  */
-export function createLimitSearch(
-  { min, initial, classify }: { min: number; initial: number; classify: (error: unknown) => FailureClass | undefined },
-  { max, utilization }: LimiterEnvironment,
-): Limiter {
+export function createLimitSearch({ min, max, initial, classify, utilization }: LimitSearchOptions): Limiter {
   let limit = Math.min(initial, max)
   let reason: LimitReason = 'initial'
 

@@ -30,13 +30,5 @@ export interface Limiter {
   ended(cohort: object, startedAt: number, now: number, succeeded: boolean | undefined): void
 }
 
-/** What a middleware instance gives to its limiter. */
-export interface LimiterEnvironment {
-  /** No limit is higher. */
-  readonly max: number
-  /** The event loop utilization since the last call, from 0 to 1. */
-  readonly utilization: () => number
-}
-
 /** A symbol, so that nothing but the result of `adaptiveConcurrency()` has this method. */
 export const CREATE_LIMITER: unique symbol = Symbol('createLimiter')

@@ -334,15 +334,43 @@ t.test('max is lowered to the free file descriptors, with the usual warning', as
   let max = 0
   const concurrency: AdaptiveConcurrency = {
     max: 10_000_000,
-    [CREATE_LIMITER]: (environment) => {
-      max = environment.max
-      t.ok(environment.utilization() >= 0 && environment.utilization() <= 1)
+    [CREATE_LIMITER]: (fitting) => {
+      max = fitting
       return steered(1).limiter
     },
   }
   const warnings = await warned(() => void handlerOf(() => {}, { concurrency }))
   t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_DESCRIPTORS', message: /^The concurrency is 10000000, but/ }])
   t.match((warnings[0] as Error).message, `only ${max} more files`)
+})
+
+t.test('the JSON log entry has the limit and the reason', async (t) => {
+  withEnvironment(t, { AWS_LAMBDA_LOG_FORMAT: 'JSON' })
+  const entries: unknown[] = []
+  t.intercept(console, 'error', { value: (entry: unknown) => entries.push(entry) })
+  const handle = handlerOf(() => Promise.reject(new Error('no')), {
+    concurrency: adaptiveConcurrency({ initial: 5 }),
+    logger: undefined,
+  })
+  await handle(standardEvent('a'))
+  t.match(entries, [{ records: 1, concurrency: { limit: 5, reason: 'initial' } }])
+})
+
+t.test('handlers that keep the event loop busy do not raise the limit', async (t) => {
+  const limits: (number | undefined)[] = []
+  const handle = handlerOf(
+    async () => {
+      const until = performance.now() + 0.2
+      while (performance.now() < until);
+      await null
+    },
+    {
+      concurrency: adaptiveConcurrency({ initial: 2 }),
+      onSummary: ({ concurrency }) => limits.push(concurrency?.limit),
+    },
+  )
+  await handle(standardEvent(...ids(1000)))
+  t.ok((limits[0] as number) <= 2, `${limits[0]}`)
 })
 
 // Each handler of a random batch waits for some turns of the event loop. The limit changes at random when a record ends.

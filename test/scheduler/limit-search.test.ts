@@ -17,7 +17,7 @@ interface Options {
 /** A limiter to which the tests give failure classes instead of errors. */
 function searchFor({ min = 1, max = 500, initial = 50, utilization = 0 }: Options = {}) {
   const classify = (error: unknown) => error as FailureClass | undefined
-  return createLimitSearch({ min, initial, classify }, { max, utilization: () => utilization })
+  return createLimitSearch({ min, max, initial, classify, utilization: () => utilization })
 }
 
 /** The limit after each batch. */
