@@ -198,16 +198,16 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   function judge(of: Cohort): void {
     const { concurrency, goodput } = measure(of, changedAt, integral)
     const isReached = concurrency >= REACHED * of.limit
+    const goodputAtLimit = isReached ? goodput : 0 // so that a probe that did not reach its limit fails
     // A third, because the jobs that start before the limit is reached are not limited.
     const isLimited = of.limited >= (of.ended + of.inFlight) / 3
     const mayGrow = isLimited && utilization() <= MAX_UTILIZATION
     learnUsualOverloads()
     cohort = undefined
-    // A probe that did not reach its limit fails.
     if (!probe || !reference) {
       if (isReached) measureReference(goodput, mayGrow)
-    } else if (probe === 'up') judgeHigherLimit(reference, isReached ? goodput : 0, mayGrow)
-    else judgeLowerLimit(reference, isReached ? goodput : 0)
+    } else if (probe === 'up') judgeHigherLimit(reference, goodputAtLimit, mayGrow)
+    else judgeLowerLimit(reference, goodputAtLimit)
   }
 
   function measureReference(goodput: number, mayGrow: boolean): void {

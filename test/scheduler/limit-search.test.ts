@@ -98,10 +98,28 @@ t.test('a limit that was not reached says nothing', (t) => {
 })
 
 t.test('after a probe that did not reach its limit, the limit goes back', (t) => {
-  // Batches of 60 records raise the limit to 60, and no further.
-  const limiter = searchFor({ initial: 20 })
+  const limiter = searchFor()
+  // One by one, each start replaces a job that ends: 50 are always in flight.
+  const running = Array.from({ length: 50 }, () => ({ cohort: limiter.started(0, 1000), startedAt: 0 }))
+  let now = 20
+  for (; limiter.limit === 50 && now < 1000; now++) {
+    const { cohort, startedAt } = running.shift() as (typeof running)[0]
+    limiter.ended(cohort, startedAt, now, true)
+    if (limiter.limit === 50) running.push({ cohort: limiter.started(now, 1000), startedAt: now })
+  }
+  t.strictSame([limiter.limit, limiter.reason], [100, 'probe'])
+  for (const { cohort, startedAt } of running) limiter.ended(cohort, startedAt, now, true)
+  for (let job = 0; limiter.limit === 100 && job < 1000; job++) {
+    limiter.ended(limiter.started(now, 1000), now, now + 5, true)
+    now += 10
+  }
+  t.strictSame([limiter.limit, limiter.reason], [50, 'no-gain'])
+  t.end()
+})
+
+t.test('batches that are larger than the limit raise it to their size at most', (t) => {
   const limits = new Set<number>()
-  simulate(open(about(50)), recording(limiter, limits), batches(100, 60), 1)
+  simulate(open(about(50)), recording(searchFor({ initial: 20 }), limits), batches(100, 60), 1)
   t.equal(Math.max(...limits), 60)
   t.end()
 })
