@@ -2,8 +2,10 @@
  * Warns if the handlers cannot have one file descriptor each. Lambda gives a process 1,024
  * (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). The limit is read from the process itself,
  * because containers and test machines have others.
+ *
+ * @returns the concurrency that fits, at most the given one
  */
-export function warnOfDescriptorLimit(concurrency: number): void {
+export function fitDescriptors(concurrency: number): number {
   let free: number
   let threads: number
   try {
@@ -13,15 +15,16 @@ export function warnOfDescriptorLimit(concurrency: number): void {
     free = Number(limit ?? Infinity) - readdirSync('/proc/self/fd').length
     threads = workerThreads(readFileSync)
   } catch {
-    return // not Linux, a sandbox without /proc, or Node before 22.3: the limit is not known
+    return concurrency // not Linux, a sandbox without /proc, or Node before 22.3: the limit is not known
   }
-  if (concurrency * threads <= free) return
+  if (concurrency * threads <= free) return concurrency
   const handlers = threads > 1 ? `${concurrency} in each of ${threads} worker threads` : `${concurrency}`
   process.emitWarning(
     `The concurrency is ${handlers}, but this process can open only ${free} more files and sockets. If each handler ` +
       'opens one, some will fail with EMFILE. Lower the concurrency',
     { type: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_DESCRIPTORS' },
   )
+  return Math.max(1, Math.floor(free / threads))
 }
 
 /**

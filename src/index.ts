@@ -12,7 +12,10 @@ export {
 export { eachChunk } from './handlers/each-chunk.ts'
 export { eachRecord } from './handlers/each-record.ts'
 export { boundedSqsBatch, boundedSqsBatch as default } from './middleware.ts'
+export { adaptiveConcurrency } from './scheduler/adaptive-concurrency.ts'
 export type {
+  AdaptiveConcurrency,
+  AdaptiveConcurrencyOptions,
   BatchHandler,
   BatchSummary,
   BatchTrace,
@@ -20,6 +23,7 @@ export type {
   ChunkHandler,
   ChunkOptions,
   ChunkResult,
+  ConcurrencySummary,
   FailureHandler,
   FailureLogger,
   FailureRequest,

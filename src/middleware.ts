@@ -1,14 +1,15 @@
 import type middy from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import { isObject } from './describe.ts'
-import { warnOfDescriptorLimit } from './descriptors.ts'
+import { fitDescriptors } from './descriptors.ts'
 import { DurableContextError } from './errors.ts'
 import { provideRunBatch } from './handlers/run-batch.ts'
 import { createInvocation, type Invocation } from './invocation.ts'
 import { checkOptions, type Settings } from './options.ts'
 import { isTraced } from './report/tracing.ts'
+import { CREATE_LIMITER } from './scheduler/limiter.ts'
 import { createRateLimit } from './scheduler/rate-limit.ts'
-import { createScheduler } from './scheduler/scheduler.ts'
+import { createScheduler, type Limits } from './scheduler/scheduler.ts'
 import { checkSqsEvent } from './sqs-event.ts'
 import type { BoundedSqsBatchOptions } from './types.ts'
 
@@ -58,9 +59,8 @@ const WATCHED_EVENT = {
  */
 export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   const settings = checkOptions(options)
-  warnOfDescriptorLimit(settings.concurrency)
   const rateLimit = settings.rateLimit && createRateLimit(settings.rateLimit)
-  const schedule = createScheduler({ ...settings, rateLimit })
+  const schedule = createScheduler({ ...settings, ...limitOf(settings.concurrency), rateLimit })
   // Not with a rate limit, which would count the record. Not with subscribers, which would receive the batch.
   if (!rateLimit && !isTraced()) void warmUp(settings, schedule)
 
@@ -87,6 +87,15 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   }
 
   return { before: boundedSqsBatchBefore, after: boundedSqsBatchAfter, onError: boundedSqsBatchOnError }
+}
+
+function limitOf(concurrency: Settings['concurrency']): Pick<Limits, 'concurrency' | 'limiter'> {
+  if (typeof concurrency === 'number') {
+    fitDescriptors(concurrency) // only warns
+    return { concurrency }
+  }
+  const limiter = concurrency[CREATE_LIMITER](fitDescriptors(concurrency.max))
+  return { concurrency: limiter.limit, limiter }
 }
 
 /**

@@ -1,7 +1,9 @@
 import { type Check, check, show } from './check.ts'
-import { isRecord } from './describe.ts'
+import { isObject, isRecord } from './describe.ts'
 import { cpuShare } from './scheduler/deadlines.ts'
+import { CREATE_LIMITER } from './scheduler/limiter.ts'
 import type {
+  AdaptiveConcurrency,
   BoundedSqsBatchOptions,
   FailureHandler,
   FailureLogger,
@@ -12,7 +14,7 @@ import type {
 
 /** The checked options, with their defaults. */
 export interface Settings {
-  readonly concurrency: number
+  readonly concurrency: number | AdaptiveConcurrency
   readonly recordTimeout: number | undefined
   readonly timeBudget: TimeBudget | false | undefined
   readonly rateLimit: RateLimitOption | undefined
@@ -28,7 +30,10 @@ export interface Settings {
 const CALLER = 'boundedSqsBatch'
 
 const CHECKS: Record<keyof BoundedSqsBatchOptions, Check> = {
-  concurrency: [isCount, 'a positive integer'],
+  concurrency: [
+    (value) => isCount(value) || (isObject(value) && CREATE_LIMITER in value),
+    'a positive integer or the result of adaptiveConcurrency()',
+  ],
   recordTimeout: [isDuration, 'a number of milliseconds, more than 0'],
   timeBudget: [(value) => value === false || isRecord(value), 'an object like { drain: 1000, abort: 250 }, or false'],
   rateLimit: [isRecord, 'an object like { limit: 14, interval: 1000 }'],

@@ -1,4 +1,5 @@
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import type { CREATE_LIMITER, FailureClass, Limiter, LimitReason } from './scheduler/limiter.ts'
 
 /** The third argument of a record handler. */
 export interface RecordOptions {
@@ -156,9 +157,11 @@ export interface BoundedSqsBatchOptions {
    *
    * The environment variable `BOUNDED_SQS_BATCH_CONCURRENCY` overrides it. A value of the variable that is not a positive
    * integer is ignored, with a warning.
+   *
+   * With the result of `adaptiveConcurrency()`, the number is searched for while records run (experimental).
    * @default 100
    */
-  readonly concurrency?: number | undefined
+  readonly concurrency?: number | AdaptiveConcurrency | undefined
   /**
    * Milliseconds, more than 0. If a handler runs longer, its signal aborts and its record (or chunk) is reported as
    * failed. Its slot stays occupied until the handler settles. If handlers that ignore their signal fill every slot for
@@ -215,6 +218,62 @@ export interface BoundedSqsBatchOptions {
   readonly onSummary?: SummaryHandler | undefined
 }
 
+/** Options of `adaptiveConcurrency()`. All are optional. An unknown key is a TypeError. */
+export interface AdaptiveConcurrencyOptions {
+  /**
+   * The limit is never lower: a positive integer, at most `initial`.
+   * @default 1
+   */
+  readonly min?: number | undefined
+  /**
+   * The limit is never higher: a positive integer. If the process has fewer free file descriptors, it is lowered to
+   * their number, with a warning.
+   * @default 500, or `min` if that is more
+   */
+  readonly max?: number | undefined
+  /**
+   * The limit in a new environment: a positive integer from `min` to `max`. Batches of at most this many records never
+   * raise the limit above it. After five minutes without a record, the limit is at most this.
+   * @default 50, or the nearest number from `min` to `max`
+   */
+  readonly initial?: number | undefined
+  /**
+   * Says what an error of a handler means: `'throttle'` if the downstream asked for fewer requests, `'overload'` if it
+   * could not serve the request, `'failure'` for anything else. `'throttle'` and `'overload'` can lower the limit.
+   * Return `undefined` for the built-in rules. They also apply if the function throws.
+   *
+   * The built-in rules look at `name`, `code`, `status`, `statusCode`, `response.status`, `$metadata.httpStatusCode` and
+   * `$retryable.throttling` of the error, of its `cause` and of its inner `errors`.
+   * @default the built-in rules
+   */
+  readonly classify?: ((error: unknown) => FailureClass | undefined) | undefined
+}
+
+/** What `adaptiveConcurrency()` returns. Experimental. */
+export interface AdaptiveConcurrency {
+  /** The option `max`. */
+  readonly max: number
+  /** @internal */
+  readonly [CREATE_LIMITER]: (max: number) => Limiter
+}
+
+/** The limit at the end of a batch. */
+export interface ConcurrencySummary {
+  /** How many handlers may run at once. */
+  readonly limit: number
+  /**
+   * Why the limit last changed:
+   *
+   * - `'initial'`: it has not changed
+   * - `'probe'`: it is being tried
+   * - `'gain'`: goodput is higher, or the same with fewer handlers
+   * - `'no-gain'`: a probe had no advantage, and the limit went back
+   * - `'throttle'`, `'overload'`: the downstream, or the process, could not take more
+   * - `'idle'`: the environment had been idle
+   */
+  readonly reason: LimitReason
+}
+
 /** The result of a batch in numbers. */
 export interface BatchSummary {
   /** Records in the batch: the sum of `succeeded`, `failed`, `timedOut`, `aborted`, `blocked` and `notStarted`. */
@@ -240,6 +299,8 @@ export interface BatchSummary {
   readonly peakInFlight: number
   /** Milliseconds until the function's timeout; 0 after it. `undefined` if the context does not have this value. */
   readonly timeLeft: number | undefined
+  /** The limit at the end of the batch. Only present with `adaptiveConcurrency()`. Experimental. */
+  readonly concurrency?: ConcurrencySummary
 }
 
 /**

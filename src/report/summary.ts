@@ -30,6 +30,7 @@ export function summarize(
     durations: percentilesOf(Float64Array.from(schedule?.durations ?? []).sort()),
     peakInFlight: schedule?.peakInFlight ?? 0,
     timeLeft,
+    ...(schedule?.concurrency && { concurrency: schedule.concurrency }),
   }
 }
 

@@ -1,11 +1,12 @@
 import { isObject } from '../describe.ts'
 import { RecordAbortedError, RecordTimeoutError, withStack } from '../errors.ts'
 import { startTimer } from '../timers.ts'
-import type { RecordOptions } from '../types.ts'
+import type { ConcurrencySummary, RecordOptions } from '../types.ts'
 import type { Deadlines } from './deadlines.ts'
 import { createEventLoop } from './event-loop.ts'
 import { abort, LazyJobOptions } from './job-options.ts'
 import { createJobStates, type Failure, FULFILLED, rejected } from './job-states.ts'
+import type { Limiter } from './limiter.ts'
 import type { RateLimit } from './rate-limit.ts'
 import type { ReadyQueue } from './ready-queue.ts'
 import { createSlots } from './slots.ts'
@@ -20,6 +21,8 @@ export interface Schedule {
   readonly durations: readonly number[]
   /** The maximum number of handlers of this invocation that were in flight at once. */
   readonly peakInFlight: number
+  /** `undefined` if the concurrency is a fixed number. */
+  readonly concurrency: ConcurrencySummary | undefined
 }
 
 /** The jobs of one invocation. */
@@ -42,6 +45,8 @@ export interface Limits {
   /** Milliseconds. */
   readonly recordTimeout?: number | undefined
   readonly rateLimit?: RateLimit | undefined
+  /** Changes the concurrency while jobs run. `undefined` if it is fixed. */
+  readonly limiter?: Limiter | undefined
 }
 
 /** A slot that a worker of this invocation holds, and the job that runs in it. */
@@ -51,13 +56,21 @@ interface Slot {
   startedAt: number
   /** `undefined` while no job runs in the slot. */
   options: LazyJobOptions | undefined
+  /** Only with a limiter: what it returned for the job. `undefined` while no job runs in the slot. */
+  cohort: object | undefined
 }
 
 /** Makes the scheduler of a middleware instance: a function that runs the jobs of one invocation. */
-export function createScheduler({ concurrency, recordTimeout = Infinity, rateLimit }: Limits) {
+export function createScheduler({ concurrency, recordTimeout = Infinity, rateLimit, limiter }: Limits) {
   const slots = createSlots(concurrency)
   const eventLoop = createEventLoop()
-  const liveBatches = new Set<{ countUnresponsive(now: number): number; end(): void }>()
+  const liveBatches = new Set<{ countUnresponsive(now: number): number; startWorkers(): void; end(): void }>()
+
+  function applyLimit({ limit }: Limiter): void {
+    const isHigher = limit > slots.limit
+    if (limit !== slots.limit) slots.limit = limit
+    if (isHigher) for (const batch of liveBatches) batch.startWorkers()
+  }
 
   /**
    * If a handler is still running one `recordTimeout` after it timed out, it ignores its signal. If such handlers occupy
@@ -89,33 +102,39 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     }
     let inFlight = 0
     let peakInFlight = 0
+    let workers = 0 // those that hold a slot or wait for one
+    let isStartingWorkers = false
     let isDispatching = false
     let timer: NodeJS.Timeout | undefined
-    const self = { countUnresponsive, end }
+    let isWatching = false
+    const self = { countUnresponsive, startWorkers, end }
 
     /** Runs a function when a slot is free, and frees the slot when its promise resolves. */
     function enqueueSlot(run: (slot: Slot) => Promise<void>): void {
       slots.enqueue((release) => {
-        const slot: Slot = { release, job: 0, startedAt: 0, options: undefined }
+        const slot: Slot = { release, job: 0, startedAt: 0, options: undefined, cohort: undefined }
         heldSlots.add(slot)
         void run(slot).then(() => {
           heldSlots.delete(slot)
           release()
+          if (limiter) void startWorkers() // this worker may have ended just before a job became ready
         })
       })
     }
 
-    /** Takes one job after another, until none is ready or another invocation waits for the slot. */
+    /** Takes one job after another, until none is ready or it must give its slot up. */
     async function worker(slot: Slot): Promise<void> {
       let now = performance.now()
-      while (!drainIfDue(now)) {
+      let mustGiveUp = false
+      while (!mustGiveUp && !drainIfDue(now)) {
         if (eventLoop.shouldYield(now)) {
           await eventLoop.yieldToEventLoop()
+          mustGiveUp = slots.isOverLimit
           now = performance.now()
           continue
         }
         const job = takeJob()
-        if (job === undefined) return
+        if (job === undefined) break
         // Repeats `runJob()` instead of calling it: a call would create a promise for each record, which costs more
         // than the rest of this loop.
         let result: PromiseSettledResult<undefined> = FULFILLED
@@ -126,8 +145,11 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
           result = rejected(error)
         }
         now = finishJob(slot, result)
-        if (slots.isContended && hasWaitingJobs()) return enqueueSlot(worker)
+        mustGiveUp = slots.isContended
       }
+      // Waits for a slot again, unless the limit became smaller and its batch has more workers than there are slots.
+      if (mustGiveUp && hasWaitingJobs() && workers <= slots.limit) enqueueSlot(worker)
+      else workers--
     }
 
     async function runJob(slot: Slot, job: number, now: number): Promise<void> {
@@ -157,6 +179,12 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         isDue ||= await limit.waitUntilDue(self, nextWeight)
         const now = performance.now()
         if (!isDue || drainIfDue(now)) break
+        if (slots.isOverLimit) {
+          // Waits for another slot, and lets the next invocation continue.
+          isDispatching = false
+          limit.leave(self)
+          return dispatch()
+        }
         if (eventLoop.shouldYield(now)) {
           await eventLoop.yieldToEventLoop()
           continue
@@ -207,6 +235,10 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       slot.options = new LazyJobOptions(job, jobs.receiveCount(job))
       states.start(job)
       if (++inFlight > peakInFlight) peakInFlight = inFlight
+      if (limiter) {
+        slot.cohort = limiter.started(now, states.waiting)
+        applyLimit(limiter)
+      }
       return jobs.run(job, slot.options)
     }
 
@@ -215,8 +247,22 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       const now = performance.now()
       inFlight--
       slot.options = undefined
+      if (slot.cohort) leaveCohort(slot, now, succeeded(slot.job, result, now))
       settle(slot, result, now)
       return now
+    }
+
+    /** What the limiter counts. The job has failed before if it timed out. */
+    function succeeded(job: number, result: PromiseSettledResult<undefined>, now: number): boolean | undefined {
+      if (!work?.states.isRunning(job)) return false
+      return result.status === 'fulfilled' || limiter?.failed(result.reason, now)
+    }
+
+    function leaveCohort(slot: Slot, now: number, succeeded: boolean | undefined): void {
+      if (!limiter || !slot.cohort) return
+      limiter.ended(slot.cohort, slot.startedAt, now, succeeded)
+      slot.cohort = undefined
+      applyLimit(limiter)
     }
 
     /** Late results, of a job that timed out or whose batch has ended, are ignored. */
@@ -260,12 +306,14 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
           jobs.settled?.(slot.job, rejected(aborted))
           abort(slot.options, aborted)
         }
+        leaveCohort(slot, now, undefined)
         slot.release() // its handler may still hang. Releasing the slot again when the handler settles does nothing
       }
     }
 
     /** Handles each deadline and record timeout that has passed, and sets the timer for the next one. */
     function watch(): void {
+      isWatching = true
       if (!work) return
       const now = performance.now()
       if (now >= deadlines.abortAt) {
@@ -276,6 +324,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       let next = now < deadlines.drainAt ? deadlines.drainAt : deadlines.abortAt
       if (recordTimeout < Infinity) {
         const nextExpiry = expireJobs(now)
+        if (limiter) applyLimit(limiter)
         // A job that starts after now expires no earlier than now + recordTimeout.
         next = Math.min(next, nextExpiry, now + recordTimeout)
         endUnresponsive(now)
@@ -296,6 +345,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         const expiresAt = startedAt + recordTimeout
         if (now >= expiresAt && work?.states.isRunning(slot.job)) {
           const error = new RecordTimeoutError(recordTimeout)
+          limiter?.failed(error, now)
           settle(slot, rejected(error), now)
           abort(options, error)
         }
@@ -317,15 +367,19 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
      * continues.
      */
     async function startWorkers(): Promise<void> {
-      for (let count = 0; count < slots.limit && count < width && hasWaitingJobs(); count++) {
+      if (rateLimit || isStartingWorkers) return
+      isStartingWorkers = true
+      while (workers < slots.limit && workers < width && nextWeight() > 0) {
         const finished = durations.length
+        workers++
         enqueueSlot(worker)
         await null
         await null
         if (durations.length > finished) await eventLoop.yieldToEventLoop()
         // Not earlier: the first worker checks the clock itself, and may finish the batch before a timer can fire.
-        if (count === 0) watch()
+        if (!isWatching) watch()
       }
+      isStartingWorkers = false
     }
 
     if (liveBatches.size === 0) eventLoop.reset()
@@ -342,6 +396,9 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       durations,
       get peakInFlight() {
         return peakInFlight
+      },
+      get concurrency() {
+        return limiter && { limit: limiter.limit, reason: limiter.reason }
       },
     }
   }

@@ -2,13 +2,12 @@ import PQueue from 'p-queue'
 
 /** Who may run: at most `limit` holders of a slot at once, served in the order in which they asked. */
 export interface Slots {
-  /**
-   * How many slots there are. Nothing in `src/` changes it yet: the setter is for adaptive concurrency, which is not
-   * implemented yet. A smaller limit takes effect as slots are freed.
-   */
+  /** How many slots there are. A smaller limit takes effect as slots are freed. */
   limit: number
   /** Whether a holder should free its slot, because another worker waits for one or the limit has become smaller. */
   readonly isContended: boolean
+  /** Whether more slots are held than there are, because the limit has become smaller. */
+  readonly isOverLimit: boolean
   /** Calls `start` when there is a free slot, at once if there is one. `release` frees the slot; calling it
    * again does nothing. */
   enqueue(start: (release: () => void) => void): void
@@ -26,8 +25,12 @@ export function createSlots(limit: number): Slots {
   /** Ends the task of the free slot that is kept. */
   let keptSlot: (() => void) | undefined
 
+  function isOverLimit(): boolean {
+    return queue.pending > limit
+  }
+
   function isContended(): boolean {
-    return queue.size > 0 || queue.pending > limit
+    return queue.size > 0 || isOverLimit()
   }
 
   function occupy(endTask: () => void, start: (release: () => void) => void): void {
@@ -47,13 +50,16 @@ export function createSlots(limit: number): Slots {
     set limit(value) {
       limit = value
       queue.concurrency = value
-      if (queue.pending > limit) {
+      if (isOverLimit()) {
         keptSlot?.()
         keptSlot = undefined
       }
     },
     get isContended() {
       return isContended()
+    },
+    get isOverLimit() {
+      return isOverLimit()
     },
     enqueue(start) {
       const endTask = keptSlot

@@ -70,7 +70,7 @@ t.test('each type that is exported', (t) => {
   // Its anchor would be that of the option `timeBudget`.
   assertSections(
     t,
-    names.map((name) => (name === 'TimeBudget' ? 'TimeBudget (type)' : name)),
+    names.map((name) => (['AdaptiveConcurrency', 'TimeBudget'].includes(name) ? `${name} (type)` : name)),
   )
   t.end()
 })

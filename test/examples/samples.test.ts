@@ -128,6 +128,16 @@ testSample('start', 'posts each record', async (t) => {
   t.match(text, /2 of 4 records failed[^\n]*\n {2}2 × Error: downstream returned 503 \[m1, m3\]/)
 })
 
+testSample('adaptive', 'tells the search the status of each refused record', async (t) => {
+  const downstream = await startDownstream(({ body }) => (body === 'refuse' ? 503 : 200))
+  t.teardown(downstream.close)
+  process.env.DOWNSTREAM_URL = downstream.url
+  const [text] = await logged(async () => {
+    t.strictSame(await run('adaptive', ['a', 'refuse', 'b', 'refuse']), ['m1', 'm3'])
+  })
+  t.match(text, /2 × Error: downstream returned 503 \[m1, m3\]/)
+})
+
 testSample('prepare', 'sets up for the batch', async (t) => {
   await logged(async () => t.strictSame(await run('prepare', ['apple', 'pear']), ['m1']))
 })

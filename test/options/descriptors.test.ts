@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { warnOfDescriptorLimit } from '../../src/descriptors.ts'
+import { fitDescriptors } from '../../src/descriptors.ts'
 import { warned } from '../support/output.ts'
 
 const index = fileURLToPath(new URL('../../src/index.ts', import.meta.url))
@@ -60,7 +60,7 @@ t.test('an unknown limit or no limit emits no warning', async (t) => {
   })
   for (const limits of [missing, unlimited]) {
     Object.assign(fs, { readFileSync: limits })
-    t.strictSame(await warned(() => warnOfDescriptorLimit(1_000_000)), [])
+    t.strictSame(await warned(() => fitDescriptors(1_000_000)), [])
   }
 })
 
@@ -92,8 +92,8 @@ t.test('on Managed Instances the worker threads of the process share its descrip
     process.env = { ...before, AWS_LAMBDA_MAX_CONCURRENCY: '64' }
     if (workers) process.env.AWS_LAMBDA_NODEJS_WORKER_COUNT = workers
     const fits = Math.floor(900 / threads)
-    t.strictSame(await warned(() => warnOfDescriptorLimit(fits)), [], `${fits} in each of ${threads} threads`)
-    t.match(await warned(() => warnOfDescriptorLimit(Math.ceil(1025 / threads))), [
+    t.strictSame(await warned(() => fitDescriptors(fits)), [], `${fits} in each of ${threads} threads`)
+    t.match(await warned(() => fitDescriptors(Math.ceil(1025 / threads))), [
       {
         code: 'BOUNDED_SQS_BATCH_DESCRIPTORS',
         message: `in each of ${threads} worker threads, but this process can open only`,
@@ -102,5 +102,5 @@ t.test('on Managed Instances the worker threads of the process share its descrip
   }
   withCpuMax('200000 100000')
   process.env = before
-  t.strictSame(await warned(() => warnOfDescriptorLimit(900)), [], 'not on Managed Instances, a process has one thread')
+  t.strictSame(await warned(() => fitDescriptors(900)), [], 'not on Managed Instances, a process has one thread')
 })

@@ -98,3 +98,22 @@ t.test('the ready queue returns each index once', (t) => {
   }
   t.end()
 })
+
+t.test('two workers that give their slots up at the same time both continue afterwards', async (t) => {
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { concurrency: 2 })
+  const large = handle(standardEvent('a0', 'a1', 'a2', 'a3'))
+  await settled()
+  const small = handle(standardEvent('b0'))
+  await settled()
+  held.succeed('a0')
+  held.succeed('a1')
+  await settled()
+  t.strictSame(held.running(), ['b0', 'a2'])
+  held.succeed('b0')
+  await settled()
+  t.strictSame(held.running(), ['a2', 'a3'])
+  held.succeed('a2')
+  held.succeed('a3')
+  t.strictSame([failed(await large), failed(await small)], [[], []])
+})

@@ -1,21 +1,5 @@
-import { build } from 'esbuild'
 import t from 'tap'
-
-/** The files of src/ that a bundle of this program contains. */
-async function sourcesOf(program: string): Promise<string[]> {
-  const { metafile } = await build({
-    stdin: { contents: program, resolveDir: import.meta.dirname, loader: 'ts' },
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    packages: 'external',
-    write: false,
-    metafile: true,
-  })
-  const inputs = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs))
-  const kept = inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0)
-  return kept.map(([file]) => file).filter((file) => file.startsWith('src/'))
-}
+import { sourcesOf } from '../support/bundle.ts'
 
 t.test('a bundle of the main entry contains no file of src/testing/', async (t) => {
   const sources = await sourcesOf(`export * from '../../src/index.ts'`)

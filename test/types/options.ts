@@ -1,6 +1,12 @@
 // This file is never run. `npm run typecheck` compiles it with @middy/core 7 and with version 6.
 import type { SQSRecord } from 'aws-lambda'
-import { type BoundedSqsBatchOptions, boundedSqsBatch, type FailureLogger, type TimeBudget } from '../../src/index.ts'
+import {
+  adaptiveConcurrency,
+  type BoundedSqsBatchOptions,
+  boundedSqsBatch,
+  type FailureLogger,
+  type TimeBudget,
+} from '../../src/index.ts'
 import { type Equal, expect } from './expect.ts'
 
 boundedSqsBatch()
@@ -19,6 +25,9 @@ boundedSqsBatch({
 })
 boundedSqsBatch({ timeBudget: false, fifoFailure: 'group', logger: false })
 boundedSqsBatch({ rateLimit: { limit: 14, interval: 1_000 } })
+boundedSqsBatch({ concurrency: adaptiveConcurrency({ max: 200, classify: () => 'throttle' }) })
+// @ts-expect-error not a class of failures
+adaptiveConcurrency({ classify: () => 'slow' })
 boundedSqsBatch({ timeBudget: { drain: 500 }, logger: async () => {} })
 // An option may be undefined, also in projects with exactOptionalPropertyTypes.
 boundedSqsBatch({

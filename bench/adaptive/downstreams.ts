@@ -1,0 +1,217 @@
+import type { Call, Clock, Downstream, Outcome } from './simulator.ts'
+
+/** How long a call takes, in milliseconds. */
+type Latency = (random: () => number) => number
+
+/** 20 % more or less than `ms`. */
+export function about(ms: number): Latency {
+  return (random) => ms * (0.8 + 0.4 * random())
+}
+
+export function logNormal(min: number, max: number, median: number, sigma: number): Latency {
+  return (random) => {
+    const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
+    return Math.min(max, Math.max(min, median * Math.exp(sigma * normal)))
+  }
+}
+
+export function either(usual: number, rare: number, shareOfRare: number): Latency {
+  return (random) => (random() < shareOfRare ? rare : usual)
+}
+
+/** Serves `capacity` calls at once. The others wait. `capacity` can be a function of the time. */
+export function queueing(capacity: number | ((now: number) => number), latency: Latency): Downstream {
+  return (clock, random) => {
+    const queue: (() => void)[] = []
+    let busy = 0
+    function serve(settle: (outcome: Outcome) => void): void {
+      busy++
+      clock.after(latency(random), () => {
+        busy--
+        settle('ok')
+        serveNext()
+      })
+    }
+    function serveNext(): void {
+      while (busy < capacityAt(capacity, clock)) {
+        const next = queue.shift()
+        if (!next) return
+        next()
+      }
+    }
+    return (settle) => {
+      queue.push(() => serve(settle))
+      serveNext()
+    }
+  }
+}
+
+/** Serves `capacity` calls at once. It refuses the others with a 503 after 2 ms. */
+export function refusing(capacity: number | ((now: number) => number), latency: Latency): Downstream {
+  return (clock, random) => {
+    let busy = 0
+    return (settle) => {
+      if (busy >= capacityAt(capacity, clock)) return clock.after(2, () => settle('overload'))
+      busy++
+      clock.after(latency(random), () => {
+        busy--
+        settle('ok')
+      })
+    }
+  }
+}
+
+/** A token bucket: it serves `rate` calls per second, and `burst` more at the start. It answers the others with a 429. */
+export function bucket(rate: number, burst: number, latency: Latency): Downstream {
+  return (clock, random) => {
+    let tokens = burst
+    let filledAt = 0
+    return (settle) => {
+      tokens = Math.min(burst, tokens + ((clock.now - filledAt) * rate) / 1000)
+      filledAt = clock.now
+      if (tokens < 1) return clock.after(2, () => settle('throttle'))
+      tokens--
+      clock.after(latency(random), () => settle('ok'))
+    }
+  }
+}
+
+/** Becomes slower with each call above `knee`: the time grows with a power of the number of calls. */
+export function thrashing(knee: number, latency: Latency, power: number): Downstream {
+  return (clock, random) => {
+    let busy = 0
+    return (settle) => {
+      busy++
+      const slowness = Math.max(1, busy / knee) ** power
+      clock.after(latency(random) * slowness, () => {
+        busy--
+        settle('ok')
+      })
+    }
+  }
+}
+
+/** Serves any number of calls. */
+export function open(latency: Latency): Downstream {
+  return (clock, random) => (settle) => clock.after(latency(random), () => settle('ok'))
+}
+
+/** The handler also computes for `ms`. The function has one CPU. */
+export function computing(ms: number, inner: Downstream): Downstream {
+  return (clock, random) => {
+    const call = inner(clock, random)
+    let freeAt = 0
+    return (settle) =>
+      call((outcome) => {
+        freeAt = Math.max(clock.now, freeAt) + ms
+        clock.after(freeAt - clock.now, () => settle(outcome))
+      })
+  }
+}
+
+/** The process can open this many sockets. More fail with EMFILE. */
+export function withDescriptors(count: number, inner: Downstream): Downstream {
+  return (clock, random) => {
+    const call = inner(clock, random)
+    let used = 0
+    return (settle) => {
+      const end = (outcome: Outcome) => {
+        used--
+        settle(outcome)
+      }
+      if (++used > count) clock.after(0.2, () => end('throttle'))
+      else call(end)
+    }
+  }
+}
+
+/** Every second block of `length` records needs no call: its records end after 1 ms. */
+export function instantBlocks(length: number, inner: Downstream): Downstream {
+  return instant((_random, calls) => Math.floor(calls / length) % 2 === 1, inner)
+}
+
+/** A share of the records needs no call. */
+export function instantShare(share: number, inner: Downstream): Downstream {
+  return instant((random) => random() < share, inner)
+}
+
+function instant(isInstant: (random: () => number, calls: number) => boolean, inner: Downstream): Downstream {
+  return (clock, random) => {
+    const call = inner(clock, random)
+    let calls = 0
+    return (settle) => (isInstant(random, calls++) ? clock.after(1, () => settle('ok')) : call(settle))
+  }
+}
+
+/** The client retries twice, after up to 100 and up to 200 ms, as an AWS SDK does. */
+export function retrying(inner: Downstream): Downstream {
+  return (clock, random) => {
+    const call = inner(clock, random)
+    function attempt(number: number, settle: (outcome: Outcome) => void): void {
+      call((outcome) => {
+        if (outcome === 'ok' || number === 3) return settle(outcome)
+        clock.after(random() * 50 * 2 ** number, () => attempt(number + 1, settle))
+      })
+    }
+    return (settle) => attempt(1, settle)
+  }
+}
+
+/** A share of the successful calls fails with a 503 by chance. */
+export function flaky(share: number, inner: Downstream): Downstream {
+  return (clock, random) => {
+    const call: Call = inner(clock, random)
+    return (settle) => call((outcome) => settle(outcome === 'ok' && random() < share ? 'overload' : outcome))
+  }
+}
+
+function capacityAt(capacity: number | ((now: number) => number), clock: Clock): number {
+  return typeof capacity === 'number' ? capacity : capacity(clock.now)
+}
+
+/** Serves `capacity` calls at once. Up to `places` wait. It refuses the others with a 503 after 1 ms. */
+export function boundedQueue(capacity: number, places: number, latency: Latency): Downstream {
+  return (clock, random) => {
+    const call = queueing(capacity, latency)(clock, random)
+    let present = 0
+    return (settle) => {
+      if (present >= capacity + places) return clock.after(1, () => settle('overload'))
+      present++
+      call((outcome) => {
+        present--
+        settle(outcome)
+      })
+    }
+  }
+}
+
+/** A heavy tail: `min` ÷ u^(1 ÷ `shape`), at most `max`. */
+export function pareto(min: number, max: number, shape: number): Latency {
+  return (random) => Math.min(max, min / (1 - random()) ** (1 / shape))
+}
+
+/** Each call makes the others slower, as locks in a database do: goodput grows less and less, and never falls. */
+export function contended(half: number, latency: Latency): Downstream {
+  return (clock, random) => {
+    let busy = 0
+    return (settle) => {
+      busy++
+      clock.after(latency(random) * (1 + busy / half), () => {
+        busy--
+        settle('ok')
+      })
+    }
+  }
+}
+
+/** Starts no call for `pause` ms every `period` ms, as a garbage collector or a failover does. */
+export function pausing(period: number, pause: number, inner: Downstream): Downstream {
+  return (clock, random) => {
+    const call = inner(clock, random)
+    return (settle) => {
+      const left = pause - (clock.now % period)
+      if (left > 0) clock.after(left, () => call(settle))
+      else call(settle)
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import { createLimitSearch } from '../../src/scheduler/limit-search.ts'
+import type { FailureClass } from '../../src/scheduler/limiter.ts'
+import {
+  type BatchResult,
+  createClock,
+  type Downstream,
+  failedShare,
+  goodput,
+  runEnvironment,
+  type SimulatedLimiter,
+  seededRandom,
+  simulate,
+} from './simulator.ts'
+
+export const INITIAL = 50
+const MAX = 500
+const SWEEP = [4, 6, 8, 10, 12, 16, 20, 24, 28, 32, 37, 45, 50, 53, 64, 80, 100, 120, 150, 200, 250, 300, 400, 500]
+const SEEDS = Array.from({ length: 15 }, (_, index) => 11 + index)
+/** A fixed number that fails more of the records than this share is not the best one. */
+const MAX_FAILED = 0.01
+
+/** A limiter for the simulation, in which an error is its class. */
+export function adaptiveLimiter(initial = INITIAL): SimulatedLimiter {
+  const classify = (error: unknown) => error as FailureClass
+  return createLimitSearch({ min: 1, max: MAX, initial, classify, utilization: () => 0 })
+}
+
+export interface FixedResult {
+  readonly limit: number
+  readonly goodput: number
+  readonly failed: number
+}
+
+/** Medians over the seeds. Goodput is divided by that of the best fixed number. */
+export interface Comparison {
+  readonly name: string
+  readonly records: number
+  readonly best: FixedResult
+  /** The fixed number with which the adaptive limit begins. */
+  readonly initial: FixedResult
+  /** The first batch, the second half of the batches, and all batches. */
+  readonly cold: number
+  readonly warm: number
+  readonly all: number
+  /** The worst single batch of the second half. */
+  readonly worst: number
+  /** Shares of the records, from 0 to 1. */
+  readonly coldFailed: number
+  readonly warmFailed: number
+  readonly finalLimit: number
+}
+
+/** Compares the adaptive limit with a sweep of fixed numbers, on the same batches. */
+export function compare(name: string, downstream: Downstream, batches: readonly number[]): Comparison {
+  const fixed = SWEEP.map((limit) => fixedResult(downstream, limit, batches))
+  const best = fixed.filter(({ failed }) => failed <= MAX_FAILED).reduce((a, b) => (b.goodput > a.goodput ? b : a))
+  const runs = SEEDS.map((seed) => simulate(downstream, adaptiveLimiter(), batches, seed))
+  const half = Math.floor(batches.length / 2)
+  const relative = (results: readonly BatchResult[]) => goodput(results) / best.goodput
+  const overRuns = (of: (run: readonly BatchResult[]) => number) => median(runs.map(of))
+  return {
+    name,
+    records: batches[0] as number,
+    best,
+    initial: fixed.find(({ limit }) => limit === INITIAL) as FixedResult,
+    cold: overRuns((run) => relative(run.slice(0, 1))),
+    warm: overRuns((run) => relative(run.slice(half))),
+    all: overRuns(relative),
+    worst: Math.min(...runs.flatMap((run) => run.slice(half).map((batch) => relative([batch])))),
+    coldFailed: overRuns((run) => failedShare(run.slice(0, 1))),
+    warmFailed: overRuns((run) => failedShare(run.slice(half))),
+    finalLimit: overRuns((run) => run.at(-1)?.limit as number),
+  }
+}
+
+function fixedResult(downstream: Downstream, limit: number, batches: readonly number[]): FixedResult {
+  const runs = [1, 2, 3].map((seed) => simulate(downstream, { limit }, batches, seed))
+  return { limit, goodput: median(runs.map(goodput)), failed: median(runs.map(failedShare)) }
+}
+
+export interface SharedResult {
+  /** Goodput of all environments together, per second. */
+  readonly goodput: number
+  readonly failed: number
+  /** Jain's index of the goodput of each environment: 1 is fair, 1 ÷ the number of environments is unfair. */
+  readonly fairness: number
+}
+
+/** Runs several environments on one downstream. They start one after another. */
+export function shareDownstream(
+  downstream: Downstream,
+  limiters: readonly SimulatedLimiter[],
+  batches: readonly number[],
+  seed: number,
+): SharedResult {
+  const clock = createClock()
+  const call = downstream(clock, seededRandom(seed))
+  const all: (readonly BatchResult[])[] = []
+  for (const [index, limiter] of limiters.entries()) {
+    clock.after(7 * index, () => runEnvironment(clock, call, limiter, batches, (results) => all.push(results)))
+  }
+  clock.runAll()
+  const each = all.map(goodput)
+  const sum = each.reduce((total, value) => total + value, 0)
+  const squares = each.reduce((total, value) => total + value ** 2, 0)
+  const succeeded = all.flat().reduce((total, batch) => total + batch.succeeded, 0)
+  return {
+    goodput: (1000 * succeeded) / clock.now,
+    failed: failedShare(all.flat()),
+    fairness: sum ** 2 / (each.length * squares),
+  }
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number
+}

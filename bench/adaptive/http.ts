@@ -1,0 +1,222 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parse, View } from 'vega'
+import { compile, type TopLevelSpec } from 'vega-lite'
+import { type FixedResult, INITIAL, median } from './evaluate.ts'
+import { HTTP_CASES } from './http-cases.ts'
+import type { Environment, EnvironmentResult, Sample } from './http-environment.ts'
+import { failedShare, goodput } from './simulator.ts'
+
+export interface HttpOptions {
+  /** The fixed numbers, in descending order. */
+  readonly sweep: readonly number[]
+  /** How many batches of how many records, for a fixed number and for the search. */
+  readonly batches: Readonly<Record<number, { readonly fixed: number; readonly adaptive: number }>>
+  readonly runs: number
+  readonly folder: string
+}
+
+export const FULL: Omit<HttpOptions, 'folder'> = {
+  sweep: [500, 400, 250, 150, 100, 64, 50, 32, 24, 16, 8],
+  batches: { 7000: { fixed: 1, adaptive: 4 }, 1000: { fixed: 3, adaptive: 10 }, 100: { fixed: 10, adaptive: 60 } },
+  runs: 3,
+}
+
+export const QUICK: Omit<HttpOptions, 'folder'> = {
+  sweep: [400, 100, 50, 10],
+  batches: { 1000: { fixed: 1, adaptive: 4 } },
+  runs: 1,
+}
+
+const MAX_FAILED = 0.01
+
+interface Row {
+  readonly name: string
+  readonly records: number
+  readonly bestLimit: number
+  /** Successful records per second with the best fixed number. */
+  readonly best: number
+  /** Divided by the best. */
+  readonly initial: number
+  readonly cold: number
+  readonly warm: number
+  /** Shares of the records. */
+  readonly coldFailed: number
+  readonly warmFailed: number
+  readonly finalLimit: number
+  readonly samples: readonly Sample[]
+}
+
+/** Compares the adaptive limit with fixed numbers on real HTTP servers. Writes the results and a chart to `folder`. */
+export async function compareOverHttp({ sweep, batches, runs, folder }: HttpOptions): Promise<void> {
+  const rows: Row[] = []
+  for (const name of Object.keys(HTTP_CASES)) {
+    for (const [records, counts] of Object.entries(batches)) {
+      const row = await compareCase(name, Number(records), counts, sweep, runs)
+      rows.push(row)
+      console.log(describe(row))
+    }
+  }
+  await mkdir(folder, { recursive: true })
+  await writeFile(join(folder, 'adaptive-http.json'), `${JSON.stringify(rows, null, 1)}\n`)
+  await writeFile(join(folder, 'adaptive-http.svg'), `${await new View(parse(compile(chart(rows)).spec)).toSVG()}\n`)
+  console.log(`\n${table(rows)}\n\nWritten to ${folder}: adaptive-http.json, adaptive-http.svg`)
+}
+
+async function compareCase(
+  name: string,
+  records: number,
+  counts: { readonly fixed: number; readonly adaptive: number },
+  sweep: readonly number[],
+  runs: number,
+): Promise<Row> {
+  const measured: FixedResult[] = []
+  for (const limit of sweep) {
+    const all = await repeat(runs, () => runCase(name, limit, Array(counts.fixed).fill(records)))
+    measured.push({ limit, goodput: median(all.map(totalGoodput)), failed: median(all.map(totalFailed)) })
+    // Slow calls take minutes with a small number, which cannot be the best one.
+    if (limit <= INITIAL && bestOf(measured).goodput > 2 * (measured.at(-1)?.goodput as number)) break
+  }
+  const best = bestOf(measured)
+  const initial = measured.find(({ limit }) => limit === INITIAL)
+  const adaptive = await repeat(runs, () => runCase(name, 'adaptive', Array(counts.adaptive).fill(records)))
+  const cold = adaptive.map((run) => part(run, 0, 1))
+  const warm = adaptive.map((run) => part(run, Math.floor(counts.adaptive / 2)))
+  return {
+    name,
+    records,
+    bestLimit: best.limit,
+    best: best.goodput,
+    initial: (initial?.goodput ?? Number.NaN) / best.goodput,
+    cold: median(cold.map(totalGoodput)) / best.goodput,
+    warm: median(warm.map(totalGoodput)) / best.goodput,
+    coldFailed: median(cold.map(totalFailed)),
+    warmFailed: median(warm.map(totalFailed)),
+    finalLimit: median(adaptive.map((run) => run[0]?.batches.at(-1)?.limit as number)),
+    samples: adaptive[0]?.[0]?.samples ?? [],
+  }
+}
+
+/** The fixed number with the highest goodput, of those that fail few records if there are any. */
+function bestOf(measured: readonly FixedResult[]): FixedResult {
+  const usable = measured.filter(({ failed }) => failed <= MAX_FAILED)
+  return (usable.length > 0 ? usable : measured).reduce((a, b) => (b.goodput > a.goodput ? b : a))
+}
+
+async function repeat<T>(times: number, run: () => Promise<T>): Promise<T[]> {
+  const results: T[] = []
+  for (let time = 0; time < times; time++) results.push(await run())
+  return results
+}
+
+/** Runs all environments of a case on a new server. */
+async function runCase(
+  name: string,
+  concurrency: number | 'adaptive',
+  batches: readonly number[],
+): Promise<EnvironmentResult[]> {
+  const { downstream: _, environments = 1, ...client } = HTTP_CASES[name] as (typeof HTTP_CASES)[string]
+  const server = fork(join(import.meta.dirname, 'http-server.ts'), [name])
+  const port = (await message(server)) as number
+  const environment: Environment = { ...client, port, concurrency, batches }
+  try {
+    return await Promise.all(
+      Array.from({ length: environments }, async () => {
+        const child = fork(join(import.meta.dirname, 'http-environment.ts'), [JSON.stringify(environment)])
+        return (await message(child)) as EnvironmentResult
+      }),
+    )
+  } finally {
+    server.disconnect()
+  }
+}
+
+async function message(child: ChildProcess): Promise<unknown> {
+  const exited = once(child, 'exit').then(([code]) => {
+    throw new Error(`A process of the benchmark ended with exit code ${code} before it sent its result`)
+  })
+  const [received] = await Promise.race([once(child, 'message'), exited])
+  exited.catch(() => {}) // it ends after its message
+  return received
+}
+
+function part(run: readonly EnvironmentResult[], from: number, to?: number): EnvironmentResult[] {
+  return run.map(({ batches, samples }) => ({ batches: batches.slice(from, to), samples }))
+}
+
+/** Of all environments together. */
+function totalGoodput(run: readonly EnvironmentResult[]): number {
+  return run.reduce((sum, { batches }) => sum + goodput(batches), 0)
+}
+
+function totalFailed(run: readonly EnvironmentResult[]): number {
+  return failedShare(run.flatMap(({ batches }) => batches))
+}
+
+function describe({ name, records, best, bestLimit, initial, cold, warm, warmFailed, finalLimit }: Row): string {
+  const ratios = [initial, cold, warm].map((value) => value.toFixed(2))
+  return (
+    `${name}, batches of ${records}: best fixed ${bestLimit} (${best.toFixed(0)}/s); fixed ${INITIAL} ${ratios[0]}; ` +
+    `adaptive cold ${ratios[1]}, warm ${ratios[2]}, ${(100 * warmFailed).toFixed(1)} % failed, limit ${finalLimit}`
+  )
+}
+
+function table(rows: readonly Row[]): string {
+  const header = [
+    'downstream',
+    'records',
+    'best',
+    `fixed ${INITIAL}`,
+    'cold',
+    'warm',
+    'failed cold',
+    'failed warm',
+    'limit',
+  ]
+  const lines = rows.map((row) => [
+    row.name,
+    String(row.records),
+    String(row.bestLimit),
+    ...[row.initial, row.cold, row.warm].map((value) => value.toFixed(2)),
+    ...[row.coldFailed, row.warmFailed].map((share) => `${(100 * share).toFixed(1)} %`),
+    String(row.finalLimit),
+  ])
+  return [header, header.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+}
+
+const IN_FLIGHT = 'in flight'
+const GOODPUT = 'successful records per 0.1 s'
+
+/** For the largest batches of each case: what was in flight, and goodput, over time. */
+function chart(rows: readonly Row[]): TopLevelSpec {
+  const largest = Math.max(...rows.map(({ records }) => records))
+  const values = rows
+    .filter(({ records }) => records === largest)
+    .flatMap(({ name, samples }) =>
+      samples.flatMap(({ time, inFlight, succeeded }) => [
+        { name, seconds: time / 1000, series: IN_FLIGHT, value: inFlight },
+        { name, seconds: time / 1000, series: GOODPUT, value: succeeded },
+      ]),
+    )
+  return {
+    background: 'white', // the page may be dark
+    padding: 16,
+    title: { text: `adaptiveConcurrency() over HTTP, batches of ${largest}`, subtitle: 'The first run of each case' },
+    data: { values },
+    facet: { field: 'name', type: 'nominal', title: null },
+    columns: 2,
+    spec: {
+      width: 360,
+      height: 140,
+      mark: 'line',
+      encoding: {
+        x: { field: 'seconds', type: 'quantitative' },
+        y: { field: 'value', type: 'quantitative', title: null },
+        color: { field: 'series', type: 'nominal', legend: { title: null, orient: 'bottom' } },
+      },
+    },
+    resolve: { scale: { x: 'independent', y: 'independent' } },
+  }
+}

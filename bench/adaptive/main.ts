@@ -1,0 +1,25 @@
+// Compares adaptiveConcurrency() with fixed numbers. See docs/adaptive-concurrency.md.
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { compareOverHttp, FULL, QUICK } from './http.ts'
+import { printSimulation } from './simulate.ts'
+
+const USAGE = `Usage: npm run bench:adaptive -- --simulate | --http [--quick]
+
+  --simulate  on simulated downstreams, in a few minutes
+  --http      over real HTTP, for hours on a machine that does nothing else. Writes bench/results/adaptive-http.*
+  --quick     with --http: few values and small batches, in a few minutes. Writes to a temporary folder`
+
+const { values } = parseArgs({
+  options: { simulate: { type: 'boolean' }, http: { type: 'boolean' }, quick: { type: 'boolean' } },
+})
+if (values.simulate) printSimulation()
+else if (values.http && values.quick) {
+  await compareOverHttp({ ...QUICK, folder: await mkdtemp(join(tmpdir(), 'bench-adaptive-')) })
+} else if (values.http) await compareOverHttp({ ...FULL, folder: join(import.meta.dirname, '../results') })
+else {
+  console.error(USAGE)
+  process.exitCode = 2
+}

@@ -1,0 +1,64 @@
+import { type Check, check } from '../check.ts'
+import type { AdaptiveConcurrency, AdaptiveConcurrencyOptions } from '../types.ts'
+import { classifyFailure } from './classify.ts'
+import { createLimitSearch } from './limit-search.ts'
+import { CREATE_LIMITER } from './limiter.ts'
+
+const CALLER = 'adaptiveConcurrency'
+const COUNT: Check = [(value) => Number.isSafeInteger(value) && (value as number) >= 1, 'a positive integer']
+
+const CHECKS: Record<keyof AdaptiveConcurrencyOptions, Check> = {
+  min: COUNT,
+  max: COUNT,
+  initial: COUNT,
+  classify: [(value) => typeof value === 'function', 'a function'],
+}
+
+/**
+ * A value for the option `concurrency`: the limit is searched for while records run, and kept for later invocations of
+ * the same environment. The search looks for the limit with the most successful records per second. Throttling, refused
+ * connections and timeouts lower the limit at once.
+ *
+ * Experimental: its behaviour and its options can change in any version.
+ *
+ * Each middleware instance searches for itself, even if two instances use the same value. The search knows one
+ * environment only, so set `MaximumConcurrency` in the event source mapping. Set `maxAttempts: 1` in AWS SDK clients,
+ * because their own retries hide the throttling.
+ *
+ * @param options see {@link AdaptiveConcurrencyOptions}
+ * @throws {TypeError} if an option is unknown, of the wrong type or out of range, or unless `min` ≤ `initial` ≤ `max`
+ *
+ * @example
+ * export const handler = middy()
+ *   .use(boundedSqsBatch({ concurrency: adaptiveConcurrency({ max: 200 }) }))
+ *   .handler(eachRecord(async (record) => { await save(record.body) }))
+ */
+export function adaptiveConcurrency(options: AdaptiveConcurrencyOptions = {}): AdaptiveConcurrency {
+  const { min = 1, max = Math.max(500, min), classify, initial: given } = check(CALLER, options, CHECKS)
+  const initial = given ?? Math.max(min, Math.min(50, max))
+  if (min > initial || initial > max) {
+    throw new TypeError(`${CALLER}(): expected min ≤ initial ≤ max, got min ${min}, initial ${initial} and max ${max}`)
+  }
+  return Object.freeze({
+    max,
+    [CREATE_LIMITER]: (fitting) =>
+      createLimitSearch({
+        min,
+        max: fitting,
+        initial,
+        classify: (error) => classifyFailure(error, classify),
+        utilization: utilizationMeter(),
+      }),
+  } satisfies AdaptiveConcurrency)
+}
+
+/** Returns a function that returns the event loop utilization since its last call. */
+function utilizationMeter(): () => number {
+  let last = performance.eventLoopUtilization()
+  return () => {
+    const now = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(now, last)
+    last = now
+    return utilization
+  }
+}

@@ -1,0 +1,131 @@
+import { isObject } from '../describe.ts'
+import { InvalidBodyError, outcomeOf } from '../errors.ts'
+import type { FailureClass } from './limiter.ts'
+
+/** How deep `cause` and `errors` are searched, and how many errors in all. */
+const MAX_ERRORS = 20
+
+const THROTTLE_STATUS = 429
+const OVERLOAD_STATUSES = new Set([503, 504])
+
+/** Names and codes, in the spelling of the AWS SDK, of Node and of undici (`fetch()`). */
+const THROTTLES = new Set([
+  'EMFILE',
+  'ENFILE',
+  'ThrottlingException',
+  'Throttling',
+  'ThrottledException',
+  'Throttled',
+  'RequestThrottled',
+  'RequestThrottledException',
+  'RequestThrottle',
+  'ThrottleException',
+  'ProvisionedThroughputExceededException',
+  'RequestLimitExceeded',
+  'BandwidthLimitExceeded',
+  'LimitExceededException',
+  'TooManyRequestsException',
+  'TransactionInProgressException',
+  'PriorRequestNotComplete',
+  'EC2ThrottledException',
+  'KMSThrottlingException',
+])
+const OVERLOADS = new Set([
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ESOCKETTIMEDOUT',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'UND_ERR_SOCKET',
+  'TimeoutError',
+  'RequestTimeout',
+  'RequestTimeoutException',
+  'SlowDown',
+  'ServiceUnavailable',
+  'ServiceUnavailableException',
+  'ERR_RECORD_TIMEOUT',
+])
+
+/**
+ * Says what a failure means for the limit.
+ *
+ * @param custom the option `classify`. If it throws or returns anything else, the built-in rules apply
+ * @returns `undefined` if the failure does not count: the handler was aborted, or the body was not valid
+ */
+export function classifyFailure(
+  error: unknown,
+  custom: ((error: unknown) => FailureClass | undefined) | undefined,
+): FailureClass | undefined {
+  if (isUncounted(error)) return undefined
+  return customClass(error, custom) ?? builtInClass(error)
+}
+
+function isUncounted(error: unknown): boolean {
+  const outcome = outcomeOf(error)
+  if (outcome !== undefined) return outcome !== 'timedOut'
+  try {
+    return error instanceof InvalidBodyError
+  } catch {
+    return false // a proxy that throws when it is read
+  }
+}
+
+function customClass(
+  error: unknown,
+  custom: ((error: unknown) => FailureClass | undefined) | undefined,
+): FailureClass | undefined {
+  try {
+    const result: unknown = custom?.(error)
+    // The rejection of an async function would end the process.
+    if (isObject(result)) void Promise.resolve(result).catch(() => {})
+    return result === 'throttle' || result === 'overload' || result === 'failure' ? result : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The class of an error, or else of its causes and inner errors: the error of a failed `fetch()` says nothing itself. */
+function builtInClass(error: unknown): FailureClass {
+  const errors = new Set([error])
+  for (const each of errors) {
+    const failure = classOf(each)
+    if (failure) return failure
+    const inner: unknown = read(each, 'errors')
+    for (const next of [read(each, 'cause'), ...(Array.isArray(inner) ? inner.slice(0, MAX_ERRORS) : [])]) {
+      if (isObject(next) && errors.size < MAX_ERRORS) errors.add(next) // a set: a cycle ends
+    }
+  }
+  return 'failure'
+}
+
+function classOf(error: unknown): FailureClass | undefined {
+  const names = [read(error, 'name'), read(error, 'code')]
+  const statuses = [
+    read(read(error, '$metadata'), 'httpStatusCode'),
+    read(error, 'status'),
+    read(error, 'statusCode'),
+    read(read(error, 'response'), 'status'),
+  ]
+  const isThrottling = read(read(error, '$retryable'), 'throttling') === true
+  if (isThrottling || statuses.includes(THROTTLE_STATUS) || names.some((name) => THROTTLES.has(name as string))) {
+    return 'throttle'
+  }
+  const isOverload =
+    statuses.some((status) => OVERLOAD_STATUSES.has(status as number)) ||
+    names.some((name) => OVERLOADS.has(name as string))
+  return isOverload ? 'overload' : undefined
+}
+
+/** Reads a property of anything. `undefined` if reading it throws. */
+function read(value: unknown, key: string): unknown {
+  try {
+    return isObject(value) ? (value as Record<string, unknown>)[key] : undefined
+  } catch {
+    return undefined
+  }
+}

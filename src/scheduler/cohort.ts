@@ -1,0 +1,91 @@
+/**
+ * The jobs that started while the limit had one value, and what they measured.
+ *
+ * A cohort is measured instead of a period of time. A period that begins with a batch contains the fast jobs of the first
+ * burst and not the slow ones. It also contains pauses between invocations.
+ */
+export interface Cohort {
+  readonly limit: number
+  readonly openedAt: number
+  inFlight: number
+  /** How many jobs have ended and count. */
+  ended: number
+  succeeded: number
+  /** How many started when the limit was reached and more jobs waited. */
+  limited: number
+  /** Whether no further job joins. */
+  isFull: boolean
+  /** The sum of the durations. Each job subtracts the time of its start, and adds the time of its end. */
+  duration: number
+  /** The sum of the squared durations of the jobs that have ended. */
+  squares: number
+  /** The sum of the integrals, over each job's duration, of the number of all jobs in flight. Made like `duration`. */
+  seen: number
+}
+
+/** What the jobs of a cohort measured together. */
+export interface Measurement {
+  /** The mean number of jobs that were in flight while a job of the cohort was in flight. */
+  readonly concurrency: number
+  /** Successful jobs per millisecond. */
+  readonly goodput: number
+}
+
+export function openCohort(limit: number, now: number): Cohort {
+  return {
+    limit,
+    openedAt: now,
+    inFlight: 0,
+    ended: 0,
+    succeeded: 0,
+    limited: 0,
+    isFull: false,
+    duration: 0,
+    squares: 0,
+    seen: 0,
+  }
+}
+
+/** @param integral the integral of the number of all jobs in flight, since the cohort was opened */
+export function join(cohort: Cohort, now: number, integral: number, isLimited: boolean): void {
+  cohort.inFlight++
+  if (isLimited) cohort.limited++
+  cohort.duration -= now - cohort.openedAt
+  cohort.seen -= integral
+}
+
+export function leave(
+  cohort: Cohort,
+  startedAt: number,
+  now: number,
+  integral: number,
+  succeeded: boolean | undefined,
+): void {
+  cohort.inFlight--
+  cohort.duration += now - cohort.openedAt
+  cohort.seen += integral
+  if (succeeded === undefined) return
+  cohort.ended++
+  cohort.squares += (now - startedAt) ** 2
+  if (succeeded) cohort.succeeded++
+}
+
+/** Little's law: goodput is concurrency ÷ mean duration. Jobs that are still in flight count with their duration so far. */
+export function measure(cohort: Cohort, now: number, integral: number): Measurement {
+  const { inFlight, seen, succeeded } = cohort
+  const duration = durationSoFar(cohort, now)
+  if (!(duration > 0)) return { concurrency: 0, goodput: 0 }
+  const concurrency = (seen + inFlight * integral) / duration
+  return { concurrency, goodput: (concurrency * succeeded) / duration }
+}
+
+/** The relative standard error of the mean duration. */
+export function standardError(cohort: Cohort, now: number): number {
+  const { ended, inFlight, squares } = cohort
+  const mean = durationSoFar(cohort, now) / (ended + inFlight)
+  return Math.sqrt(Math.max(0, squares / ended / mean ** 2 - 1) / ended)
+}
+
+function durationSoFar({ inFlight, openedAt, duration }: Cohort, now: number): number {
+  return duration + inFlight * (now - openedAt)
+}

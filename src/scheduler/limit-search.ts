@@ -1,0 +1,289 @@
+import { type Cohort, join, leave, measure, openCohort, standardError } from './cohort.ts'
+import type { FailureClass, Limiter, LimitReason } from './limiter.ts'
+
+// The parameters were chosen on the downstreams in bench/adaptive/scenarios.ts.
+
+/** A higher limit is kept if goodput grows by at least this share of the growth of the limit. */
+const GAIN = 0.4
+/** A lower limit is kept if it has at least this share of the goodput. */
+const SAME_GOODPUT = 0.95
+/** If the jobs saw less than this share of the limit in flight, the limit was not reached. */
+const REACHED = 0.75
+/** If the event loop is busy for more than this share of the time, the CPU is the limit. */
+const MAX_UTILIZATION = 0.95
+
+/** A probe upwards raises the limit by the share `step`, which begins with 1. A success doubles it. */
+const MAX_STEP = 1
+const MIN_STEP = 0.05
+const STEP_AFTER_FAILURE = 1 / 5
+/** A probe downwards divides the limit by this. */
+const DOWN = 1.15
+/** How many cohorts the limit stays between two probes. A probe upwards that fails makes it half as long again. */
+const MIN_WAIT = 4
+const MAX_WAIT = 32
+const WAIT_AFTER_FAILURE = 1.5
+
+/** After pressure, the limit becomes this share of what was in flight without pressure. */
+const MARGIN = 0.95
+/** After pressure in a probe, a limit that is higher by less than this factor is not worth a measurement. */
+const WORTH_MEASURING = 1.1
+
+/** A cohort has at least this many jobs, and at least as many as the limit, and at most `MAX_COHORT` times as many. */
+const MIN_JOBS = 16
+const MAX_COHORT = 8
+/** When a cohort is complete. The first steps double the limit, so they need less precision. */
+const PRECISE = { error: 0.05, ended: 0.95, duration: 50 }
+const ROUGH = { error: 0.2, ended: 0.8, duration: 0 }
+
+/** Milliseconds. */
+const IDLE_TIME = 5 * 60_000
+
+interface LimitSearchOptions {
+  readonly min: number
+  /** Wins over the others, because it can be the number of file descriptors. */
+  readonly max: number
+  readonly initial: number
+  /** Returns `undefined` for a failure that does not count. */
+  readonly classify: (error: unknown) => FailureClass | undefined
+  /** The event loop utilization since the last call, from 0 to 1. */
+  readonly utilization: () => number
+}
+
+interface Reference {
+  readonly limit: number
+  readonly goodput: number
+}
+
+/** A job that belongs to no cohort. */
+const NO_COHORT = {}
+
+/**
+ * Searches for the limit with the highest goodput, which is the number of successful jobs per second.
+ *
+ * The limit stays at a reference while cohorts measure its goodput. From time to time a probe measures another limit:
+ * a higher one, which becomes the reference if goodput grows with it, or a lower one, which becomes the reference if
+ * goodput stays the same. Pressure, such as many refused calls, lowers the limit at once.
+ */
+export function createLimitSearch({ min, max, initial, classify, utilization }: LimitSearchOptions): Limiter {
+  let limit = Math.min(initial, max)
+  let reason: LimitReason = 'initial'
+
+  /** The limit that is in use between probes, and its goodput. `undefined` until it has been measured. */
+  let reference: Reference | undefined
+  let probe: 'up' | 'down' | undefined
+  let lastProbe: 'up' | 'down' = 'down'
+  let step = MAX_STEP
+  let wait = MIN_WAIT
+  /** How many cohorts have measured the reference since the last probe. */
+  let held = 0
+
+  let cohort: Cohort | undefined
+  let inFlight = 0
+  /** When `inFlight` last changed. */
+  let changedAt = 0
+  /** The integral of `inFlight` over time since the cohort was opened. */
+  let integral = 0
+  /** How many jobs could have run at once since the cohort was opened. */
+  let demand = 0
+
+  // What has ended since the cohort was opened, and how often calls fail by chance.
+  let ends = 0
+  let throttles = 0
+  let overloads = 0
+  let usualOverloads = 0
+  /** Whether jobs that started before the limit was cut are still in flight. */
+  let isCutting = false
+
+  function started(now: number, waiting: number): object {
+    if (inFlight === 0 && now - changedAt > IDLE_TIME) forget()
+    countInFlight(1, now)
+    cohort ??= open(now)
+    demand = Math.max(demand, inFlight + waiting)
+    if (cohort.isFull) return NO_COHORT
+    join(cohort, now, integral, waiting > 0 && inFlight >= limit)
+    return cohort
+  }
+
+  function failed(error: unknown, now: number): false | undefined {
+    const failure = classify(error)
+    if (failure === undefined) return undefined
+    if (failure === 'failure' || !isPressure(failure)) return false
+    if (!isCutting) {
+      learnUsualOverloads()
+      cohort = open(now)
+      isCutting = true
+    }
+    setLimit(Math.min(limit, inFlight - 1), failure)
+    return false
+  }
+
+  function ended(of: object, startedAt: number, now: number, succeeded: boolean | undefined): void {
+    countInFlight(-1, now)
+    ends++
+    if (of === cohort) leave(cohort as Cohort, startedAt, now, integral, succeeded)
+    if (!cohort) return
+    if (isCutting) endCut(cohort)
+    else if (of === cohort && isComplete(cohort)) judge(cohort)
+  }
+
+  function countInFlight(change: 1 | -1, now: number): void {
+    integral += inFlight * (now - changedAt)
+    changedAt = now
+    inFlight += change
+  }
+
+  function open(now: number): Cohort {
+    integral = demand = ends = throttles = overloads = 0
+    utilization() // restarts its measurement
+    return openCohort(limit, now)
+  }
+
+  function setLimit(value: number, why: LimitReason): void {
+    const next = Math.min(max, Math.max(min, Math.floor(value)))
+    if (next === limit) return
+    limit = next
+    reason = why
+  }
+
+  /** After a long pause, the downstream may be another one. */
+  function forget(): void {
+    setLimit(Math.min(limit, initial), 'idle')
+    cohort = reference = probe = undefined
+    step = MAX_STEP
+    wait = MIN_WAIT
+    isCutting = false
+  }
+
+  /** One failure may be chance. So may be as many overloads as usual, and three standard deviations more. */
+  function isPressure(failure: 'throttle' | 'overload'): boolean {
+    if (failure === 'throttle') return ++throttles > 1 && throttles >= 0.01 * ends
+    const usual = usualOverloads * ends
+    return ++overloads > 1 + 2 * usual + 3 * Math.sqrt(usual)
+  }
+
+  function learnUsualOverloads(): void {
+    const share = Math.min(0.2, overloads / Math.max(1, ends))
+    usualOverloads += Math.min(1, ends / 500) * (share - usualOverloads)
+  }
+
+  /**
+   * Ends a cut when the jobs from before have ended, because they say nothing about the new limit. If no more than 5 % of
+   * the limit hang, they are ignored.
+   */
+  function endCut(since: Cohort): void {
+    if (inFlight - since.inFlight > 0.05 * limit) return
+    learnUsualOverloads()
+    isCutting = false
+    cohort = undefined
+    setLimit(MARGIN * limit, reason)
+    step = MIN_STEP
+    if (probe === 'up' && reference && limit > WORTH_MEASURING * reference.limit) return
+    if (reference) setLimit(Math.min(limit, reference.limit), reason)
+    reference = probe = undefined
+  }
+
+  function isComplete(of: Cohort): boolean {
+    const needed = step === MAX_STEP && (!reference || probe === 'up') ? ROUGH : PRECISE
+    const jobs = Math.max(MIN_JOBS, of.limit)
+    const isPrecise = () =>
+      of.ended >= jobs &&
+      changedAt - of.openedAt >= needed.duration &&
+      (standardError(of, changedAt) <= needed.error || of.ended >= MAX_COHORT * jobs)
+    if (!of.isFull) of.isFull = isPrecise()
+    if (!of.isFull || of.ended < needed.ended * (of.ended + of.inFlight)) return false
+    of.isFull = isPrecise() // the last jobs may have taken much longer: then more jobs join
+    return of.isFull
+  }
+
+  function judge(of: Cohort): void {
+    const { concurrency, goodput } = measure(of, changedAt, integral)
+    const isReached = concurrency >= REACHED * of.limit
+    const goodputAtLimit = isReached ? goodput : 0 // so that a probe that did not reach its limit fails
+    // A third, because the jobs that start before the limit is reached are not limited.
+    const isLimited = of.limited >= (of.ended + of.inFlight) / 3
+    const mayGrow = isLimited && utilization() <= MAX_UTILIZATION
+    learnUsualOverloads()
+    cohort = undefined
+    if (!probe || !reference) {
+      if (isReached) measureReference(goodput, mayGrow)
+    } else if (probe === 'up') judgeHigherLimit(reference, goodputAtLimit, mayGrow)
+    else judgeLowerLimit(reference, goodputAtLimit)
+  }
+
+  function measureReference(goodput: number, mayGrow: boolean): void {
+    const isFirst = reference === undefined
+    reference = { limit, goodput }
+    if (isFirst) {
+      startHolding()
+      if (step === MAX_STEP && mayGrow) probeUp()
+      return
+    }
+    if (++held < wait) return
+    lastProbe = lastProbe === 'down' ? 'up' : 'down'
+    if (lastProbe === 'down') probeDown()
+    else if (mayGrow) probeUp()
+  }
+
+  function probeUp(): void {
+    const from = limit
+    setLimit(Math.min(demand, Math.max(from + 1, from * (1 + step))), 'probe')
+    startHolding()
+    if (limit > from) probe = 'up'
+  }
+
+  function probeDown(): void {
+    const from = limit
+    setLimit(Math.min(from - 1, from / DOWN), 'probe')
+    startHolding()
+    if (limit < from) probe = 'down'
+  }
+
+  function judgeHigherLimit(from: Reference, goodput: number, mayGrow: boolean): void {
+    if (goodput < from.goodput * (1 + GAIN * (limit / from.limit - 1))) {
+      wait = Math.min(MAX_WAIT, WAIT_AFTER_FAILURE * wait)
+      step = Math.max(MIN_STEP, STEP_AFTER_FAILURE * step)
+      // More jobs than goodput has grown are of no use.
+      endProbe(from, from.limit * Math.max(1, goodput / from.goodput))
+      return
+    }
+    reference = { limit, goodput }
+    reason = 'gain'
+    wait = MIN_WAIT
+    step = Math.min(MAX_STEP, 2 * step)
+    if (mayGrow) probeUp()
+    else startHolding()
+  }
+
+  function judgeLowerLimit(from: Reference, goodput: number): void {
+    if (goodput < SAME_GOODPUT * from.goodput) {
+      endProbe(from, from.limit)
+      return
+    }
+    reference = { limit, goodput: Math.max(goodput, from.goodput) }
+    reason = 'gain'
+    probeDown()
+  }
+
+  function endProbe({ goodput }: Reference, next: number): void {
+    setLimit(next, 'no-gain')
+    reference = { limit, goodput }
+    startHolding()
+  }
+
+  function startHolding(): void {
+    probe = undefined
+    held = 0
+  }
+
+  return {
+    get limit() {
+      return limit
+    },
+    get reason() {
+      return reason
+    },
+    started,
+    failed,
+    ended,
+  }
+}

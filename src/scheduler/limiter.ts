@@ -1,0 +1,34 @@
+/** What a failure says about the downstream. */
+export type FailureClass = 'throttle' | 'overload' | 'failure'
+
+/** Why the limit last changed. */
+export type LimitReason = 'initial' | 'probe' | 'gain' | 'no-gain' | 'throttle' | 'overload' | 'idle'
+
+/** Finds the concurrency of a middleware instance while its jobs run. All times are `performance.now()` of the caller. */
+export interface Limiter {
+  /** How many jobs may be in flight: a positive integer. */
+  readonly limit: number
+  readonly reason: LimitReason
+  /**
+   * A job started.
+   *
+   * @param waiting how many jobs of its batch have not started
+   * @returns what `ended()` needs
+   */
+  started(now: number, waiting: number): object
+  /**
+   * A job failed. A job that timed out fails before it ends.
+   *
+   * @returns `false`, or `undefined` if the failure does not count: the `succeeded` of `ended()`
+   */
+  failed(error: unknown, now: number): false | undefined
+  /**
+   * A job has freed its slot.
+   *
+   * @param succeeded `undefined` if its result does not count
+   */
+  ended(cohort: object, startedAt: number, now: number, succeeded: boolean | undefined): void
+}
+
+/** A symbol, so that nothing but the result of `adaptiveConcurrency()` has this method. */
+export const CREATE_LIMITER: unique symbol = Symbol('createLimiter')

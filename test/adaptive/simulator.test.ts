@@ -1,0 +1,156 @@
+import t from 'tap'
+import {
+  about,
+  bucket,
+  contended,
+  pausing,
+  queueing,
+  refusing,
+  retrying,
+  withDescriptors,
+} from '../../bench/adaptive/downstreams.ts'
+import { createClock, failedShare, goodput, seededRandom, simulate } from '../../bench/adaptive/simulator.ts'
+
+t.test('functions run at their times, and in the order of their calls at the same time', (t) => {
+  const clock = createClock()
+  const ran: string[] = []
+  const note = (name: string) => ran.push(`${name} at ${clock.now}`)
+  clock.after(3, () => note('c'))
+  clock.after(1, () => {
+    note('a')
+    clock.after(1, () => note('b'))
+  })
+  for (const name of ['d', 'e', 'f', 'g']) clock.after(3, () => note(name))
+  clock.runAll()
+  t.strictSame(ran, ['a at 1', 'b at 2', 'c at 3', 'd at 3', 'e at 3', 'f at 3', 'g at 3'])
+  t.end()
+})
+
+t.test('a queueing server of capacity 37 × 23 ms serves 37 calls per 23 ms, with any fixed limit from 37', (t) => {
+  const expected = (1000 * 37) / 23
+  for (const limit of [37, 50, 200]) {
+    const result = goodput(
+      simulate(
+        queueing(37, () => 23),
+        { limit },
+        [37_000],
+        1,
+      ),
+    )
+    t.ok(Math.abs(result / expected - 1) < 0.001, `${limit}: ${result} is about ${expected}`)
+  }
+  const half = goodput(
+    simulate(
+      queueing(37, () => 23),
+      { limit: 18 },
+      [18_000],
+      1,
+    ),
+  )
+  t.ok(Math.abs(half / ((1000 * 18) / 23) - 1) < 0.001, `${half}`)
+  t.end()
+})
+
+t.test('a fixed limit is the number in flight', (t) => {
+  t.equal(
+    failedShare(
+      simulate(
+        refusing(53, () => 17),
+        { limit: 53 },
+        [1000],
+        1,
+      ),
+    ),
+    0,
+  )
+  t.equal(
+    failedShare(
+      simulate(
+        withDescriptors(
+          53,
+          queueing(1000, () => 17),
+        ),
+        { limit: 53 },
+        [1000],
+        1,
+      ),
+    ),
+    0,
+  )
+  t.ok(
+    failedShare(
+      simulate(
+        refusing(53, () => 17),
+        { limit: 54 },
+        [1000],
+        1,
+      ),
+    ) > 0,
+  )
+  t.end()
+})
+
+t.test('a bucket serves its rate and its burst', (t) => {
+  const [result] = simulate(
+    bucket(500, 50, () => 20),
+    { limit: 100 },
+    [10_000],
+    1,
+  )
+  const expected = 50 + (500 * (result?.duration as number)) / 1000
+  t.ok(Math.abs((result?.succeeded as number) - expected) < 20, `${result?.succeeded} is about ${expected}`)
+  t.end()
+})
+
+t.test('a client that retries hides refusals', (t) => {
+  const results = simulate(retrying(refusing(53, () => 17)), { limit: 60 }, [3000], 1)
+  t.ok(
+    failedShare(results) <
+      failedShare(
+        simulate(
+          refusing(53, () => 17),
+          { limit: 60 },
+          [3000],
+          1,
+        ),
+      ) /
+        10,
+  )
+  t.end()
+})
+
+t.test('calls become slower under contention, and none starts in a pause', (t) => {
+  t.equal(
+    simulate(
+      contended(10, () => 20),
+      { limit: 10 },
+      [1],
+      1,
+    )[0]?.duration,
+    22,
+  )
+  t.equal(
+    simulate(
+      pausing(
+        1000,
+        400,
+        queueing(10, () => 20),
+      ),
+      { limit: 10 },
+      [1],
+      1,
+    )[0]?.duration,
+    420,
+  )
+  t.end()
+})
+
+t.test('a simulation depends on its seed only', (t) => {
+  const run = (seed: number) => simulate(queueing(37, about(23)), { limit: 50 }, [1000, 100], seed)
+  t.strictSame(run(1), run(1))
+  t.notSame(run(1), run(2))
+  const random = seededRandom(1)
+  const mean = Array.from({ length: 10_000 }, random).reduce((a, b) => a + b) / 10_000
+  t.ok(Math.abs(mean - 0.5) < 0.01, `${mean}`)
+  t.end()
+})

@@ -1,0 +1,458 @@
+import { setImmediate } from 'node:timers/promises'
+import type { SQSRecord } from 'aws-lambda'
+import fc from 'fast-check'
+import PQueue from 'p-queue'
+import t, { type Test } from 'tap'
+import {
+  type AdaptiveConcurrency,
+  adaptiveConcurrency,
+  type BatchSummary,
+  type BoundedSqsBatchOptions,
+} from '../../src/index.ts'
+import { CREATE_LIMITER, type Limiter } from '../../src/scheduler/limiter.ts'
+import { mockClock, passingClock, settled } from '../support/clock.ts'
+import { withEnvironment } from '../support/environment.ts'
+import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
+import { chunkHandlerOf, failed, handlerOf, listOf, timedContext } from '../support/handlers.ts'
+import { heldRecords } from '../support/held.ts'
+import { warned } from '../support/output.ts'
+
+/** A value for `concurrency` whose limit the test sets. It takes effect when a record starts or ends. */
+function steered(limit: number) {
+  const calls: unknown[][] = []
+  const limiter: Limiter & { limit: number } = {
+    limit,
+    reason: 'initial',
+    started(_now, waiting) {
+      calls.push(['started', waiting])
+      return limiter
+    },
+    failed(error) {
+      calls.push(['failed', (error as Error).message])
+      return false
+    },
+    ended(_cohort, _startedAt, _now, succeeded) {
+      calls.push(['ended', succeeded])
+    },
+  }
+  const concurrency: AdaptiveConcurrency = { max: 100, [CREATE_LIMITER]: () => limiter }
+  return { concurrency, limiter, calls }
+}
+
+/** Steered handlers, after the batch that compiles the code. */
+async function start(t: Test, limit: number, options: BoundedSqsBatchOptions = {}) {
+  const { concurrency, limiter, calls } = steered(limit)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { concurrency, logger: false, ...options })
+  await settled()
+  calls.length = 0
+  const succeed = async (...ids: string[]) => {
+    for (const id of ids) held.succeed(id)
+    await settled()
+  }
+  t.equal(held.running().length, 0)
+  return { handle, held, limiter, calls, succeed }
+}
+
+t.test('when the limit grows, waiting records start at the next end of a record', async (t) => {
+  const { handle, held, limiter, succeed } = await start(t, 2)
+  const result = handle(standardEvent(...ids(9)))
+  await settled()
+  t.strictSame(held.running(), ['m0', 'm1'])
+  limiter.limit = 4
+  await succeed('m0')
+  t.strictSame(held.running(), ['m1', 'm2', 'm3', 'm4'])
+  await succeed('m1', 'm2')
+  t.strictSame(held.running(), ['m3', 'm4', 'm5', 'm6'])
+  await succeed(...held.running())
+  await succeed(...held.running())
+  t.strictSame(failed(await result), [])
+})
+
+t.test('when the limit shrinks, no record starts until fewer are in flight', async (t) => {
+  const { handle, held, limiter, succeed } = await start(t, 4)
+  const result = handle(standardEvent(...ids(9)))
+  await settled()
+  limiter.limit = 2
+  await succeed('m0')
+  t.strictSame(held.running(), ['m1', 'm2', 'm3'])
+  await succeed('m1')
+  t.strictSame(held.running(), ['m2', 'm3'])
+  await succeed('m2')
+  t.strictSame(held.running(), ['m3', 'm4'])
+  limiter.limit = 3
+  await succeed('m3')
+  t.strictSame(held.running(), ['m4', 'm5', 'm6'])
+  await succeed(...held.running())
+  await succeed(...held.running())
+  t.strictSame(failed(await result), [])
+})
+
+t.test('after the limit has shrunk, the remaining workers keep their slots from record to record', async (t) => {
+  const { concurrency, limiter } = steered(50)
+  const handle = handlerOf(
+    async ({ messageId }) => {
+      if (messageId === 'm100') limiter.limit = 2
+      await settled()
+    },
+    { concurrency },
+  )
+  await settled()
+  const added = t.capture(PQueue.prototype, 'add', PQueue.prototype.add)
+  t.strictSame(failed(await handle(standardEvent(...ids(300)))), [])
+  t.ok(added().length <= 50, `${added().length} slots were taken from the queue`)
+})
+
+t.test('a record that starts alone sees the new limit of an environment that was idle', async (t) => {
+  const { handle, held, limiter, succeed } = await start(t, 10)
+  const { started } = limiter
+  limiter.started = (now, waiting) => {
+    limiter.limit = 2
+    return started(now, waiting)
+  }
+  const result = handle(standardEvent(...ids(4)))
+  await settled()
+  t.strictSame(held.running(), ['m0', 'm1'])
+  await succeed('m0', 'm1')
+  await succeed('m2', 'm3')
+  t.strictSame(failed(await result), [])
+})
+
+t.test('records of a FIFO queue stay in order while the limit changes', async (t) => {
+  const { handle, held, limiter, succeed } = await start(t, 3)
+  const result = handle(fifoEvent('a1', 'b1', 'c1', 'a2', 'b2', 'c2', 'a3', 'd1'))
+  await settled()
+  t.strictSame(held.running(), ['a1', 'b1', 'c1'])
+  limiter.limit = 1
+  await succeed('a1')
+  await succeed('b1')
+  t.strictSame(held.running(), ['c1'])
+  await succeed('c1')
+  t.strictSame(held.running(), ['a2'])
+  limiter.limit = 4
+  await succeed('a2')
+  t.strictSame(held.running(), ['b2', 'c2', 'a3', 'd1'])
+  await succeed(...held.running())
+  t.strictSame(failed(await result), [])
+})
+
+t.test('a worker that ends just before a job becomes ready does not strand the job', async (t) => {
+  // Both records end in the same turn: the worker of b1 finds nothing to do, and the limit leaves one worker.
+  const { handle, held, limiter, succeed } = await start(t, 2)
+  const result = handle(fifoEvent('a1', 'b1', 'a2'))
+  await settled()
+  limiter.limit = 1
+  await succeed('b1', 'a1')
+  t.strictSame(held.running(), ['a2'])
+  await succeed('a2')
+  t.strictSame(failed(await result), [])
+})
+
+t.test('chunks start and wait as records do', async (t) => {
+  const { concurrency, limiter } = steered(1)
+  const open: (() => void)[] = []
+  const handle = chunkHandlerOf(2, () => new Promise<void>((resolve) => open.push(resolve)), { concurrency })
+  await settled()
+  const result = handle(standardEvent(...ids(10)))
+  await settled()
+  t.equal(open.length, 1)
+  limiter.limit = 3
+  open[0]?.()
+  await settled()
+  t.equal(open.length, 4)
+  limiter.limit = 1
+  for (const end of open.slice(1, 3)) end()
+  await settled()
+  t.equal(open.length, 4)
+  open[3]?.()
+  await settled()
+  t.equal(open.length, 5)
+  open[4]?.()
+  t.strictSame(failed(await result), [])
+})
+
+t.test('invocations share a limit that changes', async (t) => {
+  const { handle, held, limiter, succeed } = await start(t, 2)
+  const results = [handle(standardEvent('a1', 'a2', 'a3')), handle(standardEvent('b1', 'b2', 'b3'))]
+  await settled()
+  t.equal(held.running().length, 2)
+  limiter.limit = 4
+  await succeed('a1')
+  t.equal(held.running().length, 4)
+  limiter.limit = 1
+  while (held.running().length > 0) {
+    const before = held.running()
+    await succeed(before[0] as string)
+    t.ok(held.running().length <= Math.max(1, before.length - 1), held.running().join())
+  }
+  t.strictSame(failed((await results[0]) as never), [])
+  t.strictSame(failed((await results[1]) as never), [])
+})
+
+t.test('with a rate limit, records start only below the limit that holds at that time', async (t) => {
+  const clock = passingClock(t)
+  const { handle, held, limiter, succeed } = await start(t, 3, { rateLimit: { limit: 2, interval: 100 } })
+  const results = [handle(standardEvent(...ids(6))), handle(standardEvent('x0', 'x1'))]
+  await settled()
+  t.equal(held.running().length, 2)
+  limiter.limit = 1
+  await succeed(held.running()[0] as string)
+  await clock.pass(300)
+  t.equal(held.running().length, 1)
+  limiter.limit = 3
+  while (held.running().length > 0) {
+    await succeed(held.running()[0] as string)
+    await clock.pass(150)
+    t.ok(held.running().length <= 3)
+  }
+  t.strictSame(failed(await (results[0] as never)), [])
+  t.strictSame(failed(await (results[1] as never)), [])
+})
+
+t.test('CPU-bound records that yield to the event loop start only below the limit', async (t) => {
+  const { concurrency, limiter } = steered(8)
+  let running = 0
+  const overruns: number[] = []
+  const handle = handlerOf(
+    async ({ messageId }) => {
+      if (messageId === 'm20') limiter.limit = 2
+      if (++running > limiter.limit && Number(messageId.slice(1)) > 20 + 8) overruns.push(running)
+      const until = performance.now() + 3
+      while (performance.now() < until);
+      await null
+      running--
+    },
+    { concurrency },
+  )
+  t.strictSame(failed(await handle(standardEvent(...ids(60)))), [])
+  t.strictSame(overruns, [])
+})
+
+t.test('the limiter is told each start, failure and end once', async (t) => {
+  const { handle, held, calls } = await start(t, 10)
+  const result = handle(standardEvent('a', 'b'))
+  await settled()
+  held.succeed('a')
+  held.fail('b', new Error('no'))
+  await result
+  t.strictSame(calls, [
+    ['started', 1],
+    ['started', 0],
+    ['ended', true],
+    ['failed', 'no'],
+    ['ended', false],
+  ])
+})
+
+t.test('a record that timed out has failed at its timeout, and ends when its handler settles', async (t) => {
+  const clock = passingClock(t)
+  const { handle, held, calls } = await start(t, 10, { recordTimeout: 100 })
+  const result = handle(standardEvent('a', 'b'))
+  await clock.pass(101)
+  t.strictSame(calls.slice(2), [
+    ['failed', 'The handler did not finish within the recordTimeout of 100 ms'],
+    ['failed', 'The handler did not finish within the recordTimeout of 100 ms'],
+    ['ended', undefined],
+    ['ended', undefined],
+  ])
+  held.fail('a', new Error('late'))
+  held.succeed('b')
+  await settled()
+  t.equal(calls.length, 6, 'late results are ignored')
+  t.strictSame(failed(await result), ['a', 'b'])
+})
+
+t.test('a record that timed out keeps its slot, and its late result is no second failure', async (t) => {
+  const clock = passingClock(t)
+  const { handle, held, calls, succeed } = await start(t, 2, { recordTimeout: 100 })
+  const result = handle(standardEvent('a', 'b', 'c'))
+  await clock.pass(50)
+  await succeed('b')
+  await clock.pass(60)
+  t.strictSame(calls.slice(-1), [['failed', 'The handler did not finish within the recordTimeout of 100 ms']])
+  held.fail('a', new Error('late'))
+  await settled()
+  t.strictSame(calls.slice(-1), [['ended', false]])
+  await succeed('c')
+  t.strictSame(failed(await result), ['a'])
+})
+
+t.test('records that are aborted at the end of the batch do not count', async (t) => {
+  const clock = mockClock(t)
+  const { handle, calls } = await start(t, 10)
+  const result = handle(standardEvent('a'), timedContext(1000))
+  await settled()
+  clock.advance(1000)
+  t.strictSame(failed(await result), ['a'])
+  t.strictSame(calls, [
+    ['started', 0],
+    ['ended', undefined],
+  ])
+})
+
+t.test('BOUNDED_SQS_BATCH_CONCURRENCY pins the limit', async (t) => {
+  withEnvironment(t, { BOUNDED_SQS_BATCH_CONCURRENCY: '2' })
+  const summaries: BatchSummary[] = []
+  const held = heldRecords()
+  const result = handlerOf(held.handle, {
+    concurrency: adaptiveConcurrency({ initial: 5 }),
+    onSummary: (summary) => summaries.push(summary),
+  })(standardEvent(...ids(3)))
+  await settled()
+  t.strictSame(held.running(), ['m0', 'm1'])
+  for (const id of ['m0', 'm1']) held.succeed(id)
+  await settled()
+  held.succeed('m2')
+  t.strictSame(failed(await result), [])
+  t.notOk('concurrency' in (summaries[0] as BatchSummary))
+})
+
+t.test('the summary tells the limit and the reason; with a fixed number it does not', async (t) => {
+  const summaries: BatchSummary[] = []
+  const onSummary = (summary: BatchSummary) => summaries.push(summary)
+  await handlerOf(() => {}, { concurrency: adaptiveConcurrency({ initial: 5 }), onSummary })(standardEvent('a'))
+  await handlerOf(() => {}, { concurrency: 5, onSummary })(standardEvent('a'))
+  t.strictSame(summaries[0]?.concurrency, { limit: 5, reason: 'initial' })
+  t.notOk('concurrency' in (summaries[1] as BatchSummary))
+})
+
+t.test(
+  'throttled records lower the limit of their instance, and of no other instance with the same value',
+  async (t) => {
+    const concurrency = adaptiveConcurrency({ initial: 20 })
+    const limits: (number | undefined)[] = []
+    const onSummary = (summary: BatchSummary) => limits.push(summary.concurrency?.limit)
+    const throttled = () => Promise.reject(Object.assign(new Error('slow down'), { status: 429 }))
+    await handlerOf(throttled, { concurrency, onSummary, logger: false })(standardEvent(...ids(100)))
+    await handlerOf(() => {}, { concurrency, onSummary })(standardEvent('a'))
+    t.ok((limits[0] as number) < 20, `${limits[0]}`)
+    t.equal(limits[1], 20)
+  },
+)
+
+t.test('max is lowered to the free file descriptors, with the usual warning', async (t) => {
+  let max = 0
+  const concurrency: AdaptiveConcurrency = {
+    max: 10_000_000,
+    [CREATE_LIMITER]: (fitting) => {
+      max = fitting
+      return steered(1).limiter
+    },
+  }
+  const warnings = await warned(() => void handlerOf(() => {}, { concurrency }))
+  t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_DESCRIPTORS', message: /^The concurrency is 10000000, but/ }])
+  t.match((warnings[0] as Error).message, `only ${max} more files`)
+})
+
+t.test('the JSON log entry has the limit and the reason', async (t) => {
+  withEnvironment(t, { AWS_LAMBDA_LOG_FORMAT: 'JSON' })
+  const entries: unknown[] = []
+  t.intercept(console, 'error', { value: (entry: unknown) => entries.push(entry) })
+  const handle = handlerOf(() => Promise.reject(new Error('no')), {
+    concurrency: adaptiveConcurrency({ initial: 5 }),
+    logger: undefined,
+  })
+  await handle(standardEvent('a'))
+  t.match(entries, [{ records: 1, concurrency: { limit: 5, reason: 'initial' } }])
+})
+
+t.test('handlers that keep the event loop busy do not raise the limit', async (t) => {
+  const limits: (number | undefined)[] = []
+  const handle = handlerOf(
+    async () => {
+      const until = performance.now() + 0.2
+      while (performance.now() < until);
+      await null
+    },
+    {
+      concurrency: adaptiveConcurrency({ initial: 2 }),
+      onSummary: ({ concurrency }) => limits.push(concurrency?.limit),
+    },
+  )
+  await handle(standardEvent(...ids(1000)))
+  t.ok((limits[0] as number) <= 2, `${limits[0]}`)
+})
+
+// Each handler of a random batch waits for some turns of the event loop. The limit changes at random when a record ends.
+t.test(
+  'while the limit changes at random, no record is lost, and the limit at its start bounds each record',
+  async (t) => {
+    const plan = fc.record({
+      group: fc.constantFrom('a', 'b', 'c'),
+      fails: fc.boolean(),
+      turns: fc.nat(3), // 0: synchronous
+    })
+    const scenario = fc.record({
+      plans: fc.array(plan, { maxLength: 40 }),
+      limits: fc.array(fc.integer({ min: 1, max: 8 }), { minLength: 1, maxLength: 20 }),
+      isFifo: fc.boolean(),
+      size: fc.nat(3), // 0: a handler for records
+      batches: fc.integer({ min: 1, max: 3 }),
+    })
+    await fc.assert(
+      fc.asyncProperty(scenario, async ({ plans, limits, isFifo, size, batches }) => {
+        const { concurrency, limiter } = steered(limits[0] as number)
+        let ends = 0
+        limiter.ended = () => {
+          limiter.limit = limits[++ends % limits.length] as number
+        }
+        let running = 0
+        async function run(turns: number): Promise<void> {
+          for (let turn = 0; turn < turns; turn++) await setImmediate()
+          running--
+        }
+        function start(index: number): Promise<void> | undefined {
+          const { turns } = plans[index] as (typeof plans)[0]
+          if (++running > limiter.limit) throw new Error(`${running} in flight, but the limit is ${limiter.limit}`)
+          if (turns > 0) return run(turns)
+          running--
+          return undefined
+        }
+        function indexOf({ messageId }: SQSRecord): number {
+          return Number(messageId.slice(1))
+        }
+        const handle =
+          size > 0
+            ? chunkHandlerOf(
+                size,
+                async (records) => {
+                  await start(indexOf(records[0] as SQSRecord))
+                  return listOf(
+                    ...records.filter((each) => plans[indexOf(each)]?.fails).map(({ messageId }) => messageId),
+                  )
+                },
+                { concurrency },
+              )
+            : handlerOf(
+                (record) => {
+                  const end = () => {
+                    if (plans[indexOf(record)]?.fails) throw new Error('planned')
+                  }
+                  const done = start(indexOf(record))
+                  return done ? done.then(end) : end()
+                },
+                { concurrency },
+              )
+        await setImmediate()
+        const Records = plans.map(({ group }, index) =>
+          sqsRecord(`m${index}`, {
+            eventSourceARN: isFifo ? 'arn:aws:sqs:x:1:q.fifo' : 'arn:aws:sqs:x:1:q',
+            attributes: { MessageGroupId: group },
+          } as never),
+        )
+        const expected = plans.flatMap(({ group }, index) => {
+          const isBlocked = isFifo && plans.some((other, at) => at < index && other.group === group && other.fails)
+          return plans[index]?.fails || isBlocked ? [`m${index}`] : []
+        })
+        const results = await Promise.all(Array.from({ length: batches }, () => handle({ Records })))
+        for (const result of results) {
+          if (JSON.stringify(failed(result)) !== JSON.stringify(expected)) {
+            throw new Error(`expected ${expected}, got ${failed(result)}`)
+          }
+        }
+      }),
+      { numRuns: Number(process.env.PROPERTY_RUNS ?? 300) },
+    )
+    t.pass()
+  },
+)

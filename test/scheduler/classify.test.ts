@@ -1,0 +1,111 @@
+import t from 'tap'
+import { InvalidBodyError, RecordAbortedError, RecordNotStartedError, RecordTimeoutError } from '../../src/errors.ts'
+import { classifyFailure } from '../../src/scheduler/classify.ts'
+
+const error = (properties: object) => Object.assign(new Error('failed'), properties)
+
+t.test('names, codes and statuses are recognised', (t) => {
+  const cases: [error: unknown, expected: string][] = [
+    [error({ name: 'ThrottlingException' }), 'throttle'],
+    [error({ name: 'ProvisionedThroughputExceededException' }), 'throttle'],
+    [error({ code: 'EMFILE' }), 'throttle'],
+    [error({ code: 'ENFILE' }), 'throttle'],
+    [error({ status: 429 }), 'throttle'],
+    [error({ statusCode: 429 }), 'throttle'],
+    [error({ response: { status: 429 } }), 'throttle'],
+    [error({ $metadata: { httpStatusCode: 429 } }), 'throttle'],
+    [error({ $retryable: { throttling: true } }), 'throttle'],
+    [error({ $retryable: { throttling: false } }), 'failure'],
+    [error({ status: 503 }), 'overload'],
+    [error({ $metadata: { httpStatusCode: 504 } }), 'overload'],
+    [error({ code: 'ECONNRESET' }), 'overload'],
+    [error({ code: 'ECONNREFUSED' }), 'overload'],
+    [error({ code: 'UND_ERR_HEADERS_TIMEOUT' }), 'overload'],
+    [new DOMException('The operation was aborted due to timeout', 'TimeoutError'), 'overload'],
+    [new RecordTimeoutError(5), 'overload'],
+    [error({ status: 500 }), 'failure'],
+    [error({ status: '429' }), 'failure'],
+    [new Error('429'), 'failure'],
+    ['EMFILE', 'failure'],
+    [undefined, 'failure'],
+    [null, 'failure'],
+  ]
+  for (const [given, expected] of cases) t.equal(classifyFailure(given, undefined), expected, String(given))
+  t.end()
+})
+
+t.test('causes and inner errors are searched, also in a cycle', (t) => {
+  const refused = error({ code: 'ECONNREFUSED' })
+  t.equal(classifyFailure(new TypeError('fetch failed', { cause: refused }), undefined), 'overload')
+  t.equal(
+    classifyFailure(new TypeError('fetch failed', { cause: new AggregateError([null, refused]) }), undefined),
+    'overload',
+  )
+  const cyclic = new Error('a', { cause: new Error('b') })
+  Object.assign(cyclic.cause as Error, { cause: cyclic })
+  t.equal(classifyFailure(cyclic, undefined), 'failure')
+  t.end()
+})
+
+t.test('no more than twenty errors are searched', (t) => {
+  let reads = 0
+  function deep(): object {
+    reads++
+    return {
+      get cause() {
+        return deep()
+      },
+    }
+  }
+  t.equal(classifyFailure(deep(), undefined), 'failure')
+  t.ok(reads <= 21, `${reads}`)
+  const wide = new AggregateError([...Array.from({ length: 30 }, () => new Error('x')), error({ status: 429 })])
+  t.equal(classifyFailure(wide, undefined), 'failure')
+  t.end()
+})
+
+t.test('an error whose properties throw is an ordinary failure', (t) => {
+  const hostile = new Proxy(new Error('x'), {
+    get() {
+      throw new Error('get')
+    },
+    getPrototypeOf() {
+      throw new Error('getPrototypeOf')
+    },
+  })
+  t.equal(classifyFailure(hostile, undefined), 'failure')
+  t.equal(classifyFailure(new Error('outer', { cause: hostile }), undefined), 'failure')
+  t.end()
+})
+
+t.test('records that were aborted, not started or not valid do not count, whatever classify says', (t) => {
+  for (const uncounted of [new RecordAbortedError(''), new RecordNotStartedError(''), new InvalidBodyError('')]) {
+    t.equal(
+      classifyFailure(uncounted, () => 'overload'),
+      undefined,
+    )
+  }
+  t.end()
+})
+
+t.test('classify wins over the built-in rules, unless it throws or returns something else', (t) => {
+  const throttled = error({ status: 429 })
+  t.equal(
+    classifyFailure(throttled, () => 'failure'),
+    'failure',
+  )
+  t.equal(
+    classifyFailure(new Error('quota'), (given) => ((given as Error).message === 'quota' ? 'throttle' : undefined)),
+    'throttle',
+  )
+  for (const other of [() => undefined, () => 'throtle' as never, () => Promise.reject(new Error('late')) as never]) {
+    t.equal(classifyFailure(throttled, other), 'throttle')
+  }
+  t.equal(
+    classifyFailure(throttled, () => {
+      throw new Error('classify')
+    }),
+    'throttle',
+  )
+  t.end()
+})

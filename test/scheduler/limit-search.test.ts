@@ -1,0 +1,266 @@
+import t, { type Test } from 'tap'
+import { about, bucket, flaky, open, queueing, refusing, withDescriptors } from '../../bench/adaptive/downstreams.ts'
+import { type BatchResult, type Downstream, failedShare, simulate } from '../../bench/adaptive/simulator.ts'
+import { createLimitSearch } from '../../src/scheduler/limit-search.ts'
+import type { FailureClass } from '../../src/scheduler/limiter.ts'
+
+// Time is simulated, and all random numbers come from a seed.
+
+interface Options {
+  min?: number
+  max?: number
+  initial?: number
+  /** Of the event loop. */
+  utilization?: number
+}
+
+/** A limiter to which the tests give failure classes instead of errors. */
+function searchFor({ min = 1, max = 500, initial = 50, utilization = 0 }: Options = {}) {
+  const classify = (error: unknown) => error as FailureClass | undefined
+  return createLimitSearch({ min, max, initial, classify, utilization: () => utilization })
+}
+
+/** The limit after each batch. */
+function limitsOf(results: readonly BatchResult[]): number[] {
+  return results.map(({ limit }) => limit)
+}
+
+function batches(count: number, records: number): number[] {
+  return Array(count).fill(records)
+}
+
+function assertBetween(t: Test, value: number, low: number, high: number): void {
+  t.ok(value >= low && value <= high, `${value} is from ${low} to ${high}`)
+}
+
+t.test('the limit grows to what a downstream can serve, and says why', (t) => {
+  const limiter = searchFor()
+  t.strictSame([limiter.limit, limiter.reason], [50, 'initial'])
+  assertBetween(t, limitsOf(simulate(queueing(200, about(60)), limiter, [7000], 1))[0] as number, 150, 260)
+  t.ok(['gain', 'no-gain', 'probe'].includes(limiter.reason), limiter.reason)
+  t.end()
+})
+
+t.test('the limit shrinks to what a downstream can serve', (t) => {
+  const results = simulate(queueing(10, about(20)), searchFor(), batches(4, 7000), 1)
+  assertBetween(t, limitsOf(results)[3] as number, 8, 16)
+  t.end()
+})
+
+t.test('the limit stays from min to max', (t) => {
+  const limits = new Set<number>()
+  for (const downstream of [open(about(50)), queueing(1, about(5)), refusing(1, about(5))]) {
+    const limiter = searchFor({ min: 20, max: 80 })
+    simulate(downstream, recording(limiter, limits), batches(4, 3000), 1)
+  }
+  t.equal(Math.min(...limits), 20)
+  t.equal(Math.max(...limits), 80)
+  t.ok([...limits].every(Number.isInteger))
+  const few = searchFor({ min: 40, max: 30 })
+  simulate(refusing(10, about(5)), few, [1000], 1)
+  t.equal(few.limit, 30, 'a max below min wins: there are not more descriptors')
+  t.end()
+})
+
+/** Notes each limit at which a job starts. */
+function recording(limiter: ReturnType<typeof searchFor>, limits: Set<number>) {
+  return {
+    get limit() {
+      return limiter.limit
+    },
+    started(now: number, waiting: number) {
+      limits.add(limiter.limit)
+      return limiter.started(now, waiting)
+    },
+    failed: limiter.failed,
+    ended: limiter.ended,
+  }
+}
+
+t.test('batches of at most `initial` records never raise the limit', (t) => {
+  for (const downstream of [open(about(50)), queueing(400, about(5)), open(() => 0)]) {
+    for (const records of [1, 10, 49, 50]) {
+      const limiter = searchFor()
+      const limits = new Set<number>()
+      simulate(downstream, recording(limiter, limits), batches(300, records), 1)
+      t.ok(Math.max(...limits) <= 50, `${records} records: ${[...limits]}`)
+    }
+  }
+  t.end()
+})
+
+t.test('a limit that was not reached says nothing', (t) => {
+  // A rate limit: jobs start one after another, and never fill the slots.
+  const limiter = searchFor()
+  for (let now = 0; now < 10_000; now += 10) limiter.ended(limiter.started(now, 1000), now, now + 5, true)
+  t.strictSame([limiter.limit, limiter.reason], [50, 'initial'])
+  t.end()
+})
+
+t.test('after a probe that did not reach its limit, the limit goes back', (t) => {
+  const limiter = searchFor()
+  // One by one, each start replaces a job that ends: 50 are always in flight.
+  const running = Array.from({ length: 50 }, () => ({ cohort: limiter.started(0, 1000), startedAt: 0 }))
+  let now = 20
+  for (; limiter.limit === 50 && now < 1000; now++) {
+    const { cohort, startedAt } = running.shift() as (typeof running)[0]
+    limiter.ended(cohort, startedAt, now, true)
+    if (limiter.limit === 50) running.push({ cohort: limiter.started(now, 1000), startedAt: now })
+  }
+  t.strictSame([limiter.limit, limiter.reason], [100, 'probe'])
+  for (const { cohort, startedAt } of running) limiter.ended(cohort, startedAt, now, true)
+  for (let job = 0; limiter.limit === 100 && job < 1000; job++) {
+    limiter.ended(limiter.started(now, 1000), now, now + 5, true)
+    now += 10
+  }
+  t.strictSame([limiter.limit, limiter.reason], [50, 'no-gain'])
+  t.end()
+})
+
+t.test('batches that are larger than the limit raise it to their size at most', (t) => {
+  const limits = new Set<number>()
+  simulate(open(about(50)), recording(searchFor({ initial: 20 }), limits), batches(100, 60), 1)
+  t.equal(Math.max(...limits), 60)
+  t.end()
+})
+
+t.test('a few throttled calls lower the limit at once', (t) => {
+  const limiter = searchFor()
+  const cohorts = Array.from({ length: 50 }, () => limiter.started(0, 1000))
+  t.equal(limiter.failed('throttle', 1), false)
+  limiter.ended(cohorts[0] as object, 0, 1, false)
+  t.equal(limiter.limit, 50, 'one may be chance')
+  limiter.failed('throttle', 1)
+  limiter.ended(cohorts[1] as object, 0, 1, false)
+  t.strictSame([limiter.limit, limiter.reason], [48, 'throttle'])
+  t.end()
+})
+
+t.test('fewer throttled calls than one in a hundred do not lower the limit', (t) => {
+  const limiter = searchFor({ max: 50 })
+  const limits = new Set<number>()
+  let calls = 0
+  const rarely: Downstream = (clock) => (settle) =>
+    clock.after(20, () => settle(++calls % 300 === 0 ? 'throttle' : 'ok'))
+  simulate(rarely, recording(limiter, limits), [3000], 1)
+  t.notOk(limiter.reason === 'throttle', [...limits].join())
+  t.end()
+})
+
+t.test('refused connections lower the limit at once', (t) => {
+  const limiter = searchFor()
+  const results = simulate(refusing(30, about(17)), limiter, batches(3, 7000), 1)
+  for (const limit of limitsOf(results)) assertBetween(t, limit, 22, 36)
+  t.ok(failedShare(results) < 0.02, `${failedShare(results)}`)
+  t.end()
+})
+
+t.test('a token bucket is not overrun', (t) => {
+  const results = simulate(bucket(500, 50, about(20)), searchFor(), batches(3, 7000), 1)
+  assertBetween(t, limitsOf(results)[2] as number, 6, 14)
+  t.ok(failedShare(results) < 0.03, `${failedShare(results)}`)
+  t.end()
+})
+
+t.test('a limit of file descriptors is not overrun', (t) => {
+  const results = simulate(withDescriptors(300, open(about(60))), searchFor(), batches(3, 7000), 1)
+  assertBetween(t, limitsOf(results)[2] as number, 240, 300)
+  t.end()
+})
+
+t.test('failures by chance do not lower the limit, once they are known', (t) => {
+  for (const share of [0.002, 0.01, 0.03]) {
+    const results = simulate(flaky(share, queueing(400, about(60))), searchFor(), batches(4, 7000), 1)
+    assertBetween(t, limitsOf(results)[3] as number, 250, 500)
+  }
+  t.end()
+})
+
+t.test('ordinary failures do not lower the limit at once, and failures that do not count change nothing', (t) => {
+  const limiter = searchFor()
+  t.equal(limiter.failed('failure', 1), false)
+  t.equal(limiter.failed(undefined, 1), undefined)
+  const cohorts = Array.from({ length: 50 }, () => limiter.started(0, 1000))
+  for (const cohort of cohorts) {
+    limiter.failed('failure', 1)
+    limiter.ended(cohort, 0, 10, limiter.failed(undefined, 10))
+  }
+  t.strictSame([limiter.limit, limiter.reason], [50, 'initial'])
+  t.end()
+})
+
+t.test('the limit does not grow while the event loop is busy', (t) => {
+  const limits = new Set<number>()
+  simulate(open(about(50)), recording(searchFor({ utilization: 0.96 }), limits), batches(5, 7000), 1)
+  t.equal(Math.max(...limits), 50)
+  t.end()
+})
+
+t.test('jobs that take no time do not move the limit', (t) => {
+  const limiter = searchFor()
+  for (let job = 0; job < 10_000; job++) limiter.ended(limiter.started(5, 1000), 5, 5, true)
+  t.strictSame([limiter.limit, limiter.reason], [50, 'initial'])
+  t.end()
+})
+
+t.test('after more than five idle minutes the limit is at most `initial`, and the search begins again', (t) => {
+  const limiter = searchFor()
+  const grown = simulate(open(about(50)), limiter, [7000], 1)
+  t.ok(limiter.limit > 300)
+  const end = grown[0]?.duration as number
+  limiter.ended(limiter.started(end + 300_000, 0), end + 300_000, end + 300_001, true)
+  t.ok(limiter.limit > 300, 'not yet')
+  const cohort = limiter.started(end + 600_002, 0)
+  t.strictSame([limiter.limit, limiter.reason], [50, 'idle'])
+  limiter.ended(cohort, end + 600_002, end + 600_003, true)
+
+  const low = searchFor()
+  simulate(refusing(10, about(10)), low, [3000], 1)
+  const { limit } = low
+  t.ok(limit < 15)
+  low.started(1_000_000_000, 0)
+  t.equal(low.limit, limit, 'a lower limit stays')
+  t.end()
+})
+
+t.test('pauses between invocations do not change what the search finds', (t) => {
+  const limits = [0, 20, 60_000].map(
+    (pause) => limitsOf(simulate(queueing(200, about(60)), searchFor(), batches(3, 3000), 1, pause)).at(-1) as number,
+  )
+  for (const limit of limits) assertBetween(t, limit, 150, 260)
+  t.end()
+})
+
+t.test('a job that hangs neither stops the search nor delays the end of a cut', (t) => {
+  const limiter = searchFor()
+  limiter.started(0, 0)
+  assertBetween(t, limitsOf(simulate(queueing(200, about(60)), limiter, [7000], 1))[0] as number, 120, 280)
+  const cut = searchFor()
+  cut.started(0, 0)
+  assertBetween(t, limitsOf(simulate(refusing(30, about(17)), cut, [7000], 1))[0] as number, 20, 40)
+  t.end()
+})
+
+t.test('a capacity that falls and rises again is followed', (t) => {
+  const capacity = (now: number) => (now < 10_000 || now > 30_000 ? 200 : 40)
+  const limiter = searchFor()
+  const results = simulate(refusing(capacity, about(60)), limiter, batches(40, 3000), 1)
+  function limitAt(time: number): number {
+    let end = 0
+    for (const { duration, limit } of results) {
+      end += duration + 20
+      if (end >= time) return limit
+    }
+    return Number.NaN
+  }
+  assertBetween(t, limitAt(8_000), 120, 200)
+  assertBetween(t, limitAt(28_000), 25, 45)
+  assertBetween(t, results.at(-1)?.limit as number, 100, 200)
+  t.end()
+})
+
+t.test('the search is deterministic', (t) => {
+  const run = () => simulate(refusing(53, about(17)), searchFor(), batches(3, 3000), 7)
+  t.strictSame(run(), run())
+  t.end()
+})
