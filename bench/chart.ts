@@ -20,7 +20,7 @@ function spec(cases: readonly HttpCase[]): TopLevelSpec {
   const values = cases
     .filter(({ peer }) => peer === OURS || peer === MIDDY_IDIOM)
     .map(({ peer, client, records, concurrency, outcomes }) => ({
-      series: isUnbounded(peer) ? `${peer} (no bound), ${client}` : `${peer}, ${client}`,
+      series: isUnbounded(peer) ? `${peer} (no limit), ${client}` : `${peer}, ${client}`,
       concurrency: isUnbounded(peer) ? records : concurrency,
       [THROUGHPUT]: median(outcomes.map(({ failed, ms }) => (1_000 * (records - failed)) / ms)),
       [FAILURES]: (100 * median(outcomes.map(({ failed }) => failed))) / records,
@@ -30,7 +30,11 @@ function spec(cases: readonly HttpCase[]): TopLevelSpec {
     padding: 16,
     title: {
       text: 'One HTTP call of 10 ms per record, batches of 10,000',
-      subtitle: `The dashed line is the limit of ${count(DESCRIPTORS)} file descriptors. Medians. Batches of 500 at concurrency 1.`,
+      // Two lines, because vega estimates the width of a text and takes too much.
+      subtitle: [
+        `The dashed line is the limit of ${count(DESCRIPTORS)} file descriptors.`,
+        'Medians. Batches of 500 at concurrency 1.',
+      ],
     },
     data: { values },
     repeat: { row: [THROUGHPUT, FAILURES] },

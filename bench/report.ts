@@ -145,7 +145,7 @@ function httpTable(cases: readonly HttpCase[]): string {
       const typical = found.outcomes.toSorted((a, b) => a.failed - b.failed)[found.outcomes.length >> 1]
       const times = seconds(found)
       return [
-        isUnbounded(found.peer) ? `${found.peer} (no bound)` : found.peer,
+        isUnbounded(found.peer) ? `${found.peer} (no limit)` : found.peer,
         count(typical?.failed ?? Number.NaN),
         Object.entries(typical?.codes ?? {})
           .map(([code, failed]) => `${code} ${count(failed)}`)
