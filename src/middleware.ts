@@ -61,7 +61,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   const settings = checkOptions(options)
   const rateLimit = settings.rateLimit && createRateLimit(settings.rateLimit)
   const schedule = createScheduler({ ...settings, ...limitOf(settings.concurrency), rateLimit })
-  // Not with a rate limit, which would count the record. Not with subscribers, which would receive the batch.
+  // A rate limit would count the record of the warm-up, and subscribers would receive its batch.
   if (!rateLimit && !isTraced()) void warmUp(settings, schedule)
 
   function boundedSqsBatchBefore(request: Request): void {

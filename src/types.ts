@@ -221,12 +221,12 @@ export interface BoundedSqsBatchOptions {
 /** Options of `adaptiveConcurrency()`. All are optional. An unknown key is a TypeError. */
 export interface AdaptiveConcurrencyOptions {
   /**
-   * The limit is never lower: a positive integer, at most `initial`.
+   * The minimum limit: a positive integer, at most `initial`.
    * @default 1
    */
   readonly min?: number | undefined
   /**
-   * The limit is never higher: a positive integer. If the process has fewer free file descriptors, it is lowered to
+   * The maximum limit: a positive integer. If the process has fewer free file descriptors, the maximum is lowered to
    * their number, with a warning.
    * @default 500, or `min` if that is more
    */

@@ -154,7 +154,10 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     isCutting = false
   }
 
-  /** One failure may be chance. So may be as many overloads as usual, and three standard deviations more. */
+  /**
+   * One failure can be chance. For overloads, the threshold is one, plus twice their usual number, plus three standard
+   * deviations.
+   */
   function isPressure(failure: 'throttle' | 'overload'): boolean {
     if (failure === 'throttle') return ++throttles > 1 && throttles >= 0.01 * ends
     const usual = usualOverloads * ends

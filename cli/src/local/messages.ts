@@ -51,7 +51,7 @@ function readEnvelope(value: Record<string, unknown>): InputMessage {
     throw new Error(`has the key ${quote(unknown)}: only body, messageGroupId and messageAttributes are allowed`)
   }
   if (messageGroupId !== undefined && (typeof messageGroupId !== 'string' || messageGroupId === '')) {
-    throw new Error('has a messageGroupId that is not a non-empty string')
+    throw new Error('has a messageGroupId that is empty or not a string')
   }
   if (!isObject(messageAttributes)) throw new Error('has messageAttributes that are not an object')
   const attributes = Object.entries(messageAttributes).map(([name, given]): [string, MessageAttributeValue] => {

@@ -11,6 +11,7 @@ const EXPORTS = [
   'RecordBlockedError',
   'RecordNotStartedError',
   'RecordTimeoutError',
+  'adaptiveConcurrency',
   'boundedSqsBatch',
   'default',
   'eachChunk',
