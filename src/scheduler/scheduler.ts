@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { isObject } from '../describe.ts'
 import { RecordAbortedError, RecordTimeoutError, withStack } from '../errors.ts'
 import { startTimer } from '../timers.ts'
@@ -107,7 +108,12 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     let isDispatching = false
     let timer: NodeJS.Timeout | undefined
     let isWatching = false
-    const self = { countUnresponsive, startWorkers, end }
+    const self = {
+      countUnresponsive,
+      // Called when a record of another invocation changes the limit. Bound, so that handlers keep their async context.
+      startWorkers: limiter ? AsyncLocalStorage.bind(startWorkers) : startWorkers,
+      end,
+    }
 
     /** Runs a function when a slot is free, and frees the slot when its promise resolves. */
     function enqueueSlot(run: (slot: Slot) => Promise<void>): void {

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate } from 'node:timers/promises'
 import type { SQSRecord } from 'aws-lambda'
 import fc from 'fast-check'
@@ -187,6 +188,36 @@ t.test('invocations share a limit that changes', async (t) => {
   }
   t.strictSame(failed((await results[0]) as never), [])
   t.strictSame(failed((await results[1]) as never), [])
+})
+
+t.test('when the limit grows, each handler still sees the AsyncLocalStorage of its own invocation', async (t) => {
+  const { concurrency, limiter } = steered(1)
+  const storage = new AsyncLocalStorage<string>()
+  const held = heldRecords()
+  const seen = new Map<string, string | undefined>()
+  const handle = handlerOf(
+    (record, ...rest) => {
+      seen.set(record.messageId, storage.getStore())
+      return held.handle(record, ...rest)
+    },
+    { concurrency, logger: false },
+  )
+  await settled()
+  const results = ['a', 'b'].map((name) =>
+    storage.run(name, () => handle(standardEvent(...[0, 1, 2].map((number) => `${name}${number}`)))),
+  )
+  await settled()
+  t.strictSame(held.running(), ['a0'])
+  limiter.limit = 6
+  held.succeed('a0')
+  await settled()
+  t.strictSame(held.running().toSorted(), ['a1', 'a2', 'b0', 'b1', 'b2'])
+  t.strictSame(
+    [...seen].filter(([id, name]) => id[0] !== name),
+    [],
+  )
+  for (const id of held.running()) held.succeed(id)
+  t.strictSame((await Promise.all(results)).map(failed), [[], []])
 })
 
 t.test('with a rate limit, records start only below the limit that holds at that time', async (t) => {
