@@ -63,7 +63,7 @@ function localCommand() {
     .option('--messages <n>', 'send this many numbered JSON messages', inRange(1, 1_000_000))
     .option(
       '--messages-file <file>',
-      'send the messages in a file: an SQS event, or JSON lines (each line is a body, or an object with body, messageGroupId and messageAttributes; a text body is a JSON string); use - for standard input',
+      'send the messages in a file: an SQS event, or JSON lines. Each line is a body, or an object with body, messageGroupId and messageAttributes. A text body is a JSON string. Use - for standard input',
     )
     .option(
       '--messages-from <file>',

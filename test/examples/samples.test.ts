@@ -27,8 +27,8 @@ import { startDownstream, startDynamoDb, useEndpoint } from '../support/services
 import { startSqs, toRecord } from '../support/sqs.ts'
 
 // The README and each page of docs/. A block of TypeScript is a sample that is compiled and run here, or a fragment
-// with the reason why it is not a sample: `<!-- sample: name -->` or `<!-- fragment: reason -->` is the line before the
-// block.
+// with the reason why it is not a sample. The line before the block is `<!-- sample: name -->` or
+// `<!-- fragment: reason -->`.
 const root = new URL('../../', import.meta.url)
 const paths = ['README.md', 'cli/README.md', ...readdirSync(new URL('docs/', root)).map((name) => `docs/${name}`)]
 const pages = new Map(paths.map((path) => [path, readFileSync(new URL(path, root), 'utf8')]))
