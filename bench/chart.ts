@@ -30,7 +30,7 @@ function spec(cases: readonly HttpCase[]): TopLevelSpec {
     padding: 16,
     title: {
       text: 'One HTTP call of 10 ms per record, batches of 10,000',
-      // Two lines, because vega estimates the width of a text and takes too much.
+      // Two lines, because vega overestimates the width of a text.
       subtitle: [
         `The dashed line is the limit of ${count(DESCRIPTORS)} file descriptors.`,
         'Medians. Batches of 500 at concurrency 1.',

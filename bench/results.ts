@@ -31,7 +31,7 @@ export async function readResults(): Promise<Results> {
 }
 
 export async function writeResults(results: Results): Promise<void> {
-  // Six digits are more than any sample is accurate to. A list of numbers takes one line.
+  // No sample is accurate to six digits. A list of numbers takes one line.
   const digits = (_: string, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(6)) : value)
   const text = JSON.stringify(results, digits, 2).replace(/\[[\d\s.,-]+\]/g, (list) => list.replace(/\s+/g, ' '))
   await mkdir(dirname(FILE), { recursive: true })

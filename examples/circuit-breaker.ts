@@ -5,13 +5,14 @@ import { boundedSqsBatch, eachRecord, RecordAbortedError } from 'middy-bounded-s
 import { retryBackoff } from 'middy-bounded-sqs-batch/sqs'
 
 const url = process.env.PAYMENTS_URL
-if (!url) throw new Error('PAYMENTS_URL is not set: it is the payment service to which each record is posted')
+if (!url)
+  throw new Error('PAYMENTS_URL is not set: it is the URL of the payment service, to which each record is posted')
 
 const client = new SQSClient({ requestHandler: { connectionTimeout: 1000 } })
 
 class RefusedError extends Error {}
 
-/** Whether an error shows that the service is down. It does not if the service refused the record, or if the batch ended. */
+/** Whether an error shows that the service is down. A refused record, or the end of the batch, does not show this. */
 function isFailure(error: unknown): boolean {
   return !(error instanceof RefusedError || error instanceof RecordAbortedError)
 }

@@ -15,7 +15,8 @@ const logger = new Logger({ serviceName: 'orders' })
  */
 const currentMessage = new AsyncLocalStorage<string | undefined>()
 
-// Binds the store to the start of each record, so that it has the id in all code that the record's handler runs.
+// Binds the store to the start event of each record. All code that the record's handler runs then finds the id in the
+// store.
 const { start } = tracingChannel<string | undefined, RecordTrace>('middy-bounded-sqs-batch:record')
 start.bindStore(currentMessage, ({ records: [record] }) => record?.messageId)
 

@@ -12,9 +12,10 @@ const instances = Number(process.env.MAXIMUM_CONCURRENCY ?? 2)
 /**
  * Sends mails at the rate that the mail service allows.
  *
- * A batch must not have more records than can start in time. A record that did not start is reported, but its receive count
- * has increased. So it can go to the dead-letter queue although it was never tried. Choose records ≤ rate × time. With 7
- * records per second and a timeout of 60 s, of which the last second starts nothing, this is 413: use `BatchSize: 400`.
+ * A batch must not have more records than can start in time. A record that did not start is reported, but its receive
+ * count has increased. So it can go to the dead-letter queue although it was never tried. Choose a batch size of at
+ * most rate × time. With a timeout of 60 s, no record starts in the last second. At 7 records per second, the maximum
+ * is 7 × 59 = 413: use `BatchSize: 400`.
  */
 export const handler = middy()
   .use(

@@ -25,7 +25,7 @@ test('only the record that the downstream refuses fails', async (t) => {
   assert.deepEqual(failed, [event.Records[1]])
 })
 
-test('aborts the request that is still open at the end of the time, and only its record fails', async (t) => {
+test('aborts the request that is still open when the time budget ends, and only its record fails', async (t) => {
   t.mock.method(console, 'error', () => {})
   let aborted = false
   t.mock.method(globalThis, 'fetch', async (_url: string, { body, signal }: RequestInit) => {

@@ -259,7 +259,10 @@ export function createInvocation(
     return response
   }
 
-  /** After the timeout a context returns 0 or less, which `timeLeft()` takes for a context without a timeout. */
+  /**
+   * The time left for the summary: 0 after the timeout. `timeLeft()` returns `undefined` then, as if there were no
+   * timeout.
+   */
   function summaryTimeLeft(): number | undefined {
     return timeLeft(context) ?? (started && started.endsAt < Infinity ? 0 : undefined)
   }

@@ -99,8 +99,9 @@ function limitOf(concurrency: Settings['concurrency']): Pick<Limits, 'concurrenc
 }
 
 /**
- * Runs a batch of one record that does nothing, so V8 compiles the code now. In the first batch this took half of the
- * time. Lambda gives a function a whole CPU while it starts, and less when it runs a batch.
+ * Runs a batch of one record that does nothing, so V8 compiles the code now. Without this, V8 compiled the
+ * code in the first batch, and that took half of the time of that batch. Lambda gives a function a whole CPU while it
+ * starts, and less when it runs a batch.
  */
 async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> {
   const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] })

@@ -178,8 +178,8 @@ export interface BoundedSqsBatchOptions {
    * The maximum number of records that start within any period of a given length. It applies to all invocations that share this
    * middleware instance in one thread, even across warm starts.
    *
-   * Records that do not start in time (see `timeBudget.drain`) are reported, and this delivery counts in their receive
-   * count. Choose a batch size that the function can finish at this rate before its timeout.
+   * Records that do not start in time (see `timeBudget.drain`) are reported. Their receive count has increased although
+   * they never started. Choose a batch size that the function can finish at this rate before its timeout.
    * @default none
    */
   readonly rateLimit?: RateLimitOption | undefined

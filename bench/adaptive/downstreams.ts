@@ -61,7 +61,10 @@ export function refusing(capacity: number | ((now: number) => number), latency: 
   }
 }
 
-/** A token bucket: it serves `rate` calls per second, and `burst` more at the start. It answers the others with a 429. */
+/**
+ * A token bucket: it serves `rate` calls per second, and `burst` more at the start. It responds to the others with a
+ * 429.
+ */
 export function bucket(rate: number, burst: number, latency: Latency): Downstream {
   return (clock, random) => {
     let tokens = burst

@@ -16,10 +16,10 @@ export const INITIAL = 50
 const MAX = 500
 const SWEEP = [4, 6, 8, 10, 12, 16, 20, 24, 28, 32, 37, 45, 50, 53, 64, 80, 100, 120, 150, 200, 250, 300, 400, 500]
 const SEEDS = Array.from({ length: 15 }, (_, index) => 11 + index)
-/** A fixed number that fails more of the records than this share is not the best one. */
+/** A fixed number is not used as the best one if a larger share of its records failed. */
 const MAX_FAILED = 0.01
 
-/** A limiter for the simulation, in which an error is its class. */
+/** A limiter for the simulation, which passes failure classes instead of errors. */
 export function adaptiveLimiter(initial = INITIAL): SimulatedLimiter {
   const classify = (error: unknown) => error as FailureClass
   return createLimitSearch({ min: 1, max: MAX, initial, classify, utilization: () => 0 })

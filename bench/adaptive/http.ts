@@ -99,7 +99,7 @@ async function compareCase(
   }
 }
 
-/** The fixed number with the highest goodput, of those that fail few records if there are any. */
+/** The fixed number with the highest goodput. Numbers with many failed records count only if there are no others. */
 function bestOf(measured: readonly FixedResult[]): FixedResult {
   const usable = measured.filter(({ failed }) => failed <= MAX_FAILED)
   return (usable.length > 0 ? usable : measured).reduce((a, b) => (b.goodput > a.goodput ? b : a))

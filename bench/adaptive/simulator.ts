@@ -1,4 +1,4 @@
-/** What became of a call. */
+/** The result of a call. */
 export type Outcome = 'ok' | 'throttle' | 'overload'
 
 /** Calls a downstream once. `settle` is called once, at a later time. */

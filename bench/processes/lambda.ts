@@ -23,7 +23,7 @@ async function handle({ messageId }: SQSRecord) {
 const setupStart = performance.now()
 await import('@middy/core')
 const handler = await peers[peer as NodePeer](handle, 100)
-await new Promise(setImmediate) // what the construction left for later is part of it
+await new Promise(setImmediate) // the time includes work that the construction postponed
 const environment = { setup: performance.now() - setupStart, batches: [] as number[], firstCpu: 0 }
 
 for (let batch = 0; batch < batches; batch++) {

@@ -63,7 +63,7 @@ function localCommand() {
     .option('--messages <n>', 'send this many numbered JSON messages', inRange(1, 1_000_000))
     .option(
       '--messages-file <file>',
-      'send the messages in a file: an SQS event, or JSON lines; each line is a body, or an object with body, messageGroupId and messageAttributes; the line "text" sends the body text; - reads standard input',
+      'send the messages in a file: an SQS event, or JSON lines. Each line is a body, or an object with body, messageGroupId and messageAttributes. A text body is a JSON string. Use - for standard input',
     )
     .option(
       '--messages-from <file>',
@@ -94,7 +94,7 @@ function localCommand() {
     )
     .option(
       '--retry-after <s>',
-      'seconds until failed messages are redelivered; off waits for the visibility timeout (default 1)',
+      'seconds until failed messages are redelivered (default 1); use "off" to wait for the visibility timeout',
       inRange(0, 43_200, 'off'),
     )
     .optionsGroup('Event source mapping:')
@@ -136,7 +136,7 @@ function localCommand() {
     )
     .option(
       '--env <name=value>',
-      'set an environment variable of the function; it also gets those of the shell, and DEAD_LETTER_QUEUE_URL with the URL of the dead-letter queue of this process; may be repeated',
+      'set an environment variable of the function; may be repeated. The function also gets the variables of the shell, and DEAD_LETTER_QUEUE_URL with the URL of the dead-letter queue in this process',
       collect,
     )
     .option('--env-file <file>', 'read environment variables from a file, one NAME=VALUE per line')
@@ -163,7 +163,7 @@ function localCommand() {
     .optionsGroup('Output:')
     .option(
       '--idle <s>',
-      'end the run when the queue has been empty for this many seconds; off waits for Ctrl-C',
+      'end the run when the queue has been empty for this many seconds; use "off" to wait for Ctrl-C',
       inRange(0, 86_400, 'off'),
       2,
     )
@@ -199,7 +199,7 @@ function doctorCommand() {
     )
     .argument(
       '[template]',
-      'file with a SAM or CloudFormation template, or with the output of "terraform show -json"; - reads standard input',
+      'file with a SAM or CloudFormation template, or with the output of "terraform show -json"; use - for standard input',
     )
     .option('--parameter <name=value>', 'set a parameter of the template; may be repeated', collect)
     .optionsGroup('A deployed function, instead of a template or Terraform:')

@@ -28,8 +28,8 @@ const ledger = openLedger(maxReceives)
 let emfileLines = 0
 
 /**
- * Three places are asked. The service knows which messages it accepted, the queues know which messages they hold, and
- * the ledger counts deliveries.
+ * The counts come from three places. The service knows which messages it accepted, the queues know which messages they
+ * hold, and the ledger counts deliveries.
  */
 async function count() {
   const remaining = await queues.numbersIn('orders') // first, because a message may move to the dead-letter queue meanwhile

@@ -21,9 +21,9 @@ import { type Chunk, runBatchOf } from './run-batch.ts'
  *
  * @param size the maximum number of records in a chunk: a positive integer
  * @param chunkHandler processes a chunk. If it throws or rejects, the whole chunk fails. If it returns nothing, the
- * whole chunk succeeded. If only some records failed, it returns a `PromiseSettledResult` for each record, in order, or
- * `{ batchItemFailures }` with ids of the chunk. **Anything else fails the chunk**: an API response that is returned by
- * mistake must not delete messages.
+ * whole chunk succeeded. If only some records failed, it returns a `PromiseSettledResult` for each record, in order.
+ * Instead, it can return `{ batchItemFailures }` with the `messageId` of each failed record. **Anything else fails the
+ * chunk**: an API response that is returned by mistake must not delete messages.
  * @param options `body` parses the bodies, as in `eachRecord()`. The default does not parse them. A record whose body is
  * not valid fails alone, and the handler does not receive it. On a FIFO queue, the records after it are blocked.
  * @returns the inner handler. It rejects with a TypeError if the Middy handler does not use `boundedSqsBatch()`.

@@ -78,7 +78,7 @@ export function chunkJobs(
   }
 }
 
-/** Not a closure of `chunkJobs`, because a chunk that hangs would then keep the whole batch in memory. */
+/** If this were a closure of `chunkJobs`, a chunk that hangs would keep the whole batch in memory. */
 async function runChunk(
   run: ChunkRunner['run'],
   chunk: StartedChunk,

@@ -216,8 +216,8 @@ function toErrorText(name: string, message: string): ErrorText {
 const OTHER_FRAMES = /[( ]node:|\/node_modules\/(middy-bounded-sqs-batch|p-queue)\//
 
 /**
- * The frames of a stack. V8 begins a stack with the whole message, which is not wanted here. Only read for the errors
- * that are shown: V8 writes a stack when it is first read, which costs more than the record did.
+ * The frames of a stack. V8 begins a stack with the whole message, which this function removes. It is called only for
+ * the errors that are shown. V8 formats a stack when it is first read, and that takes longer than the record did.
  */
 function framesOf(error: unknown): string[] {
   try {

@@ -89,7 +89,10 @@ function customClass(
   }
 }
 
-/** The class of an error, or else of its causes and inner errors: the error of a failed `fetch()` says nothing itself. */
+/**
+ * The class of an error. If the error has none, the class of its causes and inner errors: only the cause of a failed
+ * `fetch()` shows what happened.
+ */
 function builtInClass(error: unknown): FailureClass {
   const errors = new Set([error])
   for (const each of errors) {

@@ -19,7 +19,10 @@ export interface Cohort {
   duration: number
   /** The sum of the squared durations of the jobs that have ended. */
   squares: number
-  /** The sum of the integrals, over each job's duration, of the number of all jobs in flight. Made like `duration`. */
+  /**
+   * For each job, the integral of the number of jobs in flight over its duration. This is the sum of these integrals.
+   * It is computed like `duration`.
+   */
   seen: number
 }
 

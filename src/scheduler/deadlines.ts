@@ -47,8 +47,9 @@ function isMultiConcurrent(): boolean {
 }
 
 /**
- * Extends a reserve on a function with less than one vCPU: such a function ends slowly. The reserve is at most half of the
- * time left. Failure handlers also need CPU, so with them it is up to 1.75 times as long, and at most three quarters.
+ * Extends a reserve on a function with less than one vCPU: such a function ends slowly. The reserve is at most half of
+ * the time left. Failure handlers also need CPU. With them, the reserve is up to 1.75 times as long, and at most three
+ * quarters of the time left.
  */
 function extendReserve(reserve: number, share: number, records: number, left: number, hasHandlers = false): number {
   if (share === 1) return reserve

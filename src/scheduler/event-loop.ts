@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers' // the real one, even if a test mocks the global
 
-/** Milliseconds for which workers may keep the event loop busy, beyond what one handler takes. */
+/** Workers yield after they have kept the event loop busy for this many milliseconds. One handler can take longer. */
 const MAX_BUSY_TIME = 10
 
 /** Yields to the event loop while handlers use the CPU, so timers and other invocations can run. */

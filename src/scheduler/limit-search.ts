@@ -7,18 +7,24 @@ import type { FailureClass, Limiter, LimitReason } from './limiter.ts'
 const GAIN = 0.4
 /** A lower limit is kept if it has at least this share of the goodput. */
 const SAME_GOODPUT = 0.95
-/** If the jobs saw less than this share of the limit in flight, the limit was not reached. */
+/** If the mean number of jobs in flight was below this share of the limit, the limit was not reached. */
 const REACHED = 0.75
 /** If the event loop is busy for more than this share of the time, the CPU is the limit. */
 const MAX_UTILIZATION = 0.95
 
-/** A probe upwards raises the limit by the share `step`, which begins with 1. A success doubles it. */
+/**
+ * A probe upwards multiplies the limit by 1 + `step`. `step` starts at `MAX_STEP`. A probe that succeeds doubles
+ * `step`.
+ */
 const MAX_STEP = 1
 const MIN_STEP = 0.05
 const STEP_AFTER_FAILURE = 1 / 5
 /** A probe downwards divides the limit by this. */
 const DOWN = 1.15
-/** How many cohorts the limit stays between two probes. A probe upwards that fails makes it half as long again. */
+/**
+ * How many cohorts the limit stays between two probes. A probe upwards that fails multiplies this number by
+ * `WAIT_AFTER_FAILURE`.
+ */
 const MIN_WAIT = 4
 const MAX_WAIT = 32
 const WAIT_AFTER_FAILURE = 1.5
@@ -40,7 +46,7 @@ const IDLE_TIME = 5 * 60_000
 
 interface LimitSearchOptions {
   readonly min: number
-  /** Wins over the others, because it can be the number of file descriptors. */
+  /** The limit is never higher, even if `min` or `initial` is, because `max` can be the number of file descriptors. */
   readonly max: number
   readonly initial: number
   /** Returns `undefined` for a failure that does not count. */
@@ -60,9 +66,9 @@ const NO_COHORT = {}
 /**
  * Searches for the limit with the highest goodput, which is the number of successful jobs per second.
  *
- * The limit stays at a reference while cohorts measure its goodput. From time to time a probe measures another limit:
- * a higher one, which becomes the reference if goodput grows with it, or a lower one, which becomes the reference if
- * goodput stays the same. Pressure, such as many refused calls, lowers the limit at once.
+ * The limit stays at a reference while cohorts measure its goodput. From time to time, a probe measures another limit.
+ * A higher limit becomes the reference if goodput grows with it. A lower limit becomes the reference if goodput stays
+ * the same. Pressure, such as many refused calls, lowers the limit at once.
  */
 export function createLimitSearch({ min, max, initial, classify, utilization }: LimitSearchOptions): Limiter {
   let limit = Math.min(initial, max)
@@ -145,7 +151,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     reason = why
   }
 
-  /** After a long pause, the downstream may be another one. */
+  /** Restarts the search after a long pause, because the downstream may have changed. */
   function forget(): void {
     setLimit(Math.min(limit, initial), 'idle')
     cohort = reference = probe = undefined
@@ -170,8 +176,8 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   }
 
   /**
-   * Ends a cut when the jobs from before have ended, because they say nothing about the new limit. If no more than 5 % of
-   * the limit hang, they are ignored.
+   * Ends a cut when the jobs that started before it have ended. Their results say nothing about the new limit. Jobs
+   * that hang are ignored if they are at most 5 % of the limit.
    */
   function endCut(since: Cohort): void {
     if (inFlight - since.inFlight > 0.05 * limit) return
@@ -194,7 +200,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
       (standardError(of, changedAt) <= needed.error || of.ended >= MAX_COHORT * jobs)
     if (!of.isFull) of.isFull = isPrecise()
     if (!of.isFull || of.ended < needed.ended * (of.ended + of.inFlight)) return false
-    of.isFull = isPrecise() // the last jobs may have taken much longer: then more jobs join
+    of.isFull = isPrecise() // if the last jobs took much longer, the result is not precise any more: then more jobs join
     return of.isFull
   }
 
@@ -202,7 +208,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     const { concurrency, goodput } = measure(of, changedAt, integral)
     const isReached = concurrency >= REACHED * of.limit
     const goodputAtLimit = isReached ? goodput : 0 // so that a probe that did not reach its limit fails
-    // A third, because the jobs that start before the limit is reached are not limited.
+    // One third is enough, because the jobs that start before the limit is reached are not limited.
     const isLimited = of.limited >= (of.ended + of.inFlight) / 3
     const mayGrow = isLimited && utilization() <= MAX_UTILIZATION
     learnUsualOverloads()
@@ -245,7 +251,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     if (goodput < from.goodput * (1 + GAIN * (limit / from.limit - 1))) {
       wait = Math.min(MAX_WAIT, WAIT_AFTER_FAILURE * wait)
       step = Math.max(MIN_STEP, STEP_AFTER_FAILURE * step)
-      // More jobs than goodput has grown are of no use.
+      // The limit grows only by the factor by which goodput has grown: more jobs would not help.
       endProbe(from, from.limit * Math.max(1, goodput / from.goodput))
       return
     }

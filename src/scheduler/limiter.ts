@@ -19,7 +19,7 @@ export interface Limiter {
   /**
    * A job failed. A job that timed out fails before it ends.
    *
-   * @returns `false`, or `undefined` if the failure does not count: the `succeeded` of `ended()`
+   * @returns the value to pass to `ended()` as `succeeded`: `false`, or `undefined` if the failure does not count
    */
   failed(error: unknown, now: number): false | undefined
   /**

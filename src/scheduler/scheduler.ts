@@ -82,7 +82,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     if (batches.reduce((sum, { count }) => sum + count, 0) < slots.limit) return
     process.emitWarning(
       `Handlers that ignore their abort signal have occupied all ${slots.limit} slots for twice the recordTimeout ` +
-        `(${recordTimeout} ms). Their batches end now, and records that have not started are reported. Pass \`signal\` to ` +
+        `of ${recordTimeout} ms. Their batches end now, and records that have not started are reported. Pass \`signal\` to ` +
         'every call that a handler awaits, for example fetch(url, { signal })',
       { type: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED' },
     )
@@ -203,8 +203,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         const job = takeJob() // `undefined` if the job was blocked in the meantime
         const running = job === undefined ? undefined : runJob(slot, job, now)
         isDispatching = false
-        // Counted after the handler has started: if the process paused between the two, an earlier count would let the
-        // next records start too soon.
+        // The records are counted after their handler has started. If they were counted before it, and the process
+        // paused in between, the next records could start too soon.
         limit.started(weight)
         dispatch()
         await running
@@ -213,7 +213,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       isDispatching = false
     }
 
-    /** Drains the batch if its time has come. Returns whether no further job may start. */
+    /** Drains the batch if its drain deadline has passed. Returns whether no further job may start. */
     function drainIfDue(now: number): boolean {
       if (work && now >= deadlines.drainAt) drain()
       return work === undefined || now >= deadlines.drainAt
@@ -258,7 +258,10 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       return now
     }
 
-    /** What the limiter counts. The job has failed before if it timed out. */
+    /**
+     * The result that the limiter counts. A job that timed out was already counted as failed, so its late result is
+     * `false`.
+     */
     function succeeded(job: number, result: PromiseSettledResult<undefined>, now: number): boolean | undefined {
       if (!work?.states.isRunning(job)) return false
       return result.status === 'fulfilled' || limiter?.failed(result.reason, now)
@@ -306,7 +309,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
           : undefined
       resolve(states.end(aborted))
       for (const slot of heldSlots) {
-        // Not for a job that has timed out: it has a result.
+        // A job that has timed out already has a result.
         if (aborted && slot.options && states.isRunning(slot.job)) {
           durations.push(now - slot.startedAt)
           jobs.settled?.(slot.job, rejected(aborted))
@@ -382,7 +385,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         await null
         await null
         if (durations.length > finished) await eventLoop.yieldToEventLoop()
-        // Not earlier: the first worker checks the clock itself, and may finish the batch before a timer can fire.
+        // The timer is set here and not earlier: the first worker checks the clock itself, and may finish the batch
+        // first.
         if (!isWatching) watch()
       }
       isStartingWorkers = false

@@ -107,6 +107,6 @@ export async function callInBatches<TEntry extends object>(
 function abortOf(signal: AbortSignal): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>()
   signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  promise.catch(() => {}) // if no call waits for it then, its rejection must not end the process
+  promise.catch(() => {}) // its rejection must not end the process if no call waits for it
   return promise
 }

@@ -11,20 +11,23 @@ import {
 } from '../../bench/adaptive/downstreams.ts'
 import { createClock, failedShare, goodput, seededRandom, simulate } from '../../bench/adaptive/simulator.ts'
 
-t.test('functions run at their times, and in the order of their calls at the same time', (t) => {
-  const clock = createClock()
-  const ran: string[] = []
-  const note = (name: string) => ran.push(`${name} at ${clock.now}`)
-  clock.after(3, () => note('c'))
-  clock.after(1, () => {
-    note('a')
-    clock.after(1, () => note('b'))
-  })
-  for (const name of ['d', 'e', 'f', 'g']) clock.after(3, () => note(name))
-  clock.runAll()
-  t.strictSame(ran, ['a at 1', 'b at 2', 'c at 3', 'd at 3', 'e at 3', 'f at 3', 'g at 3'])
-  t.end()
-})
+t.test(
+  'functions run in the order of their times, and those with the same time in the order in which they were added',
+  (t) => {
+    const clock = createClock()
+    const ran: string[] = []
+    const note = (name: string) => ran.push(`${name} at ${clock.now}`)
+    clock.after(3, () => note('c'))
+    clock.after(1, () => {
+      note('a')
+      clock.after(1, () => note('b'))
+    })
+    for (const name of ['d', 'e', 'f', 'g']) clock.after(3, () => note(name))
+    clock.runAll()
+    t.strictSame(ran, ['a at 1', 'b at 2', 'c at 3', 'd at 3', 'e at 3', 'f at 3', 'g at 3'])
+    t.end()
+  },
+)
 
 t.test('a queueing server of capacity 37 × 23 ms serves 37 calls per 23 ms, with any fixed limit from 37', (t) => {
   const expected = (1000 * 37) / 23

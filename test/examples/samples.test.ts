@@ -26,8 +26,9 @@ import { logged } from '../support/output.ts'
 import { startDownstream, startDynamoDb, useEndpoint } from '../support/services.ts'
 import { startSqs, toRecord } from '../support/sqs.ts'
 
-// The README and each page of docs/. A block of TypeScript is a sample that is compiled and run here, or a fragment with
-// the reason why it is none: `<!-- sample: name -->` or `<!-- fragment: reason -->` is the line before the block.
+// The README and each page of docs/. A block of TypeScript is a sample that is compiled and run here, or a fragment
+// with the reason why it is not a sample. The line before the block is `<!-- sample: name -->` or
+// `<!-- fragment: reason -->`.
 const root = new URL('../../', import.meta.url)
 const paths = ['README.md', 'cli/README.md', ...readdirSync(new URL('docs/', root)).map((name) => `docs/${name}`)]
 const pages = new Map(paths.map((path) => [path, readFileSync(new URL(path, root), 'utf8')]))
@@ -103,7 +104,7 @@ t.test('samples with the same name are the same', (t) => {
 })
 
 t.test('the samples compile in strict mode', (t) => {
-  const compilerOptions = { noUnusedParameters: false } // a sample shows the parameters that there are
+  const compilerOptions = { noUnusedParameters: false } // a sample also shows parameters that it does not use
   const tsconfig = { extends: '../../../tsconfig.json', compilerOptions, include: ['*.ts'] }
   writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(tsconfig))
   const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url))
@@ -128,7 +129,7 @@ testSample('start', 'posts each record', async (t) => {
   t.match(text, /2 of 4 records failed[^\n]*\n {2}2 × Error: downstream returned 503 \[m1, m3\]/)
 })
 
-testSample('adaptive', 'tells the search the status of each refused record', async (t) => {
+testSample('adaptive', 'passes the status of each refused record to the search', async (t) => {
   const downstream = await startDownstream(({ body }) => (body === 'refuse' ? 503 : 200))
   t.teardown(downstream.close)
   process.env.DOWNSTREAM_URL = downstream.url

@@ -245,7 +245,7 @@ export const EQUIVALENT: Readonly<
     [
       'for (const [index, group] of batch.groups?.entries() ?? []) {',
       ['for (const [index, group] of batch.groups?.entries() ?? ["Stryker was here"]) {'],
-      'The letters are no index of a failure.',
+      'The letters are not an index of a failure.',
     ],
   ],
   'src/invocation.ts': [
@@ -290,7 +290,7 @@ export const EQUIVALENT: Readonly<
         'const ids = (isUnchangedList && started.givenReport?.ids) || idsOf(batch, remaining)',
         'const ids = (isUnchangedList && started?.givenReport.ids) || idsOf(batch, remaining)',
       ],
-      'The ids are made again, and are equal. If the list is that of the records, they were started, and run() has set `givenReport` as soon as their failures were known.',
+      'The ids are made again, and are equal. If `remaining` is the list of failures of the records, run() has already set `givenReport`.',
     ],
   ],
 }

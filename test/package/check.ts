@@ -1,8 +1,8 @@
 /**
  * Checks both packages as they are published: packed by the release step, installed into an empty project and used from
- * there under Node 22, 24 and 26. The library is used by import, by require() and in a bundle, with @middy/core 6 and 7,
- * the command-line tool by its command and its entry for tests. Their declarations must compile there. Prints one line
- * for each check, and exits with 1 if one failed.
+ * there under Node 22, 24 and 26. The library is used by import, by require() and in a bundle, with @middy/core 6 and
+ * 7. The command-line tool is used by its command and by its entry for tests. Their declarations must compile there.
+ * Prints one line for each check, and exits with 1 if one failed.
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'

@@ -57,7 +57,7 @@ for (const folder of ['', 'cli']) {
   )
 
   t.test(
-    `the published ${join(folder, 'package.json')} names the repository and holds nothing that only it needs`,
+    `the published ${join(folder, 'package.json')} names the repository and has no field that only the repository needs`,
     async (t) => {
       const manifest = JSON.parse(read('package.json'))
       const published = publishedManifest(manifest, 'owner/name', 'a@1.0.0', folder)

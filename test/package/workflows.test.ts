@@ -26,17 +26,14 @@ for (const [file, text] of workflows) {
   })
 }
 
-t.test(
-  'only the job that publishes, which checks nothing out and installs nothing, can identify itself to npm',
-  async (t) => {
-    const { jobs, permissions } = parse(workflows.get('release.yml') ?? '')
-    t.same(permissions, { contents: 'read' })
-    const identified = Object.keys(jobs).filter((name) => jobs[name].permissions?.['id-token'])
-    t.same(identified, ['publish'])
-    t.equal(jobs.publish.environment, 'npm')
-    t.notMatch(JSON.stringify(jobs.publish.steps), /actions\/checkout|npm (ci|install|run|exec)|npx/)
-  },
-)
+t.test('only the publish job can identify itself to npm, and it does not check out or install anything', async (t) => {
+  const { jobs, permissions } = parse(workflows.get('release.yml') ?? '')
+  t.same(permissions, { contents: 'read' })
+  const identified = Object.keys(jobs).filter((name) => jobs[name].permissions?.['id-token'])
+  t.same(identified, ['publish'])
+  t.equal(jobs.publish.environment, 'npm')
+  t.notMatch(JSON.stringify(jobs.publish.steps), /actions\/checkout|npm (ci|install|run|exec)|npx/)
+})
 
 /** Commands without the options that differ between a CI script, which builds once, and a job. */
 function withoutOptions(command: string): string {

@@ -117,7 +117,7 @@ t.test('a returned failure is recognised also if its record now has the id of an
 })
 
 t.test(
-  'a failure that an earlier failure handler handled, or of another invocation, may not be returned',
+  'a failure handler may not return a failure of another invocation, or one that an earlier handler has handled',
   async (t) => {
     let of: readonly RecordFailure[] = []
     const first: FailureHandler = (failures) => {

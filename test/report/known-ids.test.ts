@@ -7,14 +7,14 @@ import { revoked } from '../support/hostile.ts'
 
 const batch = checkSqsEvent(standardEvent('a', 'b', 'c'))
 
-t.test('of a response that was refused, the known ids count', (t) => {
+t.test('the known ids of a refused response count', (t) => {
   const [a, c] = [{ itemIdentifier: 'a' }, { itemIdentifier: 'c' }]
   const cases: [what: string, response: unknown, indices: number[]][] = [
     ['undefined', undefined, []],
     ['an object', {}, []],
     ['a list that is an object', { batchItemFailures: { 0: a } }, []],
     ['an unknown id', listOf('c', 'z', 'a'), [0, 2]],
-    ['entries that are no objects', { batchItemFailures: [null, undefined, 7, a] }, [0]],
+    ['entries that are not objects', { batchItemFailures: [null, undefined, 7, a] }, [0]],
     ['an id under another key', { batchItemFailures: [{ id: 'b' }, c] }, [2]],
     ['an object that throws when it is read', revoked({}), []],
   ]

@@ -153,7 +153,7 @@ t.test('thrown values that are not errors, or that throw when they are read, hav
 })
 
 t.test(
-  'a code that the message lacks is added: of the error, of its cause, or of the first of several errors',
+  'the code of the error, of its cause or of its first inner error is added if the message does not contain it',
   async (t) => {
     const coded = (code: unknown, message = 'no') => Object.assign(new Error(message), { code })
     const thrown: [unknown, string][] = [
@@ -208,7 +208,7 @@ t.test('stack frames of Node, p-queue and this package are omitted', async (t) =
   ])
 })
 
-t.test('stack frames are logged if the stack holds an older message, but that message is not', async (t) => {
+t.test('stack frames are logged without the message if the stack has an older message', async (t) => {
   const error = new Error('SECRET')
   t.match(error.stack, 'SECRET') // a stack is written when it is first read
   error.message = 'rewritten'

@@ -40,7 +40,7 @@ function steered(limit: number) {
   return { concurrency, limiter, calls }
 }
 
-/** Steered handlers, after the batch that compiles the code. */
+/** Handlers that the test settles, and a limit that it sets. Waits first for the batch that compiles the code. */
 async function start(t: Test, limit: number, options: BoundedSqsBatchOptions = {}) {
   const { concurrency, limiter, calls } = steered(limit)
   const held = heldRecords()
@@ -137,7 +137,7 @@ t.test('records of a FIFO queue stay in order while the limit changes', async (t
   t.strictSame(failed(await result), [])
 })
 
-t.test('a worker that ends just before a job becomes ready does not strand the job', async (t) => {
+t.test('a job still starts if a worker ends just before the job becomes ready', async (t) => {
   // Both records end in the same turn: the worker of b1 finds nothing to do, and the limit leaves one worker.
   const { handle, held, limiter, succeed } = await start(t, 2)
   const result = handle(fifoEvent('a1', 'b1', 'a2'))
@@ -259,7 +259,7 @@ t.test('CPU-bound records that yield to the event loop start only below the limi
   t.strictSame(overruns, [])
 })
 
-t.test('the limiter is told each start, failure and end once', async (t) => {
+t.test('the limiter receives each start, failure and end once', async (t) => {
   const { handle, held, calls } = await start(t, 10)
   const result = handle(standardEvent('a', 'b'))
   await settled()
@@ -293,7 +293,7 @@ t.test('a record that timed out has failed at its timeout, and ends when its han
   t.strictSame(failed(await result), ['a', 'b'])
 })
 
-t.test('a record that timed out keeps its slot, and its late result is no second failure', async (t) => {
+t.test('a record that timed out keeps its slot, and its late result does not count as a second failure', async (t) => {
   const clock = passingClock(t)
   const { handle, held, calls, succeed } = await start(t, 2, { recordTimeout: 100 })
   const result = handle(standardEvent('a', 'b', 'c'))
@@ -321,7 +321,7 @@ t.test('records that are aborted at the end of the batch do not count', async (t
   ])
 })
 
-t.test('BOUNDED_SQS_BATCH_CONCURRENCY pins the limit', async (t) => {
+t.test('BOUNDED_SQS_BATCH_CONCURRENCY replaces the limit by a fixed number', async (t) => {
   withEnvironment(t, { BOUNDED_SQS_BATCH_CONCURRENCY: '2' })
   const summaries: BatchSummary[] = []
   const held = heldRecords()
@@ -338,7 +338,7 @@ t.test('BOUNDED_SQS_BATCH_CONCURRENCY pins the limit', async (t) => {
   t.notOk('concurrency' in (summaries[0] as BatchSummary))
 })
 
-t.test('the summary tells the limit and the reason; with a fixed number it does not', async (t) => {
+t.test('the summary has the limit and the reason, except with a fixed number', async (t) => {
   const summaries: BatchSummary[] = []
   const onSummary = (summary: BatchSummary) => summaries.push(summary)
   await handlerOf(() => {}, { concurrency: adaptiveConcurrency({ initial: 5 }), onSummary })(standardEvent('a'))
@@ -406,7 +406,7 @@ t.test('handlers that keep the event loop busy do not raise the limit', async (t
 
 // Each handler of a random batch waits for some turns of the event loop. The limit changes at random when a record ends.
 t.test(
-  'while the limit changes at random, no record is lost, and the limit at its start bounds each record',
+  'while the limit changes at random, no record is lost, and each record starts within the limit at that time',
   async (t) => {
     const plan = fc.record({
       group: fc.constantFrom('a', 'b', 'c'),

@@ -119,7 +119,7 @@ t.test('if handlers that ignore their signal fill every slot for another recordT
     [
       [
         'BOUNDED_SQS_BATCH_SIGNAL_IGNORED',
-        'Handlers that ignore their abort signal have occupied all 2 slots for twice the recordTimeout (100 ms). Their ' +
+        'Handlers that ignore their abort signal have occupied all 2 slots for twice the recordTimeout of 100 ms. Their ' +
           'batches end now, and records that have not started are reported. Pass `signal` to every call that a handler ' +
           'awaits, for example fetch(url, { signal })',
       ],

@@ -89,7 +89,7 @@ t.test('batches of at most `initial` records never raise the limit', (t) => {
   t.end()
 })
 
-t.test('a limit that was not reached says nothing', (t) => {
+t.test('a limit that was not reached does not change', (t) => {
   // A rate limit: jobs start one after another, and never fill the slots.
   const limiter = searchFor()
   for (let now = 0; now < 10_000; now += 10) limiter.ended(limiter.started(now, 1000), now, now + 5, true)
@@ -155,14 +155,14 @@ t.test('refused connections lower the limit at once', (t) => {
   t.end()
 })
 
-t.test('a token bucket is not overrun', (t) => {
+t.test('after three batches, the limit is near what a token bucket allows', (t) => {
   const results = simulate(bucket(500, 50, about(20)), searchFor(), batches(3, 7000), 1)
   assertBetween(t, limitsOf(results)[2] as number, 6, 14)
   t.ok(failedShare(results) < 0.03, `${failedShare(results)}`)
   t.end()
 })
 
-t.test('a limit of file descriptors is not overrun', (t) => {
+t.test('after three batches, the limit is 80 to 100 % of the number of file descriptors', (t) => {
   const results = simulate(withDescriptors(300, open(about(60))), searchFor(), batches(3, 7000), 1)
   assertBetween(t, limitsOf(results)[2] as number, 240, 300)
   t.end()
@@ -241,7 +241,7 @@ t.test('a job that hangs neither stops the search nor delays the end of a cut', 
   t.end()
 })
 
-t.test('a capacity that falls and rises again is followed', (t) => {
+t.test('the limit follows a capacity that falls and rises again', (t) => {
   const capacity = (now: number) => (now < 10_000 || now > 30_000 ? 200 : 40)
   const limiter = searchFor()
   const results = simulate(refusing(capacity, about(60)), limiter, batches(40, 3000), 1)

@@ -244,7 +244,7 @@ t.test('under a rate limit, handlers that block the thread stop starting at the 
   t.strictSame(failed(response), ids(50).slice(9))
 })
 
-t.test('under a rate limit, handlers that block the thread let the event loop turn every 10 ms', async (t) => {
+t.test('under a rate limit, workers yield to the event loop every 10 ms if handlers block the thread', async (t) => {
   const keepBusy = busyClock(t)
   let sinceTurn = 0
   let most = 0

@@ -163,7 +163,7 @@ for (const [what, isAsync] of [
     t.strictSame(failed(response), ids(1000).slice(175))
   })
 
-  t.test(`handlers that block the thread and ${what} let the event loop turn every 10 ms`, async (t) => {
+  t.test(`workers yield to the event loop every 10 ms if handlers block the thread and ${what}`, async (t) => {
     const keepBusy = busyClock(t)
     let sinceTurn = 0
     let most = 0
@@ -407,31 +407,28 @@ async function checkAbort(
   clock.exit()
 }
 
-t.test(
-  'a small function keeps more time for its response, the more records it has and the less CPU it gets',
-  async (t) => {
-    // (8,000 records × END_PER_RECORD + 10 ms) ÷ (memory ÷ 1,769 MB), but at most half of the time
-    const end = 8000 * END_PER_RECORD + 10
-    for (const [memory, timeout, expected] of [
-      [undefined, 30_000, 29_750],
-      ['1769', 30_000, 29_750],
-      ['10240', 30_000, 29_750],
-      ['what', 30_000, 29_750],
-      ['128', 30_000, 30_000 - (end * 1769) / 128],
-      ['256', 30_000, 30_000 - (end * 1769) / 256],
-      ['128', 500, 250],
-    ] as const) {
-      withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: memory })
-      await checkAbort(t, expected, { records: 8000, timeout })
-    }
-    await checkAbort(t, 29_750, { records: 5, timeout: 30_000 })
-    withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '128' })
-    const onFailure: FailureHandler = (failures) => failures
-    // 1.75 times as long with failure handlers, but at most three quarters of the time
-    await checkAbort(t, 3000 - (1.75 * end * 1769) / 128, { records: 8000, timeout: 3000, onFailure })
-    await checkAbort(t, 250, { records: 8000, timeout: 1000, onFailure })
-  },
-)
+t.test('a small function reserves more time for its response if it has more records or less CPU', async (t) => {
+  // (8,000 records × END_PER_RECORD + 10 ms) ÷ (memory ÷ 1,769 MB), but at most half of the time
+  const end = 8000 * END_PER_RECORD + 10
+  for (const [memory, timeout, expected] of [
+    [undefined, 30_000, 29_750],
+    ['1769', 30_000, 29_750],
+    ['10240', 30_000, 29_750],
+    ['what', 30_000, 29_750],
+    ['128', 30_000, 30_000 - (end * 1769) / 128],
+    ['256', 30_000, 30_000 - (end * 1769) / 256],
+    ['128', 500, 250],
+  ] as const) {
+    withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: memory })
+    await checkAbort(t, expected, { records: 8000, timeout })
+  }
+  await checkAbort(t, 29_750, { records: 5, timeout: 30_000 })
+  withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '128' })
+  const onFailure: FailureHandler = (failures) => failures
+  // 1.75 times as long with failure handlers, but at most three quarters of the time
+  await checkAbort(t, 3000 - (1.75 * end * 1769) / 128, { records: 8000, timeout: 3000, onFailure })
+  await checkAbort(t, 250, { records: 8000, timeout: 1000, onFailure })
+})
 
 t.test('a small function keeps exactly the `abort` option, and the default on Managed Instances', async (t) => {
   withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '128', AWS_LAMBDA_MAX_CONCURRENCY: undefined })
@@ -489,7 +486,7 @@ t.test('a remaining time of Infinity is not a usable one', async (t) => {
   t.strictSame(left, [undefined])
 })
 
-t.test('a response is taken as that of an early timeout only near the end: 20 ms and 5 % of the time', async (t) => {
+t.test('a response counts as that of an early timeout only in the last 20 ms plus 5 % of the time', async (t) => {
   for (const [passed, isExcused] of [
     [929, false],
     [930, true],

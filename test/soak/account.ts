@@ -55,7 +55,9 @@ interface Outcome {
   permanent: readonly number[]
 }
 
-/** Finds each message of a stage: all must be in their place, and only kills explain what happened twice. */
+/**
+ * Checks that each message of a stage is in its expected place. A message may be accepted twice only because of a kill.
+ */
 export function account({ stage, ledger, journal, dead, permanent }: Outcome) {
   const { accepted, repeated, repeatedFrom, refused, killed, unhandled, disorder } = readJournal(journal, stage)
   const places = { downstream: accepted, dead: new Set(dead), permanent: new Set(permanent) }

@@ -26,12 +26,15 @@ const KILL_EVERY = 50_000
 /** fauxqs becomes slow if many messages wait. The 2,000 messages of each kill wait for their visibility timeout. */
 const MAX_OUTSTANDING = 30_000
 const VISIBILITY_TIMEOUT = 120
-/** From the first to the last quarter of 20,000 invocations. 1 MB in 15,000 invocations is 70 bytes each. */
+/**
+ * The maximum growth from the first to the last quarter of 20,000 invocations. 1 MB is 70 bytes for each of the 15,000
+ * invocations between them.
+ */
 const MAX_GROWTH = { bytes: 1024 * 1024, descriptors: 4 }
 
 interface Stage extends Messages {
   name: string
-  /** The function writes a sample to its log every so many invocations. */
+  /** After this many invocations, the function writes a sample to its log. */
   sampleEvery: number
   function?: Partial<RunOptions['function']>
   mapping: RunOptions['mapping']
@@ -167,7 +170,7 @@ async function runStage(stage: Stage, sqs: Sqs, folder: string) {
   }
 }
 
-/** The messages of a stage, each as soon as few enough are in the queue. */
+/** Yields the messages of a stage. Each waits until fewer than `MAX_OUTSTANDING` messages are in the queue. */
 async function* feed(stage: Stage) {
   for (let number = 1; number <= stage.messages; number++) {
     while (number - settledOf(stage.name) > MAX_OUTSTANDING) await sleep(20)

@@ -5,7 +5,7 @@
 import { buildApp } from 'fauxqs'
 import { hash, setSeed } from './messages.ts'
 
-/** One of so many calls is refused. */
+/** One call in this many is refused. */
 const REFUSE_EVERY = 50
 
 setSeed(Number(process.argv[2]))

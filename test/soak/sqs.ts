@@ -10,8 +10,8 @@ import {
 } from '@aws-sdk/client-sqs'
 
 /**
- * Far above what failing twice, hanging once and several kills need. So a message of another kind than `poison` in the
- * dead-letter queue is a defect.
+ * Messages that fail twice, hang once and lose their process several times need far fewer receives than this. So only
+ * messages of the kind `poison` may be in the dead-letter queue.
  */
 const MAX_RECEIVES = 12
 

@@ -30,8 +30,8 @@ interface Entry {
 }
 
 /**
- * A FIFO queue that speaks the wire protocol of SQS. Like SQS, it returns several messages of a group in one batch, here
- * up to four. fauxqs returns only one message of a group at a time. A receipt handle is the message id.
+ * A FIFO queue that speaks the wire protocol of SQS. Like SQS, it returns several messages of a group in one batch. The
+ * maximum here is four. fauxqs returns only one message of a group at a time. A receipt handle is the message id.
  */
 export async function startGroupedQueue(t: Test) {
   const groups = new Map<string, Group>()

@@ -11,9 +11,10 @@ const EMPTY_POLL_MS = 200
  * Starts moto, an SQS that is independent of fauxqs. Returns its endpoint. Debian has it:
  * `apt-get install python3-moto python3-flask python3-flask-cors`.
  *
- * The threads of moto 5.1 change the list of messages without locks. Measured: if calls overlap, 30 of 1,000 messages remain
- * in the queue although moto has confirmed their deletion. Therefore a server in between lets one call in at a time. A call
- * that waits for messages would block the others, so moto responds to it at once, and the caller gets an empty response later.
+ * The threads of moto 5.1 change the list of messages without locks. Measured: if calls overlap, 30 of 1,000 messages
+ * remain in the queue although moto has confirmed their deletion. Therefore a proxy passes on one call at a time. A
+ * call that waits for messages would block the others, so moto responds to it at once, and the caller gets an empty
+ * response later.
  */
 export async function startMoto(t: Test): Promise<string> {
   const port = await freePort()

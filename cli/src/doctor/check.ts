@@ -29,8 +29,9 @@ const NOT_CHECKED = { id: 'not-checked', severity: 'info', why: '', source: `${L
 type Found = Broken & { rule: Pick<Rule, 'id' | 'severity' | 'why' | 'source'> }
 
 /**
- * Problems with the same identity belong to the same setting. A setting is identified by its place in a template, or
- * without a place by its object in the model. An absent setting has neither, so the texts of the problem identify it.
+ * Problems with the same identity belong to the same setting. A setting is identified by its place in a template. If it
+ * has no place, its object in the model identifies it. An absent setting has neither, so the texts of the problem
+ * identify it.
  */
 function identity({ rule, resource, setting, what, reason = '' }: Found): unknown {
   return setting && setting.state !== 'absent'

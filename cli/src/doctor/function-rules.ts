@@ -38,7 +38,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'timeout-below-work',
     severity: 'warning',
-    why: 'Records that do not start in time are redelivered, and this delivery counts as a receive.',
+    why: 'Records that do not start in time are redelivered. Each delivery counts as a receive, even if the record did not start.',
     source: `${LAMBDA_GUIDE}/services-sqs-configure.html`,
     check: ({ batchSize, queue, function: target }, { recordMs = Number.NaN, recordConcurrency, bodyBytes }) => {
       const timeout = numberIn(target.timeout) * 1000
@@ -50,7 +50,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
       const what =
         `The timeout is ${formatSeconds(target.timeout)}, but a batch needs ${formatNumber(needed)} ms: ` +
         `${formatNumber(records)} records of ${formatNumber(recordMs)} ms, ${formatNumber(recordConcurrency)} at once, ` +
-        `and the last ${formatNumber(drain)} ms, in which no record starts`
+        `plus the last ${formatNumber(drain)} ms, in which no record starts`
       const fix = 'Raise Timeout and VisibilityTimeout, or lower BatchSize, or raise the concurrency of the handler.'
       return broken(target, target.timeout, what, fix)
     },

@@ -59,8 +59,9 @@ function isProvisioned({ provisioned }: Mapping) {
 
 /**
  * The maximum concurrencies of the mappings of one function. `atMost` is the sum of all. `surely` is the sum of the
- * mappings that are known to run. If a single mapping that may run has a higher value, `surely` is that value: nobody
- * knows which of these mappings run together. `counted` lists the mappings in `surely`.
+ * mappings that are known to run. If one mapping whose state is unknown has a higher value, `surely` is that value.
+ * Several of them are not added up, because it is not known which of them run together. `counted` lists the mappings in
+ * `surely`.
  */
 export function concurrencyOf(mappings: readonly Mapping[]) {
   const limited = mappings.filter((mapping) => !isProvisioned(mapping) && inRange(numberIn(mapping.maximumConcurrency)))
@@ -250,7 +251,7 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'batch-over-payload',
     severity: 'warning',
-    why: 'An event has at most 6 MB, and each record adds about 710 bytes to its body. A batch never reaches the batch size.',
+    why: 'An event has at most 6 MB, and Lambda adds about 710 bytes to each body. So a batch never reaches the batch size.',
     source: `${LAMBDA_GUIDE}/services-sqs-configure.html`,
     check: (mapping, { bodyBytes = Number.NaN }) => {
       const size = numberIn(mapping.batchSize)

@@ -34,7 +34,7 @@ export function createNotChecked({ file, unread, fix }: Model) {
     const why = PREVIEWS.includes(runtime)
       ? 'is a preview and has no date yet'
       : 'is not known to this version of doctor'
-    const what = 'when the runtime is deprecated'
+    const what = 'the deprecation date of the runtime'
     return [{ ...notChecked(target, what, `the runtime ${runtime} ${why}`), setting: target.runtime }]
   }
 

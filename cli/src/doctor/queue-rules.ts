@@ -103,7 +103,7 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'dead-letter-retention',
     severity: 'warning',
-    why: 'The time in a standard source queue counts too, so a message can expire soon after it is dead-lettered.',
+    why: 'The retention period includes the time in a standard source queue, so a message can expire soon after it is dead-lettered.',
     source: `${SQS_GUIDE}/setting-up-dead-letter-queue-retention.html`,
     check: (mapping) => {
       const { queue } = mapping

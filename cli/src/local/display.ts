@@ -130,6 +130,9 @@ export function renderLedger(ledger: Ledger): string {
     ['processed per second\n  from the first delivery\n  to the last response', formatNumber(ledger.perSecond)],
   ])
   const reasons = listCounts('Why invocations failed or processes died:', ledger.reasons)
-  const causes = listCounts('Why records failed (deliveries × error; numbers and UUIDs can differ):', ledger.causes)
+  const causes = listCounts(
+    'Why records failed (deliveries × error; errors that differ only in numbers or UUIDs count as one):',
+    ledger.causes,
+  )
   return [table, ...reasons, ...causes].join('\n')
 }

@@ -87,7 +87,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
       for (const { messageId, receiveCount } of failed) {
         const cause = causeOf(outcome, messageId)
         ledger.cause(cause)
-        onFailure(`${messageId}: reported as failed, receive ${receiveCount}: ${cause}`)
+        onFailure(`${messageId}: reported as failed, receive count ${receiveCount}: ${cause}`)
       }
       // A failure handler such as deadLetter() can remove a failed record from the report.
       for (const { messageId } of processed) {

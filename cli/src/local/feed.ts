@@ -14,8 +14,8 @@ export type Input = Iterable<InputMessage> | AsyncIterable<InputMessage>
  */
 const MAX_CALL_BYTES = 256 * 1024
 /**
- * The feed pauses while this many messages wait in the queue of this process. It is the size of the largest batch. The
- * limit keeps receiving fast: fauxqs removes messages from the front of an array, which moves all other messages.
+ * The feed pauses while this many messages wait in the queue of this process. It is the size of the largest batch. With
+ * this limit, receiving stays fast: fauxqs removes messages from the front of an array, which moves all other messages.
  * Measured: 230 messages/s with a million waiting messages, and 3,200 with a hundred thousand.
  */
 const MAX_WAITING = 10_000

@@ -169,8 +169,8 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
     },
     snapshot({ queue, deadLetter, sentDeadLetters = 0 }: QueueCounts): Progress {
       const unprocessed = tally.open + tally.exhausted
-      // Uses the ledger and the counts of the queue, because each alone can be wrong. A processed message may have been
-      // moved as well, and other clients may use both queues.
+      // Uses the ledger and the counts of the queue, because each alone can be wrong. A processed message may also have
+      // been moved to the dead-letter queue, and other clients may use both queues.
       const moved = Math.max(0, deadLetter - sentDeadLetters)
       const deadLettered = Math.min(Math.max(tally.exhausted, unprocessed - queue), moved)
       const unaccounted = Math.max(0, unprocessed - deadLettered - queue)

@@ -13,8 +13,8 @@ export interface InputMessage {
 const MAX_MESSAGE_BYTES = 1024 * 1024
 
 /**
- * Messages with the bodies `{"number":1}` to `{"number":count}`. If `groups` is above 0, each has one of so many
- * message groups.
+ * Messages with the bodies `{"number":1}` to `{"number":count}`. If `groups` is above 0, each message has one of
+ * `groups` message groups.
  */
 export function* numberedMessages(count: number, groups = 0): Generator<InputMessage> {
   for (let number = 1; number <= count; number++) {

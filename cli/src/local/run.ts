@@ -77,8 +77,8 @@ export async function run(options: RunOptions): Promise<Ledger> {
       )
     }
 
-    // SQS clients of the function use the queue of the run. This replaces a DEAD_LETTER_QUEUE_URL of the shell, which may
-    // be the URL of a real queue: the SDK sends to the host in the URL, whatever AWS_ENDPOINT_URL_SQS says.
+    // SQS clients of the function use the queue of the run. This replaces a DEAD_LETTER_QUEUE_URL of the shell, which
+    // may be the URL of a real queue. The SDK sends to the host in that URL and ignores AWS_ENDPOINT_URL_SQS.
     const sqs = own && {
       AWS_ENDPOINT_URL_SQS: own.endpoint,
       DEAD_LETTER_QUEUE_URL: own.deadLetterUrl,

@@ -78,7 +78,7 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
 
   const reports = valueIn(mapping.reports)
   if (reports === undefined)
-    lines.push(`it is not known whether ReportBatchItemFailures is on in ${file}: local assumes that it is on`)
+    lines.push(`it is not known whether ReportBatchItemFailures is on in ${file}: this run assumes that it is on`)
   else shown.push(`ReportBatchItemFailures ${reports ? 'on' : 'off'}`)
   const { variables, unknown } = await readTemplateEnvironment(file, mapping.function.id, parameters)
   const isSetByRun = (name: string) => name === 'DEAD_LETTER_QUEUE_URL' && queueUrl === undefined

@@ -42,7 +42,7 @@ function node(value: string): Node {
   return { kind: 'scalar', value, place: NOWHERE }
 }
 
-/** Nested functions over aliases of YAML can double the length of a text at every level, so it is limited. */
+/** Nested functions over aliases of YAML can double the length of a text at every level, so the length is limited. */
 const MAX_TEXT_LENGTH = 100_000
 const MAX_DEPTH = 500
 

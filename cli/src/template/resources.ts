@@ -74,8 +74,8 @@ export function createResources(reader: Reader) {
   }
 
   /**
-   * The resource that a name or an ARN refers to. If it refers to several, the first of these types. A name that merely
-   * contains the name of a resource does not refer to it.
+   * The resource that a name or an ARN refers to. If it refers to several resources, the result is the first one that
+   * has one of the `types`. A name that merely contains the name of a resource does not refer to it.
    */
   const resourceIn = (value: string, ...types: readonly RegExp[]) => {
     const ids = partsOf(value).flatMap((part) => {
@@ -183,7 +183,7 @@ export function createResources(reader: Reader) {
     const [id = '', attribute = ''] = name.split('.')
     const whole = value === placeholder(name)
     if (whole && QUEUE.test(typeOf(id)) && !/^(Arn$|Fn::)/.test(attribute)) {
-      const what = attribute === '' ? `a Ref of ${id} returns its URL, not its ARN` : `${name} is not its ARN`
+      const what = attribute === '' ? `a Ref of ${id} returns its URL, not its ARN` : `${name} is not the ARN of ${id}`
       return wrong(what, `Use the ARN: !GetAtt ${id}.Arn.`, place)
     }
     if (whole && NO_QUEUES.test(typeOf(id))) return wrong(`${id} is not a queue`, 'Use the ARN of a queue.', place)

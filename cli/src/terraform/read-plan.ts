@@ -82,7 +82,7 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
     if (arn.state === 'known') return arnSetting(arn.value)
     if (!found.instance || !/^(id|url|name)$/.test(found.attribute ?? '')) return arn
     const { address } = found.instance
-    return wrong(`${address}.${found.attribute} is not its ARN`, `Use the ARN: ${address}.arn.`)
+    return wrong(`${address}.${found.attribute} is not the ARN of ${address}`, `Use the ARN: ${address}.arn.`)
   }
 
   /** The queue of a mapping; undefined if the mapping belongs to another service. */

@@ -12,7 +12,7 @@ test('with --quiet, the table is followed by the causes of failed records and by
   t.equal(stderr, '')
   const end = stdout.slice(stdout.indexOf('┘') + 2)
   const [title, ...lines] = end.split('\n')
-  t.equal(title, 'Why records failed (deliveries × error; numbers and UUIDs can differ):')
+  t.equal(title, 'Why records failed (deliveries × error; errors that differ only in numbers or UUIDs count as one):')
   t.match(lines.slice(0, 2).sort(), [
     /^ {2}2 × Error: fetch failed \(ECONNREFUSED\)$/,
     /^ {2}2 × RangeError: order (1|11) is not in stock$/,
@@ -38,7 +38,7 @@ test('--watch-failures and --json contain the error of a record; --json also has
     verdict: 'failed',
     reason: /^no message was processed; 1 message was dead-lettered \(--max-dead-lettered 1 would allow it\)$/,
     causes: { 'RangeError: order 1 is not in stock': 1 },
-    failures: [/^[0-9a-f-]{36}: reported as failed, receive 1: RangeError: order 1 is not in stock$/],
+    failures: [/^[0-9a-f-]{36}: reported as failed, receive count 1: RangeError: order 1 is not in stock$/],
   })
   t.match(stderr, /^failed: no message was processed; /m)
 })

@@ -182,8 +182,8 @@ test('if the library publishes errors, a failed record without an error counts a
   await run()
   const blocked = 'not started, or blocked by an earlier failure of its message group'
   t.strictSame(failures, [
-    `m1: reported as failed, receive 1: Error: not now`,
-    `m2: reported as failed, receive 1: ${blocked}`,
+    `m1: reported as failed, receive count 1: Error: not now`,
+    `m2: reported as failed, receive count 1: ${blocked}`,
   ])
   t.strictSame(ledger.snapshot({ queue: 2, deadLetter: 0 }).causes, { 'Error: not now': 1, [blocked]: 1 })
 })

@@ -29,7 +29,7 @@ test('a message is dead-lettered if its last delivery failed and the dead-letter
   t.match(ledger.snapshot({ queue: 1, deadLetter: 5 }), { deadLettered: 1 }, "the dead-letter queue has others' too")
 })
 
-test('a message that was last received but not delivered is dead-lettered, not lost', async (t) => {
+test('a message that was received for the last time but never delivered counts as dead-lettered, not lost', async (t) => {
   const ledger = openLedger(2)
   ledger.sent(['a', 'b'])
   t.match(ledger.snapshot({ queue: 1, deadLetter: 1 }), { deadLettered: 1, remaining: 1, lost: 0 })

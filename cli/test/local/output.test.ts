@@ -71,7 +71,7 @@ test('--json: one object on stdout, everything else on stderr', async (t) => {
   for (const failure of ledger.failures)
     t.match(
       failure,
-      /^[0-9a-f-]{36}: reported as failed, receive 1: unknown error: the handler reported only the id of the record$/,
+      /^[0-9a-f-]{36}: reported as failed, receive count 1: unknown error: the handler reported only the id of the record$/,
     )
   t.equal(stderr.split('\n').filter((line) => line.startsWith('failure | ')).length, 3)
 })

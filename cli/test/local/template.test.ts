@@ -124,7 +124,7 @@ test('settings whose value is not known are listed, and have the defaults of the
     `the batch size in T is not known (${reason}), so the default is used`,
     `the timeout in T is not known (${reason}), so the default is used`,
     'T has no redrive policy for the queue: messages are dead-lettered after 3 receives (the default)',
-    'it is not known whether ReportBatchItemFailures is on in T: local assumes that it is on',
+    'it is not known whether ReportBatchItemFailures is on in T: this run assumes that it is on',
   ])
 })
 

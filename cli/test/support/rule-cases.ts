@@ -72,7 +72,7 @@ export const CASES: Case[] = [
     found: ['report-batch-item-failures mapping'],
   },
   {
-    title: 'no FunctionResponseTypes on a mapping that is off',
+    title: 'no FunctionResponseTypes on a disabled mapping',
     change: { mapping: { FunctionResponseTypes: undefined, Enabled: false } },
     found: ['report-batch-item-failures mapping'],
   },
@@ -83,17 +83,17 @@ export const CASES: Case[] = [
     found: ['visibility-below-timeout Queue'],
   },
   {
-    title: "SQS's 30 s below the timeout",
+    title: 'the default visibility timeout (30 s), below the timeout',
     change: { queue: { VisibilityTimeout: undefined }, function: { Timeout: 31 } },
     found: ['visibility-below-timeout Queue'],
   },
   {
-    title: "Lambda's 3 s above the visibility timeout",
+    title: 'the default timeout (3 s), above the visibility timeout',
     change: { queue: { VisibilityTimeout: 2 }, function: { Timeout: undefined } },
     found: ['visibility-below-timeout Queue'],
   },
   {
-    title: 'a visibility timeout of just the timeout',
+    title: 'a visibility timeout equal to the timeout',
     change: { queue: { VisibilityTimeout: 30 } },
     found: ['visibility-headroom Queue'],
   },
@@ -112,7 +112,7 @@ export const CASES: Case[] = [
     found: [],
   },
   {
-    title: "SQS's 30 s over Lambda's 3 s",
+    title: 'the default visibility timeout (30 s) and the default timeout (3 s)',
     change: {
       queue: { VisibilityTimeout: undefined },
       function: { Timeout: undefined },
@@ -200,7 +200,7 @@ export const CASES: Case[] = [
     found: ['concurrency-above-reserved Handler'],
   },
   {
-    title: 'a maximum concurrency of the reserved concurrency',
+    title: 'a maximum concurrency equal to the reserved concurrency',
     change: { mapping: concurrency(5), function: { ReservedConcurrentExecutions: 5 } },
     found: [],
   },
@@ -220,7 +220,7 @@ export const CASES: Case[] = [
     found: ['concurrency-and-provisioned mapping'],
   },
   {
-    title: 'a maximum concurrency of 1 beside one that is reserved',
+    title: 'a maximum concurrency of 1 and a reserved concurrency of 0',
     change: { mapping: concurrency(1), function: { ReservedConcurrentExecutions: 0 } },
     found: ['concurrency-range mapping'],
   },
@@ -232,10 +232,10 @@ export const CASES: Case[] = [
   { title: 'as many MinimumPollers as MaximumPollers', change: { mapping: pollers(10, 10) }, found: [] },
   { title: '10,000 MaximumPollers', change: { mapping: pollers(10_000) }, found: [] },
   { title: '10,001 MaximumPollers', change: { mapping: pollers(10_001) }, found: ['invalid-value mapping'] },
-  { title: 'one of MaximumPollers', change: { mapping: pollers(1) }, found: ['invalid-value mapping'] },
+  { title: 'a MaximumPollers of 1', change: { mapping: pollers(1) }, found: ['invalid-value mapping'] },
   { title: '200 MinimumPollers', change: { mapping: pollers(200, 200) }, found: [] },
   { title: '201 MinimumPollers', change: { mapping: pollers(300, 201) }, found: ['invalid-value mapping'] },
-  { title: 'one of MinimumPollers', change: { mapping: pollers(300, 1) }, found: ['invalid-value mapping'] },
+  { title: 'a MinimumPollers of 1', change: { mapping: pollers(300, 1) }, found: ['invalid-value mapping'] },
   {
     title: 'provisioned mode without MaximumPollers',
     change: { mapping: pollers(undefined) },
@@ -357,22 +357,22 @@ export const CASES: Case[] = [
     found: ['dead-letter-retention Dead'],
   },
   {
-    title: 'a dead-letter queue that keeps messages less long than the source',
+    title: 'a dead-letter queue that keeps messages for a shorter time than the source',
     change: { dead: { MessageRetentionPeriod: DAY } },
     found: ['dead-letter-retention Dead'],
   },
   {
-    title: "a dead-letter queue that keeps messages SQS's 4 days, a second longer than the source",
+    title: 'a dead-letter queue with the default retention (4 days), a second longer than the source',
     change: { dead: { MessageRetentionPeriod: undefined }, queue: { MessageRetentionPeriod: 4 * DAY - 1 } },
     found: [],
   },
   {
-    title: "a dead-letter queue that keeps messages SQS's 4 days, as long as the source",
+    title: 'a dead-letter queue with the default retention (4 days), as long as the source',
     change: { dead: { MessageRetentionPeriod: undefined }, queue: { MessageRetentionPeriod: 4 * DAY } },
     found: ['dead-letter-retention Dead'],
   },
   {
-    title: "a dead-letter queue that keeps messages a second longer than SQS's 4 days",
+    title: 'a dead-letter queue that keeps messages a second longer than the default retention (4 days)',
     change: { dead: { MessageRetentionPeriod: 4 * DAY + 1 } },
     found: [],
   },
@@ -393,7 +393,8 @@ export const CASES: Case[] = [
     found: [],
   },
   {
-    title: 'a FIFO dead-letter queue counts from the move: it need not keep messages longer than its source',
+    title:
+      'a FIFO dead-letter queue may have a shorter retention than the source, because it starts when a message is moved',
     change: { ...fifo({}), dead: { FifoQueue: true, MessageRetentionPeriod: DAY } },
     found: ['fifo-parallelism mapping'],
   },
@@ -425,7 +426,7 @@ export const CASES: Case[] = [
     found: ['durable-execution-timeout Handler'],
   },
   {
-    title: "durable executions longer than SQS's 30 s",
+    title: 'durable executions longer than the default visibility timeout (30 s)',
     change: {
       queue: { VisibilityTimeout: undefined },
       function: { Timeout: 4, DurableConfig: { ExecutionTimeout: 31 } },
@@ -550,7 +551,7 @@ export const CASES: Case[] = [
     ]
   }),
   {
-    title: 'a FIFO queue with a dead-letter queue that is none',
+    title: 'a FIFO queue whose dead-letter queue is a standard queue',
     change: { ...fifo({}), dead: { FifoQueue: undefined } },
     found: ['invalid-value Queue', 'fifo-parallelism mapping'],
   },
@@ -572,13 +573,13 @@ export const CASES: Case[] = [
     ]
   }),
   {
-    title: 'FunctionResponseTypes that are no list',
+    title: 'FunctionResponseTypes that is not a list',
     change: { mapping: { FunctionResponseTypes: 'ReportBatchItemFailures' } },
     found: ['invalid-value mapping'],
     notInTerraform: 'the schema has a set',
   },
   {
-    title: 'several values that AWS refuses, each of its own',
+    title: 'several settings with a value that AWS rejects: one finding each',
     change: { mapping: { BatchSize: 0, MaximumBatchingWindowInSeconds: -1 }, function: { Timeout: 901 } },
     found: ['invalid-value mapping', 'invalid-value mapping', 'invalid-value Handler'],
     notInTerraform: '0 is the value of an argument that is not set',
@@ -616,7 +617,7 @@ export const CASES: Case[] = [
     found: ['timeout-below-work Handler'],
   },
   {
-    title: 'a timeout that just holds the batch and the drain of 1,000 ms',
+    title: 'a timeout that is just long enough for the batch and the drain of 1,000 ms',
     change: { mapping: { BatchSize: 101 } },
     options: { recordMs: 14_500 },
     found: [],
@@ -628,13 +629,13 @@ export const CASES: Case[] = [
     found: ['timeout-below-work Handler'],
   },
   {
-    title: 'a short timeout that just holds its batch',
+    title: 'a short timeout that is just long enough for its batch',
     change: { function: { Timeout: 2 } },
     options: { recordMs: 1600 },
     found: [],
   },
   {
-    title: 'a batch that Lambda refuses on FIFO is not held against the timeout as well',
+    title: 'a batch size that Lambda rejects on FIFO gives no second finding about the timeout',
     change: fifo({ mapping: { BatchSize: 10_000 } }),
     options: { recordMs: 1000 },
     found: ['fifo-batch-size mapping', 'fifo-parallelism mapping'],
@@ -645,7 +646,7 @@ export const CASES: Case[] = [
     found: ['timeout-below-work Handler'],
   },
   {
-    title: 'a batch that cannot fill is not held against the timeout as well',
+    title: 'a batch that cannot reach its batch size gives no second finding about the timeout',
     change: { mapping: { BatchSize: 10_000 } },
     options: { bodyBytes: 1_000_000, recordMs: 1000 },
     found: ['batch-over-payload mapping'],
@@ -685,7 +686,11 @@ export const CASES: Case[] = [
     found: ['runtime-deprecated Handler'],
   },
   { title: 'a preview has no date', change: { function: { Runtime: 'nodejs26.x' } }, found: ['not-checked Handler'] },
-  { title: 'a runtime nobody knows', change: { function: { Runtime: 'cobol1.x' } }, found: ['not-checked Handler'] },
+  {
+    title: 'a runtime that doctor does not know',
+    change: { function: { Runtime: 'cobol1.x' } },
+    found: ['not-checked Handler'],
+  },
   {
     title: 'a container image has no runtime',
     change: { function: { Runtime: undefined, PackageType: 'Image' } },

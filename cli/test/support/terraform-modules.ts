@@ -1,5 +1,6 @@
-// Plans as Terraform would print them for the examples of three public modules, written by hand from their sources
-// and shortened to what `doctor` reads and its surroundings. The names of the resources at the root are our own.
+// Plans as Terraform would print them for the examples of three public modules. They are written by hand from the
+// sources of the modules, and contain little more than what `doctor` reads. The names of the resources at the root are
+// our own.
 import { type PlannedModule, shownPlan } from './terraform.ts'
 
 type Values = Record<string, unknown>

@@ -1,6 +1,6 @@
 // What `terraform show -json` prints, written by hand: no registry of this project has a binary of Terraform or
-// OpenTofu. The form is that of https://developer.hashicorp.com/terraform/internals/json-format, and the attributes,
-// defaults and empty values are those of the schemas of the AWS provider 6.
+// OpenTofu. The format is that of https://developer.hashicorp.com/terraform/internals/json-format. The attributes,
+// defaults and empty values come from the schemas of the AWS provider 6.
 import { check, type Finding } from '../../src/doctor/check.ts'
 import type { CheckOptions } from '../../src/doctor/rule.ts'
 import type { Model } from '../../src/model.ts'

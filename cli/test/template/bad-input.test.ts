@@ -128,7 +128,7 @@ fails(
   /--parameter needs a template/,
 )
 fails(
-  'an endpoint that is none',
+  'an endpoint that is not a URL',
   () => ['--function', 'x', '--endpoint-url', 'here'],
   /--endpoint-url here is not a URL$/m,
 )
@@ -144,12 +144,12 @@ fails(
   /--parameter =x: write --parameter NAME=VALUE$/m,
 )
 fails(
-  'a parameter that is none',
+  'a parameter that the template does not have',
   (file) => [file({ ...sam(), Parameters: { Stage: {}, Size: {} } }), '--parameter', 'Stag=x'],
   /--parameter Stag: \S+ has no parameter of this name\. Its parameters: Stage, Size$/m,
 )
 fails(
-  'bytes that are none',
+  'a negative number of bytes',
   (file) => [file(sam()), '--body-bytes', '-1'],
   /Expected a whole number from 0 to 1,048,576/,
 )

@@ -514,7 +514,7 @@ test('redrive policies that AWS rejects', async (t) => {
     fix: 'Use a standard queue as the dead-letter queue.',
   })
   t.match(await finding({ ...policy, deadLetterTargetArn: { 'Fn::GetAtt': ['Dead', 'QueueUrl'] } }), {
-    message: /^deadLetterTargetArn: Dead\.QueueUrl is not its ARN\./,
+    message: /^deadLetterTargetArn: Dead\.QueueUrl is not the ARN of Dead\./,
     fix: 'Use the ARN: !GetAtt Dead.Arn.',
   })
   t.match(await finding('{"deadLetterTargetArn":{"a":1},"maxReceiveCount":5}'), {

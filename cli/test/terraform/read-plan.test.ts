@@ -321,7 +321,7 @@ test('a dead-letter queue in a data source', (t) => {
   t.end()
 })
 
-test('a mapping that reads SQS or not, which is known only after apply, is listed as not checked', (t) => {
+test('a mapping is listed as not checked if it is known only after apply whether it reads SQS', (t) => {
   const plan = planOf([QUEUE, DEAD, handler()])
   const [last] = plan.resource_changes.slice(-1) as { change: { after_unknown: Values } }[]
   Object.assign(last?.change.after_unknown ?? {}, { starting_position: true })

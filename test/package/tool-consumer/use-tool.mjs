@@ -1,4 +1,4 @@
-// A test of an application: the command-line tool by its command and by its entry for tests.
+// Uses the command-line tool as the tests of an application do: by its command and by its entry for tests.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { MAPPING_DEFAULTS, numberedMessages, run } from 'bounded-sqs-batch/engine'
