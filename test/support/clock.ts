@@ -144,3 +144,23 @@ export function openTimers(clock: Clock): number {
 export function activeTimers(): number {
   return process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
 }
+
+/** Counts what happens between two iterations of the event loop. It stops when the test ends. */
+export function iterationCounter(t: Test): { count(): void; readonly max: number } {
+  let sinceIteration = 0
+  let max = 0
+  let immediate = setImmediate(startIteration)
+  function startIteration(): void {
+    sinceIteration = 0
+    immediate = setImmediate(startIteration)
+  }
+  t.teardown(() => clearImmediate(immediate))
+  return {
+    count() {
+      max = Math.max(max, ++sinceIteration)
+    },
+    get max() {
+      return max
+    },
+  }
+}
