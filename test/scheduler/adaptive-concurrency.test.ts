@@ -11,7 +11,7 @@ import {
   type BoundedSqsBatchOptions,
 } from '../../src/index.ts'
 import { CREATE_LIMITER, type Limiter } from '../../src/scheduler/limiter.ts'
-import { mockClock, passingClock, settled } from '../support/clock.ts'
+import { busyClock, mockClock, passingClock, settled } from '../support/clock.ts'
 import { withEnvironment } from '../support/environment.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, handlerOf, listOf, timedContext } from '../support/handlers.ts'
@@ -218,6 +218,56 @@ t.test('when the limit grows, each handler still sees the AsyncLocalStorage of i
   )
   for (const id of held.running()) held.succeed(id)
   t.strictSame((await Promise.all(results)).map(failed), [[], []])
+})
+
+t.test(
+  'an abort listener sees the AsyncLocalStorage of its own invocation, whichever one ends its batch',
+  async (t) => {
+    const clock = mockClock(t)
+    const storage = new AsyncLocalStorage<string>()
+    const seen: unknown[] = []
+    const { handle, held, limiter, succeed } = await start(t, 4, { recordTimeout: 100 })
+    const results = ['a', 'b'].map((name) =>
+      storage.run(name, () => handle(standardEvent(...ids(4).map((id) => `${name}-${id}`)))),
+    )
+    await settled()
+    t.strictSame(held.running(), ['a-m0', 'b-m0', 'a-m1', 'b-m1'])
+    clock.advance(50)
+    await succeed('a-m1', 'b-m1')
+    clock.advance(70)
+    await succeed('a-m2', 'b-m2')
+    for (const id of ['a-m3', 'b-m3']) {
+      held.signalOf(id)?.addEventListener('abort', () => seen.push([id, storage.getStore()]))
+    }
+    limiter.limit = 2 // so the two handlers that ignore their signal fill every slot
+    clock.advance(80)
+    t.strictSame((await Promise.all(results)).map(failed), [
+      ['a-m0', 'a-m3'],
+      ['b-m0', 'b-m3'],
+    ])
+    t.strictSame(seen, [
+      ['a-m3', 'a'],
+      ['b-m3', 'b'],
+    ])
+  },
+)
+
+t.test('no record starts after the drain if a handler blocked the thread when the limit grew', async (t) => {
+  const pass = busyClock(t)
+  const { concurrency, limiter } = steered(1)
+  const started: string[] = []
+  const handle = handlerOf(
+    async ({ messageId }) => {
+      started.push(messageId)
+      if (messageId === 'm1') pass(900)
+      await settled()
+      limiter.limit = 2
+    },
+    { concurrency, logger: false },
+  )
+  await settled()
+  t.strictSame(failed(await handle(standardEvent(...ids(4)), timedContext(1000))), ['m2', 'm3'])
+  t.strictSame(started, ['m0', 'm1'])
 })
 
 t.test('with a rate limit, records start only below the limit that holds at that time', async (t) => {
