@@ -125,7 +125,6 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         void run(slot).then(() => {
           heldSlots.delete(slot)
           release()
-          if (limiter) void startWorkers() // this worker may have ended just before a job became ready
         })
       })
     }

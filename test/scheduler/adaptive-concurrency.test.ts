@@ -309,6 +309,32 @@ t.test('CPU-bound records that yield to the event loop start only below the limi
   t.strictSame(overruns, [])
 })
 
+t.test('a worker that has yielded to the event loop starts nothing if the limit shrank in the meantime', async (t) => {
+  const pass = busyClock(t)
+  const { concurrency, limiter } = steered(3)
+  const held = heldRecords()
+  const handle = handlerOf(
+    (record, ...rest) => {
+      if (record.messageId !== 'm2') return held.handle(record, ...rest)
+      pass(11) // so the worker yields after this record
+      queueMicrotask(() => {
+        limiter.limit = 1
+        held.succeed('m0')
+      })
+    },
+    { concurrency, logger: false },
+  )
+  await settled()
+  const result = handle(standardEvent(...ids(5)))
+  await settled()
+  t.strictSame(held.running(), ['m1'])
+  for (const id of ['m1', 'm3', 'm4']) {
+    held.succeed(id)
+    await settled()
+  }
+  t.strictSame(failed(await result), [])
+})
+
 t.test('the limiter receives each start, failure and end once', async (t) => {
   const { handle, held, calls } = await start(t, 10)
   const result = handle(standardEvent('a', 'b'))
