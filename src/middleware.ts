@@ -105,8 +105,7 @@ function limitOf(concurrency: Settings['concurrency']): Pick<Limits, 'concurrenc
  */
 async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> {
   const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] })
-  const silent = { ...settings, failureHandlers: [], logger: false, onSummary: undefined } as const
-  const { run, conclude } = createInvocation(batch, {} as Context, silent, schedule)
+  const { run, conclude } = createInvocation(batch, {} as Context, { ...settings, onSummary: undefined }, schedule)
   await conclude(await run(() => {}, batch.event, {}, undefined))
 }
 

@@ -324,7 +324,6 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     /** Handles each deadline and record timeout that has passed, and sets the timer for the next one. */
     function watch(): void {
       isWatching = true
-      if (!work) return
       const now = performance.now()
       if (now >= deadlines.abortAt) {
         end()

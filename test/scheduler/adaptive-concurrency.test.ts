@@ -290,6 +290,24 @@ t.test('with a rate limit, records start only below the limit that holds at that
   t.strictSame(failed(await (results[1] as never)), [])
 })
 
+t.test('with a rate limit, an invocation that gives up its slot does not stop the others', async (t) => {
+  const clock = passingClock(t)
+  const { handle, held, limiter, succeed } = await start(t, 3, { rateLimit: { limit: 1, interval: 100 } })
+  const results = [handle(standardEvent('a0', 'a1')), handle(standardEvent('b0'))]
+  await settled()
+  t.strictSame(held.running(), ['a0'])
+  limiter.limit = 1 // a1 and b0 have a slot each and wait for the rate limit
+  await succeed('a0')
+  const order: string[] = []
+  for (let record = 0; record < 2; record++) {
+    await clock.pass(110)
+    order.push(...held.running())
+    await succeed(...held.running())
+  }
+  t.strictSame(order.toSorted(), ['a1', 'b0'])
+  t.strictSame((await Promise.all(results)).map(failed), [[], []])
+})
+
 t.test('CPU-bound records that yield to the event loop start only below the limit', async (t) => {
   const { concurrency, limiter } = steered(8)
   let running = 0
