@@ -1,0 +1,134 @@
+/** The charts of the report of `tune`. Their colours are variables of the page's style, which differ in dark mode. */
+import type { Config, TopLevelSpec } from 'vega-lite'
+import type { ChartRow } from '../src/tune/report/figures.ts'
+
+/** The name of the data set. The page fills it with its cells. */
+export const DATA = 'cells'
+
+const config: Config = {
+  // The element around each chart has a description, and the page's table has the figures.
+  aria: false,
+  background: 'transparent',
+  font: 'system-ui, sans-serif',
+  view: { stroke: null },
+  axis: {
+    labelColor: 'var(--muted)',
+    labelFontSize: 12,
+    titleColor: 'var(--ink)',
+    titleFontSize: 12,
+    titleFontWeight: 600,
+    titlePadding: 8,
+    domainColor: 'var(--line)',
+    gridColor: 'var(--line)',
+    tickColor: 'var(--line)',
+  },
+}
+
+/** The key of this object is the id of the element that shows the chart. */
+export const specs: Record<string, TopLevelSpec> = {
+  'goodput-chart': heatMap('goodput', 'goodputText', [0.06, 1]),
+  'cost-chart': heatMap('costPerMillion', 'costText', [1, 0.06]),
+  'curve-chart': curve('goodput', 'Goodput (records per second)', 220),
+  'failed-chart': curve('failedPercent', 'Failed records (%)', 90),
+}
+
+/** `opacities` are the strengths of the colour for the smallest and the largest value. */
+function heatMap(value: keyof ChartRow, text: keyof ChartRow, opacities: [number, number]): TopLevelSpec {
+  const usable = `!datum.failed && isValid(datum.${value})`
+  return {
+    ...common({ step: 42 }),
+    encoding: {
+      x: {
+        field: field('memory'),
+        type: 'ordinal',
+        axis: { title: 'Memory (MB)', labelAngle: 0, format: ',', domain: false, ticks: false },
+      },
+      y: {
+        field: field('concurrency'),
+        type: 'ordinal',
+        axis: { title: 'Concurrency', format: ',', domain: false, ticks: false },
+      },
+      tooltip: { field: field('details') },
+    },
+    layer: [
+      {
+        transform: [{ filter: usable }],
+        mark: { type: 'rect', fill: 'var(--heat)', cornerRadius: 4 },
+        encoding: {
+          fillOpacity: {
+            field: value,
+            type: 'quantitative',
+            scale: { range: opacities, zero: false, nice: false },
+            legend: null,
+          },
+        },
+      },
+      {
+        // The dashes distinguish failed combinations without colour.
+        transform: [{ filter: `!(${usable})` }],
+        mark: { type: 'rect', fill: 'transparent', stroke: 'var(--failed)', strokeDash: [4, 3], cornerRadius: 4 },
+      },
+      {
+        transform: [{ filter: 'datum.recommended' }],
+        mark: { type: 'rect', fill: 'transparent', stroke: 'var(--ink)', strokeWidth: 2.5, cornerRadius: 4 },
+      },
+      {
+        mark: { type: 'text', dy: -7, fontSize: 12, color: 'var(--ink)', style: 'value' },
+        encoding: { text: { field: text } },
+      },
+      {
+        mark: { type: 'text', dy: 9, fontSize: 11, color: 'var(--ink)' },
+        encoding: { text: { field: field('marks') } },
+      },
+    ],
+    resolve: { scale: { fillOpacity: 'independent' } },
+  }
+}
+
+/** A figure of the measured cells over concurrency, with a line for each memory size. */
+function curve(value: keyof ChartRow, title: string, height: number): TopLevelSpec {
+  return {
+    ...common(height),
+    transform: [{ filter: "datum.measuredBy === 'measured'" }],
+    encoding: {
+      x: {
+        field: field('concurrency'),
+        type: 'quantitative',
+        scale: { type: 'log', nice: false, padding: 16 },
+        axis: { title: 'Concurrency (logarithmic scale)', format: ',', grid: false, labelOverlap: true },
+      },
+      y: {
+        field: value,
+        type: 'quantitative',
+        // The same width for the labels of both curves, so that their concurrencies align.
+        axis: { title, format: ',', tickCount: height / 45, minExtent: 44, maxExtent: 44 },
+      },
+      detail: { field: field('memory') },
+      tooltip: { field: field('details') },
+    },
+    layer: [
+      { mark: { type: 'line', color: 'var(--accent)', strokeWidth: 2 } },
+      {
+        mark: { type: 'point', filled: true, opacity: 1, size: 70 },
+        encoding: {
+          shape: { condition: { test: 'datum.failed', value: 'cross' }, value: 'circle' },
+          color: { condition: { test: 'datum.failed', value: 'var(--failed)' }, value: 'var(--accent)' },
+        },
+      },
+    ],
+  }
+}
+
+function common(height: number | { step: number }) {
+  return {
+    data: { name: DATA },
+    width: 'container' as const,
+    height,
+    config,
+  }
+}
+
+/** Lets TypeScript check the name of a field. */
+function field(name: keyof ChartRow): string {
+  return name
+}

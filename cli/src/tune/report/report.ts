@@ -1,0 +1,259 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { Cell, MeasuredBy, Optimize, TuneResult } from '../result.ts'
+import {
+  formatCost,
+  formatNumber,
+  formatShare,
+  isFailed,
+  isSameCombination,
+  MARKS,
+  MAX_FAILED_SHARE,
+} from './figures.ts'
+import { costFinding, count, curveFinding, goodputFinding } from './findings.ts'
+import { Html, html, scriptJson } from './html.ts'
+import { STYLE } from './style.ts'
+
+const OPTIMIZED_FOR: Record<Optimize, string> = {
+  speed: 'speed',
+  cost: 'low cost',
+  balanced: 'a balance of speed and cost',
+}
+
+const ORIGINS: [MeasuredBy, string][] = [
+  ['measured', 'The handler ran on this machine with this concurrency, at full CPU.'],
+  [
+    'confirmed',
+    'The handler ran on this machine with this concurrency, under a CPU quota that imitates this memory size.',
+  ],
+  [
+    'predicted',
+    'Goodput is the smaller of the measured goodput and CPU share ÷ CPU time per record, where the CPU share is memory ÷ 1,769 MB, at most 1.',
+  ],
+]
+
+const FAILED = `more than ${formatShare(MAX_FAILED_SHARE)} of the records failed`
+
+/** The report of a run as one HTML file, which loads nothing from the network. */
+export function renderReport(result: TuneResult): string {
+  // The build writes this file. The path is the same from src/ and from dist/.
+  const script = readFileSync(new URL('../../../dist/tune/report/charts.js', import.meta.url), 'utf8')
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy(script)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Concurrency and memory for ${result.handler}</title>
+<style>${new Html(STYLE)}</style>
+</head>
+<body>
+<header>
+<h1>Concurrency and memory for <code>${result.handler}</code></h1>
+<p class="muted">${count(result.cells.length, 'combination')}, ${count(result.environments, 'execution environment')}, optimized for ${OPTIMIZED_FOR[result.optimize]}</p>
+</header>
+<main>
+${recommendation(result)}
+<noscript><section><p>The charts need JavaScript. The table has the same figures.</p></section></noscript>
+${charts(result)}
+${table(result)}
+${patch(result)}
+${origins(result)}
+${unknowns(result)}
+</main>
+<script type="application/json" id="result">${scriptJson(result)}</script>
+<script>${new Html(script)}</script>
+</body>
+</html>
+`.text
+}
+
+/** Forbids every request, and every script except the code of the charts. Vega sets inline styles. */
+function contentSecurityPolicy(script: string): string {
+  const hash = createHash('sha256').update(script).digest('base64')
+  return `default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'`
+}
+
+function recommendation({ best, recommendation, environments }: TuneResult): Html {
+  return html`<section class="recommendation${best ? '' : ' none'}" aria-labelledby="recommendation">
+<h2 id="recommendation">Recommendation</h2>
+<p>${recommendation}</p>
+${best ? keyFigures(best, environments) : []}
+</section>`
+}
+
+function keyFigures(best: Cell, environments: number): Html {
+  const figures: [string, string, string][] = [
+    ['Memory', `${formatNumber(best.memory)} MB`, 'setting'],
+    [
+      'Concurrency',
+      formatNumber(best.concurrency),
+      environments === 1 ? 'setting' : `setting of each of ${formatNumber(environments)} environments`,
+    ],
+    ['Goodput', `${formatNumber(best.goodput)} records/s`, best.measuredBy],
+    ['Cost per million messages', formatCost(best.costPerMillion), best.measuredBy],
+    ['Failed records', formatShare(best.failedShare), best.measuredBy],
+    ['95 % of the records take at most', `${formatNumber(best.p95)} ms`, best.measuredBy],
+  ]
+  return html`<dl class="key-figures">
+${figures.map(([name, value, origin]) => html`<div><dt>${name}</dt><dd>${value} <small>${origin}</small></dd></div>`)}
+</dl>`
+}
+
+interface ChartSection {
+  readonly id: string
+  readonly title: string
+  readonly explanation: string
+  /** What the chart shows, for people who do not see it. */
+  readonly finding: string
+  /** The ids of the elements in which charts/page.ts draws. */
+  readonly elements: readonly string[]
+  readonly legend: readonly string[]
+}
+
+function charts(result: TuneResult): Html {
+  const legend = [
+    `${MARKS.best} recommended`,
+    ...ORIGINS.map(([name]) => `${MARKS[name]} ${name}`),
+    `${MARKS.failed} ${FAILED}, or the combination cannot be used`,
+  ]
+  const isEmpty = result.cells.length === 0
+  return html`<div class="pair">
+${chart({
+  id: 'goodput',
+  title: 'Goodput',
+  explanation: `${GOODPUT} A stronger colour means a higher goodput.`,
+  finding: goodputFinding(result),
+  elements: isEmpty ? [] : ['goodput-chart'],
+  legend,
+})}
+${chart({
+  id: 'cost',
+  title: 'Cost',
+  explanation: 'Dollars per million messages. A stronger colour means a lower cost.',
+  finding: costFinding(result),
+  elements: isEmpty ? [] : ['cost-chart'],
+  legend,
+})}
+</div>
+${chart({
+  id: 'curve',
+  title: 'Goodput over concurrency',
+  explanation: 'Only measured combinations.',
+  finding: curveFinding(result),
+  elements: result.cells.some(({ measuredBy }) => measuredBy === 'measured') ? ['curve-chart', 'failed-chart'] : [],
+  legend: ['● measured', `✚ measured, ${FAILED}, or the combination cannot be used`],
+})}`
+}
+
+const GOODPUT = 'Successful records per second, of all execution environments together.'
+
+function chart({ id, title, explanation, finding, elements, legend }: ChartSection): Html {
+  return html`<section aria-labelledby="${id}">
+<h2 id="${id}">${title}</h2>
+<figure>
+<figcaption><p id="${id}-finding">${finding}</p><p class="muted">${explanation}</p></figcaption>
+${
+  elements.length === 0
+    ? []
+    : html`<div role="img" aria-label="Chart: ${title}" aria-describedby="${id}-finding">
+${elements.map((element) => html`<div class="chart" id="${element}"></div>`)}
+</div>
+<ul class="legend">
+${legend.map((entry) => html`<li>${entry}</li>`)}
+</ul>`
+}
+</figure>
+</section>`
+}
+
+const COLUMNS: [string, string][] = [
+  ['Memory', 'MB'],
+  ['Concurrency', ''],
+  ['Goodput', 'records/s'],
+  ['Failed', '%'],
+  ['p50', 'ms'],
+  ['p95', 'ms'],
+  ['CPU per record', 'ms'],
+  ['Peak memory', 'MB'],
+  ['Cost', '$ per million messages'],
+  ['Obtained', ''],
+  ['Note', ''],
+]
+
+function table({ cells, best }: TuneResult): Html {
+  return html`<section aria-labelledby="all">
+<h2 id="all">All combinations</h2>
+<div class="scroll" role="region" aria-labelledby="all" tabindex="0">
+<table>
+<caption>Half of the records take at most p50, and 95 % take at most p95.</caption>
+<thead><tr>
+${COLUMNS.map(([name, unit]) => html`<th scope="col">${name}${unit ? html` <small>${unit}</small>` : ''}</th>`)}
+</tr></thead>
+<tbody>
+${cells.toSorted((a, b) => a.memory - b.memory || a.concurrency - b.concurrency).map((cell) => row(cell, best))}
+</tbody>
+</table>
+</div>
+</section>`
+}
+
+function row(cell: Cell, best: Cell | null): Html {
+  const { memory, concurrency, goodput, failedShare, p50, p95, cpuPerRecord, peakMemory, costPerMillion } = cell
+  const figures = [
+    formatNumber(goodput),
+    formatShare(failedShare),
+    formatNumber(p50),
+    formatNumber(p95),
+    formatNumber(cpuPerRecord),
+    formatNumber(peakMemory),
+    formatCost(costPerMillion),
+  ]
+  const recommended = isSameCombination(cell, best)
+  const notes = [
+    ...(recommended ? [noteWith(MARKS.best, 'recommended')] : []),
+    ...(isFailed(cell) ? [noteWith(MARKS.failed, cell.problem ?? FAILED)] : []),
+  ]
+  return html`<tr class="${recommended ? 'best' : isFailed(cell) ? 'failed' : ''}">
+<th scope="row">${formatNumber(memory)}</th><th scope="row">${formatNumber(concurrency)}</th>
+${figures.map((figure) => html`<td>${figure}</td>`)}
+<td>${noteWith(MARKS[cell.measuredBy], cell.measuredBy)}</td><td>${notes}</td>
+</tr>`
+}
+
+/** A screen reader does not read the mark. */
+function noteWith(mark: string, text: string): Html {
+  return html`<span aria-hidden="true">${mark} </span>${text}`
+}
+
+function patch({ patch }: TuneResult): Html {
+  return html`<section aria-labelledby="patch">
+<h2 id="patch">Settings for SAM or CloudFormation</h2>
+${
+  patch === null
+    ? html`<p>There are no settings, because there is no recommendation.</p>`
+    : html`<pre class="scroll" role="region" aria-labelledby="patch" tabindex="0"><code>${patch}</code></pre>`
+}
+</section>`
+}
+
+function origins({ cells }: TuneResult): Html {
+  return html`<section aria-labelledby="origins">
+<h2 id="origins">How each figure was obtained</h2>
+<dl class="terms">
+${ORIGINS.map(([name, text]) => {
+  const number = cells.filter(({ measuredBy }) => measuredBy === name).length
+  return html`<dt>${noteWith(MARKS[name], name)} <span class="muted">(${count(number, 'combination')})</span></dt><dd>${text}</dd>`
+})}
+</dl>
+</section>`
+}
+
+function unknowns({ unknowns }: TuneResult): Html {
+  return html`<section aria-labelledby="unknowns">
+<h2 id="unknowns">What this machine cannot know</h2>
+<ul>
+${unknowns.map((unknown) => html`<li>${unknown}</li>`)}
+</ul>
+</section>`
+}
