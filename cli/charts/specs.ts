@@ -4,16 +4,17 @@ import type { ChartRow } from '../src/tune/report/figures.ts'
 
 /** The name of the data set. The page fills it with its cells. */
 export const DATA = 'cells'
+/** The name of the signal with the concurrencies, each once. The page sets it. */
+export const CONCURRENCIES = 'concurrencies'
 
 const config: Config = {
-  // The element around each chart has a description, and the page's table has the figures.
-  aria: false,
   background: 'transparent',
   font: 'system-ui, sans-serif',
   view: { stroke: null },
   axis: {
     labelColor: 'var(--muted)',
     labelFontSize: 12,
+    labelPadding: 6,
     titleColor: 'var(--ink)',
     titleFontSize: 12,
     titleFontWeight: 600,
@@ -28,8 +29,8 @@ const config: Config = {
 export const specs: Record<string, TopLevelSpec> = {
   'goodput-chart': heatMap('goodput', 'goodputText', [0.06, 1]),
   'cost-chart': heatMap('costPerMillion', 'costText', [1, 0.06]),
-  'curve-chart': curve('goodput', 'Goodput (records per second)', 220),
-  'failed-chart': curve('failedPercent', 'Failed records (%)', 90),
+  'curve-chart': curve('goodput', 'Records per second', 220),
+  'failed-chart': curve('failedPercent', 'Failed (%)', 90),
 }
 
 /** `opacities` are the strengths of the colour for the smallest and the largest value. */
@@ -41,11 +42,13 @@ function heatMap(value: keyof ChartRow, text: keyof ChartRow, opacities: [number
       x: {
         field: field('memory'),
         type: 'ordinal',
+        scale: { paddingInner: 0.06 },
         axis: { title: 'Memory (MB)', labelAngle: 0, format: ',', domain: false, ticks: false },
       },
       y: {
         field: field('concurrency'),
         type: 'ordinal',
+        scale: { paddingInner: 0.08 },
         axis: { title: 'Concurrency', format: ',', domain: false, ticks: false },
       },
       tooltip: { field: field('details') },
@@ -73,7 +76,13 @@ function heatMap(value: keyof ChartRow, text: keyof ChartRow, opacities: [number
         mark: { type: 'rect', fill: 'transparent', stroke: 'var(--ink)', strokeWidth: 2.5, cornerRadius: 4 },
       },
       {
-        mark: { type: 'text', dy: -7, fontSize: 12, color: 'var(--ink)', style: 'value' },
+        mark: {
+          type: 'text',
+          dy: -7,
+          fontSize: 12,
+          fontWeight: { expr: "datum.measuredBy === 'predicted' ? 'normal' : 'bold'" },
+          color: 'var(--ink)',
+        },
         encoding: { text: { field: text } },
       },
       {
@@ -95,13 +104,19 @@ function curve(value: keyof ChartRow, title: string, height: number): TopLevelSp
         field: field('concurrency'),
         type: 'quantitative',
         scale: { type: 'log', nice: false, padding: 16 },
-        axis: { title: 'Concurrency (logarithmic scale)', format: ',', grid: false, labelOverlap: true },
+        axis: {
+          title: 'Concurrency (logarithmic scale)',
+          values: { expr: CONCURRENCIES },
+          format: ',',
+          grid: false,
+          labelOverlap: 'greedy',
+        },
       },
       y: {
         field: value,
         type: 'quantitative',
         // The same width for the labels of both curves, so that their concurrencies align.
-        axis: { title, format: ',', tickCount: height / 45, minExtent: 44, maxExtent: 44 },
+        axis: { title, format: ',~f', tickCount: height / 45, minExtent: 44, maxExtent: 44 },
       },
       detail: { field: field('memory') },
       tooltip: { field: field('details') },
@@ -109,8 +124,11 @@ function curve(value: keyof ChartRow, title: string, height: number): TopLevelSp
     layer: [
       { mark: { type: 'line', color: 'var(--accent)', strokeWidth: 2 } },
       {
-        mark: { type: 'point', filled: true, opacity: 1, size: 70 },
+        // The angle turns Vega's cross (✚) into ✕.
+        mark: { type: 'point', filled: true, opacity: 1, size: 80, angle: 45 },
         encoding: {
+          // If every value is 0, the axis needs a range nevertheless.
+          y: { field: value, type: 'quantitative', scale: { domain: { unionWith: [0, 1] } } },
           shape: { condition: { test: 'datum.failed', value: 'cross' }, value: 'circle' },
           color: { condition: { test: 'datum.failed', value: 'var(--failed)' }, value: 'var(--accent)' },
         },
@@ -122,6 +140,7 @@ function curve(value: keyof ChartRow, title: string, height: number): TopLevelSp
 function common(height: number | { step: number }) {
   return {
     data: { name: DATA },
+    params: [{ name: CONCURRENCIES, value: [] }],
     width: 'container' as const,
     height,
     config,

@@ -87,5 +87,5 @@ function detailsOf(cell: Cell): string {
 }
 
 export function nameOf({ memory, concurrency }: Cell): string {
-  return `${formatNumber(memory)} MB, concurrency ${formatNumber(concurrency)}`
+  return `${formatNumber(memory)} MB and concurrency ${formatNumber(concurrency)}`
 }

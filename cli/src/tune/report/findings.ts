@@ -7,7 +7,7 @@ export function goodputFinding({ cells }: TuneResult): string {
   if (usable.length === 0) return noneUsable(cells)
   const highest = Math.max(...usable.map(({ goodput }) => goodput))
   const reached = usable.filter(({ goodput }) => goodput === highest)
-  return `The highest goodput is ${formatNumber(highest)} records per second, with ${first(reached)}. ${failures(cells)}`
+  return `The highest goodput is ${formatNumber(highest)} records per second, at ${first(reached)}. ${failures(cells)}`
 }
 
 export function costFinding({ cells }: TuneResult): string {
@@ -15,7 +15,7 @@ export function costFinding({ cells }: TuneResult): string {
   if (priced.length === 0) return noneUsable(cells)
   const lowest = Math.min(...priced.map(({ costPerMillion }) => costPerMillion ?? Number.POSITIVE_INFINITY))
   const reached = priced.filter(({ costPerMillion }) => costPerMillion === lowest)
-  return `The lowest cost is ${formatCost(lowest)} per million messages, with ${first(reached)}. ${failures(cells)}`
+  return `The lowest cost is ${formatCost(lowest)} per million messages, at ${first(reached)}. ${failures(cells)}`
 }
 
 export function curveFinding({ cells }: TuneResult): string {
@@ -23,10 +23,10 @@ export function curveFinding({ cells }: TuneResult): string {
   const [fastest] = measured.toSorted((a, b) => b.goodput - a.goodput)
   const [worst] = measured.toSorted((a, b) => b.failedShare - a.failedShare)
   if (!fastest || !worst) return 'No combination was measured.'
-  return `The highest measured goodput is ${formatNumber(fastest.goodput)} records per second, with ${nameOf(fastest)}. ${
+  return `The highest measured goodput is ${formatNumber(fastest.goodput)} records per second, at ${nameOf(fastest)}. ${
     worst.failedShare === 0
       ? 'No record failed in these measurements.'
-      : `The largest share of failed records is ${formatShare(worst.failedShare)}, with ${nameOf(worst)}.`
+      : `The largest share of failed records is ${formatShare(worst.failedShare)}, at ${nameOf(worst)}.`
   }`
 }
 

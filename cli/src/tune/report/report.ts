@@ -33,6 +33,7 @@ const ORIGINS: [MeasuredBy, string][] = [
 ]
 
 const FAILED = `more than ${formatShare(MAX_FAILED_SHARE)} of the records failed`
+const FAILED_OR_UNUSABLE = `${FAILED}, or the combination cannot be used`
 
 /** The report of a run as one HTML file, which loads nothing from the network. */
 export function renderReport(result: TuneResult): string {
@@ -75,28 +76,30 @@ function contentSecurityPolicy(script: string): string {
 }
 
 function recommendation({ best, recommendation, environments }: TuneResult): Html {
-  return html`<section class="recommendation${best ? '' : ' none'}" aria-labelledby="recommendation">
-<h2 id="recommendation">Recommendation</h2>
+  return html`<section class="recommendation${best ? '' : ' none'}">
+<h2>Recommendation</h2>
 <p>${recommendation}</p>
 ${best ? keyFigures(best, environments) : []}
 </section>`
 }
 
 function keyFigures(best: Cell, environments: number): Html {
-  const figures: [string, string, string][] = [
-    ['Memory', `${formatNumber(best.memory)} MB`, 'setting'],
+  const { memory, concurrency, goodput, costPerMillion, failedShare, p95, measuredBy } = best
+  const figures: [string, string, string, string][] = [
+    ['Memory', formatNumber(memory), 'MB', ''],
     [
       'Concurrency',
-      formatNumber(best.concurrency),
-      environments === 1 ? 'setting' : `setting of each of ${formatNumber(environments)} environments`,
+      formatNumber(concurrency),
+      '',
+      environments === 1 ? '' : `in each of ${formatNumber(environments)} environments`,
     ],
-    ['Goodput', `${formatNumber(best.goodput)} records/s`, best.measuredBy],
-    ['Cost per million messages', formatCost(best.costPerMillion), best.measuredBy],
-    ['Failed records', formatShare(best.failedShare), best.measuredBy],
-    ['95 % of the records take at most', `${formatNumber(best.p95)} ms`, best.measuredBy],
+    ['Goodput', formatNumber(goodput), 'records/s', measuredBy],
+    ['Cost per million messages', formatCost(costPerMillion), '', measuredBy],
+    ['Failed records', formatShare(failedShare), '', measuredBy],
+    ['95 % of the records take at most', formatNumber(p95), 'ms', measuredBy],
   ]
   return html`<dl class="key-figures">
-${figures.map(([name, value, origin]) => html`<div><dt>${name}</dt><dd>${value} <small>${origin}</small></dd></div>`)}
+${figures.map(([name, value, unit, note]) => html`<div><dt>${name}</dt><dd><b>${value}</b> ${unit} <small>${note}</small></dd></div>`)}
 </dl>`
 }
 
@@ -115,7 +118,7 @@ function charts(result: TuneResult): Html {
   const legend = [
     `${MARKS.best} recommended`,
     ...ORIGINS.map(([name]) => `${MARKS[name]} ${name}`),
-    `${MARKS.failed} ${FAILED}, or the combination cannot be used`,
+    `${MARKS.failed} ${FAILED_OR_UNUSABLE}`,
   ]
   const isEmpty = result.cells.length === 0
   return html`<div class="pair">
@@ -142,22 +145,22 @@ ${chart({
   explanation: 'Only measured combinations.',
   finding: curveFinding(result),
   elements: result.cells.some(({ measuredBy }) => measuredBy === 'measured') ? ['curve-chart', 'failed-chart'] : [],
-  legend: ['● measured', `✚ measured, ${FAILED}, or the combination cannot be used`],
+  legend: [`${MARKS.measured} measured`, `${MARKS.failed} measured, and ${FAILED_OR_UNUSABLE}`],
 })}`
 }
 
 const GOODPUT = 'Successful records per second, of all execution environments together.'
 
 function chart({ id, title, explanation, finding, elements, legend }: ChartSection): Html {
-  return html`<section aria-labelledby="${id}">
-<h2 id="${id}">${title}</h2>
+  return html`<section>
+<h2>${title}</h2>
 <figure>
 <figcaption><p id="${id}-finding">${finding}</p><p class="muted">${explanation}</p></figcaption>
 ${
   elements.length === 0
     ? []
     : html`<div role="img" aria-label="Chart: ${title}" aria-describedby="${id}-finding">
-${elements.map((element) => html`<div class="chart" id="${element}"></div>`)}
+${elements.map((element) => html`<div class="chart" id="${element}" aria-hidden="true"></div>`)}
 </div>
 <ul class="legend">
 ${legend.map((entry) => html`<li>${entry}</li>`)}
@@ -171,18 +174,18 @@ const COLUMNS: [string, string][] = [
   ['Memory', 'MB'],
   ['Concurrency', ''],
   ['Goodput', 'records/s'],
-  ['Failed', '%'],
+  ['Failed', 'of the records'],
   ['p50', 'ms'],
   ['p95', 'ms'],
   ['CPU per record', 'ms'],
   ['Peak memory', 'MB'],
-  ['Cost', '$ per million messages'],
-  ['Obtained', ''],
+  ['Cost', 'per million messages'],
+  ['How obtained', ''],
   ['Note', ''],
 ]
 
 function table({ cells, best }: TuneResult): Html {
-  return html`<section aria-labelledby="all">
+  return html`<section>
 <h2 id="all">All combinations</h2>
 <div class="scroll" role="region" aria-labelledby="all" tabindex="0">
 <table>
@@ -227,7 +230,7 @@ function noteWith(mark: string, text: string): Html {
 }
 
 function patch({ patch }: TuneResult): Html {
-  return html`<section aria-labelledby="patch">
+  return html`<section>
 <h2 id="patch">Settings for SAM or CloudFormation</h2>
 ${
   patch === null
@@ -238,8 +241,8 @@ ${
 }
 
 function origins({ cells }: TuneResult): Html {
-  return html`<section aria-labelledby="origins">
-<h2 id="origins">How each figure was obtained</h2>
+  return html`<section>
+<h2>How each figure was obtained</h2>
 <dl class="terms">
 ${ORIGINS.map(([name, text]) => {
   const number = cells.filter(({ measuredBy }) => measuredBy === name).length
@@ -250,8 +253,8 @@ ${ORIGINS.map(([name, text]) => {
 }
 
 function unknowns({ unknowns }: TuneResult): Html {
-  return html`<section aria-labelledby="unknowns">
-<h2 id="unknowns">What this machine cannot know</h2>
+  return html`<section>
+<h2>What this machine cannot know</h2>
 <ul>
 ${unknowns.map((unknown) => html`<li>${unknown}</li>`)}
 </ul>

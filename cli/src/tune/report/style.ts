@@ -29,8 +29,9 @@ section { margin-top: 1rem; padding: 1.25rem; background: var(--card); border: 1
 .key-figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .75rem; margin: 1rem 0 0; }
 .key-figures div { padding: .6rem .8rem; background: var(--soft); border-radius: 8px; }
 .key-figures dt { color: var(--muted); font-size: .85rem; }
-.key-figures dd { margin: 0; font-size: 1.3rem; font-weight: 650; line-height: 1.3; }
-.key-figures small { display: block; color: var(--muted); font-size: .8rem; font-weight: 400; }
+.key-figures dd { margin: 0; line-height: 1.3; }
+.key-figures b { font-size: 1.3rem; }
+.key-figures small { display: block; color: var(--muted); font-size: .85rem; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); column-gap: 1rem; }
 figure { margin: 0; }
 figcaption { margin-bottom: .75rem; }
@@ -46,9 +47,10 @@ thead th { vertical-align: bottom; font-weight: 600; }
 thead small { display: block; color: var(--muted); font-weight: 400; }
 tbody th { font-weight: 400; }
 th:nth-last-child(-n+2), td:nth-last-child(-n+2) { text-align: left; }
-td:last-child { min-width: 12rem; }
-td:nth-last-child(2) { white-space: nowrap; }
-tr.failed td, tr.failed th { color: var(--failed); }
+td { white-space: nowrap; }
+td:last-child { min-width: 12rem; white-space: normal; }
+tr.failed td, tr.failed th { color: var(--muted); }
+tr.failed td:last-child { color: var(--failed); }
 tr.best { background: var(--soft); }
 tr.best td, tr.best th { font-weight: 650; }
 pre { margin: 0; padding: .9rem 1rem; background: var(--page); border: 1px solid var(--line); border-radius: 8px; line-height: 1.45; }
