@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type BrowserContextOptions, chromium, type Page } from 'playwright-core'
@@ -13,6 +13,11 @@ const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
  * requests and everything that goes wrong in it. `scripts` run before those of the page.
  */
 export async function browser(t: Test) {
+  if (!existsSync(executablePath)) {
+    throw new Error(
+      `expected Chromium at ${executablePath}: run .ci/chromium, or set CHROMIUM to the path of another one`,
+    )
+  }
   // Without a sandbox, since Chromium's sandbox does not work for root, which containers often use.
   const chrome = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
   t.teardown(() => chrome.close())
@@ -30,6 +35,9 @@ export async function browser(t: Test) {
     page.on('console', (message) => problems.push(`console: ${message.text()}`))
     for (const content of scripts) await page.addInitScript({ content })
     await page.goto(address)
+    await page
+      .waitForFunction(`[...document.querySelectorAll('.chart')].every((chart) => chart.querySelector('.role-mark'))`)
+      .catch(() => problems.push('a chart was not drawn'))
     return { page, address, requests, problems }
   }
 }
