@@ -29,7 +29,7 @@ const NAMES = new Map<string, keyof Prices>([
 
 export function pricesFor(arch: Arch, fifo: boolean, given: readonly string[] = []): Prices {
   const standard = { gbSecond: GB_SECOND[arch], requests: REQUESTS, sqs: fifo ? SQS.fifo : SQS.standard }
-  return given.reduce((prices, text) => ({ ...prices, ...readPrice(text) }), standard)
+  return Object.assign(standard, ...given.map(readPrice))
 }
 
 function readPrice(text: string): Partial<Prices> {
