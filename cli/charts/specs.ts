@@ -1,9 +1,9 @@
 /** The charts of the report of `tune`. Their colours are variables of the page's style, which differ in dark mode. */
 import type { Config, TopLevelSpec } from 'vega-lite'
-import type { ChartRow } from '../src/tune/report/figures.ts'
+import type { CellRow, ChartId, MeasurementRow } from '../src/tune/report/figures.ts'
 
-/** The name of the data set. The page fills it with its cells. */
-export const DATA = 'cells'
+/** The name of the data set. The page fills it with rows. */
+export const DATA = 'rows'
 /** The name of the signal with the concurrencies, each once. The page sets it. */
 export const CONCURRENCIES = 'concurrencies'
 
@@ -26,7 +26,7 @@ const config: Config = {
 }
 
 /** The key of this object is the id of the element that shows the chart. */
-export const specs: Record<string, TopLevelSpec> = {
+export const specs: Record<ChartId, TopLevelSpec> = {
   'goodput-chart': heatMap('goodput', 'goodputText', [0.06, 1]),
   'cost-chart': heatMap('costPerMillion', 'costText', [1, 0.06]),
   'curve-chart': curve('goodput', 'Records per second', 220),
@@ -34,8 +34,8 @@ export const specs: Record<string, TopLevelSpec> = {
 }
 
 /** `opacities` are the strengths of the colour for the smallest and the largest value. */
-function heatMap(value: keyof ChartRow, text: keyof ChartRow, opacities: [number, number]): TopLevelSpec {
-  const usable = `!datum.failed && isValid(datum.${value})`
+function heatMap(value: keyof CellRow, text: keyof CellRow, opacities: [number, number]): TopLevelSpec {
+  const colored = `datum.usable && isValid(datum.${value})`
   return {
     ...common({ step: 42 }),
     encoding: {
@@ -49,13 +49,13 @@ function heatMap(value: keyof ChartRow, text: keyof ChartRow, opacities: [number
         field: field('concurrency'),
         type: 'ordinal',
         scale: { paddingInner: 0.08 },
-        axis: { title: 'Concurrency', format: ',', domain: false, ticks: false },
+        axis: { title: 'Concurrency per environment', format: ',', domain: false, ticks: false },
       },
       tooltip: { field: field('details') },
     },
     layer: [
       {
-        transform: [{ filter: usable }],
+        transform: [{ filter: colored }],
         mark: { type: 'rect', fill: 'var(--heat)', cornerRadius: 4 },
         encoding: {
           fillOpacity: {
@@ -67,9 +67,9 @@ function heatMap(value: keyof ChartRow, text: keyof ChartRow, opacities: [number
         },
       },
       {
-        // The dashes distinguish failed combinations without colour.
-        transform: [{ filter: `!(${usable})` }],
-        mark: { type: 'rect', fill: 'transparent', stroke: 'var(--failed)', strokeDash: [4, 3], cornerRadius: 4 },
+        // The dashes distinguish unusable combinations without colour.
+        transform: [{ filter: `!(${colored})` }],
+        mark: { type: 'rect', fill: 'transparent', stroke: 'var(--bad)', strokeDash: [4, 3], cornerRadius: 4 },
       },
       {
         transform: [{ filter: 'datum.recommended' }],
@@ -94,18 +94,17 @@ function heatMap(value: keyof ChartRow, text: keyof ChartRow, opacities: [number
   }
 }
 
-/** A figure of the measured cells over concurrency, with a line for each memory size. */
-function curve(value: keyof ChartRow, title: string, height: number): TopLevelSpec {
+/** A figure of the measurements at full CPU over concurrency. */
+function curve(value: keyof MeasurementRow, title: string, height: number): TopLevelSpec {
   return {
     ...common(height),
-    transform: [{ filter: "datum.measuredBy === 'measured'" }],
     encoding: {
       x: {
         field: field('concurrency'),
         type: 'quantitative',
         scale: { type: 'log', nice: false, padding: 16 },
         axis: {
-          title: 'Concurrency (logarithmic scale)',
+          title: 'Concurrency per environment (logarithmic scale)',
           values: { expr: CONCURRENCIES },
           format: ',',
           grid: false,
@@ -118,19 +117,30 @@ function curve(value: keyof ChartRow, title: string, height: number): TopLevelSp
         // The same width for the labels of both curves, so that their concurrencies align.
         axis: { title, format: ',~f', tickCount: height / 45, minExtent: 44, maxExtent: 44 },
       },
-      detail: { field: field('memory') },
       tooltip: { field: field('details') },
     },
     layer: [
       { mark: { type: 'line', color: 'var(--accent)', strokeWidth: 2 } },
+      // The confidence interval, which only the goodput has.
+      ...(value === 'goodput'
+        ? [
+            {
+              mark: { type: 'rule' as const, color: 'var(--ink)' },
+              encoding: {
+                y: { field: field('low'), type: 'quantitative' as const },
+                y2: { field: field('high') },
+              },
+            },
+          ]
+        : []),
       {
         // The angle turns Vega's cross (✚) into ✕.
         mark: { type: 'point', filled: true, opacity: 1, size: 80, angle: 45 },
         encoding: {
           // If every value is 0, the axis needs a range nevertheless.
           y: { field: value, type: 'quantitative', scale: { domain: { unionWith: [0, 1] } } },
-          shape: { condition: { test: 'datum.failed', value: 'cross' }, value: 'circle' },
-          color: { condition: { test: 'datum.failed', value: 'var(--failed)' }, value: 'var(--accent)' },
+          shape: { condition: { test: 'datum.overloaded', value: 'cross' }, value: 'circle' },
+          color: { condition: { test: 'datum.overloaded', value: 'var(--bad)' }, value: 'var(--accent)' },
         },
       },
     ],
@@ -148,6 +158,6 @@ function common(height: number | { step: number }) {
 }
 
 /** Lets TypeScript check the name of a field. */
-function field(name: keyof ChartRow): string {
+function field(name: keyof CellRow | keyof MeasurementRow): string {
   return name
 }

@@ -1,9 +1,10 @@
-import type { Cell, TuneResult } from '../../src/tune/result.ts'
+import type { Cell, Measurement, TuneResult } from '../../src/tune/result.ts'
 
 const ENVIRONMENTS = 4
+const FAILURE = 'Error: downstream returned 503'
 const MEMORIES = [128, 256, 512, 1024, 1769]
 /** What each concurrency came to at full CPU, as on a downstream that accepts 80 calls of 40 ms at once. */
-const MEASURED = [
+const MEASUREMENTS: readonly Measurement[] = [
   { concurrency: 10, goodput: 246.3, failedShare: 0, p50: 40.2, p95: 43.1, cpuPerRecord: 0.412, peakMemory: 81 },
   { concurrency: 20, goodput: 489.1, failedShare: 0, p50: 40.5, p95: 43.9, cpuPerRecord: 0.388, peakMemory: 84 },
   { concurrency: 40, goodput: 961.7, failedShare: 0, p50: 41.1, p95: 45.6, cpuPerRecord: 0.371, peakMemory: 92 },
@@ -12,39 +13,55 @@ const MEASURED = [
   { concurrency: 120, goodput: 1705.4, failedShare: 0.0094, p50: 66.9, p95: 104, cpuPerRecord: 0.377, peakMemory: 131 },
   { concurrency: 200, goodput: 1298.2, failedShare: 0.187, p50: 118, p95: 391, cpuPerRecord: 0.402, peakMemory: 168 },
   { concurrency: 400, goodput: 702.6, failedShare: 0.5603, p50: 260, p95: 1240, cpuPerRecord: 0.455, peakMemory: 263 },
-]
+].map((figures) => ({
+  ...figures,
+  margin: 0.04,
+  isConfident: true,
+  batches: 12,
+  causes: figures.failedShare === 0 ? {} : { [FAILURE]: 14 },
+  peakDescriptors: figures.concurrency * 4 + 28,
+  cores: 0.7,
+}))
 /** What a CPU quota measured at 512 MB. */
-const CONFIRMED: Record<number, Partial<Cell>> = {
+const CONFIRMED: Record<number, { goodput: number; p50: number; p95: number }> = {
   40: { goodput: 712.4, p50: 55.8, p95: 70.2 },
   60: { goodput: 760.2, p50: 77.4, p95: 99.8 },
   80: { goodput: 748.8, p50: 104, p95: 151 },
 }
 
-function cellOf(memory: number, figures: (typeof MEASURED)[number]): Cell {
-  const confirmed = memory === 512 ? CONFIRMED[figures.concurrency] : undefined
-  const share = Math.min(1, memory / 1769)
-  const goodput = Math.min(figures.goodput, (1000 * share) / figures.cpuPerRecord)
-  const slowdown = figures.goodput / goodput
-  const cell: Omit<Cell, 'costPerMillion'> = {
-    ...figures,
-    memory,
-    goodput,
-    p50: figures.p50 * slowdown,
-    p95: figures.p95 * slowdown,
-    measuredBy: memory === 1769 ? 'measured' : confirmed ? 'confirmed' : 'predicted',
-    problem: figures.peakMemory > memory ? `needs ${figures.peakMemory} MB` : undefined,
-    ...confirmed,
+function cellOf(memory: number, measurement: Measurement): Cell {
+  const { concurrency, failedShare, cpuPerRecord, peakMemory, peakDescriptors } = measurement
+  const possible = (1000 * Math.min(1, memory / 1769)) / (cpuPerRecord ?? 0)
+  const slower = Math.max(1, measurement.goodput / possible)
+  const confirmed = memory === 512 ? CONFIRMED[concurrency] : undefined
+  const rates = confirmed ?? {
+    goodput: Math.min(measurement.goodput, possible),
+    p50: (measurement.p50 ?? 0) * slower,
+    p95: (measurement.p95 ?? 0) * slower,
   }
-  const gigabyteSeconds = (ENVIRONMENTS * (memory / 1024) * 1e6) / cell.goodput
-  return { ...cell, costPerMillion: gigabyteSeconds * 0.0000166667 + 0.08 }
+  const gigabyteSeconds = (ENVIRONMENTS * (memory / 1024) * 1e6) / rates.goodput
+  return {
+    ...rates,
+    ...{ memory, concurrency, failedShare, cpuPerRecord, peakMemory, peakDescriptors },
+    costPerMillion: gigabyteSeconds * 0.0000166667 + 0.08,
+    measuredBy: memory === 1769 ? 'measured' : confirmed ? 'confirmed' : 'predicted',
+    problem:
+      (peakMemory ?? 0) > memory
+        ? `the process needs ${peakMemory} MB`
+        : failedShare > 0.01
+          ? `${(failedShare * 100).toFixed(1)} % of the records failed: ${FAILURE}`
+          : undefined,
+  }
 }
 
 /** A realistic result: 8 combinations were measured, 3 confirmed and 29 predicted. */
 export function tuneResult(changes: Partial<TuneResult> = {}): TuneResult {
-  const cells = MEMORIES.flatMap((memory) => MEASURED.map((figures) => cellOf(memory, figures)))
+  const cells = MEMORIES.flatMap((memory) => MEASUREMENTS.map((measurement) => cellOf(memory, measurement)))
   return {
     handler: 'src/orders.handler',
     environments: ENVIRONMENTS,
+    batchSize: 1000,
+    measurements: MEASUREMENTS,
     cells,
     best: cells.find(({ memory, concurrency }) => memory === 512 && concurrency === 60) ?? null,
     optimize: 'balanced',

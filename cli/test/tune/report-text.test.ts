@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { formatCost, formatNumber, formatShare, isFailed, marksOf } from '../../src/tune/report/figures.ts'
+import { formatCost, formatFigure, formatShare, marksOf } from '../../src/tune/report/figures.ts'
 import { costFinding, count, curveFinding, goodputFinding } from '../../src/tune/report/findings.ts'
 import { html, scriptJson } from '../../src/tune/report/html.ts'
 import type { Cell } from '../../src/tune/result.ts'
@@ -14,6 +14,7 @@ const cell: Cell = {
   p95: 99.8,
   cpuPerRecord: 0.366,
   peakMemory: 101,
+  peakDescriptors: 268,
   costPerMillion: 0.124,
   measuredBy: 'predicted',
 }
@@ -46,10 +47,9 @@ test('numbers have a thousands separator, and three digits if they are small', a
     [100.4, '100'],
     [1811.9, '1,812'],
     [1_234_567, '1,234,567'],
-    [Number.NaN, 'none'],
-    [Number.POSITIVE_INFINITY, 'none'],
+    [null, 'none'],
   ] as const) {
-    t.equal(formatNumber(value), expected)
+    t.equal(formatFigure(value), expected)
   }
 })
 
@@ -82,51 +82,48 @@ test('a cost has a dollar sign, and three digits below one dollar', async (t) =>
   }
 })
 
-test('a combination has failed if it has a problem, or if more than 1 % of the records failed', async (t) => {
-  t.equal(isFailed(cell), false)
-  t.equal(isFailed({ ...cell, failedShare: 0.01 }), false)
-  t.equal(isFailed({ ...cell, failedShare: 0.0101 }), true)
-  t.equal(isFailed({ ...cell, failedShare: Number.NaN }), true)
-  t.equal(isFailed({ ...cell, problem: 'needs 600 MB' }), true)
-})
-
 test('the marks of a combination', async (t) => {
   t.equal(marksOf(cell, null), '○')
   t.equal(marksOf(cell, { ...cell, concurrency: 61 }), '○')
   t.equal(marksOf(cell, { ...cell, memory: 513 }), '○')
   t.equal(marksOf({ ...cell, measuredBy: 'confirmed' }, cell), '★✓')
-  t.equal(marksOf({ ...cell, measuredBy: 'measured', failedShare: 1 }, null), '✕●')
+  t.equal(marksOf({ ...cell, measuredBy: 'measured', problem: 'no record succeeded' }, null), '✕●')
 })
 
 test('the findings', async (t) => {
-  const failed = { ...cell, concurrency: 80, goodput: 900, failedShare: 0.5, costPerMillion: 0.1 }
-  const tie = { ...cell, memory: 1024 }
-  const free = { ...cell, concurrency: 1, goodput: 0, costPerMillion: null }
-  for (const [cells, goodput, cost, curve] of [
+  const unusable = { ...cell, concurrency: 80, goodput: 900, costPerMillion: 0.1, problem: 'the process needs 600 MB' }
+  const equal = { ...cell, memory: 1024 }
+  const none = { ...cell, concurrency: 1, goodput: 0, costPerMillion: null }
+  for (const [cells, goodput, cost] of [
     [
-      [tie, failed, cell, free],
-      'The highest goodput is 760 records per second, at 512 MB and concurrency 60 (predicted) and 1 other combination. 1 of 4 combinations failed or cannot be used.',
-      'The lowest cost is $0.124 per million messages, at 512 MB and concurrency 60 (predicted) and 1 other combination. 1 of 4 combinations failed or cannot be used.',
-      'No combination was measured.',
+      [equal, unusable, cell, none],
+      'The highest goodput is 760 records per second, at 512 MB and concurrency 60 (predicted) and 1 other combination. 1 of 4 combinations cannot be used.',
+      'The lowest cost is $0.124 per million messages, at 512 MB and concurrency 60 (predicted) and 1 other combination. 1 of 4 combinations cannot be used.',
     ],
     [
       [{ ...cell, measuredBy: 'measured' as const }],
-      'The highest goodput is 760 records per second, at 512 MB and concurrency 60 (measured). No combination failed.',
-      'The lowest cost is $0.124 per million messages, at 512 MB and concurrency 60 (measured). No combination failed.',
-      'The highest measured goodput is 760 records per second, at 512 MB and concurrency 60. No record failed in these measurements.',
+      'The highest goodput is 760 records per second, at 512 MB and concurrency 60 (measured). Every combination can be used.',
+      'The lowest cost is $0.124 per million messages, at 512 MB and concurrency 60 (measured). Every combination can be used.',
+    ],
+    [[unusable], 'No combination can be used.', 'No combination can be used.'],
+    [[], 'No combination was tried.', 'No combination was tried.'],
+  ] as const) {
+    t.equal(goodputFinding(tuneResult({ cells })), goodput)
+    t.equal(costFinding(tuneResult({ cells })), cost)
+  }
+  const { measurements: all } = tuneResult()
+  for (const [measurements, expected] of [
+    [
+      all,
+      'At full CPU, the highest goodput is 1,812 records per second, at concurrency 80. The largest share of failed records is 56 %, at concurrency 400.',
     ],
     [
-      [{ ...failed, measuredBy: 'measured' as const }],
-      'No combination can be used.',
-      'No combination can be used.',
-      'The highest measured goodput is 900 records per second, at 512 MB and concurrency 80. The largest share of failed records is 50 %, at 512 MB and concurrency 80.',
+      all.slice(0, 1),
+      'At full CPU, the highest goodput is 246 records per second, at concurrency 10. No record failed.',
     ],
-    [[], 'No combination was tried.', 'No combination was tried.', 'No combination was measured.'],
+    [[], 'Nothing was measured at full CPU.'],
   ] as const) {
-    const result = tuneResult({ cells })
-    t.equal(goodputFinding(result), goodput)
-    t.equal(costFinding(result), cost)
-    t.equal(curveFinding(result), curve)
+    t.equal(curveFinding(tuneResult({ measurements })), expected)
   }
 })
 

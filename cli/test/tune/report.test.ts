@@ -2,7 +2,7 @@ import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { test } from 'tap'
 import { renderReport } from '../../src/tune/report/report.ts'
-import type { Cell } from '../../src/tune/result.ts'
+import type { Cell, Measurement } from '../../src/tune/result.ts'
 import { browser, texts } from '../support/browser.ts'
 import { tuneResult } from '../support/tune-result.ts'
 
@@ -32,30 +32,33 @@ test('the report in Chromium', async (t) => {
       const [memory, concurrency] = figures.map(numberIn)
       const cell = cells.find((cell) => cell.memory === memory && cell.concurrency === concurrency)
       if (!cell) return t.fail(`row ${index} is not in the JSON`, { figures })
-      const { goodput, failedShare, p50, p95, cpuPerRecord, peakMemory, costPerMillion, measuredBy } = cell
-      const expected = [goodput, failedShare * 100, p50, p95, cpuPerRecord, peakMemory, costPerMillion ?? Number.NaN]
+      const { goodput, failedShare, p50, p95, cpuPerRecord, peakMemory, peakDescriptors, costPerMillion, measuredBy } =
+        cell
+      const expected = [goodput, failedShare * 100, p50, p95, cpuPerRecord, peakMemory, peakDescriptors, costPerMillion]
       t.same(
         expected.map((value, i) => isRounded(figures[i + 2], value)),
-        Array(7).fill(true),
+        Array(8).fill(true),
         figures.join(' '),
       )
-      t.match(figures[9], new RegExp(`^[●✓○] ${measuredBy}$`))
+      t.match(figures[10], new RegExp(`^[●✓○] ${measuredBy}$`))
     }
-    const notes = rows.map((figures) => figures[10]).filter((note) => note !== '')
-    const failed = '✕ more than 1 % of the records failed'
+    const notes = rows.map((figures) => figures[11]).filter((note) => note !== '')
+    const overloaded = [18.7, 56].map(
+      (share) => `✕ ${share.toFixed(1)} % of the records failed: Error: downstream returned 503`,
+    )
     t.same(notes, [
-      ...['✕ needs 131 MB', '✕ needs 168 MB', '✕ needs 263 MB'],
-      ...[failed, '✕ needs 263 MB'],
-      ...['★ recommended', failed, failed],
-      ...[failed, failed],
-      ...[failed, failed],
+      ...[131, 168, 263].map((memory) => `✕ the process needs ${memory} MB`),
+      ...[overloaded[0], '✕ the process needs 263 MB'],
+      ...['★ recommended', ...overloaded],
+      ...overloaded,
+      ...overloaded,
     ])
   })
 
   t.test('shows the numbers of the JSON in the heat maps, cell by cell', async (t) => {
     for (const [chart, figureOf] of [
       ['goodput-chart', (cell: Cell) => cell.goodput],
-      ['cost-chart', (cell: Cell) => cell.costPerMillion ?? Number.NaN],
+      ['cost-chart', (cell: Cell) => cell.costPerMillion],
     ] as const) {
       // Rows of concurrencies and columns of memory sizes, each with a figure and its marks.
       const figures = await grid(page, `#${chart} .mark-text.role-mark:nth-child(4) text`)
@@ -78,15 +81,15 @@ test('the report in Chromium', async (t) => {
         ['✕○', '✕○', '✕○', '✕○', '✕●'],
         ['✕○', '✕○', '✕○', '✕○', '✕●'],
       ])
-      t.equal(await page.locator(`#${chart} [stroke-dasharray]`).count(), 11, 'failed cells have a dashed outline')
+      t.equal(await page.locator(`#${chart} [stroke-dasharray]`).count(), 11, 'unusable cells have a dashed outline')
     }
   })
 
-  t.test('draws the measured cells as points of the curves, at the height of their values', async (t) => {
-    const measured = result.cells.filter(({ measuredBy }) => measuredBy === 'measured')
+  t.test('draws the measurements as points of the curves, at the height of their values', async (t) => {
+    const { measurements } = result
     for (const [chart, figureOf] of [
-      ['curve-chart', (cell: Cell) => cell.goodput],
-      ['failed-chart', (cell: Cell) => cell.failedShare],
+      ['curve-chart', (measurement: Measurement) => measurement.goodput],
+      ['failed-chart', (measurement: Measurement) => measurement.failedShare],
     ] as const) {
       const points = await page.locator(`#${chart} .mark-symbol path`).evaluateAll((paths) =>
         paths.map((path) => {
@@ -94,15 +97,15 @@ test('the report in Chromium', async (t) => {
           return { x: x + width / 2, y: y + height / 2, fill: path.getAttribute('fill') }
         }),
       )
-      t.equal(points.length, measured.length)
-      const lowest = measured.toSorted((a, b) => figureOf(a) - figureOf(b))[0] as Cell
-      const highest = measured.toSorted((a, b) => figureOf(b) - figureOf(a))[0] as Cell
-      const heightOf = (cell: Cell) => -(points[measured.indexOf(cell)]?.y ?? Number.NaN)
-      for (const [index, cell] of measured.entries()) {
-        const share = (figureOf(cell) - figureOf(lowest)) / (figureOf(highest) - figureOf(lowest))
-        const shown = (heightOf(cell) - heightOf(lowest)) / (heightOf(highest) - heightOf(lowest))
-        t.ok(Math.abs(share - shown) < 0.02, `${chart}, concurrency ${cell.concurrency}: ${shown} of the height`)
-        t.equal(points[index]?.fill, cell.failedShare > 0.01 ? 'var(--failed)' : 'var(--accent)')
+      t.equal(points.length, measurements.length)
+      const lowest = measurements.toSorted((a, b) => figureOf(a) - figureOf(b))[0] as Measurement
+      const highest = measurements.toSorted((a, b) => figureOf(b) - figureOf(a))[0] as Measurement
+      const heightOf = (measurement: Measurement) => -(points[measurements.indexOf(measurement)]?.y ?? Number.NaN)
+      for (const [index, measurement] of measurements.entries()) {
+        const share = (figureOf(measurement) - figureOf(lowest)) / (figureOf(highest) - figureOf(lowest))
+        const shown = (heightOf(measurement) - heightOf(lowest)) / (heightOf(highest) - heightOf(lowest))
+        t.ok(Math.abs(share - shown) < 0.02, `${chart}, concurrency ${measurement.concurrency}: ${shown} of the height`)
+        t.equal(points[index]?.fill, measurement.failedShare > 0.01 ? 'var(--bad)' : 'var(--accent)')
         if (index > 0) t.ok((points[index]?.x ?? 0) > (points[index - 1]?.x ?? 0))
       }
     }
@@ -116,9 +119,9 @@ test('the report in Chromium', async (t) => {
       'Chart: Goodput over concurrency',
     ])
     for (const [index, description] of [
-      'The highest goodput is 1,812 records per second, at 1,769 MB and concurrency 80 (measured). 11 of 40 combinations failed or cannot be used.',
-      'The lowest cost is $0.122 per million messages, at 128 MB and concurrency 80 (predicted) and 2 other combinations. 11 of 40 combinations failed or cannot be used.',
-      'The highest measured goodput is 1,812 records per second, at 1,769 MB and concurrency 80. The largest share of failed records is 56 %, at 1,769 MB and concurrency 400.',
+      'The highest goodput is 1,812 records per second, at 1,769 MB and concurrency 80 (measured). 11 of 40 combinations cannot be used.',
+      'The lowest cost is $0.122 per million messages, at 128 MB and concurrency 80 (predicted) and 2 other combinations. 11 of 40 combinations cannot be used.',
+      'At full CPU, the highest goodput is 1,812 records per second, at concurrency 80. The largest share of failed records is 56 %, at concurrency 400.',
     ].entries()) {
       const id = await charts.nth(index).getAttribute('aria-describedby')
       t.equal(await page.locator(`#${id}`).textContent(), description)
@@ -148,7 +151,7 @@ test('the report in Chromium', async (t) => {
   })
 
   t.test('its policy blocks requests, and allows neither eval nor other scripts', async (t) => {
-    const { page, problems } = await open(renderReport(tuneResult({ cells: [] })))
+    const { page, problems } = await open(renderReport(tuneResult({ measurements: [], cells: [] })))
     await page.evaluate(`new Promise((resolve) => {
       const image = new Image()
       image.onerror = resolve
@@ -167,7 +170,13 @@ test('the report in Chromium', async (t) => {
       {
         best: null,
         patch: null,
-        cells: result.cells.map((cell) => ({ ...cell, goodput: 0, failedShare: 1, costPerMillion: null })),
+        cells: result.cells.map((cell) => ({
+          ...cell,
+          goodput: 0,
+          failedShare: 1,
+          costPerMillion: null,
+          problem: 'no record succeeded',
+        })),
       },
       4,
       'No combination can be used.',
@@ -176,21 +185,29 @@ test('the report in Chromium', async (t) => {
       'one memory size',
       { cells: result.cells.filter(({ memory }) => memory === 1769) },
       4,
-      'The highest goodput is 1,812 records per second, at 1,769 MB and concurrency 80 (measured). 2 of 8 combinations failed or cannot be used.',
+      'The highest goodput is 1,812 records per second, at 1,769 MB and concurrency 80 (measured). 2 of 8 combinations cannot be used.',
     ],
     [
       'one concurrency',
-      { cells: result.cells.filter(({ concurrency }) => concurrency === 60) },
+      {
+        cells: result.cells.filter(({ concurrency }) => concurrency === 60),
+        measurements: result.measurements.filter(({ concurrency }) => concurrency === 60),
+      },
       4,
-      'The highest goodput is 1,403 records per second, at 1,024 MB and concurrency 60 (predicted) and 1 other combination. No combination failed.',
+      'The highest goodput is 1,403 records per second, at 1,024 MB and concurrency 60 (predicted) and 1 other combination. Every combination can be used.',
     ],
     [
       'only predicted combinations',
       { cells: result.cells.filter(({ measuredBy }) => measuredBy === 'predicted') },
-      2,
-      'The highest goodput is 1,595 records per second, at 1,024 MB and concurrency 80 (predicted). 9 of 29 combinations failed or cannot be used.',
+      4,
+      'The highest goodput is 1,595 records per second, at 1,024 MB and concurrency 80 (predicted). 9 of 29 combinations cannot be used.',
     ],
-    ['no combination', { cells: [], best: null, patch: null, unknowns: [] }, 0, 'No combination was tried.'],
+    [
+      'no combination',
+      { measurements: [], cells: [], best: null, patch: null, unknowns: [] },
+      0,
+      'No combination was tried.',
+    ],
   ] as const) {
     t.test(`shows a result with ${name}`, async (t) => {
       const changed = tuneResult(changes)
@@ -234,7 +251,8 @@ function numberIn(text: string | undefined): number {
 }
 
 /** Whether the text shows the value with at least three digits. */
-function isRounded(text: string | undefined, value: number): boolean {
+function isRounded(text: string | undefined, value: number | null): boolean {
+  if (value === null) return text === 'none'
   return Math.abs(numberIn(text) - value) <= Math.abs(value) * 0.005
 }
 

@@ -1,46 +1,46 @@
 /** The main finding of each chart in words, for people who do not see the chart. */
 import type { Cell, TuneResult } from '../result.ts'
-import { formatCost, formatNumber, formatShare, isFailed, nameOf } from './figures.ts'
+import { formatCost, formatFigure, formatShare, isUsable, nameOf } from './figures.ts'
 
 export function goodputFinding({ cells }: TuneResult): string {
-  const usable = cells.filter((cell) => !isFailed(cell))
+  const usable = cells.filter(isUsable)
   if (usable.length === 0) return noneUsable(cells)
   const highest = Math.max(...usable.map(({ goodput }) => goodput))
   const reached = usable.filter(({ goodput }) => goodput === highest)
-  return `The highest goodput is ${formatNumber(highest)} records per second, at ${first(reached)}. ${failures(cells)}`
+  return `The highest goodput is ${formatFigure(highest)} records per second, at ${listOf(reached)}. ${unusable(cells)}`
 }
 
 export function costFinding({ cells }: TuneResult): string {
-  const priced = cells.filter((cell) => !isFailed(cell) && cell.costPerMillion !== null)
-  if (priced.length === 0) return noneUsable(cells)
-  const lowest = Math.min(...priced.map(({ costPerMillion }) => costPerMillion ?? Number.POSITIVE_INFINITY))
-  const reached = priced.filter(({ costPerMillion }) => costPerMillion === lowest)
-  return `The lowest cost is ${formatCost(lowest)} per million messages, at ${first(reached)}. ${failures(cells)}`
+  const costs = cells.filter(isUsable).flatMap(({ costPerMillion }) => costPerMillion ?? [])
+  if (costs.length === 0) return noneUsable(cells)
+  const lowest = Math.min(...costs)
+  const reached = cells.filter((cell) => isUsable(cell) && cell.costPerMillion === lowest)
+  return `The lowest cost is ${formatCost(lowest)} per million messages, at ${listOf(reached)}. ${unusable(cells)}`
 }
 
-export function curveFinding({ cells }: TuneResult): string {
-  const measured = cells.filter(({ measuredBy }) => measuredBy === 'measured')
-  const [fastest] = measured.toSorted((a, b) => b.goodput - a.goodput)
-  const [worst] = measured.toSorted((a, b) => b.failedShare - a.failedShare)
-  if (!fastest || !worst) return 'No combination was measured.'
-  return `The highest measured goodput is ${formatNumber(fastest.goodput)} records per second, at ${nameOf(fastest)}. ${
+export function curveFinding({ measurements }: TuneResult): string {
+  const [fastest] = measurements.toSorted((a, b) => b.goodput - a.goodput)
+  const [worst] = measurements.toSorted((a, b) => b.failedShare - a.failedShare)
+  if (!fastest || !worst) return 'Nothing was measured at full CPU.'
+  const { goodput, concurrency } = fastest
+  return `At full CPU, the highest goodput is ${formatFigure(goodput)} records per second, at concurrency ${formatFigure(concurrency)}. ${
     worst.failedShare === 0
-      ? 'No record failed in these measurements.'
-      : `The largest share of failed records is ${formatShare(worst.failedShare)}, at ${nameOf(worst)}.`
+      ? 'No record failed.'
+      : `The largest share of failed records is ${formatShare(worst.failedShare)}, at concurrency ${formatFigure(worst.concurrency)}.`
   }`
 }
 
-/** The combination with the least memory, then the lowest concurrency. Several can have the same value. */
-function first(cells: readonly Cell[]): string {
-  const [cell] = cells.toSorted((a, b) => a.memory - b.memory || a.concurrency - b.concurrency)
-  if (!cell) throw new Error('expected at least one cell')
-  const others = cells.length - 1
-  return `${nameOf(cell)} (${cell.measuredBy})${others === 0 ? '' : ` and ${count(others, 'other combination')}`}`
+/** Several combinations can have the same value. The one with the least memory and the lowest concurrency comes first. */
+function listOf(cells: readonly Cell[]): string {
+  const [first, ...others] = cells.toSorted((a, b) => a.memory - b.memory || a.concurrency - b.concurrency)
+  if (!first) throw new Error('expected at least one cell')
+  const more = others.length === 0 ? '' : ` and ${count(others.length, 'other combination')}`
+  return `${nameOf(first)} (${first.measuredBy})${more}`
 }
 
-function failures(cells: readonly Cell[]): string {
-  const failed = cells.filter(isFailed).length
-  return failed === 0 ? 'No combination failed.' : `${failed} of ${cells.length} combinations failed or cannot be used.`
+function unusable(cells: readonly Cell[]): string {
+  const number = cells.filter((cell) => !isUsable(cell)).length
+  return number === 0 ? 'Every combination can be used.' : `${number} of ${cells.length} combinations cannot be used.`
 }
 
 function noneUsable(cells: readonly Cell[]): string {
@@ -48,5 +48,5 @@ function noneUsable(cells: readonly Cell[]): string {
 }
 
 export function count(number: number, noun: string): string {
-  return `${formatNumber(number)} ${noun}${number === 1 ? '' : 's'}`
+  return `${formatFigure(number)} ${noun}${number === 1 ? '' : 's'}`
 }

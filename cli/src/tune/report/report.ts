@@ -1,15 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Cell, MeasuredBy, Optimize, TuneResult } from '../result.ts'
-import {
-  formatCost,
-  formatNumber,
-  formatShare,
-  isFailed,
-  isSameCombination,
-  MARKS,
-  MAX_FAILED_SHARE,
-} from './figures.ts'
+import { type ChartId, formatCost, formatFigure, formatShare, isSameCombination, isUsable, MARKS } from './figures.ts'
 import { costFinding, count, curveFinding, goodputFinding } from './findings.ts'
 import { Html, html, scriptJson } from './html.ts'
 import { STYLE } from './style.ts'
@@ -28,12 +20,9 @@ const ORIGINS: [MeasuredBy, string][] = [
   ],
   [
     'predicted',
-    'Goodput is the smaller of the measured goodput and CPU share ÷ CPU time per record, where the CPU share is memory ÷ 1,769 MB, at most 1.',
+    'The measured goodput, or environments × CPU share ÷ CPU time per record if that is less; the CPU share is memory ÷ 1,769 MB, at most 1.',
   ],
 ]
-
-const FAILED = `more than ${formatShare(MAX_FAILED_SHARE)} of the records failed`
-const FAILED_OR_UNUSABLE = `${FAILED}, or the combination cannot be used`
 
 /** The report of a run as one HTML file, which loads nothing from the network. */
 export function renderReport(result: TuneResult): string {
@@ -51,7 +40,7 @@ export function renderReport(result: TuneResult): string {
 <body>
 <header>
 <h1>Concurrency and memory for <code>${result.handler}</code></h1>
-<p class="muted">${count(result.cells.length, 'combination')}, ${count(result.environments, 'execution environment')}, optimized for ${OPTIMIZED_FOR[result.optimize]}</p>
+<p class="muted">${count(result.cells.length, 'combination')}, ${count(result.environments, 'execution environment')}, batches of ${count(result.batchSize, 'record')}, optimized for ${OPTIMIZED_FOR[result.optimize]}</p>
 </header>
 <main>
 ${recommendation(result)}
@@ -86,17 +75,17 @@ ${best ? keyFigures(best, environments) : []}
 function keyFigures(best: Cell, environments: number): Html {
   const { memory, concurrency, goodput, costPerMillion, failedShare, p95, measuredBy } = best
   const figures: [string, string, string, string][] = [
-    ['Memory', formatNumber(memory), 'MB', ''],
+    ['Memory', formatFigure(memory), 'MB', ''],
     [
       'Concurrency',
-      formatNumber(concurrency),
+      formatFigure(concurrency),
       '',
-      environments === 1 ? '' : `in each of ${formatNumber(environments)} environments`,
+      environments === 1 ? '' : `in each of ${formatFigure(environments)} environments`,
     ],
-    ['Goodput', formatNumber(goodput), 'records/s', measuredBy],
+    ['Goodput', formatFigure(goodput), 'records/s', measuredBy],
     ['Cost per million messages', formatCost(costPerMillion), '', measuredBy],
     ['Failed records', formatShare(failedShare), '', measuredBy],
-    ['95 % of the records take at most', formatNumber(p95), 'ms', measuredBy],
+    ['95 % of the records take at most', formatFigure(p95), 'ms', measuredBy],
   ]
   return html`<dl class="key-figures">
 ${figures.map(([name, value, unit, note]) => html`<div><dt>${name}</dt><dd><b>${value}</b> ${unit} <small>${note}</small></dd></div>`)}
@@ -110,7 +99,7 @@ interface ChartSection {
   /** What the chart shows, for people who do not see it. */
   readonly finding: string
   /** The ids of the elements in which charts/page.ts draws. */
-  readonly elements: readonly string[]
+  readonly elements: readonly ChartId[]
   readonly legend: readonly string[]
 }
 
@@ -118,7 +107,7 @@ function charts(result: TuneResult): Html {
   const legend = [
     `${MARKS.best} recommended`,
     ...ORIGINS.map(([name]) => `${MARKS[name]} ${name}`),
-    `${MARKS.failed} ${FAILED_OR_UNUSABLE}`,
+    `${MARKS.unusable} cannot be used: the table says why`,
   ]
   const isEmpty = result.cells.length === 0
   return html`<div class="pair">
@@ -142,10 +131,10 @@ ${chart({
 ${chart({
   id: 'curve',
   title: 'Goodput over concurrency',
-  explanation: 'Only measured combinations.',
+  explanation: 'Measurements at full CPU. The vertical lines are 95 % confidence intervals.',
   finding: curveFinding(result),
-  elements: result.cells.some(({ measuredBy }) => measuredBy === 'measured') ? ['curve-chart', 'failed-chart'] : [],
-  legend: [`${MARKS.measured} measured`, `${MARKS.failed} measured, and ${FAILED_OR_UNUSABLE}`],
+  elements: result.measurements.length === 0 ? [] : ['curve-chart', 'failed-chart'],
+  legend: [`${MARKS.measured} measured`, `${MARKS.unusable} measured, and too many records failed`],
 })}`
 }
 
@@ -172,13 +161,14 @@ ${legend.map((entry) => html`<li>${entry}</li>`)}
 
 const COLUMNS: [string, string][] = [
   ['Memory', 'MB'],
-  ['Concurrency', ''],
+  ['Concurrency', 'per environment'],
   ['Goodput', 'records/s'],
   ['Failed', 'of the records'],
   ['p50', 'ms'],
   ['p95', 'ms'],
   ['CPU per record', 'ms'],
   ['Peak memory', 'MB'],
+  ['Peak descriptors', 'files and sockets'],
   ['Cost', 'per million messages'],
   ['How obtained', ''],
   ['Note', ''],
@@ -202,23 +192,23 @@ ${cells.toSorted((a, b) => a.memory - b.memory || a.concurrency - b.concurrency)
 }
 
 function row(cell: Cell, best: Cell | null): Html {
-  const { memory, concurrency, goodput, failedShare, p50, p95, cpuPerRecord, peakMemory, costPerMillion } = cell
   const figures = [
-    formatNumber(goodput),
-    formatShare(failedShare),
-    formatNumber(p50),
-    formatNumber(p95),
-    formatNumber(cpuPerRecord),
-    formatNumber(peakMemory),
-    formatCost(costPerMillion),
+    formatFigure(cell.goodput),
+    formatShare(cell.failedShare),
+    formatFigure(cell.p50),
+    formatFigure(cell.p95),
+    formatFigure(cell.cpuPerRecord),
+    formatFigure(cell.peakMemory),
+    formatFigure(cell.peakDescriptors),
+    formatCost(cell.costPerMillion),
   ]
   const recommended = isSameCombination(cell, best)
   const notes = [
     ...(recommended ? [noteWith(MARKS.best, 'recommended')] : []),
-    ...(isFailed(cell) ? [noteWith(MARKS.failed, cell.problem ?? FAILED)] : []),
+    ...(cell.problem === undefined ? [] : [noteWith(MARKS.unusable, cell.problem)]),
   ]
-  return html`<tr class="${recommended ? 'best' : isFailed(cell) ? 'failed' : ''}">
-<th scope="row">${formatNumber(memory)}</th><th scope="row">${formatNumber(concurrency)}</th>
+  return html`<tr class="${recommended ? 'best' : isUsable(cell) ? '' : 'unusable'}">
+<th scope="row">${formatFigure(cell.memory)}</th><th scope="row">${formatFigure(cell.concurrency)}</th>
 ${figures.map((figure) => html`<td>${figure}</td>`)}
 <td>${noteWith(MARKS[cell.measuredBy], cell.measuredBy)}</td><td>${notes}</td>
 </tr>`

@@ -3,12 +3,12 @@ export const STYLE = `
 :root {
   color-scheme: light dark;
   --page: #f5f6f8; --card: #ffffff; --ink: #171a1f; --muted: #545b66; --line: #d9dde3;
-  --accent: #0b5cad; --soft: #eaf2fb; --failed: #b3261e; --heat: #5aa2f0;
+  --accent: #0b5cad; --soft: #eaf2fb; --bad: #b3261e; --heat: #5aa2f0;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #101317; --card: #191d23; --ink: #eef1f4; --muted: #a5adb8; --line: #343b45;
-    --accent: #7dbbff; --soft: #17283c; --failed: #ff8f85; --heat: #1d62b3;
+    --accent: #7dbbff; --soft: #17283c; --bad: #ff8f85; --heat: #1d62b3;
   }
 }
 * { box-sizing: border-box; }
@@ -24,7 +24,7 @@ code, pre { font-family: ui-monospace, 'Cascadia Mono', Menlo, Consolas, 'DejaVu
 .muted { color: var(--muted); }
 section { margin-top: 1rem; padding: 1.25rem; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
 .recommendation { border-left: 5px solid var(--accent); }
-.recommendation.none { border-left-color: var(--failed); }
+.recommendation.none { border-left-color: var(--bad); }
 .recommendation p { font-size: 1.1rem; }
 .key-figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .75rem; margin: 1rem 0 0; }
 .key-figures div { padding: .6rem .8rem; background: var(--soft); border-radius: 8px; }
@@ -49,8 +49,8 @@ tbody th { font-weight: 400; }
 th:nth-last-child(-n+2), td:nth-last-child(-n+2) { text-align: left; }
 td { white-space: nowrap; }
 td:last-child { min-width: 12rem; white-space: normal; }
-tr.failed td, tr.failed th { color: var(--muted); }
-tr.failed td:last-child { color: var(--failed); }
+tr.unusable td, tr.unusable th { color: var(--muted); }
+tr.unusable td:last-child { color: var(--bad); }
 tr.best { background: var(--soft); }
 tr.best td, tr.best th { font-weight: 650; }
 pre { margin: 0; padding: .9rem 1rem; background: var(--page); border: 1px solid var(--line); border-radius: 8px; line-height: 1.45; }
@@ -69,7 +69,7 @@ ul { margin: 0; padding-left: 1.2rem; }
   :root {
     color-scheme: light;
     --page: #fff; --card: #fff; --ink: #000; --muted: #444; --line: #bbb;
-    --accent: #0b5cad; --soft: #fff; --failed: #b3261e; --heat: #5aa2f0;
+    --accent: #0b5cad; --soft: #fff; --bad: #b3261e; --heat: #5aa2f0;
   }
   * { print-color-adjust: exact; }
   body { padding: 0; font-size: 10pt; }
