@@ -104,11 +104,12 @@ function curve(value: keyof MeasurementRow, title: string, height: number): TopL
         type: 'quantitative',
         scale: { type: 'log', nice: false, padding: 16 },
         axis: {
-          title: 'Concurrency per environment (logarithmic scale)',
+          title: 'Concurrency per environment',
           values: { expr: CONCURRENCIES },
           format: ',',
           grid: false,
           labelOverlap: 'greedy',
+          labelSeparation: 1,
         },
       },
       y: {

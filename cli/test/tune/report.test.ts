@@ -132,6 +132,7 @@ test('the report in Chromium', async (t) => {
     // Fewer rows, because axe takes long for many elements.
     const cells = result.cells.filter(({ concurrency }) => concurrency === 60 || concurrency === 200)
     const { page, problems } = await open(renderReport(tuneResult({ cells })), PHONE, axe.source)
+    t.same(await clippedTexts(page), [])
     const colors = new Set<unknown>()
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme })
@@ -148,6 +149,15 @@ test('the report in Chromium', async (t) => {
     }
     t.equal(colors.size, 4, 'the page and the texts of the charts have different colours in each mode')
     t.same(problems, [])
+  })
+
+  t.test('fits on a printed page, in light colours', async (t) => {
+    const paper = { width: 718, height: 1000 } // A4, without margins of 1 cm
+    const { page } = await open(html, { viewport: paper, colorScheme: 'dark' })
+    await page.emulateMedia({ media: 'print' })
+    t.equal(await page.evaluate('document.documentElement.scrollWidth'), 718)
+    t.equal(await page.evaluate('getComputedStyle(document.body).backgroundColor'), 'rgb(255, 255, 255)')
+    t.equal(await page.evaluate('getComputedStyle(document.querySelector(".chart text")).fill'), 'rgb(0, 0, 0)')
   })
 
   t.test('its policy blocks requests, and allows neither eval nor other scripts', async (t) => {
@@ -254,6 +264,24 @@ function numberIn(text: string | undefined): number {
 function isRounded(text: string | undefined, value: number | null): boolean {
   if (value === null) return text === 'none'
   return Math.abs(numberIn(text) - value) <= Math.abs(value) * 0.005
+}
+
+/** The texts of the charts that are not completely inside their chart. */
+async function clippedTexts(page: Page): Promise<string[]> {
+  const charts = await page.locator('.chart svg').all()
+  const clipped = await Promise.all(
+    charts.map((chart) =>
+      chart.evaluate((svg) => {
+        const outer = svg.getBoundingClientRect()
+        const texts = [...svg.querySelectorAll('text')].filter((text) => {
+          const { left, right, top, bottom } = text.getBoundingClientRect()
+          return left < outer.left - 1 || right > outer.right + 1 || top < outer.top - 1 || bottom > outer.bottom + 1
+        })
+        return texts.map((text) => String(text.textContent))
+      }),
+    ),
+  )
+  return clipped.flat()
 }
 
 /** The texts of elements by their position: rows from top to bottom, and each from left to right. */

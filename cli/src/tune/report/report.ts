@@ -131,7 +131,8 @@ ${chart({
 ${chart({
   id: 'curve',
   title: 'Goodput over concurrency',
-  explanation: 'Measurements at full CPU. The vertical lines are 95 % confidence intervals.',
+  explanation:
+    'Measurements at full CPU. The vertical lines are 95 % confidence intervals. The scale of the concurrency is logarithmic.',
   finding: curveFinding(result),
   elements: result.measurements.length === 0 ? [] : ['curve-chart', 'failed-chart'],
   legend: [`${MARKS.measured} measured`, `${MARKS.unusable} measured, and too many records failed`],
@@ -177,9 +178,10 @@ const COLUMNS: [string, string][] = [
 function table({ cells, best }: TuneResult): Html {
   return html`<section>
 <h2 id="all">All combinations</h2>
+<p class="muted">Half of the records take at most p50, and 95 % take at most p95.</p>
 <div class="scroll" role="region" aria-labelledby="all" tabindex="0">
 <table>
-<caption>Half of the records take at most p50, and 95 % take at most p95.</caption>
+<caption>The figures of each combination</caption>
 <thead><tr>
 ${COLUMNS.map(([name, unit]) => html`<th scope="col">${name}${unit ? html` <small>${unit}</small>` : ''}</th>`)}
 </tr></thead>

@@ -78,6 +78,9 @@ ul { margin: 0; padding-left: 1.2rem; }
   figure, tr, pre { break-inside: avoid; }
   .pair { display: block; }
   .scroll { overflow: visible; }
+  table { font-size: 6.5pt; }
+  th, td { padding: .15rem .25rem; }
   td:last-child { min-width: 0; }
+  pre { white-space: pre-wrap; }
 }
 `
