@@ -15,9 +15,9 @@ const MEASUREMENTS: readonly Measurement[] = [
   { concurrency: 400, goodput: 702.6, failedShare: 0.5603, p50: 260, p95: 1240, cpuPerRecord: 0.455, peakMemory: 263 },
 ].map((figures) => ({
   ...figures,
-  margin: 0.04,
-  isConfident: true,
-  batches: 12,
+  margin: figures.concurrency === 400 ? null : figures.concurrency === 200 ? 0.07 : 0.04,
+  isConfident: figures.concurrency < 200,
+  batches: figures.concurrency < 200 ? 12 : 40,
   causes: figures.failedShare === 0 ? {} : { [FAILURE]: 14 },
   peakDescriptors: figures.concurrency * 4 + 28,
   cores: 0.7,

@@ -25,6 +25,7 @@ test('the report in Chromium', async (t) => {
     t.strictSame(json, JSON.parse(JSON.stringify(result)))
     const cells: Cell[] = json.cells
     const rows = await page
+      .getByRole('table', { name: 'Figures of each combination' })
       .locator('tbody tr')
       .evaluateAll((rows) => rows.map((row) => [...row.children].map(({ textContent }) => String(textContent).trim())))
     t.equal(rows.length, 40)
@@ -52,6 +53,24 @@ test('the report in Chromium', async (t) => {
       ...['★ recommended', ...overloaded],
       ...overloaded,
       ...overloaded,
+    ])
+  })
+
+  t.test('shows the measurements and why records failed', async (t) => {
+    const rows = page.getByRole('table', { name: 'Measurements at full CPU' }).locator('tbody tr')
+    const figures = await rows.evaluateAll((rows) =>
+      rows.map((row) => [...row.children].map(({ textContent }) => String(textContent).trim())),
+    )
+    const why = '14 × Error: downstream returned 503'
+    t.same(figures, [
+      ['10', '246', '± 4 %', '0 %', '12', ''],
+      ['20', '489', '± 4 %', '0 %', '12', ''],
+      ['40', '962', '± 4 %', '0 %', '12', ''],
+      ['60', '1,403', '± 4 %', '0 %', '12', ''],
+      ['80', '1,812', '± 4 %', '0.08 %', '12', why],
+      ['120', '1,705', '± 4 %', '0.94 %', '12', why],
+      ['200', '1,298', '± 7 %', '18.7 %', '40, the maximum', why],
+      ['400', '703', 'not known', '56 %', '40, the maximum', why],
     ])
   })
 
@@ -224,7 +243,7 @@ test('the report in Chromium', async (t) => {
       const { page, problems } = await open(renderReport(changed), PHONE)
       t.same(problems, [])
       t.equal(await page.locator('.chart svg').count(), charts)
-      t.equal(await page.locator('tbody tr').count(), changed.cells.length)
+      t.equal(await page.getByRole('table', { name: 'Figures' }).locator('tbody tr').count(), changed.cells.length)
       t.equal(await page.locator('#goodput-finding').textContent(), finding)
       t.equal(await page.evaluate('document.documentElement.scrollWidth'), 360)
       const settings = changed.patch ?? 'There are no settings, because there is no recommendation.'
@@ -235,11 +254,13 @@ test('the report in Chromium', async (t) => {
   t.test('shows HTML in the texts of the result as text', async (t) => {
     const evil = `</script><!--<script>document.title = 'run'</script><img src=x onerror="document.title = 'run'">'"&amp;`
     const [cell] = result.cells as [Cell]
+    const [measurement] = result.measurements as [Measurement]
     const changed = tuneResult({
       handler: evil,
       recommendation: evil,
       patch: evil,
       unknowns: [evil],
+      measurements: [{ ...measurement, causes: { [evil]: 3 } }],
       cells: [{ ...cell, problem: evil }],
     })
     const { page, requests, problems } = await open(renderReport(changed))
@@ -247,7 +268,7 @@ test('the report in Chromium', async (t) => {
     for (const element of ['h1 code', '.recommendation p', 'pre', 'main li:last-child']) {
       t.equal((await texts(page, element)).at(-1), evil, element)
     }
-    t.equal((await texts(page, 'tbody td:last-child')).at(-1), `✕ ${evil}`)
+    t.same(await texts(page, 'tbody td:last-child'), [`3 × ${evil}`, `✕ ${evil}`])
     t.equal(await page.locator('script').count(), 2)
     t.equal(await page.locator('img').count(), 0)
     t.same(JSON.parse((await page.locator('#result').textContent()) ?? ''), JSON.parse(JSON.stringify(changed)))

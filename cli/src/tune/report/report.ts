@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { Cell, MeasuredBy, Optimize, TuneResult } from '../result.ts'
+import { MEMORY_OF_A_CORE } from '../predict.ts'
+import type { Cell, MeasuredBy, Measurement, Optimize, TuneResult } from '../result.ts'
 import { type ChartId, formatCost, formatFigure, formatShare, isSameCombination, isUsable, MARKS } from './figures.ts'
 import { costFinding, count, curveFinding, goodputFinding } from './findings.ts'
 import { Html, html, scriptJson } from './html.ts'
@@ -20,7 +21,7 @@ const ORIGINS: [MeasuredBy, string][] = [
   ],
   [
     'predicted',
-    'The measured goodput, or environments × CPU share ÷ CPU time per record if that is less; the CPU share is memory ÷ 1,769 MB, at most 1.',
+    `The measured goodput, or environments × CPU share ÷ CPU time per record if that is less; the CPU share is memory ÷ ${formatFigure(MEMORY_OF_A_CORE)} MB, at most 1.`,
   ],
 ]
 
@@ -46,7 +47,7 @@ export function renderReport(result: TuneResult): string {
 ${recommendation(result)}
 <noscript><section><p>The charts need JavaScript. The table has the same figures.</p></section></noscript>
 ${charts(result)}
-${table(result)}
+${combinations(result)}
 ${patch(result)}
 ${origins(result)}
 ${unknowns(result)}
@@ -101,6 +102,8 @@ interface ChartSection {
   /** The ids of the elements in which charts/page.ts draws. */
   readonly elements: readonly ChartId[]
   readonly legend: readonly string[]
+  /** What follows the chart. */
+  readonly more?: Html
 }
 
 function charts(result: TuneResult): Html {
@@ -114,7 +117,8 @@ function charts(result: TuneResult): Html {
 ${chart({
   id: 'goodput',
   title: 'Goodput',
-  explanation: `${GOODPUT} A stronger colour means a higher goodput.`,
+  explanation:
+    'Successful records per second, of all execution environments together. A stronger colour means a higher goodput.',
   finding: goodputFinding(result),
   elements: isEmpty ? [] : ['goodput-chart'],
   legend,
@@ -136,12 +140,11 @@ ${chart({
   finding: curveFinding(result),
   elements: result.measurements.length === 0 ? [] : ['curve-chart', 'failed-chart'],
   legend: [`${MARKS.measured} measured`, `${MARKS.unusable} measured, and too many records failed`],
+  more: measurements(result),
 })}`
 }
 
-const GOODPUT = 'Successful records per second, of all execution environments together.'
-
-function chart({ id, title, explanation, finding, elements, legend }: ChartSection): Html {
+function chart({ id, title, explanation, finding, elements, legend, more }: ChartSection): Html {
   return html`<section>
 <h2>${title}</h2>
 <figure>
@@ -157,10 +160,44 @@ ${legend.map((entry) => html`<li>${entry}</li>`)}
 </ul>`
 }
 </figure>
+${more ?? ''}
 </section>`
 }
 
-const COLUMNS: [string, string][] = [
+function measurements({ measurements }: TuneResult): Html {
+  const columns: Column[] = [
+    ['Concurrency', 'per environment'],
+    ['Goodput', 'records/s'],
+    ['95 % confidence', 'of the goodput'],
+    ['Failed', 'of the records'],
+    ['Batches', 'without the warm-up'],
+    ['Why records failed', ''],
+  ]
+  return table('Measurements at full CPU', columns, measurements.map(measurementRow))
+}
+
+function measurementRow({
+  concurrency,
+  goodput,
+  margin,
+  isConfident,
+  failedShare,
+  batches,
+  causes,
+}: Measurement): Html {
+  const interval = margin === null ? 'not known' : `± ${formatShare(margin)}`
+  const why = Object.entries(causes).map(([cause, number]) => html`${formatFigure(number)} × ${cause}<br>`)
+  return html`<tr>
+<th scope="row">${formatFigure(concurrency)}</th><td>${formatFigure(goodput)}</td>
+<td>${interval}</td><td>${formatShare(failedShare)}</td>
+<td>${formatFigure(batches)}${isConfident ? '' : ', the maximum'}</td><td>${why}</td>
+</tr>`
+}
+
+/** The name and the unit. */
+type Column = readonly [string, string]
+
+const CELL_COLUMNS: readonly Column[] = [
   ['Memory', 'MB'],
   ['Concurrency', 'per environment'],
   ['Goodput', 'records/s'],
@@ -175,25 +212,32 @@ const COLUMNS: [string, string][] = [
   ['Note', ''],
 ]
 
-function table({ cells, best }: TuneResult): Html {
+function combinations({ cells, best }: TuneResult): Html {
+  const sorted = cells.toSorted((a, b) => a.memory - b.memory || a.concurrency - b.concurrency)
+  const rows = sorted.map((cell) => cellRow(cell, best))
   return html`<section>
-<h2 id="all">All combinations</h2>
+<h2>All combinations</h2>
 <p class="muted">Half of the records take at most p50, and 95 % take at most p95.</p>
-<div class="scroll" role="region" aria-labelledby="all" tabindex="0">
-<table>
-<caption>The figures of each combination</caption>
-<thead><tr>
-${COLUMNS.map(([name, unit]) => html`<th scope="col">${name}${unit ? html` <small>${unit}</small>` : ''}</th>`)}
-</tr></thead>
-<tbody>
-${cells.toSorted((a, b) => a.memory - b.memory || a.concurrency - b.concurrency).map((cell) => row(cell, best))}
-</tbody>
-</table>
-</div>
+${table('Figures of each combination', CELL_COLUMNS, rows)}
 </section>`
 }
 
-function row(cell: Cell, best: Cell | null): Html {
+/** A table in a box of its own, which scrolls on a narrow screen. */
+function table(caption: string, columns: readonly Column[], rows: readonly Html[]): Html {
+  return html`<div class="scroll" role="region" aria-label="${caption}" tabindex="0">
+<table>
+<caption>${caption}</caption>
+<thead><tr>
+${columns.map(([name, unit]) => html`<th scope="col">${name}${unit ? html` <small>${unit}</small>` : ''}</th>`)}
+</tr></thead>
+<tbody>
+${rows}
+</tbody>
+</table>
+</div>`
+}
+
+function cellRow(cell: Cell, best: Cell | null): Html {
   const figures = [
     formatFigure(cell.goodput),
     formatShare(cell.failedShare),
@@ -212,7 +256,7 @@ function row(cell: Cell, best: Cell | null): Html {
   return html`<tr class="${recommended ? 'best' : isUsable(cell) ? '' : 'unusable'}">
 <th scope="row">${formatFigure(cell.memory)}</th><th scope="row">${formatFigure(cell.concurrency)}</th>
 ${figures.map((figure) => html`<td>${figure}</td>`)}
-<td>${noteWith(MARKS[cell.measuredBy], cell.measuredBy)}</td><td>${notes}</td>
+<td class="text">${noteWith(MARKS[cell.measuredBy], cell.measuredBy)}</td><td>${notes}</td>
 </tr>`
 }
 

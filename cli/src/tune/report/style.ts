@@ -34,6 +34,7 @@ section { margin-top: 1rem; padding: 1.25rem; background: var(--card); border: 1
 .key-figures small { display: block; color: var(--muted); font-size: .85rem; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); column-gap: 1rem; }
 figure { margin: 0; }
+figure + .scroll { margin-top: 1rem; }
 figcaption { margin-bottom: .75rem; }
 .chart { width: 100%; min-height: 1px; }
 .chart svg { display: block; max-width: 100%; }
@@ -46,7 +47,7 @@ th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align
 thead th { vertical-align: bottom; font-weight: 600; }
 thead small { display: block; color: var(--muted); font-weight: 400; }
 tbody th { font-weight: 400; }
-th:nth-last-child(-n+2), td:nth-last-child(-n+2) { text-align: left; }
+th:last-child, td:last-child, td.text { text-align: left; }
 td { white-space: nowrap; }
 td:last-child { min-width: 12rem; white-space: normal; }
 tr.unusable td, tr.unusable th { color: var(--muted); }
