@@ -256,7 +256,7 @@ function cellRow(cell: Cell, best: Cell | null): Html {
   return html`<tr class="${recommended ? 'best' : isUsable(cell) ? '' : 'unusable'}">
 <th scope="row">${formatFigure(cell.memory)}</th><th scope="row">${formatFigure(cell.concurrency)}</th>
 ${figures.map((figure) => html`<td>${figure}</td>`)}
-<td class="text">${noteWith(MARKS[cell.measuredBy], cell.measuredBy)}</td><td>${notes}</td>
+<td>${noteWith(MARKS[cell.measuredBy], cell.measuredBy)}</td><td>${notes}</td>
 </tr>`
 }
 

@@ -16,7 +16,7 @@ body {
   margin: 0; padding: 1.5rem 1rem 3rem; background: var(--page); color: var(--ink);
   font: 1rem/1.55 system-ui, sans-serif; overflow-wrap: anywhere;
 }
-header, main { max-width: 72rem; margin: 0 auto; }
+header, main { max-width: 80rem; margin: 0 auto; }
 h1 { margin: 0; font-size: 1.6rem; line-height: 1.25; }
 h2 { margin: 0 0 .5rem; font-size: 1.15rem; line-height: 1.3; }
 p { margin: .25rem 0 .75rem; max-width: 46rem; }
@@ -43,11 +43,12 @@ figcaption { margin-bottom: .75rem; }
 .scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 table { width: 100%; border-collapse: collapse; font-size: .9rem; overflow-wrap: normal; font-variant-numeric: tabular-nums; }
 caption { padding-bottom: .5rem; color: var(--muted); text-align: left; }
-th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: baseline; }
+th, td { padding: .35rem .5rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: baseline; }
 thead th { vertical-align: bottom; font-weight: 600; }
 thead small { display: block; color: var(--muted); font-weight: 400; }
 tbody th { font-weight: 400; }
-th:last-child, td:last-child, td.text { text-align: left; }
+/* Texts: the last column, and how the figures of a combination were obtained. */
+th:last-child, td:last-child, th:nth-child(11), td:nth-child(11) { text-align: left; }
 td { white-space: nowrap; }
 td:last-child { min-width: 12rem; white-space: normal; }
 tr.unusable td, tr.unusable th { color: var(--muted); }
