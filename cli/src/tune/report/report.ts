@@ -21,7 +21,7 @@ const ORIGINS: [MeasuredBy, string][] = [
   ],
   [
     'predicted',
-    `The measured goodput, or environments × CPU share ÷ CPU time per record if that is less; the CPU share is memory ÷ ${formatFigure(MEMORY_OF_A_CORE)} MB, at most 1.`,
+    'The measured goodput, or environments × CPU share ÷ CPU time per record if that is less, corrected by what was confirmed for the same memory.',
   ],
 ]
 
@@ -279,6 +279,7 @@ ${
 function origins({ cells }: TuneResult): Html {
   return html`<section>
 <h2>How each figure was obtained</h2>
+<p class="muted">The CPU share of a function is memory ÷ ${formatFigure(MEMORY_OF_A_CORE)} MB, at most 1.</p>
 <dl class="terms">
 ${ORIGINS.map(([name, text]) => {
   const number = cells.filter(({ measuredBy }) => measuredBy === name).length
