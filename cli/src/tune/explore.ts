@@ -81,15 +81,22 @@ async function confirm(plan: Plan, withQuota: NonNullable<Measure['withQuota']>,
 /** All combinations of memory and concurrency, as far as they are known. */
 export function cellsOf({ measurements, checks, confirmed }: Findings, { memories, setting }: Plan): Cell[] {
   const sorted = measurements.toSorted((a, b) => a.concurrency - b.concurrency)
-  return memories.flatMap((memory) =>
-    sorted.map((measurement) => {
-      const { concurrency } = measurement
-      const own = confirmed.find((each) => each.memory === memory && each.measurement.concurrency === concurrency)
-      if (own) return toCell(own.measurement, memory, 'confirmed', setting, measurements)
-      const check = checks.get(memory)
-      return predict(check ? withCheck(measurement, check, measurements) : measurement, memory, setting, measurements)
-    }),
-  )
+  return memories.flatMap((memory) => {
+    const check = checks.get(memory)
+    const checked = sorted.map((each) => (check ? withCheck(each, check, measurements) : each))
+    const quota = confirmed.filter((each) => each.memory === memory).map(({ measurement }) => measurement)
+    const corrections = quota.map(({ concurrency, goodput }) => {
+      const same = checked.find((each) => each.concurrency === concurrency)
+      return same ? goodput / predict(same, memory, setting, measurements).goodput : 1
+    })
+    // The neighbours of a combination that was slower than predicted are probably slower too.
+    const correction = Math.min(1, ...corrections)
+    return checked.map((each) => {
+      const own = quota.find(({ concurrency }) => concurrency === each.concurrency)
+      if (own) return toCell(own, memory, 'confirmed', setting, measurements)
+      return predict(each, memory, setting, measurements, correction)
+    })
+  })
 }
 
 /** Applies what a check at one concurrency has shown to the measurement of another concurrency. */

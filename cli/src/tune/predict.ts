@@ -17,24 +17,31 @@ export interface Setting extends Workload {
 }
 
 /**
- * Predicts a measurement for a function with this memory. The CPU limits the goodput. The same records are then in
- * flight for longer, so their durations grow by the same factor.
+ * Predicts the cell of a function with this memory. The CPU limits the goodput.
+ *
+ * @param correction the share of the predicted goodput that a quota has confirmed for this memory
  */
-export function predict(measurement: Measurement, memory: number, setting: Setting, all: readonly Measurement[]): Cell {
+export function predict(
+  measurement: Measurement,
+  memory: number,
+  setting: Setting,
+  all: readonly Measurement[],
+  correction = 1,
+): Cell {
   const { goodput, cpuPerRecord } = measurement
   const possible = cpuPerRecord
     ? (setting.environments * cpuShareOf(memory) * 1000) / cpuPerRecord
     : Number.POSITIVE_INFINITY
-  const limited = Math.min(goodput, possible)
-  const slower = limited > 0 ? goodput / limited : 1
-  const predicted = {
-    ...measurement,
-    goodput: limited,
-    p50: measurement.p50 === null ? null : measurement.p50 * slower,
-    p95: measurement.p95 === null ? null : measurement.p95 * slower,
-  }
-  const isMeasured = cpuShareOf(memory) === 1 && limited === goodput
+  const predicted = slowDown(measurement, Math.min(goodput, possible) * correction)
+  const isMeasured = cpuShareOf(memory) === 1 && predicted.goodput === goodput
   return toCell(predicted, memory, isMeasured ? 'measured' : 'predicted', setting, all)
+}
+
+/** With a lower goodput, the same records are in flight for longer: their durations grow by the same factor. */
+function slowDown(measurement: Measurement, goodput: number): Measurement {
+  const slower = goodput > 0 ? measurement.goodput / goodput : 1
+  const { p50, p95 } = measurement
+  return { ...measurement, goodput, p50: p50 === null ? null : p50 * slower, p95: p95 === null ? null : p95 * slower }
 }
 
 /** Makes a cell of a measurement that is valid for this memory. `all` are measurements of other concurrencies. */
