@@ -40,7 +40,10 @@ function downstream(concurrency: number): Partial<Measurement> {
 test('a downstream with a capacity of 40: the smallest memory with about 40 records in flight is the cheapest', async (t) => {
   const { full, best, cells } = await run(plan(), downstream)
   t.match(best, { memory: 128, concurrency: 42, goodput: 800, measuredBy: 'predicted' })
-  t.strictSame(full, [10, 16, 26, 42, 67, 107, 33, 53, 37, 47].map((concurrency) => `1769 × ${concurrency}`))
+  t.strictSame(
+    full,
+    [10, 16, 26, 42, 67, 107, 33, 53, 37, 47].map((concurrency) => `1769 × ${concurrency}`),
+  )
   t.equal(cells.length, 30)
 })
 
@@ -53,7 +56,10 @@ test('records that need a millisecond of CPU: the goodput follows the memory', a
 
 test('a memory that seems to be too small is checked with its own heap limits, at the best concurrency', async (t) => {
   const peak = (memory: number) => ({ peakMemory: memory === 1769 ? 600 : memory === 512 ? 400 : 300 })
-  const { full, best, cells } = await run(plan(), (concurrency, memory) => ({ ...downstream(concurrency), ...peak(memory) }))
+  const { full, best, cells } = await run(plan(), (concurrency, memory) => ({
+    ...downstream(concurrency),
+    ...peak(memory),
+  }))
   t.strictSame(full.slice(-2), ['512 × 42', '128 × 42'])
   t.match(best, { memory: 512, concurrency: 42, peakMemory: 400 })
   t.equal(cells.find(({ memory }) => memory === 128)?.problem, 'the process needs 300 MB')
@@ -67,12 +73,10 @@ test('if a check fails, smaller memory sizes are not tried', async (t) => {
   t.strictSame(full.slice(-1), ['512 × 42'])
   t.match(best, { memory: 1769 })
   const problems = new Map(cells.map(({ memory, problem }) => [memory, problem]))
-  t.strictSame([...problems.values()], [
-    'the process needs 600 MB',
-    'the process needs 600 MB',
-    'no record succeeded: out of memory',
-    undefined,
-  ])
+  t.strictSame(
+    [...problems.values()],
+    ['the process needs 600 MB', 'the process needs 600 MB', 'no record succeeded: out of memory', undefined],
+  )
 })
 
 test('garbage collection that a small heap needs counts as CPU', async (t) => {
@@ -81,7 +85,7 @@ test('garbage collection that a small heap needs counts as CPU', async (t) => {
   )
   const small = cells.find(({ memory }) => memory === 128)
   t.match(small, { cpuPerRecord: 0.2, peakMemory: 100, problem: undefined })
-  t.equal(small?.goodput.toFixed(3), (1000 * (128 / 1769) / 0.2).toFixed(3))
+  t.equal(small?.goodput.toFixed(3), ((1000 * (128 / 1769)) / 0.2).toFixed(3))
 })
 
 test('confirmation: the recommended cell and its neighbours are measured, and the figures are taken', async (t) => {

@@ -16,7 +16,9 @@ type Yaml = any
 function merge(into: Yaml, changes: Yaml): Yaml {
   if (typeof changes !== 'object' || Array.isArray(changes) || typeof into !== 'object') return changes
   const keys = new Set([...Object.keys(into), ...Object.keys(changes)])
-  return Object.fromEntries([...keys].map((key) => [key, key in changes ? merge(into[key] ?? {}, changes[key]) : into[key]]))
+  return Object.fromEntries(
+    [...keys].map((key) => [key, key in changes ? merge(into[key] ?? {}, changes[key]) : into[key]]),
+  )
 }
 
 async function strict(file: string) {
