@@ -54,7 +54,10 @@ test('a downstream with a capacity of 40: cells, recommendation and patch as JSO
     t.match(cell.measuredBy, cell.memory === 512 ? 'predicted' : /^(measured|predicted)$/)
   }
   t.ok(cells.some((cell) => JSON.stringify(cell) === JSON.stringify(best)))
-  t.match(patch, new RegExp(`MemorySize: ${best?.memory}[^]*BOUNDED_SQS_BATCH_CONCURRENCY: "${best?.concurrency}"`))
+  t.match(
+    patch,
+    new RegExp(`MemorySize: ${best?.memory}[\\s\\S]*BOUNDED_SQS_BATCH_CONCURRENCY: "${best?.concurrency}"`),
+  )
   t.ok(service.calls() > 0 && service.calls() <= announced(stderr), `${service.calls()} of ${announced(stderr)}`)
   t.match(
     stderr,
@@ -87,10 +90,10 @@ test('the output for people: tables, recommendation, patch and what is not known
   t.equal(stderr, '')
   t.notMatch(stdout, '\u001b', 'no escape sequences')
   t.match(stdout, /^trying concurrency 10: warm-up · no result yet$/m)
-  t.match(stdout, /^Measured at full CPU:\n┌[^]*│ concurrency │ records\/s │[^]*\n│ 10 +│[^]*\n│ 20 +│/m)
+  t.match(stdout, /^Measured at full CPU:\n┌[\s\S]*│ concurrency │ records\/s │[\s\S]*\n│ 10 +│[\s\S]*\n│ 20 +│/m)
   t.match(
     stdout,
-    /^For each memory, its best concurrency:\n┌[^]*\n│ 1,769 MB +│ +\d+ │.*│ +\$\d\.\d{4} │ +(measured|predicted) │$/m,
+    /^For each memory, its best concurrency:\n┌[\s\S]*\n│ 1,769 MB +│ +\d+ │.*│ +\$\d\.\d{4} │ +(measured|predicted) │$/m,
   )
   t.match(
     stdout,
@@ -123,7 +126,7 @@ test('Ctrl-C ends the run with the table so far', async (t) => {
     },
   })
   t.equal(code, 1)
-  t.match(stdout, /^Measured at full CPU:\n┌[^]*\n│ 10 +│[^]*^Recommendation: 1 environment × concurrency/m)
+  t.match(stdout, /^Measured at full CPU:\n┌[\s\S]*\n│ 10 +│[\s\S]*^Recommendation: 1 environment × concurrency/m)
   t.match(stdout, /^incomplete: interrupted$/m)
 })
 
@@ -163,7 +166,7 @@ test('settings of a template, its environment variables and its logical ids', as
   t.strictSame({ environments, batchSize }, { environments: 2, batchSize: 50 })
   t.strictSame([...new Set(cells.map(({ memory }) => memory))], [128, 256, 512, 640, 1024, 1769])
   t.match(patch, /^Resources:\n {2}Handler:\n {4}Properties:\n {6}MemorySize: \d+\n {6}Timeout: 20\n/m)
-  t.match(patch, /MaximumBatchingWindowInSeconds: 3\n[^]*MaximumConcurrency: 2\n[^]*VisibilityTimeout: 123\n/)
+  t.match(patch, /MaximumBatchingWindowInSeconds: 3\n[\s\S]*MaximumConcurrency: 2\n[\s\S]*VisibilityTimeout: 123\n/)
 })
 
 test('a template without MaximumConcurrency is measured with one environment, and a line says so', async (t) => {

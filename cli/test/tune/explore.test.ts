@@ -19,9 +19,10 @@ async function run(
   quota?: (concurrency: number, memory: number) => Partial<Measurement>,
 ) {
   const findings: Findings = { measurements: [], checks: new Map(), confirmed: [] }
-  const [full, limited]: string[][] = [[], []]
+  const full: string[] = []
+  const limited: string[] = []
   const record =
-    (list: string[] = [], figures = at) =>
+    (list: string[], figures = at) =>
     async (concurrency: number, memory: number) => {
       list.push(`${memory} × ${concurrency}`)
       return measurement({ concurrency, ...figures(concurrency, memory) })
