@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Limits one process at a time to a share of a core. */
 export interface Quota {
@@ -62,4 +63,15 @@ function createGroup(group: string, file: string): string | undefined {
 
 function write(group: string, file: string, value: unknown): void {
   writeFileSync(join(group, file), String(value))
+}
+
+/** Removes a quota whose processes were killed. The kernel releases them a moment later, and refuses until then. */
+export async function removeQuota(quota: Quota): Promise<void> {
+  for (let attempts = 50; attempts > 0; attempts -= 1) {
+    try {
+      return quota.remove()
+    } catch {
+      await sleep(20)
+    }
+  }
 }

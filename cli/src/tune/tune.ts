@@ -1,5 +1,4 @@
 import { writeFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { InitError, UsageError } from '../errors.ts'
 import { formatNumber, openDisplay } from '../local/display.ts'
 import { notLoaded, SIGNALS } from '../local/local.ts'
@@ -7,7 +6,7 @@ import { startOwnQueue } from '../local/own-queue.ts'
 import { toEvent } from '../local/sqs-record.ts'
 import { choose } from './choose.ts'
 import { MAX_ROUNDS } from './confidence.ts'
-import { createCgroup, type Quota } from './cpu-quota.ts'
+import { createCgroup, type Quota, removeQuota } from './cpu-quota.ts'
 import { cellsOf, explore, type Findings } from './explore.ts'
 import { type MeasureOptions, measure, Stopped } from './measure.ts'
 import { type TuneFlags, type TuneOptions, toTuneOptions } from './options.ts'
@@ -109,7 +108,7 @@ async function run(
     await explore(plan, { atFullCpu, withQuota: quotas && withQuota }, findings)
   } finally {
     await queue.close()
-    for (const quota of quotas ?? []) await remove(quota)
+    for (const quota of quotas ?? []) await removeQuota(quota)
   }
 }
 
@@ -121,17 +120,6 @@ function createQuotas(count: number): Quota[] | undefined {
   if (quotas.every((quota) => quota !== undefined)) return quotas
   for (const quota of quotas) quota?.remove()
   return undefined
-}
-
-/** A cgroup can be removed once the kernel has released its processes, which takes a moment after they were killed. */
-async function remove(quota: Quota) {
-  for (let attempts = 50; attempts > 0; attempts -= 1) {
-    try {
-      return quota.remove()
-    } catch {
-      await sleep(20)
-    }
-  }
 }
 
 function resultOf(handler: string, options: TuneOptions, findings: Findings): TuneResult {
