@@ -85,16 +85,17 @@ export function cellsOf({ measurements, checks, confirmed }: Findings, { memorie
     const check = checks.get(memory)
     const checked = sorted.map((each) => (check ? withCheck(each, check, measurements) : each))
     const quota = confirmed.filter((each) => each.memory === memory).map(({ measurement }) => measurement)
+    const needed = quota.length === 0 ? undefined : Math.max(...quota.map(({ peakMemory }) => peakMemory ?? 0))
     const corrections = quota.map(({ concurrency, goodput }) => {
       const same = checked.find((each) => each.concurrency === concurrency)
       return same ? goodput / predict(same, memory, setting, measurements).goodput : 1
     })
-    // The neighbours of a combination that was slower than predicted are probably slower too.
+    // If a combination is slower than predicted or needs more memory, the others with this memory probably do too.
     const correction = Math.min(1, ...corrections)
     return checked.map((each) => {
       const own = quota.find(({ concurrency }) => concurrency === each.concurrency)
-      if (own) return toCell(own, memory, 'confirmed', setting, measurements)
-      return predict(each, memory, setting, measurements, correction)
+      if (own) return toCell(own, memory, 'confirmed', setting, measurements, needed)
+      return predict({ ...each, peakMemory: needed ?? each.peakMemory }, memory, setting, measurements, correction)
     })
   })
 }

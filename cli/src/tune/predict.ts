@@ -44,13 +44,19 @@ function slowDown(measurement: Measurement, goodput: number): Measurement {
   return { ...measurement, goodput, p50: p50 === null ? null : p50 * slower, p95: p95 === null ? null : p95 * slower }
 }
 
-/** Makes a cell of a measurement that is valid for this memory. `all` are measurements of other concurrencies. */
+/**
+ * Makes a cell of a measurement that is valid for this memory.
+ *
+ * @param all measurements of other concurrencies
+ * @param needed MB that the process needs; it varies from run to run, so it can be that of another concurrency
+ */
 export function toCell(
   measurement: Measurement,
   memory: number,
   measuredBy: Cell['measuredBy'],
   setting: Setting,
   all: readonly Measurement[],
+  needed = measurement.peakMemory,
 ): Cell {
   const { concurrency, goodput, failedShare, p50, p95, cpuPerRecord, peakMemory, peakDescriptors } = measurement
   return {
@@ -65,7 +71,7 @@ export function toCell(
     peakDescriptors,
     costPerMillion: costPerMillion(memory, goodput, failedShare, setting),
     measuredBy,
-    problem: problemOf(measurement, memory, setting, all),
+    problem: problemOf({ ...measurement, peakMemory: needed }, memory, setting, all),
   }
 }
 

@@ -7,9 +7,9 @@ import type { Cell, Measurement, Optimize } from './result.ts'
 
 const EQUAL = `${NOISE * 100} %`
 const REASONS: Readonly<Record<Optimize, string>> = {
-  speed: `no other combination is more than ${EQUAL} faster, and this is the cheapest memory and lowest concurrency with that speed`,
-  cost: `no other combination is more than ${EQUAL} cheaper, and this is the fastest memory and lowest concurrency at that cost`,
-  balanced: `it has the lowest product of cost and time per message, apart from differences that are not measurable`,
+  speed: `no other combination is more than ${EQUAL} faster, and of the memory sizes that are as fast, this is the cheapest`,
+  cost: `no other combination is more than ${EQUAL} cheaper, and of the memory sizes that are as cheap, this is the fastest`,
+  balanced: 'no other combination has a clearly lower product of cost and time per message',
 }
 
 /** The recommendation in one sentence with its reason. */

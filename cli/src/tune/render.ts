@@ -94,7 +94,7 @@ function cellRow(cell: Cell): [string, ...string[]] {
     milliseconds(cell.p95),
     digits(cell.peakMemory),
     dollars(cell.costPerMillion),
-    cell.measuredBy,
+    cell.problem === undefined ? cell.measuredBy : `${cell.measuredBy}, cannot be used`,
   ]
 }
 
@@ -106,9 +106,12 @@ function memoryTable({ cells, best, optimize }: TuneResult, stream: NodeJS.Write
     cellsToShow(column, optimize).map((cell) => (isSame(cell, best) ? green(cellRow(cell), stream) : cellRow(cell))),
   )
   const problems = ofMemories.flatMap(([memory, column]) => {
-    if (choose(column, optimize)) return []
-    const [problem] = column.flatMap((cell) => cell.problem ?? [])
-    return problem === undefined ? [] : [`${digits(memory)} MB cannot be used: ${problem}`]
+    const isUsable = choose(column, optimize) !== undefined
+    const broken = column.filter(({ problem }) => problem !== undefined)
+    if (!isUsable) return broken.slice(0, 1).map(({ problem }) => `${digits(memory)} MB cannot be used: ${problem}`)
+    return broken
+      .filter(({ measuredBy }) => measuredBy === 'confirmed')
+      .map(({ concurrency, problem }) => `${digits(memory)} MB × concurrency ${concurrency} cannot be used: ${problem}`)
   })
   return [
     'For each memory, its best concurrency:',

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { InitError, UsageError } from '../errors.ts'
-import { formatNumber, openDisplay } from '../local/display.ts'
+import { formatNumber, openDisplay, wrap } from '../local/display.ts'
 import { notLoaded, SIGNALS } from '../local/local.ts'
 import { startOwnQueue } from '../local/own-queue.ts'
 import { toEvent } from '../local/sqs-record.ts'
@@ -32,7 +32,7 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
   const findings: Findings = { measurements: [], checks: new Map(), confirmed: [] }
   let stopped: string | undefined
   try {
-    await run(options, flags, findings, display, stopping.signal)
+    await run(options, flags, findings, display, stream.columns, stopping.signal)
   } catch (error) {
     if (error instanceof InitError) throw notLoaded(handler, options.function, error)
     if (!(error instanceof Stopped)) throw error
@@ -61,6 +61,7 @@ async function run(
   flags: TuneFlags,
   findings: Findings,
   display: ReturnType<typeof openDisplay>,
+  columns: number,
   signal: AbortSignal,
 ) {
   const { plan } = options
@@ -73,10 +74,10 @@ async function run(
       ? `best so far: ${goodputText(best.goodput)} records/s with ${best.memory} MB × concurrency ${best.concurrency} (${best.measuredBy})`
       : 'no result yet'
     const batch = round === 0 ? 'warm-up' : `round ${round} of at most ${MAX_ROUNDS}`
-    const text = `${what} concurrency ${formatNumber(concurrency)}: ${batch} · ${sofar}`
+    const parts = [`${what} concurrency ${formatNumber(concurrency)}: ${batch}`, sofar]
     display.show(
-      () => text,
-      () => text,
+      () => wrap(parts, columns),
+      () => parts.join(' · '),
     )
   }
   // The dead letters of the handler go to a queue in this process, not to a real one.

@@ -110,6 +110,16 @@ test('if the quota refutes the recommendation, a confirmed neighbour is recommen
   t.match(other, { goodput: 10, measuredBy: 'predicted' }, 'a prediction for the same memory is corrected')
 })
 
+test('if the process needs more memory under the quota, the other cells of this memory cannot be used either', async (t) => {
+  const { best, cells } = await run(plan(), downstream, (concurrency, memory) => ({
+    ...downstream(concurrency),
+    peakMemory: memory === 128 && concurrency === 42 ? 140 : 100,
+  }))
+  t.match(best, { memory: 512, concurrency: 42, measuredBy: 'confirmed' })
+  const problems = new Set(cells.filter(({ memory }) => memory === 128).map(({ problem }) => problem))
+  t.strictSame([...problems], ['the process needs 140 MB'])
+})
+
 test('a run that stops has the cells so far', async (t) => {
   const findings: Findings = { measurements: [], checks: new Map(), confirmed: [] }
   const atFullCpu = async (concurrency: number) => {
