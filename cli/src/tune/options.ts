@@ -1,3 +1,4 @@
+import { availableParallelism, loadavg } from 'node:os'
 import { UsageError } from '../errors.ts'
 import { formatNumber } from '../local/display.ts'
 import { environmentOf } from '../local/env-flags.ts'
@@ -104,6 +105,13 @@ export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<
   if (Math.floor(flags.concurrency.most / environments) > batchSize) {
     lines.push(
       `a batch has ${formatNumber(batchSize)} records, so a concurrency above ${formatNumber(batchSize)} is not tried`,
+    )
+  }
+  const cores = availableParallelism()
+  const [load = 0] = loadavg()
+  if (load > cores) {
+    lines.push(
+      `warning: other programs use this machine (a load of ${load.toFixed(1)} on ${cores} cores), so the figures are less reliable`,
     )
   }
   const prices = pricesFor(flags.arch, fifo, flags.price)

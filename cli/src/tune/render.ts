@@ -56,7 +56,7 @@ function measurementRow(each: Measurement): [string, ...string[]] {
 
 /** The curve at full CPU: a row for each concurrency. */
 function measurementTable({ measurements, best }: TuneResult, stream: NodeJS.WriteStream): string[] {
-  const head = ['concurrency', 'records/s', '95 %', 'failed', 'p50 ms', 'p95 ms', 'CPU ms', 'MB', 'open files']
+  const head = ['concurrency', 'records/s', '95 %', 'failed', 'p50 ms', 'p95 ms', 'CPU ms', 'peak MB', 'open files']
   const rows = measurements.map((each) =>
     each.concurrency === best?.concurrency ? green(measurementRow(each), stream) : measurementRow(each),
   )
@@ -100,7 +100,7 @@ function cellRow(cell: Cell): [string, ...string[]] {
 
 /** A row for each memory, with its best concurrency. */
 function memoryTable({ cells, best, optimize }: TuneResult, stream: NodeJS.WriteStream): string[] {
-  const head = ['memory', 'concurrency', 'records/s', 'p50 ms', 'p95 ms', 'MB', '$ per million', 'figures are']
+  const head = ['memory', 'concurrency', 'records/s', 'p50 ms', 'p95 ms', 'peak MB', '$ per million', 'figures are']
   const ofMemories = [...Map.groupBy(cells, ({ memory }) => memory)]
   const rows = ofMemories.flatMap(([, column]) =>
     cellsToShow(column, optimize).map((cell) => (isSame(cell, best) ? green(cellRow(cell), stream) : cellRow(cell))),
