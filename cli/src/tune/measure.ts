@@ -87,7 +87,7 @@ export async function measure(concurrency: number, memory: number, options: Meas
         measured.push(...each.flat())
         busy += performance.now() - startedAt
       }
-      return each.reduce((sum, batches) => sum + goodputOf(batches), 0)
+      return goodputOf(each)
     }
     const deliverRound = async (environment: ReusedEnvironment) => {
       const batches: Delivered[] = []
@@ -177,11 +177,14 @@ function settle(batch: readonly Received[], outcome: Outcome, addCause: (text: s
   return { succeeded: processed.length - handled.length, failed: failed.length + handled.length }
 }
 
-/** Successful records per second. */
-function goodputOf(batches: readonly Delivered[]): number {
-  const succeeded = sum(batches.map((batch) => batch.succeeded))
-  const duration = sum(batches.map((batch) => batch.duration))
-  return succeeded === 0 ? 0 : (1000 * succeeded) / duration
+/**
+ * Successful records per second of all environments together. The slowest environment decides: while it is still busy,
+ * the others leave the downstream to it, so their own rates would add up to more than the downstream can process.
+ */
+export function goodputOf(environments: readonly (readonly Delivered[])[]): number {
+  const succeeded = sum(environments.flat().map((batch) => batch.succeeded))
+  const durations = environments.map((batches) => sum(batches.map(({ duration }) => duration)))
+  return succeeded === 0 ? 0 : (1000 * succeeded) / Math.max(...durations)
 }
 
 function summarize(

@@ -4,7 +4,10 @@ import { choose } from './choose.ts'
 import { MARGIN, MAX_ROUNDS } from './confidence.ts'
 import type { Cell, Measurement, Optimize, TuneResult } from './result.ts'
 
-const MAX_CAUSES = 5
+const MAX_CAUSES = 10
+/** Headings on two lines, so that the tables fit into 80 columns. */
+const CONCURRENCY = 'concur-\nrency'
+const RATE = 'records\nper s'
 
 function digits(value: number | null, fraction = 0): string {
   if (value === null) return '–'
@@ -56,7 +59,7 @@ function measurementRow(each: Measurement): [string, ...string[]] {
 
 /** The curve at full CPU: a row for each concurrency. */
 function measurementTable({ measurements, best }: TuneResult, stream: NodeJS.WriteStream): string[] {
-  const head = ['concurrency', 'records/s', '95 %', 'failed', 'p50 ms', 'p95 ms', 'CPU ms', 'peak MB', 'open files']
+  const head = [CONCURRENCY, RATE, '95 %', 'failed', 'p50\nms', 'p95\nms', 'CPU\nms', 'peak\nMB', 'open\nfiles']
   const rows = measurements.map((each) =>
     each.concurrency === best?.concurrency ? green(measurementRow(each), stream) : measurementRow(each),
   )
@@ -68,21 +71,25 @@ function measurementTable({ measurements, best }: TuneResult, stream: NodeJS.Wri
   ]
 }
 
-/** The errors of each concurrency at which records failed. */
+/** Each error with the number of records that failed with it, and with the concurrencies at which it occurred. */
 function causeLines(measurements: readonly Measurement[]): string[] {
-  return measurements.flatMap(({ concurrency, causes }) => {
-    const lines = Object.entries(causes).map(([text, count]) => `  ${formatNumber(count)} × ${text}`)
-    if (lines.length === 0) return []
-    const rest = lines.length - MAX_CAUSES
-    const more = rest > 0 ? [`  and ${rest} more ${rest === 1 ? 'kind' : 'kinds'}`] : []
-    return [`Why records failed at a concurrency of ${concurrency}:`, ...lines.slice(0, MAX_CAUSES), ...more]
+  const all = measurements.flatMap(({ concurrency, causes }) =>
+    Object.entries(causes).map(([text, count]) => ({ text, count, concurrency })),
+  )
+  if (all.length === 0) return []
+  const lines = [...Map.groupBy(all, ({ text }) => text)].map(([text, each]) => {
+    const count = each.reduce((sum, one) => sum + one.count, 0)
+    return `  ${formatNumber(count)} × ${text} (${each.map(({ concurrency }) => concurrency).join(', ')})`
   })
+  const rest = lines.length - MAX_CAUSES
+  const more = rest > 0 ? [`  and ${rest} more ${rest === 1 ? 'kind' : 'kinds'}`] : []
+  return ['Why records failed (records × error, with the concurrencies):', ...lines.slice(0, MAX_CAUSES), ...more]
 }
 
 /** The cells to show for one memory: the best one, and those that were measured with its CPU share. */
 function cellsToShow(cells: readonly Cell[], optimize: Optimize): Cell[] {
   const best = choose(cells, optimize)
-  return cells.filter((cell) => cell === best || cell.measuredBy === 'confirmed')
+  return cells.filter((cell) => cell === best || (cell.measuredBy === 'confirmed' && cell.problem === undefined))
 }
 
 function cellRow(cell: Cell): [string, ...string[]] {
@@ -94,13 +101,13 @@ function cellRow(cell: Cell): [string, ...string[]] {
     milliseconds(cell.p95),
     digits(cell.peakMemory),
     dollars(cell.costPerMillion),
-    cell.problem === undefined ? cell.measuredBy : `${cell.measuredBy}, cannot be used`,
+    cell.measuredBy,
   ]
 }
 
 /** A row for each memory, with its best concurrency. */
 function memoryTable({ cells, best, optimize }: TuneResult, stream: NodeJS.WriteStream): string[] {
-  const head = ['memory', 'concurrency', 'records/s', 'p50 ms', 'p95 ms', 'peak MB', '$ per million', 'figures are']
+  const head = ['memory', CONCURRENCY, RATE, 'p50\nms', 'p95\nms', 'peak\nMB', '$ per\nmillion', 'figures\nare']
   const ofMemories = [...Map.groupBy(cells, ({ memory }) => memory)]
   const rows = ofMemories.flatMap(([, column]) =>
     cellsToShow(column, optimize).map((cell) => (isSame(cell, best) ? green(cellRow(cell), stream) : cellRow(cell))),

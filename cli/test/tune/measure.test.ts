@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { numberedMessages } from '../../src/local/messages.ts'
-import { type MeasureOptions, maxMessages, measure, Stopped } from '../../src/tune/measure.ts'
+import { goodputOf, type MeasureOptions, maxMessages, measure, Stopped } from '../../src/tune/measure.ts'
 import { createSample } from '../../src/tune/sample.ts'
 import { handlerFile } from '../support/runs.ts'
 
@@ -85,12 +85,19 @@ test('a handler without the library is refused', async (t) => {
   })
 })
 
-test('several environments process batches at the same time, and their goodput is added up', async (t) => {
+test('several environments process batches at the same time, and their records are added up', async (t) => {
   let batches = 0
   const measured = await measure(2, 1769, optionsOf('handler', 100, { environments: 3, onBatch: () => (batches += 1) }))
   t.equal(batches % 3, 0)
   t.equal(measured.batches, batches - 3)
   t.ok(measured.goodput < 6 / 0.0099)
+})
+
+test('while the slowest environment is busy, the others do not count as if they went on', async (t) => {
+  const batch = (succeeded: number, duration: number) => ({ succeeded, failed: 0, duration, figures: undefined })
+  t.equal(goodputOf([[batch(100, 500)], [batch(100, 1000)]]), 200)
+  t.equal(goodputOf([[batch(60, 300), batch(60, 300)], [batch(40, 400)]]), 160 / 0.6)
+  t.equal(goodputOf([[batch(0, 0)], [batch(0, 0)]]), 0)
 })
 
 test('small batches are measured several at a time', async (t) => {
