@@ -95,7 +95,7 @@ export async function measure(concurrency: number, memory: number, options: Meas
         const batch = sample.batch()
         options.onBatch(batch.length)
         const { outcome, figures } = await environment.invoke(toEvent(batch))
-        if (signal.aborted) throw new Stopped('interrupted')
+        if (stopping.aborted) throw new Stopped('interrupted')
         if (outcome.type === 'response' && figures && !figures.isLibraryUsed) throw noLibraryError()
         batches.push({ ...settle(batch, outcome, causes.add), duration: outcome.duration ?? 0, figures })
       }

@@ -97,9 +97,10 @@ function problemOf(
     return `${(failedShare * 100).toFixed(1)} % of the records failed${because}`
   }
   const batchMs = (1000 * batchSize * (1 - failedShare) * environments) / goodput
-  if (batchMs > timeout * 1000 - reserveOf(timeout * 1000)) {
-    const seconds = (batchMs / 1000).toFixed(1)
-    return `a batch of ${formatNumber(batchSize)} records takes about ${seconds} s, but the timeout is ${timeout} s`
+  const available = timeout * 1000 - reserveOf(timeout * 1000)
+  if (batchMs > available) {
+    const [needed, left] = [batchMs, available].map((ms) => (ms / 1000).toFixed(1))
+    return `a batch of ${formatNumber(batchSize)} records takes about ${needed} s, but the timeout of ${timeout} s leaves ${left} s`
   }
   return undefined
 }
