@@ -10,7 +10,7 @@ export interface Findings {
   /** With full CPU and the heap limits of this memory, at one concurrency. */
   checks: Map<number, Measurement>
   /** With the CPU share of this memory. */
-  confirmed: { memory: number; measurement: Measurement }[]
+  confirmed: { memory: number; measurement: Measurement; predicted: number }[]
 }
 
 export interface Plan {
@@ -71,9 +71,9 @@ async function confirm(plan: Plan, withQuota: NonNullable<Measure['withQuota']>,
     const cells = cellsOf(findings, plan)
     const best = choose(cells, plan.optimize)
     if (!best || best.measuredBy === 'confirmed') return
-    for (const { memory, concurrency, measuredBy, problem } of withNeighbours(best, cells)) {
+    for (const { memory, concurrency, measuredBy, problem, goodput: predicted } of withNeighbours(best, cells)) {
       if (measuredBy === 'confirmed' || problem !== undefined) continue
-      findings.confirmed.push({ memory, measurement: await withQuota(concurrency, memory) })
+      findings.confirmed.push({ memory, measurement: await withQuota(concurrency, memory), predicted })
     }
   }
 }

@@ -127,6 +127,29 @@ function memoryTable({ cells, best, optimize }: TuneResult, stream: NodeJS.Write
   ]
 }
 
+/** A larger deviation of a prediction is explained. */
+const MAX_DEVIATION = 0.25
+
+function confirmationLines({ confirmations }: TuneResult): string[] {
+  if (confirmations.length === 0) return []
+  const deviations = confirmations.map(({ predicted, confirmed }) => confirmed / predicted - 1)
+  const lines = confirmations.map(({ memory, concurrency, predicted, confirmed }, index) => {
+    const deviation = Math.round(100 * (deviations[index] as number))
+    const what = `  ${digits(memory)} MB × concurrency ${concurrency}: predicted ${goodputText(predicted)}`
+    return `${what}, confirmed ${goodputText(confirmed)} (${deviation > 0 ? '+' : ''}${deviation} %)`
+  })
+  const isOff = deviations.some((deviation) => Math.abs(deviation) > MAX_DEVIATION)
+  return [
+    'Records per second under the CPU quota:',
+    ...lines,
+    ...(isOff
+      ? [
+          `  A deviation above ${100 * MAX_DEVIATION} % has one of two reasons: other programs used the CPU, or a record needs more CPU if the process has little.`,
+        ]
+      : []),
+  ]
+}
+
 /** Everything that `tune` prints at the end. */
 export function renderResult(result: TuneResult, stream: NodeJS.WriteStream): string {
   const { measurements, recommendation, patch, unknowns } = result
@@ -135,6 +158,7 @@ export function renderResult(result: TuneResult, stream: NodeJS.WriteStream): st
     ...(measurements.length === 0 ? [] : measurementTable(result, stream)),
     ...causeLines(measurements),
     ...(measurements.length === 0 ? [] : memoryTable(result, stream)),
+    ...confirmationLines(result),
     '',
     `${title('Recommendation:')} ${recommendation}`,
     ...(patch === null ? [] : ['', title('Patch:'), patch.trimEnd()]),

@@ -135,6 +135,10 @@ function resultOf(handler: string, options: TuneOptions, findings: Findings): Tu
     batchSize,
     measurements: findings.measurements.toSorted((a, b) => a.concurrency - b.concurrency),
     cells,
+    confirmations: findings.confirmed.map(({ memory, measurement, predicted }) => {
+      const { concurrency, goodput: confirmed } = measurement
+      return { memory, concurrency, predicted, confirmed }
+    }),
     best: best ?? null,
     optimize,
     recommendation: recommendationFor(best, cells, environments, optimize),

@@ -195,7 +195,7 @@ test('--confirm measures the recommendation under a CPU quota, or says that this
   const flags = ['--concurrency', '10..10', '--batch-size', '50', '--memory', '512,1769', '--confirm', '--json']
   const { code, stdout, stderr } = await command(['tune', tuned, ...sampleFile(t), ...flags])
   t.equal(code, 0, stderr)
-  const { cells }: TuneResult = JSON.parse(stdout)
+  const { cells, confirmations }: TuneResult = JSON.parse(stdout)
   const confirmed = cells.filter(({ measuredBy }: Cell) => measuredBy === 'confirmed')
   if (probe)
     t.strictSame(
@@ -203,6 +203,7 @@ test('--confirm measures the recommendation under a CPU quota, or says that this
       [512, 1769],
     )
   else {
+    t.strictSame(confirmations, [])
     t.strictSame(confirmed, [])
     t.match(stderr, /^warning: this machine does not permit cgroups/m)
   }

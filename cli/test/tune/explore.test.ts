@@ -30,7 +30,7 @@ async function run(
   const measure: Measure = { atFullCpu: record(full), ...(quota ? { withQuota: record(limited, quota) } : {}) }
   await explore(made, measure, findings)
   const cells = cellsOf(findings, made)
-  return { full, limited, cells, best: choose(cells, made.optimize) }
+  return { full, limited, cells, best: choose(cells, made.optimize), confirmed: findings.confirmed }
 }
 
 /** A downstream that processes 40 records at once, each in 50 ms. */
@@ -90,13 +90,17 @@ test('garbage collection that a small heap needs counts as CPU', async (t) => {
 })
 
 test('confirmation: the recommended cell and its neighbours are measured, and the figures are taken', async (t) => {
-  const { limited, cells, best } = await run(plan(), downstream, (concurrency) => ({
+  const { limited, cells, best, confirmed } = await run(plan(), downstream, (concurrency) => ({
     ...downstream(concurrency),
     goodput: 790,
   }))
   t.strictSame(limited, ['128 × 42', '512 × 42', '128 × 37', '128 × 47'])
   t.match(best, { memory: 128, concurrency: 37, goodput: 790, measuredBy: 'confirmed' })
   t.equal(cells.filter(({ measuredBy }) => measuredBy === 'confirmed').length, 4)
+  t.strictSame(
+    confirmed.map(({ predicted }) => predicted),
+    [800, 800, 740, 800],
+  )
 })
 
 test('if the quota refutes the recommendation, a confirmed neighbour is recommended', async (t) => {
