@@ -59,14 +59,14 @@ interface Delivered {
 }
 
 /**
- * Measures the handler with this concurrency and memory: fresh environments, a warm-up batch in each, then as many batches as the
- * confidence needs. In each round, every environment processes batches at the same time as the others.
+ * Measures the handler with this concurrency and memory: fresh environments, a warm-up in each, then as many rounds as
+ * the confidence needs. In each round, every environment processes batches at the same time as the others.
  */
 export async function measure(concurrency: number, memory: number, options: MeasureOptions): Promise<Measurement> {
   const { environments: count, sample, signal, onRound, quotas } = options
   const ended = new AbortController()
   const stopping = AbortSignal.any([signal, ended.signal])
-  const causes = openCounter()
+  let causes = openCounter()
   const environments: ReusedEnvironment[] = []
   try {
     const target = {
@@ -103,6 +103,7 @@ export async function measure(concurrency: number, memory: number, options: Meas
     }
 
     await round(0)
+    causes = openCounter() // the warm-up does not count
     const goodputs = await sampleUntilConfident(round)
     return { concurrency, ...summarize(measured, goodputs, busy), causes: causes.counts() }
   } catch (error) {

@@ -15,13 +15,14 @@ export function createSample(messages: readonly InputMessage[], batchSize: numbe
   const arn = fifo ? `${ARN}.fifo` : ARN
   const records = messages.map((message) => toRecord(message, arn, fifo))
   const fits = Math.floor(MAX_PAYLOAD_BYTES / average(records.map(({ bytes }) => bytes)))
+  const size = Math.max(1, Math.min(batchSize, fits))
   let next = 0
 
-  /** The next batch. It has fewer records if more do not fit into an event. */
+  /** The next batch. It has fewer records if these messages are larger than average and do not fit into an event. */
   function batch(): Received[] {
     const taken: Received[] = []
     let bytes = 0
-    while (taken.length < batchSize) {
+    while (taken.length < size) {
       const record = toRecord(messages[next % messages.length] as InputMessage, arn, fifo)
       bytes += record.bytes
       if (taken.length > 0 && bytes > MAX_PAYLOAD_BYTES) break
@@ -32,8 +33,8 @@ export function createSample(messages: readonly InputMessage[], batchSize: numbe
   }
   return {
     batch,
-    /** Records in an average batch. */
-    batchSize: Math.max(1, Math.min(batchSize, fits)),
+    /** The most records in a batch: the wanted number, or what fits into an event on average. */
+    batchSize: size,
     /** The mean size of a body. */
     bodyBytes: average(messages.map(({ body }) => Buffer.byteLength(body))),
   }

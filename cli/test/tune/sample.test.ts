@@ -38,4 +38,11 @@ test('a batch has at most 6 MB', async (t) => {
   const sample = createSample([{ body: 'x'.repeat(1024 * 1024) }], 100, false)
   t.equal(sample.batch().length, 5)
   t.equal(sample.batchSize, 5)
+  const mixed = createSample([{ body: 'x'.repeat(1024 * 1024) }, { body: 'small' }], 100, false)
+  t.equal(mixed.batchSize, 11, 'twelve messages of half a MB on average, without the metadata')
+  t.strictSame(
+    Array.from({ length: 4 }, () => mixed.batch().length),
+    [10, 10, 10, 10],
+    'the sixth large message does not fit',
+  )
 })
