@@ -1,8 +1,6 @@
 import { NOISE } from './climb.ts'
 import type { Cell, Optimize } from './result.ts'
 
-type Score = (cell: Cell) => number
-
 function time({ goodput }: Cell): number {
   return 1 / goodput
 }
@@ -11,12 +9,11 @@ function cost({ costPerMillion }: Cell): number {
   return costPerMillion ?? Number.POSITIVE_INFINITY
 }
 
-/** What must be low, and what must be low among memory sizes that are equal in the first. */
-const SCORES: Readonly<Record<Optimize, readonly [Score, Score]>> = {
-  speed: [time, cost],
-  cost: [cost, time],
-  // The geometric mean: a cell that is twice as fast may cost twice as much.
-  balanced: [(cell) => Math.sqrt(cost(cell) * time(cell)), cost],
+/** What must be low. A cell that is twice as fast may cost twice as much if `balanced`. */
+const SCORES: Readonly<Record<Optimize, (cell: Cell) => number>> = {
+  speed: cost, // of the fastest
+  cost,
+  balanced: (cell) => cost(cell) * time(cell),
 }
 
 /**
@@ -25,11 +22,12 @@ const SCORES: Readonly<Record<Optimize, readonly [Score, Score]>> = {
  */
 export function choose(cells: readonly Cell[], optimize: Optimize): Cell | undefined {
   const usable = cells.filter(({ problem, costPerMillion }) => problem === undefined && costPerMillion !== null)
-  const [first, second] = SCORES[optimize]
-  const lowest = Math.min(...usable.map(first))
-  const columns = Map.groupBy(usable, ({ memory }) => memory).values()
-  const equal = [...columns].map(lowestFast).filter((cell) => first(cell) <= lowest * (1 + NOISE))
-  return equal.toSorted((a, b) => second(a) - second(b) || a.memory - b.memory)[0]
+  const ofMemories = [...Map.groupBy(usable, ({ memory }) => memory).values()].map(lowestFast)
+  const shortest = Math.min(...usable.map(time))
+  const candidates =
+    optimize === 'speed' ? ofMemories.filter((cell) => time(cell) <= shortest * (1 + NOISE)) : ofMemories
+  const score = SCORES[optimize]
+  return candidates.toSorted((a, b) => score(a) - score(b) || a.memory - b.memory)[0]
 }
 
 /** The lowest concurrency that is as fast as the fastest, apart from noise. */

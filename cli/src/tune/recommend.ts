@@ -8,8 +8,8 @@ import type { Cell, Measurement, Optimize } from './result.ts'
 const EQUAL = `${NOISE * 100} %`
 const REASONS: Readonly<Record<Optimize, string>> = {
   speed: `no other combination is more than ${EQUAL} faster, and of the memory sizes that are as fast, this is the cheapest`,
-  cost: `no other combination is more than ${EQUAL} cheaper, and of the memory sizes that are as cheap, this is the fastest`,
-  balanced: 'no other combination has a clearly lower product of cost and time per message',
+  cost: 'no other memory is cheaper, and a higher concurrency gains next to nothing',
+  balanced: 'no other memory has a lower product of cost and time, and a higher concurrency gains next to nothing',
 }
 
 /** The recommendation in one sentence with its reason. */

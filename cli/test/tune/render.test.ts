@@ -82,9 +82,12 @@ test('the recommendation names the combination, its figures, how they were obtai
   )
   t.match(
     recommendationFor(BEST, [BEST], 1, 'cost'),
-    /^1 environment × .* more than 5 % cheaper, and of the memory sizes/,
+    /^1 environment × .* because no other memory is cheaper, and a higher concurrency gains/,
   )
-  t.match(recommendationFor(BEST, [BEST], 1, 'balanced'), 'because no other combination has a clearly lower product')
+  t.match(
+    recommendationFor(BEST, [BEST], 1, 'balanced'),
+    'because no other memory has a lower product of cost and time',
+  )
   const [broken] = RESULT.cells
   t.equal(
     recommendationFor(undefined, broken ? [broken] : [], 1, 'cost'),

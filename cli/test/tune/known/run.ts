@@ -54,13 +54,13 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   'io-bound, 4 environments': {
     file: 'io-bound.ts',
-    flags: { optimize: 'cost', batchSize: 40, environments: 4, concurrency: { least: 8, most: 160 } },
+    flags: { optimize: 'cost', batchSize: 80, environments: 4, concurrency: { least: 8, most: 160 } },
     isKnown: ({ concurrency }) => concurrency >= 7 && concurrency <= 15,
     known: 'a concurrency of about 10 in each',
   },
   descriptors: {
     file: 'descriptors.ts',
-    flags: { optimize: 'speed', batchSize: 2000, concurrency: { least: 100, most: 1000 } },
+    flags: { optimize: 'speed', batchSize: 1800, concurrency: { least: 100, most: 1000 } },
     isKnown: ({ concurrency }) => concurrency > 600 && concurrency <= 910,
     known: 'a concurrency of at most about 900',
   },
