@@ -2,6 +2,8 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import type { DoctorFlags } from './doctor/doctor.ts'
 import type { LocalFlags } from './local/options.ts'
 import { FUNCTION_DEFAULTS } from './local/runtime/environment.ts'
+import { CONCURRENCY, DEFAULT_BATCH_SIZE, MAX_ENVIRONMENTS, MEMORIES, type Range } from './tune/defaults.ts'
+import type { TuneFlags } from './tune/options.ts'
 
 /** Accepts a whole number in this range, or one of the words. */
 function inRange(least: number, most: number, ...words: string[]) {
@@ -11,6 +13,23 @@ function inRange(least: number, most: number, ...words: string[]) {
     if (Number.isInteger(value) && value >= least && value <= most) return value
     const or = words.map((word) => `, or ${word}`).join('')
     throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most.toLocaleString('en-US')}${or}.`)
+  }
+}
+
+/** Accepts whole numbers in this range, separated by commas. Returns them in ascending order. */
+function listInRange(least: number, most: number) {
+  const read = inRange(least, most)
+  return (text: string): number[] => [...new Set(text.split(',').map(read))].map(Number).sort((a, b) => a - b)
+}
+
+/** Accepts two whole numbers in this range, such as 10..400. */
+function rangeWithin(least: number, most: number) {
+  const read = inRange(least, most)
+  return (text: string): Range => {
+    const [first = '', last = first, ...more] = text.split('..')
+    const range = { least: Number(read(first)), most: Number(read(last)) }
+    if (more.length === 0 && range.least <= range.most) return range
+    throw new InvalidArgumentError('Expected two whole numbers such as 10..400, the lower one first.')
   }
 }
 
@@ -229,12 +248,112 @@ function doctorCommand() {
     .addHelpText('after', DOCTOR_EXAMPLES)
 }
 
+const TUNE_EXAMPLES = `
+Examples:
+  Sample messages, one JSON value per line
+    $ bounded-sqs-batch tune dist/handler.mjs --messages-file sample.jsonl
+  The cheapest settings, for four environments that share a downstream
+    $ bounded-sqs-batch tune dist/handler.mjs --messages-file sample.jsonl \\
+        --environments 4 --optimize cost
+  Settings from a template, and a check under the CPU quota of Lambda
+    $ bounded-sqs-batch tune dist/handler.mjs --messages-file sample.jsonl \\
+        --template template.yaml --confirm
+
+The handler really runs: the downstream that its environment variables point to
+receives the messages. Use a test system.
+
+Exit code: 0 if there is a recommendation, 1 if no combination can be used or
+the run was incomplete, 2 for wrong usage or input.`
+
+function tuneCommand() {
+  return new Command('tune')
+    .summary('find the best concurrency and memory for a handler by running it')
+    .description(
+      'Finds the best concurrency and memory for a handler that uses middy-bounded-sqs-batch. Runs it on this machine ' +
+        'with different values of BOUNDED_SQS_BATCH_CONCURRENCY, and predicts its speed and cost for each memory size.',
+    )
+    .argument(
+      '<handler>',
+      'file of the handler (.ts, .mts, .js, .mjs, .cjs), best as it is deployed; add #name if the export is not named `handler`',
+    )
+    .optionsGroup('Input:')
+    .requiredOption(
+      '--messages-file <file>',
+      'sample messages in a file: an SQS event, or JSON lines, as for local; they are repeated as often as necessary. Use - for standard input',
+    )
+    .option(
+      '--messages <n>',
+      'the most messages that the handler receives in the whole run (default: no limit; the run says how many there can be)',
+      inRange(1, 1_000_000_000),
+    )
+    .optionsGroup('What to try:')
+    .option(
+      '--memory <list>',
+      `memory sizes in megabytes (default: ${MEMORIES.join(',')}, and that of the template)`,
+      listInRange(128, 10_240),
+    )
+    .addOption(
+      new Option('--concurrency <range>', 'records in flight in all environments together, as lowest..highest number')
+        .argParser(rangeWithin(1, 100_000))
+        .default(CONCURRENCY, `${CONCURRENCY.least}..${CONCURRENCY.most}`),
+    )
+    .option(
+      '--batch-size <n>',
+      `maximum records in one event (default: ${DEFAULT_BATCH_SIZE.toLocaleString('en-US')}, or 10 on a FIFO queue)`,
+      inRange(1, 10_000),
+    )
+    .option(
+      '--environments <n>',
+      `number of execution environments that share the downstream (default: MaximumConcurrency of the template, or 1)`,
+      inRange(1, MAX_ENVIRONMENTS),
+    )
+    .option('--confirm', 'measure the recommendation and its neighbours under a CPU quota; needs cgroups')
+    .optionsGroup('What is best:')
+    .addOption(
+      new Option('--optimize <what>', 'speed, cost, or the lowest product of cost and time')
+        .choices(['speed', 'cost', 'balanced'])
+        .default('balanced'),
+    )
+    .addOption(
+      new Option('--arch <arch>', 'architecture whose price counts').choices(['x86_64', 'arm64']).default('x86_64'),
+    )
+    .option(
+      '--price <name=dollars>',
+      'price in dollars: gb-second, requests (per million), or sqs (per million requests); may be repeated',
+      collect,
+    )
+    .optionsGroup('Function:')
+    .option(
+      '--timeout <s>',
+      `timeout of the function in seconds (default: ${FUNCTION_DEFAULTS.timeout / 1000})`,
+      inRange(1, 5400),
+    )
+    .option(
+      '--env <name=value>',
+      'set an environment variable of the function; may be repeated. SQS clients of the function use a queue in this process, unless AWS_ENDPOINT_URL_SQS is set',
+      collect,
+    )
+    .option('--env-file <file>', 'read environment variables from a file, one NAME=VALUE per line')
+    .optionsGroup('Settings from a template (the flags above override them):')
+    .option(
+      '--template <file>',
+      'read the settings of the mapping and the function from a SAM or CloudFormation template',
+    )
+    .option('--parameter <name=value>', 'set a parameter of the template; may be repeated', collect)
+    .option('--template-function <id>', 'logical id of the function or mapping to use, if the template has several')
+    .optionsGroup('Output:')
+    .option('--report <file>', 'write a page with charts of all figures: one HTML file that needs no network')
+    .option('--payload <file>', 'write an SQS event of the sample, for AWS Lambda Power Tuning')
+    .option('--json', 'print the result as one JSON object on stdout, and everything else on stderr')
+    .addHelpText('after', TUNE_EXAMPLES)
+}
+
 /** Parses the arguments, runs the command, and returns the exit code. The parser prints its own usage errors. */
 export async function main(argv: readonly string[], version: string): Promise<number> {
   let code = 0
   const program = new Command('bounded-sqs-batch')
     .description(
-      'Runs SQS batch handlers on this machine as Lambda would, and checks the settings of their functions, mappings and queues.',
+      'Runs SQS batch handlers on this machine as Lambda would, checks the settings of their functions, mappings and queues, and finds the best concurrency and memory.',
     )
     .version(version)
     .exitOverride()
@@ -251,6 +370,12 @@ export async function main(argv: readonly string[], version: string): Promise<nu
       const { doctor } = await import('./doctor/doctor.ts')
       code = await doctor(template, flags)
     })
-  await program.addCommand(command).addCommand(second).parseAsync(argv)
+  const third = tuneCommand()
+    .copyInheritedSettings(program)
+    .action(async (handler: string, flags: TuneFlags) => {
+      const { tune } = await import('./tune/tune.ts')
+      code = await tune(handler, flags)
+    })
+  await program.addCommand(command).addCommand(second).addCommand(third).parseAsync(argv)
   return code
 }

@@ -35,7 +35,7 @@ function counts(progress: Progress): string[] {
 }
 
 /** Joins the parts to lines of at most `width` characters. Lines break only between parts. */
-function wrap(parts: readonly string[], width: number): string {
+export function wrap(parts: readonly string[], width: number): string {
   return parts.reduce((text, part) => {
     const last = text.slice(text.lastIndexOf('\n') + 1)
     return last.length + part.length + 3 > width ? `${text}\n${part}` : `${text} · ${part}`

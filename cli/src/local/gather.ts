@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Received } from './sqs-record.ts'
 
 /** The limit of Lambda for one event, including metadata. The wrapping `{"Records":[]}` takes 14 bytes of it. */
-const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024 - 14
+export const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024 - 14
 /**
  * Concurrent receive calls. Each returns at most ten messages. 20 calls fill a batch of 10,000 in about a second on
  * loopback.

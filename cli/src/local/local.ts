@@ -1,12 +1,13 @@
 import { InitError, UsageError } from '../errors.ts'
 import { formatNumber, openDisplay, renderLedger } from './display.ts'
 import { type LocalFlags, toRunOptions } from './options.ts'
-import { type RunOptions, run } from './run.ts'
+import { run } from './run.ts'
+import type { FunctionOptions } from './runtime/environment.ts'
 import { withTemplate } from './template-flags.ts'
 import { whyFailed } from './verdict.ts'
 
 const SAME_SIGNAL_MS = 300
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
  * Settings from a template are handled like flags, so an error can name a flag that the user did not set. The message
@@ -93,18 +94,19 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
     return reason === undefined ? 0 : 1
   } catch (error) {
     display.end()
-    if (error instanceof InitError) {
-      const hint = hintFor(options.function, error)
-      throw new UsageError(`${handler} could not be loaded: ${error.message}${hint}`)
-    }
-    throw error
+    throw error instanceof InitError ? notLoaded(handler, options.function, error) : error
   } finally {
     for (const signal of SIGNALS) process.off(signal, interrupt)
   }
 }
 
+/** The usage error for a function that cannot be loaded. */
+export function notLoaded(handler: string, target: FunctionOptions, error: InitError): UsageError {
+  return new UsageError(`${handler} could not be loaded: ${error.message}${hintFor(target, error)}`)
+}
+
 /** Node only removes the types from TypeScript. It does not compile an enum, and does not find ./x.ts for ./x.js. */
-function hintFor({ file, runtimeClient }: RunOptions['function'], { message }: InitError) {
+function hintFor({ file, runtimeClient }: FunctionOptions, { message }: InitError) {
   if (!/ts$/.test(file)) return ''
   if (runtimeClient) return '. If this runtime client cannot load TypeScript, pass a JavaScript file'
   if (!/strip-only mode|Cannot find module .* imported from .*ts$/.test(message)) return ''

@@ -45,12 +45,12 @@ export interface LocalFlags {
 /** The default number of deliveries before a message is dead-lettered. It is small, so that runs end soon. */
 export const DEFAULT_MAX_RECEIVES = 3
 
-function refuseIf(condition: unknown, message: string) {
+export function refuseIf(condition: unknown, message: string) {
   if (condition) throw new UsageError(message)
 }
 
 /** Splits `file#export`. */
-function splitExport(text: string, defaultName: string) {
+export function splitExport(text: string, defaultName: string) {
   const hash = text.lastIndexOf('#')
   const file = hash === -1 ? text : text.slice(0, hash)
   const exportName = hash === -1 ? defaultName : text.slice(hash + 1)

@@ -48,7 +48,7 @@ const NEVER = new AbortController().signal
 const POLL_MS = 250
 const DRAIN_MS = 1000
 
-function checkFile(file: string) {
+export function checkFile(file: string) {
   if (!existsSync(file)) throw new UsageError(`there is no file ${file}`)
   if (!statSync(file).isFile()) throw new UsageError(`${file} is not a file`)
   if (!/\.(m?ts|[cm]?js)$/.test(file)) throw new UsageError(`${file} is not a .ts, .mts, .js, .mjs or .cjs file`)

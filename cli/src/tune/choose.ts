@@ -1,8 +1,6 @@
 import { NOISE } from './climb.ts'
 import type { Cell, Optimize } from './result.ts'
 
-type Score = (cell: Cell) => number
-
 function time({ goodput }: Cell): number {
   return 1 / goodput
 }
@@ -11,27 +9,32 @@ function cost({ costPerMillion }: Cell): number {
   return costPerMillion ?? Number.POSITIVE_INFINITY
 }
 
-/**
- * What must be low, and what must be low among cells that are equal in the first. `balanced` multiplies both: a cell
- * that is twice as fast may cost twice as much.
- */
-const SCORES: Readonly<Record<Optimize, readonly Score[]>> = {
-  speed: [time, cost],
-  cost: [cost, time],
-  balanced: [(cell) => cost(cell) * time(cell), cost],
+/** What must be low. A cell that is twice as fast may cost twice as much if `balanced`. */
+const SCORES: Readonly<Record<Optimize, (cell: Cell) => number>> = {
+  speed: cost, // of the fastest
+  cost,
+  balanced: (cell) => cost(cell) * time(cell),
 }
 
 /**
- * Chooses a combination. Cells whose scores differ by less than noise count as equal. Of these, the lowest concurrency
- * is chosen, because it puts the least load on the downstream.
+ * Chooses a combination. For a given memory, the fastest concurrency is also the cheapest. Of the concurrencies that
+ * are equally fast apart from noise, the lowest counts, because it puts the least load on the downstream.
  */
 export function choose(cells: readonly Cell[], optimize: Optimize): Cell | undefined {
   const usable = cells.filter(({ problem, costPerMillion }) => problem === undefined && costPerMillion !== null)
-  const equal = SCORES[optimize].reduce((left, score) => {
-    const lowest = Math.min(...left.map(score))
-    return left.filter((cell) => score(cell) <= lowest * (1 + NOISE))
-  }, usable)
-  return equal.toSorted((a, b) => a.concurrency - b.concurrency || a.memory - b.memory)[0]
+  const ofMemories = [...Map.groupBy(usable, ({ memory }) => memory).values()].map(lowestFast)
+  const shortest = Math.min(...usable.map(time))
+  const candidates =
+    optimize === 'speed' ? ofMemories.filter((cell) => time(cell) <= shortest * (1 + NOISE)) : ofMemories
+  const score = SCORES[optimize]
+  return candidates.toSorted((a, b) => score(a) - score(b) || a.memory - b.memory)[0]
+}
+
+/** The lowest concurrency that is as fast as the fastest, apart from noise. */
+function lowestFast(column: readonly Cell[]): Cell {
+  const enough = Math.max(...column.map(({ goodput }) => goodput)) / (1 + NOISE)
+  const fast = column.filter(({ goodput }) => goodput >= enough)
+  return fast.reduce((lowest, cell) => (cell.concurrency < lowest.concurrency ? cell : lowest))
 }
 
 /** The cell itself, and the next lower and higher memory and concurrency. */

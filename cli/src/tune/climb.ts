@@ -38,7 +38,7 @@ export function isOverloaded(step: Step, steps: readonly Step[]): boolean {
 /** The lowest concurrency whose goodput equals the highest, apart from noise. Overloaded steps do not count. */
 export function kneeOf<S extends Step>(steps: readonly S[]): S | undefined {
   const usable = steps.filter((step) => step.goodput > 0 && !isOverloaded(step, steps))
-  const enough = Math.max(...usable.map(({ goodput }) => goodput)) * (1 - NOISE)
+  const enough = Math.max(...usable.map(({ goodput }) => goodput)) / (1 + NOISE)
   return usable.toSorted((a, b) => a.concurrency - b.concurrency).find(({ goodput }) => goodput >= enough)
 }
 

@@ -17,33 +17,46 @@ export interface Setting extends Workload {
 }
 
 /**
- * Predicts a measurement for a function with this memory. The CPU limits the goodput. The same records are then in
- * flight for longer, so their durations grow by the same factor.
+ * Predicts the cell of a function with this memory. The CPU limits the goodput.
+ *
+ * @param correction the share of the predicted goodput that a quota has confirmed for this memory
  */
-export function predict(measurement: Measurement, memory: number, setting: Setting, all: readonly Measurement[]): Cell {
+export function predict(
+  measurement: Measurement,
+  memory: number,
+  setting: Setting,
+  all: readonly Measurement[],
+  correction = 1,
+): Cell {
   const { goodput, cpuPerRecord } = measurement
   const possible = cpuPerRecord
     ? (setting.environments * cpuShareOf(memory) * 1000) / cpuPerRecord
     : Number.POSITIVE_INFINITY
-  const limited = Math.min(goodput, possible)
-  const slower = limited > 0 ? goodput / limited : 1
-  const predicted = {
-    ...measurement,
-    goodput: limited,
-    p50: measurement.p50 === null ? null : measurement.p50 * slower,
-    p95: measurement.p95 === null ? null : measurement.p95 * slower,
-  }
-  const isMeasured = cpuShareOf(memory) === 1 && limited === goodput
+  const predicted = slowDown(measurement, Math.min(goodput, possible) * correction)
+  const isMeasured = cpuShareOf(memory) === 1 && predicted.goodput === goodput
   return toCell(predicted, memory, isMeasured ? 'measured' : 'predicted', setting, all)
 }
 
-/** Makes a cell of a measurement that is valid for this memory. `all` are measurements of other concurrencies. */
+/** With a lower goodput, the same records are in flight for longer: their durations grow by the same factor. */
+function slowDown(measurement: Measurement, goodput: number): Measurement {
+  const slower = goodput > 0 ? measurement.goodput / goodput : 1
+  const { p50, p95 } = measurement
+  return { ...measurement, goodput, p50: p50 === null ? null : p50 * slower, p95: p95 === null ? null : p95 * slower }
+}
+
+/**
+ * Makes a cell of a measurement that is valid for this memory.
+ *
+ * @param all measurements of other concurrencies
+ * @param needed MB that the process needs; it varies from run to run, so it can be that of another concurrency
+ */
 export function toCell(
   measurement: Measurement,
   memory: number,
   measuredBy: Cell['measuredBy'],
   setting: Setting,
   all: readonly Measurement[],
+  needed = measurement.peakMemory,
 ): Cell {
   const { concurrency, goodput, failedShare, p50, p95, cpuPerRecord, peakMemory, peakDescriptors } = measurement
   return {
@@ -58,7 +71,7 @@ export function toCell(
     peakDescriptors,
     costPerMillion: costPerMillion(memory, goodput, failedShare, setting),
     measuredBy,
-    problem: problemOf(measurement, memory, setting, all),
+    problem: problemOf({ ...measurement, peakMemory: needed }, memory, setting, all),
   }
 }
 
@@ -84,9 +97,10 @@ function problemOf(
     return `${(failedShare * 100).toFixed(1)} % of the records failed${because}`
   }
   const batchMs = (1000 * batchSize * (1 - failedShare) * environments) / goodput
-  if (batchMs > timeout * 1000 - reserveOf(timeout * 1000)) {
-    const seconds = (batchMs / 1000).toFixed(1)
-    return `a batch of ${formatNumber(batchSize)} records takes about ${seconds} s, but the timeout is ${timeout} s`
+  const available = timeout * 1000 - reserveOf(timeout * 1000)
+  if (batchMs > available) {
+    const [needed, left] = [batchMs, available].map((ms) => (ms / 1000).toFixed(1))
+    return `a batch of ${formatNumber(batchSize)} records takes about ${needed} s, but the timeout of ${timeout} s leaves ${left} s`
   }
   return undefined
 }

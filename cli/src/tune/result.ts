@@ -53,6 +53,14 @@ export interface Measurement {
   readonly cores: number
 }
 
+/** What was predicted for a combination, and what a CPU quota then confirmed, in successful records per second. */
+export interface Confirmation {
+  readonly memory: number
+  readonly concurrency: number
+  readonly predicted: number
+  readonly confirmed: number
+}
+
 /** What `--json` prints, and what the report shows. */
 export interface TuneResult {
   readonly handler: string
@@ -61,6 +69,8 @@ export interface TuneResult {
   /** The measurements at full CPU, ordered by concurrency. */
   readonly measurements: readonly Measurement[]
   readonly cells: readonly Cell[]
+  /** Empty without `--confirm`. */
+  readonly confirmations: readonly Confirmation[]
   /** `null` if no combination can be used. */
   readonly best: Cell | null
   readonly optimize: Optimize

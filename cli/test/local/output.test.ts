@@ -195,7 +195,7 @@ test('--messages-file: bodies, message groups and attributes arrive as written',
   })
 })
 
-for (const args of [[], ['local'], ['doctor']]) {
+for (const args of [[], ['local'], ['doctor'], ['tune']]) {
   test(`${[...args, '--help'].join(' ')}: no line is longer than 80 columns`, async (t) => {
     const { stdout } = await command([...args, '--help'])
     t.strictSame(

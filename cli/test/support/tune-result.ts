@@ -63,6 +63,9 @@ export function tuneResult(changes: Partial<TuneResult> = {}): TuneResult {
     batchSize: 1000,
     measurements: MEASUREMENTS,
     cells,
+    confirmations: cells
+      .filter(({ measuredBy }) => measuredBy === 'confirmed')
+      .map(({ memory, concurrency, goodput }) => ({ memory, concurrency, predicted: goodput, confirmed: goodput })),
     best: cells.find(({ memory, concurrency }) => memory === 512 && concurrency === 60) ?? null,
     optimize: 'balanced',
     recommendation:

@@ -22,13 +22,17 @@ test('speed, cost, and the product of both', async (t) => {
   t.equal(chosen(cells, 'balanced'), '512 MB × 40', '1.5 ÷ 400 is less than 1 ÷ 100 and 4 ÷ 500')
 })
 
-test('of cells that are equally fast, the cheapest is chosen; of equally cheap ones, the fastest', async (t) => {
+test('of memory sizes that are equally fast, the cheapest is chosen, even if another is faster by less than noise', async (t) => {
   const same = [128, 512, 1769].map((memory) =>
     cell({ memory, goodput: memory === 1769 ? 1020 : 1000, costPerMillion: memory }),
   )
   t.equal(chosen(same, 'speed'), '128 MB × 40')
-  const cheap = [100, 400].map((goodput) => cell({ memory: goodput, goodput, costPerMillion: 1 + goodput / 100_000 }))
-  t.equal(chosen(cheap, 'cost'), '400 MB × 40')
+})
+
+test('the lowest cost wins, however small the difference and however slow the cell', async (t) => {
+  const cells = [100, 400].map((goodput) => cell({ memory: goodput, goodput, costPerMillion: 1 + goodput / 100_000 }))
+  t.equal(chosen(cells, 'cost'), '100 MB × 40')
+  t.equal(chosen(cells, 'balanced'), '400 MB × 40')
 })
 
 test('of cells that are equal in everything, the lowest concurrency is chosen', async (t) => {

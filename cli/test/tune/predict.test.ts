@@ -60,7 +60,10 @@ test('problems: memory, failures, timeout, nothing succeeded', async (t) => {
   )
   t.equal(problemOf({ goodput: 0, failedShare: 1, causes: { 'Error: no': 3 } }), 'no record succeeded: Error: no')
   t.equal(problemOf({ goodput: 1000 / 29 }), undefined)
-  t.equal(problemOf({ goodput: 1000 / 29.1 }), 'a batch of 1,000 records takes about 29.1 s, but the timeout is 30 s')
+  t.equal(
+    problemOf({ goodput: 1000 / 29.1 }),
+    'a batch of 1,000 records takes about 29.1 s, but the timeout of 30 s leaves 29.0 s',
+  )
 })
 
 test('a confirmed cell keeps its figures', async (t) => {

@@ -18,7 +18,7 @@ export interface FunctionOptions {
   timeout?: number
   /** Milliseconds that loading may take; default 10,000, as on Lambda. */
   initTimeout?: number
-  /** Megabytes; default 512. It limits V8's heap, not buffers outside of it. */
+  /** Megabytes; default 512. It limits V8's heap as on Lambda, not buffers outside of it. */
   memory?: number
   /** Hard limit of file descriptors; default 1,024. */
   fdLimit?: number
@@ -59,13 +59,13 @@ const HINTS: Record<number, string> = {
 
 const OWN_CLIENT = fileURLToPath(new URL(`./runtime-client${extname(import.meta.url)}`, import.meta.url))
 
-function commandFor(options: FunctionOptions, file: string, heap: string): [string, string[]] {
+function commandFor(options: FunctionOptions, file: string, heap: readonly string[]): [string, string[]] {
   if (options.runtimeClient) return [`${options.runtimeClient} "$_HANDLER"`, []]
   const strip = /\.m?ts$/.test(file) && !process.features.typescript // Node 22 before 22.18
   const flags = strip ? ['--experimental-strip-types', '--no-warnings'] : []
   const exportName = options.exportName ?? FUNCTION_DEFAULTS.exportName
   const measure = options.onFigures ? ['measure'] : []
-  return ['"$@"', [process.execPath, heap, ...flags, OWN_CLIENT, file, exportName, ...measure]]
+  return ['"$@"', [process.execPath, ...heap, ...flags, OWN_CLIENT, file, exportName, ...measure]]
 }
 
 function regionOf(env: NodeJS.ProcessEnv) {
@@ -76,7 +76,7 @@ function regionOf(env: NodeJS.ProcessEnv) {
  * The environment variables that Lambda sets. `_HANDLER` is the path without extension, a dot, and the name of the
  * export.
  */
-function environmentVariables(options: FunctionOptions, file: string, address: string, heap: string) {
+function environmentVariables(options: FunctionOptions, file: string, address: string, heap: readonly string[]) {
   const inside = !relative(process.cwd(), file).startsWith('..')
   const taskRoot = inside ? process.cwd() : dirname(file)
   const path = relative(taskRoot, file)
@@ -84,7 +84,7 @@ function environmentVariables(options: FunctionOptions, file: string, address: s
   const name = basename(file, extname(file))
   return {
     ...process.env,
-    ...(options.runtimeClient ? { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} ${heap}`.trim() } : {}),
+    ...(options.runtimeClient ? { NODE_OPTIONS: [process.env.NODE_OPTIONS ?? '', ...heap].join(' ').trim() } : {}),
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
     AWS_EXECUTION_ENV: `AWS_Lambda_nodejs${process.versions.node.split('.')[0]}.x`,
@@ -119,8 +119,12 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
   const { timeout = FUNCTION_DEFAULTS.timeout, initTimeout = FUNCTION_DEFAULTS.initTimeout } = options
   const memory = options.memory ?? FUNCTION_DEFAULTS.memory
   const file = resolve(options.file)
-  // A tenth of the memory is left for data of V8 outside the old generation.
-  const heap = `--max-old-space-size=${Math.floor(memory * 0.9)}`
+  // The flags with which Lambda starts Node. Without the first one, the process needs far more memory than on Lambda:
+  // measured with 128 MB and HTTP calls, 201 MB instead of 122 MB.
+  const heap = [
+    `--max-semi-space-size=${Math.floor(memory * 0.05)}`,
+    `--max-old-space-size=${Math.floor(memory * 0.9)}`,
+  ]
   const [script, args] = commandFor(options, file, heap)
   const ready = Promise.withResolvers<void>()
   const fail = (message: string) => ready.reject(new InitError(message))

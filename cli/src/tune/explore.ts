@@ -1,0 +1,116 @@
+import { choose, withNeighbours } from './choose.ts'
+import { climb, kneeOf } from './climb.ts'
+import { MEMORY_OF_A_CORE, predict, type Setting, toCell } from './predict.ts'
+import type { Cell, Measurement, Optimize } from './result.ts'
+
+/** What has been measured so far. An interrupted run still has it. */
+export interface Findings {
+  /** With full CPU. */
+  measurements: Measurement[]
+  /** With full CPU and the heap limits of this memory, at one concurrency. */
+  checks: Map<number, Measurement>
+  /** With the CPU share of this memory. */
+  confirmed: { memory: number; measurement: Measurement; predicted: number }[]
+}
+
+export interface Plan {
+  /** The range of the concurrency of one environment. */
+  least: number
+  most: number
+  /** MB, ascending. */
+  memories: readonly number[]
+  setting: Setting
+  optimize: Optimize
+}
+
+export interface Measure {
+  atFullCpu: (concurrency: number, memory: number) => Promise<Measurement>
+  /** Missing if predictions are not confirmed. */
+  withQuota?: ((concurrency: number, memory: number) => Promise<Measurement>) | undefined
+}
+
+/** The neighbours of a confirmed cell can turn out to be better. Their neighbours are then measured too, once. */
+export const MAX_CONFIRMATIONS = 2
+
+/** Fills the findings: climbs over the concurrency, checks the memory, then confirms the recommendation. */
+export async function explore(plan: Plan, measure: Measure, findings: Findings): Promise<void> {
+  const memory = fullMemory(plan.memories)
+  await climb(plan.least, plan.most, async (concurrency) => {
+    const measurement = await measure.atFullCpu(concurrency, memory)
+    findings.measurements.push(measurement)
+    return measurement
+  })
+  await checkMemory(plan, measure, findings)
+  if (measure.withQuota) await confirm(plan, measure.withQuota, findings)
+}
+
+/** The memory whose heap limits the climb uses. */
+export function fullMemory(memories: readonly number[]): number {
+  return Math.max(MEMORY_OF_A_CORE, ...memories)
+}
+
+/**
+ * With tighter heap limits, Node collects garbage earlier and needs less memory. So if a memory seems to be too small,
+ * the process is run with its limits.
+ */
+async function checkMemory({ memories }: Plan, { atFullCpu }: Measure, { measurements, checks }: Findings) {
+  const knee = kneeOf(measurements)
+  if (!knee) return
+  const peak = Math.max(...measurements.map(({ peakMemory }) => peakMemory ?? 0))
+  for (const memory of memories.toReversed()) {
+    if (peak <= memory) continue
+    const check = await atFullCpu(knee.concurrency, memory)
+    checks.set(memory, check)
+    const fits = check.goodput > 0 && (check.peakMemory ?? 0) <= memory
+    if (!fits) return // a smaller memory does not fit either
+  }
+}
+
+async function confirm(plan: Plan, withQuota: NonNullable<Measure['withQuota']>, findings: Findings) {
+  for (let count = 0; count < MAX_CONFIRMATIONS; count += 1) {
+    const cells = cellsOf(findings, plan)
+    const best = choose(cells, plan.optimize)
+    if (!best || best.measuredBy === 'confirmed') return
+    for (const { memory, concurrency, measuredBy, problem, goodput: predicted } of withNeighbours(best, cells)) {
+      if (measuredBy === 'confirmed' || problem !== undefined) continue
+      findings.confirmed.push({ memory, measurement: await withQuota(concurrency, memory), predicted })
+    }
+  }
+}
+
+/** All combinations of memory and concurrency, as far as they are known. */
+export function cellsOf({ measurements, checks, confirmed }: Findings, { memories, setting }: Plan): Cell[] {
+  const sorted = measurements.toSorted((a, b) => a.concurrency - b.concurrency)
+  return memories.flatMap((memory) => {
+    const check = checks.get(memory)
+    const checked = sorted.map((each) => (check ? withCheck(each, check, measurements) : each))
+    const quota = confirmed.filter((each) => each.memory === memory).map(({ measurement }) => measurement)
+    const needed = quota.length === 0 ? undefined : Math.max(...quota.map(({ peakMemory }) => peakMemory ?? 0))
+    const corrections = quota.map(({ concurrency, goodput }) => {
+      const same = checked.find((each) => each.concurrency === concurrency)
+      return same ? goodput / predict(same, memory, setting, measurements).goodput : 1
+    })
+    // If a combination is slower than predicted or needs more memory, the others with this memory probably do too.
+    const correction = Math.min(1, ...corrections)
+    return checked.map((each) => {
+      const own = quota.find(({ concurrency }) => concurrency === each.concurrency)
+      if (own) return toCell(own, memory, 'confirmed', setting, measurements, needed)
+      return predict({ ...each, peakMemory: needed ?? each.peakMemory }, memory, setting, measurements, correction)
+    })
+  })
+}
+
+/** Applies what a check at one concurrency has shown to the measurement of another concurrency. */
+function withCheck(measurement: Measurement, check: Measurement, measurements: readonly Measurement[]): Measurement {
+  const same = measurements.find(({ concurrency }) => concurrency === check.concurrency)
+  const moreCpu = Math.max(1, (check.cpuPerRecord ?? 0) / (same?.cpuPerRecord ?? Number.POSITIVE_INFINITY))
+  const { cpuPerRecord } = measurement
+  return {
+    ...measurement,
+    peakMemory: check.peakMemory,
+    cpuPerRecord: cpuPerRecord === null ? null : cpuPerRecord * moreCpu,
+    ...(check.failedShare > measurement.failedShare
+      ? { goodput: Math.min(measurement.goodput, check.goodput), failedShare: check.failedShare, causes: check.causes }
+      : {}),
+  }
+}

@@ -1,0 +1,226 @@
+import { InitError, UsageError } from '../errors.ts'
+import { causeOf, sortBatch } from '../local/event-source.ts'
+import { openCounter } from '../local/ledger.ts'
+import {
+  type Environment,
+  FUNCTION_DEFAULTS,
+  type FunctionOptions,
+  startEnvironment,
+} from '../local/runtime/environment.ts'
+import type { Figures } from '../local/runtime/figures.ts'
+import { NOT_TAKEN, type Outcome } from '../local/runtime/runtime-api.ts'
+import { type Received, toEvent } from '../local/sqs-record.ts'
+import { isConfident, MAX_ROUNDS, marginOf, mean, sampleUntilConfident } from './confidence.ts'
+import type { Quota } from './cpu-quota.ts'
+import { MEMORY_OF_A_CORE } from './predict.ts'
+import type { Measurement } from './result.ts'
+import type { Sample } from './sample.ts'
+
+/** Small batches are measured several at a time, so that a round has at least this many records. */
+const MIN_RECORDS = 100
+
+/** The run was interrupted, or it has used up its messages. */
+export class Stopped extends Error {
+  override name = 'Stopped'
+}
+
+export interface MeasureOptions {
+  function: FunctionOptions
+  environments: number
+  sample: Sample
+  /** Called before each batch. Throws `Stopped` if no more messages may be delivered. */
+  onBatch: (records: number) => void
+  /** Called before each round. Round 0 is the warm-up. */
+  onRound: (concurrency: number, round: number) => void
+  signal: AbortSignal
+  /** Limits the CPU of each environment after it has loaded. Default: full CPU. */
+  quotas?: readonly Quota[] | undefined
+}
+
+export function batchesPerRound(batchSize: number): number {
+  return Math.ceil(MIN_RECORDS / batchSize)
+}
+
+/** The most messages that `measure` delivers. */
+export function maxMessages(
+  { environments, sample }: Pick<MeasureOptions, 'environments' | 'sample'>,
+  rounds = MAX_ROUNDS,
+) {
+  return environments * sample.batchSize * batchesPerRound(sample.batchSize) * (1 + rounds)
+}
+
+/** What happened to one batch. */
+interface Delivered {
+  succeeded: number
+  failed: number
+  /** Milliseconds. */
+  duration: number
+  figures: Figures | undefined
+}
+
+/**
+ * Measures the handler with this concurrency and memory: fresh environments, a warm-up in each, then as many rounds as
+ * the confidence needs. In each round, every environment processes batches at the same time as the others.
+ */
+export async function measure(concurrency: number, memory: number, options: MeasureOptions): Promise<Measurement> {
+  const { environments: count, sample, signal, onRound, quotas } = options
+  const ended = new AbortController()
+  const stopping = AbortSignal.any([signal, ended.signal])
+  let causes = openCounter()
+  const environments: ReusedEnvironment[] = []
+  try {
+    const target = {
+      ...options.function,
+      memory,
+      env: { ...options.function.env, BOUNDED_SQS_BATCH_CONCURRENCY: String(concurrency) },
+    }
+    const started = Array.from({ length: count }, (_, index) => reuseEnvironment(target, stopping, quotas?.[index]))
+    environments.push(...(await Promise.all(started)))
+
+    const measured: Delivered[] = []
+    let busy = 0
+    const round = async (number: number) => {
+      onRound(concurrency, number)
+      const startedAt = performance.now()
+      const each = await Promise.all(environments.map((environment) => deliverRound(environment)))
+      if (number > 0) {
+        measured.push(...each.flat())
+        busy += performance.now() - startedAt
+      }
+      return goodputOf(each)
+    }
+    const deliverRound = async (environment: ReusedEnvironment) => {
+      const batches: Delivered[] = []
+      for (let left = batchesPerRound(sample.batchSize); left > 0; left -= 1) {
+        const batch = sample.batch()
+        options.onBatch(batch.length)
+        const { outcome, figures } = await environment.invoke(toEvent(batch))
+        if (stopping.aborted) throw new Stopped('interrupted')
+        if (outcome.type === 'response' && figures && !figures.isLibraryUsed) throw noLibraryError()
+        batches.push({ ...settle(batch, outcome, causes.add), duration: outcome.duration ?? 0, figures })
+      }
+      return batches
+    }
+
+    await round(0)
+    causes = openCounter() // the warm-up does not count
+    const goodputs = await sampleUntilConfident(round)
+    return { concurrency, ...summarize(measured, goodputs, busy), causes: causes.counts() }
+  } catch (error) {
+    if (signal.aborted) throw new Stopped('interrupted')
+    throw error
+  } finally {
+    ended.abort()
+    await Promise.all(environments.map((environment) => environment.ended()))
+  }
+}
+
+type ReusedEnvironment = Awaited<ReturnType<typeof reuseEnvironment>>
+
+/** An environment that is replaced if its process ends, as Lambda does. */
+async function reuseEnvironment(options: FunctionOptions & { memory: number }, signal: AbortSignal, quota?: Quota) {
+  let figures = Promise.withResolvers<Figures>()
+  let death: string | undefined
+  const start = async () => {
+    quota?.lift()
+    const started = await startEnvironment(
+      {
+        ...options,
+        onFigures: (taken) => figures.resolve(taken),
+        onDeathBetween: (message) => {
+          death = message
+        },
+      },
+      signal,
+    )
+    quota?.limit(started.pid, options.memory / MEMORY_OF_A_CORE)
+    return started
+  }
+  let environment: Environment = await start()
+  return {
+    async invoke(event: string): Promise<{ outcome: Outcome; figures: Figures | undefined }> {
+      figures = Promise.withResolvers()
+      try {
+        if (!environment.alive) environment = await start()
+      } catch (error) {
+        if (!(error instanceof InitError)) throw error
+        return { outcome: { type: 'crash', message: error.message }, figures: undefined }
+      }
+      const outcome = await environment.invoke(event)
+      if (outcome.type === NOT_TAKEN.type) {
+        const message = death ?? 'the process ended between two batches'
+        return { outcome: { type: 'crash', message }, figures: undefined }
+      }
+      // They arrive after the response, unless the process has ended.
+      const ended = environment.ended.then(() => undefined)
+      return { outcome, figures: await Promise.race([figures.promise, ended]) }
+    },
+    ended: () => environment.ended,
+  }
+}
+
+function noLibraryError(): UsageError {
+  return new UsageError(
+    'the handler does not use middy-bounded-sqs-batch, so BOUNDED_SQS_BATCH_CONCURRENCY has no effect and there is ' +
+      'nothing to compare. Use boundedSqsBatch() in the handler',
+  )
+}
+
+/**
+ * Counts the records of a batch that succeeded. A record that a failure handler removed from the report, for example
+ * because it sent it to a dead-letter queue, counts as failed.
+ */
+function settle(batch: readonly Received[], outcome: Outcome, addCause: (text: string) => void) {
+  const { processed, failed, error } = sortBatch(batch, outcome, true)
+  const errors = outcome.recordErrors?.errors ?? {}
+  const handled = processed.filter(({ messageId }) => errors[messageId] !== undefined)
+  for (const { messageId } of [...failed, ...handled]) addCause(error ?? causeOf(outcome, messageId))
+  return { succeeded: processed.length - handled.length, failed: failed.length + handled.length }
+}
+
+/**
+ * Successful records per second of all environments together. The slowest environment decides: while it is still busy,
+ * the others leave the downstream to it, so their own rates would add up to more than the downstream can process.
+ */
+export function goodputOf(environments: readonly (readonly Delivered[])[]): number {
+  const succeeded = sum(environments.flat().map((batch) => batch.succeeded))
+  const durations = environments.map((batches) => sum(batches.map(({ duration }) => duration)))
+  return succeeded === 0 ? 0 : (1000 * succeeded) / Math.max(...durations)
+}
+
+function summarize(
+  batches: readonly Delivered[],
+  goodputs: readonly number[],
+  busy: number,
+): Omit<Measurement, 'concurrency' | 'causes'> {
+  const succeeded = sum(batches.map((batch) => batch.succeeded))
+  const failed = sum(batches.map((batch) => batch.failed))
+  const figures = batches.flatMap((batch) => batch.figures ?? [])
+  const durations = Float64Array.from(figures.flatMap((each) => each.durations)).sort()
+  const cpu = sum(figures.map((each) => each.cpu))
+  return {
+    goodput: mean(goodputs),
+    margin: marginOf(goodputs) ?? null,
+    isConfident: isConfident(goodputs),
+    batches: batches.length,
+    failedShare: failed / (succeeded + failed),
+    p50: percentile(durations, 0.5),
+    p95: percentile(durations, 0.95),
+    cpuPerRecord: succeeded > 0 && cpu > 0 ? cpu / succeeded : null,
+    peakMemory: most(figures.map((each) => each.peakMemory)),
+    peakDescriptors: most(figures.map(({ descriptors }) => descriptors ?? FUNCTION_DEFAULTS.fdLimit)),
+    cores: cpu / busy,
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}
+
+function most(values: readonly number[]): number | null {
+  return values.length === 0 ? null : Math.max(...values)
+}
+
+function percentile(sorted: Float64Array, share: number): number | null {
+  return sorted[Math.ceil(share * sorted.length) - 1] ?? null
+}

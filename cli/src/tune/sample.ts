@@ -1,0 +1,65 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { MAX_PAYLOAD_BYTES } from '../local/gather.ts'
+import type { InputMessage } from '../local/messages.ts'
+import { type Received, toReceived } from '../local/sqs-record.ts'
+
+export type Sample = ReturnType<typeof createSample>
+
+const ARN = 'arn:aws:sqs:us-east-1:000000000000:tune'
+
+/**
+ * Makes batches of the messages in a sample, and repeats the sample as often as necessary. Each record has a new id,
+ * because handlers may skip messages that they know.
+ */
+export function createSample(messages: readonly InputMessage[], batchSize: number, fifo: boolean) {
+  const arn = fifo ? `${ARN}.fifo` : ARN
+  const records = messages.map((message) => toRecord(message, arn, fifo))
+  const fits = Math.floor(MAX_PAYLOAD_BYTES / average(records.map(({ bytes }) => bytes)))
+  const size = Math.max(1, Math.min(batchSize, fits))
+  let next = 0
+
+  /** The next batch. It has fewer records if these messages are larger than average and do not fit into an event. */
+  function batch(): Received[] {
+    const taken: Received[] = []
+    let bytes = 0
+    while (taken.length < size) {
+      const record = toRecord(messages[next % messages.length] as InputMessage, arn, fifo)
+      bytes += record.bytes
+      if (taken.length > 0 && bytes > MAX_PAYLOAD_BYTES) break
+      taken.push(record)
+      next += 1
+    }
+    return taken
+  }
+  return {
+    batch,
+    /** The most records in a batch: the wanted number, or what fits into an event on average. */
+    batchSize: size,
+    /** The mean size of a body. */
+    bodyBytes: average(messages.map(({ body }) => Buffer.byteLength(body))),
+  }
+}
+
+function toRecord({ body, messageGroupId, messageAttributes }: InputMessage, arn: string, fifo: boolean): Received {
+  const now = String(Date.now())
+  const message = {
+    MessageId: randomUUID(),
+    ReceiptHandle: randomUUID(),
+    Body: body,
+    MD5OfBody: createHash('md5').update(body).digest('hex'),
+    Attributes: {
+      ApproximateReceiveCount: '1',
+      SentTimestamp: now,
+      SenderId: 'tune',
+      ApproximateFirstReceiveTimestamp: now,
+      ...(messageGroupId === undefined ? {} : { MessageGroupId: messageGroupId }),
+      ...(fifo ? { MessageDeduplicationId: randomUUID(), SequenceNumber: now.padStart(20, '0') } : {}),
+    },
+    ...(messageAttributes === undefined ? {} : { MessageAttributes: messageAttributes }),
+  }
+  return toReceived(message, arn)
+}
+
+function average(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}

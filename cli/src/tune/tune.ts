@@ -1,0 +1,150 @@
+import { writeFileSync } from 'node:fs'
+import { InitError, UsageError } from '../errors.ts'
+import { formatNumber, openDisplay, wrap } from '../local/display.ts'
+import { notLoaded, SIGNALS } from '../local/local.ts'
+import { startOwnQueue } from '../local/own-queue.ts'
+import { toEvent } from '../local/sqs-record.ts'
+import { choose } from './choose.ts'
+import { MAX_ROUNDS } from './confidence.ts'
+import { createCgroup, type Quota, removeQuota } from './cpu-quota.ts'
+import { cellsOf, explore, type Findings } from './explore.ts'
+import { type MeasureOptions, measure, Stopped } from './measure.ts'
+import { type TuneFlags, type TuneOptions, toTuneOptions } from './options.ts'
+import { patchFor } from './patch.ts'
+import { recommendationFor, unknownsOf } from './recommend.ts'
+import { goodputText, renderResult } from './render.ts'
+import { renderReport } from './report/report.ts'
+import type { TuneResult } from './result.ts'
+
+/** The period of the CPU quota on Lambda: https://github.com/pwrdrvr/lambda-dispatch/issues/246 */
+const QUOTA_PERIOD_MS = 20
+
+/** The command `bounded-sqs-batch tune`: measures the handler, recommends settings, and returns the exit code. */
+export async function tune(handler: string, flags: TuneFlags): Promise<number> {
+  const options = await toTuneOptions(handler, flags)
+  const stream = flags.json ? process.stderr : process.stdout
+  const display = openDisplay(stream)
+  for (const line of options.lines) display.log(line)
+  if (flags.payload !== undefined) writeOutput('--payload', flags.payload, toEvent(options.sample.batch()))
+  if (flags.report !== undefined) writeOutput('--report', flags.report, '') // fails now, and not after a long run
+
+  const stopping = new AbortController()
+  const interrupt = () => stopping.abort()
+  for (const signal of SIGNALS) process.on(signal, interrupt)
+  const findings: Findings = { measurements: [], checks: new Map(), confirmed: [] }
+  let stopped: string | undefined
+  try {
+    await run(options, flags, findings, display, stream.columns, stopping.signal)
+  } catch (error) {
+    if (error instanceof InitError) throw notLoaded(handler, options.function, error)
+    if (!(error instanceof Stopped)) throw error
+    stopped = error.message
+  } finally {
+    display.end()
+    for (const signal of SIGNALS) process.off(signal, interrupt)
+  }
+  const result = resultOf(handler, options, findings)
+  if (flags.report !== undefined) writeOutput('--report', flags.report, renderReport(result))
+  console.log(flags.json ? JSON.stringify(result) : renderResult(result, process.stdout))
+  if (stopped !== undefined) display.log(`incomplete: ${stopped}`)
+  return result.best === null || stopped !== undefined ? 1 : 0
+}
+
+function writeOutput(flag: string, file: string, text: string) {
+  try {
+    writeFileSync(file, text)
+  } catch (error) {
+    throw new UsageError(`${flag} ${file} cannot be written (${(error as NodeJS.ErrnoException).code})`)
+  }
+}
+
+async function run(
+  options: TuneOptions,
+  flags: TuneFlags,
+  findings: Findings,
+  display: ReturnType<typeof openDisplay>,
+  columns: number,
+  signal: AbortSignal,
+) {
+  const { plan } = options
+  const { environments } = plan.setting
+  let left = options.maxMessages
+  let what = ''
+  const show = (round: number, concurrency: number) => {
+    const best = choose(cellsOf(findings, plan), plan.optimize)
+    const sofar = best
+      ? `best so far: ${goodputText(best.goodput)} records/s with ${best.memory} MB × concurrency ${best.concurrency} (${best.measuredBy})`
+      : 'no result yet'
+    const batch = round === 0 ? 'warm-up' : `round ${round} of at most ${MAX_ROUNDS}`
+    const parts = [`${what} concurrency ${formatNumber(concurrency)}: ${batch}`, sofar]
+    display.show(
+      () => wrap(parts, columns),
+      () => parts.join(' · '),
+    )
+  }
+  // The dead letters of the handler go to a queue in this process, not to a real one.
+  const queue = await startOwnQueue({ visibilityTimeout: 30, maxReceives: 1000 })
+  const quotas = flags.confirm ? createQuotas(environments) : undefined
+  if (flags.confirm && !quotas) {
+    display.log('warning: this machine does not permit cgroups (try as root), so the figures stay predicted')
+  }
+  const common: MeasureOptions = {
+    function: { ...options.function, env: { ...queue.variables, ...options.function.env } },
+    environments,
+    sample: options.sample,
+    onBatch(records) {
+      left -= records
+      if (left < 0) throw new Stopped(`--messages ${flags.messages} is used up`)
+    },
+    onRound: (concurrency, round) => show(round, concurrency),
+    signal,
+  }
+  try {
+    const atFullCpu = (concurrency: number, memory: number) => {
+      what = 'trying'
+      return measure(concurrency, memory, common)
+    }
+    const withQuota = (concurrency: number, memory: number) => {
+      what = `confirming ${memory} MB,`
+      return measure(concurrency, memory, { ...common, quotas })
+    }
+    await explore(plan, { atFullCpu, withQuota: quotas && withQuota }, findings)
+  } finally {
+    await queue.close()
+    for (const quota of quotas ?? []) await removeQuota(quota)
+  }
+}
+
+/** A quota for each environment. Undefined if this machine does not permit it. */
+function createQuotas(count: number): Quota[] | undefined {
+  const quotas = Array.from({ length: count }, (_, index) =>
+    createCgroup(`bounded-sqs-batch-${process.pid}-${index}`, QUOTA_PERIOD_MS),
+  )
+  if (quotas.every((quota) => quota !== undefined)) return quotas
+  for (const quota of quotas) quota?.remove()
+  return undefined
+}
+
+function resultOf(handler: string, options: TuneOptions, findings: Findings): TuneResult {
+  const { plan, patch, mapping } = options
+  const { optimize, setting } = plan
+  const { environments, batchSize } = setting
+  const cells = cellsOf(findings, plan)
+  const best = choose(cells, optimize)
+  return {
+    handler,
+    environments,
+    batchSize,
+    measurements: findings.measurements.toSorted((a, b) => a.concurrency - b.concurrency),
+    cells,
+    confirmations: findings.confirmed.map(({ memory, measurement, predicted }) => {
+      const { concurrency, goodput: confirmed } = measurement
+      return { memory, concurrency, predicted, confirmed }
+    }),
+    best: best ?? null,
+    optimize,
+    recommendation: recommendationFor(best, cells, environments, optimize),
+    patch: best ? patchFor(best, patch, mapping) : null,
+    unknowns: unknownsOf(environments, findings.measurements, /ts$/.test(options.function.file)),
+  }
+}

@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import middy from '@middy/core'
+import { boundedSqsBatch, eachChunk, eachRecord } from '../../../src/index.ts'
+
+let batches = 0
+
+/** Waits 10 ms for each record. */
+export const handler = middy()
+  .use(boundedSqsBatch())
+  .handler(eachRecord(() => sleep(10)))
+
+/** Fails for every record. */
+export const fails = middy()
+  .use(boundedSqsBatch({ logger: false }))
+  .handler(
+    eachRecord(() => {
+      throw new Error('downstream returned 503')
+    }),
+  )
+
+/** Of each batch, record 3 fails and is reported, and record 4 fails and is removed from the report. */
+export const partly = middy()
+  .use(boundedSqsBatch({ logger: false, onFailure: (failures) => failures.slice(0, 1) }))
+  .handler(
+    eachRecord(({ body }) => {
+      const { number } = JSON.parse(body)
+      if (number === 3) throw new RangeError('not in stock')
+      if (number === 4) throw new Error('fetch failed', { cause: { code: 'ECONNREFUSED' } })
+    }),
+  )
+
+/** A chunk of five records takes 30 ms. */
+export const chunks = middy()
+  .use(boundedSqsBatch())
+  .handler(eachChunk(5, () => sleep(30)))
+
+/** The process ends during its third batch. */
+export const crashes = middy()
+  .use(boundedSqsBatch())
+  .handler(
+    eachRecord(() => {
+      batches += 1
+      if (batches > 20) process.exit(3)
+    }),
+  )
+
+/** Ignores the abort signal, and its library does not end the batch in time. */
+export const hangs = middy()
+  .use(boundedSqsBatch({ timeBudget: false }))
+  .handler(eachRecord(() => sleep(60_000)))
+
+/** Does not use the library. */
+export async function plain() {
+  await sleep(10)
+}

@@ -1,0 +1,248 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Test, test } from 'tap'
+import { createCgroup } from '../../src/tune/cpu-quota.ts'
+import type { Cell, TuneResult } from '../../src/tune/result.ts'
+import { command, folder, handlerFile, until } from '../support/runs.ts'
+import { sam, templateFile } from '../support/templates.ts'
+import { startDownstream } from './known/downstream.ts'
+
+const IO_BOUND = fileURLToPath(new URL('./known/io-bound.ts', import.meta.url))
+const tuned = handlerFile('tuned.ts')
+
+/** A file with sample messages. */
+function sampleFile(t: Test, lines = ['{"number":1}', '{"number":2}']) {
+  const file = join(folder(t), 'sample.jsonl')
+  writeFileSync(file, lines.join('\n'))
+  return ['--messages-file', file]
+}
+
+async function downstream(t: Test, capacity: number, ms: number) {
+  const started = await startDownstream(capacity, ms)
+  t.teardown(started.close)
+  return started
+}
+
+/** The number of messages that the run announces. */
+function announced(text: string): number {
+  const [, count = ''] = /receives up to ([\d,]+) messages/.exec(text) ?? []
+  return Number(count.replaceAll(',', ''))
+}
+
+test('a downstream with a capacity of 40: cells, recommendation and patch as JSON', async (t) => {
+  const service = await downstream(t, 40, 20)
+  const flags = ['--concurrency', '10..160', '--batch-size', '100', '--memory', '1769,512', '--json']
+  const { code, stdout, stderr } = await command(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
+    env: { DOWNSTREAM_URL: service.url },
+  })
+  t.equal(code, 0, stderr)
+  const result: TuneResult = JSON.parse(stdout)
+  const { cells, best, measurements, patch } = result
+  t.match(result, { handler: IO_BOUND, environments: 1, batchSize: 100, optimize: 'balanced' })
+  t.equal(measurements[0]?.concurrency, 10)
+  t.strictSame(
+    cells.map(({ memory, concurrency }) => `${memory} × ${concurrency}`),
+    [512, 1769].flatMap((memory) => measurements.map(({ concurrency }) => `${memory} × ${concurrency}`)),
+  )
+  for (const cell of cells) {
+    const { goodput, failedShare, p50, p95, cpuPerRecord, peakMemory, costPerMillion } = cell
+    for (const figure of [goodput, p50, p95, cpuPerRecord, peakMemory, costPerMillion])
+      t.ok(Number(figure) > 0, `${figure}`)
+    t.equal(failedShare, 0)
+    t.ok(goodput <= 40 / 0.019 && Number(p50) >= 19, `${goodput} records/s, ${p50} ms`)
+    t.match(cell.measuredBy, cell.memory === 512 ? 'predicted' : /^(measured|predicted)$/)
+  }
+  t.ok(cells.some((cell) => JSON.stringify(cell) === JSON.stringify(best)))
+  t.match(
+    patch,
+    new RegExp(`MemorySize: ${best?.memory}[\\s\\S]*BOUNDED_SQS_BATCH_CONCURRENCY: "${best?.concurrency}"`),
+  )
+  t.ok(service.calls() > 0 && service.calls() <= announced(stderr), `${service.calls()} of ${announced(stderr)}`)
+  t.match(
+    stderr,
+    /^warning: the handler really runs\. The downstream that its environment variables point to receives/m,
+  )
+  t.match(stderr, /^1 environment \(the default; --environments changes it\), batches of 100, a timeout of 30 s/m)
+})
+
+test('four environments share the range of the concurrency', async (t) => {
+  const service = await downstream(t, 1000, 50)
+  const flags = ['--concurrency', '40..40', '--environments', '4', '--batch-size', '100', '--json']
+  const { code, stdout } = await command(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
+    env: { DOWNSTREAM_URL: service.url },
+  })
+  t.equal(code, 0)
+  const { measurements, best, patch }: TuneResult = JSON.parse(stdout)
+  t.strictSame(
+    measurements.map(({ concurrency }) => concurrency),
+    [10],
+  )
+  t.equal(best?.concurrency, 10)
+  t.ok(service.peak() > 10 && service.peak() <= 40, `${service.peak()} calls at once`)
+  t.match(patch, /ScalingConfig:\s+MaximumConcurrency: 4/)
+})
+
+test('the output for people: tables, recommendation, patch and what is not known', async (t) => {
+  const flags = ['--concurrency', '10..11', '--batch-size', '50', '--memory', '1769', '--optimize', 'cost']
+  const { code, stdout, stderr } = await command(['tune', tuned, ...sampleFile(t), ...flags])
+  t.equal(code, 0)
+  t.equal(stderr, '')
+  t.notMatch(stdout, '\u001b', 'no escape sequences')
+  t.match(stdout, /^trying concurrency 10: warm-up · no result yet$/m)
+  t.match(stdout, /^Measured at full CPU:\n┌[\s\S]*│ +concur- │ records │[\s\S]*\n│ 10 +│[\s\S]*\n│ 11 +│/m)
+  t.match(
+    stdout,
+    /^For each memory, its best concurrency:\n┌[\s\S]*\n│ 1,769 MB +│ +\d+ │.*│ +\$\d\.\d{4} │ +(measured|predicted) │$/m,
+  )
+  t.match(
+    stdout,
+    /^Recommendation: 1 environment × concurrency \d+ with 1,769 MB: [\d,.]+ records\/s for \$\d\.\d{4} per million messages \((measured|predicted)\), because no other/m,
+  )
+  t.match(stdout, /^Patch:\n# Add CodeUri and Handler, or merge these settings into your template\.$/m)
+  t.match(stdout, /^What this machine cannot know:\n- The processor:.*\n- The network:.*\n- The real downstream:/m)
+})
+
+test('if every record fails, the exit code is 1, and the causes are shown', async (t) => {
+  const flags = ['--concurrency', '10..40', '--batch-size', '50', '--memory', '1769']
+  const { code, stdout } = await command(['tune', `${tuned}#fails`, ...sampleFile(t), ...flags])
+  t.equal(code, 1)
+  t.match(
+    stdout,
+    /^Recommendation: No combination can be used: no record succeeded: Error: downstream returned 503\.$/m,
+  )
+  t.match(
+    stdout,
+    /^Why records failed \(records × error, with the concurrencies\):\n {2}\d+ × Error: downstream returned 503 \(10, 16\)$/m,
+  )
+  t.notMatch(stdout, 'Patch:')
+  const json = await command(['tune', `${tuned}#fails`, ...sampleFile(t), ...flags, '--json'])
+  t.match(JSON.parse(json.stdout), { best: null, patch: null })
+})
+
+test('Ctrl-C ends the run with the table so far', async (t) => {
+  const flags = ['--concurrency', '10..400', '--batch-size', '400', '--memory', '1769']
+  const { code, stdout } = await command(['tune', tuned, ...sampleFile(t), ...flags], {
+    during: async (child, output) => {
+      await until(() => output.stdout.includes('best so far'))
+      child.kill('SIGINT')
+    },
+  })
+  t.equal(code, 1)
+  t.match(stdout, /^Measured at full CPU:\n┌[\s\S]*\n│ 10 +│[\s\S]*^Recommendation: 1 environment × concurrency/m)
+  t.match(stdout, /^incomplete: interrupted$/m)
+})
+
+test('--messages limits what the handler receives', async (t) => {
+  const service = await downstream(t, 1000, 1)
+  const flags = ['--concurrency', '10..400', '--batch-size', '100', '--messages', '700', '--json']
+  const { code, stdout, stderr } = await command(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
+    env: { DOWNSTREAM_URL: service.url },
+  })
+  t.equal(code, 1)
+  t.equal(announced(stderr), 700)
+  t.equal(service.calls(), 700)
+  t.match(stderr, /^incomplete: --messages 700 is used up$/m)
+  t.ok(JSON.parse(stdout).measurements.length <= 1)
+})
+
+test('settings of a template, its environment variables and its logical ids', async (t) => {
+  const service = await downstream(t, 1000, 1)
+  const template = templateFile(
+    t,
+    sam({
+      function: { Timeout: 20, MemorySize: 640, Environment: { Variables: { DOWNSTREAM_URL: service.url } } },
+      mapping: { BatchSize: 50, MaximumBatchingWindowInSeconds: 3, ScalingConfig: { MaximumConcurrency: 2 } },
+    }),
+  )
+  const flags = ['--template', template, '--concurrency', '20..20', '--json']
+  const { code, stdout, stderr } = await command(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
+    env: { DOWNSTREAM_URL: 'http://127.0.0.1:1' },
+  })
+  t.equal(code, 0, stderr)
+  t.match(
+    stderr,
+    `settings of Handler/Orders in ${template}: batch size 50, window 3 s, timeout 20 s, memory 640 MB, FIFO false, maximum concurrency 2, environment variables DOWNSTREAM_URL\n`,
+  )
+  t.match(stderr, /^2 environments, batches of 50, a timeout of 20 s$/m)
+  const { cells, environments, batchSize, patch }: TuneResult = JSON.parse(stdout)
+  t.strictSame({ environments, batchSize }, { environments: 2, batchSize: 50 })
+  t.strictSame([...new Set(cells.map(({ memory }) => memory))], [128, 256, 512, 640, 1024, 1769])
+  t.match(patch, /^Resources:\n {2}Handler:\n {4}Properties:\n {6}MemorySize: \d+\n {6}Timeout: 20\n/m)
+  t.match(patch, /MaximumBatchingWindowInSeconds: 3\n[\s\S]*MaximumConcurrency: 2\n[\s\S]*VisibilityTimeout: 123\n/)
+})
+
+test('a template without MaximumConcurrency is measured with one environment, and a line says so', async (t) => {
+  const template = templateFile(t, sam())
+  const flags = ['--template', template, '--concurrency', '20..20', '--json']
+  const { stdout, stderr } = await command(['tune', tuned, ...sampleFile(t), ...flags])
+  t.equal(JSON.parse(stdout).environments, 1)
+  t.match(stderr, `${template} has no MaximumConcurrency, so --environments decides`)
+})
+
+test('--payload writes an event of the sample', async (t) => {
+  const file = join(folder(t), 'payload.json')
+  const flags = ['--concurrency', '10..10', '--batch-size', '30', '--payload', file, '--json']
+  t.equal((await command(['tune', tuned, ...sampleFile(t), ...flags])).code, 0)
+  const { Records } = JSON.parse(readFileSync(file, 'utf8'))
+  t.equal(Records.length, 30)
+  t.match(Records[1], { body: '{"number":2}', eventSource: 'aws:sqs' })
+})
+
+test('--report writes a page with the same result as --json', async (t) => {
+  const file = join(folder(t), 'tune.html')
+  const flags = ['--concurrency', '10..10', '--batch-size', '30', '--report', file, '--json']
+  const { code, stdout, stderr } = await command(['tune', tuned, ...sampleFile(t), ...flags])
+  t.equal(code, 0, stderr)
+  const [, inPage] =
+    /<script type="application\/json" id="result">(.*?)<\/script>/s.exec(readFileSync(file, 'utf8')) ?? []
+  t.strictSame(JSON.parse(inPage as string), JSON.parse(stdout))
+})
+
+test('--confirm measures the recommendation under a CPU quota, or says that this is not possible', async (t) => {
+  const probe = createCgroup(`probe-${process.pid}`, 20)
+  probe?.remove()
+  const flags = ['--concurrency', '10..10', '--batch-size', '50', '--memory', '512,1769', '--confirm', '--json']
+  const { code, stdout, stderr } = await command(['tune', tuned, ...sampleFile(t), ...flags])
+  t.equal(code, 0, stderr)
+  const { cells, confirmations }: TuneResult = JSON.parse(stdout)
+  const confirmed = cells.filter(({ measuredBy }: Cell) => measuredBy === 'confirmed')
+  if (probe)
+    t.strictSame(
+      confirmed.map(({ memory }) => memory),
+      [512, 1769],
+    )
+  else {
+    t.strictSame(confirmations, [])
+    t.strictSame(confirmed, [])
+    t.match(stderr, /^warning: this machine does not permit cgroups/m)
+  }
+})
+
+test('wrong usage', async (t) => {
+  const sample = sampleFile(t)
+  const refuse = async (args: string[], message: string | RegExp) => {
+    const { code, stderr } = await command(['tune', ...args])
+    t.match(stderr, message)
+    t.equal(code, 2, stderr)
+  }
+  await refuse([tuned], "required option '--messages-file <file>' not specified")
+  await refuse(['nope.ts', ...sample], 'there is no file nope.ts')
+  await refuse([`${tuned}#nope`, ...sample], /tuned\.ts#nope could not be loaded: .*there is no export nope/)
+  await refuse([`${tuned}#plain`, ...sample, '--batch-size', '10'], 'the handler does not use middy-bounded-sqs-batch')
+  await refuse([tuned, ...sample, '--concurrency', '40..10'], 'Expected two whole numbers such as 10..400')
+  await refuse([tuned, ...sample, '--concurrency', '1..x'], 'Expected a whole number from 1 to 100,000')
+  await refuse([tuned, ...sample, '--memory', '128,64'], 'Expected a whole number from 128 to 10,240')
+  await refuse(
+    [tuned, ...sample, '--environments', '4', '--concurrency', '1..3'],
+    'cannot be divided by 4: raise its end',
+  )
+  await refuse([tuned, ...sample, '--price', 'gold=1'], '--price gold=1 is not a price')
+  await refuse([tuned, ...sample, '--messages', '10'], '--messages 10 is too few: one concurrency takes at least 4000')
+  await refuse([tuned, ...sample, '--parameter', 'A=1'], '--parameter and --template-function need --template')
+  await refuse([tuned, ...sample, '--payload', '/nope/x.json'], '--payload /nope/x.json cannot be written (ENOENT)')
+  await refuse([tuned, ...sample, '--report', '/nope/x.html'], '--report /nope/x.html cannot be written (ENOENT)')
+  const template = templateFile(t, sam({ mapping: { ScalingConfig: { MaximumConcurrency: 500 } } }))
+  await refuse([tuned, ...sample, '--template', template], 'tune starts at most 100 environments: use --environments')
+  t.notOk(existsSync('/nope'))
+})

@@ -1,0 +1,138 @@
+import { test } from 'tap'
+import { choose } from '../../src/tune/choose.ts'
+import { cellsOf, explore, type Findings, type Measure, type Plan } from '../../src/tune/explore.ts'
+import { pricesFor } from '../../src/tune/prices.ts'
+import type { Measurement } from '../../src/tune/result.ts'
+import { measurement } from './cells.ts'
+
+const prices = pricesFor('x86_64', false)
+const setting = { environments: 1, batchSize: 1000, bodyBytes: 100, prices, timeout: 30 }
+
+function plan(changes: Partial<Plan> = {}): Plan {
+  return { least: 10, most: 400, memories: [128, 512, 1769], setting, optimize: 'cost', ...changes }
+}
+
+/** Explores with fake measurements, and returns what was measured as `memory × concurrency`. */
+async function run(
+  made: Plan,
+  at: (concurrency: number, memory: number) => Partial<Measurement>,
+  quota?: (concurrency: number, memory: number) => Partial<Measurement>,
+) {
+  const findings: Findings = { measurements: [], checks: new Map(), confirmed: [] }
+  const full: string[] = []
+  const limited: string[] = []
+  const record =
+    (list: string[], figures = at) =>
+    async (concurrency: number, memory: number) => {
+      list.push(`${memory} × ${concurrency}`)
+      return measurement({ concurrency, ...figures(concurrency, memory) })
+    }
+  const measure: Measure = { atFullCpu: record(full), ...(quota ? { withQuota: record(limited, quota) } : {}) }
+  await explore(made, measure, findings)
+  const cells = cellsOf(findings, made)
+  return { full, limited, cells, best: choose(cells, made.optimize), confirmed: findings.confirmed }
+}
+
+/** A downstream that processes 40 records at once, each in 50 ms. */
+function downstream(concurrency: number): Partial<Measurement> {
+  return { goodput: 20 * Math.min(concurrency, 40), cpuPerRecord: 0.05 }
+}
+
+test('a downstream with a capacity of 40: the smallest memory with about 40 records in flight is the cheapest', async (t) => {
+  const { full, best, cells } = await run(plan(), downstream)
+  t.match(best, { memory: 128, concurrency: 42, goodput: 800, measuredBy: 'predicted' })
+  t.strictSame(
+    full,
+    [10, 16, 26, 42, 67, 107, 33, 53, 37, 47].map((concurrency) => `1769 × ${concurrency}`),
+  )
+  t.equal(cells.length, 30)
+})
+
+test('records that need a millisecond of CPU: the goodput follows the memory', async (t) => {
+  const { best, cells } = await run(plan({ optimize: 'speed' }), () => ({ goodput: 990, cpuPerRecord: 1 }))
+  t.match(best, { memory: 1769, concurrency: 10, measuredBy: 'measured' })
+  const smallest = cells.find(({ memory }) => memory === 128)
+  t.equal(smallest?.goodput.toFixed(3), (1000 * (128 / 1769)).toFixed(3))
+})
+
+test('a memory that seems to be too small is checked with its own heap limits, at the best concurrency', async (t) => {
+  const peak = (memory: number) => ({ peakMemory: memory === 1769 ? 600 : memory === 512 ? 400 : 300 })
+  const { full, best, cells } = await run(plan(), (concurrency, memory) => ({
+    ...downstream(concurrency),
+    ...peak(memory),
+  }))
+  t.strictSame(full.slice(-2), ['512 × 42', '128 × 42'])
+  t.match(best, { memory: 512, concurrency: 42, peakMemory: 400 })
+  t.equal(cells.find(({ memory }) => memory === 128)?.problem, 'the process needs 300 MB')
+})
+
+test('if a check fails, smaller memory sizes are not tried', async (t) => {
+  const dead = { goodput: 0, failedShare: 1, peakMemory: null, cpuPerRecord: null, causes: { 'out of memory': 1 } }
+  const { full, best, cells } = await run(plan({ memories: [128, 256, 512, 1769] }), (concurrency, memory) =>
+    memory === 1769 ? { ...downstream(concurrency), peakMemory: 600 } : dead,
+  )
+  t.strictSame(full.slice(-1), ['512 × 42'])
+  t.match(best, { memory: 1769 })
+  const problems = new Map(cells.map(({ memory, problem }) => [memory, problem]))
+  t.strictSame(
+    [...problems.values()],
+    ['the process needs 600 MB', 'the process needs 600 MB', 'no record succeeded: out of memory', undefined],
+  )
+})
+
+test('garbage collection that a small heap needs counts as CPU', async (t) => {
+  const { cells } = await run(plan(), (_concurrency, memory) =>
+    memory === 1769 ? { goodput: 500, cpuPerRecord: 0.1, peakMemory: 200 } : { cpuPerRecord: 0.2, goodput: 500 },
+  )
+  const small = cells.find(({ memory }) => memory === 128)
+  t.match(small, { cpuPerRecord: 0.2, peakMemory: 100, problem: undefined })
+  t.equal(small?.goodput.toFixed(3), ((1000 * (128 / 1769)) / 0.2).toFixed(3))
+})
+
+test('confirmation: the recommended cell and its neighbours are measured, and the figures are taken', async (t) => {
+  const { limited, cells, best, confirmed } = await run(plan(), downstream, (concurrency) => ({
+    ...downstream(concurrency),
+    goodput: 790,
+  }))
+  t.strictSame(limited, ['128 × 42', '512 × 42', '128 × 37', '128 × 47'])
+  t.match(best, { memory: 128, concurrency: 37, goodput: 790, measuredBy: 'confirmed' })
+  t.equal(cells.filter(({ measuredBy }) => measuredBy === 'confirmed').length, 4)
+  t.strictSame(
+    confirmed.map(({ predicted }) => predicted),
+    [800, 800, 740, 800],
+  )
+})
+
+test('if the quota refutes the recommendation, a confirmed neighbour is recommended', async (t) => {
+  const { limited, best, cells } = await run(plan(), downstream, (concurrency, memory) => ({
+    ...downstream(concurrency),
+    ...(memory === 128 ? { goodput: 10 } : {}),
+  }))
+  t.match(best, { memory: 512, concurrency: 42, measuredBy: 'confirmed' })
+  t.strictSame(limited, ['128 × 42', '512 × 42', '128 × 37', '128 × 47'])
+  const other = cells.find(({ memory, concurrency }) => memory === 128 && concurrency === 67)
+  t.match(other, { goodput: 10, measuredBy: 'predicted' }, 'a prediction for the same memory is corrected')
+})
+
+test('if the process needs more memory under the quota, the other cells of this memory cannot be used either', async (t) => {
+  const { best, cells } = await run(plan(), downstream, (concurrency, memory) => ({
+    ...downstream(concurrency),
+    peakMemory: memory === 128 && concurrency === 42 ? 140 : 100,
+  }))
+  t.match(best, { memory: 512, concurrency: 42, measuredBy: 'confirmed' })
+  const problems = new Set(cells.filter(({ memory }) => memory === 128).map(({ problem }) => problem))
+  t.strictSame([...problems], ['the process needs 140 MB'])
+})
+
+test('a run that stops has the cells so far', async (t) => {
+  const findings: Findings = { measurements: [], checks: new Map(), confirmed: [] }
+  const atFullCpu = async (concurrency: number) => {
+    if (concurrency > 16) throw new Error('stopped')
+    return measurement({ concurrency })
+  }
+  await t.rejects(explore(plan(), { atFullCpu }, findings), { message: 'stopped' })
+  t.strictSame(
+    cellsOf(findings, plan()).map(({ memory, concurrency }) => `${memory} × ${concurrency}`),
+    ['128 × 10', '128 × 16', '512 × 10', '512 × 16', '1769 × 10', '1769 × 16'],
+  )
+})

@@ -1,0 +1,119 @@
+import { test } from 'tap'
+import { numberedMessages } from '../../src/local/messages.ts'
+import { goodputOf, type MeasureOptions, maxMessages, measure, Stopped } from '../../src/tune/measure.ts'
+import { createSample } from '../../src/tune/sample.ts'
+import { handlerFile } from '../support/runs.ts'
+
+const NEVER = new AbortController().signal
+
+function optionsOf(exportName: string, size = 100, changes: Partial<MeasureOptions> = {}): MeasureOptions {
+  return {
+    function: { file: handlerFile('tuned.ts'), exportName, timeout: 20_000 },
+    environments: 1,
+    sample: createSample([...numberedMessages(size)], size, false),
+    onBatch: () => {},
+    onRound: () => {},
+    signal: NEVER,
+    ...changes,
+  }
+}
+
+test('figures of records that take 10 ms, 50 at once', async (t) => {
+  const rounds: number[] = []
+  const batches: number[] = []
+  const measured = await measure(
+    50,
+    1769,
+    optionsOf('handler', 100, {
+      onRound: (_concurrency, round) => rounds.push(round),
+      onBatch: (records) => batches.push(records),
+    }),
+  )
+  const { concurrency, goodput, failedShare, causes, p50, p95, cpuPerRecord, peakMemory, peakDescriptors } = measured
+  t.match({ concurrency, failedShare, causes }, { concurrency: 50, failedShare: 0, causes: {} })
+  t.ok(goodput > 0 && goodput < 50 / 0.0099, `${goodput} records/s`)
+  t.ok((p50 ?? 0) >= 9.9 && (p95 ?? 0) >= (p50 ?? 0), `p50 ${p50}, p95 ${p95}`)
+  t.ok((cpuPerRecord ?? 0) > 0)
+  t.ok((peakMemory ?? 0) > 30 && (peakMemory ?? 0) < 1000, `${peakMemory} MB`)
+  t.ok((peakDescriptors ?? 0) > 3 && (peakDescriptors ?? 0) < 200, `${peakDescriptors} open files`)
+  t.strictSame(rounds, [...rounds.keys()], 'the warm-up is round 0')
+  t.equal(measured.batches, rounds.length - 1, 'the warm-up is not counted')
+  t.ok(measured.batches >= 3 && measured.batches <= 10)
+  t.strictSame(new Set(batches), new Set([100]))
+})
+
+test('a low concurrency makes records wait, so the goodput is lower', async (t) => {
+  const { goodput } = await measure(2, 1769, optionsOf('handler'))
+  t.ok(goodput < 2 / 0.0099, `${goodput} records/s`)
+})
+
+test('records that the handler reports or removes from the report count as failed, with their causes', async (t) => {
+  const measured = await measure(10, 1769, optionsOf('partly'))
+  t.equal(measured.failedShare, 0.02)
+  t.strictSame(Object.keys(measured.causes).sort(), ['Error: fetch failed (ECONNREFUSED)', 'RangeError: not in stock'])
+})
+
+test('if every record fails, one round is enough', async (t) => {
+  const measured = await measure(10, 1769, optionsOf('fails'))
+  t.match(measured, { goodput: 0, margin: null, isConfident: false, failedShare: 1, batches: 1, cpuPerRecord: null })
+  t.strictSame(measured.causes, { 'Error: downstream returned 503': 100 })
+})
+
+test('the records of a chunk have the duration of the chunk', async (t) => {
+  const { p50 } = await measure(50, 1769, optionsOf('chunks'))
+  t.ok((p50 ?? 0) >= 29.9, `${p50}`)
+})
+
+test('a process that ends is replaced, and its batch counts as failed', async (t) => {
+  const measured = await measure(10, 1769, optionsOf('crashes', 10))
+  t.ok(measured.failedShare > 0 && measured.failedShare < 1, `${measured.failedShare}`)
+  t.ok(measured.goodput > 0)
+  t.strictSame(Object.keys(measured.causes), ['the process ended with exit code 3'])
+})
+
+test('a batch that times out counts as failed', async (t) => {
+  const options = optionsOf('hangs', 100)
+  const measured = await measure(10, 1769, { ...options, function: { ...options.function, timeout: 1000 } })
+  t.match(measured, { goodput: 0, failedShare: 1, batches: 1, p50: null, peakMemory: null })
+  t.strictSame(measured.causes, { 'timed out after 1.00 seconds': 100 })
+})
+
+test('a handler without the library is refused', async (t) => {
+  await t.rejects(measure(10, 1769, optionsOf('plain')), {
+    name: 'UsageError',
+    message: /^the handler does not use middy-bounded-sqs-batch, so BOUNDED_SQS_BATCH_CONCURRENCY has no effect/,
+  })
+})
+
+test('several environments process batches at the same time, and their records are added up', async (t) => {
+  let batches = 0
+  const measured = await measure(2, 1769, optionsOf('handler', 100, { environments: 3, onBatch: () => (batches += 1) }))
+  t.equal(batches % 3, 0)
+  t.equal(measured.batches, batches - 3)
+  t.ok(measured.goodput < 6 / 0.0099)
+})
+
+test('while the slowest environment is busy, the others do not count as if they went on', async (t) => {
+  const batch = (succeeded: number, duration: number) => ({ succeeded, failed: 0, duration, figures: undefined })
+  t.equal(goodputOf([[batch(100, 500)], [batch(100, 1000)]]), 200)
+  t.equal(goodputOf([[batch(60, 300), batch(60, 300)], [batch(40, 400)]]), 160 / 0.6)
+  t.equal(goodputOf([[batch(0, 0)], [batch(0, 0)]]), 0)
+})
+
+test('small batches are measured several at a time', async (t) => {
+  let batches = 0
+  const options = optionsOf('handler', 10, { onBatch: () => (batches += 1) })
+  await measure(10, 1769, options)
+  t.equal(batches % 10, 0)
+  t.equal(maxMessages(options), 10 * 10 * 11)
+  t.equal(maxMessages(optionsOf('handler', 1000, { environments: 4 })), 4 * 1000 * 11)
+})
+
+test('an interruption ends the processes and rejects', async (t) => {
+  const stopping = new AbortController()
+  const options = optionsOf('handler', 100, {
+    signal: stopping.signal,
+    onRound: (_c, round) => round > 0 && stopping.abort(),
+  })
+  await t.rejects(measure(1, 1769, options), Stopped)
+})

@@ -1,0 +1,99 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { parse } from 'yaml'
+import { patchFor } from '../../src/tune/patch.ts'
+import { command, folder } from '../support/runs.ts'
+import { cloudFormation, only, read, sam, templateFile } from '../support/templates.ts'
+import { cell } from './cells.ts'
+
+const CELL = cell({ memory: 256, concurrency: 42 })
+const SETTINGS = { environments: 4, batchSize: 1000, window: 1, timeout: 30 }
+
+// biome-ignore lint/suspicious/noExplicitAny: any YAML
+type Yaml = any
+
+function merge(into: Yaml, changes: Yaml): Yaml {
+  if (typeof changes !== 'object' || Array.isArray(changes) || typeof into !== 'object') return changes
+  const keys = new Set([...Object.keys(into), ...Object.keys(changes)])
+  return Object.fromEntries(
+    [...keys].map((key) => [key, key in changes ? merge(into[key] ?? {}, changes[key]) : into[key]]),
+  )
+}
+
+async function strict(file: string) {
+  const { code, stdout } = await command(['doctor', file, '--strict', '--format', 'json'])
+  return { code, errors: JSON.parse(stdout).findings.filter(({ severity }: Yaml) => severity !== 'info') }
+}
+
+for (const [name, settings] of [
+  ['four environments', SETTINGS],
+  ['one environment', { ...SETTINGS, environments: 1 }],
+  ['batches of 10 without a window', { ...SETTINGS, batchSize: 10, window: 0 }],
+  ['a FIFO queue', { ...SETTINGS, batchSize: 10, window: undefined }],
+  ['the longest timeout', { ...SETTINGS, timeout: 900, window: 300 }],
+] as const) {
+  test(`without a template, doctor --strict accepts the patch as a template: ${name}`, async (t) => {
+    const file = join(folder(t), 'patch.yaml')
+    writeFileSync(file, patchFor(CELL, settings))
+    t.strictSame(await strict(file), { code: 0, errors: [] })
+  })
+}
+
+test('without a template, the patch has all settings', async (t) => {
+  const { Resources } = parse(patchFor(CELL, SETTINGS))
+  t.match(Resources.Function.Properties, {
+    MemorySize: 256,
+    Timeout: 30,
+    Environment: { Variables: { BOUNDED_SQS_BATCH_CONCURRENCY: '42' } },
+  })
+  t.match(Resources.Function.Properties.Events.Messages.Properties, {
+    BatchSize: 1000,
+    MaximumBatchingWindowInSeconds: 1,
+    ScalingConfig: { MaximumConcurrency: 4 },
+    FunctionResponseTypes: ['ReportBatchItemFailures'],
+  })
+  t.equal(Resources.Queue.Properties.VisibilityTimeout, 181)
+})
+
+for (const [name, template] of [
+  ['SAM', sam],
+  ['CloudFormation', cloudFormation],
+] as const) {
+  test(`${name}: the patch changes only these settings, and doctor --strict accepts the merged template`, async (t) => {
+    const before = template({ queue: { VisibilityTimeout: 30 }, mapping: { FunctionResponseTypes: [] } })
+    const target = only((await read(t, before)).mappings)
+    const patch = parse(patchFor(CELL, { ...SETTINGS, timeout: 60 }, target))
+    const mapping = {
+      BatchSize: 1000,
+      MaximumBatchingWindowInSeconds: 1,
+      ScalingConfig: { MaximumConcurrency: 4 },
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+    }
+    const Properties = {
+      MemorySize: 256,
+      Timeout: 60,
+      Environment: { Variables: { BOUNDED_SQS_BATCH_CONCURRENCY: '42' } },
+    }
+    const Queue = { Properties: { VisibilityTimeout: 361 } }
+    t.strictSame(
+      patch.Resources,
+      name === 'SAM'
+        ? { Handler: { Properties: { ...Properties, Events: { Orders: { Properties: mapping } } } }, Queue }
+        : { Handler: { Properties }, Orders: { Properties: mapping }, Queue },
+    )
+    const file = templateFile(t, merge(before, patch))
+    t.strictSame(await strict(file), { code: 0, errors: [] })
+  })
+}
+
+test('what is in another stack, and what the mapping cannot have, are notes', async (t) => {
+  const Queue = { 'Fn::ImportValue': 'queue' }
+  const pollers = { ProvisionedPollerConfig: { MinimumPollers: 2, MaximumPollers: 4 } }
+  const target = only((await read(t, sam({ mapping: { Queue, ...pollers } }))).mappings)
+  const patch = patchFor(CELL, SETTINGS, target)
+  t.notMatch(patch, 'ScalingConfig')
+  t.strictSame(Object.keys(parse(patch).Resources), ['Handler'])
+  t.match(patch, /^# In provisioned mode, MaximumConcurrency cannot limit the function to 4 environments\.$/m)
+  t.match(patch, /^# The queue is not in this template \(.+\)\. Set there: VisibilityTimeout 181\.$/m)
+})

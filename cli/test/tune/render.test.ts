@@ -1,0 +1,97 @@
+import { PassThrough } from 'node:stream'
+import { test } from 'tap'
+import { recommendationFor } from '../../src/tune/recommend.ts'
+import { renderResult } from '../../src/tune/render.ts'
+import type { TuneResult } from '../../src/tune/result.ts'
+import { cell, measurement } from './cells.ts'
+
+const BEST = cell({ memory: 512, concurrency: 40, measuredBy: 'confirmed', costPerMillion: 0.1234567 })
+const RESULT: TuneResult = {
+  handler: 'handler.mjs',
+  environments: 1,
+  batchSize: 1000,
+  measurements: [
+    measurement(),
+    measurement({
+      concurrency: 900,
+      goodput: 12_345.6,
+      failedShare: 0.123,
+      isConfident: false,
+      causes: { 'Error: EMFILE': 7 },
+    }),
+  ],
+  cells: [
+    cell({ memory: 128, problem: 'the process needs 300 MB' }),
+    BEST,
+    cell({ memory: 512, concurrency: 900, measuredBy: 'confirmed', problem: '12.3 % of the records failed' }),
+  ],
+  confirmations: [{ memory: 512, concurrency: 40, predicted: 1000, confirmed: 700 }],
+  best: BEST,
+  optimize: 'cost',
+  recommendation: 'Use it.',
+  patch: 'Resources: {}\n',
+  unknowns: ['The processor.'],
+}
+const PIPE = new PassThrough() as unknown as NodeJS.WriteStream
+
+test('everything that tune prints', async (t) => {
+  t.equal(
+    renderResult(RESULT, PIPE),
+    `Measured at full CPU:
+┌─────────┬─────────┬───────┬────────┬─────┬─────┬───────┬──────┬───────┐
+│ concur- │ records │  95 % │ failed │ p50 │ p95 │   CPU │ peak │  open │
+│ rency   │   per s │       │        │  ms │  ms │    ms │   MB │ files │
+│ 40      │   1,000 │  ±2 % │    0 % │  10 │  20 │ 0.100 │  100 │    70 │
+│ 900     │  12,346 │ ±2 %* │ 12.3 % │  10 │  20 │ 0.100 │  100 │    70 │
+└─────────┴─────────┴───────┴────────┴─────┴─────┴───────┴──────┴───────┘
+* not within ±5 % after 10 rounds of batches
+Why records failed (records × error, with the concurrencies):
+  7 × Error: EMFILE (900)
+For each memory, its best concurrency:
+┌────────┬─────────┬─────────┬─────┬─────┬──────┬─────────┬───────────┐
+│ memory │ concur- │ records │ p50 │ p95 │ peak │   $ per │   figures │
+│        │   rency │   per s │  ms │  ms │   MB │ million │       are │
+│ 512 MB │      40 │   1,000 │  10 │  20 │  100 │ $0.1235 │ confirmed │
+└────────┴─────────┴─────────┴─────┴─────┴──────┴─────────┴───────────┘
+128 MB cannot be used: the process needs 300 MB
+512 MB × concurrency 900 cannot be used: 12.3 % of the records failed
+Records per second under the CPU quota:
+  512 MB × concurrency 40: predicted 1,000, confirmed 700 (-30 %)
+  A deviation above 25 % has one of two reasons: other programs used the CPU, or a record needs more CPU if the process has little.
+
+Recommendation: Use it.
+
+Patch:
+Resources: {}
+
+What this machine cannot know:
+- The processor.`,
+  )
+})
+
+test('without a measurement, there is no table', async (t) => {
+  const nothing = { ...RESULT, measurements: [], cells: [], confirmations: [], best: null, patch: null }
+  t.equal(renderResult(nothing, PIPE), '\nRecommendation: Use it.\n\nWhat this machine cannot know:\n- The processor.')
+})
+
+test('the recommendation names the combination, its figures, how they were obtained, and the reason', async (t) => {
+  t.equal(
+    recommendationFor(BEST, [BEST], 4, 'speed'),
+    '4 environments × concurrency 40 with 512 MB: 1,000 records/s for $0.1235 per million messages (confirmed), ' +
+      'because no other combination is more than 5 % faster, and of the memory sizes that are as fast, this is the cheapest.',
+  )
+  t.match(
+    recommendationFor(BEST, [BEST], 1, 'cost'),
+    /^1 environment × .* because no other memory is cheaper, and a higher concurrency gains/,
+  )
+  t.match(
+    recommendationFor(BEST, [BEST], 1, 'balanced'),
+    'because no other memory has a lower product of cost and time',
+  )
+  const [broken] = RESULT.cells
+  t.equal(
+    recommendationFor(undefined, broken ? [broken] : [], 1, 'cost'),
+    'No combination can be used: the process needs 300 MB.',
+  )
+  t.equal(recommendationFor(undefined, [], 1, 'cost'), 'No combination can be used: nothing was measured.')
+})
