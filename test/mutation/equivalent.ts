@@ -293,4 +293,30 @@ export const EQUIVALENT: Readonly<
       'The ids are made again, and are equal. If `remaining` is the list of failures of the records, run() has already set `givenReport`.',
     ],
   ],
+  'src/report/failure-handlers.ts': [
+    [
+      'if (remaining.length === 0) return failures',
+      ['if (false) return failures'],
+      'Without this line, no handler is called and an equal list is made.',
+    ],
+  ],
+  'src/scheduler/deadlines.ts': [
+    [
+      "if (typeof left !== 'number' || !Number.isFinite(left)) return undefined",
+      ['if (false || !Number.isFinite(left)) return undefined'],
+      'Number.isFinite() is false for anything that is not a number. TypeScript needs the check.',
+    ],
+    [
+      '} catch { return undefined // the context has no such function, or the function throws }',
+      ['} catch {}'],
+      'Without a return statement, a function returns `undefined`, too.',
+    ],
+  ],
+  'src/handlers/each-chunk.ts': [
+    [
+      'for (let later = place + 1; later < records.length; later++) failed.set(later, blocked)',
+      ['for (let later = place + 1; later <= records.length; later++) failed.set(later, blocked)'],
+      'The chunk has no record at the additional place.',
+    ],
+  ],
 }
