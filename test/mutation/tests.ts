@@ -132,6 +132,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'handlers/chunk-bodies',
     'handlers/chunks',
     'invocation/other-inner-handlers',
+    'scheduler/rate-limit',
   ],
   'src/scheduler/rate-limit.ts': ['scheduler/rate-limit', 'scheduler/rate-limit-end', 'scheduler/rate-limit-shared'],
 }
