@@ -319,4 +319,11 @@ export const EQUIVALENT: Readonly<
       'The chunk has no record at the additional place.',
     ],
   ],
+  'src/scheduler/rate-limit.ts': [
+    [
+      'const starts: number[] = [] // a ring: when each of the last `limit` records started',
+      ['const starts: number[] = ["Stryker was here"] // a ring: when each of the last `limit` records started'],
+      'Each entry is set before it is read, because a chunk has at most `limit` records.',
+    ],
+  ],
 }
