@@ -326,4 +326,18 @@ export const EQUIVALENT: Readonly<
       'Each entry is set before it is read, because a chunk has at most `limit` records.',
     ],
   ],
+  'src/sqs/reasons.ts': [
+    [
+      'const quotesValue = start >= 0 && end > start',
+      ['const quotesValue = start >= 0 && end >= start'],
+      'The two texts begin with different letters, so they are not found at the same place.',
+    ],
+  ],
+  'src/sqs/source-queue.ts': [
+    [
+      'const { href } = new URL(pathOf(arn), context.endpointV2?.url)',
+      ['const { href } = new URL(pathOf(arn), context.endpointV2.url)'],
+      'The SDK has resolved the endpoint before it calls this. TypeScript needs the check.',
+    ],
+  ],
 }

@@ -125,7 +125,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'src/sqs/dead-letter.ts': ['sqs/dead-letter', 'sqs/options', 'sqs/unreachable', 'sqs/dead-letter-message'],
   'src/sqs/dead-letter-message.ts': ['sqs/dead-letter-message', 'sqs/dead-letter'],
   'src/sqs/retry-backoff.ts': ['sqs/retry-backoff', 'sqs/options', 'sqs/unreachable'],
-  'src/sqs/reasons.ts': ['sqs/unreachable', 'sqs/dead-letter', 'sqs/dead-letter-message'],
+  'src/sqs/reasons.ts': ['sqs/reasons', 'sqs/dead-letter', 'sqs/dead-letter-message'],
   'src/sqs/source-queue.ts': ['sqs/retry-backoff', 'sqs/unreachable'],
   'src/handlers/body.ts': [
     'handlers/bodies',
