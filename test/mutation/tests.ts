@@ -121,7 +121,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'scheduler/rate-limit',
     'scheduler/rate-limit-shared',
   ],
-  'src/sqs/batch-calls.ts': ['sqs/dead-letter', 'sqs/retry-backoff', 'sqs/unreachable', 'sqs/dead-letter-message'],
+  'src/sqs/batch-calls.ts': ['sqs/batch-calls', 'sqs/dead-letter', 'sqs/unreachable'],
   'src/sqs/dead-letter.ts': ['sqs/dead-letter', 'sqs/options', 'sqs/unreachable', 'sqs/dead-letter-message'],
   'src/sqs/dead-letter-message.ts': ['sqs/dead-letter-message', 'sqs/dead-letter'],
   'src/sqs/retry-backoff.ts': ['sqs/retry-backoff', 'sqs/options', 'sqs/unreachable'],
