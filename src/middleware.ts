@@ -62,7 +62,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   const rateLimit = settings.rateLimit && createRateLimit(settings.rateLimit)
   const schedule = createScheduler({ ...settings, ...limitOf(settings.concurrency), rateLimit })
   // A rate limit would count the record of the warm-up, and subscribers would receive its batch.
-  if (!rateLimit && !isTraced()) void warmUp(settings, schedule)
+  if (!rateLimit && !isTraced()) warmUp(settings, schedule).catch(() => {})
 
   function boundedSqsBatchBefore(request: Request): void {
     if (request[INVOCATION]) throw new TypeError('boundedSqsBatch() is used twice on one handler: use it once')
@@ -105,8 +105,7 @@ function limitOf(concurrency: Settings['concurrency']): Pick<Limits, 'concurrenc
  */
 async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> {
   const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] })
-  const silent = { ...settings, failureHandlers: [], logger: false, onSummary: undefined } as const
-  const { run, conclude } = createInvocation(batch, {} as Context, silent, schedule)
+  const { run, conclude } = createInvocation(batch, {} as Context, { ...settings, onSummary: undefined }, schedule)
   await conclude(await run(() => {}, batch.event, {}, undefined))
 }
 

@@ -81,7 +81,7 @@ export function deadlines(
     readonly now: number
   },
 ): Deadlines {
-  if (timeBudget === false || left === undefined) return NO_DEADLINES
+  if (left === undefined || (timeBudget === false && left > 0)) return NO_DEADLINES
   const usual = hasFailureHandlers ? Math.min(2000, 0.2 * left) : Math.min(250, 0.05 * left)
   const extended = extendReserve(usual, cpuShare, records, left, hasFailureHandlers)
   const { abort = extended, drain = Math.min(1000, 0.2 * left) } = timeBudget || {}

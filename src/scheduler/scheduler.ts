@@ -70,7 +70,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
   function applyLimit({ limit }: Limiter): void {
     const isHigher = limit > slots.limit
     if (limit !== slots.limit) slots.limit = limit
-    if (isHigher) for (const batch of liveBatches) batch.startWorkers()
+    // In a microtask: this is called between a reading of the clock and its use, and a handler can block the thread.
+    if (isHigher) for (const batch of liveBatches) queueMicrotask(batch.startWorkers)
   }
 
   /**
@@ -110,9 +111,10 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     let isWatching = false
     const self = {
       countUnresponsive,
-      // Called when a record of another invocation changes the limit. Bound, so that handlers keep their async context.
+      // Another invocation calls these functions if its record changes the limit or if a limit that became smaller is full of
+      // unresponsive handlers. They are bound, so that handlers and abort listeners keep their async context.
       startWorkers: limiter ? AsyncLocalStorage.bind(startWorkers) : startWorkers,
-      end,
+      end: limiter ? AsyncLocalStorage.bind(end) : end,
     }
 
     /** Runs a function when a slot is free, and frees the slot when its promise resolves. */
@@ -123,7 +125,6 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         void run(slot).then(() => {
           heldSlots.delete(slot)
           release()
-          if (limiter) void startWorkers() // this worker may have ended just before a job became ready
         })
       })
     }
@@ -323,7 +324,6 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     /** Handles each deadline and record timeout that has passed, and sets the timer for the next one. */
     function watch(): void {
       isWatching = true
-      if (!work) return
       const now = performance.now()
       if (now >= deadlines.abortAt) {
         end()

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import PQueue from 'p-queue'
 
 /** Who may run: at most `limit` holders of a slot at once, served in the order in which they asked. */
@@ -17,13 +18,23 @@ export interface Slots {
  * The slots of one middleware instance. p-queue limits them.
  *
  * One `queue.add()` per record costs 4.4 µs (Node 24), ten times as much as everything else that is done for a record.
- * So a task of the queue is not a record but a slot, which a worker holds for many records. One free slot is kept for
- * the next worker, because in a batch of 10 a `queue.add()` took a third of the time (110 µs).
+ * So a task of the queue is not a record but a slot, which a worker holds for many records. One slot is kept while it is
+ * free, because in a batch of 10 a `queue.add()` took a third of the time (110 µs).
  */
 export function createSlots(limit: number): Slots {
   const queue = new PQueue({ concurrency: limit })
-  /** Ends the task of the free slot that is kept. */
+  /** Ends the task of the slot that is kept, while that slot is free. */
   let keptSlot: (() => void) | undefined
+  // p-queue keeps the async context of `add()` until the task ends. The kept slot lasts longer than an invocation, so its
+  // context is that of the construction. Otherwise, it would keep the AsyncLocalStorage store of an invocation in memory.
+  const addKeptSlot = AsyncLocalStorage.bind(() => {
+    void queue.add(
+      () =>
+        new Promise<void>((endTask) => {
+          keptSlot = endTask
+        }),
+    )
+  })
 
   function isOverLimit(): boolean {
     return queue.pending > limit
@@ -33,13 +44,12 @@ export function createSlots(limit: number): Slots {
     return queue.size > 0 || isOverLimit()
   }
 
-  function occupy(endTask: () => void, start: (release: () => void) => void): void {
+  function occupy(start: (release: () => void) => void, free: () => void): void {
     let isOccupied = true
     start(() => {
       if (!isOccupied) return
       isOccupied = false
-      if (keptSlot || isContended()) endTask()
-      else keptSlot = endTask
+      free()
     })
   }
 
@@ -62,10 +72,17 @@ export function createSlots(limit: number): Slots {
       return isOverLimit()
     },
     enqueue(start) {
+      if (queue.pending === 0) addKeptSlot()
       const endTask = keptSlot
+      if (!endTask) {
+        void queue.add(() => new Promise<void>((endTask) => occupy(start, endTask)))
+        return
+      }
       keptSlot = undefined
-      if (endTask) occupy(endTask, start)
-      else void queue.add(() => new Promise<void>((endTask) => occupy(endTask, start)))
+      occupy(start, () => {
+        if (isContended()) endTask()
+        else keptSlot = endTask
+      })
     },
   }
 }

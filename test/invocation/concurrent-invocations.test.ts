@@ -8,6 +8,7 @@ import { cores } from '../support/cores.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
+import { collectGarbage } from '../support/memory.ts'
 
 /** Settles records until none is in flight. `fails` decides by the id. */
 async function settleAll(held: ReturnType<typeof heldRecords>, fails: (id: string) => boolean): Promise<void> {
@@ -144,6 +145,24 @@ t.test('a handler sees the AsyncLocalStorage of its own invocation, also after i
     ['c7', 'c17'],
   ])
   t.strictSame(wrong, [])
+})
+
+t.test('the AsyncLocalStorage store of an invocation can be collected after its batch', async (t) => {
+  const storage = new AsyncLocalStorage<object>()
+  const handle = handlerOf(settled, { concurrency: 2 })
+  async function runWithStore(): Promise<WeakRef<object>> {
+    const store = {}
+    t.strictSame(failed(await storage.run(store, () => handle(standardEvent(...ids(20))))), [])
+    return new WeakRef(store)
+  }
+  const stores = [await runWithStore(), ...(await Promise.all([runWithStore(), runWithStore(), runWithStore()]))]
+  t.strictSame(failed(await handle(standardEvent('a'))), [])
+  await settled()
+  collectGarbage()
+  t.strictSame(
+    stores.map((store) => store.deref()),
+    [undefined, undefined, undefined, undefined],
+  )
 })
 
 t.test('an invocation that still waits for slots at its drain is reported and starts nothing later', async (t) => {

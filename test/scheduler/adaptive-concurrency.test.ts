@@ -11,7 +11,7 @@ import {
   type BoundedSqsBatchOptions,
 } from '../../src/index.ts'
 import { CREATE_LIMITER, type Limiter } from '../../src/scheduler/limiter.ts'
-import { mockClock, passingClock, settled } from '../support/clock.ts'
+import { busyClock, mockClock, passingClock, settled } from '../support/clock.ts'
 import { withEnvironment } from '../support/environment.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, handlerOf, listOf, timedContext } from '../support/handlers.ts'
@@ -220,6 +220,56 @@ t.test('when the limit grows, each handler still sees the AsyncLocalStorage of i
   t.strictSame((await Promise.all(results)).map(failed), [[], []])
 })
 
+t.test(
+  'an abort listener sees the AsyncLocalStorage of its own invocation, whichever one ends its batch',
+  async (t) => {
+    const clock = mockClock(t)
+    const storage = new AsyncLocalStorage<string>()
+    const seen: unknown[] = []
+    const { handle, held, limiter, succeed } = await start(t, 4, { recordTimeout: 100 })
+    const results = ['a', 'b'].map((name) =>
+      storage.run(name, () => handle(standardEvent(...ids(4).map((id) => `${name}-${id}`)))),
+    )
+    await settled()
+    t.strictSame(held.running(), ['a-m0', 'b-m0', 'a-m1', 'b-m1'])
+    clock.advance(50)
+    await succeed('a-m1', 'b-m1')
+    clock.advance(70)
+    await succeed('a-m2', 'b-m2')
+    for (const id of ['a-m3', 'b-m3']) {
+      held.signalOf(id)?.addEventListener('abort', () => seen.push([id, storage.getStore()]))
+    }
+    limiter.limit = 2 // so the two handlers that ignore their signal fill every slot
+    clock.advance(80)
+    t.strictSame((await Promise.all(results)).map(failed), [
+      ['a-m0', 'a-m3'],
+      ['b-m0', 'b-m3'],
+    ])
+    t.strictSame(seen, [
+      ['a-m3', 'a'],
+      ['b-m3', 'b'],
+    ])
+  },
+)
+
+t.test('no record starts after the drain if a handler blocked the thread when the limit grew', async (t) => {
+  const pass = busyClock(t)
+  const { concurrency, limiter } = steered(1)
+  const started: string[] = []
+  const handle = handlerOf(
+    async ({ messageId }) => {
+      started.push(messageId)
+      if (messageId === 'm1') pass(900)
+      await settled()
+      limiter.limit = 2
+    },
+    { concurrency, logger: false },
+  )
+  await settled()
+  t.strictSame(failed(await handle(standardEvent(...ids(4)), timedContext(1000))), ['m2', 'm3'])
+  t.strictSame(started, ['m0', 'm1'])
+})
+
 t.test('with a rate limit, records start only below the limit that holds at that time', async (t) => {
   const clock = passingClock(t)
   const { handle, held, limiter, succeed } = await start(t, 3, { rateLimit: { limit: 2, interval: 100 } })
@@ -240,6 +290,24 @@ t.test('with a rate limit, records start only below the limit that holds at that
   t.strictSame(failed(await (results[1] as never)), [])
 })
 
+t.test('with a rate limit, an invocation that gives up its slot does not stop the others', async (t) => {
+  const clock = passingClock(t)
+  const { handle, held, limiter, succeed } = await start(t, 3, { rateLimit: { limit: 1, interval: 100 } })
+  const results = [handle(standardEvent('a0', 'a1')), handle(standardEvent('b0'))]
+  await settled()
+  t.strictSame(held.running(), ['a0'])
+  limiter.limit = 1 // a1 and b0 have a slot each and wait for the rate limit
+  await succeed('a0')
+  const order: string[] = []
+  for (let record = 0; record < 2; record++) {
+    await clock.pass(110)
+    order.push(...held.running())
+    await succeed(...held.running())
+  }
+  t.strictSame(order.toSorted(), ['a1', 'b0'])
+  t.strictSame((await Promise.all(results)).map(failed), [[], []])
+})
+
 t.test('CPU-bound records that yield to the event loop start only below the limit', async (t) => {
   const { concurrency, limiter } = steered(8)
   let running = 0
@@ -257,6 +325,32 @@ t.test('CPU-bound records that yield to the event loop start only below the limi
   )
   t.strictSame(failed(await handle(standardEvent(...ids(60)))), [])
   t.strictSame(overruns, [])
+})
+
+t.test('a worker that has yielded to the event loop starts nothing if the limit shrank in the meantime', async (t) => {
+  const pass = busyClock(t)
+  const { concurrency, limiter } = steered(3)
+  const held = heldRecords()
+  const handle = handlerOf(
+    (record, ...rest) => {
+      if (record.messageId !== 'm2') return held.handle(record, ...rest)
+      pass(11) // so the worker yields after this record
+      queueMicrotask(() => {
+        limiter.limit = 1
+        held.succeed('m0')
+      })
+    },
+    { concurrency, logger: false },
+  )
+  await settled()
+  const result = handle(standardEvent(...ids(5)))
+  await settled()
+  t.strictSame(held.running(), ['m1'])
+  for (const id of ['m1', 'm3', 'm4']) {
+    held.succeed(id)
+    await settled()
+  }
+  t.strictSame(failed(await result), [])
 })
 
 t.test('the limiter receives each start, failure and end once', async (t) => {

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import PQueue from 'p-queue'
 import t from 'tap'
 import { createSlots } from '../../src/scheduler/slots.ts'
 
@@ -85,4 +86,19 @@ t.test('a free slot that was kept is given up if the limit becomes smaller', asy
   releases[1]?.()
   await setImmediate()
   t.strictSame(started, ['a', 'b', 'c'])
+})
+
+t.test('a free slot is kept, so the next task needs no task of p-queue', async (t) => {
+  const { releases, started, enqueue } = slotsOf(2)
+  for (const name of ['a', 'b', 'c']) enqueue(name)
+  for (let freed = 0; freed < 3; freed++) {
+    releases[freed]?.()
+    await setImmediate()
+  }
+  const added = t.capture(PQueue.prototype, 'add', PQueue.prototype.add)
+  enqueue('d')
+  releases[3]?.()
+  enqueue('e')
+  t.strictSame(started, ['a', 'b', 'c', 'd', 'e'])
+  t.equal(added().length, 1, 'once, because the kept slot was given to c')
 })

@@ -443,6 +443,16 @@ t.test('on Managed Instances a function without time left starts nothing and rep
   }
 })
 
+t.test('on Managed Instances a function without time left starts nothing even if timeBudget is false', async (t) => {
+  withEnvironment(t, { AWS_LAMBDA_MAX_CONCURRENCY: '4' })
+  const handle = handlerOf(() => t.fail('started'), { timeBudget: false })
+  const context = { getRemainingTimeInMillis: () => 0 } as Context
+  const warnings = await warned(async () => {
+    t.strictSame(failed(await handle(standardEvent('a', 'b'), context)), ['a', 'b'])
+  })
+  t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_TIME_BUDGET' }])
+})
+
 t.test('the warning about a budget that leaves no time has a type and a code, and says what to do', async (t) => {
   const context = { getRemainingTimeInMillis: () => 3000 } as Context
   for (const [timeBudget, isTooMuch] of [
