@@ -135,4 +135,15 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'scheduler/rate-limit',
   ],
   'src/scheduler/rate-limit.ts': ['scheduler/rate-limit', 'scheduler/rate-limit-end', 'scheduler/rate-limit-shared'],
+  'src/scheduler/slots.ts': ['scheduler/slots', 'scheduler/bound', 'invocation/concurrent-invocations'],
+  'src/middleware.ts': [
+    'invocation/concurrent-invocations',
+    'invocation/failed-invocation',
+    'invocation/other-inner-handlers',
+    'invocation/construction',
+    'options/options',
+    'scheduler/time-budget',
+    'options/adaptive-concurrency',
+    'options/descriptors',
+  ],
 }
