@@ -340,4 +340,14 @@ export const EQUIVALENT: Readonly<
       'The SDK has resolved the endpoint before it calls this. TypeScript needs the check.',
     ],
   ],
+  'src/sqs/dead-letter-message.ts': [
+    [
+      "function bytesOf(name: string, { DataType = '', StringValue = '', BinaryValue }: MessageAttributeValue): number {",
+      [
+        'function bytesOf(name: string, { DataType = "Stryker was here!", StringValue = \'\', BinaryValue }: MessageAttributeValue): number {',
+        'function bytesOf(name: string, { DataType = \'\', StringValue = "Stryker was here!", BinaryValue }: MessageAttributeValue): number {',
+      ],
+      'Each attribute has a type, and a string or a binary value. TypeScript needs the defaults.',
+    ],
+  ],
 }
