@@ -3,6 +3,11 @@ import type { Downstream } from './simulator.ts'
 
 export interface HttpCase {
   readonly downstream: Downstream
+  /**
+   * The fixed numbers, in descending order. They are near the best number, which follows from the capacity, so that the
+   * search is compared with a good number.
+   */
+  readonly sweep: readonly number[]
   /** How often the client retries a refused call itself. */
   readonly retries?: number
   /** The share of the records that need no call. */
@@ -19,15 +24,30 @@ function stepping(now: number): number {
 }
 
 export const HTTP_CASES: Readonly<Record<string, HttpCase>> = {
-  'queue 37 × 23 ms': { downstream: queueing(37, about(23)) },
-  'refuse above 53, 17 ms': { downstream: refusing(53, about(17)) },
-  'bucket 500/s, 20 ms': { downstream: bucket(500, 50, about(20)) },
-  'thrash above 64, 40 ms': { downstream: thrashing(64, about(40), 2) },
-  'queue 400 × 200 ms': { downstream: queueing(400, about(200)) },
-  'queue 120, log-normal': { downstream: queueing(120, logNormal(10, 2000, 200, 1)) },
-  'refuse above 120, then 30, then 120, 60 ms': { downstream: refusing(stepping, about(60)) },
-  'refuse above 53, client retries': { downstream: refusing(53, about(17)), retries: 2 },
-  'refuse above 53, half instant': { downstream: refusing(53, about(17)), instant: 0.5 },
-  'compute 2 ms, wait 20 ms': { downstream: open(about(20)), compute: 2 },
-  'refuse above 200, 60 ms, eight environments': { downstream: refusing(200, about(60)), environments: 8 },
+  'queue 37 × 23 ms': { sweep: [100, 64, 50, 40, 37, 32, 24], downstream: queueing(37, about(23)) },
+  'refuse above 53, 17 ms': { sweep: [100, 64, 53, 50, 45, 32], downstream: refusing(53, about(17)) },
+  'bucket 500/s, 20 ms': { sweep: [50, 24, 16, 12, 10, 8], downstream: bucket(500, 50, about(20)) },
+  'thrash above 64, 40 ms': { sweep: [100, 80, 64, 50, 40], downstream: thrashing(64, about(40), 2) },
+  'queue 400 × 200 ms': { sweep: [500, 400, 300, 200, 50], downstream: queueing(400, about(200)) },
+  'queue 120, log-normal': { sweep: [200, 150, 120, 90, 50], downstream: queueing(120, logNormal(10, 2000, 200, 1)) },
+  'refuse above 120, then 30, then 120, 60 ms': {
+    sweep: [120, 100, 64, 50, 30],
+    downstream: refusing(stepping, about(60)),
+  },
+  'refuse above 53, client retries': {
+    sweep: [100, 64, 53, 50, 40, 32],
+    downstream: refusing(53, about(17)),
+    retries: 2,
+  },
+  'refuse above 53, half instant': {
+    sweep: [150, 120, 106, 90, 50],
+    downstream: refusing(53, about(17)),
+    instant: 0.5,
+  },
+  'compute 2 ms, wait 20 ms': { sweep: [100, 50, 24, 12, 8], downstream: open(about(20)), compute: 2 },
+  'refuse above 200, 60 ms, eight environments': {
+    sweep: [50, 32, 25, 20, 12],
+    downstream: refusing(200, about(60)),
+    environments: 8,
+  },
 }

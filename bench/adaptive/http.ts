@@ -5,13 +5,11 @@ import { join } from 'node:path'
 import { parse, View } from 'vega'
 import { compile, type TopLevelSpec } from 'vega-lite'
 import { type FixedResult, INITIAL, median } from './evaluate.ts'
-import { HTTP_CASES } from './http-cases.ts'
+import { HTTP_CASES, type HttpCase } from './http-cases.ts'
 import type { Environment, EnvironmentResult, Sample } from './http-environment.ts'
 import { failedShare, goodput } from './simulator.ts'
 
 export interface HttpOptions {
-  /** The fixed numbers, in descending order. */
-  readonly sweep: readonly number[]
   /** How many batches of how many records, for a fixed number and for the search. */
   readonly batches: Readonly<Record<number, { readonly fixed: number; readonly adaptive: number }>>
   readonly runs: number
@@ -19,13 +17,11 @@ export interface HttpOptions {
 }
 
 export const FULL: Omit<HttpOptions, 'folder'> = {
-  sweep: [500, 400, 250, 150, 100, 64, 50, 32, 24, 16, 8],
-  batches: { 7000: { fixed: 1, adaptive: 4 }, 1000: { fixed: 3, adaptive: 10 }, 100: { fixed: 10, adaptive: 60 } },
+  batches: { 7000: { fixed: 1, adaptive: 4 }, 1000: { fixed: 3, adaptive: 10 }, 100: { fixed: 10, adaptive: 40 } },
   runs: 3,
 }
 
 export const QUICK: Omit<HttpOptions, 'folder'> = {
-  sweep: [400, 100, 50, 10],
   batches: { 1000: { fixed: 1, adaptive: 4 } },
   runs: 1,
 }
@@ -50,11 +46,11 @@ interface Row {
 }
 
 /** Compares the adaptive limit with fixed numbers on real HTTP servers. Writes the results and a chart to `folder`. */
-export async function compareOverHttp({ sweep, batches, runs, folder }: HttpOptions): Promise<void> {
+export async function compareOverHttp({ batches, runs, folder }: HttpOptions): Promise<void> {
   const rows: Row[] = []
   for (const name of Object.keys(HTTP_CASES)) {
     for (const [records, counts] of Object.entries(batches)) {
-      const row = await compareCase(name, Number(records), counts, sweep, runs)
+      const row = await compareCase(name, Number(records), counts, runs)
       rows.push(row)
       console.log(describe(row))
     }
@@ -69,15 +65,12 @@ async function compareCase(
   name: string,
   records: number,
   counts: { readonly fixed: number; readonly adaptive: number },
-  sweep: readonly number[],
   runs: number,
 ): Promise<Row> {
   const measured: FixedResult[] = []
-  for (const limit of sweep) {
+  for (const limit of caseOf(name).sweep) {
     const all = await repeat(runs, () => runCase(name, limit, Array(counts.fixed).fill(records)))
     measured.push({ limit, goodput: median(all.map(totalGoodput)), failed: median(all.map(totalFailed)) })
-    // Slow calls take minutes with a small number, which cannot be the best one.
-    if (limit <= INITIAL && bestOf(measured).goodput > 2 * (measured.at(-1)?.goodput as number)) break
   }
   const best = bestOf(measured)
   const initial = measured.find(({ limit }) => limit === INITIAL)
@@ -99,6 +92,10 @@ async function compareCase(
   }
 }
 
+function caseOf(name: string): HttpCase {
+  return HTTP_CASES[name] as HttpCase
+}
+
 /** The fixed number with the highest goodput. Numbers with many failed records count only if there are no others. */
 function bestOf(measured: readonly FixedResult[]): FixedResult {
   const usable = measured.filter(({ failed }) => failed <= MAX_FAILED)
@@ -117,7 +114,7 @@ async function runCase(
   concurrency: number | 'adaptive',
   batches: readonly number[],
 ): Promise<EnvironmentResult[]> {
-  const { downstream: _, environments = 1, ...client } = HTTP_CASES[name] as (typeof HTTP_CASES)[string]
+  const { downstream: _, sweep: __, environments = 1, ...client } = caseOf(name)
   const server = fork(join(import.meta.dirname, 'http-server.ts'), [name])
   const port = (await message(server)) as number
   const environment: Environment = { ...client, port, concurrency, batches }

@@ -76,7 +76,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'invocation/failed-invocation',
     'scheduler/time-budget',
   ],
-  'src/scheduler/scheduler.ts': [...SCHEDULER, ...TRACING],
+  'src/scheduler/scheduler.ts': ['scheduler/adaptive-concurrency', ...SCHEDULER, ...TRACING],
   'src/invocation.ts': [
     ...INVOCATION,
     'scheduler/fifo',

@@ -1,7 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { setImmediate } from 'node:timers/promises'
-import type { SQSRecord } from 'aws-lambda'
-import fc from 'fast-check'
 import PQueue from 'p-queue'
 import t, { type Test } from 'tap'
 import {
@@ -10,35 +7,14 @@ import {
   type BatchSummary,
   type BoundedSqsBatchOptions,
 } from '../../src/index.ts'
-import { CREATE_LIMITER, type Limiter } from '../../src/scheduler/limiter.ts'
+import { CREATE_LIMITER } from '../../src/scheduler/limiter.ts'
 import { busyClock, mockClock, passingClock, settled } from '../support/clock.ts'
 import { withEnvironment } from '../support/environment.ts'
-import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
-import { chunkHandlerOf, failed, handlerOf, listOf, timedContext } from '../support/handlers.ts'
+import { fifoEvent, ids, standardEvent } from '../support/events.ts'
+import { chunkHandlerOf, failed, handlerOf, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { warned } from '../support/output.ts'
-
-/** A value for `concurrency` whose limit the test sets. It takes effect when a record starts or ends. */
-function steered(limit: number) {
-  const calls: unknown[][] = []
-  const limiter: Limiter & { limit: number } = {
-    limit,
-    reason: 'initial',
-    started(_now, waiting) {
-      calls.push(['started', waiting])
-      return limiter
-    },
-    failed(error) {
-      calls.push(['failed', (error as Error).message])
-      return false
-    },
-    ended(_cohort, _startedAt, _now, succeeded) {
-      calls.push(['ended', succeeded])
-    },
-  }
-  const concurrency: AdaptiveConcurrency = { max: 100, [CREATE_LIMITER]: () => limiter }
-  return { concurrency, limiter, calls }
-}
+import { steered } from '../support/steered.ts'
 
 /** Handlers that the test settles, and a limit that it sets. Waits first for the batch that compiles the code. */
 async function start(t: Test, limit: number, options: BoundedSqsBatchOptions = {}) {
@@ -497,87 +473,3 @@ t.test('handlers that keep the event loop busy do not raise the limit', async (t
   await handle(standardEvent(...ids(1000)))
   t.ok((limits[0] as number) <= 2, `${limits[0]}`)
 })
-
-// Each handler of a random batch waits for some turns of the event loop. The limit changes at random when a record ends.
-t.test(
-  'while the limit changes at random, no record is lost, and each record starts within the limit at that time',
-  async (t) => {
-    const plan = fc.record({
-      group: fc.constantFrom('a', 'b', 'c'),
-      fails: fc.boolean(),
-      turns: fc.nat(3), // 0: synchronous
-    })
-    const scenario = fc.record({
-      plans: fc.array(plan, { maxLength: 40 }),
-      limits: fc.array(fc.integer({ min: 1, max: 8 }), { minLength: 1, maxLength: 20 }),
-      isFifo: fc.boolean(),
-      size: fc.nat(3), // 0: a handler for records
-      batches: fc.integer({ min: 1, max: 3 }),
-    })
-    await fc.assert(
-      fc.asyncProperty(scenario, async ({ plans, limits, isFifo, size, batches }) => {
-        const { concurrency, limiter } = steered(limits[0] as number)
-        let ends = 0
-        limiter.ended = () => {
-          limiter.limit = limits[++ends % limits.length] as number
-        }
-        let running = 0
-        async function run(turns: number): Promise<void> {
-          for (let turn = 0; turn < turns; turn++) await setImmediate()
-          running--
-        }
-        function start(index: number): Promise<void> | undefined {
-          const { turns } = plans[index] as (typeof plans)[0]
-          if (++running > limiter.limit) throw new Error(`${running} in flight, but the limit is ${limiter.limit}`)
-          if (turns > 0) return run(turns)
-          running--
-          return undefined
-        }
-        function indexOf({ messageId }: SQSRecord): number {
-          return Number(messageId.slice(1))
-        }
-        const handle =
-          size > 0
-            ? chunkHandlerOf(
-                size,
-                async (records) => {
-                  await start(indexOf(records[0] as SQSRecord))
-                  return listOf(
-                    ...records.filter((each) => plans[indexOf(each)]?.fails).map(({ messageId }) => messageId),
-                  )
-                },
-                { concurrency },
-              )
-            : handlerOf(
-                (record) => {
-                  const end = () => {
-                    if (plans[indexOf(record)]?.fails) throw new Error('planned')
-                  }
-                  const done = start(indexOf(record))
-                  return done ? done.then(end) : end()
-                },
-                { concurrency },
-              )
-        await setImmediate()
-        const Records = plans.map(({ group }, index) =>
-          sqsRecord(`m${index}`, {
-            eventSourceARN: isFifo ? 'arn:aws:sqs:x:1:q.fifo' : 'arn:aws:sqs:x:1:q',
-            attributes: { MessageGroupId: group },
-          } as never),
-        )
-        const expected = plans.flatMap(({ group }, index) => {
-          const isBlocked = isFifo && plans.some((other, at) => at < index && other.group === group && other.fails)
-          return plans[index]?.fails || isBlocked ? [`m${index}`] : []
-        })
-        const results = await Promise.all(Array.from({ length: batches }, () => handle({ Records })))
-        for (const result of results) {
-          if (JSON.stringify(failed(result)) !== JSON.stringify(expected)) {
-            throw new Error(`expected ${expected}, got ${failed(result)}`)
-          }
-        }
-      }),
-      { numRuns: Number(process.env.PROPERTY_RUNS ?? 300) },
-    )
-    t.pass()
-  },
-)
