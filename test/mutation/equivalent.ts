@@ -350,4 +350,36 @@ export const EQUIVALENT: Readonly<
       'Each attribute has a type, and a string or a binary value. TypeScript needs the defaults.',
     ],
   ],
+  'src/middleware.ts': [
+    [
+      'if (!rateLimit && !isTraced()) warmUp(settings, schedule).catch(() => {})',
+      ['if (false) warmUp(settings, schedule).catch(() => {})', 'if (!rateLimit && !isTraced()) ;'],
+      'It only lets V8 compile the code earlier.',
+    ],
+    [
+      'return { concurrency }',
+      ['return {}'],
+      'createScheduler() also receives the settings, which have the same number. TypeScript needs it.',
+    ],
+    [
+      "async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> { const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] }) const { run, conclude } = createInvocation(batch, {} as Context, { ...settings, onSummary: undefined }, schedule) await conclude(await run(() => {}, batch.event, {}, undefined)) }",
+      ['async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> {}'],
+      'It only lets V8 compile the code earlier.',
+    ],
+    [
+      "const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] })",
+      [
+        'const batch = checkSqsEvent({})',
+        'const batch = checkSqsEvent({ Records: [] })',
+        'const batch = checkSqsEvent({ Records: [{}] })',
+        'const batch = checkSqsEvent({ Records: [{ messageId: "" }] })',
+      ],
+      'The warm-up runs no record. It only lets V8 compile the code earlier.',
+    ],
+    [
+      'const { run, conclude } = createInvocation(batch, {} as Context, { ...settings, onSummary: undefined }, schedule)',
+      ['const { run, conclude } = createInvocation(batch, {} as Context, {}, schedule)'],
+      'The warm-up only lets V8 compile the code earlier, and its errors are ignored.',
+    ],
+  ],
 }
