@@ -191,9 +191,11 @@ async function libraryFiles(): Promise<string[]> {
   return [...declarations, ...ENTRIES.flatMap((name) => [`dist/${name}.js`, `dist/${name}.js.map`])]
 }
 
+/** What tsc writes for each module, and the charts of the report of `tune`, which esbuild bundles. */
 async function toolFiles(): Promise<string[]> {
   const modules = await modulesIn('cli/src')
-  return modules.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`, `dist/${name}.js.map`])
+  const compiled = modules.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`, `dist/${name}.js.map`])
+  return [...compiled, 'dist/tune/report/charts.js']
 }
 
 async function modulesIn(folder: string): Promise<string[]> {

@@ -38,7 +38,7 @@ interface Sorted {
 }
 
 /** Decides what happens to the messages of a batch. Each message is in exactly one of the lists. */
-function sortBatch(batch: readonly Received[], outcome: Outcome, report: boolean): Sorted {
+export function sortBatch(batch: readonly Received[], outcome: Outcome, report: boolean): Sorted {
   const all = { processed: [], failed: [], deletedThoughFailed: [] }
   if (outcome.type !== 'response') return { ...all, failed: [...batch], error: outcome.message }
   const result = readBatchResponse(outcome.payload, new Set(batch.map(({ messageId }) => messageId)))
@@ -55,7 +55,7 @@ const UNKNOWN_CAUSE = 'unknown error: the handler reported only the id of the re
 const NOT_STARTED = 'not started, or blocked by an earlier failure of its message group'
 
 /** Why a record failed, if known. Only middy-bounded-sqs-batch publishes the errors of records. */
-function causeOf({ recordErrors }: Outcome, messageId: string): string {
+export function causeOf({ recordErrors }: Outcome, messageId: string): string {
   if (!recordErrors) return UNKNOWN_CAUSE
   return recordErrors.errors[messageId] ?? NOT_STARTED
 }

@@ -77,6 +77,16 @@ export async function startOwnQueue({ port = 0, fifo = false, visibilityTimeout,
     endpoint,
     queueUrl: url('local'),
     deadLetterUrl: url(DEAD_LETTERS),
+    /**
+     * Environment variables with which SQS clients of the function use this queue. They replace a DEAD_LETTER_QUEUE_URL
+     * of the shell, which may be the URL of a real queue. The SDK sends to the host in that URL and ignores
+     * AWS_ENDPOINT_URL_SQS.
+     */
+    variables: {
+      AWS_ENDPOINT_URL_SQS: endpoint,
+      DEAD_LETTER_QUEUE_URL: url(DEAD_LETTERS),
+      ...localCredentials(),
+    },
     send: (Entries: SendMessageBatchRequestEntry[]): Promise<SendMessageBatchResult> =>
       call('SendMessageBatch', { Entries: Entries.map(withTextAttributes) }),
     /** The number of visible messages. */
@@ -88,6 +98,12 @@ export async function startOwnQueue({ port = 0, fifo = false, visibilityTimeout,
     sentDeadLetters: () => sentDeadLetters.size,
     close: () => app.close(),
   }
+}
+
+function localCredentials() {
+  return process.env.AWS_ACCESS_KEY_ID || process.env.AWS_PROFILE
+    ? {}
+    : { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' }
 }
 
 /** The wire protocol encodes binary values as Base64. */

@@ -77,16 +77,9 @@ export async function run(options: RunOptions): Promise<Ledger> {
       )
     }
 
-    // SQS clients of the function use the queue of the run. This replaces a DEAD_LETTER_QUEUE_URL of the shell, which
-    // may be the URL of a real queue. The SDK sends to the host in that URL and ignores AWS_ENDPOINT_URL_SQS.
-    const sqs = own && {
-      AWS_ENDPOINT_URL_SQS: own.endpoint,
-      DEAD_LETTER_QUEUE_URL: own.deadLetterUrl,
-      ...localCredentials(),
-    }
     const target = {
       ...options.function,
-      env: { ...sqs, ...options.function.env },
+      env: { ...own?.variables, ...options.function.env },
       onDeathBetween: (message: string) => {
         ledger.diedBetween(message)
         options.mapping.onFailure?.(message)
@@ -161,10 +154,4 @@ export async function run(options: RunOptions): Promise<Ledger> {
 async function drained(signal: AbortSignal) {
   if (!signal.aborted) await once(signal, 'abort')
   await sleep(DRAIN_MS, undefined, { ref: false })
-}
-
-function localCredentials() {
-  return process.env.AWS_ACCESS_KEY_ID || process.env.AWS_PROFILE
-    ? {}
-    : { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' }
 }

@@ -1,7 +1,7 @@
 import { UsageError } from '../errors.ts'
 import { type Mapping, type Setting, valueIn } from '../model.ts'
 import { parseParameters, readTemplate } from '../template/read-template.ts'
-import { environmentOf } from './env-flags.ts'
+import { type EnvFlags, environmentOf } from './env-flags.ts'
 import { DEFAULT_MAX_RECEIVES, type LocalFlags } from './options.ts'
 import { readTemplateEnvironment } from './template-environment.ts'
 
@@ -22,44 +22,69 @@ function chooseMapping(file: string, mappings: readonly Mapping[], wanted: strin
 }
 
 type Name = 'batchSize' | 'window' | 'timeout' | 'memory' | 'fifo' | 'visibilityTimeout' | 'maxReceives'
-/** The flag, its label, its value in the template, and the unit of the value. */
-type Row = [Name, string, Setting<number | boolean>, unit?: string]
+/** The flag, its label, its value in the template, the unit of the value, and what to print if it is not set. */
+export type Row<N extends string> = [N, string, Setting<number | boolean>, unit?: string, whenAbsent?: string]
 
-function rowsOf({ batchSize, window, queue, function: target }: Mapping): Row[] {
-  const maxReceives = queue.redrive.state === 'known' ? queue.redrive.value.maxReceiveCount : queue.redrive
+export interface TemplateFlags extends EnvFlags {
+  template?: string
+  parameter?: string[]
+  templateFunction?: string
+}
+
+/** The settings of a function and its mapping. */
+export function functionRows({ batchSize, window, queue, function: target }: Mapping) {
   return [
     ['batchSize', 'batch size', batchSize],
     ['window', 'window', window, ' s'],
     ['timeout', 'timeout', target.timeout, ' s'],
     ['memory', 'memory', target.memory, ' MB'],
     ['fifo', 'FIFO', queue.fifo],
+  ] satisfies Row<Name>[]
+}
+
+function queueRows({ queue }: Mapping): Row<Name>[] {
+  const maxReceives = queue.redrive.state === 'known' ? queue.redrive.value.maxReceiveCount : queue.redrive
+  const whenAbsent = `has no redrive policy for the queue: messages are dead-lettered after ${DEFAULT_MAX_RECEIVES} receives (the default)`
+  return [
     ['visibilityTimeout', 'visibility timeout', queue.visibilityTimeout, ' s'],
-    ['maxReceives', 'max receives', maxReceives],
+    ['maxReceives', 'max receives', maxReceives, '', whenAbsent],
   ]
 }
 
 const QUEUE_FLAGS: readonly Name[] = ['fifo', 'visibilityTimeout', 'maxReceives']
 
-/**
- * Adds the settings of a template to the flags, and returns lines that describe them. Flags on the command line
- * override the template. An existing queue keeps its own settings. If the value of a setting is not known, the default
- * of the command is used.
- */
-export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFlags; lines: string[] }> {
-  const { template: file, parameter, templateFunction, queueUrl } = flags
-  if (file === undefined) {
-    if (parameter ?? templateFunction) throw new UsageError('--parameter and --template-function need --template')
-    return { flags, lines: [] }
-  }
-  const parameters = parseParameters(parameter)
-  const { mappings } = await readTemplate(file, parameters)
-  const mapping = chooseMapping(file, mappings, templateFunction)
+export interface TemplateSettings<N extends string> {
+  mapping: Mapping
+  /** The known values, without those that flags override. */
+  taken: Partial<Record<N, number | boolean>>
+  /** Environment variables with known values. */
+  templateEnv: Record<string, string>
+  /** Parts of a line that says what was taken. */
+  shown: string[]
+  /** What is not known, one line each. */
+  lines: string[]
+}
 
-  const taken: Partial<Record<Name, number | boolean>> = {}
+/**
+ * Reads the settings of a function and its mapping from a template. `isGiven` says which of them flags override.
+ * `runSets` names environment variables that the run sets itself.
+ */
+export async function readSettings<N extends string>(
+  file: string,
+  flags: TemplateFlags,
+  rowsOf: (mapping: Mapping) => readonly Row<N>[],
+  isGiven: (name: N) => boolean,
+  runSets: readonly string[],
+): Promise<TemplateSettings<N>> {
+  const parameters = parseParameters(flags.parameter)
+  const { mappings } = await readTemplate(file, parameters)
+  const mapping = chooseMapping(file, mappings, flags.templateFunction)
+
+  const taken: Partial<Record<string, number | boolean>> = {}
   const shown: string[] = []
   const lines: string[] = []
-  for (const [name, title, setting, unit = ''] of rowsOf(mapping)) {
-    if (flags[name] !== undefined || (queueUrl && QUEUE_FLAGS.includes(name))) continue
+  for (const [name, title, setting, unit = '', whenAbsent] of rowsOf(mapping)) {
+    if (isGiven(name)) continue
     // The default window of AWS is used only with a batch size from the template.
     if (name === 'window' && taken.batchSize === undefined && 'isDefault' in setting) continue
     if (setting.state === 'known') {
@@ -67,39 +92,71 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
       shown.push(`${title} ${setting.value}${unit}`)
     } else if (setting.state === 'unknown') {
       lines.push(`the ${title} in ${file} is not known (${setting.reason}), so the default is used`)
-    } else
-      lines.push(
-        `${file} has no redrive policy for the queue: messages are dead-lettered after ${DEFAULT_MAX_RECEIVES} receives (the default)`,
-      )
+    } else lines.push(`${file} ${whenAbsent}`)
   }
   if (Number(taken.batchSize) > 10_000) {
     throw new UsageError(`the batch size in ${file} is ${taken.batchSize}, but Lambda allows at most 10,000`)
   }
 
-  const reports = valueIn(mapping.reports)
-  if (reports === undefined)
-    lines.push(`it is not known whether ReportBatchItemFailures is on in ${file}: this run assumes that it is on`)
-  else shown.push(`ReportBatchItemFailures ${reports ? 'on' : 'off'}`)
   const { variables, unknown } = await readTemplateEnvironment(file, mapping.function.id, parameters)
-  const isSetByRun = (name: string) => name === 'DEAD_LETTER_QUEUE_URL' && queueUrl === undefined
-  for (const name of Object.keys(variables)) if (isSetByRun(name)) delete variables[name]
-  const names = Object.keys(variables)
-  if (names.length > 0) shown.push(`environment variables ${names.join(', ')}`)
+  for (const name of runSets) delete variables[name]
   const given = { ...process.env, ...environmentOf(flags) }
   for (const { name, reason } of unknown) {
-    if (given[name] === undefined && !isSetByRun(name)) {
+    if (given[name] === undefined && !runSets.includes(name)) {
       lines.push(
         `the value of ${name} in ${file} is not known (${reason}), so the variable is not set. Set it with --env ${name}=…`,
       )
     }
   }
+  return { mapping, taken: taken as TemplateSettings<N>['taken'], templateEnv: variables, shown, lines }
+}
+
+/** The line that says which settings of a template are used. */
+export function settingsLine(
+  { id }: Mapping,
+  file: string,
+  shown: readonly string[],
+  templateEnv: Record<string, string>,
+): string {
+  const names = Object.keys(templateEnv)
+  const variables = names.length > 0 ? [`environment variables ${names.join(', ')}`] : []
+  return `settings of ${id} in ${file}: ${[...shown, ...variables].join(', ')}`
+}
+
+/** Refuses flags that only make sense with a template. */
+export function checkTemplateFlags({ template, parameter, templateFunction }: TemplateFlags): void {
+  if (template === undefined && (parameter ?? templateFunction)) {
+    throw new UsageError('--parameter and --template-function need --template')
+  }
+}
+
+/**
+ * Adds the settings of a template to the flags, and returns lines that describe them. Flags on the command line
+ * override the template. An existing queue keeps its own settings. If the value of a setting is not known, the default
+ * of the command is used.
+ */
+export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFlags; lines: string[] }> {
+  const { template: file, queueUrl } = flags
+  checkTemplateFlags(flags)
+  if (file === undefined) return { flags, lines: [] }
+  const { mapping, taken, templateEnv, shown, lines } = await readSettings(
+    file,
+    flags,
+    (each) => [...functionRows(each), ...queueRows(each)],
+    (name) => flags[name] !== undefined || (queueUrl !== undefined && QUEUE_FLAGS.includes(name)),
+    queueUrl === undefined ? ['DEAD_LETTER_QUEUE_URL'] : [],
+  )
+  const reports = valueIn(mapping.reports)
+  if (reports === undefined)
+    lines.push(`it is not known whether ReportBatchItemFailures is on in ${file}: this run assumes that it is on`)
+  else shown.push(`ReportBatchItemFailures ${reports ? 'on' : 'off'}`)
   return {
     flags: {
       ...flags,
       ...taken,
-      templateEnv: variables,
+      templateEnv,
       reportBatchItemFailures: flags.reportBatchItemFailures && reports !== false,
     } as LocalFlags,
-    lines: [`settings of ${mapping.id} in ${file}: ${shown.join(', ')}`, ...lines],
+    lines: [settingsLine(mapping, file, shown, templateEnv), ...lines],
   }
 }

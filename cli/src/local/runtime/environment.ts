@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { InitError } from '../../errors.ts'
+import type { Figures } from './figures.ts'
 import { type NOT_TAKEN, type Outcome, startRuntimeApi } from './runtime-api.ts'
 
 export interface FunctionOptions {
@@ -27,6 +28,8 @@ export interface FunctionOptions {
   onLog?: (line: string) => void
   /** Called when the process ended unexpectedly while it had no event. */
   onDeathBetween?: (message: string) => void
+  /** Called after each invocation with what the process measured. Without it, the process measures nothing. */
+  onFigures?: (figures: Figures) => void
 }
 
 export const FUNCTION_DEFAULTS = {
@@ -61,7 +64,8 @@ function commandFor(options: FunctionOptions, file: string, heap: string): [stri
   const strip = /\.m?ts$/.test(file) && !process.features.typescript // Node 22 before 22.18
   const flags = strip ? ['--experimental-strip-types', '--no-warnings'] : []
   const exportName = options.exportName ?? FUNCTION_DEFAULTS.exportName
-  return ['"$@"', [process.execPath, heap, ...flags, OWN_CLIENT, file, exportName]]
+  const measure = options.onFigures ? ['measure'] : []
+  return ['"$@"', [process.execPath, heap, ...flags, OWN_CLIENT, file, exportName, ...measure]]
 }
 
 function regionOf(env: NodeJS.ProcessEnv) {
@@ -125,6 +129,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
     functionArn: `arn:aws:lambda:${regionOf(process.env)}:000000000000:function:${basename(file, extname(file))}`,
     onReady: ready.resolve,
     onInitError: fail,
+    onFigures: (figures) => options.onFigures?.(figures),
   })
 
   const env = environmentVariables(options, file, api.address, heap)
@@ -185,6 +190,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
   state.ready = true
 
   return {
+    pid: child.pid as number,
     get alive() {
       return state.alive
     },

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { oneLine } from '../../errors.ts'
+import type { Figures } from './figures.ts'
 import type { RecordErrors } from './record-errors.ts'
 
 /**
@@ -10,7 +11,11 @@ import type { RecordErrors } from './record-errors.ts'
 export type Outcome = (
   | { type: 'response'; payload: string }
   | { type: 'error' | 'timeout' | 'crash' | 'stopped'; message: string }
-) & { recordErrors?: RecordErrors | undefined }
+) & {
+  recordErrors?: RecordErrors | undefined
+  /** Milliseconds from the delivery of the event to the end. */
+  duration?: number | undefined
+}
 
 /** The process ended before it took the event. */
 export const NOT_TAKEN = { type: 'not-taken' } as const
@@ -20,6 +25,7 @@ interface Invocation {
   event: string
   settle: (outcome: Outcome | typeof NOT_TAKEN) => void
   recordErrors?: RecordErrors
+  startedAt?: number
   timer?: NodeJS.Timeout
 }
 
@@ -30,12 +36,14 @@ export interface RuntimeApiOptions {
   /** Called when the runtime asks for an event: it has loaded the function. */
   onReady: () => void
   onInitError: (message: string) => void
+  /** Called after each invocation, if the runtime client measures. */
+  onFigures: (figures: Figures) => void
 }
 
 /** The limit of Lambda for a synchronous response. */
 const MAX_RESPONSE_BYTES = 6_291_556
 const ROUTE =
-  /^\/2018-06-01\/runtime\/(?:(init\/error)|invocation\/(next)|invocation\/([^/]+)\/(response|error|record-errors))$/
+  /^\/2018-06-01\/runtime\/(?:(init\/error)|(figures)|invocation\/(next)|invocation\/([^/]+)\/(response|error|record-errors))$/
 
 async function readBody(request: IncomingMessage, limit: number) {
   const chunks: Buffer[] = []
@@ -60,7 +68,7 @@ function readError(text: string): string {
  * The Lambda Runtime API for one execution environment, on loopback. On Managed Instances, a runtime client has several
  * polls open at once, and each takes one invocation.
  */
-export async function startRuntimeApi({ timeout, functionArn, onReady, onInitError }: RuntimeApiOptions) {
+export async function startRuntimeApi({ timeout, functionArn, onReady, onInitError, onFigures }: RuntimeApiOptions) {
   const waiting: Invocation[] = []
   const polls: ServerResponse[] = []
   const running = new Map<string, Invocation>()
@@ -69,7 +77,9 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
   const finish = (invocation: Invocation, outcome: Outcome) => {
     clearTimeout(invocation.timer)
     running.delete(invocation.requestId)
-    invocation.settle({ ...outcome, recordErrors: invocation.recordErrors })
+    const { recordErrors, startedAt } = invocation
+    const duration = startedAt === undefined ? undefined : performance.now() - startedAt
+    invocation.settle({ ...outcome, recordErrors, duration })
   }
 
   const dispatch = () => {
@@ -86,6 +96,7 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
         'Lambda-Runtime-Invoked-Function-Arn': functionArn,
         'Lambda-Runtime-Trace-Id': `Root=1-${invocation.requestId.slice(0, 8)}-${invocation.requestId.replaceAll('-', '').slice(8)}`,
       })
+      invocation.startedAt = performance.now()
       poll.end(invocation.event)
     }
   }
@@ -95,7 +106,7 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
   }
 
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
-    const [, initError, next, requestId, kind] = ROUTE.exec(request.url ?? '') ?? []
+    const [, initError, figures, next, requestId, kind] = ROUTE.exec(request.url ?? '') ?? []
     if (next) {
       polls.push(response)
       response.on('close', () => {
@@ -105,10 +116,14 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
       onReady()
       return dispatch()
     }
-    const limit = kind === 'record-errors' ? Number.POSITIVE_INFINITY : MAX_RESPONSE_BYTES
+    const limit = kind === 'record-errors' || figures ? Number.POSITIVE_INFINITY : MAX_RESPONSE_BYTES
     const { size, text } = await readBody(request, limit)
     if (initError) {
       onInitError(readError(text))
+      return reply(response, 202, { status: 'OK' })
+    }
+    if (figures) {
+      onFigures(JSON.parse(text))
       return reply(response, 202, { status: 'OK' })
     }
     const invocation = running.get(requestId ?? '')

@@ -1,10 +1,11 @@
 // The program in an execution environment: loads the handler, then takes one event after another from the Runtime API.
-// `node runtime-client.js <file> <export>`
+// `node runtime-client.js <file> <export> [measure]`
 import { Agent, request } from 'node:http'
+import { openFigures } from './figures.ts'
 import { type Handler, loadHandler } from './load-handler.ts'
 import { recordIdsOf, takeRecordErrors, watchRecordErrors } from './record-errors.ts'
 
-const [, , file = '', exportName = ''] = process.argv
+const [, , file = '', exportName = '', measure] = process.argv
 const { env } = process
 const loops = Number(env.AWS_LAMBDA_MAX_CONCURRENCY ?? 1)
 // Sockets stay open, so that a function that has no file descriptors left can still respond.
@@ -49,9 +50,17 @@ async function reportRecordErrors(id: string, records: readonly string[]) {
   if (taken) await call('POST', `invocation/${id}/record-errors`, JSON.stringify(taken))
 }
 
+/** Sent after the response, so that it does not make the invocation longer. */
+async function reportFigures() {
+  if (figures) await call('POST', 'figures', JSON.stringify(figures.take()))
+}
+
+const figures = measure === undefined ? undefined : openFigures()
+
 async function serve(handler: Handler): Promise<never> {
   for (;;) {
     const { headers, text } = await call('GET', 'invocation/next')
+    figures?.start()
     const id = String(headers['lambda-runtime-aws-request-id'])
     const deadline = Number(headers['lambda-runtime-deadline-ms'])
     const context = {
@@ -75,10 +84,12 @@ async function serve(handler: Handler): Promise<never> {
     } catch (error) {
       await reportRecordErrors(id, records)
       await report(`invocation/${id}/error`, error)
+      await reportFigures()
       continue
     }
     await reportRecordErrors(id, records)
     await call('POST', `invocation/${id}/response`, payload)
+    await reportFigures()
   }
 }
 

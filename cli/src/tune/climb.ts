@@ -1,0 +1,88 @@
+import { MARGIN } from './confidence.ts'
+
+/** The part of a measurement that the search needs. */
+export interface Step {
+  readonly concurrency: number
+  readonly goodput: number
+  readonly failedShare: number
+}
+
+const FACTOR = 1.6
+/** Two figures count as equal if they differ by less than this share, which is also how exactly they are measured. */
+export const NOISE = MARGIN
+/** A drop by more than this share ends the climb at once. */
+const DROP = 0.1
+/** Failures above the lowest share by more than this are caused by the concurrency. */
+const MAX_MORE_FAILURES = 0.01
+/** Neighbours that differ by less than this factor are close enough. */
+const CLOSE = 1.2
+const MAX_REFINEMENTS = 5
+
+function nextAfter(concurrency: number, most: number): number {
+  return Math.min(most, Math.max(concurrency + 1, Math.round(concurrency * FACTOR)))
+}
+
+/** The most steps that `climb` takes. */
+export function maxSteps(least: number, most: number): number {
+  let steps = 1
+  for (let at = least; at < most; at = nextAfter(at, most)) steps += 1
+  return Math.min(most - least + 1, steps + MAX_REFINEMENTS)
+}
+
+/** Whether more records fail than at the concurrency with the fewest failures. A sample may have records that always fail. */
+export function isOverloaded(step: Step, steps: readonly Step[]): boolean {
+  const fewest = Math.min(...steps.map(({ failedShare }) => failedShare))
+  return step.failedShare > fewest + MAX_MORE_FAILURES
+}
+
+/** The lowest concurrency whose goodput equals the highest, apart from noise. Overloaded steps do not count. */
+export function kneeOf<S extends Step>(steps: readonly S[]): S | undefined {
+  const usable = steps.filter((step) => step.goodput > 0 && !isOverloaded(step, steps))
+  const enough = Math.max(...usable.map(({ goodput }) => goodput)) * (1 - NOISE)
+  return usable.toSorted((a, b) => a.concurrency - b.concurrency).find(({ goodput }) => goodput >= enough)
+}
+
+/** The middle of the wider gap beside the knee. Undefined if both neighbours are close. */
+function middleOfGap(steps: readonly Step[]): number | undefined {
+  const knee = kneeOf(steps)?.concurrency
+  if (knee === undefined) return undefined
+  const tried = steps.map(({ concurrency }) => concurrency)
+  const below = Math.max(...tried.filter((each) => each < knee))
+  const above = Math.min(...tried.filter((each) => each > knee))
+  const gaps = [
+    [below, knee],
+    [knee, above],
+  ] as const
+  const wide = gaps.filter(
+    ([low, high]) => Number.isFinite(high / low) && low > 0 && high / low > CLOSE && high - low > 1,
+  )
+  const [widest] = wide.toSorted(([a, b], [c, d]) => d / c - b / a)
+  return widest && Math.round(Math.sqrt(widest[0] * widest[1]))
+}
+
+/**
+ * Searches for the concurrency with the highest goodput. Raises the concurrency as long as the goodput grows, then
+ * tries values between the best one and its neighbours. Returns the steps in the order in which they were measured.
+ */
+export async function climb<S extends Step>(
+  least: number,
+  most: number,
+  measure: (concurrency: number) => Promise<S>,
+): Promise<S[]> {
+  const steps: S[] = []
+  let highest = 0
+  let withoutGrowth = 0
+  for (let at = least; ; at = nextAfter(at, most)) {
+    const step = await measure(at)
+    steps.push(step)
+    withoutGrowth = step.goodput > highest * (1 + NOISE) ? 0 : withoutGrowth + 1
+    if (at === most || withoutGrowth === 2 || step.goodput < highest * (1 - DROP)) break
+    highest = Math.max(highest, step.goodput)
+  }
+  for (let count = 0; count < MAX_REFINEMENTS; count += 1) {
+    const at = middleOfGap(steps)
+    if (at === undefined) break
+    steps.push(await measure(at))
+  }
+  return steps
+}

@@ -1,0 +1,299 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { MEMORY_OF_A_CORE } from '../predict.ts'
+import type { Cell, MeasuredBy, Measurement, Optimize, TuneResult } from '../result.ts'
+import { type ChartId, formatCost, formatFigure, formatShare, isSameCombination, isUsable, MARKS } from './figures.ts'
+import { costFinding, count, curveFinding, goodputFinding } from './findings.ts'
+import { Html, html, scriptJson } from './html.ts'
+import { STYLE } from './style.ts'
+
+const OPTIMIZED_FOR: Record<Optimize, string> = {
+  speed: 'speed',
+  cost: 'low cost',
+  balanced: 'a balance of speed and cost',
+}
+
+const ORIGINS: [MeasuredBy, string][] = [
+  ['measured', 'The handler ran on this machine with this concurrency, at full CPU.'],
+  [
+    'confirmed',
+    'The handler ran on this machine with this concurrency, under a CPU quota that imitates this memory size.',
+  ],
+  [
+    'predicted',
+    'The measured goodput, or environments × CPU share ÷ CPU time per record if that is less, corrected by what was confirmed for the same memory.',
+  ],
+]
+
+/** The report of a run as one HTML file, which loads nothing from the network. */
+export function renderReport(result: TuneResult): string {
+  // The build writes this file. The path is the same from src/ and from dist/.
+  const script = readFileSync(new URL('../../../dist/tune/report/charts.js', import.meta.url), 'utf8')
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy(script)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Concurrency and memory for ${result.handler}</title>
+<style>${new Html(STYLE)}</style>
+</head>
+<body>
+<header>
+<h1>Concurrency and memory for <code>${result.handler}</code></h1>
+<p class="muted">${count(result.cells.length, 'combination')}, ${count(result.environments, 'execution environment')}, batches of ${count(result.batchSize, 'record')}, optimized for ${OPTIMIZED_FOR[result.optimize]}</p>
+</header>
+<main>
+${recommendation(result)}
+<noscript><section><p>The charts need JavaScript. The table has the same figures.</p></section></noscript>
+${charts(result)}
+${combinations(result)}
+${patch(result)}
+${origins(result)}
+${unknowns(result)}
+</main>
+<script type="application/json" id="result">${scriptJson(result)}</script>
+<script>${new Html(script)}</script>
+</body>
+</html>
+`.text
+}
+
+/** Forbids every request, and every script except the code of the charts. Vega sets inline styles. */
+function contentSecurityPolicy(script: string): string {
+  const hash = createHash('sha256').update(script).digest('base64')
+  return `default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'`
+}
+
+function recommendation({ best, recommendation, environments }: TuneResult): Html {
+  return html`<section class="recommendation${best ? '' : ' none'}">
+<h2>Recommendation</h2>
+<p>${recommendation}</p>
+${best ? keyFigures(best, environments) : []}
+</section>`
+}
+
+function keyFigures(best: Cell, environments: number): Html {
+  const { memory, concurrency, goodput, costPerMillion, failedShare, p95, measuredBy } = best
+  const figures: [string, string, string, string][] = [
+    ['Memory', formatFigure(memory), 'MB', ''],
+    [
+      'Concurrency',
+      formatFigure(concurrency),
+      '',
+      environments === 1 ? '' : `in each of ${formatFigure(environments)} environments`,
+    ],
+    ['Goodput', formatFigure(goodput), 'records/s', measuredBy],
+    ['Cost per million messages', formatCost(costPerMillion), '', measuredBy],
+    ['Failed records', formatShare(failedShare), '', measuredBy],
+    ['95 % of the records take at most', formatFigure(p95), 'ms', measuredBy],
+  ]
+  return html`<dl class="key-figures">
+${figures.map(([name, value, unit, note]) => html`<div><dt>${name}</dt><dd><b>${value}</b> ${unit} <small>${note}</small></dd></div>`)}
+</dl>`
+}
+
+interface ChartSection {
+  readonly id: string
+  readonly title: string
+  readonly explanation: string
+  /** What the chart shows, for people who do not see it. */
+  readonly finding: string
+  /** The ids of the elements in which charts/page.ts draws. */
+  readonly elements: readonly ChartId[]
+  readonly legend: readonly string[]
+  /** What follows the chart. */
+  readonly more?: Html
+}
+
+function charts(result: TuneResult): Html {
+  const legend = [
+    `${MARKS.best} recommended`,
+    ...ORIGINS.map(([name]) => `${MARKS[name]} ${name}`),
+    `${MARKS.unusable} cannot be used: the table says why`,
+  ]
+  const isEmpty = result.cells.length === 0
+  return html`<div class="pair">
+${chart({
+  id: 'goodput',
+  title: 'Goodput',
+  explanation:
+    'Successful records per second, of all execution environments together. A stronger colour means a higher goodput.',
+  finding: goodputFinding(result),
+  elements: isEmpty ? [] : ['goodput-chart'],
+  legend,
+})}
+${chart({
+  id: 'cost',
+  title: 'Cost',
+  explanation: 'Dollars per million messages. A stronger colour means a lower cost.',
+  finding: costFinding(result),
+  elements: isEmpty ? [] : ['cost-chart'],
+  legend,
+})}
+</div>
+${chart({
+  id: 'curve',
+  title: 'Goodput over concurrency',
+  explanation:
+    'Measurements at full CPU. The vertical lines are 95 % confidence intervals. The scale of the concurrency is logarithmic.',
+  finding: curveFinding(result),
+  elements: result.measurements.length === 0 ? [] : ['curve-chart', 'failed-chart'],
+  legend: [`${MARKS.measured} measured`, `${MARKS.unusable} measured, and too many records failed`],
+  more: measurements(result),
+})}`
+}
+
+function chart({ id, title, explanation, finding, elements, legend, more }: ChartSection): Html {
+  return html`<section>
+<h2>${title}</h2>
+<figure>
+<figcaption><p id="${id}-finding">${finding}</p><p class="muted">${explanation}</p></figcaption>
+${
+  elements.length === 0
+    ? []
+    : html`<div role="img" aria-label="Chart: ${title}" aria-describedby="${id}-finding">
+${elements.map((element) => html`<div class="chart" id="${element}" aria-hidden="true"></div>`)}
+</div>
+<ul class="legend">
+${legend.map((entry) => html`<li>${entry}</li>`)}
+</ul>`
+}
+</figure>
+${more ?? ''}
+</section>`
+}
+
+function measurements({ measurements }: TuneResult): Html {
+  const columns: Column[] = [
+    ['Concurrency', 'per environment'],
+    ['Goodput', 'records/s'],
+    ['95 % confidence', 'of the goodput'],
+    ['Failed', 'of the records'],
+    ['Batches', 'without the warm-up'],
+    ['Why records failed', ''],
+  ]
+  return table('Measurements at full CPU', columns, measurements.map(measurementRow))
+}
+
+function measurementRow({
+  concurrency,
+  goodput,
+  margin,
+  isConfident,
+  failedShare,
+  batches,
+  causes,
+}: Measurement): Html {
+  const interval = margin === null ? 'not known' : `± ${formatShare(margin)}`
+  const why = Object.entries(causes).map(([cause, number]) => html`${formatFigure(number)} × ${cause}<br>`)
+  return html`<tr>
+<th scope="row">${formatFigure(concurrency)}</th><td>${formatFigure(goodput)}</td>
+<td>${interval}</td><td>${formatShare(failedShare)}</td>
+<td>${formatFigure(batches)}${isConfident ? '' : ', the maximum'}</td><td>${why}</td>
+</tr>`
+}
+
+/** The name and the unit. */
+type Column = readonly [string, string]
+
+const CELL_COLUMNS: readonly Column[] = [
+  ['Memory', 'MB'],
+  ['Concurrency', 'per environment'],
+  ['Goodput', 'records/s'],
+  ['Failed', 'of the records'],
+  ['p50', 'ms'],
+  ['p95', 'ms'],
+  ['CPU per record', 'ms'],
+  ['Peak memory', 'MB'],
+  ['Peak descriptors', 'files and sockets'],
+  ['Cost', 'per million messages'],
+  ['How obtained', ''],
+  ['Note', ''],
+]
+
+function combinations({ cells, best }: TuneResult): Html {
+  const sorted = cells.toSorted((a, b) => a.memory - b.memory || a.concurrency - b.concurrency)
+  const rows = sorted.map((cell) => cellRow(cell, best))
+  return html`<section>
+<h2>All combinations</h2>
+<p class="muted">Half of the records take at most p50, and 95 % take at most p95.</p>
+${table('Figures of each combination', CELL_COLUMNS, rows)}
+</section>`
+}
+
+/** A table in a box of its own, which scrolls on a narrow screen. */
+function table(caption: string, columns: readonly Column[], rows: readonly Html[]): Html {
+  return html`<div class="scroll" role="region" aria-label="${caption}" tabindex="0">
+<table>
+<caption>${caption}</caption>
+<thead><tr>
+${columns.map(([name, unit]) => html`<th scope="col">${name}${unit ? html` <small>${unit}</small>` : ''}</th>`)}
+</tr></thead>
+<tbody>
+${rows}
+</tbody>
+</table>
+</div>`
+}
+
+function cellRow(cell: Cell, best: Cell | null): Html {
+  const figures = [
+    formatFigure(cell.goodput),
+    formatShare(cell.failedShare),
+    formatFigure(cell.p50),
+    formatFigure(cell.p95),
+    formatFigure(cell.cpuPerRecord),
+    formatFigure(cell.peakMemory),
+    formatFigure(cell.peakDescriptors),
+    formatCost(cell.costPerMillion),
+  ]
+  const recommended = isSameCombination(cell, best)
+  const notes = [
+    ...(recommended ? [noteWith(MARKS.best, 'recommended')] : []),
+    ...(cell.problem === undefined ? [] : [noteWith(MARKS.unusable, cell.problem)]),
+  ]
+  return html`<tr class="${recommended ? 'best' : isUsable(cell) ? '' : 'unusable'}">
+<th scope="row">${formatFigure(cell.memory)}</th><th scope="row">${formatFigure(cell.concurrency)}</th>
+${figures.map((figure) => html`<td>${figure}</td>`)}
+<td>${noteWith(MARKS[cell.measuredBy], cell.measuredBy)}</td><td>${notes}</td>
+</tr>`
+}
+
+/** A screen reader does not read the mark. */
+function noteWith(mark: string, text: string): Html {
+  return html`<span aria-hidden="true">${mark} </span>${text}`
+}
+
+function patch({ patch }: TuneResult): Html {
+  return html`<section>
+<h2 id="patch">Settings for SAM or CloudFormation</h2>
+${
+  patch === null
+    ? html`<p>There are no settings, because there is no recommendation.</p>`
+    : html`<pre class="scroll" role="region" aria-labelledby="patch" tabindex="0"><code>${patch}</code></pre>`
+}
+</section>`
+}
+
+function origins({ cells }: TuneResult): Html {
+  return html`<section>
+<h2>How each figure was obtained</h2>
+<p class="muted">The CPU share of a function is memory ÷ ${formatFigure(MEMORY_OF_A_CORE)} MB, at most 1.</p>
+<dl class="terms">
+${ORIGINS.map(([name, text]) => {
+  const number = cells.filter(({ measuredBy }) => measuredBy === name).length
+  return html`<dt>${noteWith(MARKS[name], name)} <span class="muted">(${count(number, 'combination')})</span></dt><dd>${text}</dd>`
+})}
+</dl>
+</section>`
+}
+
+function unknowns({ unknowns }: TuneResult): Html {
+  return html`<section>
+<h2>What this machine cannot know</h2>
+<ul>
+${unknowns.map((unknown) => html`<li>${unknown}</li>`)}
+</ul>
+</section>`
+}

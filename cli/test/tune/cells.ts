@@ -1,0 +1,25 @@
+import type { Cell, Measurement } from '../../src/tune/result.ts'
+
+export function measurement(changes: Partial<Measurement> = {}): Measurement {
+  return {
+    concurrency: 40,
+    goodput: 1000,
+    margin: 0.02,
+    isConfident: true,
+    batches: 3,
+    failedShare: 0,
+    causes: {},
+    p50: 10,
+    p95: 20,
+    cpuPerRecord: 0.1,
+    peakMemory: 100,
+    peakDescriptors: 70,
+    cores: 0.1,
+    ...changes,
+  }
+}
+
+export function cell(changes: Partial<Cell> = {}): Cell {
+  const { margin, isConfident, batches, causes, cores, ...figures } = measurement()
+  return { ...figures, memory: 1769, costPerMillion: 1, measuredBy: 'measured', ...changes }
+}

@@ -1,0 +1,112 @@
+import { test } from 'tap'
+import { predict, type Setting, toCell } from '../../src/tune/predict.ts'
+import { costPerMillion, pricesFor } from '../../src/tune/prices.ts'
+import { measurement } from './cells.ts'
+
+const prices = pricesFor('x86_64', false)
+const SETTING: Setting = { environments: 1, batchSize: 1000, bodyBytes: 100, prices, timeout: 30 }
+
+test('with enough memory for a core, a cell has the measured figures', async (t) => {
+  const measured = measurement({ goodput: 1000, cpuPerRecord: 0.5 })
+  const { goodput, p50, p95, measuredBy, problem } = predict(measured, 1769, SETTING, [measured])
+  t.strictSame(
+    { goodput, p50, p95, measuredBy, problem },
+    { goodput: 1000, p50: 10, p95: 20, measuredBy: 'measured', problem: undefined },
+  )
+})
+
+test('with less memory, the CPU share limits the goodput, and records take longer by the same factor', async (t) => {
+  // A quarter of a core is 250 CPU milliseconds per second: 250 ÷ 0.5 = 500 records.
+  const measured = measurement({ goodput: 1000, cpuPerRecord: 0.5, peakMemory: 100 })
+  const { goodput, p50, p95, cpuPerRecord, measuredBy } = predict(measured, 1769 / 4, SETTING, [measured])
+  t.strictSame(
+    { goodput, p50, p95, cpuPerRecord, measuredBy },
+    { goodput: 500, p50: 20, p95: 40, cpuPerRecord: 0.5, measuredBy: 'predicted' },
+  )
+})
+
+test('a goodput that needs little CPU is the same with less memory, but it is a prediction', async (t) => {
+  const measured = measurement({ goodput: 100, cpuPerRecord: 0.5 })
+  const { goodput, measuredBy } = predict(measured, 128, SETTING, [measured])
+  t.strictSame({ goodput, measuredBy }, { goodput: 100, measuredBy: 'predicted' })
+})
+
+test('more than one core is never predicted, and a measurement that used more becomes a prediction', async (t) => {
+  const measured = measurement({ goodput: 3000, cpuPerRecord: 0.5 })
+  for (const memory of [1769, 10_240]) {
+    const { goodput, measuredBy } = predict(measured, memory, SETTING, [measured])
+    t.strictSame({ goodput, measuredBy }, { goodput: 2000, measuredBy: 'predicted' })
+  }
+})
+
+test('each environment has its own CPU share', async (t) => {
+  const measured = measurement({ goodput: 3000, cpuPerRecord: 0.5 })
+  const { goodput } = predict(measured, 1769 / 4, { ...SETTING, environments: 4 }, [measured])
+  t.equal(goodput, 2000)
+})
+
+test('problems: memory, failures, timeout, nothing succeeded', async (t) => {
+  const problemOf = (changes: Parameters<typeof measurement>[0], memory = 1769, setting = SETTING) => {
+    const changed = measurement(changes)
+    return predict(changed, memory, setting, [measurement(), changed]).problem
+  }
+  t.equal(problemOf({}), undefined)
+  t.equal(problemOf({ peakMemory: 300.2 }, 300), 'the process needs 301 MB')
+  t.equal(problemOf({ peakMemory: 300 }, 300), undefined)
+  t.equal(problemOf({ failedShare: 0.01 }), undefined)
+  t.equal(
+    problemOf({ failedShare: 0.25, causes: { 'Error: EMFILE': 3 } }),
+    '25.0 % of the records failed: Error: EMFILE',
+  )
+  t.equal(problemOf({ goodput: 0, failedShare: 1, causes: { 'Error: no': 3 } }), 'no record succeeded: Error: no')
+  t.equal(problemOf({ goodput: 1000 / 29 }), undefined)
+  t.equal(problemOf({ goodput: 1000 / 29.1 }), 'a batch of 1,000 records takes about 29.1 s, but the timeout is 30 s')
+})
+
+test('a confirmed cell keeps its figures', async (t) => {
+  const { goodput, memory, measuredBy } = toCell(measurement({ goodput: 400 }), 128, 'confirmed', SETTING, [])
+  t.strictSame({ goodput, memory, measuredBy }, { goodput: 400, memory: 128, measuredBy: 'confirmed' })
+})
+
+test('cost: a batch of 1,000 in 1 s with 1,024 MB', async (t) => {
+  // 1,000 invocations of 1 GB-s, 1,000 requests, 100,000 receives and 100,000 deletes.
+  const expected = 1000 * 0.0000166667 + 0.001 * 0.2 + 0.2 * 0.4
+  t.equal(costPerMillion(1024, 1000, 0, SETTING)?.toFixed(9), expected.toFixed(9))
+})
+
+test('cost: environments that share the goodput take longer', async (t) => {
+  const expected = 1000 * 4 * 0.0000166667 + 0.001 * 0.2 + 0.2 * 0.4
+  t.equal(costPerMillion(1024, 1000, 0, { ...SETTING, environments: 4 })?.toFixed(9), expected.toFixed(9))
+})
+
+test('cost: failed records are delivered again', async (t) => {
+  // Half of each batch succeeds: 2,000 invocations of 0.5 s, 200,000 receives and 100,000 deletes.
+  const expected = 2000 * 0.5 * 0.0000166667 + 0.002 * 0.2 + 0.3 * 0.4
+  t.equal(costPerMillion(1024, 1000, 0.5, SETTING)?.toFixed(9), expected.toFixed(9))
+  t.equal(costPerMillion(1024, 0, 1, SETTING), null)
+})
+
+test('cost: durations are rounded up to a millisecond, and large bodies are billed per 64 KB', async (t) => {
+  // A batch of 10 in 2.5 ms is billed as 3 ms. Ten bodies of 20,000 bytes are four requests.
+  const workload = { ...SETTING, batchSize: 10, bodyBytes: 20_000 }
+  const expected = 100_000 * 0.003 * 0.125 * 0.0000166667 + 0.1 * 0.2 + (0.4 + 0.1) * 0.4
+  t.equal(costPerMillion(128, 4000, 0, workload)?.toFixed(9), expected.toFixed(9))
+})
+
+test('cost: a batch of 2 is received and deleted in calls of 2', async (t) => {
+  const expected = 500_000 * 0.002 * 0.0000166667 + 0.5 * 0.2 + 1 * 0.4
+  t.equal(costPerMillion(1024, 1000, 0, { ...SETTING, batchSize: 2 })?.toFixed(9), expected.toFixed(9))
+})
+
+test('prices: architecture, FIFO, and --price', async (t) => {
+  t.strictSame(pricesFor('x86_64', false), { gbSecond: 0.0000166667, requests: 0.2, sqs: 0.4 })
+  t.strictSame(pricesFor('arm64', true), { gbSecond: 0.0000133334, requests: 0.2, sqs: 0.5 })
+  t.strictSame(pricesFor('arm64', true, ['gb-second=0.00002', 'requests=0', 'sqs=1']), {
+    gbSecond: 0.00002,
+    requests: 0,
+    sqs: 1,
+  })
+  for (const wrong of ['sqs', 'sqs=', 'sqs=-1', 'sqs=Infinity', 'toString=1', 'lambda=1', '=1']) {
+    t.throws(() => pricesFor('arm64', false, [wrong]), { name: 'UsageError', message: /^--price .* is not a price/ })
+  }
+})
