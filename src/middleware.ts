@@ -61,8 +61,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   const settings = checkOptions(options)
   const rateLimit = settings.rateLimit && createRateLimit(settings.rateLimit)
   const schedule = createScheduler({ ...settings, ...limitOf(settings.concurrency), rateLimit })
-  // A rate limit would count the record of the warm-up, and subscribers would receive its batch.
-  if (!rateLimit && !isTraced()) warmUp(settings, schedule).catch(() => {})
+  if (!isTraced()) warmUp(settings).catch(() => {}) // subscribers would receive its batch
 
   function boundedSqsBatchBefore(request: Request): void {
     if (request[INVOCATION]) throw new TypeError('boundedSqsBatch() is used twice on one handler: use it once')
@@ -101,9 +100,11 @@ function limitOf(concurrency: Settings['concurrency']): Pick<Limits, 'concurrenc
 /**
  * Runs a batch of one record that does nothing, so V8 compiles the code now. Without this, V8 compiled the
  * code in the first batch, and that took half of the time of that batch. Lambda gives a function a whole CPU while it
- * starts, and less when it runs a batch.
+ * starts, and less when it runs a batch. The batch has a scheduler of its own, because a rate limit would count its record,
+ * and adaptive concurrency would measure it.
  */
-async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> {
+async function warmUp(settings: Settings): Promise<void> {
+  const schedule = createScheduler({ concurrency: 1 })
   const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] })
   const { run, conclude } = createInvocation(batch, {} as Context, { ...settings, onSummary: undefined }, schedule)
   await conclude(await run(() => {}, batch.event, {}, undefined))

@@ -128,6 +128,26 @@ export function withDescriptors(count: number, inner: Downstream): Downstream {
   }
 }
 
+/** In every second block of `length` records, each record fails with an ordinary failure, after `ms`. */
+export function failingBlocks(length: number, ms: number, inner: Downstream): Downstream {
+  return (clock, random) => {
+    const call = inner(clock, random)
+    let calls = 0
+    return (settle) => {
+      if (Math.floor(calls++ / length) % 2 === 1) clock.after(ms, () => settle('failure'))
+      else call(settle)
+    }
+  }
+}
+
+/** Returns ordinary failures instead of 503, as a server does that does not know that it is overloaded. */
+export function unclassified(inner: Downstream): Downstream {
+  return (clock, random) => {
+    const call = inner(clock, random)
+    return (settle) => call((outcome) => settle(outcome === 'ok' ? 'ok' : 'failure'))
+  }
+}
+
 /** Every second block of `length` records needs no call: its records end after 1 ms. */
 export function instantBlocks(length: number, inner: Downstream): Downstream {
   return instant((_random, calls) => Math.floor(calls / length) % 2 === 1, inner)
@@ -160,11 +180,11 @@ export function retrying(inner: Downstream): Downstream {
   }
 }
 
-/** A share of the successful calls fails with a 503 by chance. */
-export function flaky(share: number, inner: Downstream): Downstream {
+/** A share of the successful calls fails by chance, with a 503 if `failure` is `'overload'`. */
+export function flaky(share: number, inner: Downstream, failure: Outcome = 'overload'): Downstream {
   return (clock, random) => {
     const call: Call = inner(clock, random)
-    return (settle) => call((outcome) => settle(outcome === 'ok' && random() < share ? 'overload' : outcome))
+    return (settle) => call((outcome) => settle(outcome === 'ok' && random() < share ? failure : outcome))
   }
 }
 

@@ -12,7 +12,7 @@ const clock: Clock = {
   after: (delay, run) => void setTimeout(run, delay),
   runAll() {},
 }
-const STATUS = { ok: 200, throttle: 429, overload: 503 }
+const STATUS = { ok: 200, throttle: 429, overload: 503, failure: 500 }
 
 const { downstream } = HTTP_CASES[process.argv[2] as string] as (typeof HTTP_CASES)[string]
 const call = downstream(clock, seededRandom(1))

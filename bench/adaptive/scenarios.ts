@@ -5,6 +5,7 @@ import {
   computing,
   contended,
   either,
+  flaky,
   instantBlocks,
   instantShare,
   logNormal,
@@ -34,7 +35,7 @@ export const DOWNSTREAMS: Readonly<Record<string, Downstream>> = {
   'no limit, log-normal': open(logNormal(10, 2000, 200, 1)),
 }
 
-/** Cases that mislead a search: hidden retries, and records that end at once. */
+/** Cases that mislead a search: hidden retries, records that end at once, and calls that fail by chance. */
 export const HARD_CASES: Readonly<Record<string, Downstream>> = {
   'queue 400 × 60 ms': queueing(400, about(60)),
   'queue 400, blocks of 500 instant': instantBlocks(500, queueing(400, about(60))),
@@ -47,6 +48,8 @@ export const HARD_CASES: Readonly<Record<string, Downstream>> = {
   'bucket 500/s, 20 ms': bucket(500, 50, about(20)),
   'bucket 500/s, client retries': retrying(bucket(500, 50, about(20))),
   'queue 600 × 200 ms': queueing(600, about(200)),
+  'queue 50 × 20 ms, 10 % get a 503': flaky(0.1, queueing(50, about(20))),
+  'queue 50 × 20 ms, 20 % get a 503': flaky(0.2, queueing(50, about(20))),
 }
 
 /** Made after the parameters were fixed. The search was not changed because of them. */

@@ -1,5 +1,5 @@
 /** The result of a call. */
-export type Outcome = 'ok' | 'throttle' | 'overload'
+export type Outcome = 'ok' | 'throttle' | 'overload' | 'failure'
 
 /** Calls a downstream once. `settle` is called once, at a later time. */
 export type Call = (settle: (outcome: Outcome) => void) => void
@@ -11,8 +11,8 @@ export type Downstream = (clock: Clock, random: () => number) => Call
 export interface SimulatedLimiter {
   readonly limit: number
   started?(now: number, waiting: number): object
-  failed?(error: unknown, now: number): unknown
-  ended?(cohort: object, startedAt: number, now: number, succeeded: boolean): void
+  failed?(error: unknown, now: number): false | undefined
+  ended?(cohort: object, startedAt: number, now: number, succeeded: boolean | undefined): void
 }
 
 export interface BatchResult {
@@ -158,8 +158,8 @@ function runBatch(
     call((outcome) => {
       inFlight--
       if (outcome === 'ok') succeeded++
-      else limiter.failed?.(outcome, clock.now)
-      if (cohort) limiter.ended?.(cohort, startedAt, clock.now, outcome === 'ok')
+      const counted = outcome === 'ok' || limiter.failed?.(outcome, clock.now)
+      if (cohort) limiter.ended?.(cohort, startedAt, clock.now, counted)
       if (waiting > 0) startJobs()
       else if (inFlight === 0) done({ records, succeeded, duration: clock.now - batchStart, limit: limiter.limit })
     })

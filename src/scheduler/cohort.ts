@@ -15,8 +15,10 @@ export interface Cohort {
   limited: number
   /** Whether no further job joins. */
   isFull: boolean
-  /** The sum of the durations. Each job subtracts the time of its start, and adds the time of its end. */
+  /** The sum of the durations of the jobs that count. Each adds the time of its end minus the time of its start. */
   duration: number
+  /** The sum of the durations of the jobs that have ended and do not count. */
+  uncounted: number
   /** The sum of the squared durations of the jobs that have ended. */
   squares: number
   /**
@@ -32,6 +34,8 @@ export interface Measurement {
   readonly concurrency: number
   /** Successful jobs per millisecond. */
   readonly goodput: number
+  /** What the goodput would be without the time that jobs that do not count were in flight. */
+  readonly goodputWithoutUncounted: number
 }
 
 export function openCohort(limit: number, now: number): Cohort {
@@ -44,6 +48,7 @@ export function openCohort(limit: number, now: number): Cohort {
     limited: 0,
     isFull: false,
     duration: 0,
+    uncounted: 0,
     squares: 0,
     seen: 0,
   }
@@ -67,7 +72,11 @@ export function leave(
   cohort.inFlight--
   cohort.duration += now - cohort.openedAt
   cohort.seen += integral
-  if (succeeded === undefined) return
+  if (succeeded === undefined) {
+    cohort.duration -= now - startedAt
+    cohort.uncounted += now - startedAt
+    return
+  }
   cohort.ended++
   cohort.squares += (now - startedAt) ** 2
   if (succeeded) cohort.succeeded++
@@ -75,11 +84,15 @@ export function leave(
 
 /** Little's law: goodput is concurrency ÷ mean duration. Jobs that are still in flight count with their duration so far. */
 export function measure(cohort: Cohort, now: number, integral: number): Measurement {
-  const { inFlight, seen, succeeded } = cohort
-  const duration = durationSoFar(cohort, now)
-  if (!(duration > 0)) return { concurrency: 0, goodput: 0 }
-  const concurrency = (seen + inFlight * integral) / duration
-  return { concurrency, goodput: (concurrency * succeeded) / duration }
+  const { inFlight, seen, succeeded, uncounted } = cohort
+  const counted = durationSoFar(cohort, now)
+  if (!(counted > 0)) return { concurrency: 0, goodput: 0, goodputWithoutUncounted: 0 }
+  const concurrency = (seen + inFlight * integral) / (counted + uncounted)
+  return {
+    concurrency,
+    goodput: (concurrency * succeeded) / (counted + uncounted),
+    goodputWithoutUncounted: (concurrency * succeeded) / counted,
+  }
 }
 
 /** The relative standard error of the mean duration. */

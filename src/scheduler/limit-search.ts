@@ -1,4 +1,4 @@
-import { type Cohort, join, leave, measure, openCohort, standardError } from './cohort.ts'
+import { type Cohort, join, leave, type Measurement, measure, openCohort, standardError } from './cohort.ts'
 import type { FailureClass, Limiter, LimitReason } from './limiter.ts'
 
 // The parameters were chosen on the downstreams in bench/adaptive/scenarios.ts.
@@ -33,6 +33,16 @@ const WAIT_AFTER_FAILURE = 1.5
 const MARGIN = 0.95
 /** After pressure in a probe, a limit that is higher by less than this factor is not worth a measurement. */
 const WORTH_MEASURING = 1.1
+/** Overloads lower the limit at most to this share at once: all calls can fail in one moment, for example in a restart. */
+const LARGEST_CUT = 0.5
+/** How many jobs must end until the search knows how often calls are overloaded by chance. */
+const LEARNED_AFTER = 500
+/** After a cut, fewer are enough, because the lower limit does not cause overloads. */
+const LEARNED_AFTER_CUT = 50
+
+// Jobs may hang. The search waits for jobs only until this many times as many jobs as the limit have ended.
+const CUT_PATIENCE = 10
+const COHORT_PATIENCE = 50
 
 /** A cohort has at least this many jobs, and at least as many as the limit, and at most `MAX_COHORT` times as many. */
 const MIN_JOBS = 16
@@ -57,11 +67,23 @@ interface LimitSearchOptions {
 
 interface Reference {
   readonly limit: number
-  readonly goodput: number
+  readonly measured: Measurement
+}
+
+/** The fall of the limit after pressure. It lasts until the jobs that started before it have ended. */
+interface Cut {
+  /** The limit before the cut. */
+  readonly from: number
+  /** How many jobs that started before the cut are still in flight. */
+  older: number
+  /** The cut ends when this many jobs have ended, even if older jobs are still in flight. */
+  readonly maxEnds: number
 }
 
 /** A job that belongs to no cohort. */
 const NO_COHORT = {}
+/** A job that timed out and still occupies its slot. */
+const HUNG = {}
 
 /**
  * Searches for the limit with the highest goodput, which is the number of successful jobs per second.
@@ -97,8 +119,11 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   let throttles = 0
   let overloads = 0
   let usualOverloads = 0
-  /** Whether jobs that started before the limit was cut are still in flight. */
-  let isCutting = false
+  let cut: Cut | undefined
+  /** `undefined` if the limit has been measured since the last cut. */
+  let limitBeforeCut: number | undefined
+  /** How many jobs timed out and still occupy their slots. */
+  let hung = 0
 
   function started(now: number, waiting: number): object {
     if (inFlight === 0 && now - changedAt > IDLE_TIME) forget()
@@ -112,24 +137,36 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
 
   function failed(error: unknown, now: number): false | undefined {
     const failure = classify(error)
-    if (failure === undefined) return undefined
-    if (failure === 'failure' || !isPressure(failure)) return false
-    if (!isCutting) {
-      learnUsualOverloads()
-      cohort = open(now)
-      isCutting = true
-    }
-    setLimit(Math.min(limit, inFlight - 1), failure)
+    if (failure === undefined || failure === 'failure') return undefined // an ordinary failure says nothing about the load
+    if (!isPressure(failure)) return false
+    if (!cut) startCut(now)
+    const least = failure === 'overload' ? LARGEST_CUT * (cut as Cut).from : min
+    setLimit(Math.max(least, Math.min(limit, inFlight - 1)), failure)
     return false
   }
 
+  function timedOut(of: object, startedAt: number, error: unknown, now: number): object {
+    failed(error, now)
+    ended(of, startedAt, now, undefined)
+    hung++
+    return HUNG
+  }
+
   function ended(of: object, startedAt: number, now: number, succeeded: boolean | undefined): void {
+    if (of === HUNG) {
+      hung--
+      return
+    }
     countInFlight(-1, now)
     ends++
     if (of === cohort) leave(cohort as Cohort, startedAt, now, integral, succeeded)
-    if (!cohort) return
-    if (isCutting) endCut(cohort)
-    else if (of === cohort && isComplete(cohort)) judge(cohort)
+    if (cut) {
+      if (of !== cohort) cut.older--
+      if (cut.older <= 0.05 * limit || ends >= cut.maxEnds) endCut(cut)
+    } else if (cohort) {
+      if (of === cohort && isComplete(cohort)) judge(cohort)
+      else if (ends > COHORT_PATIENCE * Math.max(MIN_JOBS, cohort.limit)) cohort = undefined // more than 5 % of it hang
+    }
   }
 
   function countInFlight(change: 1 | -1, now: number): void {
@@ -157,7 +194,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     cohort = reference = probe = undefined
     step = MAX_STEP
     wait = MIN_WAIT
-    isCutting = false
+    cut = limitBeforeCut = undefined
   }
 
   /**
@@ -172,23 +209,32 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
 
   function learnUsualOverloads(): void {
     const share = Math.min(0.2, overloads / Math.max(1, ends))
-    usualOverloads += Math.min(1, ends / 500) * (share - usualOverloads)
+    const jobs = limitBeforeCut === undefined ? LEARNED_AFTER : LEARNED_AFTER_CUT
+    usualOverloads += Math.min(1, ends / jobs) * (share - usualOverloads)
   }
 
-  /**
-   * Ends a cut when the jobs that started before it have ended. Their results say nothing about the new limit. Jobs
-   * that hang are ignored if they are at most 5 % of the limit.
-   */
-  function endCut(since: Cohort): void {
-    if (inFlight - since.inFlight > 0.05 * limit) return
+  function startCut(now: number): void {
     learnUsualOverloads()
-    isCutting = false
-    cohort = undefined
+    cohort = open(now)
+    cut = { from: limit, older: inFlight, maxEnds: CUT_PATIENCE * inFlight }
+  }
+
+  /** The results of the jobs that started before the cut say nothing about the new limit. Only later jobs measure it. */
+  function endCut({ from }: Cut): void {
+    learnUsualOverloads()
+    cut = cohort = undefined
     setLimit(MARGIN * limit, reason)
     step = MIN_STEP
     if (probe === 'up' && reference && limit > WORTH_MEASURING * reference.limit) return
     if (reference) setLimit(Math.min(limit, reference.limit), reason)
     reference = probe = undefined
+    limitBeforeCut = from
+  }
+
+  /** The lower limit has not changed how often calls are overloaded, so the cause is not the limit. */
+  function undoCut(from: number): void {
+    setLimit(from, 'no-gain')
+    step = MAX_STEP
   }
 
   function isComplete(of: Cohort): boolean {
@@ -205,23 +251,31 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   }
 
   function judge(of: Cohort): void {
-    const { concurrency, goodput } = measure(of, changedAt, integral)
-    const isReached = concurrency >= REACHED * of.limit
-    const goodputAtLimit = isReached ? goodput : 0 // so that a probe that did not reach its limit fails
+    const measured = measure(of, changedAt, integral)
+    const isReached = measured.concurrency >= REACHED * of.limit
     // One third is enough, because the jobs that start before the limit is reached are not limited.
     const isLimited = of.limited >= (of.ended + of.inFlight) / 3
     const mayGrow = isLimited && utilization() <= MAX_UTILIZATION
+    const isStillOverloaded = overloads > 1 // one can be chance
     learnUsualOverloads()
-    cohort = undefined
+    const from = limitBeforeCut
+    cohort = limitBeforeCut = undefined
+    if (from !== undefined && isStillOverloaded) {
+      undoCut(from)
+      return
+    }
     if (!probe || !reference) {
-      if (isReached) measureReference(goodput, mayGrow)
-    } else if (probe === 'up') judgeHigherLimit(reference, goodputAtLimit, mayGrow)
-    else judgeLowerLimit(reference, goodputAtLimit)
+      if (isReached) measureReference(measured, mayGrow)
+      return
+    }
+    const growth = isReached ? growthOf(reference.measured, measured) : 0 // a probe that did not reach its limit fails
+    if (probe === 'up') judgeHigherLimit(reference, measured, growth, mayGrow)
+    else judgeLowerLimit(reference, measured, growth)
   }
 
-  function measureReference(goodput: number, mayGrow: boolean): void {
+  function measureReference(measured: Measurement, mayGrow: boolean): void {
     const isFirst = reference === undefined
-    reference = { limit, goodput }
+    reference = { limit, measured }
     if (isFirst) {
       startHolding()
       if (step === MAX_STEP && mayGrow) probeUp()
@@ -247,15 +301,15 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     if (limit < from) probe = 'down'
   }
 
-  function judgeHigherLimit(from: Reference, goodput: number, mayGrow: boolean): void {
-    if (goodput < from.goodput * (1 + GAIN * (limit / from.limit - 1))) {
+  function judgeHigherLimit(from: Reference, measured: Measurement, growth: number, mayGrow: boolean): void {
+    if (growth < 1 + GAIN * (limit / from.limit - 1)) {
       wait = Math.min(MAX_WAIT, WAIT_AFTER_FAILURE * wait)
       step = Math.max(MIN_STEP, STEP_AFTER_FAILURE * step)
       // The limit grows only by the factor by which goodput has grown: more jobs would not help.
-      endProbe(from, from.limit * Math.max(1, goodput / from.goodput))
+      endProbe(from, from.limit * Math.max(1, growth))
       return
     }
-    reference = { limit, goodput }
+    reference = { limit, measured }
     reason = 'gain'
     wait = MIN_WAIT
     step = Math.min(MAX_STEP, 2 * step)
@@ -263,19 +317,19 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     else startHolding()
   }
 
-  function judgeLowerLimit(from: Reference, goodput: number): void {
-    if (goodput < SAME_GOODPUT * from.goodput) {
+  function judgeLowerLimit(from: Reference, measured: Measurement, growth: number): void {
+    if (growth < SAME_GOODPUT) {
       endProbe(from, from.limit)
       return
     }
-    reference = { limit, goodput: Math.max(goodput, from.goodput) }
+    reference = { limit, measured: growth > 1 ? measured : from.measured }
     reason = 'gain'
     probeDown()
   }
 
-  function endProbe({ goodput }: Reference, next: number): void {
+  function endProbe({ measured }: Reference, next: number): void {
     setLimit(next, 'no-gain')
-    reference = { limit, goodput }
+    reference = { limit, measured }
     startHolding()
   }
 
@@ -286,13 +340,22 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
 
   return {
     get limit() {
-      return limit
+      return Math.min(max, limit + Math.min(hung, initial))
     },
     get reason() {
       return reason
     },
     started,
     failed,
+    timedOut,
     ended,
   }
+}
+
+/**
+ * The factor by which goodput has grown. The smaller of two factors counts. If the share of ordinary failures falls,
+ * only `goodput` grows. If a downstream that is overloaded returns ordinary failures, only `goodputWithoutUncounted` grows.
+ */
+function growthOf(before: Measurement, after: Measurement): number {
+  return Math.min(after.goodput / before.goodput, after.goodputWithoutUncounted / before.goodputWithoutUncounted)
 }

@@ -17,11 +17,17 @@ export interface Limiter {
    */
   started(now: number, waiting: number): object
   /**
-   * A job failed. A job that timed out fails before it ends.
+   * A job failed.
    *
    * @returns the value to pass to `ended()` as `succeeded`: `false`, or `undefined` if the failure does not count
    */
   failed(error: unknown, now: number): false | undefined
+  /**
+   * A job timed out. It still occupies its slot.
+   *
+   * @returns what `ended()` needs when the slot is free, instead of what `started()` returned
+   */
+  timedOut(cohort: object, startedAt: number, error: unknown, now: number): object
   /**
    * A job has freed its slot.
    *

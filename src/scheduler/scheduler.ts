@@ -354,7 +354,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         const expiresAt = startedAt + recordTimeout
         if (now >= expiresAt && work?.states.isRunning(slot.job)) {
           const error = new RecordTimeoutError(recordTimeout)
-          limiter?.failed(error, now)
+          if (limiter && slot.cohort) slot.cohort = limiter.timedOut(slot.cohort, startedAt, error, now)
           settle(slot, rejected(error), now)
           abort(options, error)
         }

@@ -27,7 +27,7 @@ t.test('batches of 7,000, 1,000 and 100: goodput is close to that of the initial
     [100, 60],
   ] as const) {
     for (const { name, best, initial, all } of compareAll({ ...HARD_CASES, ...UNSEEN }, Array(count).fill(records))) {
-      if (initial.failed > 0.05) continue // with so many failed records, nobody would choose this fixed number
+      if (initial.failed > best.failed + 0.05) continue // with so many more failed records, nobody would choose this fixed number
       // With batches of 100 and a client that retries, the first probes cost 11 % of 60 batches.
       const least = records === 100 ? 0.88 : 0.9
       const ratio = (all * best.goodput) / initial.goodput

@@ -345,14 +345,14 @@ t.test('the limiter receives each start, failure and end once', async (t) => {
   ])
 })
 
-t.test('a record that timed out has failed at its timeout, and ends when its handler settles', async (t) => {
+t.test('the limiter receives a timeout, and the end of the record when its handler settles', async (t) => {
   const clock = passingClock(t)
   const { handle, held, calls } = await start(t, 10, { recordTimeout: 100 })
   const result = handle(standardEvent('a', 'b'))
   await clock.pass(101)
   t.strictSame(calls.slice(2), [
-    ['failed', 'The handler did not finish within the recordTimeout of 100 ms'],
-    ['failed', 'The handler did not finish within the recordTimeout of 100 ms'],
+    ['timed out', 'The handler did not finish within the recordTimeout of 100 ms'],
+    ['timed out', 'The handler did not finish within the recordTimeout of 100 ms'],
     ['ended', undefined],
     ['ended', undefined],
   ])
@@ -370,12 +370,36 @@ t.test('a record that timed out keeps its slot, and its late result does not cou
   await clock.pass(50)
   await succeed('b')
   await clock.pass(60)
-  t.strictSame(calls.slice(-1), [['failed', 'The handler did not finish within the recordTimeout of 100 ms']])
+  t.strictSame(calls.slice(-1), [['timed out', 'The handler did not finish within the recordTimeout of 100 ms']])
   held.fail('a', new Error('late'))
   await settled()
   t.strictSame(calls.slice(-1), [['ended', false]])
   await succeed('c')
   t.strictSame(failed(await result), ['a'])
+})
+
+t.test('handlers that hang do not use up a limit that the search has found', async (t) => {
+  const clock = passingClock(t)
+  let busy = 0
+  const hanging = ['m10', 'm30', 'm50', 'm70', 'm90']
+  const refused: string[] = []
+  const handle = handlerOf(
+    async ({ messageId }) => {
+      if (hanging.includes(messageId)) return new Promise(() => {})
+      const isRefused = busy >= 5
+      busy++
+      await clock.delay(isRefused ? 2 : 10)
+      busy--
+      if (!isRefused) return
+      refused.push(messageId)
+      throw Object.assign(new Error('refused'), { status: 503 })
+    },
+    { concurrency: adaptiveConcurrency({ initial: 5, max: 50 }), recordTimeout: 100, logger: false },
+  )
+  await settled()
+  const result = handle(standardEvent(...ids(300)))
+  const reported = failed(await clock.until(result))
+  t.strictSame(reported.toSorted(), [...hanging, ...refused].toSorted())
 })
 
 t.test('records that are aborted at the end of the batch do not count', async (t) => {

@@ -1,6 +1,17 @@
 import t, { type Test } from 'tap'
-import { about, bucket, flaky, open, queueing, refusing, withDescriptors } from '../../bench/adaptive/downstreams.ts'
-import { type BatchResult, type Downstream, failedShare, simulate } from '../../bench/adaptive/simulator.ts'
+import {
+  about,
+  bucket,
+  failingBlocks,
+  flaky,
+  open,
+  queueing,
+  refusing,
+  retrying,
+  unclassified,
+  withDescriptors,
+} from '../../bench/adaptive/downstreams.ts'
+import { type BatchResult, type Downstream, failedShare, goodput, simulate } from '../../bench/adaptive/simulator.ts'
 import { createLimitSearch } from '../../src/scheduler/limit-search.ts'
 import type { FailureClass } from '../../src/scheduler/limiter.ts'
 
@@ -162,6 +173,24 @@ t.test('after three batches, the limit is near what a token bucket allows', (t) 
   t.end()
 })
 
+t.test('with a client that retries, few records fail', (t) => {
+  // The search must wait for slow jobs at the end of a cut, and must not take the refused calls for chance.
+  const shares = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((seed) =>
+    failedShare(simulate(retrying(refusing(53, about(17))), searchFor(), batches(10, 1000), seed)),
+  )
+  const mean = shares.reduce((a, b) => a + b) / shares.length
+  t.ok(mean < 0.009, `${mean}`)
+  t.end()
+})
+
+t.test('throttled calls lower the limit in one step, so few records of the first batch fail', (t) => {
+  for (const seed of [1, 2, 3]) {
+    const failed = failedShare(simulate(bucket(500, 50, about(20)), searchFor(), [1000], seed))
+    t.ok(failed < 0.08, `${failed}`)
+  }
+  t.end()
+})
+
 t.test('after three batches, the limit is 80 to 100 % of the number of file descriptors', (t) => {
   const results = simulate(withDescriptors(300, open(about(60))), searchFor(), batches(3, 7000), 1)
   assertBetween(t, limitsOf(results)[2] as number, 240, 300)
@@ -178,7 +207,7 @@ t.test('failures by chance do not lower the limit, once they are known', (t) => 
 
 t.test('ordinary failures do not lower the limit at once, and failures that do not count change nothing', (t) => {
   const limiter = searchFor()
-  t.equal(limiter.failed('failure', 1), false)
+  t.equal(limiter.failed('failure', 1), undefined)
   t.equal(limiter.failed(undefined, 1), undefined)
   const cohorts = Array.from({ length: 50 }, () => limiter.started(0, 1000))
   for (const cohort of cohorts) {
@@ -223,11 +252,229 @@ t.test('after more than five idle minutes the limit is at most `initial`, and th
   t.end()
 })
 
+/** A limiter after a cut, and a function that runs jobs of 50 ms at the same time. */
+function limiterAfterCut() {
+  const limiter = searchFor()
+  let now = simulate(open(about(50)), limiter, [7000], 1)[0]?.duration as number
+  function run(jobs: number, failures: number, pause = 0): void {
+    now += pause
+    const cohorts = Array.from({ length: jobs }, () => limiter.started(now, 1000))
+    now += 50
+    for (const [index, cohort] of cohorts.entries()) {
+      const succeeded = index % Math.floor(jobs / failures) > 0 || limiter.failed('overload', now)
+      limiter.ended(cohort, now - 50, now, succeeded)
+    }
+  }
+  run(400, 100)
+  return { limiter, run }
+}
+
+t.test('a cut is undone if more than one call is overloaded with the lower limit', (t) => {
+  const [helpful, useless] = [limiterAfterCut(), limiterAfterCut()]
+  const { limit, reason } = helpful.limiter
+  t.equal(reason, 'overload')
+  assertBetween(t, limit, 200, 300)
+  helpful.run(limit, 1)
+  t.strictSame([helpful.limiter.limit, helpful.limiter.reason], [limit, 'overload'])
+  useless.run(limit, 2)
+  t.equal(useless.limiter.reason, 'no-gain')
+  assertBetween(t, useless.limiter.limit, 450, 500)
+  t.end()
+})
+
+t.test('a cut is not undone after five idle minutes', (t) => {
+  const { limiter, run } = limiterAfterCut()
+  run(50, 3, 400_000)
+  t.ok(limiter.limit <= 100, `${limiter.limit}`)
+  t.end()
+})
+
 t.test('pauses between invocations do not change what the search finds', (t) => {
   const limits = [0, 20, 60_000].map(
     (pause) => limitsOf(simulate(queueing(200, about(60)), searchFor(), batches(3, 3000), 1, pause)).at(-1) as number,
   )
   for (const limit of limits) assertBetween(t, limit, 150, 260)
+  t.end()
+})
+
+const HUNG_FOR = 1_000_000
+
+/** The calls with these numbers do not end while the others run. */
+function hanging(numbers: readonly number[], inner: Downstream): Downstream {
+  return (clock, random) => {
+    const call = inner(clock, random)
+    let calls = 0
+    return (settle) => (numbers.includes(calls++) ? clock.after(HUNG_FOR, () => settle('failure')) : call(settle))
+  }
+}
+
+/** The limits at which jobs started while calls hung. */
+function limitsWhileHanging(downstream: Downstream, records: number, seed = 1): number[] {
+  const limiter = searchFor()
+  const limits: number[] = []
+  const recorded = {
+    ...recording(limiter, new Set()),
+    get limit() {
+      return limiter.limit
+    },
+    started(now: number, waiting: number) {
+      if (now < HUNG_FOR) limits.push(limiter.limit)
+      return limiter.started(now, waiting)
+    },
+  }
+  simulate(downstream, recorded, [records], seed)
+  return limits
+}
+
+t.test('jobs that hang do not prolong a cut, so the limit does not stay low', (t) => {
+  for (const share of [0.03, 0.1, 0.2]) {
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const downstream = hanging([3, 13, 23, 33, 43, 100, 600], flaky(share, queueing(50, about(10))))
+      const limits = limitsWhileHanging(downstream, 7000, seed)
+      t.equal(limits.length, 7000, 'every record starts')
+      t.ok(Math.min(...limits) >= 15, `${share}, seed ${seed}: the lowest limit is ${Math.min(...limits)}`)
+      assertBetween(t, limits.at(-1) as number, 40, 80) // 43 of them serve records
+    }
+  }
+  t.end()
+})
+
+t.test('if more than 5 % of a cohort hang, the search goes on without them', (t) => {
+  const numbers = Array.from({ length: 60 }, (_, index) => 5000 + index)
+  const limits = limitsWhileHanging(hanging(numbers, queueing(200, about(20))), 40_000)
+  t.ok(new Set(limits.slice(20_000)).size > 1, 'the limit still changes')
+  t.end()
+})
+
+t.test('a job that timed out does not count, until its slot is free', (t) => {
+  const limiter = searchFor({ initial: 3, max: 5 })
+  const jobs = [0, 0, 0, 0].map((now) => limiter.started(now, 100))
+  const hung = jobs.map((job, index) => {
+    const token = limiter.timedOut(job, 0, 'failure', 300)
+    t.equal(limiter.limit, [4, 5, 5, 5][index], 'at most max')
+    return token
+  })
+  for (const limit of [5, 5, 4, 3]) {
+    limiter.ended(hung.pop() as object, 0, 400, false)
+    t.equal(limiter.limit, limit)
+  }
+  t.end()
+})
+
+t.test('at most `initial` jobs that timed out do not count, so that batches in which all handlers hang end', (t) => {
+  const limiter = searchFor({ initial: 2, max: 10 })
+  for (const limit of [3, 4, 4, 4]) {
+    limiter.timedOut(limiter.started(0, 100), 0, 'failure', 300)
+    t.equal(limiter.limit, limit)
+  }
+  t.end()
+})
+
+t.test('jobs that time out lower the limit, and their slots are added to it', (t) => {
+  const limiter = searchFor({ initial: 10 })
+  const jobs = Array.from({ length: 10 }, () => limiter.started(0, 100))
+  const hung = jobs.slice(0, 4).map((job) => limiter.timedOut(job, 0, 'overload', 300))
+  t.strictSame([limiter.limit, limiter.reason], [6 + 4, 'overload'])
+  for (const token of hung) limiter.ended(token, 0, 500, false)
+  t.equal(limiter.limit, 6)
+  t.end()
+})
+
+t.test('if all calls fail at one moment, the limit falls to a quarter at most', (t) => {
+  const downstream: Downstream = (clock, random) => {
+    const call = queueing(50, () => 20)(clock, random)
+    return (settle) => call((outcome) => settle(clock.now === 200 ? 'overload' : outcome))
+  }
+  const limits = new Set<number>()
+  simulate(downstream, recording(searchFor(), limits), [3000], 1)
+  t.ok(Math.min(...limits) >= 12, [...limits].join())
+  t.end()
+})
+
+t.test('with calls that get a 503 by chance, goodput stays close to that of the initial number', (t) => {
+  for (const [share, least] of [
+    [0.03, 0.95],
+    [0.1, 0.92],
+    [0.2, 0.85],
+  ] as const) {
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const downstream = flaky(share, queueing(50, about(20)))
+      const [adaptive, fixed] = [searchFor(), { limit: 50 }].map((each) =>
+        goodput(simulate(downstream, each, [3000], seed)),
+      )
+      const ratio = (adaptive as number) / (fixed as number)
+      t.ok(ratio >= least, `${share}, seed ${seed}: ${ratio}`)
+    }
+  }
+  t.end()
+})
+
+t.test('a cut that did not help is undone, also while the event loop is busy', (t) => {
+  const limits = [1, 2, 3, 4, 5, 6, 7, 8].map((seed) => {
+    const downstream = flaky(0.1, queueing(100, about(20)))
+    return limitsOf(simulate(downstream, searchFor({ utilization: 0.96 }), [3000], seed))[0] as number
+  })
+  t.ok(limits.reduce((a, b) => a + b) / 8 >= 40, limits.join())
+  t.ok(Math.max(...limits) <= 50, limits.join())
+  t.end()
+})
+
+t.test('if every record fails with an ordinary failure, the limit stays', (t) => {
+  const limits = new Set<number>()
+  simulate(flaky(1, queueing(50, about(10)), 'failure'), recording(searchFor(), limits), batches(3, 7000), 1)
+  t.strictSame([...limits], [50])
+  t.end()
+})
+
+t.test('if every record of later batches fails with an ordinary failure, the limit does not change any more', (t) => {
+  const limiter = searchFor()
+  let isFailing = false
+  const downstream: Downstream = (clock, random) => {
+    const call = queueing(200, about(20))(clock, random)
+    return (settle) => call((outcome) => settle(isFailing ? 'failure' : outcome))
+  }
+  simulate(downstream, limiter, [7000], 1)
+  const { limit } = limiter
+  isFailing = true
+  const limits = new Set<number>()
+  simulate(downstream, recording(limiter, limits), batches(5, 7000), 1)
+  t.strictSame([...limits], [limit])
+  t.end()
+})
+
+t.test('ordinary failures of any share, at random or in blocks, fast or slow, do not move the limit', (t) => {
+  const downstreams = {
+    'a tenth': flaky(0.1, queueing(50, about(20)), 'failure'),
+    half: flaky(0.5, queueing(50, about(20)), 'failure'),
+    'blocks of 500, fast': failingBlocks(500, 1, queueing(50, about(20))),
+    'blocks of 500, slow': failingBlocks(500, 20, queueing(50, about(20))),
+    'blocks of 2,000, fast': failingBlocks(2000, 1, queueing(50, about(20))),
+    'blocks of 2,000, slow': failingBlocks(2000, 20, queueing(50, about(20))),
+  }
+  for (const [name, downstream] of Object.entries(downstreams)) {
+    for (const seed of [1, 2, 3]) {
+      const limits = limitsOf(simulate(downstream, searchFor(), batches(4, 7000), seed))
+      for (const limit of limits) t.ok(limit >= 40 && limit <= 70, `${name}, seed ${seed}: ${limits}`)
+    }
+  }
+  t.end()
+})
+
+t.test('if a downstream that is overloaded returns ordinary failures, the limit does not rise', (t) => {
+  for (const seed of [1, 2, 3]) {
+    const results = simulate(unclassified(refusing(53, about(17))), searchFor(), batches(4, 7000), seed)
+    for (const limit of limitsOf(results)) assertBetween(t, limit, 40, 70)
+  }
+  t.end()
+})
+
+t.test('the record with which the middleware warms up does not change the first measurement', (t) => {
+  for (const downstream of [queueing(200, about(60)), refusing(53, about(17)), queueing(10, about(20))]) {
+    const [cold, warmedUp] = [searchFor(), searchFor()]
+    warmedUp.ended(warmedUp.started(0, 0), 0, 0, true)
+    const [expected, actual] = [cold, warmedUp].map((limiter) => limitsOf(simulate(downstream, limiter, [7000], 1))[0])
+    t.ok(Math.abs((actual as number) / (expected as number) - 1) < 0.15, `${actual} is about ${expected}`)
+  }
   t.end()
 })
 

@@ -15,6 +15,10 @@ export function steered(limit: number) {
       calls.push(['failed', (error as Error).message])
       return false
     },
+    timedOut(cohort, _startedAt, error) {
+      calls.push(['timed out', (error as Error).message])
+      return cohort
+    },
     ended(_cohort, _startedAt, _now, succeeded) {
       calls.push(['ended', succeeded])
     },

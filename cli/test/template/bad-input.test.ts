@@ -213,12 +213,13 @@ test('templates of 5 MB, YAML and JSON', async (t) => {
     t.ok(text.length > 5_000_000)
     const file = join(folder(t), name)
     writeFileSync(file, text)
-    const started = performance.now()
+    const before = process.cpuUsage() // not the time of the clock, which also passes while other processes run
     const { mappings } = await readTemplate(file, new Map())
     t.strictSame(
       mappings.map(({ id, queue }) => [id, queue.id]),
       [['Handler/Orders', 'Queue']],
     )
-    t.ok(performance.now() - started < 30_000, `${name} in ${Math.round(performance.now() - started)} ms`)
+    const { user } = process.cpuUsage(before)
+    t.ok(user < 30e6, `${name} in ${Math.round(user / 1000)} ms of CPU time`)
   }
 })
