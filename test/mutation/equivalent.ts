@@ -352,9 +352,12 @@ export const EQUIVALENT: Readonly<
   ],
   'src/middleware.ts': [
     [
-      'if (!rateLimit && !isTraced()) warmUp(settings, schedule).catch(() => {})',
-      ['if (false) warmUp(settings, schedule).catch(() => {})', 'if (!rateLimit && !isTraced()) ;'],
-      'It only lets V8 compile the code earlier.',
+      'if (!isTraced()) warmUp(settings).catch(() => {}) // subscribers would receive its batch',
+      [
+        'if (false) warmUp(settings).catch(() => {}) // subscribers would receive its batch',
+        'if (!isTraced()) ; // subscribers would receive its batch',
+      ],
+      'The warm-up only lets V8 compile the code earlier.',
     ],
     [
       'return { concurrency }',
@@ -362,9 +365,14 @@ export const EQUIVALENT: Readonly<
       'createScheduler() also receives the settings, which have the same number. TypeScript needs it.',
     ],
     [
-      "async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> { const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] }) const { run, conclude } = createInvocation(batch, {} as Context, { ...settings, onSummary: undefined }, schedule) await conclude(await run(() => {}, batch.event, {}, undefined)) }",
-      ['async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> {}'],
-      'It only lets V8 compile the code earlier.',
+      "async function warmUp(settings: Settings): Promise<void> { const schedule = createScheduler({ concurrency: 1 }) const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] }) const { run, conclude } = createInvocation(batch, {} as Context, { ...settings, onSummary: undefined }, schedule) await conclude(await run(() => {}, batch.event, {}, undefined)) }",
+      ['async function warmUp(settings: Settings): Promise<void> {}'],
+      'The warm-up only lets V8 compile the code earlier.',
+    ],
+    [
+      'const schedule = createScheduler({ concurrency: 1 })',
+      ['const schedule = createScheduler({})'],
+      'The warm-up runs no record. It only lets V8 compile the code earlier.',
     ],
     [
       "const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] })",

@@ -142,7 +142,6 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'invocation/other-inner-handlers',
     'invocation/event-unchanged',
     'invocation/construction',
-    'scheduler/rate-limit',
     'options/options',
     'scheduler/time-budget',
     'options/adaptive-concurrency',
