@@ -75,8 +75,8 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   }
 
   async function boundedSqsBatchAfter(request: Request): Promise<void> {
-    const response = await request[INVOCATION]?.conclude(request.response)
-    if (response) request.response = response
+    // Middy calls this only after `before`.
+    request.response = await (request as StartedRequest)[INVOCATION].conclude(request.response)
   }
 
   async function boundedSqsBatchOnError(request: Request): Promise<void> {

@@ -66,7 +66,7 @@ function outputOf(result: Result, parsed: unknown): unknown {
 
 function invalidBody(result: unknown, parsed: unknown): InvalidBodyError {
   try {
-    const issues = Array.from((result as StandardSchemaV1.FailureResult).issues) // throws if it is not iterable
+    const issues = [...(result as StandardSchemaV1.FailureResult).issues] // throws if it is not iterable
     const count = issues.length === 1 ? '1 issue' : `${issues.length} issues`
     return new InvalidBodyError(`The body does not match the schema: ${count}${pathsOf(issues, parsed)}`, issues)
   } catch {
@@ -92,7 +92,7 @@ function pathOf(path: readonly (PropertyKey | StandardSchemaV1.PathSegment)[], p
   const names: string[] = []
   for (const segment of path) {
     const key = isObject(segment) ? (segment as StandardSchemaV1.PathSegment).key : (segment as PropertyKey)
-    const isIndex = Array.isArray(container) && typeof key !== 'symbol' && Object.hasOwn(container, key)
+    const isIndex = Array.isArray(container) && Object.hasOwn(container, key)
     names.push(isIndex || (typeof key === 'string' && NAME.test(key)) ? String(key) : '…')
     container = isObject(container) && Object.hasOwn(container, key) ? Reflect.get(container, key) : undefined
   }

@@ -66,7 +66,7 @@ export function inTime(signal: AbortSignal, result: Promise<unknown>, grace = 0)
       else timer = setTimeout(() => reject(signal.reason), grace)
     }
     if (signal.aborted) giveUp()
-    else signal.addEventListener('abort', giveUp, { once: true })
+    else signal.addEventListener('abort', giveUp)
     result.then(resolve, reject).finally(() => {
       clearTimeout(timer)
       signal.removeEventListener('abort', giveUp)

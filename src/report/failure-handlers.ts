@@ -63,8 +63,9 @@ function firstOfEachGroup(failures: readonly Failure[], { groups }: Batch): read
   const failedGroups = new Set<string>()
   return failures.filter(({ index }) => {
     const group = groups[index]
-    const isFirst = group === undefined || !failedGroups.has(group)
-    if (group !== undefined) failedGroups.add(group)
+    if (group === undefined) return true
+    const isFirst = !failedGroups.has(group)
+    failedGroups.add(group)
     return isFirst
   })
 }

@@ -103,11 +103,11 @@ export function deadlines(
  */
 export function timeLeft(context: unknown): number | undefined {
   try {
-    const left: unknown = (context as Partial<Context>).getRemainingTimeInMillis?.()
+    const left: unknown = (context as Context).getRemainingTimeInMillis()
     if (typeof left !== 'number' || !Number.isFinite(left)) return undefined
     if (left > 0) return left
     return isMultiConcurrent() ? 0 : undefined
   } catch {
-    return undefined
+    return undefined // the context has no such function, or the function throws
   }
 }

@@ -106,7 +106,7 @@ export async function callInBatches<TEntry extends object>(
 /** Rejects when the signal aborts. */
 function abortOf(signal: AbortSignal): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>()
-  signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  signal.addEventListener('abort', () => reject(signal.reason))
   promise.catch(() => {}) // its rejection must not end the process if no call waits for it
   return promise
 }

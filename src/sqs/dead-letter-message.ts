@@ -61,17 +61,17 @@ export function toDeadLetterMessage(
   }
   // An event made by hand may have no attributes.
   const { MessageGroupId, AWSTraceHeader } = record.attributes ?? {}
-  const groupId = MessageGroupId ?? (isFifo ? record.messageId : undefined)
   const entry = {
     MessageBody: record.body,
     MessageAttributes: Object.fromEntries(attributes),
     // Standard queues accept a group, too: fair queues use it to identify a tenant.
-    ...(groupId === undefined ? {} : { MessageGroupId: groupId }),
+    MessageGroupId: MessageGroupId ?? (isFifo ? record.messageId : undefined),
     // Not the sender's deduplication id: if two messages had the same one, SQS would drop the second.
-    ...(isFifo ? { MessageDeduplicationId: record.messageId } : {}),
-    ...(AWSTraceHeader === undefined
-      ? {}
-      : { MessageSystemAttributes: { AWSTraceHeader: { DataType: 'String', StringValue: AWSTraceHeader } } }),
+    MessageDeduplicationId: isFifo ? record.messageId : undefined,
+    MessageSystemAttributes:
+      AWSTraceHeader === undefined
+        ? undefined
+        : { AWSTraceHeader: { DataType: 'String', StringValue: AWSTraceHeader } },
   }
   return { failure, entry, bytes, omitted }
 }

@@ -54,11 +54,12 @@ export function readError(error: unknown): [name: string, message: string] {
  * Makes one line of a name and a message. SQS can quote a value of the request in its message, for example a receipt
  * handle: that value is replaced with `…`.
  */
-export function toReason(name = '', message = ''): string {
+export function toReason(name = 'an error without a code', message = ''): string {
   const full = `${name}${message === '' ? '' : `: ${message}`}`
   const start = full.indexOf('Value ')
   const end = full.lastIndexOf(' for parameter')
-  const text = start >= 0 && end > start ? `${full.slice(0, start)}Value …${full.slice(end)}` : full
-  const line = text.slice(0, 4 * MAX_REASON_LENGTH).replace(/\s+/g, ' ')
+  const quotesValue = start >= 0 && end > start
+  const text = quotesValue ? `${full.slice(0, start)}Value …${full.slice(end)}` : full
+  const line = text.replace(/\s+/g, ' ')
   return line.length > MAX_REASON_LENGTH ? `${line.slice(0, MAX_REASON_LENGTH - 1)}…` : line
 }

@@ -36,7 +36,7 @@ export function retryBackoff(options: RetryBackoffOptions) {
   /** Whole seconds, because SQS accepts no others. Not 0: SQS would redeliver the message during this invocation. */
   function delayOf(receiveCount: number): number {
     const delay = Math.min(max, Math.ceil(base * factor ** (receiveCount - 1)))
-    return jitter === 'none' ? delay : 1 + Math.floor(Math.random() * delay)
+    return jitter === 'full' ? 1 + Math.floor(Math.random() * delay) : delay
   }
 
   function toItem(failure: RecordFailure): Item<Omit<ChangeMessageVisibilityBatchRequestEntry, 'Id'>> {

@@ -21,12 +21,12 @@ export function addressByArn(command: ChangeMessageVisibilityBatchCommand, arn: 
         const { href } = new URL(pathOf(arn), context.endpointV2?.url)
         return next({ ...args, input: { ...args.input, QueueUrl: href } })
       },
-    { name: 'queueUrlOfArn', relation: 'before', toMiddleware: 'queueUrlMiddleware' },
+    { relation: 'before', toMiddleware: 'queueUrlMiddleware' },
   )
 }
 
 function pathOf(arn: string | undefined): string {
-  const [, , service, , account, name] = arn?.split(':') ?? []
+  const [, , service, , account, name] = String(arn).split(':')
   if (service === 'sqs' && account && name) return `/${account}/${name}`
   throw new TypeError('the eventSourceARN of the record is not the ARN of an SQS queue: set sourceQueueUrl')
 }

@@ -47,7 +47,15 @@ t.test("body: 'json' parses, and a bad body fails only its own record", async (t
     t.match(error, { name: 'InvalidBodyError', code: 'ERR_INVALID_BODY', cause: undefined, issues: [] })
     t.notMatch(everythingOf(error), SECRET, id)
   }
-  t.match(result.errors.get('m7'), { message: /got an object/ })
+  t.strictSame(
+    [...result.errors].map(([id, error]) => [id, (error as Error).message]),
+    [
+      ['m1', 'The body is not valid JSON'],
+      ['m3', 'The body is not valid JSON'],
+      ['m5', 'Expected a body of JSON text, got undefined'],
+      ['m7', 'Expected a body of JSON text, got an object'],
+    ],
+  )
 })
 
 t.test('a handler gets a copy of the record with the parsed body and the other fields', async (t) => {
@@ -201,6 +209,8 @@ t.test("the message gives the number of issues and the first three paths; `issue
   t.equal(error.message, 'The body does not match the schema: 4 issues at user.email, user.tags.1, a and 1 more')
   t.strictSame(error.issues, (await schema['~standard'].validate(JSON.parse(text))).issues)
   t.strictSame(Object.keys(error), ['code'])
+  const three = await handleBodies(schema, ['{"user":{"email":"x","tags":["y",7]},"a":1.5,"b":2}'])
+  t.match(three.errors.get('m0'), { message: /: 3 issues at user\.email, user\.tags\.1, a$/ })
 })
 
 t.test('the message shows paths that consist of keys or of objects with a key', async (t) => {
@@ -242,10 +252,20 @@ t.test('a handler does not start if its batch ended while the body was validated
 })
 
 t.test('a schema whose result violates the Standard Schema specification fails the record', async (t) => {
-  for (const result of [null, undefined, {}, 5, { issues: 'x' }, { issues: [{}] }, { issues: [null] }]) {
+  const message = 'The schema returned a result that does not follow the Standard Schema specification'
+  for (const [result, expected] of [
+    [null, message],
+    [undefined, message],
+    [{}, message],
+    [5, message],
+    [{ issues: 5 }, message],
+    [{ issues: [null] }, message],
+    [{ issues: 'x' }, 'The body does not match the schema: 1 issue'],
+    [{ issues: [{}] }, 'The body does not match the schema: 1 issue'],
+  ] as const) {
     const schema = { '~standard': { version: 1, vendor: 'test', validate: () => result } } as never
     const { errors, failed } = await handleBodies(schema, ['1'])
     t.strictSame(failed, ['m0'])
-    t.ok(errors.get('m0') instanceof InvalidBodyError)
+    t.match(errors.get('m0'), { name: 'InvalidBodyError', message: expected })
   }
 })

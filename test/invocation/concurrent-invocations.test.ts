@@ -234,7 +234,11 @@ t.test('the context of a durable execution is refused with DurableContextError',
     { lambdaContext: {}, executionContext: {} },
   ]) {
     const result = handlerOf(() => t.fail('started'))(standardEvent('a'), context as never)
-    await t.rejects(result, { name: 'DurableContextError', code: 'ERR_DURABLE_CONTEXT' })
+    const message =
+      'boundedSqsBatch() cannot be used in a durable function. SQS starts a new execution for each retry, so the ' +
+      'checkpoints are lost, and an execution is limited to 3,000 operations. Use a regular function that starts one ' +
+      'durable execution, by name, for each message'
+    await t.rejects(result, { name: 'DurableContextError', code: 'ERR_DURABLE_CONTEXT', message })
     t.ok((await result.catch((error) => error)) instanceof DurableContextError)
   }
 })

@@ -71,3 +71,14 @@ t.test('other fields of the event reach the inner handler', async (t) => {
     })
   t.strictSame(failed(await handler(event, testContext())), [])
 })
+
+t.test('a later middleware finds the event among the properties of the request, and can define it again', async (t) => {
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .before((request) => {
+      t.equal({ ...request }.event, request.event)
+      Object.defineProperty(request, 'event', { value: request.event })
+    })
+    .handler(eachRecord(() => {}))
+  t.strictSame(failed(await handler(standardEvent('a'), testContext())), [])
+})

@@ -259,7 +259,9 @@ t.test('an inner handler that does not return the report causes a TypeError, wit
 
 t.test('eachRecord() without the middleware throws an error that says so', async (t) => {
   const bare = eachRecord(() => t.fail('started'))
-  const message = /Add \.use\(boundedSqsBatch\(\)\)/
+  const message =
+    'eachRecord(): the event was not prepared by boundedSqsBatch(). Add .use(boundedSqsBatch()) to the same Middy ' +
+    'handler, and pass on the event object itself, not a copy'
   await t.rejects(bare(standardEvent('a'), testContext()), { name: 'TypeError', message })
   await t.rejects(middy<SQSEvent>().handler(bare)(standardEvent('a'), testContext()), { name: 'TypeError', message })
   await t.rejects(bare(undefined as never, testContext()), { name: 'TypeError', message })
@@ -459,7 +461,10 @@ t.test('eachRecord() checks its arguments when it is called', (t) => {
   t.throws(() => eachRecord(handle, null as never), { name: 'TypeError', message: /options, got null/ })
   t.throws(() => eachRecord(handle, [] as never), { name: 'TypeError', message: /options, got an array/ })
   t.throws(() => eachRecord(handle, (() => {}) as never), { name: 'TypeError', message: /got a function/ })
-  t.throws(() => eachRecord(handle, { bdy: 'json' } as never), { name: 'TypeError', message: /unknown option "bdy"/ })
+  t.throws(() => eachRecord(handle, { bdy: 'json' } as never), {
+    name: 'TypeError',
+    message: 'eachRecord(): unknown option "bdy", expected body',
+  })
   t.throws(() => eachRecord(handle, { body: 'xml' } as never), { name: 'TypeError', message: /got "xml"/ })
   t.throws(() => eachRecord(handle, { body: {} } as never), { name: 'TypeError', message: /got an object/ })
   t.throws(() => eachRecord(handle, { body: { '~standard': {} } } as never), { name: 'TypeError' })

@@ -293,4 +293,101 @@ export const EQUIVALENT: Readonly<
       'The ids are made again, and are equal. If `remaining` is the list of failures of the records, run() has already set `givenReport`.',
     ],
   ],
+  'src/report/failure-handlers.ts': [
+    [
+      'if (remaining.length === 0) return failures',
+      ['if (false) return failures'],
+      'Without this line, no handler is called and an equal list is made.',
+    ],
+  ],
+  'src/scheduler/deadlines.ts': [
+    [
+      "if (typeof left !== 'number' || !Number.isFinite(left)) return undefined",
+      ['if (false || !Number.isFinite(left)) return undefined'],
+      'Number.isFinite() is false for anything that is not a number. TypeScript needs the check.',
+    ],
+    [
+      '} catch { return undefined // the context has no such function, or the function throws }',
+      ['} catch {}'],
+      'Without a return statement, a function returns `undefined`, too.',
+    ],
+  ],
+  'src/handlers/each-chunk.ts': [
+    [
+      'for (let later = place + 1; later < records.length; later++) failed.set(later, blocked)',
+      ['for (let later = place + 1; later <= records.length; later++) failed.set(later, blocked)'],
+      'The chunk has no record at the additional place.',
+    ],
+  ],
+  'src/scheduler/rate-limit.ts': [
+    [
+      'const starts: number[] = [] // a ring: when each of the last `limit` records started',
+      ['const starts: number[] = ["Stryker was here"] // a ring: when each of the last `limit` records started'],
+      'Each entry is set before it is read, because a chunk has at most `limit` records.',
+    ],
+  ],
+  'src/sqs/reasons.ts': [
+    [
+      'const quotesValue = start >= 0 && end > start',
+      ['const quotesValue = start >= 0 && end >= start'],
+      'The two texts begin with different letters, so they are not found at the same place.',
+    ],
+  ],
+  'src/sqs/source-queue.ts': [
+    [
+      'const { href } = new URL(pathOf(arn), context.endpointV2?.url)',
+      ['const { href } = new URL(pathOf(arn), context.endpointV2.url)'],
+      'The SDK has resolved the endpoint before it calls this. TypeScript needs the check.',
+    ],
+  ],
+  'src/sqs/dead-letter-message.ts': [
+    [
+      "function bytesOf(name: string, { DataType = '', StringValue = '', BinaryValue }: MessageAttributeValue): number {",
+      [
+        'function bytesOf(name: string, { DataType = "Stryker was here!", StringValue = \'\', BinaryValue }: MessageAttributeValue): number {',
+        'function bytesOf(name: string, { DataType = \'\', StringValue = "Stryker was here!", BinaryValue }: MessageAttributeValue): number {',
+      ],
+      'Each attribute has a type, and a string or a binary value. TypeScript needs the defaults.',
+    ],
+  ],
+  'src/middleware.ts': [
+    [
+      'if (!isTraced()) warmUp(settings).catch(() => {}) // subscribers would receive its batch',
+      [
+        'if (false) warmUp(settings).catch(() => {}) // subscribers would receive its batch',
+        'if (!isTraced()) ; // subscribers would receive its batch',
+      ],
+      'The warm-up only lets V8 compile the code earlier.',
+    ],
+    [
+      'return { concurrency }',
+      ['return {}'],
+      'createScheduler() also receives the settings, which have the same number. TypeScript needs it.',
+    ],
+    [
+      "async function warmUp(settings: Settings): Promise<void> { const schedule = createScheduler({ concurrency: 1 }) const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] }) const { run, conclude } = createInvocation(batch, {} as Context, { ...settings, onSummary: undefined }, schedule) await conclude(await run(() => {}, batch.event, {}, undefined)) }",
+      ['async function warmUp(settings: Settings): Promise<void> {}'],
+      'The warm-up only lets V8 compile the code earlier.',
+    ],
+    [
+      'const schedule = createScheduler({ concurrency: 1 })',
+      ['const schedule = createScheduler({})'],
+      'The warm-up runs no record. It only lets V8 compile the code earlier.',
+    ],
+    [
+      "const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] })",
+      [
+        'const batch = checkSqsEvent({})',
+        'const batch = checkSqsEvent({ Records: [] })',
+        'const batch = checkSqsEvent({ Records: [{}] })',
+        'const batch = checkSqsEvent({ Records: [{ messageId: "" }] })',
+      ],
+      'The warm-up runs no record. It only lets V8 compile the code earlier.',
+    ],
+    [
+      'const { run, conclude } = createInvocation(batch, {} as Context, { ...settings, onSummary: undefined }, schedule)',
+      ['const { run, conclude } = createInvocation(batch, {} as Context, {}, schedule)'],
+      'The warm-up only lets V8 compile the code earlier, and its errors are ignored.',
+    ],
+  ],
 }

@@ -28,6 +28,12 @@ const INVOCATION = [
   'invocation/event-unchanged',
   'invocation/bad-event',
 ]
+const FAILURE_HANDLERS = [
+  'report/failure-handlers',
+  'report/failure-handlers-once',
+  'report/failure-handlers-time',
+  'report/failure-handlers-returned',
+]
 const TRACING = ['report/tracing', 'report/tracing-listeners']
 
 /**
@@ -86,5 +92,59 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'scheduler/time-budget',
     'invocation/concurrent-invocations',
     'report/exact-report',
+  ],
+  'src/report/failure-handlers.ts': FAILURE_HANDLERS,
+  'src/scheduler/deadlines.ts': [
+    'scheduler/deadlines',
+    'scheduler/time-budget',
+    'report/on-summary',
+    'report/failure-handlers-time',
+  ],
+  'src/handlers/each-chunk.ts': [...CHUNKS, 'scheduler/rate-limit'],
+  'src/handlers/run-batch.ts': [
+    'handlers/chunks',
+    'invocation/other-inner-handlers',
+    'invocation/concurrent-invocations',
+  ],
+  'src/handlers/each-record.ts': [
+    'handlers/bodies',
+    'handlers/anything-thrown',
+    'invocation/event-unchanged',
+    'invocation/other-inner-handlers',
+    'invocation/concurrent-invocations',
+  ],
+  'src/report/callbacks.ts': ['report/callbacks', 'report/on-summary', ...FAILURE_HANDLERS],
+  'src/scheduler/job-options.ts': ['invocation/other-inner-handlers', ...SCHEDULER],
+  'src/scheduler/event-loop.ts': [
+    'scheduler/event-loop',
+    'scheduler/time-budget',
+    'scheduler/rate-limit',
+    'scheduler/rate-limit-shared',
+  ],
+  'src/sqs/batch-calls.ts': ['sqs/batch-calls', 'sqs/dead-letter', 'sqs/unreachable'],
+  'src/sqs/dead-letter.ts': ['sqs/dead-letter', 'sqs/options', 'sqs/unreachable', 'sqs/dead-letter-message'],
+  'src/sqs/dead-letter-message.ts': ['sqs/dead-letter-message', 'sqs/dead-letter'],
+  'src/sqs/retry-backoff.ts': ['sqs/retry-backoff', 'sqs/options', 'sqs/unreachable'],
+  'src/sqs/reasons.ts': ['sqs/reasons', 'sqs/dead-letter', 'sqs/dead-letter-message'],
+  'src/sqs/source-queue.ts': ['sqs/retry-backoff', 'sqs/unreachable'],
+  'src/handlers/body.ts': [
+    'handlers/bodies',
+    'handlers/chunk-bodies',
+    'handlers/chunks',
+    'invocation/other-inner-handlers',
+    'scheduler/rate-limit',
+  ],
+  'src/scheduler/rate-limit.ts': ['scheduler/rate-limit', 'scheduler/rate-limit-end', 'scheduler/rate-limit-shared'],
+  'src/scheduler/slots.ts': ['scheduler/slots', 'scheduler/bound', 'invocation/concurrent-invocations'],
+  'src/middleware.ts': [
+    'invocation/concurrent-invocations',
+    'invocation/failed-invocation',
+    'invocation/other-inner-handlers',
+    'invocation/event-unchanged',
+    'invocation/construction',
+    'options/options',
+    'scheduler/time-budget',
+    'options/adaptive-concurrency',
+    'options/descriptors',
   ],
 }

@@ -126,6 +126,13 @@ t.test('on a FIFO queue a failure handler gets only the first failed record of e
   }
 })
 
+t.test('a failure handler gets all failed records of a standard queue, even beside a FIFO queue', async (t) => {
+  const { calls, onFailure } = noteFailures(() => [])
+  const Records = [...fifoEvent('x1', 'x2').Records, ...standardEvent('x3', 'x4').Records]
+  t.strictSame(failed(await handlerOf(failing, { onFailure })({ Records })), ['x2'])
+  t.strictSame(calls, [['x1', 'x3', 'x4']])
+})
+
 t.test(
   'a failure handler gets the records that another inner handler reports, alone or beside eachRecord()',
   async (t) => {

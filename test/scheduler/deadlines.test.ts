@@ -64,6 +64,7 @@ t.test('when a batch drains and when it is aborted', (t) => {
   add('abort', { abort: 30 }, [false, 10_000, 1, 5], 1000, 30)
   add('a drain below abort', { drain: 10, abort: 30 }, [false, 10_000, 1, 5], 30, 30)
   add('options of 0', { drain: 0, abort: 0 }, [false, 10_000, 0.1, 10_000], 0, 0)
+  add('a whole CPU, a short time and many records', undefined, [false, 1000, 1, 10_000], 200, 50)
   add('half a CPU', undefined, [false, 10_000, 0.5, 10_000], 1000, 250)
   add('a tenth of a CPU', undefined, [false, 10_000, 0.1, 10_000], 1000, 900)
   add('a tenth of a CPU and few records', undefined, [false, 10_000, 0.1, 10], 1000, 250)

@@ -2,6 +2,7 @@ import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, RecordNotStartedError } from '../../src/index.ts'
+import { createRateLimit } from '../../src/scheduler/rate-limit.ts'
 import { activeTimers, mockClock, openTimers, passingClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
@@ -171,17 +172,33 @@ t.test('a record that is blocked while it waits for the rate limit lets the next
     async (...args) => {
       record(...args)
       const [{ messageId }] = args
-      await delay(messageId === 'b1' ? 300 : 50)
-      if (messageId === 'a1') throw new Error('a1 failed')
+      if (messageId === 'b1') await delay(300)
+      if (messageId === 'a1') {
+        await delay(70)
+        throw new Error('a1 failed')
+      }
     },
     { concurrency: 3, fifoFailure: 'batch', rateLimit: { limit: 2, interval: 99 } },
   )
+  t.strictSame(failed(await until(handle(fifoEvent('w1')))), [])
+  await pass(50)
   const first = handle(fifoEvent('a1', 'b1', 'c1'))
-  await pass(20)
+  await pass(60)
   const second = handle(fifoEvent('x1'))
   t.strictSame(failed(await until(second)), [])
   t.strictSame(failed(await until(first)), ['a1', 'c1'])
-  t.strictSame(starts, ['a1 at 0', 'b1 at 0', 'x1 at 100'])
+  t.strictSame(starts, ['w1 at 0', 'a1 at 50', 'b1 at 100', 'x1 at 150'])
+})
+
+t.test('an invocation that leaves the queue of the rate limit is not due, and the next one is', async (t) => {
+  const clock = mockClock(t)
+  const rateLimit = createRateLimit({ limit: 1, interval: 99 })
+  rateLimit.started(1)
+  const [first, second] = [{}, {}]
+  const areDue = [rateLimit.waitUntilDue(first, () => 1), rateLimit.waitUntilDue(second, () => 1)]
+  rateLimit.leave(first)
+  clock.advance(100)
+  t.strictSame(await Promise.all(areDue), [false, true])
 })
 
 t.test('a handler that hangs for ever does not keep the batch in memory under a rate limit', async (t) => {

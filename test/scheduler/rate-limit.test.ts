@@ -9,12 +9,32 @@ import {
   eachChunk,
   eachRecord,
 } from '../../src/index.ts'
+import { createRateLimit } from '../../src/scheduler/rate-limit.ts'
 import { createReadyQueue } from '../../src/scheduler/ready-queue.ts'
-import { busyClock, iterationCounter, passingClock, settled } from '../support/clock.ts'
+import { busyClock, iterationCounter, mockClock, passingClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { warned } from '../support/output.ts'
 import { maxWithin } from '../support/starts.ts'
+
+t.test('mayStart() says whether this many records may start now', (t) => {
+  const clock = mockClock(t)
+  const { mayStart, started } = createRateLimit({ limit: 3, interval: 99 })
+  const checkMayStart = (...expected: boolean[]) => t.strictSame([0, 1, 2, 3].map(mayStart), expected)
+  checkMayStart(true, true, true, true)
+  started(2)
+  checkMayStart(true, true, false, false)
+  clock.advance(50)
+  started(1)
+  checkMayStart(true, false, false, false)
+  clock.advance(49)
+  checkMayStart(true, false, false, false)
+  clock.advance(1)
+  checkMayStart(true, true, true, false)
+  clock.advance(50)
+  checkMayStart(true, true, true, true)
+  t.end()
+})
 
 t.test('at most `limit` records start at once, and the next ones after the interval', async (t) => {
   const { now, until } = passingClock(t)

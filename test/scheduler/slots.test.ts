@@ -43,16 +43,19 @@ t.test('waiting tasks start when the limit grows', async (t) => {
   t.equal(slots.limit, 3)
 })
 
-t.test('a smaller limit sets isContended, and is kept when slots become free', async (t) => {
+t.test('a smaller limit sets isContended and isOverLimit, and is kept when slots become free', async (t) => {
   const { slots, releases, started, enqueue } = slotsOf(3)
   for (const name of ['a', 'b', 'c']) enqueue(name)
   t.equal(slots.isContended, false)
   slots.limit = 1
   t.equal(slots.isContended, true)
+  t.equal(slots.isOverLimit, true)
   enqueue('d')
   for (const release of releases.slice(0, 2)) release()
   await setImmediate()
   t.strictSame(started, ['a', 'b', 'c'])
+  t.equal(slots.isOverLimit, false)
+  t.equal(slots.isContended, true, 'd waits')
   releases[2]?.()
   await setImmediate()
   t.strictSame(started, ['a', 'b', 'c', 'd'])
@@ -101,4 +104,15 @@ t.test('a free slot is kept, so the next task needs no task of p-queue', async (
   enqueue('e')
   t.strictSame(started, ['a', 'b', 'c', 'd', 'e'])
   t.equal(added().length, 1, 'once, because the kept slot was given to c')
+})
+
+t.test('a free slot stays kept if the limit grows', async (t) => {
+  const { slots, releases, started, enqueue } = slotsOf(2)
+  enqueue('a')
+  releases[0]?.()
+  slots.limit = 3
+  const added = t.capture(PQueue.prototype, 'add', PQueue.prototype.add)
+  enqueue('b')
+  t.strictSame(started, ['a', 'b'])
+  t.equal(added().length, 0)
 })

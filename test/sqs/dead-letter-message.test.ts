@@ -97,6 +97,7 @@ t.test('attributes have only characters that SQS accepts, whatever was thrown', 
     [null, 'object', 'null'],
     [Symbol('why'), 'symbol', 'Symbol(why)'],
     [{ message: 5, name: '' }, 'object'],
+    [{ message: 'no', name: 7 }, 'object', 'no'],
     [Object.assign(() => {}, { message: 'a function' }), 'object', 'a function'],
     [hostile, 'an error that throws when it is read'],
   ]

@@ -1,0 +1,15 @@
+import t from 'tap'
+import { createEventLoop } from '../../src/scheduler/event-loop.ts'
+import { busyClock } from '../support/clock.ts'
+
+t.test('workers yield after more than 10 ms, counted from the last yield or reset', async (t) => {
+  const keepBusy = busyClock(t)
+  const eventLoop = createEventLoop()
+  for (const restart of [eventLoop.reset, eventLoop.yieldToEventLoop]) {
+    await restart()
+    keepBusy(10)
+    t.equal(eventLoop.shouldYield(performance.now()), false)
+    keepBusy(1)
+    t.equal(eventLoop.shouldYield(performance.now()), true)
+  }
+})

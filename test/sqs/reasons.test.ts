@@ -1,0 +1,37 @@
+import t from 'tap'
+import { addReason, countReasons, listReasons, type Reasons, toReason } from '../../src/sqs/reasons.ts'
+
+t.test('the three most frequent reasons are listed, and the number of the others', (t) => {
+  const reasons: Reasons = new Map()
+  addReason(reasons, 'a')
+  addReason(reasons, 'b', 2)
+  addReason(reasons, 'c', 2)
+  addReason(reasons, 'c')
+  t.equal(listReasons(reasons), '3 × c; 2 × b; 1 × a')
+  addReason(reasons, 'd')
+  addReason(reasons, 'e')
+  t.equal(listReasons(reasons), '3 × c; 2 × b; 1 × a; other reasons: 2')
+  t.equal(countReasons(reasons), 8)
+  t.end()
+})
+
+t.test('a reason is one line of at most 100 characters, without the value that SQS quotes', (t) => {
+  const cases: [name: string | undefined, message: string | undefined, reason: string][] = [
+    ['Code', 'text', 'Code: text'],
+    ['Code', undefined, 'Code'],
+    [undefined, 'text', 'an error without a code: text'],
+    ['Code', ' two\n\tlines ', 'Code: two lines '],
+    ['Code', 'x'.repeat(94), `Code: ${'x'.repeat(94)}`],
+    ['Code', 'x'.repeat(95), `Code: ${'x'.repeat(93)}…`],
+    ['Code', 'Value a for parameter B is invalid', 'Code: Value … for parameter B is invalid'],
+    ['Code', `Value ${'a'.repeat(1000)} for parameter B`, 'Code: Value … for parameter B'],
+    ['Code', 'Value Value a for parameter for parameter B', 'Code: Value … for parameter B'],
+    ['Value a for parameter B', undefined, 'Value … for parameter B'],
+    ['Code', 'Value a', 'Code: Value a'],
+    ['Code', 'nothing for parameter B', 'Code: nothing for parameter B'],
+    ['Code', 'nothing for parameter Value', 'Code: nothing for parameter Value'],
+    ['Code', 'nothing for parameter B: Value a', 'Code: nothing for parameter B: Value a'],
+  ]
+  for (const [name, message, reason] of cases) t.equal(toReason(name, message), reason)
+  t.end()
+})
