@@ -497,3 +497,29 @@ t.test('handlers that keep the event loop busy do not raise the limit', async (t
   await handle(standardEvent(...ids(1000)))
   t.ok((limits[0] as number) <= 2, `${limits[0]}`)
 })
+
+t.test('the limit grows if the event loop is busy for 95 % of the time, and not if it is busy for 96 %', (t) => {
+  for (const [percent, isHigher] of [
+    [95, true],
+    [96, false],
+  ] as const) {
+    const passed = { idle: 0, active: 1_000_000 } // it was busy before the first record
+    t.intercept(performance, 'eventLoopUtilization', {
+      value: (now?: typeof passed, last?: typeof passed) => {
+        if (now && last) return { utilization: (now.active - last.active) / 100 }
+        passed.active += percent
+        passed.idle += 100 - percent
+        return { ...passed }
+      },
+    })
+    const limiter = adaptiveConcurrency({ initial: 20 })[CREATE_LIMITER](500)
+    const running = Array.from({ length: 20 }, () => ({ job: limiter.started(0, 1000), startedAt: 0 }))
+    for (let now = 1; now <= 40; now++) {
+      const { job, startedAt } = running.shift() as (typeof running)[0]
+      limiter.ended(job, startedAt, now, true)
+      running.push({ job: limiter.started(now, 1000), startedAt: now })
+    }
+    t.strictSame([limiter.limit, limiter.reason], isHigher ? [40, 'probe'] : [20, 'initial'])
+  }
+  t.end()
+})
