@@ -378,6 +378,23 @@ t.test('a record that timed out keeps its slot, and its late result does not cou
   t.strictSame(failed(await result), ['a'])
 })
 
+t.test('when the limit grows because a record timed out, a waiting record starts at once', async (t) => {
+  const clock = passingClock(t)
+  const { handle, held, limiter, succeed } = await start(t, 1, { recordTimeout: 100 })
+  const { timedOut } = limiter
+  limiter.timedOut = (...args) => {
+    limiter.limit = 2
+    return timedOut(...args)
+  }
+  const result = handle(standardEvent('a', 'b'))
+  await clock.pass(99)
+  t.strictSame(held.running(), ['a'])
+  await clock.pass(1)
+  t.strictSame(held.running(), ['a', 'b'])
+  await succeed('b')
+  t.strictSame(failed(await result), ['a'])
+})
+
 t.test('handlers that hang do not use up a limit that the search has found', async (t) => {
   const clock = passingClock(t)
   let busy = 0

@@ -63,11 +63,20 @@ t.test('the duration of a job that does not count is left out only of `goodputWi
 t.test('a job that started later and one that is in flight count with their duration so far', (t) => {
   const later = { start: 110, end: Infinity }
   // In flight: one job for 10 ms, then two for 20 ms.
-  t.strictSame(measured([{ start: 100, end: Infinity }, { ...later, start: 110, end: 130, succeeded: true }], 130), {
-    concurrency: (10 + 2 * 2 * 20) / 50,
-    goodput: ((10 + 2 * 2 * 20) / 50) * (1 / 50),
-    goodputWithoutUncounted: ((10 + 2 * 2 * 20) / 50) * (1 / 50),
-  })
+  t.strictSame(
+    measured(
+      [
+        { start: 100, end: Infinity },
+        { ...later, start: 110, end: 130, succeeded: true },
+      ],
+      130,
+    ),
+    {
+      concurrency: (10 + 2 * 2 * 20) / 50,
+      goodput: ((10 + 2 * 2 * 20) / 50) * (1 / 50),
+      goodputWithoutUncounted: ((10 + 2 * 2 * 20) / 50) * (1 / 50),
+    },
+  )
   t.end()
 })
 

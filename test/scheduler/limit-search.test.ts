@@ -44,6 +44,146 @@ function assertBetween(t: Test, value: number, low: number, high: number): void 
   t.ok(value >= low && value <= high, `${value} is from ${low} to ${high}`)
 }
 
+/**
+ * The decisions of a search, such as `2: 100 probe`: after two cohorts, the limit became 100. As many jobs as the limit
+ * allows are always in flight, and all succeed.
+ */
+function decisionsOf(
+  count: number,
+  durationAt: (limit: number) => number,
+  { min = 1, max = 500, initial = 50, utilization = 0, waiting = 1000 }: Options & { waiting?: number } = {},
+): string[] {
+  let readings = 0 // the search reads the utilization when a cohort opens, and when it has measured one
+  const limiter = createLimitSearch({ min, max, initial, classify: () => undefined, utilization: read })
+  function read(): number {
+    readings++
+    return utilization
+  }
+  const decisions: string[] = []
+  const running: { cohort: object; startedAt: number; endsAt: number }[] = []
+  let now = 0
+  let last = limiter.limit
+  while (decisions.length < count) {
+    while (running.length < limiter.limit) {
+      const cohort = limiter.started(now, waiting)
+      running.push({ cohort, startedAt: now, endsAt: now + durationAt(limiter.limit) })
+    }
+    running.sort((a, b) => a.endsAt - b.endsAt)
+    const { cohort, startedAt, endsAt } = running.shift() as (typeof running)[0]
+    now = endsAt
+    limiter.ended(cohort, startedAt, now, true)
+    if (limiter.limit === last) continue
+    decisions.push(`${Math.ceil(readings / 2)}: ${limiter.limit} ${limiter.reason}`)
+    last = limiter.limit
+    readings = 0
+  }
+  return decisions
+}
+
+/** Below 50, jobs take 100 ms, or what `durations` says. Above 50, they take so long that every probe upwards fails. */
+function belowFifty(durations: Record<number, number> = {}) {
+  return (limit: number) => durations[limit] ?? (limit > 50 ? 400 : 100)
+}
+
+t.test('a probe that doubles the limit is kept if goodput grows by 60 %, and not if it grows by 11 %', (t) => {
+  t.strictSame(
+    decisionsOf(2, (limit) => (limit === 100 ? 125 : 100)),
+    ['1: 100 probe', '1: 200 probe'],
+  )
+  t.strictSame(
+    decisionsOf(2, (limit) => (limit === 100 ? 180 : 100)),
+    ['1: 100 probe', '1: 60 no-gain'],
+    'the limit grows only by the factor by which goodput has grown',
+  )
+  t.end()
+})
+
+t.test('a smaller probe upwards is kept if goodput grows by 40 % of the growth of the limit', (t) => {
+  // From 50 to 60, this is 8 %.
+  t.equal(decisionsOf(4, belowFifty({ 60: 111 })).at(-1), '1: 84 probe')
+  t.equal(decisionsOf(4, belowFifty({ 60: 112 })).at(-1), '1: 53 no-gain')
+  t.end()
+})
+
+t.test('a probe downwards is kept if at least 95 % of the goodput are left', (t) => {
+  t.strictSame(decisionsOf(7, belowFifty({ 43: 90 })).slice(4), ['9: 43 probe', '1: 37 probe', '1: 43 no-gain'])
+  t.strictSame(decisionsOf(7, belowFifty({ 43: 91 })).slice(4), ['9: 43 probe', '1: 50 no-gain', '9: 52 probe'])
+  t.end()
+})
+
+t.test('several probes downwards in a row are compared with the highest goodput of them', (t) => {
+  const last = (durations: Record<number, number>) => decisionsOf(7, belowFifty(durations)).at(-1)
+  t.equal(last({ 43: 80, 37: 72 }), '1: 32 probe')
+  t.equal(last({ 43: 80, 37: 73 }), '1: 43 no-gain', '43 in 80 ms had more goodput than 50 in 100 ms')
+  t.equal(last({ 43: 89, 37: 77 }), '1: 32 probe')
+  t.equal(last({ 43: 89, 37: 80 }), '1: 43 no-gain', '43 in 89 ms had less goodput than 50 in 100 ms')
+  t.end()
+})
+
+t.test('probes go up and down in turn, and those that fail go less far and come less often', (t) => {
+  const decisions = decisionsOf(20, belowFifty())
+  t.strictSame(
+    decisions.filter((decision) => decision.endsWith(' probe')),
+    ['1: 100', '6: 60', '9: 43', '9: 52', '14: 43', '14: 52', '21: 43', '21: 52', '31: 43', '31: 52'].map(
+      (each) => `${each} probe`,
+    ),
+  )
+  t.strictSame(new Set(decisions.filter((_, index) => index % 2 === 1)), new Set(['1: 50 no-gain']))
+  t.strictSame(decisionsOf(24, belowFifty()).slice(-4), [
+    '32: 43 probe',
+    '1: 50 no-gain',
+    '32: 52 probe',
+    '1: 50 no-gain',
+  ])
+  t.end()
+})
+
+t.test('a probe upwards that is kept doubles the next step and ends the longer wait', (t) => {
+  t.strictSame(
+    decisionsOf(9, (limit) => (limit > 80 ? 400 : 100)),
+    [
+      '1: 100 probe',
+      '1: 50 no-gain',
+      '6: 60 probe',
+      '1: 84 probe',
+      '1: 60 no-gain',
+      '6: 52 probe',
+      '1: 60 no-gain',
+      '6: 64 probe',
+      '1: 74 probe',
+    ],
+  )
+  t.end()
+})
+
+t.test('the limit grows at an event loop utilization of 95 %, and only shrinks at 96 %', (t) => {
+  const always = () => 100
+  t.strictSame(decisionsOf(4, always, { utilization: 0.95 }), [
+    '1: 100 probe',
+    '1: 200 probe',
+    '1: 400 probe',
+    '1: 500 probe',
+  ])
+  t.strictSame(decisionsOf(4, always, { utilization: 0.96 }), [
+    '6: 43 probe',
+    '1: 50 no-gain',
+    '5: 43 probe',
+    '1: 50 no-gain',
+  ])
+  t.end()
+})
+
+t.test('a probe never exceeds the jobs that could run, or goes below min', (t) => {
+  t.equal(decisionsOf(1, () => 100, { waiting: 21 })[0], '1: 71 probe')
+  t.strictSame(decisionsOf(8, (limit) => 100 * limit, { min: 45 }).slice(4), [
+    '9: 46 probe',
+    '1: 45 probe',
+    '10: 47 probe',
+    '1: 45 no-gain',
+  ])
+  t.end()
+})
+
 t.test('the limit grows to what a downstream can serve, and says why', (t) => {
   const limiter = searchFor()
   t.strictSame([limiter.limit, limiter.reason], [50, 'initial'])
