@@ -195,6 +195,43 @@ export const EQUIVALENT: Readonly<
       'It only lets V8 compile the code earlier.',
     ],
   ],
+  'src/scheduler/classify.ts': [
+    [
+      '} catch { return false // a proxy that throws when it is read }',
+      ['} catch {}'],
+      'The only caller takes `undefined` for `false`.',
+    ],
+    [
+      'const result: unknown = custom?.(error)',
+      ['const result: unknown = custom(error)'],
+      'Without the option, the call throws, and the built-in rules apply.',
+    ],
+    [
+      'if (isObject(result)) void Promise.resolve(result).catch(() => {})',
+      ['if (true) void Promise.resolve(result).catch(() => {})'],
+      'A value that is not an object only makes a promise that nobody uses.',
+    ],
+    [
+      '} catch { return undefined }',
+      ['} catch {}', '} catch {}'],
+      'A function without `return` returns `undefined`, too.',
+    ],
+    [
+      "for (const next of [read(each, 'cause'), ...(Array.isArray(inner) ? inner.slice(0, MAX_ERRORS) : [])]) {",
+      [
+        "for (const next of [read(each, 'cause'), ...(Array.isArray(inner) ? inner : [])]) {",
+        'for (const next of [read(each, \'cause\'), ...(Array.isArray(inner) ? inner.slice(0, MAX_ERRORS) : ["Stryker was here"])]) {',
+      ],
+      'The set takes no more than `MAX_ERRORS`, and no text. The shorter list saves time.',
+    ],
+  ],
+  'src/scheduler/limiter.ts': [
+    [
+      "export const CREATE_LIMITER: unique symbol = Symbol('createLimiter')",
+      ['export const CREATE_LIMITER: unique symbol = Symbol("")'],
+      'The description of a symbol is only visible when the symbol is printed.',
+    ],
+  ],
   'src/report/response.ts': [
     [
       "const REJECTED = { status: 'rejected' }",

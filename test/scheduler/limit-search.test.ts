@@ -298,6 +298,130 @@ t.test('fewer throttled calls than one in a hundred do not lower the limit', (t)
   t.end()
 })
 
+/** A search with this many jobs in flight, which all started at 0. `end()` ends some of them. */
+function withJobs(count: number, options: Options = {}) {
+  const limiter = searchFor({ initial: count, ...options })
+  const jobs = Array.from({ length: count }, () => limiter.started(0, 1000))
+  let now = 100
+  const end = (number: number) => {
+    for (const job of jobs.splice(0, number)) limiter.ended(job, 0, now, true)
+  }
+  const fail = (number: number, failure: FailureClass) => {
+    for (let call = 0; call < number; call++) limiter.failed(failure, now)
+  }
+  /** Runs jobs one after another. */
+  const run = (number: number) => {
+    for (let job = 0; job < number; job++) {
+      const startedAt = now++
+      limiter.ended(limiter.started(startedAt, 1000), startedAt, now, true)
+    }
+  }
+  return { limiter, end, fail, run }
+}
+
+t.test('throttled calls lower the limit if they are at least two, and one in a hundred', (t) => {
+  for (const [ends, throttles, limit] of [
+    [10, 1, 400],
+    [10, 2, 389],
+    [200, 2, 199],
+    [201, 2, 400],
+    [201, 3, 198],
+  ] as const) {
+    const { limiter, end, fail } = withJobs(400)
+    end(ends)
+    fail(throttles, 'throttle')
+    t.equal(limiter.limit, limit, `${throttles} of ${ends}`)
+  }
+  t.end()
+})
+
+t.test('the second overload lowers the limit to what is in flight, but not below half', (t) => {
+  for (const [ends, overloads, limit] of [
+    [10, 1, 400],
+    [10, 2, 389],
+    [300, 2, 200],
+  ] as const) {
+    const { limiter, end, fail } = withJobs(400)
+    end(ends)
+    fail(overloads, 'overload')
+    t.equal(limiter.limit, limit, `${overloads} of ${ends}`)
+  }
+  const { limiter, end, fail } = withJobs(400, { min: 150 })
+  end(300)
+  fail(3, 'throttle')
+  t.equal(limiter.limit, 150, 'throttled calls lower it to min at most')
+  t.end()
+})
+
+t.test('when 95 % of the jobs from before a cut have ended, the limit becomes 95 % of the lowered one', (t) => {
+  const { limiter, end, fail } = withJobs(400)
+  fail(2, 'throttle')
+  t.strictSame([limiter.limit, limiter.reason], [399, 'throttle'])
+  end(380) // 20 of them are left, which is more than 5 % of 399
+  t.equal(limiter.limit, 399)
+  end(1)
+  t.strictSame([limiter.limit, limiter.reason], [379, 'throttle'])
+  t.end()
+})
+
+t.test('a cut ends when ten times as many jobs have ended as were in flight, even if old jobs hang', (t) => {
+  const { limiter, end, fail, run } = withJobs(10)
+  fail(2, 'throttle')
+  end(8)
+  run(91)
+  t.equal(limiter.limit, 9, '99 have ended')
+  run(1)
+  t.equal(limiter.limit, 8)
+  t.end()
+})
+
+t.test('overloads during a cut lower the limit to half of that before the cut at most', (t) => {
+  const { limiter, end, fail } = withJobs(100)
+  fail(2, 'overload')
+  t.equal(limiter.limit, 99)
+  end(30)
+  fail(2, 'overload')
+  t.equal(limiter.limit, 69)
+  end(30)
+  fail(5, 'overload')
+  t.equal(limiter.limit, 50)
+  t.end()
+})
+
+/** The limit after a probe from 50 to 100, pressure with `ends` of its jobs ended, and the end of the cut. */
+function afterPressureInProbe(ends: number) {
+  const limiter = searchFor({ initial: 50 })
+  const running: { job: object; startedAt: number }[] = []
+  let now = 0
+  function step(): void {
+    now++
+    while (running.length < limiter.limit) running.push({ job: limiter.started(now, 1000), startedAt: now })
+    const { job, startedAt } = running.shift() as (typeof running)[0]
+    limiter.ended(job, startedAt, now, true)
+  }
+  while (limiter.limit === 50) step()
+  while (running.length < 100) running.push({ job: limiter.started(now, 1000), startedAt: now })
+  const end = (count: number) => {
+    for (const { job, startedAt } of running.splice(0, count)) limiter.ended(job, startedAt, now, false)
+  }
+  end(ends)
+  limiter.failed('throttle', now)
+  limiter.failed('throttle', now)
+  end(100)
+  return [limiter.limit, limiter.reason]
+}
+
+t.test(
+  'after pressure in a probe, a limit of more than 110 % of the reference is measured, and a lower one is not',
+  (t) => {
+    t.strictSame(afterPressureInProbe(20), [75, 'throttle']) // 79 × 0.95
+    t.strictSame(afterPressureInProbe(40), [56, 'throttle']) // 59 × 0.95
+    t.strictSame(afterPressureInProbe(42), [50, 'throttle']) // 57 × 0.95 = 54
+    t.strictSame(afterPressureInProbe(70), [27, 'throttle']) // 29 × 0.95
+    t.end()
+  },
+)
+
 t.test('refused connections lower the limit at once', (t) => {
   const limiter = searchFor()
   const results = simulate(refusing(30, about(17)), limiter, batches(3, 7000), 1)
