@@ -184,120 +184,6 @@ t.test('a probe never exceeds the jobs that could run, or goes below min', (t) =
   t.end()
 })
 
-t.test('the limit grows to what a downstream can serve, and says why', (t) => {
-  const limiter = searchFor()
-  t.strictSame([limiter.limit, limiter.reason], [50, 'initial'])
-  assertBetween(t, limitsOf(simulate(queueing(200, about(60)), limiter, [7000], 1))[0] as number, 150, 260)
-  t.ok(['gain', 'no-gain', 'probe'].includes(limiter.reason), limiter.reason)
-  t.end()
-})
-
-t.test('the limit shrinks to what a downstream can serve', (t) => {
-  const results = simulate(queueing(10, about(20)), searchFor(), batches(4, 7000), 1)
-  assertBetween(t, limitsOf(results)[3] as number, 8, 16)
-  t.end()
-})
-
-t.test('the limit stays from min to max', (t) => {
-  const limits = new Set<number>()
-  for (const downstream of [open(about(50)), queueing(1, about(5)), refusing(1, about(5))]) {
-    const limiter = searchFor({ min: 20, max: 80 })
-    simulate(downstream, recording(limiter, limits), batches(4, 3000), 1)
-  }
-  t.equal(Math.min(...limits), 20)
-  t.equal(Math.max(...limits), 80)
-  t.ok([...limits].every(Number.isInteger))
-  const few = searchFor({ min: 40, max: 30 })
-  simulate(refusing(10, about(5)), few, [1000], 1)
-  t.equal(few.limit, 30, 'a max below min wins: there are not more descriptors')
-  t.end()
-})
-
-/** Notes each limit at which a job starts. */
-function recording(limiter: ReturnType<typeof searchFor>, limits: Set<number>) {
-  return {
-    get limit() {
-      return limiter.limit
-    },
-    started(now: number, waiting: number) {
-      limits.add(limiter.limit)
-      return limiter.started(now, waiting)
-    },
-    failed: limiter.failed,
-    ended: limiter.ended,
-  }
-}
-
-t.test('batches of at most `initial` records never raise the limit', (t) => {
-  for (const downstream of [open(about(50)), queueing(400, about(5)), open(() => 0)]) {
-    for (const records of [1, 10, 49, 50]) {
-      const limiter = searchFor()
-      const limits = new Set<number>()
-      simulate(downstream, recording(limiter, limits), batches(300, records), 1)
-      t.ok(Math.max(...limits) <= 50, `${records} records: ${[...limits]}`)
-    }
-  }
-  t.end()
-})
-
-t.test('a limit that was not reached does not change', (t) => {
-  // A rate limit: jobs start one after another, and never fill the slots.
-  const limiter = searchFor()
-  for (let now = 0; now < 10_000; now += 10) limiter.ended(limiter.started(now, 1000), now, now + 5, true)
-  t.strictSame([limiter.limit, limiter.reason], [50, 'initial'])
-  t.end()
-})
-
-t.test('after a probe that did not reach its limit, the limit goes back', (t) => {
-  const limiter = searchFor()
-  // One by one, each start replaces a job that ends: 50 are always in flight.
-  const running = Array.from({ length: 50 }, () => ({ cohort: limiter.started(0, 1000), startedAt: 0 }))
-  let now = 20
-  for (; limiter.limit === 50 && now < 1000; now++) {
-    const { cohort, startedAt } = running.shift() as (typeof running)[0]
-    limiter.ended(cohort, startedAt, now, true)
-    if (limiter.limit === 50) running.push({ cohort: limiter.started(now, 1000), startedAt: now })
-  }
-  t.strictSame([limiter.limit, limiter.reason], [100, 'probe'])
-  for (const { cohort, startedAt } of running) limiter.ended(cohort, startedAt, now, true)
-  for (let job = 0; limiter.limit === 100 && job < 1000; job++) {
-    limiter.ended(limiter.started(now, 1000), now, now + 5, true)
-    now += 10
-  }
-  t.strictSame([limiter.limit, limiter.reason], [50, 'no-gain'])
-  t.end()
-})
-
-t.test('batches that are larger than the limit raise it to their size at most', (t) => {
-  const limits = new Set<number>()
-  simulate(open(about(50)), recording(searchFor({ initial: 20 }), limits), batches(100, 60), 1)
-  t.equal(Math.max(...limits), 60)
-  t.end()
-})
-
-t.test('a few throttled calls lower the limit at once', (t) => {
-  const limiter = searchFor()
-  const cohorts = Array.from({ length: 50 }, () => limiter.started(0, 1000))
-  t.equal(limiter.failed('throttle', 1), false)
-  limiter.ended(cohorts[0] as object, 0, 1, false)
-  t.equal(limiter.limit, 50, 'one may be chance')
-  limiter.failed('throttle', 1)
-  limiter.ended(cohorts[1] as object, 0, 1, false)
-  t.strictSame([limiter.limit, limiter.reason], [48, 'throttle'])
-  t.end()
-})
-
-t.test('fewer throttled calls than one in a hundred do not lower the limit', (t) => {
-  const limiter = searchFor({ max: 50 })
-  const limits = new Set<number>()
-  let calls = 0
-  const rarely: Downstream = (clock) => (settle) =>
-    clock.after(20, () => settle(++calls % 300 === 0 ? 'throttle' : 'ok'))
-  simulate(rarely, recording(limiter, limits), [3000], 1)
-  t.notOk(limiter.reason === 'throttle', [...limits].join())
-  t.end()
-})
-
 /** A search with this many jobs in flight, which all started at 0. `end()` ends some of them. */
 function withJobs(count: number, options: Options = {}) {
   const limiter = searchFor({ initial: count, ...options })
@@ -422,6 +308,120 @@ t.test(
   },
 )
 
+t.test('the limit grows to what a downstream can serve, and says why', (t) => {
+  const limiter = searchFor()
+  t.strictSame([limiter.limit, limiter.reason], [50, 'initial'])
+  assertBetween(t, limitsOf(simulate(queueing(200, about(60)), limiter, [7000], 1))[0] as number, 150, 260)
+  t.ok(['gain', 'no-gain', 'probe'].includes(limiter.reason), limiter.reason)
+  t.end()
+})
+
+t.test('the limit shrinks to what a downstream can serve', (t) => {
+  const results = simulate(queueing(10, about(20)), searchFor(), batches(4, 7000), 1)
+  assertBetween(t, limitsOf(results)[3] as number, 8, 16)
+  t.end()
+})
+
+t.test('the limit stays from min to max', (t) => {
+  const limits = new Set<number>()
+  for (const downstream of [open(about(50)), queueing(1, about(5)), refusing(1, about(5))]) {
+    const limiter = searchFor({ min: 20, max: 80 })
+    simulate(downstream, recording(limiter, limits), batches(4, 3000), 1)
+  }
+  t.equal(Math.min(...limits), 20)
+  t.equal(Math.max(...limits), 80)
+  t.ok([...limits].every(Number.isInteger))
+  const few = searchFor({ min: 40, max: 30 })
+  simulate(refusing(10, about(5)), few, [1000], 1)
+  t.equal(few.limit, 30, 'a max below min wins: there are not more descriptors')
+  t.end()
+})
+
+/** Notes each limit at which a job starts. */
+function recording(limiter: ReturnType<typeof searchFor>, limits: Set<number>) {
+  return {
+    get limit() {
+      return limiter.limit
+    },
+    started(now: number, waiting: number) {
+      limits.add(limiter.limit)
+      return limiter.started(now, waiting)
+    },
+    failed: limiter.failed,
+    ended: limiter.ended,
+  }
+}
+
+t.test('batches of at most `initial` records never raise the limit', (t) => {
+  for (const downstream of [open(about(50)), queueing(400, about(5)), open(() => 0)]) {
+    for (const records of [1, 10, 49, 50]) {
+      const limiter = searchFor()
+      const limits = new Set<number>()
+      simulate(downstream, recording(limiter, limits), batches(300, records), 1)
+      t.ok(Math.max(...limits) <= 50, `${records} records: ${[...limits]}`)
+    }
+  }
+  t.end()
+})
+
+t.test('a limit that was not reached does not change', (t) => {
+  // A rate limit: jobs start one after another, and never fill the slots.
+  const limiter = searchFor()
+  for (let now = 0; now < 10_000; now += 10) limiter.ended(limiter.started(now, 1000), now, now + 5, true)
+  t.strictSame([limiter.limit, limiter.reason], [50, 'initial'])
+  t.end()
+})
+
+t.test('after a probe that did not reach its limit, the limit goes back', (t) => {
+  const limiter = searchFor()
+  // One by one, each start replaces a job that ends: 50 are always in flight.
+  const running = Array.from({ length: 50 }, () => ({ cohort: limiter.started(0, 1000), startedAt: 0 }))
+  let now = 20
+  for (; limiter.limit === 50 && now < 1000; now++) {
+    const { cohort, startedAt } = running.shift() as (typeof running)[0]
+    limiter.ended(cohort, startedAt, now, true)
+    if (limiter.limit === 50) running.push({ cohort: limiter.started(now, 1000), startedAt: now })
+  }
+  t.strictSame([limiter.limit, limiter.reason], [100, 'probe'])
+  for (const { cohort, startedAt } of running) limiter.ended(cohort, startedAt, now, true)
+  for (let job = 0; limiter.limit === 100 && job < 1000; job++) {
+    limiter.ended(limiter.started(now, 1000), now, now + 5, true)
+    now += 10
+  }
+  t.strictSame([limiter.limit, limiter.reason], [50, 'no-gain'])
+  t.end()
+})
+
+t.test('batches that are larger than the limit raise it to their size at most', (t) => {
+  const limits = new Set<number>()
+  simulate(open(about(50)), recording(searchFor({ initial: 20 }), limits), batches(100, 60), 1)
+  t.equal(Math.max(...limits), 60)
+  t.end()
+})
+
+t.test('a few throttled calls lower the limit at once', (t) => {
+  const limiter = searchFor()
+  const cohorts = Array.from({ length: 50 }, () => limiter.started(0, 1000))
+  t.equal(limiter.failed('throttle', 1), false)
+  limiter.ended(cohorts[0] as object, 0, 1, false)
+  t.equal(limiter.limit, 50, 'one may be chance')
+  limiter.failed('throttle', 1)
+  limiter.ended(cohorts[1] as object, 0, 1, false)
+  t.strictSame([limiter.limit, limiter.reason], [48, 'throttle'])
+  t.end()
+})
+
+t.test('fewer throttled calls than one in a hundred do not lower the limit', (t) => {
+  const limiter = searchFor({ max: 50 })
+  const limits = new Set<number>()
+  let calls = 0
+  const rarely: Downstream = (clock) => (settle) =>
+    clock.after(20, () => settle(++calls % 300 === 0 ? 'throttle' : 'ok'))
+  simulate(rarely, recording(limiter, limits), [3000], 1)
+  t.notOk(limiter.reason === 'throttle', [...limits].join())
+  t.end()
+})
+
 t.test('refused connections lower the limit at once', (t) => {
   const limiter = searchFor()
   const results = simulate(refusing(30, about(17)), limiter, batches(3, 7000), 1)
@@ -513,6 +513,20 @@ t.test('after more than five idle minutes the limit is at most `initial`, and th
   t.ok(limit < 15)
   low.started(1_000_000_000, 0)
   t.equal(low.limit, limit, 'a lower limit stays')
+  t.end()
+})
+
+t.test('five minutes in which a job is in flight are not idle', (t) => {
+  const limiter = searchFor()
+  const end = simulate(open(about(50)), limiter, [7000], 1)[0]?.duration as number
+  const { limit } = limiter
+  t.ok(limit > 300, `${limit}`)
+  const job = limiter.started(end, 0)
+  limiter.ended(limiter.started(end + 300_001, 0), end + 300_001, end + 300_002, true)
+  t.equal(limiter.limit, limit)
+  limiter.ended(job, end, end + 600_003, true)
+  limiter.started(end + 900_003, 0)
+  t.equal(limiter.limit, limit, 'exactly five idle minutes')
   t.end()
 })
 
