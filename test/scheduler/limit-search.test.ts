@@ -63,7 +63,8 @@ function decisionsOf(
   const running: { cohort: object; startedAt: number; endsAt: number }[] = []
   let now = 0
   let last = limiter.limit
-  while (decisions.length < count) {
+  for (let ends = 0; decisions.length < count; ends++) {
+    if (ends === 100_000) throw new Error(`Expected ${count} decisions, got ${decisions.join(', ')}`)
     while (running.length < limiter.limit) {
       const cohort = limiter.started(now, waiting)
       running.push({ cohort, startedAt: now, endsAt: now + durationAt(limiter.limit) })
@@ -285,7 +286,7 @@ function afterPressureInProbe(ends: number) {
     const { job, startedAt } = running.shift() as (typeof running)[0]
     limiter.ended(job, startedAt, now, true)
   }
-  while (limiter.limit === 50) step()
+  for (let steps = 0; limiter.limit === 50 && steps < 1000; steps++) step()
   while (running.length < 100) running.push({ job: limiter.started(now, 1000), startedAt: now })
   const end = (count: number) => {
     for (const { job, startedAt } of running.splice(0, count)) limiter.ended(job, startedAt, now, false)
