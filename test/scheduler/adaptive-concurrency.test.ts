@@ -266,6 +266,25 @@ t.test('with a rate limit, records start only below the limit that holds at that
   t.strictSame(failed(await (results[1] as never)), [])
 })
 
+t.test('with a rate limit, a limit that grows starts no record before it is due', async (t) => {
+  const clock = passingClock(t)
+  const { handle, held, limiter, succeed } = await start(t, 1, { rateLimit: { limit: 2, interval: 100 } })
+  const result = handle(standardEvent(...ids(5)))
+  await settled()
+  t.strictSame(held.running(), ['m0'])
+  limiter.limit = 5
+  await succeed('m0')
+  t.strictSame(held.running(), ['m1'])
+  await clock.pass(99)
+  t.strictSame(held.running(), ['m1'])
+  await clock.pass(10)
+  t.strictSame(held.running(), ['m1', 'm2', 'm3'])
+  await succeed('m1', 'm2', 'm3')
+  await clock.pass(110)
+  await succeed('m4')
+  t.strictSame(failed(await result), [])
+})
+
 t.test('with a rate limit, an invocation that gives up its slot does not stop the others', async (t) => {
   const clock = passingClock(t)
   const { handle, held, limiter, succeed } = await start(t, 3, { rateLimit: { limit: 1, interval: 100 } })

@@ -44,6 +44,13 @@ function assertBetween(t: Test, value: number, low: number, high: number): void 
   t.ok(value >= low && value <= high, `${value} is from ${low} to ${high}`)
 }
 
+interface Load {
+  /** The share of the limit that is in flight. */
+  used?: number
+  /** How many jobs are waiting when the job with this number starts. */
+  waiting?: (job: number) => number
+}
+
 /**
  * The decisions of a search, such as `2: 100 probe`: after two cohorts, the limit became 100. As many jobs as the limit
  * allows are always in flight, and all succeed.
@@ -51,7 +58,7 @@ function assertBetween(t: Test, value: number, low: number, high: number): void 
 function decisionsOf(
   count: number,
   durationAt: (limit: number) => number,
-  { min = 1, max = 500, initial = 50, utilization = 0, waiting = 1000 }: Options & { waiting?: number } = {},
+  { min = 1, max = 500, initial = 50, utilization = 0, used = 1, waiting = () => 1000 }: Options & Load = {},
 ): string[] {
   let readings = 0 // the search reads the utilization when a cohort opens, and when it has measured one
   const limiter = createLimitSearch({ min, max, initial, classify: () => undefined, utilization: read })
@@ -62,11 +69,12 @@ function decisionsOf(
   const decisions: string[] = []
   const running: { cohort: object; startedAt: number; endsAt: number }[] = []
   let now = 0
+  let starts = 0
   let last = limiter.limit
   for (let ends = 0; decisions.length < count; ends++) {
     if (ends === 100_000) throw new Error(`Expected ${count} decisions, got ${decisions.join(', ')}`)
-    while (running.length < limiter.limit) {
-      const cohort = limiter.started(now, waiting)
+    while (running.length < used * limiter.limit) {
+      const cohort = limiter.started(now, waiting(starts++))
       running.push({ cohort, startedAt: now, endsAt: now + durationAt(limiter.limit) })
     }
     running.sort((a, b) => a.endsAt - b.endsAt)
@@ -174,8 +182,24 @@ t.test('the limit grows at an event loop utilization of 95 %, and only shrinks a
   t.end()
 })
 
+t.test('the limit grows only if a third of the jobs started when it was reached and more jobs waited', (t) => {
+  const first = (load: Load) => decisionsOf(1, () => 100, load)[0]?.replace(/.*: /, '')
+  t.equal(first({ used: 1 }), '100 probe')
+  t.equal(first({ used: 0.98 }), '43 probe', 'it was not reached')
+  t.equal(first({ waiting: (job) => (job % 2 === 0 ? 1000 : 0) }), '100 probe')
+  t.equal(first({ waiting: (job) => (job % 4 === 0 ? 1000 : 0) }), '43 probe', 'few jobs waited')
+  t.end()
+})
+
+t.test('a limit counts as reached if 75 % of it are in flight', (t) => {
+  // A rate limit: only probes downwards are possible.
+  t.equal(decisionsOf(1, () => 100, { used: 0.76 })[0]?.replace(/.*: /, ''), '43 probe')
+  t.throws(() => decisionsOf(1, () => 100, { used: 0.74 }), /Expected 1 decisions/)
+  t.end()
+})
+
 t.test('a probe never exceeds the jobs that could run, or goes below min', (t) => {
-  t.equal(decisionsOf(1, () => 100, { waiting: 21 })[0], '1: 71 probe')
+  t.equal(decisionsOf(1, () => 100, { waiting: () => 21 })[0], '1: 71 probe')
   t.strictSame(decisionsOf(8, (limit) => 100 * limit, { min: 45 }).slice(4), [
     '9: 46 probe',
     '1: 45 probe',
