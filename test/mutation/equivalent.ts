@@ -253,13 +253,6 @@ export const EQUIVALENT: Readonly<
       'The set takes no more than `MAX_ERRORS`, and no text. The shorter list saves time.',
     ],
   ],
-  'src/scheduler/limiter.ts': [
-    [
-      "export const CREATE_LIMITER: unique symbol = Symbol('createLimiter')",
-      ['export const CREATE_LIMITER: unique symbol = Symbol("")'],
-      'The description of a symbol is only visible when the symbol is printed.',
-    ],
-  ],
   'src/report/response.ts': [
     [
       "const REJECTED = { status: 'rejected' }",

@@ -74,7 +74,6 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'src/scheduler/adaptive-concurrency.ts': ['options/adaptive-concurrency', 'scheduler/adaptive-concurrency'],
   'src/scheduler/classify.ts': ['scheduler/classify'],
   'src/scheduler/cohort.ts': ['scheduler/cohort'],
-  'src/scheduler/limiter.ts': ['options/adaptive-concurrency'],
   'src/scheduler/limit-search.ts': ['scheduler/limit-search'],
   'src/invocation.ts': [
     ...INVOCATION,

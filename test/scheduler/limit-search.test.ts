@@ -275,6 +275,54 @@ t.test('when 95 % of the jobs from before a cut have ended, the limit becomes 95
   t.end()
 })
 
+t.test('a cut ends if exactly 5 % of the jobs from before it are left', (t) => {
+  const { limiter, end, fail } = withJobs(400)
+  end(300)
+  fail(2, 'overload')
+  end(89) // 11 are left
+  t.equal(limiter.limit, 200)
+  end(1)
+  t.equal(limiter.limit, 190)
+  t.end()
+})
+
+t.test('a throttled or overloaded call counts as failed, whether it lowers the limit or not', (t) => {
+  for (const failure of ['throttle', 'overload'] as const) {
+    const { limiter } = withJobs(10)
+    t.strictSame(
+      [1, 2, 3].map((now) => limiter.failed(failure, now)),
+      [false, false, false],
+    )
+    t.equal(limiter.limit, 9)
+  }
+  t.end()
+})
+
+t.test('the reason is that of the last change', (t) => {
+  const { limiter, fail } = withJobs(5, { min: 5 })
+  fail(3, 'overload')
+  t.strictSame([limiter.limit, limiter.reason], [5, 'initial'])
+  t.end()
+})
+
+t.test(
+  'a new cohort opens when 50 times as many jobs as the limit have ended, and a fifth of the cohort hangs',
+  (t) => {
+    let readings = 0
+    const utilization = () => readings++
+    const limiter = createLimitSearch({ min: 1, max: 500, initial: 20, classify: () => undefined, utilization })
+    const jobs = Array.from({ length: 20 }, () => limiter.started(0, 1000))
+    for (const job of jobs.slice(0, 14)) limiter.ended(job, 0, 100, true) // 6 hang
+    for (let now = 100; now < 1086; now++) limiter.ended(limiter.started(now, 1000), now, now + 1, true)
+    limiter.started(1086, 1000)
+    t.equal(readings, 1, '1,000 have ended')
+    limiter.ended(limiter.started(1086, 1000), 1086, 1087, true)
+    limiter.started(1087, 1000)
+    t.equal(readings, 2)
+    t.end()
+  },
+)
+
 t.test('a cut ends when ten times as many jobs have ended as were in flight, even if old jobs hang', (t) => {
   const { limiter, end, fail, run } = withJobs(10)
   fail(2, 'throttle')
