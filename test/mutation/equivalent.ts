@@ -160,10 +160,10 @@ export const EQUIVALENT: Readonly<
       'At exactly this time, one more timer of 1 ms starts.',
     ],
     [
-      'for (let count = 0; count < slots.limit && count < width && hasWaitingJobs(); count++) {',
+      'while (workers < slots.limit && workers < width && nextWeight() > 0) {',
       [
-        'for (let count = 0; count < slots.limit && true && hasWaitingJobs(); count++) {',
-        'for (let count = 0; count < slots.limit && count <= width && hasWaitingJobs(); count++) {',
+        'while (workers < slots.limit && true && nextWeight() > 0) {',
+        'while (workers < slots.limit && workers <= width && nextWeight() > 0) {',
       ],
       'An additional worker finds no job and frees its slot.',
     ],
@@ -182,17 +182,75 @@ export const EQUIVALENT: Readonly<
       ],
       'It only decides when the first worker yields: at once, or up to 10 ms later.',
     ],
-    ['if (work) watch()', ['if (true) watch()'], 'If the batch has ended, watch() does nothing.'],
-    ['const one = () => 1', ['const one = () => undefined'], 'The job that compiles the code has no result.'],
     [
-      "ready: createReadyQueue(1, undefined, 'group'),",
-      ['ready: createReadyQueue(1, undefined, ""),'],
-      'It has no groups.',
+      'const isHigher = limit > slots.limit',
+      ['const isHigher = true', 'const isHigher = limit >= slots.limit'],
+      'If the limit has not grown, startWorkers() finds nothing to start. The check saves time.',
     ],
     [
-      'if (!rateLimit) schedule(emptyJob, NO_DEADLINES)',
-      ['if (false) schedule(emptyJob, NO_DEADLINES)', 'if (!rateLimit) ;'],
-      'It only lets V8 compile the code earlier.',
+      'if (isHigher) for (const batch of liveBatches) queueMicrotask(batch.startWorkers)',
+      ['if (true) for (const batch of liveBatches) queueMicrotask(batch.startWorkers)'],
+      'If the limit has not grown, startWorkers() finds nothing to start. The check saves time.',
+    ],
+    [
+      'if (limit !== slots.limit) slots.limit = limit',
+      ['if (true) slots.limit = limit'],
+      'Setting an equal limit changes nothing. The check saves time.',
+    ],
+    [
+      'if (slot.cohort) leaveCohort(slot, now, succeeded(slot.job, result, now))',
+      ['if (true) leaveCohort(slot, now, succeeded(slot.job, result, now))'],
+      'Without a cohort, there is no limiter, or the batch has ended. Then both functions do nothing.',
+    ],
+    [
+      'if (!work?.states.isRunning(job)) return false',
+      ['if (!work.states.isRunning(job)) return false'],
+      'After the end of the batch, no slot has a cohort, so this is not called. TypeScript needs the check.',
+    ],
+    [
+      "return result.status === 'fulfilled' || limiter?.failed(result.reason, now)",
+      ["return result.status === 'fulfilled' || limiter.failed(result.reason, now)"],
+      'A slot has a cohort only with a limiter. TypeScript needs the check.',
+    ],
+    [
+      'if (limiter && slot.cohort) slot.cohort = limiter.timedOut(slot.cohort, startedAt, error, now)',
+      ['if (limiter || slot.cohort) slot.cohort = limiter.timedOut(slot.cohort, startedAt, error, now)'],
+      'With a limiter, the slot of a running job has a cohort. TypeScript needs both checks.',
+    ],
+    [
+      'isStartingWorkers = true',
+      ['isStartingWorkers = false'],
+      'Two loops then start workers earlier than needed, which only takes time.',
+    ],
+  ],
+  'src/scheduler/classify.ts': [
+    [
+      '} catch { return false // a proxy that throws when it is read }',
+      ['} catch {}'],
+      'The only caller takes `undefined` for `false`.',
+    ],
+    [
+      'const result: unknown = custom?.(error)',
+      ['const result: unknown = custom(error)'],
+      'Without the option, the call throws, and the built-in rules apply.',
+    ],
+    [
+      'if (isObject(result)) void Promise.resolve(result).catch(() => {})',
+      ['if (true) void Promise.resolve(result).catch(() => {})'],
+      'A value that is not an object only makes a promise that nobody uses.',
+    ],
+    [
+      '} catch { return undefined }',
+      ['} catch {}', '} catch {}'],
+      'A function without `return` returns `undefined`, too.',
+    ],
+    [
+      "for (const next of [read(each, 'cause'), ...(Array.isArray(inner) ? inner.slice(0, MAX_ERRORS) : [])]) {",
+      [
+        "for (const next of [read(each, 'cause'), ...(Array.isArray(inner) ? inner : [])]) {",
+        'for (const next of [read(each, \'cause\'), ...(Array.isArray(inner) ? inner.slice(0, MAX_ERRORS) : ["Stryker was here"])]) {',
+      ],
+      'The set takes no more than `MAX_ERRORS`, and no text. The shorter list saves time.',
     ],
   ],
   'src/report/response.ts': [

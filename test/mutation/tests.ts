@@ -77,6 +77,10 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'scheduler/time-budget',
   ],
   'src/scheduler/scheduler.ts': ['scheduler/adaptive-concurrency', ...SCHEDULER, ...TRACING],
+  'src/scheduler/adaptive-concurrency.ts': ['options/adaptive-concurrency', 'scheduler/adaptive-concurrency'],
+  'src/scheduler/classify.ts': ['scheduler/classify'],
+  'src/scheduler/cohort.ts': ['scheduler/cohort'],
+  'src/scheduler/limit-search.ts': ['scheduler/limit-search'],
   'src/invocation.ts': [
     ...INVOCATION,
     'scheduler/fifo',

@@ -27,6 +27,7 @@ t.test('valid options are accepted', (t) => {
     {},
     { min: 60 },
     { max: 20 },
+    { min: 1, max: 1, initial: 1 },
     { min: 600 },
     { initial: 500, classify: () => undefined },
   ]) {

@@ -266,6 +266,25 @@ t.test('with a rate limit, records start only below the limit that holds at that
   t.strictSame(failed(await (results[1] as never)), [])
 })
 
+t.test('with a rate limit, a limit that grows starts no record before it is due', async (t) => {
+  const clock = passingClock(t)
+  const { handle, held, limiter, succeed } = await start(t, 1, { rateLimit: { limit: 2, interval: 100 } })
+  const result = handle(standardEvent(...ids(5)))
+  await settled()
+  t.strictSame(held.running(), ['m0'])
+  limiter.limit = 5
+  await succeed('m0')
+  t.strictSame(held.running(), ['m1'])
+  await clock.pass(99)
+  t.strictSame(held.running(), ['m1'])
+  await clock.pass(10)
+  t.strictSame(held.running(), ['m1', 'm2', 'm3'])
+  await succeed('m1', 'm2', 'm3')
+  await clock.pass(110)
+  await succeed('m4')
+  t.strictSame(failed(await result), [])
+})
+
 t.test('with a rate limit, an invocation that gives up its slot does not stop the others', async (t) => {
   const clock = passingClock(t)
   const { handle, held, limiter, succeed } = await start(t, 3, { rateLimit: { limit: 1, interval: 100 } })
@@ -370,11 +389,29 @@ t.test('a record that timed out keeps its slot, and its late result does not cou
   await clock.pass(50)
   await succeed('b')
   await clock.pass(60)
-  t.strictSame(calls.slice(-1), [['timed out', 'The handler did not finish within the recordTimeout of 100 ms']])
+  const timedOut = ['timed out', 'The handler did not finish within the recordTimeout of 100 ms']
+  t.strictSame(calls.slice(-1), [timedOut])
   held.fail('a', new Error('late'))
   await settled()
-  t.strictSame(calls.slice(-1), [['ended', false]])
+  t.strictSame(calls.slice(-2), [timedOut, ['ended', false]])
   await succeed('c')
+  t.strictSame(failed(await result), ['a'])
+})
+
+t.test('when the limit grows because a record timed out, a waiting record starts at once', async (t) => {
+  const clock = passingClock(t)
+  const { handle, held, limiter, succeed } = await start(t, 1, { recordTimeout: 100 })
+  const { timedOut } = limiter
+  limiter.timedOut = (...args) => {
+    limiter.limit = 2
+    return timedOut(...args)
+  }
+  const result = handle(standardEvent('a', 'b'))
+  await clock.pass(99)
+  t.strictSame(held.running(), ['a'])
+  await clock.pass(1)
+  t.strictSame(held.running(), ['a', 'b'])
+  await succeed('b')
   t.strictSame(failed(await result), ['a'])
 })
 
@@ -496,4 +533,30 @@ t.test('handlers that keep the event loop busy do not raise the limit', async (t
   )
   await handle(standardEvent(...ids(1000)))
   t.ok((limits[0] as number) <= 2, `${limits[0]}`)
+})
+
+t.test('the limit grows if the event loop is busy for 95 % of the time, and not if it is busy for 96 %', (t) => {
+  for (const [percent, isHigher] of [
+    [95, true],
+    [96, false],
+  ] as const) {
+    const passed = { idle: 0, active: 1_000_000 } // it was busy before the first record
+    t.intercept(performance, 'eventLoopUtilization', {
+      value: (now?: typeof passed, last?: typeof passed) => {
+        if (now && last) return { utilization: (now.active - last.active) / 100 }
+        passed.active += percent
+        passed.idle += 100 - percent
+        return { ...passed }
+      },
+    })
+    const limiter = adaptiveConcurrency({ initial: 20 })[CREATE_LIMITER](500)
+    const running = Array.from({ length: 20 }, () => ({ job: limiter.started(0, 1000), startedAt: 0 }))
+    for (let now = 1; now <= 40; now++) {
+      const { job, startedAt } = running.shift() as (typeof running)[0]
+      limiter.ended(job, startedAt, now, true)
+      running.push({ job: limiter.started(now, 1000), startedAt: now })
+    }
+    t.strictSame([limiter.limit, limiter.reason], isHigher ? [40, 'probe'] : [20, 'initial'])
+  }
+  t.end()
 })

@@ -34,6 +34,31 @@ t.test('names, codes and statuses are recognised', (t) => {
   t.end()
 })
 
+t.test('throttling and overload are recognised by each name and code of AWS, Node and fetch()', (t) => {
+  const throttles = [
+    ['EMFILE', 'ENFILE', 'ThrottlingException', 'Throttling', 'ThrottledException', 'Throttled', 'RequestThrottled'],
+    ['RequestThrottledException', 'RequestThrottle', 'ThrottleException', 'ProvisionedThroughputExceededException'],
+    ['RequestLimitExceeded', 'BandwidthLimitExceeded', 'LimitExceededException', 'TooManyRequestsException'],
+    ['TransactionInProgressException', 'PriorRequestNotComplete', 'EC2ThrottledException', 'KMSThrottlingException'],
+  ].flat()
+  const overloads = [
+    ['ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'ESOCKETTIMEDOUT', 'EAI_AGAIN'],
+    ['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_SOCKET', 'TimeoutError'],
+    ['RequestTimeout', 'RequestTimeoutException', 'SlowDown', 'ServiceUnavailable', 'ServiceUnavailableException'],
+    ['ERR_RECORD_TIMEOUT'],
+  ].flat()
+  for (const [names, expected] of [
+    [throttles, 'throttle'],
+    [overloads, 'overload'],
+  ] as const) {
+    for (const name of names) {
+      t.equal(classifyFailure(error({ name }), undefined), expected, `name ${name}`)
+      t.equal(classifyFailure(error({ code: name }), undefined), expected, `code ${name}`)
+    }
+  }
+  t.end()
+})
+
 t.test('causes and inner errors are searched, also in a cycle', (t) => {
   const refused = error({ code: 'ECONNREFUSED' })
   t.equal(classifyFailure(new TypeError('fetch failed', { cause: refused }), undefined), 'overload')
@@ -97,6 +122,10 @@ t.test('classify wins over the built-in rules, unless it throws or returns somet
   t.equal(
     classifyFailure(new Error('quota'), (given) => ((given as Error).message === 'quota' ? 'throttle' : undefined)),
     'throttle',
+  )
+  t.equal(
+    classifyFailure(throttled, () => 'overload'),
+    'overload',
   )
   for (const other of [() => undefined, () => 'throtle' as never, () => Promise.reject(new Error('late')) as never]) {
     t.equal(classifyFailure(throttled, other), 'throttle')

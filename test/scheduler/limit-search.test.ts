@@ -44,6 +44,343 @@ function assertBetween(t: Test, value: number, low: number, high: number): void 
   t.ok(value >= low && value <= high, `${value} is from ${low} to ${high}`)
 }
 
+interface Load {
+  /** The share of the limit that is in flight. */
+  used?: number
+  /** How many jobs are waiting when the job with this number starts. */
+  waiting?: (job: number) => number
+}
+
+/**
+ * The decisions of a search, such as `2: 100 probe`: after two cohorts, the limit became 100. As many jobs as the limit
+ * allows are always in flight, and all succeed.
+ */
+function decisionsOf(
+  count: number,
+  durationAt: (limit: number) => number,
+  { min = 1, max = 500, initial = 50, utilization = 0, used = 1, waiting = () => 1000 }: Options & Load = {},
+): string[] {
+  let readings = 0 // the search reads the utilization when a cohort opens, and when it has measured one
+  const limiter = createLimitSearch({ min, max, initial, classify: () => undefined, utilization: read })
+  function read(): number {
+    readings++
+    return utilization
+  }
+  const decisions: string[] = []
+  const running: { cohort: object; startedAt: number; endsAt: number }[] = []
+  let now = 0
+  let starts = 0
+  let last = limiter.limit
+  for (let ends = 0; decisions.length < count; ends++) {
+    if (ends === 100_000) throw new Error(`Expected ${count} decisions, got ${decisions.join(', ')}`)
+    while (running.length < used * limiter.limit) {
+      const cohort = limiter.started(now, waiting(starts++))
+      running.push({ cohort, startedAt: now, endsAt: now + durationAt(limiter.limit) })
+    }
+    running.sort((a, b) => a.endsAt - b.endsAt)
+    const { cohort, startedAt, endsAt } = running.shift() as (typeof running)[0]
+    now = endsAt
+    limiter.ended(cohort, startedAt, now, true)
+    if (limiter.limit === last) continue
+    decisions.push(`${Math.ceil(readings / 2)}: ${limiter.limit} ${limiter.reason}`)
+    last = limiter.limit
+    readings = 0
+  }
+  return decisions
+}
+
+/** Below 50, jobs take 100 ms, or what `durations` says. Above 50, they take so long that every probe upwards fails. */
+function belowFifty(durations: Record<number, number> = {}) {
+  return (limit: number) => durations[limit] ?? (limit > 50 ? 400 : 100)
+}
+
+t.test('a probe that doubles the limit is kept if goodput grows by 60 %, and not if it grows by 11 %', (t) => {
+  t.strictSame(
+    decisionsOf(2, (limit) => (limit === 100 ? 125 : 100)),
+    ['1: 100 probe', '1: 200 probe'],
+  )
+  t.strictSame(
+    decisionsOf(2, (limit) => (limit === 100 ? 180 : 100)),
+    ['1: 100 probe', '1: 60 no-gain'],
+    'the limit grows only by the factor by which goodput has grown',
+  )
+  t.end()
+})
+
+t.test('a smaller probe upwards is kept if goodput grows by 40 % of the growth of the limit', (t) => {
+  // From 50 to 60, this is 8 %.
+  t.equal(decisionsOf(4, belowFifty({ 60: 111 })).at(-1), '1: 84 probe')
+  t.equal(decisionsOf(4, belowFifty({ 60: 112 })).at(-1), '1: 53 no-gain')
+  t.end()
+})
+
+t.test('a probe downwards is kept if at least 95 % of the goodput are left', (t) => {
+  t.strictSame(decisionsOf(7, belowFifty({ 43: 90 })).slice(4), ['9: 43 probe', '1: 37 probe', '1: 43 no-gain'])
+  t.strictSame(decisionsOf(7, belowFifty({ 43: 91 })).slice(4), ['9: 43 probe', '1: 50 no-gain', '9: 52 probe'])
+  t.end()
+})
+
+t.test('several probes downwards in a row are compared with the highest goodput of them', (t) => {
+  const last = (durations: Record<number, number>) => decisionsOf(7, belowFifty(durations)).at(-1)
+  t.equal(last({ 43: 80, 37: 72 }), '1: 32 probe')
+  t.equal(last({ 43: 80, 37: 73 }), '1: 43 no-gain', '43 in 80 ms had more goodput than 50 in 100 ms')
+  t.equal(last({ 43: 89, 37: 77 }), '1: 32 probe')
+  t.equal(last({ 43: 89, 37: 80 }), '1: 43 no-gain', '43 in 89 ms had less goodput than 50 in 100 ms')
+  t.end()
+})
+
+t.test('probes go up and down in turn, and those that fail go less far and come less often', (t) => {
+  const decisions = decisionsOf(20, belowFifty())
+  t.strictSame(
+    decisions.filter((decision) => decision.endsWith(' probe')),
+    ['1: 100', '6: 60', '9: 43', '9: 52', '14: 43', '14: 52', '21: 43', '21: 52', '31: 43', '31: 52'].map(
+      (each) => `${each} probe`,
+    ),
+  )
+  t.strictSame(new Set(decisions.filter((_, index) => index % 2 === 1)), new Set(['1: 50 no-gain']))
+  t.strictSame(decisionsOf(24, belowFifty()).slice(-4), [
+    '32: 43 probe',
+    '1: 50 no-gain',
+    '32: 52 probe',
+    '1: 50 no-gain',
+  ])
+  t.end()
+})
+
+t.test('a probe upwards that is kept doubles the next step and ends the longer wait', (t) => {
+  t.strictSame(
+    decisionsOf(9, (limit) => (limit > 80 ? 400 : 100)),
+    [
+      '1: 100 probe',
+      '1: 50 no-gain',
+      '6: 60 probe',
+      '1: 84 probe',
+      '1: 60 no-gain',
+      '6: 52 probe',
+      '1: 60 no-gain',
+      '6: 64 probe',
+      '1: 74 probe',
+    ],
+  )
+  t.end()
+})
+
+t.test('the limit grows at an event loop utilization of 95 %, and only shrinks at 96 %', (t) => {
+  const always = () => 100
+  t.strictSame(decisionsOf(4, always, { utilization: 0.95 }), [
+    '1: 100 probe',
+    '1: 200 probe',
+    '1: 400 probe',
+    '1: 500 probe',
+  ])
+  t.strictSame(decisionsOf(4, always, { utilization: 0.96 }), [
+    '6: 43 probe',
+    '1: 50 no-gain',
+    '5: 43 probe',
+    '1: 50 no-gain',
+  ])
+  t.end()
+})
+
+t.test('the limit grows only if a third of the jobs started when it was reached and more jobs waited', (t) => {
+  const first = (load: Load) => decisionsOf(1, () => 100, load)[0]?.replace(/.*: /, '')
+  t.equal(first({ used: 1 }), '100 probe')
+  t.equal(first({ used: 0.98 }), '43 probe', 'it was not reached')
+  t.equal(first({ waiting: (job) => (job % 2 === 0 ? 1000 : 0) }), '100 probe')
+  t.equal(first({ waiting: (job) => (job % 4 === 0 ? 1000 : 0) }), '43 probe', 'few jobs waited')
+  t.end()
+})
+
+t.test('a limit counts as reached if 75 % of it are in flight', (t) => {
+  // A rate limit: only probes downwards are possible.
+  t.equal(decisionsOf(1, () => 100, { used: 0.76 })[0]?.replace(/.*: /, ''), '43 probe')
+  t.throws(() => decisionsOf(1, () => 100, { used: 0.74 }), /Expected 1 decisions/)
+  t.end()
+})
+
+t.test('a probe never exceeds the jobs that could run, or goes below min', (t) => {
+  t.equal(decisionsOf(1, () => 100, { waiting: () => 21 })[0], '1: 71 probe')
+  t.strictSame(decisionsOf(8, (limit) => 100 * limit, { min: 45 }).slice(4), [
+    '9: 46 probe',
+    '1: 45 probe',
+    '10: 47 probe',
+    '1: 45 no-gain',
+  ])
+  t.end()
+})
+
+/** A search with this many jobs in flight, which all started at 0. `end()` ends some of them. */
+function withJobs(count: number, options: Options = {}) {
+  const limiter = searchFor({ initial: count, ...options })
+  const jobs = Array.from({ length: count }, () => limiter.started(0, 1000))
+  let now = 100
+  const end = (number: number) => {
+    for (const job of jobs.splice(0, number)) limiter.ended(job, 0, now, true)
+  }
+  const fail = (number: number, failure: FailureClass) => {
+    for (let call = 0; call < number; call++) limiter.failed(failure, now)
+  }
+  /** Runs jobs one after another. */
+  const run = (number: number) => {
+    for (let job = 0; job < number; job++) {
+      const startedAt = now++
+      limiter.ended(limiter.started(startedAt, 1000), startedAt, now, true)
+    }
+  }
+  return { limiter, end, fail, run }
+}
+
+t.test('throttled calls lower the limit if they are at least two, and one in a hundred', (t) => {
+  for (const [ends, throttles, limit] of [
+    [10, 1, 400],
+    [10, 2, 389],
+    [200, 2, 199],
+    [201, 2, 400],
+    [201, 3, 198],
+  ] as const) {
+    const { limiter, end, fail } = withJobs(400)
+    end(ends)
+    fail(throttles, 'throttle')
+    t.equal(limiter.limit, limit, `${throttles} of ${ends}`)
+  }
+  t.end()
+})
+
+t.test('the second overload lowers the limit to what is in flight, but not below half', (t) => {
+  for (const [ends, overloads, limit] of [
+    [10, 1, 400],
+    [10, 2, 389],
+    [300, 2, 200],
+  ] as const) {
+    const { limiter, end, fail } = withJobs(400)
+    end(ends)
+    fail(overloads, 'overload')
+    t.equal(limiter.limit, limit, `${overloads} of ${ends}`)
+  }
+  const { limiter, end, fail } = withJobs(400, { min: 150 })
+  end(300)
+  fail(3, 'throttle')
+  t.equal(limiter.limit, 150, 'throttled calls lower it to min at most')
+  t.end()
+})
+
+t.test('when 95 % of the jobs from before a cut have ended, the limit becomes 95 % of the lowered one', (t) => {
+  const { limiter, end, fail } = withJobs(400)
+  fail(2, 'throttle')
+  t.strictSame([limiter.limit, limiter.reason], [399, 'throttle'])
+  end(380) // 20 of them are left, which is more than 5 % of 399
+  t.equal(limiter.limit, 399)
+  end(1)
+  t.strictSame([limiter.limit, limiter.reason], [379, 'throttle'])
+  t.end()
+})
+
+t.test('a cut ends if exactly 5 % of the jobs from before it are left', (t) => {
+  const { limiter, end, fail } = withJobs(400)
+  end(300)
+  fail(2, 'overload')
+  end(89) // 11 are left
+  t.equal(limiter.limit, 200)
+  end(1)
+  t.equal(limiter.limit, 190)
+  t.end()
+})
+
+t.test('a throttled or overloaded call counts as failed, whether it lowers the limit or not', (t) => {
+  for (const failure of ['throttle', 'overload'] as const) {
+    const { limiter } = withJobs(10)
+    t.strictSame(
+      [1, 2, 3].map((now) => limiter.failed(failure, now)),
+      [false, false, false],
+    )
+    t.equal(limiter.limit, 9)
+  }
+  t.end()
+})
+
+t.test('the reason is that of the last change', (t) => {
+  const { limiter, fail } = withJobs(5, { min: 5 })
+  fail(3, 'overload')
+  t.strictSame([limiter.limit, limiter.reason], [5, 'initial'])
+  t.end()
+})
+
+t.test(
+  'a new cohort opens when 50 times as many jobs as the limit have ended, and a fifth of the cohort hangs',
+  (t) => {
+    let readings = 0
+    const utilization = () => readings++
+    const limiter = createLimitSearch({ min: 1, max: 500, initial: 20, classify: () => undefined, utilization })
+    const jobs = Array.from({ length: 20 }, () => limiter.started(0, 1000))
+    for (const job of jobs.slice(0, 14)) limiter.ended(job, 0, 100, true) // 6 hang
+    for (let now = 100; now < 1086; now++) limiter.ended(limiter.started(now, 1000), now, now + 1, true)
+    limiter.started(1086, 1000)
+    t.equal(readings, 1, '1,000 have ended')
+    limiter.ended(limiter.started(1086, 1000), 1086, 1087, true)
+    limiter.started(1087, 1000)
+    t.equal(readings, 2)
+    t.end()
+  },
+)
+
+t.test('a cut ends when ten times as many jobs have ended as were in flight, even if old jobs hang', (t) => {
+  const { limiter, end, fail, run } = withJobs(10)
+  fail(2, 'throttle')
+  end(8)
+  run(91)
+  t.equal(limiter.limit, 9, '99 have ended')
+  run(1)
+  t.equal(limiter.limit, 8)
+  t.end()
+})
+
+t.test('overloads during a cut lower the limit to half of that before the cut at most', (t) => {
+  const { limiter, end, fail } = withJobs(100)
+  fail(2, 'overload')
+  t.equal(limiter.limit, 99)
+  end(30)
+  fail(2, 'overload')
+  t.equal(limiter.limit, 69)
+  end(30)
+  fail(5, 'overload')
+  t.equal(limiter.limit, 50)
+  t.end()
+})
+
+/** The limit after a probe from 50 to 100, pressure with `ends` of its jobs ended, and the end of the cut. */
+function afterPressureInProbe(ends: number) {
+  const limiter = searchFor({ initial: 50 })
+  const running: { job: object; startedAt: number }[] = []
+  let now = 0
+  function step(): void {
+    now++
+    while (running.length < limiter.limit) running.push({ job: limiter.started(now, 1000), startedAt: now })
+    const { job, startedAt } = running.shift() as (typeof running)[0]
+    limiter.ended(job, startedAt, now, true)
+  }
+  for (let steps = 0; limiter.limit === 50 && steps < 1000; steps++) step()
+  while (running.length < 100) running.push({ job: limiter.started(now, 1000), startedAt: now })
+  const end = (count: number) => {
+    for (const { job, startedAt } of running.splice(0, count)) limiter.ended(job, startedAt, now, false)
+  }
+  end(ends)
+  limiter.failed('throttle', now)
+  limiter.failed('throttle', now)
+  end(100)
+  return [limiter.limit, limiter.reason]
+}
+
+t.test(
+  'after pressure in a probe, a limit of more than 110 % of the reference is measured, and a lower one is not',
+  (t) => {
+    t.strictSame(afterPressureInProbe(20), [75, 'throttle']) // 79 × 0.95
+    t.strictSame(afterPressureInProbe(40), [56, 'throttle']) // 59 × 0.95
+    t.strictSame(afterPressureInProbe(42), [50, 'throttle']) // 57 × 0.95 = 54
+    t.strictSame(afterPressureInProbe(70), [27, 'throttle']) // 29 × 0.95
+    t.end()
+  },
+)
+
 t.test('the limit grows to what a downstream can serve, and says why', (t) => {
   const limiter = searchFor()
   t.strictSame([limiter.limit, limiter.reason], [50, 'initial'])
@@ -249,6 +586,20 @@ t.test('after more than five idle minutes the limit is at most `initial`, and th
   t.ok(limit < 15)
   low.started(1_000_000_000, 0)
   t.equal(low.limit, limit, 'a lower limit stays')
+  t.end()
+})
+
+t.test('five minutes in which a job is in flight are not idle', (t) => {
+  const limiter = searchFor()
+  const end = simulate(open(about(50)), limiter, [7000], 1)[0]?.duration as number
+  const { limit } = limiter
+  t.ok(limit > 300, `${limit}`)
+  const job = limiter.started(end, 0)
+  limiter.ended(limiter.started(end + 300_001, 0), end + 300_001, end + 300_002, true)
+  t.equal(limiter.limit, limit)
+  limiter.ended(job, end, end + 600_003, true)
+  limiter.started(end + 900_003, 0)
+  t.equal(limiter.limit, limit, 'exactly five idle minutes')
   t.end()
 })
 
