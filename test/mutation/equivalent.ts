@@ -291,6 +291,13 @@ export const EQUIVALENT: Readonly<
       'It is not a failure of any record of the chunk.',
     ],
     [
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file
+      'if (!(length > 0)) throw new RefusedResponse(`a batchItemFailures of length ${length}`)',
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file
+      ['if (!(length >= 0)) throw new RefusedResponse(`a batchItemFailures of length ${length}`)'],
+      'With a length of 0, the line before has returned.',
+    ],
+    [
       "if (typeof id !== 'string') throw new RefusedResponse(unknownEntry(index, whole))",
       ['if (false) throw new RefusedResponse(unknownEntry(index, whole))', "if (typeof id !== 'string') ;"],
       'The check of unknown ids below refuses it, too.',
