@@ -37,8 +37,14 @@ const WORTH_MEASURING = 1.1
 const LARGEST_CUT = 0.5
 /** How many jobs must end until the search knows how often calls are overloaded by chance. */
 const LEARNED_AFTER = 500
-/** After a cut, fewer are enough, because the lower limit does not cause overloads. */
+/** Fewer are enough if a lower limit has shown that the limit is not the cause. */
 const LEARNED_AFTER_CUT = 50
+/**
+ * Overloads are not caused by the limit if a cut has left at least this share of them, and if it has increased the share
+ * of the other calls by less than this factor. If the limit is the cause, half of the limit doubles that share.
+ */
+const REMAINING_OVERLOADS = 0.3
+const MORE_OTHERS = 1.6
 
 // Jobs may hang. The search waits for jobs only until this many times as many jobs as the limit have ended.
 const CUT_PATIENCE = 10
@@ -120,8 +126,8 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   let overloads = 0
   let usualOverloads = 0
   let cut: Cut | undefined
-  /** `undefined` if the limit has been measured since the last cut. */
-  let limitBeforeCut: number | undefined
+  /** From before the last cut by overloads. `undefined` if the limit has been measured since that cut. */
+  let beforeCut: { readonly limit: number; readonly overloadShare: number } | undefined
   /** How many jobs timed out and still occupy their slots. */
   let hung = 0
 
@@ -140,7 +146,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     if (failure === undefined || failure === 'failure') return undefined // an ordinary failure says nothing about the load
     if (!isPressure(failure)) return false
     if (!cut) startCut(now)
-    const least = failure === 'overload' ? LARGEST_CUT * (cut as Cut).from : min
+    const least = failure === 'overload' ? Math.min(limit, LARGEST_CUT * (cut as Cut).from) : min
     setLimit(Math.max(least, Math.min(limit, inFlight - 1)), failure)
     return false
   }
@@ -194,7 +200,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     cohort = reference = probe = undefined
     step = MAX_STEP
     wait = MIN_WAIT
-    cut = limitBeforeCut = undefined
+    cut = beforeCut = undefined
   }
 
   /**
@@ -207,9 +213,8 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     return ++overloads > 1 + 2 * usual + 3 * Math.sqrt(usual)
   }
 
-  function learnUsualOverloads(): void {
+  function learnUsualOverloads(jobs = LEARNED_AFTER): void {
     const share = Math.min(0.2, overloads / Math.max(1, ends))
-    const jobs = limitBeforeCut === undefined ? LEARNED_AFTER : LEARNED_AFTER_CUT
     usualOverloads += Math.min(1, ends / jobs) * (share - usualOverloads)
   }
 
@@ -222,16 +227,23 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   /** The results of the jobs that started before the cut say nothing about the new limit. Only later jobs measure it. */
   function endCut({ from }: Cut): void {
     learnUsualOverloads()
+    const overloadShare = overloads / ends
     cut = cohort = undefined
     setLimit(MARGIN * limit, reason)
     step = MIN_STEP
     if (probe === 'up' && reference && limit > WORTH_MEASURING * reference.limit) return
     if (reference) setLimit(Math.min(limit, reference.limit), reason)
     reference = probe = undefined
-    limitBeforeCut = from
+    if (reason === 'overload') beforeCut ??= { limit: from, overloadShare }
   }
 
-  /** The lower limit has not changed how often calls are overloaded, so the cause is not the limit. */
+  /** Whether calls are overloaded about as often as before the cut. One call can be chance. */
+  function isByChance(shareBefore: number): boolean {
+    const share = overloads / ends
+    return overloads > 1 && share >= REMAINING_OVERLOADS * shareBefore && 1 - share < MORE_OTHERS * (1 - shareBefore)
+  }
+
+  /** The limit is not the cause of the overloads. */
   function undoCut(from: number): void {
     setLimit(from, 'no-gain')
     step = MAX_STEP
@@ -252,18 +264,19 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
 
   function judge(of: Cohort): void {
     const measured = measure(of, changedAt, integral)
-    const isReached = measured.concurrency >= REACHED * of.limit
+    // Without a success, there is no goodput to compare.
+    const isReached = measured.goodput > 0 && measured.concurrency >= REACHED * of.limit
     // One third is enough, because the jobs that start before the limit is reached are not limited.
     const isLimited = of.limited >= (of.ended + of.inFlight) / 3
     const mayGrow = isLimited && utilization() <= MAX_UTILIZATION
-    const isStillOverloaded = overloads > 1 // one can be chance
-    learnUsualOverloads()
-    const from = limitBeforeCut
-    cohort = limitBeforeCut = undefined
-    if (from !== undefined && isStillOverloaded) {
-      undoCut(from)
+    const before = beforeCut
+    cohort = beforeCut = undefined
+    if (before && isByChance(before.overloadShare)) {
+      learnUsualOverloads(LEARNED_AFTER_CUT)
+      undoCut(before.limit)
       return
     }
+    learnUsualOverloads()
     if (!probe || !reference) {
       if (isReached) measureReference(measured, mayGrow)
       return

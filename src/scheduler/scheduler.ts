@@ -55,6 +55,8 @@ interface Slot {
   readonly release: () => void
   job: number
   startedAt: number
+  /** When the job was aborted because it timed out. `Infinity` if it was not. */
+  timedOutAt: number
   /** `undefined` while no job runs in the slot. */
   options: LazyJobOptions | undefined
   /** Only with a limiter: what it returned for the job. `undefined` while no job runs in the slot. */
@@ -68,10 +70,16 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
   const liveBatches = new Set<{ countUnresponsive(now: number): number; startWorkers(): void; end(): void }>()
 
   function applyLimit({ limit }: Limiter): void {
-    const isHigher = limit > slots.limit
+    // A higher limit starts handlers. In a microtask, because this is called between a reading of the clock and its use,
+    // and a handler can block the thread.
+    if (limit > slots.limit) queueMicrotask(raiseLimit)
+    else if (limit < slots.limit) slots.limit = limit
+  }
+
+  function raiseLimit(): void {
+    const { limit } = limiter as Limiter
     if (limit !== slots.limit) slots.limit = limit
-    // In a microtask: this is called between a reading of the clock and its use, and a handler can block the thread.
-    if (isHigher) for (const batch of liveBatches) queueMicrotask(batch.startWorkers)
+    for (const batch of liveBatches) batch.startWorkers()
   }
 
   /**
@@ -80,7 +88,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
    */
   function endUnresponsive(now: number): void {
     const batches = Array.from(liveBatches, (batch) => ({ batch, count: batch.countUnresponsive(now) }))
-    if (batches.reduce((sum, { count }) => sum + count, 0) < slots.limit) return
+    if (batches.reduce((sum, { count }) => sum + count, 0) < (limiter?.limit ?? slots.limit)) return
     process.emitWarning(
       `Handlers that ignore their abort signal have occupied all ${slots.limit} slots for twice the recordTimeout ` +
         `of ${recordTimeout} ms. Their batches end now, and records that have not started are reported. Pass \`signal\` to ` +
@@ -120,7 +128,14 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     /** Runs a function when a slot is free, and frees the slot when its promise resolves. */
     function enqueueSlot(run: (slot: Slot) => Promise<void>): void {
       slots.enqueue((release) => {
-        const slot: Slot = { release, job: 0, startedAt: 0, options: undefined, cohort: undefined }
+        const slot: Slot = {
+          release,
+          job: 0,
+          startedAt: 0,
+          timedOutAt: Infinity,
+          options: undefined,
+          cohort: undefined,
+        }
         heldSlots.add(slot)
         void run(slot).then(() => {
           heldSlots.delete(slot)
@@ -239,6 +254,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       const { jobs, states } = work as NonNullable<typeof work>
       slot.job = job
       slot.startedAt = now
+      slot.timedOutAt = Infinity
       slot.options = new LazyJobOptions(job, jobs.receiveCount(job))
       states.start(job)
       if (++inFlight > peakInFlight) peakInFlight = inFlight
@@ -355,18 +371,19 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         if (now >= expiresAt && work?.states.isRunning(slot.job)) {
           const error = new RecordTimeoutError(recordTimeout)
           if (limiter && slot.cohort) slot.cohort = limiter.timedOut(slot.cohort, startedAt, error, now)
+          slot.timedOutAt = now
           settle(slot, rejected(error), now)
           abort(options, error)
         }
-        if (now < expiresAt) next = Math.min(next, expiresAt)
-        else if (now < expiresAt + recordTimeout) next = Math.min(next, expiresAt + recordTimeout)
+        const nextAt = slot.timedOutAt < Infinity ? slot.timedOutAt + recordTimeout : expiresAt
+        if (now < nextAt) next = Math.min(next, nextAt)
       }
       return next
     }
 
     function countUnresponsive(now: number): number {
       let count = 0
-      for (const { options, startedAt } of heldSlots) if (options && now - startedAt >= 2 * recordTimeout) count++
+      for (const { options, timedOutAt } of heldSlots) if (options && now - timedOutAt >= recordTimeout) count++
       return count
     }
 

@@ -150,13 +150,8 @@ export const EQUIVALENT: Readonly<
       'The last job of the slot has settled, so it does not expire. The timer may fire once more than needed.',
     ],
     [
-      'if (now < expiresAt) next = Math.min(next, expiresAt)',
-      ['if (now <= expiresAt) next = Math.min(next, expiresAt)'],
-      'At exactly this time, one more timer of 1 ms starts.',
-    ],
-    [
-      'else if (now < expiresAt + recordTimeout) next = Math.min(next, expiresAt + recordTimeout)',
-      ['else if (now <= expiresAt + recordTimeout) next = Math.min(next, expiresAt + recordTimeout)'],
+      'if (now < nextAt) next = Math.min(next, nextAt)',
+      ['if (now <= nextAt) next = Math.min(next, nextAt)'],
       'At exactly this time, one more timer of 1 ms starts.',
     ],
     [

@@ -196,6 +196,26 @@ t.test('when the limit grows, each handler still sees the AsyncLocalStorage of i
   t.strictSame((await Promise.all(results)).map(failed), [[], []])
 })
 
+t.test('no record starts after the drain if another invocation blocks the thread when the limit grows', async (t) => {
+  const pass = busyClock(t)
+  const { concurrency, limiter } = steered(1)
+  const started: string[] = []
+  const handle = handlerOf(
+    async ({ messageId }) => {
+      started.push(messageId)
+      if (messageId === 'b0') pass(900) // it blocks the thread until after the drain of the first invocation
+      await settled()
+      limiter.limit = 2
+    },
+    { concurrency, logger: false },
+  )
+  await settled()
+  const events = [['a0', 'a1', 'a2'], ['b0']].map((each) => standardEvent(...each))
+  const results = await Promise.all(events.map((event) => handle(event, timedContext(1000))))
+  t.strictSame(results.map(failed), [['a1', 'a2'], []])
+  t.strictSame(started, ['a0', 'b0'])
+})
+
 t.test(
   'an abort listener sees the AsyncLocalStorage of its own invocation, whichever one ends its batch',
   async (t) => {
@@ -208,15 +228,15 @@ t.test(
     )
     await settled()
     t.strictSame(held.running(), ['a-m0', 'b-m0', 'a-m1', 'b-m1'])
-    clock.advance(50)
+    for (let ms = 0; ms < 50; ms++) clock.advance(1)
     await succeed('a-m1', 'b-m1')
-    clock.advance(70)
+    for (let ms = 0; ms < 70; ms++) clock.advance(1)
     await succeed('a-m2', 'b-m2')
     for (const id of ['a-m3', 'b-m3']) {
       held.signalOf(id)?.addEventListener('abort', () => seen.push([id, storage.getStore()]))
     }
     limiter.limit = 2 // so the two handlers that ignore their signal fill every slot
-    clock.advance(80)
+    for (let ms = 0; ms < 80; ms++) clock.advance(1)
     t.strictSame((await Promise.all(results)).map(failed), [
       ['a-m0', 'a-m3'],
       ['b-m0', 'b-m3'],

@@ -106,7 +106,7 @@ t.test('if handlers that ignore their signal fill every slot for another recordT
     return value
   })
   await settled()
-  clock.advance(199)
+  for (let ms = 0; ms < 199; ms++) clock.advance(1)
   await settled()
   t.equal(response, undefined)
   const warnings = await warned(async () => {
@@ -125,6 +125,21 @@ t.test('if handlers that ignore their signal fill every slot for another recordT
       ],
     ],
   )
+})
+
+t.test('handlers that respect their signal do not end the batch if the thread was blocked for long', async (t) => {
+  const clock = mockClock(t)
+  const handle = handlerOf(
+    ({ messageId }, _context, { signal }) => {
+      if (messageId > 'm1') return undefined
+      return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    },
+    { concurrency: 2, recordTimeout: 100 },
+  )
+  const result = handle(standardEvent(...ids(6)))
+  await settled()
+  clock.advance(400)
+  t.strictSame(failed(await result), ['m0', 'm1'])
 })
 
 t.test('a handler that ignores its signal causes no extra timers', async (t) => {
@@ -198,7 +213,7 @@ t.test('a handler that settles long after its timeout frees its slot', async (t)
   held.fail('m0')
   await settled()
   t.strictSame(held.running(), ['m3', 'm4'])
-  clock.advance(199)
+  for (let ms = 0; ms < 199; ms++) clock.advance(1)
   held.succeed('m4')
   await settled()
   t.strictSame(held.running(), ['m3', 'm5'], 'the batch goes on, because only m3 ignores its signal')
@@ -261,7 +276,7 @@ t.test('handlers that ignored their signal do not count against the next invocat
   const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
   const first = handle(standardEvent('a', 'b', 'c'))
   await settled()
-  clock.advance(200)
+  for (let ms = 0; ms < 200; ms++) clock.advance(1)
   t.strictSame(failed(await first), ['a', 'b', 'c'])
   const second = handle(standardEvent('w', 'x', 'y', 'z'))
   await settled()
@@ -391,18 +406,18 @@ t.test('a slot counts again if a later handler in it ignores its signal, too', a
     isOver = true
   })
   await settled()
-  clock.advance(150)
+  for (let ms = 0; ms < 150; ms++) clock.advance(1)
   held.succeed('m1') // timed out, but not yet unresponsive
   await settled()
   clock.advance(60)
   held.succeed('m0') // unresponsive since 200 ms
   await settled()
   t.strictSame(held.running(), ['m2', 'm3'], 'm2 started after 150 ms, and m3 after 210 ms')
-  clock.advance(130)
+  for (let ms = 0; ms < 130; ms++) clock.advance(1)
   held.succeed('m2')
   await settled()
   t.strictSame(held.running(), ['m3', 'm4'], 'm4 started after 340 ms')
-  clock.advance(199)
+  for (let ms = 0; ms < 199; ms++) clock.advance(1)
   await settled()
   t.equal(isOver, false)
   const warnings = await warned(async () => {

@@ -603,8 +603,8 @@ t.test('five minutes in which a job is in flight are not idle', (t) => {
   t.end()
 })
 
-/** A limiter after a cut, and a function that runs jobs of 50 ms at the same time. */
-function limiterAfterCut() {
+/** A limiter after a cut, with this share of overloads, and a function that runs jobs of 50 ms at the same time. */
+function limiterAfterCut(shareBefore = 0.25) {
   const limiter = searchFor()
   let now = simulate(open(about(50)), limiter, [7000], 1)[0]?.duration as number
   function run(jobs: number, failures: number, pause = 0): void {
@@ -612,24 +612,94 @@ function limiterAfterCut() {
     const cohorts = Array.from({ length: jobs }, () => limiter.started(now, 1000))
     now += 50
     for (const [index, cohort] of cohorts.entries()) {
-      const succeeded = index % Math.floor(jobs / failures) > 0 || limiter.failed('overload', now)
-      limiter.ended(cohort, now - 50, now, succeeded)
+      const isFailure = Math.floor(((index + 1) * failures) / jobs) > Math.floor((index * failures) / jobs)
+      limiter.ended(cohort, now - 50, now, isFailure ? limiter.failed('overload', now) : true)
     }
   }
-  run(400, 100)
+  run(400, 400 * shareBefore)
   return { limiter, run }
 }
 
-t.test('a cut is undone if more than one call is overloaded with the lower limit', (t) => {
-  const [helpful, useless] = [limiterAfterCut(), limiterAfterCut()]
-  const { limit, reason } = helpful.limiter
-  t.equal(reason, 'overload')
-  assertBetween(t, limit, 200, 300)
-  helpful.run(limit, 1)
-  t.strictSame([helpful.limiter.limit, helpful.limiter.reason], [limit, 'overload'])
-  useless.run(limit, 2)
-  t.equal(useless.limiter.reason, 'no-gain')
-  assertBetween(t, useless.limiter.limit, 450, 500)
+t.test('a cut is undone if it has not lowered the share of the overloads much', (t) => {
+  for (const [shareBefore, shareAfter, isUndone] of [
+    [0.25, 0.06, false], // much lower
+    [0.25, 0.1, true],
+    [0.5, 0.18, false], // 82 % succeed instead of 50 %, so the lower limit has helped
+    [0.5, 0.22, true],
+  ] as const) {
+    const { limiter, run } = limiterAfterCut(shareBefore)
+    const { limit, reason } = limiter
+    t.equal(reason, 'overload')
+    t.ok(limit <= 300, `${limit}`)
+    run(limit, Math.round(limit * shareAfter))
+    const message = `${shareBefore} before, ${shareAfter} after`
+    if (isUndone) assertBetween(t, limiter.limit, 450, 500)
+    else t.ok(limiter.limit <= limit, message)
+    t.equal(limiter.reason, isUndone ? 'no-gain' : 'overload', message)
+  }
+  t.end()
+})
+
+t.test('a cut is not undone because of a single call', (t) => {
+  const { limiter, run } = limiterAfterCut(0.005)
+  const { limit } = limiter
+  run(limit, 1)
+  t.strictSame([limiter.limit, limiter.reason], [limit, 'overload'])
+  t.end()
+})
+
+t.test('a cut by throttled calls is not undone because of overloads', (t) => {
+  const { limiter, end, fail } = withJobs(400)
+  end(10)
+  fail(40, 'throttle')
+  end(390)
+  const { limit } = limiter
+  const jobs = Array.from({ length: 2 * limit }, () => limiter.started(200, 1000))
+  for (const [index, job] of jobs.entries()) {
+    limiter.ended(job, 200, 300, index % 20 === 0 ? limiter.failed('overload', 300) : true)
+  }
+  t.ok(limiter.limit <= limit, `${limiter.limit}`)
+  t.end()
+})
+
+t.test('an overload does not raise a limit that throttled calls have lowered', (t) => {
+  const { limiter, end, fail } = withJobs(100)
+  end(89)
+  fail(2, 'throttle')
+  t.equal(limiter.limit, 10)
+  fail(3, 'overload')
+  t.equal(limiter.limit, 10)
+  t.end()
+})
+
+t.test('if refusals take as long as successes, few records fail after the first batch', (t) => {
+  for (const capacity of [5, 10]) {
+    for (const seed of [1, 2, 3]) {
+      const downstream: Downstream = (clock, random) => {
+        let busy = 0
+        return (settle) => {
+          const isRefused = busy >= capacity
+          if (!isRefused) busy++
+          clock.after(about(20)(random), () => {
+            if (!isRefused) busy--
+            settle(isRefused ? 'overload' : 'ok')
+          })
+        }
+      }
+      const results = simulate(downstream, searchFor(), batches(4, 7000), seed)
+      const failed = failedShare(results.slice(2))
+      t.ok(failed <= 0.03, `capacity ${capacity}, seed ${seed}: ${failed}`)
+    }
+  }
+  t.end()
+})
+
+t.test('if no record succeeds, the limit does not grow', (t) => {
+  const downstream: Downstream = (clock, random) => (settle) =>
+    clock.after(about(20)(random), () => settle(random() < 0.1 ? 'overload' : 'failure'))
+  const limits = new Set<number>()
+  simulate(downstream, recording(searchFor(), limits), batches(6, 3000), 1)
+  t.ok(Math.max(...limits) <= 50, [...limits].join())
   t.end()
 })
 
