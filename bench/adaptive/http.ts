@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse, View } from 'vega'
 import { compile, type TopLevelSpec } from 'vega-lite'
@@ -45,20 +46,30 @@ interface Row {
   readonly samples: readonly Sample[]
 }
 
-/** Compares the adaptive limit with fixed numbers on real HTTP servers. Writes the results and a chart to `folder`. */
+/**
+ * Compares the adaptive limit with fixed numbers on real HTTP servers. Writes the results and a chart to `folder` after
+ * each case, and continues with the results that are already there.
+ */
 export async function compareOverHttp({ batches, runs, folder }: HttpOptions): Promise<void> {
-  const rows: Row[] = []
+  await mkdir(folder, { recursive: true })
+  const file = join(folder, 'adaptive-http.json')
+  const rows: Row[] = existsSync(file) ? JSON.parse(await readFile(file, 'utf8')) : []
   for (const name of Object.keys(HTTP_CASES)) {
     for (const [records, counts] of Object.entries(batches)) {
+      if (rows.some((row) => row.name === name && row.records === Number(records))) continue
       const row = await compareCase(name, Number(records), counts, runs)
       rows.push(row)
       console.log(describe(row))
+      await writeFile(file, `${JSON.stringify(rows, null, 1)}\n`)
     }
   }
-  await mkdir(folder, { recursive: true })
-  await writeFile(join(folder, 'adaptive-http.json'), `${JSON.stringify(rows, null, 1)}\n`)
-  await writeFile(join(folder, 'adaptive-http.svg'), `${await new View(parse(compile(chart(rows)).spec)).toSVG()}\n`)
-  console.log(`\n${table(rows)}\n\nWritten to ${folder}: adaptive-http.json, adaptive-http.svg`)
+  const drawn = rows.toSorted((a, b) => order(a) - order(b))
+  await writeFile(join(folder, 'adaptive-http.svg'), `${await new View(parse(compile(chart(drawn)).spec)).toSVG()}\n`)
+  console.log(`\n${table(drawn)}\n\nWritten to ${folder}: adaptive-http.json, adaptive-http.svg`)
+}
+
+function order({ name, records }: Row): number {
+  return Object.keys(HTTP_CASES).indexOf(name) * 1e6 - records
 }
 
 async function compareCase(

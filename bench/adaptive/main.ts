@@ -9,7 +9,8 @@ import { printSimulation } from './simulate.ts'
 const USAGE = `Usage: npm run bench:adaptive -- --simulate | --http [--quick]
 
   --simulate  on simulated downstreams, in a few minutes
-  --http      over real HTTP, for about an hour on a machine that does nothing else. Writes bench/results/adaptive-http.*
+  --http      over real HTTP, for about an hour on a machine that does nothing else. Writes
+              bench/results/adaptive-http.*, and continues with the results that are there: delete them to begin again
   --quick     with --http: one run of small batches, in a few minutes. Writes to a temporary folder`
 
 const { values } = parseArgs({
