@@ -87,9 +87,12 @@ export function deadlines(
   const { abort = extended, drain = Math.min(1000, 0.2 * left) } = timeBudget || {}
   const reserve = Math.max(drain, abort)
   if (reserve >= left) {
+    const budget =
+      left > 0
+        ? `, and timeBudget reserves ${reserve} ms for the end of the batch. Lower timeBudget, or raise`
+        : '. Raise'
     process.emitWarning(
-      `No record starts: the function has ${Math.floor(left)} ms left, and timeBudget reserves ${reserve} ms for the end ` +
-        "of the batch. Raise the function's timeout or lower timeBudget",
+      `No record starts: the function has ${Math.floor(left)} ms left${budget} the function's timeout`,
       { type: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_TIME_BUDGET' },
     )
   }
