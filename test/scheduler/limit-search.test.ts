@@ -209,11 +209,12 @@ t.test('a probe never exceeds the jobs that could run, or goes below min', (t) =
   t.end()
 })
 
-/** A search with this many jobs in flight, which all started at 0. `end()` ends some of them. */
+/** A search with this many jobs in flight, which all started at 0. */
 function withJobs(count: number, options: Options = {}) {
   const limiter = searchFor({ initial: count, ...options })
   const jobs = Array.from({ length: count }, () => limiter.started(0, 1000))
   let now = 100
+  /** Ends the oldest ones. */
   const end = (number: number) => {
     for (const job of jobs.splice(0, number)) limiter.ended(job, 0, now, true)
   }
@@ -227,7 +228,10 @@ function withJobs(count: number, options: Options = {}) {
       limiter.ended(limiter.started(startedAt, 1000), startedAt, now, true)
     }
   }
-  return { limiter, end, fail, run }
+  const start = (number: number) => {
+    for (let job = 0; job < number; job++) jobs.push(limiter.started(now, 1000))
+  }
+  return { limiter, start, end, fail, run }
 }
 
 t.test('throttled calls lower the limit if they are at least two, and one in a hundred', (t) => {
@@ -283,6 +287,24 @@ t.test('a cut ends if exactly 5 % of the jobs from before it are left', (t) => {
   t.equal(limiter.limit, 200)
   end(1)
   t.equal(limiter.limit, 190)
+  t.end()
+})
+
+t.test('after a cut, the search knows how often calls were overloaded before it', (t) => {
+  for (const [overloads, limit] of [
+    [3, 190],
+    [4, 109],
+  ] as const) {
+    const { limiter, start, end, fail } = withJobs(400)
+    end(300)
+    fail(2, 'overload')
+    end(100)
+    t.equal(limiter.limit, 190)
+    start(210)
+    end(100)
+    fail(overloads, 'overload')
+    t.equal(limiter.limit, limit, `${overloads} overloads`)
+  }
   t.end()
 })
 
