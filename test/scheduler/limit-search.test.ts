@@ -57,7 +57,7 @@ interface Load {
  */
 function decisionsOf(
   count: number,
-  durationAt: (limit: number) => number,
+  durationAt: (limit: number, now: number) => number,
   { min = 1, max = 500, initial = 50, utilization = 0, used = 1, waiting = () => 1000 }: Options & Load = {},
 ): string[] {
   let readings = 0 // the search reads the utilization when a cohort opens, and when it has measured one
@@ -75,7 +75,7 @@ function decisionsOf(
     if (ends === 100_000) throw new Error(`Expected ${count} decisions, got ${decisions.join(', ')}`)
     while (running.length < used * limiter.limit) {
       const cohort = limiter.started(now, waiting(starts++))
-      running.push({ cohort, startedAt: now, endsAt: now + durationAt(limiter.limit) })
+      running.push({ cohort, startedAt: now, endsAt: now + durationAt(limiter.limit, now) })
     }
     running.sort((a, b) => a.endsAt - b.endsAt)
     const { cohort, startedAt, endsAt } = running.shift() as (typeof running)[0]
@@ -188,6 +188,22 @@ t.test('the limit grows only if a third of the jobs started when it was reached 
   t.equal(first({ used: 0.98 }), '43 probe', 'it was not reached')
   t.equal(first({ waiting: (job) => (job % 2 === 0 ? 1000 : 0) }), '100 probe')
   t.equal(first({ waiting: (job) => (job % 4 === 0 ? 1000 : 0) }), '43 probe', 'few jobs waited')
+  t.end()
+})
+
+t.test('measurements of a limit that is held last at least 50 ms, also if jobs are fast', (t) => {
+  let end = 0
+  const decision = decisionsOf(
+    1,
+    (_limit, now) => {
+      end = now
+      return 1
+    },
+    { utilization: 0.96 },
+  )
+  t.match(decision, [/: 43 probe/])
+  // The first cohort needs only 50 jobs. Five more are measured, because a probe upwards is not possible.
+  assertBetween(t, end, 5 * 50, 5 * 50 + 10)
   t.end()
 })
 
@@ -369,9 +385,9 @@ t.test('overloads during a cut lower the limit to half of that before the cut at
   t.end()
 })
 
-/** The limit after a probe from 50 to 100, pressure with `ends` of its jobs ended, and the end of the cut. */
-function afterPressureInProbe(ends: number) {
-  const limiter = searchFor({ initial: 50 })
+/** The limit after a probe doubled it, pressure when `ends` jobs had ended, and the end of the cut. */
+function afterPressureInProbe(initial: number, ends: number) {
+  const limiter = searchFor({ initial })
   const running: { job: object; startedAt: number }[] = []
   let now = 0
   function step(): void {
@@ -380,25 +396,27 @@ function afterPressureInProbe(ends: number) {
     const { job, startedAt } = running.shift() as (typeof running)[0]
     limiter.ended(job, startedAt, now, true)
   }
-  for (let steps = 0; limiter.limit === 50 && steps < 1000; steps++) step()
-  while (running.length < 100) running.push({ job: limiter.started(now, 1000), startedAt: now })
+  for (let steps = 0; limiter.limit === initial && steps < 1000; steps++) step()
+  while (running.length < 2 * initial) running.push({ job: limiter.started(now, 1000), startedAt: now })
   const end = (count: number) => {
     for (const { job, startedAt } of running.splice(0, count)) limiter.ended(job, startedAt, now, false)
   }
   end(ends)
   limiter.failed('throttle', now)
   limiter.failed('throttle', now)
-  end(100)
+  end(running.length)
   return [limiter.limit, limiter.reason]
 }
 
 t.test(
   'after pressure in a probe, a limit of more than 110 % of the reference is measured, and a lower one is not',
   (t) => {
-    t.strictSame(afterPressureInProbe(20), [75, 'throttle']) // 79 × 0.95
-    t.strictSame(afterPressureInProbe(40), [56, 'throttle']) // 59 × 0.95
-    t.strictSame(afterPressureInProbe(42), [50, 'throttle']) // 57 × 0.95 = 54
-    t.strictSame(afterPressureInProbe(70), [27, 'throttle']) // 29 × 0.95
+    t.strictSame(afterPressureInProbe(50, 20), [75, 'throttle']) // 79 × 0.95
+    t.strictSame(afterPressureInProbe(50, 40), [56, 'throttle']) // 59 × 0.95
+    t.strictSame(afterPressureInProbe(50, 42), [50, 'throttle']) // 57 × 0.95 = 54
+    t.strictSame(afterPressureInProbe(50, 70), [27, 'throttle']) // 29 × 0.95
+    t.strictSame(afterPressureInProbe(10, 6), [12, 'throttle']) // 13 × 0.95
+    t.strictSame(afterPressureInProbe(10, 7), [10, 'throttle']) // 12 × 0.95 = 11
     t.end()
   },
 )
