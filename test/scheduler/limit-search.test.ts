@@ -207,10 +207,45 @@ t.test('measurements of a limit that is held last at least 50 ms, also if jobs a
   t.end()
 })
 
+t.test(
+  'if durations differ widely, a cohort is complete when eight times as many jobs as the limit have ended',
+  (t) => {
+    const limiter = searchFor()
+    let now = 0
+    const cohort = limiter.started(now, 1000)
+    let longest = cohort
+    for (let ends = 0; ends < 400; ends += 50) {
+      const jobs = Array.from({ length: 49 }, () => limiter.started(now, 1000))
+      for (const job of jobs) limiter.ended(job, now, now + 1, true)
+      limiter.ended(longest, now, now + 5000, true)
+      now += 5000
+      longest = limiter.started(now, 1000)
+      t.equal(longest === cohort, ends < 350, `${ends + 50} have ended`)
+    }
+    t.end()
+  },
+)
+
+t.test('no job joins a cohort that is full, while its last jobs are in flight', (t) => {
+  const limiter = searchFor({ initial: 20 })
+  const cohort = limiter.started(0, 1000)
+  for (let now = 0; now < 190; now += 10) limiter.ended(limiter.started(now, 1000), now, now + 10, true)
+  const jobs = Array.from({ length: 9 }, () => limiter.started(990, 1000))
+  t.ok(jobs.every((job) => job === cohort))
+  limiter.ended(cohort, 990, 1000, true)
+  t.not(limiter.started(1000, 1000), cohort, '20 have ended in 10 ms each')
+  limiter.ended(cohort, 0, 1001, true)
+  t.not(limiter.started(1001, 1000), cohort, 'another one took much longer')
+  t.end()
+})
+
 t.test('a limit counts as reached if 75 % of it are in flight', (t) => {
-  // A rate limit: only probes downwards are possible.
-  t.equal(decisionsOf(1, () => 100, { used: 0.76 })[0]?.replace(/.*: /, ''), '43 probe')
-  t.throws(() => decisionsOf(1, () => 100, { used: 0.74 }), /Expected 1 decisions/)
+  // Only probes downwards are possible, because fewer jobs are in flight than the limit allows.
+  t.match(
+    decisionsOf(1, () => 100, { initial: 40, used: 30 / 40 }),
+    [/: 34 probe/],
+  )
+  t.throws(() => decisionsOf(1, () => 100, { initial: 40, used: 29 / 40 }), /Expected 1 decisions, got $/)
   t.end()
 })
 
