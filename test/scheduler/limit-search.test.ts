@@ -186,8 +186,8 @@ t.test('the limit grows only if a third of the jobs started when it was reached 
   const first = (load: Load) => decisionsOf(1, () => 100, load)[0]?.replace(/.*: /, '')
   t.equal(first({ used: 1 }), '100 probe')
   t.equal(first({ used: 0.98 }), '43 probe', 'it was not reached')
-  t.equal(first({ waiting: (job) => (job % 2 === 0 ? 1000 : 0) }), '100 probe')
-  t.equal(first({ waiting: (job) => (job % 4 === 0 ? 1000 : 0) }), '43 probe', 'few jobs waited')
+  t.equal(first({ waiting: (job) => (job % 25 < 9 ? 1000 : 0) }), '100 probe', '36 %')
+  t.equal(first({ waiting: (job) => (job % 25 < 8 ? 1000 : 0) }), '43 probe', '32 %')
   t.end()
 })
 
@@ -352,6 +352,22 @@ t.test('after a cut, the search knows how often calls were overloaded before it'
     end(100)
     t.equal(limiter.limit, 190)
     start(210)
+    end(100)
+    fail(overloads, 'overload')
+    t.equal(limiter.limit, limit, `${overloads} overloads`)
+  }
+  t.end()
+})
+
+t.test('an overload in a cohort counts as usual afterwards', (t) => {
+  for (const [overloads, limit] of [
+    [2, 400],
+    [3, 299],
+  ] as const) {
+    const { limiter, start, end, fail } = withJobs(400)
+    fail(1, 'overload')
+    end(400)
+    start(400)
     end(100)
     fail(overloads, 'overload')
     t.equal(limiter.limit, limit, `${overloads} overloads`)
