@@ -49,6 +49,8 @@ interface Load {
   used?: number
   /** How many jobs are waiting when the job with this number starts. */
   waiting?: (job: number) => number
+  /** Two calls are throttled when this many jobs have ended. */
+  throttledAt?: number
 }
 
 /**
@@ -58,10 +60,18 @@ interface Load {
 function decisionsOf(
   count: number,
   durationAt: (limit: number, now: number) => number,
-  { min = 1, max = 500, initial = 50, utilization = 0, used = 1, waiting = () => 1000 }: Options & Load = {},
+  {
+    min = 1,
+    max = 500,
+    initial = 50,
+    utilization = 0,
+    used = 1,
+    waiting = () => 1000,
+    throttledAt,
+  }: Options & Load = {},
 ): string[] {
   let readings = 0 // the search reads the utilization when a cohort opens, and when it has measured one
-  const limiter = createLimitSearch({ min, max, initial, classify: () => undefined, utilization: read })
+  const limiter = createLimitSearch({ min, max, initial, classify: () => 'throttle', utilization: read })
   function read(): number {
     readings++
     return utilization
@@ -80,6 +90,7 @@ function decisionsOf(
     running.sort((a, b) => a.endsAt - b.endsAt)
     const { cohort, startedAt, endsAt } = running.shift() as (typeof running)[0]
     now = endsAt
+    if (ends === throttledAt) for (let call = 0; call < 2; call++) limiter.failed(new Error('throttled'), now)
     limiter.ended(cohort, startedAt, now, true)
     if (limiter.limit === last) continue
     decisions.push(`${Math.ceil(readings / 2)}: ${limiter.limit} ${limiter.reason}`)
@@ -188,6 +199,14 @@ t.test('the limit grows only if a third of the jobs started when it was reached 
   t.equal(first({ used: 0.98 }), '43 probe', 'it was not reached')
   t.equal(first({ waiting: (job) => (job % 25 < 9 ? 1000 : 0) }), '100 probe', '36 %')
   t.equal(first({ waiting: (job) => (job % 25 < 8 ? 1000 : 0) }), '43 probe', '32 %')
+  t.end()
+})
+
+t.test('after a cut, the limit is held as long as after a probe', (t) => {
+  t.strictSame(
+    decisionsOf(4, () => 100, { utilization: 0.96, throttledAt: 400 }),
+    ['4: 49 throttle', '0: 46 throttle', '6: 40 probe', '1: 46 no-gain'],
+  )
   t.end()
 })
 
