@@ -245,6 +245,28 @@ t.test(
   },
 )
 
+t.test('a cohort is judged when one of its own jobs ends', (t) => {
+  const limiter = searchFor({ initial: 20 })
+  const start = (now: number, count: number) => Array.from({ length: count }, () => limiter.started(now, 1000))
+  const end = (jobs: readonly object[], startedAt: number, now: number) => {
+    for (const job of jobs) limiter.ended(job, startedAt, now, true)
+  }
+  const first = start(0, 21)
+  end(first.slice(1), 0, 10) // the first cohort is complete, and one of its jobs is in flight
+  const second = start(10, 20)
+  const [cohort] = second
+  t.not(cohort, first[0])
+  end(second, 10, 30)
+  const last = start(50, 1)
+  end(first.slice(0, 1), 0, 70)
+  const later = start(70, 1)
+  t.equal(later[0], cohort, 'it could be complete after 60 ms, but a job of the first cohort ended')
+  end(last, 50, 70)
+  end(later, 70, 90)
+  t.not(start(90, 1)[0], cohort)
+  t.end()
+})
+
 t.test('no job joins a cohort that is full, while its last jobs are in flight', (t) => {
   const limiter = searchFor({ initial: 20 })
   const cohort = limiter.started(0, 1000)
