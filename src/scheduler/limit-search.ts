@@ -231,7 +231,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     cut = cohort = undefined
     setLimit(MARGIN * limit, reason)
     step = MIN_STEP
-    if (probe === 'up' && reference && limit > WORTH_MEASURING * reference.limit) return
+    if (reference && limit > WORTH_MEASURING * reference.limit) return // only in a probe upwards
     if (reference) setLimit(Math.min(limit, reference.limit), reason)
     reference = probe = undefined
     if (reason === 'overload') beforeCut ??= { limit: from, overloadShare }

@@ -248,6 +248,13 @@ export const EQUIVALENT: Readonly<
       'The set takes no more than `MAX_ERRORS`, and no text. The shorter list saves time.',
     ],
   ],
+  'src/scheduler/limit-search.ts': [
+    [
+      "lastProbe = lastProbe === 'down' ? 'up' : 'down'",
+      ["lastProbe = lastProbe === 'down' ? \"\" : 'down'"],
+      'Any value other than "down" means "up".',
+    ],
+  ],
   'src/report/response.ts': [
     [
       "const REJECTED = { status: 'rejected' }",

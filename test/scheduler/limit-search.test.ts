@@ -49,6 +49,8 @@ interface Load {
   used?: number
   /** How many jobs are waiting when the job with this number starts. */
   waiting?: (job: number) => number
+  /** Two calls are throttled when this many jobs have ended. */
+  throttledAt?: number
 }
 
 /**
@@ -57,11 +59,19 @@ interface Load {
  */
 function decisionsOf(
   count: number,
-  durationAt: (limit: number) => number,
-  { min = 1, max = 500, initial = 50, utilization = 0, used = 1, waiting = () => 1000 }: Options & Load = {},
+  durationAt: (limit: number, now: number) => number,
+  {
+    min = 1,
+    max = 500,
+    initial = 50,
+    utilization = 0,
+    used = 1,
+    waiting = () => 1000,
+    throttledAt,
+  }: Options & Load = {},
 ): string[] {
   let readings = 0 // the search reads the utilization when a cohort opens, and when it has measured one
-  const limiter = createLimitSearch({ min, max, initial, classify: () => undefined, utilization: read })
+  const limiter = createLimitSearch({ min, max, initial, classify: () => 'throttle', utilization: read })
   function read(): number {
     readings++
     return utilization
@@ -75,11 +85,12 @@ function decisionsOf(
     if (ends === 100_000) throw new Error(`Expected ${count} decisions, got ${decisions.join(', ')}`)
     while (running.length < used * limiter.limit) {
       const cohort = limiter.started(now, waiting(starts++))
-      running.push({ cohort, startedAt: now, endsAt: now + durationAt(limiter.limit) })
+      running.push({ cohort, startedAt: now, endsAt: now + durationAt(limiter.limit, now) })
     }
     running.sort((a, b) => a.endsAt - b.endsAt)
     const { cohort, startedAt, endsAt } = running.shift() as (typeof running)[0]
     now = endsAt
+    if (ends === throttledAt) for (let call = 0; call < 2; call++) limiter.failed(new Error('throttled'), now)
     limiter.ended(cohort, startedAt, now, true)
     if (limiter.limit === last) continue
     decisions.push(`${Math.ceil(readings / 2)}: ${limiter.limit} ${limiter.reason}`)
@@ -186,15 +197,96 @@ t.test('the limit grows only if a third of the jobs started when it was reached 
   const first = (load: Load) => decisionsOf(1, () => 100, load)[0]?.replace(/.*: /, '')
   t.equal(first({ used: 1 }), '100 probe')
   t.equal(first({ used: 0.98 }), '43 probe', 'it was not reached')
-  t.equal(first({ waiting: (job) => (job % 2 === 0 ? 1000 : 0) }), '100 probe')
-  t.equal(first({ waiting: (job) => (job % 4 === 0 ? 1000 : 0) }), '43 probe', 'few jobs waited')
+  t.equal(first({ waiting: (job) => (job % 25 < 9 ? 1000 : 0) }), '100 probe', '36 %')
+  t.equal(first({ waiting: (job) => (job % 25 < 8 ? 1000 : 0) }), '43 probe', '32 %')
+  t.end()
+})
+
+t.test('after a cut, the limit is held as long as after a probe', (t) => {
+  t.strictSame(
+    decisionsOf(4, () => 100, { utilization: 0.96, throttledAt: 400 }),
+    ['4: 49 throttle', '0: 46 throttle', '6: 40 probe', '1: 46 no-gain'],
+  )
+  t.end()
+})
+
+t.test('measurements of a limit that is held last at least 50 ms, also if jobs are fast', (t) => {
+  let end = 0
+  const decision = decisionsOf(
+    1,
+    (_limit, now) => {
+      end = now
+      return 1
+    },
+    { utilization: 0.96 },
+  )
+  t.match(decision, [/: 43 probe/])
+  // The first cohort needs only 50 jobs. Five more are measured, because a probe upwards is not possible.
+  assertBetween(t, end, 5 * 50, 5 * 50 + 10)
+  t.end()
+})
+
+t.test(
+  'if durations differ widely, a cohort is complete when eight times as many jobs as the limit have ended',
+  (t) => {
+    const limiter = searchFor()
+    let now = 0
+    const cohort = limiter.started(now, 1000)
+    let longest = cohort
+    for (let ends = 0; ends < 400; ends += 50) {
+      const jobs = Array.from({ length: 49 }, () => limiter.started(now, 1000))
+      for (const job of jobs) limiter.ended(job, now, now + 1, true)
+      limiter.ended(longest, now, now + 5000, true)
+      now += 5000
+      longest = limiter.started(now, 1000)
+      t.equal(longest === cohort, ends < 350, `${ends + 50} have ended`)
+    }
+    t.end()
+  },
+)
+
+t.test('a cohort is judged when one of its own jobs ends', (t) => {
+  const limiter = searchFor({ initial: 20 })
+  const start = (now: number, count: number) => Array.from({ length: count }, () => limiter.started(now, 1000))
+  const end = (jobs: readonly object[], startedAt: number, now: number) => {
+    for (const job of jobs) limiter.ended(job, startedAt, now, true)
+  }
+  const first = start(0, 21)
+  end(first.slice(1), 0, 10) // the first cohort is complete, and one of its jobs is in flight
+  const second = start(10, 20)
+  const [cohort] = second
+  t.not(cohort, first[0])
+  end(second, 10, 30)
+  const last = start(50, 1)
+  end(first.slice(0, 1), 0, 70)
+  const later = start(70, 1)
+  t.equal(later[0], cohort, 'it could be complete after 60 ms, but a job of the first cohort ended')
+  end(last, 50, 70)
+  end(later, 70, 90)
+  t.not(start(90, 1)[0], cohort)
+  t.end()
+})
+
+t.test('no job joins a cohort that is full, while its last jobs are in flight', (t) => {
+  const limiter = searchFor({ initial: 20 })
+  const cohort = limiter.started(0, 1000)
+  for (let now = 0; now < 190; now += 10) limiter.ended(limiter.started(now, 1000), now, now + 10, true)
+  const jobs = Array.from({ length: 9 }, () => limiter.started(990, 1000))
+  t.ok(jobs.every((job) => job === cohort))
+  limiter.ended(cohort, 990, 1000, true)
+  t.not(limiter.started(1000, 1000), cohort, '20 have ended in 10 ms each')
+  limiter.ended(cohort, 0, 1001, true)
+  t.not(limiter.started(1001, 1000), cohort, 'another one took much longer')
   t.end()
 })
 
 t.test('a limit counts as reached if 75 % of it are in flight', (t) => {
-  // A rate limit: only probes downwards are possible.
-  t.equal(decisionsOf(1, () => 100, { used: 0.76 })[0]?.replace(/.*: /, ''), '43 probe')
-  t.throws(() => decisionsOf(1, () => 100, { used: 0.74 }), /Expected 1 decisions/)
+  // Only probes downwards are possible, because fewer jobs are in flight than the limit allows.
+  t.match(
+    decisionsOf(1, () => 100, { initial: 40, used: 30 / 40 }),
+    [/: 34 probe/],
+  )
+  t.throws(() => decisionsOf(1, () => 100, { initial: 40, used: 29 / 40 }), /Expected 1 decisions, got $/)
   t.end()
 })
 
@@ -209,11 +301,12 @@ t.test('a probe never exceeds the jobs that could run, or goes below min', (t) =
   t.end()
 })
 
-/** A search with this many jobs in flight, which all started at 0. `end()` ends some of them. */
+/** A search with this many jobs in flight, which all started at 0. */
 function withJobs(count: number, options: Options = {}) {
   const limiter = searchFor({ initial: count, ...options })
   const jobs = Array.from({ length: count }, () => limiter.started(0, 1000))
   let now = 100
+  /** Ends the oldest ones. */
   const end = (number: number) => {
     for (const job of jobs.splice(0, number)) limiter.ended(job, 0, now, true)
   }
@@ -227,7 +320,10 @@ function withJobs(count: number, options: Options = {}) {
       limiter.ended(limiter.started(startedAt, 1000), startedAt, now, true)
     }
   }
-  return { limiter, end, fail, run }
+  const start = (number: number) => {
+    for (let job = 0; job < number; job++) jobs.push(limiter.started(now, 1000))
+  }
+  return { limiter, start, end, fail, run }
 }
 
 t.test('throttled calls lower the limit if they are at least two, and one in a hundred', (t) => {
@@ -283,6 +379,40 @@ t.test('a cut ends if exactly 5 % of the jobs from before it are left', (t) => {
   t.equal(limiter.limit, 200)
   end(1)
   t.equal(limiter.limit, 190)
+  t.end()
+})
+
+t.test('after a cut, the search knows how often calls were overloaded before it', (t) => {
+  for (const [overloads, limit] of [
+    [3, 190],
+    [4, 109],
+  ] as const) {
+    const { limiter, start, end, fail } = withJobs(400)
+    end(300)
+    fail(2, 'overload')
+    end(100)
+    t.equal(limiter.limit, 190)
+    start(210)
+    end(100)
+    fail(overloads, 'overload')
+    t.equal(limiter.limit, limit, `${overloads} overloads`)
+  }
+  t.end()
+})
+
+t.test('an overload in a cohort counts as usual afterwards', (t) => {
+  for (const [overloads, limit] of [
+    [2, 400],
+    [3, 299],
+  ] as const) {
+    const { limiter, start, end, fail } = withJobs(400)
+    fail(1, 'overload')
+    end(400)
+    start(400)
+    end(100)
+    fail(overloads, 'overload')
+    t.equal(limiter.limit, limit, `${overloads} overloads`)
+  }
   t.end()
 })
 
@@ -347,9 +477,9 @@ t.test('overloads during a cut lower the limit to half of that before the cut at
   t.end()
 })
 
-/** The limit after a probe from 50 to 100, pressure with `ends` of its jobs ended, and the end of the cut. */
-function afterPressureInProbe(ends: number) {
-  const limiter = searchFor({ initial: 50 })
+/** The limit after a probe doubled it, pressure when `ends` jobs had ended, and the end of the cut. */
+function afterPressureInProbe(initial: number, ends: number) {
+  const limiter = searchFor({ initial })
   const running: { job: object; startedAt: number }[] = []
   let now = 0
   function step(): void {
@@ -358,25 +488,27 @@ function afterPressureInProbe(ends: number) {
     const { job, startedAt } = running.shift() as (typeof running)[0]
     limiter.ended(job, startedAt, now, true)
   }
-  for (let steps = 0; limiter.limit === 50 && steps < 1000; steps++) step()
-  while (running.length < 100) running.push({ job: limiter.started(now, 1000), startedAt: now })
+  for (let steps = 0; limiter.limit === initial && steps < 1000; steps++) step()
+  while (running.length < 2 * initial) running.push({ job: limiter.started(now, 1000), startedAt: now })
   const end = (count: number) => {
     for (const { job, startedAt } of running.splice(0, count)) limiter.ended(job, startedAt, now, false)
   }
   end(ends)
   limiter.failed('throttle', now)
   limiter.failed('throttle', now)
-  end(100)
+  end(running.length)
   return [limiter.limit, limiter.reason]
 }
 
 t.test(
   'after pressure in a probe, a limit of more than 110 % of the reference is measured, and a lower one is not',
   (t) => {
-    t.strictSame(afterPressureInProbe(20), [75, 'throttle']) // 79 × 0.95
-    t.strictSame(afterPressureInProbe(40), [56, 'throttle']) // 59 × 0.95
-    t.strictSame(afterPressureInProbe(42), [50, 'throttle']) // 57 × 0.95 = 54
-    t.strictSame(afterPressureInProbe(70), [27, 'throttle']) // 29 × 0.95
+    t.strictSame(afterPressureInProbe(50, 20), [75, 'throttle']) // 79 × 0.95
+    t.strictSame(afterPressureInProbe(50, 40), [56, 'throttle']) // 59 × 0.95
+    t.strictSame(afterPressureInProbe(50, 42), [50, 'throttle']) // 57 × 0.95 = 54
+    t.strictSame(afterPressureInProbe(50, 70), [27, 'throttle']) // 29 × 0.95
+    t.strictSame(afterPressureInProbe(10, 6), [12, 'throttle']) // 13 × 0.95
+    t.strictSame(afterPressureInProbe(10, 7), [10, 'throttle']) // 12 × 0.95 = 11
     t.end()
   },
 )
