@@ -9,7 +9,7 @@ import {
   RecordNotStartedError,
   RecordTimeoutError,
 } from '../../src/index.ts'
-import { mockClock, settled } from '../support/clock.ts'
+import { mockClock, passTime, settled } from '../support/clock.ts'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, timedContext } from '../support/handlers.ts'
 import { heldChunks } from '../support/held.ts'
@@ -194,7 +194,7 @@ t.test(
     const handle = chunkHandlerOf(2, held.handle, { recordTimeout: 100, concurrency: 2 })
     const first = handle(standardEvent(...ids(6)))
     await settled()
-    clock.advance(200)
+    passTime(clock, 200)
     t.strictSame(failed(await first), ids(6))
     t.strictSame(held.started, ['m0 m1', 'm2 m3'])
     const second = handle(standardEvent('x', 'y', 'z'))

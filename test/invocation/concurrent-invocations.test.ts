@@ -3,7 +3,7 @@ import middy from '@middy/core'
 import type { SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, DurableContextError, eachRecord } from '../../src/index.ts'
-import { mockClock, settled } from '../support/clock.ts'
+import { mockClock, passTime, settled } from '../support/clock.ts'
 import { cores } from '../support/cores.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
@@ -189,7 +189,7 @@ t.test('handlers that ignore their signal end their own batch, and no other batc
   const second = handle(standardEvent('x', 'y'))
   await settled()
   t.strictSame(held.running(), ['a', 'b'])
-  for (let ms = 0; ms < 200; ms++) clock.advance(1)
+  passTime(clock, 200)
   t.strictSame(failed(await first), ['a', 'b', 'c'])
   await settled()
   t.strictSame(held.running(), ['a', 'b', 'x', 'y'])

@@ -3,7 +3,7 @@ import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { mockClock, settled } from '../support/clock.ts'
+import { mockClock, passTime, settled } from '../support/clock.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
@@ -66,7 +66,7 @@ t.test('records that timed out, were blocked or not started are counted', async 
     held.fail('b1', new Error('b1 failed'))
     await settled()
     t.strictSame(held.running(), ['a1', 'c1'])
-    clock.advance(250)
+    passTime(clock, 250)
     t.equal(failed(await result).length, 7)
   }
   const warnings = await warned(async () => {

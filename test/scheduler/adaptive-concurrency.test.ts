@@ -8,7 +8,7 @@ import {
   type BoundedSqsBatchOptions,
 } from '../../src/index.ts'
 import { CREATE_LIMITER } from '../../src/scheduler/limiter.ts'
-import { busyClock, mockClock, passingClock, settled } from '../support/clock.ts'
+import { busyClock, mockClock, passingClock, passTime, settled } from '../support/clock.ts'
 import { withEnvironment } from '../support/environment.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, handlerOf, timedContext } from '../support/handlers.ts'
@@ -228,15 +228,15 @@ t.test(
     )
     await settled()
     t.strictSame(held.running(), ['a-m0', 'b-m0', 'a-m1', 'b-m1'])
-    for (let ms = 0; ms < 50; ms++) clock.advance(1)
+    passTime(clock, 50)
     await succeed('a-m1', 'b-m1')
-    for (let ms = 0; ms < 70; ms++) clock.advance(1)
+    passTime(clock, 70)
     await succeed('a-m2', 'b-m2')
     for (const id of ['a-m3', 'b-m3']) {
       held.signalOf(id)?.addEventListener('abort', () => seen.push([id, storage.getStore()]))
     }
     limiter.limit = 2 // so the two handlers that ignore their signal fill every slot
-    for (let ms = 0; ms < 80; ms++) clock.advance(1)
+    passTime(clock, 80)
     t.strictSame((await Promise.all(results)).map(failed), [
       ['a-m0', 'a-m3'],
       ['b-m0', 'b-m3'],

@@ -3,7 +3,7 @@ import middy from '@middy/core'
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, RecordTimeoutError } from '../../src/index.ts'
-import { activeTimers, mockClock, passingClock, settled } from '../support/clock.ts'
+import { activeTimers, mockClock, passingClock, passTime, settled } from '../support/clock.ts'
 import { ids, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
@@ -106,7 +106,7 @@ t.test('if handlers that ignore their signal fill every slot for another recordT
     return value
   })
   await settled()
-  for (let ms = 0; ms < 199; ms++) clock.advance(1)
+  passTime(clock, 199)
   await settled()
   t.equal(response, undefined)
   const warnings = await warned(async () => {
@@ -213,7 +213,7 @@ t.test('a handler that settles long after its timeout frees its slot', async (t)
   held.fail('m0')
   await settled()
   t.strictSame(held.running(), ['m3', 'm4'])
-  for (let ms = 0; ms < 199; ms++) clock.advance(1)
+  passTime(clock, 199)
   held.succeed('m4')
   await settled()
   t.strictSame(held.running(), ['m3', 'm5'], 'the batch goes on, because only m3 ignores its signal')
@@ -276,7 +276,7 @@ t.test('handlers that ignored their signal do not count against the next invocat
   const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
   const first = handle(standardEvent('a', 'b', 'c'))
   await settled()
-  for (let ms = 0; ms < 200; ms++) clock.advance(1)
+  passTime(clock, 200)
   t.strictSame(failed(await first), ['a', 'b', 'c'])
   const second = handle(standardEvent('w', 'x', 'y', 'z'))
   await settled()
@@ -406,18 +406,18 @@ t.test('a slot counts again if a later handler in it ignores its signal, too', a
     isOver = true
   })
   await settled()
-  for (let ms = 0; ms < 150; ms++) clock.advance(1)
+  passTime(clock, 150)
   held.succeed('m1') // timed out, but not yet unresponsive
   await settled()
   clock.advance(60)
   held.succeed('m0') // unresponsive since 200 ms
   await settled()
   t.strictSame(held.running(), ['m2', 'm3'], 'm2 started after 150 ms, and m3 after 210 ms')
-  for (let ms = 0; ms < 130; ms++) clock.advance(1)
+  passTime(clock, 130)
   held.succeed('m2')
   await settled()
   t.strictSame(held.running(), ['m3', 'm4'], 'm4 started after 340 ms')
-  for (let ms = 0; ms < 199; ms++) clock.advance(1)
+  passTime(clock, 199)
   await settled()
   t.equal(isOver, false)
   const warnings = await warned(async () => {

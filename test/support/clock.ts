@@ -30,6 +30,11 @@ function setModuleTimeout(to: typeof setTimeout): void {
   syncBuiltinESMExports()
 }
 
+/** Advances a mocked clock by single milliseconds, so that each timer fires at its time, as while the thread is free. */
+export function passTime(clock: Clock, milliseconds: number): void {
+  for (let passed = 0; passed < milliseconds; passed++) clock.advance(1)
+}
+
 /** Waits until all pending work that needs no time is done, also with a mocked clock. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 4; turn++) {
