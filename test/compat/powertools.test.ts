@@ -6,6 +6,7 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware'
 import t, { type Test } from 'tap'
 import { boundedSqsBatch, eachRecord, type RecordHandler } from '../../src/index.ts'
+import { busyClock } from '../support/clock.ts'
 import { lambdaContext, printed } from '../support/compat.ts'
 import { cores } from '../support/cores.ts'
 import { ids, standardEvent } from '../support/events.ts'
@@ -210,6 +211,7 @@ t.test('the tracer of Powertools', async (t) => {
   }
 
   await t.test('tracer.setSegment() in a record handler mixes up the traces of records', async (t) => {
+    busyClock(t) // on a busy machine, 10 ms could pass before the second record starts
     const handle: RecordHandler = async ({ messageId }) => {
       const parent = tracer.getSegment()
       const record = parent?.addNewSubsegment(messageId)
