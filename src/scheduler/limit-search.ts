@@ -309,7 +309,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
 
   function probeDown(): void {
     const from = limit
-    setLimit(Math.min(from - 1, from / DOWN), 'probe')
+    setLimit(from / DOWN, 'probe')
     startHolding()
     if (limit < from) probe = 'down'
   }

@@ -254,6 +254,11 @@ export const EQUIVALENT: Readonly<
       ["lastProbe = lastProbe === 'down' ? \"\" : 'down'"],
       'Any value other than "down" means "up".',
     ],
+    [
+      'if (growth < 1 + GAIN * (limit / from.limit - 1)) {',
+      ['if (growth <= 1 + GAIN * (limit / from.limit - 1)) {'],
+      'A measured growth is not exactly equal to the threshold, and the side of an equal one has no meaning.',
+    ],
   ],
   'src/report/response.ts': [
     [

@@ -202,6 +202,21 @@ t.test('the limit grows only if a third of the jobs started when it was reached 
   t.end()
 })
 
+t.test('at max, only probes downwards are made, and at min, only probes upwards', (t) => {
+  t.strictSame(
+    decisionsOf(4, () => 100, { max: 70 }),
+    ['1: 70 probe', '9: 60 probe', '1: 70 no-gain', '8: 60 probe'],
+  )
+  t.strictSame(decisionsOf(5, belowFifty(), { min: 50 }).slice(2), ['6: 60 probe', '1: 50 no-gain', '18: 52 probe'])
+  t.end()
+})
+
+t.test('a probe changes the limit by at least one', (t) => {
+  t.equal(decisionsOf(3, (limit) => 2 * limit, { initial: 3 })[2], '6: 4 probe', '3 × 1.2 is less than 4')
+  t.equal(decisionsOf(6, (limit) => 2 * limit, { initial: 6 })[5], '1: 4 probe', '5 / 1.15 is more than 4')
+  t.end()
+})
+
 t.test('after a cut, the limit is held as long as after a probe', (t) => {
   t.strictSame(
     decisionsOf(4, () => 100, { utilization: 0.96, throttledAt: 400 }),
