@@ -29,13 +29,19 @@ export const QUICK: Omit<HttpOptions, 'folder'> = {
 
 const MAX_FAILED = 0.01
 
+/** The first batches of a process are slower, so the same batches are compared. */
+interface FixedHttpResult extends FixedResult {
+  readonly cold: number
+  readonly warm: number
+}
+
 interface Row {
   readonly name: string
   readonly records: number
   readonly bestLimit: number
   /** Successful records per second with the best fixed number. */
   readonly best: number
-  /** Divided by the best. */
+  /** Divided by the best fixed number: all batches, the first batch, and the second half of the batches. */
   readonly initial: number
   readonly cold: number
   readonly warm: number
@@ -78,24 +84,30 @@ async function compareCase(
   counts: { readonly fixed: number; readonly adaptive: number },
   runs: number,
 ): Promise<Row> {
-  const measured: FixedResult[] = []
+  const measured: FixedHttpResult[] = []
   for (const limit of caseOf(name).sweep) {
     const all = await repeat(runs, () => runCase(name, limit, Array(counts.fixed).fill(records)))
-    measured.push({ limit, goodput: median(all.map(totalGoodput)), failed: median(all.map(totalFailed)) })
+    measured.push({
+      limit,
+      goodput: median(all.map(totalGoodput)),
+      failed: median(all.map(totalFailed)),
+      cold: median(all.map((run) => totalGoodput(coldPart(run)))),
+      warm: median(all.map((run) => totalGoodput(warmPart(run)))),
+    })
   }
   const best = bestOf(measured)
   const initial = measured.find(({ limit }) => limit === INITIAL)
   const adaptive = await repeat(runs, () => runCase(name, 'adaptive', Array(counts.adaptive).fill(records)))
-  const cold = adaptive.map((run) => part(run, 0, 1))
-  const warm = adaptive.map((run) => part(run, Math.floor(counts.adaptive / 2)))
+  const cold = adaptive.map(coldPart)
+  const warm = adaptive.map(warmPart)
   return {
     name,
     records,
     bestLimit: best.limit,
     best: best.goodput,
     initial: (initial?.goodput ?? Number.NaN) / best.goodput,
-    cold: median(cold.map(totalGoodput)) / best.goodput,
-    warm: median(warm.map(totalGoodput)) / best.goodput,
+    cold: median(cold.map(totalGoodput)) / best.cold,
+    warm: median(warm.map(totalGoodput)) / best.warm,
     coldFailed: median(cold.map(totalFailed)),
     warmFailed: median(warm.map(totalFailed)),
     finalLimit: median(adaptive.map((run) => run[0]?.batches.at(-1)?.limit as number)),
@@ -108,7 +120,7 @@ function caseOf(name: string): HttpCase {
 }
 
 /** The fixed number with the highest goodput. Numbers with many failed records count only if there are no others. */
-function bestOf(measured: readonly FixedResult[]): FixedResult {
+function bestOf(measured: readonly FixedHttpResult[]): FixedHttpResult {
   const usable = measured.filter(({ failed }) => failed <= MAX_FAILED)
   return (usable.length > 0 ? usable : measured).reduce((a, b) => (b.goodput > a.goodput ? b : a))
 }
@@ -150,8 +162,14 @@ async function message(child: ChildProcess): Promise<unknown> {
   return received
 }
 
-function part(run: readonly EnvironmentResult[], from: number, to?: number): EnvironmentResult[] {
-  return run.map(({ batches, samples }) => ({ batches: batches.slice(from, to), samples }))
+/** The first batch of each environment. */
+function coldPart(run: readonly EnvironmentResult[]): EnvironmentResult[] {
+  return run.map(({ batches, samples }) => ({ batches: batches.slice(0, 1), samples }))
+}
+
+/** The second half of the batches of each environment; the whole, if there is one batch. */
+function warmPart(run: readonly EnvironmentResult[]): EnvironmentResult[] {
+  return run.map(({ batches, samples }) => ({ batches: batches.slice(Math.floor(batches.length / 2)), samples }))
 }
 
 /** Of all environments together. */
