@@ -264,6 +264,11 @@ export const EQUIVALENT: Readonly<
       ['if (growth <= 1 + GAIN * (limit / from.limit - 1)) {'],
       'A measured growth is not exactly equal to the threshold, and the side of an equal one has no meaning.',
     ],
+    [
+      'reference = { limit, measured: growth > 1 ? measured : from.measured }',
+      ['reference = { limit, measured: growth >= 1 ? measured : from.measured }'],
+      'If goodput is exactly the same, either measurement can be the reference.',
+    ],
   ],
   'src/report/response.ts': [
     [
