@@ -74,11 +74,6 @@ export const EQUIVALENT: Readonly<
       'A slot without a job is skipped everywhere, and releasing it twice does nothing.',
     ],
     [
-      'if (isObject(value)) await value',
-      ['if (true) await value'],
-      'Awaiting a value that is not an object only takes time.',
-    ],
-    [
       'isDispatching = false',
       ['isDispatching = true'],
       'At the end of the loop, the batch has drained or ended: there is nothing more to dispatch.',
@@ -119,7 +114,6 @@ export const EQUIVALENT: Readonly<
       ['if (++inFlight >= peakInFlight) peakInFlight = inFlight'],
       'It sets an equal value.',
     ],
-    ['work?.states.drain()', ['work.states.drain()'], 'Both callers know that the batch has not ended.'],
     ['states.running > 0', ['true', 'states.running >= 0'], 'Without a running job, nobody receives the error.'],
     [
       'if (aborted && slot.options && states.isRunning(slot.job)) {',
@@ -135,14 +129,6 @@ export const EQUIVALENT: Readonly<
       'if (recordTimeout < Infinity) {',
       ['if (true) {', 'if (recordTimeout <= Infinity) {'],
       'With an infinite timeout, no job expires and none is unresponsive. The check saves time.',
-    ],
-    [
-      'if (work && next < Infinity) timer = startTimer(watch, next - now)',
-      [
-        'if (work && true) timer = startTimer(watch, next - now)',
-        'if (work && next <= Infinity) timer = startTimer(watch, next - now)',
-      ],
-      'A timer of 24 days starts, and the end of the batch clears it.',
     ],
     [
       'if (!options) continue',
@@ -258,6 +244,11 @@ export const EQUIVALENT: Readonly<
       'if (growth < 1 + GAIN * (limit / from.limit - 1)) {',
       ['if (growth <= 1 + GAIN * (limit / from.limit - 1)) {'],
       'A measured growth is not exactly equal to the threshold, and the side of an equal one has no meaning.',
+    ],
+    [
+      'reference = { limit, measured: growth > 1 ? measured : from.measured }',
+      ['reference = { limit, measured: growth >= 1 ? measured : from.measured }'],
+      'If goodput is exactly the same, either measurement can be the reference.',
     ],
   ],
   'src/report/response.ts': [

@@ -202,6 +202,15 @@ t.test('the limit grows only if a third of the jobs started when it was reached 
   t.end()
 })
 
+t.test('a cut directly after a failed probe lowers the limit as any other', (t) => {
+  t.strictSame(decisionsOf(4, belowFifty(), { throttledAt: 345 }).slice(1), [
+    '1: 50 no-gain',
+    '1: 49 throttle',
+    '0: 46 throttle',
+  ])
+  t.end()
+})
+
 t.test('at max, only probes downwards are made, and at min, only probes upwards', (t) => {
   t.strictSame(
     decisionsOf(4, () => 100, { max: 70 }),
