@@ -240,7 +240,7 @@ function chart(rows: readonly Row[]): TopLevelSpec {
       encoding: {
         x: { field: 'seconds', type: 'quantitative' },
         y: { field: 'value', type: 'quantitative', title: null },
-        color: { field: 'series', type: 'nominal', legend: { title: null, orient: 'bottom' } },
+        color: { field: 'series', type: 'nominal', legend: { title: null, orient: 'bottom', labelLimit: 0 } },
       },
     },
     resolve: { scale: { x: 'independent', y: 'independent' } },
