@@ -32,7 +32,7 @@ function announced(text: string): number {
 
 test('a downstream with a capacity of 40: cells, recommendation and patch as JSON', async (t) => {
   const service = await downstream(t, 40, 20)
-  const flags = ['--concurrency', '10..160', '--batch-size', '100', '--memory', '1769,512', '--json']
+  const flags = ['--concurrency', '10..40', '--batch-size', '100', '--memory', '1769,512', '--json']
   const { code, stdout, stderr } = await command(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
     env: { DOWNSTREAM_URL: service.url },
   })
