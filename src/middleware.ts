@@ -98,9 +98,9 @@ function limitOf(concurrency: Settings['concurrency']): Pick<Limits, 'concurrenc
 }
 
 /**
- * Runs a batch of one record that does nothing, so V8 compiles the code now. Without this, V8 compiled the
- * code in the first batch, and that took half of the time of that batch. Lambda gives a function a whole CPU while it
- * starts, and less when it runs a batch. The batch has a scheduler of its own, because a rate limit would count its record,
+ * Runs a batch of one record that does nothing, so V8 compiles the code now. Without this, V8 compiled the code in the
+ * first batch, and that took half of the time of that batch. Lambda gives a function a whole CPU while it starts, and
+ * less when it runs a batch. The warm-up batch has a scheduler of its own, because a rate limit would count its record,
  * and adaptive concurrency would measure it.
  */
 async function warmUp(settings: Settings): Promise<void> {

@@ -9,8 +9,10 @@ export interface Slots {
   readonly isContended: boolean
   /** Whether more slots are held than there are, because the limit has become smaller. */
   readonly isOverLimit: boolean
-  /** Calls `start` when there is a free slot, at once if there is one. `release` frees the slot; calling it
-   * again does nothing. */
+  /**
+   * Calls `start` when there is a free slot, at once if there is one. `release` frees the slot. Calling it again does
+   * nothing.
+   */
   enqueue(start: (release: () => void) => void): void
 }
 

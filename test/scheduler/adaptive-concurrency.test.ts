@@ -196,26 +196,6 @@ t.test('when the limit grows, each handler still sees the AsyncLocalStorage of i
   t.strictSame((await Promise.all(results)).map(failed), [[], []])
 })
 
-t.test('no record starts after the drain if another invocation blocks the thread when the limit grows', async (t) => {
-  const pass = busyClock(t)
-  const { concurrency, limiter } = steered(1)
-  const started: string[] = []
-  const handle = handlerOf(
-    async ({ messageId }) => {
-      started.push(messageId)
-      if (messageId === 'b0') pass(900) // it blocks the thread until after the drain of the first invocation
-      await settled()
-      limiter.limit = 2
-    },
-    { concurrency, logger: false },
-  )
-  await settled()
-  const events = [['a0', 'a1', 'a2'], ['b0']].map((each) => standardEvent(...each))
-  const results = await Promise.all(events.map((event) => handle(event, timedContext(1000))))
-  t.strictSame(results.map(failed), [['a1', 'a2'], []])
-  t.strictSame(started, ['a0', 'b0'])
-})
-
 t.test(
   'an abort listener sees the AsyncLocalStorage of its own invocation, whichever one ends its batch',
   async (t) => {
@@ -248,23 +228,32 @@ t.test(
   },
 )
 
-t.test('no record starts after the drain if a handler blocked the thread when the limit grew', async (t) => {
-  const pass = busyClock(t)
-  const { concurrency, limiter } = steered(1)
-  const started: string[] = []
-  const handle = handlerOf(
-    async ({ messageId }) => {
-      started.push(messageId)
-      if (messageId === 'm1') pass(900)
+for (const [whose, batches, blocking, reported, expected] of [
+  ['the same', [['m0', 'm1', 'm2', 'm3']], 'm1', [['m2', 'm3']], ['m0', 'm1']],
+  ['another', [['a0', 'a1', 'a2'], ['b0']], 'b0', [['a1', 'a2'], []], ['a0', 'b0']],
+] as const) {
+  t.test(
+    `no record starts after the drain if a handler of ${whose} invocation blocks the thread when the limit grows`,
+    async (t) => {
+      const pass = busyClock(t)
+      const { concurrency, limiter } = steered(1)
+      const started: string[] = []
+      const handle = handlerOf(
+        async ({ messageId }) => {
+          started.push(messageId)
+          if (messageId === blocking) pass(900)
+          await settled()
+          limiter.limit = 2
+        },
+        { concurrency, logger: false },
+      )
       await settled()
-      limiter.limit = 2
+      const results = await Promise.all(batches.map((batch) => handle(standardEvent(...batch), timedContext(1000))))
+      t.strictSame(results.map(failed), reported)
+      t.strictSame(started, expected)
     },
-    { concurrency, logger: false },
   )
-  await settled()
-  t.strictSame(failed(await handle(standardEvent(...ids(4)), timedContext(1000))), ['m2', 'm3'])
-  t.strictSame(started, ['m0', 'm1'])
-})
+}
 
 t.test('with a rate limit, records start only below the limit that holds at that time', async (t) => {
   const clock = passingClock(t)
