@@ -1,50 +1,18 @@
-import { type Cohort, join, leave, type Measurement, measure, openCohort, standardError } from './cohort.ts'
-import type { FailureClass, Limiter, LimitReason } from './limiter.ts'
+import { createClimb } from './climb.ts'
+import { type Cohort, join, leave, measure, openCohort, standardError } from './cohort.ts'
+import { createCurrentLimit } from './current-limit.ts'
+import type { FailureClass, Limiter } from './limiter.ts'
+import { createPressure } from './pressure.ts'
 
 // The parameters were chosen on the downstreams in bench/adaptive/scenarios.ts.
 
-/** A higher limit is kept if goodput grows by at least this share of the growth of the limit. */
-const GAIN = 0.4
-/** A lower limit is kept if it has at least this share of the goodput. */
-const SAME_GOODPUT = 0.95
-/** If the mean number of jobs in flight was below this share of the limit, the limit was not reached. */
-const REACHED = 0.75
 /** If the event loop is busy for more than this share of the time, the CPU is the limit. */
 const MAX_UTILIZATION = 0.95
 
-/**
- * A probe upwards multiplies the limit by 1 + `step`. `step` starts at `MAX_STEP`. A probe that succeeds doubles
- * `step`.
- */
-const MAX_STEP = 1
-const MIN_STEP = 0.05
-const STEP_AFTER_FAILURE = 1 / 5
-/** A probe downwards divides the limit by this. */
-const DOWN = 1.15
-/**
- * How many cohorts the limit stays between two probes. A probe upwards that fails multiplies this number by
- * `WAIT_AFTER_FAILURE`.
- */
-const MIN_WAIT = 4
-const MAX_WAIT = 32
-const WAIT_AFTER_FAILURE = 1.5
-
 /** After pressure, the limit becomes this share of what was in flight without pressure. */
 const MARGIN = 0.95
-/** After pressure in a probe, a limit that is higher by less than this factor is not worth a measurement. */
-const WORTH_MEASURING = 1.1
 /** Overloads lower the limit at most to this share at once: all calls can fail in one moment, for example in a restart. */
 const LARGEST_CUT = 0.5
-/** How many jobs must end until the search knows how often calls are overloaded by chance. */
-const LEARNED_AFTER = 500
-/** Fewer are enough if a lower limit has shown that the limit is not the cause. */
-const LEARNED_AFTER_CUT = 50
-/**
- * Overloads are not caused by the limit if a cut has left at least this share of them, and if it has increased the share
- * of the other calls by less than this factor. If the limit is the cause, half of the limit doubles that share.
- */
-const REMAINING_OVERLOADS = 0.3
-const MORE_OTHERS = 1.6
 
 // Jobs may hang. The search waits for jobs only until this many times as many jobs as the limit have ended.
 const CUT_PATIENCE = 10
@@ -71,11 +39,6 @@ interface LimitSearchOptions {
   readonly utilization: () => number
 }
 
-interface Reference {
-  readonly limit: number
-  readonly measured: Measurement
-}
-
 /** The fall of the limit after pressure. It lasts until the jobs that started before it have ended. */
 interface Cut {
   /** The limit before the cut. */
@@ -94,22 +57,13 @@ const HUNG = {}
 /**
  * Searches for the limit with the highest goodput, which is the number of successful jobs per second.
  *
- * The limit stays at a reference while cohorts measure its goodput. From time to time, a probe measures another limit.
- * A higher limit becomes the reference if goodput grows with it. A lower limit becomes the reference if goodput stays
- * the same. Pressure, such as many refused calls, lowers the limit at once.
+ * Cohorts of jobs measure the limit, and a climb decides which limit is measured next. Pressure, such as many refused
+ * calls, lowers the limit at once.
  */
 export function createLimitSearch({ min, max, initial, classify, utilization }: LimitSearchOptions): Limiter {
-  let limit = Math.min(initial, max)
-  let reason: LimitReason = 'initial'
-
-  /** The limit that is in use between probes, and its goodput. `undefined` until it has been measured. */
-  let reference: Reference | undefined
-  let probe: 'up' | 'down' | undefined
-  let lastProbe: 'up' | 'down' = 'down'
-  let step = MAX_STEP
-  let wait = MIN_WAIT
-  /** How many cohorts have measured the reference since the last probe. */
-  let held = 0
+  const limit = createCurrentLimit({ min, max, initial })
+  const climb = createClimb(limit)
+  const pressure = createPressure()
 
   let cohort: Cohort | undefined
   let inFlight = 0
@@ -120,11 +74,6 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   /** How many jobs could have run at once since the cohort was opened. */
   let demand = 0
 
-  // What has ended since the cohort was opened, and how often calls fail by chance.
-  let ends = 0
-  let throttles = 0
-  let overloads = 0
-  let usualOverloads = 0
   let cut: Cut | undefined
   /** From before the last cut by overloads. `undefined` if the limit has been measured since that cut. */
   let beforeCut: { readonly limit: number; readonly overloadShare: number } | undefined
@@ -137,17 +86,17 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     cohort ??= open(now)
     demand = Math.max(demand, inFlight + waiting)
     if (cohort.isFull) return NO_COHORT
-    join(cohort, now, integral, waiting > 0 && inFlight >= limit)
+    join(cohort, now, integral, waiting > 0 && inFlight >= limit.value)
     return cohort
   }
 
   function failed(error: unknown, now: number): false | undefined {
     const failure = classify(error)
     if (failure === undefined || failure === 'failure') return undefined // an ordinary failure says nothing about the load
-    if (!isPressure(failure)) return false
-    if (!cut) startCut(now)
-    const least = failure === 'overload' ? Math.min(limit, LARGEST_CUT * (cut as Cut).from) : min
-    setLimit(Math.max(least, Math.min(limit, inFlight - 1)), failure)
+    if (!pressure.failed(failure)) return false
+    cut ??= startCut(now)
+    const least = failure === 'overload' ? Math.min(limit.value, LARGEST_CUT * cut.from) : min
+    limit.set(Math.max(least, Math.min(limit.value, inFlight - 1)), failure)
     return false
   }
 
@@ -164,14 +113,14 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
       return
     }
     countInFlight(-1, now)
-    ends++
+    pressure.ended()
     if (of === cohort) leave(cohort as Cohort, startedAt, now, integral, succeeded)
     if (cut) {
       if (of !== cohort) cut.older--
-      if (cut.older <= 0.05 * limit || ends >= cut.maxEnds) endCut(cut)
+      if (cut.older <= 0.05 * limit.value || pressure.ends >= cut.maxEnds) endCut(cut)
     } else if (cohort) {
       if (of === cohort && isComplete(cohort)) judge(cohort)
-      else if (ends > COHORT_PATIENCE * Math.max(MIN_JOBS, cohort.limit)) cohort = undefined // more than 5 % of it hang
+      else if (pressure.ends > COHORT_PATIENCE * Math.max(MIN_JOBS, cohort.limit)) cohort = undefined // more than 5 % of it hang
     }
   }
 
@@ -182,75 +131,38 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   }
 
   function open(now: number): Cohort {
-    integral = demand = ends = throttles = overloads = 0
+    integral = demand = 0
+    pressure.restart()
     utilization() // restarts its measurement
-    return openCohort(limit, now)
-  }
-
-  function setLimit(value: number, why: LimitReason): void {
-    const next = Math.min(max, Math.max(min, Math.floor(value)))
-    if (next === limit) return
-    limit = next
-    reason = why
+    return openCohort(limit.value, now)
   }
 
   /** Restarts the search after a long pause, because the downstream may have changed. */
   function forget(): void {
-    setLimit(Math.min(limit, initial), 'idle')
-    cohort = reference = probe = undefined
-    step = MAX_STEP
-    wait = MIN_WAIT
-    cut = beforeCut = undefined
+    limit.set(Math.min(limit.value, initial), 'idle')
+    cohort = cut = beforeCut = undefined
+    climb.restart()
   }
 
-  /**
-   * One failure can be chance. For overloads, the threshold is one, plus twice their usual number, plus three standard
-   * deviations.
-   */
-  function isPressure(failure: 'throttle' | 'overload'): boolean {
-    if (failure === 'throttle') return ++throttles > 1 && throttles >= 0.01 * ends
-    const usual = usualOverloads * ends
-    return ++overloads > 1 + 2 * usual + 3 * Math.sqrt(usual)
-  }
-
-  function learnUsualOverloads(jobs = LEARNED_AFTER): void {
-    const share = Math.min(0.2, overloads / Math.max(1, ends))
-    usualOverloads += Math.min(1, ends / jobs) * (share - usualOverloads)
-  }
-
-  function startCut(now: number): void {
-    learnUsualOverloads()
+  function startCut(now: number): Cut {
+    pressure.learn()
     cohort = open(now)
-    cut = { from: limit, older: inFlight, maxEnds: CUT_PATIENCE * inFlight }
+    return { from: limit.value, older: inFlight, maxEnds: CUT_PATIENCE * inFlight }
   }
 
   /** The results of the jobs that started before the cut say nothing about the new limit. Only later jobs measure it. */
   function endCut({ from }: Cut): void {
-    learnUsualOverloads()
-    const overloadShare = overloads / ends
+    pressure.learn()
     cut = cohort = undefined
-    setLimit(MARGIN * limit, reason)
-    step = MIN_STEP
-    if (reference && limit > WORTH_MEASURING * reference.limit) return // only in a probe upwards
-    if (reference) setLimit(Math.min(limit, reference.limit), reason)
-    reference = probe = undefined
-    if (reason === 'overload') beforeCut ??= { limit: from, overloadShare }
-  }
-
-  /** Whether calls are overloaded about as often as before the cut. One call can be chance. */
-  function isByChance(shareBefore: number): boolean {
-    const share = overloads / ends
-    return overloads > 1 && share >= REMAINING_OVERLOADS * shareBefore && 1 - share < MORE_OTHERS * (1 - shareBefore)
-  }
-
-  /** The limit is not the cause of the overloads. */
-  function undoCut(from: number): void {
-    setLimit(from, 'no-gain')
-    step = MAX_STEP
+    limit.set(MARGIN * limit.value, limit.reason)
+    const isEndOfProbe = climb.lowered()
+    if (!isEndOfProbe && limit.reason === 'overload') {
+      beforeCut ??= { limit: from, overloadShare: pressure.overloadShare }
+    }
   }
 
   function isComplete(of: Cohort): boolean {
-    const needed = step === MAX_STEP && (!reference || probe === 'up') ? ROUGH : PRECISE
+    const needed = climb.isDoubling ? ROUGH : PRECISE
     const jobs = Math.max(MIN_JOBS, of.limit)
     const isPrecise = () =>
       of.ended >= jobs &&
@@ -263,112 +175,30 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   }
 
   function judge(of: Cohort): void {
-    const measured = measure(of, changedAt, integral)
-    // Without a success, there is no goodput to compare.
-    const isReached = measured.goodput > 0 && measured.concurrency >= REACHED * of.limit
+    const before = beforeCut
+    cohort = beforeCut = undefined
+    if (before && pressure.isUnchangedFrom(before.overloadShare)) {
+      limit.set(before.limit, 'no-gain')
+      climb.raised()
+      return
+    }
+    pressure.learn()
     // One third is enough, because the jobs that start before the limit is reached are not limited.
     const isLimited = of.limited >= (of.ended + of.inFlight) / 3
     const mayGrow = isLimited && utilization() <= MAX_UTILIZATION
-    const before = beforeCut
-    cohort = beforeCut = undefined
-    if (before && isByChance(before.overloadShare)) {
-      learnUsualOverloads(LEARNED_AFTER_CUT)
-      undoCut(before.limit)
-      return
-    }
-    learnUsualOverloads()
-    if (!probe || !reference) {
-      if (isReached) measureReference(measured, mayGrow)
-      return
-    }
-    const growth = isReached ? growthOf(reference.measured, measured) : 0 // a probe that did not reach its limit fails
-    if (probe === 'up') judgeHigherLimit(reference, measured, growth, mayGrow)
-    else judgeLowerLimit(reference, measured, growth)
-  }
-
-  function measureReference(measured: Measurement, mayGrow: boolean): void {
-    const isFirst = reference === undefined
-    reference = { limit, measured }
-    if (isFirst) {
-      startHolding()
-      if (step === MAX_STEP && mayGrow) probeUp()
-      return
-    }
-    if (++held < wait) return
-    lastProbe = lastProbe === 'down' ? 'up' : 'down'
-    if (lastProbe === 'down') probeDown()
-    else if (mayGrow) probeUp()
-  }
-
-  function probeUp(): void {
-    const from = limit
-    setLimit(Math.min(demand, Math.max(from + 1, from * (1 + step))), 'probe')
-    startHolding()
-    if (limit > from) probe = 'up'
-  }
-
-  function probeDown(): void {
-    const from = limit
-    setLimit(from / DOWN, 'probe')
-    startHolding()
-    if (limit < from) probe = 'down'
-  }
-
-  function judgeHigherLimit(from: Reference, measured: Measurement, growth: number, mayGrow: boolean): void {
-    if (growth < 1 + GAIN * (limit / from.limit - 1)) {
-      wait = Math.min(MAX_WAIT, WAIT_AFTER_FAILURE * wait)
-      step = Math.max(MIN_STEP, STEP_AFTER_FAILURE * step)
-      // The limit grows only by the factor by which goodput has grown: more jobs would not help.
-      endProbe(from, from.limit * Math.max(1, growth))
-      return
-    }
-    reference = { limit, measured }
-    reason = 'gain'
-    wait = MIN_WAIT
-    step = Math.min(MAX_STEP, 2 * step)
-    if (mayGrow) probeUp()
-    else startHolding()
-  }
-
-  function judgeLowerLimit(from: Reference, measured: Measurement, growth: number): void {
-    if (growth < SAME_GOODPUT) {
-      endProbe(from, from.limit)
-      return
-    }
-    reference = { limit, measured: growth > 1 ? measured : from.measured }
-    reason = 'gain'
-    probeDown()
-  }
-
-  function endProbe({ measured }: Reference, next: number): void {
-    setLimit(next, 'no-gain')
-    reference = { limit, measured }
-    startHolding()
-  }
-
-  function startHolding(): void {
-    probe = undefined
-    held = 0
+    climb.next(measure(of, changedAt, integral), mayGrow ? demand : undefined)
   }
 
   return {
     get limit() {
-      return Math.min(max, limit + Math.min(hung, initial))
+      return Math.min(max, limit.value + Math.min(hung, initial))
     },
     get reason() {
-      return reason
+      return limit.reason
     },
     started,
     failed,
     timedOut,
     ended,
   }
-}
-
-/**
- * The factor by which goodput has grown. The smaller of two factors counts. If the share of ordinary failures falls,
- * only `goodput` grows. If a downstream that is overloaded returns ordinary failures, only `goodputWithoutUncounted` grows.
- */
-function growthOf(before: Measurement, after: Measurement): number {
-  return Math.min(after.goodput / before.goodput, after.goodputWithoutUncounted / before.goodputWithoutUncounted)
 }

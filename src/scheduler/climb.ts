@@ -1,0 +1,192 @@
+import type { Measurement } from './cohort.ts'
+import type { CurrentLimit } from './current-limit.ts'
+
+// The parameters were chosen on the downstreams in bench/adaptive/scenarios.ts.
+
+/** A higher limit is kept if goodput grows by at least this share of the growth of the limit. */
+const GAIN = 0.4
+/** A lower limit is kept if it has at least this share of the goodput. */
+const SAME_GOODPUT = 0.95
+/** If the mean number of jobs in flight was below this share of the limit, the limit was not reached. */
+const REACHED = 0.75
+/** After pressure in a probe, a limit that is higher by less than this factor is not worth a measurement. */
+const WORTH_MEASURING = 1.1
+
+/**
+ * A probe upwards multiplies the limit by 1 + `step`. `step` starts at `MAX_STEP`. A probe that succeeds doubles
+ * `step`.
+ */
+const MAX_STEP = 1
+const MIN_STEP = 0.05
+const STEP_AFTER_FAILURE = 1 / 5
+/** A probe downwards divides the limit by this. */
+const DOWN = 1.15
+/**
+ * How many cohorts the limit stays between two probes. A probe upwards that fails multiplies this number by
+ * `WAIT_AFTER_FAILURE`.
+ */
+const MIN_WAIT = 4
+const MAX_WAIT = 32
+const WAIT_AFTER_FAILURE = 1.5
+
+interface Reference {
+  readonly limit: number
+  readonly measured: Measurement
+}
+
+/**
+ * Climbs to the limit with the highest goodput.
+ *
+ * The limit stays at a reference while cohorts measure its goodput. From time to time, a probe measures another limit.
+ * A higher limit becomes the reference if goodput grows with it. A lower limit becomes the reference if goodput stays
+ * the same.
+ */
+export interface Climb {
+  /** Whether the next probe, or the one that runs, doubles the limit. */
+  readonly isDoubling: boolean
+  /**
+   * The current limit has been measured: sets the limit to measure next.
+   *
+   * @param ceiling how many jobs could have run at once, or `undefined` if a higher limit would not help
+   */
+  next(measured: Measurement, ceiling: number | undefined): void
+  /**
+   * Pressure has lowered the limit: sets the limit to measure next.
+   *
+   * @returns whether this was the end of a probe upwards, and the lower limit is still worth a measurement
+   */
+  lowered(): boolean
+  /** The limit is not the cause of the pressure: it was set back, and the next probe doubles it. */
+  raised(): void
+  /** Forgets all measurements. */
+  restart(): void
+}
+
+export function createClimb(limit: CurrentLimit): Climb {
+  /** The limit that is in use between probes, and its goodput. `undefined` until it has been measured. */
+  let reference: Reference | undefined
+  let probe: 'up' | 'down' | undefined
+  let lastProbe: 'up' | 'down' = 'down'
+  let step = MAX_STEP
+  let wait = MIN_WAIT
+  /** How many cohorts have measured the reference since the last probe. */
+  let held = 0
+
+  function next(measured: Measurement, ceiling: number | undefined): void {
+    // Without a success, there is no goodput to compare.
+    const isReached = measured.goodput > 0 && measured.concurrency >= REACHED * limit.value
+    if (!probe || !reference) {
+      if (isReached) measureReference(measured, ceiling)
+      return
+    }
+    const growth = isReached ? growthOf(reference.measured, measured) : 0 // a probe that did not reach its limit fails
+    if (probe === 'up') judgeHigherLimit(reference, measured, growth, ceiling)
+    else judgeLowerLimit(reference, measured, growth)
+  }
+
+  function measureReference(measured: Measurement, ceiling: number | undefined): void {
+    const isFirst = reference === undefined
+    reference = { limit: limit.value, measured }
+    if (isFirst) {
+      startHolding()
+      if (step === MAX_STEP && ceiling !== undefined) probeUp(ceiling)
+      return
+    }
+    if (++held < wait) return
+    lastProbe = lastProbe === 'down' ? 'up' : 'down'
+    if (lastProbe === 'down') probeDown()
+    else if (ceiling !== undefined) probeUp(ceiling)
+  }
+
+  function probeUp(ceiling: number): void {
+    const from = limit.value
+    limit.set(Math.min(ceiling, Math.max(from + 1, from * (1 + step))), 'probe')
+    startHolding()
+    if (limit.value > from) probe = 'up'
+  }
+
+  function probeDown(): void {
+    const from = limit.value
+    limit.set(from / DOWN, 'probe')
+    startHolding()
+    if (limit.value < from) probe = 'down'
+  }
+
+  function judgeHigherLimit(
+    from: Reference,
+    measured: Measurement,
+    growth: number,
+    ceiling: number | undefined,
+  ): void {
+    if (growth < 1 + GAIN * (limit.value / from.limit - 1)) {
+      wait = Math.min(MAX_WAIT, WAIT_AFTER_FAILURE * wait)
+      step = Math.max(MIN_STEP, STEP_AFTER_FAILURE * step)
+      // The limit grows only by the factor by which goodput has grown: more jobs would not help.
+      endProbe(from, from.limit * Math.max(1, growth))
+      return
+    }
+    reference = { limit: limit.value, measured }
+    limit.reason = 'gain'
+    wait = MIN_WAIT
+    step = Math.min(MAX_STEP, 2 * step)
+    if (ceiling !== undefined) probeUp(ceiling)
+    else startHolding()
+  }
+
+  function judgeLowerLimit(from: Reference, measured: Measurement, growth: number): void {
+    if (growth < SAME_GOODPUT) {
+      endProbe(from, from.limit)
+      return
+    }
+    reference = { limit: limit.value, measured: growth > 1 ? measured : from.measured }
+    limit.reason = 'gain'
+    probeDown()
+  }
+
+  function endProbe({ measured }: Reference, nextLimit: number): void {
+    limit.set(nextLimit, 'no-gain')
+    reference = { limit: limit.value, measured }
+    startHolding()
+  }
+
+  function startHolding(): void {
+    probe = undefined
+    held = 0
+  }
+
+  function lowered(): boolean {
+    step = MIN_STEP
+    if (reference && limit.value > WORTH_MEASURING * reference.limit) return true
+    if (reference) limit.set(Math.min(limit.value, reference.limit), limit.reason)
+    reference = probe = undefined
+    return false
+  }
+
+  function raised(): void {
+    step = MAX_STEP
+  }
+
+  function restart(): void {
+    reference = probe = undefined
+    step = MAX_STEP
+    wait = MIN_WAIT
+  }
+
+  return {
+    get isDoubling() {
+      return step === MAX_STEP && (!reference || probe === 'up')
+    },
+    next,
+    lowered,
+    raised,
+    restart,
+  }
+}
+
+/**
+ * The factor by which goodput has grown. The smaller of two factors counts. If the share of ordinary failures falls,
+ * only `goodput` grows. If a downstream that is overloaded returns ordinary failures, only `goodputWithoutUncounted` grows.
+ */
+function growthOf(before: Measurement, after: Measurement): number {
+  return Math.min(after.goodput / before.goodput, after.goodputWithoutUncounted / before.goodputWithoutUncounted)
+}

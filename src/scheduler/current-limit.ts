@@ -1,0 +1,32 @@
+import type { LimitReason } from './limiter.ts'
+
+/** The limit of the search, and why it last changed. */
+export interface CurrentLimit {
+  readonly value: number
+  reason: LimitReason
+  /** Rounds the value down and keeps it from `min` to `max`. The reason stays if the limit does not change. */
+  set(value: number, reason: LimitReason): void
+}
+
+interface Range {
+  readonly min: number
+  /** The limit is never higher, even if `min` or `initial` is, because `max` can be the number of file descriptors. */
+  readonly max: number
+  readonly initial: number
+}
+
+export function createCurrentLimit({ min, max, initial }: Range): CurrentLimit {
+  let limit = Math.min(initial, max)
+  return {
+    get value() {
+      return limit
+    },
+    reason: 'initial',
+    set(value, reason) {
+      const next = Math.min(max, Math.max(min, Math.floor(value)))
+      if (next === limit) return
+      limit = next
+      this.reason = reason
+    },
+  }
+}
