@@ -12,7 +12,7 @@ export {
 export { eachChunk } from './handlers/each-chunk.ts'
 export { eachRecord } from './handlers/each-record.ts'
 export { boundedSqsBatch, boundedSqsBatch as default } from './middleware.ts'
-export { adaptiveConcurrency } from './scheduler/adaptive-concurrency.ts'
+export { adaptiveConcurrency } from './scheduler/adaptive/adaptive-concurrency.ts'
 export type {
   AdaptiveConcurrency,
   AdaptiveConcurrencyOptions,

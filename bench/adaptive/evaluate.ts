@@ -1,4 +1,4 @@
-import { createLimitSearch } from '../../src/scheduler/limit-search.ts'
+import { createLimitSearch } from '../../src/scheduler/adaptive/limit-search.ts'
 import type { FailureClass } from '../../src/scheduler/limiter.ts'
 import {
   type BatchResult,

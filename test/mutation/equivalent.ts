@@ -204,7 +204,7 @@ export const EQUIVALENT: Readonly<
       'Two loops then start workers earlier than needed, which only takes time.',
     ],
   ],
-  'src/scheduler/classify.ts': [
+  'src/scheduler/adaptive/classify.ts': [
     [
       '} catch { return false // a proxy that throws when it is read }',
       ['} catch {}'],
@@ -234,20 +234,20 @@ export const EQUIVALENT: Readonly<
       'The set takes no more than `MAX_ERRORS`, and no text. The shorter list saves time.',
     ],
   ],
-  'src/scheduler/limit-search.ts': [
+  'src/scheduler/adaptive/climb.ts': [
     [
       "lastProbe = lastProbe === 'down' ? 'up' : 'down'",
       ["lastProbe = lastProbe === 'down' ? \"\" : 'down'"],
       'Any value other than "down" means "up".',
     ],
     [
-      'if (growth < 1 + GAIN * (limit / from.limit - 1)) {',
-      ['if (growth <= 1 + GAIN * (limit / from.limit - 1)) {'],
+      'if (growth < 1 + GAIN * (limit.value / from.limit - 1)) {',
+      ['if (growth <= 1 + GAIN * (limit.value / from.limit - 1)) {'],
       'A measured growth is not exactly equal to the threshold, and the side of an equal one has no meaning.',
     ],
     [
-      'reference = { limit, measured: growth > 1 ? measured : from.measured }',
-      ['reference = { limit, measured: growth >= 1 ? measured : from.measured }'],
+      'reference = { limit: limit.value, measured: growth > 1 ? measured : from.measured }',
+      ['reference = { limit: limit.value, measured: growth >= 1 ? measured : from.measured }'],
       'If goodput is exactly the same, either measurement can be the reference.',
     ],
   ],

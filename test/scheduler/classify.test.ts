@@ -1,6 +1,6 @@
 import t from 'tap'
 import { InvalidBodyError, RecordAbortedError, RecordNotStartedError, RecordTimeoutError } from '../../src/errors.ts'
-import { classifyFailure } from '../../src/scheduler/classify.ts'
+import { classifyFailure } from '../../src/scheduler/adaptive/classify.ts'
 
 const error = (properties: object) => Object.assign(new Error('failed'), properties)
 

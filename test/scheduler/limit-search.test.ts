@@ -12,7 +12,7 @@ import {
   withDescriptors,
 } from '../../bench/adaptive/downstreams.ts'
 import { type BatchResult, type Downstream, failedShare, goodput, simulate } from '../../bench/adaptive/simulator.ts'
-import { createLimitSearch } from '../../src/scheduler/limit-search.ts'
+import { createLimitSearch } from '../../src/scheduler/adaptive/limit-search.ts'
 import type { FailureClass } from '../../src/scheduler/limiter.ts'
 
 // Time is simulated, and all random numbers come from a seed.

@@ -1,6 +1,6 @@
-import { isObject } from '../describe.ts'
-import { InvalidBodyError, outcomeOf } from '../errors.ts'
-import type { FailureClass } from './limiter.ts'
+import { isObject } from '../../describe.ts'
+import { InvalidBodyError, outcomeOf } from '../../errors.ts'
+import type { FailureClass } from '../limiter.ts'
 
 /** How deep `cause` and `errors` are searched, and how many errors in all. */
 const MAX_ERRORS = 20
