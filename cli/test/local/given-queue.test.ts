@@ -88,7 +88,7 @@ test('records without ApproximateReceiveCount: one warning', async (t) => {
   const { stderr } = await command(args, { env: { RECORD_TO: notebook(t).file } })
   const warnings = stderr.split('\n').filter((line) => line.startsWith('warning | '))
   t.strictSame(warnings, [
-    `warning | SQS at ${sqs.endpoint} does not send ApproximateReceiveCount, so every delivery counts as the first one, also in the handler`,
+    `warning | SQS at ${sqs.endpoint} does not send ApproximateReceiveCount, so every delivery counts as the first delivery, also in the handler`,
   ])
 })
 
