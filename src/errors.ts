@@ -24,8 +24,8 @@ export function withStack<TError extends Error>(error: TError): TError {
 }
 
 /**
- * Sets the `name` of the errors of a class. Callers pass `this` instead of the class by its name: if the body of a class
- * contains its name, esbuild renames the class (`_PermanentError`).
+ * Sets the `name` of the errors of a class. Callers pass `this` instead of the class by its name: if the body of a
+ * class contains its name, esbuild renames the class (`_PermanentError`).
  */
 function setName(errorClass: abstract new (...args: never[]) => Error, name: string): void {
   Object.defineProperty(errorClass.prototype, 'name', { value: name, configurable: true, writable: true })
@@ -168,8 +168,8 @@ export function outcomeOf(error: unknown): 'timedOut' | 'aborted' | 'blocked' | 
 }
 
 /**
- * Wraps `read`. If an error is the same object as the previous error, the wrapper returns the previous result and does not
- * call `read`. This makes long lists cheap, because records that were not started share one error.
+ * Wraps `read`. If an error is the same object as the previous error, the wrapper returns the previous result and does
+ * not call `read`. This makes long lists cheap, because records that were not started share one error.
  */
 export function onceForEachError<T>(read: (error: unknown) => T): (error: unknown) => T {
   let last: { readonly error: unknown; readonly result: T } | undefined

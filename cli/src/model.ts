@@ -143,7 +143,9 @@ export const LIMITS = {
 
 export type Limit = keyof typeof LIMITS
 
-/** Checks a number. Returns it if AWS accepts it, the default of AWS if it is not set, and otherwise why AWS rejects it. */
+/**
+ * Checks a number. Returns it if AWS accepts it, the default of AWS if it is not set, and otherwise why AWS rejects it.
+ */
 export function numberSetting(limit: Limit, value: unknown, place?: Place): Setting<number> {
   const { default: standard, least, most } = LIMITS[limit]
   if (value === undefined) return standard === undefined ? absent : { state: 'known', value: standard, isDefault: true }

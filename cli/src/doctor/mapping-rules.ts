@@ -38,8 +38,8 @@ const INVOCATIONS_PER_POLLER = 10
 const MAX_INVOCATIONS = 1250
 
 /**
- * If all filters match only JSON bodies, Lambda also deletes every message whose body is not JSON. If all match only text,
- * it also deletes every message whose body is JSON (`invocation-eventfiltering`).
+ * If all filters match only JSON bodies, Lambda also deletes every message whose body is not JSON. If all match only
+ * text, it also deletes every message whose body is JSON (`invocation-eventfiltering`).
  */
 const DROPPED: Readonly<Record<string, string>> = { json: 'is not JSON', text: 'is JSON' }
 
@@ -61,10 +61,10 @@ function isProvisioned({ provisioned }: Mapping) {
 }
 
 /**
- * Adds up the maximum concurrencies of the mappings of one function. `atMost` is the sum of all mappings. `surely` is the
- * sum of the mappings that are known to run. If a mapping that may run has a higher value than this sum, `surely` is that
- * value. Mappings that may run are not added up, because it is not known whether they run together. `counted` lists the
- * mappings in `surely`. `idle` lists those that are not known to run.
+ * Adds up the maximum concurrencies of the mappings of one function. `atMost` is the sum of all mappings. `surely` is
+ * the sum of the mappings that are known to run. If a mapping that may run has a higher value than this sum, `surely`
+ * is that value. Mappings that may run are not added up, because it is not known whether they run together. `counted`
+ * lists the mappings in `surely`. `idle` lists those that are not known to run.
  */
 export function concurrencyOf(mappings: readonly Mapping[]) {
   const limited = mappings.filter((mapping) => !isProvisioned(mapping) && inRange(numberIn(mapping.maximumConcurrency)))

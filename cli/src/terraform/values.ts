@@ -48,7 +48,9 @@ export function numberAt(limit: Limit, instance: Instance, ...path: readonly Ste
   return numberSetting(limit, setting.state === 'known' ? setting.value : undefined)
 }
 
-/** Like `numberAt()`, but 0 counts as not set: for arguments of a mapping, the provider does not distinguish the two. */
+/**
+ * Like `numberAt()`, but 0 counts as not set: for arguments of a mapping, the provider does not distinguish the two.
+ */
 export function positiveAt(limit: Limit, instance: Instance, ...path: readonly Step[]): Setting<number> {
   const setting = valueAt(instance, ...path)
   return setting.state === 'known' && setting.value === 0
