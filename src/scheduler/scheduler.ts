@@ -91,8 +91,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     if (batches.reduce((sum, { count }) => sum + count, 0) < (limiter?.limit ?? slots.limit)) return
     process.emitWarning(
       `Handlers that ignore their abort signal occupy all ${slots.limit} slots: they are still running ` +
-        `${recordTimeout} ms after it aborted (recordTimeout: ${recordTimeout} ms). Their batches end now, and records ` +
-        'that have not started are reported. Pass `signal` to every call that a handler awaits, for example ' +
+        `${recordTimeout} ms after it aborted (recordTimeout: ${recordTimeout} ms). Their batches end now, and ` +
+        'records that have not started are reported. Pass `signal` to every call that a handler awaits, for example ' +
         'fetch(url, { signal })',
       { type: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED' },
     )
