@@ -167,9 +167,9 @@ for (const [what, returns, message] of invalid) {
 }
 
 const rearranging: [what: string, rearrange: (records: SQSRecord[]) => SQSRecord[]][] = [
-  ['reversed', (records) => records.reverse()],
-  ['removed', (records) => Array.from({ length: records.length }, () => records.pop() as SQSRecord)],
-  ['replaced', (records) => records.splice(0, 2, sqsRecord('x'), sqsRecord('y')).concat(records.slice(2))],
+  ['reverses', (records) => records.reverse()],
+  ['removes', (records) => Array.from({ length: records.length }, () => records.pop() as SQSRecord)],
+  ['replaces', (records) => records.splice(0, 2, sqsRecord('x'), sqsRecord('y')).concat(records.slice(2))],
 ]
 for (const [what, rearrange] of rearranging) {
   t.test(`the whole chunk fails if its handler ${what} records in its array and returns results`, async (t) => {

@@ -43,7 +43,7 @@ t.test('waiting tasks start when the limit grows', async (t) => {
   t.equal(slots.limit, 3)
 })
 
-t.test('a smaller limit sets isContended and isOverLimit, and no freed slot exceeds it', async (t) => {
+t.test('a smaller limit sets isContended and isOverLimit, and is not exceeded when slots become free', async (t) => {
   const { slots, releases, started, enqueue } = slotsOf(3)
   for (const name of ['a', 'b', 'c']) enqueue(name)
   t.equal(slots.isContended, false)
