@@ -537,7 +537,7 @@ for (const [what, change] of [
   ['empties', (records: SQSRecord[]) => records.splice(0)],
 ] as const) {
   t.test(
-    `if an inner handler ${what} the list of records while they run, the same records start`,
+    `if an inner handler ${what} the list of records while they run, the same records start in the same order`,
     async (t) => {
       const held = heldRecords()
       const handler = middy<SQSEvent, SQSBatchResponse>()

@@ -38,7 +38,7 @@ for (const [title, subscription] of [
   ['a queue that SAM makes', 'SqsSubscription: true'],
   ['a queue of the template', own()],
   [
-    'a queue of the template, and settings that SAM ignores',
+    'a queue of the template, and response types that SAM ignores',
     own(', FunctionResponseTypes: [ReportBatchItemFailures]'),
   ],
 ] as const) {

@@ -122,11 +122,7 @@ fails(
   (file) => [file(sam()), '--region', 'x'],
   /--region and --endpoint-url need --function/,
 )
-fails(
-  'a parameter with --function',
-  () => ['--function', 'x', '--parameter', 'A=1'],
-  /--parameter needs a template/,
-)
+fails('a parameter with --function', () => ['--function', 'x', '--parameter', 'A=1'], /--parameter needs a template/)
 fails(
   'an endpoint that is not a URL',
   () => ['--function', 'x', '--endpoint-url', 'here'],
