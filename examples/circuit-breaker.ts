@@ -18,8 +18,8 @@ function isFailure(error: unknown): boolean {
 }
 
 /**
- * Opens if at least half of the last 20 calls failed, and allows one call after 30 s. It is created when the file is loaded.
- * So each instance of the function has its own circuit, which keeps its state between invocations.
+ * The circuit opens if at least half of the last 20 calls failed. After 30 s, it allows one call. It is created when
+ * the file is loaded. So each instance of the function has its own circuit, which keeps its state between invocations.
  */
 const circuit = circuitBreaker(handleWhen(isFailure), {
   breaker: new CountBreaker({ threshold: 0.5, size: 20 }),

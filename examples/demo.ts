@@ -16,7 +16,7 @@ const { values } = parseArgs({
 })
 const BOUND = 100 // the concurrency of http-fanout.ts
 const LAMBDA_DESCRIPTORS = 1024
-/** The other ends of the connections are in this process. It also has the queues and their clients. */
+/** Descriptors that this process needs: for the service's ends of the connections, the queues and their clients. */
 const OWN_DESCRIPTORS = 500
 const MIN_DESCRIPTORS = 300
 

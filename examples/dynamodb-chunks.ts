@@ -25,8 +25,8 @@ export const handler = middy()
     eachChunk(
       25, // the maximum of BatchWriteItem
       async (records, _context, { signal }) => {
-        // A call must not contain a key twice. Of several records with the same key, only the last one is written. They
-        // succeed or fail together.
+        // A call must not contain a key twice. If several records have the same key, only the last one is written, and
+        // all of them succeed or fail together.
         const items = new Map(records.map(({ body }) => [body.readingId, toItem(body)]))
         const puts = Array.from(items.values(), (Item) => ({ PutRequest: { Item } }))
         const write = new BatchWriteItemCommand({ RequestItems: { [TableName]: puts } })

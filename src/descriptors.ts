@@ -1,7 +1,7 @@
 /**
  * Warns if the handlers cannot have one file descriptor each. Lambda gives a process 1,024
  * (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). The limit is read from the process itself,
- * because containers and test machines have others.
+ * because it is different in containers and on test machines.
  *
  * @returns the concurrency that fits, at most the given one
  */
@@ -9,13 +9,13 @@ export function fitDescriptors(concurrency: number): number {
   let free: number
   let threads: number
   try {
-    // Not an import: it would add 3 ms to every start, because Node then wraps every export of node:fs (Node 24).
+    // An import of node:fs would add 3 ms to every start, because Node would wrap each of its exports (Node 24).
     const { readdirSync, readFileSync } = process.getBuiltinModule('node:fs')
     const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
     free = Number(limit ?? Infinity) - readdirSync('/proc/self/fd').length
     threads = workerThreads(readFileSync)
   } catch {
-    return concurrency // not Linux, a sandbox without /proc, or Node before 22.3: the limit is not known
+    return concurrency // the limit is not known: not Linux, no /proc, or Node before 22.3
   }
   if (concurrency * threads <= free) return concurrency
   const handlers = threads > 1 ? `${concurrency} in each of ${threads} worker threads` : `${concurrency}`
@@ -29,7 +29,7 @@ export function fitDescriptors(concurrency: number): number {
 
 /**
  * How many threads share the process's descriptors. On Managed Instances, AWS's runtime client (aws-lambda-ric 4) starts
- * 8 worker threads per CPU of the cgroup, or as many as the variable says.
+ * 8 worker threads per CPU of the cgroup, or the number in `AWS_LAMBDA_NODEJS_WORKER_COUNT`.
  */
 function workerThreads(readFileSync: (path: string, encoding: 'utf8') => string): number {
   const { AWS_LAMBDA_MAX_CONCURRENCY, AWS_LAMBDA_NODEJS_WORKER_COUNT } = process.env
@@ -44,6 +44,6 @@ function cpus(readFileSync: (path: string, encoding: 'utf8') => string): number 
     if (quota === 'max') return process.getBuiltinModule('node:os').cpus().length
     return Math.max(1, Math.ceil(Number(quota) / Number(period)) || 1)
   } catch {
-    return 1 // as the runtime client assumes
+    return 1 // the runtime client also assumes one CPU
   }
 }

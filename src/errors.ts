@@ -24,8 +24,8 @@ export function withStack<TError extends Error>(error: TError): TError {
 }
 
 /**
- * Callers pass `this`: if the body of a class uses the name of the class, esbuild renames the class
- * (`_PermanentError`).
+ * Sets the `name` of the errors of a class. Callers pass `this` instead of the class by its name: if the body of a
+ * class contains its name, esbuild renames the class (`_PermanentError`).
  */
 function setName(errorClass: abstract new (...args: never[]) => Error, name: string): void {
   Object.defineProperty(errorClass.prototype, 'name', { value: name, configurable: true, writable: true })
@@ -154,8 +154,8 @@ export class PermanentError extends SqsBatchError {
 }
 
 /**
- * Why a record failed, by the class of its error. `undefined` if its handler failed, its body was not valid, or an
- * inner handler reported it.
+ * Reads from the class of an error why its record failed. Returns `undefined` if the handler failed, the body was not
+ * valid, or an inner handler reported the record.
  */
 export function outcomeOf(error: unknown): 'timedOut' | 'aborted' | 'blocked' | 'notStarted' | undefined {
   try {
@@ -168,8 +168,8 @@ export function outcomeOf(error: unknown): 'timedOut' | 'aborted' | 'blocked' | 
 }
 
 /**
- * Makes `read` cheap for a list of errors in which one error often repeats: records that were not started share one. If an
- * error is the same object as the previous one, the previous result is returned.
+ * Wraps `read`. If an error is the same object as the previous error, the wrapper returns the previous result and does
+ * not call `read`. This makes long lists cheap, because records that were not started share one error.
  */
 export function onceForEachError<T>(read: (error: unknown) => T): (error: unknown) => T {
   let last: { readonly error: unknown; readonly result: T } | undefined
@@ -180,7 +180,8 @@ export function onceForEachError<T>(read: (error: unknown) => T): (error: unknow
 }
 
 /**
- * Whether the record was blocked or not started. It has no error of its own, and failure handlers do not receive it.
+ * Whether a record with this error was blocked or not started. Such a record has no error of its own, and failure
+ * handlers do not receive it.
  */
 export function isBlockedOrNotStarted(error: unknown): boolean {
   const outcome = outcomeOf(error)

@@ -130,7 +130,8 @@ export function createInvocation(
     const running = schedule(jobs, deadlines(settings, { hasFailureHandlers, records: size, left, now }))
     return {
       schedule: running,
-      // With nothing to merge, this only adds the blocked records of FIFO groups, and sorts.
+      // Nothing is reported yet (`[]`). On a FIFO queue, this adds the blocked records and sorts. Otherwise, it changes
+      // nothing.
       failures: running.done.then((failures) => mergeReported(batch, jobs.failedRecords(failures), [])),
       signal,
       startedAt: now,

@@ -61,7 +61,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   const settings = checkOptions(options)
   const rateLimit = settings.rateLimit && createRateLimit(settings.rateLimit)
   const schedule = createScheduler({ ...settings, ...limitOf(settings.concurrency), rateLimit })
-  if (!isTraced()) warmUp(settings).catch(() => {}) // subscribers would receive its batch
+  if (!isTraced()) warmUp(settings).catch(() => {}) // otherwise, subscribers would receive the warm-up batch
 
   function boundedSqsBatchBefore(request: Request): void {
     if (request[INVOCATION]) throw new TypeError('boundedSqsBatch() is used twice on one handler: use it once')
@@ -82,7 +82,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   async function boundedSqsBatchOnError(request: Request): Promise<void> {
     // A fatal error wins over another middleware's response, which would delete the batch.
     request.response = (await request[INVOCATION]?.recover(request.error)) as SQSBatchResponse
-    delete request.earlyResponse // Middy 6 would use it instead
+    delete request.earlyResponse // Middy 6 would use it instead of the response
   }
 
   return { before: boundedSqsBatchBefore, after: boundedSqsBatchAfter, onError: boundedSqsBatchOnError }
@@ -98,9 +98,9 @@ function limitOf(concurrency: Settings['concurrency']): Pick<Limits, 'concurrenc
 }
 
 /**
- * Runs a batch of one record that does nothing, so V8 compiles the code now. Without this, V8 compiled the code in the
- * first batch, and that took half of the time of that batch. Lambda gives a function a whole CPU while it starts, and
- * less when it runs a batch. The warm-up batch has a scheduler of its own, because a rate limit would count its record,
+ * Runs a batch of one record that does nothing, so that V8 compiles the code now. Otherwise, V8 would compile it in the
+ * first batch, which took half of the time of that batch. Lambda gives a function a whole CPU while it starts, and less
+ * when it runs a batch. The warm-up batch has a scheduler of its own, because a rate limit would count its record,
  * and adaptive concurrency would measure it.
  */
 async function warmUp(settings: Settings): Promise<void> {

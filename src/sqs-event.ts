@@ -19,7 +19,7 @@ export interface Batch {
 }
 
 /**
- * An event that is not valid fails before any record starts. A record without a usable `messageId` could not be
+ * Checks an event before any record starts. A record without a usable `messageId` could not be
  * reported: Lambda treats the whole batch as failed if a response contains an unknown identifier.
  * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
  *

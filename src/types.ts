@@ -268,7 +268,7 @@ export interface ConcurrencySummary {
    * - `'probe'`: it is being tried
    * - `'gain'`: goodput is higher, or the same with fewer handlers
    * - `'no-gain'`: a probe had no advantage, and the limit went back
-   * - `'throttle'`, `'overload'`: the downstream, or the process, could not take more
+   * - `'throttle'`, `'overload'`: records failed with errors of this class (see `classify`)
    * - `'idle'`: the environment had been idle
    */
   readonly reason: LimitReason

@@ -143,7 +143,9 @@ export const LIMITS = {
 
 export type Limit = keyof typeof LIMITS
 
-/** Checks a number. Returns the value if AWS accepts it, the default if it is not set, otherwise the reason. */
+/**
+ * Checks a number. Returns it if AWS accepts it, the default of AWS if it is not set, and otherwise why AWS rejects it.
+ */
 export function numberSetting(limit: Limit, value: unknown, place?: Place): Setting<number> {
   const { default: standard, least, most } = LIMITS[limit]
   if (value === undefined) return standard === undefined ? absent : { state: 'known', value: standard, isDefault: true }
@@ -166,7 +168,7 @@ export function timeoutSetting(value: unknown, managed: Setting<unknown>, place?
   if (managed.state === 'known') return onInstances
   const timeout = numberSetting('timeout', value, place)
   if (managed.state === 'absent' || timeout.state === 'known' || onInstances.state !== 'known') return timeout
-  const what = `${value} s is valid only on Managed Instances, and its CapacityProviderConfig is not known`
+  const what = `${value} s is valid only on Managed Instances, and the function's CapacityProviderConfig is not known`
   return unknown(`${what}: ${managed.reason}`, place)
 }
 

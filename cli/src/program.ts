@@ -130,7 +130,7 @@ function localCommand() {
     .option('--concurrency <n>', 'number of concurrent invocations, each in a separate process', inRange(1, 100), 1)
     .option(
       '--no-report-batch-item-failures',
-      'ignore the failures that the handler reports, as Lambda does without ReportBatchItemFailures',
+      'delete messages even if the handler reports them as failed, as Lambda does without ReportBatchItemFailures',
     )
     .optionsGroup('Function:')
     .option(
@@ -274,7 +274,7 @@ function tuneCommand() {
     )
     .argument(
       '<handler>',
-      'file of the handler (.ts, .mts, .js, .mjs, .cjs), best as it is deployed; add #name if the export is not named `handler`',
+      'file of the handler (.ts, .mts, .js, .mjs, .cjs), preferably the one that is deployed; add #name if the export is not named `handler`',
     )
     .optionsGroup('Input:')
     .requiredOption(
@@ -283,7 +283,7 @@ function tuneCommand() {
     )
     .option(
       '--messages <n>',
-      'the most messages that the handler receives in the whole run (default: no limit; the run says how many there can be)',
+      'maximum number of messages that the handler receives in the whole run (default: no limit; the run prints how many there can be)',
       inRange(1, 1_000_000_000),
     )
     .optionsGroup('What to try:')
@@ -308,14 +308,14 @@ function tuneCommand() {
       inRange(1, MAX_ENVIRONMENTS),
     )
     .option('--confirm', 'measure the recommendation and its neighbours under a CPU quota; needs cgroups')
-    .optionsGroup('What is best:')
+    .optionsGroup('What to optimize:')
     .addOption(
       new Option('--optimize <what>', 'speed, cost, or the lowest product of cost and time')
         .choices(['speed', 'cost', 'balanced'])
         .default('balanced'),
     )
     .addOption(
-      new Option('--arch <arch>', 'architecture whose price counts').choices(['x86_64', 'arm64']).default('x86_64'),
+      new Option('--arch <arch>', 'architecture whose price is used').choices(['x86_64', 'arm64']).default('x86_64'),
     )
     .option(
       '--price <name=dollars>',

@@ -32,7 +32,7 @@ let emfileLines = 0
  * hold, and the ledger counts deliveries.
  */
 async function count() {
-  const remaining = await queues.numbersIn('orders') // first, because a message may move to the dead-letter queue meanwhile
+  const remaining = await queues.numbersIn('orders') // first, because a message can be dead-lettered between the two calls
   const deadLetters = await queues.numbersIn('dead-letters')
   const { accepted, seen } = service
   const timesAccepted = [...accepted.values()]

@@ -35,7 +35,7 @@ const RUN = Symbol('runBatch')
 /**
  * Connects the middleware with `eachRecord()` and `eachChunk()`. Middy gives an inner handler only the event, the context
  * and a signal. The event is a copy that the middleware made for one invocation, so it identifies the invocation, even
- * among invocations that share everything else.
+ * if two invocations receive the same event and the same context.
  *
  * Uses a property, because a WeakMap was slow: its entries survive minor garbage collections. For a batch of ten
  * records, that took as long as everything else (Node 24).

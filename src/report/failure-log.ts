@@ -124,7 +124,7 @@ function measuresIn({ durations, peakInFlight, timeLeft }: BatchSummary): string
   return parts.join('; ')
 }
 
-/** Errors with the same name and message. */
+/** Errors whose names and messages are equal, apart from numbers and UUIDs. */
 interface Group {
   readonly text: string
   readonly first: unknown
@@ -203,8 +203,8 @@ const NUMBER = /\d+([.,]\d+)*/g
 
 function toErrorText(name: string, message: string): ErrorText {
   const text = message === '' ? oneLine(name) : `${oneLine(name)}: ${oneLine(message)}`
-  // Numbers and UUIDs are replaced before the final cut: half a number would make a separate group. The first cut
-  // only limits the work.
+  // The first cut only limits the work. Numbers and UUIDs are replaced before the final cut to `MAX_TEXT`, because half
+  // a number would make a separate group.
   const kind = `${name}: ${message}`
     .slice(0, 4 * MAX_TEXT)
     .replace(UUID, '#')

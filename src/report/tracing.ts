@@ -22,7 +22,7 @@ export function traceBatch(trace: BatchTrace): PromiseWithResolvers<unknown> | u
 
 /**
  * Traces each run of a handler, up to the result that is reported. The trace of a handler that hangs ends at its
- * timeout. Without subscribers this costs nothing, because the jobs stay as they are.
+ * timeout. Without subscribers this costs nothing, because the same jobs are returned.
  *
  * Does not use `tracePromise()`: its events come a microtask late, when the next handlers have already started.
  */
@@ -56,5 +56,5 @@ export function traceJobs(jobs: BatchJobs, batch: Batch, trace: BatchTrace): Bat
   }
 }
 
-/** The subscribers have received the error, and Middy throws it. */
+/** Does nothing, because the subscribers have received the error, and Middy throws it. */
 function ignore(): void {}

@@ -47,9 +47,9 @@ function isMultiConcurrent(): boolean {
 }
 
 /**
- * Extends a reserve on a function with less than one vCPU: such a function ends slowly. The reserve is at most half of
- * the time left. Failure handlers also need CPU. With them, the reserve is up to 1.75 times as long, and at most three
- * quarters of the time left.
+ * Extends a reserve if the function has less than one vCPU, because it then takes longer to end a batch. The reserve is
+ * extended to at most half of the time left. Failure handlers need CPU time, too: with them, the extended reserve is
+ * 1.75 times as long, and at most three quarters of the time left.
  */
 function extendReserve(reserve: number, share: number, records: number, left: number, hasHandlers = false): number {
   if (share === 1) return reserve

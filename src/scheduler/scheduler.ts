@@ -70,8 +70,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
   const liveBatches = new Set<{ countUnresponsive(now: number): number; startWorkers(): void; end(): void }>()
 
   function applyLimit({ limit }: Limiter): void {
-    // A higher limit starts handlers. In a microtask, because this is called between a reading of the clock and its use,
-    // and a handler can block the thread.
+    // A higher limit starts handlers, and a handler can block the thread. They start in a microtask, because the caller
+    // has read the clock before this call, and uses that time after it.
     if (limit > slots.limit) queueMicrotask(raiseLimit)
     else if (limit < slots.limit) slots.limit = limit
   }
@@ -90,9 +90,10 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     const batches = Array.from(liveBatches, (batch) => ({ batch, count: batch.countUnresponsive(now) }))
     if (batches.reduce((sum, { count }) => sum + count, 0) < (limiter?.limit ?? slots.limit)) return
     process.emitWarning(
-      `Handlers that ignore their abort signal have occupied all ${slots.limit} slots for twice the recordTimeout ` +
-        `of ${recordTimeout} ms. Their batches end now, and records that have not started are reported. Pass \`signal\` to ` +
-        'every call that a handler awaits, for example fetch(url, { signal })',
+      `Handlers that ignore their abort signal occupy all ${slots.limit} slots: they are still running ` +
+        `${recordTimeout} ms after it aborted (recordTimeout: ${recordTimeout} ms). Their batches end now, and ` +
+        'records that have not started are reported. Pass `signal` to every call that a handler awaits, for example ' +
+        'fetch(url, { signal })',
       { type: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED' },
     )
     for (const { batch, count } of batches) if (count > 0) batch.end()
@@ -119,8 +120,9 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     let isWatching = false
     const self = {
       countUnresponsive,
-      // Another invocation calls these functions if its record changes the limit or if a limit that became smaller is full of
-      // unresponsive handlers. They are bound, so that handlers and abort listeners keep their async context.
+      // Another invocation can call these functions: `startWorkers` if it raises the limit, and `end` if unresponsive
+      // handlers fill a limit that became smaller. They are bound, so that handlers and abort listeners keep the async
+      // context of their own invocation.
       startWorkers: limiter ? AsyncLocalStorage.bind(startWorkers) : startWorkers,
       end: limiter ? AsyncLocalStorage.bind(end) : end,
     }
@@ -144,7 +146,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       })
     }
 
-    /** Takes one job after another, until none is ready or it must give its slot up. */
+    /** Runs one job after another in a slot, until no job is ready or the worker must give the slot up. */
     async function worker(slot: Slot): Promise<void> {
       let now = performance.now()
       let mustGiveUp = false
@@ -157,7 +159,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         }
         const job = takeJob()
         if (job === undefined) break
-        // Repeats `runJob()` instead of calling it: a call would create a promise for each record, which costs more
+        // Repeats the code of `runJob()`, because a call would create a promise for each record, which costs more
         // than the rest of this loop.
         let result: PromiseSettledResult<undefined> = FULFILLED
         try {

@@ -12,8 +12,8 @@ import { addReason, countReasons, listReasons, notice, type Reasons, reasonOf } 
  * `maxReceiveCount`. By default, it sends records that failed with a `PermanentError`.
  *
  * A record is removed from the failures only after SQS has accepted its message in the dead-letter queue. Lambda then
- * deletes the message from its own queue. If SQS does not accept it, the record stays failed, and a line in the log gives
- * the reason. A message can arrive twice, for example if the response of SQS is lost.
+ * deletes the message from the source queue. If SQS does not accept it, the record stays failed, and a line in the log
+ * gives the reason. A message can arrive twice, for example if the response of SQS is lost.
  *
  * The message keeps its body, message attributes, message group and trace header. It also gets the attributes below, in
  * this order. SQS allows ten attributes and 1 MiB for a message: attributes that do not fit are omitted, and the log says

@@ -20,7 +20,7 @@ t.test('batches of 7,000: goodput is close to that of the best fixed number', (t
   t.end()
 })
 
-t.test('batches of 7,000, 1,000 and 100: goodput is close to that of the initial limit as a fixed number', (t) => {
+t.test('batches of 7,000, 1,000 and 100: goodput is close to that of a fixed limit equal to `initial`', (t) => {
   for (const [records, count] of [
     [7000, 4],
     [1000, 10],

@@ -92,7 +92,7 @@ for (const [core, middy] of cores) {
     await t.rejects(handler(event as never, lambdaContext()), { name: 'ParseError' }, 'one bad record fails the batch')
   })
 
-  t.test(`a Powertools parser with an envelope is refused; \`body\` takes its schema (${core})`, async (t) => {
+  t.test(`a Powertools parser with an envelope fails the batch; \`body\` accepts its schema (${core})`, async (t) => {
     const envelope = parser({ schema: JSONStringified(Order), envelope: SqsEnvelope }) as ReturnType<
       typeof eventNormalizer
     >

@@ -11,7 +11,7 @@ import { startDynamoDb } from '../support/services.ts'
 
 await startDynamoDb(t, 'idempotency', 'id')
 
-/** A store keeps the key of the first function that it is used for, so each test uses its own store. */
+/** A store keeps the `eventKeyJmesPath` of the first function that uses it, so each test uses its own store. */
 function newStore() {
   return new DynamoDBPersistenceLayer({ tableName: 'idempotency' })
 }
@@ -89,7 +89,7 @@ for (const [core, middy] of cores) {
     t.equal(charged.length, 1)
   })
 
-  t.test(`a store keeps the key of the first function that it is used for (${core})`, async (t) => {
+  t.test(`a store ignores the eventKeyJmesPath of all functions but the first that uses it (${core})`, async (t) => {
     const persistenceStore = newStore()
     for (const [eventKeyJmesPath, expected] of [
       ['messageId', ['a']],

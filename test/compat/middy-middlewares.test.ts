@@ -18,7 +18,7 @@ function ours() {
   return boundedSqsBatch({ logger: false })
 }
 const places = ['before', 'after'] as const
-/** Both middlewares as an argument of `.use()`, with the other one as the earlier or the later one. */
+/** An argument for `.use()`: the other middleware before or after `boundedSqsBatch()`. */
 function inPlace<T>(place: 'before' | 'after', other: T) {
   return place === 'before' ? [other, ours()] : [ours(), other]
 }
@@ -32,7 +32,7 @@ t.comment(
 
 for (const [core, middy] of cores) {
   for (const place of places) {
-    t.test(`event-normalizer 6, used ${place} ours: handlers get parsed bodies (${core})`, async (t) => {
+    t.test(`event-normalizer 6 ${place} boundedSqsBatch(): handlers get parsed bodies (${core})`, async (t) => {
       const bodies: unknown[] = []
       const handler = middy()
         .use(inPlace(place, eventNormalizer()))
@@ -48,7 +48,7 @@ for (const [core, middy] of cores) {
       t.strictSame(bodies, [{ id: 1 }, { id: 2 }, { Type: 'Notification', Message: { id: 3 } }])
     })
 
-    t.test(`do-not-wait-for-empty-event-loop 6, used ${place} ours, works in each hook (${core})`, async (t) => {
+    t.test(`do-not-wait-for-empty-event-loop 6 ${place} boundedSqsBatch() works in each hook (${core})`, async (t) => {
       for (const hook of ['runOnBefore', 'runOnAfter', 'runOnError']) {
         const options = { runOnBefore: false, runOnAfter: false, runOnError: false, [hook]: true }
         const context = lambdaContext()
@@ -73,7 +73,7 @@ for (const [core, middy] of cores) {
     [7, inputOutputLogger7],
   ] as const) {
     for (const place of places) {
-      t.test(`input-output-logger ${version}, used ${place} ours, logs event and report (${core})`, async (t) => {
+      t.test(`input-output-logger ${version} ${place} boundedSqsBatch() logs event and report (${core})`, async (t) => {
         const logs: unknown[] = []
         const logger = (message: unknown) => logs.push(structuredClone(message))
         const handler = middy()
@@ -94,7 +94,7 @@ for (const [core, middy] of cores) {
     [7, errorLogger7],
   ] as const) {
     for (const place of places) {
-      t.test(`error-logger ${version}, used ${place} ours, logs no failed records (${core})`, async (t) => {
+      t.test(`error-logger ${version} ${place} boundedSqsBatch() logs no failed records (${core})`, async (t) => {
         const logs: unknown[] = []
         const logger = ({ error }: { error: unknown }) => logs.push((error as Error).message)
         const handlerOf = (handle: typeof failB) =>
@@ -120,7 +120,7 @@ for (const [core, middy] of cores) {
     [7, warmup7],
   ] as const) {
     t.test(
-      `warmup ${version} on ${core} must be an earlier middleware: a warm-up event is not an SQS event`,
+      `warmup ${version} on ${core} must be used before boundedSqsBatch(): a warm-up event is not an SQS event`,
       async (t) => {
         const warmUp = { source: 'serverless-plugin-warmup' } as never
         const handlerOf = (place: 'before' | 'after') => middy().use(inPlace(place, warmup())).handler(failB)
@@ -131,7 +131,7 @@ for (const [core, middy] of cores) {
     )
   }
 
-  t.test(`a middleware that returns a response from \`after\` must be an earlier one (${core})`, async (t) => {
+  t.test(`a middleware that returns from \`after\` must be used before boundedSqsBatch() (${core})`, async (t) => {
     const returnsFromAfter = {
       after: ({ response }: { response: unknown }) => ({ ...(response as object), seen: true }),
     }
@@ -146,7 +146,7 @@ for (const [core, middy] of cores) {
   })
 
   t.test(
-    `a middleware that responds to errors must be an earlier one and must keep an existing response (${core})`,
+    `a middleware that responds to errors must be used before boundedSqsBatch() and not replace a response (${core})`,
     async (t) => {
       const respondsToErrors = {
         onError: ({ response }: { response: unknown }) => (response === undefined ? { statusCode: 500 } : undefined),

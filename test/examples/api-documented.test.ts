@@ -32,7 +32,7 @@ function inSource(pattern: RegExp): string[] {
   return [...new Set(Array.from(source.matchAll(pattern), ([, name]) => name as string))]
 }
 
-/** The options that a function knows. It names them when it refuses another one. */
+/** The options of a function, read from the error for an unknown option. */
 async function optionsOf(call: (options: never) => unknown): Promise<string[]> {
   try {
     await call({ none: 1 } as never)

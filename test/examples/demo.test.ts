@@ -10,7 +10,7 @@ const DEMO = join(import.meta.dirname, '../../examples/demo.ts')
 /** Starts the demo with its output in a pipe, after this shell command. */
 function start(args: readonly string[], before = ':') {
   const shell = ['-c', `${before}; exec "$0" "$@"`, process.execPath, DEMO, ...args]
-  // Without NODE_OPTIONS, because the hooks of tap do not belong into the demo.
+  // Without NODE_OPTIONS, which would load the hooks of tap into the demo.
   return spawn('sh', shell, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE_OPTIONS: '' } })
 }
 
@@ -25,7 +25,7 @@ function row(lines: readonly string[], label: string) {
   return cells.find((row) => row[1] === label)?.slice(2, -1)
 }
 
-t.test('accounts for every message on both sides', async (t) => {
+t.test('the demo accounts for every message on both sides', async (t) => {
   const { lines, stderr, code } = await finish(start(['--messages', '2000']))
   t.equal(lines.at(-1), 'This package: 2,000 sent = 1,990 processed + 10 dead-lettered, none lost.')
   t.equal(stderr, '')
@@ -45,7 +45,7 @@ t.test('accounts for every message on both sides', async (t) => {
   )
 })
 
-t.test('exits with 1 if a message is lost', async (t) => {
+t.test('the demo exits with 1 if a message is lost', async (t) => {
   const folder = temporaryFolder(t, {
     'loses-one.ts': `import middy from '@middy/core'
 import { boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
@@ -64,13 +64,13 @@ export const handler = middy().use(boundedSqsBatch()).handler(
   t.equal(code, 1)
 })
 
-t.test('exits with 1 if a handler cannot be loaded', async (t) => {
+t.test('the demo exits with 1 if a handler cannot be loaded', async (t) => {
   const { stderr, code } = await finish(start(['--messages', '1000', '--handler', join(DEMO, '../demo/service.ts')]))
   t.match(stderr, /^The demo did not finish: .*there is no export handler\. The file exports: LATENCY_MS, [^\n]*\n$/)
   t.equal(code, 1)
 })
 
-t.test('Ctrl-C ends it with exit code 130', async (t) => {
+t.test('Ctrl-C ends the demo with exit code 130', async (t) => {
   const demo = start(['--messages', '2000'])
   const finished = finish(demo)
   while (!String((await once(demo.stdout, 'data'))[0]).includes(' s: '));
@@ -82,7 +82,7 @@ t.test('Ctrl-C ends it with exit code 130', async (t) => {
   t.notOk(lines.some((line) => line.startsWith('This package:')))
 })
 
-t.test('says how many file descriptors it needs', async (t) => {
+t.test('the demo says how many file descriptors it needs if the limit is too low', async (t) => {
   const { lines, stderr, code } = await finish(start([], 'ulimit -n 600'))
   t.strictSame(lines, [''])
   t.match(stderr, /^The demo needs 800 file descriptors, but the hard limit is 600: /)

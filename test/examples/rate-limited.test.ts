@@ -22,7 +22,7 @@ t.test('rate-limited.ts: two instances send at most 14 per second and report the
   const [one, other] = [await instance('one'), await instance('other')]
 
   t.strictSame(await until(Promise.all([one(14, 30_000), other(14, 30_000)])), [[], []])
-  // Of 2 s, the last 0.4 s start nothing. So seven records start one second after the last seven, and no others do.
+  // The timeout is 2 s, and no record starts in its last 0.4 s. So only seven records start, 1 s after the last seven.
   const log = await logged(async () => t.strictSame(await until(one(20, 2000)), ids(20).slice(7)))
   t.match(log[0], '13 of 20 records failed (13 not started)')
 

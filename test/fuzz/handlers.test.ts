@@ -43,7 +43,7 @@ const scenarios = fc.record({
   queue: oneOf('standard', 'standard with ids twice', 'FIFO'),
   fifoFailure: fc.constantFrom('group', 'batch') as fc.Arbitrary<'group' | 'batch'>,
   throwOnFullBatchFailure: fc.boolean(),
-  /** Without a limit, no handler hangs, because the batch would not end. */
+  /** The time limits. With 'none', no handler hangs, because the batch would not end. */
   limit: oneOf('none', 'budget', 'recordTimeout', 'both'),
   context: keyOf(CONTEXTS),
   timedContext: keyOf(TIMED_CONTEXTS),

@@ -47,7 +47,7 @@ t.test('a record succeeds whatever its handler returns', async (t) => {
   t.strictSame(failed(await handle(standardEvent(...ids(returned.length)))), [])
 })
 
-t.test('the first callback of a thenable settles its record; an unreadable thenable fails it', async (t) => {
+t.test('the first callback of a thenable settles its record; a `then` that throws when read fails it', async (t) => {
   const cases: [outcome: 'ok' | 'failed', value: unknown][] = [
     ['ok', { then: (resolve: (value: unknown) => void) => resolve(1) }],
     ['ok', Object.assign(() => {}, { then: (resolve: (value: unknown) => void) => setImmediate(resolve) })],

@@ -82,7 +82,7 @@ t.test('chunks of one group run one after another, groups in parallel', async (t
   t.strictSame(failed(await result), [])
 })
 
-t.test('of several chunks that may start, the one with the earliest first record starts', async (t) => {
+t.test('of several chunks that may start, the one whose first record comes first in the batch starts', async (t) => {
   const held = heldChunks()
   const run = chunkHandlerOf(2, held.handle, { concurrency: 1 })
   const result = run(fifoEvent('a1', 'b1', 'a2', 'c1', 'a3', 'b2', 'b3'))

@@ -167,12 +167,12 @@ for (const [what, returns, message] of invalid) {
 }
 
 const rearranging: [what: string, rearrange: (records: SQSRecord[]) => SQSRecord[]][] = [
-  ['reversed', (records) => records.reverse()],
-  ['removed', (records) => Array.from({ length: records.length }, () => records.pop() as SQSRecord)],
-  ['replaced', (records) => records.splice(0, 2, sqsRecord('x'), sqsRecord('y')).concat(records.slice(2))],
+  ['reverses', (records) => records.reverse()],
+  ['removes', (records) => Array.from({ length: records.length }, () => records.pop() as SQSRecord)],
+  ['replaces', (records) => records.splice(0, 2, sqsRecord('x'), sqsRecord('y')).concat(records.slice(2))],
 ]
 for (const [what, rearrange] of rearranging) {
-  t.test(`results fail the whole chunk if the records in its array were ${what}`, async (t) => {
+  t.test(`the whole chunk fails if its handler ${what} records in its array and returns results`, async (t) => {
     const errors: unknown[] = []
     const failA = async ({ messageId }: SQSRecord) => {
       if (messageId === 'a') throw new Error('a')
@@ -202,13 +202,13 @@ t.test('the handler may replace a record in its array by one with the same id', 
 const anything = new PermanentError('anything')
 const throws: [what: string, handler: () => unknown, reason: unknown][] = [
   [
-    'at once',
+    'thrown at once',
     () => {
       throw anything
     },
     anything,
   ],
-  ['later', () => settled().then(() => Promise.reject(anything)), anything],
+  ['rejected later', () => settled().then(() => Promise.reject(anything)), anything],
   [
     'undefined, at once',
     () => {
@@ -222,7 +222,7 @@ const throws: [what: string, handler: () => unknown, reason: unknown][] = [
   ['a text', () => Promise.reject('a text'), 'a text'],
   ['by a thenable', () => ({ then: (_: unknown, reject: (reason: unknown) => void) => reject(anything) }), anything],
   [
-    'by a thenable whose then() throws',
+    'thrown by the then() of a thenable',
     () => ({
       then() {
         throw anything
@@ -230,7 +230,7 @@ const throws: [what: string, handler: () => unknown, reason: unknown][] = [
     }),
     anything,
   ],
-  ['by a then that cannot be read', () => throwing('then'), new Error('then was read')],
+  ['thrown when `then` is read', () => throwing('then'), new Error('then was read')],
 ]
 
 for (const [what, handler, reason] of throws) {
@@ -276,7 +276,7 @@ t.test('a handler that changes a messageId reports its record by the id that cam
   }
 })
 
-t.test('the cause of the TypeError is what the returned object threw, and nothing else', async (t) => {
+t.test('the TypeError has a cause only if the returned object threw when it was read', async (t) => {
   const [[, error] = []] = (await runChunks(() => throwing('batchItemFailures'))).errors
   t.match(error, { name: 'TypeError', cause: { message: 'batchItemFailures was read' } })
   const [[, other] = []] = (await runChunks(() => ({}))).errors

@@ -105,7 +105,7 @@ for (const [what, settle] of lateResults) {
     )
   })
 
-  t.test(`a chunk whose handler settles at the abort fails as a whole: ${what}`, async (t) => {
+  t.test(`a chunk whose handler settles when the batch is aborted fails as a whole: ${what}`, async (t) => {
     const clock = mockClock(t)
     const errors = new Map<string, unknown>()
     const handle = chunkHandlerOf(
@@ -163,7 +163,7 @@ t.test('after the drain no chunk starts, and at the abort the response is sent',
   )
 })
 
-t.test('a signal that is first read after the timeout is aborted, also in a copy of the options', async (t) => {
+t.test('a signal that is first read after the timeout is already aborted, also in a copy of the options', async (t) => {
   const clock = mockClock(t)
   const { promise, resolve } = Promise.withResolvers<void>()
   const aborted: boolean[] = []
@@ -234,7 +234,7 @@ for (const body of [undefined, 'json'] as const) {
   })
 }
 
-t.test('without time, no chunk starts and all records are reported', async (t) => {
+t.test('if the time budget leaves no time, no chunk starts and all records are reported', async (t) => {
   const errors: unknown[] = []
   const handle = chunkHandlerOf(2, () => t.fail('started') as never, {
     timeBudget: { drain: 5000 },

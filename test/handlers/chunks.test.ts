@@ -229,7 +229,7 @@ t.test('an invalid argument is a TypeError that says what was expected and what 
   t.end()
 })
 
-t.test('the handler of eachChunk() may be called with the event and the context alone', async (t) => {
+t.test('the handler of eachChunk() may be called with only the event and the context', async (t) => {
   const inner = eachChunk(2, (records) => {
     if (records[0]?.messageId === 'a') throw new Error('a')
   })

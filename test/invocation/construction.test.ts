@@ -9,7 +9,7 @@ const CHANNELS = ['batch:start', 'batch:asyncEnd', 'record:start', 'record:async
 
 for (const isSubscribedFirst of [true, false]) {
   t.test(
-    `construction calls no callback and publishes nothing, subscribed ${isSubscribedFirst ? 'before' : 'after'} it`,
+    `construction calls no callback and publishes nothing to ${isSubscribedFirst ? 'earlier' : 'later'} subscribers`,
     async (t) => {
       const calls: unknown[] = []
       const errors = t.capture(console, 'error')

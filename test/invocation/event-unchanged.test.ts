@@ -72,7 +72,7 @@ t.test('other fields of the event reach the inner handler', async (t) => {
   t.strictSame(failed(await handler(event, testContext())), [])
 })
 
-t.test('a later middleware finds the event among the properties of the request, and can define it again', async (t) => {
+t.test('a later middleware can copy the request with its event, and can redefine request.event', async (t) => {
   const handler = middy<SQSEvent, SQSBatchResponse>()
     .use(boundedSqsBatch({ logger: false }))
     .before((request) => {

@@ -26,7 +26,7 @@ t.test('throwOnFullBatchFailure throws if every record failed', async (t) => {
   t.strictSame(failed(await handle({ Records: [] })), [])
 })
 
-t.test('without throwOnFullBatchFailure, a batch of failed records only is reported like any other', async (t) => {
+t.test('without throwOnFullBatchFailure, a batch in which every record fails is reported normally', async (t) => {
   const handle = handlerOf(() => Promise.reject(new Error('x')))
   t.strictSame(failed(await handle(standardEvent('a', 'b'))), ['a', 'b'])
 })

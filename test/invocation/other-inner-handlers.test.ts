@@ -28,7 +28,7 @@ t.test('a PromiseSettledResult[] is converted, and a hole in it is a failed reco
 })
 
 t.test(
-  'fewer results than records are a TypeError, because it is unknown which result belongs to which record',
+  'fewer results than records cause a TypeError, because it is unknown which result belongs to which record',
   async (t) => {
     const handler = middy<SQSEvent>()
       .use(boundedSqsBatch({ logger: false }))
@@ -537,7 +537,7 @@ for (const [what, change] of [
   ['empties', (records: SQSRecord[]) => records.splice(0)],
 ] as const) {
   t.test(
-    `an inner handler that ${what} the list of records while they run changes no record that starts`,
+    `if an inner handler ${what} the list of records while they run, the same records start in the same order`,
     async (t) => {
       const held = heldRecords()
       const handler = middy<SQSEvent, SQSBatchResponse>()
@@ -579,7 +579,7 @@ for (const [what, change] of [
   })
 }
 
-t.test('the cause of the TypeError is what a returned object threw, and nothing else', async (t) => {
+t.test('the TypeError has a cause only if the returned object threw when it was read', async (t) => {
   const thrown = new Error('SECRET')
   const throwing = {
     get batchItemFailures() {
@@ -650,7 +650,7 @@ t.test('the TypeError about an unknown id says that it is not a record of the ba
   })
 })
 
-t.test('the error of a record without a result says so', async (t) => {
+t.test('the error of a record without a result says that the handler returned none', async (t) => {
   const errors: unknown[] = []
   const handler = middy<SQSEvent>()
     .use(boundedSqsBatch({ logger: (error) => errors.push(error) }))

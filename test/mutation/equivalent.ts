@@ -415,10 +415,10 @@ export const EQUIVALENT: Readonly<
   ],
   'src/middleware.ts': [
     [
-      'if (!isTraced()) warmUp(settings).catch(() => {}) // subscribers would receive its batch',
+      'if (!isTraced()) warmUp(settings).catch(() => {}) // otherwise, subscribers would receive the warm-up batch',
       [
-        'if (false) warmUp(settings).catch(() => {}) // subscribers would receive its batch',
-        'if (!isTraced()) ; // subscribers would receive its batch',
+        'if (false) warmUp(settings).catch(() => {}) // otherwise, subscribers would receive the warm-up batch',
+        'if (!isTraced()) ; // otherwise, subscribers would receive the warm-up batch',
       ],
       'The warm-up only lets V8 compile the code earlier.',
     ],

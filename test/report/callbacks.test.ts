@@ -5,7 +5,7 @@ import { activeTimers, busyClock } from '../support/clock.ts'
 const MESSAGE =
   "The time for the failure handlers is over: the response needs the last 100 ms before the function's timeout"
 
-t.test('the time is over at the millisecond at which the reserve begins', (t) => {
+t.test('check() throws from the millisecond at which the reserve begins', (t) => {
   const keepBusy = busyClock(t)
   const deadline = createDeadline({ left: 300, reserve: 100 }, 'the failure handlers')
   t.teardown(deadline.clear)
@@ -18,7 +18,7 @@ t.test('the time is over at the millisecond at which the reserve begins', (t) =>
   t.end()
 })
 
-t.test('if no more time is left than the reserve, the time is over from the start', (t) => {
+t.test('if the time left is at most the reserve, the signal is aborted from the start', (t) => {
   for (const [left, isOver] of [
     [101, false],
     [100, true],

@@ -7,7 +7,7 @@ import { revoked } from '../support/hostile.ts'
 
 const batch = checkSqsEvent(standardEvent('a', 'b', 'c'))
 
-t.test('the known ids of a refused response count', (t) => {
+t.test('if a response is refused, its ids that belong to the batch still count as failed', (t) => {
   const [a, c] = [{ itemIdentifier: 'a' }, { itemIdentifier: 'c' }]
   const cases: [what: string, response: unknown, indices: number[]][] = [
     ['undefined', undefined, []],

@@ -200,7 +200,7 @@ t.test('timeLeft is 0 if the batch ends after the timeout of the function', asyn
   t.equal(noted.get('m0')?.timeLeft, 0)
 })
 
-t.test('a handler that runs on after its timeout counts as in flight', async (t) => {
+t.test('a handler that still runs after its timeout counts as in flight', async (t) => {
   const clock = mockClock(t)
   const noted = summaries(t)
   const held = heldRecords()

@@ -182,7 +182,7 @@ t.test('subscribers to records are checked once per invocation', async (t) => {
   t.strictSame(seen, ['b', 'unsubscribe'])
 })
 
-t.test('without subscribers to records, handlers run without tracing frames', async (t) => {
+t.test('without subscribers to records, no function of tracing is on the stack of a handler', async (t) => {
   const frames = async () => {
     let stack = ''
     await handlerOf(() => {

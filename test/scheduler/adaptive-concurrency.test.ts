@@ -80,7 +80,7 @@ t.test('after the limit has shrunk, the remaining workers keep their slots from 
   t.ok(added().length <= 50, `${added().length} slots were taken from the queue`)
 })
 
-t.test('a record that starts alone sees the new limit of an environment that was idle', async (t) => {
+t.test('a limit that the start of the first record lowers applies to the other records at once', async (t) => {
   const { handle, held, limiter, succeed } = await start(t, 10)
   const { started } = limiter
   limiter.started = (now, waiting) => {
@@ -197,7 +197,7 @@ t.test('when the limit grows, each handler still sees the AsyncLocalStorage of i
 })
 
 t.test(
-  'an abort listener sees the AsyncLocalStorage of its own invocation, whichever one ends its batch',
+  'an abort listener sees the AsyncLocalStorage of its own invocation, even if another invocation ends its batch',
   async (t) => {
     const clock = mockClock(t)
     const storage = new AsyncLocalStorage<string>()
@@ -424,7 +424,7 @@ t.test('when the limit grows because a record timed out, a waiting record starts
   t.strictSame(failed(await result), ['a'])
 })
 
-t.test('handlers that hang do not use up a limit that the search has found', async (t) => {
+t.test('handlers that hang do not use up the limit: all other records still start', async (t) => {
   const clock = passingClock(t)
   let busy = 0
   const hanging = ['m10', 'm30', 'm50', 'm70', 'm90']
@@ -448,7 +448,7 @@ t.test('handlers that hang do not use up a limit that the search has found', asy
   t.strictSame(reported.toSorted(), [...hanging, ...refused].toSorted())
 })
 
-t.test('records that are aborted at the end of the batch do not count', async (t) => {
+t.test('a record that is aborted at the end of the batch counts neither as a success nor as a failure', async (t) => {
   const clock = mockClock(t)
   const { handle, calls } = await start(t, 10)
   const result = handle(standardEvent('a'), timedContext(1000))
@@ -488,7 +488,7 @@ t.test('the summary has the limit and the reason, except with a fixed number', a
 })
 
 t.test(
-  'throttled records lower the limit of their instance, and of no other instance with the same value',
+  'throttled records lower only the limit of their own instance, even if instances share one option value',
   async (t) => {
     const concurrency = adaptiveConcurrency({ initial: 20 })
     const limits: (number | undefined)[] = []

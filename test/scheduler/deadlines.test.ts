@@ -38,7 +38,7 @@ t.test('after the callbacks, 100 ms are kept, or more on a small function with m
   t.end()
 })
 
-t.test('when a batch drains and when it is aborted', (t) => {
+t.test('a batch drains and is aborted this long before the timeout, by default and with each option', (t) => {
   const now = 500
   const cases: [
     what: string,

@@ -25,7 +25,7 @@ t.test('records of one group run one after another, groups in parallel', async (
   t.strictSame(failed(await result), [])
 })
 
-t.test('a worker that finds no record that may start asks for no other slot', async (t) => {
+t.test('a worker that finds no record that may start does not wait for a slot again', async (t) => {
   const held = heldRecords()
   const result = handlerOf(held.handle, { concurrency: 5 })(fifoEvent('a1', 'a2', 'b1'))
   await settled()
@@ -129,7 +129,7 @@ t.test('a record that timed out blocks its group while its handler still runs', 
   t.strictSame(held.started, ['a1', 'b1'])
 })
 
-t.test('the report of another inner handler is extended by the rest of each failed group', async (t) => {
+t.test('if another inner handler reports a record, the rest of its message group is reported, too', async (t) => {
   const reportOf = (returned: unknown) => {
     const handler = middy<never, SQSBatchResponse>()
       .use(boundedSqsBatch({ logger: false }))

@@ -76,7 +76,7 @@ t.test('a handler that respects its signal frees its slot at the timeout', async
   t.strictSame(failed(await result), ['a'])
 })
 
-t.test('a signal that is first read after the timeout is aborted', async (t) => {
+t.test('a signal that is first read after the timeout is already aborted', async (t) => {
   const clock = mockClock(t)
   const { promise, resolve } = Promise.withResolvers<void>()
   let signal: AbortSignal | undefined
@@ -119,9 +119,9 @@ t.test('if handlers that ignore their signal fill every slot for another recordT
     [
       [
         'BOUNDED_SQS_BATCH_SIGNAL_IGNORED',
-        'Handlers that ignore their abort signal have occupied all 2 slots for twice the recordTimeout of 100 ms. Their ' +
-          'batches end now, and records that have not started are reported. Pass `signal` to every call that a handler ' +
-          'awaits, for example fetch(url, { signal })',
+        'Handlers that ignore their abort signal occupy all 2 slots: they are still running 100 ms after it aborted ' +
+          '(recordTimeout: 100 ms). Their batches end now, and records that have not started are reported. Pass ' +
+          '`signal` to every call that a handler awaits, for example fetch(url, { signal })',
       ],
     ],
   )
@@ -178,7 +178,7 @@ t.test('the batch goes on as long as one slot has no unresponsive handler', asyn
   t.strictSame(failed(await result), ['m0'])
 })
 
-t.test('the wait of a worker between two records does not count towards the recordTimeout', async (t) => {
+t.test('the time for which a worker waits between two records does not count towards the recordTimeout', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const result = handlerOf(held.handle, { recordTimeout: 100, concurrency: 1 })(standardEvent('a', 'b'))
@@ -397,7 +397,7 @@ t.test('an Error.prepareStackTrace that throws does not prevent the response', (
   t.end()
 })
 
-t.test('a slot counts again if a later handler in it ignores its signal, too', async (t) => {
+t.test('a slot counts as occupied again if a later handler in it also ignores its signal', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })

@@ -51,7 +51,7 @@ t.test('only the first result of a job that is running counts', (t) => {
   t.end()
 })
 
-t.test('blocked jobs do not wait any more, and share one error with the cause', (t) => {
+t.test('blocked jobs no longer count as waiting, and share one error with the cause', (t) => {
   const states = createJobStates(4)
   states.start(0)
   states.settle(0, rejected('cause'))
@@ -70,7 +70,7 @@ t.test('blocked jobs do not wait any more, and share one error with the cause', 
   t.end()
 })
 
-t.test('after the drain no job waits, also if a job is blocked after it', (t) => {
+t.test('after the drain no job counts as waiting, even if a job is blocked later', (t) => {
   const states = createJobStates(3)
   states.start(0)
   states.drain()

@@ -165,7 +165,7 @@ t.test(
   },
 )
 
-t.test('a record that is blocked while it waits for the rate limit lets the next invocation start', async (t) => {
+t.test('if a record is blocked while it waits for the rate limit, the next invocation can start', async (t) => {
   const { now, pass, until, delay } = passingClock(t)
   const { starts, record } = noteStarts(now)
   const handle = handlerOf(
@@ -190,7 +190,7 @@ t.test('a record that is blocked while it waits for the rate limit lets the next
   t.strictSame(starts, ['w1 at 0', 'a1 at 50', 'b1 at 100', 'x1 at 150'])
 })
 
-t.test('an invocation that leaves the queue of the rate limit is not due, and the next one is', async (t) => {
+t.test('waitUntilDue() resolves with false if its invocation leaves, and with true for the next one', async (t) => {
   const clock = mockClock(t)
   const rateLimit = createRateLimit({ limit: 1, interval: 99 })
   rateLimit.started(1)
@@ -218,7 +218,7 @@ t.test('a handler that hangs for ever does not keep the batch in memory under a 
   t.equal(forever.length, 1)
 })
 
-t.test('a job that finishes after the drain starts no job that waits for the rate limit with its slot', async (t) => {
+t.test('a job that finishes after the drain frees its slot without starting another job of its batch', async (t) => {
   const { now, until, pass, delay } = passingClock(t)
   const { starts, chunk } = noteStarts(now)
   const handle = chunkHandlerOf(

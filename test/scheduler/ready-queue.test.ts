@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createReadyQueue } from '../../src/scheduler/ready-queue.ts'
 
-t.test('the end of one group does not hide the next job of another', (t) => {
+t.test('when one group has ended, the next job of another group is still returned', (t) => {
   const ready = createReadyQueue(3, ['a', 'b', 'b'], 'group')
   t.strictSame([ready.take(), ready.take(), ready.peek()], [0, 1, undefined])
   ready.succeeded(0) // the last job of its group

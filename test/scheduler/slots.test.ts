@@ -43,7 +43,7 @@ t.test('waiting tasks start when the limit grows', async (t) => {
   t.equal(slots.limit, 3)
 })
 
-t.test('a smaller limit sets isContended and isOverLimit, and is kept when slots become free', async (t) => {
+t.test('a smaller limit sets isContended and isOverLimit, and is not exceeded when slots become free', async (t) => {
   const { slots, releases, started, enqueue } = slotsOf(3)
   for (const name of ['a', 'b', 'c']) enqueue(name)
   t.equal(slots.isContended, false)
@@ -91,7 +91,7 @@ t.test('a free slot that was kept is given up if the limit becomes smaller', asy
   t.strictSame(started, ['a', 'b', 'c'])
 })
 
-t.test('a free slot is kept, so the next task needs no task of p-queue', async (t) => {
+t.test('a free slot is kept, so the next task starts without a new task of p-queue', async (t) => {
   const { releases, started, enqueue } = slotsOf(2)
   for (const name of ['a', 'b', 'c']) enqueue(name)
   for (let freed = 0; freed < 3; freed++) {

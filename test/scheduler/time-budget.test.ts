@@ -493,7 +493,7 @@ t.test('a remaining time of Infinity is not a usable one', async (t) => {
   t.strictSame(left, [undefined])
 })
 
-t.test('a response counts as that of an early timeout only in the last 20 ms plus 5 % of the time', async (t) => {
+t.test('a response counts as that of an early timeout only in the last 20 ms + 5 % of the batch time', async (t) => {
   for (const [passed, isExcused] of [
     [929, false],
     [930, true],

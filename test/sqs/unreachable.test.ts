@@ -134,7 +134,7 @@ for (const [name, make, prefix] of HANDLERS) {
     while (abandoned() < 3) await sleep(1)
   })
 
-  t.test(`${name}: all records stay failed if there are no credentials until the end of the time`, async (t) => {
+  t.test(`${name}: all records stay failed if the credentials do not arrive before the time is over`, async (t) => {
     const controller = new AbortController()
     const { client, queueUrl } = await start(t)
     const credentials = () => {
@@ -200,7 +200,7 @@ for (const [name, make, prefix] of HANDLERS) {
   })
 }
 
-t.test('deadLetter: records that SQS accepted before the end of the time are no longer failed', async (t) => {
+t.test('deadLetter: records that SQS accepted before the time was over are no longer failed', async (t) => {
   const controller = new AbortController()
   let count = 0
   const { client, queueUrl, receiveAll } = await start(t, { call: () => (++count === 2 ? 'hang' : undefined) })

@@ -107,7 +107,7 @@ t.test('groups without fifo: records have the groups of a fair queue', async (t)
   t.notOk('SequenceNumber' in (event.Records[0]?.attributes ?? {}))
 })
 
-t.test('receiveCount: each redelivery puts the first receive one visibility timeout earlier', async (t) => {
+t.test('receiveCount: the first receive is one visibility timeout earlier for each redelivery', async (t) => {
   const before = Date.now()
   const event = sqsEvent(['a', 'b'], { receiveCount: 3 })
   const after = Date.now()

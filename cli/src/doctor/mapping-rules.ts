@@ -37,7 +37,10 @@ const INVOCATIONS_PER_POLLER = 10
 /** The most concurrent invocations of a mapping without a maximum concurrency (services-sqs-scaling). */
 const MAX_INVOCATIONS = 1250
 
-/** If all filters match JSON, Lambda deletes all other messages, and vice versa (`invocation-eventfiltering`). */
+/**
+ * If all filters match only JSON bodies, Lambda also deletes every message whose body is not JSON. If all match only
+ * text, it also deletes every message whose body is JSON (`invocation-eventfiltering`).
+ */
 const DROPPED: Readonly<Record<string, string>> = { json: 'is not JSON', text: 'is JSON' }
 
 /** How to keep a mapping within the reserved concurrency of its function. */
@@ -58,10 +61,10 @@ function isProvisioned({ provisioned }: Mapping) {
 }
 
 /**
- * The maximum concurrencies of the mappings of one function. `atMost` is the sum of all. `surely` is the sum of the
- * mappings that are known to run. If one mapping whose state is unknown has a higher value, `surely` is that value.
- * Several of them are not added up, because it is not known which of them run together. `counted` lists the mappings in
- * `surely`.
+ * Adds up the maximum concurrencies of the mappings of one function. `atMost` is the sum of all mappings. `surely` is
+ * the sum of the mappings that are known to run. If a mapping that may run has a higher value than this sum, `surely`
+ * is that value. Mappings that may run are not added up, because it is not known whether they run together. `counted`
+ * lists the mappings in `surely`. `idle` lists those that are not known to run.
  */
 export function concurrencyOf(mappings: readonly Mapping[]) {
   const limited = mappings.filter((mapping) => !isProvisioned(mapping) && inRange(numberIn(mapping.maximumConcurrency)))

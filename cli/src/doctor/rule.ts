@@ -51,7 +51,7 @@ export interface Rule {
 export const LAMBDA_GUIDE = 'https://docs.aws.amazon.com/lambda/latest/dg'
 export const SQS_GUIDE = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide'
 
-/** The number, or NaN if it is not known. Every comparison with NaN is false, so no rule applies. */
+/** The number, or NaN if it is not known. Every comparison with NaN is false, so a rule reports nothing then. */
 export function numberIn(setting: Setting<number> | undefined): number {
   return setting?.state === 'known' ? setting.value : Number.NaN
 }

@@ -102,7 +102,7 @@ export function renderTable(rows: readonly (readonly [label: string, ...counts: 
 
 const MAX_SHOWN = 10
 
-/** A title, then each text with the number of times that it occurred. */
+/** A title, then one line for each text: how often it occurred, and the text. */
 function listCounts(title: string, counts: Record<string, number>): string[] {
   const lines = Object.entries(counts).map(([text, count]) => `  ${formatNumber(count)} × ${text}`)
   const rest = lines.length - MAX_SHOWN
@@ -131,7 +131,7 @@ export function renderLedger(ledger: Ledger): string {
   ])
   const reasons = listCounts('Why invocations failed or processes died:', ledger.reasons)
   const causes = listCounts(
-    'Why records failed (deliveries × error; errors that differ only in numbers or UUIDs count as one):',
+    'Why records failed (deliveries × error; errors that differ only in numbers or UUIDs are counted together):',
     ledger.causes,
   )
   return [table, ...reasons, ...causes].join('\n')

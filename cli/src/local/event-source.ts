@@ -67,7 +67,7 @@ export function causeOf({ recordErrors }: Outcome, messageId: string): string {
 export async function runEventSource(parts: EventSourceParts, options: EventSourceOptions): Promise<void> {
   const { queue, runtime, ledger } = parts
   const { batchSize, windowMs, onFailure } = options
-  // If one worker fails, for example because the queue is gone, all workers end.
+  // Aborts if one worker fails, for example because the queue does not exist any more. All workers then end.
   const broken = new AbortController()
   const signal = AbortSignal.any([parts.draining, broken.signal])
 

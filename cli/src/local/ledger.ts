@@ -68,7 +68,7 @@ function compact(id: string) {
 
 const IDS_AND_NUMBERS = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+([.,]\d+)*/gi
 
-/** Counts texts. Texts that differ only in numbers and UUIDs are one kind. The first text of a kind represents it. */
+/** Counts texts. Texts that differ only in numbers and UUIDs are counted together, under the first of them. */
 export function openCounter() {
   const kinds = new Map<string, { text: string; count: number }>()
   return {

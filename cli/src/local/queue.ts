@@ -165,7 +165,7 @@ export async function openQueue(
       if (!hasWarned && Messages.some(({ Attributes }) => !Attributes?.ApproximateReceiveCount)) {
         hasWarned = true
         onWarning(
-          `SQS at ${endpoint} does not send ApproximateReceiveCount, so every delivery counts as the first one, also in the handler`,
+          `SQS at ${endpoint} does not send ApproximateReceiveCount, so every delivery counts as the first delivery, also in the handler`,
         )
       }
       return Messages.map((message) => toReceived(message, facts.arn))

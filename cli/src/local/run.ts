@@ -22,7 +22,7 @@ export interface RunOptions {
    * aborted.
    */
   idle?: number | undefined
-  /** The queue does not count as empty before a first message has been delivered. */
+  /** Whether the queue counts as empty only after a first message has been delivered. */
   awaitFirst?: boolean
   /** Receives warnings, which do not end the run. Default: a warning of the process. */
   onWarning?: (line: string) => void
@@ -94,7 +94,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
     const ended = new AbortController()
     const draining = AbortSignal.any([drain, stop, idled.signal, ended.signal])
     const snapshot = async () => {
-      const sentDeadLetters = own?.sentDeadLetters() ?? 0 // read before the counts: a message sent in between must not be subtracted
+      const sentDeadLetters = own?.sentDeadLetters() ?? 0 // read first: a message that is sent between the two reads must not be subtracted
       return ledger.snapshot({ ...(await queue.counts()), sentDeadLetters })
     }
 
@@ -102,7 +102,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
     const watch = async () => {
       let emptySince = Number.POSITIVE_INFINITY
       while (!ended.signal.aborted) {
-        const allSent = sent // read before the counts, which may not include a message that is sent meanwhile
+        const allSent = sent // read first: the counts may not include a message that is sent while they are read
         const progress = await snapshot()
         onProgress(progress)
         const isEmpty = allSent && progress.remaining + progress.inFlight === 0

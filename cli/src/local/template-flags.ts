@@ -22,7 +22,9 @@ function chooseMapping(file: string, mappings: readonly Mapping[], wanted: strin
 }
 
 type Name = 'batchSize' | 'window' | 'timeout' | 'memory' | 'fifo' | 'visibilityTimeout' | 'maxReceives'
-/** The flag, its label, its value in the template, the unit of the value, and what to print if it is not set. */
+/**
+ * The name of the flag, its label, its value in the template, the unit of the value, and what to print if it is absent.
+ */
 export type Row<N extends string> = [N, string, Setting<number | boolean>, unit?: string, whenAbsent?: string]
 
 export interface TemplateFlags extends EnvFlags {

@@ -181,7 +181,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
       const at = scalarText(delimiter)
       if (!whyUnknown(value)) return { kind: 'list', items: value.split(at).map(node) }
       if (at === ':' && hasKnownColons(value)) return { kind: 'list', items: partsOf(value).map(node) }
-      return { kind: 'scalar', value } // the text of the placeholders is unknown. Fn::Select handles such a scalar
+      return { kind: 'scalar', value } // its placeholders are unknown, so it cannot be split. Fn::Select handles it
     },
     'Fn::Select': (argument) => {
       const [index, list] = listOf(argument)
@@ -189,7 +189,8 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
       const resolved = list ? resolve(list) : ABSENT
       if (resolved.kind === 'unknown') return resolved
       if (resolved.kind === 'scalar') {
-        // The CDK selects the name of a function from its ARN in this way. The resource is known, the text is not.
+        // The CDK selects the name of a function from its ARN in this way. The text is unknown, but its resource is
+        // known.
         const ids = placeholdersIn(String(resolved.value)).map((name) => name.split('.')[0] ?? '')
         const [id, ...more] = new Set(ids.filter((id) => resources.has(id)))
         return id !== undefined && more.length === 0

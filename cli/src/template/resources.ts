@@ -85,7 +85,8 @@ export function createResources(reader: Reader) {
     })
     return ids.find((id) => types.some((type) => type.test(typeOf(id)))) ?? ids[0]
   }
-  // A macro that may add Globals is listed once for the whole template, and not for each setting.
+  // Not read with `property()`, which would make each setting unknown if a macro may add Globals. Such a macro is
+  // listed once for the whole template.
   const declared = reader.root.kind === 'map' ? reader.root.entries.get('Globals') : undefined
   const globals = property(declared ? reader.resolve(declared) : { kind: 'absent' }, 'Function')
 

@@ -46,7 +46,7 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
     return model
   }
 
-  /** The function with this version or alias. Only the newest version has the settings of the resource. */
+  /** The function at this version. An older version can have other settings than the resource, so it is not read. */
   function qualified(instance: Instance, id: string, version: Setting<string>): LambdaFunction {
     const target = toFunction(instance)
     const newest = textAt(instance, 'version')

@@ -159,7 +159,7 @@ export function toPlan(shown: Shown): Plan {
     }
     for (const child of shownModule?.child_modules ?? []) add(child, childOf(module, child.address ?? ''), modes)
   }
-  /** `address` is that of the parent, and `.module.NAME` with the key. */
+  /** Finds or makes the child at an address. An address is that of the parent, then `.module.NAME`, then the key. */
   const childOf = (parent: Module, address: string): Module => {
     const own = address.slice(parent.address === '' ? 0 : parent.address.length + 1)
     const [, name = '', key = ''] = /^module\.([^.[]+)(.*)$/s.exec(own) ?? []

@@ -45,7 +45,7 @@ export function resolveArgument({ config, key, module }: Instance, argument: str
   const seen = new Set<string>()
 
   const follow = (references: readonly string[], scope: Scope): void => {
-    // `queue[each.key]` is listed as `queue` and `each.key`. It is the instance with the same key.
+    // Terraform lists `queue[each.key]` as `queue` and `each.key`. It refers to the instance with the same key.
     const isPaired =
       scope.isForEach || references.some((reference) => /^(each\.(key|value)|count\.index)$/.test(reference))
     const pick = <T extends { key: string }>(some: readonly T[], wanted: string | undefined) => {
@@ -76,7 +76,7 @@ export function resolveArgument({ config, key, module }: Instance, argument: str
       const scope = { module: parent, key: module.key, forEach: call?.for_each_expression }
       follow(referencesOf(call?.expressions?.[variable]), scope)
     } else if (called !== undefined) {
-      // For `module.queue[each.key].arn`, Terraform lists `module.queue`, so it may be any output.
+      // For `module.queue[each.key].arn`, Terraform lists only `module.queue`, so the output can be any of them.
       for (const child of pick(module.children.get(called) ?? [], calledKey)) {
         const outputs = child.config?.outputs ?? {}
         for (const name of output === undefined ? Object.keys(outputs) : [output]) {

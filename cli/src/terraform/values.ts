@@ -33,7 +33,7 @@ export function valueAt(instance: Instance, ...path: readonly Step[]): Setting<u
   return value === undefined || value === null || value === '' ? absent : known(value)
 }
 
-/** Replaces a known value. */
+/** Applies `change` to a known value. Returns any other setting unchanged. */
 export function mapSetting<T, R>(setting: Setting<T>, change: (value: T) => Setting<R>): Setting<R> {
   return setting.state === 'known' ? change(setting.value) : setting
 }
@@ -48,7 +48,9 @@ export function numberAt(limit: Limit, instance: Instance, ...path: readonly Ste
   return numberSetting(limit, setting.state === 'known' ? setting.value : undefined)
 }
 
-/** The same for an argument of a mapping, for which the provider does not distinguish 0 from a value that is not set. */
+/**
+ * Like `numberAt()`, but 0 counts as not set: for arguments of a mapping, the provider does not distinguish the two.
+ */
 export function positiveAt(limit: Limit, instance: Instance, ...path: readonly Step[]): Setting<number> {
   const setting = valueAt(instance, ...path)
   return setting.state === 'known' && setting.value === 0

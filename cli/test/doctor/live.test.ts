@@ -357,7 +357,7 @@ test('a dead-letter queue that a function reads does not need a redrive policy',
   t.strictSame(await rules(DENIED), ['no-redrive-policy orders-dead'])
 })
 
-test('if Lambda also lists mappings of aliases and of other functions, aliases are checked once, and other functions are not checked', async (t) => {
+test('if Lambda also lists mappings of aliases and other functions, aliases are checked once, and other functions are ignored', async (t) => {
   const FunctionResponseTypes: string[] = []
   const of = (name: string, changes: Record<string, unknown> = {}) =>
     mapping('orders', { FunctionArn: FUNCTION.FunctionArn.replace(/orders$/, name), FunctionResponseTypes, ...changes })

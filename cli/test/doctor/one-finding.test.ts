@@ -195,28 +195,28 @@ for (const [title, template, rule, what, fix] of [
     'Set VisibilityTimeout to 1805.',
   ],
   [
-    'below the second timeout alone',
+    'below only the second timeout',
     twoFunctions(185, 300),
     'visibility-below-timeout',
     'The visibility timeout (185 s) is below the timeout of Slow (300 s). ',
     'Set VisibilityTimeout to 1805.',
   ],
   [
-    'enough for the first',
+    'enough for only the first function',
     twoFunctions(185, 31),
     'visibility-headroom',
     'below 6 times the timeout of Slow (31 s) plus the batching window (5 s). ',
     'Set VisibilityTimeout to 191.',
   ],
   [
-    'too short for the second one by its window',
+    'enough for the second timeout, but not for its window',
     twoFunctions(185, 30, 6),
     'visibility-headroom',
     'below 6 times the timeout of Slow (30 s) plus the batching window (6 s). ',
     'Set VisibilityTimeout to 186.',
   ],
   [
-    'below the timeout of one, and short of what the other needs',
+    'below one timeout, and too short for the other function',
     twoFunctions(20, 10, 300),
     'visibility-below-timeout',
     'below the timeout of Handler (30 s). ',
@@ -309,7 +309,7 @@ ${['Quick', 'Slow']
   t.match(visibility?.message, 'below 6 times the timeout of OfSlow (25 s)')
 })
 
-test('a mapping that may run decides if its concurrency is higher than the sum of the running ones', async (t) => {
+test('a mapping that may run counts if its concurrency is higher than the sum of the running mappings', async (t) => {
   const { Resources } = cloudFormation({
     function: { ReservedConcurrentExecutions: 10 },
     mapping: { ScalingConfig: { MaximumConcurrency: 2 } },

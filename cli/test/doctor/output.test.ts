@@ -12,14 +12,14 @@ const warned = sam({ function: { Runtime: 'provided.al2023' }, queue: { Visibili
 const wrong = sam({ function: { Runtime: 'provided.al2023' }, mapping: { FunctionResponseTypes: undefined } })
 
 for (const [title, template, flags, expected] of [
-  ['nothing wrong', clean, [], 0],
-  ['nothing wrong, strictly', clean, ['--strict'], 0],
+  ['no finding', clean, [], 0],
+  ['no finding, with --strict', clean, ['--strict'], 0],
   ['a warning', warned, [], 0],
-  ['a warning, strictly', warned, ['--strict'], 1],
+  ['a warning, with --strict', warned, ['--strict'], 1],
   ['an error', wrong, [], 1],
-  ['what was not checked, strictly', sam({ function: { Runtime: 'cobol1.x' } }), ['--strict'], 0],
+  ['a setting that was not checked, with --strict', sam({ function: { Runtime: 'cobol1.x' } }), ['--strict'], 0],
 ] as const) {
-  test(`exit code: ${title}`, async (t) => {
+  test(`exit code ${expected}: ${title}`, async (t) => {
     for (const format of ['table', 'json', 'github']) {
       const { code, stderr } = await command(['doctor', templateFile(t, template), '--format', format, ...flags])
       t.strictSame([code, stderr], [expected, ''], format)

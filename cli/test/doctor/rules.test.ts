@@ -6,7 +6,8 @@ import { cloudFormation, findingsIn, getAtt, ids, sam } from '../support/templat
 import { findingsInPlan, terraformPlan, terraformState, withAddresses } from '../support/terraform.ts'
 
 for (const { title, change, options = {}, found, notInTerraform } of CASES) {
-  test(title, async (t) => {
+  const rules = found.map((id) => id.split(' ')[0]).join(', ')
+  test(`${title}: ${rules || 'no finding'}`, async (t) => {
     const expected = (mapping: string) => found.map((id) => id.replace(/ mapping$/, ` ${mapping}`))
     t.strictSame(ids(await findingsIn(t, sam(change), options)), expected('Handler/Orders'), 'SAM')
     t.strictSame(ids(await findingsIn(t, cloudFormation(change), options)), expected('Orders'), 'CloudFormation')
@@ -122,12 +123,12 @@ function twoMappings(
 const OPEN = 'the parameter Stage has no default (set it with --parameter Stage=…)'
 for (const [title, template, reason] of [
   ['one is disabled', twoMappings({}, { Enabled: false }), 'Second is disabled'],
-  ['one is disabled, as text', twoMappings({ Enabled: 'false' }, {}), 'Orders is disabled'],
+  ["one is disabled by the text 'false'", twoMappings({ Enabled: 'false' }, {}), 'Orders is disabled'],
   ['both are disabled', twoMappings({ Enabled: false }, { Enabled: false }), 'Orders is disabled'],
   ['one may be disabled', twoMappings({}, { Enabled: { Ref: 'Stage' } }), OPEN],
-  ['one may not be there', twoMappings({}, { Condition: 'Prod' }), `the condition Prod of Second: ${OPEN}`],
+  ['one may not exist', twoMappings({}, { Condition: 'Prod' }), `the condition Prod of Second: ${OPEN}`],
   [
-    'one excludes the other',
+    'only one exists at a time',
     twoMappings({ Condition: 'Prod' }, { Condition: 'Other' }),
     `the condition Prod of Orders: ${OPEN}`,
   ],

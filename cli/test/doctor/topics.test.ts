@@ -38,7 +38,7 @@ for (const [title, subscription] of [
   ['a queue that SAM makes', 'SqsSubscription: true'],
   ['a queue of the template', own()],
   [
-    'a queue of the template, and settings that SAM leaves out',
+    'a queue of the template, and response types that SAM ignores',
     own(', FunctionResponseTypes: [ReportBatchItemFailures]'),
   ],
 ] as const) {
@@ -77,7 +77,7 @@ test('SqsSubscription: the batch size is checked, and there is no window', async
 })
 
 for (const subscription of ['SqsSubscription: false', 'SqsSubscription: !Ref AWS::NoValue', 'Region: eu-west-1']) {
-  test(`${subscription}: the topic invokes the function itself`, async (t) => {
+  test(`${subscription}: the topic invokes the function directly, so there is no mapping`, async (t) => {
     const model = await read(t, template(subscription))
     t.equal(only(model.mappings).id, 'Handler/Sqs')
     t.strictSame(model.unread, [])

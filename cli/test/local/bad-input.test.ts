@@ -109,7 +109,7 @@ for (const [value, kind] of [
   )
 }
 refuses(
-  'no such runtime client',
+  'a runtime client that does not exist',
   [OK, '--messages', '1', '--runtime-client', 'no-such-client'],
   /exit code 127 \(the command was not found\) while it was loading$/,
 )
@@ -141,7 +141,7 @@ refuses(
 )
 
 refuses(
-  'two inputs',
+  'two options for the input',
   [OK, '--messages', '1', '--messages-file', 'x'],
   /--messages and --messages-file cannot be combined: use one of them$/,
 )
@@ -187,7 +187,7 @@ function lines(text: string, ...more: string[]) {
   return (path: string) => [OK, '--messages-file', file(path, 'm.jsonl', text), ...more]
 }
 refuses(
-  'no messages file',
+  'a messages file that does not exist',
   [OK, '--messages-file', 'nope.jsonl'],
   /--messages-file nope\.jsonl cannot be read \(ENOENT\)$/,
 )

@@ -65,7 +65,7 @@ test('no progress bar if nothing was sent', async (t) => {
   t.notMatch(text(), /[█░]/)
 })
 
-test('text of another kind is updated on a terminal, and printed at most every two seconds elsewhere', async (t) => {
+test('show() updates its text on a terminal, and prints a line at most every two seconds elsewhere', async (t) => {
   const { stream, text } = terminal(80)
   const show = (to: NodeJS.WriteStream) => {
     const display = openDisplay(to)

@@ -88,11 +88,11 @@ test('records without ApproximateReceiveCount: one warning', async (t) => {
   const { stderr } = await command(args, { env: { RECORD_TO: notebook(t).file } })
   const warnings = stderr.split('\n').filter((line) => line.startsWith('warning | '))
   t.strictSame(warnings, [
-    `warning | SQS at ${sqs.endpoint} does not send ApproximateReceiveCount, so every delivery counts as the first one, also in the handler`,
+    `warning | SQS at ${sqs.endpoint} does not send ApproximateReceiveCount, so every delivery counts as the first delivery, also in the handler`,
   ])
 })
 
-test('a queue that does not exist', async (t) => {
+test('a queue that does not exist: one line that names it, and exit code 2', async (t) => {
   const { queueUrl } = await startSqs(t)
   const { code, stderr } = await command([
     'local',
@@ -105,7 +105,7 @@ test('a queue that does not exist', async (t) => {
   t.match(stderr, /^bounded-sqs-batch: there is no queue http:\S+\/nope: create it first, or correct --queue-url\n$/)
 })
 
-test("a visibility timeout below the function's timeout", async (t) => {
+test("a visibility timeout below the function's timeout: exit code 2, and the messages stay in the queue", async (t) => {
   const sqs = await startSqs(t)
   const { code, stderr } = await command(['local', handler, '--queue-url', sqs.queueUrl])
   t.equal(code, 2)

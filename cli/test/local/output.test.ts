@@ -140,7 +140,7 @@ test('the logs of the function go to stderr with a prefix; --quiet hides them', 
   t.equal(quiet.stderr, '')
 })
 
-test('with --port, the queue accepts messages from other programs, and the run waits for the first', async (t) => {
+test('with --port, the queue accepts messages from other programs, and the run waits for the first message', async (t) => {
   const env = { RECORD_TO: notebook(t).file }
   const port = 20_000 + (process.pid % 10_000) // below what the system gives out
   const { SQSClient, SendMessageCommand } = await import('@aws-sdk/client-sqs')

@@ -39,7 +39,7 @@ const SOURCES: Record<string, string> = {
   'with space.mjs': 'export default { handler: () => ({}) }',
 }
 for (const [name, source] of Object.entries(SOURCES)) {
-  test(`a handler in ${name}`, async (t) => {
+  test(`a handler in ${name} is loaded and responds`, async (t) => {
     const path = join(folder(t), name)
     writeFileSync(path, source)
     const runtime = await startRuntime({ file: path })
@@ -61,7 +61,7 @@ const OUTCOMES: [source: string, outcome: object][] = [
     { type: 'error', message: 'Error: the thrown value cannot be read' },
   ],
 ]
-test('return values and errors of a handler, in the format of Lambda', async (t) => {
+test('return values and errors of a handler arrive as on Lambda', async (t) => {
   const path = join(folder(t), 'h.mjs')
   writeFileSync(path, OUTCOMES.map(([source], index) => `export const h${index} = ${source}`).join('\n'))
   for (const [index, [source, outcome]] of OUTCOMES.entries()) {
@@ -71,7 +71,7 @@ test('return values and errors of a handler, in the format of Lambda', async (t)
   }
 })
 
-test('after stop(), nothing is invoked', async (t) => {
+test('after stop(), an invocation ends as stopped', async (t) => {
   const runtime = await startRuntime({ file: handlerFile('concurrent.mjs'), env: { RECORD_TO: notebook(t).file } })
   await runtime.stop()
   t.match(await runtime.invoke('{}'), { type: 'stopped' })

@@ -41,7 +41,7 @@ test('a run takes batch size, timeouts, memory and max receives from the templat
   t.ok(events.every(({ remaining }) => remaining > 4000 && remaining <= 5000))
 })
 
-test('a run on the FIFO queue of a template', async (t) => {
+test('if the queue of the template is a FIFO queue, the run uses a FIFO queue', async (t) => {
   const notes = notebook(t)
   const change = {
     mapping: { BatchSize: 5, MaximumBatchingWindowInSeconds: undefined },
@@ -150,7 +150,7 @@ test('an existing queue keeps its own settings', async (t) => {
   })
 })
 
-test('one of several functions, and one of several mappings of a function', async (t) => {
+test('--template-function selects one of several functions, or one of several mappings', async (t) => {
   const { Resources } = cloudFormation()
   const Other = { ...Resources.Handler, Properties: { Runtime: 'nodejs24.x', Timeout: 7 } }
   const mapping = (FunctionName: unknown, BatchSize: number) => ({
@@ -179,9 +179,14 @@ test('one of several functions, and one of several mappings of a function', asyn
 })
 
 const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, line: RegExp][] = [
-  ['no mapping', { Resources: {} }, {}, /has no SQS event source mapping, so it has no settings for a run$/],
   [
-    '20,000 records',
+    'a template without a mapping',
+    { Resources: {} },
+    {},
+    /has no SQS event source mapping, so it has no settings for a run$/,
+  ],
+  [
+    'a batch size of 20,000',
     sam({ mapping: { BatchSize: 20_000 } }),
     {},
     /the batch size in \S+ is 20000, but Lambda allows at most 10,000$/,

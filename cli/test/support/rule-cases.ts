@@ -49,7 +49,7 @@ export interface Case {
 
 /** For each rule: templates that break it, and templates that differ as little as possible and do not break it. */
 export const CASES: Case[] = [
-  { title: 'a template in which nothing is wrong', found: [] },
+  { title: 'a template without a problem', found: [] },
 
   {
     title: 'no FunctionResponseTypes',
@@ -62,12 +62,12 @@ export const CASES: Case[] = [
     found: ['report-batch-item-failures mapping'],
   },
   {
-    title: 'FunctionResponseTypes with another spelling',
+    title: 'FunctionResponseTypes with a lower-case first letter',
     change: { mapping: { FunctionResponseTypes: ['reportBatchItemFailures'] } },
     found: ['report-batch-item-failures mapping'],
   },
   {
-    title: 'FunctionResponseTypes with another type alone',
+    title: 'FunctionResponseTypes with ReportBatchItemFailure, without the final s',
     change: { mapping: { FunctionResponseTypes: ['ReportBatchItemFailure'] } },
     found: ['report-batch-item-failures mapping'],
   },
@@ -78,33 +78,37 @@ export const CASES: Case[] = [
   },
 
   {
-    title: 'a visibility timeout a second below the timeout',
+    title: 'a visibility timeout one second below the function timeout',
     change: { queue: { VisibilityTimeout: 29 } },
     found: ['visibility-below-timeout Queue'],
   },
   {
-    title: 'the default visibility timeout (30 s), below the timeout',
+    title: 'the default visibility timeout (30 s), below the function timeout',
     change: { queue: { VisibilityTimeout: undefined }, function: { Timeout: 31 } },
     found: ['visibility-below-timeout Queue'],
   },
   {
-    title: 'the default timeout (3 s), above the visibility timeout',
+    title: 'the default function timeout (3 s), above the visibility timeout',
     change: { queue: { VisibilityTimeout: 2 }, function: { Timeout: undefined } },
     found: ['visibility-below-timeout Queue'],
   },
   {
-    title: 'a visibility timeout equal to the timeout',
+    title: 'a visibility timeout equal to the function timeout',
     change: { queue: { VisibilityTimeout: 30 } },
     found: ['visibility-headroom Queue'],
   },
   {
-    title: 'a visibility timeout a second below six timeouts and the window',
+    title: 'a visibility timeout one second below six function timeouts plus the window',
     change: { queue: { VisibilityTimeout: 184 } },
     found: ['visibility-headroom Queue'],
   },
-  { title: 'six timeouts and the window', change: { queue: { VisibilityTimeout: 185 } }, found: [] },
   {
-    title: 'six timeouts without a window',
+    title: 'a visibility timeout of six function timeouts plus the window',
+    change: { queue: { VisibilityTimeout: 185 } },
+    found: [],
+  },
+  {
+    title: 'a visibility timeout of six function timeouts, without a window',
     change: {
       queue: { VisibilityTimeout: 180 },
       mapping: { BatchSize: 10, MaximumBatchingWindowInSeconds: undefined },
@@ -112,7 +116,7 @@ export const CASES: Case[] = [
     found: [],
   },
   {
-    title: 'the default visibility timeout (30 s) and the default timeout (3 s)',
+    title: 'the default visibility timeout (30 s) and the default function timeout (3 s)',
     change: {
       queue: { VisibilityTimeout: undefined },
       function: { Timeout: undefined },
@@ -122,41 +126,41 @@ export const CASES: Case[] = [
   },
 
   {
-    title: 'eleven records without a window',
+    title: 'a batch size of 11 without a window',
     change: { mapping: { BatchSize: 11, MaximumBatchingWindowInSeconds: undefined } },
     found: ['batch-needs-window mapping'],
   },
   {
-    title: 'ten thousand records with a window of 0',
+    title: 'a batch size of 10,000 with a window of 0',
     change: { mapping: { BatchSize: 10_000, MaximumBatchingWindowInSeconds: 0 } },
     found: ['batch-needs-window mapping'],
   },
   {
-    title: 'eleven records with a window of 1 s',
+    title: 'a batch size of 11 with a window of 1 s',
     change: { mapping: { BatchSize: 11, MaximumBatchingWindowInSeconds: 1 } },
     found: [],
   },
   {
-    title: 'the default of ten records without a window',
+    title: 'the default batch size (10) without a window',
     change: { mapping: { BatchSize: undefined, MaximumBatchingWindowInSeconds: undefined } },
     found: [],
   },
-  { title: '10,001 records', change: { mapping: { BatchSize: 10_001 } }, found: ['batch-size mapping'] },
+  { title: 'a batch size of 10,001', change: { mapping: { BatchSize: 10_001 } }, found: ['batch-size mapping'] },
   {
-    title: '10,001 records without a window',
+    title: 'a batch size of 10,001 without a window',
     change: { mapping: { BatchSize: 10_001, MaximumBatchingWindowInSeconds: undefined } },
     found: ['batch-size mapping'],
   },
-  { title: '10,000 records', change: { mapping: { BatchSize: 10_000 } }, found: [] },
+  { title: 'a batch size of 10,000', change: { mapping: { BatchSize: 10_000 } }, found: [] },
 
-  { title: 'ten records on a FIFO queue', change: fifo({}), found: ['fifo-parallelism mapping'] },
+  { title: 'a batch size of 10 on a FIFO queue', change: fifo({}), found: ['fifo-parallelism mapping'] },
   {
-    title: 'eleven records on a FIFO queue',
+    title: 'a batch size of 11 on a FIFO queue',
     change: fifo({ mapping: { BatchSize: 11 } }),
     found: ['fifo-batch-size mapping', 'fifo-parallelism mapping'],
   },
   {
-    title: '20,000 records on a FIFO queue',
+    title: 'a batch size of 20,000 on a FIFO queue',
     change: fifo({ mapping: { BatchSize: 20_000 } }),
     found: ['fifo-batch-size mapping', 'fifo-parallelism mapping'],
   },
@@ -171,7 +175,7 @@ export const CASES: Case[] = [
     found: ['fifo-parallelism mapping'],
   },
   {
-    title: 'a FIFO queue by its name',
+    title: 'a batch size of 11 on a queue whose name ends in .fifo',
     change: fifo({ mapping: { BatchSize: 11 }, queue: { QueueName: 'orders.fifo', FifoQueue: undefined } }),
     found: ['fifo-batch-size mapping', 'fifo-parallelism mapping'],
   },
@@ -229,13 +233,13 @@ export const CASES: Case[] = [
     change: { mapping: pollers(10, 11) },
     found: ['poller-range mapping'],
   },
-  { title: 'as many MinimumPollers as MaximumPollers', change: { mapping: pollers(10, 10) }, found: [] },
-  { title: '10,000 MaximumPollers', change: { mapping: pollers(10_000) }, found: [] },
-  { title: '10,001 MaximumPollers', change: { mapping: pollers(10_001) }, found: ['invalid-value mapping'] },
-  { title: 'a MaximumPollers of 1', change: { mapping: pollers(1) }, found: ['invalid-value mapping'] },
-  { title: '200 MinimumPollers', change: { mapping: pollers(200, 200) }, found: [] },
-  { title: '201 MinimumPollers', change: { mapping: pollers(300, 201) }, found: ['invalid-value mapping'] },
-  { title: 'a MinimumPollers of 1', change: { mapping: pollers(300, 1) }, found: ['invalid-value mapping'] },
+  { title: 'MinimumPollers equal to MaximumPollers', change: { mapping: pollers(10, 10) }, found: [] },
+  { title: 'MaximumPollers of 10,000', change: { mapping: pollers(10_000) }, found: [] },
+  { title: 'MaximumPollers of 10,001', change: { mapping: pollers(10_001) }, found: ['invalid-value mapping'] },
+  { title: 'MaximumPollers of 1', change: { mapping: pollers(1) }, found: ['invalid-value mapping'] },
+  { title: 'MinimumPollers of 200', change: { mapping: pollers(200, 200) }, found: [] },
+  { title: 'MinimumPollers of 201', change: { mapping: pollers(300, 201) }, found: ['invalid-value mapping'] },
+  { title: 'MinimumPollers of 1', change: { mapping: pollers(300, 1) }, found: ['invalid-value mapping'] },
   {
     title: 'provisioned mode without MaximumPollers',
     change: { mapping: pollers(undefined) },
@@ -243,27 +247,27 @@ export const CASES: Case[] = [
   },
 
   {
-    title: 'a reserved concurrency, and no maximum concurrency',
+    title: 'a reserved concurrency without a maximum concurrency',
     change: { function: { ReservedConcurrentExecutions: 10 } },
     found: ['reserved-concurrency mapping'],
   },
   {
-    title: 'a reserved concurrency one below what a mapping invokes at most',
+    title: 'a reserved concurrency one below the maximum of a mapping (1,250)',
     change: { function: { ReservedConcurrentExecutions: 1249 } },
     found: ['reserved-concurrency mapping'],
   },
   {
-    title: 'a reserved concurrency that a mapping cannot exceed',
+    title: 'a reserved concurrency equal to the maximum of a mapping (1,250)',
     change: { function: { ReservedConcurrentExecutions: 1250 } },
     found: [],
   },
   {
-    title: 'a reserved concurrency of 0, and no maximum concurrency',
+    title: 'a reserved concurrency of 0 without a maximum concurrency',
     change: { function: { ReservedConcurrentExecutions: 0 } },
     found: ['reserved-concurrency mapping'],
   },
   {
-    title: 'a reserved concurrency, and a maximum concurrency',
+    title: 'a reserved concurrency above the maximum concurrency',
     change: { function: { ReservedConcurrentExecutions: 10 }, mapping: concurrency(2) },
     found: [],
   },
@@ -288,7 +292,7 @@ export const CASES: Case[] = [
     found: ['poller-concurrency mapping'],
   },
 
-  { title: 'a filter', change: { mapping: filters(BY_TYPE) }, found: ['filter-criteria mapping'] },
+  { title: 'one filter', change: { mapping: filters(BY_TYPE) }, found: ['filter-criteria mapping'] },
   {
     title: 'five filters',
     change: { mapping: filters(...Array(5).fill(BY_TYPE)) },
@@ -300,7 +304,7 @@ export const CASES: Case[] = [
     found: ['invalid-value mapping'],
   },
   { title: 'no filters', change: { mapping: filters() }, found: [] },
-  { title: 'filter criteria without anything in them', change: { mapping: { FilterCriteria: {} } }, found: [] },
+  { title: 'empty filter criteria', change: { mapping: { FilterCriteria: {} } }, found: [] },
   {
     title: 'filter criteria without Filters',
     change: { mapping: { FilterCriteria: { filters: [{ Pattern: BY_TYPE }] } } },
@@ -335,13 +339,13 @@ export const CASES: Case[] = [
     found: ['filter-pattern mapping'],
   },
   {
-    title: 'two filters that cannot match, beside one that can',
+    title: 'two filters that cannot match, and one that can',
     change: { mapping: filters('{}', BY_TYPE, '[]') },
     found: ['filter-pattern mapping', 'filter-pattern mapping', 'filter-criteria mapping'],
   },
 
   {
-    title: 'provisioned mode without anything in it',
+    title: 'an empty ProvisionedPollerConfig and a maximum concurrency',
     change: { mapping: { ...concurrency(5), ProvisionedPollerConfig: {} } },
     found: [],
   },
@@ -383,18 +387,17 @@ export const CASES: Case[] = [
   },
 
   {
-    title: 'a source that keeps messages 14 days, as long as any dead-letter queue can',
+    title: 'a source that keeps messages for 14 days, which is also the maximum for its dead-letter queue',
     change: { queue: { MessageRetentionPeriod: 14 * DAY } },
     found: ['dead-letter-retention Queue'],
   },
   {
-    title: 'a source that keeps messages a second less than 14 days',
+    title: 'a source that keeps messages for one second less than 14 days',
     change: { queue: { MessageRetentionPeriod: 14 * DAY - 1 } },
     found: [],
   },
   {
-    title:
-      'a FIFO dead-letter queue may have a shorter retention than the source, because it starts when a message is moved',
+    title: 'a FIFO dead-letter queue that keeps messages for a shorter time than the source',
     change: { ...fifo({}), dead: { FifoQueue: true, MessageRetentionPeriod: DAY } },
     found: ['fifo-parallelism mapping'],
   },
@@ -421,12 +424,12 @@ export const CASES: Case[] = [
   },
   { title: 'no tenant isolation', change: { function: { TenancyConfig: { Ref: 'AWS::NoValue' } } }, found: [] },
   {
-    title: 'durable executions a second longer than the visibility timeout',
+    title: 'an ExecutionTimeout one second above the visibility timeout',
     change: { function: { DurableConfig: { ExecutionTimeout: 186 } } },
     found: ['durable-execution-timeout Handler'],
   },
   {
-    title: 'durable executions longer than the default visibility timeout (30 s)',
+    title: 'an ExecutionTimeout above the default visibility timeout (30 s)',
     change: {
       queue: { VisibilityTimeout: undefined },
       function: { Timeout: 4, DurableConfig: { ExecutionTimeout: 31 } },
@@ -434,18 +437,18 @@ export const CASES: Case[] = [
     found: ['durable-execution-timeout Handler'],
   },
   {
-    title: 'durable executions as long as the visibility timeout',
+    title: 'an ExecutionTimeout equal to the visibility timeout',
     change: { function: { DurableConfig: { ExecutionTimeout: 185, RetentionPeriodInDays: 1 } } },
     found: [],
   },
   {
-    title: 'durable executions without a timeout',
+    title: 'a DurableConfig without an ExecutionTimeout',
     change: { function: { DurableConfig: { RetentionPeriodInDays: 1 } } },
     found: ['invalid-value Handler'],
     notInTerraform: 'the schema requires it',
   },
   {
-    title: 'durable executions of more than a year',
+    title: 'an ExecutionTimeout of more than 366 days',
     change: { function: { DurableConfig: { ExecutionTimeout: 31_622_401 } } },
     found: ['invalid-value Handler'],
   },
@@ -477,14 +480,18 @@ export const CASES: Case[] = [
     notInTerraform: '-1 is the value of a function without reserved concurrency',
   },
   { title: 'a negative batch size', change: { mapping: { BatchSize: -100 } }, found: ['invalid-value mapping'] },
-  { title: 'a batch size of ten', change: { mapping: { BatchSize: 'ten' } }, found: ['invalid-value mapping'] },
+  {
+    title: 'a batch size that is the text ten',
+    change: { mapping: { BatchSize: 'ten' } },
+    found: ['invalid-value mapping'],
+  },
   {
     title: 'a window of 301 s',
     change: { mapping: { MaximumBatchingWindowInSeconds: 301 } },
     found: ['invalid-value mapping'],
   },
   {
-    title: 'a maximum concurrency of 2.5 with a reserved one',
+    title: 'a maximum concurrency of 2.5 with a reserved concurrency',
     change: { mapping: concurrency(2.5), function: { ReservedConcurrentExecutions: 1 } },
     found: ['invalid-value mapping'],
   },
@@ -510,7 +517,7 @@ export const CASES: Case[] = [
     found: ['invalid-value Queue'],
   },
   {
-    title: 'a dead-letter queue by its URL',
+    title: 'a redrive policy with a Ref of the dead-letter queue, which is its URL',
     change: { queue: { RedrivePolicy: { deadLetterTargetArn: { Ref: 'Dead' }, maxReceiveCount: 5 } } },
     found: ['invalid-value Queue'],
   },
@@ -519,12 +526,12 @@ export const CASES: Case[] = [
     const policy = { deadLetterTargetArn: { 'Fn::GetAtt': ['Dead', attribute] }, maxReceiveCount: 5 }
     return [
       {
-        title: `a queue by its ${attribute}`,
+        title: `a mapping with the ${attribute} of its queue instead of the ARN`,
         change: { mapping: { Queue: value, EventSourceArn: value } },
         found: ['invalid-value mapping'],
       },
       {
-        title: `a dead-letter queue by its ${attribute}`,
+        title: `a redrive policy with the ${attribute} of the dead-letter queue instead of the ARN`,
         change: { queue: { RedrivePolicy: policy } },
         found: ['invalid-value Queue'],
       },
@@ -539,12 +546,12 @@ export const CASES: Case[] = [
     { deadLetterTargetArn: { Ref: 'AWS::NoValue' }, maxReceiveCount: 5 },
   ].flatMap((RedrivePolicy): Case[] => {
     const has = Object.keys(RedrivePolicy).join(' and ') || 'nothing'
-    const last = 'Ref' in (RedrivePolicy.deadLetterTargetArn ?? {}) ? ', which is AWS::NoValue' : ''
+    const last = 'Ref' in (RedrivePolicy.deadLetterTargetArn ?? {}) ? ', where deadLetterTargetArn is AWS::NoValue' : ''
     const change = { queue: { RedrivePolicy } }
     return [
-      { title: `a redrive policy of ${has}${last}`, change, found: ['invalid-value Queue'] },
+      { title: `a redrive policy with ${has}${last}`, change, found: ['invalid-value Queue'] },
       {
-        title: `a redrive policy of ${has}${last}, on a FIFO queue`,
+        title: `a redrive policy with ${has}${last}, on a FIFO queue`,
         change: fifo(change),
         found: ['invalid-value Queue', 'fifo-parallelism mapping'],
       },
@@ -556,7 +563,7 @@ export const CASES: Case[] = [
     found: ['invalid-value Queue', 'fifo-parallelism mapping'],
   },
   {
-    title: 'a queue with a dead-letter queue that is a FIFO queue',
+    title: 'a standard queue whose dead-letter queue is a FIFO queue',
     change: { dead: { FifoQueue: true } },
     found: ['invalid-value Queue'],
   },
@@ -579,74 +586,74 @@ export const CASES: Case[] = [
     notInTerraform: 'the schema has a set',
   },
   {
-    title: 'several settings with a value that AWS rejects: one finding each',
+    title: 'three settings with a value that AWS rejects',
     change: { mapping: { BatchSize: 0, MaximumBatchingWindowInSeconds: -1 }, function: { Timeout: 901 } },
     found: ['invalid-value mapping', 'invalid-value mapping', 'invalid-value Handler'],
     notInTerraform: '0 is the value of an argument that is not set',
   },
 
   {
-    title: 'a batch of one record more than fits into 6 MB',
+    title: 'a batch size one above what fits into 6 MB',
     change: { mapping: { BatchSize: 7768 } },
     options: { bodyBytes: 100 },
     found: ['batch-over-payload mapping'],
   },
   {
-    title: 'a batch that just fits into 6 MB',
+    title: 'the largest batch size that fits into 6 MB',
     change: { mapping: { BatchSize: 7767 } },
     options: { bodyBytes: 100 },
     found: [],
   },
   {
-    title: 'a batch over 10,000, which cannot fit either',
+    title: 'a batch size above 10,000 that does not fit into 6 MB either',
     change: { mapping: { BatchSize: 10_001 } },
     options: { bodyBytes: 100 },
     found: ['batch-size mapping'],
   },
   {
-    title: 'a batch that needs a window, and cannot fit either',
+    title: 'a batch size without the window that it needs, and that does not fit into 6 MB either',
     change: { mapping: { BatchSize: 10_000, MaximumBatchingWindowInSeconds: undefined } },
     options: { bodyBytes: 100 },
     found: ['batch-needs-window mapping'],
   },
 
   {
-    title: 'a timeout a millisecond too short for the batch and the drain of 1,000 ms',
+    title: 'a timeout that is 2 ms too short for the batch and the drain of 1,000 ms',
     change: { mapping: { BatchSize: 101 } },
     options: { recordMs: 14_501 },
     found: ['timeout-below-work Handler'],
   },
   {
-    title: 'a timeout that is just long enough for the batch and the drain of 1,000 ms',
+    title: 'a timeout that is exactly long enough for the batch and the drain of 1,000 ms',
     change: { mapping: { BatchSize: 101 } },
     options: { recordMs: 14_500 },
     found: [],
   },
   {
-    title: 'the drain of a short timeout is a fifth of it',
+    title: 'a timeout of 2 s that is 1 ms too short for the batch and the drain of a fifth (400 ms)',
     change: { function: { Timeout: 2 } },
     options: { recordMs: 1601 },
     found: ['timeout-below-work Handler'],
   },
   {
-    title: 'a short timeout that is just long enough for its batch',
+    title: 'a timeout of 2 s that is exactly long enough for the batch and the drain of a fifth (400 ms)',
     change: { function: { Timeout: 2 } },
     options: { recordMs: 1600 },
     found: [],
   },
   {
-    title: 'a batch size that Lambda rejects on FIFO gives no second finding about the timeout',
+    title: 'a batch size that Lambda rejects on FIFO, with a timeout that is long enough for 10 records',
     change: fifo({ mapping: { BatchSize: 10_000 } }),
     options: { recordMs: 1000 },
     found: ['fifo-batch-size mapping', 'fifo-parallelism mapping'],
   },
   {
-    title: 'one record at a time',
+    title: 'a timeout that is too short if the handler processes one record at a time',
     options: { recordMs: 300, recordConcurrency: 1 },
     found: ['timeout-below-work Handler'],
   },
   {
-    title: 'a batch that cannot reach its batch size gives no second finding about the timeout',
+    title: 'a batch size that bodies of 1 MB cannot reach, with a timeout that is long enough for the records that fit',
     change: { mapping: { BatchSize: 10_000 } },
     options: { bodyBytes: 1_000_000, recordMs: 1000 },
     found: ['batch-over-payload mapping'],
@@ -685,14 +692,18 @@ export const CASES: Case[] = [
     change: { function: { Runtime: 'python3.9' } },
     found: ['runtime-deprecated Handler'],
   },
-  { title: 'a preview has no date', change: { function: { Runtime: 'nodejs26.x' } }, found: ['not-checked Handler'] },
+  {
+    title: 'a runtime in public preview, which has no deprecation date',
+    change: { function: { Runtime: 'nodejs26.x' } },
+    found: ['not-checked Handler'],
+  },
   {
     title: 'a runtime that doctor does not know',
     change: { function: { Runtime: 'cobol1.x' } },
     found: ['not-checked Handler'],
   },
   {
-    title: 'a container image has no runtime',
+    title: 'a container image, which has no runtime',
     change: { function: { Runtime: undefined, PackageType: 'Image' } },
     found: [],
   },

@@ -35,7 +35,7 @@ refuses(
 )
 refuses('a duplicate key', 'Resources:\n  Queue: {}\n  Queue: {}\n', /template\.yaml:3:3: the key Queue occurs twice$/)
 refuses(
-  'an alias of nothing',
+  'an alias without an anchor',
   'Resources:\n  Queue: *none\n',
   /template\.yaml:2:3: there is no anchor &none before this alias$/,
 )
@@ -118,15 +118,11 @@ resources: { Resources: { Queue: { Type: AWS::SQS::Queue } } }
 )
 fails('two things to check', (file) => [file(sam()), '--function', 'x'], /a template and --function cannot be combined/)
 fails(
-  'a region for a template',
+  'a region with a template',
   (file) => [file(sam()), '--region', 'x'],
   /--region and --endpoint-url need --function/,
 )
-fails(
-  'a parameter for what is deployed',
-  () => ['--function', 'x', '--parameter', 'A=1'],
-  /--parameter needs a template/,
-)
+fails('a parameter with --function', () => ['--function', 'x', '--parameter', 'A=1'], /--parameter needs a template/)
 fails(
   'an endpoint that is not a URL',
   () => ['--function', 'x', '--endpoint-url', 'here'],
@@ -160,7 +156,7 @@ fails(
   /template\.yaml has no SQS event source mapping, so nothing was checked$/m,
 )
 fails(
-  'a template whose only mapping a condition takes away',
+  'a template whose only mapping has a condition that is false',
   (file) => {
     const { Resources } = cloudFormation()
     const Conditions = { Prod: { 'Fn::Equals': ['a', 'b'] } }

@@ -130,7 +130,7 @@ function stream(StartingPosition: unknown, Parameters = {}) {
 
 const IF_STREAM = { 'Fn::If': ['Stream', 'LATEST', { Ref: 'AWS::NoValue' }] }
 
-test('a starting position of AWS::NoValue is absent: the mapping reads SQS', async (t) => {
+test('a starting position that is AWS::NoValue counts as absent, so the mapping reads SQS', async (t) => {
   const template = stream(IF_STREAM, { Default: 'sqs' })
   const findings = await findingsIn(t, template)
   t.strictSame(ids(findings), ['not-checked Orders'])
@@ -147,7 +147,7 @@ test('with a starting position that is known only after deployment, it is unknow
   })
 })
 
-test('a ProvisionedPollerConfig of AWS::NoValue is absent', async (t) => {
+test('a ProvisionedPollerConfig that is AWS::NoValue counts as absent', async (t) => {
   const settings = { ProvisionedPollerConfig: { MinimumPollers: { Ref: 'AWS::NoValue' } } }
   t.strictSame(
     ids(await findingsIn(t, sam({ mapping: { ...settings, ScalingConfig: { MaximumConcurrency: 5 } } }))),

@@ -74,14 +74,14 @@ const ALIAS = { Type: 'AWS::Lambda::Alias', Properties: { FunctionName: { Ref: '
 const VERSION = { Type: 'AWS::Lambda::Version', Properties: { FunctionName: getAtt('Handler') } }
 
 for (const [title, FunctionName] of [
-  ['Ref', { Ref: 'Handler' }],
+  ['a Ref of the function', { Ref: 'Handler' }],
   ['its ARN', getAtt('Handler')],
-  ['Sub of an alias', { 'Fn::Sub': '${Handler}:live' }],
-  ['Join of a version of its ARN', { 'Fn::Join': [':', [getAtt('Handler'), '7']] }],
-  ['Ref of an alias', { Ref: 'Alias' }],
-  ['Ref of a version', { Ref: 'Version' }],
+  ['a Sub with an alias', { 'Fn::Sub': '${Handler}:live' }],
+  ['a Join of its ARN and a version', { 'Fn::Join': [':', [getAtt('Handler'), '7']] }],
+  ['a Ref of an alias', { Ref: 'Alias' }],
+  ['a Ref of a version', { Ref: 'Version' }],
   [
-    'what the CDK makes of an alias',
+    'the expression that the CDK writes for an alias',
     { 'Fn::Join': ['', [{ 'Fn::Select': [6, { 'Fn::Split': [':', { Ref: 'Alias' }] }] }, ':live']] },
   ],
   ['its name', 'handler'],
@@ -92,14 +92,14 @@ for (const [title, FunctionName] of [
     { 'Fn::Sub': 'arn:aws:lambda:${AWS::Region}:123456789012:function:handler' },
   ],
 ] as const) {
-  test(`FunctionName is ${title}`, async (t) => {
+  test(`FunctionName is ${title}: the function is found`, async (t) => {
     const template = named(joined({ FunctionName }, { Alias: ALIAS, Version: VERSION }), 'handler', 'orders')
     t.strictSame(await endsOf(t, template), [['Handler', 'Queue']])
   })
 }
 
 for (const [title, FunctionName, reason] of [
-  ['elsewhere', 'other', 'it is not in this template'],
+  ['the name of a function that is not in the template', 'other', 'it is not in this template'],
   ['imported', UNKNOWN, 'Fn::ImportValue x comes from another stack'],
   ['a queue', { Ref: 'Queue' }, 'it is a resource of type AWS::SQS::Queue'],
   ['an alias of itself', { Ref: 'Loop' }, 'it refers to itself'],
@@ -282,7 +282,7 @@ test('a queue is found by its reference, although that is a URL', async (t) => {
   t.strictSame(await endsOf(t, joined({ EventSourceArn: { Ref: 'Queue' } })), [['Handler', 'Queue']])
 })
 
-test('a redrive policy that is written as JSON text', async (t) => {
+test('a redrive policy may be written as JSON text', async (t) => {
   for (const RedrivePolicy of [
     '{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:123456789012:dead","maxReceiveCount":2}',
     { 'Fn::Sub': '{"deadLetterTargetArn":"${Dead.Arn}","maxReceiveCount":"2"}' },
@@ -358,7 +358,7 @@ test('Globals apply only to SAM, and settings of the function override them', as
   t.strictSame(settings(only(inCloudFormation.mappings)), [10, 128, 'absent', 'absent'])
 })
 
-test('lists: Ref of a list parameter, and Fn::If with AWS::NoValue in one', async (t) => {
+test('FunctionResponseTypes may be a Ref of a list parameter, or contain Fn::If with AWS::NoValue', async (t) => {
   const reports = async (FunctionResponseTypes: string, parameters: Record<string, string> = {}) => {
     const text = withVisibility('30').replace(
       'Queue: !GetAtt',
@@ -444,7 +444,7 @@ test('a macro in the properties may add missing settings', async (t) => {
   t.notOk(ids(findings).includes('report-batch-item-failures Handler/Orders'))
 })
 
-test('queues that are the dead-letter queues of each other', async (t) => {
+test('two queues can be the dead-letter queues of each other', async (t) => {
   const { Resources } = sam()
   const Dead = {
     ...Resources.Dead,
@@ -495,13 +495,13 @@ test('a dead-letter queue whose name contains that of another is a different que
   t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Other } })), ['dead-letter-retention Other'])
 })
 
-test('an ARN whose region is an attribute of another resource', async (t) => {
+test('a queue is found by an ARN whose region is an attribute of another resource', async (t) => {
   const Other = { Type: 'Custom::Region' }
   const EventSourceArn = { 'Fn::Sub': 'arn:aws:sqs:${Other.Region}:${AWS::AccountId}:${Queue.QueueName}' }
   t.strictSame(await endsOf(t, derived('Other', Other, { EventSourceArn })), [['Handler', 'Queue']])
 })
 
-test('redrive policies that AWS rejects', async (t) => {
+test('redrive policies that AWS rejects give a finding with the reason and the fix', async (t) => {
   const finding = async (RedrivePolicy: unknown, change: Parameters<typeof sam>[0] = {}) =>
     (await findingsIn(t, sam({ ...change, queue: { RedrivePolicy, ...change.queue } })))[0]
   t.match(await finding({ DeadLetterTargetArn: getAtt('Dead'), MaxReceiveCount: 5 }), {
@@ -559,7 +559,7 @@ for (const [title, events, said] of [
 }
 
 for (const Queue of [{ 'Fn::GetAtt': ['Table', 'StreamArn'] }, 'arn:aws:sns:eu-west-1:123456789012:orders']) {
-  test(`an SQS event whose Queue is not a queue: ${JSON.stringify(Queue)}`, async (t) => {
+  test(`an SQS event whose Queue is not a queue gives one finding: ${JSON.stringify(Queue)}`, async (t) => {
     const { Resources } = sam({ mapping: { Queue } })
     const findings = await findingsIn(t, { Resources: { ...Resources, Table: { Type: 'AWS::DynamoDB::Table' } } })
     t.strictSame(ids(findings), ['invalid-value Handler/Orders'])

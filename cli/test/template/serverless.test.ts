@@ -10,7 +10,7 @@ import { OPTIONS, only, short } from '../support/templates.ts'
  */
 const FILE = fileURLToPath(new URL('./fixtures/serverless-package.json', import.meta.url))
 
-test('the output of serverless package: the findings', async (t) => {
+test('the output of serverless package is checked like a template', async (t) => {
   const findings = check(await readTemplate(FILE, new Map()), OPTIONS)
   t.strictSame(
     findings.map(({ rule, resource, fix }) => [rule, resource, fix]),
@@ -39,7 +39,7 @@ test('the output of serverless package: the findings', async (t) => {
   )
 })
 
-test('the output of serverless package: all settings of an event', async (t) => {
+test('all settings of an event are read from the output of serverless package', async (t) => {
   const { mappings } = await readTemplate(FILE, new Map())
   const ship = only(mappings.filter(({ id }) => id.startsWith('Ship')))
   const { batchSize, window, reports, maximumConcurrency, function: target, queue } = ship

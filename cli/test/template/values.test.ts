@@ -69,7 +69,7 @@ const VALUES: [expression: string, value: unknown, parameters?: Record<string, s
 ]
 
 for (const [expression, value, parameters = {}] of VALUES) {
-  test(`VisibilityTimeout: ${expression} ${JSON.stringify(parameters)}`, async (t) => {
+  test(`the value of VisibilityTimeout: ${expression}, parameters ${JSON.stringify(parameters)}`, async (t) => {
     const { mappings } = await read(t, withVisibility(expression), parameters)
     t.equal(short(only(mappings).queue.visibilityTimeout), value)
   })
@@ -89,7 +89,7 @@ for (const [title, change, found] of [
   ['FunctionResponseTypes', { mapping: { FunctionResponseTypes: UNKNOWN } }, ['not-checked Handler/Orders']],
   ['one of FunctionResponseTypes', { mapping: { FunctionResponseTypes: [UNKNOWN] } }, ['not-checked Handler/Orders']],
   [
-    'another of FunctionResponseTypes',
+    'one of FunctionResponseTypes, beside ReportBatchItemFailures',
     { mapping: { FunctionResponseTypes: [UNKNOWN, 'ReportBatchItemFailures'] } },
     [],
   ],
@@ -175,7 +175,7 @@ for (const [title, change, found] of [
   ["the source's retention", { queue: { MessageRetentionPeriod: UNKNOWN } }, ['not-checked Queue']],
   ["the dead-letter queue's retention", { dead: { MessageRetentionPeriod: UNKNOWN } }, ['not-checked Dead']],
 ] as const) {
-  test(`unknown: ${title}`, async (t) => {
+  test(`the findings for an unknown value: ${title}`, async (t) => {
     t.strictSame(ids(await findingsIn(t, sam(change))), found)
   })
 }
@@ -200,7 +200,7 @@ test('a long chain of conditions gives a reason, and does not overflow the stack
   )
 })
 
-test('the fix for an unknown value', async (t) => {
+test('the fix for an unknown value is to set the parameter, or to check the deployed function', async (t) => {
   const finding = async (VisibilityTimeout: unknown) =>
     (await findingsIn(t, { ...sam({ queue: { VisibilityTimeout } }), Parameters: { Open: { Type: 'Number' } } }))[0]
   t.match(await finding({ Ref: 'Open' }), {
@@ -213,7 +213,7 @@ test('the fix for an unknown value', async (t) => {
   })
 })
 
-test('the fix and the source for a value that AWS rejects', async (t) => {
+test('a value that AWS rejects gives a finding with the accepted values and the page of AWS', async (t) => {
   const finding = async (change: Change) => (await findingsIn(t, sam(change)))[0]
   t.match(await finding({ queue: { VisibilityTimeout: 50_000 } }), {
     rule: 'invalid-value',

@@ -44,8 +44,8 @@ export function monitor(scope: Construct, monitored: Monitored): void {
       alarmDescription:
         'The oldest message in the queue has waited too long. Check whether the mapping is enabled and the function keeps up.',
       metric: oldestMessage,
-      // At least an hour, and more than two visibility timeouts. After its third delivery, this metric no longer counts a
-      // message that keeps failing.
+      // At least an hour, and more than two visibility timeouts. A message that keeps failing counts in this metric
+      // only until its third delivery.
       threshold: Math.max(Duration.hours(1).toSeconds(), 3 * visibilityTimeout.toSeconds()),
       evaluationPeriods: 5,
     }),

@@ -28,7 +28,7 @@ export interface FunctionOptions {
   onLog?: (line: string) => void
   /** Called when the process ended unexpectedly while it had no event. */
   onDeathBetween?: (message: string) => void
-  /** Called after each invocation with what the process measured. Without it, the process measures nothing. */
+  /** Called after each invocation with the measured values. Without this option, the process measures nothing. */
   onFigures?: (figures: Figures) => void
 }
 
