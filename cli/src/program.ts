@@ -307,7 +307,7 @@ function tuneCommand() {
       `number of execution environments that call the downstream at once (default: MaximumConcurrency of the template, or 1)`,
       inRange(1, MAX_ENVIRONMENTS),
     )
-    .option('--confirm', 'measure the recommendation again, with the CPU share of its memory size; needs Linux and root')
+    .option('--confirm', 'measure the recommendation again with the CPU share of its memory size; needs Linux and root')
     .optionsGroup('Speed and cost:')
     .addOption(
       new Option('--optimize <what>', 'what to optimize; balanced means the lowest product of cost and time')
