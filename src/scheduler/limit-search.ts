@@ -3,18 +3,18 @@ import type { FailureClass, Limiter, LimitReason } from './limiter.ts'
 
 // The parameters were chosen on the downstreams in bench/adaptive/scenarios.ts.
 
-/** A higher limit is kept if goodput grows by at least this share of the growth of the limit. */
+/** A higher limit is kept if the growth of goodput is at least this share of the growth of the limit. */
 const GAIN = 0.4
-/** A lower limit is kept if it has at least this share of the goodput. */
+/** A lower limit is kept if its goodput is at least this share of the previous goodput. */
 const SAME_GOODPUT = 0.95
 /** If the mean number of jobs in flight was below this share of the limit, the limit was not reached. */
 const REACHED = 0.75
-/** If the event loop is busy for more than this share of the time, the CPU is the limit. */
+/** If the event loop is busy for more than this share of the time, a higher limit would not help. */
 const MAX_UTILIZATION = 0.95
 
 /**
- * A probe upwards multiplies the limit by 1 + `step`. `step` starts at `MAX_STEP`. A probe that succeeds doubles
- * `step`.
+ * A probe upwards multiplies the limit by 1 + `step`. `step` starts at `MAX_STEP`. A probe upwards that succeeds
+ * doubles `step`, and one that fails multiplies it by `STEP_AFTER_FAILURE`.
  */
 const MAX_STEP = 1
 const MIN_STEP = 0.05
@@ -22,38 +22,56 @@ const STEP_AFTER_FAILURE = 1 / 5
 /** A probe downwards divides the limit by this. */
 const DOWN = 1.15
 /**
- * How many cohorts the limit stays between two probes. A probe upwards that fails multiplies this number by
- * `WAIT_AFTER_FAILURE`.
+ * Between two probes, `wait` cohorts measure the reference. `wait` starts at `MIN_WAIT`. A probe upwards that fails
+ * multiplies it by `WAIT_AFTER_FAILURE`.
  */
 const MIN_WAIT = 4
 const MAX_WAIT = 32
 const WAIT_AFTER_FAILURE = 1.5
 
-/** After pressure, the limit becomes this share of what was in flight without pressure. */
+/** After pressure, the limit becomes this share of the number of jobs that were in flight without pressure. */
 const MARGIN = 0.95
-/** After pressure in a probe, a limit that is higher by less than this factor is not worth a measurement. */
+/**
+ * If a probe upwards causes pressure, the limit falls. It is still measured if it is higher than the reference by more
+ * than this factor. Otherwise, the probe ends, and the limit is at most that of the reference.
+ */
 const WORTH_MEASURING = 1.1
-/** Overloads lower the limit at most to this share at once: all calls can fail in one moment, for example in a restart. */
+/**
+ * One cut by overloads leaves at least this share of the limit, before `MARGIN` is applied. Otherwise, one moment in
+ * which all calls fail, such as a restart, would lower the limit to 1.
+ */
 const LARGEST_CUT = 0.5
-/** How many jobs must end until the search knows how often calls are overloaded by chance. */
+/**
+ * The usual share of overloads is learned: a measurement of this many jobs replaces the previous value, and a smaller
+ * one counts in proportion.
+ */
 const LEARNED_AFTER = 500
-/** Fewer are enough if a lower limit has shown that the limit is not the cause. */
+/** The same, if a lower limit has shown that the limit is not the cause of the overloads. */
 const LEARNED_AFTER_CUT = 50
 /**
- * Overloads are not caused by the limit if a cut has left at least this share of them, and if it has increased the share
- * of the other calls by less than this factor. If the limit is the cause, half of the limit doubles that share.
+ * The limit is not the cause of the overloads if two things are true after a cut. The share of overloads is still at
+ * least `REMAINING_OVERLOADS` of the share before, and the share of the other calls has grown by less than
+ * `MORE_OTHERS`. If the limit were the cause, half of the limit would double the share of the other calls.
  */
 const REMAINING_OVERLOADS = 0.3
 const MORE_OTHERS = 1.6
 
-// Jobs may hang. The search waits for jobs only until this many times as many jobs as the limit have ended.
+// Jobs may hang, so the search does not wait for all of them. A cut waits until `CUT_PATIENCE` times as many jobs have
+// ended as were in flight. A cohort waits until `COHORT_PATIENCE` times as many have ended as the limit allows at once.
 const CUT_PATIENCE = 10
 const COHORT_PATIENCE = 50
 
-/** A cohort has at least this many jobs, and at least as many as the limit, and at most `MAX_COHORT` times as many. */
+/**
+ * In a cohort, at least this many jobs must end, and at least as many as the limit. With `MAX_COHORT` times as many, it
+ * is complete even if the result is not precise.
+ */
 const MIN_JOBS = 16
 const MAX_COHORT = 8
-/** When a cohort is complete. The first steps double the limit, so they need less precision. */
+/**
+ * A cohort is complete if the relative standard error of the mean duration is at most `error`, if at least the share
+ * `ended` of its jobs has ended, and if it is at least `duration` milliseconds old. The first steps double the limit,
+ * so they need less precision.
+ */
 const PRECISE = { error: 0.05, ended: 0.95, duration: 50 }
 const ROUGH = { error: 0.2, ended: 0.8, duration: 0 }
 
@@ -62,7 +80,7 @@ const IDLE_TIME = 5 * 60_000
 
 interface LimitSearchOptions {
   readonly min: number
-  /** The limit is never higher, even if `min` or `initial` is, because `max` can be the number of file descriptors. */
+  /** The limit is never higher. It can be less than `min` or `initial`, if fewer file descriptors are free. */
   readonly max: number
   readonly initial: number
   /** Returns `undefined` for a failure that does not count. */
@@ -76,7 +94,7 @@ interface Reference {
   readonly measured: Measurement
 }
 
-/** The fall of the limit after pressure. It lasts until the jobs that started before it have ended. */
+/** A fall of the limit after pressure. It lasts until the jobs that started before it have ended. */
 interface Cut {
   /** The limit before the cut. */
   readonly from: number
@@ -94,9 +112,9 @@ const HUNG = {}
 /**
  * Searches for the limit with the highest goodput, which is the number of successful jobs per second.
  *
- * The limit stays at a reference while cohorts measure its goodput. From time to time, a probe measures another limit.
- * A higher limit becomes the reference if goodput grows with it. A lower limit becomes the reference if goodput stays
- * the same. Pressure, such as many refused calls, lowers the limit at once.
+ * Between probes, the limit stays at the reference, and cohorts measure its goodput. From time to time, a probe tries
+ * another limit. A higher limit becomes the reference if goodput grows with it. A lower limit becomes the reference if
+ * goodput stays the same. Pressure, which means too many throttled or overloaded calls, lowers the limit at once.
  */
 export function createLimitSearch({ min, max, initial, classify, utilization }: LimitSearchOptions): Limiter {
   let limit = Math.min(initial, max)
@@ -117,16 +135,17 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   let changedAt = 0
   /** The integral of `inFlight` over time since the cohort was opened. */
   let integral = 0
-  /** How many jobs could have run at once since the cohort was opened. */
+  /** The highest number of jobs that could have been in flight at once, since the cohort was opened. */
   let demand = 0
 
-  // What has ended since the cohort was opened, and how often calls fail by chance.
+  // The number of jobs that have ended since the cohort was opened, and of those that were throttled or overloaded.
   let ends = 0
   let throttles = 0
   let overloads = 0
+  /** The share of the jobs that are overloaded by chance. */
   let usualOverloads = 0
   let cut: Cut | undefined
-  /** From before the last cut by overloads. `undefined` if the limit has been measured since that cut. */
+  /** The values before the last cut by overloads. `undefined` if the limit has been measured since that cut. */
   let beforeCut: { readonly limit: number; readonly overloadShare: number } | undefined
   /** How many jobs timed out and still occupy their slots. */
   let hung = 0
@@ -171,7 +190,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
       if (cut.older <= 0.05 * limit || ends >= cut.maxEnds) endCut(cut)
     } else if (cohort) {
       if (of === cohort && isComplete(cohort)) judge(cohort)
-      else if (ends > COHORT_PATIENCE * Math.max(MIN_JOBS, cohort.limit)) cohort = undefined // more than 5 % of it hang
+      else if (ends > COHORT_PATIENCE * Math.max(MIN_JOBS, cohort.limit)) cohort = undefined // many of its jobs hang
     }
   }
 
@@ -204,8 +223,8 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   }
 
   /**
-   * One failure can be chance. For overloads, the threshold is one, plus twice their usual number, plus three standard
-   * deviations.
+   * Whether there are more failures of this class than chance explains. One throttled call can be chance. For
+   * overloads, the threshold is one, plus twice their usual number, plus three standard deviations.
    */
   function isPressure(failure: 'throttle' | 'overload'): boolean {
     if (failure === 'throttle') return ++throttles > 1 && throttles >= 0.01 * ends
@@ -224,7 +243,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     cut = { from: limit, older: inFlight, maxEnds: CUT_PATIENCE * inFlight }
   }
 
-  /** The results of the jobs that started before the cut say nothing about the new limit. Only later jobs measure it. */
+  /** Jobs that started before the cut say nothing about the new limit. Only later jobs measure it. */
   function endCut({ from }: Cut): void {
     learnUsualOverloads()
     const overloadShare = overloads / ends
@@ -237,13 +256,13 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     if (reason === 'overload') beforeCut ??= { limit: from, overloadShare }
   }
 
-  /** Whether calls are overloaded about as often as before the cut. One call can be chance. */
+  /** Whether calls are overloaded about as often as before the cut. One call is not enough to know. */
   function isByChance(shareBefore: number): boolean {
     const share = overloads / ends
     return overloads > 1 && share >= REMAINING_OVERLOADS * shareBefore && 1 - share < MORE_OTHERS * (1 - shareBefore)
   }
 
-  /** The limit is not the cause of the overloads. */
+  /** Restores the limit, because it is not the cause of the overloads. */
   function undoCut(from: number): void {
     setLimit(from, 'no-gain')
     step = MAX_STEP
@@ -258,7 +277,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
       (standardError(of, changedAt) <= needed.error || of.ended >= MAX_COHORT * jobs)
     if (!of.isFull) of.isFull = isPrecise()
     if (!of.isFull || of.ended < needed.ended * (of.ended + of.inFlight)) return false
-    of.isFull = isPrecise() // if the last jobs took much longer, the result is not precise any more: then more jobs join
+    of.isFull = isPrecise() // if the last jobs took so long that the result is no longer precise, more jobs join
     return of.isFull
   }
 
@@ -266,7 +285,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     const measured = measure(of, changedAt, integral)
     // Without a success, there is no goodput to compare.
     const isReached = measured.goodput > 0 && measured.concurrency >= REACHED * of.limit
-    // One third is enough, because the jobs that start before the limit is reached are not limited.
+    // One third is enough, because the first jobs start before the limit is reached.
     const isLimited = of.limited >= (of.ended + of.inFlight) / 3
     const mayGrow = isLimited && utilization() <= MAX_UTILIZATION
     const before = beforeCut
@@ -318,7 +337,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     if (growth < 1 + GAIN * (limit / from.limit - 1)) {
       wait = Math.min(MAX_WAIT, WAIT_AFTER_FAILURE * wait)
       step = Math.max(MIN_STEP, STEP_AFTER_FAILURE * step)
-      // The limit grows only by the factor by which goodput has grown: more jobs would not help.
+      // If goodput has grown a little, the limit grows by the same factor.
       endProbe(from, from.limit * Math.max(1, growth))
       return
     }
@@ -366,8 +385,9 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
 }
 
 /**
- * The factor by which goodput has grown. The smaller of two factors counts. If the share of ordinary failures falls,
- * only `goodput` grows. If a downstream that is overloaded returns ordinary failures, only `goodputWithoutUncounted` grows.
+ * The factor by which goodput has grown: the smaller of two factors, because each can grow for a wrong reason.
+ * `goodput` also grows if fewer jobs fail with ordinary failures. `goodputWithoutUncounted` also grows if a downstream
+ * is overloaded and returns ordinary failures.
  */
 function growthOf(before: Measurement, after: Measurement): number {
   return Math.min(after.goodput / before.goodput, after.goodputWithoutUncounted / before.goodputWithoutUncounted)
