@@ -213,7 +213,7 @@ export function pareto(min: number, max: number, shape: number): Latency {
   return (random) => Math.min(max, min / (1 - random()) ** (1 / shape))
 }
 
-/** Each call makes the others slower, like database locks. Each additional call adds less goodput than the one before. */
+/** Each call makes the others slower, like database locks. Each additional call adds less goodput than the last. */
 export function contended(half: number, latency: Latency): Downstream {
   return (clock, random) => {
     let busy = 0
