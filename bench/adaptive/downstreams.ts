@@ -3,7 +3,7 @@ import type { Call, Clock, Downstream, Outcome } from './simulator.ts'
 /** How long a call takes, in milliseconds. */
 type Latency = (random: () => number) => number
 
-/** 20 % more or less than `ms`. */
+/** Up to 20 % more or less than `ms`. */
 export function about(ms: number): Latency {
   return (random) => ms * (0.8 + 0.4 * random())
 }
@@ -19,7 +19,7 @@ export function either(usual: number, rare: number, shareOfRare: number): Latenc
   return (random) => (random() < shareOfRare ? rare : usual)
 }
 
-/** Serves `capacity` calls at once. The others wait. `capacity` can be a function of the time. */
+/** Serves `capacity` calls at once. Other calls wait. `capacity` can be a function of the time. */
 export function queueing(capacity: number | ((now: number) => number), latency: Latency): Downstream {
   return (clock, random) => {
     const queue: (() => void)[] = []
@@ -46,7 +46,7 @@ export function queueing(capacity: number | ((now: number) => number), latency: 
   }
 }
 
-/** Serves `capacity` calls at once. It refuses the others with a 503 after 2 ms. */
+/** Serves `capacity` calls at once. It refuses other calls with a 503 after 2 ms. */
 export function refusing(capacity: number | ((now: number) => number), latency: Latency): Downstream {
   return (clock, random) => {
     let busy = 0
@@ -62,7 +62,7 @@ export function refusing(capacity: number | ((now: number) => number), latency: 
 }
 
 /**
- * A token bucket: it serves `rate` calls per second, and `burst` more at the start. It responds to the others with a
+ * A token bucket: it serves `rate` calls per second, and `burst` more at the start. It responds to other calls with a
  * 429.
  */
 export function bucket(rate: number, burst: number, latency: Latency): Downstream {
@@ -79,7 +79,7 @@ export function bucket(rate: number, burst: number, latency: Latency): Downstrea
   }
 }
 
-/** Becomes slower with each call above `knee`: the time grows with a power of the number of calls. */
+/** If more than `knee` calls run at once, each takes longer: by (number of calls ÷ `knee`) to the power of `power`. */
 export function thrashing(knee: number, latency: Latency, power: number): Downstream {
   return (clock, random) => {
     let busy = 0
@@ -99,7 +99,7 @@ export function open(latency: Latency): Downstream {
   return (clock, random) => (settle) => clock.after(latency(random), () => settle('ok'))
 }
 
-/** The handler also computes for `ms`. The function has one CPU. */
+/** After its call, each handler computes for `ms`. The function has one CPU, so one handler computes at a time. */
 export function computing(ms: number, inner: Downstream): Downstream {
   return (clock, random) => {
     const call = inner(clock, random)
@@ -112,7 +112,7 @@ export function computing(ms: number, inner: Downstream): Downstream {
   }
 }
 
-/** The process can open this many sockets. More fail with EMFILE. */
+/** The process can open `count` sockets. Further calls fail with EMFILE. */
 export function withDescriptors(count: number, inner: Downstream): Downstream {
   return (clock, random) => {
     const call = inner(clock, random)
@@ -140,7 +140,7 @@ export function failingBlocks(length: number, ms: number, inner: Downstream): Do
   }
 }
 
-/** Returns ordinary failures instead of 503, as a server does that does not know that it is overloaded. */
+/** Returns ordinary failures instead of a 503, as a server that does not report its overload. */
 export function unclassified(inner: Downstream): Downstream {
   return (clock, random) => {
     const call = inner(clock, random)
@@ -192,7 +192,7 @@ function capacityAt(capacity: number | ((now: number) => number), clock: Clock):
   return typeof capacity === 'number' ? capacity : capacity(clock.now)
 }
 
-/** Serves `capacity` calls at once. Up to `places` wait. It refuses the others with a 503 after 1 ms. */
+/** Serves `capacity` calls at once. Up to `places` other calls wait. It refuses the rest with a 503 after 1 ms. */
 export function boundedQueue(capacity: number, places: number, latency: Latency): Downstream {
   return (clock, random) => {
     const call = queueing(capacity, latency)(clock, random)
@@ -208,12 +208,12 @@ export function boundedQueue(capacity: number, places: number, latency: Latency)
   }
 }
 
-/** A heavy tail: `min` ÷ u^(1 ÷ `shape`), at most `max`. */
+/** Pareto-distributed: most calls take little longer than `min`, and a few take very long, up to `max`. */
 export function pareto(min: number, max: number, shape: number): Latency {
   return (random) => Math.min(max, min / (1 - random()) ** (1 / shape))
 }
 
-/** Each call makes the others slower, as locks in a database do: goodput grows less and less, and never falls. */
+/** Each call makes the others slower, like database locks. Each additional call adds less goodput than the last. */
 export function contended(half: number, latency: Latency): Downstream {
   return (clock, random) => {
     let busy = 0

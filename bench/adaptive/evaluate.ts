@@ -16,10 +16,10 @@ export const INITIAL = 50
 const MAX = 500
 const SWEEP = [4, 6, 8, 10, 12, 16, 20, 24, 28, 32, 37, 45, 50, 53, 64, 80, 100, 120, 150, 200, 250, 300, 400, 500]
 const SEEDS = Array.from({ length: 15 }, (_, index) => 11 + index)
-/** A fixed number is not used as the best one if more records failed than with other numbers, by more than this share. */
+/** A fixed number cannot be the best one if its share of failed records exceeds the lowest share by more than this. */
 const MORE_FAILED = 0.01
 
-/** A limiter for the simulation, which passes failure classes instead of errors. */
+/** A limiter for the simulation. The simulation passes failure classes to it instead of errors. */
 export function adaptiveLimiter(initial = INITIAL): SimulatedLimiter {
   const classify = (error: unknown) => error as FailureClass
   return createLimitSearch({ min: 1, max: MAX, initial, classify, utilization: () => 0 })
@@ -36,13 +36,13 @@ export interface Comparison {
   readonly name: string
   readonly records: number
   readonly best: FixedResult
-  /** The fixed number with which the adaptive limit begins. */
+  /** The result of the fixed number that the search starts with. */
   readonly initial: FixedResult
-  /** The first batch, the second half of the batches, and all batches. */
+  /** Goodput of the first batch, of the second half of the batches, and of all batches. */
   readonly cold: number
   readonly warm: number
   readonly all: number
-  /** The worst single batch of the second half. */
+  /** Goodput of the worst batch of the second half. */
   readonly worst: number
   /** Shares of the records, from 0 to 1. */
   readonly coldFailed: number
@@ -83,7 +83,7 @@ export interface SharedResult {
   /** Goodput of all environments together, per second. */
   readonly goodput: number
   readonly failed: number
-  /** Jain's index of the goodput of each environment: 1 is fair, 1 ÷ the number of environments is unfair. */
+  /** Jain's index: 1 if all environments have the same goodput, 1 ÷ their number if one has all of it. */
   readonly fairness: number
 }
 

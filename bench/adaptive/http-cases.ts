@@ -4,11 +4,11 @@ import type { Downstream } from './simulator.ts'
 export interface HttpCase {
   readonly downstream: Downstream
   /**
-   * The fixed numbers, in descending order. They are near the best number, which follows from the capacity, so that the
-   * search is compared with a good number.
+   * The fixed numbers to compare with, in descending order. They are near the best number, which the capacity of the
+   * downstream determines.
    */
   readonly sweep: readonly number[]
-  /** How often the client retries a refused call itself. */
+  /** How often the client itself retries a refused call. */
   readonly retries?: number
   /** The share of the records that need no call. */
   readonly instant?: number

@@ -1,4 +1,4 @@
-// A Lambda environment, in a process of its own: runs batches whose records call the downstream. The argument is an `Environment`.
+// A Lambda environment in its own process. It runs batches that call the downstream. Its argument is an `Environment`.
 import { Agent, request } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import middy from '@middy/core'

@@ -1,4 +1,4 @@
-// A downstream over HTTP, in a process of its own. The argument is the name of a case.
+// A downstream over HTTP, in its own process. The argument is the name of a case.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { HTTP_CASES } from './http-cases.ts'

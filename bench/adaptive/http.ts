@@ -11,7 +11,7 @@ import type { Environment, EnvironmentResult, Sample } from './http-environment.
 import { failedShare, goodput } from './simulator.ts'
 
 export interface HttpOptions {
-  /** How many batches of how many records, for a fixed number and for the search. */
+  /** The number of batches for each batch size: with a fixed number, and with the search. */
   readonly batches: Readonly<Record<number, { readonly fixed: number; readonly adaptive: number }>>
   readonly runs: number
   readonly folder: string
@@ -29,7 +29,10 @@ export const QUICK: Omit<HttpOptions, 'folder'> = {
 
 const MAX_FAILED = 0.01
 
-/** The first batches of a process are slower, so the same batches are compared. */
+/**
+ * `cold` and `warm` are the goodput of the first batch and of the second half of the batches. The first batches of a
+ * process are slower, so the search is compared with the same part. With only one batch, that batch is both parts.
+ */
 interface FixedHttpResult extends FixedResult {
   readonly cold: number
   readonly warm: number
@@ -41,7 +44,7 @@ interface Row {
   readonly bestLimit: number
   /** Successful records per second with the best fixed number. */
   readonly best: number
-  /** Divided by the best fixed number: all batches, the first batch, and the second half of the batches. */
+  /** Goodput ÷ that of the best fixed number: of the fixed number 50, of the first batch, and of the second half. */
   readonly initial: number
   readonly cold: number
   readonly warm: number
@@ -119,7 +122,7 @@ function caseOf(name: string): HttpCase {
   return HTTP_CASES[name] as HttpCase
 }
 
-/** The fixed number with the highest goodput. Numbers with many failed records count only if there are no others. */
+/** The fixed number with the highest goodput. Numbers with many failed records are used only if there are no others. */
 function bestOf(measured: readonly FixedHttpResult[]): FixedHttpResult {
   const usable = measured.filter(({ failed }) => failed <= MAX_FAILED)
   return (usable.length > 0 ? usable : measured).reduce((a, b) => (b.goodput > a.goodput ? b : a))
@@ -167,7 +170,7 @@ function coldPart(run: readonly EnvironmentResult[]): EnvironmentResult[] {
   return run.map(({ batches, samples }) => ({ batches: batches.slice(0, 1), samples }))
 }
 
-/** The second half of the batches of each environment; the whole, if there is one batch. */
+/** The second half of the batches of each environment. If there is only one batch, that batch. */
 function warmPart(run: readonly EnvironmentResult[]): EnvironmentResult[] {
   return run.map(({ batches, samples }) => ({ batches: batches.slice(Math.floor(batches.length / 2)), samples }))
 }
@@ -215,7 +218,7 @@ function table(rows: readonly Row[]): string {
 const IN_FLIGHT = 'in flight'
 const GOODPUT = 'successful records per 0.1 s'
 
-/** For the largest batches of each case: what was in flight, and goodput, over time. */
+/** Draws the records in flight and the goodput over time, for the largest batches of each case. */
 function chart(rows: readonly Row[]): TopLevelSpec {
   const largest = Math.max(...rows.map(({ records }) => records))
   const values = rows

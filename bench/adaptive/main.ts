@@ -8,10 +8,11 @@ import { printSimulation } from './simulate.ts'
 
 const USAGE = `Usage: npm run bench:adaptive -- --simulate | --http [--quick]
 
-  --simulate  on simulated downstreams, in a few minutes
-  --http      over real HTTP, for about an hour on a machine that does nothing else. Writes
-              bench/results/adaptive-http.*, and continues with the results that are there: delete them to begin again
-  --quick     with --http: one run of small batches, in a few minutes. Writes to a temporary folder`
+  --simulate  uses simulated downstreams. Takes a few minutes
+  --http      uses real HTTP servers. Takes about an hour, on a machine that does nothing else. Writes
+              bench/results/adaptive-http.*, and skips the cases whose results are there. To measure them again,
+              delete these files
+  --quick     with --http: runs small batches once. Takes a few minutes. Writes to a temporary folder`
 
 const { values } = parseArgs({
   options: { simulate: { type: 'boolean' }, http: { type: 'boolean' }, quick: { type: 'boolean' } },

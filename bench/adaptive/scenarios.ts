@@ -52,7 +52,7 @@ export const HARD_CASES: Readonly<Record<string, Downstream>> = {
   'queue 50 × 20 ms, 20 % get a 503': flaky(0.2, queueing(50, about(20))),
 }
 
-/** Made after the parameters were fixed. The search was not changed because of them. */
+/** Downstreams that were added after the parameters had been chosen. The search was not changed for them. */
 export const UNSEEN: Readonly<Record<string, Downstream>> = {
   'queue 40 × 30 ms, 60 places': boundedQueue(40, 60, about(30)),
   'queue 90, Pareto tail': queueing(90, pareto(30, 3000, 1.3)),

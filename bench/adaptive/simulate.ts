@@ -9,8 +9,9 @@ const BATCHES: Readonly<Record<number, number>> = { 7000: 4, 1000: 10, 100: 60 }
 /** Prints how the adaptive limit compares with fixed numbers, on simulated downstreams. */
 export function printSimulation(): void {
   console.log(
-    `Goodput ÷ goodput of the best fixed number. fixed ${INITIAL}: the number with which the search begins.\n` +
-      'cold: the first batch. warm: the second half of the batches. worst: the worst batch of the second half.',
+    `Goodput ÷ goodput of the best fixed number. fixed ${INITIAL}: the number that the search starts with.\n` +
+      'cold: the first batch. warm: the second half of the batches. all: all batches. worst: the worst batch of the\n' +
+      'second half. failed: the share of the records that failed.',
   )
   printComparisons('Batches of 7,000', DOWNSTREAMS, 7000)
   for (const records of [7000, 1000, 100]) {
@@ -59,7 +60,7 @@ export function tableOf(rows: readonly Comparison[]): string {
 }
 
 function printFlaky(): void {
-  console.log('\nCalls that fail by chance with a 503, queue 400 × 60 ms, third batch of 7,000 ÷ fixed 400')
+  console.log('\nA share of the calls gets a 503. Queue 400 × 60 ms, goodput of the third batch of 7,000 ÷ fixed 400')
   for (const share of [0.002, 0.01, 0.03, 0.1]) {
     const downstream = flaky(share, queueing(400, about(60)))
     const third = simulate(downstream, adaptiveLimiter(), [7000, 7000, 7000], 1).slice(2)
@@ -69,7 +70,7 @@ function printFlaky(): void {
 }
 
 function printSteps(verb: string, make: typeof refusing): void {
-  console.log(`\nA downstream of 200 that becomes 50 at 10 s and 200 again at 40 s, 60 ms, ${verb}: batches of 2,000`)
+  console.log(`\nA downstream ${verb} calls above 200, but above 50 from 10 s to 40 s: 60 ms, batches of 2,000`)
   const capacity = (now: number) => (now < 10_000 || now >= 40_000 ? 200 : 50)
   const results = simulate(make(capacity, about(60)), adaptiveLimiter(), Array(60).fill(2000), 1)
   let end = 0

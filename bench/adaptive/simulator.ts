@@ -37,7 +37,7 @@ function sum(batches: readonly BatchResult[], key: 'records' | 'succeeded' | 'du
   return batches.reduce((total, batch) => total + batch[key], 0)
 }
 
-/** Simulated time. Functions run in the order of their times. Functions with the same time run in the order of their calls. */
+/** Simulated time. Functions run in the order of their times. With equal times, they run in the order of `after()`. */
 export interface Clock {
   readonly now: number
   after(delay: number, run: () => void): void

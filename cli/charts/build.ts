@@ -30,11 +30,11 @@ const { outputFiles, metafile } = await build({
 })
 const code = outputFiles[0]?.text ?? ''
 const asset = `/*\n${licences(Object.keys(metafile.inputs))}\n*/\n${code}`
-// In a script element, the browser would end the script there.
+// The page has this code in a script element. The browser ends the element at these texts.
 if (/<\/script|<!--/i.test(asset)) throw new Error('expected the code of the charts without </script and <!--')
 await writeFile(OUTPUT, asset)
 
-/** Fails on a warning of Vega-Lite, except for one that each chart with a fixed row height and a flexible width causes. */
+/** Fails on a warning of Vega-Lite. Ignores one that each chart with a fixed row height and a flexible width causes. */
 function strictLogger() {
   return Object.assign(logger(Warn), {
     warn(message: string) {
@@ -43,7 +43,7 @@ function strictLogger() {
   })
 }
 
-/** The licences of the bundled packages, which demand that their text accompanies the code. */
+/** The licences of the bundled packages. They require that their text is distributed with the code. */
 function licences(files: readonly string[]): string {
   const folders = new Set(files.flatMap((file) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []))
   const packagesOf = Map.groupBy(folders, licenceOf)

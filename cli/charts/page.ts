@@ -4,7 +4,7 @@ import { expressionInterpreter } from 'vega-interpreter'
 import { type ChartId, chartRows } from '../src/tune/report/figures.ts'
 import { CONCURRENCIES, DATA } from './specs.ts'
 
-// The types of the browser would also be visible in the code that runs in Node.
+// Declared here, because the browser's types would also apply to the code that runs in Node.
 declare const document: { querySelector(selector: string): { textContent: string } | null }
 
 export async function draw(specs: Record<ChartId, Spec>): Promise<void> {

@@ -1,4 +1,4 @@
-/** The charts of the report of `tune`. Their colours are variables of the page's style, which differ in dark mode. */
+/** The charts of `tune --report`. Their colours are variables of the page's style, with other values in dark mode. */
 import type { Config, TopLevelSpec } from 'vega-lite'
 import type { CellRow, ChartId, MeasurementRow } from '../src/tune/report/figures.ts'
 
@@ -94,7 +94,7 @@ function heatMap(value: keyof CellRow, text: keyof CellRow, opacities: [number, 
   }
 }
 
-/** A figure of the measurements at full CPU over concurrency. */
+/** One figure of the measurements without a CPU limit, over the concurrency. */
 function curve(value: keyof MeasurementRow, title: string, height: number): TopLevelSpec {
   return {
     ...common(height),
@@ -115,7 +115,7 @@ function curve(value: keyof MeasurementRow, title: string, height: number): TopL
       y: {
         field: value,
         type: 'quantitative',
-        // The same width for the labels of both curves, so that their concurrencies align.
+        // The labels of both curves have the same width, so that equal concurrencies are below each other.
         axis: { title, format: ',~f', tickCount: height / 45, minExtent: 44, maxExtent: 44 },
       },
       tooltip: { field: field('details') },
@@ -135,10 +135,10 @@ function curve(value: keyof MeasurementRow, title: string, height: number): TopL
           ]
         : []),
       {
-        // The angle turns Vega's cross (✚) into ✕.
+        // Vega draws a cross as ✚. Rotated by 45°, it is ✕.
         mark: { type: 'point', filled: true, opacity: 1, size: 80, angle: 45 },
         encoding: {
-          // If every value is 0, the axis needs a range nevertheless.
+          // The axis needs a range, even if every value is 0.
           y: { field: value, type: 'quantitative', scale: { domain: { unionWith: [0, 1] } } },
           shape: { condition: { test: 'datum.overloaded', value: 'cross' }, value: 'circle' },
           color: { condition: { test: 'datum.overloaded', value: 'var(--bad)' }, value: 'var(--accent)' },

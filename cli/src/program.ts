@@ -255,12 +255,12 @@ Examples:
   The cheapest settings, for four environments that share a downstream
     $ bounded-sqs-batch tune dist/handler.mjs --messages-file sample.jsonl \\
         --environments 4 --optimize cost
-  Settings from a template, and a check under the CPU quota of Lambda
+  Settings from a template, and a second measurement with Lambda's CPU share
     $ bounded-sqs-batch tune dist/handler.mjs --messages-file sample.jsonl \\
         --template template.yaml --confirm
 
-The handler really runs: the downstream that its environment variables point to
-receives the messages. Use a test system.
+The handler really runs, and calls the systems that its environment variables
+point to. Use a test system.
 
 Exit code: 0 if there is a recommendation, 1 if no combination can be used or
 the run was incomplete, 2 for wrong usage or input.`
@@ -279,21 +279,21 @@ function tuneCommand() {
     .optionsGroup('Input:')
     .requiredOption(
       '--messages-file <file>',
-      'sample messages in a file: an SQS event, or JSON lines, as for local; they are repeated as often as necessary. Use - for standard input',
+      'file with sample messages: an SQS event, or one JSON value per line, as for local. They are repeated as often as necessary. Use - for standard input',
     )
     .option(
       '--messages <n>',
-      'maximum number of messages that the handler receives in the whole run (default: no limit; the run prints how many there can be)',
+      'maximum number of messages that the handler receives in the whole run (default: the number that the run prints first)',
       inRange(1, 1_000_000_000),
     )
     .optionsGroup('What to try:')
     .option(
       '--memory <list>',
-      `memory sizes in megabytes (default: ${MEMORIES.join(',')}, and that of the template)`,
+      `memory sizes in megabytes, separated by commas (default: ${MEMORIES.join(',')}, and that of the template)`,
       listInRange(128, 10_240),
     )
     .addOption(
-      new Option('--concurrency <range>', 'records in flight in all environments together, as lowest..highest number')
+      new Option('--concurrency <range>', 'lowest and highest concurrency to try, in all environments together')
         .argParser(rangeWithin(1, 100_000))
         .default(CONCURRENCY, `${CONCURRENCY.least}..${CONCURRENCY.most}`),
     )
@@ -304,22 +304,22 @@ function tuneCommand() {
     )
     .option(
       '--environments <n>',
-      `number of execution environments that share the downstream (default: MaximumConcurrency of the template, or 1)`,
+      `number of execution environments that call the downstream at once (default: MaximumConcurrency of the template, or 1)`,
       inRange(1, MAX_ENVIRONMENTS),
     )
-    .option('--confirm', 'measure the recommendation and its neighbours under a CPU quota; needs cgroups')
-    .optionsGroup('What to optimize:')
+    .option('--confirm', 'measure the recommendation again with the CPU share of its memory size; needs Linux and root')
+    .optionsGroup('Speed and cost:')
     .addOption(
-      new Option('--optimize <what>', 'speed, cost, or the lowest product of cost and time')
+      new Option('--optimize <what>', 'what to optimize; balanced means the lowest product of cost and time')
         .choices(['speed', 'cost', 'balanced'])
         .default('balanced'),
     )
     .addOption(
-      new Option('--arch <arch>', 'architecture whose price is used').choices(['x86_64', 'arm64']).default('x86_64'),
+      new Option('--arch <arch>', 'architecture that the price is for').choices(['x86_64', 'arm64']).default('x86_64'),
     )
     .option(
       '--price <name=dollars>',
-      'price in dollars: gb-second, requests (per million), or sqs (per million requests); may be repeated',
+      'price in dollars; the name is gb-second, requests (per million) or sqs (per million requests); may be repeated',
       collect,
     )
     .optionsGroup('Function:')
@@ -330,7 +330,7 @@ function tuneCommand() {
     )
     .option(
       '--env <name=value>',
-      'set an environment variable of the function; may be repeated. SQS clients of the function use a queue in this process, unless AWS_ENDPOINT_URL_SQS is set',
+      'set an environment variable of the function; may be repeated. SQS clients of the function use a queue in this process, unless this option sets AWS_ENDPOINT_URL_SQS',
       collect,
     )
     .option('--env-file <file>', 'read environment variables from a file, one NAME=VALUE per line')
@@ -342,8 +342,8 @@ function tuneCommand() {
     .option('--parameter <name=value>', 'set a parameter of the template; may be repeated', collect)
     .option('--template-function <id>', 'logical id of the function or mapping to use, if the template has several')
     .optionsGroup('Output:')
-    .option('--report <file>', 'write a page with charts of all figures: one HTML file that needs no network')
-    .option('--payload <file>', 'write an SQS event of the sample, for AWS Lambda Power Tuning')
+    .option('--report <file>', 'write an HTML page with tables and charts, which loads nothing from the network')
+    .option('--payload <file>', 'write an SQS event with a batch of the sample messages, for AWS Lambda Power Tuning')
     .option('--json', 'print the result as one JSON object on stdout, and everything else on stderr')
     .addHelpText('after', TUNE_EXAMPLES)
 }

@@ -4,7 +4,7 @@ export type FailureClass = 'throttle' | 'overload' | 'failure'
 /** Why the limit last changed. */
 export type LimitReason = 'initial' | 'probe' | 'gain' | 'no-gain' | 'throttle' | 'overload' | 'idle'
 
-/** Finds the concurrency of a middleware instance while its jobs run. All times are `performance.now()` of the caller. */
+/** Finds the concurrency of a middleware instance while its jobs run. All times come from `performance.now()`. */
 export interface Limiter {
   /** How many jobs may be in flight: a positive integer. */
   readonly limit: number
@@ -13,7 +13,7 @@ export interface Limiter {
    * A job started.
    *
    * @param waiting how many jobs of its batch have not started
-   * @returns what `ended()` needs
+   * @returns a value to pass to `ended()` or `timedOut()`
    */
   started(now: number, waiting: number): object
   /**
@@ -25,7 +25,7 @@ export interface Limiter {
   /**
    * A job timed out. It still occupies its slot.
    *
-   * @returns what `ended()` needs when the slot is free, instead of what `started()` returned
+   * @returns a value to pass to `ended()` when the slot is free, instead of the one that `started()` returned
    */
   timedOut(cohort: object, startedAt: number, error: unknown, now: number): object
   /**

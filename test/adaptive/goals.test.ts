@@ -20,14 +20,14 @@ t.test('batches of 7,000: goodput is close to that of the best fixed number', (t
   t.end()
 })
 
-t.test('batches of 7,000, 1,000 and 100: goodput is close to that of a fixed limit equal to `initial`', (t) => {
+t.test('batches of 7,000, 1,000 and 100: goodput is not much lower than with a fixed number of 50', (t) => {
   for (const [records, count] of [
     [7000, 4],
     [1000, 10],
     [100, 60],
   ] as const) {
     for (const { name, best, initial, all } of compareAll({ ...HARD_CASES, ...UNSEEN }, Array(count).fill(records))) {
-      if (initial.failed > best.failed + 0.05) continue // with so many more failed records, nobody would choose this fixed number
+      if (initial.failed > best.failed + 0.05) continue // nobody would choose a number with so many failed records
       // With batches of 100 and a client that retries, the first probes cost 11 % of 60 batches.
       const least = records === 100 ? 0.88 : 0.9
       const ratio = (all * best.goodput) / initial.goodput

@@ -29,7 +29,7 @@ t.test(
   },
 )
 
-t.test('a queueing server of capacity 37 × 23 ms serves 37 calls per 23 ms, with any fixed limit from 37', (t) => {
+t.test('a queueing server of capacity 37 × 23 ms serves 37 calls per 23 ms, if the limit is at least 37', (t) => {
   const expected = (1000 * 37) / 23
   for (const limit of [37, 50, 200]) {
     const result = goodput(
@@ -54,7 +54,7 @@ t.test('a queueing server of capacity 37 × 23 ms serves 37 calls per 23 ms, wit
   t.end()
 })
 
-t.test('a fixed limit is the number in flight', (t) => {
+t.test('as many calls are in flight as the fixed limit allows, and not more', (t) => {
   t.equal(
     failedShare(
       simulate(
@@ -93,7 +93,7 @@ t.test('a fixed limit is the number in flight', (t) => {
   t.end()
 })
 
-t.test('a bucket serves its rate and its burst', (t) => {
+t.test('a token bucket serves its burst, and then its rate', (t) => {
   const [result] = simulate(
     bucket(500, 50, () => 20),
     { limit: 100 },
@@ -105,7 +105,7 @@ t.test('a bucket serves its rate and its burst', (t) => {
   t.end()
 })
 
-t.test('a client that retries hides refusals', (t) => {
+t.test('if the client retries, far fewer records fail', (t) => {
   const results = simulate(retrying(refusing(53, () => 17)), { limit: 60 }, [3000], 1)
   t.ok(
     failedShare(results) <

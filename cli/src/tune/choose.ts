@@ -9,16 +9,16 @@ function cost({ costPerMillion }: Cell): number {
   return costPerMillion ?? Number.POSITIVE_INFINITY
 }
 
-/** What must be low. A cell that is twice as fast may cost twice as much if `balanced`. */
+/** The cell with the lowest score is chosen. With `balanced`, a cell that is twice as fast may cost twice as much. */
 const SCORES: Readonly<Record<Optimize, (cell: Cell) => number>> = {
-  speed: cost, // of the fastest
+  speed: cost, // only the fastest cells are compared
   cost,
   balanced: (cell) => cost(cell) * time(cell),
 }
 
 /**
- * Chooses a combination. For a given memory, the fastest concurrency is also the cheapest. Of the concurrencies that
- * are equally fast apart from noise, the lowest counts, because it puts the least load on the downstream.
+ * Chooses a combination. For each memory, the fastest concurrency is also the cheapest. If several concurrencies are
+ * equally fast apart from noise, the lowest is used, because it puts the least load on the downstream.
  */
 export function choose(cells: readonly Cell[], optimize: Optimize): Cell | undefined {
   const usable = cells.filter(({ problem, costPerMillion }) => problem === undefined && costPerMillion !== null)

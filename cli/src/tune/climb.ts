@@ -7,14 +7,15 @@ export interface Step {
   readonly failedShare: number
 }
 
+/** Each step of the climb multiplies the concurrency by this. */
 const FACTOR = 1.6
-/** Two figures count as equal if they differ by less than this share, which is also how exactly they are measured. */
+/** Two figures count as equal if they differ by less than this share, because they are not measured more exactly. */
 export const NOISE = MARGIN
 /** A drop by more than this share ends the climb at once. */
 const DROP = 0.1
-/** Failures above the lowest share by more than this are caused by the concurrency. */
+/** If the share of failures is above the lowest share by more than this, the concurrency causes the failures. */
 const MAX_MORE_FAILURES = 0.01
-/** Neighbours that differ by less than this factor are close enough. */
+/** If two neighbours differ by at most this factor, no value between them is tried. */
 const CLOSE = 1.2
 const MAX_REFINEMENTS = 5
 
@@ -22,14 +23,17 @@ function nextAfter(concurrency: number, most: number): number {
   return Math.min(most, Math.max(concurrency + 1, Math.round(concurrency * FACTOR)))
 }
 
-/** The most steps that `climb` takes. */
+/** The maximum number of steps that `climb` takes. */
 export function maxSteps(least: number, most: number): number {
   let steps = 1
   for (let at = least; at < most; at = nextAfter(at, most)) steps += 1
   return Math.min(most - least + 1, steps + MAX_REFINEMENTS)
 }
 
-/** Whether more records fail than at the concurrency with the fewest failures. A sample may have records that always fail. */
+/**
+ * Whether more records fail than at the concurrency with the fewest failures. This is not compared with 0, because some
+ * records may fail at every concurrency.
+ */
 export function isOverloaded(step: Step, steps: readonly Step[]): boolean {
   const fewest = Math.min(...steps.map(({ failedShare }) => failedShare))
   return step.failedShare > fewest + MAX_MORE_FAILURES
@@ -42,7 +46,7 @@ export function kneeOf<S extends Step>(steps: readonly S[]): S | undefined {
   return usable.toSorted((a, b) => a.concurrency - b.concurrency).find(({ goodput }) => goodput >= enough)
 }
 
-/** The middle of the wider gap beside the knee. Undefined if both neighbours are close. */
+/** A value between the knee and the neighbour that is further away. Undefined if both neighbours are close. */
 function middleOfGap(steps: readonly Step[]): number | undefined {
   const knee = kneeOf(steps)?.concurrency
   if (knee === undefined) return undefined

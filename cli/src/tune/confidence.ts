@@ -1,7 +1,7 @@
 /** Two-sided 95 % quantiles of Student's t distribution, for 1, 2, 3, … degrees of freedom. */
 const T_95 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
 
-/** Batches per environment until the confidence interval is narrow enough. */
+/** The minimum and the maximum number of rounds until the confidence interval is narrow enough. */
 export const MIN_ROUNDS = 3
 export const MAX_ROUNDS = T_95.length + 1
 /** The confidence interval must be at most this share of the mean on each side. */
@@ -23,14 +23,14 @@ export function marginOf(values: readonly number[]): number | undefined {
   return (quantile * Math.sqrt(squares / (values.length - 1) / values.length)) / middle
 }
 
-/** Whether the values say enough about their mean. */
+/** Whether the mean of the values is known exactly enough. */
 export function isConfident(values: readonly number[]): boolean {
   return values.length >= MIN_ROUNDS && (marginOf(values) ?? Number.POSITIVE_INFINITY) <= MARGIN
 }
 
 /**
- * Takes samples until their mean is known well enough, or until the maximum number. If the first sample is 0, another
- * one would not help: nothing succeeded.
+ * Takes samples until their mean is known exactly enough, but at most `MAX_ROUNDS`. If the first sample is 0, no record
+ * succeeded, and no other sample is taken.
  */
 export async function sampleUntilConfident(sample: (round: number) => Promise<number>): Promise<number[]> {
   const values: number[] = []

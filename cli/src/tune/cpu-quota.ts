@@ -22,7 +22,7 @@ function createV1(name: string, periodMs: number): Quota | undefined {
   return {
     kind: `cgroup v1, period ${periodMs} ms`,
     limit(pid, share) {
-      // Within its quota, the function has priority over other processes, such as other runs that still import.
+      // Within its quota, the function has priority over other processes, such as environments that are still loading.
       write(group, 'cpu.shares', 262_144)
       write(group, 'cpu.cfs_period_us', period)
       write(group, 'cpu.cfs_quota_us', Math.round(share * period))
@@ -65,7 +65,7 @@ function write(group: string, file: string, value: unknown): void {
   writeFileSync(join(group, file), String(value))
 }
 
-/** Removes a quota whose processes were killed. The kernel releases them a moment later, and refuses until then. */
+/** Removes a quota whose processes were killed. The kernel refuses this until it has released the processes. */
 export async function removeQuota(quota: Quota): Promise<void> {
   for (let attempts = 50; attempts > 0; attempts -= 1) {
     try {

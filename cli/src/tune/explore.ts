@@ -3,18 +3,18 @@ import { climb, kneeOf } from './climb.ts'
 import { MEMORY_OF_A_CORE, predict, type Setting, toCell } from './predict.ts'
 import type { Cell, Measurement, Optimize } from './result.ts'
 
-/** What has been measured so far. An interrupted run still has it. */
+/** What has been measured so far. If the run is interrupted, this is its result. */
 export interface Findings {
-  /** With full CPU. */
+  /** Without a CPU limit. */
   measurements: Measurement[]
-  /** With full CPU and the heap limits of this memory, at one concurrency. */
+  /** By memory: without a CPU limit, but with the heap limits of this memory, at the best concurrency. */
   checks: Map<number, Measurement>
   /** With the CPU share of this memory. */
   confirmed: { memory: number; measurement: Measurement; predicted: number }[]
 }
 
 export interface Plan {
-  /** The range of the concurrency of one environment. */
+  /** The lowest and the highest concurrency of one environment. */
   least: number
   most: number
   /** MB, ascending. */
@@ -25,14 +25,14 @@ export interface Plan {
 
 export interface Measure {
   atFullCpu: (concurrency: number, memory: number) => Promise<Measurement>
-  /** Missing if predictions are not confirmed. */
+  /** `undefined` if predictions are not confirmed. */
   withQuota?: ((concurrency: number, memory: number) => Promise<Measurement>) | undefined
 }
 
-/** The neighbours of a confirmed cell can turn out to be better. Their neighbours are then measured too, once. */
+/** If a confirmation changes the recommendation, the new one and its neighbours are confirmed too, but only once. */
 export const MAX_CONFIRMATIONS = 2
 
-/** Fills the findings: climbs over the concurrency, checks the memory, then confirms the recommendation. */
+/** Fills the findings: finds the best concurrency, then checks the memory, then confirms the recommendation. */
 export async function explore(plan: Plan, measure: Measure, findings: Findings): Promise<void> {
   const memory = fullMemory(plan.memories)
   await climb(plan.least, plan.most, async (concurrency) => {
@@ -50,8 +50,8 @@ export function fullMemory(memories: readonly number[]): number {
 }
 
 /**
- * With tighter heap limits, Node collects garbage earlier and needs less memory. So if a memory seems to be too small,
- * the process is run with its limits.
+ * With lower heap limits, Node collects garbage earlier and needs less memory. So if a memory seems to be too small,
+ * the process runs again with the heap limits of this memory.
  */
 async function checkMemory({ memories }: Plan, { atFullCpu }: Measure, { measurements, checks }: Findings) {
   const knee = kneeOf(measurements)
@@ -78,7 +78,7 @@ async function confirm(plan: Plan, withQuota: NonNullable<Measure['withQuota']>,
   }
 }
 
-/** All combinations of memory and concurrency, as far as they are known. */
+/** All combinations of a memory size and a concurrency that has been measured. */
 export function cellsOf({ measurements, checks, confirmed }: Findings, { memories, setting }: Plan): Cell[] {
   const sorted = measurements.toSorted((a, b) => a.concurrency - b.concurrency)
   return memories.flatMap((memory) => {
@@ -90,7 +90,7 @@ export function cellsOf({ measurements, checks, confirmed }: Findings, { memorie
       const same = checked.find((each) => each.concurrency === concurrency)
       return same ? goodput / predict(same, memory, setting, measurements).goodput : 1
     })
-    // If a combination is slower than predicted or needs more memory, the others with this memory probably do too.
+    // If a combination is slower than predicted or needs more memory, this is probably true for the whole memory size.
     const correction = Math.min(1, ...corrections)
     return checked.map((each) => {
       const own = quota.find(({ concurrency }) => concurrency === each.concurrency)

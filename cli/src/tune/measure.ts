@@ -16,7 +16,7 @@ import { MEMORY_OF_A_CORE } from './predict.ts'
 import type { Measurement } from './result.ts'
 import type { Sample } from './sample.ts'
 
-/** Small batches are measured several at a time, so that a round has at least this many records. */
+/** The minimum number of records of one environment in a round. If batches are smaller, a round has several of them. */
 const MIN_RECORDS = 100
 
 /** The run was interrupted, or it has used up its messages. */
@@ -33,7 +33,7 @@ export interface MeasureOptions {
   /** Called before each round. Round 0 is the warm-up. */
   onRound: (concurrency: number, round: number) => void
   signal: AbortSignal
-  /** Limits the CPU of each environment after it has loaded. Default: full CPU. */
+  /** Limits the CPU of each environment after it has loaded. Default: no limit. */
   quotas?: readonly Quota[] | undefined
 }
 
@@ -41,7 +41,7 @@ export function batchesPerRound(batchSize: number): number {
   return Math.ceil(MIN_RECORDS / batchSize)
 }
 
-/** The most messages that `measure` delivers. */
+/** The maximum number of messages that `measure` delivers. */
 export function maxMessages(
   { environments, sample }: Pick<MeasureOptions, 'environments' | 'sample'>,
   rounds = MAX_ROUNDS,
@@ -59,8 +59,8 @@ interface Delivered {
 }
 
 /**
- * Measures the handler with this concurrency and memory: fresh environments, a warm-up in each, then as many rounds as
- * the confidence needs. In each round, every environment processes batches at the same time as the others.
+ * Measures the handler with this concurrency and memory, in new environments. The first round is a warm-up. More rounds
+ * follow until the goodput is known exactly enough. In a round, all environments process batches at the same time.
  */
 export async function measure(concurrency: number, memory: number, options: MeasureOptions): Promise<Measurement> {
   const { environments: count, sample, signal, onRound, quotas } = options
@@ -117,7 +117,7 @@ export async function measure(concurrency: number, memory: number, options: Meas
 
 type ReusedEnvironment = Awaited<ReturnType<typeof reuseEnvironment>>
 
-/** An environment that is replaced if its process ends, as Lambda does. */
+/** An environment. If its process ends, the next batch starts a new one, as on Lambda. */
 async function reuseEnvironment(options: FunctionOptions & { memory: number }, signal: AbortSignal, quota?: Quota) {
   let figures = Promise.withResolvers<Figures>()
   let death: string | undefined
@@ -151,7 +151,7 @@ async function reuseEnvironment(options: FunctionOptions & { memory: number }, s
         const message = death ?? 'the process ended between two batches'
         return { outcome: { type: 'crash', message }, figures: undefined }
       }
-      // They arrive after the response, unless the process has ended.
+      // The figures arrive after the response. If the process has ended, they never arrive.
       const ended = environment.ended.then(() => undefined)
       return { outcome, figures: await Promise.race([figures.promise, ended]) }
     },
@@ -167,8 +167,8 @@ function noLibraryError(): UsageError {
 }
 
 /**
- * Counts the records of a batch that succeeded. A record that a failure handler removed from the report, for example
- * because it sent it to a dead-letter queue, counts as failed.
+ * Counts the records of a batch that succeeded, and those that failed. A failed record counts as failed even if
+ * `onFailure` removed it from the report, for example because it sent it to a dead-letter queue.
  */
 function settle(batch: readonly Received[], outcome: Outcome, addCause: (text: string) => void) {
   const { processed, failed, error } = sortBatch(batch, outcome, true)
@@ -179,8 +179,8 @@ function settle(batch: readonly Received[], outcome: Outcome, addCause: (text: s
 }
 
 /**
- * Successful records per second of all environments together. The slowest environment decides: while it is still busy,
- * the others leave the downstream to it, so their own rates would add up to more than the downstream can process.
+ * Successful records per second of all environments together: the sum of their records ÷ the longest duration. The sum
+ * of their rates would be too high: when the others have finished, the slowest environment uses the downstream alone.
  */
 export function goodputOf(environments: readonly (readonly Delivered[])[]): number {
   const succeeded = sum(environments.flat().map((batch) => batch.succeeded))

@@ -44,13 +44,13 @@ export interface TuneFlags extends TemplateFlags {
   json?: boolean
 }
 
-/** A cell and its four neighbours. */
+/** A recommended cell and its four neighbours are measured together. */
 const CONFIRMED_AT_ONCE = 5
 
 type Name = ReturnType<typeof functionRows>[number][0] | 'environments'
 
 function rowsOf(mapping: Mapping): Row<Name>[] {
-  const whenAbsent = 'has no MaximumConcurrency, so --environments decides how many environments share the downstream'
+  const whenAbsent = 'has no MaximumConcurrency, so tune starts one environment. Use --environments to start more'
   return [...functionRows(mapping), ['environments', 'maximum concurrency', mapping.maximumConcurrency, '', whenAbsent]]
 }
 
@@ -61,9 +61,9 @@ export interface TuneOptions {
   patch: PatchSettings
   /** The mapping in the template. */
   mapping: Mapping | undefined
-  /** The most messages that the run delivers. */
+  /** The maximum number of messages that the run delivers. */
   maxMessages: number
-  /** What the user should know before the run. */
+  /** Texts to print before the run. */
   lines: string[]
 }
 
@@ -81,7 +81,7 @@ export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<
   const environments = flags.environments ?? Number(taken.environments ?? 1)
   refuseIf(
     environments > MAX_ENVIRONMENTS,
-    `the maximum concurrency in ${flags.template} is ${environments}, but tune starts at most ${MAX_ENVIRONMENTS} environments: use --environments`,
+    `the maximum concurrency in ${flags.template} is ${environments}, but tune starts at most ${MAX_ENVIRONMENTS} environments. Set a lower number with --environments`,
   )
   const wanted = flags.batchSize ?? Number(taken.batchSize ?? (fifo ? 10 : DEFAULT_BATCH_SIZE))
   refuseIf(fifo && wanted > 10, `--batch-size ${wanted} is too large: Lambda allows at most 10 on a FIFO queue`)
@@ -97,7 +97,7 @@ export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<
   )
   if (batchSize < wanted) {
     lines.push(
-      `only about ${formatNumber(batchSize)} of these messages fit into an event of 6 MB, not ${formatNumber(wanted)}`,
+      `a batch has about ${formatNumber(batchSize)} records and not ${formatNumber(wanted)}, because an event has at most 6 MB`,
     )
   }
 
@@ -105,7 +105,7 @@ export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<
   const { least, most } = rangeOf(flags.concurrency, environments, batchSize)
   if (Math.floor(flags.concurrency.most / environments) > batchSize) {
     lines.push(
-      `a batch has ${formatNumber(batchSize)} records, so a concurrency above ${formatNumber(batchSize)} is not tried`,
+      `a batch has ${formatNumber(batchSize)} records, so tune tries no concurrency above ${formatNumber(batchSize)}`,
     )
   }
   const cores = availableParallelism()
@@ -121,11 +121,11 @@ export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<
   const needed = maxMessages({ environments, sample }, MIN_ROUNDS)
   refuseIf(
     flags.messages !== undefined && flags.messages < needed,
-    `--messages ${flags.messages} is too few: one concurrency takes at least ${needed} messages. Raise it, or lower --batch-size`,
+    `--messages ${flags.messages} is too low: tune needs at least ${needed} messages for one concurrency. Raise it, or lower --batch-size`,
   )
   const total = Math.min(steps * maxMessages({ environments, sample }), flags.messages ?? Number.POSITIVE_INFINITY)
   lines.push(
-    `warning: the handler really runs. The downstream that its environment variables point to receives up to ${formatNumber(total)} messages` +
+    `warning: the handler really runs, and calls the systems that its environment variables point to. It receives up to ${formatNumber(total)} messages` +
       (flags.messages === undefined ? ' (--messages sets a limit)' : ''),
   )
   return {
@@ -162,12 +162,12 @@ function withMemory(memory: unknown): number[] {
   return [...all].sort((a, b) => a - b)
 }
 
-/** The range of one environment. No more records than a batch has can be in flight. */
+/** The range of the concurrency of one environment. Its end is at most the batch size: more cannot be in flight. */
 function rangeOf({ least, most }: Range, environments: number, batchSize: number): Range {
   const each = { least: Math.ceil(least / environments), most: Math.floor(most / environments) }
   if (each.most < each.least) {
     throw new UsageError(
-      `--concurrency ${least}..${most} is the total of all environments, and cannot be divided by ${environments}: raise its end`,
+      `--concurrency ${least}..${most} is the total of ${environments} environments, but contains no multiple of ${environments}. Raise the higher number`,
     )
   }
   return { least: Math.min(each.least, batchSize), most: Math.min(each.most, batchSize) }

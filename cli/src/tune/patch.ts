@@ -77,9 +77,10 @@ function changesOf(cell: Cell, settings: PatchSettings, target: Mapping): string
   else {
     const { memory, concurrency } = cell
     const settingsOf = `MemorySize ${memory}, Timeout ${settings.timeout}, BOUNDED_SQS_BATCH_CONCURRENCY ${concurrency}`
-    notes.push(`The function is not in this template (${owner.unread}). Set there: ${settingsOf}.`)
+    notes.push(`The function is not in this template (${owner.unread}). Where it is defined, set ${settingsOf}.`)
   }
-  if (target.ofTopic) notes.push('SAM cannot set these settings of the mapping for SqsSubscription: see doctor.')
+  if (target.ofTopic)
+    notes.push('SAM cannot set these settings of the mapping for SqsSubscription. `doctor` says what to do instead.')
   else if (event === undefined) resources[resource] = { Properties: mapping }
   else {
     const Events = { [event]: { Properties: mapping } }
@@ -88,15 +89,19 @@ function changesOf(cell: Cell, settings: PatchSettings, target: Mapping): string
   const visible = visibilityTimeout(settings)
   if (target.queue.unread === undefined) resources[target.queue.id] = { Properties: { VisibilityTimeout: visible } }
   else
-    notes.push(`The queue is not in this template (${target.queue.unread}). Set there: VisibilityTimeout ${visible}.`)
+    notes.push(
+      `The queue is not in this template (${target.queue.unread}). Where it is defined, set VisibilityTimeout ${visible}.`,
+    )
   return withNotes(notes, { Resources: resources })
 }
 
 function limitNotes({ environments }: PatchSettings, target?: Mapping): string[] {
   if (canLimit(environments, target)) return []
   if (environments >= 2)
-    return [`In provisioned mode, MaximumConcurrency cannot limit the function to ${environments} environments.`]
-  return ['Measured with one environment. MaximumConcurrency is at least 2: to set it, run tune with --environments.']
+    return [
+      `Provisioned mode has no MaximumConcurrency, so this patch does not limit the function to ${environments} environments.`,
+    ]
+  return ['MaximumConcurrency is missing, because it must be at least 2. To set it, run tune with --environments 2.']
 }
 
 function withNotes(notes: readonly string[], template: object): string {

@@ -17,9 +17,10 @@ export interface Setting extends Workload {
 }
 
 /**
- * Predicts the cell of a function with this memory. The CPU limits the goodput.
+ * Predicts the figures of a function with this memory, whose CPU share limits the goodput.
  *
- * @param correction the share of the predicted goodput that a quota has confirmed for this memory
+ * @param correction the goodput is multiplied by this. It is below 1 if a CPU quota has shown that the predictions for
+ *   this memory are too high
  */
 export function predict(
   measurement: Measurement,
@@ -37,7 +38,7 @@ export function predict(
   return toCell(predicted, memory, isMeasured ? 'measured' : 'predicted', setting, all)
 }
 
-/** With a lower goodput, the same records are in flight for longer: their durations grow by the same factor. */
+/** If the goodput is lower with the same concurrency, the durations of the records are longer by the same factor. */
 function slowDown(measurement: Measurement, goodput: number): Measurement {
   const slower = goodput > 0 ? measurement.goodput / goodput : 1
   const { p50, p95 } = measurement
@@ -45,10 +46,10 @@ function slowDown(measurement: Measurement, goodput: number): Measurement {
 }
 
 /**
- * Makes a cell of a measurement that is valid for this memory.
+ * Makes a cell from a measurement that is valid for this memory.
  *
- * @param all measurements of other concurrencies
- * @param needed MB that the process needs; it varies from run to run, so it can be that of another concurrency
+ * @param all the measurements of all concurrencies
+ * @param needed MB that the process needs. This varies from run to run, so it can come from another concurrency
  */
 export function toCell(
   measurement: Measurement,
@@ -75,7 +76,7 @@ export function toCell(
   }
 }
 
-/** A batch ends this many milliseconds before the timeout at the latest: the default of the library. */
+/** In this many milliseconds before the timeout, the library starts no record by default. */
 function reserveOf(timeoutMs: number): number {
   return Math.min(1000, timeoutMs / 5)
 }

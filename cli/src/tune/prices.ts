@@ -38,7 +38,7 @@ function readPrice(text: string): Partial<Prices> {
   const dollars = value.trim() === '' ? Number.NaN : Number(value)
   if (key !== undefined && dollars >= 0 && Number.isFinite(dollars)) return { [key]: dollars }
   throw new UsageError(
-    `--price ${text} is not a price: write NAME=DOLLARS. NAME is gb-second, requests or sqs (the last two per million)`,
+    `--price ${text} is not a price: write NAME=DOLLARS. NAME is gb-second, requests (per million) or sqs (per million requests)`,
   )
 }
 
@@ -55,9 +55,9 @@ export interface Workload {
 }
 
 /**
- * Dollars until a million messages have succeeded. Counts the duration and the requests of the invocations, and the
- * calls that receive and delete messages. A failed message is delivered again, so its deliveries count too. Sending,
- * empty receives and cold starts do not count.
+ * What it costs until a million messages have succeeded, in dollars. This includes the duration and the requests of the
+ * invocations, and the calls that receive and delete messages. A failed message is delivered again, so its deliveries
+ * are included, too. The sending of messages, empty receives and cold starts are not included.
  *
  * @param goodput successful records per second, of all environments together
  * @returns `null` if no record succeeds
@@ -72,7 +72,7 @@ export function costPerMillion(
   if (!(goodput > 0 && succeededShare > 0)) return null
   const succeeded = batchSize * succeededShare
   const invocations = 1_000_000 / succeeded
-  // Lambda rounds each duration up to the next millisecond. The 9 digits remove the error of the division.
+  // Lambda rounds each duration up to the next millisecond. With 9 digits, the rounding error of the division is gone.
   const milliseconds = Math.ceil(Number(((1000 * succeeded * environments) / goodput).toPrecision(9)))
   const duration = ((invocations * milliseconds) / 1000) * (memory / 1024) * prices.gbSecond
   const requests = (invocations / 1_000_000) * prices.requests

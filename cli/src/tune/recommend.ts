@@ -6,13 +6,14 @@ import { dollars, goodputText } from './render.ts'
 import type { Cell, Measurement, Optimize } from './result.ts'
 
 const EQUAL = `${NOISE * 100} %`
+const NOT_HIGHER = `No higher concurrency that can be used is more than ${EQUAL} faster.`
 const REASONS: Readonly<Record<Optimize, string>> = {
-  speed: `no other combination is more than ${EQUAL} faster, and of the memory sizes that are as fast, this is the cheapest`,
-  cost: 'no other memory is cheaper, and a higher concurrency gains next to nothing',
-  balanced: 'no other memory has a lower product of cost and time, and a higher concurrency gains next to nothing',
+  speed: `No combination that can be used is more than ${EQUAL} faster. Of the memory sizes that are as fast, this one is the cheapest.`,
+  cost: `This memory size is the cheapest. ${NOT_HIGHER}`,
+  balanced: `This memory size has the lowest product of cost and time. ${NOT_HIGHER}`,
 }
 
-/** The recommendation in one sentence with its reason. */
+/** The recommendation and its reason. */
 export function recommendationFor(
   best: Cell | undefined,
   cells: readonly Cell[],
@@ -24,17 +25,17 @@ export function recommendationFor(
     return `No combination can be used: ${problem}.`
   }
   const { memory, concurrency, goodput, costPerMillion, measuredBy } = best
-  const each = environments === 1 ? '1 environment' : `${formatNumber(environments)} environments`
+  const where = environments === 1 ? 'in one environment' : `in each of ${formatNumber(environments)} environments`
   return (
-    `${each} × concurrency ${formatNumber(concurrency)} with ${formatNumber(memory)} MB: ${goodputText(goodput)} records/s ` +
-    `for ${dollars(costPerMillion)} per million messages (${measuredBy}), because ${REASONS[optimize]}.`
+    `${formatNumber(memory)} MB, and a concurrency of ${formatNumber(concurrency)} ${where}: ${goodputText(goodput)} records/s ` +
+    `for ${dollars(costPerMillion)} per million messages (${measuredBy}). ${REASONS[optimize]}`
   )
 }
 
-/** An environment that uses more than this share of its part of the machine is slowed down by the others. */
+/** If the environments use more than this share of the machine's cores, the machine may limit the goodput. */
 const BUSY = 0.85
 
-/** What this machine cannot know, one sentence each. */
+/** What this machine cannot know: a text for each. */
 export function unknownsOf(
   environments: number,
   measurements: readonly Measurement[],
@@ -44,20 +45,20 @@ export function unknownsOf(
   const cores = availableParallelism()
   const isBusy = measurements.some((each) => each.cores > cores * BUSY)
   return [
-    `The processor: these figures are from ${processor?.model.trim() ?? 'this machine'}, and Lambda's can be faster or slower.`,
-    'The network: on Lambda, the time to reach the downstream differs.',
-    'The real downstream: if the environment variables point to a substitute, only its limits were found.',
-    'Memory: Lambda counts the memory of the whole environment, such as extensions; here it is the process alone.',
-    `Prices: ${PRICES_OF}, unless --price is given; cold starts, empty receives and sending are not counted.`,
+    `The processor: Lambda's can be faster or slower than that of this machine (${processor?.model.trim() ?? 'unknown'}).`,
+    'The network: a call from Lambda to the downstream can take more or less time.',
+    'The real downstream: if the environment variables point to a substitute, tune found the limits of the substitute.',
+    'The memory of extensions: Lambda counts it, and tune measured only the process.',
+    `The prices: tune used those of ${PRICES_OF}, unless --price is given. The cost does not include cold starts, empty receives, and the sending of messages.`,
     ...(isTypeScript
-      ? ['The bundle: Node loaded TypeScript, which needs about 15 MB more than the bundled handler.']
+      ? ['The bundled handler: the measured one is TypeScript, for which Node needs about 15 MB more.']
       : []),
     ...(environments === 1
-      ? ['Other environments: without MaximumConcurrency, Lambda starts more of them, and all share the downstream.']
+      ? ['Other environments: without MaximumConcurrency, Lambda starts more of them, and they share the downstream.']
       : []),
     ...(isBusy
       ? [
-          `The goodput with more CPU: the environments used nearly all ${cores} cores of this machine, so it may be higher.`,
+          `The goodput with more CPU: it may be higher, because the environments used nearly all ${cores} cores of this machine.`,
         ]
       : []),
   ]

@@ -57,21 +57,21 @@ function measurementRow(each: Measurement): [string, ...string[]] {
   ]
 }
 
-/** The curve at full CPU: a row for each concurrency. */
+/** The measurements without a CPU limit: a row for each concurrency. */
 function measurementTable({ measurements, best }: TuneResult, stream: NodeJS.WriteStream): string[] {
   const head = [CONCURRENCY, RATE, '95 %', 'failed', 'p50\nms', 'p95\nms', 'CPU\nms', 'peak\nMB', 'open\nfiles']
   const rows = measurements.map((each) =>
     each.concurrency === best?.concurrency ? green(measurementRow(each), stream) : measurementRow(each),
   )
-  const unsure = measurements.some(({ isConfident }) => !isConfident)
+  const unsure = measurements.some(({ isConfident, margin }) => !isConfident && margin !== null)
   return [
-    'Measured at full CPU:',
+    'Measured without a CPU limit:',
     renderTable([bold(head, stream), ...rows]),
-    ...(unsure ? [`* not within ±${MARGIN * 100} % after ${MAX_ROUNDS} rounds of batches`] : []),
+    ...(unsure ? [`* The interval is wider than ±${MARGIN * 100} %, even after ${MAX_ROUNDS} rounds of batches.`] : []),
   ]
 }
 
-/** Each error with the number of records that failed with it, and with the concurrencies at which it occurred. */
+/** Each error, with the number of records that failed because of it and the concurrencies at which it occurred. */
 function causeLines(measurements: readonly Measurement[]): string[] {
   const all = measurements.flatMap(({ concurrency, causes }) =>
     Object.entries(causes).map(([text, count]) => ({ text, count, concurrency })),
@@ -79,14 +79,14 @@ function causeLines(measurements: readonly Measurement[]): string[] {
   if (all.length === 0) return []
   const lines = [...Map.groupBy(all, ({ text }) => text)].map(([text, each]) => {
     const count = each.reduce((sum, one) => sum + one.count, 0)
-    return `  ${formatNumber(count)} × ${text} (${each.map(({ concurrency }) => concurrency).join(', ')})`
+    return `  ${formatNumber(count)} × ${text} (concurrency ${each.map(({ concurrency }) => concurrency).join(', ')})`
   })
   const rest = lines.length - MAX_CAUSES
-  const more = rest > 0 ? [`  and ${rest} more ${rest === 1 ? 'kind' : 'kinds'}`] : []
-  return ['Why records failed (records × error, with the concurrencies):', ...lines.slice(0, MAX_CAUSES), ...more]
+  const more = rest > 0 ? [`  and ${rest} other ${rest === 1 ? 'error' : 'errors'}`] : []
+  return ['Why records failed (records × error):', ...lines.slice(0, MAX_CAUSES), ...more]
 }
 
-/** The cells to show for one memory: the best one, and those that were measured with its CPU share. */
+/** The cells to show for one memory: the best one, and the confirmed ones that can be used. */
 function cellsToShow(cells: readonly Cell[], optimize: Optimize): Cell[] {
   const best = choose(cells, optimize)
   return cells.filter((cell) => cell === best || (cell.measuredBy === 'confirmed' && cell.problem === undefined))
@@ -121,13 +121,13 @@ function memoryTable({ cells, best, optimize }: TuneResult, stream: NodeJS.Write
       .map(({ concurrency, problem }) => `${digits(memory)} MB × concurrency ${concurrency} cannot be used: ${problem}`)
   })
   return [
-    'For each memory, its best concurrency:',
+    'The best concurrency for each memory size:',
     ...(rows.length > 0 ? [renderTable([bold(head, stream), ...rows])] : []),
     ...problems,
   ]
 }
 
-/** A larger deviation of a prediction is explained. */
+/** If a prediction differs by more than this share, the output says why. */
 const MAX_DEVIATION = 0.25
 
 function confirmationLines({ confirmations }: TuneResult): string[] {
@@ -140,11 +140,11 @@ function confirmationLines({ confirmations }: TuneResult): string[] {
   })
   const isOff = deviations.some((deviation) => Math.abs(deviation) > MAX_DEVIATION)
   return [
-    'Records per second under the CPU quota:',
+    'Records per second with the CPU share of the memory size:',
     ...lines,
     ...(isOff
       ? [
-          `  A deviation above ${100 * MAX_DEVIATION} % has one of two reasons: other programs used the CPU, or a record needs more CPU if the process has little.`,
+          `  A deviation above ${100 * MAX_DEVIATION} % has one of two reasons: other programs used the CPU, or a record needs more CPU time when the CPU is limited.`,
         ]
       : []),
   ]

@@ -35,14 +35,14 @@ export interface Measurement {
   readonly concurrency: number
   /** Successful records per second, of all environments together. */
   readonly goodput: number
-  /** Half of the 95 % confidence interval of the goodput, as a share of it. `null` if it is not known. */
+  /** Half of the 95 % confidence interval of the goodput, divided by the goodput. `null` if no record succeeded. */
   readonly margin: number | null
-  /** Whether the margin is small enough. If not, the maximum number of batches was reached. */
+  /** Whether the margin is small enough. If not, the maximum number of rounds was reached, or no record succeeded. */
   readonly isConfident: boolean
-  /** Batches that were measured, of all environments together, without the warm-up. */
+  /** The number of batches that were measured, of all environments together. The warm-up does not count. */
   readonly batches: number
   readonly failedShare: number
-  /** Why records failed, and how often, the most frequent first. */
+  /** Each error and the number of records that failed because of it. The most frequent error is first. */
   readonly causes: Readonly<Record<string, number>>
   readonly p50: number | null
   readonly p95: number | null
@@ -53,7 +53,7 @@ export interface Measurement {
   readonly cores: number
 }
 
-/** What was predicted for a combination, and what a CPU quota then confirmed, in successful records per second. */
+/** What was predicted for a combination, and what was measured under a CPU quota, in successful records per second. */
 export interface Confirmation {
   readonly memory: number
   readonly concurrency: number
@@ -66,7 +66,7 @@ export interface TuneResult {
   readonly handler: string
   readonly environments: number
   readonly batchSize: number
-  /** The measurements at full CPU, ordered by concurrency. */
+  /** The measurements without a CPU limit, in ascending order of the concurrency. */
   readonly measurements: readonly Measurement[]
   readonly cells: readonly Cell[]
   /** Empty without `--confirm`. */
@@ -74,10 +74,10 @@ export interface TuneResult {
   /** `null` if no combination can be used. */
   readonly best: Cell | null
   readonly optimize: Optimize
-  /** The recommendation in one sentence with its reason. */
+  /** The recommendation and its reason. */
   readonly recommendation: string
   /** YAML of the settings for SAM or CloudFormation. `null` without a recommendation. */
   readonly patch: string | null
-  /** What this machine cannot know, one sentence each. */
+  /** What this machine cannot know: a text for each. */
   readonly unknowns: readonly string[]
 }

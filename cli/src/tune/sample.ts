@@ -8,8 +8,8 @@ export type Sample = ReturnType<typeof createSample>
 const ARN = 'arn:aws:sqs:us-east-1:000000000000:tune'
 
 /**
- * Makes batches of the messages in a sample, and repeats the sample as often as necessary. Each record has a new id,
- * because handlers may skip messages that they know.
+ * Makes batches from the messages of a sample, and repeats the sample as often as necessary. Each record has a new id,
+ * because handlers may skip messages that they have already processed.
  */
 export function createSample(messages: readonly InputMessage[], batchSize: number, fifo: boolean) {
   const arn = fifo ? `${ARN}.fifo` : ARN
@@ -33,7 +33,7 @@ export function createSample(messages: readonly InputMessage[], batchSize: numbe
   }
   return {
     batch,
-    /** The most records in a batch: the wanted number, or what fits into an event on average. */
+    /** The maximum number of records in a batch: the wanted number, or as many as fit into an event on average. */
     batchSize: size,
     /** The mean size of a body. */
     bodyBytes: average(messages.map(({ body }) => Buffer.byteLength(body))),

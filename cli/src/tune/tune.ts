@@ -86,7 +86,7 @@ async function run(
   const queue = await startOwnQueue({ visibilityTimeout: 30, maxReceives: 1000 })
   const quotas = flags.confirm ? createQuotas(environments) : undefined
   if (flags.confirm && !quotas) {
-    display.log('warning: this machine does not permit cgroups (try as root), so the figures stay predicted')
+    display.log('warning: this machine does not permit cgroups, so --confirm has no effect. Try it as root')
   }
   const common: MeasureOptions = {
     function: { ...options.function, env: { ...queue.variables, ...options.function.env } },
@@ -94,7 +94,7 @@ async function run(
     sample: options.sample,
     onBatch(records) {
       left -= records
-      if (left < 0) throw new Stopped(`--messages ${flags.messages} is used up`)
+      if (left < 0) throw new Stopped(`the next batch would exceed --messages ${flags.messages}`)
     },
     onRound: (concurrency, round) => show(round, concurrency),
     signal,
@@ -115,7 +115,7 @@ async function run(
   }
 }
 
-/** A quota for each environment. Undefined if this machine does not permit it. */
+/** A CPU quota for each environment. Undefined if this machine does not permit cgroups. */
 function createQuotas(count: number): Quota[] | undefined {
   const quotas = Array.from({ length: count }, (_, index) =>
     createCgroup(`bounded-sqs-batch-${process.pid}-${index}`, QUOTA_PERIOD_MS),

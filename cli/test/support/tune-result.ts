@@ -3,7 +3,7 @@ import type { Cell, Measurement, TuneResult } from '../../src/tune/result.ts'
 const ENVIRONMENTS = 4
 const FAILURE = 'Error: downstream returned 503'
 const MEMORIES = [128, 256, 512, 1024, 1769]
-/** What each concurrency came to at full CPU, as on a downstream that accepts 80 calls of 40 ms at once. */
+/** The measurements without a CPU limit, for a downstream that accepts 80 calls of 40 ms at once. */
 const MEASUREMENTS: readonly Measurement[] = [
   { concurrency: 10, goodput: 246.3, failedShare: 0, p50: 40.2, p95: 43.1, cpuPerRecord: 0.412, peakMemory: 81 },
   { concurrency: 20, goodput: 489.1, failedShare: 0, p50: 40.5, p95: 43.9, cpuPerRecord: 0.388, peakMemory: 84 },

@@ -21,42 +21,42 @@ function noise(concurrency: number) {
   return 1 + 0.025 * Math.sin(concurrency * 12.9898)
 }
 
-test('a peak at 40: the climb stops behind it, and looks between the neighbours', async (t) => {
+test('goodput falls above 40: the climb stops, then tries values near the best one', async (t) => {
   const { tried, knee } = await run((c) => ({ goodput: c <= 40 ? 25 * c : 1000 - 10 * (c - 40) }))
   t.strictSame(tried, [10, 16, 26, 42, 67, 33, 53, 37, 47])
   t.equal(knee, 42)
 })
 
-test('a plateau from 40: the lowest concurrency with the full goodput is the knee', async (t) => {
+test('goodput does not grow above 40: the knee is the lowest concurrency with the full goodput', async (t) => {
   const { tried, knee } = await run((c) => ({ goodput: 25 * Math.min(c, 40) }))
   t.strictSame(tried, [10, 16, 26, 42, 67, 107, 33, 53, 37, 47])
   t.equal(knee, 42)
 })
 
-test('a plateau with an error of measurement of 2.5 %', async (t) => {
+test('goodput does not grow above 40 and is measured with an error of 2.5 %: the knee is near 40', async (t) => {
   const { tried, knee = 0 } = await run((c) => ({ goodput: 25 * Math.min(c, 40) * noise(c) }))
   t.ok(knee >= 33 && knee <= 53, `${knee}`)
   t.ok(tried.length <= 14)
 })
 
-test('a goodput that always grows: the highest concurrency is the knee', async (t) => {
+test('goodput grows with every step: the knee is the highest concurrency', async (t) => {
   const { tried, knee } = await run((c) => ({ goodput: c }))
   t.strictSame(tried, [10, 16, 26, 42, 67, 107, 171, 274, 400, 331, 364])
   t.equal(knee, 400)
 })
 
-test('a cliff at 900, above which all records fail: the knee is below, and close to it', async (t) => {
+test('above 900, all records fail: the knee is at most 900, and close to it', async (t) => {
   const { tried, knee } = await run((c) => (c > 900 ? { goodput: 0, failedShare: 1 } : { goodput: c }), 100, 1000)
   t.strictSame(tried, [100, 160, 256, 410, 656, 1000, 519, 810, 729, 900])
   t.equal(knee, 900)
 })
 
-test('failures above 100 with a goodput that still grows: these steps are not the knee', async (t) => {
+test('above 100, records fail while goodput still grows: the knee is below 100', async (t) => {
   const { knee } = await run((c) => ({ goodput: c, failedShare: c > 100 ? 0.05 : 0 }))
   t.equal(knee, 95)
 })
 
-test('records that fail at every concurrency do not count against it', async (t) => {
+test('records that fail at every concurrency do not change the knee', async (t) => {
   const { knee } = await run((c) => ({ goodput: Math.min(c, 40), failedShare: 0.3 }))
   t.equal(knee, 42)
   const steps = [0.3, 0.305, 0.32].map((failedShare, index) => ({ concurrency: index, goodput: 1, failedShare }))
@@ -66,7 +66,7 @@ test('records that fail at every concurrency do not count against it', async (t)
   )
 })
 
-test('a low concurrency whose batch does not fit into the timeout does not end the climb', async (t) => {
+test('if a batch with a low concurrency does not fit into the timeout, the climb continues', async (t) => {
   const { knee } = await run((c) => (c < 40 ? { goodput: c, failedShare: 1 - c / 40 } : { goodput: Math.min(c, 100) }))
   t.equal(knee, 107)
 })
@@ -77,7 +77,7 @@ test('if nothing succeeds, the climb ends after two steps, and there is no knee'
   t.equal(knee, undefined)
 })
 
-test('a range of one value is one step, and a small range is not tried twice', async (t) => {
+test('a range of one value takes one step, and each value of a small range is tried at most once', async (t) => {
   t.strictSame((await run((c) => ({ goodput: c }), 7, 7)).tried, [7])
   const { tried } = await run((c) => ({ goodput: c }), 1, 10)
   t.strictSame(tried, [1, 2, 3, 5, 8, 10, 9])

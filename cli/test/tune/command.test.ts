@@ -30,7 +30,7 @@ function announced(text: string): number {
   return Number(count.replaceAll(',', ''))
 }
 
-test('a downstream with a capacity of 40: cells, recommendation and patch as JSON', async (t) => {
+test('the JSON output for a downstream with a capacity of 40 has the cells, the recommendation and the patch', async (t) => {
   const service = await downstream(t, 40, 20)
   const flags = ['--concurrency', '10..40', '--batch-size', '100', '--memory', '1769,512', '--json']
   const { code, stdout, stderr } = await command(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
@@ -61,12 +61,12 @@ test('a downstream with a capacity of 40: cells, recommendation and patch as JSO
   t.ok(service.calls() > 0 && service.calls() <= announced(stderr), `${service.calls()} of ${announced(stderr)}`)
   t.match(
     stderr,
-    /^warning: the handler really runs\. The downstream that its environment variables point to receives/m,
+    /^warning: the handler really runs, and calls the systems that its environment variables point to\. It receives/m,
   )
   t.match(stderr, /^1 environment \(the default; --environments changes it\), batches of 100, a timeout of 30 s/m)
 })
 
-test('four environments share the range of the concurrency', async (t) => {
+test('--concurrency is the total of four environments', async (t) => {
   const service = await downstream(t, 1000, 50)
   const flags = ['--concurrency', '40..40', '--environments', '4', '--batch-size', '100', '--json']
   const { code, stdout } = await command(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
@@ -83,21 +83,21 @@ test('four environments share the range of the concurrency', async (t) => {
   t.match(patch, /ScalingConfig:\s+MaximumConcurrency: 4/)
 })
 
-test('the output for people: tables, recommendation, patch and what is not known', async (t) => {
+test('the text output has tables, the recommendation, the patch, and what the machine cannot know', async (t) => {
   const flags = ['--concurrency', '10..11', '--batch-size', '50', '--memory', '1769', '--optimize', 'cost']
   const { code, stdout, stderr } = await command(['tune', tuned, ...sampleFile(t), ...flags])
   t.equal(code, 0)
   t.equal(stderr, '')
   t.notMatch(stdout, '\u001b', 'no escape sequences')
   t.match(stdout, /^trying concurrency 10: warm-up · no result yet$/m)
-  t.match(stdout, /^Measured at full CPU:\n┌[\s\S]*│ +concur- │ records │[\s\S]*\n│ 10 +│[\s\S]*\n│ 11 +│/m)
+  t.match(stdout, /^Measured without a CPU limit:\n┌[\s\S]*│ +concur- │ records │[\s\S]*\n│ 10 +│[\s\S]*\n│ 11 +│/m)
   t.match(
     stdout,
-    /^For each memory, its best concurrency:\n┌[\s\S]*\n│ 1,769 MB +│ +\d+ │.*│ +\$\d\.\d{4} │ +(measured|predicted) │$/m,
+    /^The best concurrency for each memory size:\n┌[\s\S]*\n│ 1,769 MB +│ +\d+ │.*│ +\$\d\.\d{4} │ +(measured|predicted) │$/m,
   )
   t.match(
     stdout,
-    /^Recommendation: 1 environment × concurrency \d+ with 1,769 MB: [\d,.]+ records\/s for \$\d\.\d{4} per million messages \((measured|predicted)\), because no other/m,
+    /^Recommendation: 1,769 MB, and a concurrency of \d+ in one environment: [\d,.]+ records\/s for \$\d\.\d{4} per million messages \((measured|predicted)\)\. This memory size is the cheapest\. No higher/m,
   )
   t.match(stdout, /^Patch:\n# Add CodeUri and Handler, or merge these settings into your template\.$/m)
   t.match(stdout, /^What this machine cannot know:\n- The processor:.*\n- The network:.*\n- The real downstream:/m)
@@ -113,14 +113,14 @@ test('if every record fails, the exit code is 1, and the causes are shown', asyn
   )
   t.match(
     stdout,
-    /^Why records failed \(records × error, with the concurrencies\):\n {2}\d+ × Error: downstream returned 503 \(10, 16\)$/m,
+    /^Why records failed \(records × error\):\n {2}\d+ × Error: downstream returned 503 \(concurrency 10, 16\)$/m,
   )
   t.notMatch(stdout, 'Patch:')
   const json = await command(['tune', `${tuned}#fails`, ...sampleFile(t), ...flags, '--json'])
   t.match(JSON.parse(json.stdout), { best: null, patch: null })
 })
 
-test('Ctrl-C ends the run with the table so far', async (t) => {
+test('Ctrl-C ends the run, and the results so far are printed', async (t) => {
   const flags = ['--concurrency', '10..400', '--batch-size', '400', '--memory', '1769']
   const { code, stdout } = await command(['tune', tuned, ...sampleFile(t), ...flags], {
     during: async (child, output) => {
@@ -129,7 +129,7 @@ test('Ctrl-C ends the run with the table so far', async (t) => {
     },
   })
   t.equal(code, 1)
-  t.match(stdout, /^Measured at full CPU:\n┌[\s\S]*\n│ 10 +│[\s\S]*^Recommendation: 1 environment × concurrency/m)
+  t.match(stdout, /^Measured without a CPU limit:\n┌[\s\S]*\n│ 10 +│[\s\S]*^Recommendation: 1,769 MB, and a/m)
   t.match(stdout, /^incomplete: interrupted$/m)
 })
 
@@ -142,11 +142,11 @@ test('--messages limits what the handler receives', async (t) => {
   t.equal(code, 1)
   t.equal(announced(stderr), 700)
   t.equal(service.calls(), 700)
-  t.match(stderr, /^incomplete: --messages 700 is used up$/m)
+  t.match(stderr, /^incomplete: the next batch would exceed --messages 700$/m)
   t.ok(JSON.parse(stdout).measurements.length <= 1)
 })
 
-test('settings of a template, its environment variables and its logical ids', async (t) => {
+test('tune uses the settings and environment variables of a template, and its logical ids in the patch', async (t) => {
   const service = await downstream(t, 1000, 1)
   const template = templateFile(
     t,
@@ -172,15 +172,15 @@ test('settings of a template, its environment variables and its logical ids', as
   t.match(patch, /MaximumBatchingWindowInSeconds: 3\n[\s\S]*MaximumConcurrency: 2\n[\s\S]*VisibilityTimeout: 123\n/)
 })
 
-test('a template without MaximumConcurrency is measured with one environment, and a line says so', async (t) => {
+test('if a template has no MaximumConcurrency, tune runs one environment and says so', async (t) => {
   const template = templateFile(t, sam())
   const flags = ['--template', template, '--concurrency', '20..20', '--json']
   const { stdout, stderr } = await command(['tune', tuned, ...sampleFile(t), ...flags])
   t.equal(JSON.parse(stdout).environments, 1)
-  t.match(stderr, `${template} has no MaximumConcurrency, so --environments decides`)
+  t.match(stderr, `${template} has no MaximumConcurrency, so tune starts one environment. Use --environments`)
 })
 
-test('--payload writes an event of the sample', async (t) => {
+test('--payload writes an event with messages of the sample', async (t) => {
   const file = join(folder(t), 'payload.json')
   const flags = ['--concurrency', '10..10', '--batch-size', '30', '--payload', file, '--json']
   t.equal((await command(['tune', tuned, ...sampleFile(t), ...flags])).code, 0)
@@ -199,7 +199,7 @@ test('--report writes a page with the same result as --json', async (t) => {
   t.strictSame(JSON.parse(inPage as string), JSON.parse(stdout))
 })
 
-test('--confirm measures the recommendation under a CPU quota, or says that this is not possible', async (t) => {
+test('--confirm measures the recommendation under a CPU quota, or warns that cgroups are not permitted', async (t) => {
   const probe = createCgroup(`probe-${process.pid}`, 20)
   probe?.remove()
   const flags = ['--concurrency', '10..10', '--batch-size', '50', '--memory', '512,1769', '--confirm', '--json']
@@ -219,7 +219,7 @@ test('--confirm measures the recommendation under a CPU quota, or says that this
   }
 })
 
-test('wrong usage', async (t) => {
+test('wrong usage exits with code 2 and says what is wrong', async (t) => {
   const sample = sampleFile(t)
   const refuse = async (args: string[], message: string | RegExp) => {
     const { code, stderr } = await command(['tune', ...args])
@@ -235,14 +235,14 @@ test('wrong usage', async (t) => {
   await refuse([tuned, ...sample, '--memory', '128,64'], 'Expected a whole number from 128 to 10,240')
   await refuse(
     [tuned, ...sample, '--environments', '4', '--concurrency', '1..3'],
-    'cannot be divided by 4: raise its end',
+    'contains no multiple of 4. Raise the higher number',
   )
   await refuse([tuned, ...sample, '--price', 'gold=1'], '--price gold=1 is not a price')
-  await refuse([tuned, ...sample, '--messages', '10'], '--messages 10 is too few: one concurrency takes at least 4000')
+  await refuse([tuned, ...sample, '--messages', '10'], '--messages 10 is too low: tune needs at least 4000')
   await refuse([tuned, ...sample, '--parameter', 'A=1'], '--parameter and --template-function need --template')
   await refuse([tuned, ...sample, '--payload', '/nope/x.json'], '--payload /nope/x.json cannot be written (ENOENT)')
   await refuse([tuned, ...sample, '--report', '/nope/x.html'], '--report /nope/x.html cannot be written (ENOENT)')
   const template = templateFile(t, sam({ mapping: { ScalingConfig: { MaximumConcurrency: 500 } } }))
-  await refuse([tuned, ...sample, '--template', template], 'tune starts at most 100 environments: use --environments')
+  await refuse([tuned, ...sample, '--template', template], 'tune starts at most 100 environments. Set a lower')
   t.notOk(existsSync('/nope'))
 })

@@ -9,13 +9,13 @@ test('the margin of two and of three values', async (t) => {
   t.equal(marginOf([0, 0, 0]), undefined)
 })
 
-test('two equal values are not enough, three are', async (t) => {
+test('three equal values are enough to be confident, and two are not', async (t) => {
   t.equal(isConfident([100, 100]), false)
   t.equal(isConfident([100, 100, 100]), true)
   t.equal(isConfident([80, 100, 120]), false)
 })
 
-test('samples are taken until their mean is known, at most ten, and one if it is 0', async (t) => {
+test('samples are taken until their mean is known exactly enough, but at most ten, and only one if it is 0', async (t) => {
   const take = (values: (round: number) => number) => sampleUntilConfident(async (round) => values(round))
   t.strictSame(await take(() => 100), [100, 100, 100])
   t.strictSame(await take((round) => [90, 110][round - 1] ?? 100), [90, 110, 100, 100, 100, 100, 100, 100])

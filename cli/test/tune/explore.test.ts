@@ -48,7 +48,7 @@ test('a downstream with a capacity of 40: the smallest memory with about 40 reco
   t.equal(cells.length, 30)
 })
 
-test('records that need a millisecond of CPU: the goodput follows the memory', async (t) => {
+test('if a record needs a millisecond of CPU, the goodput grows with the memory', async (t) => {
   const { best, cells } = await run(plan({ optimize: 'speed' }), () => ({ goodput: 990, cpuPerRecord: 1 }))
   t.match(best, { memory: 1769, concurrency: 10, measuredBy: 'measured' })
   const smallest = cells.find(({ memory }) => memory === 128)
@@ -66,7 +66,7 @@ test('a memory that seems to be too small is checked with its own heap limits, a
   t.equal(cells.find(({ memory }) => memory === 128)?.problem, 'the process needs 300 MB')
 })
 
-test('if a check fails, smaller memory sizes are not tried', async (t) => {
+test('if the process does not work with a memory size, smaller sizes are not checked', async (t) => {
   const dead = { goodput: 0, failedShare: 1, peakMemory: null, cpuPerRecord: null, causes: { 'out of memory': 1 } }
   const { full, best, cells } = await run(plan({ memories: [128, 256, 512, 1769] }), (concurrency, memory) =>
     memory === 1769 ? { ...downstream(concurrency), peakMemory: 600 } : dead,
@@ -80,7 +80,7 @@ test('if a check fails, smaller memory sizes are not tried', async (t) => {
   )
 })
 
-test('garbage collection that a small heap needs counts as CPU', async (t) => {
+test('a small heap needs more CPU for garbage collection, and the prediction includes it', async (t) => {
   const { cells } = await run(plan(), (_concurrency, memory) =>
     memory === 1769 ? { goodput: 500, cpuPerRecord: 0.1, peakMemory: 200 } : { cpuPerRecord: 0.2, goodput: 500 },
   )
@@ -89,7 +89,7 @@ test('garbage collection that a small heap needs counts as CPU', async (t) => {
   t.equal(small?.goodput.toFixed(3), ((1000 * (128 / 1769)) / 0.2).toFixed(3))
 })
 
-test('confirmation: the recommended cell and its neighbours are measured, and the figures are taken', async (t) => {
+test('a confirmation measures the recommended cell and its neighbours, and replaces their figures', async (t) => {
   const { limited, cells, best, confirmed } = await run(plan(), downstream, (concurrency) => ({
     ...downstream(concurrency),
     goodput: 790,
@@ -103,7 +103,7 @@ test('confirmation: the recommended cell and its neighbours are measured, and th
   )
 })
 
-test('if the quota refutes the recommendation, a confirmed neighbour is recommended', async (t) => {
+test('if the recommended cell is much slower under the quota, a confirmed neighbour is recommended', async (t) => {
   const { limited, best, cells } = await run(plan(), downstream, (concurrency, memory) => ({
     ...downstream(concurrency),
     ...(memory === 128 ? { goodput: 10 } : {}),
@@ -124,7 +124,7 @@ test('if the process needs more memory under the quota, the other cells of this 
   t.strictSame([...problems], ['the process needs 140 MB'])
 })
 
-test('a run that stops has the cells so far', async (t) => {
+test('an interrupted run has the cells that were already measured', async (t) => {
   const findings: Findings = { measurements: [], checks: new Map(), confirmed: [] }
   const atFullCpu = async (concurrency: number) => {
     if (concurrency > 16) throw new Error('stopped')

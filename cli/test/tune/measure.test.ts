@@ -18,7 +18,7 @@ function optionsOf(exportName: string, size = 100, changes: Partial<MeasureOptio
   }
 }
 
-test('figures of records that take 10 ms, 50 at once', async (t) => {
+test('the figures of a handler that takes 10 ms for each record, with a concurrency of 50', async (t) => {
   const rounds: number[] = []
   const batches: number[] = []
   const measured = await measure(
@@ -93,14 +93,14 @@ test('several environments process batches at the same time, and their records a
   t.ok(measured.goodput < 6 / 0.0099)
 })
 
-test('while the slowest environment is busy, the others do not count as if they went on', async (t) => {
+test('goodput is the number of successful records of all environments ÷ the duration of the slowest one', async (t) => {
   const batch = (succeeded: number, duration: number) => ({ succeeded, failed: 0, duration, figures: undefined })
   t.equal(goodputOf([[batch(100, 500)], [batch(100, 1000)]]), 200)
   t.equal(goodputOf([[batch(60, 300), batch(60, 300)], [batch(40, 400)]]), 160 / 0.6)
   t.equal(goodputOf([[batch(0, 0)], [batch(0, 0)]]), 0)
 })
 
-test('small batches are measured several at a time', async (t) => {
+test('a round has several batches if they are small', async (t) => {
   let batches = 0
   const options = optionsOf('handler', 10, { onBatch: () => (batches += 1) })
   await measure(10, 1769, options)

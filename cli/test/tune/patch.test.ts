@@ -87,13 +87,13 @@ for (const [name, template] of [
   })
 }
 
-test('what is in another stack, and what the mapping cannot have, are notes', async (t) => {
+test('notes say which settings belong to another stack, and which one the mapping cannot have', async (t) => {
   const Queue = { 'Fn::ImportValue': 'queue' }
   const pollers = { ProvisionedPollerConfig: { MinimumPollers: 2, MaximumPollers: 4 } }
   const target = only((await read(t, sam({ mapping: { Queue, ...pollers } }))).mappings)
   const patch = patchFor(CELL, SETTINGS, target)
   t.notMatch(patch, 'ScalingConfig')
   t.strictSame(Object.keys(parse(patch).Resources), ['Handler'])
-  t.match(patch, /^# In provisioned mode, MaximumConcurrency cannot limit the function to 4 environments\.$/m)
-  t.match(patch, /^# The queue is not in this template \(.+\)\. Set there: VisibilityTimeout 181\.$/m)
+  t.match(patch, /^# Provisioned mode has no MaximumConcurrency, so this patch does not limit .+ 4 environments\.$/m)
+  t.match(patch, /^# The queue is not in this template \(.+\)\. Where it is defined, set VisibilityTimeout 181\.$/m)
 })

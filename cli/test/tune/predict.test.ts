@@ -6,7 +6,7 @@ import { measurement } from './cells.ts'
 const prices = pricesFor('x86_64', false)
 const SETTING: Setting = { environments: 1, batchSize: 1000, bodyBytes: 100, prices, timeout: 30 }
 
-test('with enough memory for a core, a cell has the measured figures', async (t) => {
+test('if the memory gives a full core, a cell has the measured figures', async (t) => {
   const measured = measurement({ goodput: 1000, cpuPerRecord: 0.5 })
   const { goodput, p50, p95, measuredBy, problem } = predict(measured, 1769, SETTING, [measured])
   t.strictSame(
@@ -25,13 +25,13 @@ test('with less memory, the CPU share limits the goodput, and records take longe
   )
 })
 
-test('a goodput that needs little CPU is the same with less memory, but it is a prediction', async (t) => {
+test('if records need little CPU, the predicted goodput with less memory is the measured goodput', async (t) => {
   const measured = measurement({ goodput: 100, cpuPerRecord: 0.5 })
   const { goodput, measuredBy } = predict(measured, 128, SETTING, [measured])
   t.strictSame({ goodput, measuredBy }, { goodput: 100, measuredBy: 'predicted' })
 })
 
-test('more than one core is never predicted, and a measurement that used more becomes a prediction', async (t) => {
+test('a prediction never uses more than one core, and replaces a measurement that used more', async (t) => {
   const measured = measurement({ goodput: 3000, cpuPerRecord: 0.5 })
   for (const memory of [1769, 10_240]) {
     const { goodput, measuredBy } = predict(measured, memory, SETTING, [measured])

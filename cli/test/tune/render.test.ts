@@ -37,17 +37,17 @@ const PIPE = new PassThrough() as unknown as NodeJS.WriteStream
 test('everything that tune prints', async (t) => {
   t.equal(
     renderResult(RESULT, PIPE),
-    `Measured at full CPU:
+    `Measured without a CPU limit:
 ┌─────────┬─────────┬───────┬────────┬─────┬─────┬───────┬──────┬───────┐
 │ concur- │ records │  95 % │ failed │ p50 │ p95 │   CPU │ peak │  open │
 │ rency   │   per s │       │        │  ms │  ms │    ms │   MB │ files │
 │ 40      │   1,000 │  ±2 % │    0 % │  10 │  20 │ 0.100 │  100 │    70 │
 │ 900     │  12,346 │ ±2 %* │ 12.3 % │  10 │  20 │ 0.100 │  100 │    70 │
 └─────────┴─────────┴───────┴────────┴─────┴─────┴───────┴──────┴───────┘
-* not within ±5 % after 10 rounds of batches
-Why records failed (records × error, with the concurrencies):
-  7 × Error: EMFILE (900)
-For each memory, its best concurrency:
+* The interval is wider than ±5 %, even after 10 rounds of batches.
+Why records failed (records × error):
+  7 × Error: EMFILE (concurrency 900)
+The best concurrency for each memory size:
 ┌────────┬─────────┬─────────┬─────┬─────┬──────┬─────────┬───────────┐
 │ memory │ concur- │ records │ p50 │ p95 │ peak │   $ per │   figures │
 │        │   rency │   per s │  ms │  ms │   MB │ million │       are │
@@ -55,9 +55,9 @@ For each memory, its best concurrency:
 └────────┴─────────┴─────────┴─────┴─────┴──────┴─────────┴───────────┘
 128 MB cannot be used: the process needs 300 MB
 512 MB × concurrency 900 cannot be used: 12.3 % of the records failed
-Records per second under the CPU quota:
+Records per second with the CPU share of the memory size:
   512 MB × concurrency 40: predicted 1,000, confirmed 700 (-30 %)
-  A deviation above 25 % has one of two reasons: other programs used the CPU, or a record needs more CPU if the process has little.
+  A deviation above 25 % has one of two reasons: other programs used the CPU, or a record needs more CPU time when the CPU is limited.
 
 Recommendation: Use it.
 
@@ -69,6 +69,11 @@ What this machine cannot know:
   )
 })
 
+test('if no record succeeded, there is no interval, and no note about it', async (t) => {
+  const failed = measurement({ goodput: 0, failedShare: 1, margin: null, isConfident: false, batches: 1 })
+  t.notMatch(renderResult({ ...RESULT, measurements: [failed] }, PIPE), 'The interval is wider')
+})
+
 test('without a measurement, there is no table', async (t) => {
   const nothing = { ...RESULT, measurements: [], cells: [], confirmations: [], best: null, patch: null }
   t.equal(renderResult(nothing, PIPE), '\nRecommendation: Use it.\n\nWhat this machine cannot know:\n- The processor.')
@@ -77,16 +82,16 @@ test('without a measurement, there is no table', async (t) => {
 test('the recommendation names the combination, its figures, how they were obtained, and the reason', async (t) => {
   t.equal(
     recommendationFor(BEST, [BEST], 4, 'speed'),
-    '4 environments × concurrency 40 with 512 MB: 1,000 records/s for $0.1235 per million messages (confirmed), ' +
-      'because no other combination is more than 5 % faster, and of the memory sizes that are as fast, this is the cheapest.',
+    '512 MB, and a concurrency of 40 in each of 4 environments: 1,000 records/s for $0.1235 per million messages (confirmed). ' +
+      'No combination that can be used is more than 5 % faster. Of the memory sizes that are as fast, this one is the cheapest.',
   )
   t.match(
     recommendationFor(BEST, [BEST], 1, 'cost'),
-    /^1 environment × .* because no other memory is cheaper, and a higher concurrency gains/,
+    /in one environment: .* This memory size is the cheapest\. No higher concurrency that can be used is more than 5 % faster\.$/,
   )
   t.match(
     recommendationFor(BEST, [BEST], 1, 'balanced'),
-    'because no other memory has a lower product of cost and time',
+    'This memory size has the lowest product of cost and time. No higher concurrency',
   )
   const [broken] = RESULT.cells
   t.equal(

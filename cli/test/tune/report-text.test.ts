@@ -90,20 +90,20 @@ test('the marks of a combination', async (t) => {
   t.equal(marksOf({ ...cell, measuredBy: 'measured', problem: 'no record succeeded' }, null), '✕●')
 })
 
-test('the findings', async (t) => {
+test('the findings of the charts in words', async (t) => {
   const unusable = { ...cell, concurrency: 80, goodput: 900, costPerMillion: 0.1, problem: 'the process needs 600 MB' }
   const equal = { ...cell, memory: 1024 }
   const none = { ...cell, concurrency: 1, goodput: 0, costPerMillion: null }
   for (const [cells, goodput, cost] of [
     [
       [equal, unusable, cell, none],
-      'The highest goodput is 760 records per second, at 512 MB and concurrency 60 (predicted) and 1 other combination. 1 of 4 combinations cannot be used.',
-      'The lowest cost is $0.124 per million messages, at 512 MB and concurrency 60 (predicted) and 1 other combination. 1 of 4 combinations cannot be used.',
+      'The highest goodput is 760 records per second, with 512 MB and concurrency 60 (predicted), and with 1 other combination. 1 of 4 combinations cannot be used.',
+      'The lowest cost is $0.124 per million messages, with 512 MB and concurrency 60 (predicted), and with 1 other combination. 1 of 4 combinations cannot be used.',
     ],
     [
       [{ ...cell, measuredBy: 'measured' as const }],
-      'The highest goodput is 760 records per second, at 512 MB and concurrency 60 (measured). Every combination can be used.',
-      'The lowest cost is $0.124 per million messages, at 512 MB and concurrency 60 (measured). Every combination can be used.',
+      'The highest goodput is 760 records per second, with 512 MB and concurrency 60 (measured). Every combination can be used.',
+      'The lowest cost is $0.124 per million messages, with 512 MB and concurrency 60 (measured). Every combination can be used.',
     ],
     [[unusable], 'No combination can be used.', 'No combination can be used.'],
     [[], 'No combination was tried.', 'No combination was tried.'],
@@ -115,13 +115,13 @@ test('the findings', async (t) => {
   for (const [measurements, expected] of [
     [
       all,
-      'At full CPU, the highest goodput is 1,812 records per second, at concurrency 80. The largest share of failed records is 56 %, at concurrency 400.',
+      'Without a CPU limit, the highest goodput is 1,812 records per second, at concurrency 80. The largest share of failed records is 56 %, at concurrency 400.',
     ],
     [
       all.slice(0, 1),
-      'At full CPU, the highest goodput is 246 records per second, at concurrency 10. No record failed.',
+      'Without a CPU limit, the highest goodput is 246 records per second, at concurrency 10. No record failed.',
     ],
-    [[], 'Nothing was measured at full CPU.'],
+    [[], 'Nothing was measured.'],
   ] as const) {
     t.equal(curveFinding(tuneResult({ measurements })), expected)
   }

@@ -20,7 +20,7 @@ test('the sample is repeated, and each record has a new id', async (t) => {
   t.equal(sample.bodyBytes, 1)
 })
 
-test('message groups and attributes are kept, and a FIFO queue has an ARN of its kind', async (t) => {
+test('message groups and attributes are kept, and the ARN of a FIFO queue ends in .fifo', async (t) => {
   const message = {
     body: 'a',
     messageGroupId: 'g',

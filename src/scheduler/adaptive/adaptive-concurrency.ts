@@ -15,14 +15,14 @@ const CHECKS: Record<keyof AdaptiveConcurrencyOptions, Check> = {
 }
 
 /**
- * A value for the option `concurrency`: the limit is searched for while records run, and kept for later invocations of
- * the same environment. The search looks for the limit with the most successful records per second. Throttling, refused
- * connections and timeouts lower the limit at once.
+ * Returns a value for the option `concurrency`. The middleware then searches for the limit with the most successful
+ * records per second, while records run. Later invocations of the same environment continue with this limit.
+ * Throttling, refused connections and timeouts lower it at once.
  *
  * Experimental: its behaviour and its options can change in any version.
  *
- * Each middleware instance searches for itself, even if two instances use the same value. The search knows one
- * environment only, so set `MaximumConcurrency` in the event source mapping. Set `maxAttempts: 1` in AWS SDK clients,
+ * Each middleware instance searches separately, even if two instances use the same value. The search knows only its own
+ * environment, so set `MaximumConcurrency` in the event source mapping. Set `maxAttempts: 1` in AWS SDK clients,
  * because their own retries hide the throttling.
  *
  * @param options see {@link AdaptiveConcurrencyOptions}

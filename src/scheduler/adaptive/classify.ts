@@ -2,7 +2,7 @@ import { isObject } from '../../describe.ts'
 import { InvalidBodyError, outcomeOf } from '../../errors.ts'
 import type { FailureClass } from '../limiter.ts'
 
-/** How deep `cause` and `errors` are searched, and how many errors in all. */
+/** The maximum number of errors that are checked: an error, its causes and its inner errors. */
 const MAX_ERRORS = 20
 
 const THROTTLE_STATUS = 429
@@ -54,7 +54,7 @@ const OVERLOADS = new Set([
 /**
  * Says what a failure means for the limit.
  *
- * @param custom the option `classify`. If it throws or returns anything else, the built-in rules apply
+ * @param custom the option `classify`. If it throws or does not return a class, the built-in rules apply
  * @returns `undefined` if the failure does not count: the handler was aborted, or the body was not valid
  */
 export function classifyFailure(
@@ -81,7 +81,7 @@ function customClass(
 ): FailureClass | undefined {
   try {
     const result: unknown = custom?.(error)
-    // The rejection of an async function would end the process.
+    // An async function returns a promise. If nobody handled its rejection, the process would end.
     if (isObject(result)) void Promise.resolve(result).catch(() => {})
     return result === 'throttle' || result === 'overload' || result === 'failure' ? result : undefined
   } catch {
@@ -90,8 +90,8 @@ function customClass(
 }
 
 /**
- * The class of an error. If the error has none, the class of its causes and inner errors: only the cause of a failed
- * `fetch()` shows what happened.
+ * The class of an error. If the error has none, the class of the first of its causes and inner errors that has one. For
+ * example, only the cause of a failed `fetch()` shows what happened.
  */
 function builtInClass(error: unknown): FailureClass {
   const errors = new Set([error])

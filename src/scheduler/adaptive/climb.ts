@@ -3,18 +3,21 @@ import type { CurrentLimit } from './current-limit.ts'
 
 // The parameters were chosen on the downstreams in bench/adaptive/scenarios.ts.
 
-/** A higher limit is kept if goodput grows by at least this share of the growth of the limit. */
+/** A higher limit is kept if the growth of goodput is at least this share of the growth of the limit. */
 const GAIN = 0.4
-/** A lower limit is kept if it has at least this share of the goodput. */
+/** A lower limit is kept if its goodput is at least this share of the previous goodput. */
 const SAME_GOODPUT = 0.95
 /** If the mean number of jobs in flight was below this share of the limit, the limit was not reached. */
 const REACHED = 0.75
-/** After pressure in a probe, a limit that is higher by less than this factor is not worth a measurement. */
+/**
+ * If a probe upwards causes pressure, the limit falls. It is still measured if it is higher than the reference by more
+ * than this factor. Otherwise, the probe ends, and the limit is at most that of the reference.
+ */
 const WORTH_MEASURING = 1.1
 
 /**
- * A probe upwards multiplies the limit by 1 + `step`. `step` starts at `MAX_STEP`. A probe that succeeds doubles
- * `step`.
+ * A probe upwards multiplies the limit by 1 + `step`. `step` starts at `MAX_STEP`. A probe upwards that succeeds
+ * doubles `step`, and one that fails multiplies it by `STEP_AFTER_FAILURE`.
  */
 const MAX_STEP = 1
 const MIN_STEP = 0.05
@@ -22,8 +25,8 @@ const STEP_AFTER_FAILURE = 1 / 5
 /** A probe downwards divides the limit by this. */
 const DOWN = 1.15
 /**
- * How many cohorts the limit stays between two probes. A probe upwards that fails multiplies this number by
- * `WAIT_AFTER_FAILURE`.
+ * Between two probes, `wait` cohorts measure the reference. `wait` starts at `MIN_WAIT`. A probe upwards that fails
+ * multiplies it by `WAIT_AFTER_FAILURE`.
  */
 const MIN_WAIT = 4
 const MAX_WAIT = 32
@@ -37,9 +40,9 @@ interface Reference {
 /**
  * Climbs to the limit with the highest goodput.
  *
- * The limit stays at a reference while cohorts measure its goodput. From time to time, a probe measures another limit.
- * A higher limit becomes the reference if goodput grows with it. A lower limit becomes the reference if goodput stays
- * the same.
+ * Between probes, the limit stays at the reference, and cohorts measure its goodput. From time to time, a probe tries
+ * another limit. A higher limit becomes the reference if goodput grows with it. A lower limit becomes the reference if
+ * goodput stays the same.
  */
 export interface Climb {
   /** Whether the next probe, or the one that runs, doubles the limit. */
@@ -121,7 +124,7 @@ export function createClimb(limit: CurrentLimit): Climb {
     if (growth < 1 + GAIN * (limit.value / from.limit - 1)) {
       wait = Math.min(MAX_WAIT, WAIT_AFTER_FAILURE * wait)
       step = Math.max(MIN_STEP, STEP_AFTER_FAILURE * step)
-      // The limit grows only by the factor by which goodput has grown: more jobs would not help.
+      // If goodput has grown a little, the limit grows by the same factor.
       endProbe(from, from.limit * Math.max(1, growth))
       return
     }
@@ -184,8 +187,9 @@ export function createClimb(limit: CurrentLimit): Climb {
 }
 
 /**
- * The factor by which goodput has grown. The smaller of two factors counts. If the share of ordinary failures falls,
- * only `goodput` grows. If a downstream that is overloaded returns ordinary failures, only `goodputWithoutUncounted` grows.
+ * The factor by which goodput has grown: the smaller of two factors, because each can grow for a wrong reason.
+ * `goodput` also grows if fewer jobs fail with ordinary failures. `goodputWithoutUncounted` also grows if a downstream
+ * is overloaded and returns ordinary failures.
  */
 function growthOf(before: Measurement, after: Measurement): number {
   return Math.min(after.goodput / before.goodput, after.goodputWithoutUncounted / before.goodputWithoutUncounted)

@@ -1,8 +1,8 @@
 /**
  * The jobs that started while the limit had one value, and what they measured.
  *
- * A cohort is measured instead of a period of time. A period that begins with a batch contains the fast jobs of the first
- * burst and not the slow ones. It also contains pauses between invocations.
+ * A cohort is measured instead of a period of time. A period at the start of a batch would contain the first fast jobs,
+ * but not the slow ones that started with them. It could also contain a pause between invocations.
  */
 export interface Cohort {
   readonly limit: number
@@ -11,18 +11,18 @@ export interface Cohort {
   /** How many jobs have ended and count. */
   ended: number
   succeeded: number
-  /** How many started when the limit was reached and more jobs waited. */
+  /** How many jobs started when the limit was reached and other jobs were waiting. */
   limited: number
   /** Whether no further job joins. */
   isFull: boolean
-  /** The sum of the durations of the jobs that count. Each adds the time of its end minus the time of its start. */
+  /** The sum of the durations of the jobs that count. A start subtracts its time from it, and an end adds its time. */
   duration: number
   /** The sum of the durations of the jobs that have ended and do not count. */
   uncounted: number
   /** The sum of the squared durations of the jobs that have ended. */
   squares: number
   /**
-   * For each job, the integral of the number of jobs in flight over its duration. This is the sum of these integrals.
+   * The sum of an integral for each job: the number of jobs in flight, integrated from the start to the end of the job.
    * It is computed like `duration`.
    */
   seen: number
@@ -34,7 +34,7 @@ export interface Measurement {
   readonly concurrency: number
   /** Successful jobs per millisecond. */
   readonly goodput: number
-  /** What the goodput would be without the time that jobs that do not count were in flight. */
+  /** The goodput without the time in which jobs that do not count were in flight. */
   readonly goodputWithoutUncounted: number
 }
 

@@ -10,7 +10,7 @@ export interface CurrentLimit {
 
 interface Range {
   readonly min: number
-  /** The limit is never higher, even if `min` or `initial` is, because `max` can be the number of file descriptors. */
+  /** The limit is never higher. It can be less than `min` or `initial`, if fewer file descriptors are free. */
   readonly max: number
   readonly initial: number
 }

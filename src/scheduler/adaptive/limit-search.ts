@@ -6,22 +6,33 @@ import { createPressure } from './pressure.ts'
 
 // The parameters were chosen on the downstreams in bench/adaptive/scenarios.ts.
 
-/** If the event loop is busy for more than this share of the time, the CPU is the limit. */
+/** If the event loop is busy for more than this share of the time, a higher limit would not help. */
 const MAX_UTILIZATION = 0.95
 
-/** After pressure, the limit becomes this share of what was in flight without pressure. */
+/** After pressure, the limit becomes this share of the number of jobs that were in flight without pressure. */
 const MARGIN = 0.95
-/** Overloads lower the limit at most to this share at once: all calls can fail in one moment, for example in a restart. */
+/**
+ * One cut by overloads leaves at least this share of the limit, before `MARGIN` is applied. Otherwise, one moment in
+ * which all calls fail, such as a restart, would lower the limit to 1.
+ */
 const LARGEST_CUT = 0.5
 
-// Jobs may hang. The search waits for jobs only until this many times as many jobs as the limit have ended.
+// Jobs may hang, so the search does not wait for all of them. A cut waits until `CUT_PATIENCE` times as many jobs have
+// ended as were in flight. A cohort waits until `COHORT_PATIENCE` times as many have ended as the limit allows at once.
 const CUT_PATIENCE = 10
 const COHORT_PATIENCE = 50
 
-/** A cohort has at least this many jobs, and at least as many as the limit, and at most `MAX_COHORT` times as many. */
+/**
+ * In a cohort, at least this many jobs must end, and at least as many as the limit. With `MAX_COHORT` times as many, it
+ * is complete even if the result is not precise.
+ */
 const MIN_JOBS = 16
 const MAX_COHORT = 8
-/** When a cohort is complete. The first steps double the limit, so they need less precision. */
+/**
+ * A cohort is complete if the relative standard error of the mean duration is at most `error`, if at least the share
+ * `ended` of its jobs has ended, and if it is at least `duration` milliseconds old. The first steps double the limit,
+ * so they need less precision.
+ */
 const PRECISE = { error: 0.05, ended: 0.95, duration: 50 }
 const ROUGH = { error: 0.2, ended: 0.8, duration: 0 }
 
@@ -30,7 +41,7 @@ const IDLE_TIME = 5 * 60_000
 
 interface LimitSearchOptions {
   readonly min: number
-  /** The limit is never higher, even if `min` or `initial` is, because `max` can be the number of file descriptors. */
+  /** The limit is never higher. It can be less than `min` or `initial`, if fewer file descriptors are free. */
   readonly max: number
   readonly initial: number
   /** Returns `undefined` for a failure that does not count. */
@@ -39,7 +50,7 @@ interface LimitSearchOptions {
   readonly utilization: () => number
 }
 
-/** The fall of the limit after pressure. It lasts until the jobs that started before it have ended. */
+/** A fall of the limit after pressure. It lasts until the jobs that started before it have ended. */
 interface Cut {
   /** The limit before the cut. */
   readonly from: number
@@ -57,8 +68,8 @@ const HUNG = {}
 /**
  * Searches for the limit with the highest goodput, which is the number of successful jobs per second.
  *
- * Cohorts of jobs measure the limit, and a climb decides which limit is measured next. Pressure, such as many refused
- * calls, lowers the limit at once.
+ * Cohorts of jobs measure the goodput of the limit, and a climb decides which limit is measured next. Pressure, which
+ * means too many throttled or overloaded calls, lowers the limit at once.
  */
 export function createLimitSearch({ min, max, initial, classify, utilization }: LimitSearchOptions): Limiter {
   const limit = createCurrentLimit({ min, max, initial })
@@ -71,11 +82,11 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   let changedAt = 0
   /** The integral of `inFlight` over time since the cohort was opened. */
   let integral = 0
-  /** How many jobs could have run at once since the cohort was opened. */
+  /** The highest number of jobs that could have been in flight at once, since the cohort was opened. */
   let demand = 0
 
   let cut: Cut | undefined
-  /** From before the last cut by overloads. `undefined` if the limit has been measured since that cut. */
+  /** The values before the last cut by overloads. `undefined` if the limit has been measured since that cut. */
   let beforeCut: { readonly limit: number; readonly overloadShare: number } | undefined
   /** How many jobs timed out and still occupy their slots. */
   let hung = 0
@@ -120,7 +131,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
       if (cut.older <= 0.05 * limit.value || pressure.ends >= cut.maxEnds) endCut(cut)
     } else if (cohort) {
       if (of === cohort && isComplete(cohort)) judge(cohort)
-      else if (pressure.ends > COHORT_PATIENCE * Math.max(MIN_JOBS, cohort.limit)) cohort = undefined // more than 5 % of it hang
+      else if (pressure.ends > COHORT_PATIENCE * Math.max(MIN_JOBS, cohort.limit)) cohort = undefined // many of its jobs hang
     }
   }
 
@@ -150,7 +161,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     return { from: limit.value, older: inFlight, maxEnds: CUT_PATIENCE * inFlight }
   }
 
-  /** The results of the jobs that started before the cut say nothing about the new limit. Only later jobs measure it. */
+  /** Jobs that started before the cut say nothing about the new limit. Only later jobs measure it. */
   function endCut({ from }: Cut): void {
     pressure.learn()
     cut = cohort = undefined
@@ -170,7 +181,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
       (standardError(of, changedAt) <= needed.error || of.ended >= MAX_COHORT * jobs)
     if (!of.isFull) of.isFull = isPrecise()
     if (!of.isFull || of.ended < needed.ended * (of.ended + of.inFlight)) return false
-    of.isFull = isPrecise() // if the last jobs took much longer, the result is not precise any more: then more jobs join
+    of.isFull = isPrecise() // if the last jobs took so long that the result is no longer precise, more jobs join
     return of.isFull
   }
 
@@ -183,7 +194,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
       return
     }
     pressure.learn()
-    // One third is enough, because the jobs that start before the limit is reached are not limited.
+    // One third is enough, because the first jobs start before the limit is reached.
     const isLimited = of.limited >= (of.ended + of.inFlight) / 3
     const mayGrow = isLimited && utilization() <= MAX_UTILIZATION
     climb.next(measure(of, changedAt, integral), mayGrow ? demand : undefined)

@@ -1,12 +1,16 @@
-/** How many jobs must end until it is known how often calls are overloaded by chance. */
+/**
+ * The usual share of overloads is learned: a measurement of this many jobs replaces the previous value, and a smaller
+ * one counts in proportion.
+ */
 const LEARNED_AFTER = 500
-/** Fewer are enough if a lower limit has shown that the limit is not the cause. */
+/** The same, if a lower limit has shown that the limit is not the cause of the overloads. */
 const LEARNED_AFTER_CUT = 50
 /** Not more than this share of the calls counts as overloaded by chance. */
 const MAX_USUAL_OVERLOADS = 0.2
 /**
- * Overloads are not caused by the limit if a lower limit has left at least this share of them, and if it has increased
- * the share of the other calls by less than this factor. If the limit is the cause, half of the limit doubles that share.
+ * The limit is not the cause of the overloads if two things are true after the limit was lowered. The share of overloads
+ * is still at least `REMAINING_OVERLOADS` of the share before, and the share of the other calls has grown by less than
+ * `MORE_OTHERS`. If the limit were the cause, half of the limit would double the share of the other calls.
  */
 const REMAINING_OVERLOADS = 0.3
 const MORE_OTHERS = 1.6
@@ -35,7 +39,7 @@ export function createPressure(): Pressure {
   let ends = 0
   let throttles = 0
   let overloads = 0
-  /** The share of calls that are overloaded by chance. */
+  /** The share of the jobs that are overloaded by chance. */
   let usual = 0
 
   function learn(jobs: number): void {
@@ -53,8 +57,8 @@ export function createPressure(): Pressure {
     ended() {
       ends++
     },
-    // One failure can be chance. For overloads, the threshold is one, plus twice their usual number, plus three standard
-    // deviations.
+    // One throttled job can be chance. For overloads, the threshold is one, plus twice their usual number, plus three
+    // standard deviations.
     failed(failure) {
       if (failure === 'throttle') return ++throttles > 1 && throttles >= 0.01 * ends
       const expected = usual * ends
@@ -66,7 +70,7 @@ export function createPressure(): Pressure {
     isUnchangedFrom(shareBefore) {
       const share = overloads / ends
       const isUnchanged =
-        overloads > 1 && // one can be chance
+        overloads > 1 && // one is not enough to know
         share >= REMAINING_OVERLOADS * shareBefore &&
         1 - share < MORE_OTHERS * (1 - shareBefore)
       if (isUnchanged) learn(LEARNED_AFTER_CUT)

@@ -1,4 +1,4 @@
-/** Figures as people read them. The text of the page and its charts share them. */
+/** Formats figures for people. The text of the page and its charts use the same format. */
 import { isOverloaded } from '../climb.ts'
 import type { Cell, MeasuredBy, Measurement, TuneResult } from '../result.ts'
 
@@ -10,7 +10,7 @@ export const MARKS = {
   predicted: '○',
 } as const satisfies Record<MeasuredBy | 'best' | 'unusable', string>
 
-/** Three digits at least, so that a small figure keeps its meaning: 12,345, 12.3, 0.0123. */
+/** Small figures have three significant digits: 12,345, 12.3, 0.0123. */
 export function formatFigure(value: number | null): string {
   if (value === null) return 'none'
   const options = Math.abs(value) < 100 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 0 }

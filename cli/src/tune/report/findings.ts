@@ -7,7 +7,7 @@ export function goodputFinding({ cells }: TuneResult): string {
   if (usable.length === 0) return noneUsable(cells)
   const highest = Math.max(...usable.map(({ goodput }) => goodput))
   const reached = usable.filter(({ goodput }) => goodput === highest)
-  return `The highest goodput is ${formatFigure(highest)} records per second, at ${listOf(reached)}. ${unusable(cells)}`
+  return `The highest goodput is ${formatFigure(highest)} records per second, ${listOf(reached)}. ${unusable(cells)}`
 }
 
 export function costFinding({ cells }: TuneResult): string {
@@ -15,15 +15,15 @@ export function costFinding({ cells }: TuneResult): string {
   if (costs.length === 0) return noneUsable(cells)
   const lowest = Math.min(...costs)
   const reached = cells.filter((cell) => isUsable(cell) && cell.costPerMillion === lowest)
-  return `The lowest cost is ${formatCost(lowest)} per million messages, at ${listOf(reached)}. ${unusable(cells)}`
+  return `The lowest cost is ${formatCost(lowest)} per million messages, ${listOf(reached)}. ${unusable(cells)}`
 }
 
 export function curveFinding({ measurements }: TuneResult): string {
   const [fastest] = measurements.toSorted((a, b) => b.goodput - a.goodput)
   const [worst] = measurements.toSorted((a, b) => b.failedShare - a.failedShare)
-  if (!fastest || !worst) return 'Nothing was measured at full CPU.'
+  if (!fastest || !worst) return 'Nothing was measured.'
   const { goodput, concurrency } = fastest
-  return `At full CPU, the highest goodput is ${formatFigure(goodput)} records per second, at concurrency ${formatFigure(concurrency)}. ${
+  return `Without a CPU limit, the highest goodput is ${formatFigure(goodput)} records per second, at concurrency ${formatFigure(concurrency)}. ${
     worst.failedShare === 0
       ? 'No record failed.'
       : `The largest share of failed records is ${formatShare(worst.failedShare)}, at concurrency ${formatFigure(worst.concurrency)}.`
@@ -34,8 +34,8 @@ export function curveFinding({ measurements }: TuneResult): string {
 function listOf(cells: readonly Cell[]): string {
   const [first, ...others] = cells.toSorted((a, b) => a.memory - b.memory || a.concurrency - b.concurrency)
   if (!first) throw new Error('expected at least one cell')
-  const more = others.length === 0 ? '' : ` and ${count(others.length, 'other combination')}`
-  return `${nameOf(first)} (${first.measuredBy})${more}`
+  const more = others.length === 0 ? '' : `, and with ${count(others.length, 'other combination')}`
+  return `with ${nameOf(first)} (${first.measuredBy})${more}`
 }
 
 function unusable(cells: readonly Cell[]): string {

@@ -14,14 +14,14 @@ const OPTIMIZED_FOR: Record<Optimize, string> = {
 }
 
 const ORIGINS: [MeasuredBy, string][] = [
-  ['measured', 'The handler ran on this machine with this concurrency, at full CPU.'],
+  ['measured', 'The handler ran on this machine with this concurrency, without a CPU limit.'],
   [
     'confirmed',
-    'The handler ran on this machine with this concurrency, under a CPU quota that imitates this memory size.',
+    'The handler ran on this machine with this concurrency, and with the CPU share of this memory size.',
   ],
   [
     'predicted',
-    'The measured goodput, or environments × CPU share ÷ CPU time per record if that is less, corrected by what was confirmed for the same memory.',
+    'Calculated from the measurement of this concurrency. The goodput is the measured goodput or environments × CPU share ÷ CPU time per record, whichever is lower. It is reduced if a confirmation for the same memory size was lower than its prediction.',
   ],
 ]
 
@@ -110,7 +110,7 @@ function charts(result: TuneResult): Html {
   const legend = [
     `${MARKS.best} recommended`,
     ...ORIGINS.map(([name]) => `${MARKS[name]} ${name}`),
-    `${MARKS.unusable} cannot be used: the table says why`,
+    `${MARKS.unusable} cannot be used (the table says why)`,
   ]
   const isEmpty = result.cells.length === 0
   return html`<div class="pair">
@@ -136,7 +136,7 @@ ${chart({
   id: 'curve',
   title: 'Goodput over concurrency',
   explanation:
-    'Measurements at full CPU. The vertical lines are 95 % confidence intervals. The scale of the concurrency is logarithmic.',
+    'Measurements without a CPU limit. The vertical lines are 95 % confidence intervals. The scale of the concurrency is logarithmic.',
   finding: curveFinding(result),
   elements: result.measurements.length === 0 ? [] : ['curve-chart', 'failed-chart'],
   legend: [`${MARKS.measured} measured`, `${MARKS.unusable} measured, and too many records failed`],
@@ -173,7 +173,7 @@ function measurements({ measurements }: TuneResult): Html {
     ['Batches', 'without the warm-up'],
     ['Why records failed', ''],
   ]
-  return table('Measurements at full CPU', columns, measurements.map(measurementRow))
+  return table('Measurements without a CPU limit', columns, measurements.map(measurementRow))
 }
 
 function measurementRow({
@@ -190,7 +190,7 @@ function measurementRow({
   return html`<tr>
 <th scope="row">${formatFigure(concurrency)}</th><td>${formatFigure(goodput)}</td>
 <td>${interval}</td><td>${formatShare(failedShare)}</td>
-<td>${formatFigure(batches)}${isConfident ? '' : ', the maximum'}</td><td>${why}</td>
+<td>${formatFigure(batches)}${isConfident || margin === null ? '' : ', the maximum'}</td><td>${why}</td>
 </tr>`
 }
 

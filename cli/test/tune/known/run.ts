@@ -17,13 +17,13 @@ import { type MeasureOptions, measure } from '../../../dist/tune/measure.js'
 import { type TuneFlags, toTuneOptions } from '../../../dist/tune/options.js'
 import { toCell } from '../../../dist/tune/predict.js'
 import type { Cell, Measurement } from '../../../dist/tune/result.js'
-// The built files, because the compiler of the types would need memory in the measured processes.
+// The imports above are built files, because compiling TypeScript would need memory in the measured processes.
 import { startDownstream } from './downstream.ts'
 
 const HELP = `Usage: npm run test:tune -w cli -- [options]
 
   --case <name>      run only this case; repeatable
-  --short            only two memory sizes, and a wide grid: shows that the comparison works
+  --short            use only two memory sizes and a coarse grid, to check the comparison itself
   --help             show this text`
 
 const MAX_WORSE = 0.1
@@ -44,7 +44,7 @@ const CASES: Readonly<Record<string, Case>> = {
     file: 'cpu-bound.ts',
     flags: { optimize: 'speed', batchSize: 500, concurrency: { least: 10, most: 160 } },
     isKnown: ({ memory, concurrency }) => memory === 1769 && concurrency <= 16,
-    known: '1,769 MB, because the goodput follows the memory; one of the lowest concurrencies',
+    known: '1,769 MB, because the goodput grows with the memory; one of the lowest concurrencies',
   },
   'io-bound': {
     file: 'io-bound.ts',
