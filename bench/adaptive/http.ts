@@ -11,32 +11,32 @@ import type { Environment, EnvironmentResult, Sample } from './http-environment.
 import { failedShare, goodput } from './simulator.ts'
 
 export interface HttpOptions {
-  /** The number of batches for each batch size: with a fixed number, and with the search. */
-  readonly batches: Readonly<Record<number, { readonly fixed: number; readonly adaptive: number }>>
+  /** The number of batches for each batch size: for each number of the sweep, and for the comparison. */
+  readonly batches: Readonly<Record<number, Counts>>
   readonly runs: number
   readonly folder: string
 }
 
+interface Counts {
+  readonly sweep: number
+  readonly comparison: number
+}
+
 export const FULL: Omit<HttpOptions, 'folder'> = {
-  batches: { 7000: { fixed: 1, adaptive: 4 }, 1000: { fixed: 3, adaptive: 10 }, 100: { fixed: 10, adaptive: 40 } },
+  batches: {
+    7000: { sweep: 1, comparison: 3 },
+    1000: { sweep: 3, comparison: 10 },
+    100: { sweep: 10, comparison: 40 },
+  },
   runs: 3,
 }
 
 export const QUICK: Omit<HttpOptions, 'folder'> = {
-  batches: { 1000: { fixed: 1, adaptive: 4 } },
+  batches: { 1000: { sweep: 1, comparison: 4 } },
   runs: 1,
 }
 
 const MAX_FAILED = 0.01
-
-/**
- * `cold` and `warm` are the goodput of the first batch and of the second half of the batches. The first batches of a
- * process are slower, so the search is compared with the same part. With only one batch, that batch is both parts.
- */
-interface FixedHttpResult extends FixedResult {
-  readonly cold: number
-  readonly warm: number
-}
 
 interface Row {
   readonly name: string
@@ -81,38 +81,36 @@ function order({ name, records }: Row): number {
   return Object.keys(HTTP_CASES).indexOf(name) * 1e6 - records
 }
 
-async function compareCase(
-  name: string,
-  records: number,
-  counts: { readonly fixed: number; readonly adaptive: number },
-  runs: number,
-): Promise<Row> {
-  const measured: FixedHttpResult[] = []
+/**
+ * Looks for the best fixed number, then compares the search with it. The first batches of a process are slower, so both
+ * process the same number of batches, and the same part of them is compared.
+ */
+async function compareCase(name: string, records: number, counts: Counts, runs: number): Promise<Row> {
+  const measured: FixedResult[] = []
   for (const limit of caseOf(name).sweep) {
-    const all = await repeat(runs, () => runCase(name, limit, Array(counts.fixed).fill(records)))
-    measured.push({
-      limit,
-      goodput: median(all.map(totalGoodput)),
-      failed: median(all.map(totalFailed)),
-      cold: median(all.map((run) => totalGoodput(coldPart(run)))),
-      warm: median(all.map((run) => totalGoodput(warmPart(run)))),
-    })
+    const all = await repeat(runs, () => runCase(name, limit, Array(counts.sweep).fill(records)))
+    measured.push({ limit, goodput: median(all.map(totalGoodput)), failed: median(all.map(totalFailed)) })
   }
   const best = bestOf(measured)
   const initial = measured.find(({ limit }) => limit === INITIAL)
-  const adaptive = await repeat(runs, () => runCase(name, 'adaptive', Array(counts.adaptive).fill(records)))
-  const cold = adaptive.map(coldPart)
-  const warm = adaptive.map(warmPart)
+  const batches = Array(counts.comparison).fill(records)
+  const pairs = await repeat(runs, async () => ({
+    fixed: await runCase(name, best.limit, batches),
+    adaptive: await runCase(name, 'adaptive', batches),
+  }))
+  const adaptive = pairs.map((pair) => pair.adaptive)
+  const ratioOf = (part: (run: readonly EnvironmentResult[]) => EnvironmentResult[]) =>
+    median(pairs.map((pair) => totalGoodput(part(pair.adaptive)) / totalGoodput(part(pair.fixed))))
   return {
     name,
     records,
     bestLimit: best.limit,
     best: best.goodput,
     initial: (initial?.goodput ?? Number.NaN) / best.goodput,
-    cold: median(cold.map(totalGoodput)) / best.cold,
-    warm: median(warm.map(totalGoodput)) / best.warm,
-    coldFailed: median(cold.map(totalFailed)),
-    warmFailed: median(warm.map(totalFailed)),
+    cold: ratioOf(coldPart),
+    warm: ratioOf(warmPart),
+    coldFailed: median(adaptive.map((run) => totalFailed(coldPart(run)))),
+    warmFailed: median(adaptive.map((run) => totalFailed(warmPart(run)))),
     finalLimit: median(adaptive.map((run) => run[0]?.batches.at(-1)?.limit as number)),
     samples: adaptive[0]?.[0]?.samples ?? [],
   }
@@ -123,7 +121,7 @@ function caseOf(name: string): HttpCase {
 }
 
 /** The fixed number with the highest goodput. Numbers with many failed records are used only if there are no others. */
-function bestOf(measured: readonly FixedHttpResult[]): FixedHttpResult {
+function bestOf(measured: readonly FixedResult[]): FixedResult {
   const usable = measured.filter(({ failed }) => failed <= MAX_FAILED)
   return (usable.length > 0 ? usable : measured).reduce((a, b) => (b.goodput > a.goodput ? b : a))
 }
@@ -170,7 +168,7 @@ function coldPart(run: readonly EnvironmentResult[]): EnvironmentResult[] {
   return run.map(({ batches, samples }) => ({ batches: batches.slice(0, 1), samples }))
 }
 
-/** The second half of the batches of each environment. If there is only one batch, that batch. */
+/** The second half of the batches of each environment. The middle one counts, too. */
 function warmPart(run: readonly EnvironmentResult[]): EnvironmentResult[] {
   return run.map(({ batches, samples }) => ({ batches: batches.slice(Math.floor(batches.length / 2)), samples }))
 }
