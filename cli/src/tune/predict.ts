@@ -76,9 +76,14 @@ export function toCell(
   }
 }
 
-/** In this many milliseconds before the timeout, the library starts no record by default. */
-function reserveOf(timeoutMs: number): number {
-  return Math.min(1000, timeoutMs / 5)
+/**
+ * In this many milliseconds before the timeout, the library starts no record by default. A function with less than a core
+ * ends slowly, so it reserves more: see `extendReserve()` in the library's src/scheduler/deadlines.ts.
+ */
+function reserveOf(timeoutMs: number, memory: number, batchSize: number): number {
+  const share = cpuShareOf(memory)
+  const extended = share < 1 ? Math.min(timeoutMs / 2, (0.008 * batchSize + 10) / share) : 0
+  return Math.max(Math.min(1000, timeoutMs / 5), extended)
 }
 
 function problemOf(
@@ -98,7 +103,7 @@ function problemOf(
     return `${(failedShare * 100).toFixed(1)} % of the records failed${because}`
   }
   const batchMs = (1000 * batchSize * (1 - failedShare) * environments) / goodput
-  const available = timeout * 1000 - reserveOf(timeout * 1000)
+  const available = timeout * 1000 - reserveOf(timeout * 1000, memory, batchSize)
   if (batchMs > available) {
     const [needed, left] = [batchMs, available].map((ms) => (ms / 1000).toFixed(1))
     return `a batch of ${formatNumber(batchSize)} records takes about ${needed} s, but the timeout of ${timeout} s leaves ${left} s`
