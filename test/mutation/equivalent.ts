@@ -377,9 +377,9 @@ export const EQUIVALENT: Readonly<
   ],
   'src/handlers/each-chunk.ts': [
     [
-      'for (let later = place + 1; later < records.length; later++) failed.set(later, blocked)',
-      ['for (let later = place + 1; later <= records.length; later++) failed.set(later, blocked)'],
-      'The chunk has no record at the additional place.',
+      'for (let later = position + 1; later < records.length; later++) failed.set(later, blocked)',
+      ['for (let later = position + 1; later <= records.length; later++) failed.set(later, blocked)'],
+      'The chunk has no record at the additional position.',
     ],
   ],
   'src/scheduler/rate-limit.ts': [
