@@ -24,7 +24,7 @@ export function recordJobs(
     count: records.length,
     ready: createReadyQueue(records.length, batch.groups, fifoFailure),
     run: (index, options) => handler(records[index] as SQSRecord, options),
-    weight: () => 1,
+    recordCount: () => 1,
     receiveCount: (index) => batch.receiveCounts[index] as number,
     recordsIn: (index) => [index],
     failedRecords: (failures) => failures,
@@ -64,7 +64,7 @@ export function chunkJobs(
       started[job] = chunk
       return runChunk(run, chunk, options)
     },
-    weight: (job) => (chunks[job] as number[]).length,
+    recordCount: (job) => (chunks[job] as number[]).length,
     receiveCount: () => 1, // a chunk handler does not receive a receive count
     recordsIn: (job) => chunks[job] as number[],
     failedRecords: (failures) =>
