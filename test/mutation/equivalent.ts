@@ -318,15 +318,8 @@ export const EQUIVALENT: Readonly<
       'recover() only asks whether there is a fatal error.',
     ],
     [
-      'const kept = report && ids && !isUnchanged(report, ids) ? withReported(report, failures, isTimedOut) : failures',
-      [
-        'const kept = report || ids && !isUnchanged(report, ids) ? withReported(report, failures, isTimedOut) : failures',
-      ],
-      'Reading an unchanged report adds nothing.',
-    ],
-    [
-      'const isReport = report !== undefined && returned === report',
-      ['const isReport = false'],
+      'if (report && returned === report.response) return failures',
+      ['if (false) return failures'],
       'The report is read a second time, with the same result.',
     ],
     [
