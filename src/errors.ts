@@ -168,10 +168,11 @@ export function outcomeOf(error: unknown): 'timedOut' | 'aborted' | 'blocked' | 
 }
 
 /**
- * Wraps `read`. If an error is the same object as the previous error, the wrapper returns the previous result and does
- * not call `read`. This makes long lists cheap, because records that were not started share one error.
+ * Wraps `read`, and remembers only the last error and its result. If the next error is the same object, the wrapper
+ * returns that result and does not call `read`. This makes long lists cheap, because records that were not started share
+ * one error.
  */
-export function onceForEachError<T>(read: (error: unknown) => T): (error: unknown) => T {
+export function memoizeOne<T>(read: (error: unknown) => T): (error: unknown) => T {
   let last: { readonly error: unknown; readonly result: T } | undefined
   return (error) => {
     if (!last || last.error !== error) last = { error, result: read(error) }

@@ -53,7 +53,7 @@ interface Started {
    * The function's timeout, on the clock of `performance.now()`. Computed once, because some contexts return 0 or less
    * at the end.
    */
-  readonly endsAt: number
+  readonly timeoutAt: number
   /** The report that `run()` returned to the inner handler, and the ids that the report had at that time. */
   givenReport?: { readonly response: SQSBatchResponse; readonly ids: readonly string[] }
 }
@@ -76,7 +76,7 @@ export function createInvocation(
   let hasStarted = false
   let started: Started | undefined
   let responded: Responded | undefined
-  let isOver = false
+  let hasEnded = false
   /** An error that fails the invocation, even if the inner handler caught it. */
   let fatal: { readonly error: unknown } | undefined
   const seenRecords = watchSeenRecords(batch)
@@ -84,7 +84,7 @@ export function createInvocation(
   const run: RunBatch = async (handler, event, context, signal) => {
     // The response has been made. Nobody would receive the results, and Lambda may already have deleted the messages or
     // made them visible again.
-    if (isOver)
+    if (hasEnded)
       throw new Error(
         'The handler of eachRecord() or eachChunk() was called after the invocation had ended. Await it in your own ' +
           'inner handler',
@@ -135,7 +135,7 @@ export function createInvocation(
       failures: running.done.then((failures) => mergeReported(batch, jobs.failedRecords(failures), [])),
       signal,
       startedAt: now,
-      endsAt: now + (left ?? Infinity),
+      timeoutAt: now + (left ?? Infinity),
     }
   }
 
@@ -143,7 +143,7 @@ export function createInvocation(
     endSchedule()
     try {
       if (fatal) throw fatal.error
-      return await respond(await failuresWith(returned))
+      return await respond(await collectFailures(returned))
     } catch (error) {
       fatal ??= { error } // `recover()` runs next and must not replace this error
       tracedOutcome?.reject(error)
@@ -156,18 +156,18 @@ export function createInvocation(
     if (responded) {
       logReplacedError(settings.logger, error)
       // The response is made again, because the middleware that threw may have changed it.
-      return toResponse(idsOf(batch, withReported(responded.response, responded.failures, true)))
+      return toResponse(idsOf(batch, mergeResponse(responded.response, responded.failures, true)))
     }
     if (!started || fatal) {
       tracedOutcome?.reject(error)
       return undefined
     }
     try {
-      const failures = withReported(started.givenReport?.response, await started.failures, true)
+      const failures = mergeResponse(started.givenReport?.response, await started.failures, true)
       return await respond(failures, { cause: error })
-    } catch (escaping) {
-      tracedOutcome?.reject(escaping)
-      throw escaping
+    } catch (fatalError) {
+      tracedOutcome?.reject(fatalError)
+      throw fatalError
     }
   }
 
@@ -176,24 +176,26 @@ export function createInvocation(
    * running are aborted.
    */
   function endSchedule(): void {
-    isOver = true
+    hasEnded = true
     started?.schedule.end()
   }
 
   /** The failures of the batch, and what the inner handler reported in addition. */
-  async function failuresWith(returned: unknown): Promise<readonly Failure[]> {
+  async function collectFailures(returned: unknown): Promise<readonly Failure[]> {
     const isTimedOut = isEarlyTimeout()
     // Results are matched to records by position.
     if (!isTimedOut && Array.isArray(returned)) seenRecords.assertStillSame()
     // If `eachRecord()` was called, `run()` has checked the event that it was given.
     if (!isTimedOut && !started) seenRecords.assertSame()
-    const failures = (await started?.failures) ?? []
-    const { response: report, ids } = started?.givenReport ?? {}
+    let failures = (await started?.failures) ?? []
+    const report = started?.givenReport
     // The inner handler may have added ids to the report, even if it then returned something else. So the report is
     // read again.
-    const kept = report && ids && !isUnchanged(report, ids) ? withReported(report, failures, isTimedOut) : failures
-    const isReport = report !== undefined && returned === report
-    return isReport ? kept : withReported(returned, kept, isTimedOut)
+    if (report && !isUnchanged(report.response, report.ids)) {
+      failures = mergeResponse(report.response, failures, isTimedOut)
+    }
+    if (report && returned === report.response) return failures
+    return mergeResponse(returned, failures, isTimedOut)
   }
 
   /**
@@ -205,11 +207,11 @@ export function createInvocation(
    */
   function isEarlyTimeout(): boolean {
     if (!started) return false
-    const { signal, startedAt, endsAt, givenReport } = started
-    if (signal && !givenReport) return signal.aborted
-    const left = endsAt - performance.now()
+    const { signal, startedAt, timeoutAt, givenReport } = started
+    if (signal && !givenReport) return signal.aborted // the records are still running
+    const left = timeoutAt - performance.now()
     // Middy's default is 5 ms before the timeout. The margin also covers a somewhat larger `timeoutEarlyInMillis`.
-    const isLittleTimeLeft = left < Infinity && left <= 20 + 0.05 * (endsAt - startedAt)
+    const isLittleTimeLeft = left < Infinity && left <= 20 + 0.05 * (timeoutAt - startedAt)
     return isLittleTimeLeft && (signal?.aborted ?? true) // without a signal, only the time decides
   }
 
@@ -218,7 +220,7 @@ export function createInvocation(
    *
    * @param isLenient whether to ignore what cannot be understood, because the response may not be the handler's own
    */
-  function withReported(response: unknown, failures: readonly Failure[], isLenient: boolean): readonly Failure[] {
+  function mergeResponse(response: unknown, failures: readonly Failure[], isLenient: boolean): readonly Failure[] {
     let reported: readonly Failure[]
     try {
       reported = readResponse(response, batch)
@@ -265,13 +267,13 @@ export function createInvocation(
    * timeout.
    */
   function summaryTimeLeft(): number | undefined {
-    return timeLeft(context) ?? (started && started.endsAt < Infinity ? 0 : undefined)
+    return timeLeft(context) ?? (started && started.timeoutAt < Infinity ? 0 : undefined)
   }
 
   /** How much time the failure handlers and `onSummary` have. */
   function callbackTime(): CallbackTime {
     const now = performance.now()
-    const left = started ? started.endsAt - now : (timeLeft(context) ?? Infinity)
+    const left = started ? started.timeoutAt - now : (timeLeft(context) ?? Infinity)
     return { left, reserve: responseReserve(settings.cpuShare, size, left) }
   }
 

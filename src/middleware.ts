@@ -20,12 +20,12 @@ type Request = middy.Request<SQSEvent, SQSBatchResponse> & { [INVOCATION]?: Invo
 type StartedRequest = Request & { [INVOCATION]: Invocation }
 
 /**
- * A later middleware may replace the event or its records, and restore them after the handler. The records are
- * therefore checked at each read of `request.event`: Middy reads it when it calls the handler.
+ * The property `request.event`. A later middleware may replace the event or its records, and restore them after the
+ * handler. The records are therefore checked at each read of the property: Middy reads it when it calls the handler.
  *
  * All requests share this pair of functions, because V8 makes a hidden class for each new pair.
  */
-const WATCHED_EVENT = {
+const EVENT_PROPERTY = {
   get(this: StartedRequest): unknown {
     const invocation = this[INVOCATION]
     invocation.checkRecords(invocation.event)
@@ -60,7 +60,7 @@ const WATCHED_EVENT = {
 export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   const settings = checkOptions(options)
   const rateLimit = settings.rateLimit && createRateLimit(settings.rateLimit)
-  const schedule = createScheduler({ ...settings, ...limitOf(settings.concurrency), rateLimit })
+  const schedule = createScheduler({ ...settings, ...createLimits(settings.concurrency), rateLimit })
   if (!isTraced()) warmUp(settings).catch(() => {}) // otherwise, subscribers would receive the warm-up batch
 
   function boundedSqsBatchBefore(request: Request): void {
@@ -71,7 +71,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
     request[INVOCATION] = invocation
     // From here on, `request.event` is the copy in `batch.event`, until a later middleware replaces it.
     provideRunBatch(batch.event, invocation.run)
-    Object.defineProperty(request, 'event', WATCHED_EVENT)
+    Object.defineProperty(request, 'event', EVENT_PROPERTY)
   }
 
   async function boundedSqsBatchAfter(request: Request): Promise<void> {
@@ -88,9 +88,9 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   return { before: boundedSqsBatchBefore, after: boundedSqsBatchAfter, onError: boundedSqsBatchOnError }
 }
 
-function limitOf(concurrency: Settings['concurrency']): Pick<Limits, 'concurrency' | 'limiter'> {
+function createLimits(concurrency: Settings['concurrency']): Pick<Limits, 'concurrency' | 'limiter'> {
   if (typeof concurrency === 'number') {
-    fitDescriptors(concurrency) // only warns
+    fitDescriptors(concurrency) // warns, but does not change a fixed concurrency
     return { concurrency }
   }
   const limiter = concurrency[CREATE_LIMITER](fitDescriptors(concurrency.max))

@@ -79,18 +79,19 @@ async function handleChunk(
   options: RecordOptions,
 ): Promise<void> {
   const { records, ids, failed } = chunk
-  let kept = new Map<number, unknown>(records.entries()) // by their place in the chunk
+  // The records that the handler receives, by their position in the chunk.
+  let valid = new Map<number, unknown>(records.entries())
   if (parse) {
     const bodies = records.map(({ body }) => parseBody(body, parse))
     // Awaits only if the schema is asynchronous. Otherwise the handler must start synchronously, because the rate limit
     // counts the records right after this call.
     const isAsync = bodies.some((body) => body instanceof Promise)
-    kept = withBodies(chunk, isAsync ? await Promise.all(bodies) : (bodies as ParsedBody[]), options)
+    valid = withBodies(chunk, isAsync ? await Promise.all(bodies) : (bodies as ParsedBody[]), options)
   }
-  if (kept.size === 0) return
-  const places = [...kept.keys()]
-  const keptIds = places.map((place) => ids[place] as string)
-  const original = [...kept.values()] as readonly ParsedRecord<unknown>[]
+  if (valid.size === 0) return
+  const positions = [...valid.keys()]
+  const validIds = positions.map((position) => ids[position] as string)
+  const original = [...valid.values()] as readonly ParsedRecord<unknown>[]
   const received = original.slice() // the handler can change this array
   const chunkOptions = {
     get signal() {
@@ -101,14 +102,14 @@ async function handleChunk(
   options.signal.throwIfAborted() // if it has aborted, the whole chunk is already reported as failed
   // An entry may be replaced by a copy with the same messageId.
   const isChanged = (record: unknown, index: number) =>
-    received[index] !== record && received[index]?.messageId !== keptIds[index]
+    received[index] !== record && received[index]?.messageId !== validIds[index]
   if (Array.isArray(returned) && original.some(isChanged)) {
     throw new TypeError(
       'The handler returned one result for each record, but it has reordered or removed records in the array that it ' +
         'received. Sort or filter a copy of the array',
     )
   }
-  for (const { index, reason } of readChunkResponse(returned, keptIds)) failed.set(places[index] as number, reason)
+  for (const { index, reason } of readChunkResponse(returned, validIds)) failed.set(positions[index] as number, reason)
 }
 
 type ParsedBody = PromiseSettledResult<unknown>
@@ -126,7 +127,7 @@ function fulfilled(value: unknown): ParsedBody {
   return { status: 'fulfilled', value }
 }
 
-/** The records with valid bodies, by their place in the chunk. A record with a bad body fails and is not among them. */
+/** The records with valid bodies, by their position in the chunk. The others fail. */
 function withBodies(
   { records, isFifo, failed }: Chunk,
   bodies: readonly ParsedBody[],
@@ -134,13 +135,13 @@ function withBodies(
 ): Map<number, unknown> {
   signal.throwIfAborted() // the chunk may have timed out, or the batch may have ended, during the validation
   const parsed = new Map<number, unknown>()
-  for (const [place, body] of bodies.entries()) {
-    if (body.status === 'fulfilled') parsed.set(place, { ...records[place], body: body.value })
+  for (const [position, body] of bodies.entries()) {
+    if (body.status === 'fulfilled') parsed.set(position, { ...records[position], body: body.value })
     else {
-      failed.set(place, body.reason)
+      failed.set(position, body.reason)
       if (!isFifo) continue
       const blocked = new RecordBlockedError({ cause: body.reason })
-      for (let later = place + 1; later < records.length; later++) failed.set(later, blocked)
+      for (let later = position + 1; later < records.length; later++) failed.set(later, blocked)
       break
     }
   }

@@ -7,7 +7,7 @@ import type { Chunk, ChunkRunner, RecordRunner } from './run-batch.ts'
 
 /** The jobs of a batch: its records, or chunks of them. Only this file knows which records belong to a job. */
 export interface BatchJobs extends Jobs {
-  /** The records of a job, by their place in the batch. */
+  /** The records of a job, by their position in the batch. */
   recordsIn(job: number): readonly number[]
   /** The failed records of the failed jobs. In record order, except for chunks of a FIFO queue. */
   failedRecords(failures: Failure[]): Failure[]
@@ -24,7 +24,7 @@ export function recordJobs(
     count: records.length,
     ready: createReadyQueue(records.length, batch.groups, fifoFailure),
     run: (index, options) => handler(records[index] as SQSRecord, options),
-    weight: () => 1,
+    recordCount: () => 1,
     receiveCount: (index) => batch.receiveCounts[index] as number,
     recordsIn: (index) => [index],
     failedRecords: (failures) => failures,
@@ -64,15 +64,15 @@ export function chunkJobs(
       started[job] = chunk
       return runChunk(run, chunk, options)
     },
-    weight: (job) => (chunks[job] as number[]).length,
+    recordCount: (job) => (chunks[job] as number[]).length,
     receiveCount: () => 1, // a chunk handler does not receive a receive count
     recordsIn: (job) => chunks[job] as number[],
     failedRecords: (failures) =>
       failures.flatMap(({ index: job, reason }) => {
         const chunk = started[job]
-        return (chunks[job] as number[]).flatMap((index, place) => {
-          if (chunk?.failed.has(place)) return { index, reason: chunk.failed.get(place) }
-          return chunk?.isDone ? [] : { index, reason }
+        return (chunks[job] as number[]).flatMap((index, position) => {
+          if (chunk?.failed.has(position)) return { index, reason: chunk.failed.get(position) }
+          return chunk?.isDone ? [] : { index, reason } // without a valid result, all records failed
         })
       }),
   }
@@ -87,7 +87,7 @@ async function runChunk(
   await run(chunk, options)
   chunk.isDone = true
   // If one record failed, the job fails, so that the rest of its message group does not start.
-  for (const place of chunk.records.keys()) if (chunk.failed.has(place)) throw chunk.failed.get(place)
+  for (const position of chunk.records.keys()) if (chunk.failed.has(position)) throw chunk.failed.get(position)
 }
 
 function toChunks({ ids, groups }: Batch, size: number): number[][] {

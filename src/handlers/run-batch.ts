@@ -26,7 +26,7 @@ export interface Chunk {
   readonly ids: readonly string[]
   /** Whether the records belong to a message group of a FIFO queue. If one fails, the records after it are blocked. */
   readonly isFifo: boolean
-  /** Why single records of the chunk failed, by their place in it. */
+  /** Why single records of the chunk failed, by their position in it. */
   readonly failed: Map<number, unknown>
 }
 

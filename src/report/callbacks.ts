@@ -44,8 +44,8 @@ export function createDeadline({ left, reserve }: CallbackTime, callbacks: strin
   }
 }
 
-/** Calls a function. If it throws synchronously, the returned promise rejects. */
-export async function call<TArgs extends unknown[]>(
+/** Like `Promise.try()`, which Node 22 does not have: if the callback throws, the returned promise rejects. */
+export async function promiseTry<TArgs extends unknown[]>(
   callback: (...args: TArgs) => unknown,
   ...args: TArgs
 ): Promise<unknown> {
@@ -58,18 +58,18 @@ export async function call<TArgs extends unknown[]>(
  *
  * @param grace milliseconds that the callback has after its signal aborted, to return what it has done so far
  */
-export function inTime(signal: AbortSignal, result: Promise<unknown>, grace = 0): Promise<unknown> {
+export function raceWithSignal(signal: AbortSignal, result: Promise<unknown>, grace = 0): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined
-    const giveUp = () => {
+    const onAbort = () => {
       if (grace === 0) reject(signal.reason)
       else timer = setTimeout(() => reject(signal.reason), grace)
     }
-    if (signal.aborted) giveUp()
-    else signal.addEventListener('abort', giveUp)
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort)
     result.then(resolve, reject).finally(() => {
       clearTimeout(timer)
-      signal.removeEventListener('abort', giveUp)
+      signal.removeEventListener('abort', onAbort)
     })
   })
 }

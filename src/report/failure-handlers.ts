@@ -1,10 +1,10 @@
 import type { Context, SQSRecord } from 'aws-lambda'
 import { kindOf } from '../describe.ts'
-import { isBlockedOrNotStarted, onceForEachError } from '../errors.ts'
+import { isBlockedOrNotStarted, memoizeOne } from '../errors.ts'
 import type { Failure } from '../scheduler/job-states.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { FailureHandler, RecordFailure } from '../types.ts'
-import { type CallbackTime, call, createDeadline, inTime } from './callbacks.ts'
+import { type CallbackTime, createDeadline, promiseTry, raceWithSignal } from './callbacks.ts'
 
 /** Milliseconds that a failure handler has after its signal aborted, to return what it has done so far. */
 const GRACE = 25
@@ -23,7 +23,7 @@ export async function handleFailures(
   time: CallbackTime,
   log: (error: unknown) => void,
 ): Promise<readonly Failure[]> {
-  const isOmitted = onceForEachError(isBlockedOrNotStarted)
+  const isOmitted = memoizeOne(isBlockedOrNotStarted)
   let remaining = firstOfEachGroup(failures, batch).filter(({ reason }) => !isOmitted(reason))
   if (remaining.length === 0) return failures
 
@@ -36,13 +36,9 @@ export async function handleFailures(
     try {
       deadline.check()
       const given = remaining.map((failure) => recordFailures.get(failure) as RecordFailure)
-      const kept = readKept(
-        await inTime(signal, call(handler, given, request), GRACE),
-        batch,
-        remaining,
-        recordFailures,
-      )
-      remaining = remaining.filter(({ index }) => kept.has(batch.ids[index]))
+      const returned = await raceWithSignal(signal, promiseTry(handler, given, request), GRACE)
+      const remainingIds = readRemainingIds(returned, batch, remaining, recordFailures)
+      remaining = remaining.filter(({ index }) => remainingIds.has(batch.ids[index]))
     } catch (error) {
       log(error)
       if (signal.aborted) break
@@ -83,7 +79,7 @@ function toRecordFailure({ index, reason }: Failure, { records, receiveCounts }:
  * @returns the ids of the failures that stay reported
  * @throws {TypeError} unless the handler returned an array that contains only failures that it received
  */
-function readKept(
+function readRemainingIds(
   returned: unknown,
   { ids }: Batch,
   given: readonly Failure[],
@@ -97,7 +93,7 @@ function readKept(
   const idOf = new Map<unknown, string | undefined>(
     given.map((failure) => [recordFailures.get(failure), ids[failure.index]]),
   )
-  const kept = new Set<string | undefined>()
+  const remainingIds = new Set<string | undefined>()
   // Uses a loop, because the handler may have replaced the array's methods. Stops at the first unknown entry.
   const { length } = returned
   for (let index = 0; index < length; index++) {
@@ -110,7 +106,7 @@ function readKept(
         `The failure handler returned an array, but entry ${index} is not a failure that it received: ${expected}`,
       )
     }
-    kept.add(id)
+    remainingIds.add(id)
   }
-  return kept
+  return remainingIds
 }

@@ -1,5 +1,5 @@
 import { isObject } from '../describe.ts'
-import { isBlockedOrNotStarted, onceForEachError } from '../errors.ts'
+import { isBlockedOrNotStarted, memoizeOne } from '../errors.ts'
 import type { Failure } from '../scheduler/job-states.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { BatchSummary, FailureLogger } from '../types.ts'
@@ -85,7 +85,7 @@ function writeEntry(summary: BatchSummary, groups: readonly Group[], replaced?: 
   const omittedGroups = groups.length - shown.length
   if (process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON') {
     const errors = shown.map(({ text, count, ids, first }) => ({ error: text, count, ids, stack: framesOf(first) }))
-    const replacedError = replaced && { error: read(replaced.cause).text, stack: framesOf(replaced.cause) }
+    const replacedError = replaced && { error: readErrorText(replaced.cause).text, stack: framesOf(replaced.cause) }
     write({ message: `${PREFIX} ${headline(summary)}`, ...summary, errors, omittedGroups, replacedError })
     return
   }
@@ -135,7 +135,7 @@ interface Group {
 /** The most frequent errors first. */
 function groupsOf(batch: Batch, failures: readonly Failure[]): Group[] {
   const groups = new Map<string, Group>()
-  const groupOfError = onceForEachError((error) => groupOf(error, groups))
+  const groupOfError = memoizeOne((error) => groupOf(error, groups))
   for (const { index, reason } of failures) {
     const group = groupOfError(reason)
     if (group && ++group.count <= MAX_IDS) group.ids.push(oneLine(batch.ids[index] as string))
@@ -146,27 +146,27 @@ function groupsOf(batch: Batch, failures: readonly Failure[]): Group[] {
 /** `undefined` for a record that was blocked or not started: it has no error of its own. */
 function groupOf(error: unknown, groups: Map<string, Group>): Group | undefined {
   if (isBlockedOrNotStarted(error)) return undefined
-  const { kind, text } = read(error)
-  let group = groups.get(kind)
+  const { groupKey, text } = readErrorText(error)
+  let group = groups.get(groupKey)
   if (!group) {
     group = { text, first: error, ids: [], count: 0 }
-    groups.set(kind, group)
+    groups.set(groupKey, group)
   }
   return group
 }
 
 function textWithStack(error: unknown, indent: string): string {
-  return [read(error).text, ...framesOf(error).map((frame) => indent + frame)].join('\n')
+  return [readErrorText(error).text, ...framesOf(error).map((frame) => indent + frame)].join('\n')
 }
 
 interface ErrorText {
-  /** Name and message, with `#` for each number and UUID: errors of one group can differ in these. */
-  readonly kind: string
+  /** Equal for the errors of one group: name and message, with `#` for each number and UUID. */
+  readonly groupKey: string
   readonly text: string
 }
 
 /** Reads whatever was thrown. Its properties may throw, be huge, or have several lines. */
-function read(error: unknown): ErrorText {
+function readErrorText(error: unknown): ErrorText {
   try {
     if (!isObject(error)) return toErrorText(`thrown ${typeof error}`, String(error))
     const { name } = error as { name?: unknown }
@@ -205,11 +205,11 @@ function toErrorText(name: string, message: string): ErrorText {
   const text = message === '' ? oneLine(name) : `${oneLine(name)}: ${oneLine(message)}`
   // The first cut only limits the work. Numbers and UUIDs are replaced before the final cut to `MAX_TEXT`, because half
   // a number would make a separate group.
-  const kind = `${name}: ${message}`
+  const key = `${name}: ${message}`
     .slice(0, 4 * MAX_TEXT)
     .replace(UUID, '#')
     .replace(NUMBER, '#')
-  return { kind: kind.slice(0, MAX_TEXT), text }
+  return { groupKey: key.slice(0, MAX_TEXT), text }
 }
 
 /** Frames of Node and of this package, which do not help to find a defect in a handler. */

@@ -177,7 +177,7 @@ export function mergeReported(
   const knownIds = new Set(known.map(({ index }) => batch.ids[index]))
   const failed = new Map(known.map((failure) => [failure.index, failure]))
   for (const failure of reported) if (!knownIds.has(batch.ids[failure.index])) failed.set(failure.index, failure)
-  const blockedBy = new Map<string, unknown>()
+  const blockedBy = new Map<string, unknown>() // the reason of the first failure of each group
   for (const [index, group] of batch.groups?.entries() ?? []) {
     if (group === undefined) continue
     const failure = failed.get(index)

@@ -1,9 +1,9 @@
 import type { Context } from 'aws-lambda'
-import { onceForEachError, outcomeOf } from '../errors.ts'
+import { memoizeOne, outcomeOf } from '../errors.ts'
 import type { Failure } from '../scheduler/job-states.ts'
 import type { Schedule } from '../scheduler/scheduler.ts'
 import type { BatchSummary, SummaryHandler } from '../types.ts'
-import { type CallbackTime, call, createDeadline, inTime } from './callbacks.ts'
+import { type CallbackTime, createDeadline, promiseTry, raceWithSignal } from './callbacks.ts'
 
 /**
  * @param records how many records the batch has
@@ -19,7 +19,7 @@ export function summarize(
   timeLeft: number | undefined,
 ): BatchSummary {
   const outcomes = { failed: 0, timedOut: 0, aborted: 0, blocked: 0, notStarted: 0 }
-  const outcome = onceForEachError(outcomeOf)
+  const outcome = memoizeOne(outcomeOf)
   for (const { reason } of failures) outcomes[outcome(reason) ?? 'failed']++
   return {
     records,
@@ -58,7 +58,7 @@ export async function callOnSummary(
 ): Promise<void> {
   const deadline = createDeadline(time, 'onSummary')
   try {
-    await inTime(deadline.signal, call(onSummary, summary, context))
+    await raceWithSignal(deadline.signal, promiseTry(onSummary, summary, context))
   } catch (error) {
     log(error)
   }

@@ -53,8 +53,8 @@ function isMultiConcurrent(): boolean {
  */
 function extendReserve(reserve: number, share: number, records: number, left: number, hasHandlers = false): number {
   if (share === 1) return reserve
-  const end = (records * END_PER_RECORD + END_PER_BATCH) / share
-  return Math.max(reserve, hasHandlers ? Math.min(0.75 * left, 1.75 * end) : Math.min(left / 2, end))
+  const extended = (records * END_PER_RECORD + END_PER_BATCH) / share
+  return Math.max(reserve, hasHandlers ? Math.min(1.75 * extended, 0.75 * left) : Math.min(extended, 0.5 * left))
 }
 
 /** Milliseconds before the function's timeout at which failure handlers and `onSummary` must be done. */

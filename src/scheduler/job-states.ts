@@ -2,7 +2,7 @@ import { RecordBlockedError, RecordNotStartedError } from '../errors.ts'
 
 /** A record, or a job, that did not succeed. A job is a record or a chunk. */
 export interface Failure {
-  /** The place of the record in the batch, or the number of the job, from 0. */
+  /** The position of the record in the batch, or the number of the job, from 0. */
   readonly index: number
   readonly reason: unknown
 }

@@ -5,21 +5,21 @@ import type { RateLimitOption } from '../types.ts'
 export interface RateLimit {
   /**
    * Resolves with `true` when this invocation is the first in the queue and its next job may start. The caller then
-   * calls `mayStart()`, starts the job and calls `started()`, which lets the next invocation continue. If
-   * the job must not start, the caller waits again or calls `leave()`. An invocation is in the queue once, so a large
-   * batch does not delay a small one.
+   * calls `mayStart()`, starts the job and calls `countStarts()`, which lets the next invocation continue. If the job
+   * must not start, the caller waits again or calls `leave()`. An invocation is in the queue once, so a large batch
+   * does not delay a small one.
    *
-   * @param weigh returns how many records would start now. With 0, no job is ready and the invocation does not wait
+   * @param nextCount returns how many records would start now. With 0, no job is ready and the invocation does not wait
    * @returns `false` if the invocation has left the queue
    */
-  waitUntilDue(invocation: object, weigh: () => number): Promise<boolean>
+  waitUntilDue(invocation: object, nextCount: () => number): Promise<boolean>
   /**
    * Whether `count` records may start now. Another job may have become the next one since `waitUntilDue()` resolved, so
    * the caller must check again.
    */
   mayStart(count: number): boolean
   /** Call it after `count` records have started: it counts them and lets the next invocation continue. */
-  started(count: number): void
+  countStarts(count: number): void
   /** Removes an invocation that starts no more records. */
   leave(invocation: object): void
 }
@@ -30,14 +30,14 @@ export interface RateLimit {
  */
 export function createRateLimit({ limit, interval }: RateLimitOption): RateLimit {
   const starts: number[] = [] // a ring: when each of the last `limit` records started
-  let total = 0
-  const queue = new Map<object, { weigh(): number; resolve(isDue: boolean): void }>()
+  let total = 0 // how many records have started; record number `n`, from 0, is at `starts[n % limit]`
+  const queue = new Map<object, { nextCount(): number; resolve(isDue: boolean): void }>()
   let timer: NodeJS.Timeout | undefined
 
   /**
    * Returns when `count` more records may start. They replace the oldest entries of the ring, so the newest of those
-   * entries must be at least `interval` old. One millisecond is added, because a downstream that counts by `Date.now()`
-   * sees whole milliseconds.
+   * entries must be at least `interval` old: it is the one that record `total + count - 1` replaces. One millisecond is
+   * added, because a downstream that counts by `Date.now()` sees whole milliseconds.
    */
   function dueAt(count: number): number {
     return count > 0 && total + count > limit ? (starts[(total + count - 1) % limit] as number) + interval + 1 : 0
@@ -47,8 +47,8 @@ export function createRateLimit({ limit, interval }: RateLimitOption): RateLimit
     clearTimeout(timer)
     const [first] = queue
     if (!first) return
-    const [invocation, { weigh, resolve }] = first
-    const wait = dueAt(weigh()) - performance.now()
+    const [invocation, { nextCount, resolve }] = first
+    const wait = dueAt(nextCount()) - performance.now()
     if (wait > 0) {
       timer = startTimer(dispatchNext, wait)
       return
@@ -58,14 +58,14 @@ export function createRateLimit({ limit, interval }: RateLimitOption): RateLimit
   }
 
   return {
-    waitUntilDue(invocation, weigh) {
+    waitUntilDue(invocation, nextCount) {
       return new Promise((resolve) => {
-        queue.set(invocation, { weigh, resolve })
+        queue.set(invocation, { nextCount, resolve })
         dispatchNext()
       })
     },
     mayStart: (count) => dueAt(count) <= performance.now(),
-    started(count) {
+    countStarts(count) {
       const now = performance.now()
       for (let record = 0; record < count; record++) starts[total++ % limit] = now
       dispatchNext()

@@ -4,16 +4,16 @@
  * of the batch that may start.
  */
 export interface ReadyQueue {
-  /** The maximum number of jobs that can ever run at once. */
-  readonly width: number
+  /** The maximum number of jobs that can ever be in flight at once: on a FIFO queue, one for each message group. */
+  readonly maxInFlight: number
   /** The job that `take()` would return. */
   peek(): number | undefined
   /** Removes and returns the next job that may start; `undefined` if none may start now. */
   take(): number | undefined
-  /** A job that was taken succeeded, so the next one of its group may start. */
-  succeeded(job: number): void
-  /** A job that was taken failed. Returns the jobs that must not start because of it. */
-  failed(job: number): readonly number[]
+  /** Call it when a job that was taken has succeeded: the next job of its group may start. */
+  advanceGroup(job: number): void
+  /** Call it when a job that was taken has failed. Removes and returns the jobs that must not start because of it. */
+  removeBlockedBy(job: number): readonly number[]
 }
 
 const NONE: readonly number[] = []
@@ -34,11 +34,11 @@ export function createReadyQueue(
 function inOrder(count: number): ReadyQueue {
   let next = 0
   return {
-    width: count,
+    maxInFlight: count,
     peek: () => (next < count ? next : undefined),
     take: () => (next < count ? next++ : undefined),
-    succeeded() {},
-    failed: () => NONE,
+    advanceGroup() {},
+    removeBlockedBy: () => NONE,
   }
 }
 
@@ -46,6 +46,7 @@ function byGroup(groups: readonly (string | undefined)[], fifoFailure: 'group' |
   // The waiting jobs of each group. A job without a group gets a group of its own. The loop below reverses each list,
   // so `pop()` returns the next job.
   const waiting = [...Map.groupBy(groups.keys(), (job) => groups[job] ?? job).values()]
+  // For each job, the list of its group in `waiting`.
   const groupOf: number[][] = new Array(groups.length)
   // Invariant: `ready` holds the first waiting job of each group that has no running job, in descending order.
   const ready: number[] = []
@@ -57,22 +58,22 @@ function byGroup(groups: readonly (string | undefined)[], fifoFailure: 'group' |
   ready.reverse()
 
   return {
-    width: waiting.length,
+    maxInFlight: waiting.length,
     peek: () => ready.at(-1),
     take: () => ready.pop(),
-    succeeded(job) {
+    advanceGroup(job) {
       const next = (groupOf[job] as number[]).pop()
-      if (next !== undefined) ready.splice(placeOf(next, ready), 0, next)
+      if (next !== undefined) ready.splice(insertionIndex(next, ready), 0, next)
     },
-    failed(job) {
+    removeBlockedBy(job) {
       if (fifoFailure === 'group') return (groupOf[job] as number[]).splice(0)
       return [...ready.splice(0), ...waiting.flatMap((group) => group.splice(0))]
     },
   }
 }
 
-/** Where a number belongs among numbers in descending order. */
-function placeOf(number: number, descending: readonly number[]): number {
+/** The index at which a number belongs in a list of numbers in descending order. */
+function insertionIndex(number: number, descending: readonly number[]): number {
   let low = 0
   let high = descending.length
   while (low < high) {

@@ -33,7 +33,7 @@ export interface Jobs {
   /** Runs the handler of a job. */
   run(job: number, options: RecordOptions): unknown
   /** How many records the rate limit counts when this job starts. */
-  weight(job: number): number
+  recordCount(job: number): number
   /** How often the record has been received. */
   receiveCount(job: number): number
   /** Is called with the result of each job that was started. */
@@ -59,7 +59,7 @@ interface Slot {
   timedOutAt: number
   /** `undefined` while no job runs in the slot. */
   options: LazyJobOptions | undefined
-  /** Only with a limiter: what it returned for the job. `undefined` while no job runs in the slot. */
+  /** Only with a limiter: the value that it returned for the job. `undefined` while no job runs in the slot. */
   cohort: object | undefined
 }
 
@@ -101,10 +101,10 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
 
   function schedule(jobs: Jobs, deadlines: Deadlines): Schedule {
     const { promise: done, resolve } = Promise.withResolvers<Failure[]>()
-    const { width } = jobs.ready
+    const { maxInFlight } = jobs.ready
     const durations: number[] = []
     const heldSlots = new Set<Slot>()
-    // Everything that refers to the batch. It is dropped at the end, so that a handler that hangs does not keep the
+    // Everything that refers to the batch. `undefined` after the end, so that a handler that hangs does not keep the
     // batch in memory.
     let work: { jobs: Jobs; states: ReturnType<typeof createJobStates>; resolve: typeof resolve } | undefined = {
       jobs,
@@ -118,7 +118,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     let isDispatching = false
     let timer: NodeJS.Timeout | undefined
     let isWatching = false
-    const self = {
+    const liveBatch = {
       countUnresponsive,
       // Another invocation can call these functions: `startWorkers` if it raises the limit, and `end` if unresponsive
       // handlers fill a limit that became smaller. They are bound, so that handlers and abort listeners keep the async
@@ -191,7 +191,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
      * while it waits for the limit. More would hold slots that other invocations could use.
      */
     function dispatch(): void {
-      if (isDispatching || nextWeight() === 0) return
+      if (isDispatching || nextRecordCount() === 0) return
       isDispatching = true
       enqueueSlot(runWhenDue)
     }
@@ -200,22 +200,22 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       const limit = rateLimit as RateLimit
       let isDue = false
       while (work) {
-        isDue ||= await limit.waitUntilDue(self, nextWeight)
+        isDue ||= await limit.waitUntilDue(liveBatch, nextRecordCount)
         const now = performance.now()
         if (!isDue || drainIfDue(now)) break
         if (slots.isOverLimit) {
           // Waits for another slot, and lets the next invocation continue.
           isDispatching = false
-          limit.leave(self)
+          limit.leave(liveBatch)
           return dispatch()
         }
         if (eventLoop.shouldYield(now)) {
           await eventLoop.yieldToEventLoop()
           continue
         }
-        const weight = nextWeight()
-        if (!limit.mayStart(weight)) {
-          isDue = false // a heavier job became the next one: wait again
+        const recordCount = nextRecordCount()
+        if (!limit.mayStart(recordCount)) {
+          isDue = false // a job with more records became the next one: wait again
           continue
         }
         const job = takeJob() // `undefined` if the job was blocked in the meantime
@@ -223,7 +223,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         isDispatching = false
         // The records are counted after their handler has started. If they were counted before it, and the process
         // paused in between, the next records could start too soon.
-        limit.started(weight)
+        limit.countStarts(recordCount)
         dispatch()
         await running
         return dispatch() // the next job of a FIFO group may be ready now
@@ -245,11 +245,11 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       return work && work.states.waiting > 0 ? work.jobs.ready.take() : undefined
     }
 
-    /** The weight of the job that `takeJob()` would return; 0 if none is ready. */
-    function nextWeight(): number {
+    /** How many records the rate limit counts for the job that `takeJob()` would return; 0 if none is ready. */
+    function nextRecordCount(): number {
       if (!work || work.states.waiting === 0) return 0
       const job = work.jobs.ready.peek()
-      return job === undefined ? 0 : work.jobs.weight(job)
+      return job === undefined ? 0 : work.jobs.recordCount(job)
     }
 
     function startJob(slot: Slot, job: number, now: number): unknown {
@@ -272,21 +272,21 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       const now = performance.now()
       inFlight--
       slot.options = undefined
-      if (slot.cohort) leaveCohort(slot, now, succeeded(slot.job, result, now))
+      if (slot.cohort) endInLimiter(slot, now, classifyResult(slot.job, result, now))
       settle(slot, result, now)
       return now
     }
 
     /**
-     * The result that the limiter counts. A job that timed out was already counted as failed, so its late result is
-     * `false`.
+     * Passes a failure to the limiter, and returns the value of `succeeded` for `limiter.ended()`. A job that timed out
+     * was already counted as failed, so its late result is `false`.
      */
-    function succeeded(job: number, result: PromiseSettledResult<undefined>, now: number): boolean | undefined {
+    function classifyResult(job: number, result: PromiseSettledResult<undefined>, now: number): boolean | undefined {
       if (!work?.states.isRunning(job)) return false
       return result.status === 'fulfilled' || limiter?.failed(result.reason, now)
     }
 
-    function leaveCohort(slot: Slot, now: number, succeeded: boolean | undefined): void {
+    function endInLimiter(slot: Slot, now: number, succeeded: boolean | undefined): void {
       if (!limiter || !slot.cohort) return
       limiter.ended(slot.cohort, slot.startedAt, now, succeeded)
       slot.cohort = undefined
@@ -299,8 +299,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       durations.push(now - startedAt)
       const { jobs, states } = work
       jobs.settled?.(job, result)
-      if (result.status === 'fulfilled') jobs.ready.succeeded(job)
-      else states.block(jobs.ready.failed(job), result.reason)
+      if (result.status === 'fulfilled') jobs.ready.advanceGroup(job)
+      else states.block(jobs.ready.removeBlockedBy(job), result.reason)
       endIfDone()
     }
 
@@ -310,7 +310,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
 
     function drain(): void {
       work?.states.drain()
-      rateLimit?.leave(self)
+      rateLimit?.leave(liveBatch)
       endIfDone()
     }
 
@@ -319,8 +319,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       const { jobs, states, resolve } = work
       work = undefined
       clearTimeout(timer)
-      liveBatches.delete(self)
-      rateLimit?.leave(self)
+      liveBatches.delete(liveBatch)
+      rateLimit?.leave(liveBatch)
       const now = performance.now()
       const aborted =
         states.running > 0
@@ -334,13 +334,13 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
           jobs.settled?.(slot.job, rejected(aborted))
           abort(slot.options, aborted)
         }
-        leaveCohort(slot, now, undefined)
+        endInLimiter(slot, now, undefined)
         slot.release() // its handler may still hang. Releasing the slot again when the handler settles does nothing
       }
     }
 
     /** Handles each deadline and record timeout that has passed, and sets the timer for the next one. */
-    function watch(): void {
+    function watchDeadlines(): void {
       isWatching = true
       const now = performance.now()
       if (now >= deadlines.abortAt) {
@@ -356,7 +356,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         next = Math.min(next, nextExpiry, now + recordTimeout)
         endUnresponsive(now)
       }
-      if (work && next < Infinity) timer = startTimer(watch, next - now)
+      if (work && next < Infinity) timer = startTimer(watchDeadlines, next - now)
     }
 
     /**
@@ -377,6 +377,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
           settle(slot, rejected(error), now)
           abort(options, error)
         }
+        // When the job times out, or becomes unresponsive if it has timed out already.
         const nextAt = slot.timedOutAt < Infinity ? slot.timedOutAt + recordTimeout : expiresAt
         if (now < nextAt) next = Math.min(next, nextAt)
       }
@@ -385,6 +386,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
 
     function countUnresponsive(now: number): number {
       let count = 0
+      // The time since `timedOutAt` is -Infinity for a job that has not timed out.
       for (const { options, timedOutAt } of heldSlots) if (options && now - timedOutAt >= recordTimeout) count++
       return count
     }
@@ -397,7 +399,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     async function startWorkers(): Promise<void> {
       if (rateLimit || isStartingWorkers) return
       isStartingWorkers = true
-      while (workers < slots.limit && workers < width && nextWeight() > 0) {
+      while (workers < slots.limit && workers < maxInFlight && nextRecordCount() > 0) {
         const finished = durations.length
         workers++
         enqueueSlot(worker)
@@ -406,17 +408,17 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         if (durations.length > finished) await eventLoop.yieldToEventLoop()
         // The timer is set here and not earlier: the first worker checks the clock itself, and may finish the batch
         // first.
-        if (!isWatching) watch()
+        if (!isWatching) watchDeadlines()
       }
       isStartingWorkers = false
     }
 
     if (liveBatches.size === 0) eventLoop.reset()
-    liveBatches.add(self)
+    liveBatches.add(liveBatch)
     endIfDone()
     if (!rateLimit) void startWorkers()
     else {
-      watch()
+      watchDeadlines()
       dispatch()
     }
     return {

@@ -32,8 +32,8 @@ export function createSlots(limit: number): Slots {
   const addKeptSlot = AsyncLocalStorage.bind(() => {
     void queue.add(
       () =>
-        new Promise<void>((endTask) => {
-          keptSlot = endTask
+        new Promise<void>((resolve) => {
+          keptSlot = resolve
         }),
     )
   })
@@ -74,10 +74,10 @@ export function createSlots(limit: number): Slots {
       return isOverLimit()
     },
     enqueue(start) {
-      if (queue.pending === 0) addKeptSlot()
+      if (queue.pending === 0) addKeptSlot() // sets `keptSlot` at once, because a slot is free
       const endTask = keptSlot
       if (!endTask) {
-        void queue.add(() => new Promise<void>((endTask) => occupy(start, endTask)))
+        void queue.add(() => new Promise<void>((resolve) => occupy(start, resolve)))
         return
       }
       keptSlot = undefined

@@ -25,10 +25,10 @@ export interface Item<TEntry> {
 /** SQS's response to a batch call. */
 interface BatchResponse {
   readonly Successful?: readonly { readonly Id?: string | undefined }[] | undefined
-  readonly Failed?: readonly RefusedEntry[] | undefined
+  readonly Failed?: readonly FailedEntry[] | undefined
 }
 
-interface RefusedEntry {
+interface FailedEntry {
   readonly Id?: string | undefined
   readonly Code?: string | undefined
   readonly Message?: string | undefined
@@ -51,15 +51,15 @@ export function* inBatches<TItem extends Item<unknown>>(items: Iterable<TItem>):
 }
 
 /**
- * Makes a call for each batch, several at once, until the signal aborts. Never rejects. Each entry that SQS did not accept
- * is counted in `refused`, with the reason.
+ * Makes a call for each batch, several at once, until the signal aborts. Never rejects. For each entry that SQS did not
+ * accept, the reason is added to `reasons`.
  *
  * @returns the failures whose entries SQS accepted
  */
 export async function callInBatches<TEntry extends object>(
   batches: Generator<Item<TEntry>[]>,
   send: (entries: (TEntry & { Id: string })[]) => Promise<BatchResponse>,
-  { refused, signal }: { refused: Reasons; signal: AbortSignal },
+  { reasons, signal }: { reasons: Reasons; signal: AbortSignal },
 ): Promise<Set<RecordFailure>> {
   const accepted = new Set<RecordFailure>()
   const aborted = abortOf(signal)
@@ -78,7 +78,7 @@ export async function callInBatches<TEntry extends object>(
         await call(batch.slice(0, half))
         await call(batch.slice(half))
       } else {
-        addReason(refused, signal.aborted ? 'no time was left' : reasonOf(error), batch.length)
+        addReason(reasons, signal.aborted ? 'no time was left' : reasonOf(error), batch.length)
       }
     }
   }
@@ -86,12 +86,12 @@ export async function callInBatches<TEntry extends object>(
   /** An entry that the response does not mention counts as not accepted. */
   function readResponse({ Successful, Failed }: BatchResponse, batch: Item<TEntry>[]): void {
     const acceptedIds = new Set(Successful?.map(({ Id }) => Id))
-    const refusedEntries = new Map(Failed?.map((entry) => [entry.Id, entry]))
+    const failedEntries = new Map(Failed?.map((entry) => [entry.Id, entry]))
     for (const [index, { failure }] of batch.entries()) {
-      const refusedEntry = refusedEntries.get(String(index))
-      if (refusedEntry) addReason(refused, toReason(refusedEntry.Code, refusedEntry.Message))
+      const failedEntry = failedEntries.get(String(index))
+      if (failedEntry) addReason(reasons, toReason(failedEntry.Code, failedEntry.Message))
       else if (acceptedIds.has(String(index))) accepted.add(failure)
-      else addReason(refused, 'the response of SQS does not mention this entry')
+      else addReason(reasons, 'the response of SQS does not mention this entry')
     }
   }
 

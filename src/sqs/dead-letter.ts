@@ -5,7 +5,7 @@ import type { FailureRequest, RecordFailure } from '../types.ts'
 import { callInBatches, inBatches } from './batch-calls.ts'
 import { type DeadLetterMessage, toDeadLetterMessage } from './dead-letter-message.ts'
 import { checkDeadLetterOptions, type DeadLetterOptions } from './options.ts'
-import { addReason, countReasons, listReasons, notice, type Reasons, reasonOf } from './reasons.ts'
+import { addReason, countReasons, errorWithoutStack, listReasons, type Reasons, reasonOf } from './reasons.ts'
 
 /**
  * Makes a failure handler that sends records to a dead-letter queue at once, before they reach the queue's
@@ -47,12 +47,12 @@ export function deadLetter(options: DeadLetterOptions) {
     request: FailureRequest,
   ): Promise<readonly RecordFailure[]> {
     const { signal } = request
-    const refused: Reasons = new Map()
+    const reasons: Reasons = new Map()
     const messages = failures.flatMap((failure): DeadLetterMessage | [] => {
       try {
         return isMatch(when(failure)) ? toDeadLetterMessage(failure, { isFifo, sourceQueueUrl }) : []
       } catch (error) {
-        addReason(refused, reasonOf(error))
+        addReason(reasons, reasonOf(error))
         return []
       }
     })
@@ -60,15 +60,15 @@ export function deadLetter(options: DeadLetterOptions) {
     const accepted = await callInBatches(
       inBatches(messages),
       (Entries) => client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }), { abortSignal: signal }),
-      { refused, signal },
+      { reasons, signal },
     )
     const queue = queueUrl.slice(queueUrl.lastIndexOf('/') + 1)
-    if (refused.size > 0) {
-      const count = countReasons(refused)
+    if (reasons.size > 0) {
+      const count = countReasons(reasons)
       const of = count + accepted.size
       request.log(
-        notice(
-          `deadLetter(): ${count} of ${of} records could not be sent to ${queue} and stay failed: ${listReasons(refused)}`,
+        errorWithoutStack(
+          `deadLetter(): ${count} of ${of} records could not be sent to ${queue} and stay failed: ${listReasons(reasons)}`,
         ),
       )
     }
@@ -76,7 +76,7 @@ export function deadLetter(options: DeadLetterOptions) {
     if (incomplete.length > 0) {
       const names = [...new Set(incomplete.flatMap(({ omitted }) => omitted))].join(', ')
       const sent = `${incomplete.length} messages were sent to ${queue} without ${names}`
-      request.log(notice(`deadLetter(): ${sent}: the limits of SQS leave no room for these attributes`))
+      request.log(errorWithoutStack(`deadLetter(): ${sent}: the limits of SQS leave no room for these attributes`))
     }
     return failures.filter((failure) => !accepted.has(failure))
   }

@@ -8,7 +8,7 @@ import type { RecordFailure } from '../types.ts'
  * window (up to 300 s) and the function (up to 900 s) can use some of this time before the delay begins.
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
  */
-const MAX_DELAY = 42_000
+const MAX_DELAY_SECONDS = 42_000
 
 /** Options of `deadLetter()`. */
 export interface DeadLetterOptions {
@@ -87,8 +87,8 @@ const RETRY_BACKOFF_CHECKS: Record<keyof RetryBackoffOptions, Check> = {
   base: [(value) => isNumber(value) && value > 0, 'a number of seconds, more than 0'],
   factor: [(value) => isNumber(value) && value >= 1, 'a number of 1 or more'],
   max: [
-    (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_DELAY,
-    `a whole number of seconds from 1 to ${MAX_DELAY}`,
+    (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_DELAY_SECONDS,
+    `a whole number of seconds from 1 to ${MAX_DELAY_SECONDS}`,
   ],
   jitter: [(value) => value === 'full' || value === 'none', "'full' or 'none'"],
   sourceQueueUrl: queueUrl,

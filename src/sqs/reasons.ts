@@ -24,7 +24,7 @@ export function listReasons(reasons: Reasons): string {
 }
 
 /** An error for the log. It has no stack frames, because they would only show the line of this package that made it. */
-export function notice(text: string): Error {
+export function errorWithoutStack(text: string): Error {
   const error = new Error(text)
   error.stack = `Error: ${text}`
   return error

@@ -2,8 +2,8 @@ import { ChangeMessageVisibilityBatchCommand, type ChangeMessageVisibilityBatchR
 import type { FailureRequest, RecordFailure } from '../types.ts'
 import { callInBatches, type Item, inBatches } from './batch-calls.ts'
 import { checkRetryBackoffOptions, type RetryBackoffOptions } from './options.ts'
-import { countReasons, listReasons, notice, type Reasons } from './reasons.ts'
-import { addressByArn } from './source-queue.ts'
+import { countReasons, errorWithoutStack, listReasons, type Reasons } from './reasons.ts'
+import { setQueueUrlFromArn } from './source-queue.ts'
 
 /**
  * Makes a failure handler that delays the redelivery of failed records, longer with each delivery. It sets the visibility
@@ -49,20 +49,20 @@ export function retryBackoff(options: RetryBackoffOptions) {
     request: FailureRequest,
   ): Promise<readonly RecordFailure[]> {
     const { signal } = request
-    const refused: Reasons = new Map()
+    const reasons: Reasons = new Map()
     // An event from Lambda has records of one queue only. Events made by hand can have several.
     for (const [arn, ofQueue] of Map.groupBy(failures, ({ record }) => record.eventSourceARN)) {
       const send = (Entries: ChangeMessageVisibilityBatchRequestEntry[]) => {
         const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl: sourceQueueUrl ?? arn, Entries })
-        if (sourceQueueUrl === undefined) addressByArn(command, arn)
+        if (sourceQueueUrl === undefined) setQueueUrlFromArn(command, arn)
         return client.send(command, { abortSignal: signal })
       }
-      await callInBatches(inBatches(ofQueue.map(toItem)), send, { refused, signal })
+      await callInBatches(inBatches(ofQueue.map(toItem)), send, { reasons, signal })
     }
-    if (refused.size > 0) {
-      const count = `${countReasons(refused)} of ${failures.length} records`
+    if (reasons.size > 0) {
+      const count = `${countReasons(reasons)} of ${failures.length} records`
       const text = `${count} could not be delayed and keep the visibility timeout of their queue`
-      request.log(notice(`retryBackoff(): ${text}: ${listReasons(refused)}`))
+      request.log(errorWithoutStack(`retryBackoff(): ${text}: ${listReasons(reasons)}`))
     }
     return failures
   }

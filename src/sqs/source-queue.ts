@@ -11,7 +11,7 @@ import type { ChangeMessageVisibilityBatchCommand } from '@aws-sdk/client-sqs'
  *
  * @param arn the `eventSourceARN` of the records. Without a valid one, the command rejects with a TypeError.
  */
-export function addressByArn(command: ChangeMessageVisibilityBatchCommand, arn: string | undefined): void {
+export function setQueueUrlFromArn(command: ChangeMessageVisibilityBatchCommand, arn: string | undefined): void {
   command.middlewareStack.addRelativeTo(
     <TArgs extends { input: object }, TOutput>(
       next: (args: TArgs) => TOutput,

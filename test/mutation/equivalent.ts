@@ -81,7 +81,7 @@ export const EQUIVALENT: Readonly<
     [
       'if (work && now >= deadlines.drainAt) drain()',
       ['if (false) drain()', 'if (work && now > deadlines.drainAt) drain()', 'if (work && now >= deadlines.drainAt) ;'],
-      'The next line stops the worker, and the timer in watch() drains the batch.',
+      'The next line stops the worker, and the timer of watchDeadlines() drains the batch.',
     ],
     [
       'return work === undefined || now >= deadlines.drainAt',
@@ -141,10 +141,10 @@ export const EQUIVALENT: Readonly<
       'At exactly this time, one more timer of 1 ms starts.',
     ],
     [
-      'while (workers < slots.limit && workers < width && nextWeight() > 0) {',
+      'while (workers < slots.limit && workers < maxInFlight && nextRecordCount() > 0) {',
       [
-        'while (workers < slots.limit && true && nextWeight() > 0) {',
-        'while (workers < slots.limit && workers <= width && nextWeight() > 0) {',
+        'while (workers < slots.limit && true && nextRecordCount() > 0) {',
+        'while (workers < slots.limit && workers <= maxInFlight && nextRecordCount() > 0) {',
       ],
       'An additional worker finds no job and frees its slot.',
     ],
@@ -179,8 +179,8 @@ export const EQUIVALENT: Readonly<
       'Setting an equal limit changes nothing. The check saves time.',
     ],
     [
-      'if (slot.cohort) leaveCohort(slot, now, succeeded(slot.job, result, now))',
-      ['if (true) leaveCohort(slot, now, succeeded(slot.job, result, now))'],
+      'if (slot.cohort) endInLimiter(slot, now, classifyResult(slot.job, result, now))',
+      ['if (true) endInLimiter(slot, now, classifyResult(slot.job, result, now))'],
       'Without a cohort, there is no limiter, or the batch has ended. Then both functions do nothing.',
     ],
     [
@@ -318,15 +318,8 @@ export const EQUIVALENT: Readonly<
       'recover() only asks whether there is a fatal error.',
     ],
     [
-      'const kept = report && ids && !isUnchanged(report, ids) ? withReported(report, failures, isTimedOut) : failures',
-      [
-        'const kept = report || ids && !isUnchanged(report, ids) ? withReported(report, failures, isTimedOut) : failures',
-      ],
-      'Reading an unchanged report adds nothing.',
-    ],
-    [
-      'const isReport = report !== undefined && returned === report',
-      ['const isReport = false'],
+      'if (report && returned === report.response) return failures',
+      ['if (false) return failures'],
       'The report is read a second time, with the same result.',
     ],
     [
@@ -377,9 +370,9 @@ export const EQUIVALENT: Readonly<
   ],
   'src/handlers/each-chunk.ts': [
     [
-      'for (let later = place + 1; later < records.length; later++) failed.set(later, blocked)',
-      ['for (let later = place + 1; later <= records.length; later++) failed.set(later, blocked)'],
-      'The chunk has no record at the additional place.',
+      'for (let later = position + 1; later < records.length; later++) failed.set(later, blocked)',
+      ['for (let later = position + 1; later <= records.length; later++) failed.set(later, blocked)'],
+      'The chunk has no record at the additional position.',
     ],
   ],
   'src/scheduler/rate-limit.ts': [

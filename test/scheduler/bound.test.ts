@@ -91,7 +91,7 @@ t.test('the ready queue returns each index once', (t) => {
     const taken: unknown[] = []
     for (let index = ready.take(); index !== undefined; index = ready.take()) {
       taken.push(index)
-      ready.succeeded(index)
+      ready.advanceGroup(index)
     }
     t.strictSame(taken, [0, 1, 2])
     t.equal(ready.take(), undefined)

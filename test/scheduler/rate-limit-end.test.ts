@@ -193,7 +193,7 @@ t.test('if a record is blocked while it waits for the rate limit, the next invoc
 t.test('waitUntilDue() resolves with false if its invocation leaves, and with true for the next one', async (t) => {
   const clock = mockClock(t)
   const rateLimit = createRateLimit({ limit: 1, interval: 99 })
-  rateLimit.started(1)
+  rateLimit.countStarts(1)
   const [first, second] = [{}, {}]
   const areDue = [rateLimit.waitUntilDue(first, () => 1), rateLimit.waitUntilDue(second, () => 1)]
   rateLimit.leave(first)

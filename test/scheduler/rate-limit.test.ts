@@ -19,13 +19,13 @@ import { maxWithin } from '../support/starts.ts'
 
 t.test('mayStart() says whether this many records may start now', (t) => {
   const clock = mockClock(t)
-  const { mayStart, started } = createRateLimit({ limit: 3, interval: 99 })
+  const { mayStart, countStarts } = createRateLimit({ limit: 3, interval: 99 })
   const checkMayStart = (...expected: boolean[]) => t.strictSame([0, 1, 2, 3].map(mayStart), expected)
   checkMayStart(true, true, true, true)
-  started(2)
+  countStarts(2)
   checkMayStart(true, true, false, false)
   clock.advance(50)
-  started(1)
+  countStarts(1)
   checkMayStart(true, false, false, false)
   clock.advance(49)
   checkMayStart(true, false, false, false)
@@ -238,7 +238,7 @@ t.test('peek() of the ready queue returns the index that take() returns next, or
     for (let left = 3; left > 0; left--) {
       const next = ready.peek()
       t.equal(ready.take(), next)
-      if (next !== undefined) ready.succeeded(next)
+      if (next !== undefined) ready.advanceGroup(next)
     }
     t.equal(ready.peek(), undefined)
   }

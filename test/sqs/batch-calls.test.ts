@@ -24,13 +24,13 @@ async function callFor(
   signal = new AbortController().signal,
 ) {
   const calls: string[] = []
-  const refused: Reasons = new Map()
+  const reasons: Reasons = new Map()
   const send = async (entries: (Entry & { Id: string })[]) => {
     calls.push(entries.map(({ Id, name }) => `${Id} ${name}`).join(', '))
     return respond(entries) as object
   }
-  const accepted = await callInBatches(inBatches(names.map((name) => item(name))), send, { refused, signal })
-  return { accepted: idsOf([...accepted]), refused: [...refused], calls }
+  const accepted = await callInBatches(inBatches(names.map((name) => item(name))), send, { reasons, signal })
+  return { accepted: idsOf([...accepted]), refused: [...reasons], calls }
 }
 
 function acceptAll(entries: readonly { Id: string }[]) {
