@@ -46,6 +46,5 @@ const cases: [title: string, changes: Partial<typeof good>, allowed: typeof none
 ]
 for (const [title, changes, allowed, reason] of cases) {
   test(`${title}: the run ${reason === undefined ? 'passed' : 'failed'}`, async (t) =>
-    t.equal(whyFailed({ ...good, ...changes }, allowed), reason),
-  )
+    t.equal(whyFailed({ ...good, ...changes }, allowed), reason))
 }

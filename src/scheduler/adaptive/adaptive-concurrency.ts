@@ -1,8 +1,8 @@
 import { type Check, check } from '../../check.ts'
 import type { AdaptiveConcurrency, AdaptiveConcurrencyOptions } from '../../types.ts'
+import { CREATE_LIMITER } from '../limiter.ts'
 import { classifyFailure } from './classify.ts'
 import { createLimitSearch } from './limit-search.ts'
-import { CREATE_LIMITER } from '../limiter.ts'
 
 const CALLER = 'adaptiveConcurrency'
 const COUNT: Check = [(value) => Number.isSafeInteger(value) && (value as number) >= 1, 'a positive integer']

@@ -115,12 +115,7 @@ export function createClimb(limit: CurrentLimit): Climb {
     if (limit.value < from) probe = 'down'
   }
 
-  function judgeHigherLimit(
-    from: Reference,
-    measured: Measurement,
-    growth: number,
-    ceiling: number | undefined,
-  ): void {
+  function judgeHigherLimit(from: Reference, measured: Measurement, growth: number, ceiling: number | undefined): void {
     if (growth < 1 + GAIN * (limit.value / from.limit - 1)) {
       wait = Math.min(MAX_WAIT, WAIT_AFTER_FAILURE * wait)
       step = Math.max(MIN_STEP, STEP_AFTER_FAILURE * step)

@@ -1,7 +1,7 @@
+import type { FailureClass, Limiter } from '../limiter.ts'
 import { createClimb } from './climb.ts'
 import { type Cohort, join, leave, measure, openCohort, standardError } from './cohort.ts'
 import { createCurrentLimit } from './current-limit.ts'
-import type { FailureClass, Limiter } from '../limiter.ts'
 import { createPressure } from './pressure.ts'
 
 // The parameters were chosen on the downstreams in bench/adaptive/scenarios.ts.

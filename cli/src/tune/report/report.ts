@@ -15,10 +15,7 @@ const OPTIMIZED_FOR: Record<Optimize, string> = {
 
 const ORIGINS: [MeasuredBy, string][] = [
   ['measured', 'The handler ran on this machine with this concurrency, without a CPU limit.'],
-  [
-    'confirmed',
-    'The handler ran on this machine with this concurrency, and with the CPU share of this memory size.',
-  ],
+  ['confirmed', 'The handler ran on this machine with this concurrency, and with the CPU share of this memory size.'],
   [
     'predicted',
     'Calculated from the measurement of this concurrency. The goodput is the measured goodput or environments × CPU share ÷ CPU time per record, whichever is lower. It is reduced if a confirmation for the same memory size was lower than its prediction.',
