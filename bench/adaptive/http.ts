@@ -87,8 +87,10 @@ function order({ name, records }: Row): number {
  */
 async function compareCase(name: string, records: number, counts: Counts, runs: number): Promise<Row> {
   const measured: FixedResult[] = []
-  for (const limit of caseOf(name).sweep) {
-    const all = await repeat(runs, () => runCase(name, limit, Array(counts.sweep).fill(records)))
+  const { sweep, isUnsteady } = caseOf(name)
+  for (const limit of sweep) {
+    const batches = Array(isUnsteady ? counts.comparison : counts.sweep).fill(records)
+    const all = await repeat(runs, () => runCase(name, limit, batches))
     measured.push({ limit, goodput: median(all.map(totalGoodput)), failed: median(all.map(totalFailed)) })
   }
   const best = bestOf(measured)
@@ -138,7 +140,7 @@ async function runCase(
   concurrency: number | 'adaptive',
   batches: readonly number[],
 ): Promise<EnvironmentResult[]> {
-  const { downstream: _, sweep: __, environments = 1, ...client } = caseOf(name)
+  const { downstream: _, sweep: __, isUnsteady: ___, environments = 1, ...client } = caseOf(name)
   const server = fork(join(import.meta.dirname, 'http-server.ts'), [name])
   const port = (await message(server)) as number
   const environment: Environment = { ...client, port, concurrency, batches }

@@ -4,6 +4,7 @@ import {
   bucket,
   failingBlocks,
   flaky,
+  instantShare,
   open,
   queueing,
   refusing,
@@ -776,12 +777,14 @@ function limiterAfterCut(shareBefore = 0.25) {
   return { limiter, run }
 }
 
-t.test('a cut is undone if it has not lowered the share of the overloads much', (t) => {
+t.test('a cut is undone if it has not lowered the share of the overloads', (t) => {
   for (const [shareBefore, shareAfter, isUndone] of [
-    [0.25, 0.06, false], // much lower
-    [0.25, 0.1, true],
-    [0.5, 0.18, false], // 82 % succeed instead of 50 %, so the lower limit has helped
-    [0.5, 0.22, true],
+    [0.25, 0.06, false],
+    [0.25, 0.13, false],
+    [0.25, 0.22, true], // a difference that can be chance
+    [0.5, 0.18, false], // also because 82 % succeed instead of 50 %
+    [0.5, 0.34, false],
+    [0.5, 0.45, true],
   ] as const) {
     const { limiter, run } = limiterAfterCut(shareBefore)
     const { limit, reason } = limiter
@@ -910,7 +913,7 @@ t.test('jobs that hang do not prolong a cut, so the limit does not stay low', (t
       const limits = limitsWhileHanging(downstream, 7000, seed)
       t.equal(limits.length, 7000, 'every record starts')
       t.ok(Math.min(...limits) >= 15, `${share}, seed ${seed}: the lowest limit is ${Math.min(...limits)}`)
-      assertBetween(t, limits.at(-1) as number, 40, 80) // 43 of them serve records
+      assertBetween(t, limits.at(-1) as number, 40, 130) // 43 of them serve records, and a probe may try more
     }
   }
   t.end()
@@ -970,17 +973,39 @@ t.test('if all calls fail at one moment, the limit falls to a quarter at most', 
 
 t.test('with calls that get a 503 by chance, goodput stays close to that of the initial number', (t) => {
   for (const [share, least] of [
-    [0.03, 0.95],
-    [0.1, 0.92],
-    [0.2, 0.85],
+    [0.01, 0.97],
+    [0.03, 0.97],
+    [0.1, 0.95],
+    [0.2, 0.94],
   ] as const) {
-    for (const seed of [1, 2, 3, 4, 5]) {
+    const ratios = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((seed) => {
       const downstream = flaky(share, queueing(50, about(20)))
       const [adaptive, fixed] = [searchFor(), { limit: 50 }].map((each) =>
         goodput(simulate(downstream, each, [3000], seed)),
       )
-      const ratio = (adaptive as number) / (fixed as number)
-      t.ok(ratio >= least, `${share}, seed ${seed}: ${ratio}`)
+      return (adaptive as number) / (fixed as number)
+    })
+    const mean = ratios.reduce((a, b) => a + b) / ratios.length
+    t.ok(mean >= least, `${share}: ${mean}`)
+    t.ok(Math.min(...ratios) >= 0.8, `${share}: ${Math.min(...ratios)}`)
+  }
+  t.end()
+})
+
+t.test('a limit that is far too high falls, also if only some calls fail', (t) => {
+  // The share of failed calls grows slowly: clients hide them, or half of the records need no call. It must not be taken
+  // for chance.
+  for (const [name, downstream] of Object.entries({
+    'a client that retries': retrying(refusing(53, about(17))),
+    'half of the records instant': instantShare(0.5, refusing(53, about(17))),
+    'no retries': refusing(53, about(17)),
+  })) {
+    for (const initial of [100, 150, 200, 400]) {
+      for (const seed of [1, 2, 3]) {
+        const results = simulate(downstream, searchFor({ initial }), batches(4, 7000), seed)
+        const failed = failedShare(results.slice(2))
+        t.ok(failed <= 0.03, `${name}, ${initial}, seed ${seed}: ${failed}`)
+      }
     }
   }
   t.end()

@@ -143,7 +143,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
 
   function open(now: number): Cohort {
     integral = demand = 0
-    pressure.restart()
+    pressure.restart(beforeCut?.overloadShare ?? 0)
     utilization() // restarts its measurement
     return openCohort(limit.value, now)
   }
@@ -163,7 +163,6 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
 
   /** Jobs that started before the cut say nothing about the new limit. Only later jobs measure it. */
   function endCut({ from }: Cut): void {
-    pressure.learn()
     cut = cohort = undefined
     limit.set(MARGIN * limit.value, limit.reason)
     const isEndOfProbe = climb.lowered()

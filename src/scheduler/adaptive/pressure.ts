@@ -5,17 +5,20 @@
 const LEARNED_AFTER = 500
 /** The same, if a lower limit has shown that the limit is not the cause of the overloads. */
 const LEARNED_AFTER_CUT = 50
-/** Not more than this share of the calls counts as overloaded by chance. */
-const MAX_USUAL_OVERLOADS = 0.2
 /**
- * The limit is not the cause of the overloads if two things are true after the limit was lowered. The share of overloads
- * is still at least `REMAINING_OVERLOADS` of the share before, and the share of the other calls has grown by less than
- * `MORE_OTHERS`. If the limit were the cause, half of the limit would double the share of the other calls.
+ * The highest share that is learned without such a proof. A higher one would hide that the limit is too high: with a
+ * client that retries, few calls fail at first, and the threshold would grow with their share.
  */
-const REMAINING_OVERLOADS = 0.3
+const MAX_UNPROVEN = 0.01
+const MAX_PROVEN = 0.2
+/**
+ * The limit is not the cause of the overloads if two things are true after the limit was lowered. The number of
+ * overloads is at most two standard deviations lower than with the share before. And the share of the other jobs has
+ * grown by less than this factor. If the limit were the cause, half of the limit would double that share.
+ */
 const MORE_OTHERS = 1.6
 
-/** Counts throttled and overloaded calls, and tells whether they are more than chance. */
+/** Counts throttled and overloaded jobs, and tells whether they are more than chance. */
 export interface Pressure {
   /** How many jobs have ended since the last `restart()`. */
   readonly ends: number
@@ -24,15 +27,19 @@ export interface Pressure {
   ended(): void
   /** Counts a failure, and returns whether there are now more than by chance. */
   failed(failure: 'throttle' | 'overload'): boolean
-  /** Learns from the counts how often calls are overloaded by chance. */
+  /** Learns from the counts how often jobs are overloaded by chance. */
   learn(): void
   /**
-   * Returns whether calls are overloaded about as often as before the limit was lowered. If they are, the limit is not the
-   * cause, so this also learns from them.
+   * Returns whether jobs are overloaded about as often as before the limit was lowered. Then the limit is not the cause,
+   * so this also learns how often jobs are overloaded by chance.
    */
   isUnchangedFrom(shareBefore: number): boolean
-  /** Begins new counts. What was learned stays. */
-  restart(): void
+  /**
+   * Begins new counts. What was learned stays.
+   *
+   * @param tolerated a share of overloads that is not pressure, so that it can be measured
+   */
+  restart(tolerated: number): void
 }
 
 export function createPressure(): Pressure {
@@ -41,9 +48,10 @@ export function createPressure(): Pressure {
   let overloads = 0
   /** The share of the jobs that are overloaded by chance. */
   let usual = 0
+  let tolerated = 0
 
-  function learn(jobs: number): void {
-    const share = Math.min(MAX_USUAL_OVERLOADS, overloads / Math.max(1, ends))
+  function learn(jobs: number, max: number): void {
+    const share = Math.min(Math.max(max, usual), overloads / Math.max(1, ends))
     usual += Math.min(1, ends / jobs) * (share - usual)
   }
 
@@ -61,23 +69,24 @@ export function createPressure(): Pressure {
     // standard deviations.
     failed(failure) {
       if (failure === 'throttle') return ++throttles > 1 && throttles >= 0.01 * ends
-      const expected = usual * ends
+      const expected = Math.max(usual, tolerated) * ends
       return ++overloads > 1 + 2 * expected + 3 * Math.sqrt(expected)
     },
     learn() {
-      learn(LEARNED_AFTER)
+      learn(LEARNED_AFTER, MAX_UNPROVEN)
     },
     isUnchangedFrom(shareBefore) {
-      const share = overloads / ends
+      const expected = shareBefore * ends
       const isUnchanged =
         overloads > 1 && // one is not enough to know
-        share >= REMAINING_OVERLOADS * shareBefore &&
-        1 - share < MORE_OTHERS * (1 - shareBefore)
-      if (isUnchanged) learn(LEARNED_AFTER_CUT)
+        overloads >= expected - 2 * Math.sqrt(expected) &&
+        1 - overloads / ends < MORE_OTHERS * (1 - shareBefore)
+      if (isUnchanged) learn(LEARNED_AFTER_CUT, MAX_PROVEN)
       return isUnchanged
     },
-    restart() {
+    restart(share) {
       ends = throttles = overloads = 0
+      tolerated = Math.min(MAX_PROVEN, share)
     },
   }
 }
