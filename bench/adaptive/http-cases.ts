@@ -14,8 +14,11 @@ export interface HttpCase {
   readonly instant?: number
   /** Milliseconds for which each handler computes. */
   readonly compute?: number
-  /** Whether the capacity changes, so that the best number cannot be found with fewer batches. */
-  readonly isUnsteady?: boolean
+  /**
+   * The capacity changes after some seconds, so only batches of at least this many records take long enough. The sweep
+   * then has as many batches as the comparison.
+   */
+  readonly minRecords?: number
   /** How many environments call the downstream at once. */
   readonly environments?: number
 }
@@ -35,7 +38,7 @@ export const HTTP_CASES: Readonly<Record<string, HttpCase>> = {
   'refuse above 120, then 30, then 120, 60 ms': {
     sweep: [120, 100, 64, 50, 30],
     downstream: refusing(stepping, about(60)),
-    isUnsteady: true,
+    minRecords: 7000,
   },
   'refuse above 53, client retries': {
     sweep: [100, 64, 53, 50, 40, 32],

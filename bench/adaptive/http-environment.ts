@@ -8,7 +8,7 @@ import { sqsEvent } from 'middy-bounded-sqs-batch/testing'
 import type { HttpCase } from './http-cases.ts'
 import { seededRandom } from './simulator.ts'
 
-export interface Environment extends Omit<HttpCase, 'downstream' | 'sweep' | 'isUnsteady' | 'environments'> {
+export interface Environment extends Omit<HttpCase, 'downstream' | 'sweep' | 'minRecords' | 'environments'> {
   readonly port: number
   readonly concurrency: number | 'adaptive'
   /** How many records each batch has. */

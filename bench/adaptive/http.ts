@@ -8,7 +8,7 @@ import { compile, type TopLevelSpec } from 'vega-lite'
 import { type FixedResult, INITIAL, median } from './evaluate.ts'
 import { HTTP_CASES, type HttpCase } from './http-cases.ts'
 import type { Environment, EnvironmentResult, Sample } from './http-environment.ts'
-import { failedShare, goodput } from './simulator.ts'
+import { failedShare } from './simulator.ts'
 
 export interface HttpOptions {
   /** The number of batches for each batch size: for each number of the sweep, and for the comparison. */
@@ -66,6 +66,7 @@ export async function compareOverHttp({ batches, runs, folder }: HttpOptions): P
   for (const name of Object.keys(HTTP_CASES)) {
     for (const [records, counts] of Object.entries(batches)) {
       if (rows.some((row) => row.name === name && row.records === Number(records))) continue
+      if (Number(records) < (caseOf(name).minRecords ?? 0)) continue
       const row = await compareCase(name, Number(records), counts, runs)
       rows.push(row)
       console.log(describe(row))
@@ -87,9 +88,9 @@ function order({ name, records }: Row): number {
  */
 async function compareCase(name: string, records: number, counts: Counts, runs: number): Promise<Row> {
   const measured: FixedResult[] = []
-  const { sweep, isUnsteady } = caseOf(name)
+  const { sweep, minRecords } = caseOf(name)
   for (const limit of sweep) {
-    const batches = Array(isUnsteady ? counts.comparison : counts.sweep).fill(records)
+    const batches = Array(minRecords ? counts.comparison : counts.sweep).fill(records)
     const all = await repeat(runs, () => runCase(name, limit, batches))
     measured.push({ limit, goodput: median(all.map(totalGoodput)), failed: median(all.map(totalFailed)) })
   }
@@ -140,7 +141,7 @@ async function runCase(
   concurrency: number | 'adaptive',
   batches: readonly number[],
 ): Promise<EnvironmentResult[]> {
-  const { downstream: _, sweep: __, isUnsteady: ___, environments = 1, ...client } = caseOf(name)
+  const { downstream: _, sweep: __, minRecords: ___, environments = 1, ...client } = caseOf(name)
   const server = fork(join(import.meta.dirname, 'http-server.ts'), [name])
   const port = (await message(server)) as number
   const environment: Environment = { ...client, port, concurrency, batches }
@@ -175,9 +176,14 @@ function warmPart(run: readonly EnvironmentResult[]): EnvironmentResult[] {
   return run.map(({ batches, samples }) => ({ batches: batches.slice(Math.floor(batches.length / 2)), samples }))
 }
 
-/** Of all environments together. */
+/**
+ * Of all environments together: the records that succeeded ÷ the longest duration. The sum of the goodputs would be too
+ * high, because when some environments have finished, the others have the downstream to themselves.
+ */
 function totalGoodput(run: readonly EnvironmentResult[]): number {
-  return run.reduce((sum, { batches }) => sum + goodput(batches), 0)
+  const all = run.flatMap(({ batches }) => batches)
+  const durations = run.map(({ batches }) => batches.reduce((sum, { duration }) => sum + duration, 0))
+  return (1000 * all.reduce((sum, { succeeded }) => sum + succeeded, 0)) / Math.max(...durations)
 }
 
 function totalFailed(run: readonly EnvironmentResult[]): number {
