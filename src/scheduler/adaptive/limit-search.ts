@@ -54,6 +54,7 @@ interface LimitSearchOptions {
 interface Cut {
   /** The limit before the cut. */
   readonly from: number
+  readonly failure: 'throttle' | 'overload'
   /** How many jobs that started before the cut are still in flight. */
   older: number
   /** The cut ends when this many jobs have ended, even if older jobs are still in flight. */
@@ -105,7 +106,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     const failure = classify(error)
     if (failure === undefined || failure === 'failure') return undefined // an ordinary failure says nothing about the load
     if (!pressure.failed(failure)) return false
-    cut ??= startCut(now)
+    cut ??= startCut(failure, now)
     const least = failure === 'overload' ? Math.min(limit.value, LARGEST_CUT * cut.from) : min
     limit.set(Math.max(least, Math.min(limit.value, inFlight - 1)), failure)
     return false
@@ -155,18 +156,18 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     climb.restart()
   }
 
-  function startCut(now: number): Cut {
+  function startCut(failure: Cut['failure'], now: number): Cut {
     pressure.learn()
     cohort = open(now)
-    return { from: limit.value, older: inFlight, maxEnds: CUT_PATIENCE * inFlight }
+    return { from: limit.value, failure, older: inFlight, maxEnds: CUT_PATIENCE * inFlight }
   }
 
   /** Jobs that started before the cut say nothing about the new limit. Only later jobs measure it. */
-  function endCut({ from }: Cut): void {
+  function endCut({ from, failure }: Cut): void {
     cut = cohort = undefined
-    limit.set(MARGIN * limit.value, limit.reason)
+    limit.set(MARGIN * limit.value, failure)
     const isEndOfProbe = climb.lowered()
-    if (!isEndOfProbe && limit.reason === 'overload') {
+    if (!isEndOfProbe && failure === 'overload') {
       beforeCut ??= { limit: from, overloadShare: pressure.overloadShare }
     }
   }
@@ -187,14 +188,15 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   function judge(of: Cohort): void {
     const before = beforeCut
     cohort = beforeCut = undefined
-    if (before && pressure.isUnchangedFrom(before.overloadShare)) {
+    // One third is enough, because the first jobs start before the limit is reached.
+    const isLimited = of.limited >= (of.ended + of.inFlight) / 3
+    // If the jobs have not reached the lower limit, it has changed nothing and proves nothing.
+    if (before && isLimited && pressure.isUnchangedFrom(before.overloadShare)) {
       limit.set(before.limit, 'no-gain')
       climb.raised()
       return
     }
     pressure.learn()
-    // One third is enough, because the first jobs start before the limit is reached.
-    const isLimited = of.limited >= (of.ended + of.inFlight) / 3
     const mayGrow = isLimited && utilization() <= MAX_UTILIZATION
     climb.next(measure(of, changedAt, integral), mayGrow ? demand : undefined)
   }

@@ -11,13 +11,6 @@ const LEARNED_AFTER_CUT = 50
  */
 const MAX_UNPROVEN = 0.01
 const MAX_PROVEN = 0.2
-/**
- * The limit is not the cause of the overloads if two things are true after the limit was lowered. The number of
- * overloads is at most two standard deviations lower than with the share before. And the share of the other jobs has
- * grown by less than this factor. If the limit were the cause, half of the limit would double that share.
- */
-const MORE_OTHERS = 1.6
-
 /** Counts throttled and overloaded jobs, and tells whether they are more than chance. */
 export interface Pressure {
   /** How many jobs have ended since the last `restart()`. */
@@ -75,12 +68,10 @@ export function createPressure(): Pressure {
     learn() {
       learn(LEARNED_AFTER, MAX_UNPROVEN)
     },
+    // The difference can be chance if it is at most two standard deviations. One overload is not enough to know.
     isUnchangedFrom(shareBefore) {
       const expected = shareBefore * ends
-      const isUnchanged =
-        overloads > 1 && // one is not enough to know
-        overloads >= expected - 2 * Math.sqrt(expected) &&
-        1 - overloads / ends < MORE_OTHERS * (1 - shareBefore)
+      const isUnchanged = overloads > 1 && overloads >= expected - 2 * Math.sqrt(expected)
       if (isUnchanged) learn(LEARNED_AFTER_CUT, MAX_PROVEN)
       return isUnchanged
     },
