@@ -12,7 +12,8 @@ export default {
   },
   timeoutMS: 600_000,
   coverageAnalysis: 'off',
-  ignorePatterns: ['/*', '!/src', '!/test', '!/package.json'],
+  // The tests of the search for the limit use the simulator in bench/adaptive.
+  ignorePatterns: ['/*', '!/src', '!/test', '!/bench', '/bench/*', '!/bench/adaptive', '!/package.json'],
   disableTypeChecks: false, // the tests run without a type check
   tsconfigFile: 'none', // Stryker calls an API that TypeScript 7 does not have
   incremental: true,
