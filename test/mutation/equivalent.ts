@@ -234,7 +234,19 @@ export const EQUIVALENT: Readonly<
       'The set takes no more than `MAX_ERRORS`, and no text. The shorter list saves time.',
     ],
   ],
+  'src/scheduler/adaptive/limit-search.ts': [
+    [
+      '(standardError(of, changedAt) <= needed.error || of.ended >= MAX_COHORT * jobs)',
+      ['(standardError(of, changedAt) < needed.error || of.ended >= MAX_COHORT * jobs)'],
+      'A measured error is not exactly equal to the threshold, and the side of an equal one has no meaning.',
+    ],
+  ],
   'src/scheduler/adaptive/climb.ts': [
+    [
+      'if (growth < SAME_GOODPUT) {',
+      ['if (growth <= SAME_GOODPUT) {'],
+      'A measured growth is not exactly equal to the threshold, and the side of an equal one has no meaning.',
+    ],
     [
       "lastProbe = lastProbe === 'down' ? 'up' : 'down'",
       ["lastProbe = lastProbe === 'down' ? \"\" : 'down'"],

@@ -81,7 +81,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'src/scheduler/adaptive/classify.ts': ['scheduler/classify'],
   'src/scheduler/adaptive/cohort.ts': ['scheduler/cohort'],
   'src/scheduler/adaptive/limit-search.ts': ['scheduler/limit-search'],
-  'src/scheduler/adaptive/climb.ts': ['scheduler/limit-search'],
+  'src/scheduler/adaptive/climb.ts': ['scheduler/climb', 'scheduler/limit-search'],
   'src/scheduler/adaptive/current-limit.ts': ['scheduler/limit-search'],
   'src/scheduler/adaptive/pressure.ts': ['scheduler/pressure', 'scheduler/limit-search'],
   'src/invocation.ts': [

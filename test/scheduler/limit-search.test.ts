@@ -746,6 +746,21 @@ t.test('after more than five idle minutes the limit is at most `initial`, and th
   t.end()
 })
 
+t.test('after five idle minutes, the first probe doubles the limit again', (t) => {
+  const limiter = searchFor()
+  let now = (simulate(queueing(37, about(23)), limiter, [7000], 1)[0]?.duration as number) + 300_001
+  const jobs: object[] = []
+  jobs.push(limiter.started(now, 1000))
+  const { limit } = limiter
+  while (limiter.limit === limit) {
+    while (jobs.length < limit) jobs.push(limiter.started(now, 1000))
+    now += 20 / limit
+    limiter.ended(jobs.shift() as object, now - 20, now, true)
+  }
+  t.strictSame([limiter.limit, limiter.reason], [2 * limit, 'probe'])
+  t.end()
+})
+
 t.test('five minutes in which a job is in flight are not idle', (t) => {
   const limiter = searchFor()
   const end = simulate(open(about(50)), limiter, [7000], 1)[0]?.duration as number
