@@ -1,8 +1,6 @@
 import type { Measurement } from './cohort.ts'
 import type { CurrentLimit } from './current-limit.ts'
 
-// The parameters were chosen on the downstreams in bench/adaptive/scenarios.ts.
-
 /** A higher limit is kept if the growth of goodput is at least this share of the growth of the limit. */
 const GAIN = 0.4
 /** A lower limit is kept if its goodput is at least this share of the previous goodput. */
@@ -59,7 +57,7 @@ export interface Climb {
    * @returns whether this was the end of a probe upwards, and the lower limit is still worth a measurement
    */
   lowered(): boolean
-  /** The limit is not the cause of the pressure: it was set back, and the next probe doubles it. */
+  /** The limit was raised again, because it was not the cause of the pressure: the next probe doubles it. */
   raised(): void
   /** Forgets all measurements. */
   restart(): void

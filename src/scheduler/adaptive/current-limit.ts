@@ -8,14 +8,14 @@ export interface CurrentLimit {
   set(value: number, reason: LimitReason): void
 }
 
-interface Range {
+export interface LimitRange {
   readonly min: number
   /** The limit is never higher. It can be less than `min` or `initial`, if fewer file descriptors are free. */
   readonly max: number
   readonly initial: number
 }
 
-export function createCurrentLimit({ min, max, initial }: Range): CurrentLimit {
+export function createCurrentLimit({ min, max, initial }: LimitRange): CurrentLimit {
   let limit = Math.min(initial, max)
   return {
     get value() {

@@ -1,10 +1,10 @@
 import type { FailureClass, Limiter } from '../limiter.ts'
 import { createClimb } from './climb.ts'
 import { type Cohort, join, leave, measure, openCohort, standardError } from './cohort.ts'
-import { createCurrentLimit } from './current-limit.ts'
+import { createCurrentLimit, type LimitRange } from './current-limit.ts'
 import { createPressure } from './pressure.ts'
 
-// The parameters were chosen on the downstreams in bench/adaptive/scenarios.ts.
+// These parameters, and those of climb.ts, were chosen on the downstreams in bench/adaptive/scenarios.ts.
 
 /** If the event loop is busy for more than this share of the time, a higher limit would not help. */
 const MAX_UTILIZATION = 0.95
@@ -39,11 +39,7 @@ const ROUGH = { error: 0.2, ended: 0.8, duration: 0 }
 /** Milliseconds. */
 const IDLE_TIME = 5 * 60_000
 
-interface LimitSearchOptions {
-  readonly min: number
-  /** The limit is never higher. It can be less than `min` or `initial`, if fewer file descriptors are free. */
-  readonly max: number
-  readonly initial: number
+interface LimitSearchOptions extends LimitRange {
   /** Returns `undefined` for a failure that does not count. */
   readonly classify: (error: unknown) => FailureClass | undefined
   /** The event loop utilization since the last call, from 0 to 1. */

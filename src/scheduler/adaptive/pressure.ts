@@ -6,11 +6,13 @@ const LEARNED_AFTER = 500
 /** The same, if a lower limit has shown that the limit is not the cause of the overloads. */
 const LEARNED_AFTER_CUT = 50
 /**
- * The highest share that is learned without such a proof. A higher one would hide that the limit is too high: with a
+ * The highest share that is learned without that proof. A higher one would hide that the limit is too high: with a
  * client that retries, few calls fail at first, and the threshold would grow with their share.
  */
 const MAX_UNPROVEN = 0.01
+/** The highest share that is learned with the proof, and that is tolerated while a lower limit is measured. */
 const MAX_PROVEN = 0.2
+
 /** Counts throttled and overloaded jobs, and tells whether they are more than chance. */
 export interface Pressure {
   /** How many jobs have ended since the last `restart()`. */
