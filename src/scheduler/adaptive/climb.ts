@@ -15,7 +15,8 @@ const WORTH_MEASURING = 1.1
 
 /**
  * A probe upwards multiplies the limit by 1 + `step`. `step` starts at `MAX_STEP`. A probe upwards that succeeds
- * doubles `step`, and one that fails multiplies it by `STEP_AFTER_FAILURE`.
+ * doubles `step`, and one that fails multiplies it by `STEP_AFTER_FAILURE`. Pressure sets it to `MIN_STEP`, and
+ * `raised()` to `MAX_STEP`.
  */
 const MAX_STEP = 1
 const MIN_STEP = 0.05
@@ -23,8 +24,8 @@ const STEP_AFTER_FAILURE = 1 / 5
 /** A probe downwards divides the limit by this. */
 const DOWN = 1.15
 /**
- * Between two probes, `wait` cohorts measure the reference. `wait` starts at `MIN_WAIT`. A probe upwards that fails
- * multiplies it by `WAIT_AFTER_FAILURE`.
+ * After a probe that fails, `wait` cohorts measure the reference before the next probe. `wait` starts at `MIN_WAIT`. A
+ * probe upwards that fails multiplies it by `WAIT_AFTER_FAILURE`, and one that succeeds resets it.
  */
 const MIN_WAIT = 4
 const MAX_WAIT = 32
@@ -43,7 +44,7 @@ interface Reference {
  * goodput stays the same.
  */
 export interface Climb {
-  /** Whether the next probe, or the one that runs, doubles the limit. */
+  /** Whether the running probe upwards may double the limit. Without a reference, whether the next one may. */
   readonly isDoubling: boolean
   /**
    * The current limit has been measured: sets the limit to measure next.
@@ -54,7 +55,7 @@ export interface Climb {
   /**
    * Pressure has lowered the limit: sets the limit to measure next.
    *
-   * @returns whether this was the end of a probe upwards, and the lower limit is still worth a measurement
+   * @returns whether a probe upwards continues, because the lower limit is still worth a measurement
    */
   lowered(): boolean
   /** The limit was raised again, because it was not the cause of the pressure: the next probe doubles it. */

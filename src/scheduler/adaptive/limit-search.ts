@@ -9,7 +9,7 @@ import { createPressure } from './pressure.ts'
 /** If the event loop is busy for more than this share of the time, a higher limit would not help. */
 const MAX_UTILIZATION = 0.95
 
-/** After pressure, the limit becomes this share of the number of jobs that were in flight without pressure. */
+/** During a cut, the limit falls below the number of jobs in flight. At its end, it is multiplied by this. */
 const MARGIN = 0.95
 /**
  * One cut by overloads leaves at least this share of the limit, before `MARGIN` is applied. Otherwise, one moment in
@@ -46,14 +46,16 @@ interface LimitSearchOptions extends LimitRange {
   readonly utilization: () => number
 }
 
-/** A fall of the limit after pressure. It lasts until the jobs that started before it have ended. */
+/**
+ * A fall of the limit after pressure. It lasts until nearly all jobs that started before it have ended, or until
+ * `maxEnds` jobs have ended.
+ */
 interface Cut {
   /** The limit before the cut. */
   readonly from: number
   readonly failure: 'throttle' | 'overload'
   /** How many jobs that started before the cut are still in flight. */
   older: number
-  /** The cut ends when this many jobs have ended, even if older jobs are still in flight. */
   readonly maxEnds: number
 }
 
@@ -83,7 +85,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   let demand = 0
 
   let cut: Cut | undefined
-  /** The values before the last cut by overloads. `undefined` if the limit has been measured since that cut. */
+  /** From the first cut by overloads since the last measurement. `undefined` if there was none. */
   let beforeCut: { readonly limit: number; readonly overloadShare: number } | undefined
   /** How many jobs timed out and still occupy their slots. */
   let hung = 0
@@ -162,8 +164,8 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   function endCut({ from, failure }: Cut): void {
     cut = cohort = undefined
     limit.set(MARGIN * limit.value, failure)
-    const isEndOfProbe = climb.lowered()
-    if (!isEndOfProbe && failure === 'overload') {
+    const isProbing = climb.lowered()
+    if (!isProbing && failure === 'overload') {
       beforeCut ??= { limit: from, overloadShare: pressure.overloadShare }
     }
   }
