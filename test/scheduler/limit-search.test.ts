@@ -329,11 +329,17 @@ t.test('a probe never exceeds the jobs that could run, or goes below min', (t) =
 /** A search with this many jobs in flight, which all started at 0. */
 function withJobs(count: number, options: Options = {}) {
   const limiter = searchFor({ initial: count, ...options })
-  const jobs = Array.from({ length: count }, () => limiter.started(0, 1000))
-  let now = 100
+  const jobs: { job: object; startedAt: number }[] = []
+  let now = 0
+  const start = (number: number) => {
+    for (let job = 0; job < number; job++) jobs.push({ job: limiter.started(now, 1000), startedAt: now })
+  }
+  const pass = (milliseconds: number) => {
+    now += milliseconds
+  }
   /** Ends the oldest ones. */
   const end = (number: number) => {
-    for (const job of jobs.splice(0, number)) limiter.ended(job, 0, now, true)
+    for (const { job, startedAt } of jobs.splice(0, number)) limiter.ended(job, startedAt, now, true)
   }
   const fail = (number: number, failure: FailureClass) => {
     for (let call = 0; call < number; call++) limiter.failed(failure, now)
@@ -345,10 +351,21 @@ function withJobs(count: number, options: Options = {}) {
       limiter.ended(limiter.started(startedAt, 1000), startedAt, now, true)
     }
   }
-  const start = (number: number) => {
-    for (let job = 0; job < number; job++) jobs.push(limiter.started(now, 1000))
+  start(count)
+  pass(100)
+  return { limiter, start, pass, end, fail, run }
+}
+
+/** The same in a probe that doubled the limit, with twice as many jobs in flight. */
+function withJobsInProbe(initial: number) {
+  const { limiter, start, pass, end, fail } = withJobs(initial)
+  for (let steps = 0; limiter.limit === initial && steps < 1000; steps++) {
+    pass(1)
+    end(1)
+    start(1)
   }
-  return { limiter, start, end, fail, run }
+  start(initial)
+  return { limiter, start, pass, end, fail }
 }
 
 t.test('throttled calls lower the limit if they are at least two, and one in a hundred', (t) => {
@@ -504,24 +521,10 @@ t.test('overloads during a cut lower the limit to half of that before the cut at
 
 /** The limit after a probe doubled it, pressure when `ends` jobs had ended, and the end of the cut. */
 function afterPressureInProbe(initial: number, ends: number) {
-  const limiter = searchFor({ initial })
-  const running: { job: object; startedAt: number }[] = []
-  let now = 0
-  function step(): void {
-    now++
-    while (running.length < limiter.limit) running.push({ job: limiter.started(now, 1000), startedAt: now })
-    const { job, startedAt } = running.shift() as (typeof running)[0]
-    limiter.ended(job, startedAt, now, true)
-  }
-  for (let steps = 0; limiter.limit === initial && steps < 1000; steps++) step()
-  while (running.length < 2 * initial) running.push({ job: limiter.started(now, 1000), startedAt: now })
-  const end = (count: number) => {
-    for (const { job, startedAt } of running.splice(0, count)) limiter.ended(job, startedAt, now, false)
-  }
+  const { limiter, end, fail } = withJobsInProbe(initial)
   end(ends)
-  limiter.failed('throttle', now)
-  limiter.failed('throttle', now)
-  end(running.length)
+  fail(2, 'throttle')
+  end(2 * initial - ends)
   return [limiter.limit, limiter.reason]
 }
 
@@ -822,7 +825,43 @@ t.test('a cut is not undone because of a single call', (t) => {
   t.end()
 })
 
-t.test('a cut by throttled calls is not undone because of overloads', (t) => {
+t.test('a cut by throttled calls is not undone, even if calls are overloaded as often as before', (t) => {
+  const { limiter, start, pass, end, fail } = withJobs(400)
+  fail(1, 'overload')
+  end(400) // one overload in 400 is usual now
+  start(400)
+  pass(100)
+  end(10)
+  fail(2, 'throttle')
+  end(190)
+  fail(2, 'overload')
+  end(200)
+  t.strictSame([limiter.limit, limiter.reason], [369, 'throttle']) // 389 × 0.95
+  start(800)
+  pass(100)
+  end(400)
+  fail(4, 'overload')
+  end(400)
+  t.strictSame([limiter.limit, limiter.reason], [369, 'throttle'])
+  t.end()
+})
+
+t.test('a cut in a probe is not undone, even if calls are overloaded as often as before', (t) => {
+  const { limiter, start, pass, end, fail } = withJobsInProbe(50)
+  end(20)
+  fail(10, 'overload')
+  end(80)
+  t.strictSame([limiter.limit, limiter.reason], [75, 'overload']) // 79 × 0.95
+  start(150)
+  pass(100)
+  end(100)
+  fail(10, 'overload')
+  end(50)
+  t.strictSame([limiter.limit, limiter.reason], [46, 'overload'], 'they lower the limit again: 49 × 0.95')
+  t.end()
+})
+
+t.test('overloads after a cut by throttled calls do not raise the limit', (t) => {
   const { limiter, end, fail } = withJobs(400)
   end(10)
   fail(40, 'throttle')

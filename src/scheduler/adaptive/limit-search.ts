@@ -165,6 +165,8 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     cut = cohort = undefined
     limit.set(MARGIN * limit.value, failure)
     const isProbing = climb.lowered()
+    // Overloads can have another cause, so the next measurement checks whether the cut has helped. A limit that is
+    // probed is compared with the reference instead, and throttling needs no proof.
     if (!isProbing && failure === 'overload') {
       beforeCut ??= { limit: from, overloadShare: pressure.overloadShare }
     }
