@@ -164,14 +164,14 @@ export const EQUIVALENT: Readonly<
       'It only decides when the first worker yields: at once, or up to 10 ms later.',
     ],
     [
-      'const isHigher = limit > slots.limit',
-      ['const isHigher = true', 'const isHigher = limit >= slots.limit'],
-      'If the limit has not grown, startWorkers() finds nothing to start. The check saves time.',
+      'if (limit > slots.limit) queueMicrotask(raiseLimit)',
+      ['if (limit >= slots.limit) queueMicrotask(raiseLimit)'],
+      'With an equal limit, raiseLimit() sets an equal limit, and startWorkers() finds nothing to start.',
     ],
     [
-      'if (isHigher) for (const batch of liveBatches) queueMicrotask(batch.startWorkers)',
-      ['if (true) for (const batch of liveBatches) queueMicrotask(batch.startWorkers)'],
-      'If the limit has not grown, startWorkers() finds nothing to start. The check saves time.',
+      'else if (limit < slots.limit) slots.limit = limit',
+      ['else if (true) slots.limit = limit', 'else if (limit <= slots.limit) slots.limit = limit'],
+      'The limit is not higher here, and setting an equal limit changes nothing. The check saves time.',
     ],
     [
       'if (limit !== slots.limit) slots.limit = limit',
