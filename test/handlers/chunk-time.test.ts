@@ -13,7 +13,7 @@ import { mockClock, passTime, settled } from '../support/clock.ts'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, timedContext } from '../support/handlers.ts'
 import { heldChunks } from '../support/held.ts'
-import { collectGarbage } from '../support/memory.ts'
+import { collectReferences } from '../support/memory.ts'
 import { unhandledRejections, warned } from '../support/output.ts'
 
 t.test(
@@ -227,7 +227,7 @@ for (const body of [undefined, 'json'] as const) {
     clock.advance(950)
     t.strictSame(failed(await result), ['a', 'b'])
     await settled()
-    collectGarbage()
+    await collectReferences(last, list)
     t.equal(last.deref(), undefined)
     t.equal(list.deref(), undefined)
     t.equal(forever.length, 1)

@@ -8,7 +8,7 @@ import { cores } from '../support/cores.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
-import { collectGarbage } from '../support/memory.ts'
+import { collectReferences } from '../support/memory.ts'
 
 /** Settles records until none is in flight. `fails` decides by the id. */
 async function settleAll(held: ReturnType<typeof heldRecords>, fails: (id: string) => boolean): Promise<void> {
@@ -158,7 +158,7 @@ t.test('the AsyncLocalStorage store of an invocation can be collected after its 
   const stores = [await runWithStore(), ...(await Promise.all([runWithStore(), runWithStore(), runWithStore()]))]
   t.strictSame(failed(await handle(standardEvent('a'))), [])
   await settled()
-  collectGarbage()
+  await collectReferences(...stores)
   t.strictSame(
     stores.map((store) => store.deref()),
     [undefined, undefined, undefined, undefined],

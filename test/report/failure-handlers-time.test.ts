@@ -13,7 +13,7 @@ import { standardEvent } from '../support/events.ts'
 import { failing, failureHandlerLines, noteFailures } from '../support/failures.ts'
 import { failed, handlerOf, listOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
-import { collectGarbage } from '../support/memory.ts'
+import { collectReferences } from '../support/memory.ts'
 import { logged, unhandledRejections } from '../support/output.ts'
 
 /** A failure handler that stays pending until the test settles it. */
@@ -85,7 +85,7 @@ t.test('a failure handler that hangs and does not use its request does not keep 
   clock.advance(25)
   t.strictSame(failed(await result), ['x'])
   await settled()
-  collectGarbage()
+  await collectReferences(good)
   t.equal(good.deref(), undefined)
   t.equal(forever.length, 1)
 })

@@ -7,7 +7,7 @@ import { activeTimers, mockClock, passingClock, passTime, settled } from '../sup
 import { ids, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
-import { collectGarbage } from '../support/memory.ts'
+import { collectReferences } from '../support/memory.ts'
 import { unhandledRejections, warned } from '../support/output.ts'
 
 t.test('a record is reported at its timeout, its signal aborts, and other records go on', async (t) => {
@@ -313,7 +313,7 @@ t.test('a handler that hangs for ever does not keep the other records in memory'
   clock.advance(950)
   t.strictSame(failed(await result), ['a', 'b'])
   await settled()
-  collectGarbage()
+  await collectReferences(last)
   t.equal(last.deref(), undefined)
   t.equal(forever.length, 1)
 })
@@ -334,7 +334,7 @@ t.test('a handler that hangs for ever does not keep records in memory if another
   event = undefined
   t.strictSame(failed(await result), ['a', 'b'])
   await settled()
-  collectGarbage()
+  await collectReferences(last)
   t.equal(last.deref(), undefined)
   t.equal(forever.length, 1)
 })
@@ -354,7 +354,7 @@ t.test('a handler that hangs for ever does not keep records in memory beside a h
   clock.advance(950)
   t.strictSame(failed(await result), ['a', 'b'])
   await settled()
-  collectGarbage()
+  await collectReferences(last)
   t.equal(last.deref(), undefined)
   t.equal(forever.length, 1)
 })

@@ -6,7 +6,7 @@ import { createRateLimit } from '../../src/scheduler/rate-limit.ts'
 import { activeTimers, mockClock, openTimers, passingClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
-import { collectGarbage } from '../support/memory.ts'
+import { collectReferences } from '../support/memory.ts'
 import { noteStarts } from '../support/starts.ts'
 import { summaries } from '../support/tracing.ts'
 
@@ -213,7 +213,7 @@ t.test('a handler that hangs for ever does not keep the batch in memory under a 
   event = undefined
   t.strictSame(failed(await until(result)), ['a', 'b'])
   await settled()
-  collectGarbage()
+  await collectReferences(last)
   t.equal(last.deref(), undefined)
   t.equal(forever.length, 1)
 })
