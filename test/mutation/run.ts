@@ -106,6 +106,7 @@ function hashOf(files: readonly string[]): string {
 /** Counts the mutants of a source file, and prints what is wrong. */
 function readResult(source: string): Result {
   const { mutants, detected, survivors, missing } = readReport(source)
+  if (mutants === 0) console.log(`\n${source} has no mutants`)
   for (const { location, change } of survivors) console.log(`\n${source}:${location.start.line} survived\n${change}`)
   for (const change of missing) {
     console.log(`\n${source}: remove this from equivalent.ts, because it does not survive or does not exist\n${change}`)
@@ -116,7 +117,8 @@ function readResult(source: string): Result {
 
 /** Compares Stryker's report with the list of equivalent mutants. */
 function readReport(source: string) {
-  const report = JSON.parse(readFileSync(reportOf(source), 'utf8')).files[source]
+  // A file without mutants is not in the report.
+  const report = JSON.parse(readFileSync(reportOf(source), 'utf8')).files[source] ?? { source: '', mutants: [] }
   const lines: string[] = report.source.split('\n')
   const mutants: Mutant[] = report.mutants
   if (mutants.some(({ statusReason }) => statusReason?.includes('ERR_MODULE_NOT_FOUND'))) {
@@ -149,7 +151,7 @@ function oneLine(text: string): string {
 }
 
 function score({ mutants, detected, equivalent }: Result): number {
-  return (100 * detected) / (mutants - equivalent)
+  return mutants === equivalent ? 100 : (100 * detected) / (mutants - equivalent)
 }
 
 function sum(numbers: readonly number[]): number {
