@@ -29,13 +29,29 @@ export function predict(
   all: readonly Measurement[],
   correction = 1,
 ): Cell {
-  const { goodput, cpuPerRecord } = measurement
-  const possible = cpuPerRecord
-    ? (setting.environments * cpuShareOf(memory) * 1000) / cpuPerRecord
-    : Number.POSITIVE_INFINITY
-  const predicted = slowDown(measurement, Math.min(goodput, possible) * correction)
+  const { goodput } = measurement
+  const predicted = slowDown(measurement, (goodput * correction) / slownessOf(measurement, memory, setting))
   const isMeasured = cpuShareOf(memory) === 1 && predicted.goodput === goodput
   return toCell(predicted, memory, isMeasured ? 'measured' : 'predicted', setting, all)
+}
+
+/**
+ * By which factor a batch takes longer if the function has the CPU share of this memory. A share of one half doubles the
+ * time that records compute. Usually records compute while others wait, so the batch does not take longer, unless the
+ * CPU is busy all the time. But while the first records start, no other record waits, so this time is added.
+ */
+function slownessOf(
+  { concurrency, goodput, failedShare, cpuPerRecord }: Measurement,
+  memory: number,
+  { environments, batchSize }: Setting,
+): number {
+  const succeeded = batchSize * (1 - failedShare)
+  const cpu = (cpuPerRecord ?? 0) * succeeded
+  if (!(goodput > 0) || cpu === 0) return 1
+  const measuredMs = (1000 * environments * succeeded) / goodput
+  const share = cpuShareOf(memory)
+  const firstRecords = Math.min(1, concurrency / batchSize)
+  return Math.max(measuredMs + firstRecords * cpu * (1 / share - 1), cpu / share) / measuredMs
 }
 
 /** If the goodput is lower with the same concurrency, the durations of the records are longer by the same factor. */

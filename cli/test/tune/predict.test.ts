@@ -25,8 +25,21 @@ test('with less memory, the CPU share limits the goodput, and records take longe
   )
 })
 
-test('if records need little CPU, the predicted goodput with less memory is the measured goodput', async (t) => {
+test('with less memory, the first records of a batch take longer to start', async (t) => {
+  // The batch takes 10 s. The first 40 records use 20 ms of CPU, which takes 60 ms longer with a quarter of a core.
   const measured = measurement({ goodput: 100, cpuPerRecord: 0.5 })
+  const { goodput, measuredBy } = predict(measured, 1769 / 4, SETTING, [measured])
+  t.strictSame({ goodput: goodput.toFixed(6), measuredBy }, { goodput: (1000 / 10.06).toFixed(6), measuredBy: 'predicted' })
+})
+
+test('if all records of a batch start at once, all their CPU time is added', async (t) => {
+  const measured = measurement({ concurrency: 5000, goodput: 1000, cpuPerRecord: 0.1 })
+  const { goodput } = predict(measured, 1769 / 4, SETTING, [measured])
+  t.equal(goodput.toFixed(6), (1000 / 1.3).toFixed(6))
+})
+
+test('if records use no CPU that can be measured, less memory does not change the goodput', async (t) => {
+  const measured = measurement({ goodput: 100, cpuPerRecord: null })
   const { goodput, measuredBy } = predict(measured, 128, SETTING, [measured])
   t.strictSame({ goodput, measuredBy }, { goodput: 100, measuredBy: 'predicted' })
 })
