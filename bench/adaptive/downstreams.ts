@@ -238,3 +238,14 @@ export function pausing(period: number, pause: number, inner: Downstream): Downs
     }
   }
 }
+
+/** While `isDown` of the time, each call fails with a 503 after 1 ms. */
+export function failingWhile(isDown: (now: number) => boolean, inner: Downstream): Downstream {
+  return (clock, random) => {
+    const call = inner(clock, random)
+    return (settle) => {
+      if (isDown(clock.now)) clock.after(1, () => settle('overload'))
+      else call(settle)
+    }
+  }
+}

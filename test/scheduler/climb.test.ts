@@ -50,8 +50,100 @@ t.test('after pressure in a probe upwards, a lower limit is still measured if it
     const { limit, climb, measure } = climbFrom50()
     measure(1, 1000)
     limit.set(lowered, 'overload')
-    t.equal(climb.lowered(), isWorthIt)
+    t.equal(climb.lowered(100, false), isWorthIt)
     t.equal(limit.value, value)
   }
+  t.end()
+})
+
+/** A climb from 50 that reaches 200, and a function that lowers the limit from one value to the next. */
+function climbAt200() {
+  const { limit, climb, measure } = climbFrom50()
+  measure(1, 1000)
+  measure(2, 1000)
+  function fall(values: readonly number[], allFailed = true): void {
+    for (const value of values) {
+      const before = limit.value
+      limit.set(value, 'overload')
+      climb.lowered(before, allFailed)
+    }
+  }
+  return { limit, climb, measure, fall }
+}
+
+t.test(
+  'if all jobs have failed even at a quarter of the limit, probes double the limit until it has recovered',
+  (t) => {
+    const { climb, measure, fall } = climbAt200()
+    fall([50, 12])
+    t.equal(measure(0.12, 1000), '24 probe')
+    t.equal(measure(0.24, 1000), '48 probe')
+    t.equal(measure(0.48, 1000), '96 probe')
+    t.equal(measure(0.96, 1000), '192 probe')
+    t.equal(climb.isDoubling, true)
+    t.equal(measure(1.92, 1000), '200 probe')
+    t.equal(climb.isDoubling, false)
+    t.equal(measure(2, 1000), '210 probe')
+    t.equal(measure(2.1, 1000), '231 probe', 'a step that succeeds doubles the next one')
+    t.end()
+  },
+)
+
+t.test('after other pressure, probes do not double the limit', (t) => {
+  for (const [title, values, allFailed] of [
+    ['some jobs have succeeded', [50, 12], false],
+    ['all jobs have failed, but not at a quarter of the limit', [51, 12], true],
+  ] as const) {
+    const { climb, measure, fall } = climbAt200()
+    fall(values, allFailed)
+    t.equal(climb.isDoubling, false, title)
+    t.equal(measure(0.12, 1000), '12 overload', title)
+  }
+  t.end()
+})
+
+t.test('a second outage before the limit has recovered does not change the limit to which it returns', (t) => {
+  const { measure, fall } = climbAt200()
+  fall([50, 12])
+  t.equal(measure(0.12, 1000), '24 probe')
+  fall([6, 1])
+  for (const probe of [2, 4, 8, 16, 32, 64, 128, 200]) t.equal(measure(probe / 200, 1000), `${probe} probe`)
+  t.end()
+})
+
+t.test('a limit that causes the pressure ends the doubling', (t) => {
+  const { climb, measure, fall } = climbAt200()
+  fall([50, 12])
+  t.equal(measure(0.12, 1000), '24 probe')
+  fall([20], false)
+  t.equal(climb.isDoubling, false)
+  t.end()
+})
+
+t.test('if a doubled limit is not worth it, the next probe is a small one', (t) => {
+  const { limit, climb, measure, fall } = climbAt200()
+  fall([50, 10])
+  t.equal(measure(1, 1000), '20 probe')
+  t.equal(measure(1, 1000), '10 no-gain')
+  t.equal(climb.isDoubling, false)
+  const decisions = Array.from({ length: 40 }, () => measure(limit.value / 10, 1000))
+  const firstProbe = decisions.find((decision) => decision.endsWith('probe'))
+  t.equal(firstProbe, '11 probe')
+  t.end()
+})
+
+t.test('after the limit was raised again, probes double it, until there is pressure', (t) => {
+  const { limit, climb, measure, fall } = climbAt200()
+  fall([90], false)
+  limit.set(200, 'no-gain')
+  climb.raised()
+  t.equal(climb.isDoubling, true)
+  t.equal(measure(2, 1000), '400 probe')
+  fall([190], false)
+  t.equal(climb.isDoubling, false)
+  climb.restart()
+  t.equal(climb.isDoubling, true)
+  fall([100], false)
+  t.equal(climb.isDoubling, false)
   t.end()
 })

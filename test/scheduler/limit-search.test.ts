@@ -3,6 +3,7 @@ import {
   about,
   bucket,
   failingBlocks,
+  failingWhile,
   flaky,
   instantShare,
   open,
@@ -1211,5 +1212,19 @@ t.test('the limit follows a capacity that falls and rises again', (t) => {
 t.test('the search is deterministic', (t) => {
   const run = () => simulate(refusing(53, about(17)), searchFor(), batches(3, 3000), 7)
   t.strictSame(run(), run())
+  t.end()
+})
+
+t.test('outages: the limit grows quickly again, even if there is one every two seconds', (t) => {
+  const downstream = queueing(100, about(20)) // 5,000 records per second
+  for (const [title, isDown, expected] of [
+    ['one of two seconds', (now) => now > 3000 && now < 5000, 3500],
+    ['100 ms every two seconds', (now) => now % 2000 < 100, 2000],
+  ] as const satisfies readonly [string, (now: number) => boolean, number][]) {
+    for (const records of [1000, 7000]) {
+      const results = simulate(failingWhile(isDown, downstream), searchFor(), batches(70_000 / records, records), 1)
+      t.ok(goodput(results) > expected, `${title}, batches of ${records}: ${goodput(results)} per second`)
+    }
+  }
   t.end()
 })

@@ -7,7 +7,7 @@ function pressureOf(overloads: number, jobs: number) {
   pressure.restart(0)
   for (let job = 0; job < jobs; job++) {
     if (job < overloads) pressure.failed('overload')
-    pressure.ended()
+    pressure.ended(job >= overloads)
   }
   return pressure
 }

@@ -14,9 +14,14 @@ const REACHED = 0.75
 const WORTH_MEASURING = 1.1
 
 /**
- * A probe upwards multiplies the limit by 1 + `step`. `step` starts at `MAX_STEP`. A probe upwards that succeeds
- * doubles `step`, and one that fails multiplies it by `STEP_AFTER_FAILURE`. Pressure sets it to `MIN_STEP`, and
- * `raised()` to `MAX_STEP`.
+ * If all jobs fail even at this share of the limit, the limit is not the cause. After such an outage, probes upwards
+ * double the limit until it is where it was before, as in TCP's slow start (RFC 5681).
+ */
+const OUTAGE = 0.25
+/**
+ * At first, and after an outage, a probe upwards doubles the limit. Later ones multiply it by 1 + `step`, which starts at
+ * `MAX_STEP`. A probe upwards that succeeds doubles `step`, and one that fails multiplies it by `STEP_AFTER_FAILURE`.
+ * Pressure sets it to `MIN_STEP`, and `raised()` to `MAX_STEP`.
  */
 const MAX_STEP = 1
 const MIN_STEP = 0.05
@@ -44,7 +49,7 @@ interface Reference {
  * goodput stays the same.
  */
 export interface Climb {
-  /** Whether the running probe upwards may double the limit. Without a reference, whether the next one may. */
+  /** Whether probes upwards double the limit, so that a rough measurement is enough. */
   readonly isDoubling: boolean
   /**
    * The current limit has been measured: sets the limit to measure next.
@@ -55,10 +60,12 @@ export interface Climb {
   /**
    * Pressure has lowered the limit: sets the limit to measure next.
    *
+   * @param before the limit before it was lowered
+   * @param allFailed whether all jobs that ended in the meantime have failed
    * @returns whether a probe upwards continues, because the lower limit is still worth a measurement
    */
-  lowered(): boolean
-  /** The limit was raised again, because it was not the cause of the pressure: the next probe doubles it. */
+  lowered(before: number, allFailed: boolean): boolean
+  /** The limit was raised again, because it was not the cause of the pressure: probes upwards double it again. */
   raised(): void
   /** Forgets all measurements. */
   restart(): void
@@ -70,11 +77,16 @@ export function createClimb(limit: CurrentLimit): Climb {
   let probe: 'up' | 'down' | undefined
   let lastProbe: 'up' | 'down' = 'down'
   let step = MAX_STEP
+  /** Below this limit, a probe upwards doubles the limit. A probe upwards that fails sets it to 0. */
+  let doublesBelow = Infinity
+  /** The limit to return to after an outage. `undefined` if the limit has not fallen since the last measurement. */
+  let fellFrom: number | undefined
   let wait = MIN_WAIT
   /** How many cohorts have measured the reference since the last probe. */
   let held = 0
 
   function next(measured: Measurement, ceiling: number | undefined): void {
+    fellFrom = undefined
     // Without a success, there is no goodput to compare.
     const isReached = measured.goodput > 0 && measured.concurrency >= REACHED * limit.value
     if (!probe || !reference) {
@@ -91,7 +103,7 @@ export function createClimb(limit: CurrentLimit): Climb {
     reference = { limit: limit.value, measured }
     if (isFirst) {
       startHolding()
-      if (step === MAX_STEP && ceiling !== undefined) probeUp(ceiling)
+      if (mayDouble() && ceiling !== undefined) probeUp(ceiling)
       return
     }
     if (++held < wait) return
@@ -102,7 +114,8 @@ export function createClimb(limit: CurrentLimit): Climb {
 
   function probeUp(ceiling: number): void {
     const from = limit.value
-    limit.set(Math.min(ceiling, Math.max(from + 1, from * (1 + step))), 'probe')
+    const to = mayDouble() ? Math.min(doublesBelow, 2 * from) : from * (1 + step)
+    limit.set(Math.min(ceiling, Math.max(from + 1, to)), 'probe')
     startHolding()
     if (limit.value > from) probe = 'up'
   }
@@ -118,6 +131,7 @@ export function createClimb(limit: CurrentLimit): Climb {
     if (growth < 1 + GAIN * (limit.value / from.limit - 1)) {
       wait = Math.min(MAX_WAIT, WAIT_AFTER_FAILURE * wait)
       step = Math.max(MIN_STEP, STEP_AFTER_FAILURE * step)
+      doublesBelow = 0
       // If goodput has grown a little, the limit grows by the same factor.
       endProbe(from, from.limit * Math.max(1, growth))
       return
@@ -125,7 +139,7 @@ export function createClimb(limit: CurrentLimit): Climb {
     reference = { limit: limit.value, measured }
     limit.reason = 'gain'
     wait = MIN_WAIT
-    step = Math.min(MAX_STEP, 2 * step)
+    if (from.limit >= doublesBelow) step = Math.min(MAX_STEP, 2 * step) // the probe has not doubled the limit
     if (ceiling !== undefined) probeUp(ceiling)
     else startHolding()
   }
@@ -146,13 +160,22 @@ export function createClimb(limit: CurrentLimit): Climb {
     startHolding()
   }
 
+  function mayDouble(): boolean {
+    return limit.value < doublesBelow
+  }
+
   function startHolding(): void {
     probe = undefined
     held = 0
   }
 
-  function lowered(): boolean {
+  function lowered(before: number, allFailed: boolean): boolean {
     step = MIN_STEP
+    const isFirstFall = fellFrom === undefined
+    // If the limit has not recovered from the last outage, it still returns to the limit before that one.
+    fellFrom ??= Math.max(before, doublesBelow < Infinity ? doublesBelow : 0)
+    if (allFailed && before <= OUTAGE * fellFrom) doublesBelow = fellFrom
+    else if (isFirstFall) doublesBelow = 0
     if (reference && limit.value > WORTH_MEASURING * reference.limit) return true
     if (reference) limit.set(Math.min(limit.value, reference.limit), limit.reason)
     reference = probe = undefined
@@ -161,17 +184,19 @@ export function createClimb(limit: CurrentLimit): Climb {
 
   function raised(): void {
     step = MAX_STEP
+    doublesBelow = Infinity
+    fellFrom = undefined
   }
 
   function restart(): void {
+    raised()
     reference = probe = undefined
-    step = MAX_STEP
     wait = MIN_WAIT
   }
 
   return {
     get isDoubling() {
-      return step === MAX_STEP && (!reference || probe === 'up')
+      return mayDouble() && (!reference || probe === 'up')
     },
     next,
     lowered,

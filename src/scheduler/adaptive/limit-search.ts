@@ -23,18 +23,14 @@ const CUT_PATIENCE = 10
 const COHORT_PATIENCE = 50
 
 /**
- * In a cohort, at least this many jobs must end, and at least as many as the limit. With `MAX_COHORT` times as many, it
- * is complete even if the result is not precise.
+ * A cohort is complete if at least `jobs` of its jobs have ended, and at least as many as the limit. The relative standard
+ * error of the mean duration must be at most `error`, at least the share `ended` of the jobs must have ended, and the
+ * cohort must be at least `duration` milliseconds old. Steps that double the limit need less precision.
  */
-const MIN_JOBS = 16
+const PRECISE = { jobs: 16, error: 0.05, ended: 0.95, duration: 50 }
+const ROUGH = { jobs: 4, error: 0.2, ended: 0.8, duration: 0 }
+/** With this many times as many jobs, a cohort is complete even if the result is not precise. */
 const MAX_COHORT = 8
-/**
- * A cohort is complete if the relative standard error of the mean duration is at most `error`, if at least the share
- * `ended` of its jobs has ended, and if it is at least `duration` milliseconds old. The first steps double the limit,
- * so they need less precision.
- */
-const PRECISE = { error: 0.05, ended: 0.95, duration: 50 }
-const ROUGH = { error: 0.2, ended: 0.8, duration: 0 }
 
 /** Milliseconds. */
 const IDLE_TIME = 5 * 60_000
@@ -123,14 +119,14 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
       return
     }
     countInFlight(-1, now)
-    pressure.ended()
+    pressure.ended(succeeded)
     if (of === cohort) leave(cohort as Cohort, startedAt, now, integral, succeeded)
     if (cut) {
       if (of !== cohort) cut.older--
       if (cut.older <= 0.05 * limit.value || pressure.ends >= cut.maxEnds) endCut(cut)
     } else if (cohort) {
       if (of === cohort && isComplete(cohort)) judge(cohort)
-      else if (pressure.ends > COHORT_PATIENCE * Math.max(MIN_JOBS, cohort.limit)) cohort = undefined // many of its jobs hang
+      else if (pressure.ends > COHORT_PATIENCE * Math.max(PRECISE.jobs, cohort.limit)) cohort = undefined // many of its jobs hang
     }
   }
 
@@ -162,19 +158,21 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
 
   /** Jobs that started before the cut say nothing about the new limit. Only later jobs measure it. */
   function endCut({ from, failure }: Cut): void {
+    const allFailed = pressure.ends > 1 && pressure.successes === 0 // one job can fail by chance
     cut = cohort = undefined
     limit.set(MARGIN * limit.value, failure)
-    const isProbing = climb.lowered()
+    const isProbing = climb.lowered(from, allFailed)
     // Overloads can have another cause, so the next measurement checks whether the cut has helped. A limit that is
-    // probed is compared with the reference instead, and throttling needs no proof.
-    if (!isProbing && failure === 'overload') {
+    // probed is compared with the reference instead, and throttling needs no proof. During an outage, the previous limit
+    // would only let more jobs fail.
+    if (!isProbing && !allFailed && failure === 'overload') {
       beforeCut ??= { limit: from, overloadShare: pressure.overloadShare }
     }
   }
 
   function isComplete(of: Cohort): boolean {
     const needed = climb.isDoubling ? ROUGH : PRECISE
-    const jobs = Math.max(MIN_JOBS, of.limit)
+    const jobs = Math.max(needed.jobs, of.limit)
     const isPrecise = () =>
       of.ended >= jobs &&
       changedAt - of.openedAt >= needed.duration &&

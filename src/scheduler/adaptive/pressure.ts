@@ -19,7 +19,9 @@ export interface Pressure {
   readonly ends: number
   /** The share of them that were overloaded. */
   readonly overloadShare: number
-  ended(): void
+  /** How many of them have succeeded. */
+  readonly successes: number
+  ended(succeeded: boolean | undefined): void
   /** Counts a failure, and returns whether there are now more than by chance. */
   failed(failure: 'throttle' | 'overload'): boolean
   /** Learns from the counts how often jobs are overloaded by chance. */
@@ -39,6 +41,7 @@ export interface Pressure {
 
 export function createPressure(): Pressure {
   let ends = 0
+  let successes = 0
   let throttles = 0
   let overloads = 0
   /** The share of the jobs that are overloaded by chance. */
@@ -57,8 +60,12 @@ export function createPressure(): Pressure {
     get overloadShare() {
       return overloads / ends
     },
-    ended() {
+    get successes() {
+      return successes
+    },
+    ended(succeeded) {
       ends++
+      if (succeeded) successes++
     },
     // One throttled job can be chance. For overloads, the threshold is one, plus twice their usual number, plus three
     // standard deviations.
@@ -78,7 +85,7 @@ export function createPressure(): Pressure {
       return isUnchanged
     },
     restart(share) {
-      ends = throttles = overloads = 0
+      ends = successes = throttles = overloads = 0
       tolerated = Math.min(MAX_PROVEN, share)
     },
   }
