@@ -29,7 +29,10 @@ test('with less memory, the first records of a batch take longer to start', asyn
   // The batch takes 10 s. The first 40 records use 20 ms of CPU, which takes 60 ms longer with a quarter of a core.
   const measured = measurement({ goodput: 100, cpuPerRecord: 0.5 })
   const { goodput, measuredBy } = predict(measured, 1769 / 4, SETTING, [measured])
-  t.strictSame({ goodput: goodput.toFixed(6), measuredBy }, { goodput: (1000 / 10.06).toFixed(6), measuredBy: 'predicted' })
+  t.strictSame(
+    { goodput: goodput.toFixed(6), measuredBy },
+    { goodput: (1000 / 10.06).toFixed(6), measuredBy: 'predicted' },
+  )
 })
 
 test('if all records of a batch start at once, all their CPU time is added', async (t) => {
