@@ -46,12 +46,12 @@ export function queueing(capacity: number | ((now: number) => number), latency: 
   }
 }
 
-/** Serves `capacity` calls at once. It refuses other calls with a 503 after 2 ms. */
-export function refusing(capacity: number | ((now: number) => number), latency: Latency): Downstream {
+/** Serves `capacity` calls at once. It refuses other calls with a 503 after `delay` ms. */
+export function refusing(capacity: number | ((now: number) => number), latency: Latency, delay = 2): Downstream {
   return (clock, random) => {
     let busy = 0
     return (settle) => {
-      if (busy >= capacityAt(capacity, clock)) return clock.after(2, () => settle('overload'))
+      if (busy >= capacityAt(capacity, clock)) return clock.after(delay, () => settle('overload'))
       busy++
       clock.after(latency(random), () => {
         busy--
@@ -239,13 +239,35 @@ export function pausing(period: number, pause: number, inner: Downstream): Downs
   }
 }
 
-/** While `isDown` of the time, each call fails with a 503 after 1 ms. */
-export function failingWhile(isDown: (now: number) => boolean, inner: Downstream): Downstream {
+/** While `isDown` of the time, each call fails after 1 ms, with a 503 if `failure` is `'overload'`. */
+export function failingWhile(
+  isDown: (now: number) => boolean,
+  inner: Downstream,
+  failure: Outcome = 'overload',
+): Downstream {
   return (clock, random) => {
     const call = inner(clock, random)
     return (settle) => {
-      if (isDown(clock.now)) clock.after(1, () => settle('overload'))
+      if (isDown(clock.now)) clock.after(1, () => settle(failure))
       else call(settle)
+    }
+  }
+}
+
+/** If more than `capacity` calls run at once, they fail with a 503, and so do all calls of the next `pause` ms. */
+export function crashing(capacity: number | ((now: number) => number), pause: number, latency: Latency): Downstream {
+  return (clock, random) => {
+    let busy = 0
+    let downUntil = Number.NEGATIVE_INFINITY
+    return (settle) => {
+      if (clock.now < downUntil) return clock.after(1, () => settle('overload'))
+      const startedAt = clock.now
+      busy++
+      if (busy > capacityAt(capacity, clock)) downUntil = startedAt + pause
+      clock.after(latency(random), () => {
+        busy--
+        settle(downUntil > startedAt ? 'overload' : 'ok')
+      })
     }
   }
 }

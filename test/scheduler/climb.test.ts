@@ -1,20 +1,27 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { createClimb } from '../../src/scheduler/adaptive/climb.ts'
 import { createCurrentLimit } from '../../src/scheduler/adaptive/current-limit.ts'
 
-/** A climb from 50, and a function that measures the current limit with this goodput. */
-function climbFrom50() {
-  const limit = createCurrentLimit({ min: 1, max: 500, initial: 50 })
+/** A climb, a function that measures the current limit with this goodput, and one that lowers it to these values. */
+function climbFrom(initial: number) {
+  const limit = createCurrentLimit({ min: 1, max: 500, initial })
   const climb = createClimb(limit)
   function measure(goodput: number, ceiling?: number): string {
     climb.next({ concurrency: limit.value, goodput, goodputWithoutUncounted: goodput }, ceiling)
     return `${limit.value} ${limit.reason}`
   }
-  return { limit, climb, measure }
+  function fall(values: readonly number[], allFailed = true): void {
+    for (const value of values) {
+      const before = limit.value
+      limit.set(value, 'overload')
+      climb.lowered(before, allFailed)
+    }
+  }
+  return { limit, climb, measure, fall }
 }
 
 t.test('a higher limit that was worth it stays, if a still higher one would not help', (t) => {
-  const { measure } = climbFrom50()
+  const { measure } = climbFrom(50)
   t.equal(measure(1, 1000), '100 probe')
   t.equal(measure(2), '100 gain')
   t.equal(measure(2.5, 1000), '100 gain', 'the probe has ended, so this measures the reference')
@@ -31,7 +38,7 @@ t.test('a lower limit that is as good stays, with its reason, if there is no low
 })
 
 t.test('after a restart, the first measurement is a new reference and the next probe doubles the limit', (t) => {
-  const { limit, climb, measure } = climbFrom50()
+  const { limit, climb, measure } = climbFrom(50)
   measure(1, 1000)
   t.equal(measure(1.1, 1000), '55 no-gain')
   limit.set(50, 'idle')
@@ -47,7 +54,7 @@ t.test('after pressure in a probe upwards, a lower limit is still measured if it
     [55, false, 50],
     [40, false, 40],
   ] as const) {
-    const { limit, climb, measure } = climbFrom50()
+    const { limit, climb, measure } = climbFrom(50)
     measure(1, 1000)
     limit.set(lowered, 'overload')
     t.equal(climb.lowered(100, false), isWorthIt)
@@ -56,19 +63,16 @@ t.test('after pressure in a probe upwards, a lower limit is still measured if it
   t.end()
 })
 
-/** A climb from 50 that reaches 200, and a function that lowers the limit from one value to the next. */
+/** Measures goodputs that grow with the limit, and expects these probes. */
+function assertProbes(t: Test, { limit, measure }: ReturnType<typeof climbFrom>, probes: readonly number[]): void {
+  for (const probe of probes) t.equal(measure(limit.value / 100, 1000), `${probe} probe`)
+}
+
+/** A climb that has measured the limit 200. */
 function climbAt200() {
-  const { limit, climb, measure } = climbFrom50()
-  measure(1, 1000)
-  measure(2, 1000)
-  function fall(values: readonly number[], allFailed = true): void {
-    for (const value of values) {
-      const before = limit.value
-      limit.set(value, 'overload')
-      climb.lowered(before, allFailed)
-    }
-  }
-  return { limit, climb, measure, fall }
+  const climbing = climbFrom(200)
+  climbing.measure(4)
+  return climbing
 }
 
 t.test(
@@ -102,12 +106,62 @@ t.test('after other pressure, probes do not double the limit', (t) => {
   t.end()
 })
 
-t.test('a second outage before the limit has recovered does not change the limit to which it returns', (t) => {
-  const { measure, fall } = climbAt200()
-  fall([50, 12])
-  t.equal(measure(0.12, 1000), '24 probe')
-  fall([6, 1])
-  for (const probe of [2, 4, 8, 16, 32, 64, 128, 200]) t.equal(measure(probe / 200, 1000), `${probe} probe`)
+t.test('after an outage in a probe upwards, the limit returns to that before the probe', (t) => {
+  const climbing = climbFrom(200)
+  t.equal(climbing.measure(2, 1000), '400 probe')
+  climbing.fall([100, 50, 12])
+  assertProbes(t, climbing, [24, 48, 96, 192, 200])
+  t.equal(climbing.climb.isDoubling, false)
+  t.end()
+})
+
+t.test('after an outage before the limit has recovered, it returns to half of the limit', (t) => {
+  const climbing = climbAt200()
+  climbing.fall([50, 12])
+  assertProbes(t, climbing, [24])
+  climbing.fall([6, 1])
+  assertProbes(t, climbing, [2, 4, 8, 16, 32, 64, 100])
+  t.equal(climbing.climb.isDoubling, false)
+  t.end()
+})
+
+t.test('after an outage when the limit has nearly recovered, it returns to the last one that was good', (t) => {
+  const climbing = climbAt200()
+  climbing.fall([50, 12])
+  assertProbes(t, climbing, [24, 48, 96, 192, 200])
+  climbing.fall([96, 48, 12])
+  assertProbes(t, climbing, [24, 48, 96, 192, 201])
+  t.end()
+})
+
+t.test('a measurement without a success does not end an outage', (t) => {
+  const climbing = climbAt200()
+  climbing.fall([50, 12, 4])
+  t.equal(climbing.measure(0, 1000), '4 overload')
+  climbing.fall([2, 1])
+  assertProbes(t, climbing, [2, 4, 8, 16, 32, 64, 128, 200])
+  t.end()
+})
+
+t.test('jobs that succeed at the end of an outage do not prevent that probes double the limit', (t) => {
+  const climbing = climbAt200()
+  climbing.fall([50, 12])
+  climbing.fall([6], false)
+  assertProbes(t, climbing, [12])
+  t.end()
+})
+
+t.test('when the limit has recovered, probes no longer double it, even if it becomes lower', (t) => {
+  const climbing = climbAt200()
+  climbing.fall([50, 12])
+  assertProbes(t, climbing, [24, 48, 96, 192, 200])
+  const { limit, measure } = climbing
+  t.equal(measure(2), '200 gain')
+  while (limit.value > 100) measure(2)
+  t.equal(measure(1), '113 no-gain')
+  let decision = ''
+  while (!decision.endsWith('probe')) decision = measure(2, 1000)
+  t.equal(decision, '118 probe')
   t.end()
 })
 

@@ -6,7 +6,7 @@ const GAIN = 0.4
 /** A lower limit is kept if its goodput is at least this share of the previous goodput. */
 const SAME_GOODPUT = 0.95
 /** If the mean number of jobs in flight was below this share of the limit, the limit was not reached. */
-const REACHED = 0.75
+export const REACHED = 0.75
 /**
  * If a probe upwards causes pressure, the limit falls. It is still measured if it is higher than the reference by more
  * than this factor. Otherwise, the probe ends, and the limit is at most that of the reference.
@@ -14,8 +14,8 @@ const REACHED = 0.75
 const WORTH_MEASURING = 1.1
 
 /**
- * If all jobs fail even at this share of the limit, the limit is not the cause. After such an outage, probes upwards
- * double the limit until it is where it was before, as in TCP's slow start (RFC 5681).
+ * If all jobs fail even at this share of the limit, this is an outage. After it, probes upwards double the limit, as in
+ * TCP's slow start (RFC 5681), until it has recovered.
  */
 const OUTAGE = 0.25
 /**
@@ -49,7 +49,7 @@ interface Reference {
  * goodput stays the same.
  */
 export interface Climb {
-  /** Whether probes upwards double the limit, so that a rough measurement is enough. */
+  /** Whether a good measurement would double the limit. A rough one is then enough. */
   readonly isDoubling: boolean
   /**
    * The current limit has been measured: sets the limit to measure next.
@@ -61,7 +61,7 @@ export interface Climb {
    * Pressure has lowered the limit: sets the limit to measure next.
    *
    * @param before the limit before it was lowered
-   * @param allFailed whether all jobs that ended in the meantime have failed
+   * @param allFailed whether all jobs have failed with the limit before
    * @returns whether a probe upwards continues, because the lower limit is still worth a measurement
    */
   lowered(before: number, allFailed: boolean): boolean
@@ -77,18 +77,18 @@ export function createClimb(limit: CurrentLimit): Climb {
   let probe: 'up' | 'down' | undefined
   let lastProbe: 'up' | 'down' = 'down'
   let step = MAX_STEP
-  /** Below this limit, a probe upwards doubles the limit. A probe upwards that fails sets it to 0. */
+  /** Below this limit, a probe upwards doubles the limit. 0 if probes upwards do not double it. */
   let doublesBelow = Infinity
-  /** The limit to return to after an outage. `undefined` if the limit has not fallen since the last measurement. */
-  let fellFrom: number | undefined
+  /** The limit to return to after an outage. `undefined` if the limit has not fallen since a success was measured. */
+  let returnTo: number | undefined
   let wait = MIN_WAIT
   /** How many cohorts have measured the reference since the last probe. */
   let held = 0
 
   function next(measured: Measurement, ceiling: number | undefined): void {
-    fellFrom = undefined
-    // Without a success, there is no goodput to compare.
-    const isReached = measured.goodput > 0 && measured.concurrency >= REACHED * limit.value
+    const hasSuccess = measured.goodput > 0 // otherwise, there is no goodput to compare
+    if (hasSuccess) returnTo = undefined
+    const isReached = hasSuccess && measured.concurrency >= REACHED * limit.value
     if (!probe || !reference) {
       if (isReached) measureReference(measured, ceiling)
       return
@@ -139,7 +139,8 @@ export function createClimb(limit: CurrentLimit): Climb {
     reference = { limit: limit.value, measured }
     limit.reason = 'gain'
     wait = MIN_WAIT
-    if (from.limit >= doublesBelow) step = Math.min(MAX_STEP, 2 * step) // the probe has not doubled the limit
+    if (doublesBelow === 0) step = Math.min(MAX_STEP, 2 * step)
+    else if (limit.value >= doublesBelow) doublesBelow = 0 // the limit has recovered
     if (ceiling !== undefined) probeUp(ceiling)
     else startHolding()
   }
@@ -171,11 +172,13 @@ export function createClimb(limit: CurrentLimit): Climb {
 
   function lowered(before: number, allFailed: boolean): boolean {
     step = MIN_STEP
-    const isFirstFall = fellFrom === undefined
-    // If the limit has not recovered from the last outage, it still returns to the limit before that one.
-    fellFrom ??= Math.max(before, doublesBelow < Infinity ? doublesBelow : 0)
-    if (allFailed && before <= OUTAGE * fellFrom) doublesBelow = fellFrom
-    else if (isFirstFall) doublesBelow = 0
+    if (returnTo === undefined) {
+      // A probe upwards can cause an outage, so the limit returns to the reference. If the limit has not recovered from the
+      // last outage, it returns to half of the limit to which it was returning, or to the reference if that is higher.
+      returnTo = Math.max(reference?.limit ?? before, doublesBelow < Infinity ? doublesBelow / 2 : 0)
+      doublesBelow = 0
+    }
+    if (allFailed && before <= OUTAGE * returnTo) doublesBelow = returnTo
     if (reference && limit.value > WORTH_MEASURING * reference.limit) return true
     if (reference) limit.set(Math.min(limit.value, reference.limit), limit.reason)
     reference = probe = undefined
@@ -185,7 +188,7 @@ export function createClimb(limit: CurrentLimit): Climb {
   function raised(): void {
     step = MAX_STEP
     doublesBelow = Infinity
-    fellFrom = undefined
+    returnTo = undefined
   }
 
   function restart(): void {
