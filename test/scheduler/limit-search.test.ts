@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import {
   about,
   bucket,
+  crashing,
   failingBlocks,
   failingWhile,
   flaky,
@@ -345,6 +346,12 @@ function withJobs(count: number, options: Options = {}) {
   const fail = (number: number, failure: FailureClass) => {
     for (let call = 0; call < number; call++) limiter.failed(failure, now)
   }
+  /** Ends the oldest ones with failures. */
+  const endFailed = (number: number, failure: FailureClass) => {
+    for (const { job, startedAt } of jobs.splice(0, number)) {
+      limiter.ended(job, startedAt, now, limiter.failed(failure, now))
+    }
+  }
   /** Runs jobs one after another. */
   const run = (number: number) => {
     for (let job = 0; job < number; job++) {
@@ -354,7 +361,7 @@ function withJobs(count: number, options: Options = {}) {
   }
   start(count)
   pass(100)
-  return { limiter, start, pass, end, fail, run }
+  return { limiter, start, pass, end, fail, endFailed, run }
 }
 
 /** The same in a probe that doubled the limit, with twice as many jobs in flight. */
@@ -1221,10 +1228,128 @@ t.test('outages: the limit grows quickly again, even if there is one every two s
     ['one of two seconds', (now) => now > 3000 && now < 5000, 3500],
     ['100 ms every two seconds', (now) => now % 2000 < 100, 2000],
   ] as const satisfies readonly [string, (now: number) => boolean, number][]) {
-    for (const records of [1000, 7000]) {
-      const results = simulate(failingWhile(isDown, downstream), searchFor(), batches(70_000 / records, records), 1)
-      t.ok(goodput(results) > expected, `${title}, batches of ${records}: ${goodput(results)} per second`)
+    for (const failure of ['overload', 'throttle'] as const) {
+      for (const records of [1000, 7000]) {
+        const outages = failingWhile(isDown, downstream, failure)
+        const result = goodput(simulate(outages, searchFor(), batches(70_000 / records, records), 1))
+        t.ok(result > expected, `${title}, ${failure}, batches of ${records}: ${result} per second`)
+      }
     }
   }
+  t.end()
+})
+
+t.test('during an outage, the limit does not rise', (t) => {
+  for (const share of [0, 0.15]) {
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const isDown = (now: number) => now > 3000 && now < 5000
+      const downstream = failingWhile(isDown, flaky(share, queueing(100, about(20))))
+      const limiter = searchFor()
+      const limits: number[] = []
+      const recorded = {
+        ...recording(limiter, new Set()),
+        get limit() {
+          return limiter.limit
+        },
+        started(now: number, waiting: number) {
+          if (now > 3030 && now < 5000) limits.push(limiter.limit) // the last successful calls end before 3,030
+          return limiter.started(now, waiting)
+        },
+      }
+      simulate(downstream, recorded, batches(4, 7000), seed)
+      t.ok(limits.length > 1000, `${limits.length} jobs started`)
+      const rises = limits.filter((limit, index) => index > 0 && limit > (limits[index - 1] as number))
+      t.strictSame(rises, [], `${share}, seed ${seed}`)
+    }
+  }
+  t.end()
+})
+
+t.test('calls that fail late, at the end of a batch, are not taken for an outage', (t) => {
+  for (const delay of [200, 1000]) {
+    for (const seed of [1, 2, 3]) {
+      const downstream = refusing(53, () => 17, delay)
+      const results = simulate(downstream, searchFor({ initial: 400 }), batches(60, 100), seed)
+      t.ok(failedShare(results.slice(30)) <= 0.01, `${delay} ms, seed ${seed}: ${failedShare(results.slice(30))}`)
+    }
+  }
+  t.end()
+})
+
+t.test('a downstream that fails because of too many calls is not tried again and again with as many', (t) => {
+  for (const [title, capacity, records, highest] of [
+    ['a capacity of 100', 100, 1000, 0.5],
+    ['a capacity that falls from 100 to 20', (now) => (now < 5000 ? 100 : 20), 100, 0.4],
+  ] as const satisfies readonly [string, Parameters<typeof crashing>[0], number, number][]) {
+    for (const seed of [1, 2, 3]) {
+      const downstream = crashing(capacity, 200, about(20))
+      const results = simulate(downstream, searchFor(), batches(60_000 / records, records), seed)
+      t.ok(failedShare(results) < highest, `${title}, seed ${seed}: ${failedShare(results)}`)
+    }
+  }
+  t.end()
+})
+
+/** The search after all of 16 jobs were throttled, so that the limit fell to `min`. It is a quarter or less. */
+function afterOutage(min: number) {
+  const { limiter, start, pass, end, endFailed } = withJobs(16, { min })
+  endFailed(16, 'throttle')
+  /** Runs jobs that all succeed, as many at once as the limit allows, and returns the first decision. */
+  function measure(): string {
+    start(min)
+    for (let job = 0; limiter.limit === min && job < 10 * min; job++) {
+      pass(20)
+      end(1)
+      start(1)
+    }
+    return `${limiter.limit} ${limiter.reason}`
+  }
+  return { start, pass, end, endFailed, measure }
+}
+
+t.test('if all jobs fail at a quarter of the limit, the limit doubles afterwards', (t) => {
+  for (const [title, inFlight, decision] of [
+    ['three of four jobs are in flight', 4, '8 probe'],
+    ['two of four jobs are in flight', 3, '4 throttle'],
+  ] as const) {
+    const { start, pass, endFailed, measure } = afterOutage(4)
+    start(inFlight)
+    pass(20)
+    endFailed(inFlight, 'throttle')
+    t.equal(measure(), decision, `${title} when the second one fails`)
+  }
+  t.end()
+})
+
+t.test('if one job succeeds at a quarter of the limit, the limit does not double afterwards', (t) => {
+  for (const [outcomes, decision] of [
+    [['failed', 'failed'], '2 probe'],
+    [['ended', 'failed', 'failed'], '1 throttle'],
+    [['failed', 'ended', 'failed'], '1 throttle'],
+  ] as const) {
+    const { start, pass, end, endFailed, measure } = afterOutage(1)
+    for (const outcome of outcomes) {
+      start(1)
+      pass(20)
+      if (outcome === 'failed') endFailed(1, 'throttle')
+      else end(1)
+    }
+    t.equal(measure(), decision, outcomes.join())
+  }
+  t.end()
+})
+
+t.test('if jobs that started with a higher limit fail, the limit does not double afterwards', (t) => {
+  const { limiter, start, pass, end, endFailed } = withJobs(40, { initial: 400 })
+  endFailed(40, 'overload')
+  const { limit } = limiter
+  t.ok(limit < 100, `${limit}`)
+  start(limit)
+  for (let job = 0; job < 3 * limit; job++) {
+    pass(1)
+    end(1)
+    start(1)
+  }
+  t.strictSame([limiter.limit, limiter.reason], [limit, 'overload'])
   t.end()
 })

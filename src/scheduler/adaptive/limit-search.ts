@@ -1,5 +1,5 @@
 import type { FailureClass, Limiter } from '../limiter.ts'
-import { createClimb } from './climb.ts'
+import { createClimb, REACHED } from './climb.ts'
 import { type Cohort, join, leave, measure, openCohort, standardError } from './cohort.ts'
 import { createCurrentLimit, type LimitRange } from './current-limit.ts'
 import { createPressure } from './pressure.ts'
@@ -50,6 +50,8 @@ interface Cut {
   /** The limit before the cut. */
   readonly from: number
   readonly failure: 'throttle' | 'overload'
+  /** Whether the limit before the cut was reached, and no job had succeeded with it. */
+  readonly noSuccess: boolean
   /** How many jobs that started before the cut are still in flight. */
   older: number
   readonly maxEnds: number
@@ -81,7 +83,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   let demand = 0
 
   let cut: Cut | undefined
-  /** From the first cut by overloads since the last measurement. `undefined` if there was none. */
+  /** From the first cut by overloads since the last measurement or outage. `undefined` if there was none. */
   let beforeCut: { readonly limit: number; readonly overloadShare: number } | undefined
   /** How many jobs timed out and still occupy their slots. */
   let hung = 0
@@ -151,21 +153,23 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   }
 
   function startCut(failure: Cut['failure'], now: number): Cut {
+    const noSuccess = pressure.successes === 0 && inFlight >= REACHED * limit.value
     pressure.learn()
     cohort = open(now)
-    return { from: limit.value, failure, older: inFlight, maxEnds: CUT_PATIENCE * inFlight }
+    return { from: limit.value, failure, noSuccess, older: inFlight, maxEnds: CUT_PATIENCE * inFlight }
   }
 
   /** Jobs that started before the cut say nothing about the new limit. Only later jobs measure it. */
-  function endCut({ from, failure }: Cut): void {
-    const allFailed = pressure.ends > 1 && pressure.successes === 0 // one job can fail by chance
+  function endCut({ from, failure, noSuccess }: Cut): void {
+    const allFailed = noSuccess && pressure.successes === 0
     cut = cohort = undefined
     limit.set(MARGIN * limit.value, failure)
     const isProbing = climb.lowered(from, allFailed)
     // Overloads can have another cause, so the next measurement checks whether the cut has helped. A limit that is
     // probed is compared with the reference instead, and throttling needs no proof. During an outage, the previous limit
     // would only let more jobs fail.
-    if (!isProbing && !allFailed && failure === 'overload') {
+    if (allFailed) beforeCut = undefined
+    else if (!isProbing && failure === 'overload') {
       beforeCut ??= { limit: from, overloadShare: pressure.overloadShare }
     }
   }
