@@ -40,7 +40,9 @@ function downstream(concurrency: number): Partial<Measurement> {
 
 test('a downstream with a capacity of 40: the smallest memory with about 40 records in flight is the cheapest', async (t) => {
   const { full, best, cells } = await run(plan(), downstream)
-  t.match(best, { memory: 128, concurrency: 42, goodput: 800, measuredBy: 'predicted' })
+  t.match(best, { memory: 128, concurrency: 42, measuredBy: 'predicted' })
+  // A batch takes 1,250 ms. Its first 42 records use 2.1 ms of CPU, which takes 27 ms longer with 128 MB.
+  t.equal(best?.goodput.toFixed(0), (1000 / 1.277).toFixed(0))
   t.strictSame(
     full,
     [10, 16, 26, 42, 67, 107, 33, 53, 37, 47].map((concurrency) => `1769 × ${concurrency}`),
@@ -98,8 +100,8 @@ test('a confirmation measures the recommended cell and its neighbours, and repla
   t.match(best, { memory: 128, concurrency: 37, goodput: 790, measuredBy: 'confirmed' })
   t.equal(cells.filter(({ measuredBy }) => measuredBy === 'confirmed').length, 4)
   t.strictSame(
-    confirmed.map(({ predicted }) => predicted),
-    [800, 800, 740, 800],
+    confirmed.map(({ predicted }) => Math.round(predicted)),
+    [783, 797, 727, 781],
   )
 })
 
@@ -111,7 +113,8 @@ test('if the recommended cell is much slower under the quota, a confirmed neighb
   t.match(best, { memory: 512, concurrency: 42, measuredBy: 'confirmed' })
   t.strictSame(limited, ['128 × 42', '512 × 42', '128 × 37', '128 × 47'])
   const other = cells.find(({ memory, concurrency }) => memory === 128 && concurrency === 67)
-  t.match(other, { goodput: 10, measuredBy: 'predicted' }, 'a prediction for the same memory is corrected')
+  t.equal(other?.measuredBy, 'predicted')
+  t.equal(other?.goodput.toFixed(1), '9.9', 'a prediction for the same memory is corrected')
 })
 
 test('if the process needs more memory under the quota, the other cells of this memory cannot be used either', async (t) => {
