@@ -73,12 +73,16 @@ test('--concurrency is the total of four environments', async (t) => {
     env: { DOWNSTREAM_URL: service.url },
   })
   t.equal(code, 0)
-  const { measurements, best, patch }: TuneResult = JSON.parse(stdout)
+  const { measurements, best, patch, recommendation }: TuneResult = JSON.parse(stdout)
   t.strictSame(
     measurements.map(({ concurrency }) => concurrency),
     [10],
   )
   t.equal(best?.concurrency, 10)
+  t.match(
+    recommendation,
+    / No higher concurrency was tried\. A concurrency above 10, the end of the range, may be faster: raise --concurrency\.$/,
+  )
   t.ok(service.peak() > 10 && service.peak() <= 40, `${service.peak()} calls at once`)
   t.match(patch, /ScalingConfig:\s+MaximumConcurrency: 4/)
 })

@@ -2,6 +2,7 @@ import { test } from 'tap'
 import { choose } from '../../src/tune/choose.ts'
 import { cellsOf, explore, type Findings, type Measure, type Plan } from '../../src/tune/explore.ts'
 import { pricesFor } from '../../src/tune/prices.ts'
+import { recommendationFor } from '../../src/tune/recommend.ts'
 import type { Measurement } from '../../src/tune/result.ts'
 import { measurement } from './cells.ts'
 
@@ -48,6 +49,25 @@ test('a downstream with a capacity of 40: the smallest memory with about 40 reco
     [10, 16, 26, 42, 67, 107, 33, 53, 37, 47].map((concurrency) => `1769 × ${concurrency}`),
   )
   t.equal(cells.length, 30)
+})
+
+test('a range that ends before the goodput stops growing: the recommendation claims nothing about higher values', async (t) => {
+  /** A batch of 100 records that take 20 ms each. The goodput grows in steps: see docs/tune.md. */
+  const records = (concurrency: number) => ({ goodput: 100 / (0.02 * Math.ceil(100 / concurrency)), cpuPerRecord: 0 })
+  const recommend = async (most: number) => {
+    const made = plan({ least: 5, most, memories: [1769], setting: { ...setting, batchSize: 100 } })
+    const { best, cells } = await run(made, records)
+    return recommendationFor(best, cells, made)
+  }
+  t.match(
+    await recommend(40),
+    /a concurrency of 34 in one environment: .* No higher concurrency that was tried \(up to 40\) and can be used is more than 5 % faster\. A concurrency above 40, the end of the range, may be faster: raise --concurrency\.$/,
+  )
+  t.match(await recommend(99), /a concurrency of 5\d in .* \(up to 99\) .* A concurrency above 99, the end of/)
+  t.match(
+    await recommend(100),
+    /a concurrency of 100 in .* No higher concurrency was tried, because a batch has 100 records\.$/,
+  )
 })
 
 test('if a record needs a millisecond of CPU, the goodput grows with the memory', async (t) => {
