@@ -60,6 +60,9 @@ Examples:
     $ bounded-sqs-batch local dist/handler.mjs --messages 1000 \\
         --runtime-client "npx aws-lambda-ric"
 
+The handler really runs, and calls the systems that its environment variables
+point to. Only SQS is replaced, unless --queue-url is given.
+
 Exit code: 0 if the run passed, 1 if it failed, 2 for wrong usage or input.
 A run passes if no message was lost or left in the queue, at least one message
 was processed, and no process died between invocations. Also, at most

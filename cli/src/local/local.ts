@@ -1,6 +1,6 @@
 import { InitError, UsageError } from '../errors.ts'
 import { formatNumber, openDisplay, renderLedger } from './display.ts'
-import { type LocalFlags, toRunOptions } from './options.ts'
+import { type LocalFlags, REALLY_RUNS, toRunOptions } from './options.ts'
 import { run } from './run.ts'
 import type { FunctionOptions } from './runtime/environment.ts'
 import { withTemplate } from './template-flags.ts'
@@ -75,6 +75,7 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
           display.log(
             'this queue delivers one message of a message group at a time, but AWS can deliver several in a batch',
           )
+        display.log(`${REALLY_RUNS}${own ? '. Only SQS is replaced' : ''}`, process.stderr)
       },
       onWarning: (line) => display.log(`warning | ${line}`, process.stderr),
       onProgress: display.progress,

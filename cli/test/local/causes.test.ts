@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
 import { openLedger } from '../../src/local/ledger.ts'
-import { command, handlerFile, runHandler } from '../support/runs.ts'
+import { command, handlerFile, runHandler, WARNING } from '../support/runs.ts'
 
 const small = ['--batch-size', '10', '--retry-after', '0', '--idle', '0', '--max-receives', '1', '--quiet']
 
@@ -9,7 +9,7 @@ test('with --quiet, the table is followed by the causes of failed records and by
   const args = ['local', handlerFile('record-errors.ts'), '--messages', '20', ...small]
   const { code, stdout, stderr } = await command(args)
   t.equal(code, 1)
-  t.equal(stderr, '')
+  t.equal(stderr, WARNING)
   const end = stdout.slice(stdout.indexOf('┘') + 2)
   const [title, ...lines] = end.split('\n')
   t.equal(
