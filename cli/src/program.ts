@@ -22,14 +22,14 @@ function listInRange(least: number, most: number) {
   return (text: string): number[] => [...new Set(text.split(',').map(read))].map(Number).sort((a, b) => a - b)
 }
 
-/** Accepts two whole numbers in this range, such as 10..400. */
+/** Accepts two whole numbers in this range, such as 10..400, or a single one. */
 function rangeWithin(least: number, most: number) {
-  const read = inRange(least, most)
   return (text: string): Range => {
-    const [first = '', last = first, ...more] = text.split('..')
-    const range = { least: Number(read(first)), most: Number(read(last)) }
-    if (more.length === 0 && range.least <= range.most) return range
-    throw new InvalidArgumentError('Expected two whole numbers such as 10..400, the lower one first.')
+    const [, first, last = first] = /^(\d+)(?:\.\.(\d+))?$/.exec(text) ?? []
+    const range = { least: Number(first), most: Number(last) }
+    if (range.least >= least && range.least <= range.most && range.most <= most) return range
+    const limits = `${least} to ${most.toLocaleString('en-US')}`
+    throw new InvalidArgumentError(`Expected two whole numbers from ${limits}, the lower one first, such as 10..400.`)
   }
 }
 
