@@ -327,8 +327,13 @@ export interface RecordTrace {
   /** The record, or the records of the chunk. */
   readonly records: readonly SQSRecord[]
   /**
-   * Why the record failed. Set before the event `error` is published. At the timeout it is a `RecordTimeoutError`, even if the handler is
-   * still running.
+   * Why the record failed. Set before the event `error` is published. At the timeout it is a `RecordTimeoutError`, even if
+   * the handler is still running. For a chunk, it is the error of the first record that failed.
    */
   error?: unknown
+  /**
+   * The records that failed, each with its error. Set before the event `error` is published. The other records of the
+   * chunk succeeded.
+   */
+  failures?: readonly { readonly record: SQSRecord; readonly error: unknown }[]
 }

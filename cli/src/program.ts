@@ -22,14 +22,14 @@ function listInRange(least: number, most: number) {
   return (text: string): number[] => [...new Set(text.split(',').map(read))].map(Number).sort((a, b) => a - b)
 }
 
-/** Accepts two whole numbers in this range, such as 10..400. */
+/** Accepts two whole numbers in this range, such as 10..400, or a single one. */
 function rangeWithin(least: number, most: number) {
-  const read = inRange(least, most)
   return (text: string): Range => {
-    const [first = '', last = first, ...more] = text.split('..')
-    const range = { least: Number(read(first)), most: Number(read(last)) }
-    if (more.length === 0 && range.least <= range.most) return range
-    throw new InvalidArgumentError('Expected two whole numbers such as 10..400, the lower one first.')
+    const [, first, last = first] = /^(\d+)(?:\.\.(\d+))?$/.exec(text) ?? []
+    const range = { least: Number(first), most: Number(last) }
+    if (range.least >= least && range.least <= range.most && range.most <= most) return range
+    const limits = `${least} to ${most.toLocaleString('en-US')}`
+    throw new InvalidArgumentError(`Expected two whole numbers from ${limits}, the lower one first, such as 10..400.`)
   }
 }
 
@@ -59,6 +59,9 @@ Examples:
   The runtime client of AWS, with a bundled handler
     $ bounded-sqs-batch local dist/handler.mjs --messages 1000 \\
         --runtime-client "npx aws-lambda-ric"
+
+The handler really runs, and calls the systems that its environment variables
+point to. Only SQS is replaced, unless --queue-url is given.
 
 Exit code: 0 if the run passed, 1 if it failed, 2 for wrong usage or input.
 A run passes if no message was lost or left in the queue, at least one message

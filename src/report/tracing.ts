@@ -32,14 +32,16 @@ export function traceJobs(jobs: BatchJobs, batch: Batch, trace: BatchTrace): Bat
   return {
     ...jobs,
     run(job: number, options: RecordOptions): unknown {
-      const message: RecordTrace = {
-        batch: trace,
-        records: jobs.recordsIn(job).map((index) => batch.records[index] as SQSRecord),
-      }
+      const recordAt = (index: number) => batch.records[index] as SQSRecord
+      const message: RecordTrace = { batch: trace, records: jobs.recordsIn(job).map(recordAt) }
       return recordChannel.start.runStores(message, () => {
         ends[job] = AsyncLocalStorage.bind((result) => {
           if (result.status === 'rejected') {
-            Reflect.set(message, 'error', result.reason) // does not throw if a subscriber has frozen it
+            const failed = jobs.failedRecords([{ index: job, reason: result.reason }])
+            const failures = failed.map(({ index, reason }) => ({ record: recordAt(index), error: reason }))
+            // Does not throw if a subscriber has frozen the message.
+            Reflect.set(message, 'error', result.reason)
+            Reflect.set(message, 'failures', failures)
             recordChannel.error.publish(message)
           }
           recordChannel.asyncStart.publish(message)

@@ -66,7 +66,10 @@ export const handler = middy().use(boundedSqsBatch()).handler(
 
 t.test('the demo exits with 1 if a handler cannot be loaded', async (t) => {
   const { stderr, code } = await finish(start(['--messages', '1000', '--handler', join(DEMO, '../demo/service.ts')]))
-  t.match(stderr, /^The demo did not finish: .*there is no export handler\. The file exports: LATENCY_MS, [^\n]*\n$/)
+  t.match(
+    stderr,
+    /^The demo did not finish: .*there is no export named `handler`\. The file exports: LATENCY_MS, [^\n]*\n$/,
+  )
   t.equal(code, 1)
 })
 

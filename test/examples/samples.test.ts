@@ -103,16 +103,37 @@ t.test('samples with the same name are the same', (t) => {
   t.end()
 })
 
-t.test('the samples compile in strict mode', (t) => {
-  const compilerOptions = { noUnusedParameters: false } // a sample also shows parameters that it does not use
-  const tsconfig = { extends: '../../../tsconfig.json', compilerOptions, include: ['*.ts'] }
-  writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(tsconfig))
+/** Compiles all samples. */
+function compile(tsconfig: object): void {
+  writeFileSync(`${folder}/tsconfig.json`, JSON.stringify({ ...tsconfig, include: ['*.ts'] }))
   const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url))
   // The shell removes NODE_OPTIONS, because tap's hooks break the compiler.
   const shell = ['-c', 'NODE_OPTIONS= exec "$0" "$@"', process.execPath, tsc, '-p', folder]
-  const compile = () => execFileSync('sh', shell, { encoding: 'utf8', stdio: 'pipe' })
-  t.doesNotThrow(compile)
+  execFileSync('sh', shell, { encoding: 'utf8', stdio: 'pipe' })
+}
+
+t.test('the samples compile in strict mode', (t) => {
+  const compilerOptions = { noUnusedParameters: false } // a sample also shows parameters that it does not use
+  t.doesNotThrow(() => compile({ extends: '../../../tsconfig.json', compilerOptions }))
   t.end()
+})
+
+t.test('the samples compile with the tsconfig.json of docs/api.md', (t) => {
+  const [, tsconfig = ''] = /^```json\n([\s\S]*?)^```$/m.exec(pages.get('docs/api.md') as string) ?? []
+  t.doesNotThrow(() => compile(JSON.parse(tsconfig)))
+  t.end()
+})
+
+t.test('the esbuild command of the README bundles its handlers, also with the AWS SDK', async (t) => {
+  const [, command = ''] = /`npx (esbuild src\/handler\.ts [^`]+)`/.exec(pages.get('README.md') as string) ?? []
+  process.env.DEAD_LETTER_QUEUE_URL = 'http://127.0.0.1:1/queue'
+  for (const name of ['start', 'validation', 'dead-letters', 'rate-limit', 'fifo']) {
+    const bin = fileURLToPath(new URL('../../node_modules/.bin/', import.meta.url))
+    const line = `${bin}${command}`.replace('src/handler.ts', `${name}.ts`).replace('dist/handler', `dist/${name}`)
+    execFileSync('sh', ['-c', `${line} --log-level=error`], { cwd: folder })
+    const { handler } = await import(pathToFileURL(`${folder}/dist/${name}.mjs`).href)
+    t.type(handler, 'function', name)
+  }
 })
 
 testSample('start', 'posts each record', async (t) => {
@@ -203,7 +224,7 @@ testSample('fifo', 'processes the records of each message group in order', async
 })
 
 interface Cdk {
-  createMapping(stack: Stack, deadLetterQueue: Queue): IEventSource
+  createMapping(stack: Stack, dead: Queue): IEventSource
 }
 
 testSample('cdk', 'has the settings of the SAM template', async (t) => {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { absoluteLinks, relativeUrls } from '../../scripts/absolute-links.ts'
@@ -35,6 +35,18 @@ for (const text of ['[a](#time)', '[a](https://example.com/b)', '<a href="mailto
 t.test('the release keeps code', async (t) => {
   const text = 'Write `[a](b.md)`:\n\n```md\n[a](b.md)\n```\n'
   t.equal(absoluteLinks(text, place), text)
+})
+
+t.test('the install commands name the tag next as long as the version is a prerelease', async (t) => {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  // docs/versioning.md explains the tag.
+  const pages = globSync(['{.,cli}/README.md', 'docs/!(versioning).md'], { cwd: root })
+  for (const page of pages) {
+    for (const [line] of readFileSync(join(root, page), 'utf8').matchAll(/npm install .*bounded-sqs-batch.*/g)) {
+      t.equal(/bounded-sqs-batch@next/.test(line), version.includes('-'), `${page}: ${line}`)
+    }
+  }
+  t.not(pages.length, 0)
 })
 
 for (const url of ['missing.md', '../../outside.md']) {

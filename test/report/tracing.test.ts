@@ -134,6 +134,10 @@ t.test('a chunk publishes one trace with its records', async (t) => {
     ...RESPONDS,
   ])
   t.ok([...heard.records].flatMap(({ records }) => records).every((record, index) => record === event.Records[index]))
+  const failures = [...heard.records].map(({ failures = [] }) =>
+    failures.map(({ record, error }) => `${record.messageId}: ${(error as Error).message}`),
+  )
+  t.strictSame(failures, [['b: The handler reported the record as failed'], ['c: c', 'd: c'], []])
 })
 
 t.test('a bad body is published as a failed record', async (t) => {

@@ -52,12 +52,17 @@ export function sortBatch(batch: readonly Received[], outcome: Outcome, report: 
 }
 
 const UNKNOWN_CAUSE = 'unknown error: the handler reported only the id of the record'
-const NOT_STARTED = 'not started, or blocked by an earlier failure of its message group'
+const NOT_STARTED = 'not started before the batch ended'
+const BLOCKED = ', blocked by an earlier failure of its message group'
+const WITHOUT_ERROR = ', or reported by the handler without an error'
 
-/** Why a record failed, if known. Only middy-bounded-sqs-batch publishes the errors of records. */
-export function causeOf({ recordErrors }: Outcome, messageId: string): string {
+/**
+ * Why a record failed, if known. Only middy-bounded-sqs-batch publishes the errors of records. It publishes none for a
+ * record that did not start or was blocked, or if the handler runs the records itself.
+ */
+export function causeOf({ recordErrors }: Outcome, messageId: string, fifo: boolean): string {
   if (!recordErrors) return UNKNOWN_CAUSE
-  return recordErrors.errors[messageId] ?? NOT_STARTED
+  return recordErrors.errors[messageId] ?? `${NOT_STARTED}${fifo ? BLOCKED : ''}${WITHOUT_ERROR}`
 }
 
 /**
@@ -85,7 +90,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
       for (const text of Object.values(outcome.recordErrors?.errors ?? {})) ledger.cause(text)
     } else {
       for (const { messageId, receiveCount } of failed) {
-        const cause = causeOf(outcome, messageId)
+        const cause = causeOf(outcome, messageId, queue.fifo)
         ledger.cause(cause)
         onFailure(`${messageId}: reported as failed, receive count ${receiveCount}: ${cause}`)
       }
@@ -96,7 +101,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
       }
     }
     for (const { messageId } of deletedThoughFailed) {
-      const cause = causeOf(outcome, messageId)
+      const cause = causeOf(outcome, messageId, queue.fifo)
       ledger.cause(cause)
       onFailure(`${messageId}: reported as failed, but deleted (ReportBatchItemFailures is off): ${cause}`)
     }

@@ -30,7 +30,7 @@ export interface Ledger {
   /** Why records failed, and how often, the most frequent first. At most a hundred kinds of error are kept. */
   causes: Record<string, number>
   wallMs: number
-  /** Processed messages per second, from the first delivery to the last response. */
+  /** Processed messages per second, from the first delivery to the last response that processed a message. */
   perSecond: number
 }
 

@@ -1,6 +1,7 @@
+import { basename } from 'node:path'
 import { InitError, UsageError } from '../errors.ts'
 import { formatNumber, openDisplay, renderLedger } from './display.ts'
-import { type LocalFlags, toRunOptions } from './options.ts'
+import { type LocalFlags, REALLY_RUNS, toRunOptions } from './options.ts'
 import { run } from './run.ts'
 import type { FunctionOptions } from './runtime/environment.ts'
 import { withTemplate } from './template-flags.ts'
@@ -75,6 +76,7 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
           display.log(
             'this queue delivers one message of a message group at a time, but AWS can deliver several in a batch',
           )
+        display.log(`${REALLY_RUNS}${own ? '. Only SQS is replaced' : ''}`, process.stderr)
       },
       onWarning: (line) => display.log(`warning | ${line}`, process.stderr),
       onProgress: display.progress,
@@ -105,10 +107,18 @@ export function notLoaded(handler: string, target: FunctionOptions, error: InitE
   return new UsageError(`${handler} could not be loaded: ${error.message}${hintFor(target, error)}`)
 }
 
+/** What Node reports if a file is an ES module, but the `type` in package.json is `commonjs`. */
+const NO_ES_MODULE = /Cannot use import statement outside a module|Unexpected token 'export'/
+
 /** Node only removes the types from TypeScript. It does not compile an enum, and does not find ./x.ts for ./x.js. */
 function hintFor({ file, runtimeClient }: FunctionOptions, { message }: InitError) {
-  if (!/ts$/.test(file)) return ''
-  if (runtimeClient) return '. If this runtime client cannot load TypeScript, pass a JavaScript file'
+  const isTypeScript = /ts$/.test(file)
+  if (isTypeScript && runtimeClient) return '. If this runtime client cannot load TypeScript, pass a JavaScript file'
+  if (/\.[jt]s$/.test(file) && NO_ES_MODULE.test(message)) {
+    const renamed = basename(file).replace(/[jt]s$/, 'm$&')
+    return `. Add "type": "module" to package.json, or rename the file to ${renamed}`
+  }
+  if (!isTypeScript) return ''
   if (!/strip-only mode|Cannot find module .* imported from .*ts$/.test(message)) return ''
   const flags = '--bundle --packages=external --platform=node --format=esm --outfile=handler.mjs'
   return `. Bundle it first (esbuild ${file} ${flags}), and pass handler.mjs`

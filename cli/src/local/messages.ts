@@ -93,7 +93,10 @@ function readLine(line: string, fifo: boolean): InputMessage {
     // Only the position is shown: the message of V8 quotes the line, which may be a body.
     const position = /position (\d+)/.exec(String(error))?.[1]
     const where = position ? ` at column ${Number(position) + 1}` : ''
-    throw new Error(`is not valid JSON${where}: to send a text as it is, write it as a JSON string, such as "text"`)
+    const hint = /^\s*[{[]/.test(line)
+      ? 'write each JSON value on one line'
+      : 'to send a text as it is, write it as a JSON string, such as "text"'
+    throw new Error(`is not valid JSON${where}: ${hint}`)
   }
   return toMessage(value, fifo, line.trim())
 }

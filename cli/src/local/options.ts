@@ -42,6 +42,10 @@ export interface LocalFlags {
   templateFunction?: string
 }
 
+/** The start of a warning. A user may expect that all systems are imitated, but only SQS and Lambda are. */
+export const REALLY_RUNS =
+  'warning: the handler really runs, and calls the systems that its environment variables point to'
+
 /** The default number of deliveries before a message is dead-lettered. It is small, so that runs end soon. */
 export const DEFAULT_MAX_RECEIVES = 3
 

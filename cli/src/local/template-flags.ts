@@ -125,6 +125,10 @@ export function settingsLine(
   return `settings of ${id} in ${file}: ${[...shown, ...variables].join(', ')}`
 }
 
+function countOf(invocations: number): string {
+  return `${invocations} invocation${invocations === 1 ? '' : 's'}`
+}
+
 /** Refuses flags that only make sense with a template. */
 export function checkTemplateFlags({ template, parameter, templateFunction }: TemplateFlags): void {
   if (template === undefined && (parameter ?? templateFunction)) {
@@ -152,6 +156,12 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
   if (reports === undefined)
     lines.push(`it is not known whether ReportBatchItemFailures is on in ${file}: this run assumes that it is on`)
   else shown.push(`ReportBatchItemFailures ${reports ? 'on' : 'off'}`)
+  const maximum = valueIn(mapping.maximumConcurrency)
+  if (maximum !== undefined && maximum !== flags.concurrency) {
+    lines.push(
+      `the maximum concurrency in ${file} (${maximum}) is not used: this run has at most ${countOf(flags.concurrency)} at a time. Change it with --concurrency`,
+    )
+  }
   return {
     flags: {
       ...flags,

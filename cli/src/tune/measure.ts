@@ -97,7 +97,7 @@ export async function measure(concurrency: number, memory: number, options: Meas
         const { outcome, figures } = await environment.invoke(toEvent(batch))
         if (stopping.aborted) throw new Stopped('interrupted')
         if (outcome.type === 'response' && figures && !figures.isLibraryUsed) throw noLibraryError()
-        batches.push({ ...settle(batch, outcome, causes.add), duration: outcome.duration ?? 0, figures })
+        batches.push({ ...settle(batch, outcome, sample.fifo, causes.add), duration: outcome.duration ?? 0, figures })
       }
       return batches
     }
@@ -170,11 +170,13 @@ function noLibraryError(): UsageError {
  * Counts the records of a batch that succeeded, and those that failed. A failed record counts as failed even if
  * `onFailure` removed it from the report, for example because it sent it to a dead-letter queue.
  */
-function settle(batch: readonly Received[], outcome: Outcome, addCause: (text: string) => void) {
+function settle(batch: readonly Received[], outcome: Outcome, fifo: boolean, addCause: (text: string) => void) {
   const { processed, failed, error } = sortBatch(batch, outcome, true)
   const errors = outcome.recordErrors?.errors ?? {}
   const handled = processed.filter(({ messageId }) => errors[messageId] !== undefined)
-  for (const { messageId } of [...failed, ...handled]) addCause(error ?? causeOf(outcome, messageId))
+  for (const { messageId } of [...failed, ...handled]) {
+    addCause(error ?? causeOf(outcome, messageId, fifo))
+  }
   return { succeeded: processed.length - handled.length, failed: failed.length + handled.length }
 }
 

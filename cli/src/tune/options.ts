@@ -3,7 +3,7 @@ import { UsageError } from '../errors.ts'
 import { formatNumber } from '../local/display.ts'
 import { environmentOf } from '../local/env-flags.ts'
 import { readMessagesFile } from '../local/messages.ts'
-import { refuseIf, splitExport } from '../local/options.ts'
+import { REALLY_RUNS, refuseIf, splitExport } from '../local/options.ts'
 import { checkFile } from '../local/run.ts'
 import { FUNCTION_DEFAULTS, type FunctionOptions } from '../local/runtime/environment.ts'
 import {
@@ -125,7 +125,7 @@ export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<
   )
   const total = Math.min(steps * maxMessages({ environments, sample }), flags.messages ?? Number.POSITIVE_INFINITY)
   lines.push(
-    `warning: the handler really runs, and calls the systems that its environment variables point to. It receives up to ${formatNumber(total)} messages` +
+    `${REALLY_RUNS}. It receives up to ${formatNumber(total)} messages` +
       (flags.messages === undefined ? ' (--messages sets a limit)' : ''),
   )
   return {

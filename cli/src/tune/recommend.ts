@@ -1,35 +1,60 @@
 import { availableParallelism, cpus } from 'node:os'
 import { formatNumber } from '../local/display.ts'
 import { NOISE } from './climb.ts'
+import type { Plan } from './explore.ts'
+import type { Setting } from './predict.ts'
 import { PRICES_OF } from './prices.ts'
 import { dollars, goodputText } from './render.ts'
 import type { Cell, Measurement, Optimize } from './result.ts'
 
 const EQUAL = `${NOISE * 100} %`
-const NOT_HIGHER = `No higher concurrency that can be used is more than ${EQUAL} faster.`
-const REASONS: Readonly<Record<Optimize, string>> = {
-  speed: `No combination that can be used is more than ${EQUAL} faster. Of the memory sizes that are as fast, this one is the cheapest.`,
-  cost: `This memory size is the cheapest. ${NOT_HIGHER}`,
-  balanced: `This memory size has the lowest product of cost and time. ${NOT_HIGHER}`,
-}
+/** The goodput can grow in steps. The longest step, from half of a batch to a whole one, doubles the concurrency. */
+const LONGEST_STEP = 2
+
+/** The part of a plan that the recommendation needs. */
+export type Tried = Pick<Plan, 'most' | 'optimize'> & { setting: Pick<Setting, 'environments' | 'batchSize'> }
 
 /** The recommendation and its reason. */
-export function recommendationFor(
-  best: Cell | undefined,
-  cells: readonly Cell[],
-  environments: number,
-  optimize: Optimize,
-) {
+export function recommendationFor(best: Cell | undefined, cells: readonly Cell[], plan: Tried): string {
   if (!best) {
     const problem = cells.find((cell) => cell.problem !== undefined)?.problem ?? 'nothing was measured'
     return `No combination can be used: ${problem}.`
   }
   const { memory, concurrency, goodput, costPerMillion, measuredBy } = best
+  const { environments } = plan.setting
   const where = environments === 1 ? 'in one environment' : `in each of ${formatNumber(environments)} environments`
-  return (
+  return [
     `${formatNumber(memory)} MB, and a concurrency of ${formatNumber(concurrency)} ${where}: ${goodputText(goodput)} records/s ` +
-    `for ${dollars(costPerMillion)} per million messages (${measuredBy}). ${REASONS[optimize]}`
-  )
+      `for ${dollars(costPerMillion)} per million messages (${measuredBy}).`,
+    ...reasonsFor(best, cells, plan),
+  ].join(' ')
+}
+
+/** Says only what was measured: the goodput above the highest concurrency that was tried is not known. */
+function reasonsFor(best: Cell, cells: readonly Cell[], { most, optimize, setting }: Tried): string[] {
+  const row = cells.filter(({ memory }) => memory === best.memory)
+  const highest = Math.max(...row.map(({ concurrency }) => concurrency))
+  const upTo = formatNumber(highest)
+  const noneHigher =
+    highest > best.concurrency
+      ? `No higher concurrency that was tried (up to ${upTo}) and can be used is more than ${EQUAL} faster.`
+      : `No higher concurrency was tried${highest < setting.batchSize ? '' : `, because a batch has ${upTo} records`}.`
+  const reasons: Readonly<Record<Optimize, string>> = {
+    speed:
+      `No combination that was tried (concurrency up to ${upTo}) and can be used is more than ${EQUAL} faster. ` +
+      'Of the memory sizes that are as fast, this one is the cheapest.',
+    cost: `This memory size is the cheapest. ${noneHigher}`,
+    balanced: `This memory size has the lowest product of cost and time. ${noneHigher}`,
+  }
+  const cutOff = `A concurrency above ${upTo}, the end of the range, may be faster: raise --concurrency.`
+  return [reasons[optimize], ...(isCutOff(best, row, most, setting.batchSize) ? [cutOff] : [])]
+}
+
+/** Whether a concurrency above the range may be faster. It cannot be if the range contains a whole batch. */
+function isCutOff(best: Cell, row: readonly Cell[], most: number, batchSize: number): boolean {
+  const end = row.find(({ concurrency }) => concurrency === most)
+  if (!end || end.problem !== undefined || most >= batchSize) return false
+  return end.goodput >= best.goodput / (1 + NOISE) && best.concurrency * LONGEST_STEP > most
 }
 
 /** If the environments use more than this share of the machine's cores, the machine may limit the goodput. */

@@ -33,6 +33,7 @@ export function createSample(messages: readonly InputMessage[], batchSize: numbe
   }
   return {
     batch,
+    fifo,
     /** The maximum number of records in a batch: the wanted number, or as many as fit into an event on average. */
     batchSize: size,
     /** The mean size of a body. */

@@ -143,7 +143,7 @@ function resultOf(handler: string, options: TuneOptions, findings: Findings): Tu
     }),
     best: best ?? null,
     optimize,
-    recommendation: recommendationFor(best, cells, environments, optimize),
+    recommendation: recommendationFor(best, cells, plan),
     patch: best ? patchFor(best, patch, mapping) : null,
     unknowns: unknownsOf(environments, findings.measurements, /ts$/.test(options.function.file)),
   }

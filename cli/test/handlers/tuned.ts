@@ -34,6 +34,11 @@ export const chunks = middy()
   .use(boundedSqsBatch())
   .handler(eachChunk(5, () => sleep(30)))
 
+/** In each chunk of five records, one fails. */
+export const failsInChunks = middy()
+  .use(boundedSqsBatch({ logger: false }))
+  .handler(eachChunk(5, ([first]) => ({ batchItemFailures: first ? [{ itemIdentifier: first.messageId }] : [] })))
+
 /** The process ends during its third batch. */
 export const crashes = middy()
   .use(boundedSqsBatch())

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -5,7 +6,7 @@ import { CommanderError } from 'commander'
 import { test } from 'tap'
 import { UsageError } from '../../src/errors.ts'
 import { main } from '../../src/program.ts'
-import { command, folder, handlerFile } from '../support/runs.ts'
+import { BIN, command, folder, handlerFile } from '../support/runs.ts'
 
 const NOTHING_TO_DO =
   'there are no messages to process: use --messages N, --messages-file FILE or --messages-from FILE. Or use --queue-url URL for an existing queue, or --port N so that other programs can send messages'
@@ -95,7 +96,11 @@ refuses(
   handler('await new Promise(() => {})'),
   /exit code 13 \(it awaits a promise that never settles/,
 )
-refuses('no such export', handler('export const one = 1'), /there is no export handler\. The file exports: one$/)
+refuses(
+  'no such export',
+  handler('export const one = 1'),
+  /there is no export named `handler`\. The file exports: one$/,
+)
 for (const [value, kind] of [
   ['5', 'a number'],
   ['{}', 'an object'],
@@ -195,7 +200,17 @@ refuses('an empty messages file', lines('\n \n'), /m\.jsonl has no messages/)
 refuses(
   'invalid JSON in line 4,711',
   lines(`${'{"a":1}\n'.repeat(4710)}{"a":secret}\n`),
-  /^line 4,711 of \S+m\.jsonl is not valid JSON[^:]*: to send a text as it is, write it as a JSON string, such as "text"$/,
+  /^line 4,711 of \S+m\.jsonl is not valid JSON[^:]*: write each JSON value on one line$/,
+)
+refuses(
+  'a JSON value on several lines',
+  lines('[\n  { "a": 1 }\n]\n'),
+  /^line 1 of \S+m\.jsonl is not valid JSON[^:]*: write each JSON value on one line$/,
+)
+refuses(
+  'a text without quotes',
+  lines('"first"\nsecond\n'),
+  /^line 2 of \S+m\.jsonl is not valid JSON[^:]*: to send a text as it is, write it as a JSON string, such as "text"$/,
 )
 refuses(
   'an unknown key beside body',
@@ -224,6 +239,28 @@ refuses(
   [OK, '--queue-url', 'http://127.0.0.1:1/0/orders'],
   /SQS does not respond at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\): start it, or correct/,
 )
+
+const IMPORT = "import { sep } from 'node:path'"
+const NO_IMPORT = 'Cannot use import statement outside a module'
+const HINT = 'Add "type": "module" to package.json, or rename the file to'
+for (const [name, statement, problem] of [
+  ['h.ts', IMPORT, `${NO_IMPORT}. ${HINT} h.mts`],
+  ['h.js', IMPORT, `${NO_IMPORT}. ${HINT} h.mjs`],
+  ['h.ts', '', `Unexpected token 'export'. ${HINT} h.mts`],
+  ['h.cjs', '', "Unexpected token 'export'"],
+] as const) {
+  test(`an ES module that Node loads as CommonJS: ${name}${statement && ' with an import'}`, async (t) => {
+    const path = folder(t)
+    file(path, 'package.json', '{ "type": "commonjs" }')
+    const module = file(path, name, `${statement}\nexport const handler = () => {}`)
+    // The shell removes NODE_OPTIONS, because the hooks of tap change how Node loads a file.
+    const shell = ['-c', 'NODE_OPTIONS= exec "$0" "$@"', process.execPath, BIN]
+    const args = ['local', module, '--messages', '1', '--quiet']
+    const { status, stderr } = spawnSync('sh', [...shell, ...args], { encoding: 'utf8' })
+    t.equal(stderr, `bounded-sqs-batch: ${module} could not be loaded: SyntaxError: ${problem}\n`)
+    t.equal(status, 2)
+  })
+}
 
 test('--port names a port that is in use', async (t) => {
   const server = createServer()

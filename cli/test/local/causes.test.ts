@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
 import { openLedger } from '../../src/local/ledger.ts'
-import { command, handlerFile, runHandler } from '../support/runs.ts'
+import { command, handlerFile, runHandler, WARNING } from '../support/runs.ts'
 
 const small = ['--batch-size', '10', '--retry-after', '0', '--idle', '0', '--max-receives', '1', '--quiet']
 
@@ -9,7 +9,7 @@ test('with --quiet, the table is followed by the causes of failed records and by
   const args = ['local', handlerFile('record-errors.ts'), '--messages', '20', ...small]
   const { code, stdout, stderr } = await command(args)
   t.equal(code, 1)
-  t.equal(stderr, '')
+  t.equal(stderr, WARNING)
   const end = stdout.slice(stdout.indexOf('┘') + 2)
   const [title, ...lines] = end.split('\n')
   t.equal(
@@ -44,6 +44,20 @@ test('--watch-failures and --json contain the error of a record; --json also has
     failures: [/^[0-9a-f-]{36}: reported as failed, receive count 1: RangeError: order 1 is not in stock$/],
   })
   t.match(stderr, /^failed: no message was processed; /m)
+})
+
+test('of a chunk, only the records that failed have a cause, each its own', async (t) => {
+  const { code, stdout } = await command([
+    'local',
+    `${handlerFile('record-errors.ts')}#chunks`,
+    '--messages',
+    '20',
+    ...small,
+  ])
+  t.equal(code, 1)
+  t.match(stdout, /^ {2}2 × Error: number ends in one$/m)
+  t.match(stdout, /^ {2}2 × Error: number ends in two$/m)
+  t.match(stdout, /failed: 4 messages were dead-lettered/)
 })
 
 test('a handler without .use(): the run fails and shows the error of the invocations', async (t) => {

@@ -176,17 +176,25 @@ test('a message that SQS does not delete counts as processed, and a line says th
   t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { processed: 2, remaining: 1, lost: 0 })
 })
 
-test('if the library publishes errors, a failed record without an error counts as not started', async (t) => {
-  const recordErrors = { errors: { m1: 'Error: not now' } }
-  const { failures, ledger, run } = setUp(some(3), () => ({ ...report(['m1', 'm2']), recordErrors }))
-  await run()
-  const blocked = 'not started, or blocked by an earlier failure of its message group'
-  t.strictSame(failures, [
-    `m1: reported as failed, receive count 1: Error: not now`,
-    `m2: reported as failed, receive count 1: ${blocked}`,
-  ])
-  t.strictSame(ledger.snapshot({ queue: 2, deadLetter: 0 }).causes, { 'Error: not now': 1, [blocked]: 1 })
-})
+for (const [fifo, cause] of [
+  [false, 'not started before the batch ended, or reported by the handler without an error'],
+  [
+    true,
+    'not started before the batch ended, blocked by an earlier failure of its message group, or reported by the handler without an error',
+  ],
+] as const) {
+  test(`the cause of a record without an error, ${fifo ? 'FIFO' : 'standard'} queue`, async (t) => {
+    const recordErrors = { errors: { m1: 'Error: not now' } }
+    const answer = () => ({ ...report(['m1', 'm2']), recordErrors })
+    const { failures, ledger, run } = setUp(some(3), answer, { fifo })
+    await run()
+    t.strictSame(failures, [
+      'm1: reported as failed, receive count 1: Error: not now',
+      `m2: reported as failed, receive count 1: ${cause}`,
+    ])
+    t.strictSame(ledger.snapshot({ queue: 2, deadLetter: 0 }).causes, { 'Error: not now': 1, [cause]: 1 })
+  })
+}
 
 test('the causes include the errors of records of an invocation that failed as a whole', async (t) => {
   const recordErrors = { errors: { m0: 'Error: a', m1: 'Error: b' } }

@@ -138,6 +138,16 @@ test('without a batch size in the template, a missing window keeps the default o
   t.equal(await window({ BatchSize: 0, MaximumBatchingWindowInSeconds: 3 }), 3)
 })
 
+test('the maximum concurrency is not used, because each invocation would need a process, and a line says so', async (t) => {
+  const template = sam({ mapping: { ScalingConfig: { MaximumConcurrency: 5 } } })
+  const { lines } = await taken(t, template)
+  t.strictSame(lines.slice(1), [
+    'the maximum concurrency in T (5) is not used: this run has at most 1 invocation at a time. Change it with --concurrency',
+  ])
+  t.match((await taken(t, template, { concurrency: 3 })).lines[1], /at most 3 invocations at a time/)
+  t.strictSame((await taken(t, template, { concurrency: 5 })).lines.slice(1), [])
+})
+
 test('an existing queue keeps its own settings', async (t) => {
   const { flags } = await taken(t, sam(small), { queueUrl: 'http://127.0.0.1:1/0/orders' })
   t.strictSame(flags, {

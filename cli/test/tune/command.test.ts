@@ -73,12 +73,16 @@ test('--concurrency is the total of four environments', async (t) => {
     env: { DOWNSTREAM_URL: service.url },
   })
   t.equal(code, 0)
-  const { measurements, best, patch }: TuneResult = JSON.parse(stdout)
+  const { measurements, best, patch, recommendation }: TuneResult = JSON.parse(stdout)
   t.strictSame(
     measurements.map(({ concurrency }) => concurrency),
     [10],
   )
   t.equal(best?.concurrency, 10)
+  t.match(
+    recommendation,
+    / No higher concurrency was tried\. A concurrency above 10, the end of the range, may be faster: raise --concurrency\.$/,
+  )
   t.ok(service.peak() > 10 && service.peak() <= 40, `${service.peak()} calls at once`)
   t.match(patch, /ScalingConfig:\s+MaximumConcurrency: 4/)
 })
@@ -228,10 +232,12 @@ test('wrong usage exits with code 2 and says what is wrong', async (t) => {
   }
   await refuse([tuned], "required option '--messages-file <file>' not specified")
   await refuse(['nope.ts', ...sample], 'there is no file nope.ts')
-  await refuse([`${tuned}#nope`, ...sample], /tuned\.ts#nope could not be loaded: .*there is no export nope/)
+  await refuse([`${tuned}#nope`, ...sample], /tuned\.ts#nope could not be loaded: .*there is no export named `nope`/)
   await refuse([`${tuned}#plain`, ...sample, '--batch-size', '10'], 'the handler does not use middy-bounded-sqs-batch')
-  await refuse([tuned, ...sample, '--concurrency', '40..10'], 'Expected two whole numbers such as 10..400')
-  await refuse([tuned, ...sample, '--concurrency', '1..x'], 'Expected a whole number from 1 to 100,000')
+  for (const range of ['40..10', '5-40', '1..x', '0..5', '1..100001', '1..2..3', '..5', '']) {
+    const expected = 'Expected two whole numbers from 1 to 100,000, the lower one first, such as 10..400.'
+    await refuse([tuned, ...sample, '--concurrency', range], expected)
+  }
   await refuse([tuned, ...sample, '--memory', '128,64'], 'Expected a whole number from 128 to 10,240')
   await refuse(
     [tuned, ...sample, '--environments', '4', '--concurrency', '1..3'],

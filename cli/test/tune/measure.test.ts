@@ -64,6 +64,11 @@ test('the records of a chunk have the duration of the chunk', async (t) => {
   t.ok((p50 ?? 0) >= 29.9, `${p50}`)
 })
 
+test('of a chunk, only the records that failed count as failed', async (t) => {
+  const { failedShare } = await measure(10, 1769, optionsOf('failsInChunks'))
+  t.equal(failedShare, 0.2)
+})
+
 test('a process that ends is replaced, and its batch counts as failed', async (t) => {
   const measured = await measure(10, 1769, optionsOf('crashes', 10))
   t.ok(measured.failedShare > 0 && measured.failedShare < 1, `${measured.failedShare}`)

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream'
 import { test } from 'tap'
 import { recommendationFor } from '../../src/tune/recommend.ts'
 import { renderResult } from '../../src/tune/render.ts'
-import type { TuneResult } from '../../src/tune/result.ts'
+import type { Cell, TuneResult } from '../../src/tune/result.ts'
 import { cell, measurement } from './cells.ts'
 
 const BEST = cell({ memory: 512, concurrency: 40, measuredBy: 'confirmed', costPerMillion: 0.1234567 })
@@ -79,24 +79,53 @@ test('without a measurement, there is no table', async (t) => {
   t.equal(renderResult(nothing, PIPE), '\nRecommendation: Use it.\n\nWhat this machine cannot know:\n- The processor.')
 })
 
+const TRIED = { most: 900, optimize: 'cost', setting: { environments: 1, batchSize: 1000 } } as const
+
 test('the recommendation names the combination, its figures, how they were obtained, and the reason', async (t) => {
+  const setting = { ...TRIED.setting, environments: 4 }
   t.equal(
-    recommendationFor(BEST, [BEST], 4, 'speed'),
+    recommendationFor(BEST, RESULT.cells, { ...TRIED, optimize: 'speed', setting }),
     '512 MB, and a concurrency of 40 in each of 4 environments: 1,000 records/s for $0.1235 per million messages (confirmed). ' +
-      'No combination that can be used is more than 5 % faster. Of the memory sizes that are as fast, this one is the cheapest.',
+      'No combination that was tried (concurrency up to 900) and can be used is more than 5 % faster. Of the memory sizes that are as fast, this one is the cheapest.',
   )
   t.match(
-    recommendationFor(BEST, [BEST], 1, 'cost'),
-    /in one environment: .* This memory size is the cheapest\. No higher concurrency that can be used is more than 5 % faster\.$/,
+    recommendationFor(BEST, RESULT.cells, TRIED),
+    /in one environment: .* This memory size is the cheapest\. No higher concurrency that was tried \(up to 900\) and can be used is more than 5 % faster\.$/,
   )
   t.match(
-    recommendationFor(BEST, [BEST], 1, 'balanced'),
-    'This memory size has the lowest product of cost and time. No higher concurrency',
+    recommendationFor(BEST, RESULT.cells, { ...TRIED, optimize: 'balanced' }),
+    'This memory size has the lowest product of cost and time. No higher concurrency that was tried (up to 900)',
   )
   const [broken] = RESULT.cells
   t.equal(
-    recommendationFor(undefined, broken ? [broken] : [], 1, 'cost'),
+    recommendationFor(undefined, broken ? [broken] : [], TRIED),
     'No combination can be used: the process needs 300 MB.',
   )
-  t.equal(recommendationFor(undefined, [], 1, 'cost'), 'No combination can be used: nothing was measured.')
+  t.equal(recommendationFor(undefined, [], TRIED), 'No combination can be used: nothing was measured.')
+})
+
+test('if the range may have ended too early, the recommendation says so', async (t) => {
+  /** The last sentences of the recommendation. The first cell is the best. */
+  function reasons(figures: readonly Partial<Cell>[], { most = 40, batchSize = 1000 } = {}) {
+    const cells = figures.map((each) => cell(each))
+    const plan = { ...TRIED, most, setting: { environments: 1, batchSize } }
+    return recommendationFor(cells[0], cells, plan).split('cheapest. ')[1]
+  }
+  const upTo40 = 'No higher concurrency that was tried (up to 40) and can be used is more than 5 % faster.'
+  const notTried = 'No higher concurrency was tried.'
+  const raise = 'A concurrency above 40, the end of the range, may be faster: raise --concurrency.'
+
+  const atEnd = { concurrency: 40 }
+  t.equal(reasons([{ concurrency: 34 }, atEnd]), `${upTo40} ${raise}`)
+  t.equal(reasons([{ concurrency: 21 }, atEnd]), `${upTo40} ${raise}`, 'more than half of the end')
+  t.equal(reasons([{ concurrency: 20 }, atEnd]), upTo40, 'half of the end')
+  t.equal(reasons([atEnd]), `${notTried} ${raise}`)
+  t.equal(reasons([atEnd], { batchSize: 40 }), 'No higher concurrency was tried, because a batch has 40 records.')
+  t.equal(reasons([{ concurrency: 34 }, atEnd], { batchSize: 40 }), upTo40, 'more than a batch cannot be in flight')
+  t.equal(reasons([{ concurrency: 34 }, atEnd], { most: 60 }), upTo40, 'the search ended before the end of the range')
+  t.equal(reasons([atEnd], { most: 60 }), notTried, 'the run was interrupted')
+  t.equal(reasons([{ concurrency: 34 }, { ...atEnd, goodput: 953 }]), `${upTo40} ${raise}`, 'equal apart from noise')
+  t.equal(reasons([{ concurrency: 34 }, { ...atEnd, goodput: 952 }]), upTo40, 'the goodput falls')
+  t.equal(reasons([{ concurrency: 34 }, { ...atEnd, problem: 'it is too slow' }]), upTo40, 'the end cannot be used')
+  t.equal(reasons([{ concurrency: 34 }, { ...atEnd, memory: 128 }]), notTried, 'of the same memory')
 })

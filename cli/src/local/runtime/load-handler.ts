@@ -59,7 +59,7 @@ function explain(handler: unknown, exportName: string, module: Record<string, un
   const names = Object.keys(module).filter((name) => name !== 'module.exports')
   const what =
     handler === undefined
-      ? `there is no export ${exportName}`
+      ? `there is no export named \`${exportName}\``
       : `the export ${exportName} is ${kindOf(handler)}, not a function`
   const isDefault = handler === undefined && typeof module.default === 'function'
   const hint = isDefault ? `. Lambda does not call a default export: write export const ${exportName} = …` : ''

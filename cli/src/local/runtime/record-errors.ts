@@ -7,6 +7,14 @@ export interface RecordErrors {
   errors: Record<string, string>
 }
 
+/** The fields of the library's message that are used here. */
+interface RecordTrace {
+  records: { messageId: string }[]
+  error: unknown
+  /** 1.0.0-rc.1 does not have it: then all records of a chunk count as failed. */
+  failures?: { record: { messageId: string }; error: unknown }[]
+}
+
 const errors = new Map<string, string>()
 let isLibraryUsed = false
 
@@ -19,9 +27,8 @@ export function watchRecordErrors(): void {
     isLibraryUsed = true
   })
   subscribe('tracing:middy-bounded-sqs-batch:record:error', (message) => {
-    const { records, error } = message as { records: { messageId: string }[]; error: unknown }
-    const text = describeError(error)
-    for (const { messageId } of records) errors.set(messageId, text)
+    const { records, error, failures = records.map((record) => ({ record, error })) } = message as RecordTrace
+    for (const failure of failures) errors.set(failure.record.messageId, describeError(failure.error))
   })
 }
 
