@@ -36,22 +36,21 @@ export function predict(
 }
 
 /**
- * By which factor a batch takes longer if the function has the CPU share of this memory. A share of one half doubles the
- * time that records compute. Usually records compute while others wait, so the batch does not take longer, unless the
- * CPU is busy all the time. But while the first records start, no other record waits, so this time is added.
+ * By which factor a batch takes longer if the function has the CPU share of this memory. With a share of one half,
+ * computing takes twice as long. Usually, records compute while others wait for responses, so the batch takes longer
+ * only if the CPU is busy all the time. But while the first records start, none waits yet, so their delay is added.
  */
 function slownessOf(
-  { concurrency, goodput, failedShare, cpuPerRecord }: Measurement,
+  { concurrency, goodput, cpuPerRecord }: Measurement,
   memory: number,
   { environments, batchSize }: Setting,
 ): number {
-  const succeeded = batchSize * (1 - failedShare)
-  const cpu = (cpuPerRecord ?? 0) * succeeded
-  if (!(goodput > 0) || cpu === 0) return 1
-  const measuredMs = (1000 * environments * succeeded) / goodput
+  if (!(goodput > 0)) return 1
   const share = cpuShareOf(memory)
+  const cpu = cpuPerRecord ?? 0
   const firstRecords = Math.min(1, concurrency / batchSize)
-  return Math.max(measuredMs + firstRecords * cpu * (1 / share - 1), cpu / share) / measuredMs
+  const measured = (1000 * environments) / goodput // milliseconds for each successful record of an environment
+  return Math.max(measured + firstRecords * cpu * (1 / share - 1), cpu / share) / measured
 }
 
 /** If the goodput is lower with the same concurrency, the durations of the records are longer by the same factor. */

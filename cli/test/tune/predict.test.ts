@@ -41,6 +41,32 @@ test('if all records of a batch start at once, all their CPU time is added', asy
   t.equal(goodput.toFixed(6), (1000 / 1.3).toFixed(6))
 })
 
+test('a batch of one record takes its waiting time and its longer CPU time', async (t) => {
+  // The batch takes 10 ms, 2 of them CPU. With a quarter of a core, it takes 8 + 4 × 2 ms.
+  const measured = measurement({ goodput: 100, cpuPerRecord: 2 })
+  const { goodput } = predict(measured, 1769 / 4, { ...SETTING, batchSize: 1 }, [measured])
+  t.equal(goodput.toFixed(6), (1000 / 16).toFixed(6))
+})
+
+test('the first records of each environment take longer to start', async (t) => {
+  // A batch takes 10 s in each of the 2 environments. The first 40 records use 20 ms of CPU, which takes 60 ms longer.
+  const measured = measurement({ goodput: 200, cpuPerRecord: 0.5 })
+  const { goodput } = predict(measured, 1769 / 4, { ...SETTING, environments: 2 }, [measured])
+  t.equal(goodput.toFixed(6), (2000 / 10.06).toFixed(6))
+})
+
+test('failed records count like successful ones, because the CPU time per record includes theirs', async (t) => {
+  // 10 of 1,000 records succeed in 10 s and use 50 ms of CPU each. The first 40 records use 20 ms of them.
+  const measured = measurement({ goodput: 1, failedShare: 0.99, cpuPerRecord: 50 })
+  const { goodput } = predict(measured, 1769 / 4, SETTING, [measured])
+  t.equal(goodput.toFixed(6), (10 / 10.06).toFixed(6))
+})
+
+test('if no record succeeds, the predicted goodput is 0', async (t) => {
+  const measured = measurement({ goodput: 0, failedShare: 1, cpuPerRecord: null })
+  t.equal(predict(measured, 1769 / 4, SETTING, [measured]).goodput, 0)
+})
+
 test('if records use no CPU that can be measured, less memory does not change the goodput', async (t) => {
   const measured = measurement({ goodput: 100, cpuPerRecord: null })
   const { goodput, measuredBy } = predict(measured, 128, SETTING, [measured])

@@ -18,7 +18,7 @@ const ORIGINS: [MeasuredBy, string][] = [
   ['confirmed', 'The handler ran on this machine with this concurrency, and with the CPU share of this memory size.'],
   [
     'predicted',
-    'Calculated from the measurement of this concurrency. The goodput is lower if the CPU is busy all the time: environments × CPU share ÷ CPU time per record. It is also lower because the first records of a batch take longer to start. It is reduced further if a confirmation for the same memory size was lower than its prediction.',
+    'Calculated from the measurement of this concurrency. With a smaller CPU share, the first records of a batch take longer to start, so the goodput is lower. It is at most environments × CPU share ÷ CPU time per record. It is reduced further if a confirmation for the same memory size was lower than its prediction.',
   ],
 ]
 
