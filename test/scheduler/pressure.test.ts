@@ -24,3 +24,11 @@ t.test('one overload does not show that the share is unchanged, but two do', (t)
   t.equal(pressureOf(2, 10).isUnchangedFrom(0.1), true)
   t.end()
 })
+
+t.test('successes are counted since the last restart', (t) => {
+  const pressure = pressureOf(2, 10)
+  t.equal(pressure.successes, 8)
+  pressure.restart(0)
+  t.equal(pressure.successes, 0)
+  t.end()
+})
