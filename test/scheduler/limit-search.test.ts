@@ -955,8 +955,8 @@ function hanging(numbers: readonly number[], inner: Downstream): Downstream {
   }
 }
 
-/** The limits at which jobs started while calls hung. */
-function limitsWhileHanging(downstream: Downstream, records: number, seed = 1): number[] {
+/** The limits at which jobs started between two times, in milliseconds. */
+function limitsBetween(from: number, to: number, downstream: Downstream, records: readonly number[], seed: number) {
   const limiter = searchFor()
   const limits: number[] = []
   const recorded = {
@@ -965,12 +965,17 @@ function limitsWhileHanging(downstream: Downstream, records: number, seed = 1): 
       return limiter.limit
     },
     started(now: number, waiting: number) {
-      if (now < HUNG_FOR) limits.push(limiter.limit)
+      if (now > from && now < to) limits.push(limiter.limit)
       return limiter.started(now, waiting)
     },
   }
-  simulate(downstream, recorded, [records], seed)
+  simulate(downstream, recorded, records, seed)
   return limits
+}
+
+/** The limits at which jobs started while calls hung. */
+function limitsWhileHanging(downstream: Downstream, records: number, seed = 1): number[] {
+  return limitsBetween(-1, HUNG_FOR, downstream, [records], seed)
 }
 
 t.test('jobs that hang do not prolong a cut, so the limit does not stay low', (t) => {
@@ -1249,19 +1254,8 @@ t.test('during an outage, the limit does not rise', (t) => {
     for (const seed of [1, 2, 3, 4, 5]) {
       const isDown = (now: number) => now > 3000 && now < 5000
       const downstream = failingWhile(isDown, flaky(share, queueing(100, about(20))))
-      const limiter = searchFor()
-      const limits: number[] = []
-      const recorded = {
-        ...recording(limiter, new Set()),
-        get limit() {
-          return limiter.limit
-        },
-        started(now: number, waiting: number) {
-          if (now > 3030 && now < 5000) limits.push(limiter.limit) // the last successful calls end before 3,030
-          return limiter.started(now, waiting)
-        },
-      }
-      simulate(downstream, recorded, batches(4, 7000), seed)
+      // The last successful calls end before 3,030.
+      const limits = limitsBetween(3030, 5000, downstream, batches(4, 7000), seed)
       t.ok(limits.length > 1000, `${limits.length} jobs started`)
       const rises = limits.filter((limit, index) => index > 0 && limit > (limits[index - 1] as number))
       t.strictSame(rises, [], `${share}, seed ${seed}`)
