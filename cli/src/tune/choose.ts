@@ -1,5 +1,5 @@
-import { NOISE } from './climb.ts'
-import type { Cell, Optimize } from './result.ts'
+import { kneeOf, NOISE } from './climb.ts'
+import type { Cell, Measurement, Optimize } from './result.ts'
 
 function time({ goodput }: Cell): number {
   return 1 / goodput
@@ -17,24 +17,38 @@ const SCORES: Readonly<Record<Optimize, (cell: Cell) => number>> = {
 }
 
 /**
- * Chooses a combination. For each memory, the fastest concurrency is also the cheapest. If several concurrencies are
- * equally fast apart from noise, the lowest is used, because it puts the least load on the downstream.
+ * Chooses a combination. Differences up to `NOISE` do not count. If several combinations are equally good, the one with the
+ * lowest memory and the lowest concurrency is chosen.
+ *
+ * @param measurements those without a CPU limit, from which the cells were made
  */
-export function choose(cells: readonly Cell[], optimize: Optimize): Cell | undefined {
+export function choose(
+  cells: readonly Cell[],
+  optimize: Optimize,
+  measurements: readonly Measurement[],
+): Cell | undefined {
+  const knee = kneeOf(measurements)?.concurrency
   const usable = cells.filter(({ problem, costPerMillion }) => problem === undefined && costPerMillion !== null)
-  const ofMemories = [...Map.groupBy(usable, ({ memory }) => memory).values()].map(lowestFast)
-  const shortest = Math.min(...usable.map(time))
-  const candidates =
-    optimize === 'speed' ? ofMemories.filter((cell) => time(cell) <= shortest * (1 + NOISE)) : ofMemories
-  const score = SCORES[optimize]
-  return candidates.toSorted((a, b) => score(a) - score(b) || a.memory - b.memory)[0]
+  const ofMemories = [...Map.groupBy(usable, ({ memory }) => memory).values()].map((column) => bestOf(column, knee))
+  const candidates = optimize === 'speed' ? lowest(ofMemories, time) : ofMemories
+  return lowest(candidates, SCORES[optimize]).toSorted((a, b) => a.memory - b.memory)[0]
 }
 
-/** The lowest concurrency that is as fast as the fastest, apart from noise. */
-function lowestFast(column: readonly Cell[]): Cell {
-  const enough = Math.max(...column.map(({ goodput }) => goodput)) / (1 + NOISE)
-  const fast = column.filter(({ goodput }) => goodput >= enough)
-  return fast.reduce((lowest, cell) => (cell.concurrency < lowest.concurrency ? cell : lowest))
+/**
+ * The best concurrency for one memory: the best one without a CPU limit, unless a measurement shows that another is
+ * better. Predictions cannot show that: they depend on the CPU time of a record, which varies by 15 % between equal
+ * measurements.
+ */
+function bestOf(column: readonly Cell[], knee: number | undefined): Cell {
+  const known = column.filter(({ measuredBy, concurrency }) => measuredBy !== 'predicted' || concurrency === knee)
+  const fast = lowest(known.length > 0 ? known : column, time)
+  return fast.toSorted((a, b) => a.concurrency - b.concurrency)[0] as Cell
+}
+
+/** The cells with the lowest score, apart from noise. */
+function lowest(cells: readonly Cell[], score: (cell: Cell) => number): Cell[] {
+  const enough = Math.min(...cells.map(score)) * (1 + NOISE)
+  return cells.filter((cell) => score(cell) <= enough)
 }
 
 /** The cell itself, and the next lower and higher memory and concurrency. */

@@ -69,7 +69,7 @@ async function checkMemory({ memories }: Plan, { atFullCpu }: Measure, { measure
 async function confirm(plan: Plan, withQuota: NonNullable<Measure['withQuota']>, findings: Findings) {
   for (let count = 0; count < MAX_CONFIRMATIONS; count += 1) {
     const cells = cellsOf(findings, plan)
-    const best = choose(cells, plan.optimize)
+    const best = choose(cells, plan.optimize, findings.measurements)
     if (!best || best.measuredBy === 'confirmed') return
     for (const { memory, concurrency, measuredBy, problem, goodput: predicted } of withNeighbours(best, cells)) {
       if (measuredBy === 'confirmed' || problem !== undefined) continue

@@ -1,5 +1,5 @@
 import { formatNumber } from '../local/display.ts'
-import { isOverloaded } from './climb.ts'
+import { isOverloaded, kneeOf } from './climb.ts'
 import { costPerMillion, type Workload } from './prices.ts'
 import type { Cell, Measurement } from './result.ts'
 
@@ -30,7 +30,7 @@ export function predict(
   correction = 1,
 ): Cell {
   const { goodput } = measurement
-  const predicted = slowDown(measurement, (goodput * correction) / slownessOf(measurement, memory, setting))
+  const predicted = slowDown(measurement, (goodput * correction) / slownessOf(measurement, memory, setting, all))
   const isMeasured = cpuShareOf(memory) === 1 && predicted.goodput === goodput
   return toCell(predicted, memory, isMeasured ? 'measured' : 'predicted', setting, all)
 }
@@ -38,17 +38,20 @@ export function predict(
 /**
  * By which factor a batch takes longer if the function has the CPU share of this memory. With a share of one half,
  * computing takes twice as long. Usually, records compute while others wait for responses, so the batch takes longer
- * only if the CPU is busy all the time. But while the first records start, none waits yet, so their delay is added.
+ * only if the CPU is busy all the time. But while the first records start, none waits yet, so their delay is added. Above
+ * the knee, some of the first records wait for the downstream anyway.
  */
 function slownessOf(
   { concurrency, goodput, cpuPerRecord }: Measurement,
   memory: number,
   { environments, batchSize }: Setting,
+  all: readonly Measurement[],
 ): number {
   if (!(goodput > 0)) return 1
   const share = cpuShareOf(memory)
   const cpu = cpuPerRecord ?? 0
-  const firstRecords = Math.min(1, concurrency / batchSize)
+  const knee = kneeOf(all)?.concurrency ?? concurrency
+  const firstRecords = Math.min(1, Math.min(concurrency, knee) / batchSize)
   const measured = (1000 * environments) / goodput // milliseconds for each successful record of an environment
   return Math.max(measured + firstRecords * cpu * (1 / share - 1), cpu / share) / measured
 }

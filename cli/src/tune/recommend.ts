@@ -35,19 +35,28 @@ function reasonsFor(best: Cell, cells: readonly Cell[], { most, optimize, settin
   const row = cells.filter(({ memory }) => memory === best.memory)
   const highest = Math.max(...row.map(({ concurrency }) => concurrency))
   const upTo = formatNumber(highest)
-  const noneHigher =
+  const higherThanBest =
     highest > best.concurrency
       ? `No higher concurrency that was tried (up to ${upTo}) and can be used is more than ${EQUAL} faster.`
       : `No higher concurrency was tried${highest < setting.batchSize ? '' : `, because a batch has ${upTo} records`}.`
-  const reasons: Readonly<Record<Optimize, string>> = {
-    speed:
-      `No combination that was tried (concurrency up to ${upTo}) and can be used is more than ${EQUAL} faster. ` +
-      'Of the memory sizes that are as fast, this one is the cheapest.',
-    cost: `This memory size is the cheapest. ${noneHigher}`,
-    balanced: `This memory size has the lowest product of cost and time. ${noneHigher}`,
+  const noneFaster =
+    optimize === 'speed'
+      ? `No combination that was tried (concurrency up to ${upTo}) and can be used is more than ${EQUAL} faster.`
+      : higherThanBest
+  const others = optimize === 'speed' ? cells : row
+  const fastest = Math.max(...others.map(({ goodput, problem }) => (problem === undefined ? goodput : 0)))
+  const faster = fastest / best.goodput - 1
+  const aboutSpeed =
+    faster > NOISE
+      ? `Predictions for other concurrencies are up to ${Math.round(faster * 100)} % faster, but they are not that exact.`
+      : noneFaster
+  const aboutMemory: Readonly<Record<Optimize, string>> = {
+    speed: `Of the memory sizes that are as fast, no other is more than ${EQUAL} cheaper.`,
+    cost: `No other memory size is more than ${EQUAL} cheaper.`,
+    balanced: `No other memory size has a product of cost and time that is more than ${EQUAL} lower.`,
   }
   const cutOff = `A concurrency above ${upTo}, the end of the range, may be faster: raise --concurrency.`
-  return [reasons[optimize], ...(isCutOff(best, row, most, setting.batchSize) ? [cutOff] : [])]
+  return [aboutMemory[optimize], aboutSpeed, ...(isCutOff(best, row, most, setting.batchSize) ? [cutOff] : [])]
 }
 
 /** Whether a concurrency above the range may be faster. It cannot be if the range contains a whole batch. */

@@ -2,7 +2,7 @@ import { styleText } from 'node:util'
 import { formatNumber, renderTable } from '../local/display.ts'
 import { choose } from './choose.ts'
 import { MARGIN, MAX_ROUNDS } from './confidence.ts'
-import type { Cell, Measurement, Optimize, TuneResult } from './result.ts'
+import type { Cell, Measurement, TuneResult } from './result.ts'
 
 const MAX_CAUSES = 10
 /** Headings on two lines, so that the tables fit into 80 columns. */
@@ -87,8 +87,8 @@ function causeLines(measurements: readonly Measurement[]): string[] {
 }
 
 /** The cells to show for one memory: the best one, and the confirmed ones that can be used. */
-function cellsToShow(cells: readonly Cell[], optimize: Optimize): Cell[] {
-  const best = choose(cells, optimize)
+function cellsToShow(cells: readonly Cell[], { optimize, measurements }: TuneResult): Cell[] {
+  const best = choose(cells, optimize, measurements)
   return cells.filter((cell) => cell === best || (cell.measuredBy === 'confirmed' && cell.problem === undefined))
 }
 
@@ -106,14 +106,15 @@ function cellRow(cell: Cell): [string, ...string[]] {
 }
 
 /** A row for each memory, with its best concurrency. */
-function memoryTable({ cells, best, optimize }: TuneResult, stream: NodeJS.WriteStream): string[] {
+function memoryTable(result: TuneResult, stream: NodeJS.WriteStream): string[] {
+  const { cells, best, optimize, measurements } = result
   const head = ['memory', CONCURRENCY, RATE, 'p50\nms', 'p95\nms', 'peak\nMB', '$ per\nmillion', 'figures\nare']
   const ofMemories = [...Map.groupBy(cells, ({ memory }) => memory)]
   const rows = ofMemories.flatMap(([, column]) =>
-    cellsToShow(column, optimize).map((cell) => (isSame(cell, best) ? green(cellRow(cell), stream) : cellRow(cell))),
+    cellsToShow(column, result).map((cell) => (isSame(cell, best) ? green(cellRow(cell), stream) : cellRow(cell))),
   )
   const problems = ofMemories.flatMap(([memory, column]) => {
-    const isUsable = choose(column, optimize) !== undefined
+    const isUsable = choose(column, optimize, measurements) !== undefined
     const broken = column.filter(({ problem }) => problem !== undefined)
     if (!isUsable) return broken.slice(0, 1).map(({ problem }) => `${digits(memory)} MB cannot be used: ${problem}`)
     return broken

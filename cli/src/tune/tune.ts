@@ -71,7 +71,7 @@ async function run(
   let left = options.maxMessages
   let what = ''
   const show = (round: number, concurrency: number) => {
-    const best = choose(cellsOf(findings, plan), plan.optimize)
+    const best = choose(cellsOf(findings, plan), plan.optimize, findings.measurements)
     const sofar = best
       ? `best so far: ${goodputText(best.goodput)} records/s with ${best.memory} MB × concurrency ${best.concurrency} (${best.measuredBy})`
       : 'no result yet'
@@ -130,7 +130,7 @@ function resultOf(handler: string, options: TuneOptions, findings: Findings): Tu
   const { optimize, setting } = plan
   const { environments, batchSize } = setting
   const cells = cellsOf(findings, plan)
-  const best = choose(cells, optimize)
+  const best = choose(cells, optimize, findings.measurements)
   return {
     handler,
     environments,

@@ -1,14 +1,14 @@
 import { test } from 'tap'
 import { choose, withNeighbours } from '../../src/tune/choose.ts'
-import type { Cell, Optimize } from '../../src/tune/result.ts'
-import { cell } from './cells.ts'
+import type { Cell, Measurement, Optimize } from '../../src/tune/result.ts'
+import { cell, measurement } from './cells.ts'
 
 function nameOf(chosen: Cell | undefined) {
   return chosen && `${chosen.memory} MB × ${chosen.concurrency}`
 }
 
-function chosen(cells: readonly Cell[], optimize: Optimize) {
-  return nameOf(choose(cells, optimize))
+function chosen(cells: readonly Cell[], optimize: Optimize, measurements: readonly Measurement[] = []) {
+  return nameOf(choose(cells, optimize, measurements))
 }
 
 const SMALL = cell({ memory: 128, goodput: 100, costPerMillion: 1 })
@@ -40,11 +40,48 @@ test('of cells with the same goodput and cost, apart from noise, the lowest conc
   for (const optimize of ['speed', 'cost', 'balanced'] as const) t.equal(chosen(cells, optimize), '1769 MB × 42')
 })
 
+test('the best concurrency without a CPU limit is chosen, even if the prediction of another is higher', async (t) => {
+  const measurements = [20, 42, 85].map((concurrency) =>
+    measurement({ concurrency, goodput: 5 * Math.min(40, concurrency) }),
+  )
+  const cells = [20, 42, 85].map((concurrency) =>
+    cell({ memory: 128, concurrency, goodput: 100 + Math.abs(42 - concurrency), measuredBy: 'predicted' }),
+  )
+  for (const optimize of ['speed', 'cost', 'balanced'] as const) {
+    t.equal(chosen(cells, optimize, measurements), '128 MB × 42')
+  }
+  const [low, , high] = cells as [Cell, Cell, Cell]
+  t.equal(chosen([low, high], 'cost', measurements), '128 MB × 85', 'if that one cannot be used, the fastest other one')
+})
+
+test('a confirmed cell is chosen instead of the best concurrency without a CPU limit if it is better', async (t) => {
+  const measurements = [20, 42, 85].map((concurrency) =>
+    measurement({ concurrency, goodput: 5 * Math.min(40, concurrency) }),
+  )
+  const column = (low: number, best: number, high: number) =>
+    [low, best, high].map((goodput, index) =>
+      cell({ memory: 128, concurrency: [20, 42, 85][index] as number, goodput, measuredBy: 'confirmed' }),
+    )
+  t.equal(chosen(column(90, 100, 104), 'cost', measurements), '128 MB × 42')
+  t.equal(chosen(column(90, 100, 106), 'cost', measurements), '128 MB × 85')
+  t.equal(chosen(column(99.5, 100, 104), 'cost', measurements), '128 MB × 20', 'equally fast apart from noise')
+})
+
+test('if the memory sizes are equally good apart from noise, the smallest is chosen', async (t) => {
+  const costs = (other: number) => [
+    cell({ memory: 512, costPerMillion: 1, goodput: 2000 }),
+    cell({ memory: 128, costPerMillion: other }),
+  ]
+  t.equal(chosen(costs(1.049), 'cost'), '128 MB × 40')
+  t.equal(chosen(costs(1.051), 'cost'), '512 MB × 40')
+  t.equal(chosen(costs(1), 'balanced'), '512 MB × 40', 'twice as fast at the same cost')
+})
+
 test('a cell with a problem or without a cost is never chosen', async (t) => {
   const fast = cell({ memory: 2000, goodput: 9999, costPerMillion: 0.01 })
   t.equal(chosen([{ ...fast, problem: 'no' }, { ...fast, costPerMillion: null }, SMALL], 'speed'), '128 MB × 40')
-  t.equal(choose([{ ...fast, problem: 'no' }], 'cost'), undefined)
-  t.equal(choose([], 'cost'), undefined)
+  t.equal(choose([{ ...fast, problem: 'no' }], 'cost', []), undefined)
+  t.equal(choose([], 'cost', []), undefined)
 })
 
 test('the neighbours of a cell are the cells with the next lower and higher memory and concurrency', async (t) => {

@@ -101,7 +101,7 @@ test('the text output has tables, the recommendation, the patch, and what the ma
   )
   t.match(
     stdout,
-    /^Recommendation: 1,769 MB, and a concurrency of \d+ in one environment: [\d,.]+ records\/s for \$\d\.\d{4} per million messages \((measured|predicted)\)\. This memory size is the cheapest\. No higher/m,
+    /^Recommendation: 1,769 MB, and a concurrency of \d+ in one environment: [\d,.]+ records\/s for \$\d\.\d{4} per million messages \((measured|predicted)\)\. No other memory size is more than 5 % cheaper\. (No higher|Predictions)/m,
   )
   t.match(stdout, /^Patch:\n# Add CodeUri and Handler, or merge these settings into your template\.$/m)
   t.match(stdout, /^What this machine cannot know:\n- The processor:.*\n- The network:.*\n- The real downstream:/m)

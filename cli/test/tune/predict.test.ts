@@ -41,6 +41,14 @@ test('if all records of a batch start at once, all their CPU time is added', asy
   t.equal(goodput.toFixed(6), (1000 / 1.3).toFixed(6))
 })
 
+test('above the knee, only as many records as at the knee take longer to start', async (t) => {
+  // The batch takes 10 s. The first 20 records use 10 ms of CPU, which takes 30 ms longer with a quarter of a core.
+  const knee = measurement({ concurrency: 20, goodput: 100, cpuPerRecord: 0.5 })
+  const measured = measurement({ concurrency: 500, goodput: 100, cpuPerRecord: 0.5 })
+  const { goodput } = predict(measured, 1769 / 4, SETTING, [knee, measured])
+  t.equal(goodput.toFixed(6), (1000 / 10.03).toFixed(6))
+})
+
 test('a batch of one record takes its waiting time and its longer CPU time', async (t) => {
   // The batch takes 10 ms, 2 of them CPU. With a quarter of a core, it takes 8 + 4 × 2 ms.
   const measured = measurement({ goodput: 100, cpuPerRecord: 2 })

@@ -128,7 +128,7 @@ async function compare(name: string, { file, flags, isKnown, known }: Case, fold
   await explore(plan, { atFullCpu: (concurrency, memory) => measure(concurrency, memory, common) }, findings)
   const tuneTime = performance.now() - tuneStart
   const predicted = cellsOf(findings, plan)
-  const best = choose(predicted, plan.optimize)
+  const best = choose(predicted, plan.optimize, findings.measurements)
   console.log(`\n${name}\n  tune: ${textOf(best)}; ${seconds(tuneTime)}. Known: ${known}`)
   if (!best) return false
 
