@@ -19,7 +19,7 @@ const INTRODUCTION = `# Benchmark results
 
 A batch of a standard queue has up to 10,000 records. A Lambda function has ${count(DESCRIPTORS)} file descriptors. Some libraries start all records at once. If each record opens a connection, most of them then fail with \`EMFILE\`. SQS redelivers the failed records, and they fail again.
 
-This package limits the records in flight with [p-queue](https://github.com/sindresorhus/p-queue). It starts up to \`concurrency\` workers, and each worker processes one record after another. In a large batch, a record costs about as much as with an unbounded \`Promise.allSettled()\`. In a batch of ten, a record costs more, because the workers must start first.
+This package limits the records in flight with [p-queue](https://github.com/sindresorhus/p-queue). It starts up to \`concurrency\` workers, and each worker processes one record after another. In a large batch, a record costs about as much as with \`Promise.allSettled()\` without a limit. In a batch of ten, a record costs more, because the workers must start first.
 
 ## What is compared
 
@@ -83,7 +83,7 @@ function lambdaTable(cases: Cases, isShort: boolean): string {
       'all libraries. ' +
       (isShort
         ? 'The figures are medians of the fastest batch of each process, and of the CPU time of the first batch.'
-        : 'The figures are medians of the median batch of each process.'),
+        : 'Each process gives the time of its median batch, and the figures are the medians of these times.'),
   )
 }
 

@@ -19,7 +19,7 @@ function isFailure(error: unknown): boolean {
 
 /**
  * The circuit opens if at least half of the last 20 calls failed. After 30 s, it allows one call. It is created when
- * the file is loaded. So each instance of the function has its own circuit, which keeps its state between invocations.
+ * the file is loaded. So each execution environment has its own circuit, which keeps its state between invocations.
  */
 const circuit = circuitBreaker(handleWhen(isFailure), {
   breaker: new CountBreaker({ threshold: 0.5, size: 20 }),

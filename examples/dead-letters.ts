@@ -16,11 +16,11 @@ const client = new SQSClient({ requestHandler: { connectionTimeout: 1000 } })
 
 /**
  * Posts orders to a service. Orders that the service will never accept go to the dead-letter queue at once, with the
- * reason. Other failed orders are redelivered after a delay that grows with each attempt, which protects a service that
- * is down.
+ * reason. Other failed orders are redelivered after a random delay. Its maximum grows with each delivery, to protect a
+ * service that is down.
  *
  * Needs `sqs:SendMessage` on the dead-letter queue and `sqs:ChangeMessageVisibility` on the source queue. Keep the redrive
- * policy of the source queue: it handles the orders that fail too often.
+ * policy of the source queue: it dead-letters the orders that fail too often.
  */
 export const handler = middy()
   .use(

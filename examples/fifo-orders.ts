@@ -24,7 +24,7 @@ export const handler = middy()
       const customer = record.attributes.MessageGroupId as string // every message of a FIFO queue has one
       const response = await fetch(`${url}/customers/${encodeURIComponent(customer)}/events`, {
         method: 'POST',
-        // SQS can redeliver a message whose event was already posted. The service recognises it by this key.
+        // SQS can redeliver a message whose event was already posted. The service recognizes it by this key.
         headers: { 'content-type': 'application/json', 'idempotency-key': record.messageId },
         body: record.body,
         signal,

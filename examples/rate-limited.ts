@@ -4,9 +4,9 @@ import { boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
 const url = process.env.MAIL_URL
 if (!url) throw new Error('MAIL_URL is not set: it is the URL of the service that sends the mails')
 
-/** How many mails per second the service accepts from all instances of this function, like a sending quota of Amazon SES. */
+/** How many mails per second the service accepts in total, like a sending quota of Amazon SES. */
 const perSecond = 14
-/** How many instances there can be: `ScalingConfig.MaximumConcurrency` of the event source mapping, at least 2. */
+/** How many invocations can run at once: `ScalingConfig.MaximumConcurrency` of the event source mapping, at least 2. */
 const instances = Number(process.env.MAXIMUM_CONCURRENCY ?? 2)
 
 /**

@@ -8,14 +8,14 @@ if (!FunctionName)
 
 /** Lambda's quota: how many durable executions an account can start per second. */
 const perSecond = 300
-/** How many instances of this function there can be: `ScalingConfig.MaximumConcurrency` of the event source mapping. */
+/** How many invocations can run at once: `ScalingConfig.MaximumConcurrency` of the event source mapping. */
 const instances = Number(process.env.MAXIMUM_CONCURRENCY ?? 2)
 
 const client = new LambdaClient()
 
 /**
  * Starts a durable execution for each message. A queue should not invoke a durable function itself: each delivery of a
- * message would start another execution. With a name, Lambda starts only one
+ * message would start another execution. For each name, Lambda starts only one execution
  * (https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-idempotency.html).
  *
  * The body must be JSON. The message is deleted when the execution has started. For executions that fail later, set a

@@ -12,7 +12,7 @@ function inTens<T>(items: readonly T[]): T[][] {
 
 /**
  * A queue with numbered messages and a dead-letter queue, on fauxqs. It is called without sockets: an HTTP call takes
- * six times as much CPU time, and the demo makes some thousand calls.
+ * six times as much CPU time, and the demo makes thousands of calls.
  */
 export async function openQueues({ messages, maxReceives }: { messages: number; maxReceives: number }) {
   const app = buildApp({ logger: false })

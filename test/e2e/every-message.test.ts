@@ -310,7 +310,7 @@ t.test(
   { skip: isTooLarge },
   async (t) => {
     const { logs, ...trial } = await runManyCalls(t, 'ours', { concurrency: 5000, latency: 400, maxReceives: 100 })
-    account(t, { scenario: '10,000 HTTP calls with a bound of 5,000', faults: 'EMFILE', ...trial })
+    account(t, { scenario: '10,000 HTTP calls with a concurrency of 5,000', faults: 'EMFILE', ...trial })
     t.strictSame(ascending(trial.accepted), numbers(10_000), 'each is processed once')
     t.match(trial.ledger, NO_FAULT, 'no process dies')
     t.ok(trial.ledger.redelivered > 0 && logs.some((line) => line.includes('connect EMFILE')))

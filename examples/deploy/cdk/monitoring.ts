@@ -100,7 +100,7 @@ export function monitor(scope: Construct, monitored: Monitored): void {
       [new AlarmStatusWidget({ title: 'Alarms', alarms, width: 24 })],
       [
         graph('Records by result', { left: outcomes.map((outcome) => batchMetric(outcome)), stacked: true }),
-        graph('Records reported to SQS, and handled by onFailure', {
+        graph('Records reported to Lambda, and handled by onFailure', {
           left: [batchMetric('reported'), batchMetric('handled')],
         }),
         graph('Share of batches in which every record failed', { left: [batchMetric('fullBatchFailure', 'Average')] }),

@@ -20,7 +20,7 @@ export interface BatchStackProps extends StackProps {
   readonly batchingWindow?: Duration
 }
 
-/** An SQS queue, the function that handles its batches, a dead-letter queue, alarms and a dashboard. */
+/** An SQS queue, the function that processes its batches, a dead-letter queue, alarms and a dashboard. */
 export class BatchStack extends Stack {
   constructor(scope: Construct, id: string, props: BatchStackProps) {
     super(scope, id, props)
@@ -36,7 +36,7 @@ export class BatchStack extends Stack {
     const queue = new Queue(this, 'Queue', {
       visibilityTimeout,
       retentionPeriod: Duration.days(4),
-      // At least 5: a receive also counts if the function was throttled, or timed out before it handled the message.
+      // At least 5: a receive also counts if the function was throttled, or timed out before it processed the message.
       deadLetterQueue: { queue: deadLetterQueue, maxReceiveCount: 5 },
     })
 
