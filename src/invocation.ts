@@ -7,6 +7,7 @@ import type { CallbackTime } from './report/callbacks.ts'
 import { handleFailures } from './report/failure-handlers.ts'
 import { logCallback, logFailures, logReplacedError } from './report/failure-log.ts'
 import {
+  hasReport,
   idsOf,
   isUnchanged,
   mergeReported,
@@ -28,6 +29,8 @@ import type { BatchTrace } from './types.ts'
 export interface Invocation {
   /** The event that the inner handler receives. A later middleware can replace it. */
   event: unknown
+  /** What the inner handler returned, or what a middleware set instead. */
+  response: unknown
   /** Checks that an event still has the records of the batch, and remembers if it does not. Does not throw. */
   checkRecords(event: unknown): void
   /** Runs a handler on every record and returns the report. The inner handler calls it. */
@@ -80,6 +83,9 @@ export function createInvocation(
   /** An error that fails the invocation, even if the inner handler caught it. */
   let fatal: { readonly error: unknown } | undefined
   const seenRecords = watchSeenRecords(batch)
+  let currentResponse: unknown
+  /** The response before an error. It can have a new list with more failures. */
+  let removedResponse: unknown
 
   const run: RunBatch = async (handler, event, context, signal) => {
     // The response has been made. Nobody would receive the results, and Lambda may already have deleted the messages or
@@ -143,7 +149,7 @@ export function createInvocation(
     endSchedule()
     try {
       if (fatal) throw fatal.error
-      return await respond(await collectFailures(returned))
+      return await respond(await collectFailures(returned, isEarlyTimeout()))
     } catch (error) {
       fatal ??= { error } // `recover()` runs next and must not replace this error
       tracedOutcome?.reject(error)
@@ -155,15 +161,19 @@ export function createInvocation(
     endSchedule()
     if (responded) {
       logReplacedError(settings.logger, error)
-      // The response is made again, because the middleware that threw may have changed it.
-      return toResponse(idsOf(batch, mergeResponse(responded.response, responded.failures, true)))
+      // The response is made again, because a middleware may have changed or replaced it.
+      let { failures } = responded
+      for (const response of [responded.response, removedResponse]) {
+        failures = mergeReported(batch, failures, readKnownIds(response, batch))
+      }
+      return toResponse(idsOf(batch, failures))
     }
     if (!started || fatal) {
       tracedOutcome?.reject(error)
       return undefined
     }
     try {
-      const failures = mergeResponse(started.givenReport?.response, await started.failures, true)
+      const failures = await collectFailures(removedResponse, removedResponse === undefined || isEarlyTimeout())
       return await respond(failures, { cause: error })
     } catch (fatalError) {
       tracedOutcome?.reject(fatalError)
@@ -180,22 +190,24 @@ export function createInvocation(
     started?.schedule.end()
   }
 
-  /** The failures of the batch, and what the inner handler reported in addition. */
-  async function collectFailures(returned: unknown): Promise<readonly Failure[]> {
-    const isTimedOut = isEarlyTimeout()
-    // Results are matched to records by position.
-    if (!isTimedOut && Array.isArray(returned)) seenRecords.assertStillSame()
+  /**
+   * The failures of the batch, and what the inner handler reported in addition.
+   *
+   * @param isLenient whether `returned` may not be the handler's own response (see `mergeResponse()`)
+   */
+  async function collectFailures(returned: unknown, isLenient: boolean): Promise<readonly Failure[]> {
+    if (Array.isArray(returned)) seenRecords.assertSameOrder()
     // If `eachRecord()` was called, `run()` has checked the event that it was given.
-    if (!isTimedOut && !started) seenRecords.assertSame()
+    if (!started) seenRecords.assertSame()
     let failures = (await started?.failures) ?? []
     const report = started?.givenReport
     // The inner handler may have added ids to the report, even if it then returned something else. So the report is
     // read again.
     if (report && !isUnchanged(report.response, report.ids)) {
-      failures = mergeResponse(report.response, failures, isTimedOut)
+      failures = mergeResponse(report.response, failures, isLenient)
     }
     if (report && returned === report.response) return failures
-    return mergeResponse(returned, failures, isTimedOut)
+    return mergeResponse(returned, failures, isLenient)
   }
 
   /**
@@ -218,17 +230,12 @@ export function createInvocation(
   /**
    * Adds what a response reports to these failures.
    *
-   * @param isLenient whether to ignore what cannot be understood, because the response may not be the handler's own
+   * @param isLenient whether to ignore a response without a report, because it may not be the handler's own. A report that
+   * cannot be understood is refused in any case, because it may be about a failed record
    */
   function mergeResponse(response: unknown, failures: readonly Failure[], isLenient: boolean): readonly Failure[] {
-    let reported: readonly Failure[]
-    try {
-      reported = readResponse(response, batch)
-    } catch (error) {
-      if (!isLenient) throw error
-      reported = readKnownIds(response, batch)
-    }
-    return mergeReported(batch, failures, reported)
+    if (isLenient && !hasReport(response)) return failures
+    return mergeReported(batch, failures, readResponse(response, batch))
   }
 
   /** @param replaced the error that ended the batch, if there is one */
@@ -277,5 +284,20 @@ export function createInvocation(
     return { left, reserve: responseReserve(settings.cpuShare, size, left) }
   }
 
-  return { event: batch.event, checkRecords: seenRecords.check, run, conclude, recover }
+  return {
+    event: batch.event,
+    get response() {
+      return currentResponse
+    },
+    set response(response) {
+      // If something throws, Middy sets the response to `undefined`, and then calls the `onError` hooks.
+      if (response === undefined) removedResponse = currentResponse ?? removedResponse
+      seenRecords.noteResponse(response)
+      currentResponse = response
+    },
+    checkRecords: seenRecords.check,
+    run,
+    conclude,
+    recover,
+  }
 }

@@ -38,6 +38,18 @@ const EVENT_PROPERTY = {
   configurable: true,
 }
 
+/** The property `request.response`. The invocation sees each response that Middy or a middleware sets. */
+const RESPONSE_PROPERTY = {
+  get(this: StartedRequest): unknown {
+    return this[INVOCATION].response
+  },
+  set(this: StartedRequest, response: unknown): void {
+    this[INVOCATION].response = response
+  },
+  enumerable: true,
+  configurable: true,
+}
+
 /**
  * A Middy middleware for functions that consume an SQS queue. It checks the event and runs your record handler on each
  * record (or your chunk handler on each chunk), at most `concurrency` at once. The response reports exactly the records
@@ -72,6 +84,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
     // From here on, `request.event` is the copy in `batch.event`, until a later middleware replaces it.
     provideRunBatch(batch.event, invocation.run)
     Object.defineProperty(request, 'event', EVENT_PROPERTY)
+    Object.defineProperty(request, 'response', RESPONSE_PROPERTY)
   }
 
   async function boundedSqsBatchAfter(request: Request): Promise<void> {

@@ -8,17 +8,29 @@ const MAX_CHECKS = 10
 export interface SeenRecords {
   /** Call it whenever the event is read. Remembers whether its records are those of the batch. Does not throw. */
   check(event: unknown): void
-  /** @throws {TypeError} unless each event that was read had the records of the batch */
+  /**
+   * Call it whenever a response is set: first by the inner handler, then by `after` hooks. Events that are read later do
+   * not matter. Does not throw.
+   */
+  noteResponse(response: unknown): void
+  /** @throws {TypeError} unless each event that was read before the response had the records of the batch */
   assertSame(): void
-  /** @throws {TypeError} unless the event that was read last still has the records of the batch, in order */
-  assertStillSame(): void
+  /**
+   * For a response with one result for each record, because results are matched to records by position.
+   *
+   * @throws {TypeError} unless the event had the records of the batch, in order, when the inner handler responded
+   */
+  assertSameOrder(): void
 }
 
 export function watchSeenRecords(batch: Batch): SeenRecords {
-  /** Until the first `after` hook reads the event, this is the event that the inner handler received. */
+  type Difference = { readonly error: unknown } | undefined
+  /** When the inner handler responds, this is the event that it received. */
   let seenEvent: unknown = batch.event
   let checked = { records: undefined as unknown, length: 0, times: 0 }
-  let difference: { readonly error: unknown } | undefined
+  let difference: Difference
+  let differenceBeforeResponse: Difference
+  let otherOrder: Difference
 
   return {
     check(event) {
@@ -35,11 +47,19 @@ export function watchSeenRecords(batch: Batch): SeenRecords {
         difference ??= { error }
       }
     },
-    assertSame() {
-      if (difference) throw difference.error
+    noteResponse(response) {
+      differenceBeforeResponse = difference
+      try {
+        if (Array.isArray(response)) recordsOf(batch, seenEvent)
+      } catch (error) {
+        otherOrder ??= { error }
+      }
     },
-    assertStillSame() {
-      recordsOf(batch, seenEvent)
+    assertSame() {
+      if (differenceBeforeResponse) throw differenceBeforeResponse.error
+    },
+    assertSameOrder() {
+      if (otherOrder) throw otherOrder.error
     },
   }
 }

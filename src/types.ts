@@ -134,7 +134,7 @@ export interface FailureRequest {
  * record of each message group. The other failed records stay reported.
  *
  * If a failure handler throws, is not done in time, or returns something other than these failures, all of them stay
- * reported.
+ * reported. The same applies if it removes failures from the array that it received, and returns this array.
  *
  * @example
  * const storeAfterFiveDeliveries: FailureHandler = async (failures) => {

@@ -65,11 +65,12 @@ export function raceWithSignal(signal: AbortSignal, result: Promise<unknown>, gr
       if (grace === 0) reject(signal.reason)
       else timer = setTimeout(() => reject(signal.reason), grace)
     }
-    if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort)
     result.then(resolve, reject).finally(() => {
       clearTimeout(timer)
       signal.removeEventListener('abort', onAbort)
     })
+    // In a microtask, so that a result that is there already comes first.
+    if (signal.aborted) queueMicrotask(onAbort)
+    else signal.addEventListener('abort', onAbort)
   })
 }

@@ -37,6 +37,13 @@ export async function handleFailures(
       deadline.check()
       const given = remaining.map((failure) => recordFailures.get(failure) as RecordFailure)
       const returned = await raceWithSignal(signal, promiseTry(handler, given, request), GRACE)
+      if (returned === given && given.length < remaining.length) {
+        // It may have emptied the array to process it in parts. Nobody knows whether it has handled these failures.
+        throw new TypeError(
+          'The failure handler removed failures from the array that it received, and returned this array: do not change ' +
+            'it, and return a new array of the failures that should still be reported',
+        )
+      }
       const remainingIds = readRemainingIds(returned, batch, remaining, recordFailures)
       remaining = remaining.filter(({ index }) => remainingIds.has(batch.ids[index]))
     } catch (error) {

@@ -143,9 +143,18 @@ function unknownEntry(index: number, whole: 'batch' | 'chunk'): string {
   return `a batchItemFailures whose entry ${index} is not a record of the ${whole}`
 }
 
+/** Whether a response has results or `batchItemFailures`, valid or not. */
+export function hasReport(response: unknown): boolean {
+  try {
+    return Array.isArray(response) || Boolean((response as Partial<SQSBatchResponse> | null)?.batchItemFailures)
+  } catch {
+    return true // it throws when it is read, so nobody knows
+  }
+}
+
 /**
- * Returns the failures that a response lists with known ids, and ignores the rest. For a response that `readResponse()`
- * refused.
+ * Returns the failures that a response lists with known ids, and ignores the rest. For a response that another middleware
+ * may have changed after the report was made.
  */
 export function readKnownIds(response: unknown, { ids }: Batch): Failure[] {
   try {

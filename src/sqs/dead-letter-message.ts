@@ -35,7 +35,7 @@ export interface DeadLetterMessage extends Item<Omit<SendMessageBatchRequestEntr
  * Makes a message for a dead-letter queue from a failed record. The record's own attributes are always kept, because the
  * message cannot be processed again without them. The added attributes are omitted if SQS's limits leave no room.
  *
- * @throws {TypeError} if the body is not text, because something replaced it with a parsed one
+ * @throws {TypeError} if the body is not text, because a handler or a middleware replaced it with a parsed one
  */
 export function toDeadLetterMessage(
   failure: RecordFailure,
@@ -43,9 +43,7 @@ export function toDeadLetterMessage(
 ): DeadLetterMessage {
   const { record } = failure
   if (typeof record.body !== 'string') {
-    throw new TypeError(
-      `the body is ${kindOf(record.body)} and no longer text: let eachRecord() parse it, not a middleware`,
-    )
+    throw new TypeError(`the body is ${kindOf(record.body)} and no longer text: let only eachRecord() parse it`)
   }
   const attributes = ownAttributes(record)
   let bytes = Buffer.byteLength(record.body)

@@ -15,9 +15,9 @@ import { addReason, countReasons, errorWithoutStack, listReasons, type Reasons, 
  * deletes the message from the source queue. If SQS does not accept it, the record stays failed, and a line in the log
  * gives the reason. A message can arrive twice, for example if the response of SQS is lost.
  *
- * The message keeps its body, message attributes, message group and trace header. It also gets the attributes below, in
- * this order. SQS allows ten attributes and 1 MiB for a message: attributes that do not fit are omitted, and the log says
- * so.
+ * The message keeps its body, message attributes, message group and trace header. If your handler has changed the record
+ * itself, the changed values are sent: change a copy. The message also gets the attributes below, in this order. SQS
+ * allows ten attributes and 1 MiB for a message: attributes that do not fit are omitted, and the log says so.
  *
  * - `DeadLetter.ErrorName`
  * - `DeadLetter.ErrorMessage`, up to 1,000 characters

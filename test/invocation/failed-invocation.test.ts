@@ -1,5 +1,5 @@
 import middy from '@middy/core'
-import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord, FullBatchFailureError } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
@@ -261,5 +261,61 @@ for (const [version, core] of cores) {
     const error = await handle(standardEvent('x1'), testContext()).catch((error: unknown) => error)
     t.match(error, { name: 'FullBatchFailureError' })
     t.equal('cause' in (error as Error), false)
+  })
+}
+
+for (const [version, core] of cores) {
+  const throws = () => {
+    throw new Error('a later hook')
+  }
+
+  t.test(`failures in a new list are reported if a hook throws (${version})`, async (t) => {
+    const adds = (isArray: boolean) => async (event: SQSEvent, context: Context) => {
+      const { batchItemFailures } = await failingRecords(event, context)
+      return isArray
+        ? [{ status: 'fulfilled' }, { status: 'fulfilled' }, { status: 'rejected' }]
+        : { batchItemFailures: [...batchItemFailures, { itemIdentifier: 'b' }] }
+    }
+    for (const isArray of [false, true]) {
+      const inner = core()
+        .use(boundedSqsBatch({ logger: false }))
+        .after(throws)
+        .handler(adds(isArray) as never)
+      t.strictSame(failed(await inner(standardEvent('a', 'x', 'b'), testContext())), ['x', 'b'])
+    }
+
+    const hook = (request: { response: unknown }) => {
+      request.response = { batchItemFailures: [{ itemIdentifier: 'b' }] }
+    }
+    const later = core()
+      .use(boundedSqsBatch({ logger: false }))
+      .after(throws)
+      .after(hook as never)
+      .handler(failingRecords)
+    t.strictSame(failed(await later(standardEvent('a', 'x', 'b'), testContext())), ['x', 'b'])
+    const earlier = core()
+      .after(throws)
+      .after(hook as never)
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(failingRecords)
+    t.strictSame(failed(await earlier(standardEvent('a', 'x', 'b'), testContext())), ['x', 'b'])
+  })
+
+  t.test(`if a hook throws, a response that is not valid fails the invocation all the same (${version})`, async (t) => {
+    const refused: [returned: unknown, message: RegExp][] = [
+      [{ batchItemFailures: [{ itemIdentifier: 'unknown' }] }, /entry 0 is not a record of the batch/],
+      [[{ status: 'rejected' }], /1 results for 3 records/],
+      [{ statusCode: 200 }, /batchItemFailures is undefined/],
+    ]
+    for (const [returned, message] of refused) {
+      const handler = core<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false }))
+        .after(throws)
+        .handler(async (event, context) => {
+          await failingRecords(event, context)
+          return returned as never
+        })
+      await t.rejects(handler(standardEvent('a', 'x', 'b'), testContext()), { name: 'TypeError', message })
+    }
   })
 }

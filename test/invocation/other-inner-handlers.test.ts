@@ -5,7 +5,7 @@ import { type BatchHandler, boundedSqsBatch, eachRecord } from '../../src/index.
 import { mockClock, settled } from '../support/clock.ts'
 import { cores } from '../support/cores.ts'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
-import { failed, handlerOf, listOf, testContext } from '../support/handlers.ts'
+import { failed, handlerOf, listOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { withLength } from '../support/hostile.ts'
 import { logged } from '../support/output.ts'
@@ -261,7 +261,8 @@ t.test('eachRecord() without the middleware throws an error that says so', async
   const bare = eachRecord(() => t.fail('started'))
   const message =
     'eachRecord(): the event was not prepared by boundedSqsBatch(). Add .use(boundedSqsBatch()) to the same Middy ' +
-    'handler, and pass on the event object itself, not a copy'
+    'handler, and pass on the event object itself, not a copy. If you do both, the function contains two copies of this ' +
+    'package'
   await t.rejects(bare(standardEvent('a'), testContext()), { name: 'TypeError', message })
   await t.rejects(middy<SQSEvent>().handler(bare)(standardEvent('a'), testContext()), { name: 'TypeError', message })
   await t.rejects(bare(undefined as never, testContext()), { name: 'TypeError', message })
@@ -672,4 +673,95 @@ t.test('an event that a hook sets and reads after eachRecord() does not change t
       }),
     )
   t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), ['b'])
+})
+
+for (const [version, core] of cores) {
+  // A handler that does not pass Middy's signal on. Near the timeout, its response may come from the early timeout.
+  const refused: [what: string, respond: (event: SQSEvent, report: SQSBatchResponse) => unknown, message: RegExp][] = [
+    ['too few results', () => [ok, no], /2 results for 3 records/],
+    ['an id that is not in the batch', () => listOf('unknown'), /entry 0 is not a record of the batch/],
+    [
+      'an id that is not in the batch, in the report',
+      (_event, report) => {
+        report.batchItemFailures.push({ itemIdentifier: 'unknown' })
+        return report
+      },
+      /entry 1 is not a record of the batch/,
+    ],
+    [
+      'results of reordered records',
+      ({ Records }) => {
+        Records.reverse()
+        return [ok, no, no]
+      },
+      /Records of the event are not those that came/,
+    ],
+    ['an object that throws when it is read', () => throwing, /throws when it is read/],
+  ]
+  for (const [what, respond, message] of refused) {
+    t.test(`${what} are refused also if the time budget has ended the batch (${version})`, async (t) => {
+      const clock = mockClock(t)
+      const held = heldRecords()
+      const handler = core<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false }))
+        .handler(async (event, context) => {
+          const report = await eachRecord(held.handle)(event, context)
+          return respond(event, report) as never
+        })
+      const result = handler(standardEvent('a', 'b', 'c'), timedContext(1000))
+      await settled()
+      held.succeed('a')
+      held.succeed('b')
+      await settled()
+      clock.advance(950)
+      await t.rejects(result, { name: 'TypeError', message })
+    })
+  }
+}
+
+t.test(
+  'settled results are refused if the records were in another order, even if a hook then corrects it',
+  async (t) => {
+    const settle = ({ Records }: SQSEvent) =>
+      Promise.allSettled(Records.map(async ({ messageId }) => messageId === 'a' && Promise.reject(new Error('a'))))
+    const readOften = middy<SQSEvent>()
+      .use(boundedSqsBatch({ logger: false }))
+      .use({
+        before(request) {
+          for (let read = 0; read < 20; read++) t.equal(request.event.Records.length, 3)
+          request.event.Records.reverse()
+        },
+        after({ event }) {
+          event.Records.reverse()
+        },
+      })
+      .handler(settle)
+    const replaced = middy<SQSEvent>()
+      .use(boundedSqsBatch({ logger: false }))
+      .after((request) => {
+        request.event = standardEvent('a', 'b', 'c')
+        t.equal(request.event.Records.length, 3)
+      })
+      .handler((event) => {
+        event.Records.reverse()
+        return settle(event)
+      })
+    for (const handler of [readOften, replaced]) {
+      await t.rejects(handler(standardEvent('a', 'b', 'c'), testContext()), {
+        name: 'TypeError',
+        message: /Records of the event are not those that came/,
+      })
+    }
+  },
+)
+
+t.test('settled results are accepted if an after hook then replaces and reads the event', async (t) => {
+  const handler = middy<SQSEvent>()
+    .use(boundedSqsBatch({ logger: false }))
+    .after((request) => {
+      request.event = { Records: [] }
+      t.strictSame(request.event, { Records: [] })
+    })
+    .handler(async () => [ok, no])
+  t.strictSame(failed((await handler(standardEvent('a', 'b'), testContext())) as never), ['b'])
 })

@@ -190,3 +190,19 @@ t.test('a failure handler that changes the array or the failures that it got cha
     )
   }
 })
+
+t.test('a failure handler that removes failures from its array and returns it changes nothing', async (t) => {
+  const inParts: FailureHandler = async (failures) => {
+    while (failures.length > 0) await Promise.resolve((failures as RecordFailure[]).splice(0, 2))
+    return failures
+  }
+  const lines = await logged(async () => {
+    const response = await handlerOf(failing, { onFailure: inParts, logger: undefined })(
+      standardEvent('x1', 'x2', 'x3'),
+    )
+    t.strictSame(failed(response), ['x1', 'x2', 'x3'])
+  })
+  t.match(failureHandlerLines(lines), [
+    /^TypeError: The failure handler removed failures from the array that it received, and returned this array: do not change it/,
+  ])
+})

@@ -118,3 +118,23 @@ t.test('if no time is left, onSummary is called but not awaited', async (t) => {
   t.strictSame(failed(await result), ['a'])
   t.equal(calls, 1)
 })
+
+t.test(
+  'if no time is left, an onSummary that is done at once causes no other log line than its own error',
+  async (t) => {
+    for (const [onSummary, expected] of [
+      [() => {}, []],
+      [
+        () => {
+          throw new Error('no metrics')
+        },
+        [/^middy-bounded-sqs-batch: onSummary: Error: no metrics/],
+      ],
+    ] as const) {
+      const handle = handlerOf(() => {}, { logger: undefined, onSummary })
+      const lines = await logged(() => handle(standardEvent('a'), timedContext(90)))
+      t.equal(lines.length, expected.length)
+      t.match(lines, expected)
+    }
+  },
+)

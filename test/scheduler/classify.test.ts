@@ -1,6 +1,7 @@
 import t from 'tap'
 import { InvalidBodyError, RecordAbortedError, RecordNotStartedError, RecordTimeoutError } from '../../src/errors.ts'
 import { classifyFailure } from '../../src/scheduler/adaptive/classify.ts'
+import { revoked, trapped, withLength } from '../support/hostile.ts'
 
 const error = (properties: object) => Object.assign(new Error('failed'), properties)
 
@@ -100,6 +101,12 @@ t.test('an error whose properties throw is an ordinary failure', (t) => {
   })
   t.equal(classifyFailure(hostile, undefined), 'failure')
   t.equal(classifyFailure(new Error('outer', { cause: hostile }), undefined), 'failure')
+  const slice = () => {
+    throw new Error('slice')
+  }
+  for (const errors of [revoked([]), trapped([]), Object.assign([hostile], { slice }), withLength([], NaN)]) {
+    t.equal(classifyFailure(Object.assign(new Error('outer'), { errors }), undefined), 'failure')
+  }
   t.end()
 })
 

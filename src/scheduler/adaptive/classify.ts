@@ -98,8 +98,7 @@ function builtInClass(error: unknown): FailureClass {
   for (const each of errors) {
     const failure = classOf(each)
     if (failure) return failure
-    const inner: unknown = read(each, 'errors')
-    for (const next of [read(each, 'cause'), ...(Array.isArray(inner) ? inner.slice(0, MAX_ERRORS) : [])]) {
+    for (const next of [read(each, 'cause'), ...innerErrors(each)]) {
       if (isObject(next) && errors.size < MAX_ERRORS) errors.add(next) // a set: a cycle ends
     }
   }
@@ -122,6 +121,18 @@ function classOf(error: unknown): FailureClass | undefined {
     statuses.some((status) => OVERLOAD_STATUSES.has(status as number)) ||
     names.some((name) => OVERLOADS.has(name as string))
   return isOverload ? 'overload' : undefined
+}
+
+/** The first inner errors of an `AggregateError`. None if reading them throws. */
+function innerErrors(error: unknown): readonly unknown[] {
+  try {
+    const errors = read(error, 'errors')
+    return Array.isArray(errors)
+      ? Array.from({ length: Math.min(errors.length, MAX_ERRORS) }, (_, at) => errors[at])
+      : []
+  } catch {
+    return []
+  }
 }
 
 /** Reads a property of anything. `undefined` if reading it throws. */
