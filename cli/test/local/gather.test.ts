@@ -72,10 +72,10 @@ test('messages larger than estimated are held for the next batch, in order', asy
   const large = range(10, 40).map((id) => received(String(id), 1024 * 1024))
   const messages = [...small, ...large]
   const receive = async (max: number) => messages.splice(0, max)
-  const first = await gather({ receive, batchSize: 100, windowMs: 50, held: [], signal })
+  const first = await gather({ receive, batchSize: 100, windowMs: 5000, held: [], signal })
   t.strictSame(ids(first.batch), range(0, 15), 'the small ones and five of a megabyte')
   t.strictSame(ids(first.rest), range(15, 15 + first.rest.length))
-  const second = await gather({ receive, batchSize: 100, windowMs: 50, held: first.rest, signal })
+  const second = await gather({ receive, batchSize: 100, windowMs: 5000, held: first.rest, signal })
   t.strictSame(ids(second.batch), range(15, 20), 'a megabyte each, and the next would be too much')
 })
 

@@ -7,8 +7,8 @@ const [node, foreign] = [process.execPath, handlerFile('foreign-client.mjs')]
 
 test('another runtime client gives the same ledger', async (t) => {
   const notes = notebook(t)
-  const run = (runtimeClient?: string) =>
-    runHandler('outcomes.mjs', {
+  const run = async (runtimeClient?: string) => {
+    const ledger = await runHandler('outcomes.mjs', {
       function: {
         env: { RECORD_TO: notes.file },
         timeout: 5000,
@@ -18,9 +18,12 @@ test('another runtime client gives the same ledger', async (t) => {
       messages: numberedMessages(100),
       mapping: { batchSize: 100, windowMs: 200 },
     })
-  const ours = counts(await run())
+    const { invocations, ...others } = counts(ledger) // on a busy machine, the window can end before a batch is full
+    return others
+  }
+  const ours = await run()
   const before = notes.read().length
-  const theirs = counts(await run(`${node} '${foreign}'`))
+  const theirs = await run(`${node} '${foreign}'`)
   t.strictSame(theirs, ours)
   t.match(theirs, { processed: 90, deadLettered: 10, redelivered: 30, lost: 0, failedInvocations: 0 })
 
