@@ -19,7 +19,7 @@ function publishMetrics(summary: BatchSummary): void {
   // 1 or 0, so that the average is the share of the batches in which every record failed.
   metrics.addMetric('fullBatchFailure', MetricUnit.Count, records > 0 && reported === records ? 1 : 0)
   metrics.addMetric('peakInFlight', MetricUnit.Count, peakInFlight)
-  // The 95th percentile of the durations of the batch's handlers. Undefined if no handler ran.
+  // The 95th percentile of the durations of the batch's handlers. Undefined if no record started.
   if (durations) metrics.addMetric('recordP95', MetricUnit.Milliseconds, durations.p95)
   // Undefined if the context has no remaining time, as in most unit tests.
   if (timeLeft !== undefined) metrics.addMetric('timeLeft', MetricUnit.Milliseconds, timeLeft)

@@ -293,7 +293,7 @@ export interface BatchSummary {
   readonly handled: number
   /** Failed records that the response reports in `batchItemFailures`. */
   readonly reported: number
-  /** How long the handlers of records (or chunks) ran, in milliseconds. `undefined` if none ran. */
+  /** How long handlers ran, with the validation of bodies, in milliseconds. `undefined` if no record started. */
   readonly durations: { readonly p50: number; readonly p95: number; readonly max: number } | undefined
   /** The maximum number of handlers of this batch that were in flight at once. */
   readonly peakInFlight: number
