@@ -258,7 +258,7 @@ export function createInvocation(
     }
     if (throwOnFullBatchFailure && size > 0 && remaining.length === size) {
       const reasons = remaining.map(({ reason }) => reason)
-      throw new FullBatchFailureError(reasons, `All ${size} records of the batch failed`, replaced)
+      throw new FullBatchFailureError(reasons, `All records of the batch failed (${size})`, replaced)
     }
     // If nothing was added or removed, the ids of the report are still right.
     const isUnchangedList = remaining === (await started?.failures)

@@ -17,7 +17,7 @@ t.test('throwOnFullBatchFailure throws if every record failed', async (t) => {
   const error = await handle(standardEvent('x1', 'x2')).catch((error) => error)
   t.ok(error instanceof FullBatchFailureError)
   t.ok(error instanceof AggregateError)
-  t.match(error, { name: 'FullBatchFailureError', code: 'ERR_FULL_BATCH_FAILURE', message: /All 2 records/ })
+  t.match(error, { name: 'FullBatchFailureError', code: 'ERR_FULL_BATCH_FAILURE', message: /All records of the batch failed \(2\)/ })
   t.strictSame(
     error.errors.map(({ message }: Error) => message),
     ['x1 failed', 'x2 failed'],
