@@ -196,7 +196,7 @@ export function createInvocation(
    * @param isLenient whether `returned` may not be the handler's own response (see `mergeResponse()`)
    */
   async function collectFailures(returned: unknown, isLenient: boolean): Promise<readonly Failure[]> {
-    if (Array.isArray(returned)) seenRecords.assertSameOrder()
+    seenRecords.assertSameOrder()
     // If `eachRecord()` was called, `run()` has checked the event that it was given.
     if (!started) seenRecords.assertSame()
     let failures = (await started?.failures) ?? []

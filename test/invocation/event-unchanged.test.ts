@@ -72,12 +72,16 @@ t.test('other fields of the event reach the inner handler', async (t) => {
   t.strictSame(failed(await handler(event, testContext())), [])
 })
 
-t.test('a later middleware can copy the request with its event, and can redefine request.event', async (t) => {
+t.test('a later middleware can copy the request, and can redefine its event and its response', async (t) => {
   const handler = middy<SQSEvent, SQSBatchResponse>()
     .use(boundedSqsBatch({ logger: false }))
     .before((request) => {
       t.equal({ ...request }.event, request.event)
       Object.defineProperty(request, 'event', { value: request.event })
+    })
+    .after((request) => {
+      t.strictSame({ ...request }.response, { batchItemFailures: [] })
+      Object.defineProperty(request, 'response', { value: request.response, writable: true })
     })
     .handler(eachRecord(() => {}))
   t.strictSame(failed(await handler(standardEvent('a'), testContext())), [])

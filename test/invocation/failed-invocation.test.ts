@@ -17,7 +17,11 @@ t.test('throwOnFullBatchFailure throws if every record failed', async (t) => {
   const error = await handle(standardEvent('x1', 'x2')).catch((error) => error)
   t.ok(error instanceof FullBatchFailureError)
   t.ok(error instanceof AggregateError)
-  t.match(error, { name: 'FullBatchFailureError', code: 'ERR_FULL_BATCH_FAILURE', message: /All records of the batch failed \(2\)/ })
+  t.match(error, {
+    name: 'FullBatchFailureError',
+    code: 'ERR_FULL_BATCH_FAILURE',
+    message: /All records of the batch failed \(2\)/,
+  })
   t.strictSame(
     error.errors.map(({ message }: Error) => message),
     ['x1 failed', 'x2 failed'],
@@ -200,6 +204,18 @@ for (const [version, core] of cores) {
         { message: 'set-up failed' },
       )
       await t.rejects(responding(failingRecords, {}), { name: 'InvalidSqsEventError' })
+      const twice = handlerWith()
+        .onError((request) => {
+          request.response = { batchItemFailures: [] }
+        })
+        .onError((request) => {
+          request.response = { batchItemFailures: [{ itemIdentifier: 'a' }] }
+        })
+        .after(() => {
+          throw new Error('a later hook')
+        })
+        .handler(failingRecords)
+      t.strictSame(failed((await twice(standardEvent('a', 'x'), testContext())) as never), ['x'])
       const afterwards = responding(async (event, context) => {
         await failingRecords(event, context)
         throw new Error('afterwards')

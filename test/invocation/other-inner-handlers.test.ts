@@ -278,7 +278,12 @@ t.test('running the records of a batch a second time fails the invocation', asyn
       return inner(event, context)
     })
   const result = handler(standardEvent('a', 'b'), testContext())
-  await t.rejects(result, { name: 'TypeError', message: /called twice/ })
+  await t.rejects(result, {
+    name: 'TypeError',
+    message:
+      'The handler of eachRecord() or eachChunk() was called twice for one batch. Call it once: each call would process ' +
+      'all records again',
+  })
   t.strictSame(started, ['a', 'b'])
 })
 
@@ -442,7 +447,11 @@ t.test('running the records after the end of the invocation is refused', async (
       throw new Error('set-up failed')
     })
   await t.rejects(handler(standardEvent('c'), testContext()), /set-up failed/)
-  await t.rejects(inner(event as SQSEvent, testContext()), /called after the invocation had ended/)
+  await t.rejects(inner(event as SQSEvent, testContext()), {
+    message:
+      'The handler of eachRecord() or eachChunk() was called after the invocation had ended. Await it in your own inner ' +
+      'handler',
+  })
 })
 
 t.test('failures that another inner handler reports are logged', async (t) => {
@@ -754,6 +763,21 @@ t.test(
     }
   },
 )
+
+t.test('a later middleware can wrap the event if the inner handler passes the original one on', async (t) => {
+  const handler = middy<SQSEvent>()
+    .use(boundedSqsBatch({ logger: false }))
+    .before((request) => {
+      request.event = { original: request.event } as never
+    })
+    .handler(async (event, context) => {
+      const run = eachRecord(({ messageId }) => {
+        if (messageId === 'x') throw new Error('x')
+      })
+      return run((event as unknown as { original: SQSEvent }).original, context)
+    })
+  t.strictSame(failed((await handler(standardEvent('a', 'x'), testContext())) as never), ['x'])
+})
 
 t.test('settled results are accepted if an after hook then replaces and reads the event', async (t) => {
   const handler = middy<SQSEvent>()

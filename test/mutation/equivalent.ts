@@ -16,6 +16,7 @@ export const EQUIVALENT: Readonly<
       ['if (isSame && checked.times > MAX_CHECKS) return'],
       'One more check of the same list takes time and changes nothing else.',
     ],
+    ['if (Array.isArray(response)) recordsOf(batch, seenEvent)', ['if (true) recordsOf(batch, seenEvent)'], 'TODO'],
   ],
   'src/sqs-event.ts': [
     [
@@ -226,13 +227,14 @@ export const EQUIVALENT: Readonly<
       'A function without `return` returns `undefined`, too.',
     ],
     [
-      "for (const next of [read(each, 'cause'), ...(Array.isArray(inner) ? inner.slice(0, MAX_ERRORS) : [])]) {",
+      'return Array.isArray(errors) ? [...errors.slice(0, MAX_ERRORS)] : []',
       [
-        "for (const next of [read(each, 'cause'), ...(Array.isArray(inner) ? inner : [])]) {",
-        'for (const next of [read(each, \'cause\'), ...(Array.isArray(inner) ? inner.slice(0, MAX_ERRORS) : ["Stryker was here"])]) {',
+        'return Array.isArray(errors) ? [...errors] : []',
+        'return Array.isArray(errors) ? [...errors.slice(0, MAX_ERRORS)] : ["Stryker was here"]',
       ],
       'The set takes no more than `MAX_ERRORS`, and no text. The shorter list saves time.',
     ],
+    ['return []', ['return ["Stryker was here"]'], 'The set takes no text.'],
   ],
   'src/scheduler/adaptive/limit-search.ts': [
     [

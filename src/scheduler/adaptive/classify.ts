@@ -127,9 +127,7 @@ function classOf(error: unknown): FailureClass | undefined {
 function innerErrors(error: unknown): readonly unknown[] {
   try {
     const errors = read(error, 'errors')
-    return Array.isArray(errors)
-      ? Array.from({ length: Math.min(errors.length, MAX_ERRORS) }, (_, at) => errors[at])
-      : []
+    return Array.isArray(errors) ? [...errors.slice(0, MAX_ERRORS)] : []
   } catch {
     return []
   }
