@@ -14,11 +14,21 @@ process.on('warning', (warning) => {
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 
+let isOver = false
+
 // A broken pipe, or a defect of this package. Print one line. When this process exits, its execution environments end
 // too.
 process.on('uncaughtException', (error) => {
+  isOver = true
   console.error(`bounded-sqs-batch: unexpected error: ${oneLine(error)}`)
   process.exit(2)
+})
+
+// The module of --messages-from runs in this process, and can end it. Without a result, the exit code must not be 0.
+process.on('exit', () => {
+  if (isOver) return
+  console.error('bounded-sqs-batch: the process was ended before the command had a result')
+  process.exitCode = 2
 })
 
 async function exitCode(): Promise<number> {
@@ -34,5 +44,6 @@ async function exitCode(): Promise<number> {
 }
 
 const code = await exitCode()
+isOver = true
 // Exit once stdout is flushed, even if a library still has pending work, such as a long poll.
 process.stdout.write('', () => process.exit(code))

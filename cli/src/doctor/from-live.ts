@@ -18,6 +18,7 @@ import {
   absent,
   known,
   type LambdaFunction,
+  type Limit,
   type Mapping,
   type Model,
   numberSetting,
@@ -203,6 +204,14 @@ function toSetting<T>(value: T | undefined | null): Setting<T> {
   return value === undefined || value === null ? absent : known<T>(value)
 }
 
+/**
+ * A number that AWS always returns. If a substitute for AWS does not return it, it is not known: the default of AWS may
+ * not be its value.
+ */
+function returned(limit: Limit, value: unknown, by: 'Lambda' | 'SQS'): Setting<number> {
+  return value === undefined || value === null ? unknown(`${by} does not return it`) : numberSetting(limit, value)
+}
+
 function toFunction(
   id: string,
   configuration: GetFunctionConfigurationCommandOutput,
@@ -212,7 +221,10 @@ function toFunction(
     configuration
   return {
     id,
-    timeout: timeoutSetting(Timeout, toSetting(CapacityProviderConfig)),
+    timeout:
+      Timeout === undefined
+        ? unknown('Lambda does not return it')
+        : timeoutSetting(Timeout, toSetting(CapacityProviderConfig)),
     memory: numberSetting('memory', MemorySize),
     runtime: toSetting<string>(Runtime),
     reservedConcurrency,
@@ -249,8 +261,8 @@ function toMapping(configuration: EventSourceMappingConfiguration, target: Lambd
     queue,
     arn: known(configuration.EventSourceArn ?? ''),
     runs: known(!/^Disabl/.test(configuration.State ?? '')),
-    batchSize: numberSetting('batchSize', configuration.BatchSize),
-    window: numberSetting('window', configuration.MaximumBatchingWindowInSeconds),
+    batchSize: returned('batchSize', configuration.BatchSize, 'Lambda'),
+    window: returned('window', configuration.MaximumBatchingWindowInSeconds, 'Lambda'),
     reports: known(configuration.FunctionResponseTypes?.includes('ReportBatchItemFailures') ?? false),
     maximumConcurrency: numberSetting('maximumConcurrency', configuration.ScalingConfig?.MaximumConcurrency),
     provisioned: known(Object.values(configuration.ProvisionedPollerConfig ?? {}).some((value) => value !== undefined)),
@@ -292,7 +304,7 @@ function createQueueReader(sqs: SQSClient) {
     const id = nameOf(arn)
     try {
       const { MessageRetentionPeriod } = await attributesOf(arn)
-      return { id, retention: numberSetting('retention', MessageRetentionPeriod) }
+      return { id, retention: returned('retention', MessageRetentionPeriod, 'SQS') }
     } catch (error) {
       return { id, unread: reasonOf(error), retention: unknown(reasonOf(error)) }
     }
@@ -316,8 +328,8 @@ function createQueueReader(sqs: SQSClient) {
       return {
         id,
         fifo,
-        visibilityTimeout: numberSetting('visibilityTimeout', attributes.VisibilityTimeout),
-        retention: numberSetting('retention', attributes.MessageRetentionPeriod),
+        visibilityTimeout: returned('visibilityTimeout', attributes.VisibilityTimeout, 'SQS'),
+        retention: returned('retention', attributes.MessageRetentionPeriod, 'SQS'),
         redrive: await redriveOf(attributes.RedrivePolicy),
         isDeadLetterQueue: !attributes.RedrivePolicy && (await isDeadLetterQueue(attributes.QueueUrl)),
       }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { UsageError } from '../errors.ts'
+import { decode } from '../template/document.ts'
 
 export interface EnvFlags {
   env?: string[]
@@ -25,7 +26,7 @@ function readPairs(pairs: readonly string[]): Record<string, string> {
 
 function readEnvFile(file: string): NodeJS.Dict<string> & Record<string, string> {
   try {
-    return parseEnv(readFileSync(file, 'utf8')) as Record<string, string>
+    return parseEnv(decode(readFileSync(file))) as Record<string, string>
   } catch (error) {
     throw new UsageError(`--env-file ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
   }

@@ -42,13 +42,17 @@ export function sortBatch(batch: readonly Received[], outcome: Outcome, report: 
   const all = { processed: [], failed: [], deletedThoughFailed: [] }
   if (outcome.type !== 'response') return { ...all, failed: [...batch], error: outcome.message }
   const result = readBatchResponse(outcome.payload, new Set(batch.map(({ messageId }) => messageId)))
-  if ('invalid' in result) {
-    if (report) return { ...all, failed: [...batch], error: result.invalid }
-    return { ...all, processed: [...batch] } // Lambda ignores the response
-  }
-  const failed = batch.filter(({ messageId }) => result.failed.has(messageId))
-  const processed = batch.filter(({ messageId }) => !result.failed.has(messageId))
-  return report ? { ...all, processed, failed } : { ...all, processed, deletedThoughFailed: failed }
+  if ('invalid' in result && report) return { ...all, failed: [...batch], error: result.invalid }
+  const kept = 'invalid' in result ? new Set<string>() : result.failed // Lambda ignores an invalid response
+  const failed = batch.filter(({ messageId }) => kept.has(messageId))
+  const deleted = batch.filter(({ messageId }) => !kept.has(messageId))
+  // The library reported these records, but the handler returned another response.
+  const reported = new Set(outcome.recordErrors?.reported)
+  const dropped = deleted.filter(({ messageId }) => reported.has(messageId))
+  const processed = deleted.filter(({ messageId }) => !reported.has(messageId))
+  return report
+    ? { processed, failed, deletedThoughFailed: dropped }
+    : { processed, failed: [], deletedThoughFailed: [...failed, ...dropped] }
 }
 
 const UNKNOWN_CAUSE = 'unknown error: the handler reported only the id of the record'
@@ -100,10 +104,13 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
         if (handled !== undefined) ledger.cause(handled)
       }
     }
+    const why = options.reportBatchItemFailures
+      ? 'failed, but deleted, because the handler did not return the response of middy-bounded-sqs-batch'
+      : 'reported as failed, but deleted (ReportBatchItemFailures is off)'
     for (const { messageId } of deletedThoughFailed) {
       const cause = causeOf(outcome, messageId, queue.fifo)
       ledger.cause(cause)
-      onFailure(`${messageId}: reported as failed, but deleted (ReportBatchItemFailures is off): ${cause}`)
+      onFailure(`${messageId}: ${why}: ${cause}`)
     }
     const [kept] = await Promise.all([
       queue.remove([...processed, ...deletedThoughFailed]),

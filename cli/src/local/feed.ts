@@ -34,28 +34,33 @@ export interface FeedOptions {
 /**
  * Sends the input, and takes messages from it only while the queue has room. On a FIFO queue, it makes one call after
  * another to keep the order.
+ *
+ * @returns whether the whole input was sent. If the signal aborts, the rest is not sent
  */
-export async function feed({ queue, ledger, messages, onFull, signal }: FeedOptions): Promise<void> {
+export async function feed({ queue, ledger, messages, onFull, signal }: FeedOptions): Promise<boolean> {
+  let isComplete = true
+  const skip = () => {
+    isComplete = false
+  }
   const send = async (entries: SendMessageBatchRequestEntry[]) => {
-    if (signal.aborted) return
+    if (signal.aborted) return skip()
     const { Successful = [], Failed = [] } = await queue.send(entries)
     ledger.sent(Successful.flatMap(({ MessageId }) => MessageId ?? []))
     const [refused] = Failed
     if (refused) throw new UsageError(`SQS refused a message: ${oneLine(`${refused.Code}: ${refused.Message}`)}`)
   }
   const concurrency = queue.fifo ? 1 : 16
-  const calls = groupIntoCalls(waitForRoom({ queue, messages, onFull, signal }), queue)
+  const calls = groupIntoCalls(waitForRoom({ queue, messages, onFull, signal }, skip), queue)
   for await (const _ of pMapIterable(calls, send, { concurrency, backpressure: concurrency }))
-    if (signal.aborted) return
+    if (signal.aborted) return false
+  return isComplete
 }
 
 /** Yields each message as soon as the queue has room for it. Only the queue of this process has a limit. */
-async function* waitForRoom({
-  queue,
-  messages,
-  onFull,
-  signal,
-}: Omit<FeedOptions, 'ledger'>): AsyncGenerator<InputMessage> {
+async function* waitForRoom(
+  { queue, messages, onFull, signal }: Omit<FeedOptions, 'ledger'>,
+  onSkip: () => void,
+): AsyncGenerator<InputMessage> {
   let room = MAX_WAITING
   for await (const message of messages) {
     while (room === 0 && !signal.aborted) {
@@ -64,7 +69,7 @@ async function* waitForRoom({
       if (free >= MIN_ROOM) room = free
       else await sleep(POLL_MS)
     }
-    if (signal.aborted) return
+    if (signal.aborted) return onSkip()
     room -= 1
     yield message
   }

@@ -6,6 +6,8 @@ import type { Received } from './sqs-record.ts'
  */
 export interface Ledger {
   sent: number
+  /** Whether all messages of the input were sent. False if the run was interrupted before that. */
+  isInputComplete: boolean
   invocations: number
   delivered: number
   processed: number
@@ -101,6 +103,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   const causes = openCounter()
   const deliveries = { all: 0, inFlight: 0, failed: 0 }
   let sentCount = 0
+  let isInputComplete = false
   let firstDelivery = 0
   let lastReport = 0
 
@@ -131,6 +134,9 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
       // A message can be delivered, and even settled, before its sender receives the response of SQS.
       for (const id of ids) update(id, (before) => (before === undefined || before === 'foreign' ? 'open' : before))
       sentCount += ids.length
+    },
+    inputComplete() {
+      isInputComplete = true
     },
     delivered(batch: readonly Received[]) {
       firstDelivery ||= performance.now()
@@ -177,6 +183,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
       const seconds = (lastReport - firstDelivery) / 1000
       return {
         sent: sentCount,
+        isInputComplete,
         invocations: invocations.all,
         delivered: deliveries.all,
         processed: tally.processed,

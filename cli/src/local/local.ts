@@ -1,3 +1,4 @@
+import { Console } from 'node:console'
 import { basename } from 'node:path'
 import { InitError, UsageError } from '../errors.ts'
 import { formatNumber, openDisplay, renderLedger } from './display.ts'
@@ -30,6 +31,18 @@ async function optionsOf(handler: string, flags: LocalFlags) {
 
 /** The command `bounded-sqs-batch local`: runs the handler, prints the ledger, and returns the exit code. */
 export async function local(handler: string, given: LocalFlags): Promise<number> {
+  if (!given.json) return perform(handler, given)
+  // The module of --messages-from runs in this process. What it prints must not mix with the JSON on stdout.
+  const { console: original } = globalThis
+  globalThis.console = new Console(process.stderr)
+  try {
+    return await perform(handler, given)
+  } finally {
+    globalThis.console = original
+  }
+}
+
+async function perform(handler: string, given: LocalFlags): Promise<number> {
   const { flags, lines } = await withTemplate(given)
   const log = (line: string) => (flags.json ? process.stderr : process.stdout).write(`${line}\n`)
   for (const line of lines) log(line) // printed before the options are checked: these lines may explain an error
@@ -87,7 +100,8 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
     const reason = whyFailed(ledger, flags)
     if (flags.json) {
       const verdict = { verdict: reason === undefined ? 'passed' : 'failed', reason }
-      console.log(JSON.stringify({ ...verdict, ...ledger, ...(flags.watchFailures > 0 ? { failures } : {}) }))
+      const result = { ...verdict, ...ledger, ...(flags.watchFailures > 0 ? { failures } : {}) }
+      process.stdout.write(`${JSON.stringify(result)}\n`)
     } else {
       console.log(renderLedger(ledger))
       if (ledger.lost > 0) console.log(whyLost(ledger.lost, flags))
@@ -126,6 +140,6 @@ function hintFor({ file, runtimeClient }: FunctionOptions, { message }: InitErro
 
 function whyLost(lost: number, flags: LocalFlags) {
   return flags.reportBatchItemFailures
-    ? `${formatNumber(lost)} messages were not processed or dead-lettered, and are not in the queue. Another consumer may have received them.`
+    ? `${formatNumber(lost)} messages were lost. Either they failed, and the handler did not return the response of middy-bounded-sqs-batch. Or they are not in the queue although nobody processed them: another consumer may have received them.`
     : `${formatNumber(lost)} messages failed and were deleted: without ReportBatchItemFailures, Lambda ignores the response.`
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
 import { kindOf, oneLine, UsageError } from '../errors.ts'
+import { decode } from '../template/document.ts'
 
 export interface InputMessage {
   body: string
@@ -59,8 +60,10 @@ function readEnvelope(value: Record<string, unknown>): InputMessage {
     if (attribute) return [name, attribute]
     throw new Error(`has the attribute ${quote(name)}, which is not a string, a number or { dataType, stringValue }`)
   })
+  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  if (text === undefined) throw new Error(`has a body that is ${kindOf(body)}, which JSON cannot represent`)
   return {
-    body: typeof body === 'string' ? body : JSON.stringify(body),
+    body: text,
     ...(messageGroupId === undefined ? {} : { messageGroupId }),
     ...(attributes.length === 0 ? {} : { messageAttributes: Object.fromEntries(attributes) }),
   }
@@ -103,23 +106,25 @@ function readLine(line: string, fifo: boolean): InputMessage {
 
 /**
  * The records of an SQS event. Undefined for other content: an S3 event has records without bodies, and is sent as a
- * body.
+ * body. An event without records is an SQS event without messages.
  */
-function recordsIn(content: string): Record<string, unknown>[] | undefined {
+function recordsIn(content: string): unknown[] | undefined {
   if (!/^\s*\{\s*"Records"/.test(content)) return undefined
   try {
     const { Records } = JSON.parse(content)
-    const isSqs = (record: unknown) =>
-      isObject(record) &&
-      typeof record.body === 'string' &&
-      [undefined, 'aws:sqs'].includes(record.eventSource as string)
-    return Array.isArray(Records) && Records.length > 0 && Records.every(isSqs) ? Records : undefined
+    if (!Array.isArray(Records)) return undefined
+    const isSqs = (record: unknown) => isObject(record) && record.eventSource === 'aws:sqs'
+    const hasBody = (record: unknown) =>
+      isObject(record) && typeof record.body === 'string' && record.eventSource === undefined
+    return Records.some(isSqs) || Records.every(hasBody) ? Records : undefined
   } catch {
     return undefined // the file has more than one line of JSON
   }
 }
 
-function readRecord({ body, attributes, messageAttributes }: Record<string, unknown>, fifo: boolean): InputMessage {
+function readRecord(record: unknown, fifo: boolean): InputMessage {
+  const { body, attributes, messageAttributes } = isObject(record) ? record : {}
+  if (typeof body !== 'string') throw new Error(`has a body that is ${kindOf(body)}, but must be a string`)
   const { MessageGroupId: messageGroupId } = isObject(attributes) ? attributes : {}
   return check(readEnvelope({ body, messageGroupId, messageAttributes }), fifo)
 }
@@ -127,7 +132,7 @@ function readRecord({ body, attributes, messageAttributes }: Record<string, unkn
 async function readInput(file: string): Promise<string> {
   if (file === '-') return text(process.stdin)
   try {
-    return readFileSync(file, 'utf8')
+    return decode(readFileSync(file))
   } catch (error) {
     throw new UsageError(`--messages-file ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
   }
@@ -148,10 +153,9 @@ export async function readMessagesFile(file: string, fifo: boolean): Promise<Inp
     }
   }
   const records = recordsIn(content)
-  if (records) return records.map((record, index) => read('record', index, record, readRecord))
-  const messages = content
-    .split('\n')
-    .flatMap((line, index) => (line.trim() === '' ? [] : [read('line', index, line, readLine)]))
+  const messages = records
+    ? records.map((record, index) => read('record', index, record, readRecord))
+    : content.split('\n').flatMap((line, index) => (line.trim() === '' ? [] : [read('line', index, line, readLine)]))
   if (messages.length === 0)
     throw new UsageError(`${name} has no messages: write one JSON value per line, or an SQS event`)
   return messages

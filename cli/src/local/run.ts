@@ -120,7 +120,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
     const send = async () => {
       try {
         const fed = feed({ queue, ledger, messages, onFull: queueFull.resolve, signal: draining })
-        await Promise.race([fed, drained(draining)])
+        if (await Promise.race([fed, drained(draining)])) ledger.inputComplete()
         sent = true
       } finally {
         queueFull.resolve()
@@ -151,7 +151,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
  * Resolves one second after the signal is aborted. Calls that are in progress usually end in this time. An input that
  * hangs cannot delay the end of the run.
  */
-async function drained(signal: AbortSignal) {
+async function drained(signal: AbortSignal): Promise<undefined> {
   if (!signal.aborted) await once(signal, 'abort')
   await sleep(DRAIN_MS, undefined, { ref: false })
 }

@@ -2,6 +2,9 @@ import { readDocument } from '../template/document.ts'
 import { createReader } from '../template/reader.ts'
 import { createResolver, type Resolved } from '../template/resolve.ts'
 
+/** In place of a name, if all variables are known only after deployment. */
+export const ALL_VARIABLES = '*'
+
 export interface TemplateEnvironment {
   variables: Record<string, string>
   /** Variables whose values are known only after deployment, and why. */
@@ -15,13 +18,13 @@ export async function readTemplateEnvironment(
   parameters: ReadonlyMap<string, string>,
 ): Promise<TemplateEnvironment> {
   const reader = createReader(createResolver(await readDocument(file), parameters))
-  const { property, propertiesOf, typeOf, resolve, root, text } = reader
+  const { property, propertiesOf, typeOf, ignoresGlobals, resolve, root, text } = reader
   const variables: Record<string, string> = {}
   const unknown = new Map<string, string>()
 
   const add = (properties: Resolved) => {
     const declared = property(property(properties, 'Environment'), 'Variables')
-    if (declared.kind === 'unknown') unknown.set('its environment variables', declared.reason)
+    if (declared.kind === 'unknown') unknown.set(ALL_VARIABLES, declared.reason)
     if (declared.kind !== 'map') return
     for (const [name, node] of declared.entries) {
       const value = text(resolve(node))
@@ -31,7 +34,9 @@ export async function readTemplateEnvironment(
       if (value.state === 'unknown') unknown.set(name, value.reason)
     }
   }
-  if (typeOf(functionId) === 'AWS::Serverless::Function') add(property(property(resolve(root), 'Globals'), 'Function'))
+  if (typeOf(functionId) === 'AWS::Serverless::Function' && !ignoresGlobals(functionId, 'Environment')) {
+    add(property(property(resolve(root), 'Globals'), 'Function'))
+  }
   add(propertiesOf(functionId))
   return { variables, unknown: Array.from(unknown, ([name, reason]) => ({ name, reason })) }
 }

@@ -3,7 +3,7 @@ import { type Mapping, type Setting, valueIn } from '../model.ts'
 import { parseParameters, readTemplate } from '../template/read-template.ts'
 import { type EnvFlags, environmentOf } from './env-flags.ts'
 import { DEFAULT_MAX_RECEIVES, type LocalFlags } from './options.ts'
-import { readTemplateEnvironment } from './template-environment.ts'
+import { ALL_VARIABLES, readTemplateEnvironment } from './template-environment.ts'
 
 /** Finds the mapping that the run imitates. */
 function chooseMapping(file: string, mappings: readonly Mapping[], wanted: string | undefined): Mapping {
@@ -45,11 +45,13 @@ export function functionRows({ batchSize, window, queue, function: target }: Map
 }
 
 function queueRows({ queue }: Mapping): Row<Name>[] {
-  const maxReceives = queue.redrive.state === 'known' ? queue.redrive.value.maxReceiveCount : queue.redrive
+  const { redrive } = queue
+  const [title, maxReceives] =
+    redrive.state === 'known' ? ['max receives', redrive.value.maxReceiveCount] : ['redrive policy', redrive]
   const whenAbsent = `has no redrive policy for the queue: messages are dead-lettered after ${DEFAULT_MAX_RECEIVES} receives (the default)`
   return [
     ['visibilityTimeout', 'visibility timeout', queue.visibilityTimeout, ' s'],
-    ['maxReceives', 'max receives', maxReceives, '', whenAbsent],
+    ['maxReceives', title, maxReceives, '', whenAbsent],
   ]
 }
 
@@ -93,6 +95,7 @@ export async function readSettings<N extends string>(
       taken[name] = setting.value
       shown.push(`${title} ${setting.value}${unit}`)
     } else if (setting.state === 'unknown') {
+      refuseWrong(title, setting, file)
       lines.push(`the ${title} in ${file} is not known (${setting.reason}), so the default is used`)
     } else lines.push(`${file} ${whenAbsent}`)
   }
@@ -100,17 +103,35 @@ export async function readSettings<N extends string>(
     throw new UsageError(`the batch size in ${file} is ${taken.batchSize}, but Lambda allows at most 10,000`)
   }
 
+  const filters = valueIn(mapping.filters)
+  if (mapping.filters.state === 'unknown' || (filters && filters.length > 0)) {
+    lines.push(
+      `the filters in ${file} are not applied: Lambda deletes messages that match none of them, but this run delivers all messages`,
+    )
+  }
+
   const { variables, unknown } = await readTemplateEnvironment(file, mapping.function.id, parameters)
   for (const name of runSets) delete variables[name]
   const given = { ...process.env, ...environmentOf(flags) }
   for (const { name, reason } of unknown) {
-    if (given[name] === undefined && !runSets.includes(name)) {
+    if (name === ALL_VARIABLES) {
+      lines.push(
+        `the environment variables in ${file} are not known (${reason}), so they are not set. Set them with --env NAME=…`,
+      )
+    } else if (given[name] === undefined && !runSets.includes(name)) {
       lines.push(
         `the value of ${name} in ${file} is not known (${reason}), so the variable is not set. Set it with --env ${name}=…`,
       )
     }
   }
   return { mapping, taken: taken as TemplateSettings<N>['taken'], templateEnv: variables, shown, lines }
+}
+
+/** Refuses a value that AWS rejects: a run with another value would show nothing about this template. */
+function refuseWrong(title: string, setting: Setting<unknown>, file: string): void {
+  if (setting.state === 'unknown' && setting.wrong !== undefined) {
+    throw new UsageError(`the ${title} in ${file} is not valid: ${setting.reason}`)
+  }
 }
 
 /** The line that says which settings of a template are used. */
@@ -152,6 +173,7 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
     (name) => flags[name] !== undefined || (queueUrl !== undefined && QUEUE_FLAGS.includes(name)),
     queueUrl === undefined ? ['DEAD_LETTER_QUEUE_URL'] : [],
   )
+  if (flags.reportBatchItemFailures) refuseWrong('value of FunctionResponseTypes', mapping.reports, file)
   const reports = valueIn(mapping.reports)
   if (reports === undefined)
     lines.push(`it is not known whether ReportBatchItemFailures is on in ${file}: this run assumes that it is on`)

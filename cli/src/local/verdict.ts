@@ -12,9 +12,10 @@ function messages(count: number) {
 
 /** Why a run failed, in one line, with the flag that would let it pass. Undefined if the run passed. */
 export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocations }: Allowed): string | undefined {
-  const { lost, remaining, processed, failedInvocations, diedBetween } = ledger
+  const { isInputComplete, lost, remaining, processed, failedInvocations, diedBetween } = ledger
   const deadLettered = ledger.deadLettered + ledger.sentDeadLetters
   const reasons: string[] = []
+  if (!isInputComplete) reasons.push('the run was interrupted before all messages were sent')
   if (lost > 0) reasons.push(`${messages(lost)} lost`)
   if (remaining > 0) reasons.push(`${messages(remaining)} left in the queue`)
   if (processed === 0) reasons.push('no message was processed')

@@ -93,6 +93,15 @@ export function createReader(resolver: Resolver) {
       const name = property(property(resource(id), 'Properties'), key)
       return name.kind === 'scalar' ? String(name.value) : undefined
     },
+    /** Whether a resource of SAM does not take this property from Globals. */
+    ignoresGlobals: (id: string, name: string): boolean => {
+      const ignored = property(resource(id), 'IgnoreGlobals')
+      const items = ignored.kind === 'list' ? ignored.items.map(resolve) : [ignored]
+      return items.some((item) => {
+        const { state, value = '' } = { value: undefined, ...text(item) }
+        return state === 'known' && (value === '*' || value === name)
+      })
+    },
     /** The condition of a resource, and whether it holds. */
     conditionOf: (id: string) => {
       const name = text(property(resource(id), 'Condition'))

@@ -89,7 +89,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
       return unknown(`the parameter ${name} comes from ${type} (set it with --parameter ${name}=…)`)
     }
     if (value === undefined) return unknown(`the parameter ${name} has no default (set it with --parameter ${name}=…)`)
-    if (!/List</.test(type) && type !== 'CommaDelimitedList') return { kind: 'scalar', value }
+    if (!/List<|CommaDelimitedList/.test(type)) return { kind: 'scalar', value }
     return { kind: 'list', items: value.split(',').map((item) => node(item.trim())) }
   }
 

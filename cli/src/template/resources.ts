@@ -59,7 +59,7 @@ function cached<T>(read: (id: string) => T) {
 
 /** Finds the functions and queues that the properties of a mapping refer to. */
 export function createResources(reader: Reader) {
-  const { property, propertiesOf, typeOf, nameOf, conditionOf, text, number, map, resources } = reader
+  const { property, propertiesOf, typeOf, nameOf, conditionOf, ignoresGlobals, text, number, map, resources } = reader
 
   const ofType = (type: RegExp) =>
     [...resources.keys()].filter((id) => type.test(typeOf(id)) && conditionOf(id)?.verdict !== false)
@@ -108,7 +108,8 @@ export function createResources(reader: Reader) {
     const get = <T>(path: string | readonly string[], read: (resolved: Resolved) => Setting<T>): Setting<T> => {
       const names = [path].flat()
       const given = names.reduce(property, own)
-      const inherits = sam && given.kind === 'absent' && !isOwn(own, names)
+      const [name = ''] = names
+      const inherits = sam && given.kind === 'absent' && !isOwn(own, names) && !ignoresGlobals(id, name)
       const inherited = inherits ? names.reduce(property, globals) : given
       return inherits && inherited.kind !== 'absent' ? { ...read(inherited), of: 'Globals' } : read(given)
     }

@@ -5,6 +5,7 @@ export interface Step {
   readonly concurrency: number
   readonly goodput: number
   readonly failedShare: number
+  readonly death?: string | undefined
 }
 
 /** Each step of the climb multiplies the concurrency by this. */
@@ -14,7 +15,7 @@ export const NOISE = MARGIN
 /** A drop by more than this share ends the climb at once. */
 const DROP = 0.1
 /** If the share of failures is above the lowest share by more than this, the concurrency causes the failures. */
-const MAX_MORE_FAILURES = 0.01
+export const MAX_MORE_FAILURES = 0.01
 /** If two neighbours differ by at most this factor, no value between them is tried. */
 const CLOSE = 1.2
 const MAX_REFINEMENTS = 5
@@ -39,9 +40,12 @@ export function isOverloaded(step: Step, steps: readonly Step[]): boolean {
   return step.failedShare > fewest + MAX_MORE_FAILURES
 }
 
-/** The lowest concurrency whose goodput equals the highest, apart from noise. Overloaded steps do not count. */
+/**
+ * The lowest concurrency whose goodput equals the highest, apart from noise. Steps that are overloaded or whose process
+ * ended between two batches do not count.
+ */
 export function kneeOf<S extends Step>(steps: readonly S[]): S | undefined {
-  const usable = steps.filter((step) => step.goodput > 0 && !isOverloaded(step, steps))
+  const usable = steps.filter((step) => step.goodput > 0 && step.death === undefined && !isOverloaded(step, steps))
   const enough = Math.max(...usable.map(({ goodput }) => goodput)) / (1 + NOISE)
   return usable.toSorted((a, b) => a.concurrency - b.concurrency).find(({ goodput }) => goodput >= enough)
 }

@@ -61,7 +61,7 @@ async function checkMemory({ memories }: Plan, { atFullCpu }: Measure, { measure
     if (peak <= memory) continue
     const check = await atFullCpu(knee.concurrency, memory)
     checks.set(memory, check)
-    const fits = check.goodput > 0 && (check.peakMemory ?? 0) <= memory
+    const fits = check.goodput > 0 && check.death === undefined && (check.peakMemory ?? 0) <= memory
     if (!fits) return // a smaller memory does not fit either
   }
 }
@@ -108,6 +108,7 @@ function withCheck(measurement: Measurement, check: Measurement, measurements: r
   return {
     ...measurement,
     peakMemory: check.peakMemory,
+    death: measurement.death ?? check.death,
     cpuPerRecord: cpuPerRecord === null ? null : cpuPerRecord * moreCpu,
     ...(check.failedShare > measurement.failedShare
       ? { goodput: Math.min(measurement.goodput, check.goodput), failedShare: check.failedShare, causes: check.causes }

@@ -105,7 +105,13 @@ export async function measure(concurrency: number, memory: number, options: Meas
     await round(0)
     causes = openCounter() // the warm-up does not count
     const goodputs = await sampleUntilConfident(round)
-    return { concurrency, ...summarize(measured, goodputs, busy), causes: causes.counts() }
+    const death = environments.map((environment) => environment.death).find((text) => text !== undefined)
+    return {
+      concurrency,
+      ...summarize(measured, goodputs, busy),
+      causes: causes.counts(),
+      ...(death === undefined ? {} : { death }),
+    }
   } catch (error) {
     if (signal.aborted) throw new Stopped('interrupted')
     throw error
@@ -138,6 +144,10 @@ async function reuseEnvironment(options: FunctionOptions & { memory: number }, s
   }
   let environment: Environment = await start()
   return {
+    /** How the process ended between two batches, if that happened. */
+    get death() {
+      return death
+    },
     async invoke(event: string): Promise<{ outcome: Outcome; figures: Figures | undefined }> {
       figures = Promise.withResolvers()
       try {
@@ -171,13 +181,12 @@ function noLibraryError(): UsageError {
  * `onFailure` removed it from the report, for example because it sent it to a dead-letter queue.
  */
 function settle(batch: readonly Received[], outcome: Outcome, fifo: boolean, addCause: (text: string) => void) {
-  const { processed, failed, error } = sortBatch(batch, outcome, true)
+  const { processed, failed, deletedThoughFailed, error } = sortBatch(batch, outcome, true)
   const errors = outcome.recordErrors?.errors ?? {}
   const handled = processed.filter(({ messageId }) => errors[messageId] !== undefined)
-  for (const { messageId } of [...failed, ...handled]) {
-    addCause(error ?? causeOf(outcome, messageId, fifo))
-  }
-  return { succeeded: processed.length - handled.length, failed: failed.length + handled.length }
+  const all = [...failed, ...deletedThoughFailed, ...handled]
+  for (const { messageId } of all) addCause(error ?? causeOf(outcome, messageId, fifo))
+  return { succeeded: batch.length - all.length, failed: all.length }
 }
 
 /**

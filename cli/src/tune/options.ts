@@ -80,6 +80,10 @@ export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<
   const timeout = flags.timeout ?? Number(taken.timeout ?? FUNCTION_DEFAULTS.timeout / 1000)
   const environments = flags.environments ?? Number(taken.environments ?? 1)
   refuseIf(
+    flags.environments === undefined && Number(taken.environments) < 2,
+    `the maximum concurrency in ${flags.template} is ${environments}, but Lambda accepts 2 to 1,000`,
+  )
+  refuseIf(
     environments > MAX_ENVIRONMENTS,
     `the maximum concurrency in ${flags.template} is ${environments}, but tune starts at most ${MAX_ENVIRONMENTS} environments. Set a lower number with --environments`,
   )

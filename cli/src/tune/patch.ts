@@ -96,12 +96,21 @@ function changesOf(cell: Cell, settings: PatchSettings, target: Mapping): string
 }
 
 function limitNotes({ environments }: PatchSettings, target?: Mapping): string[] {
-  if (canLimit(environments, target)) return []
+  if (canLimit(environments, target)) return reservedNotes(environments, target)
   if (environments >= 2)
     return [
       `Provisioned mode has no MaximumConcurrency, so this patch does not limit the function to ${environments} environments.`,
     ]
   return ['MaximumConcurrency is missing, because it must be at least 2. To set it, run tune with --environments 2.']
+}
+
+/** Lambda throttles invocations above the reserved concurrency, so the maximum concurrency must not exceed it. */
+function reservedNotes(environments: number, target?: Mapping): string[] {
+  const reserved = target && valueIn(target.function.reservedConcurrency)
+  if (reserved === undefined || reserved >= environments) return []
+  return [
+    `The reserved concurrency of the function is ${reserved}. Set ReservedConcurrentExecutions to ${environments} or more.`,
+  ]
 }
 
 function withNotes(notes: readonly string[], template: object): string {

@@ -110,10 +110,11 @@ function problemOf(
   { environments, batchSize, timeout }: Setting,
   all: readonly Measurement[],
 ): string | undefined {
-  const { goodput, failedShare, peakMemory, causes } = measurement
+  const { goodput, failedShare, peakMemory, causes, death } = measurement
   const [cause] = Object.keys(causes)
   const because = cause === undefined ? '' : `: ${cause}`
   if (!(goodput > 0)) return `no record succeeded${because}`
+  if (death !== undefined) return death
   if (peakMemory !== null && peakMemory > memory) {
     return `the process needs ${formatNumber(Math.ceil(peakMemory))} MB`
   }

@@ -1,10 +1,10 @@
 import { availableParallelism, cpus } from 'node:os'
 import { formatNumber } from '../local/display.ts'
-import { NOISE } from './climb.ts'
+import { MAX_MORE_FAILURES, NOISE } from './climb.ts'
 import type { Plan } from './explore.ts'
 import type { Setting } from './predict.ts'
 import { PRICES_OF } from './prices.ts'
-import { dollars, goodputText } from './render.ts'
+import { dollars, goodputText, percent } from './render.ts'
 import type { Cell, Measurement, Optimize } from './result.ts'
 
 const EQUAL = `${NOISE * 100} %`
@@ -56,7 +56,20 @@ function reasonsFor(best: Cell, cells: readonly Cell[], { most, optimize, settin
     balanced: `No other memory size has a product of cost and time that is more than ${EQUAL} lower.`,
   }
   const cutOff = `A concurrency above ${upTo}, the end of the range, may be faster: raise --concurrency.`
-  return [aboutMemory[optimize], aboutSpeed, ...(isCutOff(best, row, most, setting.batchSize) ? [cutOff] : [])]
+  return [
+    aboutMemory[optimize],
+    aboutSpeed,
+    ...(isCutOff(best, row, most, setting.batchSize) ? [cutOff] : []),
+    ...(best.failedShare > MAX_MORE_FAILURES ? [failuresOf(best)] : []),
+  ]
+}
+
+/** A combination can be used even if many records fail, because the concurrency does not cause the failures. */
+function failuresOf({ failedShare }: Cell): string {
+  return (
+    `But ${percent(failedShare)} of the records failed, and hardly fewer at any other concurrency. ` +
+    'Find the cause first: failed records can take less time than others, so the figures can be wrong.'
+  )
 }
 
 /** Whether a concurrency above the range may be faster. It cannot be if the range contains a whole batch. */

@@ -18,7 +18,7 @@ export function goodputText(goodput: number): string {
   return digits(goodput, goodput < 100 ? 1 : 0)
 }
 
-function percent(share: number): string {
+export function percent(share: number): string {
   return share === 0 ? '0 %' : `${digits(share * 100, 1)} %`
 }
 

@@ -49,6 +49,8 @@ export interface Measurement {
   readonly cpuPerRecord: number | null
   readonly peakMemory: number | null
   readonly peakDescriptors: number | null
+  /** How a process ended between two batches. `undefined` if that did not happen. */
+  readonly death?: string | undefined
   /** How many cores of this machine the environments used on average. */
   readonly cores: number
 }

@@ -43,7 +43,7 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
     display.end()
     for (const signal of SIGNALS) process.off(signal, interrupt)
   }
-  const result = resultOf(handler, options, findings)
+  const result = resultOf(handler, options, findings, stopped)
   if (flags.report !== undefined) writeOutput('--report', flags.report, renderReport(result))
   console.log(flags.json ? JSON.stringify(result) : renderResult(result, process.stdout))
   if (stopped !== undefined) display.log(`incomplete: ${stopped}`)
@@ -125,12 +125,13 @@ function createQuotas(count: number): Quota[] | undefined {
   return undefined
 }
 
-function resultOf(handler: string, options: TuneOptions, findings: Findings): TuneResult {
+function resultOf(handler: string, options: TuneOptions, findings: Findings, stopped: string | undefined): TuneResult {
   const { plan, patch, mapping } = options
   const { optimize, setting } = plan
   const { environments, batchSize } = setting
   const cells = cellsOf(findings, plan)
   const best = choose(cells, optimize, findings.measurements)
+  const incomplete = stopped === undefined ? '' : ` The run is incomplete: ${stopped}.`
   return {
     handler,
     environments,
@@ -143,7 +144,7 @@ function resultOf(handler: string, options: TuneOptions, findings: Findings): Tu
     }),
     best: best ?? null,
     optimize,
-    recommendation: recommendationFor(best, cells, plan),
+    recommendation: `${recommendationFor(best, cells, plan)}${incomplete}`,
     patch: best ? patchFor(best, patch, mapping) : null,
     unknowns: unknownsOf(environments, findings.measurements, /ts$/.test(options.function.file)),
   }

@@ -425,6 +425,32 @@ test('resources that are missing, or to which access is denied, are listed as no
   )
 })
 
+test('settings that AWS always returns are not checked if they are missing', async (t) => {
+  const { url } = await listen(t, ({ url = '', headers }) => {
+    const target = headers['x-amz-target']
+    if (target === 'AmazonSQS.GetQueueUrl') return { body: { QueueUrl: 'http://sqs/0/orders' } }
+    if (target === 'AmazonSQS.GetQueueAttributes') return { body: { Attributes: redrive('orders-dead') } }
+    const { Timeout, ...configuration } = FUNCTION
+    if (url.includes('/configuration')) return { body: configuration }
+    const missing = { BatchSize: undefined, MaximumBatchingWindowInSeconds: undefined }
+    if (url.includes('/event-source')) return { body: { EventSourceMappings: [mapping('orders', missing)] } }
+    return { body: {} }
+  })
+  const { code, findings } = await findingsOf(t, { function: 'orders', endpointUrl: url }, {})
+  t.equal(code, 0)
+  t.strictSame(
+    findings.map(({ rule, resource, message }) => `${rule} ${resource} ${message}`),
+    [
+      ['orders/orders', 'BatchSize', 'Lambda'],
+      ['orders/orders', 'MaximumBatchingWindowInSeconds', 'Lambda'],
+      ['orders', 'Timeout', 'Lambda'],
+      ['orders', 'VisibilityTimeout', 'SQS'],
+      ['orders', 'MessageRetentionPeriod', 'SQS'],
+      ['orders-dead', 'MessageRetentionPeriod', 'SQS'],
+    ].map(([resource, name, by]) => `not-checked ${resource} Not checked: ${name}. Reason: ${by} does not return it.`),
+  )
+})
+
 /** The findings for a function and one mapping with these settings. */
 async function found(t: Test, configuration: Record<string, unknown>, changes: Record<string, unknown> = {}) {
   return (await check(t, { configuration, pages: [[mapping('orders', changes)]] }, QUEUES)).findings.map(
@@ -596,7 +622,9 @@ test('--endpoint-url applies to both services and works without credentials, and
   const regions = new Set<string>()
   const responses: Record<string, unknown> = {
     'AmazonSQS.GetQueueUrl': { QueueUrl: 'http://sqs/0/orders' },
-    'AmazonSQS.GetQueueAttributes': { Attributes: { VisibilityTimeout: '29', ...redrive('orders') } },
+    'AmazonSQS.GetQueueAttributes': {
+      Attributes: { VisibilityTimeout: '29', MessageRetentionPeriod: '345600', ...redrive('orders') },
+    },
   }
   const { url } = await listen(t, ({ url = '', headers }) => {
     regions.add(/\/(eu-[a-z]+-\d)\//.exec(headers.authorization ?? '')?.[1] ?? '')

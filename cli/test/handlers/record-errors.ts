@@ -1,5 +1,5 @@
 import middy from '@middy/core'
-import type { SQSEvent } from 'aws-lambda'
+import type { Context, SQSEvent } from 'aws-lambda'
 import { boundedSqsBatch, eachChunk, eachRecord } from '../../../src/index.ts'
 
 /** Numbers ending in 1 always fail with a RangeError, numbers ending in 2 with an error whose cause has a code. */
@@ -29,3 +29,23 @@ export const chunks = middy()
 
 /** Without `.use()`: eachRecord refuses to run. */
 export const withoutUse = middy<SQSEvent>().handler(eachRecord(async () => {}))
+
+/** Does not return the response of the library, as if a `return` were missing. */
+export async function withoutReturn(event: SQSEvent, context: Context): Promise<void> {
+  await handler(event, context)
+}
+
+/** Returns only the first failure of the response. */
+export async function returnsFirst(event: SQSEvent, context: Context): Promise<unknown> {
+  const { batchItemFailures } = await handler(event, context)
+  return { batchItemFailures: batchItemFailures.slice(0, 1) }
+}
+
+/** A failure handler removes all failures from the report. */
+export const handled = middy()
+  .use(boundedSqsBatch({ logger: false, onFailure: () => [] }))
+  .handler(
+    eachRecord(() => {
+      throw new Error('invalid')
+    }),
+  )

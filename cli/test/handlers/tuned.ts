@@ -1,3 +1,5 @@
+import { subscribe } from 'node:diagnostics_channel'
+import type { ClientRequest } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import middy from '@middy/core'
 import { boundedSqsBatch, eachChunk, eachRecord } from '../../../src/index.ts'
@@ -58,3 +60,35 @@ export const hangs = middy()
 export async function plain() {
   await sleep(10)
 }
+
+function die() {
+  process.exit(1)
+}
+
+/** The process ends as soon as the Runtime API has accepted a response. */
+export const diesAtOnce = middy()
+  .use(boundedSqsBatch())
+  .use({
+    after: () =>
+      subscribe('http.client.response.finish', (message) => {
+        const { path } = (message as { request: ClientRequest }).request
+        if (path.endsWith('/response')) die()
+      }),
+  })
+  .handler(eachRecord(() => {}))
+
+/** The process ends a little later than each response. */
+export const diesLater = middy()
+  .use(boundedSqsBatch())
+  .use({ after: () => void setTimeout(die, 5) })
+  .handler(eachRecord(() => sleep(10)))
+
+/** Nine of ten records fail, at every concurrency. */
+export const failsMostly = middy()
+  .use(boundedSqsBatch({ logger: false }))
+  .handler(
+    eachRecord(async (_record, _context, { index }) => {
+      await sleep(10)
+      if (index % 10 > 0) throw new Error('access denied')
+    }),
+  )

@@ -71,6 +71,39 @@ test('a handler without .use(): the run fails and shows the error of the invocat
   )
 })
 
+test('if the handler does not return the response of the library, the failed messages are lost', async (t) => {
+  const file = handlerFile('record-errors.ts')
+  const args = ['local', `${file}#withoutReturn`, '--messages', '20', '--watch-failures', '9', ...small]
+  const { code, stdout, stderr } = await command(args)
+  t.equal(code, 1)
+  t.match(stdout, /^│ processed +│ +16 │$/m)
+  t.match(stdout, /^│ lost +│ +4 │$/m)
+  t.match(stdout, /^4 messages were lost\. Either they failed, and the handler did not return the response of/m)
+  t.match(stdout, /^failed: 4 messages were lost$/m)
+  t.match(
+    stderr,
+    /: failed, but deleted, because the handler did not return the response of middy-bounded-sqs-batch: RangeError: order/,
+  )
+  for (const mapping of [{}, { reportBatchItemFailures: false }]) {
+    const ledger = await runHandler('record-errors.ts', {
+      queue: { visibilityTimeout: 40, maxReceives: 1 },
+      function: { exportName: 'returnsFirst' },
+      messages: numberedMessages(20),
+      mapping: { batchSize: 10, ...mapping },
+    })
+    t.equal(ledger.lost + ledger.deadLettered, 4)
+    t.equal(ledger.processed, 16)
+  }
+})
+
+test('failures that a failure handler removed from the report are not lost', async (t) => {
+  const ledger = await runHandler('record-errors.ts', {
+    function: { exportName: 'handled' },
+    messages: numberedMessages(10),
+  })
+  t.match(ledger, { processed: 10, lost: 0, causes: { 'Error: invalid': 10 } })
+})
+
 test('without the library, the cause says that the error is unknown', async (t) => {
   const ledger = await runHandler('outcomes.mjs', {
     queue: { visibilityTimeout: 40, maxReceives: 1 },

@@ -50,6 +50,23 @@ test('Globals of SAM are merged, and a variable of the function replaces one of 
   t.strictSame(await readTemplateEnvironment(file, 'Plain', new Map()), { variables: {}, unknown: [] })
 })
 
+test('a function with IgnoreGlobals does not have the variables of Globals', async (t) => {
+  const variables = async (IgnoreGlobals: unknown) => {
+    const Globals = { Function: { Environment: { Variables: { A: 'global' } } } }
+    const F = { Type: 'AWS::Serverless::Function', IgnoreGlobals, Properties: {} }
+    return (await readTemplateEnvironment(templateFile(t, { Globals, Resources: { F } }), 'F', new Map())).variables
+  }
+  t.strictSame(await variables('*'), {})
+  t.strictSame(await variables(['Timeout', 'Environment']), {})
+  t.strictSame(await variables(['Timeout']), { A: 'global' })
+})
+
+test('a byte order mark at the start of --env-file is not part of a name', async (t) => {
+  const file = join(folder(t), '.env')
+  writeFileSync(file, '\ufeffA=1\nB=2\n')
+  t.strictSame({ ...environmentOf({ envFile: file }) }, { A: '1', B: '2' })
+})
+
 test('a value without NAME= and a missing file are refused', async (t) => {
   t.throws(() => environmentOf({ env: ['A'] }), {
     name: 'UsageError',

@@ -6,7 +6,7 @@ import { UsageError } from '../../src/errors.ts'
 import { feed } from '../../src/local/feed.ts'
 import { numberedMessages, readMessagesFile } from '../../src/local/messages.ts'
 import { iterateExport } from '../../src/local/messages-from.ts'
-import { BIN, folder, handlerFile, notebook, until } from '../support/runs.ts'
+import { BIN, command, folder, handlerFile, notebook, runHandler, until } from '../support/runs.ts'
 
 function write(t: Test, name: string, text: string) {
   const file = join(folder(t), name)
@@ -71,6 +71,30 @@ test('an S3 event is a body, and so is each of several SQS events', async (t) =>
   t.strictSame(await readMessagesFile(write(t, 'two.jsonl', `${sqs}\n${sqs}`), false), [{ body: sqs }, { body: sqs }])
 })
 
+test('an event without records has no messages', async (t) => {
+  for (const text of ['{"Records":[]}', '{\n  "Records": []\n}\n']) {
+    const file = write(t, 'none.json', text)
+    await t.rejects(readMessagesFile(file, false), { name: 'UsageError', message: `${file} has no messages` })
+  }
+})
+
+test('a record of an SQS event without a body is refused by its number', async (t) => {
+  const { body, ...rest } = record('2')
+  const file = write(t, 'e.json', JSON.stringify({ Records: [record('1'), rest] }))
+  const message = `record 2 of ${file} has a body that is undefined, but must be a string`
+  await t.rejects(readMessagesFile(file, false), { name: 'UsageError', message })
+})
+
+test('a byte order mark at the start of a file is not part of a message', async (t) => {
+  const bom = '\ufeff'
+  t.strictSame(await readMessagesFile(write(t, 'm.jsonl', `${bom}{"a":1}\n"b"\n`), false), [
+    { body: '{"a":1}' },
+    { body: 'b' },
+  ])
+  const event = `${bom}${JSON.stringify({ Records: [record('1')] })}`
+  t.strictSame(await readMessagesFile(write(t, 'e.json', event), false), [{ body: '1' }])
+})
+
 test('a record of an event without a message group is refused on FIFO, by its number', async (t) => {
   const file = write(t, 'e.json', JSON.stringify({ Records: [record('1', { MessageGroupId: 'g' }), record('2')] }))
   const message = `record 2 of ${file} has no messageGroupId, which a FIFO queue requires`
@@ -103,12 +127,14 @@ test('--messages-from: an error is one line with the number of the message', asy
     `export default function* () { yield 'x'; yield '' }
      export function* throws() { yield 'x'; throw new Error('no more') }
      export const text = 'abc'
-     export const nothing = [undefined]`,
+     export const nothing = [undefined]
+     export const noBody = [{ body: undefined }]`,
   )
   const fails = async (name: string, message: string) => t.rejects(collect(file, name), { name: 'UsageError', message })
   await fails('default', `message 2 of ${file} has an empty body, which SQS rejects`)
   await fails('throws', `--messages-from: message 2 of ${file}: Error: no more`)
   await fails('nothing', `message 1 of ${file} is undefined, which JSON cannot represent`)
+  await fails('noBody', `message 1 of ${file} has a body that is undefined, which JSON cannot represent`)
   const expected = 'Expected an iterable, an async iterable, or a function that returns one'
   await fails('text', `--messages-from: the export text of ${file} is a string. ${expected}`)
   await fails('missing', `--messages-from: the export missing of ${file} is missing. ${expected}`)
@@ -163,7 +189,7 @@ for (const fifo of [false, true]) {
     const onFull = () => {
       if (full++ === 0) t.ok(pulled.count <= 10_001, 'no more is pulled than there is room for')
     }
-    await feed({ queue, ledger, messages: messages(), onFull, signal: new AbortController().signal })
+    t.ok(await feed({ queue, ledger, messages: messages(), onFull, signal: new AbortController().signal }))
     t.ok(state.most <= 10_000 + 16 * 10, `${state.most} were waiting at most`)
     const numbers = sent.map((body) => JSON.parse(body).number)
     const expected = Array.from({ length: 30_000 }, (_, index) => index + 1)
@@ -184,7 +210,7 @@ test('a message is sent while the input waits for its next one', async (t) => {
   t.strictSame(sent, ['1', '2', '3'])
 })
 
-test('an aborted feed takes no more messages from its input', async (t) => {
+test('an aborted feed takes no more messages from its input, and says that the rest was not sent', async (t) => {
   const { queue } = openFakeQueue(false)
   const stopped = new AbortController()
   let pulled = 0
@@ -194,7 +220,8 @@ test('an aborted feed takes no more messages from its input', async (t) => {
       yield { body: '1' }
     }
   })()
-  await feed({ queue, ledger: { sent: () => {} }, messages, onFull: () => {}, signal: stopped.signal })
+  const options = { queue, ledger: { sent: () => {} }, onFull: () => {} }
+  t.notOk(await feed({ ...options, messages, signal: stopped.signal }))
   t.equal(pulled, 100)
 })
 
@@ -209,4 +236,64 @@ test('a message that SQS refuses ends the feed with its code', async (t) => {
     feed({ ...options, messages: [{ body: '1' }], signal: new AbortController().signal }),
     new UsageError('SQS refused a message: Big: too big'),
   )
+})
+
+test('a run that is interrupted before all messages were sent fails, even if the sent ones were processed', async (t) => {
+  const file = write(
+    t,
+    'slow.mjs',
+    `export default async function* () {
+       yield { number: 1 }
+       await new Promise((resolve) => setTimeout(resolve, 100_000))
+       yield { number: 2 }
+     }`,
+  )
+  const notes = notebook(t)
+  const args = ['local', handlerFile('outcomes.mjs'), '--messages-from', file, '--batch-size', '1', '--json']
+  const { code, stdout } = await command(args, {
+    env: { RECORD_TO: notes.file },
+    during: async (child) => {
+      await until(() => notes.read().length > 0)
+      child.kill('SIGINT')
+    },
+  })
+  const reason = 'the run was interrupted before all messages were sent'
+  t.match(JSON.parse(stdout), {
+    sent: 1,
+    processed: 1,
+    remaining: 0,
+    isInputComplete: false,
+    verdict: 'failed',
+    reason,
+  })
+  t.equal(code, 1)
+})
+
+test('the input of a run that is not interrupted is complete', async (t) => {
+  const env = { RECORD_TO: notebook(t).file }
+  const messages = numberedMessages(3)
+  t.match(await runHandler('outcomes.mjs', { messages, function: { env } }), { sent: 3, isInputComplete: true })
+})
+
+test('--json: what the module of --messages-from prints is not on stdout', async (t) => {
+  const file = write(
+    t,
+    'prints.mjs',
+    `console.log('loading')
+     export default function* () { console.info('one message'); yield 1 }`,
+  )
+  const args = ['local', handlerFile('outcomes.mjs'), '--messages-from', file, '--batch-size', '1', '--idle', '0']
+  const { stdout, stderr } = await command([...args, '--json'], { env: { RECORD_TO: notebook(t).file } })
+  t.match(JSON.parse(stdout), { sent: 1 })
+  t.match(stderr, /^loading$/m)
+  t.match(stderr, /^one message$/m)
+})
+
+test('a module of --messages-from that ends the process does not make the command succeed', async (t) => {
+  for (const text of ['process.exit(0)', 'process.exit()', 'export default () => process.exit(0)']) {
+    const args = ['local', handlerFile('outcomes.mjs'), '--messages-from', write(t, 'ends.mjs', text)]
+    const { code, stdout, stderr } = await command(args)
+    t.strictSame({ code, stdout }, { code: 2, stdout: '' }, text)
+    t.equal(stderr, 'bounded-sqs-batch: the process was ended before the command had a result\n')
+  }
 })

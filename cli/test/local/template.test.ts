@@ -82,6 +82,12 @@ test('flags override the template', async (t) => {
   t.strictSame(lines, ['settings of Handler/Orders in T: ReportBatchItemFailures on'])
 })
 
+test('a value that AWS rejects does not matter if a flag overrides it', async (t) => {
+  const change = { mapping: { BatchSize: 0, FunctionResponseTypes: 'ReportBatchItemFailures' } }
+  const { flags } = await taken(t, sam(change), { batchSize: 7, reportBatchItemFailures: false })
+  t.match(flags, { batchSize: 7, reportBatchItemFailures: false })
+})
+
 test('settings that the template omits have the defaults of AWS', async (t) => {
   const { flags } = await taken(
     t,
@@ -132,10 +138,9 @@ test('without a batch size in the template, a missing window keeps the default o
   const window = async (change: Record<string, unknown>, given: Partial<LocalFlags> = {}) =>
     (await taken(t, sam({ mapping: { MaximumBatchingWindowInSeconds: undefined, ...change } }), given)).flags.window
   t.equal(await window({ BatchSize: { 'Fn::ImportValue': 'x' } }), undefined)
-  t.equal(await window({ BatchSize: 0 }), undefined, 'one that Lambda refuses')
   t.equal(await window({ BatchSize: 10 }, { batchSize: 1000 }), undefined, 'one of the command line')
   t.equal(await window({ BatchSize: 10 }), 0)
-  t.equal(await window({ BatchSize: 0, MaximumBatchingWindowInSeconds: 3 }), 3)
+  t.equal(await window({ BatchSize: { 'Fn::ImportValue': 'x' }, MaximumBatchingWindowInSeconds: 3 }), 3)
 })
 
 test('the maximum concurrency is not used, because each invocation would need a process, and a line says so', async (t) => {
@@ -146,6 +151,26 @@ test('the maximum concurrency is not used, because each invocation would need a 
   ])
   t.match((await taken(t, template, { concurrency: 3 })).lines[1], /at most 3 invocations at a time/)
   t.strictSame((await taken(t, template, { concurrency: 5 })).lines.slice(1), [])
+})
+
+test('filters of the template are not applied, and a line says so', async (t) => {
+  const line =
+    'the filters in T are not applied: Lambda deletes messages that match none of them, but this run delivers all messages'
+  const linesOf = async (FilterCriteria: unknown) =>
+    (await taken(t, sam({ mapping: { FilterCriteria } }))).lines.slice(1)
+  t.strictSame(await linesOf({ Filters: [{ Pattern: '{ "body": { "type": ["order"] } }' }] }), [line])
+  t.strictSame(await linesOf({ 'Fn::ImportValue': 'x' }), [line])
+  t.strictSame(await linesOf({ Filters: [] }), [])
+  t.strictSame(await linesOf(undefined), [])
+})
+
+test('if no environment variable is known, one line says so', async (t) => {
+  const Environment = { Variables: { 'Fn::Transform': { Name: 'Variables' } } }
+  const { lines, variables } = await taken(t, sam({ function: { Environment } }))
+  t.strictSame(variables, {})
+  t.strictSame(lines.slice(1), [
+    'the environment variables in T are not known (Fn::Transform is known only after deployment), so they are not set. Set them with --env NAME=…',
+  ])
 })
 
 test('an existing queue keeps its own settings', async (t) => {
@@ -200,6 +225,20 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     sam({ mapping: { BatchSize: 20_000 } }),
     {},
     /the batch size in \S+ is 20000, but Lambda allows at most 10,000$/,
+  ],
+  ['a batch size of 0', sam({ mapping: { BatchSize: 0 } }), {}, /^the batch size in \S+ is not valid: 0 is outside of/],
+  ['a timeout of 901 s', sam({ function: { Timeout: 901 } }), {}, /^the timeout in \S+ is not valid: 901 is outside/],
+  [
+    'a redrive policy without maxReceiveCount',
+    sam({ queue: { RedrivePolicy: { deadLetterTargetArn: getAtt('Dead') } } }),
+    {},
+    /^the redrive policy in \S+ is not valid: it has no maxReceiveCount$/,
+  ],
+  [
+    'FunctionResponseTypes that are not a list',
+    sam({ mapping: { FunctionResponseTypes: 'ReportBatchItemFailures' } }),
+    {},
+    /^the value of FunctionResponseTypes in \S+ is not valid: it is a scalar, but must be a list$/,
   ],
   [
     'a parameter that the template does not have',

@@ -3,10 +3,21 @@ import { openLedger } from '../../src/local/ledger.ts'
 import { whyFailed } from '../../src/local/verdict.ts'
 
 const none = { maxDeadLettered: 0, maxFailedInvocations: 0 }
-const good = { ...openLedger().snapshot({ queue: 0, deadLetter: 0 }), sent: 20, processed: 20 }
+const good = {
+  ...openLedger().snapshot({ queue: 0, deadLetter: 0 }),
+  sent: 20,
+  processed: 20,
+  isInputComplete: true,
+}
 
 const cases: [title: string, changes: Partial<typeof good>, allowed: typeof none, reason: string | undefined][] = [
   ['all messages processed', {}, none, undefined],
+  [
+    'an input of which a part was not sent',
+    { isInputComplete: false },
+    { maxDeadLettered: 99, maxFailedInvocations: 99 },
+    'the run was interrupted before all messages were sent',
+  ],
   ['one message lost', { lost: 1 }, none, '1 message was lost'],
   ['messages left in the queue', { remaining: 1200 }, none, '1,200 messages were left in the queue'],
   ['no message processed', { processed: 0 }, none, 'no message was processed'],

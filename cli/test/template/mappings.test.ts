@@ -343,6 +343,22 @@ Resources:
   )
 })
 
+test('IgnoreGlobals: a function does not take some or all properties from Globals', async (t) => {
+  const of = async (IgnoreGlobals: unknown) => {
+    const template = sam({ function: { Timeout: undefined, MemorySize: undefined } })
+    const Handler = { ...template.Resources.Handler, IgnoreGlobals }
+    const Globals = { Function: { Timeout: 60, MemorySize: 256 } }
+    const { mappings } = await read(t, { ...template, Globals, Resources: { ...template.Resources, Handler } })
+    const { timeout, memory } = only(mappings).function
+    return [short(timeout), short(memory)]
+  }
+  t.strictSame(await of(undefined), [60, 256])
+  t.strictSame(await of('*'), [3, 128])
+  t.strictSame(await of(['Timeout']), [3, 256])
+  t.strictSame(await of(['*']), [3, 128])
+  t.strictSame(await of([]), [60, 256])
+})
+
 test('Globals apply only to SAM, and settings of the function override them', async (t) => {
   const Globals = { Function: { Timeout: 20, MemorySize: 256, Runtime: 'nodejs18.x', ReservedConcurrentExecutions: 7 } }
   const change = { function: { Timeout: 10, MemorySize: undefined, Runtime: undefined } }

@@ -75,6 +75,20 @@ for (const [expression, value, parameters = {}] of VALUES) {
   })
 }
 
+test('a parameter of each list type is a list', async (t) => {
+  const template = sam({ mapping: { FunctionResponseTypes: { Ref: 'Types' } } })
+  for (const Type of [
+    'CommaDelimitedList',
+    'List<String>',
+    'AWS::SSM::Parameter::Value<List<String>>',
+    'AWS::SSM::Parameter::Value<CommaDelimitedList>',
+  ]) {
+    const parameters = { Types: 'a, ReportBatchItemFailures' }
+    const { mappings } = await read(t, { ...template, Parameters: { Types: { Type } } }, parameters)
+    t.equal(short(only(mappings).reports), true, Type)
+  }
+})
+
 test('an unknown value gives one finding, and no other finding about it', async (t) => {
   const findings = await findingsIn(t, sam({ queue: { VisibilityTimeout: { 'Fn::ImportValue': 'seconds' } } }))
   t.strictSame(ids(findings), ['not-checked Queue'])

@@ -106,3 +106,14 @@ test('the climb never takes more than maxSteps()', async (t) => {
     }
   }
 })
+
+test('a step whose process ended between two batches is never the knee', async (t) => {
+  const step = { failedShare: 0 }
+  const death = 'the process ended with exit code 1 after its response'
+  const steps = [
+    { ...step, concurrency: 10, goodput: 100 },
+    { ...step, concurrency: 20, goodput: 200, death },
+  ]
+  t.equal(kneeOf(steps)?.concurrency, 10)
+  t.equal(kneeOf([{ ...step, concurrency: 10, goodput: 100, death }]), undefined)
+})

@@ -124,8 +124,31 @@ test('if every record fails, the exit code is 1, and the causes are shown', asyn
   t.match(JSON.parse(json.stdout), { best: null, patch: null })
 })
 
-test('Ctrl-C ends the run, and the results so far are printed', async (t) => {
-  const flags = ['--concurrency', '10..400', '--batch-size', '400', '--memory', '1769']
+test('if most records fail at every concurrency, the recommendation says so', async (t) => {
+  const flags = ['--concurrency', '10..11', '--batch-size', '50', '--memory', '1769', '--json']
+  const { stdout } = await command(['tune', `${tuned}#failsMostly`, ...sampleFile(t), ...flags])
+  t.match(
+    JSON.parse(stdout).recommendation,
+    'But 90.0 % of the records failed, and hardly fewer at any other concurrency.',
+  )
+})
+
+test('if the process ends after each response, nothing is recommended', async (t) => {
+  const flags = ['--concurrency', '10..11', '--batch-size', '100', '--memory', '1769', '--json']
+  for (const name of ['diesAtOnce', 'diesLater']) {
+    const { code, stdout } = await command(['tune', `${tuned}#${name}`, ...sampleFile(t), ...flags])
+    t.equal(code, 1)
+    t.match(JSON.parse(stdout), {
+      best: null,
+      patch: null,
+      recommendation: /^No combination can be used: the process ended with exit code 1 after its response\. Is an/,
+    })
+  }
+})
+
+test('Ctrl-C ends the run, and the results so far are printed and reported as incomplete', async (t) => {
+  const report = join(folder(t), 'report.html')
+  const flags = ['--concurrency', '10..400', '--batch-size', '400', '--memory', '1769', '--report', report]
   const { code, stdout } = await command(['tune', tuned, ...sampleFile(t), ...flags], {
     during: async (child, output) => {
       await until(() => output.stdout.includes('best so far'))
@@ -134,7 +157,9 @@ test('Ctrl-C ends the run, and the results so far are printed', async (t) => {
   })
   t.equal(code, 1)
   t.match(stdout, /^Measured without a CPU limit:\n┌[\s\S]*\n│ 10 +│[\s\S]*^Recommendation: 1,769 MB, and a/m)
+  t.match(stdout, /^Recommendation: .* The run is incomplete: interrupted\.$/m)
   t.match(stdout, /^incomplete: interrupted$/m)
+  t.match(readFileSync(report, 'utf8'), /<h2>Recommendation<\/h2>\n<p>.* The run is incomplete: interrupted\.<\/p>/)
 })
 
 test('--messages limits what the handler receives', async (t) => {
@@ -250,5 +275,10 @@ test('wrong usage exits with code 2 and says what is wrong', async (t) => {
   await refuse([tuned, ...sample, '--report', '/nope/x.html'], '--report /nope/x.html cannot be written (ENOENT)')
   const template = templateFile(t, sam({ mapping: { ScalingConfig: { MaximumConcurrency: 500 } } }))
   await refuse([tuned, ...sample, '--template', template], 'tune starts at most 100 environments. Set a lower')
+  for (const MaximumConcurrency of [0, 1, -3]) {
+    const wrong = templateFile(t, sam({ mapping: { ScalingConfig: { MaximumConcurrency } } }))
+    const expected = `the maximum concurrency in ${wrong} is ${MaximumConcurrency}, but Lambda accepts 2 to 1,000`
+    await refuse([tuned, ...sample, '--template', wrong], expected)
+  }
   t.notOk(existsSync('/nope'))
 })

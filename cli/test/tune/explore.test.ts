@@ -108,6 +108,36 @@ test('if the process does not work with a memory size, smaller sizes are not che
   )
 })
 
+test('if a process ends between two batches with a memory size, that size cannot be used', async (t) => {
+  const death = 'the process ended with exit code 1 after its response'
+  const { full, best, cells } = await run(plan({ memories: [128, 256, 1769] }), (concurrency, memory) =>
+    memory === 1769 ? { ...downstream(concurrency), peakMemory: 600 } : { goodput: 100, peakMemory: 100, death },
+  )
+  t.strictSame(full.slice(-1), ['256 × 42'])
+  t.match(best, { memory: 1769 })
+  const problems = new Map(cells.map(({ memory, problem }) => [memory, problem]))
+  t.strictSame([...problems.values()], ['the process needs 600 MB', death, undefined])
+})
+
+test('if the process ends between two batches at every concurrency, nothing is recommended', async (t) => {
+  const death = 'the process ended with exit code 1 after its response'
+  const { best, cells } = await run(plan(), (concurrency) => ({ ...downstream(concurrency), death }))
+  t.equal(best, undefined)
+  t.equal(recommendationFor(best, cells, plan()), `No combination can be used: ${death}.`)
+})
+
+test('if many records fail at every concurrency, the recommendation says so', async (t) => {
+  const recommend = async (failedShare: number) => {
+    const { best, cells } = await run(plan(), (concurrency) => ({ ...downstream(concurrency), failedShare }))
+    return recommendationFor(best, cells, plan())
+  }
+  t.match(
+    await recommend(0.9),
+    / But 90.0 % of the records failed, and hardly fewer at any other concurrency\. Find the cause first: failed records can take less time than others, so the figures can be wrong\.$/,
+  )
+  t.notMatch(await recommend(0.01), 'of the records failed')
+})
+
 test('a small heap needs more CPU for garbage collection, and the prediction includes it', async (t) => {
   const { cells } = await run(plan(), (_concurrency, memory) =>
     memory === 1769 ? { goodput: 500, cpuPerRecord: 0.1, peakMemory: 200 } : { cpuPerRecord: 0.2, goodput: 500 },

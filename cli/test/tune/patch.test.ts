@@ -97,3 +97,12 @@ test('notes say which settings belong to another stack, and which one the mappin
   t.match(patch, /^# Provisioned mode has no MaximumConcurrency, so this patch does not limit .+ 4 environments\.$/m)
   t.match(patch, /^# The queue is not in this template \(.+\)\. Where it is defined, set VisibilityTimeout 181\.$/m)
 })
+
+test('a note says if the reserved concurrency is below the maximum concurrency of the patch', async (t) => {
+  const note = /^# The reserved concurrency of the function is 3\. Set ReservedConcurrentExecutions to 4 or more\.$/m
+  const patch = async (ReservedConcurrentExecutions: number) =>
+    patchFor(CELL, SETTINGS, only((await read(t, sam({ function: { ReservedConcurrentExecutions } }))).mappings))
+  t.match(await patch(3), note)
+  t.notMatch(await patch(4), 'ReservedConcurrentExecutions')
+  t.notMatch(patchFor(CELL, SETTINGS), 'ReservedConcurrentExecutions')
+})

@@ -109,6 +109,7 @@ test('problems: memory, failures, timeout, nothing succeeded', async (t) => {
     '25.0 % of the records failed: Error: EMFILE',
   )
   t.equal(problemOf({ goodput: 0, failedShare: 1, causes: { 'Error: no': 3 } }), 'no record succeeded: Error: no')
+  t.equal(problemOf({ death: 'the process ended with exit code 1' }), 'the process ended with exit code 1')
   t.equal(problemOf({ goodput: 1000 / 29 }), undefined)
   t.equal(
     problemOf({ goodput: 1000 / 29.1 }),

@@ -5,6 +5,8 @@ import { oneLine } from '../../errors.ts'
 export interface RecordErrors {
   /** Name, message and code of a record's error, by message id. Records that did not start have no entry. */
   errors: Record<string, string>
+  /** The ids of the records that the library reported in its response. */
+  reported?: string[]
 }
 
 /** The fields of the library's message that are used here. */
@@ -16,6 +18,7 @@ interface RecordTrace {
 }
 
 const errors = new Map<string, string>()
+const reported = new Set<string>()
 let isLibraryUsed = false
 
 /**
@@ -29,6 +32,11 @@ export function watchRecordErrors(): void {
   subscribe('tracing:middy-bounded-sqs-batch:record:error', (message) => {
     const { records, error, failures = records.map((record) => ({ record, error })) } = message as RecordTrace
     for (const failure of failures) errors.set(failure.record.messageId, describeError(failure.error))
+  })
+  // The response of the library. The handler may return something else, for example if a `return` is missing.
+  subscribe('tracing:middy-bounded-sqs-batch:batch:asyncEnd', (message) => {
+    const { result } = message as { result?: { batchItemFailures: { itemIdentifier: string }[] } }
+    for (const { itemIdentifier } of result?.batchItemFailures ?? []) reported.add(itemIdentifier)
   })
 }
 
@@ -47,7 +55,7 @@ export function takeRecordErrors(ids: readonly string[]): RecordErrors | undefin
     taken[id] = text
     errors.delete(id)
   }
-  return { errors: taken }
+  return { errors: taken, reported: ids.filter((id) => reported.delete(id)) }
 }
 
 /** Name, message and code of any thrown value, in one line. Reading its properties may throw. */
