@@ -16,7 +16,6 @@ export const EQUIVALENT: Readonly<
       ['if (isSame && checked.times > MAX_CHECKS) return'],
       'One more check of the same list takes time and changes nothing else.',
     ],
-    ['if (Array.isArray(response)) recordsOf(batch, seenEvent)', ['if (true) recordsOf(batch, seenEvent)'], 'TODO'],
   ],
   'src/sqs-event.ts': [
     [
