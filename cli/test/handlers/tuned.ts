@@ -61,10 +61,6 @@ export async function plain() {
   await sleep(10)
 }
 
-function die() {
-  process.exit(1)
-}
-
 /** The process ends as soon as the Runtime API has accepted a response. */
 export const diesAtOnce = middy()
   .use(boundedSqsBatch())
@@ -72,16 +68,10 @@ export const diesAtOnce = middy()
     after: () =>
       subscribe('http.client.response.finish', (message) => {
         const { path } = (message as { request: ClientRequest }).request
-        if (path.endsWith('/response')) die()
+        if (path.endsWith('/response')) process.exit(1)
       }),
   })
   .handler(eachRecord(() => {}))
-
-/** The process ends a little later than each response. */
-export const diesLater = middy()
-  .use(boundedSqsBatch())
-  .use({ after: () => void setTimeout(die, 5) })
-  .handler(eachRecord(() => sleep(10)))
 
 /** Nine of ten records fail, at every concurrency. */
 export const failsMostly = middy()
