@@ -33,6 +33,8 @@ export interface Invocation {
   response: unknown
   /** Checks that an event still has the records of the batch, and remembers if it does not. Does not throw. */
   checkRecords(event: unknown): void
+  /** Call it with each new response before `response` is set. Does not throw. */
+  noteResponse(response: unknown): void
   /** Runs a handler on every record and returns the report. The inner handler calls it. */
   readonly run: RunBatch
   /** Makes the response from what the inner handler returned. */
@@ -83,7 +85,6 @@ export function createInvocation(
   /** An error that fails the invocation, even if the inner handler caught it. */
   let fatal: { readonly error: unknown } | undefined
   const seenRecords = watchSeenRecords(batch)
-  let currentResponse: unknown
   /** The response before an error. It can have a new list with more failures. */
   let removedResponse: unknown
 
@@ -284,20 +285,22 @@ export function createInvocation(
     return { left, reserve: responseReserve(settings.cpuShare, size, left) }
   }
 
-  return {
+  function noteResponse(response: unknown): void {
+    // If something throws, Middy sets the response to `undefined`, and then calls the `onError` hooks.
+    if (response === undefined) removedResponse = invocation.response ?? removedResponse
+    seenRecords.noteResponse(response)
+  }
+
+  // No getters: in an object literal, V8 makes a hidden class from the closures of a getter. It kept the records of each
+  // batch in memory until a full garbage collection.
+  const invocation: Invocation = {
     event: batch.event,
-    get response() {
-      return currentResponse
-    },
-    set response(response) {
-      // If something throws, Middy sets the response to `undefined`, and then calls the `onError` hooks.
-      if (response === undefined) removedResponse = currentResponse ?? removedResponse
-      seenRecords.noteResponse(response)
-      currentResponse = response
-    },
+    response: undefined,
     checkRecords: seenRecords.check,
+    noteResponse,
     run,
     conclude,
     recover,
   }
+  return invocation
 }

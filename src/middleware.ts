@@ -44,6 +44,7 @@ const RESPONSE_PROPERTY = {
     return this[INVOCATION].response
   },
   set(this: StartedRequest, response: unknown): void {
+    this[INVOCATION].noteResponse(response)
     this[INVOCATION].response = response
   },
   enumerable: true,

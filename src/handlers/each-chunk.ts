@@ -93,13 +93,9 @@ async function handleChunk(
   const validIds = positions.map((position) => ids[position] as string)
   const original = [...valid.values()] as readonly ParsedRecord<unknown>[]
   const received = original.slice() // the handler can change this array
-  const chunkOptions = {
-    get signal() {
-      return options.signal
-    },
-  }
-  const returned: unknown = await handle(received, context, chunkOptions)
-  options.signal.throwIfAborted() // if it has aborted, the whole chunk is already reported as failed
+  const { signal } = options
+  const returned: unknown = await handle(received, context, { signal })
+  signal.throwIfAborted() // if it has aborted, the whole chunk is already reported as failed
   // An entry may be replaced by a copy with the same messageId.
   const isChanged = (record: unknown, index: number) =>
     received[index] !== record && received[index]?.messageId !== validIds[index]
