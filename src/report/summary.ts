@@ -20,6 +20,7 @@ export function summarize(
 ): BatchSummary {
   const outcomes = { failed: 0, timedOut: 0, aborted: 0, blocked: 0, notStarted: 0 }
   const outcome = memoizeOne(outcomeOf)
+  const concurrency = schedule?.concurrency()
   for (const { reason } of failures) outcomes[outcome(reason) ?? 'failed']++
   return {
     records,
@@ -28,9 +29,9 @@ export function summarize(
     handled: failures.length - reported,
     reported,
     durations: percentilesOf(Float64Array.from(schedule?.durations ?? []).sort()),
-    peakInFlight: schedule?.peakInFlight ?? 0,
+    peakInFlight: schedule?.peakInFlight() ?? 0,
     timeLeft,
-    ...(schedule?.concurrency && { concurrency: schedule.concurrency }),
+    ...(concurrency && { concurrency }),
   }
 }
 
