@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import middy from '@middy/core'
 import { boundedSqsBatch, eachChunk, eachRecord } from '../../../src/index.ts'
 
-let batches = 0
+let records = 0
 
 /** Waits 10 ms for each record. */
 export const handler = middy()
@@ -41,13 +41,13 @@ export const failsInChunks = middy()
   .use(boundedSqsBatch({ logger: false }))
   .handler(eachChunk(5, ([first]) => ({ batchItemFailures: first ? [{ itemIdentifier: first.messageId }] : [] })))
 
-/** The process ends during its third batch. */
+/** The process ends during its third batch of 100 records. */
 export const crashes = middy()
   .use(boundedSqsBatch())
   .handler(
     eachRecord(() => {
-      batches += 1
-      if (batches > 20) process.exit(3)
+      records += 1
+      if (records > 200) process.exit(3)
     }),
   )
 

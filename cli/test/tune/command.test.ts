@@ -32,7 +32,7 @@ function announced(text: string): number {
 
 test('the JSON output for a downstream with a capacity of 40 has the cells, the recommendation and the patch', async (t) => {
   const service = await downstream(t, 40, 20)
-  const flags = ['--concurrency', '10..40', '--batch-size', '100', '--memory', '1769,512', '--json']
+  const flags = ['--concurrency', '20..40', '--batch-size', '100', '--memory', '1769,512', '--json']
   const { code, stdout, stderr } = await command(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
     env: { DOWNSTREAM_URL: service.url },
   })
@@ -40,7 +40,7 @@ test('the JSON output for a downstream with a capacity of 40 has the cells, the 
   const result: TuneResult = JSON.parse(stdout)
   const { cells, best, measurements, patch } = result
   t.match(result, { handler: IO_BOUND, environments: 1, batchSize: 100, optimize: 'balanced' })
-  t.equal(measurements[0]?.concurrency, 10)
+  t.equal(measurements[0]?.concurrency, 20)
   t.strictSame(
     cells.map(({ memory, concurrency }) => `${memory} × ${concurrency}`),
     [512, 1769].flatMap((memory) => measurements.map(({ concurrency }) => `${memory} × ${concurrency}`)),
@@ -67,7 +67,7 @@ test('the JSON output for a downstream with a capacity of 40 has the cells, the 
 })
 
 test('--concurrency is the total of four environments', async (t) => {
-  const service = await downstream(t, 1000, 50)
+  const service = await downstream(t, 1000, 20)
   const flags = ['--concurrency', '40..40', '--environments', '4', '--batch-size', '100', '--json']
   const { code, stdout } = await command(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
     env: { DOWNSTREAM_URL: service.url },
