@@ -291,8 +291,8 @@ export function createInvocation(
     seenRecords.noteResponse(response)
   }
 
-  // No getters: in an object literal, V8 makes a hidden class from the closures of a getter. It kept the records of each
-  // batch in memory until a full garbage collection.
+  // No getters: V8 makes a hidden class for each literal with a getter, and the class refers to the getter. That kept the
+  // records of each batch in memory until a full garbage collection.
   const invocation: Invocation = {
     event: batch.event,
     response: undefined,

@@ -97,7 +97,11 @@ test('a handler without the library is refused', async (t) => {
 
 test('several environments process batches at the same time, and their records are added up', async (t) => {
   let batches = 0
-  const measured = await measure(10, 1769, optionsOf('handler', 100, { environments: 3, onBatch: () => (batches += 1) }))
+  const measured = await measure(
+    10,
+    1769,
+    optionsOf('handler', 100, { environments: 3, onBatch: () => (batches += 1) }),
+  )
   t.equal(batches % 3, 0)
   t.equal(measured.batches, batches - 3)
   t.ok(measured.goodput < 30 / 0.0099)
