@@ -1,4 +1,4 @@
-import { isObject, isRecord, kindOf } from './describe.ts'
+import { isObject, isPlainObject, kindOf } from './describe.ts'
 
 /** Tests the value of an option, and describes the expected value for the error message. */
 export type Check = readonly [accepts: (value: unknown) => boolean, expected: string]
@@ -17,7 +17,7 @@ export function check<T extends object>(
   checks: Record<keyof T & string, Check>,
   { prefix = '', required = [] }: { prefix?: string; required?: readonly (keyof T & string)[] } = {},
 ): T {
-  if (!isRecord(given)) throw new TypeError(`${caller}(): expected an object of options, got ${kindOf(given)}`)
+  if (!isPlainObject(given)) throw new TypeError(`${caller}(): expected an object of options, got ${kindOf(given)}`)
   const options = { ...given }
   for (const key of new Set([...Object.keys(options), ...required]) as Set<keyof T & string>) {
     if (!Object.hasOwn(checks, key)) {

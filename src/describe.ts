@@ -12,6 +12,6 @@ export function isObject(value: unknown): value is object {
 }
 
 /** Whether a value is an object with named properties, such as options. An array or a function is not. */
-export function isRecord(value: unknown): value is object {
+export function isPlainObject(value: unknown): value is object {
   return Object.prototype.toString.call(value) === '[object Object]'
 }

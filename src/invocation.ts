@@ -85,7 +85,7 @@ export function createInvocation(
   /** An error that fails the invocation, even if the inner handler caught it. */
   let fatal: { readonly error: unknown } | undefined
   const seenRecords = watchSeenRecords(batch)
-  /** The response before an error. It can have a new list with more failures. */
+  /** The response that Middy removed when something threw. A middleware may have added failures to it. */
   let removedResponse: unknown
 
   const run: RunBatch = async (handler, event, context, signal) => {
@@ -197,9 +197,9 @@ export function createInvocation(
    * @param isLenient whether `returned` may not be the handler's own response (see `mergeResponse()`)
    */
   async function collectFailures(returned: unknown, isLenient: boolean): Promise<readonly Failure[]> {
-    seenRecords.assertSameOrder()
+    seenRecords.assertSameAtResponse()
     // If `eachRecord()` was called, `run()` has checked the event that it was given.
-    if (!started) seenRecords.assertSame()
+    if (!started) seenRecords.assertSameWhenRead()
     let failures = (await started?.failures) ?? []
     const report = started?.givenReport
     // The inner handler may have added ids to the report, even if it then returned something else. So the report is

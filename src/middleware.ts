@@ -112,9 +112,9 @@ function createLimits(concurrency: Settings['concurrency']): Pick<Limits, 'concu
 }
 
 /**
- * Runs a batch of one record that does nothing, so that V8 compiles the code now. Otherwise, V8 would compile it in the
- * first batch, which took half of the time of that batch. Lambda gives a function a whole CPU while it starts, and less
- * when it runs a batch. The warm-up batch has a scheduler of its own, because a rate limit would count its record,
+ * Runs a batch of one record that does nothing, so that V8 compiles the code now. Otherwise, compiling would take half of the
+ * time of the first batch (measured). While a function starts, Lambda gives it a whole CPU, even if it has less than
+ * 1,769 MB of memory. The warm-up batch has a scheduler of its own, because a rate limit would count its record,
  * and adaptive concurrency would measure it.
  */
 async function warmUp(settings: Settings): Promise<void> {

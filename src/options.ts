@@ -1,5 +1,5 @@
 import { type Check, check, show } from './check.ts'
-import { isObject, isRecord } from './describe.ts'
+import { isObject, isPlainObject } from './describe.ts'
 import { cpuShare } from './scheduler/deadlines.ts'
 import { CREATE_LIMITER } from './scheduler/limiter.ts'
 import type {
@@ -35,8 +35,11 @@ const CHECKS: Record<keyof BoundedSqsBatchOptions, Check> = {
     'a positive integer or the result of adaptiveConcurrency()',
   ],
   recordTimeout: [isDuration, 'a number of milliseconds, more than 0'],
-  timeBudget: [(value) => value === false || isRecord(value), 'an object like { drain: 1000, abort: 250 }, or false'],
-  rateLimit: [isRecord, 'an object like { limit: 14, interval: 1000 }'],
+  timeBudget: [
+    (value) => value === false || isPlainObject(value),
+    'an object like { drain: 1000, abort: 250 }, or false',
+  ],
+  rateLimit: [isPlainObject, 'an object like { limit: 14, interval: 1000 }'],
   fifoFailure: [(value) => value === 'group' || value === 'batch', "'group' or 'batch'"],
   throwOnFullBatchFailure: [(value) => typeof value === 'boolean', 'true or false'],
   onFailure: [

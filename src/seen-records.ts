@@ -9,18 +9,18 @@ export interface SeenRecords {
   /** Call it whenever the event is read. Remembers whether its records are those of the batch. Does not throw. */
   check(event: unknown): void
   /**
-   * Call it whenever a response is set: first by the inner handler, then by `after` hooks. Events that are read later do
-   * not matter. Does not throw.
+   * Call it whenever a response is set: first by the inner handler, then by `after` hooks. Only events that were read
+   * before the last call count. Does not throw.
    */
   noteResponse(response: unknown): void
-  /** @throws {TypeError} unless each event that was read before the response had the records of the batch */
-  assertSame(): void
+  /** @throws {TypeError} unless each event that was read before the last response had the records of the batch */
+  assertSameWhenRead(): void
   /**
    * For a response with one result for each record, because results are matched to records by position.
    *
-   * @throws {TypeError} unless the event had the records of the batch, in order, when the inner handler responded
+   * @throws {TypeError} unless the event had the records of the batch, in order, whenever an array was set as the response
    */
-  assertSameOrder(): void
+  assertSameAtResponse(): void
 }
 
 export function watchSeenRecords(batch: Batch): SeenRecords {
@@ -30,7 +30,7 @@ export function watchSeenRecords(batch: Batch): SeenRecords {
   let checked = { records: undefined as unknown, length: 0, times: 0 }
   let difference: Difference
   let differenceBeforeResponse: Difference
-  let otherOrder: Difference
+  let differenceAtResponse: Difference
 
   return {
     check(event) {
@@ -52,14 +52,14 @@ export function watchSeenRecords(batch: Batch): SeenRecords {
       try {
         if (Array.isArray(response)) recordsOf(batch, seenEvent)
       } catch (error) {
-        otherOrder ??= { error }
+        differenceAtResponse ??= { error }
       }
     },
-    assertSame() {
+    assertSameWhenRead() {
       if (differenceBeforeResponse) throw differenceBeforeResponse.error
     },
-    assertSameOrder() {
-      if (otherOrder) throw otherOrder.error
+    assertSameAtResponse() {
+      if (differenceAtResponse) throw differenceAtResponse.error
     },
   }
 }

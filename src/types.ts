@@ -205,7 +205,7 @@ export interface BoundedSqsBatchOptions {
   readonly onFailure?: FailureHandler | readonly FailureHandler[] | undefined
   /**
    * A function that is called once for each failed record, or `false` for no log.
-   * @default one `console.error()` for each batch with failures: counts and groups of errors, without message bodies
+   * @default one `console.error()` for each batch with failures: counts and groups of errors. It adds no message bodies
    */
   readonly logger?: FailureLogger | false | undefined
   /**
@@ -293,7 +293,7 @@ export interface BatchSummary {
   readonly handled: number
   /** Failed records that the response reports in `batchItemFailures`. */
   readonly reported: number
-  /** How long handlers ran, with the validation of bodies, in milliseconds. `undefined` if no record started. */
+  /** How long handlers ran, including the validation of bodies, in milliseconds. `undefined` if no record started. */
   readonly durations: { readonly p50: number; readonly p95: number; readonly max: number } | undefined
   /** The maximum number of handlers of this batch that were in flight at once. */
   readonly peakInFlight: number

@@ -239,7 +239,7 @@ export function pausing(period: number, pause: number, inner: Downstream): Downs
   }
 }
 
-/** While `isDown` of the time, each call fails after 1 ms, with a 503 if `failure` is `'overload'`. */
+/** While `isDown(now)` is true, each call fails after 1 ms. It fails with a 503 if `failure` is `'overload'`. */
 export function failingWhile(
   isDown: (now: number) => boolean,
   inner: Downstream,

@@ -31,7 +31,7 @@ export interface FixedResult {
   readonly failed: number
 }
 
-/** Medians over the seeds. Goodput is divided by that of the best fixed number. */
+/** Medians over the seeds, except `worst`. Goodput is divided by that of the best fixed number. */
 export interface Comparison {
   readonly name: string
   readonly records: number
@@ -42,7 +42,7 @@ export interface Comparison {
   readonly cold: number
   readonly warm: number
   readonly all: number
-  /** Goodput of the worst batch of the second half. */
+  /** Goodput of the worst batch of the second half, of all seeds. */
   readonly worst: number
   /** Shares of the records, from 0 to 1. */
   readonly coldFailed: number

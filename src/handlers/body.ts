@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { isObject, isRecord, kindOf } from '../describe.ts'
+import { isObject, isPlainObject, kindOf } from '../describe.ts'
 import { InvalidBodyError } from '../errors.ts'
 
 /** How to parse a body: as JSON, or as JSON that a Standard Schema (Zod, Valibot, ArkType) then validates. */
@@ -19,7 +19,7 @@ export type BodyParser = (body: unknown) => unknown
  * @throws {TypeError} that says what was received
  */
 export function bodyParserOf(caller: string, options: unknown): BodyParser | undefined {
-  if (!isRecord(options)) throw new TypeError(`${caller}(): expected an object of options, got ${kindOf(options)}`)
+  if (!isPlainObject(options)) throw new TypeError(`${caller}(): expected an object of options, got ${kindOf(options)}`)
   for (const key of Object.keys(options)) {
     if (key !== 'body') throw new TypeError(`${caller}(): unknown option ${JSON.stringify(key)}, expected body`)
   }

@@ -34,7 +34,7 @@ const RUN = Symbol('runBatch')
 
 /**
  * Connects the middleware with `eachRecord()` and `eachChunk()`. Middy gives an inner handler only the event, the context
- * and a signal. The event is a copy that the middleware made for one invocation, so it identifies the invocation, even
+ * and a signal. The event is a copy that the middleware made for one invocation. So it identifies the invocation, even
  * if two invocations receive the same event and the same context.
  *
  * Uses a property, because a WeakMap was slow: its entries survive minor garbage collections. For a batch of ten

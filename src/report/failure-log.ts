@@ -15,8 +15,9 @@ const REPLACED = 'the handler or a middleware threw, but the response still repo
 type Logger = FailureLogger | false | undefined
 
 /**
- * Writes one log entry for a batch, or calls the `logger` once for each failed record. The entry has the message ids of
- * records, and no bodies, attributes or receipt handles. An error in this function does not change the response.
+ * Writes one log entry for a batch, or calls the `logger` once for each failed record. The entry has message ids, and
+ * the names, messages and stacks of errors. It adds no bodies, attributes or receipt handles, but the message of a
+ * handler's error can quote a body. An error in this function does not change the response.
  *
  * @param summary makes the summary. It is called only if an entry is written
  * @param replaced the error that ended the batch, if there is one

@@ -60,8 +60,8 @@ export function readResponse(response: unknown, { ids }: Batch): Failure[] {
 }
 
 /**
- * Reads what a chunk handler returned. It is stricter: the response of another API, such as `{ UnprocessedItems }`, must
- * not delete messages.
+ * Reads what a chunk handler returned. Unlike `readResponse()`, it accepts `undefined` as success, and refuses an array in
+ * which a result is missing. The response of another API, such as `{ UnprocessedItems }`, must not delete messages.
  *
  * @param ids of the records of the chunk
  * @throws {TypeError} that says what was received and what to return

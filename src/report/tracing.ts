@@ -22,7 +22,7 @@ export function traceBatch(trace: BatchTrace): PromiseWithResolvers<unknown> | u
 
 /**
  * Traces each run of a handler, up to the result that is reported. The trace of a handler that hangs ends at its
- * timeout. Without subscribers this costs nothing, because the same jobs are returned.
+ * timeout, or when the batch ends. Without subscribers this costs nothing, because the same jobs are returned.
  *
  * Does not use `tracePromise()`: its events come a microtask late, when the next handlers have already started.
  */

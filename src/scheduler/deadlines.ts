@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda'
 import type { TimeBudget } from '../types.ts'
 
-/** When an invocation must stop starting records and when it must respond, on the clock of `performance.now()`. */
+/** When an invocation must stop starting records, and when its batch must end, on the clock of `performance.now()`. */
 export interface Deadlines {
   /** From this time on, no further record starts. */
   readonly drainAt: number

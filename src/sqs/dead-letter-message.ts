@@ -43,7 +43,9 @@ export function toDeadLetterMessage(
 ): DeadLetterMessage {
   const { record } = failure
   if (typeof record.body !== 'string') {
-    throw new TypeError(`the body is ${kindOf(record.body)} and no longer text: let only eachRecord() parse it`)
+    throw new TypeError(
+      `expected a body of text, got ${kindOf(record.body)}: let only eachRecord() or eachChunk() parse it`,
+    )
   }
   const attributes = ownAttributes(record)
   let bytes = Buffer.byteLength(record.body)

@@ -4,8 +4,9 @@ import { isObject } from '../describe.ts'
 import type { RecordFailure } from '../types.ts'
 
 /**
- * Seconds. SQS refuses to keep a message invisible for more than 12 hours (43,200 s) after it was received. The batching
- * window (up to 300 s) and the function (up to 900 s) can use some of this time before the delay begins.
+ * Seconds. SQS refuses to keep a message invisible for more than 12 hours (43,200 s) after it was received. Before the
+ * delay begins, the batching window can use up to 300 s of this time, and the function up to 900 s. On Managed Instances,
+ * the function can use up to 5,400 s. SQS then refuses the longest delays.
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
  */
 const MAX_DELAY_SECONDS = 42_000
@@ -45,7 +46,8 @@ export interface RetryBackoffOptions {
   readonly factor?: number | undefined
   /**
    * The limit of all delays: whole seconds, from 1 to 42,000. SQS allows 12 hours (43,200 s) after it delivered the
-   * message. The batching window and the function can have used up to 1,200 s of this time.
+   * message. The batching window and the function can have used up to 1,200 s of this time, or 5,700 s on Managed
+   * Instances.
    * @default 900
    */
   readonly max?: number | undefined

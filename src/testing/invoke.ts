@@ -105,7 +105,8 @@ async function respondInTime<TReturn>(
 
 /**
  * Reads a response by the table in "Reporting batch item failures" of Lambda's guide. A missing response, `{}`, and a
- * missing, null or empty list are a complete success. Any other response is a complete failure here.
+ * missing, null or empty list are a complete success. A list of valid ids reports those records as failed. Any other
+ * response is a complete failure here.
  *
  * @returns the ids of the records that failed
  * @throws {Error} if Lambda redelivers the whole batch

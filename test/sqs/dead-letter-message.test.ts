@@ -219,6 +219,6 @@ t.test('a record whose body a middleware parsed stays failed, and the others are
   t.strictSame(idsOf(remaining), ['m1'])
   t.strictSame([...(await received()).keys()], ['body of m0', 'body of m2'])
   t.strictSame(lines, [
-    'deadLetter(): 1 of 3 records could not be sent to dead and stay failed: 1 × TypeError: the body is an object and no longer text: let only eachRecord() parse it',
+    'deadLetter(): 1 of 3 records could not be sent to dead and stay failed: 1 × TypeError: expected a body of text, got an object: let only eachRecord() or eachChunk() parse it',
   ])
 })

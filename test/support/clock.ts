@@ -30,7 +30,7 @@ function setModuleTimeout(to: typeof setTimeout): void {
   syncBuiltinESMExports()
 }
 
-/** Advances a mocked clock by single milliseconds, so that each timer fires at its time, as while the thread is free. */
+/** Advances a mocked clock by single milliseconds, so that each timer fires at its time, as it does while the thread is free. */
 export function passTime(clock: Clock, milliseconds: number): void {
   for (let passed = 0; passed < milliseconds; passed++) clock.advance(1)
 }

@@ -30,7 +30,7 @@ export function awsFunction(
   }
 }
 
-/** The scenarios run on moto instead of fauxqs: `npm run test:e2e-moto`. */
+/** Whether the scenarios run on moto instead of fauxqs: `npm run test:e2e-moto`. */
 export const onMoto = process.env.E2E_SQS === 'moto'
 
 async function startSqs(t: Test): Promise<string> {

@@ -10,7 +10,7 @@ import {
 } from '../../src/index.ts'
 import { sqsContext } from '../../src/testing/index.ts'
 
-/** The context of a unit test: it has no remaining time. */
+/** The context of a unit test. It has no `getRemainingTimeInMillis()`, so there is no time budget. */
 export function testContext(): Context {
   return {} as Context
 }

@@ -24,7 +24,7 @@ export interface Broken {
   place?: Place | undefined
   what: string
   fix: string
-  /** The number that `fix` gives. Of several findings for one setting, the one with the highest number is shown. */
+  /** How strict the finding is. Of several findings for one setting, the one with the highest number is shown. */
   need?: number
   /** Why `what` was not checked. Undefined if it was checked, and is wrong. */
   reason?: string

@@ -106,7 +106,7 @@ const MAX_SHOWN = 10
 function listCounts(title: string, counts: Record<string, number>): string[] {
   const lines = Object.entries(counts).map(([text, count]) => `  ${formatNumber(count)} × ${text}`)
   const rest = lines.length - MAX_SHOWN
-  const more = rest > 0 ? [`  and ${rest} more ${rest === 1 ? 'kind' : 'kinds'}`] : []
+  const more = rest > 0 ? [`  and ${rest} more`] : []
   return lines.length === 0 ? [] : [title, ...lines.slice(0, MAX_SHOWN), ...more]
 }
 

@@ -180,7 +180,7 @@ export function toPlan(shown: Shown): Plan {
   const config = shown.configuration?.root_module
   const root: Module = { address: '', key: '', config, instances: [], children: new Map() }
   add((shown.planned_values ?? shown.values)?.root_module, root, /./)
-  // A plan lists data sources that are already read only in the prior state.
+  // If Terraform read a data source while it planned, the plan lists it only in the prior state.
   if (!isState) add(shown.prior_state?.values?.root_module, root, /^data$/)
   collect(root)
   const deleted = changes.flatMap(({ type = '', change }) =>

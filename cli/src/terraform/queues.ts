@@ -105,7 +105,7 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     const checked = kindMismatch(kindOf(queue), kindOf(found.instance)) ?? arn
     const deadLetterQueue = deadLetterQueueOf(found)
     const isWrong = checked.state === 'unknown' && checked.wrong !== undefined
-    // A wrong ARN is then one setting, and gives one finding instead of two.
+    // If the ARN is wrong, the retention uses the same setting. The result is one finding instead of two.
     const retention = isWrong && deadLetterQueue.unread !== undefined ? checked : deadLetterQueue.retention
     const maxReceiveCount = share(queue, 'maxReceiveCount', count)
     return known({ arn: checked, maxReceiveCount, deadLetterQueue: { ...deadLetterQueue, retention } })

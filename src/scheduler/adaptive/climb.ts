@@ -49,7 +49,7 @@ interface Reference {
  * goodput stays the same.
  */
 export interface Climb {
-  /** Whether a good measurement would double the limit. A rough one is then enough. */
+  /** Whether the limit doubles next if this measurement shows a gain. A rough measurement is then enough. */
   readonly isDoubling: boolean
   /**
    * The current limit has been measured: sets the limit to measure next.
@@ -173,8 +173,8 @@ export function createClimb(limit: CurrentLimit): Climb {
   function lowered(before: number, allFailed: boolean): boolean {
     step = MIN_STEP
     if (returnTo === undefined) {
-      // A probe upwards can cause an outage, so the limit returns to the reference. If the limit has not recovered from the
-      // last outage, it returns to half of the limit to which it was returning, or to the reference if that is higher.
+      // A probe upwards can cause an outage, so the limit returns to the reference. While it recovers from an earlier outage,
+      // `doublesBelow` is its goal. It then returns to half of this goal, or to the reference if that is higher.
       returnTo = Math.max(reference?.limit ?? before, doublesBelow < Infinity ? doublesBelow / 2 : 0)
       doublesBelow = 0
     }

@@ -19,7 +19,7 @@ export interface Cohort {
   duration: number
   /** The sum of the durations of the jobs that have ended and do not count. */
   uncounted: number
-  /** The sum of the squared durations of the jobs that have ended. */
+  /** The sum of the squared durations of the jobs that have ended and count. */
   squares: number
   /**
    * The sum of an integral for each job: the number of jobs in flight, integrated from the start to the end of the job.

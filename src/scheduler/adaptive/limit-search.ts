@@ -15,7 +15,7 @@ const MARGIN = 0.95
  * One cut by overloads leaves at least this share of the limit, before `MARGIN` is applied. Otherwise, one moment in
  * which all calls fail, such as a restart, would lower the limit to 1.
  */
-const LARGEST_CUT = 0.5
+const MIN_SHARE_LEFT = 0.5
 
 // Jobs may hang, so the search does not wait for all of them. A cut waits until `CUT_PATIENCE` times as many jobs have
 // ended as were in flight. A cohort waits until `COHORT_PATIENCE` times as many have ended as the limit allows at once.
@@ -24,11 +24,11 @@ const COHORT_PATIENCE = 50
 
 /**
  * A cohort is complete if at least `jobs` of its jobs have ended, and at least as many as the limit. The relative standard
- * error of the mean duration must be at most `error`, at least the share `ended` of the jobs must have ended, and the
- * cohort must be at least `duration` milliseconds old. Steps that double the limit need less precision.
+ * error of the mean duration must be at most `error`. At least the share `ended` of its jobs must have ended, and its age
+ * must be at least `age` milliseconds. Steps that double the limit need less precision.
  */
-const PRECISE = { jobs: 16, error: 0.05, ended: 0.95, duration: 50 }
-const ROUGH = { jobs: 4, error: 0.2, ended: 0.8, duration: 0 }
+const PRECISE = { jobs: 16, error: 0.05, ended: 0.95, age: 50 }
+const ROUGH = { jobs: 4, error: 0.2, ended: 0.8, age: 0 }
 /** With this many times as many jobs, a cohort is complete even if the result is not precise. */
 const MAX_COHORT = 8
 
@@ -74,6 +74,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   const pressure = createPressure()
 
   let cohort: Cohort | undefined
+  /** How many jobs are in flight, without those that timed out. */
   let inFlight = 0
   /** When `inFlight` last changed. */
   let changedAt = 0
@@ -83,7 +84,10 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   let demand = 0
 
   let cut: Cut | undefined
-  /** From the first cut by overloads since the last measurement or outage. `undefined` if there was none. */
+  /**
+   * The limit before the first cut by overloads since the last measurement or outage, and the share of overloads during
+   * that cut. `undefined` if there was none.
+   */
   let beforeCut: { readonly limit: number; readonly overloadShare: number } | undefined
   /** How many jobs timed out and still occupy their slots. */
   let hung = 0
@@ -103,7 +107,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     if (failure === undefined || failure === 'failure') return undefined // an ordinary failure says nothing about the load
     if (!pressure.failed(failure)) return false
     cut ??= startCut(failure, now)
-    const least = failure === 'overload' ? Math.min(limit.value, LARGEST_CUT * cut.from) : min
+    const least = failure === 'overload' ? Math.min(limit.value, MIN_SHARE_LEFT * cut.from) : min
     limit.set(Math.max(least, Math.min(limit.value, inFlight - 1)), failure)
     return false
   }
@@ -179,7 +183,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     const jobs = Math.max(needed.jobs, of.limit)
     const isPrecise = () =>
       of.ended >= jobs &&
-      changedAt - of.openedAt >= needed.duration &&
+      changedAt - of.openedAt >= needed.age &&
       (standardError(of, changedAt) <= needed.error || of.ended >= MAX_COHORT * jobs)
     if (!of.isFull) of.isFull = isPrecise()
     if (!of.isFull || of.ended < needed.ended * (of.ended + of.inFlight)) return false
@@ -204,6 +208,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   }
 
   return {
+    // A job that timed out still holds its slot, so another job may start in addition. At most `initial` jobs are added.
     get limit() {
       return Math.min(max, limit.value + Math.min(hung, initial))
     },

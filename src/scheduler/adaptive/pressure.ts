@@ -6,14 +6,14 @@ const LEARNED_AFTER = 500
 /** The same, if a lower limit has shown that the limit is not the cause of the overloads. */
 const LEARNED_AFTER_CUT = 50
 /**
- * The highest share that is learned without that proof. A higher one would hide that the limit is too high: with a
- * client that retries, few calls fail at first, and the threshold would grow with their share.
+ * The highest share that is learned without that proof. A higher share would hide that the limit is too high. If
+ * the client retries, few calls fail at first. The threshold would then grow with the share of failures.
  */
 const MAX_UNPROVEN = 0.01
 /** The highest share that is learned with the proof, and that is tolerated while a lower limit is measured. */
 const MAX_PROVEN = 0.2
 
-/** Counts throttled and overloaded jobs, and tells whether they are more than chance. */
+/** Counts throttled and overloaded jobs, and decides whether there are more than expected by chance. */
 export interface Pressure {
   /** How many jobs have ended since the last `restart()`. */
   readonly ends: number
@@ -22,7 +22,7 @@ export interface Pressure {
   /** How many of them have succeeded. */
   readonly successes: number
   ended(succeeded: boolean | undefined): void
-  /** Counts a failure, and returns whether there are now more than by chance. */
+  /** Counts a failure, and returns whether there are now more than expected by chance. */
   failed(failure: 'throttle' | 'overload'): boolean
   /** Learns from the counts how often jobs are overloaded by chance. */
   learn(): void
@@ -67,8 +67,9 @@ export function createPressure(): Pressure {
       ends++
       if (succeeded) successes++
     },
-    // One throttled job can be chance. For overloads, the threshold is one, plus twice their usual number, plus three
-    // standard deviations.
+    // Throttled jobs are pressure if there are at least two, and at least 1 % of the ended jobs. For overloads, the expected
+    // number comes from the usual or the tolerated share, whichever is higher. The threshold is one, plus twice that
+    // number, plus three standard deviations.
     failed(failure) {
       if (failure === 'throttle') return ++throttles > 1 && throttles >= 0.01 * ends
       const expected = Math.max(usual, tolerated) * ends
