@@ -1,3 +1,4 @@
+import { nextTick } from 'node:process' // imported, because fake timers replace the global function
 import type { Context, SQSBatchResponse } from 'aws-lambda'
 import { FullBatchFailureError } from './errors.ts'
 import { type BatchJobs, chunkJobs, recordJobs } from './handlers/jobs.ts'
@@ -200,6 +201,9 @@ export function createInvocation(
     seenRecords.assertSameAtResponse()
     // If `eachRecord()` was called, `run()` has checked the event that it was given.
     if (!started) seenRecords.assertSameWhenRead()
+    // If Middy's early timeout ended the batch, `run()` returns only now. The inner handler can then add ids to the report,
+    // so the report is read after its microtasks.
+    if (started && !started.givenReport) await new Promise<void>((resolve) => nextTick(resolve))
     let failures = (await started?.failures) ?? []
     const report = started?.givenReport
     // The inner handler may have added ids to the report, even if it then returned something else. So the report is

@@ -1,8 +1,8 @@
 import type { SQSEvent } from 'aws-lambda'
 import { type Batch, recordsOf } from './sqs-event.ts'
 
-/** The same list of records is checked at most this many times. */
-const MAX_CHECKS = 10
+/** At most this many records of the same list are compared in an invocation: about 10 ms. */
+const MAX_COMPARED = 1_000_000
 
 /** The records that the inner handler may have seen. A later middleware can replace the event or change its records. */
 export interface SeenRecords {
@@ -27,7 +27,7 @@ export function watchSeenRecords(batch: Batch): SeenRecords {
   type Difference = { readonly error: unknown } | undefined
   /** When the inner handler responds, this is the event that it received. */
   let seenEvent: unknown = batch.event
-  let checked = { records: undefined as unknown, length: 0, times: 0 }
+  let checked = { records: undefined as unknown, length: 0, compared: 0 }
   let difference: Difference
   let differenceBeforeResponse: Difference
   let differenceAtResponse: Difference
@@ -40,9 +40,10 @@ export function watchSeenRecords(batch: Batch): SeenRecords {
         const isSame = records === checked.records && records?.length === checked.length
         // A middleware may read the event once for each record. Each check loops over all records, so without a limit the
         // time would grow with the square of the batch size.
-        if (isSame && checked.times >= MAX_CHECKS) return
+        if (isSame && checked.compared >= MAX_COMPARED) return
         recordsOf(batch, event) // throws if they are not the records of the batch
-        checked = { records, length: batch.records.length, times: isSame ? checked.times + 1 : 1 }
+        const { length } = batch.records
+        checked = { records, length, compared: length + (isSame ? checked.compared : 0) }
       } catch (error) {
         difference ??= { error }
       }

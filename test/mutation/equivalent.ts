@@ -7,13 +7,13 @@ export const EQUIVALENT: Readonly<
 > = {
   'src/seen-records.ts': [
     [
-      'let checked = { records: undefined as unknown, length: 0, times: 0 }',
+      'let checked = { records: undefined as unknown, length: 0, compared: 0 }',
       ['let checked = {}'],
       'The first check sets all three. Until then, only an event without records compares equal, and its check fails.',
     ],
     [
-      'if (isSame && checked.times >= MAX_CHECKS) return',
-      ['if (isSame && checked.times > MAX_CHECKS) return'],
+      'if (isSame && checked.compared >= MAX_COMPARED) return',
+      ['if (isSame && checked.compared > MAX_COMPARED) return'],
       'One more check of the same list takes time and changes nothing else.',
     ],
   ],

@@ -1,10 +1,11 @@
-import type { Context } from 'aws-lambda'
+import type { Context, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { type BatchSummary, boundedSqsBatch } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { failing } from '../support/failures.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { collectReferences } from '../support/memory.ts'
 import { logged } from '../support/output.ts'
 
 t.test(
@@ -102,6 +103,23 @@ t.test('an onSummary that is not a function is refused', (t) => {
   })
   t.end()
 })
+t.test('an onSummary that hangs when no time is left does not keep the records in memory', async (t) => {
+  mockClock(t)
+  const forever: (() => void)[] = []
+  const handle = handlerOf(() => {}, {
+    logger: false,
+    onSummary: () => new Promise<void>((resolve) => forever.push(resolve)),
+  })
+  let event: SQSEvent | undefined = standardEvent('a')
+  const record = new WeakRef(event.Records[0] as SQSRecord)
+  const result = handle(event, timedContext(60))
+  event = undefined
+  t.strictSame(failed(await result), [])
+  await collectReferences(record)
+  t.equal(record.deref(), undefined)
+  t.equal(forever.length, 1)
+})
+
 t.test('if no time is left, onSummary is called but not awaited', async (t) => {
   const clock = mockClock(t)
   let calls = 0

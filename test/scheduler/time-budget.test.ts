@@ -308,6 +308,37 @@ for (const [version, core] of cores) {
     )
   }
 
+  for (const [what, timeoutEarlyResponse] of [
+    ['returns an empty list', () => ({ batchItemFailures: [] })],
+    ['returns another object', () => ({ statusCode: 504 })],
+    [
+      'throws',
+      () => {
+        throw new Error('timeout')
+      },
+    ],
+  ] as const) {
+    t.test(
+      `ids that a handler adds right after eachRecord() are reported if an early timeout that ${what} ends it (${version})`,
+      async (t) => {
+        const clock = mockClock(t)
+        const handler = core({ timeoutEarlyResponse })
+          .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+          .handler(async (event: SQSEvent, context, options) => {
+            const report = await eachRecord(({ messageId }) => {
+              if (messageId === 'b') return new Promise(() => {})
+            })(event, context, options)
+            report.batchItemFailures.push({ itemIdentifier: 'a' })
+            return report
+          })
+        const result = handler(standardEvent('a', 'b', 'c'), timedContext(30))
+        await settled()
+        clock.advance(25)
+        t.strictSame(failed(await result), ['a', 'b'])
+      },
+    )
+  }
+
   t.test(`after the early timeout of an invocation, invalid responses of others fail (${version})`, async (t) => {
     const clock = mockClock(t)
     const { promise, resolve } = Promise.withResolvers<void>()
