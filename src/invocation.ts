@@ -70,6 +70,11 @@ interface Responded {
   readonly failures: readonly Failure[]
 }
 
+/** The error that ended the batch, and that the response replaces. */
+interface Replaced {
+  readonly cause: unknown
+}
+
 export function createInvocation(
   batch: Batch,
   context: Context,
@@ -79,10 +84,9 @@ export function createInvocation(
   const size = batch.ids.length
   const trace: BatchTrace = { event: batch.event, context }
   const tracedOutcome = traceBatch(trace) // settling it ends the trace; `undefined` without subscribers
-  let hasStarted = false
+  let phase: 'new' | 'running' | 'ended' = 'new'
   let started: Started | undefined
   let responded: Responded | undefined
-  let hasEnded = false
   /** An error that fails the invocation, even if the inner handler caught it. */
   let fatal: { readonly error: unknown } | undefined
   const seenRecords = watchSeenRecords(batch)
@@ -92,12 +96,12 @@ export function createInvocation(
   const run: RunBatch = async (handler, event, context, signal) => {
     // The response has been made. Nobody would receive the results, and Lambda may already have deleted the messages or
     // made them visible again.
-    if (hasEnded)
+    if (phase === 'ended')
       throw new Error(
         'The handler of eachRecord() or eachChunk() was called after the invocation had ended. Await it in your own ' +
           'inner handler',
       )
-    if (hasStarted) {
+    if (phase === 'running') {
       const error = new TypeError(
         'The handler of eachRecord() or eachChunk() was called twice for one batch. Call it once: each call would ' +
           'process all records again',
@@ -105,7 +109,7 @@ export function createInvocation(
       fatal = { error } // nobody knows what the second call was meant to do
       throw error
     }
-    hasStarted = true // set before any record handler runs, because a record handler could call `run()` again
+    phase = 'running' // set before any record handler runs, because a record handler could call `run()` again
     try {
       started = start(toJobs(handler, recordsOf(batch, event)), context, signal)
     } catch (error) {
@@ -149,14 +153,7 @@ export function createInvocation(
 
   async function conclude(returned: unknown): Promise<SQSBatchResponse> {
     endSchedule()
-    try {
-      if (fatal) throw fatal.error
-      return await respond(await collectFailures(returned, isEarlyTimeout()))
-    } catch (error) {
-      fatal ??= { error } // `recover()` runs next and must not replace this error
-      tracedOutcome?.reject(error)
-      throw error
-    }
+    return finish(returned, isEarlyTimeout())
   }
 
   async function recover(error: unknown): Promise<SQSBatchResponse | undefined> {
@@ -174,12 +171,18 @@ export function createInvocation(
       tracedOutcome?.reject(error)
       return undefined
     }
+    return finish(removedResponse, removedResponse === undefined || isEarlyTimeout(), { cause: error })
+  }
+
+  /** Makes the response. The parameters are those of `collectFailures()` and `respond()`. */
+  async function finish(returned: unknown, isLenient: boolean, replaced?: Replaced): Promise<SQSBatchResponse> {
     try {
-      const failures = await collectFailures(removedResponse, removedResponse === undefined || isEarlyTimeout())
-      return await respond(failures, { cause: error })
-    } catch (fatalError) {
-      tracedOutcome?.reject(fatalError)
-      throw fatalError
+      if (fatal) throw fatal.error
+      return await respond(await collectFailures(returned, isLenient), replaced)
+    } catch (error) {
+      fatal ??= { error } // `recover()` may run next and must not replace this error
+      tracedOutcome?.reject(error)
+      throw error
     }
   }
 
@@ -188,7 +191,7 @@ export function createInvocation(
    * running are aborted.
    */
   function endSchedule(): void {
-    hasEnded = true
+    phase = 'ended'
     started?.schedule.end()
   }
 
@@ -243,11 +246,7 @@ export function createInvocation(
     return mergeReported(batch, failures, readResponse(response, batch))
   }
 
-  /** @param replaced the error that ended the batch, if there is one */
-  async function respond(
-    failures: readonly Failure[],
-    replaced?: { readonly cause: unknown },
-  ): Promise<SQSBatchResponse> {
+  async function respond(failures: readonly Failure[], replaced?: Replaced): Promise<SQSBatchResponse> {
     const { logger, failureHandlers, onSummary, throwOnFullBatchFailure } = settings
     let remaining = failures
     if (failures.length > 0 && failureHandlers.length > 0) {
