@@ -84,7 +84,7 @@ export function createInvocation(
   const size = batch.ids.length
   const trace: BatchTrace = { event: batch.event, context }
   const tracedOutcome = traceBatch(trace) // settling it ends the trace; `undefined` without subscribers
-  let phase: 'new' | 'running' | 'ended' = 'new'
+  let phase: 'running' | 'ended' | undefined // `undefined` until the records start
   let started: Started | undefined
   let responded: Responded | undefined
   /** An error that fails the invocation, even if the inner handler caught it. */

@@ -532,6 +532,25 @@ t.test('reading event.Records repeatedly does not check the records each time', 
   t.strictSame(failed(await handler(standardEvent(...ids(5_000)), testContext())), [])
 })
 
+for (const [what, change] of Object.entries<(event: SQSEvent) => void>({
+  'another list': (event) => {
+    const [, ...others] = event.Records
+    event.Records = [...others, ...others.slice(0, 1)]
+  },
+  'a shorter list': (event) => void event.Records.pop(),
+})) {
+  t.test(`${what} is noticed although a middleware has read event.Records many times`, async (t) => {
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use(boundedSqsBatch({ logger: false }))
+      .before((request) => {
+        for (let read = 0; read < 5_000; read++) request.event.Records
+        change(request.event)
+      })
+      .handler(async () => ({ batchItemFailures: [] }))
+    await t.rejects(handler(standardEvent(...ids(5_000)), testContext()), { name: 'TypeError', message: /not those/ })
+  })
+}
+
 t.test(
   'a record that a middleware replaces is noticed although it has read event.Records for each record',
   async (t) => {

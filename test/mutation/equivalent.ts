@@ -326,8 +326,13 @@ export const EQUIVALENT: Readonly<
   ],
   'src/invocation.ts': [
     [
-      'fatal ??= { error } // `recover()` runs next and must not replace this error',
-      ['fatal ??= {} // `recover()` runs next and must not replace this error'],
+      'if (started && !started.givenReport) await new Promise<void>((resolve) => nextTick(resolve))',
+      ['if (true) await new Promise<void>((resolve) => nextTick(resolve))'],
+      'Waiting in every invocation takes time and changes nothing else.',
+    ],
+    [
+      'fatal ??= { error } // `recover()` may run next and must not replace this error',
+      ['fatal ??= {} // `recover()` may run next and must not replace this error'],
       'recover() only asks whether there is a fatal error.',
     ],
     [
