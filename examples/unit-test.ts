@@ -38,7 +38,7 @@ test('aborts the request that is still open when the time budget ends, and only 
     })
   })
   const event = sqsEvent(['one', 'two', 'three'])
-  const { failed } = await invoke(handler, event, { timeout: 3000 })
+  const { failed } = await invoke(handler, event, { timeout: 5000 })
   assert.deepEqual(failed, [event.Records[1]])
   assert.ok(aborted)
 })
