@@ -1,3 +1,5 @@
+import { warn } from './warn.ts'
+
 /**
  * Warns if the handlers cannot have one file descriptor each. Lambda gives a process 1,024
  * (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). The limit is read from the process itself,
@@ -19,10 +21,10 @@ export function fitDescriptors(concurrency: number): number {
   }
   if (concurrency * threads <= free) return concurrency
   const handlers = threads > 1 ? `${concurrency} in each of ${threads} worker threads` : `${concurrency}`
-  process.emitWarning(
+  warn(
+    'DESCRIPTORS',
     `The concurrency is ${handlers}, but this process can open only ${free} more files and sockets. If each handler ` +
       'opens one, some will fail with EMFILE. Lower the concurrency',
-    { type: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_DESCRIPTORS' },
   )
   return Math.max(1, Math.floor(free / threads))
 }

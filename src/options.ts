@@ -11,6 +11,7 @@ import type {
   SummaryHandler,
   TimeBudget,
 } from './types.ts'
+import { warn } from './warn.ts'
 
 /** The checked options, with their defaults. */
 export interface Settings {
@@ -29,12 +30,21 @@ export interface Settings {
 
 const CALLER = 'boundedSqsBatch'
 
+const DURATION: Check = [
+  (value) => Number.isFinite(value) && (value as number) > 0,
+  'a number of milliseconds, more than 0',
+]
+const RESERVE: Check = [
+  (value) => Number.isFinite(value) && (value as number) >= 0,
+  'a number of milliseconds, 0 or more',
+]
+
 const CHECKS: Record<keyof BoundedSqsBatchOptions, Check> = {
   concurrency: [
     (value) => isCount(value) || (isObject(value) && CREATE_LIMITER in value),
     'a positive integer or the result of adaptiveConcurrency()',
   ],
-  recordTimeout: [isDuration, 'a number of milliseconds, more than 0'],
+  recordTimeout: DURATION,
   timeBudget: [
     (value) => value === false || isPlainObject(value),
     'an object like { drain: 1000, abort: 250 }, or false',
@@ -51,25 +61,17 @@ const CHECKS: Record<keyof BoundedSqsBatchOptions, Check> = {
 }
 
 const BUDGET_CHECKS: Record<keyof TimeBudget, Check> = {
-  drain: [isReserve, 'a number of milliseconds, 0 or more'],
-  abort: [isReserve, 'a number of milliseconds, 0 or more'],
+  drain: RESERVE,
+  abort: RESERVE,
 }
 
 const RATE_CHECKS: Record<keyof RateLimitOption, Check> = {
   limit: [isCount, 'a positive integer'],
-  interval: [isDuration, 'a number of milliseconds, more than 0'],
+  interval: DURATION,
 }
 
 function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 1
-}
-
-function isDuration(value: unknown): boolean {
-  return typeof value === 'number' && Number.isFinite(value) && value > 0
-}
-
-function isReserve(value: unknown): boolean {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0
 }
 
 function isFunction(value: unknown): boolean {
@@ -106,9 +108,6 @@ function concurrencyOfEnvironment(): number | undefined {
   const value = process.env.BOUNDED_SQS_BATCH_CONCURRENCY
   if (value === undefined) return undefined
   if (/^\d+$/.test(value) && isCount(Number(value))) return Number(value)
-  process.emitWarning(`BOUNDED_SQS_BATCH_CONCURRENCY is ignored: expected a positive integer, got ${show(value)}`, {
-    type: 'BoundedSqsBatchWarning',
-    code: 'BOUNDED_SQS_BATCH_CONCURRENCY',
-  })
+  warn('CONCURRENCY', `BOUNDED_SQS_BATCH_CONCURRENCY is ignored: expected a positive integer, got ${show(value)}`)
   return undefined
 }

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { isObject, isPlainObject, kindOf } from '../describe.ts'
+import { check } from '../check.ts'
+import { isObject, kindOf } from '../describe.ts'
 import { InvalidBodyError } from '../errors.ts'
 
 /** How to parse a body: as JSON, or as JSON that a Standard Schema (Zod, Valibot, ArkType) then validates. */
@@ -19,16 +20,16 @@ export type BodyParser = (body: unknown) => unknown
  * @throws {TypeError} that says what was received
  */
 export function bodyParserOf(caller: string, options: unknown): BodyParser | undefined {
-  if (!isPlainObject(options)) throw new TypeError(`${caller}(): expected an object of options, got ${kindOf(options)}`)
-  for (const key of Object.keys(options)) {
-    if (key !== 'body') throw new TypeError(`${caller}(): unknown option ${JSON.stringify(key)}, expected body`)
-  }
-  const { body } = options as { body?: unknown }
-  if (body === undefined) return undefined
-  const isSchema = isObject(body) && typeof (body as StandardSchemaV1)['~standard']?.validate === 'function'
-  if (body === 'json' || isSchema) return bodyParser(body as BodyOption)
-  const received = typeof body === 'string' ? JSON.stringify(body) : kindOf(body)
-  throw new TypeError(`${caller}(): expected option body to be 'json' or a Standard Schema, got ${received}`)
+  const { body } = check(caller, options as { body?: BodyOption }, CHECKS)
+  return body && bodyParser(body)
+}
+
+const CHECKS = { body: [isBodyOption, "'json' or a Standard Schema"] as const }
+
+function isBodyOption(value: unknown): boolean {
+  return (
+    value === 'json' || (isObject(value) && typeof (value as StandardSchemaV1)['~standard']?.validate === 'function')
+  )
 }
 
 function bodyParser(option: BodyOption): BodyParser {

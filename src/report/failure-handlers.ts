@@ -39,10 +39,7 @@ export async function handleFailures(
       const returned = await raceWithSignal(signal, promiseTry(handler, given, request), GRACE)
       if (returned === given && given.length < remaining.length) {
         // It may have emptied the array to process it in parts. Nobody knows whether it has handled these failures.
-        throw new TypeError(
-          'The failure handler removed failures from the array that it received, and returned this array: do not change ' +
-            'it, and return a new array of the failures that should still be reported',
-        )
+        throw refused('the array that it received, and had removed failures from it')
       }
       const remainingIds = readRemainingIds(returned, batch, remaining, recordFailures)
       remaining = remaining.filter(({ index }) => remainingIds.has(batch.ids[index]))
@@ -92,10 +89,7 @@ function readRemainingIds(
   given: readonly Failure[],
   recordFailures: ReadonlyMap<Failure, RecordFailure>,
 ): ReadonlySet<string | undefined> {
-  const expected = 'return an array of the failures that should still be reported'
-  if (!Array.isArray(returned) || !(returned.length >= 0)) {
-    throw new TypeError(`The failure handler returned ${kindOf(returned)}: ${expected}`)
-  }
+  if (!Array.isArray(returned) || !(returned.length >= 0)) throw refused(kindOf(returned))
   const known = new Set(given.map(({ index }) => ids[index]))
   const idOf = new Map<unknown, string | undefined>(
     given.map((failure) => [recordFailures.get(failure), ids[failure.index]]),
@@ -108,12 +102,14 @@ function readRemainingIds(
     // An object that the handler received is identified by itself, because the handler may have changed its record. A
     // copy is identified by the `messageId` of its record.
     const id: string | undefined = idOf.has(entry) ? idOf.get(entry) : entry?.record?.messageId
-    if (!known.has(id)) {
-      throw new TypeError(
-        `The failure handler returned an array, but entry ${index} is not a failure that it received: ${expected}`,
-      )
-    }
+    if (!known.has(id)) throw refused(`an array whose entry ${index} is not a failure that it received`)
     remainingIds.add(id)
   }
   return remainingIds
+}
+
+function refused(returned: string): TypeError {
+  return new TypeError(
+    `The failure handler returned ${returned}; return a new array of the failures that should still be reported`,
+  )
 }

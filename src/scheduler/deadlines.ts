@@ -1,5 +1,6 @@
 import type { Context } from 'aws-lambda'
 import type { TimeBudget } from '../types.ts'
+import { warn } from '../warn.ts'
 
 /** When an invocation must stop starting records, and when its batch must end, on the clock of `performance.now()`. */
 export interface Deadlines {
@@ -91,9 +92,9 @@ export function deadlines(
       left > 0
         ? `, and timeBudget reserves ${reserve} ms for the end of the batch. Lower timeBudget, or raise`
         : '. Raise'
-    process.emitWarning(
+    warn(
+      'TIME_BUDGET',
       `No record starts: the function has ${Math.floor(left)} ms left${budget} the function's timeout`,
-      { type: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_TIME_BUDGET' },
     )
   }
   return { drainAt: now + left - reserve, abortAt: now + left - abort }

@@ -3,6 +3,7 @@ import { isObject } from '../describe.ts'
 import { RecordAbortedError, RecordTimeoutError, withStack } from '../errors.ts'
 import { startTimer } from '../timers.ts'
 import type { ConcurrencySummary, RecordOptions } from '../types.ts'
+import { warn } from '../warn.ts'
 import type { Deadlines } from './deadlines.ts'
 import { createEventLoop } from './event-loop.ts'
 import { abort, LazyJobOptions } from './job-options.ts'
@@ -89,12 +90,11 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
   function endUnresponsive(now: number): void {
     const batches = Array.from(liveBatches, (batch) => ({ batch, count: batch.countUnresponsive(now) }))
     if (batches.reduce((sum, { count }) => sum + count, 0) < (limiter?.limit ?? slots.limit)) return
-    process.emitWarning(
+    warn(
+      'SIGNAL_IGNORED',
       `Handlers that ignore their abort signal occupy all ${slots.limit} slots: they are still running ` +
-        `${recordTimeout} ms after it aborted (recordTimeout: ${recordTimeout} ms). Their batches end now, and ` +
-        'records that have not started are reported. Pass `signal` to every call that a handler awaits, for example ' +
-        'fetch(url, { signal })',
-      { type: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED' },
+        `${recordTimeout} ms (recordTimeout) after it aborted. Their batches end now, and records that have not ` +
+        'started are reported. Pass `signal` to every call that a handler awaits, for example fetch(url, { signal })',
     )
     for (const { batch, count } of batches) if (count > 0) batch.end()
   }

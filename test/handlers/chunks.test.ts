@@ -218,8 +218,11 @@ t.test('an invalid argument is a TypeError that says what was expected and what 
     [[10, [handle]], 'expected chunkHandler to be a function, got an array'],
     [[10, handle, null], 'eachChunk(): expected an object of options, got null'],
     [[10, handle, 'json'], 'eachChunk(): expected an object of options, got a string'],
-    [[10, handle, { bodies: 'json' }], 'eachChunk(): unknown option "bodies", expected body'],
-    [[10, handle, { body: 'xml' }], 'eachChunk(): expected option body to be \'json\' or a Standard Schema, got "xml"'],
+    [[10, handle, { bodies: 'json' }], 'eachChunk(): unknown option "bodies", expected one of body'],
+    [
+      [10, handle, { body: 'xml' }],
+      "eachChunk(): expected option body to be 'json' or a Standard Schema, got 'xml' (a string)",
+    ],
     [[10, handle, { body: {} }], "option body to be 'json' or a Standard Schema, got an object"],
   ]
   for (const [args, message] of bad) {

@@ -473,9 +473,9 @@ t.test('eachRecord() checks its arguments when it is called', (t) => {
   t.throws(() => eachRecord(handle, (() => {}) as never), { name: 'TypeError', message: /got a function/ })
   t.throws(() => eachRecord(handle, { bdy: 'json' } as never), {
     name: 'TypeError',
-    message: 'eachRecord(): unknown option "bdy", expected body',
+    message: 'eachRecord(): unknown option "bdy", expected one of body',
   })
-  t.throws(() => eachRecord(handle, { body: 'xml' } as never), { name: 'TypeError', message: /got "xml"/ })
+  t.throws(() => eachRecord(handle, { body: 'xml' } as never), { name: 'TypeError', message: /got 'xml' \(a string\)/ })
   t.throws(() => eachRecord(handle, { body: {} } as never), { name: 'TypeError', message: /got an object/ })
   t.throws(() => eachRecord(handle, { body: { '~standard': {} } } as never), { name: 'TypeError' })
   t.end()

@@ -40,10 +40,10 @@ function entry(value: unknown) {
   return (failures: readonly RecordFailure[]) => [failures[0], value]
 }
 const NOT_GIVEN =
-  /^TypeError: The failure handler returned an array, but entry 1 is not a failure that it received: return an array of/
+  /^TypeError: The failure handler returned an array whose entry 1 is not a failure that it received; return a new array/
 
 const refused: [what: string, result: (failures: readonly RecordFailure[]) => unknown, line: RegExp][] = [
-  ['undefined, from a forgotten return', () => undefined, /^TypeError: The failure handler returned undefined: return/],
+  ['undefined, from a forgotten return', () => undefined, /^TypeError: The failure handler returned undefined; return/],
   ['null', () => null, /returned null/],
   ['true', () => true, /returned a boolean/],
   ['a string', () => 'x1', /returned a string/],
@@ -203,6 +203,6 @@ t.test('a failure handler that removes failures from its array and returns it ch
     t.strictSame(failed(response), ['x1', 'x2', 'x3'])
   })
   t.match(failureHandlerLines(lines), [
-    /^TypeError: The failure handler removed failures from the array that it received, and returned this array: do not change it/,
+    /^TypeError: The failure handler returned the array that it received, and had removed failures from it; return a new array/,
   ])
 })

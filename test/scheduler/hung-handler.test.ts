@@ -119,8 +119,8 @@ t.test('if handlers that ignore their signal fill every slot for another recordT
     [
       [
         'BOUNDED_SQS_BATCH_SIGNAL_IGNORED',
-        'Handlers that ignore their abort signal occupy all 2 slots: they are still running 100 ms after it aborted ' +
-          '(recordTimeout: 100 ms). Their batches end now, and records that have not started are reported. Pass ' +
+        'Handlers that ignore their abort signal occupy all 2 slots: they are still running 100 ms (recordTimeout) ' +
+          'after it aborted. Their batches end now, and records that have not started are reported. Pass ' +
           '`signal` to every call that a handler awaits, for example fetch(url, { signal })',
       ],
     ],
