@@ -5,9 +5,10 @@ import { warn } from './warn.ts'
  * (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). The limit is read from the process itself,
  * because it is different in containers and on test machines.
  *
+ * @param isFixed whether the caller keeps the concurrency even if it does not fit
  * @returns the concurrency that fits, at most the given one
  */
-export function fitDescriptors(concurrency: number): number {
+export function fitDescriptors(concurrency: number, isFixed: boolean): number {
   let free: number
   let threads: number
   try {
@@ -21,17 +22,21 @@ export function fitDescriptors(concurrency: number): number {
   }
   if (concurrency * threads <= free) return concurrency
   const handlers = threads > 1 ? `${concurrency} in each of ${threads} worker threads` : `${concurrency}`
+  const fitting = Math.max(1, Math.floor(free / threads))
+  const consequence = isFixed
+    ? 'If each handler opens one, some will fail with EMFILE. Lower the concurrency'
+    : `adaptiveConcurrency() uses at most ${fitting}`
   warn(
     'DESCRIPTORS',
-    `The concurrency is ${handlers}, but this process can open only ${free} more files and sockets. If each handler ` +
-      'opens one, some will fail with EMFILE. Lower the concurrency',
+    `The concurrency is ${isFixed ? '' : 'at most '}${handlers}, but this process can open only ${free} more files and ` +
+      `sockets. ${consequence}`,
   )
-  return Math.max(1, Math.floor(free / threads))
+  return fitting
 }
 
 /**
- * How many threads share the process's descriptors. On Managed Instances, AWS's runtime client (aws-lambda-ric 4) starts
- * 8 worker threads per CPU of the cgroup, or the number in `AWS_LAMBDA_NODEJS_WORKER_COUNT`.
+ * How many threads share the process's descriptors. On Managed Instances, AWS's runtime client (aws-lambda-ric 4)
+ * starts 8 worker threads per CPU of the cgroup, or the number in `AWS_LAMBDA_NODEJS_WORKER_COUNT`.
  */
 function workerThreads(readFileSync: (path: string, encoding: 'utf8') => string): number {
   const { AWS_LAMBDA_MAX_CONCURRENCY, AWS_LAMBDA_NODEJS_WORKER_COUNT } = process.env

@@ -3,8 +3,8 @@ import { PERMANENT } from './permanent.ts'
 
 /**
  * The base class of this package's errors, except `FullBatchFailureError`. Each class has a `code` and a literal
- * `name`, which minification keeps. The name is on the prototype, so the first line of `stack` contains it. An error
- * message never contains a record body.
+ * `name`, which minification keeps. The name is on the prototype, so the first line of `stack` contains it. The
+ * messages that this package writes never contain a record body.
  */
 abstract class SqsBatchError extends Error {
   abstract readonly code: string
@@ -33,7 +33,8 @@ function setName(errorClass: abstract new (...args: never[]) => Error, name: str
 
 /**
  * The event is not an SQS event. It is not an object, or it has no `Records` array, or one of its records comes from
- * another source or has no `messageId`. Thrown before any record starts. The invocation fails, and SQS redelivers the whole batch.
+ * another source or has no `messageId`. Thrown before any record starts. The invocation fails, and SQS redelivers the
+ * whole batch.
  */
 export class InvalidSqsEventError extends SqsBatchError {
   static {
@@ -45,7 +46,7 @@ export class InvalidSqsEventError extends SqsBatchError {
 /**
  * The handler runs as a durable function, so the invocation fails. SQS starts a new execution for each retry, so the
  * checkpoints are lost. An execution is also limited to 3,000 operations. AWS recommends a regular function that starts
- * one durable execution for each message, by name
+ * one durable execution for each message, with a name such as the message id
  * (https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-idempotency.html).
  */
 export class DurableContextError extends SqsBatchError {
@@ -108,8 +109,8 @@ export class RecordBlockedError extends SqsBatchError {
 
 /**
  * The record's body is not JSON, or does not match the schema. `message` gives the number of issues and the paths of up
- * to three. It contains no values from the body. A path can contain array indexes and object keys. A key is shown only if
- * it consists of at most 32 letters, `_` or `$`; any other key is shown as `…`.
+ * to three. It contains no values from the body. A path can contain array indexes and object keys. A key is shown only
+ * if it consists of at most 32 letters, `_` or `$`; any other key is shown as `…`.
  */
 export class InvalidBodyError extends SqsBatchError {
   static {
@@ -117,8 +118,8 @@ export class InvalidBodyError extends SqsBatchError {
   }
   readonly code = 'ERR_INVALID_BODY'
   /**
-   * The issues that the schema returned. Empty if the body is not JSON. Their messages and paths can quote the body. The
-   * property is not enumerable, so loggers and `JSON.stringify()` do not include it.
+   * The issues that the schema returned. Empty if the body is not JSON. Their messages and paths can quote the body.
+   * The property is not enumerable, so loggers and `JSON.stringify()` do not include it.
    */
   declare readonly issues: readonly StandardSchemaV1.Issue[]
 
@@ -129,8 +130,8 @@ export class InvalidBodyError extends SqsBatchError {
 }
 
 /**
- * Every record of a non-empty batch failed (option `throwOnFullBatchFailure`). `errors` contains the error of each record,
- * in record order.
+ * Every record of a non-empty batch failed (option `throwOnFullBatchFailure`). `errors` contains the error of each
+ * record, in record order.
  */
 export class FullBatchFailureError extends AggregateError {
   static {
@@ -169,8 +170,8 @@ export function outcomeOf(error: unknown): 'timedOut' | 'aborted' | 'blocked' | 
 
 /**
  * Wraps `read`, and remembers only the last error and its result. If the next error is the same object, the wrapper
- * returns that result and does not call `read`. This makes long lists cheap, because records that were not started share
- * one error.
+ * returns that result and does not call `read`. This makes long lists cheap, because records that were not started
+ * share one error.
  */
 export function memoizeOne<T>(read: (error: unknown) => T): (error: unknown) => T {
   let last: { readonly error: unknown; readonly result: T } | undefined

@@ -26,7 +26,10 @@ import { watchSeenRecords } from './seen-records.ts'
 import { type Batch, recordsOf } from './sqs-event.ts'
 import type { BatchTrace } from './types.ts'
 
-/** One invocation, from the checked event to the response. */
+/**
+ * One invocation, from the checked event to the response. The inner handler is the function that was passed to Middy's
+ * `.handler()`.
+ */
 export interface Invocation {
   /** The event that the inner handler receives. A later middleware can replace it. */
   event: unknown
@@ -47,7 +50,7 @@ export interface Invocation {
   recover(error: unknown): Promise<SQSBatchResponse | undefined>
 }
 
-/** The records while they run, and after. */
+/** What the invocation knows once its records have started. */
 interface Started {
   readonly schedule: Schedule
   /** Resolves with every failed record, in record order, when all records have a result. */
@@ -70,7 +73,7 @@ interface Responded {
   readonly failures: readonly Failure[]
 }
 
-/** The error that ended the batch, and that the response replaces. */
+/** An error of the inner handler or of a middleware. The invocation responds with a report and does not fail. */
 interface Replaced {
   readonly cause: unknown
 }
@@ -94,8 +97,8 @@ export function createInvocation(
   let removedResponse: unknown
 
   const run: RunBatch = async (handler, event, context, signal) => {
-    // The response has been made. Nobody would receive the results, and Lambda may already have deleted the messages or
-    // made them visible again.
+    // The invocation is making its response, or has made it. Nobody would receive the results, and Lambda may already
+    // have deleted the messages or made them visible again.
     if (phase === 'ended')
       throw new Error(
         'The handler of eachRecord() or eachChunk() was called after the invocation had ended. Await it in your own ' +
@@ -142,8 +145,8 @@ export function createInvocation(
     const running = schedule(jobs, deadlines(settings, { hasFailureHandlers, records: size, left, now }))
     return {
       schedule: running,
-      // Nothing is reported yet (`[]`). On a FIFO queue, this adds the blocked records and sorts. Otherwise, it changes
-      // nothing.
+      // `[]`, because nothing is reported yet. On a FIFO queue, this blocks the later records of a chunk in which one
+      // failed, and sorts. On a standard queue, it changes nothing.
       failures: running.done.then((failures) => mergeReported(batch, jobs.failedRecords(failures), [])),
       signal,
       startedAt: now,
@@ -198,14 +201,14 @@ export function createInvocation(
   /**
    * The failures of the batch, and what the inner handler reported in addition.
    *
-   * @param isLenient whether `returned` may not be the handler's own response (see `mergeResponse()`)
+   * @param isLenient whether `returned` could come from something other than the inner handler (see `mergeResponse()`)
    */
   async function collectFailures(returned: unknown, isLenient: boolean): Promise<readonly Failure[]> {
     seenRecords.assertSameAtResponse()
     // If `eachRecord()` was called, `run()` has checked the event that it was given.
     if (!started) seenRecords.assertSameWhenRead()
-    // If Middy's early timeout ended the batch, `run()` returns only now. The inner handler can then add ids to the report,
-    // so the report is read after its microtasks.
+    // If Middy's early timeout ended the batch, `endSchedule()` has just let `run()` return. The inner handler may then
+    // add ids to the report, and `nextTick()` waits for that.
     if (started && !started.givenReport) await new Promise<void>((resolve) => nextTick(resolve))
     let failures = (await started?.failures) ?? []
     const report = started?.givenReport
@@ -238,8 +241,8 @@ export function createInvocation(
   /**
    * Adds what a response reports to these failures.
    *
-   * @param isLenient whether to ignore a response without a report, because it may not be the handler's own. A report that
-   * cannot be understood is refused in any case, because it may be about a failed record
+   * @param isLenient whether to ignore a response without a report, because something other than the inner handler
+   * could have made it. A report that cannot be understood is always refused, because it may be about a failed record
    */
   function mergeResponse(response: unknown, failures: readonly Failure[], isLenient: boolean): readonly Failure[] {
     if (isLenient && !hasReport(response)) return failures
@@ -274,8 +277,8 @@ export function createInvocation(
   }
 
   /**
-   * The time left for the summary: 0 after the timeout. `timeLeft()` returns `undefined` then, as if there were no
-   * timeout.
+   * The value of `timeLeft` in the summary: 0 after the timeout. `timeLeft()` can return `undefined` then, as if there
+   * were no timeout.
    */
   function summaryTimeLeft(): number | undefined {
     return timeLeft(context) ?? (started && started.timeoutAt < Infinity ? 0 : undefined)
@@ -294,8 +297,8 @@ export function createInvocation(
     seenRecords.noteResponse(response)
   }
 
-  // No getters: V8 makes a hidden class for each literal with a getter, and the class refers to the getter. That kept the
-  // records of each batch in memory until a full garbage collection.
+  // No getters: V8 makes a hidden class for each literal with a getter, and the class refers to the getter. That kept
+  // the records of each batch in memory until a full garbage collection.
   const invocation: Invocation = {
     event: batch.event,
     response: undefined,

@@ -94,7 +94,8 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   }
 
   async function boundedSqsBatchOnError(request: Request): Promise<void> {
-    // A fatal error wins over another middleware's response, which would delete the batch.
+    // `undefined` makes Middy throw the error, even if another middleware has set a response. With that response,
+    // Lambda could delete the messages.
     request.response = (await request[INVOCATION]?.recover(request.error)) as SQSBatchResponse
     delete request.earlyResponse // Middy 6 would use it instead of the response
   }
@@ -104,17 +105,17 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
 
 function createLimits(concurrency: Settings['concurrency']): Pick<Limits, 'concurrency' | 'limiter'> {
   if (typeof concurrency === 'number') {
-    fitDescriptors(concurrency) // warns, but does not change a fixed concurrency
+    fitDescriptors(concurrency, true)
     return { concurrency }
   }
-  const limiter = concurrency[CREATE_LIMITER](fitDescriptors(concurrency.max))
+  const limiter = concurrency[CREATE_LIMITER](fitDescriptors(concurrency.max, false))
   return { concurrency: limiter.limit, limiter }
 }
 
 /**
- * Runs a batch of one record that does nothing, so that V8 compiles the code now. Otherwise, compiling would take half of the
- * time of the first batch (measured). While a function starts, Lambda gives it a whole CPU, even if it has less than
- * 1,769 MB of memory. The warm-up batch has a scheduler of its own, because a rate limit would count its record,
+ * Runs a batch of one record that does nothing, so that V8 compiles the code now. Otherwise, compiling would take half
+ * of the time of the first batch (measured). While a function starts, Lambda gives it a whole CPU, even if it has less
+ * than 1,769 MB of memory. The warm-up batch has a scheduler of its own, because a rate limit would count its record,
  * and adaptive concurrency would measure it.
  */
 async function warmUp(settings: Settings): Promise<void> {
@@ -134,6 +135,6 @@ function refuseDurableContext(context: object): void {
   throw new DurableContextError(
     'boundedSqsBatch() cannot be used in a durable function. SQS starts a new execution for each retry, so the ' +
       'checkpoints are lost, and an execution is limited to 3,000 operations. Use a regular function that starts one ' +
-      'durable execution, by name, for each message',
+      'durable execution for each message, named after the message id',
   )
 }

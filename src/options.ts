@@ -79,7 +79,8 @@ function isFunction(value: unknown): boolean {
 }
 
 /**
- * Checks the options once, when the function starts. A wrong option then stops the function before it receives a message.
+ * Checks the options once, when the function starts. A wrong option then stops the function before it receives a
+ * message.
  *
  * @throws {TypeError} that names the option, the expected value and the received one
  */

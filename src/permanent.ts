@@ -4,7 +4,7 @@
  */
 export const PERMANENT = 'ERR_PERMANENT'
 
-/** Reads `code` and not the class, so that it recognises the error of another copy of this package in the same process. */
+/** Reads `code` and not the class, so that it recognises an error of another copy of this package. */
 export function isPermanent(error: unknown): boolean {
   try {
     return (error as { code?: unknown } | null | undefined)?.code === PERMANENT

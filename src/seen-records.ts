@@ -1,7 +1,7 @@
 import type { SQSEvent } from 'aws-lambda'
 import { type Batch, recordsOf } from './sqs-event.ts'
 
-/** At most this many records of the same list are compared in an invocation: about 10 ms. */
+/** After an invocation has compared this many records of one list, it stops comparing that list: about 10 ms. */
 const MAX_COMPARED = 1_000_000
 
 /** The records that the inner handler may have seen. A later middleware can replace the event or change its records. */
@@ -9,8 +9,8 @@ export interface SeenRecords {
   /** Call it whenever the event is read. Remembers whether its records are those of the batch. Does not throw. */
   check(event: unknown): void
   /**
-   * Call it whenever a response is set: first by the inner handler, then by `after` hooks. Only events that were read
-   * before the last call count. Does not throw.
+   * Call it whenever a response is set: first by the inner handler, then by `after` hooks. `assertSameWhenRead()`
+   * checks only events that were read before the last call. Does not throw.
    */
   noteResponse(response: unknown): void
   /** @throws {TypeError} unless each event that was read before the last response had the records of the batch */
@@ -18,7 +18,8 @@ export interface SeenRecords {
   /**
    * For a response with one result for each record, because results are matched to records by position.
    *
-   * @throws {TypeError} unless the event had the records of the batch, in order, whenever an array was set as the response
+   * @throws {TypeError} unless the event had the records of the batch, in order, whenever an array was set as the
+   * response
    */
   assertSameAtResponse(): void
 }
@@ -38,8 +39,8 @@ export function watchSeenRecords(batch: Batch): SeenRecords {
       try {
         const records = (event as Partial<SQSEvent> | undefined)?.Records
         const isSame = records === checked.records && records?.length === checked.length
-        // A middleware may read the event once for each record. Each check loops over all records, so without a limit the
-        // time would grow with the square of the batch size.
+        // A middleware may read the event once for each record. Each check loops over all records, so without a limit
+        // the time would grow with the square of the batch size.
         if (isSame && checked.compared >= MAX_COMPARED) return
         recordsOf(batch, event) // throws if they are not the records of the batch
         const { length } = batch.records

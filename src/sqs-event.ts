@@ -14,7 +14,10 @@ export interface Batch {
   readonly ids: readonly string[]
   /** How often each record has been received. */
   readonly receiveCounts: readonly number[]
-  /** The message group of each record on a FIFO queue. `undefined` if the queue is a standard queue. */
+  /**
+   * The message group of each record on a FIFO queue. `undefined` if the queue is a standard queue. An entry is
+   * `undefined` if an event made by hand has records of both.
+   */
   readonly groups: readonly (string | undefined)[] | undefined
 }
 

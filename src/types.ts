@@ -4,8 +4,8 @@ import type { CREATE_LIMITER, FailureClass, Limiter, LimitReason } from './sched
 /** The third argument of a record handler. */
 export interface RecordOptions {
   /**
-   * Aborts at the record's timeout (option `recordTimeout`) and when the batch runs out of time. Pass it to `fetch()` or
-   * to the `send()` of an SDK client, so that the handler stops and frees its slot at once.
+   * Aborts at the record's timeout (option `recordTimeout`) and when the batch runs out of time. Pass it to `fetch()`
+   * or to the `send()` of an SDK client, so that the handler stops and frees its slot at once.
    *
    * The signal is created when it is first read. Destructure it, or pass this object on. A copy made with
    * `{ ...options }` does not contain it.
@@ -40,8 +40,8 @@ export interface ChunkOptions {
 }
 
 /**
- * What a chunk handler returns: nothing if the whole chunk succeeded, one `PromiseSettledResult` for each record, or the
- * ids of the records that failed. Anything else fails the whole chunk.
+ * What a chunk handler returns: nothing if the whole chunk succeeded, one `PromiseSettledResult` for each record, or
+ * the ids of the records that failed. Anything else fails the whole chunk.
  */
 // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a `return` succeeds
 export type ChunkResult = void | undefined | readonly PromiseSettledResult<unknown>[] | SQSBatchResponse
@@ -98,7 +98,7 @@ export interface RateLimitOption {
   readonly interval: number
 }
 
-/** Called once for each record that failed, even if a failure handler removes it from the failures. */
+/** Called once for each record that did not succeed, even if a failure handler removes it from the failures. */
 export type FailureLogger = (error: unknown, record: SQSRecord) => void
 
 /** Called once for each batch, after the failure handlers. */
@@ -118,11 +118,11 @@ export interface FailureRequest {
   readonly event: SQSEvent
   readonly context: Context
   /**
-   * Aborts 100 ms before the function's timeout, or earlier on functions with less than 1,769 MB of memory. A result that
-   * comes more than 25 ms later is ignored.
+   * Aborts 100 ms before the function's timeout, or earlier on functions with less than 1,769 MB of memory. A result
+   * that comes more than 25 ms later is ignored.
    */
   readonly signal: AbortSignal
-  /** Writes a line to the log, for example about a call that failed. Does nothing if `logger` is `false`. */
+  /** Writes an entry to the log, for example about a call that failed. Does nothing if `logger` is `false`. */
   readonly log: (error: unknown) => void
 }
 
@@ -133,8 +133,9 @@ export interface FailureRequest {
  * It does not receive records that were not started or were blocked. On a FIFO queue, it receives only the first failed
  * record of each message group. The other failed records stay reported.
  *
- * If a failure handler throws, is not done in time, or returns something other than these failures, all of them stay
- * reported. The same applies if it removes failures from the array that it received, and returns this array.
+ * If a failure handler throws, is not done in time, or returns anything but failures that it received, it has no
+ * effect: the next failure handler receives the same failures, and without a next one they stay reported. The same
+ * applies if it removes failures from the array that it received, and returns this array.
  *
  * @example
  * const storeAfterFiveDeliveries: FailureHandler = async (failures) => {
@@ -151,12 +152,11 @@ export type FailureHandler = (
 /** The options of `boundedSqsBatch()`. All are optional. An unknown key is a TypeError. */
 export interface BoundedSqsBatchOptions {
   /**
-   * The maximum number of handlers that run at once, across all invocations that share this middleware instance: a
-   * positive integer.
-   * A chunk counts as one. A handler that opens several sockets still counts as one.
+   * The maximum number of handlers that run at once, across all invocations that share this middleware instance in one
+   * thread: a positive integer. A chunk counts as one. A handler that opens several sockets still counts as one.
    *
-   * The environment variable `BOUNDED_SQS_BATCH_CONCURRENCY` overrides it. A value of the variable that is not a positive
-   * integer is ignored, with a warning.
+   * The environment variable `BOUNDED_SQS_BATCH_CONCURRENCY` overrides it. A value of the variable that is not a
+   * positive integer is ignored, with a warning.
    *
    * With the result of `adaptiveConcurrency()`, the number is searched for while records run (experimental).
    * @default 100
@@ -164,8 +164,9 @@ export interface BoundedSqsBatchOptions {
   readonly concurrency?: number | AdaptiveConcurrency | undefined
   /**
    * Milliseconds, more than 0. If a handler runs longer, its signal aborts and its record (or chunk) is reported as
-   * failed. Its slot stays occupied until the handler settles. If handlers that ignore their signal fill every slot for
-   * another `recordTimeout`, their batches end early, with a warning.
+   * failed. Its slot stays occupied until the handler settles or the batch ends. A handler that still runs after the
+   * end no longer counts. If handlers that ignore their signal fill every slot for another `recordTimeout`, their
+   * batches end early, with a warning.
    * @default none
    */
   readonly recordTimeout?: number | undefined
@@ -175,8 +176,8 @@ export interface BoundedSqsBatchOptions {
    */
   readonly timeBudget?: TimeBudget | false | undefined
   /**
-   * The maximum number of records that start within any period of a given length. It applies to all invocations that share this
-   * middleware instance in one thread, even across warm starts.
+   * The maximum number of records that start within any period of a given length. It applies to all invocations that
+   * share this middleware instance in one thread, even across warm starts.
    *
    * Records that do not start in time (see `timeBudget.drain`) are reported. Their receive count has increased although
    * they never started. Choose a batch size that the function can finish at this rate before its timeout.
@@ -205,7 +206,8 @@ export interface BoundedSqsBatchOptions {
   readonly onFailure?: FailureHandler | readonly FailureHandler[] | undefined
   /**
    * A function that is called once for each failed record, or `false` for no log.
-   * @default one `console.error()` for each batch with failures: counts and groups of errors. It adds no message bodies
+   * @default one `console.error()` for each batch that has failures or in which something threw: counts and groups of
+   * errors. A message body appears in it only if the message of an error quotes the body
    */
   readonly logger?: FailureLogger | false | undefined
   /**
@@ -232,18 +234,19 @@ export interface AdaptiveConcurrencyOptions {
    */
   readonly max?: number | undefined
   /**
-   * The limit in a new environment: a positive integer from `min` to `max`. Batches of at most this many records never
-   * raise the limit above it. After five minutes without a record, the limit is at most this.
+   * The limit in a new environment: a positive integer from `min` to `max`. If invocations do not overlap, batches of
+   * at most this many records never raise the limit above it. After five minutes without a record, the limit is at most
+   * this.
    * @default 50, or the nearest number from `min` to `max`
    */
   readonly initial?: number | undefined
   /**
-   * Says what an error of a handler means: `'throttle'` if the downstream asked for fewer requests, `'overload'` if it
-   * could not serve the request, `'failure'` for anything else. `'throttle'` and `'overload'` can lower the limit.
+   * Says what an error of a handler means. `'throttle'`: the downstream asked for fewer requests. `'overload'`: it
+   * could not serve the request. `'failure'`: anything else. `'throttle'` and `'overload'` can lower the limit.
    * Return `undefined` for the built-in rules. They also apply if the function throws.
    *
-   * The built-in rules look at `name`, `code`, `status`, `statusCode`, `response.status`, `$metadata.httpStatusCode` and
-   * `$retryable.throttling` of the error, of its `cause` and of its inner `errors`.
+   * The built-in rules look at `name`, `code`, `status`, `statusCode`, `response.status`, `$metadata.httpStatusCode`
+   * and `$retryable.throttling` of the error, of its `cause` and of its inner `errors`.
    * @default the built-in rules
    */
   readonly classify?: ((error: unknown) => FailureClass | undefined) | undefined
@@ -266,8 +269,8 @@ export interface ConcurrencySummary {
    *
    * - `'initial'`: it has not changed
    * - `'probe'`: it is being tried
-   * - `'gain'`: goodput is higher, or the same with fewer handlers
-   * - `'no-gain'`: a probe had no advantage, and the limit went back
+   * - `'gain'`: more records succeed per second, or as many with fewer handlers
+   * - `'no-gain'`: a tried or lowered limit had no advantage, and the limit went back, at least almost
    * - `'throttle'`, `'overload'`: records failed with errors of this class (see `classify`)
    * - `'idle'`: the environment had been idle
    */
@@ -279,7 +282,7 @@ export interface BatchSummary {
   /** Records in the batch: the sum of `succeeded`, `failed`, `timedOut`, `aborted`, `blocked` and `notStarted`. */
   readonly records: number
   readonly succeeded: number
-  /** Their handler threw or reported them, their body was not valid, or your own inner handler reported them. */
+  /** Their handler threw or reported them, their body was not valid, or your own handler for Middy reported them. */
   readonly failed: number
   /** Their handler was still running when the `recordTimeout` expired. */
   readonly timedOut: number
@@ -297,7 +300,7 @@ export interface BatchSummary {
   readonly durations: { readonly p50: number; readonly p95: number; readonly max: number } | undefined
   /** The maximum number of handlers of this batch that were in flight at once. */
   readonly peakInFlight: number
-  /** Milliseconds until the function's timeout; 0 after it. `undefined` if the context does not have this value. */
+  /** Milliseconds from the summary to the function's timeout; 0 after it. `undefined` if the context has no value. */
   readonly timeLeft: number | undefined
   /** The limit at the end of the batch. Only present with `adaptiveConcurrency()`. Experimental. */
   readonly concurrency?: ConcurrencySummary
@@ -327,8 +330,8 @@ export interface RecordTrace {
   /** The record, or the records of the chunk. */
   readonly records: readonly SQSRecord[]
   /**
-   * Why the record failed. Set before the event `error` is published. At the timeout it is a `RecordTimeoutError`, even if
-   * the handler is still running. For a chunk, it is the error of the first record that failed.
+   * Why the record failed. Set before the event `error` is published. At the timeout it is a `RecordTimeoutError`, even
+   * if the handler is still running. For a chunk, it is the error of the first record that failed.
    */
   error?: unknown
   /**

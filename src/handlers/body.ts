@@ -77,7 +77,7 @@ function invalidBody(result: unknown, parsed: unknown): InvalidBodyError {
 
 const MAX_PATHS = 3
 
-/** The paths of the issues. The messages are omitted: a schema can quote the body in them, even a transformed one. */
+/** The paths of the issues. The messages are omitted: a schema can quote the body or a transformed value. */
 function pathsOf(issues: readonly StandardSchemaV1.Issue[], parsed: unknown): string {
   const paths = new Set(issues.map(({ path = [] }) => pathOf(path, parsed)).filter((path) => path !== ''))
   if (paths.size === 0) return ''

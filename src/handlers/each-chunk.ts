@@ -10,8 +10,8 @@ import { type Chunk, runBatchOf } from './run-batch.ts'
 
 /**
  * Turns a chunk handler, which processes several records at once, into a handler for Middy. The Middy handler must use
- * `boundedSqsBatch()`. Use it for batch APIs: DynamoDB's `BatchWriteItem` accepts 25 items, SQS's `SendMessageBatch` 10
- * messages.
+ * `boundedSqsBatch()`. Use `eachChunk()` for batch APIs: DynamoDB's `BatchWriteItem` accepts 25 items, SQS's
+ * `SendMessageBatch` 10 messages.
  *
  * At most `concurrency` chunks run at once. `recordTimeout` applies to a chunk. With `rateLimit`, a chunk has at most
  * `limit` records.
@@ -24,8 +24,8 @@ import { type Chunk, runBatchOf } from './run-batch.ts'
  * whole chunk succeeded. If only some records failed, it returns a `PromiseSettledResult` for each record, in order.
  * Instead, it can return `{ batchItemFailures }` with the `messageId` of each failed record. **Anything else fails the
  * chunk**: an API response that is returned by mistake must not delete messages.
- * @param options `body` parses the bodies, as in `eachRecord()`. The default does not parse them. A record whose body is
- * not valid fails alone, and the handler does not receive it. On a FIFO queue, the records after it are blocked.
+ * @param options `body` parses the bodies, as in `eachRecord()`. The default does not parse them. A record whose body
+ * is not valid fails alone, and the handler does not receive it. On a FIFO queue, the records after it are blocked.
  * @returns the inner handler. It rejects with a TypeError if the Middy handler does not use `boundedSqsBatch()`.
  * @throws {TypeError} if an argument is not valid
  *

@@ -9,17 +9,18 @@ import { runBatchOf } from './run-batch.ts'
  * Turns a record handler, which processes one record, into a handler for Middy. The Middy handler must use
  * `boundedSqsBatch()`.
  *
- * The record handler is called once for each record that starts. Returning means success, throwing or rejecting means
- * failure. A failed record does not affect other records, except on a FIFO queue. There it blocks the rest of its message
- * group (see `fifoFailure`).
+ * The record handler is called at most once for each record: not for a record that does not start, or whose body is not
+ * valid. Returning means success, throwing or rejecting means failure. A failed record does not affect other records,
+ * except on a FIFO queue. There it blocks the rest of its message group (see `fifoFailure`).
  *
- * The result is an ordinary Middy handler, `async (event, context) => ({ batchItemFailures })`. Your own inner handler can
- * call it after it has prepared something for the whole batch.
+ * The result is an ordinary handler, `async (event, context) => ({ batchItemFailures })`. Pass it to Middy's
+ * `.handler()`, or call it in your own inner handler, for example after you have prepared something for the whole
+ * batch.
  *
  * @param recordHandler processes one record
  * @param options `body: 'json'` parses the body. `body: schema` parses it and validates it with a Standard Schema (Zod,
- * Valibot, ArkType): `record.body` is then the output of the schema. A body that is not valid fails only its record, with
- * an `InvalidBodyError`. The default leaves the body as text.
+ * Valibot, ArkType): `record.body` is then the output of the schema. A body that is not valid fails only its record,
+ * with an `InvalidBodyError`. The default leaves the body as text.
  * @returns the inner handler. It rejects with a TypeError if the Middy handler does not use `boundedSqsBatch()`.
  * @throws {TypeError} if `recordHandler` is not a function or `options` are not valid
  *

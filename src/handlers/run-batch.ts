@@ -33,9 +33,9 @@ export interface Chunk {
 const RUN = Symbol('runBatch')
 
 /**
- * Connects the middleware with `eachRecord()` and `eachChunk()`. Middy gives an inner handler only the event, the context
- * and a signal. The event is a copy that the middleware made for one invocation. So it identifies the invocation, even
- * if two invocations receive the same event and the same context.
+ * Connects the middleware with `eachRecord()` and `eachChunk()`. Middy gives an inner handler only the event, the
+ * context and a signal. The event is a copy that the middleware made for one invocation. So it identifies the
+ * invocation, even if two invocations receive the same event and the same context.
  *
  * Uses a property, because a WeakMap was slow: its entries survive minor garbage collections. For a batch of ten
  * records, that took as long as everything else (Node 24).

@@ -10,7 +10,7 @@ import { type CallbackTime, createDeadline, promiseTry, raceWithSignal } from '.
 const GRACE = 25
 
 /**
- * Calls the failure handlers one after another. If one fails, all failures that it received stay reported.
+ * Calls the failure handlers one after another. One that fails has no effect: the next one receives the same failures.
  *
  * @param log is called with the error if a handler fails
  * @returns the failures to report
@@ -56,7 +56,7 @@ export async function handleFailures(
 
 /**
  * On a FIFO queue, returns only the first failure of each message group. A later record must not be removed from the
- * queue before it.
+ * queue before the first one.
  */
 function firstOfEachGroup(failures: readonly Failure[], { groups }: Batch): readonly Failure[] {
   if (!groups) return failures

@@ -194,7 +194,7 @@ function codeOf(error: object): string | undefined {
   return [error, cause, first].map((source) => (source as { code?: unknown } | undefined | null)?.code).find(isCode)
 }
 
-/** Like `ECONNREFUSED`. Not a code that repeats the name of an error, like `ERR_INVALID_BODY`. */
+/** Like `ECONNREFUSED`. Not a code that begins with `ERR_`: most of them only repeat the name or the message. */
 function isCode(code: unknown): code is string {
   return typeof code === 'string' && /^(?!ERR_)[A-Z][A-Z0-9_]{1,40}$/.test(code)
 }
@@ -204,8 +204,8 @@ const NUMBER = /\d+([.,]\d+)*/g
 
 function toErrorText(name: string, message: string): ErrorText {
   const text = message === '' ? oneLine(name) : `${oneLine(name)}: ${oneLine(message)}`
-  // The first cut only limits the work. Numbers and UUIDs are replaced before the final cut to `MAX_TEXT`, because half
-  // a number would make a separate group.
+  // The first cut only limits the work. Numbers and UUIDs are replaced before the final cut to `MAX_TEXT`. Otherwise,
+  // the length of a number would move the cut, or half a UUID would remain, and each would make a separate group.
   const key = `${name}: ${message}`
     .slice(0, 4 * MAX_TEXT)
     .replace(UUID, '#')
@@ -213,7 +213,7 @@ function toErrorText(name: string, message: string): ErrorText {
   return { groupKey: key.slice(0, MAX_TEXT), text }
 }
 
-/** Frames of Node and of this package, which do not help to find a defect in a handler. */
+/** Frames of Node, of this package and of p-queue, which do not help to find a defect in a handler. */
 const OTHER_FRAMES = /[( ]node:|\/node_modules\/(middy-bounded-sqs-batch|p-queue)\//
 
 /**

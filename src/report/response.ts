@@ -43,9 +43,9 @@ export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): b
 }
 
 /**
- * Reads what an inner handler returned. Refuses a response that is not one of the known forms, such as `undefined` after a
- * forgotten `return`. Otherwise messages would be deleted, or redelivered without an error. In an array of results, a
- * missing entry counts as a failed record.
+ * Reads what an inner handler returned. Refuses a response that is not one of the known forms, such as `undefined`
+ * after a forgotten `return`. Otherwise messages would be deleted, or redelivered without an error. In an array of
+ * results, a missing entry counts as a failed record.
  *
  * @throws {TypeError} that says what was received and what to return
  */
@@ -60,8 +60,8 @@ export function readResponse(response: unknown, { ids }: Batch): Failure[] {
 }
 
 /**
- * Reads what a chunk handler returned. Unlike `readResponse()`, it accepts `undefined` as success, and refuses an array in
- * which a result is missing. The response of another API, such as `{ UnprocessedItems }`, must not delete messages.
+ * Reads what a chunk handler returned. Unlike `readResponse()`, it accepts `undefined` as success, and refuses an array
+ * in which a result is missing. The response of another API, such as `{ UnprocessedItems }`, must not delete messages.
  *
  * @param ids of the records of the chunk
  * @throws {TypeError} that says what was received and what to return
@@ -76,14 +76,14 @@ export function readChunkResponse(response: unknown, ids: readonly string[]): Fa
   })
 }
 
-class RefusedResponse extends Error {}
+class RefusedResponseError extends Error {}
 
 /** Calls `read`. Its errors become a TypeError that says what was received and what to return. */
 function readOrRefuse(expected: string, read: () => Failure[]): Failure[] {
   try {
     return read()
   } catch (error) {
-    const isOurs = error instanceof RefusedResponse
+    const isOurs = error instanceof RefusedResponseError
     const received = isOurs ? error.message : 'an object that throws when it is read'
     throw new TypeError(`The handler returned ${received}; return ${expected}`, isOurs ? undefined : { cause: error })
   }
@@ -91,7 +91,8 @@ function readOrRefuse(expected: string, read: () => Failure[]): Failure[] {
 
 /** With another number of results, nobody knows which result belongs to which record. */
 function checkLength(results: readonly unknown[], ids: readonly string[]): void {
-  if (results.length !== ids.length) throw new RefusedResponse(`${results.length} results for ${ids.length} records`)
+  if (results.length !== ids.length)
+    throw new RefusedResponseError(`${results.length} results for ${ids.length} records`)
 }
 
 /**
@@ -110,31 +111,31 @@ function readSettled(results: readonly unknown[], size: number, missing?: () => 
     const status = isObject(result) ? (result as { status?: unknown }).status : undefined
     if (status === 'rejected') failures.push({ index, reason: (result as PromiseRejectedResult).reason })
     else if (status !== 'fulfilled') {
-      throw new RefusedResponse(`an array whose entry ${index} is not a PromiseSettledResult`)
+      throw new RefusedResponseError(`an array whose entry ${index} is not a PromiseSettledResult`)
     }
   }
   return failures
 }
 
 function readList(response: unknown, ids: readonly string[], whole: 'batch' | 'chunk'): Failure[] {
-  if (!isObject(response)) throw new RefusedResponse(kindOf(response))
+  if (!isObject(response)) throw new RefusedResponseError(kindOf(response))
   const list = (response as { batchItemFailures?: unknown }).batchItemFailures
-  if (!Array.isArray(list)) throw new RefusedResponse(`an object whose batchItemFailures is ${kindOf(list)}`)
+  if (!Array.isArray(list)) throw new RefusedResponseError(`an object whose batchItemFailures is ${kindOf(list)}`)
   const { length } = list
   if (length === 0) return []
-  if (!(length > 0)) throw new RefusedResponse(`a batchItemFailures of length ${length}`)
+  if (!(length > 0)) throw new RefusedResponseError(`a batchItemFailures of length ${length}`)
   const listed = new Map<string, number>() // an id that is listed twice counts once
   for (let index = 0; index < length; index++) {
     const entry: unknown = list[index]
     const id: unknown = isObject(entry) ? (entry as { itemIdentifier?: unknown }).itemIdentifier : undefined
-    if (typeof id !== 'string') throw new RefusedResponse(unknownEntry(index, whole))
+    if (typeof id !== 'string') throw new RefusedResponseError(unknownEntry(index, whole))
     if (!listed.has(id)) listed.set(id, index)
   }
   // Does not make a set of all ids: in a batch with 1 % failures, that took half of the time.
   const failures = failuresIn(listed, ids)
   const known = new Set(failures.map(({ index }) => ids[index]))
   for (const [id, index] of listed) {
-    if (!known.has(id)) throw new RefusedResponse(unknownEntry(index, whole))
+    if (!known.has(id)) throw new RefusedResponseError(unknownEntry(index, whole))
   }
   return failures
 }
@@ -153,8 +154,8 @@ export function hasReport(response: unknown): boolean {
 }
 
 /**
- * Returns the failures that a response lists with known ids, and ignores the rest. For a response that another middleware
- * may have changed after the report was made.
+ * Returns the failures that a response lists with known ids, and ignores the rest. For a response that another
+ * middleware may have changed after the report was made.
  */
 export function readKnownIds(response: unknown, { ids }: Batch): Failure[] {
   try {
@@ -173,8 +174,8 @@ function failuresIn(listed: { has(id: unknown): boolean }, ids: readonly string[
 }
 
 /**
- * Adds what a handler reported to the failures that are known, in record order. On a FIFO queue, the records that follow
- * a failed one in its group must be redelivered after it, so they are reported, too.
+ * Adds what a handler reported to the failures that are known, in record order. On a FIFO queue, the records that
+ * follow a failed one in its group must be redelivered after it, so they are reported, too.
  */
 export function mergeReported(
   batch: Batch,

@@ -82,6 +82,7 @@ export function deadlines(
     readonly now: number
   },
 ): Deadlines {
+  // On Managed Instances, the time left can be 0. No record starts then, even without a budget.
   if (left === undefined || (timeBudget === false && left > 0)) return NO_DEADLINES
   const usual = hasFailureHandlers ? Math.min(2000, 0.2 * left) : Math.min(250, 0.05 * left)
   const extended = extendReserve(usual, cpuShare, records, left, hasFailureHandlers)
@@ -102,8 +103,8 @@ export function deadlines(
 
 /**
  * Milliseconds until the function's timeout. `undefined` if the context has no usable value: then there is no time
- * budget. On Managed Instances, Lambda does not stop a function at its timeout, so 0 or less is a usable value there
- * and becomes 0.
+ * budget. Lambda stops a function at its timeout, so only a context made by hand has 0 or less. On Managed Instances,
+ * Lambda does not stop it: there, 0 or less means that the time is over, and becomes 0.
  */
 export function timeLeft(context: unknown): number | undefined {
   try {

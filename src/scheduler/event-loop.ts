@@ -5,7 +5,7 @@ const MAX_BUSY_TIME = 10
 
 /** Yields to the event loop while handlers use the CPU, so timers and other invocations can run. */
 export interface EventLoop {
-  /** Restarts the measurement. Called if no other invocation is running. */
+  /** Restarts the measurement of how long the event loop has been busy. Call it if no other invocation is running. */
   reset(): void
   shouldYield(now: number): boolean
   yieldToEventLoop(): Promise<void>
@@ -21,7 +21,7 @@ export function createEventLoop(): EventLoop {
     shouldYield: (now) => now - yieldedAt > MAX_BUSY_TIME,
     // Uses one immediate for each worker. Node runs all microtasks between two immediates, so a handler uses its CPU
     // time before the next worker reads the clock. If one immediate resumed all workers, each would start a record
-    // before the first handler used any CPU time.
+    // before the first handler continued after its first `await`.
     yieldToEventLoop() {
       const isFirst = !isYielding
       isYielding = true

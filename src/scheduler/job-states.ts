@@ -33,6 +33,7 @@ export interface JobStates {
 type Result = PromiseSettledResult<unknown>
 
 export const FULFILLED: PromiseFulfilledResult<undefined> = Object.freeze({ status: 'fulfilled', value: undefined })
+/** The entry of a running job. Recognised by its identity, and never returned as a result. */
 const RUNNING = rejected(undefined)
 
 export function rejected(reason: unknown): PromiseRejectedResult {

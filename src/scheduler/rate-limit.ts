@@ -35,8 +35,9 @@ export function createRateLimit({ limit, interval }: RateLimitOption): RateLimit
   let timer: NodeJS.Timeout | undefined
 
   /**
-   * Returns when `count` more records may start. They replace the oldest entries of the ring. The newest of these is
-   * the one that record `total + count - 1` replaces. It must be at least `interval` old. One millisecond is added, because a downstream that counts by `Date.now()` sees whole milliseconds.
+   * Returns when `count` more records may start. Each takes the place of an older start in `starts`. The last of these
+   * older starts must be at least `interval` ago. One millisecond is added, because a downstream that counts by
+   * `Date.now()` sees whole milliseconds.
    */
   function dueAt(count: number): number {
     return count > 0 && total + count > limit ? (starts[(total + count - 1) % limit] as number) + interval + 1 : 0

@@ -84,8 +84,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
   }
 
   /**
-   * If a handler is still running one `recordTimeout` after it timed out, it ignores its signal. If such handlers occupy
-   * all slots, no other handler can run. Their batches are then ended.
+   * If a handler is still running one `recordTimeout` after it timed out, it ignores its signal. If such handlers
+   * occupy all slots, no other handler can run. Their batches are then ended.
    */
   function endUnresponsive(now: number): void {
     const batches = Array.from(liveBatches, (batch) => ({ batch, count: batch.countUnresponsive(now) }))
@@ -120,9 +120,9 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     let isWatching = false
     const liveBatch = {
       countUnresponsive,
-      // Another invocation can call these functions: `startWorkers` if it raises the limit, and `end` if unresponsive
-      // handlers fill a limit that became smaller. They are bound, so that handlers and abort listeners keep the async
-      // context of their own invocation.
+      // Another invocation can call these functions. They are bound, so that handlers and abort listeners keep the
+      // async context of their own invocation. A fixed limit does not need this: only its own invocation calls
+      // `startWorkers`. And `end` then finds no job to abort, because unresponsive handlers hold all slots.
       startWorkers: limiter ? AsyncLocalStorage.bind(startWorkers) : startWorkers,
       end: limiter ? AsyncLocalStorage.bind(end) : end,
     }
@@ -153,7 +153,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       while (!mustGiveUp && !drainIfDue(now)) {
         if (eventLoop.shouldYield(now)) {
           await eventLoop.yieldToEventLoop()
-          mustGiveUp = slots.isOverLimit
+          mustGiveUp = slots.isOverLimit // not `isContended`: a worker runs a job before it gives its slot to another
           now = performance.now()
           continue
         }
@@ -245,7 +245,10 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       return work && work.states.waiting > 0 ? work.jobs.ready.take() : undefined
     }
 
-    /** How many records the rate limit counts for the job that `takeJob()` would return; 0 if none is ready. */
+    /**
+     * How many records the rate limit counts for the job that `takeJob()` would return; 0 if none is ready. Without a
+     * rate limit, only whether it is 0 matters.
+     */
     function nextRecordCount(): number {
       if (!work || work.states.waiting === 0) return 0
       const job = work.jobs.ready.peek()
@@ -278,8 +281,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     }
 
     /**
-     * Passes a failure to the limiter, and returns the value of `succeeded` for `limiter.ended()`. A job that timed out
-     * was already counted as failed, so its late result is `false`.
+     * Passes a failure to the limiter, and returns the value of `succeeded` for `limiter.ended()`. For a job that timed
+     * out, the limiter ignores this value.
      */
     function classifyResult(job: number, result: PromiseSettledResult<undefined>, now: number): boolean | undefined {
       if (!work?.states.isRunning(job)) return false
@@ -360,7 +363,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     }
 
     /**
-     * Reports the jobs that have run for `recordTimeout`. Each keeps its slot until its handler settles.
+     * Reports the jobs that have run for `recordTimeout`. Each keeps its slot until its handler settles or the batch
+     * ends.
      *
      * @returns when the next job times out or becomes unresponsive
      */
@@ -421,7 +425,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       watchDeadlines()
       dispatch()
     }
-    // Functions and not getters: V8 makes a hidden class for each literal with a getter. Measured: 20 µs per invocation.
+    // Functions and not getters: V8 makes a hidden class for each literal with a getter. Measured: 20 µs per
+    // invocation.
     return {
       done,
       end,

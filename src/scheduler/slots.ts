@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import PQueue from 'p-queue'
 
-/** Who may run: at most `limit` holders of a slot at once, served in the order in which they asked. */
+/** At most `limit` workers hold a slot at once. They are served in the order in which they asked. */
 export interface Slots {
   /** How many slots there are. A smaller limit takes effect as slots are freed. */
   limit: number
@@ -22,15 +22,16 @@ export interface Slots {
  * One `queue.add()` per record costs 4.4 µs (Node 24), ten times as much as everything else that is done for a record.
  * So a task of the queue is not a record but a slot, which a worker holds for many records.
  *
- * One free slot keeps its task in the queue for the next worker. In a process that handles few batches, V8 has not
- * optimized `queue.add()`: it took 110 µs, a third of the time of a batch of 10.
+ * If a worker frees a slot that nobody waits for, one such slot keeps its task in p-queue. The next worker takes this
+ * slot without `queue.add()`, which took 110 µs in a process with few batches: a third of the time of a batch of 10.
  */
 export function createSlots(limit: number): Slots {
   const queue = new PQueue({ concurrency: limit })
   /** Ends the task of the kept slot. `undefined` while a worker holds that slot, or if no slot is kept. */
   let keptSlot: (() => void) | undefined
-  // p-queue keeps the async context of `add()` until the task ends. The kept slot lasts longer than an invocation, so its
-  // context is that of the construction. Otherwise, it would keep the AsyncLocalStorage store of an invocation in memory.
+  // p-queue keeps the async context of `add()` until the task ends. The kept slot lasts longer than an invocation, so
+  // its context is that of the construction. Otherwise, it would keep the AsyncLocalStorage store of an invocation in
+  // memory.
   const addKeptSlot = AsyncLocalStorage.bind(() => {
     void queue.add(
       () =>

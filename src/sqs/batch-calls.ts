@@ -2,8 +2,9 @@ import type { RecordFailure } from '../types.ts'
 import { addReason, type Reasons, readError, reasonOf, toReason } from './reasons.ts'
 
 /**
- * How many calls run at once. An SDK client opens at most 50 sockets by default, and record handlers of other invocations may use the
- * same client. (https://docs.aws.amazon.com/sdk-for-javascript/v3/developer-guide/node-configuring-maxsockets.html)
+ * How many calls run at once. An SDK client opens at most 50 sockets by default, and record handlers of other
+ * invocations may use the same client.
+ * (https://docs.aws.amazon.com/sdk-for-javascript/v3/developer-guide/node-configuring-maxsockets.html)
  */
 const MAX_CALLS = 10
 /** SQS's limit of entries in a batch call. */

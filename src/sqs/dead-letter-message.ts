@@ -32,8 +32,8 @@ export interface DeadLetterMessage extends Item<Omit<SendMessageBatchRequestEntr
 }
 
 /**
- * Makes a message for a dead-letter queue from a failed record. The record's own attributes are always kept, because the
- * message cannot be processed again without them. The added attributes are omitted if SQS's limits leave no room.
+ * Makes a message for a dead-letter queue from a failed record. The record's own attributes are always kept, because
+ * the message cannot be processed again without them. The added attributes are omitted if SQS's limits leave no room.
  *
  * @throws {TypeError} if the body is not text, because a handler or a middleware replaced it with a parsed one
  */

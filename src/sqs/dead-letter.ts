@@ -15,9 +15,9 @@ import { addReason, countReasons, errorWithoutStack, listReasons, type Reasons, 
  * deletes the message from the source queue. If SQS does not accept it, the record stays failed, and a line in the log
  * gives the reason. A message can arrive twice, for example if the response of SQS is lost.
  *
- * The message keeps its body, message attributes, message group and trace header. If your handler has changed the record
- * itself, the changed values are sent: change a copy. The message also gets the attributes below, in this order. SQS
- * allows ten attributes and 1 MiB for a message: attributes that do not fit are omitted, and the log says so.
+ * The message keeps its body, message attributes, message group and trace header. If your handler has changed the
+ * record itself, the changed values are sent: change a copy. The message also gets the attributes below, in this order.
+ * SQS allows ten attributes and 1 MiB for a message: attributes that do not fit are omitted, and the log says so.
  *
  * - `DeadLetter.ErrorName`
  * - `DeadLetter.ErrorMessage`, up to 1,000 characters
@@ -25,8 +25,8 @@ import { addReason, countReasons, errorWithoutStack, listReasons, type Reasons, 
  * - `DeadLetter.SourceQueue`, the ARN of the source queue, or `sourceQueueUrl`
  * - `DeadLetter.ReceiveCount`, a number: how often the message was delivered
  *
- * If the dead-letter queue is a FIFO queue, the deduplication id is the message id. SQS then drops a repeated message for
- * five minutes. A record without a message group gets its message id as its group.
+ * If the dead-letter queue is a FIFO queue, the deduplication id is the message id. SQS then drops a repeated message
+ * for five minutes. A record without a message group gets its message id as its group.
  *
  * @throws {TypeError} if an option is missing, unknown or not valid
  * @example

@@ -5,8 +5,8 @@ import type { RecordFailure } from '../types.ts'
 
 /**
  * Seconds. SQS refuses to keep a message invisible for more than 12 hours (43,200 s) after it was received. Before the
- * delay begins, the batching window can use up to 300 s of this time, and the function up to 900 s. On Managed Instances,
- * the function can use up to 5,400 s. SQS then refuses the longest delays.
+ * delay begins, the batching window can use up to 300 s of this time, and the function up to 900 s. On Managed
+ * Instances, the function can use up to 5,400 s. SQS then refuses the longest delays.
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
  */
 const MAX_DELAY_SECONDS = 42_000
@@ -52,8 +52,8 @@ export interface RetryBackoffOptions {
    */
   readonly max?: number | undefined
   /**
-   * `'full'`: the delay is a random number of whole seconds from 1 to the longest delay. Records that failed together then
-   * come back at different times. `'none'`: always the longest delay.
+   * `'full'`: the delay is a random number of whole seconds from 1 to the longest delay. Records that failed together
+   * then come back at different times. `'none'`: always the longest delay.
    * @default 'full'
    */
   readonly jitter?: 'full' | 'none' | undefined
@@ -68,24 +68,24 @@ function isNumber(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value)
 }
 
-const client: Check = [
+const CLIENT_CHECK: Check = [
   (value) => isObject(value) && 'send' in value && typeof value.send === 'function',
   'an SQSClient of @aws-sdk/client-sqs',
 ]
-const queueUrl: Check = [
+const QUEUE_URL_CHECK: Check = [
   (value) => typeof value === 'string' && /^https?:/.test(value) && URL.canParse(value),
   "a queue's URL, like https://sqs.eu-west-1.amazonaws.com/123456789012/orders",
 ]
 
 const DEAD_LETTER_CHECKS: Record<keyof DeadLetterOptions, Check> = {
-  client,
-  queueUrl,
+  client: CLIENT_CHECK,
+  queueUrl: QUEUE_URL_CHECK,
   when: [(value) => typeof value === 'function', 'a function'],
-  sourceQueueUrl: queueUrl,
+  sourceQueueUrl: QUEUE_URL_CHECK,
 }
 
 const RETRY_BACKOFF_CHECKS: Record<keyof RetryBackoffOptions, Check> = {
-  client,
+  client: CLIENT_CHECK,
   base: [(value) => isNumber(value) && value > 0, 'a number of seconds, more than 0'],
   factor: [(value) => isNumber(value) && value >= 1, 'a number of 1 or more'],
   max: [
@@ -93,7 +93,7 @@ const RETRY_BACKOFF_CHECKS: Record<keyof RetryBackoffOptions, Check> = {
     `a whole number of seconds from 1 to ${MAX_DELAY_SECONDS}`,
   ],
   jitter: [(value) => value === 'full' || value === 'none', "'full' or 'none'"],
-  sourceQueueUrl: queueUrl,
+  sourceQueueUrl: QUEUE_URL_CHECK,
 }
 
 /** @throws {TypeError} that names the option, the expected value and the received one */

@@ -6,18 +6,18 @@ import { countReasons, errorWithoutStack, listReasons, type Reasons } from './re
 import { setQueueUrlFromArn } from './source-queue.ts'
 
 /**
- * Makes a failure handler that delays the redelivery of failed records, longer with each delivery. It sets the visibility
- * timeout of each message, counted from now, with `ChangeMessageVisibilityBatch`.
+ * Makes a failure handler that delays the redelivery of failed records, longer with each delivery. It sets the
+ * visibility timeout of each message, counted from now, with `ChangeMessageVisibilityBatch`.
  *
  * The longest delay is `base × factor ^ (receive count - 1)` seconds, at most `max`. By default, the delay is a random
- * number of whole seconds from 1 to the longest delay (full jitter). With the default options, the longest delay is 30 s
- * after the first delivery. It is then 60, 120, 240 and 480 s, and 900 s from the sixth delivery on.
+ * number of whole seconds from 1 to the longest delay (full jitter). With the default options, the longest delay is
+ * 30 s after the first delivery. It is then 60, 120, 240 and 480 s, and 900 s from the sixth delivery on.
  *
  * All failures stay reported. If SQS refuses the change for a message, the message keeps the visibility timeout of its
  * queue. A line in the log gives the reason.
  *
- * A failure handler does not receive all failed records (see `FailureHandler`): the others keep the visibility timeout of
- * their queue. On a FIFO queue, SQS delivers no message of a group while an earlier one of the group is invisible.
+ * A failure handler does not receive all failed records (see `FailureHandler`): the others keep the visibility timeout
+ * of their queue. On a FIFO queue, SQS delivers no message of a group while an earlier one of the group is invisible.
  *
  * @throws {TypeError} if an option is missing, unknown or not valid
  * @example

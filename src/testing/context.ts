@@ -13,7 +13,7 @@ export interface SqsContextOptions {
 
 export const DEFAULT_TIMEOUT = 30_000
 
-export const TIMEOUT: Check = [
+export const TIMEOUT_CHECK: Check = [
   (value) => typeof value === 'number' && value > 0 && value < Infinity,
   'a number of milliseconds, more than 0',
 ]
@@ -29,7 +29,7 @@ export const TIMEOUT: Check = [
  * context.getRemainingTimeInMillis() // 200, and less with each millisecond
  */
 export function sqsContext(options: SqsContextOptions = {}): Context {
-  const { timeout = DEFAULT_TIMEOUT } = check('sqsContext', options, { timeout: TIMEOUT })
+  const { timeout = DEFAULT_TIMEOUT } = check('sqsContext', options, { timeout: TIMEOUT_CHECK })
   const end = performance.now() + timeout
   return {
     callbackWaitsForEmptyEventLoop: true,

@@ -2,9 +2,12 @@ import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import { check } from '../check.ts'
 import { isObject, kindOf } from '../describe.ts'
 import { startTimer } from '../timers.ts'
-import { DEFAULT_TIMEOUT, sqsContext, TIMEOUT } from './context.ts'
+import { DEFAULT_TIMEOUT, sqsContext, TIMEOUT_CHECK } from './context.ts'
 
-/** Lambda's limit for the JSON of a response (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). */
+/**
+ * Lambda's limit for the JSON of a response, in bytes
+ * (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+ */
 const MAX_RESPONSE_BYTES = 6_291_556
 
 /** A Middy handler, or a plain Lambda handler. Its middlewares may add to the context, so it can expect any context. */
@@ -36,9 +39,9 @@ export interface InvokeResult<TResponse = unknown> {
  *
  * @throws whatever the handler throws
  * @throws {TypeError} if an argument is not valid
- * @throws {Error} if Lambda redelivers the whole batch for another reason. Either the handler does not respond within its
- * timeout, or its response is not valid. A response is not valid if, for example, it names a message that is not in the
- * batch (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html)
+ * @throws {Error} if Lambda redelivers the whole batch for another reason. Either the handler does not respond within
+ * its timeout, or its response is not valid. A response is not valid if, for example, it names a message that is not in
+ * the batch (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html)
  *
  * @example
  * const { succeeded, failed } = await invoke(handler, sqsEvent(['good', 'bad', 'good']))
@@ -54,7 +57,7 @@ export async function invoke<TReturn>(
   if (!Array.isArray(records)) {
     throw new TypeError(`invoke(): expected an event with a Records array, got Records: ${kindOf(records)}`)
   }
-  const { timeout = DEFAULT_TIMEOUT } = check('invoke', options, { timeout: TIMEOUT })
+  const { timeout = DEFAULT_TIMEOUT } = check('invoke', options, { timeout: TIMEOUT_CHECK })
   const response = await respondInTime(handler, JSON.stringify(event), timeout)
   const failedIds = readResponse(response, new Set(event.Records.map(({ messageId }) => messageId)))
   return {
@@ -69,8 +72,9 @@ function checkHandler(handler: unknown): void {
     throw new TypeError(`invoke(): expected the handler to be a function, got ${kindOf(handler)}`)
   if (handler.length > 2) {
     throw new TypeError(
-      `invoke(): expected a handler with the parameters event and context, got ${handler.length} parameters. Lambda does ` +
-        'not run handlers with a callback on Node 24 and newer: remove it',
+      `invoke(): expected a handler with the parameters event and context, got ${handler.length} parameters. Pass the ` +
+        'Middy handler, not that of eachRecord() or eachChunk(). Lambda does not run handlers with a callback on Node 24 ' +
+        'and newer',
     )
   }
 }
@@ -104,9 +108,9 @@ async function respondInTime<TReturn>(
 }
 
 /**
- * Reads a response by the table in "Reporting batch item failures" of Lambda's guide. A missing response, `{}`, and a
- * missing, null or empty list are a complete success. A list of valid ids reports those records as failed. Any other
- * response is a complete failure here.
+ * Reads a response by the table in "Reporting batch item failures" of Lambda's guide. A missing or empty response (`''`
+ * or `{}`) and a missing, null or empty list are a complete success. A list of valid ids reports those records as
+ * failed. `invoke()` takes any other response as a complete failure.
  *
  * @returns the ids of the records that failed
  * @throws {Error} if Lambda redelivers the whole batch

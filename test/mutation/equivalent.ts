@@ -237,8 +237,8 @@ export const EQUIVALENT: Readonly<
   ],
   'src/scheduler/adaptive/limit-search.ts': [
     [
-      '(standardError(of, changedAt) <= needed.error || of.ended >= MAX_COHORT * jobs)',
-      ['(standardError(of, changedAt) < needed.error || of.ended >= MAX_COHORT * jobs)'],
+      '(standardError(of, changedAt) <= needed.error || of.ended >= MAX_JOBS_FACTOR * jobs)',
+      ['(standardError(of, changedAt) < needed.error || of.ended >= MAX_JOBS_FACTOR * jobs)'],
       'A measured error is not exactly equal to the threshold, and the side of an equal one has no meaning.',
     ],
   ],
@@ -303,14 +303,14 @@ export const EQUIVALENT: Readonly<
     ],
     [
       // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file
-      'if (!(length > 0)) throw new RefusedResponse(`a batchItemFailures of length ${length}`)',
+      'if (!(length > 0)) throw new RefusedResponseError(`a batchItemFailures of length ${length}`)',
       // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file
-      ['if (!(length >= 0)) throw new RefusedResponse(`a batchItemFailures of length ${length}`)'],
+      ['if (!(length >= 0)) throw new RefusedResponseError(`a batchItemFailures of length ${length}`)'],
       'With a length of 0, the line before has returned.',
     ],
     [
-      "if (typeof id !== 'string') throw new RefusedResponse(unknownEntry(index, whole))",
-      ['if (false) throw new RefusedResponse(unknownEntry(index, whole))', "if (typeof id !== 'string') ;"],
+      "if (typeof id !== 'string') throw new RefusedResponseError(unknownEntry(index, whole))",
+      ['if (false) throw new RefusedResponseError(unknownEntry(index, whole))', "if (typeof id !== 'string') ;"],
       'The check of unknown ids below refuses it, too.',
     ],
     [

@@ -12,12 +12,12 @@ const index = fileURLToPath(new URL('../../src/index.ts', import.meta.url))
 const skip = fs.existsSync('/proc/self/limits') ? false : 'needs /proc'
 
 /** Creates a middleware in a process with this descriptor limit. Returns the name, code and message of each warning. */
-function warningCodes(limit: number, concurrency: number): unknown {
+function warningCodes(limit: number, concurrency: number | string): unknown {
   const program = `
     const codes = []
     process.removeAllListeners('warning')
     process.on('warning', ({ name, code, message }) => codes.push([name, code, message]))
-    const { boundedSqsBatch } = await import(${JSON.stringify(index)})
+    const { adaptiveConcurrency, boundedSqsBatch } = await import(${JSON.stringify(index)})
     boundedSqsBatch({ concurrency: ${concurrency} })
     setImmediate(() => console.log(JSON.stringify(codes)))
   `
@@ -34,6 +34,18 @@ t.test('a concurrency that does not fit under the descriptor limit emits one war
       /^The concurrency is 250, but this process can open only \d+ more files and sockets\./,
     ],
   ])
+  t.equal(warnings.length, 1)
+  t.end()
+})
+
+t.test('the warning about an adaptive concurrency says how many handlers it uses at most', { skip }, (t) => {
+  const warnings = warningCodes(200, 'adaptiveConcurrency({ max: 250 })') as string[][]
+  const [, , message] = warnings[0] as string[]
+  const text =
+    /^The concurrency is at most 250, but this process can open only (\d+) more files and sockets\. adaptiveConcurrency\(\) uses at most (\d+)$/
+  const [, free, most] = text.exec(message as string) ?? []
+  t.equal(most, free)
+  t.ok(Number(most) > 100 && Number(most) < 200, `between 100 and 200: ${most}`)
   t.equal(warnings.length, 1)
   t.end()
 })
@@ -60,7 +72,7 @@ t.test('an unknown limit or no limit emits no warning', async (t) => {
   })
   for (const limits of [missing, unlimited]) {
     Object.assign(fs, { readFileSync: limits })
-    t.strictSame(await warned(() => fitDescriptors(1_000_000)), [])
+    t.strictSame(await warned(() => fitDescriptors(1_000_000, true)), [])
   }
 })
 
@@ -92,8 +104,8 @@ t.test('on Managed Instances the worker threads of the process share its descrip
     process.env = { ...before, AWS_LAMBDA_MAX_CONCURRENCY: '64' }
     if (workers) process.env.AWS_LAMBDA_NODEJS_WORKER_COUNT = workers
     const fits = Math.floor(900 / threads)
-    t.strictSame(await warned(() => fitDescriptors(fits)), [], `${fits} in each of ${threads} threads`)
-    t.match(await warned(() => fitDescriptors(Math.ceil(1025 / threads))), [
+    t.strictSame(await warned(() => fitDescriptors(fits, true)), [], `${fits} in each of ${threads} threads`)
+    t.match(await warned(() => fitDescriptors(Math.ceil(1025 / threads), true)), [
       {
         code: 'BOUNDED_SQS_BATCH_DESCRIPTORS',
         message: `in each of ${threads} worker threads, but this process can open only`,
@@ -102,5 +114,5 @@ t.test('on Managed Instances the worker threads of the process share its descrip
   }
   withCpuMax('200000 100000')
   process.env = before
-  t.strictSame(await warned(() => fitDescriptors(900)), [], 'not on Managed Instances, a process has one thread')
+  t.strictSame(await warned(() => fitDescriptors(900, true)), [], 'not on Managed Instances, a process has one thread')
 })

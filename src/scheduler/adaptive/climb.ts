@@ -14,14 +14,14 @@ export const REACHED = 0.75
 const WORTH_MEASURING = 1.1
 
 /**
- * If all jobs fail even at this share of the limit, this is an outage. After it, probes upwards double the limit, as in
- * TCP's slow start (RFC 5681), until it has recovered.
+ * If all jobs fail even at this share of `returnTo`, this is an outage. After it, probes upwards double the limit, as
+ * in TCP's slow start (RFC 5681), until it has recovered.
  */
 const OUTAGE = 0.25
 /**
- * At first, and after an outage, a probe upwards doubles the limit. Later ones multiply it by 1 + `step`, which starts at
- * `MAX_STEP`. A probe upwards that succeeds doubles `step`, and one that fails multiplies it by `STEP_AFTER_FAILURE`.
- * Pressure sets it to `MIN_STEP`, and `raised()` to `MAX_STEP`.
+ * At first, and after an outage, a probe upwards doubles the limit. Later ones multiply it by 1 + `step`, which starts
+ * at `MAX_STEP`. A probe upwards that succeeds doubles `step`, and one that fails multiplies it by
+ * `STEP_AFTER_FAILURE`. Pressure sets it to `MIN_STEP`, and `raised()` to `MAX_STEP`.
  */
 const MAX_STEP = 1
 const MIN_STEP = 0.05
@@ -102,7 +102,7 @@ export function createClimb(limit: CurrentLimit): Climb {
     const isFirst = reference === undefined
     reference = { limit: limit.value, measured }
     if (isFirst) {
-      startHolding()
+      endProbing()
       if (mayDouble() && ceiling !== undefined) probeUp(ceiling)
       return
     }
@@ -116,14 +116,14 @@ export function createClimb(limit: CurrentLimit): Climb {
     const from = limit.value
     const to = mayDouble() ? Math.min(doublesBelow, 2 * from) : from * (1 + step)
     limit.set(Math.min(ceiling, Math.max(from + 1, to)), 'probe')
-    startHolding()
+    endProbing()
     if (limit.value > from) probe = 'up'
   }
 
   function probeDown(): void {
     const from = limit.value
     limit.set(from / DOWN, 'probe')
-    startHolding()
+    endProbing()
     if (limit.value < from) probe = 'down'
   }
 
@@ -142,7 +142,7 @@ export function createClimb(limit: CurrentLimit): Climb {
     if (doublesBelow === 0) step = Math.min(MAX_STEP, 2 * step)
     else if (limit.value >= doublesBelow) doublesBelow = 0 // the limit has recovered
     if (ceiling !== undefined) probeUp(ceiling)
-    else startHolding()
+    else endProbing()
   }
 
   function judgeLowerLimit(from: Reference, measured: Measurement, growth: number): void {
@@ -158,14 +158,14 @@ export function createClimb(limit: CurrentLimit): Climb {
   function endProbe({ measured }: Reference, nextLimit: number): void {
     limit.set(nextLimit, 'no-gain')
     reference = { limit: limit.value, measured }
-    startHolding()
+    endProbing()
   }
 
   function mayDouble(): boolean {
     return limit.value < doublesBelow
   }
 
-  function startHolding(): void {
+  function endProbing(): void {
     probe = undefined
     held = 0
   }
@@ -173,8 +173,8 @@ export function createClimb(limit: CurrentLimit): Climb {
   function lowered(before: number, allFailed: boolean): boolean {
     step = MIN_STEP
     if (returnTo === undefined) {
-      // A probe upwards can cause an outage, so the limit returns to the reference. While it recovers from an earlier outage,
-      // `doublesBelow` is its goal. It then returns to half of this goal, or to the reference if that is higher.
+      // The limit to grow back to, if this is an outage. The reference, and not the limit of a probe, because the probe
+      // may be the cause. If an earlier outage is not over, at least half of its goal `doublesBelow`.
       returnTo = Math.max(reference?.limit ?? before, doublesBelow < Infinity ? doublesBelow / 2 : 0)
       doublesBelow = 0
     }

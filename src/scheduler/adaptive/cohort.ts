@@ -3,12 +3,14 @@
  *
  * A cohort is measured instead of a period of time. A period at the start of a batch would contain the first fast jobs,
  * but not the slow ones that started with them. It could also contain a pause between invocations.
+ *
+ * A job counts if it succeeded, or was throttled or overloaded. A job with another failure does not count.
  */
 export interface Cohort {
   readonly limit: number
   readonly openedAt: number
   inFlight: number
-  /** How many jobs have ended and count. */
+  /** How many of the jobs that count have ended. */
   ended: number
   succeeded: number
   /** How many jobs started when the limit was reached and other jobs were waiting. */
@@ -19,13 +21,13 @@ export interface Cohort {
   duration: number
   /** The sum of the durations of the jobs that have ended and do not count. */
   uncounted: number
-  /** The sum of the squared durations of the jobs that have ended and count. */
+  /** The sum of the squared durations of the jobs that count and have ended. */
   squares: number
   /**
    * The sum of an integral for each job: the number of jobs in flight, integrated from the start to the end of the job.
    * It is computed like `duration`.
    */
-  seen: number
+  inFlightIntegral: number
 }
 
 /** What the jobs of a cohort measured together. */
@@ -50,7 +52,7 @@ export function openCohort(limit: number, now: number): Cohort {
     duration: 0,
     uncounted: 0,
     squares: 0,
-    seen: 0,
+    inFlightIntegral: 0,
   }
 }
 
@@ -59,7 +61,7 @@ export function join(cohort: Cohort, now: number, integral: number, isLimited: b
   cohort.inFlight++
   if (isLimited) cohort.limited++
   cohort.duration -= now - cohort.openedAt
-  cohort.seen -= integral
+  cohort.inFlightIntegral -= integral
 }
 
 export function leave(
@@ -71,7 +73,7 @@ export function leave(
 ): void {
   cohort.inFlight--
   cohort.duration += now - cohort.openedAt
-  cohort.seen += integral
+  cohort.inFlightIntegral += integral
   if (succeeded === undefined) {
     cohort.duration -= now - startedAt
     cohort.uncounted += now - startedAt
@@ -82,12 +84,15 @@ export function leave(
   if (succeeded) cohort.succeeded++
 }
 
-/** Little's law: goodput is concurrency ÷ mean duration. Jobs that are still in flight count with their duration so far. */
+/**
+ * Little's law: goodput is concurrency ÷ mean duration. The duration so far of jobs that are still in flight is
+ * included.
+ */
 export function measure(cohort: Cohort, now: number, integral: number): Measurement {
-  const { inFlight, seen, succeeded, uncounted } = cohort
+  const { inFlight, inFlightIntegral, succeeded, uncounted } = cohort
   const counted = durationSoFar(cohort, now)
   if (!(counted > 0)) return { concurrency: 0, goodput: 0, goodputWithoutUncounted: 0 }
-  const concurrency = (seen + inFlight * integral) / (counted + uncounted)
+  const concurrency = (inFlightIntegral + inFlight * integral) / (counted + uncounted)
   return {
     concurrency,
     goodput: (concurrency * succeeded) / (counted + uncounted),

@@ -10,7 +10,7 @@ export interface CurrentLimit {
 
 export interface LimitRange {
   readonly min: number
-  /** The limit is never higher than this. `max` can be less than `min` or `initial`, if few file descriptors are free. */
+  /** The maximum limit. It can be less than `min` or `initial`, if few file descriptors are free. */
   readonly max: number
   readonly initial: number
 }

@@ -9,7 +9,7 @@ import { createPressure } from './pressure.ts'
 /** If the event loop is busy for more than this share of the time, a higher limit would not help. */
 const MAX_UTILIZATION = 0.95
 
-/** During a cut, the limit falls below the number of jobs in flight. At its end, it is multiplied by this. */
+/** At the end of a cut (see `Cut`), the limit is multiplied by this. */
 const MARGIN = 0.95
 /**
  * One cut by overloads leaves at least this share of the limit, before `MARGIN` is applied. Otherwise, one moment in
@@ -17,20 +17,21 @@ const MARGIN = 0.95
  */
 const MIN_SHARE_LEFT = 0.5
 
-// Jobs may hang, so the search does not wait for all of them. A cut waits until `CUT_PATIENCE` times as many jobs have
-// ended as were in flight. A cohort waits until `COHORT_PATIENCE` times as many have ended as the limit allows at once.
+// Jobs may hang, so the search does not wait for all of them. A cut ends at the latest when `CUT_PATIENCE` times as
+// many jobs have ended as were in flight. A cohort is dropped when `COHORT_PATIENCE` times as many have ended as its
+// limit allows at once (or as `PRECISE.jobs`, if that is more).
 const CUT_PATIENCE = 10
 const COHORT_PATIENCE = 50
 
 /**
- * A cohort is complete if at least `jobs` of its jobs have ended, and at least as many as the limit. The relative standard
- * error of the mean duration must be at most `error`. At least the share `ended` of its jobs must have ended, and its age
- * must be at least `age` milliseconds. Steps that double the limit need less precision.
+ * A cohort is complete if at least `jobs` of its jobs have ended, and at least as many as the limit. The relative
+ * standard error of the mean duration must be at most `error`. At least the share `ended` of its jobs must have ended,
+ * and its age must be at least `age` milliseconds. Steps that double the limit need less precision.
  */
 const PRECISE = { jobs: 16, error: 0.05, ended: 0.95, age: 50 }
 const ROUGH = { jobs: 4, error: 0.2, ended: 0.8, age: 0 }
-/** With this many times as many jobs, a cohort is complete even if the result is not precise. */
-const MAX_COHORT = 8
+/** If this many times as many jobs have ended, the standard error no longer matters. */
+const MAX_JOBS_FACTOR = 8
 
 /** Milliseconds. */
 const IDLE_TIME = 5 * 60_000
@@ -51,7 +52,7 @@ interface Cut {
   readonly from: number
   readonly failure: 'throttle' | 'overload'
   /** Whether the limit before the cut was reached, and no job had succeeded with it. */
-  readonly noSuccess: boolean
+  readonly reachedWithoutSuccess: boolean
   /** How many jobs that started before the cut are still in flight. */
   older: number
   readonly maxEnds: number
@@ -104,7 +105,8 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
 
   function failed(error: unknown, now: number): false | undefined {
     const failure = classify(error)
-    if (failure === undefined || failure === 'failure') return undefined // an ordinary failure says nothing about the load
+    // An ordinary failure says nothing about the load.
+    if (failure === undefined || failure === 'failure') return undefined
     if (!pressure.failed(failure)) return false
     cut ??= startCut(failure, now)
     const least = failure === 'overload' ? Math.min(limit.value, MIN_SHARE_LEFT * cut.from) : min
@@ -114,7 +116,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
 
   function timedOut(of: object, startedAt: number, error: unknown, now: number): object {
     failed(error, now)
-    ended(of, startedAt, now, undefined)
+    ended(of, startedAt, now, undefined) // the timeout, and not the downstream, has determined its duration
     hung++
     return HUNG
   }
@@ -132,7 +134,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
       if (cut.older <= 0.05 * limit.value || pressure.ends >= cut.maxEnds) endCut(cut)
     } else if (cohort) {
       if (of === cohort && isComplete(cohort)) judge(cohort)
-      else if (pressure.ends > COHORT_PATIENCE * Math.max(PRECISE.jobs, cohort.limit)) cohort = undefined // many of its jobs hang
+      else if (pressure.ends > COHORT_PATIENCE * Math.max(PRECISE.jobs, cohort.limit)) cohort = undefined
     }
   }
 
@@ -157,21 +159,21 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   }
 
   function startCut(failure: Cut['failure'], now: number): Cut {
-    const noSuccess = pressure.successes === 0 && inFlight >= REACHED * limit.value
+    const reachedWithoutSuccess = pressure.successes === 0 && inFlight >= REACHED * limit.value
     pressure.learn()
     cohort = open(now)
-    return { from: limit.value, failure, noSuccess, older: inFlight, maxEnds: CUT_PATIENCE * inFlight }
+    return { from: limit.value, failure, reachedWithoutSuccess, older: inFlight, maxEnds: CUT_PATIENCE * inFlight }
   }
 
-  /** Jobs that started before the cut say nothing about the new limit. Only later jobs measure it. */
-  function endCut({ from, failure, noSuccess }: Cut): void {
-    const allFailed = noSuccess && pressure.successes === 0
+  /** The jobs that started before or during the cut say nothing about the new limit. Only later jobs measure it. */
+  function endCut({ from, failure, reachedWithoutSuccess }: Cut): void {
+    const allFailed = reachedWithoutSuccess && pressure.successes === 0
     cut = cohort = undefined
     limit.set(MARGIN * limit.value, failure)
     const isProbing = climb.lowered(from, allFailed)
-    // Overloads can have another cause, so the next measurement checks whether the cut has helped. A limit that is
-    // probed is compared with the reference instead, and throttling needs no proof. During an outage, the previous limit
-    // would only let more jobs fail.
+    // A limit that is too high is not the only cause of overloads. So `judge()` checks whether the lower limit has
+    // fewer of them, and returns to `beforeCut` if it has not. In three cases it does not: a probe is compared with the
+    // reference, throttling proves itself, and in an outage the previous limit would only let more jobs fail.
     if (allFailed) beforeCut = undefined
     else if (!isProbing && failure === 'overload') {
       beforeCut ??= { limit: from, overloadShare: pressure.overloadShare }
@@ -184,7 +186,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     const isPrecise = () =>
       of.ended >= jobs &&
       changedAt - of.openedAt >= needed.age &&
-      (standardError(of, changedAt) <= needed.error || of.ended >= MAX_COHORT * jobs)
+      (standardError(of, changedAt) <= needed.error || of.ended >= MAX_JOBS_FACTOR * jobs)
     if (!of.isFull) of.isFull = isPrecise()
     if (!of.isFull || of.ended < needed.ended * (of.ended + of.inFlight)) return false
     of.isFull = isPrecise() // if the last jobs took so long that the result is no longer precise, more jobs join
@@ -208,7 +210,8 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   }
 
   return {
-    // A job that timed out still holds its slot, so another job may start in addition. At most `initial` jobs are added.
+    // A job that timed out still holds its slot, so another job may start in addition. At most `initial` jobs are
+    // added.
     get limit() {
       return Math.min(max, limit.value + Math.min(hung, initial))
     },

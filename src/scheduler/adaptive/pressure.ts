@@ -6,8 +6,8 @@ const LEARNED_AFTER = 500
 /** The same, if a lower limit has shown that the limit is not the cause of the overloads. */
 const LEARNED_AFTER_CUT = 50
 /**
- * The highest share that is learned without that proof. A higher share would hide that the limit is too high. If
- * the client retries, few calls fail at first. The threshold would then grow with the share of failures.
+ * The highest share that is learned without that proof. If the limit is too high and the client retries, the share of
+ * failures grows slowly. If it were learned, the threshold would grow with it, and there would never be pressure.
  */
 const MAX_UNPROVEN = 0.01
 /** The highest share that is learned with the proof, and that is tolerated while a lower limit is measured. */
@@ -27,8 +27,8 @@ export interface Pressure {
   /** Learns from the counts how often jobs are overloaded by chance. */
   learn(): void
   /**
-   * Returns whether jobs are overloaded about as often as before the limit was lowered. Then the limit is not the cause,
-   * so this also learns how often jobs are overloaded by chance.
+   * Returns whether jobs are overloaded about as often as before the limit was lowered. Then the limit is not the
+   * cause, so this also learns how often jobs are overloaded by chance.
    */
   isUnchangedFrom(shareBefore: number): boolean
   /**
@@ -67,9 +67,9 @@ export function createPressure(): Pressure {
       ends++
       if (succeeded) successes++
     },
-    // Throttled jobs are pressure if there are at least two, and at least 1 % of the ended jobs. For overloads, the expected
-    // number comes from the usual or the tolerated share, whichever is higher. The threshold is one, plus twice that
-    // number, plus three standard deviations.
+    // Throttled jobs are pressure if there are at least two, and at least 1 % of the ended jobs. For overloads, the
+    // expected number comes from the usual or the tolerated share, whichever is higher. The threshold is one, plus
+    // twice that number, plus three standard deviations.
     failed(failure) {
       if (failure === 'throttle') return ++throttles > 1 && throttles >= 0.01 * ends
       const expected = Math.max(usual, tolerated) * ends
