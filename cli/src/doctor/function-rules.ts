@@ -1,6 +1,6 @@
 import { valueIn } from '../model.ts'
 import { recordsThatFit } from './mapping-rules.ts'
-import { broken, formatNumber, formatSeconds, LAMBDA_GUIDE, numberIn, type Rule } from './rule.ts'
+import { formatNumber, formatSeconds, LAMBDA_GUIDE, numberIn, problem, type Rule } from './rule.ts'
 import { DEPRECATED, RUNTIMES_SOURCE } from './runtimes.ts'
 
 const SOON_DAYS = 180
@@ -16,7 +16,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
       const mode = valueIn(target.tenantIsolation)
       if (mode === undefined) return undefined
       const fix = 'Remove TenancyConfig. Or let another function read the queue and invoke this one with a tenant id.'
-      return broken(target, target.tenantIsolation, `The function has tenant isolation (${mode}) and reads SQS`, fix)
+      return problem(target, target.tenantIsolation, `The function has tenant isolation (${mode}) and reads SQS`, fix)
     },
   },
   {
@@ -32,7 +32,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
         `(${formatSeconds(queue.visibilityTimeout)})`
       const fix = `Set ExecutionTimeout to at most ${formatNumber(visible)} s, or raise VisibilityTimeout.`
       // If several queues are affected, the one with the shortest visibility timeout is shown.
-      return { ...broken(target, target.executionTimeout, what, fix), need: -visible }
+      return { ...problem(target, target.executionTimeout, what, fix), strictness: -visible }
     },
   },
   {
@@ -52,7 +52,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
         `${formatNumber(records)} records of ${formatNumber(recordMs)} ms, ${formatNumber(recordConcurrency)} at once, ` +
         `plus the last ${formatNumber(drain)} ms, in which no record starts`
       const fix = 'Raise Timeout and VisibilityTimeout, or lower BatchSize, or raise the concurrency of the handler.'
-      return broken(target, target.timeout, what, fix)
+      return problem(target, target.timeout, what, fix)
     },
   },
   {
@@ -69,7 +69,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
         left > 0
           ? `The runtime ${runtime} will be deprecated on ${date}`
           : `The runtime ${runtime} has been deprecated since ${date}`
-      return broken(target, target.runtime, what, 'Use a newer runtime, for example nodejs24.x for Node.js.')
+      return problem(target, target.runtime, what, 'Use a newer runtime, for example nodejs24.x for Node.js.')
     },
   },
   {
@@ -81,7 +81,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
       if (valueIn(target.deadLetterTarget) === undefined) return undefined
       const what = "The function's own dead-letter queue has no effect on SQS messages"
       const fix = 'Set RedrivePolicy on the source queue.'
-      return broken(target, target.deadLetterTarget, what, fix)
+      return problem(target, target.deadLetterTarget, what, fix)
     },
   },
 ]

@@ -1,12 +1,12 @@
 import { type Mapping, valueIn } from '../model.ts'
 import {
-  type Broken,
-  broken,
   formatNumber,
   formatSeconds,
   LAMBDA_GUIDE,
   numberIn,
+  type Problem,
   patternsOf,
+  problem,
   type Rule,
 } from './rule.ts'
 
@@ -97,7 +97,7 @@ export const MAPPING_RULES: readonly Rule[] = [
         : 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
       const others = (mapping.otherResponseTypes ?? []).map((type) => JSON.stringify(type)).join(', ')
       const instead = others && `: FunctionResponseTypes has ${others} instead`
-      return broken(mapping, mapping.reports, `ReportBatchItemFailures is off${instead}`, fix)
+      return problem(mapping, mapping.reports, `ReportBatchItemFailures is off${instead}`, fix)
     },
   },
   {
@@ -106,11 +106,11 @@ export const MAPPING_RULES: readonly Rule[] = [
     why: 'Lambda rejects such a filter, or deletes all messages that match no other filter of the mapping.',
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping) =>
-      patternsOf(mapping).flatMap((pattern, index): Broken[] => {
+      patternsOf(mapping).flatMap((pattern, index): Problem[] => {
         const wrong = valueIn(pattern)?.wrong
         if (wrong === undefined) return []
         const fix = 'Write a pattern such as { "body": { "type": ["order"] } }, or remove the filter.'
-        return [broken(mapping, pattern, `Filter ${index + 1} cannot match: ${wrong}`, fix)]
+        return [problem(mapping, pattern, `Filter ${index + 1} cannot match: ${wrong}`, fix)]
       }),
   },
   {
@@ -122,7 +122,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const size = numberIn(mapping.batchSize)
       if (!isFifo(mapping) || !(size > 10)) return undefined
       const what = `The batch size is ${formatNumber(size)}, but the queue is a FIFO queue`
-      return broken(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10.')
+      return problem(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10.')
     },
   },
   {
@@ -133,7 +133,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       const size = numberIn(mapping.batchSize)
       if (!(size > 10_000)) return undefined
-      return broken(
+      return problem(
         mapping,
         mapping.batchSize,
         `The batch size is ${formatNumber(size)}`,
@@ -152,7 +152,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const fix = mapping.ofTopic
         ? 'Set BatchSize to at most 10: SAM sets no window for SqsSubscription.'
         : 'Set MaximumBatchingWindowInSeconds to 1 or more, or set BatchSize to at most 10.'
-      return broken(
+      return problem(
         mapping,
         mapping.batchSize,
         `The batch size is ${formatNumber(size)}, but there is no batching window`,
@@ -168,7 +168,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       if (!isFifo(mapping) || !(numberIn(mapping.window) > 0)) return undefined
       const what = `The batching window is ${formatSeconds(mapping.window)}, but the queue is a FIFO queue`
-      return broken(mapping, mapping.window, what, 'Remove MaximumBatchingWindowInSeconds.')
+      return problem(mapping, mapping.window, what, 'Remove MaximumBatchingWindowInSeconds.')
     },
   },
   {
@@ -179,7 +179,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       if (!isProvisioned(mapping) || mapping.maximumConcurrency.state !== 'known') return undefined
       const fix = 'Remove ScalingConfig or ProvisionedPollerConfig.'
-      return broken(
+      return problem(
         mapping,
         mapping.maximumConcurrency,
         'The mapping has both a maximum concurrency and provisioned mode',
@@ -196,7 +196,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const [least, most] = [numberIn(mapping.minimumPollers), numberIn(mapping.maximumPollers)]
       if (!(least > most)) return undefined
       const what = `MinimumPollers (${formatNumber(least)}) is above MaximumPollers (${formatNumber(most)})`
-      return broken(mapping, mapping.minimumPollers, what, `Set MinimumPollers to at most ${formatNumber(most)}.`)
+      return problem(mapping, mapping.minimumPollers, what, `Set MinimumPollers to at most ${formatNumber(most)}.`)
     },
   },
   {
@@ -208,7 +208,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const most = numberIn(mapping.maximumConcurrency)
       if (!(most < 2 || most > 1000)) return undefined
       const fix = 'Set MaximumConcurrency to a value from 2 to 1,000, or remove it.'
-      return broken(mapping, mapping.maximumConcurrency, `The maximum concurrency is ${formatNumber(most)}`, fix)
+      return problem(mapping, mapping.maximumConcurrency, `The maximum concurrency is ${formatNumber(most)}`, fix)
     },
   },
   {
@@ -223,7 +223,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const of = counted.length > 1 ? ` of its ${counted.length} mappings together` : ''
       const what = `The maximum concurrency${of} is ${formatNumber(surely)}, above the reserved concurrency of ${formatNumber(reserved)}`
       const fix = `Set ReservedConcurrentExecutions to ${formatNumber(surely)} or more, or lower MaximumConcurrency.`
-      return { ...broken(target, target.reservedConcurrency, what, fix), need: surely }
+      return { ...problem(target, target.reservedConcurrency, what, fix), strictness: surely }
     },
   },
   {
@@ -240,7 +240,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       if (valueIn(provisioned) === false) {
         if (reserved >= ofFunction.length * MAX_INVOCATIONS) return undefined
         const what = `The reserved concurrency is ${formatNumber(reserved)}, but the mapping has no maximum concurrency`
-        return broken(mapping, maximumConcurrency, what, limitTo(mapping, reserved))
+        return problem(mapping, maximumConcurrency, what, limitTo(mapping, reserved))
       }
       const pollers = maximumPollers.state === 'absent' ? DEFAULT_POLLERS : numberIn(maximumPollers)
       if (!isProvisioned(mapping) || !(pollers * INVOCATIONS_PER_POLLER > reserved)) return undefined
@@ -248,7 +248,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const what = `In provisioned mode, ${formatNumber(pollers)} pollers make up to ${most} concurrent invocations, above the reserved concurrency of ${formatNumber(reserved)}`
       const fits = Math.floor(reserved / INVOCATIONS_PER_POLLER)
       const lower = fits >= 2 ? `Set MaximumPollers to at most ${formatNumber(fits)}, or set` : 'Set'
-      return broken(mapping, maximumPollers, what, `${lower} ReservedConcurrentExecutions to ${most}.`)
+      return problem(mapping, maximumPollers, what, `${lower} ReservedConcurrentExecutions to ${most}.`)
     },
   },
   {
@@ -261,7 +261,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const fits = recordsThatFit(bodyBytes)
       if (!(size > fits)) return undefined
       const what = `The batch size is ${formatNumber(size)}, but only about ${formatNumber(fits)} records with bodies of ${formatNumber(bodyBytes)} bytes fit into an event`
-      return broken(mapping, mapping.batchSize, what, `Set BatchSize to at most ${formatNumber(fits)}.`)
+      return problem(mapping, mapping.batchSize, what, `Set BatchSize to at most ${formatNumber(fits)}.`)
     },
   },
   {
@@ -278,7 +278,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const count = patterns.length === 1 ? 'the filter' : `any of the ${patterns.length} filters`
       const also = dropped === undefined ? '' : `, and all messages whose body ${dropped}`
       const what = `Lambda deletes messages that do not match ${count}${also}`
-      return broken(mapping, mapping.filters, what, 'Make sure that you do not need these messages.')
+      return problem(mapping, mapping.filters, what, 'Make sure that you do not need these messages.')
     },
   },
   {
@@ -292,7 +292,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       if (!isProvisioned(mapping) || isLimited) return undefined
       const most = formatNumber(DEFAULT_POLLERS * INVOCATIONS_PER_POLLER)
       const what = `MaximumPollers is not set, so up to ${DEFAULT_POLLERS} pollers make up to ${most} concurrent invocations`
-      return broken(mapping, maximumPollers, what, 'Set MaximumPollers to a tenth of the concurrency that you need.')
+      return problem(mapping, maximumPollers, what, 'Set MaximumPollers to a tenth of the concurrency that you need.')
     },
   },
   {
@@ -303,7 +303,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       if (!isFifo(mapping)) return undefined
       const what = 'On a FIFO queue, the number of message groups limits the parallelism'
-      return broken(mapping, mapping.queue.fifo, what, 'If you need more parallelism, use more message groups.')
+      return problem(mapping, mapping.queue.fifo, what, 'If you need more parallelism, use more message groups.')
     },
   },
 ]

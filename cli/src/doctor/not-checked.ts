@@ -1,12 +1,12 @@
 import { type LambdaFunction, type Mapping, type Model, type Queue, type Resource, valueIn } from '../model.ts'
 import { concurrencyOf } from './mapping-rules.ts'
-import { type Broken, formatNumber, numberIn, type Siblings } from './rule.ts'
+import { formatNumber, numberIn, type Problem, type Siblings } from './rule.ts'
 import { DEPRECATED, PREVIEWS } from './runtimes.ts'
 import { settingsOf } from './settings.ts'
 
 /** Lists what no rule could check, and why. Rules ignore unknown values, so each one is listed here. */
 export function createNotChecked({ file, unread, fix }: Model) {
-  const notChecked = (resource: Resource, what: string, reason: string): Broken => ({
+  const notChecked = (resource: Resource, what: string, reason: string): Problem => ({
     resource,
     place: resource.place,
     what,
@@ -18,13 +18,13 @@ export function createNotChecked({ file, unread, fix }: Model) {
         : `${reason.includes('--parameter') ? 'Set the parameter, or check' : 'Check'} the deployed function with --function NAME.`),
   })
 
-  const ofSettings = (mapping: Mapping): Broken[] =>
+  const ofSettings = (mapping: Mapping): Problem[] =>
     settingsOf(mapping).flatMap(({ resource, name, setting, needed }) => {
       if (!needed || setting.state !== 'unknown') return []
       return [{ ...notChecked(resource, name, setting.reason), setting }]
     })
 
-  const ofFunction = (target: LambdaFunction, mapping: Mapping): Broken[] => {
+  const ofFunction = (target: LambdaFunction, mapping: Mapping): Problem[] => {
     if (target.unread !== undefined) {
       const what = `the settings of ${target.id}`
       return [{ ...notChecked(mapping, what, target.unread), place: target.place }]
@@ -39,7 +39,7 @@ export function createNotChecked({ file, unread, fix }: Model) {
   }
 
   /** All mappings together exceed the reserved concurrency, but nobody knows whether all of them run. */
-  const ofConcurrency = (target: LambdaFunction, mappings: readonly Mapping[]): Broken[] => {
+  const ofConcurrency = (target: LambdaFunction, mappings: readonly Mapping[]): Problem[] => {
     const { idle, surely, atMost } = concurrencyOf(mappings)
     const reserved = numberIn(target.reservedConcurrency)
     const [first] = idle
@@ -49,7 +49,7 @@ export function createNotChecked({ file, unread, fix }: Model) {
     return [{ ...notChecked(target, what, reason), setting: target.reservedConcurrency }]
   }
 
-  const ofQueue = (queue: Queue, mapping: Mapping): Broken[] => {
+  const ofQueue = (queue: Queue, mapping: Mapping): Problem[] => {
     if (queue.unread !== undefined) {
       const fifo = queue.fifo.state === 'unknown' ? ', and whether it is a FIFO queue' : ''
       const what = `the visibility timeout, redrive policy and retention of ${queue.id}${fifo}`
@@ -61,15 +61,15 @@ export function createNotChecked({ file, unread, fix }: Model) {
   }
 
   return {
-    of: (mapping: Mapping, { ofFunction: siblings }: Siblings): Broken[] => [
+    of: (mapping: Mapping, { ofFunction: siblings }: Siblings): Problem[] => [
       ...ofSettings(mapping),
       ...ofFunction(mapping.function, mapping),
       ...ofConcurrency(mapping.function, siblings),
       ...ofQueue(mapping.queue, mapping),
     ],
-    unread: unread.map((resource): Broken => {
-      const broken = notChecked(resource, resource.what ?? 'this item', resource.unread)
-      return { ...broken, fix: resource.fix ?? broken.fix }
+    unread: unread.map((resource): Problem => {
+      const problem = notChecked(resource, resource.what ?? 'this item', resource.unread)
+      return { ...problem, fix: resource.fix ?? problem.fix }
     }),
   }
 }

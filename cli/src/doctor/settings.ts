@@ -1,5 +1,5 @@
 import { type Mapping, type Resource, type Setting, valueIn } from '../model.ts'
-import { type Broken, broken, patternsOf, type Rule } from './rule.ts'
+import { type Problem, patternsOf, problem, type Rule } from './rule.ts'
 
 const MAPPING = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html'
 const FUNCTION = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html'
@@ -70,8 +70,8 @@ export const VALUE_RULE: Rule = {
   why: 'AWS rejects this value. Checks that depend on it were skipped.',
   source: MAPPING,
   check: (mapping) =>
-    settingsOf(mapping).flatMap(({ resource, name, setting, source }): Broken[] => {
+    settingsOf(mapping).flatMap(({ resource, name, setting, source }): Problem[] => {
       if (setting.state !== 'unknown' || setting.wrong === undefined) return []
-      return [{ ...broken(resource, setting, `${name}: ${setting.reason}`, setting.wrong), source }]
+      return [{ ...problem(resource, setting, `${name}: ${setting.reason}`, setting.wrong), source }]
     }),
 }
