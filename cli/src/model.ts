@@ -4,8 +4,8 @@ import type { Place } from './template/document.ts'
 export type Setting<T> = (
   | { state: 'known'; value: T; isDefault?: true }
   | { state: 'absent'; place?: undefined }
-  /** `wrong` is present if AWS rejects the value. It is the fix to show. */
-  | { state: 'unknown'; reason: string; wrong?: string }
+  /** `fix` is present if AWS rejects the value. It says what to set instead. */
+  | { state: 'unknown'; reason: string; fix?: string }
 ) & {
   place?: Place | undefined
   /** The section that sets it, if the resource itself does not: Globals of SAM. */
@@ -81,10 +81,10 @@ export interface Mapping extends Resource {
 }
 
 /**
- * Whether a filter matches bodies that are JSON, or bodies as text. `wrong` is the reason why Lambda rejects the filter,
- * or why the filter matches nothing.
+ * Whether a filter matches bodies that are JSON, or bodies as text. `error` says why Lambda rejects the filter, or why
+ * the filter matches nothing.
  */
-export type Pattern = { forms: readonly ('json' | 'text')[]; wrong?: undefined } | { forms?: undefined; wrong: string }
+export type Pattern = { forms: readonly ('json' | 'text')[]; error?: undefined } | { forms?: undefined; error: string }
 
 /** A resource that could not be read, with the reason, and with the fix if that is not the usual one. */
 export interface Unread extends Resource {
@@ -113,8 +113,8 @@ export function unknown(reason: string, place?: Place) {
   return { state: 'unknown', reason, place } as const
 }
 
-export function wrong(reason: string, fix: string, place?: Place) {
-  return { ...unknown(reason, place), wrong: fix }
+export function invalid(reason: string, fix: string, place?: Place) {
+  return { ...unknown(reason, place), fix }
 }
 
 /** The value, or undefined if it is not known. */
@@ -151,11 +151,11 @@ export function numberSetting(limit: Limit, value: unknown, place?: Place): Sett
   if (value === undefined) return standard === undefined ? absent : { state: 'known', value: standard, isDefault: true }
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
   if (!Number.isInteger(number)) {
-    return wrong(`${JSON.stringify(value)} is not a whole number`, 'Set a whole number.', place)
+    return invalid(`${JSON.stringify(value)} is not a whole number`, 'Set a whole number.', place)
   }
   if ((number as number) >= least && (number as number) <= most) return known(number as number, place)
   const range = most === Number.POSITIVE_INFINITY ? `${least} or more` : `${least} to ${most.toLocaleString('en-US')}`
-  return wrong(
+  return invalid(
     `${number} is outside of the range that AWS accepts (${range})`,
     `Set a whole number in this range: ${range}.`,
     place,
@@ -203,7 +203,7 @@ export function unreadQueue(id: string, unread: string, place?: Place): Queue {
 export function incompletePolicy(hasArn: boolean, hasCount: boolean, place?: Place) {
   const missing = [!hasArn && 'deadLetterTargetArn', !hasCount && 'maxReceiveCount'].filter(Boolean).join(' and no ')
   const fix = 'Set deadLetterTargetArn and maxReceiveCount. Both names begin with a lower-case letter.'
-  return missing === '' ? undefined : wrong(`it has no ${missing}`, fix, place)
+  return missing === '' ? undefined : invalid(`it has no ${missing}`, fix, place)
 }
 
 interface Kind {
@@ -216,5 +216,5 @@ export function kindMismatch(source: Kind, target: Kind, place?: Place) {
   if (source.fifo === undefined || target.fifo !== !source.fifo) return undefined
   const kind = (isFifo: boolean) => (isFifo ? 'a FIFO queue' : 'a standard queue')
   const what = `${target.id} is ${kind(target.fifo)}, but ${source.id} is ${kind(source.fifo)}`
-  return wrong(what, `Use ${kind(source.fifo)} as the dead-letter queue.`, place)
+  return invalid(what, `Use ${kind(source.fifo)} as the dead-letter queue.`, place)
 }

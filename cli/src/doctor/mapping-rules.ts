@@ -107,10 +107,10 @@ export const MAPPING_RULES: readonly Rule[] = [
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping) =>
       patternsOf(mapping).flatMap((pattern, index): Problem[] => {
-        const wrong = valueIn(pattern)?.wrong
-        if (wrong === undefined) return []
+        const error = valueIn(pattern)?.error
+        if (error === undefined) return []
         const fix = 'Write a pattern such as { "body": { "type": ["order"] } }, or remove the filter.'
-        return [problem(mapping, pattern, `Filter ${index + 1} cannot match: ${wrong}`, fix)]
+        return [problem(mapping, pattern, `Filter ${index + 1} cannot match: ${error}`, fix)]
       }),
   },
   {
@@ -271,7 +271,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping) => {
       const patterns = patternsOf(mapping)
-      if (patterns.every((pattern) => valueIn(pattern)?.wrong !== undefined)) return undefined
+      if (patterns.every((pattern) => valueIn(pattern)?.error !== undefined)) return undefined
       const forms = new Set(patterns.flatMap<string>((pattern) => valueIn(pattern)?.forms ?? ['unknown']))
       const [form = 'unknown', ...others] = forms
       const dropped = others.length === 0 ? DROPPED[form] : undefined

@@ -129,7 +129,7 @@ export async function readSettings<N extends string>(
 
 /** Refuses a value that AWS rejects: a run with another value would show nothing about this template. */
 function refuseWrong(title: string, setting: Setting<unknown>, file: string): void {
-  if (setting.state === 'unknown' && setting.wrong !== undefined) {
+  if (setting.state === 'unknown' && setting.fix !== undefined) {
     throw new UsageError(`the ${title} in ${file} is not valid: ${setting.reason}`)
   }
 }

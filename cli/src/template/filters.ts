@@ -1,5 +1,5 @@
 import { kindOf } from '../errors.ts'
-import { known, type Pattern, type Setting, unknown, wrong } from '../model.ts'
+import { invalid, known, type Pattern, type Setting, unknown } from '../model.ts'
 import type { Place } from './document.ts'
 
 /**
@@ -29,7 +29,7 @@ export function tooManyFilters(count: number, place?: Place) {
   if (count <= MAX_FILTERS) return undefined
   const what = `the mapping has ${count} filters, but Lambda allows at most ${MAX_FILTERS}, or 10 if AWS has raised the quota of the account`
   const fix = `Use at most ${MAX_FILTERS} filters. If AWS has raised your quota, check the deployed function with --function NAME.`
-  return wrong(what, fix, place)
+  return invalid(what, fix, place)
 }
 
 class PatternError extends Error {}
@@ -41,13 +41,13 @@ class UncertainPattern extends Error {}
  */
 export function patternSetting(text: Setting<string>): Setting<Pattern> {
   if (text.state === 'unknown') return text
-  if (text.state === 'absent') return known<Pattern>({ wrong: 'it has no Pattern' })
+  if (text.state === 'absent') return known<Pattern>({ error: 'it has no Pattern' })
   const { value, place } = text
   try {
     return known<Pattern>({ forms: formsOf(parse(value)) }, place)
   } catch (error) {
     if (error instanceof UncertainPattern) return unknown(error.message, place)
-    if (error instanceof PatternError) return known<Pattern>({ wrong: error.message }, place)
+    if (error instanceof PatternError) return known<Pattern>({ error: error.message }, place)
     throw error
   }
 }

@@ -1,6 +1,7 @@
 import { UsageError } from '../errors.ts'
 import {
   absent,
+  invalid,
   known,
   type LambdaFunction,
   type Mapping,
@@ -13,7 +14,6 @@ import {
   unknown,
   unreadQueue,
   valueIn,
-  wrong,
 } from '../model.ts'
 import { type Node, type Place, parseDocument, readDocument } from './document.ts'
 import { patternSetting, tooManyFilters } from './filters.ts'
@@ -110,7 +110,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     if (types.kind === 'absent') return known(false)
     if (types.kind === 'unknown') return unknown(types.reason, types.place)
     const fix = 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
-    if (types.kind !== 'list') return wrong(`it is a ${types.kind}, but must be a list`, fix, types.place)
+    if (types.kind !== 'list') return invalid(`it is a ${types.kind}, but must be a list`, fix, types.place)
     const items = types.items.map((item) => text(resolve(item)))
     const on = items.some((item) => item.state === 'known' && item.value === 'ReportBatchItemFailures')
     const unresolved = items.find((item) => item.state === 'unknown')
@@ -129,7 +129,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
   const patternOf = (filter: Resolved): Setting<Pattern> => {
     const pattern = property(filter, 'Pattern')
     if (pattern.kind !== 'map' && pattern.kind !== 'list') return patternSetting(text(pattern))
-    return known<Pattern>({ wrong: `it is a ${pattern.kind}, but must be JSON text` }, pattern.place)
+    return known<Pattern>({ error: `it is a ${pattern.kind}, but must be JSON text` }, pattern.place)
   }
   const filtersOf = (criteria: Resolved): Setting<readonly Setting<Pattern>[]> => {
     const filters = property(criteria, 'Filters')
@@ -138,9 +138,9 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     if (filters.kind === 'unknown') return unknown(filters.reason, place)
     if (filters.kind === 'absent') {
       const isEmpty = criteria.kind !== 'map' || criteria.entries.size === 0
-      return isEmpty ? absent : wrong('it has no Filters', fix, criteria.place)
+      return isEmpty ? absent : invalid('it has no Filters', fix, criteria.place)
     }
-    if (filters.kind !== 'list') return wrong(`it is a ${filters.kind}, but must be a list`, fix, place)
+    if (filters.kind !== 'list') return invalid(`it is a ${filters.kind}, but must be a list`, fix, place)
     const items = filters.items.map(resolve).filter(({ kind }) => kind !== 'absent')
     const count = items.filter(({ kind }) => kind !== 'unknown').length
     return tooManyFilters(count, place) ?? known(items.map(patternOf), place)

@@ -1,6 +1,7 @@
 import {
   absent,
   incompletePolicy,
+  invalid,
   kindMismatch,
   known,
   type LambdaFunction,
@@ -12,7 +13,6 @@ import {
   unreadFunction,
   unreadQueue,
   valueIn,
-  wrong,
 } from '../model.ts'
 import type { Node } from './document.ts'
 import type { Reader } from './reader.ts'
@@ -132,7 +132,7 @@ export function createResources(reader: Reader) {
       reservedConcurrency: get('ReservedConcurrentExecutions', (resolved) => number('reservedConcurrency', resolved)),
       deadLetterTarget: get([sam ? 'DeadLetterQueue' : 'DeadLetterConfig', 'TargetArn'], presenceOf),
       tenantIsolation: get(['TenancyConfig', 'TenantIsolationMode'], text),
-      executionTimeout: isIncomplete ? wrong('DurableConfig does not set it', fix, durable.place) : executionTimeout,
+      executionTimeout: isIncomplete ? invalid('DurableConfig does not set it', fix, durable.place) : executionTimeout,
     }
   })
 
@@ -186,15 +186,15 @@ export function createResources(reader: Reader) {
     const whole = value === placeholder(name)
     if (whole && QUEUE.test(typeOf(id)) && !/^(Arn$|Fn::)/.test(attribute)) {
       const what = attribute === '' ? `a Ref of ${id} returns its URL, not its ARN` : `${name} is not the ARN of ${id}`
-      return wrong(what, `Use the ARN: !GetAtt ${id}.Arn.`, place)
+      return invalid(what, `Use the ARN: !GetAtt ${id}.Arn.`, place)
     }
-    if (whole && NO_QUEUES.test(typeOf(id))) return wrong(`${id} is not a queue`, 'Use the ARN of a queue.', place)
+    if (whole && NO_QUEUES.test(typeOf(id))) return invalid(`${id} is not a queue`, 'Use the ARN of a queue.', place)
     if (resolved.kind !== 'scalar' || whyUnknown(value) !== undefined) return text(resolved)
     const [arn, , service] = partsOf(value)
-    if (arn !== 'arn') return wrong(`"${value}" is not an ARN`, 'Use the ARN of a queue.', place)
+    if (arn !== 'arn') return invalid(`"${value}" is not an ARN`, 'Use the ARN of a queue.', place)
     return service === 'sqs'
       ? text(resolved)
-      : wrong(`"${value}" is not a queue's ARN`, 'Use the ARN of a queue.', place)
+      : invalid(`"${value}" is not a queue's ARN`, 'Use the ARN of a queue.', place)
   }
 
   const retentionOf = cached((id: string) => number('retention', property(propertiesOf(id), 'MessageRetentionPeriod')))
@@ -217,7 +217,7 @@ export function createResources(reader: Reader) {
     if (policy.kind === 'absent') return absent
     const read = map(policy)
     if (read.kind === 'unknown') return unknown(read.reason, read.place)
-    if (read.kind !== 'map') return wrong(`it is a ${policy.kind}`, 'Set it to a map.', policy.place)
+    if (read.kind !== 'map') return invalid(`it is a ${policy.kind}`, 'Set it to a map.', policy.place)
     const target = property(read, 'deadLetterTargetArn')
     const count = property(read, 'maxReceiveCount')
     const incomplete = incompletePolicy(target.kind !== 'absent', count.kind !== 'absent', policy.place)

@@ -1,6 +1,7 @@
 import {
   absent,
   incompletePolicy,
+  invalid,
   kindMismatch,
   known,
   numberSetting,
@@ -10,7 +11,6 @@ import {
   unknown,
   unreadQueue,
   valueIn,
-  wrong,
 } from '../model.ts'
 import type { Instance, Plan } from './plan.ts'
 import { hasReferences, type Resolution, resolveArgument } from './references.ts'
@@ -104,9 +104,10 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     })
     const checked = kindMismatch(kindOf(queue), kindOf(found.instance)) ?? arn
     const deadLetterQueue = deadLetterQueueOf(found)
-    const isWrong = checked.state === 'unknown' && checked.wrong !== undefined
-    // If the ARN is wrong, the retention uses the same setting. The result is one finding instead of two.
-    const retention = isWrong && deadLetterQueue.unread !== undefined ? checked : deadLetterQueue.retention
+    const isInvalid = checked.state === 'unknown' && checked.fix !== undefined
+    // If the ARN is wrong, the retention is unknown for the same reason. Both use one object, so doctor makes one
+    // finding.
+    const retention = isInvalid && deadLetterQueue.unread !== undefined ? checked : deadLetterQueue.retention
     const maxReceiveCount = share(queue, 'maxReceiveCount', count)
     return known({ arn: checked, maxReceiveCount, deadLetterQueue: { ...deadLetterQueue, retention } })
   }
@@ -121,7 +122,10 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     }
     const policy = parseObject(text.value)
     if (!policy)
-      return wrong('it is not a JSON object', 'Set it to jsonencode({ deadLetterTargetArn = …, maxReceiveCount = 5 }).')
+      return invalid(
+        'it is not a JSON object',
+        'Set it to jsonencode({ deadLetterTargetArn = …, maxReceiveCount = 5 }).',
+      )
     const { deadLetterTargetArn: arn, maxReceiveCount: count } = policy
     const incomplete = incompletePolicy(Boolean(arn), (count ?? '') !== '')
     if (incomplete) return incomplete
@@ -205,6 +209,6 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 export function arnSetting(value: string): Setting<string> {
   const fix = 'Use the ARN of a queue: the attribute arn, not id, url or name.'
   const [arn, , service] = value.split(':')
-  if (arn !== 'arn') return wrong(`"${value}" is not an ARN`, fix)
-  return service === 'sqs' ? known(value) : wrong(`"${value}" is not a queue's ARN`, fix)
+  if (arn !== 'arn') return invalid(`"${value}" is not an ARN`, fix)
+  return service === 'sqs' ? known(value) : invalid(`"${value}" is not a queue's ARN`, fix)
 }

@@ -1,5 +1,6 @@
 import {
   absent,
+  invalid,
   known,
   type Mapping,
   type Model,
@@ -10,7 +11,6 @@ import {
   unknown,
   unreadQueue,
   valueIn,
-  wrong,
 } from '../model.ts'
 import { patternSetting, tooManyFilters } from '../template/filters.ts'
 import { createFunctions } from './functions.ts'
@@ -82,7 +82,7 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
     if (arn.state === 'known') return arnSetting(arn.value)
     if (!found.instance || !/^(id|url|name)$/.test(found.attribute ?? '')) return arn
     const { address } = found.instance
-    return wrong(`${address}.${found.attribute} is not the ARN of ${address}`, `Use the ARN: ${address}.arn.`)
+    return invalid(`${address}.${found.attribute} is not the ARN of ${address}`, `Use the ARN: ${address}.arn.`)
   }
 
   /** The queue of a mapping; undefined if the mapping belongs to another service. */
