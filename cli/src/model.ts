@@ -9,7 +9,7 @@ export type Setting<T> = (
 ) & {
   place?: Place | undefined
   /** The section that sets it, if the resource itself does not: Globals of SAM. */
-  of?: string
+  section?: string
 }
 
 export interface Resource {
@@ -17,7 +17,7 @@ export interface Resource {
   id: string
   place?: Place | undefined
   /** Why the resource could not be read, for example because it is in another stack. */
-  unread?: string | undefined
+  unreadReason?: string | undefined
 }
 
 export interface Queue extends Resource {
@@ -88,7 +88,7 @@ export type Pattern = { forms: readonly ('json' | 'text')[]; error?: undefined }
 
 /** A resource that could not be read, with the reason, and with the fix if that is not the usual one. */
 export interface Unread extends Resource {
-  unread: string
+  unreadReason: string
   /** What was not checked, if it is not the whole resource. */
   what?: string
   fix?: string | undefined
@@ -100,7 +100,7 @@ export interface Model {
   /** The fix of findings about settings that were not checked, if that is not the usual one. */
   fix?: string
   mappings: readonly Mapping[]
-  unread: readonly Unread[]
+  unreadResources: readonly Unread[]
 }
 
 export function known<T>(value: T, place?: Place): Setting<T> {
@@ -172,30 +172,30 @@ export function timeoutSetting(value: unknown, managed: Setting<unknown>, place?
   return unknown(`${what}: ${managed.reason}`, place)
 }
 
-export function unreadFunction(id: string, unread: string, place?: Place): LambdaFunction {
+export function unreadFunction(id: string, unreadReason: string, place?: Place): LambdaFunction {
   return {
     id,
     place,
-    unread,
-    timeout: unknown(unread),
-    memory: unknown(unread),
-    runtime: unknown(unread),
-    reservedConcurrency: unknown(unread),
-    deadLetterTarget: unknown(unread),
-    tenantIsolation: unknown(unread),
-    executionTimeout: unknown(unread),
+    unreadReason,
+    timeout: unknown(unreadReason),
+    memory: unknown(unreadReason),
+    runtime: unknown(unreadReason),
+    reservedConcurrency: unknown(unreadReason),
+    deadLetterTarget: unknown(unreadReason),
+    tenantIsolation: unknown(unreadReason),
+    executionTimeout: unknown(unreadReason),
   }
 }
 
-export function unreadQueue(id: string, unread: string, place?: Place): Queue {
+export function unreadQueue(id: string, unreadReason: string, place?: Place): Queue {
   return {
     id,
     place,
-    unread,
-    fifo: unknown(unread, place),
-    visibilityTimeout: unknown(unread, place),
-    retention: unknown(unread, place),
-    redrive: unknown(unread, place),
+    unreadReason,
+    fifo: unknown(unreadReason, place),
+    visibilityTimeout: unknown(unreadReason, place),
+    retention: unknown(unreadReason, place),
+    redrive: unknown(unreadReason, place),
   }
 }
 

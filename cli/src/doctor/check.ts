@@ -67,15 +67,15 @@ function toFinding(file: string | undefined, group: readonly [RuleProblem, ...Ru
   const { resource, setting, place, what, fix, reason, source = rule.source } = strictest
   const resources = unique(same.map((problem) => problem.resource.id))
   const whats = unique(same.map((problem) => problem.what))
-  const location = setting?.of
+  const section = setting?.section
   const parts = [
     reason === undefined ? `${what}.` : `Not checked: ${whats.join(', ')}. Reason: ${reason}.`,
     rule.why,
-    location !== undefined || resources.length > 1 ? `It applies to ${joinNames(resources)}.` : '',
+    section !== undefined || resources.length > 1 ? `It applies to ${joinNames(resources)}.` : '',
   ]
   const message = parts.filter((part) => part !== '').join(' ')
   const at = file === undefined ? {} : { file, line: (setting?.place ?? place)?.line ?? 1 }
-  return { rule: rule.id, severity: rule.severity, resource: location ?? resource.id, message, fix, source, ...at }
+  return { rule: rule.id, severity: rule.severity, resource: section ?? resource.id, message, fix, source, ...at }
 }
 
 /**
@@ -100,7 +100,10 @@ export function check(model: Model, options: CheckOptions): Finding[] {
     ),
   )
   const notChecked = createNotChecked(model)
-  const rest = [...each.flatMap(({ mapping, siblings }) => notChecked.of(mapping, siblings)), ...notChecked.unread]
+  const rest = [
+    ...each.flatMap(({ mapping, siblings }) => notChecked.forMapping(mapping, siblings)),
+    ...notChecked.forUnreadResources,
+  ]
   const all = [...problems, ...rest.map((problem): RuleProblem => ({ ...problem, rule: NOT_CHECKED }))]
   const groups = Map.groupBy(all, identity).values() as MapIterator<[RuleProblem, ...RuleProblem[]]>
   return Array.from(groups, (group) => toFinding(file, group))

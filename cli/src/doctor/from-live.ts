@@ -133,7 +133,7 @@ export async function readFunction(name: string, options: LiveOptions): Promise<
   try {
     const readQueue = createQueueReader(sqs)
     const mappings: Mapping[] = []
-    const unread: Unread[] = []
+    const unreadResources: Unread[] = []
     const add = async (target: LambdaFunction, configurations: readonly EventSourceMappingConfiguration[]) => {
       for (const configuration of configurations) {
         mappings.push(toMapping(configuration, target, await readQueue(configuration.EventSourceArn ?? '')))
@@ -148,7 +148,7 @@ export async function readFunction(name: string, options: LiveOptions): Promise<
       throw explain(error, name)
     })
     const skip = (id: string) => (error: unknown) => {
-      unread.push({ id, unread: reasonOf(error) })
+      unreadResources.push({ id, unreadReason: reasonOf(error) })
       return []
     }
     const addAlias = async (alias: string) => {
@@ -163,7 +163,7 @@ export async function readFunction(name: string, options: LiveOptions): Promise<
       configurations.filter(({ FunctionArn }) => !isOfAlias(FunctionArn)),
     )
     for (const alias of aliases) await addAlias(alias).catch(skip(alias))
-    return { mappings, unread }
+    return { mappings, unreadResources }
   } finally {
     lambda.destroy()
     sqs.destroy()
@@ -306,7 +306,7 @@ function createQueueReader(sqs: SQSClient) {
       const { MessageRetentionPeriod } = await attributesOf(arn)
       return { id, retention: returned('retention', MessageRetentionPeriod, 'SQS') }
     } catch (error) {
-      return { id, unread: reasonOf(error), retention: unknown(reasonOf(error)) }
+      return { id, unreadReason: reasonOf(error), retention: unknown(reasonOf(error)) }
     }
   })
   const redriveOf = async (policy: string | undefined): Promise<Setting<Redrive>> => {

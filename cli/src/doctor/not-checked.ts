@@ -5,7 +5,7 @@ import { DEPRECATED, PREVIEWS } from './runtimes.ts'
 import { settingsOf } from './settings.ts'
 
 /** Lists what no rule could check, and why. Rules ignore unknown values, so each one is listed here. */
-export function createNotChecked({ file, unread, fix }: Model) {
+export function createNotChecked({ file, unreadResources, fix }: Model) {
   const notChecked = (resource: Resource, what: string, reason: string): Problem => ({
     resource,
     place: resource.place,
@@ -25,9 +25,9 @@ export function createNotChecked({ file, unread, fix }: Model) {
     })
 
   const ofFunction = (target: LambdaFunction, mapping: Mapping): Problem[] => {
-    if (target.unread !== undefined) {
+    if (target.unreadReason !== undefined) {
       const what = `the settings of ${target.id}`
-      return [{ ...notChecked(mapping, what, target.unread), place: target.place }]
+      return [{ ...notChecked(mapping, what, target.unreadReason), place: target.place }]
     }
     const runtime = valueIn(target.runtime)
     if (runtime === undefined || DEPRECATED.has(runtime)) return []
@@ -50,25 +50,25 @@ export function createNotChecked({ file, unread, fix }: Model) {
   }
 
   const ofQueue = (queue: Queue, mapping: Mapping): Problem[] => {
-    if (queue.unread !== undefined) {
+    if (queue.unreadReason !== undefined) {
       const fifo = queue.fifo.state === 'unknown' ? ', and whether it is a FIFO queue' : ''
       const what = `the visibility timeout, redrive policy and retention of ${queue.id}${fifo}`
-      return [{ ...notChecked(mapping, what, queue.unread), setting: queue.redrive }]
+      return [{ ...notChecked(mapping, what, queue.unreadReason), setting: queue.redrive }]
     }
     const target = valueIn(queue.redrive)?.deadLetterQueue
-    if (target?.unread === undefined || valueIn(queue.fifo)) return []
-    return [{ ...notChecked(queue, `the retention of ${target.id}`, target.unread), setting: target.retention }]
+    if (target?.unreadReason === undefined || valueIn(queue.fifo)) return []
+    return [{ ...notChecked(queue, `the retention of ${target.id}`, target.unreadReason), setting: target.retention }]
   }
 
   return {
-    of: (mapping: Mapping, { ofFunction: siblings }: Siblings): Problem[] => [
+    forMapping: (mapping: Mapping, { ofFunction: siblings }: Siblings): Problem[] => [
       ...ofSettings(mapping),
       ...ofFunction(mapping.function, mapping),
       ...ofConcurrency(mapping.function, siblings),
       ...ofQueue(mapping.queue, mapping),
     ],
-    unread: unread.map((resource): Problem => {
-      const problem = notChecked(resource, resource.what ?? 'this item', resource.unread)
+    forUnreadResources: unreadResources.map((resource): Problem => {
+      const problem = notChecked(resource, resource.what ?? 'this item', resource.unreadReason)
       return { ...problem, fix: resource.fix ?? problem.fix }
     }),
   }

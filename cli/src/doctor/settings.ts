@@ -5,7 +5,7 @@ const MAPPING = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSo
 const FUNCTION = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html'
 const QUEUE = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html'
 
-interface Named {
+interface NamedSetting {
   resource: Resource
   /** The name in templates. */
   name: string
@@ -17,22 +17,22 @@ interface Named {
 }
 
 /** All settings of a mapping, its function and its queues, without those of resources that could not be read. */
-export function settingsOf(mapping: Mapping): Named[] {
+export function settingsOf(mapping: Mapping): NamedSetting[] {
   const { function: target, queue } = mapping
   const redrive = valueIn(queue.redrive)
-  const retained = redrive !== undefined && valueIn(queue.fifo) !== true
-  const of = (
+  const isRetentionChecked = redrive !== undefined && valueIn(queue.fifo) !== true
+  const named = (
     resource: Resource | undefined,
     source: string,
     settings: [name: string, setting: Setting<unknown> | undefined, needed?: boolean][],
-  ): Named[] => {
-    if (!resource || resource.unread !== undefined) return []
+  ): NamedSetting[] => {
+    if (!resource || resource.unreadReason !== undefined) return []
     return settings.flatMap(([name, setting, needed = true]) =>
       setting ? { resource, source, name, setting, needed } : [],
     )
   }
   return [
-    ...of(mapping, MAPPING, [
+    ...named(mapping, MAPPING, [
       ['The ARN of its queue', mapping.arn, false], // if it is unknown, the queue itself is listed as not checked
       ['FunctionResponseTypes', mapping.reports],
       ['BatchSize', mapping.batchSize],
@@ -43,7 +43,7 @@ export function settingsOf(mapping: Mapping): Named[] {
       ['FilterCriteria', mapping.filters],
       ...patternsOf(mapping).map((pattern): [string, Setting<unknown>] => ['Pattern', pattern]),
     ]),
-    ...of(target, FUNCTION, [
+    ...named(target, FUNCTION, [
       ['Timeout', target.timeout],
       ['MemorySize', target.memory, false],
       ['Runtime', target.runtime],
@@ -52,15 +52,17 @@ export function settingsOf(mapping: Mapping): Named[] {
       ['TenantIsolationMode', target.tenantIsolation],
       ['ExecutionTimeout', target.executionTimeout],
     ]),
-    ...of(queue, QUEUE, [
+    ...named(queue, QUEUE, [
       ['FifoQueue', queue.fifo],
       ['VisibilityTimeout', queue.visibilityTimeout],
       ['RedrivePolicy', queue.redrive],
       ['deadLetterTargetArn', redrive?.arn, false],
       ['maxReceiveCount', redrive?.maxReceiveCount],
-      ['MessageRetentionPeriod', queue.retention, retained],
+      ['MessageRetentionPeriod', queue.retention, isRetentionChecked],
     ]),
-    ...of(redrive?.deadLetterQueue, QUEUE, [['MessageRetentionPeriod', redrive?.deadLetterQueue.retention, retained]]),
+    ...named(redrive?.deadLetterQueue, QUEUE, [
+      ['MessageRetentionPeriod', redrive?.deadLetterQueue.retention, isRetentionChecked],
+    ]),
   ]
 }
 

@@ -89,13 +89,13 @@ export async function readTemplate(file: string, given: ReadonlyMap<string, stri
   return { file, ...collect(reader) }
 }
 
-function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
+function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
   const { resolve, resources, property, propertiesOf, conditionOf, text, number } = reader
   const { functionOf, findFunction, findQueue, arnOf } = createResources(reader)
   const mappings: Mapping[] = []
-  const unread: Unread[] = []
+  const unreadResources: Unread[] = []
   const addUnread = (id: string, reason: string, place?: Place, fix?: string) =>
-    unread.push({ id, place, unread: reason, fix })
+    unreadResources.push({ id, place, unreadReason: reason, fix })
 
   /**
    * Whether a macro is in a resource or in its properties. A macro receives all entries next to it, and may change them
@@ -230,7 +230,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     const queue = findQueue(arn)
     if (!queue) return
     // An unknown ARN counts as that of a queue, unless the mapping has a property that only other services have.
-    if (queue.fifo.state === 'unknown' && queue.unread !== undefined) {
+    if (queue.fifo.state === 'unknown' && queue.unreadReason !== undefined) {
       const others = OTHER_SERVICES.map((name) => property(properties, name))
       const open = others.find((other) => other.kind === 'unknown')
       if (others.some(({ kind }) => kind !== 'absent' && kind !== 'unknown')) return
@@ -270,5 +270,5 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     } else if (type.value === 'AWS::Serverless::Function') addEvents(id)
     else addMapping(id, place)
   }
-  return { mappings, unread }
+  return { mappings, unreadResources }
 }

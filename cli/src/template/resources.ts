@@ -111,7 +111,7 @@ export function createResources(reader: Reader) {
       const [name = ''] = names
       const inherits = sam && given.kind === 'absent' && !isOwn(own, names) && !ignoresGlobals(id, name)
       const inherited = inherits ? names.reduce(property, globals) : given
-      return inherits && inherited.kind !== 'absent' ? { ...read(inherited), of: 'Globals' } : read(given)
+      return inherits && inherited.kind !== 'absent' ? { ...read(inherited), section: 'Globals' } : read(given)
     }
     const managed = get('CapacityProviderConfig', presenceOf)
     const durable = get('DurableConfig', presenceOf)
@@ -202,8 +202,8 @@ export function createResources(reader: Reader) {
   const deadLetterQueueOf = (target: Resolved): Redrive['deadLetterQueue'] => {
     const source = findSource(target) ?? { reason: 'it is not a queue' }
     if ('id' in source) return { ...source, place: resources.get(source.id)?.place, retention: retentionOf(source.id) }
-    const { arn = 'its dead-letter queue', reason: unread } = source
-    return { id: arn, place: target.place, unread, retention: unknown(unread, target.place) }
+    const { arn = 'its dead-letter queue', reason: unreadReason } = source
+    return { id: arn, place: target.place, unreadReason, retention: unknown(unreadReason, target.place) }
   }
 
   const fifoOf = cached((id: string): Setting<boolean> => {

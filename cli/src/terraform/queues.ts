@@ -88,13 +88,13 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
   function deadLetterQueueOf(found: Found): Redrive['deadLetterQueue'] {
     const { instance } = found
     if (!instance) {
-      const { arn = 'its dead-letter queue', reason: unread } = found
-      return { id: arn, unread, retention: unknown(unread) }
+      const { arn = 'its dead-letter queue', reason: unreadReason } = found
+      return { id: arn, unreadReason, retention: unknown(unreadReason) }
     }
     const { address: id } = instance
     if (isManaged(instance)) return { id, retention: retentionOf(instance) }
-    const unread = `${id} does not show its settings`
-    return { id, unread, retention: unknown(unread) }
+    const unreadReason = `${id} does not show its settings`
+    return { id, unreadReason, retention: unknown(unreadReason) }
   }
 
   function toRedrive(queue: Instance, found: Found, arn: Setting<string>, count: Setting<number>): Setting<Redrive> {
@@ -107,7 +107,7 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     const isInvalid = checked.state === 'unknown' && checked.fix !== undefined
     // If the ARN is wrong, the retention is unknown for the same reason. Both use one object, so doctor makes one
     // finding.
-    const retention = isInvalid && deadLetterQueue.unread !== undefined ? checked : deadLetterQueue.retention
+    const retention = isInvalid && deadLetterQueue.unreadReason !== undefined ? checked : deadLetterQueue.retention
     const maxReceiveCount = share(queue, 'maxReceiveCount', count)
     return known({ arn: checked, maxReceiveCount, deadLetterQueue: { ...deadLetterQueue, retention } })
   }

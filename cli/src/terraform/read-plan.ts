@@ -75,7 +75,7 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
   const { find, toQueue } = createQueues(plan, sharing)
   const functionOf = createFunctions(plan, sharing)
   const mappings: Mapping[] = []
-  const unread: Unread[] = []
+  const unreadResources: Unread[] = []
 
   const arnOf = (mapping: Instance, found: Found): Setting<string> => {
     const arn = textAt(mapping, 'event_source_arn')
@@ -106,14 +106,14 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
       textAt(mapping, 'event_source_arn').state !== 'known' &&
       OTHER_SERVICES.some((name) => listAt(mapping, name).state === 'unknown')
     ) {
-      unread.push({ id, what: 'whether it reads SQS', unread: AFTER_APPLY })
+      unreadResources.push({ id, what: 'whether it reads SQS', unreadReason: AFTER_APPLY })
       continue
     }
     const { target, doubt } = functionOf(mapping)
     if (found.instance && found.doubt) {
-      unread.push({ id, what: `whether its queue is ${queue.id}`, unread: found.doubt })
+      unreadResources.push({ id, what: `whether its queue is ${queue.id}`, unreadReason: found.doubt })
     }
-    if (doubt) unread.push({ id, what: `whether its function is ${target.id}`, unread: doubt })
+    if (doubt) unreadResources.push({ id, what: `whether its function is ${target.id}`, unreadReason: doubt })
     const types = listAt(mapping, 'function_response_types')
     const settings = sharing.shareAll(mapping, {
       arn: arnOf(mapping, found),
@@ -132,10 +132,10 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
   }
   for (const { address: id, type, mode } of plan.instances) {
     const [, reason] = NOT_READ.find(([types]) => mode === 'managed' && types.test(type)) ?? []
-    if (reason !== undefined) unread.push({ id, unread: reason })
+    if (reason !== undefined) unreadResources.push({ id, unreadReason: reason })
   }
-  if (plan.incomplete !== undefined) unread.push({ id: 'the plan', unread: plan.incomplete })
-  return { mappings, unread, fix: plan.isState ? DEPLOYED : AFTER }
+  if (plan.incomplete !== undefined) unreadResources.push({ id: 'the plan', unreadReason: plan.incomplete })
+  return { mappings, unreadResources, fix: plan.isState ? DEPLOYED : AFTER }
 }
 
 /** An unknown ARN counts as the ARN of a queue, unless the ARN or the mapping shows another service. */
