@@ -61,7 +61,7 @@ export interface Mapping extends Resource {
   /** Seconds. */
   window: Setting<number>
   /** Whether ReportBatchItemFailures is on. */
-  reports: Setting<boolean>
+  reportBatchItemFailures: Setting<boolean>
   /** The other entries of FunctionResponseTypes. */
   otherResponseTypes?: readonly string[]
   maximumConcurrency: Setting<number>
@@ -73,7 +73,7 @@ export interface Mapping extends Resource {
   /** Whether the mapping is enabled, and exists under the conditions of the template. */
   runs: Setting<boolean>
   /** SAM creates the mapping for an SNS topic, without FunctionResponseTypes. */
-  ofTopic?: true
+  isFromSnsEvent?: true
   function: LambdaFunction
   queue: Queue
   /** The ARN of the queue, as set in the mapping. */
@@ -147,8 +147,9 @@ export type Limit = keyof typeof LIMITS
  * Checks a number. Returns it if AWS accepts it, the default of AWS if it is not set, and otherwise why AWS rejects it.
  */
 export function numberSetting(limit: Limit, value: unknown, place?: Place): Setting<number> {
-  const { default: standard, least, most } = LIMITS[limit]
-  if (value === undefined) return standard === undefined ? absent : { state: 'known', value: standard, isDefault: true }
+  const { default: defaultValue, least, most } = LIMITS[limit]
+  if (value === undefined)
+    return defaultValue === undefined ? absent : { state: 'known', value: defaultValue, isDefault: true }
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
   if (!Number.isInteger(number)) {
     return invalid(`${JSON.stringify(value)} is not a whole number`, 'Set a whole number.', place)
@@ -206,13 +207,13 @@ export function incompletePolicy(hasArn: boolean, hasCount: boolean, place?: Pla
   return missing === '' ? undefined : invalid(`it has no ${missing}`, fix, place)
 }
 
-interface Kind {
+interface QueueKind {
   id: string
   fifo: boolean | undefined
 }
 
 /** The error if only one of a queue and its dead-letter queue is a FIFO queue. Undefined if a kind is not known. */
-export function kindMismatch(source: Kind, target: Kind, place?: Place) {
+export function kindMismatch(source: QueueKind, target: QueueKind, place?: Place) {
   if (source.fifo === undefined || target.fifo !== !source.fifo) return undefined
   const kind = (isFifo: boolean) => (isFifo ? 'a FIFO queue' : 'a standard queue')
   const what = `${target.id} is ${kind(target.fifo)}, but ${source.id} is ${kind(source.fifo)}`

@@ -1,10 +1,10 @@
 import { valueIn } from '../model.ts'
 import { recordsThatFit } from './mapping-rules.ts'
 import { formatNumber, formatSeconds, LAMBDA_GUIDE, numberIn, problem, type Rule } from './rule.ts'
-import { DEPRECATED, RUNTIMES_SOURCE } from './runtimes.ts'
+import { DEPRECATION_DATES, RUNTIMES_SOURCE } from './runtimes.ts'
 
 const SOON_DAYS = 180
-const DAY = 86_400_000
+const DAY_MS = 86_400_000
 
 export const FUNCTION_RULES: readonly Rule[] = [
   {
@@ -44,13 +44,13 @@ export const FUNCTION_RULES: readonly Rule[] = [
       const timeout = numberIn(target.timeout) * 1000
       const most = bodyBytes === undefined ? 10_000 : recordsThatFit(bodyBytes)
       const records = Math.min(numberIn(batchSize), most, valueIn(queue.fifo) ? 10 : 10_000)
-      const drain = Math.min(1000, timeout / 5) // the library's default
-      const needed = Math.ceil(records / recordConcurrency) * recordMs + drain
+      const reserve = Math.min(1000, timeout / 5) // the library's default
+      const needed = Math.ceil(records / recordConcurrency) * recordMs + reserve
       if (!(needed > timeout)) return undefined
       const what =
         `The timeout is ${formatSeconds(target.timeout)}, but a batch needs ${formatNumber(needed)} ms: ` +
         `${formatNumber(records)} records of ${formatNumber(recordMs)} ms, ${formatNumber(recordConcurrency)} at once, ` +
-        `plus the last ${formatNumber(drain)} ms, in which no record starts`
+        `plus the last ${formatNumber(reserve)} ms, in which no record starts`
       const fix = 'Raise Timeout and VisibilityTimeout, or lower BatchSize, or raise the concurrency of the handler.'
       return problem(target, target.timeout, what, fix)
     },
@@ -62,8 +62,8 @@ export const FUNCTION_RULES: readonly Rule[] = [
     source: RUNTIMES_SOURCE,
     check: ({ function: target }, { today }) => {
       const runtime = valueIn(target.runtime) ?? ''
-      const date = DEPRECATED.get(runtime)
-      const left = date === undefined ? Number.NaN : (Date.parse(date) - today.getTime()) / DAY
+      const date = DEPRECATION_DATES.get(runtime)
+      const left = date === undefined ? Number.NaN : (Date.parse(date) - today.getTime()) / DAY_MS
       if (!(left <= SOON_DAYS)) return undefined
       const what =
         left > 0

@@ -44,10 +44,10 @@ const MAX_INVOCATIONS = 1250
 const DROPPED: Readonly<Record<string, string>> = { json: 'is not JSON', text: 'is JSON' }
 
 /** How to keep a mapping within the reserved concurrency of its function. */
-function limitTo({ ofTopic }: Mapping, reserved: number): string {
+function limitTo({ isFromSnsEvent }: Mapping, reserved: number): string {
   const reserve = reserved < 2 ? 'Set ReservedConcurrentExecutions to 2 or more, and set' : 'Set'
   const most = formatNumber(Math.max(reserved, 2))
-  return ofTopic
+  return isFromSnsEvent
     ? 'SAM cannot set MaximumConcurrency for SqsSubscription. Declare the queue and an event of Type: SQS instead.'
     : `${reserve} MaximumConcurrency in ScalingConfig, to at most ${most} in total for all mappings of the function.`
 }
@@ -61,20 +61,20 @@ function isProvisioned({ provisioned }: Mapping) {
 }
 
 /**
- * Adds up the maximum concurrencies of the mappings of one function. `atMost` is the sum of all mappings. `surely` is
- * the sum of the mappings that are known to run. If a mapping that may run has a higher value than this sum, `surely`
+ * Adds up the maximum concurrencies of the mappings of one function. `upperBound` is the sum of all mappings. `lowerBound` is
+ * the sum of the mappings that are known to run. If a mapping that may run has a higher value than this sum, `lowerBound`
  * is that value. Mappings that may run are not added up, because it is not known whether they run together. `counted`
- * lists the mappings in `surely`. `idle` lists those that are not known to run.
+ * lists the mappings in `lowerBound`. `notRunning` lists those that are not known to run.
  */
 export function concurrencyOf(mappings: readonly Mapping[]) {
   const limited = mappings.filter((mapping) => !isProvisioned(mapping) && inRange(numberIn(mapping.maximumConcurrency)))
   const running = limited.filter(({ runs }) => valueIn(runs) === true)
-  const idle = limited.filter(({ runs }) => valueIn(runs) !== true)
+  const notRunning = limited.filter(({ runs }) => valueIn(runs) !== true)
   const sum = (some: readonly Mapping[]) =>
     some.reduce((total, { maximumConcurrency }) => total + numberIn(maximumConcurrency), 0)
-  const alone = idle.filter(({ runs }) => runs.state === 'unknown').map((mapping) => [mapping])
+  const alone = notRunning.filter(({ runs }) => runs.state === 'unknown').map((mapping) => [mapping])
   const counted = [running, ...alone].reduce((most, some) => (sum(some) > sum(most) ? some : most))
-  return { counted, idle, surely: sum(counted), atMost: sum(limited) }
+  return { counted, notRunning, lowerBound: sum(counted), upperBound: sum(limited) }
 }
 
 function inRange(concurrency: number) {
@@ -90,14 +90,14 @@ export const MAPPING_RULES: readonly Rule[] = [
       'instead, no message is lost: the whole batch is redelivered.',
     source: `${LAMBDA_GUIDE}/services-sqs-errorhandling.html`,
     check: (mapping) => {
-      if (valueIn(mapping.reports) !== false) return undefined
-      const fix = mapping.ofTopic
+      if (valueIn(mapping.reportBatchItemFailures) !== false) return undefined
+      const fix = mapping.isFromSnsEvent
         ? 'SAM cannot set it for SqsSubscription. Declare the queue and an AWS::SNS::Subscription to it instead, ' +
           'and an event of Type: SQS with FunctionResponseTypes: [ReportBatchItemFailures].'
         : 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
       const others = (mapping.otherResponseTypes ?? []).map((type) => JSON.stringify(type)).join(', ')
       const instead = others && `: FunctionResponseTypes has ${others} instead`
-      return problem(mapping, mapping.reports, `ReportBatchItemFailures is off${instead}`, fix)
+      return problem(mapping, mapping.reportBatchItemFailures, `ReportBatchItemFailures is off${instead}`, fix)
     },
   },
   {
@@ -149,7 +149,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       const size = numberIn(mapping.batchSize)
       if (!(size > 10 && numberIn(mapping.window) < 1)) return undefined
-      const fix = mapping.ofTopic
+      const fix = mapping.isFromSnsEvent
         ? 'Set BatchSize to at most 10: SAM sets no window for SqsSubscription.'
         : 'Set MaximumBatchingWindowInSeconds to 1 or more, or set BatchSize to at most 10.'
       return problem(
@@ -217,13 +217,13 @@ export const MAPPING_RULES: readonly Rule[] = [
     why: 'Lambda throttles invocations above the reserved concurrency. Each attempt counts as a receive, so valid messages can be dead-lettered.',
     source: SCALING,
     check: ({ function: target }, _options, { ofFunction }) => {
-      const { counted, surely } = concurrencyOf(ofFunction)
+      const { counted, lowerBound } = concurrencyOf(ofFunction)
       const reserved = numberIn(target.reservedConcurrency)
-      if (!(surely > reserved)) return undefined
+      if (!(lowerBound > reserved)) return undefined
       const of = counted.length > 1 ? ` of its ${counted.length} mappings together` : ''
-      const what = `The maximum concurrency${of} is ${formatNumber(surely)}, above the reserved concurrency of ${formatNumber(reserved)}`
-      const fix = `Set ReservedConcurrentExecutions to ${formatNumber(surely)} or more, or lower MaximumConcurrency.`
-      return { ...problem(target, target.reservedConcurrency, what, fix), strictness: surely }
+      const what = `The maximum concurrency${of} is ${formatNumber(lowerBound)}, above the reserved concurrency of ${formatNumber(reserved)}`
+      const fix = `Set ReservedConcurrentExecutions to ${formatNumber(lowerBound)} or more, or lower MaximumConcurrency.`
+      return { ...problem(target, target.reservedConcurrency, what, fix), strictness: lowerBound }
     },
   },
   {

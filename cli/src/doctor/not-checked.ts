@@ -1,7 +1,7 @@
 import { type LambdaFunction, type Mapping, type Model, type Queue, type Resource, valueIn } from '../model.ts'
 import { concurrencyOf } from './mapping-rules.ts'
 import { formatNumber, numberIn, type Problem, type Siblings } from './rule.ts'
-import { DEPRECATED, PREVIEWS } from './runtimes.ts'
+import { DEPRECATION_DATES, PREVIEWS } from './runtimes.ts'
 import { settingsOf } from './settings.ts'
 
 /** Lists what no rule could check, and why. Rules ignore unknown values, so each one is listed here. */
@@ -30,7 +30,7 @@ export function createNotChecked({ file, unreadResources, fix }: Model) {
       return [{ ...notChecked(mapping, what, target.unreadReason), place: target.place }]
     }
     const runtime = valueIn(target.runtime)
-    if (runtime === undefined || DEPRECATED.has(runtime)) return []
+    if (runtime === undefined || DEPRECATION_DATES.has(runtime)) return []
     const why = PREVIEWS.includes(runtime)
       ? 'is a preview and has no date yet'
       : 'is not known to this version of doctor'
@@ -40,11 +40,11 @@ export function createNotChecked({ file, unreadResources, fix }: Model) {
 
   /** All mappings together exceed the reserved concurrency, but nobody knows whether all of them run. */
   const ofConcurrency = (target: LambdaFunction, mappings: readonly Mapping[]): Problem[] => {
-    const { idle, surely, atMost } = concurrencyOf(mappings)
+    const { notRunning, lowerBound, upperBound } = concurrencyOf(mappings)
     const reserved = numberIn(target.reservedConcurrency)
-    const [first] = idle
-    if (!first || !(atMost > reserved) || surely > reserved) return []
-    const what = `whether the reserved concurrency of ${formatNumber(reserved)} is enough for all mappings, which may use ${formatNumber(atMost)}`
+    const [first] = notRunning
+    if (!first || !(upperBound > reserved) || lowerBound > reserved) return []
+    const what = `whether the reserved concurrency of ${formatNumber(reserved)} is enough for all mappings, which may use ${formatNumber(upperBound)}`
     const reason = first.runs.state === 'unknown' ? first.runs.reason : `${first.id} is disabled`
     return [{ ...notChecked(target, what, reason), setting: target.reservedConcurrency }]
   }

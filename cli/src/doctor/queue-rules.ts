@@ -12,7 +12,7 @@ import {
 
 const CONFIGURE = `${LAMBDA_GUIDE}/services-sqs-configure.html`
 
-const DAY = 86_400
+const DAY_SECONDS = 86_400
 
 /** What AWS recommends: six times the timeout of the function, plus the batching window. */
 function recommended({ window, function: target }: Mapping) {
@@ -44,7 +44,9 @@ function redriveOf({ queue }: Mapping): Partial<Redrive> {
 }
 
 function period(value: number) {
-  return value % DAY === 0 ? `${value / DAY} day${value === DAY ? '' : 's'}` : `${formatNumber(value)} s`
+  return value % DAY_SECONDS === 0
+    ? `${value / DAY_SECONDS} day${value === DAY_SECONDS ? '' : 's'}`
+    : `${formatNumber(value)} s`
 }
 
 export const QUEUE_RULES: readonly Rule[] = [
@@ -112,7 +114,7 @@ export const QUEUE_RULES: readonly Rule[] = [
       const [source, kept] = [numberIn(queue.retention), numberIn(target?.retention)]
       // A message from a FIFO queue gets the full retention period in the dead-letter queue.
       if (!target || valueIn(queue.fifo) !== false || !(kept <= source)) return undefined
-      if (kept < 14 * DAY) {
+      if (kept < 14 * DAY_SECONDS) {
         const what = `The dead-letter queue keeps messages for ${period(kept)}, which is not longer than its source queue (${period(source)})`
         return problem(target, target.retention, what, 'Set its MessageRetentionPeriod to 1209600 (14 days).')
       }

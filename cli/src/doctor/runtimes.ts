@@ -4,7 +4,7 @@
  */
 export const RUNTIMES_SOURCE = 'https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html'
 
-export const DEPRECATED: ReadonlyMap<string, string> = new Map(
+export const DEPRECATION_DATES: ReadonlyMap<string, string> = new Map(
   Object.entries({
     'nodejs6.10': '2019-08-12',
     'nodejs8.10': '2020-03-06',

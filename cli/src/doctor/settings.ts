@@ -34,7 +34,7 @@ export function settingsOf(mapping: Mapping): NamedSetting[] {
   return [
     ...named(mapping, MAPPING, [
       ['The ARN of its queue', mapping.arn, false], // if it is unknown, the queue itself is listed as not checked
-      ['FunctionResponseTypes', mapping.reports],
+      ['FunctionResponseTypes', mapping.reportBatchItemFailures],
       ['BatchSize', mapping.batchSize],
       ['MaximumBatchingWindowInSeconds', mapping.window],
       ['MaximumConcurrency', mapping.maximumConcurrency],

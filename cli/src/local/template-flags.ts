@@ -173,11 +173,12 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
     (name) => flags[name] !== undefined || (queueUrl !== undefined && QUEUE_FLAGS.includes(name)),
     queueUrl === undefined ? ['DEAD_LETTER_QUEUE_URL'] : [],
   )
-  if (flags.reportBatchItemFailures) refuseWrong('value of FunctionResponseTypes', mapping.reports, file)
-  const reports = valueIn(mapping.reports)
-  if (reports === undefined)
+  if (flags.reportBatchItemFailures)
+    refuseWrong('value of FunctionResponseTypes', mapping.reportBatchItemFailures, file)
+  const reportBatchItemFailures = valueIn(mapping.reportBatchItemFailures)
+  if (reportBatchItemFailures === undefined)
     lines.push(`it is not known whether ReportBatchItemFailures is on in ${file}: this run assumes that it is on`)
-  else shown.push(`ReportBatchItemFailures ${reports ? 'on' : 'off'}`)
+  else shown.push(`ReportBatchItemFailures ${reportBatchItemFailures ? 'on' : 'off'}`)
   const maximum = valueIn(mapping.maximumConcurrency)
   if (maximum !== undefined && maximum !== flags.concurrency) {
     lines.push(
@@ -189,7 +190,7 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
       ...flags,
       ...taken,
       templateEnv,
-      reportBatchItemFailures: flags.reportBatchItemFailures && reports !== false,
+      reportBatchItemFailures: flags.reportBatchItemFailures && reportBatchItemFailures !== false,
     } as LocalFlags,
     lines: [settingsLine(mapping, file, shown, templateEnv), ...lines],
   }

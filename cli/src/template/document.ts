@@ -139,7 +139,7 @@ function fromYaml(file: string, text: string): Node {
   }
 
   const anchors = new Map<string, Node>()
-  const plain = (node: ParsedNode | null, place: Place, depth: number): Node => {
+  const convertUntagged = (node: ParsedNode | null, place: Place, depth: number): Node => {
     if (node === null) return { kind: 'scalar', value: null, place }
     if (isAlias(node)) {
       const anchored =
@@ -173,7 +173,7 @@ function fromYaml(file: string, text: string): Node {
   }
   const convert = (node: ParsedNode | null, place: Place, depth: number): Node => {
     if (depth > MAX_DEPTH) refuse(file, place, `nested deeper than ${MAX_DEPTH} levels`)
-    const value = plain(node, place, depth)
+    const value = convertUntagged(node, place, depth)
     const tag = node && 'tag' in node && typeof node.tag === 'string' && node.tag.startsWith('!') ? node.tag : undefined
     const name = tag && (LONG.get(tag) ?? tag)
     const result: Node = name ? { kind: 'map', entries: new Map([[name, value]]), place } : value

@@ -33,7 +33,7 @@ export function tooManyFilters(count: number, place?: Place) {
 }
 
 class PatternError extends Error {}
-class UncertainPattern extends Error {}
+class UncertainPatternError extends Error {}
 
 /**
  * Reads the pattern of a filter on an SQS mapping. Like EventBridge, Lambda rejects values that are not lists, empty
@@ -46,7 +46,7 @@ export function patternSetting(text: Setting<string>): Setting<Pattern> {
   try {
     return known<Pattern>({ forms: formsOf(parse(value)) }, place)
   } catch (error) {
-    if (error instanceof UncertainPattern) return unknown(error.message, place)
+    if (error instanceof UncertainPatternError) return unknown(error.message, place)
     if (error instanceof PatternError) return known<Pattern>({ error: error.message }, place)
     throw error
   }
@@ -116,7 +116,7 @@ function checkOperator(test: Record<string, unknown>, path: string): void {
   if (name === '' || more.length > 0)
     throw new PatternError(`${path} has an object that does not have exactly one operator`)
   if (EVENTBRIDGE_OPERATORS.includes(name)) {
-    throw new UncertainPattern(`AWS does not document the operator ${name} of ${path} for Lambda`)
+    throw new UncertainPatternError(`AWS does not document the operator ${name} of ${path} for Lambda`)
   }
   const takes = Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined
   if (!takes) throw new PatternError(`${path} has the operator ${name}, which does not exist`)

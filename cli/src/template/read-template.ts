@@ -106,7 +106,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     return properties.kind === 'map' && properties.entries.has('Fn::Transform')
   }
 
-  const reportsOf = (types: Resolved): Setting<boolean> => {
+  const reportBatchItemFailuresOf = (types: Resolved): Setting<boolean> => {
     if (types.kind === 'absent') return known(false)
     if (types.kind === 'unknown') return unknown(types.reason, types.place)
     const fix = 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
@@ -161,7 +161,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     function: target,
     batchSize: number('batchSize', property(properties, 'BatchSize')),
     window: number('window', property(properties, 'MaximumBatchingWindowInSeconds')),
-    reports: reportsOf(property(properties, 'FunctionResponseTypes')),
+    reportBatchItemFailures: reportBatchItemFailuresOf(property(properties, 'FunctionResponseTypes')),
     otherResponseTypes: otherTypesOf(property(properties, 'FunctionResponseTypes')),
     maximumConcurrency: number(
       'maximumConcurrency',
@@ -201,7 +201,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     const batchSize = kind === 'map' ? subscription.entries.get('BatchSize') : undefined
     const taken: Resolved = { kind: 'map', entries: new Map(batchSize ? [['BatchSize', batchSize]] : []), place }
     const mapping = toMapping(base, taken, arn, queue, target)
-    mappings.push({ ...mapping, reports: known(false, place), ofTopic: true })
+    mappings.push({ ...mapping, reportBatchItemFailures: known(false, place), isFromSnsEvent: true })
   }
 
   const addEvents = (id: string) => {

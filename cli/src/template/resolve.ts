@@ -32,7 +32,7 @@ function unknown(reason: string): Resolved {
   return { kind: 'unknown', reason }
 }
 
-function deployed(name: string): Resolved {
+function placeholderFor(name: string): Resolved {
   return { kind: 'scalar', value: placeholder(name) }
 }
 
@@ -99,11 +99,11 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     if (name === 'AWS::NoValue') return ABSENT
     const value = given.get(name)
     if (value !== undefined) return { kind: 'scalar', value }
-    return PSEUDO_PARAMETERS.includes(name) || resources.has(name) ? deployed(name) : attribute(name) // SAM allows Ref Function.Alias
+    return PSEUDO_PARAMETERS.includes(name) || resources.has(name) ? placeholderFor(name) : attribute(name) // SAM allows Ref Function.Alias
   }
   const attribute = (path: string): Resolved => {
     const [resource = ''] = path.split('.')
-    return resources.has(resource) ? deployed(path) : unknown(`${readable(path)} is not defined in this template`)
+    return resources.has(resource) ? placeholderFor(path) : unknown(`${readable(path)} is not defined in this template`)
   }
 
   /** The text with its placeholders, or the reason why it is unknown. */
@@ -194,7 +194,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
         const ids = placeholdersIn(String(resolved.value)).map((name) => name.split('.')[0] ?? '')
         const [id, ...more] = new Set(ids.filter((id) => resources.has(id)))
         return id !== undefined && more.length === 0
-          ? deployed(`${id}.Fn::Select ${at}`)
+          ? placeholderFor(`${id}.Fn::Select ${at}`)
           : unknown(whyUnknown(String(resolved.value)) ?? 'Fn::Select has no list')
       }
       const item = resolved.kind === 'list' && typeof at === 'string' ? resolved.items[Number(at)] : undefined
@@ -219,8 +219,8 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     if (child.kind === 'map') {
       const [entry, ...more] = child.entries
       const [name = '', argument] = more.length === 0 && entry ? entry : []
-      const known = Object.hasOwn(functions, name) ? functions[name] : undefined
-      if (known && argument) return { ...known(argument), place: child.place } // the place of the function, not of its parts
+      const intrinsic = Object.hasOwn(functions, name) ? functions[name] : undefined
+      if (intrinsic && argument) return { ...intrinsic(argument), place: child.place } // the place of the function, not of its parts
       return /^(Fn::|!)/.test(name)
         ? { ...unknown(`${name} is known only after deployment`), place: child.place }
         : child

@@ -223,8 +223,8 @@ export function createResources(reader: Reader) {
     const incomplete = incompletePolicy(target.kind !== 'absent', count.kind !== 'absent', policy.place)
     if (incomplete) return incomplete
     const deadLetterQueue = deadLetterQueueOf(target)
-    const kindOf = (id: string) => ({ id, fifo: resources.has(id) ? valueIn(fifoOf(id)) : undefined })
-    const arn = kindMismatch(kindOf(id), kindOf(deadLetterQueue.id), target.place) ?? arnOf(target)
+    const queueKindOf = (id: string) => ({ id, fifo: resources.has(id) ? valueIn(fifoOf(id)) : undefined })
+    const arn = kindMismatch(queueKindOf(id), queueKindOf(deadLetterQueue.id), target.place) ?? arnOf(target)
     return known({ arn, maxReceiveCount: number('maxReceiveCount', count), deadLetterQueue }, policy.place)
   })
 

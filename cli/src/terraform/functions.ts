@@ -1,6 +1,6 @@
 import { absent, known, type LambdaFunction, type Setting, timeoutSetting, unreadFunction, valueIn } from '../model.ts'
 import type { Instance, Plan } from './plan.ts'
-import { type Found, findReferenced } from './queues.ts'
+import { findReferenced, type ReferenceLookup } from './queues.ts'
 import { resolveArgument } from './references.ts'
 import { listAt, mapSetting, numberAt, type Sharing, textAt, valueAt } from './values.ts'
 
@@ -12,7 +12,7 @@ function blockAt(instance: Instance, name: string): Setting<true> {
   return mapSetting(listAt(instance, name), (blocks) => (blocks.length > 0 ? known<true>(true) : absent))
 }
 
-function isPresent(setting: Setting<unknown>): Setting<true> {
+function presenceOf(setting: Setting<unknown>): Setting<true> {
   return mapSetting(setting, () => known<true>(true))
 }
 
@@ -38,7 +38,7 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
       // The provider writes -1 for a function without reserved concurrency.
       reservedConcurrency:
         valueIn(reserved) === -1 ? absent : numberAt('reservedConcurrency', instance, 'reserved_concurrent_executions'),
-      deadLetterTarget: deadLetter.state === 'known' && target.state !== 'unknown' ? isPresent(target) : deadLetter,
+      deadLetterTarget: deadLetter.state === 'known' && target.state !== 'unknown' ? presenceOf(target) : deadLetter,
       tenantIsolation: textAt(instance, 'tenancy_config', 0, 'tenant_isolation_mode'),
       executionTimeout: numberAt('executionTimeout', instance, 'durable_config', 0, 'execution_timeout'),
     })
@@ -78,7 +78,7 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
     return more.length === 0 ? one : undefined
   }
 
-  function find(source: Instance, types: readonly string[]): Found {
+  function find(source: Instance, types: readonly string[]): ReferenceLookup {
     const name = nameIn(source)
     const referenced = findReferenced(resolveArgument(source, 'function_name'), types)
     if (name.state !== 'known') return referenced

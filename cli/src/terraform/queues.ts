@@ -20,18 +20,18 @@ const QUEUE = 'aws_sqs_queue'
 const ELSEWHERE = 'it is not in this plan or state'
 
 /** The resource that an argument refers to. */
-export type Found =
+export type ReferenceLookup =
   /** `doubt` is the reason why another resource may be meant. */
   | { instance: Instance; attribute?: string | undefined; doubt?: string | undefined }
   | { instance?: undefined; reason: string; arn?: string; candidates: readonly Instance[] }
 
 /** The only resource of these types that an argument refers to. */
-export function findReferenced(resolution: Resolution, types: readonly string[]): Found {
-  const { leaves, open } = resolution
+export function findReferenced(resolution: Resolution, types: readonly string[]): ReferenceLookup {
+  const { leaves, unresolved } = resolution
   const fitting = leaves.filter(({ instance }) => types.includes(instance.type))
   const candidates = [...new Set(fitting.map(({ instance }) => instance))]
   const [instance, ...more] = candidates
-  const also = open.length === 0 ? '' : `${open.join(' and ')}, which a plan does not show`
+  const also = unresolved.length === 0 ? '' : `${unresolved.join(' and ')}, which a plan does not show`
   if (instance && more.length === 0) {
     const attribute = leaves.length === 1 && !also ? fitting[0]?.attribute : undefined
     return { instance, attribute, doubt: also && `it also depends on ${also}` }
@@ -43,18 +43,18 @@ export function findReferenced(resolution: Resolution, types: readonly string[])
   return { reason: also ? `${AFTER_APPLY}, and depends on ${also}` : AFTER_APPLY, candidates }
 }
 
-function isManaged({ mode, type }: Instance) {
+function isManagedQueue({ mode, type }: Instance) {
   return mode === 'managed' && type === QUEUE
 }
 
 /** Reads the queues of a plan or a state, with their redrive policies. */
 export function createQueues({ instances, deleted }: Plan, { share, shareAll }: Sharing) {
-  const queues = instances.filter(isManaged)
+  const queues = instances.filter(isManagedQueue)
   const policies = instances
     .filter(({ type }) => type === 'aws_sqs_queue_redrive_policy')
     .map((policy) => ({ policy, found: findByUrl(policy) }))
 
-  function findByUrl(policy: Instance): Found {
+  function findByUrl(policy: Instance): ReferenceLookup {
     const url = textAt(policy, 'queue_url')
     if (url.state !== 'known') return findReferenced(resolveArgument(policy, 'queue_url'), [QUEUE])
     const instance = queues.find(({ values }) => values.id === url.value || values.url === url.value)
@@ -62,7 +62,7 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
   }
 
   /** A URL or a name instead of the ARN is an error, but it still identifies the queue. */
-  function findByArn(arn: string): Found {
+  function findByArn(arn: string): ReferenceLookup {
     const same = queues.find(({ values }) => [values.arn, values.url, values.name].includes(arn))
     if (same) return { instance: same }
     const name = arn.split(':').at(-1)
@@ -74,7 +74,7 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
   }
 
   /** The queue whose ARN this argument is. */
-  function find(source: Instance, argument: string): Found {
+  function find(source: Instance, argument: string): ReferenceLookup {
     const arn = textAt(source, argument)
     return arn.state === 'known' ? findByArn(arn.value) : findReferenced(resolveArgument(source, argument), [QUEUE])
   }
@@ -85,24 +85,29 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     return mapSetting(valueAt(queue, 'fifo_queue'), (value) => known(value === true))
   }
 
-  function deadLetterQueueOf(found: Found): Redrive['deadLetterQueue'] {
+  function deadLetterQueueOf(found: ReferenceLookup): Redrive['deadLetterQueue'] {
     const { instance } = found
     if (!instance) {
       const { arn = 'its dead-letter queue', reason: unreadReason } = found
       return { id: arn, unreadReason, retention: unknown(unreadReason) }
     }
     const { address: id } = instance
-    if (isManaged(instance)) return { id, retention: retentionOf(instance) }
+    if (isManagedQueue(instance)) return { id, retention: retentionOf(instance) }
     const unreadReason = `${id} does not show its settings`
     return { id, unreadReason, retention: unknown(unreadReason) }
   }
 
-  function toRedrive(queue: Instance, found: Found, arn: Setting<string>, count: Setting<number>): Setting<Redrive> {
-    const kindOf = (one: Instance | undefined) => ({
+  function toRedrive(
+    queue: Instance,
+    found: ReferenceLookup,
+    arn: Setting<string>,
+    count: Setting<number>,
+  ): Setting<Redrive> {
+    const queueKindOf = (one: Instance | undefined) => ({
       id: one?.address ?? '',
-      fifo: one && isManaged(one) ? valueIn(fifoOf(one)) : undefined,
+      fifo: one && isManagedQueue(one) ? valueIn(fifoOf(one)) : undefined,
     })
-    const checked = kindMismatch(kindOf(queue), kindOf(found.instance)) ?? arn
+    const checked = kindMismatch(queueKindOf(queue), queueKindOf(found.instance)) ?? arn
     const deadLetterQueue = deadLetterQueueOf(found)
     const isInvalid = checked.state === 'unknown' && checked.fix !== undefined
     // If the ARN is wrong, the retention is unknown for the same reason. Both use one object, so doctor makes one
@@ -172,7 +177,7 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
   const models = new Map<Instance, Queue>()
   function toQueue(instance: Instance): Queue {
     const { address: id } = instance
-    if (!isManaged(instance)) {
+    if (!isManagedQueue(instance)) {
       const queue = unreadQueue(id, 'a data source does not show the settings of a queue')
       const arn = valueIn(textAt(instance, 'arn')) ?? valueIn(textAt(instance, 'name'))
       return arn === undefined ? queue : { ...queue, fifo: known(arn.endsWith('.fifo')) }

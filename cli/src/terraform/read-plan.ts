@@ -14,8 +14,8 @@ import {
 } from '../model.ts'
 import { patternSetting, tooManyFilters } from '../template/filters.ts'
 import { createFunctions } from './functions.ts'
-import { type Instance, type parseShown, toPlan } from './plan.ts'
-import { arnSetting, createQueues, type Found } from './queues.ts'
+import { type Instance, type parseTerraformJson, toPlan } from './plan.ts'
+import { arnSetting, createQueues, type ReferenceLookup } from './queues.ts'
 import { type Resolution, resolveArgument } from './references.ts'
 import { AFTER_APPLY, createSharing, hasUnknown, listAt, mapSetting, positiveAt, textAt, valueAt } from './values.ts'
 
@@ -30,10 +30,10 @@ const NOT_READ: readonly [type: RegExp, reason: string][] = [
   [/cloudformation_stack(_instances|_set_instance)?$/, 'its resources are in a separate template'],
 ]
 
-const AFTER = 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'
-const DEPLOYED = 'Check the deployed function with --function NAME.'
+const CHECK_STATE_FIX = 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'
+const CHECK_DEPLOYED_FIX = 'Check the deployed function with --function NAME.'
 
-function reportsOf(types: Setting<readonly unknown[]>): Setting<boolean> {
+function reportBatchItemFailuresOf(types: Setting<readonly unknown[]>): Setting<boolean> {
   if (types.state === 'unknown') return types
   const on = valueIn(types)?.includes('ReportBatchItemFailures') ?? false
   return !on && valueIn(types)?.includes(null) ? unknown(AFTER_APPLY) : known(on)
@@ -57,19 +57,19 @@ function filtersOf(mapping: Instance): Setting<readonly Setting<Pattern>[]> {
   const filters = listAt(mapping, 'filter_criteria', 0, 'filter')
   const criteria = listAt(mapping, 'filter_criteria')
   if (criteria.state === 'unknown') return criteria
-  const isOpen = hasUnknown(mapping, 'filter_criteria')
+  const isPartlyUnknown = hasUnknown(mapping, 'filter_criteria')
   return mapSetting(filters, (list) => {
     const patterns = list.map((filter): Setting<Pattern> => {
       const pattern = (filter as { pattern?: unknown } | null)?.pattern
       if (typeof pattern === 'string') return patternSetting(known(pattern))
-      return isOpen ? unknown(AFTER_APPLY) : patternSetting(absent)
+      return isPartlyUnknown ? unknown(AFTER_APPLY) : patternSetting(absent)
     })
     return tooManyFilters(patterns.length) ?? known(patterns)
   })
 }
 
 /** Reads the SQS event source mappings of a plan or a state of Terraform or OpenTofu. */
-export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Model {
+export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson>>): Model {
   const plan = toPlan(shown)
   const sharing = createSharing()
   const { find, toQueue } = createQueues(plan, sharing)
@@ -77,7 +77,7 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
   const mappings: Mapping[] = []
   const unreadResources: Unread[] = []
 
-  const arnOf = (mapping: Instance, found: Found): Setting<string> => {
+  const arnOf = (mapping: Instance, found: ReferenceLookup): Setting<string> => {
     const arn = textAt(mapping, 'event_source_arn')
     if (arn.state === 'known') return arnSetting(arn.value)
     if (!found.instance || !/^(id|url|name)$/.test(found.attribute ?? '')) return arn
@@ -86,7 +86,7 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
   }
 
   /** The queue of a mapping; undefined if the mapping belongs to another service. */
-  const queueOf = (mapping: Instance, found: Found): Queue | undefined => {
+  const queueOf = (mapping: Instance, found: ReferenceLookup): Queue | undefined => {
     const arn = textAt(mapping, 'event_source_arn')
     if (arn.state === 'known' && /^arn:/.test(arn.value) && arn.value.split(':')[2] !== 'sqs') return undefined
     if (arn.state !== 'known' && isOfOtherService(mapping, resolveArgument(mapping, 'event_source_arn')))
@@ -119,7 +119,7 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
       arn: arnOf(mapping, found),
       batchSize: positiveAt('batchSize', mapping, 'batch_size'),
       window: positiveAt('window', mapping, 'maximum_batching_window_in_seconds'),
-      reports: reportsOf(types),
+      reportBatchItemFailures: reportBatchItemFailuresOf(types),
       otherResponseTypes: otherTypesOf(types),
       maximumConcurrency: positiveAt('maximumConcurrency', mapping, 'scaling_config', 0, 'maximum_concurrency'),
       provisioned: provisionedOf(mapping),
@@ -135,12 +135,12 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
     if (reason !== undefined) unreadResources.push({ id, unreadReason: reason })
   }
   if (plan.incomplete !== undefined) unreadResources.push({ id: 'the plan', unreadReason: plan.incomplete })
-  return { mappings, unreadResources, fix: plan.isState ? DEPLOYED : AFTER }
+  return { mappings, unreadResources, fix: plan.isState ? CHECK_DEPLOYED_FIX : CHECK_STATE_FIX }
 }
 
 /** An unknown ARN counts as the ARN of a queue, unless the ARN or the mapping shows another service. */
-function isOfOtherService(mapping: Instance, { leaves, open }: Resolution): boolean {
+function isOfOtherService(mapping: Instance, { leaves, unresolved }: Resolution): boolean {
   if (OTHER_SERVICES.some((name) => (valueIn(listAt(mapping, name)) ?? []).length > 0)) return true
   const types = leaves.map(({ instance }) => instance.type)
-  return open.length === 0 && types.length > 0 && types.every((type) => OTHER_SOURCES.test(type))
+  return unresolved.length === 0 && types.length > 0 && types.every((type) => OTHER_SOURCES.test(type))
 }

@@ -6,10 +6,10 @@ export interface Leaf {
   attribute: string
 }
 
-/** `open` lists references that a plan does not resolve. Most of them are local values. */
+/** `unresolved` lists references that a plan does not resolve. Most of them are local values. */
 export interface Resolution {
   leaves: readonly Leaf[]
-  open: readonly string[]
+  unresolved: readonly string[]
 }
 
 /** A key in brackets: `["a.b"]` or `[0]`. */
@@ -41,7 +41,7 @@ function longest(references: readonly string[]) {
 /** Follows the references of an argument through variables, outputs and `for_each`, to resources and data sources. */
 export function resolveArgument({ config, key, module }: Instance, argument: string): Resolution {
   const leaves = new Map<string, Leaf>()
-  const open = new Set<string>()
+  const unresolved = new Set<string>()
   const seen = new Set<string>()
 
   const follow = (references: readonly string[], scope: Scope): void => {
@@ -83,7 +83,7 @@ export function resolveArgument({ config, key, module }: Instance, argument: str
           follow(referencesOf(outputs[name]?.expression), { module: child, key: '' })
         }
       }
-    } else if (reference.startsWith('local.')) open.add(reference)
+    } else if (reference.startsWith('local.')) unresolved.add(reference)
     else {
       const [, data, type, name, wanted, attribute = ''] = RESOURCE.exec(reference) ?? []
       const mode = data ? 'data' : 'managed'
@@ -93,7 +93,7 @@ export function resolveArgument({ config, key, module }: Instance, argument: str
   }
 
   follow(referencesOf(config?.expressions?.[argument]), { module, key, forEach: config?.for_each_expression })
-  return { leaves: [...leaves.values()], open: [...open] }
+  return { leaves: [...leaves.values()], unresolved: [...unresolved] }
 }
 
 /** Whether the configuration sets the argument to an expression with references. */

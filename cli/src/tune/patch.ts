@@ -79,7 +79,7 @@ function changesOf(cell: Cell, settings: PatchSettings, target: Mapping): string
     const settingsOf = `MemorySize ${memory}, Timeout ${settings.timeout}, BOUNDED_SQS_BATCH_CONCURRENCY ${concurrency}`
     notes.push(`The function is not in this template (${owner.unreadReason}). Where it is defined, set ${settingsOf}.`)
   }
-  if (target.ofTopic)
+  if (target.isFromSnsEvent)
     notes.push('SAM cannot set these settings of the mapping for SqsSubscription. `doctor` says what to do instead.')
   else if (event === undefined) resources[resource] = { Properties: mapping }
   else {

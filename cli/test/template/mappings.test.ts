@@ -380,7 +380,7 @@ test('FunctionResponseTypes may be a Ref of a list parameter, or contain Fn::If 
       'Queue: !GetAtt',
       `FunctionResponseTypes: ${FunctionResponseTypes}, Queue: !GetAtt`,
     )
-    return valueIn(only((await read(t, text, parameters)).mappings).reports)
+    return valueIn(only((await read(t, text, parameters)).mappings).reportBatchItemFailures)
   }
   t.equal(await reports('!Ref Names'), true)
   t.equal(await reports('!Ref Names', { Names: 'a,b' }), false)
@@ -408,12 +408,12 @@ Resources:
 `,
   )
   t.strictSame(
-    mappings.map(({ id, queue, batchSize, reports }) => [
+    mappings.map(({ id, queue, batchSize, reportBatchItemFailures }) => [
       id,
       queue.id,
       valueIn(queue.fifo),
       valueIn(batchSize),
-      valueIn(reports),
+      valueIn(reportBatchItemFailures),
       valueIn(valueIn(queue.redrive)?.maxReceiveCount ?? { state: 'absent' }),
     ]),
     [

@@ -33,7 +33,7 @@ import {
 } from '../model.ts'
 import { patternSetting } from '../template/filters.ts'
 
-export interface LiveOptions {
+export interface DeployedOptions {
   region?: string | undefined
   /** The endpoint of both Lambda and SQS, for a local substitute. Default: the environment variables of the SDK. */
   endpoint?: string | undefined
@@ -103,7 +103,7 @@ function reasonOf(error: unknown) {
 }
 
 /** The SDK requires credentials. A local substitute for AWS accepts any. */
-function clientOptions({ region, endpoint }: LiveOptions) {
+function clientOptions({ region, endpoint }: DeployedOptions) {
   const { AWS_ACCESS_KEY_ID, AWS_PROFILE } = process.env
   const acceptsAnyCredentials =
     endpoint !== undefined && !/\.amazonaws\.com/.test(endpoint) && !AWS_ACCESS_KEY_ID && !AWS_PROFILE
@@ -124,7 +124,7 @@ function isQualified(name: string): boolean {
  * Reads the SQS event source mappings of a deployed function and of its aliases, or of one alias. Rejects with a
  * UsageError if Lambda does not return the function itself.
  */
-export async function readFunction(name: string, options: LiveOptions): Promise<Model> {
+export async function readFunction(name: string, options: DeployedOptions): Promise<Model> {
   const lambda = new LambdaClient(clientOptions(options))
   // A local substitute for SQS can return queue URLs whose host name this machine cannot resolve.
   const sqs = new SQSClient({ ...clientOptions(options), useQueueUrlAsEndpoint: false })
@@ -263,7 +263,7 @@ function toMapping(configuration: EventSourceMappingConfiguration, target: Lambd
     runs: known(!/^Disabl/.test(configuration.State ?? '')),
     batchSize: returned('batchSize', configuration.BatchSize, 'Lambda'),
     window: returned('window', configuration.MaximumBatchingWindowInSeconds, 'Lambda'),
-    reports: known(configuration.FunctionResponseTypes?.includes('ReportBatchItemFailures') ?? false),
+    reportBatchItemFailures: known(configuration.FunctionResponseTypes?.includes('ReportBatchItemFailures') ?? false),
     maximumConcurrency: numberSetting('maximumConcurrency', configuration.ScalingConfig?.MaximumConcurrency),
     provisioned: known(Object.values(configuration.ProvisionedPollerConfig ?? {}).some((value) => value !== undefined)),
     minimumPollers: numberSetting('minimumPollers', configuration.ProvisionedPollerConfig?.MinimumPollers),
