@@ -86,7 +86,7 @@ export interface Mapping extends Resource {
  */
 export type Pattern = { forms: readonly ('json' | 'text')[]; error?: undefined } | { forms?: undefined; error: string }
 
-/** A resource that could not be read, with the reason, and with the fix if that is not the usual one. */
+/** A resource that could not be read, with the reason. `fix` replaces the default fix in doctor/not-checked.ts. */
 export interface Unread extends Resource {
   unreadReason: string
   /** What was not checked, if it is not the whole resource. */
@@ -97,7 +97,7 @@ export interface Unread extends Resource {
 export interface Model {
   /** The template. Missing for a deployed function and for Terraform. */
   file?: string
-  /** The fix of findings about settings that were not checked, if that is not the usual one. */
+  /** Replaces the default fix in doctor/not-checked.ts. */
   fix?: string
   mappings: readonly Mapping[]
   unreadResources: readonly Unread[]
@@ -122,7 +122,11 @@ export function valueIn<T>(setting: Setting<T>): T | undefined {
   return setting.state === 'known' ? setting.value : undefined
 }
 
-/** The defaults of AWS, and the values that it accepts; in seconds and megabytes. */
+/**
+ * The defaults of AWS, and the values that it accepts; in seconds and megabytes. The rules `batch-size` and
+ * `concurrency-range` check the maximum batch size and the range of the maximum concurrency, because their messages say
+ * more. These limits are therefore infinite here.
+ */
 export const LIMITS = {
   batchSize: { default: 10, least: 1, most: Number.POSITIVE_INFINITY },
   window: { default: 0, least: 0, most: 300 },
@@ -144,7 +148,8 @@ export const LIMITS = {
 export type Limit = keyof typeof LIMITS
 
 /**
- * Checks a number. Returns it if AWS accepts it, the default of AWS if it is not set, and otherwise why AWS rejects it.
+ * Checks a number. Returns it if AWS accepts it, and otherwise why AWS rejects it. If it is not set, returns the default
+ * of AWS, or absent if there is no default.
  */
 export function numberSetting(limit: Limit, value: unknown, place?: Place): Setting<number> {
   const { default: defaultValue, least, most } = LIMITS[limit]
@@ -213,9 +218,9 @@ interface QueueKind {
 }
 
 /** The error if only one of a queue and its dead-letter queue is a FIFO queue. Undefined if a kind is not known. */
-export function kindMismatch(source: QueueKind, target: QueueKind, place?: Place) {
-  if (source.fifo === undefined || target.fifo !== !source.fifo) return undefined
+export function kindMismatch(queue: QueueKind, deadLetterQueue: QueueKind, place?: Place) {
+  if (queue.fifo === undefined || deadLetterQueue.fifo !== !queue.fifo) return undefined
   const kind = (isFifo: boolean) => (isFifo ? 'a FIFO queue' : 'a standard queue')
-  const what = `${target.id} is ${kind(target.fifo)}, but ${source.id} is ${kind(source.fifo)}`
-  return invalid(what, `Use ${kind(source.fifo)} as the dead-letter queue.`, place)
+  const what = `${deadLetterQueue.id} is ${kind(deadLetterQueue.fifo)}, but ${queue.id} is ${kind(queue.fifo)}`
+  return invalid(what, `Use ${kind(queue.fifo)} as the dead-letter queue.`, place)
 }

@@ -84,7 +84,7 @@ function toFinding(file: string | undefined, group: readonly [RuleProblem, ...Ru
  */
 export function check(model: Model, options: CheckOptions): Finding[] {
   const { file, mappings } = model
-  const functionOf = ({ function: target }: Mapping) => target.aliasOf ?? target
+  const functionOf = ({ function: lambdaFunction }: Mapping) => lambdaFunction.aliasOf ?? lambdaFunction
   const ofFunctions = Map.groupBy(mappings, functionOf)
   const ofQueues = Map.groupBy(mappings, ({ queue }) => queue)
   const each = mappings.map((mapping) => {

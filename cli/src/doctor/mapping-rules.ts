@@ -10,11 +10,9 @@ import {
   type Rule,
 } from './rule.ts'
 
-/**
- * The limit of the payload of a synchronous invocation, and the bytes that Lambda adds per body: ids, attributes,
- * receipt handle.
- */
+/** The maximum payload of a synchronous invocation. */
 const MAX_PAYLOAD = 6 * 1024 * 1024
+/** The bytes that Lambda adds to each body: ids, attributes, receipt handle. */
 const RECORD_OVERHEAD = 710
 
 /** How many records with bodies of this size fit into one event. */
@@ -27,19 +25,19 @@ const SCALING = `${LAMBDA_GUIDE}/services-sqs-scaling.html`
 
 const POLLERS = 'https://docs.aws.amazon.com/lambda/latest/api/API_ProvisionedPollerConfig.html'
 
-/**
- * The default of MaximumPollers (API_ProvisionedPollerConfig), and the concurrent invocations of one poller
- * (services-sqs-scaling).
- */
+/** The default of MaximumPollers, from the page POLLERS. */
 const DEFAULT_POLLERS = 200
+/** The maximum number of concurrent invocations of one poller, from the page SCALING. */
 const INVOCATIONS_PER_POLLER = 10
 
-/** The most concurrent invocations of a mapping without a maximum concurrency (services-sqs-scaling). */
+/**
+ * The maximum number of concurrent invocations of a mapping that has no maximum concurrency, from the page SCALING.
+ */
 const MAX_INVOCATIONS = 1250
 
 /**
  * If all filters match only JSON bodies, Lambda also deletes every message whose body is not JSON. If all match only
- * text, it also deletes every message whose body is JSON (`invocation-eventfiltering`).
+ * text, it also deletes every message whose body is JSON. This is from the AWS page `invocation-eventfiltering`.
  */
 const DROPPED: Readonly<Record<string, string>> = { json: 'is not JSON', text: 'is JSON' }
 
@@ -61,10 +59,12 @@ function isProvisioned({ provisioned }: Mapping) {
 }
 
 /**
- * Adds up the maximum concurrencies of the mappings of one function. `upperBound` is the sum of all mappings. `lowerBound` is
- * the sum of the mappings that are known to run. If a mapping that may run has a higher value than this sum, `lowerBound`
- * is that value. Mappings that may run are not added up, because it is not known whether they run together. `counted`
- * lists the mappings in `lowerBound`. `notRunning` lists those that are not known to run.
+ * Adds up the maximum concurrencies of the mappings of one function. Mappings in provisioned mode do not count, nor do
+ * values that are not known or that AWS rejects.
+ *
+ * `upperBound` is the sum of all others. `lowerBound` is the sum of those that are known to run. If one mapping that may
+ * run has a higher value alone, `lowerBound` is that value: it is not known whether several of these run together.
+ * `counted` lists the mappings in `lowerBound`. `notRunning` lists the disabled mappings, and those that may run.
  */
 export function concurrencyOf(mappings: readonly Mapping[]) {
   const limited = mappings.filter((mapping) => !isProvisioned(mapping) && inRange(numberIn(mapping.maximumConcurrency)))
@@ -216,14 +216,14 @@ export const MAPPING_RULES: readonly Rule[] = [
     severity: 'error',
     why: 'Lambda throttles invocations above the reserved concurrency. Each attempt counts as a receive, so valid messages can be dead-lettered.',
     source: SCALING,
-    check: ({ function: target }, _options, { ofFunction }) => {
+    check: ({ function: lambdaFunction }, _options, { ofFunction }) => {
       const { counted, lowerBound } = concurrencyOf(ofFunction)
-      const reserved = numberIn(target.reservedConcurrency)
+      const reserved = numberIn(lambdaFunction.reservedConcurrency)
       if (!(lowerBound > reserved)) return undefined
       const of = counted.length > 1 ? ` of its ${counted.length} mappings together` : ''
       const what = `The maximum concurrency${of} is ${formatNumber(lowerBound)}, above the reserved concurrency of ${formatNumber(reserved)}`
       const fix = `Set ReservedConcurrentExecutions to ${formatNumber(lowerBound)} or more, or lower MaximumConcurrency.`
-      return { ...problem(target, target.reservedConcurrency, what, fix), strictness: lowerBound }
+      return { ...problem(lambdaFunction, lambdaFunction.reservedConcurrency, what, fix), strictness: lowerBound }
     },
   },
   {
@@ -234,8 +234,8 @@ export const MAPPING_RULES: readonly Rule[] = [
       'messages can be dead-lettered.',
     source: SCALING,
     check: (mapping, _options, { ofFunction }) => {
-      const { maximumConcurrency, maximumPollers, provisioned, function: target } = mapping
-      const reserved = numberIn(target.reservedConcurrency)
+      const { maximumConcurrency, maximumPollers, provisioned, function: lambdaFunction } = mapping
+      const reserved = numberIn(lambdaFunction.reservedConcurrency)
       if (!(reserved >= 0) || maximumConcurrency.state !== 'absent') return undefined
       if (valueIn(provisioned) === false) {
         if (reserved >= ofFunction.length * MAX_INVOCATIONS) return undefined

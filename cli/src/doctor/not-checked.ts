@@ -24,29 +24,29 @@ export function createNotChecked({ file, unreadResources, fix }: Model) {
       return [{ ...notChecked(resource, name, setting.reason), setting }]
     })
 
-  const ofFunction = (target: LambdaFunction, mapping: Mapping): Problem[] => {
-    if (target.unreadReason !== undefined) {
-      const what = `the settings of ${target.id}`
-      return [{ ...notChecked(mapping, what, target.unreadReason), place: target.place }]
+  const ofFunction = (lambdaFunction: LambdaFunction, mapping: Mapping): Problem[] => {
+    if (lambdaFunction.unreadReason !== undefined) {
+      const what = `the settings of ${lambdaFunction.id}`
+      return [{ ...notChecked(mapping, what, lambdaFunction.unreadReason), place: lambdaFunction.place }]
     }
-    const runtime = valueIn(target.runtime)
+    const runtime = valueIn(lambdaFunction.runtime)
     if (runtime === undefined || DEPRECATION_DATES.has(runtime)) return []
     const why = PREVIEWS.includes(runtime)
       ? 'is a preview and has no date yet'
       : 'is not known to this version of doctor'
     const what = 'the deprecation date of the runtime'
-    return [{ ...notChecked(target, what, `the runtime ${runtime} ${why}`), setting: target.runtime }]
+    return [{ ...notChecked(lambdaFunction, what, `the runtime ${runtime} ${why}`), setting: lambdaFunction.runtime }]
   }
 
-  /** All mappings together exceed the reserved concurrency, but nobody knows whether all of them run. */
-  const ofConcurrency = (target: LambdaFunction, mappings: readonly Mapping[]): Problem[] => {
+  /** Reports the reserved concurrency if all mappings together exceed it, but those that are known to run do not. */
+  const ofConcurrency = (lambdaFunction: LambdaFunction, mappings: readonly Mapping[]): Problem[] => {
     const { notRunning, lowerBound, upperBound } = concurrencyOf(mappings)
-    const reserved = numberIn(target.reservedConcurrency)
+    const reserved = numberIn(lambdaFunction.reservedConcurrency)
     const [first] = notRunning
     if (!first || !(upperBound > reserved) || lowerBound > reserved) return []
     const what = `whether the reserved concurrency of ${formatNumber(reserved)} is enough for all mappings, which may use ${formatNumber(upperBound)}`
     const reason = first.runs.state === 'unknown' ? first.runs.reason : `${first.id} is disabled`
-    return [{ ...notChecked(target, what, reason), setting: target.reservedConcurrency }]
+    return [{ ...notChecked(lambdaFunction, what, reason), setting: lambdaFunction.reservedConcurrency }]
   }
 
   const ofQueue = (queue: Queue, mapping: Mapping): Problem[] => {
@@ -55,9 +55,10 @@ export function createNotChecked({ file, unreadResources, fix }: Model) {
       const what = `the visibility timeout, redrive policy and retention of ${queue.id}${fifo}`
       return [{ ...notChecked(mapping, what, queue.unreadReason), setting: queue.redrive }]
     }
-    const target = valueIn(queue.redrive)?.deadLetterQueue
-    if (target?.unreadReason === undefined || valueIn(queue.fifo)) return []
-    return [{ ...notChecked(queue, `the retention of ${target.id}`, target.unreadReason), setting: target.retention }]
+    const deadLetterQueue = valueIn(queue.redrive)?.deadLetterQueue
+    if (deadLetterQueue?.unreadReason === undefined || valueIn(queue.fifo)) return []
+    const what = `the retention of ${deadLetterQueue.id}`
+    return [{ ...notChecked(queue, what, deadLetterQueue.unreadReason), setting: deadLetterQueue.retention }]
   }
 
   return {

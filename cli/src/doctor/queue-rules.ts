@@ -15,12 +15,12 @@ const CONFIGURE = `${LAMBDA_GUIDE}/services-sqs-configure.html`
 const DAY_SECONDS = 86_400
 
 /** What AWS recommends: six times the timeout of the function, plus the batching window. */
-function recommended({ window, function: target }: Mapping) {
-  return 6 * numberIn(target.timeout) + (numberIn(window) || 0)
+function recommended({ window, function: lambdaFunction }: Mapping) {
+  return 6 * numberIn(lambdaFunction.timeout) + (numberIn(window) || 0)
 }
 
-function timeoutOf({ function: target }: Mapping) {
-  return numberIn(target.timeout)
+function timeoutOf({ function: lambdaFunction }: Mapping) {
+  return numberIn(lambdaFunction.timeout)
 }
 
 /** The mapping with the highest number. A mapping whose number is not known comes last. */
@@ -110,15 +110,22 @@ export const QUEUE_RULES: readonly Rule[] = [
     source: `${SQS_GUIDE}/setting-up-dead-letter-queue-retention.html`,
     check: (mapping) => {
       const { queue } = mapping
-      const { deadLetterQueue: target } = redriveOf(mapping)
-      const [source, kept] = [numberIn(queue.retention), numberIn(target?.retention)]
+      const { deadLetterQueue } = redriveOf(mapping)
+      const sourceRetention = numberIn(queue.retention)
+      const deadLetterRetention = numberIn(deadLetterQueue?.retention)
       // A message from a FIFO queue gets the full retention period in the dead-letter queue.
-      if (!target || valueIn(queue.fifo) !== false || !(kept <= source)) return undefined
-      if (kept < 14 * DAY_SECONDS) {
-        const what = `The dead-letter queue keeps messages for ${period(kept)}, which is not longer than its source queue (${period(source)})`
-        return problem(target, target.retention, what, 'Set its MessageRetentionPeriod to 1209600 (14 days).')
+      if (!deadLetterQueue || valueIn(queue.fifo) !== false || !(deadLetterRetention <= sourceRetention))
+        return undefined
+      if (deadLetterRetention < 14 * DAY_SECONDS) {
+        const what = `The dead-letter queue keeps messages for ${period(deadLetterRetention)}, which is not longer than its source queue (${period(sourceRetention)})`
+        return problem(
+          deadLetterQueue,
+          deadLetterQueue.retention,
+          what,
+          'Set its MessageRetentionPeriod to 1209600 (14 days).',
+        )
       }
-      const what = `The queue keeps messages for ${period(source)}, which is also the maximum for its dead-letter queue`
+      const what = `The queue keeps messages for ${period(sourceRetention)}, which is also the maximum for its dead-letter queue`
       const fix = 'Set its MessageRetentionPeriod below 1209600 (14 days), for example to 345600 (4 days).'
       return problem(queue, queue.retention, what, fix)
     },

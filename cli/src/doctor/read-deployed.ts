@@ -14,6 +14,7 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs'
 import { oneLine, UsageError } from '../errors.ts'
+import { memoize } from '../memoize.ts'
 import {
   absent,
   known,
@@ -117,7 +118,7 @@ function clientOptions({ region, endpoint }: DeployedOptions) {
 
 /** Whether a name, or the end of an ARN, is that of an alias or a version. */
 function isQualified(name: string): boolean {
-  return targetIn(name).includes(':')
+  return qualifiedNameIn(name).includes(':')
 }
 
 /**
@@ -134,17 +135,17 @@ export async function readFunction(name: string, options: DeployedOptions): Prom
     const readQueue = createQueueReader(sqs)
     const mappings: Mapping[] = []
     const unreadResources: Unread[] = []
-    const add = async (target: LambdaFunction, configurations: readonly EventSourceMappingConfiguration[]) => {
+    const add = async (lambdaFunction: LambdaFunction, configurations: readonly EventSourceMappingConfiguration[]) => {
       for (const configuration of configurations) {
-        mappings.push(toMapping(configuration, target, await readQueue(configuration.EventSourceArn ?? '')))
+        mappings.push(toMapping(configuration, lambdaFunction, await readQueue(configuration.EventSourceArn ?? '')))
       }
     }
 
     const read = async () => ({
-      target: await readConfiguration(lambda, name),
+      lambdaFunction: await readConfiguration(lambda, name),
       configurations: await listSqsMappings(lambda, name),
     })
-    const { target, configurations } = await read().catch((error) => {
+    const { lambdaFunction, configurations } = await read().catch((error) => {
       throw explain(error, name)
     })
     const skip = (id: string) => (error: unknown) => {
@@ -153,13 +154,13 @@ export async function readFunction(name: string, options: DeployedOptions): Prom
     }
     const addAlias = async (alias: string) => {
       const configurations = await listSqsMappings(lambda, alias)
-      if (configurations.length > 0) await add(await readAlias(lambda, alias, target), configurations)
+      if (configurations.length > 0) await add(await readAlias(lambda, alias, lambdaFunction), configurations)
     }
     // AWS lists the mappings of a function without those of its aliases. Some local substitutes list both.
     const aliases = isQualified(name) ? [] : await listAliases(lambda, name).catch(skip(`the aliases of ${name}`))
-    const isOfAlias = (arn = '') => aliases.some((alias) => targetIn(alias) === targetIn(arn))
+    const isOfAlias = (arn = '') => aliases.some((alias) => qualifiedNameIn(alias) === qualifiedNameIn(arn))
     await add(
-      target,
+      lambdaFunction,
       configurations.filter(({ FunctionArn }) => !isOfAlias(FunctionArn)),
     )
     for (const alias of aliases) await addAlias(alias).catch(skip(alias))
@@ -182,12 +183,12 @@ async function listSqsMappings(lambda: LambdaClient, name: string): Promise<Even
 }
 
 /** `NAME`, or `NAME:ALIAS`. */
-function targetIn(arn: string): string {
+function qualifiedNameIn(arn: string): string {
   return arn.replace(/^.*:function:/, '').replace(/:\$LATEST$/, '')
 }
 
 function functionIn(arn: string): string | undefined {
-  return targetIn(arn).split(':')[0]
+  return qualifiedNameIn(arn).split(':')[0]
 }
 
 /** Returns `NAME:ALIAS` for each alias. */
@@ -205,8 +206,8 @@ function toSetting<T>(value: T | undefined | null): Setting<T> {
 }
 
 /**
- * A number that AWS always returns. If a substitute for AWS does not return it, it is not known: the default of AWS may
- * not be its value.
+ * AWS always returns this number. A local substitute may not return it, and may use another default. The value is then
+ * unknown.
  */
 function returned(limit: Limit, value: unknown, by: 'Lambda' | 'SQS'): Setting<number> {
   return value === undefined || value === null ? unknown(`${by} does not return it`) : numberSetting(limit, value)
@@ -254,10 +255,14 @@ async function readConfiguration(lambda: LambdaClient, name: string): Promise<La
   return toFunction(FunctionName, configuration, await reserved)
 }
 
-function toMapping(configuration: EventSourceMappingConfiguration, target: LambdaFunction, queue: Queue): Mapping {
+function toMapping(
+  configuration: EventSourceMappingConfiguration,
+  lambdaFunction: LambdaFunction,
+  queue: Queue,
+): Mapping {
   return {
-    id: `${target.id}/${queue.id}`,
-    function: target,
+    id: `${lambdaFunction.id}/${queue.id}`,
+    function: lambdaFunction,
     queue,
     arn: known(configuration.EventSourceArn ?? ''),
     runs: known(!/^Disabl/.test(configuration.State ?? '')),
@@ -300,7 +305,7 @@ function createQueueReader(sqs: SQSClient) {
   }
   const nameOf = (arn: string) => arn.split(':').at(-1) ?? arn
 
-  const deadLetterQueueOf = once(async (arn): Promise<Redrive['deadLetterQueue']> => {
+  const deadLetterQueueOf = memoize(async (arn): Promise<Redrive['deadLetterQueue']> => {
     const id = nameOf(arn)
     try {
       const { MessageRetentionPeriod } = await attributesOf(arn)
@@ -320,7 +325,7 @@ function createQueueReader(sqs: SQSClient) {
       deadLetterQueue,
     })
   }
-  return once(async (arn): Promise<Queue> => {
+  return memoize(async (arn): Promise<Queue> => {
     const id = nameOf(arn)
     const fifo = known(arn.endsWith('.fifo'))
     try {
@@ -337,14 +342,4 @@ function createQueueReader(sqs: SQSClient) {
       return { ...unreadQueue(id, reasonOf(error)), fifo }
     }
   })
-}
-
-/** Reads each ARN once, even if several mappings refer to it. */
-function once<T>(read: (arn: string) => Promise<T>) {
-  const results = new Map<string, Promise<T>>()
-  return (arn: string): Promise<T> => {
-    const result = results.get(arn) ?? read(arn)
-    results.set(arn, result)
-    return result
-  }
 }

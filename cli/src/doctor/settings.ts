@@ -18,7 +18,7 @@ interface NamedSetting {
 
 /** All settings of a mapping, its function and its queues, without those of resources that could not be read. */
 export function settingsOf(mapping: Mapping): NamedSetting[] {
-  const { function: target, queue } = mapping
+  const { function: lambdaFunction, queue } = mapping
   const redrive = valueIn(queue.redrive)
   const isRetentionChecked = redrive !== undefined && valueIn(queue.fifo) !== true
   const named = (
@@ -43,14 +43,14 @@ export function settingsOf(mapping: Mapping): NamedSetting[] {
       ['FilterCriteria', mapping.filters],
       ...patternsOf(mapping).map((pattern): [string, Setting<unknown>] => ['Pattern', pattern]),
     ]),
-    ...named(target, FUNCTION, [
-      ['Timeout', target.timeout],
-      ['MemorySize', target.memory, false],
-      ['Runtime', target.runtime],
-      ['ReservedConcurrentExecutions', target.reservedConcurrency],
-      ['DeadLetterConfig', target.deadLetterTarget],
-      ['TenantIsolationMode', target.tenantIsolation],
-      ['ExecutionTimeout', target.executionTimeout],
+    ...named(lambdaFunction, FUNCTION, [
+      ['Timeout', lambdaFunction.timeout],
+      ['MemorySize', lambdaFunction.memory, false],
+      ['Runtime', lambdaFunction.runtime],
+      ['ReservedConcurrentExecutions', lambdaFunction.reservedConcurrency],
+      ['DeadLetterConfig', lambdaFunction.deadLetterTarget],
+      ['TenantIsolationMode', lambdaFunction.tenantIsolation],
+      ['ExecutionTimeout', lambdaFunction.executionTimeout],
     ]),
     ...named(queue, QUEUE, [
       ['FifoQueue', queue.fifo],

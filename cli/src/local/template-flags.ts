@@ -9,7 +9,9 @@ import { ALL_VARIABLES, readTemplateEnvironment } from './template-environment.t
 function chooseMapping(file: string, mappings: readonly Mapping[], wanted: string | undefined): Mapping {
   if (mappings.length === 0)
     throw new UsageError(`${file} has no SQS event source mapping, so it has no settings for a run`)
-  const found = mappings.filter(({ id, function: target }) => wanted === undefined || [id, target.id].includes(wanted))
+  const found = mappings.filter(
+    ({ id, function: lambdaFunction }) => wanted === undefined || [id, lambdaFunction.id].includes(wanted),
+  )
   const [first, ...more] = found
   if (first && more.length === 0) return first
   const ids = (first ? found : mappings).map(({ id }) => id)
@@ -34,12 +36,12 @@ export interface TemplateFlags extends EnvFlags {
 }
 
 /** The settings of a function and its mapping. */
-export function functionRows({ batchSize, window, queue, function: target }: Mapping) {
+export function functionRows({ batchSize, window, queue, function: lambdaFunction }: Mapping) {
   return [
     ['batchSize', 'batch size', batchSize],
     ['window', 'window', window, ' s'],
-    ['timeout', 'timeout', target.timeout, ' s'],
-    ['memory', 'memory', target.memory, ' MB'],
+    ['timeout', 'timeout', lambdaFunction.timeout, ' s'],
+    ['memory', 'memory', lambdaFunction.memory, ' MB'],
     ['fifo', 'FIFO', queue.fifo],
   ] satisfies Row<Name>[]
 }

@@ -3,8 +3,8 @@ import { invalid, known, type Pattern, type Setting, unknown } from '../model.ts
 import type { Place } from './document.ts'
 
 /**
- * The operators that AWS lists for event filters of Lambda (`invocation-eventfiltering`), and the values that each
- * accepts.
+ * The operators that the AWS page `invocation-eventfiltering` lists for event filters of Lambda, and the values that
+ * each accepts.
  */
 const OPERATORS: Readonly<Record<string, (value: unknown) => boolean>> = {
   prefix: (value) => typeof value === 'string' || isObject(value),
@@ -18,10 +18,10 @@ const OPERATORS: Readonly<Record<string, (value: unknown) => boolean>> = {
 /** Operators of EventBridge, whose patterns have the same form. AWS does not document them for Lambda. */
 const EVENTBRIDGE_OPERATORS = ['wildcard', 'cidr']
 
-/** The limit in `API_Filter`. It also limits the recursion below. */
+/** The limit on the AWS page `API_Filter`. It also limits the recursion below. */
 const MAX_LENGTH = 4096
 
-/** The quota in `invocation-eventfiltering`. */
+/** The quota on the AWS page `invocation-eventfiltering`. */
 const MAX_FILTERS = 5
 
 /** The error if a mapping has more filters than Lambda allows. */
@@ -37,7 +37,7 @@ class UncertainPatternError extends Error {}
 
 /**
  * Reads the pattern of a filter on an SQS mapping. Like EventBridge, Lambda rejects values that are not lists, empty
- * lists and unknown operators. It can filter SQS messages only by their body (`with-sqs-filtering`).
+ * lists and unknown operators. It can filter SQS messages only by their body: see the AWS page `with-sqs-filtering`.
  */
 export function patternSetting(text: Setting<string>): Setting<Pattern> {
   if (text.state === 'unknown') return text

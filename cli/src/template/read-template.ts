@@ -70,8 +70,8 @@ function noTemplateError(file: string, document: Node): UsageError {
 
 /**
  * Reads the SQS event source mappings of a SAM or CloudFormation template, as far as they are known without deployment.
- * Rejects with a UsageError that names the position if the text is not a template. `content` is the text of the file, if
- * the caller has read it.
+ * Rejects with a UsageError that names the position if the text is not a template. `content` is the text of the file,
+ * if the caller has read it.
  */
 export async function readTemplate(file: string, given: ReadonlyMap<string, string>, content?: string): Promise<Model> {
   refuseConfiguration(file)
@@ -153,12 +153,12 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     properties: Resolved,
     arn: Resolved,
     queue: Queue,
-    target: LambdaFunction,
+    lambdaFunction: LambdaFunction,
   ): Mapping => ({
     ...base,
     arn: arnOf(arn),
     queue,
-    function: target,
+    function: lambdaFunction,
     batchSize: number('batchSize', property(properties, 'BatchSize')),
     window: number('window', property(properties, 'MaximumBatchingWindowInSeconds')),
     reportBatchItemFailures: reportBatchItemFailuresOf(property(properties, 'FunctionResponseTypes')),
@@ -180,17 +180,17 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     runs: enabledOf(text(property(properties, 'Enabled'))),
   })
 
-  const addSqs = (base: Resource, properties: Resolved, target: LambdaFunction) => {
+  const addSqs = (base: Resource, properties: Resolved, lambdaFunction: LambdaFunction) => {
     const arn = property(properties, 'Queue')
     const queue = findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.place)
-    mappings.push(toMapping(base, properties, arn, queue, target))
+    mappings.push(toMapping(base, properties, arn, queue, lambdaFunction))
   }
 
   /**
    * For SqsSubscription, SAM creates a queue between a topic and a function. The batch size is the only setting of the
    * mapping that SAM sets.
    */
-  const addSns = (base: Resource, properties: Resolved, target: LambdaFunction) => {
+  const addSns = (base: Resource, properties: Resolved, lambdaFunction: LambdaFunction) => {
     const subscription = property(properties, 'SqsSubscription')
     const { kind, place } = subscription
     if (kind === 'unknown') return addUnread(base.id, `its SqsSubscription is not known: ${subscription.reason}`, place)
@@ -200,7 +200,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     const queue = kind === 'map' ? (findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.place)) : made
     const batchSize = kind === 'map' ? subscription.entries.get('BatchSize') : undefined
     const taken: Resolved = { kind: 'map', entries: new Map(batchSize ? [['BatchSize', batchSize]] : []), place }
-    const mapping = toMapping(base, taken, arn, queue, target)
+    const mapping = toMapping(base, taken, arn, queue, lambdaFunction)
     mappings.push({ ...mapping, reportBatchItemFailures: known(false, place), isFromSnsEvent: true })
   }
 
@@ -232,16 +232,20 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     // An unknown ARN counts as that of a queue, unless the mapping has a property that only other services have.
     if (queue.fifo.state === 'unknown' && queue.unreadReason !== undefined) {
       const others = OTHER_SERVICES.map((name) => property(properties, name))
-      const open = others.find((other) => other.kind === 'unknown')
+      const unresolved = others.find((other) => other.kind === 'unknown')
       if (others.some(({ kind }) => kind !== 'absent' && kind !== 'unknown')) return
-      if (open?.kind === 'unknown') return addUnread(id, `whether it reads SQS is not known: ${open.reason}`, place)
+      if (unresolved?.kind === 'unknown')
+        return addUnread(id, `whether it reads SQS is not known: ${unresolved.reason}`, place)
     }
-    const target = findFunction(property(properties, 'FunctionName'))
-    const mapping = toMapping({ id, place }, properties, arn, queue, target)
+    const lambdaFunction = findFunction(property(properties, 'FunctionName'))
+    const mapping = toMapping({ id, place }, properties, arn, queue, lambdaFunction)
     const { name, verdict } = conditionOf(id) ?? {}
     // If the mapping has the same condition as its function, both exist together.
-    const open = typeof verdict === 'object' && name !== conditionOf(target.id)?.name && valueIn(mapping.runs)
-    mappings.push(open ? { ...mapping, runs: unknown(`the condition ${name} of ${id}: ${verdict.reason}`) } : mapping)
+    const mayNotExist =
+      typeof verdict === 'object' && name !== conditionOf(lambdaFunction.id)?.name && valueIn(mapping.runs)
+    mappings.push(
+      mayNotExist ? { ...mapping, runs: unknown(`the condition ${name} of ${id}: ${verdict.reason}`) } : mapping,
+    )
   }
 
   for (const key of ['Transform', 'Fn::Transform']) {

@@ -3,7 +3,10 @@ import type { Node } from './document.ts'
 import type { Resolved, Resolver } from './resolve.ts'
 import { readable, whyUnknown } from './text.ts'
 
-/** Keys of loops and macros. Deployment can add entries next to such a key, which the template does not show. */
+/**
+ * Keys of loops and macros. On deployment, CloudFormation can add entries next to such a key. The template does not show
+ * them.
+ */
 export const GENERATOR = /^Fn::(ForEach::|Transform$)/
 
 function generatorIn(resolved: Resolved): string | undefined {
@@ -42,7 +45,7 @@ export function createReader(resolver: Resolver) {
     return unresolved === undefined ? known(value, place) : unknown(unresolved, place)
   }
 
-  /** A map. A template may also write it as JSON text, such as RedrivePolicy. Placeholders in the text are kept. */
+  /** A map. Some maps, such as RedrivePolicy, can also be JSON text. Placeholders in the text are kept. */
   const map = (resolved: Resolved): Resolved => {
     if (resolved.kind !== 'scalar') return resolved
     const json = String(resolved.value)

@@ -10,8 +10,8 @@ import {
 } from './text.ts'
 
 /**
- * The value of a node. Text may have placeholders for attributes of resources and pseudo parameters, which are known
- * only after deployment.
+ * The value of a node. Text may have placeholders for resources, their attributes and pseudo parameters, whose values
+ * are known only after deployment.
  */
 export type Resolved =
   | { kind: 'scalar'; value: string | number | boolean; place?: Place | undefined }
@@ -66,7 +66,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
    * Evaluates each node or condition once. A node that depends on itself reaches MAX_DEPTH, and gets the result of
    * `circularOf`.
    */
-  const once = <Key, Result>(circularOf: (key: Key) => Result, evaluate: (key: Key) => Result) => {
+  const memoizeRecursive = <Key, Result>(circularOf: (key: Key) => Result, evaluate: (key: Key) => Result) => {
     const results = new Map<Key, Result>()
     let depth = 0
     return (key: Key): Result => {
@@ -228,7 +228,10 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     const { value, place } = child
     return value === null ? { kind: 'absent', place } : { kind: 'scalar', value, place }
   }
-  const resolve = once<Node, Resolved>(() => unknown('it refers to itself, or is nested too deeply'), evaluate)
+  const resolve = memoizeRecursive<Node, Resolved>(
+    () => unknown('it refers to itself, or is nested too deeply'),
+    evaluate,
+  )
 
   const evaluateCondition = (child: Node): Verdict => {
     const [[name = '', argument] = []] = child.kind === 'map' ? child.entries : []
@@ -252,7 +255,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     return verdicts.find((verdict) => typeof verdict !== 'boolean') ?? !decisive
   }
   /** Whether a condition of the template holds. */
-  const holds: (name: string) => Verdict = once<string, Verdict>(
+  const holds: (name: string) => Verdict = memoizeRecursive<string, Verdict>(
     (name) => ({ reason: `the condition ${name} refers to itself, or is nested too deeply` }),
     (name) => {
       const condition = conditions.get(name)

@@ -1,3 +1,4 @@
+import { memoize } from '../memoize.ts'
 import {
   absent,
   incompletePolicy,
@@ -30,8 +31,8 @@ const OTHER_SOURCES = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
  */
 const NO_QUEUES = /^AWS::(DynamoDB|Events|Kinesis|Lambda|Logs|S3|SNS|Serverless)::/
 
-/** A queue of this template, or the reason why the queue is unknown, with its ARN if that is known. */
-type Source = { id: string } | { reason: string; arn?: string }
+/** A resource of this template, or the reason why it is not known. For a queue, also its ARN if that is known. */
+type ResourceLookup = { id: string } | { reason: string; arn?: string }
 
 /**
  * All words in a declaration, without resolving it. YAML aliases can repeat a node many times, so each is visited once.
@@ -47,16 +48,6 @@ function wordsIn(declaration: Node | undefined): string[] {
   return declaration ? collect(declaration) : []
 }
 
-/** Creates one model per resource, even if several mappings refer to it. */
-function cached<T>(read: (id: string) => T) {
-  const models = new Map<string, T>()
-  return (id: string): T => {
-    const model = models.get(id) ?? read(id)
-    models.set(id, model)
-    return model
-  }
-}
-
 /** Finds the functions and queues that the properties of a mapping refer to. */
 export function createResources(reader: Reader) {
   const { property, propertiesOf, typeOf, nameOf, conditionOf, ignoresGlobals, text, number, map, resources } = reader
@@ -67,7 +58,7 @@ export function createResources(reader: Reader) {
   const functionsByName = Map.groupBy(ofType(FUNCTION), (id) => nameOf(id, 'FunctionName'))
   const queuesByName = Map.groupBy(queues, (id) => nameOf(id, 'QueueName'))
   /** The only resource of that name. Names with placeholders are equal if their placeholders are equal. */
-  const byName = (ids: ReadonlyMap<string | undefined, readonly string[]>, name: string): Source => {
+  const byName = (ids: ReadonlyMap<string | undefined, readonly string[]>, name: string): ResourceLookup => {
     const [id, ...more] = ids.get(name) ?? []
     if (id === undefined) return { reason: whyUnknown(name) ?? ELSEWHERE }
     return more.length === 0 ? { id } : { reason: `${[id, ...more].join(' and ')} have the same name` }
@@ -75,7 +66,8 @@ export function createResources(reader: Reader) {
 
   /**
    * The resource that a name or an ARN refers to. If it refers to several resources, the result is the first one that
-   * has one of the `types`. A name that merely contains the name of a resource does not refer to it.
+   * has one of the `types` or, if none has, the first one. A name that merely contains the name of a resource does not
+   * refer to it.
    */
   const resourceIn = (value: string, ...types: readonly RegExp[]) => {
     const ids = partsOf(value).flatMap((part) => {
@@ -102,7 +94,7 @@ export function createResources(reader: Reader) {
     return kind === 'absent' ? absent : known<true>(true, place)
   }
 
-  const functionOf = cached((id: string): LambdaFunction => {
+  const functionOf = memoize((id: string): LambdaFunction => {
     const own = propertiesOf(id)
     const sam = typeOf(id) === 'AWS::Serverless::Function'
     const get = <T>(path: string | readonly string[], read: (resolved: Resolved) => Setting<T>): Setting<T> => {
@@ -154,12 +146,12 @@ export function createResources(reader: Reader) {
     }
     // A name, the end of an ARN from the account on, or a complete ARN; each with or without an alias.
     const parts = partsOf(value)
-    const source = byName(functionsByName, parts[parts.indexOf('function') + 1] ?? '')
-    return 'id' in source ? functionOf(source.id) : unreadFunction(readable(value), source.reason, place)
+    const lookup = byName(functionsByName, parts[parts.indexOf('function') + 1] ?? '')
+    return 'id' in lookup ? functionOf(lookup.id) : unreadFunction(readable(value), lookup.reason, place)
   }
 
   /** The queue that an ARN refers to; undefined if it belongs to another service. */
-  const findSource = (resolved: Resolved): Source | undefined => {
+  const lookUpQueue = (resolved: Resolved): ResourceLookup | undefined => {
     if (resolved.kind === 'unknown') return { reason: resolved.reason }
     if (resolved.kind !== 'scalar') return { reason: 'no ARN is given' }
     const value = String(resolved.value)
@@ -173,8 +165,8 @@ export function createResources(reader: Reader) {
     if (service !== 'sqs') return whyUnknown(service) === undefined ? undefined : { reason: whyUnknown(service) ?? '' }
     if (!name) return { reason: `${readable(value)} has no name of a queue` }
     // Only an ARN with the account of this stack can refer to a queue of this template.
-    const source = account === reader.account ? byName(queuesByName, name) : { reason: ELSEWHERE }
-    return 'id' in source ? source : { ...source, arn: readable(value) }
+    const lookup = account === reader.account ? byName(queuesByName, name) : { reason: ELSEWHERE }
+    return 'id' in lookup ? lookup : { ...lookup, arn: readable(value) }
   }
 
   /** Checks an ARN of a queue. A reference to a queue (its URL) and its name are common mistakes. */
@@ -197,34 +189,35 @@ export function createResources(reader: Reader) {
       : invalid(`"${value}" is not a queue's ARN`, 'Use the ARN of a queue.', place)
   }
 
-  const retentionOf = cached((id: string) => number('retention', property(propertiesOf(id), 'MessageRetentionPeriod')))
+  const retentionOf = memoize((id: string) => number('retention', property(propertiesOf(id), 'MessageRetentionPeriod')))
 
-  const deadLetterQueueOf = (target: Resolved): Redrive['deadLetterQueue'] => {
-    const source = findSource(target) ?? { reason: 'it is not a queue' }
-    if ('id' in source) return { ...source, place: resources.get(source.id)?.place, retention: retentionOf(source.id) }
-    const { arn = 'its dead-letter queue', reason: unreadReason } = source
-    return { id: arn, place: target.place, unreadReason, retention: unknown(unreadReason, target.place) }
+  const deadLetterQueueOf = (deadLetterArn: Resolved): Redrive['deadLetterQueue'] => {
+    const lookup = lookUpQueue(deadLetterArn) ?? { reason: 'it is not a queue' }
+    if ('id' in lookup) return { ...lookup, place: resources.get(lookup.id)?.place, retention: retentionOf(lookup.id) }
+    const { arn = 'its dead-letter queue', reason: unreadReason } = lookup
+    return { id: arn, place: deadLetterArn.place, unreadReason, retention: unknown(unreadReason, deadLetterArn.place) }
   }
 
-  const fifoOf = cached((id: string): Setting<boolean> => {
+  const fifoOf = memoize((id: string): Setting<boolean> => {
     const flag = text(property(propertiesOf(id), 'FifoQueue'))
     if (nameOf(id, 'QueueName')?.endsWith('.fifo')) return known(true)
     return flag.state === 'unknown' ? flag : known(flag.state === 'known' && flag.value === 'true')
   })
 
-  const policyOf = cached((id: string): Setting<Redrive> => {
+  const policyOf = memoize((id: string): Setting<Redrive> => {
     const policy = property(propertiesOf(id), 'RedrivePolicy')
     if (policy.kind === 'absent') return absent
     const read = map(policy)
     if (read.kind === 'unknown') return unknown(read.reason, read.place)
     if (read.kind !== 'map') return invalid(`it is a ${policy.kind}`, 'Set it to a map.', policy.place)
-    const target = property(read, 'deadLetterTargetArn')
+    const deadLetterArn = property(read, 'deadLetterTargetArn')
     const count = property(read, 'maxReceiveCount')
-    const incomplete = incompletePolicy(target.kind !== 'absent', count.kind !== 'absent', policy.place)
+    const incomplete = incompletePolicy(deadLetterArn.kind !== 'absent', count.kind !== 'absent', policy.place)
     if (incomplete) return incomplete
-    const deadLetterQueue = deadLetterQueueOf(target)
+    const deadLetterQueue = deadLetterQueueOf(deadLetterArn)
     const queueKindOf = (id: string) => ({ id, fifo: resources.has(id) ? valueIn(fifoOf(id)) : undefined })
-    const arn = kindMismatch(queueKindOf(id), queueKindOf(deadLetterQueue.id), target.place) ?? arnOf(target)
+    const arn =
+      kindMismatch(queueKindOf(id), queueKindOf(deadLetterQueue.id), deadLetterArn.place) ?? arnOf(deadLetterArn)
     return known({ arn, maxReceiveCount: number('maxReceiveCount', count), deadLetterQueue }, policy.place)
   })
 
@@ -240,7 +233,7 @@ export function createResources(reader: Reader) {
   }
   const deadLetterQueues = new Set(queues.flatMap(deadLetterQueuesOf))
 
-  const queueOf = cached((id: string): Queue => {
+  const queueOf = memoize((id: string): Queue => {
     const properties = propertiesOf(id)
     return {
       id,
@@ -255,11 +248,11 @@ export function createResources(reader: Reader) {
 
   /** The queue of EventSourceArn; undefined if the event source is another service. */
   const findQueue = (arn: Resolved): Queue | undefined => {
-    const source = findSource(arn)
-    if (source === undefined) return undefined
-    if ('id' in source) return queueOf(source.id)
-    const queue = unreadQueue(source.arn ?? 'its queue', source.reason, arn.place)
-    return source.arn === undefined ? queue : { ...queue, fifo: known(source.arn.endsWith('.fifo')) }
+    const lookup = lookUpQueue(arn)
+    if (lookup === undefined) return undefined
+    if ('id' in lookup) return queueOf(lookup.id)
+    const queue = unreadQueue(lookup.arn ?? 'its queue', lookup.reason, arn.place)
+    return lookup.arn === undefined ? queue : { ...queue, fifo: known(lookup.arn.endsWith('.fifo')) }
   }
 
   return { functionOf, findFunction, findQueue, arnOf }

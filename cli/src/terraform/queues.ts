@@ -74,9 +74,9 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
   }
 
   /** The queue whose ARN this argument is. */
-  function find(source: Instance, argument: string): ReferenceLookup {
-    const arn = textAt(source, argument)
-    return arn.state === 'known' ? findByArn(arn.value) : findReferenced(resolveArgument(source, argument), [QUEUE])
+  function find(referrer: Instance, argument: string): ReferenceLookup {
+    const arn = textAt(referrer, argument)
+    return arn.state === 'known' ? findByArn(arn.value) : findReferenced(resolveArgument(referrer, argument), [QUEUE])
   }
 
   function fifoOf(queue: Instance): Setting<boolean> {
@@ -118,11 +118,11 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
   }
 
   /** Parses a redrive policy. Its expression is a call of `jsonencode`, of which a plan shows only the references. */
-  function parsePolicy(queue: Instance, source: Instance): Setting<Redrive> {
-    const text = textAt(source, 'redrive_policy')
+  function parsePolicy(queue: Instance, referrer: Instance): Setting<Redrive> {
+    const text = textAt(referrer, 'redrive_policy')
     if (text.state === 'absent') return absent
     if (text.state === 'unknown') {
-      const found = findReferenced(resolveArgument(source, 'redrive_policy'), [QUEUE])
+      const found = findReferenced(resolveArgument(referrer, 'redrive_policy'), [QUEUE])
       return toRedrive(queue, found, unknown(AFTER_APPLY), unknown('the redrive policy is known only after apply'))
     }
     const policy = parseObject(text.value)
@@ -164,12 +164,12 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
   const deadLetterQueues = new Set(
     instances
       .filter(({ type }) => /^aws_(sqs_queue|sqs_queue_redrive_policy|sns_topic_subscription)$/.test(type))
-      .flatMap((source) => {
-        const text = textAt(source, 'redrive_policy')
+      .flatMap((referrer) => {
+        const text = textAt(referrer, 'redrive_policy')
         const found =
           text.state === 'known'
             ? findByArn(String(parseObject(text.value)?.deadLetterTargetArn))
-            : findReferenced(resolveArgument(source, 'redrive_policy'), [QUEUE])
+            : findReferenced(resolveArgument(referrer, 'redrive_policy'), [QUEUE])
         return found.instance ? [found.instance] : found.candidates
       }),
   )

@@ -109,11 +109,11 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson
       unreadResources.push({ id, what: 'whether it reads SQS', unreadReason: AFTER_APPLY })
       continue
     }
-    const { target, doubt } = functionOf(mapping)
+    const { lambdaFunction, doubt } = functionOf(mapping)
     if (found.instance && found.doubt) {
       unreadResources.push({ id, what: `whether its queue is ${queue.id}`, unreadReason: found.doubt })
     }
-    if (doubt) unreadResources.push({ id, what: `whether its function is ${target.id}`, unreadReason: doubt })
+    if (doubt) unreadResources.push({ id, what: `whether its function is ${lambdaFunction.id}`, unreadReason: doubt })
     const types = listAt(mapping, 'function_response_types')
     const settings = sharing.shareAll(mapping, {
       arn: arnOf(mapping, found),
@@ -128,7 +128,7 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson
       filters: filtersOf(mapping),
       runs: mapSetting(valueAt(mapping, 'enabled'), (value) => known(value !== false)),
     })
-    mappings.push({ id, queue, function: target, ...settings })
+    mappings.push({ id, queue, function: lambdaFunction, ...settings })
   }
   for (const { address: id, type, mode } of plan.instances) {
     const [, reason] = NOT_READ.find(([types]) => mode === 'managed' && types.test(type)) ?? []

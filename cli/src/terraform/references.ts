@@ -6,7 +6,7 @@ export interface Leaf {
   attribute: string
 }
 
-/** `unresolved` lists references that a plan does not resolve. Most of them are local values. */
+/** `unresolved` lists the local values that the argument refers to. A plan does not show what they refer to. */
 export interface Resolution {
   leaves: readonly Leaf[]
   unresolved: readonly string[]
@@ -18,7 +18,10 @@ const RESOURCE = new RegExp(String.raw`^(data\.)?([\w-]+)\.([\w-]+)(${KEY})?(?:\
 const MODULE = new RegExp(String.raw`^module\.([\w-]+)(${KEY})?(?:\.([\w-]+))?`)
 const WITHOUT_RESOURCES = /^(each\.key|count|path|terraform|tofu|self)\b/
 
-/** Where an expression stands: in the declaration of a resource or of a module call with this key, or in an output. */
+/**
+ * Where an expression is: in an output, or in the declaration of a resource or module call. `key` is the key of that
+ * instance.
+ */
 interface Scope {
   module: Module
   key: string
@@ -45,7 +48,8 @@ export function resolveArgument({ config, key, module }: Instance, argument: str
   const seen = new Set<string>()
 
   const follow = (references: readonly string[], scope: Scope): void => {
-    // Terraform lists `queue[each.key]` as `queue` and `each.key`. It refers to the instance with the same key.
+    // Terraform lists `queue[each.key]` as `queue` and `each.key`. The expression refers to the instance with the same
+    // key.
     const isPaired =
       scope.isForEach || references.some((reference) => /^(each\.(key|value)|count\.index)$/.test(reference))
     const pick = <T extends { key: string }>(some: readonly T[], wanted: string | undefined) => {

@@ -1,0 +1,9 @@
+/** Reads each key once, even if several mappings refer to it. */
+export function memoize<T>(read: (key: string) => T) {
+  const results = new Map<string, T>()
+  return (key: string): T => {
+    const result = results.get(key) ?? read(key)
+    results.set(key, result)
+    return result
+  }
+}
