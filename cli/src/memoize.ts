@@ -1,4 +1,4 @@
-/** Reads each key once, even if several mappings refer to it. */
+/** Reads each resource once, even if several mappings refer to it. The key is its id or its ARN. */
 export function memoize<T>(read: (key: string) => T) {
   const results = new Map<string, T>()
   return (key: string): T => {

@@ -148,8 +148,8 @@ export const LIMITS = {
 export type Limit = keyof typeof LIMITS
 
 /**
- * Checks a number. Returns it if AWS accepts it, and otherwise why AWS rejects it. If it is not set, returns the default
- * of AWS, or absent if there is no default.
+ * Checks a number. Returns it if AWS accepts it, and otherwise why AWS rejects it. If it is not set, returns the
+ * default of AWS, or absent if there is no default.
  */
 export function numberSetting(limit: Limit, value: unknown, place?: Place): Setting<number> {
   const { default: defaultValue, least, most } = LIMITS[limit]

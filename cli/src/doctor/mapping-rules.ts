@@ -25,13 +25,13 @@ const SCALING = `${LAMBDA_GUIDE}/services-sqs-scaling.html`
 
 const POLLERS = 'https://docs.aws.amazon.com/lambda/latest/api/API_ProvisionedPollerConfig.html'
 
-/** The default of MaximumPollers, from the page POLLERS. */
+/** The default of MaximumPollers, from the page at `POLLERS`. */
 const DEFAULT_POLLERS = 200
-/** The maximum number of concurrent invocations of one poller, from the page SCALING. */
+/** The maximum number of concurrent invocations of one poller, from the page at `SCALING`. */
 const INVOCATIONS_PER_POLLER = 10
 
 /**
- * The maximum number of concurrent invocations of a mapping that has no maximum concurrency, from the page SCALING.
+ * The maximum number of concurrent invocations of a mapping that has no maximum concurrency, from the page at `SCALING`.
  */
 const MAX_INVOCATIONS = 1250
 
@@ -62,8 +62,8 @@ function isProvisioned({ provisioned }: Mapping) {
  * Adds up the maximum concurrencies of the mappings of one function. Mappings in provisioned mode do not count, nor do
  * values that are not known or that AWS rejects.
  *
- * `upperBound` is the sum of all others. `lowerBound` is the sum of those that are known to run. If one mapping that may
- * run has a higher value alone, `lowerBound` is that value: it is not known whether several of these run together.
+ * `upperBound` is the sum of all others. `lowerBound` is the sum of those that are known to run. If one mapping that
+ * may run has a higher value alone, `lowerBound` is that value: it is not known whether several of these run together.
  * `counted` lists the mappings in `lowerBound`. `notRunning` lists the disabled mappings, and those that may run.
  */
 export function concurrencyOf(mappings: readonly Mapping[]) {

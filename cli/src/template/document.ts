@@ -144,7 +144,8 @@ function fromYaml(file: string, text: string): Node {
     if (isAlias(node)) {
       const anchored =
         anchors.get(node.source) ?? refuse(file, place, `there is no anchor &${node.source} before this alias`)
-      return anchored.kind === 'scalar' ? { ...anchored, place } : anchored // each alias of a scalar is a separate setting
+      // Each alias of a scalar is a separate setting.
+      return anchored.kind === 'scalar' ? { ...anchored, place } : anchored
     }
     if (isSeq(node)) {
       const items = (node.items as (ParsedNode | null)[]).map((item) =>

@@ -4,8 +4,8 @@ import type { Resolved, Resolver } from './resolve.ts'
 import { readable, whyUnknown } from './text.ts'
 
 /**
- * Keys of loops and macros. On deployment, CloudFormation can add entries next to such a key. The template does not show
- * them.
+ * Keys of loops and macros. On deployment, CloudFormation can add entries next to such a key. The template does not
+ * show them.
  */
 export const GENERATOR = /^Fn::(ForEach::|Transform$)/
 

@@ -99,7 +99,8 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     if (name === 'AWS::NoValue') return ABSENT
     const value = given.get(name)
     if (value !== undefined) return { kind: 'scalar', value }
-    return PSEUDO_PARAMETERS.includes(name) || resources.has(name) ? placeholderFor(name) : attribute(name) // SAM allows Ref Function.Alias
+    // SAM allows Ref Function.Alias.
+    return PSEUDO_PARAMETERS.includes(name) || resources.has(name) ? placeholderFor(name) : attribute(name)
   }
   const attribute = (path: string): Resolved => {
     const [resource = ''] = path.split('.')
@@ -220,7 +221,8 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
       const [entry, ...more] = child.entries
       const [name = '', argument] = more.length === 0 && entry ? entry : []
       const intrinsic = Object.hasOwn(functions, name) ? functions[name] : undefined
-      if (intrinsic && argument) return { ...intrinsic(argument), place: child.place } // the place of the function, not of its parts
+      // The place is that of the intrinsic function, not of its parts.
+      if (intrinsic && argument) return { ...intrinsic(argument), place: child.place }
       return /^(Fn::|!)/.test(name)
         ? { ...unknown(`${name} is known only after deployment`), place: child.place }
         : child
