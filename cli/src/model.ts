@@ -1,13 +1,13 @@
-import type { Place } from './template/document.ts'
+import type { Position } from './template/document.ts'
 
 /** A setting. Its value can be unknown. `absent` means that it is not set and that AWS has no default. */
 export type Setting<T> = (
   | { state: 'known'; value: T; isDefault?: true }
-  | { state: 'absent'; place?: undefined }
+  | { state: 'absent'; position?: undefined }
   /** `fix` is present if AWS rejects the value. It says what to set instead. */
   | { state: 'unknown'; reason: string; fix?: string }
 ) & {
-  place?: Place | undefined
+  position?: Position | undefined
   /** The section that sets it, if the resource itself does not: Globals of SAM. */
   section?: string
 }
@@ -15,7 +15,7 @@ export type Setting<T> = (
 export interface Resource {
   /** Its logical id in a template, its address in Terraform, or its name if it is deployed. */
   id: string
-  place?: Place | undefined
+  position?: Position | undefined
   /** Why the resource could not be read, for example because it is in another stack. */
   unreadReason?: string | undefined
 }
@@ -103,18 +103,18 @@ export interface Model {
   unreadResources: readonly Unread[]
 }
 
-export function known<T>(value: T, place?: Place): Setting<T> {
-  return { state: 'known', value, place }
+export function known<T>(value: T, position?: Position): Setting<T> {
+  return { state: 'known', value, position }
 }
 
 export const absent = { state: 'absent' } as const
 
-export function unknown(reason: string, place?: Place) {
-  return { state: 'unknown', reason, place } as const
+export function unknown(reason: string, position?: Position) {
+  return { state: 'unknown', reason, position } as const
 }
 
-export function invalid(reason: string, fix: string, place?: Place) {
-  return { ...unknown(reason, place), fix }
+export function invalid(reason: string, fix: string, position?: Position) {
+  return { ...unknown(reason, position), fix }
 }
 
 /** The value, or undefined if it is not known. */
@@ -151,37 +151,37 @@ export type Limit = keyof typeof LIMITS
  * Checks a number. Returns it if AWS accepts it, and otherwise why AWS rejects it. If it is not set, returns the
  * default of AWS, or absent if there is no default.
  */
-export function numberSetting(limit: Limit, value: unknown, place?: Place): Setting<number> {
+export function numberSetting(limit: Limit, value: unknown, position?: Position): Setting<number> {
   const { default: defaultValue, least, most } = LIMITS[limit]
   if (value === undefined)
     return defaultValue === undefined ? absent : { state: 'known', value: defaultValue, isDefault: true }
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
   if (!Number.isInteger(number)) {
-    return invalid(`${JSON.stringify(value)} is not a whole number`, 'Set a whole number.', place)
+    return invalid(`${JSON.stringify(value)} is not a whole number`, 'Set a whole number.', position)
   }
-  if ((number as number) >= least && (number as number) <= most) return known(number as number, place)
+  if ((number as number) >= least && (number as number) <= most) return known(number as number, position)
   const range = most === Number.POSITIVE_INFINITY ? `${least} or more` : `${least} to ${most.toLocaleString('en-US')}`
   return invalid(
     `${number} is outside of the range that AWS accepts (${range})`,
     `Set a whole number in this range: ${range}.`,
-    place,
+    position,
   )
 }
 
 /** The timeout, whose range depends on whether the function runs on Lambda Managed Instances. */
-export function timeoutSetting(value: unknown, managed: Setting<unknown>, place?: Place): Setting<number> {
-  const onInstances = numberSetting('managedTimeout', value, place)
+export function timeoutSetting(value: unknown, managed: Setting<unknown>, position?: Position): Setting<number> {
+  const onInstances = numberSetting('managedTimeout', value, position)
   if (managed.state === 'known') return onInstances
-  const timeout = numberSetting('timeout', value, place)
+  const timeout = numberSetting('timeout', value, position)
   if (managed.state === 'absent' || timeout.state === 'known' || onInstances.state !== 'known') return timeout
   const what = `${value} s is valid only on Managed Instances, and the function's CapacityProviderConfig is not known`
-  return unknown(`${what}: ${managed.reason}`, place)
+  return unknown(`${what}: ${managed.reason}`, position)
 }
 
-export function unreadFunction(id: string, unreadReason: string, place?: Place): LambdaFunction {
+export function unreadFunction(id: string, unreadReason: string, position?: Position): LambdaFunction {
   return {
     id,
-    place,
+    position,
     unreadReason,
     timeout: unknown(unreadReason),
     memory: unknown(unreadReason),
@@ -193,23 +193,23 @@ export function unreadFunction(id: string, unreadReason: string, place?: Place):
   }
 }
 
-export function unreadQueue(id: string, unreadReason: string, place?: Place): Queue {
+export function unreadQueue(id: string, unreadReason: string, position?: Position): Queue {
   return {
     id,
-    place,
+    position,
     unreadReason,
-    fifo: unknown(unreadReason, place),
-    visibilityTimeout: unknown(unreadReason, place),
-    retention: unknown(unreadReason, place),
-    redrive: unknown(unreadReason, place),
+    fifo: unknown(unreadReason, position),
+    visibilityTimeout: unknown(unreadReason, position),
+    retention: unknown(unreadReason, position),
+    redrive: unknown(unreadReason, position),
   }
 }
 
 /** The error if a redrive policy lacks one of its two keys. */
-export function incompletePolicy(hasArn: boolean, hasCount: boolean, place?: Place) {
+export function incompletePolicy(hasArn: boolean, hasCount: boolean, position?: Position) {
   const missing = [!hasArn && 'deadLetterTargetArn', !hasCount && 'maxReceiveCount'].filter(Boolean).join(' and no ')
   const fix = 'Set deadLetterTargetArn and maxReceiveCount. Both names begin with a lower-case letter.'
-  return missing === '' ? undefined : invalid(`it has no ${missing}`, fix, place)
+  return missing === '' ? undefined : invalid(`it has no ${missing}`, fix, position)
 }
 
 interface QueueKind {
@@ -218,9 +218,9 @@ interface QueueKind {
 }
 
 /** The error if only one of a queue and its dead-letter queue is a FIFO queue. Undefined if a kind is not known. */
-export function kindMismatch(queue: QueueKind, deadLetterQueue: QueueKind, place?: Place) {
+export function kindMismatch(queue: QueueKind, deadLetterQueue: QueueKind, position?: Position) {
   if (queue.fifo === undefined || deadLetterQueue.fifo !== !queue.fifo) return undefined
   const kind = (isFifo: boolean) => (isFifo ? 'a FIFO queue' : 'a standard queue')
   const what = `${deadLetterQueue.id} is ${kind(deadLetterQueue.fifo)}, but ${queue.id} is ${kind(queue.fifo)}`
-  return invalid(what, `Use ${kind(queue.fifo)} as the dead-letter queue.`, place)
+  return invalid(what, `Use ${kind(queue.fifo)} as the dead-letter queue.`, position)
 }

@@ -35,13 +35,13 @@ const NOT_CHECKED = { id: 'not-checked', severity: 'info', why: '', source: `${L
 type RuleProblem = Problem & { rule: Pick<Rule, 'id' | 'severity' | 'why' | 'source'> }
 
 /**
- * Problems with the same identity belong to the same setting. A setting is identified by its place in a template. If it
- * has no place, its object in the model identifies it. All absent settings are the same object without a place. For
+ * Problems with the same identity belong to the same setting. The position in a template identifies a setting. If it
+ * has none, its object in the model identifies it. All absent settings are the same object without a position. For
  * these, and for problems without a setting, the texts identify the problem.
  */
 function identity({ rule, resource, setting, what, reason = '' }: RuleProblem): unknown {
   return setting && setting.state !== 'absent'
-    ? (setting.place ?? setting)
+    ? (setting.position ?? setting)
     : `${rule.id} ${resource.id} ${what} ${reason}`
 }
 
@@ -64,7 +64,7 @@ function toFinding(file: string | undefined, group: readonly [RuleProblem, ...Ru
   const strictest = same.reduce((most, problem) =>
     (problem.strictness ?? 0) > (most.strictness ?? 0) ? problem : most,
   )
-  const { resource, setting, place, what, fix, reason, source = rule.source } = strictest
+  const { resource, setting, position, what, fix, reason, source = rule.source } = strictest
   const resources = unique(same.map((problem) => problem.resource.id))
   const whats = unique(same.map((problem) => problem.what))
   const section = setting?.section
@@ -74,7 +74,7 @@ function toFinding(file: string | undefined, group: readonly [RuleProblem, ...Ru
     section !== undefined || resources.length > 1 ? `It applies to ${joinNames(resources)}.` : '',
   ]
   const message = parts.filter((part) => part !== '').join(' ')
-  const at = file === undefined ? {} : { file, line: (setting?.place ?? place)?.line ?? 1 }
+  const at = file === undefined ? {} : { file, line: (setting?.position ?? position)?.line ?? 1 }
   return { rule: rule.id, severity: rule.severity, resource: section ?? resource.id, message, fix, source, ...at }
 }
 

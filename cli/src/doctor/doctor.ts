@@ -62,7 +62,7 @@ async function read(file: string | undefined, flags: DoctorFlags): Promise<Model
 /** The message if no mapping was found. That is an error: nothing was checked. */
 function nothingChecked({ unreadResources }: Model, file: string | undefined, name: string | undefined): string {
   const [first, ...more] = unreadResources.map(
-    ({ id, place, unreadReason }) => `${id}${place ? ` (line ${place.line})` : ''}: ${unreadReason}`,
+    ({ id, position, unreadReason }) => `${id}${position ? ` (line ${position.line})` : ''}: ${unreadReason}`,
   )
   const also = first === undefined ? '' : `. Not read: ${first}${more.length > 0 ? `, and ${more.length} more` : ''}`
   const versions = name !== undefined ? '. To check the mappings of a version, use --function NAME:VERSION' : ''

@@ -30,9 +30,7 @@ const DEFAULT_POLLERS = 200
 /** The maximum number of concurrent invocations of one poller, from the page at `SCALING`. */
 const INVOCATIONS_PER_POLLER = 10
 
-/**
- * The maximum number of concurrent invocations of a mapping that has no maximum concurrency, from the page at `SCALING`.
- */
+/** How many invocations a mapping without a maximum concurrency runs at most at once, from the page at `SCALING`. */
 const MAX_INVOCATIONS = 1250
 
 /**

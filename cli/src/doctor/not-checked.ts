@@ -8,7 +8,7 @@ import { settingsOf } from './settings.ts'
 export function createNotChecked({ file, unreadResources, fix }: Model) {
   const notChecked = (resource: Resource, what: string, reason: string): Problem => ({
     resource,
-    place: resource.place,
+    position: resource.position,
     what,
     reason,
     fix:
@@ -27,7 +27,7 @@ export function createNotChecked({ file, unreadResources, fix }: Model) {
   const ofFunction = (lambdaFunction: LambdaFunction, mapping: Mapping): Problem[] => {
     if (lambdaFunction.unreadReason !== undefined) {
       const what = `the settings of ${lambdaFunction.id}`
-      return [{ ...notChecked(mapping, what, lambdaFunction.unreadReason), place: lambdaFunction.place }]
+      return [{ ...notChecked(mapping, what, lambdaFunction.unreadReason), position: lambdaFunction.position }]
     }
     const runtime = valueIn(lambdaFunction.runtime)
     if (runtime === undefined || DEPRECATION_DATES.has(runtime)) return []

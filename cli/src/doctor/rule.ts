@@ -1,5 +1,5 @@
 import { type Mapping, type Pattern, type Resource, type Setting, valueIn } from '../model.ts'
-import type { Place } from '../template/document.ts'
+import type { Position } from '../template/document.ts'
 
 export type Severity = 'error' | 'warning' | 'info'
 
@@ -20,8 +20,8 @@ export interface Problem {
   resource: Resource
   /** The setting to change. It gets one finding, even if it breaks several rules for several mappings. */
   setting?: Setting<unknown> | undefined
-  /** The place to show if the setting has none. */
-  place?: Place | undefined
+  /** The position to show if the setting has none. */
+  position?: Position | undefined
   what: string
   fix: string
   /**
@@ -78,7 +78,7 @@ export function problem(resource: Resource, setting: Setting<unknown>, what: str
   return {
     resource,
     setting,
-    place: resource.place,
+    position: resource.position,
     what,
     fix,
   }

@@ -1,6 +1,6 @@
 import { kindOf } from '../errors.ts'
 import { invalid, known, type Pattern, type Setting, unknown } from '../model.ts'
-import type { Place } from './document.ts'
+import type { Position } from './document.ts'
 
 /**
  * The operators that the AWS page `invocation-eventfiltering` lists for event filters of Lambda, and the values that
@@ -25,11 +25,11 @@ const MAX_LENGTH = 4096
 const MAX_FILTERS = 5
 
 /** The error if a mapping has more filters than Lambda allows. */
-export function tooManyFilters(count: number, place?: Place) {
+export function tooManyFilters(count: number, position?: Position) {
   if (count <= MAX_FILTERS) return undefined
   const what = `the mapping has ${count} filters, but Lambda allows at most ${MAX_FILTERS}, or 10 if AWS has raised the quota of the account`
   const fix = `Use at most ${MAX_FILTERS} filters. If AWS has raised your quota, check the deployed function with --function NAME.`
-  return invalid(what, fix, place)
+  return invalid(what, fix, position)
 }
 
 class PatternError extends Error {}
@@ -42,12 +42,12 @@ class UncertainPatternError extends Error {}
 export function patternSetting(text: Setting<string>): Setting<Pattern> {
   if (text.state === 'unknown') return text
   if (text.state === 'absent') return known<Pattern>({ error: 'it has no Pattern' })
-  const { value, place } = text
+  const { value, position } = text
   try {
-    return known<Pattern>({ forms: formsOf(parse(value)) }, place)
+    return known<Pattern>({ forms: formsOf(parse(value)) }, position)
   } catch (error) {
-    if (error instanceof UncertainPatternError) return unknown(error.message, place)
-    if (error instanceof PatternError) return known<Pattern>({ error: error.message }, place)
+    if (error instanceof UncertainPatternError) return unknown(error.message, position)
+    if (error instanceof PatternError) return known<Pattern>({ error: error.message }, position)
     throw error
   }
 }

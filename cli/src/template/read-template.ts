@@ -15,7 +15,7 @@ import {
   unreadQueue,
   valueIn,
 } from '../model.ts'
-import { type Node, type Place, parseDocument, readDocument } from './document.ts'
+import { type Node, type Position, parseDocument, readDocument } from './document.ts'
 import { patternSetting, tooManyFilters } from './filters.ts'
 import { createReader, GENERATOR, type Reader } from './reader.ts'
 import { createResolver, type Resolved } from './resolve.ts'
@@ -94,8 +94,8 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
   const { functionOf, findFunction, findQueue, arnOf } = createResources(reader)
   const mappings: Mapping[] = []
   const unreadResources: Unread[] = []
-  const addUnread = (id: string, reason: string, place?: Place, fix?: string) =>
-    unreadResources.push({ id, place, unreadReason: reason, fix })
+  const addUnread = (id: string, reason: string, position?: Position, fix?: string) =>
+    unreadResources.push({ id, position, unreadReason: reason, fix })
 
   /**
    * Whether a macro is in a resource or in its properties. A macro receives all entries next to it, and may change them
@@ -108,13 +108,13 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
 
   const reportBatchItemFailuresOf = (types: Resolved): Setting<boolean> => {
     if (types.kind === 'absent') return known(false)
-    if (types.kind === 'unknown') return unknown(types.reason, types.place)
+    if (types.kind === 'unknown') return unknown(types.reason, types.position)
     const fix = 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
-    if (types.kind !== 'list') return invalid(`it is a ${types.kind}, but must be a list`, fix, types.place)
+    if (types.kind !== 'list') return invalid(`it is a ${types.kind}, but must be a list`, fix, types.position)
     const items = types.items.map((item) => text(resolve(item)))
     const on = items.some((item) => item.state === 'known' && item.value === 'ReportBatchItemFailures')
     const unresolved = items.find((item) => item.state === 'unknown')
-    return unresolved && !on ? { ...unresolved, place: types.place } : known(on, types.place)
+    return unresolved && !on ? { ...unresolved, position: types.position } : known(on, types.position)
   }
   const otherTypesOf = (types: Resolved): string[] => {
     const items = types.kind === 'list' ? types.items.map((item) => valueIn(text(resolve(item)))) : []
@@ -124,26 +124,26 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     const settings = ['MinimumPollers', 'MaximumPollers'].map((name) => text(property(pollers, name)))
     const on = settings.some(({ state }) => state === 'known')
     const unresolved = settings.find((setting) => setting.state === 'unknown')
-    return unresolved && !on ? unresolved : known(on, pollers.place)
+    return unresolved && !on ? unresolved : known(on, pollers.position)
   }
   const patternOf = (filter: Resolved): Setting<Pattern> => {
     const pattern = property(filter, 'Pattern')
     if (pattern.kind !== 'map' && pattern.kind !== 'list') return patternSetting(text(pattern))
-    return known<Pattern>({ error: `it is a ${pattern.kind}, but must be JSON text` }, pattern.place)
+    return known<Pattern>({ error: `it is a ${pattern.kind}, but must be JSON text` }, pattern.position)
   }
   const filtersOf = (criteria: Resolved): Setting<readonly Setting<Pattern>[]> => {
     const filters = property(criteria, 'Filters')
-    const { place } = filters
+    const { position } = filters
     const fix = 'Set FilterCriteria to { Filters: [{ Pattern: JSON text }] }.'
-    if (filters.kind === 'unknown') return unknown(filters.reason, place)
+    if (filters.kind === 'unknown') return unknown(filters.reason, position)
     if (filters.kind === 'absent') {
       const isEmpty = criteria.kind !== 'map' || criteria.entries.size === 0
-      return isEmpty ? absent : invalid('it has no Filters', fix, criteria.place)
+      return isEmpty ? absent : invalid('it has no Filters', fix, criteria.position)
     }
-    if (filters.kind !== 'list') return invalid(`it is a ${filters.kind}, but must be a list`, fix, place)
+    if (filters.kind !== 'list') return invalid(`it is a ${filters.kind}, but must be a list`, fix, position)
     const items = filters.items.map(resolve).filter(({ kind }) => kind !== 'absent')
     const count = items.filter(({ kind }) => kind !== 'unknown').length
-    return tooManyFilters(count, place) ?? known(items.map(patternOf), place)
+    return tooManyFilters(count, position) ?? known(items.map(patternOf), position)
   }
   const enabledOf = (enabled: Setting<string>): Setting<boolean> =>
     enabled.state === 'unknown' ? enabled : known(enabled.state === 'absent' || enabled.value !== 'false')
@@ -182,7 +182,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
 
   const addSqs = (base: Resource, properties: Resolved, lambdaFunction: LambdaFunction) => {
     const arn = property(properties, 'Queue')
-    const queue = findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.place)
+    const queue = findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.position)
     mappings.push(toMapping(base, properties, arn, queue, lambdaFunction))
   }
 
@@ -192,39 +192,41 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
    */
   const addSns = (base: Resource, properties: Resolved, lambdaFunction: LambdaFunction) => {
     const subscription = property(properties, 'SqsSubscription')
-    const { kind, place } = subscription
-    if (kind === 'unknown') return addUnread(base.id, `its SqsSubscription is not known: ${subscription.reason}`, place)
+    const { kind, position } = subscription
+    if (kind === 'unknown')
+      return addUnread(base.id, `its SqsSubscription is not known: ${subscription.reason}`, position)
     if (kind === 'absent' || (kind === 'scalar' && String(subscription.value) === 'false')) return
     const arn = property(subscription, 'QueueArn')
-    const made = { ...unreadQueue(`the queue of ${base.id}`, 'SAM creates it', place), fifo: known(false) }
-    const queue = kind === 'map' ? (findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.place)) : made
+    const made = { ...unreadQueue(`the queue of ${base.id}`, 'SAM creates it', position), fifo: known(false) }
+    const queue =
+      kind === 'map' ? (findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.position)) : made
     const batchSize = kind === 'map' ? subscription.entries.get('BatchSize') : undefined
-    const taken: Resolved = { kind: 'map', entries: new Map(batchSize ? [['BatchSize', batchSize]] : []), place }
+    const taken: Resolved = { kind: 'map', entries: new Map(batchSize ? [['BatchSize', batchSize]] : []), position }
     const mapping = toMapping(base, taken, arn, queue, lambdaFunction)
-    mappings.push({ ...mapping, reportBatchItemFailures: known(false, place), isFromSnsEvent: true })
+    mappings.push({ ...mapping, reportBatchItemFailures: known(false, position), isFromSnsEvent: true })
   }
 
   const addEvents = (id: string) => {
     const events = property(propertiesOf(id), 'Events')
-    if (events.kind === 'unknown') addUnread(id, `its Events are not known: ${events.reason}`, events.place)
-    if (events.kind === 'list' || events.kind === 'scalar') addUnread(id, 'its Events are not a map', events.place)
+    if (events.kind === 'unknown') addUnread(id, `its Events are not known: ${events.reason}`, events.position)
+    if (events.kind === 'list' || events.kind === 'scalar') addUnread(id, 'its Events are not a map', events.position)
     if (events.kind !== 'map') return
     for (const [name, declaration] of events.entries) {
-      const base = { id: `${id}/${name}`, place: declaration.place }
+      const base = { id: `${id}/${name}`, position: declaration.position }
       const event = resolve(declaration)
       const type = text(property(event, 'Type'))
-      if (GENERATOR.test(name)) addUnread(base.id, GENERATED, base.place)
-      else if (event.kind === 'unknown') addUnread(base.id, event.reason, base.place)
-      else if (type.state === 'unknown') addUnread(base.id, `its Type is not known: ${type.reason}`, base.place)
+      if (GENERATOR.test(name)) addUnread(base.id, GENERATED, base.position)
+      else if (event.kind === 'unknown') addUnread(base.id, event.reason, base.position)
+      else if (type.state === 'unknown') addUnread(base.id, `its Type is not known: ${type.reason}`, base.position)
       else if (valueIn(type) === 'SQS') addSqs(base, property(event, 'Properties'), functionOf(id))
       else if (valueIn(type) === 'SNS') addSns(base, property(event, 'Properties'), functionOf(id))
-      else if (type.state === 'absent') addUnread(base.id, 'it has no Type', base.place)
+      else if (type.state === 'absent') addUnread(base.id, 'it has no Type', base.position)
       else if (/^s[qn]s$/i.test(type.value))
-        addUnread(base.id, `its Type is ${type.value}, but SAM accepts only ${type.value.toUpperCase()}`, base.place)
+        addUnread(base.id, `its Type is ${type.value}, but SAM accepts only ${type.value.toUpperCase()}`, base.position)
     }
   }
 
-  const addMapping = (id: string, place: Place) => {
+  const addMapping = (id: string, position: Position) => {
     const properties = propertiesOf(id)
     const arn = property(properties, 'EventSourceArn')
     const queue = findQueue(arn)
@@ -235,10 +237,10 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
       const unresolved = others.find((other) => other.kind === 'unknown')
       if (others.some(({ kind }) => kind !== 'absent' && kind !== 'unknown')) return
       if (unresolved?.kind === 'unknown')
-        return addUnread(id, `whether it reads SQS is not known: ${unresolved.reason}`, place)
+        return addUnread(id, `whether it reads SQS is not known: ${unresolved.reason}`, position)
     }
     const lambdaFunction = findFunction(property(properties, 'FunctionName'))
-    const mapping = toMapping({ id, place }, properties, arn, queue, lambdaFunction)
+    const mapping = toMapping({ id, position }, properties, arn, queue, lambdaFunction)
     const { name, verdict } = conditionOf(id) ?? {}
     // If the mapping has the same condition as its function, both exist together.
     const mayNotExist =
@@ -254,25 +256,25 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     for (const macro of macros.kind === 'list' ? macros.items.map(resolve) : [macros]) {
       const name = text(macro.kind === 'map' ? property(macro, 'Name') : macro)
       if (name.state === 'absent' || (name.state === 'known' && KNOWN_MACROS.test(name.value))) continue
-      addUnread(name.state === 'known' ? name.value : key, 'a macro may change the template', macros.place)
+      addUnread(name.state === 'known' ? name.value : key, 'a macro may change the template', macros.position)
     }
   }
   for (const [id, declaration] of resources) {
-    const { place } = declaration
+    const { position } = declaration
     const type = text(property(resolve(declaration), 'Type'))
     const condition = conditionOf(id)
-    if (CHECKED.test(valueIn(type) ?? '') && hasMacro(id)) addUnread(id, 'a macro may change it', place)
-    if (GENERATOR.test(id)) addUnread(id, GENERATED, place)
-    else if (type.state === 'unknown') addUnread(id, `its Type is not known: ${type.reason}`, place)
+    if (CHECKED.test(valueIn(type) ?? '') && hasMacro(id)) addUnread(id, 'a macro may change it', position)
+    if (GENERATOR.test(id)) addUnread(id, GENERATED, position)
+    else if (type.state === 'unknown') addUnread(id, `its Type is not known: ${type.reason}`, position)
     else if (type.state === 'absent') continue
     else if (NESTED.test(type.value))
-      addUnread(id, 'its resources are in a separate template', place, 'Run doctor on that template.')
+      addUnread(id, 'its resources are in a separate template', position, 'Run doctor on that template.')
     else if (!/^AWS::(Serverless::Function|Lambda::EventSourceMapping)$/.test(type.value)) continue
     else if (condition?.verdict === false) {
       const reason = `its condition ${condition.name} is false with these parameters`
-      addUnread(id, reason, place, 'Set parameters that make the condition true: --parameter NAME=VALUE.')
+      addUnread(id, reason, position, 'Set parameters that make the condition true: --parameter NAME=VALUE.')
     } else if (type.value === 'AWS::Serverless::Function') addEvents(id)
-    else addMapping(id, place)
+    else addMapping(id, position)
   }
   return { mappings, unreadResources }
 }

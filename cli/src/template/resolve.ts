@@ -1,4 +1,4 @@
-import type { Node, Place } from './document.ts'
+import type { Node, Position } from './document.ts'
 import {
   hasKnownColons,
   PSEUDO_PARAMETERS,
@@ -14,11 +14,11 @@ import {
  * are known only after deployment.
  */
 export type Resolved =
-  | { kind: 'scalar'; value: string | number | boolean; place?: Place | undefined }
-  | { kind: 'list'; items: readonly Node[]; place?: Place | undefined }
-  | { kind: 'map'; entries: ReadonlyMap<string, Node>; place?: Place | undefined }
-  | { kind: 'absent'; place?: Place | undefined }
-  | { kind: 'unknown'; reason: string; place?: Place | undefined }
+  | { kind: 'scalar'; value: string | number | boolean; position?: Position | undefined }
+  | { kind: 'list'; items: readonly Node[]; position?: Position | undefined }
+  | { kind: 'map'; entries: ReadonlyMap<string, Node>; position?: Position | undefined }
+  | { kind: 'absent'; position?: Position | undefined }
+  | { kind: 'unknown'; reason: string; position?: Position | undefined }
 
 export interface Unknown {
   reason: string
@@ -36,10 +36,10 @@ function placeholderFor(name: string): Resolved {
   return { kind: 'scalar', value: placeholder(name) }
 }
 
-const NOWHERE: Place = { line: 1, column: 1 }
+const NOWHERE: Position = { line: 1, column: 1 }
 
 function node(value: string): Node {
-  return { kind: 'scalar', value, place: NOWHERE }
+  return { kind: 'scalar', value, position: NOWHERE }
 }
 
 /** Nested functions over aliases of YAML can double the length of a text at every level, so the length is limited. */
@@ -221,14 +221,14 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
       const [entry, ...more] = child.entries
       const [name = '', argument] = more.length === 0 && entry ? entry : []
       const intrinsic = Object.hasOwn(functions, name) ? functions[name] : undefined
-      // The place is that of the intrinsic function, not of its parts.
-      if (intrinsic && argument) return { ...intrinsic(argument), place: child.place }
+      // The position is that of the intrinsic function, not of its parts.
+      if (intrinsic && argument) return { ...intrinsic(argument), position: child.position }
       return /^(Fn::|!)/.test(name)
-        ? { ...unknown(`${name} is known only after deployment`), place: child.place }
+        ? { ...unknown(`${name} is known only after deployment`), position: child.position }
         : child
     }
-    const { value, place } = child
-    return value === null ? { kind: 'absent', place } : { kind: 'scalar', value, place }
+    const { value, position } = child
+    return value === null ? { kind: 'absent', position } : { kind: 'scalar', value, position }
   }
   const resolve = memoizeRecursive<Node, Resolved>(
     () => unknown('it refers to itself, or is nested too deeply'),

@@ -89,9 +89,9 @@ export function createResources(reader: Reader) {
     return rest.length === 0 || child.kind !== 'map' || isOwn(child, rest)
   }
   const presenceOf = (resolved: Resolved): Setting<true> => {
-    const { kind, place } = resolved
-    if (kind === 'unknown') return unknown(resolved.reason, place)
-    return kind === 'absent' ? absent : known<true>(true, place)
+    const { kind, position } = resolved
+    if (kind === 'unknown') return unknown(resolved.reason, position)
+    return kind === 'absent' ? absent : known<true>(true, position)
   }
 
   const functionOf = memoize((id: string): LambdaFunction => {
@@ -114,40 +114,46 @@ export function createResources(reader: Reader) {
     const fix = 'Set ExecutionTimeout to a number of seconds, at most the visibility timeout of the queue.'
     return {
       id,
-      place: resources.get(id)?.place,
+      position: resources.get(id)?.position,
       timeout: get('Timeout', (resolved) => {
         const setting = text(resolved)
-        return setting.state === 'unknown' ? setting : timeoutSetting(valueIn(setting), managed, resolved.place)
+        return setting.state === 'unknown' ? setting : timeoutSetting(valueIn(setting), managed, resolved.position)
       }),
       memory: get('MemorySize', (resolved) => number('memory', resolved)),
       runtime: get('Runtime', text),
       reservedConcurrency: get('ReservedConcurrentExecutions', (resolved) => number('reservedConcurrency', resolved)),
       deadLetterTarget: get([sam ? 'DeadLetterQueue' : 'DeadLetterConfig', 'TargetArn'], presenceOf),
       tenantIsolation: get(['TenancyConfig', 'TenantIsolationMode'], text),
-      executionTimeout: isIncomplete ? invalid('DurableConfig does not set it', fix, durable.place) : executionTimeout,
+      executionTimeout: isIncomplete
+        ? invalid('DurableConfig does not set it', fix, durable.position)
+        : executionTimeout,
     }
   })
 
   /** The function that FunctionName refers to: by name, ARN or reference, directly or through an alias or a version. */
   const findFunction = (resolved: Resolved, via: readonly string[] = []): LambdaFunction => {
-    const place = resolved.place
+    const position = resolved.position
     if (resolved.kind !== 'scalar') {
-      return unreadFunction('its function', resolved.kind === 'unknown' ? resolved.reason : 'no name is given', place)
+      return unreadFunction(
+        'its function',
+        resolved.kind === 'unknown' ? resolved.reason : 'no name is given',
+        position,
+      )
     }
     const value = String(resolved.value)
-    if (value === '') return unreadFunction('its function', 'its name is empty', place)
+    if (value === '') return unreadFunction('its function', 'its name is empty', position)
     const id = resourceIn(value, FUNCTION, ALIAS)
     if (id !== undefined) {
       const type = typeOf(id)
       if (FUNCTION.test(type)) return functionOf(id)
-      if (!ALIAS.test(type)) return unreadFunction(id, `it is a resource of type ${type}`, place)
-      if (via.includes(id)) return unreadFunction(id, 'it refers to itself', place)
+      if (!ALIAS.test(type)) return unreadFunction(id, `it is a resource of type ${type}`, position)
+      if (via.includes(id)) return unreadFunction(id, 'it refers to itself', position)
       return findFunction(property(propertiesOf(id), 'FunctionName'), [...via, id])
     }
     // A name, the end of an ARN from the account on, or a complete ARN; each with or without an alias.
     const parts = partsOf(value)
     const lookup = byName(functionsByName, parts[parts.indexOf('function') + 1] ?? '')
-    return 'id' in lookup ? functionOf(lookup.id) : unreadFunction(readable(value), lookup.reason, place)
+    return 'id' in lookup ? functionOf(lookup.id) : unreadFunction(readable(value), lookup.reason, position)
   }
 
   /** The queue that an ARN refers to; undefined if it belongs to another service. */
@@ -171,31 +177,37 @@ export function createResources(reader: Reader) {
 
   /** Checks an ARN of a queue. A reference to a queue (its URL) and its name are common mistakes. */
   const arnOf = (resolved: Resolved): Setting<string> => {
-    const { place } = resolved
+    const { position } = resolved
     const value = resolved.kind === 'scalar' ? String(resolved.value) : ''
     const [name = ''] = placeholdersIn(value)
     const [id = '', attribute = ''] = name.split('.')
     const whole = value === placeholder(name)
     if (whole && QUEUE.test(typeOf(id)) && !/^(Arn$|Fn::)/.test(attribute)) {
       const what = attribute === '' ? `a Ref of ${id} returns its URL, not its ARN` : `${name} is not the ARN of ${id}`
-      return invalid(what, `Use the ARN: !GetAtt ${id}.Arn.`, place)
+      return invalid(what, `Use the ARN: !GetAtt ${id}.Arn.`, position)
     }
-    if (whole && NO_QUEUES.test(typeOf(id))) return invalid(`${id} is not a queue`, 'Use the ARN of a queue.', place)
+    if (whole && NO_QUEUES.test(typeOf(id))) return invalid(`${id} is not a queue`, 'Use the ARN of a queue.', position)
     if (resolved.kind !== 'scalar' || whyUnknown(value) !== undefined) return text(resolved)
     const [arn, , service] = partsOf(value)
-    if (arn !== 'arn') return invalid(`"${value}" is not an ARN`, 'Use the ARN of a queue.', place)
+    if (arn !== 'arn') return invalid(`"${value}" is not an ARN`, 'Use the ARN of a queue.', position)
     return service === 'sqs'
       ? text(resolved)
-      : invalid(`"${value}" is not a queue's ARN`, 'Use the ARN of a queue.', place)
+      : invalid(`"${value}" is not a queue's ARN`, 'Use the ARN of a queue.', position)
   }
 
   const retentionOf = memoize((id: string) => number('retention', property(propertiesOf(id), 'MessageRetentionPeriod')))
 
   const deadLetterQueueOf = (deadLetterArn: Resolved): Redrive['deadLetterQueue'] => {
     const lookup = lookUpQueue(deadLetterArn) ?? { reason: 'it is not a queue' }
-    if ('id' in lookup) return { ...lookup, place: resources.get(lookup.id)?.place, retention: retentionOf(lookup.id) }
+    if ('id' in lookup)
+      return { ...lookup, position: resources.get(lookup.id)?.position, retention: retentionOf(lookup.id) }
     const { arn = 'its dead-letter queue', reason: unreadReason } = lookup
-    return { id: arn, place: deadLetterArn.place, unreadReason, retention: unknown(unreadReason, deadLetterArn.place) }
+    return {
+      id: arn,
+      position: deadLetterArn.position,
+      unreadReason,
+      retention: unknown(unreadReason, deadLetterArn.position),
+    }
   }
 
   const fifoOf = memoize((id: string): Setting<boolean> => {
@@ -208,17 +220,17 @@ export function createResources(reader: Reader) {
     const policy = property(propertiesOf(id), 'RedrivePolicy')
     if (policy.kind === 'absent') return absent
     const read = map(policy)
-    if (read.kind === 'unknown') return unknown(read.reason, read.place)
-    if (read.kind !== 'map') return invalid(`it is a ${policy.kind}`, 'Set it to a map.', policy.place)
+    if (read.kind === 'unknown') return unknown(read.reason, read.position)
+    if (read.kind !== 'map') return invalid(`it is a ${policy.kind}`, 'Set it to a map.', policy.position)
     const deadLetterArn = property(read, 'deadLetterTargetArn')
     const count = property(read, 'maxReceiveCount')
-    const incomplete = incompletePolicy(deadLetterArn.kind !== 'absent', count.kind !== 'absent', policy.place)
+    const incomplete = incompletePolicy(deadLetterArn.kind !== 'absent', count.kind !== 'absent', policy.position)
     if (incomplete) return incomplete
     const deadLetterQueue = deadLetterQueueOf(deadLetterArn)
     const queueKindOf = (id: string) => ({ id, fifo: resources.has(id) ? valueIn(fifoOf(id)) : undefined })
     const arn =
-      kindMismatch(queueKindOf(id), queueKindOf(deadLetterQueue.id), deadLetterArn.place) ?? arnOf(deadLetterArn)
-    return known({ arn, maxReceiveCount: number('maxReceiveCount', count), deadLetterQueue }, policy.place)
+      kindMismatch(queueKindOf(id), queueKindOf(deadLetterQueue.id), deadLetterArn.position) ?? arnOf(deadLetterArn)
+    return known({ arn, maxReceiveCount: number('maxReceiveCount', count), deadLetterQueue }, policy.position)
   })
 
   /**
@@ -237,7 +249,7 @@ export function createResources(reader: Reader) {
     const properties = propertiesOf(id)
     return {
       id,
-      place: resources.get(id)?.place,
+      position: resources.get(id)?.position,
       fifo: fifoOf(id),
       visibilityTimeout: number('visibilityTimeout', property(properties, 'VisibilityTimeout')),
       retention: retentionOf(id),
@@ -251,7 +263,7 @@ export function createResources(reader: Reader) {
     const lookup = lookUpQueue(arn)
     if (lookup === undefined) return undefined
     if ('id' in lookup) return queueOf(lookup.id)
-    const queue = unreadQueue(lookup.arn ?? 'its queue', lookup.reason, arn.place)
+    const queue = unreadQueue(lookup.arn ?? 'its queue', lookup.reason, arn.position)
     return lookup.arn === undefined ? queue : { ...queue, fifo: known(lookup.arn.endsWith('.fifo')) }
   }
 
