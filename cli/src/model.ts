@@ -1,23 +1,23 @@
-import type { Place } from './template/document.ts'
+import type { Position } from './template/document.ts'
 
 /** A setting. Its value can be unknown. `absent` means that it is not set and that AWS has no default. */
 export type Setting<T> = (
   | { state: 'known'; value: T; isDefault?: true }
-  | { state: 'absent'; place?: undefined }
-  /** `wrong` is present if AWS rejects the value. It is the fix to show. */
-  | { state: 'unknown'; reason: string; wrong?: string }
+  | { state: 'absent'; position?: undefined }
+  /** `fix` is present if AWS rejects the value. It says what to set instead. */
+  | { state: 'unknown'; reason: string; fix?: string }
 ) & {
-  place?: Place | undefined
+  position?: Position | undefined
   /** The section that sets it, if the resource itself does not: Globals of SAM. */
-  of?: string
+  section?: string
 }
 
 export interface Resource {
   /** Its logical id in a template, its address in Terraform, or its name if it is deployed. */
   id: string
-  place?: Place | undefined
+  position?: Position | undefined
   /** Why the resource could not be read, for example because it is in another stack. */
-  unread?: string | undefined
+  unreadReason?: string | undefined
 }
 
 export interface Queue extends Resource {
@@ -61,7 +61,7 @@ export interface Mapping extends Resource {
   /** Seconds. */
   window: Setting<number>
   /** Whether ReportBatchItemFailures is on. */
-  reports: Setting<boolean>
+  reportBatchItemFailures: Setting<boolean>
   /** The other entries of FunctionResponseTypes. */
   otherResponseTypes?: readonly string[]
   maximumConcurrency: Setting<number>
@@ -73,7 +73,7 @@ export interface Mapping extends Resource {
   /** Whether the mapping is enabled, and exists under the conditions of the template. */
   runs: Setting<boolean>
   /** SAM creates the mapping for an SNS topic, without FunctionResponseTypes. */
-  ofTopic?: true
+  isFromSnsEvent?: true
   function: LambdaFunction
   queue: Queue
   /** The ARN of the queue, as set in the mapping. */
@@ -81,14 +81,14 @@ export interface Mapping extends Resource {
 }
 
 /**
- * Whether a filter matches bodies that are JSON, or bodies as text. `wrong` is the reason why Lambda rejects the filter,
- * or why the filter matches nothing.
+ * Whether a filter matches bodies that are JSON, or bodies as text. `error` says why Lambda rejects the filter, or why
+ * the filter matches nothing.
  */
-export type Pattern = { forms: readonly ('json' | 'text')[]; wrong?: undefined } | { forms?: undefined; wrong: string }
+export type Pattern = { forms: readonly ('json' | 'text')[]; error?: undefined } | { forms?: undefined; error: string }
 
-/** A resource that could not be read, with the reason, and with the fix if that is not the usual one. */
+/** A resource that could not be read, with the reason. `fix` replaces the default fix in doctor/not-checked.ts. */
 export interface Unread extends Resource {
-  unread: string
+  unreadReason: string
   /** What was not checked, if it is not the whole resource. */
   what?: string
   fix?: string | undefined
@@ -97,24 +97,24 @@ export interface Unread extends Resource {
 export interface Model {
   /** The template. Missing for a deployed function and for Terraform. */
   file?: string
-  /** The fix of findings about settings that were not checked, if that is not the usual one. */
+  /** Replaces the default fix in doctor/not-checked.ts. */
   fix?: string
   mappings: readonly Mapping[]
-  unread: readonly Unread[]
+  unreadResources: readonly Unread[]
 }
 
-export function known<T>(value: T, place?: Place): Setting<T> {
-  return { state: 'known', value, place }
+export function known<T>(value: T, position?: Position): Setting<T> {
+  return { state: 'known', value, position }
 }
 
 export const absent = { state: 'absent' } as const
 
-export function unknown(reason: string, place?: Place) {
-  return { state: 'unknown', reason, place } as const
+export function unknown(reason: string, position?: Position) {
+  return { state: 'unknown', reason, position } as const
 }
 
-export function wrong(reason: string, fix: string, place?: Place) {
-  return { ...unknown(reason, place), wrong: fix }
+export function invalid(reason: string, fix: string, position?: Position) {
+  return { ...unknown(reason, position), fix }
 }
 
 /** The value, or undefined if it is not known. */
@@ -122,7 +122,11 @@ export function valueIn<T>(setting: Setting<T>): T | undefined {
   return setting.state === 'known' ? setting.value : undefined
 }
 
-/** The defaults of AWS, and the values that it accepts; in seconds and megabytes. */
+/**
+ * The defaults of AWS, and the values that it accepts; in seconds and megabytes. The rules `batch-size` and
+ * `concurrency-range` check the maximum batch size and the range of the maximum concurrency, because their messages say
+ * more. These limits are therefore infinite here.
+ */
 export const LIMITS = {
   batchSize: { default: 10, least: 1, most: Number.POSITIVE_INFINITY },
   window: { default: 0, least: 0, most: 300 },
@@ -144,77 +148,79 @@ export const LIMITS = {
 export type Limit = keyof typeof LIMITS
 
 /**
- * Checks a number. Returns it if AWS accepts it, the default of AWS if it is not set, and otherwise why AWS rejects it.
+ * Checks a number. Returns it if AWS accepts it, and otherwise why AWS rejects it. If it is not set, returns the
+ * default of AWS, or absent if there is no default.
  */
-export function numberSetting(limit: Limit, value: unknown, place?: Place): Setting<number> {
-  const { default: standard, least, most } = LIMITS[limit]
-  if (value === undefined) return standard === undefined ? absent : { state: 'known', value: standard, isDefault: true }
+export function numberSetting(limit: Limit, value: unknown, position?: Position): Setting<number> {
+  const { default: defaultValue, least, most } = LIMITS[limit]
+  if (value === undefined)
+    return defaultValue === undefined ? absent : { state: 'known', value: defaultValue, isDefault: true }
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
   if (!Number.isInteger(number)) {
-    return wrong(`${JSON.stringify(value)} is not a whole number`, 'Set a whole number.', place)
+    return invalid(`${JSON.stringify(value)} is not a whole number`, 'Set a whole number.', position)
   }
-  if ((number as number) >= least && (number as number) <= most) return known(number as number, place)
+  if ((number as number) >= least && (number as number) <= most) return known(number as number, position)
   const range = most === Number.POSITIVE_INFINITY ? `${least} or more` : `${least} to ${most.toLocaleString('en-US')}`
-  return wrong(
+  return invalid(
     `${number} is outside of the range that AWS accepts (${range})`,
     `Set a whole number in this range: ${range}.`,
-    place,
+    position,
   )
 }
 
 /** The timeout, whose range depends on whether the function runs on Lambda Managed Instances. */
-export function timeoutSetting(value: unknown, managed: Setting<unknown>, place?: Place): Setting<number> {
-  const onInstances = numberSetting('managedTimeout', value, place)
+export function timeoutSetting(value: unknown, managed: Setting<unknown>, position?: Position): Setting<number> {
+  const onInstances = numberSetting('managedTimeout', value, position)
   if (managed.state === 'known') return onInstances
-  const timeout = numberSetting('timeout', value, place)
+  const timeout = numberSetting('timeout', value, position)
   if (managed.state === 'absent' || timeout.state === 'known' || onInstances.state !== 'known') return timeout
   const what = `${value} s is valid only on Managed Instances, and the function's CapacityProviderConfig is not known`
-  return unknown(`${what}: ${managed.reason}`, place)
+  return unknown(`${what}: ${managed.reason}`, position)
 }
 
-export function unreadFunction(id: string, unread: string, place?: Place): LambdaFunction {
+export function unreadFunction(id: string, unreadReason: string, position?: Position): LambdaFunction {
   return {
     id,
-    place,
-    unread,
-    timeout: unknown(unread),
-    memory: unknown(unread),
-    runtime: unknown(unread),
-    reservedConcurrency: unknown(unread),
-    deadLetterTarget: unknown(unread),
-    tenantIsolation: unknown(unread),
-    executionTimeout: unknown(unread),
+    position,
+    unreadReason,
+    timeout: unknown(unreadReason),
+    memory: unknown(unreadReason),
+    runtime: unknown(unreadReason),
+    reservedConcurrency: unknown(unreadReason),
+    deadLetterTarget: unknown(unreadReason),
+    tenantIsolation: unknown(unreadReason),
+    executionTimeout: unknown(unreadReason),
   }
 }
 
-export function unreadQueue(id: string, unread: string, place?: Place): Queue {
+export function unreadQueue(id: string, unreadReason: string, position?: Position): Queue {
   return {
     id,
-    place,
-    unread,
-    fifo: unknown(unread, place),
-    visibilityTimeout: unknown(unread, place),
-    retention: unknown(unread, place),
-    redrive: unknown(unread, place),
+    position,
+    unreadReason,
+    fifo: unknown(unreadReason, position),
+    visibilityTimeout: unknown(unreadReason, position),
+    retention: unknown(unreadReason, position),
+    redrive: unknown(unreadReason, position),
   }
 }
 
 /** The error if a redrive policy lacks one of its two keys. */
-export function incompletePolicy(hasArn: boolean, hasCount: boolean, place?: Place) {
+export function incompletePolicy(hasArn: boolean, hasCount: boolean, position?: Position) {
   const missing = [!hasArn && 'deadLetterTargetArn', !hasCount && 'maxReceiveCount'].filter(Boolean).join(' and no ')
   const fix = 'Set deadLetterTargetArn and maxReceiveCount. Both names begin with a lower-case letter.'
-  return missing === '' ? undefined : wrong(`it has no ${missing}`, fix, place)
+  return missing === '' ? undefined : invalid(`it has no ${missing}`, fix, position)
 }
 
-interface Kind {
+interface QueueKind {
   id: string
   fifo: boolean | undefined
 }
 
 /** The error if only one of a queue and its dead-letter queue is a FIFO queue. Undefined if a kind is not known. */
-export function kindMismatch(source: Kind, target: Kind, place?: Place) {
-  if (source.fifo === undefined || target.fifo !== !source.fifo) return undefined
+export function kindMismatch(queue: QueueKind, deadLetterQueue: QueueKind, position?: Position) {
+  if (queue.fifo === undefined || deadLetterQueue.fifo !== !queue.fifo) return undefined
   const kind = (isFifo: boolean) => (isFifo ? 'a FIFO queue' : 'a standard queue')
-  const what = `${target.id} is ${kind(target.fifo)}, but ${source.id} is ${kind(source.fifo)}`
-  return wrong(what, `Use ${kind(source.fifo)} as the dead-letter queue.`, place)
+  const what = `${deadLetterQueue.id} is ${kind(deadLetterQueue.fifo)}, but ${queue.id} is ${kind(queue.fifo)}`
+  return invalid(what, `Use ${kind(queue.fifo)} as the dead-letter queue.`, position)
 }

@@ -3,13 +3,16 @@ import { FUNCTION_RULES } from './function-rules.ts'
 import { MAPPING_RULES } from './mapping-rules.ts'
 import { createNotChecked } from './not-checked.ts'
 import { QUEUE_RULES } from './queue-rules.ts'
-import { type Broken, type CheckOptions, LAMBDA_GUIDE, type Rule, type Severity } from './rule.ts'
+import { type CheckOptions, LAMBDA_GUIDE, type Problem, type Rule, type Severity } from './rule.ts'
 import { VALUE_RULE } from './settings.ts'
 
 export interface Finding {
   rule: string
   severity: Severity
-  /** Its logical id in a template, its address in Terraform, or its name if it is deployed. */
+  /**
+   * Its logical id in a template, its address in Terraform, or its name if it is deployed. `Globals` if that section of
+   * SAM sets the value.
+   */
   resource: string
   message: string
   fix: string
@@ -20,22 +23,25 @@ export interface Finding {
   line?: number
 }
 
-/** If one setting breaks several rules, the finding shows the most severe one, and of these the first in this list. */
+/**
+ * If one setting breaks several rules, its finding shows the most severe rule. Of equally severe rules, it shows the
+ * first in this list.
+ */
 export const RULES: readonly Rule[] = [...MAPPING_RULES, ...QUEUE_RULES, ...FUNCTION_RULES, VALUE_RULE]
 export const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
 
 const NOT_CHECKED = { id: 'not-checked', severity: 'info', why: '', source: `${LAMBDA_GUIDE}/with-sqs.html` } as const
 
-type Found = Broken & { rule: Pick<Rule, 'id' | 'severity' | 'why' | 'source'> }
+type RuleProblem = Problem & { rule: Pick<Rule, 'id' | 'severity' | 'why' | 'source'> }
 
 /**
- * Problems with the same identity belong to the same setting. A setting is identified by its place in a template. If it
- * has no place, its object in the model identifies it. An absent setting has neither, so the texts of the problem
- * identify it.
+ * Problems with the same identity belong to the same setting. The position in a template identifies a setting. If it
+ * has none, its object in the model identifies it. All absent settings are the same object without a position. For
+ * these, and for problems without a setting, the texts identify the problem.
  */
-function identity({ rule, resource, setting, what, reason = '' }: Found): unknown {
+function identity({ rule, resource, setting, what, reason = '' }: RuleProblem): unknown {
   return setting && setting.state !== 'absent'
-    ? (setting.place ?? setting)
+    ? (setting.position ?? setting)
     : `${rule.id} ${resource.id} ${what} ${reason}`
 }
 
@@ -48,29 +54,37 @@ function unique(texts: readonly string[]) {
   return [...new Set(texts)]
 }
 
-/** Combines all problems with one setting into one finding. It has the id and the reason of the first rule. */
-function toFinding(file: string | undefined, group: readonly [Found, ...Found[]]): Finding {
+/**
+ * Makes one finding of the problems with one setting. It shows only the problems of the first rule, with the id and the
+ * `why` of that rule.
+ */
+function toFinding(file: string | undefined, group: readonly [RuleProblem, ...RuleProblem[]]): Finding {
   const [{ rule }] = group
-  const same = group.filter((found) => found.rule === rule)
-  const strictest = same.reduce((most, found) => ((found.need ?? 0) > (most.need ?? 0) ? found : most))
-  const { resource, setting, place, what, fix, reason, source = rule.source } = strictest
-  const resources = unique(same.map((found) => found.resource.id))
-  const whats = unique(same.map((found) => found.what))
-  const location = setting?.of
+  const same = group.filter((problem) => problem.rule === rule)
+  const strictest = same.reduce((most, problem) =>
+    (problem.strictness ?? 0) > (most.strictness ?? 0) ? problem : most,
+  )
+  const { resource, setting, position, what, fix, reason, source = rule.source } = strictest
+  const resources = unique(same.map((problem) => problem.resource.id))
+  const whats = unique(same.map((problem) => problem.what))
+  const section = setting?.section
   const parts = [
     reason === undefined ? `${what}.` : `Not checked: ${whats.join(', ')}. Reason: ${reason}.`,
     rule.why,
-    location !== undefined || resources.length > 1 ? `It applies to ${joinNames(resources)}.` : '',
+    section !== undefined || resources.length > 1 ? `It applies to ${joinNames(resources)}.` : '',
   ]
   const message = parts.filter((part) => part !== '').join(' ')
-  const at = file === undefined ? {} : { file, line: (setting?.place ?? place)?.line ?? 1 }
-  return { rule: rule.id, severity: rule.severity, resource: location ?? resource.id, message, fix, source, ...at }
+  const at = file === undefined ? {} : { file, line: (setting?.position ?? position)?.line ?? 1 }
+  return { rule: rule.id, severity: rule.severity, resource: section ?? resource.id, message, fix, source, ...at }
 }
 
-/** Returns a finding for each problem in a model, and for each setting that could not be checked. Errors come first. */
+/**
+ * Returns one finding for each setting that has a problem, and for each setting or resource that could not be checked.
+ * Errors come first.
+ */
 export function check(model: Model, options: CheckOptions): Finding[] {
   const { file, mappings } = model
-  const functionOf = ({ function: target }: Mapping) => target.aliasOf ?? target
+  const functionOf = ({ function: lambdaFunction }: Mapping) => lambdaFunction.aliasOf ?? lambdaFunction
   const ofFunctions = Map.groupBy(mappings, functionOf)
   const ofQueues = Map.groupBy(mappings, ({ queue }) => queue)
   const each = mappings.map((mapping) => {
@@ -78,16 +92,19 @@ export function check(model: Model, options: CheckOptions): Finding[] {
     return { mapping, siblings: { ofFunction, ofQueue: ofQueues.get(mapping.queue) ?? [] } }
   })
 
-  const broken = SEVERITIES.flatMap((severity) =>
+  const problems = SEVERITIES.flatMap((severity) =>
     each.flatMap(({ mapping, siblings }) =>
-      RULES.filter((rule) => rule.severity === severity).flatMap((rule): Found[] =>
-        [rule.check(mapping, options, siblings) ?? []].flat().map((found) => ({ ...found, rule })),
+      RULES.filter((rule) => rule.severity === severity).flatMap((rule): RuleProblem[] =>
+        [rule.check(mapping, options, siblings) ?? []].flat().map((problem) => ({ ...problem, rule })),
       ),
     ),
   )
   const notChecked = createNotChecked(model)
-  const rest = [...each.flatMap(({ mapping, siblings }) => notChecked.of(mapping, siblings)), ...notChecked.unread]
-  const found = [...broken, ...rest.map((unknown): Found => ({ ...unknown, rule: NOT_CHECKED }))]
-  const groups = Map.groupBy(found, identity).values() as MapIterator<[Found, ...Found[]]>
+  const rest = [
+    ...each.flatMap(({ mapping, siblings }) => notChecked.forMapping(mapping, siblings)),
+    ...notChecked.forUnreadResources,
+  ]
+  const all = [...problems, ...rest.map((problem): RuleProblem => ({ ...problem, rule: NOT_CHECKED }))]
+  const groups = Map.groupBy(all, identity).values() as MapIterator<[RuleProblem, ...RuleProblem[]]>
   return Array.from(groups, (group) => toFinding(file, group))
 }

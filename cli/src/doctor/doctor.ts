@@ -3,7 +3,7 @@ import { UsageError } from '../errors.ts'
 import type { Model } from '../model.ts'
 import { decode, readText } from '../template/document.ts'
 import { parseParameters, readTemplate, refuseConfiguration } from '../template/read-template.ts'
-import { parseShown } from '../terraform/plan.ts'
+import { parseTerraformJson } from '../terraform/plan.ts'
 import { readPlan } from '../terraform/read-plan.ts'
 import { check } from './check.ts'
 import { formatGithub, formatJson, formatTable } from './format.ts'
@@ -31,7 +31,7 @@ async function readFileOrInput(file: string, parameter: string[] | undefined): P
   const isInput = file === '-'
   const name = isInput ? 'standard input' : file
   const text = isInput ? decode(await buffer(process.stdin)) : await readText(file)
-  const shown = parseShown(name, text)
+  const shown = parseTerraformJson(name, text)
   if (!shown) return readTemplate(name, parseParameters(parameter), text)
   refuseIf(parameter, '--parameter needs a template: set Terraform variables in the command "terraform plan"')
   return readPlan(shown)
@@ -55,14 +55,14 @@ async function read(file: string | undefined, flags: DoctorFlags): Promise<Model
     throw new UsageError('there is nothing to check: name a template file, or use --function NAME')
   refuseIf(name.trim() === '', '--function needs the name of a function')
   refuseIf(endpoint !== undefined && !URL.canParse(endpoint), `--endpoint-url ${endpoint} is not a URL`)
-  const { readFunction } = await import('./from-live.ts') // loads the SDK, which a template does not need
+  const { readFunction } = await import('./read-deployed.ts') // loads the SDK, which a template does not need
   return readFunction(name, { region, endpoint })
 }
 
 /** The message if no mapping was found. That is an error: nothing was checked. */
-function nothingChecked({ unread }: Model, file: string | undefined, name: string | undefined): string {
-  const [first, ...more] = unread.map(
-    ({ id, place, unread }) => `${id}${place ? ` (line ${place.line})` : ''}: ${unread}`,
+function nothingChecked({ unreadResources }: Model, file: string | undefined, name: string | undefined): string {
+  const [first, ...more] = unreadResources.map(
+    ({ id, position, unreadReason }) => `${id}${position ? ` (line ${position.line})` : ''}: ${unreadReason}`,
   )
   const also = first === undefined ? '' : `. Not read: ${first}${more.length > 0 ? `, and ${more.length} more` : ''}`
   const versions = name !== undefined ? '. To check the mappings of a version, use --function NAME:VERSION' : ''

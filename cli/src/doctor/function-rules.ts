@@ -1,10 +1,10 @@
 import { valueIn } from '../model.ts'
 import { recordsThatFit } from './mapping-rules.ts'
-import { broken, formatNumber, formatSeconds, LAMBDA_GUIDE, numberIn, type Rule } from './rule.ts'
-import { DEPRECATED, RUNTIMES_SOURCE } from './runtimes.ts'
+import { formatNumber, formatSeconds, LAMBDA_GUIDE, numberIn, problem, type Rule } from './rule.ts'
+import { DEPRECATION_DATES, RUNTIMES_SOURCE } from './runtimes.ts'
 
 const SOON_DAYS = 180
-const DAY = 86_400_000
+const DAY_MS = 86_400_000
 
 export const FUNCTION_RULES: readonly Rule[] = [
   {
@@ -12,11 +12,16 @@ export const FUNCTION_RULES: readonly Rule[] = [
     severity: 'error',
     why: 'SQS messages have no tenant, so SQS cannot invoke the function. Of all event sources, only API Gateway can.',
     source: `${LAMBDA_GUIDE}/tenant-isolation.html`,
-    check: ({ function: target }) => {
-      const mode = valueIn(target.tenantIsolation)
+    check: ({ function: lambdaFunction }) => {
+      const mode = valueIn(lambdaFunction.tenantIsolation)
       if (mode === undefined) return undefined
       const fix = 'Remove TenancyConfig. Or let another function read the queue and invoke this one with a tenant id.'
-      return broken(target, target.tenantIsolation, `The function has tenant isolation (${mode}) and reads SQS`, fix)
+      return problem(
+        lambdaFunction,
+        lambdaFunction.tenantIsolation,
+        `The function has tenant isolation (${mode}) and reads SQS`,
+        fix,
+      )
     },
   },
   {
@@ -24,15 +29,15 @@ export const FUNCTION_RULES: readonly Rule[] = [
     severity: 'warning',
     why: 'The mapping waits until the execution ends. If messages become visible before that, they are redelivered and start another execution.',
     source: `${LAMBDA_GUIDE}/durable-invoking-esm.html`,
-    check: ({ queue, function: target }) => {
-      const [execution, visible] = [numberIn(target.executionTimeout), numberIn(queue.visibilityTimeout)]
+    check: ({ queue, function: lambdaFunction }) => {
+      const [execution, visible] = [numberIn(lambdaFunction.executionTimeout), numberIn(queue.visibilityTimeout)]
       if (!(execution > visible)) return undefined
       const what =
-        `ExecutionTimeout is ${formatSeconds(target.executionTimeout)}, above the visibility timeout of ${queue.id} ` +
+        `ExecutionTimeout is ${formatSeconds(lambdaFunction.executionTimeout)}, above the visibility timeout of ${queue.id} ` +
         `(${formatSeconds(queue.visibilityTimeout)})`
       const fix = `Set ExecutionTimeout to at most ${formatNumber(visible)} s, or raise VisibilityTimeout.`
       // If several queues are affected, the one with the shortest visibility timeout is shown.
-      return { ...broken(target, target.executionTimeout, what, fix), need: -visible }
+      return { ...problem(lambdaFunction, lambdaFunction.executionTimeout, what, fix), strictness: -visible }
     },
   },
   {
@@ -40,19 +45,23 @@ export const FUNCTION_RULES: readonly Rule[] = [
     severity: 'warning',
     why: 'Records that do not start in time are redelivered. Each delivery counts as a receive, even if the record did not start.',
     source: `${LAMBDA_GUIDE}/services-sqs-configure.html`,
-    check: ({ batchSize, queue, function: target }, { recordMs = Number.NaN, recordConcurrency, bodyBytes }) => {
-      const timeout = numberIn(target.timeout) * 1000
+    check: (
+      { batchSize, queue, function: lambdaFunction },
+      { recordMs = Number.NaN, recordConcurrency, bodyBytes },
+    ) => {
+      const timeout = numberIn(lambdaFunction.timeout) * 1000
       const most = bodyBytes === undefined ? 10_000 : recordsThatFit(bodyBytes)
       const records = Math.min(numberIn(batchSize), most, valueIn(queue.fifo) ? 10 : 10_000)
-      const drain = Math.min(1000, timeout / 5) // the library's default
-      const needed = Math.ceil(records / recordConcurrency) * recordMs + drain
+      // The default of the library without `onFailure`. With it, the default is min(2000 ms, 20 %).
+      const reserve = Math.min(1000, timeout / 5)
+      const needed = Math.ceil(records / recordConcurrency) * recordMs + reserve
       if (!(needed > timeout)) return undefined
       const what =
-        `The timeout is ${formatSeconds(target.timeout)}, but a batch needs ${formatNumber(needed)} ms: ` +
+        `The timeout is ${formatSeconds(lambdaFunction.timeout)}, but a batch needs ${formatNumber(needed)} ms: ` +
         `${formatNumber(records)} records of ${formatNumber(recordMs)} ms, ${formatNumber(recordConcurrency)} at once, ` +
-        `plus the last ${formatNumber(drain)} ms, in which no record starts`
+        `plus the last ${formatNumber(reserve)} ms, in which no record starts`
       const fix = 'Raise Timeout and VisibilityTimeout, or lower BatchSize, or raise the concurrency of the handler.'
-      return broken(target, target.timeout, what, fix)
+      return problem(lambdaFunction, lambdaFunction.timeout, what, fix)
     },
   },
   {
@@ -60,16 +69,21 @@ export const FUNCTION_RULES: readonly Rule[] = [
     severity: 'warning',
     why: 'AWS no longer patches a deprecated runtime. Later, functions that use it cannot be updated.',
     source: RUNTIMES_SOURCE,
-    check: ({ function: target }, { today }) => {
-      const runtime = valueIn(target.runtime) ?? ''
-      const date = DEPRECATED.get(runtime)
-      const left = date === undefined ? Number.NaN : (Date.parse(date) - today.getTime()) / DAY
+    check: ({ function: lambdaFunction }, { today }) => {
+      const runtime = valueIn(lambdaFunction.runtime) ?? ''
+      const date = DEPRECATION_DATES.get(runtime)
+      const left = date === undefined ? Number.NaN : (Date.parse(date) - today.getTime()) / DAY_MS
       if (!(left <= SOON_DAYS)) return undefined
       const what =
         left > 0
           ? `The runtime ${runtime} will be deprecated on ${date}`
           : `The runtime ${runtime} has been deprecated since ${date}`
-      return broken(target, target.runtime, what, 'Use a newer runtime, for example nodejs24.x for Node.js.')
+      return problem(
+        lambdaFunction,
+        lambdaFunction.runtime,
+        what,
+        'Use a newer runtime, for example nodejs24.x for Node.js.',
+      )
     },
   },
   {
@@ -77,11 +91,11 @@ export const FUNCTION_RULES: readonly Rule[] = [
     severity: 'info',
     why: 'Lambda uses it only for asynchronous invocations. A mapping invokes the function synchronously, and failed messages stay in their queue.',
     source: `${LAMBDA_GUIDE}/invocation-async-retain-records.html`,
-    check: ({ function: target }) => {
-      if (valueIn(target.deadLetterTarget) === undefined) return undefined
+    check: ({ function: lambdaFunction }) => {
+      if (valueIn(lambdaFunction.deadLetterTarget) === undefined) return undefined
       const what = "The function's own dead-letter queue has no effect on SQS messages"
       const fix = 'Set RedrivePolicy on the source queue.'
-      return broken(target, target.deadLetterTarget, what, fix)
+      return problem(lambdaFunction, lambdaFunction.deadLetterTarget, what, fix)
     },
   },
 ]

@@ -1,20 +1,18 @@
 import { type Mapping, valueIn } from '../model.ts'
 import {
-  type Broken,
-  broken,
   formatNumber,
   formatSeconds,
   LAMBDA_GUIDE,
   numberIn,
+  type Problem,
   patternsOf,
+  problem,
   type Rule,
 } from './rule.ts'
 
-/**
- * The limit of the payload of a synchronous invocation, and the bytes that Lambda adds per body: ids, attributes,
- * receipt handle.
- */
+/** The maximum payload of a synchronous invocation. */
 const MAX_PAYLOAD = 6 * 1024 * 1024
+/** The bytes that Lambda adds to each body: ids, attributes, receipt handle. */
 const RECORD_OVERHEAD = 710
 
 /** How many records with bodies of this size fit into one event. */
@@ -27,27 +25,25 @@ const SCALING = `${LAMBDA_GUIDE}/services-sqs-scaling.html`
 
 const POLLERS = 'https://docs.aws.amazon.com/lambda/latest/api/API_ProvisionedPollerConfig.html'
 
-/**
- * The default of MaximumPollers (API_ProvisionedPollerConfig), and the concurrent invocations of one poller
- * (services-sqs-scaling).
- */
+/** The default of MaximumPollers, from the page at `POLLERS`. */
 const DEFAULT_POLLERS = 200
+/** The maximum number of concurrent invocations of one poller, from the page at `SCALING`. */
 const INVOCATIONS_PER_POLLER = 10
 
-/** The most concurrent invocations of a mapping without a maximum concurrency (services-sqs-scaling). */
+/** How many invocations a mapping without a maximum concurrency runs at most at once, from the page at `SCALING`. */
 const MAX_INVOCATIONS = 1250
 
 /**
  * If all filters match only JSON bodies, Lambda also deletes every message whose body is not JSON. If all match only
- * text, it also deletes every message whose body is JSON (`invocation-eventfiltering`).
+ * text, it also deletes every message whose body is JSON. This is from the AWS page `invocation-eventfiltering`.
  */
 const DROPPED: Readonly<Record<string, string>> = { json: 'is not JSON', text: 'is JSON' }
 
 /** How to keep a mapping within the reserved concurrency of its function. */
-function limitTo({ ofTopic }: Mapping, reserved: number): string {
+function limitTo({ isFromSnsEvent }: Mapping, reserved: number): string {
   const reserve = reserved < 2 ? 'Set ReservedConcurrentExecutions to 2 or more, and set' : 'Set'
   const most = formatNumber(Math.max(reserved, 2))
-  return ofTopic
+  return isFromSnsEvent
     ? 'SAM cannot set MaximumConcurrency for SqsSubscription. Declare the queue and an event of Type: SQS instead.'
     : `${reserve} MaximumConcurrency in ScalingConfig, to at most ${most} in total for all mappings of the function.`
 }
@@ -61,20 +57,22 @@ function isProvisioned({ provisioned }: Mapping) {
 }
 
 /**
- * Adds up the maximum concurrencies of the mappings of one function. `atMost` is the sum of all mappings. `surely` is
- * the sum of the mappings that are known to run. If a mapping that may run has a higher value than this sum, `surely`
- * is that value. Mappings that may run are not added up, because it is not known whether they run together. `counted`
- * lists the mappings in `surely`. `idle` lists those that are not known to run.
+ * Adds up the maximum concurrencies of the mappings of one function. Mappings in provisioned mode do not count, nor do
+ * values that are not known or that AWS rejects.
+ *
+ * `upperBound` is the sum of all others. `lowerBound` is the sum of those that are known to run. If one mapping that
+ * may run has a higher value alone, `lowerBound` is that value: it is not known whether several of these run together.
+ * `counted` lists the mappings in `lowerBound`. `notRunning` lists the disabled mappings, and those that may run.
  */
 export function concurrencyOf(mappings: readonly Mapping[]) {
   const limited = mappings.filter((mapping) => !isProvisioned(mapping) && inRange(numberIn(mapping.maximumConcurrency)))
   const running = limited.filter(({ runs }) => valueIn(runs) === true)
-  const idle = limited.filter(({ runs }) => valueIn(runs) !== true)
+  const notRunning = limited.filter(({ runs }) => valueIn(runs) !== true)
   const sum = (some: readonly Mapping[]) =>
     some.reduce((total, { maximumConcurrency }) => total + numberIn(maximumConcurrency), 0)
-  const alone = idle.filter(({ runs }) => runs.state === 'unknown').map((mapping) => [mapping])
+  const alone = notRunning.filter(({ runs }) => runs.state === 'unknown').map((mapping) => [mapping])
   const counted = [running, ...alone].reduce((most, some) => (sum(some) > sum(most) ? some : most))
-  return { counted, idle, surely: sum(counted), atMost: sum(limited) }
+  return { counted, notRunning, lowerBound: sum(counted), upperBound: sum(limited) }
 }
 
 function inRange(concurrency: number) {
@@ -90,14 +88,14 @@ export const MAPPING_RULES: readonly Rule[] = [
       'instead, no message is lost: the whole batch is redelivered.',
     source: `${LAMBDA_GUIDE}/services-sqs-errorhandling.html`,
     check: (mapping) => {
-      if (valueIn(mapping.reports) !== false) return undefined
-      const fix = mapping.ofTopic
+      if (valueIn(mapping.reportBatchItemFailures) !== false) return undefined
+      const fix = mapping.isFromSnsEvent
         ? 'SAM cannot set it for SqsSubscription. Declare the queue and an AWS::SNS::Subscription to it instead, ' +
           'and an event of Type: SQS with FunctionResponseTypes: [ReportBatchItemFailures].'
         : 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
       const others = (mapping.otherResponseTypes ?? []).map((type) => JSON.stringify(type)).join(', ')
       const instead = others && `: FunctionResponseTypes has ${others} instead`
-      return broken(mapping, mapping.reports, `ReportBatchItemFailures is off${instead}`, fix)
+      return problem(mapping, mapping.reportBatchItemFailures, `ReportBatchItemFailures is off${instead}`, fix)
     },
   },
   {
@@ -106,11 +104,11 @@ export const MAPPING_RULES: readonly Rule[] = [
     why: 'Lambda rejects such a filter, or deletes all messages that match no other filter of the mapping.',
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping) =>
-      patternsOf(mapping).flatMap((pattern, index): Broken[] => {
-        const wrong = valueIn(pattern)?.wrong
-        if (wrong === undefined) return []
+      patternsOf(mapping).flatMap((pattern, index): Problem[] => {
+        const error = valueIn(pattern)?.error
+        if (error === undefined) return []
         const fix = 'Write a pattern such as { "body": { "type": ["order"] } }, or remove the filter.'
-        return [broken(mapping, pattern, `Filter ${index + 1} cannot match: ${wrong}`, fix)]
+        return [problem(mapping, pattern, `Filter ${index + 1} cannot match: ${error}`, fix)]
       }),
   },
   {
@@ -122,7 +120,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const size = numberIn(mapping.batchSize)
       if (!isFifo(mapping) || !(size > 10)) return undefined
       const what = `The batch size is ${formatNumber(size)}, but the queue is a FIFO queue`
-      return broken(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10.')
+      return problem(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10.')
     },
   },
   {
@@ -133,7 +131,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       const size = numberIn(mapping.batchSize)
       if (!(size > 10_000)) return undefined
-      return broken(
+      return problem(
         mapping,
         mapping.batchSize,
         `The batch size is ${formatNumber(size)}`,
@@ -149,10 +147,10 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       const size = numberIn(mapping.batchSize)
       if (!(size > 10 && numberIn(mapping.window) < 1)) return undefined
-      const fix = mapping.ofTopic
+      const fix = mapping.isFromSnsEvent
         ? 'Set BatchSize to at most 10: SAM sets no window for SqsSubscription.'
         : 'Set MaximumBatchingWindowInSeconds to 1 or more, or set BatchSize to at most 10.'
-      return broken(
+      return problem(
         mapping,
         mapping.batchSize,
         `The batch size is ${formatNumber(size)}, but there is no batching window`,
@@ -168,7 +166,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       if (!isFifo(mapping) || !(numberIn(mapping.window) > 0)) return undefined
       const what = `The batching window is ${formatSeconds(mapping.window)}, but the queue is a FIFO queue`
-      return broken(mapping, mapping.window, what, 'Remove MaximumBatchingWindowInSeconds.')
+      return problem(mapping, mapping.window, what, 'Remove MaximumBatchingWindowInSeconds.')
     },
   },
   {
@@ -179,7 +177,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       if (!isProvisioned(mapping) || mapping.maximumConcurrency.state !== 'known') return undefined
       const fix = 'Remove ScalingConfig or ProvisionedPollerConfig.'
-      return broken(
+      return problem(
         mapping,
         mapping.maximumConcurrency,
         'The mapping has both a maximum concurrency and provisioned mode',
@@ -196,7 +194,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const [least, most] = [numberIn(mapping.minimumPollers), numberIn(mapping.maximumPollers)]
       if (!(least > most)) return undefined
       const what = `MinimumPollers (${formatNumber(least)}) is above MaximumPollers (${formatNumber(most)})`
-      return broken(mapping, mapping.minimumPollers, what, `Set MinimumPollers to at most ${formatNumber(most)}.`)
+      return problem(mapping, mapping.minimumPollers, what, `Set MinimumPollers to at most ${formatNumber(most)}.`)
     },
   },
   {
@@ -208,7 +206,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const most = numberIn(mapping.maximumConcurrency)
       if (!(most < 2 || most > 1000)) return undefined
       const fix = 'Set MaximumConcurrency to a value from 2 to 1,000, or remove it.'
-      return broken(mapping, mapping.maximumConcurrency, `The maximum concurrency is ${formatNumber(most)}`, fix)
+      return problem(mapping, mapping.maximumConcurrency, `The maximum concurrency is ${formatNumber(most)}`, fix)
     },
   },
   {
@@ -216,14 +214,14 @@ export const MAPPING_RULES: readonly Rule[] = [
     severity: 'error',
     why: 'Lambda throttles invocations above the reserved concurrency. Each attempt counts as a receive, so valid messages can be dead-lettered.',
     source: SCALING,
-    check: ({ function: target }, _options, { ofFunction }) => {
-      const { counted, surely } = concurrencyOf(ofFunction)
-      const reserved = numberIn(target.reservedConcurrency)
-      if (!(surely > reserved)) return undefined
+    check: ({ function: lambdaFunction }, _options, { ofFunction }) => {
+      const { counted, lowerBound } = concurrencyOf(ofFunction)
+      const reserved = numberIn(lambdaFunction.reservedConcurrency)
+      if (!(lowerBound > reserved)) return undefined
       const of = counted.length > 1 ? ` of its ${counted.length} mappings together` : ''
-      const what = `The maximum concurrency${of} is ${formatNumber(surely)}, above the reserved concurrency of ${formatNumber(reserved)}`
-      const fix = `Set ReservedConcurrentExecutions to ${formatNumber(surely)} or more, or lower MaximumConcurrency.`
-      return { ...broken(target, target.reservedConcurrency, what, fix), need: surely }
+      const what = `The maximum concurrency${of} is ${formatNumber(lowerBound)}, above the reserved concurrency of ${formatNumber(reserved)}`
+      const fix = `Set ReservedConcurrentExecutions to ${formatNumber(lowerBound)} or more, or lower MaximumConcurrency.`
+      return { ...problem(lambdaFunction, lambdaFunction.reservedConcurrency, what, fix), strictness: lowerBound }
     },
   },
   {
@@ -234,13 +232,13 @@ export const MAPPING_RULES: readonly Rule[] = [
       'messages can be dead-lettered.',
     source: SCALING,
     check: (mapping, _options, { ofFunction }) => {
-      const { maximumConcurrency, maximumPollers, provisioned, function: target } = mapping
-      const reserved = numberIn(target.reservedConcurrency)
+      const { maximumConcurrency, maximumPollers, provisioned, function: lambdaFunction } = mapping
+      const reserved = numberIn(lambdaFunction.reservedConcurrency)
       if (!(reserved >= 0) || maximumConcurrency.state !== 'absent') return undefined
       if (valueIn(provisioned) === false) {
         if (reserved >= ofFunction.length * MAX_INVOCATIONS) return undefined
         const what = `The reserved concurrency is ${formatNumber(reserved)}, but the mapping has no maximum concurrency`
-        return broken(mapping, maximumConcurrency, what, limitTo(mapping, reserved))
+        return problem(mapping, maximumConcurrency, what, limitTo(mapping, reserved))
       }
       const pollers = maximumPollers.state === 'absent' ? DEFAULT_POLLERS : numberIn(maximumPollers)
       if (!isProvisioned(mapping) || !(pollers * INVOCATIONS_PER_POLLER > reserved)) return undefined
@@ -248,7 +246,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const what = `In provisioned mode, ${formatNumber(pollers)} pollers make up to ${most} concurrent invocations, above the reserved concurrency of ${formatNumber(reserved)}`
       const fits = Math.floor(reserved / INVOCATIONS_PER_POLLER)
       const lower = fits >= 2 ? `Set MaximumPollers to at most ${formatNumber(fits)}, or set` : 'Set'
-      return broken(mapping, maximumPollers, what, `${lower} ReservedConcurrentExecutions to ${most}.`)
+      return problem(mapping, maximumPollers, what, `${lower} ReservedConcurrentExecutions to ${most}.`)
     },
   },
   {
@@ -261,7 +259,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const fits = recordsThatFit(bodyBytes)
       if (!(size > fits)) return undefined
       const what = `The batch size is ${formatNumber(size)}, but only about ${formatNumber(fits)} records with bodies of ${formatNumber(bodyBytes)} bytes fit into an event`
-      return broken(mapping, mapping.batchSize, what, `Set BatchSize to at most ${formatNumber(fits)}.`)
+      return problem(mapping, mapping.batchSize, what, `Set BatchSize to at most ${formatNumber(fits)}.`)
     },
   },
   {
@@ -271,14 +269,14 @@ export const MAPPING_RULES: readonly Rule[] = [
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping) => {
       const patterns = patternsOf(mapping)
-      if (patterns.every((pattern) => valueIn(pattern)?.wrong !== undefined)) return undefined
+      if (patterns.every((pattern) => valueIn(pattern)?.error !== undefined)) return undefined
       const forms = new Set(patterns.flatMap<string>((pattern) => valueIn(pattern)?.forms ?? ['unknown']))
       const [form = 'unknown', ...others] = forms
       const dropped = others.length === 0 ? DROPPED[form] : undefined
       const count = patterns.length === 1 ? 'the filter' : `any of the ${patterns.length} filters`
       const also = dropped === undefined ? '' : `, and all messages whose body ${dropped}`
       const what = `Lambda deletes messages that do not match ${count}${also}`
-      return broken(mapping, mapping.filters, what, 'Make sure that you do not need these messages.')
+      return problem(mapping, mapping.filters, what, 'Make sure that you do not need these messages.')
     },
   },
   {
@@ -292,7 +290,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       if (!isProvisioned(mapping) || isLimited) return undefined
       const most = formatNumber(DEFAULT_POLLERS * INVOCATIONS_PER_POLLER)
       const what = `MaximumPollers is not set, so up to ${DEFAULT_POLLERS} pollers make up to ${most} concurrent invocations`
-      return broken(mapping, maximumPollers, what, 'Set MaximumPollers to a tenth of the concurrency that you need.')
+      return problem(mapping, maximumPollers, what, 'Set MaximumPollers to a tenth of the concurrency that you need.')
     },
   },
   {
@@ -303,7 +301,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       if (!isFifo(mapping)) return undefined
       const what = 'On a FIFO queue, the number of message groups limits the parallelism'
-      return broken(mapping, mapping.queue.fifo, what, 'If you need more parallelism, use more message groups.')
+      return problem(mapping, mapping.queue.fifo, what, 'If you need more parallelism, use more message groups.')
     },
   },
 ]

@@ -1,14 +1,14 @@
 import { type LambdaFunction, type Mapping, type Model, type Queue, type Resource, valueIn } from '../model.ts'
 import { concurrencyOf } from './mapping-rules.ts'
-import { type Broken, formatNumber, numberIn, type Siblings } from './rule.ts'
-import { DEPRECATED, PREVIEWS } from './runtimes.ts'
+import { formatNumber, numberIn, type Problem, type Siblings } from './rule.ts'
+import { DEPRECATION_DATES, PREVIEWS } from './runtimes.ts'
 import { settingsOf } from './settings.ts'
 
 /** Lists what no rule could check, and why. Rules ignore unknown values, so each one is listed here. */
-export function createNotChecked({ file, unread, fix }: Model) {
-  const notChecked = (resource: Resource, what: string, reason: string): Broken => ({
+export function createNotChecked({ file, unreadResources, fix }: Model) {
+  const notChecked = (resource: Resource, what: string, reason: string): Problem => ({
     resource,
-    place: resource.place,
+    position: resource.position,
     what,
     reason,
     fix:
@@ -18,58 +18,59 @@ export function createNotChecked({ file, unread, fix }: Model) {
         : `${reason.includes('--parameter') ? 'Set the parameter, or check' : 'Check'} the deployed function with --function NAME.`),
   })
 
-  const ofSettings = (mapping: Mapping): Broken[] =>
+  const ofSettings = (mapping: Mapping): Problem[] =>
     settingsOf(mapping).flatMap(({ resource, name, setting, needed }) => {
       if (!needed || setting.state !== 'unknown') return []
       return [{ ...notChecked(resource, name, setting.reason), setting }]
     })
 
-  const ofFunction = (target: LambdaFunction, mapping: Mapping): Broken[] => {
-    if (target.unread !== undefined) {
-      const what = `the settings of ${target.id}`
-      return [{ ...notChecked(mapping, what, target.unread), place: target.place }]
+  const ofFunction = (lambdaFunction: LambdaFunction, mapping: Mapping): Problem[] => {
+    if (lambdaFunction.unreadReason !== undefined) {
+      const what = `the settings of ${lambdaFunction.id}`
+      return [{ ...notChecked(mapping, what, lambdaFunction.unreadReason), position: lambdaFunction.position }]
     }
-    const runtime = valueIn(target.runtime)
-    if (runtime === undefined || DEPRECATED.has(runtime)) return []
+    const runtime = valueIn(lambdaFunction.runtime)
+    if (runtime === undefined || DEPRECATION_DATES.has(runtime)) return []
     const why = PREVIEWS.includes(runtime)
       ? 'is a preview and has no date yet'
       : 'is not known to this version of doctor'
     const what = 'the deprecation date of the runtime'
-    return [{ ...notChecked(target, what, `the runtime ${runtime} ${why}`), setting: target.runtime }]
+    return [{ ...notChecked(lambdaFunction, what, `the runtime ${runtime} ${why}`), setting: lambdaFunction.runtime }]
   }
 
-  /** All mappings together exceed the reserved concurrency, but nobody knows whether all of them run. */
-  const ofConcurrency = (target: LambdaFunction, mappings: readonly Mapping[]): Broken[] => {
-    const { idle, surely, atMost } = concurrencyOf(mappings)
-    const reserved = numberIn(target.reservedConcurrency)
-    const [first] = idle
-    if (!first || !(atMost > reserved) || surely > reserved) return []
-    const what = `whether the reserved concurrency of ${formatNumber(reserved)} is enough for all mappings, which may use ${formatNumber(atMost)}`
+  /** Reports the reserved concurrency if all mappings together exceed it, but those that are known to run do not. */
+  const ofConcurrency = (lambdaFunction: LambdaFunction, mappings: readonly Mapping[]): Problem[] => {
+    const { notRunning, lowerBound, upperBound } = concurrencyOf(mappings)
+    const reserved = numberIn(lambdaFunction.reservedConcurrency)
+    const [first] = notRunning
+    if (!first || !(upperBound > reserved) || lowerBound > reserved) return []
+    const what = `whether the reserved concurrency of ${formatNumber(reserved)} is enough for all mappings, which may use ${formatNumber(upperBound)}`
     const reason = first.runs.state === 'unknown' ? first.runs.reason : `${first.id} is disabled`
-    return [{ ...notChecked(target, what, reason), setting: target.reservedConcurrency }]
+    return [{ ...notChecked(lambdaFunction, what, reason), setting: lambdaFunction.reservedConcurrency }]
   }
 
-  const ofQueue = (queue: Queue, mapping: Mapping): Broken[] => {
-    if (queue.unread !== undefined) {
+  const ofQueue = (queue: Queue, mapping: Mapping): Problem[] => {
+    if (queue.unreadReason !== undefined) {
       const fifo = queue.fifo.state === 'unknown' ? ', and whether it is a FIFO queue' : ''
       const what = `the visibility timeout, redrive policy and retention of ${queue.id}${fifo}`
-      return [{ ...notChecked(mapping, what, queue.unread), setting: queue.redrive }]
+      return [{ ...notChecked(mapping, what, queue.unreadReason), setting: queue.redrive }]
     }
-    const target = valueIn(queue.redrive)?.deadLetterQueue
-    if (target?.unread === undefined || valueIn(queue.fifo)) return []
-    return [{ ...notChecked(queue, `the retention of ${target.id}`, target.unread), setting: target.retention }]
+    const deadLetterQueue = valueIn(queue.redrive)?.deadLetterQueue
+    if (deadLetterQueue?.unreadReason === undefined || valueIn(queue.fifo)) return []
+    const what = `the retention of ${deadLetterQueue.id}`
+    return [{ ...notChecked(queue, what, deadLetterQueue.unreadReason), setting: deadLetterQueue.retention }]
   }
 
   return {
-    of: (mapping: Mapping, { ofFunction: siblings }: Siblings): Broken[] => [
+    forMapping: (mapping: Mapping, { ofFunction: siblings }: Siblings): Problem[] => [
       ...ofSettings(mapping),
       ...ofFunction(mapping.function, mapping),
       ...ofConcurrency(mapping.function, siblings),
       ...ofQueue(mapping.queue, mapping),
     ],
-    unread: unread.map((resource): Broken => {
-      const broken = notChecked(resource, resource.what ?? 'this item', resource.unread)
-      return { ...broken, fix: resource.fix ?? broken.fix }
+    forUnreadResources: unreadResources.map((resource): Problem => {
+      const problem = notChecked(resource, resource.what ?? 'this item', resource.unreadReason)
+      return { ...problem, fix: resource.fix ?? problem.fix }
     }),
   }
 }

@@ -1,41 +1,42 @@
 import { type Mapping, type Redrive, valueIn } from '../model.ts'
 import {
-  type Broken,
-  broken,
   formatNumber,
   formatSeconds,
   LAMBDA_GUIDE,
   numberIn,
+  type Problem,
+  problem,
   type Rule,
   SQS_GUIDE,
 } from './rule.ts'
 
 const CONFIGURE = `${LAMBDA_GUIDE}/services-sqs-configure.html`
 
-const DAY = 86_400
+const DAY_SECONDS = 86_400
 
 /** What AWS recommends: six times the timeout of the function, plus the batching window. */
-function recommended({ window, function: target }: Mapping) {
-  return 6 * numberIn(target.timeout) + (numberIn(window) || 0)
+function recommended({ window, function: lambdaFunction }: Mapping) {
+  return 6 * numberIn(lambdaFunction.timeout) + (numberIn(window) || 0)
 }
 
-function timeoutOf({ function: target }: Mapping) {
-  return numberIn(target.timeout)
+function timeoutOf({ function: lambdaFunction }: Mapping) {
+  return numberIn(lambdaFunction.timeout)
 }
 
-/** The mapping with the highest need. A mapping with an unknown need comes last. */
-function strictest(mappings: readonly Mapping[], need: (mapping: Mapping) => number): Mapping {
+/** The mapping with the highest number. A mapping whose number is not known comes last. */
+function strictest(mappings: readonly Mapping[], numberOf: (mapping: Mapping) => number): Mapping {
   return mappings.reduce((most, mapping) =>
-    need(most) >= need(mapping) || Number.isNaN(need(mapping)) ? most : mapping,
+    numberOf(most) >= numberOf(mapping) || Number.isNaN(numberOf(mapping)) ? most : mapping,
   )
 }
 
-/** The fix for all functions of a queue, since a queue has only one visibility timeout. */
-function raiseVisibilityTimeout(mappings: readonly Mapping[], what: string): Broken {
+/** The problem, with a fix that suits all functions of the queue: a queue has only one visibility timeout. */
+function raiseVisibilityTimeout(mappings: readonly Mapping[], what: string): Problem {
   const mapping = strictest(mappings, recommended)
   const { queue } = mapping
-  const need = recommended(mapping)
-  return { ...broken(queue, queue.visibilityTimeout, what, `Set VisibilityTimeout to ${need}.`), need }
+  const seconds = recommended(mapping)
+  const fix = `Set VisibilityTimeout to ${seconds}.`
+  return { ...problem(queue, queue.visibilityTimeout, what, fix), strictness: seconds }
 }
 
 function redriveOf({ queue }: Mapping): Partial<Redrive> {
@@ -43,7 +44,9 @@ function redriveOf({ queue }: Mapping): Partial<Redrive> {
 }
 
 function period(value: number) {
-  return value % DAY === 0 ? `${value / DAY} day${value === DAY ? '' : 's'}` : `${formatNumber(value)} s`
+  return value % DAY_SECONDS === 0
+    ? `${value / DAY_SECONDS} day${value === DAY_SECONDS ? '' : 's'}`
+    : `${formatNumber(value)} s`
 }
 
 export const QUEUE_RULES: readonly Rule[] = [
@@ -85,7 +88,7 @@ export const QUEUE_RULES: readonly Rule[] = [
       // A dead-letter queue needs no dead-letter queue of its own.
       if (queue.redrive.state !== 'absent' || queue.isDeadLetterQueue) return undefined
       const fix = 'Set RedrivePolicy with a dead-letter queue and a maxReceiveCount of 5 or more.'
-      return broken(queue, queue.redrive, 'The queue has no redrive policy', fix)
+      return problem(queue, queue.redrive, 'The queue has no redrive policy', fix)
     },
   },
   {
@@ -97,7 +100,7 @@ export const QUEUE_RULES: readonly Rule[] = [
       const { maxReceiveCount } = redriveOf(mapping)
       if (!maxReceiveCount || !(numberIn(maxReceiveCount) < 5)) return undefined
       const what = `maxReceiveCount is ${numberIn(maxReceiveCount)}`
-      return broken(mapping.queue, maxReceiveCount, what, 'Set maxReceiveCount to 5 or more.')
+      return problem(mapping.queue, maxReceiveCount, what, 'Set maxReceiveCount to 5 or more.')
     },
   },
   {
@@ -107,17 +110,24 @@ export const QUEUE_RULES: readonly Rule[] = [
     source: `${SQS_GUIDE}/setting-up-dead-letter-queue-retention.html`,
     check: (mapping) => {
       const { queue } = mapping
-      const { deadLetterQueue: target } = redriveOf(mapping)
-      const [source, kept] = [numberIn(queue.retention), numberIn(target?.retention)]
+      const { deadLetterQueue } = redriveOf(mapping)
+      const sourceRetention = numberIn(queue.retention)
+      const deadLetterRetention = numberIn(deadLetterQueue?.retention)
       // A message from a FIFO queue gets the full retention period in the dead-letter queue.
-      if (!target || valueIn(queue.fifo) !== false || !(kept <= source)) return undefined
-      if (kept < 14 * DAY) {
-        const what = `The dead-letter queue keeps messages for ${period(kept)}, which is not longer than its source queue (${period(source)})`
-        return broken(target, target.retention, what, 'Set its MessageRetentionPeriod to 1209600 (14 days).')
+      if (!deadLetterQueue || valueIn(queue.fifo) !== false || !(deadLetterRetention <= sourceRetention))
+        return undefined
+      if (deadLetterRetention < 14 * DAY_SECONDS) {
+        const what = `The dead-letter queue keeps messages for ${period(deadLetterRetention)}, which is not longer than its source queue (${period(sourceRetention)})`
+        return problem(
+          deadLetterQueue,
+          deadLetterQueue.retention,
+          what,
+          'Set its MessageRetentionPeriod to 1209600 (14 days).',
+        )
       }
-      const what = `The queue keeps messages for ${period(source)}, which is also the maximum for its dead-letter queue`
+      const what = `The queue keeps messages for ${period(sourceRetention)}, which is also the maximum for its dead-letter queue`
       const fix = 'Set its MessageRetentionPeriod below 1209600 (14 days), for example to 345600 (4 days).'
-      return broken(queue, queue.retention, what, fix)
+      return problem(queue, queue.retention, what, fix)
     },
   },
 ]

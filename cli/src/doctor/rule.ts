@@ -1,5 +1,5 @@
 import { type Mapping, type Pattern, type Resource, type Setting, valueIn } from '../model.ts'
-import type { Place } from '../template/document.ts'
+import type { Position } from '../template/document.ts'
 
 export type Severity = 'error' | 'warning' | 'info'
 
@@ -15,17 +15,20 @@ export interface CheckOptions {
   today: Date
 }
 
-/** A problem: what is wrong, where, and how to fix it. */
-export interface Broken {
+/** Something that is wrong, or that could not be checked. */
+export interface Problem {
   resource: Resource
   /** The setting to change. It gets one finding, even if it breaks several rules for several mappings. */
   setting?: Setting<unknown> | undefined
-  /** The place to show if the setting has none. */
-  place?: Place | undefined
+  /** The position to show if the setting has none. */
+  position?: Position | undefined
   what: string
   fix: string
-  /** How strict the finding is. Of several findings for one setting, the one with the highest number is shown. */
-  need?: number
+  /**
+   * If a rule reports several problems for one setting, the finding shows the one with the highest number. The number
+   * is for example the required value, or the available one with a minus sign.
+   */
+  strictness?: number
   /** Why `what` was not checked. Undefined if it was checked, and is wrong. */
   reason?: string
   /** The page of AWS that documents it, if it is not the page of the rule. */
@@ -45,7 +48,7 @@ export interface Rule {
   why: string
   /** The page of AWS that documents it. */
   source: string
-  check: (mapping: Mapping, options: CheckOptions, siblings: Siblings) => Broken | Broken[] | undefined
+  check: (mapping: Mapping, options: CheckOptions, siblings: Siblings) => Problem | Problem[] | undefined
 }
 
 export const LAMBDA_GUIDE = 'https://docs.aws.amazon.com/lambda/latest/dg'
@@ -71,11 +74,11 @@ export function formatSeconds(setting: Setting<number>): string {
   return `${formatNumber(setting.value)} s${setting.isDefault ? ', the default' : ''}`
 }
 
-export function broken(resource: Resource, setting: Setting<unknown>, what: string, fix: string): Broken {
+export function problem(resource: Resource, setting: Setting<unknown>, what: string, fix: string): Problem {
   return {
     resource,
     setting,
-    place: resource.place,
+    position: resource.position,
     what,
     fix,
   }

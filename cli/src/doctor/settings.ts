@@ -1,11 +1,11 @@
 import { type Mapping, type Resource, type Setting, valueIn } from '../model.ts'
-import { type Broken, broken, patternsOf, type Rule } from './rule.ts'
+import { type Problem, patternsOf, problem, type Rule } from './rule.ts'
 
 const MAPPING = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html'
 const FUNCTION = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html'
 const QUEUE = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html'
 
-interface Named {
+interface NamedSetting {
   resource: Resource
   /** The name in templates. */
   name: string
@@ -17,24 +17,24 @@ interface Named {
 }
 
 /** All settings of a mapping, its function and its queues, without those of resources that could not be read. */
-export function settingsOf(mapping: Mapping): Named[] {
-  const { function: target, queue } = mapping
+export function settingsOf(mapping: Mapping): NamedSetting[] {
+  const { function: lambdaFunction, queue } = mapping
   const redrive = valueIn(queue.redrive)
-  const retained = redrive !== undefined && valueIn(queue.fifo) !== true
-  const of = (
+  const isRetentionChecked = redrive !== undefined && valueIn(queue.fifo) !== true
+  const named = (
     resource: Resource | undefined,
     source: string,
     settings: [name: string, setting: Setting<unknown> | undefined, needed?: boolean][],
-  ): Named[] => {
-    if (!resource || resource.unread !== undefined) return []
+  ): NamedSetting[] => {
+    if (!resource || resource.unreadReason !== undefined) return []
     return settings.flatMap(([name, setting, needed = true]) =>
       setting ? { resource, source, name, setting, needed } : [],
     )
   }
   return [
-    ...of(mapping, MAPPING, [
+    ...named(mapping, MAPPING, [
       ['The ARN of its queue', mapping.arn, false], // if it is unknown, the queue itself is listed as not checked
-      ['FunctionResponseTypes', mapping.reports],
+      ['FunctionResponseTypes', mapping.reportBatchItemFailures],
       ['BatchSize', mapping.batchSize],
       ['MaximumBatchingWindowInSeconds', mapping.window],
       ['MaximumConcurrency', mapping.maximumConcurrency],
@@ -43,24 +43,26 @@ export function settingsOf(mapping: Mapping): Named[] {
       ['FilterCriteria', mapping.filters],
       ...patternsOf(mapping).map((pattern): [string, Setting<unknown>] => ['Pattern', pattern]),
     ]),
-    ...of(target, FUNCTION, [
-      ['Timeout', target.timeout],
-      ['MemorySize', target.memory, false],
-      ['Runtime', target.runtime],
-      ['ReservedConcurrentExecutions', target.reservedConcurrency],
-      ['DeadLetterConfig', target.deadLetterTarget],
-      ['TenantIsolationMode', target.tenantIsolation],
-      ['ExecutionTimeout', target.executionTimeout],
+    ...named(lambdaFunction, FUNCTION, [
+      ['Timeout', lambdaFunction.timeout],
+      ['MemorySize', lambdaFunction.memory, false],
+      ['Runtime', lambdaFunction.runtime],
+      ['ReservedConcurrentExecutions', lambdaFunction.reservedConcurrency],
+      ['DeadLetterConfig', lambdaFunction.deadLetterTarget],
+      ['TenantIsolationMode', lambdaFunction.tenantIsolation],
+      ['ExecutionTimeout', lambdaFunction.executionTimeout],
     ]),
-    ...of(queue, QUEUE, [
+    ...named(queue, QUEUE, [
       ['FifoQueue', queue.fifo],
       ['VisibilityTimeout', queue.visibilityTimeout],
       ['RedrivePolicy', queue.redrive],
       ['deadLetterTargetArn', redrive?.arn, false],
       ['maxReceiveCount', redrive?.maxReceiveCount],
-      ['MessageRetentionPeriod', queue.retention, retained],
+      ['MessageRetentionPeriod', queue.retention, isRetentionChecked],
     ]),
-    ...of(redrive?.deadLetterQueue, QUEUE, [['MessageRetentionPeriod', redrive?.deadLetterQueue.retention, retained]]),
+    ...named(redrive?.deadLetterQueue, QUEUE, [
+      ['MessageRetentionPeriod', redrive?.deadLetterQueue.retention, isRetentionChecked],
+    ]),
   ]
 }
 
@@ -70,8 +72,8 @@ export const VALUE_RULE: Rule = {
   why: 'AWS rejects this value. Checks that depend on it were skipped.',
   source: MAPPING,
   check: (mapping) =>
-    settingsOf(mapping).flatMap(({ resource, name, setting, source }): Broken[] => {
-      if (setting.state !== 'unknown' || setting.wrong === undefined) return []
-      return [{ ...broken(resource, setting, `${name}: ${setting.reason}`, setting.wrong), source }]
+    settingsOf(mapping).flatMap(({ resource, name, setting, source }): Problem[] => {
+      if (setting.state !== 'unknown' || setting.fix === undefined) return []
+      return [{ ...problem(resource, setting, `${name}: ${setting.reason}`, setting.fix), source }]
     }),
 }

@@ -9,7 +9,9 @@ import { ALL_VARIABLES, readTemplateEnvironment } from './template-environment.t
 function chooseMapping(file: string, mappings: readonly Mapping[], wanted: string | undefined): Mapping {
   if (mappings.length === 0)
     throw new UsageError(`${file} has no SQS event source mapping, so it has no settings for a run`)
-  const found = mappings.filter(({ id, function: target }) => wanted === undefined || [id, target.id].includes(wanted))
+  const found = mappings.filter(
+    ({ id, function: lambdaFunction }) => wanted === undefined || [id, lambdaFunction.id].includes(wanted),
+  )
   const [first, ...more] = found
   if (first && more.length === 0) return first
   const ids = (first ? found : mappings).map(({ id }) => id)
@@ -34,12 +36,12 @@ export interface TemplateFlags extends EnvFlags {
 }
 
 /** The settings of a function and its mapping. */
-export function functionRows({ batchSize, window, queue, function: target }: Mapping) {
+export function functionRows({ batchSize, window, queue, function: lambdaFunction }: Mapping) {
   return [
     ['batchSize', 'batch size', batchSize],
     ['window', 'window', window, ' s'],
-    ['timeout', 'timeout', target.timeout, ' s'],
-    ['memory', 'memory', target.memory, ' MB'],
+    ['timeout', 'timeout', lambdaFunction.timeout, ' s'],
+    ['memory', 'memory', lambdaFunction.memory, ' MB'],
     ['fifo', 'FIFO', queue.fifo],
   ] satisfies Row<Name>[]
 }
@@ -129,7 +131,7 @@ export async function readSettings<N extends string>(
 
 /** Refuses a value that AWS rejects: a run with another value would show nothing about this template. */
 function refuseWrong(title: string, setting: Setting<unknown>, file: string): void {
-  if (setting.state === 'unknown' && setting.wrong !== undefined) {
+  if (setting.state === 'unknown' && setting.fix !== undefined) {
     throw new UsageError(`the ${title} in ${file} is not valid: ${setting.reason}`)
   }
 }
@@ -173,11 +175,12 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
     (name) => flags[name] !== undefined || (queueUrl !== undefined && QUEUE_FLAGS.includes(name)),
     queueUrl === undefined ? ['DEAD_LETTER_QUEUE_URL'] : [],
   )
-  if (flags.reportBatchItemFailures) refuseWrong('value of FunctionResponseTypes', mapping.reports, file)
-  const reports = valueIn(mapping.reports)
-  if (reports === undefined)
+  if (flags.reportBatchItemFailures)
+    refuseWrong('value of FunctionResponseTypes', mapping.reportBatchItemFailures, file)
+  const reportBatchItemFailures = valueIn(mapping.reportBatchItemFailures)
+  if (reportBatchItemFailures === undefined)
     lines.push(`it is not known whether ReportBatchItemFailures is on in ${file}: this run assumes that it is on`)
-  else shown.push(`ReportBatchItemFailures ${reports ? 'on' : 'off'}`)
+  else shown.push(`ReportBatchItemFailures ${reportBatchItemFailures ? 'on' : 'off'}`)
   const maximum = valueIn(mapping.maximumConcurrency)
   if (maximum !== undefined && maximum !== flags.concurrency) {
     lines.push(
@@ -189,7 +192,7 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
       ...flags,
       ...taken,
       templateEnv,
-      reportBatchItemFailures: flags.reportBatchItemFailures && reports !== false,
+      reportBatchItemFailures: flags.reportBatchItemFailures && reportBatchItemFailures !== false,
     } as LocalFlags,
     lines: [settingsLine(mapping, file, shown, templateEnv), ...lines],
   }

@@ -12,21 +12,21 @@ import {
 } from 'yaml'
 import { UsageError } from '../errors.ts'
 
-/** Line and column, counted from 1. The place of a value in a map is the place of its key. */
-export interface Place {
+/** Line and column, counted from 1. The position of a value in a map is the position of its key. */
+export interface Position {
   line: number
   column: number
 }
 
 export type Node =
-  | { kind: 'scalar'; value: string | number | boolean | null; place: Place }
-  | { kind: 'list'; items: readonly Node[]; place: Place }
-  | { kind: 'map'; entries: ReadonlyMap<string, Node>; place: Place }
+  | { kind: 'scalar'; value: string | number | boolean | null; position: Position }
+  | { kind: 'list'; items: readonly Node[]; position: Position }
+  | { kind: 'map'; entries: ReadonlyMap<string, Node>; position: Position }
 
 /** Deeper than any real template, and small enough for recursive functions. */
 const MAX_DEPTH = 200
 
-function refuse(file: string, { line, column }: Place, what: string): never {
+function refuse(file: string, { line, column }: Position, what: string): never {
   throw new UsageError(`${file}:${line}:${column}: ${what}`)
 }
 
@@ -61,7 +61,7 @@ export function parseDocument(file: string, text: string): Node {
 }
 
 function set(file: string, entries: Map<string, Node>, key: string, value: Node) {
-  if (entries.has(key)) refuse(file, value.place, `the key ${key} occurs twice`)
+  if (entries.has(key)) refuse(file, value.position, `the key ${key} occurs twice`)
   entries.set(key, value)
 }
 
@@ -74,29 +74,29 @@ function withoutTokenNames(message: string) {
 }
 
 function fromJson(file: string, text: string): Node {
-  const convert = (node: ValueNode, place: Place, depth = 0): Node => {
-    if (depth > MAX_DEPTH) refuse(file, place, `nested deeper than ${MAX_DEPTH} levels`)
+  const convert = (node: ValueNode, position: Position, depth = 0): Node => {
+    if (depth > MAX_DEPTH) refuse(file, position, `nested deeper than ${MAX_DEPTH} levels`)
     if (node.type === 'Object') {
       const entries = new Map<string, Node>()
       for (const { name, value } of node.members) {
         const key = name.type === 'String' ? name.value : name.name
         set(file, entries, key, convert(value, name.loc.start, depth + 1))
       }
-      return { kind: 'map', entries, place }
+      return { kind: 'map', entries, position }
     }
     if (node.type === 'Array') {
       const items = node.elements.map(({ value }) => convert(value, value.loc.start, depth + 1))
-      return { kind: 'list', items, place }
+      return { kind: 'list', items, position }
     }
     const value = 'value' in node ? node.value : null
-    return { kind: 'scalar', value, place }
+    return { kind: 'scalar', value, position }
   }
   const parse = (): DocumentNode => {
     try {
       return parseJson(text, { mode: 'json' })
     } catch (error) {
       if (error instanceof RangeError) throw error
-      const { line = 1, column = 1, message } = error as Error & Partial<Place>
+      const { line = 1, column = 1, message } = error as Error & Partial<Position>
       return refuse(file, { line, column }, `not valid JSON: ${withoutTokenNames(message)}`)
     }
   }
@@ -126,7 +126,7 @@ function fromYaml(file: string, text: string): Node {
     uniqueKeys: false,
     prettyErrors: false,
   })
-  const placeOf = (offset = 0): Place => {
+  const positionOf = (offset = 0): Position => {
     const { line, col } = lines.linePos(offset)
     return { line, column: col }
   }
@@ -135,48 +135,50 @@ function fromYaml(file: string, text: string): Node {
     const { code, message } = error
     if (code === 'RESOURCE_EXHAUSTION') throw new RangeError(message)
     const what = code === 'MULTIPLE_DOCS' ? 'the file has more than one document' : message
-    refuse(file, placeOf(error.pos[0]), `not valid YAML: ${what}`)
+    refuse(file, positionOf(error.pos[0]), `not valid YAML: ${what}`)
   }
 
   const anchors = new Map<string, Node>()
-  const plain = (node: ParsedNode | null, place: Place, depth: number): Node => {
-    if (node === null) return { kind: 'scalar', value: null, place }
+  const convertUntagged = (node: ParsedNode | null, position: Position, depth: number): Node => {
+    if (node === null) return { kind: 'scalar', value: null, position }
     if (isAlias(node)) {
       const anchored =
-        anchors.get(node.source) ?? refuse(file, place, `there is no anchor &${node.source} before this alias`)
-      return anchored.kind === 'scalar' ? { ...anchored, place } : anchored // each alias of a scalar is a separate setting
+        anchors.get(node.source) ?? refuse(file, position, `there is no anchor &${node.source} before this alias`)
+      // Each alias of a scalar is a separate setting.
+      return anchored.kind === 'scalar' ? { ...anchored, position } : anchored
     }
     if (isSeq(node)) {
       const items = (node.items as (ParsedNode | null)[]).map((item) =>
-        convert(item, placeOf(item?.range[0] ?? node.range[0]), depth + 1),
+        convert(item, positionOf(item?.range[0] ?? node.range[0]), depth + 1),
       )
-      return { kind: 'list', items, place }
+      return { kind: 'list', items, position }
     }
     if (isMap<ParsedNode, ParsedNode | null>(node)) {
       const entries = new Map<string, Node>()
       const merged: Node[] = []
       for (const { key, value } of node.items) {
         const name = isScalar(key) ? (key.source ?? String(key.value)) : String(key)
-        const at = placeOf(key.range[0])
+        const at = positionOf(key.range[0])
         const child = convert(value, at, depth + 1)
         if (name === '<<') merged.push(...(child.kind === 'list' ? child.items : [child]))
         else set(file, entries, name, child)
       }
       for (const map of merged) {
-        if (map.kind !== 'map') return refuse(file, place, 'a merge key (<<) needs a map')
+        if (map.kind !== 'map') return refuse(file, position, 'a merge key (<<) needs a map')
         for (const [name, child] of map.entries) if (!entries.has(name)) entries.set(name, child)
       }
-      return { kind: 'map', entries, place }
+      return { kind: 'map', entries, position }
     }
     const { value, source } = node
-    return { kind: 'scalar', value: isPlain(value) ? value : (source ?? ''), place } // dates stay as they are written
+    // Dates stay as they are written.
+    return { kind: 'scalar', value: isPlain(value) ? value : (source ?? ''), position }
   }
-  const convert = (node: ParsedNode | null, place: Place, depth: number): Node => {
-    if (depth > MAX_DEPTH) refuse(file, place, `nested deeper than ${MAX_DEPTH} levels`)
-    const value = plain(node, place, depth)
+  const convert = (node: ParsedNode | null, position: Position, depth: number): Node => {
+    if (depth > MAX_DEPTH) refuse(file, position, `nested deeper than ${MAX_DEPTH} levels`)
+    const value = convertUntagged(node, position, depth)
     const tag = node && 'tag' in node && typeof node.tag === 'string' && node.tag.startsWith('!') ? node.tag : undefined
     const name = tag && (LONG.get(tag) ?? tag)
-    const result: Node = name ? { kind: 'map', entries: new Map([[name, value]]), place } : value
+    const result: Node = name ? { kind: 'map', entries: new Map([[name, value]]), position } : value
     if (node && 'anchor' in node && node.anchor) anchors.set(node.anchor, result)
     return result
   }

@@ -1,10 +1,10 @@
 import { kindOf } from '../errors.ts'
-import { known, type Pattern, type Setting, unknown, wrong } from '../model.ts'
-import type { Place } from './document.ts'
+import { invalid, known, type Pattern, type Setting, unknown } from '../model.ts'
+import type { Position } from './document.ts'
 
 /**
- * The operators that AWS lists for event filters of Lambda (`invocation-eventfiltering`), and the values that each
- * accepts.
+ * The operators that the AWS page `invocation-eventfiltering` lists for event filters of Lambda, and the values that
+ * each accepts.
  */
 const OPERATORS: Readonly<Record<string, (value: unknown) => boolean>> = {
   prefix: (value) => typeof value === 'string' || isObject(value),
@@ -18,36 +18,36 @@ const OPERATORS: Readonly<Record<string, (value: unknown) => boolean>> = {
 /** Operators of EventBridge, whose patterns have the same form. AWS does not document them for Lambda. */
 const EVENTBRIDGE_OPERATORS = ['wildcard', 'cidr']
 
-/** The limit in `API_Filter`. It also limits the recursion below. */
+/** The limit on the AWS page `API_Filter`. It also limits the recursion below. */
 const MAX_LENGTH = 4096
 
-/** The quota in `invocation-eventfiltering`. */
+/** The quota on the AWS page `invocation-eventfiltering`. */
 const MAX_FILTERS = 5
 
 /** The error if a mapping has more filters than Lambda allows. */
-export function tooManyFilters(count: number, place?: Place) {
+export function tooManyFilters(count: number, position?: Position) {
   if (count <= MAX_FILTERS) return undefined
   const what = `the mapping has ${count} filters, but Lambda allows at most ${MAX_FILTERS}, or 10 if AWS has raised the quota of the account`
   const fix = `Use at most ${MAX_FILTERS} filters. If AWS has raised your quota, check the deployed function with --function NAME.`
-  return wrong(what, fix, place)
+  return invalid(what, fix, position)
 }
 
 class PatternError extends Error {}
-class UncertainPattern extends Error {}
+class UncertainPatternError extends Error {}
 
 /**
  * Reads the pattern of a filter on an SQS mapping. Like EventBridge, Lambda rejects values that are not lists, empty
- * lists and unknown operators. It can filter SQS messages only by their body (`with-sqs-filtering`).
+ * lists and unknown operators. It can filter SQS messages only by their body: see the AWS page `with-sqs-filtering`.
  */
 export function patternSetting(text: Setting<string>): Setting<Pattern> {
   if (text.state === 'unknown') return text
-  if (text.state === 'absent') return known<Pattern>({ wrong: 'it has no Pattern' })
-  const { value, place } = text
+  if (text.state === 'absent') return known<Pattern>({ error: 'it has no Pattern' })
+  const { value, position } = text
   try {
-    return known<Pattern>({ forms: formsOf(parse(value)) }, place)
+    return known<Pattern>({ forms: formsOf(parse(value)) }, position)
   } catch (error) {
-    if (error instanceof UncertainPattern) return unknown(error.message, place)
-    if (error instanceof PatternError) return known<Pattern>({ wrong: error.message }, place)
+    if (error instanceof UncertainPatternError) return unknown(error.message, position)
+    if (error instanceof PatternError) return known<Pattern>({ error: error.message }, position)
     throw error
   }
 }
@@ -116,7 +116,7 @@ function checkOperator(test: Record<string, unknown>, path: string): void {
   if (name === '' || more.length > 0)
     throw new PatternError(`${path} has an object that does not have exactly one operator`)
   if (EVENTBRIDGE_OPERATORS.includes(name)) {
-    throw new UncertainPattern(`AWS does not document the operator ${name} of ${path} for Lambda`)
+    throw new UncertainPatternError(`AWS does not document the operator ${name} of ${path} for Lambda`)
   }
   const takes = Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined
   if (!takes) throw new PatternError(`${path} has the operator ${name}, which does not exist`)

@@ -1,6 +1,7 @@
 import { UsageError } from '../errors.ts'
 import {
   absent,
+  invalid,
   known,
   type LambdaFunction,
   type Mapping,
@@ -13,9 +14,8 @@ import {
   unknown,
   unreadQueue,
   valueIn,
-  wrong,
 } from '../model.ts'
-import { type Node, type Place, parseDocument, readDocument } from './document.ts'
+import { type Node, type Position, parseDocument, readDocument } from './document.ts'
 import { patternSetting, tooManyFilters } from './filters.ts'
 import { createReader, GENERATOR, type Reader } from './reader.ts'
 import { createResolver, type Resolved } from './resolve.ts'
@@ -70,8 +70,8 @@ function noTemplateError(file: string, document: Node): UsageError {
 
 /**
  * Reads the SQS event source mappings of a SAM or CloudFormation template, as far as they are known without deployment.
- * Rejects with a UsageError that names the position if the text is not a template. `content` is the text of the file, if
- * the caller has read it.
+ * Rejects with a UsageError that names the position if the text is not a template. `content` is the text of the file,
+ * if the caller has read it.
  */
 export async function readTemplate(file: string, given: ReadonlyMap<string, string>, content?: string): Promise<Model> {
   refuseConfiguration(file)
@@ -89,13 +89,13 @@ export async function readTemplate(file: string, given: ReadonlyMap<string, stri
   return { file, ...collect(reader) }
 }
 
-function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
+function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
   const { resolve, resources, property, propertiesOf, conditionOf, text, number } = reader
   const { functionOf, findFunction, findQueue, arnOf } = createResources(reader)
   const mappings: Mapping[] = []
-  const unread: Unread[] = []
-  const addUnread = (id: string, reason: string, place?: Place, fix?: string) =>
-    unread.push({ id, place, unread: reason, fix })
+  const unreadResources: Unread[] = []
+  const addUnread = (id: string, reason: string, position?: Position, fix?: string) =>
+    unreadResources.push({ id, position, unreadReason: reason, fix })
 
   /**
    * Whether a macro is in a resource or in its properties. A macro receives all entries next to it, and may change them
@@ -106,15 +106,15 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     return properties.kind === 'map' && properties.entries.has('Fn::Transform')
   }
 
-  const reportsOf = (types: Resolved): Setting<boolean> => {
+  const reportBatchItemFailuresOf = (types: Resolved): Setting<boolean> => {
     if (types.kind === 'absent') return known(false)
-    if (types.kind === 'unknown') return unknown(types.reason, types.place)
+    if (types.kind === 'unknown') return unknown(types.reason, types.position)
     const fix = 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
-    if (types.kind !== 'list') return wrong(`it is a ${types.kind}, but must be a list`, fix, types.place)
+    if (types.kind !== 'list') return invalid(`it is a ${types.kind}, but must be a list`, fix, types.position)
     const items = types.items.map((item) => text(resolve(item)))
     const on = items.some((item) => item.state === 'known' && item.value === 'ReportBatchItemFailures')
     const unresolved = items.find((item) => item.state === 'unknown')
-    return unresolved && !on ? { ...unresolved, place: types.place } : known(on, types.place)
+    return unresolved && !on ? { ...unresolved, position: types.position } : known(on, types.position)
   }
   const otherTypesOf = (types: Resolved): string[] => {
     const items = types.kind === 'list' ? types.items.map((item) => valueIn(text(resolve(item)))) : []
@@ -124,26 +124,26 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     const settings = ['MinimumPollers', 'MaximumPollers'].map((name) => text(property(pollers, name)))
     const on = settings.some(({ state }) => state === 'known')
     const unresolved = settings.find((setting) => setting.state === 'unknown')
-    return unresolved && !on ? unresolved : known(on, pollers.place)
+    return unresolved && !on ? unresolved : known(on, pollers.position)
   }
   const patternOf = (filter: Resolved): Setting<Pattern> => {
     const pattern = property(filter, 'Pattern')
     if (pattern.kind !== 'map' && pattern.kind !== 'list') return patternSetting(text(pattern))
-    return known<Pattern>({ wrong: `it is a ${pattern.kind}, but must be JSON text` }, pattern.place)
+    return known<Pattern>({ error: `it is a ${pattern.kind}, but must be JSON text` }, pattern.position)
   }
   const filtersOf = (criteria: Resolved): Setting<readonly Setting<Pattern>[]> => {
     const filters = property(criteria, 'Filters')
-    const { place } = filters
+    const { position } = filters
     const fix = 'Set FilterCriteria to { Filters: [{ Pattern: JSON text }] }.'
-    if (filters.kind === 'unknown') return unknown(filters.reason, place)
+    if (filters.kind === 'unknown') return unknown(filters.reason, position)
     if (filters.kind === 'absent') {
       const isEmpty = criteria.kind !== 'map' || criteria.entries.size === 0
-      return isEmpty ? absent : wrong('it has no Filters', fix, criteria.place)
+      return isEmpty ? absent : invalid('it has no Filters', fix, criteria.position)
     }
-    if (filters.kind !== 'list') return wrong(`it is a ${filters.kind}, but must be a list`, fix, place)
+    if (filters.kind !== 'list') return invalid(`it is a ${filters.kind}, but must be a list`, fix, position)
     const items = filters.items.map(resolve).filter(({ kind }) => kind !== 'absent')
     const count = items.filter(({ kind }) => kind !== 'unknown').length
-    return tooManyFilters(count, place) ?? known(items.map(patternOf), place)
+    return tooManyFilters(count, position) ?? known(items.map(patternOf), position)
   }
   const enabledOf = (enabled: Setting<string>): Setting<boolean> =>
     enabled.state === 'unknown' ? enabled : known(enabled.state === 'absent' || enabled.value !== 'false')
@@ -153,15 +153,15 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     properties: Resolved,
     arn: Resolved,
     queue: Queue,
-    target: LambdaFunction,
+    lambdaFunction: LambdaFunction,
   ): Mapping => ({
     ...base,
     arn: arnOf(arn),
     queue,
-    function: target,
+    function: lambdaFunction,
     batchSize: number('batchSize', property(properties, 'BatchSize')),
     window: number('window', property(properties, 'MaximumBatchingWindowInSeconds')),
-    reports: reportsOf(property(properties, 'FunctionResponseTypes')),
+    reportBatchItemFailures: reportBatchItemFailuresOf(property(properties, 'FunctionResponseTypes')),
     otherResponseTypes: otherTypesOf(property(properties, 'FunctionResponseTypes')),
     maximumConcurrency: number(
       'maximumConcurrency',
@@ -180,68 +180,74 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     runs: enabledOf(text(property(properties, 'Enabled'))),
   })
 
-  const addSqs = (base: Resource, properties: Resolved, target: LambdaFunction) => {
+  const addSqs = (base: Resource, properties: Resolved, lambdaFunction: LambdaFunction) => {
     const arn = property(properties, 'Queue')
-    const queue = findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.place)
-    mappings.push(toMapping(base, properties, arn, queue, target))
+    const queue = findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.position)
+    mappings.push(toMapping(base, properties, arn, queue, lambdaFunction))
   }
 
   /**
    * For SqsSubscription, SAM creates a queue between a topic and a function. The batch size is the only setting of the
    * mapping that SAM sets.
    */
-  const addSns = (base: Resource, properties: Resolved, target: LambdaFunction) => {
+  const addSns = (base: Resource, properties: Resolved, lambdaFunction: LambdaFunction) => {
     const subscription = property(properties, 'SqsSubscription')
-    const { kind, place } = subscription
-    if (kind === 'unknown') return addUnread(base.id, `its SqsSubscription is not known: ${subscription.reason}`, place)
+    const { kind, position } = subscription
+    if (kind === 'unknown')
+      return addUnread(base.id, `its SqsSubscription is not known: ${subscription.reason}`, position)
     if (kind === 'absent' || (kind === 'scalar' && String(subscription.value) === 'false')) return
     const arn = property(subscription, 'QueueArn')
-    const made = { ...unreadQueue(`the queue of ${base.id}`, 'SAM creates it', place), fifo: known(false) }
-    const queue = kind === 'map' ? (findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.place)) : made
+    const made = { ...unreadQueue(`the queue of ${base.id}`, 'SAM creates it', position), fifo: known(false) }
+    const queue =
+      kind === 'map' ? (findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.position)) : made
     const batchSize = kind === 'map' ? subscription.entries.get('BatchSize') : undefined
-    const taken: Resolved = { kind: 'map', entries: new Map(batchSize ? [['BatchSize', batchSize]] : []), place }
-    const mapping = toMapping(base, taken, arn, queue, target)
-    mappings.push({ ...mapping, reports: known(false, place), ofTopic: true })
+    const taken: Resolved = { kind: 'map', entries: new Map(batchSize ? [['BatchSize', batchSize]] : []), position }
+    const mapping = toMapping(base, taken, arn, queue, lambdaFunction)
+    mappings.push({ ...mapping, reportBatchItemFailures: known(false, position), isFromSnsEvent: true })
   }
 
   const addEvents = (id: string) => {
     const events = property(propertiesOf(id), 'Events')
-    if (events.kind === 'unknown') addUnread(id, `its Events are not known: ${events.reason}`, events.place)
-    if (events.kind === 'list' || events.kind === 'scalar') addUnread(id, 'its Events are not a map', events.place)
+    if (events.kind === 'unknown') addUnread(id, `its Events are not known: ${events.reason}`, events.position)
+    if (events.kind === 'list' || events.kind === 'scalar') addUnread(id, 'its Events are not a map', events.position)
     if (events.kind !== 'map') return
     for (const [name, declaration] of events.entries) {
-      const base = { id: `${id}/${name}`, place: declaration.place }
+      const base = { id: `${id}/${name}`, position: declaration.position }
       const event = resolve(declaration)
       const type = text(property(event, 'Type'))
-      if (GENERATOR.test(name)) addUnread(base.id, GENERATED, base.place)
-      else if (event.kind === 'unknown') addUnread(base.id, event.reason, base.place)
-      else if (type.state === 'unknown') addUnread(base.id, `its Type is not known: ${type.reason}`, base.place)
+      if (GENERATOR.test(name)) addUnread(base.id, GENERATED, base.position)
+      else if (event.kind === 'unknown') addUnread(base.id, event.reason, base.position)
+      else if (type.state === 'unknown') addUnread(base.id, `its Type is not known: ${type.reason}`, base.position)
       else if (valueIn(type) === 'SQS') addSqs(base, property(event, 'Properties'), functionOf(id))
       else if (valueIn(type) === 'SNS') addSns(base, property(event, 'Properties'), functionOf(id))
-      else if (type.state === 'absent') addUnread(base.id, 'it has no Type', base.place)
+      else if (type.state === 'absent') addUnread(base.id, 'it has no Type', base.position)
       else if (/^s[qn]s$/i.test(type.value))
-        addUnread(base.id, `its Type is ${type.value}, but SAM accepts only ${type.value.toUpperCase()}`, base.place)
+        addUnread(base.id, `its Type is ${type.value}, but SAM accepts only ${type.value.toUpperCase()}`, base.position)
     }
   }
 
-  const addMapping = (id: string, place: Place) => {
+  const addMapping = (id: string, position: Position) => {
     const properties = propertiesOf(id)
     const arn = property(properties, 'EventSourceArn')
     const queue = findQueue(arn)
     if (!queue) return
     // An unknown ARN counts as that of a queue, unless the mapping has a property that only other services have.
-    if (queue.fifo.state === 'unknown' && queue.unread !== undefined) {
+    if (queue.fifo.state === 'unknown' && queue.unreadReason !== undefined) {
       const others = OTHER_SERVICES.map((name) => property(properties, name))
-      const open = others.find((other) => other.kind === 'unknown')
+      const unresolved = others.find((other) => other.kind === 'unknown')
       if (others.some(({ kind }) => kind !== 'absent' && kind !== 'unknown')) return
-      if (open?.kind === 'unknown') return addUnread(id, `whether it reads SQS is not known: ${open.reason}`, place)
+      if (unresolved?.kind === 'unknown')
+        return addUnread(id, `whether it reads SQS is not known: ${unresolved.reason}`, position)
     }
-    const target = findFunction(property(properties, 'FunctionName'))
-    const mapping = toMapping({ id, place }, properties, arn, queue, target)
+    const lambdaFunction = findFunction(property(properties, 'FunctionName'))
+    const mapping = toMapping({ id, position }, properties, arn, queue, lambdaFunction)
     const { name, verdict } = conditionOf(id) ?? {}
     // If the mapping has the same condition as its function, both exist together.
-    const open = typeof verdict === 'object' && name !== conditionOf(target.id)?.name && valueIn(mapping.runs)
-    mappings.push(open ? { ...mapping, runs: unknown(`the condition ${name} of ${id}: ${verdict.reason}`) } : mapping)
+    const mayNotExist =
+      typeof verdict === 'object' && name !== conditionOf(lambdaFunction.id)?.name && valueIn(mapping.runs)
+    mappings.push(
+      mayNotExist ? { ...mapping, runs: unknown(`the condition ${name} of ${id}: ${verdict.reason}`) } : mapping,
+    )
   }
 
   for (const key of ['Transform', 'Fn::Transform']) {
@@ -250,25 +256,25 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unread'> {
     for (const macro of macros.kind === 'list' ? macros.items.map(resolve) : [macros]) {
       const name = text(macro.kind === 'map' ? property(macro, 'Name') : macro)
       if (name.state === 'absent' || (name.state === 'known' && KNOWN_MACROS.test(name.value))) continue
-      addUnread(name.state === 'known' ? name.value : key, 'a macro may change the template', macros.place)
+      addUnread(name.state === 'known' ? name.value : key, 'a macro may change the template', macros.position)
     }
   }
   for (const [id, declaration] of resources) {
-    const { place } = declaration
+    const { position } = declaration
     const type = text(property(resolve(declaration), 'Type'))
     const condition = conditionOf(id)
-    if (CHECKED.test(valueIn(type) ?? '') && hasMacro(id)) addUnread(id, 'a macro may change it', place)
-    if (GENERATOR.test(id)) addUnread(id, GENERATED, place)
-    else if (type.state === 'unknown') addUnread(id, `its Type is not known: ${type.reason}`, place)
+    if (CHECKED.test(valueIn(type) ?? '') && hasMacro(id)) addUnread(id, 'a macro may change it', position)
+    if (GENERATOR.test(id)) addUnread(id, GENERATED, position)
+    else if (type.state === 'unknown') addUnread(id, `its Type is not known: ${type.reason}`, position)
     else if (type.state === 'absent') continue
     else if (NESTED.test(type.value))
-      addUnread(id, 'its resources are in a separate template', place, 'Run doctor on that template.')
+      addUnread(id, 'its resources are in a separate template', position, 'Run doctor on that template.')
     else if (!/^AWS::(Serverless::Function|Lambda::EventSourceMapping)$/.test(type.value)) continue
     else if (condition?.verdict === false) {
       const reason = `its condition ${condition.name} is false with these parameters`
-      addUnread(id, reason, place, 'Set parameters that make the condition true: --parameter NAME=VALUE.')
+      addUnread(id, reason, position, 'Set parameters that make the condition true: --parameter NAME=VALUE.')
     } else if (type.value === 'AWS::Serverless::Function') addEvents(id)
-    else addMapping(id, place)
+    else addMapping(id, position)
   }
-  return { mappings, unread }
+  return { mappings, unreadResources }
 }

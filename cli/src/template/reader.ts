@@ -3,7 +3,10 @@ import type { Node } from './document.ts'
 import type { Resolved, Resolver } from './resolve.ts'
 import { readable, whyUnknown } from './text.ts'
 
-/** Keys of loops and macros. Deployment can add entries next to such a key, which the template does not show. */
+/**
+ * Keys of loops and macros. On deployment, CloudFormation can add entries next to such a key. The template does not
+ * show them.
+ */
 export const GENERATOR = /^Fn::(ForEach::|Transform$)/
 
 function generatorIn(resolved: Resolved): string | undefined {
@@ -14,17 +17,18 @@ function generatorIn(resolved: Resolved): string | undefined {
 export function createReader(resolver: Resolver) {
   const { resolve, holds, resources } = resolver
 
-  /** A property of a map. An absent property has the place of the map. */
+  /** A property of a map. An absent property has the position of the map. */
   const property = (parent: Resolved, name: string): Resolved => {
-    const { kind, place } = parent
+    const { kind, position } = parent
     if (kind === 'unknown' || kind === 'absent') return parent
-    if (kind !== 'map') return { kind: 'unknown', reason: `the value around it is a ${kind}, but must be a map`, place }
+    if (kind !== 'map')
+      return { kind: 'unknown', reason: `the value around it is a ${kind}, but must be a map`, position }
     const child = parent.entries.get(name)
     if (child) return resolve(child)
     const generator = generatorIn(parent)
     return generator === undefined
-      ? { kind: 'absent', place }
-      : { kind: 'unknown', reason: `${generator} may add it`, place }
+      ? { kind: 'absent', position }
+      : { kind: 'unknown', reason: `${generator} may add it`, position }
   }
   const resource = (id: string): Resolved => {
     const declaration = resources.get(id)
@@ -33,31 +37,31 @@ export function createReader(resolver: Resolver) {
 
   /** A scalar as text, numbers and booleans included. */
   const text = (resolved: Resolved): Setting<string> => {
-    const { place } = resolved
+    const { position } = resolved
     if (resolved.kind === 'absent') return absent
-    if (resolved.kind === 'unknown') return unknown(resolved.reason, place)
-    if (resolved.kind !== 'scalar') return unknown(`it is a ${resolved.kind}`, place)
+    if (resolved.kind === 'unknown') return unknown(resolved.reason, position)
+    if (resolved.kind !== 'scalar') return unknown(`it is a ${resolved.kind}`, position)
     const value = String(resolved.value)
     const unresolved = whyUnknown(value)
-    return unresolved === undefined ? known(value, place) : unknown(unresolved, place)
+    return unresolved === undefined ? known(value, position) : unknown(unresolved, position)
   }
 
-  /** A map. A template may also write it as JSON text, such as RedrivePolicy. Placeholders in the text are kept. */
+  /** A map. Some maps, such as RedrivePolicy, can also be JSON text. Placeholders in the text are kept. */
   const map = (resolved: Resolved): Resolved => {
     if (resolved.kind !== 'scalar') return resolved
     const json = String(resolved.value)
-    const { place = { line: 1, column: 1 } } = resolved
+    const { position = { line: 1, column: 1 } } = resolved
     try {
       const value: unknown = JSON.parse(json.replaceAll('\0', '\\u0000'))
       if (typeof value !== 'object' || value === null || Array.isArray(value)) return resolved
       const nodes = Object.entries(value).map(([key, value]): [string, Node] => {
         const scalar = typeof value === 'object' && value !== null ? JSON.stringify(value) : value
-        return [key, { kind: 'scalar', value: scalar, place: { ...place } }] // each value is a separate setting
+        return [key, { kind: 'scalar', value: scalar, position: { ...position } }] // each value is a separate setting
       })
-      return { kind: 'map', entries: new Map(nodes), place }
+      return { kind: 'map', entries: new Map(nodes), position }
     } catch {
       const reason = whyUnknown(json)
-      return reason === undefined ? resolved : { kind: 'unknown', reason, place }
+      return reason === undefined ? resolved : { kind: 'unknown', reason, position }
     }
   }
 
@@ -71,7 +75,7 @@ export function createReader(resolver: Resolver) {
       if (setting.state === 'unknown') return setting
       return setting.state === 'absent'
         ? numberSetting(limit, undefined)
-        : numberSetting(limit, setting.value, setting.place)
+        : numberSetting(limit, setting.value, setting.position)
     },
     /** The type of a resource; empty if it has none. */
     typeOf: (id: string) => {

@@ -1,4 +1,4 @@
-import type { Node, Place } from './document.ts'
+import type { Node, Position } from './document.ts'
 import {
   hasKnownColons,
   PSEUDO_PARAMETERS,
@@ -10,15 +10,15 @@ import {
 } from './text.ts'
 
 /**
- * The value of a node. Text may have placeholders for attributes of resources and pseudo parameters, which are known
- * only after deployment.
+ * The value of a node. Text may have placeholders for resources, their attributes and pseudo parameters, whose values
+ * are known only after deployment.
  */
 export type Resolved =
-  | { kind: 'scalar'; value: string | number | boolean; place?: Place | undefined }
-  | { kind: 'list'; items: readonly Node[]; place?: Place | undefined }
-  | { kind: 'map'; entries: ReadonlyMap<string, Node>; place?: Place | undefined }
-  | { kind: 'absent'; place?: Place | undefined }
-  | { kind: 'unknown'; reason: string; place?: Place | undefined }
+  | { kind: 'scalar'; value: string | number | boolean; position?: Position | undefined }
+  | { kind: 'list'; items: readonly Node[]; position?: Position | undefined }
+  | { kind: 'map'; entries: ReadonlyMap<string, Node>; position?: Position | undefined }
+  | { kind: 'absent'; position?: Position | undefined }
+  | { kind: 'unknown'; reason: string; position?: Position | undefined }
 
 export interface Unknown {
   reason: string
@@ -32,14 +32,14 @@ function unknown(reason: string): Resolved {
   return { kind: 'unknown', reason }
 }
 
-function deployed(name: string): Resolved {
+function placeholderFor(name: string): Resolved {
   return { kind: 'scalar', value: placeholder(name) }
 }
 
-const NOWHERE: Place = { line: 1, column: 1 }
+const NOWHERE: Position = { line: 1, column: 1 }
 
 function node(value: string): Node {
-  return { kind: 'scalar', value, place: NOWHERE }
+  return { kind: 'scalar', value, position: NOWHERE }
 }
 
 /** Nested functions over aliases of YAML can double the length of a text at every level, so the length is limited. */
@@ -66,7 +66,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
    * Evaluates each node or condition once. A node that depends on itself reaches MAX_DEPTH, and gets the result of
    * `circularOf`.
    */
-  const once = <Key, Result>(circularOf: (key: Key) => Result, evaluate: (key: Key) => Result) => {
+  const memoizeRecursive = <Key, Result>(circularOf: (key: Key) => Result, evaluate: (key: Key) => Result) => {
     const results = new Map<Key, Result>()
     let depth = 0
     return (key: Key): Result => {
@@ -99,11 +99,12 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     if (name === 'AWS::NoValue') return ABSENT
     const value = given.get(name)
     if (value !== undefined) return { kind: 'scalar', value }
-    return PSEUDO_PARAMETERS.includes(name) || resources.has(name) ? deployed(name) : attribute(name) // SAM allows Ref Function.Alias
+    // SAM allows Ref Function.Alias.
+    return PSEUDO_PARAMETERS.includes(name) || resources.has(name) ? placeholderFor(name) : attribute(name)
   }
   const attribute = (path: string): Resolved => {
     const [resource = ''] = path.split('.')
-    return resources.has(resource) ? deployed(path) : unknown(`${readable(path)} is not defined in this template`)
+    return resources.has(resource) ? placeholderFor(path) : unknown(`${readable(path)} is not defined in this template`)
   }
 
   /** The text with its placeholders, or the reason why it is unknown. */
@@ -194,7 +195,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
         const ids = placeholdersIn(String(resolved.value)).map((name) => name.split('.')[0] ?? '')
         const [id, ...more] = new Set(ids.filter((id) => resources.has(id)))
         return id !== undefined && more.length === 0
-          ? deployed(`${id}.Fn::Select ${at}`)
+          ? placeholderFor(`${id}.Fn::Select ${at}`)
           : unknown(whyUnknown(String(resolved.value)) ?? 'Fn::Select has no list')
       }
       const item = resolved.kind === 'list' && typeof at === 'string' ? resolved.items[Number(at)] : undefined
@@ -219,16 +220,20 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     if (child.kind === 'map') {
       const [entry, ...more] = child.entries
       const [name = '', argument] = more.length === 0 && entry ? entry : []
-      const known = Object.hasOwn(functions, name) ? functions[name] : undefined
-      if (known && argument) return { ...known(argument), place: child.place } // the place of the function, not of its parts
+      const intrinsic = Object.hasOwn(functions, name) ? functions[name] : undefined
+      // The position is that of the intrinsic function, not of its parts.
+      if (intrinsic && argument) return { ...intrinsic(argument), position: child.position }
       return /^(Fn::|!)/.test(name)
-        ? { ...unknown(`${name} is known only after deployment`), place: child.place }
+        ? { ...unknown(`${name} is known only after deployment`), position: child.position }
         : child
     }
-    const { value, place } = child
-    return value === null ? { kind: 'absent', place } : { kind: 'scalar', value, place }
+    const { value, position } = child
+    return value === null ? { kind: 'absent', position } : { kind: 'scalar', value, position }
   }
-  const resolve = once<Node, Resolved>(() => unknown('it refers to itself, or is nested too deeply'), evaluate)
+  const resolve = memoizeRecursive<Node, Resolved>(
+    () => unknown('it refers to itself, or is nested too deeply'),
+    evaluate,
+  )
 
   const evaluateCondition = (child: Node): Verdict => {
     const [[name = '', argument] = []] = child.kind === 'map' ? child.entries : []
@@ -252,7 +257,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     return verdicts.find((verdict) => typeof verdict !== 'boolean') ?? !decisive
   }
   /** Whether a condition of the template holds. */
-  const holds: (name: string) => Verdict = once<string, Verdict>(
+  const holds: (name: string) => Verdict = memoizeRecursive<string, Verdict>(
     (name) => ({ reason: `the condition ${name} refers to itself, or is nested too deeply` }),
     (name) => {
       const condition = conditions.get(name)

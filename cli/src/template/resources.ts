@@ -1,6 +1,8 @@
+import { memoize } from '../memoize.ts'
 import {
   absent,
   incompletePolicy,
+  invalid,
   kindMismatch,
   known,
   type LambdaFunction,
@@ -12,7 +14,6 @@ import {
   unreadFunction,
   unreadQueue,
   valueIn,
-  wrong,
 } from '../model.ts'
 import type { Node } from './document.ts'
 import type { Reader } from './reader.ts'
@@ -30,8 +31,8 @@ const OTHER_SOURCES = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
  */
 const NO_QUEUES = /^AWS::(DynamoDB|Events|Kinesis|Lambda|Logs|S3|SNS|Serverless)::/
 
-/** A queue of this template, or the reason why the queue is unknown, with its ARN if that is known. */
-type Source = { id: string } | { reason: string; arn?: string }
+/** A resource of this template, or the reason why it is not known. For a queue, also its ARN if that is known. */
+type ResourceLookup = { id: string } | { reason: string; arn?: string }
 
 /**
  * All words in a declaration, without resolving it. YAML aliases can repeat a node many times, so each is visited once.
@@ -47,16 +48,6 @@ function wordsIn(declaration: Node | undefined): string[] {
   return declaration ? collect(declaration) : []
 }
 
-/** Creates one model per resource, even if several mappings refer to it. */
-function cached<T>(read: (id: string) => T) {
-  const models = new Map<string, T>()
-  return (id: string): T => {
-    const model = models.get(id) ?? read(id)
-    models.set(id, model)
-    return model
-  }
-}
-
 /** Finds the functions and queues that the properties of a mapping refer to. */
 export function createResources(reader: Reader) {
   const { property, propertiesOf, typeOf, nameOf, conditionOf, ignoresGlobals, text, number, map, resources } = reader
@@ -67,7 +58,7 @@ export function createResources(reader: Reader) {
   const functionsByName = Map.groupBy(ofType(FUNCTION), (id) => nameOf(id, 'FunctionName'))
   const queuesByName = Map.groupBy(queues, (id) => nameOf(id, 'QueueName'))
   /** The only resource of that name. Names with placeholders are equal if their placeholders are equal. */
-  const byName = (ids: ReadonlyMap<string | undefined, readonly string[]>, name: string): Source => {
+  const byName = (ids: ReadonlyMap<string | undefined, readonly string[]>, name: string): ResourceLookup => {
     const [id, ...more] = ids.get(name) ?? []
     if (id === undefined) return { reason: whyUnknown(name) ?? ELSEWHERE }
     return more.length === 0 ? { id } : { reason: `${[id, ...more].join(' and ')} have the same name` }
@@ -75,7 +66,8 @@ export function createResources(reader: Reader) {
 
   /**
    * The resource that a name or an ARN refers to. If it refers to several resources, the result is the first one that
-   * has one of the `types`. A name that merely contains the name of a resource does not refer to it.
+   * has one of the `types` or, if none has, the first one. A name that merely contains the name of a resource does not
+   * refer to it.
    */
   const resourceIn = (value: string, ...types: readonly RegExp[]) => {
     const ids = partsOf(value).flatMap((part) => {
@@ -97,12 +89,12 @@ export function createResources(reader: Reader) {
     return rest.length === 0 || child.kind !== 'map' || isOwn(child, rest)
   }
   const presenceOf = (resolved: Resolved): Setting<true> => {
-    const { kind, place } = resolved
-    if (kind === 'unknown') return unknown(resolved.reason, place)
-    return kind === 'absent' ? absent : known<true>(true, place)
+    const { kind, position } = resolved
+    if (kind === 'unknown') return unknown(resolved.reason, position)
+    return kind === 'absent' ? absent : known<true>(true, position)
   }
 
-  const functionOf = cached((id: string): LambdaFunction => {
+  const functionOf = memoize((id: string): LambdaFunction => {
     const own = propertiesOf(id)
     const sam = typeOf(id) === 'AWS::Serverless::Function'
     const get = <T>(path: string | readonly string[], read: (resolved: Resolved) => Setting<T>): Setting<T> => {
@@ -111,7 +103,7 @@ export function createResources(reader: Reader) {
       const [name = ''] = names
       const inherits = sam && given.kind === 'absent' && !isOwn(own, names) && !ignoresGlobals(id, name)
       const inherited = inherits ? names.reduce(property, globals) : given
-      return inherits && inherited.kind !== 'absent' ? { ...read(inherited), of: 'Globals' } : read(given)
+      return inherits && inherited.kind !== 'absent' ? { ...read(inherited), section: 'Globals' } : read(given)
     }
     const managed = get('CapacityProviderConfig', presenceOf)
     const durable = get('DurableConfig', presenceOf)
@@ -122,44 +114,50 @@ export function createResources(reader: Reader) {
     const fix = 'Set ExecutionTimeout to a number of seconds, at most the visibility timeout of the queue.'
     return {
       id,
-      place: resources.get(id)?.place,
+      position: resources.get(id)?.position,
       timeout: get('Timeout', (resolved) => {
         const setting = text(resolved)
-        return setting.state === 'unknown' ? setting : timeoutSetting(valueIn(setting), managed, resolved.place)
+        return setting.state === 'unknown' ? setting : timeoutSetting(valueIn(setting), managed, resolved.position)
       }),
       memory: get('MemorySize', (resolved) => number('memory', resolved)),
       runtime: get('Runtime', text),
       reservedConcurrency: get('ReservedConcurrentExecutions', (resolved) => number('reservedConcurrency', resolved)),
       deadLetterTarget: get([sam ? 'DeadLetterQueue' : 'DeadLetterConfig', 'TargetArn'], presenceOf),
       tenantIsolation: get(['TenancyConfig', 'TenantIsolationMode'], text),
-      executionTimeout: isIncomplete ? wrong('DurableConfig does not set it', fix, durable.place) : executionTimeout,
+      executionTimeout: isIncomplete
+        ? invalid('DurableConfig does not set it', fix, durable.position)
+        : executionTimeout,
     }
   })
 
   /** The function that FunctionName refers to: by name, ARN or reference, directly or through an alias or a version. */
   const findFunction = (resolved: Resolved, via: readonly string[] = []): LambdaFunction => {
-    const place = resolved.place
+    const position = resolved.position
     if (resolved.kind !== 'scalar') {
-      return unreadFunction('its function', resolved.kind === 'unknown' ? resolved.reason : 'no name is given', place)
+      return unreadFunction(
+        'its function',
+        resolved.kind === 'unknown' ? resolved.reason : 'no name is given',
+        position,
+      )
     }
     const value = String(resolved.value)
-    if (value === '') return unreadFunction('its function', 'its name is empty', place)
+    if (value === '') return unreadFunction('its function', 'its name is empty', position)
     const id = resourceIn(value, FUNCTION, ALIAS)
     if (id !== undefined) {
       const type = typeOf(id)
       if (FUNCTION.test(type)) return functionOf(id)
-      if (!ALIAS.test(type)) return unreadFunction(id, `it is a resource of type ${type}`, place)
-      if (via.includes(id)) return unreadFunction(id, 'it refers to itself', place)
+      if (!ALIAS.test(type)) return unreadFunction(id, `it is a resource of type ${type}`, position)
+      if (via.includes(id)) return unreadFunction(id, 'it refers to itself', position)
       return findFunction(property(propertiesOf(id), 'FunctionName'), [...via, id])
     }
     // A name, the end of an ARN from the account on, or a complete ARN; each with or without an alias.
     const parts = partsOf(value)
-    const source = byName(functionsByName, parts[parts.indexOf('function') + 1] ?? '')
-    return 'id' in source ? functionOf(source.id) : unreadFunction(readable(value), source.reason, place)
+    const lookup = byName(functionsByName, parts[parts.indexOf('function') + 1] ?? '')
+    return 'id' in lookup ? functionOf(lookup.id) : unreadFunction(readable(value), lookup.reason, position)
   }
 
   /** The queue that an ARN refers to; undefined if it belongs to another service. */
-  const findSource = (resolved: Resolved): Source | undefined => {
+  const lookUpQueue = (resolved: Resolved): ResourceLookup | undefined => {
     if (resolved.kind === 'unknown') return { reason: resolved.reason }
     if (resolved.kind !== 'scalar') return { reason: 'no ARN is given' }
     const value = String(resolved.value)
@@ -173,59 +171,66 @@ export function createResources(reader: Reader) {
     if (service !== 'sqs') return whyUnknown(service) === undefined ? undefined : { reason: whyUnknown(service) ?? '' }
     if (!name) return { reason: `${readable(value)} has no name of a queue` }
     // Only an ARN with the account of this stack can refer to a queue of this template.
-    const source = account === reader.account ? byName(queuesByName, name) : { reason: ELSEWHERE }
-    return 'id' in source ? source : { ...source, arn: readable(value) }
+    const lookup = account === reader.account ? byName(queuesByName, name) : { reason: ELSEWHERE }
+    return 'id' in lookup ? lookup : { ...lookup, arn: readable(value) }
   }
 
   /** Checks an ARN of a queue. A reference to a queue (its URL) and its name are common mistakes. */
   const arnOf = (resolved: Resolved): Setting<string> => {
-    const { place } = resolved
+    const { position } = resolved
     const value = resolved.kind === 'scalar' ? String(resolved.value) : ''
     const [name = ''] = placeholdersIn(value)
     const [id = '', attribute = ''] = name.split('.')
     const whole = value === placeholder(name)
     if (whole && QUEUE.test(typeOf(id)) && !/^(Arn$|Fn::)/.test(attribute)) {
       const what = attribute === '' ? `a Ref of ${id} returns its URL, not its ARN` : `${name} is not the ARN of ${id}`
-      return wrong(what, `Use the ARN: !GetAtt ${id}.Arn.`, place)
+      return invalid(what, `Use the ARN: !GetAtt ${id}.Arn.`, position)
     }
-    if (whole && NO_QUEUES.test(typeOf(id))) return wrong(`${id} is not a queue`, 'Use the ARN of a queue.', place)
+    if (whole && NO_QUEUES.test(typeOf(id))) return invalid(`${id} is not a queue`, 'Use the ARN of a queue.', position)
     if (resolved.kind !== 'scalar' || whyUnknown(value) !== undefined) return text(resolved)
     const [arn, , service] = partsOf(value)
-    if (arn !== 'arn') return wrong(`"${value}" is not an ARN`, 'Use the ARN of a queue.', place)
+    if (arn !== 'arn') return invalid(`"${value}" is not an ARN`, 'Use the ARN of a queue.', position)
     return service === 'sqs'
       ? text(resolved)
-      : wrong(`"${value}" is not a queue's ARN`, 'Use the ARN of a queue.', place)
+      : invalid(`"${value}" is not a queue's ARN`, 'Use the ARN of a queue.', position)
   }
 
-  const retentionOf = cached((id: string) => number('retention', property(propertiesOf(id), 'MessageRetentionPeriod')))
+  const retentionOf = memoize((id: string) => number('retention', property(propertiesOf(id), 'MessageRetentionPeriod')))
 
-  const deadLetterQueueOf = (target: Resolved): Redrive['deadLetterQueue'] => {
-    const source = findSource(target) ?? { reason: 'it is not a queue' }
-    if ('id' in source) return { ...source, place: resources.get(source.id)?.place, retention: retentionOf(source.id) }
-    const { arn = 'its dead-letter queue', reason: unread } = source
-    return { id: arn, place: target.place, unread, retention: unknown(unread, target.place) }
+  const deadLetterQueueOf = (deadLetterArn: Resolved): Redrive['deadLetterQueue'] => {
+    const lookup = lookUpQueue(deadLetterArn) ?? { reason: 'it is not a queue' }
+    if ('id' in lookup)
+      return { ...lookup, position: resources.get(lookup.id)?.position, retention: retentionOf(lookup.id) }
+    const { arn = 'its dead-letter queue', reason: unreadReason } = lookup
+    return {
+      id: arn,
+      position: deadLetterArn.position,
+      unreadReason,
+      retention: unknown(unreadReason, deadLetterArn.position),
+    }
   }
 
-  const fifoOf = cached((id: string): Setting<boolean> => {
+  const fifoOf = memoize((id: string): Setting<boolean> => {
     const flag = text(property(propertiesOf(id), 'FifoQueue'))
     if (nameOf(id, 'QueueName')?.endsWith('.fifo')) return known(true)
     return flag.state === 'unknown' ? flag : known(flag.state === 'known' && flag.value === 'true')
   })
 
-  const policyOf = cached((id: string): Setting<Redrive> => {
+  const policyOf = memoize((id: string): Setting<Redrive> => {
     const policy = property(propertiesOf(id), 'RedrivePolicy')
     if (policy.kind === 'absent') return absent
     const read = map(policy)
-    if (read.kind === 'unknown') return unknown(read.reason, read.place)
-    if (read.kind !== 'map') return wrong(`it is a ${policy.kind}`, 'Set it to a map.', policy.place)
-    const target = property(read, 'deadLetterTargetArn')
+    if (read.kind === 'unknown') return unknown(read.reason, read.position)
+    if (read.kind !== 'map') return invalid(`it is a ${policy.kind}`, 'Set it to a map.', policy.position)
+    const deadLetterArn = property(read, 'deadLetterTargetArn')
     const count = property(read, 'maxReceiveCount')
-    const incomplete = incompletePolicy(target.kind !== 'absent', count.kind !== 'absent', policy.place)
+    const incomplete = incompletePolicy(deadLetterArn.kind !== 'absent', count.kind !== 'absent', policy.position)
     if (incomplete) return incomplete
-    const deadLetterQueue = deadLetterQueueOf(target)
-    const kindOf = (id: string) => ({ id, fifo: resources.has(id) ? valueIn(fifoOf(id)) : undefined })
-    const arn = kindMismatch(kindOf(id), kindOf(deadLetterQueue.id), target.place) ?? arnOf(target)
-    return known({ arn, maxReceiveCount: number('maxReceiveCount', count), deadLetterQueue }, policy.place)
+    const deadLetterQueue = deadLetterQueueOf(deadLetterArn)
+    const queueKindOf = (id: string) => ({ id, fifo: resources.has(id) ? valueIn(fifoOf(id)) : undefined })
+    const arn =
+      kindMismatch(queueKindOf(id), queueKindOf(deadLetterQueue.id), deadLetterArn.position) ?? arnOf(deadLetterArn)
+    return known({ arn, maxReceiveCount: number('maxReceiveCount', count), deadLetterQueue }, policy.position)
   })
 
   /**
@@ -240,11 +245,11 @@ export function createResources(reader: Reader) {
   }
   const deadLetterQueues = new Set(queues.flatMap(deadLetterQueuesOf))
 
-  const queueOf = cached((id: string): Queue => {
+  const queueOf = memoize((id: string): Queue => {
     const properties = propertiesOf(id)
     return {
       id,
-      place: resources.get(id)?.place,
+      position: resources.get(id)?.position,
       fifo: fifoOf(id),
       visibilityTimeout: number('visibilityTimeout', property(properties, 'VisibilityTimeout')),
       retention: retentionOf(id),
@@ -255,11 +260,11 @@ export function createResources(reader: Reader) {
 
   /** The queue of EventSourceArn; undefined if the event source is another service. */
   const findQueue = (arn: Resolved): Queue | undefined => {
-    const source = findSource(arn)
-    if (source === undefined) return undefined
-    if ('id' in source) return queueOf(source.id)
-    const queue = unreadQueue(source.arn ?? 'its queue', source.reason, arn.place)
-    return source.arn === undefined ? queue : { ...queue, fifo: known(source.arn.endsWith('.fifo')) }
+    const lookup = lookUpQueue(arn)
+    if (lookup === undefined) return undefined
+    if ('id' in lookup) return queueOf(lookup.id)
+    const queue = unreadQueue(lookup.arn ?? 'its queue', lookup.reason, arn.position)
+    return lookup.arn === undefined ? queue : { ...queue, fifo: known(lookup.arn.endsWith('.fifo')) }
   }
 
   return { functionOf, findFunction, findQueue, arnOf }

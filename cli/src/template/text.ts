@@ -1,5 +1,5 @@
-// Text of which only parts are known. A placeholder stands for an unknown part. It is the name of an attribute or a
-// pseudo parameter between two NUL characters, which do not occur in templates.
+// Text of which only parts are known. A placeholder stands for an unknown part. It is the name of a resource, an
+// attribute or a pseudo parameter between two NUL characters, which do not occur in templates.
 
 export function placeholder(name: string) {
   return `\0${name}\0`

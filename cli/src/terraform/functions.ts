@@ -1,6 +1,6 @@
 import { absent, known, type LambdaFunction, type Setting, timeoutSetting, unreadFunction, valueIn } from '../model.ts'
 import type { Instance, Plan } from './plan.ts'
-import { type Found, findReferenced } from './queues.ts'
+import { findReferenced, type ReferenceLookup } from './queues.ts'
 import { resolveArgument } from './references.ts'
 import { listAt, mapSetting, numberAt, type Sharing, textAt, valueAt } from './values.ts'
 
@@ -12,7 +12,7 @@ function blockAt(instance: Instance, name: string): Setting<true> {
   return mapSetting(listAt(instance, name), (blocks) => (blocks.length > 0 ? known<true>(true) : absent))
 }
 
-function isPresent(setting: Setting<unknown>): Setting<true> {
+function presenceOf(setting: Setting<unknown>): Setting<true> {
   return mapSetting(setting, () => known<true>(true))
 }
 
@@ -29,7 +29,7 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
     const managed = blockAt(instance, 'capacity_provider_config')
     const reserved = valueAt(instance, 'reserved_concurrent_executions')
     const deadLetter = blockAt(instance, 'dead_letter_config')
-    const target = valueAt(instance, 'dead_letter_config', 0, 'target_arn')
+    const deadLetterArn = valueAt(instance, 'dead_letter_config', 0, 'target_arn')
     const model = shareAll<LambdaFunction>(instance, {
       id: instance.address,
       timeout: timeout.state === 'unknown' ? timeout : timeoutSetting(valueIn(timeout), managed),
@@ -38,7 +38,8 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
       // The provider writes -1 for a function without reserved concurrency.
       reservedConcurrency:
         valueIn(reserved) === -1 ? absent : numberAt('reservedConcurrency', instance, 'reserved_concurrent_executions'),
-      deadLetterTarget: deadLetter.state === 'known' && target.state !== 'unknown' ? isPresent(target) : deadLetter,
+      deadLetterTarget:
+        deadLetter.state === 'known' && deadLetterArn.state !== 'unknown' ? presenceOf(deadLetterArn) : deadLetter,
       tenantIsolation: textAt(instance, 'tenancy_config', 0, 'tenant_isolation_mode'),
       executionTimeout: numberAt('executionTimeout', instance, 'durable_config', 0, 'execution_timeout'),
     })
@@ -48,13 +49,13 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
 
   /** The function at this version. An older version can have other settings than the resource, so it is not read. */
   function qualified(instance: Instance, id: string, version: Setting<string>): LambdaFunction {
-    const target = toFunction(instance)
+    const lambdaFunction = toFunction(instance)
     const newest = textAt(instance, 'version')
     const number = valueIn(version)
-    if (version.state !== 'known' || number === '$LATEST' || number === valueIn(newest)) return target
-    const reason = `it is version ${number} of ${target.id}, whose settings may differ from those of the resource`
+    if (version.state !== 'known' || number === '$LATEST' || number === valueIn(newest)) return lambdaFunction
+    const reason = `it is version ${number} of ${lambdaFunction.id}, whose settings may differ from those of the resource`
     const unread = unreadFunction(id, reason)
-    return { ...unread, aliasOf: target, reservedConcurrency: target.reservedConcurrency }
+    return { ...unread, aliasOf: lambdaFunction, reservedConcurrency: lambdaFunction.reservedConcurrency }
   }
 
   function ofAlias(alias: Instance): LambdaFunction {
@@ -63,14 +64,16 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
     if (!found.instance) return unreadFunction(id, `its function: ${found.reason}`)
     const weights = valueIn(listAt(alias, 'routing_config')) ?? []
     if (weights.length > 0) {
-      const target = toFunction(found.instance)
-      const unread = unreadFunction(id, `it routes invocations to several versions of ${target.id}`)
-      return { ...unread, aliasOf: target, reservedConcurrency: target.reservedConcurrency }
+      const lambdaFunction = toFunction(found.instance)
+      const unread = unreadFunction(id, `it routes invocations to several versions of ${lambdaFunction.id}`)
+      return { ...unread, aliasOf: lambdaFunction, reservedConcurrency: lambdaFunction.reservedConcurrency }
     }
     return qualified(found.instance, id, textAt(alias, 'function_version'))
   }
 
-  /** The instance with this value, if there is only one. A resource is preferred to a data source of the same function. */
+  /**
+   * The instance with this value, if there is only one. A resource is preferred to a data source of the same function.
+   */
   function onlyOne(some: readonly Instance[], attribute: string, value: string): Instance | undefined {
     const same = some.filter(({ values }) => values[attribute] === value)
     const managed = same.filter(({ mode }) => mode === 'managed')
@@ -78,9 +81,9 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
     return more.length === 0 ? one : undefined
   }
 
-  function find(source: Instance, types: readonly string[]): Found {
-    const name = nameIn(source)
-    const referenced = findReferenced(resolveArgument(source, 'function_name'), types)
+  function find(referrer: Instance, types: readonly string[]): ReferenceLookup {
+    const name = nameIn(referrer)
+    const referenced = findReferenced(resolveArgument(referrer, 'function_name'), types)
     if (name.state !== 'known') return referenced
     const { arn, plain } = partsOf(name.value)
     const declared = referenced.instance?.values.function_name === plain ? referenced.instance : undefined
@@ -94,30 +97,32 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
     return { instance }
   }
 
-  /** The function that a mapping invokes, directly or through an alias. `doubt` is the reason why it may be another one. */
-  return function functionOf(mapping: Instance): { target: LambdaFunction; doubt?: string | undefined } {
+  /**
+   * The function that a mapping invokes, directly or through an alias. `doubt` is the reason why it may be another one.
+   */
+  return function functionOf(mapping: Instance): { lambdaFunction: LambdaFunction; doubt?: string | undefined } {
     const found = find(mapping, [FUNCTION, ALIAS])
     const { instance } = found
-    if (!instance) return { target: unreadFunction(found.arn ?? 'its function', found.reason) }
+    if (!instance) return { lambdaFunction: unreadFunction(found.arn ?? 'its function', found.reason) }
     const { doubt } = found
-    if (instance.type === ALIAS) return { target: ofAlias(instance), doubt }
+    if (instance.type === ALIAS) return { lambdaFunction: ofAlias(instance), doubt }
     const { qualifier } = partsOf(valueIn(nameIn(mapping)) ?? '')
-    if (qualifier === undefined) return { target: toFunction(instance), doubt }
+    if (qualifier === undefined) return { lambdaFunction: toFunction(instance), doubt }
     const alias = aliases.find(
       (one) =>
         one.values.name === qualifier &&
         partsOf(String(one.values.function_name)).plain === instance.values.function_name,
     )
-    if (alias) return { target: ofAlias(alias), doubt }
+    if (alias) return { lambdaFunction: ofAlias(alias), doubt }
     const version: Setting<string> = known(qualifier)
-    return { target: qualified(instance, `${instance.address}:${qualifier}`, version), doubt }
+    return { lambdaFunction: qualified(instance, `${instance.address}:${qualifier}`, version), doubt }
   }
 }
 
 /** The value of `function_name`. In a state, the ARN is more exact: functions in two regions can have the same name. */
-function nameIn(source: Instance): Setting<string> {
-  const arn = textAt(source, 'function_arn')
-  return source.config === undefined && arn.state === 'known' ? arn : textAt(source, 'function_name')
+function nameIn(referrer: Instance): Setting<string> {
+  const arn = textAt(referrer, 'function_arn')
+  return referrer.config === undefined && arn.state === 'known' ? arn : textAt(referrer, 'function_name')
 }
 
 /** A name, an ARN, or the end of an ARN, each with or without an alias or a version. */

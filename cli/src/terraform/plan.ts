@@ -48,7 +48,7 @@ interface ResourceChange {
 }
 
 /** What `terraform show -json` prints for a plan or a state. Other keys are ignored, as the documentation demands. */
-interface Shown {
+interface TerraformJson {
   format_version?: string
   errored?: boolean
   complete?: boolean
@@ -111,7 +111,7 @@ function parse(text: string): unknown {
 }
 
 /** Parses the output of `terraform show -json`. Undefined if the text is something else, such as a template. */
-export function parseShown(file: string, text: string): Shown | undefined {
+export function parseTerraformJson(file: string, text: string): TerraformJson | undefined {
   const refuse = (what: string, how: string) =>
     new UsageError(`${file} is ${what}. ${how} | bounded-sqs-batch doctor -`)
   if (text.startsWith('PK\u0003\u0004')) {
@@ -124,7 +124,7 @@ export function parseShown(file: string, text: string): Shown | undefined {
   if (!isObject(document) || 'Resources' in document) return undefined
   if ('lineage' in document && 'serial' in document) throw refuse('a state file of Terraform', `Run: ${SHOW}`)
   if (typeof document.format_version !== 'string') return undefined
-  const shown = document as Shown
+  const shown = document as TerraformJson
   // Major version 0 is the format of Terraform before 1.1, which has the same keys.
   if (!/^[01]\./.test(document.format_version)) {
     throw new UsageError(
@@ -139,7 +139,7 @@ function keyOf(index: string | number | undefined) {
 }
 
 /** Lists the instances of all modules, with their declarations. */
-export function toPlan(shown: Shown): Plan {
+export function toPlan(shown: TerraformJson): Plan {
   const isState = shown.planned_values === undefined
   const changes = (shown.resource_changes ?? []).filter(({ deposed }) => deposed === undefined)
   const unknowns = new Map(changes.map(({ address, change }) => [address, change?.after_unknown]))

@@ -1,6 +1,7 @@
 import {
   absent,
   incompletePolicy,
+  invalid,
   kindMismatch,
   known,
   numberSetting,
@@ -10,7 +11,6 @@ import {
   unknown,
   unreadQueue,
   valueIn,
-  wrong,
 } from '../model.ts'
 import type { Instance, Plan } from './plan.ts'
 import { hasReferences, type Resolution, resolveArgument } from './references.ts'
@@ -20,18 +20,18 @@ const QUEUE = 'aws_sqs_queue'
 const ELSEWHERE = 'it is not in this plan or state'
 
 /** The resource that an argument refers to. */
-export type Found =
+export type ReferenceLookup =
   /** `doubt` is the reason why another resource may be meant. */
   | { instance: Instance; attribute?: string | undefined; doubt?: string | undefined }
   | { instance?: undefined; reason: string; arn?: string; candidates: readonly Instance[] }
 
 /** The only resource of these types that an argument refers to. */
-export function findReferenced(resolution: Resolution, types: readonly string[]): Found {
-  const { leaves, open } = resolution
+export function findReferenced(resolution: Resolution, types: readonly string[]): ReferenceLookup {
+  const { leaves, unresolved } = resolution
   const fitting = leaves.filter(({ instance }) => types.includes(instance.type))
   const candidates = [...new Set(fitting.map(({ instance }) => instance))]
   const [instance, ...more] = candidates
-  const also = open.length === 0 ? '' : `${open.join(' and ')}, which a plan does not show`
+  const also = unresolved.length === 0 ? '' : `${unresolved.join(' and ')}, which a plan does not show`
   if (instance && more.length === 0) {
     const attribute = leaves.length === 1 && !also ? fitting[0]?.attribute : undefined
     return { instance, attribute, doubt: also && `it also depends on ${also}` }
@@ -43,18 +43,18 @@ export function findReferenced(resolution: Resolution, types: readonly string[])
   return { reason: also ? `${AFTER_APPLY}, and depends on ${also}` : AFTER_APPLY, candidates }
 }
 
-function isManaged({ mode, type }: Instance) {
+function isManagedQueue({ mode, type }: Instance) {
   return mode === 'managed' && type === QUEUE
 }
 
 /** Reads the queues of a plan or a state, with their redrive policies. */
 export function createQueues({ instances, deleted }: Plan, { share, shareAll }: Sharing) {
-  const queues = instances.filter(isManaged)
+  const queues = instances.filter(isManagedQueue)
   const policies = instances
     .filter(({ type }) => type === 'aws_sqs_queue_redrive_policy')
     .map((policy) => ({ policy, found: findByUrl(policy) }))
 
-  function findByUrl(policy: Instance): Found {
+  function findByUrl(policy: Instance): ReferenceLookup {
     const url = textAt(policy, 'queue_url')
     if (url.state !== 'known') return findReferenced(resolveArgument(policy, 'queue_url'), [QUEUE])
     const instance = queues.find(({ values }) => values.id === url.value || values.url === url.value)
@@ -62,7 +62,7 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
   }
 
   /** A URL or a name instead of the ARN is an error, but it still identifies the queue. */
-  function findByArn(arn: string): Found {
+  function findByArn(arn: string): ReferenceLookup {
     const same = queues.find(({ values }) => [values.arn, values.url, values.name].includes(arn))
     if (same) return { instance: same }
     const name = arn.split(':').at(-1)
@@ -74,9 +74,9 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
   }
 
   /** The queue whose ARN this argument is. */
-  function find(source: Instance, argument: string): Found {
-    const arn = textAt(source, argument)
-    return arn.state === 'known' ? findByArn(arn.value) : findReferenced(resolveArgument(source, argument), [QUEUE])
+  function find(referrer: Instance, argument: string): ReferenceLookup {
+    const arn = textAt(referrer, argument)
+    return arn.state === 'known' ? findByArn(arn.value) : findReferenced(resolveArgument(referrer, argument), [QUEUE])
   }
 
   function fifoOf(queue: Instance): Setting<boolean> {
@@ -85,43 +85,52 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     return mapSetting(valueAt(queue, 'fifo_queue'), (value) => known(value === true))
   }
 
-  function deadLetterQueueOf(found: Found): Redrive['deadLetterQueue'] {
+  function deadLetterQueueOf(found: ReferenceLookup): Redrive['deadLetterQueue'] {
     const { instance } = found
     if (!instance) {
-      const { arn = 'its dead-letter queue', reason: unread } = found
-      return { id: arn, unread, retention: unknown(unread) }
+      const { arn = 'its dead-letter queue', reason: unreadReason } = found
+      return { id: arn, unreadReason, retention: unknown(unreadReason) }
     }
     const { address: id } = instance
-    if (isManaged(instance)) return { id, retention: retentionOf(instance) }
-    const unread = `${id} does not show its settings`
-    return { id, unread, retention: unknown(unread) }
+    if (isManagedQueue(instance)) return { id, retention: retentionOf(instance) }
+    const unreadReason = `${id} does not show its settings`
+    return { id, unreadReason, retention: unknown(unreadReason) }
   }
 
-  function toRedrive(queue: Instance, found: Found, arn: Setting<string>, count: Setting<number>): Setting<Redrive> {
-    const kindOf = (one: Instance | undefined) => ({
+  function toRedrive(
+    queue: Instance,
+    found: ReferenceLookup,
+    arn: Setting<string>,
+    count: Setting<number>,
+  ): Setting<Redrive> {
+    const queueKindOf = (one: Instance | undefined) => ({
       id: one?.address ?? '',
-      fifo: one && isManaged(one) ? valueIn(fifoOf(one)) : undefined,
+      fifo: one && isManagedQueue(one) ? valueIn(fifoOf(one)) : undefined,
     })
-    const checked = kindMismatch(kindOf(queue), kindOf(found.instance)) ?? arn
+    const checked = kindMismatch(queueKindOf(queue), queueKindOf(found.instance)) ?? arn
     const deadLetterQueue = deadLetterQueueOf(found)
-    const isWrong = checked.state === 'unknown' && checked.wrong !== undefined
-    // If the ARN is wrong, the retention uses the same setting. The result is one finding instead of two.
-    const retention = isWrong && deadLetterQueue.unread !== undefined ? checked : deadLetterQueue.retention
+    const isInvalid = checked.state === 'unknown' && checked.fix !== undefined
+    // If the ARN is wrong, the retention is unknown for the same reason. Both use one object, so doctor makes one
+    // finding.
+    const retention = isInvalid && deadLetterQueue.unreadReason !== undefined ? checked : deadLetterQueue.retention
     const maxReceiveCount = share(queue, 'maxReceiveCount', count)
     return known({ arn: checked, maxReceiveCount, deadLetterQueue: { ...deadLetterQueue, retention } })
   }
 
   /** Parses a redrive policy. Its expression is a call of `jsonencode`, of which a plan shows only the references. */
-  function parsePolicy(queue: Instance, source: Instance): Setting<Redrive> {
-    const text = textAt(source, 'redrive_policy')
+  function parsePolicy(queue: Instance, referrer: Instance): Setting<Redrive> {
+    const text = textAt(referrer, 'redrive_policy')
     if (text.state === 'absent') return absent
     if (text.state === 'unknown') {
-      const found = findReferenced(resolveArgument(source, 'redrive_policy'), [QUEUE])
+      const found = findReferenced(resolveArgument(referrer, 'redrive_policy'), [QUEUE])
       return toRedrive(queue, found, unknown(AFTER_APPLY), unknown('the redrive policy is known only after apply'))
     }
     const policy = parseObject(text.value)
     if (!policy)
-      return wrong('it is not a JSON object', 'Set it to jsonencode({ deadLetterTargetArn = …, maxReceiveCount = 5 }).')
+      return invalid(
+        'it is not a JSON object',
+        'Set it to jsonencode({ deadLetterTargetArn = …, maxReceiveCount = 5 }).',
+      )
     const { deadLetterTargetArn: arn, maxReceiveCount: count } = policy
     const incomplete = incompletePolicy(Boolean(arn), (count ?? '') !== '')
     if (incomplete) return incomplete
@@ -155,12 +164,12 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
   const deadLetterQueues = new Set(
     instances
       .filter(({ type }) => /^aws_(sqs_queue|sqs_queue_redrive_policy|sns_topic_subscription)$/.test(type))
-      .flatMap((source) => {
-        const text = textAt(source, 'redrive_policy')
+      .flatMap((referrer) => {
+        const text = textAt(referrer, 'redrive_policy')
         const found =
           text.state === 'known'
             ? findByArn(String(parseObject(text.value)?.deadLetterTargetArn))
-            : findReferenced(resolveArgument(source, 'redrive_policy'), [QUEUE])
+            : findReferenced(resolveArgument(referrer, 'redrive_policy'), [QUEUE])
         return found.instance ? [found.instance] : found.candidates
       }),
   )
@@ -168,7 +177,7 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
   const models = new Map<Instance, Queue>()
   function toQueue(instance: Instance): Queue {
     const { address: id } = instance
-    if (!isManaged(instance)) {
+    if (!isManagedQueue(instance)) {
       const queue = unreadQueue(id, 'a data source does not show the settings of a queue')
       const arn = valueIn(textAt(instance, 'arn')) ?? valueIn(textAt(instance, 'name'))
       return arn === undefined ? queue : { ...queue, fifo: known(arn.endsWith('.fifo')) }
@@ -205,6 +214,6 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 export function arnSetting(value: string): Setting<string> {
   const fix = 'Use the ARN of a queue: the attribute arn, not id, url or name.'
   const [arn, , service] = value.split(':')
-  if (arn !== 'arn') return wrong(`"${value}" is not an ARN`, fix)
-  return service === 'sqs' ? known(value) : wrong(`"${value}" is not a queue's ARN`, fix)
+  if (arn !== 'arn') return invalid(`"${value}" is not an ARN`, fix)
+  return service === 'sqs' ? known(value) : invalid(`"${value}" is not a queue's ARN`, fix)
 }

@@ -1,5 +1,6 @@
 import {
   absent,
+  invalid,
   known,
   type Mapping,
   type Model,
@@ -10,12 +11,11 @@ import {
   unknown,
   unreadQueue,
   valueIn,
-  wrong,
 } from '../model.ts'
 import { patternSetting, tooManyFilters } from '../template/filters.ts'
 import { createFunctions } from './functions.ts'
-import { type Instance, type parseShown, toPlan } from './plan.ts'
-import { arnSetting, createQueues, type Found } from './queues.ts'
+import { type Instance, type parseTerraformJson, toPlan } from './plan.ts'
+import { arnSetting, createQueues, type ReferenceLookup } from './queues.ts'
 import { type Resolution, resolveArgument } from './references.ts'
 import { AFTER_APPLY, createSharing, hasUnknown, listAt, mapSetting, positiveAt, textAt, valueAt } from './values.ts'
 
@@ -30,10 +30,10 @@ const NOT_READ: readonly [type: RegExp, reason: string][] = [
   [/cloudformation_stack(_instances|_set_instance)?$/, 'its resources are in a separate template'],
 ]
 
-const AFTER = 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'
-const DEPLOYED = 'Check the deployed function with --function NAME.'
+const CHECK_STATE_FIX = 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'
+const CHECK_DEPLOYED_FIX = 'Check the deployed function with --function NAME.'
 
-function reportsOf(types: Setting<readonly unknown[]>): Setting<boolean> {
+function reportBatchItemFailuresOf(types: Setting<readonly unknown[]>): Setting<boolean> {
   if (types.state === 'unknown') return types
   const on = valueIn(types)?.includes('ReportBatchItemFailures') ?? false
   return !on && valueIn(types)?.includes(null) ? unknown(AFTER_APPLY) : known(on)
@@ -57,36 +57,36 @@ function filtersOf(mapping: Instance): Setting<readonly Setting<Pattern>[]> {
   const filters = listAt(mapping, 'filter_criteria', 0, 'filter')
   const criteria = listAt(mapping, 'filter_criteria')
   if (criteria.state === 'unknown') return criteria
-  const isOpen = hasUnknown(mapping, 'filter_criteria')
+  const isPartlyUnknown = hasUnknown(mapping, 'filter_criteria')
   return mapSetting(filters, (list) => {
     const patterns = list.map((filter): Setting<Pattern> => {
       const pattern = (filter as { pattern?: unknown } | null)?.pattern
       if (typeof pattern === 'string') return patternSetting(known(pattern))
-      return isOpen ? unknown(AFTER_APPLY) : patternSetting(absent)
+      return isPartlyUnknown ? unknown(AFTER_APPLY) : patternSetting(absent)
     })
     return tooManyFilters(patterns.length) ?? known(patterns)
   })
 }
 
 /** Reads the SQS event source mappings of a plan or a state of Terraform or OpenTofu. */
-export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Model {
+export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson>>): Model {
   const plan = toPlan(shown)
   const sharing = createSharing()
   const { find, toQueue } = createQueues(plan, sharing)
   const functionOf = createFunctions(plan, sharing)
   const mappings: Mapping[] = []
-  const unread: Unread[] = []
+  const unreadResources: Unread[] = []
 
-  const arnOf = (mapping: Instance, found: Found): Setting<string> => {
+  const arnOf = (mapping: Instance, found: ReferenceLookup): Setting<string> => {
     const arn = textAt(mapping, 'event_source_arn')
     if (arn.state === 'known') return arnSetting(arn.value)
     if (!found.instance || !/^(id|url|name)$/.test(found.attribute ?? '')) return arn
     const { address } = found.instance
-    return wrong(`${address}.${found.attribute} is not the ARN of ${address}`, `Use the ARN: ${address}.arn.`)
+    return invalid(`${address}.${found.attribute} is not the ARN of ${address}`, `Use the ARN: ${address}.arn.`)
   }
 
   /** The queue of a mapping; undefined if the mapping belongs to another service. */
-  const queueOf = (mapping: Instance, found: Found): Queue | undefined => {
+  const queueOf = (mapping: Instance, found: ReferenceLookup): Queue | undefined => {
     const arn = textAt(mapping, 'event_source_arn')
     if (arn.state === 'known' && /^arn:/.test(arn.value) && arn.value.split(':')[2] !== 'sqs') return undefined
     if (arn.state !== 'known' && isOfOtherService(mapping, resolveArgument(mapping, 'event_source_arn')))
@@ -106,20 +106,20 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
       textAt(mapping, 'event_source_arn').state !== 'known' &&
       OTHER_SERVICES.some((name) => listAt(mapping, name).state === 'unknown')
     ) {
-      unread.push({ id, what: 'whether it reads SQS', unread: AFTER_APPLY })
+      unreadResources.push({ id, what: 'whether it reads SQS', unreadReason: AFTER_APPLY })
       continue
     }
-    const { target, doubt } = functionOf(mapping)
+    const { lambdaFunction, doubt } = functionOf(mapping)
     if (found.instance && found.doubt) {
-      unread.push({ id, what: `whether its queue is ${queue.id}`, unread: found.doubt })
+      unreadResources.push({ id, what: `whether its queue is ${queue.id}`, unreadReason: found.doubt })
     }
-    if (doubt) unread.push({ id, what: `whether its function is ${target.id}`, unread: doubt })
+    if (doubt) unreadResources.push({ id, what: `whether its function is ${lambdaFunction.id}`, unreadReason: doubt })
     const types = listAt(mapping, 'function_response_types')
     const settings = sharing.shareAll(mapping, {
       arn: arnOf(mapping, found),
       batchSize: positiveAt('batchSize', mapping, 'batch_size'),
       window: positiveAt('window', mapping, 'maximum_batching_window_in_seconds'),
-      reports: reportsOf(types),
+      reportBatchItemFailures: reportBatchItemFailuresOf(types),
       otherResponseTypes: otherTypesOf(types),
       maximumConcurrency: positiveAt('maximumConcurrency', mapping, 'scaling_config', 0, 'maximum_concurrency'),
       provisioned: provisionedOf(mapping),
@@ -128,19 +128,19 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseShown>>): Mod
       filters: filtersOf(mapping),
       runs: mapSetting(valueAt(mapping, 'enabled'), (value) => known(value !== false)),
     })
-    mappings.push({ id, queue, function: target, ...settings })
+    mappings.push({ id, queue, function: lambdaFunction, ...settings })
   }
   for (const { address: id, type, mode } of plan.instances) {
     const [, reason] = NOT_READ.find(([types]) => mode === 'managed' && types.test(type)) ?? []
-    if (reason !== undefined) unread.push({ id, unread: reason })
+    if (reason !== undefined) unreadResources.push({ id, unreadReason: reason })
   }
-  if (plan.incomplete !== undefined) unread.push({ id: 'the plan', unread: plan.incomplete })
-  return { mappings, unread, fix: plan.isState ? DEPLOYED : AFTER }
+  if (plan.incomplete !== undefined) unreadResources.push({ id: 'the plan', unreadReason: plan.incomplete })
+  return { mappings, unreadResources, fix: plan.isState ? CHECK_DEPLOYED_FIX : CHECK_STATE_FIX }
 }
 
 /** An unknown ARN counts as the ARN of a queue, unless the ARN or the mapping shows another service. */
-function isOfOtherService(mapping: Instance, { leaves, open }: Resolution): boolean {
+function isOfOtherService(mapping: Instance, { leaves, unresolved }: Resolution): boolean {
   if (OTHER_SERVICES.some((name) => (valueIn(listAt(mapping, name)) ?? []).length > 0)) return true
   const types = leaves.map(({ instance }) => instance.type)
-  return open.length === 0 && types.length > 0 && types.every((type) => OTHER_SOURCES.test(type))
+  return unresolved.length === 0 && types.length > 0 && types.every((type) => OTHER_SOURCES.test(type))
 }

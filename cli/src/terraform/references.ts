@@ -6,10 +6,10 @@ export interface Leaf {
   attribute: string
 }
 
-/** `open` lists references that a plan does not resolve. Most of them are local values. */
+/** `unresolved` lists the local values that the argument refers to. A plan does not show what they refer to. */
 export interface Resolution {
   leaves: readonly Leaf[]
-  open: readonly string[]
+  unresolved: readonly string[]
 }
 
 /** A key in brackets: `["a.b"]` or `[0]`. */
@@ -18,7 +18,10 @@ const RESOURCE = new RegExp(String.raw`^(data\.)?([\w-]+)\.([\w-]+)(${KEY})?(?:\
 const MODULE = new RegExp(String.raw`^module\.([\w-]+)(${KEY})?(?:\.([\w-]+))?`)
 const WITHOUT_RESOURCES = /^(each\.key|count|path|terraform|tofu|self)\b/
 
-/** Where an expression stands: in the declaration of a resource or of a module call with this key, or in an output. */
+/**
+ * Where an expression is: in an output, or in the declaration of a resource or module call. `key` is the key of that
+ * instance.
+ */
 interface Scope {
   module: Module
   key: string
@@ -41,11 +44,12 @@ function longest(references: readonly string[]) {
 /** Follows the references of an argument through variables, outputs and `for_each`, to resources and data sources. */
 export function resolveArgument({ config, key, module }: Instance, argument: string): Resolution {
   const leaves = new Map<string, Leaf>()
-  const open = new Set<string>()
+  const unresolved = new Set<string>()
   const seen = new Set<string>()
 
   const follow = (references: readonly string[], scope: Scope): void => {
-    // Terraform lists `queue[each.key]` as `queue` and `each.key`. It refers to the instance with the same key.
+    // Terraform lists `queue[each.key]` as `queue` and `each.key`. The expression refers to the instance with the same
+    // key.
     const isPaired =
       scope.isForEach || references.some((reference) => /^(each\.(key|value)|count\.index)$/.test(reference))
     const pick = <T extends { key: string }>(some: readonly T[], wanted: string | undefined) => {
@@ -83,7 +87,7 @@ export function resolveArgument({ config, key, module }: Instance, argument: str
           follow(referencesOf(outputs[name]?.expression), { module: child, key: '' })
         }
       }
-    } else if (reference.startsWith('local.')) open.add(reference)
+    } else if (reference.startsWith('local.')) unresolved.add(reference)
     else {
       const [, data, type, name, wanted, attribute = ''] = RESOURCE.exec(reference) ?? []
       const mode = data ? 'data' : 'managed'
@@ -93,7 +97,7 @@ export function resolveArgument({ config, key, module }: Instance, argument: str
   }
 
   follow(referencesOf(config?.expressions?.[argument]), { module, key, forEach: config?.for_each_expression })
-  return { leaves: [...leaves.values()], open: [...open] }
+  return { leaves: [...leaves.values()], unresolved: [...unresolved] }
 }
 
 /** Whether the configuration sets the argument to an expression with references. */

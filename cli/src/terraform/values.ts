@@ -18,8 +18,8 @@ function notShownBy(instance: Instance) {
 }
 
 /**
- * The value at a path such as `scaling_config`, 0, `maximum_concurrency`. Terraform shows an argument that is not set as
- * null, and a block that is not set as an empty list.
+ * The value at a path such as `scaling_config`, 0, `maximum_concurrency`. Terraform shows an argument that is not set
+ * as null, and a block that is not set as an empty list.
  */
 export function valueAt(instance: Instance, ...path: readonly Step[]): Setting<unknown> {
   let { values: value, unknown: isUnknown }: { values: unknown; unknown: unknown } = instance

@@ -73,13 +73,13 @@ function changesOf(cell: Cell, settings: PatchSettings, target: Mapping): string
   const mapping = mappingOf(settings, target)
   const notes = ['Merge these settings into your template.', ...limitNotes(settings, target)]
   const resources: Record<string, { Properties: Properties }> = {}
-  if (owner.unread === undefined) resources[owner.id] = { Properties: functionOf(cell, settings) }
+  if (owner.unreadReason === undefined) resources[owner.id] = { Properties: functionOf(cell, settings) }
   else {
     const { memory, concurrency } = cell
     const settingsOf = `MemorySize ${memory}, Timeout ${settings.timeout}, BOUNDED_SQS_BATCH_CONCURRENCY ${concurrency}`
-    notes.push(`The function is not in this template (${owner.unread}). Where it is defined, set ${settingsOf}.`)
+    notes.push(`The function is not in this template (${owner.unreadReason}). Where it is defined, set ${settingsOf}.`)
   }
-  if (target.ofTopic)
+  if (target.isFromSnsEvent)
     notes.push('SAM cannot set these settings of the mapping for SqsSubscription. `doctor` says what to do instead.')
   else if (event === undefined) resources[resource] = { Properties: mapping }
   else {
@@ -87,10 +87,11 @@ function changesOf(cell: Cell, settings: PatchSettings, target: Mapping): string
     resources[resource] = { Properties: { ...resources[resource]?.Properties, Events } }
   }
   const visible = visibilityTimeout(settings)
-  if (target.queue.unread === undefined) resources[target.queue.id] = { Properties: { VisibilityTimeout: visible } }
+  if (target.queue.unreadReason === undefined)
+    resources[target.queue.id] = { Properties: { VisibilityTimeout: visible } }
   else
     notes.push(
-      `The queue is not in this template (${target.queue.unread}). Where it is defined, set VisibilityTimeout ${visible}.`,
+      `The queue is not in this template (${target.queue.unreadReason}). Where it is defined, set VisibilityTimeout ${visible}.`,
     )
   return withNotes(notes, { Resources: resources })
 }

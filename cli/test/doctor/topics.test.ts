@@ -80,7 +80,7 @@ for (const subscription of ['SqsSubscription: false', 'SqsSubscription: !Ref AWS
   test(`${subscription}: the topic invokes the function directly, so there is no mapping`, async (t) => {
     const model = await read(t, template(subscription))
     t.equal(only(model.mappings).id, 'Handler/Sqs')
-    t.strictSame(model.unread, [])
+    t.strictSame(model.unreadResources, [])
   })
 }
 

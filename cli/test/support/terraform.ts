@@ -4,7 +4,7 @@
 import { check, type Finding } from '../../src/doctor/check.ts'
 import type { CheckOptions } from '../../src/doctor/rule.ts'
 import type { Model } from '../../src/model.ts'
-import { parseShown } from '../../src/terraform/plan.ts'
+import { parseTerraformJson } from '../../src/terraform/plan.ts'
 import { readPlan } from '../../src/terraform/read-plan.ts'
 import { type Change, OPTIONS, settings } from './templates.ts'
 
@@ -237,7 +237,7 @@ export function shownPlan(root: PlannedModule) {
 }
 
 export function readShown(shown: unknown): Model {
-  const parsed = parseShown('plan.json', JSON.stringify(shown))
+  const parsed = parseTerraformJson('plan.json', JSON.stringify(shown))
   if (!parsed) throw new Error('it is not a plan or a state')
   return readPlan(parsed)
 }

@@ -8,7 +8,7 @@ import { findingsIn, sam } from '../support/templates.ts'
 function read(pattern: unknown) {
   const setting = patternSetting(known(typeof pattern === 'string' ? pattern : JSON.stringify(pattern)))
   if (setting.state === 'unknown') return `unknown: ${setting.reason}`
-  return setting.state === 'known' ? (setting.value.wrong ?? setting.value.forms) : setting.state
+  return setting.state === 'known' ? (setting.value.error ?? setting.value.forms) : setting.state
 }
 
 // LocalStack has tested the first eight on AWS.

@@ -54,8 +54,8 @@ function joined(ends: Record<string, unknown>, more: Record<string, unknown> = {
 async function endsOf(t: Test, template: unknown) {
   const { mappings } = await read(t, template)
   return mappings.map(({ function: target, queue }) => [
-    target.unread === undefined ? target.id : target.unread,
-    queue.unread === undefined ? queue.id : queue.unread,
+    target.unreadReason === undefined ? target.id : target.unreadReason,
+    queue.unreadReason === undefined ? queue.id : queue.unreadReason,
   ])
 }
 
@@ -154,7 +154,7 @@ test('event sources of other services are ignored, by their ARN, type or propert
     Type: 'AWS::Lambda::EventSourceMapping',
     Properties: { FunctionName: { Ref: 'Handler' }, ...Properties },
   })
-  const { mappings, unread } = await read(
+  const { mappings, unreadResources } = await read(
     t,
     joined(
       {},
@@ -168,7 +168,7 @@ test('event sources of other services are ignored, by their ARN, type or propert
       },
     ),
   )
-  t.strictSame([mappings.map(({ id }) => id), unread], [['Orders'], []])
+  t.strictSame([mappings.map(({ id }) => id), unreadResources], [['Orders'], []])
 })
 
 test('a property of other services does not hide a mapping that is known to read SQS', async (t) => {
@@ -273,8 +273,8 @@ for (const [title, FunctionName, id, reason] of [
   ],
 ] as const) {
   test(`FunctionName is ${title}: its function is not known`, async (t) => {
-    const { unread, id: said } = only((await read(t, joined({ FunctionName }))).mappings).function
-    t.strictSame([said, unread], [id, reason])
+    const { unreadReason, id: said } = only((await read(t, joined({ FunctionName }))).mappings).function
+    t.strictSame([said, unreadReason], [id, reason])
   })
 }
 
@@ -380,7 +380,7 @@ test('FunctionResponseTypes may be a Ref of a list parameter, or contain Fn::If 
       'Queue: !GetAtt',
       `FunctionResponseTypes: ${FunctionResponseTypes}, Queue: !GetAtt`,
     )
-    return valueIn(only((await read(t, text, parameters)).mappings).reports)
+    return valueIn(only((await read(t, text, parameters)).mappings).reportBatchItemFailures)
   }
   t.equal(await reports('!Ref Names'), true)
   t.equal(await reports('!Ref Names', { Names: 'a,b' }), false)
@@ -408,12 +408,12 @@ Resources:
 `,
   )
   t.strictSame(
-    mappings.map(({ id, queue, batchSize, reports }) => [
+    mappings.map(({ id, queue, batchSize, reportBatchItemFailures }) => [
       id,
       queue.id,
       valueIn(queue.fifo),
       valueIn(batchSize),
-      valueIn(reports),
+      valueIn(reportBatchItemFailures),
       valueIn(valueIn(queue.redrive)?.maxReceiveCount ?? { state: 'absent' }),
     ]),
     [
@@ -431,13 +431,13 @@ test('conditions, macros, loops and nested stacks are listed', async (t) => {
   Events: { Type: AWS::Serverless::Function, Properties: { Events: !FindInMap [a, b, c] } }
 Transform: [AWS::Serverless-2016-10-31, OurMacro]
 `
-  const { mappings, unread } = await read(t, text)
+  const { mappings, unreadResources } = await read(t, text)
   t.strictSame(
     mappings.map(({ id }) => id),
     ['Handler/Orders'],
   )
   t.strictSame(
-    unread.map(({ id, unread }) => [id, unread]),
+    unreadResources.map(({ id, unreadReason }) => [id, unreadReason]),
     [
       ['OurMacro', 'a macro may change the template'],
       ['Off', 'its condition NotDev is false with these parameters'],
@@ -566,9 +566,9 @@ for (const [title, events, said] of [
   ['of another type', '{ Orders: { Type: Schedule, Properties: { Schedule: rate(1 day) } } }', undefined],
 ] as const) {
   test(`events of a function: ${title}`, async (t) => {
-    const { unread } = await read(t, withVisibility('30').replace(/{ Orders:.+} } }(?= }\n$)/, events))
+    const { unreadResources } = await read(t, withVisibility('30').replace(/{ Orders:.+} } }(?= }\n$)/, events))
     t.strictSame(
-      unread.map(({ id, unread }) => `${id}: ${unread}`),
+      unreadResources.map(({ id, unreadReason }) => `${id}: ${unreadReason}`),
       said === undefined ? [] : [said],
     )
   })

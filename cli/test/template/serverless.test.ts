@@ -42,9 +42,11 @@ test('the output of serverless package is checked like a template', async (t) =>
 test('all settings of an event are read from the output of serverless package', async (t) => {
   const { mappings } = await readTemplate(FILE, new Map())
   const ship = only(mappings.filter(({ id }) => id.startsWith('Ship')))
-  const { batchSize, window, reports, maximumConcurrency, function: target, queue } = ship
+  const { batchSize, window, reportBatchItemFailures, maximumConcurrency, function: target, queue } = ship
   t.strictSame(
-    [batchSize, window, reports, maximumConcurrency, target.timeout, target.reservedConcurrency].map(short),
+    [batchSize, window, reportBatchItemFailures, maximumConcurrency, target.timeout, target.reservedConcurrency].map(
+      short,
+    ),
     [100, 5, true, 10, 20, 20],
   )
   t.strictSame([target.id, queue.id], ['ShipLambdaFunction', 'OrdersQueue'])

@@ -85,7 +85,7 @@ test('a parameter of each list type is a list', async (t) => {
   ]) {
     const parameters = { Types: 'a, ReportBatchItemFailures' }
     const { mappings } = await read(t, { ...template, Parameters: { Types: { Type } } }, parameters)
-    t.equal(short(only(mappings).reports), true, Type)
+    t.equal(short(only(mappings).reportBatchItemFailures), true, Type)
   }
 })
 

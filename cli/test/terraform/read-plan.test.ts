@@ -149,7 +149,7 @@ for (const [title, version, functionVersion, expected] of [
     if (target.id === 'aws_lambda_alias.live') {
       const reason =
         'it is version 3 of aws_lambda_function.handler, whose settings may differ from those of the resource'
-      t.equal(target.unread, reason)
+      t.equal(target.unreadReason, reason)
     }
     t.end()
   })
@@ -257,8 +257,8 @@ test('mappings of other services are not checked, even if their ARNs are known o
       mapping('aws_lambda_event_source_mapping.scans', {}, sources, TO_HANDLER),
     ],
   })
-  const { mappings, unread } = readShown(plan)
-  t.strictSame([mappings, unread], [[], []])
+  const { mappings, unreadResources } = readShown(plan)
+  t.strictSame([mappings, unreadResources], [[], []])
   t.end()
 })
 
@@ -325,8 +325,8 @@ test('a mapping is listed as not checked if it is known only after apply whether
   const plan = planOf([QUEUE, DEAD, handler()])
   const [last] = plan.resource_changes.slice(-1) as { change: { after_unknown: Values } }[]
   Object.assign(last?.change.after_unknown ?? {}, { starting_position: true })
-  const { mappings, unread } = readShown(plan)
-  t.strictSame([mappings, unread.map(({ id, what }) => [id, what])], [[], [[ORDERS, 'whether it reads SQS']]])
+  const { mappings, unreadResources } = readShown(plan)
+  t.strictSame([mappings, unreadResources.map(({ id, what }) => [id, what])], [[], [[ORDERS, 'whether it reads SQS']]])
   t.end()
 })
 

@@ -7,7 +7,7 @@ const TO_HANDLER = ref('aws_lambda_function.work.arn')
 
 /** The id of the queue of each mapping, or the reason why it is not known. */
 function queues(plan: PlannedModule): string[] {
-  return readShown(shownPlan(plan)).mappings.map(({ queue }) => queue.unread ?? queue.id)
+  return readShown(shownPlan(plan)).mappings.map(({ queue }) => queue.unreadReason ?? queue.id)
 }
 
 /** A plan with these queues, and mappings at these addresses with these references to a queue. */

@@ -14,6 +14,7 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs'
 import { oneLine, UsageError } from '../errors.ts'
+import { memoize } from '../memoize.ts'
 import {
   absent,
   known,
@@ -33,7 +34,7 @@ import {
 } from '../model.ts'
 import { patternSetting } from '../template/filters.ts'
 
-export interface LiveOptions {
+export interface DeployedOptions {
   region?: string | undefined
   /** The endpoint of both Lambda and SQS, for a local substitute. Default: the environment variables of the SDK. */
   endpoint?: string | undefined
@@ -103,7 +104,7 @@ function reasonOf(error: unknown) {
 }
 
 /** The SDK requires credentials. A local substitute for AWS accepts any. */
-function clientOptions({ region, endpoint }: LiveOptions) {
+function clientOptions({ region, endpoint }: DeployedOptions) {
   const { AWS_ACCESS_KEY_ID, AWS_PROFILE } = process.env
   const acceptsAnyCredentials =
     endpoint !== undefined && !/\.amazonaws\.com/.test(endpoint) && !AWS_ACCESS_KEY_ID && !AWS_PROFILE
@@ -117,14 +118,14 @@ function clientOptions({ region, endpoint }: LiveOptions) {
 
 /** Whether a name, or the end of an ARN, is that of an alias or a version. */
 function isQualified(name: string): boolean {
-  return targetIn(name).includes(':')
+  return qualifiedNameIn(name).includes(':')
 }
 
 /**
  * Reads the SQS event source mappings of a deployed function and of its aliases, or of one alias. Rejects with a
  * UsageError if Lambda does not return the function itself.
  */
-export async function readFunction(name: string, options: LiveOptions): Promise<Model> {
+export async function readFunction(name: string, options: DeployedOptions): Promise<Model> {
   const lambda = new LambdaClient(clientOptions(options))
   // A local substitute for SQS can return queue URLs whose host name this machine cannot resolve.
   const sqs = new SQSClient({ ...clientOptions(options), useQueueUrlAsEndpoint: false })
@@ -133,37 +134,37 @@ export async function readFunction(name: string, options: LiveOptions): Promise<
   try {
     const readQueue = createQueueReader(sqs)
     const mappings: Mapping[] = []
-    const unread: Unread[] = []
-    const add = async (target: LambdaFunction, configurations: readonly EventSourceMappingConfiguration[]) => {
+    const unreadResources: Unread[] = []
+    const add = async (lambdaFunction: LambdaFunction, configurations: readonly EventSourceMappingConfiguration[]) => {
       for (const configuration of configurations) {
-        mappings.push(toMapping(configuration, target, await readQueue(configuration.EventSourceArn ?? '')))
+        mappings.push(toMapping(configuration, lambdaFunction, await readQueue(configuration.EventSourceArn ?? '')))
       }
     }
 
     const read = async () => ({
-      target: await readConfiguration(lambda, name),
+      lambdaFunction: await readConfiguration(lambda, name),
       configurations: await listSqsMappings(lambda, name),
     })
-    const { target, configurations } = await read().catch((error) => {
+    const { lambdaFunction, configurations } = await read().catch((error) => {
       throw explain(error, name)
     })
     const skip = (id: string) => (error: unknown) => {
-      unread.push({ id, unread: reasonOf(error) })
+      unreadResources.push({ id, unreadReason: reasonOf(error) })
       return []
     }
     const addAlias = async (alias: string) => {
       const configurations = await listSqsMappings(lambda, alias)
-      if (configurations.length > 0) await add(await readAlias(lambda, alias, target), configurations)
+      if (configurations.length > 0) await add(await readAlias(lambda, alias, lambdaFunction), configurations)
     }
     // AWS lists the mappings of a function without those of its aliases. Some local substitutes list both.
     const aliases = isQualified(name) ? [] : await listAliases(lambda, name).catch(skip(`the aliases of ${name}`))
-    const isOfAlias = (arn = '') => aliases.some((alias) => targetIn(alias) === targetIn(arn))
+    const isOfAlias = (arn = '') => aliases.some((alias) => qualifiedNameIn(alias) === qualifiedNameIn(arn))
     await add(
-      target,
+      lambdaFunction,
       configurations.filter(({ FunctionArn }) => !isOfAlias(FunctionArn)),
     )
     for (const alias of aliases) await addAlias(alias).catch(skip(alias))
-    return { mappings, unread }
+    return { mappings, unreadResources }
   } finally {
     lambda.destroy()
     sqs.destroy()
@@ -182,12 +183,12 @@ async function listSqsMappings(lambda: LambdaClient, name: string): Promise<Even
 }
 
 /** `NAME`, or `NAME:ALIAS`. */
-function targetIn(arn: string): string {
+function qualifiedNameIn(arn: string): string {
   return arn.replace(/^.*:function:/, '').replace(/:\$LATEST$/, '')
 }
 
 function functionIn(arn: string): string | undefined {
-  return targetIn(arn).split(':')[0]
+  return qualifiedNameIn(arn).split(':')[0]
 }
 
 /** Returns `NAME:ALIAS` for each alias. */
@@ -205,8 +206,8 @@ function toSetting<T>(value: T | undefined | null): Setting<T> {
 }
 
 /**
- * A number that AWS always returns. If a substitute for AWS does not return it, it is not known: the default of AWS may
- * not be its value.
+ * AWS always returns this number. A local substitute may not return it, and may use another default. The value is then
+ * unknown.
  */
 function returned(limit: Limit, value: unknown, by: 'Lambda' | 'SQS'): Setting<number> {
   return value === undefined || value === null ? unknown(`${by} does not return it`) : numberSetting(limit, value)
@@ -254,16 +255,20 @@ async function readConfiguration(lambda: LambdaClient, name: string): Promise<La
   return toFunction(FunctionName, configuration, await reserved)
 }
 
-function toMapping(configuration: EventSourceMappingConfiguration, target: LambdaFunction, queue: Queue): Mapping {
+function toMapping(
+  configuration: EventSourceMappingConfiguration,
+  lambdaFunction: LambdaFunction,
+  queue: Queue,
+): Mapping {
   return {
-    id: `${target.id}/${queue.id}`,
-    function: target,
+    id: `${lambdaFunction.id}/${queue.id}`,
+    function: lambdaFunction,
     queue,
     arn: known(configuration.EventSourceArn ?? ''),
     runs: known(!/^Disabl/.test(configuration.State ?? '')),
     batchSize: returned('batchSize', configuration.BatchSize, 'Lambda'),
     window: returned('window', configuration.MaximumBatchingWindowInSeconds, 'Lambda'),
-    reports: known(configuration.FunctionResponseTypes?.includes('ReportBatchItemFailures') ?? false),
+    reportBatchItemFailures: known(configuration.FunctionResponseTypes?.includes('ReportBatchItemFailures') ?? false),
     maximumConcurrency: numberSetting('maximumConcurrency', configuration.ScalingConfig?.MaximumConcurrency),
     provisioned: known(Object.values(configuration.ProvisionedPollerConfig ?? {}).some((value) => value !== undefined)),
     minimumPollers: numberSetting('minimumPollers', configuration.ProvisionedPollerConfig?.MinimumPollers),
@@ -300,13 +305,13 @@ function createQueueReader(sqs: SQSClient) {
   }
   const nameOf = (arn: string) => arn.split(':').at(-1) ?? arn
 
-  const deadLetterQueueOf = once(async (arn): Promise<Redrive['deadLetterQueue']> => {
+  const deadLetterQueueOf = memoize(async (arn): Promise<Redrive['deadLetterQueue']> => {
     const id = nameOf(arn)
     try {
       const { MessageRetentionPeriod } = await attributesOf(arn)
       return { id, retention: returned('retention', MessageRetentionPeriod, 'SQS') }
     } catch (error) {
-      return { id, unread: reasonOf(error), retention: unknown(reasonOf(error)) }
+      return { id, unreadReason: reasonOf(error), retention: unknown(reasonOf(error)) }
     }
   })
   const redriveOf = async (policy: string | undefined): Promise<Setting<Redrive>> => {
@@ -320,7 +325,7 @@ function createQueueReader(sqs: SQSClient) {
       deadLetterQueue,
     })
   }
-  return once(async (arn): Promise<Queue> => {
+  return memoize(async (arn): Promise<Queue> => {
     const id = nameOf(arn)
     const fifo = known(arn.endsWith('.fifo'))
     try {
@@ -337,14 +342,4 @@ function createQueueReader(sqs: SQSClient) {
       return { ...unreadQueue(id, reasonOf(error)), fifo }
     }
   })
-}
-
-/** Reads each ARN once, even if several mappings refer to it. */
-function once<T>(read: (arn: string) => Promise<T>) {
-  const results = new Map<string, Promise<T>>()
-  return (arn: string): Promise<T> => {
-    const result = results.get(arn) ?? read(arn)
-    results.set(arn, result)
-    return result
-  }
 }
