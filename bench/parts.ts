@@ -43,9 +43,9 @@ async function measureLambda(isShort: boolean): Promise<Cases> {
       runProcess('lambda.ts', { peer, size, batches }),
     )
   }
-  // A short run measures only what has a target. On a busy machine, other processes interrupt batches: a first batch once
-  // took 79 times as long as that of Powertools. So a short run takes the fastest batch of a process and the CPU time of
-  // the first. V8 optimizes the code over time, so a short run has as many batches per process as a full run.
+  // A short run measures only what has a target. On a busy machine, other processes interrupt batches: a first batch
+  // once took 79 times as long as that of Powertools. So a short run takes the fastest batch of a process and the CPU
+  // time of the first. V8 optimizes the code over time, so a short run has as many batches per process as a full run.
   const typical = isShort ? (batches: readonly number[]) => Math.min(...batches) : median
   const peers = isShort ? [OURS, POWERTOOLS] : nodePeers
   const of10 = await measure(10, 100, peers)

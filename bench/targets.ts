@@ -1,5 +1,5 @@
-// The limits of the figures. `npm run test:small-functions` measures another target: whether functions with little memory
-// respond before their timeout.
+// The limits of the figures. `npm run test:small-functions` measures another target: whether functions with little
+// memory respond before their timeout.
 import { CASE, type Part } from './parts.ts'
 import { BARE_LOOP, MIDDY_IDIOM, OURS, POWERTOOLS } from './peers.ts'
 import type { Results } from './results.ts'
@@ -9,8 +9,8 @@ interface Target {
   readonly title: string
   readonly limit: number
   /**
-   * The limit of a short run, which has few samples on a machine that may be busy. If a figure varies, the limit is about
-   * 1.7 times the figure that was measured with six processes on two cores.
+   * The limit of a short run, which has few samples on a machine that may be busy. If a figure varies, the limit is
+   * about 1.7 times the figure that was measured with six processes on two cores.
    */
   readonly shortLimit: number
   /** The figure does not vary, so a missed target is not measured again. */

@@ -19,8 +19,8 @@ const client = new SQSClient({ requestHandler: { connectionTimeout: 1000 } })
  * reason. Other failed orders are redelivered after a random delay. Its maximum grows with each delivery, to protect a
  * service that is down.
  *
- * Needs `sqs:SendMessage` on the dead-letter queue and `sqs:ChangeMessageVisibility` on the source queue. Keep the redrive
- * policy of the source queue: it dead-letters the orders that fail too often.
+ * Needs `sqs:SendMessage` on the dead-letter queue and `sqs:ChangeMessageVisibility` on the source queue. Keep the
+ * redrive policy of the source queue: it dead-letters the orders that fail too often.
  */
 export const handler = middy()
   .use(

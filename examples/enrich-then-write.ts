@@ -35,13 +35,13 @@ async function writeOrders(
 }
 
 /**
- * Looks up the country of each order's customer, then writes the orders of a chunk in one call. If the lookup of an order
- * fails, the order is not written, and only its record fails. If the call fails, all records of the chunk fail.
+ * Looks up the country of each order's customer, then writes the orders of a chunk in one call. If the lookup of an
+ * order fails, the order is not written, and only its record fails. If the call fails, all records of the chunk fail.
  *
  * `concurrency` counts chunks, and a chunk looks up all of its records at once: 4 × 25 = 100 lookups.
  *
- * Use this only with a standard queue. On a FIFO queue, it would write orders although an earlier order of their message
- * group has failed.
+ * Use this only with a standard queue. On a FIFO queue, it would write orders although an earlier order of their
+ * message group has failed.
  */
 export const handler = middy()
   .use(boundedSqsBatch({ concurrency: 4 }))

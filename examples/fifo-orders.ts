@@ -6,11 +6,11 @@ if (!url) throw new Error('ORDERS_URL is not set: it is the URL of the order ser
 
 /**
  * Posts the events of orders to an order service. The queue is a FIFO queue, and the message group is the customer. The
- * events of one customer are posted one after another, in the order in which they were sent. Customers do not wait for each
- * other.
+ * events of one customer are posted one after another, in the order in which they were sent. Customers do not wait for
+ * each other.
  *
- * A failed event blocks the later events of its customer. They are not posted, but reported with the failed event, and SQS
- * redelivers all of them in order. `fifoFailure: 'batch'` would block every event that has not started.
+ * A failed event blocks the later events of its customer. They are not posted, but reported with the failed event, and
+ * SQS redelivers all of them in order. `fifoFailure: 'batch'` would block every event that has not started.
  */
 export const handler = middy()
   .use(

@@ -14,8 +14,8 @@ const client = new S3Client()
 const MARKS = ['ExtendedPayloadSize', 'SQSLargePayloadSize']
 
 /**
- * Returns the body of a message. If it is large, AWS's extended client libraries store it in S3. The message then contains a
- * JSON array with the name of a Java class and the location of the body.
+ * Returns the body of a message. If it is large, AWS's extended client libraries store it in S3. The message then
+ * contains a JSON array with the name of a Java class and the location of the body.
  */
 async function loadBody({ body, messageAttributes }: SQSRecord, abortSignal: AbortSignal): Promise<string> {
   if (!MARKS.some((name) => name in messageAttributes)) return body
@@ -39,8 +39,8 @@ function readPointer(body: string): { s3BucketName: string; s3Key: string } {
  * Posts documents to a service. Large documents are read from S3 first. At most 10 records are in flight, so at most 10
  * documents are in memory.
  *
- * Lambda deletes the message, but not the object. Add a lifecycle rule to the bucket that deletes old objects. It must keep
- * them longer than the queue and its dead-letter queue keep messages.
+ * Lambda deletes the message, but not the object. Add a lifecycle rule to the bucket that deletes old objects. It must
+ * keep them longer than the queue and its dead-letter queue keep messages.
  */
 export const handler = middy()
   .use(boundedSqsBatch({ concurrency: 10 }))

@@ -1,5 +1,5 @@
-// Spans need an OpenTelemetry SDK. It must be set up before this file is loaded, and flushed before the response is sent. The
-// Lambda layer of the AWS Distro for OpenTelemetry does both. It also creates the span of the invocation.
+// Spans need an OpenTelemetry SDK. It must be set up before this file is loaded, and flushed before the response is
+// sent. The Lambda layer of the AWS Distro for OpenTelemetry does both. It also creates the span of the invocation.
 
 import middy from '@middy/core'
 import { defaultTextMapGetter, type Link, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
@@ -24,8 +24,8 @@ function linksTo({ attributes: { AWSTraceHeader } }: SQSRecord): Link[] {
  * Runs a record handler in a span that follows OpenTelemetry's conventions for SQS. Spans that the handler creates are
  * children of this span.
  *
- * This wraps the handler and does not use the channel `middy-bounded-sqs-batch:record`. The channel would need OpenTelemetry's
- * AsyncLocalStorage, which is private (https://github.com/open-telemetry/opentelemetry-js/issues/6088).
+ * This wraps the handler and does not use the channel `middy-bounded-sqs-batch:record`. The channel would need
+ * OpenTelemetry's AsyncLocalStorage, which is private (https://github.com/open-telemetry/opentelemetry-js/issues/6088).
  */
 function inSpan(handle: RecordHandler): RecordHandler {
   return (record, context, options) => {

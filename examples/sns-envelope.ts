@@ -25,8 +25,8 @@ const Notification = z.object({
 })
 
 /**
- * Processes messages that an SNS topic sends to the queue. The schema validates the envelope of SNS and the message in it,
- * so `record.body.Message` is an Order. The rest of the record is unchanged: a failed record is reported by its
+ * Processes messages that an SNS topic sends to the queue. The schema validates the envelope of SNS and the message in
+ * it, so `record.body.Message` is an Order. The rest of the record is unchanged: a failed record is reported by its
  * own `messageId`, not by the MessageId of SNS.
  */
 export const handler = middy()

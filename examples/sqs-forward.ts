@@ -8,8 +8,8 @@ if (!QueueUrl) throw new Error('TARGET_QUEUE_URL is not set: it is the URL of th
 const client = new SQSClient()
 
 /**
- * Forwards the bodies of records to another queue, ten per call. Attributes and message groups are not forwarded. A call can
- * have 1 MiB, which is ten bodies of up to 100 kB. If your bodies can be larger, make the chunks smaller.
+ * Forwards the bodies of records to another queue, ten per call. Attributes and message groups are not forwarded. A
+ * call can have 1 MiB, which is ten bodies of up to 100 kB. If your bodies can be larger, make the chunks smaller.
  */
 export const handler = middy()
   .use(boundedSqsBatch({ concurrency: 20 }))

@@ -33,8 +33,8 @@ export const handler = middy()
       const invoke = new InvokeCommand({
         FunctionName,
         InvocationType: 'Event', // does not wait for the end of the execution
-        // The name and the payload must be the same for each delivery. So the payload must not contain the receive count or
-        // the receipt handle.
+        // The name and the payload must be the same for each delivery. So the payload must not contain the receive
+        // count or the receipt handle.
         DurableExecutionName: record.messageId,
         Payload: record.body,
       })

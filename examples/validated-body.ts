@@ -14,8 +14,8 @@ const Signup = z.object({
 /**
  * Sends a welcome mail for each sign-up.
  *
- * If a body is not JSON or not a Signup, only its record fails, with an InvalidBodyError. The handler does not receive it. A
- * retry cannot succeed, so after `maxReceiveCount` receives SQS moves the message to the dead-letter queue.
+ * If a body is not JSON or not a Signup, only its record fails, with an InvalidBodyError. The handler does not receive
+ * it. A retry cannot succeed, so after `maxReceiveCount` receives SQS moves the message to the dead-letter queue.
  */
 export const handler = middy()
   .use(boundedSqsBatch({ concurrency: 50 }))

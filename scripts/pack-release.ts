@@ -1,5 +1,7 @@
 /**
- * Packs the package of a tag for npm: GITHUB_REPOSITORY=owner/name node scripts/pack-release.ts <package>@<version> <folder>
+ * Packs the package of a tag for npm:
+ *
+ *     GITHUB_REPOSITORY=owner/name node scripts/pack-release.ts <package>@<version> <folder>
  *
  * The manifest in the tarball names the public repository, and the links of the README lead there, because npm's page
  * shows the README without the files around it. Also writes notes.md, the text of the GitHub release. Prints the path

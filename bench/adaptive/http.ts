@@ -56,8 +56,8 @@ interface Row {
 }
 
 /**
- * Compares the adaptive limit with fixed numbers on real HTTP servers. Writes the results to `folder` after each case and
- * batch size, and the chart at the end. Skips results that are already there.
+ * Compares the adaptive limit with fixed numbers on real HTTP servers. Writes the results to `folder` after each case
+ * and batch size, and the chart at the end. Skips results that are already there.
  */
 export async function compareOverHttp({ batches, runs, folder }: HttpOptions): Promise<void> {
   await mkdir(folder, { recursive: true })

@@ -1,4 +1,5 @@
-// `node --expose-gc heap.ts '{"peer":…}'` prints how many bytes of heap a peer uses in the middle of a batch, without the event.
+// `node --expose-gc heap.ts '{"peer":…}'` prints how many bytes of heap a peer uses in the middle of a batch, without
+// the event.
 import { setTimeout as pause } from 'node:timers/promises'
 import type { SQSRecord } from 'aws-lambda'
 import { type NodePeer, peers } from '../peers.ts'

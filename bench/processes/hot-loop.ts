@@ -1,4 +1,5 @@
-// One peer handles the same event many times: `node --expose-gc hot-loop.ts '{"peer":…}'` prints microseconds per record.
+// One peer handles the same event many times: `node --expose-gc hot-loop.ts '{"peer":…}'` prints microseconds per
+// record.
 import type { SQSBatchResponse, SQSRecord } from 'aws-lambda'
 import { type NodePeer, peers } from '../peers.ts'
 import { median } from '../rounds.ts'

@@ -1,4 +1,5 @@
-// A service that takes 10 ms per request. It runs in its own process, so it does not use the file descriptors of the peers.
+// A service that takes 10 ms per request. It runs in its own process, so it does not use the file descriptors of the
+// peers.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 

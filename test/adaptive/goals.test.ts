@@ -31,8 +31,8 @@ t.test('batches of 7,000, 1,000 and 100: goodput is not much lower than with a f
       Array(count).fill(records),
     )) {
       if (initial.failed > best.failed + 0.05) continue // nobody would choose a number with so many failed records
-      // With batches of 100 and a client that retries, the first probes cost 11 % of 60 batches. With "thrash", the limit
-      // stays at 100: the last records of each batch become slower, which the search does not measure.
+      // With batches of 100 and a client that retries, the first probes cost 11 % of 60 batches. With "thrash", the
+      // limit stays at 100: the last records of each batch become slower, which the search does not measure.
       const least = records > 100 ? 0.9 : name.startsWith('thrash') ? 0.85 : 0.88
       const ratio = (all * best.goodput) / initial.goodput
       t.ok(ratio >= least, `${name}, batches of ${records}: ${ratio} of the initial number`)

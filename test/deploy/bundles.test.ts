@@ -30,8 +30,8 @@ interface Metrics {
 }
 
 /**
- * Invokes a bundled powertools-metrics.ts with three records. The downstream refuses the second. Returns the posted bodies,
- * the reported ids and the published metrics, in the notation of a dashboard.
+ * Invokes a bundled powertools-metrics.ts with three records. The downstream refuses the second. Returns the posted
+ * bodies, the reported ids and the published metrics, in the notation of a dashboard.
  */
 async function invoke(folder: string, handlerSetting: string) {
   const posted: string[] = []

@@ -271,8 +271,8 @@ function violations(templatePath: string): string[] {
 }
 
 /**
- * The SAM template with its function and mapping as CloudFormation resources, because the validator does not check a SAM
- * function. SAM's transform keeps the names of all properties except `CodeUri`, `Events` and `Queue`.
+ * The SAM template with its function and mapping as CloudFormation resources, because the validator does not check a
+ * SAM function. SAM's transform keeps the names of all properties except `CodeUri`, `Events` and `Queue`.
  */
 function transformed(template: Template): Template {
   const { Function: _, ...others } = template.Resources

@@ -36,7 +36,8 @@ t.test('circuit-breaker.ts fails records without a call while the service is dow
     t.ok(visibilityDeadline >= start + 1_000 && visibilityDeadline <= end + 60_000)
   }
 
-  // The circuit stays open for the next invocation, until 30 s have passed. Then one call finds that the service is back.
+  // The circuit stays open for the next invocation, until 30 s have passed. Then one call finds that the service is
+  // back.
   calls = 0
   status = 200
   await logged(async () => t.strictSame((await invoke(handler, event)).failed, event.Records))

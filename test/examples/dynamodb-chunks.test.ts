@@ -10,8 +10,8 @@ import { listen, startDynamoDb } from '../support/services.ts'
 
 t.test('dynamodb-chunks.ts writes up to 25 items per call and reports unprocessed ones', async (t) => {
   const table = await startDynamoDb(t, 'readings', 'readingId')
-  // DynamoDB returns some items as unprocessed if it throttles the table. dynalite never does this, so a proxy holds some
-  // items back.
+  // DynamoDB returns some items as unprocessed if it throttles the table. dynalite never does this, so a proxy holds
+  // some items back.
   let heldBack = new Set<string | undefined>()
   const calls: WriteRequest[][] = []
   const holdBack: RequestListener = async (request, response) => {

@@ -9,7 +9,8 @@ import { close, listen, useEndpoint } from '../support/services.ts'
 t.test(
   'start-durable.ts starts one execution for each message, within the rate, and reports refused calls',
   async (t) => {
-    // Imitates Lambda's Invoke: it starts one execution per name, and responds 409 if a name comes with another payload.
+    // Imitates Lambda's Invoke: it starts one execution per name, and responds 409 if a name comes with another
+    // payload.
     let isRefusing = true
     const executions = new Map<string, string>()
     const calls: unknown[] = []

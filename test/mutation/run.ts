@@ -74,7 +74,8 @@ function mutate(source: string): void {
   const scope = values.survived ? linesWithSurvivors(source) : source
   if (scope === '' || (key === lastKey && !values.force)) return
   console.log(source)
-  // Stryker reuses the result of a mutant if the code around it is the same. It does not notice that a test has changed.
+  // Stryker reuses the result of a mutant if the code around it is the same. It does not notice that a test has
+  // changed.
   const isSameTests = key.split('\n')[0] === lastKey.split('\n')[0]
   const force = values.force || !isSameTests ? ['--force'] : []
   const { status } = spawnSync(

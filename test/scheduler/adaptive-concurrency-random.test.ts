@@ -6,7 +6,8 @@ import { sqsRecord } from '../support/events.ts'
 import { chunkHandlerOf, failed, handlerOf, listOf } from '../support/handlers.ts'
 import { steered } from '../support/steered.ts'
 
-// Each handler of a random batch waits for some turns of the event loop. The limit changes at random when a record ends.
+// Each handler of a random batch waits for some turns of the event loop. The limit changes at random when a record
+// ends.
 t.test(
   'while the limit changes at random, no record is lost, and each record starts within the limit at that time',
   async (t) => {

@@ -1065,8 +1065,8 @@ t.test('with calls that get a 503 by chance, goodput stays close to that of the 
 })
 
 t.test('a limit that is far too high falls, also if only some calls fail', (t) => {
-  // The share of failed calls grows slowly: clients hide them, or half of the records need no call. It must not be taken
-  // for chance.
+  // The share of failed calls grows slowly: clients hide them, or half of the records need no call. It must not be
+  // taken for chance.
   for (const [name, downstream] of Object.entries({
     'a client that retries': retrying(refusing(53, about(17))),
     'half of the records instant': instantShare(0.5, refusing(53, about(17))),

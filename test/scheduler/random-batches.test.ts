@@ -8,8 +8,9 @@ import { sqsRecord } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
 
 // Compares random batches with a model that has no queues, workers or promises. No two events fall on the same
-// millisecond, because their order would not be defined. Handlers take multiples of 20 ms. Timeouts come 5 and 10 ms after
-// such a time, the drain 3 ms and the abort 7 ms. A chunk takes as long as its first record, and hangs if that one hangs.
+// millisecond, because their order would not be defined. Handlers take multiples of 20 ms. Timeouts come 5 and 10 ms
+// after such a time, the drain 3 ms and the abort 7 ms. A chunk takes as long as its first record, and hangs if that
+// one hangs.
 
 interface Plan {
   readonly group: string

@@ -8,7 +8,8 @@ import { sqsRecord } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
 import { maxWithin } from '../support/starts.ts'
 
-// Random invocations that share a rate limit. They have records or chunks of either kind of queue, which succeed or fail.
+// Random invocations that share a rate limit. They have records or chunks of either kind of queue, which succeed or
+// fail.
 
 interface Plan {
   readonly group: 'a' | 'b' | 'c'

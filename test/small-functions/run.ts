@@ -1,7 +1,8 @@
 /**
  * Measures whether functions with little memory, and therefore little CPU, respond in time. Run `npm run build`, then
- * `npm run test:small-functions`. Each run is a fresh process. It imports dist/ at full speed, as in Lambda's init phase.
- * When the event is delivered, its CPU is limited to the function's share. Exits with 1 if a response is late or wrong.
+ * `npm run test:small-functions`. Each run is a fresh process. It imports dist/ at full speed, as in Lambda's init
+ * phase. When the event is delivered, its CPU is limited to the function's share. Exits with 1 if a response is late or
+ * wrong.
  */
 import assert from 'node:assert/strict'
 import { type ChildProcess, fork } from 'node:child_process'

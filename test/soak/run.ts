@@ -1,7 +1,7 @@
 /**
- * Sends a million messages through AWS's own runtime client, and accounts for each: `npm run test:soak`. Records fail, hang
- * and compute, processes are killed, and SQS refuses calls. Exits with 1 if a message is lost, if a FIFO group loses its
- * order, if a rejection is unhandled, or if the memory or the descriptors of a warm environment grow.
+ * Sends a million messages through AWS's own runtime client, and accounts for each: `npm run test:soak`. Records fail,
+ * hang and compute, processes are killed, and SQS refuses calls. Exits with 1 if a message is lost, if a FIFO group
+ * loses its order, if a rejection is unhandled, or if the memory or the descriptors of a warm environment grow.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,6 +1,6 @@
 /**
- * SQS with its wire protocol, in a process of its own, so that it and the engine use two cores. It refuses some calls, before
- * they change anything, and counts them.
+ * SQS with its wire protocol, in a process of its own, so that it and the engine use two cores. It refuses some calls,
+ * before they change anything, and counts them.
  */
 import { buildApp } from 'fauxqs'
 import { hash, setSeed } from './messages.ts'

@@ -80,8 +80,8 @@ export function passingClock(t: Test) {
 }
 
 /**
- * A mocked clock for handlers that make real requests. Time passes only while at most `hanging` records are in flight, so
- * requests take no time, however busy the machine is.
+ * A mocked clock for handlers that make real requests. Time passes only while at most `hanging` records are in flight,
+ * so requests take no time, however busy the machine is.
  */
 export function requestClock(t: Test, hanging = 0) {
   const date = Date.now()

@@ -12,8 +12,9 @@ export interface Delivery {
 }
 
 /**
- * Imitates Lambda's event source mapping until `isDone` returns true. It gathers messages into batches, invokes the handler,
- * and deletes the messages that the response does not report. The others return after their visibility timeout.
+ * Imitates Lambda's event source mapping until `isDone` returns true. It gathers messages into batches, invokes the
+ * handler, and deletes the messages that the response does not report. The others return after their visibility
+ * timeout.
  *
  * @returns all deliveries, in order
  */

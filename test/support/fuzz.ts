@@ -1,6 +1,6 @@
 // Tests with random hostile input. Each outcome must be an exact report or an expected error.
-// Each test file prints its seed. `FUZZ_SEED=… node test/fuzz/handlers.test.ts` repeats a run. `FUZZ_RUNS=1000000` makes
-// it longer.
+// Each test file prints its seed. `FUZZ_SEED=… node test/fuzz/handlers.test.ts` repeats a run. `FUZZ_RUNS=1000000`
+// makes it longer.
 import middy7 from '@middy/core'
 import type { SQSBatchResponse } from 'aws-lambda'
 import fc from 'fast-check'

@@ -99,8 +99,9 @@ const forgetsReturn = async (event: SQSEvent, context: Context) => void handleAl
 // @ts-expect-error the return is missing; only Middy's type arguments make this an error
 middy<SQSEvent, SQSBatchResponse>().use(boundedSqsBatch()).handler(forgetsReturn)
 
-// Mistakes that Middy's types do not show. The result type of a handler comes from middy() only, and is `any` by default.
-// If a middleware has another event type, `.use()` does not refuse it. The handler gets `APIGatewayProxyEvent & SQSEvent`.
+// Mistakes that Middy's types do not show. The result type of a handler comes from middy() only, and is `any` by
+// default. If a middleware has another event type, `.use()` does not refuse it. The handler gets `APIGatewayProxyEvent
+// & SQSEvent`.
 export const returnsNothing = middy()
   .use(boundedSqsBatch())
   .handler(async () => {})

@@ -29,8 +29,8 @@ export class BatchStack extends Stack {
     const visibilityTimeout = Duration.seconds(6 * functionTimeout.toSeconds()).plus(batchingWindow) // as AWS recommends
 
     const deadLetterQueue = new Queue(this, 'DeadLetterQueue', {
-      // The maximum. The age of a message counts from the time when it was sent to the source queue. So the dead-letter queue
-      // must keep messages longer than the source queue.
+      // The maximum. The age of a message counts from the time when it was sent to the source queue. So the dead-letter
+      // queue must keep messages longer than the source queue.
       retentionPeriod: Duration.days(14),
     })
     const queue = new Queue(this, 'Queue', {
