@@ -1,6 +1,6 @@
 /** The charts of `tune --report`. Their colours are variables of the page's style, with other values in dark mode. */
 import type { Config, TopLevelSpec } from 'vega-lite'
-import type { CellRow, ChartId, MeasurementRow } from '../src/tune/report/figures.ts'
+import type { ChartId, CombinationRow, MeasurementRow } from '../src/tune/report/format.ts'
 
 /** The name of the data set. The page fills it with rows. */
 export const DATA = 'rows'
@@ -34,7 +34,7 @@ export const specs: Record<ChartId, TopLevelSpec> = {
 }
 
 /** `opacities` are the strengths of the colour for the smallest and the largest value. */
-function heatMap(value: keyof CellRow, text: keyof CellRow, opacities: [number, number]): TopLevelSpec {
+function heatMap(value: keyof CombinationRow, text: keyof CombinationRow, opacities: [number, number]): TopLevelSpec {
   const colored = `datum.usable && isValid(datum.${value})`
   return {
     ...common({ step: 42 }),
@@ -80,7 +80,7 @@ function heatMap(value: keyof CellRow, text: keyof CellRow, opacities: [number, 
           type: 'text',
           dy: -7,
           fontSize: 12,
-          fontWeight: { expr: "datum.measuredBy === 'predicted' ? 'normal' : 'bold'" },
+          fontWeight: { expr: "datum.origin === 'predicted' ? 'normal' : 'bold'" },
           color: 'var(--ink)',
         },
         encoding: { text: { field: text } },
@@ -159,6 +159,6 @@ function common(height: number | { step: number }) {
 }
 
 /** Lets TypeScript check the name of a field. */
-function field(name: keyof CellRow | keyof MeasurementRow): string {
+function field(name: keyof CombinationRow | keyof MeasurementRow): string {
   return name
 }

@@ -16,8 +16,8 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 
 let isOver = false
 
-// A broken pipe, or a defect of this package. Print one line. When this process exits, its execution environments end
-// too.
+// A broken pipe, an error in the module of --messages-from, or a defect of this package. Print one line. When this
+// process exits, its execution environments end too.
 process.on('uncaughtException', (error) => {
   isOver = true
   console.error(`bounded-sqs-batch: unexpected error: ${oneLine(error)}`)
@@ -35,7 +35,8 @@ async function exitCode(): Promise<number> {
   try {
     return await main(process.argv, version)
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2 // commander has already printed the message
+    // Commander has already printed the message.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     console.error(
       `bounded-sqs-batch: ${error instanceof UsageError ? error.message : `unexpected error: ${oneLine(error)}`}`,
     )

@@ -85,11 +85,11 @@ function localCommand() {
     .option('--messages <n>', 'send this many numbered JSON messages', inRange(1, 1_000_000))
     .option(
       '--messages-file <file>',
-      'send the messages in a file: an SQS event, or JSON lines. Each line is a body, or an object with body, messageGroupId and messageAttributes. A text body is a JSON string. Use - for standard input',
+      'send the messages in a file: an SQS event, or JSON lines. Each line is a body, or an object with body, messageGroupId and messageAttributes. Write a text body as a JSON string. Use - for standard input',
     )
     .option(
       '--messages-from <file>',
-      'send the items that a module exports as an iterable or async iterable; add #name if it is not the default export',
+      'send the items of an export that is an iterable, an async iterable, or a function that returns one; add #name if it is not the default export',
     )
     .option('--groups <n>', 'number of message groups for --messages on a FIFO queue (default 10)', inRange(1, 100_000))
     .optionsGroup('Queue (created in this process, unless --queue-url is given):')
@@ -169,7 +169,13 @@ function localCommand() {
     )
     .option('--parameter <name=value>', 'set a parameter of the template; may be repeated', collect)
     .option('--template-function <id>', 'logical id of the function or mapping to use, if the template has several')
-    .optionsGroup('Limits for a run to pass:')
+    .optionsGroup('End of the run, and limits for it to pass:')
+    .option(
+      '--idle <s>',
+      'end the run when the queue has been empty for this many seconds; use "off" to wait for Ctrl-C',
+      inRange(0, 86_400, 'off'),
+      2,
+    )
     .option(
       '--max-dead-lettered <n>',
       'number of messages that the queue or the handler may dead-letter',
@@ -183,12 +189,6 @@ function localCommand() {
       0,
     )
     .optionsGroup('Output:')
-    .option(
-      '--idle <s>',
-      'end the run when the queue has been empty for this many seconds; use "off" to wait for Ctrl-C',
-      inRange(0, 86_400, 'off'),
-      2,
-    )
     .option('--watch-failures <n>', 'print the first n failures, one line each', inRange(0, 1_000_000), 0)
     .option('--quiet', 'hide the logs of the function')
     .option('--json', 'print the ledger as one JSON object on stdout, and everything else on stderr')
@@ -255,7 +255,7 @@ const TUNE_EXAMPLES = `
 Examples:
   Sample messages, one JSON value per line
     $ bounded-sqs-batch tune dist/handler.mjs --messages-file sample.jsonl
-  The cheapest settings, for four environments that share a downstream
+  The cheapest settings, for four environments that call the same service
     $ bounded-sqs-batch tune dist/handler.mjs --messages-file sample.jsonl \\
         --environments 4 --optimize cost
   Settings from a template, and a second measurement with Lambda's CPU share
@@ -286,7 +286,7 @@ function tuneCommand() {
     )
     .option(
       '--messages <n>',
-      'maximum number of messages that the handler receives in the whole run (default: the number that the run prints first)',
+      'maximum number of messages that the handler receives in the whole run (default: as many as necessary; tune prints this number before it starts)',
       inRange(1, 1_000_000_000),
     )
     .optionsGroup('What to try:')
@@ -307,7 +307,7 @@ function tuneCommand() {
     )
     .option(
       '--environments <n>',
-      `number of execution environments that call the downstream at once (default: MaximumConcurrency of the template, or 1)`,
+      'number of execution environments that run at once and share the service that the handler calls (default: MaximumConcurrency of the template, or 1)',
       inRange(1, MAX_ENVIRONMENTS),
     )
     .option('--confirm', 'measure the recommendation again with the CPU share of its memory size; needs Linux and root')
@@ -356,29 +356,30 @@ export async function main(argv: readonly string[], version: string): Promise<nu
   let code = 0
   const program = new Command('bounded-sqs-batch')
     .description(
-      'Runs SQS batch handlers on this machine as Lambda would, checks the settings of their functions, mappings and queues, and finds the best concurrency and memory.',
+      'Runs SQS batch handlers on this machine as Lambda would. Checks the settings of functions, mappings and queues. Finds the best concurrency and memory.',
     )
     .version(version)
     .exitOverride()
     .showHelpAfterError('(--help shows all commands and options)')
-  const command = localCommand()
+  const localProgram = localCommand()
     .copyInheritedSettings(program)
     .action(async (handler: string, flags: LocalFlags) => {
-      const { local } = await import('./local/local.ts') // imported here because it loads the SDK, which --help does not need
+      // Imported here, because it loads the SDK, which --help does not need.
+      const { local } = await import('./local/local.ts')
       code = await local(handler, flags)
     })
-  const second = doctorCommand()
+  const doctorProgram = doctorCommand()
     .copyInheritedSettings(program)
     .action(async (template: string | undefined, flags: DoctorFlags) => {
       const { doctor } = await import('./doctor/doctor.ts')
       code = await doctor(template, flags)
     })
-  const third = tuneCommand()
+  const tuneProgram = tuneCommand()
     .copyInheritedSettings(program)
     .action(async (handler: string, flags: TuneFlags) => {
       const { tune } = await import('./tune/tune.ts')
       code = await tune(handler, flags)
     })
-  await program.addCommand(command).addCommand(second).addCommand(third).parseAsync(argv)
+  await program.addCommand(localProgram).addCommand(doctorProgram).addCommand(tuneProgram).parseAsync(argv)
   return code
 }

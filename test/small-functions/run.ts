@@ -29,7 +29,7 @@ const HELP = `Usage: npm run test:small-functions -- [options]
 
 const SIZE = 8000
 /** Lambda gives a function with this memory one full core. */
-const MEMORY_OF_A_CORE = 1769
+const MEMORY_OF_ONE_CPU = 1769
 /** A run without a response fails this many milliseconds after the function's timeout. */
 const MAX_DELAY = 10_000
 
@@ -161,7 +161,7 @@ async function measure(
   const exited = once(child, 'exit')
   try {
     await messageOf(child, MAX_DELAY)
-    quota.limit(child, Math.min(1, memory / MEMORY_OF_A_CORE))
+    quota.limit(child, Math.min(1, memory / MEMORY_OF_ONE_CPU))
     child.send({ eventFile: join(folder, 'event.json'), responseFile, deadline: Date.now() + timeout * 1000 })
     const measured = (await messageOf(child, timeout * 1000 + MAX_DELAY)) as Measured
     quota.lift()

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import { createCgroup } from '../../cli/src/tune/cpu-quota.ts'
+import { createCpuQuota } from '../../cli/src/tune/cpu-quota.ts'
 
 /** Limits one process at a time to a share of a core. */
 export interface Quota {
@@ -11,7 +11,7 @@ export interface Quota {
 
 /** The quota that this machine permits: cgroup v1, cgroup v2, or signals. */
 export function createQuota(name: string, periodMs: number): Quota {
-  const cgroup = createCgroup(name, periodMs)
+  const cgroup = createCpuQuota(name, periodMs)
   return cgroup ? { ...cgroup, limit: (child, share) => cgroup.limit(child.pid as number, share) } : createSignals()
 }
 

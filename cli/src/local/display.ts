@@ -52,17 +52,17 @@ const PLAIN_LINE_INTERVAL = 2000
 export function openDisplay(stream: NodeJS.WriteStream, total?: number) {
   const live = stream.isTTY ? createLogUpdate(stream) : undefined
   let shown = ''
-  let printed = Number.NEGATIVE_INFINITY
-  /** Shows the first text on a terminal, and the second as a plain line. */
+  let printedAt = Number.NEGATIVE_INFINITY
+  /** On a terminal, shows `text`. Elsewhere, prints `plain` as a line. */
   function show(text: () => string, plain: () => string) {
     if (live) {
       shown = text()
       live(shown)
-    } else if (performance.now() - printed >= PLAIN_LINE_INTERVAL) {
+    } else if (performance.now() - printedAt >= PLAIN_LINE_INTERVAL) {
       const line = plain()
       if (line === shown) return
       shown = line
-      printed = performance.now()
+      printedAt = performance.now()
       stream.write(`${line}\n`)
     }
   }

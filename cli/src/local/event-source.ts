@@ -15,7 +15,10 @@ export interface EventSourceOptions {
   reportBatchItemFailures: boolean
   /** Seconds until a failed message is redelivered. Undefined: after the visibility timeout. */
   retryAfter: number | undefined
-  /** One line for each failure that the ledger counts. */
+  /**
+   * Receives one line for each failed invocation, each failed record, each message that SQS did not delete, and each
+   * process that died between invocations.
+   */
   onFailure: (line: string) => void
 }
 
@@ -29,7 +32,7 @@ interface EventSourceParts {
   draining: AbortSignal
 }
 
-interface Sorted {
+interface ClassifiedBatch {
   processed: Received[]
   failed: Received[]
   deletedThoughFailed: Received[]
@@ -38,14 +41,15 @@ interface Sorted {
 }
 
 /** Decides what happens to the messages of a batch. Each message is in exactly one of the lists. */
-export function sortBatch(batch: readonly Received[], outcome: Outcome, report: boolean): Sorted {
+export function classifyBatch(batch: readonly Received[], outcome: Outcome, report: boolean): ClassifiedBatch {
   const all = { processed: [], failed: [], deletedThoughFailed: [] }
   if (outcome.type !== 'response') return { ...all, failed: [...batch], error: outcome.message }
   const result = readBatchResponse(outcome.payload, new Set(batch.map(({ messageId }) => messageId)))
   if ('invalid' in result && report) return { ...all, failed: [...batch], error: result.invalid }
-  const kept = 'invalid' in result ? new Set<string>() : result.failed // Lambda ignores an invalid response
-  const failed = batch.filter(({ messageId }) => kept.has(messageId))
-  const deleted = batch.filter(({ messageId }) => !kept.has(messageId))
+  // Without ReportBatchItemFailures, Lambda ignores the response, so an invalid one does no harm.
+  const failedIds = 'invalid' in result ? new Set<string>() : result.failed
+  const failed = batch.filter(({ messageId }) => failedIds.has(messageId))
+  const deleted = batch.filter(({ messageId }) => !failedIds.has(messageId))
   // The library reported these records, but the handler returned another response.
   const reported = new Set(outcome.recordErrors?.reported)
   const dropped = deleted.filter(({ messageId }) => reported.has(messageId))
@@ -61,8 +65,8 @@ const BLOCKED = ', blocked by an earlier failure of its message group'
 const WITHOUT_ERROR = ', or reported by the handler without an error'
 
 /**
- * Why a record failed, if known. Only middy-bounded-sqs-batch publishes the errors of records. It publishes none for a
- * record that did not start or was blocked, or if the handler runs the records itself.
+ * Why a record failed, if known. Only middy-bounded-sqs-batch publishes the errors of records. It publishes no error
+ * for a record that did not start, was blocked, or was reported by the handler's own code.
  */
 export function causeOf({ recordErrors }: Outcome, messageId: string, fifo: boolean): string {
   if (!recordErrors) return UNKNOWN_CAUSE
@@ -77,14 +81,18 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
   const { queue, runtime, ledger } = parts
   const { batchSize, windowMs, onFailure } = options
   // Aborts if one worker fails, for example because the queue does not exist any more. All workers then end.
-  const broken = new AbortController()
-  const signal = AbortSignal.any([parts.draining, broken.signal])
+  const workerFailed = new AbortController()
+  const signal = AbortSignal.any([parts.draining, workerFailed.signal])
 
   const deliver = async (batch: readonly Received[]) => {
     ledger.delivered(batch)
     const outcome = await runtime.invoke(toEvent(batch))
     ledger.invocationEnded(outcome, batch)
-    const { processed, failed, deletedThoughFailed, error } = sortBatch(batch, outcome, options.reportBatchItemFailures)
+    const { processed, failed, deletedThoughFailed, error } = classifyBatch(
+      batch,
+      outcome,
+      options.reportBatchItemFailures,
+    )
     ledger.processed(processed)
     ledger.failed(failed)
     ledger.deletedThoughFailed(deletedThoughFailed)
@@ -112,11 +120,11 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
       ledger.cause(cause)
       onFailure(`${messageId}: ${why}: ${cause}`)
     }
-    const [kept] = await Promise.all([
+    const [notDeleted] = await Promise.all([
       queue.remove([...processed, ...deletedThoughFailed]),
       options.retryAfter === undefined ? [] : queue.setVisibility(failed, options.retryAfter),
     ])
-    for (const { messageId } of kept)
+    for (const { messageId } of notDeleted)
       onFailure(`${messageId}: SQS did not delete the message, so it will be redelivered`)
     return failed.length === 0
   }
@@ -147,7 +155,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
 
   const workers = Array.from({ length: options.concurrency }, () =>
     worker().catch((error) => {
-      broken.abort()
+      workerFailed.abort()
       throw error
     }),
   )

@@ -19,8 +19,9 @@ export interface GatherOptions {
 }
 
 /**
- * Gathers one batch as an event source mapping does. It waits for a first message, then receives more until the batch
- * size, the payload limit or the window is reached. `rest` contains the received messages that did not fit.
+ * Gathers one batch as an event source mapping does. It waits up to one second for a first message. Without one, the
+ * batch is empty. Otherwise, it receives more until the batch size, the payload limit or the window is reached. `rest`
+ * contains the received messages that did not fit.
  */
 export async function gather({ receive, batchSize, windowMs, held, signal }: GatherOptions) {
   const got = [...held]

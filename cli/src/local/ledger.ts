@@ -2,7 +2,8 @@ import type { Outcome } from './runtime/runtime-api.ts'
 import type { Received } from './sqs-record.ts'
 
 /**
- * The result of a run. All counts are messages, except `delivered` and `redelivered` (deliveries) and the invocations.
+ * The result of a run. Most counts are messages. `delivered` and `redelivered` are deliveries, and `invocations` and
+ * `timeouts` are invocations. The comments below describe the others.
  */
 export interface Ledger {
   sent: number
@@ -60,7 +61,7 @@ export interface QueueCounts {
 const STATES = ['open', 'exhausted', 'processed', 'deleted', 'foreign'] as const
 type State = (typeof STATES)[number]
 /** Added to the index of the state if the message has been delivered. */
-const SEEN = 8
+const DELIVERED_FLAG = 8
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 /** Stores a UUID in 16 bytes instead of 36, because a run may have millions of them. */
@@ -97,7 +98,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   const started = performance.now()
   const messages = new Map<string, number>()
   const tally: Record<State, number> = { open: 0, exhausted: 0, processed: 0, deleted: 0, foreign: 0 }
-  let seen = 0
+  let deliveredMessages = 0
   const invocations = { all: 0, failed: 0, timeouts: 0, crashes: 0, diedBetween: 0 }
   const reasons = new Map<string, number>()
   const causes = openCounter()
@@ -111,13 +112,13 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   const update = (messageId: string, next: (state: State | undefined) => State, isDelivery = false) => {
     const id = compact(messageId)
     const entry = messages.get(id)
-    const before = entry === undefined ? undefined : STATES[entry % SEEN]
+    const before = entry === undefined ? undefined : STATES[entry % DELIVERED_FLAG]
     const after = next(before)
-    const wasSeen = entry !== undefined && entry >= SEEN
+    const wasDelivered = entry !== undefined && entry >= DELIVERED_FLAG
     if (before) tally[before] -= 1
     tally[after] += 1
-    if (isDelivery && !wasSeen) seen += 1
-    messages.set(id, STATES.indexOf(after) + (wasSeen || isDelivery ? SEEN : 0))
+    if (isDelivery && !wasDelivered) deliveredMessages += 1
+    messages.set(id, STATES.indexOf(after) + (wasDelivered || isDelivery ? DELIVERED_FLAG : 0))
   }
   const settle = (batch: readonly Received[], state: (message: Received) => State) => {
     for (const message of batch) {
@@ -175,8 +176,9 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
     },
     snapshot({ queue, deadLetter, sentDeadLetters = 0 }: QueueCounts): Progress {
       const unprocessed = tally.open + tally.exhausted
-      // Uses the ledger and the counts of the queue, because each alone can be wrong. A processed message may also have
-      // been moved to the dead-letter queue, and other clients may use both queues.
+      // Neither the ledger nor the queue is exact alone: SQS may also move a processed message, and other programs may
+      // use both queues. Dead-lettered are the exhausted messages, or all unprocessed ones that left the queue if these
+      // are more. The number of messages that SQS moved is the upper limit.
       const moved = Math.max(0, deadLetter - sentDeadLetters)
       const deadLettered = Math.min(Math.max(tally.exhausted, unprocessed - queue), moved)
       const unaccounted = Math.max(0, unprocessed - deadLettered - queue)
@@ -187,7 +189,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
         invocations: invocations.all,
         delivered: deliveries.all,
         processed: tally.processed,
-        redelivered: deliveries.all - seen,
+        redelivered: deliveries.all - deliveredMessages,
         deadLettered,
         sentDeadLetters,
         remaining: queue,

@@ -2,7 +2,7 @@ import { Console } from 'node:console'
 import { basename } from 'node:path'
 import { InitError, UsageError } from '../errors.ts'
 import { formatNumber, openDisplay, renderLedger } from './display.ts'
-import { type LocalFlags, REALLY_RUNS, toRunOptions } from './options.ts'
+import { type LocalFlags, REAL_CALLS_WARNING, toRunOptions } from './options.ts'
 import { run } from './run.ts'
 import type { FunctionOptions } from './runtime/environment.ts'
 import { withTemplate } from './template-flags.ts'
@@ -43,9 +43,9 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
 }
 
 async function perform(handler: string, given: LocalFlags): Promise<number> {
-  const { flags, lines } = await withTemplate(given)
+  const { flags, notes } = await withTemplate(given)
   const log = (line: string) => (flags.json ? process.stderr : process.stdout).write(`${line}\n`)
-  for (const line of lines) log(line) // printed before the options are checked: these lines may explain an error
+  for (const note of notes) log(note) // printed before the options are checked: these notes may explain an error
   const options = await optionsOf(handler, flags)
   const total = Array.isArray(options.messages) ? options.messages.length : flags.messages
   const display = openDisplay(flags.json ? process.stderr : process.stdout, total)
@@ -89,7 +89,7 @@ async function perform(handler: string, given: LocalFlags): Promise<number> {
           display.log(
             'this queue delivers one message of a message group at a time, but AWS can deliver several in a batch',
           )
-        display.log(`${REALLY_RUNS}${own ? '. Only SQS is replaced' : ''}`, process.stderr)
+        display.log(`${REAL_CALLS_WARNING}${own ? '. Only SQS is replaced' : ''}`, process.stderr)
       },
       onWarning: (line) => display.log(`warning | ${line}`, process.stderr),
       onProgress: display.progress,
@@ -117,8 +117,8 @@ async function perform(handler: string, given: LocalFlags): Promise<number> {
 }
 
 /** The usage error for a function that cannot be loaded. */
-export function notLoaded(handler: string, target: FunctionOptions, error: InitError): UsageError {
-  return new UsageError(`${handler} could not be loaded: ${error.message}${hintFor(target, error)}`)
+export function notLoaded(handler: string, functionOptions: FunctionOptions, error: InitError): UsageError {
+  return new UsageError(`${handler} could not be loaded: ${error.message}${hintFor(functionOptions, error)}`)
 }
 
 /** What Node reports if a file is an ES module, but the `type` in package.json is `commonjs`. */

@@ -14,16 +14,16 @@ export async function iterateExport(
   fifo: boolean,
 ): Promise<AsyncIterable<InputMessage>> {
   if (!existsSync(file)) throw new UsageError(`--messages-from: there is no file ${file}`)
-  const of = `${exportName} of ${file}`
+  const exportText = `${exportName} of ${file}`
   const exported = await attempt(`${file} could not be loaded`, async () => {
     const module = await import(pathToFileURL(resolve(file)).href)
     return module[exportName]
   })
-  const items: unknown = typeof exported === 'function' ? await attempt(of, () => exported()) : exported
+  const items: unknown = typeof exported === 'function' ? await attempt(exportText, () => exported()) : exported
   if (!isIterable(items)) {
     const expected = 'an iterable, an async iterable, or a function that returns one'
     throw new UsageError(
-      `--messages-from: the export ${of} is ${exported === undefined ? 'missing' : kindOf(items)}. Expected ${expected}`,
+      `--messages-from: the export ${exportText} is ${exported === undefined ? 'missing' : kindOf(items)}. Expected ${expected}`,
     )
   }
   return toMessages(items, file, fifo)
@@ -32,12 +32,13 @@ export async function iterateExport(
 async function* toMessages(items: AsyncIterable<unknown> | Iterable<unknown>, file: string, fifo: boolean) {
   const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
   for (let number = 1; ; number++) {
-    const { done, value } = await attempt(`message ${number.toLocaleString('en-US')} of ${file}`, () => iterator.next())
+    const name = `message ${number.toLocaleString('en-US')} of ${file}`
+    const { done, value } = await attempt(name, () => iterator.next())
     if (done) return
     try {
       yield toMessage(value, fifo)
     } catch (error) {
-      throw new UsageError(`message ${number.toLocaleString('en-US')} of ${file} ${(error as Error).message}`)
+      throw new UsageError(`--messages-from: ${name} ${(error as Error).message}`)
     }
   }
 }

@@ -69,7 +69,10 @@ function readEnvelope(value: Record<string, unknown>): InputMessage {
   }
 }
 
-/** Checks a message. An error has the second half of a sentence, such as `… has an empty body`: callers add the first. */
+/**
+ * Checks a message. An error message starts with a verb, such as `has an empty body`. The caller puts the subject
+ * before it.
+ */
 function check(message: InputMessage, fifo: boolean): InputMessage {
   if (message.body === '') throw new Error('has an empty body, which SQS rejects')
   const bytes = Buffer.byteLength(message.body)

@@ -43,7 +43,7 @@ export interface LocalFlags {
 }
 
 /** The start of a warning. A user may expect that all systems are imitated, but only SQS and Lambda are. */
-export const REALLY_RUNS =
+export const REAL_CALLS_WARNING =
   'warning: the handler really runs, and calls the systems that its environment variables point to'
 
 /** The default number of deliveries before a message is dead-lettered. It is small, so that runs end soon. */

@@ -24,7 +24,8 @@ const DEAD_LETTERS = 'local-dead-letters'
 /** Starts an SQS in this process, on loopback only, with a queue `local` and its dead-letter queue. */
 export async function startOwnQueue({ port = 0, fifo = false, visibilityTimeout, maxReceives }: OwnQueueOptions) {
   const suffix = fifo ? '.fifo' : ''
-  const { buildApp } = await import('fauxqs') // imported here, because it takes a third of a second and --queue-url does not need it
+  // Imported here, because the import takes a third of a second and --queue-url does not need it.
+  const { buildApp } = await import('fauxqs')
   const app = buildApp({ logger: false })
   // Counts the messages that clients send to the dead-letter queue: their ids are in the responses to their calls. The
   // queue itself moves messages without a call. A Set, because a FIFO queue returns the same id for a duplicate.
@@ -88,7 +89,7 @@ export async function startOwnQueue({ port = 0, fifo = false, visibilityTimeout,
       ...localCredentials(),
     },
     send: (Entries: SendMessageBatchRequestEntry[]): Promise<SendMessageBatchResult> =>
-      call('SendMessageBatch', { Entries: Entries.map(withTextAttributes) }),
+      call('SendMessageBatch', { Entries: Entries.map(withBase64Attributes) }),
     /** The number of visible messages. */
     waiting: async (): Promise<number> => {
       const { Attributes } = await call('GetQueueAttributes', { AttributeNames: ['ApproximateNumberOfMessages'] })
@@ -107,7 +108,7 @@ function localCredentials() {
 }
 
 /** The wire protocol encodes binary values as Base64. */
-function withTextAttributes(entry: SendMessageBatchRequestEntry): object {
+function withBase64Attributes(entry: SendMessageBatchRequestEntry): object {
   if (!entry.MessageAttributes) return entry
   const attributes = Object.entries(entry.MessageAttributes).map(([name, { BinaryValue, ...rest }]) => [
     name,

@@ -14,11 +14,9 @@ import { oneLine, UsageError } from '../errors.ts'
 import type { QueueCounts } from './ledger.ts'
 import { type Received, toReceived } from './sqs-record.ts'
 
-/**
- * At most this many concurrent calls, of ten messages each. The default of the SDK is 50 sockets, but each worker of a
- * run has 20 receivers.
- */
+/** At most this many concurrent calls, of ten messages each. */
 const MAX_CALLS = 32
+/** The default of the SDK is 50 sockets, which is too few: each worker of a run has 20 receivers. */
 const MAX_SOCKETS = 256
 
 const COUNTS = [
@@ -113,7 +111,7 @@ export async function openQueue(
       deadLettersBefore: deadLetterUrl ? await count(deadLetterUrl) : 0,
     }
   }
-  const facts = await read().catch((error) => {
+  const queueSettings = await read().catch((error) => {
     client.destroy()
     throw explain(error, queueUrl, endpoint)
   })
@@ -122,10 +120,10 @@ export async function openQueue(
       throw explain(error, queueUrl, endpoint)
     })
 
-  /** Calls `one` with ten messages at a time. Returns the messages that SQS refused. */
+  /** Calls `send` with ten messages at a time. Returns the messages that SQS refused. */
   const callInTens = async (
     messages: readonly Received[],
-    one: (
+    send: (
       entries: { Id: string; ReceiptHandle: string }[],
     ) => Promise<{ Failed?: { Id?: string | undefined }[] | undefined }>,
   ): Promise<Received[]> => {
@@ -133,7 +131,7 @@ export async function openQueue(
       inTens(messages),
       async (ten) => {
         const entries = ten.map(({ receiptHandle }, index) => ({ Id: String(index), ReceiptHandle: receiptHandle }))
-        const { Failed = [] } = await guard(one(entries))
+        const { Failed = [] } = await guard(send(entries))
         return Failed.flatMap(({ Id }) => ten[Number(Id)] ?? [])
       },
       { concurrency: MAX_CALLS },
@@ -143,10 +141,10 @@ export async function openQueue(
 
   let hasWarned = false
   return {
-    ...facts,
+    ...queueSettings,
     queueUrl,
     own,
-    fifo: facts.arn.endsWith('.fifo'),
+    fifo: queueSettings.arn.endsWith('.fifo'),
     /** Returns no messages once the signal is aborted. */
     receive: async (max: number, waitSeconds: number, abortSignal?: AbortSignal): Promise<Received[]> => {
       const command = new ReceiveMessageCommand({
@@ -168,7 +166,7 @@ export async function openQueue(
           `SQS at ${endpoint} does not send ApproximateReceiveCount, so every delivery counts as the first delivery, also in the handler`,
         )
       }
-      return Messages.map((message) => toReceived(message, facts.arn))
+      return Messages.map((message) => toReceived(message, queueSettings.arn))
     },
     remove: (messages: readonly Received[]) =>
       callInTens(messages, (Entries) => client.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries }))),
@@ -182,13 +180,14 @@ export async function openQueue(
       const command = new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries })
       return guard(client.send(command))
     },
-    /** The number of visible messages. 0 for an existing queue, since only the queue in this process needs a limit. */
+    /** Always 0: only the queue in this process needs a limit, and `run()` replaces this function for that queue. */
     waiting: async (): Promise<number> => 0,
     counts: (): Promise<QueueCounts> =>
       guard(
-        Promise.all([count(queueUrl), facts.deadLetterUrl ? count(facts.deadLetterUrl) : facts.deadLettersBefore]).then(
-          ([queue, deadLetter]) => ({ queue, deadLetter: deadLetter - facts.deadLettersBefore }),
-        ),
+        Promise.all([
+          count(queueUrl),
+          queueSettings.deadLetterUrl ? count(queueSettings.deadLetterUrl) : queueSettings.deadLettersBefore,
+        ]).then(([queue, deadLetter]) => ({ queue, deadLetter: deadLetter - queueSettings.deadLettersBefore })),
       ),
     close: () => client.destroy(),
   }

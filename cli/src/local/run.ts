@@ -15,7 +15,10 @@ export interface RunOptions {
   queue: OwnQueueOptions | QueueAddress
   function: RuntimeOptions
   mapping: Partial<EventSourceOptions>
-  /** Messages to send: up to 10,000 before the first poll, and more as the queue drains. */
+  /**
+   * Messages to send. The first poll waits for 10,000 of them, or for the end of the input. With an async input, it
+   * does not wait.
+   */
   messages?: Input
   /**
    * The run ends once the queue has been empty for this many seconds. Undefined: it ends only when `drain` or `stop` is
@@ -24,7 +27,7 @@ export interface RunOptions {
   idle?: number | undefined
   /** Whether the queue counts as empty only after a first message has been delivered. */
   awaitFirst?: boolean
-  /** Receives warnings, which do not end the run. Default: a warning of the process. */
+  /** Receives warnings, which do not end the run. Default: `process.emitWarning`. */
   onWarning?: (line: string) => void
   onProgress?: (progress: Progress) => void
   /** Called once the queue is open and the function is loaded. */
@@ -77,7 +80,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
       )
     }
 
-    const target = {
+    const functionOptions = {
       ...options.function,
       env: { ...own?.variables, ...options.function.env },
       onDeathBetween: (message: string) => {
@@ -85,7 +88,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
         options.mapping.onFailure?.(message)
       },
     }
-    const runtime = await startRuntime(target, stop)
+    const runtime = await startRuntime(functionOptions, stop)
     closing.push(runtime.stop)
     options.onStart?.(queue)
 
@@ -94,7 +97,9 @@ export async function run(options: RunOptions): Promise<Ledger> {
     const ended = new AbortController()
     const draining = AbortSignal.any([drain, stop, idled.signal, ended.signal])
     const snapshot = async () => {
-      const sentDeadLetters = own?.sentDeadLetters() ?? 0 // read first: a message that is sent between the two reads must not be subtracted
+      // Read this first. `snapshot()` subtracts it from the count of the dead-letter queue, so it must not be newer
+      // than that count.
+      const sentDeadLetters = own?.sentDeadLetters() ?? 0
       return ledger.snapshot({ ...(await queue.counts()), sentDeadLetters })
     }
 

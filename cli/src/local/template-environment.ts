@@ -2,7 +2,7 @@ import { readDocument } from '../template/document.ts'
 import { createReader } from '../template/reader.ts'
 import { createResolver, type Resolved } from '../template/resolve.ts'
 
-/** In place of a name, if all variables are known only after deployment. */
+/** Used instead of a variable name if the whole map is known only after deployment. */
 export const ALL_VARIABLES = '*'
 
 export interface TemplateEnvironment {

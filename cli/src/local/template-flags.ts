@@ -23,11 +23,17 @@ function chooseMapping(file: string, mappings: readonly Mapping[], wanted: strin
   )
 }
 
-type Name = 'batchSize' | 'window' | 'timeout' | 'memory' | 'fifo' | 'visibilityTimeout' | 'maxReceives'
-/**
- * The name of the flag, its label, its value in the template, the unit of the value, and what to print if it is absent.
- */
-export type Row<N extends string> = [N, string, Setting<number | boolean>, unit?: string, whenAbsent?: string]
+type SettingName = 'batchSize' | 'window' | 'timeout' | 'memory' | 'fifo' | 'visibilityTimeout' | 'maxReceives'
+
+export interface SettingRow<N extends string> {
+  /** The name of the flag. */
+  readonly name: N
+  readonly title: string
+  readonly setting: Setting<number | boolean>
+  readonly unit?: string
+  /** What to print if the template does not have the setting. */
+  readonly whenAbsent?: string
+}
 
 export interface TemplateFlags extends EnvFlags {
   template?: string
@@ -38,47 +44,47 @@ export interface TemplateFlags extends EnvFlags {
 /** The settings of a function and its mapping. */
 export function functionRows({ batchSize, window, queue, function: lambdaFunction }: Mapping) {
   return [
-    ['batchSize', 'batch size', batchSize],
-    ['window', 'window', window, ' s'],
-    ['timeout', 'timeout', lambdaFunction.timeout, ' s'],
-    ['memory', 'memory', lambdaFunction.memory, ' MB'],
-    ['fifo', 'FIFO', queue.fifo],
-  ] satisfies Row<Name>[]
+    { name: 'batchSize', title: 'batch size', setting: batchSize },
+    { name: 'window', title: 'window', setting: window, unit: ' s' },
+    { name: 'timeout', title: 'timeout', setting: lambdaFunction.timeout, unit: ' s' },
+    { name: 'memory', title: 'memory', setting: lambdaFunction.memory, unit: ' MB' },
+    { name: 'fifo', title: 'FIFO', setting: queue.fifo },
+  ] satisfies SettingRow<SettingName>[]
 }
 
-function queueRows({ queue }: Mapping): Row<Name>[] {
+function queueRows({ queue }: Mapping): SettingRow<SettingName>[] {
   const { redrive } = queue
   const [title, maxReceives] =
     redrive.state === 'known' ? ['max receives', redrive.value.maxReceiveCount] : ['redrive policy', redrive]
   const whenAbsent = `has no redrive policy for the queue: messages are dead-lettered after ${DEFAULT_MAX_RECEIVES} receives (the default)`
   return [
-    ['visibilityTimeout', 'visibility timeout', queue.visibilityTimeout, ' s'],
-    ['maxReceives', title, maxReceives, '', whenAbsent],
+    { name: 'visibilityTimeout', title: 'visibility timeout', setting: queue.visibilityTimeout, unit: ' s' },
+    { name: 'maxReceives', title, setting: maxReceives, whenAbsent },
   ]
 }
 
-const QUEUE_FLAGS: readonly Name[] = ['fifo', 'visibilityTimeout', 'maxReceives']
+const QUEUE_FLAGS: readonly SettingName[] = ['fifo', 'visibilityTimeout', 'maxReceives']
 
 export interface TemplateSettings<N extends string> {
   mapping: Mapping
   /** The known values, without those that flags override. */
-  taken: Partial<Record<N, number | boolean>>
+  values: Partial<Record<N, number | boolean>>
   /** Environment variables with known values. */
   templateEnv: Record<string, string>
-  /** Parts of a line that says what was taken. */
-  shown: string[]
-  /** What is not known, one line each. */
-  lines: string[]
+  /** The settings that are used, as texts such as `timeout 30 s`. */
+  usedSettings: string[]
+  /** Notes to print, one line each: what is unknown, not set or not applied. */
+  notes: string[]
 }
 
 /**
- * Reads the settings of a function and its mapping from a template. `isGiven` says which of them flags override.
+ * Reads the settings of a function and its mapping from a template. `isGiven` says whether a flag overrides a setting.
  * `runSets` names environment variables that the run sets itself.
  */
 export async function readSettings<N extends string>(
   file: string,
   flags: TemplateFlags,
-  rowsOf: (mapping: Mapping) => readonly Row<N>[],
+  rowsOf: (mapping: Mapping) => readonly SettingRow<N>[],
   isGiven: (name: N) => boolean,
   runSets: readonly string[],
 ): Promise<TemplateSettings<N>> {
@@ -86,28 +92,28 @@ export async function readSettings<N extends string>(
   const { mappings } = await readTemplate(file, parameters)
   const mapping = chooseMapping(file, mappings, flags.templateFunction)
 
-  const taken: Partial<Record<string, number | boolean>> = {}
-  const shown: string[] = []
-  const lines: string[] = []
-  for (const [name, title, setting, unit = '', whenAbsent] of rowsOf(mapping)) {
+  const values: Partial<Record<string, number | boolean>> = {}
+  const usedSettings: string[] = []
+  const notes: string[] = []
+  for (const { name, title, setting, unit = '', whenAbsent } of rowsOf(mapping)) {
     if (isGiven(name)) continue
-    // The default window of AWS is used only with a batch size from the template.
-    if (name === 'window' && taken.batchSize === undefined && 'isDefault' in setting) continue
+    // The default window of AWS is 0. The default batch size of this command needs a longer one.
+    if (name === 'window' && values.batchSize === undefined && 'isDefault' in setting) continue
     if (setting.state === 'known') {
-      taken[name] = setting.value
-      shown.push(`${title} ${setting.value}${unit}`)
+      values[name] = setting.value
+      usedSettings.push(`${title} ${setting.value}${unit}`)
     } else if (setting.state === 'unknown') {
       refuseWrong(title, setting, file)
-      lines.push(`the ${title} in ${file} is not known (${setting.reason}), so the default is used`)
-    } else lines.push(`${file} ${whenAbsent}`)
+      notes.push(`the ${title} in ${file} is not known (${setting.reason}), so the default is used`)
+    } else notes.push(`${file} ${whenAbsent}`)
   }
-  if (Number(taken.batchSize) > 10_000) {
-    throw new UsageError(`the batch size in ${file} is ${taken.batchSize}, but Lambda allows at most 10,000`)
+  if (Number(values.batchSize) > 10_000) {
+    throw new UsageError(`the batch size in ${file} is ${values.batchSize}, but Lambda allows at most 10,000`)
   }
 
   const filters = valueIn(mapping.filters)
   if (mapping.filters.state === 'unknown' || (filters && filters.length > 0)) {
-    lines.push(
+    notes.push(
       `the filters in ${file} are not applied: Lambda deletes messages that match none of them, but this run delivers all messages`,
     )
   }
@@ -117,16 +123,16 @@ export async function readSettings<N extends string>(
   const given = { ...process.env, ...environmentOf(flags) }
   for (const { name, reason } of unknown) {
     if (name === ALL_VARIABLES) {
-      lines.push(
+      notes.push(
         `the environment variables in ${file} are not known (${reason}), so they are not set. Set them with --env NAME=…`,
       )
     } else if (given[name] === undefined && !runSets.includes(name)) {
-      lines.push(
+      notes.push(
         `the value of ${name} in ${file} is not known (${reason}), so the variable is not set. Set it with --env ${name}=…`,
       )
     }
   }
-  return { mapping, taken: taken as TemplateSettings<N>['taken'], templateEnv: variables, shown, lines }
+  return { mapping, values: values as TemplateSettings<N>['values'], templateEnv: variables, usedSettings, notes }
 }
 
 /** Refuses a value that AWS rejects: a run with another value would show nothing about this template. */
@@ -140,19 +146,19 @@ function refuseWrong(title: string, setting: Setting<unknown>, file: string): vo
 export function settingsLine(
   { id }: Mapping,
   file: string,
-  shown: readonly string[],
+  usedSettings: readonly string[],
   templateEnv: Record<string, string>,
 ): string {
   const names = Object.keys(templateEnv)
   const variables = names.length > 0 ? [`environment variables ${names.join(', ')}`] : []
-  return `settings of ${id} in ${file}: ${[...shown, ...variables].join(', ')}`
+  return `settings of ${id} in ${file}: ${[...usedSettings, ...variables].join(', ')}`
 }
 
 function countOf(invocations: number): string {
   return `${invocations} invocation${invocations === 1 ? '' : 's'}`
 }
 
-/** Refuses flags that only make sense with a template. */
+/** Refuses --parameter and --template-function without --template. */
 export function checkTemplateFlags({ template, parameter, templateFunction }: TemplateFlags): void {
   if (template === undefined && (parameter ?? templateFunction)) {
     throw new UsageError('--parameter and --template-function need --template')
@@ -160,15 +166,15 @@ export function checkTemplateFlags({ template, parameter, templateFunction }: Te
 }
 
 /**
- * Adds the settings of a template to the flags, and returns lines that describe them. Flags on the command line
- * override the template. An existing queue keeps its own settings. If the value of a setting is not known, the default
- * of the command is used.
+ * Adds the settings of a template to the flags, and returns notes about them. Flags on the command line override the
+ * template. An existing queue keeps its own settings. If the value of a setting is not known, the default of the command
+ * is used.
  */
-export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFlags; lines: string[] }> {
+export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFlags; notes: string[] }> {
   const { template: file, queueUrl } = flags
   checkTemplateFlags(flags)
-  if (file === undefined) return { flags, lines: [] }
-  const { mapping, taken, templateEnv, shown, lines } = await readSettings(
+  if (file === undefined) return { flags, notes: [] }
+  const { mapping, values, templateEnv, usedSettings, notes } = await readSettings(
     file,
     flags,
     (each) => [...functionRows(each), ...queueRows(each)],
@@ -179,21 +185,21 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
     refuseWrong('value of FunctionResponseTypes', mapping.reportBatchItemFailures, file)
   const reportBatchItemFailures = valueIn(mapping.reportBatchItemFailures)
   if (reportBatchItemFailures === undefined)
-    lines.push(`it is not known whether ReportBatchItemFailures is on in ${file}: this run assumes that it is on`)
-  else shown.push(`ReportBatchItemFailures ${reportBatchItemFailures ? 'on' : 'off'}`)
+    notes.push(`it is not known whether ReportBatchItemFailures is on in ${file}: this run assumes that it is on`)
+  else usedSettings.push(`ReportBatchItemFailures ${reportBatchItemFailures ? 'on' : 'off'}`)
   const maximum = valueIn(mapping.maximumConcurrency)
   if (maximum !== undefined && maximum !== flags.concurrency) {
-    lines.push(
+    notes.push(
       `the maximum concurrency in ${file} (${maximum}) is not used: this run has at most ${countOf(flags.concurrency)} at a time. Change it with --concurrency`,
     )
   }
   return {
     flags: {
       ...flags,
-      ...taken,
+      ...values,
       templateEnv,
       reportBatchItemFailures: flags.reportBatchItemFailures && reportBatchItemFailures !== false,
     } as LocalFlags,
-    lines: [settingsLine(mapping, file, shown, templateEnv), ...lines],
+    notes: [settingsLine(mapping, file, usedSettings, templateEnv), ...notes],
   }
 }

@@ -1,69 +1,73 @@
 import { kneeOf, NOISE } from './climb.ts'
-import type { Cell, Measurement, Optimize } from './result.ts'
+import type { Combination, Measurement, Optimize } from './result.ts'
 
-function time({ goodput }: Cell): number {
+function time({ goodput }: Combination): number {
   return 1 / goodput
 }
 
-function cost({ costPerMillion }: Cell): number {
+function cost({ costPerMillion }: Combination): number {
   return costPerMillion ?? Number.POSITIVE_INFINITY
 }
 
-/** The cell with the lowest score is chosen. With `balanced`, a cell that is twice as fast may cost twice as much. */
-const SCORES: Readonly<Record<Optimize, (cell: Cell) => number>> = {
-  speed: cost, // only the fastest cells are compared
+/** The combination with the lowest score is chosen. With `balanced`, one that is twice as fast may cost twice as much. */
+const SCORES: Readonly<Record<Optimize, (combination: Combination) => number>> = {
+  speed: cost, // only the fastest combinations are compared
   cost,
-  balanced: (cell) => cost(cell) * time(cell),
+  balanced: (combination) => cost(combination) * time(combination),
 }
 
 /**
- * Chooses a combination. Differences up to `NOISE` do not count. If several combinations are equally good, the one with the
- * lowest memory and the lowest concurrency is chosen.
+ * Chooses a combination. Differences up to `NOISE` do not count. If several combinations are equally good, the one with
+ * the smallest memory size and the lowest concurrency is chosen.
  *
- * @param measurements those without a CPU limit, from which the cells were made
+ * @param measurements those without a CPU limit, from which the combinations were made
  */
 export function choose(
-  cells: readonly Cell[],
+  combinations: readonly Combination[],
   optimize: Optimize,
   measurements: readonly Measurement[],
-): Cell | undefined {
+): Combination | undefined {
   const knee = kneeOf(measurements)?.concurrency
-  const usable = cells.filter(({ problem, costPerMillion }) => problem === undefined && costPerMillion !== null)
-  const ofMemories = [...Map.groupBy(usable, ({ memory }) => memory).values()].map((column) => bestOf(column, knee))
-  const candidates = optimize === 'speed' ? lowest(ofMemories, time) : ofMemories
+  const usable = combinations.filter(({ problem, costPerMillion }) => problem === undefined && costPerMillion !== null)
+  const bests = [...Map.groupBy(usable, ({ memory }) => memory).values()].map((ofMemory) => bestOf(ofMemory, knee))
+  const candidates = optimize === 'speed' ? lowest(bests, time) : bests
   return lowest(candidates, SCORES[optimize]).toSorted((a, b) => a.memory - b.memory)[0]
 }
 
 /**
- * The best concurrency for one memory: the best one without a CPU limit, unless a measurement shows that another is
- * better. Predictions cannot show that: they depend on the CPU time of a record, which varies by 15 % between equal
- * measurements.
+ * The best concurrency for one memory size: the best one without a CPU limit, unless a measurement shows that another
+ * is better. Predictions cannot show that: they depend on the CPU time of a record, which varies by 15 % between
+ * repeated measurements.
  */
-function bestOf(column: readonly Cell[], knee: number | undefined): Cell {
-  const known = column.filter(({ measuredBy, concurrency }) => measuredBy !== 'predicted' || concurrency === knee)
-  const fast = lowest(known.length > 0 ? known : column, time)
-  return fast.toSorted((a, b) => a.concurrency - b.concurrency)[0] as Cell
+function bestOf(ofMemory: readonly Combination[], knee: number | undefined): Combination {
+  const known = ofMemory.filter(({ origin, concurrency }) => origin !== 'predicted' || concurrency === knee)
+  const fast = lowest(known.length > 0 ? known : ofMemory, time)
+  return fast.toSorted((a, b) => a.concurrency - b.concurrency)[0] as Combination
 }
 
-/** The cells with the lowest score, apart from noise. */
-function lowest(cells: readonly Cell[], score: (cell: Cell) => number): Cell[] {
-  const enough = Math.min(...cells.map(score)) * (1 + NOISE)
-  return cells.filter((cell) => score(cell) <= enough)
+/** The combinations with the lowest score, apart from noise. */
+function lowest(combinations: readonly Combination[], score: (combination: Combination) => number): Combination[] {
+  const enough = Math.min(...combinations.map(score)) * (1 + NOISE)
+  return combinations.filter((combination) => score(combination) <= enough)
 }
 
-/** The cell itself, and the next lower and higher memory and concurrency. */
-export function withNeighbours(cell: Cell, cells: readonly Cell[]): Cell[] {
-  const column = cells.filter(({ concurrency }) => concurrency === cell.concurrency)
-  const row = cells.filter(({ memory }) => memory === cell.memory)
+/** The combination itself, and the next lower and higher memory size and concurrency. */
+export function withNeighbours(combination: Combination, combinations: readonly Combination[]): Combination[] {
+  const ofConcurrency = combinations.filter(({ concurrency }) => concurrency === combination.concurrency)
+  const ofMemory = combinations.filter(({ memory }) => memory === combination.memory)
   return [
-    cell,
-    ...besideOf(cell, column, ({ memory }) => memory),
-    ...besideOf(cell, row, ({ concurrency }) => concurrency),
+    combination,
+    ...besideOf(combination, ofConcurrency, ({ memory }) => memory),
+    ...besideOf(combination, ofMemory, ({ concurrency }) => concurrency),
   ]
 }
 
-function besideOf(cell: Cell, line: readonly Cell[], key: (cell: Cell) => number): Cell[] {
+function besideOf(
+  combination: Combination,
+  line: readonly Combination[],
+  key: (combination: Combination) => number,
+): Combination[] {
   const sorted = line.toSorted((a, b) => key(a) - key(b))
-  const at = sorted.findIndex((other) => key(other) === key(cell))
+  const at = sorted.findIndex((other) => key(other) === key(combination))
   return [sorted[at - 1], sorted[at + 1]].filter((other) => other !== undefined)
 }

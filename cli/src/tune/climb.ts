@@ -9,19 +9,19 @@ export interface Step {
 }
 
 /** Each step of the climb multiplies the concurrency by this. */
-const FACTOR = 1.6
+const STEP_FACTOR = 1.6
 /** Two figures count as equal if they differ by less than this share, because they are not measured more exactly. */
 export const NOISE = MARGIN
 /** A drop by more than this share ends the climb at once. */
-const DROP = 0.1
+const MAX_DROP = 0.1
 /** If the share of failures is above the lowest share by more than this, the concurrency causes the failures. */
 export const MAX_MORE_FAILURES = 0.01
 /** If two neighbours differ by at most this factor, no value between them is tried. */
-const CLOSE = 1.2
+const CLOSE_FACTOR = 1.2
 const MAX_REFINEMENTS = 5
 
 function nextAfter(concurrency: number, most: number): number {
-  return Math.min(most, Math.max(concurrency + 1, Math.round(concurrency * FACTOR)))
+  return Math.min(most, Math.max(concurrency + 1, Math.round(concurrency * STEP_FACTOR)))
 }
 
 /** The maximum number of steps that `climb` takes. */
@@ -62,15 +62,16 @@ function middleOfGap(steps: readonly Step[]): number | undefined {
     [knee, above],
   ] as const
   const wide = gaps.filter(
-    ([low, high]) => Number.isFinite(high / low) && low > 0 && high / low > CLOSE && high - low > 1,
+    ([low, high]) => Number.isFinite(high / low) && low > 0 && high / low > CLOSE_FACTOR && high - low > 1,
   )
   const [widest] = wide.toSorted(([a, b], [c, d]) => d / c - b / a)
   return widest && Math.round(Math.sqrt(widest[0] * widest[1]))
 }
 
 /**
- * Searches for the concurrency with the highest goodput. Raises the concurrency as long as the goodput grows, then
- * tries values between the best one and its neighbours. Returns the steps in the order in which they were measured.
+ * Searches for the concurrency with the highest goodput. Raises the concurrency until the goodput drops, or has not
+ * grown for two steps. Then tries values between the best one and its neighbours. Returns the steps in the order in
+ * which they were measured.
  */
 export async function climb<S extends Step>(
   least: number,
@@ -84,7 +85,7 @@ export async function climb<S extends Step>(
     const step = await measure(at)
     steps.push(step)
     withoutGrowth = step.goodput > highest * (1 + NOISE) ? 0 : withoutGrowth + 1
-    if (at === most || withoutGrowth === 2 || step.goodput < highest * (1 - DROP)) break
+    if (at === most || withoutGrowth === 2 || step.goodput < highest * (1 - MAX_DROP)) break
     highest = Math.max(highest, step.goodput)
   }
   for (let count = 0; count < MAX_REFINEMENTS; count += 1) {

@@ -1,7 +1,7 @@
 /** Two-sided 95 % quantiles of Student's t distribution, for 1, 2, 3, … degrees of freedom. */
 const T_95 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
 
-/** The minimum and the maximum number of rounds until the confidence interval is narrow enough. */
+/** Rounds are repeated until the confidence interval is narrow enough, within these limits. */
 export const MIN_ROUNDS = 3
 export const MAX_ROUNDS = T_95.length + 1
 /** The confidence interval must be at most this share of the mean on each side. */

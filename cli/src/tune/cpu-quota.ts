@@ -11,7 +11,7 @@ export interface Quota {
 }
 
 /** A quota of cgroups v1 or v2. Undefined if this machine does not permit it. */
-export function createCgroup(name: string, periodMs: number): Quota | undefined {
+export function createCpuQuota(name: string, periodMs: number): Quota | undefined {
   return createV1(name, periodMs) ?? createV2(name, periodMs)
 }
 

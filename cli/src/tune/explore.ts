@@ -1,15 +1,16 @@
 import { choose, withNeighbours } from './choose.ts'
 import { climb, kneeOf } from './climb.ts'
-import { MEMORY_OF_A_CORE, predict, type Setting, toCell } from './predict.ts'
-import type { Cell, Measurement, Optimize } from './result.ts'
+import { MEMORY_OF_ONE_CPU, predict, toCombination } from './predict.ts'
+import type { Workload } from './prices.ts'
+import type { Combination, Measurement, Optimize } from './result.ts'
 
 /** What has been measured so far. If the run is interrupted, this is its result. */
-export interface Findings {
+export interface Results {
   /** Without a CPU limit. */
   measurements: Measurement[]
-  /** By memory: without a CPU limit, but with the heap limits of this memory, at the best concurrency. */
+  /** By memory size: at the best concurrency, without a CPU limit, but with the heap limits of this memory size. */
   checks: Map<number, Measurement>
-  /** With the CPU share of this memory. */
+  /** With the CPU share of this memory size. */
   confirmed: { memory: number; measurement: Measurement; predicted: number }[]
 }
 
@@ -19,7 +20,7 @@ export interface Plan {
   most: number
   /** MB, ascending. */
   memories: readonly number[]
-  setting: Setting
+  workload: Workload
   optimize: Optimize
 }
 
@@ -30,30 +31,30 @@ export interface Measure {
 }
 
 /** If a confirmation changes the recommendation, the new one and its neighbours are confirmed too, but only once. */
-export const MAX_CONFIRMATIONS = 2
+export const MAX_CONFIRMATION_ROUNDS = 2
 
-/** Fills the findings: finds the best concurrency, then checks the memory, then confirms the recommendation. */
-export async function explore(plan: Plan, measure: Measure, findings: Findings): Promise<void> {
+/** Fills the results: finds the best concurrency, then checks the memory sizes, then confirms the recommendation. */
+export async function explore(plan: Plan, measure: Measure, results: Results): Promise<void> {
   const memory = fullMemory(plan.memories)
   await climb(plan.least, plan.most, async (concurrency) => {
     const measurement = await measure.atFullCpu(concurrency, memory)
-    findings.measurements.push(measurement)
+    results.measurements.push(measurement)
     return measurement
   })
-  await checkMemory(plan, measure, findings)
-  if (measure.withQuota) await confirm(plan, measure.withQuota, findings)
+  await checkMemory(plan, measure, results)
+  if (measure.withQuota) await confirm(plan, measure.withQuota, results)
 }
 
-/** The memory whose heap limits the climb uses. */
+/** The climb runs the handler with the heap limits of this memory size. */
 export function fullMemory(memories: readonly number[]): number {
-  return Math.max(MEMORY_OF_A_CORE, ...memories)
+  return Math.max(MEMORY_OF_ONE_CPU, ...memories)
 }
 
 /**
- * With lower heap limits, Node collects garbage earlier and needs less memory. So if a memory seems to be too small,
- * the process runs again with the heap limits of this memory.
+ * With lower heap limits, Node collects garbage earlier and needs less memory. So if a memory size seems to be too
+ * small, the process runs again with the heap limits of this memory size.
  */
-async function checkMemory({ memories }: Plan, { atFullCpu }: Measure, { measurements, checks }: Findings) {
+async function checkMemory({ memories }: Plan, { atFullCpu }: Measure, { measurements, checks }: Results) {
   const knee = kneeOf(measurements)
   if (!knee) return
   const peak = Math.max(...measurements.map(({ peakMemory }) => peakMemory ?? 0))
@@ -62,24 +63,27 @@ async function checkMemory({ memories }: Plan, { atFullCpu }: Measure, { measure
     const check = await atFullCpu(knee.concurrency, memory)
     checks.set(memory, check)
     const fits = check.goodput > 0 && check.death === undefined && (check.peakMemory ?? 0) <= memory
-    if (!fits) return // a smaller memory does not fit either
+    if (!fits) return // a smaller memory size does not suffice either
   }
 }
 
-async function confirm(plan: Plan, withQuota: NonNullable<Measure['withQuota']>, findings: Findings) {
-  for (let count = 0; count < MAX_CONFIRMATIONS; count += 1) {
-    const cells = cellsOf(findings, plan)
-    const best = choose(cells, plan.optimize, findings.measurements)
-    if (!best || best.measuredBy === 'confirmed') return
-    for (const { memory, concurrency, measuredBy, problem, goodput: predicted } of withNeighbours(best, cells)) {
-      if (measuredBy === 'confirmed' || problem !== undefined) continue
-      findings.confirmed.push({ memory, measurement: await withQuota(concurrency, memory), predicted })
+async function confirm(plan: Plan, withQuota: NonNullable<Measure['withQuota']>, results: Results) {
+  for (let count = 0; count < MAX_CONFIRMATION_ROUNDS; count += 1) {
+    const combinations = combinationsOf(results, plan)
+    const best = choose(combinations, plan.optimize, results.measurements)
+    if (!best || best.origin === 'confirmed') return
+    for (const { memory, concurrency, origin, problem, goodput: predicted } of withNeighbours(best, combinations)) {
+      if (origin === 'confirmed' || problem !== undefined) continue
+      results.confirmed.push({ memory, measurement: await withQuota(concurrency, memory), predicted })
     }
   }
 }
 
 /** All combinations of a memory size and a concurrency that has been measured. */
-export function cellsOf({ measurements, checks, confirmed }: Findings, { memories, setting }: Plan): Cell[] {
+export function combinationsOf(
+  { measurements, checks, confirmed }: Results,
+  { memories, workload }: Plan,
+): Combination[] {
   const sorted = measurements.toSorted((a, b) => a.concurrency - b.concurrency)
   return memories.flatMap((memory) => {
     const check = checks.get(memory)
@@ -88,19 +92,19 @@ export function cellsOf({ measurements, checks, confirmed }: Findings, { memorie
     const needed = quota.length === 0 ? undefined : Math.max(...quota.map(({ peakMemory }) => peakMemory ?? 0))
     const corrections = quota.map(({ concurrency, goodput }) => {
       const same = checked.find((each) => each.concurrency === concurrency)
-      return same ? goodput / predict(same, memory, setting, measurements).goodput : 1
+      return same ? goodput / predict(same, memory, workload, measurements).goodput : 1
     })
     // If a combination is slower than predicted or needs more memory, this is probably true for the whole memory size.
     const correction = Math.min(1, ...corrections)
     return checked.map((each) => {
       const own = quota.find(({ concurrency }) => concurrency === each.concurrency)
-      if (own) return toCell(own, memory, 'confirmed', setting, measurements, needed)
-      return predict({ ...each, peakMemory: needed ?? each.peakMemory }, memory, setting, measurements, correction)
+      if (own) return toCombination(own, memory, 'confirmed', workload, measurements, needed)
+      return predict({ ...each, peakMemory: needed ?? each.peakMemory }, memory, workload, measurements, correction)
     })
   })
 }
 
-/** Applies what a check at one concurrency has shown to the measurement of another concurrency. */
+/** Applies the result of a check, which ran at one concurrency, to the measurement of any concurrency. */
 function withCheck(measurement: Measurement, check: Measurement, measurements: readonly Measurement[]): Measurement {
   const same = measurements.find(({ concurrency }) => concurrency === check.concurrency)
   const moreCpu = Math.max(1, (check.cpuPerRecord ?? 0) / (same?.cpuPerRecord ?? Number.POSITIVE_INFINITY))

@@ -1,5 +1,5 @@
 import { InitError, UsageError } from '../errors.ts'
-import { causeOf, sortBatch } from '../local/event-source.ts'
+import { causeOf, classifyBatch } from '../local/event-source.ts'
 import { openCounter } from '../local/ledger.ts'
 import {
   type Environment,
@@ -7,12 +7,12 @@ import {
   type FunctionOptions,
   startEnvironment,
 } from '../local/runtime/environment.ts'
-import type { Figures } from '../local/runtime/figures.ts'
+import type { InvocationMetrics } from '../local/runtime/metrics.ts'
 import { NOT_TAKEN, type Outcome } from '../local/runtime/runtime-api.ts'
 import { type Received, toEvent } from '../local/sqs-record.ts'
 import { isConfident, MAX_ROUNDS, marginOf, mean, sampleUntilConfident } from './confidence.ts'
 import type { Quota } from './cpu-quota.ts'
-import { MEMORY_OF_A_CORE } from './predict.ts'
+import { MEMORY_OF_ONE_CPU } from './predict.ts'
 import type { Measurement } from './result.ts'
 import type { Sample } from './sample.ts'
 
@@ -20,15 +20,15 @@ import type { Sample } from './sample.ts'
 const MIN_RECORDS = 100
 
 /** The run was interrupted, or it has used up its messages. */
-export class Stopped extends Error {
-  override name = 'Stopped'
+export class StoppedError extends Error {
+  override name = 'StoppedError'
 }
 
 export interface MeasureOptions {
   function: FunctionOptions
   environments: number
   sample: Sample
-  /** Called before each batch. Throws `Stopped` if no more messages may be delivered. */
+  /** Called before each batch. Throws `StoppedError` if no more messages may be delivered. */
   onBatch: (records: number) => void
   /** Called before each round. Round 0 is the warm-up. */
   onRound: (concurrency: number, round: number) => void
@@ -50,17 +50,18 @@ export function maxMessages(
 }
 
 /** What happened to one batch. */
-interface Delivered {
+interface MeasuredBatch {
   succeeded: number
   failed: number
   /** Milliseconds. */
   duration: number
-  figures: Figures | undefined
+  metrics: InvocationMetrics | undefined
 }
 
 /**
- * Measures the handler with this concurrency and memory, in new environments. The first round is a warm-up. More rounds
- * follow until the goodput is known exactly enough. In a round, all environments process batches at the same time.
+ * Measures the handler with this concurrency and memory size, in new environments. The first round is a warm-up. More
+ * rounds follow until the goodput is known exactly enough. In a round, all environments process batches at the same
+ * time.
  */
 export async function measure(concurrency: number, memory: number, options: MeasureOptions): Promise<Measurement> {
   const { environments: count, sample, signal, onRound, quotas } = options
@@ -69,35 +70,37 @@ export async function measure(concurrency: number, memory: number, options: Meas
   let causes = openCounter()
   const environments: ReusedEnvironment[] = []
   try {
-    const target = {
+    const functionOptions = {
       ...options.function,
       memory,
       env: { ...options.function.env, BOUNDED_SQS_BATCH_CONCURRENCY: String(concurrency) },
     }
-    const started = Array.from({ length: count }, (_, index) => reuseEnvironment(target, stopping, quotas?.[index]))
+    const started = Array.from({ length: count }, (_, index) =>
+      reuseEnvironment(functionOptions, stopping, quotas?.[index]),
+    )
     environments.push(...(await Promise.all(started)))
 
-    const measured: Delivered[] = []
-    let busy = 0
+    const measured: MeasuredBatch[] = []
+    let measuredMs = 0
     const round = async (number: number) => {
       onRound(concurrency, number)
       const startedAt = performance.now()
       const each = await Promise.all(environments.map((environment) => deliverRound(environment)))
       if (number > 0) {
         measured.push(...each.flat())
-        busy += performance.now() - startedAt
+        measuredMs += performance.now() - startedAt
       }
       return goodputOf(each)
     }
     const deliverRound = async (environment: ReusedEnvironment) => {
-      const batches: Delivered[] = []
+      const batches: MeasuredBatch[] = []
       for (let left = batchesPerRound(sample.batchSize); left > 0; left -= 1) {
         const batch = sample.batch()
         options.onBatch(batch.length)
-        const { outcome, figures } = await environment.invoke(toEvent(batch))
-        if (stopping.aborted) throw new Stopped('interrupted')
-        if (outcome.type === 'response' && figures && !figures.isLibraryUsed) throw noLibraryError()
-        batches.push({ ...settle(batch, outcome, sample.fifo, causes.add), duration: outcome.duration ?? 0, figures })
+        const { outcome, metrics } = await environment.invoke(toEvent(batch))
+        if (stopping.aborted) throw new StoppedError('interrupted')
+        if (outcome.type === 'response' && metrics && !metrics.isLibraryUsed) throw noLibraryError()
+        batches.push({ ...settle(batch, outcome, sample.fifo, causes.add), duration: outcome.duration ?? 0, metrics })
       }
       return batches
     }
@@ -108,12 +111,12 @@ export async function measure(concurrency: number, memory: number, options: Meas
     const death = environments.map((environment) => environment.death).find((text) => text !== undefined)
     return {
       concurrency,
-      ...summarize(measured, goodputs, busy),
+      ...summarize(measured, goodputs, measuredMs),
       causes: causes.counts(),
       ...(death === undefined ? {} : { death }),
     }
   } catch (error) {
-    if (signal.aborted) throw new Stopped('interrupted')
+    if (signal.aborted) throw new StoppedError('interrupted')
     throw error
   } finally {
     ended.abort()
@@ -125,21 +128,21 @@ type ReusedEnvironment = Awaited<ReturnType<typeof reuseEnvironment>>
 
 /** An environment. If its process ends, the next batch starts a new one, as on Lambda. */
 async function reuseEnvironment(options: FunctionOptions & { memory: number }, signal: AbortSignal, quota?: Quota) {
-  let figures = Promise.withResolvers<Figures>()
+  let metrics = Promise.withResolvers<InvocationMetrics>()
   let death: string | undefined
   const start = async () => {
     quota?.lift()
     const started = await startEnvironment(
       {
         ...options,
-        onFigures: (taken) => figures.resolve(taken),
+        onFigures: (taken) => metrics.resolve(taken),
         onDeathBetween: (message) => {
           death = message
         },
       },
       signal,
     )
-    quota?.limit(started.pid, options.memory / MEMORY_OF_A_CORE)
+    quota?.limit(started.pid, options.memory / MEMORY_OF_ONE_CPU)
     return started
   }
   let environment: Environment = await start()
@@ -148,22 +151,22 @@ async function reuseEnvironment(options: FunctionOptions & { memory: number }, s
     get death() {
       return death
     },
-    async invoke(event: string): Promise<{ outcome: Outcome; figures: Figures | undefined }> {
-      figures = Promise.withResolvers()
+    async invoke(event: string): Promise<{ outcome: Outcome; metrics: InvocationMetrics | undefined }> {
+      metrics = Promise.withResolvers()
       try {
         if (!environment.alive) environment = await start()
       } catch (error) {
         if (!(error instanceof InitError)) throw error
-        return { outcome: { type: 'crash', message: error.message }, figures: undefined }
+        return { outcome: { type: 'crash', message: error.message }, metrics: undefined }
       }
       const outcome = await environment.invoke(event)
       if (outcome.type === NOT_TAKEN.type) {
         const message = death ?? 'the process ended between two batches'
-        return { outcome: { type: 'crash', message }, figures: undefined }
+        return { outcome: { type: 'crash', message }, metrics: undefined }
       }
-      // The figures arrive after the response. If the process has ended, they never arrive.
+      // The metrics arrive after the response. If the process has ended, they never arrive.
       const ended = environment.ended.then(() => undefined)
-      return { outcome, figures: await Promise.race([figures.promise, ended]) }
+      return { outcome, metrics: await Promise.race([metrics.promise, ended]) }
     },
     ended: () => environment.ended,
   }
@@ -178,10 +181,10 @@ function noLibraryError(): UsageError {
 
 /**
  * Counts the records of a batch that succeeded, and those that failed. A failed record counts as failed even if
- * `onFailure` removed it from the report, for example because it sent it to a dead-letter queue.
+ * the library's `onFailure` removed it from the report, for example because it sent it to a dead-letter queue.
  */
 function settle(batch: readonly Received[], outcome: Outcome, fifo: boolean, addCause: (text: string) => void) {
-  const { processed, failed, deletedThoughFailed, error } = sortBatch(batch, outcome, true)
+  const { processed, failed, deletedThoughFailed, error } = classifyBatch(batch, outcome, true)
   const errors = outcome.recordErrors?.errors ?? {}
   const handled = processed.filter(({ messageId }) => errors[messageId] !== undefined)
   const all = [...failed, ...deletedThoughFailed, ...handled]
@@ -193,22 +196,22 @@ function settle(batch: readonly Received[], outcome: Outcome, fifo: boolean, add
  * Successful records per second of all environments together: the sum of their records ÷ the longest duration. The sum
  * of their rates would be too high: when the others have finished, the slowest environment uses the downstream alone.
  */
-export function goodputOf(environments: readonly (readonly Delivered[])[]): number {
+export function goodputOf(environments: readonly (readonly MeasuredBatch[])[]): number {
   const succeeded = sum(environments.flat().map((batch) => batch.succeeded))
   const durations = environments.map((batches) => sum(batches.map(({ duration }) => duration)))
   return succeeded === 0 ? 0 : (1000 * succeeded) / Math.max(...durations)
 }
 
 function summarize(
-  batches: readonly Delivered[],
+  batches: readonly MeasuredBatch[],
   goodputs: readonly number[],
-  busy: number,
+  measuredMs: number,
 ): Omit<Measurement, 'concurrency' | 'causes'> {
   const succeeded = sum(batches.map((batch) => batch.succeeded))
   const failed = sum(batches.map((batch) => batch.failed))
-  const figures = batches.flatMap((batch) => batch.figures ?? [])
-  const durations = Float64Array.from(figures.flatMap((each) => each.durations)).sort()
-  const cpu = sum(figures.map((each) => each.cpu))
+  const metrics = batches.flatMap((batch) => batch.metrics ?? [])
+  const durations = Float64Array.from(metrics.flatMap((each) => each.durations)).sort()
+  const cpu = sum(metrics.map((each) => each.cpu))
   return {
     goodput: mean(goodputs),
     margin: marginOf(goodputs) ?? null,
@@ -218,9 +221,9 @@ function summarize(
     p50: percentile(durations, 0.5),
     p95: percentile(durations, 0.95),
     cpuPerRecord: succeeded > 0 && cpu > 0 ? cpu / succeeded : null,
-    peakMemory: most(figures.map((each) => each.peakMemory)),
-    peakDescriptors: most(figures.map(({ descriptors }) => descriptors ?? FUNCTION_DEFAULTS.fdLimit)),
-    cores: cpu / busy,
+    peakMemory: most(metrics.map((each) => each.peakMemory)),
+    peakDescriptors: most(metrics.map(({ descriptors }) => descriptors ?? FUNCTION_DEFAULTS.fdLimit)),
+    cores: cpu / measuredMs,
   }
 }
 

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml'
 import { type Mapping, valueIn } from '../model.ts'
-import type { Cell } from './result.ts'
+import type { Combination } from './result.ts'
 
 export interface PatchSettings {
   environments: number
@@ -22,30 +22,30 @@ export function visibilityTimeout({ timeout, window = 0 }: PatchSettings): numbe
  * The recommended settings as YAML. With the mapping of a template, it contains only the settings to change, under the
  * same logical ids. Otherwise, it is a SAM template without the code of the function.
  */
-export function patchFor(cell: Cell, settings: PatchSettings, target?: Mapping): string {
-  return target ? changesOf(cell, settings, target) : templateOf(cell, settings)
+export function patchFor(combination: Combination, settings: PatchSettings, mapping?: Mapping): string {
+  return mapping ? changesOf(combination, settings, mapping) : samTemplate(combination, settings)
 }
 
-function functionOf({ memory, concurrency }: Cell, { timeout }: PatchSettings): Properties {
+function functionOf({ memory, concurrency }: Combination, { timeout }: PatchSettings): Properties {
   const Variables = { BOUNDED_SQS_BATCH_CONCURRENCY: String(concurrency) }
   return { MemorySize: memory, Timeout: timeout, Environment: { Variables } }
 }
 
-/** Lambda accepts a maximum concurrency of 2 to 1,000, and none in provisioned mode. */
-function canLimit(environments: number, target?: Mapping): boolean {
-  return environments >= 2 && !(target && valueIn(target.provisioned) !== false)
+/** Lambda accepts 2 to 1,000 as the maximum concurrency. In provisioned mode, it rejects the setting. */
+function canLimit(environments: number, mapping?: Mapping): boolean {
+  return environments >= 2 && !(mapping && valueIn(mapping.provisioned) !== false)
 }
 
-function mappingOf({ environments, batchSize, window }: PatchSettings, target?: Mapping): Properties {
+function mappingOf({ environments, batchSize, window }: PatchSettings, mapping?: Mapping): Properties {
   return {
     BatchSize: batchSize,
     ...(window === undefined ? {} : { MaximumBatchingWindowInSeconds: window }),
-    ...(canLimit(environments, target) ? { ScalingConfig: { MaximumConcurrency: environments } } : {}),
+    ...(canLimit(environments, mapping) ? { ScalingConfig: { MaximumConcurrency: environments } } : {}),
     FunctionResponseTypes: ['ReportBatchItemFailures'],
   }
 }
 
-function templateOf(cell: Cell, settings: PatchSettings): string {
+function samTemplate(combination: Combination, settings: PatchSettings): string {
   const { window } = settings
   const fifo = window === undefined ? { FifoQueue: true } : {}
   const arn = (id: string) => ({ 'Fn::GetAtt': [id, 'Arn'] })
@@ -56,7 +56,7 @@ function templateOf(cell: Cell, settings: PatchSettings): string {
     Resources: {
       Function: {
         Type: 'AWS::Serverless::Function',
-        Properties: { Runtime: 'nodejs24.x', ...functionOf(cell, settings), Events },
+        Properties: { Runtime: 'nodejs24.x', ...functionOf(combination, settings), Events },
       },
       Queue: {
         Type: 'AWS::SQS::Queue',
@@ -67,37 +67,37 @@ function templateOf(cell: Cell, settings: PatchSettings): string {
   })
 }
 
-function changesOf(cell: Cell, settings: PatchSettings, target: Mapping): string {
-  const owner = target.function.aliasOf ?? target.function
-  const [resource = '', event] = target.id.split('/')
-  const mapping = mappingOf(settings, target)
-  const notes = ['Merge these settings into your template.', ...limitNotes(settings, target)]
+function changesOf(combination: Combination, settings: PatchSettings, mapping: Mapping): string {
+  const owner = mapping.function.aliasOf ?? mapping.function
+  const [resource = '', event] = mapping.id.split('/')
+  const properties = mappingOf(settings, mapping)
+  const notes = ['Merge these settings into your template.', ...limitNotes(settings, mapping)]
   const resources: Record<string, { Properties: Properties }> = {}
-  if (owner.unreadReason === undefined) resources[owner.id] = { Properties: functionOf(cell, settings) }
+  if (owner.unreadReason === undefined) resources[owner.id] = { Properties: functionOf(combination, settings) }
   else {
-    const { memory, concurrency } = cell
+    const { memory, concurrency } = combination
     const settingsOf = `MemorySize ${memory}, Timeout ${settings.timeout}, BOUNDED_SQS_BATCH_CONCURRENCY ${concurrency}`
     notes.push(`The function is not in this template (${owner.unreadReason}). Where it is defined, set ${settingsOf}.`)
   }
-  if (target.isFromSnsEvent)
+  if (mapping.isFromSnsEvent)
     notes.push('SAM cannot set these settings of the mapping for SqsSubscription. `doctor` says what to do instead.')
-  else if (event === undefined) resources[resource] = { Properties: mapping }
+  else if (event === undefined) resources[resource] = { Properties: properties }
   else {
-    const Events = { [event]: { Properties: mapping } }
+    const Events = { [event]: { Properties: properties } }
     resources[resource] = { Properties: { ...resources[resource]?.Properties, Events } }
   }
   const visible = visibilityTimeout(settings)
-  if (target.queue.unreadReason === undefined)
-    resources[target.queue.id] = { Properties: { VisibilityTimeout: visible } }
+  if (mapping.queue.unreadReason === undefined)
+    resources[mapping.queue.id] = { Properties: { VisibilityTimeout: visible } }
   else
     notes.push(
-      `The queue is not in this template (${target.queue.unreadReason}). Where it is defined, set VisibilityTimeout ${visible}.`,
+      `The queue is not in this template (${mapping.queue.unreadReason}). Where it is defined, set VisibilityTimeout ${visible}.`,
     )
   return withNotes(notes, { Resources: resources })
 }
 
-function limitNotes({ environments }: PatchSettings, target?: Mapping): string[] {
-  if (canLimit(environments, target)) return reservedNotes(environments, target)
+function limitNotes({ environments }: PatchSettings, mapping?: Mapping): string[] {
+  if (canLimit(environments, mapping)) return reservedNotes(environments, mapping)
   if (environments >= 2)
     return [
       `Provisioned mode has no MaximumConcurrency, so this patch does not limit the function to ${environments} environments.`,
@@ -106,8 +106,8 @@ function limitNotes({ environments }: PatchSettings, target?: Mapping): string[]
 }
 
 /** Lambda throttles invocations above the reserved concurrency, so the maximum concurrency must not exceed it. */
-function reservedNotes(environments: number, target?: Mapping): string[] {
-  const reserved = target && valueIn(target.function.reservedConcurrency)
+function reservedNotes(environments: number, mapping?: Mapping): string[] {
+  const reserved = mapping && valueIn(mapping.function.reservedConcurrency)
   if (reserved === undefined || reserved >= environments) return []
   return [
     `The reserved concurrency of the function is ${reserved}. Set ReservedConcurrentExecutions to ${environments} or more.`,

@@ -1,50 +1,45 @@
 import { formatNumber } from '../local/display.ts'
 import { isOverloaded, kneeOf } from './climb.ts'
 import { costPerMillion, type Workload } from './prices.ts'
-import type { Cell, Measurement } from './result.ts'
+import type { Combination, Measurement, Origin } from './result.ts'
 
-/** Lambda gives a function with this memory one full core. A single thread gains little from more. */
-export const MEMORY_OF_A_CORE = 1769
+/** Lambda gives a function with this memory size (MB) one full core. A single thread gains little from more. */
+export const MEMORY_OF_ONE_CPU = 1769
 
-/** The share of a core that a function with this memory has. */
+/** The share of a core that a function with this memory size has. */
 export function cpuShareOf(memory: number): number {
-  return Math.min(1, memory / MEMORY_OF_A_CORE)
-}
-
-export interface Setting extends Workload {
-  /** Seconds. */
-  readonly timeout: number
+  return Math.min(1, memory / MEMORY_OF_ONE_CPU)
 }
 
 /**
- * Predicts the figures of a function with this memory, whose CPU share limits the goodput.
+ * Predicts the figures for this memory size. Its CPU share can limit the goodput.
  *
  * @param correction the goodput is multiplied by this. It is below 1 if a CPU quota has shown that the predictions for
- *   this memory are too high
+ *   this memory size are too high
  */
 export function predict(
   measurement: Measurement,
   memory: number,
-  setting: Setting,
+  workload: Workload,
   all: readonly Measurement[],
   correction = 1,
-): Cell {
+): Combination {
   const { goodput } = measurement
-  const predicted = slowDown(measurement, (goodput * correction) / slownessOf(measurement, memory, setting, all))
+  const predicted = slowDown(measurement, (goodput * correction) / slownessOf(measurement, memory, workload, all))
   const isMeasured = cpuShareOf(memory) === 1 && predicted.goodput === goodput
-  return toCell(predicted, memory, isMeasured ? 'measured' : 'predicted', setting, all)
+  return toCombination(predicted, memory, isMeasured ? 'measured' : 'predicted', workload, all)
 }
 
 /**
- * By which factor a batch takes longer if the function has the CPU share of this memory. With a share of one half,
- * computing takes twice as long. Usually, records compute while others wait for responses, so the batch takes longer
- * only if the CPU is busy all the time. But while the first records start, none waits yet, so their delay is added. Above
- * the knee, some of the first records wait for the downstream anyway.
+ * The factor by which a batch takes longer with the CPU share of this memory size. Usually, records compute while
+ * others wait for responses. Then a small share slows the batch only if the CPU is always busy. But at the start of a
+ * batch, no record waits yet, so the additional CPU time of the first records is added. Only as many records count as
+ * the concurrency of the knee: more would wait for the downstream anyway.
  */
 function slownessOf(
   { concurrency, goodput, cpuPerRecord }: Measurement,
   memory: number,
-  { environments, batchSize }: Setting,
+  { environments, batchSize }: Workload,
   all: readonly Measurement[],
 ): number {
   if (!(goodput > 0)) return 1
@@ -52,8 +47,8 @@ function slownessOf(
   const cpu = cpuPerRecord ?? 0
   const knee = kneeOf(all)?.concurrency ?? concurrency
   const firstRecords = Math.min(1, Math.min(concurrency, knee) / batchSize)
-  const measured = (1000 * environments) / goodput // milliseconds for each successful record of an environment
-  return Math.max(measured + firstRecords * cpu * (1 / share - 1), cpu / share) / measured
+  const msPerRecord = (1000 * environments) / goodput // for each successful record of one environment
+  return Math.max(msPerRecord + firstRecords * cpu * (1 / share - 1), cpu / share) / msPerRecord
 }
 
 /** If the goodput is lower with the same concurrency, the durations of the records are longer by the same factor. */
@@ -64,19 +59,19 @@ function slowDown(measurement: Measurement, goodput: number): Measurement {
 }
 
 /**
- * Makes a cell from a measurement that is valid for this memory.
+ * Makes a combination from a measurement that is valid for this memory size.
  *
  * @param all the measurements of all concurrencies
  * @param needed MB that the process needs. This varies from run to run, so it can come from another concurrency
  */
-export function toCell(
+export function toCombination(
   measurement: Measurement,
   memory: number,
-  measuredBy: Cell['measuredBy'],
-  setting: Setting,
+  origin: Origin,
+  workload: Workload,
   all: readonly Measurement[],
   needed = measurement.peakMemory,
-): Cell {
+): Combination {
   const { concurrency, goodput, failedShare, p50, p95, cpuPerRecord, peakMemory, peakDescriptors } = measurement
   return {
     memory,
@@ -88,15 +83,16 @@ export function toCell(
     cpuPerRecord,
     peakMemory,
     peakDescriptors,
-    costPerMillion: costPerMillion(memory, goodput, failedShare, setting),
-    measuredBy,
-    problem: problemOf({ ...measurement, peakMemory: needed }, memory, setting, all),
+    costPerMillion: costPerMillion(memory, goodput, failedShare, workload),
+    origin,
+    problem: problemOf({ ...measurement, peakMemory: needed }, memory, workload, all),
   }
 }
 
 /**
- * In this many milliseconds before the timeout, the library starts no record by default. A function with less than a core
- * ends slowly, so it reserves more: see `extendReserve()` in the library's src/scheduler/deadlines.ts.
+ * Milliseconds before the timeout in which the library starts no record, without `onFailure` and with the default
+ * `timeBudget`. They are more with less than one core, because a batch then ends slowly. With `onFailure`, the library
+ * can reserve still more: see `extendReserve()` in its src/scheduler/deadlines.ts.
  */
 function reserveOf(timeoutMs: number, memory: number, batchSize: number): number {
   const share = cpuShareOf(memory)
@@ -107,7 +103,7 @@ function reserveOf(timeoutMs: number, memory: number, batchSize: number): number
 function problemOf(
   measurement: Measurement,
   memory: number,
-  { environments, batchSize, timeout }: Setting,
+  { environments, batchSize, timeout }: Workload,
   all: readonly Measurement[],
 ): string | undefined {
   const { goodput, failedShare, peakMemory, causes, death } = measurement

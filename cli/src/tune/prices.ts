@@ -28,8 +28,8 @@ const NAMES = new Map<string, keyof Prices>([
 ])
 
 export function pricesFor(arch: Arch, fifo: boolean, given: readonly string[] = []): Prices {
-  const standard = { gbSecond: GB_SECOND[arch], requests: REQUESTS, sqs: fifo ? SQS.fifo : SQS.standard }
-  return Object.assign(standard, ...given.map(readPrice))
+  const defaultPrices = { gbSecond: GB_SECOND[arch], requests: REQUESTS, sqs: fifo ? SQS.fifo : SQS.standard }
+  return Object.assign(defaultPrices, ...given.map(readPrice))
 }
 
 function readPrice(text: string): Partial<Prices> {
@@ -52,6 +52,8 @@ export interface Workload {
   /** The mean size of a body. */
   readonly bodyBytes: number
   readonly prices: Prices
+  /** Of the function, in seconds. */
+  readonly timeout: number
 }
 
 /**

@@ -2,48 +2,61 @@ import { availableParallelism, cpus } from 'node:os'
 import { formatNumber } from '../local/display.ts'
 import { MAX_MORE_FAILURES, NOISE } from './climb.ts'
 import type { Plan } from './explore.ts'
-import type { Setting } from './predict.ts'
-import { PRICES_OF } from './prices.ts'
+import { PRICES_OF, type Workload } from './prices.ts'
 import { dollars, goodputText, percent } from './render.ts'
-import type { Cell, Measurement, Optimize } from './result.ts'
+import type { Combination, Measurement, Optimize } from './result.ts'
 
 const EQUAL = `${NOISE * 100} %`
-/** The goodput can grow in steps. The longest step, from half of a batch to a whole one, doubles the concurrency. */
-const LONGEST_STEP = 2
+/**
+ * Records of equal duration run in waves, so the goodput grows only when a higher concurrency saves a wave. From two
+ * waves (half of a batch) to one (the whole batch), the concurrency doubles. No other plateau is longer.
+ */
+const MAX_PLATEAU_FACTOR = 2
 
 /** The part of a plan that the recommendation needs. */
-export type Tried = Pick<Plan, 'most' | 'optimize'> & { setting: Pick<Setting, 'environments' | 'batchSize'> }
+export type RecommendationPlan = Pick<Plan, 'most' | 'optimize'> & {
+  workload: Pick<Workload, 'environments' | 'batchSize'>
+}
 
 /** The recommendation and its reason. */
-export function recommendationFor(best: Cell | undefined, cells: readonly Cell[], plan: Tried): string {
+export function recommendationFor(
+  best: Combination | undefined,
+  combinations: readonly Combination[],
+  plan: RecommendationPlan,
+): string {
   if (!best) {
-    const problem = cells.find((cell) => cell.problem !== undefined)?.problem ?? 'nothing was measured'
+    const problem =
+      combinations.find((combination) => combination.problem !== undefined)?.problem ?? 'nothing was measured'
     return `No combination can be used: ${problem}.`
   }
-  const { memory, concurrency, goodput, costPerMillion, measuredBy } = best
-  const { environments } = plan.setting
+  const { memory, concurrency, goodput, costPerMillion, origin } = best
+  const { environments } = plan.workload
   const where = environments === 1 ? 'in one environment' : `in each of ${formatNumber(environments)} environments`
   return [
     `${formatNumber(memory)} MB, and a concurrency of ${formatNumber(concurrency)} ${where}: ${goodputText(goodput)} records/s ` +
-      `for ${dollars(costPerMillion)} per million messages (${measuredBy}).`,
-    ...reasonsFor(best, cells, plan),
+      `for ${dollars(costPerMillion)} per million messages (${origin}).`,
+    ...reasonsFor(best, combinations, plan),
   ].join(' ')
 }
 
 /** Says only what was measured: the goodput above the highest concurrency that was tried is not known. */
-function reasonsFor(best: Cell, cells: readonly Cell[], { most, optimize, setting }: Tried): string[] {
-  const row = cells.filter(({ memory }) => memory === best.memory)
-  const highest = Math.max(...row.map(({ concurrency }) => concurrency))
+function reasonsFor(
+  best: Combination,
+  combinations: readonly Combination[],
+  { most, optimize, workload }: RecommendationPlan,
+): string[] {
+  const ofMemory = combinations.filter(({ memory }) => memory === best.memory)
+  const highest = Math.max(...ofMemory.map(({ concurrency }) => concurrency))
   const upTo = formatNumber(highest)
   const higherThanBest =
     highest > best.concurrency
-      ? `No higher concurrency that was tried (up to ${upTo}) and can be used is more than ${EQUAL} faster.`
-      : `No higher concurrency was tried${highest < setting.batchSize ? '' : `, because a batch has ${upTo} records`}.`
+      ? `Of the higher concurrencies that were tried (up to ${upTo}), no usable one is more than ${EQUAL} faster.`
+      : `No higher concurrency was tried${highest < workload.batchSize ? '' : `, because a batch has ${upTo} records`}.`
   const noneFaster =
     optimize === 'speed'
-      ? `No combination that was tried (concurrency up to ${upTo}) and can be used is more than ${EQUAL} faster.`
+      ? `Of the combinations that were tried (concurrency up to ${upTo}), no usable one is more than ${EQUAL} faster.`
       : higherThanBest
-  const others = optimize === 'speed' ? cells : row
+  const others = optimize === 'speed' ? combinations : ofMemory
   const fastest = Math.max(...others.map(({ goodput, problem }) => (problem === undefined ? goodput : 0)))
   const faster = fastest / best.goodput - 1
   const aboutSpeed =
@@ -51,7 +64,7 @@ function reasonsFor(best: Cell, cells: readonly Cell[], { most, optimize, settin
       ? `Predictions for other concurrencies are up to ${Math.round(faster * 100)} % faster, but they are not that exact.`
       : noneFaster
   const aboutMemory: Readonly<Record<Optimize, string>> = {
-    speed: `Of the memory sizes that are as fast, no other is more than ${EQUAL} cheaper.`,
+    speed: `No other memory size of about the same speed is more than ${EQUAL} cheaper.`,
     cost: `No other memory size is more than ${EQUAL} cheaper.`,
     balanced: `No other memory size has a product of cost and time that is more than ${EQUAL} lower.`,
   }
@@ -59,30 +72,36 @@ function reasonsFor(best: Cell, cells: readonly Cell[], { most, optimize, settin
   return [
     aboutMemory[optimize],
     aboutSpeed,
-    ...(isCutOff(best, row, most, setting.batchSize) ? [cutOff] : []),
+    ...(isCutOff(best, ofMemory, most, workload.batchSize) ? [cutOff] : []),
     ...(best.failedShare > MAX_MORE_FAILURES ? [failuresOf(best)] : []),
   ]
 }
 
-/** A combination can be used even if many records fail, because the concurrency does not cause the failures. */
-function failuresOf({ failedShare }: Cell): string {
+/**
+ * Many records can fail at every concurrency. The concurrency then does not cause the failures, so the combination can
+ * be used.
+ */
+function failuresOf({ failedShare }: Combination): string {
   return (
     `But ${percent(failedShare)} of the records failed, and hardly fewer at any other concurrency. ` +
     'Find the cause first: failed records can take less time than others, so the figures can be wrong.'
   )
 }
 
-/** Whether a concurrency above the range may be faster. It cannot be if the range contains a whole batch. */
-function isCutOff(best: Cell, row: readonly Cell[], most: number, batchSize: number): boolean {
-  const end = row.find(({ concurrency }) => concurrency === most)
+/**
+ * Whether a concurrency above the range may be faster. This is impossible if the range reaches the batch size: no more
+ * records can run at once.
+ */
+function isCutOff(best: Combination, ofMemory: readonly Combination[], most: number, batchSize: number): boolean {
+  const end = ofMemory.find(({ concurrency }) => concurrency === most)
   if (!end || end.problem !== undefined || most >= batchSize) return false
-  return end.goodput >= best.goodput / (1 + NOISE) && best.concurrency * LONGEST_STEP > most
+  return end.goodput >= best.goodput / (1 + NOISE) && best.concurrency * MAX_PLATEAU_FACTOR > most
 }
 
 /** If the environments use more than this share of the machine's cores, the machine may limit the goodput. */
-const BUSY = 0.85
+const BUSY_SHARE = 0.85
 
-/** What this machine cannot know: a text for each. */
+/** What a run on this machine cannot measure, in one or two sentences each. */
 export function unknownsOf(
   environments: number,
   measurements: readonly Measurement[],
@@ -90,7 +109,7 @@ export function unknownsOf(
 ): string[] {
   const [processor] = cpus()
   const cores = availableParallelism()
-  const isBusy = measurements.some((each) => each.cores > cores * BUSY)
+  const isBusy = measurements.some((each) => each.cores > cores * BUSY_SHARE)
   return [
     `The processor: Lambda's can be faster or slower than that of this machine (${processor?.model.trim() ?? 'unknown'}).`,
     'The network: a call from Lambda to the downstream can take more or less time.',

@@ -2,7 +2,7 @@ import { styleText } from 'node:util'
 import { formatNumber, renderTable } from '../local/display.ts'
 import { choose } from './choose.ts'
 import { MARGIN, MAX_ROUNDS } from './confidence.ts'
-import type { Cell, Measurement, TuneResult } from './result.ts'
+import type { Combination, Measurement, TuneResult } from './result.ts'
 
 const MAX_CAUSES = 10
 /** Headings on two lines, so that the tables fit into 80 columns. */
@@ -30,7 +30,7 @@ export function dollars(value: number | null): string {
   return value === null ? '–' : `$${digits(value, value < 1 ? 4 : 2)}`
 }
 
-function isSame(a: Cell, b: Cell | null): boolean {
+function isSame(a: Combination, b: Combination | null): boolean {
   return b !== null && a.memory === b.memory && a.concurrency === b.concurrency
 }
 
@@ -86,43 +86,50 @@ function causeLines(measurements: readonly Measurement[]): string[] {
   return ['Why records failed (records × error):', ...lines.slice(0, MAX_CAUSES), ...more]
 }
 
-/** The cells to show for one memory: the best one, and the confirmed ones that can be used. */
-function cellsToShow(cells: readonly Cell[], { optimize, measurements }: TuneResult): Cell[] {
-  const best = choose(cells, optimize, measurements)
-  return cells.filter((cell) => cell === best || (cell.measuredBy === 'confirmed' && cell.problem === undefined))
+/** The combinations to show for one memory size: the best one, and the confirmed ones that can be used. */
+function combinationsToShow(
+  combinations: readonly Combination[],
+  { optimize, measurements }: TuneResult,
+): Combination[] {
+  const best = choose(combinations, optimize, measurements)
+  return combinations.filter(
+    (combination) => combination === best || (combination.origin === 'confirmed' && combination.problem === undefined),
+  )
 }
 
-function cellRow(cell: Cell): [string, ...string[]] {
+function combinationRow(combination: Combination): [string, ...string[]] {
   return [
-    `${digits(cell.memory)} MB`,
-    digits(cell.concurrency),
-    goodputText(cell.goodput),
-    milliseconds(cell.p50),
-    milliseconds(cell.p95),
-    digits(cell.peakMemory),
-    dollars(cell.costPerMillion),
-    cell.measuredBy,
+    `${digits(combination.memory)} MB`,
+    digits(combination.concurrency),
+    goodputText(combination.goodput),
+    milliseconds(combination.p50),
+    milliseconds(combination.p95),
+    digits(combination.peakMemory),
+    dollars(combination.costPerMillion),
+    combination.origin,
   ]
 }
 
-/** A row for each memory, with its best concurrency. */
+/** For each memory size that can be used: a row for its best concurrency, and one for each confirmed combination. */
 function memoryTable(result: TuneResult, stream: NodeJS.WriteStream): string[] {
-  const { cells, best, optimize, measurements } = result
+  const { combinations, confirmations, best, optimize, measurements } = result
   const head = ['memory', CONCURRENCY, RATE, 'p50\nms', 'p95\nms', 'peak\nMB', '$ per\nmillion', 'figures\nare']
-  const ofMemories = [...Map.groupBy(cells, ({ memory }) => memory)]
-  const rows = ofMemories.flatMap(([, column]) =>
-    cellsToShow(column, result).map((cell) => (isSame(cell, best) ? green(cellRow(cell), stream) : cellRow(cell))),
+  const byMemory = [...Map.groupBy(combinations, ({ memory }) => memory)]
+  const rows = byMemory.flatMap(([, ofMemory]) =>
+    combinationsToShow(ofMemory, result).map((combination) =>
+      isSame(combination, best) ? green(combinationRow(combination), stream) : combinationRow(combination),
+    ),
   )
-  const problems = ofMemories.flatMap(([memory, column]) => {
-    const isUsable = choose(column, optimize, measurements) !== undefined
-    const broken = column.filter(({ problem }) => problem !== undefined)
-    if (!isUsable) return broken.slice(0, 1).map(({ problem }) => `${digits(memory)} MB cannot be used: ${problem}`)
-    return broken
-      .filter(({ measuredBy }) => measuredBy === 'confirmed')
+  const problems = byMemory.flatMap(([memory, ofMemory]) => {
+    const isUsable = choose(ofMemory, optimize, measurements) !== undefined
+    const unusable = ofMemory.filter(({ problem }) => problem !== undefined)
+    if (!isUsable) return unusable.slice(0, 1).map(({ problem }) => `${digits(memory)} MB cannot be used: ${problem}`)
+    return unusable
+      .filter(({ origin }) => origin === 'confirmed')
       .map(({ concurrency, problem }) => `${digits(memory)} MB × concurrency ${concurrency} cannot be used: ${problem}`)
   })
   return [
-    'The best concurrency for each memory size:',
+    `The best concurrency for each memory size${confirmations.length > 0 ? ', and the confirmed combinations' : ''}:`,
     ...(rows.length > 0 ? [renderTable([bold(head, stream), ...rows])] : []),
     ...problems,
   ]

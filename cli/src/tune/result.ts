@@ -1,8 +1,8 @@
 /** How a figure was obtained. */
-export type MeasuredBy = 'measured' | 'confirmed' | 'predicted'
+export type Origin = 'measured' | 'confirmed' | 'predicted'
 
-/** One combination of memory and concurrency. */
-export interface Cell {
+/** A memory size and a concurrency, with their figures. */
+export interface Combination {
   /** MB. */
   readonly memory: number
   /** Of one environment. */
@@ -22,7 +22,7 @@ export interface Cell {
   readonly peakDescriptors: number | null
   /** Dollars per million messages. `null` if no record succeeded. */
   readonly costPerMillion: number | null
-  readonly measuredBy: MeasuredBy
+  readonly origin: Origin
   /** Why this combination cannot be used, for example because it needs more memory. `undefined` if it can. */
   readonly problem?: string | undefined
 }
@@ -70,16 +70,16 @@ export interface TuneResult {
   readonly batchSize: number
   /** The measurements without a CPU limit, in ascending order of the concurrency. */
   readonly measurements: readonly Measurement[]
-  readonly cells: readonly Cell[]
+  readonly combinations: readonly Combination[]
   /** Empty without `--confirm`. */
   readonly confirmations: readonly Confirmation[]
   /** `null` if no combination can be used. */
-  readonly best: Cell | null
+  readonly best: Combination | null
   readonly optimize: Optimize
   /** The recommendation and its reason. */
   readonly recommendation: string
   /** YAML of the settings for SAM or CloudFormation. `null` without a recommendation. */
   readonly patch: string | null
-  /** What this machine cannot know: a text for each. */
+  /** What a run on this machine cannot measure, in one or two sentences each. */
   readonly unknowns: readonly string[]
 }

@@ -6,9 +6,9 @@ import { startOwnQueue } from '../local/own-queue.ts'
 import { toEvent } from '../local/sqs-record.ts'
 import { choose } from './choose.ts'
 import { MAX_ROUNDS } from './confidence.ts'
-import { createCgroup, type Quota, removeQuota } from './cpu-quota.ts'
-import { cellsOf, explore, type Findings } from './explore.ts'
-import { type MeasureOptions, measure, Stopped } from './measure.ts'
+import { createCpuQuota, type Quota, removeQuota } from './cpu-quota.ts'
+import { combinationsOf, explore, type Results } from './explore.ts'
+import { type MeasureOptions, measure, StoppedError } from './measure.ts'
 import { type TuneFlags, type TuneOptions, toTuneOptions } from './options.ts'
 import { patchFor } from './patch.ts'
 import { recommendationFor, unknownsOf } from './recommend.ts'
@@ -24,26 +24,26 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
   const options = await toTuneOptions(handler, flags)
   const stream = flags.json ? process.stderr : process.stdout
   const display = openDisplay(stream)
-  for (const line of options.lines) display.log(line)
+  for (const line of options.notes) display.log(line)
   if (flags.payload !== undefined) writeOutput('--payload', flags.payload, toEvent(options.sample.batch()))
   if (flags.report !== undefined) writeOutput('--report', flags.report, '') // fails now, and not after a long run
 
   const stopping = new AbortController()
   const interrupt = () => stopping.abort()
   for (const signal of SIGNALS) process.on(signal, interrupt)
-  const findings: Findings = { measurements: [], checks: new Map(), confirmed: [] }
+  const results: Results = { measurements: [], checks: new Map(), confirmed: [] }
   let stopped: string | undefined
   try {
-    await run(options, flags, findings, display, stream.columns, stopping.signal)
+    await run(options, flags, results, display, stream.columns, stopping.signal)
   } catch (error) {
     if (error instanceof InitError) throw notLoaded(handler, options.function, error)
-    if (!(error instanceof Stopped)) throw error
+    if (!(error instanceof StoppedError)) throw error
     stopped = error.message
   } finally {
     display.end()
     for (const signal of SIGNALS) process.off(signal, interrupt)
   }
-  const result = resultOf(handler, options, findings, stopped)
+  const result = resultOf(handler, options, results, stopped)
   if (flags.report !== undefined) writeOutput('--report', flags.report, renderReport(result))
   console.log(flags.json ? JSON.stringify(result) : renderResult(result, process.stdout))
   if (stopped !== undefined) display.log(`incomplete: ${stopped}`)
@@ -61,22 +61,22 @@ function writeOutput(flag: string, file: string, text: string) {
 async function run(
   options: TuneOptions,
   flags: TuneFlags,
-  findings: Findings,
+  results: Results,
   display: ReturnType<typeof openDisplay>,
   columns: number,
   signal: AbortSignal,
 ) {
   const { plan } = options
-  const { environments } = plan.setting
+  const { environments } = plan.workload
   let left = options.maxMessages
-  let what = ''
+  let activity = ''
   const show = (round: number, concurrency: number) => {
-    const best = choose(cellsOf(findings, plan), plan.optimize, findings.measurements)
+    const best = choose(combinationsOf(results, plan), plan.optimize, results.measurements)
     const sofar = best
-      ? `best so far: ${goodputText(best.goodput)} records/s with ${best.memory} MB × concurrency ${best.concurrency} (${best.measuredBy})`
+      ? `best so far: ${goodputText(best.goodput)} records/s with ${best.memory} MB × concurrency ${best.concurrency} (${best.origin})`
       : 'no result yet'
     const batch = round === 0 ? 'warm-up' : `round ${round} of at most ${MAX_ROUNDS}`
-    const parts = [`${what} concurrency ${formatNumber(concurrency)}: ${batch}`, sofar]
+    const parts = [`${activity} concurrency ${formatNumber(concurrency)}: ${batch}`, sofar]
     display.show(
       () => wrap(parts, columns),
       () => parts.join(' · '),
@@ -94,21 +94,21 @@ async function run(
     sample: options.sample,
     onBatch(records) {
       left -= records
-      if (left < 0) throw new Stopped(`the next batch would exceed --messages ${flags.messages}`)
+      if (left < 0) throw new StoppedError(`the next batch would exceed --messages ${flags.messages}`)
     },
     onRound: (concurrency, round) => show(round, concurrency),
     signal,
   }
   try {
     const atFullCpu = (concurrency: number, memory: number) => {
-      what = 'trying'
+      activity = 'trying'
       return measure(concurrency, memory, common)
     }
     const withQuota = (concurrency: number, memory: number) => {
-      what = `confirming ${memory} MB,`
+      activity = `confirming ${memory} MB,`
       return measure(concurrency, memory, { ...common, quotas })
     }
-    await explore(plan, { atFullCpu, withQuota: quotas && withQuota }, findings)
+    await explore(plan, { atFullCpu, withQuota: quotas && withQuota }, results)
   } finally {
     await queue.close()
     for (const quota of quotas ?? []) await removeQuota(quota)
@@ -118,34 +118,34 @@ async function run(
 /** A CPU quota for each environment. Undefined if this machine does not permit cgroups. */
 function createQuotas(count: number): Quota[] | undefined {
   const quotas = Array.from({ length: count }, (_, index) =>
-    createCgroup(`bounded-sqs-batch-${process.pid}-${index}`, QUOTA_PERIOD_MS),
+    createCpuQuota(`bounded-sqs-batch-${process.pid}-${index}`, QUOTA_PERIOD_MS),
   )
   if (quotas.every((quota) => quota !== undefined)) return quotas
   for (const quota of quotas) quota?.remove()
   return undefined
 }
 
-function resultOf(handler: string, options: TuneOptions, findings: Findings, stopped: string | undefined): TuneResult {
+function resultOf(handler: string, options: TuneOptions, results: Results, stopped: string | undefined): TuneResult {
   const { plan, patch, mapping } = options
-  const { optimize, setting } = plan
-  const { environments, batchSize } = setting
-  const cells = cellsOf(findings, plan)
-  const best = choose(cells, optimize, findings.measurements)
+  const { optimize, workload } = plan
+  const { environments, batchSize } = workload
+  const combinations = combinationsOf(results, plan)
+  const best = choose(combinations, optimize, results.measurements)
   const incomplete = stopped === undefined ? '' : ` The run is incomplete: ${stopped}.`
   return {
     handler,
     environments,
     batchSize,
-    measurements: findings.measurements.toSorted((a, b) => a.concurrency - b.concurrency),
-    cells,
-    confirmations: findings.confirmed.map(({ memory, measurement, predicted }) => {
+    measurements: results.measurements.toSorted((a, b) => a.concurrency - b.concurrency),
+    combinations,
+    confirmations: results.confirmed.map(({ memory, measurement, predicted }) => {
       const { concurrency, goodput: confirmed } = measurement
       return { memory, concurrency, predicted, confirmed }
     }),
     best: best ?? null,
     optimize,
-    recommendation: `${recommendationFor(best, cells, plan)}${incomplete}`,
+    recommendation: `${recommendationFor(best, combinations, plan)}${incomplete}`,
     patch: best ? patchFor(best, patch, mapping) : null,
-    unknowns: unknownsOf(environments, findings.measurements, /ts$/.test(options.function.file)),
+    unknowns: unknownsOf(environments, results.measurements, /ts$/.test(options.function.file)),
   }
 }

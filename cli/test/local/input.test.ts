@@ -133,8 +133,11 @@ test('--messages-from: an error is one line with the number of the message', asy
   const fails = async (name: string, message: string) => t.rejects(collect(file, name), { name: 'UsageError', message })
   await fails('default', `message 2 of ${file} has an empty body, which SQS rejects`)
   await fails('throws', `--messages-from: message 2 of ${file}: Error: no more`)
-  await fails('nothing', `message 1 of ${file} is undefined, which JSON cannot represent`)
-  await fails('noBody', `message 1 of ${file} has a body that is undefined, which JSON cannot represent`)
+  await fails('nothing', `--messages-from: message 1 of ${file} is undefined, which JSON cannot represent`)
+  await fails(
+    'noBody',
+    `--messages-from: message 1 of ${file} has a body that is undefined, which JSON cannot represent`,
+  )
   const expected = 'Expected an iterable, an async iterable, or a function that returns one'
   await fails('text', `--messages-from: the export text of ${file} is a string. ${expected}`)
   await fails('missing', `--messages-from: the export missing of ${file} is missing. ${expected}`)

@@ -69,17 +69,17 @@ test('a template without ReportBatchItemFailures: failed messages are lost, as o
 
 async function taken(t: Test, template: unknown, flags: Partial<LocalFlags> = {}) {
   const file = templateFile(t, template)
-  const { flags: all, lines } = await withTemplate({ ...FLAGS, template: file, ...flags })
+  const { flags: all, notes } = await withTemplate({ ...FLAGS, template: file, ...flags })
   const { concurrency, fdLimit, idle, watchFailures, maxDeadLettered, maxFailedInvocations, template: _, ...more } = all
   const { templateEnv = {}, ...rest } = more
-  return { flags: rest, variables: templateEnv, lines: lines.map((line) => line.replaceAll(file, 'T')) }
+  return { flags: rest, variables: templateEnv, notes: notes.map((line) => line.replaceAll(file, 'T')) }
 }
 
 test('flags override the template', async (t) => {
   const given = { batchSize: 7, window: 0, timeout: 9, memory: 512, fifo: true, visibilityTimeout: 60, maxReceives: 9 }
-  const { flags, lines } = await taken(t, sam(small), { ...given, reportBatchItemFailures: false })
+  const { flags, notes } = await taken(t, sam(small), { ...given, reportBatchItemFailures: false })
   t.strictSame(flags, { ...given, reportBatchItemFailures: false })
-  t.strictSame(lines, ['settings of Handler/Orders in T: ReportBatchItemFailures on'])
+  t.strictSame(notes, ['settings of Handler/Orders in T: ReportBatchItemFailures on'])
 })
 
 test('a value that AWS rejects does not matter if a flag overrides it', async (t) => {
@@ -116,7 +116,7 @@ test('settings whose value is not known are listed, and have the defaults of the
     function: { Timeout: Import },
     queue: { RedrivePolicy: undefined },
   }
-  const { flags, lines } = await taken(t, sam(change))
+  const { flags, notes } = await taken(t, sam(change))
   t.strictSame(flags, {
     window: 5,
     memory: 512,
@@ -125,7 +125,7 @@ test('settings whose value is not known are listed, and have the defaults of the
     reportBatchItemFailures: true,
   })
   const reason = 'Fn::ImportValue x comes from another stack'
-  t.strictSame(lines, [
+  t.strictSame(notes, [
     'settings of Handler/Orders in T: window 5 s, memory 512 MB, FIFO false, visibility timeout 185 s',
     `the batch size in T is not known (${reason}), so the default is used`,
     `the timeout in T is not known (${reason}), so the default is used`,
@@ -145,30 +145,30 @@ test('without a batch size in the template, a missing window keeps the default o
 
 test('the maximum concurrency is not used, because each invocation would need a process, and a line says so', async (t) => {
   const template = sam({ mapping: { ScalingConfig: { MaximumConcurrency: 5 } } })
-  const { lines } = await taken(t, template)
-  t.strictSame(lines.slice(1), [
+  const { notes } = await taken(t, template)
+  t.strictSame(notes.slice(1), [
     'the maximum concurrency in T (5) is not used: this run has at most 1 invocation at a time. Change it with --concurrency',
   ])
-  t.match((await taken(t, template, { concurrency: 3 })).lines[1], /at most 3 invocations at a time/)
-  t.strictSame((await taken(t, template, { concurrency: 5 })).lines.slice(1), [])
+  t.match((await taken(t, template, { concurrency: 3 })).notes[1], /at most 3 invocations at a time/)
+  t.strictSame((await taken(t, template, { concurrency: 5 })).notes.slice(1), [])
 })
 
 test('filters of the template are not applied, and a line says so', async (t) => {
   const line =
     'the filters in T are not applied: Lambda deletes messages that match none of them, but this run delivers all messages'
-  const linesOf = async (FilterCriteria: unknown) =>
-    (await taken(t, sam({ mapping: { FilterCriteria } }))).lines.slice(1)
-  t.strictSame(await linesOf({ Filters: [{ Pattern: '{ "body": { "type": ["order"] } }' }] }), [line])
-  t.strictSame(await linesOf({ 'Fn::ImportValue': 'x' }), [line])
-  t.strictSame(await linesOf({ Filters: [] }), [])
-  t.strictSame(await linesOf(undefined), [])
+  const notesOf = async (FilterCriteria: unknown) =>
+    (await taken(t, sam({ mapping: { FilterCriteria } }))).notes.slice(1)
+  t.strictSame(await notesOf({ Filters: [{ Pattern: '{ "body": { "type": ["order"] } }' }] }), [line])
+  t.strictSame(await notesOf({ 'Fn::ImportValue': 'x' }), [line])
+  t.strictSame(await notesOf({ Filters: [] }), [])
+  t.strictSame(await notesOf(undefined), [])
 })
 
 test('if no environment variable is known, one line says so', async (t) => {
   const Environment = { Variables: { 'Fn::Transform': { Name: 'Variables' } } }
-  const { lines, variables } = await taken(t, sam({ function: { Environment } }))
+  const { notes, variables } = await taken(t, sam({ function: { Environment } }))
   t.strictSame(variables, {})
-  t.strictSame(lines.slice(1), [
+  t.strictSame(notes.slice(1), [
     'the environment variables in T are not known (Fn::Transform is known only after deployment), so they are not set. Set them with --env NAME=…',
   ])
 })

@@ -1,4 +1,4 @@
-import type { Cell, Measurement, TuneResult } from '../../src/tune/result.ts'
+import type { Combination, Measurement, TuneResult } from '../../src/tune/result.ts'
 
 const ENVIRONMENTS = 4
 const FAILURE = 'Error: downstream returned 503'
@@ -29,7 +29,7 @@ const CONFIRMED: Record<number, { goodput: number; p50: number; p95: number }> =
   80: { goodput: 748.8, p50: 104, p95: 151 },
 }
 
-function cellOf(memory: number, measurement: Measurement): Cell {
+function combinationOf(memory: number, measurement: Measurement): Combination {
   const { concurrency, failedShare, cpuPerRecord, peakMemory, peakDescriptors } = measurement
   const possible = (1000 * Math.min(1, memory / 1769)) / (cpuPerRecord ?? 0)
   const slower = Math.max(1, measurement.goodput / possible)
@@ -44,7 +44,7 @@ function cellOf(memory: number, measurement: Measurement): Cell {
     ...rates,
     ...{ memory, concurrency, failedShare, cpuPerRecord, peakMemory, peakDescriptors },
     costPerMillion: gigabyteSeconds * 0.0000166667 + 0.08,
-    measuredBy: memory === 1769 ? 'measured' : confirmed ? 'confirmed' : 'predicted',
+    origin: memory === 1769 ? 'measured' : confirmed ? 'confirmed' : 'predicted',
     problem:
       (peakMemory ?? 0) > memory
         ? `the process needs ${peakMemory} MB`
@@ -56,17 +56,19 @@ function cellOf(memory: number, measurement: Measurement): Cell {
 
 /** A realistic result: 8 combinations were measured, 3 confirmed and 29 predicted. */
 export function tuneResult(changes: Partial<TuneResult> = {}): TuneResult {
-  const cells = MEMORIES.flatMap((memory) => MEASUREMENTS.map((measurement) => cellOf(memory, measurement)))
+  const combinations = MEMORIES.flatMap((memory) =>
+    MEASUREMENTS.map((measurement) => combinationOf(memory, measurement)),
+  )
   return {
     handler: 'src/orders.handler',
     environments: ENVIRONMENTS,
     batchSize: 1000,
     measurements: MEASUREMENTS,
-    cells,
-    confirmations: cells
-      .filter(({ measuredBy }) => measuredBy === 'confirmed')
+    combinations,
+    confirmations: combinations
+      .filter(({ origin }) => origin === 'confirmed')
       .map(({ memory, concurrency, goodput }) => ({ memory, concurrency, predicted: goodput, confirmed: goodput })),
-    best: cells.find(({ memory, concurrency }) => memory === 512 && concurrency === 60) ?? null,
+    best: combinations.find(({ memory, concurrency }) => memory === 512 && concurrency === 60) ?? null,
     optimize: 'balanced',
     recommendation:
       'Use 512 MB and a concurrency of 60 in each of 4 environments: twice the memory is 1.8 times as fast, but costs 1.1 times as much.',

@@ -2,8 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Test, test } from 'tap'
-import { createCgroup } from '../../src/tune/cpu-quota.ts'
-import type { Cell, TuneResult } from '../../src/tune/result.ts'
+import { createCpuQuota } from '../../src/tune/cpu-quota.ts'
+import type { Combination, TuneResult } from '../../src/tune/result.ts'
 import { command, folder, handlerFile, until } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 import { startDownstream } from './known/downstream.ts'
@@ -30,7 +30,7 @@ function announced(text: string): number {
   return Number(count.replaceAll(',', ''))
 }
 
-test('the JSON output for a downstream with a capacity of 40 has the cells, the recommendation and the patch', async (t) => {
+test('the JSON output for a downstream with a capacity of 40 has the combinations, the recommendation and the patch', async (t) => {
   const service = await downstream(t, 40, 20)
   const flags = ['--concurrency', '20..40', '--batch-size', '100', '--memory', '1769,512', '--json']
   const { code, stdout, stderr } = await command(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
@@ -38,22 +38,22 @@ test('the JSON output for a downstream with a capacity of 40 has the cells, the 
   })
   t.equal(code, 0, stderr)
   const result: TuneResult = JSON.parse(stdout)
-  const { cells, best, measurements, patch } = result
+  const { combinations, best, measurements, patch } = result
   t.match(result, { handler: IO_BOUND, environments: 1, batchSize: 100, optimize: 'balanced' })
   t.equal(measurements[0]?.concurrency, 20)
   t.strictSame(
-    cells.map(({ memory, concurrency }) => `${memory} × ${concurrency}`),
+    combinations.map(({ memory, concurrency }) => `${memory} × ${concurrency}`),
     [512, 1769].flatMap((memory) => measurements.map(({ concurrency }) => `${memory} × ${concurrency}`)),
   )
-  for (const cell of cells) {
-    const { goodput, failedShare, p50, p95, cpuPerRecord, peakMemory, costPerMillion } = cell
+  for (const combination of combinations) {
+    const { goodput, failedShare, p50, p95, cpuPerRecord, peakMemory, costPerMillion } = combination
     for (const figure of [goodput, p50, p95, cpuPerRecord, peakMemory, costPerMillion])
       t.ok(Number(figure) > 0, `${figure}`)
     t.equal(failedShare, 0)
     t.ok(goodput <= 40 / 0.019 && Number(p50) >= 19, `${goodput} records/s, ${p50} ms`)
-    t.match(cell.measuredBy, cell.memory === 512 ? 'predicted' : /^(measured|predicted)$/)
+    t.match(combination.origin, combination.memory === 512 ? 'predicted' : /^(measured|predicted)$/)
   }
-  t.ok(cells.some((cell) => JSON.stringify(cell) === JSON.stringify(best)))
+  t.ok(combinations.some((combination) => JSON.stringify(combination) === JSON.stringify(best)))
   t.match(
     patch,
     new RegExp(`MemorySize: ${best?.memory}[\\s\\S]*BOUNDED_SQS_BATCH_CONCURRENCY: "${best?.concurrency}"`),
@@ -101,7 +101,7 @@ test('the text output has tables, the recommendation, the patch, and what the ma
   )
   t.match(
     stdout,
-    /^Recommendation: 1,769 MB, and a concurrency of \d+ in one environment: [\d,.]+ records\/s for \$\d\.\d{4} per million messages \((measured|predicted)\)\. No other memory size is more than 5 % cheaper\. (No higher|Predictions)/m,
+    /^Recommendation: 1,769 MB, and a concurrency of \d+ in one environment: [\d,.]+ records\/s for \$\d\.\d{4} per million messages \((measured|predicted)\)\. No other memory size is more than 5 % cheaper\. (Of the higher|No higher|Predictions)/m,
   )
   t.match(stdout, /^Patch:\n# Add CodeUri and Handler, or merge these settings into your template\.$/m)
   t.match(stdout, /^What this machine cannot know:\n- The processor:.*\n- The network:.*\n- The real downstream:/m)
@@ -192,9 +192,9 @@ test('tune uses the settings and environment variables of a template, and its lo
     `settings of Handler/Orders in ${template}: batch size 50, window 3 s, timeout 20 s, memory 640 MB, FIFO false, maximum concurrency 2, environment variables DOWNSTREAM_URL\n`,
   )
   t.match(stderr, /^2 environments, batches of 50, a timeout of 20 s$/m)
-  const { cells, environments, batchSize, patch }: TuneResult = JSON.parse(stdout)
+  const { combinations, environments, batchSize, patch }: TuneResult = JSON.parse(stdout)
   t.strictSame({ environments, batchSize }, { environments: 2, batchSize: 50 })
-  t.strictSame([...new Set(cells.map(({ memory }) => memory))], [128, 256, 512, 640, 1024, 1769])
+  t.strictSame([...new Set(combinations.map(({ memory }) => memory))], [128, 256, 512, 640, 1024, 1769])
   t.match(patch, /^Resources:\n {2}Handler:\n {4}Properties:\n {6}MemorySize: \d+\n {6}Timeout: 20\n/m)
   t.match(patch, /MaximumBatchingWindowInSeconds: 3\n[\s\S]*MaximumConcurrency: 2\n[\s\S]*VisibilityTimeout: 123\n/)
 })
@@ -227,13 +227,13 @@ test('--report writes a page with the same result as --json', async (t) => {
 })
 
 test('--confirm measures the recommendation under a CPU quota, or warns that cgroups are not permitted', async (t) => {
-  const probe = createCgroup(`probe-${process.pid}`, 20)
+  const probe = createCpuQuota(`probe-${process.pid}`, 20)
   probe?.remove()
   const flags = ['--concurrency', '10..10', '--batch-size', '50', '--memory', '512,1769', '--confirm', '--json']
   const { code, stdout, stderr } = await command(['tune', tuned, ...sampleFile(t), ...flags])
   t.equal(code, 0, stderr)
-  const { cells, confirmations }: TuneResult = JSON.parse(stdout)
-  const confirmed = cells.filter(({ measuredBy }: Cell) => measuredBy === 'confirmed')
+  const { combinations, confirmations }: TuneResult = JSON.parse(stdout)
+  const confirmed = combinations.filter(({ origin }: Combination) => origin === 'confirmed')
   if (probe)
     t.strictSame(
       confirmed.map(({ memory }) => memory),

@@ -1,16 +1,16 @@
 import { test } from 'tap'
 import { choose } from '../../src/tune/choose.ts'
-import { cellsOf, explore, type Findings, type Measure, type Plan } from '../../src/tune/explore.ts'
+import { combinationsOf, explore, type Measure, type Plan, type Results } from '../../src/tune/explore.ts'
 import { pricesFor } from '../../src/tune/prices.ts'
 import { recommendationFor } from '../../src/tune/recommend.ts'
 import type { Measurement } from '../../src/tune/result.ts'
-import { measurement } from './cells.ts'
+import { measurement } from './combinations.ts'
 
 const prices = pricesFor('x86_64', false)
-const setting = { environments: 1, batchSize: 1000, bodyBytes: 100, prices, timeout: 30 }
+const workload = { environments: 1, batchSize: 1000, bodyBytes: 100, prices, timeout: 30 }
 
 function plan(changes: Partial<Plan> = {}): Plan {
-  return { least: 10, most: 400, memories: [128, 512, 1769], setting, optimize: 'cost', ...changes }
+  return { least: 10, most: 400, memories: [128, 512, 1769], workload, optimize: 'cost', ...changes }
 }
 
 /** Explores with fake measurements, and returns what was measured as `memory × concurrency`. */
@@ -19,7 +19,7 @@ async function run(
   at: (concurrency: number, memory: number) => Partial<Measurement>,
   quota?: (concurrency: number, memory: number) => Partial<Measurement>,
 ) {
-  const findings: Findings = { measurements: [], checks: new Map(), confirmed: [] }
+  const results: Results = { measurements: [], checks: new Map(), confirmed: [] }
   const full: string[] = []
   const limited: string[] = []
   const record =
@@ -29,14 +29,14 @@ async function run(
       return measurement({ concurrency, ...figures(concurrency, memory) })
     }
   const measure: Measure = { atFullCpu: record(full), ...(quota ? { withQuota: record(limited, quota) } : {}) }
-  await explore(made, measure, findings)
-  const cells = cellsOf(findings, made)
+  await explore(made, measure, results)
+  const combinations = combinationsOf(results, made)
   return {
     full,
     limited,
-    cells,
-    best: choose(cells, made.optimize, findings.measurements),
-    confirmed: findings.confirmed,
+    combinations,
+    best: choose(combinations, made.optimize, results.measurements),
+    confirmed: results.confirmed,
   }
 }
 
@@ -46,30 +46,30 @@ function downstream(concurrency: number): Partial<Measurement> {
 }
 
 test('a downstream with a capacity of 40: the smallest memory with about 40 records in flight is the cheapest', async (t) => {
-  const { full, best, cells } = await run(plan(), downstream)
-  t.match(best, { memory: 128, concurrency: 42, measuredBy: 'predicted' })
+  const { full, best, combinations } = await run(plan(), downstream)
+  t.match(best, { memory: 128, concurrency: 42, origin: 'predicted' })
   // A batch takes 1,250 ms. Its first 42 records use 2.1 ms of CPU, which takes 27 ms longer with 128 MB.
   t.equal(best?.goodput.toFixed(0), (1000 / 1.277).toFixed(0))
   t.strictSame(
     full,
     [10, 16, 26, 42, 67, 107, 33, 53, 37, 47].map((concurrency) => `1769 × ${concurrency}`),
   )
-  t.equal(cells.length, 30)
+  t.equal(combinations.length, 30)
 })
 
 test('a range that ends before the goodput stops growing: the recommendation claims nothing about higher values', async (t) => {
   /** A batch of 100 records that take 20 ms each. The goodput grows in steps: see docs/tune.md. */
   const records = (concurrency: number) => ({ goodput: 100 / (0.02 * Math.ceil(100 / concurrency)), cpuPerRecord: 0 })
   const recommend = async (most: number) => {
-    const made = plan({ least: 5, most, memories: [1769], setting: { ...setting, batchSize: 100 } })
-    const { best, cells } = await run(made, records)
-    return recommendationFor(best, cells, made)
+    const made = plan({ least: 5, most, memories: [1769], workload: { ...workload, batchSize: 100 } })
+    const { best, combinations } = await run(made, records)
+    return recommendationFor(best, combinations, made)
   }
   t.match(
     await recommend(40),
-    /a concurrency of 34 in one environment: .* No higher concurrency that was tried \(up to 40\) and can be used is more than 5 % faster\. A concurrency above 40, the end of the range, may be faster: raise --concurrency\.$/,
+    /a concurrency of 34 in one environment: .* Of the higher concurrencies that were tried \(up to 40\), no usable one is more than 5 % faster\. A concurrency above 40, the end of the range, may be faster: raise --concurrency\.$/,
   )
-  t.match(await recommend(99), /a concurrency of 5\d in .* \(up to 99\) .* A concurrency above 99, the end of/)
+  t.match(await recommend(99), /a concurrency of 5\d in .* \(up to 99\), .* A concurrency above 99, the end of/)
   t.match(
     await recommend(100),
     /a concurrency of 100 in .* No higher concurrency was tried, because a batch has 100 records\.$/,
@@ -77,31 +77,31 @@ test('a range that ends before the goodput stops growing: the recommendation cla
 })
 
 test('if a record needs a millisecond of CPU, the goodput grows with the memory', async (t) => {
-  const { best, cells } = await run(plan({ optimize: 'speed' }), () => ({ goodput: 990, cpuPerRecord: 1 }))
-  t.match(best, { memory: 1769, concurrency: 10, measuredBy: 'measured' })
-  const smallest = cells.find(({ memory }) => memory === 128)
+  const { best, combinations } = await run(plan({ optimize: 'speed' }), () => ({ goodput: 990, cpuPerRecord: 1 }))
+  t.match(best, { memory: 1769, concurrency: 10, origin: 'measured' })
+  const smallest = combinations.find(({ memory }) => memory === 128)
   t.equal(smallest?.goodput.toFixed(3), (1000 * (128 / 1769)).toFixed(3))
 })
 
 test('a memory that seems to be too small is checked with its own heap limits, at the best concurrency', async (t) => {
   const peak = (memory: number) => ({ peakMemory: memory === 1769 ? 600 : memory === 512 ? 400 : 300 })
-  const { full, best, cells } = await run(plan(), (concurrency, memory) => ({
+  const { full, best, combinations } = await run(plan(), (concurrency, memory) => ({
     ...downstream(concurrency),
     ...peak(memory),
   }))
   t.strictSame(full.slice(-2), ['512 × 42', '128 × 42'])
   t.match(best, { memory: 512, concurrency: 42, peakMemory: 400 })
-  t.equal(cells.find(({ memory }) => memory === 128)?.problem, 'the process needs 300 MB')
+  t.equal(combinations.find(({ memory }) => memory === 128)?.problem, 'the process needs 300 MB')
 })
 
 test('if the process does not work with a memory size, smaller sizes are not checked', async (t) => {
   const dead = { goodput: 0, failedShare: 1, peakMemory: null, cpuPerRecord: null, causes: { 'out of memory': 1 } }
-  const { full, best, cells } = await run(plan({ memories: [128, 256, 512, 1769] }), (concurrency, memory) =>
+  const { full, best, combinations } = await run(plan({ memories: [128, 256, 512, 1769] }), (concurrency, memory) =>
     memory === 1769 ? { ...downstream(concurrency), peakMemory: 600 } : dead,
   )
   t.strictSame(full.slice(-1), ['512 × 42'])
   t.match(best, { memory: 1769 })
-  const problems = new Map(cells.map(({ memory, problem }) => [memory, problem]))
+  const problems = new Map(combinations.map(({ memory, problem }) => [memory, problem]))
   t.strictSame(
     [...problems.values()],
     ['the process needs 600 MB', 'the process needs 600 MB', 'no record succeeded: out of memory', undefined],
@@ -110,26 +110,26 @@ test('if the process does not work with a memory size, smaller sizes are not che
 
 test('if a process ends between two batches with a memory size, that size cannot be used', async (t) => {
   const death = 'the process ended with exit code 1 after its response'
-  const { full, best, cells } = await run(plan({ memories: [128, 256, 1769] }), (concurrency, memory) =>
+  const { full, best, combinations } = await run(plan({ memories: [128, 256, 1769] }), (concurrency, memory) =>
     memory === 1769 ? { ...downstream(concurrency), peakMemory: 600 } : { goodput: 100, peakMemory: 100, death },
   )
   t.strictSame(full.slice(-1), ['256 × 42'])
   t.match(best, { memory: 1769 })
-  const problems = new Map(cells.map(({ memory, problem }) => [memory, problem]))
+  const problems = new Map(combinations.map(({ memory, problem }) => [memory, problem]))
   t.strictSame([...problems.values()], ['the process needs 600 MB', death, undefined])
 })
 
 test('if the process ends between two batches at every concurrency, nothing is recommended', async (t) => {
   const death = 'the process ended with exit code 1 after its response'
-  const { best, cells } = await run(plan(), (concurrency) => ({ ...downstream(concurrency), death }))
+  const { best, combinations } = await run(plan(), (concurrency) => ({ ...downstream(concurrency), death }))
   t.equal(best, undefined)
-  t.equal(recommendationFor(best, cells, plan()), `No combination can be used: ${death}.`)
+  t.equal(recommendationFor(best, combinations, plan()), `No combination can be used: ${death}.`)
 })
 
 test('if many records fail at every concurrency, the recommendation says so', async (t) => {
   const recommend = async (failedShare: number) => {
-    const { best, cells } = await run(plan(), (concurrency) => ({ ...downstream(concurrency), failedShare }))
-    return recommendationFor(best, cells, plan())
+    const { best, combinations } = await run(plan(), (concurrency) => ({ ...downstream(concurrency), failedShare }))
+    return recommendationFor(best, combinations, plan())
   }
   t.match(
     await recommend(0.9),
@@ -139,59 +139,59 @@ test('if many records fail at every concurrency, the recommendation says so', as
 })
 
 test('a small heap needs more CPU for garbage collection, and the prediction includes it', async (t) => {
-  const { cells } = await run(plan(), (_concurrency, memory) =>
+  const { combinations } = await run(plan(), (_concurrency, memory) =>
     memory === 1769 ? { goodput: 500, cpuPerRecord: 0.1, peakMemory: 200 } : { cpuPerRecord: 0.2, goodput: 500 },
   )
-  const small = cells.find(({ memory }) => memory === 128)
+  const small = combinations.find(({ memory }) => memory === 128)
   t.match(small, { cpuPerRecord: 0.2, peakMemory: 100, problem: undefined })
   t.equal(small?.goodput.toFixed(3), ((1000 * (128 / 1769)) / 0.2).toFixed(3))
 })
 
-test('a confirmation measures the recommended cell and its neighbours, and replaces their figures', async (t) => {
-  const { limited, cells, best, confirmed } = await run(plan(), downstream, (concurrency) => ({
+test('a confirmation measures the recommended combination and its neighbours, and replaces their figures', async (t) => {
+  const { limited, combinations, best, confirmed } = await run(plan(), downstream, (concurrency) => ({
     ...downstream(concurrency),
     goodput: 790,
   }))
   t.strictSame(limited, ['128 × 42', '512 × 42', '128 × 37', '128 × 47'])
-  t.match(best, { memory: 128, concurrency: 37, goodput: 790, measuredBy: 'confirmed' })
-  t.equal(cells.filter(({ measuredBy }) => measuredBy === 'confirmed').length, 4)
+  t.match(best, { memory: 128, concurrency: 37, goodput: 790, origin: 'confirmed' })
+  t.equal(combinations.filter(({ origin }) => origin === 'confirmed').length, 4)
   t.strictSame(
     confirmed.map(({ predicted }) => Math.round(predicted)),
     [783, 797, 727, 783],
   )
 })
 
-test('if the recommended cell is much slower under the quota, a confirmed neighbour is recommended', async (t) => {
-  const { limited, best, cells } = await run(plan(), downstream, (concurrency, memory) => ({
+test('if the recommended combination is much slower under the quota, a confirmed neighbour is recommended', async (t) => {
+  const { limited, best, combinations } = await run(plan(), downstream, (concurrency, memory) => ({
     ...downstream(concurrency),
     ...(memory === 128 ? { goodput: 10 } : {}),
   }))
-  t.match(best, { memory: 512, concurrency: 42, measuredBy: 'confirmed' })
+  t.match(best, { memory: 512, concurrency: 42, origin: 'confirmed' })
   t.strictSame(limited, ['128 × 42', '512 × 42', '128 × 37', '128 × 47'])
-  const other = cells.find(({ memory, concurrency }) => memory === 128 && concurrency === 67)
-  t.equal(other?.measuredBy, 'predicted')
+  const other = combinations.find(({ memory, concurrency }) => memory === 128 && concurrency === 67)
+  t.equal(other?.origin, 'predicted')
   t.equal(other?.goodput.toFixed(1), '10.0', 'a prediction for the same memory is corrected')
 })
 
-test('if the process needs more memory under the quota, the other cells of this memory cannot be used either', async (t) => {
-  const { best, cells } = await run(plan(), downstream, (concurrency, memory) => ({
+test('if the process needs more memory under the quota, the other combinations of this memory cannot be used either', async (t) => {
+  const { best, combinations } = await run(plan(), downstream, (concurrency, memory) => ({
     ...downstream(concurrency),
     peakMemory: memory === 128 && concurrency === 42 ? 140 : 100,
   }))
-  t.match(best, { memory: 512, concurrency: 42, measuredBy: 'confirmed' })
-  const problems = new Set(cells.filter(({ memory }) => memory === 128).map(({ problem }) => problem))
+  t.match(best, { memory: 512, concurrency: 42, origin: 'confirmed' })
+  const problems = new Set(combinations.filter(({ memory }) => memory === 128).map(({ problem }) => problem))
   t.strictSame([...problems], ['the process needs 140 MB'])
 })
 
-test('an interrupted run has the cells that were already measured', async (t) => {
-  const findings: Findings = { measurements: [], checks: new Map(), confirmed: [] }
+test('an interrupted run has the combinations that were already measured', async (t) => {
+  const results: Results = { measurements: [], checks: new Map(), confirmed: [] }
   const atFullCpu = async (concurrency: number) => {
     if (concurrency > 16) throw new Error('stopped')
     return measurement({ concurrency })
   }
-  await t.rejects(explore(plan(), { atFullCpu }, findings), { message: 'stopped' })
+  await t.rejects(explore(plan(), { atFullCpu }, results), { message: 'stopped' })
   t.strictSame(
-    cellsOf(findings, plan()).map(({ memory, concurrency }) => `${memory} × ${concurrency}`),
+    combinationsOf(results, plan()).map(({ memory, concurrency }) => `${memory} × ${concurrency}`),
     ['128 × 10', '128 × 16', '512 × 10', '512 × 16', '1769 × 10', '1769 × 16'],
   )
 })

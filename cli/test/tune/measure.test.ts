@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { numberedMessages } from '../../src/local/messages.ts'
-import { goodputOf, type MeasureOptions, maxMessages, measure, Stopped } from '../../src/tune/measure.ts'
+import { goodputOf, type MeasureOptions, maxMessages, measure, StoppedError } from '../../src/tune/measure.ts'
 import { createSample } from '../../src/tune/sample.ts'
 import { handlerFile } from '../support/runs.ts'
 
@@ -108,7 +108,7 @@ test('several environments process batches at the same time, and their records a
 })
 
 test('goodput is the number of successful records of all environments ÷ the duration of the slowest one', async (t) => {
-  const batch = (succeeded: number, duration: number) => ({ succeeded, failed: 0, duration, figures: undefined })
+  const batch = (succeeded: number, duration: number) => ({ succeeded, failed: 0, duration, metrics: undefined })
   t.equal(goodputOf([[batch(100, 500)], [batch(100, 1000)]]), 200)
   t.equal(goodputOf([[batch(60, 300), batch(60, 300)], [batch(40, 400)]]), 160 / 0.6)
   t.equal(goodputOf([[batch(0, 0)], [batch(0, 0)]]), 0)
@@ -129,5 +129,5 @@ test('an interruption ends the processes and rejects', async (t) => {
     signal: stopping.signal,
     onRound: (_c, round) => round > 0 && stopping.abort(),
   })
-  await t.rejects(measure(1, 1769, options), Stopped)
+  await t.rejects(measure(1, 1769, options), StoppedError)
 })

@@ -5,9 +5,9 @@ import { parse } from 'yaml'
 import { patchFor } from '../../src/tune/patch.ts'
 import { command, folder } from '../support/runs.ts'
 import { cloudFormation, only, read, sam, templateFile } from '../support/templates.ts'
-import { cell } from './cells.ts'
+import { combination } from './combinations.ts'
 
-const CELL = cell({ memory: 256, concurrency: 42 })
+const COMBINATION = combination({ memory: 256, concurrency: 42 })
 const SETTINGS = { environments: 4, batchSize: 1000, window: 1, timeout: 30 }
 
 // biome-ignore lint/suspicious/noExplicitAny: any YAML
@@ -35,13 +35,13 @@ for (const [name, settings] of [
 ] as const) {
   test(`without a template, doctor --strict accepts the patch as a template: ${name}`, async (t) => {
     const file = join(folder(t), 'patch.yaml')
-    writeFileSync(file, patchFor(CELL, settings))
+    writeFileSync(file, patchFor(COMBINATION, settings))
     t.strictSame(await strict(file), { code: 0, errors: [] })
   })
 }
 
 test('without a template, the patch has all settings', async (t) => {
-  const { Resources } = parse(patchFor(CELL, SETTINGS))
+  const { Resources } = parse(patchFor(COMBINATION, SETTINGS))
   t.match(Resources.Function.Properties, {
     MemorySize: 256,
     Timeout: 30,
@@ -63,7 +63,7 @@ for (const [name, template] of [
   test(`${name}: the patch changes only these settings, and doctor --strict accepts the merged template`, async (t) => {
     const before = template({ queue: { VisibilityTimeout: 30 }, mapping: { FunctionResponseTypes: [] } })
     const target = only((await read(t, before)).mappings)
-    const patch = parse(patchFor(CELL, { ...SETTINGS, timeout: 60 }, target))
+    const patch = parse(patchFor(COMBINATION, { ...SETTINGS, timeout: 60 }, target))
     const mapping = {
       BatchSize: 1000,
       MaximumBatchingWindowInSeconds: 1,
@@ -91,7 +91,7 @@ test('notes say which settings belong to another stack, and which one the mappin
   const Queue = { 'Fn::ImportValue': 'queue' }
   const pollers = { ProvisionedPollerConfig: { MinimumPollers: 2, MaximumPollers: 4 } }
   const target = only((await read(t, sam({ mapping: { Queue, ...pollers } }))).mappings)
-  const patch = patchFor(CELL, SETTINGS, target)
+  const patch = patchFor(COMBINATION, SETTINGS, target)
   t.notMatch(patch, 'ScalingConfig')
   t.strictSame(Object.keys(parse(patch).Resources), ['Handler'])
   t.match(patch, /^# Provisioned mode has no MaximumConcurrency, so this patch does not limit .+ 4 environments\.$/m)
@@ -101,8 +101,8 @@ test('notes say which settings belong to another stack, and which one the mappin
 test('a note says if the reserved concurrency is below the maximum concurrency of the patch', async (t) => {
   const note = /^# The reserved concurrency of the function is 3\. Set ReservedConcurrentExecutions to 4 or more\.$/m
   const patch = async (ReservedConcurrentExecutions: number) =>
-    patchFor(CELL, SETTINGS, only((await read(t, sam({ function: { ReservedConcurrentExecutions } }))).mappings))
+    patchFor(COMBINATION, SETTINGS, only((await read(t, sam({ function: { ReservedConcurrentExecutions } }))).mappings))
   t.match(await patch(3), note)
   t.notMatch(await patch(4), 'ReservedConcurrentExecutions')
-  t.notMatch(patchFor(CELL, SETTINGS), 'ReservedConcurrentExecutions')
+  t.notMatch(patchFor(COMBINATION, SETTINGS), 'ReservedConcurrentExecutions')
 })

@@ -1,43 +1,40 @@
 import { test } from 'tap'
-import { predict, type Setting, toCell } from '../../src/tune/predict.ts'
-import { costPerMillion, pricesFor } from '../../src/tune/prices.ts'
-import { measurement } from './cells.ts'
+import { predict, toCombination } from '../../src/tune/predict.ts'
+import { costPerMillion, pricesFor, type Workload } from '../../src/tune/prices.ts'
+import { measurement } from './combinations.ts'
 
 const prices = pricesFor('x86_64', false)
-const SETTING: Setting = { environments: 1, batchSize: 1000, bodyBytes: 100, prices, timeout: 30 }
+const WORKLOAD: Workload = { environments: 1, batchSize: 1000, bodyBytes: 100, prices, timeout: 30 }
 
-test('if the memory gives a full core, a cell has the measured figures', async (t) => {
+test('if the memory gives a full core, a combination has the measured figures', async (t) => {
   const measured = measurement({ goodput: 1000, cpuPerRecord: 0.5 })
-  const { goodput, p50, p95, measuredBy, problem } = predict(measured, 1769, SETTING, [measured])
+  const { goodput, p50, p95, origin, problem } = predict(measured, 1769, WORKLOAD, [measured])
   t.strictSame(
-    { goodput, p50, p95, measuredBy, problem },
-    { goodput: 1000, p50: 10, p95: 20, measuredBy: 'measured', problem: undefined },
+    { goodput, p50, p95, origin, problem },
+    { goodput: 1000, p50: 10, p95: 20, origin: 'measured', problem: undefined },
   )
 })
 
 test('with less memory, the CPU share limits the goodput, and records take longer by the same factor', async (t) => {
   // A quarter of a core is 250 CPU milliseconds per second: 250 ÷ 0.5 = 500 records.
   const measured = measurement({ goodput: 1000, cpuPerRecord: 0.5, peakMemory: 100 })
-  const { goodput, p50, p95, cpuPerRecord, measuredBy } = predict(measured, 1769 / 4, SETTING, [measured])
+  const { goodput, p50, p95, cpuPerRecord, origin } = predict(measured, 1769 / 4, WORKLOAD, [measured])
   t.strictSame(
-    { goodput, p50, p95, cpuPerRecord, measuredBy },
-    { goodput: 500, p50: 20, p95: 40, cpuPerRecord: 0.5, measuredBy: 'predicted' },
+    { goodput, p50, p95, cpuPerRecord, origin },
+    { goodput: 500, p50: 20, p95: 40, cpuPerRecord: 0.5, origin: 'predicted' },
   )
 })
 
 test('with less memory, the first records of a batch take longer to start', async (t) => {
   // The batch takes 10 s. The first 40 records use 20 ms of CPU, which takes 60 ms longer with a quarter of a core.
   const measured = measurement({ goodput: 100, cpuPerRecord: 0.5 })
-  const { goodput, measuredBy } = predict(measured, 1769 / 4, SETTING, [measured])
-  t.strictSame(
-    { goodput: goodput.toFixed(6), measuredBy },
-    { goodput: (1000 / 10.06).toFixed(6), measuredBy: 'predicted' },
-  )
+  const { goodput, origin } = predict(measured, 1769 / 4, WORKLOAD, [measured])
+  t.strictSame({ goodput: goodput.toFixed(6), origin }, { goodput: (1000 / 10.06).toFixed(6), origin: 'predicted' })
 })
 
 test('if all records of a batch start at once, all their CPU time is added', async (t) => {
   const measured = measurement({ concurrency: 5000, goodput: 1000, cpuPerRecord: 0.1 })
-  const { goodput } = predict(measured, 1769 / 4, SETTING, [measured])
+  const { goodput } = predict(measured, 1769 / 4, WORKLOAD, [measured])
   t.equal(goodput.toFixed(6), (1000 / 1.3).toFixed(6))
 })
 
@@ -45,60 +42,60 @@ test('above the knee, only as many records as at the knee take longer to start',
   // The batch takes 10 s. The first 20 records use 10 ms of CPU, which takes 30 ms longer with a quarter of a core.
   const knee = measurement({ concurrency: 20, goodput: 100, cpuPerRecord: 0.5 })
   const measured = measurement({ concurrency: 500, goodput: 100, cpuPerRecord: 0.5 })
-  const { goodput } = predict(measured, 1769 / 4, SETTING, [knee, measured])
+  const { goodput } = predict(measured, 1769 / 4, WORKLOAD, [knee, measured])
   t.equal(goodput.toFixed(6), (1000 / 10.03).toFixed(6))
 })
 
 test('a batch of one record takes its waiting time and its longer CPU time', async (t) => {
   // The batch takes 10 ms, 2 of them CPU. With a quarter of a core, it takes 8 + 4 × 2 ms.
   const measured = measurement({ goodput: 100, cpuPerRecord: 2 })
-  const { goodput } = predict(measured, 1769 / 4, { ...SETTING, batchSize: 1 }, [measured])
+  const { goodput } = predict(measured, 1769 / 4, { ...WORKLOAD, batchSize: 1 }, [measured])
   t.equal(goodput.toFixed(6), (1000 / 16).toFixed(6))
 })
 
 test('the first records of each environment take longer to start', async (t) => {
   // A batch takes 10 s in each of the 2 environments. The first 40 records use 20 ms of CPU, which takes 60 ms longer.
   const measured = measurement({ goodput: 200, cpuPerRecord: 0.5 })
-  const { goodput } = predict(measured, 1769 / 4, { ...SETTING, environments: 2 }, [measured])
+  const { goodput } = predict(measured, 1769 / 4, { ...WORKLOAD, environments: 2 }, [measured])
   t.equal(goodput.toFixed(6), (2000 / 10.06).toFixed(6))
 })
 
 test('failed records count like successful ones, because the CPU time per record includes theirs', async (t) => {
   // 10 of 1,000 records succeed in 10 s and use 50 ms of CPU each. The first 40 records use 20 ms of them.
   const measured = measurement({ goodput: 1, failedShare: 0.99, cpuPerRecord: 50 })
-  const { goodput } = predict(measured, 1769 / 4, SETTING, [measured])
+  const { goodput } = predict(measured, 1769 / 4, WORKLOAD, [measured])
   t.equal(goodput.toFixed(6), (10 / 10.06).toFixed(6))
 })
 
 test('if no record succeeds, the predicted goodput is 0', async (t) => {
   const measured = measurement({ goodput: 0, failedShare: 1, cpuPerRecord: null })
-  t.equal(predict(measured, 1769 / 4, SETTING, [measured]).goodput, 0)
+  t.equal(predict(measured, 1769 / 4, WORKLOAD, [measured]).goodput, 0)
 })
 
 test('if records use no CPU that can be measured, less memory does not change the goodput', async (t) => {
   const measured = measurement({ goodput: 100, cpuPerRecord: null })
-  const { goodput, measuredBy } = predict(measured, 128, SETTING, [measured])
-  t.strictSame({ goodput, measuredBy }, { goodput: 100, measuredBy: 'predicted' })
+  const { goodput, origin } = predict(measured, 128, WORKLOAD, [measured])
+  t.strictSame({ goodput, origin }, { goodput: 100, origin: 'predicted' })
 })
 
 test('a prediction never uses more than one core, and replaces a measurement that used more', async (t) => {
   const measured = measurement({ goodput: 3000, cpuPerRecord: 0.5 })
   for (const memory of [1769, 10_240]) {
-    const { goodput, measuredBy } = predict(measured, memory, SETTING, [measured])
-    t.strictSame({ goodput, measuredBy }, { goodput: 2000, measuredBy: 'predicted' })
+    const { goodput, origin } = predict(measured, memory, WORKLOAD, [measured])
+    t.strictSame({ goodput, origin }, { goodput: 2000, origin: 'predicted' })
   }
 })
 
 test('each environment has its own CPU share', async (t) => {
   const measured = measurement({ goodput: 3000, cpuPerRecord: 0.5 })
-  const { goodput } = predict(measured, 1769 / 4, { ...SETTING, environments: 4 }, [measured])
+  const { goodput } = predict(measured, 1769 / 4, { ...WORKLOAD, environments: 4 }, [measured])
   t.equal(goodput, 2000)
 })
 
 test('problems: memory, failures, timeout, nothing succeeded', async (t) => {
-  const problemOf = (changes: Parameters<typeof measurement>[0], memory = 1769, setting = SETTING) => {
+  const problemOf = (changes: Parameters<typeof measurement>[0], memory = 1769, workload = WORKLOAD) => {
     const changed = measurement(changes)
-    return predict(changed, memory, setting, [measurement(), changed]).problem
+    return predict(changed, memory, workload, [measurement(), changed]).problem
   }
   t.equal(problemOf({}), undefined)
   t.equal(problemOf({ peakMemory: 300.2 }, 300), 'the process needs 301 MB')
@@ -116,7 +113,7 @@ test('problems: memory, failures, timeout, nothing succeeded', async (t) => {
     'a batch of 1,000 records takes about 29.1 s, but the timeout of 30 s leaves 29.0 s',
   )
   // A small function reserves more for the end of a batch: (10,000 × 0.008 ms + 10 ms) ÷ (128 ÷ 1,769) = 1.24 s.
-  const large = { ...SETTING, batchSize: 10_000 }
+  const large = { ...WORKLOAD, batchSize: 10_000 }
   t.equal(problemOf({ goodput: 10_000 / 28.7, peakMemory: 100, cpuPerRecord: null }, 128, large), undefined)
   t.equal(
     problemOf({ goodput: 10_000 / 28.9, peakMemory: 100, cpuPerRecord: null }, 128, large),
@@ -124,39 +121,39 @@ test('problems: memory, failures, timeout, nothing succeeded', async (t) => {
   )
 })
 
-test('a confirmed cell keeps its figures', async (t) => {
-  const { goodput, memory, measuredBy } = toCell(measurement({ goodput: 400 }), 128, 'confirmed', SETTING, [])
-  t.strictSame({ goodput, memory, measuredBy }, { goodput: 400, memory: 128, measuredBy: 'confirmed' })
+test('a confirmed combination keeps its figures', async (t) => {
+  const { goodput, memory, origin } = toCombination(measurement({ goodput: 400 }), 128, 'confirmed', WORKLOAD, [])
+  t.strictSame({ goodput, memory, origin }, { goodput: 400, memory: 128, origin: 'confirmed' })
 })
 
 test('cost: a batch of 1,000 in 1 s with 1,024 MB', async (t) => {
   // 1,000 invocations of 1 GB-s, 1,000 requests, 100,000 receives and 100,000 deletes.
   const expected = 1000 * 0.0000166667 + 0.001 * 0.2 + 0.2 * 0.4
-  t.equal(costPerMillion(1024, 1000, 0, SETTING)?.toFixed(9), expected.toFixed(9))
+  t.equal(costPerMillion(1024, 1000, 0, WORKLOAD)?.toFixed(9), expected.toFixed(9))
 })
 
 test('cost: environments that share the goodput take longer', async (t) => {
   const expected = 1000 * 4 * 0.0000166667 + 0.001 * 0.2 + 0.2 * 0.4
-  t.equal(costPerMillion(1024, 1000, 0, { ...SETTING, environments: 4 })?.toFixed(9), expected.toFixed(9))
+  t.equal(costPerMillion(1024, 1000, 0, { ...WORKLOAD, environments: 4 })?.toFixed(9), expected.toFixed(9))
 })
 
 test('cost: failed records are delivered again', async (t) => {
   // Half of each batch succeeds: 2,000 invocations of 0.5 s, 200,000 receives and 100,000 deletes.
   const expected = 2000 * 0.5 * 0.0000166667 + 0.002 * 0.2 + 0.3 * 0.4
-  t.equal(costPerMillion(1024, 1000, 0.5, SETTING)?.toFixed(9), expected.toFixed(9))
-  t.equal(costPerMillion(1024, 0, 1, SETTING), null)
+  t.equal(costPerMillion(1024, 1000, 0.5, WORKLOAD)?.toFixed(9), expected.toFixed(9))
+  t.equal(costPerMillion(1024, 0, 1, WORKLOAD), null)
 })
 
 test('cost: durations are rounded up to a millisecond, and large bodies are billed per 64 KB', async (t) => {
   // A batch of 10 in 2.5 ms is billed as 3 ms. Ten bodies of 20,000 bytes are four requests.
-  const workload = { ...SETTING, batchSize: 10, bodyBytes: 20_000 }
+  const workload = { ...WORKLOAD, batchSize: 10, bodyBytes: 20_000 }
   const expected = 100_000 * 0.003 * 0.125 * 0.0000166667 + 0.1 * 0.2 + (0.4 + 0.1) * 0.4
   t.equal(costPerMillion(128, 4000, 0, workload)?.toFixed(9), expected.toFixed(9))
 })
 
 test('cost: a batch of 2 is received and deleted in calls of 2', async (t) => {
   const expected = 500_000 * 0.002 * 0.0000166667 + 0.5 * 0.2 + 1 * 0.4
-  t.equal(costPerMillion(1024, 1000, 0, { ...SETTING, batchSize: 2 })?.toFixed(9), expected.toFixed(9))
+  t.equal(costPerMillion(1024, 1000, 0, { ...WORKLOAD, batchSize: 2 })?.toFixed(9), expected.toFixed(9))
 })
 
 test('prices: architecture, FIFO, and --price', async (t) => {

@@ -2,10 +2,10 @@ import { PassThrough } from 'node:stream'
 import { test } from 'tap'
 import { recommendationFor } from '../../src/tune/recommend.ts'
 import { renderResult } from '../../src/tune/render.ts'
-import type { Cell, TuneResult } from '../../src/tune/result.ts'
-import { cell, measurement } from './cells.ts'
+import type { Combination, TuneResult } from '../../src/tune/result.ts'
+import { combination, measurement } from './combinations.ts'
 
-const BEST = cell({ memory: 512, concurrency: 40, measuredBy: 'confirmed', costPerMillion: 0.1234567 })
+const BEST = combination({ memory: 512, concurrency: 40, origin: 'confirmed', costPerMillion: 0.1234567 })
 const RESULT: TuneResult = {
   handler: 'handler.mjs',
   environments: 1,
@@ -20,10 +20,10 @@ const RESULT: TuneResult = {
       causes: { 'Error: EMFILE': 7 },
     }),
   ],
-  cells: [
-    cell({ memory: 128, problem: 'the process needs 300 MB' }),
+  combinations: [
+    combination({ memory: 128, problem: 'the process needs 300 MB' }),
     BEST,
-    cell({ memory: 512, concurrency: 900, measuredBy: 'confirmed', problem: '12.3 % of the records failed' }),
+    combination({ memory: 512, concurrency: 900, origin: 'confirmed', problem: '12.3 % of the records failed' }),
   ],
   confirmations: [{ memory: 512, concurrency: 40, predicted: 1000, confirmed: 700 }],
   best: BEST,
@@ -47,7 +47,7 @@ test('everything that tune prints', async (t) => {
 * The interval is wider than ±5 %, even after 10 rounds of batches.
 Why records failed (records × error):
   7 × Error: EMFILE (concurrency 900)
-The best concurrency for each memory size:
+The best concurrency for each memory size, and the confirmed combinations:
 ┌────────┬─────────┬─────────┬─────┬─────┬──────┬─────────┬───────────┐
 │ memory │ concur- │ records │ p50 │ p95 │ peak │   $ per │   figures │
 │        │   rency │   per s │  ms │  ms │   MB │ million │       are │
@@ -75,43 +75,43 @@ test('if no record succeeded, there is no interval, and no note about it', async
 })
 
 test('without a measurement, there is no table', async (t) => {
-  const nothing = { ...RESULT, measurements: [], cells: [], confirmations: [], best: null, patch: null }
+  const nothing = { ...RESULT, measurements: [], combinations: [], confirmations: [], best: null, patch: null }
   t.equal(renderResult(nothing, PIPE), '\nRecommendation: Use it.\n\nWhat this machine cannot know:\n- The processor.')
 })
 
-const TRIED = { most: 900, optimize: 'cost', setting: { environments: 1, batchSize: 1000 } } as const
+const TRIED = { most: 900, optimize: 'cost', workload: { environments: 1, batchSize: 1000 } } as const
 
 test('the recommendation names the combination, its figures, how they were obtained, and the reason', async (t) => {
-  const setting = { ...TRIED.setting, environments: 4 }
+  const workload = { ...TRIED.workload, environments: 4 }
   t.equal(
-    recommendationFor(BEST, RESULT.cells, { ...TRIED, optimize: 'speed', setting }),
+    recommendationFor(BEST, RESULT.combinations, { ...TRIED, optimize: 'speed', workload }),
     '512 MB, and a concurrency of 40 in each of 4 environments: 1,000 records/s for $0.1235 per million messages (confirmed). ' +
-      'Of the memory sizes that are as fast, no other is more than 5 % cheaper. No combination that was tried (concurrency up to 900) and can be used is more than 5 % faster.',
+      'No other memory size of about the same speed is more than 5 % cheaper. Of the combinations that were tried (concurrency up to 900), no usable one is more than 5 % faster.',
   )
   t.match(
-    recommendationFor(BEST, RESULT.cells, TRIED),
-    /in one environment: .* No other memory size is more than 5 % cheaper\. No higher concurrency that was tried \(up to 900\) and can be used is more than 5 % faster\.$/,
+    recommendationFor(BEST, RESULT.combinations, TRIED),
+    /in one environment: .* No other memory size is more than 5 % cheaper\. Of the higher concurrencies that were tried \(up to 900\), no usable one is more than 5 % faster\.$/,
   )
   t.match(
-    recommendationFor(BEST, RESULT.cells, { ...TRIED, optimize: 'balanced' }),
-    'No other memory size has a product of cost and time that is more than 5 % lower. No higher concurrency that was tried (up to 900)',
+    recommendationFor(BEST, RESULT.combinations, { ...TRIED, optimize: 'balanced' }),
+    'No other memory size has a product of cost and time that is more than 5 % lower. Of the higher concurrencies that were tried (up to 900)',
   )
-  const [broken] = RESULT.cells
+  const [unusable] = RESULT.combinations
   t.equal(
-    recommendationFor(undefined, broken ? [broken] : [], TRIED),
+    recommendationFor(undefined, unusable ? [unusable] : [], TRIED),
     'No combination can be used: the process needs 300 MB.',
   )
   t.equal(recommendationFor(undefined, [], TRIED), 'No combination can be used: nothing was measured.')
 })
 
 test('if the range may have ended too early, the recommendation says so', async (t) => {
-  /** The last sentences of the recommendation. The first cell is the best. */
-  function reasons(figures: readonly Partial<Cell>[], { most = 40, batchSize = 1000 } = {}) {
-    const cells = figures.map((each) => cell(each))
-    const plan = { ...TRIED, most, setting: { environments: 1, batchSize } }
-    return recommendationFor(cells[0], cells, plan).split('cheaper. ')[1]
+  /** The last sentences of the recommendation. The first combination is the best. */
+  function reasons(figures: readonly Partial<Combination>[], { most = 40, batchSize = 1000 } = {}) {
+    const combinations = figures.map((each) => combination(each))
+    const plan = { ...TRIED, most, workload: { environments: 1, batchSize } }
+    return recommendationFor(combinations[0], combinations, plan).split('cheaper. ')[1]
   }
-  const upTo40 = 'No higher concurrency that was tried (up to 40) and can be used is more than 5 % faster.'
+  const upTo40 = 'Of the higher concurrencies that were tried (up to 40), no usable one is more than 5 % faster.'
   const notTried = 'No higher concurrency was tried.'
   const raise = 'A concurrency above 40, the end of the range, may be faster: raise --concurrency.'
 

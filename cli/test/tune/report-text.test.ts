@@ -1,11 +1,11 @@
 import { test } from 'tap'
-import { formatCost, formatFigure, formatShare, marksOf } from '../../src/tune/report/figures.ts'
-import { costFinding, count, curveFinding, goodputFinding } from '../../src/tune/report/findings.ts'
+import { count, describeCost, describeCurve, describeGoodput } from '../../src/tune/report/chart-descriptions.ts'
+import { formatCost, formatFigure, formatShare, marksOf } from '../../src/tune/report/format.ts'
 import { html, scriptJson } from '../../src/tune/report/html.ts'
-import type { Cell } from '../../src/tune/result.ts'
+import type { Combination } from '../../src/tune/result.ts'
 import { tuneResult } from '../support/tune-result.ts'
 
-const cell: Cell = {
+const combination: Combination = {
   memory: 512,
   concurrency: 60,
   goodput: 760.2,
@@ -16,7 +16,7 @@ const cell: Cell = {
   peakMemory: 101,
   peakDescriptors: 268,
   costPerMillion: 0.124,
-  measuredBy: 'predicted',
+  origin: 'predicted',
 }
 
 test('a value in HTML is escaped, unless it is HTML', async (t) => {
@@ -83,33 +83,39 @@ test('a cost has a dollar sign, and three digits below one dollar', async (t) =>
 })
 
 test('the marks of a combination', async (t) => {
-  t.equal(marksOf(cell, null), '○')
-  t.equal(marksOf(cell, { ...cell, concurrency: 61 }), '○')
-  t.equal(marksOf(cell, { ...cell, memory: 513 }), '○')
-  t.equal(marksOf({ ...cell, measuredBy: 'confirmed' }, cell), '★✓')
-  t.equal(marksOf({ ...cell, measuredBy: 'measured', problem: 'no record succeeded' }, null), '✕●')
+  t.equal(marksOf(combination, null), '○')
+  t.equal(marksOf(combination, { ...combination, concurrency: 61 }), '○')
+  t.equal(marksOf(combination, { ...combination, memory: 513 }), '○')
+  t.equal(marksOf({ ...combination, origin: 'confirmed' }, combination), '★✓')
+  t.equal(marksOf({ ...combination, origin: 'measured', problem: 'no record succeeded' }, null), '✕●')
 })
 
-test('the findings of the charts in words', async (t) => {
-  const unusable = { ...cell, concurrency: 80, goodput: 900, costPerMillion: 0.1, problem: 'the process needs 600 MB' }
-  const equal = { ...cell, memory: 1024 }
-  const none = { ...cell, concurrency: 1, goodput: 0, costPerMillion: null }
-  for (const [cells, goodput, cost] of [
+test('the descriptions of the charts', async (t) => {
+  const unusable = {
+    ...combination,
+    concurrency: 80,
+    goodput: 900,
+    costPerMillion: 0.1,
+    problem: 'the process needs 600 MB',
+  }
+  const equal = { ...combination, memory: 1024 }
+  const none = { ...combination, concurrency: 1, goodput: 0, costPerMillion: null }
+  for (const [combinations, goodput, cost] of [
     [
-      [equal, unusable, cell, none],
+      [equal, unusable, combination, none],
       'The highest goodput is 760 records per second, with 512 MB and concurrency 60 (predicted), and with 1 other combination. 1 of 4 combinations cannot be used.',
       'The lowest cost is $0.124 per million messages, with 512 MB and concurrency 60 (predicted), and with 1 other combination. 1 of 4 combinations cannot be used.',
     ],
     [
-      [{ ...cell, measuredBy: 'measured' as const }],
+      [{ ...combination, origin: 'measured' as const }],
       'The highest goodput is 760 records per second, with 512 MB and concurrency 60 (measured). Every combination can be used.',
       'The lowest cost is $0.124 per million messages, with 512 MB and concurrency 60 (measured). Every combination can be used.',
     ],
     [[unusable], 'No combination can be used.', 'No combination can be used.'],
     [[], 'No combination was tried.', 'No combination was tried.'],
   ] as const) {
-    t.equal(goodputFinding(tuneResult({ cells })), goodput)
-    t.equal(costFinding(tuneResult({ cells })), cost)
+    t.equal(describeGoodput(tuneResult({ combinations })), goodput)
+    t.equal(describeCost(tuneResult({ combinations })), cost)
   }
   const { measurements: all } = tuneResult()
   for (const [measurements, expected] of [
@@ -123,7 +129,7 @@ test('the findings of the charts in words', async (t) => {
     ],
     [[], 'Nothing was measured.'],
   ] as const) {
-    t.equal(curveFinding(tuneResult({ measurements })), expected)
+    t.equal(describeCurve(tuneResult({ measurements })), expected)
   }
 })
 

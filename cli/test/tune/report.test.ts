@@ -2,7 +2,7 @@ import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { test } from 'tap'
 import { renderReport } from '../../src/tune/report/report.ts'
-import type { Cell, Measurement } from '../../src/tune/result.ts'
+import type { Combination, Measurement } from '../../src/tune/result.ts'
 import { browser, texts } from '../support/browser.ts'
 import { tuneResult } from '../support/tune-result.ts'
 
@@ -23,7 +23,7 @@ test('the report in Chromium', async (t) => {
   t.test('shows the numbers of the JSON in the table, cell by cell', async (t) => {
     const json = JSON.parse((await page.locator('#result').textContent()) ?? '')
     t.strictSame(json, JSON.parse(JSON.stringify(result)))
-    const cells: Cell[] = json.cells
+    const combinations: Combination[] = json.combinations
     const rows = await page
       .getByRole('table', { name: 'Figures of each combination' })
       .locator('tbody tr')
@@ -31,17 +31,19 @@ test('the report in Chromium', async (t) => {
     t.equal(rows.length, 40)
     for (const [index, figures] of rows.entries()) {
       const [memory, concurrency] = figures.map(numberIn)
-      const cell = cells.find((cell) => cell.memory === memory && cell.concurrency === concurrency)
-      if (!cell) return t.fail(`row ${index} is not in the JSON`, { figures })
-      const { goodput, failedShare, p50, p95, cpuPerRecord, peakMemory, peakDescriptors, costPerMillion, measuredBy } =
-        cell
+      const combination = combinations.find(
+        (combination) => combination.memory === memory && combination.concurrency === concurrency,
+      )
+      if (!combination) return t.fail(`row ${index} is not in the JSON`, { figures })
+      const { goodput, failedShare, p50, p95, cpuPerRecord, peakMemory, peakDescriptors, costPerMillion, origin } =
+        combination
       const expected = [goodput, failedShare * 100, p50, p95, cpuPerRecord, peakMemory, peakDescriptors, costPerMillion]
       t.same(
         expected.map((value, i) => isRounded(figures[i + 2], value)),
         Array(8).fill(true),
         figures.join(' '),
       )
-      t.match(figures[10], new RegExp(`^[●✓○] ${measuredBy}$`))
+      t.match(figures[10], new RegExp(`^[●✓○] ${origin}$`))
     }
     const notes = rows.map((figures) => figures[11]).filter((note) => note !== '')
     const overloaded = [18.7, 56].map(
@@ -76,18 +78,20 @@ test('the report in Chromium', async (t) => {
 
   t.test('shows the numbers of the JSON in the heat maps, cell by cell', async (t) => {
     for (const [chart, figureOf] of [
-      ['goodput-chart', (cell: Cell) => cell.goodput],
-      ['cost-chart', (cell: Cell) => cell.costPerMillion],
+      ['goodput-chart', (combination: Combination) => combination.goodput],
+      ['cost-chart', (combination: Combination) => combination.costPerMillion],
     ] as const) {
       // Rows of concurrencies and columns of memory sizes, each with a figure and its marks.
       const figures = await grid(page, `#${chart} .mark-text.role-mark:nth-child(4) text`)
       const marks = await grid(page, `#${chart} .mark-text.role-mark:nth-child(5) text`)
       const memories = (await texts(page, `#${chart} .role-axis-label text`)).map(numberIn)
       t.same(memories, [128, 256, 512, 1024, 1769, 10, 20, 40, 60, 80, 120, 200, 400])
-      const expected = Map.groupBy(result.cells, ({ concurrency }) => concurrency)
+      const expected = Map.groupBy(result.combinations, ({ concurrency }) => concurrency)
       t.equal(figures.length, expected.size)
-      for (const [row, cells] of [...expected.values()].entries()) {
-        const shown = cells.map((cell, column) => isRounded(figures[row]?.[column], figureOf(cell)))
+      for (const [row, combinations] of [...expected.values()].entries()) {
+        const shown = combinations.map((combination, column) =>
+          isRounded(figures[row]?.[column], figureOf(combination)),
+        )
         t.same(shown, Array(5).fill(true), `${chart}: ${figures[row]?.join(' ')}`)
       }
       t.same(marks, [
@@ -100,7 +104,11 @@ test('the report in Chromium', async (t) => {
         ['✕○', '✕○', '✕○', '✕○', '✕●'],
         ['✕○', '✕○', '✕○', '✕○', '✕●'],
       ])
-      t.equal(await page.locator(`#${chart} [stroke-dasharray]`).count(), 11, 'unusable cells have a dashed outline')
+      t.equal(
+        await page.locator(`#${chart} [stroke-dasharray]`).count(),
+        11,
+        'unusable combinations have a dashed outline',
+      )
     }
   })
 
@@ -149,8 +157,8 @@ test('the report in Chromium', async (t) => {
 
   t.test('fits on a phone, and axe finds no problem, in light and in dark mode', async (t) => {
     // Fewer rows, because axe takes long for many elements.
-    const cells = result.cells.filter(({ concurrency }) => concurrency === 60 || concurrency === 200)
-    const { page, problems } = await open(renderReport(tuneResult({ cells })), PHONE, axe.source)
+    const combinations = result.combinations.filter(({ concurrency }) => concurrency === 60 || concurrency === 200)
+    const { page, problems } = await open(renderReport(tuneResult({ combinations })), PHONE, axe.source)
     t.same(await clippedTexts(page), [])
     const colors = new Set<unknown>()
     for (const colorScheme of ['light', 'dark'] as const) {
@@ -180,7 +188,7 @@ test('the report in Chromium', async (t) => {
   })
 
   t.test('its content security policy blocks requests, and allows neither eval nor other scripts', async (t) => {
-    const { page, problems } = await open(renderReport(tuneResult({ measurements: [], cells: [] })))
+    const { page, problems } = await open(renderReport(tuneResult({ measurements: [], combinations: [] })))
     await page.evaluate(`new Promise((resolve) => {
       const image = new Image()
       image.onerror = resolve
@@ -193,14 +201,14 @@ test('the report in Chromium', async (t) => {
     )
   })
 
-  for (const [name, changes, charts, finding] of [
+  for (const [name, changes, charts, description] of [
     [
       'no usable combination',
       {
         best: null,
         patch: null,
-        cells: result.cells.map((cell) => ({
-          ...cell,
+        combinations: result.combinations.map((combination) => ({
+          ...combination,
           goodput: 0,
           failedShare: 1,
           costPerMillion: null,
@@ -212,14 +220,14 @@ test('the report in Chromium', async (t) => {
     ],
     [
       'one memory size',
-      { cells: result.cells.filter(({ memory }) => memory === 1769) },
+      { combinations: result.combinations.filter(({ memory }) => memory === 1769) },
       4,
       'The highest goodput is 1,812 records per second, with 1,769 MB and concurrency 80 (measured). 2 of 8 combinations cannot be used.',
     ],
     [
       'one concurrency',
       {
-        cells: result.cells.filter(({ concurrency }) => concurrency === 60),
+        combinations: result.combinations.filter(({ concurrency }) => concurrency === 60),
         measurements: result.measurements.filter(({ concurrency }) => concurrency === 60),
       },
       4,
@@ -227,13 +235,13 @@ test('the report in Chromium', async (t) => {
     ],
     [
       'only predicted combinations',
-      { cells: result.cells.filter(({ measuredBy }) => measuredBy === 'predicted') },
+      { combinations: result.combinations.filter(({ origin }) => origin === 'predicted') },
       4,
       'The highest goodput is 1,595 records per second, with 1,024 MB and concurrency 80 (predicted). 9 of 29 combinations cannot be used.',
     ],
     [
       'no combination',
-      { measurements: [], cells: [], best: null, patch: null, unknowns: [] },
+      { measurements: [], combinations: [], best: null, patch: null, unknowns: [] },
       0,
       'No combination was tried.',
     ],
@@ -243,8 +251,11 @@ test('the report in Chromium', async (t) => {
       const { page, problems } = await open(renderReport(changed), PHONE)
       t.same(problems, [])
       t.equal(await page.locator('.chart svg').count(), charts)
-      t.equal(await page.getByRole('table', { name: 'Figures' }).locator('tbody tr').count(), changed.cells.length)
-      t.equal(await page.locator('#goodput-finding').textContent(), finding)
+      t.equal(
+        await page.getByRole('table', { name: 'Figures' }).locator('tbody tr').count(),
+        changed.combinations.length,
+      )
+      t.equal(await page.locator('#goodput-description').textContent(), description)
       t.equal(await page.evaluate('document.documentElement.scrollWidth'), 360)
       const settings = changed.patch ?? 'There are no settings, because there is no recommendation.'
       t.equal(await page.getByText(settings, { exact: true }).count(), 1)
@@ -253,7 +264,7 @@ test('the report in Chromium', async (t) => {
 
   t.test('shows HTML in the texts of the result as text', async (t) => {
     const evil = `</script><!--<script>document.title = 'run'</script><img src=x onerror="document.title = 'run'">'"&amp;`
-    const [cell] = result.cells as [Cell]
+    const [combination] = result.combinations as [Combination]
     const [measurement] = result.measurements as [Measurement]
     const changed = tuneResult({
       handler: evil,
@@ -261,7 +272,7 @@ test('the report in Chromium', async (t) => {
       patch: evil,
       unknowns: [evil],
       measurements: [{ ...measurement, causes: { [evil]: 3 } }],
-      cells: [{ ...cell, problem: evil }],
+      combinations: [{ ...combination, problem: evil }],
     })
     const { page, requests, problems } = await open(renderReport(changed))
     t.equal(await page.title(), `Concurrency and memory for ${evil}`)

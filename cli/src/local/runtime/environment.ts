@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { InitError } from '../../errors.ts'
-import type { Figures } from './figures.ts'
+import type { InvocationMetrics } from './metrics.ts'
 import { type NOT_TAKEN, type Outcome, startRuntimeApi } from './runtime-api.ts'
 
 export interface FunctionOptions {
@@ -29,7 +29,7 @@ export interface FunctionOptions {
   /** Called when the process ended unexpectedly while it had no event. */
   onDeathBetween?: (message: string) => void
   /** Called after each invocation with the measured values. Without this option, the process measures nothing. */
-  onFigures?: (figures: Figures) => void
+  onFigures?: (metrics: InvocationMetrics) => void
 }
 
 export const FUNCTION_DEFAULTS = {
@@ -40,18 +40,19 @@ export const FUNCTION_DEFAULTS = {
   fdLimit: 1024,
 }
 
-// The shell script that starts the process. `ulimit -n` also sets the hard limit, because Node raises its soft limit to
-// the hard limit at startup. The `read` in the background waits on a pipe from this process. The pipe closes when this
-// process ends, for any reason. The script then kills the whole process group, even if the function blocks its event
-// loop.
-
+/**
+ * The shell script that starts the process. `ulimit -n` also sets the hard limit, because Node raises its soft limit to
+ * the hard limit at startup. The `read` in the background waits on a pipe from this process. The pipe closes when this
+ * process ends, for any reason. The script then kills the whole process group, even if the function blocks its event
+ * loop.
+ */
 function launchScript(command: string) {
   return `ulimit -n "$1" || exit 1; shift
 (read -r _ <&3; kill -9 -$$) >/dev/null 2>&1 &
 exec ${command} 3<&-`
 }
 
-/** Explanations of exit codes: 13 is set by Node, 127 by the shell. */
+/** Explanations of exit codes: 13 comes from Node or from runtime-client.ts, 127 from the shell. */
 const HINTS: Record<number, string> = {
   13: 'it awaits a promise that never settles',
   127: 'the command was not found',
@@ -59,13 +60,13 @@ const HINTS: Record<number, string> = {
 
 const OWN_CLIENT = fileURLToPath(new URL(`./runtime-client${extname(import.meta.url)}`, import.meta.url))
 
-function commandFor(options: FunctionOptions, file: string, heap: readonly string[]): [string, string[]] {
+function commandFor(options: FunctionOptions, file: string, heapFlags: readonly string[]): [string, string[]] {
   if (options.runtimeClient) return [`${options.runtimeClient} "$_HANDLER"`, []]
   const strip = /\.m?ts$/.test(file) && !process.features.typescript // Node 22 before 22.18
   const flags = strip ? ['--experimental-strip-types', '--no-warnings'] : []
   const exportName = options.exportName ?? FUNCTION_DEFAULTS.exportName
   const measure = options.onFigures ? ['measure'] : []
-  return ['"$@"', [process.execPath, ...heap, ...flags, OWN_CLIENT, file, exportName, ...measure]]
+  return ['"$@"', [process.execPath, ...heapFlags, ...flags, OWN_CLIENT, file, exportName, ...measure]]
 }
 
 function regionOf(env: NodeJS.ProcessEnv) {
@@ -76,7 +77,7 @@ function regionOf(env: NodeJS.ProcessEnv) {
  * The environment variables that Lambda sets. `_HANDLER` is the path without extension, a dot, and the name of the
  * export.
  */
-function environmentVariables(options: FunctionOptions, file: string, address: string, heap: readonly string[]) {
+function environmentVariables(options: FunctionOptions, file: string, address: string, heapFlags: readonly string[]) {
   const inside = !relative(process.cwd(), file).startsWith('..')
   const taskRoot = inside ? process.cwd() : dirname(file)
   const path = relative(taskRoot, file)
@@ -84,7 +85,7 @@ function environmentVariables(options: FunctionOptions, file: string, address: s
   const name = basename(file, extname(file))
   return {
     ...process.env,
-    ...(options.runtimeClient ? { NODE_OPTIONS: [process.env.NODE_OPTIONS ?? '', ...heap].join(' ').trim() } : {}),
+    ...(options.runtimeClient ? { NODE_OPTIONS: [process.env.NODE_OPTIONS ?? '', ...heapFlags].join(' ').trim() } : {}),
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
     AWS_EXECUTION_ENV: `AWS_Lambda_nodejs${process.versions.node.split('.')[0]}.x`,
@@ -119,13 +120,13 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
   const { timeout = FUNCTION_DEFAULTS.timeout, initTimeout = FUNCTION_DEFAULTS.initTimeout } = options
   const memory = options.memory ?? FUNCTION_DEFAULTS.memory
   const file = resolve(options.file)
-  // The flags with which Lambda starts Node. Without the first one, the process needs far more memory than on Lambda:
-  // measured with 128 MB and HTTP calls, 201 MB instead of 122 MB.
-  const heap = [
+  // The flags with which Lambda starts Node. Without the first flag, the process needs far more memory than on Lambda.
+  // Measured with 128 MB and HTTP calls: 201 MB instead of 122 MB.
+  const heapFlags = [
     `--max-semi-space-size=${Math.floor(memory * 0.05)}`,
     `--max-old-space-size=${Math.floor(memory * 0.9)}`,
   ]
-  const [script, args] = commandFor(options, file, heap)
+  const [script, args] = commandFor(options, file, heapFlags)
   const ready = Promise.withResolvers<void>()
   const fail = (message: string) => ready.reject(new InitError(message))
   const api = await startRuntimeApi({
@@ -133,14 +134,15 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
     functionArn: `arn:aws:lambda:${regionOf(process.env)}:000000000000:function:${basename(file, extname(file))}`,
     onReady: ready.resolve,
     onInitError: fail,
-    onFigures: (figures) => options.onFigures?.(figures),
+    onFigures: (metrics) => options.onFigures?.(metrics),
   })
 
-  const env = environmentVariables(options, file, api.address, heap)
+  const env = environmentVariables(options, file, api.address, heapFlags)
   const limit = String(options.fdLimit ?? FUNCTION_DEFAULTS.fdLimit)
   const child = spawn('/bin/sh', ['-c', launchScript(script), 'sh', limit, ...args], {
     env,
-    detached: true, // a separate process group: Ctrl-C in the terminal does not reach it, and one kill ends all its processes
+    // A separate process group: Ctrl-C in the terminal does not reach it, and one kill ends all its processes.
+    detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
   const state = { alive: true, outOfMemory: false, ready: false, stopped: false, responded: false }

@@ -5,7 +5,7 @@ import { kindOf } from '../../errors.ts'
 
 export type Handler = (event: unknown, context: object) => unknown
 
-/** The runtime client of AWS appends these to the path in the name of the handler, in this order. */
+/** The runtime client of AWS appends these to the path in `_HANDLER`, in this order. */
 const EXTENSIONS = ['', '.js', '.mjs', '.cjs']
 
 /**

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { oneLine } from '../../errors.ts'
-import type { Figures } from './figures.ts'
+import type { InvocationMetrics } from './metrics.ts'
 import type { RecordErrors } from './record-errors.ts'
 
 /**
- * How an invocation ended. Everything except a response is a complete failure. The ledger counts the types separately.
+ * How an invocation ended. The whole batch fails unless there is a response. The ledger counts timeouts and crashes
+ * separately.
  */
 export type Outcome = (
   | { type: 'response'; payload: string }
@@ -37,7 +38,7 @@ export interface RuntimeApiOptions {
   onReady: () => void
   onInitError: (message: string) => void
   /** Called after each invocation, if the runtime client measures. */
-  onFigures: (figures: Figures) => void
+  onFigures: (metrics: InvocationMetrics) => void
 }
 
 /** The limit of Lambda for a synchronous response. */
@@ -72,7 +73,7 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
   const waiting: Invocation[] = []
   const polls: ServerResponse[] = []
   const running = new Map<string, Invocation>()
-  let over: Outcome | undefined
+  let endOutcome: Outcome | undefined
 
   const finish = (invocation: Invocation, outcome: Outcome) => {
     clearTimeout(invocation.timer)
@@ -158,13 +159,13 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
     },
     invoke: (event: string): Promise<Outcome | typeof NOT_TAKEN> =>
       new Promise((settle) => {
-        if (over) return settle(over.type === 'stopped' ? over : NOT_TAKEN)
+        if (endOutcome) return settle(endOutcome.type === 'stopped' ? endOutcome : NOT_TAKEN)
         waiting.push({ requestId: randomUUID(), event, settle })
         dispatch()
       }),
     /** Called when the process has ended. Running invocations get this outcome. Waiting events were not taken. */
     end(outcome: Outcome) {
-      over = outcome
+      endOutcome = outcome
       for (const invocation of running.values()) finish(invocation, outcome)
       for (const { settle } of waiting.splice(0)) settle(outcome.type === 'stopped' ? outcome : NOT_TAKEN)
       server.closeAllConnections()

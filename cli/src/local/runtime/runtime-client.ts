@@ -1,15 +1,15 @@
 // The program in an execution environment: loads the handler, then takes one event after another from the Runtime API.
 // `node runtime-client.js <file> <export> [measure]`
 import { Agent, request } from 'node:http'
-import { openFigures } from './figures.ts'
 import { type Handler, loadHandler } from './load-handler.ts'
+import { openMetrics } from './metrics.ts'
 import { recordIdsOf, takeRecordErrors, watchRecordErrors } from './record-errors.ts'
 
 const [, , file = '', exportName = '', measure] = process.argv
 const { env } = process
-const loops = Number(env.AWS_LAMBDA_MAX_CONCURRENCY ?? 1)
+const concurrency = Number(env.AWS_LAMBDA_MAX_CONCURRENCY ?? 1)
 // Sockets stay open, so that a function that has no file descriptors left can still respond.
-const agent = new Agent({ keepAlive: true, maxSockets: loops + 1 })
+const agent = new Agent({ keepAlive: true, maxSockets: concurrency + 1 })
 
 function call(method: 'GET' | 'POST', path: string, body?: string) {
   return new Promise<{ headers: NodeJS.Dict<string | string[]>; text: string }>((resolve, reject) => {
@@ -51,16 +51,16 @@ async function reportRecordErrors(id: string, records: readonly string[]) {
 }
 
 /** Sent after the response, so that it does not make the invocation longer. */
-async function reportFigures() {
-  if (figures) await call('POST', 'figures', JSON.stringify(figures.take()))
+async function reportMetrics() {
+  if (metrics) await call('POST', 'figures', JSON.stringify(metrics.take()))
 }
 
-const figures = measure === undefined ? undefined : openFigures()
+const metrics = measure === undefined ? undefined : openMetrics()
 
 async function serve(handler: Handler): Promise<never> {
   for (;;) {
     const { headers, text } = await call('GET', 'invocation/next')
-    figures?.start()
+    metrics?.start()
     const id = String(headers['lambda-runtime-aws-request-id'])
     const deadline = Number(headers['lambda-runtime-deadline-ms'])
     const context = {
@@ -84,12 +84,12 @@ async function serve(handler: Handler): Promise<never> {
     } catch (error) {
       await reportRecordErrors(id, records)
       await report(`invocation/${id}/error`, error)
-      await reportFigures()
+      await reportMetrics()
       continue
     }
     await reportRecordErrors(id, records)
     await call('POST', `invocation/${id}/response`, payload)
-    await reportFigures()
+    await reportMetrics()
   }
 }
 
@@ -99,6 +99,6 @@ process.on('beforeExit', () => process.exit(13))
 watchRecordErrors()
 loadHandler(file, exportName).then(
   // The Runtime API is unreachable only if the command has ended. Nobody can receive an error then.
-  (handler) => Promise.all(Array.from({ length: loops }, () => serve(handler))).catch(() => process.exit(1)),
+  (handler) => Promise.all(Array.from({ length: concurrency }, () => serve(handler))).catch(() => process.exit(1)),
   (error) => report('init/error', error).finally(() => process.exit(1)),
 )

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { MEMORY_OF_A_CORE } from '../predict.ts'
-import type { Cell, MeasuredBy, Measurement, Optimize, TuneResult } from '../result.ts'
-import { type ChartId, formatCost, formatFigure, formatShare, isSameCombination, isUsable, MARKS } from './figures.ts'
-import { costFinding, count, curveFinding, goodputFinding } from './findings.ts'
+import { MEMORY_OF_ONE_CPU } from '../predict.ts'
+import type { Combination, Measurement, Optimize, Origin, TuneResult } from '../result.ts'
+import { count, describeCost, describeCurve, describeGoodput } from './chart-descriptions.ts'
+import { type ChartId, formatCost, formatFigure, formatShare, isSameCombination, isUsable, MARKS } from './format.ts'
 import { Html, html, scriptJson } from './html.ts'
 import { STYLE } from './style.ts'
 
@@ -13,7 +13,7 @@ const OPTIMIZED_FOR: Record<Optimize, string> = {
   balanced: 'a balance of speed and cost',
 }
 
-const ORIGINS: [MeasuredBy, string][] = [
+const ORIGINS: [Origin, string][] = [
   ['measured', 'The handler ran on this machine with this concurrency, without a CPU limit.'],
   ['confirmed', 'The handler ran on this machine with this concurrency, and with the CPU share of this memory size.'],
   [
@@ -38,7 +38,7 @@ export function renderReport(result: TuneResult): string {
 <body>
 <header>
 <h1>Concurrency and memory for <code>${result.handler}</code></h1>
-<p class="muted">${count(result.cells.length, 'combination')}, ${count(result.environments, 'execution environment')}, batches of ${count(result.batchSize, 'record')}, optimized for ${OPTIMIZED_FOR[result.optimize]}</p>
+<p class="muted">${count(result.combinations.length, 'combination')}, ${count(result.environments, 'execution environment')}, batches of ${count(result.batchSize, 'record')}, optimized for ${OPTIMIZED_FOR[result.optimize]}</p>
 </header>
 <main>
 ${recommendation(result)}
@@ -70,8 +70,8 @@ ${best ? keyFigures(best, environments) : []}
 </section>`
 }
 
-function keyFigures(best: Cell, environments: number): Html {
-  const { memory, concurrency, goodput, costPerMillion, failedShare, p95, measuredBy } = best
+function keyFigures(best: Combination, environments: number): Html {
+  const { memory, concurrency, goodput, costPerMillion, failedShare, p95, origin } = best
   const figures: [string, string, string, string][] = [
     ['Memory', formatFigure(memory), 'MB', ''],
     [
@@ -80,10 +80,10 @@ function keyFigures(best: Cell, environments: number): Html {
       '',
       environments === 1 ? '' : `in each of ${formatFigure(environments)} environments`,
     ],
-    ['Goodput', formatFigure(goodput), 'records/s', measuredBy],
-    ['Cost per million messages', formatCost(costPerMillion), '', measuredBy],
-    ['Failed records', formatShare(failedShare), '', measuredBy],
-    ['95 % of the records take at most', formatFigure(p95), 'ms', measuredBy],
+    ['Goodput', formatFigure(goodput), 'records/s', origin],
+    ['Cost per million messages', formatCost(costPerMillion), '', origin],
+    ['Failed records', formatShare(failedShare), '', origin],
+    ['95 % of the records take at most', formatFigure(p95), 'ms', origin],
   ]
   return html`<dl class="key-figures">
 ${figures.map(([name, value, unit, note]) => html`<div><dt>${name}</dt><dd><b>${value}</b> ${unit} <small>${note}</small></dd></div>`)}
@@ -95,7 +95,7 @@ interface ChartSection {
   readonly title: string
   readonly explanation: string
   /** What the chart shows, for people who do not see it. */
-  readonly finding: string
+  readonly description: string
   /** The ids of the elements in which charts/page.ts draws. */
   readonly elements: readonly ChartId[]
   readonly legend: readonly string[]
@@ -109,14 +109,14 @@ function charts(result: TuneResult): Html {
     ...ORIGINS.map(([name]) => `${MARKS[name]} ${name}`),
     `${MARKS.unusable} cannot be used (the table says why)`,
   ]
-  const isEmpty = result.cells.length === 0
+  const isEmpty = result.combinations.length === 0
   return html`<div class="pair">
 ${chart({
   id: 'goodput',
   title: 'Goodput',
   explanation:
     'Successful records per second, of all execution environments together. A stronger colour means a higher goodput.',
-  finding: goodputFinding(result),
+  description: describeGoodput(result),
   elements: isEmpty ? [] : ['goodput-chart'],
   legend,
 })}
@@ -124,7 +124,7 @@ ${chart({
   id: 'cost',
   title: 'Cost',
   explanation: 'Dollars per million messages. A stronger colour means a lower cost.',
-  finding: costFinding(result),
+  description: describeCost(result),
   elements: isEmpty ? [] : ['cost-chart'],
   legend,
 })}
@@ -134,22 +134,22 @@ ${chart({
   title: 'Goodput over concurrency',
   explanation:
     'Measurements without a CPU limit. The vertical lines are 95 % confidence intervals. The scale of the concurrency is logarithmic.',
-  finding: curveFinding(result),
+  description: describeCurve(result),
   elements: result.measurements.length === 0 ? [] : ['curve-chart', 'failed-chart'],
   legend: [`${MARKS.measured} measured`, `${MARKS.unusable} measured, and too many records failed`],
   more: measurements(result),
 })}`
 }
 
-function chart({ id, title, explanation, finding, elements, legend, more }: ChartSection): Html {
+function chart({ id, title, explanation, description, elements, legend, more }: ChartSection): Html {
   return html`<section>
 <h2>${title}</h2>
 <figure>
-<figcaption><p id="${id}-finding">${finding}</p><p class="muted">${explanation}</p></figcaption>
+<figcaption><p id="${id}-description">${description}</p><p class="muted">${explanation}</p></figcaption>
 ${
   elements.length === 0
     ? []
-    : html`<div role="img" aria-label="Chart: ${title}" aria-describedby="${id}-finding">
+    : html`<div role="img" aria-label="Chart: ${title}" aria-describedby="${id}-description">
 ${elements.map((element) => html`<div class="chart" id="${element}" aria-hidden="true"></div>`)}
 </div>
 <ul class="legend">
@@ -194,7 +194,7 @@ function measurementRow({
 /** The name and the unit. */
 type Column = readonly [string, string]
 
-const CELL_COLUMNS: readonly Column[] = [
+const COMBINATION_COLUMNS: readonly Column[] = [
   ['Memory', 'MB'],
   ['Concurrency', 'per environment'],
   ['Goodput', 'records/s'],
@@ -209,13 +209,13 @@ const CELL_COLUMNS: readonly Column[] = [
   ['Note', ''],
 ]
 
-function combinations({ cells, best }: TuneResult): Html {
-  const sorted = cells.toSorted((a, b) => a.memory - b.memory || a.concurrency - b.concurrency)
-  const rows = sorted.map((cell) => cellRow(cell, best))
+function combinations({ combinations, best }: TuneResult): Html {
+  const sorted = combinations.toSorted((a, b) => a.memory - b.memory || a.concurrency - b.concurrency)
+  const rows = sorted.map((combination) => combinationRow(combination, best))
   return html`<section>
 <h2>All combinations</h2>
 <p class="muted">Half of the records take at most p50, and 95 % take at most p95.</p>
-${table('Figures of each combination', CELL_COLUMNS, rows)}
+${table('Figures of each combination', COMBINATION_COLUMNS, rows)}
 </section>`
 }
 
@@ -234,26 +234,26 @@ ${rows}
 </div>`
 }
 
-function cellRow(cell: Cell, best: Cell | null): Html {
+function combinationRow(combination: Combination, best: Combination | null): Html {
   const figures = [
-    formatFigure(cell.goodput),
-    formatShare(cell.failedShare),
-    formatFigure(cell.p50),
-    formatFigure(cell.p95),
-    formatFigure(cell.cpuPerRecord),
-    formatFigure(cell.peakMemory),
-    formatFigure(cell.peakDescriptors),
-    formatCost(cell.costPerMillion),
+    formatFigure(combination.goodput),
+    formatShare(combination.failedShare),
+    formatFigure(combination.p50),
+    formatFigure(combination.p95),
+    formatFigure(combination.cpuPerRecord),
+    formatFigure(combination.peakMemory),
+    formatFigure(combination.peakDescriptors),
+    formatCost(combination.costPerMillion),
   ]
-  const recommended = isSameCombination(cell, best)
+  const recommended = isSameCombination(combination, best)
   const notes = [
     ...(recommended ? [noteWith(MARKS.best, 'recommended')] : []),
-    ...(cell.problem === undefined ? [] : [noteWith(MARKS.unusable, cell.problem)]),
+    ...(combination.problem === undefined ? [] : [noteWith(MARKS.unusable, combination.problem)]),
   ]
-  return html`<tr class="${recommended ? 'best' : isUsable(cell) ? '' : 'unusable'}">
-<th scope="row">${formatFigure(cell.memory)}</th><th scope="row">${formatFigure(cell.concurrency)}</th>
+  return html`<tr class="${recommended ? 'best' : isUsable(combination) ? '' : 'unusable'}">
+<th scope="row">${formatFigure(combination.memory)}</th><th scope="row">${formatFigure(combination.concurrency)}</th>
 ${figures.map((figure) => html`<td>${figure}</td>`)}
-<td>${noteWith(MARKS[cell.measuredBy], cell.measuredBy)}</td><td>${notes}</td>
+<td>${noteWith(MARKS[combination.origin], combination.origin)}</td><td>${notes}</td>
 </tr>`
 }
 
@@ -273,13 +273,13 @@ ${
 </section>`
 }
 
-function origins({ cells }: TuneResult): Html {
+function origins({ combinations }: TuneResult): Html {
   return html`<section>
 <h2>How each figure was obtained</h2>
-<p class="muted">The CPU share of a function is memory ÷ ${formatFigure(MEMORY_OF_A_CORE)} MB, at most 1.</p>
+<p class="muted">The CPU share of a function is memory ÷ ${formatFigure(MEMORY_OF_ONE_CPU)} MB, at most 1.</p>
 <dl class="terms">
 ${ORIGINS.map(([name, text]) => {
-  const number = cells.filter(({ measuredBy }) => measuredBy === name).length
+  const number = combinations.filter(({ origin }) => origin === name).length
   return html`<dt>${noteWith(MARKS[name], name)} <span class="muted">(${count(number, 'combination')})</span></dt><dd>${text}</dd>`
 })}
 </dl>

@@ -1,8 +1,8 @@
 /**
  * Compares `tune` with the full grid, on handlers whose optimum is known. Run `npm run test:tune -w cli` on a quiet
- * machine, as root: each combination of the grid is measured under the CPU quota of its memory. Exits with 1 if `tune`
- * recommends a combination that is more than 10 % worse than the best one, or that is not the known optimum, or if it
- * takes more than a third of the time. Deviations of predictions above 25 % are listed.
+ * machine, as root: each combination of the grid is measured under the CPU quota of its memory size. Exits with 1 if
+ * `tune` recommends a combination that is more than 10 % worse than the best one, or that is not the known optimum, or
+ * if it takes more than a third of the time. Deviations of predictions above 25 % are listed.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,13 +10,13 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
 import { choose } from '../../../dist/tune/choose.js'
-import { createCgroup, removeQuota } from '../../../dist/tune/cpu-quota.js'
+import { createCpuQuota, removeQuota } from '../../../dist/tune/cpu-quota.js'
 import { MEMORIES } from '../../../dist/tune/defaults.js'
-import { cellsOf, explore, type Findings } from '../../../dist/tune/explore.js'
+import { combinationsOf, explore, type Results } from '../../../dist/tune/explore.js'
 import { type MeasureOptions, measure } from '../../../dist/tune/measure.js'
 import { type TuneFlags, toTuneOptions } from '../../../dist/tune/options.js'
-import { toCell } from '../../../dist/tune/predict.js'
-import type { Cell, Measurement } from '../../../dist/tune/result.js'
+import { toCombination } from '../../../dist/tune/predict.js'
+import type { Combination, Measurement } from '../../../dist/tune/result.js'
 // The imports above are built files, because compiling TypeScript would need memory in the measured processes.
 import { startDownstream } from './downstream.ts'
 
@@ -35,7 +35,7 @@ interface Case {
   file: string
   flags: Partial<TuneFlags>
   /** Whether this is the known optimum. */
-  isKnown: (best: Cell, smallest: number) => boolean
+  isKnown: (best: Combination, smallest: number) => boolean
   known: string
 }
 
@@ -113,7 +113,7 @@ async function compare(name: string, { file, flags, isKnown, known }: Case, fold
     env: [`DOWNSTREAM_URL=${url}`],
     ...flags,
   })
-  const { environments } = plan.setting
+  const { environments } = plan.workload
   const common: MeasureOptions = {
     function: made.function,
     environments,
@@ -124,16 +124,16 @@ async function compare(name: string, { file, flags, isKnown, known }: Case, fold
   }
 
   const tuneStart = performance.now()
-  const findings: Findings = { measurements: [], checks: new Map(), confirmed: [] }
-  await explore(plan, { atFullCpu: (concurrency, memory) => measure(concurrency, memory, common) }, findings)
+  const results: Results = { measurements: [], checks: new Map(), confirmed: [] }
+  await explore(plan, { atFullCpu: (concurrency, memory) => measure(concurrency, memory, common) }, results)
   const tuneTime = performance.now() - tuneStart
-  const predicted = cellsOf(findings, plan)
-  const best = choose(predicted, plan.optimize, findings.measurements)
+  const predicted = combinationsOf(results, plan)
+  const best = choose(predicted, plan.optimize, results.measurements)
   console.log(`\n${name}\n  tune: ${textOf(best)}; ${seconds(tuneTime)}. Known: ${known}`)
   if (!best) return false
 
   const quotas = Array.from({ length: environments }, (_, index) => {
-    const quota = createCgroup(`tune-known-${process.pid}-${index}`, PERIOD_MS)
+    const quota = createCpuQuota(`tune-known-${process.pid}-${index}`, PERIOD_MS)
     if (!quota) throw new Error('this machine does not permit cgroups: run this as root')
     return quota
   })
@@ -151,24 +151,28 @@ async function compare(name: string, { file, flags, isKnown, known }: Case, fold
   }
   const gridTime = performance.now() - gridStart
   const all = measured.map(({ measurement }) => measurement)
-  const grid = measured.map(({ memory, measurement }) => toCell(measurement, memory, 'confirmed', plan.setting, all))
+  const grid = measured.map(({ memory, measurement }) =>
+    toCombination(measurement, memory, 'confirmed', plan.workload, all),
+  )
 
-  const score = ({ goodput, costPerMillion }: Cell) =>
+  const score = ({ goodput, costPerMillion }: Combination) =>
     plan.optimize === 'speed' ? 1 / goodput : Number(costPerMillion)
   const usable = grid.filter(({ problem, costPerMillion }) => problem === undefined && costPerMillion !== null)
-  const optimum = usable.reduce((lowest, cell) => (score(cell) < score(lowest) ? cell : lowest))
+  const optimum = usable.reduce((lowest, combination) => (score(combination) < score(lowest) ? combination : lowest))
   const chosen = grid.find(({ memory, concurrency }) => memory === best.memory && concurrency === best.concurrency)
   const worse = chosen && chosen.problem === undefined ? score(chosen) / score(optimum) - 1 : Number.POSITIVE_INFINITY
   const time = tuneTime / gridTime
   console.log(`  grid: ${textOf(optimum)}; ${grid.length} combinations, ${seconds(gridTime)}`)
   console.log(`  under the quota: ${textOf(chosen)}`)
   console.log(`  ${percent(worse)} worse than the best of the grid; ${percent(time)} of its time`)
-  for (const cell of grid) {
-    const same = predicted.find((each) => each.memory === cell.memory && each.concurrency === cell.concurrency)
-    if (!same || same.problem !== undefined || cell.problem !== undefined) continue
-    const deviation = same.goodput / cell.goodput - 1
+  for (const combination of grid) {
+    const same = predicted.find(
+      (each) => each.memory === combination.memory && each.concurrency === combination.concurrency,
+    )
+    if (!same || same.problem !== undefined || combination.problem !== undefined) continue
+    const deviation = same.goodput / combination.goodput - 1
     const mark = Math.abs(deviation) > MAX_DEVIATION ? '  DEVIATES' : ''
-    console.log(`    ${textOf(cell)}; predicted ${same.goodput.toFixed(1)} (${percent(deviation)})${mark}`)
+    console.log(`    ${textOf(combination)}; predicted ${same.goodput.toFixed(1)} (${percent(deviation)})${mark}`)
   }
   const verdicts = [
     [isKnown(best, Math.min(...plan.memories)), 'it is not the known optimum'],
@@ -188,9 +192,9 @@ function gridOf(least: number, most: number, recommended: number): number[] {
   return [...grid].sort((a, b) => a - b)
 }
 
-function textOf(cell: Cell | undefined): string {
-  if (!cell) return 'nothing'
-  const { memory, concurrency, goodput, costPerMillion, problem } = cell
+function textOf(combination: Combination | undefined): string {
+  if (!combination) return 'nothing'
+  const { memory, concurrency, goodput, costPerMillion, problem } = combination
   const cost = costPerMillion === null ? '' : `, $${costPerMillion.toFixed(4)}`
   return `${memory} MB × ${concurrency}: ${goodput.toFixed(1)}/s${cost}${problem === undefined ? '' : ` (${problem})`}`
 }

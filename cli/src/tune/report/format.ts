@@ -1,6 +1,6 @@
 /** Formats figures for people. The text of the page and its charts use the same format. */
 import { isOverloaded } from '../climb.ts'
-import type { Cell, MeasuredBy, Measurement, TuneResult } from '../result.ts'
+import type { Combination, Measurement, Origin, TuneResult } from '../result.ts'
 
 export const MARKS = {
   best: '★',
@@ -8,7 +8,7 @@ export const MARKS = {
   measured: '●',
   confirmed: '✓',
   predicted: '○',
-} as const satisfies Record<MeasuredBy | 'best' | 'unusable', string>
+} as const satisfies Record<Origin | 'best' | 'unusable', string>
 
 /** Small figures have three significant digits: 12,345, 12.3, 0.0123. */
 export function formatFigure(value: number | null): string {
@@ -31,37 +31,42 @@ export function formatCost(dollars: number | null): string {
   return dollars.toLocaleString('en-US', { style: 'currency', currency: 'USD', ...digits })
 }
 
-export function isUsable({ problem }: Cell): boolean {
+export function isUsable({ problem }: Combination): boolean {
   return problem === undefined
 }
 
-export function isSameCombination(a: Cell, b: Cell | null): boolean {
+export function isSameCombination(a: Combination, b: Combination | null): boolean {
   return a.memory === b?.memory && a.concurrency === b.concurrency
 }
 
-export function nameOf({ memory, concurrency }: Cell): string {
+export function nameOf({ memory, concurrency }: Combination): string {
   return `${formatFigure(memory)} MB and concurrency ${formatFigure(concurrency)}`
 }
 
-/** The marks of a cell: recommended, unusable, and how its figures were obtained. */
-export function marksOf(cell: Cell, best: Cell | null): string {
+/** The marks of a combination: recommended, unusable, and how its figures were obtained. */
+export function marksOf(combination: Combination, best: Combination | null): string {
   return [
-    isSameCombination(cell, best) ? MARKS.best : '',
-    isUsable(cell) ? '' : MARKS.unusable,
-    MARKS[cell.measuredBy],
+    isSameCombination(combination, best) ? MARKS.best : '',
+    isUsable(combination) ? '' : MARKS.unusable,
+    MARKS[combination.origin],
   ].join('')
 }
 
 export type ChartId = 'goodput-chart' | 'cost-chart' | 'curve-chart' | 'failed-chart'
 
 /** The data of each chart. */
-export function chartRows(result: TuneResult): Record<ChartId, CellRow[] | MeasurementRow[]> {
-  const cells = cellRows(result)
+export function chartRows(result: TuneResult): Record<ChartId, CombinationRow[] | MeasurementRow[]> {
+  const combinations = combinationRows(result)
   const measurements = measurementRows(result)
-  return { 'goodput-chart': cells, 'cost-chart': cells, 'curve-chart': measurements, 'failed-chart': measurements }
+  return {
+    'goodput-chart': combinations,
+    'cost-chart': combinations,
+    'curve-chart': measurements,
+    'failed-chart': measurements,
+  }
 }
 
-export interface CellRow extends Cell {
+export interface CombinationRow extends Combination {
   readonly usable: boolean
   readonly recommended: boolean
   readonly marks: string
@@ -71,19 +76,21 @@ export interface CellRow extends Cell {
   readonly details: string
 }
 
-function cellRows({ cells, best }: TuneResult): CellRow[] {
-  return cells.map((cell) => ({
-    ...cell,
-    usable: isUsable(cell),
-    recommended: isSameCombination(cell, best),
-    marks: marksOf(cell, best),
-    goodputText: formatFigure(cell.goodput),
-    costText: formatCost(cell.costPerMillion),
+function combinationRows({ combinations, best }: TuneResult): CombinationRow[] {
+  return combinations.map((combination) => ({
+    ...combination,
+    usable: isUsable(combination),
+    recommended: isSameCombination(combination, best),
+    marks: marksOf(combination, best),
+    goodputText: formatFigure(combination.goodput),
+    costText: formatCost(combination.costPerMillion),
     details: [
-      `${nameOf(cell)} (${cell.measuredBy})`,
-      ...rates(cell),
-      cell.costPerMillion === null ? 'no record succeeded' : `${formatCost(cell.costPerMillion)} per million messages`,
-      ...(cell.problem === undefined ? [] : [`cannot be used: ${cell.problem}`]),
+      `${nameOf(combination)} (${combination.origin})`,
+      ...rates(combination),
+      combination.costPerMillion === null
+        ? 'no record succeeded'
+        : `${formatCost(combination.costPerMillion)} per million messages`,
+      ...(combination.problem === undefined ? [] : [`cannot be used: ${combination.problem}`]),
     ].join('\n'),
   }))
 }
@@ -112,6 +119,6 @@ function measurementRows({ measurements }: TuneResult): MeasurementRow[] {
   })
 }
 
-function rates({ goodput, failedShare }: Cell | Measurement): string[] {
+function rates({ goodput, failedShare }: Combination | Measurement): string[] {
   return [`${formatFigure(goodput)} records per second`, `${formatShare(failedShare)} of the records failed`]
 }

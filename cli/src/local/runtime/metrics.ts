@@ -2,16 +2,16 @@ import { subscribe } from 'node:diagnostics_channel'
 import { readdirSync, readFileSync } from 'node:fs'
 
 /** What the runtime process measured during one invocation. */
-export interface Figures {
+export interface InvocationMetrics {
   /** Whether the handler uses middy-bounded-sqs-batch, which publishes its batches and records. */
   isLibraryUsed: boolean
   /** Milliseconds of each record that ran. The records of a chunk have the duration of the chunk. */
   durations: number[]
   /** CPU milliseconds of all threads, from reading the event to sending the response. */
   cpu: number
-  /** The most MB of memory that the process has ever had. */
+  /** The highest memory use of the process since its start, in MB. */
   peakMemory: number
-  /** The most open files and sockets that were seen. `null` if none was left to count them. */
+  /** The highest number of open files and sockets. `null` if no descriptor was left for counting. */
   descriptors: number | null
 }
 
@@ -22,7 +22,7 @@ const SAMPLE_MS = 50
  * Measures invocations, one at a time. Channels are found by name, so the library is not imported here and may be
  * bundled with the handler.
  */
-export function openFigures() {
+export function openMetrics() {
   const startTimes = new WeakMap<object, number>()
   let isLibraryUsed = false
   let durations: number[] = []
@@ -33,7 +33,7 @@ export function openFigures() {
   subscribe('tracing:middy-bounded-sqs-batch:batch:start', () => {
     isLibraryUsed = true
   })
-  // The events of one run of a handler carry the same object.
+  // `record:start` and `record:asyncEnd` of one call publish the same object, so it identifies the call.
   subscribe('tracing:middy-bounded-sqs-batch:record:start', (message) => {
     startTimes.set(message as object, performance.now())
   })
@@ -53,7 +53,7 @@ export function openFigures() {
       cpuBefore = process.cpuUsage()
       sampler = setInterval(countDescriptors, SAMPLE_MS).unref()
     },
-    take(): Figures {
+    take(): InvocationMetrics {
       const { user, system } = process.cpuUsage(cpuBefore)
       clearInterval(sampler)
       countDescriptors()

@@ -1,4 +1,4 @@
-import type { Cell, Measurement } from '../../src/tune/result.ts'
+import type { Combination, Measurement } from '../../src/tune/result.ts'
 
 export function measurement(changes: Partial<Measurement> = {}): Measurement {
   return {
@@ -19,7 +19,7 @@ export function measurement(changes: Partial<Measurement> = {}): Measurement {
   }
 }
 
-export function cell(changes: Partial<Cell> = {}): Cell {
+export function combination(changes: Partial<Combination> = {}): Combination {
   const { margin, isConfident, batches, causes, cores, ...figures } = measurement()
-  return { ...figures, memory: 1769, costPerMillion: 1, measuredBy: 'measured', ...changes }
+  return { ...figures, memory: 1769, costPerMillion: 1, origin: 'measured', ...changes }
 }
