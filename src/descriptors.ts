@@ -27,7 +27,7 @@ export function fitDescriptors(concurrency: number, isFixed: boolean): number {
     ? 'If each handler opens one, some will fail with EMFILE. Lower the concurrency'
     : `adaptiveConcurrency() uses at most ${fitting}`
   warn(
-    'DESCRIPTORS',
+    'BOUNDED_SQS_BATCH_DESCRIPTORS',
     `The concurrency is ${isFixed ? '' : 'at most '}${handlers}, but this process can open only ${free} more files and ` +
       `sockets. ${consequence}`,
   )
@@ -35,8 +35,8 @@ export function fitDescriptors(concurrency: number, isFixed: boolean): number {
 }
 
 /**
- * How many threads share the process's descriptors. On Managed Instances, AWS's runtime client (aws-lambda-ric 4)
- * starts 8 worker threads per CPU of the cgroup, or the number in `AWS_LAMBDA_NODEJS_WORKER_COUNT`.
+ * How many threads share the process's descriptors. On Lambda Managed Instances, AWS's runtime client (aws-lambda-ric
+ * 4) starts 8 worker threads per CPU of the cgroup, or the number in `AWS_LAMBDA_NODEJS_WORKER_COUNT`.
  */
 function workerThreads(readFileSync: (path: string, encoding: 'utf8') => string): number {
   const { AWS_LAMBDA_MAX_CONCURRENCY, AWS_LAMBDA_NODEJS_WORKER_COUNT } = process.env

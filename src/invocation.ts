@@ -87,7 +87,7 @@ export function createInvocation(
   const size = batch.ids.length
   const trace: BatchTrace = { event: batch.event, context }
   const tracedOutcome = traceBatch(trace) // settling it ends the trace; `undefined` without subscribers
-  let phase: 'running' | 'ended' | undefined // `undefined` until the records start
+  let phase: 'running' | 'ended' | undefined // `running` from the call of `run()`, `ended` when the response is made
   let started: Started | undefined
   let responded: Responded | undefined
   /** An error that fails the invocation, even if the inner handler caught it. */
@@ -101,13 +101,13 @@ export function createInvocation(
     // have deleted the messages or made them visible again.
     if (phase === 'ended')
       throw new Error(
-        'The handler of eachRecord() or eachChunk() was called after the invocation had ended. Await it in your own ' +
-          'inner handler',
+        'The handler that eachRecord() or eachChunk() made was called after the invocation had ended. Await its result ' +
+          'in your own inner handler',
       )
     if (phase === 'running') {
       const error = new TypeError(
-        'The handler of eachRecord() or eachChunk() was called twice for one batch. Call it once: each call would ' +
-          'process all records again',
+        'The handler that eachRecord() or eachChunk() made was called twice for one batch. Call it once: each call ' +
+          'would process all records again',
       )
       fatal = { error } // nobody knows what the second call was meant to do
       throw error
@@ -145,8 +145,8 @@ export function createInvocation(
     const running = schedule(jobs, deadlines(settings, { hasFailureHandlers, records: size, left, now }))
     return {
       schedule: running,
-      // `[]`, because nothing is reported yet. On a FIFO queue, this blocks the later records of a chunk in which one
-      // failed, and sorts. On a standard queue, it changes nothing.
+      // `[]`, because the inner handler has not reported anything yet. On a FIFO queue, this blocks the later records
+      // of a chunk in which one failed, and sorts. On a standard queue, it changes nothing.
       failures: running.done.then((failures) => mergeReported(batch, jobs.failedRecords(failures), [])),
       signal,
       startedAt: now,
@@ -190,8 +190,8 @@ export function createInvocation(
   }
 
   /**
-   * Ends the invocation: no further record starts. If the handler did not wait for all records, those that are still
-   * running are aborted.
+   * Ends the invocation: no further record starts. If the inner handler did not wait for all records, those that are
+   * still running are aborted.
    */
   function endSchedule(): void {
     phase = 'ended'
@@ -205,7 +205,7 @@ export function createInvocation(
    */
   async function collectFailures(returned: unknown, isLenient: boolean): Promise<readonly Failure[]> {
     seenRecords.assertSameAtResponse()
-    // If `eachRecord()` was called, `run()` has checked the event that it was given.
+    // If the records have started, `run()` has checked the event that it was given.
     if (!started) seenRecords.assertSameWhenRead()
     // If Middy's early timeout ended the batch, `endSchedule()` has just let `run()` return. The inner handler may then
     // add ids to the report, and `nextTick()` waits for that.

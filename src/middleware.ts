@@ -17,7 +17,7 @@ const INVOCATION = Symbol('invocation')
 
 /** Middy creates one request object for each invocation and passes it to every hook. The invocation is stored on it. */
 type Request = middy.Request<SQSEvent, SQSBatchResponse> & { [INVOCATION]?: Invocation }
-type StartedRequest = Request & { [INVOCATION]: Invocation }
+type PreparedRequest = Request & { [INVOCATION]: Invocation }
 
 /**
  * The property `request.event`. A later middleware may replace the event or its records, and restore them after the
@@ -26,12 +26,12 @@ type StartedRequest = Request & { [INVOCATION]: Invocation }
  * All requests share this pair of functions, because V8 makes a hidden class for each new pair.
  */
 const EVENT_PROPERTY = {
-  get(this: StartedRequest): unknown {
+  get(this: PreparedRequest): unknown {
     const invocation = this[INVOCATION]
     invocation.checkRecords(invocation.event)
     return invocation.event
   },
-  set(this: StartedRequest, event: unknown): void {
+  set(this: PreparedRequest, event: unknown): void {
     this[INVOCATION].event = event
   },
   enumerable: true,
@@ -40,10 +40,10 @@ const EVENT_PROPERTY = {
 
 /** The property `request.response`. The invocation sees each response that Middy or a middleware sets. */
 const RESPONSE_PROPERTY = {
-  get(this: StartedRequest): unknown {
+  get(this: PreparedRequest): unknown {
     return this[INVOCATION].response
   },
-  set(this: StartedRequest, response: unknown): void {
+  set(this: PreparedRequest, response: unknown): void {
     this[INVOCATION].noteResponse(response)
     this[INVOCATION].response = response
   },
@@ -90,12 +90,12 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
 
   async function boundedSqsBatchAfter(request: Request): Promise<void> {
     // Middy calls this only after `before`.
-    request.response = await (request as StartedRequest)[INVOCATION].conclude(request.response)
+    request.response = await (request as PreparedRequest)[INVOCATION].conclude(request.response)
   }
 
   async function boundedSqsBatchOnError(request: Request): Promise<void> {
-    // `undefined` makes Middy throw the error, even if another middleware has set a response. With that response,
-    // Lambda could delete the messages.
+    // If the response is `undefined`, Middy throws the error. This replaces a response that another middleware has set:
+    // with it, Lambda could delete the messages.
     request.response = (await request[INVOCATION]?.recover(request.error)) as SQSBatchResponse
     delete request.earlyResponse // Middy 6 would use it instead of the response
   }

@@ -109,6 +109,9 @@ function concurrencyOfEnvironment(): number | undefined {
   const value = process.env.BOUNDED_SQS_BATCH_CONCURRENCY
   if (value === undefined) return undefined
   if (/^\d+$/.test(value) && isCount(Number(value))) return Number(value)
-  warn('CONCURRENCY', `BOUNDED_SQS_BATCH_CONCURRENCY is ignored: expected a positive integer, got ${show(value)}`)
+  warn(
+    'BOUNDED_SQS_BATCH_CONCURRENCY',
+    `BOUNDED_SQS_BATCH_CONCURRENCY is ignored: expected a positive integer, got ${show(value)}`,
+  )
   return undefined
 }

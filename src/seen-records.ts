@@ -1,7 +1,7 @@
 import type { SQSEvent } from 'aws-lambda'
 import { type Batch, recordsOf } from './sqs-event.ts'
 
-/** After an invocation has compared this many records of one list, it stops comparing that list: about 10 ms. */
+/** An invocation compares at most this many records of one list, which takes about 10 ms. */
 const MAX_COMPARED = 1_000_000
 
 /** The records that the inner handler may have seen. A later middleware can replace the event or change its records. */
@@ -9,8 +9,8 @@ export interface SeenRecords {
   /** Call it whenever the event is read. Remembers whether its records are those of the batch. Does not throw. */
   check(event: unknown): void
   /**
-   * Call it whenever a response is set: first by the inner handler, then by `after` hooks. `assertSameWhenRead()`
-   * checks only events that were read before the last call. Does not throw.
+   * Call it whenever `request.response` is set. `assertSameWhenRead()` ignores events that were read after the last
+   * call, because the inner handler has not seen them. Does not throw.
    */
   noteResponse(response: unknown): void
   /** @throws {TypeError} unless each event that was read before the last response had the records of the batch */
@@ -26,7 +26,7 @@ export interface SeenRecords {
 
 export function watchSeenRecords(batch: Batch): SeenRecords {
   type Difference = { readonly error: unknown } | undefined
-  /** When the inner handler responds, this is the event that it received. */
+  /** The event that was read last. When the inner handler responds, this is the event that it received. */
   let seenEvent: unknown = batch.event
   let checked = { records: undefined as unknown, length: 0, compared: 0 }
   let difference: Difference

@@ -2,7 +2,7 @@ import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import { isObject, kindOf } from './describe.ts'
 import { InvalidSqsEventError } from './errors.ts'
 
-/** A checked event. Each value is read from the event only once, so that the checked value is the one that is used. */
+/** A checked event. Each value that is checked is kept and not read again. */
 export interface Batch {
   /**
    * A shallow copy of the event with the same records, made for one invocation. It identifies the invocation, even if
@@ -15,8 +15,8 @@ export interface Batch {
   /** How often each record has been received. */
   readonly receiveCounts: readonly number[]
   /**
-   * The message group of each record on a FIFO queue. `undefined` if the queue is a standard queue. An entry is
-   * `undefined` if an event made by hand has records of both.
+   * The message group of each record on a FIFO queue. `undefined` if the queue is a standard queue. An event
+   * made by hand can have records of both kinds of queue: then the entries of the standard queue are `undefined`.
    */
   readonly groups: readonly (string | undefined)[] | undefined
 }

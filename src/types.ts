@@ -40,8 +40,8 @@ export interface ChunkOptions {
 }
 
 /**
- * What a chunk handler returns: nothing if the whole chunk succeeded, one `PromiseSettledResult` for each record, or
- * the ids of the records that failed. Anything else fails the whole chunk.
+ * What a chunk handler returns. Nothing: the whole chunk succeeded. Otherwise one `PromiseSettledResult` for each
+ * record, or `{ batchItemFailures }` with the ids of the failed records. Anything else fails the whole chunk.
  */
 // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a `return` succeeds
 export type ChunkResult = void | undefined | readonly PromiseSettledResult<unknown>[] | SQSBatchResponse
@@ -63,7 +63,9 @@ export type NotEmptyResults<TResult> = [TResult] extends [never]
     ? never
     : unknown
 
-/** A Middy (or Lambda) handler for a batch of SQS records. */
+/**
+ * A handler for a batch of SQS records. Passed to Middy's `.handler()`, it is the inner handler of the Middy handler.
+ */
 export type BatchHandler<TContext extends Context = Context> = (
   event: SQSEvent,
   context: TContext,
@@ -133,9 +135,10 @@ export interface FailureRequest {
  * It does not receive records that were not started or were blocked. On a FIFO queue, it receives only the first failed
  * record of each message group. The other failed records stay reported.
  *
- * If a failure handler throws, is not done in time, or returns anything but failures that it received, it has no
- * effect: the next failure handler receives the same failures, and without a next one they stay reported. The same
- * applies if it removes failures from the array that it received, and returns this array.
+ * A failure handler has no effect if it throws, or returns anything but failures that it received. It also has no
+ * effect if it removes failures from the array that it received, and returns this array. The next failure handler then
+ * receives the same failures. When the time is over (see `signal`), no further failure handler runs. The failures that
+ * remain at the end stay reported.
  *
  * @example
  * const storeAfterFiveDeliveries: FailureHandler = async (failures) => {
@@ -206,8 +209,9 @@ export interface BoundedSqsBatchOptions {
   readonly onFailure?: FailureHandler | readonly FailureHandler[] | undefined
   /**
    * A function that is called once for each failed record, or `false` for no log.
-   * @default one `console.error()` for each batch that has failures or in which something threw: counts and groups of
-   * errors. A message body appears in it only if the message of an error quotes the body
+   * @default one `console.error()` for each batch that has failures, or whose inner handler or middleware threw: counts
+   * and groups of errors. A message body appears in it only if the message of an error quotes the body. Errors of
+   * `onFailure` and `onSummary` are separate entries, and a logger function does not receive them
    */
   readonly logger?: FailureLogger | false | undefined
   /**
@@ -254,7 +258,7 @@ export interface AdaptiveConcurrencyOptions {
 
 /** What `adaptiveConcurrency()` returns. Experimental. */
 export interface AdaptiveConcurrency {
-  /** The option `max`. */
+  /** The option `max`, or its default. */
   readonly max: number
   /** @internal */
   readonly [CREATE_LIMITER]: (max: number) => Limiter
@@ -270,7 +274,7 @@ export interface ConcurrencySummary {
    * - `'initial'`: it has not changed
    * - `'probe'`: it is being tried
    * - `'gain'`: more records succeed per second, or as many with fewer handlers
-   * - `'no-gain'`: a tried or lowered limit had no advantage, and the limit went back, at least almost
+   * - `'no-gain'`: a tried or lowered limit had no advantage, so the limit is the previous one or slightly more
    * - `'throttle'`, `'overload'`: records failed with errors of this class (see `classify`)
    * - `'idle'`: the environment had been idle
    */
@@ -282,7 +286,7 @@ export interface BatchSummary {
   /** Records in the batch: the sum of `succeeded`, `failed`, `timedOut`, `aborted`, `blocked` and `notStarted`. */
   readonly records: number
   readonly succeeded: number
-  /** Their handler threw or reported them, their body was not valid, or your own handler for Middy reported them. */
+  /** Their handler threw or reported them, their body was not valid, or your own inner handler reported them. */
   readonly failed: number
   /** Their handler was still running when the `recordTimeout` expired. */
   readonly timedOut: number
@@ -335,8 +339,8 @@ export interface RecordTrace {
    */
   error?: unknown
   /**
-   * The records that failed, each with its error. Set before the event `error` is published. The other records of the
-   * chunk succeeded.
+   * The records that failed, each with its error. Set before the event `error` is published. The chunk handler
+   * succeeded for the others. On a FIFO queue, those that follow a failed record are reported, too.
    */
   failures?: readonly { readonly record: SQSRecord; readonly error: unknown }[]
 }

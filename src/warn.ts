@@ -1,4 +1,4 @@
-/** Emits a warning of this package. Its code begins with `BOUNDED_SQS_BATCH_`. */
+/** @param code begins with `BOUNDED_SQS_BATCH_`, and is documented in docs/api.md */
 export function warn(code: string, message: string): void {
-  process.emitWarning(message, { type: 'BoundedSqsBatchWarning', code: `BOUNDED_SQS_BATCH_${code}` })
+  process.emitWarning(message, { type: 'BoundedSqsBatchWarning', code })
 }

@@ -9,9 +9,9 @@ import { type BodyParser, bodyParserOf } from './body.ts'
 import { type Chunk, runBatchOf } from './run-batch.ts'
 
 /**
- * Turns a chunk handler, which processes several records at once, into a handler for Middy. The Middy handler must use
- * `boundedSqsBatch()`. Use `eachChunk()` for batch APIs: DynamoDB's `BatchWriteItem` accepts 25 items, SQS's
- * `SendMessageBatch` 10 messages.
+ * Turns a chunk handler, which processes several records at once, into an inner handler: the function for Middy's
+ * `.handler()`. The Middy handler must use `boundedSqsBatch()`. Use `eachChunk()` for batch APIs: DynamoDB's
+ * `BatchWriteItem` accepts 25 items, SQS's `SendMessageBatch` 10 messages.
  *
  * At most `concurrency` chunks run at once. `recordTimeout` applies to a chunk. With `rateLimit`, a chunk has at most
  * `limit` records.
@@ -83,8 +83,8 @@ async function handleChunk(
   let valid = new Map<number, unknown>(records.entries())
   if (parse) {
     const bodies = records.map(({ body }) => parseBody(body, parse))
-    // Awaits only if the schema is asynchronous. Otherwise the handler must start synchronously, because the rate limit
-    // counts the records right after this call.
+    // Awaits only if the schema is asynchronous. Otherwise, the handler must start before `handleChunk()` returns,
+    // because the rate limit counts the records then.
     const isAsync = bodies.some((body) => body instanceof Promise)
     valid = withBodies(chunk, isAsync ? await Promise.all(bodies) : (bodies as ParsedBody[]), options)
   }
@@ -123,7 +123,7 @@ function fulfilled(value: unknown): ParsedBody {
   return { status: 'fulfilled', value }
 }
 
-/** The records with valid bodies, by their position in the chunk. The others fail. */
+/** The records with valid bodies, by their position in the chunk. On a FIFO queue, an invalid body blocks the rest. */
 function withBodies(
   { records, isFifo, failed }: Chunk,
   bodies: readonly ParsedBody[],

@@ -6,8 +6,8 @@ import { type BodyParser, bodyParserOf } from './body.ts'
 import { runBatchOf } from './run-batch.ts'
 
 /**
- * Turns a record handler, which processes one record, into a handler for Middy. The Middy handler must use
- * `boundedSqsBatch()`.
+ * Turns a record handler, which processes one record, into an inner handler: the function for Middy's `.handler()`. The
+ * Middy handler must use `boundedSqsBatch()`.
  *
  * The record handler is called at most once for each record: not for a record that does not start, or whose body is not
  * valid. Returning means success, throwing or rejecting means failure. A failed record does not affect other records,

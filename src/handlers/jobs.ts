@@ -3,6 +3,7 @@ import type { Failure } from '../scheduler/job-states.ts'
 import { createReadyQueue } from '../scheduler/ready-queue.ts'
 import type { Jobs } from '../scheduler/scheduler.ts'
 import type { Batch } from '../sqs-event.ts'
+import type { RecordOptions } from '../types.ts'
 import type { Chunk, ChunkRunner, RecordRunner } from './run-batch.ts'
 
 /** The jobs of a batch: its records, or chunks of them. Only this file knows which records belong to a job. */
@@ -79,11 +80,7 @@ export function chunkJobs(
 }
 
 /** If this were a closure of `chunkJobs`, a chunk that hangs would keep the whole batch in memory. */
-async function runChunk(
-  run: ChunkRunner['run'],
-  chunk: StartedChunk,
-  options: Parameters<typeof run>[1],
-): Promise<void> {
+async function runChunk(run: ChunkRunner['run'], chunk: StartedChunk, options: RecordOptions): Promise<void> {
   await run(chunk, options)
   chunk.isDone = true
   // If one record failed, the job fails, so that the rest of its message group does not start.

@@ -38,7 +38,7 @@ const RUN = Symbol('runBatch')
  * invocation, even if two invocations receive the same event and the same context.
  *
  * Uses a property, because a WeakMap was slow: its entries survive minor garbage collections. For a batch of ten
- * records, that took as long as everything else (Node 24).
+ * records, the WeakMap took as long as everything else (Node 24).
  */
 export function provideRunBatch(event: object, run: RunBatch): void {
   Object.defineProperty(event, RUN, { value: run })

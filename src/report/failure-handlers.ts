@@ -11,6 +11,7 @@ const GRACE = 25
 
 /**
  * Calls the failure handlers one after another. One that fails has no effect: the next one receives the same failures.
+ * When the time is over, no further one runs.
  *
  * @param log is called with the error if a handler fails
  * @returns the failures to report
@@ -90,10 +91,10 @@ function readRemainingIds(
   recordFailures: ReadonlyMap<Failure, RecordFailure>,
 ): ReadonlySet<string | undefined> {
   if (!Array.isArray(returned) || !(returned.length >= 0)) throw refused(kindOf(returned))
-  const known = new Set(given.map(({ index }) => ids[index]))
   const idOf = new Map<unknown, string | undefined>(
     given.map((failure) => [recordFailures.get(failure), ids[failure.index]]),
   )
+  const known = new Set(idOf.values())
   const remainingIds = new Set<string | undefined>()
   // Uses a loop, because the handler may have replaced the array's methods. Stops at the first unknown entry.
   const { length } = returned

@@ -17,10 +17,10 @@ type Logger = FailureLogger | false | undefined
 /**
  * Writes one log entry for a batch, or calls the `logger` once for each failed record. The entry has message ids, and
  * the names, messages and stacks of errors. It adds no bodies, attributes or receipt handles, but the message of a
- * handler's error can quote a body. An error in this function does not change the response.
+ * handler's error can quote a body. An error of the logger or of the console does not change the response.
  *
  * @param summary makes the summary. It is called only if an entry is written
- * @param replaced the error that ended the batch, if there is one
+ * @param replaced the error that the response replaces, if the inner handler or a middleware threw
  */
 export function logFailures(
   logger: Logger,
@@ -45,7 +45,7 @@ export function logReplacedError(logger: Logger, error: unknown): void {
   write(`${PREFIX} ${REPLACED} ${textWithStack(error, '  ')}`)
 }
 
-/** Logs an error of a failure handler or of `onSummary`, or what a failure handler reports. */
+/** Logs an error of a failure handler or of `onSummary`, or what a failure handler passes to `log()`. */
 export function logCallback(logger: Logger, option: 'onFailure' | 'onSummary', error: unknown): void {
   if (logger !== false) write(`${PREFIX} ${option}: ${textWithStack(error, '  ')}`)
 }
@@ -60,15 +60,11 @@ function callLogger(logger: FailureLogger, batch: Batch, failures: readonly Fail
     try {
       const returned: unknown = logger(reason, batch.records[index] as never)
       // The rejection of an async logger would end the process.
-      if (isObject(returned)) void settleLog(returned).catch(writeOnce)
+      if (isObject(returned)) Promise.resolve(returned).catch(writeOnce)
     } catch (error) {
       writeOnce(error)
     }
   }
-}
-
-async function settleLog(returned: object): Promise<void> {
-  await returned
 }
 
 function write(entry: unknown): void {
@@ -217,8 +213,9 @@ function toErrorText(name: string, message: string): ErrorText {
 const OTHER_FRAMES = /[( ]node:|\/node_modules\/(middy-bounded-sqs-batch|p-queue)\//
 
 /**
- * The frames of a stack. V8 begins a stack with the whole message, which this function removes. It is called only for
- * the errors that are shown. V8 formats a stack when it is first read, and that takes longer than the record did.
+ * The frames of a stack. V8 begins a stack with the whole message, which this function removes. Call it only for
+ * errors that are shown: V8 formats a stack when it is first read, and this takes longer than all other work for a
+ * record.
  */
 function framesOf(error: unknown): string[] {
   try {

@@ -5,8 +5,7 @@ import { RecordBlockedError } from '../errors.ts'
 import type { Failure } from '../scheduler/job-states.ts'
 import type { Batch } from '../sqs-event.ts'
 
-// @middy/sqs-partial-batch-failure makes the response. Users of that package know its responses, and its conversion
-// defines the format.
+// @middy/sqs-partial-batch-failure makes the response, so that it is the same for users who come from that package.
 const convert = sqsPartialBatchFailure({ logger() {} }).after as (request: object) => Promise<void>
 const REJECTED = { status: 'rejected' }
 
@@ -54,7 +53,6 @@ export function readResponse(response: unknown, { ids }: Batch): Failure[] {
   return readOrRefuse(expected, () => {
     if (!Array.isArray(response)) return readList(response, ids, 'batch')
     checkLength(response, ids)
-    // A record without a result counts as failed.
     return readSettled(response, ids.length, () => new Error('The handler returned no result for the record'))
   })
 }

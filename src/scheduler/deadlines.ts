@@ -15,7 +15,7 @@ export interface Deadlines {
 
 export const NO_DEADLINES: Deadlines = { drainAt: Infinity, abortAt: Infinity }
 
-/** Milliseconds before the function's timeout that are kept for the response after the failure handlers. */
+/** Milliseconds that are kept for the response, after the failure handlers and `onSummary`. */
 const RESPONSE_RESERVE = 100
 
 /**
@@ -33,7 +33,7 @@ export const END_PER_RECORD = 0.008
 const END_PER_BATCH = 10
 
 /**
- * The share of a vCPU that the function has. 1 on Managed Instances, where memory does not decide it, and 1 if
+ * The share of a vCPU that the function has. 1 on Lambda Managed Instances, where memory does not decide it, and 1 if
  * `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` is not set.
  */
 export function cpuShare(): number {
@@ -94,7 +94,7 @@ export function deadlines(
         ? `, and timeBudget reserves ${reserve} ms for the end of the batch. Lower timeBudget, or raise`
         : '. Raise'
     warn(
-      'TIME_BUDGET',
+      'BOUNDED_SQS_BATCH_TIME_BUDGET',
       `No record starts: the function has ${Math.floor(left)} ms left${budget} the function's timeout`,
     )
   }

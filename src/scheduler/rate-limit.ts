@@ -14,8 +14,8 @@ export interface RateLimit {
    */
   waitUntilDue(invocation: object, nextCount: () => number): Promise<boolean>
   /**
-   * Whether `count` records may start now. Another job may have become the next one since `waitUntilDue()` resolved, so
-   * the caller must check again.
+   * Whether `count` records may start now. Since `waitUntilDue()` resolved, a larger job may have become the next one,
+   * or another invocation may have started records. So the caller must check again.
    */
   mayStart(count: number): boolean
   /** Call it after `count` records have started: it counts them and lets the next invocation continue. */

@@ -1,7 +1,7 @@
 /**
  * Which job may start next. All jobs of a standard queue may run at once. On a FIFO queue, the jobs of a message group
- * run one at a time, in order. After a failure, no further job of the group runs. `take()` always returns the first job
- * of the batch that may start.
+ * run one at a time, in order. After a failure, no further job of the group (or of the batch) starts. `take()` always
+ * returns the first job of the batch that may start.
  */
 export interface ReadyQueue {
   /** The maximum number of jobs that can ever be in flight at once: on a FIFO queue, one for each message group. */

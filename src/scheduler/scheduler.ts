@@ -91,7 +91,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     const batches = Array.from(liveBatches, (batch) => ({ batch, count: batch.countUnresponsive(now) }))
     if (batches.reduce((sum, { count }) => sum + count, 0) < (limiter?.limit ?? slots.limit)) return
     warn(
-      'SIGNAL_IGNORED',
+      'BOUNDED_SQS_BATCH_SIGNAL_IGNORED',
       `Handlers that ignore their abort signal occupy all ${slots.limit} slots: they are still running ` +
         `${recordTimeout} ms (recordTimeout) after it aborted. Their batches end now, and records that have not ` +
         'started are reported. Pass `signal` to every call that a handler awaits, for example fetch(url, { signal })',
@@ -121,8 +121,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     const liveBatch = {
       countUnresponsive,
       // Another invocation can call these functions. They are bound, so that handlers and abort listeners keep the
-      // async context of their own invocation. A fixed limit does not need this: only its own invocation calls
-      // `startWorkers`. And `end` then finds no job to abort, because unresponsive handlers hold all slots.
+      // async context of their own invocation. A fixed limit does not need this: no other invocation calls
+      // `startWorkers()`, and `end()` has no job to abort, because handlers that timed out hold all slots.
       startWorkers: limiter ? AsyncLocalStorage.bind(startWorkers) : startWorkers,
       end: limiter ? AsyncLocalStorage.bind(end) : end,
     }
@@ -171,7 +171,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         now = finishJob(slot, result)
         mustGiveUp = slots.isContended
       }
-      // Waits for a slot again, unless the limit became smaller and its batch has more workers than there are slots.
+      // Waits for a slot again, unless the limit became smaller and this batch has more workers than there are slots.
       if (mustGiveUp && hasWaitingJobs() && workers <= slots.limit) enqueueSlot(worker)
       else workers--
     }
@@ -188,7 +188,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
 
     /**
      * Used only with a rate limit. Called when a job may be ready. At most one job of this invocation holds a slot
-     * while it waits for the limit. More would hold slots that other invocations could use.
+     * while it waits for the rate limit. More would hold slots that other invocations could use.
      */
     function dispatch(): void {
       if (isDispatching || nextRecordCount() === 0) return
@@ -215,7 +215,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         }
         const recordCount = nextRecordCount()
         if (!limit.mayStart(recordCount)) {
-          isDue = false // a job with more records became the next one: wait again
+          isDue = false // the next job has more records now, or another invocation has started some: wait again
           continue
         }
         const job = takeJob() // `undefined` if the job was blocked in the meantime
@@ -420,8 +420,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     if (liveBatches.size === 0) eventLoop.reset()
     liveBatches.add(liveBatch)
     endIfDone()
-    if (!rateLimit) void startWorkers()
-    else {
+    void startWorkers()
+    if (rateLimit) {
       watchDeadlines()
       dispatch()
     }

@@ -114,7 +114,7 @@ t.test('each field of a summary', async (t) => {
 })
 
 t.test('each warning', (t) => {
-  assertSections(t, inSource(/code: '(BOUNDED_SQS_BATCH_\w+)'/g))
+  assertSections(t, inSource(/\bwarn\(\s*'(BOUNDED_SQS_BATCH_\w+)'/g))
   t.end()
 })
 

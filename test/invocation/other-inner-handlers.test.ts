@@ -281,8 +281,8 @@ t.test('running the records of a batch a second time fails the invocation', asyn
   await t.rejects(result, {
     name: 'TypeError',
     message:
-      'The handler of eachRecord() or eachChunk() was called twice for one batch. Call it once: each call would process ' +
-      'all records again',
+      'The handler that eachRecord() or eachChunk() made was called twice for one batch. Call it once: each call would ' +
+      'process all records again',
   })
   t.strictSame(started, ['a', 'b'])
 })
@@ -449,8 +449,8 @@ t.test('running the records after the end of the invocation is refused', async (
   await t.rejects(handler(standardEvent('c'), testContext()), /set-up failed/)
   await t.rejects(inner(event as SQSEvent, testContext()), {
     message:
-      'The handler of eachRecord() or eachChunk() was called after the invocation had ended. Await it in your own inner ' +
-      'handler',
+      'The handler that eachRecord() or eachChunk() made was called after the invocation had ended. Await its result ' +
+      'in your own inner handler',
   })
 })
 

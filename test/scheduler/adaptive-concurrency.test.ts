@@ -501,7 +501,7 @@ t.test(
   },
 )
 
-t.test('max is lowered to the free file descriptors, with the usual warning', async (t) => {
+t.test('max is lowered to the free file descriptors, with a warning', async (t) => {
   let max = 0
   const concurrency: AdaptiveConcurrency = {
     max: 10_000_000,
@@ -511,8 +511,11 @@ t.test('max is lowered to the free file descriptors, with the usual warning', as
     },
   }
   const warnings = await warned(() => void handlerOf(() => {}, { concurrency }))
-  t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_DESCRIPTORS', message: /^The concurrency is 10000000, but/ }])
-  t.match((warnings[0] as Error).message, `only ${max} more files`)
+  t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_DESCRIPTORS', message: /^The concurrency is at most 10000000, but/ }])
+  t.match(
+    (warnings[0] as Error).message,
+    `only ${max} more files and sockets. adaptiveConcurrency() uses at most ${max}`,
+  )
 })
 
 t.test('the JSON log entry has the limit and the reason', async (t) => {

@@ -167,8 +167,8 @@ export function checkTemplateFlags({ template, parameter, templateFunction }: Te
 
 /**
  * Adds the settings of a template to the flags, and returns notes about them. Flags on the command line override the
- * template. An existing queue keeps its own settings. If the value of a setting is not known, the default of the command
- * is used.
+ * template. An existing queue keeps its own settings. If the value of a setting is not known, the default of the
+ * command is used.
  */
 export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFlags; notes: string[] }> {
   const { template: file, queueUrl } = flags

@@ -9,7 +9,7 @@ function cost({ costPerMillion }: Combination): number {
   return costPerMillion ?? Number.POSITIVE_INFINITY
 }
 
-/** The combination with the lowest score is chosen. With `balanced`, one that is twice as fast may cost twice as much. */
+/** The lowest score is chosen. With `balanced`, a combination that is twice as fast may cost twice as much. */
 const SCORES: Readonly<Record<Optimize, (combination: Combination) => number>> = {
   speed: cost, // only the fastest combinations are compared
   cost,

@@ -14,8 +14,8 @@ export const REACHED = 0.75
 const WORTH_MEASURING = 1.1
 
 /**
- * If all jobs fail even at this share of `returnTo`, this is an outage. After it, probes upwards double the limit, as
- * in TCP's slow start (RFC 5681), until it has recovered.
+ * If all jobs fail even at this share of the earlier limit (`returnTo`), this is an outage. After it, probes upwards
+ * double the limit, as in TCP's slow start (RFC 5681), until it is `returnTo` again.
  */
 const OUTAGE = 0.25
 /**
@@ -61,7 +61,7 @@ export interface Climb {
    * Pressure has lowered the limit: sets the limit to measure next.
    *
    * @param before the limit before it was lowered
-   * @param allFailed whether all jobs have failed with the limit before
+   * @param allFailed whether all jobs have failed with that limit and since then
    * @returns whether a probe upwards continues, because the lower limit is still worth a measurement
    */
   lowered(before: number, allFailed: boolean): boolean
@@ -173,8 +173,8 @@ export function createClimb(limit: CurrentLimit): Climb {
   function lowered(before: number, allFailed: boolean): boolean {
     step = MIN_STEP
     if (returnTo === undefined) {
-      // The limit to grow back to, if this is an outage. The reference, and not the limit of a probe, because the probe
-      // may be the cause. If an earlier outage is not over, at least half of its goal `doublesBelow`.
+      // If this is an outage, the limit grows back to `returnTo`. This is the reference and not the limit of a probe,
+      // because the probe may be the cause. If an earlier outage is not over, it is at least half of `doublesBelow`.
       returnTo = Math.max(reference?.limit ?? before, doublesBelow < Infinity ? doublesBelow / 2 : 0)
       doublesBelow = 0
     }

@@ -4,7 +4,8 @@
  * A cohort is measured instead of a period of time. A period at the start of a batch would contain the first fast jobs,
  * but not the slow ones that started with them. It could also contain a pause between invocations.
  *
- * A job counts if it succeeded, or was throttled or overloaded. A job with another failure does not count.
+ * A job counts if it succeeded, or if its handler failed by throttling or overload. A job that failed in another way,
+ * timed out or was aborted does not count.
  */
 export interface Cohort {
   readonly limit: number
@@ -17,7 +18,10 @@ export interface Cohort {
   limited: number
   /** Whether no further job joins. */
   isFull: boolean
-  /** The sum of the durations of the jobs that count. A start subtracts its time from it, and an end adds its time. */
+  /**
+   * A running sum: a start subtracts the time since `openedAt`, and the end of a job that counts adds it.
+   * `durationSoFar()` makes it the sum of the durations.
+   */
   duration: number
   /** The sum of the durations of the jobs that have ended and do not count. */
   uncounted: number
@@ -25,7 +29,7 @@ export interface Cohort {
   squares: number
   /**
    * The sum of an integral for each job: the number of jobs in flight, integrated from the start to the end of the job.
-   * It is computed like `duration`.
+   * A running sum like `duration`, but it keeps the jobs that do not count.
    */
   inFlightIntegral: number
 }
@@ -85,8 +89,8 @@ export function leave(
 }
 
 /**
- * Little's law: goodput is concurrency ÷ mean duration. The duration so far of jobs that are still in flight is
- * included.
+ * Little's law: throughput is concurrency ÷ mean duration. Goodput is the share of it that succeeded. The durations
+ * include those of jobs that are still in flight.
  */
 export function measure(cohort: Cohort, now: number, integral: number): Measurement {
   const { inFlight, inFlightIntegral, succeeded, uncounted } = cohort

@@ -4,7 +4,7 @@ import { type Cohort, join, leave, measure, openCohort, standardError } from './
 import { createCurrentLimit, type LimitRange } from './current-limit.ts'
 import { createPressure } from './pressure.ts'
 
-// These parameters, and those of climb.ts, were chosen on the downstreams in bench/adaptive/scenarios.ts.
+// These parameters, and those of climb.ts, were chosen on the simulated downstreams in bench/adaptive/scenarios.ts.
 
 /** If the event loop is busy for more than this share of the time, a higher limit would not help. */
 const MAX_UTILIZATION = 0.95
@@ -13,24 +13,25 @@ const MAX_UTILIZATION = 0.95
 const MARGIN = 0.95
 /**
  * One cut by overloads leaves at least this share of the limit, before `MARGIN` is applied. Otherwise, one moment in
- * which all calls fail, such as a restart, would lower the limit to 1.
+ * which all calls fail, such as a restart, would lower the limit to `min`.
  */
 const MIN_SHARE_LEFT = 0.5
 
-// Jobs may hang, so the search does not wait for all of them. A cut ends at the latest when `CUT_PATIENCE` times as
-// many jobs have ended as were in flight. A cohort is dropped when `COHORT_PATIENCE` times as many have ended as its
-// limit allows at once (or as `PRECISE.jobs`, if that is more).
+// Jobs may hang, so the search does not wait for all of them. A cut ends at the latest after `CUT_PATIENCE` × n
+// ended jobs, where n is the number in flight when the cut began. A cohort is dropped after `COHORT_PATIENCE` × its
+// limit ended jobs, or `COHORT_PATIENCE` × `PRECISE.jobs` if that is more.
 const CUT_PATIENCE = 10
 const COHORT_PATIENCE = 50
 
 /**
- * A cohort is complete if at least `jobs` of its jobs have ended, and at least as many as the limit. The relative
- * standard error of the mean duration must be at most `error`. At least the share `ended` of its jobs must have ended,
- * and its age must be at least `age` milliseconds. Steps that double the limit need less precision.
+ * A cohort is complete if at least `jobs` of its jobs have ended and count, and at least as many as the limit. The
+ * relative standard error of the mean duration must be at most `error`. At least the share `ended` of these and of the
+ * jobs in flight must have ended, and its age must be at least `age` milliseconds. Steps that double the limit need
+ * less precision.
  */
 const PRECISE = { jobs: 16, error: 0.05, ended: 0.95, age: 50 }
 const ROUGH = { jobs: 4, error: 0.2, ended: 0.8, age: 0 }
-/** If this many times as many jobs have ended, the standard error no longer matters. */
+/** After this many times the needed number of jobs, the standard error no longer matters. */
 const MAX_JOBS_FACTOR = 8
 
 /** Milliseconds. */
@@ -44,8 +45,8 @@ interface LimitSearchOptions extends LimitRange {
 }
 
 /**
- * A fall of the limit after pressure. It lasts until nearly all jobs that started before it have ended, or until
- * `maxEnds` jobs have ended.
+ * A fall of the limit after pressure, which means too many throttled or overloaded calls. It lasts until nearly all
+ * jobs that started before it have ended, or until `maxEnds` jobs have ended.
  */
 interface Cut {
   /** The limit before the cut. */
@@ -77,7 +78,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   let cohort: Cohort | undefined
   /** How many jobs are in flight, without those that timed out. */
   let inFlight = 0
-  /** When `inFlight` last changed. */
+  /** When `inFlight` last changed. In `ended()` and what it calls, this is the current time. */
   let changedAt = 0
   /** The integral of `inFlight` over time since the cohort was opened. */
   let integral = 0
@@ -110,7 +111,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     if (!pressure.failed(failure)) return false
     cut ??= startCut(failure, now)
     const least = failure === 'overload' ? Math.min(limit.value, MIN_SHARE_LEFT * cut.from) : min
-    limit.set(Math.max(least, Math.min(limit.value, inFlight - 1)), failure)
+    limit.set(Math.max(least, Math.min(limit.value, inFlight - 1)), failure) // -1: no job replaces the failed one
     return false
   }
 
@@ -161,7 +162,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   function startCut(failure: Cut['failure'], now: number): Cut {
     const reachedWithoutSuccess = pressure.successes === 0 && inFlight >= REACHED * limit.value
     pressure.learn()
-    cohort = open(now)
+    cohort = open(now) // never measured: it marks the jobs that start during the cut
     return { from: limit.value, failure, reachedWithoutSuccess, older: inFlight, maxEnds: CUT_PATIENCE * inFlight }
   }
 
@@ -172,8 +173,8 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     limit.set(MARGIN * limit.value, failure)
     const isProbing = climb.lowered(from, allFailed)
     // A limit that is too high is not the only cause of overloads. So `judge()` checks whether the lower limit has
-    // fewer of them, and returns to `beforeCut` if it has not. In three cases it does not: a probe is compared with the
-    // reference, throttling proves itself, and in an outage the previous limit would only let more jobs fail.
+    // fewer of them, and returns to `beforeCut` if it has not. Three cases need no check. A probe is compared with the
+    // reference. Throttling always comes from the load. In an outage, the previous limit would only let more jobs fail.
     if (allFailed) beforeCut = undefined
     else if (!isProbing && failure === 'overload') {
       beforeCut ??= { limit: from, overloadShare: pressure.overloadShare }
