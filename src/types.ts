@@ -233,7 +233,7 @@ export interface AdaptiveConcurrencyOptions {
   readonly min?: number | undefined
   /**
    * The maximum limit: a positive integer. If the process has fewer free file descriptors, the maximum is lowered to
-   * their number, with a warning.
+   * the number that fits, with a warning.
    * @default 500, or `min` if that is more
    */
   readonly max?: number | undefined

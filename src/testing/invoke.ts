@@ -73,7 +73,7 @@ function checkHandler(handler: unknown): void {
   if (handler.length > 2) {
     throw new TypeError(
       `invoke(): expected a handler with the parameters event and context, got ${handler.length} parameters. Pass the ` +
-        'Middy handler, not that of eachRecord() or eachChunk(). Lambda does not run handlers with a callback on Node 24 ' +
+        'Middy handler, not the one that eachRecord() or eachChunk() made. Lambda does not run handlers with a callback on Node 24 ' +
         'and newer',
     )
   }

@@ -111,6 +111,13 @@ t.test('on Managed Instances the worker threads of the process share its descrip
         message: `in each of ${threads} worker threads, but this process can open only`,
       },
     ])
+    let fitting = 0
+    const [adaptive] = await warned(() => {
+      fitting = fitDescriptors(Math.ceil(1025 / threads), false)
+    })
+    const { message } = adaptive as Error
+    t.equal(fitting, Math.floor(Number(/only (\d+) more/.exec(message)?.[1]) / threads))
+    t.match(message, `adaptiveConcurrency() uses at most ${fitting}`)
   }
   withCpuMax('200000 100000')
   process.env = before

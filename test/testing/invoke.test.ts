@@ -209,7 +209,7 @@ t.test('an invalid argument is a TypeError that says what was expected and what 
     [[undefined, event], 'invoke(): expected the handler to be a function, got undefined'],
     [
       [(_event: unknown, _context: unknown, _callback: unknown) => {}, event],
-      'invoke(): expected a handler with the parameters event and context, got 3 parameters. Pass the Middy handler, not that of eachRecord() or eachChunk(). Lambda does not run handlers with a callback on Node 24 and newer',
+      'invoke(): expected a handler with the parameters event and context, got 3 parameters. Pass the Middy handler, not the one that eachRecord() or eachChunk() made. Lambda does not run handlers with a callback on Node 24 and newer',
     ],
     [[() => listOf(), event], notAPromise],
     [[() => {}, event], notAPromise.replace('an object', 'undefined')],

@@ -97,13 +97,14 @@ export async function readSettings<N extends string>(
   const notes: string[] = []
   for (const { name, title, setting, unit = '', whenAbsent } of rowsOf(mapping)) {
     if (isGiven(name)) continue
-    // The default window of AWS is 0. The default batch size of this command needs a longer one.
+    // AWS's default window is used only with a batch size from the template. Otherwise, this command's defaults for both
+    // fit each other.
     if (name === 'window' && values.batchSize === undefined && 'isDefault' in setting) continue
     if (setting.state === 'known') {
       values[name] = setting.value
       usedSettings.push(`${title} ${setting.value}${unit}`)
     } else if (setting.state === 'unknown') {
-      refuseWrong(title, setting, file)
+      refuseInvalid(title, setting, file)
       notes.push(`the ${title} in ${file} is not known (${setting.reason}), so the default is used`)
     } else notes.push(`${file} ${whenAbsent}`)
   }
@@ -136,7 +137,7 @@ export async function readSettings<N extends string>(
 }
 
 /** Refuses a value that AWS rejects: a run with another value would show nothing about this template. */
-function refuseWrong(title: string, setting: Setting<unknown>, file: string): void {
+function refuseInvalid(title: string, setting: Setting<unknown>, file: string): void {
   if (setting.state === 'unknown' && setting.fix !== undefined) {
     throw new UsageError(`the ${title} in ${file} is not valid: ${setting.reason}`)
   }
@@ -182,7 +183,7 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
     queueUrl === undefined ? ['DEAD_LETTER_QUEUE_URL'] : [],
   )
   if (flags.reportBatchItemFailures)
-    refuseWrong('value of FunctionResponseTypes', mapping.reportBatchItemFailures, file)
+    refuseInvalid('value of FunctionResponseTypes', mapping.reportBatchItemFailures, file)
   const reportBatchItemFailures = valueIn(mapping.reportBatchItemFailures)
   if (reportBatchItemFailures === undefined)
     notes.push(`it is not known whether ReportBatchItemFailures is on in ${file}: this run assumes that it is on`)

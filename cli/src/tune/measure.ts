@@ -135,7 +135,7 @@ async function reuseEnvironment(options: FunctionOptions & { memory: number }, s
     const started = await startEnvironment(
       {
         ...options,
-        onFigures: (taken) => metrics.resolve(taken),
+        onMetrics: (taken) => metrics.resolve(taken),
         onDeathBetween: (message) => {
           death = message
         },

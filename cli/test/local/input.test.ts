@@ -131,7 +131,7 @@ test('--messages-from: an error is one line with the number of the message', asy
      export const noBody = [{ body: undefined }]`,
   )
   const fails = async (name: string, message: string) => t.rejects(collect(file, name), { name: 'UsageError', message })
-  await fails('default', `message 2 of ${file} has an empty body, which SQS rejects`)
+  await fails('default', `--messages-from: message 2 of ${file} has an empty body, which SQS rejects`)
   await fails('throws', `--messages-from: message 2 of ${file}: Error: no more`)
   await fails('nothing', `--messages-from: message 1 of ${file} is undefined, which JSON cannot represent`)
   await fails(

@@ -113,7 +113,7 @@ test('event_source_arn from a variable of a module in a module', (t) => {
   t.end()
 })
 
-test('instances of one declaration with the same broken setting give one finding', (t) => {
+test('instances of one declaration with the same wrong setting give one finding', (t) => {
   const keys = ['["a.b"]', '["c"]', '["d"]']
   const plan = planOf(
     keys.map((key) => `aws_sqs_queue.work${key}`),

@@ -50,7 +50,7 @@ test('the JSON output for a downstream with a capacity of 40 has the combination
     for (const figure of [goodput, p50, p95, cpuPerRecord, peakMemory, costPerMillion])
       t.ok(Number(figure) > 0, `${figure}`)
     t.equal(failedShare, 0)
-    t.ok(goodput <= 40 / 0.019 && Number(p50) >= 19, `${goodput} records/s, ${p50} ms`)
+    t.ok(goodput <= 40 / 0.015 && Number(p50) >= 15, `${goodput} records/s, ${p50} ms`)
     t.match(combination.origin, combination.memory === 512 ? 'predicted' : /^(measured|predicted)$/)
   }
   t.ok(combinations.some((combination) => JSON.stringify(combination) === JSON.stringify(best)))

@@ -29,7 +29,7 @@ export interface FunctionOptions {
   /** Called when the process ended unexpectedly while it had no event. */
   onDeathBetween?: (message: string) => void
   /** Called after each invocation with the measured values. Without this option, the process measures nothing. */
-  onFigures?: (metrics: InvocationMetrics) => void
+  onMetrics?: (metrics: InvocationMetrics) => void
 }
 
 export const FUNCTION_DEFAULTS = {
@@ -65,7 +65,7 @@ function commandFor(options: FunctionOptions, file: string, heapFlags: readonly 
   const strip = /\.m?ts$/.test(file) && !process.features.typescript // Node 22 before 22.18
   const flags = strip ? ['--experimental-strip-types', '--no-warnings'] : []
   const exportName = options.exportName ?? FUNCTION_DEFAULTS.exportName
-  const measure = options.onFigures ? ['measure'] : []
+  const measure = options.onMetrics ? ['measure'] : []
   return ['"$@"', [process.execPath, ...heapFlags, ...flags, OWN_CLIENT, file, exportName, ...measure]]
 }
 
@@ -134,7 +134,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
     functionArn: `arn:aws:lambda:${regionOf(process.env)}:000000000000:function:${basename(file, extname(file))}`,
     onReady: ready.resolve,
     onInitError: fail,
-    onFigures: (metrics) => options.onFigures?.(metrics),
+    onMetrics: (metrics) => options.onMetrics?.(metrics),
   })
 
   const env = environmentVariables(options, file, api.address, heapFlags)

@@ -38,13 +38,13 @@ export interface RuntimeApiOptions {
   onReady: () => void
   onInitError: (message: string) => void
   /** Called after each invocation, if the runtime client measures. */
-  onFigures: (metrics: InvocationMetrics) => void
+  onMetrics: (metrics: InvocationMetrics) => void
 }
 
 /** The limit of Lambda for a synchronous response. */
 const MAX_RESPONSE_BYTES = 6_291_556
 const ROUTE =
-  /^\/2018-06-01\/runtime\/(?:(init\/error)|(figures)|invocation\/(next)|invocation\/([^/]+)\/(response|error|record-errors))$/
+  /^\/2018-06-01\/runtime\/(?:(init\/error)|(metrics)|invocation\/(next)|invocation\/([^/]+)\/(response|error|record-errors))$/
 
 async function readBody(request: IncomingMessage, limit: number) {
   const chunks: Buffer[] = []
@@ -69,7 +69,7 @@ function readError(text: string): string {
  * The Lambda Runtime API for one execution environment, on loopback. On Managed Instances, a runtime client has several
  * polls open at once, and each takes one invocation.
  */
-export async function startRuntimeApi({ timeout, functionArn, onReady, onInitError, onFigures }: RuntimeApiOptions) {
+export async function startRuntimeApi({ timeout, functionArn, onReady, onInitError, onMetrics }: RuntimeApiOptions) {
   const waiting: Invocation[] = []
   const polls: ServerResponse[] = []
   const running = new Map<string, Invocation>()
@@ -107,7 +107,7 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
   }
 
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
-    const [, initError, figures, next, requestId, kind] = ROUTE.exec(request.url ?? '') ?? []
+    const [, initError, metrics, next, requestId, kind] = ROUTE.exec(request.url ?? '') ?? []
     if (next) {
       polls.push(response)
       response.on('close', () => {
@@ -117,14 +117,14 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
       onReady()
       return dispatch()
     }
-    const limit = kind === 'record-errors' || figures ? Number.POSITIVE_INFINITY : MAX_RESPONSE_BYTES
+    const limit = kind === 'record-errors' || metrics ? Number.POSITIVE_INFINITY : MAX_RESPONSE_BYTES
     const { size, text } = await readBody(request, limit)
     if (initError) {
       onInitError(readError(text))
       return reply(response, 202, { status: 'OK' })
     }
-    if (figures) {
-      onFigures(JSON.parse(text))
+    if (metrics) {
+      onMetrics(JSON.parse(text))
       return reply(response, 202, { status: 'OK' })
     }
     const invocation = running.get(requestId ?? '')

@@ -52,7 +52,7 @@ async function reportRecordErrors(id: string, records: readonly string[]) {
 
 /** Sent after the response, so that it does not make the invocation longer. */
 async function reportMetrics() {
-  if (metrics) await call('POST', 'figures', JSON.stringify(metrics.take()))
+  if (metrics) await call('POST', 'metrics', JSON.stringify(metrics.take()))
 }
 
 const metrics = measure === undefined ? undefined : openMetrics()
