@@ -62,7 +62,7 @@ test('if every record fails, one round is enough', async (t) => {
 
 test('the records of a chunk have the duration of the chunk', async (t) => {
   const { p50 } = await measure(50, 1769, optionsOf('chunks'))
-  t.ok((p50 ?? 0) >= 20, `${p50} ms, and not a tenth of the 30 ms`)
+  t.ok((p50 ?? 0) >= 20, `${p50} ms, and not a fifth of the 30 ms`)
 })
 
 test('of a chunk, only the records that failed count as failed', async (t) => {
