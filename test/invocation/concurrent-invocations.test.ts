@@ -3,7 +3,7 @@ import middy from '@middy/core'
 import type { SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, DurableContextError, eachRecord } from '../../src/index.ts'
-import { mockClock, passTime, settled } from '../support/clock.ts'
+import { busyClock, mockClock, passTime, settled } from '../support/clock.ts'
 import { cores } from '../support/cores.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
@@ -20,6 +20,20 @@ async function settleAll(held: ReturnType<typeof heldRecords>, fails: (id: strin
     await settled()
   }
 }
+
+t.test('after a pause, a batch starts its records before the next turn of the event loop', async (t) => {
+  const pass = busyClock(t)
+  let isNextTurn = false
+  const started: boolean[] = []
+  const handle = handlerOf(() => void started.push(isNextTurn))
+  await handle(standardEvent('a'))
+  pass(1000)
+  setImmediate(() => {
+    isNextTurn = true
+  })
+  await handle(standardEvent('b'))
+  t.strictSame(started, [false, false])
+})
 
 t.test('invocations that share event and context each get their own report', async (t) => {
   const event = standardEvent('a', 'b', 'c')

@@ -54,3 +54,50 @@ for (const [name, innerHandler] of Object.entries({
     t.end()
   })
 }
+
+/**
+ * Processes 2,000 batches of ten records, of which one fails, and then 4,000 more. Returns by how many bytes the heap
+ * grew during the latter. V8 keeps its bytecode, because dropping it would hide a leak.
+ */
+function heapGrowthOfEnded(option: string): number {
+  const program = `
+    import middy from '@middy/core'
+    import { adaptiveConcurrency, boundedSqsBatch, eachRecord } from ${JSON.stringify(index)}
+
+    const event = ${JSON.stringify(JSON.stringify(standardEvent(...ids(10))))}
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false, ${option} }))
+      .handler(eachRecord(async (record, context, { index, signal }) => {
+        if (index === 3 && !signal.aborted) throw new Error('refused')
+      }))
+
+    async function invoke(times) {
+      for (let invocation = 0; invocation < times; invocation++) {
+        const { batchItemFailures } = await handler(JSON.parse(event), { getRemainingTimeInMillis: () => 10_000 })
+        if (batchItemFailures.length !== 1) throw new Error('not one record failed')
+        if (invocation % 50 === 0) await new Promise(setImmediate)
+      }
+      gc()
+      return process.memoryUsage().heapUsed
+    }
+
+    const before = await invoke(2_000)
+    console.log(await invoke(4_000) - before)
+  `
+  const flags = ['--expose-gc', '--no-flush-bytecode', '--input-type=module']
+  return Number(execFileSync(process.execPath, flags, { input: program }))
+}
+
+for (const option of [
+  'concurrency: 5',
+  'recordTimeout: 1_000',
+  'rateLimit: { limit: 1_000, interval: 1 }',
+  'onFailure: (failures) => failures',
+  'concurrency: adaptiveConcurrency()',
+]) {
+  t.test(`with ${option}, a full garbage collection frees all of the ended invocations`, (t) => {
+    const growth = heapGrowthOfEnded(option)
+    t.ok(growth < 1_000_000, `the heap grew by ${growth} bytes in 4,000 invocations`)
+    t.end()
+  })
+}
