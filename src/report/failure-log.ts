@@ -209,7 +209,10 @@ function toErrorText(name: string, message: string): ErrorText {
   return { groupKey: key.slice(0, MAX_TEXT), text }
 }
 
-/** Frames of Node, of this package and of p-queue, which do not help to find a defect in a handler. */
+/**
+ * Frames of Node, and of this package and p-queue unless they are bundled. They do not help to find a defect in a
+ * handler.
+ */
 const OTHER_FRAMES = /[( ]node:|\/node_modules\/(middy-bounded-sqs-batch|p-queue)\//
 
 /**

@@ -27,13 +27,13 @@ export interface Limiter {
    *
    * @returns a value to pass to `ended()` when the slot is free, instead of the one that `started()` returned
    */
-  timedOut(cohort: object, startedAt: number, error: unknown, now: number): object
+  timedOut(token: object, startedAt: number, error: unknown, now: number): object
   /**
    * A job has freed its slot.
    *
    * @param succeeded `undefined` if its result does not count
    */
-  ended(cohort: object, startedAt: number, now: number, succeeded: boolean | undefined): void
+  ended(token: object, startedAt: number, now: number, succeeded: boolean | undefined): void
 }
 
 /** A symbol, so that nothing but the result of `adaptiveConcurrency()` has this method. */

@@ -61,7 +61,7 @@ interface Slot {
   /** `undefined` while no job runs in the slot. */
   options: LazyJobOptions | undefined
   /** Only with a limiter: the value that it returned for the job. `undefined` while no job runs in the slot. */
-  cohort: object | undefined
+  token: object | undefined
 }
 
 /** Makes the scheduler of a middleware instance: a function that runs the jobs of one invocation. */
@@ -73,11 +73,11 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
   function applyLimit({ limit }: Limiter): void {
     // A higher limit starts handlers, and a handler can block the thread. They start in a microtask, because the caller
     // has read the clock before this call, and uses that time after it.
-    if (limit > slots.limit) queueMicrotask(raiseLimit)
+    if (limit > slots.limit) queueMicrotask(syncLimit)
     else if (limit < slots.limit) slots.limit = limit
   }
 
-  function raiseLimit(): void {
+  function syncLimit(): void {
     const { limit } = limiter as Limiter
     if (limit !== slots.limit) slots.limit = limit
     for (const batch of liveBatches) batch.startWorkers()
@@ -136,7 +136,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
           startedAt: 0,
           timedOutAt: Infinity,
           options: undefined,
-          cohort: undefined,
+          token: undefined,
         }
         heldSlots.add(slot)
         void run(slot).then(() => {
@@ -264,7 +264,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       states.start(job)
       if (++inFlight > peakInFlight) peakInFlight = inFlight
       if (limiter) {
-        slot.cohort = limiter.started(now, states.waiting)
+        slot.token = limiter.started(now, states.waiting)
         applyLimit(limiter)
       }
       return jobs.run(job, slot.options)
@@ -275,7 +275,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       const now = performance.now()
       inFlight--
       slot.options = undefined
-      if (slot.cohort) endInLimiter(slot, now, classifyResult(slot.job, result, now))
+      if (slot.token) endInLimiter(slot, now, classifyResult(slot.job, result, now))
       settle(slot, result, now)
       return now
     }
@@ -290,9 +290,9 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     }
 
     function endInLimiter(slot: Slot, now: number, succeeded: boolean | undefined): void {
-      if (!limiter || !slot.cohort) return
-      limiter.ended(slot.cohort, slot.startedAt, now, succeeded)
-      slot.cohort = undefined
+      if (!limiter || !slot.token) return
+      limiter.ended(slot.token, slot.startedAt, now, succeeded)
+      slot.token = undefined
       applyLimit(limiter)
     }
 
@@ -376,7 +376,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         const expiresAt = startedAt + recordTimeout
         if (now >= expiresAt && work?.states.isRunning(slot.job)) {
           const error = new RecordTimeoutError(recordTimeout)
-          if (limiter && slot.cohort) slot.cohort = limiter.timedOut(slot.cohort, startedAt, error, now)
+          if (limiter && slot.token) slot.token = limiter.timedOut(slot.token, startedAt, error, now)
           slot.timedOutAt = now
           settle(slot, rejected(error), now)
           abort(options, error)

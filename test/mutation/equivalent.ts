@@ -164,9 +164,9 @@ export const EQUIVALENT: Readonly<
       'It only decides when the first worker yields: at once, or up to 10 ms later.',
     ],
     [
-      'if (limit > slots.limit) queueMicrotask(raiseLimit)',
-      ['if (limit >= slots.limit) queueMicrotask(raiseLimit)'],
-      'With an equal limit, raiseLimit() sets an equal limit, and startWorkers() finds nothing to start.',
+      'if (limit > slots.limit) queueMicrotask(syncLimit)',
+      ['if (limit >= slots.limit) queueMicrotask(syncLimit)'],
+      'With an equal limit, syncLimit() sets an equal limit, and startWorkers() finds nothing to start.',
     ],
     [
       'else if (limit < slots.limit) slots.limit = limit',
@@ -179,7 +179,7 @@ export const EQUIVALENT: Readonly<
       'Setting an equal limit changes nothing. The check saves time.',
     ],
     [
-      'if (slot.cohort) endInLimiter(slot, now, classifyResult(slot.job, result, now))',
+      'if (slot.token) endInLimiter(slot, now, classifyResult(slot.job, result, now))',
       ['if (true) endInLimiter(slot, now, classifyResult(slot.job, result, now))'],
       'Without a cohort, there is no limiter, or the batch has ended. Then both functions do nothing.',
     ],
@@ -194,8 +194,8 @@ export const EQUIVALENT: Readonly<
       'A slot has a cohort only with a limiter. TypeScript needs the check.',
     ],
     [
-      'if (limiter && slot.cohort) slot.cohort = limiter.timedOut(slot.cohort, startedAt, error, now)',
-      ['if (limiter || slot.cohort) slot.cohort = limiter.timedOut(slot.cohort, startedAt, error, now)'],
+      'if (limiter && slot.token) slot.token = limiter.timedOut(slot.token, startedAt, error, now)',
+      ['if (limiter || slot.token) slot.token = limiter.timedOut(slot.token, startedAt, error, now)'],
       'With a limiter, the slot of a running job has a cohort. TypeScript needs both checks.',
     ],
     [
@@ -237,8 +237,8 @@ export const EQUIVALENT: Readonly<
   ],
   'src/scheduler/adaptive/limit-search.ts': [
     [
-      '(standardError(of, changedAt) <= needed.error || of.ended >= MAX_JOBS_FACTOR * jobs)',
-      ['(standardError(of, changedAt) < needed.error || of.ended >= MAX_JOBS_FACTOR * jobs)'],
+      '(standardError(measured, changedAt) <= needed.error || measured.ended >= MAX_JOBS_FACTOR * jobs)',
+      ['(standardError(measured, changedAt) < needed.error || measured.ended >= MAX_JOBS_FACTOR * jobs)'],
       'A measured error is not exactly equal to the threshold, and the side of an equal one has no meaning.',
     ],
   ],

@@ -15,11 +15,11 @@ export function steered(limit: number) {
       calls.push(['failed', (error as Error).message])
       return false
     },
-    timedOut(cohort, _startedAt, error) {
+    timedOut(token, _startedAt, error) {
       calls.push(['timed out', (error as Error).message])
-      return cohort
+      return token
     },
-    ended(_cohort, _startedAt, _now, succeeded) {
+    ended(_token, _startedAt, _now, succeeded) {
       calls.push(['ended', succeeded])
     },
   }

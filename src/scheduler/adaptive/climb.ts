@@ -150,6 +150,7 @@ export function createClimb(limit: CurrentLimit): Climb {
       endProbe(from, from.limit)
       return
     }
+    // The higher goodput stays the reference. Otherwise, the small losses of several probes would add up.
     reference = { limit: limit.value, measured: growth > 1 ? measured : from.measured }
     limit.reason = 'gain'
     probeDown()

@@ -115,26 +115,26 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     return false
   }
 
-  function timedOut(of: object, startedAt: number, error: unknown, now: number): object {
+  function timedOut(token: object, startedAt: number, error: unknown, now: number): object {
     failed(error, now)
-    ended(of, startedAt, now, undefined) // the timeout, and not the downstream, has determined its duration
+    ended(token, startedAt, now, undefined) // the timeout, and not the downstream, has determined its duration
     hung++
     return HUNG
   }
 
-  function ended(of: object, startedAt: number, now: number, succeeded: boolean | undefined): void {
-    if (of === HUNG) {
+  function ended(token: object, startedAt: number, now: number, succeeded: boolean | undefined): void {
+    if (token === HUNG) {
       hung--
       return
     }
     countInFlight(-1, now)
     pressure.ended(succeeded)
-    if (of === cohort) leave(cohort as Cohort, startedAt, now, integral, succeeded)
+    if (token === cohort) leave(cohort as Cohort, startedAt, now, integral, succeeded)
     if (cut) {
-      if (of !== cohort) cut.older--
+      if (token !== cohort) cut.older--
       if (cut.older <= 0.05 * limit.value || pressure.ends >= cut.maxEnds) endCut(cut)
     } else if (cohort) {
-      if (of === cohort && isComplete(cohort)) judge(cohort)
+      if (token === cohort && isComplete(cohort)) judge(cohort)
       else if (pressure.ends > COHORT_PATIENCE * Math.max(PRECISE.jobs, cohort.limit)) cohort = undefined
     }
   }
@@ -181,33 +181,33 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     }
   }
 
-  function isComplete(of: Cohort): boolean {
+  function isComplete(measured: Cohort): boolean {
     const needed = climb.isDoubling ? ROUGH : PRECISE
-    const jobs = Math.max(needed.jobs, of.limit)
+    const jobs = Math.max(needed.jobs, measured.limit)
     const isPrecise = () =>
-      of.ended >= jobs &&
-      changedAt - of.openedAt >= needed.age &&
-      (standardError(of, changedAt) <= needed.error || of.ended >= MAX_JOBS_FACTOR * jobs)
-    if (!of.isFull) of.isFull = isPrecise()
-    if (!of.isFull || of.ended < needed.ended * (of.ended + of.inFlight)) return false
-    of.isFull = isPrecise() // if the last jobs took so long that the result is no longer precise, more jobs join
-    return of.isFull
+      measured.ended >= jobs &&
+      changedAt - measured.openedAt >= needed.age &&
+      (standardError(measured, changedAt) <= needed.error || measured.ended >= MAX_JOBS_FACTOR * jobs)
+    if (!measured.isFull) measured.isFull = isPrecise()
+    if (!measured.isFull || measured.ended < needed.ended * (measured.ended + measured.inFlight)) return false
+    measured.isFull = isPrecise() // if the last jobs took so long that the result is no longer precise, more jobs join
+    return measured.isFull
   }
 
-  function judge(of: Cohort): void {
+  function judge(measured: Cohort): void {
     const before = beforeCut
     cohort = beforeCut = undefined
     // One third is enough, because the first jobs start before the limit is reached.
-    const isLimited = of.limited >= (of.ended + of.inFlight) / 3
+    const isLimited = measured.limited >= (measured.ended + measured.inFlight) / 3
     // If the jobs have not reached the lower limit, it has changed nothing and proves nothing.
-    if (before && isLimited && pressure.isUnchangedFrom(before.overloadShare)) {
+    if (before && isLimited && pressure.learnIfUnchangedFrom(before.overloadShare)) {
       limit.set(before.limit, 'no-gain')
       climb.raised()
       return
     }
     pressure.learn()
     const mayGrow = isLimited && utilization() <= MAX_UTILIZATION
-    climb.next(measure(of, changedAt, integral), mayGrow ? demand : undefined)
+    climb.next(measure(measured, changedAt, integral), mayGrow ? demand : undefined)
   }
 
   return {

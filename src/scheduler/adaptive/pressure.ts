@@ -27,10 +27,10 @@ export interface Pressure {
   /** Learns from the counts how often jobs are overloaded by chance. */
   learn(): void
   /**
-   * Returns whether jobs are overloaded about as often as before the limit was lowered. Then the limit is not the
-   * cause, so this also learns how often jobs are overloaded by chance.
+   * Returns whether jobs are overloaded about as often as before the limit was lowered. If they are, the limit is not
+   * the cause, so this also learns how often jobs are overloaded by chance.
    */
-  isUnchangedFrom(shareBefore: number): boolean
+  learnIfUnchangedFrom(shareBefore: number): boolean
   /**
    * Begins new counts. What was learned stays.
    *
@@ -48,7 +48,8 @@ export function createPressure(): Pressure {
   let usual = 0
   let tolerated = 0
 
-  function learn(jobs: number, max: number): void {
+  function learnUsual(jobs: number, max: number): void {
+    // At most `max`, or what was learned before: a share that was proven stays usual.
     const share = Math.min(Math.max(max, usual), overloads / Math.max(1, ends))
     usual += Math.min(1, ends / jobs) * (share - usual)
   }
@@ -76,13 +77,13 @@ export function createPressure(): Pressure {
       return ++overloads > 1 + 2 * expected + 3 * Math.sqrt(expected)
     },
     learn() {
-      learn(LEARNED_AFTER, MAX_UNPROVEN)
+      learnUsual(LEARNED_AFTER, MAX_UNPROVEN)
     },
     // The difference can be chance if it is at most two standard deviations. One overload is not enough to know.
-    isUnchangedFrom(shareBefore) {
+    learnIfUnchangedFrom(shareBefore) {
       const expected = shareBefore * ends
       const isUnchanged = overloads > 1 && overloads >= expected - 2 * Math.sqrt(expected)
-      if (isUnchanged) learn(LEARNED_AFTER_CUT, MAX_PROVEN)
+      if (isUnchanged) learnUsual(LEARNED_AFTER_CUT, MAX_PROVEN)
       return isUnchanged
     },
     restart(share) {
