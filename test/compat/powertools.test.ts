@@ -68,6 +68,7 @@ const [, [, middy]] = cores as [unknown, (typeof cores)[number]]
 
 /** Runs a handler for `m0` and `m1`. Both records start before one of them continues after `await yielded()`. */
 function runTwo(t: Test, handle: RecordHandler, ...middlewares: Parameters<ReturnType<typeof middy>['use']>[0][]) {
+  busyClock(t) // on a busy machine, 10 ms could pass before the second record starts
   return printed(async () => {
     const handler = middy().use(ours())
     for (const middleware of middlewares) handler.use(middleware)
