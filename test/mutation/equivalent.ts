@@ -155,13 +155,8 @@ export const EQUIVALENT: Readonly<
     ],
     [
       'if (liveBatches.size === 0) eventLoop.reset()',
-      [
-        'if (true) eventLoop.reset()',
-        'if (false) eventLoop.reset()',
-        'if (liveBatches.size !== 0) eventLoop.reset()',
-        'if (liveBatches.size === 0) ;',
-      ],
-      'It only decides when the first worker yields: at once, or up to 10 ms later.',
+      ['if (true) eventLoop.reset()'],
+      'If another invocation is running, it only decides when the workers yield: up to 10 ms later.',
     ],
     [
       'if (limit > slots.limit) queueMicrotask(syncLimit)',
