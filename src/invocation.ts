@@ -145,8 +145,8 @@ export function createInvocation(
     const running = schedule(jobs, deadlines(settings, { hasFailureHandlers, records: size, left, now }))
     return {
       schedule: running,
-      // `[]`, because the inner handler has not reported anything yet. On a FIFO queue, this blocks the later records
-      // of a chunk in which one failed, and sorts. On a standard queue, it changes nothing.
+      // `[]`, because the inner handler has not reported anything yet. On a FIFO queue, `mergeReported()` blocks the
+      // later records of a chunk in which one failed, and sorts. On a standard queue, it changes nothing.
       failures: running.done.then((failures) => mergeReported(batch, jobs.failedRecords(failures), [])),
       signal,
       startedAt: now,

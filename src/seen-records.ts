@@ -9,8 +9,8 @@ export interface SeenRecords {
   /** Call it whenever the event is read. Remembers whether its records are those of the batch. Does not throw. */
   check(event: unknown): void
   /**
-   * Call it whenever `request.response` is set. `assertSameWhenRead()` ignores events that were read after the last
-   * call, because the inner handler has not seen them. Does not throw.
+   * Call it whenever `request.response` is set. `assertSameWhenRead()` ignores events that were read after
+   * the last call of this function, because the inner handler has not seen them. Does not throw.
    */
   noteResponse(response: unknown): void
   /** @throws {TypeError} unless each event that was read before the last response had the records of the batch */

@@ -104,7 +104,7 @@ export function deadlines(
 /**
  * Milliseconds until the function's timeout. `undefined` if the context has no usable value: then there is no time
  * budget. Lambda stops a function at its timeout, so only a context made by hand has 0 or less. On Managed Instances,
- * Lambda does not stop it: there, 0 or less means that the time is over, and becomes 0.
+ * Lambda does not stop it: there, 0 or less means that the time is over, and this function returns 0.
  */
 export function timeLeft(context: unknown): number | undefined {
   try {

@@ -122,7 +122,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       countUnresponsive,
       // Another invocation can call these functions. They are bound, so that handlers and abort listeners keep the
       // async context of their own invocation. A fixed limit does not need this: no other invocation calls
-      // `startWorkers()`, and `end()` has no job to abort, because handlers that timed out hold all slots.
+      // `startWorkers()`. It calls `end()` only if handlers that timed out hold all slots, so no job is left to abort.
       startWorkers: limiter ? AsyncLocalStorage.bind(startWorkers) : startWorkers,
       end: limiter ? AsyncLocalStorage.bind(end) : end,
     }

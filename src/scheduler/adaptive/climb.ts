@@ -174,8 +174,8 @@ export function createClimb(limit: CurrentLimit): Climb {
   function lowered(before: number, allFailed: boolean): boolean {
     step = MIN_STEP
     if (returnTo === undefined) {
-      // If this is an outage, the limit grows back to `returnTo`. This is the reference and not the limit of a probe,
-      // because the probe may be the cause. If an earlier outage is not over, it is at least half of `doublesBelow`.
+      // If this is an outage, the limit grows back to `returnTo`. A probe may have caused the outage, so `returnTo` is
+      // the reference, and not the limit of the probe. During an earlier outage, it is at least half of `doublesBelow`.
       returnTo = Math.max(reference?.limit ?? before, doublesBelow < Infinity ? doublesBelow / 2 : 0)
       doublesBelow = 0
     }

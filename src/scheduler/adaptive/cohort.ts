@@ -19,8 +19,8 @@ export interface Cohort {
   /** Whether no further job joins. */
   isFull: boolean
   /**
-   * A running sum: a start subtracts the time since `openedAt`, and the end of a job that counts adds it.
-   * `durationSoFar()` makes it the sum of the durations.
+   * The sum of the durations of the jobs that count, once all have ended: each start subtracts its time, and each end
+   * adds its time. `durationSoFar()` adds the current time for the jobs in flight.
    */
   duration: number
   /** The sum of the durations of the jobs that have ended and do not count. */
@@ -29,7 +29,7 @@ export interface Cohort {
   squares: number
   /**
    * The sum of an integral for each job: the number of jobs in flight, integrated from the start to the end of the job.
-   * A running sum like `duration`, but it keeps the jobs that do not count.
+   * Starts subtract and ends add, as in `duration`, but jobs that do not count are included.
    */
   inFlightIntegral: number
 }

@@ -25,9 +25,9 @@ const COHORT_PATIENCE = 50
 
 /**
  * A cohort is complete if at least `jobs` of its jobs have ended and count, and at least as many as the limit. The
- * relative standard error of the mean duration must be at most `error`. At least the share `ended` of these and of the
- * jobs in flight must have ended, and its age must be at least `age` milliseconds. Steps that double the limit need
- * less precision.
+ * relative standard error of the mean duration must be at most `error`. Of these and the jobs in flight together, at
+ * least the share `ended` must have ended. The cohort must be at least `age` milliseconds old. Steps that double the
+ * limit need less precision.
  */
 const PRECISE = { jobs: 16, error: 0.05, ended: 0.95, age: 50 }
 const ROUGH = { jobs: 4, error: 0.2, ended: 0.8, age: 0 }
@@ -173,8 +173,10 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     limit.set(MARGIN * limit.value, failure)
     const isProbing = climb.lowered(from, allFailed)
     // A limit that is too high is not the only cause of overloads. So `judge()` checks whether the lower limit has
-    // fewer of them, and returns to `beforeCut` if it has not. Three cases need no check. A probe is compared with the
-    // reference. Throttling always comes from the load. In an outage, the previous limit would only let more jobs fail.
+    // fewer of them, and returns to `beforeCut` if it has not. No check is needed in three cases:
+    // - a probe, which is compared with the reference
+    // - throttling, which always comes from the load
+    // - an outage, in which the previous limit would only let more jobs fail
     if (allFailed) beforeCut = undefined
     else if (!isProbing && failure === 'overload') {
       beforeCut ??= { limit: from, overloadShare: pressure.overloadShare }
@@ -211,8 +213,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   }
 
   return {
-    // A job that timed out still holds its slot, so another job may start in addition. At most `initial` jobs are
-    // added.
+    // A job that timed out still holds its slot. In its place, another job may start, but at most `initial` such jobs.
     get limit() {
       return Math.min(max, limit.value + Math.min(hung, initial))
     },

@@ -49,7 +49,7 @@ export function createPressure(): Pressure {
   let tolerated = 0
 
   function learnUsual(jobs: number, max: number): void {
-    // At most `max`, or what was learned before: a share that was proven stays usual.
+    // At most `max` is learned. But a higher share that was proven before can stay.
     const share = Math.min(Math.max(max, usual), overloads / Math.max(1, ends))
     usual += Math.min(1, ends / jobs) * (share - usual)
   }
