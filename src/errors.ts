@@ -94,7 +94,8 @@ export class RecordNotStartedError extends SqsBatchError {
  * group. With `fifoFailure: 'batch'`, it is any record of the batch. `cause` is the error of that record. The blocked
  * record is reported so that the order is kept.
  *
- * Its handler never ran, with one exception: a chunk handler or your own inner handler processed both records together.
+ * Its handler never ran, except if the other record was reported later: by a chunk handler, your own inner handler or a
+ * middleware.
  */
 export class RecordBlockedError extends SqsBatchError {
   static {
@@ -108,9 +109,9 @@ export class RecordBlockedError extends SqsBatchError {
 }
 
 /**
- * The record's body is not JSON, or does not match the schema. `message` gives the number of issues and the paths of up
- * to three. It contains no values from the body. A path can contain array indexes and object keys. A key is shown only
- * if it consists of at most 32 letters, `_` or `$`; any other key is shown as `…`.
+ * The record's body is not text, not JSON, or does not match the schema. In the last case, `message` gives the number
+ * of issues and the paths of up to three. It contains no values from the body. A path can contain array indexes and
+ * object keys. A key is shown only if it consists of at most 32 letters, `_` or `$`; any other key is shown as `…`.
  */
 export class InvalidBodyError extends SqsBatchError {
   static {
@@ -118,7 +119,7 @@ export class InvalidBodyError extends SqsBatchError {
   }
   readonly code = 'ERR_INVALID_BODY'
   /**
-   * The issues that the schema returned. Empty if the body is not JSON. Their messages and paths can quote the body.
+   * The issues that the schema returned. Empty if it returned none. Their messages and paths can quote the body.
    * The property is not enumerable, so loggers and `JSON.stringify()` do not include it.
    */
   declare readonly issues: readonly StandardSchemaV1.Issue[]

@@ -59,8 +59,8 @@ interface Started {
   readonly signal: AbortSignal | undefined
   readonly startedAt: number
   /**
-   * The function's timeout, on the clock of `performance.now()`. Computed once, because some contexts return 0 or less
-   * at the end.
+   * The function's timeout, on the clock of `performance.now()`. Computed once: after the timeout, `timeLeft()` returns
+   * `undefined`, as if there were no timeout.
    */
   readonly timeoutAt: number
   /** The report that `run()` returned to the inner handler, and the ids that the report had at that time. */
@@ -73,7 +73,10 @@ interface Responded {
   readonly failures: readonly Failure[]
 }
 
-/** An error of the inner handler or of a middleware. The invocation responds with a report and does not fail. */
+/**
+ * An error of the inner handler or of a middleware after the records had started. The invocation responds with a report
+ * instead, unless it fails for another reason.
+ */
 interface Replaced {
   readonly cause: unknown
 }
@@ -87,7 +90,7 @@ export function createInvocation(
   const size = batch.ids.length
   const trace: BatchTrace = { event: batch.event, context }
   const tracedOutcome = traceBatch(trace) // settling it ends the trace; `undefined` without subscribers
-  let phase: 'running' | 'ended' | undefined // `running` from the call of `run()`, `ended` when the response is made
+  let phase: 'running' | 'ended' | undefined // `running` from the call of `run()`, `ended` before the response is made
   let started: Started | undefined
   let responded: Responded | undefined
   /** An error that fails the invocation, even if the inner handler caught it. */
@@ -109,7 +112,7 @@ export function createInvocation(
         'The handler that eachRecord() or eachChunk() made was called twice for one batch. Call it once: each call ' +
           'would process all records again',
       )
-      fatal = { error } // nobody knows what the second call was meant to do
+      fatal = { error } // the second call may mean that the first results were not good, so the invocation fails
       throw error
     }
     phase = 'running' // set before any record handler runs, because a record handler could call `run()` again
@@ -208,7 +211,7 @@ export function createInvocation(
     // If the records have started, `run()` has checked the event that it was given.
     if (!started) seenRecords.assertSameWhenRead()
     // If Middy's early timeout ended the batch, `endSchedule()` has just let `run()` return. The inner handler may then
-    // add ids to the report, and `nextTick()` waits for that.
+    // add ids to the report. `nextTick()` waits for ids that it adds in microtasks; ids that it adds later are ignored.
     if (started && !started.givenReport) await new Promise<void>((resolve) => nextTick(resolve))
     let failures = (await started?.failures) ?? []
     const report = started?.givenReport

@@ -54,7 +54,7 @@ const RESPONSE_PROPERTY = {
 /**
  * A Middy middleware for functions that consume an SQS queue. It checks the event and runs your record handler on each
  * record (or your chunk handler on each chunk), at most `concurrency` at once. The response reports exactly the records
- * that failed, so SQS redelivers only those.
+ * that failed and that no failure handler has handled, so SQS redelivers only those.
  *
  * The event source mapping must have `ReportBatchItemFailures`. Without it, Lambda ignores the response and deletes the
  * failed messages. The middleware cannot check this setting, because the event does not contain it

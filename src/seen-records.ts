@@ -1,7 +1,7 @@
 import type { SQSEvent } from 'aws-lambda'
 import { type Batch, recordsOf } from './sqs-event.ts'
 
-/** An invocation compares at most this many records of one list, which takes about 10 ms. */
+/** After about this many comparisons with one list, which take about 10 ms, the list is not compared again. */
 const MAX_COMPARED = 1_000_000
 
 /** The records that the inner handler may have seen. A later middleware can replace the event or change its records. */

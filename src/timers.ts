@@ -5,8 +5,8 @@
 const MAX_DELAY = 2 ** 31 - 1
 
 /**
- * Like `setTimeout()`, for any number of milliseconds. A longer delay than `MAX_DELAY` ends after `MAX_DELAY`. A
- * callback for which this matters must check the clock and start another timer.
+ * Like `setTimeout()`, but a longer delay than `MAX_DELAY` is shortened to it. A callback for which this matters must
+ * check the clock and start another timer.
  */
 export function startTimer(run: () => void, delay: number): NodeJS.Timeout {
   return setTimeout(run, Math.min(Math.max(1, Math.ceil(delay)), MAX_DELAY))

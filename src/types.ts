@@ -335,7 +335,8 @@ export interface RecordTrace {
   readonly records: readonly SQSRecord[]
   /**
    * Why the record failed. Set before the event `error` is published. At the timeout it is a `RecordTimeoutError`, even
-   * if the handler is still running. For a chunk, it is the error of the first record that failed.
+   * if the handler is still running. For a chunk, it is what the handler threw, or the error of the first record that
+   * failed.
    */
   error?: unknown
   /**

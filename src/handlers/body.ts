@@ -87,7 +87,7 @@ function pathsOf(issues: readonly StandardSchemaV1.Issue[], parsed: unknown): st
 
 const NAME = /^[A-Za-z_$]{1,32}$/
 
-/** Returns a path such as `items.0.price`. A key that could be data, for example one with digits, is shown as `…`. */
+/** Returns a path such as `items.0.price`. A key that is neither an array index nor matches `NAME` is shown as `…`. */
 function pathOf(path: readonly (PropertyKey | StandardSchemaV1.PathSegment)[], parsed: unknown): string {
   let container = parsed
   const names: string[] = []

@@ -83,8 +83,8 @@ async function handleChunk(
   let valid = new Map<number, unknown>(records.entries())
   if (parse) {
     const bodies = records.map(({ body }) => parseBody(body, parse))
-    // Awaits only if the schema is asynchronous. Otherwise, the handler must start before `handleChunk()` returns,
-    // because the rate limit counts the records then.
+    // Awaits only if the schema is asynchronous. Otherwise, the handler must start in this synchronous call, because
+    // the rate limit counts the records directly after it.
     const isAsync = bodies.some((body) => body instanceof Promise)
     valid = withBodies(chunk, isAsync ? await Promise.all(bodies) : (bodies as ParsedBody[]), options)
   }

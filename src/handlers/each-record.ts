@@ -9,13 +9,13 @@ import { runBatchOf } from './run-batch.ts'
  * Turns a record handler, which processes one record, into an inner handler: the function for Middy's `.handler()`. The
  * Middy handler must use `boundedSqsBatch()`.
  *
- * The record handler is called at most once for each record: not for a record that does not start, or whose body is not
- * valid. Returning means success, throwing or rejecting means failure. A failed record does not affect other records,
- * except on a FIFO queue. There it blocks the rest of its message group (see `fifoFailure`).
+ * The record handler is called once for each record. It is not called if the record does not start, or if its body is
+ * not valid. Returning means success, throwing or rejecting means failure. A failed record does not affect other
+ * records, except on a FIFO queue. There it blocks the rest of its message group (see `fifoFailure`).
  *
  * The result is an ordinary handler, `async (event, context) => ({ batchItemFailures })`. Pass it to Middy's
  * `.handler()`, or call it in your own inner handler, for example after you have prepared something for the whole
- * batch.
+ * batch. If your inner handler throws after this call, the records that succeeded still count as successful.
  *
  * @param recordHandler processes one record
  * @param options `body: 'json'` parses the body. `body: schema` parses it and validates it with a Standard Schema (Zod,

@@ -9,8 +9,8 @@ const MAX_GROUPS = 10
 const MAX_IDS = 3
 const MAX_FRAMES = 10
 const MAX_TEXT = 200
-/** Introduces an error that does not fail the invocation. */
-const REPLACED = 'the handler or a middleware threw, but the response still reports only the failed records:'
+/** Introduces an error that the report replaces. */
+const REPLACED = 'the handler or a middleware threw after the records had started:'
 
 type Logger = FailureLogger | false | undefined
 

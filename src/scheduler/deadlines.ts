@@ -27,7 +27,7 @@ const MEMORY_OF_ONE_CPU = 1_769
 /**
  * CPU time, in milliseconds, that the end of a batch takes on a whole vCPU. In this time, running jobs are aborted and
  * the report, the log entry and the response are made. Measured in fresh processes, where V8 has not compiled this code
- * yet (`npm run test:small-functions`): 5 to 6 µs per record, 7 µs at worst.
+ * yet (`npm run test:small-functions`): 5 to 6 µs per record, 7 µs at worst. 8 µs leave a margin.
  */
 export const END_PER_RECORD = 0.008
 const END_PER_BATCH = 10

@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers' // the real one, even if a test mocks the global
 
-/** Workers yield after they have kept the event loop busy for this many milliseconds. One handler can take longer. */
-const MAX_BUSY_TIME = 10
+/** A worker yields if this many milliseconds have passed since the last yield. Waiting counts, too. */
+const MAX_TIME_WITHOUT_YIELD = 10
 
 /** Yields to the event loop while handlers use the CPU, so timers and other invocations can run. */
 export interface EventLoop {
-  /** Restarts the measurement of how long the event loop has been busy. Call it if no other invocation is running. */
+  /** Counts from now, as if there were a yield. Call it if no other invocation is running. */
   reset(): void
   shouldYield(now: number): boolean
   yieldToEventLoop(): Promise<void>
@@ -18,7 +18,7 @@ export function createEventLoop(): EventLoop {
     reset() {
       yieldedAt = performance.now()
     },
-    shouldYield: (now) => now - yieldedAt > MAX_BUSY_TIME,
+    shouldYield: (now) => now - yieldedAt > MAX_TIME_WITHOUT_YIELD,
     // Uses one immediate for each worker. Node runs all microtasks between two immediates, so a handler uses its CPU
     // time before the next worker reads the clock. If one immediate resumed all workers, each would start a record
     // before the first handler continued after its first `await`.
@@ -27,7 +27,7 @@ export function createEventLoop(): EventLoop {
       isYielding = true
       return new Promise((resolve) => {
         setImmediate(() => {
-          // The measurement restarts once for all workers that yielded together.
+          // The time of the yield is set once for all workers that yielded together.
           if (isFirst) {
             isYielding = false
             yieldedAt = performance.now()

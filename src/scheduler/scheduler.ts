@@ -120,9 +120,9 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     let isWatching = false
     const liveBatch = {
       countUnresponsive,
-      // Another invocation can call these functions. They are bound, so that handlers and abort listeners keep the
-      // async context of their own invocation. A fixed limit does not need this: no other invocation calls
-      // `startWorkers()`. It calls `end()` only if handlers that timed out hold all slots, so no job is left to abort.
+      // With a limiter, another invocation can call these functions. They are bound, so that handlers and abort
+      // listeners keep the async context of their own invocation. With a fixed limit, no other invocation calls
+      // `startWorkers()`. It can call `end()`, but only if all running jobs have timed out, so no abort listener runs.
       startWorkers: limiter ? AsyncLocalStorage.bind(startWorkers) : startWorkers,
       end: limiter ? AsyncLocalStorage.bind(end) : end,
     }
@@ -153,7 +153,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       while (!mustGiveUp && !drainIfDue(now)) {
         if (eventLoop.shouldYield(now)) {
           await eventLoop.yieldToEventLoop()
-          mustGiveUp = slots.isOverLimit // not `isContended`: a worker runs a job before it gives its slot to another
+          // Not `isContended`: if other workers wait for a slot, this worker first runs a job.
+          mustGiveUp = slots.isOverLimit
           now = performance.now()
           continue
         }
@@ -396,9 +397,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     }
 
     /**
-     * Starts workers one after another, because a worker costs as much as ten records. If a record finishes within two
-     * microtasks, its handler does not wait for anything. No other worker is then needed before the event loop
-     * continues.
+     * Starts workers one after another, because a worker costs as much as ten records. A record that finishes within
+     * two microtasks does not wait for I/O. One worker is then enough until the event loop continues.
      */
     async function startWorkers(): Promise<void> {
       if (rateLimit || isStartingWorkers) return

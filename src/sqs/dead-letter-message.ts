@@ -16,7 +16,7 @@ const MAX_VALUE_LENGTH = 1_000
 const REFUSED_CHARACTERS = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu
 
 /**
- * The names of the added attributes. They are added in this order while there is room. The most important one is first.
+ * The names of the added attributes, the most important one first. In this order, each is added if there is room.
  */
 const ADDED_ATTRIBUTES = [
   'DeadLetter.ErrorName',
@@ -32,8 +32,9 @@ export interface DeadLetterMessage extends Item<Omit<SendMessageBatchRequestEntr
 }
 
 /**
- * Makes a message for a dead-letter queue from a failed record. The record's own attributes are always kept, because
- * the message cannot be processed again without them. The added attributes are omitted if SQS's limits leave no room.
+ * Makes a message for a dead-letter queue from a failed record. The record's own attributes are kept, because the
+ * message cannot be processed again without them; only those with the names of added attributes are replaced. The added
+ * attributes are omitted if SQS's limits leave no room.
  *
  * @throws {TypeError} if the body is not text, because a handler or a middleware replaced it with a parsed one
  */

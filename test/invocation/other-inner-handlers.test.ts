@@ -261,8 +261,8 @@ t.test('eachRecord() without the middleware throws an error that says so', async
   const bare = eachRecord(() => t.fail('started'))
   const message =
     'eachRecord(): the event was not prepared by boundedSqsBatch(). Add .use(boundedSqsBatch()) to the same Middy ' +
-    'handler, and pass on the event object itself, not a copy. If you do both, the function contains two copies of this ' +
-    'package'
+    'handler, and pass on the event object itself, not a copy. If you already do both, the function contains this ' +
+    'package twice'
   await t.rejects(bare(standardEvent('a'), testContext()), { name: 'TypeError', message })
   await t.rejects(middy<SQSEvent>().handler(bare)(standardEvent('a'), testContext()), { name: 'TypeError', message })
   await t.rejects(bare(undefined as never, testContext()), { name: 'TypeError', message })

@@ -23,7 +23,7 @@ const HANDLERS: [name: string, make: (client: SQSClient, queueUrl: string) => Fa
   [
     'retryBackoff',
     (client) => retryBackoff({ client }),
-    'retryBackoff(): 25 of 25 records could not be delayed and keep the visibility timeout of their queue: ',
+    'retryBackoff(): 25 of 25 records may not have been delayed and then keep the visibility timeout of their queue: ',
   ],
 ]
 

@@ -8,8 +8,8 @@ const SAME_GOODPUT = 0.95
 /** If the mean number of jobs in flight was below this share of the limit, the limit was not reached. */
 export const REACHED = 0.75
 /**
- * If a probe upwards causes pressure, the limit falls. It is still measured if it is higher than the reference by more
- * than this factor. Otherwise, the probe ends, and the limit is at most that of the reference.
+ * If a probe upwards causes pressure, the limit falls. The lower limit is still measured if it is higher than the
+ * reference by more than this factor. Otherwise, the probe ends, and the limit is at most that of the reference.
  */
 const WORTH_MEASURING = 1.1
 
@@ -54,7 +54,7 @@ export interface Climb {
   /**
    * The current limit has been measured: sets the limit to measure next.
    *
-   * @param ceiling how many jobs could have run at once, or `undefined` if a higher limit would not help
+   * @param ceiling how many jobs were in flight or waiting, or `undefined` if a higher limit would not help
    */
   next(measured: Measurement, ceiling: number | undefined): void
   /**
@@ -175,7 +175,8 @@ export function createClimb(limit: CurrentLimit): Climb {
     step = MIN_STEP
     if (returnTo === undefined) {
       // If this is an outage, the limit grows back to `returnTo`. A probe may have caused the outage, so `returnTo` is
-      // the reference, and not the limit of the probe. During an earlier outage, it is at least half of `doublesBelow`.
+      // the reference, and not the limit of the probe. If the limit is still recovering from an earlier
+      // outage, `returnTo` is at least half of `doublesBelow`.
       returnTo = Math.max(reference?.limit ?? before, doublesBelow < Infinity ? doublesBelow / 2 : 0)
       doublesBelow = 0
     }

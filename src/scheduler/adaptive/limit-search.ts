@@ -25,8 +25,8 @@ const COHORT_PATIENCE = 50
 
 /**
  * A cohort is complete if at least `jobs` of its jobs have ended and count, and at least as many as the limit. The
- * relative standard error of the mean duration must be at most `error`. Of these and the jobs in flight together, at
- * least the share `ended` must have ended. The cohort must be at least `age` milliseconds old. Steps that double the
+ * relative standard error of the mean duration must be at most `error`. At most the share 1 − `ended` may still be in
+ * flight. The cohort must be at least `age` milliseconds old. Steps that double the
  * limit need less precision.
  */
 const PRECISE = { jobs: 16, error: 0.05, ended: 0.95, age: 50 }
@@ -52,7 +52,7 @@ interface Cut {
   /** The limit before the cut. */
   readonly from: number
   readonly failure: 'throttle' | 'overload'
-  /** Whether the limit before the cut was reached, and no job had succeeded with it. */
+  /** Whether jobs had filled the limit before the cut, and none of them had succeeded. */
   readonly reachedWithoutSuccess: boolean
   /** How many jobs that started before the cut are still in flight. */
   older: number
@@ -82,7 +82,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   let changedAt = 0
   /** The integral of `inFlight` over time since the cohort was opened. */
   let integral = 0
-  /** The highest number of jobs that could have been in flight at once, since the cohort was opened. */
+  /** The highest number of jobs in flight or waiting, since the cohort was opened. */
   let demand = 0
 
   let cut: Cut | undefined

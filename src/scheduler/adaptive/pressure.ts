@@ -13,7 +13,7 @@ const MAX_UNPROVEN = 0.01
 /** The highest share that is learned with the proof, and that is tolerated while a lower limit is measured. */
 const MAX_PROVEN = 0.2
 
-/** Counts throttled and overloaded jobs, and decides whether there are more than expected by chance. */
+/** Counts throttled and overloaded jobs, and decides whether there are too many. */
 export interface Pressure {
   /** How many jobs have ended since the last `restart()`. */
   readonly ends: number
@@ -22,7 +22,7 @@ export interface Pressure {
   /** How many of them have succeeded. */
   readonly successes: number
   ended(succeeded: boolean | undefined): void
-  /** Counts a failure, and returns whether there are now more than expected by chance. */
+  /** Counts a failure, and returns whether there are now too many of its kind. */
   failed(failure: 'throttle' | 'overload'): boolean
   /** Learns from the counts how often jobs are overloaded by chance. */
   learn(): void
