@@ -283,8 +283,8 @@ for (const threads of [1, 2]) {
     t.equal(seen.own, ledger.delivered, 'each record runs in its own invocation')
     t.equal(seen.invocations.size, ledger.invocations)
     t.equal(seen.threads.size, threads)
-    // The few messages on moto do not always fill the slots.
-    t.ok(onMoto ? seen.peak <= bound : seen.peak === bound, `${seen.peak} at once in each thread`)
+    // On a busy machine, requests take time to arrive. The few messages on moto do not always fill the slots.
+    t.ok(seen.peak <= bound && (onMoto || seen.peak > bound / 2), `${seen.peak} at once in each thread`)
   })
 }
 

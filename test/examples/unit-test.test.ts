@@ -13,7 +13,7 @@ const handler = readFileSync(join(examples, 'http-fanout.ts'), 'utf8')
 async function run(file: string): Promise<{ passes: boolean; output: string }> {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env
   try {
-    const { stdout } = await promisify(execFile)(process.execPath, [file], { env, timeout: 30_000 })
+    const { stdout } = await promisify(execFile)(process.execPath, [file], { env, timeout: 300_000 })
     return { passes: true, output: stdout }
   } catch (error) {
     return { passes: false, output: String((error as { stdout?: string }).stdout) }

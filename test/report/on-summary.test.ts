@@ -140,6 +140,7 @@ t.test('if no time is left, onSummary is called but not awaited', async (t) => {
 t.test(
   'if no time is left, an onSummary that is done at once causes no other log line than its own error',
   async (t) => {
+    mockClock(t)
     for (const [onSummary, expected] of [
       [() => {}, []],
       [

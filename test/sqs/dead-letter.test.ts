@@ -59,16 +59,19 @@ t.test('records are sent ten per call, with ten calls at once', async (t) => {
   const run = handle(ids(255).map((id) => failure(id, permanent)))
   t.strictSame(await openAtOnce(26, 10), [10, 10, 6])
   t.strictSame((await run).remaining, [])
-  t.strictSame(sizes(), [...Array(25).fill(10), 5])
+  t.strictSame(sizes().sort(), [...Array(25).fill(10), 5])
   t.strictSame(new Set((await received()).keys()), new Set(ids(255).map((id) => `body of ${id}`)))
 })
 
 t.test('only the entries that SQS refuses stay failed', async (t) => {
-  let count = 0
-  const faults = { entry: () => (count++ % 3 === 2 ? 'InternalError' : undefined) }
+  const refused = ['m2', 'm5', 'm8', 'm11', 'm14', 'm17', 'm20', 'm23']
+  const bodies = refused.map((id) => `body of ${id}`)
+  const faults = {
+    entry: ({ MessageBody }: Record<string, unknown>) =>
+      bodies.includes(`${MessageBody}`) ? 'InternalError' : undefined,
+  }
   const { handle, received } = await setUp(t, { faults })
   const { remaining, lines } = await handle(ids(25).map((id) => failure(id, permanent)))
-  const refused = ['m2', 'm5', 'm8', 'm11', 'm14', 'm17', 'm20', 'm23']
   t.strictSame(idsOf(remaining), refused)
   t.strictSame(
     [...(await received()).keys()].sort(),
@@ -134,10 +137,8 @@ t.test('calls for a FIFO dead-letter queue are made at the same time', async (t)
   t.strictSame(await openAtOnce(5, 5), [5])
   t.strictSame((await run).remaining, [])
   const sent = calls.flatMap(({ input }) => input.Entries)
-  t.strictSame(
-    sent.map(({ MessageDeduplicationId }) => MessageDeduplicationId),
-    ids(45),
-  )
+  // Calls that are made at the same time can arrive in any order.
+  t.strictSame(sent.map(({ MessageDeduplicationId }) => MessageDeduplicationId).sort(), ids(45).sort())
 })
 
 t.test(

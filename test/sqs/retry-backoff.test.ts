@@ -81,10 +81,8 @@ t.test('visibility timeouts are set ten per call, with ten calls at once', async
   const run = handle(ids(245).map((id) => failure(id, no)))
   t.strictSame(await openAtOnce(25, 10), [10, 10, 5])
   await run
-  t.strictSame(
-    calls.map(({ input }) => input.Entries.length),
-    [...Array(24).fill(10), 5],
-  )
+  // Calls that are made at the same time can arrive in any order.
+  t.strictSame(calls.map(({ input }) => input.Entries.length).sort(), [...Array(24).fill(10), 5])
   const handles = calls.flatMap(({ input }) => input.Entries).map(({ ReceiptHandle }) => ReceiptHandle)
   t.strictSame(
     handles.sort(),

@@ -25,6 +25,7 @@ export function awsFunction(
     runtimeClient: `'${process.execPath}' '${AWS_CLIENT}'`,
     fdLimit: 1024,
     timeout: 30_000,
+    initTimeout: 120_000, // for a busy machine
     ...options,
     env,
   }

@@ -76,6 +76,6 @@ export async function startDynamoDb(t: Test, TableName: string, key: string) {
     BillingMode: 'PAY_PER_REQUEST',
   })
   await client.send(table)
-  await waitUntilTableExists({ client, maxWaitTime: 10, minDelay: 1 }, { TableName })
+  await waitUntilTableExists({ client, maxWaitTime: 120, minDelay: 1 }, { TableName })
   return { server, endpoint, client }
 }

@@ -28,7 +28,7 @@ export async function useLibrary(middy, library) {
   const logger = (error, { messageId }) => failures.push([messageId, error?.name, error?.code])
 
   const standard = middy()
-    .use(boundedSqsBatch({ concurrency: 2, recordTimeout: 50, logger }))
+    .use(boundedSqsBatch({ concurrency: 2, recordTimeout: 1000, logger }))
     .handler(eachRecord(handleJob, { body: job }))
   assert.deepEqual(await standard(standardEvent(), context()), {
     batchItemFailures: [
