@@ -111,7 +111,7 @@ test('a timeout also kills processes that the handler started', async (t) => {
     '--messages',
     '1',
     '--timeout',
-    '1',
+    '5', // enough for the handler to note its processes on a busy machine
     '--max-receives',
     '1',
     '--json',

@@ -73,7 +73,8 @@ export function runHandler(file: string, changes: Changes = {}): Promise<Ledger>
     queue: { visibilityTimeout: 40, maxReceives: 3 },
     idle: 0,
     ...changes,
-    function: { file: handlerFile(file), ...changes.function },
+    // On a busy machine, loading takes longer than the 10 s that Lambda allows.
+    function: { file: handlerFile(file), initTimeout: 120_000, ...changes.function },
     mapping: { batchSize: 10, windowMs: 0, retryAfter: 0, ...changes.mapping },
   })
 }
