@@ -5,7 +5,7 @@ import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { buildApp } from 'fauxqs'
 import { type Test, test } from 'tap'
 import { type DoctorFlags, doctor } from '../../src/doctor/doctor.ts'
-import { command } from '../support/runs.ts'
+import { command, environment } from '../support/runs.ts'
 import { DAY } from '../support/templates.ts'
 
 const ACCOUNT = '000000000000'
@@ -150,7 +150,7 @@ const QUEUES = {
 async function findingsOf(t: Test, flags: Partial<DoctorFlags>, env: Record<string, string | undefined>) {
   const { env: before } = process
   const log = t.capture(console, 'log')
-  process.env = { ...before, ...ENV, ...env }
+  process.env = environment({ ...ENV, ...env })
   try {
     const code = await doctor(undefined, { format: 'json', recordConcurrency: 100, ...flags })
     const findings: Record<string, string>[] = JSON.parse(String(log.args()[0])).findings

@@ -6,6 +6,10 @@ import { counts, formatGithub, formatTable } from '../../src/doctor/format.ts'
 import { command } from '../support/runs.ts'
 import { OPTIONS, read, sam, templateFile } from '../support/templates.ts'
 
+// tap sets FORCE_COLOR if its output is a terminal, and NO_COLOR can come from the shell. What these tests render must
+// depend only on the stream.
+for (const name of ['FORCE_COLOR', 'NO_COLOR', 'NODE_DISABLE_COLORS']) delete process.env[name]
+
 // A runtime that is supported until 2029.
 const clean = sam({ function: { Runtime: 'provided.al2023' } })
 const warned = sam({ function: { Runtime: 'provided.al2023' }, queue: { VisibilityTimeout: 100 } })
@@ -85,13 +89,6 @@ function terminal(columns: number) {
 }
 
 test('on a terminal: a table as wide as the terminal, no word split, severities in colour', async (t) => {
-  const { FORCE_COLOR, NO_COLOR, NODE_DISABLE_COLORS } = process.env
-  for (const name of ['FORCE_COLOR', 'NO_COLOR', 'NODE_DISABLE_COLORS']) delete process.env[name]
-  t.teardown(() => {
-    for (const [name, value] of Object.entries({ FORCE_COLOR, NO_COLOR, NODE_DISABLE_COLORS })) {
-      if (value !== undefined) process.env[name] = value
-    }
-  })
   const model = await read(t, wrong)
   const findings = check({ ...model, file: 'template.yaml' }, OPTIONS)
   const report = { findings, mappings: 1 }

@@ -5,7 +5,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 const mark = `${process.env.MARK}`
 if (!existsSync(mark)) {
   writeFileSync(mark, '')
-  setTimeout(() => process.exit(0), 1500)
+  setTimeout(() => process.exit(0), 5000)
 }
 
 export async function handler() {}

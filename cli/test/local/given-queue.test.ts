@@ -26,7 +26,8 @@ async function startSqs(t: Test, { withReceiveCounts = true } = {}) {
     new CreateQueueCommand({
       QueueName: 'orders',
       Attributes: {
-        VisibilityTimeout: '1',
+        // Enough to process and delete a batch on a busy machine. A failed message waits this long.
+        VisibilityTimeout: '4',
         RedrivePolicy: JSON.stringify({
           deadLetterTargetArn: 'arn:aws:sqs:us-east-1:000000000000:dead',
           maxReceiveCount: 2,
@@ -46,7 +47,7 @@ async function startSqs(t: Test, { withReceiveCounts = true } = {}) {
 }
 
 const handler = handlerFile('outcomes.mjs')
-const flags = ['--timeout', '1', '--batch-size', '10', '--json', '--max-dead-lettered', '2']
+const flags = ['--timeout', '4', '--batch-size', '10', '--json', '--max-dead-lettered', '2']
 
 test('an existing queue: its messages and its redrive policy are used, and nothing is created or purged', async (t) => {
   const sqs = await startSqs(t)
@@ -112,7 +113,7 @@ test("a visibility timeout below the function's timeout: exit code 2, and the me
   t.equal(code, 2)
   t.match(
     stderr,
-    /visibility timeout of the queue \(1 s\) is below the timeout of the function \(30 s\)\. Lambda rejects such a mapping: /,
+    /visibility timeout of the queue \(4 s\) is below the timeout of the function \(30 s\)\. Lambda rejects such a mapping: /,
   )
   t.equal(await sqs.count('orders'), 10)
 })
@@ -120,7 +121,7 @@ test("a visibility timeout below the function's timeout: exit code 2, and the me
 test('SQS that disappears during a run: one line, exit code 2, no process left', async (t) => {
   const sqs = await startSqs(t)
   const notes = notebook(t)
-  const args = ['local', handlerFile('slow.mjs'), '--queue-url', sqs.queueUrl, '--timeout', '1', '--batch-size', '1']
+  const args = ['local', handlerFile('slow.mjs'), '--queue-url', sqs.queueUrl, '--timeout', '4', '--batch-size', '1']
   const { code, stderr } = await command(args, {
     env: { RECORD_TO: notes.file },
     during: async () => {

@@ -6,7 +6,7 @@ import { UsageError } from '../../src/errors.ts'
 import { feed } from '../../src/local/feed.ts'
 import { numberedMessages, readMessagesFile } from '../../src/local/messages.ts'
 import { iterateExport } from '../../src/local/messages-from.ts'
-import { BIN, command, folder, handlerFile, notebook, runHandler, until } from '../support/runs.ts'
+import { BIN, command, environment, folder, handlerFile, notebook, runHandler, until } from '../support/runs.ts'
 
 function write(t: Test, name: string, text: string) {
   const file = join(folder(t), name)
@@ -37,7 +37,7 @@ test('--messages-file -: standard input', async (t) => {
     '--batch-size',
     '10',
   ]
-  const child = spawn(process.execPath, [BIN, ...args], { env: { ...process.env, RECORD_TO: notes.file } })
+  const child = spawn(process.execPath, [BIN, ...args], { env: environment({ RECORD_TO: notes.file }) })
   let stdout = ''
   child.stdout.on('data', (chunk) => {
     stdout += chunk

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
-import { command, handlerFile, isAlive, notebook, type Result, until } from '../support/runs.ts'
+import { command, environment, handlerFile, isAlive, notebook, type Result, until } from '../support/runs.ts'
 
 const FINISHING = 'finishing the running batches'
 
@@ -111,7 +111,7 @@ test('a timeout also kills processes that the handler started', async (t) => {
     '--messages',
     '1',
     '--timeout',
-    '1',
+    '5', // enough for the handler to note its processes on a busy machine
     '--max-receives',
     '1',
     '--json',
@@ -139,7 +139,7 @@ test('a closed pipe ends the command without a stack trace', async (t) => {
       '--batch-size',
       '10',
     ],
-    { env: { ...process.env, RECORD_TO: notes.file }, stdio: ['ignore', 'pipe', 'pipe'] },
+    { env: environment({ RECORD_TO: notes.file }), stdio: ['ignore', 'pipe', 'pipe'] },
   )
   let stderr = ''
   child.stderr.on('data', (chunk) => {

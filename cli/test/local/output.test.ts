@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'tap'
 import manifest from '../../package.json' with { type: 'json' }
@@ -143,10 +145,19 @@ test('the logs of the function go to stderr with a prefix; --quiet hides them', 
   t.equal(quiet.stderr, WARNING)
 })
 
+/** A port that is free now. Use it at once, before another program takes it. */
+async function freePort() {
+  const server = createServer()
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
 test('with --port, the queue accepts messages from other programs, and the run waits for the first message', async (t) => {
   const env = { RECORD_TO: notebook(t).file }
-  const port = 20_000 + (process.pid % 10_000) // below what the system gives out
   const { SQSClient, SendMessageCommand } = await import('@aws-sdk/client-sqs')
+  const port = await freePort()
   const { stdout } = await command(['local', outcomes, '--port', String(port), '--json', ...small], {
     env,
     during: async (child) => {

@@ -19,8 +19,8 @@ const FLAGS: LocalFlags = {
 
 const small = {
   mapping: { BatchSize: 20, MaximumBatchingWindowInSeconds: 1 },
-  function: { Timeout: 5, MemorySize: 256 },
-  queue: { VisibilityTimeout: 31, RedrivePolicy: { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 2 } },
+  function: { Timeout: 100, MemorySize: 256 },
+  queue: { VisibilityTimeout: 601, RedrivePolicy: { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 2 } },
 }
 
 test('a run takes batch size, timeouts, memory and max receives from the template', async (t) => {
@@ -31,14 +31,14 @@ test('a run takes batch size, timeouts, memory and max receives from the templat
   })
   t.match(
     stderr,
-    /^settings of Handler\/Orders in \S+template\.yaml: batch size 20, window 1 s, timeout 5 s, memory 256 MB, FIFO false, visibility timeout 31 s, max receives 2, ReportBatchItemFailures on$/m,
+    /^settings of Handler\/Orders in \S+template\.yaml: batch size 20, window 1 s, timeout 100 s, memory 256 MB, FIFO false, visibility timeout 601 s, max receives 2, ReportBatchItemFailures on$/m,
   )
   t.match(JSON.parse(stdout), { sent: 40, processed: 36, deadLettered: 4, delivered: 44, lost: 0, remaining: 0 })
   t.equal(code, 0)
   const events: { records: number; memory: string; remaining: number }[] = notes.read()
   t.equal(Math.max(...events.map(({ records }) => records)), 20)
   t.strictSame(new Set(events.map(({ memory }) => memory)), new Set(['256']))
-  t.ok(events.every(({ remaining }) => remaining > 4000 && remaining <= 5000))
+  t.ok(events.every(({ remaining }) => remaining > 50_000 && remaining <= 100_000))
 })
 
 test('if the queue of the template is a FIFO queue, the run uses a FIFO queue', async (t) => {
@@ -179,7 +179,7 @@ test('an existing queue keeps its own settings', async (t) => {
     queueUrl: 'http://127.0.0.1:1/0/orders',
     batchSize: 20,
     window: 1,
-    timeout: 5,
+    timeout: 100,
     memory: 256,
     reportBatchItemFailures: true,
   })

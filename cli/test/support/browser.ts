@@ -8,6 +8,9 @@ import { folder } from './runs.ts'
 /** Debian's Chromium, which .ci/chromium installs. CHROMIUM can name another one. */
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
 
+/** Milliseconds. Longer than Playwright's 30 s, because a machine can be ten times slower while other work runs. */
+const TIMEOUT = 300_000
+
 /**
  * Starts Chromium. The function that it returns opens a page without network, and collects everything that the page
  * requests and everything that goes wrong in it. `scripts` run before those of the page.
@@ -19,12 +22,13 @@ export async function browser(t: Test) {
     )
   }
   // Without a sandbox, since Chromium's sandbox does not work for root, which containers often use.
-  const chrome = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
+  const chrome = await chromium.launch({ executablePath, args: ['--no-sandbox'], timeout: TIMEOUT })
   t.teardown(() => chrome.close())
   return async (html: string, options: BrowserContextOptions = {}, ...scripts: string[]) => {
     const file = join(folder(t), 'page.html')
     writeFileSync(file, html)
     const context = await chrome.newContext({ ...options, offline: true })
+    context.setDefaultTimeout(TIMEOUT)
     const page = await context.newPage()
     const address = pathToFileURL(file).href
     const requests: string[] = []

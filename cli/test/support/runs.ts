@@ -46,6 +46,22 @@ export function notebook(t: Test) {
   }
 }
 
+/**
+ * The environment variables of a spawned command: those of this process, without what would make a test depend on the
+ * shell of the developer. tap itself sets FORCE_COLOR if its output is a terminal.
+ */
+export function environment(changes: Record<string, string | undefined> = {}): NodeJS.ProcessEnv {
+  const foreign = /^(AWS_.*|FORCE_COLOR|NO_COLOR|NODE_DISABLE_COLORS|BOUNDED_SQS_BATCH_CONCURRENCY)$/
+  const inherited = Object.entries(process.env).filter(([name]) => !foreign.test(name))
+  return {
+    ...Object.fromEntries(inherited),
+    // Without these, the SDK reads the files in ~/.aws.
+    AWS_CONFIG_FILE: '/nowhere',
+    AWS_SHARED_CREDENTIALS_FILE: '/nowhere',
+    ...changes,
+  }
+}
+
 type Changes = Partial<Omit<RunOptions, 'function' | 'mapping'>> & {
   function?: Partial<RunOptions['function']>
   mapping?: Partial<RunOptions['mapping']>
@@ -57,7 +73,8 @@ export function runHandler(file: string, changes: Changes = {}): Promise<Ledger>
     queue: { visibilityTimeout: 40, maxReceives: 3 },
     idle: 0,
     ...changes,
-    function: { file: handlerFile(file), ...changes.function },
+    // On a busy machine, loading takes longer than the 10 s that Lambda allows.
+    function: { file: handlerFile(file), initTimeout: 120_000, ...changes.function },
     mapping: { batchSize: 10, windowMs: 0, retryAfter: 0, ...changes.mapping },
   })
 }
@@ -87,7 +104,7 @@ export async function command(
     during?: (child: ReturnType<typeof spawn>, output: Result) => unknown
   } = {},
 ): Promise<Result> {
-  const child = spawn(process.execPath, [BIN, ...args], { env: { ...process.env, ...env } })
+  const child = spawn(process.execPath, [BIN, ...args], { env: environment(env) })
   // A command that does not read its input may end before the input is written.
   child.stdin.on('error', () => {})
   child.stdin.end(input)

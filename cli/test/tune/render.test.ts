@@ -5,6 +5,10 @@ import { renderResult } from '../../src/tune/render.ts'
 import type { Combination, TuneResult } from '../../src/tune/result.ts'
 import { combination, measurement } from './combinations.ts'
 
+// tap sets FORCE_COLOR if its output is a terminal, and NO_COLOR can come from the shell. What these tests render must
+// depend only on the stream.
+for (const name of ['FORCE_COLOR', 'NO_COLOR', 'NODE_DISABLE_COLORS']) delete process.env[name]
+
 const BEST = combination({ memory: 512, concurrency: 40, origin: 'confirmed', costPerMillion: 0.1234567 })
 const RESULT: TuneResult = {
   handler: 'handler.mjs',
