@@ -27,10 +27,10 @@ const KILL_EVERY = 50_000
 const MAX_OUTSTANDING = 30_000
 const VISIBILITY_TIMEOUT = 120
 /** V8 still compiles in this share of the invocations. Measured: memory grows by 4 MB, and later by less than 0.5 MB. */
-const WARM_UP = 0.1
+const WARM_UP = 0.05
 /**
- * The maximum growth from the first to the last quarter of the other 18,000 invocations. 1 MB is 78 bytes for each of
- * the 13,500 invocations between them.
+ * The maximum growth from the first to the last quarter of the other 20,000 invocations. 1 MB is 70 bytes for each of
+ * the 15,000 invocations between them.
  */
 const MAX_GROWTH = { bytes: 1024 * 1024, descriptors: 4 }
 

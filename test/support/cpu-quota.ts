@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import { createCpuQuota } from '../../cli/src/tune/cpu-quota.ts'
+import { createCpuQuota } from 'bounded-sqs-batch/engine'
 
 /** Limits one process at a time to a share of a core. */
 export interface Quota {

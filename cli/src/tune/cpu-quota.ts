@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** Limits one process at a time to a share of a core. */
 export interface Quota {
   readonly kind: string
+  /** @param share of a core, from 0 to 1 */
   limit(pid: number, share: number): void
   lift(): void
   remove(): void
