@@ -118,7 +118,7 @@ export function withDescriptors(count: number, inner: Downstream): Downstream {
     const call = inner(clock, random)
     let used = 0
     return (settle) => {
-      const end = (outcome: Outcome) => {
+      function end(outcome: Outcome) {
         used--
         settle(outcome)
       }

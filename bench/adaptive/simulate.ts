@@ -28,7 +28,7 @@ function printComparisons(title: string, downstreams: Readonly<Record<string, Do
   const batches = Array(BATCHES[records]).fill(records)
   const rows = Object.entries(downstreams).map(([name, downstream]) => compare(name, downstream, batches))
   console.log(`\n${title}\n\n${tableOf(rows)}`)
-  const summary = (key: 'cold' | 'warm') => {
+  function summary(key: 'cold' | 'warm') {
     const values = rows.map((row) => row[key])
     return `${key}: worst ${ratio(Math.min(...values))}, median ${ratio(median(values))}`
   }

@@ -63,7 +63,7 @@ export async function promiseTry<TArgs extends unknown[]>(
 export function raceWithSignal(signal: AbortSignal, result: Promise<unknown>, grace = 0): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined
-    const onAbort = () => {
+    function onAbort() {
       if (grace === 0) reject(signal.reason)
       else timer = setTimeout(() => reject(signal.reason), grace)
     }

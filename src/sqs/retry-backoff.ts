@@ -52,7 +52,7 @@ export function retryBackoff(options: RetryBackoffOptions) {
     const reasons: Reasons = new Map()
     // An event from Lambda has records of one queue only. Events made by hand can have several.
     for (const [arn, ofQueue] of Map.groupBy(failures, ({ record }) => record.eventSourceARN)) {
-      const send = (Entries: ChangeMessageVisibilityBatchRequestEntry[]) => {
+      function send(Entries: ChangeMessageVisibilityBatchRequestEntry[]) {
         const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl: sourceQueueUrl ?? arn, Entries })
         if (sourceQueueUrl === undefined) setQueueUrlFromArn(command, arn)
         return client.send(command, { abortSignal: signal })

@@ -27,7 +27,7 @@ export async function startSqs(seed: number) {
     /** Creates a queue with its dead-letter queue, and a queue for the failures that the function calls permanent. */
     async create({ name, groups }: { name: string; groups?: number }, visibilityTimeout: number) {
       const [suffix, fifo] = groups ? ['.fifo', { FifoQueue: 'true' }] : ['', {}]
-      const create = async (queue: string, attributes = {}) => {
+      async function create(queue: string, attributes = {}) {
         const Attributes = { ...fifo, ...attributes }
         await client.send(new CreateQueueCommand({ QueueName: `${queue}${suffix}`, Attributes }))
         return `${endpoint}/000000000000/${queue}${suffix}`

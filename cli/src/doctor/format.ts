@@ -50,13 +50,13 @@ export function formatTable(report: Report, stream: NodeJS.WriteStream): string 
       .filter((line) => line !== '')
       .map((line) => splitLongWords(line, size - 2))
       .join('\n')
-  const rowOf = (finding: Finding) => {
+  function rowOf(finding: Finding) {
     const { severity, rule, resource, message, fix } = finding
     const head = styleText([COLOURS[severity], 'bold'], severity, { stream })
     const location = isOutside ? '' : positionOf(finding)
     return [`${head}\n${cell(left, [rule, resource, location])}`, cell(right, [message, `Fix: ${fix}`])]
   }
-  const tableOf = (some: readonly Finding[]) => {
+  function tableOf(some: readonly Finding[]) {
     const table = new Table({ colWidths: [left, right], wordWrap: true, style: { head: [], border: [] } })
     table.push(...some.map(rowOf))
     return table.toString()

@@ -24,7 +24,7 @@ export function createNotChecked({ file, unreadResources, fix }: Model) {
       return [{ ...notChecked(resource, name, setting.reason), setting }]
     })
 
-  const ofFunction = (lambdaFunction: LambdaFunction, mapping: Mapping): Problem[] => {
+  function ofFunction(lambdaFunction: LambdaFunction, mapping: Mapping): Problem[] {
     if (lambdaFunction.unreadReason !== undefined) {
       const what = `the settings of ${lambdaFunction.id}`
       return [{ ...notChecked(mapping, what, lambdaFunction.unreadReason), position: lambdaFunction.position }]
@@ -39,7 +39,7 @@ export function createNotChecked({ file, unreadResources, fix }: Model) {
   }
 
   /** Reports the reserved concurrency if all mappings together exceed it, but those that are known to run do not. */
-  const ofConcurrency = (lambdaFunction: LambdaFunction, mappings: readonly Mapping[]): Problem[] => {
+  function ofConcurrency(lambdaFunction: LambdaFunction, mappings: readonly Mapping[]): Problem[] {
     const { notRunning, lowerBound, upperBound } = concurrencyOf(mappings)
     const reserved = numberIn(lambdaFunction.reservedConcurrency)
     const [first] = notRunning
@@ -49,7 +49,7 @@ export function createNotChecked({ file, unreadResources, fix }: Model) {
     return [{ ...notChecked(lambdaFunction, what, reason), setting: lambdaFunction.reservedConcurrency }]
   }
 
-  const ofQueue = (queue: Queue, mapping: Mapping): Problem[] => {
+  function ofQueue(queue: Queue, mapping: Mapping): Problem[] {
     if (queue.unreadReason !== undefined) {
       const fifo = queue.fifo.state === 'unknown' ? ', and whether it is a FIFO queue' : ''
       const what = `the visibility timeout, redrive policy and retention of ${queue.id}${fifo}`

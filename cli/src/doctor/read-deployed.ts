@@ -135,7 +135,7 @@ export async function readFunction(name: string, options: DeployedOptions): Prom
     const readQueue = createQueueReader(sqs)
     const mappings: Mapping[] = []
     const unreadResources: Unread[] = []
-    const add = async (lambdaFunction: LambdaFunction, configurations: readonly EventSourceMappingConfiguration[]) => {
+    async function add(lambdaFunction: LambdaFunction, configurations: readonly EventSourceMappingConfiguration[]) {
       for (const configuration of configurations) {
         mappings.push(toMapping(configuration, lambdaFunction, await readQueue(configuration.EventSourceArn ?? '')))
       }
@@ -152,7 +152,7 @@ export async function readFunction(name: string, options: DeployedOptions): Prom
       unreadResources.push({ id, unreadReason: reasonOf(error) })
       return []
     }
-    const addAlias = async (alias: string) => {
+    async function addAlias(alias: string) {
       const configurations = await listSqsMappings(lambda, alias)
       if (configurations.length > 0) await add(await readAlias(lambda, alias, lambdaFunction), configurations)
     }
@@ -288,7 +288,7 @@ function filtersOf({
 
 /** Reads queues by their ARNs. If access to a queue is denied, the queue is listed as not checked. */
 function createQueueReader(sqs: SQSClient) {
-  const attributesOf = async (arn: string) => {
+  async function attributesOf(arn: string) {
     const [, , , , account, name] = arn.split(':')
     const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account }))
     const { Attributes = {} } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }))
@@ -298,7 +298,7 @@ function createQueueReader(sqs: SQSClient) {
    * If SQS does not return the list, the queue counts as an ordinary queue. It then gets the warning that it has no
    * redrive policy.
    */
-  const isDeadLetterQueue = async (QueueUrl: string | undefined): Promise<boolean> => {
+  async function isDeadLetterQueue(QueueUrl: string | undefined): Promise<boolean> {
     const list = new ListDeadLetterSourceQueuesCommand({ QueueUrl, MaxResults: 1 })
     const { queueUrls = [] } = await sqs.send(list).catch(() => ({ queueUrls: [] }))
     return queueUrls.length > 0
@@ -314,7 +314,7 @@ function createQueueReader(sqs: SQSClient) {
       return { id, unreadReason: reasonOf(error), retention: unknown(reasonOf(error)) }
     }
   })
-  const redriveOf = async (policy: string | undefined): Promise<Setting<Redrive>> => {
+  async function redriveOf(policy: string | undefined): Promise<Setting<Redrive>> {
     if (!policy) return absent
     const { deadLetterTargetArn, maxReceiveCount } = JSON.parse(policy)
     const arn = String(deadLetterTargetArn)

@@ -21,11 +21,11 @@ export function settingsOf(mapping: Mapping): NamedSetting[] {
   const { function: lambdaFunction, queue } = mapping
   const redrive = valueIn(queue.redrive)
   const isRetentionChecked = redrive !== undefined && valueIn(queue.fifo) !== true
-  const named = (
+  function named(
     resource: Resource | undefined,
     source: string,
     settings: [name: string, setting: Setting<unknown> | undefined, needed?: boolean][],
-  ): NamedSetting[] => {
+  ): NamedSetting[] {
     if (!resource || resource.unreadReason !== undefined) return []
     return settings.flatMap(([name, setting, needed = true]) =>
       setting ? { resource, source, name, setting, needed } : [],

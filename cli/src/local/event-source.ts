@@ -84,7 +84,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
   const workerFailed = new AbortController()
   const signal = AbortSignal.any([parts.draining, workerFailed.signal])
 
-  const deliver = async (batch: readonly Received[]) => {
+  async function deliver(batch: readonly Received[]) {
     ledger.delivered(batch)
     const outcome = await runtime.invoke(toEvent(batch))
     ledger.invocationEnded(outcome, batch)
@@ -129,7 +129,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
     return failed.length === 0
   }
 
-  const worker = async () => {
+  async function worker() {
     let held: Received[] = []
     while (!signal.aborted) {
       if (held.length > 0) {

@@ -39,10 +39,10 @@ export interface FeedOptions {
  */
 export async function feed({ queue, ledger, messages, onFull, signal }: FeedOptions): Promise<boolean> {
   let isComplete = true
-  const skip = () => {
+  function skip() {
     isComplete = false
   }
-  const send = async (entries: SendMessageBatchRequestEntry[]) => {
+  async function send(entries: SendMessageBatchRequestEntry[]) {
     if (signal.aborted) return skip()
     const { Successful = [], Failed = [] } = await queue.send(entries)
     ledger.sent(Successful.flatMap(({ MessageId }) => MessageId ?? []))

@@ -32,12 +32,12 @@ export async function gather({ receive, batchSize, windowMs, held, signal }: Gat
   let reserved = 0
   // Each call reserves room for the messages that it may return. Their size is estimated from the average so far. This
   // avoids receiving messages that do not fit into the batch: every receive counts towards the redrive policy.
-  const reserve = (): number => {
+  function reserve(): number {
     const room = Math.min(10, batchSize - got.length - reserved)
     const fits = bytes + ((reserved + room) * bytes) / got.length <= MAX_PAYLOAD_BYTES
     return fits ? room : 0
   }
-  const receiver = async () => {
+  async function receiver() {
     while (!signal.aborted) {
       const left = deadline - performance.now()
       const room = left > 0 ? reserve() : 0

@@ -109,7 +109,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   let lastReport = 0
 
   /** Changes the state of a message. `next` receives the current state, or undefined for a new message. */
-  const update = (messageId: string, next: (state: State | undefined) => State, isDelivery = false) => {
+  function update(messageId: string, next: (state: State | undefined) => State, isDelivery = false) {
     const id = compact(messageId)
     const entry = messages.get(id)
     const before = entry === undefined ? undefined : STATES[entry % DELIVERED_FLAG]
@@ -120,13 +120,13 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
     if (isDelivery && !wasDelivered) deliveredMessages += 1
     messages.set(id, STATES.indexOf(after) + (wasDelivered || isDelivery ? DELIVERED_FLAG : 0))
   }
-  const settle = (batch: readonly Received[], state: (message: Received) => State) => {
+  function settle(batch: readonly Received[], state: (message: Received) => State) {
     for (const message of batch) {
       // Once a message has been processed, a second delivery does not change its state.
       update(message.messageId, (before) => (before === 'processed' ? before : state(message)))
     }
   }
-  const addReason = (reason: string) => {
+  function addReason(reason: string) {
     if (reasons.has(reason) || reasons.size < MAX_REASONS) reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
   }
 

@@ -53,7 +53,7 @@ async function perform(handler: string, given: LocalFlags): Promise<number> {
   const stopping = new AbortController()
   const failures: string[] = []
   let lastSignal = 0
-  const interrupt = () => {
+  function interrupt() {
     // If npm started this process, Ctrl-C reaches it twice: from the terminal and from npm. Signals in quick succession
     // count as one.
     if (draining.signal.aborted && performance.now() - lastSignal < SAME_SIGNAL_MS) return

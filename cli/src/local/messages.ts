@@ -148,7 +148,7 @@ async function readInput(file: string): Promise<string> {
 export async function readMessagesFile(file: string, fifo: boolean): Promise<InputMessage[]> {
   const content = await readInput(file)
   const name = file === '-' ? 'standard input' : file
-  const read = <T>(what: string, index: number, item: T, toInput: (item: T, fifo: boolean) => InputMessage) => {
+  function read<T>(what: string, index: number, item: T, toInput: (item: T, fifo: boolean) => InputMessage) {
     try {
       return toInput(item, fifo)
     } catch (error) {

@@ -132,7 +132,7 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
   const { file, exportName } = splitExport(handler, 'handler')
   checkDescriptors(flags.fdLimit)
 
-  const readInput = async () => {
+  async function readInput() {
     if (messagesFile !== undefined) return readMessagesFile(messagesFile, fifo)
     if (messagesFrom !== undefined) {
       const from = splitExport(messagesFrom, 'default')

@@ -49,7 +49,7 @@ export async function startOwnQueue({ port = 0, fifo = false, visibilityTimeout,
   })
   // Not the URL that fauxqs returns, because its host name ends in .localhost. Some machines cannot resolve that.
   const url = (name: string) => `${endpoint}/${ACCOUNT}/${name}${suffix}`
-  const create = async (name: string, attributes: Record<string, string>) => {
+  async function create(name: string, attributes: Record<string, string>) {
     const all = { ...attributes, ...(fifo ? { FifoQueue: 'true' } : {}) }
     await client.send(new CreateQueueCommand({ QueueName: `${name}${suffix}`, Attributes: all }))
     const read = new GetQueueAttributesCommand({ QueueUrl: url(name), AttributeNames: ['QueueArn'] })
@@ -63,7 +63,7 @@ export async function startOwnQueue({ port = 0, fifo = false, visibilityTimeout,
   client.destroy()
 
   /** Calls fauxqs without a socket, which is faster. Measured: 14,000 messages/s, compared with 4,000 over HTTP. */
-  const call = async (action: string, parameters: object) => {
+  async function call(action: string, parameters: object) {
     const response = await app.inject({
       method: 'POST',
       url: '/',

@@ -89,13 +89,13 @@ export async function openQueue(
   const { queueUrl } = address
   const endpoint = endpointOf(address)
   const client = createClient(endpoint)
-  const count = async (url: string): Promise<number> => {
+  async function count(url: string): Promise<number> {
     const { Attributes = {} } = await client.send(
       new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...COUNTS] }),
     )
     return COUNTS.reduce((sum, name) => sum + Number(Attributes[name] ?? 0), 0)
   }
-  const read = async () => {
+  async function read() {
     const { Attributes = {} } = await client.send(
       new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ['All'] }),
     )
@@ -121,12 +121,12 @@ export async function openQueue(
     })
 
   /** Calls `send` with ten messages at a time. Returns the messages that SQS refused. */
-  const callInTens = async (
+  async function callInTens(
     messages: readonly Received[],
     send: (
       entries: { Id: string; ReceiptHandle: string }[],
     ) => Promise<{ Failed?: { Id?: string | undefined }[] | undefined }>,
-  ): Promise<Received[]> => {
+  ): Promise<Received[]> {
     const refused = await pMap(
       inTens(messages),
       async (ten) => {

@@ -96,7 +96,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
     const idled = new AbortController()
     const ended = new AbortController()
     const draining = AbortSignal.any([drain, stop, idled.signal, ended.signal])
-    const snapshot = async () => {
+    async function snapshot() {
       // Read this first. `snapshot()` subtracts it from the count of the dead-letter queue, so it must not be newer
       // than that count.
       const sentDeadLetters = own?.sentDeadLetters() ?? 0
@@ -104,7 +104,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
     }
 
     let sent = false
-    const watch = async () => {
+    async function watch() {
       let emptySince = Number.POSITIVE_INFINITY
       while (!ended.signal.aborted) {
         const allSent = sent // read first: the counts may not include a message that is sent while they are read
@@ -122,7 +122,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
     }
     const queueFull = Promise.withResolvers<void>()
     if (Symbol.asyncIterator in messages) queueFull.resolve() // such an input may be slow, so receiving starts at once
-    const send = async () => {
+    async function send() {
       try {
         const fed = feed({ queue, ledger, messages, onFull: queueFull.resolve, signal: draining })
         if (await Promise.race([fed, drained(draining)])) ledger.inputComplete()
@@ -131,7 +131,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
         queueFull.resolve()
       }
     }
-    const receiveAll = async () => {
+    async function receiveAll() {
       await queueFull.promise
       // Once the queue has been empty for long enough, the last long poll is aborted.
       const receive = (max: number, wait: number) => queue.receive(max, wait, idled.signal)

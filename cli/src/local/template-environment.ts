@@ -22,7 +22,7 @@ export async function readTemplateEnvironment(
   const variables: Record<string, string> = {}
   const unknown = new Map<string, string>()
 
-  const add = (properties: Resolved) => {
+  function add(properties: Resolved) {
     const declared = property(property(properties, 'Environment'), 'Variables')
     if (declared.kind === 'unknown') unknown.set(ALL_VARIABLES, declared.reason)
     if (declared.kind !== 'map') return

@@ -74,7 +74,7 @@ function withoutTokenNames(message: string) {
 }
 
 function fromJson(file: string, text: string): Node {
-  const convert = (node: ValueNode, position: Position, depth = 0): Node => {
+  function convert(node: ValueNode, position: Position, depth = 0): Node {
     if (depth > MAX_DEPTH) refuse(file, position, `nested deeper than ${MAX_DEPTH} levels`)
     if (node.type === 'Object') {
       const entries = new Map<string, Node>()
@@ -91,7 +91,7 @@ function fromJson(file: string, text: string): Node {
     const value = 'value' in node ? node.value : null
     return { kind: 'scalar', value, position }
   }
-  const parse = (): DocumentNode => {
+  function parse(): DocumentNode {
     try {
       return parseJson(text, { mode: 'json' })
     } catch (error) {
@@ -126,7 +126,7 @@ function fromYaml(file: string, text: string): Node {
     uniqueKeys: false,
     prettyErrors: false,
   })
-  const positionOf = (offset = 0): Position => {
+  function positionOf(offset = 0): Position {
     const { line, col } = lines.linePos(offset)
     return { line, column: col }
   }
@@ -139,7 +139,7 @@ function fromYaml(file: string, text: string): Node {
   }
 
   const anchors = new Map<string, Node>()
-  const convertUntagged = (node: ParsedNode | null, position: Position, depth: number): Node => {
+  function convertUntagged(node: ParsedNode | null, position: Position, depth: number): Node {
     if (node === null) return { kind: 'scalar', value: null, position }
     if (isAlias(node)) {
       const anchored =
@@ -173,7 +173,7 @@ function fromYaml(file: string, text: string): Node {
     // Dates stay as they are written.
     return { kind: 'scalar', value: isPlain(value) ? value : (source ?? ''), position }
   }
-  const convert = (node: ParsedNode | null, position: Position, depth: number): Node => {
+  function convert(node: ParsedNode | null, position: Position, depth: number): Node {
     if (depth > MAX_DEPTH) refuse(file, position, `nested deeper than ${MAX_DEPTH} levels`)
     const value = convertUntagged(node, position, depth)
     const tag = node && 'tag' in node && typeof node.tag === 'string' && node.tag.startsWith('!') ? node.tag : undefined

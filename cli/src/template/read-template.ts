@@ -101,12 +101,12 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
    * Whether a macro is in a resource or in its properties. A macro receives all entries next to it, and may change them
    * all.
    */
-  const hasMacro = (id: string): boolean => {
+  function hasMacro(id: string): boolean {
     const properties = propertiesOf(id)
     return properties.kind === 'map' && properties.entries.has('Fn::Transform')
   }
 
-  const reportBatchItemFailuresOf = (types: Resolved): Setting<boolean> => {
+  function reportBatchItemFailuresOf(types: Resolved): Setting<boolean> {
     if (types.kind === 'absent') return known(false)
     if (types.kind === 'unknown') return unknown(types.reason, types.position)
     const fix = 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
@@ -116,22 +116,22 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     const unresolved = items.find((item) => item.state === 'unknown')
     return unresolved && !on ? { ...unresolved, position: types.position } : known(on, types.position)
   }
-  const otherTypesOf = (types: Resolved): string[] => {
+  function otherTypesOf(types: Resolved): string[] {
     const items = types.kind === 'list' ? types.items.map((item) => valueIn(text(resolve(item)))) : []
     return items.filter((item) => item !== undefined && item !== 'ReportBatchItemFailures') as string[]
   }
-  const provisionedOf = (pollers: Resolved): Setting<boolean> => {
+  function provisionedOf(pollers: Resolved): Setting<boolean> {
     const settings = ['MinimumPollers', 'MaximumPollers'].map((name) => text(property(pollers, name)))
     const on = settings.some(({ state }) => state === 'known')
     const unresolved = settings.find((setting) => setting.state === 'unknown')
     return unresolved && !on ? unresolved : known(on, pollers.position)
   }
-  const patternOf = (filter: Resolved): Setting<Pattern> => {
+  function patternOf(filter: Resolved): Setting<Pattern> {
     const pattern = property(filter, 'Pattern')
     if (pattern.kind !== 'map' && pattern.kind !== 'list') return patternSetting(text(pattern))
     return known<Pattern>({ error: `it is a ${pattern.kind}, but must be JSON text` }, pattern.position)
   }
-  const filtersOf = (criteria: Resolved): Setting<readonly Setting<Pattern>[]> => {
+  function filtersOf(criteria: Resolved): Setting<readonly Setting<Pattern>[]> {
     const filters = property(criteria, 'Filters')
     const { position } = filters
     const fix = 'Set FilterCriteria to { Filters: [{ Pattern: JSON text }] }.'
@@ -180,7 +180,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     runs: enabledOf(text(property(properties, 'Enabled'))),
   })
 
-  const addSqs = (base: Resource, properties: Resolved, lambdaFunction: LambdaFunction) => {
+  function addSqs(base: Resource, properties: Resolved, lambdaFunction: LambdaFunction) {
     const arn = property(properties, 'Queue')
     const queue = findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.position)
     mappings.push(toMapping(base, properties, arn, queue, lambdaFunction))
@@ -190,7 +190,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
    * For SqsSubscription, SAM creates a queue between a topic and a function. The batch size is the only setting of the
    * mapping that SAM sets.
    */
-  const addSns = (base: Resource, properties: Resolved, lambdaFunction: LambdaFunction) => {
+  function addSns(base: Resource, properties: Resolved, lambdaFunction: LambdaFunction) {
     const subscription = property(properties, 'SqsSubscription')
     const { kind, position } = subscription
     if (kind === 'unknown')
@@ -206,7 +206,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     mappings.push({ ...mapping, reportBatchItemFailures: known(false, position), isFromSnsEvent: true })
   }
 
-  const addEvents = (id: string) => {
+  function addEvents(id: string) {
     const events = property(propertiesOf(id), 'Events')
     if (events.kind === 'unknown') addUnread(id, `its Events are not known: ${events.reason}`, events.position)
     if (events.kind === 'list' || events.kind === 'scalar') addUnread(id, 'its Events are not a map', events.position)
@@ -226,7 +226,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     }
   }
 
-  const addMapping = (id: string, position: Position) => {
+  function addMapping(id: string, position: Position) {
     const properties = propertiesOf(id)
     const arn = property(properties, 'EventSourceArn')
     const queue = findQueue(arn)

@@ -18,7 +18,7 @@ export function createReader(resolver: Resolver) {
   const { resolve, holds, resources } = resolver
 
   /** A property of a map. An absent property has the position of the map. */
-  const property = (parent: Resolved, name: string): Resolved => {
+  function property(parent: Resolved, name: string): Resolved {
     const { kind, position } = parent
     if (kind === 'unknown' || kind === 'absent') return parent
     if (kind !== 'map')
@@ -30,13 +30,13 @@ export function createReader(resolver: Resolver) {
       ? { kind: 'absent', position }
       : { kind: 'unknown', reason: `${generator} may add it`, position }
   }
-  const resource = (id: string): Resolved => {
+  function resource(id: string): Resolved {
     const declaration = resources.get(id)
     return declaration ? resolve(declaration) : { kind: 'absent' }
   }
 
   /** A scalar as text, numbers and booleans included. */
-  const text = (resolved: Resolved): Setting<string> => {
+  function text(resolved: Resolved): Setting<string> {
     const { position } = resolved
     if (resolved.kind === 'absent') return absent
     if (resolved.kind === 'unknown') return unknown(resolved.reason, position)
@@ -47,7 +47,7 @@ export function createReader(resolver: Resolver) {
   }
 
   /** A map. Some maps, such as RedrivePolicy, can also be JSON text. Placeholders in the text are kept. */
-  const map = (resolved: Resolved): Resolved => {
+  function map(resolved: Resolved): Resolved {
     if (resolved.kind !== 'scalar') return resolved
     const json = String(resolved.value)
     const { position = { line: 1, column: 1 } } = resolved

@@ -66,7 +66,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
    * Evaluates each node or condition once. A node that depends on itself reaches MAX_DEPTH, and gets the result of
    * `circularOf`.
    */
-  const memoizeRecursive = <Key, Result>(circularOf: (key: Key) => Result, evaluate: (key: Key) => Result) => {
+  function memoizeRecursive<Key, Result>(circularOf: (key: Key) => Result, evaluate: (key: Key) => Result) {
     const results = new Map<Key, Result>()
     let depth = 0
     return (key: Key): Result => {
@@ -81,7 +81,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     }
   }
 
-  const parameter = (name: string, declaration: Node): Resolved => {
+  function parameter(name: string, declaration: Node): Resolved {
     const declared = declaration.kind === 'map' ? declaration.entries : new Map<string, Node>()
     const type = scalarText(declared.get('Type'))
     const value = given.get(name) ?? (declared.has('Default') ? scalarText(declared.get('Default')) : undefined)
@@ -93,7 +93,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     return { kind: 'list', items: value.split(',').map((item) => node(item.trim())) }
   }
 
-  const ref = (name: string): Resolved => {
+  function ref(name: string): Resolved {
     const declaration = parameters.get(name)
     if (declaration) return parameter(name, declaration)
     if (name === 'AWS::NoValue') return ABSENT
@@ -102,13 +102,13 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     // SAM allows Ref Function.Alias.
     return PSEUDO_PARAMETERS.includes(name) || resources.has(name) ? placeholderFor(name) : attribute(name)
   }
-  const attribute = (path: string): Resolved => {
+  function attribute(path: string): Resolved {
     const [resource = ''] = path.split('.')
     return resources.has(resource) ? placeholderFor(path) : unknown(`${readable(path)} is not defined in this template`)
   }
 
   /** The text with its placeholders, or the reason why it is unknown. */
-  const textOf = (resolved: Resolved): string | Unknown => {
+  function textOf(resolved: Resolved): string | Unknown {
     if (resolved.kind === 'scalar') return String(resolved.value)
     return {
       reason:
@@ -118,7 +118,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     }
   }
   const text = (child: Node | undefined) => textOf(child ? resolve(child) : ABSENT)
-  const joined = (parts: readonly (string | Unknown)[], delimiter: string): Resolved => {
+  function joined(parts: readonly (string | Unknown)[], delimiter: string): Resolved {
     const unresolved = parts.find((part) => typeof part !== 'string')
     if (unresolved) return unknown(unresolved.reason)
     const value = parts.join(delimiter)
@@ -126,17 +126,17 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
       ? unknown(`the text is longer than ${MAX_TEXT_LENGTH} characters`)
       : { kind: 'scalar', value }
   }
-  const listOf = (child: Node | undefined): readonly Node[] => {
+  function listOf(child: Node | undefined): readonly Node[] {
     const resolved = child ? resolve(child) : ABSENT
     return resolved.kind === 'list' ? resolved.items : []
   }
 
-  const substitute = (argument: Node): Resolved => {
+  function substitute(argument: Node): Resolved {
     const [head, variables] = argument.kind === 'list' ? argument.items : [argument]
     const own = variables?.kind === 'map' ? variables.entries : new Map<string, Node>()
     // Splits the text at its references: every second part is the name of one.
     const parts = scalarText(head).split(/\$\{([^}]*)\}/)
-    const fill = (part: string, index: number) => {
+    function fill(part: string, index: number) {
       if (index % 2 === 0) return part
       if (part.startsWith('!')) return `\${${part.slice(1)}}`
       const variable = own.get(part.trim())
@@ -145,7 +145,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     return joined(parts.map(fill), '')
   }
 
-  const findInMap = (argument: Node): Resolved => {
+  function findInMap(argument: Node): Resolved {
     const [map, first, second, options] = listOf(argument)
     const path = [map, first, second].map(text)
     const unresolved = path.map((key) => (typeof key === 'string' ? whyUnknown(key) : key.reason)).find(Boolean)
@@ -215,7 +215,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     },
   }
 
-  const evaluate = (child: Node): Resolved => {
+  function evaluate(child: Node): Resolved {
     if (child.kind === 'list') return child
     if (child.kind === 'map') {
       const [entry, ...more] = child.entries
@@ -235,7 +235,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     evaluate,
   )
 
-  const evaluateCondition = (child: Node): Verdict => {
+  function evaluateCondition(child: Node): Verdict {
     const [[name = '', argument] = []] = child.kind === 'map' ? child.entries : []
     if (!argument) return { reason: 'the condition is not valid' }
     if (name === 'Condition') return holds(scalarText(argument))

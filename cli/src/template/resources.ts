@@ -39,7 +39,7 @@ type ResourceLookup = { id: string } | { reason: string; arn?: string }
  */
 function wordsIn(declaration: Node | undefined): string[] {
   const seen = new Set<Node>()
-  const collect = (node: Node): string[] => {
+  function collect(node: Node): string[] {
     if (seen.has(node)) return []
     seen.add(node)
     if (node.kind === 'scalar') return String(node.value).match(/\w+/g) ?? []
@@ -58,7 +58,7 @@ export function createResources(reader: Reader) {
   const functionsByName = Map.groupBy(ofType(FUNCTION), (id) => nameOf(id, 'FunctionName'))
   const queuesByName = Map.groupBy(queues, (id) => nameOf(id, 'QueueName'))
   /** The only resource of that name. Names with placeholders are equal if their placeholders are equal. */
-  const byName = (ids: ReadonlyMap<string | undefined, readonly string[]>, name: string): ResourceLookup => {
+  function byName(ids: ReadonlyMap<string | undefined, readonly string[]>, name: string): ResourceLookup {
     const [id, ...more] = ids.get(name) ?? []
     if (id === undefined) return { reason: whyUnknown(name) ?? ELSEWHERE }
     return more.length === 0 ? { id } : { reason: `${[id, ...more].join(' and ')} have the same name` }
@@ -69,7 +69,7 @@ export function createResources(reader: Reader) {
    * has one of the `types` or, if none has, the first one. A name that merely contains the name of a resource does not
    * refer to it.
    */
-  const resourceIn = (value: string, ...types: readonly RegExp[]) => {
+  function resourceIn(value: string, ...types: readonly RegExp[]) {
     const ids = partsOf(value).flatMap((part) => {
       const [name = ''] = placeholdersIn(part)
       const [id = ''] = name.split('.')
@@ -88,7 +88,7 @@ export function createResources(reader: Reader) {
     const child = property(parent, name)
     return rest.length === 0 || child.kind !== 'map' || isOwn(child, rest)
   }
-  const presenceOf = (resolved: Resolved): Setting<true> => {
+  function presenceOf(resolved: Resolved): Setting<true> {
     const { kind, position } = resolved
     if (kind === 'unknown') return unknown(resolved.reason, position)
     return kind === 'absent' ? absent : known<true>(true, position)
@@ -97,7 +97,7 @@ export function createResources(reader: Reader) {
   const functionOf = memoize((id: string): LambdaFunction => {
     const own = propertiesOf(id)
     const sam = typeOf(id) === 'AWS::Serverless::Function'
-    const get = <T>(path: string | readonly string[], read: (resolved: Resolved) => Setting<T>): Setting<T> => {
+    function get<T>(path: string | readonly string[], read: (resolved: Resolved) => Setting<T>): Setting<T> {
       const names = [path].flat()
       const given = names.reduce(property, own)
       const [name = ''] = names
@@ -131,7 +131,7 @@ export function createResources(reader: Reader) {
   })
 
   /** The function that FunctionName refers to: by name, ARN or reference, directly or through an alias or a version. */
-  const findFunction = (resolved: Resolved, via: readonly string[] = []): LambdaFunction => {
+  function findFunction(resolved: Resolved, via: readonly string[] = []): LambdaFunction {
     const position = resolved.position
     if (resolved.kind !== 'scalar') {
       return unreadFunction(
@@ -157,7 +157,7 @@ export function createResources(reader: Reader) {
   }
 
   /** The queue that an ARN refers to; undefined if it belongs to another service. */
-  const lookUpQueue = (resolved: Resolved): ResourceLookup | undefined => {
+  function lookUpQueue(resolved: Resolved): ResourceLookup | undefined {
     if (resolved.kind === 'unknown') return { reason: resolved.reason }
     if (resolved.kind !== 'scalar') return { reason: 'no ARN is given' }
     const value = String(resolved.value)
@@ -176,7 +176,7 @@ export function createResources(reader: Reader) {
   }
 
   /** Checks an ARN of a queue. A reference to a queue (its URL) and its name are common mistakes. */
-  const arnOf = (resolved: Resolved): Setting<string> => {
+  function arnOf(resolved: Resolved): Setting<string> {
     const { position } = resolved
     const value = resolved.kind === 'scalar' ? String(resolved.value) : ''
     const [name = ''] = placeholdersIn(value)
@@ -197,7 +197,7 @@ export function createResources(reader: Reader) {
 
   const retentionOf = memoize((id: string) => number('retention', property(propertiesOf(id), 'MessageRetentionPeriod')))
 
-  const deadLetterQueueOf = (deadLetterArn: Resolved): Redrive['deadLetterQueue'] => {
+  function deadLetterQueueOf(deadLetterArn: Resolved): Redrive['deadLetterQueue'] {
     const lookup = lookUpQueue(deadLetterArn) ?? { reason: 'it is not a queue' }
     if ('id' in lookup)
       return { ...lookup, position: resources.get(lookup.id)?.position, retention: retentionOf(lookup.id) }
@@ -236,7 +236,7 @@ export function createResources(reader: Reader) {
   /**
    * The dead-letter queue in the redrive policy of a queue. If the policy is unknown, all resources that it mentions.
    */
-  const deadLetterQueuesOf = (id: string): readonly string[] => {
+  function deadLetterQueuesOf(id: string): readonly string[] {
     const policy = policyOf(id)
     const properties = propertiesOf(id)
     const declaration = properties.kind === 'map' ? properties.entries.get('RedrivePolicy') : undefined
@@ -259,7 +259,7 @@ export function createResources(reader: Reader) {
   })
 
   /** The queue of EventSourceArn; undefined if the event source is another service. */
-  const findQueue = (arn: Resolved): Queue | undefined => {
+  function findQueue(arn: Resolved): Queue | undefined {
     const lookup = lookUpQueue(arn)
     if (lookup === undefined) return undefined
     if ('id' in lookup) return queueOf(lookup.id)

@@ -146,7 +146,7 @@ export function toPlan(shown: TerraformJson): Plan {
   const instances: Instance[] = []
   const dataSources = new Set<string>()
 
-  const add = (shownModule: ShownModule | undefined, module: Module, modes: RegExp) => {
+  function add(shownModule: ShownModule | undefined, module: Module, modes: RegExp) {
     const configs = new Map(
       module.config?.resources?.map((config) => [`${config.mode} ${config.type}.${config.name}`, config]),
     )
@@ -160,7 +160,7 @@ export function toPlan(shown: TerraformJson): Plan {
     for (const child of shownModule?.child_modules ?? []) add(child, childOf(module, child.address ?? ''), modes)
   }
   /** Finds or makes the child at an address. An address is that of the parent, then `.module.NAME`, then the key. */
-  const childOf = (parent: Module, address: string): Module => {
+  function childOf(parent: Module, address: string): Module {
     const own = address.slice(parent.address === '' ? 0 : parent.address.length + 1)
     const [, name = '', key = ''] = /^module\.([^.[]+)(.*)$/s.exec(own) ?? []
     const siblings = parent.children.get(name) ?? []
@@ -172,7 +172,7 @@ export function toPlan(shown: TerraformJson): Plan {
     siblings.push(module)
     return module
   }
-  const collect = ({ instances: own, children }: Module): void => {
+  function collect({ instances: own, children }: Module): void {
     instances.push(...own)
     for (const modules of children.values()) for (const module of modules) collect(module)
   }

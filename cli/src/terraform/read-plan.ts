@@ -77,7 +77,7 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson
   const mappings: Mapping[] = []
   const unreadResources: Unread[] = []
 
-  const arnOf = (mapping: Instance, found: ReferenceLookup): Setting<string> => {
+  function arnOf(mapping: Instance, found: ReferenceLookup): Setting<string> {
     const arn = textAt(mapping, 'event_source_arn')
     if (arn.state === 'known') return arnSetting(arn.value)
     if (!found.instance || !/^(id|url|name)$/.test(found.attribute ?? '')) return arn
@@ -86,7 +86,7 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson
   }
 
   /** The queue of a mapping; undefined if the mapping belongs to another service. */
-  const queueOf = (mapping: Instance, found: ReferenceLookup): Queue | undefined => {
+  function queueOf(mapping: Instance, found: ReferenceLookup): Queue | undefined {
     const arn = textAt(mapping, 'event_source_arn')
     if (arn.state === 'known' && /^arn:/.test(arn.value) && arn.value.split(':')[2] !== 'sqs') return undefined
     if (arn.state !== 'known' && isOfOtherService(mapping, resolveArgument(mapping, 'event_source_arn')))

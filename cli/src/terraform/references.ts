@@ -47,12 +47,12 @@ export function resolveArgument({ config, key, module }: Instance, argument: str
   const unresolved = new Set<string>()
   const seen = new Set<string>()
 
-  const follow = (references: readonly string[], scope: Scope): void => {
+  function follow(references: readonly string[], scope: Scope): void {
     // Terraform lists `queue[each.key]` as `queue` and `each.key`. The expression refers to the instance with the same
     // key.
     const isPaired =
       scope.isForEach || references.some((reference) => /^(each\.(key|value)|count\.index)$/.test(reference))
-    const pick = <T extends { key: string }>(some: readonly T[], wanted: string | undefined) => {
+    function pick<T extends { key: string }>(some: readonly T[], wanted: string | undefined) {
       const paired = isPaired ? some.filter((one) => one.key === scope.key) : []
       if (wanted !== undefined) return some.filter((one) => one.key === wanted)
       return paired.length > 0 ? paired : some
@@ -65,11 +65,11 @@ export function resolveArgument({ config, key, module }: Instance, argument: str
     }
   }
 
-  const followOne = (
+  function followOne(
     reference: string,
     { module, key, forEach }: Scope,
     pick: <T extends { key: string }>(some: readonly T[], wanted: string | undefined) => readonly T[],
-  ): void => {
+  ): void {
     const [, variable] = /^var\.([\w-]+)/.exec(reference) ?? []
     const [, called, calledKey, output] = MODULE.exec(reference) ?? []
     if (/^each\.value\b/.test(reference)) follow(referencesOf(forEach), { module, key, isForEach: true })

@@ -82,7 +82,7 @@ export async function measure(concurrency: number, memory: number, options: Meas
 
     const measured: MeasuredBatch[] = []
     let measuredMs = 0
-    const round = async (number: number) => {
+    async function round(number: number) {
       onRound(concurrency, number)
       const startedAt = performance.now()
       const each = await Promise.all(environments.map((environment) => deliverRound(environment)))
@@ -92,7 +92,7 @@ export async function measure(concurrency: number, memory: number, options: Meas
       }
       return goodputOf(each)
     }
-    const deliverRound = async (environment: ReusedEnvironment) => {
+    async function deliverRound(environment: ReusedEnvironment) {
       const batches: MeasuredBatch[] = []
       for (let left = batchesPerRound(sample.batchSize); left > 0; left -= 1) {
         const batch = sample.batch()
@@ -130,7 +130,7 @@ type ReusedEnvironment = Awaited<ReturnType<typeof reuseEnvironment>>
 async function reuseEnvironment(options: FunctionOptions & { memory: number }, signal: AbortSignal, quota?: Quota) {
   let metrics = Promise.withResolvers<InvocationMetrics>()
   let death: string | undefined
-  const start = async () => {
+  async function start() {
     quota?.lift()
     const started = await startEnvironment(
       {

@@ -70,7 +70,7 @@ async function run(
   const { environments } = plan.workload
   let left = options.maxMessages
   let activity = ''
-  const show = (round: number, concurrency: number) => {
+  function show(round: number, concurrency: number) {
     const best = choose(combinationsOf(results, plan), plan.optimize, results.measurements)
     const sofar = best
       ? `best so far: ${goodputText(best.goodput)} records/s with ${best.memory} MB × concurrency ${best.concurrency} (${best.origin})`
@@ -100,11 +100,11 @@ async function run(
     signal,
   }
   try {
-    const atFullCpu = (concurrency: number, memory: number) => {
+    function atFullCpu(concurrency: number, memory: number) {
       activity = 'trying'
       return measure(concurrency, memory, common)
     }
-    const withQuota = (concurrency: number, memory: number) => {
+    function withQuota(concurrency: number, memory: number) {
       activity = `confirming ${memory} MB,`
       return measure(concurrency, memory, { ...common, quotas })
     }

@@ -156,7 +156,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
 
   const kill = () => killGroup(child)
   const ended = Promise.withResolvers<void>()
-  const end = (message: string) => {
+  function end(message: string) {
     state.alive = false
     signal.removeEventListener('abort', kill)
     fail(`${message} while it was loading`)
@@ -179,7 +179,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
   if (signal.aborted) kill()
   signal.addEventListener('abort', kill)
 
-  const stop = () => {
+  function stop() {
     state.stopped = true
     kill()
     return ended.promise

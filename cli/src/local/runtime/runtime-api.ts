@@ -75,7 +75,7 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
   const running = new Map<string, Invocation>()
   let endOutcome: Outcome | undefined
 
-  const finish = (invocation: Invocation, outcome: Outcome) => {
+  function finish(invocation: Invocation, outcome: Outcome) {
     clearTimeout(invocation.timer)
     running.delete(invocation.requestId)
     const { recordErrors, startedAt } = invocation
@@ -83,7 +83,7 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
     invocation.settle({ ...outcome, recordErrors, duration })
   }
 
-  const dispatch = () => {
+  function dispatch() {
     while (waiting.length > 0 && polls.length > 0) {
       const poll = polls.shift() as ServerResponse
       const invocation = waiting.shift() as Invocation
@@ -102,11 +102,11 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
     }
   }
 
-  const reply = (response: ServerResponse, status: number, body: object) => {
+  function reply(response: ServerResponse, status: number, body: object) {
     response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
   }
 
-  const serve = async (request: IncomingMessage, response: ServerResponse) => {
+  async function serve(request: IncomingMessage, response: ServerResponse) {
     const [, initError, metrics, next, requestId, kind] = ROUTE.exec(request.url ?? '') ?? []
     if (next) {
       polls.push(response)

@@ -18,13 +18,13 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
   const running = new Map<Environment, number>()
   const ends: Promise<void>[] = []
 
-  const start = async () => {
+  async function start() {
     const environment = await startEnvironment(options, stopping)
     ends.push(environment.ended)
     return environment
   }
 
-  const take = async (): Promise<Environment> => {
+  async function take(): Promise<Environment> {
     for (const [environment, invocations] of running) {
       if (!environment.alive) running.delete(environment)
       else if (invocations < perEnvironment) {
