@@ -9,8 +9,8 @@ const MAX_GROUPS = 10
 const MAX_IDS = 3
 const MAX_FRAMES = 10
 const MAX_TEXT = 200
-/** Introduces an error that the report replaces. */
-const REPLACED = 'the handler or a middleware threw after the records had started:'
+/** Introduces an error that the report replaces. The log queries in the documentation look for this text. */
+const REPLACED = 'the handler or a middleware threw, but the response still reports only the failed records:'
 
 type Logger = FailureLogger | false | undefined
 

@@ -235,7 +235,7 @@ t.test('an error that ended the batch is in its entry, or in a separate one if t
     if (logger === undefined)
       t.match(
         withoutMeasures(lines[0] as string),
-        /1 of 1 records failed \(1 aborted\)\n {2}the handler or a middleware threw after the records had started: Error/,
+        /1 of 1 records failed \(1 aborted\)\n {2}the handler or a middleware threw, but the response still reports only the failed records: Error/,
       )
   }
 })
