@@ -271,3 +271,54 @@ export function crashing(capacity: number | ((now: number) => number), pause: nu
     }
   }
 }
+
+/** A pool of `size` connections. Other calls wait for one. A call that has waited for `maxWait` ms fails as overload. */
+export function pool(size: number, maxWait: number, latency: Latency): Downstream {
+  return (clock, random) => {
+    const waiting = new Set<(outcome: Outcome) => void>()
+    let busy = 0
+    function serveNext(): void {
+      const [settle] = waiting
+      if (!settle || busy >= size) return
+      waiting.delete(settle)
+      busy++
+      clock.after(latency(random), () => {
+        busy--
+        settle('ok')
+        serveNext()
+      })
+    }
+    return (settle) => {
+      waiting.add(settle)
+      clock.after(maxWait, () => {
+        if (waiting.delete(settle)) settle('overload')
+      })
+      serveNext()
+    }
+  }
+}
+
+/** Serves the first `count` calls of each second. It responds to the other calls of that second with a 429. */
+export function fixedWindow(count: number, latency: Latency): Downstream {
+  return (clock, random) => {
+    let second = 0
+    let calls = 0
+    return (settle) => {
+      const current = Math.floor(clock.now / 1000)
+      if (current > second) calls = 0
+      second = current
+      if (++calls > count) clock.after(2, () => settle('throttle'))
+      else clock.after(latency(random), () => settle('ok'))
+    }
+  }
+}
+
+/** Calls that begin in the first `length` ms of every `period` ms take twice as long, as during a garbage collection. */
+export function slowing(
+  period: number,
+  length: number,
+  latency: Latency,
+  make: (latency: Latency) => Downstream,
+): Downstream {
+  return (clock, random) => make((each) => latency(each) * (clock.now % period < length ? 2 : 1))(clock, random)
+}

@@ -3,7 +3,13 @@ import { Agent, request } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
-import { adaptiveConcurrency, type BatchSummary, boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
+import {
+  type AdaptiveConcurrency,
+  adaptiveConcurrency,
+  type BatchSummary,
+  boundedSqsBatch,
+  eachRecord,
+} from 'middy-bounded-sqs-batch'
 import { sqsEvent } from 'middy-bounded-sqs-batch/testing'
 import type { HttpCase } from './http-cases.ts'
 import { seededRandom } from './simulator.ts'
@@ -28,6 +34,8 @@ export interface Sample {
   /** Milliseconds since the first batch started. */
   readonly time: number
   readonly inFlight: number
+  /** Results of earlier versions do not have it. */
+  readonly limit?: number | undefined
   readonly succeeded: number
 }
 
@@ -52,6 +60,21 @@ const random = seededRandom(process.pid)
 let inFlight = 0
 let succeeded = 0
 let summary: BatchSummary | undefined
+let limiter: { readonly limit: number } | undefined
+
+/** A value for `concurrency` whose limit can be read while a batch runs. */
+function observed(adaptive: AdaptiveConcurrency): AdaptiveConcurrency {
+  // The function that creates the limiter has a symbol as its name, which the package does not export.
+  const [key] = Object.getOwnPropertySymbols(adaptive) as [symbol]
+  const createLimiter = Reflect.get(adaptive, key)
+  return {
+    ...adaptive,
+    [key]: (max: number) => {
+      limiter = createLimiter(max)
+      return limiter
+    },
+  }
+}
 
 function call(): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -90,7 +113,7 @@ async function handleRecord(): Promise<void> {
 const handler = middy()
   .use(
     boundedSqsBatch({
-      concurrency: concurrency === 'adaptive' ? adaptiveConcurrency() : concurrency,
+      concurrency: concurrency === 'adaptive' ? observed(adaptiveConcurrency()) : concurrency,
       logger: false,
       onSummary: (each) => {
         summary = each
@@ -104,7 +127,7 @@ const results: HttpBatch[] = []
 const begin = performance.now()
 let sampled = 0
 const sampler = setInterval(() => {
-  samples.push({ time: performance.now() - begin, inFlight, succeeded: succeeded - sampled })
+  samples.push({ time: performance.now() - begin, inFlight, limit: limiter?.limit, succeeded: succeeded - sampled })
   sampled = succeeded
 }, SAMPLE_TIME)
 for (const records of batches) {

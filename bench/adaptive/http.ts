@@ -222,19 +222,27 @@ function table(rows: readonly Row[]): string {
 }
 
 const IN_FLIGHT = 'in flight'
+const LIMIT = 'limit'
 const GOODPUT = 'successful records per 0.1 s'
+const SERIES = [LIMIT, IN_FLIGHT, GOODPUT]
 
-/** Draws the records in flight and the goodput over time, for the largest batches of each case. */
+/** Draws the limit, the records in flight and the goodput over time, for the largest batches of each case. */
 function chart(rows: readonly Row[]): TopLevelSpec {
   const largest = Math.max(...rows.map(({ records }) => records))
   const values = rows
     .filter(({ records }) => records === largest)
     .flatMap(({ name, samples }) =>
-      samples.flatMap(({ time, inFlight, succeeded }) => [
+      samples.flatMap(({ time, inFlight, limit, succeeded }) => [
+        ...(limit === undefined ? [] : [{ name, seconds: time / 1000, series: LIMIT, value: limit }]),
         { name, seconds: time / 1000, series: IN_FLIGHT, value: inFlight },
         { name, seconds: time / 1000, series: GOODPUT, value: succeeded },
       ]),
     )
+  const series = {
+    field: 'series',
+    type: 'ordinal',
+    legend: { title: null, orient: 'bottom', labelLimit: 0 },
+  } as const
   return {
     background: 'white', // the page may be dark
     padding: 16,
@@ -249,7 +257,9 @@ function chart(rows: readonly Row[]): TopLevelSpec {
       encoding: {
         x: { field: 'seconds', type: 'quantitative' },
         y: { field: 'value', type: 'quantitative', title: null },
-        color: { field: 'series', type: 'nominal', legend: { title: null, orient: 'bottom', labelLimit: 0 } },
+        color: { ...series, scale: { domain: SERIES, range: ['#f7c77e', '#4c78a8', '#e45756'] } },
+        // The limit is a broad line under the others: mostly, as many records are in flight.
+        strokeWidth: { ...series, scale: { domain: SERIES, range: [5, 2, 2] } },
       },
     },
     resolve: { scale: { x: 'independent', y: 'independent' } },

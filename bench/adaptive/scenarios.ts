@@ -5,6 +5,7 @@ import {
   computing,
   contended,
   either,
+  fixedWindow,
   flaky,
   instantBlocks,
   instantShare,
@@ -12,9 +13,11 @@ import {
   open,
   pareto,
   pausing,
+  pool,
   queueing,
   refusing,
   retrying,
+  slowing,
   thrashing,
   withDescriptors,
 } from './downstreams.ts'
@@ -52,10 +55,21 @@ export const HARD_CASES: Readonly<Record<string, Downstream>> = {
   'queue 50 × 20 ms, 20 % get a 503': flaky(0.2, queueing(50, about(20))),
 }
 
-/** Downstreams that were added after the parameters had been chosen. The search was not changed for them. */
-export const UNSEEN: Readonly<Record<string, Downstream>> = {
+/**
+ * Downstreams that were added after the parameters had been chosen. The search was changed again later, for outages and
+ * for calls that fail by chance, when the results of these downstreams were known.
+ */
+export const EARLIER_UNSEEN: Readonly<Record<string, Downstream>> = {
   'queue 40 × 30 ms, 60 places': boundedQueue(40, 60, about(30)),
   'queue 90, Pareto tail': queueing(90, pareto(30, 3000, 1.3)),
   'contention, 25 ms × (1 + n ÷ 60)': contended(60, about(25)),
   'queue 150 × 40 ms, pauses of 400 ms': pausing(3000, 400, queueing(150, about(40))),
+}
+
+/** Downstreams that were added after all changes of the search. It has not been changed since. */
+export const UNSEEN: Readonly<Record<string, Downstream>> = {
+  'pool of 20 × 300 ms, 1 s to wait': pool(20, 1000, about(300)),
+  'first 200 of each second, 30 ms': fixedWindow(200, about(30)),
+  'refuse above 150, 25 or 50 ms': slowing(3000, 300, about(25), (latency) => refusing(150, latency)),
+  'queue 64, 5 or 300 ms': queueing(64, either(5, 300, 0.2)),
 }

@@ -1,24 +1,39 @@
 import t from 'tap'
 import { type Comparison, compare, median } from '../../bench/adaptive/evaluate.ts'
-import { DOWNSTREAMS, HARD_CASES, UNSEEN } from '../../bench/adaptive/scenarios.ts'
+import { DOWNSTREAMS, EARLIER_UNSEEN, HARD_CASES, UNSEEN } from '../../bench/adaptive/scenarios.ts'
 import type { Downstream } from '../../bench/adaptive/simulator.ts'
 
 function compareAll(downstreams: Readonly<Record<string, Downstream>>, batches: readonly number[]): Comparison[] {
   return Object.entries(downstreams).map(([name, downstream]) => compare(name, downstream, batches))
 }
 
-t.test('batches of 7,000: goodput is close to that of the best fixed number', (t) => {
-  const rows = compareAll(DOWNSTREAMS, [7000, 7000, 7000, 7000])
-  for (const { name, cold, warm, coldFailed, warmFailed } of rows) {
-    t.ok(cold >= 0.75, `${name}: cold ${cold}`)
-    t.ok(warm >= 0.85, `${name}: warm ${warm}`)
-    t.ok(coldFailed <= 0.03, `${name}: cold ${coldFailed} failed`)
-    t.ok(warmFailed <= 0.03, `${name}: warm ${warmFailed} failed`)
-  }
-  t.ok(median(rows.map(({ cold }) => cold)) >= 0.9)
-  t.ok(median(rows.map(({ warm }) => warm)) >= 0.95)
-  t.end()
-})
+const GOALS = { cold: 0.75, warm: 0.85, coldFailed: 0.03, warmFailed: 0.03 }
+const ALL_UNSEEN = { ...EARLIER_UNSEEN, ...UNSEEN }
+
+/** The unseen downstreams that miss a goal. Their bounds are close to what was measured. */
+const EXCEPTIONS: Readonly<Record<string, Partial<typeof GOALS>>> = {
+  // Measured: 0.65 cold, 0.70 warm. Each additional call makes all calls slower, and the search takes that for overload.
+  'contention, 25 ms × (1 + n ÷ 60)': { cold: 0.6, warm: 0.65 },
+  // Measured: 51.0 % failed cold, 47.2 % warm. After the first 200 calls of a second, each call is refused within 2 ms.
+  // So even a limit of 1 lets hundreds of calls fail until the next second. Only a rate limit can prevent this.
+  'first 200 of each second, 30 ms': { coldFailed: 0.55, warmFailed: 0.5 },
+}
+
+for (const [which, downstreams] of Object.entries({ known: DOWNSTREAMS, unseen: ALL_UNSEEN })) {
+  t.test(`${which} downstreams, batches of 7,000: goodput is close to that of the best fixed number`, (t) => {
+    const rows = compareAll(downstreams, [7000, 7000, 7000, 7000])
+    for (const { name, cold, warm, coldFailed, warmFailed } of rows) {
+      const goals = { ...GOALS, ...EXCEPTIONS[name] }
+      t.ok(cold >= goals.cold, `${name}: cold ${cold}`)
+      t.ok(warm >= goals.warm, `${name}: warm ${warm}`)
+      t.ok(coldFailed <= goals.coldFailed, `${name}: cold ${coldFailed} failed`)
+      t.ok(warmFailed <= goals.warmFailed, `${name}: warm ${warmFailed} failed`)
+    }
+    t.ok(median(rows.map(({ cold }) => cold)) >= 0.9)
+    t.ok(median(rows.map(({ warm }) => warm)) >= 0.95)
+    t.end()
+  })
+}
 
 t.test('batches of 7,000, 1,000 and 100: goodput is not much lower than with a fixed number of 50', (t) => {
   for (const [records, count] of [
@@ -27,7 +42,7 @@ t.test('batches of 7,000, 1,000 and 100: goodput is not much lower than with a f
     [100, 60],
   ] as const) {
     for (const { name, best, initial, all } of compareAll(
-      { ...DOWNSTREAMS, ...HARD_CASES, ...UNSEEN },
+      { ...DOWNSTREAMS, ...HARD_CASES, ...ALL_UNSEEN },
       Array(count).fill(records),
     )) {
       if (initial.failed > best.failed + 0.05) continue // nobody would choose a number with so many failed records

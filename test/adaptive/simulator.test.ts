@@ -3,10 +3,13 @@ import {
   about,
   bucket,
   contended,
+  fixedWindow,
   pausing,
+  pool,
   queueing,
   refusing,
   retrying,
+  slowing,
   withDescriptors,
 } from '../../bench/adaptive/downstreams.ts'
 import { createClock, failedShare, goodput, seededRandom, simulate } from '../../bench/adaptive/simulator.ts'
@@ -145,6 +148,45 @@ t.test('calls become slower under contention, and none starts in a pause', (t) =
     )[0]?.duration,
     420,
   )
+  t.end()
+})
+
+t.test('a call fails if it has waited too long for a connection of the pool', (t) => {
+  const results = (maxWait: number) =>
+    simulate(
+      pool(10, maxWait, () => 20),
+      { limit: 30 },
+      [30],
+      1,
+    )[0]
+  t.match(results(41), { succeeded: 30, duration: 60 })
+  t.match(results(39), { succeeded: 20 })
+  t.match(results(19), { succeeded: 10 })
+  t.end()
+})
+
+t.test('a fixed window serves the first calls of each second, and refuses the others', (t) => {
+  const window = fixedWindow(10, () => 20)
+  t.match(simulate(window, { limit: 10 }, [10], 1)[0], { succeeded: 10, duration: 20 })
+  t.match(simulate(window, { limit: 30 }, [30], 1)[0], { succeeded: 10 })
+  t.match(simulate(window, { limit: 1 }, [100], 1)[0], { succeeded: 10 }, 'the second has not ended')
+  const batches = simulate(window, { limit: 10 }, [10, 10, 10], 1, 990)
+  t.strictSame(
+    batches.map(({ succeeded }) => succeeded),
+    [10, 10, 10],
+  )
+  t.end()
+})
+
+t.test('calls that begin in the slow part of a period take twice as long', (t) => {
+  const downstream = slowing(
+    1000,
+    300,
+    () => 20,
+    (latency) => queueing(10, latency),
+  )
+  const durations = simulate(downstream, { limit: 10 }, [1, 1, 1], 1, 300).map(({ duration }) => duration)
+  t.strictSame(durations, [40, 20, 20])
   t.end()
 })
 
