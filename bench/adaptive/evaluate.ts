@@ -1,5 +1,6 @@
 import { createLimitSearch } from '../../src/scheduler/adaptive/limit-search.ts'
 import type { FailureClass } from '../../src/scheduler/limiter.ts'
+import { median } from '../rounds.ts'
 import {
   type BatchResult,
   createClock,
@@ -110,8 +111,4 @@ export function shareDownstream(
     failed: failedShare(all.flat()),
     fairness: sum ** 2 / (each.length * squares),
   }
-}
-
-export function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number
 }

@@ -1,5 +1,6 @@
+import { median } from '../rounds.ts'
 import { about, flaky, queueing, refusing } from './downstreams.ts'
-import { adaptiveLimiter, type Comparison, compare, INITIAL, median, shareDownstream } from './evaluate.ts'
+import { adaptiveLimiter, type Comparison, compare, INITIAL, shareDownstream } from './evaluate.ts'
 import { DOWNSTREAMS, EARLIER_UNSEEN, HARD_CASES, UNSEEN } from './scenarios.ts'
 import { type Downstream, failedShare, goodput, simulate } from './simulator.ts'
 

@@ -1,7 +1,8 @@
 import t from 'tap'
-import { type Comparison, compare, median } from '../../bench/adaptive/evaluate.ts'
+import { type Comparison, compare } from '../../bench/adaptive/evaluate.ts'
 import { DOWNSTREAMS, EARLIER_UNSEEN, HARD_CASES, UNSEEN } from '../../bench/adaptive/scenarios.ts'
 import type { Downstream } from '../../bench/adaptive/simulator.ts'
+import { median } from '../../bench/rounds.ts'
 
 function compareAll(downstreams: Readonly<Record<string, Downstream>>, batches: readonly number[]): Comparison[] {
   return Object.entries(downstreams).map(([name, downstream]) => compare(name, downstream, batches))

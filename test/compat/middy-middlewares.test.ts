@@ -8,15 +8,12 @@ import errorLogger6 from 'middy-error-logger-6'
 import inputOutputLogger6 from 'middy-input-output-logger-6'
 import warmup6 from 'middy-warmup-6'
 import t from 'tap'
-import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { lambdaContext } from '../support/compat.ts'
+import { eachRecord } from '../../src/index.ts'
+import { lambdaContext, ours } from '../support/compat.ts'
 import { cores } from '../support/cores.ts'
 import { sqsRecord, standardEvent } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
 
-function ours() {
-  return boundedSqsBatch({ logger: false })
-}
 const places = ['before', 'after'] as const
 /** An argument for `.use()`: the other middleware before or after `boundedSqsBatch()`. */
 function inPlace<T>(place: 'before' | 'after', other: T) {

@@ -133,15 +133,15 @@ for (const [core, middy] of cores) {
   difference(
     'If the `onError` of a later middleware sets a response without returning it, this is the response.',
     async (t) => {
-      const answering: middy.MiddlewareObj = {
+      const responding: middy.MiddlewareObj = {
         onError: (request) => {
           request.response = { statusCode: 500 }
         },
       }
       const reject = () => Promise.reject(new Error('early'))
       const there = { outcome: { statusCode: 500 }, log: [] }
-      await differs(t, reject, two, there, fails(/^Error: early$/), { inner: answering })
-      await differs(t, parallel, two, there, fails(/^Error: early$/), { outer: { before: reject }, inner: answering })
+      await differs(t, reject, two, there, fails(/^Error: early$/), { inner: responding })
+      await differs(t, parallel, two, there, fails(/^Error: early$/), { outer: { before: reject }, inner: responding })
     },
   )
 

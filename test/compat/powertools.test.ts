@@ -5,16 +5,12 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware'
 import t, { type Test } from 'tap'
-import { boundedSqsBatch, eachRecord, type RecordHandler } from '../../src/index.ts'
+import { eachRecord, type RecordHandler } from '../../src/index.ts'
 import { busyClock } from '../support/clock.ts'
-import { lambdaContext, printed } from '../support/compat.ts'
+import { lambdaContext, ours, printed } from '../support/compat.ts'
 import { cores } from '../support/cores.ts'
 import { ids, standardEvent } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
-
-function ours() {
-  return boundedSqsBatch({ logger: false })
-}
 
 for (const [core, middy] of cores) {
   t.test(`injectLambdaContext, used before or after: log lines have the request id (${core})`, async (t) => {

@@ -9,8 +9,11 @@ import { standardEvent } from '../support/events.ts'
 import { handlerOf } from '../support/handlers.ts'
 
 const root = new URL('../../', import.meta.url)
-const read = (path: string) => readFileSync(new URL(path, root), 'utf8')
 const source = globSync('src/**/*.ts', { cwd: root }).map(read).join('\n')
+
+function read(path: string): string {
+  return readFileSync(new URL(path, root), 'utf8')
+}
 
 /** The text of each section of docs/api.md, by its heading without backticks. */
 const sections = new Map(

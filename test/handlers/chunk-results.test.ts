@@ -259,18 +259,18 @@ t.test('the log entry says why the chunk failed', async (t) => {
 })
 
 t.test('a handler that changes a messageId reports its record by the id that came with the batch', async (t) => {
-  const answers: [what: string, answer: unknown, ...reported: string[]][] = [
+  const results: [what: string, result: unknown, ...reported: string[]][] = [
     ['the id that came', listOf('a'), 'a'],
     ['the changed id', listOf('changed'), 'a', 'b'],
     ['results', [{ status: 'rejected', reason: thrown }, OK], 'a'],
     ['nothing', undefined],
   ]
-  for (const [what, answer, ...reported] of answers) {
+  for (const [what, result, ...reported] of results) {
     const handle = chunkHandlerOf(2, (records) => {
       const [first] = records
       if (first?.messageId !== 'a') return undefined
       first.messageId = 'changed'
-      return answer as undefined
+      return result as undefined
     })
     t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'))), reported, what)
   }

@@ -5,7 +5,7 @@ import { type BatchHandler, boundedSqsBatch, eachRecord } from '../../src/index.
 import { mockClock, settled } from '../support/clock.ts'
 import { cores } from '../support/cores.ts'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
-import { failed, handlerOf, listOf, testContext, timedContext } from '../support/handlers.ts'
+import { failed, listOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { withLength } from '../support/hostile.ts'
 import { logged } from '../support/output.ts'
@@ -462,42 +462,6 @@ t.test('failures that another inner handler reports are logged', async (t) => {
   t.match(line, /1 of 2 records failed/)
   t.match(line, /1 × Error: x \[b\]/)
   t.strictSame(more, [])
-})
-
-t.test('eachRecord() checks its arguments when it is called', (t) => {
-  t.throws(() => eachRecord(undefined as never), { name: 'TypeError', message: /a function, got undefined/ })
-  t.throws(() => eachRecord({} as never), { name: 'TypeError', message: /a function, got an object/ })
-  const handle = () => {}
-  t.throws(() => eachRecord(handle, null as never), { name: 'TypeError', message: /options, got null/ })
-  t.throws(() => eachRecord(handle, [] as never), { name: 'TypeError', message: /options, got an array/ })
-  t.throws(() => eachRecord(handle, (() => {}) as never), { name: 'TypeError', message: /got a function/ })
-  t.throws(() => eachRecord(handle, { bdy: 'json' } as never), {
-    name: 'TypeError',
-    message: 'eachRecord(): unknown option "bdy", expected one of body',
-  })
-  t.throws(() => eachRecord(handle, { body: 'xml' } as never), { name: 'TypeError', message: /got 'xml' \(a string\)/ })
-  t.throws(() => eachRecord(handle, { body: {} } as never), { name: 'TypeError', message: /got an object/ })
-  t.throws(() => eachRecord(handle, { body: { '~standard': {} } } as never), { name: 'TypeError' })
-  t.end()
-})
-
-t.test('a handler is called with the record, the context, and its options', async (t) => {
-  const context = testContext()
-  const event = standardEvent('a', 'b')
-  await handlerOf((record, given, options) => {
-    t.equal(record, event.Records[options.index])
-    t.equal(given, context)
-    t.ok(options.signal instanceof AbortSignal)
-    t.equal(options.signal, options.signal)
-    t.equal(options.receiveCount, 1)
-  })(event, context)
-})
-
-t.test('a generator function is refused as a record handler, since it would run nothing', (t) => {
-  for (const handler of [function* () {}, async function* () {}]) {
-    t.throws(() => eachRecord(handler), { name: 'TypeError', message: /got a generator function/ })
-  }
-  t.end()
 })
 
 t.test('an inner handler that catches the error about removed records fails the invocation', async (t) => {

@@ -395,6 +395,13 @@ export const EQUIVALENT: Readonly<
       'Each entry is set before it is read, because a chunk has at most `limit` records.',
     ],
   ],
+  'src/sqs/options.ts': [
+    [
+      "return typeof value === 'number' && Number.isFinite(value)",
+      ['return true && Number.isFinite(value)'],
+      'Number.isFinite() is false for anything that is not a number. TypeScript needs the check.',
+    ],
+  ],
   'src/sqs/reasons.ts': [
     [
       'const quotesValue = start >= 0 && end > start',

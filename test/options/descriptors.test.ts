@@ -31,7 +31,7 @@ t.test('a concurrency that does not fit under the descriptor limit emits one war
     [
       'BoundedSqsBatchWarning',
       'BOUNDED_SQS_BATCH_DESCRIPTORS',
-      /^The concurrency is 250, but this process can open only \d+ more files and sockets\./,
+      /^The concurrency is 250, but this process can open only \d+ more files and sockets\. If each handler opens one, some will fail with EMFILE\. Lower the concurrency$/,
     ],
   ])
   t.equal(warnings.length, 1)

@@ -201,7 +201,7 @@ t.test('a failure handler gets the failed records of chunks, each with its own e
 
 t.test('a failure handler gets no record that the rate limit admitted but that did not start', async (t) => {
   busyClock(t) // time stands still, so no record waits because the machine is slow
-  for (let turns = 0; turns < 10; turns++) {
+  for (let waits = 0; waits < 10; waits++) {
     const started: string[] = []
     const { calls, onFailure } = noteFailures()
     const handler = middy()
@@ -211,7 +211,7 @@ t.test('a failure handler gets no record that the rate limit admitted but that d
           started.push(messageId)
           return new Promise(() => {})
         })(event, context)
-        for (let turn = 0; turn < turns; turn++) await null
+        for (let wait = 0; wait < waits; wait++) await null
         return { batchItemFailures: [] }
       })
     t.strictSame(failed(await handler(standardEvent(...ids(20)), testContext())), ids(20))

@@ -6,7 +6,7 @@ import { sqsRecord } from '../support/events.ts'
 import { chunkHandlerOf, failed, handlerOf, listOf } from '../support/handlers.ts'
 import { steered } from '../support/steered.ts'
 
-// Each handler of a random batch waits for some turns of the event loop. The limit changes at random when a record
+// Each handler of a random batch waits for some iterations of the event loop. The limit changes at random when a record
 // ends.
 t.test(
   'while the limit changes at random, no record is lost, and each record starts within the limit at that time',
@@ -14,7 +14,7 @@ t.test(
     const plan = fc.record({
       group: fc.constantFrom('a', 'b', 'c'),
       fails: fc.boolean(),
-      turns: fc.nat(3), // 0: synchronous
+      iterations: fc.nat(3), // 0: synchronous
     })
     const scenario = fc.record({
       plans: fc.array(plan, { maxLength: 40 }),
@@ -31,14 +31,14 @@ t.test(
           limiter.limit = limits[++ends % limits.length] as number
         }
         let running = 0
-        async function run(turns: number): Promise<void> {
-          for (let turn = 0; turn < turns; turn++) await setImmediate()
+        async function run(iterations: number): Promise<void> {
+          for (let iteration = 0; iteration < iterations; iteration++) await setImmediate()
           running--
         }
         function start(index: number): Promise<void> | undefined {
-          const { turns } = plans[index] as (typeof plans)[0]
+          const { iterations } = plans[index] as (typeof plans)[0]
           if (++running > limiter.limit) throw new Error(`${running} in flight, but the limit is ${limiter.limit}`)
-          if (turns > 0) return run(turns)
+          if (iterations > 0) return run(iterations)
           running--
           return undefined
         }

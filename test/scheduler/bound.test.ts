@@ -1,5 +1,4 @@
 import t from 'tap'
-import { createReadyQueue } from '../../src/scheduler/ready-queue.ts'
 import { busyClock, settled } from '../support/clock.ts'
 import { withEnvironment } from '../support/environment.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
@@ -84,20 +83,6 @@ t.test('BOUNDED_SQS_BATCH_CONCURRENCY overrides the option', async (t) => {
     await settled()
   }
   t.strictSame(failed(await result), [])
-})
-
-t.test('the ready queue returns each index once', (t) => {
-  for (const groups of [undefined, ['g', undefined, 'g']]) {
-    const ready = createReadyQueue(3, groups, 'group')
-    const taken: unknown[] = []
-    for (let index = ready.take(); index !== undefined; index = ready.take()) {
-      taken.push(index)
-      ready.advanceGroup(index)
-    }
-    t.strictSame(taken, [0, 1, 2])
-    t.equal(ready.take(), undefined)
-  }
-  t.end()
 })
 
 t.test('two workers that give their slots up at the same time both continue afterwards', async (t) => {

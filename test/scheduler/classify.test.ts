@@ -3,7 +3,9 @@ import { InvalidBodyError, RecordAbortedError, RecordNotStartedError, RecordTime
 import { classifyFailure } from '../../src/scheduler/adaptive/classify.ts'
 import { revoked, trapped, withLength } from '../support/hostile.ts'
 
-const error = (properties: object) => Object.assign(new Error('failed'), properties)
+function error(properties: object) {
+  return Object.assign(new Error('failed'), properties)
+}
 
 t.test('names, codes and statuses are recognised', (t) => {
   const cases: [error: unknown, expected: string][] = [

@@ -185,7 +185,7 @@ t.test('the time for which a worker waits between two records does not count tow
   await settled()
   clock.advance(99)
   held.succeed('a')
-  for (let turn = 0; turn < 20; turn++) await null // the worker now waits for a turn of the event loop
+  for (let wait = 0; wait < 20; wait++) await null // the worker has now yielded to the event loop
   t.strictSame(held.started, ['a'])
   clock.advance(1)
   await settled()

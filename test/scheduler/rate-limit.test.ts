@@ -10,7 +10,6 @@ import {
   eachRecord,
 } from '../../src/index.ts'
 import { createRateLimit } from '../../src/scheduler/rate-limit.ts'
-import { createReadyQueue } from '../../src/scheduler/ready-queue.ts'
 import { busyClock, iterationCounter, mockClock, passingClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
@@ -215,14 +214,14 @@ for (const each of ['record', 'chunk'] as const) {
 }
 
 t.test('a record of a FIFO queue that becomes ready late waits for the rate limit', async (t) => {
-  for (let turns = 0; turns < 4; turns++) {
-    await t.test(`the record before it takes ${turns} turns of the microtask queue`, async (t) => {
+  for (let waits = 0; waits < 4; waits++) {
+    await t.test(`the record before it waits for ${waits} microtasks`, async (t) => {
       const { now, until } = passingClock(t)
       const starts: number[] = []
       const handle = handlerOf(
         async () => {
           starts.push(now())
-          for (let turn = 0; turn < turns; turn++) await null
+          for (let wait = 0; wait < waits; wait++) await null
         },
         { rateLimit: { limit: 2, interval: 10 } },
       )
@@ -230,22 +229,6 @@ t.test('a record of a FIFO queue that becomes ready late waits for the rate limi
       t.strictSame(starts, [0, 0, 11, 11, 22])
     })
   }
-})
-
-t.test('peek() of the ready queue returns the index that take() returns next, or undefined', (t) => {
-  for (const groups of [undefined, ['a', 'b', 'a']]) {
-    const ready = createReadyQueue(3, groups, 'group')
-    for (let left = 3; left > 0; left--) {
-      const next = ready.peek()
-      t.equal(ready.take(), next)
-      if (next !== undefined) ready.advanceGroup(next)
-    }
-    t.equal(ready.peek(), undefined)
-  }
-  const ready = createReadyQueue(2, ['a', 'a'], 'group')
-  t.equal(ready.take(), 0)
-  t.equal(ready.peek(), undefined, 'the second record of the group waits for the first')
-  t.end()
 })
 
 t.test('under a rate limit, handlers that block the thread stop starting at the drain', async (t) => {

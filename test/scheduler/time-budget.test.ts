@@ -194,7 +194,7 @@ t.test('handlers that block the thread after a microtask do not delay the respon
   const response = await handle(standardEvent(...records), timedContext(3500))
   t.ok(performance.now() < 1000 + 3500, 'the response goes out before the function times out')
   t.strictSame(failed(response), records.slice(finished))
-  // Before the event loop turns for the first time, at most one record per worker starts.
+  // Before the workers yield to the event loop for the first time, at most one record per worker starts.
   t.ok(finished <= 2800 / 12 + 2, `${finished} records of 12 ms until 700 of 3,500 ms are left`)
 })
 

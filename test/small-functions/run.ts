@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util'
 import type { SQSBatchResponse } from 'aws-lambda'
 import { sqsEvent } from '../../bench/sqs-event.ts'
 import { createQuota, createSignals, type Quota } from '../support/cpu-quota.ts'
+import { median } from '../support/median.ts'
 
 const HELP = `Usage: npm run test:small-functions -- [options]
 
@@ -275,10 +276,4 @@ function verdictOf(runs: readonly Run[]): string {
 function nameOf({ memory, timeout, records, onFailure }: Case): string {
   const work = records === 'hang' ? 'records hang' : `${records} ms per record`
   return `${memory} MB, ${timeout} s, ${work}${onFailure === 'yes' ? ', onFailure' : ''}`
-}
-
-/** The median without NaN, which is the value of runs that did not reach the stage. */
-function median(values: readonly number[]): number {
-  const known = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b)
-  return known[Math.floor(known.length / 2)] ?? Number.NaN
 }

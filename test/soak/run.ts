@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { type Ledger, type Progress, type RunOptions, renderTable, run } from 'bounded-sqs-batch/engine'
+import { median } from '../support/median.ts'
 import { account, type Check } from './account.ts'
 import { kindOf, type Messages, setSeed } from './messages.ts'
 import { type Sqs, startSqs } from './sqs.ts'
@@ -279,10 +280,6 @@ function report(results: readonly Result[], refused: Record<string, number>): vo
 
 function sum<T>(items: Iterable<T>, count: (item: T) => number): number {
   return [...items].reduce((total, item) => total + count(item), 0)
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 }
 
 function secondsSince(start: number): number {

@@ -25,6 +25,7 @@ t.test(
       [{ client, queueUrl: 'orders-dead' }, /option queueUrl/, /got 'orders-dead'/],
       [{ client, queueUrl: 'arn:aws:sqs:eu-west-1:123456789012:orders-dead' }, /option queueUrl/],
       [{ client, queueUrl: 'https://' }, /option queueUrl/],
+      [{ client, queueUrl: `x-${queueUrl}` }, /option queueUrl/],
       [{ client, queueUrl: new URL(queueUrl) }, /option queueUrl/],
       [{ client, queueUrl, when: true }, /option when to be a function/, /got true/],
       [{ client, queueUrl, when: null }, /option when/],
@@ -92,7 +93,7 @@ t.test('with valid options, the failure handlers are named functions', (t) => {
   for (const options of [
     {},
     { base: 0.1, factor: 1, max: 1, jitter: 'none' as const },
-    { max: 42_000, base: undefined },
+    { max: 42_000, base: undefined, jitter: 'full' as const },
   ]) {
     t.equal(retryBackoff({ client, ...options }).name, 'retryBackoffFailures')
   }

@@ -37,7 +37,7 @@ export function passTime(clock: Clock, milliseconds: number): void {
 
 /** Waits until all pending work that needs no time is done, also with a mocked clock. */
 export async function settled(): Promise<void> {
-  for (let turn = 0; turn < 4; turn++) {
+  for (let iteration = 0; iteration < 4; iteration++) {
     await new Promise((resolve) => trueImmediate(resolve))
     mock?.advance(0)
   }

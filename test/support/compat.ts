@@ -1,5 +1,11 @@
 import type { Context } from 'aws-lambda'
+import { boundedSqsBatch } from '../../src/index.ts'
 import { timedContext } from './handlers.ts'
+
+/** The middleware of this package, without a log. */
+export function ours() {
+  return boundedSqsBatch({ logger: false })
+}
 
 /** A context with the properties that Lambda provides. 30 seconds remain. */
 export function lambdaContext(): Context {

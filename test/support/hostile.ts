@@ -156,7 +156,7 @@ export const BEHAVIOURS: Record<string, Behaviour> = {
     'resolves after its abort': (_thrown, options) => aborted(options).then(soon),
     'rejects long after its abort': (thrown, options) =>
       aborted(options).then(async () => {
-        for (let turn = 0; turn < 5; turn++) await soon()
+        for (let wait = 0; wait < 5; wait++) await soon()
         throw thrown()
       }),
   }),

@@ -126,7 +126,9 @@ eachChunk(5, handleOrders, { body: 'json' })
 eachChunk(5, () => {}, { body: 'xml' })
 // @ts-expect-error there is no option of this name
 eachChunk(5, () => {}, { concurrency: 5 })
-const handleSome = async (records: readonly SQSRecord[]) => void records.length
+async function handleSome(records: readonly SQSRecord[]): Promise<void> {
+  void records.length
+}
 // @ts-expect-error the chunk handler goes to eachChunk(): Middy would call it with the event
 middy().use(boundedSqsBatch()).handler(handleSome)
 // @ts-expect-error an empty array has no result for any record

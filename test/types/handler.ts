@@ -92,10 +92,14 @@ eachRecord({ handle() {} })
 middy().handler(boundedSqsBatch())
 // @ts-expect-error the handler goes to .handler(), not to .use()
 middy().use(handleAll)
-const handleOne = async (record: SQSRecord) => record.body
+async function handleOne(record: SQSRecord): Promise<string> {
+  return record.body
+}
 // @ts-expect-error the record handler goes to eachRecord(): Middy would call it with the event
 middy().use(boundedSqsBatch()).handler(handleOne)
-const forgetsReturn = async (event: SQSEvent, context: Context) => void handleAll(event, context)
+async function forgetsReturn(event: SQSEvent, context: Context): Promise<void> {
+  handleAll(event, context)
+}
 // @ts-expect-error the return is missing; only Middy's type arguments make this an error
 middy<SQSEvent, SQSBatchResponse>().use(boundedSqsBatch()).handler(forgetsReturn)
 
@@ -106,6 +110,6 @@ export const returnsNothing = middy()
   .use(boundedSqsBatch())
   .handler(async () => {})
 export const ofAnApi = middy<APIGatewayProxyEvent>().use(boundedSqsBatch())
-const nothing = async () => {}
+async function nothing(): Promise<void> {}
 // @ts-expect-error with Middy's type arguments, a handler that returns nothing does not compile
 middy<SQSEvent, SQSBatchResponse>().use(boundedSqsBatch()).handler(nothing)

@@ -1,6 +1,6 @@
 import { appendFileSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { note } from './notes.mjs'
+import { note } from './notes.ts'
 
 const { RECORD_TO, AT_ONCE = 1 } = process.env
 const started = `${RECORD_TO}.started`

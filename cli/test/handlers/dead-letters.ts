@@ -3,22 +3,17 @@ import middy from '@middy/core'
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import { boundedSqsBatch, eachRecord, PermanentError } from '../../../src/index.ts'
 import { deadLetter, retryBackoff } from '../../../src/sqs/index.ts'
+import { failures, numberOf } from './notes.ts'
 
 const queues = `${process.env.AWS_ENDPOINT_URL_SQS}/000000000000`
 const client = new SQSClient()
 
-function isInvalid({ body }: SQSRecord) {
-  return JSON.parse(body).number % 10 === 3
+function isInvalid(record: SQSRecord) {
+  return numberOf(record) % 10 === 3
 }
 
-function failsAlways({ body }: SQSRecord) {
-  return JSON.parse(body).number % 10 === 7
-}
-
-function failures(records: SQSRecord[]) {
-  return {
-    batchItemFailures: records.map(({ messageId }) => ({ itemIdentifier: messageId })),
-  }
+function failsAlways(record: SQSRecord) {
+  return numberOf(record) % 10 === 7
 }
 
 /**

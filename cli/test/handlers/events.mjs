@@ -1,4 +1,4 @@
-import { note } from './notes.mjs'
+import { note } from './notes.ts'
 
 /** Notes the event, the context and the environment variables. */
 export async function handler(event, context) {

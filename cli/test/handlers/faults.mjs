@@ -1,5 +1,5 @@
 import { openSync } from 'node:fs'
-import { failures, note, numberOf } from './notes.mjs'
+import { failures, note, numberOf } from './notes.ts'
 
 function first(record) {
   return record.attributes.ApproximateReceiveCount === '1'

@@ -1,4 +1,4 @@
-import { failures, note } from './notes.mjs'
+import { failures, note } from './notes.ts'
 
 /**
  * Notes group and number of each processed message. Every 7th message fails on its first receive, and with it the rest

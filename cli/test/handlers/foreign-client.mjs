@@ -1,7 +1,7 @@
 // A runtime client that uses only the Runtime API and the environment variables of Lambda, like the client of AWS. Its
 // last argument is the name of the handler.
 import { pathToFileURL } from 'node:url'
-import { note } from './notes.mjs'
+import { note } from './notes.ts'
 
 const { AWS_LAMBDA_RUNTIME_API, LAMBDA_TASK_ROOT, _HANDLER } = process.env
 const api = `http://${AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime`

@@ -1,4 +1,4 @@
-import { failures, note, numberOf } from './notes.mjs'
+import { failures, note, numberOf } from './notes.ts'
 
 /** Numbers ending in 1 fail on their first receive, numbers ending in 2 always. Notes the processed numbers. */
 export async function handler({ Records }) {

@@ -1,4 +1,4 @@
-import { failures, note, numberOf } from './notes.mjs'
+import { failures, note, numberOf } from './notes.ts'
 
 /** Notes the settings that a function can see. Numbers ending in 2 always fail. */
 export async function handler({ Records }, context) {

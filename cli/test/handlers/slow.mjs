@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { note, numberOf } from './notes.mjs'
+import { note, numberOf } from './notes.ts'
 
 /** Notes its process at the start, waits until the test calls `release()`, then notes the processed numbers. */
 export async function handler({ Records }) {

@@ -20,7 +20,7 @@ interface Call {
  */
 function setUp(
   messages: Received[],
-  answer: (ids: string[]) => Outcome | Promise<Outcome>,
+  respond: (ids: string[]) => Outcome | Promise<Outcome>,
   { fifo = false, refuse = [] as string[] } = {},
 ) {
   const calls: Call[] = []
@@ -49,7 +49,7 @@ function setUp(
     invoke: async (event: string) => {
       const batch = JSON.parse(event).Records.map(({ messageId }: { messageId: string }) => messageId)
       calls.push({ call: 'invoke', ids: batch })
-      return answer(batch)
+      return respond(batch)
     },
   }
   const ledger = openLedger(3)
@@ -78,7 +78,7 @@ function report(ids: readonly string[]): Outcome {
 }
 
 test('property: every message that was delivered and not reported is deleted once, whatever the function does', async () => {
-  const answer = fc.oneof(
+  const response = fc.oneof(
     fc.array(fc.nat(12), { maxLength: 12 }).map((indices) => ({ kind: 'report' as const, indices })),
     fc.constantFrom<Outcome>(
       { type: 'error', message: 'x' },
@@ -93,7 +93,7 @@ test('property: every message that was delivered and not reported is deleted onc
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 0, max: 40 }),
-      fc.array(answer, { minLength: 1, maxLength: 5 }),
+      fc.array(response, { minLength: 1, maxLength: 5 }),
       fc.integer({ min: 1, max: 3 }),
       async (count, responses, concurrency) => {
         const expected: string[] = []
@@ -185,8 +185,8 @@ for (const [fifo, cause] of [
 ] as const) {
   test(`the cause of a record without an error, ${fifo ? 'FIFO' : 'standard'} queue`, async (t) => {
     const recordErrors = { errors: { m1: 'Error: not now' } }
-    const answer = () => ({ ...report(['m1', 'm2']), recordErrors })
-    const { failures, ledger, run } = setUp(some(3), answer, { fifo })
+    const respond = () => ({ ...report(['m1', 'm2']), recordErrors })
+    const { failures, ledger, run } = setUp(some(3), respond, { fifo })
     await run()
     t.strictSame(failures, [
       'm1: reported as failed, receive count 1: Error: not now',

@@ -7,10 +7,10 @@ import { command, handlerFile, isAlive, notebook, until } from '../support/runs.
 async function startSqs(t: Test, { withReceiveCounts = true } = {}) {
   const app = buildApp({ logger: false })
   if (!withReceiveCounts) {
-    app.addHook('preSerialization', async (_request, _reply, answer) => {
-      for (const message of (answer as { Messages?: { Attributes?: unknown }[] }).Messages ?? [])
+    app.addHook('preSerialization', async (_request, _reply, response) => {
+      for (const message of (response as { Messages?: { Attributes?: unknown }[] }).Messages ?? [])
         delete message.Attributes
-      return answer
+      return response
     })
   }
   const endpoint = await app.listen({ port: 0, host: '127.0.0.1' })

@@ -17,7 +17,7 @@ test('a message sent while the queue is counted does not end the run', async (t)
     ) {
       counted.resolve()
       await sent.promise
-      for (let turn = 0; turn < 200; turn++) await setImmediate() // the sender receives its response first
+      for (let iteration = 0; iteration < 200; iteration++) await setImmediate() // the sender receives its response first
       released.resolve()
     }
     if (action.endsWith('.ReceiveMessage') && (response as { Messages?: unknown[] }).Messages) await released.promise

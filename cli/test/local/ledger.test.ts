@@ -3,14 +3,14 @@ import { openLedger } from '../../src/local/ledger.ts'
 import { received } from '../support/runs.ts'
 
 const [a, b, c] = [received('a'), received('b'), received('c')]
-const answered = { type: 'response', payload: '' } as const
+const response = { type: 'response', payload: '' } as const
 
 test('a message without a result that is not in the queue is lost', async (t) => {
   const ledger = openLedger(3)
   ledger.sent(['a', 'b', 'c', 'd'])
   ledger.delivered([a, b])
   t.match(ledger.snapshot({ queue: 4, deadLetter: 0 }), { sent: 4, inFlight: 2, remaining: 4, lost: 0 })
-  ledger.invocationEnded(answered, [a, b])
+  ledger.invocationEnded(response, [a, b])
   ledger.processed([a])
   ledger.failed([b])
   t.match(ledger.snapshot({ queue: 3, deadLetter: 0 }), { processed: 1, failed: 1, remaining: 3, lost: 0 })
@@ -22,7 +22,7 @@ test('a message is dead-lettered if its last delivery failed and the dead-letter
   ledger.sent(['a', 'b'])
   const last = { ...a, receiveCount: 2 }
   ledger.delivered([last, b])
-  ledger.invocationEnded(answered, [last, b])
+  ledger.invocationEnded(response, [last, b])
   ledger.failed([last, b])
   t.match(ledger.snapshot({ queue: 2, deadLetter: 0 }), { deadLettered: 0, remaining: 2, lost: 0 }, 'not yet moved')
   t.match(ledger.snapshot({ queue: 1, deadLetter: 1 }), { deadLettered: 1, remaining: 1, lost: 0 })
@@ -39,7 +39,7 @@ test('messages that the function dead-letters itself count as processed', async 
   const ledger = openLedger(2)
   ledger.sent(['a', 'b'])
   ledger.delivered([a, b])
-  ledger.invocationEnded(answered, [a, b])
+  ledger.invocationEnded(response, [a, b])
   ledger.processed([a, b])
   t.match(ledger.snapshot({ queue: 0, deadLetter: 1 }), { processed: 2, deadLettered: 0, remaining: 0, lost: 0 })
 })
@@ -49,7 +49,7 @@ test('a processed message stays processed after another delivery', async (t) => 
   ledger.sent(['c'])
   for (const settle of [ledger.processed, ledger.failed, ledger.deletedThoughFailed]) {
     ledger.delivered([c])
-    ledger.invocationEnded(answered, [c])
+    ledger.invocationEnded(response, [c])
     settle([c])
   }
   t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { delivered: 3, redelivered: 2, processed: 1, lost: 0 })
@@ -58,7 +58,7 @@ test('a processed message stays processed after another delivery', async (t) => 
 test('a message that was delivered or settled before the response to its sender is counted once', async (t) => {
   const ledger = openLedger(3)
   ledger.delivered([a, b])
-  ledger.invocationEnded(answered, [a, b])
+  ledger.invocationEnded(response, [a, b])
   ledger.processed([a])
   ledger.sent(['a', 'b'])
   t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), {

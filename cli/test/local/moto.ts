@@ -1,8 +1,6 @@
 // `npm run test:moto` runs `local --queue-url`, deadLetter() and retryBackoff() on moto, an SQS that is independent of
 // fauxqs. Debian has it: apt-get install python3-moto python3-flask python3-flask-cors
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import {
   CreateQueueCommand,
   GetQueueAttributesCommand,
@@ -11,16 +9,8 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs'
 import { type Test, test } from 'tap'
+import { freePort } from '../support/free-port.ts'
 import { command, handlerFile, notebook, until } from '../support/runs.ts'
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 async function startMoto(t: Test) {
   const port = await freePort()

@@ -1,9 +1,8 @@
-import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'tap'
 import manifest from '../../package.json' with { type: 'json' }
+import { freePort } from '../support/free-port.ts'
 import { command, folder, handlerFile, notebook, until, WARNING } from '../support/runs.ts'
 
 const outcomes = handlerFile('outcomes.mjs')
@@ -103,8 +102,8 @@ test('remaining and lost messages are printed with thousands separators, as in t
   t.match(left.stdout, /^failed: 1,190 messages were left in the queue$/m)
 
   const file = join(folder(t), 'h.mjs')
-  const answer = '({ batchItemFailures: Records.map(({ messageId }) => ({ itemIdentifier: messageId })) })'
-  writeFileSync(file, `export const handler = async ({ Records }) => ${answer}`)
+  const response = '({ batchItemFailures: Records.map(({ messageId }) => ({ itemIdentifier: messageId })) })'
+  writeFileSync(file, `export const handler = async ({ Records }) => ${response}`)
   const args = ['--messages', '1200', '--batch-size', '1000', '--no-report-batch-item-failures', '--idle', '0']
   const lost = await command(['local', file, ...args])
   t.match(lost.stdout, /^1,200 messages failed and were deleted: /m)
@@ -144,15 +143,6 @@ test('the logs of the function go to stderr with a prefix; --quiet hides them', 
   const quiet = await command(['local', file, '--messages', '1', '--quiet', ...small])
   t.equal(quiet.stderr, WARNING)
 })
-
-/** A port that is free now. Use it at once, before another program takes it. */
-async function freePort() {
-  const server = createServer()
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 test('with --port, the queue accepts messages from other programs, and the run waits for the first message', async (t) => {
   const env = { RECORD_TO: notebook(t).file }

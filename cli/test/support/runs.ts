@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import type { Test } from 'tap'
 import { type Ledger, type RunOptions, run } from '../../src/engine.ts'
 import type { Received } from '../../src/local/sqs-record.ts'
@@ -144,9 +143,3 @@ export function received(messageId: string, bytes = 100, receiveCount = 1): Rece
     bytes,
   }
 }
-
-export function numberOf(record: SQSRecord): number {
-  return JSON.parse(record.body).number
-}
-
-export type { SQSEvent }

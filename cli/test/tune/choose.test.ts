@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { choose, withNeighbours } from '../../src/tune/choose.ts'
 import type { Combination, Measurement, Optimize } from '../../src/tune/result.ts'
-import { combination, measurement } from './combinations.ts'
+import { combination, measurement } from '../support/combinations.ts'
 
 function nameOf(chosen: Combination | undefined) {
   return chosen && `${chosen.memory} MB × ${chosen.concurrency}`

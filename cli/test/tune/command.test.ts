@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url'
 import { type Test, test } from 'tap'
 import { createCpuQuota } from '../../src/tune/cpu-quota.ts'
 import type { Combination, TuneResult } from '../../src/tune/result.ts'
+import { startDownstream } from '../support/downstream.ts'
 import { command, folder, handlerFile, until } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
-import { startDownstream } from './known/downstream.ts'
 
 const IO_BOUND = fileURLToPath(new URL('./known/io-bound.ts', import.meta.url))
 const tuned = handlerFile('tuned.ts')

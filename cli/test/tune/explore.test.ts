@@ -4,7 +4,7 @@ import { combinationsOf, explore, type Measure, type Plan, type Results } from '
 import { pricesFor } from '../../src/tune/prices.ts'
 import { recommendationFor } from '../../src/tune/recommend.ts'
 import type { Measurement } from '../../src/tune/result.ts'
-import { measurement } from './combinations.ts'
+import { measurement } from '../support/combinations.ts'
 
 const prices = pricesFor('x86_64', false)
 const workload = { environments: 1, batchSize: 1000, bodyBytes: 100, prices, timeout: 30 }

@@ -4,9 +4,9 @@ import { type Test, test } from 'tap'
 import { parse } from 'yaml'
 import { doctor } from '../../src/doctor/doctor.ts'
 import { patchFor } from '../../src/tune/patch.ts'
+import { combination } from '../support/combinations.ts'
 import { folder } from '../support/runs.ts'
 import { cloudFormation, OPTIONS, only, read, sam, templateFile } from '../support/templates.ts'
-import { combination } from './combinations.ts'
 
 const COMBINATION = combination({ memory: 256, concurrency: 42 })
 const SETTINGS = { environments: 4, batchSize: 1000, window: 1, timeout: 30 }

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { predict, toCombination } from '../../src/tune/predict.ts'
 import { costPerMillion, pricesFor, type Workload } from '../../src/tune/prices.ts'
-import { measurement } from './combinations.ts'
+import { measurement } from '../support/combinations.ts'
 
 const prices = pricesFor('x86_64', false)
 const WORKLOAD: Workload = { environments: 1, batchSize: 1000, bodyBytes: 100, prices, timeout: 30 }

@@ -18,7 +18,7 @@ import { type TuneFlags, toTuneOptions } from '../../../dist/tune/options.js'
 import { toCombination } from '../../../dist/tune/predict.js'
 import type { Combination, Measurement } from '../../../dist/tune/result.js'
 // The imports above are built files, because compiling TypeScript would need memory in the measured processes.
-import { startDownstream } from './downstream.ts'
+import { startDownstream } from '../../support/downstream.ts'
 
 const HELP = `Usage: npm run test:tune -w cli -- [options]
 
