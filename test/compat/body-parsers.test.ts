@@ -46,7 +46,7 @@ for (const [core, middy] of cores) {
   ] as const) {
     t.test(`the option \`body\` fails records whose text ${name} has parsed (${core})`, async (t) => {
       const reasons: unknown[] = []
-      const run = (...middlewares: ReturnType<typeof parsesBodies>[]) => {
+      function run(...middlewares: ReturnType<typeof parsesBodies>[]) {
         const handler = middy()
           .use([...middlewares, boundedSqsBatch({ logger: (error) => reasons.push(error) })])
           .handler(eachRecord(({ body }) => t.equal(body.id, 1), { body: Order }))

@@ -42,7 +42,7 @@ function orders(...refused: string[]) {
 
 for (const [core, middy] of cores) {
   const prefix = core.slice(-1)
-  const handlerOf = (handle: RecordHandler, errors: unknown[] = []) => {
+  function handlerOf(handle: RecordHandler, errors: unknown[] = []) {
     const handler = middy()
       .use(boundedSqsBatch({ logger: (error) => errors.push(error) }))
       .handler(eachRecord(handle))

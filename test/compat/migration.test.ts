@@ -64,7 +64,7 @@ for (const [core, middy] of cores) {
   }
 
   t.test(`the documented behaviour is the same (${core})`, async (t) => {
-    const same = async (what: string, handle: Handler, event: SQSEvent, around: Around, expected: object) => {
+    async function same(what: string, handle: Handler, event: SQSEvent, around: Around, expected: object) {
       const [before, after] = [await run('old', handle, event, around), await run('new', handle, event, around)]
       t.strictSame(before, expected, `${what}: old`)
       t.strictSame(after, expected, `${what}: new`)
@@ -149,7 +149,7 @@ for (const [core, middy] of cores) {
     const clock = mockClock(t)
     const hangIfX = (record: SQSRecord) => (record.messageId === 'x' ? new Promise(() => {}) : undefined)
     const hanging: Handler = (event) => Promise.allSettled(event.Records.map(hangIfX))
-    const outcomeOf = async (handler: middy.MiddyfiedHandler<SQSEvent>) => {
+    async function outcomeOf(handler: middy.MiddyfiedHandler<SQSEvent>) {
       const outcome = handler(standardEvent('a', 'x'), timedContext(1000)).catch((error: Error) => error.name)
       await settled()
       clock.advance(995)
@@ -223,7 +223,7 @@ for (const [core, middy] of cores) {
   })
 
   difference('Each failed record is logged with its body.', async (t) => {
-    const written = async (make: () => middy.MiddlewareObj<SQSEvent>) => {
+    async function written(make: () => middy.MiddlewareObj<SQSEvent>) {
       let text = ''
       const { write } = process.stderr
       process.stderr.write = (chunk) => {
@@ -245,7 +245,7 @@ for (const [core, middy] of cores) {
   })
 
   difference('A `logger` that throws fails the invocation.', async (t) => {
-    const logger = () => {
+    function logger() {
       throw new Error('the logger failed')
     }
     const there = middy<SQSEvent>().use(sqsPartialBatchFailure({ logger })).handler(parallel)

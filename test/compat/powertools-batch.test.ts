@@ -53,7 +53,7 @@ async function here(handle: Handle, event: unknown, options: BoundedSqsBatchOpti
 /** A handler that counts how many records are in flight and notes the ids in the order in which they start. */
 function counting() {
   const seen = { started: [] as string[], inFlight: 0, peak: 0 }
-  const handle = async ({ messageId }: SQSRecord) => {
+  async function handle({ messageId }: SQSRecord) {
     seen.started.push(messageId)
     seen.peak = Math.max(seen.peak, ++seen.inFlight)
     await settled()
@@ -135,7 +135,7 @@ difference('If every record failed, `FullBatchFailureError` is thrown.', async (
 })
 
 difference('Failures are reported in the order in which they happened.', async (t) => {
-  const handle = async (record: SQSRecord) => {
+  async function handle(record: SQSRecord) {
     if (record.messageId === 'x1') await settled()
     fail(record)
   }
@@ -162,7 +162,7 @@ difference('If no record failed, each invocation returns the same object.', asyn
 
 difference('A handler that throws `null` or `undefined` fails the invocation.', async (t) => {
   for (const thrown of [null, undefined]) {
-    const handle = ({ messageId }: SQSRecord) => {
+    function handle({ messageId }: SQSRecord) {
       if (messageId === 'x') throw thrown
     }
     await t.rejects(there(handle, standardEvent('a', 'x')), TypeError)
@@ -174,7 +174,7 @@ difference('A record without a `messageId` is reported without an identifier.', 
   const { messageId: _, ...record } = sqsRecord('x')
   const event = { Records: [sqsRecord('a'), record] }
   const started: string[] = []
-  const handle = ({ messageId }: SQSRecord) => {
+  function handle({ messageId }: SQSRecord) {
     started.push(messageId)
     if (messageId !== 'a') throw new Error('failed')
   }

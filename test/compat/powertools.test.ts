@@ -155,14 +155,14 @@ t.test('the tracer of Powertools', async (t) => {
   const received: Subsegment[] = []
   let wakeUp = () => {}
   daemon.on('message', (message) => {
-    const add = ({ subsegments = [], ...subsegment }: Subsegment) => {
+    function add({ subsegments = [], ...subsegment }: Subsegment) {
       received.push(subsegment)
       for (const inner of subsegments) add({ parent_id: subsegment.id, ...inner })
     }
     add(JSON.parse(message.toString().split('\n')[1] as string))
     wakeUp()
   })
-  const receive = async (count: number) => {
+  async function receive(count: number) {
     while (received.length < count) {
       await new Promise<void>((resolve) => {
         wakeUp = resolve

@@ -31,7 +31,7 @@ function withDefaults(template: Template): Template {
 }
 
 t.test('the SAM template and the CDK template have the same settings', (t) => {
-  const settings = (template: Template) => {
+  function settings(template: Template) {
     const { queue, redrive, deadLetterQueue, lambda, mapping } = partsOf(template)
     const { deadLetterTargetArn, ...redriven } = redrive
     const { Queue, EventSourceArn, FunctionName, ...mapped } = mapping
@@ -313,7 +313,7 @@ t.test('AWS’s template validator finds a misspelt property of the function and
 
 t.test('the command in cdk.json synthesises the stack, and fails without downstreamUrl', async (t) => {
   const outdir = temporaryFolder(t)
-  const app = async (context: Properties) => {
+  async function app(context: Properties) {
     const env = { PATH: process.env.PATH, CDK_OUTDIR: outdir, CDK_CONTEXT_JSON: JSON.stringify(context) }
     const cwd = fileURLToPath(new URL('../../examples/deploy/cdk', import.meta.url))
     const [program = '', ...args] = JSON.parse(readFileSync(`${cwd}/cdk.json`, 'utf8')).app.split(' ')

@@ -51,7 +51,7 @@ async function run(t: Test, faults: Faults = {}) {
         processed.push(number)
       }),
     )
-  const remaining = () => {
+  function remaining() {
     const { ready = [], inflight = [] } = sqs.fauxqs.inspectQueue('orders')?.messages ?? {}
     return ready.length + inflight.length
   }

@@ -88,7 +88,7 @@ t.test('each option', async (t) => {
       names.map((name) => `${option}.${name}`),
     )
   }
-  const handle = () => {}
+  function handle() {}
   const calls: Record<string, (options: never) => unknown> = {
     eachRecord: (options) => eachRecord(handle, options),
     deadLetter: sqs.deadLetter,

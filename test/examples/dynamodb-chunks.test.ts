@@ -44,7 +44,7 @@ t.test('dynamodb-chunks.ts writes up to 25 items per call and reports unprocesse
   bodies.set('m21', body('r20', 2100)) // the key of m20
   bodies.set('m53', 'no JSON')
   const event = { Records: Array.from(bodies, ([id, body]) => sqsRecord(id, { body })) }
-  const written = async () => {
+  async function written() {
     const { Items = [] } = await table.client.send(new ScanCommand({ TableName: 'readings' }))
     return Object.fromEntries(Items.map(({ readingId, celsius }) => [readingId?.S, Number(celsius?.N)]))
   }

@@ -48,7 +48,7 @@ t.test(
       TABLE_NAME: 'orders',
     })
     const { handler } = await import('../../examples/enrich-then-write.ts')
-    const written = async () => {
+    async function written() {
       const { Items = [] } = await table.client.send(new ScanCommand({ TableName: 'orders' }))
       return Object.fromEntries(Items.map(({ orderId, country }) => [orderId?.S, country?.S]))
     }

@@ -99,7 +99,7 @@ function scenarios(t: Test): Record<string, () => unknown> {
       await handler(standardEvent('a1', 'b1'), testContext())
     },
     hook: async () => {
-      const after = () => {
+      function after() {
         throw new Error('a later hook failed')
       }
       const handler = middy()
@@ -109,13 +109,13 @@ function scenarios(t: Test): Record<string, () => unknown> {
       await handler(standardEvent('b1'), testContext())
     },
     summary: async () => {
-      const onSummary = () => {
+      function onSummary() {
         throw new Error('no metrics')
       }
       await handlerOf(() => {}, { ...LOGGED, onSummary })(standardEvent('b1'))
     },
     logger: () => {
-      const logger = () => {
+      function logger() {
         throw new Error('no log')
       }
       return handlerOf(oneFails, { ...LOGGED, logger })(standardEvent('a1'))
@@ -306,7 +306,7 @@ t.test('the query for the slowest of all batches sorts the metrics of powertools
 })
 
 t.test('the largest log entry has fewer than 200 fields, the most that Logs Insights discovers', async (t) => {
-  const deep = (depth: number, kind: number): never => {
+  function deep(depth: number, kind: number): never {
     if (depth > 0) return deep(depth - 1, kind)
     throw new Error(`kind ${String.fromCharCode(97 + kind)}`)
   }

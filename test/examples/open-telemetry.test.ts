@@ -57,7 +57,7 @@ t.test(
       if (span.name === 'process orders') byRecord.set(idOf(span.attributes['messaging.message.id']), span)
     }
     t.strictSame([...byRecord.keys()].sort(), ['hangs', 'refused', 'traced', 'untraced'])
-    const nameOf = (id: string | undefined) => {
+    function nameOf(id: string | undefined) {
       const span = spans.find((span) => span.spanContext().spanId === id)
       return idOf(span?.attributes['messaging.message.id'] ?? span?.name)
     }
@@ -74,7 +74,7 @@ t.test(
     t.strictSame(links('refused'), [['6920c2b40123456789abcdef01234567', '00f067aa0ba902b7']])
     t.strictSame([links('untraced'), links('hangs')], [[], []])
 
-    const outcome = (id: string) => {
+    function outcome(id: string) {
       const { status, events } = byRecord.get(id) as ReadableSpan
       return [status.code, ...events.map(({ attributes }) => attributes?.['exception.message'])]
     }

@@ -14,7 +14,7 @@ t.test('rate-limited.ts: two instances send at most 14 per second and report the
   t.teardown(downstream.close)
   process.env.MAIL_URL = downstream.url
   const { starts, until } = requestClock(t)
-  const instance = async (name: string) => {
+  async function instance(name: string) {
     const { handler } = await import(`../../examples/rate-limited.ts?${name}`)
     return async (count: number, timeout: number) =>
       failed(await handler(standardEvent(...ids(count)), timedContext(timeout)))

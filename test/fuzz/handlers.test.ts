@@ -149,7 +149,7 @@ type Setting = ReturnType<typeof settingOf>
 async function runInvocations(setting: Setting) {
   const { concurrency, fifoFailure, throwOnFullBatchFailure, limit, isEarly, isTimed, isFifo, plans, thrown } = setting
   let logged = 0
-  const logger = () => {
+  function logger() {
     logged++
     return lookUp(LOGGERS, setting.logger)(() => thrown) as undefined
   }

@@ -15,7 +15,7 @@ const BAD = `{"n":${SECRET}`
 /** `run` handles bodies in chunks of three. `errors` has the errors by id, `names` the id and error name of each. */
 function bodyHandler(body: 'json' | StandardSchemaV1, handle: ChunkHandler<{ body: unknown; messageId: string }>) {
   const errors = new Map<string, unknown>()
-  const run = (bodies: unknown[], options: BoundedSqsBatchOptions = {}, context = testContext()) => {
+  function run(bodies: unknown[], options: BoundedSqsBatchOptions = {}, context = testContext()) {
     const handler = middy()
       .use(boundedSqsBatch({ logger: (error, { messageId }) => errors.set(messageId, error), ...options }))
       .handler(eachChunk(3, handle, { body: body as 'json' }))
@@ -224,7 +224,7 @@ t.test('a batch responds in time although the validation of bodies is pending', 
 })
 
 t.test('parsing the bodies of chunks does not change the event', async (t) => {
-  const freeze = (value: object): object => {
+  function freeze(value: object): object {
     for (const inner of Object.values(value)) if (typeof inner === 'object') freeze(inner)
     return Object.freeze(value)
   }

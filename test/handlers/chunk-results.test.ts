@@ -174,7 +174,7 @@ const rearranging: [what: string, rearrange: (records: SQSRecord[]) => SQSRecord
 for (const [what, rearrange] of rearranging) {
   t.test(`the whole chunk fails if its handler ${what} records in its array and returns results`, async (t) => {
     const errors: unknown[] = []
-    const failA = async ({ messageId }: SQSRecord) => {
+    async function failA({ messageId }: SQSRecord) {
       if (messageId === 'a') throw new Error('a')
     }
     const handle = chunkHandlerOf(

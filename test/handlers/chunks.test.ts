@@ -200,7 +200,7 @@ t.test('an inner handler may add to the report of eachChunk(), but cannot remove
 })
 
 t.test('an invalid argument is a TypeError that says what was expected and what was received', (t) => {
-  const handle = () => {}
+  function handle() {}
   const bad: [args: unknown[], message: string][] = [
     [[], 'expected size to be a positive integer, got undefined'],
     [[0, handle], 'a positive integer, got 0'],

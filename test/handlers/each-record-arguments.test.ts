@@ -6,7 +6,7 @@ import { handlerOf, testContext } from '../support/handlers.ts'
 t.test('eachRecord() checks its arguments when it is called', (t) => {
   t.throws(() => eachRecord(undefined as never), { name: 'TypeError', message: /a function, got undefined/ })
   t.throws(() => eachRecord({} as never), { name: 'TypeError', message: /a function, got an object/ })
-  const handle = () => {}
+  function handle() {}
   t.throws(() => eachRecord(handle, null as never), { name: 'TypeError', message: /options, got null/ })
   t.throws(() => eachRecord(handle, [] as never), { name: 'TypeError', message: /options, got an array/ })
   t.throws(() => eachRecord(handle, (() => {}) as never), { name: 'TypeError', message: /got a function/ })

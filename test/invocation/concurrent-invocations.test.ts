@@ -138,7 +138,7 @@ t.test('a handler sees the AsyncLocalStorage of its own invocation, also after i
   const wrong: string[] = []
   const handle = handlerOf(
     async (record, context, options) => {
-      const check = () => {
+      function check() {
         if (storage.getStore() !== record.messageId.charAt(0)) wrong.push(record.messageId)
       }
       check()

@@ -14,7 +14,7 @@ for (const isSubscribedFirst of [true, false]) {
       const calls: unknown[] = []
       const errors = t.capture(console, 'error')
       const listen = (message: unknown) => calls.push(message)
-      const subscribeAll = () => {
+      function subscribeAll() {
         for (const channel of CHANNELS) subscribe(channel, listen)
       }
       t.teardown(() => {

@@ -36,7 +36,7 @@ t.test('without throwOnFullBatchFailure, a batch in which every record fails is 
 })
 
 t.test('throwOnFullBatchFailure applies to the reports of other inner handlers', async (t) => {
-  const returning = (value: unknown) => {
+  function returning(value: unknown) {
     const handler = middy<SQSEvent, SQSBatchResponse>()
       .use(boundedSqsBatch({ logger: false, throwOnFullBatchFailure: true }))
       .handler(async () => value as SQSBatchResponse)
@@ -281,7 +281,7 @@ for (const [version, core] of cores) {
 }
 
 for (const [version, core] of cores) {
-  const throws = () => {
+  function throws() {
     throw new Error('a later hook')
   }
 
@@ -300,7 +300,7 @@ for (const [version, core] of cores) {
       t.strictSame(failed(await inner(standardEvent('a', 'x', 'b'), testContext())), ['x', 'b'])
     }
 
-    const hook = (request: { response: unknown }) => {
+    function hook(request: { response: unknown }) {
       request.response = { batchItemFailures: [{ itemIdentifier: 'b' }] }
     }
     const later = core()

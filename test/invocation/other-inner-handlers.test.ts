@@ -200,16 +200,16 @@ t.test('records that a later middleware copied are handled; removed or reordered
     Promise.allSettled(
       Records.map(async ({ messageId }) => messageId === 'b' && Promise.reject(new Error('b'))),
     )) as never
-  const replace = (event: SQSEvent) => {
+  function replace(event: SQSEvent) {
     event.Records = event.Records.map((record) => ({ ...record, body: record.messageId.toUpperCase() }))
   }
-  const takeOut = (event: SQSEvent) => {
+  function takeOut(event: SQSEvent) {
     event.Records = event.Records.filter(({ messageId }) => messageId !== 'a')
   }
-  const swap = (event: SQSEvent) => {
+  function swap(event: SQSEvent) {
     event.Records.reverse()
   }
-  const remove = (event: SQSEvent) => {
+  function remove(event: SQSEvent) {
     event.Records = undefined as never
   }
   t.strictSame(failed(await withRecords(replace, bounded)), ['b'])

@@ -62,7 +62,7 @@ t.test('a concurrency that fits emits no warning', (t) => {
 })
 
 t.test('an unknown limit or no limit emits no warning', async (t) => {
-  const missing = () => {
+  function missing() {
     throw new Error('ENOENT')
   }
   const unlimited = () => 'Max open files            unlimited            unlimited            files'
@@ -84,7 +84,7 @@ t.test('on Managed Instances the worker threads of the process share its descrip
     process.env = before
   })
   function withCpuMax(cpuMax: string | undefined): void {
-    const read = (path: string) => {
+    function read(path: string) {
       if (path === '/proc/self/limits') return 'Max open files            1024            4096            files'
       if (cpuMax === undefined) throw new Error('ENOENT')
       return cpuMax

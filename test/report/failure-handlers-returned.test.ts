@@ -91,7 +91,7 @@ for (const [what, result, line] of refused) {
   t.test(`a failure handler that returns or throws ${what} changes nothing, and one log line says so`, async (t) => {
     const event = fifoEvent('x1', 'a1', 'b1', 'x2', 'x3')
     event.Records.splice(3, 1, fifoEvent('y1').Records[0] as never)
-    const fails = ({ messageId }: { messageId: string }) => {
+    function fails({ messageId }: { messageId: string }) {
       if (messageId === 'x1' || messageId === 'y1') throw new Error(messageId)
     }
     const { calls, onFailure } = noteFailures(keep('y1'))
@@ -108,7 +108,7 @@ for (const [what, result, line] of refused) {
 }
 
 t.test('a returned failure is recognised also if its record now has the id of another record', async (t) => {
-  const fails = (record: SQSRecord) => {
+  function fails(record: SQSRecord) {
     if (record.messageId === 'x1') record.messageId = 'x2'
     throw new Error('no')
   }

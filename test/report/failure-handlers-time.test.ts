@@ -111,7 +111,7 @@ t.test('a failure handler that respects its signal may still return the failures
 
 t.test('the time of a failure handler may be over before it returns its promise', async (t) => {
   const clock = mockClock(t)
-  const onFailure = () => {
+  function onFailure() {
     clock.advance(950)
     return new Promise<RecordFailure[]>(() => {})
   }
@@ -173,7 +173,7 @@ t.test('with 0 ms left or less no failure handler is called', async (t) => {
   for (const left of [0, -3]) {
     const keepBusy = busyClock(t)
     const { calls, onFailure } = noteFailures()
-    const fails = () => {
+    function fails() {
       keepBusy(1000 - left)
       throw new Error('failed after blocking the thread')
     }

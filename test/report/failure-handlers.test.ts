@@ -85,7 +85,7 @@ t.test(
 
 t.test('a failure handler gets no blocked records, which stay reported after the failure is handled', async (t) => {
   const event = fifoEvent('a1', 'b1', 'a2', 'c1', 'b2')
-  const fails = ({ messageId }: { messageId: string }) => {
+  function fails({ messageId }: { messageId: string }) {
     if (messageId === 'a1' || messageId === 'c1') throw new Error(messageId)
   }
   for (const [fifoFailure, expected] of [
@@ -236,7 +236,7 @@ t.test(
   'failure handlers run in order, each with the failures that the one before returned, until none is left',
   async (t) => {
     const order: string[] = []
-    const named = (name: string, next: FailureHandler): FailureHandler => {
+    function named(name: string, next: FailureHandler): FailureHandler {
       return async (failures, request) => {
         order.push(`${name}: ${failures.map(idOf)}`)
         await settled()

@@ -58,7 +58,7 @@ t.test('records that timed out, were blocked or not started are counted', async 
   const clock = mockClock(t)
   const held = heldRecords()
   let lines: readonly string[] = []
-  const run = async () => {
+  async function run() {
     const handle = handlerOf(held.handle, { logger: undefined, concurrency: 2, recordTimeout: 100 })
     const result = handle(fifoEvent('a1', 'b1', 'a2', 'a3', 'b2', 'c1', 'd1'), timedContext(10_000))
     await settled()
@@ -269,7 +269,7 @@ t.test('a logger is called once for each failed record, with the error and the r
 t.test('a logger that throws or rejects changes nothing, and its error is logged', async (t) => {
   const fails = () => Promise.reject(new Error('x'))
   let calls = 0
-  const throws = () => {
+  function throws() {
     calls++
     throw new Error('the log is full')
   }
@@ -364,7 +364,7 @@ t.test("if Lambda's log format is JSON, the entry is one object", async (t) => {
   const clock = mockClock(t)
   const event = standardEvent(...ids(25))
   const calls = await entriesIn('JSON', async () => {
-    const fails = (_record: unknown, _context: unknown, { index }: { index: number }) => {
+    function fails(_record: unknown, _context: unknown, { index }: { index: number }) {
       clock.advance(2)
       if (index % 2 === 0) throw index === 4 ? new TypeError('rare') : new Error(`order ${index} failed`)
     }

@@ -182,7 +182,7 @@ t.test('peakInFlight counts only the records of its own batch', async (t) => {
 t.test('timeLeft is measured after the failure handlers', async (t) => {
   const clock = mockClock(t)
   const noted = summaries(t)
-  const onFailure = async (failures: never) => {
+  async function onFailure(failures: never) {
     await settled()
     clock.advance(300)
     return failures

@@ -18,7 +18,7 @@ t.test("a handler sees the store that is bound to its record's start, and the st
   t.teardown(() => channel.start.unbindStore(spans))
   const ends: unknown[] = []
   const wrong: string[] = []
-  const noteEnd = (message: unknown) => {
+  function noteEnd(message: unknown) {
     const span = spanOf(message as RecordTrace)
     ends.push(span)
     if (spans.getStore() !== span) wrong.push(`${spans.getStore()} at the end of ${span}`)
@@ -28,7 +28,7 @@ t.test("a handler sees the store that is bound to its record's start, and the st
   const held = heldRecords()
   const handle = handlerOf(
     async (record, context, options) => {
-      const check = () => {
+      function check() {
         if (spans.getStore() !== `span of ${record.messageId}`) wrong.push(record.messageId)
         if (invocations.getStore() !== record.messageId.charAt(0)) wrong.push(record.messageId)
       }
@@ -55,7 +55,7 @@ t.test("a handler sees the store that is bound to its record's start, and the st
 
 t.test('a listener that changes the result does not change the response', async (t) => {
   let changed = 0
-  const empty = (message: unknown) => {
+  function empty(message: unknown) {
     changed += (message as BatchTrace).result?.batchItemFailures.splice(0).length ?? 0
   }
   diagnostics.subscribe(`tracing:${BATCH}:asyncEnd`, empty)
@@ -133,7 +133,7 @@ t.test('tracing does not change the outcome of any thrown or returned value', as
     calls = 0
     for (const value of thrown) {
       const logger = (error: unknown) => t.equal(error, value)
-      const throws = () => {
+      function throws() {
         throw value
       }
       t.strictSame(failed(await handlerOf(throws, { logger })(standardEvent('x'))), ['x'])
@@ -149,7 +149,7 @@ t.test('an error in a subscriber becomes an uncaught exception and does not chan
   process.removeAllListeners('uncaughtException')
   process.on('uncaughtException', (error) => uncaught.push(error))
   const names = [BATCH, RECORD].flatMap((name) => EVENTS.map((event) => `tracing:${name}:${event}`))
-  const fails = (_message: unknown, name: unknown) => {
+  function fails(_message: unknown, name: unknown) {
     throw name
   }
   for (const name of names) diagnostics.subscribe(name, fails)
@@ -183,7 +183,7 @@ t.test('subscribers to records are checked once per invocation', async (t) => {
 })
 
 t.test('without subscribers to records, no function of tracing is on the stack of a handler', async (t) => {
-  const frames = async () => {
+  async function frames() {
     let stack = ''
     await handlerOf(() => {
       stack = String(new Error('here').stack)
@@ -200,13 +200,13 @@ t.test('without subscribers to records, no function of tracing is on the stack o
 t.test('without subscribers to batches, no summary is computed', async (t) => {
   let reads = 0
   const context = { getRemainingTimeInMillis: () => 1000 + reads++ } as never
-  const countReads = async () => {
+  async function countReads() {
     reads = 0
     await logged(() => handlerOf(() => {}, { logger: undefined })(standardEvent('a'), context))
     return reads
   }
   const unsubscribed = await countReads()
-  const note = () => {}
+  function note() {}
   diagnostics.subscribe(`tracing:${BATCH}:asyncEnd`, note)
   t.equal(await countReads(), unsubscribed + 1, 'a summary reads the remaining time once more')
   diagnostics.unsubscribe(`tracing:${BATCH}:asyncEnd`, note)

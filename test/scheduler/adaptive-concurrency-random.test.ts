@@ -59,7 +59,7 @@ t.test(
               )
             : handlerOf(
                 (record) => {
-                  const end = () => {
+                  function end() {
                     if (plans[indexOf(record)]?.fails) throw new Error('planned')
                   }
                   const done = start(indexOf(record))

@@ -24,7 +24,7 @@ async function start(t: Test, limit: number, options: BoundedSqsBatchOptions = {
   const handle = handlerOf(held.handle, { concurrency, logger: false, ...options })
   await settled()
   calls.length = 0
-  const succeed = async (...ids: string[]) => {
+  async function succeed(...ids: string[]) {
     for (const id of ids) held.succeed(id)
     await settled()
   }

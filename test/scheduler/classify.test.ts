@@ -103,7 +103,7 @@ t.test('an error whose properties throw is an ordinary failure', (t) => {
   })
   t.equal(classifyFailure(hostile, undefined), 'failure')
   t.equal(classifyFailure(new Error('outer', { cause: hostile }), undefined), 'failure')
-  const slice = () => {
+  function slice() {
     throw new Error('slice')
   }
   for (const errors of [revoked([]), trapped([]), Object.assign([hostile], { slice }), withLength([], NaN)]) {

@@ -130,7 +130,7 @@ t.test('a record that timed out blocks its group while its handler still runs', 
 })
 
 t.test('if another inner handler reports a record, the rest of its message group is reported, too', async (t) => {
-  const reportOf = (returned: unknown) => {
+  function reportOf(returned: unknown) {
     const handler = middy<never, SQSBatchResponse>()
       .use(boundedSqsBatch({ logger: false }))
       .handler(async () => returned as SQSBatchResponse)

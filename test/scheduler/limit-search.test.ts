@@ -275,7 +275,7 @@ t.test(
 t.test('a cohort is judged when one of its own jobs ends', (t) => {
   const limiter = searchFor({ initial: 20 })
   const start = (now: number, count: number) => Array.from({ length: count }, () => limiter.started(now, 1000))
-  const end = (jobs: readonly object[], startedAt: number, now: number) => {
+  function end(jobs: readonly object[], startedAt: number, now: number) {
     for (const job of jobs) limiter.ended(job, startedAt, now, true)
   }
   const first = start(0, 21)
@@ -333,27 +333,27 @@ function withJobs(count: number, options: Options = {}) {
   const limiter = searchFor({ initial: count, ...options })
   const jobs: { job: object; startedAt: number }[] = []
   let now = 0
-  const start = (number: number) => {
+  function start(number: number) {
     for (let job = 0; job < number; job++) jobs.push({ job: limiter.started(now, 1000), startedAt: now })
   }
-  const pass = (milliseconds: number) => {
+  function pass(milliseconds: number) {
     now += milliseconds
   }
   /** Ends the oldest ones. */
-  const end = (number: number) => {
+  function end(number: number) {
     for (const { job, startedAt } of jobs.splice(0, number)) limiter.ended(job, startedAt, now, true)
   }
-  const fail = (number: number, failure: FailureClass) => {
+  function fail(number: number, failure: FailureClass) {
     for (let call = 0; call < number; call++) limiter.failed(failure, now)
   }
   /** Ends the oldest ones with failures. */
-  const endFailed = (number: number, failure: FailureClass) => {
+  function endFailed(number: number, failure: FailureClass) {
     for (const { job, startedAt } of jobs.splice(0, number)) {
       limiter.ended(job, startedAt, now, limiter.failed(failure, now))
     }
   }
   /** Runs jobs one after another. */
-  const run = (number: number) => {
+  function run(number: number) {
     for (let job = 0; job < number; job++) {
       const startedAt = now++
       limiter.ended(limiter.started(startedAt, 1000), startedAt, now, true)

@@ -54,7 +54,7 @@ function model(scenario: Scenario) {
   const slots: { index: number; since: number; until: number }[] = []
   let now = 0
 
-  const settle = (index: number, outcome: Plan['outcome']) => {
+  function settle(index: number, outcome: Plan['outcome']) {
     if (state[index] !== 'runs') return
     const job = jobs[index] as number[]
     const failing = (place: number) => outcome === 'hangs' || plans[place]?.outcome === 'fails'
@@ -69,7 +69,7 @@ function model(scenario: Scenario) {
       if (what === 'waits' && isBlocked) state[other] = 'failed'
     }
   }
-  const startReadyJobs = () => {
+  function startReadyJobs() {
     while (now < drainAt && slots.length < concurrency) {
       const index = state.findIndex(
         (what, index) =>
@@ -83,7 +83,7 @@ function model(scenario: Scenario) {
       else settle(index, outcome)
     }
   }
-  const isOver = () => {
+  function isOver() {
     if (now >= abortAt || !state.some((what) => what === 'runs' || (what === 'waits' && now < drainAt))) return true
     return slots.length === concurrency && slots.every(({ since }) => now >= since + 2 * recordTimeout)
   }
@@ -140,10 +140,10 @@ function handle(scenario: Scenario) {
   const started: string[] = []
   let running = 0
   let peakRunning = 0
-  const run = ({ outcome, takes }: Plan) => {
+  function run({ outcome, takes }: Plan) {
     peakRunning = Math.max(peakRunning, ++running)
     const { promise, resolve } = Promise.withResolvers<void>()
-    const end = () => {
+    function end() {
       running--
       resolve()
     }
@@ -152,7 +152,7 @@ function handle(scenario: Scenario) {
   }
   const handleRecord: RecordHandler = ({ messageId }, _context, { index }) => {
     const plan = plans[index] as Plan
-    const end = () => {
+    function end() {
       if (plan.outcome === 'fails') throw new Error(messageId)
     }
     started.push(messageId)

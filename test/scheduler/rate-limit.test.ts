@@ -189,15 +189,15 @@ for (const each of ['record', 'chunk'] as const) {
       const { now, until, compute } = passingClock(t)
       const starts: number[] = []
       let busy = 10
-      const computeAtFirst = () => {
+      function computeAtFirst() {
         if (busy-- > 0) compute(9)
       }
-      const validate = (value: unknown) => {
+      function validate(value: unknown) {
         computeAtFirst()
         return { value }
       }
       const schema: StandardSchemaV1 = { '~standard': { version: 1, vendor: 'test', validate } }
-      const handle = () => {
+      function handle() {
         starts.push(now())
         if (body !== 'a schema') computeAtFirst()
       }

@@ -358,7 +358,7 @@ for (const [version, core] of cores) {
     await t.rejects(second, { name: 'TypeError', message: /batchItemFailures is undefined/ })
   })
 
-  const slowly = async () => {
+  async function slowly() {
     await settled()
     return { statusCode: 504 }
   }

@@ -25,7 +25,7 @@ async function callFor(
 ) {
   const calls: string[] = []
   const reasons: Reasons = new Map()
-  const send = async (entries: (Entry & { Id: string })[]) => {
+  async function send(entries: (Entry & { Id: string })[]) {
     calls.push(entries.map(({ Id, name }) => `${Id} ${name}`).join(', '))
     return respond(entries) as object
   }

@@ -36,7 +36,7 @@ t.test('without a record to send, SQS is not called', async (t) => {
 
 t.test('`when` selects the failures to send, and any value but true keeps a record failed', async (t) => {
   const results: Record<string, unknown> = { m0: true, m1: false, m2: undefined, m3: Promise.resolve(true), m4: 1 }
-  const when = ({ record, receiveCount }: RecordFailure) => {
+  function when({ record, receiveCount }: RecordFailure) {
     if (record.messageId === 'm5') throw new Error('cannot tell')
     if (record.messageId === 'm6') return Promise.reject(new Error('too late')) as never
     return receiveCount > 1 && (results[record.messageId] as boolean)
@@ -108,7 +108,7 @@ t.test('after an empty response of SQS, all records stay failed', async (t) => {
 
 t.test('a message in a FIFO dead-letter queue has its message group, and is stored once per message id', async (t) => {
   const { handle, received, calls } = await setUp(t, { name: 'dead.fifo', attributes: { FifoQueue: 'true' } })
-  const grouped = (id: string, group: string) => {
+  function grouped(id: string, group: string) {
     const { attributes } = sqsRecord(id)
     const ofSender = { ...attributes, MessageGroupId: group, MessageDeduplicationId: 'of the sender' }
     return failure(id, permanent, { attributes: ofSender, eventSourceARN: `${SOURCE}.fifo` })

@@ -101,7 +101,7 @@ t.test('with valid options, the failure handlers are named functions', (t) => {
 })
 
 t.test('the main entry does not load the AWS SDK, and the entry ./sqs does', (t) => {
-  const loaded = (entry: string) => {
+  function loaded(entry: string) {
     const program = `
       import { registerHooks } from 'node:module'
       const urls = []

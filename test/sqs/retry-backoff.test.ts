@@ -95,7 +95,7 @@ t.test('visibility timeouts are set ten per call, with ten calls at once', async
 t.test('refusals of SQS are logged in one line without receipt handles, and change nothing', async (t) => {
   let count = 0
   const handle = 'AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a'.repeat(30) // longer than the part of a message that is logged
-  const respond = (result: { Failed: { Message: string }[] }) => {
+  function respond(result: { Failed: { Message: string }[] }) {
     for (const entry of result.Failed) {
       entry.Message = `Value ${handle}${count++} for parameter ReceiptHandle is invalid. Reason: it has expired.`
     }
@@ -130,7 +130,7 @@ t.test("without sourceQueueUrl, calls go to the queue of the record's ARN at the
   const { endpoint, client, calls } = await startSqs(t)
   const arn = 'arn:aws:sqs:eu-west-1:123456789012:orders'
   const { request } = failureRequest()
-  const run = async (config: Parameters<typeof client>[0]) => {
+  async function run(config: Parameters<typeof client>[0]) {
     await retryBackoff({ client: client(config) })([failure('m0', no, { eventSourceARN: arn })], request)
     return calls.splice(0).map(({ input }) => input.QueueUrl)
   }

@@ -36,7 +36,7 @@ async function start(t: Test, faults?: Faults) {
 
 for (const [name, make, prefix] of HANDLERS) {
   /** Checks that all records stay failed and that one log line says why without quoting a record. */
-  const failsWith = async (t: Test, handle: FailureHandler, reason: string | RegExp, signal?: AbortSignal) => {
+  async function failsWith(t: Test, handle: FailureHandler, reason: string | RegExp, signal?: AbortSignal) {
     const { request, lines } = failureRequest(signal)
     const remaining = await handle(failures, request)
     t.strictSame(idsOf(remaining), ids(25))
@@ -137,7 +137,7 @@ for (const [name, make, prefix] of HANDLERS) {
   t.test(`${name}: all records stay failed if the credentials do not arrive before the time is over`, async (t) => {
     const controller = new AbortController()
     const { client, queueUrl } = await start(t)
-    const credentials = () => {
+    function credentials() {
       setImmediate(() => controller.abort())
       return new Promise<never>(() => {})
     }

@@ -47,7 +47,7 @@ export async function settled(): Promise<void> {
 export function passingClock(t: Test) {
   const clock = mockClock(t)
   const begin = performance.now()
-  const pass = async (ms: number) => {
+  async function pass(ms: number) {
     await settled()
     for (let passed = 0; passed < ms; passed++) {
       clock.advance(1)
@@ -61,7 +61,7 @@ export function passingClock(t: Test) {
     /** Lets time pass until the promise settles, for at most `limit` milliseconds. */
     async until<T>(result: Promise<T>, limit = 15_000): Promise<T> {
       let isOpen = true
-      const done = () => {
+      function done() {
         isOpen = false
       }
       result.then(done, done)
@@ -112,7 +112,7 @@ export function requestClock(t: Test, hanging = 0) {
     /** Lets time pass until the promise settles, for at most 15 seconds. */
     async until<T>(result: Promise<T>): Promise<T> {
       let isOpen = true
-      const done = () => {
+      function done() {
         isOpen = false
       }
       result.then(done, done)

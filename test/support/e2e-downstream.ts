@@ -40,11 +40,11 @@ export async function startCountingDownstream(t: Test, statusOf: (call: Call) =>
     if (status === 200) accepted.push(number)
     response.writeHead(status).end()
   })
-  const listen = async (port: number) => {
+  async function listen(port: number) {
     server.listen({ port, host: '127.0.0.1', backlog: 4096 })
     await once(server, 'listening')
   }
-  const close = () => {
+  function close() {
     server.closeAllConnections()
     server.close()
   }

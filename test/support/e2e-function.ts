@@ -69,7 +69,7 @@ export async function runTrial(t: Test, trial: Trial) {
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
   const client = new SQSClient({ endpoint, region: 'us-east-1', credentials })
   t.teardown(() => client.destroy())
-  const create = async (name: string, attributes = {}) => {
+  async function create(name: string, attributes = {}) {
     const fifo = groups > 0 ? { FifoQueue: 'true' } : {}
     const QueueName = groups > 0 ? `${name}.fifo` : name
     await client.send(new CreateQueueCommand({ QueueName, Attributes: { ...fifo, ...attributes } }))

@@ -10,7 +10,7 @@ export function heldRecords() {
     open.set(record.messageId, { resolve, reject, signal })
     return promise
   }
-  const take = (id: string) => {
+  function take(id: string) {
     const held = open.get(id)
     if (!held) throw new Error(`Expected the id of a running record (${[...open.keys()]}), received ${id}`)
     open.delete(id)
@@ -40,7 +40,7 @@ export function heldChunks() {
     signals.set(chunk, signal)
     return promise
   }
-  const take = (chunk: string) => {
+  function take(chunk: string) {
     const held = open.get(chunk)
     if (!held) throw new Error(`Expected a running chunk (${[...open.keys()].join(', ')}), received ${chunk}`)
     open.delete(chunk)

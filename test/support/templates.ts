@@ -18,7 +18,7 @@ export const samFile = fileURLToPath(new URL('../../examples/deploy/sam/template
 
 /** The SAM template with its short tags in their long form. */
 export function samTemplate(): Template {
-  const findInMap = (keys: unknown) => {
+  function findInMap(keys: unknown) {
     const long = new YAMLMap()
     long.set('Fn::FindInMap', keys)
     return long

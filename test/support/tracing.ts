@@ -32,7 +32,7 @@ export function listenToTraces(t: Test) {
     ],
   ])
   for (const [name, subscriber] of subscribers) diagnostics.subscribe(name, subscriber)
-  const stop = () => {
+  function stop() {
     for (const [name, subscriber] of subscribers) diagnostics.unsubscribe(name, subscriber)
   }
   t.teardown(stop)
@@ -50,7 +50,7 @@ export function listenToTraces(t: Test) {
 /** The summaries of the batches that end while the test runs, by the first id of each. */
 export function summaries(t: Test): Map<string | undefined, BatchSummary | undefined> {
   const noted = new Map<string | undefined, BatchSummary | undefined>()
-  const note = (message: unknown) => {
+  function note(message: unknown) {
     const { event, summary } = message as BatchTrace
     noted.set(event.Records[0]?.messageId, summary)
   }

@@ -169,7 +169,7 @@ t.test('invoke() rejects at the timeout, and what the handler does later changes
 
 t.test('invoke() rejects if the handler blocked the event loop until after the timeout', async (t) => {
   const block = busyClock(t)
-  const handler = async () => {
+  async function handler() {
     block(200)
     return listOf('a')
   }
@@ -202,7 +202,7 @@ t.test('boundedSqsBatch() responds before the timeout of invoke(), and reports i
 })
 
 t.test('an invalid argument is a TypeError that says what was expected and what was received', async (t) => {
-  const handler = async () => {}
+  async function handler() {}
   const notAPromise =
     'invoke(): expected the handler to return a promise, got an object. On Node 22, Lambda ignores any other result and deletes the whole batch'
   for (const [args, message] of [

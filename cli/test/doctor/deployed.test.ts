@@ -248,7 +248,7 @@ test('for an alias, its own mappings and the reserved concurrency of its functio
 
 test('disabled mappings are checked, but do not count for the sum of the maximum concurrencies', async (t) => {
   const limited = (State: string) => mapping('orders', { State, ScalingConfig: { MaximumConcurrency: 5 } })
-  const reserved = async (states: string[]) => {
+  async function reserved(states: string[]) {
     const { findings } = await check(t, { reserved: 5, pages: [states.map(limited)] }, QUEUES)
     return findings.map(({ rule, message }) => `${rule}: ${message}`)
   }
@@ -319,7 +319,7 @@ test('a function given by its ARN: its aliases are found too', async (t) => {
 })
 
 test('aliases to which access is denied are listed as not checked', async (t) => {
-  const said = async (functions: Lambda) => {
+  async function said(functions: Lambda) {
     const { code, findings } = await check(t, functions, QUEUES)
     return [code, findings.map(({ severity, resource, message }) => [severity, resource, message])]
   }
@@ -337,7 +337,7 @@ test('aliases to which access is denied are listed as not checked', async (t) =>
 
 test('a dead-letter queue that a function reads does not need a redrive policy', async (t) => {
   /** Imitates AWS for a function that reads a queue without a redrive policy. */
-  const rules = async (sources: { status?: number; type?: string; body: unknown }) => {
+  async function rules(sources: { status?: number; type?: string; body: unknown }) {
     const responses: Record<string, { status?: number; type?: string; body: unknown }> = {
       'AmazonSQS.GetQueueUrl': { body: { QueueUrl: 'http://sqs/0/orders-dead' } },
       'AmazonSQS.GetQueueAttributes': { body: { Attributes: { VisibilityTimeout: '185' } } },

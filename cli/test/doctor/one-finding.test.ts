@@ -68,7 +68,7 @@ for (const [settings, found] of [
   ['ReservedConcurrentExecutions: 4', 'concurrency-above-reserved Globals:4'],
 ] as const) {
   test(`Globals have ${settings}: one finding, which names the functions`, async (t) => {
-    const find = async (functions: number) => {
+    async function find(functions: number) {
       const [finding, ...more] = await findingsIn(t, globals(settings, functions))
       t.strictSame([finding && short(finding), more], [found, []])
       return finding?.message

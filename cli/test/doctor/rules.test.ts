@@ -75,7 +75,7 @@ test('several mappings of one function: their maximum concurrencies are added up
 })
 
 test('mappings without a maximum concurrency: the fix depends on the reserved concurrency', async (t) => {
-  const said = async (ReservedConcurrentExecutions: number, mapping = {}) => {
+  async function said(ReservedConcurrentExecutions: number, mapping = {}) {
     const { Resources } = cloudFormation({ function: { ReservedConcurrentExecutions }, mapping })
     const findings = await findingsIn(t, { Resources: { ...Resources, Second: Resources.Orders } })
     return findings.filter(({ rule }) => rule === 'reserved-concurrency').map(({ resource, fix }) => [resource, fix])

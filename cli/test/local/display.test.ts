@@ -67,7 +67,7 @@ test('no progress bar if nothing was sent', async (t) => {
 
 test('show() updates its text on a terminal, and prints a line at most every two seconds elsewhere', async (t) => {
   const { stream, text } = terminal(80)
-  const show = (to: NodeJS.WriteStream) => {
+  function show(to: NodeJS.WriteStream) {
     const display = openDisplay(to)
     for (const number of [1, 2]) {
       display.show(

@@ -51,7 +51,7 @@ test('Globals of SAM are merged, and a variable of the function replaces one of 
 })
 
 test('a function with IgnoreGlobals does not have the variables of Globals', async (t) => {
-  const variables = async (IgnoreGlobals: unknown) => {
+  async function variables(IgnoreGlobals: unknown) {
     const Globals = { Function: { Environment: { Variables: { A: 'global' } } } }
     const F = { Type: 'AWS::Serverless::Function', IgnoreGlobals, Properties: {} }
     return (await readTemplateEnvironment(templateFile(t, { Globals, Resources: { F } }), 'F', new Map())).variables

@@ -9,7 +9,7 @@ const signal = new AbortController().signal
 function queueOf(count: number, bytes = 100) {
   const messages = Array.from({ length: count }, (_, index) => received(String(index), bytes))
   const calls: number[] = []
-  const receive = async (max: number): Promise<Received[]> => {
+  async function receive(max: number): Promise<Received[]> {
     calls.push(max)
     await new Promise(setImmediate)
     return messages.splice(0, max)

@@ -39,7 +39,7 @@ async function startSqs(t: Test, { withReceiveCounts = true } = {}) {
     client.send(new SendMessageCommand({ QueueUrl, MessageBody: JSON.stringify({ number }) }))
   for (let number = 1; number <= 10; number++) await send(url('orders'), number)
   await send(url('dead'), 0) // was there before
-  const count = async (name: string) => {
+  async function count(name: string) {
     const read = new GetQueueAttributesCommand({ QueueUrl: url(name), AttributeNames: ['ApproximateNumberOfMessages'] })
     return Number((await client.send(read)).Attributes?.ApproximateNumberOfMessages)
   }

@@ -181,7 +181,7 @@ for (const fifo of [false, true]) {
   test(`the feed keeps at most 10,000 messages and a few calls waiting, and keeps the order on FIFO (FIFO: ${fifo})`, async (t) => {
     const { queue, sent, state } = openFakeQueue(fifo)
     const pulled = { count: 0 }
-    const messages = function* () {
+    function* messages() {
       for (const message of numberedMessages(30_000, fifo ? 5 : 0)) {
         pulled.count++
         yield message
@@ -189,7 +189,7 @@ for (const fifo of [false, true]) {
     }
     let full = 0
     const ledger = { sent: () => {} }
-    const onFull = () => {
+    function onFull() {
       if (full++ === 0) t.ok(pulled.count <= 10_001, 'no more is pulled than there is room for')
     }
     t.ok(await feed({ queue, ledger, messages: messages(), onFull, signal: new AbortController().signal }))

@@ -25,7 +25,7 @@ async function startMoto(t: Test) {
   )
   const credentials = { accessKeyId: 'x', secretAccessKey: 'x' }
   const client = new SQSClient({ endpoint, region: 'us-east-1', credentials })
-  const create = async (name: string, attributes = {}) => {
+  async function create(name: string, attributes = {}) {
     const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName: name, Attributes: attributes }))
     return `${QueueUrl}`
   }
@@ -46,13 +46,13 @@ async function startMoto(t: Test) {
   }
   const send = (number: number) =>
     client.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: JSON.stringify({ number }) }))
-  const left = async () => {
+  async function left() {
     const names = ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'] as const
     const read = new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: [...names] })
     const { Attributes } = await client.send(read)
     return names.map((name) => Number(Attributes?.[name]))
   }
-  const receiveDeadLetters = async (): Promise<number[]> => {
+  async function receiveDeadLetters(): Promise<number[]> {
     const { Messages = [] } = await client.send(
       new ReceiveMessageCommand({ QueueUrl: deadLetters, MaxNumberOfMessages: 10 }),
     )

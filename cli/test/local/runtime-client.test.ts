@@ -7,7 +7,7 @@ const [node, foreign] = [process.execPath, handlerFile('foreign-client.mjs')]
 
 test('another runtime client gives the same ledger', async (t) => {
   const notes = notebook(t)
-  const run = async (runtimeClient?: string) => {
+  async function run(runtimeClient?: string) {
     const ledger = await runHandler('outcomes.mjs', {
       function: {
         env: { RECORD_TO: notes.file },

@@ -90,7 +90,7 @@ function resources(change: Change) {
   const { DeadLetterQueue: _ofSam, ...functionSettings } = target as Values
   const { Queue: _alsoOfSam, ...mappingSettings } = mapping as Values
   const queueDefaults = { fifo_queue: false, visibility_timeout_seconds: 30, message_retention_seconds: 345_600 }
-  const queueOf = (name: string, settings: Values, policy: unknown) => {
+  function queueOf(name: string, settings: Values, policy: unknown) {
     const [arn, url] = ['Arn', 'QueueUrl'].map((attribute) => referenced({ 'Fn::GetAtt': [name, attribute] }))
     return { ...queueDefaults, name, arn, id: url, url, redrive_policy: policy, ...toAttributes(settings) }
   }
@@ -196,7 +196,7 @@ export function shownPlan(root: PlannedModule) {
       values(child, `${prefix}${name}.`, mode),
     ),
   })
-  const addChanges = (module: PlannedModule, prefix: string): void => {
+  function addChanges(module: PlannedModule, prefix: string): void {
     for (const { address, values: after, unknown = [] } of module.resources) {
       const { mode, type, name, index } = partsOf(address)
       const after_unknown = Object.fromEntries(unknown.map((name) => [name, true]))

@@ -102,7 +102,7 @@ for (const name of ['wildcard', 'cidr']) {
 }
 
 test('the finding names the messages that are deleted', async (t) => {
-  const said = async (...patterns: string[]) => {
+  async function said(...patterns: string[]) {
     const findings = await findingsIn(t, sam({ mapping: filters(...patterns) }))
     return findings.map(({ rule, message }) => [rule, message])
   }

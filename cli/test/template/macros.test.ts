@@ -59,7 +59,7 @@ test('a macro beside the properties of a queue may set or change any of them', a
   const { Resources } = sam()
   const { RedrivePolicy, VisibilityTimeout } = Resources.Queue.Properties
   const macro = { 'Fn::Transform': { Name: 'QueueDefaults' } }
-  const findings = async (Properties: unknown) => {
+  async function findings(Properties: unknown) {
     const found = await findingsIn(t, {
       Resources: { ...Resources, Queue: { ...Resources.Queue, ...macro, Properties } },
     })

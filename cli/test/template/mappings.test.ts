@@ -199,7 +199,7 @@ test('of two queues with the same name, the one whose condition is true is used'
 
 test('an ARN with a given account id refers to the queue of that name', async (t) => {
   const EventSourceArn = { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:orders' }
-  const inArn = async (arn: unknown, account: string) => {
+  async function inArn(arn: unknown, account: string) {
     const template = named(joined({ EventSourceArn: arn }), 'handler', 'orders')
     return only((await read(t, template, { 'AWS::AccountId': account })).mappings).queue.id
   }
@@ -344,7 +344,7 @@ Resources:
 })
 
 test('IgnoreGlobals: a function does not take some or all properties from Globals', async (t) => {
-  const of = async (IgnoreGlobals: unknown) => {
+  async function of(IgnoreGlobals: unknown) {
     const template = sam({ function: { Timeout: undefined, MemorySize: undefined } })
     const Handler = { ...template.Resources.Handler, IgnoreGlobals }
     const Globals = { Function: { Timeout: 60, MemorySize: 256 } }
@@ -375,7 +375,7 @@ test('Globals apply only to SAM, and settings of the function override them', as
 })
 
 test('FunctionResponseTypes may be a Ref of a list parameter, or contain Fn::If with AWS::NoValue', async (t) => {
-  const reports = async (FunctionResponseTypes: string, parameters: Record<string, string> = {}) => {
+  async function reports(FunctionResponseTypes: string, parameters: Record<string, string> = {}) {
     const text = withVisibility('30').replace(
       'Queue: !GetAtt',
       `FunctionResponseTypes: ${FunctionResponseTypes}, Queue: !GetAtt`,
@@ -542,7 +542,7 @@ test('a dead-letter queue does not need a redrive policy, even if the policy tha
   const { Resources } = cloudFormation()
   const Second = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt('Dead') } }
   const Dead = { ...Resources.Dead, Properties: { ...Resources.Dead.Properties, VisibilityTimeout: 185 } }
-  const found = async (RedrivePolicy: unknown) => {
+  async function found(RedrivePolicy: unknown) {
     const Queue = { ...Resources.Queue, Properties: { ...Resources.Queue.Properties, RedrivePolicy } }
     const Parameters = { Max: { Type: 'Number' } }
     const Conditions = { Prod: { 'Fn::Equals': [{ Ref: 'Max' }, 5] } }

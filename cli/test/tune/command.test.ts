@@ -248,7 +248,7 @@ test('--confirm measures the recommendation under a CPU quota, or warns that cgr
 
 test('wrong usage exits with code 2 and says what is wrong', async (t) => {
   const sample = sampleFile(t)
-  const refuse = async (args: string[], message: string | RegExp) => {
+  async function refuse(args: string[], message: string | RegExp) {
     const { code, stderr } = await command(['tune', ...args])
     t.match(stderr, message)
     t.equal(code, 2, stderr)

@@ -60,7 +60,7 @@ test('a downstream with a capacity of 40: the smallest memory with about 40 reco
 test('a range that ends before the goodput stops growing: the recommendation claims nothing about higher values', async (t) => {
   /** A batch of 100 records that take 20 ms each. The goodput grows in steps: see docs/tune.md. */
   const records = (concurrency: number) => ({ goodput: 100 / (0.02 * Math.ceil(100 / concurrency)), cpuPerRecord: 0 })
-  const recommend = async (most: number) => {
+  async function recommend(most: number) {
     const made = plan({ least: 5, most, memories: [1769], workload: { ...workload, batchSize: 100 } })
     const { best, combinations } = await run(made, records)
     return recommendationFor(best, combinations, made)
@@ -127,7 +127,7 @@ test('if the process ends between two batches at every concurrency, nothing is r
 })
 
 test('if many records fail at every concurrency, the recommendation says so', async (t) => {
-  const recommend = async (failedShare: number) => {
+  async function recommend(failedShare: number) {
     const { best, combinations } = await run(plan(), (concurrency) => ({ ...downstream(concurrency), failedShare }))
     return recommendationFor(best, combinations, plan())
   }
@@ -185,7 +185,7 @@ test('if the process needs more memory under the quota, the other combinations o
 
 test('an interrupted run has the combinations that were already measured', async (t) => {
   const results: Results = { measurements: [], checks: new Map(), confirmed: [] }
-  const atFullCpu = async (concurrency: number) => {
+  async function atFullCpu(concurrency: number) {
     if (concurrency > 16) throw new Error('stopped')
     return measurement({ concurrency })
   }

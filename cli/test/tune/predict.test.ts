@@ -93,7 +93,7 @@ test('each environment has its own CPU share', async (t) => {
 })
 
 test('problems: memory, failures, timeout, nothing succeeded', async (t) => {
-  const problemOf = (changes: Parameters<typeof measurement>[0], memory = 1769, workload = WORKLOAD) => {
+  function problemOf(changes: Parameters<typeof measurement>[0], memory = 1769, workload = WORKLOAD) {
     const changed = measurement(changes)
     return predict(changed, memory, workload, [measurement(), changed]).problem
   }
