@@ -1,4 +1,3 @@
-import { Console } from 'node:console'
 import { basename } from 'node:path'
 import { InitError, UsageError } from '../errors.ts'
 import { formatNumber, openDisplay, renderLedger } from './display.ts'
@@ -31,18 +30,19 @@ async function optionsOf(handler: string, flags: LocalFlags) {
 
 /** The command `bounded-sqs-batch local`: runs the handler, prints the ledger, and returns the exit code. */
 export async function local(handler: string, given: LocalFlags): Promise<number> {
-  if (!given.json) return perform(handler, given)
+  const { stdout, stderr } = process
+  const write = stdout.write.bind(stdout)
+  if (!given.json) return perform(handler, given, write)
   // The module of --messages-from runs in this process. What it prints must not mix with the JSON on stdout.
-  const { console: original } = globalThis
-  globalThis.console = new Console(process.stderr)
+  stdout.write = stderr.write.bind(stderr)
   try {
-    return await perform(handler, given)
+    return await perform(handler, given, write)
   } finally {
-    globalThis.console = original
+    stdout.write = write
   }
 }
 
-async function perform(handler: string, given: LocalFlags): Promise<number> {
+async function perform(handler: string, given: LocalFlags, writeResult: (text: string) => unknown): Promise<number> {
   const { flags, notes } = await withTemplate(given)
   const log = (line: string) => (flags.json ? process.stderr : process.stdout).write(`${line}\n`)
   for (const note of notes) log(note) // printed before the options are checked: these notes may explain an error
@@ -101,7 +101,7 @@ async function perform(handler: string, given: LocalFlags): Promise<number> {
     if (flags.json) {
       const verdict = { verdict: reason === undefined ? 'passed' : 'failed', reason }
       const result = { ...verdict, ...ledger, ...(flags.watchFailures > 0 ? { failures } : {}) }
-      process.stdout.write(`${JSON.stringify(result)}\n`)
+      writeResult(`${JSON.stringify(result)}\n`)
     } else {
       console.log(renderLedger(ledger))
       if (ledger.lost > 0) console.log(whyLost(ledger.lost, flags))

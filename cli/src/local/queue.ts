@@ -58,6 +58,11 @@ function endpointOf({ queueUrl, endpoint }: QueueAddress) {
   return endpoint ?? process.env.AWS_ENDPOINT_URL_SQS ?? process.env.AWS_ENDPOINT_URL ?? new URL(queueUrl).origin
 }
 
+/** The region that calls are signed for. An endpoint of AWS accepts only its own region. */
+export function regionFor(hostname: string, fallback = 'us-east-1'): string {
+  return /^sqs\.([a-z0-9-]+)\.amazonaws/.exec(hostname)?.[1] ?? fallback
+}
+
 function createClient(endpoint: string) {
   const { AWS_REGION, AWS_ACCESS_KEY_ID, AWS_PROFILE } = process.env
   const { hostname } = new URL(endpoint)
@@ -65,7 +70,7 @@ function createClient(endpoint: string) {
   const acceptsAnyCredentials = !hostname.includes('.amazonaws.com') && !AWS_ACCESS_KEY_ID && !AWS_PROFILE
   return new SQSClient({
     endpoint,
-    region: AWS_REGION ?? /^sqs\.([a-z0-9-]+)\.amazonaws/.exec(hostname)?.[1] ?? 'us-east-1',
+    region: regionFor(hostname, AWS_REGION),
     ...(acceptsAnyCredentials ? { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {}),
     requestHandler: {
       connectionTimeout: 5000,

@@ -100,7 +100,8 @@ export function resolveArgument({ config, key, module }: Instance, argument: str
   return { leaves: [...leaves.values()], unresolved: [...unresolved] }
 }
 
-/** Whether the configuration sets the argument to an expression with references. */
-export function hasReferences({ config }: Instance, argument: string): boolean {
-  return referencesOf(config?.expressions?.[argument]).length > 0
+/** Whether the configuration sets the argument. Setting it to null is the same as omitting it. */
+export function declares({ config }: Instance, argument: string): boolean {
+  const expression = config?.expressions?.[argument] as Expression | undefined
+  return expression !== undefined && expression.constant_value !== null
 }

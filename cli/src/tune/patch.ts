@@ -86,7 +86,8 @@ function changesOf(combination: Combination, settings: PatchSettings, mapping: M
     const Events = { [event]: { Properties: properties } }
     resources[resource] = { Properties: { ...resources[resource]?.Properties, Events } }
   }
-  const visible = visibilityTimeout(settings)
+  // Another mapping of the queue may need a higher value than this one, so the value of the template is not lowered.
+  const visible = Math.max(visibilityTimeout(settings), valueIn(mapping.queue.visibilityTimeout) ?? 0)
   if (mapping.queue.unreadReason === undefined)
     resources[mapping.queue.id] = { Properties: { VisibilityTimeout: visible } }
   else

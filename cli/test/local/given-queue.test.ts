@@ -1,6 +1,7 @@
 import { CreateQueueCommand, GetQueueAttributesCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { buildApp } from 'fauxqs'
 import { type Test, test } from 'tap'
+import { regionFor } from '../../src/local/queue.ts'
 import { command, handlerFile, isAlive, notebook, until } from '../support/runs.ts'
 
 /** An SQS outside of the run, with a queue, its dead-letter queue, and ten messages. */
@@ -71,6 +72,13 @@ test('an existing queue: its messages and its redrive policy are used, and nothi
     notes.read().sort((a, b) => a - b),
     [1, 3, 4, 5, 6, 7, 8, 9, 10],
   )
+})
+
+test('calls are signed for the region of the queue, also if AWS_REGION is another one', (t) => {
+  t.equal(regionFor('sqs.eu-central-1.amazonaws.com', 'us-east-1'), 'eu-central-1')
+  t.equal(regionFor('localhost', 'eu-west-1'), 'eu-west-1')
+  t.equal(regionFor('localhost', undefined), 'us-east-1')
+  t.end()
 })
 
 test('the endpoint can come from the variable of the SDK, and input is sent to it', async (t) => {

@@ -95,6 +95,15 @@ for (const [name, template] of [
   })
 }
 
+test('the patch never lowers the visibility timeout: another mapping of the queue may need it', async (t) => {
+  const timeoutIn = async (VisibilityTimeout: number) => {
+    const target = only((await read(t, sam({ queue: { VisibilityTimeout } }))).mappings)
+    return parse(patchFor(COMBINATION, SETTINGS, target)).Resources.Queue.Properties.VisibilityTimeout
+  }
+  t.equal(await timeoutIn(180), 181)
+  t.equal(await timeoutIn(5400), 5400)
+})
+
 test('notes say which settings belong to another stack, and which one the mapping cannot have', async (t) => {
   const Queue = { 'Fn::ImportValue': 'queue' }
   const pollers = { ProvisionedPollerConfig: { MinimumPollers: 2, MaximumPollers: 4 } }
