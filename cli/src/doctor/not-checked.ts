@@ -4,7 +4,7 @@ import { formatNumber, numberIn, type Problem, type Siblings } from './rule.ts'
 import { DEPRECATION_DATES, PREVIEWS } from './runtimes.ts'
 import { settingsOf } from './settings.ts'
 
-/** Lists what no rule could check, and why. Rules ignore unknown values, so each one is listed here. */
+/** Lists what no rule could check, and why. Each unknown value that a rule needs is listed here. */
 export function createNotChecked({ file, unreadResources, fix }: Model) {
   const notChecked = (resource: Resource, what: string, reason: string): Problem => ({
     resource,

@@ -16,8 +16,8 @@ export interface EventSourceOptions {
   /** Seconds until a failed message is redelivered. Undefined: after the visibility timeout. */
   retryAfter: number | undefined
   /**
-   * Receives one line for each failed invocation, each failed record, each message that SQS did not delete, and each
-   * process that died between invocations.
+   * Receives one line for each invocation that failed as a whole, each failed record of the other invocations, each
+   * message that SQS did not delete, and each process that died between invocations.
    */
   onFailure: (line: string) => void
 }

@@ -1,11 +1,11 @@
 import { basename } from 'node:path'
 import { InitError, UsageError } from '../errors.ts'
-import { formatNumber, openDisplay, renderLedger } from './display.ts'
+import { openDisplay, renderLedger } from './display.ts'
 import { type LocalFlags, REAL_CALLS_WARNING, toRunOptions } from './options.ts'
 import { run } from './run.ts'
 import type { FunctionOptions } from './runtime/environment.ts'
 import { withTemplate } from './template-flags.ts'
-import { whyFailed } from './verdict.ts'
+import { messages, whyFailed } from './verdict.ts'
 
 const SAME_SIGNAL_MS = 300
 export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -89,7 +89,10 @@ async function perform(handler: string, given: LocalFlags, writeResult: (text: s
           display.log(
             'this queue delivers one message of a message group at a time, but AWS can deliver several in a batch',
           )
-        display.log(`${REAL_CALLS_WARNING}${own ? '. Only SQS is replaced' : ''}`, process.stderr)
+        display.log(
+          `${REAL_CALLS_WARNING}${own ? '. Only the SQS endpoint is replaced: a client with the URL of a real queue still calls that queue' : ''}`,
+          process.stderr,
+        )
       },
       onWarning: (line) => display.log(`warning | ${line}`, process.stderr),
       onProgress: display.progress,
@@ -139,7 +142,8 @@ function hintFor({ file, runtimeClient }: FunctionOptions, { message }: InitErro
 }
 
 function whyLost(lost: number, flags: LocalFlags) {
-  return flags.reportBatchItemFailures
-    ? `${formatNumber(lost)} messages were lost. Either they failed, and the handler did not return the response of middy-bounded-sqs-batch. Or they are not in the queue although nobody processed them: another consumer may have received them.`
-    : `${formatNumber(lost)} messages failed and were deleted: without ReportBatchItemFailures, Lambda ignores the response.`
+  const failed = flags.reportBatchItemFailures
+    ? 'Lambda deletes failed messages if the handler does not return the response of middy-bounded-sqs-batch.'
+    : 'Without ReportBatchItemFailures, Lambda deletes failed messages.'
+  return `${messages(lost)} lost. ${failed} Another consumer may also have received messages.`
 }

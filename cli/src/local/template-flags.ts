@@ -152,7 +152,9 @@ export function settingsLine(
 ): string {
   const names = Object.keys(templateEnv)
   const variables = names.length > 0 ? [`environment variables ${names.join(', ')}`] : []
-  return `settings of ${id} in ${file}: ${[...usedSettings, ...variables].join(', ')}`
+  const used = [...usedSettings, ...variables]
+  if (used.length === 0) return `no setting of ${id} in ${file} is used`
+  return `settings of ${id} in ${file}: ${used.join(', ')}`
 }
 
 function countOf(invocations: number): string {
@@ -182,12 +184,14 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
     (name) => flags[name] !== undefined || (queueUrl !== undefined && QUEUE_FLAGS.includes(name)),
     queueUrl === undefined ? ['DEAD_LETTER_QUEUE_URL'] : [],
   )
-  if (flags.reportBatchItemFailures)
-    refuseInvalid('value of FunctionResponseTypes', mapping.reportBatchItemFailures, file)
   const reportBatchItemFailures = valueIn(mapping.reportBatchItemFailures)
-  if (reportBatchItemFailures === undefined)
-    notes.push(`it is not known whether ReportBatchItemFailures is on in ${file}: this run assumes that it is on`)
-  else usedSettings.push(`ReportBatchItemFailures ${reportBatchItemFailures ? 'on' : 'off'}`)
+  // --no-report-batch-item-failures overrides the template, so the setting of the template is not printed.
+  if (flags.reportBatchItemFailures) {
+    refuseInvalid('value of FunctionResponseTypes', mapping.reportBatchItemFailures, file)
+    if (reportBatchItemFailures === undefined)
+      notes.push(`it is not known whether ReportBatchItemFailures is on in ${file}: this run assumes that it is on`)
+    else usedSettings.push(`ReportBatchItemFailures ${reportBatchItemFailures ? 'on' : 'off'}`)
+  }
   const maximum = valueIn(mapping.maximumConcurrency)
   if (maximum !== undefined && maximum !== flags.concurrency) {
     notes.push(

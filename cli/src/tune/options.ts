@@ -91,7 +91,12 @@ export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<
     `the maximum concurrency in ${flags.template} is ${environments}, but tune starts at most ${MAX_ENVIRONMENTS} environments. Set a lower number with --environments`,
   )
   const wanted = flags.batchSize ?? Number(values.batchSize ?? (fifo ? 10 : DEFAULT_BATCH_SIZE))
-  refuseIf(fifo && wanted > 10, `--batch-size ${wanted} is too large: Lambda allows at most 10 on a FIFO queue`)
+  refuseIf(
+    fifo && wanted > 10,
+    flags.batchSize === undefined
+      ? `the batch size in ${flags.template} is ${wanted}, but Lambda allows at most 10 on a FIFO queue`
+      : `--batch-size ${wanted} is too large: Lambda allows at most 10 on a FIFO queue`,
+  )
   const sample = createSample(await readMessagesFile(flags.messagesFile, fifo), wanted, fifo)
   const { batchSize } = sample
   const window = fifo ? undefined : Math.max(Number(values.window ?? 0), batchSize > 10 ? 1 : 0)

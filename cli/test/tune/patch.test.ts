@@ -115,6 +115,18 @@ test('notes say which settings belong to another stack, and which one the mappin
   t.match(patch, /^# The queue is not in this template \(.+\)\. Where it is defined, set VisibilityTimeout 181\.$/m)
 })
 
+test('if it is not known whether the mapping is in provisioned mode, a note says so', async (t) => {
+  const target = only(
+    (await read(t, sam({ mapping: { ProvisionedPollerConfig: { 'Fn::ImportValue': 'x' } } }))).mappings,
+  )
+  const patch = patchFor(COMBINATION, SETTINGS, target)
+  t.notMatch(patch, 'ScalingConfig')
+  t.match(
+    patch,
+    /^# It is not known whether the mapping is in provisioned mode, which has no MaximumConcurrency\. So this patch does not limit the function to 4 environments\.$/m,
+  )
+})
+
 test('a note says if the reserved concurrency is below the maximum concurrency of the patch', async (t) => {
   const note = /^# The reserved concurrency of the function is 3\. Set ReservedConcurrentExecutions to 4 or more\.$/m
   const patch = async (ReservedConcurrentExecutions: number) =>
