@@ -40,9 +40,9 @@ export function createNotChecked({ file, unreadResources, fix }: Model) {
 
   /** Reports the reserved concurrency if all mappings together exceed it, but those that are known to run do not. */
   function ofConcurrency(lambdaFunction: LambdaFunction, mappings: readonly Mapping[]): Problem[] {
-    const { notRunning, lowerBound, upperBound } = concurrencyOf(mappings)
+    const { notKnownToRun, lowerBound, upperBound } = concurrencyOf(mappings)
     const reserved = numberIn(lambdaFunction.reservedConcurrency)
-    const [first] = notRunning
+    const [first] = notKnownToRun
     if (!first || !(upperBound > reserved) || lowerBound > reserved) return []
     const what = `whether the reserved concurrency of ${formatNumber(reserved)} is enough for all mappings, which may use ${formatNumber(upperBound)}`
     const reason = first.runs.state === 'unknown' ? first.runs.reason : `${first.id} is disabled`

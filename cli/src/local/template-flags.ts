@@ -1,7 +1,7 @@
 import { UsageError } from '../errors.ts'
 import { type Mapping, type Setting, valueIn } from '../model.ts'
 import { parseParameters, readTemplate } from '../template/read-template.ts'
-import { type EnvFlags, environmentOf } from './env-flags.ts'
+import { type EnvFlags, variablesOf } from './env-flags.ts'
 import { DEFAULT_MAX_RECEIVES, type LocalFlags } from './options.ts'
 import { ALL_VARIABLES, readTemplateEnvironment } from './template-environment.ts'
 
@@ -97,8 +97,8 @@ export async function readSettings<N extends string>(
   const notes: string[] = []
   for (const { name, title, setting, unit = '', whenAbsent } of rowsOf(mapping)) {
     if (isGiven(name)) continue
-    // AWS's default window is used only with a batch size from the template. Otherwise, this command's defaults for both
-    // fit each other.
+    // If the template omits the window, AWS's default of 0 is used only if the batch size is from the template, too.
+    // With another batch size, this command's default is used, because batches above 10 need a window.
     if (name === 'window' && values.batchSize === undefined && 'isDefault' in setting) continue
     if (setting.state === 'known') {
       values[name] = setting.value
@@ -121,7 +121,7 @@ export async function readSettings<N extends string>(
 
   const { variables, unknown } = await readTemplateEnvironment(file, mapping.function.id, parameters)
   for (const name of runSets) delete variables[name]
-  const given = { ...process.env, ...environmentOf(flags) }
+  const given = { ...process.env, ...variablesOf(flags) }
   for (const { name, reason } of unknown) {
     if (name === ALL_VARIABLES) {
       notes.push(

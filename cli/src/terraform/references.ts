@@ -19,8 +19,8 @@ const MODULE = new RegExp(String.raw`^module\.([\w-]+)(${KEY})?(?:\.([\w-]+))?`)
 const WITHOUT_RESOURCES = /^(each\.key|count|path|terraform|tofu|self)\b/
 
 /**
- * Where an expression is: in an output, or in the declaration of a resource or module call. `key` is the key of that
- * instance.
+ * Where an expression is: in an output, or in the declaration of a resource or of a module call. `key` is the key of the
+ * instance in `count` or `for_each`. It is empty if there is none.
  */
 interface Scope {
   module: Module

@@ -1,7 +1,7 @@
 import { availableParallelism, loadavg } from 'node:os'
 import { UsageError } from '../errors.ts'
 import { formatNumber } from '../local/display.ts'
-import { environmentOf } from '../local/env-flags.ts'
+import { variablesOf } from '../local/env-flags.ts'
 import { readMessagesFile } from '../local/messages.ts'
 import { REAL_CALLS_WARNING, refuseIf, splitExport } from '../local/options.ts'
 import { checkFile } from '../local/run.ts'
@@ -145,7 +145,7 @@ export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<
       (flags.messages === undefined ? ' (--messages sets a limit)' : ''),
   )
   return {
-    function: { file, exportName, timeout: timeout * 1000, env: { ...template.templateEnv, ...environmentOf(flags) } },
+    function: { file, exportName, timeout: timeout * 1000, env: { ...template.templateEnv, ...variablesOf(flags) } },
     sample,
     plan: { least, most, memories, workload, optimize: flags.optimize },
     patch: { environments, batchSize, window, timeout },
