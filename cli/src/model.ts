@@ -135,6 +135,9 @@ export const LIMITS = {
   managedTimeout: { default: 3, least: 1, most: 5400 },
   executionTimeout: { default: undefined, least: 1, most: 31_622_400 },
   memory: { default: 128, least: 128, most: 10_240 },
+  // For functions on Lambda Managed Instances, since March 2026. From the documentation of `memory_size` in Terraform's
+  // AWS provider.
+  managedMemory: { default: 128, least: 128, most: 32_768 },
   visibilityTimeout: { default: 30, least: 0, most: 43_200 },
   retention: { default: 345_600, least: 60, most: 1_209_600 },
   maxReceiveCount: { default: undefined, least: 1, most: 1000 },
@@ -170,11 +173,27 @@ export function numberSetting(limit: Limit, value: unknown, position?: Position)
 
 /** The timeout, whose range depends on whether the function runs on Lambda Managed Instances. */
 export function timeoutSetting(value: unknown, managed: Setting<unknown>, position?: Position): Setting<number> {
-  const onInstances = numberSetting('managedTimeout', value, position)
+  return managedSetting('timeout', 'managedTimeout', 's', value, managed, position)
+}
+
+/** The memory size, whose range depends on whether the function runs on Lambda Managed Instances. */
+export function memorySetting(value: unknown, managed: Setting<unknown>, position?: Position): Setting<number> {
+  return managedSetting('memory', 'managedMemory', 'MB', value, managed, position)
+}
+
+function managedSetting(
+  limit: Limit,
+  managedLimit: Limit,
+  unit: string,
+  value: unknown,
+  managed: Setting<unknown>,
+  position: Position | undefined,
+): Setting<number> {
+  const onInstances = numberSetting(managedLimit, value, position)
   if (managed.state === 'known') return onInstances
-  const timeout = numberSetting('timeout', value, position)
-  if (managed.state === 'absent' || timeout.state === 'known' || onInstances.state !== 'known') return timeout
-  const what = `${value} s is valid only on Managed Instances, and the function's CapacityProviderConfig is not known`
+  const setting = numberSetting(limit, value, position)
+  if (managed.state === 'absent' || setting.state === 'known' || onInstances.state !== 'known') return setting
+  const what = `${value} ${unit} is valid only on Managed Instances, and the function's CapacityProviderConfig is not known`
   return unknown(`${what}: ${managed.reason}`, position)
 }
 

@@ -29,7 +29,9 @@ function rangeWithin(least: number, most: number) {
     const range = { least: Number(first), most: Number(last) }
     if (range.least >= least && range.least <= range.most && range.most <= most) return range
     const limits = `${least} to ${most.toLocaleString('en-US')}`
-    throw new InvalidArgumentError(`Expected two whole numbers from ${limits}, the lower one first, such as 10..400.`)
+    throw new InvalidArgumentError(
+      `Expected a whole number from ${limits}, or two, the lower one first, such as 10..400.`,
+    )
   }
 }
 
@@ -61,13 +63,14 @@ Examples:
         --runtime-client "npx aws-lambda-ric"
 
 The handler really runs, and calls the systems that its environment variables
-point to. Only SQS is replaced, unless --queue-url is given.
+point to. Only the SQS endpoint is replaced, unless --queue-url is given: a
+client with the URL of a real queue still calls that queue.
 
 Exit code: 0 if the run passed, 1 if it failed, 2 for wrong usage or input.
-A run passes if no message was lost or left in the queue, at least one message
-was processed, and no process died between invocations. Also, at most
---max-dead-lettered messages were dead-lettered, and at most
---max-failed-invocations invocations failed as a whole.`
+A run passes if all messages were sent, no message was lost or left in the
+queue, at least one message was processed, and no process died between
+invocations. Also, at most --max-dead-lettered messages were dead-lettered, and
+at most --max-failed-invocations invocations failed as a whole.`
 
 function localCommand() {
   return new Command('local')
@@ -333,7 +336,7 @@ function tuneCommand() {
     )
     .option(
       '--env <name=value>',
-      'set an environment variable of the function; may be repeated. SQS clients of the function use a queue in this process, unless this option sets AWS_ENDPOINT_URL_SQS',
+      'set an environment variable of the function; may be repeated. SQS clients of the function use a queue in this process, unless AWS_ENDPOINT_URL_SQS is set here. A client with the URL of a real queue calls that queue',
       collect,
     )
     .option('--env-file <file>', 'read environment variables from a file, one NAME=VALUE per line')

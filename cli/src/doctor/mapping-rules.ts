@@ -60,19 +60,19 @@ function isProvisioned({ provisioned }: Mapping) {
  * Adds up the maximum concurrencies of the mappings of one function. Mappings in provisioned mode do not count, nor do
  * values that are not known or that AWS rejects.
  *
- * `upperBound` is the sum of all others. `lowerBound` is the sum of those that are known to run. If one mapping that
- * may run has a higher value alone, `lowerBound` is that value: it is not known whether several of these run together.
- * `counted` lists the mappings in `lowerBound`. `notRunning` lists the disabled mappings, and those that may run.
+ * `upperBound` is the sum of all other mappings. `lowerBound` is the sum of those that are known to run, or the value of
+ * one mapping that may run, if that value is higher. Two mappings that may run are not added up: perhaps only one runs.
+ * `counted` lists the mappings in `lowerBound`. `notKnownToRun` lists the disabled mappings, and those that may run.
  */
 export function concurrencyOf(mappings: readonly Mapping[]) {
   const limited = mappings.filter((mapping) => !isProvisioned(mapping) && inRange(numberIn(mapping.maximumConcurrency)))
   const running = limited.filter(({ runs }) => valueIn(runs) === true)
-  const notRunning = limited.filter(({ runs }) => valueIn(runs) !== true)
+  const notKnownToRun = limited.filter(({ runs }) => valueIn(runs) !== true)
   const sum = (some: readonly Mapping[]) =>
     some.reduce((total, { maximumConcurrency }) => total + numberIn(maximumConcurrency), 0)
-  const alone = notRunning.filter(({ runs }) => runs.state === 'unknown').map((mapping) => [mapping])
+  const alone = notKnownToRun.filter(({ runs }) => runs.state === 'unknown').map((mapping) => [mapping])
   const counted = [running, ...alone].reduce((most, some) => (sum(some) > sum(most) ? some : most))
-  return { counted, notRunning, lowerBound: sum(counted), upperBound: sum(limited) }
+  return { counted, notKnownToRun, lowerBound: sum(counted), upperBound: sum(limited) }
 }
 
 function inRange(concurrency: number) {

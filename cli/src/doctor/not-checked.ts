@@ -4,7 +4,7 @@ import { formatNumber, numberIn, type Problem, type Siblings } from './rule.ts'
 import { DEPRECATION_DATES, PREVIEWS } from './runtimes.ts'
 import { settingsOf } from './settings.ts'
 
-/** Lists what no rule could check, and why. Rules ignore unknown values, so each one is listed here. */
+/** Lists what no rule could check, and why. Each unknown value that a rule needs is listed here. */
 export function createNotChecked({ file, unreadResources, fix }: Model) {
   const notChecked = (resource: Resource, what: string, reason: string): Problem => ({
     resource,
@@ -40,9 +40,9 @@ export function createNotChecked({ file, unreadResources, fix }: Model) {
 
   /** Reports the reserved concurrency if all mappings together exceed it, but those that are known to run do not. */
   function ofConcurrency(lambdaFunction: LambdaFunction, mappings: readonly Mapping[]): Problem[] {
-    const { notRunning, lowerBound, upperBound } = concurrencyOf(mappings)
+    const { notKnownToRun, lowerBound, upperBound } = concurrencyOf(mappings)
     const reserved = numberIn(lambdaFunction.reservedConcurrency)
-    const [first] = notRunning
+    const [first] = notKnownToRun
     if (!first || !(upperBound > reserved) || lowerBound > reserved) return []
     const what = `whether the reserved concurrency of ${formatNumber(reserved)} is enough for all mappings, which may use ${formatNumber(upperBound)}`
     const reason = first.runs.state === 'unknown' ? first.runs.reason : `${first.id} is disabled`

@@ -22,6 +22,7 @@ import {
   type Limit,
   type Mapping,
   type Model,
+  memorySetting,
   numberSetting,
   type Pattern,
   type Queue,
@@ -226,7 +227,7 @@ function toFunction(
       Timeout === undefined
         ? unknown('Lambda does not return it')
         : timeoutSetting(Timeout, toSetting(CapacityProviderConfig)),
-    memory: numberSetting('memory', MemorySize),
+    memory: memorySetting(MemorySize, toSetting(CapacityProviderConfig)),
     runtime: toSetting<string>(Runtime),
     reservedConcurrency,
     deadLetterTarget: DeadLetterConfig?.TargetArn ? known<true>(true) : absent,

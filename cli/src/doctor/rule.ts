@@ -25,8 +25,8 @@ export interface Problem {
   what: string
   fix: string
   /**
-   * If a rule reports several problems for one setting, the finding shows the one with the highest number. The number
-   * is for example the required value, or the available one with a minus sign.
+   * If a rule reports several problems for one setting, the finding shows the one with the highest number. For example,
+   * a setting that must be at least x has the number x, and a setting that must be at most x has the number -x.
    */
   strictness?: number
   /** Why `what` was not checked. Undefined if it was checked, and is wrong. */

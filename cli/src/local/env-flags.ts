@@ -10,7 +10,7 @@ export interface EnvFlags {
 }
 
 /** The environment variables of the function. `--env` overrides `--env-file`, which overrides the template. */
-export function environmentOf({ env = [], envFile, templateEnv }: EnvFlags): Record<string, string> {
+export function variablesOf({ env = [], envFile, templateEnv }: EnvFlags): Record<string, string> {
   return { ...templateEnv, ...(envFile === undefined ? {} : readEnvFile(envFile)), ...readPairs(env) }
 }
 

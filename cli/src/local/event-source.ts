@@ -16,8 +16,8 @@ export interface EventSourceOptions {
   /** Seconds until a failed message is redelivered. Undefined: after the visibility timeout. */
   retryAfter: number | undefined
   /**
-   * Receives one line for each failed invocation, each failed record, each message that SQS did not delete, and each
-   * process that died between invocations.
+   * Receives one line for each invocation that failed as a whole, each failed record of the other invocations, each
+   * message that SQS did not delete, and each process that died between invocations.
    */
   onFailure: (line: string) => void
 }
@@ -41,11 +41,15 @@ interface ClassifiedBatch {
 }
 
 /** Decides what happens to the messages of a batch. Each message is in exactly one of the lists. */
-export function classifyBatch(batch: readonly Received[], outcome: Outcome, report: boolean): ClassifiedBatch {
-  const all = { processed: [], failed: [], deletedThoughFailed: [] }
-  if (outcome.type !== 'response') return { ...all, failed: [...batch], error: outcome.message }
+export function classifyBatch(
+  batch: readonly Received[],
+  outcome: Outcome,
+  reportBatchItemFailures: boolean,
+): ClassifiedBatch {
+  const none = { processed: [], failed: [], deletedThoughFailed: [] }
+  if (outcome.type !== 'response') return { ...none, failed: [...batch], error: outcome.message }
   const result = readBatchResponse(outcome.payload, new Set(batch.map(({ messageId }) => messageId)))
-  if ('invalid' in result && report) return { ...all, failed: [...batch], error: result.invalid }
+  if ('invalid' in result && reportBatchItemFailures) return { ...none, failed: [...batch], error: result.invalid }
   // Without ReportBatchItemFailures, Lambda ignores the response, so an invalid one does no harm.
   const failedIds = 'invalid' in result ? new Set<string>() : result.failed
   const failed = batch.filter(({ messageId }) => failedIds.has(messageId))
@@ -54,7 +58,7 @@ export function classifyBatch(batch: readonly Received[], outcome: Outcome, repo
   const reported = new Set(outcome.recordErrors?.reported)
   const dropped = deleted.filter(({ messageId }) => reported.has(messageId))
   const processed = deleted.filter(({ messageId }) => !reported.has(messageId))
-  return report
+  return reportBatchItemFailures
     ? { processed, failed, deletedThoughFailed: dropped }
     : { processed, failed: [], deletedThoughFailed: [...failed, ...dropped] }
 }

@@ -177,8 +177,8 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
     snapshot({ queue, deadLetter, sentDeadLetters = 0 }: QueueCounts): Progress {
       const unprocessed = tally.open + tally.exhausted
       // Neither the ledger nor the queue is exact alone: SQS may also move a processed message, and other programs may
-      // use both queues. Dead-lettered are the exhausted messages, or all unprocessed ones that left the queue if these
-      // are more. The number of messages that SQS moved is the upper limit.
+      // use both queues. Dead-lettered messages are the exhausted ones. If more unprocessed messages have left the queue,
+      // those count instead. The count is never above the number that SQS moved.
       const moved = Math.max(0, deadLetter - sentDeadLetters)
       const deadLettered = Math.min(Math.max(tally.exhausted, unprocessed - queue), moved)
       const unaccounted = Math.max(0, unprocessed - deadLettered - queue)

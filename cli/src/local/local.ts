@@ -1,12 +1,11 @@
-import { Console } from 'node:console'
 import { basename } from 'node:path'
 import { InitError, UsageError } from '../errors.ts'
-import { formatNumber, openDisplay, renderLedger } from './display.ts'
+import { openDisplay, renderLedger } from './display.ts'
 import { type LocalFlags, REAL_CALLS_WARNING, toRunOptions } from './options.ts'
 import { run } from './run.ts'
 import type { FunctionOptions } from './runtime/environment.ts'
 import { withTemplate } from './template-flags.ts'
-import { whyFailed } from './verdict.ts'
+import { messages, whyFailed } from './verdict.ts'
 
 const SAME_SIGNAL_MS = 300
 export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -31,18 +30,19 @@ async function optionsOf(handler: string, flags: LocalFlags) {
 
 /** The command `bounded-sqs-batch local`: runs the handler, prints the ledger, and returns the exit code. */
 export async function local(handler: string, given: LocalFlags): Promise<number> {
-  if (!given.json) return perform(handler, given)
+  const { stdout, stderr } = process
+  const write = stdout.write.bind(stdout)
+  if (!given.json) return perform(handler, given, write)
   // The module of --messages-from runs in this process. What it prints must not mix with the JSON on stdout.
-  const { console: original } = globalThis
-  globalThis.console = new Console(process.stderr)
+  stdout.write = stderr.write.bind(stderr)
   try {
-    return await perform(handler, given)
+    return await perform(handler, given, write)
   } finally {
-    globalThis.console = original
+    stdout.write = write
   }
 }
 
-async function perform(handler: string, given: LocalFlags): Promise<number> {
+async function perform(handler: string, given: LocalFlags, writeResult: (text: string) => unknown): Promise<number> {
   const { flags, notes } = await withTemplate(given)
   const log = (line: string) => (flags.json ? process.stderr : process.stdout).write(`${line}\n`)
   for (const note of notes) log(note) // printed before the options are checked: these notes may explain an error
@@ -89,7 +89,10 @@ async function perform(handler: string, given: LocalFlags): Promise<number> {
           display.log(
             'this queue delivers one message of a message group at a time, but AWS can deliver several in a batch',
           )
-        display.log(`${REAL_CALLS_WARNING}${own ? '. Only SQS is replaced' : ''}`, process.stderr)
+        display.log(
+          `${REAL_CALLS_WARNING}${own ? '. Only the SQS endpoint is replaced: a client with the URL of a real queue still calls that queue' : ''}`,
+          process.stderr,
+        )
       },
       onWarning: (line) => display.log(`warning | ${line}`, process.stderr),
       onProgress: display.progress,
@@ -101,7 +104,7 @@ async function perform(handler: string, given: LocalFlags): Promise<number> {
     if (flags.json) {
       const verdict = { verdict: reason === undefined ? 'passed' : 'failed', reason }
       const result = { ...verdict, ...ledger, ...(flags.watchFailures > 0 ? { failures } : {}) }
-      process.stdout.write(`${JSON.stringify(result)}\n`)
+      writeResult(`${JSON.stringify(result)}\n`)
     } else {
       console.log(renderLedger(ledger))
       if (ledger.lost > 0) console.log(whyLost(ledger.lost, flags))
@@ -139,7 +142,8 @@ function hintFor({ file, runtimeClient }: FunctionOptions, { message }: InitErro
 }
 
 function whyLost(lost: number, flags: LocalFlags) {
-  return flags.reportBatchItemFailures
-    ? `${formatNumber(lost)} messages were lost. Either they failed, and the handler did not return the response of middy-bounded-sqs-batch. Or they are not in the queue although nobody processed them: another consumer may have received them.`
-    : `${formatNumber(lost)} messages failed and were deleted: without ReportBatchItemFailures, Lambda ignores the response.`
+  const failed = flags.reportBatchItemFailures
+    ? 'Lambda deletes failed messages if the handler does not return the response of middy-bounded-sqs-batch.'
+    : 'Without ReportBatchItemFailures, Lambda deletes failed messages.'
+  return `${messages(lost)} lost. ${failed} Another consumer may also have received messages.`
 }

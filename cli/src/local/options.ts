@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { UsageError } from '../errors.ts'
-import { environmentOf } from './env-flags.ts'
+import { variablesOf } from './env-flags.ts'
 import { numberedMessages, readMessagesFile } from './messages.ts'
 import { iterateExport } from './messages-from.ts'
 import { MAPPING_DEFAULTS, type RunOptions } from './run.ts'
@@ -151,7 +151,7 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
       timeout: timeout * 1000,
       memory: flags.memory ?? FUNCTION_DEFAULTS.memory,
       fdLimit: flags.fdLimit,
-      env: environmentOf(flags),
+      env: variablesOf(flags),
       ...(flags.runtimeClient === undefined ? {} : { runtimeClient: flags.runtimeClient }),
     },
     mapping: {

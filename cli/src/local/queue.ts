@@ -27,12 +27,13 @@ const COUNTS = [
 
 const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
 
-/** Converts an error of the SDK to one line that says what to do. */
-function explain(error: unknown, queueUrl: string, endpoint: string): Error {
+/** Converts an error of the SDK to one line that says what to do. `noQueue` is that line if the queue does not exist. */
+function explain(error: unknown, noQueue: string, endpoint: string): Error {
+  if (error instanceof UsageError) return error // has been converted already
   const { name = 'Error', message = '', code = '' } = error as { name?: string; message?: string; code?: string }
   const said = `${name} ${code} ${message}`
   if (/NonExistentQueue|QueueDoesNotExist/.test(said)) {
-    return new UsageError(`there is no queue ${queueUrl}: create it first, or correct --queue-url`)
+    return new UsageError(noQueue)
   }
   if (UNREACHABLE.test(said)) {
     const reason = UNREACHABLE.exec(said)?.[0]
@@ -58,6 +59,11 @@ function endpointOf({ queueUrl, endpoint }: QueueAddress) {
   return endpoint ?? process.env.AWS_ENDPOINT_URL_SQS ?? process.env.AWS_ENDPOINT_URL ?? new URL(queueUrl).origin
 }
 
+/** The region that calls are signed for. An endpoint of AWS accepts only its own region. */
+export function regionFor(hostname: string, fallback = 'us-east-1'): string {
+  return /^sqs\.([a-z0-9-]+)\.amazonaws/.exec(hostname)?.[1] ?? fallback
+}
+
 function createClient(endpoint: string) {
   const { AWS_REGION, AWS_ACCESS_KEY_ID, AWS_PROFILE } = process.env
   const { hostname } = new URL(endpoint)
@@ -65,7 +71,7 @@ function createClient(endpoint: string) {
   const acceptsAnyCredentials = !hostname.includes('.amazonaws.com') && !AWS_ACCESS_KEY_ID && !AWS_PROFILE
   return new SQSClient({
     endpoint,
-    region: AWS_REGION ?? /^sqs\.([a-z0-9-]+)\.amazonaws/.exec(hostname)?.[1] ?? 'us-east-1',
+    region: regionFor(hostname, AWS_REGION),
     ...(acceptsAnyCredentials ? { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {}),
     requestHandler: {
       connectionTimeout: 5000,
@@ -89,12 +95,25 @@ export async function openQueue(
   const { queueUrl } = address
   const endpoint = endpointOf(address)
   const client = createClient(endpoint)
+  function guard<T>(
+    call: Promise<T>,
+    noQueue = `there is no queue ${queueUrl}: create it first, or correct --queue-url`,
+  ): Promise<T> {
+    return call.catch((error) => {
+      throw explain(error, noQueue, endpoint)
+    })
+  }
+  function guardDeadLetters<T>(call: Promise<T>, name: string): Promise<T> {
+    const fix = `create it first, or correct the redrive policy of ${queueUrl}`
+    return guard(call, `there is no dead-letter queue ${name}: ${fix}`)
+  }
   async function count(url: string): Promise<number> {
     const { Attributes = {} } = await client.send(
       new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...COUNTS] }),
     )
     return COUNTS.reduce((sum, name) => sum + Number(Attributes[name] ?? 0), 0)
   }
+  const countDeadLetters = (url: string) => guardDeadLetters(count(url), url)
   async function read() {
     const { Attributes = {} } = await client.send(
       new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ['All'] }),
@@ -102,23 +121,21 @@ export async function openQueue(
     const { maxReceiveCount, deadLetterTargetArn } = JSON.parse(Attributes.RedrivePolicy || '{}')
     const [, , , , account, name] = String(deadLetterTargetArn).split(':')
     const find = new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account })
-    const deadLetterUrl = address.deadLetterUrl ?? (deadLetterTargetArn && (await client.send(find)).QueueUrl)
+    const deadLetterUrl =
+      address.deadLetterUrl ??
+      (deadLetterTargetArn && (await guardDeadLetters(client.send(find), deadLetterTargetArn)).QueueUrl)
     return {
       arn: Attributes.QueueArn ?? '',
       visibilityTimeout: Number(Attributes.VisibilityTimeout ?? 30),
       maxReceives: Number(maxReceiveCount ?? Number.POSITIVE_INFINITY),
       deadLetterUrl,
-      deadLettersBefore: deadLetterUrl ? await count(deadLetterUrl) : 0,
+      deadLettersBefore: deadLetterUrl ? await countDeadLetters(deadLetterUrl) : 0,
     }
   }
-  const queueSettings = await read().catch((error) => {
+  const queueSettings = await guard(read()).catch((error) => {
     client.destroy()
-    throw explain(error, queueUrl, endpoint)
+    throw error
   })
-  const guard = <T>(call: Promise<T>): Promise<T> =>
-    call.catch((error) => {
-      throw explain(error, queueUrl, endpoint)
-    })
 
   /** Calls `send` with ten messages at a time. Returns the messages that SQS refused. */
   async function callInTens(
@@ -186,7 +203,7 @@ export async function openQueue(
       guard(
         Promise.all([
           count(queueUrl),
-          queueSettings.deadLetterUrl ? count(queueSettings.deadLetterUrl) : queueSettings.deadLettersBefore,
+          queueSettings.deadLetterUrl ? countDeadLetters(queueSettings.deadLetterUrl) : queueSettings.deadLettersBefore,
         ]).then(([queue, deadLetter]) => ({ queue, deadLetter: deadLetter - queueSettings.deadLettersBefore })),
       ),
     close: () => client.destroy(),

@@ -1,7 +1,7 @@
 import { UsageError } from '../errors.ts'
 import { type Mapping, type Setting, valueIn } from '../model.ts'
 import { parseParameters, readTemplate } from '../template/read-template.ts'
-import { type EnvFlags, environmentOf } from './env-flags.ts'
+import { type EnvFlags, variablesOf } from './env-flags.ts'
 import { DEFAULT_MAX_RECEIVES, type LocalFlags } from './options.ts'
 import { ALL_VARIABLES, readTemplateEnvironment } from './template-environment.ts'
 
@@ -97,8 +97,8 @@ export async function readSettings<N extends string>(
   const notes: string[] = []
   for (const { name, title, setting, unit = '', whenAbsent } of rowsOf(mapping)) {
     if (isGiven(name)) continue
-    // AWS's default window is used only with a batch size from the template. Otherwise, this command's defaults for both
-    // fit each other.
+    // If the template omits the window, AWS's default of 0 is used only if the batch size is from the template, too.
+    // With another batch size, this command's default is used, because batches above 10 need a window.
     if (name === 'window' && values.batchSize === undefined && 'isDefault' in setting) continue
     if (setting.state === 'known') {
       values[name] = setting.value
@@ -121,7 +121,7 @@ export async function readSettings<N extends string>(
 
   const { variables, unknown } = await readTemplateEnvironment(file, mapping.function.id, parameters)
   for (const name of runSets) delete variables[name]
-  const given = { ...process.env, ...environmentOf(flags) }
+  const given = { ...process.env, ...variablesOf(flags) }
   for (const { name, reason } of unknown) {
     if (name === ALL_VARIABLES) {
       notes.push(
@@ -152,7 +152,9 @@ export function settingsLine(
 ): string {
   const names = Object.keys(templateEnv)
   const variables = names.length > 0 ? [`environment variables ${names.join(', ')}`] : []
-  return `settings of ${id} in ${file}: ${[...usedSettings, ...variables].join(', ')}`
+  const used = [...usedSettings, ...variables]
+  if (used.length === 0) return `no setting of ${id} in ${file} is used`
+  return `settings of ${id} in ${file}: ${used.join(', ')}`
 }
 
 function countOf(invocations: number): string {
@@ -182,12 +184,14 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
     (name) => flags[name] !== undefined || (queueUrl !== undefined && QUEUE_FLAGS.includes(name)),
     queueUrl === undefined ? ['DEAD_LETTER_QUEUE_URL'] : [],
   )
-  if (flags.reportBatchItemFailures)
-    refuseInvalid('value of FunctionResponseTypes', mapping.reportBatchItemFailures, file)
   const reportBatchItemFailures = valueIn(mapping.reportBatchItemFailures)
-  if (reportBatchItemFailures === undefined)
-    notes.push(`it is not known whether ReportBatchItemFailures is on in ${file}: this run assumes that it is on`)
-  else usedSettings.push(`ReportBatchItemFailures ${reportBatchItemFailures ? 'on' : 'off'}`)
+  // --no-report-batch-item-failures overrides the template, so the setting of the template is not printed.
+  if (flags.reportBatchItemFailures) {
+    refuseInvalid('value of FunctionResponseTypes', mapping.reportBatchItemFailures, file)
+    if (reportBatchItemFailures === undefined)
+      notes.push(`it is not known whether ReportBatchItemFailures is on in ${file}: this run assumes that it is on`)
+    else usedSettings.push(`ReportBatchItemFailures ${reportBatchItemFailures ? 'on' : 'off'}`)
+  }
   const maximum = valueIn(mapping.maximumConcurrency)
   if (maximum !== undefined && maximum !== flags.concurrency) {
     notes.push(

@@ -6,11 +6,15 @@ export interface Allowed {
   maxFailedInvocations: number
 }
 
-function messages(count: number) {
+/** The number of messages, as the start of a sentence. */
+export function messages(count: number) {
   return count === 1 ? '1 message was' : `${formatNumber(count)} messages were`
 }
 
-/** Why a run failed, in one line, with the flag that would let it pass. Undefined if the run passed. */
+/**
+ * Why a run failed, in one line. For a limit that was exceeded, the line names the flag and the value that would allow
+ * it. Undefined if the run passed.
+ */
 export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocations }: Allowed): string | undefined {
   const { isInputComplete, lost, remaining, processed, failedInvocations, diedBetween } = ledger
   const deadLettered = ledger.deadLettered + ledger.sentDeadLetters

@@ -187,8 +187,8 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
   }
 
   /**
-   * For SqsSubscription, SAM creates a queue between a topic and a function. The batch size is the only setting of the
-   * mapping that SAM sets.
+   * For `SqsSubscription: true`, SAM creates a queue between a topic and a function. For an object, it uses the queue in
+   * `QueueArn`. The batch size is the only setting of the mapping that SAM sets.
    */
   function addSns(base: Resource, properties: Resolved, lambdaFunction: LambdaFunction) {
     const subscription = property(properties, 'SqsSubscription')

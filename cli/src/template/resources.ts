@@ -6,6 +6,7 @@ import {
   kindMismatch,
   known,
   type LambdaFunction,
+  memorySetting,
   type Queue,
   type Redrive,
   type Setting,
@@ -119,7 +120,10 @@ export function createResources(reader: Reader) {
         const setting = text(resolved)
         return setting.state === 'unknown' ? setting : timeoutSetting(valueIn(setting), managed, resolved.position)
       }),
-      memory: get('MemorySize', (resolved) => number('memory', resolved)),
+      memory: get('MemorySize', (resolved) => {
+        const setting = text(resolved)
+        return setting.state === 'unknown' ? setting : memorySetting(valueIn(setting), managed, resolved.position)
+      }),
       runtime: get('Runtime', text),
       reservedConcurrency: get('ReservedConcurrentExecutions', (resolved) => number('reservedConcurrency', resolved)),
       deadLetterTarget: get([sam ? 'DeadLetterQueue' : 'DeadLetterConfig', 'TargetArn'], presenceOf),

@@ -1,4 +1,13 @@
-import { absent, known, type LambdaFunction, type Setting, timeoutSetting, unreadFunction, valueIn } from '../model.ts'
+import {
+  absent,
+  known,
+  type LambdaFunction,
+  memorySetting,
+  type Setting,
+  timeoutSetting,
+  unreadFunction,
+  valueIn,
+} from '../model.ts'
 import type { Instance, Plan } from './plan.ts'
 import { findReferenced, type ReferenceLookup } from './queues.ts'
 import { resolveArgument } from './references.ts'
@@ -26,6 +35,7 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
     const existing = models.get(instance)
     if (existing) return existing
     const timeout = valueAt(instance, 'timeout')
+    const memory = valueAt(instance, 'memory_size')
     const managed = blockAt(instance, 'capacity_provider_config')
     const reserved = valueAt(instance, 'reserved_concurrent_executions')
     const deadLetter = blockAt(instance, 'dead_letter_config')
@@ -33,7 +43,7 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
     const model = shareAll<LambdaFunction>(instance, {
       id: instance.address,
       timeout: timeout.state === 'unknown' ? timeout : timeoutSetting(valueIn(timeout), managed),
-      memory: numberAt('memory', instance, 'memory_size'),
+      memory: memory.state === 'unknown' ? memory : memorySetting(valueIn(memory), managed),
       runtime: textAt(instance, 'runtime'),
       // The provider writes -1 for a function without reserved concurrency.
       reservedConcurrency:

@@ -3,6 +3,8 @@ import { UsageError } from '../errors.ts'
 /** The expression of an argument or an output. It lists its references, but not its operators and functions. */
 export interface Expression {
   references?: readonly string[]
+  /** The value of a literal. Terraform does not show the value of a function call, such as `jsonencode`. */
+  constant_value?: unknown
 }
 
 export interface ConfigResource {

@@ -13,7 +13,7 @@ import {
   valueIn,
 } from '../model.ts'
 import type { Instance, Plan } from './plan.ts'
-import { hasReferences, type Resolution, resolveArgument } from './references.ts'
+import { declares, type Resolution, resolveArgument } from './references.ts'
 import { AFTER_APPLY, mapSetting, numberAt, type Sharing, textAt, valueAt } from './values.ts'
 
 const QUEUE = 'aws_sqs_queue'
@@ -141,7 +141,7 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     const separate = policies.find(({ found }) => found.instance === queue)
     if (separate) return parsePolicy(queue, separate.policy)
     const own = textAt(queue, 'redrive_policy')
-    const isDeclared = queue.config === undefined || hasReferences(queue, 'redrive_policy')
+    const isDeclared = queue.config === undefined || declares(queue, 'redrive_policy')
     const isDeleted = deleted.some(
       ({ type, values }) => type === 'aws_sqs_queue_redrive_policy' && values.queue_url === queue.values.id,
     )

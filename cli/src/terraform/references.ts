@@ -19,8 +19,8 @@ const MODULE = new RegExp(String.raw`^module\.([\w-]+)(${KEY})?(?:\.([\w-]+))?`)
 const WITHOUT_RESOURCES = /^(each\.key|count|path|terraform|tofu|self)\b/
 
 /**
- * Where an expression is: in an output, or in the declaration of a resource or module call. `key` is the key of that
- * instance.
+ * Where an expression is: in an output, or in the declaration of a resource or of a module call. `key` is the key of the
+ * instance in `count` or `for_each`. It is empty if there is none.
  */
 interface Scope {
   module: Module
@@ -100,7 +100,8 @@ export function resolveArgument({ config, key, module }: Instance, argument: str
   return { leaves: [...leaves.values()], unresolved: [...unresolved] }
 }
 
-/** Whether the configuration sets the argument to an expression with references. */
-export function hasReferences({ config }: Instance, argument: string): boolean {
-  return referencesOf(config?.expressions?.[argument]).length > 0
+/** Whether the configuration sets the argument. Setting it to null is the same as omitting it. */
+export function declares({ config }: Instance, argument: string): boolean {
+  const expression = config?.expressions?.[argument] as Expression | undefined
+  return expression !== undefined && expression.constant_value !== null
 }

@@ -37,7 +37,7 @@ export function choose(
 /**
  * The best concurrency for one memory size: the best one without a CPU limit, unless a measurement shows that another
  * is better. Predictions cannot show that: they depend on the CPU time of a record, which varies by 15 % between
- * repeated measurements.
+ * repeated measurements. If no such combination can be used with this memory size, the predictions decide.
  */
 function bestOf(ofMemory: readonly Combination[], knee: number | undefined): Combination {
   const known = ofMemory.filter(({ origin, concurrency }) => origin !== 'predicted' || concurrency === knee)

@@ -221,8 +221,8 @@ function summarize(
     p50: percentile(durations, 0.5),
     p95: percentile(durations, 0.95),
     cpuPerRecord: succeeded > 0 && cpu > 0 ? cpu / succeeded : null,
-    peakMemory: most(metrics.map((each) => each.peakMemory)),
-    peakDescriptors: most(metrics.map(({ descriptors }) => descriptors ?? FUNCTION_DEFAULTS.fdLimit)),
+    peakMemory: maximum(metrics.map((each) => each.peakMemory)),
+    peakDescriptors: maximum(metrics.map(({ descriptors }) => descriptors ?? FUNCTION_DEFAULTS.fdLimit)),
     cores: cpu / measuredMs,
   }
 }
@@ -231,7 +231,7 @@ function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0)
 }
 
-function most(values: readonly number[]): number | null {
+function maximum(values: readonly number[]): number | null {
   return values.length === 0 ? null : Math.max(...values)
 }
 

@@ -1,7 +1,7 @@
 import { availableParallelism, loadavg } from 'node:os'
 import { UsageError } from '../errors.ts'
 import { formatNumber } from '../local/display.ts'
-import { environmentOf } from '../local/env-flags.ts'
+import { variablesOf } from '../local/env-flags.ts'
 import { readMessagesFile } from '../local/messages.ts'
 import { REAL_CALLS_WARNING, refuseIf, splitExport } from '../local/options.ts'
 import { checkFile } from '../local/run.ts'
@@ -91,7 +91,12 @@ export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<
     `the maximum concurrency in ${flags.template} is ${environments}, but tune starts at most ${MAX_ENVIRONMENTS} environments. Set a lower number with --environments`,
   )
   const wanted = flags.batchSize ?? Number(values.batchSize ?? (fifo ? 10 : DEFAULT_BATCH_SIZE))
-  refuseIf(fifo && wanted > 10, `--batch-size ${wanted} is too large: Lambda allows at most 10 on a FIFO queue`)
+  refuseIf(
+    fifo && wanted > 10,
+    flags.batchSize === undefined
+      ? `the batch size in ${flags.template} is ${wanted}, but Lambda allows at most 10 on a FIFO queue`
+      : `--batch-size ${wanted} is too large: Lambda allows at most 10 on a FIFO queue`,
+  )
   const sample = createSample(await readMessagesFile(flags.messagesFile, fifo), wanted, fifo)
   const { batchSize } = sample
   const window = fifo ? undefined : Math.max(Number(values.window ?? 0), batchSize > 10 ? 1 : 0)
@@ -140,7 +145,7 @@ export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<
       (flags.messages === undefined ? ' (--messages sets a limit)' : ''),
   )
   return {
-    function: { file, exportName, timeout: timeout * 1000, env: { ...template.templateEnv, ...environmentOf(flags) } },
+    function: { file, exportName, timeout: timeout * 1000, env: { ...template.templateEnv, ...variablesOf(flags) } },
     sample,
     plan: { least, most, memories, workload, optimize: flags.optimize },
     patch: { environments, batchSize, window, timeout },

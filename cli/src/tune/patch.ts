@@ -19,8 +19,8 @@ export function visibilityTimeout({ timeout, window = 0 }: PatchSettings): numbe
 }
 
 /**
- * The recommended settings as YAML. With the mapping of a template, it contains only the settings to change, under the
- * same logical ids. Otherwise, it is a SAM template without the code of the function.
+ * The recommended settings as YAML. With the mapping of a template, they are under its logical ids, to be merged into
+ * it. Otherwise, the result is a SAM template without the code of the function.
  */
 export function patchFor(combination: Combination, settings: PatchSettings, mapping?: Mapping): string {
   return mapping ? changesOf(combination, settings, mapping) : samTemplate(combination, settings)
@@ -31,7 +31,10 @@ function functionOf({ memory, concurrency }: Combination, { timeout }: PatchSett
   return { MemorySize: memory, Timeout: timeout, Environment: { Variables } }
 }
 
-/** Lambda accepts 2 to 1,000 as the maximum concurrency. In provisioned mode, it rejects the setting. */
+/**
+ * Lambda accepts 2 to 1,000 as the maximum concurrency. In provisioned mode, it rejects the setting, so the patch omits
+ * it also if the mode is not known.
+ */
 function canLimit(environments: number, mapping?: Mapping): boolean {
   return environments >= 2 && !(mapping && valueIn(mapping.provisioned) !== false)
 }
@@ -86,7 +89,8 @@ function changesOf(combination: Combination, settings: PatchSettings, mapping: M
     const Events = { [event]: { Properties: properties } }
     resources[resource] = { Properties: { ...resources[resource]?.Properties, Events } }
   }
-  const visible = visibilityTimeout(settings)
+  // Another mapping of the queue may need a higher value than this one, so the value of the template is not lowered.
+  const visible = Math.max(visibilityTimeout(settings), valueIn(mapping.queue.visibilityTimeout) ?? 0)
   if (mapping.queue.unreadReason === undefined)
     resources[mapping.queue.id] = { Properties: { VisibilityTimeout: visible } }
   else
@@ -98,10 +102,12 @@ function changesOf(combination: Combination, settings: PatchSettings, mapping: M
 
 function limitNotes({ environments }: PatchSettings, mapping?: Mapping): string[] {
   if (canLimit(environments, mapping)) return reservedNotes(environments, mapping)
-  if (environments >= 2)
-    return [
-      `Provisioned mode has no MaximumConcurrency, so this patch does not limit the function to ${environments} environments.`,
-    ]
+  if (environments >= 2) {
+    const noLimit = `this patch does not limit the function to ${environments} environments.`
+    return mapping?.provisioned.state === 'unknown'
+      ? [`It is not known whether the mapping is in provisioned mode, which has no MaximumConcurrency. So ${noLimit}`]
+      : [`Provisioned mode has no MaximumConcurrency, so ${noLimit}`]
+  }
   return ['MaximumConcurrency is missing, because it must be at least 2. To set it, run tune with --environments 2.']
 }
 

@@ -6,7 +6,10 @@ import type { Combination, Measurement, Origin } from './result.ts'
 /** Lambda gives a function with this memory size (MB) one full core. A single thread gains little from more. */
 export const MEMORY_OF_ONE_CPU = 1769
 
-/** The share of a core that a function with this memory size has. */
+/**
+ * The share of a core that one thread of a function with this memory size can use. The function itself has more with
+ * larger sizes.
+ */
 export function cpuShareOf(memory: number): number {
   return Math.min(1, memory / MEMORY_OF_ONE_CPU)
 }
@@ -31,10 +34,10 @@ export function predict(
 }
 
 /**
- * The factor by which a batch takes longer with the CPU share of this memory size. Usually, records compute while
- * others wait for responses. Then a small share slows the batch only if the CPU is always busy. But at the start of a
- * batch, no record waits yet, so the additional CPU time of the first records is added. Only as many records count as
- * the concurrency of the knee: more would wait for the downstream anyway.
+ * The factor by which a batch takes longer with the CPU share of this memory size. Usually, some records use the CPU
+ * while others wait for responses. Then the share makes the batch slower only if the CPU is always busy. At the start of
+ * a batch, no record waits yet, so the first records take longer by their additional CPU time. The number of first
+ * records is the concurrency, but at most that of the knee: more records would only wait for the downstream.
  */
 function slownessOf(
   { concurrency, goodput, cpuPerRecord }: Measurement,

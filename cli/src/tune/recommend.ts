@@ -8,8 +8,8 @@ import type { Combination, Measurement, Optimize } from './result.ts'
 
 const EQUAL = `${NOISE * 100} %`
 /**
- * Records of equal duration run in waves, so the goodput grows only when a higher concurrency saves a wave. From two
- * waves (half of a batch) to one (the whole batch), the concurrency doubles. No other plateau is longer.
+ * If all records take the same time, a batch takes ⌈batch size ÷ concurrency⌉ times as long as one record. So the
+ * goodput stays equal until this number drops. The last drop, from 2 to 1, needs twice the concurrency.
  */
 const MAX_PLATEAU_FACTOR = 2
 

@@ -135,7 +135,7 @@ function memoryTable(result: TuneResult, stream: NodeJS.WriteStream): string[] {
   ]
 }
 
-/** If a prediction differs by more than this share, the output says why. */
+/** If a result is below its prediction by more than this share, the output says why. */
 const MAX_DEVIATION = 0.25
 
 function confirmationLines({ confirmations }: TuneResult): string[] {
@@ -146,13 +146,13 @@ function confirmationLines({ confirmations }: TuneResult): string[] {
     const what = `  ${digits(memory)} MB × concurrency ${concurrency}: predicted ${goodputText(predicted)}`
     return `${what}, confirmed ${goodputText(confirmed)} (${deviation > 0 ? '+' : ''}${deviation} %)`
   })
-  const isOff = deviations.some((deviation) => Math.abs(deviation) > MAX_DEVIATION)
+  const isOff = deviations.some((deviation) => deviation < -MAX_DEVIATION)
   return [
     'Records per second with the CPU share of the memory size:',
     ...lines,
     ...(isOff
       ? [
-          `  A deviation above ${100 * MAX_DEVIATION} % has one of two reasons: other programs used the CPU, or a record needs more CPU time when the CPU is limited.`,
+          `  A result more than ${100 * MAX_DEVIATION} % below its prediction has one of two reasons: other programs used the CPU, or a record needs more CPU time when the CPU is limited.`,
         ]
       : []),
   ]

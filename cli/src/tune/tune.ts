@@ -82,7 +82,8 @@ async function run(
       () => parts.join(' · '),
     )
   }
-  // The dead letters of the handler go to a queue in this process, not to a real one.
+  // Handlers that read DEAD_LETTER_QUEUE_URL send dead letters to a queue in this process. Another variable can hold the
+  // URL of a real queue.
   const queue = await startOwnQueue({ visibilityTimeout: 30, maxReceives: 1000 })
   const quotas = flags.confirm ? createQuotas(environments) : undefined
   if (flags.confirm && !quotas) {

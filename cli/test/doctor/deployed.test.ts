@@ -475,14 +475,16 @@ test('settings of the function that do not fit an SQS mapping give findings', as
   ])
 })
 
-test('a function on Managed Instances may have a timeout of 5,400 s', async (t) => {
+test('a function on Managed Instances may have a timeout of 5,400 s and 32,768 MB of memory', async (t) => {
   const LambdaManagedInstancesCapacityProviderConfig = {
     CapacityProviderArn: `arn:aws:lambda:us-east-1:${ACCOUNT}:capacity-provider:orders`,
   }
-  const managed = { CapacityProviderConfig: { LambdaManagedInstancesCapacityProviderConfig }, Timeout: 5400 }
+  const CapacityProviderConfig = { LambdaManagedInstancesCapacityProviderConfig }
+  const managed = { CapacityProviderConfig, Timeout: 5400, MemorySize: 32_768 }
   const queues = { ...QUEUES, orders: { VisibilityTimeout: '32405', ...redrive('orders-dead') } }
   t.strictSame((await check(t, { configuration: managed }, queues)).ids, [])
   t.strictSame((await check(t, { configuration: { Timeout: 5400 } }, queues)).ids, ['invalid-value orders'])
+  t.strictSame((await check(t, { configuration: { MemorySize: 32_768 } }, queues)).ids, ['invalid-value orders'])
 })
 
 test('the filters and the pollers of a mapping are checked', async (t) => {

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { environmentOf } from '../../src/local/env-flags.ts'
+import { variablesOf } from '../../src/local/env-flags.ts'
 import { readTemplateEnvironment } from '../../src/local/template-environment.ts'
 import { command, folder } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
@@ -64,16 +64,16 @@ test('a function with IgnoreGlobals does not have the variables of Globals', asy
 test('a byte order mark at the start of --env-file is not part of a name', async (t) => {
   const file = join(folder(t), '.env')
   writeFileSync(file, '\ufeffA=1\nB=2\n')
-  t.strictSame({ ...environmentOf({ envFile: file }) }, { A: '1', B: '2' })
+  t.strictSame({ ...variablesOf({ envFile: file }) }, { A: '1', B: '2' })
 })
 
 test('a value without NAME= and a missing file are refused', async (t) => {
-  t.throws(() => environmentOf({ env: ['A'] }), {
+  t.throws(() => variablesOf({ env: ['A'] }), {
     name: 'UsageError',
     message: '--env A has no =: write --env NAME=VALUE',
   })
-  t.throws(() => environmentOf({ env: ['=secret'] }), { message: '--env has no name before =: write --env NAME=VALUE' })
-  t.throws(() => environmentOf({ envFile: 'nope.env' }), {
+  t.throws(() => variablesOf({ env: ['=secret'] }), { message: '--env has no name before =: write --env NAME=VALUE' })
+  t.throws(() => variablesOf({ envFile: 'nope.env' }), {
     name: 'UsageError',
     message: '--env-file nope.env cannot be read (ENOENT)',
   })

@@ -1,6 +1,13 @@
-import { CreateQueueCommand, GetQueueAttributesCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
+import {
+  CreateQueueCommand,
+  DeleteQueueCommand,
+  GetQueueAttributesCommand,
+  SendMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs'
 import { buildApp } from 'fauxqs'
 import { type Test, test } from 'tap'
+import { regionFor } from '../../src/local/queue.ts'
 import { command, handlerFile, isAlive, notebook, until } from '../support/runs.ts'
 
 /** An SQS outside of the run, with a queue, its dead-letter queue, and ten messages. */
@@ -43,7 +50,8 @@ async function startSqs(t: Test, { withReceiveCounts = true } = {}) {
     const read = new GetQueueAttributesCommand({ QueueUrl: url(name), AttributeNames: ['ApproximateNumberOfMessages'] })
     return Number((await client.send(read)).Attributes?.ApproximateNumberOfMessages)
   }
-  return { endpoint, queueUrl: url('orders'), count, close: () => app.close() }
+  const remove = (name: string) => client.send(new DeleteQueueCommand({ QueueUrl: url(name) }))
+  return { endpoint, queueUrl: url('orders'), count, remove, close: () => app.close() }
 }
 
 const handler = handlerFile('outcomes.mjs')
@@ -71,6 +79,13 @@ test('an existing queue: its messages and its redrive policy are used, and nothi
     notes.read().sort((a, b) => a - b),
     [1, 3, 4, 5, 6, 7, 8, 9, 10],
   )
+})
+
+test('calls are signed for the region of the queue, also if AWS_REGION is another one', (t) => {
+  t.equal(regionFor('sqs.eu-central-1.amazonaws.com', 'us-east-1'), 'eu-central-1')
+  t.equal(regionFor('localhost', 'eu-west-1'), 'eu-west-1')
+  t.equal(regionFor('localhost', undefined), 'us-east-1')
+  t.end()
 })
 
 test('the endpoint can come from the variable of the SDK, and input is sent to it', async (t) => {
@@ -105,6 +120,17 @@ test('a queue that does not exist: one line that names it, and exit code 2', asy
   ])
   t.equal(code, 2)
   t.match(stderr, /^bounded-sqs-batch: there is no queue http:\S+\/nope: create it first, or correct --queue-url\n$/)
+})
+
+test('a dead-letter queue that does not exist: one line that names it, and exit code 2', async (t) => {
+  const { queueUrl, remove } = await startSqs(t)
+  await remove('dead')
+  const { code, stderr } = await command(['local', handler, '--queue-url', queueUrl, ...flags])
+  t.equal(code, 2)
+  t.match(
+    stderr,
+    /^bounded-sqs-batch: there is no dead-letter queue arn:\S+:dead: create it first, or correct the redrive policy of http:\S+\/orders\n$/,
+  )
 })
 
 test("a visibility timeout below the function's timeout: exit code 2, and the messages stay in the queue", async (t) => {

@@ -50,6 +50,17 @@ test('without a terminal: plain lines and a table', async (t) => {
   })
 })
 
+test('--json: what the module of --messages-from prints does not mix with the JSON', async (t) => {
+  const file = join(folder(t), 'messages.mjs')
+  const prints = "console.log('with console'); process.stdout.write('with stdout\\n')"
+  writeFileSync(file, `${prints}\nexport default [1, 2]\n`)
+  const { stdout, stderr } = await command(['local', outcomes, '--messages-from', file, '--json', ...small], {
+    env: { RECORD_TO: notebook(t).file },
+  })
+  t.equal(JSON.parse(stdout).sent, 2)
+  t.match(stderr, /^with console\nwith stdout$/m)
+})
+
 test('--json: one object on stdout, everything else on stderr', async (t) => {
   const env = { RECORD_TO: notebook(t).file }
   const args = ['local', outcomes, '--messages', '20', '--json', '--watch-failures', '3', ...small]
@@ -85,7 +96,10 @@ test('if messages are lost, a line says why, and the exit code is 1', async (t) 
     { env },
   )
   t.equal(code, 1)
-  t.match(stdout, /^2 messages failed and were deleted: without ReportBatchItemFailures, Lambda ignores/m)
+  t.match(
+    stdout,
+    /^2 messages were lost\. Without ReportBatchItemFailures, Lambda deletes failed messages\. Another consumer/m,
+  )
 })
 
 test('remaining and lost messages are printed with thousands separators, as in the table', async (t) => {
@@ -106,7 +120,7 @@ test('remaining and lost messages are printed with thousands separators, as in t
   writeFileSync(file, `export const handler = async ({ Records }) => ${response}`)
   const args = ['--messages', '1200', '--batch-size', '1000', '--no-report-batch-item-failures', '--idle', '0']
   const lost = await command(['local', file, ...args])
-  t.match(lost.stdout, /^1,200 messages failed and were deleted: /m)
+  t.match(lost.stdout, /^1,200 messages were lost\. Without /m)
 })
 
 test('messages that the handler dead-lettered itself have a row, and need --max-dead-lettered', async (t) => {

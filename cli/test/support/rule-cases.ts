@@ -413,6 +413,21 @@ export const CASES: Case[] = [
     found: ['invalid-value Handler'],
   },
   {
+    title: 'a memory size of 32,768 MB on Managed Instances',
+    change: { function: { ...MANAGED, MemorySize: 32_768 } },
+    found: [],
+  },
+  {
+    title: 'a memory size of 32,769 MB on Managed Instances',
+    change: { function: { ...MANAGED, MemorySize: 32_769 } },
+    found: ['invalid-value Handler'],
+  },
+  {
+    title: 'a memory size of 10,241 MB',
+    change: { function: { MemorySize: 10_241 } },
+    found: ['invalid-value Handler'],
+  },
+  {
     title: 'a timeout of 901 s',
     change: { function: { Timeout: 901 } },
     found: ['invalid-value Handler'],

@@ -351,6 +351,20 @@ test('a plan that deletes the redrive policy of a queue', (t) => {
   t.end()
 })
 
+test('a plan that deletes the separate redrive policy of a queue, whose own policy has no references', (t) => {
+  const before = { queue_url: 'https://sqs/orders', redrive_policy: POLICY }
+  const change = { actions: ['delete'], before, after: null, after_unknown: {} }
+  function idsWith(redrive_policy: object) {
+    const plan = planOf([orders({ redrive_policy: POLICY, id: before.queue_url }, { redrive_policy }), DEAD, handler()])
+    plan.resource_changes.push({ address: SEPARATE.address, type: 'aws_sqs_queue_redrive_policy', change })
+    return ids(findingsInPlan(plan))
+  }
+  t.strictSame(idsWith({}), [], 'jsonencode() of literal values')
+  t.strictSame(idsWith({ constant_value: POLICY }), [], 'a text')
+  t.strictSame(idsWith({ constant_value: null }), ['no-redrive-policy aws_sqs_queue.orders'], 'null sets nothing')
+  t.end()
+})
+
 test('the dead-letter queue of a subscription needs no redrive policy', (t) => {
   const subscription: Resource = {
     address: 'aws_sns_topic_subscription.orders',

@@ -180,6 +180,7 @@ test('tune uses the settings and environment variables of a template, and its lo
     sam({
       function: { Timeout: 20, MemorySize: 640, Environment: { Variables: { DOWNSTREAM_URL: service.url } } },
       mapping: { BatchSize: 50, MaximumBatchingWindowInSeconds: 3, ScalingConfig: { MaximumConcurrency: 2 } },
+      queue: { VisibilityTimeout: 30 },
     }),
   )
   const flags = ['--template', template, '--concurrency', '20..20', '--json']
@@ -258,7 +259,7 @@ test('wrong usage exits with code 2 and says what is wrong', async (t) => {
   await refuse([`${tuned}#nope`, ...sample], /tuned\.ts#nope could not be loaded: .*there is no export named `nope`/)
   await refuse([`${tuned}#plain`, ...sample, '--batch-size', '10'], 'the handler does not use middy-bounded-sqs-batch')
   for (const range of ['40..10', '5-40', '1..x', '0..5', '1..100001', '1..2..3', '..5', '']) {
-    const expected = 'Expected two whole numbers from 1 to 100,000, the lower one first, such as 10..400.'
+    const expected = 'Expected a whole number from 1 to 100,000, or two, the lower one first, such as 10..400.'
     await refuse([tuned, ...sample, '--concurrency', range], expected)
   }
   await refuse([tuned, ...sample, '--memory', '128,64'], 'Expected a whole number from 128 to 10,240')
@@ -273,6 +274,12 @@ test('wrong usage exits with code 2 and says what is wrong', async (t) => {
   await refuse([tuned, ...sample, '--report', '/nope/x.html'], '--report /nope/x.html cannot be written (ENOENT)')
   const template = templateFile(t, sam({ mapping: { ScalingConfig: { MaximumConcurrency: 500 } } }))
   await refuse([tuned, ...sample, '--template', template], 'tune starts at most 100 environments. Set a lower')
+  const fifo = templateFile(t, sam({ mapping: { BatchSize: 20 }, queue: { FifoQueue: true } }))
+  await refuse(
+    [tuned, ...sample, '--template', fifo],
+    `the batch size in ${fifo} is 20, but Lambda allows at most 10 on a FIFO queue`,
+  )
+  await refuse([tuned, ...sample, '--template', fifo, '--batch-size', '11'], '--batch-size 11 is too large')
   for (const MaximumConcurrency of [0, 1, -3]) {
     const wrong = templateFile(t, sam({ mapping: { ScalingConfig: { MaximumConcurrency } } }))
     const expected = `the maximum concurrency in ${wrong} is ${MaximumConcurrency}, but Lambda accepts 2 to 1,000`

@@ -95,6 +95,15 @@ for (const [name, template] of [
   })
 }
 
+test('the patch never lowers the visibility timeout: another mapping of the queue may need it', async (t) => {
+  const timeoutIn = async (VisibilityTimeout: number) => {
+    const target = only((await read(t, sam({ queue: { VisibilityTimeout } }))).mappings)
+    return parse(patchFor(COMBINATION, SETTINGS, target)).Resources.Queue.Properties.VisibilityTimeout
+  }
+  t.equal(await timeoutIn(180), 181)
+  t.equal(await timeoutIn(5400), 5400)
+})
+
 test('notes say which settings belong to another stack, and which one the mapping cannot have', async (t) => {
   const Queue = { 'Fn::ImportValue': 'queue' }
   const pollers = { ProvisionedPollerConfig: { MinimumPollers: 2, MaximumPollers: 4 } }
@@ -104,6 +113,18 @@ test('notes say which settings belong to another stack, and which one the mappin
   t.strictSame(Object.keys(parse(patch).Resources), ['Handler'])
   t.match(patch, /^# Provisioned mode has no MaximumConcurrency, so this patch does not limit .+ 4 environments\.$/m)
   t.match(patch, /^# The queue is not in this template \(.+\)\. Where it is defined, set VisibilityTimeout 181\.$/m)
+})
+
+test('if it is not known whether the mapping is in provisioned mode, a note says so', async (t) => {
+  const target = only(
+    (await read(t, sam({ mapping: { ProvisionedPollerConfig: { 'Fn::ImportValue': 'x' } } }))).mappings,
+  )
+  const patch = patchFor(COMBINATION, SETTINGS, target)
+  t.notMatch(patch, 'ScalingConfig')
+  t.match(
+    patch,
+    /^# It is not known whether the mapping is in provisioned mode, which has no MaximumConcurrency\. So this patch does not limit the function to 4 environments\.$/m,
+  )
 })
 
 test('a note says if the reserved concurrency is below the maximum concurrency of the patch', async (t) => {

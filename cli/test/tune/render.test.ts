@@ -61,7 +61,7 @@ The best concurrency for each memory size, and the confirmed combinations:
 512 MB × concurrency 900 cannot be used: 12.3 % of the records failed
 Records per second with the CPU share of the memory size:
   512 MB × concurrency 40: predicted 1,000, confirmed 700 (-30 %)
-  A deviation above 25 % has one of two reasons: other programs used the CPU, or a record needs more CPU time when the CPU is limited.
+  A result more than 25 % below its prediction has one of two reasons: other programs used the CPU, or a record needs more CPU time when the CPU is limited.
 
 Recommendation: Use it.
 
@@ -71,6 +71,14 @@ Resources: {}
 What this machine cannot know:
 - The processor.`,
   )
+})
+
+test('a result above its prediction needs no explanation', (t) => {
+  const confirmations = [{ memory: 512, concurrency: 40, predicted: 1000, confirmed: 1300 }]
+  const text = renderResult({ ...RESULT, confirmations }, PIPE)
+  t.match(text, 'predicted 1,000, confirmed 1,300 (+30 %)')
+  t.notMatch(text, 'two reasons')
+  t.end()
 })
 
 test('if no record succeeded, there is no interval, and no note about it', async (t) => {

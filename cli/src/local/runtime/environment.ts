@@ -16,7 +16,10 @@ export interface FunctionOptions {
   exportName?: string
   /** Milliseconds; default 30,000. */
   timeout?: number
-  /** Milliseconds that loading may take; default 10,000, as on Lambda. */
+  /**
+   * Milliseconds that loading may take; default 10,000. Lambda then tries again with the timeout of the function; this
+   * runtime does not.
+   */
   initTimeout?: number
   /** Megabytes; default 512. It limits V8's heap as on Lambda, not buffers outside of it. */
   memory?: number

@@ -20,7 +20,9 @@ export async function loadHandler(file: string, exportName: string): Promise<Han
   const handler = named || findIn(module.default, exportName)
   if (typeof handler !== 'function') throw notFound(explain(handler ?? named, exportName, module))
   if (handler.length >= 3) {
-    throw notFound(`${exportName} has a callback parameter, which Lambda no longer supports: return a promise instead`)
+    throw notFound(
+      `${exportName} has a callback parameter, which Lambda supports only up to Node.js 22: return a promise instead`,
+    )
   }
   return handler as Handler
 }

@@ -44,7 +44,7 @@ export function openMetrics() {
   })
 
   function countDescriptors() {
-    if (descriptors !== null) descriptors = mostOf(descriptors, openDescriptors())
+    if (descriptors !== null) descriptors = maxOf(descriptors, openDescriptors())
   }
   return {
     start() {
@@ -62,7 +62,7 @@ export function openMetrics() {
   }
 }
 
-function mostOf(before: number, now: number | null): number | null {
+function maxOf(before: number, now: number | null): number | null {
   return now === null ? null : Math.max(before, now)
 }
 

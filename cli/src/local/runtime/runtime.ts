@@ -15,7 +15,7 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
   const { perEnvironment = 1 } = options
   const ended = new AbortController()
   const stopping = signal ? AbortSignal.any([signal, ended.signal]) : ended.signal
-  const running = new Map<Environment, number>()
+  const environments = new Map<Environment, number>()
   const ends: Promise<void>[] = []
 
   async function start() {
@@ -25,19 +25,19 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
   }
 
   async function take(): Promise<Environment> {
-    for (const [environment, invocations] of running) {
-      if (!environment.alive) running.delete(environment)
+    for (const [environment, invocations] of environments) {
+      if (!environment.alive) environments.delete(environment)
       else if (invocations < perEnvironment) {
-        running.set(environment, invocations + 1)
+        environments.set(environment, invocations + 1)
         return environment
       }
     }
     const environment = await start()
-    running.set(environment, 1)
+    environments.set(environment, 1)
     return environment
   }
 
-  running.set(await start(), 0)
+  environments.set(await start(), 0)
 
   return {
     async invoke(event: string): Promise<Outcome> {
@@ -45,7 +45,7 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
         for (;;) {
           const environment = await take()
           const outcome = await environment.invoke(event)
-          running.set(environment, (running.get(environment) ?? 1) - 1)
+          environments.set(environment, (environments.get(environment) ?? 1) - 1)
           // The environment ended before it took the event. That crash is counted separately. Try a new environment.
           if (outcome.type !== 'not-taken') return outcome
         }
