@@ -56,9 +56,14 @@ export function createNotChecked({ file, unreadResources, fix }: Model) {
       return [{ ...notChecked(mapping, what, queue.unreadReason), setting: queue.redrive }]
     }
     const deadLetterQueue = valueIn(queue.redrive)?.deadLetterQueue
-    if (deadLetterQueue?.unreadReason === undefined || valueIn(queue.fifo)) return []
-    const what = `the retention of ${deadLetterQueue.id}`
-    return [{ ...notChecked(queue, what, deadLetterQueue.unreadReason), setting: deadLetterQueue.retention }]
+    if (deadLetterQueue?.unreadReason === undefined) return []
+    const { id, fifo, retention, unreadReason } = deadLetterQueue
+    const whats = [
+      ...(valueIn(queue.fifo) ? [] : [`the retention of ${id}`]),
+      ...(fifo.state === 'unknown' ? [`whether ${valueIn(queue.fifo) ? id : 'it'} is a FIFO queue`] : []),
+    ]
+    if (whats.length === 0) return []
+    return [{ ...notChecked(queue, whats.join(', and '), unreadReason), setting: retention }]
   }
 
   return {

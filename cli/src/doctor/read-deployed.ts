@@ -307,11 +307,12 @@ function createQueueReader(sqs: SQSClient) {
 
   const deadLetterQueueOf = memoize(async (arn): Promise<Redrive['deadLetterQueue']> => {
     const id = nameOf(arn)
+    const fifo = known(arn.endsWith('.fifo'))
     try {
       const { MessageRetentionPeriod } = await attributesOf(arn)
-      return { id, retention: returned('retention', MessageRetentionPeriod, 'SQS') }
+      return { id, fifo, retention: returned('retention', MessageRetentionPeriod, 'SQS') }
     } catch (error) {
-      return { id, unreadReason: reasonOf(error), retention: unknown(reasonOf(error)) }
+      return { id, fifo, unreadReason: reasonOf(error), retention: unknown(reasonOf(error)) }
     }
   })
   async function redriveOf(policy: string | undefined): Promise<Setting<Redrive>> {

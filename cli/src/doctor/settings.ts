@@ -61,6 +61,7 @@ export function settingsOf(mapping: Mapping): NamedSetting[] {
       ['MessageRetentionPeriod', queue.retention, isRetentionChecked],
     ]),
     ...named(redrive?.deadLetterQueue, QUEUE, [
+      ['FifoQueue', redrive?.deadLetterQueue.fifo],
       ['MessageRetentionPeriod', redrive?.deadLetterQueue.retention, isRetentionChecked],
     ]),
   ]

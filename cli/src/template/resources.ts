@@ -15,7 +15,7 @@ import {
   unreadQueue,
   valueIn,
 } from '../model.ts'
-import type { Node } from './document.ts'
+import type { Node, Position } from './document.ts'
 import type { Reader } from './reader.ts'
 import type { Resolved } from './resolve.ts'
 import { partsOf, placeholder, placeholdersIn, readable, whyUnknown } from './text.ts'
@@ -31,8 +31,17 @@ const OTHER_SOURCES = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
  */
 const NO_QUEUES = /^AWS::(DynamoDB|Events|Kinesis|Lambda|Logs|S3|SNS|Serverless)::/
 
-/** A resource of this template, or the reason why it is not known. For a queue, also its ARN if that is known. */
-type ResourceLookup = { id: string } | { reason: string; arn?: string }
+/** A resource of this template, or the reason why it is not known. */
+type ResourceLookup = { id: string } | { reason: string }
+/** The same for a queue. If its ARN is known, also the ARN, and whether it is that of a FIFO queue. */
+type QueueLookup = { id: string } | { reason: string; arn?: string; fifo?: Setting<boolean> }
+
+/** The names of FIFO queues end in `.fifo`, and other names have no dot. Unknown if the end of the name is not known. */
+function fifoOfArn(arn: string, reason: string, position: Position | undefined): Setting<boolean> {
+  if (arn.endsWith('.fifo')) return known(true)
+  const endsWithUnknown = /(\0(?!AWS::)[^\0]*\0|}})$/.test(arn) // the values of pseudo parameters do not end in .fifo
+  return endsWithUnknown ? unknown(reason, position) : known(false)
+}
 
 /**
  * All words in a declaration, without resolving it. YAML aliases can repeat a node many times, so each is visited once.
@@ -157,7 +166,7 @@ export function createResources(reader: Reader) {
   }
 
   /** The queue that an ARN refers to; undefined if it belongs to another service. */
-  function lookUpQueue(resolved: Resolved): ResourceLookup | undefined {
+  function lookUpQueue(resolved: Resolved): QueueLookup | undefined {
     if (resolved.kind === 'unknown') return { reason: resolved.reason }
     if (resolved.kind !== 'scalar') return { reason: 'no ARN is given' }
     const value = String(resolved.value)
@@ -172,7 +181,8 @@ export function createResources(reader: Reader) {
     if (!name) return { reason: `${readable(value)} has no name of a queue` }
     // Only an ARN with the account of this stack can refer to a queue of this template.
     const lookup = account === reader.account ? byName(queuesByName, name) : { reason: ELSEWHERE }
-    return 'id' in lookup ? lookup : { ...lookup, arn: readable(value) }
+    if ('id' in lookup) return lookup
+    return { ...lookup, arn: readable(value), fifo: fifoOfArn(value, lookup.reason, resolved.position) }
   }
 
   /** Checks an ARN of a queue. A reference to a queue (its URL) and its name are common mistakes. */
@@ -198,16 +208,15 @@ export function createResources(reader: Reader) {
   const retentionOf = memoize((id: string) => number('retention', property(propertiesOf(id), 'MessageRetentionPeriod')))
 
   function deadLetterQueueOf(deadLetterArn: Resolved): Redrive['deadLetterQueue'] {
-    const lookup = lookUpQueue(deadLetterArn) ?? { reason: 'it is not a queue' }
-    if ('id' in lookup)
-      return { ...lookup, position: resources.get(lookup.id)?.position, retention: retentionOf(lookup.id) }
-    const { arn = 'its dead-letter queue', reason: unreadReason } = lookup
-    return {
-      id: arn,
-      position: deadLetterArn.position,
-      unreadReason,
-      retention: unknown(unreadReason, deadLetterArn.position),
+    const { position } = deadLetterArn
+    const lookup: QueueLookup = lookUpQueue(deadLetterArn) ?? { reason: 'it is not a queue' }
+    if ('id' in lookup) {
+      const { id } = lookup
+      return { id, position: resources.get(id)?.position, fifo: fifoOf(id), retention: retentionOf(id) }
     }
+    const { arn: id = 'its dead-letter queue', reason: unreadReason } = lookup
+    const retention = unknown(unreadReason, position)
+    return { id, position, unreadReason, fifo: lookup.fifo ?? retention, retention }
   }
 
   const fifoOf = memoize((id: string): Setting<boolean> => {
@@ -227,9 +236,7 @@ export function createResources(reader: Reader) {
     const incomplete = incompletePolicy(deadLetterArn.kind !== 'absent', count.kind !== 'absent', policy.position)
     if (incomplete) return incomplete
     const deadLetterQueue = deadLetterQueueOf(deadLetterArn)
-    const queueKindOf = (id: string) => ({ id, fifo: resources.has(id) ? valueIn(fifoOf(id)) : undefined })
-    const arn =
-      kindMismatch(queueKindOf(id), queueKindOf(deadLetterQueue.id), deadLetterArn.position) ?? arnOf(deadLetterArn)
+    const arn = kindMismatch({ id, fifo: fifoOf(id) }, deadLetterQueue, deadLetterArn.position) ?? arnOf(deadLetterArn)
     return known({ arn, maxReceiveCount: number('maxReceiveCount', count), deadLetterQueue }, policy.position)
   })
 
@@ -264,7 +271,7 @@ export function createResources(reader: Reader) {
     if (lookup === undefined) return undefined
     if ('id' in lookup) return queueOf(lookup.id)
     const queue = unreadQueue(lookup.arn ?? 'its queue', lookup.reason, arn.position)
-    return lookup.arn === undefined ? queue : { ...queue, fifo: known(lookup.arn.endsWith('.fifo')) }
+    return lookup.fifo === undefined ? queue : { ...queue, fifo: lookup.fifo }
   }
 
   return { functionOf, findFunction, findQueue, arnOf }

@@ -567,6 +567,23 @@ export const CASES: Case[] = [
     change: { dead: { FifoQueue: true } },
     found: ['invalid-value Queue'],
   },
+  ...[false, true].flatMap((isFifo) =>
+    [false, true].map((isFifoTarget): Case => {
+      const [kind, target] = [isFifo, isFifoTarget].map((fifo) => (fifo ? 'FIFO' : 'standard'))
+      const deadLetterTargetArn = `arn:aws:sqs:eu-west-1:123456789012:orders-dead${isFifoTarget ? '.fifo' : ''}`
+      const change = { queue: { RedrivePolicy: { deadLetterTargetArn, maxReceiveCount: 5 } } }
+      return {
+        title: `a ${kind} queue with the ARN of a ${target} queue in another stack as its dead-letter queue`,
+        change: isFifo ? fifo(change) : change,
+        found: [
+          ...(isFifo === isFifoTarget ? [] : ['invalid-value Queue']),
+          ...(isFifo ? ['fifo-parallelism mapping'] : []),
+          // The retention of its dead-letter queue.
+          ...(!isFifo && !isFifoTarget ? ['not-checked Queue'] : []),
+        ],
+      }
+    }),
+  ),
   ...[getAtt('Handler'), 'arn:aws:sns:eu-west-1:123456789012:orders'].flatMap((target): Case[] => {
     const change = { queue: { RedrivePolicy: { deadLetterTargetArn: target, maxReceiveCount: 5 } } }
     const what = typeof target === 'string' ? 'a topic' : 'a function'
