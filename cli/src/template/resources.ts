@@ -139,6 +139,16 @@ export function createResources(reader: Reader) {
     }
   })
 
+  /** The function of an alias. If the alias routes to several versions, their settings are not known. */
+  function ofAlias(id: string, aliasOf: LambdaFunction): LambdaFunction {
+    const weights = property(property(propertiesOf(id), 'RoutingConfig'), 'AdditionalVersionWeights')
+    if (weights.kind === 'absent' || (weights.kind === 'list' && weights.items.length === 0)) return aliasOf
+    const reason =
+      weights.kind === 'unknown' ? weights.reason : `it routes invocations to several versions of ${aliasOf.id}`
+    const unread = unreadFunction(id, reason, resources.get(id)?.position)
+    return { ...unread, aliasOf, reservedConcurrency: aliasOf.reservedConcurrency }
+  }
+
   /** The function that FunctionName refers to: by name, ARN or reference, directly or through an alias or a version. */
   function findFunction(resolved: Resolved, via: readonly string[] = []): LambdaFunction {
     const position = resolved.position
@@ -157,7 +167,7 @@ export function createResources(reader: Reader) {
       if (FUNCTION.test(type)) return functionOf(id)
       if (!ALIAS.test(type)) return unreadFunction(id, `it is a resource of type ${type}`, position)
       if (via.includes(id)) return unreadFunction(id, 'it refers to itself', position)
-      return findFunction(property(propertiesOf(id), 'FunctionName'), [...via, id])
+      return ofAlias(id, findFunction(property(propertiesOf(id), 'FunctionName'), [...via, id]))
     }
     // A name, the end of an ARN from the account on, or a complete ARN; each with or without an alias.
     const parts = partsOf(value)
