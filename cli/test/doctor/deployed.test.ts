@@ -81,7 +81,10 @@ interface Lambda {
   /** The names of its aliases, one page each. */
   aliases?: string[] | 'denied'
   /** The mappings of an alias, on one page, and the configuration of its version. */
-  alias?: Record<string, { mappings?: unknown[]; configuration?: Record<string, unknown>; routing?: unknown } | 'denied'>
+  alias?: Record<
+    string,
+    { mappings?: unknown[]; configuration?: Record<string, unknown>; routing?: unknown } | 'denied'
+  >
 }
 
 const DENIED = { status: 403, type: 'AccessDeniedException', body: { Message: 'not authorized' } }
@@ -258,7 +261,13 @@ test('if the aliases cannot be listed, the versions of an alias are listed as no
     [code, findings.map(({ rule, resource, message }) => [rule, resource, message])],
     [
       0,
-      [['not-checked', 'orders:live', `Not checked: whether it routes invocations to several versions. Reason: ${reason}.`]],
+      [
+        [
+          'not-checked',
+          'orders:live',
+          `Not checked: whether it routes invocations to several versions. Reason: ${reason}.`,
+        ],
+      ],
     ],
   )
 })

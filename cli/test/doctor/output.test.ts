@@ -130,7 +130,9 @@ test('file:line is never split: if it is too long for its column, it is printed 
     for (const length of [10, 30, 32, 33, 78, 79, 117, 118, 300]) {
       const file = 'x'.repeat(length - ':12'.length)
       const long = findings.map((finding) => ({ ...finding, file, line: 12 }))
-      const lines = formatTable({ findings: [...long, ...long], mappings: 1, skipped: [] }, terminal(columns)).split('\n')
+      const lines = formatTable({ findings: [...long, ...long], mappings: 1, skipped: [] }, terminal(columns)).split(
+        '\n',
+      )
       const whole = lines.filter((line) => line.includes(`${file}:12`))
       t.equal(whole.length, 2, `${length} characters on ${columns} columns`)
       const rows = lines.filter((line) => /^[┌├│└]/.test(line)).map(stripVTControlCharacters)

@@ -659,6 +659,24 @@ export const CASES: Case[] = [
     found: [],
   },
   {
+    title: 'a timeout that is 44 ms too short for the drain of 10,000 records with 128 MB (1,244 ms)',
+    change: { mapping: { BatchSize: 10_000 }, function: { MemorySize: 128 } },
+    options: { recordMs: 288 },
+    found: ['timeout-below-work Handler'],
+  },
+  {
+    title: 'a timeout that is long enough for the drain of 10,000 records with 128 MB (1,244 ms)',
+    change: { mapping: { BatchSize: 10_000 }, function: { MemorySize: 128 } },
+    options: { recordMs: 287 },
+    found: [],
+  },
+  {
+    title: 'a timeout that is long enough for the drain of 10,000 records with one CPU (1,000 ms)',
+    change: { mapping: { BatchSize: 10_000 }, function: { MemorySize: 1769 } },
+    options: { recordMs: 290 },
+    found: [],
+  },
+  {
     title: 'a batch size that Lambda rejects on FIFO, with a timeout that is long enough for 10 records',
     change: fifo({ mapping: { BatchSize: 10_000 } }),
     options: { recordMs: 1000 },

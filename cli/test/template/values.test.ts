@@ -196,6 +196,14 @@ for (const [title, change, found] of [
   })
 }
 
+test('an unknown memory is listed only if the timeout is checked, which depends on it', async (t) => {
+  const change = { function: { MemorySize: { 'Fn::ImportValue': 'x' } } }
+  t.strictSame(ids(await findingsIn(t, sam(change))), [])
+  const findings = await findingsIn(t, sam(change), { recordMs: 10 })
+  t.strictSame(ids(findings), ['not-checked Handler'])
+  t.match(findings[0]?.message, /^Not checked: MemorySize\. /)
+})
+
 test('on a FIFO queue, an unknown retention is not listed', async (t) => {
   const UNKNOWN = { 'Fn::ImportValue': 'x' }
   const retention = { MessageRetentionPeriod: UNKNOWN }
