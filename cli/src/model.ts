@@ -34,7 +34,7 @@ export interface Queue extends Resource {
 export interface Redrive {
   arn: Setting<string>
   maxReceiveCount: Setting<number>
-  deadLetterQueue: Resource & { retention: Setting<number> }
+  deadLetterQueue: Resource & Pick<Queue, 'fifo' | 'retention'>
 }
 
 export interface LambdaFunction extends Resource {
@@ -231,15 +231,13 @@ export function incompletePolicy(hasArn: boolean, hasCount: boolean, position?: 
   return missing === '' ? undefined : invalid(`it has no ${missing}`, fix, position)
 }
 
-interface QueueKind {
-  id: string
-  fifo: boolean | undefined
-}
+type QueueKind = Pick<Queue, 'id' | 'fifo'>
 
 /** The error if only one of a queue and its dead-letter queue is a FIFO queue. Undefined if a kind is not known. */
 export function kindMismatch(queue: QueueKind, deadLetterQueue: QueueKind, position?: Position) {
-  if (queue.fifo === undefined || deadLetterQueue.fifo !== !queue.fifo) return undefined
-  const kind = (isFifo: boolean) => (isFifo ? 'a FIFO queue' : 'a standard queue')
-  const what = `${deadLetterQueue.id} is ${kind(deadLetterQueue.fifo)}, but ${queue.id} is ${kind(queue.fifo)}`
-  return invalid(what, `Use ${kind(queue.fifo)} as the dead-letter queue.`, position)
+  const isFifo = valueIn(queue.fifo)
+  if (isFifo === undefined || valueIn(deadLetterQueue.fifo) !== !isFifo) return undefined
+  const [kind, otherKind] = isFifo ? ['a FIFO queue', 'a standard queue'] : ['a standard queue', 'a FIFO queue']
+  const what = `${deadLetterQueue.id} is ${otherKind}, but ${queue.id} is ${kind}`
+  return invalid(what, `Use ${kind} as the dead-letter queue.`, position)
 }

@@ -96,7 +96,10 @@ function localCommand() {
     )
     .option('--groups <n>', 'number of message groups for --messages on a FIFO queue (default 10)', inRange(1, 100_000))
     .optionsGroup('Queue (created in this process, unless --queue-url is given):')
-    .option('--queue-url <url>', 'use this existing queue; no queue is created or purged')
+    .option(
+      '--queue-url <url>',
+      'use this existing queue; no queue is created or purged. Without a redrive policy, a message that always fails keeps the run from ending',
+    )
     .option(
       '--endpoint <url>',
       "endpoint of SQS, for example of ElasticMQ (default: the SDK's environment variables, or the URL of the queue)",
@@ -181,7 +184,7 @@ function localCommand() {
     )
     .option(
       '--max-dead-lettered <n>',
-      'number of messages that the queue or the handler may dead-letter',
+      'number of messages that the queue or the handler may dead-letter. With --queue-url, every message that arrives in its dead-letter queue counts',
       inRange(0, 1_000_000_000),
       0,
     )

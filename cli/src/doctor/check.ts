@@ -99,7 +99,7 @@ export function check(model: Model, options: CheckOptions): Finding[] {
       ),
     ),
   )
-  const notChecked = createNotChecked(model)
+  const notChecked = createNotChecked(model, options)
   const rest = [
     ...each.flatMap(({ mapping, siblings }) => notChecked.forMapping(mapping, siblings)),
     ...notChecked.forUnreadResources,

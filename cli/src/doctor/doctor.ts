@@ -75,14 +75,14 @@ export async function doctor(file: string | undefined, flags: DoctorFlags, today
   if (model.mappings.length === 0) throw new UsageError(nothingChecked(model, file, flags.function))
   const { bodyBytes, recordMs, recordConcurrency } = flags
   const findings = check(model, { bodyBytes, recordMs, recordConcurrency, today })
-  const report = { findings, mappings: model.mappings.length }
+  const skipped = [
+    ...(bodyBytes === undefined ? ['payload size check (pass --body-bytes)'] : []),
+    ...(recordMs === undefined ? ['timeout check (pass --record-ms)'] : []),
+  ]
+  const report = { findings, mappings: model.mappings.length, skipped }
   if (flags.format === 'json') console.log(formatJson(report))
   else if (flags.format === 'github') console.log(formatGithub(report))
-  else {
-    console.log(formatTable(report, process.stdout))
-    if (bodyBytes === undefined) console.log('Skipped: payload size check (pass --body-bytes).')
-    if (recordMs === undefined) console.log('Skipped: timeout check (pass --record-ms).')
-  }
+  else console.log(formatTable(report, process.stdout))
   const failing = flags.strict ? ['error', 'warning'] : ['error']
   return findings.some(({ severity }) => failing.includes(severity)) ? 1 : 0
 }

@@ -7,6 +7,8 @@ export interface Report {
   findings: readonly Finding[]
   /** The number of mappings that were checked. */
   mappings: number
+  /** The checks that need a flag that was not given, such as `timeout check (pass --record-ms)`. */
+  skipped: readonly string[]
 }
 
 const COLOURS = { error: 'red', warning: 'yellow', info: 'blue' } as const
@@ -19,12 +21,17 @@ function plural(count: number, word: Severity | 'mapping') {
 }
 
 /** `2 mappings checked: 1 error, 0 warnings, 3 info`. */
-export function counts({ findings, mappings }: Report): string {
+export function counts({ findings, mappings }: Pick<Report, 'findings' | 'mappings'>): string {
   const parts = SEVERITIES.map((severity) => {
     const count = findings.filter((finding) => finding.severity === severity).length
     return plural(count, severity)
   })
   return `${plural(mappings, 'mapping')} checked: ${parts.join(', ')}`
+}
+
+/** The last lines of the output: the counts, and the skipped checks. */
+function summary(report: Report): string[] {
+  return [counts(report), ...report.skipped.map((check) => `Skipped: ${check}.`)]
 }
 
 /** Splits words that are longer than a line, because the table would cut them off. */
@@ -65,11 +72,11 @@ export function formatTable(report: Report, stream: NodeJS.WriteStream): string 
     ? findings.flatMap((finding) => [positionOf(finding), tableOf([finding])])
     : [findings].filter(({ length }) => length > 0).map(tableOf)
   const sources = [...new Set(findings.map(({ source }) => `  ${source}`))]
-  return [...tables, ...sources, counts(report)].join('\n')
+  return [...tables, ...sources, ...summary(report)].join('\n')
 }
 
-export function formatJson({ findings }: Report): string {
-  return JSON.stringify({ findings }, undefined, 2)
+export function formatJson({ findings, mappings, skipped }: Report): string {
+  return JSON.stringify({ findings, mappings, skipped }, undefined, 2)
 }
 
 function escapeData(text: string) {
@@ -90,6 +97,6 @@ export function formatGithub(report: Report): string {
       const list = Object.entries(properties).map(([key, text]) => `${key}=${escapeProperty(text)}`)
       return `::${COMMANDS[severity]} ${list.join(',')}::${escapeData(`${message}\n${fix}\n${source}`)}`
     }),
-    counts(report),
+    ...summary(report),
   ].join('\n')
 }

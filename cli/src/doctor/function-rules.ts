@@ -1,4 +1,5 @@
 import { valueIn } from '../model.ts'
+import { MEMORY_OF_ONE_CPU, reserveOf } from '../reserve.ts'
 import { recordsThatFit } from './mapping-rules.ts'
 import { formatNumber, formatSeconds, LAMBDA_GUIDE, numberIn, problem, type Rule } from './rule.ts'
 import { DEPRECATION_DATES, RUNTIMES_SOURCE } from './runtimes.ts'
@@ -52,8 +53,10 @@ export const FUNCTION_RULES: readonly Rule[] = [
       const timeout = numberIn(lambdaFunction.timeout) * 1000
       const most = bodyBytes === undefined ? 10_000 : recordsThatFit(bodyBytes)
       const records = Math.min(numberIn(batchSize), most, valueIn(queue.fifo) ? 10 : 10_000)
-      // The default of the library without `onFailure`. With it, the default is min(2000 ms, 20 %).
-      const reserve = Math.min(1000, timeout / 5)
+      // The default of the library without `onFailure`. With it, the library can reserve more. An unknown memory is
+      // listed as not checked. The reserve is then that of a whole CPU, which is the shortest.
+      const memory = valueIn(lambdaFunction.memory) ?? MEMORY_OF_ONE_CPU
+      const reserve = Math.ceil(reserveOf(timeout, memory, records))
       const needed = Math.ceil(records / recordConcurrency) * recordMs + reserve
       if (!(needed > timeout)) return undefined
       const what =

@@ -1,11 +1,11 @@
 import { type LambdaFunction, type Mapping, type Model, type Queue, type Resource, valueIn } from '../model.ts'
 import { concurrencyOf } from './mapping-rules.ts'
-import { formatNumber, numberIn, type Problem, type Siblings } from './rule.ts'
+import { type CheckOptions, formatNumber, numberIn, type Problem, type Siblings } from './rule.ts'
 import { DEPRECATION_DATES, PREVIEWS } from './runtimes.ts'
 import { settingsOf } from './settings.ts'
 
 /** Lists what no rule could check, and why. Each unknown value that a rule needs is listed here. */
-export function createNotChecked({ file, unreadResources, fix }: Model) {
+export function createNotChecked({ file, unreadResources, fix }: Model, { recordMs }: CheckOptions) {
   const notChecked = (resource: Resource, what: string, reason: string): Problem => ({
     resource,
     position: resource.position,
@@ -19,7 +19,7 @@ export function createNotChecked({ file, unreadResources, fix }: Model) {
   })
 
   const ofSettings = (mapping: Mapping): Problem[] =>
-    settingsOf(mapping).flatMap(({ resource, name, setting, needed }) => {
+    settingsOf(mapping, recordMs !== undefined).flatMap(({ resource, name, setting, needed }) => {
       if (!needed || setting.state !== 'unknown') return []
       return [{ ...notChecked(resource, name, setting.reason), setting }]
     })
@@ -56,9 +56,14 @@ export function createNotChecked({ file, unreadResources, fix }: Model) {
       return [{ ...notChecked(mapping, what, queue.unreadReason), setting: queue.redrive }]
     }
     const deadLetterQueue = valueIn(queue.redrive)?.deadLetterQueue
-    if (deadLetterQueue?.unreadReason === undefined || valueIn(queue.fifo)) return []
-    const what = `the retention of ${deadLetterQueue.id}`
-    return [{ ...notChecked(queue, what, deadLetterQueue.unreadReason), setting: deadLetterQueue.retention }]
+    if (deadLetterQueue?.unreadReason === undefined) return []
+    const { id, fifo, retention, unreadReason } = deadLetterQueue
+    const whats = [
+      ...(valueIn(queue.fifo) ? [] : [`the retention of ${id}`]),
+      ...(fifo.state === 'unknown' ? [`whether ${valueIn(queue.fifo) ? id : 'it'} is a FIFO queue`] : []),
+    ]
+    if (whats.length === 0) return []
+    return [{ ...notChecked(queue, whats.join(', and '), unreadReason), setting: retention }]
   }
 
   return {

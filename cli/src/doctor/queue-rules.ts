@@ -126,7 +126,8 @@ export const QUEUE_RULES: readonly Rule[] = [
         )
       }
       const what = `The queue keeps messages for ${period(sourceRetention)}, which is also the maximum for its dead-letter queue`
-      const fix = 'Set its MessageRetentionPeriod below 1209600 (14 days), for example to 345600 (4 days).'
+      const fix =
+        'Set MessageRetentionPeriod of the source queue below 1209600 (14 days), for example to 345600 (4 days).'
       return problem(queue, queue.retention, what, fix)
     },
   },

@@ -1,4 +1,5 @@
 import {
+  type AliasConfiguration,
   type EventSourceMappingConfiguration,
   GetFunctionConcurrencyCommand,
   GetFunctionConfigurationCommand,
@@ -31,6 +32,7 @@ import {
   timeoutSetting,
   type Unread,
   unknown,
+  unreadFunction,
   unreadQueue,
 } from '../model.ts'
 import { patternSetting } from '../template/filters.ts'
@@ -122,6 +124,16 @@ function isQualified(name: string): boolean {
   return qualifiedNameIn(name).includes(':')
 }
 
+/** Whether a qualified name is that of an alias: the name of an alias has a character that is not a digit, and no `$`. */
+function isAlias(name: string): boolean {
+  return !/:(\d+|\$[^:]*)$/.test(name)
+}
+
+/** The name or ARN of the function, without an alias or a version. */
+function unqualified(name: string): string {
+  return name.replace(/:[^:]*$/, '')
+}
+
 /**
  * Reads the SQS event source mappings of a deployed function and of its aliases, or of one alias. Rejects with a
  * UsageError if Lambda does not return the function itself.
@@ -149,22 +161,35 @@ export async function readFunction(name: string, options: DeployedOptions): Prom
     const { lambdaFunction, configurations } = await read().catch((error) => {
       throw explain(error, name)
     })
-    const skip = (id: string) => (error: unknown) => {
-      unreadResources.push({ id, unreadReason: reasonOf(error) })
+    const skip = (id: string, what?: string) => (error: unknown) => {
+      unreadResources.push({ id, unreadReason: reasonOf(error), ...(what === undefined ? {} : { what }) })
       return []
     }
-    async function addAlias(alias: string) {
+    if (isQualified(name)) {
+      const id = qualifiedNameIn(name)
+      const what = 'whether it routes invocations to several versions'
+      const aliases = isAlias(name) ? await listAliases(lambda, unqualified(name)).catch(skip(id, what)) : []
+      const alias = aliases.find((one) => qualifiedNameIn(one.name) === id)
+      await add(alias?.isWeighted ? weightedAlias(id, lambdaFunction) : lambdaFunction, configurations)
+      return { mappings, unreadResources }
+    }
+    async function addAlias({ name: alias, isWeighted }: Alias) {
       const configurations = await listSqsMappings(lambda, alias)
-      if (configurations.length > 0) await add(await readAlias(lambda, alias, lambdaFunction), configurations)
+      if (configurations.length === 0) return
+      const id = `${lambdaFunction.id}:${alias.split(':').at(-1)}`
+      await add(
+        isWeighted ? weightedAlias(id, lambdaFunction) : await readAlias(lambda, alias, id, lambdaFunction),
+        configurations,
+      )
     }
     // AWS lists the mappings of a function without those of its aliases. Some local substitutes list both.
-    const aliases = isQualified(name) ? [] : await listAliases(lambda, name).catch(skip(`the aliases of ${name}`))
-    const isOfAlias = (arn = '') => aliases.some((alias) => qualifiedNameIn(alias) === qualifiedNameIn(arn))
+    const aliases = await listAliases(lambda, name).catch(skip(`the aliases of ${name}`))
+    const isOfAlias = (arn = '') => aliases.some((alias) => qualifiedNameIn(alias.name) === qualifiedNameIn(arn))
     await add(
       lambdaFunction,
       configurations.filter(({ FunctionArn }) => !isOfAlias(FunctionArn)),
     )
-    for (const alias of aliases) await addAlias(alias).catch(skip(alias))
+    for (const alias of aliases) await addAlias(alias).catch(skip(alias.name))
     return { mappings, unreadResources }
   } finally {
     lambda.destroy()
@@ -192,11 +217,21 @@ function functionIn(arn: string): string | undefined {
   return qualifiedNameIn(arn).split(':')[0]
 }
 
-/** Returns `NAME:ALIAS` for each alias. */
-async function listAliases(lambda: LambdaClient, name: string): Promise<string[]> {
-  const aliases: string[] = []
+interface Alias {
+  /** `NAME:ALIAS`. */
+  name: string
+  /** Whether it routes a share of the invocations to a second version. */
+  isWeighted: boolean
+}
+
+async function listAliases(lambda: LambdaClient, name: string): Promise<Alias[]> {
+  const toAlias = ({ Name, RoutingConfig }: AliasConfiguration) => ({
+    name: `${name}:${Name}`,
+    isWeighted: Object.keys(RoutingConfig?.AdditionalVersionWeights ?? {}).length > 0,
+  })
+  const aliases: Alias[] = []
   for await (const page of paginateListAliases({ client: lambda }, { FunctionName: name })) {
-    aliases.push(...(page.Aliases ?? []).map(({ Name }) => `${name}:${Name}`))
+    aliases.push(...(page.Aliases ?? []).map(toAlias))
   }
   return aliases
 }
@@ -239,9 +274,19 @@ function toFunction(
   }
 }
 
-async function readAlias(lambda: LambdaClient, name: string, aliasOf: LambdaFunction): Promise<LambdaFunction> {
+/** An alias of two versions. Lambda returns the settings of only one of them, so none is checked. */
+function weightedAlias(id: string, aliasOf: LambdaFunction): LambdaFunction {
+  const unread = unreadFunction(id, `it routes invocations to several versions of ${aliasOf.id}`)
+  return { ...unread, aliasOf, reservedConcurrency: aliasOf.reservedConcurrency }
+}
+
+async function readAlias(
+  lambda: LambdaClient,
+  name: string,
+  id: string,
+  aliasOf: LambdaFunction,
+): Promise<LambdaFunction> {
   const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }))
-  const id = `${aliasOf.id}:${name.split(':').at(-1)}`
   return { ...toFunction(id, configuration, aliasOf.reservedConcurrency), aliasOf }
 }
 
@@ -308,11 +353,12 @@ function createQueueReader(sqs: SQSClient) {
 
   const deadLetterQueueOf = memoize(async (arn): Promise<Redrive['deadLetterQueue']> => {
     const id = nameOf(arn)
+    const fifo = known(arn.endsWith('.fifo'))
     try {
       const { MessageRetentionPeriod } = await attributesOf(arn)
-      return { id, retention: returned('retention', MessageRetentionPeriod, 'SQS') }
+      return { id, fifo, retention: returned('retention', MessageRetentionPeriod, 'SQS') }
     } catch (error) {
-      return { id, unreadReason: reasonOf(error), retention: unknown(reasonOf(error)) }
+      return { id, fifo, unreadReason: reasonOf(error), retention: unknown(reasonOf(error)) }
     }
   })
   async function redriveOf(policy: string | undefined): Promise<Setting<Redrive>> {

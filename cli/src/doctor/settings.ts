@@ -16,8 +16,11 @@ interface NamedSetting {
   source: string
 }
 
-/** All settings of a mapping, its function and its queues, without those of resources that could not be read. */
-export function settingsOf(mapping: Mapping): NamedSetting[] {
+/**
+ * All settings of a mapping, its function and its queues, without those of resources that could not be read. A rule
+ * needs the memory only to check the timeout, for which the flag `--record-ms` is needed.
+ */
+export function settingsOf(mapping: Mapping, isTimeoutChecked = false): NamedSetting[] {
   const { function: lambdaFunction, queue } = mapping
   const redrive = valueIn(queue.redrive)
   const isRetentionChecked = redrive !== undefined && valueIn(queue.fifo) !== true
@@ -45,7 +48,7 @@ export function settingsOf(mapping: Mapping): NamedSetting[] {
     ]),
     ...named(lambdaFunction, FUNCTION, [
       ['Timeout', lambdaFunction.timeout],
-      ['MemorySize', lambdaFunction.memory, false],
+      ['MemorySize', lambdaFunction.memory, isTimeoutChecked],
       ['Runtime', lambdaFunction.runtime],
       ['ReservedConcurrentExecutions', lambdaFunction.reservedConcurrency],
       ['DeadLetterConfig', lambdaFunction.deadLetterTarget],
@@ -61,6 +64,7 @@ export function settingsOf(mapping: Mapping): NamedSetting[] {
       ['MessageRetentionPeriod', queue.retention, isRetentionChecked],
     ]),
     ...named(redrive?.deadLetterQueue, QUEUE, [
+      ['FifoQueue', redrive?.deadLetterQueue.fifo],
       ['MessageRetentionPeriod', redrive?.deadLetterQueue.retention, isRetentionChecked],
     ]),
   ]

@@ -117,7 +117,13 @@ export function renderLedger(ledger: Ledger): string {
     ...(ledger.sentDeadLetters > 0
       ? [['  of these, dead-lettered by the handler', formatNumber(ledger.sentDeadLetters)] as const]
       : []),
-    [ledger.sentDeadLetters > 0 ? 'dead-lettered by the queue' : 'dead-lettered', formatNumber(ledger.deadLettered)],
+    [
+      ledger.sentDeadLetters + ledger.otherDeadLetters > 0 ? 'dead-lettered by the queue' : 'dead-lettered',
+      formatNumber(ledger.deadLettered),
+    ],
+    ...(ledger.otherDeadLetters > 0
+      ? [['dead-lettered by the handler\nor another program', formatNumber(ledger.otherDeadLetters)] as const]
+      : []),
     ['remaining in the queue', formatNumber(ledger.remaining)],
     ['lost', formatNumber(ledger.lost)],
     ['records delivered', formatNumber(ledger.delivered)],

@@ -16,9 +16,14 @@ export interface Ledger {
   deadLettered: number
   /**
    * Messages that a client, such as the function, sent to the dead-letter queue. Known only for the queue in this
-   * process.
+   * process. 0 for an existing queue.
    */
   sentDeadLetters: number
+  /**
+   * Messages that arrived in the dead-letter queue of an existing queue, but that no failure in this run explains: the
+   * function or another program sent them, or SQS moved messages that it had already delivered often enough before.
+   */
+  otherDeadLetters: number
   remaining: number
   lost: number
   timeouts: number
@@ -50,8 +55,8 @@ export interface Progress extends Ledger {
 export interface QueueCounts {
   queue: number
   deadLetter: number
-  /** How many messages in the dead-letter queue were sent by clients. The queue moved the others. 0 if not known. */
-  sentDeadLetters?: number
+  /** How many messages in the dead-letter queue were sent by clients. The queue moved the others. Undefined if not known. */
+  sentDeadLetters?: number | undefined
 }
 
 /**
@@ -174,12 +179,12 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
       deliveries.failed += batch.length
       settle(batch, () => 'deleted')
     },
-    snapshot({ queue, deadLetter, sentDeadLetters = 0 }: QueueCounts): Progress {
+    snapshot({ queue, deadLetter, sentDeadLetters }: QueueCounts): Progress {
       const unprocessed = tally.open + tally.exhausted
       // Neither the ledger nor the queue is exact alone: SQS may also move a processed message, and other programs may
       // use both queues. Dead-lettered messages are the exhausted ones. If more unprocessed messages have left the queue,
       // those count instead. The count is never above the number that SQS moved.
-      const moved = Math.max(0, deadLetter - sentDeadLetters)
+      const moved = Math.max(0, deadLetter - (sentDeadLetters ?? 0))
       const deadLettered = Math.min(Math.max(tally.exhausted, unprocessed - queue), moved)
       const unaccounted = Math.max(0, unprocessed - deadLettered - queue)
       const seconds = (lastReport - firstDelivery) / 1000
@@ -191,7 +196,8 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
         processed: tally.processed,
         redelivered: deliveries.all - deliveredMessages,
         deadLettered,
-        sentDeadLetters,
+        sentDeadLetters: sentDeadLetters ?? 0,
+        otherDeadLetters: sentDeadLetters === undefined ? moved - deadLettered : 0,
         remaining: queue,
         lost: tally.deleted + unaccounted,
         timeouts: invocations.timeouts,

@@ -80,6 +80,14 @@ export async function run(options: RunOptions): Promise<Ledger> {
       )
     }
 
+    if (!own && queue.maxReceives === Number.POSITIVE_INFINITY) {
+      const { onWarning = (line: string) => process.emitWarning(line) } = options
+      onWarning(
+        'the queue has no redrive policy: a message that always fails is redelivered until its retention period ends, ' +
+          'and the run does not end before that. Add a redrive policy, or stop the run with Ctrl-C',
+      )
+    }
+
     const functionOptions = {
       ...options.function,
       env: { ...own?.variables, ...options.function.env },
@@ -98,8 +106,8 @@ export async function run(options: RunOptions): Promise<Ledger> {
     const draining = AbortSignal.any([drain, stop, idled.signal, ended.signal])
     async function snapshot() {
       // Read this first. `snapshot()` subtracts it from the count of the dead-letter queue, so it must not be newer
-      // than that count.
-      const sentDeadLetters = own?.sentDeadLetters() ?? 0
+      // than that count. An existing queue does not show who sent a message.
+      const sentDeadLetters = own?.sentDeadLetters()
       return ledger.snapshot({ ...(await queue.counts()), sentDeadLetters })
     }
 

@@ -192,6 +192,12 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
       notes.push(`it is not known whether ReportBatchItemFailures is on in ${file}: this run assumes that it is on`)
     else usedSettings.push(`ReportBatchItemFailures ${reportBatchItemFailures ? 'on' : 'off'}`)
   }
+  const { id, runs } = mapping
+  if (runs.state === 'unknown') {
+    notes.push(`it is not known whether ${id} is enabled in ${file} (${runs.reason}): this run assumes that it is`)
+  } else if (valueIn(runs) === false) {
+    notes.push(`${id} is disabled in ${file}: on AWS, Lambda would not invoke the function for it, but this run does`)
+  }
   const maximum = valueIn(mapping.maximumConcurrency)
   if (maximum !== undefined && maximum !== flags.concurrency) {
     notes.push(

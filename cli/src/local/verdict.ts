@@ -17,7 +17,8 @@ export function messages(count: number) {
  */
 export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocations }: Allowed): string | undefined {
   const { isInputComplete, lost, remaining, processed, failedInvocations, diedBetween } = ledger
-  const deadLettered = ledger.deadLettered + ledger.sentDeadLetters
+  // On an existing queue, it is not certain that the handler sent the other dead letters. The run fails in doubt.
+  const deadLettered = ledger.deadLettered + ledger.sentDeadLetters + ledger.otherDeadLetters
   const reasons: string[] = []
   if (!isInputComplete) reasons.push('the run was interrupted before all messages were sent')
   if (lost > 0) reasons.push(`${messages(lost)} lost`)
@@ -30,17 +31,18 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
     reasons.push(`${what} (--max-failed-invocations ${failedInvocations} would allow it)`)
   }
   if (deadLettered > maxDeadLettered) {
-    const byHandler = whoseDeadLetters(ledger.sentDeadLetters, deadLettered)
     const allow = `(--max-dead-lettered ${deadLettered} would allow it)`
-    reasons.push(`${messages(deadLettered)} dead-lettered${byHandler} ${allow}`)
+    reasons.push(`${messages(deadLettered)} dead-lettered${whoseDeadLetters(ledger, deadLettered)} ${allow}`)
   }
   return reasons.length === 0 ? undefined : reasons.join('; ')
 }
 
-/** How many of the dead letters the handler sent, as the end of a sentence. */
-function whoseDeadLetters(byHandler: number, all: number) {
-  if (byHandler === 0) return ''
-  return byHandler === all ? ' by the handler' : `, ${formatNumber(byHandler)} of them by the handler`
+/** How many of the dead letters the handler sent, as the end of a sentence. Only one of the two numbers is above 0. */
+function whoseDeadLetters({ sentDeadLetters, otherDeadLetters }: Ledger, all: number) {
+  const count = sentDeadLetters + otherDeadLetters
+  if (count === 0) return ''
+  const by = otherDeadLetters > 0 ? 'by the handler or another program' : 'by the handler'
+  return count === all ? ` ${by}` : `, ${formatNumber(count)} of them ${by}`
 }
 
 function times(count: number) {

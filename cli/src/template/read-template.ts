@@ -197,7 +197,8 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
       return addUnread(base.id, `its SqsSubscription is not known: ${subscription.reason}`, position)
     if (kind === 'absent' || (kind === 'scalar' && String(subscription.value) === 'false')) return
     const arn = property(subscription, 'QueueArn')
-    const made = { ...unreadQueue(`the queue of ${base.id}`, 'SAM creates it', position), fifo: known(false) }
+    // Without a position: doctor merges findings with the same position, and reportBatchItemFailures has this one.
+    const made = { ...unreadQueue(`the queue of ${base.id}`, 'SAM creates it'), fifo: known(false) }
     const queue =
       kind === 'map' ? (findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.position)) : made
     const batchSize = kind === 'map' ? subscription.entries.get('BatchSize') : undefined

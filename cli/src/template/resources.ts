@@ -16,7 +16,7 @@ import {
   unreadQueue,
   valueIn,
 } from '../model.ts'
-import type { Node } from './document.ts'
+import type { Node, Position } from './document.ts'
 import type { Reader } from './reader.ts'
 import type { Resolved } from './resolve.ts'
 import { partsOf, placeholder, placeholdersIn, readable, whyUnknown } from './text.ts'
@@ -32,8 +32,17 @@ const OTHER_SOURCES = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
  */
 const NO_QUEUES = /^AWS::(DynamoDB|Events|Kinesis|Lambda|Logs|S3|SNS|Serverless)::/
 
-/** A resource of this template, or the reason why it is not known. For a queue, also its ARN if that is known. */
-type ResourceLookup = { id: string } | { reason: string; arn?: string }
+/** A resource of this template, or the reason why it is not known. */
+type ResourceLookup = { id: string } | { reason: string }
+/** The same for a queue. If its ARN is known, also the ARN, and whether it is that of a FIFO queue. */
+type QueueLookup = { id: string } | { reason: string; arn?: string; fifo?: Setting<boolean> }
+
+/** The names of FIFO queues end in `.fifo`, and other names have no dot. Unknown if the end of the name is not known. */
+function fifoOfArn(arn: string, reason: string, position: Position | undefined): Setting<boolean> {
+  if (arn.endsWith('.fifo')) return known(true)
+  const endsWithUnknown = /(\0(?!AWS::)[^\0]*\0|}})$/.test(arn) // the values of pseudo parameters do not end in .fifo
+  return endsWithUnknown ? unknown(reason, position) : known(false)
+}
 
 /**
  * All words in a declaration, without resolving it. YAML aliases can repeat a node many times, so each is visited once.
@@ -134,6 +143,16 @@ export function createResources(reader: Reader) {
     }
   })
 
+  /** The function of an alias. If the alias routes to several versions, their settings are not known. */
+  function ofAlias(id: string, aliasOf: LambdaFunction): LambdaFunction {
+    const weights = property(property(propertiesOf(id), 'RoutingConfig'), 'AdditionalVersionWeights')
+    if (weights.kind === 'absent' || (weights.kind === 'list' && weights.items.length === 0)) return aliasOf
+    const reason =
+      weights.kind === 'unknown' ? weights.reason : `it routes invocations to several versions of ${aliasOf.id}`
+    const unread = unreadFunction(id, reason, resources.get(id)?.position)
+    return { ...unread, aliasOf, reservedConcurrency: aliasOf.reservedConcurrency }
+  }
+
   /** The function that FunctionName refers to: by name, ARN or reference, directly or through an alias or a version. */
   function findFunction(resolved: Resolved, via: readonly string[] = []): LambdaFunction {
     const position = resolved.position
@@ -152,7 +171,7 @@ export function createResources(reader: Reader) {
       if (FUNCTION.test(type)) return functionOf(id)
       if (!ALIAS.test(type)) return unreadFunction(id, `it is a resource of type ${type}`, position)
       if (via.includes(id)) return unreadFunction(id, 'it refers to itself', position)
-      return findFunction(property(propertiesOf(id), 'FunctionName'), [...via, id])
+      return ofAlias(id, findFunction(property(propertiesOf(id), 'FunctionName'), [...via, id]))
     }
     // A name, the end of an ARN from the account on, or a complete ARN; each with or without an alias.
     const parts = partsOf(value)
@@ -161,7 +180,7 @@ export function createResources(reader: Reader) {
   }
 
   /** The queue that an ARN refers to; undefined if it belongs to another service. */
-  function lookUpQueue(resolved: Resolved): ResourceLookup | undefined {
+  function lookUpQueue(resolved: Resolved): QueueLookup | undefined {
     if (resolved.kind === 'unknown') return { reason: resolved.reason }
     if (resolved.kind !== 'scalar') return { reason: 'no ARN is given' }
     const value = String(resolved.value)
@@ -176,7 +195,8 @@ export function createResources(reader: Reader) {
     if (!name) return { reason: `${readable(value)} has no name of a queue` }
     // Only an ARN with the account of this stack can refer to a queue of this template.
     const lookup = account === reader.account ? byName(queuesByName, name) : { reason: ELSEWHERE }
-    return 'id' in lookup ? lookup : { ...lookup, arn: readable(value) }
+    if ('id' in lookup) return lookup
+    return { ...lookup, arn: readable(value), fifo: fifoOfArn(value, lookup.reason, resolved.position) }
   }
 
   /** Checks an ARN of a queue. A reference to a queue (its URL) and its name are common mistakes. */
@@ -202,16 +222,15 @@ export function createResources(reader: Reader) {
   const retentionOf = memoize((id: string) => number('retention', property(propertiesOf(id), 'MessageRetentionPeriod')))
 
   function deadLetterQueueOf(deadLetterArn: Resolved): Redrive['deadLetterQueue'] {
-    const lookup = lookUpQueue(deadLetterArn) ?? { reason: 'it is not a queue' }
-    if ('id' in lookup)
-      return { ...lookup, position: resources.get(lookup.id)?.position, retention: retentionOf(lookup.id) }
-    const { arn = 'its dead-letter queue', reason: unreadReason } = lookup
-    return {
-      id: arn,
-      position: deadLetterArn.position,
-      unreadReason,
-      retention: unknown(unreadReason, deadLetterArn.position),
+    const { position } = deadLetterArn
+    const lookup: QueueLookup = lookUpQueue(deadLetterArn) ?? { reason: 'it is not a queue' }
+    if ('id' in lookup) {
+      const { id } = lookup
+      return { id, position: resources.get(id)?.position, fifo: fifoOf(id), retention: retentionOf(id) }
     }
+    const { arn: id = 'its dead-letter queue', reason: unreadReason } = lookup
+    const retention = unknown(unreadReason, position)
+    return { id, position, unreadReason, fifo: lookup.fifo ?? retention, retention }
   }
 
   const fifoOf = memoize((id: string): Setting<boolean> => {
@@ -231,9 +250,7 @@ export function createResources(reader: Reader) {
     const incomplete = incompletePolicy(deadLetterArn.kind !== 'absent', count.kind !== 'absent', policy.position)
     if (incomplete) return incomplete
     const deadLetterQueue = deadLetterQueueOf(deadLetterArn)
-    const queueKindOf = (id: string) => ({ id, fifo: resources.has(id) ? valueIn(fifoOf(id)) : undefined })
-    const arn =
-      kindMismatch(queueKindOf(id), queueKindOf(deadLetterQueue.id), deadLetterArn.position) ?? arnOf(deadLetterArn)
+    const arn = kindMismatch({ id, fifo: fifoOf(id) }, deadLetterQueue, deadLetterArn.position) ?? arnOf(deadLetterArn)
     return known({ arn, maxReceiveCount: number('maxReceiveCount', count), deadLetterQueue }, policy.position)
   })
 
@@ -268,7 +285,7 @@ export function createResources(reader: Reader) {
     if (lookup === undefined) return undefined
     if ('id' in lookup) return queueOf(lookup.id)
     const queue = unreadQueue(lookup.arn ?? 'its queue', lookup.reason, arn.position)
-    return lookup.arn === undefined ? queue : { ...queue, fifo: known(lookup.arn.endsWith('.fifo')) }
+    return lookup.fifo === undefined ? queue : { ...queue, fifo: lookup.fifo }
   }
 
   return { functionOf, findFunction, findQueue, arnOf }

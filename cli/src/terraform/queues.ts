@@ -85,16 +85,28 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     return mapSetting(valueAt(queue, 'fifo_queue'), (value) => known(value === true))
   }
 
+  /** Whether a data source is a FIFO queue. Undefined if its name is not known either. */
+  function fifoOfData(data: Instance): Setting<boolean> | undefined {
+    const arn = valueIn(textAt(data, 'arn')) ?? valueIn(textAt(data, 'name'))
+    return arn === undefined ? undefined : known(arn.endsWith('.fifo'))
+  }
+
   function deadLetterQueueOf(found: ReferenceLookup): Redrive['deadLetterQueue'] {
     const { instance } = found
     if (!instance) {
-      const { arn = 'its dead-letter queue', reason: unreadReason } = found
-      return { id: arn, unreadReason, retention: unknown(unreadReason) }
+      const { arn, reason: unreadReason } = found
+      const retention = unknown(unreadReason)
+      const isArn = arn !== undefined && arnSetting(arn).state === 'known'
+      const fifo = isArn ? known(arn.endsWith('.fifo')) : retention
+      return { id: arn ?? 'its dead-letter queue', unreadReason, fifo, retention }
     }
     const { address: id } = instance
-    if (isManagedQueue(instance)) return { id, retention: retentionOf(instance) }
+    if (isManagedQueue(instance)) {
+      return { id, fifo: share(instance, 'fifo', fifoOf(instance)), retention: retentionOf(instance) }
+    }
     const unreadReason = `${id} does not show its settings`
-    return { id, unreadReason, retention: unknown(unreadReason) }
+    const retention = unknown(unreadReason)
+    return { id, unreadReason, fifo: fifoOfData(instance) ?? retention, retention }
   }
 
   function toRedrive(
@@ -103,12 +115,8 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     arn: Setting<string>,
     count: Setting<number>,
   ): Setting<Redrive> {
-    const queueKindOf = (one: Instance | undefined) => ({
-      id: one?.address ?? '',
-      fifo: one && isManagedQueue(one) ? valueIn(fifoOf(one)) : undefined,
-    })
-    const checked = kindMismatch(queueKindOf(queue), queueKindOf(found.instance)) ?? arn
     const deadLetterQueue = deadLetterQueueOf(found)
+    const checked = kindMismatch({ id: queue.address, fifo: fifoOf(queue) }, deadLetterQueue) ?? arn
     const isInvalid = checked.state === 'unknown' && checked.fix !== undefined
     // If the ARN is wrong, the retention is unknown for the same reason. Both use one object, so doctor makes one
     // finding.
@@ -179,8 +187,7 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     const { address: id } = instance
     if (!isManagedQueue(instance)) {
       const queue = unreadQueue(id, 'a data source does not show the settings of a queue')
-      const arn = valueIn(textAt(instance, 'arn')) ?? valueIn(textAt(instance, 'name'))
-      return arn === undefined ? queue : { ...queue, fifo: known(arn.endsWith('.fifo')) }
+      return { ...queue, fifo: fifoOfData(instance) ?? queue.fifo }
     }
     const existing = models.get(instance)
     if (existing) return existing

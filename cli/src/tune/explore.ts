@@ -1,6 +1,7 @@
+import { MEMORY_OF_ONE_CPU } from '../reserve.ts'
 import { choose, withNeighbours } from './choose.ts'
 import { climb, kneeOf } from './climb.ts'
-import { MEMORY_OF_ONE_CPU, predict, toCombination } from './predict.ts'
+import { predict, toCombination } from './predict.ts'
 import type { Workload } from './prices.ts'
 import type { Combination, Measurement, Optimize } from './result.ts'
 

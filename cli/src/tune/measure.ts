@@ -10,9 +10,9 @@ import {
 import type { InvocationMetrics } from '../local/runtime/metrics.ts'
 import { NOT_TAKEN, type Outcome } from '../local/runtime/runtime-api.ts'
 import { type Received, toEvent } from '../local/sqs-record.ts'
+import { MEMORY_OF_ONE_CPU } from '../reserve.ts'
 import { isConfident, MAX_ROUNDS, marginOf, mean, sampleUntilConfident } from './confidence.ts'
 import type { Quota } from './cpu-quota.ts'
-import { MEMORY_OF_ONE_CPU } from './predict.ts'
 import type { Measurement } from './result.ts'
 import type { Sample } from './sample.ts'
 

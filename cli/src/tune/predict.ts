@@ -1,18 +1,8 @@
 import { formatNumber } from '../local/display.ts'
+import { cpuShareOf, reserveOf } from '../reserve.ts'
 import { isOverloaded, kneeOf } from './climb.ts'
 import { costPerMillion, type Workload } from './prices.ts'
 import type { Combination, Measurement, Origin } from './result.ts'
-
-/** Lambda gives a function with this memory size (MB) one full core. A single thread gains little from more. */
-export const MEMORY_OF_ONE_CPU = 1769
-
-/**
- * The share of a core that one thread of a function with this memory size can use. The function itself has more with
- * larger sizes.
- */
-export function cpuShareOf(memory: number): number {
-  return Math.min(1, memory / MEMORY_OF_ONE_CPU)
-}
 
 /**
  * Predicts the figures for this memory size. Its CPU share can limit the goodput.
@@ -90,17 +80,6 @@ export function toCombination(
     origin,
     problem: problemOf({ ...measurement, peakMemory: needed }, memory, workload, all),
   }
-}
-
-/**
- * Milliseconds before the timeout in which the library starts no record, without `onFailure` and with the default
- * `timeBudget`. They are more with less than one core, because a batch then ends slowly. With `onFailure`, the library
- * can reserve still more: see `extendReserve()` in its src/scheduler/deadlines.ts.
- */
-function reserveOf(timeoutMs: number, memory: number, batchSize: number): number {
-  const share = cpuShareOf(memory)
-  const extended = share < 1 ? Math.min(timeoutMs / 2, (0.008 * batchSize + 10) / share) : 0
-  return Math.max(Math.min(1000, timeoutMs / 5), extended)
 }
 
 function problemOf(

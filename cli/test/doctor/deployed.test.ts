@@ -81,7 +81,10 @@ interface Lambda {
   /** The names of its aliases, one page each. */
   aliases?: string[] | 'denied'
   /** The mappings of an alias, on one page, and the configuration of its version. */
-  alias?: Record<string, { mappings?: unknown[]; configuration?: Record<string, unknown> } | 'denied'>
+  alias?: Record<
+    string,
+    { mappings?: unknown[]; configuration?: Record<string, unknown>; routing?: unknown } | 'denied'
+  >
 }
 
 const DENIED = { status: 403, type: 'AccessDeniedException', body: { Message: 'not authorized' } }
@@ -94,16 +97,20 @@ function lambda(
   return listen(t, ({ url = '' }) => {
     const { pathname, searchParams } = new URL(decodeURIComponent(url), 'http://lambda')
     const page = Number(searchParams.get('Marker') ?? 0)
+    function toAlias(Name: string) {
+      const { [Name]: settings = {} } = alias
+      return { Name, FunctionVersion: '7', RoutingConfig: settings === 'denied' ? undefined : settings.routing }
+    }
     const next = (pages: readonly unknown[]) => (page + 1 < pages.length ? { NextMarker: String(page + 1) } : {})
     const [, name = ''] = /(?:functions\/|^.*:)orders:([^/]+)\/configuration$/.exec(pathname) ?? []
     const version = alias[name] ?? {}
     if (version === 'denied') return DENIED
-    if (/^\/2015-03-31\/functions\/(\S+:)?orders(:\w+)?\/configuration$/.test(pathname)) {
+    if (/^\/2015-03-31\/functions\/(\S+:)?orders(:[\w$.]+)?\/configuration$/.test(pathname)) {
       return { body: { ...FUNCTION, ...configuration, ...version.configuration } }
     }
     if (/^\/2015-03-31\/functions\/(\S+:)?orders\/aliases$/.test(pathname)) {
       if (aliases === 'denied') return DENIED
-      const Aliases = aliases.slice(page, page + 1).map((Name) => ({ Name, FunctionVersion: '7' }))
+      const Aliases = aliases.slice(page, page + 1).map(toAlias)
       return { body: { Aliases, ...next(aliases) } }
     }
     if (pathname === '/2019-09-30/functions/orders/concurrency') {
@@ -243,7 +250,33 @@ test('for an alias, its own mappings and the reserved concurrency of its functio
     'GET /2015-03-31/functions/orders%3Alive/configuration',
     'GET /2019-09-30/functions/orders/concurrency',
     'GET /2015-03-31/event-source-mappings?FunctionName=orders%3Alive',
+    'GET /2015-03-31/functions/orders/aliases',
   ])
+})
+
+test('if the aliases cannot be listed, the versions of an alias are listed as not checked', async (t) => {
+  const { code, findings } = await check(t, { aliases: 'denied' }, QUEUES, 'orders:live')
+  const reason = 'ListAliases for orders: HTTP 403: AccessDeniedException: not authorized'
+  t.strictSame(
+    [code, findings.map(({ rule, resource, message }) => [rule, resource, message])],
+    [
+      0,
+      [
+        [
+          'not-checked',
+          'orders:live',
+          `Not checked: whether it routes invocations to several versions. Reason: ${reason}.`,
+        ],
+      ],
+    ],
+  )
+})
+
+test('a version that is given has no aliases to read', async (t) => {
+  for (const name of ['orders:7', 'orders:$LATEST.PUBLISHED']) {
+    const { ids } = await check(t, { aliases: 'denied' }, QUEUES, name)
+    t.strictSame(ids, [], name)
+  }
 })
 
 test('disabled mappings are checked, but do not count for the sum of the maximum concurrencies', async (t) => {
@@ -305,6 +338,31 @@ test('the mappings of all aliases are checked, each with its own version', async
     'GET /2015-03-31/functions/orders%3Anext/configuration',
   ])
 })
+
+for (const [title, name] of [
+  ['found through its function', 'orders'],
+  ['that is given', 'orders:live'],
+] as const) {
+  test(`an alias that routes to two versions, ${title}: its settings are not checked`, async (t) => {
+    async function found(routing: unknown) {
+      const live = { mappings: [mapping('orders', { FunctionResponseTypes: [] })], routing }
+      const configuration = { Timeout: 60, Runtime: 'nodejs18.x' }
+      const functions = { pages: [[]], reserved: 1, aliases: ['live'], alias: { live: { ...live, configuration } } }
+      const { findings } = await check(t, functions, QUEUES, name)
+      return findings.map(({ rule, resource, message }) => (rule === 'not-checked' ? message : `${rule} ${resource}`))
+    }
+    const rules = ['report-batch-item-failures orders:live/orders', 'reserved-concurrency orders:live/orders']
+    const ofVersion = [...rules, 'visibility-headroom orders', 'runtime-deprecated orders:live']
+    t.strictSame(await found({ AdditionalVersionWeights: { 3: 0.1 } }), [
+      ...rules,
+      'Not checked: the settings of orders:live. Reason: it routes invocations to several versions of orders.',
+    ])
+    for (const routing of [undefined, {}, { AdditionalVersionWeights: {} }]) {
+      const expected = name === 'orders' ? ofVersion : ofVersion.map((id) => id.replace(':live', ''))
+      t.strictSame(await found(routing), expected)
+    }
+  })
+}
 
 test('the mappings of an alias are found if the function itself has none', async (t) => {
   const alias = { live: { mappings: [mapping('orders')] } }

@@ -245,7 +245,8 @@ test('each source queue with the maximum retention gives one finding, whose fix 
   const more = { Other: Resources.Queue, Second: { ...Resources.Orders, Properties } }
   const findings = await findingsIn(t, { Resources: { ...Resources, ...more } })
   t.strictSame(ids(findings), ['dead-letter-retention Queue', 'dead-letter-retention Other'])
-  t.equal(findings[0]?.fix, 'Set its MessageRetentionPeriod below 1209600 (14 days), for example to 345600 (4 days).')
+  const fix = 'Set MessageRetentionPeriod of the source queue below 1209600 (14 days), for example to 345600 (4 days).'
+  t.equal(findings[0]?.fix, fix)
 })
 
 test('a retention of one day is printed as "1 day"', async (t) => {

@@ -31,10 +31,12 @@ for (const [title, template, flags, expected] of [
   })
 }
 
-test('--format json: the findings and nothing else', async (t) => {
+const SKIPPED = ['payload size check (pass --body-bytes)', 'timeout check (pass --record-ms)']
+
+test('--format json: the findings, the number of mappings, and the skipped checks', async (t) => {
   const { stdout } = await command(['doctor', templateFile(t, wrong), '--format', 'json'])
   const { findings, ...rest } = JSON.parse(stdout)
-  t.strictSame(rest, {})
+  t.strictSame(rest, { mappings: 1, skipped: SKIPPED })
   t.strictSame(
     findings.map(({ file, line, ...finding }: Finding) => [typeof file, line, finding]),
     [
@@ -56,9 +58,14 @@ test('--format json: the findings and nothing else', async (t) => {
       ],
     ],
   )
-  t.strictSame(JSON.parse((await command(['doctor', templateFile(t, clean), '--format', 'json'])).stdout), {
-    findings: [],
-  })
+  async function skippedWith(...flags: string[]) {
+    const { stdout } = await command(['doctor', templateFile(t, clean), '--format', 'json', ...flags])
+    const { skipped, ...others } = JSON.parse(stdout)
+    t.strictSame(others, { findings: [], mappings: 1 })
+    return skipped
+  }
+  t.strictSame(await skippedWith('--body-bytes', '100'), SKIPPED.slice(1))
+  t.strictSame(await skippedWith('--body-bytes', '100', '--record-ms', '10'), [])
 })
 
 test('in a pipe: a plain table, the sources, a line of counts, and the skipped checks', async (t) => {
@@ -91,7 +98,7 @@ function terminal(columns: number) {
 test('on a terminal: a table as wide as the terminal, no word split, severities in colour', async (t) => {
   const model = await read(t, wrong)
   const findings = check({ ...model, file: 'template.yaml' }, OPTIONS)
-  const report = { findings, mappings: 1 }
+  const report = { findings, mappings: 1, skipped: [] }
   for (const columns of [60, 80, 120]) {
     const table = formatTable(report, terminal(columns))
     const lines = stripVTControlCharacters(table).split('\n')
@@ -112,7 +119,7 @@ test('a word longer than its column continues on the next line', async (t) => {
   const [finding] = check({ ...(await read(t, wrong)), file: 'template.yaml' }, OPTIONS)
   const resource = `${'AVeryLongName'.repeat(4)}/Orders`
   const long = { ...(finding as Finding), resource }
-  const rows = formatTable({ findings: [long], mappings: 1 }, terminal(80)).split('\n')
+  const rows = formatTable({ findings: [long], mappings: 1, skipped: [] }, terminal(80)).split('\n')
   const left = rows.map((line) => line.split('│')[1]?.trim() ?? '').join('')
   t.match(left, resource)
 })
@@ -123,7 +130,9 @@ test('file:line is never split: if it is too long for its column, it is printed 
     for (const length of [10, 30, 32, 33, 78, 79, 117, 118, 300]) {
       const file = 'x'.repeat(length - ':12'.length)
       const long = findings.map((finding) => ({ ...finding, file, line: 12 }))
-      const lines = formatTable({ findings: [...long, ...long], mappings: 1 }, terminal(columns)).split('\n')
+      const lines = formatTable({ findings: [...long, ...long], mappings: 1, skipped: [] }, terminal(columns)).split(
+        '\n',
+      )
       const whole = lines.filter((line) => line.includes(`${file}:12`))
       t.equal(whole.length, 2, `${length} characters on ${columns} columns`)
       const rows = lines.filter((line) => /^[┌├│└]/.test(line)).map(stripVTControlCharacters)
@@ -148,12 +157,14 @@ test('--format github: workflow commands, escaped', async (t) => {
     formatGithub({
       findings: [finding, { ...live, severity: 'warning' }, { ...live, severity: 'error' }],
       mappings: 2,
+      skipped: ['timeout check (pass --record-ms)'],
     }),
     '::notice file=stacks/a%2Cb.yaml,line=7,title=not-checked%3A a%2Cb%3Ac%25::' +
       '100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/\n' +
       '::warning title=not-checked%3A a%2Cb%3Ac%25::100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/\n' +
       '::error title=not-checked%3A a%2Cb%3Ac%25::100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/\n' +
-      '2 mappings checked: 1 error, 1 warning, 1 info',
+      '2 mappings checked: 1 error, 1 warning, 1 info\n' +
+      'Skipped: timeout check (pass --record-ms).',
   )
   t.equal(counts({ findings: [], mappings: 1 }), '1 mapping checked: 0 errors, 0 warnings, 0 info')
 })

@@ -44,7 +44,7 @@ for (const [title, subscription] of [
 ] as const) {
   test(`SqsSubscription with ${title}: ReportBatchItemFailures is off`, async (t) => {
     const [finding, ...more] = await findingsIn(t, template(subscription))
-    t.strictSame(more, [])
+    t.strictSame(ids(more), subscription === 'SqsSubscription: true' ? ['not-checked Handler/Topic'] : [])
     t.match(finding, {
       rule: 'report-batch-item-failures',
       severity: 'error',
@@ -55,15 +55,21 @@ for (const [title, subscription] of [
   })
 }
 
-test('SqsSubscription with a queue that SAM creates: one finding, even if its 30 s are below the timeout', async (t) => {
+test('SqsSubscription with a queue that SAM creates: its settings are listed as not checked', async (t) => {
   const elsewhere = template('SqsSubscription: true', 'Timeout: 60').replace(
     '!GetAtt Queue.Arn',
     'arn:aws:sqs:eu-west-1:123456789012:orders',
   )
-  t.strictSame(ids(await findingsIn(t, elsewhere)), [
+  const findings = await findingsIn(t, elsewhere)
+  t.strictSame(ids(findings), [
     'report-batch-item-failures Handler/Topic',
     'not-checked Handler/Sqs',
+    'not-checked Handler/Topic',
   ])
+  t.equal(
+    findings[2]?.message,
+    'Not checked: the visibility timeout, redrive policy and retention of the queue of Handler/Topic. Reason: SAM creates it.',
+  )
 })
 
 test('SqsSubscription: the batch size is checked, and there is no window', async (t) => {

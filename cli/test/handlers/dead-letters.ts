@@ -50,6 +50,13 @@ export async function deletes({ Records }: SQSEvent) {
   return failures(failed)
 }
 
+/** Sends numbers ending in 3 to the queue of the variable QUEUE. */
+export async function sendsTo({ Records }: SQSEvent) {
+  for (const { body } of Records.filter(isInvalid)) {
+    await client.send(new SendMessageCommand({ QueueUrl: process.env.QUEUE, MessageBody: body }))
+  }
+}
+
 /** On FIFO: sends numbers ending in 3 on every receive, with the same deduplication id, and also reports them. */
 export async function sendsAgain({ Records }: SQSEvent) {
   const failed = Records.filter(isInvalid)

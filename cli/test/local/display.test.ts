@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import { test } from 'tap'
-import { openDisplay, renderTable } from '../../src/local/display.ts'
+import { openDisplay, renderLedger, renderTable } from '../../src/local/display.ts'
 import { openLedger } from '../../src/local/ledger.ts'
 
 /** A terminal with this many columns, and what was written to it. */
@@ -116,4 +116,14 @@ test('a table with one column of counts', async (t) => {
     ]),
     '┌──────┬────────┐\n│ sent │ 10,000 │\n│ lost │      0 │\n└──────┴────────┘',
   )
+})
+
+test('dead letters that no failure explains have a row of their own', async (t) => {
+  const rows = (otherDeadLetters: number) =>
+    renderLedger({ ...progress, deadLettered: 3, otherDeadLetters })
+      .split('\n')
+      .filter((line) => /dead-lettered|another program/.test(line))
+      .map((line) => line.replaceAll(/[│ ]+/g, ' ').trim())
+  t.strictSame(rows(0), ['dead-lettered 3'])
+  t.strictSame(rows(2), ['dead-lettered by the queue 3', 'dead-lettered by the handler 2', 'or another program'])
 })

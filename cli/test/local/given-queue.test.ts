@@ -11,7 +11,7 @@ import { regionFor } from '../../src/local/queue.ts'
 import { command, handlerFile, isAlive, notebook, until } from '../support/runs.ts'
 
 /** An SQS outside of the run, with a queue, its dead-letter queue, and ten messages. */
-async function startSqs(t: Test, { withReceiveCounts = true } = {}) {
+async function startSqs(t: Test, { withReceiveCounts = true, withRedrivePolicy = true } = {}) {
   const app = buildApp({ logger: false })
   if (!withReceiveCounts) {
     app.addHook('preSerialization', async (_request, _reply, response) => {
@@ -29,16 +29,15 @@ async function startSqs(t: Test, { withReceiveCounts = true } = {}) {
   })
   const url = (name: string) => `${endpoint}/000000000000/${name}`
   await client.send(new CreateQueueCommand({ QueueName: 'dead' }))
+  const deadLetterTargetArn = 'arn:aws:sqs:us-east-1:000000000000:dead'
+  const RedrivePolicy = JSON.stringify({ deadLetterTargetArn, maxReceiveCount: 2 })
   await client.send(
     new CreateQueueCommand({
       QueueName: 'orders',
       Attributes: {
         // Enough to process and delete a batch on a busy machine. A failed message waits this long.
         VisibilityTimeout: '4',
-        RedrivePolicy: JSON.stringify({
-          deadLetterTargetArn: 'arn:aws:sqs:us-east-1:000000000000:dead',
-          maxReceiveCount: 2,
-        }),
+        ...(withRedrivePolicy ? { RedrivePolicy } : {}),
       },
     }),
   )
@@ -97,6 +96,46 @@ test('the endpoint can come from the variable of the SDK, and input is sent to i
   })
   t.match(JSON.parse(stdout), { sent: 10, processed: 18, deadLettered: 2, remaining: 0, lost: 0 })
   t.equal(code, 0)
+})
+
+test('an existing queue without a redrive policy: a warning says that the run may not end', async (t) => {
+  const { queueUrl } = await startSqs(t, { withRedrivePolicy: false })
+  const args = ['local', handlerFile('events.mjs'), '--queue-url', queueUrl, ...flags]
+  const { code, stdout, stderr } = await command(args, { env: { RECORD_TO: notebook(t).file } })
+  t.match(JSON.parse(stdout), { processed: 10, deadLettered: 0, otherDeadLetters: 0, remaining: 0, lost: 0 })
+  t.equal(code, 0)
+  t.match(
+    stderr,
+    /^warning \| the queue has no redrive policy: a message that always fails is redelivered until its retention period ends, and the run does not end before that\. Add a redrive policy, or stop the run with Ctrl-C$/m,
+  )
+})
+
+test('dead letters that the handler sends to the dead-letter queue of an existing queue count for the verdict', async (t) => {
+  const sqs = await startSqs(t)
+  const args = ['local', `${handlerFile('dead-letters.ts')}#sendsTo`, '--queue-url', sqs.queueUrl, '--messages', '10']
+  const env = {
+    AWS_ENDPOINT_URL_SQS: sqs.endpoint,
+    AWS_REGION: 'us-east-1',
+    QUEUE: sqs.queueUrl.replace('orders', 'dead'),
+  }
+  const of = (maximum: string) =>
+    command([...args, '--timeout', '4', '--batch-size', '10', '--max-dead-lettered', maximum, '--json'], {
+      env: { ...env, AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'x' },
+    })
+  const failed = await of('1')
+  t.match(JSON.parse(failed.stdout), {
+    processed: 20,
+    deadLettered: 0,
+    sentDeadLetters: 0,
+    otherDeadLetters: 2,
+    lost: 0,
+    reason: '2 messages were dead-lettered by the handler or another program (--max-dead-lettered 2 would allow it)',
+  })
+  t.equal(failed.code, 1)
+  const passed = await of('2')
+  t.match(JSON.parse(passed.stdout), { processed: 10, otherDeadLetters: 1, verdict: 'passed' })
+  t.equal(passed.code, 0)
+  t.notMatch(passed.stderr, 'redrive policy')
 })
 
 test('records without ApproximateReceiveCount: one warning', async (t) => {

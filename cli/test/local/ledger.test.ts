@@ -44,6 +44,25 @@ test('messages that the function dead-letters itself count as processed', async 
   t.match(ledger.snapshot({ queue: 0, deadLetter: 1 }), { processed: 2, deadLettered: 0, remaining: 0, lost: 0 })
 })
 
+test('if it is not known who sent dead letters, those that no failure explains are counted separately', async (t) => {
+  const ledger = openLedger(2)
+  ledger.sent(['a', 'b'])
+  const last = { ...a, receiveCount: 2 }
+  ledger.delivered([last, b])
+  ledger.invocationEnded(response, [last, b])
+  ledger.failed([last])
+  ledger.processed([b])
+  const counts = { queue: 0, deadLetter: 4 }
+  t.match(ledger.snapshot({ ...counts, deadLetter: 1 }), { deadLettered: 1, sentDeadLetters: 0, otherDeadLetters: 0 })
+  t.match(ledger.snapshot(counts), { deadLettered: 1, sentDeadLetters: 0, otherDeadLetters: 3 })
+  t.match(ledger.snapshot({ ...counts, sentDeadLetters: 2 }), {
+    deadLettered: 1,
+    sentDeadLetters: 2,
+    otherDeadLetters: 0,
+  })
+  t.match(ledger.snapshot({ ...counts, deadLetter: -1 }), { deadLettered: 0, otherDeadLetters: 0 }, 'some were removed')
+})
+
 test('a processed message stays processed after another delivery', async (t) => {
   const ledger = openLedger(3)
   ledger.sent(['c'])

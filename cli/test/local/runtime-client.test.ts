@@ -35,6 +35,22 @@ test('another runtime client gives the same ledger', async (t) => {
   t.strictSame(first.statuses, [400, 404], 'an unknown request and an unknown path')
 })
 
+test('a NODE_OPTIONS of the template or of --env keeps the limits of the memory', async (t) => {
+  const notes = notebook(t)
+  await runHandler('outcomes.mjs', {
+    function: {
+      env: { RECORD_TO: notes.file, NODE_OPTIONS: '--no-warnings --max-old-space-size=4000' },
+      memory: 256,
+      runtimeClient: `${node} '${foreign}'`,
+    },
+    messages: numberedMessages(1),
+  })
+  const [start] = notes.read()
+  // If a flag is repeated, Node uses the last one. tap adds quotes and flags of its own.
+  const expected = '--no-warnings --max-old-space-size=4000 --max-semi-space-size=12 --max-old-space-size=230'
+  t.equal(start.nodeOptions.replaceAll('"', '').replace(/ --import=.*/, ''), expected)
+})
+
 // The client of AWS compiles native code for a minute. To run this test, install it anywhere and set AWS_LAMBDA_RIC to
 // its command.
 const aws = process.env.AWS_LAMBDA_RIC

@@ -164,6 +164,17 @@ test('filters of the template are not applied, and a line says so', async (t) =>
   t.strictSame(await notesOf(undefined), [])
 })
 
+test('a mapping that is disabled, or that may be: the run uses it, and a line says what Lambda does', async (t) => {
+  const notesOf = async (Enabled: unknown) => (await taken(t, sam({ mapping: { Enabled } }))).notes.slice(1)
+  const line = 'Handler/Orders is disabled in T: on AWS, Lambda would not invoke the function for it, but this run does'
+  t.strictSame(await notesOf(false), [line])
+  t.strictSame(await notesOf('false'), [line])
+  t.strictSame(await notesOf({ 'Fn::ImportValue': 'x' }), [
+    'it is not known whether Handler/Orders is enabled in T (Fn::ImportValue x comes from another stack): this run assumes that it is',
+  ])
+  t.strictSame(await notesOf(true), [])
+})
+
 test('if no environment variable is known, one line says so', async (t) => {
   const Environment = { Variables: { 'Fn::Transform': { Name: 'Variables' } } }
   const { notes, variables } = await taken(t, sam({ function: { Environment } }))

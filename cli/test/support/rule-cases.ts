@@ -582,6 +582,23 @@ export const CASES: Case[] = [
     change: { dead: { FifoQueue: true } },
     found: ['invalid-value Queue'],
   },
+  ...[false, true].flatMap((isFifo) =>
+    [false, true].map((isFifoTarget): Case => {
+      const [kind, target] = [isFifo, isFifoTarget].map((fifo) => (fifo ? 'FIFO' : 'standard'))
+      const deadLetterTargetArn = `arn:aws:sqs:eu-west-1:123456789012:orders-dead${isFifoTarget ? '.fifo' : ''}`
+      const change = { queue: { RedrivePolicy: { deadLetterTargetArn, maxReceiveCount: 5 } } }
+      return {
+        title: `a ${kind} queue with the ARN of a ${target} queue in another stack as its dead-letter queue`,
+        change: isFifo ? fifo(change) : change,
+        found: [
+          ...(isFifo === isFifoTarget ? [] : ['invalid-value Queue']),
+          ...(isFifo ? ['fifo-parallelism mapping'] : []),
+          // The retention of its dead-letter queue.
+          ...(!isFifo && !isFifoTarget ? ['not-checked Queue'] : []),
+        ],
+      }
+    }),
+  ),
   ...[getAtt('Handler'), 'arn:aws:sns:eu-west-1:123456789012:orders'].flatMap((target): Case[] => {
     const change = { queue: { RedrivePolicy: { deadLetterTargetArn: target, maxReceiveCount: 5 } } }
     const what = typeof target === 'string' ? 'a topic' : 'a function'
@@ -654,6 +671,24 @@ export const CASES: Case[] = [
     title: 'a timeout of 2 s that is exactly long enough for the batch and the drain of a fifth (400 ms)',
     change: { function: { Timeout: 2 } },
     options: { recordMs: 1600 },
+    found: [],
+  },
+  {
+    title: 'a timeout that is 44 ms too short for the drain of 10,000 records with 128 MB (1,244 ms)',
+    change: { mapping: { BatchSize: 10_000 }, function: { MemorySize: 128 } },
+    options: { recordMs: 288 },
+    found: ['timeout-below-work Handler'],
+  },
+  {
+    title: 'a timeout that is long enough for the drain of 10,000 records with 128 MB (1,244 ms)',
+    change: { mapping: { BatchSize: 10_000 }, function: { MemorySize: 128 } },
+    options: { recordMs: 287 },
+    found: [],
+  },
+  {
+    title: 'a timeout that is long enough for the drain of 10,000 records with one CPU (1,000 ms)',
+    change: { mapping: { BatchSize: 10_000 }, function: { MemorySize: 1769 } },
+    options: { recordMs: 290 },
     found: [],
   },
   {

@@ -517,6 +517,28 @@ test('a queue is found by an ARN whose region is an attribute of another resourc
   t.strictSame(await endsOf(t, derived('Other', Other, { EventSourceArn })), [['Handler', 'Queue']])
 })
 
+test('an alias that routes to two versions: the settings of its versions are listed as not checked', async (t) => {
+  async function found(RoutingConfig: unknown) {
+    const Properties = { FunctionName: { Ref: 'Handler' }, FunctionVersion: '4', RoutingConfig }
+    const Live = { Type: 'AWS::Lambda::Alias', Properties }
+    const { Resources } = joined({ FunctionName: { Ref: 'Live' } }, { Live })
+    const Handler = { ...Resources.Handler, Properties: { Runtime: 'nodejs18.x', ReservedConcurrentExecutions: 2 } }
+    const findings = await findingsIn(t, { Resources: { ...Resources, Handler } })
+    return findings.map(({ rule, resource, message }) => (rule === 'not-checked' ? message : `${rule} ${resource}`))
+  }
+  t.strictSame(await found({ AdditionalVersionWeights: [{ FunctionVersion: '3', FunctionWeight: 0.1 }] }), [
+    'reserved-concurrency Orders',
+    'Not checked: the settings of Live. Reason: it routes invocations to several versions of Handler.',
+  ])
+  t.strictSame(await found(UNKNOWN), [
+    'reserved-concurrency Orders',
+    'Not checked: the settings of Live. Reason: Fn::ImportValue x comes from another stack.',
+  ])
+  for (const RoutingConfig of [undefined, { AdditionalVersionWeights: [] }]) {
+    t.strictSame(await found(RoutingConfig), ['reserved-concurrency Orders', 'runtime-deprecated Handler'])
+  }
+})
+
 test('redrive policies that AWS rejects give a finding with the reason and the fix', async (t) => {
   const finding = async (RedrivePolicy: unknown, change: Parameters<typeof sam>[0] = {}) =>
     (await findingsIn(t, sam({ ...change, queue: { RedrivePolicy, ...change.queue } })))[0]

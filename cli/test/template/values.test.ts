@@ -1,5 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { test } from 'tap'
+import { valueIn } from '../../src/model.ts'
 import { fifo, filters } from '../support/rule-cases.ts'
 import { type Change, findingsIn, getAtt, ids, only, read, sam, short, withVisibility } from '../support/templates.ts'
 
@@ -186,6 +187,7 @@ for (const [title, change, found] of [
     { queue: { RedrivePolicy: { deadLetterTargetArn: UNKNOWN, maxReceiveCount: 5 } } },
     ['not-checked Queue'],
   ],
+  ['FifoQueue of the dead-letter queue', { dead: { FifoQueue: UNKNOWN } }, ['not-checked Dead']],
   ["the source's retention", { queue: { MessageRetentionPeriod: UNKNOWN } }, ['not-checked Queue']],
   ["the dead-letter queue's retention", { dead: { MessageRetentionPeriod: UNKNOWN } }, ['not-checked Dead']],
 ] as const) {
@@ -194,14 +196,63 @@ for (const [title, change, found] of [
   })
 }
 
+test('an unknown memory is listed only if the timeout is checked, which depends on it', async (t) => {
+  const change = { function: { MemorySize: { 'Fn::ImportValue': 'x' } } }
+  t.strictSame(ids(await findingsIn(t, sam(change))), [])
+  const findings = await findingsIn(t, sam(change), { recordMs: 10 })
+  t.strictSame(ids(findings), ['not-checked Handler'])
+  t.match(findings[0]?.message, /^Not checked: MemorySize\. /)
+})
+
 test('on a FIFO queue, an unknown retention is not listed', async (t) => {
   const UNKNOWN = { 'Fn::ImportValue': 'x' }
   const retention = { MessageRetentionPeriod: UNKNOWN }
   const found = async (queue: Record<string, unknown>) =>
     ids(await findingsIn(t, sam(fifo({ queue: { ...retention, ...queue } }))))
   t.strictSame(await found({}), ['fifo-parallelism Handler/Orders'])
-  const elsewhere = { RedrivePolicy: { deadLetterTargetArn: UNKNOWN, maxReceiveCount: 5 } }
-  t.strictSame(await found(elsewhere), ['fifo-parallelism Handler/Orders'])
+  const elsewhere = 'arn:aws:sqs:eu-west-1:123456789012:dead.fifo'
+  const RedrivePolicy = { deadLetterTargetArn: elsewhere, maxReceiveCount: 5 }
+  t.strictSame(await found({ RedrivePolicy }), ['fifo-parallelism Handler/Orders'])
+})
+
+for (const [title, deadLetterTargetArn, said] of [
+  ['an import', { 'Fn::ImportValue': 'x' }, 'its dead-letter queue'],
+  [
+    'an ARN whose name is a dynamic reference',
+    'arn:aws:sqs:eu-west-1:123456789012:{{resolve:ssm:/name}}',
+    'arn:aws:sqs:eu-west-1:123456789012:{{resolve:ssm:/name}}',
+  ],
+  [
+    'an ARN whose name ends with an attribute',
+    { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:dead-${Handler.Name}' },
+    'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:dead-${Handler.Name}',
+  ],
+] as const) {
+  test(`a dead-letter queue of unknown kind is listed: ${title}`, async (t) => {
+    async function whatOf(change: Change) {
+      const RedrivePolicy = { deadLetterTargetArn, maxReceiveCount: 5 }
+      const findings = await findingsIn(t, sam({ ...change, queue: { ...change.queue, RedrivePolicy } }))
+      return findings
+        .filter(({ rule }) => rule !== 'fifo-parallelism')
+        .map(({ rule, resource, message }) => `${rule} ${resource}: ${message.replace(/\. Reason: .*/, '')}`)
+    }
+    t.strictSame(await whatOf(fifo({})), [`not-checked Queue: Not checked: whether ${said} is a FIFO queue`])
+    t.strictSame(await whatOf({}), [
+      `not-checked Queue: Not checked: the retention of ${said}, and whether it is a FIFO queue`,
+    ])
+  })
+}
+
+test('the kind of a dead-letter queue in another stack is known if the end of its name is known', async (t) => {
+  async function kindOf(name: string) {
+    const deadLetterTargetArn = { 'Fn::Sub': `arn:aws:sqs:\${AWS::Region}:\${AWS::AccountId}:${name}` }
+    const RedrivePolicy = { deadLetterTargetArn, maxReceiveCount: 5 }
+    const { mappings } = await read(t, sam({ queue: { RedrivePolicy } }))
+    return short(valueIn(only(mappings).queue.redrive)?.deadLetterQueue.fifo)
+  }
+  t.equal(await kindOf('${Handler.Name}.fifo'), true)
+  t.equal(await kindOf('${Handler.Name}-dead'), false)
+  t.equal(await kindOf('dead-${AWS::StackName}'), false, 'a name of a stack has no dot')
 })
 
 test('a long chain of conditions gives a reason, and does not overflow the stack', async (t) => {

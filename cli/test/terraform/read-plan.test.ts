@@ -227,6 +227,36 @@ test('a mapping of a queue in a data source that is read during apply', (t) => {
   t.end()
 })
 
+for (const [title, name, unknown, expected] of [
+  [
+    'is a standard queue',
+    'dead',
+    ['arn', 'url'],
+    'aws_sqs_queue.orders: deadLetterTargetArn: data.aws_sqs_queue.dead is a standard queue, but aws_sqs_queue.orders is a FIFO queue. ' +
+      'AWS rejects this value. Checks that depend on it were skipped.',
+  ],
+  ['is a FIFO queue', 'dead.fifo', ['arn', 'url'], undefined],
+  [
+    'has an unknown name',
+    undefined,
+    ['arn', 'url', 'name'],
+    'aws_sqs_queue.orders: Not checked: whether data.aws_sqs_queue.dead is a FIFO queue. Reason: data.aws_sqs_queue.dead does not show its settings.',
+  ],
+] as const) {
+  test(`a FIFO queue whose dead-letter queue is a data source that ${title}`, (t) => {
+    const data: Resource = { address: 'data.aws_sqs_queue.dead', values: { name }, unknown: [...unknown] }
+    const source = queue(
+      'aws_sqs_queue.orders',
+      { name: 'orders.fifo', fifo_queue: true },
+      { redrive_policy: { references: ref('data.aws_sqs_queue.dead.arn') } },
+    )
+    const plan = shownPlan({ resources: [handler(), data, source, mapping(ORDERS, REPORTS, TO_QUEUE, TO_HANDLER)] })
+    const said = messages(plan).filter((line) => !/message groups|maxReceiveCount/.test(line))
+    t.strictSame(said, expected === undefined ? [] : [expected])
+    t.end()
+  })
+}
+
 test('an ARN that is written by hand: the queue of that name is checked, and a finding says that it is not certain', (t) => {
   const findings = findingsInPlan(planOf([orders({ redrive_policy: '' }), handler()], { event_source_arn: QUEUE_ARN }))
   t.strictSame(ids(findings), ['no-redrive-policy aws_sqs_queue.orders', `not-checked ${ORDERS}`])

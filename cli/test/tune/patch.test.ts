@@ -96,7 +96,7 @@ for (const [name, template] of [
 }
 
 test('the patch never lowers the visibility timeout: another mapping of the queue may need it', async (t) => {
-  const timeoutIn = async (VisibilityTimeout: number) => {
+  async function timeoutIn(VisibilityTimeout: number) {
     const target = only((await read(t, sam({ queue: { VisibilityTimeout } }))).mappings)
     return parse(patchFor(COMBINATION, SETTINGS, target)).Resources.Queue.Properties.VisibilityTimeout
   }

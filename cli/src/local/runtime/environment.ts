@@ -86,9 +86,9 @@ function environmentVariables(options: FunctionOptions, file: string, address: s
   const path = relative(taskRoot, file)
   const region = regionOf(process.env)
   const name = basename(file, extname(file))
+  const given = options.env?.NODE_OPTIONS ?? process.env.NODE_OPTIONS ?? ''
   return {
     ...process.env,
-    ...(options.runtimeClient ? { NODE_OPTIONS: [process.env.NODE_OPTIONS ?? '', ...heapFlags].join(' ').trim() } : {}),
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
     AWS_EXECUTION_ENV: `AWS_Lambda_nodejs${process.versions.node.split('.')[0]}.x`,
@@ -100,6 +100,8 @@ function environmentVariables(options: FunctionOptions, file: string, address: s
     AWS_LAMBDA_LOG_STREAM_NAME: `local/[$LATEST]${process.pid}`,
     TZ: ':UTC',
     ...options.env,
+    // The last flag wins: NODE_OPTIONS of the shell, the template or --env cannot raise the limit of the memory.
+    ...(options.runtimeClient ? { NODE_OPTIONS: [given, ...heapFlags].join(' ').trim() } : {}),
     AWS_LAMBDA_RUNTIME_API: address,
     LAMBDA_TASK_ROOT: taskRoot,
     _HANDLER: `${path.slice(0, path.length - extname(path).length)}.${options.exportName ?? FUNCTION_DEFAULTS.exportName}`,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { MEMORY_OF_ONE_CPU } from '../predict.ts'
+import { MEMORY_OF_ONE_CPU } from '../../reserve.ts'
 import type { Combination, Measurement, Optimize, Origin, TuneResult } from '../result.ts'
 import { count, describeCost, describeCurve, describeGoodput } from './chart-descriptions.ts'
 import { type ChartId, formatCost, formatFigure, formatShare, isSameCombination, isUsable, MARKS } from './format.ts'
