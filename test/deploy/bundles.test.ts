@@ -8,7 +8,7 @@ import t from 'tap'
 import { printed } from '../support/compat.ts'
 import { standardEvent } from '../support/events.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { failed, timedContext } from '../support/handlers.ts'
+import { failed, LONG, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { startDownstream } from '../support/services.ts'
 import {
@@ -46,7 +46,7 @@ async function invoke(folder: string, handlerSetting: string) {
     let reported: string[] = []
     const lines = await printed(() =>
       logged(async () => {
-        reported = failed(await handler(standardEvent('a', 'b', 'c'), timedContext(30_000)))
+        reported = failed(await handler(standardEvent('a', 'b', 'c'), timedContext(LONG)))
       }),
     )
     const [{ _aws, service }] = lines as unknown as [Metrics]

@@ -2,7 +2,7 @@ import type { RequestListener } from 'node:http'
 import { ScanCommand } from '@aws-sdk/client-dynamodb'
 import t from 'tap'
 import { ids, sqsRecord } from '../support/events.ts'
-import { failed, timedContext } from '../support/handlers.ts'
+import { failed, LONG, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { barrier, startDynamoDb } from '../support/services.ts'
 
@@ -42,7 +42,7 @@ t.test(
     for (const delivery of ['first', 'second']) {
       let response = { batchItemFailures: [] }
       const log = await logged(async () => {
-        response = await handler(event, timedContext(30_000))
+        response = await handler(event, timedContext(LONG))
       })
       t.strictSame(failed(response), ['m5', 'm50', 'm128'], `the ${delivery} delivery`)
       t.match(log[0], /2 × ValidationException: .* \[m5, m128\]/)

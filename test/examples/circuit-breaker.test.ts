@@ -1,6 +1,7 @@
 import type { SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { invoke, sqsEvent } from '../../src/testing/index.ts'
+import { LONG } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { startDownstream, useEndpoint } from '../support/services.ts'
 import { startSqs, toRecord } from '../support/sqs.ts'
@@ -24,7 +25,9 @@ t.test('circuit-breaker.ts fails records without a call while the service is dow
   t.equal(event.Records.length, 60)
 
   const start = Date.now()
-  const [log = ''] = await logged(async () => t.strictSame((await invoke(handler, event)).failed, event.Records))
+  const [log = ''] = await logged(async () =>
+    t.strictSame((await invoke(handler, event, { timeout: LONG })).failed, event.Records),
+  )
   const end = Date.now()
   // 20 failures open the circuit. 19 further records can start before the last of them.
   t.ok(calls >= 20 && calls <= 39, `${calls} calls`)
@@ -40,14 +43,14 @@ t.test('circuit-breaker.ts fails records without a call while the service is dow
   // back.
   calls = 0
   status = 200
-  await logged(async () => t.strictSame((await invoke(handler, event)).failed, event.Records))
+  await logged(async () => t.strictSame((await invoke(handler, event, { timeout: LONG })).failed, event.Records))
   t.equal(calls, 0)
   const { now } = Date
   t.teardown(() => {
     Date.now = now
   })
   Date.now = () => now() + 30_000
-  t.strictSame((await invoke(handler, event)).succeeded, event.Records)
+  t.strictSame((await invoke(handler, event, { timeout: LONG })).succeeded, event.Records)
   t.equal(calls, 60)
 })
 
@@ -64,7 +67,9 @@ t.test('circuit-breaker.ts calls the service for each record if the service resp
   process.env.PAYMENTS_URL = downstream.url
   const { handler } = await import(`../../examples/circuit-breaker.ts?${'refused'}`)
   const event = sqsEvent(new Array(60).fill('payment'))
-  const log = await logged(async () => t.strictSame((await invoke(handler, event)).failed, event.Records))
+  const log = await logged(async () =>
+    t.strictSame((await invoke(handler, event, { timeout: LONG })).failed, event.Records),
+  )
   t.equal(calls, 60)
   t.match(log.join('\n'), '60 × Error: the payment service refused it with 422')
 })

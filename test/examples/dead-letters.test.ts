@@ -1,5 +1,5 @@
 import t from 'tap'
-import { failed, timedContext } from '../support/handlers.ts'
+import { failed, LONG, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { startDownstream, useEndpoint } from '../support/services.ts'
 import { startSqs, toRecord } from '../support/sqs.ts'
@@ -24,7 +24,7 @@ t.test('dead-letters.ts dead-letters permanent failures with the reason, and del
   let response = { batchItemFailures: [] }
   const log = await logged(async () => {
     const event = { Records: messages.map((message) => toRecord(message, source.arn)) }
-    response = await handler(event, timedContext(30_000))
+    response = await handler(event, timedContext(LONG))
   })
 
   const idOf = new Map(messages.map(({ Body, MessageId }) => [Number(Body), MessageId as string]))

@@ -4,7 +4,7 @@ import { json } from 'node:stream/consumers'
 import { ScanCommand, type WriteRequest } from '@aws-sdk/client-dynamodb'
 import t from 'tap'
 import { ids, sqsRecord } from '../support/events.ts'
-import { failed, timedContext } from '../support/handlers.ts'
+import { failed, LONG, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { listen, startDynamoDb } from '../support/services.ts'
 
@@ -55,7 +55,7 @@ t.test('dynamodb-chunks.ts writes up to 25 items per call and reports unprocesse
   heldBack = new Set(['r2', 'r20', 'r30', 'r59'])
   let response = { batchItemFailures: [] }
   const log = await logged(async () => {
-    response = await handler(event, timedContext(30_000))
+    response = await handler(event, timedContext(LONG))
   })
   t.strictSame(failed(response), ['m2', 'm4', 'm20', 'm21', 'm30', 'm53', 'm59'])
   t.match(log[0], '7 of 60 records failed')
@@ -67,7 +67,7 @@ t.test('dynamodb-chunks.ts writes up to 25 items per call and reports unprocesse
   heldBack.clear()
   const redelivered = { Records: event.Records.filter(({ messageId }) => failed(response).includes(messageId)) }
   await logged(async () => {
-    t.strictSame(failed(await handler(redelivered, timedContext(30_000))), ['m4', 'm53'])
+    t.strictSame(failed(await handler(redelivered, timedContext(LONG))), ['m4', 'm53'])
   })
   t.strictSame(await written(), { ...processed, r2, r20, r30, r59 })
 })

@@ -4,6 +4,7 @@ import { ScanCommand, type WriteRequest } from '@aws-sdk/client-dynamodb'
 import t from 'tap'
 import { invoke, sqsEvent } from '../../src/testing/index.ts'
 import { ids } from '../support/events.ts'
+import { LONG } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { barrier, close, listen, startDynamoDb } from '../support/services.ts'
 import { summaries } from '../support/tracing.ts'
@@ -60,7 +61,7 @@ t.test(
     const event = sqsEvent([...bodies, { messageId: 'm60', body: { orderId: 'o56', customer: 'c56' } }]) // o56 twice
     let failed: string[] = []
     const [log = ''] = await logged(async () => {
-      failed = (await invoke(handler, event)).failed.map(({ messageId }) => messageId)
+      failed = (await invoke(handler, event, { timeout: LONG })).failed.map(({ messageId }) => messageId)
     })
     const chunkOf30 = ids(50).slice(25)
     t.strictSame(failed, ['m3', 'm7', ...chunkOf30, 'm55'])
@@ -79,7 +80,7 @@ t.test(
     heldBack = refused = ''
     const again = { Records: event.Records.filter(({ messageId }) => failed.includes(messageId)) }
     await logged(async () => {
-      const result = await invoke(handler, again)
+      const result = await invoke(handler, again, { timeout: LONG })
       t.strictSame(
         result.failed.map(({ messageId }) => messageId),
         ['m3', 'm7'],
@@ -91,7 +92,9 @@ t.test(
     const withoutProfile = {
       Records: event.Records.filter(({ messageId }) => messageId === 'm3' || messageId === 'm7'),
     }
-    await logged(async () => t.strictSame((await invoke(handler, withoutProfile)).failed, withoutProfile.Records))
+    await logged(async () =>
+      t.strictSame((await invoke(handler, withoutProfile, { timeout: LONG })).failed, withoutProfile.Records),
+    )
     t.equal(sizes.length, calls, 'without items, DynamoDB is not called')
   },
 )
@@ -115,7 +118,7 @@ t.test('enrich-then-write.ts has at most 100 lookups in flight', async (t) => {
   const { handler } = await import(`../../examples/enrich-then-write.ts?${'bound'}`)
   const noted = summaries(t)
   const event = sqsEvent(Array.from({ length: 130 }, (_, index) => ({ orderId: `o${index}`, customer: 'c' })))
-  t.strictSame((await invoke(handler, event)).failed, [])
+  t.strictSame((await invoke(handler, event, { timeout: LONG })).failed, [])
   t.equal(peakInFlight, 100)
   t.equal([...noted.values()][0]?.peakInFlight, 4, 'chunks of 25')
 })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { fifoEvent } from '../support/events.ts'
-import { failed, timedContext } from '../support/handlers.ts'
+import { failed, LONG, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { barrier, startDownstream } from '../support/services.ts'
 
@@ -25,10 +25,7 @@ t.test('fifo-orders.ts keeps the order of events per customer, and a failure blo
   let response = { batchItemFailures: [] }
 
   const log = await logged(async () => {
-    response = await handler(
-      fifoEvent('a1', 'a2', 'b1', 'c1', 'b2', 'b3', 'a3', 'b4', 'c2', 'a4'),
-      timedContext(30_000),
-    )
+    response = await handler(fifoEvent('a1', 'a2', 'b1', 'c1', 'b2', 'b3', 'a3', 'b4', 'c2', 'a4'), timedContext(LONG))
   })
   t.strictSame(failed(response), ['b2', 'b3', 'b4'])
   t.strictSame(seen, {
@@ -39,7 +36,7 @@ t.test('fifo-orders.ts keeps the order of events per customer, and a failure blo
   t.match(log[0], /3 of 10 records failed \(2 blocked\); [^\n]+\n {2}1 × Error: the order service returned 500 \[b2\]/)
 
   refused.clear()
-  t.strictSame(await handler(fifoEvent('b2', 'b3', 'b4'), timedContext(30_000)), { batchItemFailures: [] })
+  t.strictSame(await handler(fifoEvent('b2', 'b3', 'b4'), timedContext(LONG)), { batchItemFailures: [] })
   t.strictSame(
     seen['/customers/b/events'],
     ['body of b1', 'body of b2', 'body of b2', 'body of b3', 'body of b4'],

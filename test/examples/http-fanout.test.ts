@@ -1,6 +1,6 @@
 import t from 'tap'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
-import { failed, timedContext } from '../support/handlers.ts'
+import { failed, LONG, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { barrier, startDownstream } from '../support/services.ts'
 
@@ -24,7 +24,7 @@ t.test(
 
     let response = { batchItemFailures: [] }
     const log = await logged(async () => {
-      response = await handler(standardEvent(...ids(250)), timedContext(30_000))
+      response = await handler(standardEvent(...ids(250)), timedContext(LONG))
     })
 
     t.strictSame(failed(response), ['m7', 'm120', 'm249'])

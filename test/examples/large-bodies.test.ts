@@ -4,6 +4,7 @@ import { startFauxqs } from 'fauxqs'
 import t from 'tap'
 import { invoke, sqsEvent } from '../../src/testing/index.ts'
 import { busyClock } from '../support/clock.ts'
+import { LONG } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { startDownstream, useEndpoint } from '../support/services.ts'
 import { summaries } from '../support/tracing.ts'
@@ -54,7 +55,7 @@ t.test(
     ])
     let failed: string[] = []
     const [log = ''] = await logged(async () => {
-      failed = (await invoke(handler, event)).failed.map(({ messageId }) => messageId)
+      failed = (await invoke(handler, event, { timeout: LONG })).failed.map(({ messageId }) => messageId)
     })
 
     t.strictSame(failed, ['missing', 'elsewhere', 'broken', 'incomplete'])
@@ -79,7 +80,7 @@ t.test('large-bodies.ts has at most ten bodies in memory', async (t) => {
   process.env.DOCUMENTS_URL = downstream.url
   const { handler } = await import(`../../examples/large-bodies.ts?${'bound'}`)
   const noted = summaries(t)
-  const { succeeded } = await invoke(handler, sqsEvent(new Array(30).fill('body')))
+  const { succeeded } = await invoke(handler, sqsEvent(new Array(30).fill('body')), { timeout: LONG })
   t.equal(succeeded.length, 30)
   t.equal([...noted.values()][0]?.peakInFlight, 10)
 })

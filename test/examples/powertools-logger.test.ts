@@ -1,7 +1,7 @@
 import t from 'tap'
 import { printed } from '../support/compat.ts'
 import { sqsRecord, standardEvent } from '../support/events.ts'
-import { failed, timedContext } from '../support/handlers.ts'
+import { failed, LONG, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { barrier, startDownstream } from '../support/services.ts'
 
@@ -20,7 +20,7 @@ t.test('powertools-logger.ts logs the record on each line, a line per failure, a
 
   let lines: Record<string, unknown>[] = []
   const others = await logged(async () => {
-    lines = await printed(async () => t.strictSame(failed(await handler(event, timedContext(30_000))), ['c']))
+    lines = await printed(async () => t.strictSame(failed(await handler(event, timedContext(LONG))), ['c']))
   })
   t.strictSame(others, [], 'the default log is not written')
   const posted = lines.filter(({ message }) => message === 'posted')

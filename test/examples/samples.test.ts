@@ -21,7 +21,7 @@ import { passingClock } from '../support/clock.ts'
 import { printed } from '../support/compat.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { failed, timedContext } from '../support/handlers.ts'
+import { failed, LONG, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { startDownstream, startDynamoDb, useEndpoint } from '../support/services.ts'
 import { startSqs, toRecord } from '../support/sqs.ts'
@@ -187,7 +187,7 @@ testSample(
     await logged(async () => {
       const Records = messages.map((message) => toRecord(message, source.arn))
       const expected = messages.filter(({ Body }) => Body === 'not JSON').map(({ MessageId }) => MessageId)
-      t.strictSame(failed(await handler({ Records }, timedContext(30_000))), expected)
+      t.strictSame(failed(await handler({ Records }, timedContext(LONG))), expected)
     })
     const buried = await sqs.receiveAll(dead.url)
     t.match(buried, [{ Body: '{"amount":-1}', MessageAttributes: { 'DeadLetter.ErrorName': {} } }])

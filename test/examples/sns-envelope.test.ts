@@ -1,5 +1,6 @@
 import t from 'tap'
 import { invoke } from '../../src/testing/index.ts'
+import { LONG } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { startDownstream } from '../support/services.ts'
 import { REGION, startSqs, toRecord } from '../support/sqs.ts'
@@ -34,7 +35,7 @@ t.test('sns-envelope.ts posts the message in the envelope of SNS, and reports id
 
   let failed: string[] = []
   const [log = ''] = await logged(async () => {
-    failed = (await invoke(handler, event)).failed.map(({ messageId }) => messageId)
+    failed = (await invoke(handler, event, { timeout: LONG })).failed.map(({ messageId }) => messageId)
   })
   t.strictSame(new Set(failed), new Set(['refused', '\\"cents\\":13', 'secret', 'direct'].flatMap(of)))
   t.equal(failed.length, 4)

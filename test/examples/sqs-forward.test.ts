@@ -1,6 +1,6 @@
 import t from 'tap'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
-import { failed, timedContext } from '../support/handlers.ts'
+import { failed, LONG, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { useEndpoint } from '../support/services.ts'
 import { startSqs } from '../support/sqs.ts'
@@ -19,7 +19,7 @@ t.test('sqs-forward.ts sends up to ten per call, and reports entries and calls t
 
   let response = { batchItemFailures: [] }
   const log = await logged(async () => {
-    response = await handler(standardEvent(...ids(45)), timedContext(30_000))
+    response = await handler(standardEvent(...ids(45)), timedContext(LONG))
   })
 
   const ofRefusedCall = ids(40).slice(30)

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { sqsRecord } from '../support/events.ts'
-import { failed, timedContext } from '../support/handlers.ts'
+import { failed, LONG, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { startDownstream } from '../support/services.ts'
 
@@ -27,7 +27,7 @@ t.test(
     const event = { Records: Object.entries(bodies).map(([id, body]) => sqsRecord(id, { body })) }
     let response = { batchItemFailures: [] }
     const log = await logged(async () => {
-      response = await handler(event, timedContext(30_000))
+      response = await handler(event, timedContext(LONG))
     })
 
     t.strictSame(failed(response), ['not-json', 'bad-email', 'refused', 'bad-seats'])

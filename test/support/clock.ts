@@ -126,8 +126,13 @@ export function requestClock(t: Test, hanging = 0) {
   }
 }
 
-/** Replaces `performance.now()`. Returns a function that advances it, for handlers that block the thread. Timers are real. */
+/**
+ * Replaces `performance.now()`. Returns a function that advances it, for handlers that block the thread. The timers of
+ * this package are real. Those of Middy do not fire: its early timeout would end the batch if the test took long.
+ */
 export function busyClock(t: Test): (milliseconds: number) => void {
+  setModuleTimeout((() => undefined) as unknown as typeof setTimeout)
+  t.teardown(() => setModuleTimeout(trueTimeout))
   const trueNow = Object.getOwnPropertyDescriptor(performance, 'now')
   let now = 1000
   Object.defineProperty(performance, 'now', { configurable: true, value: () => now })

@@ -15,6 +15,9 @@ export function testContext(): Context {
   return {} as Context
 }
 
+/** A timeout for handlers that make real calls: the longest on Lambda, so that it does not pass on a busy machine. */
+export const LONG = 900_000
+
 /** A context whose function times out in `timeout` milliseconds, by `performance.now()`. */
 export function timedContext(timeout: number): Context {
   return sqsContext({ timeout })
