@@ -319,7 +319,7 @@ function tuneCommand() {
     .option('--confirm', 'measure the recommendation again with the CPU share of its memory size; needs Linux and root')
     .optionsGroup('Speed and cost:')
     .addOption(
-      new Option('--optimize <what>', 'what to optimize; balanced means the lowest product of cost and time')
+      new Option('--optimize <what>', 'what to optimize; balanced means the lowest cost × time')
         .choices(['speed', 'cost', 'balanced'])
         .default('balanced'),
     )
