@@ -11,15 +11,15 @@ abstract class SqsBatchError extends Error {
 }
 
 /**
- * Makes V8 format the stack of an error now. Before that, the error refers to the functions on its stack, and so to the
- * whole batch. A handler that hangs can hold such an error for a long time.
- *
- * @returns the same error
+ * Makes an error without the list of functions in its `stack`. Until V8 formats this list, the error refers to the
+ * functions, and so to the whole batch. A handler that hangs can hold such an error for a long time. The list would
+ * only show functions of this package. Measured for 8,000 errors: 3 ms without it, 60 ms with it.
  */
-export function withStack<TError extends Error>(error: TError): TError {
-  try {
-    void error.stack
-  } catch {} // the application's `Error.prepareStackTrace` threw
+export function withoutStack<TError extends Error>(create: () => TError): TError {
+  const { stackTraceLimit } = Error
+  Reflect.set(Error, 'stackTraceLimit', 0) // does not throw if the application has frozen it
+  const error = create()
+  Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
   return error
 }
 

@@ -1,4 +1,4 @@
-import { withStack } from '../errors.ts'
+import { withoutStack } from '../errors.ts'
 import { startTimer } from '../timers.ts'
 
 export interface Deadline {
@@ -30,8 +30,8 @@ export function createDeadline({ left, reserve }: CallbackTime, callbacks: strin
   const message =
     `The time for ${callbacks} is over: the response needs the last ${Math.round(reserve)} ms before the function's ` +
     'timeout'
-  // With its stack, because an error whose stack has not been read keeps its callers in memory, and so the batch.
-  const expire = () => controller.abort(withStack(new Error(message)))
+  // Without a stack, because an error whose stack has not been read keeps its callers in memory, and so the batch.
+  const expire = () => controller.abort(withoutStack(() => new Error(message)))
   const time = left - reserve
   const endsAt = performance.now() + time
   const timer = time > 0 && time < Infinity ? startTimer(expire, time) : undefined

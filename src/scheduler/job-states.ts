@@ -24,10 +24,9 @@ export interface JobStates {
   /**
    * Ends the batch: later results are ignored.
    *
-   * @param aborted the error of the jobs that are still running
    * @returns the jobs that did not succeed, in order
    */
-  end(aborted: Error | undefined): Failure[]
+  end(): Failure[]
 }
 
 type Result = PromiseSettledResult<unknown>
@@ -70,7 +69,7 @@ export function createJobStates(count: number): JobStates {
     drain(): void {
       states.waiting = 0
     },
-    end(aborted: Error | undefined): Failure[] {
+    end(): Failure[] {
       isOver = true
       const failures: Failure[] = []
       let notStarted: Error | undefined // one error for all: to make one costs as much as ten records
@@ -78,8 +77,7 @@ export function createJobStates(count: number): JobStates {
         const result = results[job]
         if (result?.status === 'fulfilled') continue
         let reason: unknown = result?.reason
-        if (result === RUNNING) reason = aborted
-        else if (!result) {
+        if (!result) {
           notStarted ??= new RecordNotStartedError('The batch ended before the record started')
           reason = notStarted
         }

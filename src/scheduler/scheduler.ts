@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { isObject } from '../describe.ts'
-import { RecordAbortedError, RecordTimeoutError, withStack } from '../errors.ts'
+import { RecordAbortedError, RecordTimeoutError, withoutStack } from '../errors.ts'
 import { startTimer } from '../timers.ts'
 import type { ConcurrencySummary, RecordOptions } from '../types.ts'
 import { warn } from '../warn.ts'
@@ -326,14 +326,12 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       liveBatches.delete(liveBatch)
       rateLimit?.leave(liveBatch)
       const now = performance.now()
-      const aborted =
-        states.running > 0
-          ? withStack(new RecordAbortedError('The batch ended before the record was finished'))
-          : undefined
-      resolve(states.end(aborted))
       for (const slot of heldSlots) {
         // A job that has timed out already has a result.
-        if (aborted && slot.options && states.isRunning(slot.job)) {
+        if (slot.options && states.isRunning(slot.job)) {
+          // Each job has its own error, because its handler receives it as `signal.reason`, and can change it.
+          const aborted = withoutStack(() => new RecordAbortedError('The batch ended before the record was finished'))
+          states.settle(slot.job, rejected(aborted))
           durations.push(now - slot.startedAt)
           jobs.settled?.(slot.job, rejected(aborted))
           abort(slot.options, aborted)
@@ -341,6 +339,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         endInLimiter(slot, now, undefined)
         slot.release() // its handler may still hang. Releasing the slot again when the handler settles does nothing
       }
+      resolve(states.end())
     }
 
     /** Handles each deadline and record timeout that has passed, and sets the timer for the next one. */

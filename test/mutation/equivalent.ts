@@ -114,11 +114,10 @@ export const EQUIVALENT: Readonly<
       ['if (++inFlight >= peakInFlight) peakInFlight = inFlight'],
       'It sets an equal value.',
     ],
-    ['states.running > 0', ['true', 'states.running >= 0'], 'Without a running job, nobody receives the error.'],
     [
-      'if (aborted && slot.options && states.isRunning(slot.job)) {',
-      ['if (aborted || slot.options && states.isRunning(slot.job)) {', 'if (true && states.isRunning(slot.job)) {'],
-      'If the job of a slot is running, the slot has options, and `aborted` is set. TypeScript needs the checks.',
+      'if (slot.options && states.isRunning(slot.job)) {',
+      ['if (true && states.isRunning(slot.job)) {'],
+      'If the job of a slot is running, the slot has options. TypeScript needs the check.',
     ],
     [
       'let next = now < deadlines.drainAt ? deadlines.drainAt : deadlines.abortAt',

@@ -1,8 +1,6 @@
 import t from 'tap'
-import { RecordAbortedError, RecordBlockedError, RecordNotStartedError } from '../../src/errors.ts'
+import { RecordBlockedError, RecordNotStartedError } from '../../src/errors.ts'
 import { createJobStates, FULFILLED, rejected } from '../../src/scheduler/job-states.ts'
-
-const aborted = new RecordAbortedError('aborted')
 
 t.test('a job that did not start, or did not settle, is a failure', (t) => {
   const states = createJobStates(4)
@@ -11,9 +9,9 @@ t.test('a job that did not start, or did not settle, is a failure', (t) => {
   t.equal(states.settle(1, FULFILLED), true)
   t.strictSame([states.waiting, states.running], [1, 2])
   t.strictSame([0, 1, 3].map(states.isRunning), [true, false, false])
-  const [first, second, third, ...others] = states.end(aborted)
-  t.strictSame(first, { index: 0, reason: aborted })
-  t.strictSame(second, { index: 2, reason: aborted })
+  const [first, second, third, ...others] = states.end()
+  t.strictSame(first, { index: 0, reason: undefined })
+  t.strictSame(second, { index: 2, reason: undefined })
   t.equal(third?.index, 3)
   t.ok(third?.reason instanceof RecordNotStartedError)
   t.strictSame(others, [])
@@ -28,7 +26,7 @@ t.test('jobs that failed keep what was thrown, also undefined', (t) => {
     t.equal(states.settle(job, rejected(thrown[job])), true)
   }
   t.strictSame(
-    states.end(undefined),
+    states.end(),
     thrown.map((reason, index) => ({ index, reason })),
   )
   t.end()
@@ -41,13 +39,12 @@ t.test('only the first result of a job that is running counts', (t) => {
   t.equal(states.settle(0, rejected('first')), true)
   t.equal(states.settle(0, FULFILLED), false)
   states.start(1)
-  const failures = states.end(aborted)
+  const failures = states.end()
   t.equal(states.settle(1, FULFILLED), false, 'the batch has ended')
   t.strictSame(
     failures.map(({ index }) => index),
     [0, 1, 2],
   )
-  t.equal(states.isRunning(1), true, 'the caller must abort its signal')
   t.end()
 })
 
@@ -58,7 +55,7 @@ t.test('blocked jobs no longer count as waiting, and share one error with the ca
   states.block([], 'nothing')
   states.block([1, 3], 'cause')
   t.equal(states.waiting, 1)
-  const failures = states.end(undefined)
+  const failures = states.end()
   t.strictSame(
     failures.map(({ index }) => index),
     [0, 1, 2, 3],
@@ -79,7 +76,7 @@ t.test('after the drain no job counts as waiting, even if a job is blocked later
   states.block([1], 'cause')
   t.strictSame([states.waiting, states.running], [0, 0])
   t.strictSame(
-    states.end(undefined).map(({ reason }) => (reason as Error).name ?? reason),
+    states.end().map(({ reason }) => (reason as Error).name ?? reason),
     [undefined, 'RecordBlockedError', 'RecordNotStartedError'].map((name) => name ?? 'cause'),
   )
   t.end()
@@ -91,8 +88,8 @@ t.test('a batch whose jobs all succeeded has no failures', (t) => {
     states.start(job)
     states.settle(job, FULFILLED)
   }
-  t.strictSame(states.end(undefined), [])
-  t.strictSame(createJobStates(0).end(undefined), [])
+  t.strictSame(states.end(), [])
+  t.strictSame(createJobStates(0).end(), [])
   t.end()
 })
 

@@ -1,6 +1,7 @@
 import t from 'tap'
+import { PermanentError, type RecordFailure } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
-import { fifoEvent } from '../support/events.ts'
+import { fifoEvent, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 
@@ -35,4 +36,37 @@ t.test('the error of a record says why it did not succeed', async (t) => {
     ['c1', 'RecordAbortedError', 'ERR_RECORD_ABORTED', 'The batch ended before the record was finished'],
     ['d1', 'RecordNotStartedError', 'ERR_RECORD_NOT_STARTED', 'The batch ended before the record started'],
   ])
+})
+
+t.test('a handler that changes the reason of its signal does not change the errors of other records', async (t) => {
+  const clock = mockClock(t)
+  const passed: RecordFailure[] = []
+  const { code } = new PermanentError('')
+  const handle = handlerOf(
+    ({ messageId }, _context, { signal }) =>
+      new Promise((_, reject) => {
+        signal.addEventListener('abort', () => {
+          if (messageId !== 'b') return
+          reject(Object.assign(signal.reason, { code, message: 'changed by b' }))
+        })
+      }),
+    {
+      onFailure(failures) {
+        passed.push(...failures)
+        return failures.filter(({ error }) => (error as PermanentError).code !== code)
+      },
+    },
+  )
+  const result = handle(standardEvent('a', 'b', 'c'), timedContext(1000))
+  await settled()
+  clock.advance(800)
+  t.strictSame(failed(await result), ['a', 'c'])
+  t.strictSame(
+    passed.map(({ error }) => (error as Error).message),
+    [
+      'The batch ended before the record was finished',
+      'changed by b',
+      'The batch ended before the record was finished',
+    ],
+  )
 })
