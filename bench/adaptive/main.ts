@@ -9,7 +9,7 @@ import { printSimulation } from './simulate.ts'
 const USAGE = `Usage: npm run bench:adaptive -- --simulate | --http [--quick]
 
   --simulate  uses simulated downstreams. Takes a few minutes
-  --http      uses real HTTP servers. Takes about an hour, on a machine that does nothing else. Writes
+  --http      uses real HTTP servers. Takes about two hours, on a machine that does nothing else. Writes
               bench/results/adaptive-http.*, and skips the cases whose results are there. To measure them again,
               delete these files
   --quick     with --http: runs small batches once. Takes a few minutes. Writes to a temporary folder`
