@@ -38,7 +38,7 @@ function inSpan(handle: RecordHandler): RecordHandler {
     }
     const spanOptions = { kind: SpanKind.CONSUMER, links: linksTo(record), attributes }
     return tracer.startActiveSpan(`process ${queue}`, spanOptions, async (span) => {
-      const fail = (error: unknown) => {
+      function fail(error: unknown) {
         span.recordException(error as Error)
         span.setStatus({ code: SpanStatusCode.ERROR })
         span.end()

@@ -56,7 +56,10 @@ interface Slot {
   readonly release: () => void
   job: number
   startedAt: number
-  /** When the job was aborted because it timed out. `Infinity` if it was not. */
+  /**
+   * When the job was aborted because it timed out. `Infinity` if it was not. If the thread was blocked, this is later
+   * than its timeout.
+   */
   timedOutAt: number
   /** `undefined` while no job runs in the slot. */
   options: LazyJobOptions | undefined

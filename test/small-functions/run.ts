@@ -1,5 +1,5 @@
 /**
- * Measures whether functions with little memory, and therefore little CPU, respond in time. Run `npm run build`, then
+ * Measures whether functions with little memory, and therefore little CPU, respond in time. Run
  * `npm run test:small-functions`. Each run is a fresh process. It imports dist/ at full speed, as in Lambda's init
  * phase. When the event is delivered, its CPU is limited to the function's share. Exits with 1 if a response is late or
  * wrong.

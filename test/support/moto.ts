@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
+import { freePort } from './free-port.ts'
 import { close, listen } from './services.ts'
 
 const EMPTY_POLL_MS = 200
@@ -10,6 +11,21 @@ const EMPTY_POLL_MS = 200
 /**
  * Starts moto, an SQS that is independent of fauxqs. Returns its endpoint. Debian has it:
  * `apt-get install python3-moto python3-flask python3-flask-cors`.
+ */
+export async function spawnMoto(t: Test): Promise<string> {
+  const port = await freePort()
+  const moto = spawn('/usr/bin/python3', ['/usr/bin/moto_server', '-p', String(port)], { stdio: 'ignore' })
+  t.teardown(() => moto.kill('SIGKILL'))
+  const endpoint = `http://127.0.0.1:${port}`
+  for (let tries = 0; !(await responds(endpoint)); tries++) {
+    if (tries === 300 || moto.exitCode !== null) throw new Error('moto does not respond: is python3-moto installed?')
+    await sleep(100)
+  }
+  return endpoint
+}
+
+/**
+ * Starts moto behind a proxy, and returns the endpoint of the proxy.
  *
  * The threads of moto 5.1 change the list of messages without locks. Measured: if calls overlap, 30 of 1,000 messages
  * remain in the queue although moto has confirmed their deletion. Therefore a proxy passes on one call at a time. A
@@ -17,15 +33,7 @@ const EMPTY_POLL_MS = 200
  * response later.
  */
 export async function startMoto(t: Test): Promise<string> {
-  const port = await freePort()
-  const moto = spawn('/usr/bin/python3', ['/usr/bin/moto_server', '-p', String(port)], { stdio: 'ignore' })
-  t.teardown(() => moto.kill('SIGKILL'))
-  const target = `http://127.0.0.1:${port}`
-  for (let tries = 0; !(await responds(target)); tries++) {
-    if (tries === 300 || moto.exitCode !== null) throw new Error('moto does not respond: is python3-moto installed?')
-    await sleep(100)
-  }
-
+  const target = await spawnMoto(t)
   let last: Promise<unknown> = Promise.resolve()
   const server = createServer(async (request, response) => {
     const input = await text(request)
@@ -43,13 +51,6 @@ export async function startMoto(t: Test): Promise<string> {
   })
   t.teardown(() => close(server))
   return listen(server)
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  const { port } = new URL(await listen(server))
-  await close(server)
-  return Number(port)
 }
 
 function responds(url: string): Promise<boolean> {

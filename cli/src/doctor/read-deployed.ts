@@ -154,16 +154,20 @@ export async function readFunction(name: string, options: DeployedOptions): Prom
       }
     }
 
-    const read = async () => ({
-      lambdaFunction: await readConfiguration(lambda, name),
-      configurations: await listSqsMappings(lambda, name),
-    })
+    async function read() {
+      return {
+        lambdaFunction: await readConfiguration(lambda, name),
+        configurations: await listSqsMappings(lambda, name),
+      }
+    }
     const { lambdaFunction, configurations } = await read().catch((error) => {
       throw explain(error, name)
     })
-    const skip = (id: string, what?: string) => (error: unknown) => {
-      unreadResources.push({ id, unreadReason: reasonOf(error), ...(what === undefined ? {} : { what }) })
-      return []
+    function skip(id: string, what?: string) {
+      return (error: unknown) => {
+        unreadResources.push({ id, unreadReason: reasonOf(error), ...(what === undefined ? {} : { what }) })
+        return []
+      }
     }
     if (isQualified(name)) {
       const id = qualifiedNameIn(name)

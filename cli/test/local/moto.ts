@@ -1,6 +1,5 @@
 // `npm run test:moto` runs `local --queue-url`, deadLetter() and retryBackoff() on moto, an SQS that is independent of
-// fauxqs. Debian has it: apt-get install python3-moto python3-flask python3-flask-cors
-import { spawn } from 'node:child_process'
+// fauxqs.
 import {
   CreateQueueCommand,
   GetQueueAttributesCommand,
@@ -9,20 +8,11 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs'
 import { type Test, test } from 'tap'
-import { freePort } from '../support/free-port.ts'
-import { command, handlerFile, notebook, until } from '../support/runs.ts'
+import { spawnMoto } from '../../../test/support/moto.ts'
+import { command, handlerFile, notebook } from '../support/runs.ts'
 
 async function startMoto(t: Test) {
-  const port = await freePort()
-  const endpoint = `http://127.0.0.1:${port}`
-  const child = spawn('/usr/bin/python3', ['/usr/bin/moto_server', '-p', String(port)], { stdio: 'ignore' })
-  t.teardown(() => child.kill('SIGKILL'))
-  await until(() =>
-    fetch(endpoint).then(
-      () => true,
-      () => false,
-    ),
-  )
+  const endpoint = await spawnMoto(t)
   const credentials = { accessKeyId: 'x', secretAccessKey: 'x' }
   const client = new SQSClient({ endpoint, region: 'us-east-1', credentials })
   async function create(name: string, attributes = {}) {

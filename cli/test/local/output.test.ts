@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
+import { freePort } from '../../../test/support/free-port.ts'
 import manifest from '../../package.json' with { type: 'json' }
-import { freePort } from '../support/free-port.ts'
 import { command, folder, handlerFile, notebook, until, WARNING } from '../support/runs.ts'
 
 const outcomes = handlerFile('outcomes.mjs')
