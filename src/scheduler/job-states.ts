@@ -76,12 +76,8 @@ export function createJobStates(count: number): JobStates {
       for (let job = 0; job < count; job++) {
         const result = results[job]
         if (result?.status === 'fulfilled') continue
-        let reason: unknown = result?.reason
-        if (!result) {
-          notStarted ??= new RecordNotStartedError('The batch ended before the record started')
-          reason = notStarted
-        }
-        failures.push({ index: job, reason })
+        if (!result) notStarted ??= new RecordNotStartedError('The batch ended before the record started')
+        failures.push({ index: job, reason: result ? result.reason : notStarted })
       }
       return failures
     },
