@@ -47,6 +47,11 @@ export const EQUIVALENT: Readonly<
       ['if (false) return'],
       'Without jobs, this makes an error that nobody receives, and subtracts 0.',
     ],
+    [
+      "if (!result) notStarted ??= new RecordNotStartedError('The batch ended before the record started')",
+      ["if (true) notStarted ??= new RecordNotStartedError('The batch ended before the record started')"],
+      'If all jobs have a result, this makes an error that nobody receives.',
+    ],
   ],
   'src/scheduler/ready-queue.ts': [
     [
@@ -113,11 +118,6 @@ export const EQUIVALENT: Readonly<
       'if (++inFlight > peakInFlight) peakInFlight = inFlight',
       ['if (++inFlight >= peakInFlight) peakInFlight = inFlight'],
       'It sets an equal value.',
-    ],
-    [
-      'if (slot.options && states.isRunning(slot.job)) {',
-      ['if (true && states.isRunning(slot.job)) {'],
-      'If the job of a slot is running, the slot has options. TypeScript needs the check.',
     ],
     [
       'let next = now < deadlines.drainAt ? deadlines.drainAt : deadlines.abortAt',
