@@ -22,7 +22,8 @@ export interface JobStates {
   /** From now on, no job starts. */
   drain(): void
   /**
-   * Ends the batch: later results are ignored.
+   * Ends the batch: later results are ignored. The caller settles the running jobs first. A job that is still running
+   * is a failure with the reason `undefined`.
    *
    * @returns the jobs that did not succeed, in order
    */

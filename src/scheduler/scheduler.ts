@@ -58,7 +58,7 @@ interface Slot {
   startedAt: number
   /**
    * When the job was aborted because it timed out. `Infinity` if it was not. If the thread was blocked, this is later
-   * than its timeout.
+   * than `startedAt` + `recordTimeout`.
    */
   timedOutAt: number
   /** `undefined` while no job runs in the slot. */

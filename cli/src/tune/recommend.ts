@@ -66,7 +66,7 @@ function reasonsFor(
   const aboutMemory: Readonly<Record<Optimize, string>> = {
     speed: `No other memory size of about the same speed is more than ${EQUAL} cheaper.`,
     cost: `No other memory size is more than ${EQUAL} cheaper.`,
-    balanced: `For the other memory sizes, cost × time is at most ${EQUAL} lower.`,
+    balanced: `No other memory size lowers cost × time by more than ${EQUAL}.`,
   }
   const cutOff = `A concurrency above ${upTo}, the end of the range, may be faster: raise --concurrency.`
   return [

@@ -106,7 +106,7 @@ test('the recommendation names the combination, its figures, how they were obtai
   )
   t.match(
     recommendationFor(BEST, RESULT.combinations, { ...TRIED, optimize: 'balanced' }),
-    'For the other memory sizes, cost × time is at most 5 % lower. Of the higher concurrencies that were tried (up to 900)',
+    'No other memory size lowers cost × time by more than 5 %. Of the higher concurrencies that were tried (up to 900)',
   )
   const [unusable] = RESULT.combinations
   t.equal(
