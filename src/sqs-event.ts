@@ -54,9 +54,16 @@ function readEvent(event: unknown): Batch {
   const groups: (string | undefined)[] = []
   let isFifo = false
   for (let index = 0; index < size; index++) {
-    const record = checkRecord(given[index], index)
+    const record: SQSRecord | undefined = given[index]
+    if (!isObject(record)) {
+      throw new InvalidSqsEventError(`Expected an SQS record, but record ${index} is ${kindOf(record)}`)
+    }
+    const { eventSource, messageId }: { readonly eventSource?: unknown; readonly messageId?: unknown } = record
+    // Events that tests make by hand often omit it.
+    if (eventSource !== 'aws:sqs' && eventSource !== undefined) throw otherSource(eventSource, index)
+    if (typeof messageId !== 'string' || messageId === '') throw unusableId(messageId, index)
     records.push(record)
-    ids.push(checkId(record.messageId, index))
+    ids.push(messageId)
     const count = Number(record.attributes?.ApproximateReceiveCount)
     receiveCounts.push(count >= 1 && count < Infinity ? count : 1)
     const group = fifoGroup(record)
@@ -108,19 +115,12 @@ function fifoGroup(record: SQSRecord): string | undefined {
   return typeof arn === 'string' && arn.endsWith('.fifo') ? String(record.attributes?.MessageGroupId ?? '') : undefined
 }
 
-function checkRecord(record: SQSRecord | undefined, index: number): SQSRecord {
-  if (!isObject(record)) {
-    throw new InvalidSqsEventError(`Expected an SQS record, but record ${index} is ${kindOf(record)}`)
-  }
-  const source: unknown = record.eventSource
-  // Events that tests make by hand often omit it.
-  if (source === 'aws:sqs' || source === undefined) return record
-  const received = typeof source === 'string' ? source.slice(0, 100) : kindOf(source)
-  throw new InvalidSqsEventError(`Expected records from aws:sqs, but record ${index} comes from ${received}`)
+function otherSource(eventSource: unknown, index: number): InvalidSqsEventError {
+  const received = typeof eventSource === 'string' ? eventSource.slice(0, 100) : kindOf(eventSource)
+  return new InvalidSqsEventError(`Expected records from aws:sqs, but record ${index} comes from ${received}`)
 }
 
-function checkId(id: unknown, index: number): string {
-  if (typeof id === 'string' && id !== '') return id
+function unusableId(id: unknown, index: number): InvalidSqsEventError {
   const received = id === '' ? 'an empty string' : kindOf(id)
-  throw new InvalidSqsEventError(`Expected a messageId in every record, but that of record ${index} is ${received}`)
+  return new InvalidSqsEventError(`Expected a messageId in every record, but that of record ${index} is ${received}`)
 }

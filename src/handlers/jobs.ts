@@ -26,7 +26,7 @@ export function recordJobs(
     ready: createReadyQueue(records.length, batch.groups, fifoFailure),
     run: (index, options) => handler(records[index] as SQSRecord, options),
     recordCount: () => 1,
-    receiveCount: (index) => batch.receiveCounts[index] as number,
+    receiveCounts: batch.receiveCounts,
     recordsIn: (index) => [index],
     failedRecords: (failures) => failures,
   }
@@ -66,7 +66,6 @@ export function chunkJobs(
       return runChunk(run, chunk, options)
     },
     recordCount: (job) => (chunks[job] as number[]).length,
-    receiveCount: () => 1, // a chunk handler does not receive a receive count
     recordsIn: (job) => chunks[job] as number[],
     failedRecords: (failures) =>
       failures.flatMap(({ index: job, reason }) => {

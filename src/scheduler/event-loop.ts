@@ -7,34 +7,35 @@ const MAX_TIME_WITHOUT_YIELD = 10
 export interface EventLoop {
   /** Counts from now, as if there were a yield. Call it if no other invocation is running. */
   reset(): void
-  shouldYield(now: number): boolean
+  /** A worker yields after this time, on the clock of `performance.now()`. */
+  readonly yieldAt: number
   yieldToEventLoop(): Promise<void>
 }
 
 export function createEventLoop(): EventLoop {
-  let yieldedAt = 0
   let isYielding = false
-  return {
+  const eventLoop = {
+    yieldAt: 0,
     reset() {
-      yieldedAt = performance.now()
+      eventLoop.yieldAt = performance.now() + MAX_TIME_WITHOUT_YIELD
     },
-    shouldYield: (now) => now - yieldedAt > MAX_TIME_WITHOUT_YIELD,
     // Uses one immediate for each worker. Node runs all microtasks between two immediates, so a handler uses its CPU
     // time before the next worker reads the clock. If one immediate resumed all workers, each would start a record
     // before the first handler continued after its first `await`.
     yieldToEventLoop() {
       const isFirst = !isYielding
       isYielding = true
-      return new Promise((resolve) => {
+      return new Promise<void>((resolve) => {
         setImmediate(() => {
           // The time of the yield is set once for all workers that yielded together.
           if (isFirst) {
             isYielding = false
-            yieldedAt = performance.now()
+            eventLoop.reset()
           }
           resolve()
         })
       })
     },
   }
+  return eventLoop
 }

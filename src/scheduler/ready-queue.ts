@@ -10,8 +10,8 @@ export interface ReadyQueue {
   peek(): number | undefined
   /** Removes and returns the next job that may start; `undefined` if none may start now. */
   take(): number | undefined
-  /** Call it when a job that was taken has succeeded: the next job of its group may start. */
-  advanceGroup(job: number): void
+  /** Only of a FIFO queue. Call it when a job that was taken has succeeded: the next job of its group may start. */
+  advanceGroup?(job: number): void
   /** Call it when a job that was taken has failed. Removes and returns the jobs that must not start because of it. */
   removeBlockedBy(job: number): readonly number[]
 }
@@ -37,7 +37,6 @@ function inOrder(count: number): ReadyQueue {
     maxInFlight: count,
     peek: () => (next < count ? next : undefined),
     take: () => (next < count ? next++ : undefined),
-    advanceGroup() {},
     removeBlockedBy: () => NONE,
   }
 }

@@ -35,8 +35,8 @@ export interface Jobs {
   run(job: number, options: RecordOptions): unknown
   /** How many records the rate limit counts when this job starts. */
   recordCount(job: number): number
-  /** How often the record has been received. */
-  receiveCount(job: number): number
+  /** How often each record has been received. `undefined` for chunks: their handler does not receive it. */
+  readonly receiveCounts?: readonly number[]
   /** Is called with the result of each job that was started. */
   readonly settled?: ((job: number, result: PromiseSettledResult<undefined>) => void) | undefined
 }
@@ -130,8 +130,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       end: limiter ? AsyncLocalStorage.bind(end) : end,
     }
 
-    /** Runs a function when a slot is free, and frees the slot when its promise resolves. */
-    function enqueueSlot(run: (slot: Slot) => Promise<void>): void {
+    /** Calls `run` when a slot is free. Call `freeSlot()` when the slot is no longer needed. */
+    function enqueueSlot(run: (slot: Slot) => void): void {
       slots.enqueue((release) => {
         const slot: Slot = {
           release,
@@ -142,26 +142,28 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
           token: undefined,
         }
         heldSlots.add(slot)
-        void run(slot).then(() => {
-          heldSlots.delete(slot)
-          release()
-        })
+        run(slot)
       })
+    }
+
+    function freeSlot(slot: Slot): void {
+      heldSlots.delete(slot)
+      slot.release()
     }
 
     /** Runs one job after another in a slot, until no job is ready or the worker must give the slot up. */
     async function worker(slot: Slot): Promise<void> {
       let now = performance.now()
       let mustGiveUp = false
-      while (!mustGiveUp && !drainIfDue(now)) {
-        if (eventLoop.shouldYield(now)) {
+      while (!mustGiveUp) {
+        if (work && now > eventLoop.yieldAt) {
           await eventLoop.yieldToEventLoop()
           // Not `isContended`: if other workers wait for a slot, this worker first runs a job.
           mustGiveUp = slots.isOverLimit
           now = performance.now()
           continue
         }
-        const job = takeJob()
+        const job = takeJob(now)
         if (job === undefined) break
         // Repeats the code of `runJob()`, because a call would create a promise for each record, which costs more
         // than the rest of this loop.
@@ -173,11 +175,14 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
           result = rejected(error)
         }
         now = finishJob(slot, result)
-        mustGiveUp = slots.isContended
+        // If the limit is fixed and no other batch is live, nobody needs this slot. Workers of a batch that has ended may
+        // still wait for one, but they have no jobs.
+        mustGiveUp = (limiter !== undefined || liveBatches.size > 1) && slots.isContended
       }
       // Waits for a slot again, unless the limit became smaller and this batch has more workers than there are slots.
       if (mustGiveUp && hasWaitingJobs() && workers <= slots.limit) enqueueSlot(worker)
       else workers--
+      freeSlot(slot)
     }
 
     async function runJob(slot: Slot, job: number, now: number): Promise<void> {
@@ -197,7 +202,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     function dispatch(): void {
       if (isDispatching || nextRecordCount() === 0) return
       isDispatching = true
-      enqueueSlot(runWhenDue)
+      enqueueSlot((slot) => void runWhenDue(slot).then(() => freeSlot(slot)))
     }
 
     async function runWhenDue(slot: Slot): Promise<void> {
@@ -206,14 +211,15 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       while (work) {
         isDue ||= await limit.waitUntilDue(liveBatch, nextRecordCount)
         const now = performance.now()
-        if (!isDue || drainIfDue(now)) break
+        if (now >= deadlines.drainAt) drain()
+        if (!isDue || !work || now >= deadlines.drainAt) break
         if (slots.isOverLimit) {
           // Waits for another slot, and lets the next invocation continue.
           isDispatching = false
           limit.leave(liveBatch)
           return dispatch()
         }
-        if (eventLoop.shouldYield(now)) {
+        if (now > eventLoop.yieldAt) {
           await eventLoop.yieldToEventLoop()
           continue
         }
@@ -222,7 +228,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
           isDue = false // the next job has more records now, or another invocation has started some: wait again
           continue
         }
-        const job = takeJob() // `undefined` if the job was blocked in the meantime
+        const job = takeJob(now) // `undefined` if the job was blocked in the meantime
         const running = job === undefined ? undefined : runJob(slot, job, now)
         isDispatching = false
         // The records are counted after their handler has started. If they were counted before it, and the process
@@ -235,22 +241,18 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       isDispatching = false
     }
 
-    /** Drains the batch if its drain deadline has passed. Returns whether no further job may start. */
-    function drainIfDue(now: number): boolean {
-      if (work && now >= deadlines.drainAt) drain()
-      return work === undefined || now >= deadlines.drainAt
-    }
-
     function hasWaitingJobs(): boolean {
       return work !== undefined && work.states.waiting > 0
     }
 
-    function takeJob(): number | undefined {
+    /** Removes and returns the next job that may start. `undefined` if none may: then the batch may be drained, too. */
+    function takeJob(now: number): number | undefined {
+      if (now >= deadlines.drainAt) drain()
       return work && work.states.waiting > 0 ? work.jobs.ready.take() : undefined
     }
 
     /**
-     * How many records the rate limit counts for the job that `takeJob()` would return; 0 if none is ready. Without a
+     * How many records the rate limit counts for the next job that is ready; 0 if none is. Without a
      * rate limit, only whether it is 0 matters.
      */
     function nextRecordCount(): number {
@@ -264,7 +266,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       slot.job = job
       slot.startedAt = now
       slot.timedOutAt = Infinity
-      slot.options = new LazyJobOptions(job, jobs.receiveCount(job))
+      slot.options = new LazyJobOptions(job, jobs.receiveCounts?.[job] ?? 1)
       states.start(job)
       if (++inFlight > peakInFlight) peakInFlight = inFlight
       if (limiter) {
@@ -306,7 +308,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       durations.push(now - startedAt)
       const { jobs, states } = work
       jobs.settled?.(job, result)
-      if (result.status === 'fulfilled') jobs.ready.advanceGroup(job)
+      if (result.status === 'fulfilled') jobs.ready.advanceGroup?.(job)
       else states.block(jobs.ready.removeBlockedBy(job), result.reason)
       endIfDone()
     }

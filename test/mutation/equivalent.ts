@@ -65,13 +65,6 @@ export const EQUIVALENT: Readonly<
       'A job is in the queue once, so the two numbers are never equal.',
     ],
   ],
-  'src/handlers/jobs.ts': [
-    [
-      'receiveCount: () => 1, // a chunk handler does not receive a receive count',
-      ['receiveCount: () => undefined, // a chunk handler does not receive a receive count'],
-      'A chunk handler does not receive it.',
-    ],
-  ],
   'src/scheduler/scheduler.ts': [
     [
       'heldSlots.delete(slot)',
@@ -84,35 +77,44 @@ export const EQUIVALENT: Readonly<
       'At the end of the loop, the batch has drained or ended: there is nothing more to dispatch.',
     ],
     [
-      'if (work && now >= deadlines.drainAt) drain()',
-      ['if (false) drain()', 'if (work && now > deadlines.drainAt) drain()', 'if (work && now >= deadlines.drainAt) ;'],
-      'The next line stops the worker, and the timer of watchDeadlines() drains the batch.',
+      'if (work && now > eventLoop.yieldAt) {',
+      ['if (work && now >= eventLoop.yieldAt) {'],
+      'At exactly this time, the worker yields once more.',
     ],
     [
-      'return work === undefined || now >= deadlines.drainAt',
+      'if (now > eventLoop.yieldAt) {',
+      ['if (now >= eventLoop.yieldAt) {'],
+      'At exactly this time, the worker yields once more.',
+    ],
+    [
+      'mustGiveUp = (limiter !== undefined || liveBatches.size > 1) && slots.isContended',
       [
-        'return false',
-        'return work === undefined && now >= deadlines.drainAt',
-        'return false || now >= deadlines.drainAt',
-        'return work === undefined || false',
-        'return work === undefined || now > deadlines.drainAt',
+        'mustGiveUp = (true) && slots.isContended',
+        'mustGiveUp = (limiter !== undefined || liveBatches.size >= 1) && slots.isContended',
       ],
-      'takeJob() checks the same: without a batch, or after drain() in the line before, it returns no job.',
+      'The first condition saves time. Without it, a worker may also give its slot up to a batch that has ended.',
+    ],
+    [
+      'if (now >= deadlines.drainAt) drain()',
+      ['if (false) drain()', 'if (now > deadlines.drainAt) drain()', 'if (now >= deadlines.drainAt) ;'],
+      'With a rate limit, the next line stops, and the timer of watchDeadlines() drains the batch.',
+    ],
+    [
+      'if (!isDue || !work || now >= deadlines.drainAt) break',
+      [
+        'if (false) break',
+        'if ((!isDue || !work) && now >= deadlines.drainAt) break',
+        'if (false || now >= deadlines.drainAt) break',
+        'if (!isDue && !work || now >= deadlines.drainAt) break',
+        'if (!isDue || !work || false) break',
+        'if (!isDue || !work || now > deadlines.drainAt) break',
+      ],
+      'In each of these cases the batch has drained or ended: takeJob() returns no job, and no record is counted.',
     ],
     [
       'return work !== undefined && work.states.waiting > 0',
       ['return true', 'return work !== undefined && true', 'return work !== undefined && work.states.waiting >= 0'],
       'An additional worker finds no job and frees its slot.',
-    ],
-    [
-      'return work && work.states.waiting > 0 ? work.jobs.ready.take() : undefined',
-      [
-        'return true ? work.jobs.ready.take() : undefined',
-        'return work || work.states.waiting > 0 ? work.jobs.ready.take() : undefined',
-        'return work && true ? work.jobs.ready.take() : undefined',
-        'return work && work.states.waiting >= 0 ? work.jobs.ready.take() : undefined',
-      ],
-      'Each caller has called drainIfDue() immediately before, which checks the same.',
     ],
     [
       'if (++inFlight > peakInFlight) peakInFlight = inFlight',
@@ -330,9 +332,14 @@ export const EQUIVALENT: Readonly<
       'recover() only asks whether there is a fatal error.',
     ],
     [
-      'if (report && returned === report.response) return failures',
-      ['if (false) return failures'],
+      'return report && returned === report.response ? known : mergeResponse(returned, known, isLenient)',
+      ['return false ? known : mergeResponse(returned, known, isLenient)'],
       'The report is read a second time, with the same result.',
+    ],
+    [
+      'const ids = report && remaining === report.failures ? report.ids : idsOf(batch, remaining)',
+      ['const ids = false ? report.ids : idsOf(batch, remaining)'],
+      'The ids are made again, and are equal.',
     ],
     [
       'if (failures.length > 0 && failureHandlers.length > 0) {',
@@ -345,20 +352,6 @@ export const EQUIVALENT: Readonly<
         'if (failures.length > 0 && failureHandlers.length >= 0) {',
       ],
       'Without failures or without handlers, handleFailures() returns equal failures. The check saves time.',
-    ],
-    [
-      'const isUnchangedList = remaining === (await started?.failures)',
-      ['const isUnchangedList = false'],
-      'The ids are made again, and are equal.',
-    ],
-    [
-      'const ids = (isUnchangedList && started?.givenReport?.ids) || idsOf(batch, remaining)',
-      [
-        'const ids = (false) || idsOf(batch, remaining)',
-        'const ids = (isUnchangedList && started.givenReport?.ids) || idsOf(batch, remaining)',
-        'const ids = (isUnchangedList && started?.givenReport.ids) || idsOf(batch, remaining)',
-      ],
-      'The ids are made again, and are equal. If `remaining` is the list of failures of the records, run() has already set `givenReport`.',
     ],
   ],
   'src/report/failure-handlers.ts': [
@@ -427,11 +420,18 @@ export const EQUIVALENT: Readonly<
   ],
   'src/middleware.ts': [
     [
-      'if (!isTraced()) warmUp(settings).catch(() => {}) // otherwise, subscribers would receive the warm-up batch',
-      [
-        'if (false) warmUp(settings).catch(() => {}) // otherwise, subscribers would receive the warm-up batch',
-        'if (!isTraced()) ; // otherwise, subscribers would receive the warm-up batch',
-      ],
+      "const countsRecords = rateLimit || typeof settings.concurrency !== 'number'",
+      ['const countsRecords = true', 'const countsRecords = rateLimit || typeof settings.concurrency !== ""'],
+      'With a scheduler of its own, the warm-up only makes the first batch less fast.',
+    ],
+    [
+      'const warmUpSchedule = countsRecords ? createScheduler({ concurrency: 1 }) : schedule',
+      ['const warmUpSchedule = countsRecords ? createScheduler({}) : schedule'],
+      'The warm-up runs no record. It only lets V8 compile the code earlier.',
+    ],
+    [
+      'if (!isTraced()) warmUp(settings, warmUpSchedule).catch(() => {})',
+      ['if (false) warmUp(settings, warmUpSchedule).catch(() => {})', 'if (!isTraced()) ;'],
       'The warm-up only lets V8 compile the code earlier.',
     ],
     [
@@ -440,14 +440,9 @@ export const EQUIVALENT: Readonly<
       'createScheduler() also receives the settings, which have the same number. TypeScript needs it.',
     ],
     [
-      "async function warmUp(settings: Settings): Promise<void> { const schedule = createScheduler({ concurrency: 1 }) const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] }) const { run, conclude } = createInvocation(batch, {} as Context, { ...settings, onSummary: undefined }, schedule) await conclude(await run(() => {}, batch.event, {}, undefined)) }",
-      ['async function warmUp(settings: Settings): Promise<void> {}'],
+      "async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> { const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] }) const { run, conclude } = createInvocation(batch, {} as Context, { ...settings, onSummary: undefined }, schedule) await conclude(await run(() => {}, batch.event, {}, undefined)) }",
+      ['async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> {}'],
       'The warm-up only lets V8 compile the code earlier.',
-    ],
-    [
-      'const schedule = createScheduler({ concurrency: 1 })',
-      ['const schedule = createScheduler({})'],
-      'The warm-up runs no record. It only lets V8 compile the code earlier.',
     ],
     [
       "const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] })",
