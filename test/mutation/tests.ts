@@ -77,12 +77,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'invocation/failed-invocation',
     'scheduler/time-budget',
   ],
-  'src/scheduler/scheduler.ts': [
-    'scheduler/adaptive-concurrency',
-    'handlers/each-record-arguments',
-    ...SCHEDULER,
-    ...TRACING,
-  ],
+  'src/scheduler/scheduler.ts': ['scheduler/adaptive-concurrency', 'invocation/bad-event', ...SCHEDULER, ...TRACING],
   'src/scheduler/adaptive/adaptive-concurrency.ts': ['options/adaptive-concurrency', 'scheduler/adaptive-concurrency'],
   'src/scheduler/adaptive/classify.ts': ['scheduler/classify'],
   'src/scheduler/adaptive/cohort.ts': ['scheduler/cohort'],
