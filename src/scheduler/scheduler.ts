@@ -180,7 +180,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         mustGiveUp = (limiter !== undefined || liveBatches.size > 1) && slots.isContended
       }
       // Waits for a slot again, unless the limit became smaller and this batch has more workers than there are slots.
-      if (mustGiveUp && hasWaitingJobs() && workers <= slots.limit) enqueueSlot(worker)
+      if (mustGiveUp && work && work.states.waiting > 0 && workers <= slots.limit) enqueueSlot(worker)
       else workers--
       freeSlot(slot)
     }
@@ -239,10 +239,6 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         return dispatch() // the next job of a FIFO group may be ready now
       }
       isDispatching = false
-    }
-
-    function hasWaitingJobs(): boolean {
-      return work !== undefined && work.states.waiting > 0
     }
 
     /** Removes and returns the next job that may start. `undefined` if none may: then the batch may be drained, too. */

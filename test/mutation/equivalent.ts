@@ -112,8 +112,11 @@ export const EQUIVALENT: Readonly<
       'In each of these cases the batch has drained or ended: takeJob() returns no job, and no record is counted.',
     ],
     [
-      'return work !== undefined && work.states.waiting > 0',
-      ['return true', 'return work !== undefined && true', 'return work !== undefined && work.states.waiting >= 0'],
+      'if (mustGiveUp && work && work.states.waiting > 0 && workers <= slots.limit) enqueueSlot(worker)',
+      [
+        'if (mustGiveUp && work && true && workers <= slots.limit) enqueueSlot(worker)',
+        'if (mustGiveUp && work && work.states.waiting >= 0 && workers <= slots.limit) enqueueSlot(worker)',
+      ],
       'An additional worker finds no job and frees its slot.',
     ],
     [
