@@ -65,7 +65,7 @@ interface Started {
    * `undefined`, as if there were no timeout.
    */
   readonly timeoutAt: number
-  /** The report that `run()` returned to the inner handler, the ids that it had at that time, and their failures. */
+  /** The report that `run()` returned to the inner handler, the ids that it had at that time, and the failed records. */
   givenReport?: {
     readonly response: SQSBatchResponse
     readonly ids: readonly string[]

@@ -241,15 +241,15 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       isDispatching = false
     }
 
-    /** Removes and returns the next job that may start. `undefined` if none may: then the batch may be drained, too. */
+    /** Removes and returns the next job; `undefined` if none may start. Drains the batch if its drain deadline is over. */
     function takeJob(now: number): number | undefined {
       if (now >= deadlines.drainAt) drain()
       return work && work.states.waiting > 0 ? work.jobs.ready.take() : undefined
     }
 
     /**
-     * How many records the rate limit counts for the next job that is ready; 0 if none is. Without a
-     * rate limit, only whether it is 0 matters.
+     * How many records the rate limit counts for the next job that is ready; 0 if none is. Without a rate limit, only
+     * whether it is 0 matters.
      */
     function nextRecordCount(): number {
       if (!work || work.states.waiting === 0) return 0
