@@ -25,7 +25,8 @@ import { watchSeenRecords } from './seen-records.ts'
 import { type Batch, recordsOf } from './sqs-event.ts'
 import type { BatchTrace } from './types.ts'
 
-// Read once, because fake timers replace it. An import of node:process would add 0.9 ms to every start (Node 24).
+// Read once, because fake timers replace `process.nextTick`. An import of node:process would add 0.9 ms to every start
+// (Node 24).
 const { nextTick } = process
 
 /**
@@ -213,7 +214,7 @@ export function createInvocation(
   }
 
   /**
-   * Adds what the inner handler reported to the failures of the records.
+   * Returns the failures of the records, and those that the inner handler reported in addition.
    *
    * @param isLenient whether `returned` could come from something other than the inner handler (see `mergeResponse()`)
    */

@@ -77,7 +77,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
   // A rate limit would count the record of the warm-up batch, and adaptive concurrency would measure it.
   const countsRecords = rateLimit || typeof settings.concurrency !== 'number'
   const warmUpSchedule = countsRecords ? createScheduler({ concurrency: 1 }) : schedule
-  // With subscribers there is no warm-up, because they would receive its batch.
+  // Not if the channels have subscribers, because they would receive the warm-up batch.
   if (!isTraced()) warmUp(settings, warmUpSchedule).catch(() => {})
 
   function boundedSqsBatchBefore(request: Request): void {
@@ -121,8 +121,8 @@ function createLimits(concurrency: Settings['concurrency']): Pick<Limits, 'concu
  * of the time of the first batch (measured). While a function starts, Lambda gives it a whole CPU, even if it has less
  * than 1,769 MB of memory.
  *
- * @param schedule if possible, that of the instance: V8 collects type feedback for each instance of a function, and
- * with this feedback the first batch is about 8 % faster (measured)
+ * @param schedule if possible, the scheduler of the middleware: V8 collects type feedback for each closure, and with
+ * this feedback the first batch is about 8 % faster (measured)
  */
 async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> {
   const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] })

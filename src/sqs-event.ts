@@ -59,7 +59,7 @@ function readEvent(event: unknown): Batch {
       throw new InvalidSqsEventError(`Expected an SQS record, but record ${index} is ${kindOf(record)}`)
     }
     const { eventSource, messageId }: { readonly eventSource?: unknown; readonly messageId?: unknown } = record
-    // Events that tests make by hand often omit it.
+    // Events that tests make by hand often omit `eventSource`.
     if (eventSource !== 'aws:sqs' && eventSource !== undefined) throw otherSource(eventSource, index)
     if (typeof messageId !== 'string' || messageId === '') throw unusableId(messageId, index)
     records.push(record)

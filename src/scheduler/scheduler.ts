@@ -175,8 +175,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
           result = rejected(error)
         }
         now = finishJob(slot, result)
-        // If the limit is fixed and no other batch is live, nobody needs this slot. Workers of a batch that has ended may
-        // still wait for one, but they have no jobs.
+        // With a fixed limit and no other live batch, no worker that waits for a slot has jobs to run. It may belong to a
+        // batch that has ended.
         mustGiveUp = (limiter !== undefined || liveBatches.size > 1) && slots.isContended
       }
       // Waits for a slot again, unless the limit became smaller and this batch has more workers than there are slots.
