@@ -17,7 +17,7 @@ const INTRODUCTION = `# Benchmark results
 
 ## Why a limit
 
-A batch of a standard queue has up to 10,000 records. A Lambda function has ${count(DESCRIPTORS)} file descriptors. Some libraries start all records at once. If each record opens a connection, most of them then fail with \`EMFILE\`. SQS redelivers the failed records, and they fail again.
+The batch size of a standard queue can be up to 10,000. A Lambda function has ${count(DESCRIPTORS)} file descriptors. Some libraries start all records at once. If each record opens a connection, most of them then fail with \`EMFILE\`. SQS redelivers the failed records, and they fail again.
 
 This package limits the records in flight with [p-queue](https://github.com/sindresorhus/p-queue). It starts up to \`concurrency\` workers, and each worker processes one record after another. In a large batch, a record costs about as much as with \`Promise.allSettled()\` without a limit. In a batch of ten, a record costs more, because the workers must start first.
 
@@ -83,7 +83,7 @@ function lambdaTable(cases: Cases, isShort: boolean): string {
       'all libraries. ' +
       (isShort
         ? 'The figures are medians of the fastest batch of each process, and of the CPU time of the first batch.'
-        : 'Each process gives the time of its median batch, and the figures are the medians of these times.'),
+        : 'Each process gives the time of its median batch, or for the first two columns of its first batch. The figures are the medians of these times.'),
   )
 }
 
@@ -169,7 +169,7 @@ function targetTable(results: Results, parts: readonly Part[], isShort: boolean)
     isShort ? 'Limits of a short run' : 'Targets',
     isShort
       ? 'The ratio of the medians or that of the fastest samples must be within the limit.'
-      : 'The missed targets are listed too. The quartiles are those of the ratios of single rounds. The FIFO batch has 10 ' +
+      : 'The missed targets are listed too. The quartiles are those of the ratios of single rounds, so the measured value can lie outside of them. The FIFO batch has 10 ' +
           'records of 10 ms in 10 message groups. The heap is measured after a garbage collection.',
     ['', 'measured', 'quartiles', ...(isShort ? ['fastest'] : []), 'at most', ''],
     found.map(({ title, ratio, quartiles, ratioOfFastest, limit, isMet }) => [

@@ -131,8 +131,8 @@ export class InvalidBodyError extends SqsBatchError {
 }
 
 /**
- * Every record of a non-empty batch failed (option `throwOnFullBatchFailure`). `errors` contains the error of each
- * record, in record order.
+ * Every record of a non-empty batch failed and was not handled by `onFailure` (option `throwOnFullBatchFailure`).
+ * `errors` contains the error of each record, in record order.
  */
 export class FullBatchFailureError extends AggregateError {
   static {

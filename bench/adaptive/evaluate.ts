@@ -15,7 +15,7 @@ import {
 
 export const INITIAL = 50
 const MAX = 500
-const SWEEP = [4, 6, 8, 10, 12, 16, 20, 24, 28, 32, 37, 45, 50, 53, 64, 80, 100, 120, 150, 200, 250, 300, 400, 500]
+const SWEEP = [4, 5, 6, 8, 10, 12, 16, 20, 24, 28, 32, 37, 45, 50, 53, 64, 80, 100, 120, 150, 200, 250, 300, 400, 500]
 const SEEDS = Array.from({ length: 15 }, (_, index) => 11 + index)
 /** A fixed number cannot be the best one if its share of failed records exceeds the lowest share by more than this. */
 const MORE_FAILED = 0.01

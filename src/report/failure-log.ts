@@ -217,8 +217,7 @@ const OTHER_FRAMES = /[( ]node:|\/node_modules\/(middy-bounded-sqs-batch|p-queue
 
 /**
  * The frames of a stack. V8 begins a stack with the whole message, which this function removes. Call it only for
- * errors that are shown: V8 formats a stack when it is first read, and this takes longer than all other work for a
- * record.
+ * errors that are shown. V8 formats a stack when it is first read, which takes longer than all other work for a record.
  */
 function framesOf(error: unknown): string[] {
   try {

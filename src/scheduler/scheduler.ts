@@ -175,8 +175,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
           result = rejected(error)
         }
         now = finishJob(slot, result)
-        // With a fixed limit and no other live batch, no worker that waits for a slot has jobs to run. It may belong to a
-        // batch that has ended.
+        // With a fixed limit and no other live batch, a worker that waits for a slot has no jobs to run. Its batch may
+        // have ended.
         mustGiveUp = (limiter !== undefined || liveBatches.size > 1) && slots.isContended
       }
       // Waits for a slot again, unless the limit became smaller and this batch has more workers than there are slots.

@@ -16,8 +16,8 @@ export type TestedHandler<TReturn = unknown> = (event: SQSEvent, context: never,
 /** Options of `invoke()`. */
 export interface InvokeOptions {
   /**
-   * The function's timeout: milliseconds, more than 0. Choose several seconds. With a short timeout, the time budget
-   * leaves only a few milliseconds for the response, and a busy machine may need more.
+   * The function's timeout: milliseconds, more than 0. Use several seconds. With a short timeout, the time budget
+   * reserves only a few milliseconds for the response, and a busy machine may need more.
    * @default 30,000
    */
   readonly timeout?: number | undefined

@@ -154,7 +154,7 @@ t.test('FIFO: each group keeps its order, also after failures', async (t) => {
     function: awsFunction('post.mjs', { env: { DOWNSTREAM: downstream.url } }),
     mapping: { batchSize: 10, windowMs: 0, concurrency: 4 },
   })
-  const faults = '11 % fail once, 3 % twice'
+  const faults = '14 % fail once, 3 % twice'
   account(t, { scenario: 'FIFO, 200 groups', faults, ledger, deadLetters, accepted: downstream.accepted })
   t.strictSame(downstream.disorder, [], 'in order')
   t.strictSame(ascending(downstream.accepted), numbers(messages), 'each is processed once')
@@ -174,7 +174,7 @@ t.test('FIFO, several messages of a group in a batch: each group keeps its order
     function: awsFunction('post.mjs', { env: { DOWNSTREAM: downstream.url } }),
     mapping: { batchSize: 10, windowMs: 0, concurrency: 4 },
   })
-  const faults = '11 % fail once, 3 % twice, and block the rest of their group'
+  const faults = '14 % fail once, 3 % twice, and block the rest of their group'
   account(t, {
     scenario: 'FIFO, 200 groups, up to 4 of a group in a batch',
     faults,

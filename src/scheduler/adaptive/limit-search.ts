@@ -19,8 +19,8 @@ const MARGIN = 0.95
 const MIN_SHARE_LEFT = 0.5
 
 // Jobs may hang, so the search does not wait for all of them. A cut ends at the latest after `CUT_PATIENCE` × n
-// ended jobs, where n is the number in flight when the cut began. A cohort is dropped after `COHORT_PATIENCE` × its
-// limit ended jobs, or `COHORT_PATIENCE` × `PRECISE.jobs` if that is more.
+// ended jobs, where n is the number in flight when the cut began. A cohort is dropped when the number of
+// ended jobs reaches `COHORT_PATIENCE` × its limit, or `COHORT_PATIENCE` × `PRECISE.jobs` if that is more.
 const CUT_PATIENCE = 10
 const COHORT_PATIENCE = 50
 
