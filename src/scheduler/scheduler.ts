@@ -119,8 +119,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     let workers = 0 // those that hold a slot or wait for one
     let isStartingWorkers = false
     let isDispatching = false
-    let timer: NodeJS.Timeout | undefined
-    let isWatching = false
+    let timer: NodeJS.Timeout | undefined // the last one that was set
     const liveBatch = {
       countUnresponsive,
       // With a limiter, another invocation can call these functions. They are bound, so that handlers and abort
@@ -279,7 +278,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       slot.options = undefined
       if (slot.token) endInLimiter(slot, now, classifyResult(slot.job, result, now))
       settle(slot, result, now)
-      return now
+      // `classify` and tracing subscribers can take long.
+      return limiter || work?.jobs.settled ? performance.now() : now
     }
 
     /**
@@ -345,7 +345,6 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
 
     /** Handles each deadline and record timeout that has passed, and sets the timer for the next one. */
     function watchDeadlines(): void {
-      isWatching = true
       const now = performance.now()
       if (now >= deadlines.abortAt) {
         end()
@@ -411,8 +410,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         await null
         if (durations.length > finished) await eventLoop.yieldToEventLoop()
         // The timer is set here and not earlier: the first worker checks the clock itself, and may finish the batch
-        // first.
-        if (!isWatching) watchDeadlines()
+        // first. A timer and not a call: a handler may have finished, but its promise has not settled yet.
+        if (work) timer ??= startTimer(watchDeadlines, 0)
       }
       isStartingWorkers = false
     }

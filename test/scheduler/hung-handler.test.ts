@@ -196,6 +196,24 @@ t.test('the time for which a worker waits between two records does not count tow
   t.strictSame(failed(await result), ['b'])
 })
 
+for (const [deadline, options, context] of [
+  ['its recordTimeout', { recordTimeout: 30 }, testContext],
+  ['the abort', { timeBudget: { drain: 70, abort: 70 } }, () => timedContext(100)],
+] as const) {
+  t.test(
+    `a handler that needs only microtasks succeeds if another invocation blocks the thread past ${deadline}`,
+    async (t) => {
+      const { compute, until } = passingClock(t)
+      const handle = handlerOf(async ({ messageId }) => {
+        if (messageId === 'blocks') return compute(60)
+        for (let microtask = 0; microtask < 10; microtask++) await null
+      }, options)
+      const responses = [handle(standardEvent('quick'), context()), handle(standardEvent('blocks'))]
+      t.strictSame((await until(Promise.all(responses))).map(failed), [[], []])
+    },
+  )
+}
+
 t.test('a handler that settles long after its timeout frees its slot', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
