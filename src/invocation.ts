@@ -1,6 +1,6 @@
 import type { Context, SQSBatchResponse } from 'aws-lambda'
 import { FullBatchFailureError } from './errors.ts'
-import { type BatchJobs, chunkJobs, recordJobs } from './handlers/jobs.ts'
+import type { BatchJobs } from './handlers/jobs.ts'
 import type { RunBatch } from './handlers/run-batch.ts'
 import type { Settings } from './options.ts'
 import type { CallbackTime } from './report/callbacks.ts'
@@ -66,12 +66,8 @@ interface Started {
    * `undefined`, as if there were no timeout.
    */
   readonly timeoutAt: number
-  /** The report that `run()` returned to the inner handler, the ids that it had at that time, and the failed records. */
-  givenReport?: {
-    readonly response: SQSBatchResponse
-    readonly ids: readonly string[]
-    readonly failures: readonly Failure[]
-  }
+  /** The report that `run()` returned to the inner handler, and the ids that it had at that time. */
+  givenReport?: { readonly response: SQSBatchResponse; readonly ids: readonly string[] }
 }
 
 /** What the invocation responded with. Other middlewares can change the response. */
@@ -106,7 +102,7 @@ export function createInvocation(
   /** The response that Middy removed when something threw. A middleware may have added failures to it. */
   let removedResponse: unknown
 
-  const run: RunBatch = async (handler, event, context, signal) => {
+  const run: RunBatch = async (createJobs, handler, event, signal) => {
     // The invocation is making its response, or has made it. Nobody would receive the results, and Lambda may already
     // have deleted the messages or made them visible again.
     if (phase === 'ended')
@@ -124,36 +120,22 @@ export function createInvocation(
     }
     phase = 'running' // set before any record handler runs, because a record handler could call `run()` again
     try {
-      started = start(toJobs(handler, recordsOf(batch, event)), context, signal)
+      const jobs = createJobs(batch, recordsOf(batch, event), handler, settings)
+      started = start(traceJobs(jobs, batch, trace), signal)
     } catch (error) {
       fatal = { error } // no record was started
       throw error
     }
     const failures = await started.failures
     const ids = idsOf(batch, failures)
-    started.givenReport = { response: toReport(ids), ids, failures }
+    started.givenReport = { response: toReport(ids), ids }
     return started.givenReport.response
   }
 
-  function toJobs(handler: Parameters<RunBatch>[0], records: Batch['records']): BatchJobs {
-    const { rateLimit, fifoFailure } = settings
-    const jobs =
-      typeof handler === 'function'
-        ? recordJobs(batch, records, handler, fifoFailure)
-        : chunkJobs(
-            batch,
-            records,
-            { ...handler, size: Math.min(handler.size, rateLimit?.limit ?? Infinity) },
-            fifoFailure,
-          )
-    return traceJobs(jobs, batch, trace)
-  }
-
-  function start(jobs: BatchJobs, context: unknown, signal: AbortSignal | undefined): Started {
+  function start(jobs: BatchJobs, signal: AbortSignal | undefined): Started {
     const now = performance.now()
     const left = timeLeft(context)
-    const hasFailureHandlers = settings.failureHandlers.length > 0
-    const running = schedule(jobs, deadlines(settings, { hasFailureHandlers, records: size, left, now }))
+    const running = schedule(jobs, deadlines(settings, size, left, now))
     return {
       schedule: running,
       // `[]`, because the inner handler has not reported anything yet. On a FIFO queue, `mergeReported()` blocks the
@@ -179,7 +161,7 @@ export function createInvocation(
       for (const response of [responded.response, removedResponse]) {
         failures = mergeReported(batch, failures, readKnownIds(response, batch))
       }
-      return toResponse(idsOf(batch, failures))
+      return toResponse(batch, failures)
     }
     if (!started || fatal) {
       tracedOutcome?.reject(error)
@@ -219,9 +201,8 @@ export function createInvocation(
    * @param isLenient whether `returned` could come from something other than the inner handler (see `mergeResponse()`)
    */
   function collectFailures(failures: readonly Failure[], returned: unknown, isLenient: boolean): readonly Failure[] {
-    seenRecords.assertSameAtResponse()
     // If the records have started, `run()` has checked the event that it was given.
-    if (!started) seenRecords.assertSameWhenRead()
+    seenRecords.assertSame(!started)
     const report = started?.givenReport
     // The inner handler may have added ids to the report, even if it then returned something else. So the report is
     // read again.
@@ -276,10 +257,7 @@ export function createInvocation(
       const reasons = remaining.map(({ reason }) => reason)
       throw new FullBatchFailureError(reasons, `All records of the batch failed (${size})`, replaced)
     }
-    // If nothing was added or removed, the ids of the report are still right.
-    const report = started?.givenReport
-    const ids = report && remaining === report.failures ? report.ids : idsOf(batch, remaining)
-    const response = await toResponse(ids)
+    const response = await toResponse(batch, remaining)
     responded = { response, failures: remaining }
     tracedOutcome?.resolve(structuredClone(response)) // a subscriber that changes it must not change the response
     return response

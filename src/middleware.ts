@@ -3,6 +3,7 @@ import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import { isObject } from './describe.ts'
 import { fitDescriptors } from './descriptors.ts'
 import { DurableContextError } from './errors.ts'
+import { recordJobs } from './handlers/jobs.ts'
 import { provideRunBatch } from './handlers/run-batch.ts'
 import { createInvocation, type Invocation } from './invocation.ts'
 import { checkOptions, type Settings } from './options.ts'
@@ -15,15 +16,25 @@ import type { BoundedSqsBatchOptions } from './types.ts'
 
 const INVOCATION = Symbol('invocation')
 
+type MiddyRequest = middy.Request<SQSEvent, SQSBatchResponse>
+
+/** The declared type of the middleware, so that the types of this file do not become public. */
+interface Middleware {
+  before: (request: MiddyRequest) => void
+  after: (request: MiddyRequest) => Promise<void>
+  onError: (request: MiddyRequest) => Promise<void>
+}
+
 /** Middy creates one request object for each invocation and passes it to every hook. The invocation is stored on it. */
-type Request = middy.Request<SQSEvent, SQSBatchResponse> & { [INVOCATION]?: Invocation }
+type Request = MiddyRequest & { [INVOCATION]?: Invocation }
 type PreparedRequest = Request & { [INVOCATION]: Invocation }
 
 /**
  * The property `request.event`. A later middleware may replace the event or its records, and restore them after the
  * handler. The records are therefore checked at each read of the property: Middy reads it when it calls the handler.
  *
- * All requests share this pair of functions, because V8 makes a hidden class for each new pair.
+ * All requests share this pair of functions, because V8 makes a hidden class for each new pair. The property exists
+ * already, so it stays enumerable and configurable.
  */
 const EVENT_PROPERTY = {
   get(this: PreparedRequest): unknown {
@@ -34,8 +45,6 @@ const EVENT_PROPERTY = {
   set(this: PreparedRequest, event: unknown): void {
     this[INVOCATION].event = event
   },
-  enumerable: true,
-  configurable: true,
 }
 
 /** The property `request.response`. The invocation sees each response that Middy or a middleware sets. */
@@ -47,8 +56,6 @@ const RESPONSE_PROPERTY = {
     this[INVOCATION].noteResponse(response)
     this[INVOCATION].response = response
   },
-  enumerable: true,
-  configurable: true,
 }
 
 /**
@@ -70,7 +77,7 @@ const RESPONSE_PROPERTY = {
  *   .use(boundedSqsBatch({ concurrency: 100 }))
  *   .handler(eachRecord(async (record) => { await save(record.body) }))
  */
-export function boundedSqsBatch(options?: BoundedSqsBatchOptions) {
+export function boundedSqsBatch(options?: BoundedSqsBatchOptions): Middleware {
   const settings = checkOptions(options)
   const rateLimit = settings.rateLimit && createRateLimit(settings.rateLimit)
   const schedule = createScheduler({ ...settings, ...createLimits(settings.concurrency), rateLimit })
@@ -130,7 +137,7 @@ function createLimits(concurrency: Settings['concurrency']): Pick<Limits, 'concu
 async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> {
   const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] })
   const { run, conclude } = createInvocation(batch, {} as Context, { ...settings, onSummary: undefined }, schedule)
-  await conclude(await run(() => {}, batch.event, {}, undefined))
+  await conclude(await run(recordJobs, () => {}, batch.event, undefined))
 }
 
 function refuseDurableContext(context: object): void {

@@ -6,24 +6,17 @@ import type {
   AdaptiveConcurrency,
   BoundedSqsBatchOptions,
   FailureHandler,
-  FailureLogger,
   RateLimitOption,
-  SummaryHandler,
   TimeBudget,
 } from './types.ts'
 import { warn } from './warn.ts'
 
 /** The checked options, with their defaults. */
-export interface Settings {
+export interface Settings extends BoundedSqsBatchOptions {
   readonly concurrency: number | AdaptiveConcurrency
-  readonly recordTimeout: number | undefined
-  readonly timeBudget: TimeBudget | false | undefined
-  readonly rateLimit: RateLimitOption | undefined
   readonly fifoFailure: 'group' | 'batch'
-  readonly throwOnFullBatchFailure: boolean
+  /** The option `onFailure`. */
   readonly failureHandlers: readonly FailureHandler[]
-  readonly logger: FailureLogger | false | undefined
-  readonly onSummary: SummaryHandler | undefined
   /** The share of a vCPU that the function has: more than 0, at most 1. */
   readonly cpuShare: number
 }
@@ -88,16 +81,13 @@ export function checkOptions(given: BoundedSqsBatchOptions = {}): Settings {
   const options = check(CALLER, given, CHECKS)
   const { timeBudget, rateLimit } = options
   return {
+    ...options,
     concurrency: concurrencyOfEnvironment() ?? options.concurrency ?? 100,
-    recordTimeout: options.recordTimeout,
     timeBudget: timeBudget && check(CALLER, timeBudget, BUDGET_CHECKS, { prefix: 'timeBudget.' }),
     rateLimit:
       rateLimit && check(CALLER, rateLimit, RATE_CHECKS, { prefix: 'rateLimit.', required: ['limit', 'interval'] }),
     fifoFailure: options.fifoFailure ?? 'group',
-    throwOnFullBatchFailure: options.throwOnFullBatchFailure ?? false,
-    failureHandlers: options.onFailure ? [options.onFailure].flat() : [],
-    logger: options.logger,
-    onSummary: options.onSummary,
+    failureHandlers: [options.onFailure ?? []].flat(),
     cpuShare: cpuShare(),
   }
 }

@@ -1,67 +1,61 @@
 import type { SQSEvent } from 'aws-lambda'
-import { type Batch, recordsOf } from './sqs-event.ts'
+import { type Batch, hasRecordsOf, otherRecords } from './sqs-event.ts'
 
 /** After about this many comparisons with one list, which take about 10 ms, the list is not compared again. */
 const MAX_COMPARED = 1_000_000
 
-/** The records that the inner handler may have seen. A later middleware can replace the event or change its records. */
+/** The records that the inner handler may have seen. A later middleware can replace the event or its records. */
 export interface SeenRecords {
   /** Call it whenever the event is read. Remembers whether its records are those of the batch. Does not throw. */
   check(event: unknown): void
   /**
-   * Call it whenever `request.response` is set. `assertSameWhenRead()` ignores events that were read after
-   * the last call of this function, because the inner handler has not seen them. Does not throw.
+   * Call it whenever `request.response` is set. Events that are read later do not count, because the inner handler has
+   * not seen them. Does not throw.
    */
   noteResponse(response: unknown): void
-  /** @throws {TypeError} unless each event that was read before the last response had the records of the batch */
-  assertSameWhenRead(): void
   /**
-   * For a response with one result for each record, because results are matched to records by position.
-   *
-   * @throws {TypeError} unless the event had the records of the batch, in order, whenever an array was set as the
-   * response
+   * @param whenRead whether to check all events that were read before the last response. An event is always checked if
+   * an array was set as the response after it was read: the results in an array are matched to records by position
+   * @throws {TypeError} unless these events had the records of the batch, in order
    */
-  assertSameAtResponse(): void
+  assertSame(whenRead: boolean): void
 }
 
 export function watchSeenRecords(batch: Batch): SeenRecords {
-  type Difference = { readonly error: unknown } | undefined
   /** The event that was read last. When the inner handler responds, this is the event that it received. */
   let seenEvent: unknown = batch.event
-  let checked = { records: undefined as unknown, length: 0, compared: 0 }
-  let difference: Difference
-  let differenceBeforeResponse: Difference
-  let differenceAtResponse: Difference
+  let seenRecords: unknown
+  let compared = 0 // how many records of `seenRecords` were compared, in all checks
+  let isDifferent = false // whether an event that was read had other records
+  let wasDifferentBeforeResponse = false
+  let wasDifferentAtArray = false
 
   return {
     check(event) {
       seenEvent = event
       try {
-        const records = (event as Partial<SQSEvent> | undefined)?.Records
-        const isSame = records === checked.records && records?.length === checked.length
+        const records = (event as SQSEvent).Records
+        if (records !== seenRecords) compared = 0
+        seenRecords = records
         // A middleware may read the event once for each record. Each check loops over all records, so without a limit
         // the time would grow with the square of the batch size.
-        if (isSame && checked.compared >= MAX_COMPARED) return
-        recordsOf(batch, event) // throws if they are not the records of the batch
-        const { length } = batch.records
-        checked = { records, length, compared: length + (isSame ? checked.compared : 0) }
-      } catch (error) {
-        difference ??= { error }
+        if (compared >= MAX_COMPARED && records.length === batch.records.length) return
+        compared += batch.records.length
+        isDifferent ||= !hasRecordsOf(batch, records)
+      } catch {
+        isDifferent = true
       }
     },
     noteResponse(response) {
-      differenceBeforeResponse = difference
+      wasDifferentBeforeResponse = isDifferent
       try {
-        if (Array.isArray(response)) recordsOf(batch, seenEvent)
-      } catch (error) {
-        differenceAtResponse ??= { error }
+        if (Array.isArray(response)) wasDifferentAtArray ||= !hasRecordsOf(batch, (seenEvent as SQSEvent).Records)
+      } catch {
+        wasDifferentAtArray = true
       }
     },
-    assertSameWhenRead() {
-      if (differenceBeforeResponse) throw differenceBeforeResponse.error
-    },
-    assertSameAtResponse() {
-      if (differenceAtResponse) throw differenceAtResponse.error
+    assertSame(whenRead) {
+      if (wasDifferentAtArray || (whenRead && wasDifferentBeforeResponse)) throw otherRecords()
     },
   }
 }

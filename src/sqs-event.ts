@@ -89,14 +89,18 @@ function readEvent(event: unknown): Batch {
 export function recordsOf(batch: Batch, event: unknown): readonly SQSRecord[] {
   const records = isObject(event) ? (event as Partial<SQSEvent>).Records : undefined
   if (hasRecordsOf(batch, records)) return records.slice()
-  throw new TypeError(
+  throw otherRecords()
+}
+
+export function otherRecords(): TypeError {
+  return new TypeError(
     'The Records of the event are not those that came with the batch: a middleware or the handler removed, added or ' +
       'moved some. Keep all of them, in order',
   )
 }
 
 /** A loop, because a callback for each record took three times as long. */
-function hasRecordsOf(batch: Batch, records: unknown): records is SQSRecord[] {
+export function hasRecordsOf(batch: Batch, records: unknown): records is SQSRecord[] {
   const { length } = batch.records
   if (!Array.isArray(records) || records.length !== length) return false
   for (let index = 0; index < length; index++) {

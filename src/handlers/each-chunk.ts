@@ -6,6 +6,7 @@ import { readChunkResponse } from '../report/response.ts'
 import { rejected } from '../scheduler/job-states.ts'
 import type { BatchHandler, ChunkHandler, ChunkResult, NotEmptyResults, ParsedRecord, RecordOptions } from '../types.ts'
 import { type BodyParser, bodyParserOf } from './body.ts'
+import { chunkJobs } from './jobs.ts'
 import { type Chunk, runBatchOf } from './run-batch.ts'
 
 /**
@@ -67,7 +68,7 @@ export function eachChunk(size: number, chunkHandler: unknown, options: unknown 
     const run = runBatchOf(event, 'eachChunk')
     const runChunk = (chunk: Chunk, chunkOptions: RecordOptions) =>
       handleChunk(chunk, handle, parse, context, chunkOptions)
-    return run({ size, run: runChunk }, event, context, middyOptions?.signal)
+    return run(chunkJobs, { size, run: runChunk }, event, middyOptions?.signal)
   }
 }
 

@@ -1,9 +1,10 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Context, SQSRecord } from 'aws-lambda'
 import { kindOf } from '../describe.ts'
-import type { BatchHandler, ParsedRecord, RecordHandler, RecordOptions } from '../types.ts'
+import type { BatchHandler, ParsedRecord, RecordHandler } from '../types.ts'
 import { type BodyParser, bodyParserOf } from './body.ts'
-import { runBatchOf } from './run-batch.ts'
+import { recordJobs } from './jobs.ts'
+import { type RecordRunner, runBatchOf } from './run-batch.ts'
 
 /**
  * Turns a record handler, which processes one record, into an inner handler: the function for Middy's `.handler()`. The
@@ -55,20 +56,20 @@ export function eachRecord(recordHandler: unknown, options: unknown = {}): Batch
   const handle = withParsedBody(recordHandler as RecordHandler<unknown>, bodyParserOf('eachRecord', options))
   return async function eachRecordHandler(event, context, middyOptions) {
     const run = runBatchOf(event, 'eachRecord')
-    return run((record, recordOptions) => handle(record, context, recordOptions), event, context, middyOptions?.signal)
+    const handleRecord: RecordRunner = (record, recordOptions) => handle(record, context, recordOptions)
+    return run(recordJobs, handleRecord, event, middyOptions?.signal)
   }
 }
 
 function withParsedBody(handle: RecordHandler<unknown>, parse: BodyParser | undefined): RecordHandler {
   if (!parse) return handle
-  const handleParsed = (record: SQSRecord, body: unknown, context: never, options: RecordOptions) =>
-    handle({ ...record, body }, context, options) // a copy, because the event is never modified
   return (record, context, options) => {
+    const handleParsed = (body: unknown) => handle({ ...record, body }, context, options) // the event is never modified
     const body = parse(record.body)
-    if (!(body instanceof Promise)) return handleParsed(record, body, context as never, options)
+    if (!(body instanceof Promise)) return handleParsed(body)
     return body.then((body) => {
       options.signal.throwIfAborted() // the record may have timed out, or the batch may have ended
-      return handleParsed(record, body, context as never, options)
+      return handleParsed(body)
     })
   }
 }

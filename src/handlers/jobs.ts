@@ -1,4 +1,5 @@
 import type { SQSRecord } from 'aws-lambda'
+import type { Settings } from '../options.ts'
 import type { Failure } from '../scheduler/job-states.ts'
 import { createReadyQueue } from '../scheduler/ready-queue.ts'
 import type { Jobs } from '../scheduler/scheduler.ts'
@@ -8,8 +9,6 @@ import type { Chunk, ChunkRunner, RecordRunner } from './run-batch.ts'
 
 /** The jobs of a batch: its records, or chunks of them. Only this file knows which records belong to a job. */
 export interface BatchJobs extends Jobs {
-  /** The records of a job, by their position in the batch. */
-  recordsIn(job: number): readonly number[]
   /** The failed records of the failed jobs. In record order, except for chunks of a FIFO queue. */
   failedRecords(failures: Failure[]): Failure[]
 }
@@ -19,18 +18,20 @@ export function recordJobs(
   batch: Batch,
   records: readonly SQSRecord[],
   handler: RecordRunner,
-  fifoFailure: 'group' | 'batch',
+  { fifoFailure }: Settings,
 ): BatchJobs {
   return {
     count: records.length,
     ready: createReadyQueue(records.length, batch.groups, fifoFailure),
     run: (index, options) => handler(records[index] as SQSRecord, options),
-    recordCount: () => 1,
     receiveCounts: batch.receiveCounts,
-    recordsIn: (index) => [index],
-    failedRecords: (failures) => failures,
+    recordsIn,
+    failedRecords,
   }
 }
+
+const recordsIn = (index: number) => [index]
+const failedRecords = (failures: Failure[]) => failures
 
 interface StartedChunk extends Chunk {
   /** Whether the handler returned a valid result in time. If it did, every record that is not in `failed` succeeded. */
@@ -45,9 +46,9 @@ export function chunkJobs(
   batch: Batch,
   records: readonly SQSRecord[],
   { size, run }: ChunkRunner,
-  fifoFailure: 'group' | 'batch',
+  { rateLimit, fifoFailure }: Settings,
 ): BatchJobs {
-  const chunks = toChunks(batch, size)
+  const chunks = toChunks(batch, Math.min(size, rateLimit?.limit ?? Infinity))
   const started: StartedChunk[] = []
   const groupOf = (chunk: readonly number[]) => batch.groups?.[chunk[0] as number]
   return {
@@ -65,7 +66,6 @@ export function chunkJobs(
       started[job] = chunk
       return runChunk(run, chunk, options)
     },
-    recordCount: (job) => (chunks[job] as number[]).length,
     recordsIn: (job) => chunks[job] as number[],
     failedRecords: (failures) =>
       failures.flatMap(({ index: job, reason }) => {

@@ -1,15 +1,21 @@
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { isObject } from '../describe.ts'
+import type { Settings } from '../options.ts'
+import type { Batch } from '../sqs-event.ts'
 import type { RecordOptions } from '../types.ts'
+import type { BatchJobs } from './jobs.ts'
 
 /**
  * Runs a handler on every record of the batch and returns the report. The middleware provides this function, and the
  * inner handler calls it.
+ *
+ * @param createJobs `recordJobs()` or `chunkJobs()`. It comes from the caller, so that a bundle contains only the one
+ * that it needs
  */
-export type RunBatch = (
-  handler: RecordRunner | ChunkRunner,
+export type RunBatch = <THandler>(
+  createJobs: (batch: Batch, records: readonly SQSRecord[], handler: THandler, settings: Settings) => BatchJobs,
+  handler: THandler,
   event: SQSEvent,
-  context: unknown,
   signal: AbortSignal | undefined,
 ) => Promise<SQSBatchResponse>
 

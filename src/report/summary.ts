@@ -20,7 +20,7 @@ export function summarize(
 ): BatchSummary {
   const outcomes = { failed: 0, timedOut: 0, aborted: 0, blocked: 0, notStarted: 0 }
   const outcome = memoizeOne(outcomeOf)
-  const concurrency = schedule?.concurrency()
+  const limiter = schedule?.limiter
   for (const { reason } of failures) outcomes[outcome(reason) ?? 'failed']++
   return {
     records,
@@ -31,18 +31,15 @@ export function summarize(
     durations: percentilesOf(Float64Array.from(schedule?.durations ?? []).sort()),
     peakInFlight: schedule?.peakInFlight() ?? 0,
     timeLeft,
-    ...(concurrency && { concurrency }),
+    ...(limiter && { concurrency: { limit: limiter.limit, reason: limiter.reason } }),
   }
 }
 
 function percentilesOf(sorted: Float64Array): BatchSummary['durations'] {
   if (sorted.length === 0) return undefined
-  const percentile = (share: number) => rounded(sorted[Math.ceil(share * sorted.length) - 1] as number)
+  const percentile = (share: number) =>
+    Math.round(1000 * (sorted[Math.ceil(share * sorted.length) - 1] as number)) / 1000
   return { p50: percentile(0.5), p95: percentile(0.95), max: percentile(1) }
-}
-
-function rounded(ms: number): number {
-  return Math.round(1000 * ms) / 1000
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Context } from 'aws-lambda'
-import type { TimeBudget } from '../types.ts'
+import type { Settings } from '../options.ts'
 import { warn } from '../warn.ts'
 
 /** When an invocation must stop starting records, and when its batch must end, on the clock of `performance.now()`. */
@@ -69,21 +69,14 @@ export function responseReserve(share: number, records: number, left: number): n
  * @param left milliseconds of the function's time; `undefined` if that is not known
  */
 export function deadlines(
-  { timeBudget, cpuShare }: { readonly timeBudget: TimeBudget | false | undefined; readonly cpuShare: number },
-  {
-    hasFailureHandlers,
-    records,
-    left,
-    now,
-  }: {
-    readonly hasFailureHandlers: boolean
-    readonly records: number
-    readonly left: number | undefined
-    readonly now: number
-  },
+  { timeBudget, cpuShare, failureHandlers }: Pick<Settings, 'timeBudget' | 'cpuShare' | 'failureHandlers'>,
+  records: number,
+  left: number | undefined,
+  now: number,
 ): Deadlines {
   // On Managed Instances, the time left can be 0. No record starts then, even without a budget.
   if (left === undefined || (timeBudget === false && left > 0)) return NO_DEADLINES
+  const hasFailureHandlers = failureHandlers.length > 0
   const usual = hasFailureHandlers ? Math.min(2000, 0.2 * left) : Math.min(250, 0.05 * left)
   const extended = extendReserve(usual, cpuShare, records, left, hasFailureHandlers)
   const { abort = extended, drain = Math.min(1000, 0.2 * left) } = timeBudget || {}

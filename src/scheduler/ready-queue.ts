@@ -12,11 +12,9 @@ export interface ReadyQueue {
   take(): number | undefined
   /** Only of a FIFO queue. Call it when a job that was taken has succeeded: the next job of its group may start. */
   advanceGroup?(job: number): void
-  /** Call it when a job that was taken has failed. Removes and returns the jobs that must not start because of it. */
-  removeBlockedBy(job: number): readonly number[]
+  /** Only of a FIFO queue. Call it when a job has failed: removes and returns the jobs that must not start. */
+  removeBlockedBy?(job: number): readonly number[]
 }
-
-const NONE: readonly number[] = []
 
 /**
  * @param count how many jobs the batch has
@@ -37,7 +35,6 @@ function inOrder(count: number): ReadyQueue {
     maxInFlight: count,
     peek: () => (next < count ? next : undefined),
     take: () => (next < count ? next++ : undefined),
-    removeBlockedBy: () => NONE,
   }
 }
 

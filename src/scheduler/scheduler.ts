@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { isObject } from '../describe.ts'
 import { RecordAbortedError, RecordTimeoutError, withoutStack } from '../errors.ts'
 import { startTimer } from '../timers.ts'
-import type { ConcurrencySummary, RecordOptions } from '../types.ts'
+import type { RecordOptions } from '../types.ts'
 import { warn } from '../warn.ts'
 import type { Deadlines } from './deadlines.ts'
 import { createEventLoop } from './event-loop.ts'
@@ -24,7 +24,7 @@ export interface Schedule {
   /** The maximum number of handlers of this invocation that were in flight at once. */
   peakInFlight(): number
   /** `undefined` if the concurrency is a fixed number. */
-  concurrency(): ConcurrencySummary | undefined
+  readonly limiter: Limiter | undefined
 }
 
 /** The jobs of one invocation. */
@@ -33,8 +33,8 @@ export interface Jobs {
   readonly ready: ReadyQueue
   /** Runs the handler of a job. */
   run(job: number, options: RecordOptions): unknown
-  /** How many records the rate limit counts when this job starts. */
-  recordCount(job: number): number
+  /** The records of a job, by their position in the batch. The rate limit counts them. */
+  recordsIn(job: number): readonly number[]
   /** How often each record has been received. `undefined` for chunks: their handler does not receive it. */
   readonly receiveCounts?: readonly number[]
   /** Is called with the result of each job that was started. */
@@ -91,15 +91,16 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
    * occupy all slots, no other handler can run. Their batches are then ended.
    */
   function endUnresponsive(now: number): void {
-    const batches = Array.from(liveBatches, (batch) => ({ batch, count: batch.countUnresponsive(now) }))
-    if (batches.reduce((sum, { count }) => sum + count, 0) < (limiter?.limit ?? slots.limit)) return
+    let count = 0
+    for (const batch of liveBatches) count += batch.countUnresponsive(now)
+    if (count < (limiter?.limit ?? slots.limit)) return
     warn(
       'BOUNDED_SQS_BATCH_SIGNAL_IGNORED',
       `Handlers that ignore their abort signal occupy all ${slots.limit} slots: they are still running ` +
         `${recordTimeout} ms (recordTimeout) after it aborted. Their batches end now, and records that have not ` +
         'started are reported. Pass `signal` to every call that a handler awaits, for example fetch(url, { signal })',
     )
-    for (const { batch, count } of batches) if (count > 0) batch.end()
+    for (const batch of liveBatches) if (batch.countUnresponsive(now) > 0) batch.end()
   }
 
   function schedule(jobs: Jobs, deadlines: Deadlines): Schedule {
@@ -145,9 +146,9 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       })
     }
 
+    /** Does nothing if `end()` has freed the slot. */
     function freeSlot(slot: Slot): void {
-      heldSlots.delete(slot)
-      slot.release()
+      if (heldSlots.delete(slot)) slot.release()
     }
 
     /** Runs one job after another in a slot, until no job is ready or the worker must give the slot up. */
@@ -158,7 +159,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         if (work && now > eventLoop.yieldAt) {
           await eventLoop.yieldToEventLoop()
           // Not `isContended`: if other workers wait for a slot, this worker first runs a job.
-          mustGiveUp = slots.isOverLimit
+          mustGiveUp = slots.isOverLimit()
           now = performance.now()
           continue
         }
@@ -176,7 +177,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         now = finishJob(slot, result)
         // With a fixed limit and no other live batch, a worker that waits for a slot has no jobs to run. Its batch may
         // have ended.
-        mustGiveUp = (limiter !== undefined || liveBatches.size > 1) && slots.isContended
+        mustGiveUp = (limiter !== undefined || liveBatches.size > 1) && slots.isContended()
       }
       // Waits for a slot again, unless the limit became smaller and this batch has more workers than there are slots.
       if (mustGiveUp && work && work.states.waiting > 0 && workers <= slots.limit) enqueueSlot(worker)
@@ -212,7 +213,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         const now = performance.now()
         if (now >= deadlines.drainAt) drain()
         if (!isDue || !work || now >= deadlines.drainAt) break
-        if (slots.isOverLimit) {
+        if (slots.isOverLimit()) {
           // Waits for another slot, and lets the next invocation continue.
           isDispatching = false
           limit.leave(liveBatch)
@@ -253,7 +254,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     function nextRecordCount(): number {
       if (!work || work.states.waiting === 0) return 0
       const job = work.jobs.ready.peek()
-      return job === undefined ? 0 : work.jobs.recordCount(job)
+      return job === undefined ? 0 : work.jobs.recordsIn(job).length
     }
 
     function startJob(slot: Slot, job: number, now: number): unknown {
@@ -276,19 +277,15 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       const now = performance.now()
       inFlight--
       slot.options = undefined
-      if (slot.token) endInLimiter(slot, now, classifyResult(slot.job, result, now))
+      if (limiter && slot.token) {
+        // If the job timed out, the limiter knows that already, and ignores `succeeded`.
+        const succeeded =
+          result.status === 'fulfilled' || (slot.timedOutAt === Infinity && limiter.failed(result.reason, now))
+        endInLimiter(slot, now, succeeded)
+      }
       settle(slot, result, now)
       // `classify` and tracing subscribers can take long.
       return limiter || work?.jobs.settled ? performance.now() : now
-    }
-
-    /**
-     * Passes a failure to the limiter, and returns the value of `succeeded` for `limiter.ended()`. For a job that timed
-     * out, the limiter ignores this value.
-     */
-    function classifyResult(job: number, result: PromiseSettledResult<undefined>, now: number): boolean | undefined {
-      if (!work?.states.isRunning(job)) return false
-      return result.status === 'fulfilled' || limiter?.failed(result.reason, now)
     }
 
     function endInLimiter(slot: Slot, now: number, succeeded: boolean | undefined): void {
@@ -305,7 +302,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       const { jobs, states } = work
       jobs.settled?.(job, result)
       if (result.status === 'fulfilled') jobs.ready.advanceGroup?.(job)
-      else states.block(jobs.ready.removeBlockedBy(job), result.reason)
+      else states.block(jobs.ready.removeBlockedBy?.(job) ?? [], result.reason)
       endIfDone()
     }
 
@@ -338,7 +335,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
           abort(slot.options, aborted)
         }
         endInLimiter(slot, now, undefined)
-        slot.release() // its handler may still hang. Releasing the slot again when the handler settles does nothing
+        freeSlot(slot) // its handler may still hang
       }
       resolve(states.end())
     }
@@ -424,15 +421,9 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       watchDeadlines()
       dispatch()
     }
-    // Functions and not getters: V8 makes a hidden class for each literal with a getter. Measured: 20 µs per
+    // A function and not a getter: V8 makes a hidden class for each literal with a getter. Measured: 20 µs per
     // invocation.
-    return {
-      done,
-      end,
-      durations,
-      peakInFlight: () => peakInFlight,
-      concurrency: () => limiter && { limit: limiter.limit, reason: limiter.reason },
-    }
+    return { done, end, durations, peakInFlight: () => peakInFlight, limiter }
   }
   return schedule
 }

@@ -6,12 +6,11 @@ export interface Slots {
   /** How many slots there are. A smaller limit takes effect as slots are freed. */
   limit: number
   /** Whether a holder should free its slot, because another worker waits for one or the limit has become smaller. */
-  readonly isContended: boolean
+  isContended(): boolean
   /** Whether more slots are held than there are, because the limit has become smaller. */
-  readonly isOverLimit: boolean
+  isOverLimit(): boolean
   /**
-   * Calls `start` when there is a free slot, at once if there is one. `release` frees the slot. Calling it again does
-   * nothing.
+   * Calls `start` when there is a free slot, at once if there is one. `release` frees the slot: call it once.
    */
   enqueue(start: (release: () => void) => void): void
 }
@@ -50,15 +49,6 @@ export function createSlots(limit: number): Slots {
     return queue.size > 0 || isOverLimit()
   }
 
-  function occupy(start: (release: () => void) => void, free: () => void): void {
-    let isOccupied = true
-    start(() => {
-      if (!isOccupied) return
-      isOccupied = false
-      free()
-    })
-  }
-
   return {
     get limit() {
       return limit
@@ -71,21 +61,17 @@ export function createSlots(limit: number): Slots {
         keptSlot = undefined
       }
     },
-    get isContended() {
-      return isContended()
-    },
-    get isOverLimit() {
-      return isOverLimit()
-    },
+    isContended,
+    isOverLimit,
     enqueue(start) {
       if (queue.pending === 0) addKeptSlot() // sets `keptSlot` at once, because a slot is free
       const endTask = keptSlot
       if (!endTask) {
-        void queue.add(() => new Promise<void>((resolve) => occupy(start, resolve)))
+        void queue.add(() => new Promise<void>(start))
         return
       }
       keptSlot = undefined
-      occupy(start, () => {
+      start(() => {
         if (isContended()) endTask()
         else keptSlot = endTask
       })

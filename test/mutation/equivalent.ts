@@ -7,13 +7,8 @@ export const EQUIVALENT: Readonly<
 > = {
   'src/seen-records.ts': [
     [
-      'let checked = { records: undefined as unknown, length: 0, compared: 0 }',
-      ['let checked = {}'],
-      'The first check sets all three. Until then, only an event without records compares equal, and its check fails.',
-    ],
-    [
-      'if (isSame && checked.compared >= MAX_COMPARED) return',
-      ['if (isSame && checked.compared > MAX_COMPARED) return'],
+      'if (compared >= MAX_COMPARED && records.length === batch.records.length) return',
+      ['if (compared > MAX_COMPARED && records.length === batch.records.length) return'],
       'One more check of the same list takes time and changes nothing else.',
     ],
   ],
@@ -87,10 +82,10 @@ export const EQUIVALENT: Readonly<
       'At exactly this time, the worker yields once more.',
     ],
     [
-      'mustGiveUp = (limiter !== undefined || liveBatches.size > 1) && slots.isContended',
+      'mustGiveUp = (limiter !== undefined || liveBatches.size > 1) && slots.isContended()',
       [
-        'mustGiveUp = (true) && slots.isContended',
-        'mustGiveUp = (limiter !== undefined || liveBatches.size >= 1) && slots.isContended',
+        'mustGiveUp = (true) && slots.isContended()',
+        'mustGiveUp = (limiter !== undefined || liveBatches.size >= 1) && slots.isContended()',
       ],
       'The first condition saves time. Without it, a worker may also give its slot up to a batch that has ended.',
     ],
@@ -178,19 +173,9 @@ export const EQUIVALENT: Readonly<
       'Setting an equal limit changes nothing. The check saves time.',
     ],
     [
-      'if (slot.token) endInLimiter(slot, now, classifyResult(slot.job, result, now))',
-      ['if (true) endInLimiter(slot, now, classifyResult(slot.job, result, now))'],
-      'Without a cohort, there is no limiter, or the batch has ended. Then both functions do nothing.',
-    ],
-    [
-      'if (!work?.states.isRunning(job)) return false',
-      ['if (!work.states.isRunning(job)) return false'],
-      'After the end of the batch, no slot has a cohort, so this is not called. TypeScript needs the check.',
-    ],
-    [
-      "return result.status === 'fulfilled' || limiter?.failed(result.reason, now)",
-      ["return result.status === 'fulfilled' || limiter.failed(result.reason, now)"],
-      'A slot has a cohort only with a limiter. TypeScript needs the check.',
+      'if (limiter && slot.token) {',
+      ['if (slot.token) {'],
+      'A slot has a token only with a limiter. TypeScript needs the check.',
     ],
     [
       'if (limiter && slot.token) slot.token = limiter.timedOut(slot.token, startedAt, error, now)',

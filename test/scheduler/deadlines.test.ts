@@ -43,7 +43,8 @@ t.test('a batch drains and is aborted this long before the timeout, by default a
   const cases: [
     what: string,
     settings: Parameters<typeof deadlines>[0],
-    batch: Omit<Parameters<typeof deadlines>[1], 'now'>,
+    records: number,
+    left: number | undefined,
     drain: number,
     abort: number,
   ][] = []
@@ -54,7 +55,8 @@ t.test('a batch drains and is aborted this long before the timeout, by default a
     drain: number,
     abort: number,
   ): void {
-    cases.push([what, { timeBudget, cpuShare }, { hasFailureHandlers, records, left }, drain, abort])
+    const failureHandlers = hasFailureHandlers ? [() => []] : []
+    cases.push([what, { timeBudget, cpuShare, failureHandlers }, records, left, drain, abort])
   }
   add('a long time', undefined, [false, 10_000, 1, 5], 1000, 250)
   add('a short time', undefined, [false, 1000, 1, 5], 200, 50)
@@ -72,22 +74,21 @@ t.test('a batch drains and is aborted this long before the timeout, by default a
   add('a twentieth of a CPU and a short time', undefined, [false, 3000, 0.05, 10_000], 1500, 1500)
   add('a twentieth of a CPU with failure handlers', undefined, [true, 10_000, 0.05, 10_000], 3150, 3150)
   add('the same in a short time', undefined, [true, 4000, 0.05, 10_000], 3000, 3000)
-  for (const [what, settings, batch, drain, abort] of cases) {
-    const { drainAt, abortAt } = deadlines(settings, { ...batch, now })
-    const left = batch.left as number
+  for (const [what, settings, records, given, drain, abort] of cases) {
+    const { drainAt, abortAt } = deadlines(settings, records, given, now)
+    const left = given as number
     t.strictSame([now + left - drainAt, now + left - abortAt].map(Math.round), [drain, abort], what)
   }
   const never = { drainAt: Infinity, abortAt: Infinity }
-  const batch = { hasFailureHandlers: true, records: 5, now }
-  t.strictSame(deadlines({ timeBudget: false, cpuShare: 1 }, { ...batch, left: 1000 }), never)
-  t.strictSame(deadlines({ timeBudget: undefined, cpuShare: 1 }, { ...batch, left: undefined }), never)
+  const failureHandlers = [() => []]
+  t.strictSame(deadlines({ timeBudget: false, cpuShare: 1, failureHandlers }, 5, 1000, now), never)
+  t.strictSame(deadlines({ timeBudget: undefined, cpuShare: 1, failureHandlers }, 5, undefined, now), never)
   t.end()
 })
 
 t.test('the warning shows whole milliseconds', async (t) => {
   const warnings = await warned(() => {
-    const batch = { hasFailureHandlers: false, records: 1, left: 99.9, now: 0 }
-    deadlines({ timeBudget: { drain: 100, abort: 0 }, cpuShare: 1 }, batch)
+    deadlines({ timeBudget: { drain: 100, abort: 0 }, cpuShare: 1, failureHandlers: [] }, 1, 99.9, 0)
   })
   t.match(warnings, [{ message: /the function has 99 ms left, and timeBudget reserves 100 ms/ }])
 })
