@@ -86,9 +86,9 @@ function readSettled(results: readonly unknown[], size: number, whole: 'batch' |
   if (results.length !== size) throw new RefusedResponseError(`${results.length} results for ${size} records`)
   const failures: Failure[] = []
   for (let index = 0; index < size; index++) {
-    const result = results[index] as Partial<PromiseRejectedResult> | null | undefined
+    const result = results[index] as Partial<PromiseSettledResult<unknown>> | null | undefined
     const status: unknown = result?.status
-    if (status === 'rejected') failures.push({ index, reason: result?.reason })
+    if (status === 'rejected') failures.push({ index, reason: (result as PromiseRejectedResult).reason })
     else if (whole === 'batch' && (result === undefined || result === null)) {
       failures.push({ index, reason: new Error('The handler returned no result for the record') })
     } else if (status !== 'fulfilled') {

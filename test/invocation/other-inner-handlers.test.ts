@@ -423,6 +423,29 @@ t.test('settled results are refused if a later middleware replaced the event by 
   })
 })
 
+t.test('settled results are refused if the records cannot be read when the inner handler responds', async (t) => {
+  let isReadable = true
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .before((request) => {
+      const { Records } = request.event as SQSEvent
+      request.event = {
+        get Records() {
+          if (!isReadable) throw new Error('cannot be read')
+          return Records
+        },
+      }
+    })
+    .handler(({ Records }: SQSEvent) => {
+      isReadable = false
+      return Promise.allSettled(Records) as never
+    })
+  await t.rejects(handler(standardEvent('a', 'b'), testContext()), {
+    name: 'TypeError',
+    message: /Records of the event are not those that came/,
+  })
+})
+
 t.test('settled results are refused if the inner handler reordered the records after eachRecord()', async (t) => {
   const handler = middy<SQSEvent, SQSBatchResponse>()
     .use(boundedSqsBatch({ logger: false }))

@@ -7,6 +7,11 @@ export const EQUIVALENT: Readonly<
 > = {
   'src/seen-records.ts': [
     [
+      'let wasDifferentBeforeResponse = false',
+      ['let wasDifferentBeforeResponse = true'],
+      'Middy sets the response before it calls the hooks, also if it is `undefined`.',
+    ],
+    [
       'if (compared >= MAX_COMPARED && records.length === batch.records.length) return',
       ['if (compared > MAX_COMPARED && records.length === batch.records.length) return'],
       'One more check of the same list takes time and changes nothing else.',
@@ -255,7 +260,7 @@ export const EQUIVALENT: Readonly<
       '@middy/sqs-partial-batch-failure reports each result that is not fulfilled.',
     ],
     [
-      'if (ids.length === 0) return { batchItemFailures: [] }',
+      'if (failures.length === 0) return { batchItemFailures: [] }',
       ['if (false) return { batchItemFailures: [] }'],
       '@middy/sqs-partial-batch-failure makes the same response, but later.',
     ],
@@ -291,11 +296,6 @@ export const EQUIVALENT: Readonly<
       // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file
       ['if (!(length >= 0)) throw new RefusedResponseError(`a batchItemFailures of length ${length}`)'],
       'With a length of 0, the line before has returned.',
-    ],
-    [
-      "if (typeof id !== 'string') throw new RefusedResponseError(unknownEntry(index, whole))",
-      ['if (false) throw new RefusedResponseError(unknownEntry(index, whole))', "if (typeof id !== 'string') ;"],
-      'The check of unknown ids below refuses it, too.',
     ],
     [
       'if (reported.length === 0 && !batch.groups) return known',
