@@ -99,8 +99,17 @@ export async function measure(concurrency: number, memory: number, options: Meas
         options.onBatch(batch.length)
         const { outcome, metrics } = await environment.invoke(toEvent(batch))
         if (stopping.aborted) throw new StoppedError('interrupted')
-        if (outcome.type === 'response' && metrics && !metrics.isLibraryUsed) throw noLibraryError()
-        batches.push({ ...settle(batch, outcome, sample.fifo, causes.add), duration: outcome.duration ?? 0, metrics })
+        if (outcome.type === 'response' && metrics && !metrics.isLibraryUsed) {
+          const hint = 'Use boundedSqsBatch() in the handler'
+          throw noEffectError('the handler does not use middy-bounded-sqs-batch', hint)
+        }
+        const counts = settle(batch, outcome, sample.fifo, causes.add)
+        // For example, the handler calls Promise.allSettled(). The library then does not start the records.
+        if (counts.succeeded > 0 && metrics?.durations.length === 0) {
+          const hint = 'Pass the function for one record to eachRecord()'
+          throw noEffectError('the handler does not start its records with eachRecord() or eachChunk()', hint)
+        }
+        batches.push({ ...counts, duration: outcome.duration ?? 0, metrics })
       }
       return batches
     }
@@ -172,10 +181,9 @@ async function reuseEnvironment(options: FunctionOptions & { memory: number }, s
   }
 }
 
-function noLibraryError(): UsageError {
+function noEffectError(reason: string, hint: string): UsageError {
   return new UsageError(
-    'the handler does not use middy-bounded-sqs-batch, so BOUNDED_SQS_BATCH_CONCURRENCY has no effect and there is ' +
-      'nothing to compare. Use boundedSqsBatch() in the handler',
+    `${reason}, so BOUNDED_SQS_BATCH_CONCURRENCY has no effect and there is nothing to compare. ${hint}`,
   )
 }
 

@@ -56,6 +56,11 @@ export const hangs = middy({ timeoutEarlyInMillis: 0 })
   .use(boundedSqsBatch({ timeBudget: false }))
   .handler(eachRecord(() => sleep(60_000)))
 
+/** The library makes the response, but does not start the records. */
+export const allSettled = middy<{ Records: unknown[] }>()
+  .use(boundedSqsBatch())
+  .handler(({ Records }) => Promise.allSettled(Records.map(() => sleep(10))))
+
 /** Does not use the library. */
 export async function plain() {
   await sleep(10)

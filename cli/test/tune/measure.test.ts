@@ -97,6 +97,15 @@ test('a handler without the library is refused', async (t) => {
   })
 })
 
+test('a handler that starts its records without eachRecord() or eachChunk() is refused', async (t) => {
+  await t.rejects(measure(10, 1769, optionsOf('allSettled')), {
+    name: 'UsageError',
+    message:
+      'the handler does not start its records with eachRecord() or eachChunk(), so BOUNDED_SQS_BATCH_CONCURRENCY has ' +
+      'no effect and there is nothing to compare. Pass the function for one record to eachRecord()',
+  })
+})
+
 test('several environments process batches at the same time, and their records are added up', async (t) => {
   let batches = 0
   const measured = await measure(
