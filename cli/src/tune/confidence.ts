@@ -29,13 +29,18 @@ export function isConfident(values: readonly number[]): boolean {
 }
 
 /**
- * Takes samples until their mean is known exactly enough, but at most `MAX_ROUNDS`. If the first sample is 0, no record
- * succeeded, and no other sample is taken.
+ * Takes samples until their mean is known exactly enough, but at most `MAX_ROUNDS`. If the first `MIN_ROUNDS` samples
+ * are 0, no other sample is taken.
+ *
+ * @param isUseless says after each sample whether more samples are useless
  */
-export async function sampleUntilConfident(sample: (round: number) => Promise<number>): Promise<number[]> {
+export async function sampleUntilConfident(
+  sample: (round: number) => Promise<number>,
+  isUseless: () => boolean,
+): Promise<number[]> {
   const values: number[] = []
-  while (values.length < MAX_ROUNDS && !isConfident(values) && values[0] !== 0) {
-    values.push(await sample(values.length + 1))
-  }
+  const isZero = () => values.length >= MIN_ROUNDS && values.every((value) => value === 0)
+  do values.push(await sample(values.length + 1))
+  while (values.length < MAX_ROUNDS && !isConfident(values) && !isZero() && !isUseless())
   return values
 }

@@ -60,8 +60,8 @@ interface MeasuredBatch {
 
 /**
  * Measures the handler with this concurrency and memory size, in new environments. The first round is a warm-up. More
- * rounds follow until the goodput is known exactly enough. In a round, all environments process batches at the same
- * time.
+ * rounds follow until the goodput is known exactly enough, or a process has ended. In a round, all environments process
+ * batches at the same time.
  */
 export async function measure(concurrency: number, memory: number, options: MeasureOptions): Promise<Measurement> {
   const { environments: count, sample, signal, onRound, quotas } = options
@@ -116,13 +116,15 @@ export async function measure(concurrency: number, memory: number, options: Meas
 
     await round(0)
     causes = openCounter() // the warm-up does not count
-    const goodputs = await sampleUntilConfident(round)
-    const death = environments.map((environment) => environment.death).find((text) => text !== undefined)
+    const deathOf = () => environments.map(({ death }) => death).find((text) => text !== undefined)
+    const goodputs = await sampleUntilConfident(round, () => deathOf() !== undefined)
+    const death = deathOf()
     return {
       concurrency,
       ...summarize(measured, goodputs, measuredMs),
       causes: causes.counts(),
-      ...(death === undefined ? {} : { death }),
+      // The batches that ended before say nothing about how often this happens.
+      ...(death === undefined ? {} : { death, margin: null, isConfident: false }),
     }
   } catch (error) {
     if (signal.aborted) throw new StoppedError('interrupted')
@@ -137,45 +139,58 @@ type ReusedEnvironment = Awaited<ReturnType<typeof reuseEnvironment>>
 
 /** An environment. If its process ends, the next batch starts a new one, as on Lambda. */
 async function reuseEnvironment(options: FunctionOptions & { memory: number }, signal: AbortSignal, quota?: Quota) {
+  const { timeout = FUNCTION_DEFAULTS.timeout } = options
   let metrics = Promise.withResolvers<InvocationMetrics>()
+  let killing = new AbortController()
   let death: string | undefined
   async function start() {
     quota?.lift()
+    killing = new AbortController()
     const started = await startEnvironment(
       {
         ...options,
         onMetrics: (taken) => metrics.resolve(taken),
         onDeathBetween: (message) => {
-          death = message
+          death ??= message
         },
       },
-      signal,
+      AbortSignal.any([signal, killing.signal]),
     )
     quota?.limit(started.pid, options.memory / MEMORY_OF_ONE_CPU)
     return started
   }
   let environment: Environment = await start()
+  async function deliver(event: string): Promise<{ outcome: Outcome; metrics?: InvocationMetrics | undefined }> {
+    metrics = Promise.withResolvers()
+    try {
+      if (!environment.alive) environment = await start()
+    } catch (error) {
+      if (!(error instanceof InitError)) throw error
+      return { outcome: { type: 'crash', message: error.message } }
+    }
+    const outcome = await environment.invoke(event)
+    if (outcome.type === NOT_TAKEN.type) {
+      return { outcome: { type: 'crash', message: death ?? 'the process ended between two batches' } }
+    }
+    // The metrics arrive after the response. They never arrive if the process has ended, or if it blocks its event loop.
+    const timer = setTimeout(() => killing.abort(), timeout)
+    const taken = await Promise.race([metrics.promise, environment.ended.then(() => undefined)])
+    clearTimeout(timer)
+    if (!killing.signal.aborted) return { outcome, metrics: taken }
+    const message = `timed out: it blocked its event loop for ${timeout / 1000} seconds after its response`
+    return { outcome: { ...outcome, type: 'timeout', message } }
+  }
   return {
-    /** How the process ended between two batches, if that happened. */
+    /** How a process ended or a batch timed out, if that happened. */
     get death() {
       return death
     },
-    async invoke(event: string): Promise<{ outcome: Outcome; metrics: InvocationMetrics | undefined }> {
-      metrics = Promise.withResolvers()
-      try {
-        if (!environment.alive) environment = await start()
-      } catch (error) {
-        if (!(error instanceof InitError)) throw error
-        return { outcome: { type: 'crash', message: error.message }, metrics: undefined }
-      }
-      const outcome = await environment.invoke(event)
-      if (outcome.type === NOT_TAKEN.type) {
-        const message = death ?? 'the process ended between two batches'
-        return { outcome: { type: 'crash', message }, metrics: undefined }
-      }
-      // The metrics arrive after the response. If the process has ended, they never arrive.
-      const ended = environment.ended.then(() => undefined)
-      return { outcome, metrics: await Promise.race([metrics.promise, ended]) }
+    async invoke(event: string) {
+      const delivered = await deliver(event)
+      const { outcome } = delivered
+      if (outcome.type === 'crash') death ??= outcome.message
+      if (outcome.type === 'timeout') death ??= `an invocation ${outcome.message}`
+      return delivered
     },
     ended: () => environment.ended,
   }

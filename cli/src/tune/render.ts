@@ -86,6 +86,16 @@ function causeLines(measurements: readonly Measurement[]): string[] {
   return ['Why records failed (records × error):', ...lines.slice(0, MAX_CAUSES), ...more]
 }
 
+/** The concurrencies at which a process ended or a batch timed out. The table does not show this. */
+function deathLines(measurements: readonly Measurement[]): string[] {
+  const dead = Map.groupBy(measurements, ({ death }) => death)
+  return [...dead].flatMap(([death, each]) =>
+    death === undefined
+      ? []
+      : [`Concurrency ${each.map(({ concurrency }) => concurrency).join(', ')} cannot be used: ${death}`],
+  )
+}
+
 /** The combinations to show for one memory size: the best one, and the confirmed ones that can be used. */
 function combinationsToShow(
   combinations: readonly Combination[],
@@ -165,6 +175,7 @@ export function renderResult(result: TuneResult, stream: NodeJS.WriteStream): st
   return [
     ...(measurements.length === 0 ? [] : measurementTable(result, stream)),
     ...causeLines(measurements),
+    ...deathLines(measurements),
     ...(measurements.length === 0 ? [] : memoryTable(result, stream)),
     ...confirmationLines(result),
     '',

@@ -35,9 +35,12 @@ export interface Measurement {
   readonly concurrency: number
   /** Successful records per second, of all environments together. */
   readonly goodput: number
-  /** Half of the 95 % confidence interval of the goodput, divided by the goodput. `null` if no record succeeded. */
+  /**
+   * Half of the 95 % confidence interval of the goodput, divided by the goodput. `null` if no record succeeded, or if
+   * the process ended.
+   */
   readonly margin: number | null
-  /** Whether the margin is small enough. If not, the maximum number of rounds was reached, or no record succeeded. */
+  /** Whether the margin is small enough. If not, the maximum number of rounds was reached, or the margin is `null`. */
   readonly isConfident: boolean
   /** The number of batches that were measured, of all environments together. The warm-up does not count. */
   readonly batches: number
@@ -49,7 +52,7 @@ export interface Measurement {
   readonly cpuPerRecord: number | null
   readonly peakMemory: number | null
   readonly peakDescriptors: number | null
-  /** How a process ended between two batches. `undefined` if that did not happen. */
+  /** How a process ended during a batch or between two, or how a batch timed out. `undefined` if neither happened. */
   readonly death?: string | undefined
   /** How many cores of this machine the environments used on average. */
   readonly cores: number

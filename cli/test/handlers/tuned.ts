@@ -41,6 +41,18 @@ export const failsInChunks = middy()
   .use(boundedSqsBatch({ logger: false }))
   .handler(eachChunk(5, ([first]) => ({ batchItemFailures: first ? [{ itemIdentifier: first.messageId }] : [] })))
 
+let starts = 0
+
+/** All records of the second batch fail. */
+export const failsOnce = middy()
+  .use(boundedSqsBatch({ logger: false }))
+  .handler(
+    eachRecord((_record, _context, { index }) => {
+      if (index === 0) starts += 1
+      if (starts === 2) throw new Error('downstream returned 503')
+    }),
+  )
+
 /** The process ends during its third batch of 100 records. */
 export const crashes = middy()
   .use(boundedSqsBatch())
@@ -66,16 +78,31 @@ export async function plain() {
   await sleep(10)
 }
 
-/** The process ends as soon as the Runtime API has accepted a response. */
-export const diesAtOnce = middy()
-  .use(boundedSqsBatch())
-  .use({
+/** Calls the function as soon as the Runtime API has accepted a response. */
+function afterResponse(call: () => void) {
+  return {
     after: () =>
       subscribe('http.client.response.finish', (message) => {
         const { path } = (message as { request: ClientRequest }).request
-        if (path.endsWith('/response')) process.exit(1)
+        if (path.endsWith('/response')) call()
       }),
-  })
+  }
+}
+
+/** The process ends as soon as the Runtime API has accepted a response. */
+export const diesAtOnce = middy()
+  .use(boundedSqsBatch())
+  .use(afterResponse(() => process.exit(1)))
+  .handler(eachRecord(() => {}))
+
+/** The process blocks its event loop as soon as the Runtime API has accepted a response. */
+export const blocks = middy()
+  .use(boundedSqsBatch())
+  .use(
+    afterResponse(() => {
+      for (;;);
+    }),
+  )
   .handler(eachRecord(() => {}))
 
 /** Nine of ten records fail, at every concurrency. */

@@ -133,6 +133,17 @@ test('if most records fail at every concurrency, the recommendation says so', as
   )
 })
 
+test('if an invocation crashes at every concurrency, nothing is recommended, although records succeed', async (t) => {
+  const flags = ['--concurrency', '10..11', '--batch-size', '100', '--memory', '1769', '--json']
+  const { code, stdout } = await command(['tune', `${tuned}#crashes`, ...sampleFile(t), ...flags])
+  t.equal(code, 1)
+  t.match(JSON.parse(stdout), {
+    best: null,
+    patch: null,
+    recommendation: 'No combination can be used: the process ended with exit code 3.',
+  })
+})
+
 test('if the process ends after each response, nothing is recommended', async (t) => {
   const flags = ['--concurrency', '10..11', '--batch-size', '100', '--memory', '1769', '--json']
   const { code, stdout } = await command(['tune', `${tuned}#diesAtOnce`, ...sampleFile(t), ...flags])

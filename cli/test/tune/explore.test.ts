@@ -126,6 +126,19 @@ test('if the process ends between two batches at every concurrency, nothing is r
   t.equal(recommendationFor(best, combinations, plan()), `No combination can be used: ${death}.`)
 })
 
+test('a concurrency at which an invocation crashed or timed out is not recommended, even if it seems to be the fastest', async (t) => {
+  const death = 'an invocation timed out after 30.00 seconds'
+  const { best, combinations } = await run(plan(), (concurrency) => ({
+    ...downstream(concurrency),
+    ...(concurrency === 42 ? { goodput: 900, failedShare: 0.005, death } : {}),
+  }))
+  t.match(best, { concurrency: 47 })
+  t.strictSame(
+    new Set(combinations.filter(({ concurrency }) => concurrency === 42).map(({ problem }) => problem)),
+    new Set([death]),
+  )
+})
+
 test('if many records fail at every concurrency, the recommendation says so', async (t) => {
   async function recommend(failedShare: number) {
     const { best, combinations } = await run(plan(), (concurrency) => ({ ...downstream(concurrency), failedShare }))

@@ -55,10 +55,16 @@ test('records that the handler reports or removes from the report count as faile
   t.strictSame(Object.keys(measured.causes).sort(), ['Error: fetch failed (ECONNREFUSED)', 'RangeError: not in stock'])
 })
 
-test('if every record fails, one round is enough', async (t) => {
+test('if every record fails, three rounds are enough', async (t) => {
   const measured = await measure(10, 1769, optionsOf('fails'))
-  t.match(measured, { goodput: 0, margin: null, isConfident: false, failedShare: 1, batches: 1, cpuPerRecord: null })
-  t.strictSame(measured.causes, { 'Error: downstream returned 503': 100 })
+  t.match(measured, { goodput: 0, margin: null, isConfident: false, failedShare: 1, batches: 3, cpuPerRecord: null })
+  t.strictSame(measured.causes, { 'Error: downstream returned 503': 300 })
+})
+
+test('if only the records of the first round fail, more rounds follow', async (t) => {
+  const { batches, goodput, causes } = await measure(10, 1769, optionsOf('failsOnce'))
+  t.ok(batches > 3 && goodput > 0, `${batches} batches, ${goodput} records/s`)
+  t.strictSame(causes, { 'Error: downstream returned 503': 100 })
 })
 
 test('the records of a chunk have the duration of the chunk', async (t) => {
@@ -71,11 +77,17 @@ test('of a chunk, only the records that failed count as failed', async (t) => {
   t.equal(failedShare, 0.2)
 })
 
-test('a process that ends is replaced, and its batch counts as failed', async (t) => {
+test('a process that ends during a batch is part of the measurement, ends it, and its batch counts as failed', async (t) => {
   const measured = await measure(10, 1769, optionsOf('crashes', 100))
-  t.ok(measured.failedShare > 0 && measured.failedShare < 1, `${measured.failedShare}`)
+  const death = 'the process ended with exit code 3'
+  t.match(measured, { death, batches: 2, failedShare: 0.5, margin: null, isConfident: false })
   t.ok(measured.goodput > 0)
-  t.strictSame(Object.keys(measured.causes), ['the process ended with exit code 3'])
+  t.strictSame(measured.causes, { [death]: 100 })
+})
+
+test('a process that ends during the warm-up is part of the measurement', async (t) => {
+  const measured = await measure(10, 1769, optionsOf('crashes', 300))
+  t.match(measured, { death: 'the process ended with exit code 3', batches: 1 })
 })
 
 test('a process that ends between two batches is part of the measurement', async (t) => {
@@ -88,6 +100,15 @@ test('a batch that times out counts as failed', async (t) => {
   const measured = await measure(10, 1769, { ...options, function: { ...options.function, timeout: 1000 } })
   t.match(measured, { goodput: 0, failedShare: 1, batches: 1, p50: null, peakMemory: null })
   t.strictSame(measured.causes, { 'timed out after 1.00 seconds': 100 })
+  t.equal(measured.death, 'an invocation timed out after 1.00 seconds')
+})
+
+test('a batch whose process blocks its event loop after the response counts as timed out', async (t) => {
+  const options = optionsOf('blocks', 100)
+  const measured = await measure(10, 1769, { ...options, function: { ...options.function, timeout: 2000 } })
+  const cause = 'timed out: it blocked its event loop for 2 seconds after its response'
+  t.match(measured, { goodput: 0, failedShare: 1, batches: 1, p50: null, death: `an invocation ${cause}` })
+  t.strictSame(measured.causes, { [cause]: 100 })
 })
 
 test('a handler without the library is refused', async (t) => {

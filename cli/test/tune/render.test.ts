@@ -81,6 +81,20 @@ test('a result above its prediction needs no explanation', (t) => {
   t.end()
 })
 
+test('the concurrencies at which a process ended or a batch timed out are listed below the measurements', async (t) => {
+  const death = 'the process ended with exit code 1'
+  const measurements = [
+    measurement({ concurrency: 10, death }),
+    measurement(),
+    measurement({ concurrency: 900, death }),
+    measurement({ concurrency: 1000, death: 'an invocation timed out after 30.00 seconds' }),
+  ]
+  t.match(
+    renderResult({ ...RESULT, measurements }, PIPE),
+    /┘\nConcurrency 10, 900 cannot be used: the process ended with exit code 1\nConcurrency 1000 cannot be used: an invocation timed out after 30\.00 seconds\nThe best/,
+  )
+})
+
 test('if no record succeeded, there is no interval, and no note about it', async (t) => {
   const failed = measurement({ goodput: 0, failedShare: 1, margin: null, isConfident: false, batches: 1 })
   t.notMatch(renderResult({ ...RESULT, measurements: [failed] }, PIPE), 'The interval is wider')

@@ -271,7 +271,7 @@ test('the report in Chromium', async (t) => {
       recommendation: evil,
       patch: evil,
       unknowns: [evil],
-      measurements: [{ ...measurement, causes: { [evil]: 3 } }],
+      measurements: [{ ...measurement, causes: { [evil]: 3 }, death: evil }],
       combinations: [{ ...combination, problem: evil }],
     })
     const { page, requests, problems } = await open(renderReport(changed))
@@ -279,7 +279,7 @@ test('the report in Chromium', async (t) => {
     for (const element of ['h1 code', '.recommendation p', 'pre', 'main li:last-child']) {
       t.equal((await texts(page, element)).at(-1), evil, element)
     }
-    t.same(await texts(page, 'tbody td:last-child'), [`3 × ${evil}`, `✕ ${evil}`])
+    t.same(await texts(page, 'tbody td:last-child'), [`3 × ${evil} Cannot be used: ${evil}`, `✕ ${evil}`])
     t.equal(await page.locator('script').count(), 2)
     t.equal(await page.locator('img').count(), 0)
     t.same(JSON.parse((await page.locator('#result').textContent()) ?? ''), JSON.parse(JSON.stringify(changed)))
