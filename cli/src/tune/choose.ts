@@ -17,7 +17,9 @@ const SCORES: Readonly<Record<Optimize, (combination: Combination) => number>> =
 }
 
 /**
- * Chooses a combination. Differences up to `NOISE` do not count. If several combinations are equally good, the one with
+ * Chooses a combination. All memory sizes get the best concurrency without a CPU limit, unless a confirmation shows that
+ * another is better. Predictions cannot show that: they depend on the CPU time of a record, which varies by 15 % between
+ * repeated measurements. Differences up to `NOISE` do not count. If several combinations are equally good, the one with
  * the smallest memory size and the lowest concurrency is chosen.
  *
  * @param measurements those without a CPU limit, from which the combinations were made
@@ -28,21 +30,29 @@ export function choose(
   measurements: readonly Measurement[],
 ): Combination | undefined {
   const knee = kneeOf(measurements)?.concurrency
-  const usable = combinations.filter(({ problem, costPerMillion }) => problem === undefined && costPerMillion !== null)
-  const bests = [...Map.groupBy(usable, ({ memory }) => memory).values()].map((ofMemory) => bestOf(ofMemory, knee))
+  const usable = combinations.filter(
+    ({ problem, costPerMillion, origin, concurrency }) =>
+      problem === undefined && costPerMillion !== null && (origin === 'confirmed' || concurrency === knee),
+  )
+  const bests = [...Map.groupBy(usable, ({ memory }) => memory).values()].map(bestOf)
   const candidates = optimize === 'speed' ? lowest(bests, time) : bests
   return lowest(candidates, SCORES[optimize]).toSorted((a, b) => a.memory - b.memory)[0]
 }
 
-/**
- * The best concurrency for one memory size: the best one without a CPU limit, unless a measurement shows that another
- * is better. Predictions cannot show that: they depend on the CPU time of a record, which varies by 15 % between
- * repeated measurements. If no such combination can be used with this memory size, the predictions decide.
- */
-function bestOf(ofMemory: readonly Combination[], knee: number | undefined): Combination {
-  const known = ofMemory.filter(({ origin, concurrency }) => origin !== 'predicted' || concurrency === knee)
-  const fast = lowest(known.length > 0 ? known : ofMemory, time)
-  return fast.toSorted((a, b) => a.concurrency - b.concurrency)[0] as Combination
+/** The lowest concurrency with the highest goodput, apart from noise. */
+function bestOf(ofMemory: readonly Combination[]): Combination {
+  return lowest(ofMemory, time).toSorted((a, b) => a.concurrency - b.concurrency)[0] as Combination
+}
+
+/** Why none of these combinations can be chosen: their problem at the best concurrency, with the most memory. */
+export function problemIn(
+  combinations: readonly Combination[],
+  measurements: readonly Measurement[],
+): string | undefined {
+  const knee = kneeOf(measurements)?.concurrency
+  const unusable = combinations.filter(({ problem }) => problem !== undefined)
+  const best = unusable.findLast(({ concurrency }) => concurrency === knee)
+  return (best ?? unusable[0])?.problem
 }
 
 /** The combinations with the lowest score, apart from noise. */

@@ -1,5 +1,6 @@
 import { availableParallelism, cpus } from 'node:os'
 import { formatNumber } from '../local/display.ts'
+import { problemIn } from './choose.ts'
 import { MAX_MORE_FAILURES, NOISE } from './climb.ts'
 import type { Plan } from './explore.ts'
 import { PRICES_OF, type Workload } from './prices.ts'
@@ -23,12 +24,9 @@ export function recommendationFor(
   best: Combination | undefined,
   combinations: readonly Combination[],
   plan: RecommendationPlan,
+  measurements: readonly Measurement[],
 ): string {
-  if (!best) {
-    const problem =
-      combinations.find((combination) => combination.problem !== undefined)?.problem ?? 'nothing was measured'
-    return `No combination can be used: ${problem}.`
-  }
+  if (!best) return `No combination can be used: ${problemIn(combinations, measurements) ?? 'nothing was measured'}.`
   const { memory, concurrency, goodput, costPerMillion, origin } = best
   const { environments } = plan.workload
   const where = environments === 1 ? 'in one environment' : `in each of ${formatNumber(environments)} environments`

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
 import { formatNumber, renderTable } from '../local/display.ts'
-import { choose } from './choose.ts'
+import { choose, problemIn } from './choose.ts'
 import { MARGIN, MAX_ROUNDS } from './confidence.ts'
 import type { Combination, Measurement, TuneResult } from './result.ts'
 
@@ -133,7 +133,7 @@ function memoryTable(result: TuneResult, stream: NodeJS.WriteStream): string[] {
   const problems = byMemory.flatMap(([memory, ofMemory]) => {
     const isUsable = choose(ofMemory, optimize, measurements) !== undefined
     const unusable = ofMemory.filter(({ problem }) => problem !== undefined)
-    if (!isUsable) return unusable.slice(0, 1).map(({ problem }) => `${digits(memory)} MB cannot be used: ${problem}`)
+    if (!isUsable) return [`${digits(memory)} MB cannot be used: ${problemIn(ofMemory, measurements)}`]
     return unusable
       .filter(({ origin }) => origin === 'confirmed')
       .map(({ concurrency, problem }) => `${digits(memory)} MB × concurrency ${concurrency} cannot be used: ${problem}`)

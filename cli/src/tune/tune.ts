@@ -145,7 +145,7 @@ function resultOf(handler: string, options: TuneOptions, results: Results, stopp
     }),
     best: best ?? null,
     optimize,
-    recommendation: `${recommendationFor(best, combinations, plan)}${incomplete}`,
+    recommendation: `${recommendationFor(best, combinations, plan, results.measurements)}${incomplete}`,
     patch: best ? patchFor(best, patch, mapping) : null,
     unknowns: unknownsOf(environments, results.measurements, /ts$/.test(options.function.file)),
   }

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { choose, withNeighbours } from '../../src/tune/choose.ts'
+import { choose, problemIn, withNeighbours } from '../../src/tune/choose.ts'
 import type { Combination, Measurement, Optimize } from '../../src/tune/result.ts'
 import { combination, measurement } from '../support/combinations.ts'
 
@@ -7,7 +7,12 @@ function nameOf(chosen: Combination | undefined) {
   return chosen && `${chosen.memory} MB × ${chosen.concurrency}`
 }
 
-function chosen(combinations: readonly Combination[], optimize: Optimize, measurements: readonly Measurement[] = []) {
+/** The best concurrency without a CPU limit is 40, unless other measurements are given. */
+function chosen(
+  combinations: readonly Combination[],
+  optimize: Optimize,
+  measurements: readonly Measurement[] = [measurement()],
+) {
   return nameOf(choose(combinations, optimize, measurements))
 }
 
@@ -38,8 +43,12 @@ test('with cost, the cheapest combination is chosen, even if it is hardly cheape
 })
 
 test('of combinations with the same goodput and cost, apart from noise, the lowest concurrency is chosen', async (t) => {
-  const combinations = [80, 42, 53].map((concurrency) => combination({ concurrency, goodput: 1000 + concurrency / 10 }))
-  for (const optimize of ['speed', 'cost', 'balanced'] as const) t.equal(chosen(combinations, optimize), '1769 MB × 42')
+  const figures = [80, 42, 53].map((concurrency) => ({ concurrency, goodput: 1000 + concurrency / 10 }))
+  const combinations = figures.map((each) => combination(each))
+  const measurements = figures.map((each) => measurement(each))
+  for (const optimize of ['speed', 'cost', 'balanced'] as const) {
+    t.equal(chosen(combinations, optimize, measurements), '1769 MB × 42')
+  }
 })
 
 test('the best concurrency without a CPU limit is chosen, even if the prediction of another is higher', async (t) => {
@@ -52,8 +61,25 @@ test('the best concurrency without a CPU limit is chosen, even if the prediction
   for (const optimize of ['speed', 'cost', 'balanced'] as const) {
     t.equal(chosen(combinations, optimize, measurements), '128 MB × 42')
   }
-  const [low, , high] = combinations as [Combination, Combination, Combination]
-  t.equal(chosen([low, high], 'cost', measurements), '128 MB × 85', 'if that one cannot be used, the fastest other one')
+  const fast = combination({ memory: 1769, concurrency: 20, goodput: 900, origin: 'measured' })
+  t.equal(chosen([...combinations, fast], 'speed', measurements), '128 MB × 42', 'also if the other one was measured')
+})
+
+test('if a memory size cannot be used with the best concurrency, no other concurrency is chosen for it', async (t) => {
+  const measurements = [20, 42, 85].map((concurrency) =>
+    measurement({ concurrency, goodput: 5 * Math.min(40, concurrency) }),
+  )
+  const column = (memory: number, problem?: string) =>
+    [20, 42, 85].map((concurrency) =>
+      combination({ memory, concurrency, origin: 'predicted', ...(concurrency === 42 ? { problem } : {}) }),
+    )
+  const small = column(128, 'the process needs 130 MB')
+  const large = column(256, 'the process needs 300 MB')
+  t.equal(chosen([...small, ...column(256)], 'cost', measurements), '256 MB × 42')
+  t.equal(choose([...small, ...large], 'cost', measurements), undefined)
+  t.equal(problemIn([...small, ...large], measurements), 'the process needs 300 MB')
+  t.equal(problemIn(small, []), 'the process needs 130 MB', 'without a best concurrency')
+  t.equal(problemIn(column(256), measurements), undefined)
 })
 
 test('a confirmed combination is chosen instead of the best concurrency without a CPU limit if it is better', async (t) => {
@@ -82,7 +108,7 @@ test('if the memory sizes are equally good apart from noise, the smallest is cho
 test('a combination with a problem or without a cost is never chosen', async (t) => {
   const fast = combination({ memory: 2000, goodput: 9999, costPerMillion: 0.01 })
   t.equal(chosen([{ ...fast, problem: 'no' }, { ...fast, costPerMillion: null }, SMALL], 'speed'), '128 MB × 40')
-  t.equal(choose([{ ...fast, problem: 'no' }], 'cost', []), undefined)
+  t.equal(choose([{ ...fast, problem: 'no' }], 'cost', [measurement()]), undefined)
   t.equal(choose([], 'cost', []), undefined)
 })
 

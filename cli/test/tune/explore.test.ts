@@ -37,6 +37,7 @@ async function run(
     combinations,
     best: choose(combinations, made.optimize, results.measurements),
     confirmed: results.confirmed,
+    measurements: results.measurements,
   }
 }
 
@@ -62,8 +63,8 @@ test('a range that ends before the goodput stops growing: the recommendation cla
   const records = (concurrency: number) => ({ goodput: 100 / (0.02 * Math.ceil(100 / concurrency)), cpuPerRecord: 0 })
   async function recommend(most: number) {
     const made = plan({ least: 5, most, memories: [1769], workload: { ...workload, batchSize: 100 } })
-    const { best, combinations } = await run(made, records)
-    return recommendationFor(best, combinations, made)
+    const { best, combinations, measurements } = await run(made, records)
+    return recommendationFor(best, combinations, made, measurements)
   }
   t.match(
     await recommend(40),
@@ -121,9 +122,12 @@ test('if a process ends between two batches with a memory size, that size cannot
 
 test('if the process ends between two batches at every concurrency, nothing is recommended', async (t) => {
   const death = 'the process ended with exit code 1 after its response'
-  const { best, combinations } = await run(plan(), (concurrency) => ({ ...downstream(concurrency), death }))
+  const { best, combinations, measurements } = await run(plan(), (concurrency) => ({
+    ...downstream(concurrency),
+    death,
+  }))
   t.equal(best, undefined)
-  t.equal(recommendationFor(best, combinations, plan()), `No combination can be used: ${death}.`)
+  t.equal(recommendationFor(best, combinations, plan(), measurements), `No combination can be used: ${death}.`)
 })
 
 test('a concurrency at which an invocation crashed or timed out is not recommended, even if it seems to be the fastest', async (t) => {
@@ -141,8 +145,11 @@ test('a concurrency at which an invocation crashed or timed out is not recommend
 
 test('if many records fail at every concurrency, the recommendation says so', async (t) => {
   async function recommend(failedShare: number) {
-    const { best, combinations } = await run(plan(), (concurrency) => ({ ...downstream(concurrency), failedShare }))
-    return recommendationFor(best, combinations, plan())
+    const { best, combinations, measurements } = await run(plan(), (concurrency) => ({
+      ...downstream(concurrency),
+      failedShare,
+    }))
+    return recommendationFor(best, combinations, plan(), measurements)
   }
   t.match(
     await recommend(0.9),
@@ -194,6 +201,25 @@ test('if the process needs more memory under the quota, the other combinations o
   t.match(best, { memory: 512, concurrency: 42, origin: 'confirmed' })
   const problems = new Set(combinations.filter(({ memory }) => memory === 128).map(({ problem }) => problem))
   t.strictSame([...problems], ['the process needs 140 MB'])
+})
+
+test('an interrupted run recommends the same concurrency for each memory size', async (t) => {
+  const goodputs: Record<number, number> = { 10: 300, 16: 500, 26: 900, 42: 940, 67: 1000 }
+  const results: Results = { measurements: [], checks: new Map(), confirmed: [] }
+  const made = plan({ memories: [128, 256, 1769], optimize: 'balanced' })
+  async function atFullCpu(concurrency: number) {
+    const goodput = goodputs[concurrency]
+    if (goodput === undefined) throw new Error('stopped')
+    // With more than one core, 1,769 MB limits the two highest concurrencies. Only the highest needs more than 128 MB.
+    return measurement({ concurrency, goodput, cpuPerRecord: 1.1, peakMemory: concurrency === 67 ? 140 : 120 })
+  }
+  await t.rejects(explore(made, { atFullCpu }, results), { message: 'stopped' })
+  const combinations = combinationsOf(results, made)
+  const chosen = [...Map.groupBy(combinations, ({ memory }) => memory).values()].map(
+    (ofMemory) => choose(ofMemory, 'balanced', results.measurements)?.concurrency,
+  )
+  t.strictSame(chosen, [undefined, 67, 67])
+  t.match(choose(combinations, 'balanced', results.measurements), { memory: 1769, concurrency: 67 })
 })
 
 test('an interrupted run has the combinations that were already measured', async (t) => {

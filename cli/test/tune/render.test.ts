@@ -110,24 +110,24 @@ const TRIED = { most: 900, optimize: 'cost', workload: { environments: 1, batchS
 test('the recommendation names the combination, its figures, how they were obtained, and the reason', async (t) => {
   const workload = { ...TRIED.workload, environments: 4 }
   t.equal(
-    recommendationFor(BEST, RESULT.combinations, { ...TRIED, optimize: 'speed', workload }),
+    recommendationFor(BEST, RESULT.combinations, { ...TRIED, optimize: 'speed', workload }, RESULT.measurements),
     '512 MB, and a concurrency of 40 in each of 4 environments: 1,000 records/s for $0.1235 per million messages (confirmed). ' +
       'No other memory size of about the same speed is more than 5 % cheaper. Of the combinations that were tried (concurrency up to 900), no usable one is more than 5 % faster.',
   )
   t.match(
-    recommendationFor(BEST, RESULT.combinations, TRIED),
+    recommendationFor(BEST, RESULT.combinations, TRIED, RESULT.measurements),
     /in one environment: .* No other memory size is more than 5 % cheaper\. Of the higher concurrencies that were tried \(up to 900\), no usable one is more than 5 % faster\.$/,
   )
   t.match(
-    recommendationFor(BEST, RESULT.combinations, { ...TRIED, optimize: 'balanced' }),
+    recommendationFor(BEST, RESULT.combinations, { ...TRIED, optimize: 'balanced' }, RESULT.measurements),
     'No other memory size lowers cost × time by more than 5 %. Of the higher concurrencies that were tried (up to 900)',
   )
   const [unusable] = RESULT.combinations
   t.equal(
-    recommendationFor(undefined, unusable ? [unusable] : [], TRIED),
+    recommendationFor(undefined, unusable ? [unusable] : [], TRIED, RESULT.measurements),
     'No combination can be used: the process needs 300 MB.',
   )
-  t.equal(recommendationFor(undefined, [], TRIED), 'No combination can be used: nothing was measured.')
+  t.equal(recommendationFor(undefined, [], TRIED, []), 'No combination can be used: nothing was measured.')
 })
 
 test('if the range may have ended too early, the recommendation says so', async (t) => {
@@ -135,7 +135,7 @@ test('if the range may have ended too early, the recommendation says so', async 
   function reasons(figures: readonly Partial<Combination>[], { most = 40, batchSize = 1000 } = {}) {
     const combinations = figures.map((each) => combination(each))
     const plan = { ...TRIED, most, workload: { environments: 1, batchSize } }
-    return recommendationFor(combinations[0], combinations, plan).split('cheaper. ')[1]
+    return recommendationFor(combinations[0], combinations, plan, []).split('cheaper. ')[1]
   }
   const upTo40 = 'Of the higher concurrencies that were tried (up to 40), no usable one is more than 5 % faster.'
   const notTried = 'No higher concurrency was tried.'
