@@ -19,11 +19,17 @@ export function visibilityTimeout({ timeout, window = 0 }: PatchSettings): numbe
 }
 
 /**
- * The recommended settings as YAML. With the mapping of a template, they are under its logical ids, to be merged into
+ * The recommended settings as YAML, after the notes as comments. With the mapping of a template, they are under its logical ids, to be merged into
  * it. Otherwise, the result is a SAM template without the code of the function.
  */
-export function patchFor(combination: Combination, settings: PatchSettings, mapping?: Mapping): string {
-  return mapping ? changesOf(combination, settings, mapping) : samTemplate(combination, settings)
+export function patchFor(
+  combination: Combination,
+  settings: PatchSettings,
+  notes: readonly string[],
+  mapping?: Mapping,
+): string {
+  const patch = mapping ? changesOf(combination, settings, mapping) : samTemplate(combination, settings)
+  return `${comments(notes)}${patch}`
 }
 
 function functionOf({ memory, concurrency }: Combination, { timeout }: PatchSettings): Properties {
@@ -121,5 +127,9 @@ function reservedNotes(environments: number, mapping?: Mapping): string[] {
 }
 
 function withNotes(notes: readonly string[], template: object): string {
-  return [...notes.map((note) => `# ${note}`), stringify(template)].join('\n')
+  return `${comments(notes)}${stringify(template)}`
+}
+
+function comments(notes: readonly string[]): string {
+  return notes.map((note) => `# ${note}\n`).join('')
 }

@@ -34,7 +34,24 @@ export function recommendationFor(
     `${formatNumber(memory)} MB, and a concurrency of ${formatNumber(concurrency)} ${where}: ${goodputText(goodput)} records/s ` +
       `for ${dollars(costPerMillion)} per million messages (${origin}).`,
     ...reasonsFor(best, combinations, plan),
+    ...uncertaintyOf(best, combinations),
   ].join(' ')
+}
+
+/** Says that the choice is uncertain if figures that decided are less exact than the difference that decides. */
+export function uncertaintyOf(best: Combination, combinations: readonly Combination[]): string[] {
+  const compared = combinations.filter(
+    ({ memory, concurrency, goodput, margin, problem }) =>
+      problem === undefined &&
+      (concurrency === best.concurrency ||
+        (memory === best.memory && goodput * (1 + (margin ?? 0)) >= best.goodput / (1 + NOISE))),
+  )
+  const largest = Math.max(...compared.map(({ margin }) => margin ?? 0))
+  if (largest <= NOISE) return []
+  return [
+    `This choice is uncertain: the compared figures are exact only to ±${Math.ceil(largest * 100)} %, but a difference of ` +
+      `${EQUAL} decides. Run tune again on a quiet machine.`,
+  ]
 }
 
 /** Says only what was measured: the goodput above the highest concurrency that was tried is not known. */

@@ -9,6 +9,8 @@ export interface Combination {
   readonly concurrency: number
   /** Successful records per second, of all environments together. */
   readonly goodput: number
+  /** That of the measurement from which this combination was made. */
+  readonly margin: number | null
   /** The share of the records that failed, from 0 to 1. */
   readonly failedShare: number
   /** Milliseconds of one record. `null` if no record ran. */

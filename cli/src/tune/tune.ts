@@ -11,7 +11,7 @@ import { combinationsOf, explore, type Results } from './explore.ts'
 import { type MeasureOptions, measure, StoppedError } from './measure.ts'
 import { type TuneFlags, type TuneOptions, toTuneOptions } from './options.ts'
 import { patchFor } from './patch.ts'
-import { recommendationFor, unknownsOf } from './recommend.ts'
+import { recommendationFor, uncertaintyOf, unknownsOf } from './recommend.ts'
 import { goodputText, renderResult } from './render.ts'
 import { renderReport } from './report/report.ts'
 import type { TuneResult } from './result.ts'
@@ -132,7 +132,7 @@ function resultOf(handler: string, options: TuneOptions, results: Results, stopp
   const { environments, batchSize } = workload
   const combinations = combinationsOf(results, plan)
   const best = choose(combinations, optimize, results.measurements)
-  const incomplete = stopped === undefined ? '' : ` The run is incomplete: ${stopped}.`
+  const incomplete = stopped === undefined ? [] : [`The run is incomplete: ${stopped}.`]
   return {
     handler,
     environments,
@@ -145,8 +145,8 @@ function resultOf(handler: string, options: TuneOptions, results: Results, stopp
     }),
     best: best ?? null,
     optimize,
-    recommendation: `${recommendationFor(best, combinations, plan, results.measurements)}${incomplete}`,
-    patch: best ? patchFor(best, patch, mapping) : null,
+    recommendation: [recommendationFor(best, combinations, plan, results.measurements), ...incomplete].join(' '),
+    patch: best ? patchFor(best, patch, [...uncertaintyOf(best, combinations), ...incomplete], mapping) : null,
     unknowns: unknownsOf(environments, results.measurements, /ts$/.test(options.function.file)),
   }
 }

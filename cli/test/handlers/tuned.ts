@@ -11,6 +11,18 @@ export const handler = middy()
   .use(boundedSqsBatch())
   .handler(eachRecord(() => sleep(10)))
 
+let waits = 0
+
+/** Every second batch of 100 records is much slower. */
+export const uneven = middy()
+  .use(boundedSqsBatch())
+  .handler(
+    eachRecord(() => {
+      waits += 1
+      return sleep(waits % 200 > 100 ? 20 : 1)
+    }),
+  )
+
 /** Fails for every record. */
 export const fails = middy()
   .use(boundedSqsBatch({ logger: false }))

@@ -20,6 +20,6 @@ export function measurement(changes: Partial<Measurement> = {}): Measurement {
 }
 
 export function combination(changes: Partial<Combination> = {}): Combination {
-  const { margin, isConfident, batches, causes, cores, ...figures } = measurement()
+  const { isConfident, batches, causes, cores, ...figures } = measurement()
   return { ...figures, memory: 1769, costPerMillion: 1, origin: 'measured', ...changes }
 }

@@ -81,7 +81,7 @@ test('--concurrency is the total of four environments', async (t) => {
   t.equal(best?.concurrency, 10)
   t.match(
     recommendation,
-    / No higher concurrency was tried\. A concurrency above 10, the end of the range, may be faster: raise --concurrency\.$/,
+    / No higher concurrency was tried\. A concurrency above 10, the end of the range, may be faster: raise --concurrency\./,
   )
   t.ok(service.peak() > 10 && service.peak() <= 40, `${service.peak()} calls at once`)
   t.match(patch, /ScalingConfig:\s+MaximumConcurrency: 4/)
@@ -103,7 +103,10 @@ test('the text output has tables, the recommendation, the patch, and what the ma
     stdout,
     /^Recommendation: 1,769 MB, and a concurrency of \d+ in one environment: [\d,.]+ records\/s for \$\d\.\d{4} per million messages \((measured|predicted)\)\. No other memory size is more than 5 % cheaper\. (Of the higher|No higher|Predictions)/m,
   )
-  t.match(stdout, /^Patch:\n# Add CodeUri and Handler, or merge these settings into your template\.$/m)
+  t.match(
+    stdout,
+    /^Patch:\n(# This choice is uncertain: .*\n)?# Add CodeUri and Handler, or merge these settings into your template\.$/m,
+  )
   t.match(stdout, /^What this machine cannot know:\n- The processor:.*\n- The network:.*\n- The real downstream:/m)
 })
 
@@ -122,6 +125,16 @@ test('if every record fails, the exit code is 1, and the causes are shown', asyn
   t.notMatch(stdout, 'Patch:')
   const json = await command(['tune', `${tuned}#fails`, ...sampleFile(t), ...flags, '--json'])
   t.match(JSON.parse(json.stdout), { best: null, patch: null })
+})
+
+test('if the goodput varies by more than the difference that decides, the recommendation and the patch say so', async (t) => {
+  const flags = ['--concurrency', '10..10', '--batch-size', '100', '--memory', '1769', '--json']
+  const { code, stdout } = await command(['tune', `${tuned}#uneven`, ...sampleFile(t), ...flags])
+  t.equal(code, 0)
+  const { recommendation, patch }: TuneResult = JSON.parse(stdout)
+  const [note] = /This choice is uncertain: .* exact only to ±\d+ %, .* quiet machine\.$/.exec(recommendation) ?? []
+  t.ok(note, recommendation)
+  t.equal(patch?.split('\n# Add')[0], `# ${note}`)
 })
 
 test('if most records fail at every concurrency, the recommendation says so', async (t) => {
@@ -167,6 +180,7 @@ test('Ctrl-C ends the run, and the results so far are printed and reported as in
   t.equal(code, 1)
   t.match(stdout, /^Measured without a CPU limit:\n┌[\s\S]*\n│ 10 +│[\s\S]*^Recommendation: 1,769 MB, and a/m)
   t.match(stdout, /^Recommendation: .* The run is incomplete: interrupted\.$/m)
+  t.match(stdout, /^Patch:\n(# This choice .*\n)?# The run is incomplete: interrupted\.\n# Add CodeUri/m)
   t.match(stdout, /^incomplete: interrupted$/m)
   t.match(readFileSync(report, 'utf8'), /<h2>Recommendation<\/h2>\n<p>.* The run is incomplete: interrupted\.<\/p>/)
 })

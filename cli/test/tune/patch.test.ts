@@ -43,13 +43,13 @@ for (const [name, settings] of [
 ] as const) {
   test(`without a template, doctor --strict accepts the patch as a template: ${name}`, async (t) => {
     const file = join(folder(t), 'patch.yaml')
-    writeFileSync(file, patchFor(COMBINATION, settings))
+    writeFileSync(file, patchFor(COMBINATION, settings, []))
     t.strictSame(await strict(t, file), { code: 0, errors: [] })
   })
 }
 
 test('without a template, the patch has all settings', async (t) => {
-  const { Resources } = parse(patchFor(COMBINATION, SETTINGS))
+  const { Resources } = parse(patchFor(COMBINATION, SETTINGS, []))
   t.match(Resources.Function.Properties, {
     MemorySize: 256,
     Timeout: 30,
@@ -71,7 +71,7 @@ for (const [name, template] of [
   test(`${name}: the patch changes only these settings, and doctor --strict accepts the merged template`, async (t) => {
     const before = template({ queue: { VisibilityTimeout: 30 }, mapping: { FunctionResponseTypes: [] } })
     const target = only((await read(t, before)).mappings)
-    const patch = parse(patchFor(COMBINATION, { ...SETTINGS, timeout: 60 }, target))
+    const patch = parse(patchFor(COMBINATION, { ...SETTINGS, timeout: 60 }, [], target))
     const mapping = {
       BatchSize: 1000,
       MaximumBatchingWindowInSeconds: 1,
@@ -98,7 +98,7 @@ for (const [name, template] of [
 test('the patch never lowers the visibility timeout: another mapping of the queue may need it', async (t) => {
   async function timeoutIn(VisibilityTimeout: number) {
     const target = only((await read(t, sam({ queue: { VisibilityTimeout } }))).mappings)
-    return parse(patchFor(COMBINATION, SETTINGS, target)).Resources.Queue.Properties.VisibilityTimeout
+    return parse(patchFor(COMBINATION, SETTINGS, [], target)).Resources.Queue.Properties.VisibilityTimeout
   }
   t.equal(await timeoutIn(180), 181)
   t.equal(await timeoutIn(5400), 5400)
@@ -108,7 +108,7 @@ test('notes say which settings belong to another stack, and which one the mappin
   const Queue = { 'Fn::ImportValue': 'queue' }
   const pollers = { ProvisionedPollerConfig: { MinimumPollers: 2, MaximumPollers: 4 } }
   const target = only((await read(t, sam({ mapping: { Queue, ...pollers } }))).mappings)
-  const patch = patchFor(COMBINATION, SETTINGS, target)
+  const patch = patchFor(COMBINATION, SETTINGS, [], target)
   t.notMatch(patch, 'ScalingConfig')
   t.strictSame(Object.keys(parse(patch).Resources), ['Handler'])
   t.match(patch, /^# Provisioned mode has no MaximumConcurrency, so this patch does not limit .+ 4 environments\.$/m)
@@ -119,7 +119,7 @@ test('if it is not known whether the mapping is in provisioned mode, a note says
   const target = only(
     (await read(t, sam({ mapping: { ProvisionedPollerConfig: { 'Fn::ImportValue': 'x' } } }))).mappings,
   )
-  const patch = patchFor(COMBINATION, SETTINGS, target)
+  const patch = patchFor(COMBINATION, SETTINGS, [], target)
   t.notMatch(patch, 'ScalingConfig')
   t.match(
     patch,
@@ -127,11 +127,22 @@ test('if it is not known whether the mapping is in provisioned mode, a note says
   )
 })
 
+test('the given notes are the first comments', async (t) => {
+  const target = only((await read(t, sam())).mappings)
+  t.match(patchFor(COMBINATION, SETTINGS, ['First.', 'Second.']), /^# First\.\n# Second\.\n# Add CodeUri and Handler/)
+  t.match(patchFor(COMBINATION, SETTINGS, ['First.'], target), /^# First\.\n# Merge these settings/)
+})
+
 test('a note says if the reserved concurrency is below the maximum concurrency of the patch', async (t) => {
   const note = /^# The reserved concurrency of the function is 3\. Set ReservedConcurrentExecutions to 4 or more\.$/m
   const patch = async (ReservedConcurrentExecutions: number) =>
-    patchFor(COMBINATION, SETTINGS, only((await read(t, sam({ function: { ReservedConcurrentExecutions } }))).mappings))
+    patchFor(
+      COMBINATION,
+      SETTINGS,
+      [],
+      only((await read(t, sam({ function: { ReservedConcurrentExecutions } }))).mappings),
+    )
   t.match(await patch(3), note)
   t.notMatch(await patch(4), 'ReservedConcurrentExecutions')
-  t.notMatch(patchFor(COMBINATION, SETTINGS), 'ReservedConcurrentExecutions')
+  t.notMatch(patchFor(COMBINATION, SETTINGS, []), 'ReservedConcurrentExecutions')
 })

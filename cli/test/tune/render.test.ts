@@ -130,6 +130,26 @@ test('the recommendation names the combination, its figures, how they were obtai
   t.equal(recommendationFor(undefined, [], TRIED, []), 'No combination can be used: nothing was measured.')
 })
 
+test('if figures that decided are less exact than the difference that decides, the recommendation says so', async (t) => {
+  const note = (margin: number, changes: Partial<Combination> = {}) => {
+    const combinations = [combination(), combination({ concurrency: 80, margin, ...changes })]
+    const text = recommendationFor(combinations[0], combinations, TRIED, [])
+    return / This choice is uncertain: .*$/.exec(text)?.[0]
+  }
+  t.equal(
+    note(0.064),
+    ' This choice is uncertain: the compared figures are exact only to ±7 %, but a difference of 5 % decides. Run tune again on a quiet machine.',
+  )
+  t.equal(note(0.05), undefined)
+  t.match(note(0.3, { goodput: 733 }), '±30 %', 'it may be as fast')
+  t.equal(note(0.3, { goodput: 732 }), undefined, 'it is slower in any case')
+  t.equal(note(0.3, { problem: 'no' }), undefined)
+  t.match(note(0.3, { memory: 512, concurrency: 40, goodput: 10 }), '±30 %', 'another memory size')
+  t.equal(note(0.3, { memory: 512 }), undefined, 'not compared with the best one')
+  const noisy = [combination({ margin: 0.46 })]
+  t.match(recommendationFor(noisy[0], noisy, TRIED, []), 'exact only to ±46 %')
+})
+
 test('if the range may have ended too early, the recommendation says so', async (t) => {
   /** The last sentences of the recommendation. The first combination is the best. */
   function reasons(figures: readonly Partial<Combination>[], { most = 40, batchSize = 1000 } = {}) {

@@ -9,6 +9,7 @@ const combination: Combination = {
   memory: 512,
   concurrency: 60,
   goodput: 760.2,
+  margin: 0.04,
   failedShare: 0,
   p50: 77.4,
   p95: 99.8,
