@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { InitError, UsageError } from '../errors.ts'
 import { formatNumber, openDisplay, wrap } from '../local/display.ts'
 import { notLoaded, SIGNALS } from '../local/local.ts'
@@ -25,8 +25,10 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
   const stream = flags.json ? process.stderr : process.stdout
   const display = openDisplay(stream)
   for (const line of options.notes) display.log(line)
-  if (flags.payload !== undefined) writeOutput('--payload', flags.payload, toEvent(options.sample.batch()))
-  if (flags.report !== undefined) writeOutput('--report', flags.report, '') // fails now, and not after a long run
+  const payload = toEvent(options.sample.batch())
+  // A file that cannot be written fails now, and not after a long run.
+  if (flags.payload !== undefined) useOutput('--payload', flags.payload, checkWritable)
+  if (flags.report !== undefined) useOutput('--report', flags.report, checkWritable)
 
   const stopping = new AbortController()
   const interrupt = () => stopping.abort()
@@ -44,15 +46,25 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
     for (const signal of SIGNALS) process.off(signal, interrupt)
   }
   const result = resultOf(handler, options, results, stopped)
-  if (flags.report !== undefined) writeOutput('--report', flags.report, renderReport(result))
   console.log(flags.json ? JSON.stringify(result) : renderResult(result, process.stdout))
+  if (flags.payload !== undefined) useOutput('--payload', flags.payload, (file) => writeFileSync(file, payload))
+  if (flags.report !== undefined) {
+    useOutput('--report', flags.report, (file) => writeFileSync(file, renderReport(result)))
+  }
   if (stopped !== undefined) display.log(`incomplete: ${stopped}`)
   return result.best === null || stopped !== undefined ? 1 : 0
 }
 
-function writeOutput(flag: string, file: string, text: string) {
+/** Opens the file without changing it. Removes it if it did not exist. */
+function checkWritable(file: string) {
+  const existed = existsSync(file)
+  closeSync(openSync(file, 'a'))
+  if (!existed) rmSync(realpathSync(file)) // the target of a link, and not the link
+}
+
+function useOutput(flag: string, file: string, use: (file: string) => void) {
   try {
-    writeFileSync(file, text)
+    use(file)
   } catch (error) {
     throw new UsageError(`${flag} ${file} cannot be written (${(error as NodeJS.ErrnoException).code})`)
   }

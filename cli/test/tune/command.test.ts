@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Test, test } from 'tap'
@@ -250,6 +250,33 @@ test('--report writes a page with the same result as --json', async (t) => {
   const [, inPage] =
     /<script type="application\/json" id="result">(.*?)<\/script>/s.exec(readFileSync(file, 'utf8')) ?? []
   t.strictSame(JSON.parse(inPage as string), JSON.parse(stdout))
+})
+
+test('if the run fails, --report and --payload neither change files nor create new ones', async (t) => {
+  const at = folder(t)
+  const names = ['old.html', 'old.json', 'new.html', 'new.json', 'link.html']
+  const [oldReport, oldPayload, newReport, newPayload, link] = names.map((name) => join(at, name)) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ]
+  writeFileSync(oldReport, 'report')
+  writeFileSync(oldPayload, 'payload')
+  symlinkSync(join(at, 'target.html'), link)
+  for (const [report, payload] of [
+    [oldReport, oldPayload],
+    [newReport, newPayload],
+    [link, newPayload],
+  ] as const) {
+    const outputs = ['--report', report, '--payload', payload]
+    const { code } = await command(['tune', `${tuned}#plain`, ...sampleFile(t), '--batch-size', '10', ...outputs])
+    t.equal(code, 2)
+  }
+  t.strictSame(readdirSync(at).sort(), ['link.html', 'old.html', 'old.json'])
+  t.equal(readFileSync(oldReport, 'utf8'), 'report')
+  t.equal(readFileSync(oldPayload, 'utf8'), 'payload')
 })
 
 test('--confirm measures the recommendation under a CPU quota, or warns that cgroups are not permitted', async (t) => {
