@@ -123,7 +123,7 @@ export async function measure(concurrency: number, memory: number, options: Meas
       concurrency,
       ...summarize(measured, goodputs, measuredMs),
       causes: causes.counts(),
-      // The batches that ended before say nothing about how often this happens.
+      // This ended the measurement early, so the few rounds say nothing about the exact goodput.
       ...(death === undefined ? {} : { death, margin: null, isConfident: false }),
     }
   } catch (error) {

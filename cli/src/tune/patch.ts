@@ -19,8 +19,10 @@ export function visibilityTimeout({ timeout, window = 0 }: PatchSettings): numbe
 }
 
 /**
- * The recommended settings as YAML, after the notes as comments. With the mapping of a template, they are under its logical ids, to be merged into
+ * The recommended settings as YAML. With the mapping of a template, they are under its logical ids, to be merged into
  * it. Otherwise, the result is a SAM template without the code of the function.
+ *
+ * @param notes the first comments of the YAML
  */
 export function patchFor(
   combination: Combination,

@@ -76,7 +76,7 @@ function reasonsFor(
   const faster = fastest / best.goodput - 1
   const aboutSpeed =
     faster > NOISE
-      ? `Predictions for other concurrencies are up to ${Math.round(faster * 100)} % faster, but they are not that exact.`
+      ? `Other concurrencies may be up to ${Math.round(faster * 100)} % faster, but this depends on predictions, which are not that exact.`
       : noneFaster
   const aboutMemory: Readonly<Record<Optimize, string>> = {
     speed: `No other memory size of about the same speed is more than ${EQUAL} cheaper.`,

@@ -9,7 +9,7 @@ export interface Combination {
   readonly concurrency: number
   /** Successful records per second, of all environments together. */
   readonly goodput: number
-  /** That of the measurement from which this combination was made. */
+  /** The margin of the measurement from which this combination was made. */
   readonly margin: number | null
   /** The share of the records that failed, from 0 to 1. */
   readonly failedShare: number

@@ -101,7 +101,7 @@ test('the text output has tables, the recommendation, the patch, and what the ma
   )
   t.match(
     stdout,
-    /^Recommendation: 1,769 MB, and a concurrency of \d+ in one environment: [\d,.]+ records\/s for \$\d\.\d{4} per million messages \((measured|predicted)\)\. No other memory size is more than 5 % cheaper\. (Of the higher|No higher|Predictions)/m,
+    /^Recommendation: 1,769 MB, and a concurrency of \d+ in one environment: [\d,.]+ records\/s for \$\d\.\d{4} per million messages \((measured|predicted)\)\. No other memory size is more than 5 % cheaper\. (Of the higher|No higher|Other concurrencies)/m,
   )
   t.match(
     stdout,

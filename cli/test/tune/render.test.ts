@@ -176,6 +176,6 @@ test('if the range may have ended too early, the recommendation says so', async 
   t.equal(reasons([{ concurrency: 34 }, { ...atEnd, memory: 128 }]), notTried, 'of the same memory')
   t.equal(
     reasons([{ concurrency: 10 }, { ...atEnd, goodput: 1080 }]),
-    'Predictions for other concurrencies are up to 8 % faster, but they are not that exact.',
+    'Other concurrencies may be up to 8 % faster, but this depends on predictions, which are not that exact.',
   )
 })
