@@ -212,6 +212,17 @@ export function unreadFunction(id: string, unreadReason: string, position?: Posi
   }
 }
 
+/** An alias or a version whose settings may differ from those of its function. */
+export function unreadVersion(
+  id: string,
+  unreadReason: string,
+  aliasOf: LambdaFunction,
+  position?: Position,
+): LambdaFunction {
+  const { reservedConcurrency } = aliasOf
+  return { ...unreadFunction(id, unreadReason, position), aliasOf, reservedConcurrency }
+}
+
 export function unreadQueue(id: string, unreadReason: string, position?: Position): Queue {
   return {
     id,

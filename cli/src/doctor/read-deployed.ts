@@ -32,8 +32,8 @@ import {
   timeoutSetting,
   type Unread,
   unknown,
-  unreadFunction,
   unreadQueue,
+  unreadVersion,
 } from '../model.ts'
 import { patternSetting } from '../template/filters.ts'
 
@@ -280,8 +280,7 @@ function toFunction(
 
 /** An alias of two versions. Lambda returns the settings of only one of them, so none is checked. */
 function weightedAlias(id: string, aliasOf: LambdaFunction): LambdaFunction {
-  const unread = unreadFunction(id, `it routes invocations to several versions of ${aliasOf.id}`)
-  return { ...unread, aliasOf, reservedConcurrency: aliasOf.reservedConcurrency }
+  return unreadVersion(id, `it routes invocations to several versions of ${aliasOf.id}`, aliasOf)
 }
 
 async function readAlias(

@@ -93,7 +93,7 @@ export function createReader(resolver: Resolver) {
     /**
      * The name that the template gives to a resource, with placeholders for parts that are known only after deployment.
      */
-    nameOf: (id: string, key: 'QueueName' | 'FunctionName') => {
+    nameOf: (id: string, key: 'QueueName' | 'FunctionName' | 'Name') => {
       const name = property(property(resource(id), 'Properties'), key)
       return name.kind === 'scalar' ? String(name.value) : undefined
     },

@@ -14,6 +14,7 @@ import {
   unknown,
   unreadFunction,
   unreadQueue,
+  unreadVersion,
   valueIn,
 } from '../model.ts'
 import type { Node, Position } from './document.ts'
@@ -24,7 +25,8 @@ import { partsOf, placeholder, placeholdersIn, readable, whyUnknown } from './te
 const ELSEWHERE = 'it is not in this template'
 const FUNCTION = /^AWS::(Lambda|Serverless)::Function$/
 const QUEUE = /^AWS::SQS::Queue$/
-const ALIAS = /^AWS::Lambda::(Alias|Version)$/
+const ALIAS = /^AWS::Lambda::Alias$/
+const VERSION = /^AWS::Lambda::Version$/
 const OTHER_SOURCES = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
 /**
  * Services whose ARNs are never those of queues. Other types, such as nested stacks, parameters and custom resources,
@@ -58,6 +60,14 @@ function wordsIn(declaration: Node | undefined): string[] {
   return declaration ? collect(declaration) : []
 }
 
+/**
+ * Where a function is named in the parts of FunctionName: a name, the end of an ARN from the account on, or a complete
+ * ARN; each with or without an alias or a version.
+ */
+function nameIndexOf(parts: readonly string[]): number {
+  return parts.indexOf('function') + 1
+}
+
 /** Finds the functions and queues that the properties of a mapping refer to. */
 export function createResources(reader: Reader) {
   const { property, propertiesOf, typeOf, nameOf, conditionOf, ignoresGlobals, text, number, map, resources } = reader
@@ -65,6 +75,7 @@ export function createResources(reader: Reader) {
   const ofType = (type: RegExp) =>
     [...resources.keys()].filter((id) => type.test(typeOf(id)) && conditionOf(id)?.verdict !== false)
   const queues = ofType(QUEUE)
+  const aliases = ofType(ALIAS)
   const functionsByName = Map.groupBy(ofType(FUNCTION), (id) => nameOf(id, 'FunctionName'))
   const queuesByName = Map.groupBy(queues, (id) => nameOf(id, 'QueueName'))
   /** The only resource of that name. Names with placeholders are equal if their placeholders are equal. */
@@ -104,16 +115,24 @@ export function createResources(reader: Reader) {
     return kind === 'absent' ? absent : known<true>(true, position)
   }
 
-  const functionOf = memoize((id: string): LambdaFunction => {
+  /** A property of a function. SAM takes it from Globals if the function does not set it. */
+  function propertyOf(id: string, names: readonly string[]): { resolved: Resolved; isInherited: boolean } {
     const own = propertiesOf(id)
-    const sam = typeOf(id) === 'AWS::Serverless::Function'
+    const resolved = names.reduce(property, own)
+    const [name = ''] = names
+    const inherits = isSam(id) && resolved.kind === 'absent' && !isOwn(own, names) && !ignoresGlobals(id, name)
+    const inherited = inherits ? names.reduce(property, globals) : resolved
+    const isInherited = inherits && inherited.kind !== 'absent'
+    return { resolved: isInherited ? inherited : resolved, isInherited }
+  }
+  function isSam(id: string) {
+    return typeOf(id) === 'AWS::Serverless::Function'
+  }
+
+  const functionOf = memoize((id: string): LambdaFunction => {
     function get<T>(path: string | readonly string[], read: (resolved: Resolved) => Setting<T>): Setting<T> {
-      const names = [path].flat()
-      const given = names.reduce(property, own)
-      const [name = ''] = names
-      const inherits = sam && given.kind === 'absent' && !isOwn(own, names) && !ignoresGlobals(id, name)
-      const inherited = inherits ? names.reduce(property, globals) : given
-      return inherits && inherited.kind !== 'absent' ? { ...read(inherited), section: 'Globals' } : read(given)
+      const { resolved, isInherited } = propertyOf(id, [path].flat())
+      return isInherited ? { ...read(resolved), section: 'Globals' } : read(resolved)
     }
     const managed = get('CapacityProviderConfig', presenceOf)
     const durable = get('DurableConfig', presenceOf)
@@ -135,7 +154,7 @@ export function createResources(reader: Reader) {
       }),
       runtime: get('Runtime', text),
       reservedConcurrency: get('ReservedConcurrentExecutions', (resolved) => number('reservedConcurrency', resolved)),
-      deadLetterTarget: get([sam ? 'DeadLetterQueue' : 'DeadLetterConfig', 'TargetArn'], presenceOf),
+      deadLetterTarget: get([isSam(id) ? 'DeadLetterQueue' : 'DeadLetterConfig', 'TargetArn'], presenceOf),
       tenantIsolation: get(['TenancyConfig', 'TenantIsolationMode'], text),
       executionTimeout: isIncomplete
         ? invalid('DurableConfig does not set it', fix, durable.position)
@@ -143,18 +162,68 @@ export function createResources(reader: Reader) {
     }
   })
 
-  /** The function of an alias. If the alias routes to several versions, their settings are not known. */
+  /** The function of an alias or a version. If an alias routes to several versions, their settings are not known. */
   function ofAlias(id: string, aliasOf: LambdaFunction): LambdaFunction {
+    const position = resources.get(id)?.position
     const weights = property(property(propertiesOf(id), 'RoutingConfig'), 'AdditionalVersionWeights')
-    if (weights.kind === 'absent' || (weights.kind === 'list' && weights.items.length === 0)) return aliasOf
+    if (weights.kind === 'absent' || (weights.kind === 'list' && weights.items.length === 0)) {
+      return ofVersion(id, property(propertiesOf(id), 'FunctionVersion'), aliasOf, position)
+    }
     const reason =
       weights.kind === 'unknown' ? weights.reason : `it routes invocations to several versions of ${aliasOf.id}`
-    const unread = unreadFunction(id, reason, resources.get(id)?.position)
-    return { ...unread, aliasOf, reservedConcurrency: aliasOf.reservedConcurrency }
+    return unreadVersion(id, reason, aliasOf, position)
+  }
+
+  /**
+   * The function at a version. Only `$LATEST`, and a version that this template publishes, have the settings of the
+   * template.
+   */
+  function ofVersion(id: string, version: Resolved, lambdaFunction: LambdaFunction, position?: Position) {
+    if (lambdaFunction.unreadReason !== undefined || version.kind === 'absent') return lambdaFunction
+    const value = version.kind === 'scalar' ? String(version.value) : ''
+    const publisher = resourceIn(value, VERSION)
+    // SAM allows Ref Function.Version.
+    const isPublished = publisher !== undefined && (VERSION.test(typeOf(publisher)) || publisher === lambdaFunction.id)
+    if (value === '$LATEST' || isPublished) return lambdaFunction
+    const pinned = `it is version ${value} of ${lambdaFunction.id}, whose settings may differ from those of the resource`
+    const reason = version.kind === 'unknown' ? version.reason : (whyUnknown(value) ?? pinned)
+    return unreadVersion(id, reason, lambdaFunction, position)
+  }
+
+  /** The function at the alias or the version after its name or its ARN. */
+  function atQualifier(lambdaFunction: LambdaFunction, qualifier: string, position?: Position): LambdaFunction {
+    if (lambdaFunction.unreadReason !== undefined) return lambdaFunction
+    const id = `${lambdaFunction.id}:${readable(qualifier)}`
+    const referenced = resourceIn(qualifier, ALIAS)
+    if (referenced !== undefined && ALIAS.test(typeOf(referenced))) return ofAlias(referenced, lambdaFunction)
+    if (referenced !== undefined || /^(\d+|\$LATEST)$/.test(qualifier)) {
+      return ofVersion(id, { kind: 'scalar', value: qualifier }, lambdaFunction, position)
+    }
+    // SAM publishes a version with the settings of the template, and creates this alias for it.
+    if (valueIn(text(propertyOf(lambdaFunction.id, ['AutoPublishAlias']).resolved)) === qualifier) return lambdaFunction
+    const own = aliases.filter((alias) => functionOfAlias(alias) === lambdaFunction)
+    const lookup = byName(
+      Map.groupBy(own, (alias) => nameOf(alias, 'Name')),
+      qualifier,
+    )
+    if ('id' in lookup) return ofAlias(lookup.id, lambdaFunction)
+    return unreadVersion(id, `the alias ${readable(qualifier)}: ${lookup.reason}`, lambdaFunction, position)
+  }
+
+  function functionOfAlias(id: string, via: readonly string[] = []): LambdaFunction {
+    return findUnqualified(property(propertiesOf(id), 'FunctionName'), [...via, id])
   }
 
   /** The function that FunctionName refers to: by name, ARN or reference, directly or through an alias or a version. */
-  function findFunction(resolved: Resolved, via: readonly string[] = []): LambdaFunction {
+  function findFunction(resolved: Resolved): LambdaFunction {
+    const lambdaFunction = findUnqualified(resolved)
+    const parts = resolved.kind === 'scalar' ? partsOf(String(resolved.value)) : []
+    const qualifier = parts[nameIndexOf(parts) + 1]
+    return qualifier === undefined ? lambdaFunction : atQualifier(lambdaFunction, qualifier, resolved.position)
+  }
+
+  /** The function without regard to an alias or a version after its name or its ARN. */
+  function findUnqualified(resolved: Resolved, via: readonly string[] = []): LambdaFunction {
     const position = resolved.position
     if (resolved.kind !== 'scalar') {
       return unreadFunction(
@@ -165,17 +234,17 @@ export function createResources(reader: Reader) {
     }
     const value = String(resolved.value)
     if (value === '') return unreadFunction('its function', 'its name is empty', position)
-    const id = resourceIn(value, FUNCTION, ALIAS)
+    const id = resourceIn(value, FUNCTION, ALIAS, VERSION)
     if (id !== undefined) {
       const type = typeOf(id)
       if (FUNCTION.test(type)) return functionOf(id)
-      if (!ALIAS.test(type)) return unreadFunction(id, `it is a resource of type ${type}`, position)
+      if (!ALIAS.test(type) && !VERSION.test(type))
+        return unreadFunction(id, `it is a resource of type ${type}`, position)
       if (via.includes(id)) return unreadFunction(id, 'it refers to itself', position)
-      return ofAlias(id, findFunction(property(propertiesOf(id), 'FunctionName'), [...via, id]))
+      return ofAlias(id, functionOfAlias(id, via))
     }
-    // A name, the end of an ARN from the account on, or a complete ARN; each with or without an alias.
     const parts = partsOf(value)
-    const lookup = byName(functionsByName, parts[parts.indexOf('function') + 1] ?? '')
+    const lookup = byName(functionsByName, parts[nameIndexOf(parts)] ?? '')
     return 'id' in lookup ? functionOf(lookup.id) : unreadFunction(readable(value), lookup.reason, position)
   }
 

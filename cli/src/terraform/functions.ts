@@ -6,6 +6,7 @@ import {
   type Setting,
   timeoutSetting,
   unreadFunction,
+  unreadVersion,
   valueIn,
 } from '../model.ts'
 import type { Instance, Plan } from './plan.ts'
@@ -64,8 +65,7 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
     const number = valueIn(version)
     if (version.state !== 'known' || number === '$LATEST' || number === valueIn(newest)) return lambdaFunction
     const reason = `it is version ${number} of ${lambdaFunction.id}, whose settings may differ from those of the resource`
-    const unread = unreadFunction(id, reason)
-    return { ...unread, aliasOf: lambdaFunction, reservedConcurrency: lambdaFunction.reservedConcurrency }
+    return unreadVersion(id, reason, lambdaFunction)
   }
 
   function ofAlias(alias: Instance): LambdaFunction {
@@ -75,8 +75,7 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
     const weights = valueIn(listAt(alias, 'routing_config')) ?? []
     if (weights.length > 0) {
       const lambdaFunction = toFunction(found.instance)
-      const unread = unreadFunction(id, `it routes invocations to several versions of ${lambdaFunction.id}`)
-      return { ...unread, aliasOf: lambdaFunction, reservedConcurrency: lambdaFunction.reservedConcurrency }
+      return unreadVersion(id, `it routes invocations to several versions of ${lambdaFunction.id}`, lambdaFunction)
     }
     return qualified(found.instance, id, textAt(alias, 'function_version'))
   }

@@ -77,7 +77,8 @@ for (const [title, FunctionName] of [
   ['a Ref of the function', { Ref: 'Handler' }],
   ['its ARN', getAtt('Handler')],
   ['a Sub with an alias', { 'Fn::Sub': '${Handler}:live' }],
-  ['a Join of its ARN and a version', { 'Fn::Join': [':', [getAtt('Handler'), '7']] }],
+  ['a Join of its ARN and $LATEST', { 'Fn::Join': [':', [getAtt('Handler'), '$LATEST']] }],
+  ['a Sub with a version of the template', { 'Fn::Sub': '${Handler}:${Version.Version}' }],
   ['a Ref of an alias', { Ref: 'Alias' }],
   ['a Ref of a version', { Ref: 'Version' }],
   [
@@ -97,6 +98,58 @@ for (const [title, FunctionName] of [
     t.strictSame(await endsOf(t, template), [['Handler', 'Queue']])
   })
 }
+
+function otherVersion(version: string) {
+  return `it is version ${version} of Handler, whose settings may differ from those of the resource`
+}
+const WEIGHTED = { AdditionalVersionWeights: [{ FunctionVersion: '2', FunctionWeight: 0.5 }] }
+const SEVERAL = 'it routes invocations to several versions of Handler'
+const ELSEWHERE = 'the alias old: it is not in this template'
+for (const [title, FunctionName, alias, reason] of [
+  ['an alias of version 3', { Ref: 'Alias' }, { FunctionVersion: '3' }, otherVersion('3')],
+  [
+    'an alias of an imported version',
+    { Ref: 'Alias' },
+    { FunctionVersion: UNKNOWN },
+    'Fn::ImportValue x comes from another stack',
+  ],
+  ['a Sub with a version', { 'Fn::Sub': '${Handler}:3' }, {}, otherVersion('3')],
+  ['a Join of its ARN and a version', { 'Fn::Join': [':', [getAtt('Handler'), '7']] }, {}, otherVersion('7')],
+  ['its name with a version', 'handler:3', {}, otherVersion('3')],
+  ['an ARN with a version', 'arn:aws:lambda:eu-west-1:123456789012:function:handler:3', {}, otherVersion('3')],
+  ['a Sub with an alias of version 3', { 'Fn::Sub': '${Handler}:live' }, { FunctionVersion: '3' }, otherVersion('3')],
+  ['a Sub with a weighted alias', { 'Fn::Sub': '${Handler}:live' }, { RoutingConfig: WEIGHTED }, SEVERAL],
+  ['its name with a weighted alias', 'handler:live', { RoutingConfig: WEIGHTED }, SEVERAL],
+  ['its name with an alias that is not in the template', 'handler:old', {}, ELSEWHERE],
+  ['its name with the alias of another function', 'handler:old', { Name: 'old', FunctionName: 'other' }, ELSEWHERE],
+] as const) {
+  test(`FunctionName is ${title}: the settings of that version are not known`, async (t) => {
+    const Alias = { ...ALIAS, Properties: { ...ALIAS.Properties, ...alias } }
+    const template = named(joined({ FunctionName }, { Alias }), 'handler', 'orders')
+    t.strictSame(await endsOf(t, template), [[reason, 'Queue']])
+    t.strictSame(ids(await findingsIn(t, template)), ['not-checked Orders'])
+    t.equal(only((await read(t, template)).mappings).function.aliasOf?.id, 'Handler')
+  })
+}
+
+test('an alias that SAM creates: the function is found, even if Globals sets AutoPublishAlias', async (t) => {
+  const { Handler, Queue, Dead } = sam().Resources
+  const { Orders } = cloudFormation({ mapping: { FunctionName: { 'Fn::Sub': '${Worker}:live' } } }).Resources
+  const Worker = { ...Handler, Properties: { ...Handler.Properties, Events: {} } }
+  const published = { ...Worker, Properties: { ...Worker.Properties, AutoPublishAlias: 'live' } }
+  const Globals = { Function: { AutoPublishAlias: 'live' } }
+  const found = (template: object) => endsOf(t, { Transform: 'AWS::Serverless-2016-10-31', ...template })
+  t.strictSame(await found({ Resources: { Worker: published, Queue, Dead, Orders } }), [['Worker', 'Queue']])
+  t.strictSame(await found({ Globals, Resources: { Worker, Queue, Dead, Orders } }), [['Worker', 'Queue']])
+  t.strictSame(await found({ Resources: { Worker, Queue, Dead, Orders } }), [
+    ['the alias live: it is not in this template', 'Queue'],
+  ])
+})
+
+test('of two aliases with the same name, neither is known to be used', async (t) => {
+  const template = joined({ FunctionName: { 'Fn::Sub': '${Handler}:live' } }, { Blue: ALIAS, Green: ALIAS })
+  t.strictSame(await endsOf(t, template), [['the alias live: Blue and Green have the same name', 'Queue']])
+})
 
 for (const [title, FunctionName, reason] of [
   ['the name of a function that is not in the template', 'other', 'it is not in this template'],
@@ -500,7 +553,8 @@ test('a function whose name contains that of another is a different function', a
   t.strictSame(await endsOf(t, template), [['Slow', 'Queue']])
   t.strictSame(ids(await findingsIn(t, template)), ['visibility-below-timeout Queue'])
   const alias = { 'Fn::Sub': '${Handler}-slow:live' }
-  t.strictSame(await endsOf(t, derived('Slow', Slow, { FunctionName: alias })), [['Slow', 'Queue']])
+  const Live = { Type: 'AWS::Lambda::Alias', Properties: { FunctionName: { Ref: 'Slow' }, Name: 'live' } }
+  t.strictSame(await endsOf(t, joined({ FunctionName: alias }, { Slow, Live })), [['Slow', 'Queue']])
 })
 
 test('a dead-letter queue whose name contains that of another is a different queue', async (t) => {
@@ -519,9 +573,10 @@ test('a queue is found by an ARN whose region is an attribute of another resourc
 
 test('an alias that routes to two versions: the settings of its versions are listed as not checked', async (t) => {
   async function found(RoutingConfig: unknown) {
-    const Properties = { FunctionName: { Ref: 'Handler' }, FunctionVersion: '4', RoutingConfig }
+    const FunctionVersion = { 'Fn::GetAtt': ['Version', 'Version'] }
+    const Properties = { FunctionName: { Ref: 'Handler' }, FunctionVersion, RoutingConfig }
     const Live = { Type: 'AWS::Lambda::Alias', Properties }
-    const { Resources } = joined({ FunctionName: { Ref: 'Live' } }, { Live })
+    const { Resources } = joined({ FunctionName: { Ref: 'Live' } }, { Live, Version: VERSION })
     const Handler = { ...Resources.Handler, Properties: { Runtime: 'nodejs18.x', ReservedConcurrentExecutions: 2 } }
     const findings = await findingsIn(t, { Resources: { ...Resources, Handler } })
     return findings.map(({ rule, resource, message }) => (rule === 'not-checked' ? message : `${rule} ${resource}`))
