@@ -17,17 +17,24 @@ const KEY = String.raw`\[(?:"(?:[^"\\]|\\.)*"|\d+)\]`
 const RESOURCE = new RegExp(String.raw`^(data\.)?([\w-]+)\.([\w-]+)(${KEY})?(?:\.([\w-]+))?`)
 const MODULE = new RegExp(String.raw`^module\.([\w-]+)(${KEY})?(?:\.([\w-]+))?`)
 const WITHOUT_RESOURCES = /^(each\.key|count|path|terraform|tofu|self)\b/
+const OWN_KEY = /^(each\.key|each\.value|count\.index)$/
+const OTHER_PART = /^(each\.value|var|local)\b/
 
 /**
  * Where an expression is: in an output, or in the declaration of a resource or of a module call. `key` is the key of the
- * instance in `count` or `for_each`. It is empty if there is none.
+ * instance in `count` or `for_each`. It is empty if there is none. `keys` are those of all instances.
  */
 interface Scope {
   module: Module
   key: string
+  keys: readonly string[]
   forEach?: Expression | undefined
   /** The expression is a `for_each`, whose keys are those of the resources that it refers to. */
   isForEach?: true
+}
+
+function keysOf({ key }: { key: string }, siblings: readonly { key: string }[]) {
+  return { key, keys: siblings.map((sibling) => sibling.key) }
 }
 
 function referencesOf(expression: unknown): readonly string[] {
@@ -41,23 +48,34 @@ function longest(references: readonly string[]) {
   )
 }
 
+/**
+ * Whether `queue[…]` is the queue with the key of the scope. Terraform lists `queue[each.key]` as `queue` and `each.key`,
+ * but also `queue["${each.key}-dead"]`. If both declarations have the same keys, an expression that adds something to
+ * the key would fail. Otherwise, the key must be the only part, and not be contained in the key of another instance.
+ */
+function isPaired(references: readonly string[], { key, keys, isForEach }: Scope, some: readonly { key: string }[]) {
+  if (isForEach) return true
+  if (!references.some((reference) => OWN_KEY.test(reference))) return false
+  if (some.length === keys.length && some.every((one) => keys.includes(one.key))) return true
+  if (!references.includes('each.key') || references.some((reference) => OTHER_PART.test(reference))) return false
+  return some.every((one) => one.key === key || !one.key.includes(key.slice(2, -2)))
+}
+
 /** Follows the references of an argument through variables, outputs and `for_each`, to resources and data sources. */
-export function resolveArgument({ config, key, module }: Instance, argument: string): Resolution {
+export function resolveArgument(instance: Instance, argument: string): Resolution {
+  const { config, module } = instance
   const leaves = new Map<string, Leaf>()
   const unresolved = new Set<string>()
   const seen = new Set<string>()
 
   function follow(references: readonly string[], scope: Scope): void {
-    // Terraform lists `queue[each.key]` as `queue` and `each.key`. The expression refers to the instance with the same
-    // key.
-    const isPaired =
-      scope.isForEach || references.some((reference) => /^(each\.(key|value)|count\.index)$/.test(reference))
+    const own = longest(references)
     function pick<T extends { key: string }>(some: readonly T[], wanted: string | undefined) {
-      const paired = isPaired ? some.filter((one) => one.key === scope.key) : []
       if (wanted !== undefined) return some.filter((one) => one.key === wanted)
-      return paired.length > 0 ? paired : some
+      const paired = some.filter((one) => one.key === scope.key)
+      return paired.length > 0 && isPaired(own, scope, some) ? paired : some
     }
-    for (const reference of longest(references)) {
+    for (const reference of own) {
       const id = `${scope.module.address} ${scope.key} ${reference}`
       if (seen.has(id)) continue
       seen.add(id)
@@ -67,24 +85,25 @@ export function resolveArgument({ config, key, module }: Instance, argument: str
 
   function followOne(
     reference: string,
-    { module, key, forEach }: Scope,
+    { module, key, keys, forEach }: Scope,
     pick: <T extends { key: string }>(some: readonly T[], wanted: string | undefined) => readonly T[],
   ): void {
     const [, variable] = /^var\.([\w-]+)/.exec(reference) ?? []
     const [, called, calledKey, output] = MODULE.exec(reference) ?? []
-    if (/^each\.value\b/.test(reference)) follow(referencesOf(forEach), { module, key, isForEach: true })
+    if (/^each\.value\b/.test(reference)) follow(referencesOf(forEach), { module, key, keys, isForEach: true })
     else if (WITHOUT_RESOURCES.test(reference)) return
     else if (variable !== undefined) {
       const { parent, call } = module
       if (!parent) return // The value of a variable of the root module is known.
-      const scope = { module: parent, key: module.key, forEach: call?.for_each_expression }
+      const siblings = [...parent.children.values()].find((modules) => modules.includes(module)) ?? []
+      const scope = { module: parent, ...keysOf(module, siblings), forEach: call?.for_each_expression }
       follow(referencesOf(call?.expressions?.[variable]), scope)
     } else if (called !== undefined) {
       // For `module.queue[each.key].arn`, Terraform lists only `module.queue`, so the output can be any of them.
       for (const child of pick(module.children.get(called) ?? [], calledKey)) {
         const outputs = child.config?.outputs ?? {}
         for (const name of output === undefined ? Object.keys(outputs) : [output]) {
-          follow(referencesOf(outputs[name]?.expression), { module: child, key: '' })
+          follow(referencesOf(outputs[name]?.expression), { module: child, key: '', keys: [''] })
         }
       }
     } else if (reference.startsWith('local.')) unresolved.add(reference)
@@ -96,7 +115,10 @@ export function resolveArgument({ config, key, module }: Instance, argument: str
     }
   }
 
-  follow(referencesOf(config?.expressions?.[argument]), { module, key, forEach: config?.for_each_expression })
+  const { mode, type, name } = instance
+  const siblings = module.instances.filter((one) => one.mode === mode && one.type === type && one.name === name)
+  const scope = { module, ...keysOf(instance, siblings), forEach: config?.for_each_expression }
+  follow(referencesOf(config?.expressions?.[argument]), scope)
   return { leaves: [...leaves.values()], unresolved: [...unresolved] }
 }
 

@@ -32,6 +32,10 @@ function planOf(
 const TWO = ['aws_sqs_queue.work["a.b"]', 'aws_sqs_queue.work["c"]']
 const MAPPINGS = ['aws_lambda_event_source_mapping.work["a.b"]', 'aws_lambda_event_source_mapping.work["c"]']
 
+const EITHER = `it is known only after apply whether it is ${TWO.join(' or ')}`
+/** What Terraform lists for `aws_sqs_queue.work[each.value.queue]`. */
+const NAMED_BY_VALUE = ['aws_sqs_queue.work', 'each.value.queue', 'each.value']
+
 for (const [title, plan, expected] of [
   [
     'a queue',
@@ -58,6 +62,44 @@ for (const [title, plan, expected] of [
       ['aws_sqs_queue.work', 'count.index'],
     ),
     ['aws_sqs_queue.work[0]', 'aws_sqs_queue.work[1]'],
+  ],
+  [
+    'the index of a count, of which there are fewer than queues',
+    planOf(
+      ['aws_sqs_queue.work[0]', 'aws_sqs_queue.work[1]'],
+      ['aws_lambda_event_source_mapping.work[0]'],
+      ['aws_sqs_queue.work', 'count.index'],
+    ),
+    ['it is known only after apply whether it is aws_sqs_queue.work[0] or aws_sqs_queue.work[1]'],
+  ],
+  ['an attribute of the value of a for_each', planOf(TWO, MAPPINGS, NAMED_BY_VALUE), [EITHER, EITHER]],
+  [
+    'the key of a for_each over some of the queues',
+    planOf(TWO, MAPPINGS.slice(1), ['aws_sqs_queue.work', 'each.key']),
+    TWO.slice(1),
+  ],
+  [
+    'the value of a for_each with fewer keys than queues',
+    planOf(TWO, MAPPINGS.slice(1), ['aws_sqs_queue.work', 'each.value']),
+    [EITHER],
+  ],
+  [
+    'the key and a variable, for some of the queues',
+    planOf(TWO, MAPPINGS.slice(1), ['aws_sqs_queue.work', 'var.names', 'each.key']),
+    [EITHER],
+  ],
+  [
+    'the key of a for_each that is a part of another key',
+    planOf(['aws_sqs_queue.work["c"]', 'aws_sqs_queue.work["c-dead"]'], MAPPINGS.slice(1), [
+      'aws_sqs_queue.work',
+      'each.key',
+    ]),
+    ['it is known only after apply whether it is aws_sqs_queue.work["c"] or aws_sqs_queue.work["c-dead"]'],
+  ],
+  [
+    'the key and another attribute of the value, for all queues',
+    planOf(TWO, MAPPINGS, ['aws_sqs_queue.work', 'each.key', 'each.value.size', 'each.value']),
+    TWO,
   ],
   [
     'a condition',
@@ -90,6 +132,39 @@ test('event_source_arn from a module call with for_each: the queue of the same k
     },
   }
   t.strictSame(queues(plan), ['module.queue["a.b"].aws_sqs_queue.this', 'module.queue["c"].aws_sqs_queue.this'])
+  t.end()
+})
+
+test('event_source_arn from a variable of a module call with for_each', (t) => {
+  const inner = {
+    resources: [mapping('aws_lambda_event_source_mapping.this', { function_name: 'work' }, ['var.arn'], [])],
+  }
+  function found(...references: string[]) {
+    const call = { arn: { references } }
+    const modules = { 'module.worker["a.b"]': { ...inner, call }, 'module.worker["c"]': { ...inner, call } }
+    const resources = [HANDLER, ...TWO.map((address) => queue(address, { name: address.replaceAll(/\W+/g, '-') }))]
+    return queues({ resources, modules })
+  }
+  t.strictSame(found('aws_sqs_queue.work', 'each.key'), TWO)
+  t.strictSame(found(...NAMED_BY_VALUE), [EITHER, EITHER])
+  t.end()
+})
+
+test('function_name from an attribute of the value of a for_each: the function is not known', (t) => {
+  const functions = ['aws_lambda_function.work["a.b"]', 'aws_lambda_function.work["c"]']
+  const references = ['aws_lambda_function.work', 'each.value.handler', 'each.value']
+  const plan = {
+    resources: [
+      ...functions.map((address) => lambda(address, { function_name: address.replaceAll(/\W+/g, '-') })),
+      ...TWO.map((address) => queue(address, { name: address.replaceAll(/\W+/g, '-') })),
+      ...MAPPINGS.map((address) => mapping(address, {}, ['aws_sqs_queue.work', 'each.key'], references)),
+    ],
+  }
+  const reason = `it is known only after apply whether it is ${functions.join(' or ')}`
+  t.strictSame(
+    readShown(shownPlan(plan)).mappings.map(({ function: target }) => target.unreadReason),
+    [reason, reason],
+  )
   t.end()
 })
 
