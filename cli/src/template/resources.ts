@@ -254,11 +254,14 @@ export function createResources(reader: Reader) {
     if (resolved.kind !== 'scalar') return { reason: 'no ARN is given' }
     const value = String(resolved.value)
     const id = resourceIn(value, QUEUE)
-    if (id !== undefined && QUEUE.test(typeOf(id))) return { id }
-    if (id !== undefined) {
+    const isQueue = id !== undefined && QUEUE.test(typeOf(id))
+    const [arn, , service = '', , account = '', name] = partsOf(value)
+    // An ARN with a given account can contain the name of a queue of this template, and refer to another queue.
+    const isOtherAccount = arn === 'arn' && account !== reader.account && whyUnknown(account) === undefined
+    if (isQueue && !isOtherAccount) return { id }
+    if (id !== undefined && !isQueue) {
       return OTHER_SOURCES.test(typeOf(id)) ? undefined : { reason: `it comes from ${id}, of type ${typeOf(id)}` }
     }
-    const [arn, , service = '', , account, name] = partsOf(value)
     if (arn !== 'arn') return { reason: whyUnknown(value) ?? `${value} is not an ARN` }
     if (service !== 'sqs') return whyUnknown(service) === undefined ? undefined : { reason: whyUnknown(service) ?? '' }
     if (!name) return { reason: `${readable(value)} has no name of a queue` }

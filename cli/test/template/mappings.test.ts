@@ -262,6 +262,22 @@ test('an ARN with a given account id refers to the queue of that name', async (t
   t.equal(await inArn(other, '210987654321'), other)
 })
 
+test('an ARN with a given account id and the name of a queue refers to that queue only in this account', async (t) => {
+  const account = '210987654321'
+  const EventSourceArn = { 'Fn::Sub': `arn:aws:sqs:eu-west-1:${account}:\${Queue.QueueName}` }
+  const deadLetterTargetArn = { 'Fn::Sub': `arn:aws:sqs:eu-west-1:${account}:\${Dead.QueueName}` }
+  const RedrivePolicy = { deadLetterTargetArn, maxReceiveCount: 5 }
+  async function found(...parameters: Record<string, string>[]) {
+    const mapped = only((await read(t, joined({ EventSourceArn }), ...parameters)).mappings).queue
+    const { queue } = only((await read(t, sam({ queue: { RedrivePolicy } }), ...parameters)).mappings)
+    return [mapped, valueIn(queue.redrive)?.deadLetterQueue].map((one) => one?.unreadReason ?? one?.id)
+  }
+  const elsewhere = 'it is not in this template'
+  t.strictSame(await found(), [elsewhere, elsewhere])
+  t.strictSame(await found({ 'AWS::AccountId': '123456789012' }), [elsewhere, elsewhere])
+  t.strictSame(await found({ 'AWS::AccountId': account }), ['Queue', 'Dead'])
+})
+
 test('names with placeholders are equal if their placeholders are equal', async (t) => {
   const name = (text: string) => ({ 'Fn::Sub': text }) as unknown as string
   const ends = (queue: string) => ({
