@@ -150,6 +150,9 @@ export const LIMITS = {
 
 export type Limit = keyof typeof LIMITS
 
+/** A whole number as text, which AWS accepts. `Number` also accepts other forms, such as 0x1f and 1e3. */
+const WHOLE_NUMBER = /^\s*[+-]?\d+(\.0+)?\s*$/
+
 /**
  * Checks a number. Returns it if AWS accepts it, and otherwise why AWS rejects it. If it is not set, returns the
  * default of AWS, or absent if there is no default.
@@ -158,7 +161,7 @@ export function numberSetting(limit: Limit, value: unknown, position?: Position)
   const { default: defaultValue, least, most } = LIMITS[limit]
   if (value === undefined)
     return defaultValue === undefined ? absent : { state: 'known', value: defaultValue, isDefault: true }
-  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+  const number = typeof value === 'string' && WHOLE_NUMBER.test(value) ? Number(value) : value
   if (!Number.isInteger(number)) {
     return invalid(`${JSON.stringify(value)} is not a whole number`, 'Set a whole number.', position)
   }

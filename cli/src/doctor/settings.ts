@@ -40,6 +40,7 @@ export function settingsOf(mapping: Mapping, isTimeoutChecked = false): NamedSet
       ['FunctionResponseTypes', mapping.reportBatchItemFailures],
       ['BatchSize', mapping.batchSize],
       ['MaximumBatchingWindowInSeconds', mapping.window],
+      ['Enabled', mapping.runs, false],
       ['MaximumConcurrency', mapping.maximumConcurrency],
       ['MinimumPollers', mapping.minimumPollers],
       ['MaximumPollers', mapping.maximumPollers],

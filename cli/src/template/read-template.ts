@@ -90,7 +90,7 @@ export async function readTemplate(file: string, given: ReadonlyMap<string, stri
 }
 
 function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
-  const { resolve, resources, property, propertiesOf, conditionOf, text, number } = reader
+  const { resolve, resources, property, propertiesOf, conditionOf, text, boolean, number } = reader
   const { functionOf, findFunction, findQueue, arnOf } = createResources(reader)
   const mappings: Mapping[] = []
   const unreadResources: Unread[] = []
@@ -145,8 +145,8 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     const count = items.filter(({ kind }) => kind !== 'unknown').length
     return tooManyFilters(count, position) ?? known(items.map(patternOf), position)
   }
-  const enabledOf = (enabled: Setting<string>): Setting<boolean> =>
-    enabled.state === 'unknown' ? enabled : known(enabled.state === 'absent' || enabled.value !== 'false')
+  const enabledOf = (enabled: Setting<boolean>): Setting<boolean> =>
+    enabled.state === 'absent' ? known(true) : enabled
 
   const toMapping = (
     base: Resource,
@@ -177,7 +177,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
       property(property(properties, 'ProvisionedPollerConfig'), 'MaximumPollers'),
     ),
     filters: filtersOf(property(properties, 'FilterCriteria')),
-    runs: enabledOf(text(property(properties, 'Enabled'))),
+    runs: enabledOf(boolean(property(properties, 'Enabled'))),
   })
 
   function addSqs(base: Resource, properties: Resolved, lambdaFunction: LambdaFunction) {

@@ -1,4 +1,4 @@
-import { absent, known, type Limit, numberSetting, type Setting, unknown } from '../model.ts'
+import { absent, invalid, known, type Limit, numberSetting, type Setting, unknown } from '../model.ts'
 import type { Node } from './document.ts'
 import type { Resolved, Resolver } from './resolve.ts'
 import { readable, whyUnknown } from './text.ts'
@@ -65,10 +65,21 @@ export function createReader(resolver: Resolver) {
     }
   }
 
+  /** A boolean. CloudFormation accepts one as text. */
+  function boolean(resolved: Resolved): Setting<boolean> {
+    const setting = text(resolved)
+    if (setting.state !== 'known') return setting
+    const { value, position } = setting
+    return /^(true|false)$/i.test(value)
+      ? known(/^true$/i.test(value), position)
+      : invalid(`"${value}" is not a boolean`, 'Set it to true or false.', position)
+  }
+
   return {
     ...resolver,
     property,
     text,
+    boolean,
     map,
     number: (limit: Limit, resolved: Resolved): Setting<number> => {
       const setting = text(resolved)

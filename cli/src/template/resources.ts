@@ -70,7 +70,8 @@ function nameIndexOf(parts: readonly string[]): number {
 
 /** Finds the functions and queues that the properties of a mapping refer to. */
 export function createResources(reader: Reader) {
-  const { property, propertiesOf, typeOf, nameOf, conditionOf, ignoresGlobals, text, number, map, resources } = reader
+  const { property, propertiesOf, typeOf, nameOf, conditionOf, ignoresGlobals, text, boolean, number, map, resources } =
+    reader
 
   const ofType = (type: RegExp) =>
     [...resources.keys()].filter((id) => type.test(typeOf(id)) && conditionOf(id)?.verdict !== false)
@@ -306,9 +307,9 @@ export function createResources(reader: Reader) {
   }
 
   const fifoOf = memoize((id: string): Setting<boolean> => {
-    const flag = text(property(propertiesOf(id), 'FifoQueue'))
+    const flag = boolean(property(propertiesOf(id), 'FifoQueue'))
     if (nameOf(id, 'QueueName')?.endsWith('.fifo')) return known(true)
-    return flag.state === 'unknown' ? flag : known(flag.state === 'known' && flag.value === 'true')
+    return flag.state === 'absent' ? known(false) : flag
   })
 
   const policyOf = memoize((id: string): Setting<Redrive> => {

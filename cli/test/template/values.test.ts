@@ -66,6 +66,10 @@ const VALUES: [expression: string, value: unknown, parameters?: Record<string, s
   ['soon', '"soon" is not a whole number'],
   ['1.5', '"1.5" is not a whole number'],
   ["''", '"" is not a whole number'],
+  ["' 42 '", 42],
+  ["'42.0'", 42],
+  ["'0x2a'", '"0x2a" is not a whole number'],
+  ["'42e0'", '"42e0" is not a whole number'],
   ['43201', '43201 is outside of the range that AWS accepts (0 to 43,200)'],
 ]
 
@@ -262,6 +266,35 @@ test('a long chain of conditions gives a reason, and does not overflow the stack
   t.match(
     short(only(mappings).queue.visibilityTimeout),
     /^the condition Link\d+ refers to itself, or is nested too deeply$/,
+  )
+})
+
+test('a boolean may be text in upper or lower case, and other text is invalid', async (t) => {
+  for (const [value, expected] of [
+    ['True', true],
+    ['true', true],
+    ['TRUE', true],
+    ['False', false],
+    ['yes', '"yes" is not a boolean'],
+    [1, '"1" is not a boolean'],
+  ] as const) {
+    const { queue, runs } = only(
+      (await read(t, sam({ mapping: { Enabled: value }, queue: { FifoQueue: value } }))).mappings,
+    )
+    t.strictSame([short(queue.fifo), short(runs)], [expected, expected], String(value))
+  }
+  t.strictSame(ids(await findingsIn(t, sam({ queue: { FifoQueue: 'True' }, dead: { FifoQueue: 'True' } }))), [
+    'fifo-batch-size Handler/Orders',
+    'fifo-window Handler/Orders',
+    'fifo-parallelism Handler/Orders',
+  ])
+  const findings = await findingsIn(t, sam({ mapping: { Enabled: 'no' }, dead: { FifoQueue: 'no' } }))
+  t.strictSame(
+    findings.map(({ rule, resource, message, fix }) => [`${rule} ${resource}`, message.split('. ')[0], fix]),
+    [
+      ['invalid-value Handler/Orders', 'Enabled: "no" is not a boolean', 'Set it to true or false.'],
+      ['invalid-value Dead', 'FifoQueue: "no" is not a boolean', 'Set it to true or false.'],
+    ],
   )
 })
 
