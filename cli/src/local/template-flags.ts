@@ -10,7 +10,7 @@ function chooseMapping(file: string, mappings: readonly Mapping[], wanted: strin
   if (mappings.length === 0)
     throw new UsageError(`${file} has no SQS event source mapping, so it has no settings for a run`)
   const found = mappings.filter(
-    ({ id, function: lambdaFunction }) => wanted === undefined || [id, lambdaFunction.id].includes(wanted),
+    ({ id, function: { id: target, aliasOf } }) => wanted === undefined || [id, target, aliasOf?.id].includes(wanted),
   )
   const [first, ...more] = found
   if (first && more.length === 0) return first
@@ -119,7 +119,8 @@ export async function readSettings<N extends string>(
     )
   }
 
-  const { variables, unknown } = await readTemplateEnvironment(file, mapping.function.id, parameters)
+  const { id } = mapping.function.aliasOf ?? mapping.function
+  const { variables, unknown } = await readTemplateEnvironment(file, id, parameters)
   for (const name of runSets) delete variables[name]
   const given = { ...process.env, ...variablesOf(flags) }
   for (const { name, reason } of unknown) {

@@ -184,6 +184,18 @@ test('if no environment variable is known, one line says so', async (t) => {
   ])
 })
 
+test('a mapping that invokes an alias uses the environment variables of its function', async (t) => {
+  const Environment = { Variables: { TABLE: 'orders' } }
+  const { Resources } = cloudFormation({ function: { Environment } })
+  const Properties = { FunctionName: { Ref: 'Handler' }, FunctionVersion: '3' }
+  const Live = { Type: 'AWS::Lambda::Alias', Properties }
+  const Orders = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, FunctionName: { Ref: 'Live' } } }
+  const template = { Resources: { ...Resources, Live, Orders } }
+  for (const templateFunction of ['Handler', 'Live', 'Orders']) {
+    t.strictSame((await taken(t, template, { templateFunction })).variables, { TABLE: 'orders' }, templateFunction)
+  }
+})
+
 test('an existing queue keeps its own settings', async (t) => {
   const { flags } = await taken(t, sam(small), { queueUrl: 'http://127.0.0.1:1/0/orders' })
   t.strictSame(flags, {
