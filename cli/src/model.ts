@@ -94,6 +94,15 @@ export interface Unread extends Resource {
   fix?: string | undefined
 }
 
+/** A part of a template that CloudFormation rejects, and that is not one of the settings of the model. */
+export interface Rejected extends Resource {
+  position: Position
+  reason: string
+  fix: string
+  /** The page of AWS that documents it. */
+  source: string
+}
+
 export interface Model {
   /** The template. Missing for a deployed function and for Terraform. */
   file?: string
@@ -101,6 +110,8 @@ export interface Model {
   fix?: string
   mappings: readonly Mapping[]
   unreadResources: readonly Unread[]
+  /** Missing for a deployed function and for Terraform. */
+  rejected?: readonly Rejected[]
 }
 
 export function known<T>(value: T, position?: Position): Setting<T> {

@@ -1,9 +1,10 @@
-import type { Mapping, Model } from '../model.ts'
+import { type Mapping, type Model, unknown } from '../model.ts'
+import type { Position } from '../template/document.ts'
 import { FUNCTION_RULES } from './function-rules.ts'
 import { MAPPING_RULES } from './mapping-rules.ts'
 import { createNotChecked } from './not-checked.ts'
 import { QUEUE_RULES } from './queue-rules.ts'
-import { type CheckOptions, LAMBDA_GUIDE, type Problem, type Rule, type Severity } from './rule.ts'
+import { type CheckOptions, LAMBDA_GUIDE, type Problem, problem, type Rule, type Severity } from './rule.ts'
 import { VALUE_RULE } from './settings.ts'
 
 export interface Finding {
@@ -83,7 +84,7 @@ function toFinding(file: string | undefined, group: readonly [RuleProblem, ...Ru
  * Errors come first.
  */
 export function check(model: Model, options: CheckOptions): Finding[] {
-  const { file, mappings } = model
+  const { file, mappings, rejected = [] } = model
   const functionOf = ({ function: lambdaFunction }: Mapping) => lambdaFunction.aliasOf ?? lambdaFunction
   const ofFunctions = Map.groupBy(mappings, functionOf)
   const ofQueues = Map.groupBy(mappings, ({ queue }) => queue)
@@ -99,12 +100,19 @@ export function check(model: Model, options: CheckOptions): Finding[] {
       ),
     ),
   )
+  const positions = new Set<Position | undefined>(rejected.map(({ position }) => position))
+  const ofTemplate = rejected.map((part): RuleProblem => {
+    const { reason: what, fix, source, position } = part
+    return { ...problem(part, unknown(what, position), what, fix), source, rule: VALUE_RULE }
+  })
   const notChecked = createNotChecked(model, options)
   const rest = [
     ...each.flatMap(({ mapping, siblings }) => notChecked.forMapping(mapping, siblings)),
     ...notChecked.forUnreadResources,
   ]
-  const all = [...problems, ...rest.map((problem): RuleProblem => ({ ...problem, rule: NOT_CHECKED }))]
+  // What was not checked because of a rejected part is not listed: its finding says so.
+  const open = rest.filter(({ position }) => position === undefined || !positions.has(position))
+  const all = [...ofTemplate, ...problems, ...open.map((problem): RuleProblem => ({ ...problem, rule: NOT_CHECKED }))]
   const groups = Map.groupBy(all, identity).values() as MapIterator<[RuleProblem, ...RuleProblem[]]>
   return Array.from(groups, (group) => toFinding(file, group))
 }

@@ -21,6 +21,7 @@ import { createReader, GENERATOR, type Reader } from './reader.ts'
 import { createResolver, type Resolved } from './resolve.ts'
 import { createResources } from './resources.ts'
 import { PSEUDO_PARAMETERS } from './text.ts'
+import { undefinedNames } from './undefined-names.ts'
 
 /** Parses `NAME=VALUE` from the command line. */
 export function parseParameters(texts: readonly string[] = []): Map<string, string> {
@@ -86,7 +87,7 @@ export async function readTemplate(file: string, given: ReadonlyMap<string, stri
     throw new UsageError(`--parameter ${name}: ${file} has no parameter of this name. Its parameters: ${names}`)
   }
   const reader = createReader(resolver)
-  return { file, ...collect(reader) }
+  return { file, ...collect(reader), rejected: undefinedNames(reader) }
 }
 
 function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {

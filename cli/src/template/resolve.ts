@@ -267,7 +267,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
   )
 
   const account = given.get('AWS::AccountId') ?? placeholder('AWS::AccountId')
-  return { root: template, resolve, holds, resources, parameters, account }
+  return { root: template, resolve, holds, resources, parameters, conditions, account }
 }
 
 export type Resolver = ReturnType<typeof createResolver>
