@@ -7,10 +7,10 @@ import type { Position } from './document.ts'
  * each accepts.
  */
 const OPERATORS: Readonly<Record<string, (value: unknown) => boolean>> = {
-  prefix: (value) => typeof value === 'string' || isObject(value),
-  suffix: (value) => typeof value === 'string' || isObject(value),
-  'equals-ignore-case': (value) => typeof value === 'string',
-  'anything-but': (value) => (Array.isArray(value) ? value.length > 0 : value !== null),
+  prefix: isAffix,
+  suffix: isAffix,
+  'equals-ignore-case': isText,
+  'anything-but': isAnythingBut,
   exists: (value) => typeof value === 'boolean',
   numeric: isNumericTest,
 }
@@ -120,7 +120,29 @@ function checkOperator(test: Record<string, unknown>, path: string): void {
   }
   const takes = Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined
   if (!takes) throw new PatternError(`${path} has the operator ${name}, which does not exist`)
-  if (!takes(test[name])) throw new PatternError(`${path} has the operator ${name} with a value that matches nothing`)
+  if (!takes(test[name]))
+    throw new PatternError(`${path} has the operator ${name} with a value that AWS rejects or that matches nothing`)
+}
+
+/** A text, or `{ "equals-ignore-case": text }`. */
+function isAffix(value: unknown): boolean {
+  return typeof value === 'string' || (isObject(value) && hasOnly(value, ['equals-ignore-case'], isText))
+}
+
+/** A value, a list of values, or an object with one of the operators for text. */
+function isAnythingBut(value: unknown): boolean {
+  if (isObject(value)) return hasOnly(value, ['prefix', 'suffix', 'equals-ignore-case', 'wildcard'], () => true)
+  return Array.isArray(value) ? value.length > 0 : value !== null
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string'
+}
+
+/** Whether an object has exactly one key, which is one of these names, and a value of this kind. */
+function hasOnly(object: Record<string, unknown>, names: readonly string[], isValid: (value: unknown) => boolean) {
+  const [[name = '', value] = [], ...more] = Object.entries(object)
+  return more.length === 0 && names.includes(name) && isValid(value)
 }
 
 /** `[">", 1]`, or a range that is not empty: `[">", 1, "<=", 5]`. */

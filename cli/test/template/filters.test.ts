@@ -27,6 +27,11 @@ for (const [pattern, forms] of [
     { body: { item: [{ 'anything-but': 'a' }, { 'anything-but': [1] }, { 'anything-but': { prefix: 'a' } }] } },
     ['json'],
   ],
+  [
+    { body: { item: [{ prefix: { 'equals-ignore-case': 'a' } }, { suffix: { 'equals-ignore-case': 'b' } }] } },
+    ['json'],
+  ],
+  [{ body: { item: [{ 'anything-but': { 'equals-ignore-case': ['a'] } }] } }, ['json']],
   [{ body: { $or: [{ item: ['a'] }, { other: { item: ['a'] } }] } }, ['json']],
   [{ body: ['a'] }, ['text']],
   [{ body: [{ prefix: 'a' }] }, ['text']],
@@ -69,10 +74,17 @@ for (const [pattern, reason] of [
   [{ body: { item: [{ constructor: 'a' }] } }, 'body.item has the operator constructor, which does not exist'],
   ...[
     { prefix: 1 },
+    { prefix: { bogus: 1 } },
+    { prefix: {} },
+    { prefix: { 'equals-ignore-case': 1 } },
+    { prefix: { 'equals-ignore-case': 'a', bogus: 1 } },
     { suffix: null },
+    { suffix: { prefix: 'a' } },
     { 'equals-ignore-case': ['a'] },
     { 'anything-but': [] },
     { 'anything-but': null },
+    { 'anything-but': { bogus: 'a' } },
+    { 'anything-but': {} },
     { exists: 'true' },
     { numeric: 5 },
     { numeric: [] },
@@ -85,7 +97,7 @@ for (const [pattern, reason] of [
     { numeric: ['>', 5, '<'] },
   ].map((operator) => {
     const [name = ''] = Object.keys(operator)
-    const reason = `body.item has the operator ${name} with a value that matches nothing`
+    const reason = `body.item has the operator ${name} with a value that AWS rejects or that matches nothing`
     return [{ body: { item: [operator] } }, reason] as const
   }),
 ] as const) {
