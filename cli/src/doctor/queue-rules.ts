@@ -84,7 +84,13 @@ export const QUEUE_RULES: readonly Rule[] = [
     severity: 'warning',
     why: 'A message that always fails is redelivered until its retention period ends, and is then lost.',
     source: CONFIGURE,
-    check: ({ queue }) => {
+    check: (mapping) => {
+      const { queue } = mapping
+      const { arn, deadLetterQueue } = redriveOf(mapping)
+      if (arn && deadLetterQueue?.id === queue.id) {
+        const fix = 'Set deadLetterTargetArn to the ARN of another queue.'
+        return problem(queue, arn, 'The redrive policy names the queue itself as its dead-letter queue', fix)
+      }
       // A dead-letter queue needs no dead-letter queue of its own.
       if (queue.redrive.state !== 'absent' || queue.isDeadLetterQueue) return undefined
       const fix = 'Set RedrivePolicy with a dead-letter queue and a maxReceiveCount of 5 or more.'
@@ -111,6 +117,7 @@ export const QUEUE_RULES: readonly Rule[] = [
     check: (mapping) => {
       const { queue } = mapping
       const { deadLetterQueue } = redriveOf(mapping)
+      if (deadLetterQueue?.id === queue.id) return undefined // the rule `no-redrive-policy` reports it
       const sourceRetention = numberIn(queue.retention)
       const deadLetterRetention = numberIn(deadLetterQueue?.retention)
       // A message from a FIFO queue gets the full retention period in the dead-letter queue.

@@ -312,6 +312,13 @@ export function createResources(reader: Reader) {
     return flag.state === 'absent' ? known(false) : flag
   })
 
+  /** The error if the value refers to the resource that it belongs to. */
+  function circularReference(id: string, resolved: Resolved) {
+    const names = resolved.kind === 'scalar' ? placeholdersIn(String(resolved.value)) : []
+    if (!names.some((name) => name.split('.')[0] === id)) return undefined
+    return invalid(`it is a circular reference to ${id} itself`, 'Use the ARN of another queue.', resolved.position)
+  }
+
   const policyOf = memoize((id: string): Setting<Redrive> => {
     const policy = property(propertiesOf(id), 'RedrivePolicy')
     if (policy.kind === 'absent') return absent
@@ -323,7 +330,10 @@ export function createResources(reader: Reader) {
     const incomplete = incompletePolicy(deadLetterArn.kind !== 'absent', count.kind !== 'absent', policy.position)
     if (incomplete) return incomplete
     const deadLetterQueue = deadLetterQueueOf(deadLetterArn)
-    const arn = kindMismatch({ id, fifo: fifoOf(id) }, deadLetterQueue, deadLetterArn.position) ?? arnOf(deadLetterArn)
+    const arn =
+      circularReference(id, deadLetterArn) ??
+      kindMismatch({ id, fifo: fifoOf(id) }, deadLetterQueue, deadLetterArn.position) ??
+      arnOf(deadLetterArn)
     return known({ arn, maxReceiveCount: number('maxReceiveCount', count), deadLetterQueue }, policy.position)
   })
 

@@ -683,7 +683,7 @@ test('--endpoint-url applies to both services and works without credentials, and
   const responses: Record<string, unknown> = {
     'AmazonSQS.GetQueueUrl': { QueueUrl: 'http://sqs/0/orders' },
     'AmazonSQS.GetQueueAttributes': {
-      Attributes: { VisibilityTimeout: '29', MessageRetentionPeriod: '345600', ...redrive('orders') },
+      Attributes: { VisibilityTimeout: '29', MessageRetentionPeriod: '345600', ...redrive('dead') },
     },
   }
   const { url } = await listen(t, ({ url = '', headers }) => {

@@ -529,6 +529,25 @@ test('a macro in the properties may add missing settings', async (t) => {
   t.notOk(ids(findings).includes('report-batch-item-failures Handler/Orders'))
 })
 
+test('a queue whose dead-letter queue is the queue itself', async (t) => {
+  async function found(deadLetterTargetArn: unknown) {
+    const queue = { QueueName: 'orders', RedrivePolicy: { deadLetterTargetArn, maxReceiveCount: 5 } }
+    const findings = await findingsIn(t, sam({ queue }), {}, { 'AWS::AccountId': '123456789012' })
+    return findings.map(({ rule, resource, message, fix }) => [`${rule} ${resource}`, message.split('. ')[0], fix])
+  }
+  const circular = 'deadLetterTargetArn: it is a circular reference to Queue itself'
+  for (const arn of [getAtt('Queue'), { 'Fn::Sub': '${Queue.Arn}' }]) {
+    t.strictSame(await found(arn), [['invalid-value Queue', circular, 'Use the ARN of another queue.']])
+  }
+  t.strictSame(await found('arn:aws:sqs:eu-west-1:123456789012:orders'), [
+    [
+      'no-redrive-policy Queue',
+      'The redrive policy names the queue itself as its dead-letter queue',
+      'Set deadLetterTargetArn to the ARN of another queue.',
+    ],
+  ])
+})
+
 test('two queues can be the dead-letter queues of each other', async (t) => {
   const { Resources } = sam()
   const Dead = {

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { ids, only, short } from '../support/templates.ts'
+import { getAtt, ids, only, short } from '../support/templates.ts'
 import {
   findingsInPlan,
   type PlannedModule,
@@ -479,5 +479,17 @@ test('a function name that is followed by an alias or a version', (t) => {
     const { mappings } = readShown(planOf([QUEUE, DEAD, newest, alias], { function_name: name }, []))
     t.equal(only(mappings).function.id, id, name)
   }
+  t.end()
+})
+
+test('a queue whose dead-letter queue is the queue itself gives one finding', (t) => {
+  const RedrivePolicy = { deadLetterTargetArn: getAtt('Queue'), maxReceiveCount: 5 }
+  const [finding, ...more] = findingsInPlan(terraformState({ queue: { RedrivePolicy } }))
+  t.strictSame(more, [])
+  t.match(finding, {
+    rule: 'no-redrive-policy',
+    resource: 'aws_sqs_queue.queue',
+    message: /^The redrive policy names the queue itself as its dead-letter queue\./,
+  })
   t.end()
 })
