@@ -1,6 +1,3 @@
-/** The most letters by which a misspelled name differs from the name that is meant. */
-const MAX_DISTANCE = 2
-
 /** How many letters must be inserted, deleted, replaced, or exchanged with the next one. */
 function distance(from: string, to: string): number {
   let [beforeLast, last]: [number[], number[]] = [[], Array.from({ length: to.length + 1 }, (_, index) => index)]
@@ -17,12 +14,12 @@ function distance(from: string, to: string): number {
   return last[to.length] ?? 0
 }
 
-/** The name that is most likely meant by a misspelled one. Case does not count. */
-export function closest(name: string, names: Iterable<string>): string | undefined {
+/** The name that is most likely meant by a misspelled one. They differ by at most `most` letters. Case does not count. */
+export function closest(name: string, names: Iterable<string>, most = 2): string | undefined {
   const [first] = Array.from(names)
-    .filter((one) => Math.abs(one.length - name.length) <= MAX_DISTANCE)
+    .filter((one) => Math.abs(one.length - name.length) <= most)
     .map((one) => ({ one, letters: distance(name.toLowerCase(), one.toLowerCase()) }))
-    .filter(({ letters }) => letters <= Math.min(MAX_DISTANCE, name.length / 3))
+    .filter(({ letters }) => letters <= Math.min(most, name.length / 3))
     .sort((a, b) => a.letters - b.letters)
   return first?.one
 }

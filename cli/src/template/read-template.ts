@@ -17,11 +17,12 @@ import {
 } from '../model.ts'
 import { type Node, type Position, parseDocument, readDocument } from './document.ts'
 import { patternSetting, tooManyFilters } from './filters.ts'
-import { createReader, GENERATOR, type Reader } from './reader.ts'
+import { createReader, GENERATOR, isFinal, type Reader } from './reader.ts'
 import { createResolver, type Resolved } from './resolve.ts'
 import { createResources } from './resources.ts'
 import { PSEUDO_PARAMETERS } from './text.ts'
 import { undefinedNames } from './undefined-names.ts'
+import { unknownProperties } from './unknown-properties.ts'
 
 /** Parses `NAME=VALUE` from the command line. */
 export function parseParameters(texts: readonly string[] = []): Map<string, string> {
@@ -87,7 +88,15 @@ export async function readTemplate(file: string, given: ReadonlyMap<string, stri
     throw new UsageError(`--parameter ${name}: ${file} has no parameter of this name. Its parameters: ${names}`)
   }
   const reader = createReader(resolver)
-  return { file, ...collect(reader), rejected: undefinedNames(reader) }
+  const { mappings, unreadResources } = collect(reader)
+  if (!isFinal(reader)) return { file, mappings, unreadResources }
+  const { rejected, unread } = unknownProperties(reader)
+  return {
+    file,
+    mappings,
+    unreadResources: [...unreadResources, ...unread],
+    rejected: [...undefinedNames(reader), ...rejected],
+  }
 }
 
 function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {

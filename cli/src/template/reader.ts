@@ -9,6 +9,12 @@ import { readable, whyUnknown } from './text.ts'
  */
 export const GENERATOR = /^Fn::(ForEach::|Transform$)/
 
+/** The sections of CloudFormation and SAM. Tools that preprocess templates add others. */
+const SECTIONS =
+  /^(AWSTemplateFormatVersion|Description|Metadata|Parameters|Rules|Mappings|Conditions|Transform|Hooks|Resources|Outputs|Globals)$/
+/** A tag that is not a function of CloudFormation. */
+const UNKNOWN_TAG = /^!/
+
 function generatorIn(resolved: Resolved): string | undefined {
   return resolved.kind === 'map' ? [...resolved.entries.keys()].find((key) => GENERATOR.test(key)) : undefined
 }
@@ -126,3 +132,29 @@ export function createReader(resolver: Resolver) {
 }
 
 export type Reader = ReturnType<typeof createReader>
+
+/** Whether the declaration has a key of this kind. Each node is visited once, because YAML aliases can repeat it. */
+function hasKey(declaration: Node, key: RegExp): boolean {
+  const seen = new Set<Node>()
+  function search(node: Node): boolean {
+    if (seen.has(node)) return false
+    seen.add(node)
+    if (node.kind === 'list') return node.items.some(search)
+    return node.kind === 'map' && Array.from(node.entries).some(([name, child]) => key.test(name) || search(child))
+  }
+  return search(declaration)
+}
+
+/**
+ * Whether the template shows everything, apart from what SAM and modules add: it has no macros, no loops, and nothing
+ * that another tool replaces.
+ */
+export function isFinal({ root, resolve, property, text }: Reader): boolean {
+  if (root.kind !== 'map' || ![...root.entries.keys()].every((name) => SECTIONS.test(name))) return false
+  const transform = property(resolve(root), 'Transform')
+  const macros = transform.kind === 'list' ? transform.items.map(resolve) : [transform]
+  const isOnlySam = macros
+    .map(text)
+    .every((name) => name.state === 'absent' || (name.state === 'known' && /^AWS::Serverless-/.test(name.value)))
+  return isOnlySam && !hasKey(root, GENERATOR) && !hasKey(root, UNKNOWN_TAG)
+}

@@ -1,49 +1,24 @@
 import type { Rejected } from '../model.ts'
 import { closest } from './closest.ts'
 import type { Node, Position } from './document.ts'
-import { GENERATOR, type Reader } from './reader.ts'
+import type { Reader } from './reader.ts'
 
-/** The sections of CloudFormation and SAM. Tools that preprocess templates add others. */
-const SECTIONS =
-  /^(AWSTemplateFormatVersion|Description|Metadata|Parameters|Rules|Mappings|Conditions|Transform|Hooks|Resources|Outputs|Globals)$/
 const READ = /^AWS::(Lambda::(Function|Alias|Version|EventSourceMapping)|Serverless::Function|SQS::Queue)$/
 const EXPANDED = /^AWS::Serverless::|::MODULE$/
-/** A tag that is not a function of CloudFormation. */
-const UNKNOWN_TAG = /^!/
 /** Names of resources that SAM adds, and that do not begin with the name of a resource of the template. */
 const ADDED_BY_SAM = /^(Serverless|CodeDeploy|ApiGateway|RecordSet)/
 
 const SOURCE = 'https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html'
 
-/** Whether the declaration has a key of this kind. Each node is visited once, because YAML aliases can repeat it. */
-function hasKey(declaration: Node, key: RegExp): boolean {
-  const seen = new Set<Node>()
-  function search(node: Node): boolean {
-    if (seen.has(node)) return false
-    seen.add(node)
-    if (node.kind === 'list') return node.items.some(search)
-    return node.kind === 'map' && Array.from(node.entries).some(([name, child]) => key.test(name) || search(child))
-  }
-  return search(declaration)
-}
-
 /**
- * The references to names that the template does not define. CloudFormation rejects such a template. Nothing is listed
- * if the names may come from a macro, a loop or another tool.
+ * The references to names that the template does not define. CloudFormation rejects such a template. The template must
+ * be final, because a macro, a loop or another tool can define names.
  */
-export function undefinedNames({ root, resolve, resources, parameters, conditions, property, text, typeOf }: Reader) {
+export function undefinedNames({ root, resources, parameters, conditions, typeOf }: Reader) {
   const found: Rejected[] = []
-  if (root.kind !== 'map') return found
-  const transform = property(resolve(root), 'Transform')
-  const macros = transform.kind === 'list' ? transform.items.map(resolve) : [transform]
-  const isOnlySam = macros
-    .map(text)
-    .every((name) => name.state === 'absent' || (name.state === 'known' && /^AWS::Serverless-/.test(name.value)))
-  const isPlain = [...root.entries.keys()].every((name) => SECTIONS.test(name))
-  if (!isOnlySam || !isPlain || hasKey(root, GENERATOR) || hasKey(root, UNKNOWN_TAG)) return found
-
+  const transform = root.kind === 'map' ? root.entries.get('Transform') : undefined
   const ids = [...resources.keys()]
-  const isExpanded = transform.kind !== 'absent' || ids.some((id) => EXPANDED.test(typeOf(id)))
+  const isExpanded = transform !== undefined || ids.some((id) => EXPANDED.test(typeOf(id)))
   /** Whether SAM or a module may add a resource with this name. */
   const mayBeAdded = (name: string) => isExpanded && (ADDED_BY_SAM.test(name) || ids.some((id) => name.startsWith(id)))
 

@@ -59,13 +59,14 @@ export function sam(change: Change = {}) {
 /** The same as plain CloudFormation, as the CDK writes it. */
 export function cloudFormation(change: Change = {}) {
   const { mapping, function: target, queue, dead } = settings(change)
+  const { Queue: _ofSam, ...mappingSettings } = mapping as Properties
   const ends = { FunctionName: { Ref: 'Handler' }, EventSourceArn: getAtt('Queue') }
   return {
     Resources: {
       Handler: { Type: 'AWS::Lambda::Function', Properties: target },
       Queue: { Type: 'AWS::SQS::Queue', Properties: queue },
       Dead: { Type: 'AWS::SQS::Queue', Properties: dead },
-      Orders: { Type: 'AWS::Lambda::EventSourceMapping', Properties: { ...ends, ...mapping } },
+      Orders: { Type: 'AWS::Lambda::EventSourceMapping', Properties: { ...ends, ...mappingSettings } },
     },
   }
 }
