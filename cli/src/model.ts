@@ -110,6 +110,8 @@ export interface Model {
   fix?: string
   mappings: readonly Mapping[]
   unreadResources: readonly Unread[]
+  /** The parameters of a template whose defaults were used. */
+  defaulted?: readonly string[]
   /** Missing for a deployed function and for Terraform. */
   rejected?: readonly Rejected[]
 }

@@ -47,7 +47,7 @@ function identity({ rule, resource, setting, what, reason = '' }: RuleProblem): 
 }
 
 /** `A, B, C and 97 more`. */
-function joinNames(names: readonly string[]) {
+export function joinNames(names: readonly string[]) {
   return names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ')
 }
 

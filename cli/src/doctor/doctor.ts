@@ -79,7 +79,7 @@ export async function doctor(file: string | undefined, flags: DoctorFlags, today
     ...(bodyBytes === undefined ? ['payload size check (pass --body-bytes)'] : []),
     ...(recordMs === undefined ? ['timeout check (pass --record-ms)'] : []),
   ]
-  const report = { findings, mappings: model.mappings.length, skipped }
+  const report = { findings, mappings: model.mappings.length, skipped, defaulted: model.defaulted ?? [] }
   if (flags.format === 'json') console.log(formatJson(report))
   else if (flags.format === 'github') console.log(formatGithub(report))
   else console.log(formatTable(report, process.stdout))

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
-import { type Finding, SEVERITIES } from './check.ts'
+import { type Finding, joinNames, SEVERITIES } from './check.ts'
 import type { Severity } from './rule.ts'
 
 export interface Report {
@@ -9,6 +9,8 @@ export interface Report {
   mappings: number
   /** The checks that need a flag that was not given, such as `timeout check (pass --record-ms)`. */
   skipped: readonly string[]
+  /** The parameters of the template whose defaults were used. */
+  defaulted: readonly string[]
 }
 
 const COLOURS = { error: 'red', warning: 'yellow', info: 'blue' } as const
@@ -29,9 +31,12 @@ export function counts({ findings, mappings }: Pick<Report, 'findings' | 'mappin
   return `${plural(mappings, 'mapping')} checked: ${parts.join(', ')}`
 }
 
-/** The last lines of the output: the counts, and the skipped checks. */
+/** The last lines of the output: the counts, the parameters whose defaults were used, and the skipped checks. */
 function summary(report: Report): string[] {
-  return [counts(report), ...report.skipped.map((check) => `Skipped: ${check}.`)]
+  const { defaulted, skipped } = report
+  const names = joinNames(defaulted)
+  const defaults = `Defaults were used for parameters: ${names} (set others with --parameter NAME=VALUE).`
+  return [counts(report), ...(names === '' ? [] : [defaults]), ...skipped.map((check) => `Skipped: ${check}.`)]
 }
 
 /** Splits words that are longer than a line, because the table would cut them off. */
@@ -75,8 +80,8 @@ export function formatTable(report: Report, stream: NodeJS.WriteStream): string 
   return [...tables, ...sources, ...summary(report)].join('\n')
 }
 
-export function formatJson({ findings, mappings, skipped }: Report): string {
-  return JSON.stringify({ findings, mappings, skipped }, undefined, 2)
+export function formatJson({ findings, mappings, skipped, defaulted }: Report): string {
+  return JSON.stringify({ findings, mappings, skipped, defaultedParameters: defaulted }, undefined, 2)
 }
 
 function escapeData(text: string) {

@@ -89,11 +89,11 @@ export async function readTemplate(file: string, given: ReadonlyMap<string, stri
   }
   const reader = createReader(resolver)
   const { mappings, unreadResources } = collect(reader)
-  if (!isFinal(reader)) return { file, mappings, unreadResources }
+  const model = { file, mappings, unreadResources, defaulted: [...resolver.defaulted] }
+  if (!isFinal(reader)) return model
   const { rejected, unread } = unknownProperties(reader)
   return {
-    file,
-    mappings,
+    ...model,
     unreadResources: [...unreadResources, ...unread],
     rejected: [...undefinedNames(reader), ...rejected],
   }

@@ -61,6 +61,8 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
   const conditions = mapOf(template, 'Conditions')
   const mappings = mapOf(template, 'Mappings')
   const resources = mapOf(template, 'Resources')
+  /** The parameters whose defaults were used. */
+  const defaulted = new Set<string>()
 
   /**
    * Evaluates each node or condition once. A node that depends on itself reaches MAX_DEPTH, and gets the result of
@@ -88,6 +90,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     if (type.startsWith('AWS::SSM::Parameter::') && !given.has(name)) {
       return unknown(`the parameter ${name} comes from ${type} (set it with --parameter ${name}=…)`)
     }
+    if (!given.has(name) && value !== undefined) defaulted.add(name)
     if (value === undefined) return unknown(`the parameter ${name} has no default (set it with --parameter ${name}=…)`)
     if (!/List<|CommaDelimitedList/.test(type)) return { kind: 'scalar', value }
     return { kind: 'list', items: value.split(',').map((item) => node(item.trim())) }
@@ -267,7 +270,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
   )
 
   const account = given.get('AWS::AccountId') ?? placeholder('AWS::AccountId')
-  return { root: template, resolve, holds, resources, parameters, conditions, account }
+  return { root: template, resolve, holds, resources, parameters, conditions, defaulted, account }
 }
 
 export type Resolver = ReturnType<typeof createResolver>

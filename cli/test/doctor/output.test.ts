@@ -36,7 +36,7 @@ const SKIPPED = ['payload size check (pass --body-bytes)', 'timeout check (pass 
 test('--format json: the findings, the number of mappings, and the skipped checks', async (t) => {
   const { stdout } = await command(['doctor', templateFile(t, wrong), '--format', 'json'])
   const { findings, ...rest } = JSON.parse(stdout)
-  t.strictSame(rest, { mappings: 1, skipped: SKIPPED })
+  t.strictSame(rest, { mappings: 1, skipped: SKIPPED, defaultedParameters: [] })
   t.strictSame(
     findings.map(({ file, line, ...finding }: Finding) => [typeof file, line, finding]),
     [
@@ -61,7 +61,7 @@ test('--format json: the findings, the number of mappings, and the skipped check
   async function skippedWith(...flags: string[]) {
     const { stdout } = await command(['doctor', templateFile(t, clean), '--format', 'json', ...flags])
     const { skipped, ...others } = JSON.parse(stdout)
-    t.strictSame(others, { findings: [], mappings: 1 })
+    t.strictSame(others, { findings: [], mappings: 1, defaultedParameters: [] })
     return skipped
   }
   t.strictSame(await skippedWith('--body-bytes', '100'), SKIPPED.slice(1))
@@ -90,6 +90,32 @@ test('in a pipe: a plain table, the sources, a line of counts, and the skipped c
   )
 })
 
+test('the parameters whose defaults were used are named', async (t) => {
+  const Parameters = {
+    Stage: { Type: 'String', Default: 'dev' },
+    Unused: { Type: 'String', Default: 'dev' },
+    Seconds: { Type: 'Number', Default: 185 },
+  }
+  const Conditions = { IsProd: { 'Fn::Equals': [{ Ref: 'Stage' }, 'prod'] } }
+  const change = {
+    function: { Runtime: 'provided.al2023' },
+    queue: { VisibilityTimeout: { 'Fn::If': ['IsProd', 1, { Ref: 'Seconds' }] } },
+  }
+  const file = templateFile(t, { Parameters, Conditions, ...sam(change) })
+  async function namesWith(...flags: string[]) {
+    const { stdout } = await command(['doctor', file, '--format', 'json', ...flags])
+    return JSON.parse(stdout).defaultedParameters
+  }
+  t.strictSame(await namesWith(), ['Stage', 'Seconds'])
+  t.strictSame(await namesWith('--parameter', 'Seconds=190'), ['Stage'])
+  t.strictSame(await namesWith('--parameter', 'Stage=prod', '--parameter', 'Seconds=190'), [])
+  const line = 'Defaults were used for parameters: Stage, Seconds (set others with --parameter NAME=VALUE).'
+  for (const format of ['table', 'github']) {
+    const { stdout } = await command(['doctor', file, '--format', format])
+    t.ok(stdout.split('\n').includes(line), format)
+  }
+})
+
 /** A terminal with this many columns. */
 function terminal(columns: number) {
   return Object.assign(new Writable(), { isTTY: true, columns, hasColors: () => true }) as unknown as NodeJS.WriteStream
@@ -98,7 +124,7 @@ function terminal(columns: number) {
 test('on a terminal: a table as wide as the terminal, no word split, severities in colour', async (t) => {
   const model = await read(t, wrong)
   const findings = check({ ...model, file: 'template.yaml' }, OPTIONS)
-  const report = { findings, mappings: 1, skipped: [] }
+  const report = { findings, mappings: 1, skipped: [], defaulted: [] }
   for (const columns of [60, 80, 120]) {
     const table = formatTable(report, terminal(columns))
     const lines = stripVTControlCharacters(table).split('\n')
@@ -119,7 +145,7 @@ test('a word longer than its column continues on the next line', async (t) => {
   const [finding] = check({ ...(await read(t, wrong)), file: 'template.yaml' }, OPTIONS)
   const resource = `${'AVeryLongName'.repeat(4)}/Orders`
   const long = { ...(finding as Finding), resource }
-  const rows = formatTable({ findings: [long], mappings: 1, skipped: [] }, terminal(80)).split('\n')
+  const rows = formatTable({ findings: [long], mappings: 1, skipped: [], defaulted: [] }, terminal(80)).split('\n')
   const left = rows.map((line) => line.split('│')[1]?.trim() ?? '').join('')
   t.match(left, resource)
 })
@@ -130,9 +156,10 @@ test('file:line is never split: if it is too long for its column, it is printed 
     for (const length of [10, 30, 32, 33, 78, 79, 117, 118, 300]) {
       const file = 'x'.repeat(length - ':12'.length)
       const long = findings.map((finding) => ({ ...finding, file, line: 12 }))
-      const lines = formatTable({ findings: [...long, ...long], mappings: 1, skipped: [] }, terminal(columns)).split(
-        '\n',
-      )
+      const lines = formatTable(
+        { findings: [...long, ...long], mappings: 1, skipped: [], defaulted: [] },
+        terminal(columns),
+      ).split('\n')
       const whole = lines.filter((line) => line.includes(`${file}:12`))
       t.equal(whole.length, 2, `${length} characters on ${columns} columns`)
       const rows = lines.filter((line) => /^[┌├│└]/.test(line)).map(stripVTControlCharacters)
@@ -158,6 +185,7 @@ test('--format github: workflow commands, escaped', async (t) => {
       findings: [finding, { ...live, severity: 'warning' }, { ...live, severity: 'error' }],
       mappings: 2,
       skipped: ['timeout check (pass --record-ms)'],
+      defaulted: [],
     }),
     '::notice file=stacks/a%2Cb.yaml,line=7,title=not-checked%3A a%2Cb%3Ac%25::' +
       '100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/\n' +
