@@ -54,10 +54,11 @@ export function classifyBatch(
   const failedIds = 'invalid' in result ? new Set<string>() : result.failed
   const failed = batch.filter(({ messageId }) => failedIds.has(messageId))
   const deleted = batch.filter(({ messageId }) => !failedIds.has(messageId))
-  // The library reported these records, but the handler returned another response.
-  const reported = new Set(outcome.recordErrors?.reported)
-  const dropped = deleted.filter(({ messageId }) => reported.has(messageId))
-  const processed = deleted.filter(({ messageId }) => !reported.has(messageId))
+  // The library reported these records, or has no result for them, but the response of the handler does not list them.
+  const { reported = [], unfinished = {} } = outcome.recordErrors ?? {}
+  const notSucceeded = new Set([...reported, ...Object.keys(unfinished)])
+  const dropped = deleted.filter(({ messageId }) => notSucceeded.has(messageId))
+  const processed = deleted.filter(({ messageId }) => !notSucceeded.has(messageId))
   return reportBatchItemFailures
     ? { processed, failed, deletedThoughFailed: dropped }
     : { processed, failed: [], deletedThoughFailed: [...failed, ...dropped] }
@@ -67,14 +68,17 @@ const UNKNOWN_CAUSE = 'unknown error: the handler reported only the id of the re
 const NOT_STARTED = 'not started before the batch ended'
 const BLOCKED = ', blocked by an earlier failure of its message group'
 const WITHOUT_ERROR = ', or reported by the handler without an error'
+const UNFINISHED = 'the handler responded before its batch had ended: await the Middy handler, and return its response'
 
 /**
  * Why a record failed, if known. Only middy-bounded-sqs-batch publishes the errors of records. It publishes no error
- * for a record that did not start, was blocked, or was reported by the handler's own code.
+ * for a record that did not start, is still running, was blocked, or was reported by the handler's own code.
  */
 export function causeOf({ recordErrors }: Outcome, messageId: string, fifo: boolean): string {
   if (!recordErrors) return UNKNOWN_CAUSE
-  return recordErrors.errors[messageId] ?? `${NOT_STARTED}${fifo ? BLOCKED : ''}${WITHOUT_ERROR}`
+  const { errors, unfinished } = recordErrors
+  if (errors[messageId] === undefined && unfinished?.[messageId]) return UNFINISHED
+  return errors[messageId] ?? `${NOT_STARTED}${fifo ? BLOCKED : ''}${WITHOUT_ERROR}`
 }
 
 /**
@@ -118,7 +122,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
     }
     const why = options.reportBatchItemFailures
       ? 'failed, but deleted, because the handler did not return the response of middy-bounded-sqs-batch'
-      : 'reported as failed, but deleted (ReportBatchItemFailures is off)'
+      : 'failed, but deleted (ReportBatchItemFailures is off)'
     for (const { messageId } of deletedThoughFailed) {
       const cause = causeOf(outcome, messageId, queue.fifo)
       ledger.cause(cause)

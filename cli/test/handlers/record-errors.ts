@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import middy from '@middy/core'
-import type { Context, SQSEvent } from 'aws-lambda'
+import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import { boundedSqsBatch, eachChunk, eachRecord } from '../../../src/index.ts'
 
 /** Numbers ending in 1 always fail with a RangeError, numbers ending in 2 with an error whose cause has a code. */
@@ -34,6 +35,59 @@ export const withoutUse = middy<SQSEvent>().handler(eachRecord(async () => {}))
 export async function withoutReturn(event: SQSEvent, context: Context): Promise<void> {
   await handler(event, context)
 }
+
+const slow = middy()
+  .use(boundedSqsBatch({ logger: false }))
+  .handler(
+    eachRecord(async () => {
+      await sleep(50)
+      throw new Error('downstream returned 503')
+    }),
+  )
+
+/** Responds while the records are running, as if a `return` or an `await` were missing. */
+export async function withoutAwait(event: SQSEvent, context: Context): Promise<void> {
+  void slow(event, context)
+}
+
+/** The same for the first half of the records. It processes the others itself. */
+export async function withoutAwaitOfHalf({ Records }: SQSEvent, context: Context): Promise<void> {
+  void slow({ Records: Records.slice(0, Records.length / 2) }, context)
+}
+
+/** Catches the error that fails the invocation because all records failed. */
+export async function catches(event: SQSEvent, context: Context): Promise<unknown> {
+  return failsAsAWhole(event, context).catch(() => ({ batchItemFailures: [] }))
+}
+
+const failsAsAWhole = middy()
+  .use(boundedSqsBatch({ logger: false, throwOnFullBatchFailure: true }))
+  .handler(
+    eachRecord(async () => {
+      throw new Error('downstream returned 503')
+    }),
+  )
+
+/** A middleware replaces the response of the library with that of the inner handler. */
+export const replaced = middy()
+  .use(boundedSqsBatch({ logger: false }))
+  .use({ after: ({ response }) => response })
+  .handler(
+    eachRecord(async ({ body }) => {
+      if (JSON.parse(body).number === 1) throw new RangeError('not in stock')
+    }),
+  )
+
+/** Runs the records that failed again. */
+export async function triesAgain(event: SQSEvent, context: Context): Promise<unknown> {
+  const { batchItemFailures }: SQSBatchResponse = await handler(event, context)
+  const failed = new Set(batchItemFailures.map(({ itemIdentifier }) => itemIdentifier))
+  return works({ Records: event.Records.filter(({ messageId }) => failed.has(messageId)) }, context)
+}
+
+const works = middy()
+  .use(boundedSqsBatch({ logger: false }))
+  .handler(eachRecord(async () => {}))
 
 /** Returns only the first failure of the response. */
 export async function returnsFirst(event: SQSEvent, context: Context): Promise<unknown> {

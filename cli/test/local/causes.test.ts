@@ -99,6 +99,44 @@ test('if the handler does not return the response of the library, the failed mes
   }
 })
 
+const UNFINISHED = 'the handler responded before its batch had ended: await the Middy handler, and return its response'
+const unfinished: [exportName: string, expected: object][] = [
+  ['withoutAwait', { processed: 0, lost: 10, causes: { [UNFINISHED]: 10 } }],
+  ['withoutAwaitOfHalf', { processed: 5, lost: 5, causes: { [UNFINISHED]: 5 } }],
+  ['catches', { processed: 0, lost: 10, causes: { 'Error: downstream returned 503': 10 } }],
+]
+for (const [exportName, expected] of unfinished) {
+  for (const reportBatchItemFailures of [true, false]) {
+    test(`${exportName}, ReportBatchItemFailures ${reportBatchItemFailures}: records of a batch without a response are lost, unless they succeeded`, async (t) => {
+      const ledger = await runHandler('record-errors.ts', {
+        function: { exportName },
+        messages: numberedMessages(10),
+        mapping: { reportBatchItemFailures },
+      })
+      t.match(ledger, { sent: 10, delivered: 10, deadLettered: 0, remaining: 0, failedInvocations: 0, ...expected })
+      t.strictSame(Object.keys(ledger.causes).length, 1)
+    })
+  }
+}
+
+test('if a middleware replaces the response of the library, the records that succeeded are processed', async (t) => {
+  const ledger = await runHandler('record-errors.ts', {
+    queue: { visibilityTimeout: 40, maxReceives: 1 },
+    function: { exportName: 'replaced' },
+    messages: numberedMessages(10),
+  })
+  t.match(ledger, { processed: 9, deadLettered: 1, lost: 0, causes: { 'RangeError: not in stock': 1 } })
+})
+
+test('the last batch of a record decides: records that succeed in a second batch are processed', async (t) => {
+  const ledger = await runHandler('record-errors.ts', {
+    function: { exportName: 'triesAgain' },
+    messages: numberedMessages(10),
+  })
+  t.match(ledger, { processed: 10, delivered: 10, lost: 0 })
+  t.strictSame(ledger.causes, {})
+})
+
 test('failures that a failure handler removed from the report are not lost', async (t) => {
   const ledger = await runHandler('record-errors.ts', {
     function: { exportName: 'handled' },

@@ -22,10 +22,7 @@ test('without ReportBatchItemFailures, reported messages are deleted, and the le
     lost: 20,
   })
   t.equal(failures.length, 20)
-  t.match(
-    failures[0],
-    /^[0-9a-f-]{36}: reported as failed, but deleted \(ReportBatchItemFailures is off\): unknown error/,
-  )
+  t.match(failures[0], /^[0-9a-f-]{36}: failed, but deleted \(ReportBatchItemFailures is off\): unknown error/)
 })
 
 test('an invalid response is ignored', async (t) => {

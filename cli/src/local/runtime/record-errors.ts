@@ -7,18 +7,36 @@ export interface RecordErrors {
   errors: Record<string, string>
   /** The ids of the records that the library reported in its response. */
   reported?: string[]
+  /** The ids of records without a result: the library had made no response for their batch when the handler ended. */
+  unfinished?: Record<string, true>
 }
 
-/** The fields of the library's message that are used here. */
+/** The fields of the library's messages that are used here. All events of a batch have the same object. */
+interface BatchTrace {
+  event: { Records: { messageId: string }[] }
+  /** Missing if the invocation failed. */
+  result?: { batchItemFailures: { itemIdentifier: string }[] }
+}
+
 interface RecordTrace {
+  batch: object
   records: { messageId: string }[]
-  error: unknown
+  error?: unknown
   /** 1.0.0-rc.1 does not have it: then all records of a chunk count as failed. */
   failures?: { record: { messageId: string }; error: unknown }[]
 }
 
-const errors = new Map<string, string>()
-const reported = new Set<string>()
+/** What is known about a record in the last batch that it was in. */
+interface RecordState {
+  batch: object
+  error?: string
+  hasSucceeded?: boolean
+  isReported?: boolean
+}
+
+const states = new Map<string, RecordState>()
+/** The batches for which the library made a response. */
+const responded = new WeakSet<object>()
 let isLibraryUsed = false
 
 /**
@@ -26,18 +44,34 @@ let isLibraryUsed = false
  * library is not imported here and may be bundled with the handler.
  */
 export function watchRecordErrors(): void {
-  subscribe('tracing:middy-bounded-sqs-batch:batch:start', () => {
+  subscribe('tracing:middy-bounded-sqs-batch:batch:start', (message) => {
     isLibraryUsed = true
+    const batch = message as BatchTrace
+    for (const { messageId } of batch.event.Records) states.set(messageId, { batch })
   })
   subscribe('tracing:middy-bounded-sqs-batch:record:error', (message) => {
-    const { records, error, failures = records.map((record) => ({ record, error })) } = message as RecordTrace
-    for (const failure of failures) errors.set(failure.record.messageId, describeError(failure.error))
+    const { batch, records, error, failures = records.map((record) => ({ record, error })) } = message as RecordTrace
+    for (const failure of failures) change(failure.record.messageId, batch, { error: describeError(failure.error) })
+  })
+  subscribe('tracing:middy-bounded-sqs-batch:record:asyncEnd', (message) => {
+    const { batch, records } = message as RecordTrace
+    if ('error' in (message as RecordTrace)) return
+    for (const { messageId } of records) change(messageId, batch, { hasSucceeded: true })
   })
   // The response of the library. The handler may return something else, for example if a `return` is missing.
   subscribe('tracing:middy-bounded-sqs-batch:batch:asyncEnd', (message) => {
-    const { result } = message as { result?: { batchItemFailures: { itemIdentifier: string }[] } }
-    for (const { itemIdentifier } of result?.batchItemFailures ?? []) reported.add(itemIdentifier)
+    const { result } = message as BatchTrace
+    if (!result) return
+    responded.add(message as BatchTrace)
+    for (const { itemIdentifier } of result.batchItemFailures)
+      change(itemIdentifier, message as BatchTrace, { isReported: true })
   })
+}
+
+/** Ignores an earlier batch that is still running: it says nothing about a later delivery of its messages. */
+function change(id: string, batch: object, news: Partial<RecordState>) {
+  const state = states.get(id)
+  if (state?.batch === batch) Object.assign(state, news)
 }
 
 /** The ids of an event's records. They are read before the handler, which may change the event. */
@@ -45,17 +79,21 @@ export function recordIdsOf(event: { Records?: { messageId: string }[] }): strin
   return (event.Records ?? []).map(({ messageId }) => messageId)
 }
 
-/** Removes and returns the errors of these records. Undefined if the handler does not use the library. */
+/** Removes and returns what is known about these records. Undefined if the handler does not use the library. */
 export function takeRecordErrors(ids: readonly string[]): RecordErrors | undefined {
   if (!isLibraryUsed) return undefined
-  const taken: Record<string, string> = {}
+  const errors: Record<string, string> = {}
+  const reported: string[] = []
+  const unfinished: Record<string, true> = {}
   for (const id of ids) {
-    const text = errors.get(id)
-    if (text === undefined) continue
-    taken[id] = text
-    errors.delete(id)
+    const state = states.get(id)
+    if (!state) continue
+    states.delete(id)
+    if (state.error !== undefined) errors[id] = state.error
+    if (state.isReported) reported.push(id)
+    if (!state.hasSucceeded && !responded.has(state.batch)) unfinished[id] = true
   }
-  return { errors: taken, reported: ids.filter((id) => reported.delete(id)) }
+  return { errors, reported, unfinished }
 }
 
 /** Name, message and code of any thrown value, in one line. Reading its properties may throw. */
