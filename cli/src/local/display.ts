@@ -124,6 +124,14 @@ export function renderLedger(ledger: Ledger): string {
     ...(ledger.otherDeadLetters > 0
       ? [['dead-lettered by the handler\nor another program', formatNumber(ledger.otherDeadLetters)] as const]
       : []),
+    ...(ledger.expiredDeadLetters > 0
+      ? [
+          [
+            'processed, but also dead-lettered\n(visibility timeout expired)',
+            formatNumber(ledger.expiredDeadLetters),
+          ] as const,
+        ]
+      : []),
     ['remaining in the queue', formatNumber(ledger.remaining)],
     ['lost', formatNumber(ledger.lost)],
     ['records delivered', formatNumber(ledger.delivered)],

@@ -24,6 +24,11 @@ export interface Ledger {
    * function or another program sent them, or SQS moved messages that it had already delivered often enough before.
    */
   otherDeadLetters: number
+  /**
+   * Messages that the queue in this process moved to its dead-letter queue without a failure in this run: they were
+   * processed, but their visibility timeout had expired. For an existing queue, `otherDeadLetters` contains them.
+   */
+  expiredDeadLetters: number
   remaining: number
   lost: number
   timeouts: number
@@ -198,6 +203,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
         deadLettered,
         sentDeadLetters: sentDeadLetters ?? 0,
         otherDeadLetters: sentDeadLetters === undefined ? moved - deadLettered : 0,
+        expiredDeadLetters: sentDeadLetters === undefined ? 0 : moved - deadLettered,
         remaining: queue,
         lost: tally.deleted + unaccounted,
         timeouts: invocations.timeouts,

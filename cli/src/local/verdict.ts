@@ -18,7 +18,8 @@ export function messages(count: number) {
 export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocations }: Allowed): string | undefined {
   const { isInputComplete, lost, remaining, processed, failedInvocations, diedBetween } = ledger
   // On an existing queue, it is not certain that the handler sent the other dead letters. The run fails in doubt.
-  const deadLettered = ledger.deadLettered + ledger.sentDeadLetters + ledger.otherDeadLetters
+  const deadLettered =
+    ledger.deadLettered + ledger.sentDeadLetters + ledger.otherDeadLetters + ledger.expiredDeadLetters
   const reasons: string[] = []
   if (!isInputComplete) reasons.push('the run was interrupted before all messages were sent')
   if (lost > 0) reasons.push(`${messages(lost)} lost`)
@@ -37,12 +38,17 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
   return reasons.length === 0 ? undefined : reasons.join('; ')
 }
 
-/** How many of the dead letters the handler sent, as the end of a sentence. Only one of the two numbers is above 0. */
-function whoseDeadLetters({ sentDeadLetters, otherDeadLetters }: Ledger, all: number) {
-  const count = sentDeadLetters + otherDeadLetters
-  if (count === 0) return ''
-  const by = otherDeadLetters > 0 ? 'by the handler or another program' : 'by the handler'
-  return count === all ? ` ${by}` : `, ${formatNumber(count)} of them ${by}`
+/** How many of the dead letters were not failures that the queue moved, and why, as the end of a sentence. */
+function whoseDeadLetters({ sentDeadLetters, otherDeadLetters, expiredDeadLetters }: Ledger, all: number) {
+  const counts = [
+    [sentDeadLetters, 'by the handler'],
+    [otherDeadLetters, 'by the handler or another program'],
+    [expiredDeadLetters, 'although they were processed, because their visibility timeout had expired'],
+  ] as const
+  return counts
+    .filter(([count]) => count > 0)
+    .map(([count, why]) => (count === all ? ` ${why}` : `, ${formatNumber(count)} of them ${why}`))
+    .join('')
 }
 
 function times(count: number) {

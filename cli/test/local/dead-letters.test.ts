@@ -49,6 +49,19 @@ test('dead letters that the handler sends do not hide lost messages', async (t) 
   t.match(counts(ledger), { sent: 100, processed: 90, sentDeadLetters: 10, deadLettered: 0, remaining: 0, lost: 10 })
 })
 
+test('messages that the queue moves while their batch is gathered count as dead-lettered, although they are processed', async (t) => {
+  const file = join(folder(t), 'h.mjs')
+  writeFileSync(file, 'export const handler = async () => {}')
+  const ledger = await runHandler('', {
+    queue: { visibilityTimeout: 1, maxReceives: 1 },
+    function: { file, timeout: 1000 },
+    messages: numberedMessages(10),
+    mapping: { batchSize: 100, windowMs: 2000 },
+    idle: 3, // longer than the window, because the queue is empty once it has moved the messages
+  })
+  t.match(counts(ledger), { sent: 10, processed: 10, expiredDeadLetters: 10, deadLettered: 0, remaining: 0, lost: 0 })
+})
+
 test('DEAD_LETTER_QUEUE_URL is the dead-letter queue of the run, and replaces a value of the shell or the template', async (t) => {
   const path = folder(t)
   const file = join(path, 'h.mjs')

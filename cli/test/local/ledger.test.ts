@@ -63,6 +63,33 @@ test('if it is not known who sent dead letters, those that no failure explains a
   t.match(ledger.snapshot({ ...counts, deadLetter: -1 }), { deadLettered: 0, otherDeadLetters: 0 }, 'some were removed')
 })
 
+test('if the queue in this process moves processed messages, they are counted separately', async (t) => {
+  const ledger = openLedger(1)
+  ledger.sent(['a', 'b', 'c'])
+  ledger.delivered([a, b, c])
+  ledger.invocationEnded(response, [a, b, c])
+  ledger.processed([a])
+  ledger.failed([b])
+  const counts = { queue: 0, deadLetter: 3, sentDeadLetters: 1 }
+  t.match(ledger.snapshot(counts), {
+    processed: 1,
+    deadLettered: 2,
+    sentDeadLetters: 1,
+    expiredDeadLetters: 0,
+    lost: 0,
+  })
+  ledger.processed([c])
+  t.match(ledger.snapshot(counts), {
+    processed: 2,
+    deadLettered: 1,
+    sentDeadLetters: 1,
+    otherDeadLetters: 0,
+    expiredDeadLetters: 1,
+    lost: 0,
+  })
+  t.match(ledger.snapshot({ queue: 0, deadLetter: 3 }), { deadLettered: 1, otherDeadLetters: 2, expiredDeadLetters: 0 })
+})
+
 test('a processed message stays processed after another delivery', async (t) => {
   const ledger = openLedger(3)
   ledger.sent(['c'])

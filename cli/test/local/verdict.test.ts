@@ -48,6 +48,18 @@ const cases: [title: string, changes: Partial<typeof good>, allowed: typeof none
     '3 messages were dead-lettered, 1 of them by the handler or another program (--max-dead-lettered 3 would allow it)',
   ],
   [
+    'dead letters although all messages were processed',
+    { expiredDeadLetters: 20 },
+    { ...none, maxDeadLettered: 19 },
+    '20 messages were dead-lettered although they were processed, because their visibility timeout had expired (--max-dead-lettered 20 would allow it)',
+  ],
+  [
+    'dead letters of the queue and of the handler, some of them processed',
+    { deadLettered: 2, sentDeadLetters: 3, expiredDeadLetters: 4 },
+    none,
+    '9 messages were dead-lettered, 3 of them by the handler, 4 of them although they were processed, because their visibility timeout had expired (--max-dead-lettered 9 would allow it)',
+  ],
+  [
     'dead letters that are allowed',
     { deadLettered: 2, sentDeadLetters: 3 },
     { ...none, maxDeadLettered: 5 },
