@@ -1,3 +1,4 @@
+import { subscribe } from 'node:diagnostics_channel'
 import { openSync } from 'node:fs'
 import { failures, note, numberOf } from './notes.ts'
 
@@ -55,5 +56,16 @@ export async function leaks({ Records }) {
  */
 export async function rejectsLater() {
   setTimeout(() => Promise.reject(new Error('nobody waits for me')), 500)
+  return failures([])
+}
+
+/** Message 1: blocks the event loop as soon as the Runtime API has accepted the response. */
+export async function blocksLater({ Records }) {
+  for (const record of Records) note(numberOf(record))
+  if (numberOf(Records[0]) === 1) {
+    subscribe('http.client.response.finish', ({ request }) => {
+      while (request.path.endsWith('/response'));
+    })
+  }
   return failures([])
 }

@@ -61,6 +61,25 @@ test('a process that dies after its response is counted, and the next event goes
   t.strictSame(ledger.reasons, { [reason]: 2 })
 })
 
+test('a process that blocks after its response is killed at the timeout of the next event, which goes to a new process', async (t) => {
+  const notes = notebook(t)
+  const ledger = await runHandler('faults.mjs', {
+    function: { exportName: 'blocksLater', env: { RECORD_TO: notes.file }, timeout: 2000 },
+    messages: (async function* () {
+      yield { body: '{"number":1}' }
+      await until(() => notes.read().length === 1)
+      yield { body: '{"number":2}' }
+      await until(() => notes.read().length === 2) // before that, the run does not end
+    })(),
+    mapping: { batchSize: 1 },
+  })
+  t.strictSame(notes.read(), [1, 2])
+  t.match(counts(ledger), { processed: 2, invocations: 3, failedInvocations: 1, timeouts: 1, crashes: 0, lost: 0 })
+  const reason =
+    'timed out after 2.00 seconds, because the process did not take the event. Does it block the event loop after a response?'
+  t.strictSame(ledger.reasons, { [reason]: 1 })
+})
+
 test('a process that ends before its first event is counted', async (t) => {
   const { promise: dead, resolve } = Promise.withResolvers<void>()
   const ledger = await runHandler('ends-early.mjs', {

@@ -74,13 +74,22 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
   const polls: ServerResponse[] = []
   const running = new Map<string, Invocation>()
   let endOutcome: Outcome | undefined
+  const timedOut = `timed out after ${(timeout / 1000).toFixed(2)} seconds`
 
   function finish(invocation: Invocation, outcome: Outcome) {
     clearTimeout(invocation.timer)
     running.delete(invocation.requestId)
+    const index = waiting.indexOf(invocation)
+    if (index !== -1) waiting.splice(index, 1)
     const { recordErrors, startedAt } = invocation
     const duration = startedAt === undefined ? undefined : performance.now() - startedAt
     invocation.settle({ ...outcome, recordErrors, duration })
+  }
+
+  /** Starts the time of the function, or starts it again. */
+  function limit(invocation: Invocation, message: string) {
+    clearTimeout(invocation.timer)
+    invocation.timer = setTimeout(() => finish(invocation, { type: 'timeout', message }), timeout)
   }
 
   function dispatch() {
@@ -88,8 +97,7 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
       const poll = polls.shift() as ServerResponse
       const invocation = waiting.shift() as Invocation
       running.set(invocation.requestId, invocation)
-      const message = `timed out after ${(timeout / 1000).toFixed(2)} seconds`
-      invocation.timer = setTimeout(() => finish(invocation, { type: 'timeout', message }), timeout)
+      limit(invocation, timedOut)
       poll.writeHead(200, {
         'Content-Type': 'application/json',
         'Lambda-Runtime-Aws-Request-Id': invocation.requestId,
@@ -160,14 +168,22 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
     invoke: (event: string): Promise<Outcome | typeof NOT_TAKEN> =>
       new Promise((settle) => {
         if (endOutcome) return settle(endOutcome.type === 'stopped' ? endOutcome : NOT_TAKEN)
-        waiting.push({ requestId: randomUUID(), event, settle })
+        const invocation = { requestId: randomUUID(), event, settle }
+        waiting.push(invocation)
+        limit(
+          invocation,
+          `${timedOut}, because the process did not take the event. Does it block the event loop after a response?`,
+        )
         dispatch()
       }),
     /** Called when the process has ended. Running invocations get this outcome. Waiting events were not taken. */
     end(outcome: Outcome) {
       endOutcome = outcome
       for (const invocation of running.values()) finish(invocation, outcome)
-      for (const { settle } of waiting.splice(0)) settle(outcome.type === 'stopped' ? outcome : NOT_TAKEN)
+      for (const { timer, settle } of waiting.splice(0)) {
+        clearTimeout(timer)
+        settle(outcome.type === 'stopped' ? outcome : NOT_TAKEN)
+      }
       server.closeAllConnections()
       server.close()
     },
