@@ -32,17 +32,17 @@ async function optionsOf(handler: string, flags: LocalFlags) {
 export async function local(handler: string, given: LocalFlags): Promise<number> {
   const { stdout, stderr } = process
   const write = stdout.write.bind(stdout)
-  if (!given.json) return perform(handler, given, write)
-  // The module of --messages-from runs in this process. What it prints must not mix with the JSON on stdout.
-  stdout.write = stderr.write.bind(stderr)
-  try {
-    return await perform(handler, given, write)
-  } finally {
-    stdout.write = write
-  }
+  // The module of --messages-from runs in this process. What it prints must not mix with the JSON on stdout, not even
+  // when the process exits. So this is not undone.
+  if (given.json) stdout.write = stderr.write.bind(stderr)
+  return perform(handler, given, (text) => new Promise((resolve) => write(text, () => resolve())))
 }
 
-async function perform(handler: string, given: LocalFlags, writeResult: (text: string) => unknown): Promise<number> {
+async function perform(
+  handler: string,
+  given: LocalFlags,
+  writeResult: (text: string) => Promise<void>,
+): Promise<number> {
   const { flags, notes } = await withTemplate(given)
   const log = (line: string) => (flags.json ? process.stderr : process.stdout).write(`${line}\n`)
   for (const note of notes) log(note) // printed before the options are checked: these notes may explain an error
@@ -104,7 +104,7 @@ async function perform(handler: string, given: LocalFlags, writeResult: (text: s
     if (flags.json) {
       const verdict = { verdict: reason === undefined ? 'passed' : 'failed', reason }
       const result = { ...verdict, ...ledger, ...(flags.watchFailures > 0 ? { failures } : {}) }
-      writeResult(`${JSON.stringify(result)}\n`)
+      await writeResult(`${JSON.stringify(result)}\n`)
     } else {
       console.log(renderLedger(ledger))
       if (ledger.lost > 0) console.log(whyLost(ledger.lost, flags))

@@ -6,7 +6,7 @@ import { type InputMessage, toMessage } from './messages.ts'
 
 /**
  * Reads messages from an export that is an iterable, an async iterable, or a function that returns one. An item is a
- * message with a `body`, or a body. Items are taken one at a time, when they are needed.
+ * message with a `body`, a body, or a promise of one of them. Items are taken one at a time, when they are needed.
  */
 export async function iterateExport(
   file: string,
@@ -35,8 +35,9 @@ async function* toMessages(items: AsyncIterable<unknown> | Iterable<unknown>, fi
     const name = `message ${number.toLocaleString('en-US')} of ${file}`
     const { done, value } = await attempt(name, () => iterator.next())
     if (done) return
+    const item = await attempt(name, () => value) // an iterable can have promises
     try {
-      yield toMessage(value, fifo)
+      yield toMessage(item, fifo)
     } catch (error) {
       throw new UsageError(`--messages-from: ${name} ${(error as Error).message}`)
     }

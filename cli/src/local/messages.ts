@@ -39,6 +39,23 @@ function toAttribute(value: unknown): MessageAttributeValue | undefined {
   return undefined
 }
 
+/**
+ * The JSON text of a value. Undefined if JSON cannot represent it, for example a cycle, or a Promise or a Map, of which
+ * `JSON.stringify()` makes `{}`.
+ */
+function toJson(value: unknown): string | undefined {
+  try {
+    const json = JSON.stringify(value)
+    return json === '{}' && !isPlain(value as object) ? undefined : json
+  } catch {
+    return undefined
+  }
+}
+
+function isPlain(value: object) {
+  return [Object.prototype, null].includes(Object.getPrototypeOf(value))
+}
+
 const KEYS = new Set(['body', 'messageGroupId', 'messageAttributes'])
 
 function quote(name: string) {
@@ -60,7 +77,7 @@ function readEnvelope(value: Record<string, unknown>): InputMessage {
     if (attribute) return [name, attribute]
     throw new Error(`has the attribute ${quote(name)}, which is not a string, a number or { dataType, stringValue }`)
   })
-  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  const text = typeof body === 'string' ? body : toJson(body)
   if (text === undefined) throw new Error(`has a body that is ${kindOf(body)}, which JSON cannot represent`)
   return {
     body: text,
@@ -84,7 +101,7 @@ function check(message: InputMessage, fifo: boolean): InputMessage {
 }
 
 /** An object with a `body` is a message. Any other value is a body. Errors are like those of `check()`. */
-export function toMessage(value: unknown, fifo: boolean, json = JSON.stringify(value)): InputMessage {
+export function toMessage(value: unknown, fifo: boolean, json = toJson(value)): InputMessage {
   if (isObject(value) && 'body' in value) return check(readEnvelope(value), fifo)
   const body = typeof value === 'string' ? value : json
   if (typeof body !== 'string') throw new Error(`is ${kindOf(value)}, which JSON cannot represent`)

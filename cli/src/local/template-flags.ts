@@ -189,9 +189,18 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
   // --no-report-batch-item-failures overrides the template, so the setting of the template is not printed.
   if (flags.reportBatchItemFailures) {
     refuseInvalid('value of FunctionResponseTypes', mapping.reportBatchItemFailures, file)
-    if (reportBatchItemFailures === undefined)
-      notes.push(`it is not known whether ReportBatchItemFailures is on in ${file}: this run assumes that it is on`)
-    else usedSettings.push(`ReportBatchItemFailures ${reportBatchItemFailures ? 'on' : 'off'}`)
+    if (reportBatchItemFailures === undefined) {
+      notes.push(
+        `warning: it is not known whether ReportBatchItemFailures is on in ${file}. This run assumes that it is on. If it is off, Lambda deletes failed messages`,
+      )
+    } else {
+      usedSettings.push(`ReportBatchItemFailures ${reportBatchItemFailures ? 'on' : 'off'}`)
+      if (!reportBatchItemFailures) {
+        notes.push(
+          `warning: ReportBatchItemFailures is off in ${file}, so Lambda deletes failed messages. Add FunctionResponseTypes: [ReportBatchItemFailures] to ${mapping.id}`,
+        )
+      }
+    }
   }
   const { id, runs } = mapping
   if (runs.state === 'unknown') {

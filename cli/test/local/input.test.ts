@@ -107,17 +107,21 @@ async function collect(file: string, name = 'default', fifo = false) {
   return messages
 }
 
-test('--messages-from: an array, a generator and an async generator', async (t) => {
+test('--messages-from: an array, a generator, an async generator and promises', async (t) => {
   const file = write(
     t,
     'g.ts',
     `export default ['text', { a: 1 }, { body: { b: 2 }, messageGroupId: 'g' }] as const
      export function* generator(): Generator<number> { yield 7 }
-     export async function* asyncGenerator(): AsyncGenerator<string> { yield 'later' }`,
+     export async function* asyncGenerator(): AsyncGenerator<string> { yield 'later' }
+     export const promises = [1, 2].map(async (id) => ({ body: { id } }))
+     export const dates = [new Date(0), Object.create(null)]`,
   )
   t.strictSame(await collect(file), [{ body: 'text' }, { body: '{"a":1}' }, { body: '{"b":2}', messageGroupId: 'g' }])
   t.strictSame(await collect(file, 'generator'), [{ body: '7' }])
   t.strictSame(await collect(file, 'asyncGenerator'), [{ body: 'later' }])
+  t.strictSame(await collect(file, 'promises'), [{ body: '{"id":1}' }, { body: '{"id":2}' }])
+  t.strictSame(await collect(file, 'dates'), [{ body: '"1970-01-01T00:00:00.000Z"' }, { body: '{}' }])
 })
 
 test('--messages-from: an error is one line with the number of the message', async (t) => {
@@ -128,7 +132,12 @@ test('--messages-from: an error is one line with the number of the message', asy
      export function* throws() { yield 'x'; throw new Error('no more') }
      export const text = 'abc'
      export const nothing = [undefined]
-     export const noBody = [{ body: undefined }]`,
+     export const noBody = [{ body: undefined }]
+     export const rejected = function* () { yield Promise.reject(new Error('no more')) }
+     export const map = [new Map([[1, 2]])]
+     export const promisedBody = [{ body: Promise.resolve(1) }]
+     export const cycle = [{}]
+     cycle[0].self = cycle`,
   )
   const fails = async (name: string, message: string) => t.rejects(collect(file, name), { name: 'UsageError', message })
   await fails('default', `--messages-from: message 2 of ${file} has an empty body, which SQS rejects`)
@@ -138,6 +147,13 @@ test('--messages-from: an error is one line with the number of the message', asy
     'noBody',
     `--messages-from: message 1 of ${file} has a body that is undefined, which JSON cannot represent`,
   )
+  await fails('rejected', `--messages-from: message 1 of ${file}: Error: no more`)
+  await fails('map', `--messages-from: message 1 of ${file} is an object, which JSON cannot represent`)
+  await fails(
+    'promisedBody',
+    `--messages-from: message 1 of ${file} has a body that is an object, which JSON cannot represent`,
+  )
+  await fails('cycle', `--messages-from: message 1 of ${file} is an object, which JSON cannot represent`)
   const expected = 'Expected an iterable, an async iterable, or a function that returns one'
   await fails('text', `--messages-from: the export text of ${file} is a string. ${expected}`)
   await fails('missing', `--messages-from: the export missing of ${file} is missing. ${expected}`)

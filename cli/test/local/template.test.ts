@@ -67,6 +67,18 @@ test('a template without ReportBatchItemFailures: failed messages are lost, as o
   t.match(stdout, /^2 messages were lost\. Without ReportBatchItemFailures/m)
 })
 
+test('a template without ReportBatchItemFailures: a warning is printed, also if no record fails', async (t) => {
+  const template = templateFile(t, sam({ ...small, mapping: { ...small.mapping, FunctionResponseTypes: undefined } }))
+  const args = ['local', HANDLER, '--messages', '1', '--idle', '0', '--template', template]
+  const warning =
+    /^warning: ReportBatchItemFailures is off in \S+template\.yaml, so Lambda deletes failed messages\. Add FunctionResponseTypes: \[ReportBatchItemFailures\] to Handler\/Orders$/m
+  const { code, stdout } = await command(args, { env: { RECORD_TO: notebook(t).file } })
+  t.equal(code, 0)
+  t.match(stdout, warning)
+  const { notes } = await taken(t, sam(small))
+  t.notMatch(notes.join('\n'), 'warning')
+})
+
 async function taken(t: Test, template: unknown, flags: Partial<LocalFlags> = {}) {
   const file = templateFile(t, template)
   const { flags: all, notes } = await withTemplate({ ...FLAGS, template: file, ...flags })
@@ -130,7 +142,7 @@ test('settings whose value is not known are listed, and have the defaults of the
     `the batch size in T is not known (${reason}), so the default is used`,
     `the timeout in T is not known (${reason}), so the default is used`,
     'T has no redrive policy for the queue: messages are dead-lettered after 3 receives (the default)',
-    'it is not known whether ReportBatchItemFailures is on in T: this run assumes that it is on',
+    'warning: it is not known whether ReportBatchItemFailures is on in T. This run assumes that it is on. If it is off, Lambda deletes failed messages',
   ])
 })
 
