@@ -105,9 +105,10 @@ const MAX_SHOWN = 10
 /** A title, then one line for each text: how often it occurred, and the text. */
 function listCounts(title: string, counts: Record<string, number>): string[] {
   const lines = Object.entries(counts).map(([text, count]) => `  ${formatNumber(count)} × ${text}`)
+  if (lines.length === 0) return []
   const rest = lines.length - MAX_SHOWN
-  const more = rest > 0 ? [`  and ${rest} more`] : []
-  return lines.length === 0 ? [] : [title, ...lines.slice(0, MAX_SHOWN), ...more]
+  if (rest <= 1) return [title, ...lines] // a single line takes no more room than "and 1 more"
+  return [title, ...lines.slice(0, MAX_SHOWN), `  and ${rest} more`]
 }
 
 export function renderLedger(ledger: Ledger): string {
@@ -141,7 +142,10 @@ export function renderLedger(ledger: Ledger): string {
     ['  timed out', formatNumber(ledger.timeouts)],
     ['  crashed', formatNumber(ledger.crashes)],
     ['wall time', formatSeconds(ledger.wallMs)],
-    ['processed per second\n  from the first delivery\n  to the last response', formatNumber(ledger.perSecond)],
+    [
+      'processed per second\n  from the first delivery\n  to the last processed message',
+      formatNumber(ledger.perSecond),
+    ],
   ])
   const reasons = listCounts('Why invocations failed or processes died:', ledger.reasons)
   const causes = listCounts(

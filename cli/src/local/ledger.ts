@@ -38,7 +38,7 @@ export interface Ledger {
   diedBetween: number
   /** Invocations that failed as a whole, including timeouts and crashes. */
   failedInvocations: number
-  /** Why invocations failed or processes ended, and how often. Only the first ten reasons are kept. */
+  /** Why invocations failed or processes ended, and how often. From the eleventh reason on, they are counted together. */
   reasons: Record<string, number>
   /** Why records failed, and how often, the most frequent first. At most a hundred kinds of error are kept. */
   causes: Record<string, number>
@@ -50,6 +50,7 @@ export interface Ledger {
 const MAX_REASONS = 10
 const MAX_CAUSES = 100
 const OTHER_CAUSES = 'other errors'
+const OTHER_REASONS = 'other reasons'
 
 export interface Progress extends Ledger {
   inFlight: number
@@ -137,7 +138,8 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
     }
   }
   function addReason(reason: string) {
-    if (reasons.has(reason) || reasons.size < MAX_REASONS) reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
+    const kept = reasons.has(reason) || reasons.size < MAX_REASONS ? reason : OTHER_REASONS
+    reasons.set(kept, (reasons.get(kept) ?? 0) + 1)
   }
 
   return {

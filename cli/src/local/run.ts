@@ -8,7 +8,7 @@ import { type Ledger, openLedger, type Progress } from './ledger.ts'
 import { type OwnQueueOptions, startOwnQueue } from './own-queue.ts'
 import { openQueue, type Queue, type QueueAddress } from './queue.ts'
 import { FUNCTION_DEFAULTS } from './runtime/environment.ts'
-import { type RuntimeOptions, startRuntime } from './runtime/runtime.ts'
+import { type Runtime, type RuntimeOptions, startRuntime } from './runtime/runtime.ts'
 
 export interface RunOptions {
   /** The settings of a queue to create in this process, or the address of an existing queue. */
@@ -96,10 +96,6 @@ export async function run(options: RunOptions): Promise<Ledger> {
         options.mapping.onFailure?.(message)
       },
     }
-    const runtime = await startRuntime(functionOptions, stop)
-    closing.push(runtime.stop)
-    options.onStart?.(queue)
-
     const ledger = openLedger(queue.maxReceives)
     const idled = new AbortController()
     const ended = new AbortController()
@@ -110,6 +106,21 @@ export async function run(options: RunOptions): Promise<Ledger> {
       const sentDeadLetters = own?.sentDeadLetters()
       return ledger.snapshot({ ...(await queue.counts()), sentDeadLetters })
     }
+
+    async function totals(): Promise<Ledger> {
+      const { inFlight, failed, ...rest } = await snapshot()
+      return rest
+    }
+
+    let runtime: Runtime
+    try {
+      runtime = await startRuntime(functionOptions, stop)
+    } catch (error) {
+      if (stop.aborted) return await totals() // the function was still loading
+      throw error
+    }
+    closing.push(runtime.stop)
+    options.onStart?.(queue)
 
     let sent = false
     async function watch() {
@@ -153,8 +164,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
     })
     const results = await Promise.allSettled([sending, receiveAll().finally(end), watch().finally(end)])
     for (const result of results) if (result.status === 'rejected') throw result.reason
-    const { inFlight, failed, ...totals } = await snapshot()
-    return totals
+    return await totals()
   } finally {
     for (const close of closing.reverse()) await close()
   }

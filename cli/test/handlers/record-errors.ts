@@ -28,6 +28,8 @@ export const chunks = middy()
     ),
   )
 
+export const withoutMiddy = eachRecord(async () => {})
+
 /** Without `.use()`: eachRecord refuses to run. */
 export const withoutUse = middy<SQSEvent>().handler(eachRecord(async () => {}))
 

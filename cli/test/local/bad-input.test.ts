@@ -61,6 +61,11 @@ refuses(
   handler("throw new Error('no table')"),
   /could not be loaded: Error: no table$/,
 )
+refuses(
+  'a handler of eachRecord() that is not passed to Middy',
+  [`${handlerFile('record-errors.ts')}#withoutMiddy`, '--messages', '1'],
+  /could not be loaded: HandlerNotFound: withoutMiddy has 3 parameters\. Expected a handler with the parameters event and context that returns a promise\. If eachRecord\(\) or eachChunk\(\) made it, pass it to \.handler\(\) of Middy, and export the Middy handler\. Lambda does not run/,
+)
 refuses('a file that is not JavaScript', handler('export const handler = ('), /could not be loaded: SyntaxError: /)
 refuses(
   'a file that imports a missing package',

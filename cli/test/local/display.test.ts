@@ -133,3 +133,15 @@ test('messages that were processed and dead-lettered have a row of their own', a
   t.match(table, /│ processed, but also dead-lettered +│ +1,234 │\n│ \(visibility timeout expired\)/)
   t.notMatch(renderLedger(progress), /also dead-lettered/)
 })
+
+test('ten reasons and the number of the others are listed; of more causes, the first ten', async (t) => {
+  const letters = [...'abcdefghijkl']
+  const count = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, 2]))
+  const list = (names: readonly string[]) => names.map((name) => `  2 × ${name}`)
+  const reasons = [...letters.slice(0, 10), 'other reasons']
+  const lines = renderLedger({ ...progress, reasons: count(reasons), causes: count(letters) }).split('\n')
+  t.strictSame(
+    lines.filter((line) => line.startsWith('  ')),
+    [...list(reasons), ...list(letters.slice(0, 10)), '  and 2 more'],
+  )
+})

@@ -126,10 +126,11 @@ test('UUIDs are distinguished from each other and from other ids', async (t) => 
   t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { sent: 3, processed: 2, remaining: 1, lost: 0 })
 })
 
-test('the first ten reasons are counted', async (t) => {
+test('ten reasons are counted, and the others together', async (t) => {
   const ledger = openLedger()
   for (let index = 0; index < 40; index++) ledger.failedInvocation(`reason ${index % 20}`)
   const { reasons, failedInvocations } = ledger.snapshot({ queue: 0, deadLetter: 0 })
   t.equal(failedInvocations, 40)
-  t.strictSame(reasons, Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`reason ${index}`, 2])))
+  const ten = Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`reason ${index}`, 2]))
+  t.strictSame(reasons, { ...ten, 'other reasons': 20 })
 })

@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
-import { command, environment, handlerFile, isAlive, notebook, type Result, until } from '../support/runs.ts'
+import { command, environment, folder, handlerFile, isAlive, notebook, type Result, until } from '../support/runs.ts'
 
 const FINISHING = 'finishing the running batches'
 
@@ -92,6 +94,28 @@ test('a second Ctrl-C stops the run at once: no message is deleted, and the ledg
   t.equal(code, 1)
   t.equal(pids.length, 2)
   await gone(pids)
+})
+
+test('a second Ctrl-C while the handler is loading ends the run, which failed', async (t) => {
+  const file = join(folder(t), 'h.mjs')
+  writeFileSync(file, "console.log('loading')\nawait new Promise((resolve) => setTimeout(resolve, 60_000))")
+  const { code, stdout, stderr } = await command(['local', file, '--messages', '20', '--json'], {
+    during: async (child, output) => {
+      await until(() => output.stderr.includes('function | loading'))
+      child.kill('SIGINT')
+      await until(() => output.stderr.includes(FINISHING))
+      await sleep(400) // signals within 300 ms count as one
+      child.kill('SIGINT')
+    },
+  })
+  t.match(JSON.parse(stdout), {
+    verdict: 'failed',
+    reason: 'the run was interrupted before all messages were sent; no message was processed',
+    sent: 0,
+    crashes: 0,
+  })
+  t.notMatch(stderr, 'could not be loaded')
+  t.equal(code, 1)
 })
 
 for (const signal of ['SIGKILL', 'SIGQUIT'] as const) {

@@ -46,7 +46,7 @@ test('without a terminal: plain lines and a table', async (t) => {
     'wall time': /^\d+\.\d s$/,
     'processed per second': /^\d{1,3}(,\d{3})*$/,
     'from the first delivery': '',
-    'to the last response': '',
+    'to the last processed message': '',
   })
 })
 

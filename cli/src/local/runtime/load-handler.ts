@@ -21,7 +21,9 @@ export async function loadHandler(file: string, exportName: string): Promise<Han
   if (typeof handler !== 'function') throw notFound(explain(handler ?? named, exportName, module))
   if (handler.length >= 3) {
     throw notFound(
-      `${exportName} has a callback parameter, which Lambda supports only up to Node.js 22: return a promise instead`,
+      `${exportName} has ${handler.length} parameters. Expected a handler with the parameters event and context that ` +
+        'returns a promise. If eachRecord() or eachChunk() made it, pass it to .handler() of Middy, and export the Middy ' +
+        'handler. Lambda does not run handlers with a callback on Node.js 24 and newer',
     )
   }
   return handler as Handler

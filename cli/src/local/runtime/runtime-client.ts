@@ -7,13 +7,15 @@ import { recordIdsOf, takeRecordErrors, watchRecordErrors } from './record-error
 
 const [, , file = '', exportName = '', measure] = process.argv
 const { env } = process
+/** Read once, like the client of AWS does: the file of the handler may remove it. */
+const runtimeApi = env.AWS_LAMBDA_RUNTIME_API
 const concurrency = Number(env.AWS_LAMBDA_MAX_CONCURRENCY ?? 1)
 // Sockets stay open, so that a function that has no file descriptors left can still respond.
 const agent = new Agent({ keepAlive: true, maxSockets: concurrency + 1 })
 
 function call(method: 'GET' | 'POST', path: string, body?: string) {
   return new Promise<{ headers: NodeJS.Dict<string | string[]>; text: string }>((resolve, reject) => {
-    const url = `http://${env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/${path}`
+    const url = `http://${runtimeApi}/2018-06-01/runtime/${path}`
     const sent = request(url, { method, agent }, (response) => {
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -55,6 +57,36 @@ async function reportMetrics() {
   if (metrics) await call('POST', 'metrics', JSON.stringify(metrics.take()))
 }
 
+const REQUIRED_VARIABLES = [
+  'AWS_LAMBDA_FUNCTION_NAME',
+  'AWS_LAMBDA_FUNCTION_VERSION',
+  'AWS_LAMBDA_FUNCTION_MEMORY_SIZE',
+  'AWS_LAMBDA_LOG_GROUP_NAME',
+  'AWS_LAMBDA_LOG_STREAM_NAME',
+]
+
+/** Like the client of AWS, it reads the environment variables at each invocation, and refuses to run without them. */
+function contextOf(id: string, headers: NodeJS.Dict<string | string[]>) {
+  const missing = REQUIRED_VARIABLES.filter((name) => !env[name])
+  if (missing.length > 0) {
+    throw new Error(`Lambda cannot run a handler that removes environment variables of Lambda: ${missing.join(', ')}`)
+  }
+  const deadline = Number(headers['lambda-runtime-deadline-ms'])
+  return {
+    callbackWaitsForEmptyEventLoop: true,
+    functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+    functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+    invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
+    memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    awsRequestId: id,
+    logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+    identity: undefined,
+    clientContext: undefined,
+    getRemainingTimeInMillis: () => deadline - Date.now(),
+  }
+}
+
 const metrics = measure === undefined ? undefined : openMetrics()
 
 async function serve(handler: Handler): Promise<never> {
@@ -62,25 +94,11 @@ async function serve(handler: Handler): Promise<never> {
     const { headers, text } = await call('GET', 'invocation/next')
     metrics?.start()
     const id = String(headers['lambda-runtime-aws-request-id'])
-    const deadline = Number(headers['lambda-runtime-deadline-ms'])
-    const context = {
-      callbackWaitsForEmptyEventLoop: true,
-      functionName: env.AWS_LAMBDA_FUNCTION_NAME,
-      functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
-      invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
-      memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
-      awsRequestId: id,
-      logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
-      logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
-      identity: undefined,
-      clientContext: undefined,
-      getRemainingTimeInMillis: () => deadline - Date.now(),
-    }
     const event = JSON.parse(text)
     const records = recordIdsOf(event)
     let payload: string
     try {
-      payload = JSON.stringify(await handler(event, context)) ?? 'null'
+      payload = JSON.stringify(await handler(event, contextOf(id, headers))) ?? 'null'
     } catch (error) {
       await reportRecordErrors(id, records)
       await report(`invocation/${id}/error`, error)
