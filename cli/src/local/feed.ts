@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import type { SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
 import { pMapIterable } from 'p-map'
-import { oneLine, UsageError } from '../errors.ts'
+import { kindOf, oneLine, UsageError } from '../errors.ts'
 import type { OpenLedger } from './ledger.ts'
 import type { InputMessage } from './messages.ts'
 import type { Queue } from './queue.ts'
@@ -95,7 +95,12 @@ async function* groupIntoCalls(
       continue
     }
     if (result.done) break
-    const { body, messageGroupId, messageAttributes } = result.value
+    const { body, messageGroupId, messageAttributes } = result.value ?? {}
+    if (typeof body !== 'string') {
+      throw new UsageError(
+        `expected each message to be an object whose body is a string, got ${typeof result.value === 'object' ? `a body that is ${kindOf(body)}` : kindOf(result.value)}`,
+      )
+    }
     const bytes =
       Buffer.byteLength(body) + (messageAttributes ? Buffer.byteLength(JSON.stringify(messageAttributes)) : 0)
     if (call.length === 10 || (call.length > 0 && size + bytes > MAX_CALL_BYTES)) {

@@ -7,6 +7,7 @@ import { feed, type Input } from './feed.ts'
 import { type Ledger, openLedger, type Progress } from './ledger.ts'
 import { type OwnQueueOptions, startOwnQueue } from './own-queue.ts'
 import { openQueue, type Queue, type QueueAddress } from './queue.ts'
+import { checkRunOptions } from './run-options.ts'
 import { FUNCTION_DEFAULTS } from './runtime/environment.ts'
 import { type Runtime, type RuntimeOptions, startRuntime } from './runtime/runtime.ts'
 
@@ -47,6 +48,17 @@ export const MAPPING_DEFAULTS: EventSourceOptions = {
   onFailure: () => {},
 }
 
+/** Lambda delivers at most ten messages of a FIFO queue, without a window. */
+const FIFO_DEFAULTS = { batchSize: 10, windowMs: 0 }
+
+/** Refuses a combination that Lambda rejects. */
+function checkBatch({ batchSize, windowMs }: EventSourceOptions, fifo: boolean) {
+  if (fifo && batchSize > 10)
+    throw new UsageError(`run(): expected option mapping.batchSize to be at most 10 on a FIFO queue, got ${batchSize}`)
+  if (batchSize > 10 && windowMs === 0)
+    throw new UsageError(`run(): expected option mapping.windowMs to be above 0 for a batchSize of ${batchSize}, got 0`)
+}
+
 const NEVER = new AbortController().signal
 const POLL_MS = 250
 const DRAIN_MS = 1000
@@ -62,6 +74,7 @@ export function checkFile(file: string) {
  * processes and servers before it returns.
  */
 export async function run(options: RunOptions): Promise<Ledger> {
+  checkRunOptions(options)
   const { messages = [], idle, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
   checkFile(options.function.file)
   const closing: (() => unknown)[] = []
@@ -72,6 +85,8 @@ export async function run(options: RunOptions): Promise<Ledger> {
     closing.push(opened.close)
     const queue = own ? { ...opened, send: own.send, waiting: own.waiting } : opened
 
+    const mapping = { ...MAPPING_DEFAULTS, ...(queue.fifo ? FIFO_DEFAULTS : {}), ...options.mapping }
+    checkBatch(mapping, queue.fifo)
     const timeout = (options.function.timeout ?? FUNCTION_DEFAULTS.timeout) / 1000
     if (queue.visibilityTimeout < timeout) {
       throw new UsageError(
@@ -155,7 +170,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
       // Once the queue has been empty for long enough, the last long poll is aborted.
       const receive = (max: number, wait: number) => queue.receive(max, wait, idled.signal)
       const parts = { queue: { ...queue, receive }, runtime, ledger, draining }
-      await runEventSource(parts, { ...MAPPING_DEFAULTS, ...options.mapping })
+      await runEventSource(parts, mapping)
     }
     const end = () => ended.abort()
     const sending = send().catch((error) => {

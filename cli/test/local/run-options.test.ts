@@ -1,0 +1,74 @@
+import { test } from 'tap'
+import { type RunOptions, run } from '../../src/engine.ts'
+import { handlerFile } from '../support/runs.ts'
+
+const good = {
+  queue: { visibilityTimeout: 40, maxReceives: 3 },
+  function: { file: handlerFile('outcomes.mjs') },
+  mapping: {},
+  messages: [],
+  idle: 0,
+}
+const NUMBER = 'a number from 1 to 5,400,000'
+
+const cases: [title: string, options: unknown, message: string | RegExp][] = [
+  ['no options', undefined, 'run(): expected an object of options, got undefined'],
+  ['empty options', {}, 'run(): expected option queue to be an object, got undefined'],
+  ['no function', { ...good, function: undefined }, 'run(): expected option function to be an object, got undefined'],
+  ['no file', { ...good, function: {} }, 'run(): expected option function.file to be a string, got undefined'],
+  [
+    'no messages',
+    { ...good, messages: undefined },
+    'run(): expected option messages to be an iterable or an async iterable of messages, got undefined',
+  ],
+  [
+    'an unknown option',
+    { ...good, batchSize: 10 },
+    /^run\(\): unknown option batchSize\. Expected one of queue, function, /,
+  ],
+  [
+    'an unknown nested option',
+    { ...good, queue: { ...good.queue, visibility: 1 } },
+    'run(): unknown option queue.visibility. Expected one of visibilityTimeout, maxReceives, port, fifo',
+  ],
+  [
+    'a number as text',
+    { ...good, function: { ...good.function, timeout: '30' } },
+    `run(): expected option function.timeout to be ${NUMBER}, got a string`,
+  ],
+  [
+    'not a number',
+    { ...good, function: { ...good.function, timeout: Number.NaN } },
+    `run(): expected option function.timeout to be ${NUMBER}, got NaN`,
+  ],
+  [
+    'a batch size above the limit of Lambda',
+    { ...good, mapping: { batchSize: 20_000 } },
+    'run(): expected option mapping.batchSize to be a whole number from 1 to 10,000, got 20000',
+  ],
+  [
+    'a large batch size without a window',
+    { ...good, mapping: { batchSize: 11, windowMs: 0 } },
+    'run(): expected option mapping.windowMs to be above 0 for a batchSize of 11, got 0',
+  ],
+  [
+    'a large batch size on a FIFO queue',
+    { ...good, queue: { ...good.queue, fifo: true }, mapping: { batchSize: 11 } },
+    'run(): expected option mapping.batchSize to be at most 10 on a FIFO queue, got 11',
+  ],
+  [
+    'a text as a message',
+    { ...good, messages: ['text'] },
+    'expected each message to be an object whose body is a string, got a string',
+  ],
+  [
+    'a message whose body is an object',
+    { ...good, messages: [{ body: {} }] },
+    'expected each message to be an object whose body is a string, got a body that is an object',
+  ],
+]
+for (const [title, options, message] of cases) {
+  test(`run() refuses ${title}`, async (t) => {
+    await t.rejects(run(options as RunOptions), { name: 'UsageError', message })
+  })
+}
