@@ -451,11 +451,13 @@ t.test('handlers that hang do not use up the limit: all other records still star
 
 t.test('a record that is aborted at the end of the batch counts neither as a success nor as a failure', async (t) => {
   const clock = mockClock(t)
-  const { handle, calls } = await start(t, 10)
+  const { handle, held, calls } = await start(t, 10)
   const result = handle(standardEvent('a'), timedContext(1000))
   await settled()
   clock.advance(1000)
   t.strictSame(failed(await result), ['a'])
+  held.fail('a')
+  await settled()
   t.strictSame(calls, [
     ['started', 0],
     ['ended', undefined],
