@@ -86,9 +86,8 @@ function readEvent(event: unknown): Batch {
  * @returns a copy of the list, which nobody else can change
  * @throws {TypeError} unless they are the records of the batch, in their order
  */
-export function recordsOf(batch: Batch, event: unknown): readonly SQSRecord[] {
-  const records = isObject(event) ? (event as Partial<SQSEvent>).Records : undefined
-  if (hasRecordsOf(batch, records)) return records.slice()
+export function recordsOf(batch: Batch, { Records }: SQSEvent): readonly SQSRecord[] {
+  if (hasRecordsOf(batch, Records)) return Records.slice()
   throw otherRecords()
 }
 
