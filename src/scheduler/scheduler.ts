@@ -106,6 +106,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
   function schedule(jobs: Jobs, deadlines: Deadlines): Schedule {
     const { promise: done, resolve } = Promise.withResolvers<Failure[]>()
     const { maxInFlight } = jobs.ready
+    // `classify` and tracing subscribers run at the end of a job, and can take long.
+    const isObserved = limiter !== undefined || jobs.settled !== undefined
     const durations: number[] = []
     const heldSlots = new Set<Slot>()
     // Everything that refers to the batch. `undefined` after the end, so that a handler that hangs does not keep the
@@ -284,8 +286,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         endInLimiter(slot, now, succeeded)
       }
       settle(slot, result, now)
-      // `classify` and tracing subscribers can take long.
-      return limiter || work?.jobs.settled ? performance.now() : now
+      return isObserved ? performance.now() : now
     }
 
     function endInLimiter(slot: Slot, now: number, succeeded: boolean | undefined): void {

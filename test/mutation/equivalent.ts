@@ -173,7 +173,12 @@ export const EQUIVALENT: Readonly<
       'Setting an equal limit changes nothing. The check saves time.',
     ],
     [
-      'return limiter || work?.jobs.settled ? performance.now() : now',
+      'const isObserved = limiter !== undefined || jobs.settled !== undefined',
+      ['const isObserved = true'],
+      'Reading the clock always is correct. The condition saves time.',
+    ],
+    [
+      'return isObserved ? performance.now() : now',
       ['return true ? performance.now() : now'],
       'Reading the clock always is correct. The condition saves time.',
     ],
