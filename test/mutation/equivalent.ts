@@ -178,11 +178,6 @@ export const EQUIVALENT: Readonly<
       'Reading the clock always is correct. The condition saves time.',
     ],
     [
-      'return isObserved ? performance.now() : now',
-      ['return true ? performance.now() : now'],
-      'Reading the clock always is correct. The condition saves time.',
-    ],
-    [
       'if (now >= expiresAt && work?.states.isRunning(slot.job)) {',
       ['if (now >= expiresAt && work.states.isRunning(slot.job)) {'],
       'After the end of the batch, no slot is held. TypeScript needs the check.',
