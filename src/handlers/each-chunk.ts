@@ -6,8 +6,8 @@ import { readChunkResponse } from '../report/response.ts'
 import { rejected } from '../scheduler/job-states.ts'
 import type { BatchHandler, ChunkHandler, ChunkResult, NotEmptyResults, ParsedRecord, RecordOptions } from '../types.ts'
 import { type BodyParser, bodyParserOf } from './body.ts'
-import { chunkJobs } from './jobs.ts'
-import { type Chunk, runBatchOf } from './run-batch.ts'
+import { type Chunk, chunkJobs } from './jobs.ts'
+import { runBatchOf } from './run-batch.ts'
 
 /**
  * Turns a chunk handler, which processes several records at once, into an inner handler: the function for Middy's

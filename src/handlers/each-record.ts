@@ -3,8 +3,8 @@ import type { Context, SQSRecord } from 'aws-lambda'
 import { kindOf } from '../describe.ts'
 import type { BatchHandler, ParsedRecord, RecordHandler } from '../types.ts'
 import { type BodyParser, bodyParserOf } from './body.ts'
-import { recordJobs } from './jobs.ts'
-import { type RecordRunner, runBatchOf } from './run-batch.ts'
+import { type RecordRunner, recordJobs } from './jobs.ts'
+import { runBatchOf } from './run-batch.ts'
 
 /**
  * Turns a record handler, which processes one record, into an inner handler: the function for Middy's `.handler()`. The

@@ -5,7 +5,23 @@ import { createReadyQueue } from '../scheduler/ready-queue.ts'
 import type { Jobs } from '../scheduler/scheduler.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { RecordOptions } from '../types.ts'
-import type { Chunk, ChunkRunner, RecordRunner } from './run-batch.ts'
+
+export type RecordRunner = (record: SQSRecord, options: RecordOptions) => unknown
+
+export interface ChunkRunner {
+  readonly size: number
+  run(chunk: Chunk, options: RecordOptions): Promise<void>
+}
+
+/** Records that one call of a chunk handler processes. */
+export interface Chunk {
+  readonly records: readonly SQSRecord[]
+  readonly ids: readonly string[]
+  /** Whether the records belong to a message group of a FIFO queue. If one fails, the records after it are blocked. */
+  readonly isFifo: boolean
+  /** Why single records of the chunk failed, by their position in it. */
+  readonly failed: Map<number, unknown>
+}
 
 /** The jobs of a batch: its records, or chunks of them. Only this file knows which records belong to a job. */
 export interface BatchJobs extends Jobs {

@@ -2,7 +2,6 @@ import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { isObject } from '../describe.ts'
 import type { Settings } from '../options.ts'
 import type { Batch } from '../sqs-event.ts'
-import type { RecordOptions } from '../types.ts'
 import type { BatchJobs } from './jobs.ts'
 
 /**
@@ -18,23 +17,6 @@ export type RunBatch = <THandler>(
   event: SQSEvent,
   signal: AbortSignal | undefined,
 ) => Promise<SQSBatchResponse>
-
-export type RecordRunner = (record: SQSRecord, options: RecordOptions) => unknown
-
-export interface ChunkRunner {
-  readonly size: number
-  run(chunk: Chunk, options: RecordOptions): Promise<void>
-}
-
-/** Records that one call of a chunk handler processes. */
-export interface Chunk {
-  readonly records: readonly SQSRecord[]
-  readonly ids: readonly string[]
-  /** Whether the records belong to a message group of a FIFO queue. If one fails, the records after it are blocked. */
-  readonly isFifo: boolean
-  /** Why single records of the chunk failed, by their position in it. */
-  readonly failed: Map<number, unknown>
-}
 
 const RUN = Symbol('runBatch')
 

@@ -1,5 +1,5 @@
 import type { Context } from 'aws-lambda'
-import type { Settings } from '../options.ts'
+import type { TimeBudget } from '../types.ts'
 import { warn } from '../warn.ts'
 
 /** When an invocation must stop starting records, and when its batch must end, on the clock of `performance.now()`. */
@@ -69,7 +69,15 @@ export function responseReserve(share: number, records: number, left: number): n
  * @param left milliseconds of the function's time; `undefined` if that is not known
  */
 export function deadlines(
-  { timeBudget, cpuShare, failureHandlers }: Pick<Settings, 'timeBudget' | 'cpuShare' | 'failureHandlers'>,
+  {
+    timeBudget,
+    cpuShare,
+    failureHandlers,
+  }: {
+    readonly timeBudget?: TimeBudget | false | undefined
+    readonly cpuShare: number
+    readonly failureHandlers: readonly unknown[]
+  },
   records: number,
   left: number | undefined,
   now: number,
