@@ -102,7 +102,7 @@ export function createInvocation(
   /** The response that Middy removed when something threw. A middleware may have added failures to it. */
   let removedResponse: unknown
 
-  const run: RunBatch = async (createJobs, handler, event, signal) => {
+  const run: RunBatch = async (createJobs, handler, event, context, signal) => {
     // The invocation is making its response, or has made it. Nobody would receive the results, and Lambda may already
     // have deleted the messages or made them visible again.
     if (phase === 'ended')
@@ -121,7 +121,7 @@ export function createInvocation(
     phase = 'running' // set before any record handler runs, because a record handler could call `run()` again
     try {
       const jobs = createJobs(batch, recordsOf(batch, event), handler, settings)
-      started = start(traceJobs(jobs, batch, trace), signal)
+      started = start(traceJobs(jobs, batch, trace), context, signal)
     } catch (error) {
       fatal = { error } // no record was started
       throw error
@@ -132,7 +132,7 @@ export function createInvocation(
     return started.givenReport.response
   }
 
-  function start(jobs: BatchJobs, signal: AbortSignal | undefined): Started {
+  function start(jobs: BatchJobs, context: unknown, signal: AbortSignal | undefined): Started {
     const now = performance.now()
     const left = timeLeft(context)
     const running = schedule(jobs, deadlines(settings, size, left, now))

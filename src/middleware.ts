@@ -137,7 +137,7 @@ function createLimits(concurrency: Settings['concurrency']): Pick<Limits, 'concu
 async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> {
   const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] })
   const { run, conclude } = createInvocation(batch, {} as Context, { ...settings, onSummary: undefined }, schedule)
-  await conclude(await run(recordJobs, () => {}, batch.event, undefined))
+  await conclude(await run(recordJobs, () => {}, batch.event, {}, undefined))
 }
 
 function refuseDurableContext(context: object): void {

@@ -11,8 +11,8 @@ import type {
 } from './types.ts'
 import { warn } from './warn.ts'
 
-/** The checked options, with their defaults. */
-export interface Settings extends BoundedSqsBatchOptions {
+/** The checked options, with the defaults that are not `undefined` or `false`. */
+export interface Settings extends Omit<BoundedSqsBatchOptions, 'onFailure'> {
   readonly concurrency: number | AdaptiveConcurrency
   readonly fifoFailure: 'group' | 'batch'
   /** The option `onFailure`. */

@@ -14,11 +14,13 @@ export interface SeenRecords {
    */
   noteResponse(response: unknown): void
   /**
-   * @param whenRead whether to check all events that were read before the last response. An event is always checked if
-   * an array was set as the response after it was read: the results in an array are matched to records by position
+   * Always checks the event that was read last before an array was set as the response, because the results in an array
+   * are matched to records by position.
+   *
+   * @param isEachChecked whether to check each event that was read before the last response, too
    * @throws {TypeError} unless these events had the records of the batch, in order
    */
-  assertSame(whenRead: boolean): void
+  assertSame(isEachChecked: boolean): void
 }
 
 export function watchSeenRecords(batch: Batch): SeenRecords {
@@ -54,8 +56,8 @@ export function watchSeenRecords(batch: Batch): SeenRecords {
         wasDifferentAtArray = true
       }
     },
-    assertSame(whenRead) {
-      if (wasDifferentAtArray || (whenRead && wasDifferentBeforeResponse)) throw otherRecords()
+    assertSame(isEachChecked) {
+      if (wasDifferentAtArray || (isEachChecked && wasDifferentBeforeResponse)) throw otherRecords()
     },
   }
 }

@@ -15,6 +15,7 @@ export type RunBatch = <THandler>(
   createJobs: (batch: Batch, records: readonly SQSRecord[], handler: THandler, settings: Settings) => BatchJobs,
   handler: THandler,
   event: SQSEvent,
+  context: unknown,
   signal: AbortSignal | undefined,
 ) => Promise<SQSBatchResponse>
 

@@ -106,7 +106,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
   function schedule(jobs: Jobs, deadlines: Deadlines): Schedule {
     const { promise: done, resolve } = Promise.withResolvers<Failure[]>()
     const { maxInFlight } = jobs.ready
-    // `classify` and tracing subscribers run at the end of a job, and can take long.
+    // `classify` and tracing subscribers run at the end of a job, and can take long. The worker then reads the clock
+    // again before the next job.
     const isObserved = limiter !== undefined || jobs.settled !== undefined
     const durations: number[] = []
     const heldSlots = new Set<Slot>()
@@ -408,7 +409,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         await null
         if (durations.length > finished) await eventLoop.yieldToEventLoop()
         // The timer is set here and not earlier: the first worker checks the clock itself, and may finish the batch
-        // first. A timer and not a call: a handler may have finished, but its promise has not settled yet.
+        // first. A timer and not a call: the promises of handlers that have finished settle before it, so their records
+        // are not reported as timed out.
         if (work) timer ??= startTimer(watchDeadlines, 0)
       }
       isStartingWorkers = false

@@ -423,6 +423,22 @@ t.test('settled results are refused if a later middleware replaced the event by 
   })
 })
 
+t.test('a list of failures is refused if a middleware read an event with other records in the meantime', async (t) => {
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .before((request) => {
+      const { event } = request
+      request.event = { Records: event.Records.toReversed() }
+      t.equal(request.event.Records.length, 2)
+      request.event = event
+    })
+    .handler(async () => ({ batchItemFailures: [] }))
+  await t.rejects(handler(standardEvent('a', 'b'), testContext()), {
+    name: 'TypeError',
+    message: /Records of the event are not those that came/,
+  })
+})
+
 t.test('settled results are refused if the records cannot be read when the inner handler responds', async (t) => {
   let isReadable = true
   const handler = middy()

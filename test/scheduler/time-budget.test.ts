@@ -71,6 +71,21 @@ t.test('if little time remains, nothing starts in the last 20 %, and the respons
   t.strictSame(failed(await result), ['c', 'd'])
 })
 
+t.test('the time budget is that of the context that the inner handler passes on', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const records = eachRecord(held.handle)
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false, timeBudget: { drain: 100, abort: 100 } }))
+    .handler((event) => records(event, timedContext(1000)))
+  const result = handler(standardEvent('a', 'b'), timedContext(3000))
+  await settled()
+  held.succeed('b')
+  await settled()
+  clock.advance(900)
+  t.strictSame(failed(await result), ['a'])
+})
+
 t.test('the response does not wait if no record is in flight after the drain', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()

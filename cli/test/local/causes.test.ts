@@ -99,7 +99,8 @@ test('if the handler does not return the response of the library, the failed mes
   }
 })
 
-const UNFINISHED = 'the handler responded before its batch had ended: await the Middy handler, and return its response'
+const UNFINISHED =
+  'the library made no response for this batch: await the Middy handler, return its response, and do not catch its error'
 const unfinished: [exportName: string, expected: object][] = [
   ['withoutAwait', { processed: 0, lost: 10, causes: { [UNFINISHED]: 10 } }],
   ['withoutAwaitOfHalf', { processed: 5, lost: 5, causes: { [UNFINISHED]: 5 } }],

@@ -7,11 +7,11 @@ export interface RecordErrors {
   errors: Record<string, string>
   /** The ids of the records that the library reported in its response. */
   reported?: string[]
-  /** The ids of records without a result: the library had made no response for their batch when the handler ended. */
+  /** The records that had not succeeded when the handler ended, if the library had made no response for their batch. */
   unfinished?: Record<string, true>
 }
 
-/** The fields of the library's messages that are used here. All events of a batch have the same object. */
+/** The fields of the library's messages that are used here. The object is the same in all messages of a batch. */
 interface BatchTrace {
   event: { Records: { messageId: string }[] }
   /** Missing if the invocation failed. */
