@@ -57,6 +57,11 @@ const cases: [title: string, options: unknown, message: string | RegExp][] = [
     'run(): expected option mapping.batchSize to be at most 10 on a FIFO queue, got 11',
   ],
   [
+    'a window on a FIFO queue',
+    { ...good, queue: { ...good.queue, fifo: true }, mapping: { windowMs: 5000 } },
+    'run(): expected option mapping.windowMs to be 0 on a FIFO queue, got 5000',
+  ],
+  [
     'a text as a message',
     { ...good, messages: ['text'] },
     'expected each message to be an object whose body is a string, got a string',

@@ -42,6 +42,17 @@ for (const [name, fix] of [
   })
 }
 
+test('a misspelled property whose value is not known is listed as not checked', async (t) => {
+  const template = sam({ mapping: { BatchSise: { 'Fn::ImportValue': 'size' } } })
+  const [finding, ...more] = await findingsIn(t, template)
+  t.strictSame(more, [])
+  t.match(finding, {
+    rule: 'not-checked',
+    resource: 'Handler/Orders',
+    fix: 'Correct the name. Did you mean BatchSize?',
+  })
+})
+
 const MISSPELLED = { mapping: { BatchSise: 5 } }
 const Off = { 'Fn::Equals': ['a', 'b'] }
 for (const [title, template] of [
