@@ -1,5 +1,5 @@
 import type { SQSEvent } from 'aws-lambda'
-import { type Batch, hasRecordsOf, otherRecords } from './sqs-event.ts'
+import { type Batch, changedRecordsError, hasRecordsOf } from './sqs-event.ts'
 
 /** After about this many comparisons with one list, which take about 10 ms, the list is not compared again. */
 const MAX_COMPARED = 1_000_000
@@ -57,7 +57,7 @@ export function watchSeenRecords(batch: Batch): SeenRecords {
       }
     },
     assertSame(isEachChecked) {
-      if (wasDifferentAtArray || (isEachChecked && wasDifferentBeforeResponse)) throw otherRecords()
+      if (wasDifferentAtArray || (isEachChecked && wasDifferentBeforeResponse)) throw changedRecordsError()
     },
   }
 }

@@ -60,8 +60,8 @@ function readEvent(event: unknown): Batch {
     }
     const { eventSource, messageId }: { readonly eventSource?: unknown; readonly messageId?: unknown } = record
     // Events that tests make by hand often omit `eventSource`.
-    if (eventSource !== 'aws:sqs' && eventSource !== undefined) throw otherSource(eventSource, index)
-    if (typeof messageId !== 'string' || messageId === '') throw unusableId(messageId, index)
+    if (eventSource !== 'aws:sqs' && eventSource !== undefined) throw otherSourceError(eventSource, index)
+    if (typeof messageId !== 'string' || messageId === '') throw unusableIdError(messageId, index)
     records.push(record)
     ids.push(messageId)
     const count = Number(record.attributes?.ApproximateReceiveCount)
@@ -88,10 +88,10 @@ function readEvent(event: unknown): Batch {
  */
 export function recordsOf(batch: Batch, { Records }: SQSEvent): readonly SQSRecord[] {
   if (hasRecordsOf(batch, Records)) return Records.slice()
-  throw otherRecords()
+  throw changedRecordsError()
 }
 
-export function otherRecords(): TypeError {
+export function changedRecordsError(): TypeError {
   return new TypeError(
     'The Records of the event are not those that came with the batch: a middleware or the handler removed, added or ' +
       'moved some. Keep all of them, in order',
@@ -118,12 +118,12 @@ function fifoGroup(record: SQSRecord): string | undefined {
   return typeof arn === 'string' && arn.endsWith('.fifo') ? String(record.attributes?.MessageGroupId ?? '') : undefined
 }
 
-function otherSource(eventSource: unknown, index: number): InvalidSqsEventError {
+function otherSourceError(eventSource: unknown, index: number): InvalidSqsEventError {
   const received = typeof eventSource === 'string' ? eventSource.slice(0, 100) : kindOf(eventSource)
   return new InvalidSqsEventError(`Expected records from aws:sqs, but record ${index} comes from ${received}`)
 }
 
-function unusableId(id: unknown, index: number): InvalidSqsEventError {
+function unusableIdError(id: unknown, index: number): InvalidSqsEventError {
   const received = id === '' ? 'an empty string' : kindOf(id)
   return new InvalidSqsEventError(`Expected a messageId in every record, but that of record ${index} is ${received}`)
 }
