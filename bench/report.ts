@@ -83,7 +83,7 @@ function lambdaTable(cases: Cases, isShort: boolean): string {
       'all libraries. ' +
       (isShort
         ? 'The figures are medians of the fastest batch of each process, and of the CPU time of the first batch.'
-        : 'Each process gives the time of its median batch, or for the first two columns of its first batch. The figures are the medians of these times.'),
+        : 'In the first two columns, each process contributes the time of its first batch. In the others, it contributes the time of its median batch. The figures are the medians of these times.'),
   )
 }
 

@@ -27,7 +27,7 @@ const circuit = circuitBreaker(handleWhen(isFailure), {
 })
 
 /**
- * Posts payments to a service that is sometimes down. While the circuit is open, records fail at once, without a call.
+ * Posts payments to a service that is sometimes down. While the circuit is open, records fail immediately, without a call.
  * SQS redelivers them after up to 60 s, then 120, 240, … up to 15 minutes.
  *
  * Each of these failures also counts as a receive. Choose a `maxReceiveCount` that is enough for the longest outage:

@@ -15,7 +15,7 @@ if (!queueUrl)
 const client = new SQSClient({ requestHandler: { connectionTimeout: 1000 } })
 
 /**
- * Posts orders to a service. Orders that the service will never accept go to the dead-letter queue at once, with the
+ * Posts orders to a service. Orders that the service will never accept go to the dead-letter queue immediately, with the
  * reason. Other failed orders are redelivered after a random delay. Its maximum grows with each delivery, to protect a
  * service that is down.
  *

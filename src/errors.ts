@@ -94,8 +94,8 @@ export class RecordNotStartedError extends SqsBatchError {
  * group. With `fifoFailure: 'batch'`, it is any record of the batch. `cause` is the error of that record. The blocked
  * record is reported so that the order is kept.
  *
- * Its handler never ran, except if the other record was reported later: by a chunk handler, your own inner handler or a
- * middleware.
+ * Usually, its handler never ran. It may have run if the other record was reported later: by a chunk handler, your own inner
+ * handler or a middleware.
  */
 export class RecordBlockedError extends SqsBatchError {
   static {
@@ -142,7 +142,7 @@ export class FullBatchFailureError extends AggregateError {
 }
 
 /**
- * Throw it in a handler if a retry cannot succeed. `deadLetter()` sends such a record to a dead-letter queue at once.
+ * Throw it in a handler if a retry cannot succeed. `deadLetter()` sends such a record to a dead-letter queue immediately.
  * Without `deadLetter()`, the record is an ordinary failure and SQS redelivers it.
  *
  * @example
@@ -156,7 +156,7 @@ export class PermanentError extends SqsBatchError {
 }
 
 /**
- * Reads from the class of an error why its record failed. Returns `undefined` if the handler failed, the body was not
+ * Returns why a record failed, from the class of its error. It is `undefined` if the handler failed, the body was not
  * valid, or an inner handler reported the record.
  */
 export function outcomeOf(error: unknown): 'timedOut' | 'aborted' | 'blocked' | 'notStarted' | undefined {

@@ -14,8 +14,8 @@ export interface SeenRecords {
    */
   noteResponse(response: unknown): void
   /**
-   * Always checks the event that was read last before an array was set as the response, because the results in an array
-   * are matched to records by position.
+   * The results in an array are matched to records by position. So the event that was read last before an array was set
+   * as the response is always checked.
    *
    * @param isEachChecked whether to check each event that was read before the last response, too
    * @throws {TypeError} unless these events had the records of the batch, in order

@@ -1,5 +1,5 @@
 /**
- * Milliseconds, about 24 days. `setTimeout()` fires at once if the delay is longer
+ * Milliseconds, about 24 days. `setTimeout()` fires immediately if the delay is longer
  * (https://nodejs.org/api/timers.html#settimeoutcallback-delay-args).
  */
 const MAX_DELAY = 2 ** 31 - 1

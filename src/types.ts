@@ -5,7 +5,7 @@ import type { CREATE_LIMITER, FailureClass, Limiter, LimitReason } from './sched
 export interface RecordOptions {
   /**
    * Aborts at the record's timeout (option `recordTimeout`) and when the batch runs out of time. Pass it to `fetch()`
-   * or to the `send()` of an SDK client, so that the handler stops and frees its slot at once.
+   * or to the `send()` of an SDK client, so that the handler stops and frees its slot immediately.
    *
    * The signal is created when it is first read. Destructure it, or pass this object on. A copy made with
    * `{ ...options }` does not contain it.
@@ -195,7 +195,7 @@ export interface BoundedSqsBatchOptions {
   readonly fifoFailure?: 'group' | 'batch' | undefined
   /**
    * Whether to throw `FullBatchFailureError` if the batch is not empty and every record is still reported after
-   * `onFailure`. The invocation then counts as an error in Lambda's metrics. Lambda redelivers the whole batch in both
+   * `onFailure`. The invocation then counts as an error in Lambda's metrics. SQS redelivers the whole batch in both
    * cases.
    * @default false
    */
@@ -296,9 +296,9 @@ export interface BatchSummary {
   readonly blocked: number
   /** The batch ended before they started. */
   readonly notStarted: number
-  /** Failed records that a failure handler did not return, so that Lambda deletes their messages. */
+  /** Records that did not succeed, but that a failure handler did not return. Lambda deletes their messages. */
   readonly handled: number
-  /** Failed records that the response reports in `batchItemFailures`. */
+  /** Records that did not succeed, and that the response reports in `batchItemFailures`. */
   readonly reported: number
   /** How long handlers ran, including the validation of bodies, in milliseconds. `undefined` if no record started. */
   readonly durations: { readonly p50: number; readonly p95: number; readonly max: number } | undefined

@@ -66,7 +66,7 @@ export function responseReserve(share: number, records: number, left: number): n
 /**
  * The deadlines of an invocation whose first record starts `now`.
  *
- * @param left milliseconds of the function's time; `undefined` if that is not known
+ * @param left milliseconds until the function's timeout; `undefined` if that is not known
  */
 export function deadlines(
   {

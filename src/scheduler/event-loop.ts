@@ -7,7 +7,7 @@ const MAX_TIME_WITHOUT_YIELD = 10
 export interface EventLoop {
   /** Counts from now, as if there were a yield. Call it if no other invocation is running. */
   reset(): void
-  /** Whoever starts jobs yields after this time, on the clock of `performance.now()`. */
+  /** Code that starts jobs yields after this time, on the clock of `performance.now()`. */
   readonly yieldAt: number
   yieldToEventLoop(): Promise<void>
 }

@@ -96,8 +96,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     if (count < (limiter?.limit ?? slots.limit)) return
     warn(
       'BOUNDED_SQS_BATCH_SIGNAL_IGNORED',
-      `Handlers that ignore their abort signal occupy all ${slots.limit} slots: they are still running ` +
-        `${recordTimeout} ms (recordTimeout) after it aborted. Their batches end now, and records that have not ` +
+      `Handlers that ignore their signal occupy all ${slots.limit} slots: each still runs ` +
+        `${recordTimeout} ms (recordTimeout) after its signal aborted. Their batches end now, and records that have not ` +
         'started are reported. Pass `signal` to every call that a handler awaits, for example fetch(url, { signal })',
     )
     for (const batch of liveBatches) if (batch.countUnresponsive(now) > 0) batch.end()

@@ -10,7 +10,7 @@ export interface Slots {
   /** Whether more slots are held than there are, because the limit has become smaller. */
   isOverLimit(): boolean
   /**
-   * Calls `start` when there is a free slot, at once if there is one. `release` frees the slot: call it once.
+   * Calls `start` when there is a free slot, immediately if there is one. `release` frees the slot: call it once.
    */
   enqueue(start: (release: () => void) => void): void
 }
@@ -64,7 +64,7 @@ export function createSlots(limit: number): Slots {
     isContended,
     isOverLimit,
     enqueue(start) {
-      if (queue.pending === 0) addKeptSlot() // sets `keptSlot` at once, because a slot is free
+      if (queue.pending === 0) addKeptSlot() // sets `keptSlot` immediately, because a slot is free
       const endTask = keptSlot
       if (!endTask) {
         void queue.add(() => new Promise<void>(start))

@@ -8,7 +8,7 @@ import { checkDeadLetterOptions, type DeadLetterOptions } from './options.ts'
 import { addReason, countReasons, errorWithoutStack, listReasons, type Reasons, reasonOf } from './reasons.ts'
 
 /**
- * Makes a failure handler that sends records to a dead-letter queue at once, before they reach the queue's
+ * Makes a failure handler that sends records to a dead-letter queue immediately, before they reach the queue's
  * `maxReceiveCount`. By default, it sends records that failed with a `PermanentError`.
  *
  * A record is removed from the failures only after SQS has accepted its message in the dead-letter queue. Lambda then
@@ -25,8 +25,8 @@ import { addReason, countReasons, errorWithoutStack, listReasons, type Reasons, 
  * - `DeadLetter.SourceQueue`, the ARN of the source queue, or `sourceQueueUrl`
  * - `DeadLetter.ReceiveCount`, a number: how often the message was delivered
  *
- * If the dead-letter queue is a FIFO queue, the deduplication id is the message id. SQS then drops a repeated message
- * for five minutes. A record without a message group gets its message id as its group.
+ * If the dead-letter queue is a FIFO queue, the deduplication id is the message id. If the same
+ * message is sent again within five minutes, SQS drops it. A record without a message group gets its message id as its group.
  *
  * @throws {TypeError} if an option is missing, unknown or not valid
  * @example

@@ -53,7 +53,7 @@ export interface RetryBackoffOptions {
   readonly max?: number | undefined
   /**
    * `'full'`: the delay is a random number of whole seconds from 1 to the longest delay. Records that failed together
-   * then come back at different times. `'none'`: always the longest delay.
+   * are then redelivered at different times. `'none'`: always the longest delay.
    * @default 'full'
    */
   readonly jitter?: 'full' | 'none' | undefined

@@ -61,7 +61,7 @@ export function retryBackoff(options: RetryBackoffOptions) {
     }
     if (reasons.size > 0) {
       const count = `${countReasons(reasons)} of ${failures.length} records`
-      const text = `${count} may not have been delayed and then keep the visibility timeout of their queue`
+      const text = `SQS did not confirm the delay of ${count}. They may keep the visibility timeout of their queue`
       request.log(errorWithoutStack(`retryBackoff(): ${text}: ${listReasons(reasons)}`))
     }
     return failures

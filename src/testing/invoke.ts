@@ -29,7 +29,7 @@ export interface InvokeResult<TResponse = unknown> {
   readonly response: TResponse
   /** The records of the event whose messages Lambda deletes. */
   readonly succeeded: readonly SQSRecord[]
-  /** The records of the event that SQS delivers again. */
+  /** The records of the event that SQS redelivers. */
   readonly failed: readonly SQSRecord[]
 }
 
@@ -39,7 +39,7 @@ export interface InvokeResult<TResponse = unknown> {
  *
  * @throws whatever the handler throws
  * @throws {TypeError} if an argument is not valid
- * @throws {Error} if Lambda redelivers the whole batch for another reason. Either the handler does not respond within
+ * @throws {Error} if SQS would redeliver the whole batch for another reason. Either the handler does not respond within
  * its timeout, or its response is not valid. A response is not valid if, for example, it names a message that is not in
  * the batch (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html)
  *
@@ -86,7 +86,7 @@ async function respondInTime<TReturn>(
 ): Promise<Awaited<TReturn>> {
   const context = sqsContext({ timeout })
   const timedOut = new Error(
-    `invoke(): Lambda redelivers the whole batch, because the handler did not respond within its timeout of ${timeout} ms`,
+    `invoke(): SQS would redeliver the whole batch, because the handler did not respond within its timeout of ${timeout} ms`,
   )
   const returned = handler(JSON.parse(event), context as never, undefined as never)
   if (typeof (returned as PromiseLike<unknown> | undefined)?.then !== 'function') {
@@ -156,5 +156,5 @@ function toJson(response: unknown): unknown {
 }
 
 function wholeBatch(reason: string, options?: ErrorOptions): Error {
-  return new Error(`invoke(): Lambda redelivers the whole batch, because ${reason}`, options)
+  return new Error(`invoke(): SQS would redeliver the whole batch, because ${reason}`, options)
 }

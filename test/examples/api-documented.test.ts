@@ -78,7 +78,7 @@ t.test('each type that is exported', (t) => {
   t.end()
 })
 
-t.test('each option', async (t) => {
+t.test('each option, except those of adaptiveConcurrency(),', async (t) => {
   const { boundedSqsBatch, eachChunk, eachRecord } = library
   assertSections(t, await optionsOf(boundedSqsBatch))
   for (const option of ['timeBudget', 'rateLimit']) {
@@ -110,7 +110,7 @@ t.test('each option', async (t) => {
   )
 })
 
-t.test('each field of a summary', async (t) => {
+t.test('each field of a summary with a fixed concurrency', async (t) => {
   const fields: string[] = []
   await handlerOf(() => {}, { onSummary: (summary) => void fields.push(...Object.keys(summary)) })(standardEvent('a'))
   assertSections(t, fields)

@@ -34,7 +34,7 @@ t.test('after a pause, a batch starts its records before the next iteration of t
   t.strictSame(started, [false, false])
 })
 
-t.test('invocations that share event and context each get their own report', async (t) => {
+t.test('if invocations share event and context, each failure is in exactly one report', async (t) => {
   const event = standardEvent('a', 'b', 'c')
   const context = testContext()
   let call = 0

@@ -2,7 +2,7 @@ import t from 'tap'
 import { createEventLoop } from '../../src/scheduler/event-loop.ts'
 import { busyClock } from '../support/clock.ts'
 
-t.test('workers yield after more than 10 ms, counted from the last yield or reset', async (t) => {
+t.test('yieldAt is 10 ms after the last yield or reset', async (t) => {
   const keepBusy = busyClock(t)
   const eventLoop = createEventLoop()
   for (const restart of [eventLoop.reset, eventLoop.yieldToEventLoop]) {

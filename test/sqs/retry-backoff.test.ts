@@ -110,7 +110,7 @@ t.test('refusals of SQS are logged in one line without receipt handles, and chan
   const { remaining, lines } = await sqs.handle(failures)
   t.equal(remaining, failures)
   t.strictSame(lines, [
-    'retryBackoff(): 12 of 15 records may not have been delayed and then keep the visibility timeout of their queue: 12 × ReceiptHandleIsInvalid: Value … for parameter ReceiptHandle is invalid. Reason: it has expired.',
+    'retryBackoff(): SQS did not confirm the delay of 12 of 15 records. They may keep the visibility timeout of their queue: 12 × ReceiptHandleIsInvalid: Value … for parameter ReceiptHandle is invalid. Reason: it has expired.',
   ])
 })
 

@@ -23,7 +23,7 @@ const HANDLERS: [name: string, make: (client: SQSClient, queueUrl: string) => Fa
   [
     'retryBackoff',
     (client) => retryBackoff({ client }),
-    'retryBackoff(): 25 of 25 records may not have been delayed and then keep the visibility timeout of their queue: ',
+    'retryBackoff(): SQS did not confirm the delay of 25 of 25 records. They may keep the visibility timeout of their queue: ',
   ],
 ]
 

@@ -50,7 +50,7 @@ export function account(t: Test, { scenario, faults, ledger, accepted, deadLette
   rows.push(row)
   console.error(
     `${scenario}: ${row.messages} messages, ${row.processed} processed, ${row.processedTwice} of them twice, ` +
-      `${row.deadLettered} dead-lettered, ${row.lost} lost, ${row.deliveredAgain} delivered again (${(ledger.wallMs / 1000).toFixed(1)} s)`,
+      `${row.deadLettered} dead-lettered, ${row.lost} lost, ${row.deliveredAgain} redelivered (${(ledger.wallMs / 1000).toFixed(1)} s)`,
   )
   t.equal(row.lost, 0, 'no message is lost')
   t.equal(inDeadLetters.size, deadLetters.length, 'no message is dead-lettered twice')
@@ -85,7 +85,7 @@ export function showTable(): void {
     'processed twice',
     'dead-lettered',
     'lost',
-    'delivered again',
+    'redelivered',
   ]
   const cells = rows.map(({ scenario, faults, ...row }) => {
     const counts = [row.messages, row.processed, row.processedTwice, row.deadLettered, row.lost, row.deliveredAgain]

@@ -127,7 +127,7 @@ for (const [what, response, reason] of [
   t.test(`invoke() rejects ${what} as the response, because Lambda would redeliver the whole batch`, async (t) => {
     await t.rejects(
       invoke(async () => response, event),
-      { name: 'Error', message: `invoke(): Lambda redelivers the whole batch, because ${reason}` },
+      { name: 'Error', message: `invoke(): SQS would redeliver the whole batch, because ${reason}` },
     )
   })
 }
@@ -154,7 +154,7 @@ t.test('invoke() rejects with what the handler throws', async (t) => {
 })
 
 const LATE =
-  'invoke(): Lambda redelivers the whole batch, because the handler did not respond within its timeout of 200 ms'
+  'invoke(): SQS would redeliver the whole batch, because the handler did not respond within its timeout of 200 ms'
 
 t.test('invoke() rejects at the timeout, and what the handler does later changes nothing', async (t) => {
   const unhandled = unhandledRejections(t)

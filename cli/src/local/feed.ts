@@ -77,7 +77,7 @@ async function* waitForRoom(
 
 const PAUSE = Symbol('pause')
 
-/** Groups messages into calls of up to ten. If the input pauses, an incomplete call is sent at once. */
+/** Groups messages into calls of up to ten. If the input pauses, an incomplete call is sent immediately. */
 async function* groupIntoCalls(
   messages: AsyncIterable<InputMessage>,
   { fifo, own }: Pick<Queue, 'fifo' | 'own'>,

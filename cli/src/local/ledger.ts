@@ -20,12 +20,12 @@ export interface Ledger {
    */
   sentDeadLetters: number
   /**
-   * Messages that arrived in the dead-letter queue of an existing queue, but that no failure in this run explains: the
-   * function or another program sent them, or SQS moved messages that it had already delivered often enough before.
+   * Messages that arrived in the dead-letter queue of an existing queue, although no failure in this run explains
+   * them. The function or another program sent them, or SQS had already delivered them often enough before.
    */
   otherDeadLetters: number
   /**
-   * Messages that the queue in this process moved to its dead-letter queue without a failure in this run: they were
+   * Messages that the queue in this process moved to its dead-letter queue without a failure in this run. They were
    * processed, but their visibility timeout had expired. For an existing queue, `otherDeadLetters` contains them.
    */
   expiredDeadLetters: number

@@ -59,10 +59,10 @@ async function perform(
     if (draining.signal.aborted && performance.now() - lastSignal < SAME_SIGNAL_MS) return
     lastSignal = performance.now()
     if (draining.signal.aborted) {
-      display.log('stopping at once: the messages of running invocations stay in the queue')
+      display.log('stopping immediately: the messages of running invocations stay in the queue')
       return stopping.abort()
     }
-    display.log('finishing the running batches; press Ctrl-C again to stop at once')
+    display.log('finishing the running batches; press Ctrl-C again to stop immediately')
     draining.abort()
   }
   for (const signal of SIGNALS) process.on(signal, interrupt)

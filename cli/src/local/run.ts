@@ -157,7 +157,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
       }
     }
     const queueFull = Promise.withResolvers<void>()
-    if (Symbol.asyncIterator in messages) queueFull.resolve() // such an input may be slow, so receiving starts at once
+    if (Symbol.asyncIterator in messages) queueFull.resolve() // such an input may be slow, so receiving starts immediately
     async function send() {
       try {
         const fed = feed({ queue, ledger, messages, onFull: queueFull.resolve, signal: draining })

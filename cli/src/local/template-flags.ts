@@ -55,8 +55,8 @@ export function functionRows({ batchSize, window, queue, function: lambdaFunctio
 function queueRows({ queue }: Mapping): SettingRow<SettingName>[] {
   const { redrive } = queue
   const [title, maxReceives] =
-    redrive.state === 'known' ? ['max receives', redrive.value.maxReceiveCount] : ['redrive policy', redrive]
-  const whenAbsent = `has no redrive policy for the queue: messages are dead-lettered after ${DEFAULT_MAX_RECEIVES} receives (the default)`
+    redrive.state === 'known' ? ['max deliveries', redrive.value.maxReceiveCount] : ['redrive policy', redrive]
+  const whenAbsent = `has no redrive policy for the queue: messages are dead-lettered after ${DEFAULT_MAX_RECEIVES} deliveries (the default)`
   return [
     { name: 'visibilityTimeout', title: 'visibility timeout', setting: queue.visibilityTimeout, unit: ' s' },
     { name: 'maxReceives', title, setting: maxReceives, whenAbsent },

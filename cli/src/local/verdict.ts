@@ -17,7 +17,7 @@ export function messages(count: number) {
  */
 export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocations }: Allowed): string | undefined {
   const { isInputComplete, lost, remaining, processed, failedInvocations, diedBetween } = ledger
-  // On an existing queue, it is not certain that the handler sent the other dead letters. The run fails in doubt.
+  // On an existing queue, nobody knows who sent the other dead letters. They count, so that no failure is overlooked.
   const deadLettered =
     ledger.deadLettered + ledger.sentDeadLetters + ledger.otherDeadLetters + ledger.expiredDeadLetters
   const reasons: string[] = []

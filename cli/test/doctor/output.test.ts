@@ -197,7 +197,7 @@ test('--format github: workflow commands, escaped', async (t) => {
   t.equal(counts({ findings: [], mappings: 1 }), '1 mapping checked: 0 errors, 0 warnings, 0 info')
 })
 
-test('--help shows every flag', async (t) => {
+test('--help of doctor shows flags', async (t) => {
   const { stdout } = await command(['doctor', '--help'])
   for (const flag of ['--parameter', '--function', '--region', '--endpoint-url', '--body-bytes', '--record-ms']) {
     t.match(stdout, flag)

@@ -37,7 +37,7 @@ test('a batch is filled to its size with ten messages per call, and no more are 
   t.ok(queue.calls.every((max) => max >= 1 && max <= 10))
 })
 
-test('a batch of at most ten messages needs one call, and does not wait for a window', async (t) => {
+test('a batch of seven messages without a window needs one call', async (t) => {
   const queue = queueOf(100)
   const { batch } = await gather({ receive: queue.receive, batchSize: 7, windowMs: 0, held: [], signal })
   t.strictSame(ids(batch), range(0, 7))
@@ -85,7 +85,7 @@ test('a message above the payload limit is a separate batch', async (t) => {
   t.strictSame([ids(batch), ids(rest)], [[0], [1]])
 })
 
-test('once the signal is aborted, nothing more is received', async (t) => {
+test('if the signal is already aborted, nothing is received', async (t) => {
   const queue = queueOf(100)
   const stopped = AbortSignal.abort()
   const { batch } = await gather({ receive: queue.receive, batchSize: 100, windowMs: 1000, held: [], signal: stopped })

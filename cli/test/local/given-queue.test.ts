@@ -80,7 +80,7 @@ test('an existing queue: its messages and its redrive policy are used, and nothi
   )
 })
 
-test('calls are signed for the region of the queue, also if AWS_REGION is another one', (t) => {
+test('regionFor() returns the region of an AWS host name, and AWS_REGION for other hosts', (t) => {
   t.equal(regionFor('sqs.eu-central-1.amazonaws.com', 'us-east-1'), 'eu-central-1')
   t.equal(regionFor('localhost', 'eu-west-1'), 'eu-west-1')
   t.equal(regionFor('localhost', undefined), 'us-east-1')

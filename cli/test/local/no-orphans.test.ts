@@ -46,7 +46,7 @@ test('Ctrl-C: the running batch is finished and deleted, the rest stays in the q
     await until(() => output.stderr.includes(FINISHING))
     notes.release()
   })
-  t.match(stderr, /^finishing the running batches; press Ctrl-C again to stop at once$/m)
+  t.match(stderr, /^finishing the running batches; press Ctrl-C again to stop immediately$/m)
   t.match(JSON.parse(stdout), {
     sent: 20,
     invocations: 1,
@@ -73,7 +73,7 @@ test('a Ctrl-C that arrives twice in quick succession counts as one', async (t) 
   t.match(JSON.parse(stdout), { processed: 10, remaining: 10, lost: 0 })
 })
 
-test('a second Ctrl-C stops the run at once: no message is deleted, and the ledger counts the remaining ones', async (t) => {
+test('a second Ctrl-C stops the run immediately: no message is deleted, and the ledger counts the remaining ones', async (t) => {
   const notes = notebook(t)
   const { code, stdout, stderr, pids } = await interrupted(notes, 'blocks', async (child, output) => {
     child.kill('SIGINT')
@@ -81,7 +81,7 @@ test('a second Ctrl-C stops the run at once: no message is deleted, and the ledg
     await sleep(400) // signals within 300 ms count as one
     child.kill('SIGINT')
   })
-  t.match(stderr, /^stopping at once: the messages of running invocations stay in the queue$/m)
+  t.match(stderr, /^stopping immediately: the messages of running invocations stay in the queue$/m)
   t.match(JSON.parse(stdout), {
     invocations: 1,
     processed: 0,

@@ -225,7 +225,7 @@ for (const args of [[], ['local'], ['doctor'], ['tune']]) {
   })
 }
 
-test('--help shows every flag and examples, --version shows the version', async (t) => {
+test('--help of local shows flags and examples, --version shows the version', async (t) => {
   const { code, stdout } = await command(['local', '--help'])
   t.equal(code, 0)
   for (const flag of [

@@ -93,7 +93,7 @@ test('after stop(), an invocation ends as stopped', async (t) => {
   t.match(await runtime.invoke('{}'), { type: 'stopped' })
 })
 
-test('stopping kills running invocations and starting environments', async (t) => {
+test('an abort ends invocations that run, and those whose environment starts, as stopped', async (t) => {
   const notes = notebook(t)
   const stopping = new AbortController()
   const runtime = await startRuntime({ file: handlerFile('slow.mjs'), env: { RECORD_TO: notes.file } }, stopping.signal)

@@ -23,7 +23,7 @@ const small = {
   queue: { VisibilityTimeout: 601, RedrivePolicy: { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 2 } },
 }
 
-test('a run takes batch size, timeouts, memory and max receives from the template', async (t) => {
+test('a run takes batch size, timeouts, memory and max deliveries from the template', async (t) => {
   const notes = notebook(t)
   const args = ['local', HANDLER, '--messages', '40', '--idle', '0', '--retry-after', '0', '--max-dead-lettered', '4']
   const { code, stdout, stderr } = await command([...args, '--json', '--template', templateFile(t, sam(small))], {
@@ -31,7 +31,7 @@ test('a run takes batch size, timeouts, memory and max receives from the templat
   })
   t.match(
     stderr,
-    /^settings of Handler\/Orders in \S+template\.yaml: batch size 20, window 1 s, timeout 100 s, memory 256 MB, FIFO false, visibility timeout 601 s, max receives 2, ReportBatchItemFailures on$/m,
+    /^settings of Handler\/Orders in \S+template\.yaml: batch size 20, window 1 s, timeout 100 s, memory 256 MB, FIFO false, visibility timeout 601 s, max deliveries 2, ReportBatchItemFailures on$/m,
   )
   t.match(JSON.parse(stdout), { sent: 40, processed: 36, deadLettered: 4, delivered: 44, lost: 0, remaining: 0 })
   t.equal(code, 0)
@@ -141,7 +141,7 @@ test('settings whose value is not known are listed, and have the defaults of the
     'settings of Handler/Orders in T: window 5 s, memory 512 MB, FIFO false, visibility timeout 185 s',
     `the batch size in T is not known (${reason}), so the default is used`,
     `the timeout in T is not known (${reason}), so the default is used`,
-    'T has no redrive policy for the queue: messages are dead-lettered after 3 receives (the default)',
+    'T has no redrive policy for the queue: messages are dead-lettered after 3 deliveries (the default)',
     'warning: it is not known whether ReportBatchItemFailures is on in T. This run assumes that it is on. If it is off, Lambda deletes failed messages',
   ])
 })

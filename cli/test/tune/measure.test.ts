@@ -127,7 +127,7 @@ test('a handler that starts its records without eachRecord() or eachChunk() is r
   })
 })
 
-test('several environments process batches at the same time, and their records are added up', async (t) => {
+test('each round has a batch in each of three environments', async (t) => {
   let batches = 0
   const measured = await measure(
     10,
@@ -155,7 +155,7 @@ test('a round has several batches if they are small', async (t) => {
   t.equal(maxMessages(optionsOf('handler', 1000, { environments: 4 })), 4 * 1000 * 11)
 })
 
-test('an interruption ends the processes and rejects', async (t) => {
+test('an interruption rejects with a StoppedError', async (t) => {
   const stopping = new AbortController()
   const options = optionsOf('handler', 100, {
     signal: stopping.signal,

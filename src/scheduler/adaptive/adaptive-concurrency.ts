@@ -17,7 +17,7 @@ const CHECKS: Record<keyof AdaptiveConcurrencyOptions, Check> = {
 /**
  * Returns a value for the option `concurrency`. The middleware then searches for the limit with the most successful
  * records per second, while records run. Later invocations of the same environment continue with this limit.
- * If too many calls are throttled, refused or time out, it falls at once.
+ * If too many calls are throttled, are refused or time out, the limit falls immediately.
  *
  * Experimental: its behaviour and its options can change in any version.
  *

@@ -10,7 +10,7 @@ const OVERLOAD_STATUSES = new Set([503, 504])
 
 /** Names and codes, in the spelling of the AWS SDK, of Node and of undici (`fetch()`). */
 const THROTTLES = new Set([
-  'EMFILE', // the process or the machine has no free descriptor: fewer handlers help at once
+  'EMFILE', // the process or the machine has no free descriptor: fewer handlers help immediately
   'ENFILE',
   'ThrottlingException',
   'Throttling',

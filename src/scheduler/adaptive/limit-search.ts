@@ -4,8 +4,8 @@ import { type Cohort, join, leave, measure, openCohort, standardError } from './
 import { createCurrentLimit, type LimitRange } from './current-limit.ts'
 import { createPressure } from './pressure.ts'
 
-// These parameters, and those of climb.ts, were chosen on the simulated downstreams DOWNSTREAMS and HARD_CASES in
-// bench/adaptive/scenarios.ts. UNSEEN there was added after the last change of the search.
+// Choose these parameters, and those of climb.ts, with DOWNSTREAMS and HARD_CASES in bench/adaptive/scenarios.ts only.
+// The others there, such as UNSEEN, test the choice.
 
 /** If the event loop is busy for more than this share of the time, a higher limit would not help. */
 const MAX_UTILIZATION = 0.95
@@ -69,7 +69,7 @@ const HUNG = {}
  * Searches for the limit with the highest goodput, which is the number of successful jobs per second.
  *
  * Cohorts of jobs measure the goodput of the limit, and a climb decides which limit is measured next. Pressure, which
- * means too many throttled or overloaded calls, lowers the limit at once.
+ * means too many throttled or overloaded calls, lowers the limit immediately.
  */
 export function createLimitSearch({ min, max, initial, classify, utilization }: LimitSearchOptions): Limiter {
   const limit = createCurrentLimit({ min, max, initial })

@@ -8,7 +8,7 @@ export interface RuntimeOptions extends FunctionOptions {
 }
 
 /**
- * Starts execution environments when they are needed, and reuses them. The first one starts at once: a function that
+ * Starts execution environments when they are needed, and reuses them. The first one starts immediately: a function that
  * cannot be loaded causes an InitError before any message is received.
  */
 export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal) {
