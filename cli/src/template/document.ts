@@ -185,6 +185,6 @@ function fromYaml(file: string, text: string): Node {
   return convert(document.contents as ParsedNode | null, { line: 1, column: 1 }, 0)
 }
 
-function isPlain(value: unknown): value is string | number | boolean | null {
+export function isPlain(value: unknown): value is string | number | boolean | null {
   return value === null || ['string', 'number', 'boolean'].includes(typeof value)
 }

@@ -1,4 +1,5 @@
 import { kindOf } from '../errors.ts'
+import { isObject } from '../json.ts'
 import { invalid, known, type Pattern, type Setting, unknown } from '../model.ts'
 import type { Position } from './document.ts'
 
@@ -59,10 +60,6 @@ function parse(text: string): unknown {
   } catch {
     throw new PatternError('it is not valid JSON')
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** The keys of an object and their values. Under `$or`, the alternatives are objects of the same form. */

@@ -1,5 +1,6 @@
+import { isObject } from '../json.ts'
 import { absent, invalid, known, type Limit, numberSetting, type Setting, unknown } from '../model.ts'
-import type { Node } from './document.ts'
+import { isPlain, type Node } from './document.ts'
 import type { Resolved, Resolver } from './resolve.ts'
 import { readable, whyUnknown } from './text.ts'
 
@@ -59,9 +60,9 @@ export function createReader(resolver: Resolver) {
     const { position = { line: 1, column: 1 } } = resolved
     try {
       const value: unknown = JSON.parse(json.replaceAll('\0', '\\u0000'))
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) return resolved
-      const nodes = Object.entries(value).map(([key, value]): [string, Node] => {
-        const scalar = typeof value === 'object' && value !== null ? JSON.stringify(value) : value
+      if (!isObject(value)) return resolved
+      const nodes = Object.entries(value).map(([key, child]): [string, Node] => {
+        const scalar = isPlain(child) ? child : JSON.stringify(child)
         return [key, { kind: 'scalar', value: scalar, position: { ...position } }] // each value is a separate setting
       })
       return { kind: 'map', entries: new Map(nodes), position }

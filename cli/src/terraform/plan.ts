@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.ts'
+import { parseObject } from '../json.ts'
 
 /** The expression of an argument or an output. It lists its references, but not its operators and functions. */
 export interface Expression {
@@ -100,18 +101,6 @@ export interface Plan {
 
 const SHOW = 'terraform show -json'
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
 /** Parses the output of `terraform show -json`. Undefined if the text is something else, such as a template. */
 export function parseTerraformJson(file: string, text: string): TerraformJson | undefined {
   const refuse = (what: string, how: string) =>
@@ -122,18 +111,17 @@ export function parseTerraformJson(file: string, text: string): TerraformJson | 
   if (/^\s*{"@level"/.test(text)) {
     throw refuse('the log of "terraform plan -json"', `Run: terraform plan -out plan.out && ${SHOW} plan.out`)
   }
-  const document = text.trimStart().startsWith('{') ? parse(text) : undefined
-  if (!isObject(document) || 'Resources' in document) return undefined
+  const document = parseObject(text)
+  if (!document || 'Resources' in document) return undefined
   if ('lineage' in document && 'serial' in document) throw refuse('a state file of Terraform', `Run: ${SHOW}`)
   if (typeof document.format_version !== 'string') return undefined
-  const shown = document as TerraformJson
   // Major version 0 is the format of Terraform before 1.1, which has the same keys.
   if (!/^[01]\./.test(document.format_version)) {
     throw new UsageError(
       `${file} has format version ${document.format_version}, but doctor can read only versions 0 and 1`,
     )
   }
-  return shown
+  return document as TerraformJson
 }
 
 function keyOf(index: string | number | undefined) {

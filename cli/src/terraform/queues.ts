@@ -1,3 +1,4 @@
+import { parseObject } from '../json.ts'
 import {
   absent,
   incompletePolicy,
@@ -204,17 +205,6 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
   }
 
   return { find, toQueue }
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined
-  } catch {
-    return undefined
-  }
 }
 
 /** Checks an ARN of a queue. Its URL, the `id` of a queue, is a common mistake. */
