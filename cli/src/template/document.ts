@@ -23,6 +23,22 @@ export type Node =
   | { kind: 'list'; items: readonly Node[]; position: Position }
   | { kind: 'map'; entries: ReadonlyMap<string, Node>; position: Position }
 
+/**
+ * All nodes of a tree in the order of the file, each with the nodes around it, from the outside in. Each node occurs only
+ * once, because YAML aliases can repeat it many times.
+ */
+export function nodesIn(root: Node): Map<Node, readonly Node[]> {
+  const nodes = new Map<Node, readonly Node[]>()
+  function add(node: Node, around: readonly Node[]): void {
+    if (nodes.has(node)) return
+    nodes.set(node, around)
+    const children = node.kind === 'list' ? node.items : node.kind === 'map' ? node.entries.values() : []
+    for (const child of children) add(child, [...around, node])
+  }
+  add(root, [])
+  return nodes
+}
+
 /** Deeper than any real template, and small enough for recursive functions. */
 const MAX_DEPTH = 200
 

@@ -1,6 +1,6 @@
 import { isObject } from '../json.ts'
 import { absent, invalid, known, type Limit, numberSetting, type Setting, unknown } from '../model.ts'
-import { isPlain, type Node } from './document.ts'
+import { isPlain, type Node, nodesIn } from './document.ts'
 import type { Resolved, Resolver } from './resolve.ts'
 import { readable, whyUnknown } from './text.ts'
 
@@ -134,18 +134,6 @@ export function createReader(resolver: Resolver) {
 
 export type Reader = ReturnType<typeof createReader>
 
-/** Whether the declaration has a key of this kind. Each node is visited once, because YAML aliases can repeat it. */
-function hasKey(declaration: Node, key: RegExp): boolean {
-  const seen = new Set<Node>()
-  function search(node: Node): boolean {
-    if (seen.has(node)) return false
-    seen.add(node)
-    if (node.kind === 'list') return node.items.some(search)
-    return node.kind === 'map' && Array.from(node.entries).some(([name, child]) => key.test(name) || search(child))
-  }
-  return search(declaration)
-}
-
 /**
  * Whether the template shows everything, apart from what SAM and modules add: it has no macros, no loops, and nothing
  * that another tool replaces.
@@ -157,5 +145,6 @@ export function isFinal({ root, resolve, property, text }: Reader): boolean {
   const isOnlySam = macros
     .map(text)
     .every((name) => name.state === 'absent' || (name.state === 'known' && /^AWS::Serverless-/.test(name.value)))
-  return isOnlySam && !hasKey(root, GENERATOR) && !hasKey(root, UNKNOWN_TAG)
+  const keys = [...nodesIn(root).keys()].flatMap((node) => (node.kind === 'map' ? [...node.entries.keys()] : []))
+  return isOnlySam && !keys.some((key) => GENERATOR.test(key) || UNKNOWN_TAG.test(key))
 }

@@ -17,7 +17,7 @@ import {
   unreadVersion,
   valueIn,
 } from '../model.ts'
-import type { Node, Position } from './document.ts'
+import { type Node, nodesIn, type Position } from './document.ts'
 import type { Reader } from './reader.ts'
 import type { Resolved } from './resolve.ts'
 import { partsOf, placeholder, placeholdersIn, readable, whyUnknown } from './text.ts'
@@ -46,18 +46,10 @@ function fifoOfArn(arn: string, reason: string, position: Position | undefined):
   return endsWithUnknown ? unknown(reason, position) : known(false)
 }
 
-/**
- * All words in a declaration, without resolving it. YAML aliases can repeat a node many times, so each is visited once.
- */
-function wordsIn(declaration: Node | undefined): string[] {
-  const seen = new Set<Node>()
-  function collect(node: Node): string[] {
-    if (seen.has(node)) return []
-    seen.add(node)
-    if (node.kind === 'scalar') return String(node.value).match(/\w+/g) ?? []
-    return [...(node.kind === 'list' ? node.items : node.entries.values())].flatMap(collect)
-  }
-  return declaration ? collect(declaration) : []
+/** All words in a declaration, without resolving it. */
+function wordsIn(declaration: Node): string[] {
+  const nodes = [...nodesIn(declaration).keys()]
+  return nodes.flatMap((node) => (node.kind === 'scalar' && String(node.value).match(/\w+/g)) || [])
 }
 
 /**
@@ -342,10 +334,10 @@ export function createResources(reader: Reader) {
    */
   function deadLetterQueuesOf(id: string): readonly string[] {
     const policy = policyOf(id)
+    if (policy.state !== 'unknown') return [valueIn(policy)?.deadLetterQueue.id ?? '']
     const properties = propertiesOf(id)
     const declaration = properties.kind === 'map' ? properties.entries.get('RedrivePolicy') : undefined
-    if (policy.state !== 'unknown') return [valueIn(policy)?.deadLetterQueue.id ?? '']
-    return wordsIn(declaration).filter((word) => word !== id && resources.has(word))
+    return declaration ? wordsIn(declaration).filter((word) => word !== id && resources.has(word)) : []
   }
   const deadLetterQueues = new Set(queues.flatMap(deadLetterQueuesOf))
 

@@ -1,6 +1,6 @@
 import type { Rejected } from '../model.ts'
 import { closest } from './closest.ts'
-import type { Node, Position } from './document.ts'
+import { type Node, nodesIn, type Position } from './document.ts'
 import type { Reader } from './reader.ts'
 
 const READ = /^AWS::(Lambda::(Function|Alias|Version|EventSourceMapping)|Serverless::Function|SQS::Queue)$/
@@ -9,6 +9,12 @@ const EXPANDED = /^AWS::Serverless::|::MODULE$/
 const ADDED_BY_SAM = /^(Serverless|CodeDeploy|ApiGateway|RecordSet)/
 
 const SOURCE = 'https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html'
+
+/** A call of an intrinsic function. */
+function callIn(node: Node): { name: string; argument: Node } | undefined {
+  const [[name = '', argument] = [], ...more] = node.kind === 'map' ? node.entries : []
+  return argument && more.length === 0 && /^(Ref$|Condition$|Fn::)/.test(name) ? { name, argument } : undefined
+}
 
 /**
  * The references to names that the template does not define. CloudFormation rejects such a template. The template must
@@ -23,7 +29,6 @@ export function undefinedNames({ root, resources, parameters, conditions, typeOf
   const mayBeAdded = (name: string) => isExpanded && (ADDED_BY_SAM.test(name) || ids.some((id) => name.startsWith(id)))
 
   function collect(id: string, declaration: Node, isCondition = false): void {
-    const seen = new Set<Node>()
     function add(reference: string, kind: string, position: Position, ...defined: ReadonlyMap<string, Node>[]) {
       const [name = ''] = reference.split('.')
       if (!/^\w+$/.test(name) || defined.some((names) => names.has(name))) return
@@ -37,7 +42,7 @@ export function undefinedNames({ root, resources, parameters, conditions, typeOf
         source: SOURCE,
       })
     }
-    function visitSub(argument: Node, position: Position): void {
+    function addVariables(argument: Node, position: Position): void {
       const [head, variables] = argument.kind === 'list' ? argument.items : [argument]
       const own = variables?.kind === 'map' ? variables.entries : new Map<string, Node>()
       if (head?.kind !== 'scalar') return
@@ -45,28 +50,18 @@ export function undefinedNames({ root, resources, parameters, conditions, typeOf
         if (!own.has(name)) add(name, 'parameter or resource', position, parameters, resources)
       }
     }
-    /** `position` is that of the outermost function, which is also the position of the setting. */
-    function visit(node: Node, position?: Position): void {
-      if (node.kind === 'scalar' || seen.has(node)) return
-      seen.add(node)
-      if (node.kind === 'list') {
-        for (const item of node.items) visit(item, position)
-        return
-      }
-      const [[name, argument] = [], ...more] = node.entries
-      const isFunction = more.length === 0 && /^(Ref$|Condition$|Fn::)/.test(name ?? '')
-      const at = position ?? node.position
-      if (isFunction && argument) {
-        const [first] = argument.kind === 'list' ? argument.items : [argument]
-        const value = first?.kind === 'scalar' ? String(first.value) : ''
-        if (name === 'Ref') add(value, 'parameter or resource', at, parameters, resources)
-        if (name === 'Fn::GetAtt') add(value, 'resource', at, resources)
-        if (name === 'Fn::If' || (name === 'Condition' && isCondition)) add(value, 'condition', at, conditions)
-        if (name === 'Fn::Sub') visitSub(argument, at)
-      }
-      for (const child of node.entries.values()) visit(child, isFunction ? at : position)
+    for (const [node, around] of nodesIn(declaration)) {
+      const { name, argument } = callIn(node) ?? {}
+      if (!argument) continue
+      // The position of the outermost function is also that of the setting.
+      const { position } = around.find(callIn) ?? node
+      const [first] = argument.kind === 'list' ? argument.items : [argument]
+      const value = first?.kind === 'scalar' ? String(first.value) : ''
+      if (name === 'Ref') add(value, 'parameter or resource', position, parameters, resources)
+      if (name === 'Fn::GetAtt') add(value, 'resource', position, resources)
+      if (name === 'Fn::If' || (name === 'Condition' && isCondition)) add(value, 'condition', position, conditions)
+      if (name === 'Fn::Sub') addVariables(argument, position)
     }
-    visit(declaration)
     const condition = declaration.kind === 'map' && !isCondition ? declaration.entries.get('Condition') : undefined
     if (condition?.kind === 'scalar') add(String(condition.value), 'condition', condition.position, conditions)
   }
