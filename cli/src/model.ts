@@ -188,23 +188,25 @@ export function numberSetting(limit: Limit, value: unknown, position?: Position)
 }
 
 /** The timeout, whose range depends on whether the function runs on Lambda Managed Instances. */
-export function timeoutSetting(value: unknown, managed: Setting<unknown>, position?: Position): Setting<number> {
-  return managedSetting('timeout', 'managedTimeout', 's', value, managed, position)
+export function timeoutSetting(timeout: Setting<unknown>, managed: Setting<unknown>): Setting<number> {
+  return managedSetting('timeout', 'managedTimeout', 's', timeout, managed)
 }
 
 /** The memory size, whose range depends on whether the function runs on Lambda Managed Instances. */
-export function memorySetting(value: unknown, managed: Setting<unknown>, position?: Position): Setting<number> {
-  return managedSetting('memory', 'managedMemory', 'MB', value, managed, position)
+export function memorySetting(memory: Setting<unknown>, managed: Setting<unknown>): Setting<number> {
+  return managedSetting('memory', 'managedMemory', 'MB', memory, managed)
 }
 
 function managedSetting(
   limit: Limit,
   managedLimit: Limit,
   unit: string,
-  value: unknown,
+  given: Setting<unknown>,
   managed: Setting<unknown>,
-  position: Position | undefined,
 ): Setting<number> {
+  if (given.state === 'unknown') return given
+  const { position } = given
+  const value = valueIn(given)
   const onInstances = numberSetting(managedLimit, value, position)
   if (managed.state === 'known') return onInstances
   const setting = numberSetting(limit, value, position)
@@ -237,6 +239,17 @@ export function unreadVersion(
 ): LambdaFunction {
   const { reservedConcurrency } = aliasOf
   return { ...unreadFunction(id, unreadReason, position), aliasOf, reservedConcurrency }
+}
+
+/** An alias of several versions. Their settings may differ, so none is checked. */
+export function weightedAlias(id: string, aliasOf: LambdaFunction, position?: Position): LambdaFunction {
+  return unreadVersion(id, `it routes invocations to several versions of ${aliasOf.id}`, aliasOf, position)
+}
+
+/** A version that is given by its number. The resource has only the settings of the newest version. */
+export function pinnedVersion(id: string, version: string, aliasOf: LambdaFunction, position?: Position) {
+  const what = `it is version ${version} of ${aliasOf.id}`
+  return unreadVersion(id, `${what}, whose settings may differ from those of the resource`, aliasOf, position)
 }
 
 export function unreadQueue(id: string, unreadReason: string, position?: Position): Queue {

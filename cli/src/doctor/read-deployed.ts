@@ -33,7 +33,7 @@ import {
   type Unread,
   unknown,
   unreadQueue,
-  unreadVersion,
+  weightedAlias,
 } from '../model.ts'
 import { patternSetting } from '../template/filters.ts'
 
@@ -265,8 +265,8 @@ function toFunction(
     timeout:
       Timeout === undefined
         ? unknown('Lambda does not return it')
-        : timeoutSetting(Timeout, toSetting(CapacityProviderConfig)),
-    memory: memorySetting(MemorySize, toSetting(CapacityProviderConfig)),
+        : timeoutSetting(toSetting(Timeout), toSetting(CapacityProviderConfig)),
+    memory: memorySetting(toSetting(MemorySize), toSetting(CapacityProviderConfig)),
     runtime: toSetting<string>(Runtime),
     reservedConcurrency,
     deadLetterTarget: DeadLetterConfig?.TargetArn ? known<true>(true) : absent,
@@ -276,11 +276,6 @@ function toFunction(
         ? unknown('Lambda does not return it')
         : numberSetting('executionTimeout', DurableConfig?.ExecutionTimeout),
   }
-}
-
-/** An alias of two versions. Lambda returns the settings of only one of them, so none is checked. */
-function weightedAlias(id: string, aliasOf: LambdaFunction): LambdaFunction {
-  return unreadVersion(id, `it routes invocations to several versions of ${aliasOf.id}`, aliasOf)
 }
 
 async function readAlias(

@@ -1,5 +1,5 @@
 import { isObject } from '../json.ts'
-import { absent, invalid, known, type Limit, numberSetting, type Setting, unknown } from '../model.ts'
+import { absent, invalid, known, type Limit, numberSetting, type Setting, unknown, valueIn } from '../model.ts'
 import { isPlain, type Node, nodesIn } from './document.ts'
 import type { Resolved, Resolver } from './resolve.ts'
 import { readable, whyUnknown } from './text.ts'
@@ -90,10 +90,7 @@ export function createReader(resolver: Resolver) {
     map,
     number: (limit: Limit, resolved: Resolved): Setting<number> => {
       const setting = text(resolved)
-      if (setting.state === 'unknown') return setting
-      return setting.state === 'absent'
-        ? numberSetting(limit, undefined)
-        : numberSetting(limit, setting.value, setting.position)
+      return setting.state === 'unknown' ? setting : numberSetting(limit, valueIn(setting), setting.position)
     },
     /** The type of a resource; empty if it has none. */
     typeOf: (id: string) => {

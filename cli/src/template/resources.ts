@@ -7,6 +7,7 @@ import {
   known,
   type LambdaFunction,
   memorySetting,
+  pinnedVersion,
   type Queue,
   type Redrive,
   type Setting,
@@ -16,6 +17,7 @@ import {
   unreadQueue,
   unreadVersion,
   valueIn,
+  weightedAlias,
 } from '../model.ts'
 import { type Node, nodesIn, type Position } from './document.ts'
 import type { Reader } from './reader.ts'
@@ -137,14 +139,8 @@ export function createResources(reader: Reader) {
     return {
       id,
       position: resources.get(id)?.position,
-      timeout: get('Timeout', (resolved) => {
-        const setting = text(resolved)
-        return setting.state === 'unknown' ? setting : timeoutSetting(valueIn(setting), managed, resolved.position)
-      }),
-      memory: get('MemorySize', (resolved) => {
-        const setting = text(resolved)
-        return setting.state === 'unknown' ? setting : memorySetting(valueIn(setting), managed, resolved.position)
-      }),
+      timeout: get('Timeout', (resolved) => timeoutSetting(text(resolved), managed)),
+      memory: get('MemorySize', (resolved) => memorySetting(text(resolved), managed)),
       runtime: get('Runtime', text),
       reservedConcurrency: get('ReservedConcurrentExecutions', (resolved) => number('reservedConcurrency', resolved)),
       deadLetterTarget: get([isSam(id) ? 'DeadLetterQueue' : 'DeadLetterConfig', 'TargetArn'], presenceOf),
@@ -162,9 +158,9 @@ export function createResources(reader: Reader) {
     if (weights.kind === 'absent' || (weights.kind === 'list' && weights.items.length === 0)) {
       return ofVersion(id, property(propertiesOf(id), 'FunctionVersion'), aliasOf, position)
     }
-    const reason =
-      weights.kind === 'unknown' ? weights.reason : `it routes invocations to several versions of ${aliasOf.id}`
-    return unreadVersion(id, reason, aliasOf, position)
+    return weights.kind === 'unknown'
+      ? unreadVersion(id, weights.reason, aliasOf, position)
+      : weightedAlias(id, aliasOf, position)
   }
 
   /**
@@ -178,9 +174,10 @@ export function createResources(reader: Reader) {
     // SAM allows Ref Function.Version.
     const isPublished = publisher !== undefined && (VERSION.test(typeOf(publisher)) || publisher === lambdaFunction.id)
     if (value === '$LATEST' || isPublished) return lambdaFunction
-    const pinned = `it is version ${value} of ${lambdaFunction.id}, whose settings may differ from those of the resource`
-    const reason = version.kind === 'unknown' ? version.reason : (whyUnknown(value) ?? pinned)
-    return unreadVersion(id, reason, lambdaFunction, position)
+    const reason = version.kind === 'unknown' ? version.reason : whyUnknown(value)
+    return reason === undefined
+      ? pinnedVersion(id, value, lambdaFunction, position)
+      : unreadVersion(id, reason, lambdaFunction, position)
   }
 
   /** The function at the alias or the version after its name or its ARN. */

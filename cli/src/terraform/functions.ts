@@ -3,11 +3,12 @@ import {
   known,
   type LambdaFunction,
   memorySetting,
+  pinnedVersion,
   type Setting,
   timeoutSetting,
   unreadFunction,
-  unreadVersion,
   valueIn,
+  weightedAlias,
 } from '../model.ts'
 import type { Instance, Plan } from './plan.ts'
 import { findReferenced, type ReferenceLookup } from './queues.ts'
@@ -35,16 +36,14 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
   function toFunction(instance: Instance): LambdaFunction {
     const existing = models.get(instance)
     if (existing) return existing
-    const timeout = valueAt(instance, 'timeout')
-    const memory = valueAt(instance, 'memory_size')
     const managed = blockAt(instance, 'capacity_provider_config')
     const reserved = valueAt(instance, 'reserved_concurrent_executions')
     const deadLetter = blockAt(instance, 'dead_letter_config')
     const deadLetterArn = valueAt(instance, 'dead_letter_config', 0, 'target_arn')
     const model = shareAll<LambdaFunction>(instance, {
       id: instance.address,
-      timeout: timeout.state === 'unknown' ? timeout : timeoutSetting(valueIn(timeout), managed),
-      memory: memory.state === 'unknown' ? memory : memorySetting(valueIn(memory), managed),
+      timeout: timeoutSetting(valueAt(instance, 'timeout'), managed),
+      memory: memorySetting(valueAt(instance, 'memory_size'), managed),
       runtime: textAt(instance, 'runtime'),
       // The provider writes -1 for a function without reserved concurrency.
       reservedConcurrency:
@@ -62,10 +61,8 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
   function qualified(instance: Instance, id: string, version: Setting<string>): LambdaFunction {
     const lambdaFunction = toFunction(instance)
     const newest = textAt(instance, 'version')
-    const number = valueIn(version)
-    if (version.state !== 'known' || number === '$LATEST' || number === valueIn(newest)) return lambdaFunction
-    const reason = `it is version ${number} of ${lambdaFunction.id}, whose settings may differ from those of the resource`
-    return unreadVersion(id, reason, lambdaFunction)
+    if (version.state !== 'known' || ['$LATEST', valueIn(newest)].includes(version.value)) return lambdaFunction
+    return pinnedVersion(id, version.value, lambdaFunction)
   }
 
   function ofAlias(alias: Instance): LambdaFunction {
@@ -73,10 +70,7 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
     const found = find(alias, [FUNCTION])
     if (!found.instance) return unreadFunction(id, `its function: ${found.reason}`)
     const weights = valueIn(listAt(alias, 'routing_config')) ?? []
-    if (weights.length > 0) {
-      const lambdaFunction = toFunction(found.instance)
-      return unreadVersion(id, `it routes invocations to several versions of ${lambdaFunction.id}`, lambdaFunction)
-    }
+    if (weights.length > 0) return weightedAlias(id, toFunction(found.instance))
     return qualified(found.instance, id, textAt(alias, 'function_version'))
   }
 

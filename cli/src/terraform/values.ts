@@ -1,4 +1,4 @@
-import { absent, known, type Limit, numberSetting, type Setting, unknown } from '../model.ts'
+import { absent, known, type Limit, numberSetting, type Setting, unknown, valueIn } from '../model.ts'
 import type { Instance } from './plan.ts'
 
 export const AFTER_APPLY = 'it is known only after apply'
@@ -44,8 +44,7 @@ export function textAt(instance: Instance, ...path: readonly Step[]): Setting<st
 
 export function numberAt(limit: Limit, instance: Instance, ...path: readonly Step[]): Setting<number> {
   const setting = valueAt(instance, ...path)
-  if (setting.state === 'unknown') return setting
-  return numberSetting(limit, setting.state === 'known' ? setting.value : undefined)
+  return setting.state === 'unknown' ? setting : numberSetting(limit, valueIn(setting))
 }
 
 /**
@@ -53,9 +52,7 @@ export function numberAt(limit: Limit, instance: Instance, ...path: readonly Ste
  */
 export function positiveAt(limit: Limit, instance: Instance, ...path: readonly Step[]): Setting<number> {
   const setting = valueAt(instance, ...path)
-  return setting.state === 'known' && setting.value === 0
-    ? numberSetting(limit, undefined)
-    : numberAt(limit, instance, ...path)
+  return valueIn(setting) === 0 ? numberSetting(limit, undefined) : numberAt(limit, instance, ...path)
 }
 
 export function listAt(instance: Instance, ...path: readonly Step[]): Setting<readonly unknown[]> {
