@@ -1,7 +1,7 @@
-/** Reads each resource once, even if several mappings refer to it. The key is its id or its ARN. */
-export function memoize<T>(read: (key: string) => T) {
-  const results = new Map<string, T>()
-  return (key: string): T => {
+/** Reads each key once. Several mappings can refer to the same resource, by its id, its ARN or its instance in a plan. */
+export function memoize<Key, Result>(read: (key: Key) => Result) {
+  const results = new Map<Key, Result>()
+  return (key: Key): Result => {
     const result = results.get(key) ?? read(key)
     results.set(key, result)
     return result

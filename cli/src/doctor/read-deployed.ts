@@ -349,7 +349,7 @@ function createQueueReader(sqs: SQSClient) {
   }
   const nameOf = (arn: string) => arn.split(':').at(-1) ?? arn
 
-  const deadLetterQueueOf = memoize(async (arn): Promise<Redrive['deadLetterQueue']> => {
+  const deadLetterQueueOf = memoize(async (arn: string): Promise<Redrive['deadLetterQueue']> => {
     const id = nameOf(arn)
     const fifo = known(arn.endsWith('.fifo'))
     try {
@@ -370,7 +370,7 @@ function createQueueReader(sqs: SQSClient) {
       deadLetterQueue,
     })
   }
-  return memoize(async (arn): Promise<Queue> => {
+  return memoize(async (arn: string): Promise<Queue> => {
     const id = nameOf(arn)
     const fifo = known(arn.endsWith('.fifo'))
     try {

@@ -1,3 +1,4 @@
+import { memoize } from '../memoize.ts'
 import {
   absent,
   known,
@@ -11,7 +12,7 @@ import {
   weightedAlias,
 } from '../model.ts'
 import type { Instance, Plan } from './plan.ts'
-import { findReferenced, type ReferenceLookup } from './queues.ts'
+import { ELSEWHERE, findReferenced, type ReferenceLookup } from './queues.ts'
 import { resolveArgument } from './references.ts'
 import { listAt, mapSetting, numberAt, type Sharing, textAt, valueAt } from './values.ts'
 
@@ -31,16 +32,13 @@ function presenceOf(setting: Setting<unknown>): Setting<true> {
 export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
   const functions = instances.filter(({ type }) => type === FUNCTION)
   const aliases = instances.filter(({ type }) => type === ALIAS)
-  const models = new Map<Instance, LambdaFunction>()
 
-  function toFunction(instance: Instance): LambdaFunction {
-    const existing = models.get(instance)
-    if (existing) return existing
+  const toFunction = memoize((instance: Instance): LambdaFunction => {
     const managed = blockAt(instance, 'capacity_provider_config')
     const reserved = valueAt(instance, 'reserved_concurrent_executions')
     const deadLetter = blockAt(instance, 'dead_letter_config')
     const deadLetterArn = valueAt(instance, 'dead_letter_config', 0, 'target_arn')
-    const model = shareAll<LambdaFunction>(instance, {
+    return shareAll<LambdaFunction>(instance, {
       id: instance.address,
       timeout: timeoutSetting(valueAt(instance, 'timeout'), managed),
       memory: memorySetting(valueAt(instance, 'memory_size'), managed),
@@ -53,9 +51,7 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
       tenantIsolation: textAt(instance, 'tenancy_config', 0, 'tenant_isolation_mode'),
       executionTimeout: numberAt('executionTimeout', instance, 'durable_config', 0, 'execution_timeout'),
     })
-    models.set(instance, model)
-    return model
-  }
+  })
 
   /** The function at this version. An older version can have other settings than the resource, so it is not read. */
   function qualified(instance: Instance, id: string, version: Setting<string>): LambdaFunction {
@@ -95,7 +91,7 @@ export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
       onlyOne(functions, 'arn', arn) ??
       (declared?.type === FUNCTION ? declared : onlyOne(functions, 'function_name', plain))
     if (!instance || differs(instance, arn)) {
-      return { reason: 'it is not in this plan or state', arn: name.value, candidates: [] }
+      return { reason: ELSEWHERE, arn: name.value, candidates: [] }
     }
     return { instance }
   }

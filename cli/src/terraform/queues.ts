@@ -1,4 +1,5 @@
 import { parseObject } from '../json.ts'
+import { memoize } from '../memoize.ts'
 import {
   absent,
   incompletePolicy,
@@ -18,7 +19,7 @@ import { declares, type Resolution, resolveArgument } from './references.ts'
 import { AFTER_APPLY, mapSetting, numberAt, type Sharing, textAt, valueAt } from './values.ts'
 
 const QUEUE = 'aws_sqs_queue'
-const ELSEWHERE = 'it is not in this plan or state'
+export const ELSEWHERE = 'it is not in this plan or state'
 
 /** The resource that an argument refers to. */
 export type ReferenceLookup =
@@ -183,25 +184,21 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
       }),
   )
 
-  const models = new Map<Instance, Queue>()
+  const toManagedQueue = memoize(
+    (instance: Instance): Queue =>
+      shareAll<Queue>(instance, {
+        id: instance.address,
+        fifo: fifoOf(instance),
+        visibilityTimeout: numberAt('visibilityTimeout', instance, 'visibility_timeout_seconds'),
+        retention: retentionOf(instance),
+        redrive: redriveOf(instance),
+        isDeadLetterQueue: deadLetterQueues.has(instance),
+      }),
+  )
   function toQueue(instance: Instance): Queue {
-    const { address: id } = instance
-    if (!isManagedQueue(instance)) {
-      const queue = unreadQueue(id, 'a data source does not show the settings of a queue')
-      return { ...queue, fifo: fifoOfData(instance) ?? queue.fifo }
-    }
-    const existing = models.get(instance)
-    if (existing) return existing
-    const model = shareAll<Queue>(instance, {
-      id,
-      fifo: fifoOf(instance),
-      visibilityTimeout: numberAt('visibilityTimeout', instance, 'visibility_timeout_seconds'),
-      retention: retentionOf(instance),
-      redrive: redriveOf(instance),
-      isDeadLetterQueue: deadLetterQueues.has(instance),
-    })
-    models.set(instance, model)
-    return model
+    if (isManagedQueue(instance)) return toManagedQueue(instance)
+    const queue = unreadQueue(instance.address, 'a data source does not show the settings of a queue')
+    return { ...queue, fifo: fifoOfData(instance) ?? queue.fifo }
   }
 
   return { find, toQueue }
