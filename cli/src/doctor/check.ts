@@ -110,7 +110,7 @@ export function check(model: Model, options: CheckOptions): Finding[] {
     ...each.flatMap(({ mapping, siblings }) => notChecked.forMapping(mapping, siblings)),
     ...notChecked.forUnreadResources,
   ]
-  // What was not checked because of a rejected part is not listed: its finding says so.
+  // A setting that is unknown because this part of the template is rejected already has a finding: the rejection.
   const open = rest.filter(({ position }) => position === undefined || !positions.has(position))
   const all = [...ofTemplate, ...problems, ...open.map((problem): RuleProblem => ({ ...problem, rule: NOT_CHECKED }))]
   const groups = Map.groupBy(all, identity).values() as MapIterator<[RuleProblem, ...RuleProblem[]]>

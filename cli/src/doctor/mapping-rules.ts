@@ -60,9 +60,10 @@ function isProvisioned({ provisioned }: Mapping) {
  * Adds up the maximum concurrencies of the mappings of one function. Mappings in provisioned mode do not count, nor do
  * values that are not known or that AWS rejects.
  *
- * `upperBound` is the sum of all other mappings. `lowerBound` is the sum of those that are known to run, or the value of
- * one mapping that may run, if that value is higher. Two mappings that may run are not added up: perhaps only one runs.
- * `counted` lists the mappings in `lowerBound`. `notKnownToRun` lists the disabled mappings, and those that may run.
+ * `upperBound` is the sum of all other mappings. `lowerBound` is the sum of those that are known to run, or the value
+ * of one mapping that may run, if that value is higher. Two mappings that may run are not added up, because perhaps
+ * only one runs. `counted` lists the mappings in `lowerBound`. `notKnownToRun` lists the disabled ones, and those that
+ * may run.
  */
 export function concurrencyOf(mappings: readonly Mapping[]) {
   const limited = mappings.filter((mapping) => !isProvisioned(mapping) && inRange(numberIn(mapping.maximumConcurrency)))

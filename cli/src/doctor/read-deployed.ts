@@ -124,7 +124,7 @@ function isQualified(name: string): boolean {
   return qualifiedNameIn(name).includes(':')
 }
 
-/** Whether a qualified name is that of an alias: the name of an alias has a character that is not a digit, and no `$`. */
+/** Whether a qualified name is that of an alias, and not of a version. A version is a number, or begins with `$`. */
 function isAlias(name: string): boolean {
   return !/:(\d+|\$[^:]*)$/.test(name)
 }

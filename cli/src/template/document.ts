@@ -24,8 +24,8 @@ export type Node =
   | { kind: 'map'; entries: ReadonlyMap<string, Node>; position: Position }
 
 /**
- * All nodes of a tree in the order of the file, each with the nodes around it, from the outside in. Each node occurs only
- * once, because YAML aliases can repeat it many times.
+ * All nodes of a tree in the order of the file, each with the nodes around it. The outermost one comes first. Each node
+ * occurs only once, because YAML aliases can repeat it many times.
  */
 export function nodesIn(root: Node): Map<Node, readonly Node[]> {
   const nodes = new Map<Node, readonly Node[]>()

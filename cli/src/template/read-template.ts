@@ -197,8 +197,8 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
   }
 
   /**
-   * For `SqsSubscription: true`, SAM creates a queue between a topic and a function. For an object, it uses the queue in
-   * `QueueArn`. The batch size is the only setting of the mapping that SAM sets.
+   * With `SqsSubscription: true`, SAM creates a queue between a topic and a function. With an object, it uses the queue
+   * in `QueueArn`. The batch size is the only setting of the mapping that SAM sets.
    */
   function addSns(base: Resource, properties: Resolved, lambdaFunction: LambdaFunction) {
     const subscription = property(properties, 'SqsSubscription')

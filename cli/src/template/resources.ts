@@ -41,7 +41,7 @@ type ResourceLookup = { id: string } | { reason: string }
 /** The same for a queue. If its ARN is known, also the ARN, and whether it is that of a FIFO queue. */
 type QueueLookup = { id: string } | { reason: string; arn?: string; fifo?: Setting<boolean> }
 
-/** The names of FIFO queues end in `.fifo`, and other names have no dot. Unknown if the end of the name is not known. */
+/** Whether an ARN is that of a FIFO queue. Only the names of FIFO queues end in `.fifo`. */
 function fifoOfArn(arn: string, reason: string, position: Position | undefined): Setting<boolean> {
   if (arn.endsWith('.fifo')) return known(true)
   const endsWithUnknown = /(\0(?!AWS::)[^\0]*\0|}})$/.test(arn) // the values of pseudo parameters do not end in .fifo
@@ -55,8 +55,8 @@ function wordsIn(declaration: Node): string[] {
 }
 
 /**
- * Where a function is named in the parts of FunctionName: a name, the end of an ARN from the account on, or a complete
- * ARN; each with or without an alias or a version.
+ * The index of the name in the parts of FunctionName. In an ARN, or in its end `ACCOUNT:function:NAME`, the name
+ * follows `function`. Otherwise the name is the first part. An alias or a version can follow the name.
  */
 function nameIndexOf(parts: readonly string[]): number {
   return parts.indexOf('function') + 1

@@ -34,9 +34,9 @@ const SOURCE =
   'https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html'
 
 /**
- * Finds properties of mappings and queues that are not in the schemas, which CloudFormation rejects. A name that differs
- * from a known one by one letter counts as misspelled. Any other property may be newer than this list. The template must
- * be final, because a macro can replace properties.
+ * Finds properties of mappings and queues that are not in the schemas. CloudFormation rejects such a property. A name
+ * that differs from a known one by one letter counts as misspelled. Any other property may be newer than this list. The
+ * template must be final, because a macro can replace properties.
  */
 export function unknownProperties({ resolve, resources, property, propertiesOf, typeOf, conditionOf, text }: Reader) {
   const rejected: Rejected[] = []

@@ -20,13 +20,12 @@ const WITHOUT_RESOURCES = /^(each\.key|count|path|terraform|tofu|self)\b/
 const OWN_KEY = /^(each\.key|each\.value|count\.index)$/
 const OTHER_PART = /^(each\.value|var|local)\b/
 
-/**
- * Where an expression is: in an output, or in the declaration of a resource or of a module call. `key` is the key of the
- * instance in `count` or `for_each`. It is empty if there is none. `keys` are those of all instances.
- */
+/** Where an expression is: in an output, or in the declaration of a resource or of a module call. */
 interface Scope {
   module: Module
+  /** The key of the instance in `count` or `for_each`. Empty if there is none. */
   key: string
+  /** The keys of all instances of the declaration. */
   keys: readonly string[]
   forEach?: Expression | undefined
   /** The expression is a `for_each`, whose keys are those of the resources that it refers to. */
@@ -49,15 +48,16 @@ function longest(references: readonly string[]) {
 }
 
 /**
- * Whether `queue[…]` is the queue with the key of the scope. Terraform lists `queue[each.key]` as `queue` and `each.key`,
- * but also `queue["${each.key}-dead"]`. If both declarations have the same keys, an expression that adds something to
- * the key would fail. Otherwise, the key must be the only part, and not be contained in the key of another instance.
+ * Whether a reference must be to the instance with the key of the scope. Terraform lists both `queue[each.key]`
+ * and `queue["${each.key}-dead"]` as `queue` and `each.key`.
  */
 function isPaired(references: readonly string[], { key, keys, isForEach }: Scope, some: readonly { key: string }[]) {
   if (isForEach) return true
   if (!references.some((reference) => OWN_KEY.test(reference))) return false
+  // If both declarations have the same keys, no text is added to the key: the longest key would have no counterpart.
   if (some.length === keys.length && some.every((one) => keys.includes(one.key))) return true
   if (!references.includes('each.key') || references.some((reference) => OTHER_PART.test(reference))) return false
+  // A fixed text such as `-dead` may be added, unless no other key contains this one.
   return some.every((one) => one.key === key || !one.key.includes(key.slice(2, -2)))
 }
 

@@ -17,10 +17,12 @@ const SCORES: Readonly<Record<Optimize, (combination: Combination) => number>> =
 }
 
 /**
- * Chooses a combination. All memory sizes get the best concurrency without a CPU limit, unless a confirmation shows that
- * another is better. Predictions cannot show that: they depend on the CPU time of a record, which varies by 15 % between
- * repeated measurements. Differences up to `NOISE` do not count. If several combinations are equally good, the one with
- * the smallest memory size and the lowest concurrency is chosen.
+ * Chooses the best concurrency for each memory size, then the best memory size. The best concurrency is the one that
+ * was best without a CPU limit, or a confirmed one that is faster. Predictions are not exact enough to show that
+ * another is faster: they depend on the CPU time of a record, which varies by 15 % from one measurement to the next.
+ *
+ * Differences up to `NOISE` do not count. Of equally good combinations, the one with the smallest memory size and the
+ * lowest concurrency is chosen.
  *
  * @param measurements those without a CPU limit, from which the combinations were made
  */

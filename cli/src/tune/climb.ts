@@ -41,8 +41,8 @@ export function isOverloaded(step: Step, steps: readonly Step[]): boolean {
 }
 
 /**
- * The lowest concurrency whose goodput equals the highest, apart from noise. Steps that are overloaded, or whose process
- * ended, do not count.
+ * The lowest concurrency whose goodput equals the highest, apart from noise. Steps do not count if they are overloaded,
+ * or if their process ended.
  */
 export function kneeOf<S extends Step>(steps: readonly S[]): S | undefined {
   const usable = steps.filter((step) => step.goodput > 0 && step.death === undefined && !isOverloaded(step, steps))

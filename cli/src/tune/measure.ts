@@ -172,7 +172,7 @@ async function reuseEnvironment(options: FunctionOptions & { memory: number }, s
     if (outcome.type === NOT_TAKEN.type) {
       return { outcome: { type: 'crash', message: death ?? 'the process ended between two batches' } }
     }
-    // The metrics arrive after the response. They never arrive if the process has ended, or if it blocks its event loop.
+    // The metrics arrive after the response. They never arrive if the process has ended or blocks its event loop.
     const timer = setTimeout(() => killing.abort(), timeout)
     const taken = await Promise.race([metrics.promise, environment.ended.then(() => undefined)])
     clearTimeout(timer)

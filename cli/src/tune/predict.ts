@@ -25,9 +25,9 @@ export function predict(
 
 /**
  * The factor by which a batch takes longer with the CPU share of this memory size. Usually, some records use the CPU
- * while others wait for responses. Then the share makes the batch slower only if the CPU is always busy. At the start of
- * a batch, no record waits yet, so the first records take longer by their additional CPU time. The number of first
- * records is the concurrency, but at most that of the knee: more records would only wait for the downstream.
+ * while others wait for responses. A smaller share then makes the batch slower only if the CPU is always busy. But at
+ * the start of a batch, no record waits yet, so the first records take longer by their additional CPU time. The number
+ * of first records is the concurrency, but at most that of the knee. More records would only wait for the downstream.
  */
 function slownessOf(
   { concurrency, goodput, cpuPerRecord }: Measurement,

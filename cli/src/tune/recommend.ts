@@ -38,8 +38,9 @@ export function recommendationFor(
   ].join(' ')
 }
 
-/** Says that the choice is uncertain if figures that decided are less exact than the difference that decides. */
+/** A warning if the margin of a compared figure is above `NOISE`, the difference that decides. Otherwise empty. */
 export function uncertaintyOf(best: Combination, combinations: readonly Combination[]): string[] {
+  // Other memory sizes with the same concurrency, and concurrencies that may be as fast with the same memory size.
   const compared = combinations.filter(
     ({ memory, concurrency, goodput, margin, problem }) =>
       problem === undefined &&

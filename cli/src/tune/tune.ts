@@ -94,8 +94,8 @@ async function run(
       () => parts.join(' · '),
     )
   }
-  // Handlers that read DEAD_LETTER_QUEUE_URL send dead letters to a queue in this process. Another variable can hold the
-  // URL of a real queue.
+  // Handlers that read DEAD_LETTER_QUEUE_URL send dead letters to a queue in this process. If they read another
+  // variable, it can hold the URL of a real queue.
   const queue = await startOwnQueue({ visibilityTimeout: 30, maxReceives: 1000 })
   const quotas = flags.confirm ? createQuotas(environments) : undefined
   if (flags.confirm && !quotas) {
