@@ -140,7 +140,7 @@ export function valueIn<T>(setting: Setting<T>): T | undefined {
  * `concurrency-range` check the maximum batch size and the range of the maximum concurrency, because their messages say
  * more. These limits are therefore infinite here.
  */
-export const LIMITS = {
+const LIMITS = {
   batchSize: { default: 10, least: 1, most: Number.POSITIVE_INFINITY },
   window: { default: 0, least: 0, most: 300 },
   timeout: { default: 3, least: 1, most: 900 },

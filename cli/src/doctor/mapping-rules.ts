@@ -39,6 +39,10 @@ const MAX_INVOCATIONS = 1250
  */
 const DROPPED: Readonly<Record<string, string>> = { json: 'is not JSON', text: 'is JSON' }
 
+const THROTTLED =
+  'Lambda throttles invocations above the reserved concurrency. Each attempt counts as a receive, so valid messages ' +
+  'can be dead-lettered.'
+
 /** How to keep a mapping within the reserved concurrency of its function. */
 function limitTo({ isFromSnsEvent }: Mapping, reserved: number): string {
   const reserve = reserved < 2 ? 'Set ReservedConcurrentExecutions to 2 or more, and set' : 'Set'
@@ -213,7 +217,7 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'concurrency-above-reserved',
     severity: 'error',
-    why: 'Lambda throttles invocations above the reserved concurrency. Each attempt counts as a receive, so valid messages can be dead-lettered.',
+    why: THROTTLED,
     source: SCALING,
     check: ({ function: lambdaFunction }, _options, { ofFunction }) => {
       const { counted, lowerBound } = concurrencyOf(ofFunction)
@@ -228,9 +232,7 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'reserved-concurrency',
     severity: 'warning',
-    why:
-      'Lambda throttles invocations above the reserved concurrency. Each attempt counts as a receive, so valid ' +
-      'messages can be dead-lettered.',
+    why: THROTTLED,
     source: SCALING,
     check: (mapping, _options, { ofFunction }) => {
       const { maximumConcurrency, maximumPollers, provisioned, function: lambdaFunction } = mapping

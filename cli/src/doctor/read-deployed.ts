@@ -37,7 +37,7 @@ import {
 } from '../model.ts'
 import { patternSetting } from '../template/filters.ts'
 
-export interface DeployedOptions {
+interface DeployedOptions {
   region?: string | undefined
   /** The endpoint of both Lambda and SQS, for a local substitute. Default: the environment variables of the SDK. */
   endpoint?: string | undefined

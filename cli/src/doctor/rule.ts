@@ -75,11 +75,5 @@ export function formatSeconds(setting: Setting<number>): string {
 }
 
 export function problem(resource: Resource, setting: Setting<unknown>, what: string, fix: string): Problem {
-  return {
-    resource,
-    setting,
-    position: resource.position,
-    what,
-    fix,
-  }
+  return { resource, setting, position: resource.position, what, fix }
 }

@@ -8,7 +8,7 @@ export interface Expression {
   constant_value?: unknown
 }
 
-export interface ConfigResource {
+interface ConfigResource {
   mode: string
   type: string
   name: string

@@ -1,7 +1,7 @@
 import type { Expression, Instance, Module } from './plan.ts'
 
 /** A resource or data source that an expression refers to, and the attribute, such as `arn`. */
-export interface Leaf {
+interface Leaf {
   instance: Instance
   attribute: string
 }

@@ -47,7 +47,7 @@ export async function explore(plan: Plan, measure: Measure, results: Results): P
 }
 
 /** The climb runs the handler with the heap limits of this memory size. */
-export function fullMemory(memories: readonly number[]): number {
+function fullMemory(memories: readonly number[]): number {
   return Math.max(MEMORY_OF_ONE_CPU, ...memories)
 }
 

@@ -37,7 +37,7 @@ export interface MeasureOptions {
   quotas?: readonly Quota[] | undefined
 }
 
-export function batchesPerRound(batchSize: number): number {
+function batchesPerRound(batchSize: number): number {
   return Math.ceil(MIN_RECORDS / batchSize)
 }
 

@@ -1,7 +1,7 @@
 import { UsageError } from '../errors.ts'
 
 /** Dollars. */
-export interface Prices {
+interface Prices {
   /** Per GB-second of Lambda. */
   readonly gbSecond: number
   /** Per million requests of Lambda. */

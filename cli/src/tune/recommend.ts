@@ -15,7 +15,7 @@ const EQUAL = `${NOISE * 100} %`
 const MAX_PLATEAU_FACTOR = 2
 
 /** The part of a plan that the recommendation needs. */
-export type RecommendationPlan = Pick<Plan, 'most' | 'optimize'> & {
+type RecommendationPlan = Pick<Plan, 'most' | 'optimize'> & {
   workload: Pick<Workload, 'environments' | 'batchSize'>
 }
 

@@ -2,6 +2,7 @@ import { styleText } from 'node:util'
 import { formatNumber, renderTable } from '../local/display.ts'
 import { choose, problemIn } from './choose.ts'
 import { MARGIN, MAX_ROUNDS } from './confidence.ts'
+import { isSameCombination } from './report/format.ts'
 import type { Combination, Measurement, TuneResult } from './result.ts'
 
 const MAX_CAUSES = 10
@@ -30,19 +31,16 @@ export function dollars(value: number | null): string {
   return value === null ? '–' : `$${digits(value, value < 1 ? 4 : 2)}`
 }
 
-function isSame(a: Combination, b: Combination | null): boolean {
-  return b !== null && a.memory === b.memory && a.concurrency === b.concurrency
+type Row = [string, ...string[]]
+type Style = ('green' | 'bold')[]
+const HEAD: Style = ['bold']
+const BEST: Style = ['green', 'bold']
+
+function styled(style: Style, row: readonly string[], stream: NodeJS.WriteStream) {
+  return row.map((text) => styleText(style, text, { stream })) as Row
 }
 
-function bold(texts: readonly string[], stream: NodeJS.WriteStream) {
-  return texts.map((text) => styleText('bold', text, { stream })) as [string, ...string[]]
-}
-
-function green(texts: readonly string[], stream: NodeJS.WriteStream) {
-  return texts.map((text) => styleText(['green', 'bold'], text, { stream })) as [string, ...string[]]
-}
-
-function measurementRow(each: Measurement): [string, ...string[]] {
+function measurementRow(each: Measurement): Row {
   const margin = each.margin === null ? '' : `±${digits(each.margin * 100, 0)} %${each.isConfident ? '' : '*'}`
   return [
     digits(each.concurrency),
@@ -61,12 +59,12 @@ function measurementRow(each: Measurement): [string, ...string[]] {
 function measurementTable({ measurements, best }: TuneResult, stream: NodeJS.WriteStream): string[] {
   const head = [CONCURRENCY, RATE, '95 %', 'failed', 'p50\nms', 'p95\nms', 'CPU\nms', 'peak\nMB', 'open\nfiles']
   const rows = measurements.map((each) =>
-    each.concurrency === best?.concurrency ? green(measurementRow(each), stream) : measurementRow(each),
+    each.concurrency === best?.concurrency ? styled(BEST, measurementRow(each), stream) : measurementRow(each),
   )
   const unsure = measurements.some(({ isConfident, margin }) => !isConfident && margin !== null)
   return [
     'Measured without a CPU limit:',
-    renderTable([bold(head, stream), ...rows]),
+    renderTable([styled(HEAD, head, stream), ...rows]),
     ...(unsure ? [`* The interval is wider than ±${MARGIN * 100} %, even after ${MAX_ROUNDS} rounds of batches.`] : []),
   ]
 }
@@ -107,7 +105,7 @@ function combinationsToShow(
   )
 }
 
-function combinationRow(combination: Combination): [string, ...string[]] {
+function combinationRow(combination: Combination): Row {
   return [
     `${digits(combination.memory)} MB`,
     digits(combination.concurrency),
@@ -127,7 +125,9 @@ function memoryTable(result: TuneResult, stream: NodeJS.WriteStream): string[] {
   const byMemory = [...Map.groupBy(combinations, ({ memory }) => memory)]
   const rows = byMemory.flatMap(([, ofMemory]) =>
     combinationsToShow(ofMemory, result).map((combination) =>
-      isSame(combination, best) ? green(combinationRow(combination), stream) : combinationRow(combination),
+      isSameCombination(combination, best)
+        ? styled(BEST, combinationRow(combination), stream)
+        : combinationRow(combination),
     ),
   )
   const problems = byMemory.flatMap(([memory, ofMemory]) => {
@@ -140,7 +140,7 @@ function memoryTable(result: TuneResult, stream: NodeJS.WriteStream): string[] {
   })
   return [
     `The best concurrency for each memory size${confirmations.length > 0 ? ', and the confirmed combinations' : ''}:`,
-    ...(rows.length > 0 ? [renderTable([bold(head, stream), ...rows])] : []),
+    ...(rows.length > 0 ? [renderTable([styled(HEAD, head, stream), ...rows])] : []),
     ...problems,
   ]
 }

@@ -61,7 +61,7 @@ export interface Measurement {
 }
 
 /** What was predicted for a combination, and what was measured under a CPU quota, in successful records per second. */
-export interface Confirmation {
+interface Confirmation {
   readonly memory: number
   readonly concurrency: number
   readonly predicted: number

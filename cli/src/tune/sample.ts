@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { MAX_PAYLOAD_BYTES } from '../local/gather.ts'
 import type { InputMessage } from '../local/messages.ts'
 import { type Received, toReceived } from '../local/sqs-record.ts'
+import { mean } from './confidence.ts'
 
 export type Sample = ReturnType<typeof createSample>
 
@@ -14,7 +15,7 @@ const ARN = 'arn:aws:sqs:us-east-1:000000000000:tune'
 export function createSample(messages: readonly InputMessage[], batchSize: number, fifo: boolean) {
   const arn = fifo ? `${ARN}.fifo` : ARN
   const records = messages.map((message) => toRecord(message, arn, fifo))
-  const fits = Math.floor(MAX_PAYLOAD_BYTES / average(records.map(({ bytes }) => bytes)))
+  const fits = Math.floor(MAX_PAYLOAD_BYTES / mean(records.map(({ bytes }) => bytes)))
   const size = Math.max(1, Math.min(batchSize, fits))
   let next = 0
 
@@ -37,7 +38,7 @@ export function createSample(messages: readonly InputMessage[], batchSize: numbe
     /** The maximum number of records in a batch: the wanted number, or as many as fit into an event on average. */
     batchSize: size,
     /** The mean size of a body. */
-    bodyBytes: average(messages.map(({ body }) => Buffer.byteLength(body))),
+    bodyBytes: mean(messages.map(({ body }) => Buffer.byteLength(body))),
   }
 }
 
@@ -59,8 +60,4 @@ function toRecord({ body, messageGroupId, messageAttributes }: InputMessage, arn
     ...(messageAttributes === undefined ? {} : { MessageAttributes: messageAttributes }),
   }
   return toReceived(message, arn)
-}
-
-function average(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
 }
