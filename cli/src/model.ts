@@ -90,7 +90,7 @@ export type Pattern = { forms: readonly ('json' | 'text')[]; error?: undefined }
 export interface Unread extends Resource {
   unreadReason: string
   /** What was not checked, if it is not the whole resource. */
-  what?: string
+  what?: string | undefined
   fix?: string | undefined
 }
 

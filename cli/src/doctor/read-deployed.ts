@@ -145,59 +145,66 @@ export async function readFunction(name: string, options: DeployedOptions): Prom
   lambda.middlewareStack.add(nameFailedCall, { step: 'initialize' })
   sqs.middlewareStack.add(nameFailedCall, { step: 'initialize' })
   try {
-    const readQueue = createQueueReader(sqs)
-    const mappings: Mapping[] = []
-    const unreadResources: Unread[] = []
-    async function add(lambdaFunction: LambdaFunction, configurations: readonly EventSourceMappingConfiguration[]) {
-      for (const configuration of configurations) {
-        mappings.push(toMapping(configuration, lambdaFunction, await readQueue(configuration.EventSourceArn ?? '')))
-      }
-    }
-
-    async function read() {
-      return {
-        lambdaFunction: await readConfiguration(lambda, name),
-        configurations: await listSqsMappings(lambda, name),
-      }
-    }
-    const { lambdaFunction, configurations } = await read().catch((error) => {
-      throw explain(error, name)
-    })
-    function skip(id: string, what?: string) {
-      return (error: unknown) => {
-        unreadResources.push({ id, unreadReason: reasonOf(error), ...(what === undefined ? {} : { what }) })
-        return []
-      }
-    }
-    if (isQualified(name)) {
-      const id = qualifiedNameIn(name)
-      const what = 'whether it routes invocations to several versions'
-      const aliases = isAlias(name) ? await listAliases(lambda, unqualified(name)).catch(skip(id, what)) : []
-      const alias = aliases.find((one) => qualifiedNameIn(one.name) === id)
-      await add(alias?.isWeighted ? weightedAlias(id, lambdaFunction) : lambdaFunction, configurations)
-      return { mappings, unreadResources }
-    }
-    async function addAlias({ name: alias, isWeighted }: Alias) {
-      const configurations = await listSqsMappings(lambda, alias)
-      if (configurations.length === 0) return
-      const id = `${lambdaFunction.id}:${alias.split(':').at(-1)}`
-      await add(
-        isWeighted ? weightedAlias(id, lambdaFunction) : await readAlias(lambda, alias, id, lambdaFunction),
-        configurations,
-      )
-    }
-    // AWS lists the mappings of a function without those of its aliases. Some local substitutes list both.
-    const aliases = await listAliases(lambda, name).catch(skip(`the aliases of ${name}`))
-    const isOfAlias = (arn = '') => aliases.some((alias) => qualifiedNameIn(alias.name) === qualifiedNameIn(arn))
-    await add(
-      lambdaFunction,
-      configurations.filter(({ FunctionArn }) => !isOfAlias(FunctionArn)),
-    )
-    for (const alias of aliases) await addAlias(alias).catch(skip(alias.name))
-    return { mappings, unreadResources }
+    return await readModel(lambda, createQueueReader(sqs), name)
   } finally {
     lambda.destroy()
     sqs.destroy()
+  }
+}
+
+async function readModel(
+  lambda: LambdaClient,
+  readQueue: (arn: string) => Promise<Queue>,
+  name: string,
+): Promise<Model> {
+  const mappings: Mapping[] = []
+  const unreadResources: Unread[] = []
+  const { lambdaFunction, configurations } = await readRequested(lambda, name)
+
+  async function add(owner: LambdaFunction, ofOwner: readonly EventSourceMappingConfiguration[]) {
+    for (const configuration of ofOwner) {
+      mappings.push(toMapping(configuration, owner, await readQueue(configuration.EventSourceArn ?? '')))
+    }
+  }
+  async function addAlias({ name: alias, isWeighted }: Alias) {
+    const ofAlias = await listSqsMappings(lambda, alias)
+    if (ofAlias.length === 0) return
+    const id = `${lambdaFunction.id}:${alias.split(':').at(-1)}`
+    const owner = isWeighted ? weightedAlias(id, lambdaFunction) : await readAlias(lambda, alias, id, lambdaFunction)
+    await add(owner, ofAlias)
+  }
+  /** Handles a failed call: lists what it would have returned as not checked. */
+  function skip(id: string, what?: string) {
+    return (error: unknown) => {
+      unreadResources.push({ id, what, unreadReason: reasonOf(error) })
+      return []
+    }
+  }
+
+  if (isQualified(name)) {
+    const id = qualifiedNameIn(name)
+    const what = 'whether it routes invocations to several versions'
+    const aliases = isAlias(name) ? await listAliases(lambda, unqualified(name)).catch(skip(id, what)) : []
+    const alias = aliases.find((one) => qualifiedNameIn(one.name) === id)
+    await add(alias?.isWeighted ? weightedAlias(id, lambdaFunction) : lambdaFunction, configurations)
+  } else {
+    const aliases = await listAliases(lambda, name).catch(skip(`the aliases of ${name}`))
+    // AWS lists the mappings of a function without those of its aliases. Some local substitutes list both.
+    const isOfAlias = (arn = '') => aliases.some((alias) => qualifiedNameIn(alias.name) === qualifiedNameIn(arn))
+    const own = configurations.filter(({ FunctionArn }) => !isOfAlias(FunctionArn))
+    await add(lambdaFunction, own)
+    for (const alias of aliases) await addAlias(alias).catch(skip(alias.name))
+  }
+  return { mappings, unreadResources }
+}
+
+/** The function, alias or version of this name, with its mappings. Without these, there is nothing to check. */
+async function readRequested(lambda: LambdaClient, name: string) {
+  try {
+    const lambdaFunction = await readConfiguration(lambda, name)
+    return { lambdaFunction, configurations: await listSqsMappings(lambda, name) }
+  } catch (error) {
+    throw explain(error, name)
   }
 }
 
