@@ -99,23 +99,8 @@ export async function readTemplate(file: string, given: ReadonlyMap<string, stri
   }
 }
 
-function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
-  const { resolve, resources, property, propertiesOf, conditionOf, text, boolean, number } = reader
-  const { functionOf, findFunction, findQueue, arnOf } = createResources(reader)
-  const mappings: Mapping[] = []
-  const unreadResources: Unread[] = []
-  const addUnread = (id: string, reason: string, position?: Position, fix?: string) =>
-    unreadResources.push({ id, position, unreadReason: reason, fix })
-
-  /**
-   * Whether a macro is in a resource or in its properties. A macro receives all entries next to it, and may change them
-   * all.
-   */
-  function hasMacro(id: string): boolean {
-    const properties = propertiesOf(id)
-    return properties.kind === 'map' && properties.entries.has('Fn::Transform')
-  }
-
+/** Reads the settings of a mapping from its properties. */
+function createSettings({ resolve, property, text, boolean, number }: Reader) {
   function reportBatchItemFailuresOf(types: Resolved): Setting<boolean> {
     if (types.kind === 'absent') return known(false)
     if (types.kind === 'unknown') return unknown(types.reason, types.position)
@@ -155,45 +140,55 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     const count = items.filter(({ kind }) => kind !== 'unknown').length
     return tooManyFilters(count, position) ?? known(items.map(patternOf), position)
   }
-  const enabledOf = (enabled: Setting<boolean>): Setting<boolean> =>
-    enabled.state === 'absent' ? known(true) : enabled
 
-  const toMapping = (
-    base: Resource,
-    properties: Resolved,
-    arn: Resolved,
-    queue: Queue,
-    lambdaFunction: LambdaFunction,
-  ): Mapping => ({
-    ...base,
-    arn: arnOf(arn),
-    queue,
-    function: lambdaFunction,
-    batchSize: number('batchSize', property(properties, 'BatchSize')),
-    window: number('window', property(properties, 'MaximumBatchingWindowInSeconds')),
-    reportBatchItemFailures: reportBatchItemFailuresOf(property(properties, 'FunctionResponseTypes')),
-    otherResponseTypes: otherTypesOf(property(properties, 'FunctionResponseTypes')),
-    maximumConcurrency: number(
-      'maximumConcurrency',
-      property(property(properties, 'ScalingConfig'), 'MaximumConcurrency'),
-    ),
-    provisioned: provisionedOf(property(properties, 'ProvisionedPollerConfig')),
-    minimumPollers: number(
-      'minimumPollers',
-      property(property(properties, 'ProvisionedPollerConfig'), 'MinimumPollers'),
-    ),
-    maximumPollers: number(
-      'maximumPollers',
-      property(property(properties, 'ProvisionedPollerConfig'), 'MaximumPollers'),
-    ),
-    filters: filtersOf(property(properties, 'FilterCriteria')),
-    runs: enabledOf(boolean(property(properties, 'Enabled'))),
-  })
+  function enabledOf(enabled: Setting<boolean>): Setting<boolean> {
+    return enabled.state === 'absent' ? known(true) : enabled
+  }
+
+  return function settingsOf(properties: Resolved) {
+    const at = (...names: readonly string[]) => names.reduce(property, properties)
+    return {
+      batchSize: number('batchSize', at('BatchSize')),
+      window: number('window', at('MaximumBatchingWindowInSeconds')),
+      reportBatchItemFailures: reportBatchItemFailuresOf(at('FunctionResponseTypes')),
+      otherResponseTypes: otherTypesOf(at('FunctionResponseTypes')),
+      maximumConcurrency: number('maximumConcurrency', at('ScalingConfig', 'MaximumConcurrency')),
+      provisioned: provisionedOf(at('ProvisionedPollerConfig')),
+      minimumPollers: number('minimumPollers', at('ProvisionedPollerConfig', 'MinimumPollers')),
+      maximumPollers: number('maximumPollers', at('ProvisionedPollerConfig', 'MaximumPollers')),
+      filters: filtersOf(at('FilterCriteria')),
+      runs: enabledOf(boolean(at('Enabled'))),
+    }
+  }
+}
+
+/** Finds the mappings, and lists what may add others. */
+function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
+  const { resolve, resources, property, propertiesOf, conditionOf, text } = reader
+  const { functionOf, findFunction, findQueue, arnOf } = createResources(reader)
+  const settingsOf = createSettings(reader)
+  const mappings: Mapping[] = []
+  const unreadResources: Unread[] = []
+  const addUnread = (id: string, reason: string, position?: Position, fix?: string) =>
+    unreadResources.push({ id, position, unreadReason: reason, fix })
+
+  /**
+   * Whether a macro is in a resource or in its properties. A macro receives all entries next to it, and may change them
+   * all.
+   */
+  function hasMacro(id: string): boolean {
+    const properties = propertiesOf(id)
+    return properties.kind === 'map' && properties.entries.has('Fn::Transform')
+  }
+
+  function queueAt(arn: Resolved): Queue {
+    return findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.position)
+  }
 
   function addSqs(base: Resource, properties: Resolved, lambdaFunction: LambdaFunction) {
     const arn = property(properties, 'Queue')
-    const queue = findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.position)
-    mappings.push(toMapping(base, properties, arn, queue, lambdaFunction))
+    const queue = queueAt(arn)
+    mappings.push({ ...base, ...settingsOf(properties), arn: arnOf(arn), queue, function: lambdaFunction })
   }
 
   /**
@@ -209,12 +204,18 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     const arn = property(subscription, 'QueueArn')
     // Without a position: doctor merges findings with the same position, and reportBatchItemFailures has this one.
     const made = { ...unreadQueue(`the queue of ${base.id}`, 'SAM creates it'), fifo: known(false) }
-    const queue =
-      kind === 'map' ? (findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.position)) : made
+    const queue = kind === 'map' ? queueAt(arn) : made
     const batchSize = kind === 'map' ? subscription.entries.get('BatchSize') : undefined
     const taken: Resolved = { kind: 'map', entries: new Map(batchSize ? [['BatchSize', batchSize]] : []), position }
-    const mapping = toMapping(base, taken, arn, queue, lambdaFunction)
-    mappings.push({ ...mapping, reportBatchItemFailures: known(false, position), isFromSnsEvent: true })
+    mappings.push({
+      ...base,
+      ...settingsOf(taken),
+      arn: arnOf(arn),
+      queue,
+      function: lambdaFunction,
+      reportBatchItemFailures: known(false, position),
+      isFromSnsEvent: true,
+    })
   }
 
   function addEvents(id: string) {
@@ -251,17 +252,16 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
         return addUnread(id, `whether it reads SQS is not known: ${unresolved.reason}`, position)
     }
     const lambdaFunction = findFunction(property(properties, 'FunctionName'))
-    const mapping = toMapping({ id, position }, properties, arn, queue, lambdaFunction)
+    const settings = settingsOf(properties)
     const { name, verdict } = conditionOf(id) ?? {}
     // If the mapping has the same condition as its function, both exist together.
     const mayNotExist =
-      typeof verdict === 'object' && name !== conditionOf(lambdaFunction.id)?.name && valueIn(mapping.runs)
-    mappings.push(
-      mayNotExist ? { ...mapping, runs: unknown(`the condition ${name} of ${id}: ${verdict.reason}`) } : mapping,
-    )
+      typeof verdict === 'object' && name !== conditionOf(lambdaFunction.id)?.name && valueIn(settings.runs)
+    const runs = mayNotExist ? unknown(`the condition ${name} of ${id}: ${verdict.reason}`) : settings.runs
+    mappings.push({ id, position, ...settings, runs, arn: arnOf(arn), queue, function: lambdaFunction })
   }
 
-  for (const key of ['Transform', 'Fn::Transform']) {
+  function addMacros(key: 'Transform' | 'Fn::Transform') {
     const declaration = reader.root.kind === 'map' ? reader.root.entries.get(key) : undefined
     const macros: Resolved = declaration ? resolve(declaration) : { kind: 'absent' }
     for (const macro of macros.kind === 'list' ? macros.items.map(resolve) : [macros]) {
@@ -270,22 +270,27 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
       addUnread(name.state === 'known' ? name.value : key, 'a macro may change the template', macros.position)
     }
   }
-  for (const [id, declaration] of resources) {
+
+  function addResource(id: string, declaration: Node) {
     const { position } = declaration
     const type = text(property(resolve(declaration), 'Type'))
     const condition = conditionOf(id)
     if (CHECKED.test(valueIn(type) ?? '') && hasMacro(id)) addUnread(id, 'a macro may change it', position)
     if (GENERATOR.test(id)) addUnread(id, GENERATED, position)
     else if (type.state === 'unknown') addUnread(id, `its Type is not known: ${type.reason}`, position)
-    else if (type.state === 'absent') continue
+    else if (type.state === 'absent') return
     else if (NESTED.test(type.value))
       addUnread(id, 'its resources are in a separate template', position, 'Run doctor on that template.')
-    else if (!/^AWS::(Serverless::Function|Lambda::EventSourceMapping)$/.test(type.value)) continue
+    else if (!/^AWS::(Serverless::Function|Lambda::EventSourceMapping)$/.test(type.value)) return
     else if (condition?.verdict === false) {
       const reason = `its condition ${condition.name} is false with these parameters`
       addUnread(id, reason, position, 'Set parameters that make the condition true: --parameter NAME=VALUE.')
     } else if (type.value === 'AWS::Serverless::Function') addEvents(id)
     else addMapping(id, position)
   }
+
+  addMacros('Transform')
+  addMacros('Fn::Transform')
+  for (const [id, declaration] of resources) addResource(id, declaration)
   return { mappings, unreadResources }
 }
