@@ -99,16 +99,8 @@ export async function measure(concurrency: number, memory: number, options: Meas
         options.onBatch(batch.length)
         const { outcome, metrics } = await environment.invoke(toEvent(batch))
         if (stopping.aborted) throw new StoppedError('interrupted')
-        if (outcome.type === 'response' && metrics && !metrics.isLibraryUsed) {
-          const hint = 'Use boundedSqsBatch() in the handler'
-          throw noEffectError('the handler does not use middy-bounded-sqs-batch', hint)
-        }
         const counts = settle(batch, outcome, sample.fifo, causes.add)
-        // For example, the handler calls Promise.allSettled(). The library then does not start the records.
-        if (counts.succeeded > 0 && metrics?.durations.length === 0) {
-          const hint = 'Pass the function for one record to eachRecord()'
-          throw noEffectError('the handler does not start its records with eachRecord() or eachChunk()', hint)
-        }
+        if (metrics) checkLibraryUse(outcome, metrics, counts.succeeded)
         batches.push({ ...counts, duration: outcome.duration ?? 0, metrics })
       }
       return batches
@@ -196,10 +188,18 @@ async function reuseEnvironment(options: FunctionOptions & { memory: number }, s
   }
 }
 
-function noEffectError(reason: string, hint: string): UsageError {
-  return new UsageError(
-    `${reason}, so BOUNDED_SQS_BATCH_CONCURRENCY has no effect and there is nothing to compare. ${hint}`,
-  )
+/** Refuses a handler whose records the library does not start, because the concurrency has no effect on it. */
+function checkLibraryUse({ type }: Outcome, { isLibraryUsed, durations }: InvocationMetrics, succeeded: number) {
+  const noEffect = 'so BOUNDED_SQS_BATCH_CONCURRENCY has no effect and there is nothing to compare'
+  if (type === 'response' && !isLibraryUsed) {
+    const what = 'the handler does not use middy-bounded-sqs-batch'
+    throw new UsageError(`${what}, ${noEffect}. Use boundedSqsBatch() in the handler`)
+  }
+  // For example, the handler calls Promise.allSettled().
+  if (succeeded > 0 && durations.length === 0) {
+    const what = 'the handler does not start its records with eachRecord() or eachChunk()'
+    throw new UsageError(`${what}, ${noEffect}. Pass the function for one record to eachRecord()`)
+  }
 }
 
 /**

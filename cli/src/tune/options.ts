@@ -22,7 +22,7 @@ import { DEFAULT_BATCH_SIZE, MAX_ENVIRONMENTS, MEMORIES, type Range } from './de
 import { MAX_CONFIRMATION_ROUNDS, type Plan } from './explore.ts'
 import { maxMessages } from './measure.ts'
 import type { PatchSettings } from './patch.ts'
-import { type Arch, pricesFor } from './prices.ts'
+import { type Arch, pricesFor, type Workload } from './prices.ts'
 import type { Optimize } from './result.ts'
 import { createSample, type Sample } from './sample.ts'
 
@@ -78,48 +78,84 @@ export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<
   const template = await settingsFromTemplate(flags)
   const { values } = template
   const fifo = values.fifo === true
-  const notes = [...template.notes]
 
   const timeout = flags.timeout ?? Number(values.timeout ?? FUNCTION_DEFAULTS.timeout / 1000)
-  const environments = flags.environments ?? Number(values.environments ?? 1)
-  refuseIf(
-    flags.environments === undefined && Number(values.environments) < 2,
-    `the maximum concurrency in ${flags.template} is ${environments}, but Lambda accepts 2 to 1,000`,
-  )
-  refuseIf(
-    environments > MAX_ENVIRONMENTS,
-    `the maximum concurrency in ${flags.template} is ${environments}, but tune starts at most ${MAX_ENVIRONMENTS} environments. Set a lower number with --environments`,
-  )
-  const wanted = flags.batchSize ?? Number(values.batchSize ?? (fifo ? 10 : DEFAULT_BATCH_SIZE))
-  refuseIf(
-    fifo && wanted > 10,
-    flags.batchSize === undefined
-      ? `the batch size in ${flags.template} is ${wanted}, but Lambda allows at most 10 on a FIFO queue`
-      : `--batch-size ${wanted} is too large: Lambda allows at most 10 on a FIFO queue`,
-  )
+  const environments = environmentsOf(flags, values)
+  const wanted = batchSizeOf(flags, values, fifo)
   const sample = createSample(await readMessagesFile(flags.messagesFile, fifo), wanted, fifo)
   const { batchSize } = sample
   const window = fifo ? undefined : Math.max(Number(values.window ?? 0), batchSize > 10 ? 1 : 0)
+  const memories = flags.memory ?? withMemory(values.memory)
+  const { least, most } = rangeOf(flags.concurrency, environments, batchSize)
+  const prices = pricesFor(flags.arch, fifo, flags.price)
+  const workload = { environments, batchSize, bodyBytes: sample.bodyBytes, prices, timeout }
+  const confirmations = flags.confirm ? MAX_CONFIRMATION_ROUNDS * COMBINATIONS_PER_CONFIRMATION : 0
+  const steps = maxSteps(least, most) + memories.length + confirmations
+  const needed = maxMessages({ environments, sample }, MIN_ROUNDS)
+  refuseIf(
+    flags.messages !== undefined && flags.messages < needed,
+    `--messages ${flags.messages} is too low: tune needs at least ${needed} messages for one concurrency. Raise it, or lower --batch-size`,
+  )
+  const total = Math.min(steps * maxMessages({ environments, sample }), flags.messages ?? Number.POSITIVE_INFINITY)
+  return {
+    function: { file, exportName, timeout: timeout * 1000, env: { ...template.templateEnv, ...variablesOf(flags) } },
+    sample,
+    plan: { least, most, memories, workload, optimize: flags.optimize },
+    patch: { environments, batchSize, window, timeout },
+    mapping: template.mapping,
+    maxMessages: total,
+    notes: [...template.notes, ...notesOf(flags, values, workload, wanted, total)],
+  }
+}
 
+function environmentsOf(flags: TuneFlags, values: Values): number {
+  const environments = flags.environments ?? Number(values.environments ?? 1)
+  const what = `the maximum concurrency in ${flags.template} is ${environments}`
+  refuseIf(
+    flags.environments === undefined && Number(values.environments) < 2,
+    `${what}, but Lambda accepts 2 to 1,000`,
+  )
+  refuseIf(
+    environments > MAX_ENVIRONMENTS,
+    `${what}, but tune starts at most ${MAX_ENVIRONMENTS} environments. Set a lower number with --environments`,
+  )
+  return environments
+}
+
+function batchSizeOf(flags: TuneFlags, values: Values, fifo: boolean): number {
+  const batchSize = flags.batchSize ?? Number(values.batchSize ?? (fifo ? 10 : DEFAULT_BATCH_SIZE))
+  refuseIf(
+    fifo && batchSize > 10,
+    flags.batchSize === undefined
+      ? `the batch size in ${flags.template} is ${batchSize}, but Lambda allows at most 10 on a FIFO queue`
+      : `--batch-size ${batchSize} is too large: Lambda allows at most 10 on a FIFO queue`,
+  )
+  return batchSize
+}
+
+/** What the user should know before the run: the settings, where they are lower than wanted, and the real calls. */
+function notesOf(
+  flags: TuneFlags,
+  values: Values,
+  { environments, batchSize, timeout }: Workload,
+  wanted: number,
+  total: number,
+): string[] {
   const isDefault = (name: keyof TuneFlags & SettingName) => flags[name] === undefined && values[name] === undefined
   const note = (name: keyof TuneFlags & SettingName) =>
     isDefault(name) ? ` (the default; --${toFlag(name)} changes it)` : ''
-  notes.push(
+  const records = formatNumber(batchSize)
+  const notes = [
     `${formatNumber(environments)} environment${environments === 1 ? '' : 's'}${note('environments')}, ` +
-      `batches of ${formatNumber(batchSize)}${note('batchSize')}, a timeout of ${formatNumber(timeout)} s${note('timeout')}`,
-  )
+      `batches of ${records}${note('batchSize')}, a timeout of ${formatNumber(timeout)} s${note('timeout')}`,
+  ]
   if (batchSize < wanted) {
     notes.push(
-      `a batch has about ${formatNumber(batchSize)} records and not ${formatNumber(wanted)}, because an event has at most 6 MB`,
+      `a batch has about ${records} records and not ${formatNumber(wanted)}, because an event has at most 6 MB`,
     )
   }
-
-  const memories = flags.memory ?? withMemory(values.memory)
-  const { least, most } = rangeOf(flags.concurrency, environments, batchSize)
   if (Math.floor(flags.concurrency.most / environments) > batchSize) {
-    notes.push(
-      `a batch has ${formatNumber(batchSize)} records, so tune tries no concurrency above ${formatNumber(batchSize)}`,
-    )
+    notes.push(`a batch has ${records} records, so tune tries no concurrency above ${records}`)
   }
   const cores = availableParallelism()
   const [load = 0] = loadavg()
@@ -128,32 +164,11 @@ export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<
       `warning: other programs use this machine (a load of ${load.toFixed(1)} on ${cores} cores), so the figures are less reliable`,
     )
   }
-  const prices = pricesFor(flags.arch, fifo, flags.price)
-  const workload = { environments, batchSize, bodyBytes: sample.bodyBytes, prices, timeout }
-  const steps =
-    maxSteps(least, most) +
-    memories.length +
-    (flags.confirm ? MAX_CONFIRMATION_ROUNDS * COMBINATIONS_PER_CONFIRMATION : 0)
-  const needed = maxMessages({ environments, sample }, MIN_ROUNDS)
-  refuseIf(
-    flags.messages !== undefined && flags.messages < needed,
-    `--messages ${flags.messages} is too low: tune needs at least ${needed} messages for one concurrency. Raise it, or lower --batch-size`,
-  )
-  const total = Math.min(steps * maxMessages({ environments, sample }), flags.messages ?? Number.POSITIVE_INFINITY)
-  notes.push(
-    `${REAL_CALLS_WARNING}. It receives up to ${formatNumber(total)} messages` +
-      (flags.messages === undefined ? ' (--messages sets a limit)' : ''),
-  )
-  return {
-    function: { file, exportName, timeout: timeout * 1000, env: { ...template.templateEnv, ...variablesOf(flags) } },
-    sample,
-    plan: { least, most, memories, workload, optimize: flags.optimize },
-    patch: { environments, batchSize, window, timeout },
-    mapping: template.mapping,
-    maxMessages: total,
-    notes,
-  }
+  const limit = flags.messages === undefined ? ' (--messages sets a limit)' : ''
+  return [...notes, `${REAL_CALLS_WARNING}. It receives up to ${formatNumber(total)} messages${limit}`]
 }
+
+type Values = TemplateSettings<SettingName>['values']
 
 type SettingsFromTemplate = Pick<TemplateSettings<SettingName>, 'values' | 'templateEnv' | 'notes'> & {
   mapping: Mapping | undefined

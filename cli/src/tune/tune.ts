@@ -7,7 +7,7 @@ import { toEvent } from '../local/sqs-record.ts'
 import { choose } from './choose.ts'
 import { MAX_ROUNDS } from './confidence.ts'
 import { createCpuQuota, type Quota, removeQuota } from './cpu-quota.ts'
-import { combinationsOf, explore, type Results } from './explore.ts'
+import { combinationsOf, explore, type Plan, type Results } from './explore.ts'
 import { type MeasureOptions, measure, StoppedError } from './measure.ts'
 import { type TuneFlags, type TuneOptions, toTuneOptions } from './options.ts'
 import { patchFor } from './patch.ts'
@@ -81,19 +81,6 @@ async function run(
   const { plan } = options
   const { environments } = plan.workload
   let left = options.maxMessages
-  let activity = ''
-  function show(round: number, concurrency: number) {
-    const best = choose(combinationsOf(results, plan), plan.optimize, results.measurements)
-    const sofar = best
-      ? `best so far: ${goodputText(best.goodput)} records/s with ${best.memory} MB × concurrency ${best.concurrency} (${best.origin})`
-      : 'no result yet'
-    const batch = round === 0 ? 'warm-up' : `round ${round} of at most ${MAX_ROUNDS}`
-    const parts = [`${activity} concurrency ${formatNumber(concurrency)}: ${batch}`, sofar]
-    display.show(
-      () => wrap(parts, columns),
-      () => parts.join(' · '),
-    )
-  }
   // Handlers that read DEAD_LETTER_QUEUE_URL send dead letters to a queue in this process. If they read another
   // variable, it can hold the URL of a real queue.
   const queue = await startOwnQueue({ visibilityTimeout: 30, maxReceives: 1000 })
@@ -101,7 +88,7 @@ async function run(
   if (flags.confirm && !quotas) {
     display.log('warning: this machine does not permit cgroups, so --confirm has no effect. Try it as root')
   }
-  const common: MeasureOptions = {
+  const common: Omit<MeasureOptions, 'onRound'> = {
     function: { ...options.function, env: { ...queue.variables, ...options.function.env } },
     environments,
     sample: options.sample,
@@ -109,23 +96,37 @@ async function run(
       left -= records
       if (left < 0) throw new StoppedError(`the next batch would exceed --messages ${flags.messages}`)
     },
-    onRound: (concurrency, round) => show(round, concurrency),
     signal,
   }
+  function showRound(activity: string) {
+    return (concurrency: number, round: number) => {
+      const batch = round === 0 ? 'warm-up' : `round ${round} of at most ${MAX_ROUNDS}`
+      const parts = [`${activity} concurrency ${formatNumber(concurrency)}: ${batch}`, bestSoFar(results, plan)]
+      display.show(
+        () => wrap(parts, columns),
+        () => parts.join(' · '),
+      )
+    }
+  }
+  function atFullCpu(concurrency: number, memory: number) {
+    return measure(concurrency, memory, { ...common, onRound: showRound('trying') })
+  }
+  function withQuota(concurrency: number, memory: number) {
+    return measure(concurrency, memory, { ...common, quotas, onRound: showRound(`confirming ${memory} MB,`) })
+  }
   try {
-    function atFullCpu(concurrency: number, memory: number) {
-      activity = 'trying'
-      return measure(concurrency, memory, common)
-    }
-    function withQuota(concurrency: number, memory: number) {
-      activity = `confirming ${memory} MB,`
-      return measure(concurrency, memory, { ...common, quotas })
-    }
     await explore(plan, { atFullCpu, withQuota: quotas && withQuota }, results)
   } finally {
     await queue.close()
     for (const quota of quotas ?? []) await removeQuota(quota)
   }
+}
+
+function bestSoFar(results: Results, plan: Plan): string {
+  const best = choose(combinationsOf(results, plan), plan.optimize, results.measurements)
+  if (!best) return 'no result yet'
+  const { memory, concurrency, goodput, origin } = best
+  return `best so far: ${goodputText(goodput)} records/s with ${memory} MB × concurrency ${concurrency} (${origin})`
 }
 
 /** A CPU quota for each environment. Undefined if this machine does not permit cgroups. */
