@@ -99,7 +99,7 @@ export async function readTemplate(file: string, given: ReadonlyMap<string, stri
   }
 }
 
-/** Reads the settings of a mapping from its properties. */
+/** Reads the settings of a mapping from its properties, apart from its queue and its function. */
 function createSettings({ resolve, property, text, boolean, number }: Reader) {
   function reportBatchItemFailuresOf(types: Resolved): Setting<boolean> {
     if (types.kind === 'absent') return known(false)

@@ -50,7 +50,8 @@ function provisionedOf(mapping: Instance): Setting<boolean> {
     valueAt(mapping, 'provisioned_poller_config', 0, name),
   )
   const on = settings.some((setting) => setting.state === 'known' && setting.value !== 0)
-  return ((!on && settings.find(({ state }) => state === 'unknown')) as Setting<boolean>) || known(on)
+  const unresolved = settings.find((setting) => setting.state === 'unknown')
+  return unresolved && !on ? unresolved : known(on)
 }
 
 function filtersOf(mapping: Instance): Setting<readonly Setting<Pattern>[]> {
@@ -66,6 +67,23 @@ function filtersOf(mapping: Instance): Setting<readonly Setting<Pattern>[]> {
     })
     return tooManyFilters(patterns.length) ?? known(patterns)
   })
+}
+
+/** The settings of a mapping, apart from its queue and its function. */
+function settingsOf(mapping: Instance) {
+  const types = listAt(mapping, 'function_response_types')
+  return {
+    batchSize: positiveAt('batchSize', mapping, 'batch_size'),
+    window: positiveAt('window', mapping, 'maximum_batching_window_in_seconds'),
+    reportBatchItemFailures: reportBatchItemFailuresOf(types),
+    otherResponseTypes: otherTypesOf(types),
+    maximumConcurrency: positiveAt('maximumConcurrency', mapping, 'scaling_config', 0, 'maximum_concurrency'),
+    provisioned: provisionedOf(mapping),
+    minimumPollers: positiveAt('minimumPollers', mapping, 'provisioned_poller_config', 0, 'minimum_pollers'),
+    maximumPollers: positiveAt('maximumPollers', mapping, 'provisioned_poller_config', 0, 'maximum_pollers'),
+    filters: filtersOf(mapping),
+    runs: mapSetting(valueAt(mapping, 'enabled'), (value) => known(value !== false)),
+  }
 }
 
 /** Reads the SQS event source mappings of a plan or a state of Terraform or OpenTofu. */
@@ -96,39 +114,29 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson
     return found.arn === undefined ? queue : { ...queue, fifo: known(found.arn.endsWith('.fifo')) }
   }
 
-  for (const mapping of plan.instances) {
-    if (mapping.type !== 'aws_lambda_event_source_mapping' || mapping.mode !== 'managed') continue
+  function addMapping(mapping: Instance): void {
     const { address: id } = mapping
     const found = find(mapping, 'event_source_arn')
     const queue = queueOf(mapping, found)
-    if (!queue) continue
+    if (!queue) return
     if (
       textAt(mapping, 'event_source_arn').state !== 'known' &&
       OTHER_SERVICES.some((name) => listAt(mapping, name).state === 'unknown')
     ) {
       unreadResources.push({ id, what: 'whether it reads SQS', unreadReason: AFTER_APPLY })
-      continue
+      return
     }
     const { lambdaFunction, doubt } = functionOf(mapping)
     if (found.instance && found.doubt) {
       unreadResources.push({ id, what: `whether its queue is ${queue.id}`, unreadReason: found.doubt })
     }
     if (doubt) unreadResources.push({ id, what: `whether its function is ${lambdaFunction.id}`, unreadReason: doubt })
-    const types = listAt(mapping, 'function_response_types')
-    const settings = sharing.shareAll(mapping, {
-      arn: arnOf(mapping, found),
-      batchSize: positiveAt('batchSize', mapping, 'batch_size'),
-      window: positiveAt('window', mapping, 'maximum_batching_window_in_seconds'),
-      reportBatchItemFailures: reportBatchItemFailuresOf(types),
-      otherResponseTypes: otherTypesOf(types),
-      maximumConcurrency: positiveAt('maximumConcurrency', mapping, 'scaling_config', 0, 'maximum_concurrency'),
-      provisioned: provisionedOf(mapping),
-      minimumPollers: positiveAt('minimumPollers', mapping, 'provisioned_poller_config', 0, 'minimum_pollers'),
-      maximumPollers: positiveAt('maximumPollers', mapping, 'provisioned_poller_config', 0, 'maximum_pollers'),
-      filters: filtersOf(mapping),
-      runs: mapSetting(valueAt(mapping, 'enabled'), (value) => known(value !== false)),
-    })
+    const settings = sharing.shareAll(mapping, { arn: arnOf(mapping, found), ...settingsOf(mapping) })
     mappings.push({ id, queue, function: lambdaFunction, ...settings })
+  }
+
+  for (const instance of plan.instances) {
+    if (instance.type === 'aws_lambda_event_source_mapping' && instance.mode === 'managed') addMapping(instance)
   }
   for (const { address: id, type, mode } of plan.instances) {
     const [, reason] = NOT_READ.find(([types]) => mode === 'managed' && types.test(type)) ?? []
