@@ -61,6 +61,23 @@ function isPaired(references: readonly string[], { key, keys, isForEach }: Scope
   return some.every((one) => one.key === key || !one.key.includes(key.slice(2, -2)))
 }
 
+/** The instances that a reference can mean. `wanted` is the key in the reference itself, which a plan often omits. */
+function pick<T extends { key: string }>(
+  some: readonly T[],
+  wanted: string | undefined,
+  references: readonly string[],
+  scope: Scope,
+): readonly T[] {
+  if (wanted !== undefined) return some.filter((one) => one.key === wanted)
+  const paired = some.filter((one) => one.key === scope.key)
+  return paired.length > 0 && isPaired(references, scope, some) ? paired : some
+}
+
+/** The instances of one declaration. */
+function instancesOf({ module, mode, type, name }: Pick<Instance, 'module' | 'mode' | 'type' | 'name'>) {
+  return module.instances.filter((one) => one.mode === mode && one.type === type && one.name === name)
+}
+
 /** Follows the references of an argument through variables, outputs and `for_each`, to resources and data sources. */
 export function resolveArgument(instance: Instance, argument: string): Resolution {
   const { config, module } = instance
@@ -70,24 +87,16 @@ export function resolveArgument(instance: Instance, argument: string): Resolutio
 
   function follow(references: readonly string[], scope: Scope): void {
     const own = longest(references)
-    function pick<T extends { key: string }>(some: readonly T[], wanted: string | undefined) {
-      if (wanted !== undefined) return some.filter((one) => one.key === wanted)
-      const paired = some.filter((one) => one.key === scope.key)
-      return paired.length > 0 && isPaired(own, scope, some) ? paired : some
-    }
     for (const reference of own) {
       const id = `${scope.module.address} ${scope.key} ${reference}`
       if (seen.has(id)) continue
       seen.add(id)
-      followOne(reference, scope, pick)
+      followOne(reference, own, scope)
     }
   }
 
-  function followOne(
-    reference: string,
-    { module, key, keys, forEach }: Scope,
-    pick: <T extends { key: string }>(some: readonly T[], wanted: string | undefined) => readonly T[],
-  ): void {
+  function followOne(reference: string, references: readonly string[], scope: Scope): void {
+    const { module, key, keys, forEach } = scope
     const [, variable] = /^var\.([\w-]+)/.exec(reference) ?? []
     const [, called, calledKey, output] = MODULE.exec(reference) ?? []
     if (/^each\.value\b/.test(reference)) follow(referencesOf(forEach), { module, key, keys, isForEach: true })
@@ -96,11 +105,11 @@ export function resolveArgument(instance: Instance, argument: string): Resolutio
       const { parent, call } = module
       if (!parent) return // The value of a variable of the root module is known.
       const siblings = [...parent.children.values()].find((modules) => modules.includes(module)) ?? []
-      const scope = { module: parent, ...keysOf(module, siblings), forEach: call?.for_each_expression }
-      follow(referencesOf(call?.expressions?.[variable]), scope)
+      const ofCall = { module: parent, ...keysOf(module, siblings), forEach: call?.for_each_expression }
+      follow(referencesOf(call?.expressions?.[variable]), ofCall)
     } else if (called !== undefined) {
       // For `module.queue[each.key].arn`, Terraform lists only `module.queue`, so the output can be any of them.
-      for (const child of pick(module.children.get(called) ?? [], calledKey)) {
+      for (const child of pick(module.children.get(called) ?? [], calledKey, references, scope)) {
         const outputs = child.config?.outputs ?? {}
         for (const name of output === undefined ? Object.keys(outputs) : [output]) {
           follow(referencesOf(outputs[name]?.expression), { module: child, key: '', keys: [''] })
@@ -108,16 +117,15 @@ export function resolveArgument(instance: Instance, argument: string): Resolutio
       }
     } else if (reference.startsWith('local.')) unresolved.add(reference)
     else {
-      const [, data, type, name, wanted, attribute = ''] = RESOURCE.exec(reference) ?? []
-      const mode = data ? 'data' : 'managed'
-      const same = module.instances.filter((one) => one.mode === mode && one.type === type && one.name === name)
-      for (const instance of pick(same, wanted)) leaves.set(`${instance.address} ${attribute}`, { instance, attribute })
+      const [, data, type = '', name = '', wanted, attribute = ''] = RESOURCE.exec(reference) ?? []
+      const same = instancesOf({ module, mode: data ? 'data' : 'managed', type, name })
+      for (const instance of pick(same, wanted, references, scope)) {
+        leaves.set(`${instance.address} ${attribute}`, { instance, attribute })
+      }
     }
   }
 
-  const { mode, type, name } = instance
-  const siblings = module.instances.filter((one) => one.mode === mode && one.type === type && one.name === name)
-  const scope = { module, ...keysOf(instance, siblings), forEach: config?.for_each_expression }
+  const scope = { module, ...keysOf(instance, instancesOf(instance)), forEach: config?.for_each_expression }
   follow(referencesOf(config?.expressions?.[argument]), scope)
   return { leaves: [...leaves.values()], unresolved: [...unresolved] }
 }
