@@ -120,7 +120,10 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
           : `a text is needed, but there is ${resolved.kind === 'absent' ? 'none' : `a ${resolved.kind}`}`,
     }
   }
-  const text = (child: Node | undefined) => textOf(child ? resolve(child) : ABSENT)
+  function resolveOptional(child: Node | undefined): Resolved {
+    return child ? resolve(child) : ABSENT
+  }
+  const text = (child: Node | undefined) => textOf(resolveOptional(child))
   function joined(parts: readonly (string | Unknown)[], delimiter: string): Resolved {
     const unresolved = parts.find((part) => typeof part !== 'string')
     if (unresolved) return unknown(unresolved.reason)
@@ -130,7 +133,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
       : { kind: 'scalar', value }
   }
   function listOf(child: Node | undefined): readonly Node[] {
-    const resolved = child ? resolve(child) : ABSENT
+    const resolved = resolveOptional(child)
     return resolved.kind === 'list' ? resolved.items : []
   }
 
@@ -174,7 +177,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     'Fn::Sub': substitute,
     'Fn::Join': (argument) => {
       const [delimiter, list] = listOf(argument)
-      const resolved = list ? resolve(list) : ABSENT
+      const resolved = resolveOptional(list)
       if (resolved.kind !== 'list') return resolved.kind === 'unknown' ? resolved : unknown('Fn::Join has no list')
       return joined(resolved.items.map(text), scalarText(delimiter))
     },
@@ -190,7 +193,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     'Fn::Select': (argument) => {
       const [index, list] = listOf(argument)
       const at = text(index)
-      const resolved = list ? resolve(list) : ABSENT
+      const resolved = resolveOptional(list)
       if (resolved.kind === 'unknown') return resolved
       if (resolved.kind === 'scalar') {
         // The CDK selects the name of a function from its ARN in this way. The text is unknown, but its resource is
@@ -209,8 +212,7 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
       const [condition, yes, no] = listOf(argument)
       const verdict = holds(scalarText(condition))
       if (typeof verdict !== 'boolean') return unknown(verdict.reason)
-      const branch = verdict ? yes : no
-      return branch ? resolve(branch) : ABSENT
+      return resolveOptional(verdict ? yes : no)
     },
     'Fn::ImportValue': (argument) => {
       const name = text(argument)

@@ -192,10 +192,8 @@ export function createResources(reader: Reader) {
     // SAM publishes a version with the settings of the template, and creates this alias for it.
     if (valueIn(text(propertyOf(lambdaFunction.id, ['AutoPublishAlias']).resolved)) === qualifier) return lambdaFunction
     const own = aliases.filter((alias) => functionOfAlias(alias) === lambdaFunction)
-    const lookup = byName(
-      Map.groupBy(own, (alias) => nameOf(alias, 'Name')),
-      qualifier,
-    )
+    const ownByName = Map.groupBy(own, (alias) => nameOf(alias, 'Name'))
+    const lookup = byName(ownByName, qualifier)
     if ('id' in lookup) return ofAlias(lookup.id, lambdaFunction)
     return unreadVersion(id, `the alias ${readable(qualifier)}: ${lookup.reason}`, lambdaFunction, position)
   }
@@ -216,11 +214,8 @@ export function createResources(reader: Reader) {
   function findUnqualified(resolved: Resolved, via: readonly string[] = []): LambdaFunction {
     const position = resolved.position
     if (resolved.kind !== 'scalar') {
-      return unreadFunction(
-        'its function',
-        resolved.kind === 'unknown' ? resolved.reason : 'no name is given',
-        position,
-      )
+      const reason = resolved.kind === 'unknown' ? resolved.reason : 'no name is given'
+      return unreadFunction('its function', reason, position)
     }
     const value = String(resolved.value)
     if (value === '') return unreadFunction('its function', 'its name is empty', position)
@@ -253,7 +248,10 @@ export function createResources(reader: Reader) {
       return OTHER_SOURCES.test(typeOf(id)) ? undefined : { reason: `it comes from ${id}, of type ${typeOf(id)}` }
     }
     if (arn !== 'arn') return { reason: whyUnknown(value) ?? `${value} is not an ARN` }
-    if (service !== 'sqs') return whyUnknown(service) === undefined ? undefined : { reason: whyUnknown(service) ?? '' }
+    if (service !== 'sqs') {
+      const reason = whyUnknown(service)
+      return reason === undefined ? undefined : { reason }
+    }
     if (!name) return { reason: `${readable(value)} has no name of a queue` }
     // Only an ARN with the account of this stack can refer to a queue of this template.
     const lookup = account === reader.account ? byName(queuesByName, name) : { reason: ELSEWHERE }
@@ -272,13 +270,12 @@ export function createResources(reader: Reader) {
       const what = attribute === '' ? `a Ref of ${id} returns its URL, not its ARN` : `${name} is not the ARN of ${id}`
       return invalid(what, `Use the ARN: !GetAtt ${id}.Arn.`, position)
     }
-    if (whole && NO_QUEUES.test(typeOf(id))) return invalid(`${id} is not a queue`, 'Use the ARN of a queue.', position)
+    const fix = 'Use the ARN of a queue.'
+    if (whole && NO_QUEUES.test(typeOf(id))) return invalid(`${id} is not a queue`, fix, position)
     if (resolved.kind !== 'scalar' || whyUnknown(value) !== undefined) return text(resolved)
     const [arn, , service] = partsOf(value)
-    if (arn !== 'arn') return invalid(`"${value}" is not an ARN`, 'Use the ARN of a queue.', position)
-    return service === 'sqs'
-      ? text(resolved)
-      : invalid(`"${value}" is not a queue's ARN`, 'Use the ARN of a queue.', position)
+    if (arn !== 'arn') return invalid(`"${value}" is not an ARN`, fix, position)
+    return service === 'sqs' ? text(resolved) : invalid(`"${value}" is not a queue's ARN`, fix, position)
   }
 
   const retentionOf = memoize((id: string) => number('retention', property(propertiesOf(id), 'MessageRetentionPeriod')))

@@ -64,21 +64,20 @@ function reasonsFor(
   const ofMemory = combinations.filter(({ memory }) => memory === best.memory)
   const highest = Math.max(...ofMemory.map(({ concurrency }) => concurrency))
   const upTo = formatNumber(highest)
-  const higherThanBest =
-    highest > best.concurrency
-      ? `Of the higher concurrencies that were tried (up to ${upTo}), no usable one is more than ${EQUAL} faster.`
-      : `No higher concurrency was tried${highest < workload.batchSize ? '' : `, because a batch has ${upTo} records`}.`
-  const noneFaster =
-    optimize === 'speed'
-      ? `Of the combinations that were tried (concurrency up to ${upTo}), no usable one is more than ${EQUAL} faster.`
-      : higherThanBest
-  const others = optimize === 'speed' ? combinations : ofMemory
-  const fastest = Math.max(...others.map(({ goodput, problem }) => (problem === undefined ? goodput : 0)))
-  const faster = fastest / best.goodput - 1
-  const aboutSpeed =
-    faster > NOISE
-      ? `Other concurrencies may be up to ${Math.round(faster * 100)} % faster, but this depends on predictions, which are not that exact.`
-      : noneFaster
+  function aboutSpeed(): string {
+    const others = optimize === 'speed' ? combinations : ofMemory
+    const fastest = Math.max(...others.map(({ goodput, problem }) => (problem === undefined ? goodput : 0)))
+    const faster = fastest / best.goodput - 1
+    if (faster > NOISE) {
+      return `Other concurrencies may be up to ${Math.round(faster * 100)} % faster, but this depends on predictions, which are not that exact.`
+    }
+    const noneFaster = `no usable one is more than ${EQUAL} faster.`
+    if (optimize === 'speed') return `Of the combinations that were tried (concurrency up to ${upTo}), ${noneFaster}`
+    if (highest > best.concurrency) {
+      return `Of the higher concurrencies that were tried (up to ${upTo}), ${noneFaster}`
+    }
+    return `No higher concurrency was tried${highest < workload.batchSize ? '' : `, because a batch has ${upTo} records`}.`
+  }
   const aboutMemory: Readonly<Record<Optimize, string>> = {
     speed: `No other memory size of about the same speed is more than ${EQUAL} cheaper.`,
     cost: `No other memory size is more than ${EQUAL} cheaper.`,
@@ -87,7 +86,7 @@ function reasonsFor(
   const cutOff = `A concurrency above ${upTo}, the end of the range, may be faster: raise --concurrency.`
   return [
     aboutMemory[optimize],
-    aboutSpeed,
+    aboutSpeed(),
     ...(isCutOff(best, ofMemory, most, workload.batchSize) ? [cutOff] : []),
     ...(best.failedShare > MAX_MORE_FAILURES ? [failuresOf(best)] : []),
   ]
