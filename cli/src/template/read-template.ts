@@ -17,9 +17,11 @@ import {
 } from '../model.ts'
 import { type Node, type Position, parseDocument, readDocument } from './document.ts'
 import { patternSetting, tooManyFilters } from './filters.ts'
+import { createFunctions } from './functions.ts'
+import { createLookup } from './lookup.ts'
+import { createQueues } from './queues.ts'
 import { createReader, GENERATOR, isFinal, type Reader } from './reader.ts'
 import { createResolver, type Resolved } from './resolve.ts'
-import { createResources } from './resources.ts'
 import { PSEUDO_PARAMETERS } from './text.ts'
 import { undefinedNames } from './undefined-names.ts'
 import { unknownProperties } from './unknown-properties.ts'
@@ -165,7 +167,9 @@ function createSettings({ resolve, property, text, boolean, number }: Reader) {
 /** Finds the mappings, and lists what may add others. */
 function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
   const { resolve, resources, property, propertiesOf, conditionOf, text } = reader
-  const { functionOf, findFunction, findQueue, arnOf } = createResources(reader)
+  const lookup = createLookup(reader)
+  const { functionOf, findFunction } = createFunctions(reader, lookup)
+  const { findQueue, arnOf } = createQueues(reader, lookup)
   const settingsOf = createSettings(reader)
   const mappings: Mapping[] = []
   const unreadResources: Unread[] = []

@@ -1,0 +1,176 @@
+import { memoize } from '../memoize.ts'
+import {
+  absent,
+  invalid,
+  known,
+  type LambdaFunction,
+  memorySetting,
+  pinnedVersion,
+  type Setting,
+  timeoutSetting,
+  unknown,
+  unreadFunction,
+  unreadVersion,
+  valueIn,
+  weightedAlias,
+} from '../model.ts'
+import type { Position } from './document.ts'
+import { ALIAS, byName, FUNCTION, type Lookup, VERSION } from './lookup.ts'
+import type { Reader } from './reader.ts'
+import type { Resolved } from './resolve.ts'
+import { partsOf, readable, whyUnknown } from './text.ts'
+
+/**
+ * The index of the name in the parts of FunctionName. In an ARN, or in its end `ACCOUNT:function:NAME`, the name
+ * follows `function`. Otherwise the name is the first part. An alias or a version can follow the name.
+ */
+function nameIndexOf(parts: readonly string[]): number {
+  return parts.indexOf('function') + 1
+}
+
+/** Reads the functions that the properties of a mapping refer to. */
+export function createFunctions(reader: Reader, { aliases, functionsByName, resourceIn }: Lookup) {
+  const { property, propertiesOf, typeOf, nameOf, ignoresGlobals, text, number, resources } = reader
+
+  // Not read with `property()`, which would make each setting unknown if a macro may add Globals. Such a macro is
+  // listed once for the whole template.
+  const declared = reader.root.kind === 'map' ? reader.root.entries.get('Globals') : undefined
+  const globals = property(declared ? reader.resolve(declared) : { kind: 'absent' }, 'Function')
+
+  /** Whether the function itself sets it. SAM merges a map of the function with that of Globals, key by key. */
+  function isOwn(parent: Resolved, [name = '', ...rest]: readonly string[]): boolean {
+    if (parent.kind !== 'map' || !parent.entries.has(name)) return false
+    const child = property(parent, name)
+    return rest.length === 0 || child.kind !== 'map' || isOwn(child, rest)
+  }
+  function presenceOf(resolved: Resolved): Setting<true> {
+    const { kind, position } = resolved
+    if (kind === 'unknown') return unknown(resolved.reason, position)
+    return kind === 'absent' ? absent : known<true>(true, position)
+  }
+
+  /** A property of a function. SAM takes it from Globals if the function does not set it. */
+  function propertyOf(id: string, names: readonly string[]): { resolved: Resolved; isInherited: boolean } {
+    const own = propertiesOf(id)
+    const resolved = names.reduce(property, own)
+    const [name = ''] = names
+    const inherits = isSam(id) && resolved.kind === 'absent' && !isOwn(own, names) && !ignoresGlobals(id, name)
+    const inherited = inherits ? names.reduce(property, globals) : resolved
+    const isInherited = inherits && inherited.kind !== 'absent'
+    return { resolved: isInherited ? inherited : resolved, isInherited }
+  }
+  function isSam(id: string) {
+    return typeOf(id) === 'AWS::Serverless::Function'
+  }
+
+  const functionOf = memoize((id: string): LambdaFunction => {
+    function get<T>(path: string | readonly string[], read: (resolved: Resolved) => Setting<T>): Setting<T> {
+      const { resolved, isInherited } = propertyOf(id, [path].flat())
+      return isInherited ? { ...read(resolved), section: 'Globals' } : read(resolved)
+    }
+    const managed = get('CapacityProviderConfig', presenceOf)
+    const durable = get('DurableConfig', presenceOf)
+    const executionTimeout = get(['DurableConfig', 'ExecutionTimeout'], (resolved) =>
+      number('executionTimeout', resolved),
+    )
+    const isIncomplete = durable.state === 'known' && executionTimeout.state === 'absent'
+    const fix = 'Set ExecutionTimeout to a number of seconds, at most the visibility timeout of the queue.'
+    return {
+      id,
+      position: resources.get(id)?.position,
+      timeout: get('Timeout', (resolved) => timeoutSetting(text(resolved), managed)),
+      memory: get('MemorySize', (resolved) => memorySetting(text(resolved), managed)),
+      runtime: get('Runtime', text),
+      reservedConcurrency: get('ReservedConcurrentExecutions', (resolved) => number('reservedConcurrency', resolved)),
+      deadLetterTarget: get([isSam(id) ? 'DeadLetterQueue' : 'DeadLetterConfig', 'TargetArn'], presenceOf),
+      tenantIsolation: get(['TenancyConfig', 'TenantIsolationMode'], text),
+      executionTimeout: isIncomplete
+        ? invalid('DurableConfig does not set it', fix, durable.position)
+        : executionTimeout,
+    }
+  })
+
+  /** The function of an alias or a version. If an alias routes to several versions, their settings are not known. */
+  function ofAlias(id: string, aliasOf: LambdaFunction): LambdaFunction {
+    const position = resources.get(id)?.position
+    const weights = property(property(propertiesOf(id), 'RoutingConfig'), 'AdditionalVersionWeights')
+    if (weights.kind === 'absent' || (weights.kind === 'list' && weights.items.length === 0)) {
+      return ofVersion(id, property(propertiesOf(id), 'FunctionVersion'), aliasOf, position)
+    }
+    return weights.kind === 'unknown'
+      ? unreadVersion(id, weights.reason, aliasOf, position)
+      : weightedAlias(id, aliasOf, position)
+  }
+
+  /**
+   * The function at a version. Only `$LATEST`, and a version that this template publishes, have the settings of the
+   * template.
+   */
+  function ofVersion(id: string, version: Resolved, lambdaFunction: LambdaFunction, position?: Position) {
+    if (lambdaFunction.unreadReason !== undefined || version.kind === 'absent') return lambdaFunction
+    const value = version.kind === 'scalar' ? String(version.value) : ''
+    const publisher = resourceIn(value, VERSION)
+    // SAM allows Ref Function.Version.
+    const isPublished = publisher !== undefined && (VERSION.test(typeOf(publisher)) || publisher === lambdaFunction.id)
+    if (value === '$LATEST' || isPublished) return lambdaFunction
+    const reason = version.kind === 'unknown' ? version.reason : whyUnknown(value)
+    return reason === undefined
+      ? pinnedVersion(id, value, lambdaFunction, position)
+      : unreadVersion(id, reason, lambdaFunction, position)
+  }
+
+  /** The function at the alias or the version after its name or its ARN. */
+  function atQualifier(lambdaFunction: LambdaFunction, qualifier: string, position?: Position): LambdaFunction {
+    if (lambdaFunction.unreadReason !== undefined) return lambdaFunction
+    const id = `${lambdaFunction.id}:${readable(qualifier)}`
+    const referenced = resourceIn(qualifier, ALIAS)
+    if (referenced !== undefined && ALIAS.test(typeOf(referenced))) return ofAlias(referenced, lambdaFunction)
+    if (referenced !== undefined || /^(\d+|\$LATEST)$/.test(qualifier)) {
+      return ofVersion(id, { kind: 'scalar', value: qualifier }, lambdaFunction, position)
+    }
+    // SAM publishes a version with the settings of the template, and creates this alias for it.
+    if (valueIn(text(propertyOf(lambdaFunction.id, ['AutoPublishAlias']).resolved)) === qualifier) return lambdaFunction
+    const own = aliases.filter((alias) => functionOfAlias(alias) === lambdaFunction)
+    const ownByName = Map.groupBy(own, (alias) => nameOf(alias, 'Name'))
+    const lookup = byName(ownByName, qualifier)
+    if ('id' in lookup) return ofAlias(lookup.id, lambdaFunction)
+    return unreadVersion(id, `the alias ${readable(qualifier)}: ${lookup.reason}`, lambdaFunction, position)
+  }
+
+  function functionOfAlias(id: string, via: readonly string[] = []): LambdaFunction {
+    return findUnqualified(property(propertiesOf(id), 'FunctionName'), [...via, id])
+  }
+
+  /** The function that FunctionName refers to: by name, ARN or reference, directly or through an alias or a version. */
+  function findFunction(resolved: Resolved): LambdaFunction {
+    const lambdaFunction = findUnqualified(resolved)
+    const parts = resolved.kind === 'scalar' ? partsOf(String(resolved.value)) : []
+    const qualifier = parts[nameIndexOf(parts) + 1]
+    return qualifier === undefined ? lambdaFunction : atQualifier(lambdaFunction, qualifier, resolved.position)
+  }
+
+  /** The function without regard to an alias or a version after its name or its ARN. */
+  function findUnqualified(resolved: Resolved, via: readonly string[] = []): LambdaFunction {
+    const position = resolved.position
+    if (resolved.kind !== 'scalar') {
+      const reason = resolved.kind === 'unknown' ? resolved.reason : 'no name is given'
+      return unreadFunction('its function', reason, position)
+    }
+    const value = String(resolved.value)
+    if (value === '') return unreadFunction('its function', 'its name is empty', position)
+    const id = resourceIn(value, FUNCTION, ALIAS, VERSION)
+    if (id !== undefined) {
+      const type = typeOf(id)
+      if (FUNCTION.test(type)) return functionOf(id)
+      if (!ALIAS.test(type) && !VERSION.test(type))
+        return unreadFunction(id, `it is a resource of type ${type}`, position)
+      if (via.includes(id)) return unreadFunction(id, 'it refers to itself', position)
+      return ofAlias(id, functionOfAlias(id, via))
+    }
+    const parts = partsOf(value)
+    const lookup = byName(functionsByName, parts[nameIndexOf(parts)] ?? '')
+    return 'id' in lookup ? functionOf(lookup.id) : unreadFunction(readable(value), lookup.reason, position)
+  }
+
+  return { functionOf, findFunction }
+}

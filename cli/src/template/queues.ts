@@ -1,0 +1,176 @@
+import { memoize } from '../memoize.ts'
+import {
+  absent,
+  incompletePolicy,
+  invalid,
+  kindMismatch,
+  known,
+  type Queue,
+  type Redrive,
+  type Setting,
+  unknown,
+  unreadQueue,
+  valueIn,
+} from '../model.ts'
+import { type Node, nodesIn, type Position } from './document.ts'
+import { byName, ELSEWHERE, type Lookup, QUEUE } from './lookup.ts'
+import type { Reader } from './reader.ts'
+import type { Resolved } from './resolve.ts'
+import { partsOf, placeholder, placeholdersIn, readable, whyUnknown } from './text.ts'
+
+const OTHER_SOURCES = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
+/**
+ * Services whose ARNs are never those of queues. Other types, such as nested stacks, parameters and custom resources,
+ * may return the ARN of a queue.
+ */
+const NO_QUEUES = /^AWS::(DynamoDB|Events|Kinesis|Lambda|Logs|S3|SNS|Serverless)::/
+
+/**
+ * A queue of this template, or the reason why it is not known. If its ARN is known, `fifo` says whether it is a FIFO
+ * queue.
+ */
+type QueueLookup = { id: string } | { reason: string; arn?: string; fifo?: Setting<boolean> }
+
+/** Whether an ARN is that of a FIFO queue. Only the names of FIFO queues end in `.fifo`. */
+function fifoOfArn(arn: string, reason: string, position: Position | undefined): Setting<boolean> {
+  if (arn.endsWith('.fifo')) return known(true)
+  const endsWithUnknown = /(\0(?!AWS::)[^\0]*\0|}})$/.test(arn) // the values of pseudo parameters do not end in .fifo
+  return endsWithUnknown ? unknown(reason, position) : known(false)
+}
+
+/** All words in a declaration, without resolving it. */
+function wordsIn(declaration: Node): string[] {
+  const nodes = [...nodesIn(declaration).keys()]
+  return nodes.flatMap((node) => (node.kind === 'scalar' && String(node.value).match(/\w+/g)) || [])
+}
+
+/** Reads the queues that the properties of a mapping refer to. */
+export function createQueues(reader: Reader, { queues, queuesByName, resourceIn }: Lookup) {
+  const { property, propertiesOf, typeOf, nameOf, text, boolean, number, map, resources } = reader
+
+  /** The queue that an ARN refers to; undefined if it belongs to another service. */
+  function lookUpQueue(resolved: Resolved): QueueLookup | undefined {
+    if (resolved.kind === 'unknown') return { reason: resolved.reason }
+    if (resolved.kind !== 'scalar') return { reason: 'no ARN is given' }
+    const value = String(resolved.value)
+    const id = resourceIn(value, QUEUE)
+    const isQueue = id !== undefined && QUEUE.test(typeOf(id))
+    const [arn, , service = '', , account = '', name] = partsOf(value)
+    // An ARN with a given account can contain the name of a queue of this template, and refer to another queue.
+    const isOtherAccount = arn === 'arn' && account !== reader.account && whyUnknown(account) === undefined
+    if (isQueue && !isOtherAccount) return { id }
+    if (id !== undefined && !isQueue) {
+      return OTHER_SOURCES.test(typeOf(id)) ? undefined : { reason: `it comes from ${id}, of type ${typeOf(id)}` }
+    }
+    if (arn !== 'arn') return { reason: whyUnknown(value) ?? `${value} is not an ARN` }
+    if (service !== 'sqs') {
+      const reason = whyUnknown(service)
+      return reason === undefined ? undefined : { reason }
+    }
+    if (!name) return { reason: `${readable(value)} has no name of a queue` }
+    // Only an ARN with the account of this stack can refer to a queue of this template.
+    const lookup = account === reader.account ? byName(queuesByName, name) : { reason: ELSEWHERE }
+    if ('id' in lookup) return lookup
+    return { ...lookup, arn: readable(value), fifo: fifoOfArn(value, lookup.reason, resolved.position) }
+  }
+
+  /** Checks an ARN of a queue. A reference to a queue (its URL) and its name are common mistakes. */
+  function arnOf(resolved: Resolved): Setting<string> {
+    const { position } = resolved
+    const value = resolved.kind === 'scalar' ? String(resolved.value) : ''
+    const [name = ''] = placeholdersIn(value)
+    const [id = '', attribute = ''] = name.split('.')
+    const whole = value === placeholder(name)
+    if (whole && QUEUE.test(typeOf(id)) && !/^(Arn$|Fn::)/.test(attribute)) {
+      const what = attribute === '' ? `a Ref of ${id} returns its URL, not its ARN` : `${name} is not the ARN of ${id}`
+      return invalid(what, `Use the ARN: !GetAtt ${id}.Arn.`, position)
+    }
+    const fix = 'Use the ARN of a queue.'
+    if (whole && NO_QUEUES.test(typeOf(id))) return invalid(`${id} is not a queue`, fix, position)
+    if (resolved.kind !== 'scalar' || whyUnknown(value) !== undefined) return text(resolved)
+    const [arn, , service] = partsOf(value)
+    if (arn !== 'arn') return invalid(`"${value}" is not an ARN`, fix, position)
+    return service === 'sqs' ? text(resolved) : invalid(`"${value}" is not a queue's ARN`, fix, position)
+  }
+
+  const retentionOf = memoize((id: string) => number('retention', property(propertiesOf(id), 'MessageRetentionPeriod')))
+
+  function deadLetterQueueOf(deadLetterArn: Resolved): Redrive['deadLetterQueue'] {
+    const { position } = deadLetterArn
+    const lookup: QueueLookup = lookUpQueue(deadLetterArn) ?? { reason: 'it is not a queue' }
+    if ('id' in lookup) {
+      const { id } = lookup
+      return { id, position: resources.get(id)?.position, fifo: fifoOf(id), retention: retentionOf(id) }
+    }
+    const { arn: id = 'its dead-letter queue', reason: unreadReason } = lookup
+    const retention = unknown(unreadReason, position)
+    return { id, position, unreadReason, fifo: lookup.fifo ?? retention, retention }
+  }
+
+  const fifoOf = memoize((id: string): Setting<boolean> => {
+    const flag = boolean(property(propertiesOf(id), 'FifoQueue'))
+    if (nameOf(id, 'QueueName')?.endsWith('.fifo')) return known(true)
+    return flag.state === 'absent' ? known(false) : flag
+  })
+
+  /** The error if the value refers to the resource that it belongs to. */
+  function circularReference(id: string, resolved: Resolved) {
+    const names = resolved.kind === 'scalar' ? placeholdersIn(String(resolved.value)) : []
+    if (!names.some((name) => name.split('.')[0] === id)) return undefined
+    return invalid(`it is a circular reference to ${id} itself`, 'Use the ARN of another queue.', resolved.position)
+  }
+
+  const policyOf = memoize((id: string): Setting<Redrive> => {
+    const policy = property(propertiesOf(id), 'RedrivePolicy')
+    if (policy.kind === 'absent') return absent
+    const read = map(policy)
+    if (read.kind === 'unknown') return unknown(read.reason, read.position)
+    if (read.kind !== 'map') return invalid(`it is a ${policy.kind}`, 'Set it to a map.', policy.position)
+    const deadLetterArn = property(read, 'deadLetterTargetArn')
+    const count = property(read, 'maxReceiveCount')
+    const incomplete = incompletePolicy(deadLetterArn.kind !== 'absent', count.kind !== 'absent', policy.position)
+    if (incomplete) return incomplete
+    const deadLetterQueue = deadLetterQueueOf(deadLetterArn)
+    const arn =
+      circularReference(id, deadLetterArn) ??
+      kindMismatch({ id, fifo: fifoOf(id) }, deadLetterQueue, deadLetterArn.position) ??
+      arnOf(deadLetterArn)
+    return known({ arn, maxReceiveCount: number('maxReceiveCount', count), deadLetterQueue }, policy.position)
+  })
+
+  /**
+   * The dead-letter queue in the redrive policy of a queue. If the policy is unknown, all resources that it mentions.
+   */
+  function deadLetterQueuesOf(id: string): readonly string[] {
+    const policy = policyOf(id)
+    if (policy.state !== 'unknown') return [valueIn(policy)?.deadLetterQueue.id ?? '']
+    const properties = propertiesOf(id)
+    const declaration = properties.kind === 'map' ? properties.entries.get('RedrivePolicy') : undefined
+    return declaration ? wordsIn(declaration).filter((word) => word !== id && resources.has(word)) : []
+  }
+  const deadLetterQueues = new Set(queues.flatMap(deadLetterQueuesOf))
+
+  const queueOf = memoize((id: string): Queue => {
+    const properties = propertiesOf(id)
+    return {
+      id,
+      position: resources.get(id)?.position,
+      fifo: fifoOf(id),
+      visibilityTimeout: number('visibilityTimeout', property(properties, 'VisibilityTimeout')),
+      retention: retentionOf(id),
+      redrive: policyOf(id),
+      isDeadLetterQueue: deadLetterQueues.has(id),
+    }
+  })
+
+  /** The queue of EventSourceArn; undefined if the event source is another service. */
+  function findQueue(arn: Resolved): Queue | undefined {
+    const lookup = lookUpQueue(arn)
+    if (lookup === undefined) return undefined
+    if ('id' in lookup) return queueOf(lookup.id)
+    const queue = unreadQueue(lookup.arn ?? 'its queue', lookup.reason, arn.position)
+    return lookup.fifo === undefined ? queue : { ...queue, fifo: lookup.fifo }
+  }
+
+  return { findQueue, arnOf }
+}
