@@ -17,12 +17,8 @@ export const FUNCTION_RULES: readonly Rule[] = [
       const mode = valueIn(lambdaFunction.tenantIsolation)
       if (mode === undefined) return undefined
       const fix = 'Remove TenancyConfig. Or let another function read the queue and invoke this one with a tenant id.'
-      return problem(
-        lambdaFunction,
-        lambdaFunction.tenantIsolation,
-        `The function has tenant isolation (${mode}) and reads SQS`,
-        fix,
-      )
+      const what = `The function has tenant isolation (${mode}) and reads SQS`
+      return problem(lambdaFunction, lambdaFunction.tenantIsolation, what, fix)
     },
   },
   {
@@ -77,16 +73,9 @@ export const FUNCTION_RULES: readonly Rule[] = [
       const date = DEPRECATION_DATES.get(runtime)
       const left = date === undefined ? Number.NaN : (Date.parse(date) - today.getTime()) / DAY_MS
       if (!(left <= SOON_DAYS)) return undefined
-      const what =
-        left > 0
-          ? `The runtime ${runtime} will be deprecated on ${date}`
-          : `The runtime ${runtime} has been deprecated since ${date}`
-      return problem(
-        lambdaFunction,
-        lambdaFunction.runtime,
-        what,
-        'Use a newer runtime, for example nodejs24.x for Node.js.',
-      )
+      const what = `The runtime ${runtime} ${left > 0 ? 'will be deprecated on' : 'has been deprecated since'} ${date}`
+      const fix = 'Use a newer runtime, for example nodejs24.x for Node.js.'
+      return problem(lambdaFunction, lambdaFunction.runtime, what, fix)
     },
   },
   {

@@ -136,12 +136,8 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       const size = numberIn(mapping.batchSize)
       if (!(size > 10_000)) return undefined
-      return problem(
-        mapping,
-        mapping.batchSize,
-        `The batch size is ${formatNumber(size)}`,
-        'Set BatchSize to at most 10,000.',
-      )
+      const what = `The batch size is ${formatNumber(size)}`
+      return problem(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10,000.')
     },
   },
   {
@@ -155,12 +151,8 @@ export const MAPPING_RULES: readonly Rule[] = [
       const fix = mapping.isFromSnsEvent
         ? 'Set BatchSize to at most 10: SAM sets no window for SqsSubscription.'
         : 'Set MaximumBatchingWindowInSeconds to 1 or more, or set BatchSize to at most 10.'
-      return problem(
-        mapping,
-        mapping.batchSize,
-        `The batch size is ${formatNumber(size)}, but there is no batching window`,
-        fix,
-      )
+      const what = `The batch size is ${formatNumber(size)}, but there is no batching window`
+      return problem(mapping, mapping.batchSize, what, fix)
     },
   },
   {
@@ -181,13 +173,8 @@ export const MAPPING_RULES: readonly Rule[] = [
     source: SCALING,
     check: (mapping) => {
       if (!isProvisioned(mapping) || mapping.maximumConcurrency.state !== 'known') return undefined
-      const fix = 'Remove ScalingConfig or ProvisionedPollerConfig.'
-      return problem(
-        mapping,
-        mapping.maximumConcurrency,
-        'The mapping has both a maximum concurrency and provisioned mode',
-        fix,
-      )
+      const what = 'The mapping has both a maximum concurrency and provisioned mode'
+      return problem(mapping, mapping.maximumConcurrency, what, 'Remove ScalingConfig or ProvisionedPollerConfig.')
     },
   },
   {

@@ -125,12 +125,8 @@ export const QUEUE_RULES: readonly Rule[] = [
         return undefined
       if (deadLetterRetention < 14 * DAY_SECONDS) {
         const what = `The dead-letter queue keeps messages for ${period(deadLetterRetention)}, which is not longer than its source queue (${period(sourceRetention)})`
-        return problem(
-          deadLetterQueue,
-          deadLetterQueue.retention,
-          what,
-          'Set its MessageRetentionPeriod to 1209600 (14 days).',
-        )
+        const fix = 'Set its MessageRetentionPeriod to 1209600 (14 days).'
+        return problem(deadLetterQueue, deadLetterQueue.retention, what, fix)
       }
       const what = `The queue keeps messages for ${period(sourceRetention)}, which is also the maximum for its dead-letter queue`
       const fix =

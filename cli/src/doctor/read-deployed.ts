@@ -267,21 +267,16 @@ function toFunction(
 ): LambdaFunction {
   const { Timeout, MemorySize, Runtime, CapacityProviderConfig, DeadLetterConfig, TenancyConfig, DurableConfig } =
     configuration
+  const managed = toSetting(CapacityProviderConfig)
   return {
     id,
-    timeout:
-      Timeout === undefined
-        ? unknown('Lambda does not return it')
-        : timeoutSetting(toSetting(Timeout), toSetting(CapacityProviderConfig)),
-    memory: memorySetting(toSetting(MemorySize), toSetting(CapacityProviderConfig)),
+    timeout: timeoutSetting(Timeout === undefined ? unknown('Lambda does not return it') : known(Timeout), managed),
+    memory: memorySetting(toSetting(MemorySize), managed),
     runtime: toSetting<string>(Runtime),
     reservedConcurrency,
     deadLetterTarget: DeadLetterConfig?.TargetArn ? known<true>(true) : absent,
     tenantIsolation: toSetting<string>(TenancyConfig?.TenantIsolationMode),
-    executionTimeout:
-      DurableConfig && DurableConfig.ExecutionTimeout === undefined
-        ? unknown('Lambda does not return it')
-        : numberSetting('executionTimeout', DurableConfig?.ExecutionTimeout),
+    executionTimeout: DurableConfig ? returned('executionTimeout', DurableConfig.ExecutionTimeout, 'Lambda') : absent,
   }
 }
 
