@@ -3,7 +3,7 @@ import Table from 'cli-table3'
 import { type Finding, joinNames, SEVERITIES } from './check.ts'
 import type { Severity } from './rule.ts'
 
-export interface Report {
+interface Report {
   findings: readonly Finding[]
   /** The number of mappings that were checked. */
   mappings: number

@@ -58,6 +58,11 @@ interface MeasuredBatch {
   metrics: InvocationMetrics | undefined
 }
 
+/** All batches that count, the time that they took, and why records failed. */
+function newTotals() {
+  return { batches: [] as MeasuredBatch[], ms: 0, causes: openCounter() }
+}
+
 /**
  * Measures the handler with this concurrency and memory size, in new environments. The first round is a warm-up. More
  * rounds follow until the goodput is known exactly enough, or a process has ended. In a round, all environments process
@@ -67,7 +72,7 @@ export async function measure(concurrency: number, memory: number, options: Meas
   const { environments: count, sample, signal, onRound, quotas } = options
   const ended = new AbortController()
   const stopping = AbortSignal.any([signal, ended.signal])
-  let causes = openCounter()
+  let totals = newTotals()
   const environments: ReusedEnvironment[] = []
   try {
     const functionOptions = {
@@ -80,16 +85,12 @@ export async function measure(concurrency: number, memory: number, options: Meas
     )
     environments.push(...(await Promise.all(started)))
 
-    const measured: MeasuredBatch[] = []
-    let measuredMs = 0
     async function round(number: number) {
       onRound(concurrency, number)
       const startedAt = performance.now()
       const each = await Promise.all(environments.map((environment) => deliverRound(environment)))
-      if (number > 0) {
-        measured.push(...each.flat())
-        measuredMs += performance.now() - startedAt
-      }
+      totals.batches.push(...each.flat())
+      totals.ms += performance.now() - startedAt
       return goodputOf(each)
     }
     async function deliverRound(environment: ReusedEnvironment) {
@@ -99,7 +100,7 @@ export async function measure(concurrency: number, memory: number, options: Meas
         options.onBatch(batch.length)
         const { outcome, metrics } = await environment.invoke(toEvent(batch))
         if (stopping.aborted) throw new StoppedError('interrupted')
-        const counts = settle(batch, outcome, sample.fifo, causes.add)
+        const counts = settle(batch, outcome, sample.fifo, totals.causes.add)
         if (metrics) checkLibraryUse(outcome, metrics, counts.succeeded)
         batches.push({ ...counts, duration: outcome.duration ?? 0, metrics })
       }
@@ -107,14 +108,14 @@ export async function measure(concurrency: number, memory: number, options: Meas
     }
 
     await round(0)
-    causes = openCounter() // the warm-up does not count
+    totals = newTotals() // the warm-up does not count
     const deathOf = () => environments.map(({ death }) => death).find((text) => text !== undefined)
     const goodputs = await sampleUntilConfident(round, () => deathOf() !== undefined)
     const death = deathOf()
     return {
       concurrency,
-      ...summarize(measured, goodputs, measuredMs),
-      causes: causes.counts(),
+      ...summarize(totals.batches, goodputs, totals.ms),
+      causes: totals.causes.counts(),
       // This ended the measurement early, so the few rounds say nothing about the exact goodput.
       ...(death === undefined ? {} : { death, margin: null, isConfident: false }),
     }

@@ -14,7 +14,7 @@ export interface PatchSettings {
 type Properties = Record<string, unknown>
 
 /** Six times the timeout of the function, plus the batching window: what AWS recommends. */
-export function visibilityTimeout({ timeout, window = 0 }: PatchSettings): number {
+function visibilityTimeout({ timeout, window = 0 }: PatchSettings): number {
   return 6 * timeout + window
 }
 
