@@ -246,7 +246,7 @@ export function createInvocation(
       const log = (error: unknown) => logCallback(logger, 'onFailure', error)
       remaining = await handleFailures(failureHandlers, batch, failures, context, callbackTime(), log)
     }
-    const summary = () => summarize(size, failures, remaining.length, started?.schedule, summaryTimeLeft())
+    const summary = () => summarize(size, failures, remaining.length, started?.schedule, remainingTime())
     if (tracedOutcome) Reflect.set(trace, 'summary', summary()) // does not throw if a subscriber has frozen it
     logFailures(logger, batch, failures, summary, replaced)
     if (onSummary) {
@@ -263,24 +263,24 @@ export function createInvocation(
     return response
   }
 
-  /**
-   * The value of `timeLeft` in the summary: 0 after the timeout. `timeLeft()` can return `undefined` then, as if there
-   * were no timeout.
-   */
-  function summaryTimeLeft(): number | undefined {
-    return timeLeft(context) ?? (started && started.timeoutAt < Infinity ? 0 : undefined)
+  /** Milliseconds until the function's timeout, 0 after it. Infinity if there is no timeout. */
+  function remainingTime(): number {
+    return started ? Math.max(0, started.timeoutAt - performance.now()) : (timeLeft(context) ?? Infinity)
   }
 
   /** How much time the failure handlers and `onSummary` have. */
   function callbackTime(): CallbackTime {
-    const now = performance.now()
-    const left = started ? started.timeoutAt - now : (timeLeft(context) ?? Infinity)
+    const left = remainingTime()
     return { left, reserve: responseReserve(settings.cpuShare, size, left) }
   }
 
   function noteResponse(response: unknown): void {
-    // If something throws, Middy sets the response to `undefined`, and then calls the `onError` hooks.
-    if (response === undefined) removedResponse = invocation.response ?? removedResponse
+    // If something throws, Middy sets the response to `undefined`, and then calls the `onError` hooks. The batch ends
+    // now, because the hook of a later middleware can throw, so that `recover()` is not called.
+    if (response === undefined) {
+      removedResponse = invocation.response ?? removedResponse
+      started?.schedule.end()
+    }
     seenRecords.noteResponse(response)
   }
 

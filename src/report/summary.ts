@@ -9,14 +9,14 @@ import { type CallbackTime, createDeadline, promiseTry, raceWithSignal } from '.
  * @param records how many records the batch has
  * @param failures all that failed, before the failure handlers
  * @param reported how many of them are reported
- * @param timeLeft milliseconds
+ * @param timeLeft milliseconds; `Infinity` without a timeout
  */
 export function summarize(
   records: number,
   failures: readonly Failure[],
   reported: number,
   schedule: Schedule | undefined,
-  timeLeft: number | undefined,
+  timeLeft: number,
 ): BatchSummary {
   const outcomes = { failed: 0, timedOut: 0, aborted: 0, blocked: 0, notStarted: 0 }
   const outcome = memoizeOne(outcomeOf)
@@ -30,7 +30,7 @@ export function summarize(
     reported,
     durations: percentilesOf(Float64Array.from(schedule?.durations ?? []).sort()),
     peakInFlight: schedule?.peakInFlight() ?? 0,
-    timeLeft,
+    timeLeft: timeLeft < Infinity ? timeLeft : undefined,
     ...(limiter && { concurrency: { limit: limiter.limit, reason: limiter.reason } }),
   }
 }

@@ -152,6 +152,34 @@ for (const [version, core] of cores) {
     },
   )
 
+  t.test(`if a later middleware's onError hook throws, the batch ends and frees its slots (${version})`, async (t) => {
+    const held = heldRecords()
+    const handleRecords = eachRecord(held.handle)
+    let isFirst = true
+    const handler = core<SQSEvent, SQSBatchResponse>()
+      .use(boundedSqsBatch({ logger: false, concurrency: 2 }))
+      .onError(() => {
+        throw new Error('of onError')
+      })
+      .handler(async (event, context) => {
+        const report = handleRecords(event, context)
+        if (!isFirst) return report
+        isFirst = false
+        await settled()
+        throw new Error('of the handler')
+      })
+    await t.rejects(handler(standardEvent('a', 'b', 'c'), testContext()), { message: 'of onError' })
+    t.strictSame(
+      ['a', 'b'].map((id) => held.signalOf(id)?.aborted),
+      [true, true],
+    )
+    const next = handler(standardEvent('d', 'e'), testContext())
+    await settled()
+    t.strictSame(held.started, ['a', 'b', 'd', 'e'])
+    for (const id of ['d', 'e']) held.succeed(id)
+    t.strictSame(failed(await next), [])
+  })
+
   t.test(
     `a refused return value fails the invocation also if an onError hook wraps its error (${version})`,
     async (t) => {

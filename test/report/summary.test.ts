@@ -1,6 +1,6 @@
 import diagnostics from 'node:diagnostics_channel'
 import middy from '@middy/core'
-import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { adaptiveConcurrency, type BatchSummary, boundedSqsBatch, eachChunk, eachRecord } from '../../src/index.ts'
 import { busyClock, mockClock, settled } from '../support/clock.ts'
@@ -220,6 +220,17 @@ t.test('timeLeft is measured after the failure handlers', async (t) => {
   const handle = handlerOf(() => Promise.reject(new Error('x')), { onFailure: onFailure as never })
   await handle(standardEvent('m0'), timedContext(10_000))
   t.equal(noted.get('m0')?.timeLeft, 9_700)
+})
+
+t.test('timeLeft is that of the context that the inner handler passes on', async (t) => {
+  const clock = mockClock(t)
+  const left: unknown[] = []
+  const handleRecords = eachRecord(() => clock.advance(100))
+  const handler = middy({ timeoutEarlyInMillis: 0 })
+    .use(boundedSqsBatch({ onSummary: ({ timeLeft }) => left.push(timeLeft) }))
+    .handler((event: SQSEvent) => handleRecords(event, timedContext(5_000)))
+  await handler(standardEvent('a'), {} as Context)
+  t.strictSame(left, [4_900])
 })
 
 t.test('timeLeft is 0 if the batch ends after the timeout of the function', async (t) => {
