@@ -380,9 +380,9 @@ t.test('throttled calls lower the limit if they are at least two, and one in a h
   for (const [ends, throttles, limit] of [
     [10, 1, 400],
     [10, 2, 389],
-    [200, 2, 199],
+    [200, 2, 200],
     [201, 2, 400],
-    [201, 3, 198],
+    [201, 3, 200],
   ] as const) {
     const { limiter, end, fail } = withJobs(400)
     end(ends)
@@ -403,10 +403,22 @@ t.test('the second overload lowers the limit to what is in flight, but not below
     fail(overloads, 'overload')
     t.equal(limiter.limit, limit, `${overloads} of ${ends}`)
   }
-  const { limiter, end, fail } = withJobs(400, { min: 150 })
-  end(300)
-  fail(3, 'throttle')
-  t.equal(limiter.limit, 150, 'throttled calls lower it to min at most')
+  t.end()
+})
+
+t.test('throttled calls lower the limit below half only if 75 % of it were in flight', (t) => {
+  for (const [ends, limits] of [
+    [100, [299, 150]],
+    [101, [298, 200]],
+  ] as const) {
+    const { limiter, end, fail } = withJobs(400, { min: 150 })
+    end(ends)
+    fail(2, 'throttle')
+    const first = limiter.limit
+    end(200)
+    fail(3, 'throttle')
+    t.strictSame([first, limiter.limit], limits, `${400 - ends} in flight`)
+  }
   t.end()
 })
 
@@ -542,7 +554,7 @@ t.test(
     t.strictSame(afterPressureInProbe(50, 20), [75, 'throttle']) // 79 × 0.95
     t.strictSame(afterPressureInProbe(50, 40), [56, 'throttle']) // 59 × 0.95
     t.strictSame(afterPressureInProbe(50, 42), [50, 'throttle']) // 57 × 0.95 = 54
-    t.strictSame(afterPressureInProbe(50, 70), [27, 'throttle']) // 29 × 0.95
+    t.strictSame(afterPressureInProbe(50, 70), [47, 'throttle']) // 50 × 0.95, because 30 of 100 were in flight
     t.strictSame(afterPressureInProbe(10, 6), [12, 'throttle']) // 13 × 0.95
     t.strictSame(afterPressureInProbe(10, 7), [10, 'throttle']) // 12 × 0.95 = 11
     t.end()
@@ -885,6 +897,7 @@ t.test('overloads after a cut by throttled calls do not raise the limit', (t) =>
 
 t.test('an overload does not raise a limit that throttled calls have lowered', (t) => {
   const { limiter, end, fail } = withJobs(100)
+  fail(2, 'throttle')
   end(89)
   fail(2, 'throttle')
   t.equal(limiter.limit, 10)

@@ -13,8 +13,9 @@ const MAX_UTILIZATION = 0.95
 /** At the end of a cut (see `Cut`), the limit is multiplied by this. */
 const MARGIN = 0.95
 /**
- * One cut by overloads leaves at least this share of the limit, before `MARGIN` is applied. Otherwise, one moment in
- * which all calls fail, such as a restart, would lower the limit to `min`.
+ * One cut leaves at least this share of the limit, before `MARGIN` is applied. Otherwise, one moment in which all calls
+ * fail, such as a restart, or two throttled calls at the end of a batch, would lower the limit to `min`. Throttled calls
+ * can lower it further if it was reached.
  */
 const MIN_SHARE_LEFT = 0.5
 
@@ -53,8 +54,10 @@ interface Cut {
   /** The limit before the cut. */
   readonly from: number
   readonly failure: 'throttle' | 'overload'
-  /** Whether jobs had filled the limit before the cut, and none of them had succeeded. */
-  readonly reachedWithoutSuccess: boolean
+  /** Whether jobs had filled the limit before the cut. */
+  readonly wasReached: boolean
+  /** Whether a job had succeeded before the cut. */
+  readonly hadSuccess: boolean
   /** How many jobs that started before the cut are still in flight. */
   older: number
   readonly maxEnds: number
@@ -111,7 +114,8 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     if (failure === undefined || failure === 'failure') return undefined
     if (!pressure.failed(failure)) return false
     cut ??= startCut(failure, now)
-    const least = failure === 'overload' ? Math.min(limit.value, MIN_SHARE_LEFT * cut.from) : min
+    const mayFallToMin = failure === 'throttle' && cut.wasReached
+    const least = mayFallToMin ? min : Math.min(limit.value, MIN_SHARE_LEFT * cut.from)
     limit.set(Math.max(least, Math.min(limit.value, inFlight - 1)), failure) // -1: no job replaces the failed one
     return false
   }
@@ -161,15 +165,16 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   }
 
   function startCut(failure: Cut['failure'], now: number): Cut {
-    const reachedWithoutSuccess = pressure.successes === 0 && inFlight >= REACHED * limit.value
+    const wasReached = inFlight >= REACHED * limit.value
+    const hadSuccess = pressure.successes > 0
     pressure.learn()
     cohort = open(now) // never measured: it marks the jobs that start during the cut
-    return { from: limit.value, failure, reachedWithoutSuccess, older: inFlight, maxEnds: CUT_PATIENCE * inFlight }
+    return { from: limit.value, failure, wasReached, hadSuccess, older: inFlight, maxEnds: CUT_PATIENCE * inFlight }
   }
 
   /** The jobs that started before or during the cut say nothing about the new limit. Only later jobs measure it. */
-  function endCut({ from, failure, reachedWithoutSuccess }: Cut): void {
-    const allFailed = reachedWithoutSuccess && pressure.successes === 0
+  function endCut({ from, failure, wasReached, hadSuccess }: Cut): void {
+    const allFailed = wasReached && !hadSuccess && pressure.successes === 0
     cut = cohort = undefined
     limit.set(MARGIN * limit.value, failure)
     const isProbing = climb.lowered(from, allFailed)
