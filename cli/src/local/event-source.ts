@@ -17,7 +17,7 @@ export interface EventSourceOptions {
   retryAfter: number | undefined
   /**
    * Receives one line for each invocation that failed as a whole, each failed record of the other invocations, each
-   * message that SQS did not delete, and each process that died between invocations.
+   * message that SQS did not delete, and each process that died between invocations or was blocked at the end.
    */
   onFailure: (line: string) => void
 }

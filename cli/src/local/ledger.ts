@@ -36,7 +36,10 @@ export interface Ledger {
   crashes: number
   /** The crashes between two invocations. */
   diedBetween: number
-  /** Invocations that failed as a whole, including timeouts and crashes. */
+  /**
+   * Invocations that failed as a whole, including timeouts and crashes. A process that is blocked at the end of the run
+   * counts too, as a timeout.
+   */
   failedInvocations: number
   /** Why invocations failed or processes ended, and how often. From the eleventh reason on, they are counted together. */
   reasons: Record<string, number>
@@ -164,6 +167,12 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
       if (outcome.type === 'crash') invocations.crashes += 1
     },
     failedInvocation(reason: string) {
+      invocations.failed += 1
+      addReason(reason)
+    },
+    /** A process that cannot take another event counts like one that times out with that event. */
+    blockedAtEnd(reason: string) {
+      invocations.timeouts += 1
       invocations.failed += 1
       addReason(reason)
     },

@@ -181,6 +181,14 @@ export async function run(options: RunOptions): Promise<Ledger> {
     })
     const results = await Promise.allSettled([sending, receiveAll().finally(end), watch().finally(end)])
     for (const result of results) if (result.status === 'rejected') throw result.reason
+    // A process can block its event loop after its last response. On Lambda, this invocation or the next one times out.
+    for (let blocked = await runtime.stopBlocked(); blocked > 0; blocked -= 1) {
+      const reason =
+        `timed out after ${timeout.toFixed(2)} seconds, because the process did not ask for another event at the end ` +
+        'of the run. Does it block the event loop after a response?'
+      ledger.blockedAtEnd(reason)
+      mapping.onFailure(reason)
+    }
     return await totals()
   } finally {
     for (const close of closing.reverse()) await close()

@@ -211,6 +211,20 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
       if (outcome.type === 'timeout') await stop() // as Lambda does: the next event gets a fresh environment
       return outcome
     },
+    /**
+     * Kills the process if it does not ask for an event within the timeout. Returns whether the process was killed. Must
+     * be called after all invocations have ended.
+     */
+    async stopIfBlocked(): Promise<boolean> {
+      const blocked = Promise.withResolvers<boolean>()
+      const timer = setTimeout(() => blocked.resolve(true), timeout)
+      // Other clients do not know the empty response. The client of AWS even blocks its event loop while it polls.
+      const waits = api.waitsForEvents(options.runtimeClient === undefined)
+      const isBlocked = (await Promise.race([waits, ended.promise, blocked.promise])) === true
+      clearTimeout(timer)
+      if (isBlocked) await stop()
+      return isBlocked
+    },
     ended: ended.promise,
   }
 }

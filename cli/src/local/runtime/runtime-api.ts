@@ -74,6 +74,9 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
   const polls: ServerResponse[] = []
   const running = new Map<string, Invocation>()
   let endOutcome: Outcome | undefined
+  /** Polls that got a response, and that the client has not replaced with new ones yet. */
+  let pollsDue = 0
+  let onPoll = () => {}
   const timedOut = `timed out after ${(timeout / 1000).toFixed(2)} seconds`
 
   function finish(invocation: Invocation, outcome: Outcome) {
@@ -92,9 +95,14 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
     invocation.timer = setTimeout(() => finish(invocation, { type: 'timeout', message }), timeout)
   }
 
+  function takePoll() {
+    pollsDue += 1
+    return polls.shift() as ServerResponse
+  }
+
   function dispatch() {
     while (waiting.length > 0 && polls.length > 0) {
-      const poll = polls.shift() as ServerResponse
+      const poll = takePoll()
       const invocation = waiting.shift() as Invocation
       running.set(invocation.requestId, invocation)
       limit(invocation, timedOut)
@@ -118,12 +126,14 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
     const [, initError, metrics, next, requestId, kind] = ROUTE.exec(request.url ?? '') ?? []
     if (next) {
       polls.push(response)
+      pollsDue = Math.max(0, pollsDue - 1)
       response.on('close', () => {
         const index = polls.indexOf(response)
         if (index !== -1) polls.splice(index, 1)
       })
       onReady()
-      return dispatch()
+      dispatch()
+      return onPoll()
     }
     const limit = kind === 'record-errors' || metrics ? Number.POSITIVE_INFINITY : MAX_RESPONSE_BYTES
     const { size, text } = await readBody(request, limit)
@@ -175,6 +185,18 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
           `${timedOut}, because the process did not take the event. Does it block the event loop after a response?`,
         )
         dispatch()
+      }),
+    /**
+     * Resolves once the client waits for events with all its polls. Must be called after all invocations have ended.
+     * `pollAgain` sends an empty response to the open polls: a client that blocks its event loop cannot poll again.
+     */
+    waitsForEvents: (pollAgain: boolean): Promise<void> =>
+      new Promise((resolve) => {
+        if (pollAgain) while (polls.length > 0) takePoll().writeHead(204).end()
+        onPoll = () => {
+          if (pollsDue === 0) resolve()
+        }
+        onPoll()
       }),
     /** Called when the process has ended. Running invocations get this outcome. Waiting events were not taken. */
     end(outcome: Outcome) {

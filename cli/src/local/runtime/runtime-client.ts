@@ -92,6 +92,7 @@ const metrics = measure === undefined ? undefined : openMetrics()
 async function serve(handler: Handler): Promise<never> {
   for (;;) {
     const { headers, text } = await call('GET', 'invocation/next')
+    if (text === '') continue // no event: this response only checks that the event loop is not blocked
     metrics?.start()
     const id = String(headers['lambda-runtime-aws-request-id'])
     const event = JSON.parse(text)
