@@ -1,5 +1,8 @@
+import { FUNCTION_RULES } from '../doctor/function-rules.ts'
+import { MAPPING_RULES } from '../doctor/mapping-rules.ts'
+import { VALUE_RULE } from '../doctor/settings.ts'
 import { UsageError } from '../errors.ts'
-import { type Mapping, type Setting, valueIn } from '../model.ts'
+import { type Mapping, type Model, type Setting, valueIn } from '../model.ts'
 import { parseParameters, readTemplate } from '../template/read-template.ts'
 import { type EnvFlags, variablesOf } from './env-flags.ts'
 import { DEFAULT_MAX_RECEIVES, type LocalFlags } from './options.ts'
@@ -29,6 +32,8 @@ export interface SettingRow<N extends string> {
   /** The name of the flag. */
   readonly name: N
   readonly title: string
+  /** The title in a sentence, if it differs. */
+  readonly noun?: string
   readonly setting: Setting<number | boolean>
   readonly unit?: string
   /** What to print if the template does not have the setting. */
@@ -48,7 +53,7 @@ export function functionRows({ batchSize, window, queue, function: lambdaFunctio
     { name: 'window', title: 'window', setting: window, unit: ' s' },
     { name: 'timeout', title: 'timeout', setting: lambdaFunction.timeout, unit: ' s' },
     { name: 'memory', title: 'memory', setting: lambdaFunction.memory, unit: ' MB' },
-    { name: 'fifo', title: 'FIFO', setting: queue.fifo },
+    { name: 'fifo', title: 'FIFO', noun: 'type of the queue (standard or FIFO)', setting: queue.fifo },
   ] satisfies SettingRow<SettingName>[]
 }
 
@@ -89,13 +94,14 @@ export async function readSettings<N extends string>(
   runSets: readonly string[],
 ): Promise<TemplateSettings<N>> {
   const parameters = parseParameters(flags.parameter)
-  const { mappings } = await readTemplate(file, parameters)
-  const mapping = chooseMapping(file, mappings, flags.templateFunction)
+  const model = await readTemplate(file, parameters)
+  const mapping = chooseMapping(file, model.mappings, flags.templateFunction)
+  const rows = rowsOf(mapping)
 
   const values: Partial<Record<string, number | boolean>> = {}
   const usedSettings: string[] = []
   const notes: string[] = []
-  for (const { name, title, setting, unit = '', whenAbsent } of rowsOf(mapping)) {
+  for (const { name, title, noun = title, setting, unit = '', whenAbsent } of rows) {
     if (isGiven(name)) continue
     // If the template omits the window, AWS's default of 0 is used only if the batch size is from the template, too.
     // With another batch size, this command's default is used, because batches above 10 need a window.
@@ -104,13 +110,15 @@ export async function readSettings<N extends string>(
       values[name] = setting.value
       usedSettings.push(`${title} ${setting.value}${unit}`)
     } else if (setting.state === 'unknown') {
-      refuseInvalid(title, setting, file)
-      notes.push(`the ${title} in ${file} is not known (${setting.reason}), so the default is used`)
+      refuseInvalid(noun, setting, file)
+      notes.push(`the ${noun} in ${file} is not known (${setting.reason}), so the default is used`)
     } else notes.push(`${file} ${whenAbsent}`)
   }
   if (Number(values.batchSize) > 10_000) {
     throw new UsageError(`the batch size in ${file} is ${values.batchSize}, but Lambda allows at most 10,000`)
   }
+  const usedByRun = [...rows.map(({ setting }) => setting), mapping.reportBatchItemFailures]
+  refuseInvalidTemplate(file, model, mapping, usedByRun)
 
   const filters = valueIn(mapping.filters)
   if (mapping.filters.state === 'unknown' || (filters && filters.length > 0)) {
@@ -142,6 +150,45 @@ function refuseInvalid(title: string, setting: Setting<unknown>, file: string): 
   if (setting.state === 'unknown' && setting.fix !== undefined) {
     throw new UsageError(`the ${title} in ${file} is not valid: ${setting.reason}`)
   }
+}
+
+/**
+ * The rules of `doctor` whose errors mean that AWS rejects a setting, or that Lambda delivers no message because of it.
+ * Rules about the settings of a run are missing here: a flag can replace such a setting, and a run checks it itself.
+ */
+export const TEMPLATE_RULE_IDS = [
+  'invalid-value',
+  'filter-pattern',
+  'concurrency-and-provisioned',
+  'poller-range',
+  'concurrency-range',
+  'tenant-isolation',
+]
+const TEMPLATE_RULES = [VALUE_RULE, ...MAPPING_RULES, ...FUNCTION_RULES].filter(({ id }) =>
+  TEMPLATE_RULE_IDS.includes(id),
+)
+
+/** Refuses a template that cannot work on AWS: a run that passes would say nothing about it. */
+function refuseInvalidTemplate(
+  file: string,
+  { rejected = [] }: Model,
+  mapping: Mapping,
+  usedByRun: readonly Setting<unknown>[],
+): void {
+  const options = { recordConcurrency: 1, today: new Date() }
+  const siblings = { ofFunction: [mapping], ofQueue: [mapping] }
+  const problems = TEMPLATE_RULES.flatMap((rule) => rule.check(mapping, options, siblings) ?? [])
+    .filter(({ setting }) => setting === undefined || !usedByRun.includes(setting))
+    .map(({ resource, setting, position, what, fix }) => {
+      return { id: resource.id, position: setting?.position ?? position, reason: what, fix }
+    })
+  const [first] = [...rejected, ...problems]
+  if (!first) return
+  const line = first.position ? ` (line ${first.position.line})` : ''
+  throw new UsageError(
+    `the template ${file} is not valid. ${first.id}${line}: ${first.reason}. ${first.fix} ` +
+      `To see all problems, run bounded-sqs-batch doctor ${file}`,
+  )
 }
 
 /** The line that says which settings of a template are used. */

@@ -1,7 +1,8 @@
 import { type Test, test } from 'tap'
+import { RULES } from '../../src/doctor/check.ts'
 import { UsageError } from '../../src/errors.ts'
 import type { LocalFlags } from '../../src/local/options.ts'
-import { withTemplate } from '../../src/local/template-flags.ts'
+import { TEMPLATE_RULE_IDS, withTemplate } from '../../src/local/template-flags.ts'
 import { command, handlerFile, notebook } from '../support/runs.ts'
 import { cloudFormation, getAtt, sam, templateFile } from '../support/templates.ts'
 
@@ -46,6 +47,7 @@ test('if the queue of the template is a FIFO queue, the run uses a FIFO queue', 
   const change = {
     mapping: { BatchSize: 5, MaximumBatchingWindowInSeconds: undefined },
     queue: { ...small.queue, FifoQueue: true },
+    dead: { FifoQueue: true },
   }
   const template = templateFile(t, sam(change))
   const args = ['local', HANDLER, '--messages', '20', '--groups', '4', '--idle', '0']
@@ -143,6 +145,16 @@ test('settings whose value is not known are listed, and have the defaults of the
     `the timeout in T is not known (${reason}), so the default is used`,
     'T has no redrive policy for the queue: messages are dead-lettered after 3 deliveries (the default)',
     'warning: it is not known whether ReportBatchItemFailures is on in T. This run assumes that it is on. If it is off, Lambda deletes failed messages',
+  ])
+})
+
+test('a queue that is not known: a line for each setting says so', async (t) => {
+  const { notes } = await taken(t, sam({ mapping: { Queue: { 'Fn::ImportValue': 'x' } } }))
+  const reason = 'Fn::ImportValue x comes from another stack'
+  t.strictSame(notes.slice(1), [
+    `the type of the queue (standard or FIFO) in T is not known (${reason}), so the default is used`,
+    `the visibility timeout in T is not known (${reason}), so the default is used`,
+    `the redrive policy in T is not known (${reason}), so the default is used`,
   ])
 })
 
@@ -276,6 +288,42 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     /^the value of FunctionResponseTypes in \S+ is not valid: it is a scalar, but must be a list$/,
   ],
   [
+    'a misspelled property',
+    sam({ queue: { VisibilityTimout: 60 } }),
+    {},
+    /^the template \S+ is not valid\. Queue \(line \d+\): there is no property VisibilityTimout\. Correct the name\. Did you mean VisibilityTimeout\? To see all problems, run bounded-sqs-batch doctor \S+$/,
+  ],
+  [
+    'a queue that the template does not define',
+    sam({ mapping: { Queue: getAtt('Nope') } }),
+    {},
+    /^the template \S+ is not valid\. Handler \(line \d+\): Nope: there is no resource with this name in the template\. /,
+  ],
+  [
+    'a filter that is not JSON',
+    sam({ mapping: { FilterCriteria: { Filters: [{ Pattern: '{' }] } } }),
+    {},
+    /^the template \S+ is not valid\. Handler\/Orders \(line \d+\): Filter 1 cannot match: it is not valid JSON\. /,
+  ],
+  [
+    'a maximum concurrency in provisioned mode',
+    sam({ mapping: { ScalingConfig: { MaximumConcurrency: 5 }, ProvisionedPollerConfig: { MinimumPollers: 5 } } }),
+    {},
+    /^the template \S+ is not valid\. Handler\/Orders \(line \d+\): The mapping has both a maximum concurrency and provisioned mode\. /,
+  ],
+  [
+    'a maximum concurrency of 1',
+    sam({ mapping: { ScalingConfig: { MaximumConcurrency: 1 } } }),
+    {},
+    /^the template \S+ is not valid\. Handler\/Orders \(line \d+\): The maximum concurrency is 1\. Set /,
+  ],
+  [
+    'a retention period that SQS rejects',
+    sam({ queue: { MessageRetentionPeriod: 59 } }),
+    {},
+    /^the template \S+ is not valid\. Queue \(line \d+\): MessageRetentionPeriod: 59 is outside of the range/,
+  ],
+  [
     'a parameter that the template does not have',
     sam(),
     { parameter: ['A=1'] },
@@ -287,6 +335,35 @@ for (const [title, template, flags, message] of refused) {
     await t.rejects(taken(t, template, flags), { name: 'UsageError', message })
   })
 }
+
+test('a template that is only dangerous is not refused', async (t) => {
+  const change = {
+    mapping: { ScalingConfig: { MaximumConcurrency: 5 } },
+    function: { ReservedConcurrentExecutions: 1, Timeout: 60 },
+    queue: { VisibilityTimeout: 60, RedrivePolicy: undefined },
+  }
+  t.match((await taken(t, sam(change))).flags, { timeout: 60, visibilityTimeout: 60 })
+})
+
+test('every rule of doctor that says that AWS rejects a setting refuses the template, or the run checks the setting', (t) => {
+  const rejecting = RULES.filter(({ severity, why }) => severity === 'error' && /\brejects\b/.test(why))
+  const checkedByRun = [
+    'fifo-batch-size',
+    'batch-size',
+    'batch-needs-window',
+    'fifo-window',
+    'visibility-below-timeout',
+  ]
+  const alsoRefused = ['tenant-isolation'] // Lambda never invokes the function
+  t.strictSame(
+    rejecting
+      .map(({ id }) => id)
+      .concat(alsoRefused)
+      .sort(),
+    [...TEMPLATE_RULE_IDS, ...checkedByRun].sort(),
+  )
+  t.end()
+})
 
 test('a parameter without a template is refused', async (t) => {
   const message = '--parameter and --template-function need --template'

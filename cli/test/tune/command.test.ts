@@ -326,7 +326,10 @@ test('wrong usage exits with code 2 and says what is wrong', async (t) => {
   await refuse([tuned, ...sample, '--report', '/nope/x.html'], '--report /nope/x.html cannot be written (ENOENT)')
   const template = templateFile(t, sam({ mapping: { ScalingConfig: { MaximumConcurrency: 500 } } }))
   await refuse([tuned, ...sample, '--template', template], 'tune starts at most 100 environments. Set a lower')
-  const fifo = templateFile(t, sam({ mapping: { BatchSize: 20 }, queue: { FifoQueue: true } }))
+  const fifo = templateFile(
+    t,
+    sam({ mapping: { BatchSize: 20 }, queue: { FifoQueue: true }, dead: { FifoQueue: true } }),
+  )
   await refuse(
     [tuned, ...sample, '--template', fifo],
     `the batch size in ${fifo} is 20, but Lambda allows at most 10 on a FIFO queue`,
