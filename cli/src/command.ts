@@ -1,5 +1,6 @@
 /** Runs the command and ends the process with its exit code. bin.ts has already checked the version of Node. */
 import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { CommanderError } from 'commander'
 import { oneLine, UsageError } from './errors.ts'
 import { main } from './program.ts'
@@ -16,8 +17,17 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 
 let isOver = false
 
-// A broken pipe, an error in the module of --messages-from, or a defect of this package. Print one line. When this
-// process exits, its execution environments end too.
+// The program that reads the output has ended, as in `… | head -1`. The exit code is that of a process that SIGPIPE ends.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    isOver = true
+    process.exit(128 + constants.signals.SIGPIPE)
+  })
+}
+
+// An error in the module of --messages-from, or a defect of this package. Print one line. When this process exits, its
+// execution environments end too.
 process.on('uncaughtException', (error) => {
   isOver = true
   console.error(`bounded-sqs-batch: unexpected error: ${oneLine(error)}`)
@@ -46,5 +56,8 @@ async function exitCode(): Promise<number> {
 
 const code = await exitCode()
 isOver = true
-// Exit once stdout is flushed, even if a library still has pending work, such as a long poll.
-process.stdout.write('', () => process.exit(code))
+// Exit once stdout is flushed, even if a library still has pending work, such as a long poll. After an error, the listener
+// above ends the process.
+process.stdout.write('', (error) => {
+  if (!error) process.exit(code)
+})

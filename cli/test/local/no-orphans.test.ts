@@ -147,13 +147,20 @@ test('a timeout also kills processes that the handler started', async (t) => {
   await gone([pid, child])
 })
 
-test('a closed pipe ends the command without a stack trace', async (t) => {
+for (const args of [['--help'], ['doctor', '--help'], ['tune', '--help']]) {
+  test(`a closed pipe: ${args.join(' ')}`, async (t) => {
+    const { code, stderr } = await command(args, { during: (child) => child.stdout?.destroy() })
+    t.strictSame({ code, stderr }, { code: 141, stderr: '' })
+  })
+}
+
+test('a closed pipe ends the command with the exit code of SIGPIPE, without a message', async (t) => {
   const notes = notebook(t)
   const child = spawn(
     'sh',
     [
       '-c',
-      `"$0" "$@" | head -1`,
+      '{ "$0" "$@"; echo "exit code $?" >&2; } | head -1',
       process.execPath,
       new URL('../../src/bin.ts', import.meta.url).pathname,
       'local',
@@ -171,7 +178,8 @@ test('a closed pipe ends the command without a stack trace', async (t) => {
   })
   child.stdout.resume()
   await new Promise((resolve) => child.on('close', resolve))
-  t.notMatch(stderr, / at /)
+  t.match(stderr, /^exit code 141$/m)
+  t.notMatch(stderr, /error| at /)
   await gone(
     notes
       .read()
