@@ -26,6 +26,8 @@ export async function iterateExport(
       `--messages-from: the export ${exportText} is ${exported === undefined ? 'missing' : kindOf(items)}. Expected ${expected}`,
     )
   }
+  // A promise of an array can reject while an earlier one is awaited. Without a handler, Node would end the process.
+  if (Array.isArray(items)) for (const item of items) if (item instanceof Promise) item.catch(() => {})
   return toMessages(items, file, fifo)
 }
 

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { UsageError } from '../errors.ts'
 import { variablesOf } from './env-flags.ts'
 import { numberedMessages, readMessagesFile } from './messages.ts'
@@ -53,9 +54,9 @@ export function refuseIf(condition: unknown, message: string) {
   if (condition) throw new UsageError(message)
 }
 
-/** Splits `file#export`. */
+/** Splits `file#export`. The path of the file may contain a # itself. */
 export function splitExport(text: string, defaultName: string) {
-  const hash = text.lastIndexOf('#')
+  const hash = existsSync(text) ? -1 : text.search(/#[^#/]*$/)
   const file = hash === -1 ? text : text.slice(0, hash)
   const exportName = hash === -1 ? defaultName : text.slice(hash + 1)
   refuseIf(exportName === '', `${text} has no name after #: write ${file}#${defaultName}, or another export`)

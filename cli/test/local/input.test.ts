@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { UsageError } from '../../src/errors.ts'
 import { feed } from '../../src/local/feed.ts'
 import { numberedMessages, readMessagesFile } from '../../src/local/messages.ts'
 import { iterateExport } from '../../src/local/messages-from.ts'
+import { splitExport } from '../../src/local/options.ts'
 import { BIN, command, environment, folder, handlerFile, notebook, runHandler, until } from '../support/runs.ts'
 
 function write(t: Test, name: string, text: string) {
@@ -107,6 +108,19 @@ async function collect(file: string, name = 'default', fifo = false) {
   return messages
 }
 
+test('the path of a file may contain #', (t) => {
+  const path = join(folder(t), 'a #1 dir')
+  const file = join(path, 'h#1.ts')
+  mkdirSync(path)
+  writeFileSync(file, '')
+  t.strictSame(splitExport(file, 'handler'), { file, exportName: 'handler' })
+  t.strictSame(splitExport(`${file}#orders`, 'handler'), { file, exportName: 'orders' })
+  const missing = join(path, 'nope.ts')
+  t.strictSame(splitExport(missing, 'handler'), { file: missing, exportName: 'handler' })
+  t.strictSame(splitExport(`${missing}#orders`, 'handler'), { file: missing, exportName: 'orders' })
+  t.end()
+})
+
 test('--messages-from: an array, a generator, an async generator and promises', async (t) => {
   const file = write(
     t,
@@ -134,6 +148,10 @@ test('--messages-from: an error is one line with the number of the message', asy
      export const nothing = [undefined]
      export const noBody = [{ body: undefined }]
      export const rejected = function* () { yield Promise.reject(new Error('no more')) }
+     export const rejectedEarly = () => {
+       const second = new Promise((resolve, reject) => setImmediate(reject, new Error('no more')))
+       return [new Promise((resolve) => setImmediate(setImmediate, resolve, 1)), second]
+     }
      export const map = [new Map([[1, 2]])]
      export const promisedBody = [{ body: Promise.resolve(1) }]
      export const cycle = [{}]
@@ -148,6 +166,7 @@ test('--messages-from: an error is one line with the number of the message', asy
     `--messages-from: message 1 of ${file} has a body that is undefined, which JSON cannot represent`,
   )
   await fails('rejected', `--messages-from: message 1 of ${file}: Error: no more`)
+  await fails('rejectedEarly', `--messages-from: message 2 of ${file}: Error: no more`)
   await fails('map', `--messages-from: message 1 of ${file} is an object, which JSON cannot represent`)
   await fails(
     'promisedBody',
