@@ -2,6 +2,7 @@ import { readBatchResponse } from './batch-response.ts'
 import { gather } from './gather.ts'
 import type { OpenLedger } from './ledger.ts'
 import type { Queue } from './queue.ts'
+import type { RecordErrors } from './runtime/record-errors.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Outcome } from './runtime/runtime-api.ts'
 import { type Received, toEvent } from './sqs-record.ts'
@@ -68,8 +69,15 @@ const UNKNOWN_CAUSE = 'unknown error: the handler reported only the id of the re
 const NOT_STARTED = 'not started before the batch ended'
 const BLOCKED = ', blocked by an earlier failure of its message group'
 const WITHOUT_ERROR = ', or reported by the handler without an error'
+const EARLIER = ' (in an earlier batch of the same invocation)'
 const UNFINISHED =
   'the library made no response for this batch: await the Middy handler, return its response, and do not catch its error'
+
+/** The error of a record, also if the record failed in an earlier batch and succeeded in a later one. */
+function errorOf({ errors, earlierErrors }: RecordErrors, messageId: string): string | undefined {
+  const earlier = earlierErrors?.[messageId]
+  return errors[messageId] ?? (earlier && `${earlier}${EARLIER}`)
+}
 
 /**
  * Why a record failed, if known. Only middy-bounded-sqs-batch publishes the errors of records. It publishes no error
@@ -77,9 +85,8 @@ const UNFINISHED =
  */
 export function causeOf({ recordErrors }: Outcome, messageId: string, fifo: boolean): string {
   if (!recordErrors) return UNKNOWN_CAUSE
-  const { errors, unfinished } = recordErrors
-  if (errors[messageId] === undefined && unfinished?.[messageId]) return UNFINISHED
-  return errors[messageId] ?? `${NOT_STARTED}${fifo ? BLOCKED : ''}${WITHOUT_ERROR}`
+  if (recordErrors.errors[messageId] === undefined && recordErrors.unfinished?.[messageId]) return UNFINISHED
+  return errorOf(recordErrors, messageId) ?? `${NOT_STARTED}${fifo ? BLOCKED : ''}${WITHOUT_ERROR}`
 }
 
 /**
@@ -115,9 +122,10 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
         ledger.cause(cause)
         onFailure(`${messageId}: reported as failed, receive count ${receiveCount}: ${cause}`)
       }
-      // A failure handler such as deadLetter() can remove a failed record from the report.
+      // A failure handler such as deadLetter() can remove a failed record from the report, and a later batch of the
+      // invocation can process it again.
       for (const { messageId } of processed) {
-        const handled = outcome.recordErrors?.errors[messageId]
+        const handled = outcome.recordErrors && errorOf(outcome.recordErrors, messageId)
         if (handled !== undefined) ledger.cause(handled)
       }
     }

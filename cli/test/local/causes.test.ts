@@ -129,13 +129,28 @@ test('if a middleware replaces the response of the library, the records that suc
   t.match(ledger, { processed: 9, deadLettered: 1, lost: 0, causes: { 'RangeError: not in stock': 1 } })
 })
 
-test('the last batch of a record decides: records that succeed in a second batch are processed', async (t) => {
+const EARLIER = '(in an earlier batch of the same invocation)'
+
+test('the last batch of a record decides: records that succeed in a second batch are processed, and the error of the first is shown', async (t) => {
   const ledger = await runHandler('record-errors.ts', {
     function: { exportName: 'triesAgain' },
     messages: numberedMessages(10),
   })
   t.match(ledger, { processed: 10, delivered: 10, lost: 0 })
-  t.strictSame(ledger.causes, {})
+  t.strictSame(ledger.causes, {
+    [`RangeError: order 1 is not in stock ${EARLIER}`]: 1,
+    [`Error: fetch failed (ECONNREFUSED) ${EARLIER}`]: 1,
+  })
+})
+
+test('a record that failed in the first of two batches, and that the handler reports, has the error of the first', async (t) => {
+  const ledger = await runHandler('record-errors.ts', {
+    queue: { visibilityTimeout: 40, maxReceives: 1 },
+    function: { exportName: 'mergesTwo' },
+    messages: [{ body: '{"number":1}' }],
+  })
+  t.match(ledger, { processed: 0, deadLettered: 1, lost: 0 })
+  t.strictSame(ledger.causes, { [`RangeError: order 1 is not in stock ${EARLIER}`]: 1 })
 })
 
 test('failures that a failure handler removed from the report are not lost', async (t) => {

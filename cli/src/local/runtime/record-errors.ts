@@ -5,6 +5,11 @@ import { oneLine } from '../../errors.ts'
 export interface RecordErrors {
   /** Name, message and code of a record's error, by message id. Records that did not start have no entry. */
   errors: Record<string, string>
+  /**
+   * The same for records that failed in an earlier batch of the invocation, and have no error in their last one. A
+   * handler makes several batches of a record if it calls several Middy handlers, for example to try again.
+   */
+  earlierErrors?: Record<string, string>
   /** The ids of the records that the library reported in its response. */
   reported?: string[]
   /** The records that had not succeeded when the handler ended, if the library had made no response for their batch. */
@@ -30,6 +35,8 @@ interface RecordTrace {
 interface RecordState {
   batch: object
   error?: string
+  /** Its error in an earlier batch of the invocation. */
+  earlierError?: string | undefined
   hasSucceeded?: boolean
   isReported?: boolean
 }
@@ -47,7 +54,10 @@ export function watchRecordErrors(): void {
   subscribe('tracing:middy-bounded-sqs-batch:batch:start', (message) => {
     isLibraryUsed = true
     const batch = message as BatchTrace
-    for (const { messageId } of batch.event.Records) states.set(messageId, { batch })
+    for (const { messageId } of batch.event.Records) {
+      const earlier = states.get(messageId)
+      states.set(messageId, { batch, earlierError: earlier?.error ?? earlier?.earlierError })
+    }
   })
   subscribe('tracing:middy-bounded-sqs-batch:record:error', (message) => {
     const { batch, records, error, failures = records.map((record) => ({ record, error })) } = message as RecordTrace
@@ -83,6 +93,7 @@ export function recordIdsOf(event: { Records?: { messageId: string }[] }): strin
 export function takeRecordErrors(ids: readonly string[]): RecordErrors | undefined {
   if (!isLibraryUsed) return undefined
   const errors: Record<string, string> = {}
+  const earlierErrors: Record<string, string> = {}
   const reported: string[] = []
   const unfinished: Record<string, true> = {}
   for (const id of ids) {
@@ -90,10 +101,11 @@ export function takeRecordErrors(ids: readonly string[]): RecordErrors | undefin
     if (!state) continue
     states.delete(id)
     if (state.error !== undefined) errors[id] = state.error
+    else if (state.earlierError !== undefined) earlierErrors[id] = state.earlierError
     if (state.isReported) reported.push(id)
     if (!state.hasSucceeded && !responded.has(state.batch)) unfinished[id] = true
   }
-  return { errors, reported, unfinished }
+  return { errors, earlierErrors, reported, unfinished }
 }
 
 /** Name, message and code of any thrown value, in one line. Reading its properties may throw. */
