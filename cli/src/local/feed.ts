@@ -100,6 +100,7 @@ async function* groupIntoCalls(
       const received = result.value instanceof Object ? `a body that is ${kindOf(body)}` : kindOf(result.value)
       throw new UsageError(`expected each message to be an object whose body is a string, got ${received}`)
     }
+    if (body === '') throw new UsageError('expected each message to have a body, got an empty body, which SQS rejects')
     const bytes =
       Buffer.byteLength(body) + (messageAttributes ? Buffer.byteLength(JSON.stringify(messageAttributes)) : 0)
     if (call.length === 10 || (call.length > 0 && size + bytes > MAX_CALL_BYTES)) {

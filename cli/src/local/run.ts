@@ -105,17 +105,32 @@ export async function run(options: RunOptions): Promise<Ledger> {
       )
     }
 
-    const functionOptions = {
-      ...options.function,
-      env: { ...own?.variables, ...options.function.env },
-      onDeathBetween: (message: string) => {
-        ledger.diedBetween(message)
-        options.mapping.onFailure?.(message)
-      },
-    }
     const ledger = openLedger(queue.maxReceives)
     const idled = new AbortController()
     const ended = new AbortController()
+    const thrown: unknown[] = []
+    /** For callbacks that no promise of the run waits for. An error in them would end this process, so it ends the run. */
+    function guard<T>(callback: (value: T) => void) {
+      return (value: T) => {
+        try {
+          callback(value)
+        } catch (error) {
+          thrown.push(error)
+          ended.abort()
+        }
+      }
+    }
+    const { onLog, onMetrics } = options.function
+    const functionOptions = {
+      ...options.function,
+      env: { ...own?.variables, ...options.function.env },
+      ...(onLog ? { onLog: guard(onLog) } : {}),
+      ...(onMetrics ? { onMetrics: guard(onMetrics) } : {}),
+      onDeathBetween: guard((message: string) => {
+        ledger.diedBetween(message)
+        options.mapping.onFailure?.(message)
+      }),
+    }
     const draining = AbortSignal.any([drain, stop, idled.signal, ended.signal])
     async function snapshot() {
       // Read this first. `snapshot()` subtracts it from the count of the dead-letter queue, so it must not be newer
@@ -181,13 +196,14 @@ export async function run(options: RunOptions): Promise<Ledger> {
     })
     const results = await Promise.allSettled([sending, receiveAll().finally(end), watch().finally(end)])
     for (const result of results) if (result.status === 'rejected') throw result.reason
+    if (thrown.length > 0) throw thrown[0]
     // A process can block its event loop after its last response. On Lambda, this invocation or the next one times out.
     for (let blocked = await runtime.stopBlocked(); blocked > 0; blocked -= 1) {
       const reason =
         `timed out after ${timeout.toFixed(2)} seconds, because the process did not ask for another event at the end ` +
         'of the run. Does it block the event loop after a response?'
       ledger.blockedAtEnd(reason)
-      mapping.onFailure(reason)
+      options.mapping.onFailure?.(reason)
     }
     return await totals()
   } finally {

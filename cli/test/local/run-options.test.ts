@@ -71,9 +71,38 @@ const cases: [title: string, options: unknown, message: string | RegExp][] = [
     { ...good, messages: [{ body: {} }] },
     'expected each message to be an object whose body is a string, got a body that is an object',
   ],
+  [
+    'a message whose body is empty',
+    { ...good, messages: [{ body: '' }] },
+    'expected each message to have a body, got an empty body, which SQS rejects',
+  ],
 ]
 for (const [title, options, message] of cases) {
   test(`run() refuses ${title}`, async (t) => {
     await t.rejects(run(options as RunOptions), { name: 'UsageError', message })
+  })
+}
+
+function fail() {
+  throw new Error('from the callback')
+}
+const file = handlerFile('faults.mjs')
+const callbacks: [name: string, options: Partial<RunOptions>][] = [
+  ['function.onLog', { function: { file, onLog: fail } }],
+  ['function.onMetrics', { function: { file, onMetrics: fail } }],
+  ['mapping.onFailure', { mapping: { onFailure: fail } }],
+  ['onProgress', { onProgress: fail }],
+  ['onStart', { onStart: fail }],
+]
+for (const [name, options] of callbacks) {
+  test(`an error in ${name} ends the run, which rejects with it`, async (t) => {
+    // The process dies after its response, and prints why.
+    const lambda = { file, exportName: 'rejectsLater', ...options.function }
+    const messages = (async function* () {
+      yield { body: '1' }
+      await new Promise(() => {})
+    })()
+    const ran = run({ ...good, ...options, messages, function: lambda })
+    await t.rejects(ran, { name: 'Error', message: 'from the callback' })
   })
 }
