@@ -196,7 +196,6 @@ export async function run(options: RunOptions): Promise<Ledger> {
     })
     const results = await Promise.allSettled([sending, receiveAll().finally(end), watch().finally(end)])
     for (const result of results) if (result.status === 'rejected') throw result.reason
-    if (thrown.length > 0) throw thrown[0]
     // A process can block its event loop after its last response. On Lambda, this invocation or the next one times out.
     for (let blocked = await runtime.stopBlocked(); blocked > 0; blocked -= 1) {
       const reason =
@@ -205,6 +204,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
       ledger.blockedAtEnd(reason)
       options.mapping.onFailure?.(reason)
     }
+    if (thrown.length > 0) throw thrown[0]
     return await totals()
   } finally {
     for (const close of closing.reverse()) await close()
