@@ -1,7 +1,8 @@
-import { closeSync, existsSync, openSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { InitError, UsageError } from '../errors.ts'
 import { formatNumber, openDisplay, wrap } from '../local/display.ts'
 import { notLoaded, SIGNALS } from '../local/local.ts'
+import { refuseIf } from '../local/options.ts'
 import { startOwnQueue } from '../local/own-queue.ts'
 import { toEvent } from '../local/sqs-record.ts'
 import { choose } from './choose.ts'
@@ -26,9 +27,7 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
   const display = openDisplay(stream)
   for (const line of options.notes) display.log(line)
   const payload = toEvent(options.sample.batch())
-  // A file that cannot be written fails now, and not after a long run.
-  if (flags.payload !== undefined) useOutput('--payload', flags.payload, checkWritable)
-  if (flags.report !== undefined) useOutput('--report', flags.report, checkWritable)
+  checkOutputs(flags, options.function.file)
 
   const stopping = new AbortController()
   const interrupt = () => stopping.abort()
@@ -55,11 +54,41 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
   return result.best === null || stopped !== undefined ? 1 : 0
 }
 
-/** Opens the file without changing it. Removes it if it did not exist. */
-function checkWritable(file: string) {
-  const existed = existsSync(file)
-  closeSync(openSync(file, 'a'))
-  if (!existed) rmSync(realpathSync(file)) // the target of a link, and not the link
+/**
+ * Refuses outputs that cannot be written, now and not after a long run. Also refuses an output that would overwrite an
+ * input or the other output. Changes no file, and leaves no new one.
+ */
+function checkOutputs({ payload, report, messagesFile, template, envFile }: TuneFlags, handler: string) {
+  const inputs = {
+    'the handler': handler,
+    '--messages-file': messagesFile === '-' ? '/dev/stdin' : messagesFile, // `< FILE` can redirect it
+    '--template': template,
+    '--env-file': envFile,
+  }
+  const uses = new Map<string | symbol, string>()
+  for (const [use, file] of Object.entries(inputs)) if (file !== undefined) uses.set(idOf(file), `${use} ${file}`)
+  const created: string[] = []
+  try {
+    for (const [flag, file] of Object.entries({ '--payload': payload, '--report': report })) {
+      if (file === undefined) continue
+      useOutput(flag, file, () => {
+        const existed = existsSync(file)
+        closeSync(openSync(file, 'a'))
+        if (!existed) created.push(realpathSync(file)) // the target of a link, and not the link
+      })
+      const other = uses.get(idOf(file))
+      refuseIf(other, `${flag} ${file} would overwrite ${other}: both are the same file. Name another file`)
+      uses.set(idOf(file), `${flag} ${file}`)
+    }
+  } finally {
+    for (const file of created) rmSync(file)
+  }
+}
+
+/** Identifies a file also if there are links to it. Something else, such as `/dev/null`, can have several uses. */
+function idOf(file: string): string | symbol {
+  const stats = statSync(file, { bigint: true, throwIfNoEntry: false })
+  return stats?.isFile() ? `${stats.dev}:${stats.ino}` : Symbol(file)
 }
 
 function useOutput(flag: string, file: string, use: (file: string) => void) {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Test, test } from 'tap'
@@ -277,6 +277,37 @@ test('if the run fails, --report and --payload neither change files nor create n
   t.strictSame(readdirSync(at).sort(), ['link.html', 'old.html', 'old.json'])
   t.equal(readFileSync(oldReport, 'utf8'), 'report')
   t.equal(readFileSync(oldPayload, 'utf8'), 'payload')
+})
+
+test('an output that is also an input or the other output is refused, also through a link', async (t) => {
+  const at = folder(t)
+  const handler = join(at, 'handler.mjs')
+  const samples = join(at, 'samples.jsonl')
+  const template = templateFile(t, sam())
+  const env = join(at, 'variables.env')
+  const symbolic = join(at, 'symbolic.html')
+  const hard = join(at, 'hard.html')
+  const report = join(at, 'report.html')
+  const contents = { [handler]: 'export {}', [samples]: '{"number":1}', [env]: 'A=1' }
+  for (const [file, content] of Object.entries(contents)) writeFileSync(file, content)
+  const templateText = readFileSync(template, 'utf8')
+  symlinkSync(samples, symbolic)
+  linkSync(handler, hard)
+  const inputs = ['--messages-file', samples, '--template', template, '--env-file', env]
+  async function refuse(outputs: string[], message: string) {
+    const { code, stderr } = await command(['tune', handler, ...inputs, ...outputs])
+    t.match(stderr, `bounded-sqs-batch: ${message}: both are the same file. Name another file\n`)
+    t.equal(code, 2)
+  }
+  await refuse(['--payload', samples], `--payload ${samples} would overwrite --messages-file ${samples}`)
+  await refuse(['--report', symbolic], `--report ${symbolic} would overwrite --messages-file ${samples}`)
+  await refuse(['--report', hard], `--report ${hard} would overwrite the handler ${handler}`)
+  await refuse(['--report', template], `--report ${template} would overwrite --template ${template}`)
+  await refuse(['--payload', env], `--payload ${env} would overwrite --env-file ${env}`)
+  await refuse(['--payload', report, '--report', report], `--report ${report} would overwrite --payload ${report}`)
+  for (const [file, content] of Object.entries(contents)) t.equal(readFileSync(file, 'utf8'), content)
+  t.equal(readFileSync(template, 'utf8'), templateText)
+  t.notOk(existsSync(report))
 })
 
 test('--confirm measures the recommendation under a CPU quota, or warns that cgroups are not permitted', async (t) => {
