@@ -1,4 +1,4 @@
-import { InitError, UsageError } from '../errors.ts'
+import { InitError, oneLine, UsageError } from '../errors.ts'
 import { causeOf, classifyBatch } from '../local/event-source.ts'
 import { openCounter } from '../local/ledger.ts'
 import {
@@ -101,7 +101,7 @@ export async function measure(concurrency: number, memory: number, options: Meas
         const { outcome, metrics } = await environment.invoke(toEvent(batch))
         if (stopping.aborted) throw new StoppedError('interrupted')
         const counts = settle(batch, outcome, sample.fifo, totals.causes.add)
-        if (metrics) checkLibraryUse(outcome, metrics, counts.succeeded)
+        if (metrics) checkLibraryUse(outcome, metrics, concurrency, counts.succeeded)
         batches.push({ ...counts, duration: outcome.duration ?? 0, metrics })
       }
       return batches
@@ -189,17 +189,33 @@ async function reuseEnvironment(options: FunctionOptions & { memory: number }, s
   }
 }
 
-/** Refuses a handler whose records the library does not start, because the concurrency has no effect on it. */
-function checkLibraryUse({ type }: Outcome, { isLibraryUsed, durations }: InvocationMetrics, succeeded: number) {
-  const noEffect = 'so BOUNDED_SQS_BATCH_CONCURRENCY has no effect and there is nothing to compare'
+/** Refuses a handler on which the variable has no effect, or some of whose records succeeded without running. */
+function checkLibraryUse({ type }: Outcome, metrics: InvocationMetrics, concurrency: number, succeeded: number) {
+  const { isLibraryUsed, concurrencyVariable, peakInFlight } = metrics
   if (type === 'response' && !isLibraryUsed) {
-    const what = 'the handler does not use middy-bounded-sqs-batch'
-    throw new UsageError(`${what}, ${noEffect}. Use boundedSqsBatch() in the handler`)
+    throw new UsageError(
+      'the handler responded without middy-bounded-sqs-batch, so BOUNDED_SQS_BATCH_CONCURRENCY has no effect and there ' +
+        'is nothing to compare. Use boundedSqsBatch() in the handler, and let no earlier middleware respond',
+    )
   }
-  // For example, the handler calls Promise.allSettled().
-  if (succeeded > 0 && durations.length === 0) {
-    const what = 'the handler does not start its records with eachRecord() or eachChunk()'
-    throw new UsageError(`${what}, ${noEffect}. Pass the function for one record to eachRecord()`)
+  if (concurrencyVariable !== String(concurrency)) {
+    throw new UsageError(
+      `the handler changed BOUNDED_SQS_BATCH_CONCURRENCY: expected ${concurrency}, got ${oneLine(concurrencyVariable ?? 'no value')}. ` +
+        'Remove the code that changes it, because tune must set this variable',
+    )
+  }
+  if (peakInFlight > concurrency) {
+    throw new UsageError(
+      `the library did not use BOUNDED_SQS_BATCH_CONCURRENCY: expected at most ${concurrency} records or chunks in flight, got ` +
+        `${peakInFlight}. Check whether a bundler has replaced this variable with a fixed value`,
+    )
+  }
+  // For example, the handler calls Promise.allSettled(), or an earlier middleware removes records from the event.
+  if (succeeded > metrics.succeeded) {
+    throw new UsageError(
+      `expected eachRecord() or eachChunk() to run all ${succeeded} records that count as successful, got ${metrics.succeeded}. ` +
+        'Pass the function for one record to eachRecord(), and use no middleware that removes records from the event',
+    )
   }
 }
 

@@ -85,6 +85,35 @@ export const allSettled = middy<{ Records: unknown[] }>()
   .use(boundedSqsBatch())
   .handler(({ Records }) => Promise.allSettled(Records.map(() => sleep(10))))
 
+/** Removes all records but the first ten from the event. */
+const keepTen = {
+  before: ({ event }: { event: { Records: unknown[] } }) => {
+    event.Records = event.Records.slice(0, 10)
+  },
+}
+
+/** Only ten records of each batch run, and all count as successful. */
+export const keepsTen = middy()
+  .use(keepTen)
+  .use(boundedSqsBatch())
+  .handler(eachRecord(() => sleep(10)))
+
+/** Only ten records of each batch run, and they fail. The others count as successful. */
+export const keepsTenThatFail = middy()
+  .use(keepTen)
+  .use(boundedSqsBatch({ logger: false }))
+  .handler(
+    eachRecord(() => {
+      throw new Error('downstream returned 503')
+    }),
+  )
+
+/** An earlier middleware responds, so the library receives no event. */
+export const respondsEarly = middy()
+  .use({ before: () => ({ batchItemFailures: [] }) })
+  .use(boundedSqsBatch())
+  .handler(eachRecord(() => sleep(10)))
+
 /** Does not use the library. */
 export async function plain() {
   await sleep(10)

@@ -340,7 +340,7 @@ test('wrong usage exits with code 2 and says what is wrong', async (t) => {
   await refuse([tuned], "required option '--messages-file <file>' not specified")
   await refuse(['nope.ts', ...sample], 'there is no file nope.ts')
   await refuse([`${tuned}#nope`, ...sample], /tuned\.ts#nope could not be loaded: .*there is no export named `nope`/)
-  await refuse([`${tuned}#plain`, ...sample, '--batch-size', '10'], 'the handler does not use middy-bounded-sqs-batch')
+  await refuse([`${tuned}#plain`, ...sample, '--batch-size', '10'], 'the handler responded without middy-bounded-sqs')
   for (const range of ['40..10', '5-40', '1..x', '0..5', '1..100001', '1..2..3', '..5', '']) {
     const expected = 'Expected a whole number from 1 to 100,000, or two, the lower one first, such as 10..400.'
     await refuse([tuned, ...sample, '--concurrency', range], expected)

@@ -111,19 +111,55 @@ test('a batch whose process blocks its event loop after the response counts as t
   t.strictSame(measured.causes, { [cause]: 100 })
 })
 
-test('a handler without the library is refused', async (t) => {
-  await t.rejects(measure(10, 1769, optionsOf('plain')), {
+for (const exportName of ['plain', 'respondsEarly']) {
+  test(`a handler that responds without the library is refused (${exportName})`, async (t) => {
+    await t.rejects(measure(10, 1769, optionsOf(exportName)), {
+      name: 'UsageError',
+      message:
+        'the handler responded without middy-bounded-sqs-batch, so BOUNDED_SQS_BATCH_CONCURRENCY has no effect and there ' +
+        'is nothing to compare. Use boundedSqsBatch() in the handler, and let no earlier middleware respond',
+    })
+  })
+}
+
+for (const [exportName, succeeded, ran] of [
+  ['allSettled', 100, 0],
+  ['keepsTen', 100, 10],
+  ['keepsTenThatFail', 90, 0],
+] as const) {
+  test(`a handler whose records succeed without running is refused (${exportName})`, async (t) => {
+    await t.rejects(measure(10, 1769, optionsOf(exportName)), {
+      name: 'UsageError',
+      message:
+        `expected eachRecord() or eachChunk() to run all ${succeeded} records that count as successful, got ${ran}. Pass ` +
+        'the function for one record to eachRecord(), and use no middleware that removes records from the event',
+    })
+  })
+}
+
+function withOwnConcurrency(exportName: string, env: Record<string, string> = {}) {
+  const options = optionsOf(exportName)
+  return { ...options, function: { ...options.function, file: handlerFile('own-concurrency.ts'), env } }
+}
+
+test('a handler that changes or removes the variable of the concurrency is refused', async (t) => {
+  const advice = 'Remove the code that changes it, because tune must set this variable'
+  await t.rejects(measure(10, 1769, withOwnConcurrency('handler', { OWN_CONCURRENCY: '7' })), {
     name: 'UsageError',
-    message: /^the handler does not use middy-bounded-sqs-batch, so BOUNDED_SQS_BATCH_CONCURRENCY has no effect/,
+    message: `the handler changed BOUNDED_SQS_BATCH_CONCURRENCY: expected 10, got 7. ${advice}`,
+  })
+  await t.rejects(measure(10, 1769, withOwnConcurrency('handler')), {
+    name: 'UsageError',
+    message: `the handler changed BOUNDED_SQS_BATCH_CONCURRENCY: expected 10, got no value. ${advice}`,
   })
 })
 
-test('a handler that starts its records without eachRecord() or eachChunk() is refused', async (t) => {
-  await t.rejects(measure(10, 1769, optionsOf('allSettled')), {
+test('a handler that does not use the variable of the concurrency is refused if more records are in flight', async (t) => {
+  await t.rejects(measure(10, 1769, withOwnConcurrency('bundled')), {
     name: 'UsageError',
     message:
-      'the handler does not start its records with eachRecord() or eachChunk(), so BOUNDED_SQS_BATCH_CONCURRENCY has ' +
-      'no effect and there is nothing to compare. Pass the function for one record to eachRecord()',
+      'the library did not use BOUNDED_SQS_BATCH_CONCURRENCY: expected at most 10 records or chunks in flight, got 20. ' +
+      'Check whether a bundler has replaced this variable with a fixed value',
   })
 })
 

@@ -3,8 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 
 /** What the runtime process measured during one invocation. */
 export interface InvocationMetrics {
-  /** Whether the handler uses middy-bounded-sqs-batch, which publishes its batches and records. */
+  /** Whether the event reached middy-bounded-sqs-batch, which publishes its batches and records. */
   isLibraryUsed: boolean
+  /** The value of BOUNDED_SQS_BATCH_CONCURRENCY after the invocation. The handler may have changed or removed it. */
+  concurrencyVariable?: string | undefined
+  /** The maximum number of records or chunks that were in flight at the same time, as the library counted them. */
+  peakInFlight: number
+  /** The records that ran in a record or chunk handler and succeeded. */
+  succeeded: number
   /** Milliseconds of each record that ran. The records of a chunk have the duration of the chunk. */
   durations: number[]
   /** CPU milliseconds of all threads, from reading the event to sending the response. */
@@ -13,6 +19,12 @@ export interface InvocationMetrics {
   peakMemory: number
   /** The highest number of open files and sockets. `null` if no descriptor was left for counting. */
   descriptors: number | null
+}
+
+interface EndedRecords {
+  records: unknown[]
+  /** 1.0.0-rc.1 does not have it: then all records of a chunk count as failed. */
+  failures?: unknown[]
 }
 
 /** How often open files are counted. Counting a thousand takes half a millisecond. */
@@ -25,6 +37,8 @@ const SAMPLE_MS = 50
 export function openMetrics() {
   const startTimes = new WeakMap<object, number>()
   let isLibraryUsed = false
+  let peakInFlight = 0
+  let succeeded = 0
   let durations: number[] = []
   let descriptors: number | null = 0
   let cpuBefore = process.cpuUsage()
@@ -33,14 +47,19 @@ export function openMetrics() {
   subscribe('tracing:middy-bounded-sqs-batch:batch:start', () => {
     isLibraryUsed = true
   })
+  subscribe('tracing:middy-bounded-sqs-batch:batch:asyncEnd', (message) => {
+    const { summary } = message as { summary?: { peakInFlight: number } }
+    peakInFlight = Math.max(peakInFlight, summary?.peakInFlight ?? 0)
+  })
   // `record:start` and `record:asyncEnd` of one call publish the same object, so it identifies the call.
   subscribe('tracing:middy-bounded-sqs-batch:record:start', (message) => {
     startTimes.set(message as object, performance.now())
   })
   subscribe('tracing:middy-bounded-sqs-batch:record:asyncEnd', (message) => {
-    const { records } = message as { records: unknown[] }
+    const { records, failures = 'error' in (message as object) ? records : [] } = message as EndedRecords
     const duration = Number((performance.now() - (startTimes.get(message as object) as number)).toFixed(3))
     for (const _ of records) durations.push(duration)
+    succeeded += records.length - failures.length
   })
 
   function countDescriptors() {
@@ -48,6 +67,9 @@ export function openMetrics() {
   }
   return {
     start() {
+      isLibraryUsed = false
+      peakInFlight = 0
+      succeeded = 0
       durations = []
       descriptors = 0
       cpuBefore = process.cpuUsage()
@@ -57,7 +79,16 @@ export function openMetrics() {
       const { user, system } = process.cpuUsage(cpuBefore)
       clearInterval(sampler)
       countDescriptors()
-      return { isLibraryUsed, durations, cpu: (user + system) / 1000, peakMemory: peakMemory(), descriptors }
+      return {
+        isLibraryUsed,
+        concurrencyVariable: process.env.BOUNDED_SQS_BATCH_CONCURRENCY,
+        peakInFlight,
+        succeeded,
+        durations,
+        cpu: (user + system) / 1000,
+        peakMemory: peakMemory(),
+        descriptors,
+      }
     },
   }
 }
