@@ -12,7 +12,7 @@ export interface Step {
 const STEP_FACTOR = 1.6
 /** Two figures count as equal if they differ by less than this share, because they are not measured more exactly. */
 export const NOISE = MARGIN
-/** A drop by more than this share ends the climb at once. */
+/** A drop by more than this share ends the climb immediately. */
 const MAX_DROP = 0.1
 /** If the share of failures is above the lowest share by more than this, the concurrency causes the failures. */
 export const MAX_MORE_FAILURES = 0.01

@@ -220,8 +220,8 @@ function checkLibraryUse({ type }: Outcome, metrics: InvocationMetrics, concurre
 }
 
 /**
- * Counts the records of a batch that succeeded, and those that failed. A failed record counts as failed even if
- * the library's `onFailure` removed it from the report, for example because it sent it to a dead-letter queue.
+ * Counts the records of a batch that succeeded, and those that failed. A failed record counts as failed, even if
+ * `onFailure` removed it from the report, for example because it was sent to a dead-letter queue.
  */
 function settle(batch: readonly Received[], outcome: Outcome, fifo: boolean, addCause: (text: string) => void) {
   const { processed, failed, deletedThoughFailed, error } = classifyBatch(batch, outcome, true)
