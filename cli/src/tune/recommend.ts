@@ -88,18 +88,30 @@ function reasonsFor(
     aboutMemory[optimize],
     aboutSpeed(),
     ...(isCutOff(best, ofMemory, most, workload.batchSize) ? [cutOff] : []),
-    ...(best.failedShare > MAX_MORE_FAILURES ? [failuresOf(best)] : []),
+    ...(best.failedShare > MAX_MORE_FAILURES ? [failuresOf(best, combinations)] : []),
   ]
 }
 
+/** Only if the usable concurrencies differ by this factor, equal shares of failures show that they are not the cause. */
+const MIN_FACTOR_FOR_CAUSE = 2
+
 /**
- * Many records can fail at every concurrency. The concurrency then does not cause the failures, so the combination can
- * be used.
+ * Many records can fail at every concurrency. If the concurrency does not cause the failures, the combination can be
+ * used. This is known only if about as many records fail at a much lower or higher concurrency. If a downstream serves
+ * 40 records at once and refuses the others, about 90 % fail at 380 and at 400.
  */
-function failuresOf({ failedShare }: Combination): string {
+function failuresOf(best: Combination, combinations: readonly Combination[]): string {
+  const usable = combinations.filter(({ problem }) => problem === undefined)
+  const tried = usable.map(({ concurrency }) => concurrency)
+  const isWide = Math.max(...tried) >= MIN_FACTOR_FOR_CAUSE * Math.min(...tried)
+  const isEqual = usable.every(({ failedShare }) => Math.abs(failedShare - best.failedShare) <= MAX_MORE_FAILURES)
+  const reason =
+    isWide && isEqual
+      ? ', and about as many failed at every other concurrency that can be used. So the concurrency does not cause these failures'
+      : '. The concurrency may cause these failures, so try a wider range with --concurrency'
   return (
-    `But ${percent(failedShare)} of the records failed, and hardly fewer at any other concurrency. ` +
-    'Find the cause first: failed records can take less time than others, so the figures can be wrong.'
+    `But ${percent(best.failedShare)} of the records failed${reason}. The records per second include only successful ` +
+    'records. Find the cause first: failed records can take less time than others, so the figures can be wrong.'
   )
 }
 

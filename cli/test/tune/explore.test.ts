@@ -143,19 +143,49 @@ test('a concurrency at which an invocation crashed or timed out is not recommend
   )
 })
 
-test('if many records fail at every concurrency, the recommendation says so', async (t) => {
-  async function recommend(failedShare: number) {
-    const { best, combinations, measurements } = await run(plan(), (concurrency) => ({
-      ...downstream(concurrency),
-      failedShare,
-    }))
-    return recommendationFor(best, combinations, plan(), measurements)
-  }
-  t.match(
-    await recommend(0.9),
-    / But 90.0 % of the records failed, and hardly fewer at any other concurrency\. Find the cause first: failed records can take less time than others, so the figures can be wrong\.$/,
+const INCLUDED =
+  'The records per second include only successful records. Find the cause first: failed records can take less time ' +
+  'than others, so the figures can be wrong.'
+const MAYBE_CAUSE = `The concurrency may cause these failures, so try a wider range with --concurrency. ${INCLUDED}`
+
+/** What the recommendation says about failures. */
+async function aboutFailures(
+  made: Plan,
+  failedShare: (concurrency: number) => number,
+  quota?: (concurrency: number) => Partial<Measurement>,
+) {
+  const { best, combinations, measurements } = await run(
+    made,
+    (concurrency) => ({ ...downstream(concurrency), failedShare: failedShare(concurrency) }),
+    quota,
   )
-  t.notMatch(await recommend(0.01), 'of the records failed')
+  return /But [\d.]+ % of the records failed.*$/.exec(recommendationFor(best, combinations, made, measurements))?.[0]
+}
+
+test('if many records fail at every concurrency, the recommendation says that the concurrency is not the cause', async (t) => {
+  t.equal(
+    await aboutFailures(plan(), () => 0.9),
+    'But 90.0 % of the records failed, and about as many failed at every other concurrency that can be used. ' +
+      `So the concurrency does not cause these failures. ${INCLUDED}`,
+  )
+  t.equal(await aboutFailures(plan(), () => 0.01), undefined)
+})
+
+test('if no much lower or higher concurrency can be used, it may be the cause of the failures', async (t) => {
+  const expected = `But 20.0 % of the records failed. ${MAYBE_CAUSE}`
+  t.equal(await aboutFailures(plan({ least: 10, most: 10 }), () => 0.2), expected)
+  t.equal(await aboutFailures(plan(), (concurrency) => (concurrency === 10 ? 0.2 : 0.5)), expected)
+  /** The downstream serves 40 records at once, and refuses the others. */
+  const refused = (concurrency: number) => (concurrency - 40) / concurrency
+  t.equal(
+    await aboutFailures(plan({ least: 380, most: 400 }), refused),
+    `But 89.5 % of the records failed. ${MAYBE_CAUSE}`,
+  )
+})
+
+test('if far fewer records fail under the quota, the recommendation does not say that as many fail elsewhere', async (t) => {
+  const confirmed = (concurrency: number) => ({ ...downstream(concurrency), failedShare: 0.05 })
+  t.equal(await aboutFailures(plan(), () => 0.2, confirmed), `But 5.0 % of the records failed. ${MAYBE_CAUSE}`)
 })
 
 test('a small heap needs more CPU for garbage collection, and the prediction includes it', async (t) => {
