@@ -5,8 +5,12 @@ export interface Step {
   readonly concurrency: number
   readonly goodput: number
   readonly failedShare: number
+  /** The number of records from which the share was calculated. */
+  readonly records: number
   readonly death?: string | undefined
 }
+
+type Failures = Pick<Step, 'failedShare' | 'records'>
 
 /** Each step of the climb multiplies the concurrency by this. */
 const STEP_FACTOR = 1.6
@@ -16,6 +20,11 @@ export const NOISE = MARGIN
 const MAX_DROP = 0.1
 /** If the share of failures is above the lowest share by more than this, the concurrency causes the failures. */
 export const MAX_MORE_FAILURES = 0.01
+/**
+ * If records fail at random, shares differ by chance. Up to this number of standard errors counts as chance. It is more
+ * than the usual two, because each share is compared with the lowest of about ten.
+ */
+const CHANCE_STANDARD_ERRORS = 3
 /** If two neighbours differ by at most this factor, no value between them is tried. */
 const CLOSE_FACTOR = 1.2
 const MAX_REFINEMENTS = 5
@@ -32,12 +41,14 @@ export function maxSteps(least: number, most: number): number {
 }
 
 /**
- * Whether more records fail than at the concurrency with the fewest failures. This is not compared with 0, because some
- * records may fail at every concurrency.
+ * Whether more records fail than at the concurrency with the fewest failures, apart from chance. This is not compared
+ * with 0, because some records may fail at every concurrency.
  */
-export function isOverloaded(step: Step, steps: readonly Step[]): boolean {
-  const fewest = Math.min(...steps.map(({ failedShare }) => failedShare))
-  return step.failedShare > fewest + MAX_MORE_FAILURES
+export function isOverloaded(step: Failures, steps: readonly Failures[]): boolean {
+  const [fewest = step] = steps.toSorted((a, b) => a.failedShare - b.failedShare)
+  const variance = fewest.failedShare * (1 - fewest.failedShare) * (1 / fewest.records + 1 / step.records)
+  const allowed = Math.max(MAX_MORE_FAILURES, CHANCE_STANDARD_ERRORS * Math.sqrt(variance))
+  return step.failedShare > fewest.failedShare + allowed
 }
 
 /**

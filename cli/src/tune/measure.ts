@@ -257,6 +257,7 @@ function summarize(
     margin: marginOf(goodputs) ?? null,
     isConfident: isConfident(goodputs),
     batches: batches.length,
+    records: succeeded + failed,
     failedShare: failed / (succeeded + failed),
     p50: percentile(durations, 0.5),
     p95: percentile(durations, 0.95),

@@ -65,13 +65,15 @@ export function toCombination(
   all: readonly Measurement[],
   needed = measurement.peakMemory,
 ): Combination {
-  const { concurrency, goodput, margin, failedShare, p50, p95, cpuPerRecord, peakMemory, peakDescriptors } = measurement
+  const { concurrency, goodput, margin, failedShare, records, p50, p95, cpuPerRecord, peakMemory, peakDescriptors } =
+    measurement
   return {
     memory,
     concurrency,
     goodput,
     margin,
     failedShare,
+    records,
     p50,
     p95,
     cpuPerRecord,

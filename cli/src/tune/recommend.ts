@@ -1,7 +1,7 @@
 import { availableParallelism, cpus } from 'node:os'
 import { formatNumber } from '../local/display.ts'
 import { problemIn } from './choose.ts'
-import { MAX_MORE_FAILURES, NOISE } from './climb.ts'
+import { isOverloaded, MAX_MORE_FAILURES, NOISE } from './climb.ts'
 import type { Plan } from './explore.ts'
 import { PRICES_OF, type Workload } from './prices.ts'
 import { dollars, goodputText, percent } from './render.ts'
@@ -104,7 +104,7 @@ function failuresOf(best: Combination, combinations: readonly Combination[]): st
   const usable = combinations.filter(({ problem }) => problem === undefined)
   const tried = usable.map(({ concurrency }) => concurrency)
   const isWide = Math.max(...tried) >= MIN_FACTOR_FOR_CAUSE * Math.min(...tried)
-  const isEqual = usable.every(({ failedShare }) => Math.abs(failedShare - best.failedShare) <= MAX_MORE_FAILURES)
+  const isEqual = !usable.some((each) => isOverloaded(each, usable))
   const reason =
     isWide && isEqual
       ? ', and about as many failed at every other concurrency that can be used. So the concurrency does not cause these failures'

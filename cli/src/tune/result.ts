@@ -13,6 +13,8 @@ export interface Combination {
   readonly margin: number | null
   /** The share of the records that failed, from 0 to 1. */
   readonly failedShare: number
+  /** The number of records that were measured. */
+  readonly records: number
   /** Milliseconds of one record. `null` if no record ran. */
   readonly p50: number | null
   readonly p95: number | null
@@ -46,6 +48,8 @@ export interface Measurement {
   readonly isConfident: boolean
   /** The number of batches that were measured, of all environments together. The warm-up does not count. */
   readonly batches: number
+  /** The number of records in these batches. */
+  readonly records: number
   readonly failedShare: number
   /** Each error and the number of records that failed because of it. The most frequent error is first. */
   readonly causes: Readonly<Record<string, number>>

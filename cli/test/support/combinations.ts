@@ -7,6 +7,7 @@ export function measurement(changes: Partial<Measurement> = {}): Measurement {
     margin: 0.02,
     isConfident: true,
     batches: 3,
+    records: 10_000,
     failedShare: 0,
     causes: {},
     p50: 10,

@@ -18,6 +18,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   margin: figures.concurrency === 400 ? null : figures.concurrency === 200 ? 0.07 : 0.04,
   isConfident: figures.concurrency < 200,
   batches: figures.concurrency < 200 ? 12 : 40,
+  records: figures.concurrency < 200 ? 12_000 : 40_000,
   causes: figures.failedShare === 0 ? {} : { [FAILURE]: 14 },
   peakDescriptors: figures.concurrency * 4 + 28,
   cores: 0.7,
@@ -30,7 +31,7 @@ const CONFIRMED: Record<number, { goodput: number; p50: number; p95: number }> =
 }
 
 function combinationOf(memory: number, measurement: Measurement): Combination {
-  const { concurrency, margin, failedShare, cpuPerRecord, peakMemory, peakDescriptors } = measurement
+  const { concurrency, margin, failedShare, records, cpuPerRecord, peakMemory, peakDescriptors } = measurement
   const possible = (1000 * Math.min(1, memory / 1769)) / (cpuPerRecord ?? 0)
   const slower = Math.max(1, measurement.goodput / possible)
   const confirmed = memory === 512 ? CONFIRMED[concurrency] : undefined
@@ -42,7 +43,7 @@ function combinationOf(memory: number, measurement: Measurement): Combination {
   const gigabyteSeconds = (ENVIRONMENTS * (memory / 1024) * 1e6) / rates.goodput
   return {
     ...rates,
-    ...{ memory, concurrency, margin, failedShare, cpuPerRecord, peakMemory, peakDescriptors },
+    ...{ memory, concurrency, margin, failedShare, records, cpuPerRecord, peakMemory, peakDescriptors },
     costPerMillion: gigabyteSeconds * 0.0000166667 + 0.08,
     origin: memory === 1769 ? 'measured' : confirmed ? 'confirmed' : 'predicted',
     problem:

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { climb, isOverloaded, kneeOf, maxSteps, type Step } from '../../src/tune/climb.ts'
 
-type Curve = (concurrency: number) => { goodput: number; failedShare?: number }
+type Curve = (concurrency: number) => { goodput: number; failedShare?: number; records?: number }
 
 async function run(curve: Curve, least = 10, most = 400) {
   const steps = await climb(
@@ -9,6 +9,7 @@ async function run(curve: Curve, least = 10, most = 400) {
     most,
     async (concurrency): Promise<Step> => ({
       failedShare: 0,
+      records: 10_000,
       ...curve(concurrency),
       concurrency,
     }),
@@ -59,10 +60,34 @@ test('above 100, records fail while goodput still grows: the knee is below 100',
 test('records that fail at every concurrency do not change the knee', async (t) => {
   const { knee } = await run((c) => ({ goodput: Math.min(c, 40), failedShare: 0.3 }))
   t.equal(knee, 42)
-  const steps = [0.3, 0.305, 0.32].map((failedShare, index) => ({ concurrency: index, goodput: 1, failedShare }))
+  const steps = [0.3, 0.305, 0.32].map((failedShare) => ({ failedShare, records: 100_000 }))
   t.strictSame(
     steps.map((step) => isOverloaded(step, steps)),
     [false, false, true],
+  )
+})
+
+test('if records fail at random, shares that differ by chance do not change the knee', async (t) => {
+  const shares: Record<number, number> = { 10: 0.18, 16: 0.23 }
+  const random = (c: number) => ({ goodput: Math.min(c, 40), failedShare: shares[c] ?? 0.21, records: 300 })
+  t.equal((await run(random)).knee, 42)
+  const overloaded = (failedShare: number, lowest: number, records: number) =>
+    isOverloaded({ failedShare, records }, [
+      { failedShare: lowest, records },
+      { failedShare, records },
+    ])
+  // Three standard errors of a difference: 3 × √(0.18 × 0.82 × 2 ÷ 300) = 9.4 percentage points.
+  t.strictSame(
+    [0.27, 0.28].map((share) => overloaded(share, 0.18, 300)),
+    [false, true],
+  )
+  t.strictSame(
+    [0.18 + 0.016, 0.18 + 0.018].map((share) => overloaded(share, 0.18, 10_000)),
+    [false, true],
+  )
+  t.strictSame(
+    [0.01, 0.02].map((share) => overloaded(share, 0, 300)),
+    [false, true],
   )
 })
 
@@ -108,7 +133,7 @@ test('the climb never takes more than maxSteps()', async (t) => {
 })
 
 test('a step whose process ended between two batches is never the knee', async (t) => {
-  const step = { failedShare: 0 }
+  const step = { failedShare: 0, records: 1000 }
   const death = 'the process ended with exit code 1 after its response'
   const steps = [
     { ...step, concurrency: 10, goodput: 100 },

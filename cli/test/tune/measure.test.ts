@@ -40,6 +40,7 @@ test('the figures of a handler that takes 10 ms for each record, with a concurre
   t.ok((peakDescriptors ?? 0) > 3 && (peakDescriptors ?? 0) < 200, `${peakDescriptors} open files`)
   t.strictSame(rounds, [...rounds.keys()], 'the warm-up is round 0')
   t.equal(measured.batches, rounds.length - 1, 'the warm-up is not counted')
+  t.equal(measured.records, 100 * measured.batches)
   t.ok(measured.batches >= 3 && measured.batches <= 10)
   t.strictSame(new Set(batches), new Set([100]))
 })

@@ -11,6 +11,7 @@ const combination: Combination = {
   goodput: 760.2,
   margin: 0.04,
   failedShare: 0,
+  records: 12_000,
   p50: 77.4,
   p95: 99.8,
   cpuPerRecord: 0.366,
