@@ -16,8 +16,8 @@ const OPERATORS: Readonly<Record<string, (value: unknown) => boolean>> = {
   numeric: isNumericTest,
 }
 
-/** Operators of EventBridge, whose patterns have the same form. AWS does not document them for Lambda. */
-const EVENTBRIDGE_OPERATORS = ['wildcard', 'cidr']
+/** Operators of AWS's event-ruler, which EventBridge uses. AWS does not document them for Lambda. */
+const EVENTBRIDGE_OPERATORS = ['wildcard', 'cidr', 'exactly']
 
 /** The limit on the AWS page `API_Filter`. It also limits the recursion below. */
 const MAX_LENGTH = 4096
@@ -117,6 +117,12 @@ function checkOperator(test: Record<string, unknown>, path: string): void {
   }
   const takes = Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined
   if (!takes) throw new PatternError(`${path} has the operator ${name}, which does not exist`)
+  const [nested = ''] = isObject(test[name]) ? Object.keys(test[name]) : []
+  if (name === 'anything-but' && EVENTBRIDGE_OPERATORS.includes(nested)) {
+    throw new UncertainPatternError(
+      `AWS does not document the operator ${nested} in anything-but of ${path} for Lambda`,
+    )
+  }
   if (!takes(test[name]))
     throw new PatternError(`${path} has the operator ${name} with a value that AWS rejects or that matches nothing`)
 }
@@ -126,10 +132,26 @@ function isAffix(value: unknown): boolean {
   return typeof value === 'string' || (isObject(value) && hasOnly(value, ['equals-ignore-case'], isText))
 }
 
-/** A value, a list of values, or an object with one of the operators for text. */
+/**
+ * A text, a number, a list of only texts or only numbers, or an object with one of the operators for text. This is what
+ * event-ruler accepts.
+ */
 function isAnythingBut(value: unknown): boolean {
-  if (isObject(value)) return hasOnly(value, ['prefix', 'suffix', 'equals-ignore-case', 'wildcard'], () => true)
-  return Array.isArray(value) ? value.length > 0 : value !== null
+  if (isObject(value)) {
+    return hasOnly(value, ['equals-ignore-case'], isTexts) || hasOnly(value, ['prefix', 'suffix'], isAffixes)
+  }
+  const values = [value].flat()
+  return values.length > 0 && ['string', 'number'].some((type) => values.every((one) => typeof one === type))
+}
+
+/** A text or a list of texts. */
+function isTexts(value: unknown): boolean {
+  return [value].flat().every(isText)
+}
+
+/** Texts that are not empty, because every text begins and ends with an empty text. */
+function isAffixes(value: unknown): boolean {
+  return isTexts(value) && ![value].flat().includes('')
 }
 
 function isText(value: unknown): boolean {

@@ -32,6 +32,16 @@ for (const [pattern, forms] of [
     ['json'],
   ],
   [{ body: { item: [{ 'anything-but': { 'equals-ignore-case': ['a'] } }] } }, ['json']],
+  ...[
+    'a',
+    1.5,
+    [1, 2],
+    ['a', ''],
+    { prefix: ['a', 'b'] },
+    { suffix: 'a' },
+    { 'equals-ignore-case': 'a' },
+    { 'equals-ignore-case': '' },
+  ].map((value) => [{ body: { item: [{ 'anything-but': value }] } }, ['json']] as const),
   [{ body: { $or: [{ item: ['a'] }, { other: { item: ['a'] } }] } }, ['json']],
   [{ body: ['a'] }, ['text']],
   [{ body: [{ prefix: 'a' }] }, ['text']],
@@ -85,6 +95,21 @@ for (const [pattern, reason] of [
     { 'anything-but': null },
     { 'anything-but': { bogus: 'a' } },
     { 'anything-but': {} },
+    { 'anything-but': true },
+    { 'anything-but': [null] },
+    { 'anything-but': [true] },
+    { 'anything-but': ['a', null] },
+    { 'anything-but': ['a', 1] },
+    { 'anything-but': [['a']] },
+    { 'anything-but': [{ prefix: 'a' }] },
+    { 'anything-but': { prefix: 5 } },
+    { 'anything-but': { prefix: '' } },
+    { 'anything-but': { prefix: ['a', 5] } },
+    { 'anything-but': { suffix: null } },
+    { 'anything-but': { suffix: ['a', ''] } },
+    { 'anything-but': { 'equals-ignore-case': [true] } },
+    { 'anything-but': { 'equals-ignore-case': 5 } },
+    { 'anything-but': { prefix: 'a', suffix: 'b' } },
     { exists: 'true' },
     { numeric: 5 },
     { numeric: [] },
@@ -106,12 +131,17 @@ for (const [pattern, reason] of [
   })
 }
 
-for (const name of ['wildcard', 'cidr']) {
+for (const name of ['wildcard', 'cidr', 'exactly']) {
   test(`whether Lambda supports ${name}, an operator of EventBridge, is unknown`, async (t) => {
     const reason = `unknown: AWS does not document the operator ${name} of body.item for Lambda`
     t.equal(read({ body: { item: [{ [name]: 'a' }] } }), reason)
   })
 }
+
+test('whether Lambda supports wildcard in anything-but is unknown', async (t) => {
+  const reason = 'unknown: AWS does not document the operator wildcard in anything-but of body.item for Lambda'
+  t.equal(read({ body: { item: [{ 'anything-but': { wildcard: '*.png' } }] } }), reason)
+})
 
 test('the finding names the messages that are deleted', async (t) => {
   async function said(...patterns: string[]) {
