@@ -72,6 +72,8 @@ export interface Mapping extends Resource {
   filters: Setting<readonly Setting<Pattern>[]>
   /** Whether the mapping is enabled, and exists under the conditions of the template. */
   runs: Setting<boolean>
+  /** The condition under which the mapping exists, and the reason why it is not known whether the condition holds. */
+  condition?: { name: string; reason: string } | undefined
   /** SAM creates the mapping for an SNS topic, without FunctionResponseTypes. */
   isFromSnsEvent?: true
   function: LambdaFunction
@@ -81,10 +83,12 @@ export interface Mapping extends Resource {
 }
 
 /**
- * Whether a filter matches bodies that are JSON, or bodies as text. `error` says why Lambda rejects the filter, or why
- * the filter matches nothing.
+ * Whether a filter matches bodies that are JSON, or bodies as text. `json` is the pattern without spaces between its
+ * parts. `error` says why Lambda rejects the filter, or why the filter matches nothing.
  */
-export type Pattern = { forms: readonly ('json' | 'text')[]; error?: undefined } | { forms?: undefined; error: string }
+export type Pattern =
+  | { forms: readonly ('json' | 'text')[]; json: string; error?: undefined }
+  | { forms?: undefined; json?: undefined; error: string }
 
 /** A resource that could not be read, with the reason. `fix` replaces the default fix in doctor/not-checked.ts. */
 export interface Unread extends Resource {

@@ -4,7 +4,7 @@ import { FUNCTION_RULES } from './function-rules.ts'
 import { MAPPING_RULES } from './mapping-rules.ts'
 import { createNotChecked } from './not-checked.ts'
 import { QUEUE_RULES } from './queue-rules.ts'
-import { type CheckOptions, LAMBDA_GUIDE, type Problem, problem, type Rule, type Severity } from './rule.ts'
+import { type CheckOptions, joinNames, LAMBDA_GUIDE, type Problem, problem, type Rule, type Severity } from './rule.ts'
 import { VALUE_RULE } from './settings.ts'
 
 export interface Finding {
@@ -46,11 +46,6 @@ function identity({ rule, resource, setting, what, reason = '' }: RuleProblem): 
     : `${rule.id} ${resource.id} ${what} ${reason}`
 }
 
-/** `A, B, C and 97 more`. */
-export function joinNames(names: readonly string[]) {
-  return names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ')
-}
-
 function unique(texts: readonly string[]) {
   return [...new Set(texts)]
 }
@@ -87,10 +82,12 @@ export function check(model: Model, options: CheckOptions): Finding[] {
   const { file, mappings, rejected = [] } = model
   const functionOf = ({ function: lambdaFunction }: Mapping) => lambdaFunction.aliasOf ?? lambdaFunction
   const ofFunctions = Map.groupBy(mappings, functionOf)
-  const ofQueues = Map.groupBy(mappings, ({ queue }) => queue)
+  // Each mapping has its own object for a queue that was not read. If the ARN is known, it is the id of the queue.
+  const queueOf = ({ queue }: Mapping) => (queue.id.startsWith('arn:') ? queue.id : queue)
+  const ofQueues = Map.groupBy(mappings, queueOf)
   const each = mappings.map((mapping) => {
     const ofFunction = ofFunctions.get(functionOf(mapping)) ?? []
-    return { mapping, siblings: { ofFunction, ofQueue: ofQueues.get(mapping.queue) ?? [] } }
+    return { mapping, siblings: { ofFunction, ofQueue: ofQueues.get(queueOf(mapping)) ?? [] } }
   })
 
   const problems = SEVERITIES.flatMap((severity) =>

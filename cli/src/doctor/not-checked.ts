@@ -1,6 +1,7 @@
 import { type LambdaFunction, type Mapping, type Model, type Queue, type Resource, valueIn } from '../model.ts'
 import { concurrencyOf } from './mapping-rules.ts'
-import { type CheckOptions, formatNumber, numberIn, type Problem, type Siblings } from './rule.ts'
+import { runningWith } from './queue-rules.ts'
+import { type CheckOptions, formatNumber, joinNames, numberIn, type Problem, type Siblings } from './rule.ts'
 import { DEPRECATION_DATES, PREVIEWS } from './runtimes.ts'
 import { settingsOf } from './settings.ts'
 
@@ -49,6 +50,18 @@ export function createNotChecked({ file, unreadResources, fix }: Model, { record
     return [{ ...notChecked(lambdaFunction, what, reason), setting: lambdaFunction.reservedConcurrency }]
   }
 
+  /** Reports the mappings of a queue, unless it is known which of them run at the same time. */
+  function ofSharedQueue(queue: Queue, mappings: readonly Mapping[]): Problem[] {
+    const possible = mappings.filter(({ runs }) => valueIn(runs) !== false)
+    if (possible.every((mapping) => runningWith(mapping, mappings).length === possible.length)) return []
+    const [reason] = possible.flatMap(({ runs, condition }) =>
+      runs.state === 'unknown' ? runs.reason : (condition?.reason ?? []),
+    )
+    if (possible.length < 2 || reason === undefined) return []
+    const names = joinNames(possible.map(({ id }) => id))
+    return [notChecked(queue, `whether several mappings read the queue at the same time (${names})`, reason)]
+  }
+
   function ofQueue(queue: Queue, mapping: Mapping): Problem[] {
     if (queue.unreadReason !== undefined) {
       const fifo = queue.fifo.state === 'unknown' ? ', and whether it is a FIFO queue' : ''
@@ -67,11 +80,12 @@ export function createNotChecked({ file, unreadResources, fix }: Model, { record
   }
 
   return {
-    forMapping: (mapping: Mapping, { ofFunction: siblings }: Siblings): Problem[] => [
+    forMapping: (mapping: Mapping, siblings: Siblings): Problem[] => [
       ...ofSettings(mapping),
       ...ofFunction(mapping.function, mapping),
-      ...ofConcurrency(mapping.function, siblings),
+      ...ofConcurrency(mapping.function, siblings.ofFunction),
       ...ofQueue(mapping.queue, mapping),
+      ...ofSharedQueue(mapping.queue, siblings.ofQueue),
     ],
     forUnreadResources: unreadResources.map((resource): Problem => {
       const problem = notChecked(resource, resource.what ?? 'this item', resource.unreadReason)

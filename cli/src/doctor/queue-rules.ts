@@ -2,9 +2,11 @@ import { type Mapping, type Redrive, valueIn } from '../model.ts'
 import {
   formatNumber,
   formatSeconds,
+  joinNames,
   LAMBDA_GUIDE,
   numberIn,
   type Problem,
+  patternsOf,
   problem,
   type Rule,
   SQS_GUIDE,
@@ -49,7 +51,51 @@ function period(value: number) {
     : `${formatNumber(value)} s`
 }
 
+/**
+ * The mappings of a queue that run whenever this one runs, itself included. Empty if it is disabled, or if it is not
+ * known whether it runs. Two conditions whose values are not known may exclude each other.
+ */
+export function runningWith({ runs, condition }: Mapping, ofQueue: readonly Mapping[]): readonly Mapping[] {
+  if (valueIn(runs) !== true) return []
+  return ofQueue.filter((other) => valueIn(other.runs) === true && other.condition?.name === condition?.name)
+}
+
+function hasFilters(mapping: Mapping) {
+  return patternsOf(mapping).length > 0
+}
+
+/** The filters as text, which is equal for equal filters. Undefined if they are not completely known. */
+function filterText(mapping: Mapping): string | undefined {
+  const patterns = patternsOf(mapping).map((pattern) => valueIn(pattern)?.json)
+  return mapping.filters.state === 'unknown' || patterns.includes(undefined) ? undefined : patterns.sort().join()
+}
+
+/** Whether the filters of two of these mappings are known to differ. */
+function haveDifferentFilters(mappings: readonly Mapping[]) {
+  const texts = new Set(mappings.map(filterText))
+  return (texts.has('') && mappings.some(hasFilters)) || [...texts].filter((text) => text !== undefined).length > 1
+}
+
+function namesOf(mappings: readonly Mapping[]) {
+  return joinNames(mappings.map(({ id }) => id))
+}
+
 export const QUEUE_RULES: readonly Rule[] = [
+  {
+    id: 'competing-filters',
+    severity: 'error',
+    why: 'Each message goes to only one of these mappings. If it does not match the filters of that mapping, Lambda deletes it, even if it matches those of another mapping.',
+    source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
+    check: (mapping, _options, { ofQueue }) => {
+      const readers = runningWith(mapping, ofQueue)
+      if (!haveDifferentFilters(readers)) return undefined
+      const { queue: resource } = mapping
+      const what = `Mappings with different filters read the queue: ${namesOf(readers)}`
+      const fix =
+        'Use a queue for each mapping, and send every message to all of them, for example through an SNS topic.'
+      return { resource, position: resource.position, what, fix }
+    },
+  },
   {
     id: 'visibility-below-timeout',
     severity: 'error',
@@ -77,6 +123,20 @@ export const QUEUE_RULES: readonly Rule[] = [
         `The visibility timeout (${formatSeconds(visibilityTimeout)}) is below 6 times the timeout of ${id} (${formatSeconds(timeout)}) ` +
         `plus the batching window (${formatSeconds(mapping.window)})`
       return raiseVisibilityTimeout(ofQueue, what)
+    },
+  },
+  {
+    id: 'shared-queue',
+    severity: 'warning',
+    why: 'Each message goes to only one of these mappings.',
+    source: `${LAMBDA_GUIDE}/with-sqs.html`,
+    check: (mapping, _options, { ofQueue }) => {
+      const readers = runningWith(mapping, ofQueue)
+      if (readers.length < 2 || haveDifferentFilters(readers)) return undefined
+      const { queue: resource } = mapping
+      const what = `${readers.length} mappings read the queue: ${namesOf(readers)}`
+      const fix = 'If each function needs every message, use a queue for each of them. Otherwise, use only one mapping.'
+      return { resource, position: resource.position, what, fix }
     },
   },
   {

@@ -74,6 +74,11 @@ export function formatSeconds(setting: Setting<number>): string {
   return `${formatNumber(setting.value)} s${setting.isDefault ? ', the default' : ''}`
 }
 
+/** `A, B, C and 97 more`. */
+export function joinNames(names: readonly string[]) {
+  return names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ')
+}
+
 export function problem(resource: Resource, setting: Setting<unknown>, what: string, fix: string): Problem {
   return { resource, setting, position: resource.position, what, fix }
 }

@@ -45,7 +45,8 @@ export function patternSetting(text: Setting<string>): Setting<Pattern> {
   if (text.state === 'absent') return known<Pattern>({ error: 'it has no Pattern' })
   const { value, position } = text
   try {
-    return known<Pattern>({ forms: formsOf(parse(value)) }, position)
+    const pattern = parse(value)
+    return known<Pattern>({ forms: formsOf(pattern), json: JSON.stringify(pattern) }, position)
   } catch (error) {
     if (error instanceof UncertainPatternError) return unknown(error.message, position)
     if (error instanceof PatternError) return known<Pattern>({ error: error.message }, position)

@@ -8,7 +8,6 @@ import {
   type Model,
   type Pattern,
   type Queue,
-  type Resource,
   type Setting,
   type Unread,
   unknown,
@@ -164,6 +163,8 @@ function createSettings({ resolve, property, text, boolean, number }: Reader) {
   }
 }
 
+type MappingBase = Pick<Mapping, 'id' | 'position' | 'condition'>
+
 /** Finds the mappings, and lists what may add others. */
 function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
   const { resolve, resources, property, propertiesOf, conditionOf, text } = reader
@@ -185,11 +186,19 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     return properties.kind === 'map' && properties.entries.has('Fn::Transform')
   }
 
+  /** The condition of a resource, if it is not known whether it holds. */
+  function openConditionOf(id: string): Mapping['condition'] {
+    const { name = '', verdict } = conditionOf(id) ?? {}
+    return typeof verdict === 'object'
+      ? { name, reason: `the condition ${name} of ${id}: ${verdict.reason}` }
+      : undefined
+  }
+
   function queueAt(arn: Resolved): Queue {
     return findQueue(arn) ?? unreadQueue('its queue', 'it is not a queue', arn.position)
   }
 
-  function addSqs(base: Resource, properties: Resolved, lambdaFunction: LambdaFunction) {
+  function addSqs(base: MappingBase, properties: Resolved, lambdaFunction: LambdaFunction) {
     const arn = property(properties, 'Queue')
     const queue = queueAt(arn)
     mappings.push({ ...base, ...settingsOf(properties), arn: arnOf(arn), queue, function: lambdaFunction })
@@ -199,7 +208,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
    * With `SqsSubscription: true`, SAM creates a queue between a topic and a function. With an object, it uses the queue
    * in `QueueArn`. The batch size is the only setting of the mapping that SAM sets.
    */
-  function addSns(base: Resource, properties: Resolved, lambdaFunction: LambdaFunction) {
+  function addSns(base: MappingBase, properties: Resolved, lambdaFunction: LambdaFunction) {
     const subscription = property(properties, 'SqsSubscription')
     const { kind, position } = subscription
     if (kind === 'unknown')
@@ -228,7 +237,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     if (events.kind === 'list' || events.kind === 'scalar') addUnread(id, 'its Events are not a map', events.position)
     if (events.kind !== 'map') return
     for (const [name, declaration] of events.entries) {
-      const base = { id: `${id}/${name}`, position: declaration.position }
+      const base = { id: `${id}/${name}`, position: declaration.position, condition: openConditionOf(id) }
       const event = resolve(declaration)
       const type = text(property(event, 'Type'))
       if (GENERATOR.test(name)) addUnread(base.id, GENERATED, base.position)
@@ -257,12 +266,11 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     }
     const lambdaFunction = findFunction(property(properties, 'FunctionName'))
     const settings = settingsOf(properties)
-    const { name, verdict } = conditionOf(id) ?? {}
+    const condition = openConditionOf(id)
     // If the mapping has the same condition as its function, both exist together.
-    const mayNotExist =
-      typeof verdict === 'object' && name !== conditionOf(lambdaFunction.id)?.name && valueIn(settings.runs)
-    const runs = mayNotExist ? unknown(`the condition ${name} of ${id}: ${verdict.reason}`) : settings.runs
-    mappings.push({ id, position, ...settings, runs, arn: arnOf(arn), queue, function: lambdaFunction })
+    const mayNotExist = condition && condition.name !== conditionOf(lambdaFunction.id)?.name && valueIn(settings.runs)
+    const runs = mayNotExist ? unknown(condition.reason) : settings.runs
+    mappings.push({ id, position, condition, ...settings, runs, arn: arnOf(arn), queue, function: lambdaFunction })
   }
 
   function addMacros(key: 'Transform' | 'Fn::Transform') {

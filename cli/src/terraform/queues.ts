@@ -184,22 +184,20 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
       }),
   )
 
-  const toManagedQueue = memoize(
-    (instance: Instance): Queue =>
-      shareAll<Queue>(instance, {
-        id: instance.address,
-        fifo: fifoOf(instance),
-        visibilityTimeout: numberAt('visibilityTimeout', instance, 'visibility_timeout_seconds'),
-        retention: retentionOf(instance),
-        redrive: redriveOf(instance),
-        isDeadLetterQueue: deadLetterQueues.has(instance),
-      }),
-  )
-  function toQueue(instance: Instance): Queue {
-    if (isManagedQueue(instance)) return toManagedQueue(instance)
-    const queue = unreadQueue(instance.address, 'a data source does not show the settings of a queue')
-    return { ...queue, fifo: fifoOfData(instance) ?? queue.fifo }
-  }
+  const toQueue = memoize((instance: Instance): Queue => {
+    if (!isManagedQueue(instance)) {
+      const queue = unreadQueue(instance.address, 'a data source does not show the settings of a queue')
+      return { ...queue, fifo: fifoOfData(instance) ?? queue.fifo }
+    }
+    return shareAll<Queue>(instance, {
+      id: instance.address,
+      fifo: fifoOf(instance),
+      visibilityTimeout: numberAt('visibilityTimeout', instance, 'visibility_timeout_seconds'),
+      retention: retentionOf(instance),
+      redrive: redriveOf(instance),
+      isDeadLetterQueue: deadLetterQueues.has(instance),
+    })
+  })
 
   return { find, toQueue }
 }

@@ -317,6 +317,7 @@ test('the mappings of all aliases are checked, each with its own version', async
     'concurrency-above-reserved orders',
     'report-batch-item-failures orders:live/orders',
     'visibility-headroom orders',
+    'shared-queue orders',
     'runtime-deprecated orders:next',
   ])
   t.match(
@@ -373,7 +374,7 @@ test('the mappings of an alias are found if the function itself has none', async
 test('a function given by its ARN: its aliases are found too', async (t) => {
   const alias = { live: { mappings: [mapping('orders', { FunctionResponseTypes: [] })] } }
   const { ids } = await check(t, { aliases: ['live'], alias }, QUEUES, FUNCTION.FunctionArn)
-  t.strictSame(ids, ['report-batch-item-failures orders:live/orders'])
+  t.strictSame(ids, ['report-batch-item-failures orders:live/orders', 'shared-queue orders'])
 })
 
 test('aliases to which access is denied are listed as not checked', async (t) => {
@@ -429,11 +430,12 @@ test('if Lambda also lists mappings of aliases and other functions, aliases are 
     'report-batch-item-failures orders/orders',
     'report-batch-item-failures orders/orders',
     'report-batch-item-failures orders:live/orders',
+    'shared-queue orders',
   ])
 })
 
 test('a queue or dead-letter queue of several mappings is read once, and reported once', async (t) => {
-  const pages = [[mapping('orders'), mapping('invoices'), mapping('returns'), mapping('orders')]]
+  const pages = [[mapping('orders'), mapping('invoices'), mapping('returns')]]
   const sources = (dead: string) => ({
     orders: { VisibilityTimeout: '185', ...redrive(dead) },
     invoices: { VisibilityTimeout: '185', ...redrive(dead) },
@@ -454,6 +456,20 @@ test('a queue or dead-letter queue of several mappings is read once, and reporte
       ],
     ],
   )
+})
+
+test('a function and its alias that read the same queue: their filters are compared', async (t) => {
+  const filtered = (Pattern: string) => mapping('orders', { FilterCriteria: { Filters: [{ Pattern }] } })
+  const severe = async (own: unknown, ofAlias: unknown) => {
+    const alias = { live: { mappings: [ofAlias] } }
+    const { findings } = await check(t, { pages: [[own]], aliases: ['live'], alias }, QUEUES)
+    return findings.filter(({ severity }) => severity !== 'info').map(({ rule, resource }) => `${rule} ${resource}`)
+  }
+  const [a, b] = ['{"body":{"kind":["a"]}}', '{"body":{"kind":["b"]}}'] as const
+  t.strictSame(await severe(filtered(a), filtered(b)), ['competing-filters orders'])
+  t.strictSame(await severe(mapping('orders'), filtered(b)), ['competing-filters orders'])
+  t.strictSame(await severe(filtered(a), filtered(a.replace(':', ' : '))), ['shared-queue orders'])
+  t.strictSame(await severe(mapping('orders', { State: 'Disabled' }), filtered(b)), [])
 })
 
 test('resources that are missing, or to which access is denied, are listed as not checked', async (t) => {

@@ -156,7 +156,8 @@ test('a setting that several functions share through a YAML anchor is one settin
   One: { Type: AWS::Lambda::Function, Properties: &common { Runtime: nodejs18.x, Timeout: 30 } }
   Two: { Type: AWS::Lambda::Function, Properties: { <<: *common, Timeout: 20 } }
 ${['One', 'Two'].map((id) => `  Of${id}: ${JSON.stringify({ ...Resources.Orders, Properties: { ...Resources.Orders.Properties, FunctionName: id } }).replace(`"${id}"`, `!Ref ${id}`)}\n`).join('')}`
-  const [finding, ...more] = await findingsIn(t, text)
+  const [shared, finding, ...more] = await findingsIn(t, text)
+  t.match(shared, { rule: 'shared-queue', resource: 'Queue' })
   t.strictSame([finding && short(finding), more], ['runtime-deprecated One:4', []])
   t.match(finding?.message, /\. It applies to One, Two\.$/)
 })
@@ -225,7 +226,7 @@ for (const [title, template, rule, what, fix] of [
 ] as const) {
   test(`one queue, two functions: a visibility timeout ${title}`, async (t) => {
     const [finding, ...more] = await findingsIn(t, template)
-    t.strictSame(more, [])
+    t.strictSame(ids(more), ['shared-queue Queue'])
     t.match(finding, { rule, resource: 'Queue', fix })
     t.match(finding?.message, what)
   })
@@ -235,7 +236,7 @@ test('two functions of one queue: if the timeout of one is unknown, the other is
   const { Resources } = twoFunctions(40, 300)
   const Handler = { ...Resources.Handler, Properties: { Runtime: 'nodejs24.x', Timeout: { 'Fn::ImportValue': 'x' } } }
   const findings = await findingsIn(t, { Resources: { ...Resources, Handler } })
-  t.strictSame(ids(findings), ['visibility-below-timeout Queue', 'not-checked Handler'])
+  t.strictSame(ids(findings), ['visibility-below-timeout Queue', 'shared-queue Queue', 'not-checked Handler'])
   t.equal(findings[0]?.fix, 'Set VisibilityTimeout to 1805.')
 })
 
@@ -320,6 +321,6 @@ test('a mapping that may run counts if its concurrency is higher than the sum of
   const Third = { ...Orders, Properties: { ...Orders.Properties, ...most } }
   const Parameters = { On: { Type: 'String' } }
   const findings = await findingsIn(t, { Parameters, Resources: { ...Resources, Second: Orders, Third } })
-  t.strictSame(ids(findings), ['concurrency-above-reserved Handler'])
+  t.strictSame(ids(findings), ['concurrency-above-reserved Handler', 'shared-queue Queue', 'not-checked Queue'])
   t.match(findings[0]?.message, /^The maximum concurrency is 20, above the reserved concurrency of 10\./)
 })

@@ -1,16 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { RULES } from '../../src/doctor/check.ts'
-import { CASES, concurrency, fifo } from '../support/rule-cases.ts'
+import { CASES, concurrency, fifo, filters } from '../support/rule-cases.ts'
 import { cloudFormation, findingsIn, getAtt, ids, sam } from '../support/templates.ts'
 import { findingsInPlan, terraformPlan, terraformState, withAddresses } from '../support/terraform.ts'
 
 for (const { title, change, options = {}, found, notInTerraform } of CASES) {
   const rules = found.map((id) => id.split(' ')[0]).join(', ')
   test(`${title}: ${rules || 'no finding'}`, async (t) => {
-    const expected = (mapping: string) => found.map((id) => id.replace(/ mapping$/, ` ${mapping}`))
-    t.strictSame(ids(await findingsIn(t, sam(change), options)), expected('Handler/Orders'), 'SAM')
-    t.strictSame(ids(await findingsIn(t, cloudFormation(change), options)), expected('Orders'), 'CloudFormation')
+    const named = { mapping: 'Orders', second: 'Second' }
+    const expected = (prefix: string) =>
+      found.map((id) => id.replace(/(?<= )(mapping|second)$/, (name) => prefix + named[name as keyof typeof named]))
+    t.strictSame(ids(await findingsIn(t, sam(change), options)), expected('Handler/'), 'SAM')
+    t.strictSame(ids(await findingsIn(t, cloudFormation(change), options)), expected(''), 'CloudFormation')
     if (notInTerraform !== undefined) return
     t.strictSame(ids(findingsInPlan(terraformState(change), options)), withAddresses(found), 'a state of Terraform')
     // A plan that creates a queue does not show its redrive policy.
@@ -69,6 +71,7 @@ test('several mappings of one function: their maximum concurrencies are added up
   t.strictSame(ids(findings), [
     'concurrency-above-reserved Handler',
     'visibility-below-timeout Queue',
+    'shared-queue Queue',
     'runtime-deprecated Handler',
   ])
   t.match(findings[0]?.message, /concurrency of its 3 mappings together is 12, above the reserved concurrency of 11\./)
@@ -97,7 +100,10 @@ test('mappings without a maximum concurrency: the fix depends on the reserved co
   t.strictSame((await said(19, provisioned))[0], ['Orders', 'Set ReservedConcurrentExecutions to 500.'])
 })
 
-/** Two mappings of one function. Each has a maximum concurrency of 5, together more than the reserved concurrency. */
+/**
+ * Two mappings of one function, with a queue each. Each has a maximum concurrency of 5, together more than the reserved
+ * concurrency.
+ */
 function twoMappings(
   first: Record<string, unknown>,
   second: Record<string, unknown>,
@@ -110,13 +116,20 @@ function twoMappings(
     Condition,
     Properties: { ...Orders.Properties, ...settings },
   })
+  const EventSourceArn = getAtt('Other')
   return {
     Parameters: { Stage: { Type: 'String' } },
     Conditions: {
       Prod: { 'Fn::Equals': [{ Ref: 'Stage' }, 'prod'] },
       Other: { 'Fn::Not': [{ Condition: 'Prod' }] },
     },
-    Resources: { ...Resources, Handler: { ...Handler, ...of }, Orders: mapping(first), Second: mapping(second) },
+    Resources: {
+      ...Resources,
+      Other: Resources.Queue,
+      Handler: { ...Handler, ...of },
+      Orders: mapping(first),
+      Second: mapping({ EventSourceArn, ...second }),
+    },
   }
 }
 
@@ -170,6 +183,7 @@ test('the visibility timeout of a queue with two functions gives one finding, th
   const Second = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, FunctionName: { Ref: 'Slow' } } }
   t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Slow, Second } })), [
     'visibility-below-timeout Queue',
+    'shared-queue Queue',
   ])
 })
 
@@ -215,4 +229,82 @@ test('two queues without a redrive policy are two findings', async (t) => {
   }
   const template = { Resources: { ...Resources, Other: Resources.Queue, Second } }
   t.strictSame(ids(await findingsIn(t, template)), ['no-redrive-policy Queue', 'no-redrive-policy Other'])
+})
+
+/** Two mappings of a queue, the second one with a filter. Each has its own function. */
+function twoReaders(first: Record<string, unknown>, second: Record<string, unknown>, queue: unknown = getAtt('Queue')) {
+  const { Resources } = cloudFormation({ mapping: { EventSourceArn: queue } })
+  const { Handler, Orders } = Resources
+  const withFilter = { ...Orders.Properties, ...filters('{"body":{"kind":["a"]}}') }
+  return {
+    Parameters: { Stage: { Type: 'String' } },
+    Conditions: {
+      Prod: { 'Fn::Equals': [{ Ref: 'Stage' }, 'prod'] },
+      Other: { 'Fn::Not': [{ Condition: 'Prod' }] },
+    },
+    Resources: {
+      ...Resources,
+      Handler: { ...Handler, ...first },
+      Orders: { ...Orders, ...first },
+      Worker: { ...Handler, ...second },
+      Second: { ...Orders, ...second, Properties: { ...withFilter, FunctionName: { Ref: 'Worker' } } },
+    },
+  }
+}
+
+for (const [title, first, second] of [
+  ['only one exists at a time', { Condition: 'Prod' }, { Condition: 'Other' }],
+  ['one may not exist', {}, { Condition: 'Prod' }],
+] as const) {
+  test(`two mappings of a queue with different filters, of which ${title}: not checked`, async (t) => {
+    const template = twoReaders(first, second)
+    const findings = await findingsIn(t, template)
+    t.strictSame(ids(findings), ['filter-criteria Second', 'not-checked Queue'])
+    const id = 'Condition' in first ? 'Orders' : 'Second'
+    t.equal(
+      findings[1]?.message,
+      `Not checked: whether several mappings read the queue at the same time (Orders, Second). Reason: the condition Prod of ${id}: ${OPEN}.`,
+    )
+    const rules = async (Stage: string) => (await findingsIn(t, template, {}, { Stage })).map(({ rule }) => rule)
+    t.equal((await rules('prod')).includes('competing-filters'), !('Condition' in first))
+    t.notOk((await rules('dev')).includes('competing-filters'))
+  })
+}
+
+test('two mappings of a queue with the same condition and different filters', async (t) => {
+  const Condition = 'Prod'
+  t.strictSame(ids(await findingsIn(t, twoReaders({ Condition }, { Condition }))), [
+    'competing-filters Queue',
+    'filter-criteria Second',
+  ])
+})
+
+test('SAM: events of functions that do not exist at the same time may read the same queue', async (t) => {
+  const { Resources } = sam()
+  const { Conditions, Parameters } = twoReaders({}, {})
+  const handler = (Condition: string) => ({ ...Resources.Handler, Condition })
+  const template = { ...sam(), Parameters, Conditions }
+  const found = async (one: string, other: string) =>
+    ids(await findingsIn(t, { ...template, Resources: { ...Resources, Handler: handler(one), More: handler(other) } }))
+  t.strictSame(await found('Prod', 'Other'), ['not-checked Queue'])
+  t.strictSame(await found('Prod', 'Prod'), ['shared-queue Queue'])
+})
+
+test('two mappings of a queue in another stack are compared by its ARN', async (t) => {
+  const orders = { 'Fn::Sub': 'arn:aws:sqs:$' + '{AWS::Region}:123456789012:orders' }
+  const [finding] = await findingsIn(t, twoReaders({}, {}, orders))
+  t.match(finding, { rule: 'competing-filters', resource: 'arn:aws:sqs:$' + '{AWS::Region}:123456789012:orders' })
+  const imported = { 'Fn::ImportValue': 'orders' }
+  t.notOk((await findingsIn(t, twoReaders({}, {}, imported))).some(({ rule }) => rule === 'competing-filters'))
+})
+
+test('two mappings of a queue, of which one may have filters: a warning, and the filters are not checked', async (t) => {
+  const second = { FilterCriteria: { 'Fn::ImportValue': 'x' } }
+  t.strictSame(ids(await findingsIn(t, cloudFormation({ second }))), ['shared-queue Queue', 'not-checked Second'])
+  const pattern = filters({ 'Fn::ImportValue': 'x' })
+  t.strictSame(ids(await findingsIn(t, cloudFormation({ second: pattern }))), [
+    'competing-filters Queue',
+    'filter-criteria Second',
+    'not-checked Second',
+  ])
 })

@@ -44,7 +44,9 @@ for (const [title, subscription] of [
 ] as const) {
   test(`SqsSubscription with ${title}: ReportBatchItemFailures is off`, async (t) => {
     const [finding, ...more] = await findingsIn(t, template(subscription))
-    t.strictSame(ids(more), subscription === 'SqsSubscription: true' ? ['not-checked Handler/Topic'] : [])
+    t.strictSame(ids(more), [
+      subscription === 'SqsSubscription: true' ? 'not-checked Handler/Topic' : 'shared-queue Queue',
+    ])
     t.match(finding, {
       rule: 'report-batch-item-failures',
       severity: 'error',
@@ -74,7 +76,7 @@ test('SqsSubscription with a queue that SAM creates: its settings are listed as 
 
 test('SqsSubscription: the batch size is checked, and there is no window', async (t) => {
   const [, second, ...more] = await findingsIn(t, template(own(', BatchSize: 100, MaximumBatchingWindowInSeconds: 5')))
-  t.strictSame(more, [])
+  t.strictSame(ids(more), ['shared-queue Queue'])
   t.match(second, {
     rule: 'batch-needs-window',
     resource: 'Handler/Topic',

@@ -35,6 +35,7 @@ export function filters(...patterns: unknown[]) {
 
 /** The property of a function on Lambda Managed Instances, whose content SAM and CloudFormation spell differently. */
 const MANAGED = { CapacityProviderConfig: { Arn: 'arn:aws:lambda:eu-west-1:123456789012:capacity-provider:orders' } }
+const BY_KIND = '{"body":{"kind":["a"]}}'
 const BY_TYPE = '{ "body": { "type": ["order"] } }'
 
 export interface Case {
@@ -342,6 +343,34 @@ export const CASES: Case[] = [
     title: 'two filters that cannot match, and one that can',
     change: { mapping: filters('{}', BY_TYPE, '[]') },
     found: ['filter-pattern mapping', 'filter-pattern mapping', 'filter-criteria mapping'],
+  },
+
+  { title: 'two mappings of a queue', change: { second: {} }, found: ['shared-queue Queue'] },
+  { title: 'a second mapping that is disabled', change: { second: { Enabled: false } }, found: [] },
+  {
+    title: 'two mappings of a queue with different filters',
+    change: { mapping: filters(BY_TYPE), second: filters(BY_KIND) },
+    found: ['competing-filters Queue', 'filter-criteria mapping', 'filter-criteria second'],
+  },
+  {
+    title: 'two mappings of a queue, of which only the second has a filter',
+    change: { second: filters(BY_KIND) },
+    found: ['competing-filters Queue', 'filter-criteria second'],
+  },
+  {
+    title: 'two mappings of a queue, of which the second has another filter in addition',
+    change: { mapping: filters(BY_TYPE), second: filters(BY_TYPE, BY_KIND) },
+    found: ['competing-filters Queue', 'filter-criteria mapping', 'filter-criteria second'],
+  },
+  {
+    title: 'two mappings of a queue with different filters, of which one is disabled',
+    change: { mapping: filters(BY_TYPE), second: { ...filters(BY_KIND), Enabled: false } },
+    found: ['filter-criteria mapping', 'filter-criteria second'],
+  },
+  {
+    title: 'two mappings of a queue with the same filters, in another order and with other spaces',
+    change: { mapping: filters(BY_TYPE, BY_KIND), second: filters(BY_KIND.replace(':', ': '), BY_TYPE) },
+    found: ['shared-queue Queue', 'filter-criteria mapping', 'filter-criteria second'],
   },
 
   {

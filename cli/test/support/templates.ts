@@ -9,12 +9,14 @@ import { folder } from './runs.ts'
 
 type Properties = Record<string, unknown>
 
-/** Changes to the properties of the four resources of a template. `undefined` removes a property. */
+/** Changes to the properties of the resources of a template. `undefined` removes a property. */
 export interface Change {
   mapping?: Properties
   function?: Properties
   queue?: Properties
   dead?: Properties
+  /** A second mapping of the same queue and function. */
+  second?: Properties
 }
 
 export const DAY = 86_400
@@ -24,14 +26,16 @@ export function getAtt(id: string) {
   return { 'Fn::GetAtt': [id, 'Arn'] }
 }
 
+const MAPPING = {
+  FunctionResponseTypes: ['ReportBatchItemFailures'],
+  BatchSize: 100,
+  MaximumBatchingWindowInSeconds: 5,
+}
+
 export function settings(change: Change) {
   return {
-    mapping: {
-      FunctionResponseTypes: ['ReportBatchItemFailures'],
-      BatchSize: 100,
-      MaximumBatchingWindowInSeconds: 5,
-      ...change.mapping,
-    },
+    mapping: { ...MAPPING, ...change.mapping },
+    second: change.second && { ...MAPPING, ...change.second },
     function: { Runtime: 'nodejs24.x', Timeout: 30, MemorySize: 512, ...change.function },
     queue: {
       VisibilityTimeout: 185,
@@ -44,8 +48,9 @@ export function settings(change: Change) {
 
 /** A SAM template without problems, apart from the change. */
 export function sam(change: Change = {}) {
-  const { mapping, function: target, queue, dead } = settings(change)
-  const Events = { Orders: { Type: 'SQS', Properties: { Queue: getAtt('Queue'), ...mapping } } }
+  const { mapping, second, function: target, queue, dead } = settings(change)
+  const event = (properties: Properties) => ({ Type: 'SQS', Properties: { Queue: getAtt('Queue'), ...properties } })
+  const Events = { Orders: event(mapping), ...(second ? { Second: event(second) } : {}) }
   return {
     Transform: 'AWS::Serverless-2016-10-31',
     Resources: {
@@ -58,15 +63,17 @@ export function sam(change: Change = {}) {
 
 /** The same as plain CloudFormation, as the CDK writes it. */
 export function cloudFormation(change: Change = {}) {
-  const { mapping, function: target, queue, dead } = settings(change)
+  const { mapping, second, function: target, queue, dead } = settings(change)
   const { Queue: _ofSam, ...mappingSettings } = mapping as Properties
   const ends = { FunctionName: { Ref: 'Handler' }, EventSourceArn: getAtt('Queue') }
+  const Type = 'AWS::Lambda::EventSourceMapping'
   return {
     Resources: {
       Handler: { Type: 'AWS::Lambda::Function', Properties: target },
       Queue: { Type: 'AWS::SQS::Queue', Properties: queue },
       Dead: { Type: 'AWS::SQS::Queue', Properties: dead },
-      Orders: { Type: 'AWS::Lambda::EventSourceMapping', Properties: { ...ends, ...mappingSettings } },
+      Orders: { Type, Properties: { ...ends, ...mappingSettings } },
+      ...(second ? { Second: { Type, Properties: { ...ends, ...second } } } : {}),
     },
   }
 }

@@ -15,6 +15,7 @@ const ACCOUNT = 'eu-west-1:123456789012'
 /** The names of the resources of the rule cases, and their addresses. */
 const ADDRESSES: Readonly<Record<string, string>> = {
   mapping: 'aws_lambda_event_source_mapping.orders',
+  second: 'aws_lambda_event_source_mapping.second',
   Handler: 'aws_lambda_function.handler',
   Queue: 'aws_sqs_queue.queue',
   Dead: 'aws_sqs_queue.dead',
@@ -85,7 +86,7 @@ export function resource(address: string, values: Values) {
 }
 
 function resources(change: Change) {
-  const { mapping, function: target, queue, dead } = settings(change)
+  const { mapping, second, function: target, queue, dead } = settings(change)
   const { RedrivePolicy, ...queueSettings } = queue as Values
   const { DeadLetterQueue: _ofSam, ...functionSettings } = target as Values
   const { Queue: _alsoOfSam, ...mappingSettings } = mapping as Values
@@ -95,6 +96,14 @@ function resources(change: Change) {
     return { ...queueDefaults, name, arn, id: url, url, redrive_policy: policy, ...toAttributes(settings) }
   }
   const arn = referenced({ 'Fn::GetAtt': ['Handler', 'Arn'] })
+  const mappingOf = (settings: Values) => ({
+    event_source_arn: referenced({ 'Fn::GetAtt': ['Queue', 'Arn'] }),
+    function_name: arn,
+    enabled: true,
+    ...{ scaling_config: [], provisioned_poller_config: [], filter_criteria: [], function_response_types: null },
+    ...{ batch_size: null, starting_position: null, queues: null, topics: null, self_managed_event_source: [] },
+    ...toAttributes(settings),
+  })
   return [
     resource(ADDRESSES.Dead ?? '', queueOf('Dead', dead, '')),
     resource(ADDRESSES.Queue ?? '', queueOf('Queue', queueSettings, redrivePolicy(RedrivePolicy))),
@@ -109,14 +118,8 @@ function resources(change: Change) {
       ...{ dead_letter_config: [], tenancy_config: [], durable_config: [], capacity_provider_config: [] },
       ...toAttributes(functionSettings),
     }),
-    resource(ADDRESSES.mapping ?? '', {
-      event_source_arn: referenced({ 'Fn::GetAtt': ['Queue', 'Arn'] }),
-      function_name: arn,
-      enabled: true,
-      ...{ scaling_config: [], provisioned_poller_config: [], filter_criteria: [], function_response_types: null },
-      ...{ batch_size: null, starting_position: null, queues: null, topics: null, self_managed_event_source: [] },
-      ...toAttributes(mappingSettings),
-    }),
+    resource(ADDRESSES.mapping ?? '', mappingOf(mappingSettings)),
+    ...(second ? [resource(ADDRESSES.second ?? '', mappingOf(second))] : []),
   ]
 }
 
@@ -129,13 +132,17 @@ export function terraformState(change: Change = {}) {
   }
 }
 
+function isMapping(address: string) {
+  return address === ADDRESSES.mapping || address === ADDRESSES.second
+}
+
 const COMPUTED = ['arn', 'id', 'url', 'redrive_policy', 'version']
 
 /** The expressions that refer to another resource, whose computed attributes are known only after apply. */
 function expressionsOf(address: string, { event_source_arn: source, redrive_policy: policy }: Values): Values {
   const references = (to: string, attribute: string) => ({ references: [`${to}.${attribute}`, to] })
   if (address === ADDRESSES.Queue && policy !== '') return { redrive_policy: references('aws_sqs_queue.dead', 'arn') }
-  if (address !== ADDRESSES.mapping) return {}
+  if (!isMapping(address)) return {}
   const attribute = /^arn:/.test(String(source)) ? 'arn' : /^https:/.test(String(source)) ? 'url' : 'name'
   return {
     event_source_arn: references('aws_sqs_queue.queue', attribute),
@@ -146,7 +153,7 @@ function expressionsOf(address: string, { event_source_arn: source, redrive_poli
 /** The same as a plan that creates the resources. */
 export function terraformPlan(change: Change = {}) {
   const isUnknown = (address: string, name: string, value: unknown) =>
-    address === ADDRESSES.mapping
+    isMapping(address)
       ? name === 'function_name' || (name === 'event_source_arn' && value !== 'Queue')
       : COMPUTED.includes(name)
   return shownPlan({
