@@ -11,6 +11,7 @@ import {
   type ScalarTag,
 } from 'yaml'
 import { UsageError } from '../errors.ts'
+import { closest } from './closest.ts'
 
 /** Line and column, counted from 1. The position of a value in a map is the position of its key. */
 export interface Position {
@@ -126,6 +127,18 @@ const SHORT = (
   'Split Sub ToJsonString Transform'
 ).split(' ')
 const LONG = new Map(SHORT.map((name) => [`!${name}`, /^(Ref|Condition)$/.test(name) ? name : `Fn::${name}`]))
+/**
+ * The function that a misspelled tag, such as !GetAt, or a misspelled name, such as Fn::GetAt, probably means. Undefined
+ * if the name is correct, or differs more.
+ */
+export function misspelledFunction(name: string): string | undefined {
+  const [, prefix, short = ''] = /^(!|Fn::)(\w+)$/.exec(name) ?? []
+  if (prefix === undefined || [...LONG.values()].includes(name)) return undefined
+  const meant = closest(short, SHORT, 1)
+  if (meant === undefined) return undefined
+  return prefix === '!' ? `!${meant}` : LONG.get(`!${meant}`)
+}
+
 const TAGS = SHORT.flatMap((name) => {
   const tag = `!${name}`
   const keep = { tag, resolve: (value: unknown) => value }

@@ -22,8 +22,8 @@ import { createQueues } from './queues.ts'
 import { createReader, GENERATOR, isFinal, type Reader } from './reader.ts'
 import { createResolver, type Resolved } from './resolve.ts'
 import { PSEUDO_PARAMETERS } from './text.ts'
-import { undefinedNames } from './undefined-names.ts'
 import { unknownProperties } from './unknown-properties.ts'
+import { wrongReferences } from './wrong-references.ts'
 
 /** Parses `NAME=VALUE` from the command line. */
 export function parseParameters(texts: readonly string[] = []): Map<string, string> {
@@ -96,7 +96,7 @@ export async function readTemplate(file: string, given: ReadonlyMap<string, stri
   return {
     ...model,
     unreadResources: [...unreadResources, ...unread],
-    rejected: [...undefinedNames(reader), ...rejected],
+    rejected: [...wrongReferences(reader), ...rejected],
   }
 }
 

@@ -1,6 +1,6 @@
 import { isObject } from '../json.ts'
 import { absent, invalid, known, type Limit, numberSetting, type Setting, unknown, valueIn } from '../model.ts'
-import { isPlain, type Node, nodesIn } from './document.ts'
+import { isPlain, misspelledFunction, type Node, nodesIn } from './document.ts'
 import type { Resolved, Resolver } from './resolve.ts'
 import { readable, whyUnknown } from './text.ts'
 
@@ -13,8 +13,6 @@ export const GENERATOR = /^Fn::(ForEach::|Transform$)/
 /** The sections of CloudFormation and SAM. Tools that preprocess templates add others. */
 const SECTIONS =
   /^(AWSTemplateFormatVersion|Description|Metadata|Parameters|Rules|Mappings|Conditions|Transform|Hooks|Resources|Outputs|Globals)$/
-/** A tag that is not a function of CloudFormation. */
-const UNKNOWN_TAG = /^!/
 
 function generatorIn(resolved: Resolved): string | undefined {
   return resolved.kind === 'map' ? [...resolved.entries.keys()].find((key) => GENERATOR.test(key)) : undefined
@@ -143,5 +141,7 @@ export function isFinal({ root, resolve, property, text }: Reader): boolean {
     .map(text)
     .every((name) => name.state === 'absent' || (name.state === 'known' && /^AWS::Serverless-/.test(name.value)))
   const keys = [...nodesIn(root).keys()].flatMap((node) => (node.kind === 'map' ? [...node.entries.keys()] : []))
-  return isOnlySam && !keys.some((key) => GENERATOR.test(key) || UNKNOWN_TAG.test(key))
+  // A tag that is not a function of CloudFormation, and not a misspelled one.
+  const isTagOfOtherTool = (key: string) => key.startsWith('!') && misspelledFunction(key) === undefined
+  return isOnlySam && !keys.some((key) => GENERATOR.test(key) || isTagOfOtherTool(key))
 }

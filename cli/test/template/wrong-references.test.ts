@@ -111,11 +111,14 @@ for (const [title, template] of [
   })
 }
 
-for (const name of ['QueuePolicy', 'ServerlessRestApi']) {
-  test(`SAM or a module may add ${name}: it is listed as not checked`, async (t) => {
-    const FunctionResponseTypes = { Ref: name }
-    t.strictSame(ids(await findingsIn(t, sam({ mapping: { FunctionResponseTypes } }))), ['not-checked Handler/Orders'])
-    const { Resources } = cloudFormation({ mapping: { FunctionResponseTypes } })
+for (const [samName, moduleName] of [
+  ['HandlerRole', 'WorkerRole'],
+  ['ServerlessRestApi', 'ServerlessRestApi'],
+] as const) {
+  test(`SAM may add ${samName}, and a module ${moduleName}: it is listed as not checked`, async (t) => {
+    const refTo = (name: string) => ({ mapping: { FunctionResponseTypes: { Ref: name } } })
+    t.strictSame(ids(await findingsIn(t, sam(refTo(samName)))), ['not-checked Handler/Orders'])
+    const { Resources } = cloudFormation(refTo(moduleName))
     const Worker = { Type: 'My::Org::Worker::MODULE' }
     t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Worker } })), [
       'not-checked Orders',
@@ -128,4 +131,105 @@ for (const name of ['QueuePolicy', 'ServerlessRestApi']) {
 test('SAM: a name that it does not add is an error', async (t) => {
   const findings = await findingsIn(t, sam({ mapping: { Queue: getAtt('Orders') } }))
   t.strictSame(ids(findings), ['invalid-value Handler'])
+})
+
+test('SAM: a name that begins with that of a queue is an error, unless the queue has connectors', async (t) => {
+  const template = sam({ mapping: { Queue: { Ref: 'QueueArn' } } })
+  const [finding, ...more] = await findingsIn(t, template)
+  t.strictSame(more, [])
+  t.match(finding, { rule: 'invalid-value', fix: 'Correct the name, or define it.' })
+  const Queue = { ...template.Resources.Queue, Connectors: {} }
+  t.strictSame(ids(await findingsIn(t, { ...template, Resources: { ...template.Resources, Queue } })), [
+    'not-checked Handler/Orders',
+  ])
+})
+
+for (const [written, meant] of [
+  ['!GetAt Queue.Arn', '!GetAtt'],
+  ['!getatt Queue.Arn', '!GetAtt'],
+  ['!Subb "arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:orders"', '!Sub'],
+  ['{ Fn::GetAt: [Queue, Arn] }', 'Fn::GetAtt'],
+  ['{ Fn::Ref: Queue }', 'Ref'],
+  ['!If [Never, !GetAt Queue.Arn, !GetAtt Queue.Arn]', '!GetAtt'],
+] as const) {
+  test(`a misspelled function is an error: ${written}`, async (t) => {
+    const { Orders, ...others } = cloudFormation({ mapping: { BatchSise: 5 } }).Resources
+    const { EventSourceArn: _, ...properties } = Orders.Properties
+    const text = `Conditions: { Never: !Equals [a, b] }
+Resources:
+  Orders:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      EventSourceArn: ${written}
+${Object.entries(properties)
+  .map(([name, value]) => `      ${name}: ${JSON.stringify(value)}\n`)
+  .join('')}${Object.entries(others)
+  .map(([name, value]) => `  ${name}: ${JSON.stringify(value)}\n`)
+  .join('')}`
+    const [finding, second, ...more] = await findingsIn(t, text)
+    t.strictSame(ids(more), [])
+    const [name = ''] = /(!|Fn::)\w+(?= |:)(?<!!If)/.exec(written) ?? []
+    t.match(finding, { rule: 'invalid-value', line: 6, fix: `Correct the name. Did you mean ${meant}?` })
+    t.match(finding?.message, `there is no function ${name}. `)
+    t.match(second?.message, 'there is no property BatchSise. ', 'the rest of the template is checked')
+  })
+}
+
+const REGION = 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:orders'
+for (const [title, change, resource, reason] of [
+  [
+    'a mapping',
+    { mapping: { Queue: REGION, EventSourceArn: REGION } },
+    'mapping',
+    '(Queue|EventSourceArn) contains ${AWS::Region}',
+  ],
+  [
+    'a redrive policy',
+    { queue: { RedrivePolicy: { deadLetterTargetArn: REGION, maxReceiveCount: 5 } } },
+    'Queue',
+    'deadLetterTargetArn contains ${AWS::Region}',
+  ],
+  [
+    'a redrive policy that is text',
+    { queue: { RedrivePolicy: JSON.stringify({ deadLetterTargetArn: REGION, maxReceiveCount: '5' }) } },
+    'Queue',
+    'RedrivePolicy contains ${AWS::Region}',
+  ],
+  ['the name of a queue', { queue: { QueueName: 'orders-${ Stage }' } }, 'Queue', 'QueueName contains ${ Stage }'],
+  [
+    'the name of a function',
+    { function: { FunctionName: 'orders-${Queue.QueueName}' } },
+    'Handler',
+    'FunctionName contains ${Queue.QueueName}',
+  ],
+] as const) {
+  test(`a variable that only Fn::Sub replaces is an error in ${title}`, async (t) => {
+    for (const [template, mapping] of [
+      [{ ...sam(change), Parameters: sections({}).Parameters }, 'Handler'],
+      [sections(cloudFormation(change)), 'Orders'],
+    ] as const) {
+      const [finding, ...more] = await findingsIn(t, template)
+      // Each value in the text has a position of its own.
+      t.strictSame(ids(more), title.endsWith('that is text') ? ['not-checked Queue'] : [])
+      t.match(finding, { rule: 'invalid-value', fix: 'Write !Sub before the text.' })
+      t.equal(finding?.resource, resource === 'mapping' ? mapping : resource)
+      const pattern = reason.replaceAll(/[${}]/g, '\\$&')
+      t.match(finding?.message, new RegExp(`^${pattern}, which CloudFormation replaces only in Fn::Sub\\. `))
+    }
+  })
+}
+
+test('the function of a mapping with a variable that only Fn::Sub replaces is an error', async (t) => {
+  const [finding, ...more] = await findingsIn(t, cloudFormation({ mapping: { FunctionName: '${Handler}' } }))
+  t.strictSame(more, [])
+  t.match(finding, { rule: 'invalid-value', resource: 'Orders', fix: 'Write !Sub before the text.' })
+})
+
+test('a variable that another tool may replace is no error', async (t) => {
+  const change = { mapping: { EventSourceArn: 'arn:aws:sqs:${REGION}:123456789012:orders' } }
+  t.strictSame(ids(await findingsIn(t, cloudFormation(change))), ['not-checked Orders'])
+  const own = cloudFormation({ mapping: { EventSourceArn: REGION } })
+  t.strictSame(ids(await findingsIn(t, { ...own, provider: {} })), ['not-checked Orders'])
+  const Environment = { Variables: { QueueName: REGION } }
+  t.strictSame(ids(await findingsIn(t, cloudFormation({ function: { Environment } }))), [])
 })

@@ -1,0 +1,125 @@
+import type { Rejected } from '../model.ts'
+import { closest } from './closest.ts'
+import { misspelledFunction, type Node, nodesIn, type Position } from './document.ts'
+import type { Reader } from './reader.ts'
+import type { Resolved } from './resolve.ts'
+import { PSEUDO_PARAMETERS } from './text.ts'
+
+const READ = /^AWS::(Lambda::(Function|Alias|Version|EventSourceMapping)|Serverless::Function|SQS::Queue)$/
+const EXPANDED = /^AWS::Serverless::|::MODULE$/
+/** Names of resources that SAM adds, and that do not begin with the name of a resource of the template. */
+const ADDED_BY_SAM = /^(Serverless|CodeDeploy|ApiGateway|RecordSet)/
+/** Properties whose value is a name or an ARN. RedrivePolicy can be JSON text that contains an ARN. */
+const NAMES = ['EventSourceArn', 'FunctionName', 'QueueName', 'RedrivePolicy']
+
+const SOURCE = 'https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html'
+
+/** A call of an intrinsic function. */
+function callIn(node: Node): { name: string; argument: Node } | undefined {
+  const [[name = '', argument] = [], ...more] = node.kind === 'map' ? node.entries : []
+  return argument && more.length === 0 && /^(Ref$|Condition$|Fn::|!)/.test(name) ? { name, argument } : undefined
+}
+
+/**
+ * The references that CloudFormation rejects: to names that the template does not define, to resources that do not
+ * exist, by a misspelled function, or in a text without Fn::Sub. The template must be final, because a macro, a loop or
+ * another tool can define names and replace text.
+ */
+export function wrongReferences(reader: Reader): Rejected[] {
+  const { root, resources, parameters, conditions, resolve, property, propertiesOf, typeOf } = reader
+  const found: Rejected[] = []
+  const transform = root.kind === 'map' ? root.entries.get('Transform') : undefined
+  const ids = [...resources.keys()]
+  const expanded = ids.filter((id) => EXPANDED.test(typeOf(id)) || hasConnectors(resources.get(id)))
+  const isExpanded = transform !== undefined || expanded.length > 0
+  /** Whether SAM or a module may add a resource with this name. */
+  const mayBeAdded = (name: string) =>
+    isExpanded && (ADDED_BY_SAM.test(name) || expanded.some((id) => name.startsWith(id)))
+
+  function reject(id: string, position: Position, reason: string, fix: string) {
+    found.push({ id, position, reason, fix, source: SOURCE })
+  }
+
+  function collect(id: string, declaration: Node, isCondition = false): void {
+    function add(reference: string, kind: string, position: Position, ...defined: ReadonlyMap<string, Node>[]) {
+      const [name = ''] = reference.split('.')
+      if (!/^\w+$/.test(name) || defined.some((names) => names.has(name))) return
+      if (kind !== 'condition' && mayBeAdded(name)) return
+      const meant = closest(name, new Set(defined.flatMap((names) => [...names.keys()])))
+      const fix = meant === undefined ? 'Correct the name, or define it.' : `Correct the name. Did you mean ${meant}?`
+      reject(id, position, `${name}: there is no ${kind} with this name in the template`, fix)
+    }
+    function addVariables(argument: Node, position: Position): void {
+      const [head, variables] = argument.kind === 'list' ? argument.items : [argument]
+      const own = variables?.kind === 'map' ? variables.entries : new Map<string, Node>()
+      if (head?.kind !== 'scalar') return
+      for (const [, name = ''] of String(head.value).matchAll(/\$\{\s*([\w.]+)\s*\}/g)) {
+        if (!own.has(name)) add(name, 'parameter or resource', position, parameters, resources)
+      }
+    }
+    for (const [node, around] of nodesIn(declaration)) {
+      const { name, argument } = callIn(node) ?? {}
+      if (!argument) continue
+      // The position of the outermost function is also that of the setting.
+      const { position } = around.find(callIn) ?? node
+      const [first] = argument.kind === 'list' ? argument.items : [argument]
+      const value = first?.kind === 'scalar' ? String(first.value) : ''
+      const meant = misspelledFunction(name ?? '')
+      if (meant !== undefined) {
+        reject(id, position, `there is no function ${name}`, `Correct the name. Did you mean ${meant}?`)
+      }
+      if (name === 'Ref') add(value, 'parameter or resource', position, parameters, resources)
+      if (name === 'Fn::GetAtt') add(value, 'resource', position, resources)
+      if (name === 'Fn::If' || (name === 'Condition' && isCondition)) add(value, 'condition', position, conditions)
+      if (name === 'Fn::Sub') addVariables(argument, position)
+    }
+    const condition = declaration.kind === 'map' && !isCondition ? declaration.entries.get('Condition') : undefined
+    if (condition?.kind === 'scalar') add(String(condition.value), 'condition', condition.position, conditions)
+  }
+
+  /** The properties of a resource, and of its events in SAM, whose values are names or ARNs. */
+  function namesOf(id: string): [name: string, value: Resolved][] {
+    const properties = propertiesOf(id)
+    const events = property(properties, 'Events')
+    const ofEvents = events.kind === 'map' ? [...events.entries.values()] : []
+    return [
+      ...NAMES.map((name): [string, Resolved] => [name, property(properties, name)]),
+      ['deadLetterTargetArn', property(property(properties, 'RedrivePolicy'), 'deadLetterTargetArn')],
+      ...ofEvents.flatMap((event): [string, Resolved][] => {
+        const ofEvent = property(resolve(event), 'Properties')
+        const subscription = property(ofEvent, 'SqsSubscription')
+        return [
+          ['Queue', property(ofEvent, 'Queue')],
+          ['QueueArn', property(subscription, 'QueueArn')],
+        ]
+      }),
+    ]
+  }
+  /** Other text in ${…} may be replaced by another tool, so only names that Fn::Sub would replace are errors. */
+  function collectUnreplaced(id: string): void {
+    for (const [property, value] of namesOf(id)) {
+      const text = value.kind === 'scalar' ? String(value.value) : ''
+      const [variable] = text.match(/\$\{[^}]*\}/g)?.filter(isReplacedBySub) ?? []
+      if (variable === undefined || !value.position) continue
+      const reason = `${property} contains ${variable}, which CloudFormation replaces only in Fn::Sub`
+      reject(id, value.position, reason, 'Write !Sub before the text.')
+    }
+  }
+  function isReplacedBySub(variable: string) {
+    const [, name = ''] = /^\$\{\s*([\w:]+)/.exec(variable) ?? []
+    return PSEUDO_PARAMETERS.includes(name) || parameters.has(name) || resources.has(name)
+  }
+
+  for (const [id, declaration] of conditions) collect(id, declaration, true)
+  for (const [id, declaration] of resources) {
+    if (!READ.test(typeOf(id))) continue
+    collect(id, declaration)
+    collectUnreplaced(id)
+  }
+  return found
+}
+
+/** Whether SAM adds resources for the connectors of this resource. */
+function hasConnectors(declaration: Node | undefined) {
+  return declaration?.kind === 'map' && declaration.entries.has('Connectors')
+}
