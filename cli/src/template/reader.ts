@@ -1,5 +1,6 @@
 import { isObject } from '../json.ts'
 import { absent, invalid, known, type Limit, numberSetting, type Setting, unknown, valueIn } from '../model.ts'
+import { closest } from './closest.ts'
 import { isPlain, misspelledFunction, type Node, nodesIn } from './document.ts'
 import type { Resolved, Resolver } from './resolve.ts'
 import { readable, whyUnknown } from './text.ts'
@@ -11,8 +12,10 @@ import { readable, whyUnknown } from './text.ts'
 export const GENERATOR = /^Fn::(ForEach::|Transform$)/
 
 /** The sections of CloudFormation and SAM. Tools that preprocess templates add others. */
-const SECTIONS =
-  /^(AWSTemplateFormatVersion|Description|Metadata|Parameters|Rules|Mappings|Conditions|Transform|Hooks|Resources|Outputs|Globals)$/
+export const SECTIONS: readonly string[] = (
+  'AWSTemplateFormatVersion Description Metadata Parameters Rules Mappings Conditions Transform Hooks Resources ' +
+  'Outputs Globals'
+).split(' ')
 
 function generatorIn(resolved: Resolved): string | undefined {
   return resolved.kind === 'map' ? [...resolved.entries.keys()].find((key) => GENERATOR.test(key)) : undefined
@@ -129,12 +132,17 @@ export function createReader(resolver: Resolver) {
 
 export type Reader = ReturnType<typeof createReader>
 
+/** Whether this is a section of CloudFormation or SAM, perhaps misspelled. */
+function isSection(name: string) {
+  return closest(name, SECTIONS, 1) !== undefined
+}
+
 /**
  * Whether the template shows everything, apart from what SAM and modules add: it has no macros, no loops, and nothing
  * that another tool replaces.
  */
 export function isFinal({ root, resolve, property, text }: Reader): boolean {
-  if (root.kind !== 'map' || ![...root.entries.keys()].every((name) => SECTIONS.test(name))) return false
+  if (root.kind !== 'map' || ![...root.entries.keys()].every(isSection)) return false
   const transform = property(resolve(root), 'Transform')
   const macros = transform.kind === 'list' ? transform.items.map(resolve) : [transform]
   const isOnlySam = macros

@@ -1,7 +1,7 @@
 import { type Rejected, type Unread, valueIn } from '../model.ts'
 import { closest } from './closest.ts'
 import type { Position } from './document.ts'
-import type { Reader } from './reader.ts'
+import { type Reader, SECTIONS } from './reader.ts'
 import type { Resolved } from './resolve.ts'
 
 const words = (text: string) => text.trim().split(/\s+/)
@@ -21,6 +21,13 @@ const OF_QUEUE = words(`
 `)
 /** An SQS event of SAM also takes properties of the mapping, and properties of the events of other services. */
 const OF_EVENT = [...OF_MAPPING, ...words('ConsumerGroupId KafkaBootstrapServers Queue SecretsManagerKmsKeyId')]
+/** The properties of a function that are read here. Of its other properties, only these misspellings are reported. */
+const OF_FUNCTION = words(`
+  CapacityProviderConfig DeadLetterConfig DurableConfig FunctionName MemorySize ReservedConcurrentExecutions Runtime
+  TenancyConfig Timeout
+`)
+const OF_SAM_FUNCTION = [...OF_FUNCTION, ...words('AutoPublishAlias DeadLetterQueue Events')]
+const OF_DECLARATION = ['Type', 'Properties', 'Condition']
 const OF_SETTING = new Map([
   ['ScalingConfig', ['MaximumConcurrency']],
   ['ProvisionedPollerConfig', ['MinimumPollers', 'MaximumPollers', 'PollerGroupName']],
@@ -29,27 +36,34 @@ const OF_RESOURCE = new Map([
   ['AWS::Lambda::EventSourceMapping', OF_MAPPING],
   ['AWS::SQS::Queue', OF_QUEUE],
 ])
+const OF_PARTLY_READ = new Map([
+  ['AWS::Lambda::Function', OF_FUNCTION],
+  ['AWS::Serverless::Function', OF_SAM_FUNCTION],
+])
+const TYPES = [...OF_RESOURCE.keys(), ...OF_PARTLY_READ.keys()]
 
 const SOURCE =
   'https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html'
 
 /**
- * Finds properties of mappings and queues that are not in the schemas. CloudFormation rejects such a property. A name
- * that differs from a known one by one letter counts as misspelled. Any other property may be newer than this list. The
- * template must be final, because a macro can replace properties.
+ * Finds properties of mappings and queues that are not in the schemas, and misspelled properties and types of all
+ * resources that are read. CloudFormation rejects them. A name that differs from a known one by one letter counts as
+ * misspelled. Any other property may be newer than this list. The template must be final, because a macro can replace
+ * properties.
  */
-export function unknownProperties({ resolve, resources, property, propertiesOf, typeOf, conditionOf, text }: Reader) {
+export function unknownProperties(reader: Reader) {
+  const { root, resolve, resources, property, propertiesOf, typeOf, conditionOf, text } = reader
   const rejected: Rejected[] = []
   const unread: Unread[] = []
 
+  function reject(id: string, position: Position, reason: string, meant: string | undefined) {
+    rejected.push({ id, position, reason, fix: `Correct the name. Did you mean ${meant}?`, source: SOURCE })
+  }
   function add(id: string, name: string, names: readonly string[], position: Position, isSet: boolean) {
     const misspelled = isSet ? closest(name, names, 1) : undefined
     const meant = closest(name, names)
+    if (misspelled !== undefined) return reject(id, position, `there is no property ${name}`, misspelled)
     const fix = meant === undefined ? 'Check the name of the property.' : `Correct the name. Did you mean ${meant}?`
-    if (misspelled !== undefined) {
-      rejected.push({ id, position, reason: `there is no property ${name}`, fix, source: SOURCE })
-      return
-    }
     const unreadReason = 'it is not known to this version of doctor'
     unread.push({ id, position, what: `the property ${name}`, unreadReason, fix })
   }
@@ -64,16 +78,38 @@ export function unknownProperties({ resolve, resources, property, propertiesOf, 
       if (own) check(id, value, own)
     }
   }
+  /** Reports only the unknown properties that may be one of `names`, because there are others. */
+  function checkSpelling(id: string, properties: Resolved, names: readonly string[]): void {
+    if (properties.kind !== 'map') return
+    const similar = [...properties.entries].filter(([name]) => closest(name, names) !== undefined)
+    check(id, { ...properties, entries: new Map(similar) }, names)
+  }
+  function checkType(id: string, declaration: Resolved): void {
+    const type = property(declaration, 'Type')
+    const meant = TYPES.includes(typeOf(id)) ? undefined : closest(typeOf(id), TYPES, 1)
+    if (meant !== undefined && type.position) {
+      reject(id, type.position, `there is no resource type ${typeOf(id)}`, meant)
+    }
+  }
 
-  for (const id of resources.keys()) {
+  checkSpelling('the template', resolve(root), SECTIONS)
+  const globals = property(resolve(root), 'Globals')
+  checkSpelling('Globals', globals, ['Function'])
+  checkSpelling('Globals', property(globals, 'Function'), OF_SAM_FUNCTION)
+  for (const [id, node] of resources) {
     const type = typeOf(id)
     if (conditionOf(id)?.verdict === false) continue
+    const declaration = resolve(node)
+    checkType(id, declaration)
+    if (type === '' || TYPES.includes(type)) checkSpelling(id, declaration, OF_DECLARATION)
     const names = OF_RESOURCE.get(type)
     if (names) check(id, propertiesOf(id), names)
+    checkSpelling(id, propertiesOf(id), OF_PARTLY_READ.get(type) ?? [])
     const events = type === 'AWS::Serverless::Function' ? property(propertiesOf(id), 'Events') : undefined
     if (events?.kind !== 'map') continue
     for (const [name, declaration] of events.entries) {
       const event = resolve(declaration)
+      checkSpelling(`${id}/${name}`, event, OF_DECLARATION)
       if (valueIn(text(property(event, 'Type'))) !== 'SQS') continue
       check(`${id}/${name}`, property(event, 'Properties'), OF_EVENT)
     }

@@ -13,6 +13,8 @@ for (const [title, change, resource, name, fix] of [
     'MaximumConcurency',
     'MaximumConcurrency',
   ],
+  ['a function', { function: { Timeut: 900 } }, 'Handler', 'Timeut', 'Timeout'],
+  ['a function, in another case', { function: { timeout: 900 } }, 'Handler', 'timeout', 'Timeout'],
   ['a queue', { queue: { VisibilityTimeOuts: 200 } }, 'Queue', 'VisibilityTimeOuts', 'VisibilityTimeout'],
 ] as const) {
   test(`a misspelled property is an error: ${title}`, async (t) => {
@@ -51,6 +53,62 @@ test('a misspelled property whose value is not known is listed as not checked', 
     resource: 'Handler/Orders',
     fix: 'Correct the name. Did you mean BatchSize?',
   })
+})
+
+test('other properties of a function are not listed, unless they are similar to one that is read', async (t) => {
+  const change = { function: { Architectures: ['arm64'], Novelty: 1, Tymeut: 900 } }
+  for (const template of [sam(change), cloudFormation(change)]) {
+    const [finding, ...more] = await findingsIn(t, template)
+    t.strictSame(more, [])
+    t.match(finding, { rule: 'not-checked', resource: 'Handler', fix: 'Correct the name. Did you mean Timeout?' })
+  }
+})
+
+test('a misspelled property or section of Globals is an error', async (t) => {
+  const found = async (more: object) => {
+    const findings = await findingsIn(t, { ...sam(), ...more })
+    return findings.map(({ rule, resource, message, fix }) => [rule, resource, message.split('.')[0], fix])
+  }
+  const error = (resource: string, name: string, meant: string) => [
+    ['invalid-value', resource, `there is no property ${name}`, `Correct the name. Did you mean ${meant}?`],
+  ]
+  t.strictSame(await found({ Globals: { Function: { Timout: 30 } } }), error('Globals', 'Timout', 'Timeout'))
+  t.strictSame(await found({ Globals: { Functions: { Timeout: 30 } } }), error('Globals', 'Functions', 'Function'))
+  t.strictSame(await found({ Global: { Function: { Timeout: 30 } } }), error('the template', 'Global', 'Globals'))
+  t.strictSame(await found({ Globals: { Api: { TracingEnabled: true }, Function: { Tracing: 'Active' } } }), [])
+})
+
+test('a misspelled type or key of a resource or an event is an error', async (t) => {
+  const { Resources } = cloudFormation()
+  const { Orders, Queue } = Resources
+  const found = async (more: object) => {
+    const findings = await findingsIn(t, { Resources: { ...Resources, ...more } })
+    return findings.map(({ rule, resource, message, fix }) => [rule, resource, message.split('.')[0], fix])
+  }
+  const error = (resource: string, reason: string, meant: string) => [
+    ['invalid-value', resource, reason, `Correct the name. Did you mean ${meant}?`],
+  ]
+  const { Type, ...untyped } = Orders
+  const second = (declaration: object) => found({ Second: declaration })
+  t.strictSame(
+    await second({ ...untyped, Type: `${Type}s` }),
+    error('Second', `there is no resource type ${Type}s`, Type),
+  )
+  t.strictSame(await second({ ...untyped, type: Type }), error('Second', 'there is no property type', 'Type'))
+  t.strictSame(await second({ Type: 'AWS::SQS::QueuePolicy', Properties: {} }), [])
+  const Conditions = 'Prod'
+  t.strictSame(
+    await found({ Queue: { ...Queue, Conditions } }),
+    error('Queue', 'there is no property Conditions', 'Condition'),
+  )
+  const template = sam()
+  const { Handler } = template.Resources
+  const { Events, ...properties } = Handler.Properties
+  const Second = { Type: 'SQS', Propertie: Events.Orders.Properties }
+  const WithEvent = { ...Handler, Properties: { ...properties, Events: { ...Events, Second } } }
+  const [finding] = await findingsIn(t, { ...template, Resources: { ...template.Resources, Handler: WithEvent } })
+  t.match(finding, { rule: 'invalid-value', resource: 'Handler/Second' })
+  t.match(finding?.message, 'there is no property Propertie. ')
 })
 
 const MISSPELLED = { mapping: { BatchSise: 5 } }
