@@ -103,12 +103,21 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson
     return invalid(`${address}.${found.attribute} is not the ARN of ${address}`, `Use the ARN: ${address}.arn.`)
   }
 
-  /** The queue of a mapping; undefined if the mapping belongs to another service. */
-  function queueOf(mapping: Instance, found: ReferenceLookup): Queue | undefined {
+  /**
+   * Whether a mapping reads a queue. An unknown ARN counts as that of a queue, unless the references or the arguments of
+   * the mapping show another service. Undefined if these are not known.
+   */
+  function readsQueue(mapping: Instance): boolean | undefined {
     const arn = textAt(mapping, 'event_source_arn')
-    if (arn.state === 'known' && /^arn:/.test(arn.value) && arn.value.split(':')[2] !== 'sqs') return undefined
-    if (arn.state !== 'known' && isOfOtherService(mapping, resolveArgument(mapping, 'event_source_arn')))
-      return undefined
+    if (arn.state === 'known') return !/^arn:/.test(arn.value) || arn.value.split(':')[2] === 'sqs'
+    const isQueue = isQueueArn(resolveArgument(mapping, 'event_source_arn'))
+    if (isQueue !== undefined) return isQueue
+    const others = OTHER_SERVICES.map((name) => listAt(mapping, name))
+    if (others.some((other) => (valueIn(other) ?? []).length > 0)) return false
+    return others.some(({ state }) => state === 'unknown') ? undefined : true
+  }
+
+  function queueOf(found: ReferenceLookup): Queue {
     if (found.instance) return toQueue(found.instance)
     const queue = unreadQueue(found.arn ?? 'its queue', found.reason)
     return found.arn === undefined ? queue : { ...queue, fifo: known(found.arn.endsWith('.fifo')) }
@@ -116,16 +125,11 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson
 
   function addMapping(mapping: Instance): void {
     const { address: id } = mapping
+    const isOfQueue = readsQueue(mapping)
+    if (isOfQueue === undefined) unreadResources.push({ id, what: 'whether it reads SQS', unreadReason: AFTER_APPLY })
+    if (!isOfQueue) return
     const found = find(mapping, 'event_source_arn')
-    const queue = queueOf(mapping, found)
-    if (!queue) return
-    if (
-      textAt(mapping, 'event_source_arn').state !== 'known' &&
-      OTHER_SERVICES.some((name) => listAt(mapping, name).state === 'unknown')
-    ) {
-      unreadResources.push({ id, what: 'whether it reads SQS', unreadReason: AFTER_APPLY })
-      return
-    }
+    const queue = queueOf(found)
     const { lambdaFunction, doubt } = functionOf(mapping)
     if (found.instance && found.doubt) {
       unreadResources.push({ id, what: `whether its queue is ${queue.id}`, unreadReason: found.doubt })
@@ -146,9 +150,10 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson
   return { mappings, unreadResources, fix: plan.isState ? CHECK_DEPLOYED_FIX : CHECK_STATE_FIX }
 }
 
-/** An unknown ARN counts as the ARN of a queue, unless the ARN or the mapping shows another service. */
-function isOfOtherService(mapping: Instance, { leaves, unresolved }: Resolution): boolean {
-  if (OTHER_SERVICES.some((name) => (valueIn(listAt(mapping, name)) ?? []).length > 0)) return true
+/** Whether an unknown ARN is that of a queue. Undefined if its references do not show this. */
+function isQueueArn({ leaves, unresolved }: Resolution): boolean | undefined {
   const types = leaves.map(({ instance }) => instance.type)
-  return unresolved.length === 0 && types.length > 0 && types.every((type) => OTHER_SOURCES.test(type))
+  if (unresolved.length > 0 || types.length === 0) return undefined
+  if (types.every((type) => OTHER_SOURCES.test(type))) return false
+  return types.every((type) => type === 'aws_sqs_queue') ? true : undefined
 }

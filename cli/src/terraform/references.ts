@@ -1,3 +1,4 @@
+import { isObject } from '../json.ts'
 import type { Expression, Instance, Module } from './plan.ts'
 
 /** A resource or data source that an expression refers to, and the attribute, such as `arn`. */
@@ -6,7 +7,7 @@ interface Leaf {
   attribute: string
 }
 
-/** `unresolved` lists the local values that the argument refers to. A plan does not show what they refer to. */
+/** `unresolved` lists the references whose values a plan does not show: local values, and perhaps `each.value`. */
 export interface Resolution {
   leaves: readonly Leaf[]
   unresolved: readonly string[]
@@ -61,6 +62,19 @@ function isPaired(references: readonly string[], { key, keys, isForEach }: Scope
   return some.every((one) => one.key === key || !one.key.includes(key.slice(2, -2)))
 }
 
+/** Whether the value of a `for_each` is the only own key in an expression. It can differ from the key. */
+function isPairedByValue(references: readonly string[]) {
+  return references.includes('each.value') && !references.some((one) => /^(each\.key|count\.index)$/.test(one))
+}
+
+/** The scope with the values of its `for_each` as keys. Undefined if the plan does not show all values as text. */
+function withValuesAsKeys(scope: Scope): Scope | undefined {
+  const values = scope.forEach?.constant_value
+  if (!isObject(values) || !Object.values(values).every((value) => typeof value === 'string')) return undefined
+  const asKey = (key: string) => `[${JSON.stringify(values[JSON.parse(key)[0]])}]`
+  return { ...scope, key: asKey(scope.key), keys: scope.keys.map(asKey) }
+}
+
 /** The instances that a reference can mean. `wanted` is the key in the reference itself, which a plan often omits. */
 function pick<T extends { key: string }>(
   some: readonly T[],
@@ -95,6 +109,27 @@ export function resolveArgument(instance: Instance, argument: string): Resolutio
     }
   }
 
+  /** Picks instances. If only `each.value` selects them, and the plan does not show it, they are uncertain. */
+  function pickFrom<T extends { key: string }>(
+    some: readonly T[],
+    wanted: string | undefined,
+    references: readonly string[],
+    scope: Scope,
+  ): readonly T[] {
+    if (wanted !== undefined || !isPairedByValue(references)) return pick(some, wanted, references, scope)
+    const shown = withValuesAsKeys(scope)
+    if (shown)
+      return pick(
+        some,
+        wanted,
+        references.map((one) => (one === 'each.value' ? 'each.key' : one)),
+        shown,
+      )
+    const picked = pick(some, wanted, references, scope)
+    if (picked.length < some.length) unresolved.add('each.value')
+    return picked
+  }
+
   function followOne(reference: string, references: readonly string[], scope: Scope): void {
     const { module, key, keys, forEach } = scope
     const [, variable] = /^var\.([\w-]+)/.exec(reference) ?? []
@@ -109,7 +144,7 @@ export function resolveArgument(instance: Instance, argument: string): Resolutio
       follow(referencesOf(call?.expressions?.[variable]), ofCall)
     } else if (called !== undefined) {
       // For `module.queue[each.key].arn`, Terraform lists only `module.queue`, so the output can be any of them.
-      for (const child of pick(module.children.get(called) ?? [], calledKey, references, scope)) {
+      for (const child of pickFrom(module.children.get(called) ?? [], calledKey, references, scope)) {
         const outputs = child.config?.outputs ?? {}
         for (const name of output === undefined ? Object.keys(outputs) : [output]) {
           follow(referencesOf(outputs[name]?.expression), { module: child, key: '', keys: [''] })
@@ -119,7 +154,7 @@ export function resolveArgument(instance: Instance, argument: string): Resolutio
     else {
       const [, data, type = '', name = '', wanted, attribute = ''] = RESOURCE.exec(reference) ?? []
       const same = instancesOf({ module, mode: data ? 'data' : 'managed', type, name })
-      for (const instance of pick(same, wanted, references, scope)) {
+      for (const instance of pickFrom(same, wanted, references, scope)) {
         leaves.set(`${instance.address} ${attribute}`, { instance, attribute })
       }
     }

@@ -274,7 +274,7 @@ test('mappings of other services are not checked, even if their ARNs are known o
     mapping(
       `aws_lambda_event_source_mapping.${name}`,
       { [name]: name === 'starting_position' ? 'LATEST' : ['x'] },
-      TO_QUEUE,
+      ['local.source'],
       TO_HANDLER,
     ),
   )
@@ -289,6 +289,20 @@ test('mappings of other services are not checked, even if their ARNs are known o
   })
   const { mappings, unreadResources } = readShown(plan)
   t.strictSame([mappings, unreadResources], [[], []])
+  t.end()
+})
+
+test('a mapping whose ARN is that of a queue of the plan reads SQS, even if it has a starting position', (t) => {
+  const stream = { starting_position: 'LATEST' }
+  const plan = shownPlan({
+    resources: [QUEUE, handler(), mapping('aws_lambda_event_source_mapping.orders', stream, TO_QUEUE, TO_HANDLER)],
+  })
+  const { mappings, unreadResources } = readShown(plan)
+  t.strictSame(
+    mappings.map(({ id, queue }) => [id, queue.id]),
+    [['aws_lambda_event_source_mapping.orders', 'aws_sqs_queue.orders']],
+  )
+  t.strictSame(unreadResources, [])
   t.end()
 })
 
@@ -352,7 +366,9 @@ test('a dead-letter queue in a data source', (t) => {
 })
 
 test('a mapping is listed as not checked if it is known only after apply whether it reads SQS', (t) => {
-  const plan = planOf([QUEUE, DEAD, handler()])
+  const plan = shownPlan({
+    resources: [QUEUE, handler(), mapping('aws_lambda_event_source_mapping.orders', {}, ['local.source'], TO_HANDLER)],
+  })
   const [last] = plan.resource_changes.slice(-1) as { change: { after_unknown: Values } }[]
   Object.assign(last?.change.after_unknown ?? {}, { starting_position: true })
   const { mappings, unreadResources } = readShown(plan)

@@ -122,6 +122,26 @@ for (const [title, plan, expected] of [
   })
 }
 
+test('a queue that each.value selects is listed as not checked, unless the plan shows the values', (t) => {
+  const SWAPPED = ['aws_sqs_queue.work["c"]', 'aws_sqs_queue.work["a.b"]']
+  function found(forEach: unknown, ...more: string[]) {
+    const plan = shownPlan(planOf(TWO, MAPPINGS, ['aws_sqs_queue.work', 'each.value', ...more]))
+    for (const resource of plan.configuration.root_module.resources as Record<string, unknown>[]) {
+      if (resource.type === 'aws_lambda_event_source_mapping') resource.for_each_expression = forEach
+    }
+    const { mappings, unreadResources } = readShown(plan)
+    return [mappings.map(({ queue }) => queue.id), unreadResources.map(({ what }) => what)]
+  }
+  const uncertain = TWO.map((id) => `whether its queue is ${id}`)
+  t.strictSame(found({}), [TWO, uncertain])
+  t.strictSame(found({ references: ['var.pairs'] }), [TWO, uncertain])
+  t.strictSame(found({}, 'each.key'), [TWO, []])
+  t.strictSame(found({ constant_value: { 'a.b': 'c', c: 'a.b' } }), [SWAPPED, []])
+  t.strictSame(found({ constant_value: { 'a.b': 'a.b', c: 'c' } }), [TWO, []])
+  t.strictSame(found({ constant_value: { 'a.b': { queue: 'c' }, c: {} } }), [TWO, uncertain])
+  t.end()
+})
+
 test('event_source_arn from a module call with for_each: the queue of the same key', (t) => {
   const outputs = { arn: ref('aws_sqs_queue.this.arn') }
   const plan = {
