@@ -7,6 +7,7 @@ import {
   known,
   type Queue,
   type Redrive,
+  type Resource,
   type Setting,
   unknown,
   unreadQueue,
@@ -31,10 +32,10 @@ const NO_QUEUES = /^AWS::(DynamoDB|Events|Kinesis|Lambda|Logs|S3|SNS|Serverless)
  */
 type QueueLookup = { id: string } | { reason: string; arn?: string; fifo?: Setting<boolean> }
 
-/** Whether an ARN is that of a FIFO queue. Only the names of FIFO queues end in `.fifo`. */
-function fifoOfArn(arn: string, reason: string, position: Position | undefined): Setting<boolean> {
-  if (arn.endsWith('.fifo')) return known(true)
-  const endsWithUnknown = /(\0(?!AWS::)[^\0]*\0|}})$/.test(arn) // the values of pseudo parameters do not end in .fifo
+/** Whether a name or an ARN is that of a FIFO queue. Only the names of FIFO queues end in `.fifo`. */
+function fifoOfName(name: string, reason: string, position: Position | undefined): Setting<boolean> {
+  if (name.endsWith('.fifo')) return known(true)
+  const endsWithUnknown = /(\0(?!AWS::)[^\0]*\0|}})$/.test(name) // the values of pseudo parameters do not end in .fifo
   return endsWithUnknown ? unknown(reason, position) : known(false)
 }
 
@@ -46,7 +47,7 @@ function wordsIn(declaration: Node): string[] {
 
 /** Reads the queues that the properties of a mapping refer to. */
 export function createQueues(reader: Reader, { queues, queuesByName, resourceIn }: Lookup) {
-  const { property, propertiesOf, typeOf, nameOf, text, boolean, number, map, resources } = reader
+  const { property, propertiesOf, typeOf, text, boolean, number, map, resources } = reader
 
   /** The queue that an ARN refers to; undefined if it belongs to another service. */
   function lookUpQueue(resolved: Resolved): QueueLookup | undefined {
@@ -71,7 +72,7 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
     // Only an ARN with the account of this stack can refer to a queue of this template.
     const lookup = account === reader.account ? byName(queuesByName, name) : { reason: ELSEWHERE }
     if ('id' in lookup) return lookup
-    return { ...lookup, arn: readable(value), fifo: fifoOfArn(value, lookup.reason, resolved.position) }
+    return { ...lookup, arn: readable(value), fifo: fifoOfName(value, lookup.reason, resolved.position) }
   }
 
   /** Checks an ARN of a queue. A reference to a queue (its URL) and its name are common mistakes. */
@@ -109,9 +110,24 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
 
   const fifoOf = memoize((id: string): Setting<boolean> => {
     const flag = boolean(property(propertiesOf(id), 'FifoQueue'))
-    if (nameOf(id, 'QueueName')?.endsWith('.fifo')) return known(true)
-    return flag.state === 'absent' ? known(false) : flag
+    const isFifo = flag.state === 'absent' ? known(false) : flag
+    const name = property(propertiesOf(id), 'QueueName')
+    if (name.kind !== 'scalar') return isFifo
+    const isFifoName = valueIn(fifoOfName(String(name.value), '', name.position))
+    if (isFifo.state === 'unknown' && isFifo.fix === undefined && isFifoName) return known(true)
+    if (isFifo.state === 'unknown' || isFifoName === undefined || isFifoName === valueIn(isFifo)) return isFifo
+    return isFifoName
+      ? invalid('the name ends in .fifo, but it is not true', 'Set FifoQueue to true.', name.position)
+      : invalid('it is true, but the name does not end in .fifo', 'Add .fifo to QueueName.', name.position)
   })
+
+  /** The error if a dead-letter queue accepts messages of no other queue. */
+  function redriveDenied({ id }: Resource, position?: Position) {
+    const permission = text(property(map(property(propertiesOf(id), 'RedriveAllowPolicy')), 'redrivePermission'))
+    if (valueIn(permission) !== 'denyAll') return undefined
+    const fix = `Remove RedriveAllowPolicy of ${id}, or set its redrivePermission to allowAll.`
+    return invalid(`${id} has the redrivePermission denyAll`, fix, position)
+  }
 
   /** The error if the value refers to the resource that it belongs to. */
   function circularReference(id: string, resolved: Resolved) {
@@ -134,6 +150,7 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
     const arn =
       circularReference(id, deadLetterArn) ??
       kindMismatch({ id, fifo: fifoOf(id) }, deadLetterQueue, deadLetterArn.position) ??
+      redriveDenied(deadLetterQueue, deadLetterArn.position) ??
       arnOf(deadLetterArn)
     return known({ arn, maxReceiveCount: number('maxReceiveCount', count), deadLetterQueue }, policy.position)
   })

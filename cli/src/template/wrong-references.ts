@@ -20,13 +20,21 @@ function callIn(node: Node): { name: string; argument: Node } | undefined {
   return argument && more.length === 0 && /^(Ref$|Condition$|Fn::|!)/.test(name) ? { name, argument } : undefined
 }
 
+/** The names in the text of Fn::Sub, apart from its own variables. */
+function variablesIn(argument: Node): string[] {
+  const [head, variables] = argument.kind === 'list' ? argument.items : [argument]
+  const own = variables?.kind === 'map' ? variables.entries : new Map<string, Node>()
+  const text = head?.kind === 'scalar' ? String(head.value) : ''
+  return Array.from(text.matchAll(/\$\{\s*([\w.]+)\s*\}/g), ([, name = '']) => name).filter((name) => !own.has(name))
+}
+
 /**
  * The references that CloudFormation rejects: to names that the template does not define, to resources that do not
  * exist, by a misspelled function, or in a text without Fn::Sub. The template must be final, because a macro, a loop or
  * another tool can define names and replace text.
  */
 export function wrongReferences(reader: Reader): Rejected[] {
-  const { root, resources, parameters, conditions, resolve, property, propertiesOf, typeOf } = reader
+  const { root, resources, parameters, conditions, resolve, property, propertiesOf, typeOf, conditionOf } = reader
   const found: Rejected[] = []
   const transform = root.kind === 'map' ? root.entries.get('Transform') : undefined
   const ids = [...resources.keys()]
@@ -49,13 +57,13 @@ export function wrongReferences(reader: Reader): Rejected[] {
       const fix = meant === undefined ? 'Correct the name, or define it.' : `Correct the name. Did you mean ${meant}?`
       reject(id, position, `${name}: there is no ${kind} with this name in the template`, fix)
     }
-    function addVariables(argument: Node, position: Position): void {
-      const [head, variables] = argument.kind === 'list' ? argument.items : [argument]
-      const own = variables?.kind === 'map' ? variables.entries : new Map<string, Node>()
-      if (head?.kind !== 'scalar') return
-      for (const [, name = ''] of String(head.value).matchAll(/\$\{\s*([\w.]+)\s*\}/g)) {
-        if (!own.has(name)) add(name, 'parameter or resource', position, parameters, resources)
-      }
+    /** Reports a resource whose condition is false, if the resource that refers to it exists. */
+    function addMissing(reference: string, position: Position): void {
+      const [name = ''] = reference.split('.')
+      const condition = conditionOf(name)
+      if (condition?.verdict !== false || (conditionOf(id)?.verdict ?? true) !== true) return
+      const reason = `${name}: its condition ${condition.name} is false with these parameters, so it does not exist`
+      reject(id, position, reason, `Give ${id} the same condition, or use Fn::If.`)
     }
     for (const [node, around] of nodesIn(declaration)) {
       const { name, argument } = callIn(node) ?? {}
@@ -68,10 +76,12 @@ export function wrongReferences(reader: Reader): Rejected[] {
       if (meant !== undefined) {
         reject(id, position, `there is no function ${name}`, `Correct the name. Did you mean ${meant}?`)
       }
-      if (name === 'Ref') add(value, 'parameter or resource', position, parameters, resources)
+      const names = name === 'Fn::Sub' ? variablesIn(argument) : name === 'Ref' ? [value] : []
+      for (const one of names) add(one, 'parameter or resource', position, parameters, resources)
       if (name === 'Fn::GetAtt') add(value, 'resource', position, resources)
       if (name === 'Fn::If' || (name === 'Condition' && isCondition)) add(value, 'condition', position, conditions)
-      if (name === 'Fn::Sub') addVariables(argument, position)
+      const isOptional = around.some((outer) => callIn(outer)?.name === 'Fn::If')
+      if (!isOptional) for (const one of name === 'Fn::GetAtt' ? [value] : names) addMissing(one, position)
     }
     const condition = declaration.kind === 'map' && !isCondition ? declaration.entries.get('Condition') : undefined
     if (condition?.kind === 'scalar') add(String(condition.value), 'condition', condition.position, conditions)

@@ -176,9 +176,38 @@ export const CASES: Case[] = [
     found: ['fifo-parallelism mapping'],
   },
   {
-    title: 'a batch size of 11 on a queue whose name ends in .fifo',
-    change: fifo({ mapping: { BatchSize: 11 }, queue: { QueueName: 'orders.fifo', FifoQueue: undefined } }),
+    title: 'a batch size of 11 on a FIFO queue whose name ends in .fifo',
+    change: fifo({ mapping: { BatchSize: 11 }, queue: { QueueName: 'orders.fifo' } }),
     found: ['fifo-batch-size mapping', 'fifo-parallelism mapping'],
+  },
+  {
+    title: 'a queue whose name ends in .fifo, without FifoQueue',
+    change: fifo({ queue: { QueueName: 'orders.fifo', FifoQueue: undefined } }),
+    found: ['invalid-value Queue'],
+    notInTerraform: 'the provider rejects it',
+  },
+  {
+    title: 'a FIFO queue whose name does not end in .fifo',
+    change: fifo({ queue: { QueueName: 'orders' } }),
+    found: ['invalid-value Queue'],
+    notInTerraform: 'the provider rejects it',
+  },
+  {
+    title: 'a dead-letter queue that denies redrive',
+    change: { dead: { RedriveAllowPolicy: { redrivePermission: 'denyAll' } } },
+    found: ['invalid-value Queue'],
+    notInTerraform: 'a plan does not show the policy as a map',
+  },
+  {
+    title: 'a dead-letter queue that denies redrive, in a policy that is text',
+    change: { dead: { RedriveAllowPolicy: '{"redrivePermission":"denyAll"}' } },
+    found: ['invalid-value Queue'],
+    notInTerraform: 'not read',
+  },
+  {
+    title: 'a dead-letter queue that allows redrive',
+    change: { dead: { RedriveAllowPolicy: { redrivePermission: 'allowAll' } } },
+    found: [],
   },
 
   { title: 'a maximum concurrency of 1', change: { mapping: concurrency(1) }, found: ['concurrency-range mapping'] },

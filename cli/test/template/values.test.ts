@@ -341,3 +341,23 @@ test('a value that AWS rejects gives a finding with the accepted values and the 
     message: /^The ARN of its queue: "https:\S+orders" is not an ARN\./,
   })
 })
+
+test('FifoQueue and the end of the name are compared if both are known', async (t) => {
+  async function fifoOf(QueueName: unknown, FifoQueue: unknown, parameters: Record<string, string> = {}) {
+    const template = { ...sam({ queue: { QueueName, FifoQueue } }), Parameters: { Open: { Type: 'String' } } }
+    return short(only((await read(t, template, parameters)).mappings).queue.fifo)
+  }
+  const sub = (text: string) => ({ 'Fn::Sub': text })
+  const open = { Ref: 'Open' }
+  const notTrue = 'the name ends in .fifo, but it is not true'
+  const noEnd = 'it is true, but the name does not end in .fifo'
+  t.equal(await fifoOf(sub('${AWS::StackName}-orders.fifo'), 'true'), true)
+  t.equal(await fifoOf(sub('${AWS::StackName}-orders.fifo'), undefined), notTrue)
+  t.equal(await fifoOf(sub('orders-${AWS::StackName}'), true), noEnd)
+  t.equal(await fifoOf(sub('orders-${Dead.QueueName}'), true), true)
+  t.equal(await fifoOf('orders.fifo', open), true)
+  t.equal(await fifoOf(open, true), true)
+  t.equal(await fifoOf(open, true, { Open: 'orders' }), noEnd)
+  t.equal(await fifoOf(open, undefined, { Open: 'orders.fifo' }), notTrue)
+  t.equal(await fifoOf('orders.fifo', 'yes'), '"yes" is not a boolean')
+})

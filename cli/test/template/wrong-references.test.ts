@@ -233,3 +233,33 @@ test('a variable that another tool may replace is no error', async (t) => {
   const Environment = { Variables: { QueueName: REGION } }
   t.strictSame(ids(await findingsIn(t, cloudFormation({ function: { Environment } }))), [])
 })
+
+/** A template whose queue has a condition, and whose mapping has this condition and refers to its queue in this way. */
+function withCondition(Condition: string | undefined, reference: unknown) {
+  const { Resources } = cloudFormation({ mapping: { EventSourceArn: reference } })
+  const { Queue, Orders } = Resources
+  const Second = cloudFormation({ mapping: { EventSourceArn: getAtt('Dead') } }).Resources.Orders
+  return sections({
+    Resources: { ...Resources, Queue: { ...Queue, Condition: 'IsProd' }, Orders: { ...Orders, Condition }, Second },
+  })
+}
+
+const IF = { 'Fn::If': ['IsProd', getAtt('Queue'), getAtt('Dead')] }
+for (const [title, condition, reference, isError] of [
+  ['by Fn::GetAtt', undefined, getAtt('Queue'), true],
+  ['by Fn::Sub', undefined, { 'Fn::Sub': '${Queue.Arn}' }, true],
+  ['from a resource with the same condition', 'IsProd', getAtt('Queue'), false],
+  ['in Fn::If', undefined, IF, false],
+] as const) {
+  test(`a reference to a resource whose condition is false, ${title}: ${isError ? 'an' : 'no'} error`, async (t) => {
+    const template = withCondition(condition, reference)
+    const errors = async (parameters = {}) =>
+      (await findingsIn(t, template, {}, parameters)).filter(({ severity }) => severity === 'error')
+    const [finding, ...more] = await errors()
+    t.strictSame(more, [])
+    t.equal(finding?.fix, isError ? 'Give Orders the same condition, or use Fn::If.' : undefined)
+    const reason = 'Queue: its condition IsProd is false with these parameters, so it does not exist. '
+    if (isError) t.match(finding?.message, reason)
+    t.strictSame(await errors({ Stage: 'prod' }), [])
+  })
+}
