@@ -70,6 +70,8 @@ export interface Mapping extends Resource {
   maximumPollers: Setting<number>
   /** The patterns of FilterCriteria. */
   filters: Setting<readonly Setting<Pattern>[]>
+  /** The settings that only streams have, with their names in templates. Only read from a template. */
+  ofStreams?: readonly { name: string; setting: Setting<true> }[] | undefined
   /** Whether the mapping is enabled, and exists under the conditions of the template. */
   runs: Setting<boolean>
   /** The condition under which the mapping exists, and the reason why it is not known whether the condition holds. */

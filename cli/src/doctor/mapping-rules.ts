@@ -240,6 +240,22 @@ export const MAPPING_RULES: readonly Rule[] = [
     },
   },
   {
+    id: 'stream-setting',
+    severity: 'warning',
+    why: 'AWS documents this setting only for other event sources, such as Kinesis. For SQS, Lambda rejects or ignores it.',
+    source:
+      'https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-eventsourcemapping.html',
+    check: (mapping) => {
+      // A mapping with an unknown ARN may belong to another service.
+      if (mapping.queue.unreadReason !== undefined && mapping.queue.fifo.state === 'unknown') return undefined
+      return mapping.ofStreams?.map(({ name, setting }) => {
+        const retries = name === 'MaximumRetryAttempts' || name === 'DestinationConfig'
+        const fix = retries ? `Remove ${name}. Use a redrive policy of the queue instead.` : `Remove ${name}.`
+        return problem(mapping, setting, `${name} is set on a mapping of an SQS queue`, fix)
+      })
+    },
+  },
+  {
     id: 'batch-over-payload',
     severity: 'warning',
     why: 'An event has at most 6 MB, and Lambda adds about 710 bytes to each body. So a batch never reaches the batch size.',

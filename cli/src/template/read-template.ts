@@ -38,6 +38,16 @@ export function parseParameters(texts: readonly string[] = []): Map<string, stri
 
 /** Properties that only mappings of other services have: streams, brokers and clusters. */
 const OTHER_SERVICES = ['StartingPosition', 'Queues', 'Topics', 'SelfManagedEventSource']
+/** Properties that a mapping of SQS does not have, from the AWS page `aws-resource-lambda-eventsourcemapping`. */
+const OF_STREAMS = [
+  'BisectBatchOnFunctionError',
+  'DestinationConfig',
+  'MaximumRecordAgeInSeconds',
+  'MaximumRetryAttempts',
+  'ParallelizationFactor',
+  'StartingPosition',
+  'TumblingWindowInSeconds',
+]
 const KNOWN_MACROS = /^AWS::(Serverless-|LanguageExtensions$|CodeDeployBlueGreen$|SecretsManager-)/
 const NESTED = /^AWS::(CloudFormation::Stack(Set)?|Serverless::Application)$|::MODULE$/
 const CHECKED = /^AWS::(Lambda::(Function|EventSourceMapping)|Serverless::Function|SQS::Queue)$/
@@ -142,6 +152,12 @@ function createSettings({ resolve, property, text, boolean, number }: Reader) {
     return tooManyFilters(count, position) ?? known(items.map(patternOf), position)
   }
 
+  function ofStreams(properties: Resolved): Mapping['ofStreams'] {
+    return OF_STREAMS.flatMap((name) => {
+      const { kind, position } = property(properties, name)
+      return kind === 'absent' || kind === 'unknown' ? [] : [{ name, setting: known<true>(true, position) }]
+    })
+  }
   function enabledOf(enabled: Setting<boolean>): Setting<boolean> {
     return enabled.state === 'absent' ? known(true) : enabled
   }
@@ -158,6 +174,7 @@ function createSettings({ resolve, property, text, boolean, number }: Reader) {
       minimumPollers: number('minimumPollers', at('ProvisionedPollerConfig', 'MinimumPollers')),
       maximumPollers: number('maximumPollers', at('ProvisionedPollerConfig', 'MaximumPollers')),
       filters: filtersOf(at('FilterCriteria')),
+      ofStreams: ofStreams(properties),
       runs: enabledOf(boolean(at('Enabled'))),
     }
   }

@@ -308,3 +308,13 @@ test('two mappings of a queue, of which one may have filters: a warning, and the
     'not-checked Second',
   ])
 })
+
+test('a setting of streams on a mapping whose event source is not known is no problem', async (t) => {
+  const found = async (EventSourceArn: unknown) =>
+    ids(await findingsIn(t, cloudFormation({ mapping: { EventSourceArn, MaximumRetryAttempts: 2 } })))
+  t.strictSame(await found({ 'Fn::ImportValue': 'stream' }), ['not-checked Orders'])
+  t.strictSame(await found('arn:aws:sqs:eu-west-1:123456789012:orders'), [
+    'stream-setting Orders',
+    'not-checked Orders',
+  ])
+})

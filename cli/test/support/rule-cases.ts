@@ -374,6 +374,22 @@ export const CASES: Case[] = [
     found: ['filter-pattern mapping', 'filter-pattern mapping', 'filter-criteria mapping'],
   },
 
+  ...[
+    { MaximumRetryAttempts: 2 },
+    { BisectBatchOnFunctionError: true },
+    { DestinationConfig: { OnFailure: { Destination: getAtt('Dead') } } },
+    { StartingPosition: 'LATEST' },
+    { MaximumRecordAgeInSeconds: 60 },
+    { ParallelizationFactor: 2 },
+    { TumblingWindowInSeconds: 1 },
+  ].map(
+    (mapping): Case => ({
+      title: `${Object.keys(mapping)[0]}, a setting of streams`,
+      change: { mapping },
+      found: ['stream-setting mapping'],
+      notInTerraform: 'the provider shows computed values',
+    }),
+  ),
   { title: 'two mappings of a queue', change: { second: {} }, found: ['shared-queue Queue'] },
   { title: 'a second mapping that is disabled', change: { second: { Enabled: false } }, found: [] },
   {
