@@ -115,6 +115,8 @@ export interface Model {
   /** Replaces the default fix in doctor/not-checked.ts. */
   fix?: string
   mappings: readonly Mapping[]
+  /** The mappings of other functions that read the same queues as a deployed function. Their settings are not checked. */
+  otherReaders?: readonly Mapping[]
   unreadResources: readonly Unread[]
   /** The parameters of a template whose defaults were used. */
   defaulted?: readonly string[]

@@ -79,12 +79,12 @@ function toFinding(file: string | undefined, group: readonly [RuleProblem, ...Ru
  * Errors come first.
  */
 export function check(model: Model, options: CheckOptions): Finding[] {
-  const { file, mappings, rejected = [] } = model
+  const { file, mappings, otherReaders = [], rejected = [] } = model
   const functionOf = ({ function: lambdaFunction }: Mapping) => lambdaFunction.aliasOf ?? lambdaFunction
   const ofFunctions = Map.groupBy(mappings, functionOf)
   // Each mapping has its own object for a queue that was not read. If the ARN is known, it is the id of the queue.
   const queueOf = ({ queue }: Mapping) => (queue.id.startsWith('arn:') ? queue.id : queue)
-  const ofQueues = Map.groupBy(mappings, queueOf)
+  const ofQueues = Map.groupBy([...mappings, ...otherReaders], queueOf)
   const each = mappings.map((mapping) => {
     const ofFunction = ofFunctions.get(functionOf(mapping)) ?? []
     return { mapping, siblings: { ofFunction, ofQueue: ofQueues.get(queueOf(mapping)) ?? [] } }

@@ -32,7 +32,9 @@ import {
   timeoutSetting,
   type Unread,
   unknown,
+  unreadFunction,
   unreadQueue,
+  valueIn,
   weightedAlias,
 } from '../model.ts'
 import { patternSetting } from '../template/filters.ts'
@@ -63,8 +65,9 @@ function nameFailedCall<Args extends { input: object }, Result>(
     try {
       return await next(args)
     } catch (error) {
-      const { FunctionName, QueueName, QueueUrl } = args.input as Record<string, string | undefined>
-      const call = `${commandName.replace(/Command$/, '')} for ${FunctionName ?? QueueName ?? QueueUrl}`
+      const { FunctionName, EventSourceArn, QueueName, QueueUrl } = args.input as Record<string, string | undefined>
+      const resource = FunctionName ?? EventSourceArn ?? QueueName ?? QueueUrl
+      const call = `${commandName.replace(/Command$/, '')} for ${resource}`
       throw Object.assign(error as Error, { call })
     }
   }
@@ -158,11 +161,14 @@ async function readModel(
   name: string,
 ): Promise<Model> {
   const mappings: Mapping[] = []
+  const otherReaders: Mapping[] = []
   const unreadResources: Unread[] = []
+  const checkedIds = new Set<string | undefined>()
   const { lambdaFunction, configurations } = await readRequested(lambda, name)
 
   async function add(owner: LambdaFunction, ofOwner: readonly EventSourceMappingConfiguration[]) {
     for (const configuration of ofOwner) {
+      checkedIds.add(configuration.UUID)
       mappings.push(toMapping(configuration, owner, await readQueue(configuration.EventSourceArn ?? '')))
     }
   }
@@ -172,6 +178,14 @@ async function readModel(
     const id = `${lambdaFunction.id}:${alias.split(':').at(-1)}`
     const owner = isWeighted ? weightedAlias(id, lambdaFunction) : await readAlias(lambda, alias, id, lambdaFunction)
     await add(owner, ofAlias)
+  }
+  /** Adds the mappings of other functions, and of other aliases if only one was requested. */
+  async function addOtherReaders(queue: Queue, arn: string) {
+    for (const configuration of await listReaders(lambda, arn)) {
+      if (checkedIds.has(configuration.UUID)) continue
+      const owner = unreadFunction(qualifiedNameIn(configuration.FunctionArn ?? ''), 'it was not requested')
+      otherReaders.push(toMapping(configuration, owner, queue))
+    }
   }
   /** Handles a failed call: lists what it would have returned as not checked. */
   function skip(id: string, what?: string) {
@@ -195,7 +209,11 @@ async function readModel(
     await add(lambdaFunction, own)
     for (const alias of aliases) await addAlias(alias).catch(skip(alias.name))
   }
-  return { mappings, unreadResources }
+  const queues = new Map(mappings.map(({ queue, arn }) => [queue, valueIn(arn) ?? '']))
+  for (const [queue, arn] of queues) {
+    await addOtherReaders(queue, arn).catch(skip(queue.id, 'whether other functions read the queue'))
+  }
+  return { mappings, otherReaders, unreadResources }
 }
 
 /** The function, alias or version of this name, with its mappings. Without these, there is nothing to check. */
@@ -208,15 +226,29 @@ async function readRequested(lambda: LambdaClient, name: string) {
   }
 }
 
-async function listSqsMappings(lambda: LambdaClient, name: string): Promise<EventSourceMappingConfiguration[]> {
+async function listMappings(
+  lambda: LambdaClient,
+  of: { FunctionName: string } | { EventSourceArn: string },
+): Promise<EventSourceMappingConfiguration[]> {
   const configurations: EventSourceMappingConfiguration[] = []
-  for await (const page of paginateListEventSourceMappings({ client: lambda }, { FunctionName: name })) {
+  for await (const page of paginateListEventSourceMappings({ client: lambda }, of)) {
     configurations.push(...(page.EventSourceMappings ?? []))
   }
+  return configurations.filter(({ State }) => State !== 'Deleting')
+}
+
+async function listSqsMappings(lambda: LambdaClient, name: string): Promise<EventSourceMappingConfiguration[]> {
+  const configurations = await listMappings(lambda, { FunctionName: name })
   return configurations.filter(
-    ({ EventSourceArn, FunctionArn = name, State }) =>
-      EventSourceArn?.split(':')[2] === 'sqs' && functionIn(FunctionArn) === functionIn(name) && State !== 'Deleting',
+    ({ EventSourceArn, FunctionArn = name }) =>
+      EventSourceArn?.split(':')[2] === 'sqs' && functionIn(FunctionArn) === functionIn(name),
   )
+}
+
+/** The mappings that read a queue. A local substitute for Lambda may ignore the ARN, and return all mappings. */
+async function listReaders(lambda: LambdaClient, arn: string): Promise<EventSourceMappingConfiguration[]> {
+  const configurations = await listMappings(lambda, { EventSourceArn: arn })
+  return configurations.filter(({ EventSourceArn }) => EventSourceArn === arn)
 }
 
 /** `NAME`, or `NAME:ALIAS`. */

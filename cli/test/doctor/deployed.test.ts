@@ -80,6 +80,8 @@ interface Lambda {
   reserved?: number | 'denied'
   /** The names of its aliases, one page each. */
   aliases?: string[] | 'denied'
+  /** The mappings that are listed for a queue. */
+  readers?: unknown[] | 'denied'
   /** The mappings of an alias, on one page, and the configuration of its version. */
   alias?: Record<
     string,
@@ -92,7 +94,7 @@ const DENIED = { status: 403, type: 'AccessDeniedException', body: { Message: 'n
 /** Imitates the REST API of Lambda for one function, on loopback. */
 function lambda(
   t: Test,
-  { pages = [[mapping('orders')]], configuration = {}, reserved, aliases = [], alias = {} }: Lambda = {},
+  { pages = [[mapping('orders')]], configuration = {}, reserved, aliases = [], alias = {}, readers = [] }: Lambda = {},
 ) {
   return listen(t, ({ url = '' }) => {
     const { pathname, searchParams } = new URL(decodeURIComponent(url), 'http://lambda')
@@ -118,6 +120,9 @@ function lambda(
       return { body: reserved === undefined ? {} : { ReservedConcurrentExecutions: reserved } }
     }
     if (/^\/2015-03-31\/event-source-mappings\/?$/.test(pathname)) {
+      const source = searchParams.get('EventSourceArn')
+      if (source !== null && readers === 'denied') return DENIED
+      if (source !== null) return { body: { EventSourceMappings: readers } }
       const of = alias[/orders:(\w+)$/.exec(searchParams.get('FunctionName') ?? '')?.[1] ?? '']
       if (of && of !== 'denied') return { body: { EventSourceMappings: of.mappings ?? [] } }
       return { body: { EventSourceMappings: pages[page], ...next(pages) } }
@@ -168,6 +173,9 @@ async function findingsOf(t: Test, flags: Partial<DoctorFlags>, env: Record<stri
   }
 }
 
+/** The request for the mappings of the queue. */
+const READERS = `GET /2015-03-31/event-source-mappings?EventSourceArn=${encodeURIComponent(arn('orders'))}`
+
 async function check(t: Test, functions: Lambda, queues: Record<string, Record<string, string>>, name = 'orders') {
   const { url, requests } = await lambda(t, functions)
   const env = { AWS_ENDPOINT_URL_LAMBDA: url, AWS_ENDPOINT_URL_SQS: await sqs(t, queues) }
@@ -182,6 +190,7 @@ test('a function without problems has no findings', async (t) => {
     'GET /2019-09-30/functions/orders/concurrency',
     'GET /2015-03-31/event-source-mappings?FunctionName=orders',
     'GET /2015-03-31/functions/orders/aliases',
+    READERS,
   ])
 })
 
@@ -251,6 +260,7 @@ test('for an alias, its own mappings and the reserved concurrency of its functio
     'GET /2019-09-30/functions/orders/concurrency',
     'GET /2015-03-31/event-source-mappings?FunctionName=orders%3Alive',
     'GET /2015-03-31/functions/orders/aliases',
+    READERS,
   ])
 })
 
@@ -337,6 +347,7 @@ test('the mappings of all aliases are checked, each with its own version', async
     'GET /2015-03-31/functions/orders%3Alive/configuration',
     'GET /2015-03-31/event-source-mappings?FunctionName=orders%3Anext',
     'GET /2015-03-31/functions/orders%3Anext/configuration',
+    READERS,
   ])
 })
 
@@ -470,6 +481,38 @@ test('a function and its alias that read the same queue: their filters are compa
   t.strictSame(await severe(mapping('orders'), filtered(b)), ['competing-filters orders'])
   t.strictSame(await severe(filtered(a), filtered(a.replace(':', ' : '))), ['shared-queue orders'])
   t.strictSame(await severe(mapping('orders', { State: 'Disabled' }), filtered(b)), [])
+})
+
+test('mappings of other functions that read the same queue: their filters are compared', async (t) => {
+  const other = (changes: Record<string, unknown> = {}) =>
+    mapping('orders', { UUID: 'other', FunctionArn: `${FUNCTION.FunctionArn}-v2`, ...changes })
+  const filtered = { FilterCriteria: { Filters: [{ Pattern: '{"body":{"kind":["a"]}}' }] } }
+  const found = async (...readers: unknown[]) => {
+    const { findings } = await check(t, { readers: [mapping('orders'), ...readers] }, QUEUES)
+    return findings.map(({ rule, resource, message = '' }) => [rule, resource, message.split('. ')[0]])
+  }
+  const names = 'orders/orders, orders-v2/orders'
+  t.strictSame(await found(), [])
+  t.strictSame(await found(other()), [['shared-queue', 'orders', `2 mappings read the queue: ${names}`]])
+  t.strictSame(await found(other(filtered)), [
+    ['competing-filters', 'orders', `Mappings with different filters read the queue: ${names}`],
+  ])
+  for (const State of ['Disabled', 'Deleting']) t.strictSame(await found(other({ ...filtered, State })), [])
+  t.strictSame(await found(other({ ...filtered, EventSourceArn: arn('invoices') })), [], 'of another queue')
+  const { code, findings } = await check(t, { readers: 'denied' }, QUEUES)
+  t.strictSame(
+    [code, findings.map(({ rule, resource, message }) => [rule, resource, message])],
+    [
+      0,
+      [
+        [
+          'not-checked',
+          'orders',
+          `Not checked: whether other functions read the queue. Reason: ListEventSourceMappings for ${arn('orders')}: HTTP 403: AccessDeniedException: not authorized.`,
+        ],
+      ],
+    ],
+  )
 })
 
 test('resources that are missing, or to which access is denied, are listed as not checked', async (t) => {
