@@ -77,7 +77,7 @@ const TARGETS: readonly Target[] = [
   {
     title: 'bundle by esbuild, minified, kB',
     limit: 36,
-    shortLimit: 44.8, // measured: 44.7 kB, of which p-queue is 9; the bundle must not grow
+    shortLimit: 44.8, // measured: 44.75 kB, of which p-queue is 9; the bundle must not grow
     isExact: true,
     part: 'bundle',
     samples: ({ bundle }) => bundle && [[(bundle.data[OURS]?.minified ?? Number.NaN) / 1_000], [1]],
