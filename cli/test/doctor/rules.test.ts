@@ -100,6 +100,15 @@ test('mappings without a maximum concurrency: the fix depends on the reserved co
   t.strictSame((await said(19, provisioned))[0], ['Orders', 'Set ReservedConcurrentExecutions to 500.'])
 })
 
+/** Two conditions that exclude each other. It is not known which of them holds. */
+const STAGES = {
+  Parameters: { Stage: { Type: 'String' } },
+  Conditions: {
+    Prod: { 'Fn::Equals': [{ Ref: 'Stage' }, 'prod'] },
+    Other: { 'Fn::Not': [{ Condition: 'Prod' }] },
+  },
+}
+
 /**
  * Two mappings of one function, with a queue each. Each has a maximum concurrency of 5, together more than the reserved
  * concurrency.
@@ -118,11 +127,7 @@ function twoMappings(
   })
   const EventSourceArn = getAtt('Other')
   return {
-    Parameters: { Stage: { Type: 'String' } },
-    Conditions: {
-      Prod: { 'Fn::Equals': [{ Ref: 'Stage' }, 'prod'] },
-      Other: { 'Fn::Not': [{ Condition: 'Prod' }] },
-    },
+    ...STAGES,
     Resources: {
       ...Resources,
       Other: Resources.Queue,
@@ -237,11 +242,7 @@ function twoReaders(first: Record<string, unknown>, second: Record<string, unkno
   const { Handler, Orders } = Resources
   const withFilter = { ...Orders.Properties, ...filters('{"body":{"kind":["a"]}}') }
   return {
-    Parameters: { Stage: { Type: 'String' } },
-    Conditions: {
-      Prod: { 'Fn::Equals': [{ Ref: 'Stage' }, 'prod'] },
-      Other: { 'Fn::Not': [{ Condition: 'Prod' }] },
-    },
+    ...STAGES,
     Resources: {
       ...Resources,
       Handler: { ...Handler, ...first },
