@@ -263,7 +263,10 @@ export function createInvocation(
     return response
   }
 
-  /** Milliseconds until the function's timeout, 0 after it. Infinity if there is no timeout. */
+  /**
+   * Milliseconds until the function's timeout; Infinity without one. After the timeout, it is 0 if the batch has started.
+   * Otherwise, it can be Infinity.
+   */
   function remainingTime(): number {
     return started ? Math.max(0, started.timeoutAt - performance.now()) : (timeLeft(context) ?? Infinity)
   }
@@ -276,7 +279,7 @@ export function createInvocation(
 
   function noteResponse(response: unknown): void {
     // If something throws, Middy sets the response to `undefined`, and then calls the `onError` hooks. The batch ends
-    // now, because the hook of a later middleware can throw, so that `recover()` is not called.
+    // here: if the hook of a later middleware throws, `recover()` is not called.
     if (response === undefined) {
       removedResponse = invocation.response ?? removedResponse
       started?.schedule.end()

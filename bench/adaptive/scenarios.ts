@@ -67,8 +67,8 @@ export const EARLIER_UNSEEN: Readonly<Record<string, Downstream>> = {
 }
 
 /**
- * Downstreams that were added after all changes of the search but one: throttled calls lower a limit that was not
- * reached by half at most. That changed none of these results.
+ * Downstreams that were added last. Since then, the search has changed once: throttled calls now lower a limit that was
+ * not reached by half at most. This changed none of these results.
  */
 export const UNSEEN: Readonly<Record<string, Downstream>> = {
   'pool of 20 × 300 ms, 1 s to wait': pool(20, 1000, about(300)),

@@ -17,7 +17,7 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 
 let isOver = false
 
-// The program that reads the output has ended, as in `… | head -1`. The exit code is that of a process that SIGPIPE ends.
+// The program that reads the output has ended, as in `… | head -1`. Exit with 141, like a process that SIGPIPE ended.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error

@@ -74,7 +74,7 @@ export interface Mapping extends Resource {
   ofStreams?: readonly { name: string; setting: Setting<true> }[] | undefined
   /** Whether the mapping is enabled, and exists under the conditions of the template. */
   runs: Setting<boolean>
-  /** The condition under which the mapping exists, and the reason why it is not known whether the condition holds. */
+  /** Only set if the mapping has a condition whose value is not known. `reason` says why. */
   condition?: { name: string; reason: string } | undefined
   /** SAM creates the mapping for an SNS topic, without FunctionResponseTypes. */
   isFromSnsEvent?: true
@@ -115,7 +115,7 @@ export interface Model {
   /** Replaces the default fix in doctor/not-checked.ts. */
   fix?: string
   mappings: readonly Mapping[]
-  /** The mappings of other functions that read the same queues as a deployed function. Their settings are not checked. */
+  /** Mappings of other functions or aliases that read the same queues. They are only compared with `mappings`. */
   otherReaders?: readonly Mapping[]
   unreadResources: readonly Unread[]
   /** The parameters of a template whose defaults were used. */

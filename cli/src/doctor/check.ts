@@ -107,7 +107,7 @@ export function check(model: Model, options: CheckOptions): Finding[] {
     ...each.flatMap(({ mapping, siblings }) => notChecked.forMapping(mapping, siblings)),
     ...notChecked.forUnreadResources,
   ]
-  // A setting that is unknown because this part of the template is rejected already has a finding: the rejection.
+  // A rejected part of the template already has an error. So unknown settings at the same position are not listed.
   const open = rest.filter(({ position }) => position === undefined || !positions.has(position))
   const all = [...ofTemplate, ...problems, ...open.map((problem): RuleProblem => ({ ...problem, rule: NOT_CHECKED }))]
   const groups = Map.groupBy(all, identity).values() as MapIterator<[RuleProblem, ...RuleProblem[]]>

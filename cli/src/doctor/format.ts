@@ -1,8 +1,7 @@
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
 import { type Finding, SEVERITIES } from './check.ts'
-import type { Severity } from './rule.ts'
-import { joinNames } from './rule.ts'
+import { joinNames, type Severity } from './rule.ts'
 
 interface Report {
   findings: readonly Finding[]

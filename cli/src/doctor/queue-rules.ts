@@ -52,8 +52,8 @@ function period(value: number) {
 }
 
 /**
- * The mappings of a queue that run whenever this one runs, itself included. Empty if it is disabled, or if it is not
- * known whether it runs. Two conditions whose values are not known may exclude each other.
+ * The mappings that run under the same condition as this one, itself included. Empty if it is not known that this one
+ * runs. Different conditions whose values are not known may exclude each other.
  */
 export function runningWith({ runs, condition }: Mapping, ofQueue: readonly Mapping[]): readonly Mapping[] {
   if (valueIn(runs) !== true) return []

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
 import { kindOf, oneLine, UsageError } from '../errors.ts'
+import { isObject } from '../json.ts'
 import { decode } from '../template/document.ts'
 
 export interface InputMessage {
@@ -22,10 +23,6 @@ export function* numberedMessages(count: number, groups = 0): Generator<InputMes
     const body = JSON.stringify({ number })
     yield groups > 0 ? { body, messageGroupId: `group-${number % groups}` } : { body }
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function toAttribute(value: unknown): MessageAttributeValue | undefined {

@@ -196,7 +196,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
     })
     const results = await Promise.allSettled([sending, receiveAll().finally(end), watch().finally(end)])
     for (const result of results) if (result.status === 'rejected') throw result.reason
-    // A process can block its event loop after its last response. On Lambda, this invocation or the next one times out.
+    // A process can block its event loop after its last response. On Lambda, its last or its next invocation times out.
     for (let blocked = await runtime.stopBlocked(); blocked > 0; blocked -= 1) {
       const reason =
         `timed out after ${timeout.toFixed(2)} seconds, because the process did not ask for another event at the end ` +

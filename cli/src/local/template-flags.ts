@@ -154,7 +154,8 @@ function refuseInvalid(title: string, setting: Setting<unknown>, file: string): 
 
 /**
  * The rules of `doctor` whose errors mean that AWS rejects a setting, or that Lambda delivers no message because of it.
- * Rules about the settings of a run are missing here: a flag can replace such a setting, and a run checks it itself.
+ * Rules about settings that flags can override, such as the batch size, are not in this list. The run checks these
+ * settings itself.
  */
 export const TEMPLATE_RULE_IDS = [
   'invalid-value',

@@ -117,8 +117,16 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
     if (isFifo.state === 'unknown' && isFifo.fix === undefined && isFifoName) return known(true)
     if (isFifo.state === 'unknown' || isFifoName === undefined || isFifoName === valueIn(isFifo)) return isFifo
     return isFifoName
-      ? invalid('the name ends in .fifo, but it is not true', 'Set FifoQueue to true.', name.position)
-      : invalid('it is true, but the name does not end in .fifo', 'Add .fifo to QueueName.', name.position)
+      ? invalid(
+          'FifoQueue is not true, but the name of the queue ends in .fifo',
+          'Set FifoQueue to true.',
+          name.position,
+        )
+      : invalid(
+          'FifoQueue is true, but the name of the queue does not end in .fifo',
+          'Add .fifo to QueueName.',
+          name.position,
+        )
   })
 
   /** The error if a dead-letter queue accepts messages of no other queue. */

@@ -21,7 +21,9 @@ const OF_QUEUE = words(`
 `)
 /** An SQS event of SAM also takes properties of the mapping, and properties of the events of other services. */
 const OF_EVENT = [...OF_MAPPING, ...words('ConsumerGroupId KafkaBootstrapServers Queue SecretsManagerKmsKeyId')]
-/** The properties of a function that are read here. Of its other properties, only these misspellings are reported. */
+/**
+ * The properties of a function that are read here. Other properties are reported only if they resemble one of these.
+ */
 const OF_FUNCTION = words(`
   CapacityProviderConfig DeadLetterConfig DurableConfig FunctionName MemorySize ReservedConcurrentExecutions Runtime
   TenancyConfig Timeout
@@ -56,33 +58,33 @@ export function unknownProperties(reader: Reader) {
   const rejected: Rejected[] = []
   const unread: Unread[] = []
 
-  function reject(id: string, position: Position, reason: string, meant: string | undefined) {
+  function reject(id: string, position: Position, reason: string, meant: string) {
     rejected.push({ id, position, reason, fix: `Correct the name. Did you mean ${meant}?`, source: SOURCE })
   }
-  function add(id: string, name: string, names: readonly string[], position: Position, isSet: boolean) {
+  function add(id: string, name: string, names: readonly string[], position: Position, isSet: boolean, kind: string) {
     const misspelled = isSet ? closest(name, names, 1) : undefined
     const meant = closest(name, names)
-    if (misspelled !== undefined) return reject(id, position, `there is no property ${name}`, misspelled)
-    const fix = meant === undefined ? 'Check the name of the property.' : `Correct the name. Did you mean ${meant}?`
+    if (misspelled !== undefined) return reject(id, position, `there is no ${kind} ${name}`, misspelled)
+    const fix = meant === undefined ? `Check the name of the ${kind}.` : `Correct the name. Did you mean ${meant}?`
     const unreadReason = 'it is not known to this version of doctor'
-    unread.push({ id, position, what: `the property ${name}`, unreadReason, fix })
+    unread.push({ id, position, what: `the ${kind} ${name}`, unreadReason, fix })
   }
-  function check(id: string, properties: Resolved, names: readonly string[]): void {
+  function check(id: string, properties: Resolved, names: readonly string[], kind = 'property'): void {
     if (properties.kind !== 'map') return
     for (const [name, declaration] of properties.entries) {
       const value = resolve(declaration)
       if (value.kind !== 'absent' && !names.includes(name)) {
-        add(id, name, names, declaration.position, value.kind !== 'unknown') // Fn::If may remove one that is unknown
+        add(id, name, names, declaration.position, value.kind !== 'unknown', kind) // Fn::If may remove one that is unknown
       }
       const own = OF_SETTING.get(name)
       if (own) check(id, value, own)
     }
   }
-  /** Reports only the unknown properties that may be one of `names`, because there are others. */
-  function checkSpelling(id: string, properties: Resolved, names: readonly string[]): void {
+  /** Reports an unknown name only if it resembles one of `names`, because this list is not complete. */
+  function checkSpelling(id: string, properties: Resolved, names: readonly string[], kind?: string): void {
     if (properties.kind !== 'map') return
     const similar = [...properties.entries].filter(([name]) => closest(name, names) !== undefined)
-    check(id, { ...properties, entries: new Map(similar) }, names)
+    check(id, { ...properties, entries: new Map(similar) }, names, kind)
   }
   function checkType(id: string, declaration: Resolved): void {
     const type = property(declaration, 'Type')
@@ -92,9 +94,9 @@ export function unknownProperties(reader: Reader) {
     }
   }
 
-  checkSpelling('the template', resolve(root), SECTIONS)
+  checkSpelling('the template', resolve(root), SECTIONS, 'section')
   const globals = property(resolve(root), 'Globals')
-  checkSpelling('Globals', globals, ['Function'])
+  checkSpelling('Globals', globals, ['Function'], 'section')
   checkSpelling('Globals', property(globals, 'Function'), OF_SAM_FUNCTION)
   for (const [id, node] of resources) {
     const type = typeOf(id)

@@ -49,20 +49,20 @@ function longest(references: readonly string[]) {
 }
 
 /**
- * Whether a reference must be to the instance with the key of the scope. Terraform lists both `queue[each.key]`
- * and `queue["${each.key}-dead"]` as `queue` and `each.key`.
+ * Whether an expression certainly selects the instance that has the key of the scope. Terraform lists both
+ * `queue[each.key]` and `queue["${each.key}-dead"]` as `queue` and `each.key`.
  */
 function isPaired(references: readonly string[], { key, keys, isForEach }: Scope, some: readonly { key: string }[]) {
   if (isForEach) return true
   if (!references.some((reference) => OWN_KEY.test(reference))) return false
-  // If both declarations have the same keys, no text is added to the key: the longest key would have no counterpart.
+  // If both declarations have the same keys, the expression adds no text: the longest key plus a text would not exist.
   if (some.length === keys.length && some.every((one) => keys.includes(one.key))) return true
   if (!references.includes('each.key') || references.some((reference) => OTHER_PART.test(reference))) return false
   // A fixed text such as `-dead` may be added, unless no other key contains this one.
   return some.every((one) => one.key === key || !one.key.includes(key.slice(2, -2)))
 }
 
-/** Whether the value of a `for_each` is the only own key in an expression. It can differ from the key. */
+/** Whether an expression uses `each.value`, which can differ from the key, but neither `each.key` nor `count.index`. */
 function isPairedByValue(references: readonly string[]) {
   return references.includes('each.value') && !references.some((one) => /^(each\.key|count\.index)$/.test(one))
 }
@@ -109,8 +109,8 @@ export function resolveArgument(instance: Instance, argument: string): Resolutio
     }
   }
 
-  /** Picks instances. If only `each.value` selects them, and the plan does not show it, they are uncertain. */
-  function pickFrom<T extends { key: string }>(
+  /** Like `pick()`, but uses the values of `for_each` for `each.value`. Without them, `each.value` is unresolved. */
+  function pickByEachValue<T extends { key: string }>(
     some: readonly T[],
     wanted: string | undefined,
     references: readonly string[],
@@ -144,7 +144,7 @@ export function resolveArgument(instance: Instance, argument: string): Resolutio
       follow(referencesOf(call?.expressions?.[variable]), ofCall)
     } else if (called !== undefined) {
       // For `module.queue[each.key].arn`, Terraform lists only `module.queue`, so the output can be any of them.
-      for (const child of pickFrom(module.children.get(called) ?? [], calledKey, references, scope)) {
+      for (const child of pickByEachValue(module.children.get(called) ?? [], calledKey, references, scope)) {
         const outputs = child.config?.outputs ?? {}
         for (const name of output === undefined ? Object.keys(outputs) : [output]) {
           follow(referencesOf(outputs[name]?.expression), { module: child, key: '', keys: [''] })
@@ -154,7 +154,7 @@ export function resolveArgument(instance: Instance, argument: string): Resolutio
     else {
       const [, data, type = '', name = '', wanted, attribute = ''] = RESOURCE.exec(reference) ?? []
       const same = instancesOf({ module, mode: data ? 'data' : 'managed', type, name })
-      for (const instance of pickFrom(same, wanted, references, scope)) {
+      for (const instance of pickByEachValue(same, wanted, references, scope)) {
         leaves.set(`${instance.address} ${attribute}`, { instance, attribute })
       }
     }

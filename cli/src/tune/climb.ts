@@ -18,7 +18,10 @@ const STEP_FACTOR = 1.6
 export const NOISE = MARGIN
 /** A drop by more than this share ends the climb immediately. */
 const MAX_DROP = 0.1
-/** If the share of failures is above the lowest share by more than this, the concurrency causes the failures. */
+/**
+ * If the share of failures is above the lowest share by more than this, and not by chance, the concurrency causes the
+ * failures.
+ */
 export const MAX_MORE_FAILURES = 0.01
 /**
  * If records fail at random, shares differ by chance. Up to this number of standard errors counts as chance. It is more

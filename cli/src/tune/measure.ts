@@ -189,7 +189,10 @@ async function reuseEnvironment(options: FunctionOptions & { memory: number }, s
   }
 }
 
-/** Refuses a handler on which the variable has no effect, or some of whose records succeeded without running. */
+/**
+ * Refuses a handler that ignores or changes BOUNDED_SQS_BATCH_CONCURRENCY. Also refuses it if records count as
+ * successful, but did not run in the library.
+ */
 function checkLibraryUse({ type }: Outcome, metrics: InvocationMetrics, concurrency: number, succeeded: number) {
   const { isLibraryUsed, concurrencyVariable, peakInFlight } = metrics
   if (type === 'response' && !isLibraryUsed) {

@@ -92,8 +92,11 @@ function reasonsFor(
   ]
 }
 
-/** Only if the usable concurrencies differ by this factor, equal shares of failures show that they are not the cause. */
-const MIN_FACTOR_FOR_CAUSE = 2
+/**
+ * Equal shares of failures show that the concurrency is not the cause. For this, the highest usable concurrency must be
+ * at least this multiple of the lowest.
+ */
+const MIN_RATIO_TO_EXCLUDE_CAUSE = 2
 
 /**
  * Many records can fail at every concurrency. If the concurrency does not cause the failures, the combination can be
@@ -102,8 +105,9 @@ const MIN_FACTOR_FOR_CAUSE = 2
  */
 function failuresOf(best: Combination, combinations: readonly Combination[]): string {
   const usable = combinations.filter(({ problem }) => problem === undefined)
-  const tried = usable.map(({ concurrency }) => concurrency)
-  const isWide = Math.max(...tried) >= MIN_FACTOR_FOR_CAUSE * Math.min(...tried)
+  const concurrencies = usable.map(({ concurrency }) => concurrency)
+  const isWide = Math.max(...concurrencies) >= MIN_RATIO_TO_EXCLUDE_CAUSE * Math.min(...concurrencies)
+  // Overloaded combinations are not usable. Only a confirmation with fewer failures can make this false.
   const isEqual = !usable.some((each) => isOverloaded(each, usable))
   const reason =
     isWide && isEqual

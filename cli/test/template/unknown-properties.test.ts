@@ -69,10 +69,13 @@ test('a misspelled property or section of Globals is an error', async (t) => {
     const findings = await findingsIn(t, { ...sam(), ...more })
     return findings.map(({ rule, resource, message, fix }) => [rule, resource, message.split('.')[0], fix])
   }
-  const error = (resource: string, name: string, meant: string) => [
-    ['invalid-value', resource, `there is no property ${name}`, `Correct the name. Did you mean ${meant}?`],
+  const error = (resource: string, name: string, meant: string, kind = 'section') => [
+    ['invalid-value', resource, `there is no ${kind} ${name}`, `Correct the name. Did you mean ${meant}?`],
   ]
-  t.strictSame(await found({ Globals: { Function: { Timout: 30 } } }), error('Globals', 'Timout', 'Timeout'))
+  t.strictSame(
+    await found({ Globals: { Function: { Timout: 30 } } }),
+    error('Globals', 'Timout', 'Timeout', 'property'),
+  )
   t.strictSame(await found({ Globals: { Functions: { Timeout: 30 } } }), error('Globals', 'Functions', 'Function'))
   t.strictSame(await found({ Global: { Function: { Timeout: 30 } } }), error('the template', 'Global', 'Globals'))
   t.strictSame(await found({ Globals: { Api: { TracingEnabled: true }, Function: { Tracing: 'Active' } } }), [])

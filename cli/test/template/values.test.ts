@@ -349,8 +349,8 @@ test('FifoQueue and the end of the name are compared if both are known', async (
   }
   const sub = (text: string) => ({ 'Fn::Sub': text })
   const open = { Ref: 'Open' }
-  const notTrue = 'the name ends in .fifo, but it is not true'
-  const noEnd = 'it is true, but the name does not end in .fifo'
+  const notTrue = 'FifoQueue is not true, but the name of the queue ends in .fifo'
+  const noEnd = 'FifoQueue is true, but the name of the queue does not end in .fifo'
   t.equal(await fifoOf(sub('${AWS::StackName}-orders.fifo'), 'true'), true)
   t.equal(await fifoOf(sub('${AWS::StackName}-orders.fifo'), undefined), notTrue)
   t.equal(await fifoOf(sub('orders-${AWS::StackName}'), true), noEnd)

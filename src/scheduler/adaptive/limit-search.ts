@@ -13,9 +13,9 @@ const MAX_UTILIZATION = 0.95
 /** At the end of a cut (see `Cut`), the limit is multiplied by this. */
 const MARGIN = 0.95
 /**
- * One cut leaves at least this share of the limit, before `MARGIN` is applied. Otherwise, one moment in which all calls
- * fail, such as a restart, or two throttled calls at the end of a batch, would lower the limit to `min`. Throttled calls
- * can lower it further if it was reached.
+ * Usually, one cut leaves at least this share of the limit, before `MARGIN` is applied. Otherwise, a restart of the
+ * downstream, or two throttled calls at the end of a batch, would lower the limit to `min`. Only if the limit was
+ * reached, throttled calls can lower it further.
  */
 const MIN_SHARE_LEFT = 0.5
 

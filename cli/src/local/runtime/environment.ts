@@ -218,7 +218,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
     async stopIfBlocked(): Promise<boolean> {
       const blocked = Promise.withResolvers<boolean>()
       const timer = setTimeout(() => blocked.resolve(true), timeout)
-      // Other clients do not know the empty response. The client of AWS even blocks its event loop while it polls.
+      // Only the client of this package understands an empty response.
       const waits = api.waitsForEvents(options.runtimeClient === undefined)
       const isBlocked = (await Promise.race([waits, ended.promise, blocked.promise])) === true
       clearTimeout(timer)

@@ -187,8 +187,9 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
         dispatch()
       }),
     /**
-     * Resolves once the client waits for events with all its polls. Must be called after all invocations have ended.
-     * `pollAgain` sends an empty response to the open polls: a client that blocks its event loop cannot poll again.
+     * Resolves once the client has replaced each poll that got a response. Call it after all invocations have ended.
+     * With `pollAgain`, the open polls first get an empty response. A client whose event loop is blocked cannot replace
+     * them.
      */
     waitsForEvents: (pollAgain: boolean): Promise<void> =>
       new Promise((resolve) => {
