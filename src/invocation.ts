@@ -214,9 +214,6 @@ export function createInvocation(
   /**
    * Whether Middy's early timeout may have ended this invocation. The response may then come from
    * `timeoutEarlyResponse` and not from the inner handler.
-   *
-   * Middy 6 shares one signal among overlapping invocations, so an aborted signal only means that one of them ran out
-   * of time. It is taken as this invocation's timeout if the records are still running, or if little time is left.
    */
   function isEarlyTimeout(): boolean {
     if (!started) return false

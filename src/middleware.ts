@@ -108,7 +108,6 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): Middleware {
     // If the response is `undefined`, Middy throws the error. This replaces a response that another middleware has set:
     // with it, Lambda could delete the messages.
     request.response = (await request[INVOCATION]?.recover(request.error)) as SQSBatchResponse
-    delete request.earlyResponse // Middy 6 would use it instead of the response
   }
 
   return { before: boundedSqsBatchBefore, after: boundedSqsBatchAfter, onError: boundedSqsBatchOnError }

@@ -1,10 +1,10 @@
 import { IdempotencyConfig, makeIdempotent } from '@aws-lambda-powertools/idempotency'
 import { DynamoDBPersistenceLayer } from '@aws-lambda-powertools/idempotency/dynamodb'
+import middy from '@middy/core'
 import type { SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, type RecordHandler } from '../../src/index.ts'
 import { lambdaContext } from '../support/compat.ts'
-import { cores } from '../support/cores.ts'
 import { sqsRecord } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
 import { startDynamoDb } from '../support/services.ts'
@@ -40,75 +40,71 @@ function orders(...refused: string[]) {
   return { charge, taken: () => charged.splice(0).sort() }
 }
 
-for (const [core, middy] of cores) {
-  const prefix = core.slice(-1)
-  function handlerOf(handle: RecordHandler, errors: unknown[] = []) {
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: (error) => errors.push(error) }))
-      .handler(eachRecord(handle))
-    return async (event: SQSEvent) => failed(await handler(event, lambdaContext()))
-  }
-
-  t.test(`with makeIdempotent(), a redelivery processes only the messages that failed (${core})`, async (t) => {
-    const { charge, taken } = orders(`${prefix}b`)
-    const config = new IdempotencyConfig({ eventKeyJmesPath: 'messageId', throwOnNoIdempotencyKey: true })
-    const handler = handlerOf(makeIdempotent(charge, { persistenceStore: newStore(), config }))
-    const [a, b, c] = ['a', 'b', 'c'].map((id) => `${prefix}${id}`) as [string, string, string]
-    t.strictSame(await handler(delivery(1, { [a]: '1', [b]: '2', [c]: '3' })), [b])
-    t.strictSame(taken(), [a, b, c])
-    t.strictSame(
-      await handler(delivery(2, { [a]: '1', [b]: '2', [c]: '3' })),
-      [b],
-      'all records are delivered again, as after a lost response',
-    )
-    t.strictSame(taken(), [b])
-  })
-
-  t.test(`a record whose order is in progress is reported, and its redelivery charges nothing (${core})`, async (t) => {
-    const { promise: isRefused, resolve: refuse } = Promise.withResolvers<void>()
-    const charged: unknown[] = []
-    const charge: RecordHandler = async ({ messageId }) => {
-      charged.push(messageId)
-      await isRefused // until the other message of the order has been refused
-    }
-    const config = new IdempotencyConfig({ eventKeyJmesPath: 'powertools_json(body).orderId' })
-    const once = makeIdempotent(charge, { persistenceStore: newStore(), config, keyPrefix: `${prefix}-order` })
-    const errors: unknown[] = []
-    const handler = handlerOf(async (...parameters) => {
-      try {
-        await once(...parameters)
-      } catch (error) {
-        refuse()
-        throw error
-      }
-    }, errors)
-    const reported = await handler(delivery(1, { first: 'order-1', second: 'order-1' }))
-    t.strictSame([...reported, ...charged].sort(), ['first', 'second'])
-    t.match(errors, [{ name: 'IdempotencyAlreadyInProgressError' }])
-    t.strictSame(await handler(delivery(2, { [String(reported[0])]: 'order-1' })), [])
-    t.equal(charged.length, 1)
-  })
-
-  t.test(`a store ignores the eventKeyJmesPath of all functions but the first that uses it (${core})`, async (t) => {
-    const persistenceStore = newStore()
-    for (const [eventKeyJmesPath, expected] of [
-      ['messageId', ['a']],
-      ['receiptHandle', []],
-    ] as const) {
-      const { charge, taken } = orders()
-      const config = new IdempotencyConfig({ eventKeyJmesPath })
-      const handler = handlerOf(makeIdempotent(charge, { persistenceStore, config, keyPrefix: `${prefix}-store` }))
-      t.strictSame(await handler(delivery(expected.length, { a: '1' })), [])
-      t.strictSame(taken(), expected, eventKeyJmesPath)
-    }
-  })
-
-  t.test(`without eventKeyJmesPath, a redelivered record is processed again (${core})`, async (t) => {
-    const { charge, taken } = orders()
-    const handler = handlerOf(makeIdempotent(charge, { persistenceStore: newStore(), keyPrefix: `${prefix}-record` }))
-    for (const count of [1, 2]) {
-      t.strictSame(await handler(delivery(count, { a: '1' })), [])
-      t.strictSame(taken(), ['a'], `delivery ${count}`)
-    }
-  })
+function handlerOf(handle: RecordHandler, errors: unknown[] = []) {
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: (error) => errors.push(error) }))
+    .handler(eachRecord(handle))
+  return async (event: SQSEvent) => failed(await handler(event, lambdaContext()))
 }
+
+t.test('with makeIdempotent(), a redelivery processes only the messages that failed', async (t) => {
+  const { charge, taken } = orders('b')
+  const config = new IdempotencyConfig({ eventKeyJmesPath: 'messageId', throwOnNoIdempotencyKey: true })
+  const handler = handlerOf(makeIdempotent(charge, { persistenceStore: newStore(), config }))
+  t.strictSame(await handler(delivery(1, { a: '1', b: '2', c: '3' })), ['b'])
+  t.strictSame(taken(), ['a', 'b', 'c'])
+  t.strictSame(
+    await handler(delivery(2, { a: '1', b: '2', c: '3' })),
+    ['b'],
+    'all records are delivered again, as after a lost response',
+  )
+  t.strictSame(taken(), ['b'])
+})
+
+t.test('a record whose order is in progress is reported, and its redelivery charges nothing', async (t) => {
+  const { promise: isRefused, resolve: refuse } = Promise.withResolvers<void>()
+  const charged: unknown[] = []
+  const charge: RecordHandler = async ({ messageId }) => {
+    charged.push(messageId)
+    await isRefused // until the other message of the order has been refused
+  }
+  const config = new IdempotencyConfig({ eventKeyJmesPath: 'powertools_json(body).orderId' })
+  const once = makeIdempotent(charge, { persistenceStore: newStore(), config, keyPrefix: 'order' })
+  const errors: unknown[] = []
+  const handler = handlerOf(async (...parameters) => {
+    try {
+      await once(...parameters)
+    } catch (error) {
+      refuse()
+      throw error
+    }
+  }, errors)
+  const reported = await handler(delivery(1, { first: 'order-1', second: 'order-1' }))
+  t.strictSame([...reported, ...charged].sort(), ['first', 'second'])
+  t.match(errors, [{ name: 'IdempotencyAlreadyInProgressError' }])
+  t.strictSame(await handler(delivery(2, { [String(reported[0])]: 'order-1' })), [])
+  t.equal(charged.length, 1)
+})
+
+t.test('a store ignores the eventKeyJmesPath of all functions but the first that uses it', async (t) => {
+  const persistenceStore = newStore()
+  for (const [eventKeyJmesPath, expected] of [
+    ['messageId', ['a']],
+    ['receiptHandle', []],
+  ] as const) {
+    const { charge, taken } = orders()
+    const config = new IdempotencyConfig({ eventKeyJmesPath })
+    const handler = handlerOf(makeIdempotent(charge, { persistenceStore, config, keyPrefix: 'store' }))
+    t.strictSame(await handler(delivery(expected.length, { a: '1' })), [])
+    t.strictSame(taken(), expected, eventKeyJmesPath)
+  }
+})
+
+t.test('without eventKeyJmesPath, a redelivered record is processed again', async (t) => {
+  const { charge, taken } = orders()
+  const handler = handlerOf(makeIdempotent(charge, { persistenceStore: newStore(), keyPrefix: 'record' }))
+  for (const count of [1, 2]) {
+    t.strictSame(await handler(delivery(count, { a: '1' })), [])
+    t.strictSame(taken(), ['a'], `delivery ${count}`)
+  }
+})

@@ -1,16 +1,13 @@
+import middy from '@middy/core'
 import doNotWaitForEmptyEventLoop from '@middy/do-not-wait-for-empty-event-loop'
-import errorLogger7 from '@middy/error-logger'
+import errorLogger from '@middy/error-logger'
 import eventNormalizer from '@middy/event-normalizer'
-import inputOutputLogger7 from '@middy/input-output-logger'
-import warmup7 from '@middy/warmup'
+import inputOutputLogger from '@middy/input-output-logger'
+import warmup from '@middy/warmup'
 import type { SQSEvent } from 'aws-lambda'
-import errorLogger6 from 'middy-error-logger-6'
-import inputOutputLogger6 from 'middy-input-output-logger-6'
-import warmup6 from 'middy-warmup-6'
 import t from 'tap'
 import { eachRecord } from '../../src/index.ts'
 import { lambdaContext, ours } from '../support/compat.ts'
-import { cores } from '../support/cores.ts'
 import { sqsRecord, standardEvent } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
 
@@ -27,142 +24,122 @@ t.comment(
   'omitted: version 7 of event-normalizer and do-not-wait-for-empty-event-loop, because the registry does not have it',
 )
 
-for (const [core, middy] of cores) {
-  for (const place of places) {
-    t.test(`event-normalizer 6 ${place} boundedSqsBatch(): handlers get parsed bodies (${core})`, async (t) => {
-      const bodies: unknown[] = []
-      const handler = middy()
-        .use(inPlace(place, eventNormalizer()))
-        .handler(
-          eachRecord(({ messageId, body }) => {
-            bodies.push(body)
-            if (messageId === 'b') throw new Error('b failed')
-          }),
-        )
-      const sns = '{"Type":"Notification","Message":"{\\"id\\":3}"}'
-      const Records = ['{"id":1}', '{"id":2}', sns].map((body, index) => sqsRecord('abc'.charAt(index), { body }))
-      t.strictSame(failed(await handler({ Records }, lambdaContext())), ['b'])
-      t.strictSame(bodies, [{ id: 1 }, { id: 2 }, { Type: 'Notification', Message: { id: 3 } }])
-    })
-
-    t.test(`do-not-wait-for-empty-event-loop 6 ${place} boundedSqsBatch() works in each hook (${core})`, async (t) => {
-      for (const hook of ['runOnBefore', 'runOnAfter', 'runOnError']) {
-        const options = { runOnBefore: false, runOnAfter: false, runOnError: false, [hook]: true }
-        const context = lambdaContext()
-        const handler = middy()
-          .use(inPlace(place, doNotWaitForEmptyEventLoop(options)))
-          .handler(async (event: SQSEvent, context, options) => {
-            await failB(event, context, options)
-            throw new Error('the handler failed')
-          })
-        const handlerOfRecords = middy()
-          .use(inPlace(place, doNotWaitForEmptyEventLoop(options)))
-          .handler(failB)
-        const run = hook === 'runOnError' ? handler : handlerOfRecords
-        t.strictSame(failed(await run(standardEvent('a', 'b'), context)), ['b'], hook)
-        t.equal(context.callbackWaitsForEmptyEventLoop, false, hook)
-      }
-    })
-  }
-
-  for (const [version, inputOutputLogger] of [
-    [6, inputOutputLogger6],
-    [7, inputOutputLogger7],
-  ] as const) {
-    for (const place of places) {
-      t.test(`input-output-logger ${version} ${place} boundedSqsBatch() logs event and report (${core})`, async (t) => {
-        const logs: unknown[] = []
-        const logger = (message: unknown) => logs.push(structuredClone(message))
-        const handler = middy()
-          .use(inPlace(place, inputOutputLogger({ logger, omitPaths: ['event.Records.[].body'] })))
-          .handler(failB)
-        const event = standardEvent('a', 'b')
-        const response = await handler(event, lambdaContext())
-        t.strictSame(failed(response), ['b'])
-        const withoutBodies = event.Records.map(({ body: _, ...record }) => record)
-        t.strictSame(logs, [{ event: { Records: withoutBodies } }, { response }])
-        t.equal(event.Records[0]?.body, 'body of a')
-      })
-    }
-  }
-
-  for (const [version, errorLogger] of [
-    [6, errorLogger6],
-    [7, errorLogger7],
-  ] as const) {
-    for (const place of places) {
-      t.test(`error-logger ${version} ${place} boundedSqsBatch() logs no failed records (${core})`, async (t) => {
-        const logs: unknown[] = []
-        const logger = ({ error }: { error: unknown }) => logs.push((error as Error).message)
-        const handlerOf = (handle: typeof failB) =>
-          middy()
-            .use(inPlace(place, errorLogger({ logger })))
-            .handler(handle)
-        t.strictSame(failed(await handlerOf(failB)(standardEvent('a', 'b'), lambdaContext())), ['b'])
-        t.strictSame(logs.splice(0), [])
-        const throwing = handlerOf(async (...parameters) => {
-          await failB(...parameters)
-          throw new Error('the handler failed')
-        })
-        t.strictSame(failed(await throwing(standardEvent('a', 'b'), lambdaContext())), ['b'])
-        t.strictSame(logs.splice(0), ['the handler failed'])
-        await t.rejects(handlerOf(failB)({} as SQSEvent, lambdaContext()), { code: 'ERR_INVALID_SQS_EVENT' })
-        t.strictSame(logs, ['Expected an SQS event with a Records array, got Records: undefined'])
-      })
-    }
-  }
-
-  for (const [version, warmup] of [
-    [6, warmup6],
-    [7, warmup7],
-  ] as const) {
-    t.test(
-      `warmup ${version} on ${core} must be used before boundedSqsBatch(): a warm-up event is not an SQS event`,
-      async (t) => {
-        const warmUp = { source: 'serverless-plugin-warmup' } as never
-        const handlerOf = (place: 'before' | 'after') => middy().use(inPlace(place, warmup())).handler(failB)
-        t.equal(await handlerOf('before')(warmUp, lambdaContext()), 'warmup')
-        t.strictSame(failed(await handlerOf('before')(standardEvent('a', 'b'), lambdaContext())), ['b'])
-        await t.rejects(handlerOf('after')(warmUp, lambdaContext()), { code: 'ERR_INVALID_SQS_EVENT' })
-      },
-    )
-  }
-
-  t.test(`a middleware that returns from \`after\` must be used before boundedSqsBatch() (${core})`, async (t) => {
-    const returnsFromAfter = {
-      after: ({ response }: { response: unknown }) => ({ ...(response as object), seen: true }),
-    }
-    const handlerOf = (place: 'before' | 'after') =>
-      middy<SQSEvent>()
-        .use(inPlace(place, returnsFromAfter))
-        .handler((event) => Promise.allSettled(event.Records.map((record) => failIfB(record.messageId))))
-    const right = await handlerOf('before')(standardEvent('a', 'b'), lambdaContext())
-    t.strictSame(right, { batchItemFailures: [{ itemIdentifier: 'b' }], seen: true })
-    // Lambda would treat this as success and delete b.
-    t.notOk('batchItemFailures' in (await handlerOf('after')(standardEvent('a', 'b'), lambdaContext())))
+for (const place of places) {
+  t.test(`event-normalizer 6 ${place} boundedSqsBatch(): handlers get parsed bodies`, async (t) => {
+    const bodies: unknown[] = []
+    const handler = middy()
+      .use(inPlace(place, eventNormalizer()))
+      .handler(
+        eachRecord(({ messageId, body }) => {
+          bodies.push(body)
+          if (messageId === 'b') throw new Error('b failed')
+        }),
+      )
+    const sns = '{"Type":"Notification","Message":"{\\"id\\":3}"}'
+    const Records = ['{"id":1}', '{"id":2}', sns].map((body, index) => sqsRecord('abc'.charAt(index), { body }))
+    t.strictSame(failed(await handler({ Records }, lambdaContext())), ['b'])
+    t.strictSame(bodies, [{ id: 1 }, { id: 2 }, { Type: 'Notification', Message: { id: 3 } }])
   })
 
-  t.test(
-    `a middleware that responds to errors must be used before boundedSqsBatch() and not replace a response (${core})`,
-    async (t) => {
-      const respondsToErrors = {
-        onError: ({ response }: { response: unknown }) => (response === undefined ? { statusCode: 500 } : undefined),
-      }
-      const handlerOf = (place: 'before' | 'after') =>
-        middy()
-          .use(inPlace(place, respondsToErrors))
-          .handler(async (event: SQSEvent, context, options) => {
-            await failB(event, context, options)
-            throw new Error('the handler failed')
-          })
-      const right = await handlerOf('before')(standardEvent('a', 'b'), lambdaContext())
-      t.strictSame(right, { batchItemFailures: [{ itemIdentifier: 'b' }] })
-      // Lambda would treat these as success and delete every message.
-      t.strictSame(await handlerOf('after')(standardEvent('a', 'b'), lambdaContext()), { statusCode: 500 })
-      t.strictSame(await handlerOf('before')({} as SQSEvent, lambdaContext()), { statusCode: 500 })
-    },
-  )
+  t.test(`do-not-wait-for-empty-event-loop 6 ${place} boundedSqsBatch() works in each hook`, async (t) => {
+    for (const hook of ['runOnBefore', 'runOnAfter', 'runOnError']) {
+      const options = { runOnBefore: false, runOnAfter: false, runOnError: false, [hook]: true }
+      const context = lambdaContext()
+      const handler = middy()
+        .use(inPlace(place, doNotWaitForEmptyEventLoop(options)))
+        .handler(async (event: SQSEvent, context, options) => {
+          await failB(event, context, options)
+          throw new Error('the handler failed')
+        })
+      const handlerOfRecords = middy()
+        .use(inPlace(place, doNotWaitForEmptyEventLoop(options)))
+        .handler(failB)
+      const run = hook === 'runOnError' ? handler : handlerOfRecords
+      t.strictSame(failed(await run(standardEvent('a', 'b'), context)), ['b'], hook)
+      t.equal(context.callbackWaitsForEmptyEventLoop, false, hook)
+    }
+  })
 }
+
+for (const place of places) {
+  t.test(`input-output-logger ${place} boundedSqsBatch() logs event and report`, async (t) => {
+    const logs: unknown[] = []
+    const logger = (message: unknown) => logs.push(structuredClone(message))
+    const handler = middy()
+      .use(inPlace(place, inputOutputLogger({ logger, omitPaths: ['event.Records.[].body'] })))
+      .handler(failB)
+    const event = standardEvent('a', 'b')
+    const response = await handler(event, lambdaContext())
+    t.strictSame(failed(response), ['b'])
+    const withoutBodies = event.Records.map(({ body: _, ...record }) => record)
+    t.strictSame(logs, [{ event: { Records: withoutBodies } }, { response }])
+    t.equal(event.Records[0]?.body, 'body of a')
+  })
+}
+
+for (const place of places) {
+  t.test(`error-logger ${place} boundedSqsBatch() logs no failed records`, async (t) => {
+    const logs: unknown[] = []
+    const logger = ({ error }: { error: unknown }) => logs.push((error as Error).message)
+    const handlerOf = (handle: typeof failB) =>
+      middy()
+        .use(inPlace(place, errorLogger({ logger })))
+        .handler(handle)
+    t.strictSame(failed(await handlerOf(failB)(standardEvent('a', 'b'), lambdaContext())), ['b'])
+    t.strictSame(logs.splice(0), [])
+    const throwing = handlerOf(async (...parameters) => {
+      await failB(...parameters)
+      throw new Error('the handler failed')
+    })
+    t.strictSame(failed(await throwing(standardEvent('a', 'b'), lambdaContext())), ['b'])
+    t.strictSame(logs.splice(0), ['the handler failed'])
+    await t.rejects(handlerOf(failB)({} as SQSEvent, lambdaContext()), { code: 'ERR_INVALID_SQS_EVENT' })
+    t.strictSame(logs, ['Expected an SQS event with a Records array, got Records: undefined'])
+  })
+}
+
+t.test('warmup must be used before boundedSqsBatch(): a warm-up event is not an SQS event', async (t) => {
+  const warmUp = { source: 'serverless-plugin-warmup' } as never
+  const handlerOf = (place: 'before' | 'after') => middy().use(inPlace(place, warmup())).handler(failB)
+  t.equal(await handlerOf('before')(warmUp, lambdaContext()), 'warmup')
+  t.strictSame(failed(await handlerOf('before')(standardEvent('a', 'b'), lambdaContext())), ['b'])
+  await t.rejects(handlerOf('after')(warmUp, lambdaContext()), { code: 'ERR_INVALID_SQS_EVENT' })
+})
+
+t.test(`a middleware that returns from \`after\` must be used before boundedSqsBatch()`, async (t) => {
+  const returnsFromAfter = {
+    after: ({ response }: { response: unknown }) => ({ ...(response as object), seen: true }),
+  }
+  const handlerOf = (place: 'before' | 'after') =>
+    middy<SQSEvent>()
+      .use(inPlace(place, returnsFromAfter))
+      .handler((event) => Promise.allSettled(event.Records.map((record) => failIfB(record.messageId))))
+  const right = await handlerOf('before')(standardEvent('a', 'b'), lambdaContext())
+  t.strictSame(right, { batchItemFailures: [{ itemIdentifier: 'b' }], seen: true })
+  // Lambda would treat this as success and delete b.
+  t.notOk('batchItemFailures' in (await handlerOf('after')(standardEvent('a', 'b'), lambdaContext())))
+})
+
+t.test(
+  'a middleware that responds to errors must be used before boundedSqsBatch() and not replace a response',
+  async (t) => {
+    const respondsToErrors = {
+      onError: ({ response }: { response: unknown }) => (response === undefined ? { statusCode: 500 } : undefined),
+    }
+    const handlerOf = (place: 'before' | 'after') =>
+      middy()
+        .use(inPlace(place, respondsToErrors))
+        .handler(async (event: SQSEvent, context, options) => {
+          await failB(event, context, options)
+          throw new Error('the handler failed')
+        })
+    const right = await handlerOf('before')(standardEvent('a', 'b'), lambdaContext())
+    t.strictSame(right, { batchItemFailures: [{ itemIdentifier: 'b' }] })
+    // Lambda would treat these as success and delete every message.
+    t.strictSame(await handlerOf('after')(standardEvent('a', 'b'), lambdaContext()), { statusCode: 500 })
+    t.strictSame(await handlerOf('before')({} as SQSEvent, lambdaContext()), { statusCode: 500 })
+  },
+)
 
 async function failIfB(id: string): Promise<void> {
   if (id === 'b') throw new Error('b failed')

@@ -4,63 +4,59 @@ import { Logger } from '@aws-lambda-powertools/logger'
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware'
+import middy from '@middy/core'
 import t, { type Test } from 'tap'
 import { eachRecord, type RecordHandler } from '../../src/index.ts'
 import { busyClock } from '../support/clock.ts'
 import { lambdaContext, ours, printed } from '../support/compat.ts'
-import { cores } from '../support/cores.ts'
 import { ids, standardEvent } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
 
-for (const [core, middy] of cores) {
-  t.test(`injectLambdaContext, used before or after: log lines have the request id (${core})`, async (t) => {
-    for (const place of ['before', 'after']) {
-      const logger = new Logger({ serviceName: 'orders' })
-      const context = injectLambdaContext(logger, { logEvent: true, resetKeys: true })
-      const handler = middy()
-        .use(place === 'before' ? [context, ours()] : [ours(), context])
-        .handler(
-          eachRecord(({ messageId }) => {
-            logger.info('handling', { messageId })
-            if (messageId === 'b') throw new Error('b failed')
-          }),
-        )
-      const event = standardEvent('a', 'b', 'c')
-      const lines = await printed(async () => t.strictSame(failed(await handler(event, lambdaContext())), ['b'], place))
-      t.match(lines, [
-        { message: 'Lambda invocation event', event },
-        ...['a', 'b', 'c'].map((messageId) => ({
-          message: 'handling',
-          messageId,
-          function_request_id: 'request-1',
-          service: 'orders',
-        })),
-      ])
-    }
-  })
-
-  t.test(`logMetrics, used before or after: one line for the batch (${core})`, async (t) => {
-    for (const place of ['before', 'after']) {
-      const metrics = new Metrics({ namespace: 'orders', serviceName: 'worker' })
-      const flush = logMetrics(metrics, { captureColdStartMetric: false })
-      const handler = middy()
-        .use(place === 'before' ? [flush, ours()] : [ours(), flush])
-        .handler(
-          eachRecord(({ messageId }) => {
-            metrics.addMetric(messageId === 'b' ? 'refused' : 'handled', MetricUnit.Count, 1)
-            if (messageId === 'b') throw new Error('b failed')
-          }),
-        )
-      const lines = await printed(async () =>
-        t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), lambdaContext())), ['b'], place),
+t.test('injectLambdaContext, used before or after: log lines have the request id', async (t) => {
+  for (const place of ['before', 'after']) {
+    const logger = new Logger({ serviceName: 'orders' })
+    const context = injectLambdaContext(logger, { logEvent: true, resetKeys: true })
+    const handler = middy()
+      .use(place === 'before' ? [context, ours()] : [ours(), context])
+      .handler(
+        eachRecord(({ messageId }) => {
+          logger.info('handling', { messageId })
+          if (messageId === 'b') throw new Error('b failed')
+        }),
       )
-      t.match(lines, [{ handled: [1, 1], refused: 1, service: 'worker' }])
-      t.equal(lines.length, 1)
-    }
-  })
-}
+    const event = standardEvent('a', 'b', 'c')
+    const lines = await printed(async () => t.strictSame(failed(await handler(event, lambdaContext())), ['b'], place))
+    t.match(lines, [
+      { message: 'Lambda invocation event', event },
+      ...['a', 'b', 'c'].map((messageId) => ({
+        message: 'handling',
+        messageId,
+        function_request_id: 'request-1',
+        service: 'orders',
+      })),
+    ])
+  }
+})
 
-const [, [, middy]] = cores as [unknown, (typeof cores)[number]]
+t.test('logMetrics, used before or after: one line for the batch', async (t) => {
+  for (const place of ['before', 'after']) {
+    const metrics = new Metrics({ namespace: 'orders', serviceName: 'worker' })
+    const flush = logMetrics(metrics, { captureColdStartMetric: false })
+    const handler = middy()
+      .use(place === 'before' ? [flush, ours()] : [ours(), flush])
+      .handler(
+        eachRecord(({ messageId }) => {
+          metrics.addMetric(messageId === 'b' ? 'refused' : 'handled', MetricUnit.Count, 1)
+          if (messageId === 'b') throw new Error('b failed')
+        }),
+      )
+    const lines = await printed(async () =>
+      t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), lambdaContext())), ['b'], place),
+    )
+    t.match(lines, [{ handled: [1, 1], refused: 1, service: 'worker' }])
+    t.equal(lines.length, 1)
+  }
+})
 
 /** Runs a handler for `m0` and `m1`. Both records start before one of them continues after `await yielded()`. */
 function runTwo(t: Test, handle: RecordHandler, ...middlewares: Parameters<ReturnType<typeof middy>['use']>[0][]) {
@@ -189,23 +185,21 @@ t.test('the tracer of Powertools', async (t) => {
     return all.map(({ name, parent_id }) => `${name} in ${nameOf(parent_id) ?? 'the invocation'}`).sort()
   }
 
-  for (const [core, middy] of cores) {
-    await t.test(`captureLambdaHandler, used before or after: one segment per batch (${core})`, async (t) => {
-      for (const place of ['before', 'after']) {
-        const capture = captureLambdaHandler(tracer)
-        const handler = middy()
-          .use(place === 'before' ? [capture, ours()] : [ours(), capture])
-          .handler(
-            eachRecord(({ messageId }) => {
-              if (messageId === 'b') throw new Error('b failed')
-            }),
-          )
-        const response = await handler(standardEvent('a', 'b'), lambdaContext())
-        t.strictSame(failed(response), ['b'])
-        t.match(await receive(1), [{ name: '## index.handler', annotations: { Service: 'orders' } }])
-      }
-    })
-  }
+  await t.test('captureLambdaHandler, used before or after: one segment per batch', async (t) => {
+    for (const place of ['before', 'after']) {
+      const capture = captureLambdaHandler(tracer)
+      const handler = middy()
+        .use(place === 'before' ? [capture, ours()] : [ours(), capture])
+        .handler(
+          eachRecord(({ messageId }) => {
+            if (messageId === 'b') throw new Error('b failed')
+          }),
+        )
+      const response = await handler(standardEvent('a', 'b'), lambdaContext())
+      t.strictSame(failed(response), ['b'])
+      t.match(await receive(1), [{ name: '## index.handler', annotations: { Service: 'orders' } }])
+    }
+  })
 
   await t.test('tracer.setSegment() in a record handler mixes up the traces of records', async (t) => {
     busyClock(t) // on a busy machine, 10 ms could pass before the second record starts

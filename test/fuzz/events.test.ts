@@ -1,22 +1,10 @@
-import middy7 from '@middy/core'
+import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import fc from 'fast-check'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
-import {
-  anything,
-  check,
-  core,
-  equal,
-  failsWith,
-  keyOf,
-  middyOf,
-  oneOf,
-  outcomeOf,
-  reported,
-  SECRET,
-} from '../support/fuzz.ts'
+import { anything, check, equal, failsWith, keyOf, oneOf, outcomeOf, reported, SECRET } from '../support/fuzz.ts'
 import { testContext } from '../support/handlers.ts'
 import { lookUp, revoked, throwingOn, trapped, withLength } from '../support/hostile.ts'
 import { logged } from '../support/output.ts'
@@ -137,7 +125,6 @@ const LISTS: Record<string, [isSame: boolean, make: (Records: unknown[]) => unkn
 }
 
 const events = fc.record({
-  core,
   event: fc.oneof({ weight: 2, arbitrary: oneOf('plain') }, keyOf(EVENTS)),
   records: fc.array(fc.oneof({ weight: 3, arbitrary: oneOf('good') }, keyOf(RECORDS)), { maxLength: 6 }),
   fails: fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
@@ -146,12 +133,12 @@ const events = fc.record({
 })
 
 t.test('a valid event gets an exact report, and any other value fails before a record starts', async (t) => {
-  await check(0.3, events, async ({ core, event, records, fails, isJson, any }) => {
+  await check(0.3, events, async ({ event, records, fails, isJson, any }) => {
     const [isEvent, makeEvent] = lookUp(EVENTS, event)
     const given = records.map((name, index) => lookUp(RECORDS, name)[1](`m${index}`, any))
     const isValid = isEvent && records.every((name) => lookUp(RECORDS, name)[0])
     const started: number[] = []
-    const handler = middyOf(core)<never, SQSBatchResponse>()
+    const handler = middy<never, SQSBatchResponse>()
       .use(boundedSqsBatch())
       .handler(
         eachRecord(
@@ -196,7 +183,6 @@ function isReadableJson(name: string, record: unknown): boolean {
 }
 
 const replacements = fc.record({
-  core,
   records: fc.array(fc.oneof({ weight: 3, arbitrary: oneOf('copy') }, keyOf(REPLACEMENTS)), { maxLength: 5 }),
   list: fc.oneof({ weight: 2, arbitrary: oneOf('itself') }, keyOf(LISTS)),
   fails: fc.array(fc.boolean(), { minLength: 5, maxLength: 5 }),
@@ -206,12 +192,12 @@ const replacements = fc.record({
 t.test(
   'after a later middleware changed the records, the report is exact if the ids are the same; otherwise the invocation fails',
   async (t) => {
-    await check(0.1, replacements, async ({ core, records, list, fails, any }) => {
+    await check(0.1, replacements, async ({ records, list, fails, any }) => {
       if (list === 'without a length' && records.length === 0) return // both lists are empty then
       const [isSameList, makeList] = lookUp(LISTS, list)
       const isSame = isSameList && records.every((name) => lookUp(REPLACEMENTS, name)[0])
       const started: number[] = []
-      const handler = middyOf(core)<SQSEvent, SQSBatchResponse>()
+      const handler = middy<SQSEvent, SQSBatchResponse>()
         .use(boundedSqsBatch())
         .before(({ event }) => {
           const changed = event.Records.map((record, index) =>
@@ -243,7 +229,7 @@ t.test('100,000 records of a standard queue and of a FIFO queue are reported exa
   const size = 100_000
   for (const event of [standardEvent(...ids(size)), fifoEvent(...ids(size))]) {
     for (const [index, { attributes }] of event.Records.entries()) attributes.MessageGroupId = `g${index % 50_000}`
-    const handler = middy7()
+    const handler = middy()
       .use(boundedSqsBatch({ logger: false }))
       .handler(
         eachRecord((_record, _context, { index }) => {
@@ -259,7 +245,7 @@ t.test('100,000 records of a standard queue and of a FIFO queue are reported exa
 
 t.test('a body of 6 MB is parsed or fails its record, and the log entry stays short', async (t) => {
   const body = 'x'.repeat(6e6)
-  const handler = middy7()
+  const handler = middy()
     .use(boundedSqsBatch())
     .handler(
       eachRecord(

@@ -1,3 +1,4 @@
+import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import fc from 'fast-check'
 import t from 'tap'
@@ -6,11 +7,9 @@ import { mockClock } from '../support/clock.ts'
 import { sqsRecord } from '../support/events.ts'
 import {
   check,
-  core,
   equal,
   failsWith,
   keyOf,
-  middyOf,
   type Outcome,
   oneOf,
   outcomesOf,
@@ -29,7 +28,6 @@ interface Plan {
 }
 
 const scenarios = fc.record({
-  core,
   plans: fc.array(
     fc.record({
       behaviour: keyOf(BEHAVIOURS),
@@ -162,7 +160,7 @@ async function runInvocations(setting: Setting) {
   }
   const inners = Array.from({ length: setting.invocations }, () => innerOf(setting.inner, plans, thrown))
   const queued = inners.map(({ handle }) => handle)
-  const handler = middyOf(setting.core)({ timeoutEarlyInMillis: isEarly ? 5 : 0 })
+  const handler = middy({ timeoutEarlyInMillis: isEarly ? 5 : 0 })
     .after(() => {
       if (setting.isThrownOutside) throw thrown
     })

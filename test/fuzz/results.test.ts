@@ -1,14 +1,14 @@
+import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import fc from 'fast-check'
 import t from 'tap'
 import { boundedSqsBatch } from '../../src/index.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
-import { anything, check, core, equal, failsWith, keyOf, middyOf, oneOf, outcomeOf, reported } from '../support/fuzz.ts'
+import { anything, check, equal, failsWith, keyOf, oneOf, outcomeOf, reported } from '../support/fuzz.ts'
 import { listOf, testContext } from '../support/handlers.ts'
 import { lookUp, WRAPPERS } from '../support/hostile.ts'
 
 const results = fc.record({
-  core,
   size: fc.nat(5),
   isFifo: fc.boolean(),
   throwOnFullBatchFailure: fc.boolean(),
@@ -43,9 +43,9 @@ function listedBy(returned: unknown, ids: readonly string[]): string[] | undefin
 }
 
 t.test('a random return value of an inner handler gives a report of the listed records, or an error', async (t) => {
-  await check(0.2, results, async ({ core, size, isFifo, throwOnFullBatchFailure, returned, wrapper }) => {
+  await check(0.2, results, async ({ size, isFifo, throwOnFullBatchFailure, returned, wrapper }) => {
     const [isReadable, wrap] = lookUp(WRAPPERS, wrapper)
-    const handler = middyOf(core)<SQSEvent, SQSBatchResponse>()
+    const handler = middy<SQSEvent, SQSBatchResponse>()
       .use(boundedSqsBatch({ throwOnFullBatchFailure }))
       .handler(async () => wrap(returned) as never)
     const groups = ids(size).map((_id, index) => (index % 2 === 0 ? 'even' : 'odd'))

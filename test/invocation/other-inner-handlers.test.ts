@@ -3,7 +3,6 @@ import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { type BatchHandler, boundedSqsBatch, eachRecord } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
-import { cores } from '../support/cores.ts'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, listOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
@@ -352,63 +351,61 @@ t.test('a second run fails the invocation also if the inner handler catches its 
   }
 })
 
-for (const [version, core] of cores) {
-  t.test(`a later middleware's replacement event is refused if its records differ (${version})`, async (t) => {
-    const settle = (async ({ Records }: SQSEvent) =>
-      Promise.allSettled(
-        Records.map(async ({ messageId }) => messageId === 'a' && Promise.reject(new Error('a'))),
-      )) as never
-    const list = (async ({ Records }: SQSEvent) => ({
-      batchItemFailures: Records.filter(({ messageId }) => messageId === 'a').map(({ messageId }) => ({
-        itemIdentifier: messageId,
-      })),
-    })) as never
-    const bounded = eachRecord(({ messageId }) => {
-      if (messageId === 'a') throw new Error('a')
-    })
-    const inheriting = (event: SQSEvent, Records: unknown): SQSEvent =>
-      Object.create(event, { Records: { value: Records } })
-    const changes: [what: string, replace: (event: SQSEvent) => SQSEvent, isRefused: boolean][] = [
-      ['a copy', (event) => ({ ...event }), false],
-      ['copies of the records', ({ Records }) => ({ Records: Records.map((record) => ({ ...record })) }), false],
-      ['reversed', (event) => ({ ...event, Records: event.Records.toReversed() }), true],
-      ['one removed', (event) => ({ ...event, Records: event.Records.slice(0, 2) }), true],
-      ['one added', (event) => ({ ...event, Records: [...event.Records, sqsRecord('d')] }), true],
-      [
-        'an object that inherits from the event, reversed',
-        (event) => inheriting(event, event.Records.toReversed()),
-        true,
-      ],
-    ]
-    for (const [what, replace, isRefused] of changes) {
-      for (const isRestored of [false, true]) {
-        for (const inner of [settle, list, bounded]) {
-          const original: SQSEvent[] = []
-          const handler = core<SQSEvent, SQSBatchResponse>()
-            .use(boundedSqsBatch({ logger: false }))
-            .use({
-              before(request) {
-                original.push(request.event)
-                request.event = replace(request.event)
-              },
-              after(request) {
-                if (isRestored) request.event = original[0] as SQSEvent
-              },
-            })
-            .handler(inner)
-          const result = handler(standardEvent('a', 'b', 'c'), testContext())
-          const name = `${what}, ${isRestored ? 'restored, ' : ''}${[settle, list, bounded].indexOf(inner)}`
-          // eachRecord() does not accept a copy of the event.
-          if (isRefused || inner === bounded) {
-            await t.rejects(result, { name: 'TypeError' }, name)
-          } else {
-            t.strictSame(failed(await result), ['a'], name)
-          }
+t.test("a later middleware's replacement event is refused if its records differ", async (t) => {
+  const settle = (async ({ Records }: SQSEvent) =>
+    Promise.allSettled(
+      Records.map(async ({ messageId }) => messageId === 'a' && Promise.reject(new Error('a'))),
+    )) as never
+  const list = (async ({ Records }: SQSEvent) => ({
+    batchItemFailures: Records.filter(({ messageId }) => messageId === 'a').map(({ messageId }) => ({
+      itemIdentifier: messageId,
+    })),
+  })) as never
+  const bounded = eachRecord(({ messageId }) => {
+    if (messageId === 'a') throw new Error('a')
+  })
+  const inheriting = (event: SQSEvent, Records: unknown): SQSEvent =>
+    Object.create(event, { Records: { value: Records } })
+  const changes: [what: string, replace: (event: SQSEvent) => SQSEvent, isRefused: boolean][] = [
+    ['a copy', (event) => ({ ...event }), false],
+    ['copies of the records', ({ Records }) => ({ Records: Records.map((record) => ({ ...record })) }), false],
+    ['reversed', (event) => ({ ...event, Records: event.Records.toReversed() }), true],
+    ['one removed', (event) => ({ ...event, Records: event.Records.slice(0, 2) }), true],
+    ['one added', (event) => ({ ...event, Records: [...event.Records, sqsRecord('d')] }), true],
+    [
+      'an object that inherits from the event, reversed',
+      (event) => inheriting(event, event.Records.toReversed()),
+      true,
+    ],
+  ]
+  for (const [what, replace, isRefused] of changes) {
+    for (const isRestored of [false, true]) {
+      for (const inner of [settle, list, bounded]) {
+        const original: SQSEvent[] = []
+        const handler = middy<SQSEvent, SQSBatchResponse>()
+          .use(boundedSqsBatch({ logger: false }))
+          .use({
+            before(request) {
+              original.push(request.event)
+              request.event = replace(request.event)
+            },
+            after(request) {
+              if (isRestored) request.event = original[0] as SQSEvent
+            },
+          })
+          .handler(inner)
+        const result = handler(standardEvent('a', 'b', 'c'), testContext())
+        const name = `${what}, ${isRestored ? 'restored, ' : ''}${[settle, list, bounded].indexOf(inner)}`
+        // eachRecord() does not accept a copy of the event.
+        if (isRefused || inner === bounded) {
+          await t.rejects(result, { name: 'TypeError' }, name)
+        } else {
+          t.strictSame(failed(await result), ['a'], name)
         }
       }
     }
-  })
-}
+  }
+})
 
 t.test('settled results are refused if a later middleware replaced the event by null', async (t) => {
   const handler = middy<SQSEvent, SQSBatchResponse>()
@@ -736,48 +733,46 @@ t.test('an event that a hook sets and reads after eachRecord() does not change t
   t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), ['b'])
 })
 
-for (const [version, core] of cores) {
-  // A handler that does not pass Middy's signal on. Near the timeout, its response may come from the early timeout.
-  const refused: [what: string, respond: (event: SQSEvent, report: SQSBatchResponse) => unknown, message: RegExp][] = [
-    ['too few results', () => [ok, no], /2 results for 3 records/],
-    ['an id that is not in the batch', () => listOf('unknown'), /entry 0 is not a record of the batch/],
-    [
-      'an id that is not in the batch, in the report',
-      (_event, report) => {
-        report.batchItemFailures.push({ itemIdentifier: 'unknown' })
-        return report
-      },
-      /entry 1 is not a record of the batch/,
-    ],
-    [
-      'results of reordered records',
-      ({ Records }) => {
-        Records.reverse()
-        return [ok, no, no]
-      },
-      /Records of the event are not those that came/,
-    ],
-    ['an object that throws when it is read', () => throwing, /throws when it is read/],
-  ]
-  for (const [what, respond, message] of refused) {
-    t.test(`${what} are refused also if the time budget has ended the batch (${version})`, async (t) => {
-      const clock = mockClock(t)
-      const held = heldRecords()
-      const handler = core<SQSEvent, SQSBatchResponse>()
-        .use(boundedSqsBatch({ logger: false }))
-        .handler(async (event, context) => {
-          const report = await eachRecord(held.handle)(event, context)
-          return respond(event, report) as never
-        })
-      const result = handler(standardEvent('a', 'b', 'c'), timedContext(1000))
-      await settled()
-      held.succeed('a')
-      held.succeed('b')
-      await settled()
-      clock.advance(950)
-      await t.rejects(result, { name: 'TypeError', message })
-    })
-  }
+// A handler that does not pass Middy's signal on. Near the timeout, its response may come from the early timeout.
+const refused: [what: string, respond: (event: SQSEvent, report: SQSBatchResponse) => unknown, message: RegExp][] = [
+  ['too few results', () => [ok, no], /2 results for 3 records/],
+  ['an id that is not in the batch', () => listOf('unknown'), /entry 0 is not a record of the batch/],
+  [
+    'an id that is not in the batch, in the report',
+    (_event, report) => {
+      report.batchItemFailures.push({ itemIdentifier: 'unknown' })
+      return report
+    },
+    /entry 1 is not a record of the batch/,
+  ],
+  [
+    'results of reordered records',
+    ({ Records }) => {
+      Records.reverse()
+      return [ok, no, no]
+    },
+    /Records of the event are not those that came/,
+  ],
+  ['an object that throws when it is read', () => throwing, /throws when it is read/],
+]
+for (const [what, respond, message] of refused) {
+  t.test(`${what} are refused also if the time budget has ended the batch`, async (t) => {
+    const clock = mockClock(t)
+    const held = heldRecords()
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(async (event, context) => {
+        const report = await eachRecord(held.handle)(event, context)
+        return respond(event, report) as never
+      })
+    const result = handler(standardEvent('a', 'b', 'c'), timedContext(1000))
+    await settled()
+    held.succeed('a')
+    held.succeed('b')
+    await settled()
+    clock.advance(950)
+    await t.rejects(result, { name: 'TypeError', message })
+  })
 }
 
 t.test(

@@ -1,8 +1,8 @@
 /**
  * Checks both packages as they are published: packed by the release step, installed into an empty project and used from
- * there under Node 22, 24 and 26. The library is used by import, by require() and in a bundle, with @middy/core 6 and
- * 7. The command-line tool is used by its command and by its entry for tests. Their declarations must compile there.
- * Prints one line for each check, and exits with 1 if one failed.
+ * there under Node 22, 24 and 26. The library is used by import, by require() and in a bundle, with the oldest
+ * @middy/core that the peer range allows and with the newest. The command-line tool is used by its command and by its
+ * entry for tests. Their declarations must compile there. Prints one line for each check, and exits with 1 if one failed.
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -51,16 +51,13 @@ async function checkPackage(): Promise<void> {
     typescript7: 'npm:typescript@7',
     esbuild: '^0.28.0',
   })
-  const projects = [
-    await install('middy-6', { '@middy/core': '^6.0.0', ...consumerOf(tarball) }),
-    // The declarations of @middy/core 7 import this optional peer.
-    await install('middy-7', {
-      '@middy/core': '^7.0.0',
+  for (const range of ['7.8.0', '^7.8.0']) {
+    const project = await install(`middy-${range}`, {
+      '@middy/core': range,
+      // The declarations of @middy/core import this optional peer.
       '@aws/durable-execution-sdk-js': '^2.0.0',
       ...consumerOf(tarball),
-    }),
-  ]
-  for (const project of projects) {
+    })
     const middy = `@middy/core ${await versionOf(project, '@middy/core')}`
     await cp(CONSUMER, project, { recursive: true })
     await check(`source maps, ${middy}`, () => checkSourceMaps(project))
@@ -102,7 +99,7 @@ async function checkPackage(): Promise<void> {
 /** The command-line tool with a handler that uses the library. */
 async function checkTool(tarball: string, toolTarball: string, tools: string): Promise<void> {
   const project = await install('tool', {
-    '@middy/core': '^7.0.0',
+    '@middy/core': '^7.8.0',
     '@aws/durable-execution-sdk-js': '^2.0.0',
     'bounded-sqs-batch': `file:${toolTarball}`,
     ...consumerOf(tarball),
@@ -125,7 +122,7 @@ async function checkTool(tarball: string, toolTarball: string, tools: string): P
 /** Checks the entry `./sqs` with the oldest @aws-sdk/client-sqs that the peer range allows, and with the newest. */
 async function checkSqs(tarball: string, tools: string, range: string): Promise<void> {
   const project = await install(`sqs-${range}`, {
-    '@middy/core': '^7.0.0',
+    '@middy/core': '^7.8.0',
     '@aws/durable-execution-sdk-js': '^2.0.0',
     '@aws-sdk/client-sqs': range,
     fauxqs: '^2.4.1',

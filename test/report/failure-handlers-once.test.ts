@@ -3,69 +3,66 @@ import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord, FullBatchFailureError } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
-import { cores } from '../support/cores.ts'
 import { standardEvent } from '../support/events.ts'
 import { failing, keep, noteFailures } from '../support/failures.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 
-for (const [version, core] of cores) {
-  t.test(`failure handlers run at most once per invocation, whatever else fails (${version})`, async (t) => {
-    const { calls, onFailure } = noteFailures(keep('x2'))
-    const handlerWith = (options: BoundedSqsBatchOptions = {}) =>
-      core<SQSEvent, SQSBatchResponse>().use(boundedSqsBatch({ logger: false, onFailure, ...options }))
-    const event = standardEvent('x1', 'a', 'x2')
+t.test('failure handlers run at most once per invocation, whatever else fails', async (t) => {
+  const { calls, onFailure } = noteFailures(keep('x2'))
+  const handlerWith = (options: BoundedSqsBatchOptions = {}) =>
+    middy<SQSEvent, SQSBatchResponse>().use(boundedSqsBatch({ logger: false, onFailure, ...options }))
+  const event = standardEvent('x1', 'a', 'x2')
 
-    await t.test('an after hook of an earlier middleware throws', async (t) => {
-      const handler = core()
-        .after(() => {
-          throw new Error('metrics cannot be sent')
-        })
-        .use(boundedSqsBatch({ logger: false, onFailure }))
-        .handler(eachRecord(failing))
-      t.strictSame(failed(await handler(event, testContext())), ['x2'])
-      t.strictSame(calls.splice(0), [['x1', 'x2']])
-    })
-
-    await t.test('an after hook of a later middleware throws', async (t) => {
-      const handler = handlerWith()
-        .after(() => {
-          throw new Error('inner')
-        })
-        .handler(eachRecord(failing))
-      t.strictSame(failed(await handler(event, testContext())), ['x2'])
-      t.strictSame(calls.splice(0), [['x1', 'x2']])
-    })
-
-    await t.test('the inner handler throws while records are in flight', async (t) => {
-      const held = heldRecords()
-      const handler = handlerWith({ concurrency: 2 }).handler(async (event, context) => {
-        void eachRecord(held.handle)(event, context)
-        await settled()
-        held.fail('x1')
-        await settled()
-        throw new Error('the other half failed')
+  await t.test('an after hook of an earlier middleware throws', async (t) => {
+    const handler = middy()
+      .after(() => {
+        throw new Error('metrics cannot be sent')
       })
-      t.strictSame(failed(await handler(standardEvent('x1', 'x2', 'a', 'b'), testContext())), ['x2', 'b'])
-      t.strictSame(calls.splice(0), [['x1', 'x2', 'a']], 'b has not started')
-    })
-
-    await t.test('throwOnFullBatchFailure throws', async (t) => {
-      const handler = handlerWith({ throwOnFullBatchFailure: true }).handler(eachRecord(failing))
-      await t.rejects(handler(standardEvent('x2'), testContext()), FullBatchFailureError)
-      t.strictSame(calls.splice(0), [['x2']])
-    })
-
-    await t.test('a refused return value fails the invocation, and no failure handler runs', async (t) => {
-      const handler = handlerWith().handler(async (event, context) => {
-        await eachRecord(failing)(event, context)
-        return undefined as never
-      })
-      await t.rejects(handler(event, testContext()), { name: 'TypeError' })
-      t.strictSame(calls.splice(0), [])
-    })
+      .use(boundedSqsBatch({ logger: false, onFailure }))
+      .handler(eachRecord(failing))
+    t.strictSame(failed(await handler(event, testContext())), ['x2'])
+    t.strictSame(calls.splice(0), [['x1', 'x2']])
   })
-}
+
+  await t.test('an after hook of a later middleware throws', async (t) => {
+    const handler = handlerWith()
+      .after(() => {
+        throw new Error('inner')
+      })
+      .handler(eachRecord(failing))
+    t.strictSame(failed(await handler(event, testContext())), ['x2'])
+    t.strictSame(calls.splice(0), [['x1', 'x2']])
+  })
+
+  await t.test('the inner handler throws while records are in flight', async (t) => {
+    const held = heldRecords()
+    const handler = handlerWith({ concurrency: 2 }).handler(async (event, context) => {
+      void eachRecord(held.handle)(event, context)
+      await settled()
+      held.fail('x1')
+      await settled()
+      throw new Error('the other half failed')
+    })
+    t.strictSame(failed(await handler(standardEvent('x1', 'x2', 'a', 'b'), testContext())), ['x2', 'b'])
+    t.strictSame(calls.splice(0), [['x1', 'x2', 'a']], 'b has not started')
+  })
+
+  await t.test('throwOnFullBatchFailure throws', async (t) => {
+    const handler = handlerWith({ throwOnFullBatchFailure: true }).handler(eachRecord(failing))
+    await t.rejects(handler(standardEvent('x2'), testContext()), FullBatchFailureError)
+    t.strictSame(calls.splice(0), [['x2']])
+  })
+
+  await t.test('a refused return value fails the invocation, and no failure handler runs', async (t) => {
+    const handler = handlerWith().handler(async (event, context) => {
+      await eachRecord(failing)(event, context)
+      return undefined as never
+    })
+    await t.rejects(handler(event, testContext()), { name: 'TypeError' })
+    t.strictSame(calls.splice(0), [])
+  })
+})
 
 t.test("failure handlers run once after Middy's early timeout, if that leaves time", async (t) => {
   const clock = mockClock(t)

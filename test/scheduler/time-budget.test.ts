@@ -11,7 +11,6 @@ import {
 } from '../../src/index.ts'
 import { END_PER_RECORD } from '../../src/scheduler/deadlines.ts'
 import { busyClock, iterationCounter, mockClock, settled } from '../support/clock.ts'
-import { cores } from '../support/cores.ts'
 import { withEnvironment } from '../support/environment.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
@@ -298,131 +297,123 @@ t.test('a FIFO group does not go on after the drain', async (t) => {
   t.strictSame(failed(await result), ['a2', 'b1', 'b2'])
 })
 
-for (const [version, core] of cores) {
-  for (const early of [{ batchItemFailures: [] }, { statusCode: 504 }]) {
-    const what = Object.keys(early)[0]
-    t.test(
-      `ids that a handler added to the report stay reported if an early timeout returns ${what} (${version})`,
-      async (t) => {
-        const clock = mockClock(t)
-        const handler = core({ timeoutEarlyResponse: () => early })
-          .use(boundedSqsBatch({ logger: false }))
-          .handler(async (event: SQSEvent, context, options) => {
-            const report = await eachRecord(({ messageId }) => {
-              if (messageId === 'b') throw new Error('b')
-            })(event, context, options)
-            report.batchItemFailures.push({ itemIdentifier: 'a' })
-            await new Promise(() => {})
-            return report
-          })
-        const result = handler(standardEvent('a', 'b', 'c'), timedContext(30))
-        await settled()
-        clock.advance(25)
-        t.strictSame(failed(await result), ['a', 'b'])
-      },
-    )
-  }
-
-  for (const [what, timeoutEarlyResponse] of [
-    ['returns an empty list', () => ({ batchItemFailures: [] })],
-    ['returns another object', () => ({ statusCode: 504 })],
-    [
-      'throws',
-      () => {
-        throw new Error('timeout')
-      },
-    ],
-  ] as const) {
-    t.test(
-      `ids that a handler adds right after eachRecord() are reported if an early timeout that ${what} ends it (${version})`,
-      async (t) => {
-        const clock = mockClock(t)
-        const handler = core({ timeoutEarlyResponse })
-          .use(boundedSqsBatch({ logger: false, timeBudget: false }))
-          .handler(async (event: SQSEvent, context, options) => {
-            const report = await eachRecord(({ messageId }) => {
-              if (messageId === 'b') return new Promise(() => {})
-            })(event, context, options)
-            report.batchItemFailures.push({ itemIdentifier: 'a' })
-            return report
-          })
-        const result = handler(standardEvent('a', 'b', 'c'), timedContext(30))
-        await settled()
-        clock.advance(25)
-        t.strictSame(failed(await result), ['a', 'b'])
-      },
-    )
-  }
-
-  t.test(`after the early timeout of an invocation, invalid responses of others fail (${version})`, async (t) => {
+for (const early of [{ batchItemFailures: [] }, { statusCode: 504 }]) {
+  const what = Object.keys(early)[0]
+  t.test(`ids that a handler added to the report stay reported if an early timeout returns ${what}`, async (t) => {
     const clock = mockClock(t)
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const handler = core({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
-      .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+    const handler = middy({ timeoutEarlyResponse: () => early })
+      .use(boundedSqsBatch({ logger: false }))
       .handler(async (event: SQSEvent, context, options) => {
-        await eachRecord(() => {})(event, context, options)
-        await promise
-        return {} as SQSBatchResponse
+        const report = await eachRecord(({ messageId }) => {
+          if (messageId === 'b') throw new Error('b')
+        })(event, context, options)
+        report.batchItemFailures.push({ itemIdentifier: 'a' })
+        await new Promise(() => {})
+        return report
       })
-    const first = handler(standardEvent('a', 'b'), timedContext(30))
-    const second = handler(standardEvent('c'), timedContext(5000))
+    const result = handler(standardEvent('a', 'b', 'c'), timedContext(30))
     await settled()
     clock.advance(25)
-    t.strictSame(failed(await first), [])
-    resolve()
-    await t.rejects(second, { name: 'TypeError', message: /batchItemFailures is undefined/ })
+    t.strictSame(failed(await result), ['a', 'b'])
   })
+}
 
-  async function slowly() {
-    await settled()
-    return { statusCode: 504 }
-  }
-  for (const [what, response, passesSignal] of [
-    ['an object', () => ({ statusCode: 504 }), true],
-    ['undefined', () => undefined, true],
-    ['a slow promise', slowly, true],
-    ['undefined, to a handler that does not pass its signal on', () => undefined, false],
-  ] as const) {
-    t.test(`an early timeout that returns ${what} reports only unfinished records (${version})`, async (t) => {
-      const clock = mockClock(t)
-      const held = heldRecords()
-      const inner = eachRecord(held.handle)
-      const handler = core<SQSEvent, SQSBatchResponse>({ timeoutEarlyResponse: response })
-        .use(boundedSqsBatch({ logger: false, timeBudget: false }))
-        .after(() => settled())
-        .handler((event, context, options) => inner(event, context, passesSignal ? options : undefined))
-      for (let invocation = 0; invocation < 3; invocation++) {
-        const result = handler(standardEvent(`a${invocation}`, 'b'), timedContext(30))
-        await settled()
-        held.succeed('b')
-        await settled()
-        clock.advance(25)
-        t.strictSame(failed(await result), [`a${invocation}`])
-      }
-    })
-  }
-
+for (const [what, timeoutEarlyResponse] of [
+  ['returns an empty list', () => ({ batchItemFailures: [] })],
+  ['returns another object', () => ({ statusCode: 504 })],
+  [
+    'throws',
+    () => {
+      throw new Error('timeout')
+    },
+  ],
+] as const) {
   t.test(
-    `overlapping invocations that time out early one after another report their records (${version})`,
+    `ids that a handler adds right after eachRecord() are reported if an early timeout that ${what} ends it`,
     async (t) => {
       const clock = mockClock(t)
-      const held = heldRecords()
-      const handler = core({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
+      const handler = middy({ timeoutEarlyResponse })
         .use(boundedSqsBatch({ logger: false, timeBudget: false }))
-        .handler(eachRecord(held.handle))
-      const first = handler(standardEvent('a', 'b'), timedContext(30))
-      const second = handler(standardEvent('c', 'd'), timedContext(60))
-      await settled()
-      held.succeed('b')
-      held.succeed('c')
+        .handler(async (event: SQSEvent, context, options) => {
+          const report = await eachRecord(({ messageId }) => {
+            if (messageId === 'b') return new Promise(() => {})
+          })(event, context, options)
+          report.batchItemFailures.push({ itemIdentifier: 'a' })
+          return report
+        })
+      const result = handler(standardEvent('a', 'b', 'c'), timedContext(30))
       await settled()
       clock.advance(25)
-      t.strictSame(failed(await first), ['a'])
-      clock.advance(30)
-      t.strictSame(failed(await second), ['d'])
+      t.strictSame(failed(await result), ['a', 'b'])
     },
   )
 }
+
+t.test('after the early timeout of an invocation, invalid responses of others fail', async (t) => {
+  const clock = mockClock(t)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const handler = middy({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
+    .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+    .handler(async (event: SQSEvent, context, options) => {
+      await eachRecord(() => {})(event, context, options)
+      await promise
+      return {} as SQSBatchResponse
+    })
+  const first = handler(standardEvent('a', 'b'), timedContext(30))
+  const second = handler(standardEvent('c'), timedContext(5000))
+  await settled()
+  clock.advance(25)
+  t.strictSame(failed(await first), [])
+  resolve()
+  await t.rejects(second, { name: 'TypeError', message: /batchItemFailures is undefined/ })
+})
+
+async function slowly() {
+  await settled()
+  return { statusCode: 504 }
+}
+for (const [what, response, passesSignal] of [
+  ['an object', () => ({ statusCode: 504 }), true],
+  ['undefined', () => undefined, true],
+  ['a slow promise', slowly, true],
+  ['undefined, to a handler that does not pass its signal on', () => undefined, false],
+] as const) {
+  t.test(`an early timeout that returns ${what} reports only unfinished records`, async (t) => {
+    const clock = mockClock(t)
+    const held = heldRecords()
+    const inner = eachRecord(held.handle)
+    const handler = middy<SQSEvent, SQSBatchResponse>({ timeoutEarlyResponse: response })
+      .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+      .after(() => settled())
+      .handler((event, context, options) => inner(event, context, passesSignal ? options : undefined))
+    for (let invocation = 0; invocation < 3; invocation++) {
+      const result = handler(standardEvent(`a${invocation}`, 'b'), timedContext(30))
+      await settled()
+      held.succeed('b')
+      await settled()
+      clock.advance(25)
+      t.strictSame(failed(await result), [`a${invocation}`])
+    }
+  })
+}
+
+t.test('overlapping invocations that time out early one after another report their records', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handler = middy({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
+    .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+    .handler(eachRecord(held.handle))
+  const first = handler(standardEvent('a', 'b'), timedContext(30))
+  const second = handler(standardEvent('c', 'd'), timedContext(60))
+  await settled()
+  held.succeed('b')
+  held.succeed('c')
+  await settled()
+  clock.advance(25)
+  t.strictSame(failed(await first), ['a'])
+  clock.advance(30)
+  t.strictSame(failed(await second), ['d'])
+})
 
 /** Checks that the signals of a batch abort at most 2 ms after `expected` ms. */
 async function checkAbort(

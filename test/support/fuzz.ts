@@ -1,10 +1,8 @@
 // Tests with random hostile input. Each outcome must be an exact report or an expected error.
 // Each test file prints its seed. `FUZZ_SEED=… node test/fuzz/handlers.test.ts` repeats a run. `FUZZ_RUNS=1000000`
 // makes it longer.
-import middy7 from '@middy/core'
 import type { SQSBatchResponse } from 'aws-lambda'
 import fc from 'fast-check'
-import middy6 from 'middy-core-6'
 import t from 'tap'
 import { settled } from './clock.ts'
 import { failed } from './handlers.ts'
@@ -22,10 +20,6 @@ export function oneOf(...values: string[]) {
 
 export function keyOf(catalogue: object) {
   return oneOf(...Object.keys(catalogue))
-}
-export const core = fc.constantFrom(6, 7)
-export function middyOf(version: number) {
-  return version === 6 ? (middy6 as unknown as typeof middy7) : middy7
 }
 
 export const anything = fc.anything({

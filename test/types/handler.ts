@@ -1,4 +1,4 @@
-// This file is never run. `npm run typecheck` compiles it with @middy/core 7 and with version 6.
+// This file is never run. `npm run typecheck` compiles it.
 import middy from '@middy/core'
 import type { APIGatewayProxyEvent, Context, SQSBatchResponse, SQSEvent, SQSHandler, SQSRecord } from 'aws-lambda'
 import boundedSqsBatchByDefault, {

@@ -3,7 +3,7 @@ const { __esModule, ...library } = require('middy-bounded-sqs-batch')
 const { useLibrary } = require('./use-library.mjs')
 
 async function main() {
-  const { default: middy } = await import('@middy/core') // version 7 has no CommonJS entry
+  const { default: middy } = await import('@middy/core') // it has no CommonJS entry
   await useLibrary(middy, library)
   // Node prints the name of an error's class.
   const named = Object.entries(library).filter(([name]) => name.endsWith('Error'))
