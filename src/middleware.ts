@@ -14,7 +14,9 @@ import { createScheduler, type Limits } from './scheduler/scheduler.ts'
 import { checkSqsEvent } from './sqs-event.ts'
 import type { BoundedSqsBatchOptions } from './types.ts'
 
-const INVOCATION = Symbol('invocation')
+const STATE = Symbol('state')
+
+const nativePromise = (async () => {})()
 
 type MiddyRequest = middy.Request<SQSEvent, SQSBatchResponse>
 
@@ -22,39 +24,79 @@ type MiddyRequest = middy.Request<SQSEvent, SQSBatchResponse>
 interface Middleware {
   before: (request: MiddyRequest) => void
   after: (request: MiddyRequest) => Promise<void>
-  onError: (request: MiddyRequest) => Promise<void>
+  onError: (request: MiddyRequest) => void
 }
 
-/** Middy creates one request object for each invocation and passes it to every hook. The invocation is stored on it. */
-type Request = MiddyRequest & { [INVOCATION]?: Invocation }
-type PreparedRequest = Request & { [INVOCATION]: Invocation }
+/** Middy creates one request object for each invocation and passes it to every hook. The state is stored on it. */
+type Request = MiddyRequest & { [STATE]?: State }
+type GuardedRequest = Request & { [STATE]: State }
+
+interface State {
+  /**
+   * - `running`: the inner handler has not responded yet
+   * - `received`: it has
+   * - `concluding`: our `after` makes the response
+   * - `responded`: the response is ours. A middleware can only add failures to it
+   * - `failed`: the response was set to `undefined`. Middy does this when something throws
+   */
+  phase: 'running' | 'received' | 'concluding' | 'responded' | 'failed'
+  event: unknown
+  response: unknown
+  /** Whether our `onError` has run. */
+  hasError: boolean
+  /** `undefined` if there is no valid event. */
+  invocation: Invocation | undefined
+}
 
 /**
- * The property `request.event`. A later middleware may replace the event or its records, and restore them after the
- * handler. The records are therefore checked at each read of the property: Middy reads it when it calls the handler.
+ * The properties `request.event` and `request.response`. They keep other middlewares from replacing the event before
+ * our `after`, and from replacing the response or an error by a response that lists fewer failures.
  *
- * All requests share this pair of functions, because V8 makes a hidden class for each new pair. The property exists
- * already, so it stays enumerable and configurable.
+ * All requests share these functions, because V8 makes a hidden class for each new pair. The properties exist already,
+ * so they stay enumerable.
  */
-const EVENT_PROPERTY = {
-  get(this: PreparedRequest): unknown {
-    const invocation = this[INVOCATION]
-    invocation.checkRecords(invocation.event)
-    return invocation.event
+const GUARDS = {
+  event: {
+    configurable: false,
+    get(this: GuardedRequest): unknown {
+      return this[STATE].event
+    },
+    set(this: GuardedRequest, event: unknown): void {
+      const state = this[STATE]
+      const isGuarded = state.phase === 'running' || state.phase === 'received'
+      if (isGuarded && event !== state.event) {
+        throw new TypeError(
+          'A later middleware or the handler replaced request.event. Results belong to records by position: change the ' +
+            'records in place, or move the middleware before boundedSqsBatch()',
+        )
+      }
+      state.event = event
+    },
   },
-  set(this: PreparedRequest, event: unknown): void {
-    this[INVOCATION].event = event
-  },
-}
-
-/** The property `request.response`. The invocation sees each response that Middy or a middleware sets. */
-const RESPONSE_PROPERTY = {
-  get(this: PreparedRequest): unknown {
-    return this[INVOCATION].response
-  },
-  set(this: PreparedRequest, response: unknown): void {
-    this[INVOCATION].noteResponse(response)
-    this[INVOCATION].response = response
+  response: {
+    configurable: false,
+    get(this: GuardedRequest): unknown {
+      const { phase, response } = this[STATE]
+      if (phase !== 'failed') return response
+      if (hasError(this)) return undefined // Middy then throws the error
+      throw removedError() // Middy would respond with `undefined`, which is a success for Lambda
+    },
+    set(this: GuardedRequest, response: unknown): void {
+      const state = this[STATE]
+      // Middy's `catch` sets `undefined`, then the error. So this must not throw.
+      if (response === undefined) fail(state)
+      else if (hasError(this))
+        return // what an `onError` hook responds is ignored
+      else if ('earlyResponse' in this) throw earlyResponseError(state)
+      else if (state.phase === 'running') {
+        state.invocation?.receive(response)
+        state.phase = 'received'
+        state.response = response
+      } else if (state.phase === 'responded') {
+        state.invocation?.acceptReplacement(response)
+        state.response = response
+      } else throw replacedError()
+    },
   },
 }
 
@@ -70,7 +112,7 @@ const RESPONSE_PROPERTY = {
  * Create one instance, outside of the handler function: all invocations of the instance share `concurrency`.
  *
  * @param options see {@link BoundedSqsBatchOptions}
- * @throws {TypeError} if an option is unknown, of the wrong type or out of range
+ * @throws {TypeError} if an option is unknown, of the wrong type or out of range, or if the global `Promise` was replaced
  *
  * @example
  * export const handler = middy()
@@ -78,6 +120,7 @@ const RESPONSE_PROPERTY = {
  *   .handler(eachRecord(async (record) => { await save(record.body) }))
  */
 export function boundedSqsBatch(options?: BoundedSqsBatchOptions): Middleware {
+  refuseReplacedPromise()
   const settings = checkOptions(options)
   const rateLimit = settings.rateLimit && createRateLimit(settings.rateLimit)
   const schedule = createScheduler({ ...settings, ...createLimits(settings.concurrency), rateLimit })
@@ -88,29 +131,94 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): Middleware {
   if (!isTraced()) warmUp(settings, warmUpSchedule).catch(() => {})
 
   function boundedSqsBatchBefore(request: Request): void {
-    if (request[INVOCATION]) throw new TypeError('boundedSqsBatch() is used twice on one handler: use it once')
+    refuseReplacedPromise()
+    if (request[STATE]) throw new TypeError('boundedSqsBatch() is used twice on one handler: use it once')
+    const state = guard(request)
     refuseDurableContext(request.context)
     const batch = checkSqsEvent(request.event)
     const invocation = createInvocation(batch, request.context, settings, schedule)
-    request[INVOCATION] = invocation
-    // From here on, `request.event` is the copy in `batch.event`, until a later middleware replaces it.
     provideRunBatch(batch.event, invocation.run)
-    Object.defineProperty(request, 'event', EVENT_PROPERTY)
-    Object.defineProperty(request, 'response', RESPONSE_PROPERTY)
+    state.invocation = invocation
+    state.event = batch.event
   }
 
-  async function boundedSqsBatchAfter(request: Request): Promise<void> {
-    // Middy calls this only after `before`.
-    request.response = await (request as PreparedRequest)[INVOCATION].conclude(request.response)
+  function boundedSqsBatchAfter(request: Request): Promise<void> {
+    refuseReplacedPromise() // not in an async function, because Middy would not notice its rejection
+    return conclude((request as GuardedRequest)[STATE]) // Middy calls this only after `before`
   }
 
-  async function boundedSqsBatchOnError(request: Request): Promise<void> {
-    // If the response is `undefined`, Middy throws the error. This replaces a response that another middleware has set:
-    // with it, Lambda could delete the messages.
-    request.response = (await request[INVOCATION]?.recover(request.error)) as SQSBatchResponse
+  /** Synchronous, and never throws: Middy would skip the `onError` hooks of earlier middlewares, such as a rollback. */
+  function boundedSqsBatchOnError(request: Request): void {
+    const state = request[STATE] ?? guard(request) // `before` did not run if an earlier middleware threw
+    state.hasError = true
+    fail(state)
+    state.invocation?.traceError(request.error)
   }
 
   return { before: boundedSqsBatchBefore, after: boundedSqsBatchAfter, onError: boundedSqsBatchOnError }
+}
+
+function guard(request: Request): State {
+  const { event } = request
+  const state: State = { phase: 'running', event, response: undefined, hasError: false, invocation: undefined }
+  request[STATE] = state
+  Object.defineProperties(request, GUARDS)
+  return state
+}
+
+async function conclude(state: State): Promise<void> {
+  const invocation = state.invocation as Invocation
+  if (state.phase !== 'received') {
+    if (state.response === undefined) invocation.receive(undefined) // throws: the inner handler returned nothing
+    throw removedError()
+  }
+  state.phase = 'concluding'
+  state.response = await invocation.conclude()
+  if (state.phase !== 'concluding') throw removedError()
+  state.phase = 'responded'
+}
+
+function fail(state: State): void {
+  if (state.phase === 'failed') return
+  state.phase = 'failed'
+  state.invocation?.fail()
+}
+
+/** Whether the invocation has failed. Middy sets the response to `undefined` before it sets the error. */
+function hasError({ error, [STATE]: state }: GuardedRequest): boolean {
+  return state.phase === 'failed' && (state.hasError || error !== undefined)
+}
+
+function removedError(): TypeError {
+  return new TypeError(
+    'request.response is undefined: the inner handler returned nothing, or a middleware removed its response',
+  )
+}
+
+function replacedError(): TypeError {
+  return new TypeError(
+    'A later middleware set request.response before boundedSqsBatch() had read it. Make boundedSqsBatch() the last .use()',
+  )
+}
+
+/** Middy skips the other hooks after an early response: ours, or those that complete the batch. */
+function earlyResponseError({ phase }: State): TypeError {
+  return new TypeError(
+    phase === 'responded'
+      ? 'A middleware returned a value from after. Set request.response instead, with all failures'
+      : 'A later middleware responded early. Make boundedSqsBatch() the last .use()',
+  )
+}
+
+/**
+ * Middy awaits only what is an instance of the global `Promise`. Otherwise it would respond before our hooks have ended.
+ */
+function refuseReplacedPromise(): void {
+  if (nativePromise instanceof Promise) return
+  throw new TypeError(
+    'boundedSqsBatch() needs the native Promise, but something has replaced the global Promise, so Middy does not await ' +
+      'hooks. Remove the replacement, for example Bluebird or zone.js',
+  )
 }
 
 function createLimits(concurrency: Settings['concurrency']): Pick<Limits, 'concurrency' | 'limiter'> {
@@ -135,8 +243,10 @@ function createLimits(concurrency: Settings['concurrency']): Pick<Limits, 'concu
  */
 async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> {
   const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] })
-  const { run, conclude } = createInvocation(batch, {} as Context, { ...settings, onSummary: undefined }, schedule)
-  await conclude(await run(recordJobs, () => {}, batch.event, {}, undefined))
+  const warmUpSettings = { ...settings, onSummary: undefined }
+  const { run, receive, conclude } = createInvocation(batch, {} as Context, warmUpSettings, schedule)
+  receive(await run(recordJobs, () => {}, {}, undefined))
+  await conclude()
 }
 
 function refuseDurableContext(context: object): void {

@@ -5,10 +5,12 @@ import { InvalidSqsEventError } from './errors.ts'
 /** A checked event. Each value that is checked is kept and not read again. */
 export interface Batch {
   /**
-   * A shallow copy of the event with the same records, made for one invocation. It identifies the invocation, even if
-   * two invocations receive the same event object.
+   * A shallow copy of the event, made for one invocation. It identifies the invocation, even if two invocations receive
+   * the same event object. Nobody can change which records it has or their order, because results are matched to
+   * records by position: `Records` is a read-only property with a frozen array.
    */
   readonly event: SQSEvent
+  /** The frozen array in `event.Records`. */
   readonly records: readonly SQSRecord[]
   /** The `messageId` of each record, by which a failure is reported. */
   readonly ids: readonly string[]
@@ -70,43 +72,14 @@ function readEvent(event: unknown): Batch {
     groups.push(group)
     isFifo ||= group !== undefined
   }
+  const Records = Object.freeze(records) as SQSRecord[]
   return {
-    event: { ...event, Records: records.slice() },
+    event: Object.defineProperty({ ...event, Records }, 'Records', { writable: false, configurable: false }),
     records,
     ids,
     receiveCounts,
     groups: isFifo ? groups : undefined,
   }
-}
-
-/**
- * The records of an event that the inner handler sees. A later middleware may have replaced them by copies, with parsed
- * bodies for example. If it removed or moved some, a result would be matched to the wrong record.
- *
- * @returns a copy of the list, which nobody else can change
- * @throws {TypeError} unless they are the records of the batch, in their order
- */
-export function recordsOf(batch: Batch, { Records }: SQSEvent): readonly SQSRecord[] {
-  if (hasRecordsOf(batch, Records)) return Records.slice()
-  throw changedRecordsError()
-}
-
-export function changedRecordsError(): TypeError {
-  return new TypeError(
-    'The Records of the event are not those that came with the batch: a middleware or the handler removed, added or ' +
-      'moved some. Keep all of them, in order',
-  )
-}
-
-/** A loop, because a callback for each record took three times as long. */
-export function hasRecordsOf(batch: Batch, records: unknown): records is SQSRecord[] {
-  const { length } = batch.records
-  if (!Array.isArray(records) || records.length !== length) return false
-  for (let index = 0; index < length; index++) {
-    const record: SQSRecord | undefined = records[index]
-    if (record !== batch.records[index] && record?.messageId !== batch.ids[index]) return false
-  }
-  return true
 }
 
 /**

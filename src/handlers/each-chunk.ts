@@ -68,7 +68,7 @@ export function eachChunk(size: number, chunkHandler: unknown, options: unknown 
     const run = runBatchOf(event, 'eachChunk')
     const runChunk = (chunk: Chunk, chunkOptions: RecordOptions) =>
       handleChunk(chunk, handle, parse, context, chunkOptions)
-    return run(chunkJobs, { size, run: runChunk }, event, context, middyOptions?.signal)
+    return run(chunkJobs, { size, run: runChunk }, context, middyOptions?.signal)
   }
 }
 

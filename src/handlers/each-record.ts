@@ -57,7 +57,7 @@ export function eachRecord(recordHandler: unknown, options: unknown = {}): Batch
   return async function eachRecordHandler(event, context, middyOptions) {
     const run = runBatchOf(event, 'eachRecord')
     const handleRecord: RecordRunner = (record, recordOptions) => handle(record, context, recordOptions)
-    return run(recordJobs, handleRecord, event, context, middyOptions?.signal)
+    return run(recordJobs, handleRecord, context, middyOptions?.signal)
   }
 }
 

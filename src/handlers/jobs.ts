@@ -30,12 +30,8 @@ export interface BatchJobs extends Jobs {
 }
 
 /** One job for each record. */
-export function recordJobs(
-  batch: Batch,
-  records: readonly SQSRecord[],
-  handler: RecordRunner,
-  { fifoFailure }: Settings,
-): BatchJobs {
+export function recordJobs(batch: Batch, handler: RecordRunner, { fifoFailure }: Settings): BatchJobs {
+  const { records } = batch
   return {
     count: records.length,
     ready: createReadyQueue(records.length, batch.groups, fifoFailure),
@@ -58,12 +54,7 @@ interface StartedChunk extends Chunk {
  * One job for each chunk of up to `size` records. On a FIFO queue, the records of a chunk belong to one message group;
  * records of other groups may lie between them.
  */
-export function chunkJobs(
-  batch: Batch,
-  records: readonly SQSRecord[],
-  { size, run }: ChunkRunner,
-  { rateLimit, fifoFailure }: Settings,
-): BatchJobs {
+export function chunkJobs(batch: Batch, { size, run }: ChunkRunner, { rateLimit, fifoFailure }: Settings): BatchJobs {
   const chunks = toChunks(batch, Math.min(size, rateLimit?.limit ?? Infinity))
   const started: StartedChunk[] = []
   const groupOf = (chunk: readonly number[]) => batch.groups?.[chunk[0] as number]
@@ -73,7 +64,7 @@ export function chunkJobs(
     run(job, options) {
       const indices = chunks[job] as number[]
       const chunk: StartedChunk = {
-        records: indices.map((index) => records[index] as SQSRecord),
+        records: indices.map((index) => batch.records[index] as SQSRecord),
         ids: indices.map((index) => batch.ids[index] as string),
         isFifo: groupOf(indices) !== undefined,
         failed: new Map(),

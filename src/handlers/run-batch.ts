@@ -1,4 +1,4 @@
-import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import type { SQSBatchResponse } from 'aws-lambda'
 import { isObject } from '../describe.ts'
 import type { Settings } from '../options.ts'
 import type { Batch } from '../sqs-event.ts'
@@ -12,9 +12,8 @@ import type { BatchJobs } from './jobs.ts'
  * that it needs
  */
 export type RunBatch = <THandler>(
-  createJobs: (batch: Batch, records: readonly SQSRecord[], handler: THandler, settings: Settings) => BatchJobs,
+  createJobs: (batch: Batch, handler: THandler, settings: Settings) => BatchJobs,
   handler: THandler,
-  event: SQSEvent,
   context: unknown,
   signal: AbortSignal | undefined,
 ) => Promise<SQSBatchResponse>

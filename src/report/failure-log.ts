@@ -9,8 +9,6 @@ const MAX_GROUPS = 10
 const MAX_IDS = 3
 const MAX_FRAMES = 10
 const MAX_TEXT = 200
-/** Introduces an error that the report replaces. The log queries in the documentation look for this text. */
-const REPLACED = 'the handler or a middleware threw, but the response still reports only the failed records:'
 
 type Logger = FailureLogger | false | undefined
 
@@ -20,29 +18,23 @@ type Logger = FailureLogger | false | undefined
  * handler's error can quote a body. An error of the logger or of the console does not change the response.
  *
  * @param summary makes the summary. It is called only if an entry is written
- * @param replaced the error that the response replaces, if the inner handler or a middleware threw
  */
 export function logFailures(
   logger: Logger,
   batch: Batch,
   failures: readonly Failure[],
   summary: () => BatchSummary,
-  replaced?: { readonly cause: unknown },
 ): void {
-  if (logger === undefined) {
-    if (failures.length > 0 || replaced) writeEntry(summary(), groupsOf(batch, failures), replaced)
-  } else {
-    if (replaced) logReplacedError(logger, replaced.cause)
-    if (logger) callLogger(logger, batch, failures)
-  }
+  if (failures.length === 0 || logger === false) return
+  if (logger) callLogger(logger, batch, failures)
+  else writeEntry(summary(), groupsOf(batch, failures))
 }
 
-/**
- * Logs an error that does not fail the invocation, because the batch is reported. Otherwise the error would be lost.
- */
-export function logReplacedError(logger: Logger, error: unknown): void {
-  if (logger === false) return
-  write(`${PREFIX} ${REPLACED} ${textWithStack(error, '  ')}`)
+/** Logs what the failure of the invocation costs. The error itself is logged by Lambda. */
+export function logRedelivery(logger: Logger, records: number, succeeded: number): void {
+  if (logger === false || succeeded === 0) return
+  const [all, done] = [records, succeeded].map((count) => count.toLocaleString('en'))
+  write(`${PREFIX} the invocation failed: SQS redelivers all ${all} messages, of which ${done} had succeeded`)
 }
 
 /** Logs an error of a failure handler or of `onSummary`, or what a failure handler passes to `log()`. */
@@ -77,17 +69,15 @@ function write(entry: unknown): void {
  * Writes text. If Lambda's log format is JSON, writes an object, which Lambda puts into the `message` field of the log
  * line.
  */
-function writeEntry(summary: BatchSummary, groups: readonly Group[], replaced?: { readonly cause: unknown }): void {
+function writeEntry(summary: BatchSummary, groups: readonly Group[]): void {
   const shown = groups.slice(0, MAX_GROUPS)
   const omittedGroups = groups.length - shown.length
   if (process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON') {
     const errors = shown.map(({ text, count, ids, first }) => ({ error: text, count, ids, stack: framesOf(first) }))
-    const replacedError = replaced && { error: readErrorText(replaced.cause).text, stack: framesOf(replaced.cause) }
-    write({ message: `${PREFIX} ${headline(summary)}`, ...summary, errors, omittedGroups, replacedError })
+    write({ message: `${PREFIX} ${headline(summary)}`, ...summary, errors, omittedGroups })
     return
   }
   const lines = [`${PREFIX} ${headline(summary)}; ${measuresIn(summary)}`]
-  if (replaced) lines.push(`  ${REPLACED} ${textWithStack(replaced.cause, '    ')}`)
   for (const { text, first, ids, count } of shown) {
     const more = count > ids.length ? ', …' : ''
     lines.push(`  ${count} × ${text} [${ids.join(', ')}${more}]`)

@@ -16,15 +16,22 @@ export function idsOf({ ids }: Batch, failures: readonly Failure[]): readonly st
   return [...new Set(failures.map(({ index }) => ids[index] as string))]
 }
 
-/** The response with exactly these failures. A new object each time. */
+/** The response with exactly these failures. A new object each time, and frozen with its list. */
 export async function toResponse(batch: Batch, failures: readonly Failure[]): Promise<SQSBatchResponse> {
-  if (failures.length === 0) return { batchItemFailures: [] }
+  if (failures.length === 0) return freezeResponse({ batchItemFailures: [] })
   const ids = idsOf(batch, failures)
   // Only the failed records are passed: @middy/sqs-partial-batch-failure takes 0.1 µs for each record that succeeded.
   const Records = ids.map((messageId) => ({ messageId }))
   const request = { event: { Records }, response: new Array<unknown>(ids.length).fill(REJECTED) as unknown }
   await convert(request)
-  return request.response as SQSBatchResponse
+  return freezeResponse(request.response as SQSBatchResponse)
+}
+
+/** Freezes a response with its list: if another middleware removed a failure from it, Lambda would delete the message. */
+export function freezeResponse<TResponse>(response: TResponse): TResponse {
+  const { batchItemFailures: list } = response as Partial<SQSBatchResponse>
+  if (list) Object.freeze(list)
+  return Object.freeze(response)
 }
 
 /** The report that an inner handler receives, and may add to. */
@@ -117,26 +124,22 @@ function readList(response: unknown, ids: readonly string[], whole: 'batch' | 'c
   return failures
 }
 
-/** Whether a response has results or `batchItemFailures`, valid or not. */
-export function hasReport(response: unknown): boolean {
-  try {
-    return Array.isArray(response) || Boolean((response as Partial<SQSBatchResponse> | null)?.batchItemFailures)
-  } catch {
-    return true // it throws when it is read, so nobody knows
-  }
-}
-
 /**
- * Returns the failures that a response lists with known ids, and ignores the rest. For a response that another
- * middleware may have changed after the report was made.
+ * Checks a response that a middleware sets in place of the one with these failures. It may list more failures. On a FIFO
+ * queue, it must then also list the records that follow them in their groups.
+ *
+ * @throws {TypeError} unless it is a list with at least these failures
  */
-export function readKnownIds(response: unknown, { ids }: Batch): Failure[] {
+export function assertReportsAll(response: unknown, batch: Batch, failures: readonly Failure[]): void {
   try {
-    const list: unknown = (response as Partial<SQSBatchResponse>).batchItemFailures
-    return Array.isArray(list) ? failuresIn(new Set(list.map((entry) => entry?.itemIdentifier)), ids) : []
-  } catch {
-    return [] // it throws when it is read
-  }
+    const listed = readList(response, batch.ids, 'batch')
+    const listedIds = new Set(idsOf(batch, listed))
+    if (idsOf(batch, mergeReported(batch, failures, listed)).every((id) => listedIds.has(id))) return
+  } catch {} // it is not a list of failures
+  throw new TypeError(
+    'A middleware set a response without all failures that boundedSqsBatch() reported. Keep its batchItemFailures, and ' +
+      'add only ids of the batch. On a FIFO queue, also add the later records of the group',
+  )
 }
 
 function failuresIn(listed: { has(id: unknown): boolean }, ids: readonly string[]): Failure[] {

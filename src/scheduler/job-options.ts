@@ -1,7 +1,7 @@
 import type { RecordOptions } from '../types.ts'
 
 /**
- * Aborts the signal of a job. If the signal is read for the first time later, it is already aborted.
+ * Aborts the signal of a job. If the signal is read for the first time later, it is already aborted. Does not throw.
  *
  * A function and not a method: handlers receive the options and must not be able to abort their signal. Assigned in the
  * class, because only code in the class can read its private fields.
@@ -16,7 +16,9 @@ export class LazyJobOptions implements RecordOptions {
   static {
     abort = (options, reason) => {
       options.#reason = reason
-      options.#controller?.abort(reason)
+      try {
+        options.#controller?.abort(reason)
+      } catch {} // the handler has replaced a method of the signal, such as `dispatchEvent`
     }
   }
   readonly index: number
