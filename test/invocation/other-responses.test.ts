@@ -1,0 +1,307 @@
+import middy from '@middy/core'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import t from 'tap'
+import { type BatchHandler, boundedSqsBatch, eachRecord } from '../../src/index.ts'
+import { fifoEvent, standardEvent } from '../support/events.ts'
+import { failing } from '../support/failures.ts'
+import { failed, listOf, testContext } from '../support/handlers.ts'
+
+type Request = middy.Request<SQSEvent, SQSBatchResponse>
+type Hook = (request: Request) => unknown
+
+const ok = { status: 'fulfilled', value: 1 }
+const no = { status: 'rejected', reason: new Error('x') }
+const INCOMPLETE = {
+  name: 'TypeError',
+  message:
+    'A middleware set a response without all failures that boundedSqsBatch() reported. Keep its batchItemFailures, and ' +
+    'add only ids of the batch. On a FIFO queue, also add the later records of the group',
+}
+const RETURNED = {
+  name: 'TypeError',
+  message: 'A middleware returned a value from after. Set request.response instead, with all failures',
+}
+const EARLY = {
+  name: 'TypeError',
+  message: 'A later middleware responded early. Make boundedSqsBatch() the last .use()',
+}
+const SET = {
+  name: 'TypeError',
+  message:
+    'A later middleware set request.response before boundedSqsBatch() had read it. Make boundedSqsBatch() the last .use()',
+}
+
+// Inner handlers for which `x` fails and the other records succeed.
+const inners: [name: string, inner: BatchHandler][] = [
+  ['eachRecord()', eachRecord(failing)],
+  ['settled results', async ({ Records }) => Records.map(({ messageId }) => (messageId === 'x' ? no : ok)) as never],
+  ['a list of failures', async () => listOf('x')],
+]
+
+interface Chain {
+  readonly earlier?: Record<string, Hook>
+  readonly later?: Record<string, Hook>
+  readonly inner?: BatchHandler
+  readonly event?: unknown
+}
+
+function invoke({ earlier, later, inner = eachRecord(failing), event = standardEvent('a', 'x', 'b') }: Chain) {
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+  if (earlier) handler.use(earlier as never)
+  handler.use(boundedSqsBatch({ logger: false }))
+  if (later) handler.use(later as never)
+  return handler.handler(inner)(event as SQSEvent, testContext())
+}
+
+const set =
+  (response: unknown): Hook =>
+  (request) => {
+    request.response = response as SQSBatchResponse
+  }
+
+const replies: [what: string, response: unknown][] = [
+  ['true', true],
+  ['an object', { ok: true }],
+  ['an HTTP response', { statusCode: 200 }],
+  ['an empty list', listOf()],
+  ['a list of another record', listOf('a')],
+  ['a list with an unknown id', listOf('x', 'unknown')],
+  ['a list with an entry that is null', { batchItemFailures: [{ itemIdentifier: 'x' }, null] }],
+  ['settled results', [ok, no, ok]],
+  ['null', null],
+]
+for (const [what, response] of replies) {
+  t.test(`an earlier after hook cannot set ${what} as the response`, async (t) => {
+    for (const [, inner] of inners) await t.rejects(invoke({ earlier: { after: set(response) }, inner }), INCOMPLETE)
+  })
+
+  t.test(`an earlier after hook cannot return ${what}`, async (t) => {
+    for (const [, inner] of inners) {
+      await t.rejects(invoke({ earlier: { after: () => response }, inner }), RETURNED)
+      await t.rejects(invoke({ earlier: { after: async () => response }, inner }), RETURNED)
+    }
+  })
+
+  t.test(`a later hook cannot respond early with ${what}`, async (t) => {
+    for (const [, inner] of inners) {
+      for (const hook of ['before', 'after']) {
+        await t.rejects(invoke({ later: { [hook]: () => response }, inner }), EARLY, hook)
+        await t.rejects(invoke({ later: { [hook]: async () => response }, inner }), EARLY, hook)
+        const setsEarly: Hook = (request) => {
+          request.earlyResponse = response as never
+        }
+        await t.rejects(invoke({ later: { [hook]: setsEarly }, inner }), EARLY, hook)
+      }
+    }
+  })
+
+  t.test(`a later after hook cannot set ${what} as the response`, async (t) => {
+    for (const [, inner] of inners) await t.rejects(invoke({ later: { after: set(response) }, inner }), SET)
+  })
+
+  t.test(`a later after hook cannot set ${what} if the inner handler returned nothing`, async (t) => {
+    await t.rejects(invoke({ later: { after: set(response) }, inner: async () => undefined as never }), SET)
+    await t.rejects(invoke({ later: { after: () => response }, inner: async () => undefined as never }), EARLY)
+  })
+
+  for (const position of ['earlier', 'later'] as const) {
+    t.test(`an onError hook of an ${position} middleware cannot turn an error into ${what}`, async (t) => {
+      const fails: [Chain, object][] = [
+        [{ inner: async () => Promise.reject(new Error('flush')) }, { message: 'flush' }],
+        [{ event: { detail: 'not of SQS' } }, { name: 'InvalidSqsEventError' }],
+        [{ inner: async () => ({}) as never }, { name: 'TypeError' }],
+      ]
+      for (const [chain, error] of fails) {
+        const calls: string[] = []
+        const responding: Hook[] = [
+          set(response),
+          () => response,
+          async () => response,
+          (request) => {
+            request.earlyResponse = response as never
+          },
+        ]
+        for (const onError of responding) {
+          const hook: Hook = (request) => {
+            calls.push((request.error as Error).name)
+            return onError(request)
+          }
+          await t.rejects(invoke({ ...chain, [position]: { onError: hook } }), error)
+        }
+        t.equal(calls.length, responding.length)
+      }
+    })
+  }
+}
+
+t.test('a thenable that a later hook returns is an early response', async (t) => {
+  const thenable = { then: (resolve: (value: unknown) => void) => resolve(listOf()) }
+  await t.rejects(invoke({ later: { after: () => thenable } }), EARLY)
+  await t.rejects(invoke({ later: { before: () => thenable } }), EARLY)
+})
+
+t.test('an early response of undefined fails the invocation', async (t) => {
+  const early: Hook = (request) => {
+    request.earlyResponse = undefined as never
+  }
+  const message = /^request\.response is undefined/
+  await t.rejects(invoke({ later: { before: early } }), { name: 'TypeError', message })
+  await t.rejects(invoke({ later: { after: early } }), { name: 'TypeError', message })
+  await t.rejects(invoke({ earlier: { after: early } }), { name: 'TypeError', message })
+})
+
+t.test('a middleware that sets the response to undefined fails the invocation', async (t) => {
+  const message = /^request\.response is undefined/
+  await t.rejects(invoke({ later: { after: set(undefined) } }), { name: 'TypeError', message })
+  await t.rejects(invoke({ earlier: { after: set(undefined) } }), { name: 'TypeError', message })
+  const restores: Hook = (request) => {
+    const { response } = request
+    request.response = undefined as never
+    request.response = response
+  }
+  await t.rejects(invoke({ later: { after: restores } }), { name: 'TypeError' })
+  await t.rejects(invoke({ earlier: { after: restores } }), { name: 'TypeError' })
+})
+
+t.test('an onError hook that removes the error does not make the invocation succeed', async (t) => {
+  const removes: Hook = (request) => {
+    request.error = undefined as never
+    request.response = listOf()
+  }
+  for (const position of ['earlier', 'later'] as const) {
+    const result = invoke({ inner: async () => Promise.reject(new Error('flush')), [position]: { onError: removes } })
+    t.equal(
+      await result.then(
+        () => 'responded',
+        () => 'failed',
+      ),
+      'failed',
+    )
+  }
+})
+
+t.test('an error that a middleware notes in request.error without throwing changes nothing', async (t) => {
+  const notes: Hook = (request) => {
+    request.error = new Error('noted')
+  }
+  for (const position of ['earlier', 'later'] as const) {
+    for (const hook of ['before', 'after']) {
+      t.strictSame(failed(await invoke({ [position]: { [hook]: notes } })), ['x'])
+    }
+  }
+})
+
+t.test('the onError hooks of earlier middlewares run after an early response of a later one', async (t) => {
+  const calls: string[] = []
+  const earlier = { after: () => void calls.push('COMMIT'), onError: () => void calls.push('ROLLBACK') }
+  await t.rejects(invoke({ earlier, later: { after: () => true } }), EARLY)
+  t.strictSame(calls, ['ROLLBACK'])
+})
+
+t.test('if an earlier before hook throws, an earlier onError hook cannot respond', async (t) => {
+  const earlier = {
+    before: () => {
+      throw new Error('no connection')
+    },
+    onError: () => ({ statusCode: 500 }),
+  }
+  await t.rejects(invoke({ earlier }), { message: 'no connection' })
+})
+
+t.test('if an earlier before hook throws, a later onError hook can set a response, and it is ignored', async (t) => {
+  const earlier = {
+    before: () => {
+      throw new Error('no connection')
+    },
+  }
+  await t.rejects(invoke({ earlier, later: { onError: set({ statusCode: 500 }) } }), { message: 'no connection' })
+})
+
+t.test('an earlier after hook can set a list with at least the failures', async (t) => {
+  for (const [, inner] of inners) {
+    t.strictSame(failed(await invoke({ earlier: { after: set(listOf('x')) }, inner })), ['x'])
+    t.strictSame(failed(await invoke({ earlier: { after: set(listOf('b', 'x')) }, inner })), ['b', 'x'])
+    const adds: Hook = (request) => {
+      const { batchItemFailures } = request.response as SQSBatchResponse
+      request.response = { batchItemFailures: [...batchItemFailures, { itemIdentifier: 'a' }] }
+    }
+    t.strictSame(failed(await invoke({ earlier: { after: adds }, inner })), ['x', 'a'])
+  }
+})
+
+t.test('on a FIFO queue, a record that is added needs the later records of its group', async (t) => {
+  const event = fifoEvent('a1', 'b1', 'a2', 'b2')
+  const inner = eachRecord(() => {})
+  await t.rejects(invoke({ earlier: { after: set(listOf('a1')) }, inner, event }), INCOMPLETE)
+  t.strictSame(failed(await invoke({ earlier: { after: set(listOf('a1', 'a2')) }, inner, event })), ['a1', 'a2'])
+  t.strictSame(failed(await invoke({ earlier: { after: set(listOf('a2')) }, inner, event })), ['a2'])
+})
+
+t.test('a second replacement needs at least the failures of boundedSqsBatch()', async (t) => {
+  const twice: Hook = (request) => {
+    request.response = listOf('x', 'a')
+    request.response = listOf('x')
+  }
+  t.strictSame(failed(await invoke({ earlier: { after: twice } })), ['x'])
+  const removes: Hook = (request) => {
+    request.response = listOf('x', 'a')
+    request.response = listOf('a')
+  }
+  await t.rejects(invoke({ earlier: { after: removes } }), INCOMPLETE)
+})
+
+t.test('the response and its list are frozen, ours and one that an earlier middleware sets', async (t) => {
+  const empties: Hook = ({ response }) => void (response as SQSBatchResponse).batchItemFailures.splice(0)
+  const replaces: Hook = ({ response }) => {
+    ;(response as SQSBatchResponse).batchItemFailures = []
+  }
+  for (const change of [empties, replaces]) {
+    for (const [, inner] of inners) {
+      await t.rejects(invoke({ earlier: { after: change }, inner }), { name: 'TypeError', message: /object/ })
+    }
+    const setsThenChanges: Hook = (request) => {
+      request.response = listOf('x')
+      change(request)
+    }
+    await t.rejects(invoke({ earlier: { after: setsThenChanges } }), { name: 'TypeError', message: /object/ })
+  }
+  const response = await invoke({ event: standardEvent('a') })
+  t.ok(Object.isFrozen(response) && Object.isFrozen(response.batchItemFailures), 'also if it is empty')
+})
+
+t.test('a later middleware cannot change what the inner handler returned', async (t) => {
+  const changes: Hook[] = [
+    ({ response }) => void (response as SQSBatchResponse).batchItemFailures?.splice(0),
+    ({ response }) => {
+      if (Array.isArray(response)) response[1] = ok
+      else (response as SQSBatchResponse).batchItemFailures = []
+    },
+    ({ response }) => void (Array.isArray(response) && response.reverse()),
+  ]
+  for (const [name, inner] of inners) {
+    for (const change of changes) {
+      const outcome = await invoke({ later: { after: change }, inner }).then(failed, (error) => error.name)
+      t.ok(outcome === 'TypeError' || outcome.includes('x'), name)
+    }
+  }
+})
+
+t.test('an entry that a later middleware changes in place stays as the inner handler returned it', async (t) => {
+  const succeeds: Hook = ({ response }) => {
+    for (const result of response as never as { status: string }[]) result.status = 'fulfilled'
+  }
+  const settles: BatchHandler = async () => [{ ...ok }, { ...no }, { ...ok }] as never
+  t.strictSame(failed(await invoke({ later: { after: succeeds }, inner: settles })), ['x'])
+  const renames: Hook = ({ response }) => {
+    for (const entry of (response as SQSBatchResponse).batchItemFailures) entry.itemIdentifier = 'a'
+  }
+  t.strictSame(failed(await invoke({ later: { after: renames }, inner: async () => listOf('x') })), ['x'])
+})
+
+t.test('an early response of an earlier middleware is not changed', async (t) => {
+  const handler = middy<SQSEvent>()
+    .before(() => 'warm')
+    .use(boundedSqsBatch())
+    .handler(eachRecord(failing))
+  t.equal(await handler({} as never, testContext()), 'warm')
+})

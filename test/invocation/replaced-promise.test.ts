@@ -1,0 +1,56 @@
+import middy from '@middy/core'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import t, { type Test } from 'tap'
+import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
+import { standardEvent } from '../support/events.ts'
+import { testContext } from '../support/handlers.ts'
+
+const NativePromise = Promise
+const REFUSED = {
+  name: 'TypeError',
+  message:
+    'boundedSqsBatch() needs the native Promise, but something has replaced the global Promise, so Middy does not await ' +
+    'hooks. Remove the replacement, for example Bluebird or zone.js',
+}
+
+/** Replaces the global Promise by a subclass, as tracing libraries do, until the test ends. */
+function replacePromise(): void {
+  globalThis.Promise = class TracedPromise<T> extends NativePromise<T> {}
+}
+
+function restoring(t: Test): void {
+  t.teardown(() => {
+    globalThis.Promise = NativePromise
+  })
+}
+
+t.test('boundedSqsBatch() refuses a replaced global Promise', (t) => {
+  restoring(t)
+  replacePromise()
+  t.throws(() => boundedSqsBatch(), REFUSED)
+  t.end()
+})
+
+t.test('if the global Promise is replaced later, the invocation fails before any record starts', async (t) => {
+  restoring(t)
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(eachRecord(() => t.fail('started')))
+  replacePromise()
+  await t.rejects(handler(standardEvent('a'), testContext()), REFUSED)
+})
+
+t.test('if the inner handler replaces the global Promise, the invocation fails', async (t) => {
+  restoring(t)
+  const inner = eachRecord(({ messageId }) => {
+    if (messageId === 'x') throw new Error('x failed')
+  })
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(async (event, context) => {
+      const report = await inner(event, context)
+      replacePromise()
+      return report
+    })
+  await t.rejects(handler(standardEvent('a', 'x'), testContext()), REFUSED)
+})
