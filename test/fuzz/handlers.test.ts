@@ -186,7 +186,8 @@ async function runInvocations(setting: Setting) {
 
 async function runScenario(scenario: Scenario): Promise<void> {
   const setting = settingOf(scenario)
-  const { plans, isFifo, isCut, isDurable, inner, thrown, throwOnFullBatchFailure, fifoFailure } = setting
+  const { plans, isFifo, isCut, isDurable, inner, thrown, isThrownOutside, throwOnFullBatchFailure, fifoFailure } =
+    setting
   const { outcomes, inners, logged } = await runInvocations(setting)
   const isHeld = hanging(plans) * inners.length >= setting.concurrency
   let failures = 0
@@ -198,25 +199,37 @@ async function runScenario(scenario: Scenario): Promise<void> {
     if (isDurable) {
       failsWith(outcome, 'DurableContextError')
       equal('started', [...started], [])
+    } else if (isCut) {
+      // If it fails, Middy's early timeout or the context has thrown.
+      if ('response' in outcome) checkIds(reported(outcome), mustIds, plans)
     } else if (inner === 'throws before') {
-      if (!('error' in outcome) || !Object.is(outcome.error, thrown))
-        throw new Error('Expected the error that the inner handler threw')
+      failsWithThrown(outcome, thrown)
       equal('started', [...started], [])
     } else if (inner === 'forgets' || inner === 'runs twice') {
       failsWith(outcome, 'TypeError', inner === 'forgets' ? /The handler returned undefined/ : /called twice/)
-    } else if (isCut || inner === 'does not wait') {
-      if (throwOnFullBatchFailure && 'error' in outcome) failsWith(outcome, 'FullBatchFailureError')
+    } else if (inner === 'throws after') {
+      failsWithThrown(outcome, thrown)
+    } else if (inner === 'does not wait') {
+      const isOfHook = isThrownOutside && 'error' in outcome && Object.is(outcome.error, thrown)
+      if (throwOnFullBatchFailure && 'error' in outcome && !isOfHook) failsWith(outcome, 'FullBatchFailureError')
+      else if (isThrownOutside) failsWithThrown(outcome, thrown)
       else checkIds(reported(outcome), mustIds, plans)
     } else {
       const isFull = throwOnFullBatchFailure && must.length === plans.length && plans.length > 0
       if (isFull) failsWith(outcome, 'FullBatchFailureError')
+      else if (isThrownOutside) failsWithThrown(outcome, thrown)
       else equal('reported', reported(outcome), mustIds)
       const missing = expectedStarts(plans, isFifo, fifoFailure).filter((index) => !started.has(index))
       if (!isHeld) equal('not started', missing, [])
     }
   }
-  const isReport = !isCut && !isDurable && ['waits', 'adds', 'empties', 'throws after'].includes(inner)
+  const isReport = !isCut && !isDurable && ['waits', 'adds', 'empties'].includes(inner)
   if (isReport && setting.logger in LOGGERS) equal('calls of the logger', logged, failures)
+}
+
+/** Checks that the invocation failed with this value. */
+function failsWithThrown(outcome: Outcome, thrown: unknown): void {
+  if (!('error' in outcome) || !Object.is(outcome.error, thrown)) throw new Error('Expected what the fuzzer threw')
 }
 
 function hanging(plans: readonly Plan[]): number {

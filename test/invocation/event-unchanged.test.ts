@@ -1,5 +1,4 @@
 import middy from '@middy/core'
-import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
 import { fifoEvent, sqsRecord, standardEvent } from '../support/events.ts'
