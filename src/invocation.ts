@@ -75,10 +75,10 @@ export function createInvocation(
   const trace: BatchTrace = { event: batch.event, context }
   const tracedOutcome = traceBatch(trace) // settling it ends the trace; `undefined` without subscribers
   /**
-   * The function's timeout, on the clock of `performance.now()`. Computed once: after the timeout, `timeLeft()` returns
-   * `undefined`, as if there were no timeout.
+   * The function's timeout, on the clock of `performance.now()`. Not read again: after the timeout, `timeLeft()` returns
+   * `Infinity`, as if there were no timeout.
    */
-  let timeoutAt = performance.now() + (timeLeft(context) ?? Infinity)
+  let timeoutAt = performance.now() + timeLeft(context)
   let canRun = true // `false` from the call of `run()`, and after the end
   let started: Started | undefined
   /** The failures that the inner handler reported. `undefined` until it has returned. */
@@ -113,9 +113,8 @@ export function createInvocation(
 
   function start(jobs: BatchJobs, context: unknown, signal: AbortSignal | undefined): Started {
     const now = performance.now()
-    const left = timeLeft(context)
-    if (left !== undefined) timeoutAt = now + left
-    const running = schedule(jobs, deadlines(settings, size, left, now))
+    timeoutAt = Math.min(timeoutAt, now + timeLeft(context))
+    const running = schedule(jobs, deadlines(settings, size, jobs.count, remainingTime(), now))
     return {
       schedule: running,
       // `[]`, because the inner handler has not reported anything yet. On a FIFO queue, `mergeReported()` blocks the

@@ -1,6 +1,7 @@
 import type { Context, SQSRecord } from 'aws-lambda'
 import { kindOf } from '../describe.ts'
 import { isBlockedOrNotStarted, memoizeOne } from '../errors.ts'
+import { failureHandlerCompleted } from '../scheduler/deadlines.ts'
 import type { Failure } from '../scheduler/job-states.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { FailureHandler, RecordFailure } from '../types.ts'
@@ -44,6 +45,7 @@ export async function handleFailures(
       }
       const remainingIds = readRemainingIds(returned, batch, remaining, recordFailures)
       remaining = remaining.filter(({ index }) => remainingIds.has(batch.ids[index]))
+      if (!signal.aborted) failureHandlerCompleted()
     } catch (error) {
       log(error)
       if (signal.aborted) break

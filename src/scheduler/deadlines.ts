@@ -1,5 +1,5 @@
 import type { Context } from 'aws-lambda'
-import type { TimeBudget } from '../types.ts'
+import type { AdaptiveConcurrency, TimeBudget } from '../types.ts'
 import { warn } from '../warn.ts'
 
 /** When an invocation must stop starting records, and when its batch must end, on the clock of `performance.now()`. */
@@ -27,10 +27,21 @@ const MEMORY_OF_ONE_CPU = 1_769
 /**
  * CPU time, in milliseconds, that the end of a batch takes on a whole vCPU. In this time, running jobs are aborted and
  * the report, the log entry and the response are made. Measured in fresh processes, where V8 has not compiled this code
- * yet (`npm run test:small-functions`): 5 to 6 µs per record, 7 µs at worst. 8 µs leave a margin.
+ * yet (`npm run test:small-functions`): 5 to 7 µs per record, and 0.15 to 0.2 ms for each `fetch` that is aborted.
  */
-export const END_PER_RECORD = 0.008
-const END_PER_BATCH = 10
+const END_PER_RECORD = 0.008
+const END_PER_HANDLER = 0.25
+const END_PER_BATCH = 20
+
+/** CPU time, in milliseconds, that the first call of an SQS client takes in addition. */
+const COLD_CLIENT = 150
+
+let isClientCold = true
+
+/** Call it when a failure handler has completed: later ones in this process do not need the time of a cold client. */
+export function failureHandlerCompleted(): void {
+  isClientCold = false
+}
 
 /**
  * The share of a vCPU that the function has. 1 on Lambda Managed Instances, where memory does not decide it, and 1 if
@@ -47,47 +58,54 @@ function isMultiConcurrent(): boolean {
   return process.env.AWS_LAMBDA_MAX_CONCURRENCY !== undefined
 }
 
-/**
- * Extends a reserve if the function has less than one vCPU, because it then takes longer to end a batch. The reserve is
- * extended to at most half of the time left. Failure handlers need CPU time, too: with them, the extended reserve is
- * 1.75 times as long, and at most three quarters of the time left.
- */
-function extendReserve(reserve: number, share: number, records: number, left: number, hasHandlers = false): number {
-  if (share === 1) return reserve
-  const extended = (records * END_PER_RECORD + END_PER_BATCH) / share
-  return Math.max(reserve, hasHandlers ? Math.min(1.75 * extended, 0.75 * left) : Math.min(extended, 0.5 * left))
+/** Milliseconds that the end of a batch takes with this share of a vCPU. */
+function timeToEnd(share: number, records: number, inFlight: number): number {
+  return (records * END_PER_RECORD + inFlight * END_PER_HANDLER + END_PER_BATCH) / share
 }
 
-/** Milliseconds before the function's timeout at which failure handlers and `onSummary` must be done. */
+/**
+ * Milliseconds before the function's timeout at which failure handlers and `onSummary` must be done. No record handler
+ * is in flight then.
+ */
 export function responseReserve(share: number, records: number, left: number): number {
-  return extendReserve(RESPONSE_RESERVE, share, records, left)
+  return Math.max(RESPONSE_RESERVE, Math.min(timeToEnd(share, records, 0), 0.5 * left))
+}
+
+/** Milliseconds before the function's timeout at which the batch ends by default. Failure handlers need CPU time, too. */
+function abortReserve(share: number, end: number, left: number, hasFailureHandlers: boolean): number {
+  if (!hasFailureHandlers) return Math.max(Math.min(250, 0.05 * left), Math.min(end, 0.5 * left))
+  const coldClient = isClientCold ? COLD_CLIENT / share : 0
+  return Math.max(Math.min(2000, 0.2 * left), Math.min(1.75 * end + coldClient, 0.75 * left))
 }
 
 /**
  * The deadlines of an invocation whose first record starts `now`.
  *
- * @param left milliseconds until the function's timeout; `undefined` if that is not known
+ * @param left milliseconds until the function's timeout; `Infinity` if that is not known
  */
 export function deadlines(
   {
     timeBudget,
+    concurrency,
     cpuShare,
     failureHandlers,
   }: {
     readonly timeBudget?: TimeBudget | false | undefined
+    readonly concurrency: number | Pick<AdaptiveConcurrency, 'max'>
     readonly cpuShare: number
     readonly failureHandlers: readonly unknown[]
   },
   records: number,
-  left: number | undefined,
+  jobs: number,
+  left: number,
   now: number,
 ): Deadlines {
   // On Managed Instances, the time left can be 0. No record starts then, even without a budget.
-  if (left === undefined || (timeBudget === false && left > 0)) return NO_DEADLINES
-  const hasFailureHandlers = failureHandlers.length > 0
-  const usual = hasFailureHandlers ? Math.min(2000, 0.2 * left) : Math.min(250, 0.05 * left)
-  const extended = extendReserve(usual, cpuShare, records, left, hasFailureHandlers)
-  const { abort = extended, drain = Math.min(1000, 0.2 * left) } = timeBudget || {}
+  if (timeBudget === false && left > 0) return NO_DEADLINES
+  const inFlight = Math.min(typeof concurrency === 'number' ? concurrency : concurrency.max, jobs)
+  const end = timeToEnd(cpuShare, records, inFlight)
+  const { abort = abortReserve(cpuShare, end, left, failureHandlers.length > 0), drain = Math.min(1000, 0.2 * left) } =
+    timeBudget || {}
   const reserve = Math.max(drain, abort)
   if (reserve >= left) {
     const budget =
@@ -103,17 +121,17 @@ export function deadlines(
 }
 
 /**
- * Milliseconds until the function's timeout. `undefined` if the context has no usable value: then there is no time
+ * Milliseconds until the function's timeout. `Infinity` if the context has no usable value: then there is no time
  * budget. Lambda stops a function at its timeout, so only a context made by hand has 0 or less. On Managed Instances,
  * Lambda does not stop it: there, 0 or less means that the time is over, and this function returns 0.
  */
-export function timeLeft(context: unknown): number | undefined {
+export function timeLeft(context: unknown): number {
   try {
     const left: unknown = (context as Context).getRemainingTimeInMillis()
-    if (typeof left !== 'number' || !Number.isFinite(left)) return undefined
+    if (typeof left !== 'number' || !Number.isFinite(left)) return Infinity
     if (left > 0) return left
-    return isMultiConcurrent() ? 0 : undefined
+    return isMultiConcurrent() ? 0 : Infinity
   } catch {
-    return undefined // the context has no such function, or the function throws
+    return Infinity // the context has no such function, or the function throws
   }
 }

@@ -32,6 +32,7 @@ const FAILURE_HANDLERS = [
   'report/failure-handlers',
   'report/failure-handlers-once',
   'report/failure-handlers-time',
+  'report/failure-handlers-cold',
   'report/failure-handlers-returned',
 ]
 const TRACING = ['report/tracing', 'report/tracing-listeners']

@@ -1,5 +1,11 @@
 import t from 'tap'
-import { cpuShare, deadlines, responseReserve, timeLeft } from '../../src/scheduler/deadlines.ts'
+import {
+  cpuShare,
+  deadlines,
+  failureHandlerCompleted,
+  responseReserve,
+  timeLeft,
+} from '../../src/scheduler/deadlines.ts'
 import { withEnvironment } from '../support/environment.ts'
 import { warned } from '../support/output.ts'
 
@@ -22,14 +28,17 @@ t.test('the CPU share is the memory ÷ 1,769 MB, at most 1, and 1 if the memory 
   t.end()
 })
 
-t.test('after the callbacks, 100 ms are kept, or more on a small function with many records', (t) => {
-  // 10,000 records take (10,000 × 0.008 ms + 10 ms) ÷ the share
+t.test('after the callbacks, 100 ms are kept, or more with many records or little CPU', (t) => {
+  // (records × 0.008 ms + 20 ms) ÷ the share, at most half of the time left, but at least 100 ms
   for (const [share, records, left, reserve] of [
     [1, 10_000, 30_000, 100],
+    [1, 10_500, 30_000, 104],
     [1, 10_000, 50, 100],
     [0.5, 10, 30_000, 100],
-    [0.5, 10_000, 30_000, 180],
-    [0.25, 10_000, 30_000, 360],
+    [0.5, 10_000, 30_000, 200],
+    [0.25, 10_000, 30_000, 400],
+    [0.25, 625, 30_000, 100],
+    [0.25, 750, 30_000, 104],
     [0.5, 10_000, 300, 150],
     [0.5, 10_000, 100, 100],
   ] as const) {
@@ -38,57 +47,85 @@ t.test('after the callbacks, 100 ms are kept, or more on a small function with m
   t.end()
 })
 
-t.test('a batch drains and is aborted this long before the timeout, by default and with each option', (t) => {
+/** Five records in a function with one vCPU and a timeout of ten seconds. */
+const BATCH = {
+  timeBudget: undefined as Parameters<typeof deadlines>[0]['timeBudget'],
+  concurrency: 100 as Parameters<typeof deadlines>[0]['concurrency'],
+  cpuShare: 1,
+  failureHandlers: [] as unknown[],
+  records: 5,
+  jobs: 5,
+  left: 10_000,
+}
+
+/** How many milliseconds before the timeout this batch drains and is aborted. */
+function reserves(given: Partial<typeof BATCH>): number[] {
+  const { records, jobs, left, ...settings } = { ...BATCH, ...given }
   const now = 500
-  const cases: [
-    what: string,
-    settings: Parameters<typeof deadlines>[0],
-    records: number,
-    left: number | undefined,
-    drain: number,
-    abort: number,
-  ][] = []
-  function add(
-    what: string,
-    timeBudget: Parameters<typeof deadlines>[0]['timeBudget'],
-    [hasFailureHandlers, left, cpuShare, records]: [boolean, number | undefined, number, number],
-    drain: number,
-    abort: number,
-  ): void {
-    const failureHandlers = hasFailureHandlers ? [() => []] : []
-    cases.push([what, { timeBudget, cpuShare, failureHandlers }, records, left, drain, abort])
+  const { drainAt, abortAt } = deadlines(settings, records, jobs, left, now)
+  return [drainAt, abortAt].map((at) => Number((now + left - at).toFixed(6)))
+}
+
+t.test('a batch drains and is aborted this long before the timeout, by default and with each option', (t) => {
+  // (records × 0.008 ms + handlers in flight × 0.25 ms + 20 ms) ÷ the share, at most half of the time left
+  const large = { records: 10_000, jobs: 10_000 } // 125 ms on one vCPU
+  for (const [what, batch, drain, abort] of [
+    ['a long time', {}, 1000, 250],
+    ['a short time', { left: 1000 }, 200, 50],
+    ['drain', { timeBudget: { drain: 3000 } }, 3000, 250],
+    ['abort', { timeBudget: { abort: 30 } }, 1000, 30],
+    ['a drain below abort', { timeBudget: { drain: 10, abort: 30 } }, 30, 30],
+    ['options of 0', { ...large, timeBudget: { drain: 0, abort: 0 }, cpuShare: 0.1 }, 0, 0],
+    ['many records on one vCPU', large, 1000, 250],
+    ['the same in a short time', { ...large, left: 1000 }, 200, 125],
+    ['the same in a shorter time', { ...large, left: 300 }, 125, 125],
+    ['the same in half of the time', { ...large, left: 240 }, 120, 120],
+    ['a single record in a very short time', { records: 1, jobs: 1, left: 100 }, 20.258, 20.258],
+    ['half a vCPU', { ...large, cpuShare: 0.5 }, 1000, 250],
+    ['a tenth of a vCPU', { ...large, cpuShare: 0.1 }, 1250, 1250],
+    ['a tenth and few records', { cpuShare: 0.1 }, 1000, 250],
+    ['a tenth and 100 records', { records: 100, jobs: 100, cpuShare: 0.1 }, 1000, 458],
+    ['a tenth and 100 records in 10 chunks', { records: 100, jobs: 10, cpuShare: 0.1 }, 1000, 250],
+    ['a tenth and 400 records in 40 chunks', { records: 400, jobs: 40, cpuShare: 0.1 }, 1000, 332],
+    ['a concurrency of 800', { ...large, concurrency: 800, cpuShare: 0.25 }, 1200, 1200],
+    ['adaptive concurrency up to 800', { ...large, concurrency: { max: 800 }, cpuShare: 0.25 }, 1200, 1200],
+    ['adaptive concurrency and few records', { concurrency: { max: 800 }, cpuShare: 0.1 }, 1000, 250],
+    ['a twentieth of a vCPU', { ...large, cpuShare: 0.05 }, 2500, 2500],
+    ['a twentieth in a short time', { ...large, cpuShare: 0.05, left: 3000 }, 1500, 1500],
+  ] as const) {
+    t.strictSame(reserves(batch), [drain, abort], what)
   }
-  add('a long time', undefined, [false, 10_000, 1, 5], 1000, 250)
-  add('a short time', undefined, [false, 1000, 1, 5], 200, 50)
-  add('a long time with failure handlers', undefined, [true, 30_000, 1, 5], 2000, 2000)
-  add('a short time with failure handlers', undefined, [true, 1000, 1, 5], 200, 200)
-  add('drain', { drain: 3000 }, [false, 10_000, 1, 5], 3000, 250)
-  add('abort', { abort: 30 }, [false, 10_000, 1, 5], 1000, 30)
-  add('a drain below abort', { drain: 10, abort: 30 }, [false, 10_000, 1, 5], 30, 30)
-  add('options of 0', { drain: 0, abort: 0 }, [false, 10_000, 0.1, 10_000], 0, 0)
-  add('a whole CPU, a short time and many records', undefined, [false, 1000, 1, 10_000], 200, 50)
-  add('half a CPU', undefined, [false, 10_000, 0.5, 10_000], 1000, 250)
-  add('a tenth of a CPU', undefined, [false, 10_000, 0.1, 10_000], 1000, 900)
-  add('a tenth of a CPU and few records', undefined, [false, 10_000, 0.1, 10], 1000, 250)
-  add('a twentieth of a CPU', undefined, [false, 10_000, 0.05, 10_000], 1800, 1800)
-  add('a twentieth of a CPU and a short time', undefined, [false, 3000, 0.05, 10_000], 1500, 1500)
-  add('a twentieth of a CPU with failure handlers', undefined, [true, 10_000, 0.05, 10_000], 3150, 3150)
-  add('the same in a short time', undefined, [true, 4000, 0.05, 10_000], 3000, 3000)
-  for (const [what, settings, records, given, drain, abort] of cases) {
-    const { drainAt, abortAt } = deadlines(settings, records, given, now)
-    const left = given as number
-    t.strictSame([now + left - drainAt, now + left - abortAt].map(Math.round), [drain, abort], what)
-  }
+
   const never = { drainAt: Infinity, abortAt: Infinity }
+  t.strictSame(deadlines({ ...BATCH, timeBudget: false }, 5, 5, 1000, 0), never)
+  t.strictSame(deadlines(BATCH, 5, 5, undefined, 0), never)
+  t.end()
+})
+
+t.test('with failure handlers more is kept, above all until one has completed', (t) => {
+  // 1.75 times as long plus (150 ms ÷ the share), at most three quarters of the time left
+  const large = { records: 10_000, jobs: 10_000, left: 30_000 } // 1.75 × 125 ms on one vCPU
+  const cases = [
+    ['a long time', { left: 30_000 }, 2000, 2000],
+    ['a short time', { left: 500 }, 187.2575, 100],
+    ['a very short time', { left: 200 }, 150, 40],
+    ['many records on one vCPU', { ...large, left: 1000 }, 368.75, 218.75],
+    ['a tenth of a vCPU', { ...large, cpuShare: 0.1 }, 3687.5, 2187.5],
+    ['a tenth in a short time', { ...large, cpuShare: 0.1, left: 4000 }, 3000, 2187.5],
+    ['a tenth in a shorter time', { ...large, cpuShare: 0.1, left: 2000 }, 1500, 1500],
+    ['the option abort', { ...large, cpuShare: 0.1, timeBudget: { abort: 3000 } }, 3000, 3000],
+  ] as const
   const failureHandlers = [() => []]
-  t.strictSame(deadlines({ timeBudget: false, cpuShare: 1, failureHandlers }, 5, 1000, now), never)
-  t.strictSame(deadlines({ timeBudget: undefined, cpuShare: 1, failureHandlers }, 5, undefined, now), never)
+  for (const [what, batch, cold] of cases) t.equal(reserves({ ...batch, failureHandlers })[1], cold, `${what}, cold`)
+  failureHandlerCompleted()
+  for (const [what, batch, , warm] of cases) t.equal(reserves({ ...batch, failureHandlers })[1], warm, `${what}, warm`)
+  t.equal(reserves({ ...large, cpuShare: 0.1 })[1], 1250, 'without failure handlers')
   t.end()
 })
 
 t.test('the warning shows whole milliseconds', async (t) => {
   const warnings = await warned(() => {
-    deadlines({ timeBudget: { drain: 100, abort: 0 }, cpuShare: 1, failureHandlers: [] }, 1, 99.9, 0)
+    deadlines({ ...BATCH, timeBudget: { drain: 100, abort: 0 } }, 1, 1, 99.9, 0)
   })
   t.match(warnings, [{ message: /the function has 99 ms left, and timeBudget reserves 100 ms/ }])
 })

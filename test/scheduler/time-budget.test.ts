@@ -2,6 +2,7 @@ import middy from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t, { type Test } from 'tap'
 import {
+  adaptiveConcurrency,
   type BoundedSqsBatchOptions,
   boundedSqsBatch,
   eachRecord,
@@ -9,11 +10,10 @@ import {
   RecordAbortedError,
   RecordNotStartedError,
 } from '../../src/index.ts'
-import { END_PER_RECORD } from '../../src/scheduler/deadlines.ts'
 import { busyClock, iterationCounter, mockClock, settled } from '../support/clock.ts'
 import { withEnvironment } from '../support/environment.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
-import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { warned } from '../support/output.ts'
 
@@ -419,14 +419,23 @@ t.test('overlapping invocations that time out early one after another report the
 async function checkAbort(
   t: Test,
   expected: number,
-  { records, timeout, ...options }: BoundedSqsBatchOptions & { records: number; timeout: number },
+  {
+    records,
+    timeout,
+    chunkSize,
+    ...given
+  }: BoundedSqsBatchOptions & { records: number; timeout: number; chunkSize?: number },
 ): Promise<void> {
   const clock = mockClock(t)
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { concurrency: 5, ...options })
+  let signal: AbortSignal | undefined
+  function hang(_: unknown, _context: Context, options: { signal: AbortSignal }): Promise<void> {
+    signal ??= options.signal
+    return new Promise(() => {})
+  }
+  const options = { concurrency: 5, ...given }
+  const handle = chunkSize ? chunkHandlerOf(chunkSize, hang, options) : handlerOf(hang, options)
   const result = handle(standardEvent(...ids(records)), timedContext(timeout))
   await settled()
-  const signal = held.signalOf('m0')
   clock.advance(Math.floor(expected) - 1)
   await settled()
   t.equal(signal?.aborted, false, `not aborted after ${expected - 1} ms of ${timeout} ms`)
@@ -437,13 +446,14 @@ async function checkAbort(
 }
 
 t.test('a small function reserves more time for its response if it has more records or less CPU', async (t) => {
-  // (8,000 records × END_PER_RECORD + 10 ms) ÷ (memory ÷ 1,769 MB), but at most half of the time
-  const end = 8000 * END_PER_RECORD + 10
+  // (8,000 records × 0.008 ms + 5 handlers in flight × 0.25 ms + 20 ms) ÷ (memory ÷ 1,769 MB), at most half of the time
+  const end = 85.25
   for (const [memory, timeout, expected] of [
     [undefined, 30_000, 29_750],
     ['1769', 30_000, 29_750],
     ['10240', 30_000, 29_750],
     ['what', 30_000, 29_750],
+    [undefined, 300, 300 - end],
     ['128', 30_000, 30_000 - (end * 1769) / 128],
     ['256', 30_000, 30_000 - (end * 1769) / 256],
     ['128', 500, 250],
@@ -451,12 +461,21 @@ t.test('a small function reserves more time for its response if it has more reco
     withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: memory })
     await checkAbort(t, expected, { records: 8000, timeout })
   }
-  await checkAbort(t, 29_750, { records: 5, timeout: 30_000 })
-  withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '128' })
+  await checkAbort(t, 30_000 - (21.29 * 1769) / 128, { records: 5, timeout: 30_000 })
   const onFailure: FailureHandler = (failures) => failures
-  // 1.75 times as long with failure handlers, but at most three quarters of the time
+  // 1.75 times as long with failure handlers, and 150 ms of CPU time for the first; at most three quarters of the time
+  await checkAbort(t, 6000 - ((1.75 * end + 150) * 1769) / 128, { records: 8000, timeout: 6000, onFailure })
   await checkAbort(t, 3000 - (1.75 * end * 1769) / 128, { records: 8000, timeout: 3000, onFailure })
   await checkAbort(t, 250, { records: 8000, timeout: 1000, onFailure })
+})
+
+t.test('the more handlers can be in flight, the more time is reserved to abort them', async (t) => {
+  // (2,000 records × 0.008 ms + the handlers in flight × 0.25 ms + 20 ms) × 10
+  withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '176.9' })
+  const batch = { records: 2000, timeout: 30_000 }
+  await checkAbort(t, 30_000 - 610, { ...batch, concurrency: 100 })
+  await checkAbort(t, 30_000 - 1360, { ...batch, concurrency: adaptiveConcurrency({ max: 400 }) })
+  await checkAbort(t, 30_000 - 860, { ...batch, concurrency: 900, chunkSize: 10 })
 })
 
 t.test('a small function keeps exactly the `abort` option, and the default on Managed Instances', async (t) => {
