@@ -11,11 +11,10 @@ export function cpuShareOf(memory: number): number {
 
 /**
  * Milliseconds before the timeout in which the library starts no record, without `onFailure` and with the default
- * `timeBudget`. They are more with less than one core, because a batch then ends slowly. With `onFailure`, the library
- * can reserve still more: see `extendReserve()` in its src/scheduler/deadlines.ts.
+ * `timeBudget`. They are more if the batch ends slowly, mostly with less than one core. With `onFailure`, the library
+ * can reserve still more: see `abortReserve()` in its src/scheduler/deadlines.ts.
  */
-export function reserveOf(timeoutMs: number, memory: number, batchSize: number): number {
-  const share = cpuShareOf(memory)
-  const extended = share < 1 ? Math.min(timeoutMs / 2, (0.008 * batchSize + 10) / share) : 0
-  return Math.max(Math.min(1000, timeoutMs / 5), extended)
+export function reserveOf(timeoutMs: number, memory: number, batchSize: number, concurrency: number): number {
+  const end = (0.008 * batchSize + 0.25 * Math.min(concurrency, batchSize) + 20) / cpuShareOf(memory)
+  return Math.max(Math.min(1000, timeoutMs / 5), Math.min(timeoutMs / 2, end))
 }

@@ -52,7 +52,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
       // The default of the library without `onFailure`. With it, the library can reserve more. An unknown memory is
       // listed as not checked. The reserve is then that of a whole CPU, which is the shortest.
       const memory = valueIn(lambdaFunction.memory) ?? MEMORY_OF_ONE_CPU
-      const reserve = Math.ceil(reserveOf(timeout, memory, records))
+      const reserve = Math.ceil(reserveOf(timeout, memory, records, recordConcurrency))
       const needed = Math.ceil(records / recordConcurrency) * recordMs + reserve
       if (!(needed > timeout)) return undefined
       const what =

@@ -91,7 +91,7 @@ function problemOf(
   { environments, batchSize, timeout }: Workload,
   all: readonly Measurement[],
 ): string | undefined {
-  const { goodput, failedShare, peakMemory, causes, death } = measurement
+  const { concurrency, goodput, failedShare, peakMemory, causes, death } = measurement
   const [cause] = Object.keys(causes)
   const because = cause === undefined ? '' : `: ${cause}`
   if (!(goodput > 0)) return `no record succeeded${because}`
@@ -103,7 +103,7 @@ function problemOf(
     return `${(failedShare * 100).toFixed(1)} % of the records failed${because}`
   }
   const batchMs = (1000 * batchSize * (1 - failedShare) * environments) / goodput
-  const available = timeout * 1000 - reserveOf(timeout * 1000, memory, batchSize)
+  const available = timeout * 1000 - reserveOf(timeout * 1000, memory, batchSize, concurrency)
   if (batchMs > available) {
     const [needed, left] = [batchMs, available].map((ms) => (ms / 1000).toFixed(1))
     return `a batch of ${formatNumber(batchSize)} records takes about ${needed} s, but the timeout of ${timeout} s leaves ${left} s`
