@@ -1,34 +1,68 @@
-// A Lambda function in its own process, which does the work of Lambda's runtime too: `function.js <records> <on-failure>`.
+// A Lambda function in its own process, which does the work of Lambda's runtime too: `function.js <case as JSON>`.
 // It is JavaScript, because removing types in this process would take CPU time that is measured.
 import { readFileSync, writeFileSync } from 'node:fs'
+import http from 'node:http'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import middy from '@middy/core'
-import { boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
+import { boundedSqsBatch, eachRecord, PermanentError } from 'middy-bounded-sqs-batch'
 
-const [records, onFailure] = process.argv.slice(2)
+const { work, concurrency, onFailure, permanent, downstream, sqs } = JSON.parse(process.argv[2])
 const finished = []
 const stages = {}
 let logEntries = 0
 
+const works = { hang, fetch: callFetch, http: callHttp }
+const onFailures = { none: undefined, returns: returnFailures, sqs: onFailure === 'sqs' && (await sqsHandlers()) }
+
 const handler = middy()
-  .use(boundedSqsBatch(onFailure === 'yes' ? { onFailure: returnFailures } : {}))
-  .handler(eachRecord(records === 'hang' ? hang : finishLater))
+  .use(boundedSqsBatch({ concurrency, onFailure: onFailures[onFailure] }))
+  .handler(eachRecord(processRecord))
+
+function processRecord(record, _context, { signal, index }) {
+  if (index < permanent) throw new PermanentError('the order is not valid')
+  if (index === permanent) signal.addEventListener('abort', () => enter('signals'), { once: true })
+  return (works[work] ?? finishLater)(record, signal)
+}
 
 /** Listens to its signal, as `fetch()` does, and never settles. */
-function hang(_record, _context, { signal }) {
-  signal.addEventListener('abort', () => enter('signals'), { once: true })
+function hang(_record, signal) {
+  signal.addEventListener('abort', () => {}, { once: true })
   return new Promise(() => {})
 }
 
 /** Resolves after the time of a record, or rejects when its signal aborts. */
-async function finishLater({ messageId }, _context, { signal }) {
-  await setTimeout(Number(records), undefined, { signal })
+async function finishLater({ messageId }, signal) {
+  await setTimeout(work, undefined, { signal })
   finished.push(messageId)
+}
+
+/** The handler of the README. */
+async function callFetch({ body }, signal) {
+  const response = await fetch(downstream, { method: 'POST', body, signal })
+  await response.arrayBuffer()
+  if (!response.ok) throw new Error(`downstream returned ${response.status}`)
+}
+
+function callHttp({ body }, signal) {
+  return new Promise((resolve, reject) => {
+    const request = http.request(downstream, { method: 'POST', signal }, (response) => {
+      response.resume().once('end', resolve)
+    })
+    request.once('error', reject).end(body)
+  })
 }
 
 async function returnFailures(failures) {
   await setImmediate()
   return failures
+}
+
+/** The client has not called SQS yet. */
+async function sqsHandlers() {
+  const { SQSClient } = await import('@aws-sdk/client-sqs')
+  const { deadLetter, retryBackoff } = await import('middy-bounded-sqs-batch/sqs')
+  const client = new SQSClient({ endpoint: sqs.endpoint, requestHandler: { connectionTimeout: 1000 } })
+  return [deadLetter({ client, queueUrl: sqs.deadLetterQueueUrl }), retryBackoff({ client })]
 }
 
 /** Notes the CPU time in microseconds that the process had used when it first reached this stage. */
@@ -54,9 +88,9 @@ process.once('message', async ({ eventFile, responseFile, deadline }) => {
   const timeLeft = () => deadline - Date.now()
   const event = JSON.parse(readFileSync(eventFile, 'utf8'))
   const leftAtStart = timeLeft()
-  // If all records hang, the process is idle until the batch ends. So the last sample is the CPU time at the end.
+  // If all records hang, the process is idle until the batch ends. So the last sample is the CPU time at that moment.
   const sampler = setInterval(() => {
-    stages.end = cpuTime()
+    if (!stages.signals) stages.end = cpuTime()
   }, 50)
   const response = await handler(event, { getRemainingTimeInMillis: timeLeft })
   clearInterval(sampler)
