@@ -42,6 +42,8 @@ interface State {
   phase: 'running' | 'received' | 'concluding' | 'responded' | 'failed'
   event: unknown
   response: unknown
+  /** `request.error` when the response was set to `undefined`. A middleware can set it without throwing. */
+  oldError: unknown
   /** Whether our `onError` has run. */
   hasError: boolean
   /** `undefined` if there is no valid event. */
@@ -78,13 +80,13 @@ const GUARDS = {
     get(this: GuardedRequest): unknown {
       const { phase, response } = this[STATE]
       if (phase !== 'failed') return response
-      if (hasError(this)) return undefined // Middy then throws the error
-      throw removedError() // Middy would respond with `undefined`, which is a success for Lambda
+      if (hasError(this) && !('earlyResponse' in this)) return undefined // Middy then throws the error
+      throw this.error ?? removedError() // Middy would respond with `undefined`, which is a success for Lambda
     },
     set(this: GuardedRequest, response: unknown): void {
       const state = this[STATE]
       // Middy's `catch` sets `undefined`, then the error. So this must not throw.
-      if (response === undefined) fail(state)
+      if (response === undefined) fail(this)
       else if (hasError(this))
         return // what an `onError` hook responds is ignored
       else if ('earlyResponse' in this) throw earlyResponseError(state)
@@ -151,7 +153,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): Middleware {
   function boundedSqsBatchOnError(request: Request): void {
     const state = request[STATE] ?? guard(request) // `before` did not run if an earlier middleware threw
     state.hasError = true
-    fail(state)
+    fail(request as GuardedRequest)
     state.invocation?.traceError(request.error)
   }
 
@@ -160,7 +162,14 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): Middleware {
 
 function guard(request: Request): State {
   const { event } = request
-  const state: State = { phase: 'running', event, response: undefined, hasError: false, invocation: undefined }
+  const state: State = {
+    phase: 'running',
+    event,
+    response: undefined,
+    oldError: undefined,
+    hasError: false,
+    invocation: undefined,
+  }
   request[STATE] = state
   Object.defineProperties(request, GUARDS)
   return state
@@ -178,15 +187,16 @@ async function conclude(state: State): Promise<void> {
   state.phase = 'responded'
 }
 
-function fail(state: State): void {
+function fail({ error, [STATE]: state }: GuardedRequest): void {
   if (state.phase === 'failed') return
   state.phase = 'failed'
+  state.oldError = error
   state.invocation?.fail()
 }
 
 /** Whether the invocation has failed. Middy sets the response to `undefined` before it sets the error. */
 function hasError({ error, [STATE]: state }: GuardedRequest): boolean {
-  return state.phase === 'failed' && (state.hasError || error !== undefined)
+  return state.phase === 'failed' && (state.hasError || error !== state.oldError)
 }
 
 function removedError(): TypeError {

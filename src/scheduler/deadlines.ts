@@ -114,7 +114,7 @@ export function deadlines(
         : '. Raise'
     warn(
       'BOUNDED_SQS_BATCH_TIME_BUDGET',
-      `No record starts: the function has ${Math.floor(left)} ms left${budget} the function's timeout`,
+      `No record starts: the function has ${Math.round(left)} ms left${budget} the function's timeout`,
     )
   }
   return { drainAt: now + left - reserve, abortAt: now + left - abort }

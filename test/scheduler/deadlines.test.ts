@@ -98,7 +98,7 @@ t.test('a batch drains and is aborted this long before the timeout, by default a
 
   const never = { drainAt: Infinity, abortAt: Infinity }
   t.strictSame(deadlines({ ...BATCH, timeBudget: false }, 5, 5, 1000, 0), never)
-  t.strictSame(deadlines(BATCH, 5, 5, undefined, 0), never)
+  t.strictSame(deadlines(BATCH, 5, 5, Infinity, 0), never)
   t.end()
 })
 
@@ -140,10 +140,10 @@ t.test('the time left is a positive finite number, and also 0 on Managed Instanc
   for (const left of [0, -5, NaN, Infinity, -Infinity, '100', undefined, null])
     t.equal(
       of(() => left),
-      undefined,
+      Infinity,
     )
-  for (const context of [undefined, null, {}, 7]) t.equal(timeLeft(context), undefined)
-  t.equal(of('not a function'), undefined)
+  for (const context of [undefined, null, {}, 7]) t.equal(timeLeft(context), Infinity)
+  t.equal(of('not a function'), Infinity)
   withEnvironment(t, { AWS_LAMBDA_MAX_CONCURRENCY: '4' })
   for (const left of [0, -5])
     t.equal(
@@ -153,7 +153,7 @@ t.test('the time left is a positive finite number, and also 0 on Managed Instanc
   for (const left of [NaN, -Infinity, '100'])
     t.equal(
       of(() => left),
-      undefined,
+      Infinity,
     )
   t.end()
 })

@@ -73,8 +73,8 @@ export async function outcomesOf(results: Promise<unknown>[], pass = () => {}): 
   throw new Error('Expected the invocations to end within 25 steps')
 }
 
-export async function outcomeOf(result: Promise<unknown>): Promise<Outcome> {
-  return (await outcomesOf([result]))[0] as Outcome
+export async function outcomeOf(result: Promise<unknown>, pass = () => {}): Promise<Outcome> {
+  return (await outcomesOf([result], pass))[0] as Outcome
 }
 
 /** The ids of a response. Throws if the response contains anything else. */
