@@ -80,15 +80,17 @@ const GUARDS = {
     get(this: GuardedRequest): unknown {
       const { phase, response } = this[STATE]
       if (phase !== 'failed') return response
-      if (hasError(this) && !('earlyResponse' in this)) return undefined // Middy then throws the error
-      throw this.error ?? removedError() // Middy would respond with `undefined`, which is a success for Lambda
+      // If this returns `undefined` after an error, Middy throws that error. Otherwise it would respond with `undefined`,
+      // which is a success for Lambda.
+      if (hasError(this) && !('earlyResponse' in this)) return undefined
+      throw this.error ?? removedError()
     },
     set(this: GuardedRequest, response: unknown): void {
       const state = this[STATE]
-      // Middy's `catch` sets `undefined`, then the error. So this must not throw.
+      // Must not throw for `undefined`, because Middy sets it when something has thrown. What an `onError` hook sets
+      // afterwards is ignored.
       if (response === undefined) fail(this)
-      else if (hasError(this))
-        return // what an `onError` hook responds is ignored
+      else if (hasError(this)) return
       else if ('earlyResponse' in this) throw earlyResponseError(state)
       else if (state.phase === 'running') {
         state.invocation?.receive(response)
