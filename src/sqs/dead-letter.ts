@@ -6,6 +6,7 @@ import { callInBatches, inBatches } from './batch-calls.ts'
 import { type DeadLetterMessage, toDeadLetterMessage } from './dead-letter-message.ts'
 import { checkDeadLetterOptions, type DeadLetterOptions } from './options.ts'
 import { addReason, countReasons, errorWithoutStack, listReasons, type Reasons, reasonOf } from './reasons.ts'
+import { canBeSame, queueOfArn, queueOfUrl } from './source-queue.ts'
 
 /**
  * Makes a failure handler that sends records to a dead-letter queue immediately, before they reach the queue's
@@ -14,6 +15,10 @@ import { addReason, countReasons, errorWithoutStack, listReasons, type Reasons, 
  * A record is removed from the failures only after SQS has accepted its message in the dead-letter queue. Lambda then
  * deletes the message from the source queue. If SQS does not accept it, the record stays failed, and a line in the log
  * gives the reason. A message can arrive twice, for example if the response of SQS is lost.
+ *
+ * A record is never sent to the queue that it came from, because SQS would deliver it as a new message, without end.
+ * The record stays failed, and the log says why. The region, the account and the name in `queueUrl` are compared with the
+ * ARN in the record. If the URL does not show the region or the account, only the rest is compared.
  *
  * The message keeps its body, message attributes, message group and trace header. If your handler has changed the
  * record itself, the changed values are sent: change a copy. The message also gets the attributes below, in this order.
@@ -28,7 +33,7 @@ import { addReason, countReasons, errorWithoutStack, listReasons, type Reasons, 
  * If the dead-letter queue is a FIFO queue, the deduplication id is the message id. If the same
  * message is sent again within five minutes, SQS drops it. A record without a message group gets its message id as its group.
  *
- * @throws {TypeError} if an option is missing, unknown or not valid
+ * @throws {TypeError} if an option is missing, unknown or not valid, or if both URLs can name the same queue
  * @example
  * boundedSqsBatch({
  *   onFailure: deadLetter({
@@ -41,6 +46,7 @@ import { addReason, countReasons, errorWithoutStack, listReasons, type Reasons, 
 export function deadLetter(options: DeadLetterOptions) {
   const { client, queueUrl, when = isPermanentFailure, sourceQueueUrl } = checkDeadLetterOptions(options)
   const isFifo = queueUrl.endsWith('.fifo')
+  const queue = queueOfUrl(queueUrl)
 
   return async function deadLetterFailures(
     failures: readonly RecordFailure[],
@@ -50,11 +56,15 @@ export function deadLetter(options: DeadLetterOptions) {
     const reasons: Reasons = new Map()
     const messages = failures.flatMap((failure): DeadLetterMessage | [] => {
       try {
-        return isMatch(when(failure)) ? toDeadLetterMessage(failure, { isFifo, sourceQueueUrl }) : []
+        if (!isMatch(when(failure))) return []
+        if (!canBeSame(queue, queueOfArn(failure.record.eventSourceARN))) {
+          return toDeadLetterMessage(failure, { isFifo, sourceQueueUrl })
+        }
+        addReason(reasons, 'queueUrl names the queue that the record came from: set it to another queue')
       } catch (error) {
         addReason(reasons, reasonOf(error))
-        return []
       }
+      return []
     })
     // The order of the calls does not matter: on a FIFO queue, failure handlers receive only one failure of each group.
     const accepted = await callInBatches(
@@ -62,20 +72,19 @@ export function deadLetter(options: DeadLetterOptions) {
       (Entries) => client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }), { abortSignal: signal }),
       { reasons, signal },
     )
-    const queue = queueUrl.slice(queueUrl.lastIndexOf('/') + 1)
     if (reasons.size > 0) {
       const count = countReasons(reasons)
       const of = count + accepted.size
       request.log(
         errorWithoutStack(
-          `deadLetter(): ${count} of ${of} records could not be sent to ${queue} and stay failed: ${listReasons(reasons)}`,
+          `deadLetter(): ${count} of ${of} records could not be sent to ${queue.name} and stay failed: ${listReasons(reasons)}`,
         ),
       )
     }
     const incomplete = messages.filter(({ failure, omitted }) => omitted.length > 0 && accepted.has(failure))
     if (incomplete.length > 0) {
       const names = [...new Set(incomplete.flatMap(({ omitted }) => omitted))].join(', ')
-      const sent = `${incomplete.length} messages were sent to ${queue} without ${names}`
+      const sent = `${incomplete.length} messages were sent to ${queue.name} without ${names}`
       request.log(errorWithoutStack(`deadLetter(): ${sent}: the limits of SQS leave no room for these attributes`))
     }
     return failures.filter((failure) => !accepted.has(failure))

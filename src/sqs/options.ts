@@ -1,7 +1,8 @@
 import type { SQSClient } from '@aws-sdk/client-sqs'
-import { type Check, check } from '../check.ts'
+import { type Check, check, show } from '../check.ts'
 import { isObject } from '../describe.ts'
 import type { RecordFailure } from '../types.ts'
+import { canBeSame, queueOfUrl } from './source-queue.ts'
 
 /**
  * Seconds. SQS refuses to keep a message invisible for more than 12 hours (43,200 s) after it was received. Before the
@@ -15,7 +16,10 @@ const MAX_DELAY_SECONDS = 42_000
 export interface DeadLetterOptions {
   /** A client with the permission `sqs:SendMessage` on the dead-letter queue. */
   readonly client: SQSClient
-  /** The URL of the dead-letter queue. A URL that ends in `.fifo` names a FIFO queue. */
+  /**
+   * The URL of the dead-letter queue, which must not be the queue that the records come from. A URL that ends in `.fifo`
+   * names a FIFO queue.
+   */
   readonly queueUrl: string
   /**
    * Whether to send a failed record: `true` sends it, `false` or `undefined` does not. If the function throws or
@@ -98,7 +102,13 @@ const RETRY_BACKOFF_CHECKS: Record<keyof RetryBackoffOptions, Check> = {
 
 /** @throws {TypeError} that names the option, the expected value and the received one */
 export function checkDeadLetterOptions(given: DeadLetterOptions): DeadLetterOptions {
-  return check('deadLetter', given, DEAD_LETTER_CHECKS, { required: ['client', 'queueUrl'] })
+  const options = check('deadLetter', given, DEAD_LETTER_CHECKS, { required: ['client', 'queueUrl'] })
+  const { queueUrl, sourceQueueUrl } = options
+  if (sourceQueueUrl !== undefined && canBeSame(queueOfUrl(queueUrl), queueOfUrl(sourceQueueUrl))) {
+    const expected = 'to be another queue than sourceQueueUrl'
+    throw new TypeError(`deadLetter(): expected option queueUrl ${expected}, got ${show(queueUrl)}`)
+  }
+  return options
 }
 
 /** @throws {TypeError} that names the option, the expected value and the received one */

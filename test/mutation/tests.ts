@@ -138,7 +138,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'src/sqs/options.ts': ['sqs/options'],
   'src/sqs/retry-backoff.ts': ['sqs/retry-backoff', 'sqs/options', 'sqs/unreachable'],
   'src/sqs/reasons.ts': ['sqs/reasons', 'sqs/dead-letter', 'sqs/dead-letter-message'],
-  'src/sqs/source-queue.ts': ['sqs/retry-backoff', 'sqs/unreachable'],
+  'src/sqs/source-queue.ts': ['sqs/dead-letter', 'sqs/options', 'sqs/retry-backoff', 'sqs/unreachable'],
   'src/handlers/body.ts': [
     'handlers/bodies',
     'handlers/chunk-bodies',

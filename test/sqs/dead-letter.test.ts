@@ -1,9 +1,13 @@
+import { ChangeMessageVisibilityCommand, type SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs'
 import t from 'tap'
 import type { RecordFailure } from '../../src/index.ts'
+import { deadLetter } from '../../src/sqs/index.ts'
 import { permanent, reasons, SOURCE, setUp, text } from '../support/dead-letters.ts'
 import { ids, sqsRecord } from '../support/events.ts'
 import { idsOf } from '../support/failures.ts'
-import { failure, holdCalls } from '../support/sqs.ts'
+import { failed, handlerOf, LONG, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+import { createClient, failure, failureRequest, holdCalls, REGION, startSqs, toRecord } from '../support/sqs.ts'
 
 t.test('records of permanent errors are sent with the reason, and the others stay failed', async (t) => {
   const { handle, received } = await setUp(t)
@@ -154,5 +158,171 @@ t.test(
     t.strictSame(first.MessageSystemAttributes, { AWSTraceHeader: text(AWSTraceHeader) })
     t.notOk('MessageDeduplicationId' in first)
     t.strictSame(Object.keys(second).sort(), ['Id', 'MessageAttributes', 'MessageBody'])
+  },
+)
+
+const CAME_FROM_QUEUE = 'queueUrl names the queue that the record came from: set it to another queue'
+
+/** Runs `deadLetter()` with a client that accepts each entry. Returns the ids of the records that were sent. */
+async function sentTo(queueUrl: string, failures: readonly RecordFailure[], sourceQueueUrl?: string) {
+  const sent: unknown[] = []
+  async function send({ input: { Entries = [] } }: SendMessageBatchCommand) {
+    sent.push(
+      ...Entries.map(({ MessageAttributes }) => MessageAttributes?.['DeadLetter.OriginalMessageId']?.StringValue),
+    )
+    return { Successful: Entries.map(({ Id }) => ({ Id })) }
+  }
+  const { request, lines } = failureRequest()
+  const client = { send } as unknown as SQSClient
+  const remaining = await deadLetter({ client, queueUrl, sourceQueueUrl })(failures, request)
+  return { sent, remaining: idsOf(remaining), lines }
+}
+
+const EU = 'arn:aws:sqs:eu-west-1:123456789012:orders'
+const CN = 'arn:aws-cn:sqs:cn-north-1:123456789012:orders'
+const GOV = 'arn:aws-us-gov:sqs:us-gov-west-1:123456789012:orders'
+const LOCAL = 'arn:aws:sqs:us-east-1:000000000000:orders'
+
+const SAME_QUEUE: [queueUrl: string, arn: string][] = [
+  ['https://sqs.eu-west-1.amazonaws.com/123456789012/orders', EU],
+  ['https://SQS.EU-WEST-1.amazonaws.com:443/123456789012/orders', EU],
+  ['http://sqs.eu-west-1.amazonaws.com/123456789012/orders', EU],
+  ['https://sqs.eu-west-1.amazonaws.com//123456789012/orders/?a=b#c', EU],
+  ['https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo', `${EU}.fifo`],
+  ['https://eu-west-1.queue.amazonaws.com/123456789012/orders', EU],
+  ['https://queue.amazonaws.com/123456789012/orders', EU], // the region is not in the host
+  ['https://sqs-fips.us-gov-west-1.amazonaws.com/123456789012/orders', GOV],
+  ['https://sqs.eu-west-1.api.aws/123456789012/orders', EU],
+  ['https://vpce-0a1-b2.sqs.eu-west-1.vpce.amazonaws.com/123456789012/orders', EU],
+  ['https://sqs.cn-north-1.amazonaws.com.cn/123456789012/orders', CN],
+  ['https://cn-north-1.queue.amazonaws.com.cn/123456789012/orders', CN],
+  ['https://sqs.cn-north-1.api.amazonwebservices.com.cn/123456789012/orders', CN],
+  // LocalStack's forms
+  ['http://sqs.us-east-1.localhost.localstack.cloud:4566/000000000000/orders', LOCAL],
+  ['http://us-east-1.queue.localhost.localstack.cloud:4566/000000000000/orders', LOCAL],
+  ['http://localhost:4566/queue/us-east-1/000000000000/orders', LOCAL],
+  ['http://localhost:4566/000000000000/orders', LOCAL],
+  // ElasticMQ's forms
+  ['http://localhost:9324/queue/orders', 'arn:aws:sqs:elasticmq:000000000000:orders'],
+  ['http://localhost:9324/orders', 'arn:aws:sqs:elasticmq:000000000000:orders'],
+  ['http://localhost:9324/000000000000/orders', 'arn:aws:sqs:elasticmq:000000000000:orders'],
+  // These paths have no account.
+  ['http://localhost:9324/v111111111111/orders', LOCAL],
+  ['http://localhost:9324/111111111111v/orders', LOCAL],
+  // Other hosts can serve any region, even if their names look as if they had one.
+  ['https://a1.execute-api.us-east-1.amazonaws.com/123456789012/orders', EU],
+  ['https://my-sqs-1.us-east-1.elb.amazonaws.com/123456789012/orders', EU],
+  ['http://localhost:4566/sqs/queue/us-east-2/000000000000/orders', LOCAL],
+  ['http://localhost:4566/queue/prod/000000000000/orders', LOCAL],
+  ['http://sqs.my-cluster-1.internal:9324/000000000000/orders', LOCAL],
+  ['https://sqs.eu-west-1.amazonaws.com.proxy.internal/123456789012/orders', EU.replace('eu-west-1', 'us-east-1')],
+  // ARNs without an account or a region
+  ['https://sqs.eu-west-1.amazonaws.com/123456789012/orders', 'arn:aws:sqs:eu-west-1::orders'],
+  ['https://sqs.eu-west-1.amazonaws.com/123456789012/orders', 'arn:aws:sqs::123456789012:orders'],
+]
+
+t.test('a record is not sent to the queue that it came from, stays failed, and the log says why', async (t) => {
+  for (const [queueUrl, eventSourceARN] of SAME_QUEUE) {
+    const failures = ids(3).map((id) => failure(id, permanent, { eventSourceARN }))
+    const { sent, remaining, lines } = await sentTo(queueUrl, failures)
+    t.strictSame(sent, [], `${queueUrl} ${eventSourceARN}`)
+    t.strictSame(remaining, ids(3))
+    t.match(lines, [/^deadLetter\(\): 3 of 3 records could not be sent to orders(\.fifo)? and stay failed: /])
+    t.match(lines, [`stay failed: 3 × ${CAME_FROM_QUEUE}`])
+  }
+})
+
+const OTHER_QUEUE: [queueUrl: string, arn: string][] = [
+  ['https://sqs.eu-west-1.amazonaws.com/123456789012/orders-dead', EU],
+  ['https://sqs.eu-west-1.amazonaws.com/123456789012/Orders', EU],
+  ['https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo', EU],
+  ['https://sqs.eu-west-1.amazonaws.com/123456789012/orders', `${EU}.fifo`],
+  ['https://sqs.eu-west-1.amazonaws.com/210987654321/orders', EU],
+  ['https://sqs.eu-west-2.amazonaws.com/123456789012/orders', EU],
+  ['https://eu-west-2.queue.amazonaws.com/123456789012/orders', EU],
+  ['https://sqs-fips.us-east-2.amazonaws.com/123456789012/orders', EU],
+  ['https://sqs.eu-west-2.api.aws/123456789012/orders', EU],
+  ['https://vpce-0a1-b2.sqs.eu-west-2.vpce.amazonaws.com/123456789012/orders', EU],
+  ['https://sqs.cn-northwest-1.amazonaws.com.cn/123456789012/orders', CN],
+  ['https://cn-northwest-1.queue.amazonaws.com.cn/123456789012/orders', CN],
+  ['https://sqs.cn-northwest-1.api.amazonwebservices.com.cn/123456789012/orders', CN],
+  ['http://sqs.us-east-2.localhost.localstack.cloud:4566/000000000000/orders', LOCAL],
+  ['http://us-east-2.queue.localhost.localstack.cloud:4566/000000000000/orders', LOCAL],
+  ['http://localhost:4566/queue/us-east-2/000000000000/orders', LOCAL],
+  ['http://localhost:4566/111111111111/orders', LOCAL],
+  ['http://localhost:4566/000000000000/orders/dead', LOCAL],
+  ['http://localhost:9324/queue/dead', LOCAL],
+]
+
+t.test('a record is sent to a queue that differs in its name, its account or its region', async (t) => {
+  for (const [queueUrl, eventSourceARN] of OTHER_QUEUE) {
+    const { sent, remaining, lines } = await sentTo(queueUrl, [failure('m0', permanent, { eventSourceARN })])
+    t.strictSame(
+      { sent, remaining, lines },
+      { sent: ['m0'], remaining: [], lines: [] },
+      `${queueUrl} ${eventSourceARN}`,
+    )
+  }
+})
+
+t.test(
+  'a record without the ARN of a queue is sent, because only sourceQueueUrl says where it came from',
+  async (t) => {
+    const arns = [undefined, null, '', 'orders', 'arn:aws:sqs', 'arn:aws:kinesis:eu-west-1:123456789012:orders']
+    const queueUrl = 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders'
+    for (const arn of arns) {
+      const failures = [failure('m0', permanent, { eventSourceARN: arn as never })]
+      t.strictSame((await sentTo(queueUrl, failures)).sent, ['m0'], `${arn}`)
+      t.strictSame((await sentTo(queueUrl, failures, `${queueUrl}-source`)).sent, ['m0'], `${arn}`)
+      t.strictSame((await sentTo('http://localhost:9324', failures)).sent, ['m0'], `${arn}`)
+    }
+  },
+)
+
+t.test('of records from several queues, only those from queueUrl stay failed', async (t) => {
+  const failures = [
+    failure('m0', permanent, { eventSourceARN: EU }),
+    failure('m1', permanent, { eventSourceARN: `${EU}-other` }),
+    failure('m2', new Error('not permanent'), { eventSourceARN: EU }),
+  ]
+  const { sent, remaining, lines } = await sentTo('https://sqs.eu-west-1.amazonaws.com/123456789012/orders', failures)
+  t.strictSame(sent, ['m1'])
+  t.strictSame(remaining, ['m0', 'm2'])
+  t.strictSame(lines, [
+    `deadLetter(): 1 of 2 records could not be sent to orders and stay failed: 1 × ${CAME_FROM_QUEUE}`,
+  ])
+})
+
+t.test(
+  'if queueUrl is the source queue, the message is neither sent nor deleted, and its receive count grows',
+  async (t) => {
+    const sqs = await startSqs(t)
+    const { url, arn } = sqs.queue('orders.fifo', { FifoQueue: 'true', VisibilityTimeout: '600' })
+    const [id] = ['first', 'second'].map((body) => {
+      const of = { region: REGION, messageGroupId: 'a', messageDeduplicationId: body }
+      return sqs.fauxqs.sendMessage('orders.fifo', body, of).messageId
+    })
+    const handler = handlerOf(
+      () => {
+        throw permanent
+      },
+      { onFailure: deadLetter({ client: sqs.client(), queueUrl: url }), logger: undefined },
+    )
+    for (const receiveCount of ['1', '2', '3']) {
+      // fauxqs delivers one message of a message group at a time.
+      const [message = {}, ...others] = await sqs.receiveAll(url)
+      const { MessageId, Body, Attributes, ReceiptHandle } = message
+      t.strictSame([MessageId, Body, Attributes?.ApproximateReceiveCount], [id, 'first', receiveCount])
+      t.strictSame(others, [])
+      const log = await logged(async () => {
+        t.strictSame(failed(await handler({ Records: [toRecord(message, arn)] }, timedContext(LONG))), [id])
+      })
+      t.match(log.join('\n'), `1 of 1 records could not be sent to orders.fifo and stay failed: 1 × ${CAME_FROM_QUEUE}`)
+      t.strictSame(sqs.calls, [])
+      const { ready = [], inflight = [] } = sqs.fauxqs.inspectQueue('orders.fifo')?.messages ?? {}
+      t.strictSame([ready.length, inflight.length], [1, 1])
+      const command = new ChangeMessageVisibilityCommand({ QueueUrl: url, ReceiptHandle, VisibilityTimeout: 0 })
+      await createClient(t, { endpoint: sqs.fauxqs.address }).send(command)
+    }
   },
 )

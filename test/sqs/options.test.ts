@@ -32,6 +32,20 @@ t.test(
       [{ client, queueUrl, sourceQueueUrl: 'orders' }, /option sourceQueueUrl/, /a queue's URL/],
       [{ client, queueUrl, sourceQueueUrl: 5 }, /option sourceQueueUrl/, /got 5/],
       [
+        { client, queueUrl, sourceQueueUrl: queueUrl },
+        /^deadLetter\(\): expected option queueUrl to be another queue than sourceQueueUrl, got '.*\/orders-dead' \(a string\)$/,
+      ],
+      // Other URLs of the same queue
+      ...[
+        `${queueUrl}/`,
+        'https://eu-west-1.queue.amazonaws.com/123456789012/orders-dead',
+        'https://queue.amazonaws.com/123456789012/orders-dead',
+        'http://localhost:9324/queue/orders-dead',
+      ].map((sourceQueueUrl): [unknown, RegExp] => [
+        { client, queueUrl, sourceQueueUrl },
+        /to be another queue than sourceQueueUrl/,
+      ]),
+      [
         { client, queueURL: queueUrl },
         /unknown option "queueURL", expected one of client, queueUrl, when, sourceQueueUrl/,
       ],
@@ -86,6 +100,8 @@ t.test('with valid options, the failure handlers are named functions', (t) => {
   for (const options of [
     withoutValues,
     {},
+    { sourceQueueUrl: queueUrl.replace('123456789012', '210987654321') },
+    { sourceQueueUrl: queueUrl.replace('eu-west-1', 'us-east-1') },
     { when: () => true, sourceQueueUrl: 'http://localhost:4566/000000000000/orders' },
   ]) {
     t.equal(deadLetter({ client, queueUrl, ...options }).name, 'deadLetterFailures')
