@@ -18,6 +18,8 @@ const ROOT = resolve(import.meta.dirname, '../..')
 const ENTRIES = ['index', 'sqs/index', 'testing/index']
 const CONSUMER = join(import.meta.dirname, 'consumer')
 const TOOL_CONSUMER = join(import.meta.dirname, 'tool-consumer')
+/** The flags that Lambda starts Node with. With them, `require()` does not load an ES module. */
+const LAMBDA_FLAGS = ['--no-experimental-require-module', '--no-experimental-detect-module']
 const NODES = ['node22', 'node24', 'node26']
 const TYPESCRIPTS = ['typescript5', 'typescript7']
 
@@ -40,7 +42,7 @@ async function checkPackage(): Promise<void> {
     await check(`manifest of the ${name} names the repository and has no scripts`, () => checkManifest(packed))
     await check(`README of the ${name} has no relative link`, () => checkReadme(packed))
     await check(`publint, ${name}`, () => runTool('publint', 'run', packed, '--strict'))
-    // Only ESM, for Node and bundlers: CommonJS loads it by require(esm), and old resolution does not read `exports`.
+    // Only ESM, for Node and bundlers: old resolution does not read `exports`.
     await check(`are the types wrong, ${name}`, () => runTool('attw', packed, '--profile', 'esm-only'))
   }
   const tools = await install('tools', {
@@ -61,13 +63,6 @@ async function checkPackage(): Promise<void> {
     const middy = `@middy/core ${await versionOf(project, '@middy/core')}`
     await cp(CONSUMER, project, { recursive: true })
     await check(`source maps, ${middy}`, () => checkSourceMaps(project))
-    for (const alias of NODES) {
-      const node = join(tools, 'node_modules', alias, 'bin/node')
-      const version = await versionOf(tools, alias)
-      for (const file of ['import.mjs', 'require.cjs', 'testing.mjs']) {
-        await check(`Node ${version}, ${middy}, ${file}`, () => runConsumer(node, project, file))
-      }
-    }
     const esbuild = join(tools, 'node_modules/esbuild/bin/esbuild')
     await run(
       project,
@@ -79,8 +74,18 @@ async function checkPackage(): Promise<void> {
       '--format=cjs',
       '--outfile=bundle.cjs',
     )
-    const node22 = join(tools, 'node_modules/node22/bin/node')
-    await check(`Node 22, ${middy}, bundled and minified as CommonJS`, () => runConsumer(node22, project, 'bundle.cjs'))
+    for (const alias of NODES) {
+      const node = join(tools, 'node_modules', alias, 'bin/node')
+      const version = await versionOf(tools, alias)
+      for (const file of ['import.mjs', 'import.cjs', 'bundle.cjs', 'refused-require.cjs']) {
+        await check(`Node ${version} with the flags of Lambda, ${middy}, ${file}`, () =>
+          runConsumer(node, project, file, ...LAMBDA_FLAGS),
+        )
+      }
+      for (const file of ['require.cjs', 'testing.mjs']) {
+        await check(`Node ${version}, ${middy}, ${file}`, () => runConsumer(node, project, file))
+      }
+    }
     for (const alias of TYPESCRIPTS) {
       const tsc = join(tools, 'node_modules', alias, 'bin/tsc')
       const version = await versionOf(tools, alias)
@@ -135,7 +140,9 @@ async function checkSqs(tarball: string, tools: string, range: string): Promise<
     const version = await versionOf(tools, alias)
     // fauxqs imports node:sqlite, which is experimental in Node 22 and causes a warning.
     const quiet = '--disable-warning=ExperimentalWarning'
-    await check(`Node ${version}, ${client}, sqs.mjs`, () => runConsumer(node, project, 'sqs.mjs', quiet))
+    await check(`Node ${version}, ${client}, sqs.mjs`, () =>
+      runConsumer(node, project, 'sqs.mjs', quiet, ...LAMBDA_FLAGS),
+    )
   }
   for (const alias of TYPESCRIPTS) {
     const tsc = join(tools, 'node_modules', alias, 'bin/tsc')

@@ -1,4 +1,5 @@
 // Sends a dead letter and sets a delay, as an application with @aws-sdk/client-sqs does. fauxqs speaks the protocol of SQS.
+// Runs with the flags of Lambda, so require() does not load the package.
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
@@ -9,7 +10,7 @@ import * as library from 'middy-bounded-sqs-batch/sqs'
 
 const { deadLetter, retryBackoff } = library
 assert.deepEqual(Object.keys(library).sort(), ['deadLetter', 'retryBackoff'])
-assert.equal(typeof createRequire(import.meta.url)('middy-bounded-sqs-batch/sqs').deadLetter, 'function')
+assert.throws(() => createRequire(import.meta.url)('middy-bounded-sqs-batch/sqs'), { code: 'ERR_REQUIRE_ESM' })
 
 const region = 'eu-west-1'
 const server = await startFauxqs({ port: 0, logger: false })

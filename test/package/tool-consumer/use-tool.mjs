@@ -3,10 +3,13 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { MAPPING_DEFAULTS, numberedMessages, run } from 'bounded-sqs-batch/engine'
 
+/** Starts the process of the handler with the flags that Lambda starts Node with. */
+const NODE_OPTIONS = '--no-experimental-require-module --no-experimental-detect-module'
+
 assert.equal(MAPPING_DEFAULTS.reportBatchItemFailures, true)
 const { sent, processed, redelivered, lost } = await run({
   queue: { visibilityTimeout: 31, maxReceives: 3 },
-  function: { file: 'orders.mjs' },
+  function: { file: 'orders.mjs', env: { NODE_OPTIONS } },
   mapping: { batchSize: 10, windowMs: 0, retryAfter: 0 },
   messages: numberedMessages(20),
   idle: 0,
@@ -16,6 +19,8 @@ assert.deepEqual({ sent, processed, redelivered, lost }, { sent: 20, processed: 
 const local = tool(
   'local',
   'orders.mjs',
+  '--env',
+  `NODE_OPTIONS=${NODE_OPTIONS}`,
   '--messages',
   '20',
   '--batch-size',
