@@ -1,11 +1,12 @@
 // What the benchmark measures. Every sample comes from a fresh process.
 import { execFile, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
-import { BARE_LOOP, MIDDY_IDIOM, nodePeers, OURS, POWERTOOLS } from './peers.ts'
+import manifest from '../package.json' with { type: 'json' }
+import { BARE_LOOP, MIDDY_IDIOM, nodePeers, OURS, POWERTOOLS, POWERTOOLS_ALONE } from './peers.ts'
 import type { HotLoop } from './processes/hot-loop.ts'
 import type { HttpTask, Outcome } from './processes/http.ts'
 import type { Environment } from './processes/lambda.ts'
@@ -155,6 +156,15 @@ const ENTRIES = {
     import middy from '@middy/core'
     import { boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
     export const handler = middy().use(boundedSqsBatch()).handler(eachRecord(async () => {}))`,
+  [`${OURS}, eachChunk()`]: `
+    import middy from '@middy/core'
+    import { boundedSqsBatch, eachChunk } from 'middy-bounded-sqs-batch'
+    export const handler = middy().use(boundedSqsBatch()).handler(eachChunk(10, async () => []))`,
+  [`${OURS}, every export`]: `
+    export { default as middy } from '@middy/core'
+    ${everyEntry()
+      .map((entry) => `export * from '${entry}'`)
+      .join('\n')}`,
   [MIDDY_IDIOM]: `
     import middy from '@middy/core'
     import sqsPartialBatchFailure from '@middy/sqs-partial-batch-failure'
@@ -163,34 +173,59 @@ const ENTRIES = {
     import middy from '@middy/core'
     import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch'
     const processor = new BatchProcessor(EventType.SQS)
-    export const handler = middy().handler((event) => processPartialResponse(event, () => {}, processor))`,
+    export const handler = middy((event) => processPartialResponse(event, () => {}, processor))`,
+  [POWERTOOLS_ALONE]: `
+    import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch'
+    const processor = new BatchProcessor(EventType.SQS)
+    export const handler = (event) => processPartialResponse(event, () => {}, processor)`,
   '@middy/core alone': `
     import middy from '@middy/core'
     export const handler = middy().handler(() => {})`,
 }
 
+/** The entry points for functions. `./testing` is for unit tests. */
+function everyEntry(): string[] {
+  const entries = Object.keys(manifest.exports).filter((entry) => entry !== './testing')
+  return entries.map((entry) => posix.join(OURS, entry))
+}
+
 export interface Size {
   readonly minified: number
   readonly gzipped: number
+  /** The minified bytes of each npm package. */
+  readonly packages: Readonly<Record<string, number>>
 }
 
 /** Bytes of a handler file with its libraries, bundled by esbuild. */
 async function measureBundles(): Promise<Record<string, Size>> {
   const sizes: Record<string, Size> = {}
   for (const [name, contents] of Object.entries(ENTRIES)) {
-    const { outputFiles } = await build({
+    const { outputFiles, metafile } = await build({
       stdin: { contents, resolveDir: import.meta.dirname },
       write: false,
+      metafile: true,
       bundle: true,
       minify: true,
       platform: 'node',
       format: 'esm',
       target: 'node24',
+      external: ['@aws-sdk/*'], // Lambda's runtime contains it
     })
     const code = outputFiles[0]?.contents as Uint8Array
-    sizes[name] = { minified: code.length, gzipped: gzipSync(code, { level: 9 }).length }
+    const packages: Record<string, number> = {}
+    for (const [path, { bytesInOutput }] of Object.entries(Object.values(metafile.outputs)[0]?.inputs ?? {})) {
+      if (path === '<stdin>') continue // the handler file
+      const owner = packageOf(path)
+      packages[owner] = (packages[owner] ?? 0) + bytesInOutput
+    }
+    sizes[name] = { minified: code.length, gzipped: gzipSync(code, { level: 9 }).length, packages }
   }
   return sizes
+}
+
+/** This package is a symbolic link in node_modules, and esbuild shows where it leads. */
+function packageOf(path: string): string {
+  return path.match(/.*node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1] ?? OURS
 }
 
 export const GO = 'Go, buffered channel'

@@ -6,7 +6,8 @@ type Peer = (handle: RecordHandler, concurrency: number) => Promise<BatchHandler
 
 export const OURS = 'middy-bounded-sqs-batch'
 export const MIDDY_IDIOM = 'Middy idiom'
-export const POWERTOOLS = 'Powertools'
+export const POWERTOOLS = 'Powertools in Middy'
+export const POWERTOOLS_ALONE = 'Powertools alone'
 export const BARE_LOOP = 'bare loop'
 
 /**
@@ -28,11 +29,15 @@ export const peers = {
       .handler((event) => Promise.allSettled(event.Records.map((record) => handle(record))))
   },
 
+  /** For functions that use Middy, the documentation of Powertools wraps its handler in `middy()`. */
   async [POWERTOOLS](handle) {
-    const { BatchProcessor, EventType, processPartialResponse } = await import('@aws-lambda-powertools/batch')
-    const processor = new BatchProcessor(EventType.SQS)
-    return (event, context) =>
-      processPartialResponse(event, handle, processor, { context, throwOnFullBatchFailure: false })
+    const { default: middy } = await import('@middy/core')
+    return middy(await powertools(handle))
+  },
+
+  /** For functions without Middy. */
+  async [POWERTOOLS_ALONE](handle) {
+    return powertools(handle)
   },
 
   async 'p-queue, one add() per record'(handle, concurrency) {
@@ -74,6 +79,13 @@ export const peers = {
 
 export type NodePeer = keyof typeof peers
 export const nodePeers = Object.keys(peers) as NodePeer[]
+
+async function powertools(handle: RecordHandler): Promise<BatchHandler> {
+  const { BatchProcessor, EventType, processPartialResponse } = await import('@aws-lambda-powertools/batch')
+  const processor = new BatchProcessor(EventType.SQS)
+  return (event, context) =>
+    processPartialResponse(event, handle, processor, { context, throwOnFullBatchFailure: false })
+}
 
 /** Builds the partial batch response for libraries that know nothing about SQS. `runAll` runs every record once. */
 function reporting(

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { markdownTable } from 'markdown-table'
 import { type Cases, DESCRIPTORS, GO, type HttpCase, type Part, partNames, type Size } from './parts.ts'
-import { BARE_LOOP, MIDDY_IDIOM, OURS, POWERTOOLS } from './peers.ts'
+import { BARE_LOOP, MIDDY_IDIOM, OURS, POWERTOOLS, POWERTOOLS_ALONE } from './peers.ts'
 import type { Results } from './results.ts'
 import { median, quantile } from './rounds.ts'
 import { verdicts } from './targets.ts'
@@ -23,15 +23,18 @@ This package limits the records in flight with [p-queue](https://github.com/sind
 
 ## What is compared
 
-| name | what it is | limits concurrency |
-| :--- | :--- | :--- |
-| ${OURS} | this package with \`eachRecord()\` | yes |
-| ${MIDDY_IDIOM} | @middy/sqs-partial-batch-failure with \`Promise.allSettled()\`, and a \`logger\` that does nothing | no |
-| ${POWERTOOLS} | \`BatchProcessor\` of @aws-lambda-powertools/batch, with \`throwOnFullBatchFailure: false\` | no |
-| p-queue, one add() per record | p-queue, with a task for each record | yes |
-| p-limit, p-map, fastq | these libraries, with a task for each record | yes |
-| ${BARE_LOOP} | loops that take one record after another, without a library, a check of the event or a time budget | yes |
-| ${GO} | the same work in Go | yes |
+| name | what it is | uses Middy | limits concurrency |
+| :--- | :--- | :--- | :--- |
+| ${OURS} | this package with \`eachRecord()\` | yes | yes |
+| ${MIDDY_IDIOM} | @middy/sqs-partial-batch-failure with \`Promise.allSettled()\`, and a \`logger\` that does nothing | yes | no |
+| ${POWERTOOLS} | \`BatchProcessor\` of @aws-lambda-powertools/batch, with \`throwOnFullBatchFailure: false\`, in a handler that is wrapped in \`middy()\` | yes | no |
+| ${POWERTOOLS_ALONE} | the same without \`middy()\` | no | no |
+| p-queue, one add() per record | p-queue, with a task for each record | no | yes |
+| p-limit, p-map, fastq | these libraries, with a task for each record | no | yes |
+| ${BARE_LOOP} | loops that take one record after another, without a library, a check of the event or a time budget | no | yes |
+| ${GO} | the same work in Go | no | yes |
+
+This package is for functions that use Middy. So the targets compare it with ${POWERTOOLS}, and not with ${POWERTOOLS_ALONE}.
 
 The benchmark passes \`throwOnFullBatchFailure: false\` because Powertools otherwise throws if every record failed.
 
@@ -48,7 +51,11 @@ The benchmark passes \`throwOnFullBatchFailure: false\` because Powertools other
 
 /** Writes the introduction and the tables of all parts. */
 export async function writePage(results: Results): Promise<void> {
-  await writeFile(PAGE, `${INTRODUCTION}\n\n${report(results, partNames, false, CHART)}\n`)
+  await writeFile(PAGE, page(results))
+}
+
+export function page(results: Results): string {
+  return `${INTRODUCTION}\n\n${report(results, partNames, false, CHART)}\n`
 }
 
 /** The tables of the measured parts, and the targets of the given parts. */
@@ -80,7 +87,7 @@ function lambdaTable(cases: Cases, isShort: boolean): string {
     ...casesTable(cases),
     'Each process imitates one execution environment. Each batch is a newly parsed event, after a pause of 4 ms. A new ' +
       'environment includes the import, the construction and the first batch of 10. The import includes @middy/core for ' +
-      'all libraries. ' +
+      'those that use it. ' +
       (isShort
         ? 'The figures are medians of the fastest batch of each process, and of the CPU time of the first batch.'
         : 'In the first two columns, each process contributes the time of its first batch. In the others, it contributes the time of its median batch. The figures are the medians of these times.'),
@@ -100,12 +107,17 @@ function hotLoopTable(cases: Cases): string {
 function bundleTable(sizes: Record<string, Size>): string {
   return table(
     'Bundle size',
-    'In kilobytes: a handler file with its libraries, bundled by esbuild.',
-    ['', 'minified', 'gzipped'],
-    Object.entries(sizes).map(([name, { minified, gzipped }]) => [
+    'In kilobytes: a handler file with its libraries, bundled by esbuild. "Every export" means all entry points except ' +
+      '`./testing`, without the AWS SDK.',
+    ['', 'minified', 'gzipped', 'minified code of each package'],
+    Object.entries(sizes).map(([name, { minified, gzipped, packages }]) => [
       name,
       figure(minified / 1_000),
       figure(gzipped / 1_000),
+      Object.entries(packages)
+        .toSorted(([, a], [, b]) => b - a)
+        .map(([name, bytes]) => `${name} ${figure(bytes / 1_000)}`)
+        .join(', '),
     ]),
   )
 }
@@ -121,7 +133,7 @@ function table(title: string, intro: string, head: readonly string[], rows: read
 function casesTable(cases: Cases): [string[], string[][]] {
   const columns = Object.values(cases)
   const peers = Object.keys(columns[0] ?? {})
-  const ratios = [POWERTOOLS, MIDDY_IDIOM].map((other) => [
+  const ratios = [POWERTOOLS, POWERTOOLS_ALONE, MIDDY_IDIOM].map((other) => [
     `${OURS} ÷ ${other}`,
     ...columns.map((samples) => figure(median(samples[OURS]) / median(samples[other]))),
   ])
@@ -184,7 +196,7 @@ function targetTable(results: Results, parts: readonly Part[], isShort: boolean)
 }
 
 export function isUnbounded(peer: string): boolean {
-  return peer === MIDDY_IDIOM || peer === POWERTOOLS
+  return peer === MIDDY_IDIOM || peer === POWERTOOLS || peer === POWERTOOLS_ALONE
 }
 
 export function count(value: number): string {

@@ -1,6 +1,6 @@
 // One FIFO batch of 10 records of 10 ms in 10 message groups: `node fifo.ts '{"peer":…}'` prints milliseconds.
 import { setTimeout as pause } from 'node:timers/promises'
-import type { SQSRecord } from 'aws-lambda'
+import type { Context, SQSEvent, SQSRecord } from 'aws-lambda'
 import { type BatchHandler, OURS, peers } from '../peers.ts'
 import { median } from '../rounds.ts'
 import { assertExact, context, sqsEvent } from '../sqs-event.ts'
@@ -29,7 +29,8 @@ console.log(JSON.stringify(median(times.slice(WARM_UP))))
 
 /** Powertools processes one record after another, also if they are in different message groups. */
 async function powertoolsFifo(): Promise<BatchHandler> {
+  const { default: middy } = await import('@middy/core')
   const { processPartialResponse, SqsFifoPartialProcessorAsync } = await import('@aws-lambda-powertools/batch')
   const processor = new SqsFifoPartialProcessorAsync()
-  return (event, context) => processPartialResponse(event, handle, processor, { context })
+  return middy((event: SQSEvent, context: Context) => processPartialResponse(event, handle, processor, { context }))
 }

@@ -5,7 +5,7 @@ import { type NodePeer, peers } from '../peers.ts'
 import { assertExact, context, sqsEvent } from '../sqs-event.ts'
 
 export interface Environment {
-  /** Import and construction. It includes @middy/core for every peer, because this package is for functions that use it. */
+  /** Import and construction, with the import of @middy/core if the peer uses it. */
   readonly setup: number
   readonly batches: readonly number[]
   /** CPU time of the first batch. */
@@ -21,7 +21,6 @@ async function handle({ messageId }: SQSRecord) {
 }
 
 const setupStart = performance.now()
-await import('@middy/core')
 const handler = await peers[peer as NodePeer](handle, 100)
 await new Promise(setImmediate) // the time includes work that the construction postponed
 const environment = { setup: performance.now() - setupStart, batches: [] as number[], firstCpu: 0 }
