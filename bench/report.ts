@@ -189,7 +189,7 @@ function targetTable(results: Results, parts: readonly Part[], isShort: boolean)
       figure(ratio),
       range(...quartiles),
       ...(isShort ? [figure(ratioOfFastest)] : []),
-      String(limit),
+      figure(limit),
       Number.isNaN(ratio) ? 'not measured' : isMet ? 'met' : 'missed',
     ]),
   )
