@@ -1,6 +1,6 @@
 /**
- * Each row of the table of differences in docs/from-powertools-batch.md is shown for both packages. The comparison of
- * the benchmark's figures is not tested.
+ * Each row of the table of differences in docs/from-powertools-batch.md is shown for both packages.
+ * `examples/readme-figures` checks the figures of the benchmark.
  */
 import { readFileSync } from 'node:fs'
 import {
