@@ -1,6 +1,8 @@
 import t from 'tap'
+import { mergeReported } from '../../src/report/response.ts'
+import { checkSqsEvent } from '../../src/sqs-event.ts'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
-import { failed, handlerOf } from '../support/handlers.ts'
+import { failed, handlerOf, listOf } from '../support/handlers.ts'
 
 t.test('failed records are reported in record order, although they fail in another order', async (t) => {
   const order = ['m4', 'm1', 'm3', 'm0', 'm2']
@@ -29,15 +31,36 @@ t.test('an id that two records share is reported once, also if only one of them 
   t.strictSame(failed(await handle(event)), ['a', 'c', 'b'])
 })
 
-t.test('if no record failed, the report is empty and a new object each time', async (t) => {
-  const handle = handlerOf(() => {})
-  const first = await handle(standardEvent('a'))
-  const second = await handle(standardEvent('a'))
-  t.strictSame(first, { batchItemFailures: [] })
-  t.not(first, second)
-  t.not(first.batchItemFailures, second.batchItemFailures)
-  first.batchItemFailures.push({ itemIdentifier: 'z' })
-  t.strictSame(await handle(standardEvent('a')), { batchItemFailures: [] })
+t.test('a record keeps the error that is already known, also if its id occurs twice in the batch', (t) => {
+  const batch = checkSqsEvent(standardEvent('a', 'b', 'a'))
+  const known = [{ index: 2, reason: 'known' }]
+  const reported = [0, 1, 2].map((index) => ({ index, reason: 'reported' }))
+  t.strictSame(mergeReported(batch, known, reported), [
+    { index: 1, reason: 'reported' },
+    { index: 2, reason: 'known' },
+  ])
+  t.end()
+})
+
+t.test('the response is a new object each time, and frozen with its list', async (t) => {
+  const handle = handlerOf(({ messageId }) => {
+    if (messageId === 'x') throw new Error('x')
+  })
+  for (const [id, expected] of [
+    ['a', listOf()],
+    ['x', listOf('x')],
+  ] as const) {
+    const first = await handle(standardEvent(id))
+    const second = await handle(standardEvent(id))
+    t.strictSame(first, expected)
+    t.strictSame(second, expected)
+    t.not(first, second)
+    t.not(first.batchItemFailures, second.batchItemFailures)
+    t.throws(() => first.batchItemFailures.push({ itemIdentifier: 'z' }), TypeError)
+    if (id === 'x') t.throws(() => first.batchItemFailures.pop(), TypeError)
+    t.throws(() => Object.assign(first, { batchItemFailures: [] }), TypeError)
+    t.strictSame(first, expected)
+  }
 })
 
 t.test('an empty batch is a success', async (t) => {
