@@ -42,7 +42,6 @@ const TRACING = ['report/tracing', 'report/tracing-listeners']
  * failure. Tests of random cases are omitted: they detect a mutant in one run and not in the next.
  */
 export const TESTS: Readonly<Record<string, readonly string[]>> = {
-  'src/seen-records.ts': ['invocation/other-inner-handlers', 'invocation/failed-invocation'],
   'src/sqs-event.ts': [
     'invocation/bad-event',
     'scheduler/fifo',
@@ -69,7 +68,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     ...TRACING,
   ],
   'src/report/response.ts': [
-    'report/known-ids',
+    'report/replacement',
     'invocation/other-inner-handlers',
     'handlers/chunk-results',
     'scheduler/fifo',

@@ -164,14 +164,34 @@ t.test('a batch that fails its invocation publishes the error', async (t) => {
       FAILS.map((event) => event.replace(/ error$/, ' summary error')),
     ],
     [
-      'FullBatchFailureError after another error',
-      middy()
+      'an error of a later middleware',
+      middy<SQSEvent, SQSBatchResponse>()
         .use(boundedSqsBatch({ logger: false, throwOnFullBatchFailure: true }))
         .after(() => {
           throw new Error('inner')
         })
         .handler(failing),
-      FAILS.map((event) => event.replace(/ error$/, ' summary error')),
+      FAILS,
+    ],
+    [
+      'an error of the inner handler after the records',
+      middy<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false }))
+        .handler(async (event, context) => {
+          await failing(event, context)
+          throw new Error('flush')
+        }),
+      FAILS,
+    ],
+    [
+      'a response in the place of ours',
+      middy<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false }))
+        .after((request) => {
+          request.response = { batchItemFailures: [] }
+        })
+        .handler(failing),
+      FAILS,
     ],
     [
       'a forgotten return',
@@ -211,21 +231,43 @@ t.test('a batch that fails its invocation publishes the error', async (t) => {
     await settled()
     t.strictSame(heard.of('batch'), [...BEGINS, ...expected], what)
     t.equal([...heard.batches][0]?.error, error, what)
-    if (what.startsWith('Full')) t.ok(error instanceof FullBatchFailureError, what)
+    t.equal(error instanceof FullBatchFailureError, what.startsWith('Full'), what)
     heard.stop()
   }
 })
 
-t.test("the error is published also if another onError hook prevents the middleware's own hook", async (t) => {
-  const heard = listenToTraces(t)
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .use(boundedSqsBatch({ logger: false }))
-    .onError(() => ({ batchItemFailures: [] }))
-    .handler(async () => undefined as never)
-  await handler(standardEvent('a'), testContext())
-  t.strictSame(heard.of('batch'), [...BEGINS, 'batch error error', 'batch asyncStart error', 'batch asyncEnd error'])
-  t.match([...heard.batches][0]?.error, { name: 'TypeError', message: /returned undefined/ })
-})
+for (const [what, onError] of [
+  ['responds', () => ({ batchItemFailures: [] })],
+  [
+    'throws',
+    () => {
+      throw new Error('of onError')
+    },
+  ],
+] as const) {
+  t.test(
+    `the error is published also if a later onError hook ${what}, so that the middleware's own hook does not run`,
+    async (t) => {
+      const heard = listenToTraces(t)
+      const handler = middy<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false }))
+        .onError(onError)
+        .handler(async () => undefined as never)
+      await t.rejects(handler(standardEvent('a'), testContext()))
+      await settled()
+      t.strictSame(heard.of('batch'), [
+        ...BEGINS,
+        'batch error error',
+        'batch asyncStart error',
+        'batch asyncEnd error',
+      ])
+      t.match([...heard.batches][0]?.error, {
+        name: 'TypeError',
+        message: /inner handler returned nothing|returned undefined/,
+      })
+    },
+  )
+}
 
 t.test('an event that is not an SQS event has no trace', async (t) => {
   const heard = listenToTraces(t)
@@ -233,26 +275,42 @@ t.test('an event that is not an SQS event has no trace', async (t) => {
   t.strictSame(heard.heard(), [])
 })
 
-t.test('an error that the report replaces is not published', async (t) => {
-  const heard = listenToTraces(t)
-  const outer = middy()
-    .after(() => {
-      throw new Error('outer')
-    })
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(eachRecord(() => {}))
-  const response = await outer(standardEvent('a'), testContext())
-  t.strictSame(heard.of('batch'), [...BEGINS, ...RESPONDS])
-  t.strictSame([...heard.batches][0]?.result, response)
-  heard.heard()
+t.test(
+  "Middy's early timeout publishes its error, and ends the traces of the records before that of the batch",
+  async (t) => {
+    const heard = listenToTraces(t)
+    const clock = mockClock(t)
+    const late = handlerOf(heldRecords().handle, { timeBudget: false })(standardEvent('a'), timedContext(100))
+    await settled()
+    clock.advance(95)
+    await t.rejects(late, { name: 'TimeoutError' })
+    await settled()
+    t.strictSame(heard.heard(), [
+      ...BEGINS,
+      ...['a start', 'a end', 'a failed error', 'a failed asyncStart', 'a failed asyncEnd'],
+      ...['batch error error', 'batch asyncStart error', 'batch asyncEnd error'],
+    ])
+    t.match([...heard.records][0]?.error, RecordAbortedError)
+    t.match([...heard.batches][0]?.error, { name: 'TimeoutError' })
+  },
+)
 
-  const clock = mockClock(t)
-  const late = handlerOf(heldRecords().handle, { timeBudget: false })(standardEvent('a'), timedContext(100))
-  await settled()
-  clock.advance(95)
-  t.strictSame(failed(await late), ['a'])
-  t.strictSame(heard.of('batch'), [...BEGINS, ...RESPONDS])
-})
+t.test(
+  'the trace of a batch ends with its response, also if the after hook of an earlier middleware then throws',
+  async (t) => {
+    const heard = listenToTraces(t)
+    const handler = middy()
+      .after(() => {
+        throw new Error('outer')
+      })
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(eachRecord(() => {}))
+    await t.rejects(handler(standardEvent('a'), testContext()), { message: 'outer' })
+    await settled()
+    t.strictSame(heard.of('batch'), [...BEGINS, ...RESPONDS])
+    t.strictSame([...heard.batches][0]?.result, { batchItemFailures: [] })
+  },
+)
 
 t.test('the batch of another inner handler is traced', async (t) => {
   const heard = listenToTraces(t)
