@@ -85,52 +85,58 @@ t.test('a late rate-limit timer starts nothing after the drain', async (t) => {
   t.strictSame(failed(await until(result)), ['b'])
 })
 
-/** Ways in which the inner handler ends while its records wait for the rate limit. */
-const endings: [what: string, end: () => SQSBatchResponse][] = [
-  [
-    'its inner handler throws',
-    () => {
-      throw new Error('another error')
-    },
-  ],
-  ['its inner handler does not wait for the records', () => ({ batchItemFailures: [] })],
-]
-for (const [what, end] of endings) {
+for (const [what, fails] of [
+  ['its inner handler throws', true],
+  ['its inner handler does not wait for the records', false],
+] as const) {
   t.test(`an invocation that ends early uses up no starts of the next one: ${what}`, async (t) => {
     const { now, until, delay } = passingClock(t)
+    const started: string[] = []
     const handler = middy()
       .use(boundedSqsBatch({ logger: false, rateLimit: { limit: 1, interval: 100 } }))
-      .handler(async (event: SQSEvent, context, options) => {
-        void eachRecord(() => {})(event, context, options)
+      .handler(async (event: SQSEvent, context, options): Promise<SQSBatchResponse> => {
+        void eachRecord(({ messageId }) => {
+          started.push(messageId)
+        })(event, context, options)
         await delay(50)
-        return end()
+        if (fails) throw new Error('another error')
+        return { batchItemFailures: [] }
       })
-    const handle = (event: SQSEvent) => handler(event, testContext())
-    t.strictSame(failed(await until(handle(standardEvent('a', 'b', 'c', 'd')))), ['b', 'c', 'd'])
+    async function check(ids: string[], reported: string[]): Promise<void> {
+      const result = until(handler(standardEvent(...ids), testContext()))
+      if (fails) await t.rejects(result, { message: 'another error' })
+      else t.strictSame(failed(await result), reported)
+    }
+    await check(['a', 'b', 'c', 'd'], ['b', 'c', 'd'])
     t.equal(now(), 50)
-    t.strictSame(failed(await until(handle(standardEvent('x', 'y')))), ['x', 'y'], 'the rate limit admits no start yet')
+    await check(['x', 'y'], ['x', 'y'])
     t.equal(now(), 100)
-    t.strictSame(failed(await until(handle(standardEvent('z')))), [], 'the rate limit admits a start again')
+    t.strictSame(started, ['a'], 'the rate limit admits no start yet')
+    await check(['z'], [])
     t.equal(now(), 150)
+    t.strictSame(started, ['a', 'z'], 'the rate limit admits a start again')
   })
 }
 
-t.test("no timer is left after Middy's early timeout has ended an invocation", async (t) => {
+t.test("no timer is left after Middy's early timeout has failed an invocation", async (t) => {
   const clock = mockClock(t)
+  const started: string[] = []
   const handler = middy()
     .use(boundedSqsBatch({ logger: false, timeBudget: false, rateLimit: { limit: 1, interval: 60_000 } }))
-    .handler(eachRecord(() => {}))
-  for (const [event, reported] of [
-    [standardEvent('a', 'b', 'c'), ['b', 'c']],
-    [standardEvent('d'), ['d']],
-  ] as const) {
+    .handler(
+      eachRecord(({ messageId }) => {
+        started.push(messageId)
+      }),
+    )
+  for (const event of [standardEvent('a', 'b', 'c'), standardEvent('d')]) {
     const result = handler(event, timedContext(55))
     await settled()
     t.equal(openTimers(clock), 2, "Middy's timeout and the rate limit")
     clock.advance(50)
-    t.strictSame(failed(await result), reported)
+    await t.rejects(result, { name: 'TimeoutError' })
     t.equal(openTimers(clock), 0)
   }
+  t.strictSame(started, ['a'])
 })
 
 t.test('an invocation whose records have all been started leaves no timer', async (t) => {

@@ -13,7 +13,7 @@ import {
 import { busyClock, iterationCounter, mockClock, settled } from '../support/clock.ts'
 import { withEnvironment } from '../support/environment.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
-import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { chunkHandlerOf, failed, handlerOf, listOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { warned } from '../support/output.ts'
 
@@ -212,52 +212,185 @@ t.test('handlers that block the thread after a microtask do not delay the respon
   t.ok(finished <= 2800 / 12 + 2, `${finished} records of 12 ms until 700 of 3,500 ms are left`)
 })
 
-t.test("Middy's early timeout reports only unfinished records", async (t) => {
+t.test("Middy's early timeout fails the invocation, aborts the signals and frees the slots", async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const handler = middy()
     .use(boundedSqsBatch({ logger: false, timeBudget: false, concurrency: 2 }))
     .handler(eachRecord(held.handle))
-  const result = handler(standardEvent('a', 'b', 'c'), timedContext(1000))
+  const result = handler(standardEvent('a', 'b', 'c', 'd'), timedContext(1000))
   await settled()
   held.succeed('b')
   await settled()
   t.strictSame(held.running(), ['a', 'c'])
-  clock.advance(995)
-  t.strictSame(failed(await result), ['a', 'c'])
-  t.equal(held.signalOf('a')?.aborted, true)
+  clock.advance(994)
+  await settled()
+  t.equal(held.signalOf('a')?.aborted, false)
+  clock.advance(1)
+  await t.rejects(result, { name: 'TimeoutError' })
+  for (const id of ['a', 'c']) t.ok(held.signalOf(id)?.reason instanceof RecordAbortedError, id)
+  const next = handler(standardEvent('e', 'f'), timedContext(1000))
+  await settled()
+  t.strictSame(held.started, ['a', 'b', 'c', 'e', 'f'], 'the next records have the slots, and d never starts')
+  held.succeed('e')
+  held.succeed('f')
+  t.strictSame(failed(await next), [])
 })
 
-t.test("Middy's early timeout with a response of its own reports only unfinished records", async (t) => {
+t.test('the time budget ends a batch before the early timeout of Middy, which then does not fire', async (t) => {
   const clock = mockClock(t)
+  let timeouts = 0
+  function timeoutEarlyResponse(): never {
+    timeouts++
+    throw new Error('early')
+  }
   const held = heldRecords()
-  const handler = middy({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
-    .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+  const handler = middy({ timeoutEarlyResponse })
+    .use(boundedSqsBatch({ logger: false }))
     .handler(eachRecord(held.handle))
   const result = handler(standardEvent('a', 'b'), timedContext(1000))
   await settled()
   held.succeed('b')
   await settled()
-  clock.advance(995)
+  clock.advance(950)
   t.strictSame(failed(await result), ['a'])
+  clock.advance(50)
+  t.equal(timeouts, 0)
 })
 
-t.test("Middy's early timeout after the last record reports only failed records", async (t) => {
+const EARLY_TIMEOUT_ERROR = {
+  name: 'TypeError',
+  message:
+    "Expected timeoutEarlyResponse to throw, as Middy's default does: its response would delete unfinished messages",
+}
+
+for (const [what, timeoutEarlyResponse] of [
+  ['undefined', () => undefined],
+  ['null', () => null],
+  ['an empty list', () => ({ batchItemFailures: [] })],
+  ['a list of all records', () => listOf('a', 'b', 'c')],
+  ['settled results', () => Promise.allSettled([1, 2, 3])],
+  ['{ statusCode }', () => ({ statusCode: 504 })],
+  [
+    'a slow promise of an empty list',
+    async () => {
+      await settled()
+      return { batchItemFailures: [] }
+    },
+  ],
+] as const) {
+  t.test(`an early timeout that returns ${what} is a TypeError`, async (t) => {
+    for (const passesSignal of [true, false]) {
+      for (const phase of ['records are in flight', 'the inner handler goes on after the last record']) {
+        const about = `while ${phase}; the signal is ${passesSignal ? '' : 'not '}passed on`
+        const clock = mockClock(t)
+        const held = heldRecords()
+        const handler = middy<SQSEvent, SQSBatchResponse>({ timeoutEarlyResponse })
+          .use(boundedSqsBatch({ logger: false, timeBudget: false, concurrency: 2 }))
+          .after(() => settled())
+          .handler(async (event, context, options) => {
+            const report = await eachRecord(held.handle)(event, context, passesSignal ? options : undefined)
+            report.batchItemFailures.push({ itemIdentifier: 'a' })
+            await new Promise(() => {})
+            return report
+          })
+        const result = handler(standardEvent('a', 'b', 'c'), timedContext(1000))
+        await settled()
+        held.succeed('b')
+        await settled()
+        if (phase !== 'records are in flight') {
+          held.succeed('a')
+          held.fail('c')
+          await settled()
+        }
+        const running = held.running()
+        clock.advance(995)
+        await t.rejects(result, EARLY_TIMEOUT_ERROR, about)
+        for (const id of running) t.equal(held.signalOf(id)?.aborted, true, about)
+        const next = handler(standardEvent('d', 'e'), timedContext(1000))
+        await settled()
+        t.strictSame(held.started, ['a', 'b', 'c', 'd', 'e'], `the slots are free, ${about}`)
+        clock.advance(995)
+        await t.rejects(next, EARLY_TIMEOUT_ERROR, `the next invocation, ${about}`)
+        clock.exit()
+      }
+    }
+  })
+}
+
+t.test(
+  'without the signal, an early timeout is recognised in the last 20 ms, except by the report itself',
+  async (t) => {
+    const fails = ({ messageId }: { messageId: string }) =>
+      messageId === 'b' ? Promise.reject(new Error('b')) : undefined
+    for (const [passed, returns, isAccepted] of [
+      [979, 'a list', true],
+      [980, 'a list', false],
+      [994, 'a list', false],
+      [979, 'the report', true],
+      [994, 'the report', true],
+    ] as const) {
+      const about = `${returns} after ${passed} ms`
+      const clock = mockClock(t)
+      clock.advance(5000) // the process is older than the invocation
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const handler = middy()
+        .use(boundedSqsBatch({ logger: false }))
+        .handler(async (event: SQSEvent, context) => {
+          const report = await eachRecord(fails)(event, context)
+          await promise
+          return returns === 'the report' ? report : listOf('a')
+        })
+      const result = handler(standardEvent('a', 'b', 'c'), timedContext(1000))
+      await settled()
+      clock.advance(passed)
+      resolve()
+      if (isAccepted) t.strictSame(failed(await result), returns === 'the report' ? ['b'] : ['a', 'b'], about)
+      else await t.rejects(result, EARLY_TIMEOUT_ERROR, about)
+      clock.exit()
+    }
+  },
+)
+
+t.test('the 20 ms are those of the context that the inner handler passes on', async (t) => {
   const clock = mockClock(t)
-  const handler = middy({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const handler = middy<SQSEvent, SQSBatchResponse>()
     .use(boundedSqsBatch({ logger: false }))
-    .handler(async (event: SQSEvent, context, options) => {
-      const report = await eachRecord(({ messageId }) => {
-        if (messageId === 'b') throw new Error('b')
-      })(event, context, options)
-      await new Promise(() => {})
-      return report
+    .handler(async (event) => {
+      await eachRecord(() => {})(event, timedContext(500))
+      await promise
+      return { batchItemFailures: [] }
     })
-  const result = handler(standardEvent('a', 'b'), timedContext(1000))
+  const result = handler(standardEvent('a'), timedContext(1000))
   await settled()
-  clock.advance(995)
-  t.strictSame(failed(await result), ['b'])
+  clock.advance(485)
+  resolve()
+  await t.rejects(result, EARLY_TIMEOUT_ERROR)
 })
+
+for (const [what, passesSignal] of [
+  ['is recognised by the signal', true],
+  ['reports the records that are still running if the signal is not passed on', false],
+] as const) {
+  t.test(`an early timeout long before the end that returns an empty list ${what}`, async (t) => {
+    const clock = mockClock(t)
+    const held = heldRecords()
+    const handler = middy<SQSEvent, SQSBatchResponse>({
+      timeoutEarlyInMillis: 500,
+      timeoutEarlyResponse: () => ({ batchItemFailures: [] }),
+    })
+      .use(boundedSqsBatch({ logger: false, timeBudget: false }))
+      .handler((event, context, options) => eachRecord(held.handle)(event, context, passesSignal ? options : undefined))
+    const result = handler(standardEvent('a', 'b'), timedContext(1000))
+    await settled()
+    held.succeed('b')
+    await settled()
+    clock.advance(500)
+    if (passesSignal) await t.rejects(result, EARLY_TIMEOUT_ERROR)
+    else t.strictSame(failed(await result), ['a'])
+  })
+}
 
 t.test('a budget that leaves no time starts nothing and emits a warning', async (t) => {
   const handle = handlerOf(() => t.fail('started'), { timeBudget: { drain: 5000 } })
@@ -270,7 +403,7 @@ t.test('a budget that leaves no time starts nothing and emits a warning', async 
   ])
 })
 
-t.test('an error of the inner handler ends the batch if records have started', async (t) => {
+t.test('an error of the inner handler fails the invocation and ends its batch', async (t) => {
   const held = heldRecords()
   const handler = middy()
     .use(boundedSqsBatch({ concurrency: 2, logger: false }))
@@ -281,7 +414,12 @@ t.test('an error of the inner handler ends the batch if records have started', a
       await settled()
       throw new Error('set-up for the second half failed')
     })
-  t.strictSame(failed(await handler(standardEvent('a', 'b', 'c', 'd'), testContext())), ['b', 'c', 'd'])
+  const result = handler(standardEvent('a', 'b', 'c', 'd'), testContext())
+  await t.rejects(result, { message: 'set-up for the second half failed' })
+  for (const id of ['b', 'c']) t.ok(held.signalOf(id)?.reason instanceof RecordAbortedError, id)
+  held.succeed('b')
+  await settled()
+  t.strictSame(held.started, ['a', 'b', 'c'], 'd never starts')
 })
 
 t.test('a FIFO group does not go on after the drain', async (t) => {
@@ -297,122 +435,37 @@ t.test('a FIFO group does not go on after the drain', async (t) => {
   t.strictSame(failed(await result), ['a2', 'b1', 'b2'])
 })
 
-for (const early of [{ batchItemFailures: [] }, { statusCode: 504 }]) {
-  const what = Object.keys(early)[0]
-  t.test(`ids that a handler added to the report stay reported if an early timeout returns ${what}`, async (t) => {
-    const clock = mockClock(t)
-    const handler = middy({ timeoutEarlyResponse: () => early })
-      .use(boundedSqsBatch({ logger: false }))
-      .handler(async (event: SQSEvent, context, options) => {
-        const report = await eachRecord(({ messageId }) => {
-          if (messageId === 'b') throw new Error('b')
-        })(event, context, options)
-        report.batchItemFailures.push({ itemIdentifier: 'a' })
-        await new Promise(() => {})
-        return report
-      })
-    const result = handler(standardEvent('a', 'b', 'c'), timedContext(30))
-    await settled()
-    clock.advance(25)
-    t.strictSame(failed(await result), ['a', 'b'])
-  })
-}
-
-for (const [what, timeoutEarlyResponse] of [
-  ['returns an empty list', () => ({ batchItemFailures: [] })],
-  ['returns another object', () => ({ statusCode: 504 })],
-  [
-    'throws',
-    () => {
-      throw new Error('timeout')
-    },
-  ],
-] as const) {
-  t.test(
-    `ids that a handler adds right after eachRecord() are reported if an early timeout that ${what} ends it`,
-    async (t) => {
-      const clock = mockClock(t)
-      const handler = middy({ timeoutEarlyResponse })
-        .use(boundedSqsBatch({ logger: false, timeBudget: false }))
-        .handler(async (event: SQSEvent, context, options) => {
-          const report = await eachRecord(({ messageId }) => {
-            if (messageId === 'b') return new Promise(() => {})
-          })(event, context, options)
-          report.batchItemFailures.push({ itemIdentifier: 'a' })
-          return report
-        })
-      const result = handler(standardEvent('a', 'b', 'c'), timedContext(30))
-      await settled()
-      clock.advance(25)
-      t.strictSame(failed(await result), ['a', 'b'])
-    },
-  )
-}
-
-t.test('after the early timeout of an invocation, invalid responses of others fail', async (t) => {
-  const clock = mockClock(t)
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const handler = middy({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
-    .use(boundedSqsBatch({ logger: false, timeBudget: false }))
-    .handler(async (event: SQSEvent, context, options) => {
-      await eachRecord(() => {})(event, context, options)
-      await promise
-      return {} as SQSBatchResponse
-    })
-  const first = handler(standardEvent('a', 'b'), timedContext(30))
-  const second = handler(standardEvent('c'), timedContext(5000))
-  await settled()
-  clock.advance(25)
-  t.strictSame(failed(await first), [])
-  resolve()
-  await t.rejects(second, { name: 'TypeError', message: /batchItemFailures is undefined/ })
-})
-
-async function slowly() {
-  await settled()
-  return { statusCode: 504 }
-}
-for (const [what, response, passesSignal] of [
-  ['an object', () => ({ statusCode: 504 }), true],
-  ['undefined', () => undefined, true],
-  ['a slow promise', slowly, true],
-  ['undefined, to a handler that does not pass its signal on', () => undefined, false],
-] as const) {
-  t.test(`an early timeout that returns ${what} reports only unfinished records`, async (t) => {
-    const clock = mockClock(t)
-    const held = heldRecords()
-    const inner = eachRecord(held.handle)
-    const handler = middy<SQSEvent, SQSBatchResponse>({ timeoutEarlyResponse: response })
-      .use(boundedSqsBatch({ logger: false, timeBudget: false }))
-      .after(() => settled())
-      .handler((event, context, options) => inner(event, context, passesSignal ? options : undefined))
-    for (let invocation = 0; invocation < 3; invocation++) {
-      const result = handler(standardEvent(`a${invocation}`, 'b'), timedContext(30))
-      await settled()
-      held.succeed('b')
-      await settled()
-      clock.advance(25)
-      t.strictSame(failed(await result), [`a${invocation}`])
-    }
-  })
-}
-
-t.test('overlapping invocations that time out early one after another report their records', async (t) => {
+t.test('the early timeout of one invocation does not affect another', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
-  const handler = middy({ timeoutEarlyResponse: () => ({ statusCode: 504 }) })
+  const handler = middy({ timeoutEarlyResponse: () => ({ batchItemFailures: [] }) })
     .use(boundedSqsBatch({ logger: false, timeBudget: false }))
-    .handler(eachRecord(held.handle))
+    .handler(async (event: SQSEvent, context, options) => {
+      const report = await eachRecord(held.handle)(event, context, options)
+      return event.Records[0]?.messageId === 'e' ? ({} as SQSBatchResponse) : report
+    })
   const first = handler(standardEvent('a', 'b'), timedContext(30))
   const second = handler(standardEvent('c', 'd'), timedContext(60))
+  const third = handler(standardEvent('e'), timedContext(5000))
+  const fourth = handler(standardEvent('f', 'g'), timedContext(5000))
   await settled()
   held.succeed('b')
   held.succeed('c')
   await settled()
   clock.advance(25)
-  t.strictSame(failed(await first), ['a'])
+  await t.rejects(first, EARLY_TIMEOUT_ERROR)
+  t.strictSame(
+    ['a', 'd', 'e', 'f'].map((id) => held.signalOf(id)?.aborted),
+    [true, false, false, false],
+  )
   clock.advance(30)
-  t.strictSame(failed(await second), ['d'])
+  await t.rejects(second, EARLY_TIMEOUT_ERROR)
+  t.equal(held.signalOf('d')?.aborted, true)
+  held.succeed('e')
+  await t.rejects(third, { name: 'TypeError', message: /batchItemFailures is undefined/ })
+  held.fail('f')
+  held.succeed('g')
+  t.strictSame(failed(await fourth), ['f'])
 })
 
 /** Checks that the signals of a batch abort at most 2 ms after `expected` ms. */
@@ -547,45 +600,4 @@ t.test('a remaining time of Infinity is not a usable one', async (t) => {
     .handler(eachRecord(() => {}))
   t.strictSame(failed(await handler(standardEvent('a'), { getRemainingTimeInMillis: () => Infinity } as Context)), [])
   t.strictSame(left, [undefined])
-})
-
-t.test('a response counts as that of an early timeout only in the last 20 ms + 5 % of the batch time', async (t) => {
-  for (const [passed, isExcused] of [
-    [929, false],
-    [930, true],
-  ] as const) {
-    const clock = mockClock(t)
-    clock.advance(5000) // the process is older than the invocation
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: false }))
-      .handler(async (event: SQSEvent, context) => {
-        await eachRecord(({ messageId }) => {
-          if (messageId === 'b') throw new Error('b')
-        })(event, context) // without the signal, only the time decides
-        await promise
-        return {} as SQSBatchResponse
-      })
-    const result = handler(standardEvent('a', 'b'), timedContext(1000))
-    await settled()
-    clock.advance(passed)
-    resolve()
-    if (isExcused) t.strictSame(failed(await result), ['b'], `after ${passed} ms`)
-    else await t.rejects(result, { name: 'TypeError', message: /batchItemFailures is undefined/ }, `after ${passed} ms`)
-    clock.exit()
-  }
-})
-
-t.test('an early timeout long before the end reports the records that are still running', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const handler = middy({ timeoutEarlyInMillis: 500, timeoutEarlyResponse: () => ({ statusCode: 504 }) })
-    .use(boundedSqsBatch({ logger: false, timeBudget: false }))
-    .handler(eachRecord(held.handle))
-  const result = handler(standardEvent('a', 'b'), timedContext(1000))
-  await settled()
-  held.succeed('b')
-  await settled()
-  clock.advance(500)
-  t.strictSame(failed(await result), ['a'])
 })
