@@ -1,7 +1,8 @@
 import { IdempotencyConfig, makeIdempotent } from '@aws-lambda-powertools/idempotency'
 import { DynamoDBPersistenceLayer } from '@aws-lambda-powertools/idempotency/dynamodb'
+import { makeHandlerIdempotent } from '@aws-lambda-powertools/idempotency/middleware'
 import middy from '@middy/core'
-import type { SQSEvent } from 'aws-lambda'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, type RecordHandler } from '../../src/index.ts'
 import { lambdaContext } from '../support/compat.ts'
@@ -108,3 +109,27 @@ t.test('without eventKeyJmesPath, a redelivered record is processed again', asyn
     t.strictSame(taken(), ['a'], `delivery ${count}`)
   }
 })
+
+t.test(
+  'makeHandlerIdempotent(), used before: an event that comes again is not processed, unless its invocation failed',
+  async (t) => {
+    const { charge, taken } = orders('b')
+    let fails = true
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use(makeHandlerIdempotent({ persistenceStore: newStore(), keyPrefix: 'batch' }))
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(async (event, context, options) => {
+        const report = await eachRecord(charge)(event, context, options)
+        if (fails) throw new Error('flush')
+        return report
+      })
+    const event = delivery(1, { a: '1', b: '2' })
+    await t.rejects(handler(event, lambdaContext()), { message: 'flush' })
+    t.strictSame(taken(), ['a', 'b'])
+    fails = false
+    t.strictSame(failed(await handler(event, lambdaContext())), ['b'], 'the failed invocation left no lock')
+    t.strictSame(taken(), ['a', 'b'])
+    t.strictSame(failed(await handler(event, lambdaContext())), ['b'], 'the stored response')
+    t.strictSame(taken(), [])
+  },
+)

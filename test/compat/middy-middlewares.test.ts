@@ -4,12 +4,12 @@ import errorLogger from '@middy/error-logger'
 import eventNormalizer from '@middy/event-normalizer'
 import inputOutputLogger from '@middy/input-output-logger'
 import warmup from '@middy/warmup'
-import type { SQSEvent } from 'aws-lambda'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { eachRecord } from '../../src/index.ts'
 import { lambdaContext, ours } from '../support/compat.ts'
 import { sqsRecord, standardEvent } from '../support/events.ts'
-import { failed } from '../support/handlers.ts'
+import { failed, timedContext } from '../support/handlers.ts'
 
 const places = ['before', 'after'] as const
 /** An argument for `.use()`: the other middleware before or after `boundedSqsBatch()`. */
@@ -54,8 +54,9 @@ for (const place of places) {
       const handlerOfRecords = middy()
         .use(inPlace(place, doNotWaitForEmptyEventLoop(options)))
         .handler(failB)
-      const run = hook === 'runOnError' ? handler : handlerOfRecords
-      t.strictSame(failed(await run(standardEvent('a', 'b'), context)), ['b'], hook)
+      if (hook === 'runOnError') {
+        await t.rejects(handler(standardEvent('a', 'b'), context), { message: 'the handler failed' })
+      } else t.strictSame(failed(await handlerOfRecords(standardEvent('a', 'b'), context)), ['b'], hook)
       t.equal(context.callbackWaitsForEmptyEventLoop, false, hook)
     }
   })
@@ -91,7 +92,7 @@ for (const place of places) {
       await failB(...parameters)
       throw new Error('the handler failed')
     })
-    t.strictSame(failed(await throwing(standardEvent('a', 'b'), lambdaContext())), ['b'])
+    await t.rejects(throwing(standardEvent('a', 'b'), lambdaContext()), { message: 'the handler failed' })
     t.strictSame(logs.splice(0), ['the handler failed'])
     await t.rejects(handlerOf(failB)({} as SQSEvent, lambdaContext()), { code: 'ERR_INVALID_SQS_EVENT' })
     t.strictSame(logs, ['Expected an SQS event with a Records array, got Records: undefined'])
@@ -106,40 +107,91 @@ t.test('warmup must be used before boundedSqsBatch(): a warm-up event is not an 
   await t.rejects(handlerOf('after')(warmUp, lambdaContext()), { code: 'ERR_INVALID_SQS_EVENT' })
 })
 
-t.test(`a middleware that returns from \`after\` must be used before boundedSqsBatch()`, async (t) => {
-  const returnsFromAfter = {
-    after: ({ response }: { response: unknown }) => ({ ...(response as object), seen: true }),
+t.test('an earlier middleware may set a response with all failures, but none may return from `after`', async (t) => {
+  const withSeen = (response: unknown) => ({ ...(response as SQSBatchResponse), seen: true })
+  const setsInAfter: middy.MiddlewareObj = {
+    after: (request) => {
+      request.response = withSeen(request.response)
+    },
   }
-  const handlerOf = (place: 'before' | 'after') =>
+  const returnsFromAfter: middy.MiddlewareObj = { after: ({ response }) => withSeen(response) }
+  const handlerOf = (place: 'before' | 'after', other: middy.MiddlewareObj) =>
     middy<SQSEvent>()
-      .use(inPlace(place, returnsFromAfter))
+      .use(inPlace(place, other))
       .handler((event) => Promise.allSettled(event.Records.map((record) => failIfB(record.messageId))))
-  const right = await handlerOf('before')(standardEvent('a', 'b'), lambdaContext())
+  const right = await handlerOf('before', setsInAfter)(standardEvent('a', 'b'), lambdaContext())
   t.strictSame(right, { batchItemFailures: [{ itemIdentifier: 'b' }], seen: true })
-  // Lambda would treat this as success and delete b.
-  t.notOk('batchItemFailures' in (await handlerOf('after')(standardEvent('a', 'b'), lambdaContext())))
+  // Lambda would treat these responses of the later middleware as success and delete b.
+  for (const [place, other, message] of [
+    ['before', returnsFromAfter, /returned a value from after/],
+    ['after', returnsFromAfter, /Make boundedSqsBatch\(\) the last \.use\(\)/],
+    ['after', setsInAfter, /Make boundedSqsBatch\(\) the last \.use\(\)/],
+  ] as const) {
+    const result = handlerOf(place, other)(standardEvent('a', 'b'), lambdaContext())
+    await t.rejects(result, { name: 'TypeError', message }, place)
+  }
 })
 
-t.test(
-  'a middleware that responds to errors must be used before boundedSqsBatch() and not replace a response',
-  async (t) => {
-    const respondsToErrors = {
-      onError: ({ response }: { response: unknown }) => (response === undefined ? { statusCode: 500 } : undefined),
+for (const place of places) {
+  t.test(`a middleware that responds to errors, ${place} boundedSqsBatch(), does not hide the error`, async (t) => {
+    const returns: middy.MiddlewareObj = {
+      onError: ({ response }) => (response === undefined ? { statusCode: 500 } : undefined),
     }
-    const handlerOf = (place: 'before' | 'after') =>
-      middy()
-        .use(inPlace(place, respondsToErrors))
+    const sets: middy.MiddlewareObj = {
+      onError: (request) => {
+        request.response = { statusCode: 500 }
+      },
+    }
+    for (const responding of [returns, sets]) {
+      const handler = middy()
+        .use(inPlace(place, responding))
         .handler(async (event: SQSEvent, context, options) => {
           await failB(event, context, options)
           throw new Error('the handler failed')
         })
-    const right = await handlerOf('before')(standardEvent('a', 'b'), lambdaContext())
-    t.strictSame(right, { batchItemFailures: [{ itemIdentifier: 'b' }] })
-    // Lambda would treat these as success and delete every message.
-    t.strictSame(await handlerOf('after')(standardEvent('a', 'b'), lambdaContext()), { statusCode: 500 })
-    t.strictSame(await handlerOf('before')({} as SQSEvent, lambdaContext()), { statusCode: 500 })
-  },
-)
+      // Lambda would treat { statusCode: 500 } as success and delete every message.
+      await t.rejects(handler(standardEvent('a', 'b'), lambdaContext()), { message: 'the handler failed' })
+      await t.rejects(handler({} as SQSEvent, lambdaContext()), { code: 'ERR_INVALID_SQS_EVENT' })
+    }
+  })
+}
+
+t.test('a transaction commits before the response, or rolls back and the invocation fails', async (t) => {
+  const work = eachRecord(async ({ messageId }) => {
+    await failIfB(messageId)
+  })
+  const throwing: typeof work = async (...parameters) => {
+    await work(...parameters)
+    throw new Error('flush')
+  }
+  const hanging: typeof work = async (...parameters) => {
+    await work(...parameters)
+    return new Promise(() => {})
+  }
+  for (const [what, handle, statements, error, commit] of [
+    ['a record fails', work, ['BEGIN', 'COMMIT'], undefined, undefined],
+    ['the handler throws', throwing, ['BEGIN', 'ROLLBACK'], { message: 'flush' }, undefined],
+    ['COMMIT throws', work, ['BEGIN', 'COMMIT', 'ROLLBACK'], { message: 'deadlock' }, new Error('deadlock')],
+    ['the handler hangs', hanging, ['BEGIN', 'ROLLBACK'], { name: 'TimeoutError' }, undefined],
+  ] as const) {
+    const sent: string[] = []
+    async function send(statement: string): Promise<void> {
+      await new Promise((resolve) => setImmediate(resolve))
+      sent.push(statement)
+      if (statement === 'COMMIT' && commit) throw commit
+    }
+    const transaction: middy.MiddlewareObj = {
+      before: () => send('BEGIN'),
+      after: () => send('COMMIT'),
+      onError: () => send('ROLLBACK'),
+    }
+    const handler = middy<SQSEvent, SQSBatchResponse>().use(transaction).use(ours()).handler(handle)
+    const result = handler(standardEvent('a', 'b', 'c'), handle === hanging ? timedContext(100) : lambdaContext())
+    if (error) await t.rejects(result, error, what)
+    else t.strictSame(failed(await result), ['b'], what)
+    t.strictSame(sent, statements, what)
+  }
+})
 
 async function failIfB(id: string): Promise<void> {
   if (id === 'b') throw new Error('b failed')

@@ -212,7 +212,9 @@ difference("A handler that hangs keeps the whole batch until the function's time
   void there(handle, standardEvent('a', 'x')).then((response) => responses.push(['there', failed(response)]))
   void here(handle, standardEvent('a', 'x')).then((response) => responses.push(['here', failed(response)]))
   await settled()
-  clock.advance(30_000) // the timeout of lambdaContext()
+  clock.advance(29_750) // `abort`
+  await settled()
+  clock.advance(250) // the timeout of lambdaContext()
   await settled()
   t.strictSame(responses, [['here', ['x']]])
 })

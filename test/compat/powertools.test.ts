@@ -5,6 +5,7 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware'
 import middy from '@middy/core'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t, { type Test } from 'tap'
 import { eachRecord, type RecordHandler } from '../../src/index.ts'
 import { busyClock } from '../support/clock.ts'
@@ -56,6 +57,51 @@ t.test('logMetrics, used before or after: one line for the batch', async (t) => 
     t.match(lines, [{ handled: [1, 1], refused: 1, service: 'worker' }])
     t.equal(lines.length, 1)
   }
+})
+
+t.test('logMetrics with throwOnEmptyMetrics, used before: a batch without a metric fails the invocation', async (t) => {
+  const metrics = new Metrics({ namespace: 'orders' })
+  const handler = middy()
+    .use(logMetrics(metrics, { throwOnEmptyMetrics: true }))
+    .use(ours())
+    .handler(
+      eachRecord(({ messageId }) => {
+        if (messageId === 'b') metrics.addMetric('refused', MetricUnit.Count, 1)
+        if (messageId === 'b') throw new Error('b failed')
+      }),
+    )
+  const lines = await printed(async () => {
+    const result = handler(standardEvent('a', 'c'), lambdaContext())
+    await t.rejects(result, { name: 'RangeError', message: /number of metrics/ })
+    t.strictSame(failed(await handler(standardEvent('a', 'b'), lambdaContext())), ['b'])
+  })
+  t.match(lines, [{ refused: 1 }])
+  t.equal(lines.length, 1)
+})
+
+t.test('injectLambdaContext, used before, resets the keys also if the invocation fails', async (t) => {
+  const logger = new Logger()
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(injectLambdaContext(logger, { resetKeys: true }))
+    .use(ours())
+    .handler(async (event, context, options) => {
+      logger.info('handling')
+      logger.appendKeys({ batch: event.Records[0]?.messageId })
+      const report = await eachRecord(() => {})(event, context, options)
+      if (event.Records.length > 1) throw new Error('flush')
+      return report
+    })
+  const lines = await printed(async () => {
+    await t.rejects(handler(standardEvent('a', 'b'), lambdaContext()), { message: 'flush' })
+    t.strictSame(failed(await handler(standardEvent('c'), lambdaContext())), [])
+  })
+  t.strictSame(
+    lines.map(({ message, batch }) => [message, batch]),
+    [
+      ['handling', undefined],
+      ['handling', undefined],
+    ],
+  )
 })
 
 /** Runs a handler for `m0` and `m1`. Both records start before one of them continues after `await yielded()`. */
@@ -200,6 +246,23 @@ t.test('the tracer of Powertools', async (t) => {
       t.match(await receive(1), [{ name: '## index.handler', annotations: { Service: 'orders' } }])
     }
   })
+
+  await t.test(
+    'captureLambdaHandler, used before: the segment of an invocation that fails has the error',
+    async (t) => {
+      const handler = middy<SQSEvent, SQSBatchResponse>()
+        .use(captureLambdaHandler(tracer))
+        .use(ours())
+        .handler(async (event, context, options) => {
+          await eachRecord(() => {})(event, context, options)
+          throw new Error('flush')
+        })
+      await t.rejects(handler(standardEvent('a', 'b'), lambdaContext()), { message: 'flush' })
+      t.match(await receive(1), [
+        { name: '## index.handler', fault: true, cause: { exceptions: [{ message: 'flush' }] } },
+      ])
+    },
+  )
 
   await t.test('tracer.setSegment() in a record handler mixes up the traces of records', async (t) => {
     busyClock(t) // on a busy machine, 10 ms could pass before the second record starts
