@@ -5,18 +5,6 @@
 export const EQUIVALENT: Readonly<
   Record<string, readonly (readonly [before: string, afters: readonly string[], reason: string])[]>
 > = {
-  'src/seen-records.ts': [
-    [
-      'let wasDifferentBeforeResponse = false',
-      ['let wasDifferentBeforeResponse = true'],
-      'Middy sets the response before it calls the hooks, also if it is `undefined`.',
-    ],
-    [
-      'if (compared >= MAX_COMPARED && records.length === batch.records.length) return',
-      ['if (compared > MAX_COMPARED && records.length === batch.records.length) return'],
-      'One more check of the same list takes time and changes nothing else.',
-    ],
-  ],
   'src/sqs-event.ts': [
     [
       'receiveCounts.push(count >= 1 && count < Infinity ? count : 1)',
