@@ -1,6 +1,7 @@
+import middy from '@middy/core'
 import type { Context, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import { type BatchSummary, boundedSqsBatch } from '../../src/index.ts'
+import { type BatchSummary, boundedSqsBatch, eachRecord } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { failing } from '../support/failures.ts'
@@ -44,6 +45,37 @@ t.test('onSummary is called before a FullBatchFailureError, and not for an inval
   await t.rejects(handle(standardEvent('x1', 'x2')), { name: 'FullBatchFailureError' })
   await t.rejects(handle({} as never), { name: 'InvalidSqsEventError' })
   t.strictSame(counts, [2])
+})
+
+t.test('onSummary is not called if the invocation fails before the response, and once if it fails later', async (t) => {
+  const clock = mockClock(t)
+  const calls: BatchSummary[] = []
+  const bounded = () =>
+    boundedSqsBatch({ logger: false, timeBudget: false, onSummary: (summary) => calls.push(summary) })
+  const throws = {
+    after() {
+      throw new Error('after')
+    },
+  }
+  const hangs = eachRecord(() => new Promise(() => {}))
+  const throwing: typeof hangs = async (...parameters) => {
+    await eachRecord(failing)(...parameters)
+    throw new Error('flush')
+  }
+  for (const [what, handler, times] of [
+    ['the inner handler throws', middy().use(bounded()).handler(throwing), 0],
+    ['a later middleware throws', middy().use(bounded()).use(throws).handler(eachRecord(failing)), 0],
+    ["Middy's early timeout", middy().use(bounded()).handler(hangs), 0],
+    ['an earlier middleware throws', middy().use(throws).use(bounded()).handler(eachRecord(failing)), 1],
+  ] as const) {
+    const result = handler(standardEvent('a', 'x'), timedContext(1000))
+    const isRejected = t.rejects(result, what)
+    await settled()
+    clock.advance(995)
+    await isRejected
+    await settled()
+    t.equal(calls.splice(0).length, times, what)
+  }
 })
 
 t.test('the promise of onSummary is awaited', async (t) => {
