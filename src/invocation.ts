@@ -128,7 +128,8 @@ export function createInvocation(
     const report = started?.givenReport
     if (isEarlyTimeout(returned)) {
       throw new TypeError(
-        "Expected timeoutEarlyResponse to throw, as Middy's default does: its response would delete unfinished messages",
+        "Expected no response from Middy's timeoutEarlyResponse, which would delete unfinished messages: let it throw. " +
+          'An inner handler of your own must respond 20 ms before the timeout, or pass its third argument to eachRecord()',
       )
     }
     // The inner handler may have added ids to the report, even if it then returned something else.
@@ -139,8 +140,8 @@ export function createInvocation(
 
   /** Whether the response comes from Middy's early timeout, and not from the inner handler. */
   function isEarlyTimeout(returned: unknown): boolean {
-    if (started?.signal) return started.signal.aborted
-    return timeoutAt - performance.now() <= EARLY_TIMEOUT && returned !== started?.givenReport?.response
+    if (started && returned === started.givenReport?.response) return false
+    return started?.signal?.aborted ?? timeoutAt - performance.now() <= EARLY_TIMEOUT
   }
 
   /**

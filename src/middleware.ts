@@ -89,8 +89,11 @@ const GUARDS = {
       const state = this[STATE]
       // Must not throw for `undefined`, because Middy sets it when something has thrown. What an `onError` hook sets
       // afterwards is ignored.
-      if (response === undefined) fail(this)
-      else if (hasError(this)) return
+      if (response === undefined) {
+        fail(this)
+        // Not only in our `onError`: Middy does not call it if a later `onError` hook throws or responds.
+        queueMicrotask(() => hasError(this) && state.invocation?.traceError(this.error))
+      } else if (hasError(this)) return
       else if ('earlyResponse' in this) throw earlyResponseError(state)
       else if (state.phase === 'running') {
         state.invocation?.receive(response)
@@ -99,7 +102,7 @@ const GUARDS = {
       } else if (state.phase === 'responded') {
         state.invocation?.acceptReplacement(response)
         state.response = response
-      } else throw replacedError()
+      } else if (state.phase !== 'failed') throw replacedError()
     },
   },
 }

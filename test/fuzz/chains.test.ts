@@ -172,11 +172,11 @@ async function runChain({ earlier, later, failing, isFifo, inner, passesSignal, 
         : report
     ) as SQSBatchResponse
   }
-  const handler = middy<SQSEvent, SQSBatchResponse>({ timeoutEarlyResponse: lookUp(TIMEOUTS, timeout) as never })
+  const handler = middy<SQSEvent, SQSBatchResponse>({ timeoutEarlyResponse: lookUp(TIMEOUTS, timeout) as () => never })
     .use({ after: () => void steps.push('COMMIT'), onError: () => void steps.push('ROLLBACK') })
-    .use(earlier.map(toMiddleware) as never)
+    .use(earlier.map(toMiddleware) as middy.MiddlewareObj[])
     .use(boundedSqsBatch({ logger: false }))
-    .use(later.map(toMiddleware) as never)
+    .use(later.map(toMiddleware) as middy.MiddlewareObj[])
     .handler(handle)
   const event = isFifo ? fifoEvent(...IDS) : standardEvent(...IDS)
   const outcome = await outcomeOf(handler(event, timedContext(1000)), () => clock.advance(50))

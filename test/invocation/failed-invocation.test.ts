@@ -306,3 +306,37 @@ t.test('onError is synchronous and returns nothing', (t) => {
   t.equal(request.response, undefined, 'a response that another onError hook has set is gone')
   t.end()
 })
+
+t.test(
+  'an earlier onError hook runs also if undefined is thrown and a later onError hook sets a response',
+  async (t) => {
+    const steps: string[] = []
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use(transaction(steps))
+      .use(bounded())
+      .onError((request) => {
+        request.response = listOf()
+      })
+      .handler(() => Promise.reject(undefined))
+    t.equal(await handler(standardEvent('a'), testContext()).catch((error) => error), undefined)
+    t.strictSame(steps, ['BEGIN', 'ROLLBACK'])
+  },
+)
+
+t.test('a report that is ready before a slow timeoutEarlyResponse is the response', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handler = middy({
+    timeoutEarlyInMillis: 400,
+    timeoutEarlyResponse: (() => new Promise(() => {})) as () => never,
+  })
+    .use(bounded({ timeBudget: false }))
+    .handler(eachRecord(held.handle))
+  const result = handler(standardEvent('a', 'b'), timedContext(1000))
+  await settled()
+  clock.advance(700)
+  await settled()
+  held.succeed('a')
+  held.fail('b')
+  t.strictSame(failed(await result), ['b'])
+})

@@ -127,7 +127,7 @@ t.test('the warning shows whole milliseconds', async (t) => {
   const warnings = await warned(() => {
     deadlines({ ...BATCH, timeBudget: { drain: 100, abort: 0 } }, 1, 1, 99.9, 0)
   })
-  t.match(warnings, [{ message: /the function has 99 ms left, and timeBudget reserves 100 ms/ }])
+  t.match(warnings, [{ message: /the function has 100 ms left, and timeBudget reserves 100 ms/ }])
 })
 
 t.test('the time left is a positive finite number, and also 0 on Managed Instances', (t) => {
