@@ -1,5 +1,4 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { PERMANENT } from './permanent.ts'
 
 /**
  * The base class of this package's errors, except `FullBatchFailureError`. Each class has a `code` and a literal
@@ -152,7 +151,7 @@ export class PermanentError extends SqsBatchError {
   static {
     setName(this, 'PermanentError')
   }
-  readonly code = PERMANENT
+  readonly code = 'ERR_PERMANENT'
 }
 
 /**

@@ -12,10 +12,7 @@ export {
 export { eachChunk } from './handlers/each-chunk.ts'
 export { eachRecord } from './handlers/each-record.ts'
 export { boundedSqsBatch, boundedSqsBatch as default } from './middleware.ts'
-export { adaptiveConcurrency } from './scheduler/adaptive/adaptive-concurrency.ts'
 export type {
-  AdaptiveConcurrency,
-  AdaptiveConcurrencyOptions,
   BatchHandler,
   BatchSummary,
   BatchTrace,

@@ -1,16 +1,15 @@
 import type middy from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
-import { isObject } from './describe.ts'
-import { fitDescriptors } from './descriptors.ts'
 import { DurableContextError } from './errors.ts'
 import { recordJobs } from './handlers/jobs.ts'
 import { provideRunBatch } from './handlers/run-batch.ts'
 import { createInvocation, type Invocation } from './invocation.ts'
 import { checkOptions, type Settings } from './options.ts'
 import { isTraced } from './report/tracing.ts'
-import { CREATE_LIMITER } from './scheduler/limiter.ts'
+import { fitDescriptors } from './scheduler/descriptors.ts'
 import { createRateLimit } from './scheduler/rate-limit.ts'
 import { createScheduler, type Limits } from './scheduler/scheduler.ts'
+import { isObject } from './shared/describe.ts'
 import { checkSqsEvent } from './sqs-event.ts'
 import type { BoundedSqsBatchOptions } from './types.ts'
 
@@ -241,7 +240,7 @@ function createLimits(concurrency: Settings['concurrency']): Pick<Limits, 'concu
     fitDescriptors(concurrency, true)
     return { concurrency }
   }
-  const limiter = concurrency[CREATE_LIMITER](fitDescriptors(concurrency.max, false))
+  const limiter = concurrency.createLimiter(fitDescriptors(concurrency.max, false))
   return { concurrency: limiter.limit, limiter }
 }
 

@@ -1,7 +1,7 @@
-import { type Check, check, show } from './check.ts'
-import { isObject, isPlainObject } from './describe.ts'
 import { cpuShare } from './scheduler/deadlines.ts'
-import { CREATE_LIMITER } from './scheduler/limiter.ts'
+import { type Check, check, show } from './shared/check.ts'
+import { isObject, isPlainObject } from './shared/describe.ts'
+import { warn } from './shared/warn.ts'
 import type {
   AdaptiveConcurrency,
   BoundedSqsBatchOptions,
@@ -9,7 +9,6 @@ import type {
   RateLimitOption,
   TimeBudget,
 } from './types.ts'
-import { warn } from './warn.ts'
 
 /** The checked options, with the defaults that are not `undefined` or `false`. */
 export interface Settings extends Omit<BoundedSqsBatchOptions, 'onFailure'> {
@@ -34,7 +33,7 @@ const RESERVE: Check = [
 
 const CHECKS: Record<keyof BoundedSqsBatchOptions, Check> = {
   concurrency: [
-    (value) => isCount(value) || (isObject(value) && CREATE_LIMITER in value),
+    (value) => isCount(value) || (isObject(value) && 'createLimiter' in value),
     'a positive integer or the result of adaptiveConcurrency()',
   ],
   recordTimeout: DURATION,

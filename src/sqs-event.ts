@@ -1,6 +1,6 @@
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
-import { isObject, kindOf } from './describe.ts'
 import { InvalidSqsEventError } from './errors.ts'
+import { isObject, kindOf } from './shared/describe.ts'
 
 /** A checked event. Each value that is checked is kept and not read again. */
 export interface Batch {

@@ -1,5 +1,4 @@
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
-import type { CREATE_LIMITER, FailureClass, Limiter, LimitReason } from './scheduler/limiter.ts'
 
 /** The third argument of a record handler. */
 export interface RecordOptions {
@@ -225,44 +224,50 @@ export interface BoundedSqsBatchOptions {
   readonly onSummary?: SummaryHandler | undefined
 }
 
-/** Options of `adaptiveConcurrency()`. All are optional. An unknown key is a TypeError. */
-export interface AdaptiveConcurrencyOptions {
-  /**
-   * The minimum limit: a positive integer, at most `initial`.
-   * @default 1
-   */
-  readonly min?: number | undefined
-  /**
-   * The maximum limit: a positive integer. If the process has fewer free file descriptors, the maximum is lowered to
-   * the number that fits, with a warning.
-   * @default 500, or `min` if that is more
-   */
-  readonly max?: number | undefined
-  /**
-   * The limit in a new environment: a positive integer from `min` to `max`. If invocations do not overlap, batches of
-   * at most this many records never raise the limit above it. After five minutes without a record, the limit is at most
-   * this.
-   * @default 50, or the nearest number from `min` to `max`
-   */
-  readonly initial?: number | undefined
-  /**
-   * Says what an error of a handler means. `'throttle'`: the downstream asked for fewer requests. `'overload'`: it
-   * could not serve the request. `'failure'`: anything else. `'throttle'` and `'overload'` can lower the limit.
-   * Return `undefined` for the built-in rules. They also apply if the function throws.
-   *
-   * The built-in rules look at `name`, `code`, `status`, `statusCode`, `response.status`, `$metadata.httpStatusCode`
-   * and `$retryable.throttling` of the error, of its `cause` and of its inner `errors`.
-   * @default the built-in rules
-   */
-  readonly classify?: ((error: unknown) => FailureClass | undefined) | undefined
-}
+/** What a failure says about the downstream. */
+export type FailureClass = 'throttle' | 'overload' | 'failure'
+
+/** Why the limit last changed. */
+export type LimitReason = 'initial' | 'probe' | 'gain' | 'no-gain' | 'throttle' | 'overload' | 'idle'
 
 /** What `adaptiveConcurrency()` returns. Experimental. */
 export interface AdaptiveConcurrency {
   /** The option `max`, or its default. */
   readonly max: number
   /** @internal */
-  readonly [CREATE_LIMITER]: (max: number) => Limiter
+  readonly createLimiter: (max: number) => Limiter
+}
+
+/** Finds the concurrency of a middleware instance while its jobs run. All times come from `performance.now()`. */
+export interface Limiter {
+  /** How many jobs may be in flight: a positive integer. */
+  readonly limit: number
+  readonly reason: LimitReason
+  /**
+   * A job started.
+   *
+   * @param waiting how many jobs of its batch have not started
+   * @returns a value to pass to `ended()` or `timedOut()`
+   */
+  started(now: number, waiting: number): object
+  /**
+   * A job failed.
+   *
+   * @returns the value to pass to `ended()` as `succeeded`: `false`, or `undefined` if the failure does not count
+   */
+  failed(error: unknown, now: number): false | undefined
+  /**
+   * A job timed out. It still occupies its slot.
+   *
+   * @returns a value to pass to `ended()` when the slot is free, instead of the one that `started()` returned
+   */
+  timedOut(token: object, startedAt: number, error: unknown, now: number): object
+  /**
+   * A job has freed its slot.
+   *
+   * @param succeeded `undefined` if its result does not count
+   */
+  ended(token: object, startedAt: number, now: number, succeeded: boolean | undefined): void
 }
 
 /** The limit at the end of a batch. */

@@ -1,5 +1,5 @@
-import { createLimitSearch } from '../../src/scheduler/adaptive/limit-search.ts'
-import type { FailureClass } from '../../src/scheduler/limiter.ts'
+import { createLimitSearch } from '../../src/adaptive/limit-search.ts'
+import type { FailureClass } from '../../src/types.ts'
 import { median } from '../rounds.ts'
 import {
   type BatchResult,

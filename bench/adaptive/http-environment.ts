@@ -1,15 +1,11 @@
 // A Lambda environment in its own process. It runs batches that call the downstream. Its argument is an `Environment`.
+
 import { Agent, request } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
-import {
-  type AdaptiveConcurrency,
-  adaptiveConcurrency,
-  type BatchSummary,
-  boundedSqsBatch,
-  eachRecord,
-} from 'middy-bounded-sqs-batch'
+import { type BatchSummary, boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
+import { type AdaptiveConcurrency, adaptiveConcurrency } from 'middy-bounded-sqs-batch/adaptive'
 import { sqsEvent } from 'middy-bounded-sqs-batch/testing'
 import type { HttpCase } from './http-cases.ts'
 import { seededRandom } from './simulator.ts'

@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { check } from '../check.ts'
-import { isObject, kindOf } from '../describe.ts'
 import { InvalidBodyError } from '../errors.ts'
+import { check } from '../shared/check.ts'
+import { isObject, kindOf } from '../shared/describe.ts'
 
 /** How to parse a body: as JSON, or as JSON that a Standard Schema (Zod, Valibot, ArkType) then validates. */
 type BodyOption = 'json' | StandardSchemaV1

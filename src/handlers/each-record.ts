@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Context, SQSRecord } from 'aws-lambda'
-import { kindOf } from '../describe.ts'
+import { kindOf } from '../shared/describe.ts'
 import type { BatchHandler, ParsedRecord, RecordHandler } from '../types.ts'
 import { type BodyParser, bodyParserOf } from './body.ts'
 import { type RecordRunner, recordJobs } from './jobs.ts'

@@ -1,6 +1,6 @@
 import type { SQSBatchResponse } from 'aws-lambda'
-import { isObject } from '../describe.ts'
 import type { Settings } from '../options.ts'
+import { isObject } from '../shared/describe.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { BatchJobs } from './jobs.ts'
 

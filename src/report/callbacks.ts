@@ -1,5 +1,5 @@
 import { withoutStack } from '../errors.ts'
-import { startTimer } from '../timers.ts'
+import { startTimer } from '../shared/timers.ts'
 
 export interface Deadline {
   readonly signal: AbortSignal

@@ -1,6 +1,6 @@
-import { isObject } from '../describe.ts'
 import { isBlockedOrNotStarted, memoizeOne } from '../errors.ts'
 import type { Failure } from '../scheduler/job-states.ts'
+import { isObject } from '../shared/describe.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { BatchSummary, FailureLogger } from '../types.ts'
 

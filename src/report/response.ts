@@ -1,8 +1,8 @@
 import sqsPartialBatchFailure from '@middy/sqs-partial-batch-failure'
 import type { SQSBatchResponse } from 'aws-lambda'
-import { isObject, kindOf } from '../describe.ts'
 import { RecordBlockedError } from '../errors.ts'
 import type { Failure } from '../scheduler/job-states.ts'
+import { isObject, kindOf } from '../shared/describe.ts'
 import type { Batch } from '../sqs-event.ts'
 
 // @middy/sqs-partial-batch-failure makes the response, so that it is the same for users who come from that package.

@@ -1,6 +1,6 @@
 import type { Context } from 'aws-lambda'
+import { warn } from '../shared/warn.ts'
 import type { AdaptiveConcurrency, TimeBudget } from '../types.ts'
-import { warn } from '../warn.ts'
 
 /** When an invocation must stop starting records, and when its batch must end, on the clock of `performance.now()`. */
 export interface Deadlines {

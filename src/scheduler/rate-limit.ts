@@ -1,4 +1,4 @@
-import { startTimer } from '../timers.ts'
+import { startTimer } from '../shared/timers.ts'
 import type { RateLimitOption } from '../types.ts'
 
 /** The sliding window of a middleware instance. It outlives the invocations, even across warm starts. */

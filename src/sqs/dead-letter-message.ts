@@ -1,6 +1,6 @@
 import type { MessageAttributeValue, SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
 import type { SQSMessageAttribute, SQSRecord } from 'aws-lambda'
-import { kindOf } from '../describe.ts'
+import { kindOf } from '../shared/describe.ts'
 import type { RecordFailure } from '../types.ts'
 import { type Item, MAX_BYTES } from './batch-calls.ts'
 import { readError } from './reasons.ts'

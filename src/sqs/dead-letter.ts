@@ -1,10 +1,10 @@
 import { SendMessageBatchCommand } from '@aws-sdk/client-sqs'
-import { kindOf } from '../describe.ts'
-import { isPermanent } from '../permanent.ts'
+import { kindOf } from '../shared/describe.ts'
 import type { FailureRequest, RecordFailure } from '../types.ts'
 import { callInBatches, inBatches } from './batch-calls.ts'
 import { type DeadLetterMessage, toDeadLetterMessage } from './dead-letter-message.ts'
 import { checkDeadLetterOptions, type DeadLetterOptions } from './options.ts'
+import { isPermanent } from './permanent.ts'
 import { addReason, countReasons, errorWithoutStack, listReasons, type Reasons, reasonOf } from './reasons.ts'
 import { canBeSame, queueOfArn, queueOfUrl } from './source-queue.ts'
 

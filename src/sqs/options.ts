@@ -1,6 +1,6 @@
 import type { SQSClient } from '@aws-sdk/client-sqs'
-import { type Check, check, show } from '../check.ts'
-import { isObject } from '../describe.ts'
+import { type Check, check, show } from '../shared/check.ts'
+import { isObject } from '../shared/describe.ts'
 import type { RecordFailure } from '../types.ts'
 import { canBeSame, queueOfUrl } from './source-queue.ts'
 

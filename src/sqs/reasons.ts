@@ -1,4 +1,4 @@
-import { isObject } from '../describe.ts'
+import { isObject } from '../shared/describe.ts'
 
 const MAX_REASONS = 3
 /** Characters. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Context } from 'aws-lambda'
-import { type Check, check } from '../check.ts'
+import { type Check, check } from '../shared/check.ts'
 
 /** Options of `sqsContext()`. */
 export interface SqsContextOptions {

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import type { SQSEvent, SQSRecord, SQSRecordAttributes } from 'aws-lambda'
-import { type Check, check } from '../check.ts'
-import { isObject, kindOf } from '../describe.ts'
+import { type Check, check } from '../shared/check.ts'
+import { isObject, kindOf } from '../shared/describe.ts'
 
 /**
  * A record with a `messageId` and a `body`. It can have any other field of a record. Fields and attributes that it does

@@ -1,7 +1,7 @@
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
-import { check } from '../check.ts'
-import { isObject, kindOf } from '../describe.ts'
-import { startTimer } from '../timers.ts'
+import { check } from '../shared/check.ts'
+import { isObject, kindOf } from '../shared/describe.ts'
+import { startTimer } from '../shared/timers.ts'
 import { DEFAULT_TIMEOUT, sqsContext, TIMEOUT_CHECK } from './context.ts'
 
 /**

@@ -181,7 +181,7 @@ export const EQUIVALENT: Readonly<
       'Two loops then start workers earlier than needed, which only takes time.',
     ],
   ],
-  'src/scheduler/adaptive/classify.ts': [
+  'src/adaptive/classify.ts': [
     [
       '} catch { return false // a proxy that throws when it is read }',
       ['} catch {}'],
@@ -212,14 +212,14 @@ export const EQUIVALENT: Readonly<
     ],
     ['return []', ['return ["Stryker was here"]'], 'The set takes no text.'],
   ],
-  'src/scheduler/adaptive/limit-search.ts': [
+  'src/adaptive/limit-search.ts': [
     [
       '(standardError(measured, changedAt) <= needed.error || measured.ended >= MAX_JOBS_FACTOR * jobs)',
       ['(standardError(measured, changedAt) < needed.error || measured.ended >= MAX_JOBS_FACTOR * jobs)'],
       'A measured error is not exactly equal to the threshold, and the side of an equal one has no meaning.',
     ],
   ],
-  'src/scheduler/adaptive/climb.ts': [
+  'src/adaptive/climb.ts': [
     [
       'if (growth < SAME_GOODPUT) {',
       ['if (growth <= SAME_GOODPUT) {'],

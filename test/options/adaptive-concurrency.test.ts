@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { adaptiveConcurrency, boundedSqsBatch } from '../../src/index.ts'
+import { adaptiveConcurrency } from '../../src/adaptive/index.ts'
+import { boundedSqsBatch } from '../../src/index.ts'
 import { sourcesOf } from '../support/bundle.ts'
 
 t.test('an invalid option is a TypeError that names the option, what was expected and what was received', (t) => {
@@ -49,14 +50,15 @@ t.test('the option concurrency accepts nothing that only looks like the result o
 })
 
 t.test('a bundle that does not use adaptiveConcurrency() contains nothing of it', async (t) => {
-  const folder = 'src/scheduler/adaptive/'
+  const folder = 'src/adaptive/'
   const without = await sourcesOf(`export { boundedSqsBatch, eachRecord } from '../../src/index.ts'`)
   t.ok(without.includes('src/scheduler/scheduler.ts'))
   t.strictSame(
     without.filter((file) => file.startsWith(folder)),
     [],
   )
-  const withIt = await sourcesOf(`export { boundedSqsBatch, adaptiveConcurrency } from '../../src/index.ts'`)
-  const all = readdirSync(join(import.meta.dirname, '../..', folder)).map((name) => folder + name)
+  const withIt = await sourcesOf(`export * from '../../src/index.ts'; export * from '../../src/adaptive/index.ts'`)
+  const names = readdirSync(join(import.meta.dirname, '../..', folder)).filter((name) => name !== 'index.ts')
+  const all = names.map((name) => folder + name)
   t.strictSame(withIt.filter((file) => file.startsWith(folder)).sort(), all.sort())
 })

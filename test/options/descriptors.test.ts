@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { fitDescriptors } from '../../src/descriptors.ts'
+import { fitDescriptors } from '../../src/scheduler/descriptors.ts'
 import { warned } from '../support/output.ts'
 
 const index = fileURLToPath(new URL('../../src/index.ts', import.meta.url))
@@ -17,7 +17,8 @@ function warningCodes(limit: number, concurrency: number | string): unknown {
     const codes = []
     process.removeAllListeners('warning')
     process.on('warning', ({ name, code, message }) => codes.push([name, code, message]))
-    const { adaptiveConcurrency, boundedSqsBatch } = await import(${JSON.stringify(index)})
+    const { boundedSqsBatch } = await import(${JSON.stringify(index)})
+    const { adaptiveConcurrency } = await import(${JSON.stringify(index.replace('index.ts', 'adaptive/index.ts'))})
     boundedSqsBatch({ concurrency: ${concurrency} })
     setImmediate(() => console.log(JSON.stringify(codes)))
   `

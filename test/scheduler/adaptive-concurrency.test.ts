@@ -2,13 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { existsSync } from 'node:fs'
 import PQueue from 'p-queue'
 import t, { type Test } from 'tap'
-import {
-  type AdaptiveConcurrency,
-  adaptiveConcurrency,
-  type BatchSummary,
-  type BoundedSqsBatchOptions,
-} from '../../src/index.ts'
-import { CREATE_LIMITER } from '../../src/scheduler/limiter.ts'
+import { type AdaptiveConcurrency, adaptiveConcurrency } from '../../src/adaptive/index.ts'
+import type { BatchSummary, BoundedSqsBatchOptions } from '../../src/index.ts'
 import { busyClock, mockClock, passingClock, passTime, settled } from '../support/clock.ts'
 import { withEnvironment } from '../support/environment.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
@@ -509,7 +504,7 @@ t.test('max is lowered to the free file descriptors, with a warning', { skip }, 
   let max = 0
   const concurrency: AdaptiveConcurrency = {
     max: 10_000_000,
-    [CREATE_LIMITER]: (fitting) => {
+    createLimiter: (fitting) => {
       max = fitting
       return steered(1).limiter
     },
@@ -565,7 +560,7 @@ t.test('the limit grows if the event loop is busy for 95 % of the time, and not 
         return { ...passed }
       },
     })
-    const limiter = adaptiveConcurrency({ initial: 20 })[CREATE_LIMITER](500)
+    const limiter = adaptiveConcurrency({ initial: 20 }).createLimiter(500)
     const running = Array.from({ length: 20 }, () => ({ job: limiter.started(0, 1000), startedAt: 0 }))
     for (let now = 1; now <= 40; now++) {
       const { job, startedAt } = running.shift() as (typeof running)[0]

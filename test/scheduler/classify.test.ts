@@ -1,6 +1,6 @@
 import t from 'tap'
+import { classifyFailure } from '../../src/adaptive/classify.ts'
 import { InvalidBodyError, RecordAbortedError, RecordNotStartedError, RecordTimeoutError } from '../../src/errors.ts'
-import { classifyFailure } from '../../src/scheduler/adaptive/classify.ts'
 import { revoked, trapped, withLength } from '../support/hostile.ts'
 
 function error(properties: object) {

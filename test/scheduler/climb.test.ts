@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
-import { createClimb } from '../../src/scheduler/adaptive/climb.ts'
-import { createCurrentLimit } from '../../src/scheduler/adaptive/current-limit.ts'
+import { createClimb } from '../../src/adaptive/climb.ts'
+import { createCurrentLimit } from '../../src/adaptive/current-limit.ts'
 
 /** A climb, a function that measures the current limit with this goodput, and one that lowers it to these values. */
 function climbFrom(initial: number) {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { join, leave, measure, openCohort, standardError } from '../../src/scheduler/adaptive/cohort.ts'
+import { join, leave, measure, openCohort, standardError } from '../../src/adaptive/cohort.ts'
 
 interface Job {
   readonly start: number

@@ -15,8 +15,8 @@ import {
   withDescriptors,
 } from '../../bench/adaptive/downstreams.ts'
 import { type BatchResult, type Downstream, failedShare, goodput, simulate } from '../../bench/adaptive/simulator.ts'
-import { createLimitSearch } from '../../src/scheduler/adaptive/limit-search.ts'
-import type { FailureClass } from '../../src/scheduler/limiter.ts'
+import { createLimitSearch } from '../../src/adaptive/limit-search.ts'
+import type { FailureClass } from '../../src/types.ts'
 
 // Time is simulated, and all random numbers come from a seed.
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createPressure } from '../../src/scheduler/adaptive/pressure.ts'
+import { createPressure } from '../../src/adaptive/pressure.ts'
 
 /** Counts this many overloaded jobs among all jobs. */
 function pressureOf(overloads: number, jobs: number) {

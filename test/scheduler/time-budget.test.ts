@@ -1,8 +1,8 @@
 import middy from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t, { type Test } from 'tap'
+import { adaptiveConcurrency } from '../../src/adaptive/index.ts'
 import {
-  adaptiveConcurrency,
   type BoundedSqsBatchOptions,
   boundedSqsBatch,
   eachRecord,

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { PermanentError } from '../../src/index.ts'
-import { isPermanent } from '../../src/permanent.ts'
+import { isPermanent } from '../../src/sqs/permanent.ts'
 
 t.test('a PermanentError is recognised by its code, also from another copy of the package', (t) => {
   class PermanentErrorOfACopy extends Error {

@@ -1,5 +1,5 @@
-import type { AdaptiveConcurrency } from '../../src/index.ts'
-import { CREATE_LIMITER, type Limiter } from '../../src/scheduler/limiter.ts'
+import type { AdaptiveConcurrency } from '../../src/adaptive/index.ts'
+import type { Limiter } from '../../src/types.ts'
 
 /** A value for `concurrency` whose limit the test sets. It takes effect when a record starts or ends. */
 export function steered(limit: number) {
@@ -23,6 +23,6 @@ export function steered(limit: number) {
       calls.push(['ended', succeeded])
     },
   }
-  const concurrency: AdaptiveConcurrency = { max: 100, [CREATE_LIMITER]: () => limiter }
+  const concurrency: AdaptiveConcurrency = { max: 100, createLimiter: () => limiter }
   return { concurrency, limiter, calls }
 }

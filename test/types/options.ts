@@ -1,12 +1,8 @@
 // This file is never run. `npm run typecheck` compiles it.
+
 import type { SQSRecord } from 'aws-lambda'
-import {
-  adaptiveConcurrency,
-  type BoundedSqsBatchOptions,
-  boundedSqsBatch,
-  type FailureLogger,
-  type TimeBudget,
-} from '../../src/index.ts'
+import { adaptiveConcurrency } from '../../src/adaptive/index.ts'
+import { type BoundedSqsBatchOptions, boundedSqsBatch, type FailureLogger, type TimeBudget } from '../../src/index.ts'
 import { type Equal, expect } from './expect.ts'
 
 boundedSqsBatch()

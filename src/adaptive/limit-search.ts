@@ -1,4 +1,4 @@
-import type { FailureClass, Limiter } from '../limiter.ts'
+import type { FailureClass, Limiter } from '../types.ts'
 import { createClimb, REACHED } from './climb.ts'
 import { type Cohort, join, leave, measure, openCohort, standardError } from './cohort.ts'
 import { createCurrentLimit, type LimitRange } from './current-limit.ts'

@@ -1,6 +1,6 @@
-import { isObject } from '../../describe.ts'
-import { InvalidBodyError, outcomeOf } from '../../errors.ts'
-import type { FailureClass } from '../limiter.ts'
+import { InvalidBodyError, outcomeOf } from '../errors.ts'
+import { isObject } from '../shared/describe.ts'
+import type { FailureClass } from '../types.ts'
 
 /** The maximum number of errors that are checked: an error, its causes and its inner errors. */
 const MAX_ERRORS = 20

@@ -1,4 +1,4 @@
-import { warn } from './warn.ts'
+import { warn } from '../shared/warn.ts'
 
 /**
  * Warns if the handlers cannot have one file descriptor each. Lambda gives a process 1,024

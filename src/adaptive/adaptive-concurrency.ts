@@ -1,8 +1,39 @@
-import { type Check, check } from '../../check.ts'
-import type { AdaptiveConcurrency, AdaptiveConcurrencyOptions } from '../../types.ts'
-import { CREATE_LIMITER } from '../limiter.ts'
+import { type Check, check } from '../shared/check.ts'
+import type { AdaptiveConcurrency, FailureClass } from '../types.ts'
 import { classifyFailure } from './classify.ts'
 import { createLimitSearch } from './limit-search.ts'
+
+/** Options of `adaptiveConcurrency()`. All are optional. An unknown key is a TypeError. */
+export interface AdaptiveConcurrencyOptions {
+  /**
+   * The minimum limit: a positive integer, at most `initial`.
+   * @default 1
+   */
+  readonly min?: number | undefined
+  /**
+   * The maximum limit: a positive integer. If the process has fewer free file descriptors, the maximum is lowered to
+   * the number that fits, with a warning.
+   * @default 500, or `min` if that is more
+   */
+  readonly max?: number | undefined
+  /**
+   * The limit in a new environment: a positive integer from `min` to `max`. If invocations do not overlap, batches of
+   * at most this many records never raise the limit above it. After five minutes without a record, the limit is at most
+   * this.
+   * @default 50, or the nearest number from `min` to `max`
+   */
+  readonly initial?: number | undefined
+  /**
+   * Says what an error of a handler means. `'throttle'`: the downstream asked for fewer requests. `'overload'`: it
+   * could not serve the request. `'failure'`: anything else. `'throttle'` and `'overload'` can lower the limit.
+   * Return `undefined` for the built-in rules. They also apply if the function throws.
+   *
+   * The built-in rules look at `name`, `code`, `status`, `statusCode`, `response.status`, `$metadata.httpStatusCode`
+   * and `$retryable.throttling` of the error, of its `cause` and of its inner `errors`.
+   * @default the built-in rules
+   */
+  readonly classify?: ((error: unknown) => FailureClass | undefined) | undefined
+}
 
 const CALLER = 'adaptiveConcurrency'
 const COUNT: Check = [(value) => Number.isSafeInteger(value) && (value as number) >= 1, 'a positive integer']
@@ -41,7 +72,7 @@ export function adaptiveConcurrency(options: AdaptiveConcurrencyOptions = {}): A
   }
   return Object.freeze({
     max,
-    [CREATE_LIMITER]: (fitting) =>
+    createLimiter: (fitting) =>
       createLimitSearch({
         min,
         max: fitting,

@@ -1,8 +1,7 @@
-/**
- * The code of `PermanentError`. It has a file of its own, so that the bundle of `middy-bounded-sqs-batch/sqs` does not
- * contain a second copy of the error classes.
- */
-export const PERMANENT = 'ERR_PERMANENT'
+import type { PermanentError } from '../errors.ts'
+
+// Not imported, because the bundle of this entry would then contain a second copy of the error classes.
+const PERMANENT: PermanentError['code'] = 'ERR_PERMANENT'
 
 /** Reads `code` and not the class, so that it recognises an error of another copy of this package. */
 export function isPermanent(error: unknown): boolean {

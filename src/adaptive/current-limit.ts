@@ -1,4 +1,4 @@
-import type { LimitReason } from '../limiter.ts'
+import type { LimitReason } from '../types.ts'
 
 /** The limit of the search, and why it last changed. */
 export interface CurrentLimit {

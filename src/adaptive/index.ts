@@ -1,0 +1,2 @@
+export type { AdaptiveConcurrency, FailureClass } from '../types.ts'
+export { type AdaptiveConcurrencyOptions, adaptiveConcurrency } from './adaptive-concurrency.ts'
