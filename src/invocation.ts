@@ -1,6 +1,6 @@
 import type { Context, SQSBatchResponse } from 'aws-lambda'
 import { FullBatchFailureError } from './errors.ts'
-import type { BatchJobs } from './handlers/jobs.ts'
+import type { Failure, RecordJobs } from './handlers/jobs.ts'
 import type { RunBatch } from './handlers/run-batch.ts'
 import type { Settings } from './options.ts'
 import type { CallbackTime } from './report/callbacks.ts'
@@ -19,8 +19,7 @@ import {
 import { callOnSummary, summarize } from './report/summary.ts'
 import { traceBatch, traceJobs } from './report/tracing.ts'
 import { deadlines, responseReserve, timeLeft } from './scheduler/deadlines.ts'
-import type { Failure } from './scheduler/job-states.ts'
-import type { createScheduler, Schedule } from './scheduler/scheduler.ts'
+import type { createScheduler, JobRun } from './scheduler/scheduler.ts'
 import type { Batch } from './sqs-event.ts'
 import type { BatchTrace } from './types.ts'
 
@@ -56,7 +55,7 @@ export interface Invocation {
 
 /** What the invocation knows once its records have started. */
 interface Started {
-  readonly schedule: Schedule
+  readonly schedule: JobRun
   /** Resolves with every failed record, in record order, when all records have a result. */
   readonly failures: Promise<readonly Failure[]>
   /** Middy's abort signal. `undefined` if the inner handler did not pass it on. */
@@ -111,7 +110,7 @@ export function createInvocation(
     return started.givenReport.response
   }
 
-  function start(jobs: BatchJobs, context: unknown, signal: AbortSignal | undefined): Started {
+  function start(jobs: RecordJobs, context: unknown, signal: AbortSignal | undefined): Started {
     const now = performance.now()
     timeoutAt = Math.min(timeoutAt, now + timeLeft(context))
     const running = schedule(jobs, deadlines(settings, size, jobs.count, remainingTime(), now))

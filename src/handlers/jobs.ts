@@ -1,6 +1,6 @@
 import type { SQSRecord } from 'aws-lambda'
 import type { Settings } from '../options.ts'
-import type { Failure } from '../scheduler/job-states.ts'
+import type { JobFailure } from '../scheduler/job-states.ts'
 import { createReadyQueue } from '../scheduler/ready-queue.ts'
 import type { Jobs } from '../scheduler/scheduler.ts'
 import type { Batch } from '../sqs-event.ts'
@@ -23,14 +23,21 @@ export interface Chunk {
   readonly failed: Map<number, unknown>
 }
 
+/** A record that did not succeed. */
+export interface Failure {
+  /** The position of the record in the batch, from 0. */
+  readonly index: number
+  readonly reason: unknown
+}
+
 /** The jobs of a batch: its records, or chunks of them. Only this file knows which records belong to a job. */
-export interface BatchJobs extends Jobs {
+export interface RecordJobs extends Jobs {
   /** The failed records of the failed jobs. In record order, except for chunks of a FIFO queue. */
-  failedRecords(failures: Failure[]): Failure[]
+  failedRecords(failures: readonly JobFailure[]): Failure[]
 }
 
 /** One job for each record. */
-export function recordJobs(batch: Batch, handler: RecordRunner, { fifoFailure }: Settings): BatchJobs {
+export function recordJobs(batch: Batch, handler: RecordRunner, { fifoFailure }: Settings): RecordJobs {
   const { records } = batch
   return {
     count: records.length,
@@ -42,8 +49,8 @@ export function recordJobs(batch: Batch, handler: RecordRunner, { fifoFailure }:
   }
 }
 
-const recordsIn = (index: number) => [index]
-const failedRecords = (failures: Failure[]) => failures
+const recordsIn = (job: number) => [job]
+const failedRecords = (failures: readonly JobFailure[]) => failures.map(({ job, reason }) => ({ index: job, reason }))
 
 interface StartedChunk extends Chunk {
   /** Whether the handler returned a valid result in time. If it did, every record that is not in `failed` succeeded. */
@@ -54,7 +61,7 @@ interface StartedChunk extends Chunk {
  * One job for each chunk of up to `size` records. On a FIFO queue, the records of a chunk belong to one message group;
  * records of other groups may lie between them.
  */
-export function chunkJobs(batch: Batch, { size, run }: ChunkRunner, { rateLimit, fifoFailure }: Settings): BatchJobs {
+export function chunkJobs(batch: Batch, { size, run }: ChunkRunner, { rateLimit, fifoFailure }: Settings): RecordJobs {
   const chunks = toChunks(batch, Math.min(size, rateLimit?.limit ?? Infinity))
   const started: StartedChunk[] = []
   const groupOf = (chunk: readonly number[]) => batch.groups?.[chunk[0] as number]
@@ -75,7 +82,7 @@ export function chunkJobs(batch: Batch, { size, run }: ChunkRunner, { rateLimit,
     },
     recordsIn: (job) => chunks[job] as number[],
     failedRecords: (failures) =>
-      failures.flatMap(({ index: job, reason }) => {
+      failures.flatMap(({ job, reason }) => {
         const chunk = started[job]
         return (chunks[job] as number[]).flatMap((index, position) => {
           if (chunk?.failed.has(position)) return { index, reason: chunk.failed.get(position) }

@@ -2,7 +2,7 @@ import type { SQSBatchResponse } from 'aws-lambda'
 import type { Settings } from '../options.ts'
 import { isObject } from '../shared/describe.ts'
 import type { Batch } from '../sqs-event.ts'
-import type { BatchJobs } from './jobs.ts'
+import type { RecordJobs } from './jobs.ts'
 
 /**
  * Runs a handler on every record of the batch and returns the report. The middleware provides this function, and the
@@ -12,7 +12,7 @@ import type { BatchJobs } from './jobs.ts'
  * that it needs
  */
 export type RunBatch = <THandler>(
-  createJobs: (batch: Batch, handler: THandler, settings: Settings) => BatchJobs,
+  createJobs: (batch: Batch, handler: THandler, settings: Settings) => RecordJobs,
   handler: THandler,
   context: unknown,
   signal: AbortSignal | undefined,

@@ -1,7 +1,7 @@
 import type { Context, SQSRecord } from 'aws-lambda'
 import { isBlockedOrNotStarted, memoizeOne } from '../errors.ts'
+import type { Failure } from '../handlers/jobs.ts'
 import { failureHandlerCompleted } from '../scheduler/deadlines.ts'
-import type { Failure } from '../scheduler/job-states.ts'
 import { kindOf } from '../shared/describe.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { FailureHandler, RecordFailure } from '../types.ts'

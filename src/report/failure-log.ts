@@ -1,5 +1,5 @@
 import { isBlockedOrNotStarted, memoizeOne } from '../errors.ts'
-import type { Failure } from '../scheduler/job-states.ts'
+import type { Failure } from '../handlers/jobs.ts'
 import { isObject } from '../shared/describe.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { BatchSummary, FailureLogger } from '../types.ts'

@@ -1,7 +1,7 @@
 import sqsPartialBatchFailure from '@middy/sqs-partial-batch-failure'
 import type { SQSBatchResponse } from 'aws-lambda'
 import { RecordBlockedError } from '../errors.ts'
-import type { Failure } from '../scheduler/job-states.ts'
+import type { Failure } from '../handlers/jobs.ts'
 import { isObject, kindOf } from '../shared/describe.ts'
 import type { Batch } from '../sqs-event.ts'
 

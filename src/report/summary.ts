@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda'
 import { memoizeOne, outcomeOf } from '../errors.ts'
-import type { Failure } from '../scheduler/job-states.ts'
-import type { Schedule } from '../scheduler/scheduler.ts'
+import type { Failure } from '../handlers/jobs.ts'
+import type { JobRun } from '../scheduler/scheduler.ts'
 import type { BatchSummary, SummaryHandler } from '../types.ts'
 import { type CallbackTime, createDeadline, promiseTry, raceWithSignal } from './callbacks.ts'
 
@@ -15,7 +15,7 @@ export function summarize(
   records: number,
   failures: readonly Failure[],
   reported: number,
-  schedule: Schedule | undefined,
+  schedule: JobRun | undefined,
   timeLeft: number,
 ): BatchSummary {
   const outcomes = { failed: 0, timedOut: 0, aborted: 0, blocked: 0, notStarted: 0 }

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { tracingChannel } from 'node:diagnostics_channel'
 import type { SQSRecord } from 'aws-lambda'
-import type { BatchJobs } from '../handlers/jobs.ts'
+import type { RecordJobs } from '../handlers/jobs.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { BatchTrace, RecordOptions, RecordTrace } from '../types.ts'
 
@@ -26,7 +26,7 @@ export function traceBatch(trace: BatchTrace): PromiseWithResolvers<unknown> | u
  *
  * Does not use `tracePromise()`: its events come a microtask late, when the next handlers have already started.
  */
-export function traceJobs(jobs: BatchJobs, batch: Batch, trace: BatchTrace): BatchJobs {
+export function traceJobs(jobs: RecordJobs, batch: Batch, trace: BatchTrace): RecordJobs {
   if (!recordChannel.hasSubscribers) return jobs
   const ends: ((result: PromiseSettledResult<undefined>) => void)[] = []
   return {
@@ -37,7 +37,7 @@ export function traceJobs(jobs: BatchJobs, batch: Batch, trace: BatchTrace): Bat
       return recordChannel.start.runStores(message, () => {
         ends[job] = AsyncLocalStorage.bind((result) => {
           if (result.status === 'rejected') {
-            const failed = jobs.failedRecords([{ index: job, reason: result.reason }])
+            const failed = jobs.failedRecords([{ job, reason: result.reason }])
             const failures = failed.map(({ index, reason }) => ({ record: recordAt(index), error: reason }))
             // Does not throw if a subscriber has frozen the message.
             Reflect.set(message, 'error', result.reason)

@@ -1,9 +1,9 @@
 import { RecordBlockedError, RecordNotStartedError } from '../errors.ts'
 
-/** A record, or a job, that did not succeed. A job is a record or a chunk. */
-export interface Failure {
-  /** The position of the record in the batch, or the number of the job, from 0. */
-  readonly index: number
+/** A job that did not succeed. A job is a record or a chunk. */
+export interface JobFailure {
+  /** The number of the job, from 0. It is not the position of a record. */
+  readonly job: number
   readonly reason: unknown
 }
 
@@ -27,7 +27,7 @@ export interface JobStates {
    *
    * @returns the jobs that did not succeed, in order
    */
-  end(): Failure[]
+  end(): JobFailure[]
 }
 
 type Result = PromiseSettledResult<unknown>
@@ -70,15 +70,15 @@ export function createJobStates(count: number): JobStates {
     drain(): void {
       states.waiting = 0
     },
-    end(): Failure[] {
+    end(): JobFailure[] {
       isOver = true
-      const failures: Failure[] = []
+      const failures: JobFailure[] = []
       let notStarted: Error | undefined // one error for all: to make one costs as much as ten records
       for (let job = 0; job < count; job++) {
         const result = results[job]
         if (result?.status === 'fulfilled') continue
         if (!result) notStarted ??= new RecordNotStartedError('The batch ended before the record started')
-        failures.push({ index: job, reason: result ? result.reason : notStarted })
+        failures.push({ job, reason: result ? result.reason : notStarted })
       }
       return failures
     },

@@ -1,30 +1,17 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
-import { RecordAbortedError, RecordTimeoutError, withoutStack } from '../errors.ts'
+import { RecordAbortedError, withoutStack } from '../errors.ts'
 import { isObject } from '../shared/describe.ts'
-import { startTimer } from '../shared/timers.ts'
-import { warn } from '../shared/warn.ts'
 import type { Limiter, RecordOptions } from '../types.ts'
 import type { Deadlines } from './deadlines.ts'
-import { createEventLoop } from './event-loop.ts'
 import { abort, LazyJobOptions } from './job-options.ts'
-import { createJobStates, type Failure, FULFILLED, rejected } from './job-states.ts'
+import { createJobStates, FULFILLED, type JobFailure, rejected } from './job-states.ts'
+import { applyLimiter, FIXED } from './limiting.ts'
+import { createRateDispatch } from './rate-dispatch.ts'
 import type { RateLimit } from './rate-limit.ts'
 import type { ReadyQueue } from './ready-queue.ts'
 import { createSlots } from './slots.ts'
-
-/** The jobs of one invocation while they run. */
-export interface Schedule {
-  /** Resolves with the jobs that failed, in order, when all jobs have a result. Never rejects. */
-  readonly done: Promise<Failure[]>
-  /** Ends the batch now: the running jobs are aborted, and the waiting ones are not started. */
-  end(): void
-  /** Milliseconds from the start of a job to its result, for each job that started. */
-  readonly durations: readonly number[]
-  /** The maximum number of handlers of this invocation that were in flight at once. */
-  peakInFlight(): number
-  /** `undefined` if the concurrency is a fixed number. */
-  readonly limiter: Limiter | undefined
-}
+import { createWatches, type Watch } from './watch.ts'
+import type { Worker } from './worker.ts'
+import { createYieldTimer } from './yield-timer.ts'
 
 /** The jobs of one invocation. */
 export interface Jobs {
@@ -40,6 +27,20 @@ export interface Jobs {
   readonly settled?: ((job: number, result: PromiseSettledResult<undefined>) => void) | undefined
 }
 
+/** The jobs of one invocation while they run. */
+export interface JobRun {
+  /** Resolves with the jobs that failed, in order, when all jobs have a result. Never rejects. */
+  readonly done: Promise<JobFailure[]>
+  /** Ends the run now: the running jobs are aborted, and the waiting ones are not started. */
+  end(): void
+  /** Milliseconds from the start of a job to its result, for each job that started. */
+  readonly durations: readonly number[]
+  /** The maximum number of handlers of this invocation that were in flight at once. */
+  peakInFlight(): number
+  /** `undefined` if the concurrency is a fixed number. */
+  readonly limiter: Limiter | undefined
+}
+
 /** What all invocations of a middleware instance share. */
 export interface Limits {
   readonly concurrency: number
@@ -50,66 +51,32 @@ export interface Limits {
   readonly limiter?: Limiter | undefined
 }
 
-/** A slot that a worker of this invocation holds, and the job that runs in it. */
-interface Slot {
-  readonly release: () => void
-  job: number
-  startedAt: number
-  /**
-   * When the job was aborted because it timed out. `Infinity` if it was not. If the thread was blocked, this is later
-   * than `startedAt` + `recordTimeout`.
-   */
-  timedOutAt: number
-  /** `undefined` while no job runs in the slot. */
-  options: LazyJobOptions | undefined
-  /** Only with a limiter: the value that it returned for the job. `undefined` while no job runs in the slot. */
-  token: object | undefined
-}
-
-/** Makes the scheduler of a middleware instance: a function that runs the jobs of one invocation. */
+/**
+ * Makes the scheduler of a middleware instance: a function that runs the jobs of one invocation.
+ *
+ * Functions that share variables, and not classes: the code of a small batch runs in V8's interpreter, where private
+ * fields made the first twenty batches of ten 50 % slower. For the same reason, no object literal here has a getter:
+ * V8 makes a hidden class for each.
+ */
 export function createScheduler({ concurrency, recordTimeout = Infinity, rateLimit, limiter }: Limits) {
   const slots = createSlots(concurrency)
-  const eventLoop = createEventLoop()
-  const liveBatches = new Set<{ countUnresponsive(now: number): number; startWorkers(): void; end(): void }>()
+  const yieldTimer = createYieldTimer()
+  const activeRuns = new Set<{ startWorkers(): void }>()
+  const limiting = limiter
+    ? applyLimiter(limiter, slots, () => {
+        for (const run of activeRuns) run.startWorkers()
+      })
+    : FIXED
+  const watch = createWatches(recordTimeout, () => (limiter ?? slots).limit)
 
-  function applyLimit({ limit }: Limiter): void {
-    // A higher limit starts handlers, and a handler can block the thread. They start in a microtask, because the caller
-    // has read the clock before this call, and uses that time after it.
-    if (limit > slots.limit) queueMicrotask(syncLimit)
-    else if (limit < slots.limit) slots.limit = limit
-  }
-
-  function syncLimit(): void {
-    const { limit } = limiter as Limiter
-    if (limit !== slots.limit) slots.limit = limit
-    for (const batch of liveBatches) batch.startWorkers()
-  }
-
-  /**
-   * If a handler is still running one `recordTimeout` after it timed out, it ignores its signal. If such handlers
-   * occupy all slots, no other handler can run. Their batches are then ended.
-   */
-  function endUnresponsive(now: number): void {
-    let count = 0
-    for (const batch of liveBatches) count += batch.countUnresponsive(now)
-    if (count < (limiter?.limit ?? slots.limit)) return
-    warn(
-      'BOUNDED_SQS_BATCH_SIGNAL_IGNORED',
-      `Handlers that ignore their signal occupy all ${slots.limit} slots: each still runs ` +
-        `${recordTimeout} ms (recordTimeout) after its signal aborted. Their batches end now, and records that have not ` +
-        'started are reported. Pass `signal` to every call that a handler awaits, for example fetch(url, { signal })',
-    )
-    for (const batch of liveBatches) if (batch.countUnresponsive(now) > 0) batch.end()
-  }
-
-  function schedule(jobs: Jobs, deadlines: Deadlines): Schedule {
-    const { promise: done, resolve } = Promise.withResolvers<Failure[]>()
+  function schedule(jobs: Jobs, deadlines: Deadlines): JobRun {
+    const { promise: done, resolve } = Promise.withResolvers<JobFailure[]>()
     const { maxInFlight } = jobs.ready
     // `classify` and tracing subscribers run at the end of a job, and can take long. The worker then reads the clock
     // again before the next job.
-    const isObserved = limiter !== undefined || jobs.settled !== undefined
+    const isObserved = !limiting.isFixed || jobs.settled !== undefined
     const durations: number[] = []
-    const heldSlots = new Set<Slot>()
+    const workers = new Set<Worker>() // those that hold a slot
     // Everything that refers to the batch. `undefined` after the end, so that a handler that hangs does not keep the
     // batch in memory.
     let work: { jobs: Jobs; states: ReturnType<typeof createJobStates>; resolve: typeof resolve } | undefined = {
@@ -119,23 +86,31 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     }
     let inFlight = 0
     let peakInFlight = 0
-    let workers = 0 // those that hold a slot or wait for one
+    let workerCount = 0 // those that hold a slot or wait for one
     let isStartingWorkers = false
-    let isDispatching = false
-    let timer: NodeJS.Timeout | undefined // the last one that was set
-    const liveBatch = {
-      countUnresponsive,
-      // With a limiter, another invocation can call these functions. They are bound, so that handlers and abort
-      // listeners keep the async context of their own invocation. With a fixed limit, no other invocation calls
-      // `startWorkers()`. It can call `end()`, but only if all running jobs have timed out, so no abort listener runs.
-      startWorkers: limiter ? AsyncLocalStorage.bind(startWorkers) : startWorkers,
-      end: limiter ? AsyncLocalStorage.bind(end) : end,
+    let watching: Watch | undefined
+    const run = { startWorkers: limiting.bind(startWorkers) }
+    // Only with a rate limit, which other code starts jobs for.
+    const rateDispatch =
+      rateLimit &&
+      createRateDispatch({ nextRecordCount, enqueue, free, takeJob, runJob, isOver }, rateLimit, slots, yieldTimer)
+
+    function isOver(): boolean {
+      return work === undefined
     }
 
-    /** Calls `run` when a slot is free. Call `freeSlot()` when the slot is no longer needed. */
-    function enqueueSlot(run: (slot: Slot) => void): void {
+    function hasWaitingJobs(): boolean {
+      return work !== undefined && work.states.waiting > 0
+    }
+
+    function isRunning({ job }: Worker): boolean {
+      return work?.states.isRunning(job) ?? false
+    }
+
+    /** Calls `start` when a slot is free. Call `free()` when the slot is no longer needed. */
+    function enqueue(start: (worker: Worker) => void): void {
       slots.enqueue((release) => {
-        const slot: Slot = {
+        const worker: Worker = {
           release,
           job: 0,
           startedAt: 0,
@@ -143,23 +118,23 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
           options: undefined,
           token: undefined,
         }
-        heldSlots.add(slot)
-        run(slot)
+        workers.add(worker)
+        start(worker)
       })
     }
 
     /** Does nothing if `end()` has freed the slot. */
-    function freeSlot(slot: Slot): void {
-      if (heldSlots.delete(slot)) slot.release()
+    function free(worker: Worker): void {
+      if (workers.delete(worker)) worker.release()
     }
 
-    /** Runs one job after another in a slot, until no job is ready or the worker must give the slot up. */
-    async function worker(slot: Slot): Promise<void> {
+    /** Runs one job after another in a slot, until no job is ready or the worker must give up its slot. */
+    async function runJobs(worker: Worker): Promise<void> {
       let now = performance.now()
       let mustGiveUp = false
       while (!mustGiveUp) {
-        if (work && now > eventLoop.yieldAt) {
-          await eventLoop.yieldToEventLoop()
+        if (work && now > yieldTimer.yieldAt) {
+          await yieldTimer.yieldToEventLoop()
           // Not `isContended`: if other workers wait for a slot, this worker first runs a job.
           mustGiveUp = slots.isOverLimit()
           now = performance.now()
@@ -171,76 +146,30 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         // than the rest of this loop.
         let result: PromiseSettledResult<undefined> = FULFILLED
         try {
-          const value = startJob(slot, job, now)
+          const value = startJob(worker, job, now)
           if (isObject(value)) await value
         } catch (error) {
           result = rejected(error)
         }
-        now = finishJob(slot, result)
-        // With a fixed limit and no other live batch, a worker that waits for a slot has no jobs to run. Its batch may
-        // have ended.
-        mustGiveUp = (limiter !== undefined || liveBatches.size > 1) && slots.isContended()
+        now = finishJob(worker, result)
+        // With a fixed limit and no other run, a worker that waits for a slot has no jobs. Its batch may have ended.
+        mustGiveUp = (!limiting.isFixed || activeRuns.size > 1) && slots.isContended()
       }
-      // Waits for a slot again, unless the limit became smaller and this batch has more workers than there are slots.
-      if (mustGiveUp && work && work.states.waiting > 0 && workers <= slots.limit) enqueueSlot(worker)
-      else workers--
-      freeSlot(slot)
+      // If the limit has become smaller, the batch may have more workers than there are slots.
+      const hasTooManyWorkers = workerCount > slots.limit
+      if (mustGiveUp && hasWaitingJobs() && !hasTooManyWorkers) enqueue(runJobs)
+      else workerCount--
+      free(worker)
     }
 
-    async function runJob(slot: Slot, job: number, now: number): Promise<void> {
+    async function runJob(worker: Worker, job: number, now: number): Promise<void> {
       let result: PromiseSettledResult<undefined> = FULFILLED
       try {
-        await startJob(slot, job, now)
+        await startJob(worker, job, now)
       } catch (error) {
         result = rejected(error)
       }
-      finishJob(slot, result)
-    }
-
-    /**
-     * Used only with a rate limit. Called when a job may be ready. At most one job of this invocation holds a slot
-     * while it waits for the rate limit. More would hold slots that other invocations could use.
-     */
-    function dispatch(): void {
-      if (isDispatching || nextRecordCount() === 0) return
-      isDispatching = true
-      enqueueSlot((slot) => void runWhenDue(slot).then(() => freeSlot(slot)))
-    }
-
-    async function runWhenDue(slot: Slot): Promise<void> {
-      const limit = rateLimit as RateLimit
-      let isDue = false
-      while (work) {
-        isDue ||= await limit.waitUntilDue(liveBatch, nextRecordCount)
-        const now = performance.now()
-        if (now >= deadlines.drainAt) drain()
-        if (!isDue || !work || now >= deadlines.drainAt) break
-        if (slots.isOverLimit()) {
-          // Waits for another slot, and lets the next invocation continue.
-          isDispatching = false
-          limit.leave(liveBatch)
-          return dispatch()
-        }
-        if (now > eventLoop.yieldAt) {
-          await eventLoop.yieldToEventLoop()
-          continue
-        }
-        const recordCount = nextRecordCount()
-        if (!limit.mayStart(recordCount)) {
-          isDue = false // the next job has more records now, or another invocation has started some: wait again
-          continue
-        }
-        const job = takeJob(now) // `undefined` if the job was blocked in the meantime
-        const running = job === undefined ? undefined : runJob(slot, job, now)
-        isDispatching = false
-        // The records are counted after their handler has started. If they were counted before it, and the process
-        // paused in between, the next records could start too soon.
-        limit.countStarts(recordCount)
-        dispatch()
-        await running
-        return dispatch() // the next job of a FIFO group may be ready now
-      }
-      isDispatching = false
+      finishJob(worker, result)
     }
 
     /** Removes and returns the next job; `undefined` if none may start. Drains the batch if its drain deadline is over. */
@@ -249,55 +178,37 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       return work && work.states.waiting > 0 ? work.jobs.ready.take() : undefined
     }
 
-    /**
-     * How many records the rate limit counts for the next job that is ready; 0 if none is. Without a rate limit, only
-     * whether it is 0 matters.
-     */
+    /** How many records the next job that is ready has; 0 if none is ready. */
     function nextRecordCount(): number {
       if (!work || work.states.waiting === 0) return 0
       const job = work.jobs.ready.peek()
       return job === undefined ? 0 : work.jobs.recordsIn(job).length
     }
 
-    function startJob(slot: Slot, job: number, now: number): unknown {
+    function startJob(worker: Worker, job: number, now: number): unknown {
       const { jobs, states } = work as NonNullable<typeof work>
-      slot.job = job
-      slot.startedAt = now
-      slot.timedOutAt = Infinity
-      slot.options = new LazyJobOptions(job, jobs.receiveCounts?.[job] ?? 1)
+      worker.job = job
+      worker.startedAt = now
+      worker.timedOutAt = Infinity
+      worker.options = new LazyJobOptions(job, jobs.receiveCounts?.[job] ?? 1)
       states.start(job)
       if (++inFlight > peakInFlight) peakInFlight = inFlight
-      if (limiter) {
-        slot.token = limiter.started(now, states.waiting)
-        applyLimit(limiter)
-      }
-      return jobs.run(job, slot.options)
+      limiting.started(worker, now, states.waiting)
+      return jobs.run(job, worker.options)
     }
 
     /** Returns the current time. The worker uses it as the start time of its next job. */
-    function finishJob(slot: Slot, result: PromiseSettledResult<undefined>): number {
+    function finishJob(worker: Worker, result: PromiseSettledResult<undefined>): number {
       const now = performance.now()
       inFlight--
-      slot.options = undefined
-      if (limiter && slot.token) {
-        // If the job timed out, the limiter knows that already, and ignores `succeeded`.
-        const succeeded =
-          result.status === 'fulfilled' || (slot.timedOutAt === Infinity && limiter.failed(result.reason, now))
-        endInLimiter(slot, now, succeeded)
-      }
-      settle(slot, result, now)
+      worker.options = undefined
+      limiting.finished(worker, result, now)
+      settle(worker, result, now)
       return isObserved ? performance.now() : now
     }
 
-    function endInLimiter(slot: Slot, now: number, succeeded: boolean | undefined): void {
-      if (!limiter || !slot.token) return
-      limiter.ended(slot.token, slot.startedAt, now, succeeded)
-      slot.token = undefined
-      applyLimit(limiter)
-    }
-
     /** Late results, of a job that timed out or whose batch has ended, are ignored. */
-    function settle({ job, startedAt }: Slot, result: PromiseSettledResult<undefined>, now: number): void {
+    function settle({ job, startedAt }: Worker, result: PromiseSettledResult<undefined>, now: number): void {
       if (!work?.states.settle(job, result)) return
       durations.push(now - startedAt)
       const { jobs, states } = work
@@ -307,13 +218,25 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       endIfDone()
     }
 
+    function expire(worker: Worker, error: Error, now: number): void {
+      const { options } = worker
+      limiting.timedOut(worker, error, now)
+      worker.timedOutAt = now
+      settle(worker, rejected(error), now)
+      if (options) abort(options, error)
+    }
+
+    function startWatch(): Watch {
+      return watch({ workers, isRunning, expire, drain, end: limiting.bind(end), isOver }, deadlines)
+    }
+
     function endIfDone(): void {
       if (work && work.states.running === 0 && work.states.waiting === 0) end()
     }
 
     function drain(): void {
       work?.states.drain()
-      rateLimit?.leave(liveBatch)
+      rateDispatch?.leave()
       endIfDone()
     }
 
@@ -321,76 +244,24 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       if (!work) return
       const { jobs, states, resolve } = work
       work = undefined
-      clearTimeout(timer)
-      liveBatches.delete(liveBatch)
-      rateLimit?.leave(liveBatch)
+      watching?.stop()
+      activeRuns.delete(run)
+      rateDispatch?.leave()
       const now = performance.now()
-      for (const slot of heldSlots) {
+      for (const worker of workers) {
         // A job that has timed out already has a result.
-        if (slot.options && states.isRunning(slot.job)) {
+        if (worker.options && states.isRunning(worker.job)) {
           // Each job has its own error, because its handler receives it as `signal.reason`, and can change it.
           const aborted = withoutStack(() => new RecordAbortedError('The batch ended before the record was finished'))
-          states.settle(slot.job, rejected(aborted))
-          durations.push(now - slot.startedAt)
-          jobs.settled?.(slot.job, rejected(aborted))
-          abort(slot.options, aborted)
+          states.settle(worker.job, rejected(aborted))
+          durations.push(now - worker.startedAt)
+          jobs.settled?.(worker.job, rejected(aborted))
+          abort(worker.options, aborted)
         }
-        endInLimiter(slot, now, undefined)
-        freeSlot(slot) // its handler may still hang
+        limiting.ended(worker, now)
+        free(worker) // its handler may still hang
       }
       resolve(states.end())
-    }
-
-    /** Handles each deadline and record timeout that has passed, and sets the timer for the next one. */
-    function watchDeadlines(): void {
-      const now = performance.now()
-      if (now >= deadlines.abortAt) {
-        end()
-        return
-      }
-      if (now >= deadlines.drainAt) drain()
-      let next = now < deadlines.drainAt ? deadlines.drainAt : deadlines.abortAt
-      if (recordTimeout < Infinity) {
-        const nextExpiry = expireJobs(now)
-        if (limiter) applyLimit(limiter)
-        // A job that starts after now expires no earlier than now + recordTimeout.
-        next = Math.min(next, nextExpiry, now + recordTimeout)
-        endUnresponsive(now)
-      }
-      if (work && next < Infinity) timer = startTimer(watchDeadlines, next - now)
-    }
-
-    /**
-     * Reports the jobs that have run for `recordTimeout`. Each keeps its slot until its handler settles or the batch
-     * ends.
-     *
-     * @returns when the next job times out or becomes unresponsive
-     */
-    function expireJobs(now: number): number {
-      let next = Infinity
-      for (const slot of heldSlots) {
-        const { options, startedAt } = slot
-        if (!options) continue
-        const expiresAt = startedAt + recordTimeout
-        if (now >= expiresAt && work?.states.isRunning(slot.job)) {
-          const error = new RecordTimeoutError(recordTimeout)
-          if (limiter && slot.token) slot.token = limiter.timedOut(slot.token, startedAt, error, now)
-          slot.timedOutAt = now
-          settle(slot, rejected(error), now)
-          abort(options, error)
-        }
-        // When the job times out, or becomes unresponsive if it has timed out already.
-        const nextAt = slot.timedOutAt < Infinity ? slot.timedOutAt + recordTimeout : expiresAt
-        if (now < nextAt) next = Math.min(next, nextAt)
-      }
-      return next
-    }
-
-    function countUnresponsive(now: number): number {
-      let count = 0
-      // The time since `timedOutAt` is -Infinity for a job that has not timed out.
-      for (const { options, timedOutAt } of heldSlots) if (options && now - timedOutAt >= recordTimeout) count++
-      return count
     }
 
     /**
@@ -398,33 +269,30 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
      * two microtasks does not wait for I/O. One worker is then enough until the event loop continues.
      */
     async function startWorkers(): Promise<void> {
-      if (rateLimit || isStartingWorkers) return
+      if (rateDispatch || isStartingWorkers) return
       isStartingWorkers = true
-      while (workers < slots.limit && workers < maxInFlight && nextRecordCount() > 0) {
+      while (workerCount < slots.limit && workerCount < maxInFlight && nextRecordCount() > 0) {
         const finished = durations.length
-        workers++
-        enqueueSlot(worker)
+        workerCount++
+        enqueue(runJobs)
         await null
         await null
-        if (durations.length > finished) await eventLoop.yieldToEventLoop()
-        // The timer is set here and not earlier: the first worker checks the clock itself, and may finish the batch
-        // first. A timer and not a call: the promises of handlers that have finished settle before it, so their records
-        // are not reported as timed out.
-        if (work) timer ??= startTimer(watchDeadlines, 0)
+        if (durations.length > finished) await yieldTimer.yieldToEventLoop()
+        // Not earlier: the first worker checks the clock itself, and may finish the batch first.
+        if (work) watching ??= startWatch()
       }
       isStartingWorkers = false
     }
 
-    if (liveBatches.size === 0) eventLoop.reset()
-    liveBatches.add(liveBatch)
+    if (activeRuns.size === 0) yieldTimer.reset()
+    activeRuns.add(run)
     endIfDone()
     void startWorkers()
-    if (rateLimit) {
-      watchDeadlines()
-      dispatch()
+    if (rateDispatch && work) {
+      watching = startWatch()
+      watching.check()
+      rateDispatch.dispatch()
     }
-    // A function and not a getter: V8 makes a hidden class for each literal with a getter. Measured: 20 µs per
-    // invocation.
     return { done, end, durations, peakInFlight: () => peakInFlight, limiter }
   }
   return schedule

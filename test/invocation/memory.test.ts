@@ -62,7 +62,8 @@ for (const [name, innerHandler] of Object.entries({
 function heapGrowthOfEnded(option: string): number {
   const program = `
     import middy from '@middy/core'
-    import { adaptiveConcurrency, boundedSqsBatch, eachRecord } from ${JSON.stringify(index)}
+    import { boundedSqsBatch, eachRecord } from ${JSON.stringify(index)}
+    import { adaptiveConcurrency } from ${JSON.stringify(index.replace('index.ts', 'adaptive/index.ts'))}
 
     const event = ${JSON.stringify(JSON.stringify(standardEvent(...ids(10))))}
     const handler = middy()

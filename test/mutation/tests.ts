@@ -125,8 +125,8 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/report/callbacks.ts': ['report/callbacks', 'report/on-summary', ...FAILURE_HANDLERS],
   'src/scheduler/job-options.ts': ['handlers/each-record-arguments', 'invocation/other-inner-handlers', ...SCHEDULER],
-  'src/scheduler/event-loop.ts': [
-    'scheduler/event-loop',
+  'src/scheduler/yield-timer.ts': [
+    'scheduler/yield-timer',
     'scheduler/time-budget',
     'scheduler/rate-limit',
     'scheduler/rate-limit-shared',

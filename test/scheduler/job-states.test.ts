@@ -10,9 +10,9 @@ t.test('a job that did not start, or did not settle, is a failure', (t) => {
   t.strictSame([states.waiting, states.running], [1, 2])
   t.strictSame([0, 1, 3].map(states.isRunning), [true, false, false])
   const [first, second, third, ...others] = states.end()
-  t.strictSame(first, { index: 0, reason: undefined })
-  t.strictSame(second, { index: 2, reason: undefined })
-  t.equal(third?.index, 3)
+  t.strictSame(first, { job: 0, reason: undefined })
+  t.strictSame(second, { job: 2, reason: undefined })
+  t.equal(third?.job, 3)
   t.ok(third?.reason instanceof RecordNotStartedError)
   t.strictSame(others, [])
   t.end()
@@ -27,7 +27,7 @@ t.test('jobs that failed keep what was thrown, also undefined', (t) => {
   }
   t.strictSame(
     states.end(),
-    thrown.map((reason, index) => ({ index, reason })),
+    thrown.map((reason, job) => ({ job, reason })),
   )
   t.end()
 })
@@ -42,7 +42,7 @@ t.test('only the first result of a job that is running counts', (t) => {
   const failures = states.end()
   t.equal(states.settle(1, FULFILLED), false, 'the batch has ended')
   t.strictSame(
-    failures.map(({ index }) => index),
+    failures.map(({ job }) => job),
     [0, 1, 2],
   )
   t.end()
@@ -57,7 +57,7 @@ t.test('blocked jobs no longer count as waiting, and share one error with the ca
   t.equal(states.waiting, 1)
   const failures = states.end()
   t.strictSame(
-    failures.map(({ index }) => index),
+    failures.map(({ job }) => job),
     [0, 1, 2, 3],
   )
   const blocked = failures[1]?.reason

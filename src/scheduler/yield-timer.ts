@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers' // the real one, even if a test mocks
 const MAX_TIME_WITHOUT_YIELD = 10
 
 /** Yields to the event loop while handlers use the CPU, so timers and other invocations can run. */
-export interface EventLoop {
+export interface YieldTimer {
   /** Counts from now, as if there were a yield. Call it if no other invocation is running. */
   reset(): void
   /** Code that starts jobs yields after this time, on the clock of `performance.now()`. */
@@ -12,12 +12,12 @@ export interface EventLoop {
   yieldToEventLoop(): Promise<void>
 }
 
-export function createEventLoop(): EventLoop {
+export function createYieldTimer(): YieldTimer {
   let isYielding = false
-  const eventLoop = {
+  const yieldTimer = {
     yieldAt: 0,
     reset() {
-      eventLoop.yieldAt = performance.now() + MAX_TIME_WITHOUT_YIELD
+      yieldTimer.yieldAt = performance.now() + MAX_TIME_WITHOUT_YIELD
     },
     // Uses one immediate for each worker. Node runs all microtasks between two immediates, so a handler uses its CPU
     // time before the next worker reads the clock. If one immediate resumed all workers, each would start a record
@@ -30,12 +30,12 @@ export function createEventLoop(): EventLoop {
           // The time of the yield is set once for all workers that yielded together.
           if (isFirst) {
             isYielding = false
-            eventLoop.reset()
+            yieldTimer.reset()
           }
           resolve()
         })
       })
     },
   }
-  return eventLoop
+  return yieldTimer
 }

@@ -1,0 +1,81 @@
+import type { RateLimit } from './rate-limit.ts'
+import type { Slots } from './slots.ts'
+import type { Worker } from './worker.ts'
+import type { YieldTimer } from './yield-timer.ts'
+
+/** What the dispatch does with a batch. */
+export interface DispatchedBatch {
+  /** How many records the next job that is ready has; 0 if none is ready. */
+  nextRecordCount(): number
+  /** Calls `run` when there is a free slot. Call `free()` when the slot is no longer needed. */
+  enqueue(run: (worker: Worker) => void): void
+  free(worker: Worker): void
+  /** Takes a job that is ready. `undefined` if none is, or if no more jobs may start. */
+  takeJob(now: number): number | undefined
+  runJob(worker: Worker, job: number, now: number): Promise<void>
+  isOver(): boolean
+}
+
+/** Starts the jobs of a batch when there is a slot and the rate limit allows it. */
+export interface RateDispatch {
+  /** Call it when a job may be ready. */
+  dispatch(): void
+  /** No more jobs of the batch start. */
+  leave(): void
+}
+
+export function createRateDispatch(
+  batch: DispatchedBatch,
+  rateLimit: RateLimit,
+  slots: Slots,
+  yieldTimer: YieldTimer,
+): RateDispatch {
+  let isDispatching = false
+
+  /**
+   * At most one job of this invocation holds a slot while it waits for the rate limit. More would hold slots that other
+   * invocations could use.
+   */
+  function dispatch(): void {
+    if (isDispatching || batch.nextRecordCount() === 0) return
+    isDispatching = true
+    batch.enqueue((worker) => void runWhenDue(worker).then(() => batch.free(worker)))
+  }
+
+  async function runWhenDue(worker: Worker): Promise<void> {
+    let isDue = false
+    while (!batch.isOver()) {
+      isDue ||= await rateLimit.waitUntilDue(self, batch.nextRecordCount)
+      const now = performance.now()
+      if (!isDue) break
+      if (slots.isOverLimit()) {
+        // Waits for another slot, and lets the next invocation continue.
+        isDispatching = false
+        rateLimit.leave(self)
+        return dispatch()
+      }
+      if (now > yieldTimer.yieldAt) {
+        await yieldTimer.yieldToEventLoop()
+        continue
+      }
+      const recordCount = batch.nextRecordCount()
+      if (!rateLimit.mayStart(recordCount)) {
+        isDue = false // the next job has more records now, or another invocation has started some: wait again
+        continue
+      }
+      const job = batch.takeJob(now) // `undefined` if the job was blocked in the meantime
+      const running = job === undefined ? undefined : batch.runJob(worker, job, now)
+      isDispatching = false
+      // The records are counted after their handler has started. If they were counted before it, and the process
+      // paused in between, the next records could start too soon.
+      rateLimit.countStarts(recordCount)
+      dispatch()
+      await running
+      return dispatch() // the next job of a FIFO group may be ready now
+    }
+    isDispatching = false
+  }
+
+  const self = { dispatch, leave: () => rateLimit.leave(self) }
+  return self
+}

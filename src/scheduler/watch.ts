@@ -1,0 +1,105 @@
+import { RecordTimeoutError } from '../errors.ts'
+import { startTimer } from '../shared/timers.ts'
+import { warn } from '../shared/warn.ts'
+import type { Deadlines } from './deadlines.ts'
+import type { Worker } from './worker.ts'
+
+/** What the watch does with a batch. */
+export interface WatchedBatch {
+  readonly workers: ReadonlySet<Worker>
+  /** Whether the worker's job has no result yet. */
+  isRunning(worker: Worker): boolean
+  /** Reports the worker's job, and aborts it. It keeps its slot until its handler settles or the batch ends. */
+  expire(worker: Worker, error: Error, now: number): void
+  drain(): void
+  end(): void
+  isOver(): boolean
+}
+
+/** The timer of a batch. Drains and ends the batch at its deadlines, and reports jobs that have run too long. */
+export interface Watch {
+  /** Does what is due now, and sets the timer for what is due next. */
+  check(): void
+  stop(): void
+}
+
+/**
+ * The watches of a middleware instance.
+ *
+ * @param recordTimeout milliseconds, or `Infinity`
+ * @param limit returns how many slots there are
+ */
+export function createWatches(recordTimeout: number, limit: () => number) {
+  const watched = new Set<WatchedBatch>()
+
+  /**
+   * If a handler is still running one `recordTimeout` after it timed out, it ignores its signal. If such handlers
+   * occupy all slots, no other handler can run. Their batches are then ended.
+   */
+  function endUnresponsive(now: number): void {
+    let count = 0
+    for (const batch of watched) count += countUnresponsive(batch, now)
+    if (count < limit()) return
+    warn(
+      'BOUNDED_SQS_BATCH_SIGNAL_IGNORED',
+      `Handlers that ignore their signal occupy all ${limit()} slots: each still runs ${recordTimeout} ms ` +
+        '(recordTimeout) after its signal aborted. Their batches end now, and records that have not started are ' +
+        'reported. Pass `signal` to every call that a handler awaits, for example fetch(url, { signal })',
+    )
+    for (const batch of watched) if (countUnresponsive(batch, now) > 0) batch.end()
+  }
+
+  function countUnresponsive({ workers }: WatchedBatch, now: number): number {
+    let count = 0
+    // The time since `timedOutAt` is -Infinity for a job that has not timed out.
+    for (const { options, timedOutAt } of workers) if (options && now - timedOutAt >= recordTimeout) count++
+    return count
+  }
+
+  /**
+   * Reports the jobs that have run for `recordTimeout`.
+   *
+   * @returns when the next job times out or becomes unresponsive
+   */
+  function expireJobs(batch: WatchedBatch, now: number): number {
+    let next = Infinity
+    for (const worker of batch.workers) {
+      if (!worker.options) continue
+      const expiresAt = worker.startedAt + recordTimeout
+      if (now >= expiresAt && batch.isRunning(worker)) batch.expire(worker, new RecordTimeoutError(recordTimeout), now)
+      const nextAt = worker.timedOutAt < Infinity ? worker.timedOutAt + recordTimeout : expiresAt
+      if (now < nextAt) next = Math.min(next, nextAt)
+    }
+    return next
+  }
+
+  /** Watches a batch from the next iteration of the event loop on, or from the first `check()`. */
+  function watch(batch: WatchedBatch, { drainAt, abortAt }: Deadlines): Watch {
+    function check(): void {
+      clearTimeout(timer)
+      const now = performance.now()
+      if (now >= abortAt) batch.end()
+      else if (now >= drainAt) batch.drain()
+      if (batch.isOver()) return
+      let next = now < drainAt ? drainAt : abortAt
+      if (recordTimeout < Infinity) {
+        // A job that starts after now expires no earlier than now + recordTimeout.
+        next = Math.min(next, expireJobs(batch, now), now + recordTimeout)
+        endUnresponsive(now)
+      }
+      if (next < Infinity && !batch.isOver()) timer = startTimer(check, next - now)
+    }
+
+    function stop(): void {
+      clearTimeout(timer)
+      watched.delete(batch)
+    }
+
+    watched.add(batch)
+    // A timer and not a call: the promises of handlers that have finished settle before it, so their records are not
+    // reported as timed out.
+    let timer = startTimer(check, 0)
+    return { check, stop }
+  }
+  return watch
+}

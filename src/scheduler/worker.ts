@@ -1,0 +1,18 @@
+import type { LazyJobOptions } from './job-options.ts'
+
+/** Holds a slot, and runs one job after another in it. */
+export interface Worker {
+  /** Frees the slot. */
+  readonly release: () => void
+  job: number
+  startedAt: number
+  /**
+   * When the job was aborted because it timed out. `Infinity` if it was not. If the thread was blocked, this is later
+   * than `startedAt` + `recordTimeout`.
+   */
+  timedOutAt: number
+  /** `undefined` while no job runs. */
+  options: LazyJobOptions | undefined
+  /** What the limiter returned for the job. `undefined` while no job runs, and if the concurrency is fixed. */
+  token: object | undefined
+}
