@@ -93,8 +93,8 @@ export class RecordNotStartedError extends SqsBatchError {
  * group. With `fifoFailure: 'batch'`, it is any record of the batch. `cause` is the error of that record. The blocked
  * record is reported so that the order is kept.
  *
- * Usually, its handler never ran. It may have run if the other record was reported later: by a chunk handler, your own inner
- * handler or a middleware.
+ * Usually, its handler never ran. It may have run if the other record was reported later, by a chunk handler or your own
+ * inner handler.
  */
 export class RecordBlockedError extends SqsBatchError {
   static {

@@ -67,8 +67,8 @@ const GUARDS = {
       const isGuarded = state.phase === 'running' || state.phase === 'received'
       if (isGuarded && event !== state.event) {
         throw new TypeError(
-          'A later middleware or the handler replaced request.event. Results belong to records by position: change the ' +
-            'records in place, or move the middleware before boundedSqsBatch()',
+          'A later middleware replaced request.event. Results belong to records by position: change the records in ' +
+            'place, or move the middleware before boundedSqsBatch()',
         )
       }
       state.event = event
@@ -114,6 +114,9 @@ const GUARDS = {
  * The event source mapping must have `ReportBatchItemFailures`. Without it, Lambda ignores the response and deletes the
  * failed messages. The middleware cannot check this setting, because the event does not contain it
  * (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html).
+ *
+ * Make it the last `.use()`. Every error outside of the record handlers fails the invocation, and SQS redelivers the
+ * whole batch. What completes the batch, such as COMMIT, belongs into your inner handler, after `eachRecord()`.
  *
  * Create one instance, outside of the handler function: all invocations of the instance share `concurrency`.
  *
@@ -205,7 +208,7 @@ function hasError({ error, [STATE]: state }: GuardedRequest): boolean {
 
 function removedError(): TypeError {
   return new TypeError(
-    'request.response is undefined: the inner handler returned nothing, or a middleware removed its response',
+    'request.response is undefined. Return a report from the inner handler, and do not remove it in a middleware',
   )
 }
 

@@ -208,17 +208,18 @@ export interface BoundedSqsBatchOptions {
    */
   readonly onFailure?: FailureHandler | readonly FailureHandler[] | undefined
   /**
-   * A function that is called once for each failed record, or `false` for no log.
-   * @default one `console.error()` for each batch that has failures, or whose inner handler or middleware threw: counts
-   * and groups of errors. A message body appears in it only if the message of an error quotes the body. Errors of
-   * `onFailure` and `onSummary` are separate entries, and a logger function does not receive them
+   * A function that is called once for each failed record, or `false` for no log. If the invocation fails although
+   * records had succeeded, a separate `console.error()` says how many messages are redelivered.
+   * @default one `console.error()` for each batch that has failures: counts and groups of errors. A message body appears
+   * in it only if the message of an error quotes the body. Errors of `onFailure` and `onSummary` are separate entries, and
+   * a logger function does not receive them
    */
   readonly logger?: FailureLogger | false | undefined
   /**
    * A function that is called once for each batch with its summary, after `onFailure`: for metrics. Its promise is
    * awaited until 100 ms before the function's timeout, or earlier on functions with less than 1,769 MB of memory. If
-   * it throws or rejects, the error is logged and the response stays the same. Not called if the invocation fails
-   * before there is a report.
+   * it throws or rejects, the error is logged and the response stays the same. Not called if your inner handler or a
+   * later middleware fails.
    * @default none
    */
   readonly onSummary?: SummaryHandler | undefined
@@ -323,7 +324,7 @@ export interface BatchSummary {
 export interface BatchTrace {
   readonly event: SQSEvent
   readonly context: Context
-  /** Set before the event `asyncStart` is published. Missing if the invocation failed before there was a report. */
+  /** Set before the event `asyncStart` is published. Missing if your inner handler or a later middleware failed. */
   summary?: BatchSummary
   /** A copy of the response. Set before the event `asyncStart` is published. */
   result?: SQSBatchResponse

@@ -15,8 +15,9 @@ import { runBatchOf } from './run-batch.ts'
  * records, except on a FIFO queue. There it blocks the rest of its message group (see `fifoFailure`).
  *
  * The result is an ordinary handler, `async (event, context) => ({ batchItemFailures })`. Pass it to Middy's
- * `.handler()`, or call it in your own inner handler, for example after you have prepared something for the whole
- * batch. If your inner handler throws after this call, the records that succeeded still count as successful.
+ * `.handler()`, or call it in your own inner handler. Before this call, you can prepare something for the whole batch.
+ * What completes the batch, such as COMMIT or a flush, belongs after it. If your inner handler throws, also after this
+ * call, the invocation fails, and SQS redelivers the whole batch.
  *
  * @param recordHandler processes one record
  * @param options `body: 'json'` parses the body. `body: schema` parses it and validates it with a Standard Schema (Zod,

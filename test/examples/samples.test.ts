@@ -164,6 +164,46 @@ testSample('prepare', 'sets up for the batch', async (t) => {
   await logged(async () => t.strictSame(await run('prepare', ['apple', 'pear']), ['m1']))
 })
 
+testSample('transaction', 'commits what succeeded, and fails the invocation if it cannot commit', async (t) => {
+  async function queries(commit: () => void, test: () => Promise<unknown>): Promise<string[]> {
+    const texts: string[] = []
+    await consoleLines(async () => {
+      console.log = (...parts) => {
+        texts.push(parts.join(' '))
+        if (parts[0] === 'COMMIT') commit()
+      }
+      await logged(test)
+    })
+    return texts
+  }
+  const inserts = ['INSERT INTO orders VALUES ($1) a', 'INSERT INTO orders VALUES ($1) b']
+  const committed = await queries(
+    () => {},
+    async () => t.strictSame(await run('transaction', ['a', '', 'b']), ['m1']),
+  )
+  t.strictSame(committed, ['BEGIN', ...inserts, 'COMMIT'])
+  const rolledBack = await queries(
+    () => {
+      throw new Error('deadlock')
+    },
+    () => t.rejects(run('transaction', ['a', '', 'b']), { message: 'deadlock' }),
+  )
+  t.strictSame(rolledBack, ['BEGIN', ...inserts, 'COMMIT', 'ROLLBACK'])
+})
+
+testSample('safely', 'logs the error of its hook, and the response stays the same', async (t) => {
+  const lines = await consoleLines(async () => t.strictSame(await run('safely', ['a', 'b']), []))
+  t.strictSame(lines, [['a'], ['b'], ['records:', 2]])
+  await consoleLines(async () => {
+    console.log = (text) => {
+      if (text !== 'a') throw new Error('no metrics')
+    }
+    const logs = await logged(async () => t.strictSame(await run('safely', ['a']), []))
+    t.match(logs, [/^Error: no metrics/])
+    t.equal(logs.length, 1)
+  })
+})
+
 testSample('validation', 'reports records with an invalid body', async (t) => {
   const bodies = ['{"amount":3}', '{"amount":-1}', 'not JSON']
   const lines = await consoleLines(() =>
@@ -387,7 +427,7 @@ t.test('every option is documented, and no other', (t) => {
 })
 
 t.test('the errors that the pages name exist', (t) => {
-  const known = { ...exports, ...engine, ...powertools, TypeError, AggregateError }
+  const known = { ...exports, ...engine, ...powertools, TypeError, AggregateError, TimeoutError: 'of Middy' }
   for (const [path, text] of pages) {
     for (const [name] of text.matchAll(/\b[A-Z]\w+Error\b/g)) t.ok(name in known, `${name} in ${path}`)
   }

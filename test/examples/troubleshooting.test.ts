@@ -1,0 +1,184 @@
+/** docs/troubleshooting.md has the texts of the errors as they really are. */
+import { readFileSync } from 'node:fs'
+import middy from '@middy/core'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import t, { type Test } from 'tap'
+import { type BatchHandler, boundedSqsBatch, eachRecord } from '../../src/index.ts'
+import { ids, standardEvent } from '../support/events.ts'
+import { failed, testContext, timedContext } from '../support/handlers.ts'
+import { logged } from '../support/output.ts'
+
+type Request = middy.Request<SQSEvent, SQSBatchResponse>
+type Hook = (request: Request) => unknown
+
+interface Chain {
+  readonly earlier?: Hook
+  readonly before?: Hook
+  readonly after?: Hook
+  readonly inner?: BatchHandler
+}
+
+const page = read('docs/troubleshooting.md')
+
+function read(path: string): string {
+  return readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+}
+
+/** The first column of each table below a heading, and its second column. */
+function rowsOf(heading: string): [text: string, second: string][] {
+  const [, section = ''] = page.split(`## ${heading}\n`)
+  const [table = ''] = section.split('\n## ')
+  return Array.from(table.matchAll(/^\| `([^`]+)`[^|]* \| ([^|]*) \|/gm), ([, text, second]) => [
+    text as string,
+    (second as string).trim().replaceAll('`', ''),
+  ])
+}
+
+const inner = eachRecord(({ messageId }) => {
+  if (messageId === 'x') throw new Error('x failed')
+})
+
+async function errorOf({ earlier, before, after, inner: handle = inner }: Chain): Promise<string> {
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+  if (earlier) handler.after(earlier as never)
+  handler.use(boundedSqsBatch({ logger: false }))
+  if (before) handler.before(before as never)
+  if (after) handler.after(after as never)
+  return handler
+    .handler(handle)(standardEvent('a', 'x', 'b'), testContext())
+    .then(
+      () => 'no error',
+      (error) => error.message,
+    )
+}
+
+const set =
+  (response: unknown): Hook =>
+  (request) => {
+    request.response = response as never
+  }
+
+const twice: BatchHandler = async (...parameters) => {
+  await inner(...parameters)
+  return inner(...parameters)
+}
+
+async function timeoutError(): Promise<string> {
+  const handler = middy<SQSEvent, SQSBatchResponse>({ timeoutEarlyResponse: () => ({ batchItemFailures: [] }) })
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(() => new Promise(() => {}))
+  return handler(standardEvent('a'), timedContext(20)).then(
+    () => 'no error',
+    (error) => error.message,
+  )
+}
+
+function promiseError(t: Test): string {
+  const NativePromise = Promise
+  globalThis.Promise = class OtherPromise<T> extends NativePromise<T> {}
+  t.teardown(() => {
+    globalThis.Promise = NativePromise
+  })
+  try {
+    boundedSqsBatch()
+  } catch (error) {
+    return (error as Error).message
+  } finally {
+    globalThis.Promise = NativePromise
+  }
+  return 'no error'
+}
+
+async function ownErrors(t: Test): Promise<string[]> {
+  return [
+    await errorOf({
+      before: (request) => {
+        request.event = structuredClone(request.event)
+      },
+    }),
+    await errorOf({ before: () => true }),
+    await errorOf({ after: set({ batchItemFailures: [] }) }),
+    await errorOf({ earlier: () => true }),
+    await errorOf({ earlier: set({ batchItemFailures: [] }) }),
+    await errorOf({ earlier: set(undefined) }),
+    await errorOf({ inner: async () => undefined as never }),
+    await errorOf({ inner: twice }),
+    await errorOf({ inner: async (event, context) => inner({ ...event }, context) }),
+    await errorOf({ before: (request) => boundedSqsBatch().before(request) }),
+    await timeoutError(),
+    promiseError(t),
+  ]
+}
+
+t.test('each error of this package has its row, in this order', async (t) => {
+  const errors = await ownErrors(t)
+  const texts = rowsOf('Errors of this package').map(([text]) => text)
+  t.equal(texts.length, errors.length)
+  for (const [index, error] of errors.entries()) {
+    t.equal(error.slice(0, texts[index]?.length), texts[index])
+  }
+})
+
+t.test('each TypeError in middleware.ts and invocation.ts has a row', (t) => {
+  const source = ['src/middleware.ts', 'src/invocation.ts']
+    .map(read)
+    .join('\n')
+    .replaceAll(/' \+\s+'/g, '')
+  const texts = rowsOf('Errors of this package').map(([text]) => text)
+  const calls = source.matchAll(/new TypeError\(([^()]*(?:\(\)[^()]*)*)\)/g)
+  const literals = Array.from(calls).flatMap(([, code = '']) =>
+    Array.from(code.matchAll(/'([^']{20,})'|"([^"]{20,})"/g), ([, single, double]) => single ?? double ?? ''),
+  )
+  t.equal(literals.length, 9)
+  for (const literal of literals)
+    t.ok(
+      texts.some((text) => literal.startsWith(text)),
+      literal,
+    )
+  t.end()
+})
+
+t.test("each example of V8's errors causes the error", async (t) => {
+  const rows = rowsOf('Errors of V8')
+  t.equal(rows.length, 6)
+  for (const [text, code] of rows) {
+    const run = new Function('request', 'event', 'response', 'record', 'value', `'use strict'; ${code}`)
+    const change: Hook = (request) => void run(request, request.event, request.response, {}, {})
+    t.equal(await errorOf(code.startsWith('response') ? { earlier: change } : { before: change }), text, code)
+  }
+})
+
+t.test('in sloppy mode, assignments and delete have no effect, and methods of arrays throw', async (t) => {
+  function outcome(code: string): Promise<string> {
+    const run = new Function('event', code)
+    return errorOf({ before: ({ event }) => void run(event) })
+  }
+  for (const code of [
+    'event.Records = []',
+    'event.Records[0] = {}',
+    'event.Records.length = 0',
+    'delete event.Records',
+  ]) {
+    t.equal(await outcome(code), 'no error', code)
+  }
+  for (const method of ['push({})', 'pop()', 'reverse()', 'sort()', 'splice(0)']) {
+    t.match(await outcome(`event.Records.${method}`), /object/i, method)
+  }
+})
+
+t.test('docs/failures.md has the line about the cost of a failed invocation', async (t) => {
+  const [, line] = /^(middy-bounded-sqs-batch: the invocation failed: .*)$/m.exec(read('docs/failures.md')) ?? []
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch())
+    .handler(async (event, context, options) => {
+      const report = await eachRecord((_record, _context, { index }) => {
+        if (index === 7) throw new Error('m7 failed')
+      })(event, context, options)
+      t.strictSame(failed(report), ['m7'])
+      throw new Error('COMMIT failed')
+    })
+  const lines = await logged(() =>
+    t.rejects(handler(standardEvent(...ids(10_000)), testContext()), { message: 'COMMIT failed' }),
+  )
+  t.strictSame(lines, [line])
+})
