@@ -63,12 +63,12 @@ export function createRateDispatch(
         isDue = false // the next job has more records now, or another invocation has started some: wait again
         continue
       }
-      const job = batch.takeJob(now) // `undefined` if the job was blocked in the meantime
+      const job = batch.takeJob(now) // `undefined` if the drain deadline is over
       const running = job === undefined ? undefined : batch.runJob(worker, job, now)
       isDispatching = false
       // The records are counted after their handler has started. If they were counted before it, and the process
       // paused in between, the next records could start too soon.
-      rateLimit.countStarts(recordCount)
+      rateLimit.countStarts(job === undefined ? 0 : recordCount)
       dispatch()
       await running
       return dispatch() // the next job of a FIFO group may be ready now
