@@ -45,7 +45,7 @@ export async function handleFailures(
       }
       const remainingIds = readRemainingIds(returned, batch, remaining, recordFailures)
       remaining = remaining.filter(({ index }) => remainingIds.has(batch.ids[index]))
-      if (!signal.aborted) failureHandlerCompleted()
+      if (!signal.aborted) failureHandlerCompleted(handler)
     } catch (error) {
       log(error)
       if (signal.aborted) break

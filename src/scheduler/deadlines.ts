@@ -1,6 +1,6 @@
 import type { Context } from 'aws-lambda'
 import { warn } from '../shared/warn.ts'
-import type { AdaptiveConcurrency, TimeBudget } from '../types.ts'
+import type { AdaptiveConcurrency, FailureHandler, TimeBudget } from '../types.ts'
 
 /** When an invocation must stop starting records, and when its batch must end, on the clock of `performance.now()`. */
 export interface Deadlines {
@@ -36,11 +36,12 @@ const END_PER_BATCH = 20
 /** CPU time, in milliseconds, that the first call of an SQS client takes in addition. */
 const COLD_CLIENT = 150
 
-let isClientCold = true
+/** The failure handlers that have completed. Their client is no longer cold. */
+const completed = new WeakSet<FailureHandler>()
 
-/** Call it when a failure handler has completed: later ones in this process do not need the time of a cold client. */
-export function failureHandlerCompleted(): void {
-  isClientCold = false
+/** Call it when a failure handler has settled in time and without an error. */
+export function failureHandlerCompleted(handler: FailureHandler): void {
+  completed.add(handler)
 }
 
 /**
@@ -72,9 +73,9 @@ export function responseReserve(share: number, records: number, left: number): n
 }
 
 /** Milliseconds before the function's timeout at which the batch ends by default. Failure handlers need CPU time, too. */
-function abortReserve(share: number, end: number, left: number, hasFailureHandlers: boolean): number {
-  if (!hasFailureHandlers) return Math.max(Math.min(250, 0.05 * left), Math.min(end, 0.5 * left))
-  const coldClient = isClientCold ? COLD_CLIENT / share : 0
+function abortReserve(share: number, end: number, left: number, handlers: readonly FailureHandler[]): number {
+  if (handlers.length === 0) return Math.max(Math.min(250, 0.05 * left), Math.min(end, 0.5 * left))
+  const coldClient = handlers.some((handler) => completed.has(handler)) ? 0 : COLD_CLIENT / share
   return Math.max(Math.min(2000, 0.2 * left), Math.min(1.75 * end + coldClient, 0.75 * left))
 }
 
@@ -93,7 +94,7 @@ export function deadlines(
     readonly timeBudget?: TimeBudget | false | undefined
     readonly concurrency: number | Pick<AdaptiveConcurrency, 'max'>
     readonly cpuShare: number
-    readonly failureHandlers: readonly unknown[]
+    readonly failureHandlers: readonly FailureHandler[]
   },
   records: number,
   jobs: number,
@@ -104,7 +105,7 @@ export function deadlines(
   if (timeBudget === false && left > 0) return NO_DEADLINES
   const inFlight = Math.min(typeof concurrency === 'number' ? concurrency : concurrency.max, jobs)
   const end = timeToEnd(cpuShare, records, inFlight)
-  const { abort = abortReserve(cpuShare, end, left, failureHandlers.length > 0), drain = Math.min(1000, 0.2 * left) } =
+  const { abort = abortReserve(cpuShare, end, left, failureHandlers), drain = Math.min(1000, 0.2 * left) } =
     timeBudget || {}
   const reserve = Math.max(drain, abort)
   if (reserve >= left) {

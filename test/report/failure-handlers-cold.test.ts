@@ -33,22 +33,36 @@ async function checkAbort(t: Test, abortsAt: number, onFailure: FailureHandler):
 
 t.test('time for a cold client is reserved until a failure handler has completed in time', async (t) => {
   withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '88.45', AWS_LAMBDA_MAX_CONCURRENCY: undefined })
-  const notCompleted: [what: string, onFailure: FailureHandler][] = [
+  const ends: (readonly [what: string, end: FailureHandler, isCompleted: boolean])[] = [
     [
-      'one that throws',
+      'throws',
       () => {
         throw new Error('no credentials')
       },
+      false,
     ],
-    ['one that rejects', () => Promise.reject(new Error('no credentials'))],
-    ['one that returns something else', () => undefined as never],
-    ['one that hangs', () => new Promise(() => {})],
+    ['rejects', () => Promise.reject(new Error('no credentials')), false],
+    ['returns something else', () => undefined as never, false],
+    ['hangs', () => new Promise(() => {}), false],
     [
-      'one that returns when its signal aborts',
+      'returns when its signal aborts',
       (failures, { signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(failures))),
+      false,
     ],
-    ['the first one that completes', (failures) => failures],
+    ['returns', (failures) => failures, true],
+    ['resolves', async (failures) => failures, true],
   ]
-  for (const [what, onFailure] of notCompleted) await t.test(what, (t) => checkAbort(t, COLD, onFailure))
-  await t.test('a later one, also of another middleware', (t) => checkAbort(t, WARM, (failures) => failures))
+  for (const [what, end, isCompleted] of ends) {
+    await t.test(`a handler that ${what}`, async (t) => {
+      let isFirst = true
+      const onFailure: FailureHandler = (failures, request) => {
+        if (!isFirst) return failures
+        isFirst = false
+        return end(failures, request)
+      }
+      await checkAbort(t, COLD, onFailure)
+      await checkAbort(t, isCompleted ? WARM : COLD, onFailure)
+      await checkAbort(t, WARM, onFailure)
+    })
+  }
 })

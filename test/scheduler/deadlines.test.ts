@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { FailureHandler, RecordFailure } from '../../src/index.ts'
 import {
   cpuShare,
   deadlines,
@@ -52,7 +53,7 @@ const BATCH = {
   timeBudget: undefined as Parameters<typeof deadlines>[0]['timeBudget'],
   concurrency: 100 as Parameters<typeof deadlines>[0]['concurrency'],
   cpuShare: 1,
-  failureHandlers: [] as unknown[],
+  failureHandlers: [] as FailureHandler[],
   records: 5,
   jobs: 5,
   left: 10_000,
@@ -115,9 +116,11 @@ t.test('with failure handlers more is kept, above all until one has completed', 
     ['a tenth in a shorter time', { ...large, cpuShare: 0.1, left: 2000 }, 1500, 1500],
     ['the option abort', { ...large, cpuShare: 0.1, timeBudget: { abort: 3000 } }, 3000, 3000],
   ] as const
-  const failureHandlers = [() => []]
+  const failureHandlers = [(all: readonly RecordFailure[]) => all, () => []]
   for (const [what, batch, cold] of cases) t.equal(reserves({ ...batch, failureHandlers })[1], cold, `${what}, cold`)
-  failureHandlerCompleted()
+  failureHandlerCompleted(() => []) // of another middleware
+  t.equal(reserves({ ...large, cpuShare: 0.1, failureHandlers })[1], 3687.5, 'still cold')
+  failureHandlerCompleted(failureHandlers[1] as FailureHandler)
   for (const [what, batch, , warm] of cases) t.equal(reserves({ ...batch, failureHandlers })[1], warm, `${what}, warm`)
   t.equal(reserves({ ...large, cpuShare: 0.1 })[1], 1250, 'without failure handlers')
   t.end()

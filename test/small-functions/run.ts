@@ -266,7 +266,7 @@ function report(results: ReadonlyMap<Case, readonly Run[]>): void {
           'response, median': median(runs.map(({ left }) => left)),
           'in time': `${runs.filter(isInTime).length} of ${runs.length}`,
           correct: `${runs.filter(({ defect }) => !defect).length} of ${runs.length}`,
-          'median records finished': median(runs.map(({ finished }) => finished.length)),
+          'records not reported': median(runs.map(({ finished }) => finished.length)),
         },
       ]),
     ),
