@@ -22,7 +22,7 @@ const HELP = `Usage: npm run test:small-functions -- [options]
   --only <text>   run only the cases whose names contain this text
   --case <json>   run this case instead, such as {"memory":128,"timeout":30,"work":2900,"size":1000}
   --runs <n>      fresh processes per case; default 20
-  --parallel <n>  processes at a time; default 4 per core. At most as many as the cores have CPU time for
+  --parallel <n>  processes at a time; default 4 per core; fewer if they need more than half of the CPU
   --period <ms>   period of the CPU quota; default 20
   --signals       limit the CPU by SIGSTOP and SIGCONT, even if this machine permits cgroups
   --profile       write a CPU profile of one run per case into the current directory`
