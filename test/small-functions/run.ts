@@ -212,6 +212,7 @@ async function measure(each: Case, quota: Quota, { downstream, sqs }: Servers, f
     quota.lift()
     child.kill('SIGKILL')
     await exited
+    await Promise.all([rm(eventFile), rm(responseFile, { force: true })]) // the event has 6 MB
   }
 }
 
