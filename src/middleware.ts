@@ -238,13 +238,14 @@ function refuseReplacedPromise(): void {
   )
 }
 
-function createLimits(concurrency: Settings['concurrency']): Pick<Limits, 'concurrency' | 'limiter'> {
+function createLimits(concurrency: Settings['concurrency']): Limits {
   if (typeof concurrency === 'number') {
     fitDescriptors(concurrency, true)
     return { concurrency }
   }
-  const limiter = concurrency.createLimiter(fitDescriptors(concurrency.max, false))
-  return { concurrency: limiter.limit, limiter }
+  const { max, createLimiter, applyLimiter } = concurrency
+  const limiter = createLimiter(fitDescriptors(max, false))
+  return { concurrency: limiter.limit, limiter, applyLimiter }
 }
 
 /**

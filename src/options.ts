@@ -1,18 +1,13 @@
 import { cpuShare } from './scheduler/deadlines.ts'
+import type { LimiterFactory } from './scheduler/limiting.ts'
 import { type Check, check, show } from './shared/check.ts'
 import { isObject, isPlainObject } from './shared/describe.ts'
 import { warn } from './shared/warn.ts'
-import type {
-  AdaptiveConcurrency,
-  BoundedSqsBatchOptions,
-  FailureHandler,
-  RateLimitOption,
-  TimeBudget,
-} from './types.ts'
+import type { BoundedSqsBatchOptions, FailureHandler, RateLimitOption, TimeBudget } from './types.ts'
 
 /** The checked options, with the defaults that are not `undefined` or `false`. */
 export interface Settings extends Omit<BoundedSqsBatchOptions, 'onFailure'> {
-  readonly concurrency: number | AdaptiveConcurrency
+  readonly concurrency: number | LimiterFactory
   readonly fifoFailure: 'group' | 'batch'
   /** The option `onFailure`. */
   readonly failureHandlers: readonly FailureHandler[]
@@ -81,7 +76,7 @@ export function checkOptions(given: BoundedSqsBatchOptions = {}): Settings {
   const { timeBudget, rateLimit } = options
   return {
     ...options,
-    concurrency: concurrencyOfEnvironment() ?? options.concurrency ?? 100,
+    concurrency: concurrencyOfEnvironment() ?? (options.concurrency as number | LimiterFactory | undefined) ?? 100,
     timeBudget: timeBudget && check(CALLER, timeBudget, BUDGET_CHECKS, { prefix: 'timeBudget.' }),
     rateLimit:
       rateLimit && check(CALLER, rateLimit, RATE_CHECKS, { prefix: 'rateLimit.', required: ['limit', 'interval'] }),

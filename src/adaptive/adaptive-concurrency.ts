@@ -1,5 +1,7 @@
+import type { LimiterFactory } from '../scheduler/limiting.ts'
 import { type Check, check } from '../shared/check.ts'
 import type { AdaptiveConcurrency, FailureClass } from '../types.ts'
+import { applyLimiter } from './apply-limiter.ts'
 import { classifyFailure } from './classify.ts'
 import { createLimitSearch } from './limit-search.ts'
 
@@ -80,7 +82,8 @@ export function adaptiveConcurrency(options: AdaptiveConcurrencyOptions = {}): A
         classify: (error) => classifyFailure(error, classify),
         utilization: utilizationMeter(),
       }),
-  } satisfies AdaptiveConcurrency)
+    applyLimiter,
+  } satisfies LimiterFactory)
 }
 
 /** Returns a function that returns the event loop utilization since its last call. */

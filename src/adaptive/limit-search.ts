@@ -1,4 +1,5 @@
-import type { FailureClass, Limiter } from '../types.ts'
+import type { Limiter } from '../scheduler/limiting.ts'
+import type { FailureClass } from '../types.ts'
 import { createClimb, REACHED } from './climb.ts'
 import { type Cohort, join, leave, measure, openCohort, standardError } from './cohort.ts'
 import { createCurrentLimit, type LimitRange } from './current-limit.ts'

@@ -27,9 +27,13 @@ export async function toResponse(batch: Batch, failures: readonly Failure[]): Pr
   return freezeResponse(request.response as SQSBatchResponse)
 }
 
-/** Freezes a response with its list: if another middleware removed a failure from it, Lambda would delete the message. */
+/**
+ * Freezes a response with its list and the entries: if another middleware removed or changed a failure, Lambda would
+ * delete the message.
+ */
 export function freezeResponse<TResponse>(response: TResponse): TResponse {
   const { batchItemFailures: list } = response as Partial<SQSBatchResponse>
+  for (const entry of list ?? []) Object.freeze(entry)
   if (list) Object.freeze(list)
   return Object.freeze(response)
 }

@@ -1,7 +1,46 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Limiter } from '../types.ts'
+import type { AdaptiveConcurrency, LimitReason } from '../types.ts'
 import type { Slots } from './slots.ts'
 import type { Worker } from './worker.ts'
+
+/** Finds the concurrency of a middleware instance while its jobs run. All times come from `performance.now()`. */
+export interface Limiter {
+  /** How many jobs may be in flight: a positive integer. */
+  readonly limit: number
+  readonly reason: LimitReason
+  /**
+   * A job started.
+   *
+   * @param waiting how many jobs of its batch have not started
+   * @returns a value to pass to `ended()` or `timedOut()`
+   */
+  started(now: number, waiting: number): object
+  /**
+   * A job failed.
+   *
+   * @returns the value to pass to `ended()` as `succeeded`: `false`, or `undefined` if the failure does not count
+   */
+  failed(error: unknown, now: number): false | undefined
+  /**
+   * A job timed out. It still occupies its slot.
+   *
+   * @returns a value to pass to `ended()` when the slot is free, instead of the one that `started()` returned
+   */
+  timedOut(token: object, startedAt: number, error: unknown, now: number): object
+  /**
+   * A job has freed its slot.
+   *
+   * @param succeeded `undefined` if its result does not count
+   */
+  ended(token: object, startedAt: number, now: number, succeeded: boolean | undefined): void
+}
+
+/** What `adaptiveConcurrency()` returns. The code is in src/adaptive/, so that a bundle without it does not contain it. */
+export interface LimiterFactory extends AdaptiveConcurrency {
+  /** @param max the maximum limit that fits under the process's file descriptors */
+  createLimiter(max: number): Limiter
+  /** @param startWorkers starts workers in all batches, because there are more slots now */
+  applyLimiter(limiter: Limiter, slots: Slots, startWorkers: () => void): Limiting
+}
 
 /** Learns about each job. It changes the number of slots while jobs run, or does nothing if the concurrency is fixed. */
 export interface Limiting {
@@ -29,46 +68,4 @@ export const FIXED: Limiting = {
   timedOut() {},
   ended() {},
   bind: (run) => run,
-}
-
-/** @param startWorkers starts workers in all batches, because there are more slots now */
-export function applyLimiter(limiter: Limiter, slots: Slots, startWorkers: () => void): Limiting {
-  function applyLimit(): void {
-    // A higher limit starts handlers, and a handler can block the thread. They start in a microtask, because the caller
-    // has read the clock before this call, and uses that time after it.
-    if (limiter.limit > slots.limit) queueMicrotask(raiseLimit)
-    else if (limiter.limit < slots.limit) slots.limit = limiter.limit
-  }
-
-  function raiseLimit(): void {
-    if (limiter.limit !== slots.limit) slots.limit = limiter.limit
-    startWorkers()
-  }
-
-  function end(worker: Worker, now: number, succeeded: boolean | undefined): void {
-    if (!worker.token) return
-    limiter.ended(worker.token, worker.startedAt, now, succeeded)
-    worker.token = undefined
-    applyLimit()
-  }
-
-  return {
-    isFixed: false,
-    started(worker, now, waiting) {
-      worker.token = limiter.started(now, waiting)
-      applyLimit()
-    },
-    finished(worker, result, now) {
-      if (!worker.token) return
-      // If the job timed out, the limiter knows that already, and ignores `succeeded`.
-      const isFailure = result.status === 'rejected'
-      end(worker, now, !isFailure || (worker.timedOutAt === Infinity && limiter.failed(result.reason, now)))
-    },
-    timedOut(worker, error, now) {
-      if (worker.token) worker.token = limiter.timedOut(worker.token, worker.startedAt, error, now)
-      applyLimit()
-    },
-    ended: (worker, now) => end(worker, now, undefined),
-    bind: (run) => AsyncLocalStorage.bind(run),
-  }
 }

@@ -1,10 +1,10 @@
 import { RecordAbortedError, withoutStack } from '../errors.ts'
 import { isObject } from '../shared/describe.ts'
-import type { Limiter, RecordOptions } from '../types.ts'
+import type { ConcurrencySummary, RecordOptions } from '../types.ts'
 import type { Deadlines } from './deadlines.ts'
 import { abort, LazyJobOptions } from './job-options.ts'
 import { createJobStates, FULFILLED, type JobFailure, rejected } from './job-states.ts'
-import { applyLimiter, FIXED } from './limiting.ts'
+import { FIXED, type Limiter, type LimiterFactory } from './limiting.ts'
 import { createRateDispatch } from './rate-dispatch.ts'
 import type { RateLimit } from './rate-limit.ts'
 import type { ReadyQueue } from './ready-queue.ts'
@@ -38,7 +38,7 @@ export interface JobRun {
   /** The maximum number of handlers of this invocation that were in flight at once. */
   peakInFlight(): number
   /** `undefined` if the concurrency is a fixed number. */
-  readonly limiter: Limiter | undefined
+  readonly limiter: ConcurrencySummary | undefined
 }
 
 /** What all invocations of a middleware instance share. */
@@ -47,8 +47,9 @@ export interface Limits {
   /** Milliseconds. */
   readonly recordTimeout?: number | undefined
   readonly rateLimit?: RateLimit | undefined
-  /** Changes the concurrency while jobs run. `undefined` if it is fixed. */
+  /** Finds the concurrency while jobs run. `undefined` if it is fixed. */
   readonly limiter?: Limiter | undefined
+  readonly applyLimiter?: LimiterFactory['applyLimiter'] | undefined
 }
 
 /**
@@ -58,16 +59,16 @@ export interface Limits {
  * fields made the first twenty batches of ten 50 % slower. For the same reason, no object literal here has a getter:
  * V8 makes a hidden class for each.
  */
-export function createScheduler({ concurrency, recordTimeout = Infinity, rateLimit, limiter }: Limits) {
+export function createScheduler({ concurrency, recordTimeout = Infinity, rateLimit, limiter, applyLimiter }: Limits) {
   const slots = createSlots(concurrency)
   const yieldTimer = createYieldTimer()
   const activeRuns = new Set<{ startWorkers(): void }>()
-  const limiting = limiter
-    ? applyLimiter(limiter, slots, () => {
-        for (const run of activeRuns) run.startWorkers()
-      })
-    : FIXED
+  const limiting = (limiter && applyLimiter?.(limiter, slots, startWorkersOfAll)) ?? FIXED
   const watch = createWatches(recordTimeout, () => (limiter ?? slots).limit)
+
+  function startWorkersOfAll(): void {
+    for (const run of activeRuns) run.startWorkers()
+  }
 
   function schedule(jobs: Jobs, deadlines: Deadlines): JobRun {
     const { promise: done, resolve } = Promise.withResolvers<JobFailure[]>()

@@ -2,8 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { existsSync } from 'node:fs'
 import PQueue from 'p-queue'
 import t, { type Test } from 'tap'
-import { type AdaptiveConcurrency, adaptiveConcurrency } from '../../src/adaptive/index.ts'
+import { adaptiveConcurrency } from '../../src/adaptive/index.ts'
 import type { BatchSummary, BoundedSqsBatchOptions } from '../../src/index.ts'
+import type { LimiterFactory } from '../../src/scheduler/limiting.ts'
 import { busyClock, mockClock, passingClock, passTime, settled } from '../support/clock.ts'
 import { withEnvironment } from '../support/environment.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
@@ -502,7 +503,8 @@ t.test(
 const skip = existsSync('/proc/self/limits') ? false : 'needs /proc'
 t.test('max is lowered to the free file descriptors, with a warning', { skip }, async (t) => {
   let max = 0
-  const concurrency: AdaptiveConcurrency = {
+  const concurrency: LimiterFactory = {
+    ...steered(1).concurrency,
     max: 10_000_000,
     createLimiter: (fitting) => {
       max = fitting
@@ -560,7 +562,7 @@ t.test('the limit grows if the event loop is busy for 95 % of the time, and not 
         return { ...passed }
       },
     })
-    const limiter = adaptiveConcurrency({ initial: 20 }).createLimiter(500)
+    const limiter = (adaptiveConcurrency({ initial: 20 }) as LimiterFactory).createLimiter(500)
     const running = Array.from({ length: 20 }, () => ({ job: limiter.started(0, 1000), startedAt: 0 }))
     for (let now = 1; now <= 40; now++) {
       const { job, startedAt } = running.shift() as (typeof running)[0]

@@ -1,5 +1,5 @@
-import type { AdaptiveConcurrency } from '../../src/adaptive/index.ts'
-import type { Limiter } from '../../src/types.ts'
+import { applyLimiter } from '../../src/adaptive/apply-limiter.ts'
+import type { Limiter, LimiterFactory } from '../../src/scheduler/limiting.ts'
 
 /** A value for `concurrency` whose limit the test sets. It takes effect when a record starts or ends. */
 export function steered(limit: number) {
@@ -23,6 +23,6 @@ export function steered(limit: number) {
       calls.push(['ended', succeeded])
     },
   }
-  const concurrency: AdaptiveConcurrency = { max: 100, createLimiter: () => limiter }
+  const concurrency: LimiterFactory = { max: 100, createLimiter: () => limiter, applyLimiter }
   return { concurrency, limiter, calls }
 }
