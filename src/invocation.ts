@@ -1,6 +1,7 @@
 import type { Context, SQSBatchResponse } from 'aws-lambda'
 import { FullBatchFailureError } from './errors.ts'
 import type { Failure, RecordJobs } from './handlers/jobs.ts'
+import { readBatchResult } from './handlers/returned.ts'
 import type { RunBatch } from './handlers/run-batch.ts'
 import type { Settings } from './options.ts'
 import type { CallbackTime } from './report/callbacks.ts'
@@ -12,7 +13,6 @@ import {
   idsOf,
   isUnchanged,
   mergeReported,
-  readResponse,
   toReport,
   toResponse,
 } from './report/response.ts'
@@ -132,8 +132,8 @@ export function createInvocation(
       )
     }
     // The inner handler may have added ids to the report, even if it then returned something else.
-    const added = !report || isUnchanged(report.response, report.ids) ? [] : readResponse(report.response, batch)
-    reported = report && returned === report.response ? added : [...added, ...readResponse(returned, batch)]
+    const added = !report || isUnchanged(report.response, report.ids) ? [] : readBatchResult(report.response, batch)
+    reported = report && returned === report.response ? added : [...added, ...readBatchResult(returned, batch)]
     freezeResponse(returned)
   }
 

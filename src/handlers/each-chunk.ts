@@ -1,12 +1,12 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Context, SQSRecord } from 'aws-lambda'
 import { RecordBlockedError } from '../errors.ts'
-import { readChunkResponse } from '../report/response.ts'
 import { rejected } from '../scheduler/job-states.ts'
 import { kindOf } from '../shared/describe.ts'
 import type { BatchHandler, ChunkHandler, ChunkResult, NotEmptyResults, ParsedRecord, RecordOptions } from '../types.ts'
 import { type BodyParser, bodyParserOf } from './body.ts'
 import { type Chunk, chunkJobs } from './jobs.ts'
+import { readChunkResult } from './returned.ts'
 import { runBatchOf } from './run-batch.ts'
 
 /**
@@ -106,7 +106,7 @@ async function handleChunk(
         'received. Sort or filter a copy of the array',
     )
   }
-  for (const { index, reason } of readChunkResponse(returned, validIds)) failed.set(positions[index] as number, reason)
+  for (const { index, reason } of readChunkResult(returned, validIds)) failed.set(positions[index] as number, reason)
 }
 
 type ParsedBody = PromiseSettledResult<unknown>
@@ -132,14 +132,13 @@ function withBodies(
 ): Map<number, unknown> {
   signal.throwIfAborted() // the chunk may have timed out, or the batch may have ended, during the validation
   const parsed = new Map<number, unknown>()
+  let blocked: RecordBlockedError | undefined
   for (const [position, body] of bodies.entries()) {
-    if (body.status === 'fulfilled') parsed.set(position, { ...records[position], body: body.value })
+    if (blocked) failed.set(position, blocked)
+    else if (body.status === 'fulfilled') parsed.set(position, { ...records[position], body: body.value })
     else {
       failed.set(position, body.reason)
-      if (!isFifo) continue
-      const blocked = new RecordBlockedError({ cause: body.reason })
-      for (let later = position + 1; later < records.length; later++) failed.set(later, blocked)
-      break
+      if (isFifo) blocked = new RecordBlockedError({ cause: body.reason })
     }
   }
   return parsed

@@ -70,7 +70,7 @@ export async function callInBatches<TEntry extends object>(
       signal.throwIfAborted()
       const response = send(batch.map(({ entry }, index) => ({ ...entry, Id: String(index) })))
       // Some parts of a client ignore the signal, for example the provider of its credentials.
-      readResponse(await Promise.race([response, aborted]), batch)
+      addOutcomes(await Promise.race([response, aborted]), batch)
     } catch (error) {
       const [name] = readError(error)
       if (name === 'BatchRequestTooLong' && batch.length > 1) {
@@ -85,7 +85,7 @@ export async function callInBatches<TEntry extends object>(
   }
 
   /** An entry that the response does not mention counts as not accepted. */
-  function readResponse({ Successful, Failed }: BatchResponse, batch: Item<TEntry>[]): void {
+  function addOutcomes({ Successful, Failed }: BatchResponse, batch: Item<TEntry>[]): void {
     const acceptedIds = new Set(Successful?.map(({ Id }) => Id))
     const failedEntries = new Map(Failed?.map((entry) => [entry.Id, entry]))
     for (const [index, { failure }] of batch.entries()) {

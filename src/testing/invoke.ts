@@ -59,7 +59,7 @@ export async function invoke<TReturn>(
   }
   const { timeout = DEFAULT_TIMEOUT } = check('invoke', options, { timeout: TIMEOUT_CHECK })
   const response = await respondInTime(handler, JSON.stringify(event), timeout)
-  const failedIds = readResponse(response, new Set(event.Records.map(({ messageId }) => messageId)))
+  const failedIds = readAsLambda(response, new Set(event.Records.map(({ messageId }) => messageId)))
   return {
     response,
     succeeded: event.Records.filter(({ messageId }) => !failedIds.has(messageId)),
@@ -115,7 +115,7 @@ async function respondInTime<TReturn>(
  * @returns the ids of the records that failed
  * @throws {Error} if Lambda redelivers the whole batch
  */
-function readResponse(given: unknown, ids: ReadonlySet<string>): ReadonlySet<string> {
+function readAsLambda(given: unknown, ids: ReadonlySet<string>): ReadonlySet<string> {
   const response = toJson(given)
   if (response === null || response === '') return new Set()
   if (!isObject(response) || Array.isArray(response)) {
