@@ -1,4 +1,4 @@
-import { InvalidBodyError, outcomeOf } from '../errors.ts'
+import type { InvalidBodyError, RecordAbortedError, RecordBlockedError, RecordNotStartedError } from '../errors.ts'
 import { isObject } from '../shared/describe.ts'
 import type { FailureClass } from '../types.ts'
 
@@ -7,6 +7,14 @@ const MAX_ERRORS = 20
 
 const THROTTLE_STATUS = 429
 const OVERLOAD_STATUSES = new Set([503, 504])
+
+/**
+ * Errors of this package that say nothing about the downstream. They are recognised by `code`, because the bundle of
+ * this entry would otherwise contain a second copy of the classes, and `instanceof` would be false.
+ */
+const UNCOUNTED: ReadonlySet<unknown> = new Set<
+  (InvalidBodyError | RecordAbortedError | RecordBlockedError | RecordNotStartedError)['code']
+>(['ERR_INVALID_BODY', 'ERR_RECORD_ABORTED', 'ERR_RECORD_BLOCKED', 'ERR_RECORD_NOT_STARTED'])
 
 /** Names and codes, in the spelling of the AWS SDK, of Node and of undici (`fetch()`). */
 const THROTTLES = new Set([
@@ -61,18 +69,8 @@ export function classifyFailure(
   error: unknown,
   custom: ((error: unknown) => FailureClass | undefined) | undefined,
 ): FailureClass | undefined {
-  if (isUncounted(error)) return undefined
+  if (UNCOUNTED.has(read(error, 'code'))) return undefined
   return customClass(error, custom) ?? builtInClass(error)
-}
-
-function isUncounted(error: unknown): boolean {
-  const outcome = outcomeOf(error)
-  if (outcome !== undefined) return outcome !== 'timedOut'
-  try {
-    return error instanceof InvalidBodyError
-  } catch {
-    return false // a proxy that throws when it is read
-  }
 }
 
 function customClass(

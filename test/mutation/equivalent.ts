@@ -183,11 +183,6 @@ export const EQUIVALENT: Readonly<
   ],
   'src/adaptive/classify.ts': [
     [
-      '} catch { return false // a proxy that throws when it is read }',
-      ['} catch {}'],
-      'The only caller takes `undefined` for `false`.',
-    ],
-    [
       'const result: unknown = custom?.(error)',
       ['const result: unknown = custom(error)'],
       'Without the option, the call throws, and the built-in rules apply.',

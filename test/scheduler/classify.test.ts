@@ -1,6 +1,12 @@
 import t from 'tap'
 import { classifyFailure } from '../../src/adaptive/classify.ts'
-import { InvalidBodyError, RecordAbortedError, RecordNotStartedError, RecordTimeoutError } from '../../src/errors.ts'
+import {
+  InvalidBodyError,
+  RecordAbortedError,
+  RecordBlockedError,
+  RecordNotStartedError,
+  RecordTimeoutError,
+} from '../../src/errors.ts'
 import { revoked, trapped, withLength } from '../support/hostile.ts'
 
 function error(properties: object) {
@@ -112,8 +118,14 @@ t.test('an error whose properties throw is an ordinary failure', (t) => {
   t.end()
 })
 
-t.test('records that were aborted, not started or not valid do not count, whatever classify says', (t) => {
-  for (const uncounted of [new RecordAbortedError(''), new RecordNotStartedError(''), new InvalidBodyError('')]) {
+t.test('records that were aborted, blocked, not started or not valid do not count, whatever classify says', (t) => {
+  for (const uncounted of [
+    new RecordAbortedError(''),
+    new RecordBlockedError({ cause: error({ status: 503 }) }),
+    new RecordNotStartedError(''),
+    new InvalidBodyError(''),
+    error({ code: 'ERR_INVALID_BODY' }), // the class of another copy of the package
+  ]) {
     t.equal(
       classifyFailure(uncounted, () => 'overload'),
       undefined,
