@@ -13,17 +13,20 @@ import {
   simulate,
 } from './simulator.ts'
 
-export const INITIAL = 50
+// The defaults of adaptiveConcurrency().
+export const MIN = 10
 const MAX = 500
+export const INITIAL = 50
+
 const SWEEP = [4, 5, 6, 8, 10, 12, 16, 20, 24, 28, 32, 37, 45, 50, 53, 64, 80, 100, 120, 150, 200, 250, 300, 400, 500]
 const SEEDS = Array.from({ length: 15 }, (_, index) => 11 + index)
 /** A fixed number cannot be the best one if its share of failed records exceeds the lowest share by more than this. */
 const MORE_FAILED = 0.01
 
 /** A limiter for the simulation. The simulation passes failure classes to it instead of errors. */
-export function adaptiveLimiter(initial = INITIAL): SimulatedLimiter {
+export function adaptiveLimiter(min = MIN): SimulatedLimiter {
   const classify = (error: unknown) => error as FailureClass
-  return createLimitSearch({ min: 1, max: MAX, initial, classify, utilization: () => 0 })
+  return createLimitSearch({ min, max: MAX, initial: INITIAL, classify, utilization: () => 0 })
 }
 
 export interface FixedResult {

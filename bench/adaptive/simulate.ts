@@ -1,6 +1,6 @@
 import { median } from '../rounds.ts'
-import { about, flaky, queueing, refusing } from './downstreams.ts'
-import { adaptiveLimiter, type Comparison, compare, INITIAL, shareDownstream } from './evaluate.ts'
+import { about, bucket, flaky, open, queueing, refusing } from './downstreams.ts'
+import { adaptiveLimiter, type Comparison, compare, INITIAL, MIN, shareDownstream } from './evaluate.ts'
 import { DOWNSTREAMS, EARLIER_UNSEEN, HARD_CASES, UNSEEN } from './scenarios.ts'
 import { type Downstream, failedShare, goodput, simulate } from './simulator.ts'
 
@@ -21,6 +21,8 @@ export function printSimulation(): void {
   }
   for (const records of [7000, 1000, 100]) printComparisons(`Hard cases, batches of ${records}`, HARD_CASES, records)
   printFlaky()
+  printThrottled()
+  printLowCapacity()
   printSteps('refuses', refusing)
   printSteps('queues', queueing)
   printShared()
@@ -68,6 +70,35 @@ function printFlaky(): void {
     const third = simulate(downstream, adaptiveLimiter(), [7000, 7000, 7000], 1).slice(2)
     const fixed = simulate(downstream, { limit: 400 }, [7000, 7000, 7000], 1).slice(2)
     console.log(`  ${percent(share)}: ${ratio(goodput(third) / goodput(fixed))}, limit ${third[0]?.limit}`)
+  }
+}
+
+function printThrottled(): void {
+  console.log('\nA share of the calls gets a 429, at any load. Calls of 30 ms: seconds of the third batch of 2,000')
+  for (const share of [0.01, 0.02, 0.03, 0.1]) {
+    const downstream = flaky(share, open(about(30)), 'throttle')
+    const values = [adaptiveLimiter(), adaptiveLimiter(1), { limit: INITIAL }].map((limiter) => {
+      const third = simulate(downstream, limiter, [2000, 2000, 2000], 1)[2]
+      return ((third?.duration as number) / 1000).toFixed(1)
+    })
+    console.log(`  ${percent(share)}: ${values[0]}, with min 1 ${values[1]}, with a fixed ${INITIAL} ${values[2]}`)
+  }
+}
+
+/** Downstreams that can serve fewer calls than the minimum limits of all environments allow. */
+function printLowCapacity(): void {
+  console.log('\nToo small for the minimum limit: records that failed, in batches of 2,000')
+  for (const [name, downstream, environments] of [
+    ['refuse above 4, 20 ms', refusing(4, about(20)), 1],
+    ['refuse above 8, 20 ms', refusing(8, about(20)), 1],
+    ['refuse above 53, 17 ms, eight environments', refusing(53, about(17)), 8],
+    ['bucket 500/s, 20 ms, eight environments', bucket(500, 50, about(20)), 8],
+  ] as const) {
+    const [usual, low] = [MIN, 1].map((min) => {
+      const limiters = Array.from({ length: environments }, () => adaptiveLimiter(min))
+      return percent(shareDownstream(downstream, limiters, Array(5).fill(2000), 3).failed)
+    })
+    console.log(`  ${name}: ${usual}, with min 1 ${low}`)
   }
 }
 

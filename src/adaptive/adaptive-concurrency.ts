@@ -5,11 +5,19 @@ import { applyLimiter } from './apply-limiter.ts'
 import { classifyFailure } from './classify.ts'
 import { createLimitSearch } from './limit-search.ts'
 
+/**
+ * If 3 % of the calls are throttled at any load, the limit falls to `min` or close to it. With 1, it fell to 3 to 5, and
+ * batches of 2,000 records took up to 22 times as long as with a fixed 50. With 10, they take five times as long.
+ */
+const DEFAULT_MIN = 10
+
 /** Options of `adaptiveConcurrency()`. All are optional. An unknown key is a TypeError. */
 export interface AdaptiveConcurrencyOptions {
   /**
-   * The minimum limit: a positive integer, at most `initial`.
-   * @default 1
+   * The minimum limit: a positive integer, at most `initial`. Set it to 1 if the downstream cannot serve ten calls at
+   * once, or if many environments share it.
+   * @default 10, or `initial` or `max` if one of them is smaller. So without `min`, the limit never falls below an
+   * `initial` or a `max` of at most 10
    */
   readonly min?: number | undefined
   /**
@@ -67,8 +75,10 @@ const CHECKS: Record<keyof AdaptiveConcurrencyOptions, Check> = {
  *   .handler(eachRecord(async (record) => { await save(record.body) }))
  */
 export function adaptiveConcurrency(options: AdaptiveConcurrencyOptions = {}): AdaptiveConcurrency {
-  const { min = 1, max = Math.max(500, min), classify, initial: given } = check(CALLER, options, CHECKS)
-  const initial = given ?? Math.max(min, Math.min(50, max))
+  const given = check(CALLER, options, CHECKS)
+  const defaultMin = Math.min(DEFAULT_MIN, given.initial ?? DEFAULT_MIN, given.max ?? DEFAULT_MIN)
+  const { min = defaultMin, max = Math.max(500, min), classify } = given
+  const { initial = Math.max(min, Math.min(50, max)) } = given
   if (min > initial || initial > max) {
     throw new TypeError(`${CALLER}(): expected min ≤ initial ≤ max, got min ${min}, initial ${initial} and max ${max}`)
   }

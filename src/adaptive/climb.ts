@@ -180,7 +180,7 @@ export function createClimb(limit: CurrentLimit): Climb {
       returnTo = Math.max(reference?.limit ?? before, doublesBelow < Infinity ? doublesBelow / 2 : 0)
       doublesBelow = 0
     }
-    if (allFailed && before <= OUTAGE * returnTo) doublesBelow = returnTo
+    if (allFailed && before <= Math.max(limit.min, OUTAGE * returnTo)) doublesBelow = returnTo
     if (reference && limit.value > WORTH_MEASURING * reference.limit) return true
     if (reference) limit.set(Math.min(limit.value, reference.limit), limit.reason)
     reference = probe = undefined

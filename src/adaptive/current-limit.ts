@@ -3,6 +3,7 @@ import type { LimitReason } from '../types.ts'
 /** The limit of the search, and why it last changed. */
 export interface CurrentLimit {
   readonly value: number
+  readonly min: number
   reason: LimitReason
   /** Rounds the value down and keeps it from `min` to `max`. The reason stays if the limit does not change. */
   set(value: number, reason: LimitReason): void
@@ -21,6 +22,7 @@ export function createCurrentLimit({ min, max, initial }: LimitRange): CurrentLi
     get value() {
       return limit
     },
+    min,
     reason: 'initial',
     set(value, reason) {
       const next = Math.min(max, Math.max(min, Math.floor(value)))

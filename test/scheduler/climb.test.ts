@@ -3,8 +3,8 @@ import { createClimb } from '../../src/adaptive/climb.ts'
 import { createCurrentLimit } from '../../src/adaptive/current-limit.ts'
 
 /** A climb, a function that measures the current limit with this goodput, and one that lowers it to these values. */
-function climbFrom(initial: number) {
-  const limit = createCurrentLimit({ min: 1, max: 500, initial })
+function climbFrom(initial: number, min = 1) {
+  const limit = createCurrentLimit({ min, max: 500, initial })
   const climb = createClimb(limit)
   function measure(goodput: number, ceiling?: number): string {
     climb.next({ concurrency: limit.value, goodput, goodputWithoutUncounted: goodput }, ceiling)
@@ -92,6 +92,16 @@ t.test(
     t.end()
   },
 )
+
+t.test('if all jobs have failed at min, probes double the limit, even if min is more than a quarter of it', (t) => {
+  const climbing = climbFrom(30, 10)
+  climbing.measure(0.3)
+  climbing.fall([15, 10])
+  climbing.fall([10])
+  assertProbes(t, climbing, [20, 30])
+  t.equal(climbing.climb.isDoubling, false)
+  t.end()
+})
 
 t.test('after other pressure, probes do not double the limit', (t) => {
   for (const [title, values, allFailed] of [
