@@ -2,6 +2,7 @@
 import { tracingChannel } from 'node:diagnostics_channel'
 import { globSync, readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
+import * as adaptive from '../../src/adaptive/index.ts'
 import * as library from '../../src/index.ts'
 import * as sqs from '../../src/sqs/index.ts'
 import * as testing from '../../src/testing/index.ts'
@@ -54,7 +55,7 @@ t.test('each function that is exported, and each error class with its code', (t)
   const { default: boundedSqsBatch, ...named } = library
   t.equal(boundedSqsBatch, library.boundedSqsBatch)
   t.match(sections.get('boundedSqsBatch()'), 'default export')
-  for (const [name, value] of Object.entries({ ...named, ...sqs, ...testing })) {
+  for (const [name, value] of Object.entries({ ...named, ...sqs, ...adaptive, ...testing })) {
     if (isErrorClass(value)) t.match(sections.get(name), new RegExp(`^Code: \`${new value([]).code}\`\n`), name)
     else assertSections(t, [`${name}()`])
   }
@@ -62,7 +63,7 @@ t.test('each function that is exported, and each error class with its code', (t)
 })
 
 t.test('each type that is exported', (t) => {
-  const names = ['src/index.ts', 'src/sqs/index.ts', 'src/testing/index.ts'].flatMap((path) =>
+  const names = ['src/index.ts', 'src/sqs/index.ts', 'src/adaptive/index.ts', 'src/testing/index.ts'].flatMap((path) =>
     Array.from(read(path).matchAll(/export (type )?\{([^}]*)\}/g)).flatMap(([, isType, list = '']) =>
       list.split(',').flatMap((item) => {
         const [, prefix, name] = /^(type )?(\w+)/.exec(item.trim()) ?? []

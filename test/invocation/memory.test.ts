@@ -4,6 +4,7 @@ import t from 'tap'
 import { ids, standardEvent } from '../support/events.ts'
 
 const index = fileURLToPath(new URL('../../src/index.ts', import.meta.url))
+const adaptive = fileURLToPath(new URL('../../src/adaptive/index.ts', import.meta.url))
 
 /**
  * Processes 100 events of 1,000 records. Returns by how many bytes the heap grew in this time, without garbage that a
@@ -63,7 +64,7 @@ function heapGrowthOfEnded(option: string): number {
   const program = `
     import middy from '@middy/core'
     import { boundedSqsBatch, eachRecord } from ${JSON.stringify(index)}
-    import { adaptiveConcurrency } from ${JSON.stringify(index.replace('index.ts', 'adaptive/index.ts'))}
+    import { adaptiveConcurrency } from ${JSON.stringify(adaptive)}
 
     const event = ${JSON.stringify(JSON.stringify(standardEvent(...ids(10))))}
     const handler = middy()

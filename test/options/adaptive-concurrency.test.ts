@@ -1,7 +1,5 @@
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import t from 'tap'
-import { adaptiveConcurrency } from '../../src/adaptive/index.ts'
+import { type AdaptiveConcurrencyOptions, adaptiveConcurrency } from '../../src/adaptive/index.ts'
 import { boundedSqsBatch } from '../../src/index.ts'
 import { sourcesOf } from '../support/bundle.ts'
 
@@ -14,7 +12,8 @@ t.test('an invalid option is a TypeError that names the option, what was expecte
     [{ maximum: 5 }, /unknown option "maximum", expected one of min, max, initial, classify/],
     [{ min: 10, max: 5 }, /expected min ≤ initial ≤ max, got min 10, initial 10 and max 5/],
     [{ min: 5, initial: 4 }, /expected min ≤ initial ≤ max, got min 5, initial 4 and max 500/],
-    [{ initial: 501 }, /expected min ≤ initial ≤ max, got min 1, initial 501 and max 500/],
+    [{ max: 5, initial: 6 }, /expected min ≤ initial ≤ max, got min 5, initial 6 and max 5/],
+    [{ initial: 501 }, /expected min ≤ initial ≤ max, got min 10, initial 501 and max 500/],
     [null, /expected an object of options, got null/],
     [100, /expected an object of options, got a number/],
   ]
@@ -24,18 +23,56 @@ t.test('an invalid option is a TypeError that names the option, what was expecte
   t.end()
 })
 
-t.test('valid options are accepted', (t) => {
-  for (const options of [
-    undefined,
-    {},
-    { min: 60 },
-    { max: 20 },
-    { min: 1, max: 1, initial: 1 },
-    { min: 600 },
-    { initial: 500, classify: () => undefined },
-  ]) {
-    t.ok(boundedSqsBatch({ concurrency: adaptiveConcurrency(options) }))
+/** The limit at first, and after 429s for all calls. */
+function limitsOf(options?: AdaptiveConcurrencyOptions): [first: number, lowest: number] {
+  const { max, createLimiter } = adaptiveConcurrency(options)
+  const limiter = createLimiter(max)
+  const first = limiter.limit
+  for (let round = 0; round < 20; round++) {
+    const jobs = Array.from({ length: limiter.limit }, () => limiter.started(round, 1000))
+    for (const job of jobs) {
+      limiter.ended(job, round, round + 1, limiter.failed({ status: 429 }, round + 1))
+    }
   }
+  return [first, limiter.limit]
+}
+
+t.test('without min, the limit falls to 10, or to initial or max if one of them is smaller', (t) => {
+  for (const [options, first, lowest] of [
+    [undefined, 50, 10],
+    [{}, 50, 10],
+    [{ min: undefined, max: undefined, initial: undefined }, 50, 10],
+    [{ max: 20 }, 20, 10],
+    [{ max: 11 }, 11, 10],
+    [{ max: 10 }, 10, 10],
+    [{ max: 5 }, 5, 5],
+    [{ max: 1 }, 1, 1],
+    [{ initial: 100 }, 100, 10],
+    [{ initial: 3 }, 3, 3],
+    [{ initial: 3, max: 5 }, 3, 3],
+    [{ initial: 500, classify: () => undefined }, 500, 10],
+  ] as const) {
+    t.strictSame(limitsOf(options), [first, lowest], JSON.stringify(options))
+  }
+  t.end()
+})
+
+t.test('with min, the limit falls to min', (t) => {
+  for (const [options, first, lowest] of [
+    [{ min: 1 }, 50, 1],
+    [{ min: 60 }, 60, 60],
+    [{ min: 600 }, 600, 600],
+    [{ min: 1, max: 5 }, 5, 1],
+    [{ min: 1, initial: 3 }, 3, 1],
+    [{ min: 1, max: 1, initial: 1 }, 1, 1],
+  ] as const) {
+    t.strictSame(limitsOf(options), [first, lowest], JSON.stringify(options))
+  }
+  t.end()
+})
+
+t.test('boundedSqsBatch() accepts the result of adaptiveConcurrency()', (t) => {
+  t.ok(boundedSqsBatch({ concurrency: adaptiveConcurrency() }))
   t.end()
 })
 
@@ -49,16 +86,25 @@ t.test('the option concurrency accepts nothing that only looks like the result o
   t.end()
 })
 
-t.test('a bundle that does not use adaptiveConcurrency() contains nothing of it', async (t) => {
-  const folder = 'src/adaptive/'
-  const without = await sourcesOf(`export { boundedSqsBatch, eachRecord } from '../../src/index.ts'`)
-  t.ok(without.includes('src/scheduler/scheduler.ts'))
+t.test('a bundle of the main entry contains nothing of adaptiveConcurrency()', async (t) => {
+  const sources = await sourcesOf(`export * from '../../src/index.ts'`)
+  t.ok(sources.includes('src/scheduler/scheduler.ts'))
   t.strictSame(
-    without.filter((file) => file.startsWith(folder)),
+    sources.filter((file) => file.startsWith('src/adaptive/')),
     [],
   )
-  const withIt = await sourcesOf(`export * from '../../src/index.ts'; export * from '../../src/adaptive/index.ts'`)
-  const names = readdirSync(join(import.meta.dirname, '../..', folder)).filter((name) => name !== 'index.ts')
-  const all = names.map((name) => folder + name)
-  t.strictSame(withIt.filter((file) => file.startsWith(folder)).sort(), all.sort())
+})
+
+t.test('a bundle of the entry for adaptiveConcurrency() contains only its own files and two shared ones', async (t) => {
+  t.strictSame((await sourcesOf(`export * from '../../src/adaptive/index.ts'`)).sort(), [
+    'src/adaptive/adaptive-concurrency.ts',
+    'src/adaptive/classify.ts',
+    'src/adaptive/climb.ts',
+    'src/adaptive/cohort.ts',
+    'src/adaptive/current-limit.ts',
+    'src/adaptive/limit-search.ts',
+    'src/adaptive/pressure.ts',
+    'src/shared/check.ts',
+    'src/shared/describe.ts',
+  ])
 })

@@ -15,7 +15,7 @@ import { packRelease } from '../../scripts/pack-release.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 /** The files of dist/ that esbuild writes. The others are declarations. */
-const ENTRIES = ['index', 'sqs/index', 'testing/index']
+const ENTRIES = ['index', 'sqs/index', 'adaptive/index', 'testing/index']
 const CONSUMER = join(import.meta.dirname, 'consumer')
 const TOOL_CONSUMER = join(import.meta.dirname, 'tool-consumer')
 /** The flags that Lambda starts Node with. With them, `require()` does not load an ES module. */
@@ -82,7 +82,7 @@ async function checkPackage(): Promise<void> {
           runConsumer(node, project, file, ...LAMBDA_FLAGS),
         )
       }
-      for (const file of ['require.cjs', 'testing.mjs']) {
+      for (const file of ['require.cjs', 'testing.mjs', 'adaptive.mjs']) {
         await check(`Node ${version}, ${middy}, ${file}`, () => runConsumer(node, project, file))
       }
     }

@@ -11,7 +11,6 @@ const EXPORTS = [
   'RecordBlockedError',
   'RecordNotStartedError',
   'RecordTimeoutError',
-  'adaptiveConcurrency',
   'boundedSqsBatch',
   'default',
   'eachChunk',
