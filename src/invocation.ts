@@ -4,7 +4,7 @@ import type { Failure, RecordJobs } from './handlers/jobs.ts'
 import { readBatchResult } from './handlers/returned.ts'
 import type { RunBatch } from './handlers/run-batch.ts'
 import type { Settings } from './options.ts'
-import type { CallbackTime } from './report/callbacks.ts'
+import { type CallbackTime, callOnSummary } from './report/callbacks.ts'
 import { handleFailures } from './report/failure-handlers.ts'
 import { logCallback, logFailures, logRedelivery } from './report/failure-log.ts'
 import {
@@ -16,7 +16,7 @@ import {
   toReport,
   toResponse,
 } from './report/response.ts'
-import { callOnSummary, summarize } from './report/summary.ts'
+import { summarize } from './report/summary.ts'
 import { traceBatch, traceJobs } from './report/tracing.ts'
 import { deadlines, responseReserve, timeLeft } from './scheduler/deadlines.ts'
 import type { createScheduler, JobRun } from './scheduler/scheduler.ts'

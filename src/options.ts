@@ -1,4 +1,4 @@
-import { cpuShare } from './scheduler/deadlines.ts'
+import { isMultiConcurrent } from './scheduler/deadlines.ts'
 import type { LimiterFactory } from './scheduler/limiting.ts'
 import { type Check, check, show } from './shared/check.ts'
 import { isObject, isPlainObject } from './shared/describe.ts'
@@ -16,6 +16,12 @@ export interface Settings extends Omit<BoundedSqsBatchOptions, 'onFailure'> {
 }
 
 const CALLER = 'boundedSqsBatch'
+
+/**
+ * A function with this much memory, in MB, has one vCPU. A smaller function has a proportional share
+ * (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
+ */
+const MEMORY_OF_ONE_CPU = 1_769
 
 const DURATION: Check = [
   (value) => Number.isFinite(value) && (value as number) > 0,
@@ -98,4 +104,14 @@ function concurrencyOfEnvironment(): number | undefined {
     `BOUNDED_SQS_BATCH_CONCURRENCY is ignored: expected a positive integer, got ${show(value)}`,
   )
   return undefined
+}
+
+/**
+ * The share of a vCPU that the function has. 1 on Lambda Managed Instances, where memory does not decide it, and 1 if
+ * `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` is not set.
+ */
+function cpuShare(): number {
+  const memory = Number(process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE)
+  if (isMultiConcurrent() || !(memory > 0)) return 1
+  return Math.min(1, memory / MEMORY_OF_ONE_CPU)
 }

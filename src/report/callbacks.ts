@@ -1,5 +1,7 @@
+import type { Context } from 'aws-lambda'
 import { withoutStack } from '../errors.ts'
 import { startTimer } from '../shared/timers.ts'
+import type { BatchSummary, SummaryHandler } from '../types.ts'
 
 export interface Deadline {
   readonly signal: AbortSignal
@@ -75,4 +77,25 @@ export function raceWithSignal(signal: AbortSignal, result: Promise<unknown>, gr
     if (signal.aborted) queueMicrotask(onAbort)
     else signal.addEventListener('abort', onAbort)
   })
+}
+
+/**
+ * Calls `onSummary` and waits for its promise.
+ *
+ * @param log is called with the error if it fails
+ */
+export async function callOnSummary(
+  onSummary: SummaryHandler,
+  summary: BatchSummary,
+  context: Context,
+  time: CallbackTime,
+  log: (error: unknown) => void,
+): Promise<void> {
+  const deadline = createDeadline(time, 'onSummary')
+  try {
+    await raceWithSignal(deadline.signal, promiseTry(onSummary, summary, context))
+  } catch (error) {
+    log(error)
+  }
+  deadline.clear()
 }

@@ -1,9 +1,7 @@
-import type { Context } from 'aws-lambda'
 import { memoizeOne, outcomeOf } from '../errors.ts'
 import type { Failure } from '../handlers/jobs.ts'
 import type { JobRun } from '../scheduler/scheduler.ts'
-import type { BatchSummary, SummaryHandler } from '../types.ts'
-import { type CallbackTime, createDeadline, promiseTry, raceWithSignal } from './callbacks.ts'
+import type { BatchSummary } from '../types.ts'
 
 /**
  * @param records how many records the batch has
@@ -40,25 +38,4 @@ function percentilesOf(sorted: Float64Array): BatchSummary['durations'] {
   const percentile = (share: number) =>
     Math.round(1000 * (sorted[Math.ceil(share * sorted.length) - 1] as number)) / 1000
   return { p50: percentile(0.5), p95: percentile(0.95), max: percentile(1) }
-}
-
-/**
- * Calls `onSummary` and waits for its promise.
- *
- * @param log is called with the error if it fails
- */
-export async function callOnSummary(
-  onSummary: SummaryHandler,
-  summary: BatchSummary,
-  context: Context,
-  time: CallbackTime,
-  log: (error: unknown) => void,
-): Promise<void> {
-  const deadline = createDeadline(time, 'onSummary')
-  try {
-    await raceWithSignal(deadline.signal, promiseTry(onSummary, summary, context))
-  } catch (error) {
-    log(error)
-  }
-  deadline.clear()
 }

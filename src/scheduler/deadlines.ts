@@ -19,12 +19,6 @@ export const NO_DEADLINES: Deadlines = { drainAt: Infinity, abortAt: Infinity }
 const RESPONSE_RESERVE = 100
 
 /**
- * A function with this much memory, in MB, has one vCPU. A smaller function has a proportional share
- * (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
- */
-const MEMORY_OF_ONE_CPU = 1_769
-
-/**
  * CPU time, in milliseconds, that the end of a batch takes on a whole vCPU. In this time, running jobs are aborted and
  * the report, the log entry and the response are made. Measured in fresh processes, where V8 has not compiled this code
  * yet (`npm run test:small-functions`): 5 to 7 µs per record, and 0.15 to 0.2 ms for each `fetch` that is aborted (0.1 ms
@@ -45,18 +39,8 @@ export function failureHandlerCompleted(handler: FailureHandler): void {
   completed.add(handler)
 }
 
-/**
- * The share of a vCPU that the function has. 1 on Lambda Managed Instances, where memory does not decide it, and 1 if
- * `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` is not set.
- */
-export function cpuShare(): number {
-  const memory = Number(process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE)
-  if (isMultiConcurrent() || !(memory > 0)) return 1
-  return Math.min(1, memory / MEMORY_OF_ONE_CPU)
-}
-
 /** Whether Lambda runs several invocations at once in this process. It then does not stop them at their timeout. */
-function isMultiConcurrent(): boolean {
+export function isMultiConcurrent(): boolean {
   return process.env.AWS_LAMBDA_MAX_CONCURRENCY !== undefined
 }
 

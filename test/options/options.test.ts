@@ -1,5 +1,7 @@
 import t from 'tap'
 import sameByDefault, { boundedSqsBatch } from '../../src/index.ts'
+import { checkOptions } from '../../src/options.ts'
+import { withEnvironment } from '../support/environment.ts'
 import { warned } from '../support/output.ts'
 
 t.test('an invalid option is a TypeError that names the option, what was expected and what was received', (t) => {
@@ -103,4 +105,23 @@ t.test('a BOUNDED_SQS_BATCH_CONCURRENCY that is not a positive integer is ignore
   }
   process.env.BOUNDED_SQS_BATCH_CONCURRENCY = '7'
   t.strictSame(await warned(() => boundedSqsBatch()), [])
+})
+
+t.test('the CPU share is the memory ÷ 1,769 MB, at most 1, and 1 if the memory is not known', (t) => {
+  for (const [memory, share] of [
+    [undefined, 1],
+    ['', 1],
+    ['0', 1],
+    ['-128', 1],
+    ['what', 1],
+    ['884.5', 0.5],
+    ['1769', 1],
+    ['10240', 1],
+  ] as const) {
+    withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: memory, AWS_LAMBDA_MAX_CONCURRENCY: undefined })
+    t.equal(checkOptions().cpuShare, share, `${memory} MB`)
+  }
+  withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '884.5', AWS_LAMBDA_MAX_CONCURRENCY: '4' })
+  t.equal(checkOptions().cpuShare, 1, 'on Managed Instances')
+  t.end()
 })

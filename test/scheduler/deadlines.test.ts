@@ -1,33 +1,8 @@
 import t from 'tap'
 import type { FailureHandler, RecordFailure } from '../../src/index.ts'
-import {
-  cpuShare,
-  deadlines,
-  failureHandlerCompleted,
-  responseReserve,
-  timeLeft,
-} from '../../src/scheduler/deadlines.ts'
+import { deadlines, failureHandlerCompleted, responseReserve, timeLeft } from '../../src/scheduler/deadlines.ts'
 import { withEnvironment } from '../support/environment.ts'
 import { warned } from '../support/output.ts'
-
-t.test('the CPU share is the memory ÷ 1,769 MB, at most 1, and 1 if the memory is not known', (t) => {
-  for (const [memory, share] of [
-    [undefined, 1],
-    ['', 1],
-    ['0', 1],
-    ['-128', 1],
-    ['what', 1],
-    ['884.5', 0.5],
-    ['1769', 1],
-    ['10240', 1],
-  ] as const) {
-    withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: memory, AWS_LAMBDA_MAX_CONCURRENCY: undefined })
-    t.equal(cpuShare(), share, `${memory} MB`)
-  }
-  withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '884.5', AWS_LAMBDA_MAX_CONCURRENCY: '4' })
-  t.equal(cpuShare(), 1, 'on Managed Instances')
-  t.end()
-})
 
 t.test('after the callbacks, 100 ms are kept, or more with many records or little CPU', (t) => {
   // (records × 0.008 ms + 20 ms) ÷ the share, at most half of the time left, but at least 100 ms
