@@ -20,6 +20,7 @@ import { summarize } from './report/summary.ts'
 import { traceBatch, traceJobs } from './report/tracing.ts'
 import { deadlines, responseReserve, timeLeft } from './scheduler/deadlines.ts'
 import type { createScheduler, JobRun } from './scheduler/scheduler.ts'
+import { safely } from './shared/safely.ts'
 import type { Batch } from './sqs-event.ts'
 import type { BatchTrace } from './types.ts'
 
@@ -176,11 +177,11 @@ export function createInvocation(
       remaining = await handleFailures(failureHandlers, batch, failures, context, callbackTime(), log)
     }
     const summary = () => summarize(size, failures, remaining.length, started?.schedule, remainingTime())
-    if (tracedOutcome) Reflect.set(trace, 'summary', summary()) // does not throw if a subscriber has frozen it
+    if (tracedOutcome) safely(() => Reflect.set(trace, 'summary', summary()))
     logFailures(logger, batch, failures, summary)
     if (onSummary) {
       const log = (error: unknown) => logCallback(logger, 'onSummary', error)
-      await callOnSummary(onSummary, summary(), context, callbackTime(), log)
+      await callOnSummary(onSummary, summary, context, callbackTime(), log)
     }
     if (throwOnFullBatchFailure && size > 0 && remaining.length === size) {
       const reasons = remaining.map(({ reason }) => reason)

@@ -80,20 +80,23 @@ export function raceWithSignal(signal: AbortSignal, result: Promise<unknown>, gr
 }
 
 /**
- * Calls `onSummary` and waits for its promise.
+ * Makes the summary, calls `onSummary` and waits for its promise.
  *
- * @param log is called with the error if it fails
+ * @param log is called with the error if any of this fails
  */
 export async function callOnSummary(
   onSummary: SummaryHandler,
-  summary: BatchSummary,
+  summary: () => BatchSummary,
   context: Context,
   time: CallbackTime,
   log: (error: unknown) => void,
 ): Promise<void> {
   const deadline = createDeadline(time, 'onSummary')
   try {
-    await raceWithSignal(deadline.signal, promiseTry(onSummary, summary, context))
+    await raceWithSignal(
+      deadline.signal,
+      promiseTry(() => onSummary(summary(), context)),
+    )
   } catch (error) {
     log(error)
   }

@@ -1,21 +1,25 @@
 import { isBlockedOrNotStarted, memoizeOne } from '../errors.ts'
 import type { Failure } from '../handlers/jobs.ts'
 import { isObject } from '../shared/describe.ts'
+import { safely } from '../shared/safely.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { BatchSummary, FailureLogger } from '../types.ts'
+import { promiseTry } from './callbacks.ts'
 
 const PREFIX = 'middy-bounded-sqs-batch:'
 const MAX_GROUPS = 10
 const MAX_IDS = 3
 const MAX_FRAMES = 10
 const MAX_TEXT = 200
+/** How much of a text is read, so that a huge one does not take long. */
+const MAX_READ = 800
 
 type Logger = FailureLogger | false | undefined
 
 /**
  * Writes one log entry for a batch, or calls the `logger` once for each failed record. The entry has message ids, and
  * the names, messages and stacks of errors. It adds no bodies, attributes or receipt handles, but the message of a
- * handler's error can quote a body. An error of the logger or of the console does not change the response.
+ * handler's error can quote a body.
  *
  * @param summary makes the summary. It is called only if an entry is written
  */
@@ -27,7 +31,7 @@ export function logFailures(
 ): void {
   if (failures.length === 0 || logger === false) return
   if (logger) callLogger(logger, batch, failures)
-  else writeEntry(summary(), groupsOf(batch, failures))
+  else write(safely(() => entryOf(summary(), groupsOf(batch, failures))) ?? countsOf(batch, failures))
 }
 
 /** Logs what the failure of the invocation costs. The error itself is logged by Lambda. */
@@ -37,166 +41,131 @@ export function logRedelivery(logger: Logger, records: number, succeeded: number
   write(`${PREFIX} the invocation failed: SQS redelivers all ${all} messages, of which ${done} had succeeded`)
 }
 
-/** Logs an error of a failure handler or of `onSummary`, or what a failure handler passes to `log()`. */
-export function logCallback(logger: Logger, option: 'onFailure' | 'onSummary', error: unknown): void {
-  if (logger !== false) write(`${PREFIX} ${option}: ${textWithStack(error, '  ')}`)
+/**
+ * Logs an error of one of the user's functions, or what a failure handler passes to `log()`.
+ *
+ * @param source the option that has the function, or what went wrong
+ */
+export function logCallback(logger: Logger, source: string, error: unknown): void {
+  if (logger === false) return
+  write([`${PREFIX} ${source}: ${shorten(textOf(error))}`, ...framesOf(error)].join('\n  '))
 }
 
 function callLogger(logger: FailureLogger, batch: Batch, failures: readonly Failure[]): void {
   let isWritten = false
   function writeOnce(error: unknown): void {
-    if (!isWritten) write(`${PREFIX} the logger failed: ${textWithStack(error, '  ')}`)
+    if (!isWritten) logCallback(logger, 'the logger failed', error)
     isWritten = true
   }
-  for (const { index, reason } of failures) {
-    try {
-      const returned: unknown = logger(reason, batch.records[index] as never)
-      // The rejection of an async logger would end the process.
-      if (isObject(returned)) Promise.resolve(returned).catch(writeOnce)
-    } catch (error) {
-      writeOnce(error)
-    }
-  }
+  // The rejection of an async logger would end the process.
+  for (const { index, reason } of failures) promiseTry(logger, reason, batch.records[index] as never).catch(writeOnce)
 }
 
+/** An error of the console must not change the response. */
 function write(entry: unknown): void {
-  try {
-    console.error(entry)
-  } catch {} // a console that throws must not change the response
+  safely(() => console.error(entry))
 }
 
-/**
- * Writes text. If Lambda's log format is JSON, writes an object, which Lambda puts into the `message` field of the log
- * line.
- */
-function writeEntry(summary: BatchSummary, groups: readonly Group[]): void {
-  const shown = groups.slice(0, MAX_GROUPS)
-  const omittedGroups = groups.length - shown.length
-  if (process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON') {
-    const errors = shown.map(({ text, count, ids, first }) => ({ error: text, count, ids, stack: framesOf(first) }))
-    write({ message: `${PREFIX} ${headline(summary)}`, ...summary, errors, omittedGroups })
-    return
-  }
-  const lines = [`${PREFIX} ${headline(summary)}; ${measuresIn(summary)}`]
-  for (const { text, first, ids, count } of shown) {
+/** What is known without the errors, in case the entry cannot be made. */
+function countsOf({ ids }: Batch, failures: readonly Failure[]): string {
+  return `${PREFIX} ${failures.length} of ${ids.length} records failed; their errors cannot be shown`
+}
+
+/** A text, or an object if Lambda's log format is JSON. Lambda puts the object into the `message` field of the log line. */
+function entryOf(summary: BatchSummary, groups: readonly Group[]): unknown {
+  const errors = groups.slice(0, MAX_GROUPS).map(({ first, ...group }) => ({ ...group, stack: framesOf(first) }))
+  const message = `${PREFIX} ${headline(summary)}`
+  const omittedGroups = groups.length - errors.length
+  if (process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON') return { message, ...summary, errors, omittedGroups }
+  const lines = [`${message}; ${measuresIn(summary)}`]
+  for (const { error, count, ids, stack } of errors) {
     const more = count > ids.length ? ', …' : ''
-    lines.push(`  ${count} × ${text} [${ids.join(', ')}${more}]`)
-    lines.push(...framesOf(first).map((frame) => `    ${frame}`))
+    lines.push([`  ${count} × ${error} [${ids.join(', ')}${more}]`, ...stack].join('\n    '))
   }
   if (omittedGroups > 0) lines.push(`  groups of errors omitted: ${omittedGroups}`)
-  write(lines.join('\n'))
+  return lines.join('\n')
 }
 
 function headline({ records, succeeded, timedOut, aborted, blocked, notStarted, handled }: BatchSummary): string {
-  const counts = {
-    'timed out': timedOut,
-    aborted,
-    blocked,
-    'not started': notStarted,
-    'handled by onFailure': handled,
-  }
-  const details = Object.entries(counts).flatMap(([what, count]) => (count > 0 ? `${count} ${what}` : []))
-  const among = details.length > 0 ? ` (${details.join(', ')})` : ''
-  return `${records - succeeded} of ${records} records failed${among}`
+  const details = join(', ', [
+    timedOut && `${timedOut} timed out`,
+    aborted && `${aborted} aborted`,
+    blocked && `${blocked} blocked`,
+    notStarted && `${notStarted} not started`,
+    handled && `${handled} handled by onFailure`,
+  ])
+  return `${records - succeeded} of ${records} records failed${details && ` (${details})`}`
 }
 
 function measuresIn({ durations, peakInFlight, timeLeft }: BatchSummary): string {
   const ms = (value: number) => `${Math.round(value)} ms`
-  const parts = []
-  if (durations) {
-    parts.push(`handler durations: p50 ${ms(durations.p50)}, p95 ${ms(durations.p95)}, max ${ms(durations.max)}`)
-  }
-  parts.push(`peak in flight: ${peakInFlight}`)
-  if (timeLeft !== undefined) parts.push(`time left: ${ms(timeLeft)}`)
-  return parts.join('; ')
+  return join('; ', [
+    durations && `handler durations: p50 ${ms(durations.p50)}, p95 ${ms(durations.p95)}, max ${ms(durations.max)}`,
+    `peak in flight: ${peakInFlight}`,
+    timeLeft !== undefined && `time left: ${ms(timeLeft)}`,
+  ])
 }
 
-/** Errors whose names and messages are equal, apart from numbers and UUIDs. */
+function join(separator: string, parts: readonly (string | number | false | undefined)[]): string {
+  return parts.filter(Boolean).join(separator)
+}
+
+/** Errors whose texts are equal, apart from numbers and UUIDs. */
 interface Group {
-  readonly text: string
-  readonly first: unknown
-  readonly ids: string[]
+  /** The text of the first error. */
+  readonly error: string
   count: number
-}
-
-/** The most frequent errors first. */
-function groupsOf(batch: Batch, failures: readonly Failure[]): Group[] {
-  const groups = new Map<string, Group>()
-  const groupOfError = memoizeOne((error) => groupOf(error, groups))
-  for (const { index, reason } of failures) {
-    const group = groupOfError(reason)
-    if (group && ++group.count <= MAX_IDS) group.ids.push(oneLine(batch.ids[index] as string))
-  }
-  return [...groups.values()].sort((a, b) => b.count - a.count)
-}
-
-/** `undefined` for a record that was blocked or not started: it has no error of its own. */
-function groupOf(error: unknown, groups: Map<string, Group>): Group | undefined {
-  if (isBlockedOrNotStarted(error)) return undefined
-  const { groupKey, text } = readErrorText(error)
-  let group = groups.get(groupKey)
-  if (!group) {
-    group = { text, first: error, ids: [], count: 0 }
-    groups.set(groupKey, group)
-  }
-  return group
-}
-
-function textWithStack(error: unknown, indent: string): string {
-  return [readErrorText(error).text, ...framesOf(error).map((frame) => indent + frame)].join('\n')
-}
-
-interface ErrorText {
-  /** Equal for the errors of one group: name and message, with `#` for each number and UUID. */
-  readonly groupKey: string
-  readonly text: string
-}
-
-/** Reads whatever was thrown. Its properties may throw, be huge, or have several lines. */
-function readErrorText(error: unknown): ErrorText {
-  try {
-    if (!isObject(error)) return toErrorText(`thrown ${typeof error}`, String(error))
-    const { name } = error as { name?: unknown }
-    const [message, code] = [messageOf(error), codeOf(error)]
-    const text = code === undefined || message.includes(code) ? message : `${message} (${code})`.trim()
-    return toErrorText(typeof name === 'string' && name !== '' ? name : 'an object', text)
-  } catch {
-    return toErrorText('an error that throws when it is read', '')
-  }
-}
-
-function messageOf(error: object): string {
-  const { message } = error as { message?: unknown }
-  return typeof message === 'string' ? message : ''
-}
-
-/**
- * The code of the error, of its cause or of its first inner error. The error of a failed `fetch()` has no code:
- * its cause has it.
- */
-function codeOf(error: object): string | undefined {
-  const { cause, errors } = error as { cause?: unknown; errors?: unknown }
-  const first: unknown = Array.isArray(errors) ? errors[0] : undefined
-  return [error, cause, first].map((source) => (source as { code?: unknown } | undefined | null)?.code).find(isCode)
-}
-
-/** Like `ECONNREFUSED`. Not a code that begins with `ERR_`: most of them only repeat the name or the message. */
-function isCode(code: unknown): code is string {
-  return typeof code === 'string' && /^(?!ERR_)[A-Z][A-Z0-9_]{1,40}$/.test(code)
+  readonly ids: string[]
+  readonly first: unknown
 }
 
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi
 const NUMBER = /\d+([.,]\d+)*/g
 
-function toErrorText(name: string, message: string): ErrorText {
-  const text = message === '' ? oneLine(name) : `${oneLine(name)}: ${oneLine(message)}`
-  // The first cut only limits the work. Numbers and UUIDs are replaced before the final cut to `MAX_TEXT`. Otherwise,
-  // the length of a number would move the cut, or half a UUID would remain, and each would make a separate group.
-  const key = `${name}: ${message}`
-    .slice(0, 4 * MAX_TEXT)
-    .replace(UUID, '#')
-    .replace(NUMBER, '#')
-  return { groupKey: key.slice(0, MAX_TEXT), text }
+/** The most frequent errors first. */
+function groupsOf(batch: Batch, failures: readonly Failure[]): Group[] {
+  const groups = new Map<string, Group>()
+  const groupOf = memoizeOne((error) => {
+    if (isBlockedOrNotStarted(error)) return undefined // such a record has no error of its own
+    const text = textOf(error)
+    // Numbers and UUIDs are replaced before the text is cut. Otherwise, the length of a number would move the cut, or
+    // half a UUID would remain, and each would make a separate group.
+    const key = text.replace(UUID, '#').replace(NUMBER, '#').slice(0, MAX_TEXT)
+    const group = groups.get(key) ?? { error: shorten(text), count: 0, ids: [], first: error }
+    groups.set(key, group)
+    return group
+  })
+  for (const { index, reason } of failures) {
+    const group = groupOf(reason)
+    if (group && ++group.count <= MAX_IDS) group.ids.push(shorten(batch.ids[index] as string))
+  }
+  return [...groups.values()].sort((a, b) => b.count - a.count)
+}
+
+/**
+ * The name, message and code of an error. The code is that of the error, of its cause or of its first inner error: the
+ * error of a failed `fetch()` has no code, but its cause has one.
+ */
+function textOf(error: unknown): string {
+  const text = safely(() => {
+    if (!isObject(error)) return join(': ', [`thrown ${typeof error}`, String(error)])
+    // biome-ignore lint/suspicious/noExplicitAny: it can have any properties
+    const { name, code, cause, errors } = error as any
+    const message = messageOf(error)
+    const foundCode = [code, cause?.code, errors?.[0]?.code].find(isCode)
+    const details = join(' ', [message, foundCode && !message.includes(foundCode) && `(${foundCode})`])
+    return join(': ', [typeof name === 'string' && name ? name : 'an object', details])
+  })
+  return (text ?? 'an error that throws when it is read').slice(0, MAX_READ)
+}
+
+function messageOf({ message }: { readonly message?: unknown }): string {
+  return typeof message === 'string' ? message : ''
+}
+
+/** Like `ECONNREFUSED`. Not a code that begins with `ERR_`: most of them only repeat the name or the message. */
+function isCode(code: unknown): code is string {
+  return typeof code === 'string' && /^(?!ERR_)[A-Z][A-Z0-9_]{1,40}$/.test(code)
 }
 
 /**
@@ -210,20 +179,15 @@ const OTHER_FRAMES = /[( ]node:|\/node_modules\/(middy-bounded-sqs-batch|p-queue
  * errors that are shown. V8 formats a stack when it is first read, which takes longer than all other work for a record.
  */
 function framesOf(error: unknown): string[] {
-  try {
+  const lines = safely(() => {
     const { stack } = error as { stack?: unknown }
-    if (typeof stack !== 'string') return []
-    const message = messageOf(error as object)
-    const start = stack.indexOf(message)
-    const rest = start < 0 ? stack : stack.slice(start + message.length)
-    const lines = rest.split('\n', 100).filter((line) => /^\s+at /.test(line) && !OTHER_FRAMES.test(line))
-    return lines.slice(0, MAX_FRAMES).map((line) => oneLine(line.trim()))
-  } catch {
-    return []
-  }
+    return typeof stack === 'string' ? stack.replace(messageOf(error as object), '').split('\n', 100) : []
+  })
+  const frames = lines?.filter((line) => /^\s+at /.test(line) && !OTHER_FRAMES.test(line)) ?? []
+  return frames.slice(0, MAX_FRAMES).map((line) => shorten(line.trim()))
 }
 
-function oneLine(text: string): string {
-  const line = text.slice(0, 4 * MAX_TEXT).replace(/\s+/g, ' ')
+function shorten(text: string): string {
+  const line = text.slice(0, MAX_READ).replace(/\s+/g, ' ')
   return line.length > MAX_TEXT ? `${line.slice(0, MAX_TEXT - 1)}…` : line
 }

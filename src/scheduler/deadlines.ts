@@ -1,4 +1,5 @@
 import type { Context } from 'aws-lambda'
+import { safely } from '../shared/safely.ts'
 import { warn } from '../shared/warn.ts'
 import type { AdaptiveConcurrency, FailureHandler, TimeBudget } from '../types.ts'
 
@@ -112,12 +113,8 @@ export function deadlines(
  * Lambda does not stop it: there, 0 or less means that the time is over, and this function returns 0.
  */
 export function timeLeft(context: unknown): number {
-  try {
-    const left: unknown = (context as Context).getRemainingTimeInMillis()
-    if (typeof left !== 'number' || !Number.isFinite(left)) return Infinity
-    if (left > 0) return left
-    return isMultiConcurrent() ? 0 : Infinity
-  } catch {
-    return Infinity // the context has no such function, or the function throws
-  }
+  const left: unknown = safely(() => (context as Context).getRemainingTimeInMillis())
+  if (!Number.isFinite(left)) return Infinity
+  if ((left as number) > 0) return left as number
+  return isMultiConcurrent() ? 0 : Infinity
 }

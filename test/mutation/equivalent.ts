@@ -327,18 +327,6 @@ export const EQUIVALENT: Readonly<
       'Without this line, no handler is called and an equal list is made.',
     ],
   ],
-  'src/scheduler/deadlines.ts': [
-    [
-      "if (typeof left !== 'number' || !Number.isFinite(left)) return undefined",
-      ['if (false || !Number.isFinite(left)) return undefined'],
-      'Number.isFinite() is false for anything that is not a number. TypeScript needs the check.',
-    ],
-    [
-      '} catch { return undefined // the context has no such function, or the function throws }',
-      ['} catch {}'],
-      'Without a return statement, a function returns `undefined`, too.',
-    ],
-  ],
   'src/handlers/each-chunk.ts': [
     [
       'for (let later = position + 1; later < records.length; later++) failed.set(later, blocked)',

@@ -102,6 +102,10 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'report/exact-report',
   ],
   'src/report/failure-handlers.ts': FAILURE_HANDLERS,
+  'src/report/failure-log.ts': ['report/log'],
+  'src/report/summary.ts': ['report/summary', 'report/on-summary', 'scheduler/adaptive-concurrency'],
+  'src/options.ts': ['options/options', 'options/adaptive-concurrency', 'scheduler/time-budget'],
+  'src/scheduler/descriptors.ts': ['options/descriptors'],
   'src/scheduler/deadlines.ts': [
     'scheduler/deadlines',
     'scheduler/time-budget',

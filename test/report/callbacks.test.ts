@@ -1,6 +1,7 @@
 import t from 'tap'
-import { createDeadline } from '../../src/report/callbacks.ts'
+import { callOnSummary, createDeadline } from '../../src/report/callbacks.ts'
 import { activeTimers, busyClock } from '../support/clock.ts'
+import { testContext } from '../support/handlers.ts'
 
 const MESSAGE =
   "The time for the failure handlers is over: the response needs the last 100 ms before the function's timeout"
@@ -40,4 +41,20 @@ t.test('without a known timeout there is no timer', (t) => {
   deadline.check()
   t.equal(activeTimers(), before)
   t.end()
+})
+
+t.test('onSummary is not called if the summary cannot be made, and the error is logged', async (t) => {
+  const errors: unknown[] = []
+  let calls = 0
+  await callOnSummary(
+    () => calls++,
+    () => {
+      throw 'no summary'
+    },
+    testContext(),
+    { left: Infinity, reserve: 100 },
+    (error) => errors.push(error),
+  )
+  t.strictSame(errors, ['no summary'])
+  t.equal(calls, 0)
 })

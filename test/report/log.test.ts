@@ -3,10 +3,13 @@ import middy from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t, { type Test } from 'tap'
 import { type BoundedSqsBatchOptions, boundedSqsBatch, eachChunk, eachRecord } from '../../src/index.ts'
+import { logFailures } from '../../src/report/failure-log.ts'
+import { checkSqsEvent } from '../../src/sqs-event.ts'
 import { mockClock, passTime, settled } from '../support/clock.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, listOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
+import { revoked, throwingOn } from '../support/hostile.ts'
 import { logged, unhandledRejections, warned } from '../support/output.ts'
 
 /** Handles records with the default log. Returns the log entries without their measured values. */
@@ -95,6 +98,28 @@ t.test('a revoked proxy as an error changes nothing in the response', async (t) 
   t.match(lines.map(withoutMeasures), [/1 of 3 records failed\n {2}1 × an error that throws when it is read \[b\]/])
 })
 
+t.test('an error that throws when it is read does not change what is logged of the others', async (t) => {
+  const thrown: Record<string, unknown> = {
+    a: revoked(),
+    b: new Error('b failed'),
+    c: throwingOn(new Error(), 'message'),
+  }
+  const [text] = await logOf(({ messageId }) => Promise.reject(thrown[messageId]), standardEvent('a', 'b', 'c'))
+  const groups = text?.split('\n').filter((line) => / × /.test(line))
+  t.strictSame(groups, ['  2 × an error that throws when it is read [a, c]', '  1 × Error: b failed [b]'])
+})
+
+t.test('if the entry cannot be made, the counts are logged', async (t) => {
+  const batch = checkSqsEvent(standardEvent('a', 'b', 'c'))
+  function summary(): never {
+    throw new Error('no summary')
+  }
+  const failures = [{ index: 1, reason: new Error('b failed') }]
+  t.strictSame(await logged(() => logFailures(undefined, batch, failures, summary)), [
+    'middy-bounded-sqs-batch: 1 of 3 records failed; their errors cannot be shown',
+  ])
+})
+
 t.test('an entry has at most ten groups', async (t) => {
   const names = 'abcdefghijklmno'.split('')
   const lines = await logOf(
@@ -145,6 +170,8 @@ t.test('thrown values that are not errors, or that throw when they are read, hav
       },
       '1 × an error that throws when it is read [a]',
     ],
+    [throwingOn(new Error('no stack'), 'stack'), '1 × Error: no stack [a]'],
+    ['', '1 × thrown string [a]'],
   ]
   for (const [value, expected] of thrown) {
     const [text] = await logOf(() => Promise.reject(value), standardEvent('a'))
@@ -426,6 +453,22 @@ t.test('a logger that throws or rejects changes nothing, and its error is logged
   t.strictSame(unhandled, [])
 })
 
+t.test("the entry about a logger's error has a shortened message in one line, then the stack", async (t) => {
+  function throws() {
+    throw new Error(`first\nsecond ${'x'.repeat(1000)}`)
+  }
+  const [entry] = await logged(() => handlerOf(fails, { logger: throws })(standardEvent('a')))
+  const [head, ...frames] = (entry as string).split('\n')
+  t.equal(head, `middy-bounded-sqs-batch: the logger failed: Error: first second ${'x'.repeat(179)}…`)
+  t.match(frames[0], /^ {2}at throws .*report\/log/)
+  t.ok(frames.every((frame) => frame.startsWith('  at ')))
+
+  const unreadable = () => Promise.reject(revoked())
+  t.strictSame(await logged(() => handlerOf(fails, { logger: unreadable })(standardEvent('a'))), [
+    'middy-bounded-sqs-batch: the logger failed: an error that throws when it is read',
+  ])
+})
+
 t.test('a console that throws changes nothing', async (t) => {
   const { error } = console
   console.error = () => {
@@ -566,7 +609,7 @@ t.test('the JSON entry can be serialized, whatever was thrown', async (t) => {
     [circular, 'Error: circular'],
     [frameless, 'Error: no stack'],
     [new Error('half a pair \ud800, "quotes" and\nlines'), 'Error: half a pair \ud800, "quotes" and lines'],
-    [new Error('x'.repeat(10_000)), `Error: ${'x'.repeat(199)}…`],
+    [new Error('x'.repeat(10_000)), `Error: ${'x'.repeat(192)}…`],
   ]
   for (const [value, expected] of thrown) {
     const fails = () => Promise.reject(value)

@@ -77,6 +77,23 @@ t.test('a listener that freezes its messages does not change the response', asyn
   t.strictSame(failed(await handle(standardEvent('a', 'x', 'b'))), ['x'])
 })
 
+t.test('a listener that refuses the summary does not change the response', async (t) => {
+  let refused = 0
+  function refuse(message: unknown): void {
+    Object.defineProperty(message, 'summary', {
+      set() {
+        refused++
+        throw new Error('no summary')
+      },
+    })
+  }
+  diagnostics.subscribe(`tracing:${BATCH}:start`, refuse)
+  t.teardown(() => diagnostics.unsubscribe(`tracing:${BATCH}:start`, refuse))
+  const handle = handlerOf(() => Promise.reject(new Error('x')))
+  t.strictSame(failed(await handle(standardEvent('a'))), ['a'])
+  t.equal(refused, 1)
+})
+
 t.test('concurrent invocations publish separate traces', async (t) => {
   const heard = listenToTraces(t)
   const held = heldRecords()
