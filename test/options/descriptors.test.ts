@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
-import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { fitDescriptors } from '../../src/scheduler/descriptors.ts'
+import { withEnvironment } from '../support/environment.ts'
 import { warned } from '../support/output.ts'
 
 const index = fileURLToPath(new URL('../../src/index.ts', import.meta.url))
@@ -77,50 +77,40 @@ t.test('an unknown limit or no limit emits no warning', async (t) => {
   }
 })
 
-t.test('on Managed Instances the worker threads of the process share its descriptors', { skip }, async (t) => {
-  const { readFileSync } = fs
-  const before = { ...process.env }
-  t.teardown(() => {
-    fs.readFileSync = readFileSync
-    process.env = before
+/** Returns the concurrency that fits under this limit while this many descriptors are open, and the warnings. */
+async function fitUnder(t: Test, limit: number, open: number, concurrency: number, isFixed: boolean) {
+  const { readdirSync, readFileSync } = fs
+  t.teardown(() => Object.assign(fs, { readdirSync, readFileSync }))
+  Object.assign(fs, {
+    readFileSync: () => `Max open files            ${limit}                 4096                 files`,
+    readdirSync: () => new Array(open),
   })
-  function withCpuMax(cpuMax: string | undefined): void {
-    function read(path: string) {
-      if (path === '/proc/self/limits') return 'Max open files            1024            4096            files'
-      if (cpuMax === undefined) throw new Error('ENOENT')
-      return cpuMax
-    }
-    Object.assign(fs, { readFileSync: read })
-  }
-  const cases: [cpuMax: string | undefined, workers: string | undefined, threads: number][] = [
-    ['200000 100000\n', undefined, 16],
-    ['150000 100000\n', undefined, 16],
-    ['100000 100000\n', '4', 4],
-    ['what', undefined, 8],
-    [undefined, undefined, 8],
-    ['max 100000\n', undefined, 8 * cpus().length],
-  ]
-  for (const [cpuMax, workers, threads] of cases) {
-    withCpuMax(cpuMax)
-    process.env = { ...before, AWS_LAMBDA_MAX_CONCURRENCY: '64' }
-    if (workers) process.env.AWS_LAMBDA_NODEJS_WORKER_COUNT = workers
-    const fits = Math.floor(900 / threads)
-    t.strictSame(await warned(() => fitDescriptors(fits, true)), [], `${fits} in each of ${threads} threads`)
-    t.match(await warned(() => fitDescriptors(Math.ceil(1025 / threads), true)), [
-      {
-        code: 'BOUNDED_SQS_BATCH_DESCRIPTORS',
-        message: `in each of ${threads} worker threads, but this process can open only`,
-      },
-    ])
-    let fitting = 0
-    const [adaptive] = await warned(() => {
-      fitting = fitDescriptors(Math.ceil(1025 / threads), false)
-    })
-    const { message } = adaptive as Error
-    t.equal(fitting, Math.floor(Number(/only (\d+) more/.exec(message)?.[1]) / threads))
-    t.match(message, `adaptiveConcurrency() uses at most ${fitting}`)
-  }
-  withCpuMax('200000 100000')
-  process.env = before
-  t.strictSame(await warned(() => fitDescriptors(900, true)), [], 'not on Managed Instances, a process has one thread')
+  let fitting: number | undefined
+  const warnings = await warned(() => {
+    fitting = fitDescriptors(concurrency, isFixed)
+  })
+  return { fitting, warnings }
+}
+
+t.test('a concurrency as high as the number of free descriptors fits', async (t) => {
+  t.strictSame(await fitUnder(t, 1024, 24, 1000, false), { fitting: 1000, warnings: [] })
+  const { fitting, warnings } = await fitUnder(t, 1024, 24, 1001, false)
+  t.equal(fitting, 1000)
+  t.match(warnings, [
+    {
+      code: 'BOUNDED_SQS_BATCH_DESCRIPTORS',
+      message:
+        'The concurrency is at most 1001, but this process can open only 1000 more files and sockets. ' +
+        'adaptiveConcurrency() uses at most 1000',
+    },
+  ])
+})
+
+t.test('if no descriptor is free, the adaptive concurrency is 1', async (t) => {
+  for (const open of [1024, 1030]) t.equal((await fitUnder(t, 1024, open, 500, false)).fitting, 1, `${open} are open`)
+})
+
+t.test('on Managed Instances, each worker thread warns only about its own concurrency', async (t) => {
+  withEnvironment(t, { AWS_LAMBDA_MAX_CONCURRENCY: '64', AWS_LAMBDA_NODEJS_WORKER_COUNT: '16' })
+  t.strictSame(await fitUnder(t, 4096, 24, 500, false), { fitting: 500, warnings: [] })
 })
