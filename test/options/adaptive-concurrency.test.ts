@@ -1,6 +1,7 @@
 import t from 'tap'
 import { type AdaptiveConcurrencyOptions, adaptiveConcurrency } from '../../src/adaptive/index.ts'
 import { boundedSqsBatch } from '../../src/index.ts'
+import type { LimiterFactory } from '../../src/scheduler/limiting.ts'
 import { sourcesOf } from '../support/bundle.ts'
 
 t.test('an invalid option is a TypeError that names the option, what was expected and what was received', (t) => {
@@ -25,7 +26,7 @@ t.test('an invalid option is a TypeError that names the option, what was expecte
 
 /** The limit at first, and after 429s for all calls. */
 function limitsOf(options?: AdaptiveConcurrencyOptions): [first: number, lowest: number] {
-  const { max, createLimiter } = adaptiveConcurrency(options)
+  const { max, createLimiter } = adaptiveConcurrency(options) as LimiterFactory
   const limiter = createLimiter(max)
   const first = limiter.limit
   for (let round = 0; round < 20; round++) {
