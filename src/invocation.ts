@@ -128,8 +128,8 @@ export function createInvocation(
     const report = started?.givenReport
     if (isEarlyTimeout(returned)) {
       throw new TypeError(
-        "Expected no response from Middy's timeoutEarlyResponse, which would delete unfinished messages: let it throw. " +
-          'An inner handler of your own must respond 20 ms before the timeout, or pass its third argument to eachRecord()',
+        'timeoutEarlyResponse responded, which would delete unfinished messages: let it throw. An inner handler of your ' +
+          'own must pass its third argument to eachRecord(), or respond 20 ms before the timeout',
       )
     }
     // The inner handler may have added ids to the report, even if it then returned something else.

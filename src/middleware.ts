@@ -67,8 +67,8 @@ const GUARDS = {
       const isGuarded = state.phase === 'running' || state.phase === 'received'
       if (isGuarded && event !== state.event) {
         throw new TypeError(
-          'A later middleware replaced request.event. Results belong to records by position: change the records in ' +
-            'place, or move the middleware before boundedSqsBatch()',
+          'A later middleware replaced request.event. Change its records in place, or move the middleware before ' +
+            'boundedSqsBatch()',
         )
       }
       state.event = event
@@ -93,7 +93,7 @@ const GUARDS = {
         // Not only in our `onError`: Middy does not call it if a later `onError` hook throws or responds.
         queueMicrotask(() => hasError(this) && state.invocation?.traceError(this.error))
       } else if (hasError(this)) return
-      else if ('earlyResponse' in this) throw earlyResponseError(state)
+      else if ('earlyResponse' in this) throw responseError(state.phase)
       else if (state.phase === 'running') {
         state.invocation?.receive(response)
         state.phase = 'received'
@@ -101,7 +101,7 @@ const GUARDS = {
       } else if (state.phase === 'responded') {
         state.invocation?.acceptReplacement(response)
         state.response = response
-      } else if (state.phase !== 'failed') throw replacedError()
+      } else if (state.phase !== 'failed') throw responseError(state.phase)
     },
   },
 }
@@ -212,18 +212,12 @@ function removedError(): TypeError {
   )
 }
 
-function replacedError(): TypeError {
-  return new TypeError(
-    'A later middleware set request.response before boundedSqsBatch() had read it. Make boundedSqsBatch() the last .use()',
-  )
-}
-
 /** Middy skips the other hooks after an early response: ours, or those that complete the batch. */
-function earlyResponseError({ phase }: State): TypeError {
+function responseError(phase: State['phase']): TypeError {
   return new TypeError(
     phase === 'responded'
       ? 'A middleware returned a value from after. Set request.response instead, with all failures'
-      : 'A later middleware responded early. Make boundedSqsBatch() the last .use()',
+      : 'A later middleware responded. Make boundedSqsBatch() the last .use()',
   )
 }
 
@@ -233,8 +227,8 @@ function earlyResponseError({ phase }: State): TypeError {
 function refuseReplacedPromise(): void {
   if (nativePromise instanceof Promise) return
   throw new TypeError(
-    'boundedSqsBatch() needs the native Promise, but something has replaced the global Promise, so Middy does not await ' +
-      'hooks. Remove the replacement, for example Bluebird or zone.js',
+    'Something has replaced the global Promise, so Middy does not await hooks. Remove the replacement, for example ' +
+      'Bluebird or zone.js',
   )
 }
 

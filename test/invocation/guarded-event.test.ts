@@ -12,8 +12,8 @@ type Request = middy.Request<SQSEvent, SQSBatchResponse>
 const REPLACED = {
   name: 'TypeError',
   message:
-    'A later middleware replaced request.event. Results belong to records by position: change the records in ' +
-    'place, or move the middleware before boundedSqsBatch()',
+    'A later middleware replaced request.event. Change its records in place, or move the middleware before ' +
+    'boundedSqsBatch()',
 }
 
 /** Counts the records that start, in each of the three kinds of inner handlers. */

@@ -14,23 +14,18 @@ const no = { status: 'rejected', reason: new Error('x') }
 const INCOMPLETE = {
   name: 'TypeError',
   message:
-    'A middleware set a response without all failures that boundedSqsBatch() reported. Keep its batchItemFailures, and ' +
-    'add only ids of the batch. On a FIFO queue, also add the later records of the group',
+    'A middleware set a response without all failures of boundedSqsBatch(). Keep its batchItemFailures, and add only ids ' +
+    'of the batch. On a FIFO queue, also add the later records of the group',
 }
 const RETURNED = {
   name: 'TypeError',
   message: 'A middleware returned a value from after. Set request.response instead, with all failures',
 }
-const EARLY = {
+const LATER = {
   name: 'TypeError',
-  message: 'A later middleware responded early. Make boundedSqsBatch() the last .use()',
+  message: 'A later middleware responded. Make boundedSqsBatch() the last .use()',
 }
 const NOTHING = { name: 'TypeError', message: /^The handler returned undefined; return what eachRecord\(\) returns/ }
-const SET = {
-  name: 'TypeError',
-  message:
-    'A later middleware set request.response before boundedSqsBatch() had read it. Make boundedSqsBatch() the last .use()',
-}
 
 // Inner handlers for which `x` fails and the other records succeed.
 const inners: [name: string, inner: BatchHandler][] = [
@@ -86,23 +81,23 @@ for (const [what, response] of replies) {
   t.test(`a later hook cannot respond early with ${what}`, async (t) => {
     for (const [, inner] of inners) {
       for (const hook of ['before', 'after']) {
-        await t.rejects(invoke({ later: { [hook]: () => response }, inner }), EARLY, hook)
-        await t.rejects(invoke({ later: { [hook]: async () => response }, inner }), EARLY, hook)
+        await t.rejects(invoke({ later: { [hook]: () => response }, inner }), LATER, hook)
+        await t.rejects(invoke({ later: { [hook]: async () => response }, inner }), LATER, hook)
         const setsEarly: Hook = (request) => {
           request.earlyResponse = response as never
         }
-        await t.rejects(invoke({ later: { [hook]: setsEarly }, inner }), EARLY, hook)
+        await t.rejects(invoke({ later: { [hook]: setsEarly }, inner }), LATER, hook)
       }
     }
   })
 
   t.test(`a later after hook cannot set ${what} as the response`, async (t) => {
-    for (const [, inner] of inners) await t.rejects(invoke({ later: { after: set(response) }, inner }), SET)
+    for (const [, inner] of inners) await t.rejects(invoke({ later: { after: set(response) }, inner }), LATER)
   })
 
   t.test(`a later after hook cannot set ${what} if the inner handler returned nothing`, async (t) => {
     await t.rejects(invoke({ later: { after: set(response) }, inner: async () => undefined as never }), NOTHING)
-    await t.rejects(invoke({ later: { after: () => response }, inner: async () => undefined as never }), EARLY)
+    await t.rejects(invoke({ later: { after: () => response }, inner: async () => undefined as never }), LATER)
   })
 
   for (const position of ['earlier', 'later'] as const) {
@@ -137,8 +132,8 @@ for (const [what, response] of replies) {
 
 t.test('a thenable that a later hook returns is an early response', async (t) => {
   const thenable = { then: (resolve: (value: unknown) => void) => resolve(listOf()) }
-  await t.rejects(invoke({ later: { after: () => thenable } }), EARLY)
-  await t.rejects(invoke({ later: { before: () => thenable } }), EARLY)
+  await t.rejects(invoke({ later: { after: () => thenable } }), LATER)
+  await t.rejects(invoke({ later: { before: () => thenable } }), LATER)
 })
 
 t.test('an early response of undefined fails the invocation', async (t) => {
@@ -195,7 +190,7 @@ t.test('an error that a middleware notes in request.error without throwing chang
 t.test('the onError hooks of earlier middlewares run after an early response of a later one', async (t) => {
   const calls: string[] = []
   const earlier = { after: () => void calls.push('COMMIT'), onError: () => void calls.push('ROLLBACK') }
-  await t.rejects(invoke({ earlier, later: { after: () => true } }), EARLY)
+  await t.rejects(invoke({ earlier, later: { after: () => true } }), LATER)
   t.strictSame(calls, ['ROLLBACK'])
 })
 

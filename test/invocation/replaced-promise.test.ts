@@ -9,8 +9,8 @@ const NativePromise = Promise
 const REFUSED = {
   name: 'TypeError',
   message:
-    'boundedSqsBatch() needs the native Promise, but something has replaced the global Promise, so Middy does not await ' +
-    'hooks. Remove the replacement, for example Bluebird or zone.js',
+    'Something has replaced the global Promise, so Middy does not await hooks. Remove the replacement, for example ' +
+    'Bluebird or zone.js',
 }
 
 /** Replaces the global Promise by a subclass, as tracing libraries do, until the test ends. */
