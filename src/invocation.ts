@@ -94,7 +94,7 @@ export function createInvocation(
       fatal ??= {
         error: new TypeError(
           'The handler of eachRecord() or eachChunk() was called twice for one batch, or after its invocation had ended. ' +
-            'Call it once, and await it in your inner handler',
+            'Call it once, and await it',
         ),
       }
       throw fatal.error
@@ -128,8 +128,8 @@ export function createInvocation(
     const report = started?.givenReport
     if (isEarlyTimeout(returned)) {
       throw new TypeError(
-        'timeoutEarlyResponse responded, which would delete unfinished messages: let it throw. An inner handler of your ' +
-          'own must pass its third argument to eachRecord(), or respond 20 ms before the timeout',
+        'timeoutEarlyResponse responded, which would delete unfinished messages: let it throw. Your inner handler must ' +
+          'pass its third argument to eachRecord(), or respond 20 ms before the timeout',
       )
     }
     // The inner handler may have added ids to the report, even if it then returned something else.

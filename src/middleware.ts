@@ -141,7 +141,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): Middleware {
 
   function boundedSqsBatchBefore(request: Request): void {
     refuseReplacedPromise()
-    if (request[STATE]) throw new TypeError('boundedSqsBatch() is used twice on one handler: use it once')
+    if (request[STATE]) throw new TypeError('boundedSqsBatch() is used twice: use it once')
     const state = guard(request)
     refuseDurableContext(request.context)
     const batch = checkSqsEvent(request.event)
@@ -161,7 +161,6 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): Middleware {
     const state = request[STATE] ?? guard(request) // `before` did not run if an earlier middleware threw
     state.hasError = true
     fail(request as GuardedRequest)
-    state.invocation?.traceError(request.error)
   }
 
   return { before: boundedSqsBatchBefore, after: boundedSqsBatchAfter, onError: boundedSqsBatchOnError }
@@ -190,7 +189,6 @@ async function conclude(state: State): Promise<void> {
   }
   state.phase = 'concluding'
   state.response = await invocation.conclude()
-  if (state.phase !== 'concluding') throw removedError()
   state.phase = 'responded'
 }
 
@@ -208,7 +206,7 @@ function hasError({ error, [STATE]: state }: GuardedRequest): boolean {
 
 function removedError(): TypeError {
   return new TypeError(
-    'request.response is undefined. Return a report from the inner handler, and do not remove it in a middleware',
+    'request.response is undefined. Return a report from the inner handler, and keep it in middlewares',
   )
 }
 
@@ -227,8 +225,7 @@ function responseError(phase: State['phase']): TypeError {
 function refuseReplacedPromise(): void {
   if (nativePromise instanceof Promise) return
   throw new TypeError(
-    'Something has replaced the global Promise, so Middy does not await hooks. Remove the replacement, for example ' +
-      'Bluebird or zone.js',
+    'Something has replaced the global Promise, so Middy does not await hooks. Remove it, for example Bluebird or zone.js',
   )
 }
 
@@ -269,8 +266,8 @@ function refuseDurableContext(context: object): void {
   } catch {} // a context that throws when it is read is not the context of a durable execution
   if (!isDurable) return
   throw new DurableContextError(
-    'boundedSqsBatch() cannot be used in a durable function. SQS starts a new execution for each retry, so the ' +
-      'checkpoints are lost, and an execution is limited to 3,000 operations. Use a regular function that starts one ' +
-      'durable execution for each message, named after the message id',
+    'boundedSqsBatch() cannot be used in a durable function: SQS starts a new execution for each retry, so checkpoints ' +
+      'are lost, and an execution is limited to 3,000 operations. Use a regular function that starts a durable ' +
+      'execution for each message, named after its id',
   )
 }

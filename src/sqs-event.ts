@@ -42,14 +42,11 @@ export function checkSqsEvent(event: unknown): Batch {
 function readEvent(event: unknown): Batch {
   if (!isObject(event)) throw new InvalidSqsEventError(`Expected an SQS event, got ${kindOf(event)}`)
   const given = (event as { Records?: unknown }).Records
-  if (!Array.isArray(given)) {
+  // A proxy of an array can have any length.
+  if (!Array.isArray(given) || !(given.length >= 0)) {
     throw new InvalidSqsEventError(`Expected an SQS event with a Records array, got Records: ${kindOf(given)}`)
   }
   const size: number = given.length
-  // A proxy of an array can have any length.
-  if (!(size >= 0)) {
-    throw new InvalidSqsEventError('Expected an SQS event with a Records array, got an array without a length')
-  }
   const records: SQSRecord[] = []
   const ids: string[] = []
   const receiveCounts: number[] = []

@@ -38,7 +38,6 @@ export function runBatchOf(event: unknown, caller: string): RunBatch {
   if (run) return run
   throw new TypeError(
     `${caller}(): the event was not prepared by boundedSqsBatch(). Add .use(boundedSqsBatch()) to the same Middy ` +
-      'handler, and pass on the event object itself, not a copy. If you already do both, the function contains this ' +
-      'package twice',
+      'handler, and pass on the event itself, not a copy. Otherwise, the function contains this package twice',
   )
 }

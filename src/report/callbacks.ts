@@ -29,9 +29,7 @@ export interface CallbackTime {
 export function createDeadline({ left, reserve }: CallbackTime, callbacks: string): Deadline {
   const controller = new AbortController()
   const { signal } = controller
-  const message =
-    `The time for ${callbacks} is over: the response needs the last ${Math.round(reserve)} ms before the function's ` +
-    'timeout'
+  const message = `The time for ${callbacks} is over: the response needs the last ${Math.round(reserve)} ms before the timeout`
   // Without a stack, because an error whose stack has not been read keeps its callers in memory, and so the batch.
   const expire = () => controller.abort(withoutStack(() => new Error(message)))
   const time = left - reserve

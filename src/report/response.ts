@@ -66,8 +66,8 @@ export function assertReportsAll(response: unknown, batch: Batch, failures: read
     if (idsOf(batch, mergeReported(batch, failures, listed)).every((id) => listedIds.has(id))) return
   } catch {} // it is not a list of failures
   throw new TypeError(
-    'A middleware set a response without all failures of boundedSqsBatch(). Keep its batchItemFailures, and add only ids ' +
-      'of the batch. On a FIFO queue, also add the later records of the group',
+    'A middleware set a response without all failures of boundedSqsBatch(). Keep its batchItemFailures, and on a FIFO ' +
+      'queue also add the later records of a group',
   )
 }
 

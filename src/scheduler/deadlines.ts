@@ -95,10 +95,7 @@ export function deadlines(
     timeBudget || {}
   const reserve = Math.max(drain, abort)
   if (reserve >= left) {
-    const budget =
-      left > 0
-        ? `, and timeBudget reserves ${reserve} ms for the end of the batch. Lower timeBudget, or raise`
-        : '. Raise'
+    const budget = left > 0 ? `, and timeBudget reserves ${reserve} ms. Lower timeBudget, or raise` : '. Raise'
     warn(
       'BOUNDED_SQS_BATCH_TIME_BUDGET',
       `No record starts: the function has ${Math.round(left)} ms left${budget} the function's timeout`,

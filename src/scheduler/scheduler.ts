@@ -62,12 +62,12 @@ export interface Limits {
 export function createScheduler({ concurrency, recordTimeout = Infinity, rateLimit, limiter, applyLimiter }: Limits) {
   const slots = createSlots(concurrency)
   const yieldTimer = createYieldTimer()
-  const activeRuns = new Set<{ startWorkers(): void }>()
+  const activeRuns = new Set<() => void>() // `startWorkers()` of each run that has not ended
   const limiting = (limiter && applyLimiter?.(limiter, slots, startWorkersOfAll)) ?? FIXED
   const watch = createWatches(recordTimeout, () => (limiter ?? slots).limit)
 
   function startWorkersOfAll(): void {
-    for (const run of activeRuns) run.startWorkers()
+    for (const startWorkers of activeRuns) startWorkers()
   }
 
   function schedule(jobs: Jobs, deadlines: Deadlines): JobRun {
@@ -90,7 +90,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     let workerCount = 0 // those that hold a slot or wait for one
     let isStartingWorkers = false
     let watching: Watch | undefined
-    const run = { startWorkers: limiting.bind(startWorkers) }
+    const run = limiting.bind(startWorkers)
     // Only with a rate limit, which other code starts jobs for.
     const rateDispatch =
       rateLimit &&

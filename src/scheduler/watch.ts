@@ -43,8 +43,8 @@ export function createWatches(recordTimeout: number, limit: () => number) {
     warn(
       'BOUNDED_SQS_BATCH_SIGNAL_IGNORED',
       `Handlers that ignore their signal occupy all ${limit()} slots: each still runs ${recordTimeout} ms ` +
-        '(recordTimeout) after its signal aborted. Their batches end now, and records that have not started are ' +
-        'reported. Pass `signal` to every call that a handler awaits, for example fetch(url, { signal })',
+        '(recordTimeout) after its signal aborted. Their batches end now. Pass `signal` to every call that a handler ' +
+        'awaits, such as `fetch()`',
     )
     for (const batch of watched) if (countUnresponsive(batch, now) > 0) batch.end()
   }

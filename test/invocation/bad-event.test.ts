@@ -17,7 +17,7 @@ const bad: [what: string, event: unknown, message: RegExp][] = [
   [
     'Records without a length',
     { Records: new Proxy([], { get: (list, key) => (key === 'length' ? NaN : Reflect.get(list, key)) }) },
-    /without a length/,
+    /with a Records array, got Records: an array/,
   ],
   ['Records that is not an array', { Records: { 0: good, length: 1 } }, /Records: an object/],
   ['a record that is null', { Records: [good, null] }, /record 1 is null/],

@@ -11,9 +11,9 @@ t.test('the context of a durable execution is refused with DurableContextError',
   ]) {
     const result = handlerOf(() => t.fail('started'))(standardEvent('a'), context as never)
     const message =
-      'boundedSqsBatch() cannot be used in a durable function. SQS starts a new execution for each retry, so the ' +
-      'checkpoints are lost, and an execution is limited to 3,000 operations. Use a regular function that starts one ' +
-      'durable execution for each message, named after the message id'
+      'boundedSqsBatch() cannot be used in a durable function: SQS starts a new execution for each retry, so checkpoints ' +
+      'are lost, and an execution is limited to 3,000 operations. Use a regular function that starts a durable ' +
+      'execution for each message, named after its id'
     await t.rejects(result, { name: 'DurableContextError', code: 'ERR_DURABLE_CONTEXT', message })
     t.ok((await result.catch((error) => error)) instanceof DurableContextError)
   }

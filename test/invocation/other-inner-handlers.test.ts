@@ -206,8 +206,7 @@ t.test('eachRecord() without the middleware throws an error that says so', async
   const bare = eachRecord(() => t.fail('started'))
   const message =
     'eachRecord(): the event was not prepared by boundedSqsBatch(). Add .use(boundedSqsBatch()) to the same Middy ' +
-    'handler, and pass on the event object itself, not a copy. If you already do both, the function contains this ' +
-    'package twice'
+    'handler, and pass on the event itself, not a copy. Otherwise, the function contains this package twice'
   await t.rejects(bare(standardEvent('a'), testContext()), { name: 'TypeError', message })
   await t.rejects(middy<SQSEvent>().handler(bare)(standardEvent('a'), testContext()), { name: 'TypeError', message })
   await t.rejects(bare(undefined as never, testContext()), { name: 'TypeError', message })
@@ -227,7 +226,7 @@ t.test('running the records of a batch a second time fails the invocation', asyn
     name: 'TypeError',
     message:
       'The handler of eachRecord() or eachChunk() was called twice for one batch, or after its invocation had ended. ' +
-      'Call it once, and await it in your inner handler',
+      'Call it once, and await it',
   })
   t.strictSame(started, ['a', 'b'])
 })
@@ -310,7 +309,7 @@ t.test('running the records after the end of the invocation is refused', async (
   await t.rejects(inner(event as SQSEvent, testContext()), {
     message:
       'The handler of eachRecord() or eachChunk() was called twice for one batch, or after its invocation had ended. ' +
-      'Call it once, and await it in your inner handler',
+      'Call it once, and await it',
   })
 })
 

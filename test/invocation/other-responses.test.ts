@@ -14,8 +14,8 @@ const no = { status: 'rejected', reason: new Error('x') }
 const INCOMPLETE = {
   name: 'TypeError',
   message:
-    'A middleware set a response without all failures of boundedSqsBatch(). Keep its batchItemFailures, and add only ids ' +
-    'of the batch. On a FIFO queue, also add the later records of the group',
+    'A middleware set a response without all failures of boundedSqsBatch(). Keep its batchItemFailures, and on a FIFO ' +
+    'queue also add the later records of a group',
 }
 const RETURNED = {
   name: 'TypeError',

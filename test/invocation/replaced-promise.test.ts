@@ -9,8 +9,7 @@ const NativePromise = Promise
 const REFUSED = {
   name: 'TypeError',
   message:
-    'Something has replaced the global Promise, so Middy does not await hooks. Remove the replacement, for example ' +
-    'Bluebird or zone.js',
+    'Something has replaced the global Promise, so Middy does not await hooks. Remove it, for example Bluebird or zone.js',
 }
 
 /** Replaces the global Promise by a subclass, as tracing libraries do, until the test ends. */

@@ -13,7 +13,7 @@ t.test('a second .use() on one handler is a TypeError', async (t) => {
       .use(second)
       .handler(eachRecord(() => started++))
     const result = handler(standardEvent('a'), testContext())
-    await t.rejects(result, { name: 'TypeError', message: /twice on one handler/ })
+    await t.rejects(result, { name: 'TypeError', message: /is used twice/ })
     t.equal(started, 0)
   }
 })

@@ -3,8 +3,7 @@ import { callOnSummary, createDeadline } from '../../src/report/callbacks.ts'
 import { activeTimers, busyClock } from '../support/clock.ts'
 import { testContext } from '../support/handlers.ts'
 
-const MESSAGE =
-  "The time for the failure handlers is over: the response needs the last 100 ms before the function's timeout"
+const MESSAGE = 'The time for the failure handlers is over: the response needs the last 100 ms before the timeout'
 
 t.test('check() throws from the millisecond at which the reserve begins', (t) => {
   const keepBusy = busyClock(t)

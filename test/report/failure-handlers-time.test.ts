@@ -58,7 +58,7 @@ t.test(
       t.equal(performance.now() - start, 9_925)
     })
     t.strictSame(failureHandlerLines(lines), [
-      "Error: The time for the failure handlers is over: the response needs the last 100 ms before the function's timeout",
+      'Error: The time for the failure handlers is over: the response needs the last 100 ms before the timeout',
     ])
     t.match(held.signal()?.reason, { message: /the response needs the last 100 ms before/ })
     t.equal(lines.length, 2)
@@ -104,7 +104,7 @@ t.test('a failure handler that respects its signal may still return the failures
   })
   t.strictSame(calls, [])
   t.strictSame(failureHandlerLines(lines), [
-    "Error: The time for the failure handlers is over: the response needs the last 100 ms before the function's timeout",
+    'Error: The time for the failure handlers is over: the response needs the last 100 ms before the timeout',
   ])
   t.equal(openTimers(clock), 0)
 })
@@ -162,7 +162,7 @@ t.test('with less than 100 ms left no failure handler is called, and one log lin
   })
   t.strictSame(calls, [])
   t.strictSame(failureHandlerLines(lines), [
-    "Error: The time for the failure handlers is over: the response needs the last 100 ms before the function's timeout",
+    'Error: The time for the failure handlers is over: the response needs the last 100 ms before the timeout',
   ])
   t.equal(openTimers(clock), 0)
 })

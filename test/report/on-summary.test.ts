@@ -125,7 +125,7 @@ t.test('a promise of onSummary that never settles is awaited until 100 ms before
     await result
   })
   t.strictSame(response, { batchItemFailures: [{ itemIdentifier: 'x' }] })
-  t.match(lines[1], /The time for onSummary is over: the response needs the last 100 ms before the function's timeout/)
+  t.match(lines[1], /The time for onSummary is over: the response needs the last 100 ms before the timeout/)
 })
 
 t.test('an onSummary that is not a function is refused', (t) => {

@@ -17,8 +17,8 @@ function accepts(response: unknown, batch: ReturnType<typeof checkSqsEvent>, ...
     t.match(error, {
       name: 'TypeError',
       message:
-        'A middleware set a response without all failures of boundedSqsBatch(). Keep its batchItemFailures, and add only ids ' +
-        'of the batch. On a FIFO queue, also add the later records of the group',
+        'A middleware set a response without all failures of boundedSqsBatch(). Keep its batchItemFailures, and on a FIFO ' +
+        'queue also add the later records of a group',
     })
     return false
   }

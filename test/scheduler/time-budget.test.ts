@@ -261,8 +261,8 @@ t.test('the time budget ends a batch before the early timeout of Middy, which th
 const EARLY_TIMEOUT_ERROR = {
   name: 'TypeError',
   message:
-    'timeoutEarlyResponse responded, which would delete unfinished messages: let it throw. An inner handler of your ' +
-    'own must pass its third argument to eachRecord(), or respond 20 ms before the timeout',
+    'timeoutEarlyResponse responded, which would delete unfinished messages: let it throw. Your inner handler must ' +
+    'pass its third argument to eachRecord(), or respond 20 ms before the timeout',
 }
 
 for (const [what, timeoutEarlyResponse] of [
@@ -584,7 +584,7 @@ t.test('the warning about a budget that leaves no time has a type and a code, an
       name: 'BoundedSqsBatchWarning',
       code: 'BOUNDED_SQS_BATCH_TIME_BUDGET',
       message:
-        'No record starts: the function has 3000 ms left, and timeBudget reserves 3000 ms for the end of the batch. ' +
+        'No record starts: the function has 3000 ms left, and timeBudget reserves 3000 ms. ' +
         "Lower timeBudget, or raise the function's timeout",
     }
     t.strictSame(
