@@ -11,7 +11,7 @@ import { warn } from '../shared/warn.ts'
  * @returns the concurrency that fits, at most the given one
  */
 export function fitDescriptors(concurrency: number, isFixed: boolean): number {
-  const free = safely(freeDescriptors) ?? Infinity // not Linux, no /proc, or Node before 22.3
+  const free = safely(freeDescriptors) ?? Infinity // no limit, not Linux, no /proc, or Node before 22.3
   if (concurrency <= free) return concurrency
   const fitting = Math.max(1, free)
   const consequence = isFixed
@@ -25,9 +25,10 @@ export function fitDescriptors(concurrency: number, isFixed: boolean): number {
   return fitting
 }
 
+/** Throws if the limit is not known, or if there is none. */
 function freeDescriptors(): number {
   // An import of node:fs would add 3 ms to every start, because Node would wrap each of its exports (Node 24).
   const { readdirSync, readFileSync } = process.getBuiltinModule('node:fs')
-  const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
-  return Number(limit ?? Infinity) - readdirSync('/proc/self/fd').length
+  const [, limit] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) as RegExpExecArray
+  return Number(limit) - readdirSync('/proc/self/fd').length
 }

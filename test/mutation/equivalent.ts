@@ -327,6 +327,16 @@ export const EQUIVALENT: Readonly<
       'Without this line, no handler is called and an equal list is made.',
     ],
   ],
+  'src/report/failure-log.ts': [
+    [
+      "return typeof stack === 'string' ? stack.replace(messageOf(error as object), '').split('\\n', 100) : []",
+      [
+        "return typeof stack === 'string' ? stack.replace(messageOf(error as object), \"Stryker was here!\").split('\\n', 100) : []",
+        "return typeof stack === 'string' ? stack.replace(messageOf(error as object), '').split('\\n', 100) : [\"Stryker was here\"]",
+      ],
+      'The text is not a frame, so it is not shown.',
+    ],
+  ],
   'src/handlers/each-chunk.ts': [
     [
       'for (let later = position + 1; later < records.length; later++) failed.set(later, blocked)',

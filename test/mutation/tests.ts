@@ -29,10 +29,10 @@ const INVOCATION = [
   'invocation/bad-event',
 ]
 const FAILURE_HANDLERS = [
+  'report/failure-handlers-cold', // the first one, because it needs a process in which no failure handler has completed
   'report/failure-handlers',
   'report/failure-handlers-once',
   'report/failure-handlers-time',
-  'report/failure-handlers-cold',
   'report/failure-handlers-returned',
 ]
 const TRACING = ['report/tracing', 'report/tracing-listeners']
@@ -127,7 +127,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'invocation/other-inner-handlers',
     'invocation/concurrent-invocations',
   ],
-  'src/report/callbacks.ts': ['report/callbacks', 'report/on-summary', ...FAILURE_HANDLERS],
+  'src/report/callbacks.ts': [...FAILURE_HANDLERS, 'report/callbacks', 'report/on-summary'],
   'src/scheduler/job-options.ts': ['handlers/each-record-arguments', 'invocation/other-inner-handlers', ...SCHEDULER],
   'src/scheduler/yield-timer.ts': [
     'scheduler/yield-timer',

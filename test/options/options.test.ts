@@ -6,7 +6,12 @@ import { warned } from '../support/output.ts'
 
 t.test('an invalid option is a TypeError that names the option, what was expected and what was received', (t) => {
   const bad: [options: unknown, ...message: RegExp[]][] = [
-    [{ concurrency: 0 }, /option concurrency/, /a positive integer/, /got 0 \(a number\)/],
+    [
+      { concurrency: 0 },
+      /^boundedSqsBatch\(\): expected option concurrency/,
+      /a positive integer/,
+      /got 0 \(a number\)/,
+    ],
     [{ concurrency: NaN }, /got NaN/],
     [{ concurrency: 1.5 }, /got 1.5/],
     [{ concurrency: -1 }, /got -1/],
@@ -33,6 +38,7 @@ t.test('an invalid option is a TypeError that names the option, what was expecte
     [{ throwOnFullBatchFailure: 1 }, /got 1/],
     [{ logger: true }, /option logger/, /a function or false/],
     [{ logger: console }, /option logger/, /an object/],
+    [{ onSummary: 1 }, /option onSummary to be a function, got 1/],
     [{ concurency: 5 }, /unknown option "concurency"/, /expected one of concurrency, recordTimeout/],
     [{ rateLimit: 14 }, /option rateLimit/, /limit: 14, interval: 1000/, /got 14/],
     [{ rateLimit: {} }, /option rateLimit.limit/, /a positive integer/, /got undefined/],
@@ -74,6 +80,7 @@ t.test('valid options are accepted', (t) => {
     { timeBudget: {} },
     { timeBudget: { drain: 0, abort: undefined } },
     { fifoFailure: 'batch' },
+    { fifoFailure: 'group' },
     { throwOnFullBatchFailure: true },
     { logger: false },
     { logger() {} },
@@ -103,8 +110,8 @@ t.test('a BOUNDED_SQS_BATCH_CONCURRENCY that is not a positive integer is ignore
     const seen = warnings.map(({ name, code, message }) => ({ name, code, message }))
     t.strictSame(seen, [{ name: 'BoundedSqsBatchWarning', code, message }])
   }
-  process.env.BOUNDED_SQS_BATCH_CONCURRENCY = '7'
-  t.strictSame(await warned(() => boundedSqsBatch()), [])
+  process.env.BOUNDED_SQS_BATCH_CONCURRENCY = '70'
+  t.strictSame(await warned(() => t.equal(checkOptions({ concurrency: 5 }).concurrency, 70)), [])
 })
 
 t.test('the CPU share is the memory ÷ 1,769 MB, at most 1, and 1 if the memory is not known', (t) => {
@@ -123,5 +130,11 @@ t.test('the CPU share is the memory ÷ 1,769 MB, at most 1, and 1 if the memory 
   }
   withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '884.5', AWS_LAMBDA_MAX_CONCURRENCY: '4' })
   t.equal(checkOptions().cpuShare, 1, 'on Managed Instances')
+  t.end()
+})
+
+t.test('the defaults', (t) => {
+  withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: undefined })
+  t.match(checkOptions(), { concurrency: 100, fifoFailure: 'group', failureHandlers: [], cpuShare: 1 })
   t.end()
 })

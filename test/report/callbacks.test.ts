@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { BatchSummary } from '../../src/index.ts'
 import { callOnSummary, createDeadline } from '../../src/report/callbacks.ts'
 import { activeTimers, busyClock } from '../support/clock.ts'
 import { testContext } from '../support/handlers.ts'
@@ -56,4 +57,16 @@ t.test('onSummary is not called if the summary cannot be made, and the error is 
   )
   t.strictSame(errors, ['no summary'])
   t.equal(calls, 0)
+})
+
+t.test('the timer of onSummary ends when it has returned', async (t) => {
+  const before = activeTimers()
+  await callOnSummary(
+    () => t.equal(activeTimers(), before + 1),
+    () => ({}) as BatchSummary,
+    testContext(),
+    { left: 10_000, reserve: 100 },
+    () => t.fail('nothing to log'),
+  )
+  t.equal(activeTimers(), before)
 })

@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto'
 import middy from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t, { type Test } from 'tap'
-import { type BoundedSqsBatchOptions, boundedSqsBatch, eachChunk, eachRecord } from '../../src/index.ts'
+import {
+  type BatchSummary,
+  type BoundedSqsBatchOptions,
+  boundedSqsBatch,
+  eachChunk,
+  eachRecord,
+} from '../../src/index.ts'
 import { logFailures } from '../../src/report/failure-log.ts'
 import { checkSqsEvent } from '../../src/sqs-event.ts'
 import { mockClock, passTime, settled } from '../support/clock.ts'
@@ -24,6 +30,45 @@ function withoutMeasures(entry: string): string {
     '',
   )
 }
+
+const SUMMARY: BatchSummary = {
+  records: 20,
+  succeeded: 5,
+  failed: 3,
+  timedOut: 1,
+  aborted: 2,
+  blocked: 4,
+  notStarted: 5,
+  handled: 6,
+  reported: 9,
+  durations: undefined,
+  peakInFlight: 1,
+  timeLeft: undefined,
+}
+
+/** The lines of the entry about a batch in which each record failed for one of these reasons. */
+async function linesFor(...reasons: unknown[]): Promise<string[]> {
+  const batch = checkSqsEvent(standardEvent(...ids(reasons.length)))
+  const failures = reasons.map((reason, index) => ({ index, reason }))
+  const [entry] = await logged(() => logFailures(undefined, batch, failures, () => SUMMARY))
+  return (entry as string).split('\n')
+}
+
+/** The groups of errors with these messages. */
+async function groupsFor(...messages: string[]): Promise<string[]> {
+  const errors = messages.map((message) => Object.assign(new Error(message), { stack: undefined }))
+  const [, ...groups] = await linesFor(...errors)
+  return groups
+}
+
+t.test('the first line has the counts of the summary', async (t) => {
+  const [head] = await linesFor('x')
+  t.equal(
+    head,
+    'middy-bounded-sqs-batch: 15 of 20 records failed ' +
+      '(1 timed out, 2 aborted, 4 blocked, 5 not started, 6 handled by onFailure); peak in flight: 1',
+  )
+})
 
 t.test('nothing is logged if no record failed', async (t) => {
   t.strictSame(await logOf(() => {}, standardEvent('a', 'b')), [])
@@ -55,6 +100,28 @@ t.test('numbers and UUIDs do not make a new group, also in long messages', async
     standardEvent(...ids(500)),
   )
   t.match(lines[0], /\n {2}500 × Error: order /)
+})
+
+t.test('the values of numbers and UUIDs make no difference, but their presence does', async (t) => {
+  const uuids = ['aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee', 'FEDCBAFE-DCBA-FEDC-BAFE-DCBAFEDCBAFE']
+  t.strictSame(await groupsFor(...uuids), [`  2 × Error: ${uuids[0]} [m0, m1]`])
+  t.strictSame(await groupsFor('1 ms', '22 ms', '3.55 ms', '1,000,000.25 ms'), ['  4 × Error: 1 ms [m0, m1, m2, …]'])
+  t.strictSame(await groupsFor('id', 'id7', `id${uuids[0]}`, 'id-'), [
+    '  2 × Error: id7 [m1, m2]',
+    '  1 × Error: id [m0]',
+    '  1 × Error: id- [m3]',
+  ])
+})
+
+t.test('only the beginning of a text is read and shown', async (t) => {
+  const x = (count: number) => 'x'.repeat(count)
+  t.strictSame(await groupsFor(x(193)), [`  1 × Error: ${x(193)} [m0]`])
+  t.strictSame(await groupsFor(x(194)), [`  1 × Error: ${x(192)}… [m0]`])
+  t.strictSame(await groupsFor(`${x(193)}a`, `${x(193)}b`), [`  2 × Error: ${x(192)}… [m0, m1]`])
+  t.equal((await groupsFor(`${'9'.repeat(800)}a`, `${'9'.repeat(800)}b`)).length, 1)
+  const batch = checkSqsEvent(standardEvent(`${' '.repeat(800)}x`))
+  const [entry] = await logged(() => logFailures(undefined, batch, [{ index: 0, reason: 'no' }], () => SUMMARY))
+  t.match(entry, /\n {2}1 × thrown string: no \[ \]$/)
 })
 
 t.test('records that timed out, were blocked or not started are counted', async (t) => {
@@ -162,6 +229,9 @@ t.test('thrown values that are not errors, or that throw when they are read, hav
     [{ code: 5 }, '1 × an object [a]'],
     [frameless, '1 × Error: no stack [a]'],
     [{ name: 'Named', message: 7 }, '1 × Named [a]'],
+    [{ name: 5, message: 'no name' }, '1 × an object: no name [a]'],
+    [{ name: '', message: 'no name' }, '1 × an object: no name [a]'],
+    [{ message: 'no stack', stack: { replace: () => '\n    at SECRET' } }, '1 × an object: no stack [a]'],
     [
       {
         get message() {
@@ -193,6 +263,7 @@ t.test(
       [coded('some text, perhaps of a body'), 'Error: no'],
       [coded('A'.repeat(50)), 'Error: no'],
       [coded(7), 'Error: no'],
+      [coded(['EMFILE']), 'Error: no'],
       [new Error('no', { cause: null }), 'Error: no'],
       [new Error('no', { cause: 'EMFILE' }), 'Error: no'],
       [Object.assign(new Error('no'), { errors: [] }), 'Error: no'],
@@ -235,8 +306,15 @@ t.test('stack frames of Node, p-queue and this package are omitted', async (t) =
   ])
 })
 
+t.test('an entry has at most ten stack frames of an error', async (t) => {
+  const frames = ids(12).map((id) => `    at ${id} (/var/task/handler.mjs:14:31)`)
+  const error = Object.assign(new Error('no'), { stack: ['Error: no', ...frames].join('\n') })
+  const [, , ...shown] = await linesFor(error)
+  t.strictSame(shown, frames.slice(0, 10))
+})
+
 t.test('stack frames are logged without the message if the stack has an older message', async (t) => {
-  const error = new Error('SECRET')
+  const error = new Error('SECRET at noon')
   t.match(error.stack, 'SECRET') // a stack is written when it is first read
   error.message = 'rewritten'
   const [text] = await logOf(() => Promise.reject(error), standardEvent('a'))
@@ -402,11 +480,9 @@ t.test('a console that throws does not change the error of the invocation', asyn
   t.strictSame(unhandled, [])
 })
 
-t.test('logger: false logs nothing', async (t) => {
-  const lines = await logged(() =>
-    handlerOf(() => Promise.reject(new Error('x')), { logger: false })(standardEvent('a')),
-  )
-  t.strictSame(lines, [])
+t.test('logger: false logs nothing, also if onFailure and onSummary fail', async (t) => {
+  const options = { logger: false, onFailure: fails, onSummary: fails } as const
+  t.strictSame(await logged(() => handlerOf(fails, options)(standardEvent('a'))), [])
 })
 
 t.test('a logger is called once for each failed record, with the error and the record', async (t) => {
