@@ -70,10 +70,12 @@ const failsAsAWhole = middy()
     }),
   )
 
-/** A middleware replaces the response of the library with that of the inner handler. */
-export const replaced = middy()
+/** An earlier middleware replaces the response of the library with a copy. */
+export const replaced = middy<SQSEvent, SQSBatchResponse>()
+  .after((request) => {
+    request.response = structuredClone(request.response)
+  })
   .use(boundedSqsBatch({ logger: false }))
-  .use({ after: ({ response }) => response })
   .handler(
     eachRecord(async ({ body }) => {
       if (JSON.parse(body).number === 1) throw new RangeError('not in stock')
