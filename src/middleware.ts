@@ -89,6 +89,9 @@ const GUARDS = {
       // Must not throw for `undefined`, because Middy sets it when something has thrown. What an `onError` hook sets
       // afterwards is ignored.
       if (response === undefined) {
+        // After our `after`, nothing throws if a hook removes the response and sets `request.error`. With an early
+        // response, the getter throws. If something has thrown, Middy deletes it.
+        if (state.phase === 'responded') this.earlyResponse = undefined
         fail(this)
         // Not only in our `onError`: Middy does not call it if a later `onError` hook throws or responds.
         queueMicrotask(() => hasError(this) && state.invocation?.traceError(this.error))

@@ -159,6 +159,37 @@ t.test('a middleware that sets the response to undefined fails the invocation', 
   await t.rejects(invoke({ earlier: { after: restores } }), { name: 'TypeError' })
 })
 
+t.test(
+  'a middleware that sets the response to undefined and then request.error, without throwing, fails the invocation',
+  async (t) => {
+    const setsError: Hook = (request) => {
+      request.response = undefined as never
+      request.error = new Error('set')
+    }
+    const setsErrorAndResponds: Hook = (request) => {
+      setsError(request)
+      return true
+    }
+    await t.rejects(invoke({ earlier: { after: setsError } }), { message: 'set' })
+    await t.rejects(invoke({ earlier: { after: setsErrorAndResponds } }), { message: 'set' })
+    for (const hook of ['before', 'after']) {
+      await t.rejects(invoke({ later: { [hook]: setsError } }), { name: 'TypeError' })
+      await t.rejects(invoke({ later: { [hook]: setsErrorAndResponds } }), { message: 'set' })
+    }
+  },
+)
+
+t.test('request.response cannot be redefined or deleted', async (t) => {
+  const attempts: Hook[] = [
+    (request) => Object.defineProperty(request, 'response', { value: listOf() }),
+    (request) => delete (request as Partial<Request>).response,
+  ]
+  const attempt: Hook = (request) => {
+    for (const change of attempts) t.throws(() => change(request), { name: 'TypeError' })
+  }
+  t.strictSame(failed(await invoke({ later: { before: attempt, after: attempt }, earlier: { after: attempt } })), ['x'])
+})
+
 t.test('an onError hook that removes the error does not make the invocation succeed', async (t) => {
   const removes: Hook = (request) => {
     request.error = undefined as never

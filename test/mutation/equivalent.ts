@@ -404,7 +404,18 @@ export const EQUIVALENT: Readonly<
       'createScheduler() also receives the settings, which have the same number. TypeScript needs it.',
     ],
     [
-      "async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> { const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] }) const { run, conclude } = createInvocation(batch, {} as Context, { ...settings, onSummary: undefined }, schedule) await conclude(await run(recordJobs, () => {}, batch.event, {}, undefined)) }",
+      'state.invocation?.receive(response)',
+      ['state.invocation.receive(response)'],
+      'Without a valid event, `before` has thrown, and Middy sets only `undefined`. TypeScript needs the check.',
+    ],
+    [
+      'state.invocation?.acceptReplacement(response)',
+      ['state.invocation.acceptReplacement(response)'],
+      'Our `after` sets this phase only if there is an invocation. TypeScript needs the check.',
+    ],
+    ["state.phase = 'concluding'", ['state.phase = ""'], 'No code asks for this phase, only for the others.'],
+    [
+      "async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> { const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] }) const warmUpSettings = { ...settings, onSummary: undefined } const { run, receive, conclude } = createInvocation(batch, {} as Context, warmUpSettings, schedule) receive(await run(recordJobs, () => {}, {}, undefined)) await conclude() }",
       ['async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> {}'],
       'The warm-up only lets V8 compile the code earlier.',
     ],
@@ -419,9 +430,14 @@ export const EQUIVALENT: Readonly<
       'The warm-up runs no record. It only lets V8 compile the code earlier.',
     ],
     [
-      'const { run, conclude } = createInvocation(batch, {} as Context, { ...settings, onSummary: undefined }, schedule)',
-      ['const { run, conclude } = createInvocation(batch, {} as Context, {}, schedule)'],
+      'const warmUpSettings = { ...settings, onSummary: undefined }',
+      ['const warmUpSettings = {}'],
       'The warm-up only lets V8 compile the code earlier, and its errors are ignored.',
+    ],
+    [
+      'receive(await run(recordJobs, () => {}, {}, undefined))',
+      [';'],
+      'The warm-up only lets V8 compile the code earlier.',
     ],
   ],
 }

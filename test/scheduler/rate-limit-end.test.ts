@@ -85,6 +85,25 @@ t.test('a late rate-limit timer starts nothing after the drain', async (t) => {
   t.strictSame(failed(await until(result)), ['b'])
 })
 
+t.test(
+  'a batch that drains when the rate limit would let it start uses up no start of the next invocation',
+  async (t) => {
+    const { now, until, pass } = passingClock(t)
+    const { now: trueNow } = performance
+    let late = 0
+    t.intercept(performance, 'now', { value: () => trueNow.call(performance) + late })
+    const { starts, record } = noteStarts(now)
+    const handle = handlerOf(record, { rateLimit: { limit: 1, interval: 99 }, timeBudget: { drain: 850, abort: 0 } })
+    const result = handle(standardEvent('a', 'b'), timedContext(1000))
+    await pass(99)
+    late = 60 // the thread was busy
+    await pass(1)
+    t.strictSame(failed(await until(result)), ['b'])
+    t.strictSame(failed(await until(handle(standardEvent('c', 'd')))), [])
+    t.strictSame(starts, ['a at 0', 'c at 160', 'd at 260'])
+  },
+)
+
 for (const [what, fails] of [
   ['its inner handler throws', true],
   ['its inner handler does not wait for the records', false],
