@@ -94,6 +94,31 @@ t.test('an error before the first record starts fails the invocation', async (t)
   await t.rejects(setUp(standardEvent('a', 'x'), testContext()), { message: 'set-up failed' })
 })
 
+t.test(
+  'an error before the first record starts fails the invocation also if the inner handler catches it',
+  async (t) => {
+    const thrown = new Error('of emitWarning')
+    t.intercept(process, 'emitWarning', {
+      value() {
+        throw thrown
+      },
+    })
+    const inner = eachRecord(() => t.fail('started'))
+    const caught: unknown[] = []
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use(bounded({ timeBudget: { drain: 5000 } }))
+      .handler((event, context) =>
+        inner(event, context).catch((error) => {
+          caught.push(error)
+          return listOf()
+        }),
+      )
+    const result = handler(standardEvent('a'), timedContext(3000))
+    t.equal(await result.catch((error) => error), thrown)
+    t.ok(caught.length === 1 && caught[0] === thrown)
+  },
+)
+
 for (const [name, inner] of inners) {
   t.test(`the invocation fails if an earlier middleware cannot commit (${name})`, async (t) => {
     const steps: string[] = []

@@ -1,7 +1,7 @@
 import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
-import { type BatchHandler, boundedSqsBatch, eachRecord } from '../../src/index.ts'
+import { type BatchHandler, type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { failed, listOf, testContext, timedContext } from '../support/handlers.ts'
@@ -268,10 +268,19 @@ t.test('a record handler that runs the records of its own batch fails the invoca
 })
 
 t.test('a second run fails the invocation also if the inner handler catches its error', async (t) => {
-  const first = eachRecord(() => {})
-  const second = eachRecord(({ messageId }) => {
+  const first = eachRecord(({ messageId }) => {
     if (messageId === 'b') throw new Error('b')
   })
+  const second = eachRecord(() => {})
+  const calls: string[] = []
+  const options: BoundedSqsBatchOptions = {
+    logger: false,
+    onFailure: (failures) => {
+      calls.push('onFailure')
+      return failures
+    },
+    onSummary: () => calls.push('onSummary'),
+  }
   const handlers: BatchHandler[] = [
     async (event, context) => {
       const [report] = await Promise.allSettled([first(event, context), second(event, context)])
@@ -289,11 +298,10 @@ t.test('a second run fails the invocation also if the inner handler catches its 
     },
   ]
   for (const runTwice of handlers) {
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: false }))
-      .handler(runTwice)
+    const handler = middy().use(boundedSqsBatch(options)).handler(runTwice)
     await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: /called twice|another error/ })
   }
+  t.strictSame(calls, [], 'they are called only for a batch that responds')
 })
 
 t.test('running the records after the end of the invocation is refused', async (t) => {
