@@ -34,7 +34,7 @@ export async function toResponse(batch: Batch, failures: readonly Failure[]): Pr
 export function freezeResponse<TResponse>(response: TResponse): TResponse {
   const { batchItemFailures: list } = response as Partial<SQSBatchResponse>
   for (const entry of list ?? []) Object.freeze(entry)
-  if (list) Object.freeze(list)
+  Object.freeze(list)
   return Object.freeze(response)
 }
 

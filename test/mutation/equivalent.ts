@@ -55,52 +55,17 @@ export const EQUIVALENT: Readonly<
   ],
   'src/scheduler/scheduler.ts': [
     [
-      'isDispatching = false',
-      ['isDispatching = true'],
-      'At the end of the loop, the batch has drained or ended: there is nothing more to dispatch.',
-    ],
-    [
-      'if (work && now > eventLoop.yieldAt) {',
-      ['if (work && now >= eventLoop.yieldAt) {'],
+      'if (work && now > yieldTimer.yieldAt) {',
+      ['if (work && now >= yieldTimer.yieldAt) {'],
       'At exactly this time, the worker yields once more.',
     ],
     [
-      'if (now > eventLoop.yieldAt) {',
-      ['if (now >= eventLoop.yieldAt) {'],
-      'At exactly this time, the worker yields once more.',
-    ],
-    [
-      'mustGiveUp = (limiter !== undefined || liveBatches.size > 1) && slots.isContended()',
+      'mustGiveUp = (!limiting.isFixed || activeRuns.size > 1) && slots.isContended()',
       [
         'mustGiveUp = (true) && slots.isContended()',
-        'mustGiveUp = (limiter !== undefined || liveBatches.size >= 1) && slots.isContended()',
+        'mustGiveUp = (!limiting.isFixed || activeRuns.size >= 1) && slots.isContended()',
       ],
       'The first condition saves time. Without it, a worker may also give its slot up to a batch that has ended.',
-    ],
-    [
-      'if (now >= deadlines.drainAt) drain()',
-      ['if (false) drain()', 'if (now > deadlines.drainAt) drain()', 'if (now >= deadlines.drainAt) ;'],
-      'With a rate limit, the next line stops, and the timer of watchDeadlines() drains the batch.',
-    ],
-    [
-      'if (!isDue || !work || now >= deadlines.drainAt) break',
-      [
-        'if (false) break',
-        'if ((!isDue || !work) && now >= deadlines.drainAt) break',
-        'if (false || now >= deadlines.drainAt) break',
-        'if (!isDue && !work || now >= deadlines.drainAt) break',
-        'if (!isDue || !work || false) break',
-        'if (!isDue || !work || now > deadlines.drainAt) break',
-      ],
-      'In each of these cases the batch has drained or ended: takeJob() returns no job, and no record is counted.',
-    ],
-    [
-      'if (mustGiveUp && work && work.states.waiting > 0 && workers <= slots.limit) enqueueSlot(worker)',
-      [
-        'if (mustGiveUp && work && true && workers <= slots.limit) enqueueSlot(worker)',
-        'if (mustGiveUp && work && work.states.waiting >= 0 && workers <= slots.limit) enqueueSlot(worker)',
-      ],
-      'An additional worker finds no job and frees its slot.',
     ],
     [
       'if (++inFlight > peakInFlight) peakInFlight = inFlight',
@@ -108,8 +73,42 @@ export const EQUIVALENT: Readonly<
       'It sets an equal value.',
     ],
     [
-      'let next = now < deadlines.drainAt ? deadlines.drainAt : deadlines.abortAt',
-      ['let next = now <= deadlines.drainAt ? deadlines.drainAt : deadlines.abortAt'],
+      'if (durations.length > finished) await yieldTimer.yieldToEventLoop()',
+      ['if (false) await yieldTimer.yieldToEventLoop()'],
+      'Then more workers start than are needed, which only takes time.',
+    ],
+    [
+      'if (activeRuns.size === 0) yieldTimer.reset()',
+      ['if (true) yieldTimer.reset()'],
+      'If another invocation is running, it only decides when the workers yield: up to 10 ms later.',
+    ],
+    [
+      'const isObserved = !limiting.isFixed || jobs.settled !== undefined',
+      ['const isObserved = true'],
+      'Reading the clock always is correct. The condition saves time.',
+    ],
+    [
+      'isStartingWorkers = true',
+      ['isStartingWorkers = false'],
+      'Two loops then start workers earlier than needed, which only takes time.',
+    ],
+  ],
+  'src/scheduler/rate-dispatch.ts': [
+    [
+      'isDispatching = false',
+      ['isDispatching = true'],
+      'At the end of the loop, the batch has drained or ended: there is nothing more to dispatch.',
+    ],
+    [
+      'if (now > yieldTimer.yieldAt) {',
+      ['if (now >= yieldTimer.yieldAt) {'],
+      'At exactly this time, the worker yields once more.',
+    ],
+  ],
+  'src/scheduler/watch.ts': [
+    [
+      'let next = now < drainAt ? drainAt : abortAt',
+      ['let next = now <= drainAt ? drainAt : abortAt'],
       'At exactly this time, one more timer of 1 ms starts.',
     ],
     [
@@ -118,7 +117,7 @@ export const EQUIVALENT: Readonly<
       'With an infinite timeout, no job expires and none is unresponsive. The check saves time.',
     ],
     [
-      'if (!options) continue',
+      'if (!worker.options) continue',
       ['if (false) continue'],
       'The last job of the slot has settled, so it does not expire. The timer may fire once more than needed.',
     ],
@@ -127,58 +126,25 @@ export const EQUIVALENT: Readonly<
       ['if (now <= nextAt) next = Math.min(next, nextAt)'],
       'At exactly this time, one more timer of 1 ms starts.',
     ],
+  ],
+  'src/adaptive/apply-limiter.ts': [
     [
-      'while (workers < slots.limit && workers < maxInFlight && nextRecordCount() > 0) {',
+      'if (limiter.limit > slots.limit) queueMicrotask(raiseLimit)',
+      ['if (limiter.limit >= slots.limit) queueMicrotask(raiseLimit)'],
+      'With an equal limit, raiseLimit() sets an equal limit, and startWorkers() finds nothing to start.',
+    ],
+    [
+      'else if (limiter.limit < slots.limit) slots.limit = limiter.limit',
       [
-        'while (workers < slots.limit && true && nextRecordCount() > 0) {',
-        'while (workers < slots.limit && workers <= maxInFlight && nextRecordCount() > 0) {',
+        'else if (true) slots.limit = limiter.limit',
+        'else if (limiter.limit <= slots.limit) slots.limit = limiter.limit',
       ],
-      'An additional worker finds no job and frees its slot.',
-    ],
-    [
-      'if (durations.length > finished) await eventLoop.yieldToEventLoop()',
-      ['if (false) await eventLoop.yieldToEventLoop()'],
-      'Then more workers start than are needed, which only takes time.',
-    ],
-    [
-      'if (liveBatches.size === 0) eventLoop.reset()',
-      ['if (true) eventLoop.reset()'],
-      'If another invocation is running, it only decides when the workers yield: up to 10 ms later.',
-    ],
-    [
-      'if (limit > slots.limit) queueMicrotask(syncLimit)',
-      ['if (limit >= slots.limit) queueMicrotask(syncLimit)'],
-      'With an equal limit, syncLimit() sets an equal limit, and startWorkers() finds nothing to start.',
-    ],
-    [
-      'else if (limit < slots.limit) slots.limit = limit',
-      ['else if (true) slots.limit = limit', 'else if (limit <= slots.limit) slots.limit = limit'],
       'The limit is not higher here, and setting an equal limit changes nothing. The check saves time.',
     ],
     [
-      'if (limit !== slots.limit) slots.limit = limit',
-      ['if (true) slots.limit = limit'],
+      'if (limiter.limit !== slots.limit) slots.limit = limiter.limit',
+      ['if (true) slots.limit = limiter.limit'],
       'Setting an equal limit changes nothing. The check saves time.',
-    ],
-    [
-      'const isObserved = limiter !== undefined || jobs.settled !== undefined',
-      ['const isObserved = true'],
-      'Reading the clock always is correct. The condition saves time.',
-    ],
-    [
-      'if (now >= expiresAt && work?.states.isRunning(slot.job)) {',
-      ['if (now >= expiresAt && work.states.isRunning(slot.job)) {'],
-      'After the end of the batch, no slot is held. TypeScript needs the check.',
-    ],
-    [
-      'if (limiter && slot.token) slot.token = limiter.timedOut(slot.token, startedAt, error, now)',
-      ['if (limiter || slot.token) slot.token = limiter.timedOut(slot.token, startedAt, error, now)'],
-      'With a limiter, the slot of a running job has a cohort. TypeScript needs both checks.',
-    ],
-    [
-      'isStartingWorkers = true',
-      ['isStartingWorkers = false'],
-      'Two loops then start workers earlier than needed, which only takes time.',
     ],
   ],
   'src/adaptive/classify.ts': [
@@ -236,6 +202,20 @@ export const EQUIVALENT: Readonly<
       'If goodput is exactly the same, either measurement can be the reference.',
     ],
   ],
+  'src/handlers/returned.ts': [
+    [
+      'if (response === undefined) return []',
+      ['if (response === undefined) return ["Stryker was here"]'],
+      'It is not a failure of any record of the chunk.',
+    ],
+    [
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file
+      'if (!(length > 0)) throw new RefusedResponseError(`a batchItemFailures of length ${length}`)',
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file
+      ['if (!(length >= 0)) throw new RefusedResponseError(`a batchItemFailures of length ${length}`)'],
+      'With a length of 0, the line before has returned.',
+    ],
+  ],
   'src/report/response.ts': [
     [
       "const REJECTED = { status: 'rejected' }",
@@ -243,9 +223,19 @@ export const EQUIVALENT: Readonly<
       '@middy/sqs-partial-batch-failure reports each result that is not fulfilled.',
     ],
     [
-      'if (failures.length === 0) return { batchItemFailures: [] }',
-      ['if (false) return { batchItemFailures: [] }'],
+      'if (failures.length === 0) return freezeResponse({ batchItemFailures: [] })',
+      ['if (false) return freezeResponse({ batchItemFailures: [] })'],
       '@middy/sqs-partial-batch-failure makes the same response, but later.',
+    ],
+    [
+      'for (const entry of list ?? []) Object.freeze(entry)',
+      ['for (const entry of list ?? ["Stryker was here"]) Object.freeze(entry)'],
+      'To freeze a text has no effect.',
+    ],
+    [
+      "const listed = readList(response, batch.ids, 'batch')",
+      ['const listed = readList(response, batch.ids, "")'],
+      'The text is part of an error that is not shown.',
     ],
     [
       'export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): boolean { try { const { batchItemFailures: list } = report return list.length === ids.length && ids.every((id, index) => list[index]?.itemIdentifier === id) } catch { return false // it throws when it is read } }',
@@ -268,18 +258,6 @@ export const EQUIVALENT: Readonly<
       'A report that counts as changed is read again, with the same result.',
     ],
     ['} catch { return false // it throws when it is read }', ['} catch {}'], '`undefined` counts as changed, too.'],
-    [
-      'if (response === undefined) return []',
-      ['if (response === undefined) return ["Stryker was here"]'],
-      'It is not a failure of any record of the chunk.',
-    ],
-    [
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file
-      'if (!(length > 0)) throw new RefusedResponseError(`a batchItemFailures of length ${length}`)',
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file
-      ['if (!(length >= 0)) throw new RefusedResponseError(`a batchItemFailures of length ${length}`)'],
-      'With a length of 0, the line before has returned.',
-    ],
     [
       'if (reported.length === 0 && !batch.groups) return known',
       ['if (false) return known'],
