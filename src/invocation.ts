@@ -24,7 +24,7 @@ import { safely } from './shared/safely.ts'
 import type { Batch } from './sqs-event.ts'
 import type { BatchTrace } from './types.ts'
 
-/** Milliseconds before the timeout from which on a response may come from Middy's early timeout, by default 5 ms. */
+/** In the last milliseconds before the timeout, a response may be that of Middy's early timeout (5 ms by default). */
 const EARLY_TIMEOUT = 20
 
 /**
@@ -75,8 +75,8 @@ export function createInvocation(
   const trace: BatchTrace = { event: batch.event, context }
   const tracedOutcome = traceBatch(trace) // settling it ends the trace; `undefined` without subscribers
   /**
-   * The function's timeout, on the clock of `performance.now()`. Not read again: after the timeout, `timeLeft()` returns
-   * `Infinity`, as if there were no timeout.
+   * The function's timeout, on the clock of `performance.now()`. Read now and in `start()`, and not later: after the
+   * timeout, `timeLeft()` returns `Infinity`.
    */
   let timeoutAt = performance.now() + timeLeft(context)
   let canRun = true // `false` from the call of `run()`, and after the end
@@ -90,7 +90,7 @@ export function createInvocation(
 
   const run: RunBatch = async (createJobs, handler, context, signal) => {
     if (!canRun) {
-      // A second call may mean that the first results were not good. After the end, nobody would receive the results.
+      // The caller of a second run may have discarded the first results. After the end, nobody would receive them.
       fatal ??= {
         error: new TypeError(
           'The handler of eachRecord() or eachChunk() was called twice for one batch, or after its invocation had ended. ' +
@@ -117,8 +117,8 @@ export function createInvocation(
     const running = schedule(jobs, deadlines(settings, size, jobs.count, remainingTime(), now))
     return {
       schedule: running,
-      // `[]`, because the inner handler has not reported anything yet. On a FIFO queue, `mergeReported()` blocks the
-      // later records of a chunk in which one failed, and sorts. On a standard queue, it changes nothing.
+      // Only for chunks of a FIFO queue: blocks the records after a failed one, and sorts. `[]`, because the inner handler
+      // has not reported anything yet.
       failures: running.done.then((failures) => mergeReported(batch, jobs.failedRecords(failures), [])),
       signal,
     }

@@ -41,7 +41,7 @@ interface State {
   phase: 'running' | 'received' | 'concluding' | 'responded' | 'failed'
   event: unknown
   response: unknown
-  /** `request.error` when the response was set to `undefined`. A middleware can set it without throwing. */
+  /** What `request.error` was when the response was set to `undefined`. A middleware can set it without throwing. */
   oldError: unknown
   /** Whether our `onError` has run. */
   hasError: boolean
@@ -67,8 +67,7 @@ const GUARDS = {
       const isGuarded = state.phase === 'running' || state.phase === 'received'
       if (isGuarded && event !== state.event) {
         throw new TypeError(
-          'A later middleware replaced request.event. Change its records in place, or move the middleware before ' +
-            'boundedSqsBatch()',
+          'A later middleware replaced request.event. Change its records in place, or move it before boundedSqsBatch()',
         )
       }
       state.event = event
@@ -79,8 +78,8 @@ const GUARDS = {
     get(this: GuardedRequest): unknown {
       const { phase, response } = this[STATE]
       if (phase !== 'failed') return response
-      // If this returns `undefined` after an error, Middy throws that error. Otherwise it would respond with `undefined`,
-      // which is a success for Lambda.
+      // Middy throws `request.error` if the response is `undefined`. Without an error, it would respond with `undefined`,
+      // and Lambda would delete the batch.
       if (hasError(this) && !('earlyResponse' in this)) return undefined
       throw this.error ?? removedError()
     },
@@ -93,7 +92,7 @@ const GUARDS = {
         // response, the getter throws. If something has thrown, Middy deletes it.
         if (state.phase === 'responded') this.earlyResponse = undefined
         fail(this)
-        // Not only in our `onError`: Middy does not call it if a later `onError` hook throws or responds.
+        // Here, because Middy skips our `onError` if a later `onError` hook throws or responds.
         queueMicrotask(() => hasError(this) && state.invocation?.traceError(this.error))
       } else if (hasError(this)) return
       else if ('earlyResponse' in this) throw responseError(state.phase)
@@ -144,7 +143,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): Middleware {
 
   function boundedSqsBatchBefore(request: Request): void {
     refuseReplacedPromise()
-    if (request[STATE]) throw new TypeError('boundedSqsBatch() is used twice: use it once')
+    if (request[STATE]) throw new TypeError('boundedSqsBatch() is used twice')
     const state = guard(request)
     refuseDurableContext(request.context)
     const batch = checkSqsEvent(request.event)
@@ -213,11 +212,11 @@ function removedError(): TypeError {
   )
 }
 
-/** Middy skips the other hooks after an early response: ours, or those that complete the batch. */
+/** After an early response, Middy skips the other hooks: ours, or those that complete the batch. */
 function responseError(phase: State['phase']): TypeError {
   return new TypeError(
     phase === 'responded'
-      ? 'A middleware returned a value from after. Set request.response instead, with all failures'
+      ? 'A middleware returned a value from after. Set request.response instead'
       : 'A later middleware responded. Make boundedSqsBatch() the last .use()',
   )
 }

@@ -106,8 +106,8 @@ export function deadlines(
 
 /**
  * Milliseconds until the function's timeout. `Infinity` if the context has no usable value: then there is no time
- * budget. Lambda stops a function at its timeout, so only a context made by hand has 0 or less. On Managed Instances,
- * Lambda does not stop it: there, 0 or less means that the time is over, and this function returns 0.
+ * budget. If the value is 0 or less, this returns 0 on Managed Instances, where the time is over. Elsewhere, the context
+ * was made by hand, and this returns `Infinity`.
  */
 export function timeLeft(context: unknown): number {
   const left: unknown = safely(() => (context as Context).getRemainingTimeInMillis())

@@ -1,7 +1,8 @@
 import type { RecordOptions } from '../types.ts'
 
 /**
- * Aborts the signal of a job. If the signal is read for the first time later, it is already aborted. Does not throw.
+ * Aborts the signal of a job. A signal that is first read after this call is aborted from the beginning. Does not
+ * throw.
  *
  * A function and not a method: handlers receive the options and must not be able to abort their signal. Assigned in the
  * class, because only code in the class can read its private fields.

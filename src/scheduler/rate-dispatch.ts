@@ -20,7 +20,7 @@ export interface DispatchedBatch {
 export interface RateDispatch {
   /** Call it when a job may be ready. */
   dispatch(): void
-  /** No more jobs of the batch start. */
+  /** Removes the batch from the queue of the rate limit. Call it when no more jobs may start. */
   leave(): void
 }
 
@@ -63,15 +63,15 @@ export function createRateDispatch(
         isDue = false // the next job has more records now, or another invocation has started some: wait again
         continue
       }
-      const job = batch.takeJob(now) // `undefined` if the drain deadline is over
+      const job = batch.takeJob(now) // `undefined` if no job is ready or may start
       const running = job === undefined ? undefined : batch.runJob(worker, job, now)
       isDispatching = false
-      // The records are counted after their handler has started. If they were counted before it, and the process
-      // paused in between, the next records could start too soon.
+      // Counts all records of the job, and only now. If the process paused between counting and starting, the next
+      // records could start too soon.
       rateLimit.countStarts(job === undefined ? 0 : recordCount)
       dispatch()
       await running
-      return dispatch() // the next job of a FIFO group may be ready now
+      return dispatch() // the next job of a FIFO group may be ready now; does nothing if another worker already waits
     }
     isDispatching = false
   }

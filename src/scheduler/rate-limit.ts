@@ -5,8 +5,8 @@ import type { RateLimitOption } from '../types.ts'
 export interface RateLimit {
   /**
    * Resolves with `true` when this invocation is the first in the queue and its next job may start. The caller then
-   * calls `mayStart()`, starts the job and calls `countStarts()`, which lets the next invocation continue. If the job
-   * must not start, the caller waits again or calls `leave()`. An invocation is in the queue once, so a large batch
+   * calls `mayStart()`, starts the job and calls `countStarts()`, which lets the next invocation continue. If no job
+   * starts, the caller waits again, calls `countStarts(0)` or calls `leave()`. An invocation is in the queue once, so a large batch
    * does not delay a small one.
    *
    * @param nextCount returns how many records would start now. With 0, no job is ready and the invocation does not wait
@@ -26,7 +26,7 @@ export interface RateLimit {
 
 /**
  * Does not use p-queue's strict interval, which counts tasks. It would count a chunk of 25 records as one. It would
- * also count a task that waits for a record that never becomes ready.
+ * also count a task whose record never starts, for example because its message group is blocked.
  */
 export function createRateLimit({ limit, interval }: RateLimitOption): RateLimit {
   const starts: number[] = [] // a ring: when each of the last `limit` records started

@@ -21,7 +21,7 @@ export interface Jobs {
   run(job: number, options: RecordOptions): unknown
   /** The records of a job, by their position in the batch. The rate limit counts them. */
   recordsIn(job: number): readonly number[]
-  /** How often each record has been received. `undefined` for chunks: their handler does not receive it. */
+  /** How often the record of each job has been received. `undefined` for chunks. */
   readonly receiveCounts?: readonly number[]
   /** Is called with the result of each job that was started. */
   readonly settled?: ((job: number, result: PromiseSettledResult<undefined>) => void) | undefined
@@ -91,7 +91,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     let isStartingWorkers = false
     let watching: Watch | undefined
     const run = limiting.bind(startWorkers)
-    // Only with a rate limit, which other code starts jobs for.
+    // With a rate limit, `rateDispatch` starts the jobs, and `startWorkers()` does nothing.
     const rateDispatch =
       rateLimit &&
       createRateDispatch({ nextRecordCount, enqueue, free, takeJob, runJob, isOver }, rateLimit, slots, yieldTimer)
@@ -136,7 +136,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       while (!mustGiveUp) {
         if (work && now > yieldTimer.yieldAt) {
           await yieldTimer.yieldToEventLoop()
-          // Not `isContended`: if other workers wait for a slot, this worker first runs a job.
+          // Only if the limit has become smaller. If other workers just wait for a slot, this one first runs a job.
           mustGiveUp = slots.isOverLimit()
           now = performance.now()
           continue
@@ -153,7 +153,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
           result = rejected(error)
         }
         now = finishJob(worker, result)
-        // With a fixed limit and no other run, a worker that waits for a slot has no jobs. Its batch may have ended.
+        // With a fixed limit and no other run, the workers that wait for a slot belong to batches that have ended.
         mustGiveUp = (!limiting.isFixed || activeRuns.size > 1) && slots.isContended()
       }
       // If the limit has become smaller, the batch may have more workers than there are slots.
@@ -266,8 +266,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     }
 
     /**
-     * Starts workers one after another, because a worker costs as much as ten records. A record that finishes within
-     * two microtasks does not wait for I/O. One worker is then enough until the event loop continues.
+     * Starts workers one after another, because a worker costs as much as ten records. If a record has finished after
+     * two microtasks, its handler does no I/O. More workers would not help, so this waits for the event loop.
      */
     async function startWorkers(): Promise<void> {
       if (rateDispatch || isStartingWorkers) return
@@ -279,7 +279,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
         await null
         await null
         if (durations.length > finished) await yieldTimer.yieldToEventLoop()
-        // Not earlier: the first worker checks the clock itself, and may finish the batch first.
+        // Only now, because a batch that the first worker has finished needs no timer.
         if (work) watching ??= startWatch()
       }
       isStartingWorkers = false

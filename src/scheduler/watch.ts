@@ -96,8 +96,8 @@ export function createWatches(recordTimeout: number, limit: () => number) {
     }
 
     watched.add(batch)
-    // A timer and not a call: the promises of handlers that have finished settle before it, so their records are not
-    // reported as timed out.
+    // The first check runs in a timer. Handlers that have finished settle before it, so their records do not count as
+    // timed out.
     let timer = startTimer(check, 0)
     return { check, stop }
   }

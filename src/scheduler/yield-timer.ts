@@ -5,7 +5,7 @@ const MAX_TIME_WITHOUT_YIELD = 10
 
 /** Yields to the event loop while handlers use the CPU, so timers and other invocations can run. */
 export interface YieldTimer {
-  /** Counts from now, as if there were a yield. Call it if no other invocation is running. */
+  /** Starts the 10 ms again. Call it if no other invocation is running. */
   reset(): void
   /** Code that starts jobs yields after this time, on the clock of `performance.now()`. */
   readonly yieldAt: number

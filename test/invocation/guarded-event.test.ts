@@ -12,8 +12,7 @@ type Request = middy.Request<SQSEvent, SQSBatchResponse>
 const REPLACED = {
   name: 'TypeError',
   message:
-    'A later middleware replaced request.event. Change its records in place, or move the middleware before ' +
-    'boundedSqsBatch()',
+    'A later middleware replaced request.event. Change its records in place, or move it before boundedSqsBatch()',
 }
 
 /** Counts the records that start, in each of the three kinds of inner handlers. */

@@ -19,7 +19,7 @@ const INCOMPLETE = {
 }
 const RETURNED = {
   name: 'TypeError',
-  message: 'A middleware returned a value from after. Set request.response instead, with all failures',
+  message: 'A middleware returned a value from after. Set request.response instead',
 }
 const LATER = {
   name: 'TypeError',
