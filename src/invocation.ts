@@ -8,11 +8,11 @@ import { type CallbackTime, callOnSummary } from './report/callbacks.ts'
 import { handleFailures } from './report/failure-handlers.ts'
 import { logCallback, logFailures, logRedelivery } from './report/failure-log.ts'
 import {
-  assertReportsAll,
   freezeResponse,
   idsOf,
   isUnchanged,
   mergeReported,
+  readReplacement,
   toReport,
   toResponse,
 } from './report/response.ts'
@@ -35,7 +35,8 @@ export interface Invocation {
   /** Runs a handler on every record and returns the report. The inner handler calls it. */
   readonly run: RunBatch
   /**
-   * Reads what the inner handler returned, and freezes it. A later change in place could hide a failure.
+   * Reads what the inner handler returned. A later middleware can change it in place, so `conclude()` reads it again, and
+   * takes the failures of both.
    *
    * @throws {TypeError} that says what was received and what to return
    */
@@ -43,11 +44,14 @@ export interface Invocation {
   /** Makes the response from what the inner handler returned. */
   conclude(): Promise<SQSBatchResponse>
   /**
-   * Checks a response that a middleware sets after `conclude()`, and freezes it.
+   * Reads a response that a middleware sets after `conclude()`.
    *
+   * @returns a new response with the same ids, because the given object can change later
    * @throws {TypeError} unless it lists at least the failures of this invocation
    */
-  acceptReplacement(response: unknown): void
+  acceptReplacement(response: unknown): SQSBatchResponse
+  /** @throws the error that fails the invocation, even if the inner handler caught it */
+  assertNotFatal(): void
   /** Ends the invocation without a response. Does not throw. */
   fail(): void
   /** Publishes the error of a failed invocation to the tracing channel. Does not throw. */
@@ -56,7 +60,7 @@ export interface Invocation {
 
 /** What the invocation knows once its records have started. */
 interface Started {
-  readonly schedule: JobRun
+  readonly jobRun: JobRun
   /** Resolves with every failed record, in record order, when all records have a result. */
   readonly failures: Promise<readonly Failure[]>
   /** Middy's abort signal. `undefined` if the inner handler did not pass it on. */
@@ -83,6 +87,7 @@ export function createInvocation(
   let started: Started | undefined
   /** The failures that the inner handler reported. `undefined` until it has returned. */
   let reported: readonly Failure[] | undefined
+  let readReported: (() => readonly Failure[]) | undefined
   /** The failures in the response. */
   let remaining: readonly Failure[] = []
   /** An error that fails the invocation, even if the inner handler caught it. */
@@ -100,12 +105,7 @@ export function createInvocation(
       throw fatal.error
     }
     canRun = false // set before any record handler runs, because a record handler could call `run()` again
-    try {
-      started = start(traceJobs(createJobs(batch, handler, settings), batch, trace), context, signal)
-    } catch (error) {
-      fatal = { error } // no record was started
-      throw error
-    }
+    started = start(traceJobs(createJobs(batch, handler, settings), batch, trace), context, signal)
     const ids = idsOf(batch, await started.failures)
     started.givenReport = { response: toReport(ids), ids }
     return started.givenReport.response
@@ -116,7 +116,7 @@ export function createInvocation(
     timeoutAt = Math.min(timeoutAt, now + timeLeft(context))
     const running = schedule(jobs, deadlines(settings, size, jobs.count, remainingTime(), now))
     return {
-      schedule: running,
+      jobRun: running,
       // Only for chunks of a FIFO queue: blocks the records after a failed one, and sorts. `[]`, because the inner handler
       // has not reported anything yet.
       failures: running.done.then((failures) => mergeReported(batch, jobs.failedRecords(failures), [])),
@@ -125,23 +125,25 @@ export function createInvocation(
   }
 
   function receive(returned: unknown): void {
-    const report = started?.givenReport
     if (isEarlyTimeout(returned)) {
       throw new TypeError(
         'timeoutEarlyResponse responded, which would delete unfinished messages: let it throw. Your inner handler must ' +
           'pass its third argument to eachRecord(), or respond 20 ms before the timeout',
       )
     }
-    // The inner handler may have added ids to the report, even if it then returned something else.
-    const added = !report || isUnchanged(report.response, report.ids) ? [] : readBatchResult(report.response, batch)
-    reported = report && returned === report.response ? added : [...added, ...readBatchResult(returned, batch)]
-    freezeResponse(returned)
+    readReported = () => {
+      const report = started?.givenReport
+      // The inner handler may have added ids to the report, even if it then returned something else.
+      const added = !report || isUnchanged(report.response, report.ids) ? [] : readBatchResult(report.response, batch)
+      return report && returned === report.response ? added : [...added, ...readBatchResult(returned, batch)]
+    }
+    reported = readReported()
   }
 
   /** Whether the response comes from Middy's early timeout, and not from the inner handler. */
   function isEarlyTimeout(returned: unknown): boolean {
-    if (started && returned === started.givenReport?.response) return false
-    return started?.signal?.aborted ?? timeoutAt - performance.now() <= EARLY_TIMEOUT
+    if (started?.signal?.aborted) return true
+    return timeoutAt - performance.now() <= EARLY_TIMEOUT && returned !== started?.givenReport?.response
   }
 
   /**
@@ -150,7 +152,7 @@ export function createInvocation(
    */
   function end(): void {
     canRun = false
-    started?.schedule.end()
+    started?.jobRun.end()
   }
 
   async function collectFailures(): Promise<readonly Failure[]> {
@@ -160,8 +162,9 @@ export function createInvocation(
   async function conclude(): Promise<SQSBatchResponse> {
     end()
     assertNotFatal()
+    reported = [...(reported ?? []), ...(readReported?.() ?? [])]
     const response = await respond(await collectFailures())
-    assertNotFatal() // `run()` may have been called in the meantime
+    assertNotFatal() // `run()` may have been called meanwhile
     return response
   }
 
@@ -176,7 +179,7 @@ export function createInvocation(
       const log = (error: unknown) => logCallback(logger, 'onFailure', error)
       remaining = await handleFailures(failureHandlers, batch, failures, context, callbackTime(), log)
     }
-    const summary = () => summarize(size, failures, remaining.length, started?.schedule, remainingTime())
+    const summary = () => summarize(size, failures, remaining.length, started?.jobRun, remainingTime())
     if (tracedOutcome) safely(() => Reflect.set(trace, 'summary', summary()))
     logFailures(logger, batch, failures, summary)
     if (onSummary) {
@@ -192,9 +195,8 @@ export function createInvocation(
     return response
   }
 
-  function acceptReplacement(response: unknown): void {
-    assertReportsAll(response, batch, remaining)
-    freezeResponse(response)
+  function acceptReplacement(response: unknown): SQSBatchResponse {
+    return freezeResponse(toReport(readReplacement(response, batch, remaining)))
   }
 
   function fail(): void {
@@ -216,5 +218,13 @@ export function createInvocation(
     return { left, reserve: responseReserve(settings.cpuShare, size, left) }
   }
 
-  return { run, receive, conclude, acceptReplacement, fail, traceError: (error) => tracedOutcome?.reject(error) }
+  return {
+    run,
+    receive,
+    conclude,
+    acceptReplacement,
+    assertNotFatal,
+    fail,
+    traceError: (error) => tracedOutcome?.reject(error),
+  }
 }

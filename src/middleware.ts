@@ -10,6 +10,7 @@ import { fitDescriptors } from './scheduler/descriptors.ts'
 import { createRateLimit } from './scheduler/rate-limit.ts'
 import { createScheduler, type Limits } from './scheduler/scheduler.ts'
 import { isObject } from './shared/describe.ts'
+import { safely } from './shared/safely.ts'
 import { checkSqsEvent } from './sqs-event.ts'
 import type { BoundedSqsBatchOptions } from './types.ts'
 
@@ -34,24 +35,22 @@ interface State {
   /**
    * - `running`: the inner handler has not responded yet
    * - `received`: it has
-   * - `concluding`: our `after` makes the response
    * - `responded`: the response is ours. A middleware can only add failures to it
    * - `failed`: the response was set to `undefined`. Middy does this when something throws
    */
-  phase: 'running' | 'received' | 'concluding' | 'responded' | 'failed'
+  phase: 'running' | 'received' | 'responded' | 'failed'
   event: unknown
   response: unknown
-  /** What `request.error` was when the response was set to `undefined`. A middleware can set it without throwing. */
-  oldError: unknown
-  /** Whether our `onError` has run. */
+  error: unknown
+  /** Whether something has thrown. Middy sets the response to `undefined`, and then the error. */
   hasError: boolean
   /** `undefined` if there is no valid event. */
   invocation: Invocation | undefined
 }
 
 /**
- * The properties `request.event` and `request.response`. They keep other middlewares from replacing the event before
- * our `after`, and from replacing the response or an error by a response that lists fewer failures.
+ * The properties `request.event`, `request.response` and `request.error`. They keep other middlewares from replacing the
+ * event before our `after`, and from replacing the response or an error by a response that lists fewer failures.
  *
  * All requests share these functions, because V8 makes a hidden class for each new pair. The properties exist already,
  * so they stay enumerable.
@@ -76,34 +75,44 @@ const GUARDS = {
   response: {
     configurable: false,
     get(this: GuardedRequest): unknown {
-      const { phase, response } = this[STATE]
+      const { phase, response, error, hasError, invocation } = this[STATE]
+      if (phase === 'responded') invocation?.assertNotFatal() // Middy reads the response last
       if (phase !== 'failed') return response
       // Middy throws `request.error` if the response is `undefined`. Without an error, it would respond with `undefined`,
       // and Lambda would delete the batch.
-      if (hasError(this) && !('earlyResponse' in this)) return undefined
-      throw this.error ?? removedError()
+      if (hasError && !('earlyResponse' in this)) return undefined
+      throw error ?? removedError()
     },
     set(this: GuardedRequest, response: unknown): void {
       const state = this[STATE]
       // Must not throw for `undefined`, because Middy sets it when something has thrown. What an `onError` hook sets
       // afterwards is ignored.
       if (response === undefined) {
-        // After our `after`, nothing throws if a hook removes the response and sets `request.error`. With an early
-        // response, the getter throws. If something has thrown, Middy deletes it.
+        // After our `after`, a hook can remove the response without throwing. Middy then sees this early response, and
+        // the getter throws. If something has thrown, Middy deletes it.
         if (state.phase === 'responded') this.earlyResponse = undefined
-        fail(this)
-        // Here, because Middy skips our `onError` if a later `onError` hook throws or responds.
-        queueMicrotask(() => hasError(this) && state.invocation?.traceError(this.error))
-      } else if (hasError(this)) return
+        fail(state)
+      } else if (state.hasError) return
       else if ('earlyResponse' in this) throw responseError(state.phase)
       else if (state.phase === 'running') {
         state.invocation?.receive(response)
         state.phase = 'received'
         state.response = response
-      } else if (state.phase === 'responded') {
-        state.invocation?.acceptReplacement(response)
-        state.response = response
-      } else if (state.phase !== 'failed') throw responseError(state.phase)
+      } else if (state.phase === 'responded') state.response = state.invocation?.acceptReplacement(response)
+      else if (state.phase !== 'failed') throw responseError(state.phase)
+    },
+  },
+  error: {
+    configurable: false,
+    get(this: GuardedRequest): unknown {
+      return this[STATE].error
+    },
+    set(this: GuardedRequest, error: unknown): void {
+      const state = this[STATE]
+      state.error = error
+      if (state.phase !== 'failed') return // a middleware has set it without throwing
+      state.hasError = true
+      state.invocation?.traceError(error)
     },
   },
 }
@@ -160,24 +169,19 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): Middleware {
 
   /** Synchronous, and never throws: Middy would skip the `onError` hooks of earlier middlewares, such as a rollback. */
   function boundedSqsBatchOnError(request: Request): void {
-    const state = request[STATE] ?? guard(request) // `before` did not run if an earlier middleware threw
+    // `before` did not run if an earlier middleware threw.
+    const state = request[STATE] ?? safely(() => guard(request))
+    if (!state) return // another middleware has sealed the request
     state.hasError = true
-    fail(request as GuardedRequest)
+    fail(state)
   }
 
   return { before: boundedSqsBatchBefore, after: boundedSqsBatchAfter, onError: boundedSqsBatchOnError }
 }
 
 function guard(request: Request): State {
-  const { event } = request
-  const state: State = {
-    phase: 'running',
-    event,
-    response: undefined,
-    oldError: undefined,
-    hasError: false,
-    invocation: undefined,
-  }
+  const { event, error } = request
+  const state: State = { phase: 'running', event, response: undefined, error, hasError: false, invocation: undefined }
   request[STATE] = state
   Object.defineProperties(request, GUARDS)
   return state
@@ -189,26 +193,19 @@ async function conclude(state: State): Promise<void> {
     if (state.response === undefined) invocation.receive(undefined) // throws: the inner handler returned nothing
     throw removedError()
   }
-  state.phase = 'concluding'
   state.response = await invocation.conclude()
   state.phase = 'responded'
 }
 
-function fail({ error, [STATE]: state }: GuardedRequest): void {
+function fail(state: State): void {
   if (state.phase === 'failed') return
   state.phase = 'failed'
-  state.oldError = error
   state.invocation?.fail()
-}
-
-/** Whether the invocation has failed. Middy sets the response to `undefined` before it sets the error. */
-function hasError({ error, [STATE]: state }: GuardedRequest): boolean {
-  return state.phase === 'failed' && (state.hasError || error !== state.oldError)
 }
 
 function removedError(): TypeError {
   return new TypeError(
-    'request.response is undefined. Return a report from the inner handler, and keep it in middlewares',
+    'request.response is undefined. Return a report in the inner handler, and keep it in middlewares',
   )
 }
 
@@ -227,7 +224,7 @@ function responseError(phase: State['phase']): TypeError {
 function refuseReplacedPromise(): void {
   if (nativePromise instanceof Promise) return
   throw new TypeError(
-    'Something has replaced the global Promise, so Middy does not await hooks. Remove it, for example Bluebird or zone.js',
+    'Something has replaced the global Promise, so Middy does not await hooks. Remove it (Bluebird, zone.js)',
   )
 }
 

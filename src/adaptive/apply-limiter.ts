@@ -38,7 +38,7 @@ export function applyLimiter(limiter: Limiter, slots: Slots, startWorkers: () =>
     },
     timedOut(worker, error, now) {
       if (worker.token) worker.token = limiter.timedOut(worker.token, worker.startedAt, error, now)
-      applyLimit()
+      queueMicrotask(applyLimit) // after all jobs that time out now
     },
     ended: (worker, now) => end(worker, now, undefined),
     bind: (run) => AsyncLocalStorage.bind(run),

@@ -3,6 +3,7 @@ import type { SQSBatchResponse } from 'aws-lambda'
 import { RecordBlockedError } from '../errors.ts'
 import type { Failure } from '../handlers/jobs.ts'
 import { readList } from '../handlers/returned.ts'
+import { safely } from '../shared/safely.ts'
 import type { Batch } from '../sqs-event.ts'
 
 // @middy/sqs-partial-batch-failure makes the response, so that it is the same for users who come from that package.
@@ -31,10 +32,9 @@ export async function toResponse(batch: Batch, failures: readonly Failure[]): Pr
  * Freezes a response with its list and the entries: if another middleware removed or changed a failure, Lambda would
  * delete the message.
  */
-export function freezeResponse<TResponse>(response: TResponse): TResponse {
-  const { batchItemFailures: list } = response as Partial<SQSBatchResponse>
-  for (const entry of list ?? []) Object.freeze(entry)
-  Object.freeze(list)
+export function freezeResponse(response: SQSBatchResponse): SQSBatchResponse {
+  for (const entry of response.batchItemFailures) Object.freeze(entry)
+  Object.freeze(response.batchItemFailures)
   return Object.freeze(response)
 }
 
@@ -54,17 +54,17 @@ export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): b
 }
 
 /**
- * Checks a response that a middleware sets in place of the one with these failures. It may list more failures. On a FIFO
+ * Reads a response that a middleware sets in place of the one with these failures. It may list more failures. On a FIFO
  * queue, it must then also list the records that follow them in their groups.
  *
+ * @returns the listed ids, in record order
  * @throws {TypeError} unless it is a list with at least these failures
  */
-export function assertReportsAll(response: unknown, batch: Batch, failures: readonly Failure[]): void {
-  try {
-    const listed = readList(response, batch.ids, 'batch')
-    const listedIds = new Set(idsOf(batch, listed))
-    if (idsOf(batch, mergeReported(batch, failures, listed)).every((id) => listedIds.has(id))) return
-  } catch {} // it is not a list of failures
+export function readReplacement(response: unknown, batch: Batch, failures: readonly Failure[]): readonly string[] {
+  const listed = safely(() => readList(response, batch.ids, 'batch'))
+  const ids = listed && idsOf(batch, listed)
+  // The merged list has all of these ids, so with the same length nothing is missing.
+  if (ids?.length === idsOf(batch, mergeReported(batch, failures, listed ?? [])).length) return ids
   throw new TypeError(
     'A middleware set a response without all failures of boundedSqsBatch(). Keep its batchItemFailures, and on a FIFO ' +
       'queue also add the later records of a group',

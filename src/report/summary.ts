@@ -13,12 +13,12 @@ export function summarize(
   records: number,
   failures: readonly Failure[],
   reported: number,
-  schedule: JobRun | undefined,
+  jobRun: JobRun | undefined,
   timeLeft: number,
 ): BatchSummary {
   const outcomes = { failed: 0, timedOut: 0, aborted: 0, blocked: 0, notStarted: 0 }
   const outcome = memoizeOne(outcomeOf)
-  const limiter = schedule?.limiter
+  const limiter = jobRun?.limiter
   for (const { reason } of failures) outcomes[outcome(reason) ?? 'failed']++
   return {
     records,
@@ -26,8 +26,8 @@ export function summarize(
     ...outcomes,
     handled: failures.length - reported,
     reported,
-    durations: percentilesOf(Float64Array.from(schedule?.durations ?? []).sort()),
-    peakInFlight: schedule?.peakInFlight() ?? 0,
+    durations: percentilesOf(Float64Array.from(jobRun?.durations ?? []).sort()),
+    peakInFlight: jobRun?.peakInFlight() ?? 0,
     timeLeft: timeLeft < Infinity ? timeLeft : undefined,
     ...(limiter && { concurrency: { limit: limiter.limit, reason: limiter.reason } }),
   }

@@ -61,7 +61,7 @@ export function responseReserve(share: number, records: number, left: number): n
 /** Milliseconds before the function's timeout at which the batch ends by default. Failure handlers need CPU time, too. */
 function abortReserve(share: number, end: number, left: number, handlers: readonly FailureHandler[]): number {
   if (handlers.length === 0) return Math.max(Math.min(250, 0.05 * left), Math.min(end, 0.5 * left))
-  const coldClient = handlers.some((handler) => completed.has(handler)) ? 0 : COLD_CLIENT / share
+  const coldClient = handlers.every((handler) => completed.has(handler)) ? 0 : COLD_CLIENT / share
   return Math.max(Math.min(2000, 0.2 * left), Math.min(1.75 * end + coldClient, 0.75 * left))
 }
 

@@ -3,12 +3,12 @@ import type { Slots } from './slots.ts'
 import type { Worker } from './worker.ts'
 import type { YieldTimer } from './yield-timer.ts'
 
-/** What the dispatch does with a batch. */
-export interface DispatchedBatch {
+/** The jobs of one invocation, as the dispatch sees them. */
+export interface DispatchedRun {
   /** How many records the next job that is ready has; 0 if none is ready. */
   nextRecordCount(): number
-  /** Calls `run` when there is a free slot. Call `free()` when the slot is no longer needed. */
-  enqueue(run: (worker: Worker) => void): void
+  /** Calls `start` when there is a free slot. Call `free()` when the slot is no longer needed. */
+  enqueue(start: (worker: Worker) => void): void
   free(worker: Worker): void
   /** Takes a job that is ready. `undefined` if none is, or if no more jobs may start. */
   takeJob(now: number): number | undefined
@@ -25,7 +25,7 @@ export interface RateDispatch {
 }
 
 export function createRateDispatch(
-  batch: DispatchedBatch,
+  run: DispatchedRun,
   rateLimit: RateLimit,
   slots: Slots,
   yieldTimer: YieldTimer,
@@ -37,34 +37,34 @@ export function createRateDispatch(
    * invocations could use.
    */
   function dispatch(): void {
-    if (isDispatching || batch.nextRecordCount() === 0) return
+    if (isDispatching || run.nextRecordCount() === 0) return
     isDispatching = true
-    batch.enqueue((worker) => void runWhenDue(worker).then(() => batch.free(worker)))
+    run.enqueue((worker) => void runWhenDue(worker).then(() => run.free(worker)))
   }
 
   async function runWhenDue(worker: Worker): Promise<void> {
     let isDue = false
-    while (!batch.isOver()) {
-      isDue ||= await rateLimit.waitUntilDue(self, batch.nextRecordCount)
+    while (!run.isOver()) {
+      isDue ||= await rateLimit.waitUntilDue(run, run.nextRecordCount)
       const now = performance.now()
       if (!isDue) break
       if (slots.isOverLimit()) {
         // Waits for another slot, and lets the next invocation continue.
         isDispatching = false
-        rateLimit.leave(self)
+        rateLimit.leave(run)
         return dispatch()
       }
       if (now > yieldTimer.yieldAt) {
         await yieldTimer.yieldToEventLoop()
         continue
       }
-      const recordCount = batch.nextRecordCount()
+      const recordCount = run.nextRecordCount()
       if (!rateLimit.mayStart(recordCount)) {
         isDue = false // the next job has more records now, or another invocation has started some: wait again
         continue
       }
-      const job = batch.takeJob(now) // `undefined` if no job is ready or may start
-      const running = job === undefined ? undefined : batch.runJob(worker, job, now)
+      const job = run.takeJob(now) // `undefined` if no job is ready or may start
+      const running = job === undefined ? undefined : run.runJob(worker, job, now)
       isDispatching = false
       // Counts all records of the job, and only now. If the process paused between counting and starting, the next
       // records could start too soon.
@@ -76,6 +76,5 @@ export function createRateDispatch(
     isDispatching = false
   }
 
-  const self = { dispatch, leave: () => rateLimit.leave(self) }
-  return self
+  return { dispatch, leave: () => rateLimit.leave(run) }
 }

@@ -90,7 +90,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     let workerCount = 0 // those that hold a slot or wait for one
     let isStartingWorkers = false
     let watching: Watch | undefined
-    const run = limiting.bind(startWorkers)
+    const startOwnWorkers = limiting.bind(startWorkers)
     // With a rate limit, `rateDispatch` starts the jobs, and `startWorkers()` does nothing.
     const rateDispatch =
       rateLimit &&
@@ -220,11 +220,10 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     }
 
     function expire(worker: Worker, error: Error, now: number): void {
-      const { options } = worker
       limiting.timedOut(worker, error, now)
       worker.timedOutAt = now
       settle(worker, rejected(error), now)
-      if (options) abort(options, error)
+      abort(worker.options as LazyJobOptions, error)
     }
 
     function startWatch(): Watch {
@@ -246,7 +245,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
       const { jobs, states, resolve } = work
       work = undefined
       watching?.stop()
-      activeRuns.delete(run)
+      activeRuns.delete(startOwnWorkers)
       rateDispatch?.leave()
       const now = performance.now()
       for (const worker of workers) {
@@ -286,7 +285,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     }
 
     if (activeRuns.size === 0) yieldTimer.reset()
-    activeRuns.add(run)
+    activeRuns.add(startOwnWorkers)
     endIfDone()
     void startWorkers()
     if (rateDispatch && work) {

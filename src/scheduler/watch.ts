@@ -4,8 +4,8 @@ import { warn } from '../shared/warn.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Worker } from './worker.ts'
 
-/** What the watch does with a batch. */
-export interface WatchedBatch {
+/** The jobs of one invocation, as the watch sees them. */
+export interface WatchedRun {
   readonly workers: ReadonlySet<Worker>
   /** Whether the worker's job has no result yet. */
   isRunning(worker: Worker): boolean
@@ -30,7 +30,7 @@ export interface Watch {
  * @param limit returns how many slots there are
  */
 export function createWatches(recordTimeout: number, limit: () => number) {
-  const watched = new Set<WatchedBatch>()
+  const watched = new Set<WatchedRun>()
 
   /**
    * If a handler is still running one `recordTimeout` after it timed out, it ignores its signal. If such handlers
@@ -38,7 +38,7 @@ export function createWatches(recordTimeout: number, limit: () => number) {
    */
   function endUnresponsive(now: number): void {
     let count = 0
-    for (const batch of watched) count += countUnresponsive(batch, now)
+    for (const run of watched) count += countUnresponsive(run, now)
     if (count < limit()) return
     warn(
       'BOUNDED_SQS_BATCH_SIGNAL_IGNORED',
@@ -46,10 +46,10 @@ export function createWatches(recordTimeout: number, limit: () => number) {
         '(recordTimeout) after its signal aborted. Their batches end now. Pass `signal` to every call that a handler ' +
         'awaits, such as `fetch()`',
     )
-    for (const batch of watched) if (countUnresponsive(batch, now) > 0) batch.end()
+    for (const run of watched) if (countUnresponsive(run, now) > 0) run.end()
   }
 
-  function countUnresponsive({ workers }: WatchedBatch, now: number): number {
+  function countUnresponsive({ workers }: WatchedRun, now: number): number {
     let count = 0
     // The time since `timedOutAt` is -Infinity for a job that has not timed out.
     for (const { options, timedOutAt } of workers) if (options && now - timedOutAt >= recordTimeout) count++
@@ -61,12 +61,12 @@ export function createWatches(recordTimeout: number, limit: () => number) {
    *
    * @returns when the next job times out or becomes unresponsive
    */
-  function expireJobs(batch: WatchedBatch, now: number): number {
+  function expireJobs(run: WatchedRun, now: number): number {
     let next = Infinity
-    for (const worker of batch.workers) {
+    for (const worker of run.workers) {
       if (!worker.options) continue
       const expiresAt = worker.startedAt + recordTimeout
-      if (now >= expiresAt && batch.isRunning(worker)) batch.expire(worker, new RecordTimeoutError(recordTimeout), now)
+      if (now >= expiresAt && run.isRunning(worker)) run.expire(worker, new RecordTimeoutError(recordTimeout), now)
       const nextAt = worker.timedOutAt < Infinity ? worker.timedOutAt + recordTimeout : expiresAt
       if (now < nextAt) next = Math.min(next, nextAt)
     }
@@ -74,28 +74,28 @@ export function createWatches(recordTimeout: number, limit: () => number) {
   }
 
   /** Watches a batch from the next iteration of the event loop on, or from the first `check()`. */
-  function watch(batch: WatchedBatch, { drainAt, abortAt }: Deadlines): Watch {
+  function watch(run: WatchedRun, { drainAt, abortAt }: Deadlines): Watch {
     function check(): void {
       clearTimeout(timer)
       const now = performance.now()
-      if (now >= abortAt) batch.end()
-      else if (now >= drainAt) batch.drain()
-      if (batch.isOver()) return
+      if (now >= abortAt) run.end()
+      else if (now >= drainAt) run.drain()
+      if (run.isOver()) return
       let next = now < drainAt ? drainAt : abortAt
       if (recordTimeout < Infinity) {
         // A job that starts after now expires no earlier than now + recordTimeout.
-        next = Math.min(next, expireJobs(batch, now), now + recordTimeout)
+        next = Math.min(next, expireJobs(run, now), now + recordTimeout)
         endUnresponsive(now)
       }
-      if (next < Infinity && !batch.isOver()) timer = startTimer(check, next - now)
+      if (next < Infinity && !run.isOver()) timer = startTimer(check, next - now)
     }
 
     function stop(): void {
       clearTimeout(timer)
-      watched.delete(batch)
+      watched.delete(run)
     }
 
-    watched.add(batch)
+    watched.add(run)
     // The first check runs in a timer. Handlers that have finished settle before it, so their records do not count as
     // timed out.
     let timer = startTimer(check, 0)

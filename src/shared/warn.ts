@@ -1,4 +1,10 @@
-/** @param code begins with `BOUNDED_SQS_BATCH_`, and is documented in docs/api.md */
+import { safely } from './safely.ts'
+
+/**
+ * Does not throw, even if somebody has replaced `process.emitWarning`.
+ *
+ * @param code begins with `BOUNDED_SQS_BATCH_`, and is documented in docs/api.md
+ */
 export function warn(code: string, message: string): void {
-  process.emitWarning(message, { type: 'BoundedSqsBatchWarning', code })
+  safely(() => process.emitWarning(message, { type: 'BoundedSqsBatchWarning', code }))
 }

@@ -94,30 +94,11 @@ t.test('an error before the first record starts fails the invocation', async (t)
   await t.rejects(setUp(standardEvent('a', 'x'), testContext()), { message: 'set-up failed' })
 })
 
-t.test(
-  'an error before the first record starts fails the invocation also if the inner handler catches it',
-  async (t) => {
-    const thrown = new Error('of emitWarning')
-    t.intercept(process, 'emitWarning', {
-      value() {
-        throw thrown
-      },
-    })
-    const inner = eachRecord(() => t.fail('started'))
-    const caught: unknown[] = []
-    const handler = middy<SQSEvent, SQSBatchResponse>()
-      .use(bounded({ timeBudget: { drain: 5000 } }))
-      .handler((event, context) =>
-        inner(event, context).catch((error) => {
-          caught.push(error)
-          return listOf()
-        }),
-      )
-    const result = handler(standardEvent('a'), timedContext(3000))
-    t.equal(await result.catch((error) => error), thrown)
-    t.ok(caught.length === 1 && caught[0] === thrown)
-  },
-)
+t.test('a warning that cannot be emitted does not keep a batch from its report', async (t) => {
+  t.intercept(process, 'emitWarning', { value: throwing('of emitWarning') })
+  const handle = handlerOf(() => t.fail('started'), { timeBudget: { drain: 5000 } })
+  t.strictSame(failed(await handle(standardEvent('a', 'b'), timedContext(3000))), ['a', 'b'])
+})
 
 for (const [name, inner] of inners) {
   t.test(`the invocation fails if an earlier middleware cannot commit (${name})`, async (t) => {
@@ -348,7 +329,7 @@ t.test(
   },
 )
 
-t.test('a report that is ready before a slow timeoutEarlyResponse is the response', async (t) => {
+t.test("after Middy's signal has aborted, not even the report is accepted", async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const handler = middy({
@@ -363,5 +344,69 @@ t.test('a report that is ready before a slow timeoutEarlyResponse is the respons
   await settled()
   held.succeed('a')
   held.fail('b')
-  t.strictSame(failed(await result), ['b'])
+  await t.rejects(result, { name: 'TypeError', message: /^timeoutEarlyResponse responded/ })
+})
+
+t.test('a call that is refused while an earlier middleware runs fails the invocation', async (t) => {
+  const inner = eachRecord(() => t.fail('started'))
+  let late = Promise.resolve()
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .after(() => late)
+    .use(bounded())
+    .handler(async (event, context) => {
+      late = settled().then(async () => {
+        await inner(event, context).catch(() => {})
+      })
+      return listOf()
+    })
+  await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: /after its invocation had ended/ })
+})
+
+t.test('a second run fails the invocation before failure handlers and onSummary', async (t) => {
+  const { calls, onFailure } = noteFailures()
+  const summaries: unknown[] = []
+  const inner = eachRecord(failing)
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(bounded({ onFailure, onSummary: (summary) => void summaries.push(summary) }))
+    .handler(async (event, context) => {
+      const report = await inner(event, context)
+      await inner(event, context).catch(() => {})
+      return report
+    })
+  await t.rejects(handler(standardEvent('a', 'x'), testContext()), { message: /was called twice/ })
+  t.strictSame([calls, summaries], [[], []])
+})
+
+t.test('earlier onError hooks run, whatever is thrown, if a later one reads the response', async (t) => {
+  const old = new Error('noted before')
+  for (const thrown of [undefined, null, old, new Error('flush')]) {
+    const steps: string[] = []
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use(transaction(steps))
+      .before((request) => {
+        request.error = old
+      })
+      .use(bounded())
+      .onError((request) => {
+        t.equal(request.response, undefined)
+      })
+      .handler(() => Promise.reject(thrown))
+    const outcome = await handler(standardEvent('a'), testContext()).then(
+      () => t.fail('responded'),
+      (error) => error,
+    )
+    t.equal(outcome, thrown)
+    t.strictSame(steps, ['BEGIN', 'ROLLBACK'])
+  }
+})
+
+t.test('onError does not throw if another middleware has sealed the request', async (t) => {
+  const steps: string[] = []
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(transaction(steps))
+    .before((request) => void Object.preventExtensions(request))
+    .use(bounded())
+    .handler(eachRecord(() => t.fail('started')))
+  await t.rejects(handler(standardEvent('a'), testContext()), { name: 'TypeError' })
+  t.strictSame(steps, ['BEGIN', 'ROLLBACK'])
 })

@@ -85,7 +85,7 @@ for (const [what, replace] of replacements) {
   )
 }
 
-t.test('event.Records and request.event cannot be replaced, redefined or deleted', async (t) => {
+t.test('event.Records and the properties of the request cannot be replaced, redefined or deleted', async (t) => {
   const attempts: ((request: Request) => unknown)[] = [
     ({ event }) => {
       event.Records = []
@@ -94,6 +94,8 @@ t.test('event.Records and request.event cannot be replaced, redefined or deleted
     ({ event }) => Object.defineProperty(event, 'Records', { value: [] }),
     (request) => Object.defineProperty(request, 'event', { value: standardEvent('b') }),
     (request) => delete (request as Partial<Request>).event,
+    (request) => Object.defineProperty(request, 'response', { value: listOf() }),
+    (request) => Object.defineProperty(request, 'error', { value: undefined }),
   ]
   const handler = middy<SQSEvent, SQSBatchResponse>()
     .use(boundedSqsBatch({ logger: false }))

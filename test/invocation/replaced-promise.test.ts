@@ -8,8 +8,7 @@ import { testContext } from '../support/handlers.ts'
 const NativePromise = Promise
 const REFUSED = {
   name: 'TypeError',
-  message:
-    'Something has replaced the global Promise, so Middy does not await hooks. Remove it, for example Bluebird or zone.js',
+  message: 'Something has replaced the global Promise, so Middy does not await hooks. Remove it (Bluebird, zone.js)',
 }
 
 /** Replaces the global Promise by a subclass, as tracing libraries do, until the test ends. */

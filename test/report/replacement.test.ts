@@ -1,5 +1,5 @@
 import t from 'tap'
-import { assertReportsAll, freezeResponse } from '../../src/report/response.ts'
+import { freezeResponse, readReplacement } from '../../src/report/response.ts'
 import { checkSqsEvent } from '../../src/sqs-event.ts'
 import { fifoEvent, standardEvent } from '../support/events.ts'
 import { listOf } from '../support/handlers.ts'
@@ -11,7 +11,7 @@ const standard = checkSqsEvent(standardEvent('a', 'b', 'c', 'd'))
 function accepts(response: unknown, batch: ReturnType<typeof checkSqsEvent>, ...failed: string[]): boolean {
   const failures = failed.map((id) => ({ index: batch.ids.indexOf(id), reason: new Error(id) }))
   try {
-    assertReportsAll(response, batch, failures)
+    readReplacement(response, batch, failures)
     return true
   } catch (error) {
     t.match(error, {
@@ -87,12 +87,18 @@ t.test('what is not a list of failures is refused, even if nothing failed', (t) 
   t.end()
 })
 
+t.test('the ids of a replacement are in record order, each once', (t) => {
+  const failures = [{ index: 3, reason: 'd' }]
+  t.strictSame(readReplacement(listOf('d', 'b', 'b'), standard, failures), ['b', 'd'])
+  t.end()
+})
+
 t.test('two records with the same id need one entry', (t) => {
   const twice = checkSqsEvent(standardEvent('a', 'b', 'a'))
   const failures = [0, 2].map((index) => ({ index, reason: 'a' }))
-  t.doesNotThrow(() => assertReportsAll(listOf('a'), twice, failures))
-  t.doesNotThrow(() => assertReportsAll(listOf('a'), twice, failures.slice(1)))
-  t.throws(() => assertReportsAll(listOf('b'), twice, failures.slice(1)), TypeError)
+  t.doesNotThrow(() => readReplacement(listOf('a'), twice, failures))
+  t.doesNotThrow(() => readReplacement(listOf('a'), twice, failures.slice(1)))
+  t.throws(() => readReplacement(listOf('b'), twice, failures.slice(1)), TypeError)
   t.end()
 })
 
@@ -108,13 +114,11 @@ t.test('on a FIFO queue, the later records of the group of an added record must 
   t.end()
 })
 
-t.test('a response is frozen with its list', (t) => {
+t.test('a response is frozen with its list and the entries', (t) => {
   const response = listOf('a')
   t.equal(freezeResponse(response), response)
   t.ok(Object.isFrozen(response) && Object.isFrozen(response.batchItemFailures))
-  const results = [{ status: 'fulfilled' }]
-  t.equal(freezeResponse(results), results)
-  t.ok(Object.isFrozen(results))
+  t.ok(response.batchItemFailures.every((entry) => Object.isFrozen(entry)))
   t.end()
 })
 

@@ -78,7 +78,7 @@ t.test('a batch drains and is aborted this long before the timeout, by default a
   t.end()
 })
 
-t.test('with failure handlers more is kept, above all until one has completed', (t) => {
+t.test('with failure handlers more is kept, above all until all have completed', (t) => {
   // 1.75 times as long plus (150 ms ÷ the share), at most three quarters of the time left
   const large = { records: 10_000, jobs: 10_000, left: 30_000 } // 1.75 × 125 ms on one vCPU
   const cases = [
@@ -96,6 +96,12 @@ t.test('with failure handlers more is kept, above all until one has completed', 
   failureHandlerCompleted(() => []) // of another middleware
   t.equal(reserves({ ...large, cpuShare: 0.1, failureHandlers })[1], 3687.5, 'still cold')
   failureHandlerCompleted(failureHandlers[1] as FailureHandler)
+  t.equal(
+    reserves({ ...large, cpuShare: 0.1, failureHandlers })[1],
+    3687.5,
+    'still cold, because one has not completed',
+  )
+  failureHandlerCompleted(failureHandlers[0] as FailureHandler)
   for (const [what, batch, , warm] of cases) t.equal(reserves({ ...batch, failureHandlers })[1], warm, `${what}, warm`)
   t.equal(reserves({ ...large, cpuShare: 0.1 })[1], 1250, 'without failure handlers')
   t.end()
