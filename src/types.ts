@@ -294,7 +294,10 @@ export interface BatchTrace {
   summary?: BatchSummary
   /** A copy of the response. Set before the event `asyncStart` is published. */
   result?: SQSBatchResponse
-  /** The error that failed the invocation. Set before the event `error` is published. */
+  /**
+   * The error that failed the invocation. Set before the event `error` is published. Missing if an earlier middleware
+   * threw after the response was made.
+   */
   error?: unknown
 }
 

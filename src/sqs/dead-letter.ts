@@ -60,7 +60,7 @@ export function deadLetter(options: DeadLetterOptions) {
         if (!canBeSame(queue, queueOfArn(failure.record.eventSourceARN))) {
           return toDeadLetterMessage(failure, { isFifo, sourceQueueUrl })
         }
-        addReason(reasons, 'queueUrl names the queue that the record came from: set it to another queue')
+        addReason(reasons, 'queueUrl may be the queue that the record came from: set it to another queue')
       } catch (error) {
         addReason(reasons, reasonOf(error))
       }

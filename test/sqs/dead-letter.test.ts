@@ -161,7 +161,7 @@ t.test(
   },
 )
 
-const CAME_FROM_QUEUE = 'queueUrl names the queue that the record came from: set it to another queue'
+const CAME_FROM_QUEUE = 'queueUrl may be the queue that the record came from: set it to another queue'
 
 /** Runs `deadLetter()` with a client that accepts each entry. Returns the ids of the records that were sent. */
 async function sentTo(queueUrl: string, failures: readonly RecordFailure[], sourceQueueUrl?: string) {
