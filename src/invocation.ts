@@ -89,7 +89,7 @@ export function createInvocation(
   let reported: readonly Failure[] | undefined
   let readReported: (() => readonly Failure[]) | undefined
   /** The failures in the response. */
-  let remaining: readonly Failure[] = []
+  let remaining: readonly Failure[]
   /** An error that fails the invocation, even if the inner handler caught it. */
   let fatal: { readonly error: unknown } | undefined
 

@@ -90,7 +90,7 @@ const GUARDS = {
       if (response === undefined) {
         // After our `after`, a hook can remove the response without throwing. Middy then sees this early response, and
         // the getter throws. If something has thrown, Middy deletes it.
-        if (state.phase === 'responded') this.earlyResponse = undefined
+        if (state.phase === 'responded') this.earlyResponse = response
         fail(state)
       } else if (state.hasError) return
       else if ('earlyResponse' in this) throw responseError(state.phase)

@@ -88,7 +88,15 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'invocation/failed-invocation',
     'scheduler/time-budget',
   ],
-  'src/scheduler/scheduler.ts': ['scheduler/adaptive-concurrency', 'invocation/bad-event', ...SCHEDULER, ...TRACING],
+  'src/scheduler/scheduler.ts': [
+    'scheduler/fifo',
+    'scheduler/bound',
+    'scheduler/adaptive-concurrency',
+    'scheduler/hung-handler',
+    'invocation/bad-event',
+    ...SCHEDULER,
+    ...TRACING,
+  ],
   'src/scheduler/rate-dispatch.ts': [
     'scheduler/rate-limit',
     'scheduler/rate-limit-end',
