@@ -100,6 +100,11 @@ export const EQUIVALENT: Readonly<
       'At the end of the loop, the batch has drained or ended: there is nothing more to dispatch.',
     ],
     [
+      'if (!isDue) break',
+      ['if (false) break'],
+      'The batch has drained or ended, so takeJob() returns no job. The worker may wait once more before it frees its slot.',
+    ],
+    [
       'if (now > yieldTimer.yieldAt) {',
       ['if (now >= yieldTimer.yieldAt) {'],
       'At exactly this time, the worker yields once more.',
