@@ -3,6 +3,8 @@ import middy from '@middy/core'
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, RecordTimeoutError } from '../../src/index.ts'
+import { NO_DEADLINES } from '../../src/scheduler/deadlines.ts'
+import { createWatches, type Watch } from '../../src/scheduler/watch.ts'
 import { activeTimers, mockClock, passingClock, passTime, settled } from '../support/clock.ts'
 import { ids, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
@@ -308,6 +310,32 @@ t.test('handlers that ignored their signal do not count against the next invocat
   t.strictSame(held.running(), ['a', 'b', 'w', 'z'], 'w ignores its signal, and z is in flight')
   held.succeed('z')
   t.strictSame(failed(await second), ['w'])
+})
+
+t.test('a batch that has ended is no longer searched for handlers that ignore their signal', (t) => {
+  mockClock(t)
+  const watch = createWatches(100, () => 1)
+  const reads: string[] = []
+  const batchOf = (name: string) => ({
+    get workers() {
+      reads.push(name)
+      return new Set<never>()
+    },
+    isRunning: () => false,
+    expire() {},
+    drain() {},
+    end() {},
+    isOver: () => false,
+  })
+  const [first, second] = ['first', 'second'].map((name) => watch(batchOf(name), NO_DEADLINES)) as [Watch, Watch]
+  second.check()
+  t.ok(reads.includes('first'), 'all batches that run are searched')
+  first.stop()
+  reads.length = 0
+  second.check()
+  t.strictSame([...new Set(reads)], ['second'])
+  second.stop()
+  t.end()
 })
 
 t.test('no timer is left after the response', async (t) => {
