@@ -1,11 +1,19 @@
-import { type Mapping, type Model, unknown } from '../model.ts'
-import type { Position } from '../template/document.ts'
-import { FUNCTION_RULES } from './function-rules.ts'
-import { MAPPING_RULES } from './mapping-rules.ts'
+import type { Mapping, Model } from '../model/model.ts'
+import { idOf, placeOf, unknown } from '../model/setting.ts'
+import { FUNCTION_RULES } from '../rules/function-rules.ts'
+import { MAPPING_RULES } from '../rules/mapping-rules.ts'
+import { QUEUE_RULES } from '../rules/queue-rules.ts'
+import {
+  type CheckOptions,
+  joinNames,
+  LAMBDA_GUIDE,
+  type Problem,
+  problem,
+  type Rule,
+  type Severity,
+} from '../rules/rule.ts'
+import { VALUE_RULE } from '../rules/value-rule.ts'
 import { createNotChecked } from './not-checked.ts'
-import { QUEUE_RULES } from './queue-rules.ts'
-import { type CheckOptions, joinNames, LAMBDA_GUIDE, type Problem, problem, type Rule, type Severity } from './rule.ts'
-import { VALUE_RULE } from './settings.ts'
 
 export interface Finding {
   rule: string
@@ -36,14 +44,11 @@ const NOT_CHECKED = { id: 'not-checked', severity: 'info', why: '', source: `${L
 type RuleProblem = Problem & { rule: Pick<Rule, 'id' | 'severity' | 'why' | 'source'> }
 
 /**
- * Problems with the same identity belong to the same setting. The position in a template identifies a setting. If it
- * has none, its object in the model identifies it. All absent settings are the same object without a position. For
- * these, and for problems without a setting, the texts identify the problem.
+ * Problems with the same identity belong to the same setting. A setting that is not set has no identity, and nor have
+ * problems without a setting. For these, the texts identify the problem.
  */
-function identity({ rule, resource, setting, what, reason = '' }: RuleProblem): unknown {
-  return setting && setting.state !== 'absent'
-    ? (setting.position ?? setting)
-    : `${rule.id} ${resource.id} ${what} ${reason}`
+function identity({ rule, resource, setting, what, reason = '' }: RuleProblem): string {
+  return (setting && idOf(setting)) ?? `${rule.id} ${resource.id} ${what} ${reason}`
 }
 
 function unique(texts: readonly string[]) {
@@ -97,7 +102,7 @@ export function check(model: Model, options: CheckOptions): Finding[] {
       ),
     ),
   )
-  const positions = new Set<Position | undefined>(rejected.map(({ position }) => position))
+  const places = new Set(rejected.map(({ position }) => placeOf(position)))
   const ofTemplate = rejected.map((part): RuleProblem => {
     const { reason: what, fix, source, position } = part
     return { ...problem(part, unknown(what, position), what, fix), source, rule: VALUE_RULE }
@@ -108,7 +113,7 @@ export function check(model: Model, options: CheckOptions): Finding[] {
     ...notChecked.forUnreadResources,
   ]
   // A rejected part of the template already has an error. So unknown settings at the same position are not listed.
-  const open = rest.filter(({ position }) => position === undefined || !positions.has(position))
+  const open = rest.filter(({ position }) => position === undefined || !places.has(placeOf(position)))
   const all = [...ofTemplate, ...problems, ...open.map((problem): RuleProblem => ({ ...problem, rule: NOT_CHECKED }))]
   const groups = Map.groupBy(all, identity).values() as MapIterator<[RuleProblem, ...RuleProblem[]]>
   return Array.from(groups, (group) => toFinding(file, group))

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
+import { joinNames, type Severity } from '../rules/rule.ts'
 import { type Finding, SEVERITIES } from './check.ts'
-import { joinNames, type Severity } from './rule.ts'
 
 interface Report {
   findings: readonly Finding[]

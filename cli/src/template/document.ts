@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { type DocumentNode, parse as parseJson, type ValueNode } from '@humanwhocodes/momoa'
 import {
   isAlias,
@@ -10,14 +9,10 @@ import {
   parseDocument as parseYaml,
   type ScalarTag,
 } from 'yaml'
-import { UsageError } from '../errors.ts'
-import { closest } from './closest.ts'
-
-/** Line and column, counted from 1. The position of a value in a map is the position of its key. */
-export interface Position {
-  line: number
-  column: number
-}
+import type { Position } from '../model/setting.ts'
+import { closest } from '../shared/closest.ts'
+import { UsageError } from '../shared/errors.ts'
+import { readText } from '../shared/text-file.ts'
 
 export type Node =
   | { kind: 'scalar'; value: string | number | boolean | null; position: Position }
@@ -45,21 +40,6 @@ const MAX_DEPTH = 200
 
 function refuse(file: string, { line, column }: Position, what: string): never {
   throw new UsageError(`${file}:${line}:${column}: ${what}`)
-}
-
-/** Decodes UTF-8 or UTF-16, which PowerShell 5 writes if output is redirected to a file. */
-export function decode(bytes: Uint8Array): string {
-  return new TextDecoder(bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : 'utf-8').decode(bytes)
-}
-
-export async function readText(file: string): Promise<string> {
-  try {
-    return decode(await readFile(file))
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') throw new UsageError(`there is no file ${file}`)
-    throw new UsageError(code === 'EISDIR' ? `${file} is not a file` : `${file} cannot be read (${code})`)
-  }
 }
 
 export async function readDocument(file: string): Promise<Node> {

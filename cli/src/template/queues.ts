@@ -1,19 +1,15 @@
-import { memoize } from '../memoize.ts'
 import {
-  absent,
   incompletePolicy,
-  invalid,
   kindMismatch,
-  known,
   type Queue,
-  type Redrive,
+  type RedrivePolicy,
   type Resource,
-  type Setting,
-  unknown,
   unreadQueue,
-  valueIn,
-} from '../model.ts'
-import { type Node, nodesIn, type Position } from './document.ts'
+} from '../model/model.ts'
+import { absent, invalid, known, type Position, type Setting, unknown, valueIn } from '../model/setting.ts'
+import { QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
+import { memoize } from '../shared/memoize.ts'
+import { type Node, nodesIn } from './document.ts'
 import { byName, ELSEWHERE, type Lookup, QUEUE } from './lookup.ts'
 import type { Reader } from './reader.ts'
 import type { Resolved } from './resolve.ts'
@@ -47,7 +43,7 @@ function wordsIn(declaration: Node): string[] {
 
 /** Reads the queues that the properties of a mapping refer to. */
 export function createQueues(reader: Reader, { queues, queuesByName, resourceIn }: Lookup) {
-  const { property, propertiesOf, typeOf, text, boolean, number, map, resources } = reader
+  const { property, propertiesOf, at, settings, typeOf, text, boolean, map, resources } = reader
 
   /** The queue that an ARN refers to; undefined if it belongs to another service. */
   function lookUpQueue(resolved: Resolved): QueueLookup | undefined {
@@ -94,14 +90,14 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
     return service === 'sqs' ? text(resolved) : invalid(`"${value}" is not a queue's ARN`, fix, position)
   }
 
-  const retentionOf = memoize((id: string) => number('retention', property(propertiesOf(id), 'MessageRetentionPeriod')))
+  const settingsOf = memoize((id: string) => settings(QUEUE_SETTINGS, id, propertiesOf(id)))
 
-  function deadLetterQueueOf(deadLetterArn: Resolved): Redrive['deadLetterQueue'] {
+  function deadLetterQueueOf(deadLetterArn: Resolved): RedrivePolicy['deadLetterQueue'] {
     const { position } = deadLetterArn
     const lookup: QueueLookup = lookUpQueue(deadLetterArn) ?? { reason: 'it is not a queue' }
     if ('id' in lookup) {
       const { id } = lookup
-      return { id, position: resources.get(id)?.position, fifo: fifoOf(id), retention: retentionOf(id) }
+      return { id, position: resources.get(id)?.position, fifo: fifoOf(id), retention: settingsOf(id).retention }
     }
     const { arn: id = 'its dead-letter queue', reason: unreadReason } = lookup
     const retention = unknown(unreadReason, position)
@@ -109,7 +105,7 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
   }
 
   const fifoOf = memoize((id: string): Setting<boolean> => {
-    const flag = boolean(property(propertiesOf(id), 'FifoQueue'))
+    const flag = boolean(at(propertiesOf(id), QUEUE_SETTINGS.fifo))
     const isFifo = flag.state === 'absent' ? known(false) : flag
     const name = property(propertiesOf(id), 'QueueName')
     if (name.kind !== 'scalar') return isFifo
@@ -144,14 +140,14 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
     return invalid(`it is a circular reference to ${id} itself`, 'Use the ARN of another queue.', resolved.position)
   }
 
-  const policyOf = memoize((id: string): Setting<Redrive> => {
-    const policy = property(propertiesOf(id), 'RedrivePolicy')
+  const policyOf = memoize((id: string): Setting<RedrivePolicy> => {
+    const policy = at(propertiesOf(id), QUEUE_SETTINGS.redrive)
     if (policy.kind === 'absent') return absent
     const read = map(policy)
     if (read.kind === 'unknown') return unknown(read.reason, read.position)
     if (read.kind !== 'map') return invalid(`it is a ${policy.kind}`, 'Set it to a map.', policy.position)
-    const deadLetterArn = property(read, 'deadLetterTargetArn')
-    const count = property(read, 'maxReceiveCount')
+    const deadLetterArn = at(read, REDRIVE_SETTINGS.arn)
+    const count = at(read, REDRIVE_SETTINGS.maxReceiveCount)
     const incomplete = incompletePolicy(deadLetterArn.kind !== 'absent', count.kind !== 'absent', policy.position)
     if (incomplete) return incomplete
     const deadLetterQueue = deadLetterQueueOf(deadLetterArn)
@@ -160,7 +156,7 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
       kindMismatch({ id, fifo: fifoOf(id) }, deadLetterQueue, deadLetterArn.position) ??
       redriveDenied(deadLetterQueue, deadLetterArn.position) ??
       arnOf(deadLetterArn)
-    return known({ arn, maxReceiveCount: number('maxReceiveCount', count), deadLetterQueue }, policy.position)
+    return known({ ...settings(REDRIVE_SETTINGS, id, read), arn, deadLetterQueue }, policy.position)
   })
 
   /**
@@ -176,13 +172,11 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
   const deadLetterQueues = new Set(queues.flatMap(deadLetterQueuesOf))
 
   const queueOf = memoize((id: string): Queue => {
-    const properties = propertiesOf(id)
     return {
       id,
       position: resources.get(id)?.position,
+      ...settingsOf(id),
       fifo: fifoOf(id),
-      visibilityTimeout: number('visibilityTimeout', property(properties, 'VisibilityTimeout')),
-      retention: retentionOf(id),
       redrive: policyOf(id),
       isDeadLetterQueue: deadLetterQueues.has(id),
     }

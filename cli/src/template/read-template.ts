@@ -1,21 +1,17 @@
-import { UsageError } from '../errors.ts'
+import { patternSetting, tooManyFilters } from '../model/filters.ts'
 import {
-  absent,
-  invalid,
-  known,
   type LambdaFunction,
   type Mapping,
   type Model,
   type Pattern,
   type Queue,
-  type Setting,
   type Unread,
-  unknown,
   unreadQueue,
-  valueIn,
-} from '../model.ts'
-import { type Node, type Position, parseDocument, readDocument } from './document.ts'
-import { patternSetting, tooManyFilters } from './filters.ts'
+} from '../model/model.ts'
+import { absent, invalid, known, type Position, type Setting, unknown, valueIn } from '../model/setting.ts'
+import { MAPPING_SETTINGS } from '../model/settings.ts'
+import { UsageError } from '../shared/errors.ts'
+import { type Node, parseDocument, readDocument } from './document.ts'
 import { createFunctions } from './functions.ts'
 import { createLookup } from './lookup.ts'
 import { createQueues } from './queues.ts'
@@ -38,16 +34,6 @@ export function parseParameters(texts: readonly string[] = []): Map<string, stri
 
 /** Properties that only mappings of other services have: streams, brokers and clusters. */
 const OTHER_SERVICES = ['StartingPosition', 'Queues', 'Topics', 'SelfManagedEventSource']
-/** Properties that a mapping of SQS does not have, from the AWS page `aws-resource-lambda-eventsourcemapping`. */
-const OF_STREAMS = [
-  'BisectBatchOnFunctionError',
-  'DestinationConfig',
-  'MaximumRecordAgeInSeconds',
-  'MaximumRetryAttempts',
-  'ParallelizationFactor',
-  'StartingPosition',
-  'TumblingWindowInSeconds',
-]
 const KNOWN_MACROS = /^AWS::(Serverless-|LanguageExtensions$|CodeDeployBlueGreen$|SecretsManager-)/
 const NESTED = /^AWS::(CloudFormation::Stack(Set)?|Serverless::Application)$|::MODULE$/
 const CHECKED = /^AWS::(Lambda::(Function|EventSourceMapping)|Serverless::Function|SQS::Queue)$/
@@ -111,7 +97,7 @@ export async function readTemplate(file: string, given: ReadonlyMap<string, stri
 }
 
 /** Reads the settings of a mapping from its properties, apart from its queue and its function. */
-function createSettings({ resolve, property, text, boolean, number }: Reader) {
+function createSettings({ resolve, property, at, settings, text }: Reader) {
   function reportBatchItemFailuresOf(types: Resolved): Setting<boolean> {
     if (types.kind === 'absent') return known(false)
     if (types.kind === 'unknown') return unknown(types.reason, types.position)
@@ -152,30 +138,14 @@ function createSettings({ resolve, property, text, boolean, number }: Reader) {
     return tooManyFilters(count, position) ?? known(items.map(patternOf), position)
   }
 
-  function ofStreams(properties: Resolved): Mapping['ofStreams'] {
-    return OF_STREAMS.flatMap((name) => {
-      const { kind, position } = property(properties, name)
-      return kind === 'absent' || kind === 'unknown' ? [] : [{ name, setting: known<true>(true, position) }]
-    })
-  }
-  function enabledOf(enabled: Setting<boolean>): Setting<boolean> {
-    return enabled.state === 'absent' ? known(true) : enabled
-  }
-
-  return function settingsOf(properties: Resolved) {
-    const at = (...names: readonly string[]) => names.reduce(property, properties)
+  return function settingsOf(id: string, properties: Resolved) {
+    const types = at(properties, MAPPING_SETTINGS.reportBatchItemFailures)
     return {
-      batchSize: number('batchSize', at('BatchSize')),
-      window: number('window', at('MaximumBatchingWindowInSeconds')),
-      reportBatchItemFailures: reportBatchItemFailuresOf(at('FunctionResponseTypes')),
-      otherResponseTypes: otherTypesOf(at('FunctionResponseTypes')),
-      maximumConcurrency: number('maximumConcurrency', at('ScalingConfig', 'MaximumConcurrency')),
-      provisioned: provisionedOf(at('ProvisionedPollerConfig')),
-      minimumPollers: number('minimumPollers', at('ProvisionedPollerConfig', 'MinimumPollers')),
-      maximumPollers: number('maximumPollers', at('ProvisionedPollerConfig', 'MaximumPollers')),
-      filters: filtersOf(at('FilterCriteria')),
-      ofStreams: ofStreams(properties),
-      runs: enabledOf(boolean(at('Enabled'))),
+      ...settings(MAPPING_SETTINGS, id, properties),
+      reportBatchItemFailures: reportBatchItemFailuresOf(types),
+      otherResponseTypes: otherTypesOf(types),
+      provisioned: provisionedOf(property(properties, 'ProvisionedPollerConfig')),
+      filters: filtersOf(at(properties, MAPPING_SETTINGS.filters)),
     }
   }
 }
@@ -218,7 +188,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
   function addSqs(base: MappingBase, properties: Resolved, lambdaFunction: LambdaFunction) {
     const arn = property(properties, 'Queue')
     const queue = queueAt(arn)
-    mappings.push({ ...base, ...settingsOf(properties), arn: arnOf(arn), queue, function: lambdaFunction })
+    mappings.push({ ...base, ...settingsOf(base.id, properties), arn: arnOf(arn), queue, function: lambdaFunction })
   }
 
   /**
@@ -239,7 +209,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     const taken: Resolved = { kind: 'map', entries: new Map(batchSize ? [['BatchSize', batchSize]] : []), position }
     mappings.push({
       ...base,
-      ...settingsOf(taken),
+      ...settingsOf(base.id, taken),
       arn: arnOf(arn),
       queue,
       function: lambdaFunction,
@@ -282,7 +252,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
         return addUnread(id, `whether it reads SQS is not known: ${unresolved.reason}`, position)
     }
     const lambdaFunction = findFunction(property(properties, 'FunctionName'))
-    const settings = settingsOf(properties)
+    const settings = settingsOf(id, properties)
     const condition = openConditionOf(id)
     // If the mapping has the same condition as its function, both exist together.
     const mayNotExist = condition && condition.name !== conditionOf(lambdaFunction.id)?.name && valueIn(settings.runs)

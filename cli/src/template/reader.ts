@@ -1,6 +1,7 @@
-import { isObject } from '../json.ts'
-import { absent, invalid, known, type Limit, numberSetting, type Setting, unknown, valueIn } from '../model.ts'
-import { closest } from './closest.ts'
+import { absent, known, mapSetting, type Setting, unknown } from '../model/setting.ts'
+import { type AnyRow, type ReadSettings, readTable, type Table, toBoolean } from '../model/settings.ts'
+import { closest } from '../shared/closest.ts'
+import { isObject } from '../shared/json.ts'
 import { isPlain, misspelledFunction, type Node, nodesIn } from './document.ts'
 import type { Resolved, Resolver } from './resolve.ts'
 import { readable, whyUnknown } from './text.ts'
@@ -64,7 +65,7 @@ export function createReader(resolver: Resolver) {
       if (!isObject(value)) return resolved
       const nodes = Object.entries(value).map(([key, child]): [string, Node] => {
         const scalar = isPlain(child) ? child : JSON.stringify(child)
-        return [key, { kind: 'scalar', value: scalar, position: { ...position } }] // each value is a separate setting
+        return [key, { kind: 'scalar', value: scalar, position: { ...position, key } }]
       })
       return { kind: 'map', entries: new Map(nodes), position }
     } catch {
@@ -73,26 +74,37 @@ export function createReader(resolver: Resolver) {
     }
   }
 
-  /** A boolean. CloudFormation accepts one as text. */
-  function boolean(resolved: Resolved): Setting<boolean> {
-    const setting = text(resolved)
-    if (setting.state !== 'known') return setting
-    const { value, position } = setting
-    return /^(true|false)$/i.test(value)
-      ? known(/^true$/i.test(value), position)
-      : invalid(`"${value}" is not a boolean`, 'Set it to true or false.', position)
+  /** The value of a row. Only scalars have their value. For other rows, it is only known that there is a value. */
+  function rowValue(row: Pick<AnyRow, 'kind'>, resolved: Resolved): Setting<unknown> {
+    const { kind, position } = resolved
+    if (kind === 'scalar' && row.kind === 'presence') return known(true, position)
+    return kind === 'list' || kind === 'map' ? known(kind === 'list' ? [] : {}, position) : text(resolved)
+  }
+
+  /** The settings of a table. `get` returns the value of a row, by default that at its path in `properties`. */
+  function settings<T extends Table>(
+    table: T,
+    id: string,
+    properties: Resolved,
+    get = (row: AnyRow) => rowValue(row, at(properties, row)),
+    managed?: Setting<unknown>,
+  ): ReadSettings<T> {
+    return readTable(table, get, (name) => `${id} ${name}`, managed)
+  }
+  function at(properties: Resolved, { path }: Pick<AnyRow, 'path'>): Resolved {
+    return path.map(String).reduce(property, properties)
   }
 
   return {
     ...resolver,
     property,
+    at,
+    rowValue,
+    settings,
     text,
-    boolean,
     map,
-    number: (limit: Limit, resolved: Resolved): Setting<number> => {
-      const setting = text(resolved)
-      return setting.state === 'unknown' ? setting : numberSetting(limit, valueIn(setting), setting.position)
-    },
+    boolean: (resolved: Resolved) =>
+      mapSetting(text(resolved), (value): Setting<boolean> => toBoolean(value, resolved.position)),
     /** The type of a resource; empty if it has none. */
     typeOf: (id: string) => {
       const type = property(resource(id), 'Type')

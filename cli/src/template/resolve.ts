@@ -1,4 +1,5 @@
-import type { Node, Position } from './document.ts'
+import type { Position } from '../model/setting.ts'
+import type { Node } from './document.ts'
 import {
   hasKnownColons,
   PSEUDO_PARAMETERS,

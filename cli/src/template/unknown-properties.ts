@@ -1,6 +1,6 @@
-import { type Rejected, type Unread, valueIn } from '../model.ts'
-import { closest } from './closest.ts'
-import type { Position } from './document.ts'
+import type { Rejected, Unread } from '../model/model.ts'
+import { type Position, valueIn } from '../model/setting.ts'
+import { closest } from '../shared/closest.ts'
 import { type Reader, SECTIONS } from './reader.ts'
 import type { Resolved } from './resolve.ts'
 

@@ -1,56 +1,24 @@
-import { memoize } from '../memoize.ts'
-import {
-  absent,
-  known,
-  type LambdaFunction,
-  memorySetting,
-  pinnedVersion,
-  type Setting,
-  timeoutSetting,
-  unreadFunction,
-  valueIn,
-  weightedAlias,
-} from '../model.ts'
+import { type LambdaFunction, pinnedVersion, unreadFunction, weightedAlias } from '../model/model.ts'
+import { known, type Setting, valueIn } from '../model/setting.ts'
+import { FUNCTION_SETTINGS } from '../model/settings.ts'
+import { memoize } from '../shared/memoize.ts'
 import type { Instance, Plan } from './plan.ts'
 import { ELSEWHERE, findReferenced, type ReferenceLookup } from './queues.ts'
 import { resolveArgument } from './references.ts'
-import { listAt, mapSetting, numberAt, type Sharing, textAt, valueAt } from './values.ts'
+import { blockAt, listAt, settingsAt, textAt } from './values.ts'
 
 const FUNCTION = 'aws_lambda_function'
 const ALIAS = 'aws_lambda_alias'
 
-/** Whether a block is set. Terraform shows a block that is not set as an empty list. */
-function blockAt(instance: Instance, name: string): Setting<true> {
-  return mapSetting(listAt(instance, name), (blocks) => (blocks.length > 0 ? known<true>(true) : absent))
-}
-
-function presenceOf(setting: Setting<unknown>): Setting<true> {
-  return mapSetting(setting, () => known<true>(true))
-}
-
 /** Reads the functions of a plan or a state. */
-export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
+export function createFunctions({ instances }: Plan) {
   const functions = instances.filter(({ type }) => type === FUNCTION)
   const aliases = instances.filter(({ type }) => type === ALIAS)
 
   const toFunction = memoize((instance: Instance): LambdaFunction => {
     const managed = blockAt(instance, 'capacity_provider_config')
-    const reserved = valueAt(instance, 'reserved_concurrent_executions')
-    const deadLetter = blockAt(instance, 'dead_letter_config')
-    const deadLetterArn = valueAt(instance, 'dead_letter_config', 0, 'target_arn')
-    return shareAll<LambdaFunction>(instance, {
-      id: instance.address,
-      timeout: timeoutSetting(valueAt(instance, 'timeout'), managed),
-      memory: memorySetting(valueAt(instance, 'memory_size'), managed),
-      runtime: textAt(instance, 'runtime'),
-      // The provider writes -1 for a function without reserved concurrency.
-      reservedConcurrency:
-        valueIn(reserved) === -1 ? absent : numberAt('reservedConcurrency', instance, 'reserved_concurrent_executions'),
-      deadLetterTarget:
-        deadLetter.state === 'known' && deadLetterArn.state !== 'unknown' ? presenceOf(deadLetterArn) : deadLetter,
-      tenantIsolation: textAt(instance, 'tenancy_config', 0, 'tenant_isolation_mode'),
-      executionTimeout: numberAt('executionTimeout', instance, 'durable_config', 0, 'execution_timeout'),
-    })
+    const settings = settingsAt(FUNCTION_SETTINGS, instance, undefined, managed)
+    return { id: instance.address, ...settings }
   })
 
   /** The function at this version. An older version can have other settings than the resource, so it is not read. */

@@ -1,22 +1,11 @@
-import { parseObject } from '../json.ts'
-import { memoize } from '../memoize.ts'
-import {
-  absent,
-  incompletePolicy,
-  invalid,
-  kindMismatch,
-  known,
-  numberSetting,
-  type Queue,
-  type Redrive,
-  type Setting,
-  unknown,
-  unreadQueue,
-  valueIn,
-} from '../model.ts'
+import { incompletePolicy, kindMismatch, type Queue, type RedrivePolicy, unreadQueue } from '../model/model.ts'
+import { absent, invalid, known, mapSetting, type Setting, unknown, valueIn } from '../model/setting.ts'
+import { numberSetting, QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
+import { parseObject } from '../shared/json.ts'
+import { memoize } from '../shared/memoize.ts'
 import type { Instance, Plan } from './plan.ts'
 import { declares, type Resolution, resolveArgument } from './references.ts'
-import { AFTER_APPLY, mapSetting, numberAt, type Sharing, textAt, valueAt } from './values.ts'
+import { AFTER_APPLY, identified, settingsAt, textAt, valueAt } from './values.ts'
 
 const QUEUE = 'aws_sqs_queue'
 export const ELSEWHERE = 'it is not in this plan or state'
@@ -50,7 +39,7 @@ function isManagedQueue({ mode, type }: Instance) {
 }
 
 /** Reads the queues of a plan or a state, with their redrive policies. */
-export function createQueues({ instances, deleted }: Plan, { share, shareAll }: Sharing) {
+export function createQueues({ instances, deleted }: Plan) {
   const queues = instances.filter(isManagedQueue)
   const policies = instances
     .filter(({ type }) => type === 'aws_sqs_queue_redrive_policy')
@@ -81,11 +70,13 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     return arn.state === 'known' ? findByArn(arn.value) : findReferenced(resolveArgument(referrer, argument), [QUEUE])
   }
 
-  function fifoOf(queue: Instance): Setting<boolean> {
+  const fifoOf = memoize((queue: Instance): Setting<boolean> => {
     const name = valueIn(textAt(queue, 'name'))
-    if (name?.endsWith('.fifo')) return known(true)
-    return mapSetting(valueAt(queue, 'fifo_queue'), (value) => known(value === true))
-  }
+    const flag = mapSetting(valueAt(queue, 'fifo_queue'), (value) => known(value === true))
+    return identified(queue, 'fifo', name?.endsWith('.fifo') ? known(true) : flag)
+  })
+
+  const settingsOf = memoize((queue: Instance) => settingsAt(QUEUE_SETTINGS, queue))
 
   /** Whether a data source is a FIFO queue. Undefined if its name is not known either. */
   function fifoOfData(data: Instance): Setting<boolean> | undefined {
@@ -93,7 +84,7 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     return arn === undefined ? undefined : known(arn.endsWith('.fifo'))
   }
 
-  function deadLetterQueueOf(found: ReferenceLookup): Redrive['deadLetterQueue'] {
+  function deadLetterQueueOf(found: ReferenceLookup): RedrivePolicy['deadLetterQueue'] {
     const { instance } = found
     if (!instance) {
       const { arn, reason: unreadReason } = found
@@ -104,7 +95,7 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     }
     const { address: id } = instance
     if (isManagedQueue(instance)) {
-      return { id, fifo: share(instance, 'fifo', fifoOf(instance)), retention: retentionOf(instance) }
+      return { id, fifo: fifoOf(instance), retention: settingsOf(instance).retention }
     }
     const unreadReason = `${id} does not show its settings`
     const retention = unknown(unreadReason)
@@ -116,19 +107,22 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     found: ReferenceLookup,
     arn: Setting<string>,
     count: Setting<number>,
-  ): Setting<Redrive> {
+  ): Setting<RedrivePolicy> {
     const deadLetterQueue = deadLetterQueueOf(found)
-    const checked = kindMismatch({ id: queue.address, fifo: fifoOf(queue) }, deadLetterQueue) ?? arn
+    const checked = identified(
+      queue,
+      'arn',
+      kindMismatch({ id: queue.address, fifo: fifoOf(queue) }, deadLetterQueue) ?? arn,
+    )
     const isInvalid = checked.state === 'unknown' && checked.fix !== undefined
-    // If the ARN is wrong, the retention is unknown for the same reason. Both use one object, so doctor makes one
-    // finding.
+    // If the ARN is wrong, the retention is unknown for the same reason. Both have one id, so doctor makes one finding.
     const retention = isInvalid && deadLetterQueue.unreadReason !== undefined ? checked : deadLetterQueue.retention
-    const maxReceiveCount = share(queue, 'maxReceiveCount', count)
+    const maxReceiveCount = identified(queue, 'maxReceiveCount', count)
     return known({ arn: checked, maxReceiveCount, deadLetterQueue: { ...deadLetterQueue, retention } })
   }
 
   /** Parses a redrive policy. Its expression is a call of `jsonencode`, of which a plan shows only the references. */
-  function parsePolicy(queue: Instance, referrer: Instance): Setting<Redrive> {
+  function parsePolicy(queue: Instance, referrer: Instance): Setting<RedrivePolicy> {
     const text = textAt(referrer, 'redrive_policy')
     if (text.state === 'absent') return absent
     if (text.state === 'unknown') {
@@ -144,10 +138,15 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     const { deadLetterTargetArn: arn, maxReceiveCount: count } = policy
     const incomplete = incompletePolicy(Boolean(arn), (count ?? '') !== '')
     if (incomplete) return incomplete
-    return toRedrive(queue, findByArn(String(arn)), arnSetting(String(arn)), numberSetting('maxReceiveCount', count))
+    return toRedrive(
+      queue,
+      findByArn(String(arn)),
+      arnSetting(String(arn)),
+      numberSetting(REDRIVE_SETTINGS.maxReceiveCount, count),
+    )
   }
 
-  function redriveOf(queue: Instance): Setting<Redrive> {
+  function redriveOf(queue: Instance): Setting<RedrivePolicy> {
     const separate = policies.find(({ found }) => found.instance === queue)
     if (separate) return parsePolicy(queue, separate.policy)
     const own = textAt(queue, 'redrive_policy')
@@ -164,10 +163,6 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     return possible && !possible.found.instance && possible.found.reason !== ELSEWHERE
       ? unknown(`${possible.policy.address} may set it. Its queue is not certain: ${possible.found.reason}`)
       : absent
-  }
-
-  function retentionOf(queue: Instance): Setting<number> {
-    return share(queue, 'retention', numberAt('retention', queue, 'message_retention_seconds'))
   }
 
   /** All queues that a redrive policy of a queue or of a subscription may refer to. */
@@ -189,14 +184,13 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
       const queue = unreadQueue(instance.address, 'a data source does not show the settings of a queue')
       return { ...queue, fifo: fifoOfData(instance) ?? queue.fifo }
     }
-    return shareAll<Queue>(instance, {
+    return {
       id: instance.address,
+      ...settingsOf(instance),
       fifo: fifoOf(instance),
-      visibilityTimeout: numberAt('visibilityTimeout', instance, 'visibility_timeout_seconds'),
-      retention: retentionOf(instance),
-      redrive: redriveOf(instance),
+      redrive: identified(instance, 'redrive', redriveOf(instance)),
       isDeadLetterQueue: deadLetterQueues.has(instance),
-    })
+    }
   })
 
   return { find, toQueue }

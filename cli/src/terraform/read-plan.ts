@@ -1,23 +1,12 @@
-import {
-  absent,
-  invalid,
-  known,
-  type Mapping,
-  type Model,
-  type Pattern,
-  type Queue,
-  type Setting,
-  type Unread,
-  unknown,
-  unreadQueue,
-  valueIn,
-} from '../model.ts'
-import { patternSetting, tooManyFilters } from '../template/filters.ts'
+import { patternSetting, tooManyFilters } from '../model/filters.ts'
+import { type Mapping, type Model, type Pattern, type Queue, type Unread, unreadQueue } from '../model/model.ts'
+import { absent, invalid, known, mapSetting, type Setting, unknown, valueIn } from '../model/setting.ts'
+import { MAPPING_SETTINGS } from '../model/settings.ts'
 import { createFunctions } from './functions.ts'
 import { type Instance, type parseTerraformJson, toPlan } from './plan.ts'
 import { arnSetting, createQueues, type ReferenceLookup } from './queues.ts'
 import { type Resolution, resolveArgument } from './references.ts'
-import { AFTER_APPLY, createSharing, hasUnknown, listAt, mapSetting, positiveAt, textAt, valueAt } from './values.ts'
+import { AFTER_APPLY, hasUnknown, identified, listAt, settingsAt, textAt, valueAt } from './values.ts'
 
 /** Arguments that only mappings of other services have: streams, brokers and clusters. */
 const OTHER_SERVICES = ['starting_position', 'queues', 'topics', 'self_managed_event_source']
@@ -73,25 +62,19 @@ function filtersOf(mapping: Instance): Setting<readonly Setting<Pattern>[]> {
 function settingsOf(mapping: Instance) {
   const types = listAt(mapping, 'function_response_types')
   return {
-    batchSize: positiveAt('batchSize', mapping, 'batch_size'),
-    window: positiveAt('window', mapping, 'maximum_batching_window_in_seconds'),
-    reportBatchItemFailures: reportBatchItemFailuresOf(types),
+    ...settingsAt(MAPPING_SETTINGS, mapping),
+    reportBatchItemFailures: identified(mapping, 'reportBatchItemFailures', reportBatchItemFailuresOf(types)),
     otherResponseTypes: otherTypesOf(types),
-    maximumConcurrency: positiveAt('maximumConcurrency', mapping, 'scaling_config', 0, 'maximum_concurrency'),
     provisioned: provisionedOf(mapping),
-    minimumPollers: positiveAt('minimumPollers', mapping, 'provisioned_poller_config', 0, 'minimum_pollers'),
-    maximumPollers: positiveAt('maximumPollers', mapping, 'provisioned_poller_config', 0, 'maximum_pollers'),
-    filters: filtersOf(mapping),
-    runs: mapSetting(valueAt(mapping, 'enabled'), (value) => known(value !== false)),
+    filters: identified(mapping, 'filters', filtersOf(mapping)),
   }
 }
 
 /** Reads the SQS event source mappings of a plan or a state of Terraform or OpenTofu. */
 export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson>>): Model {
   const plan = toPlan(shown)
-  const sharing = createSharing()
-  const { find, toQueue } = createQueues(plan, sharing)
-  const functionOf = createFunctions(plan, sharing)
+  const { find, toQueue } = createQueues(plan)
+  const functionOf = createFunctions(plan)
   const mappings: Mapping[] = []
   const unreadResources: Unread[] = []
 
@@ -135,8 +118,8 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson
       unreadResources.push({ id, what: `whether its queue is ${queue.id}`, unreadReason: found.doubt })
     }
     if (doubt) unreadResources.push({ id, what: `whether its function is ${lambdaFunction.id}`, unreadReason: doubt })
-    const settings = sharing.shareAll(mapping, { arn: arnOf(mapping, found), ...settingsOf(mapping) })
-    mappings.push({ id, queue, function: lambdaFunction, ...settings })
+    const arn = identified(mapping, 'arn', arnOf(mapping, found))
+    mappings.push({ id, queue, function: lambdaFunction, arn, ...settingsOf(mapping) })
   }
 
   for (const instance of plan.instances) {

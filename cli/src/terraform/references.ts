@@ -1,4 +1,4 @@
-import { isObject } from '../json.ts'
+import { isObject } from '../shared/json.ts'
 import type { Expression, Instance, Module } from './plan.ts'
 
 /** A resource or data source that an expression refers to, and the attribute, such as `arn`. */

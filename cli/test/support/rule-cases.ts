@@ -1,4 +1,4 @@
-import type { CheckOptions } from '../../src/doctor/rule.ts'
+import type { CheckOptions } from '../../src/rules/rule.ts'
 import { type Change, DAY, getAtt } from './templates.ts'
 
 function policy(maxReceiveCount: unknown) {

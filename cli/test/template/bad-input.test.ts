@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { UsageError } from '../../src/errors.ts'
+import { UsageError } from '../../src/shared/errors.ts'
 import { readTemplate } from '../../src/template/read-template.ts'
 import { command, folder } from '../support/runs.ts'
 import { cloudFormation, sam, templateFile } from '../support/templates.ts'

@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { type Test, test } from 'tap'
-import { type Mapping, valueIn } from '../../src/model.ts'
+import type { Mapping } from '../../src/model/model.ts'
+import { valueIn } from '../../src/model/setting.ts'
 import {
   cloudFormation,
   findingsIn,

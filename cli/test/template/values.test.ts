@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { test } from 'tap'
-import { valueIn } from '../../src/model.ts'
+import { valueIn } from '../../src/model/setting.ts'
 import { fifo, filters } from '../support/rule-cases.ts'
 import { type Change, findingsIn, getAtt, ids, only, read, sam, short, withVisibility } from '../support/templates.ts'
 

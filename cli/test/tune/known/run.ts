@@ -16,7 +16,7 @@ import { combinationsOf, explore, type Results } from '../../../dist/tune/explor
 import { type MeasureOptions, measure } from '../../../dist/tune/measure.js'
 import { type TuneFlags, toTuneOptions } from '../../../dist/tune/options.js'
 import { toCombination } from '../../../dist/tune/predict.js'
-import type { Combination, Measurement } from '../../../dist/tune/result.js'
+import type { Combination, Measurement } from '../../../dist/tune/figures/result.js'
 // The imports above are built files, because compiling TypeScript would need memory in the measured processes.
 import { startDownstream } from '../../support/downstream.ts'
 

@@ -1,5 +1,5 @@
-import { valueIn } from '../model.ts'
-import { MEMORY_OF_ONE_CPU, reserveOf } from '../reserve.ts'
+import { valueIn } from '../model/setting.ts'
+import { MEMORY_OF_ONE_CPU, reserveOf } from '../shared/reserve.ts'
 import { recordsThatFit } from './mapping-rules.ts'
 import { formatNumber, formatSeconds, LAMBDA_GUIDE, numberIn, problem, type Rule } from './rule.ts'
 import { DEPRECATION_DATES, RUNTIMES_SOURCE } from './runtimes.ts'

@@ -1,4 +1,6 @@
-import { type Mapping, valueIn } from '../model.ts'
+import type { Mapping } from '../model/model.ts'
+import { valueIn } from '../model/setting.ts'
+import { type AnyRow, MAPPING_SETTINGS } from '../model/settings.ts'
 import {
   formatNumber,
   formatSeconds,
@@ -38,6 +40,9 @@ const MAX_INVOCATIONS = 1250
  * text, it also deletes every message whose body is JSON. This is from the AWS page `invocation-eventfiltering`.
  */
 const DROPPED: Readonly<Record<string, string>> = { json: 'is not JSON', text: 'is JSON' }
+
+type MappingKey = keyof typeof MAPPING_SETTINGS
+const OF_STREAMS = (Object.entries(MAPPING_SETTINGS) as [MappingKey, AnyRow][]).filter(([, row]) => row.isOfStreams)
 
 const THROTTLED =
   'Lambda throttles invocations above the reserved concurrency. Each attempt counts as a receive, so valid messages ' +
@@ -248,10 +253,12 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       // A mapping with an unknown ARN may belong to another service.
       if (mapping.queue.unreadReason !== undefined && mapping.queue.fifo.state === 'unknown') return undefined
-      return mapping.ofStreams?.map(({ name, setting }) => {
+      return OF_STREAMS.flatMap(([key, { name }]): Problem[] => {
+        const setting = mapping[key]
+        if (setting.state !== 'known') return []
         const retries = name === 'MaximumRetryAttempts' || name === 'DestinationConfig'
         const fix = retries ? `Remove ${name}. Use a redrive policy of the queue instead.` : `Remove ${name}.`
-        return problem(mapping, setting, `${name} is set on a mapping of an SQS queue`, fix)
+        return [problem(mapping, setting, `${name} is set on a mapping of an SQS queue`, fix)]
       })
     },
   },

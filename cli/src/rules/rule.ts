@@ -1,5 +1,6 @@
-import { type Mapping, type Pattern, type Resource, type Setting, valueIn } from '../model.ts'
-import type { Position } from '../template/document.ts'
+import type { Mapping, Pattern, Resource } from '../model/model.ts'
+import type { Position } from '../model/setting.ts'
+import { type Setting, valueIn } from '../model/setting.ts'
 
 export type Severity = 'error' | 'warning' | 'info'
 

@@ -1,4 +1,5 @@
-import { type Mapping, type Redrive, valueIn } from '../model.ts'
+import type { Mapping, RedrivePolicy } from '../model/model.ts'
+import { valueIn } from '../model/setting.ts'
 import {
   formatNumber,
   formatSeconds,
@@ -41,7 +42,7 @@ function raiseVisibilityTimeout(mappings: readonly Mapping[], what: string): Pro
   return { ...problem(queue, queue.visibilityTimeout, what, fix), strictness: seconds }
 }
 
-function redriveOf({ queue }: Mapping): Partial<Redrive> {
+function redriveOf({ queue }: Mapping): Partial<RedrivePolicy> {
   return valueIn(queue.redrive) ?? {}
 }
 
