@@ -1,3 +1,4 @@
+import type { Code } from '../code/source.ts'
 import { invalid, type Position, type Setting, unknown, valueIn } from './setting.ts'
 import {
   FUNCTION_SETTINGS,
@@ -27,6 +28,8 @@ export interface RedrivePolicy extends SettingsOf<typeof REDRIVE_SETTINGS> {
 export interface LambdaFunction extends Resource, SettingsOf<typeof FUNCTION_SETTINGS> {
   /** The function of this alias or version. Both share its reserved concurrency. */
   aliasOf?: LambdaFunction
+  /** Missing if the input does not show it, as for a deployed function. */
+  code?: Code
 }
 
 /** An SQS event source mapping, enabled or not, with its function and its queue. */
@@ -68,6 +71,17 @@ export interface Rejected extends Resource {
   source: string
 }
 
+/** A finding that somebody accepts, in a template or on the command line. */
+export interface Acceptance {
+  rule: string
+  resource: string
+  /** Empty if there is none. Then the finding is not accepted. */
+  reason: string
+  /** Where it is written: in a template, or in an option. */
+  position?: Position | undefined
+  file?: string | undefined
+}
+
 export interface Model {
   /** The template. Missing for a deployed function and for Terraform. */
   file?: string
@@ -77,6 +91,12 @@ export interface Model {
   /** Mappings of other functions or aliases that read the same queues. They are only compared with `mappings`. */
   otherReaders?: readonly Mapping[]
   unreadResources: readonly Unread[]
+  /** Mappings that do not exist with the parameters, with the conditions that exclude them. */
+  absentResources?: readonly Unread[]
+  /** The case of the template, such as `with Env=prod`. Missing if there is only one case. */
+  label?: string
+  /** The findings that the template accepts. */
+  acceptances?: readonly Acceptance[]
   /** The parameters of a template whose defaults were used. */
   defaulted?: readonly string[]
   /** Missing for a deployed function and for Terraform. */

@@ -96,6 +96,7 @@ export const MAPPING_SETTINGS = {
   reportBatchItemFailures: other<boolean>('FunctionResponseTypes', {
     terraform: ['function_response_types'],
     cdk: 'reportBatchItemFailures',
+    isOptional: true, // if it is unknown, its rule reports a warning
   }),
   batchSize: number('BatchSize', {
     terraform: ['batch_size'],

@@ -10,6 +10,7 @@ import {
   patternsOf,
   problem,
   type Rule,
+  sourceOf,
 } from './rule.ts'
 
 /** The maximum payload of a synchronous invocation. */
@@ -57,6 +58,24 @@ function limitTo({ isFromSnsEvent }: Mapping, reserved: number): string {
     : `${reserve} MaximumConcurrency in ScalingConfig, to at most ${most} in total for all mappings of the function.`
 }
 
+/** What it means that ReportBatchItemFailures is off, which depends on whether the code can report failures. */
+function offWith({ batchSize, function: lambdaFunction }: Mapping, off: string): Partial<Problem> {
+  const source = sourceOf(lambdaFunction)
+  if (source.missing !== undefined) {
+    return {
+      what: `${off}, and the code was not found: ${source.missing}`,
+      why: 'If the function reports failures, Lambda ignores them, and deletes those messages.',
+    }
+  }
+  if (source.reports !== undefined) return { what: `${off}, but the function can report failures: ${source.reports}` }
+  const what = `${off}, and the code does not report failures. Searched: ${source.searched}`
+  if (numberIn(batchSize) === 1) {
+    return { what, why: 'If the function throws, Lambda redelivers the only message of the batch.', severity: 'info' }
+  }
+  const why = 'If the function throws, Lambda redelivers the whole batch, with the messages that were processed.'
+  return { what, why, severity: 'warning' }
+}
+
 function isFifo({ queue }: Mapping) {
   return valueIn(queue.fifo) === true
 }
@@ -93,19 +112,29 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'report-batch-item-failures',
     severity: 'error',
-    why:
-      'Lambda ignores the failures that the function reports, and deletes those messages. If the function throws ' +
-      'instead, no message is lost: the whole batch is redelivered.',
+    why: 'Lambda ignores the failures that the function reports, and deletes those messages.',
     source: `${LAMBDA_GUIDE}/services-sqs-errorhandling.html`,
     check: (mapping) => {
-      if (valueIn(mapping.reportBatchItemFailures) !== false) return undefined
+      const { reportBatchItemFailures: setting, otherResponseTypes = [] } = mapping
       const fix = mapping.isFromSnsEvent
         ? 'SAM cannot set it for SqsSubscription. Declare the queue and an AWS::SNS::Subscription to it instead, ' +
           'and an event of Type: SQS with FunctionResponseTypes: [ReportBatchItemFailures].'
         : 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
-      const others = (mapping.otherResponseTypes ?? []).map((type) => JSON.stringify(type)).join(', ')
-      const instead = others && `: FunctionResponseTypes has ${others} instead`
-      return problem(mapping, mapping.reportBatchItemFailures, `ReportBatchItemFailures is off${instead}`, fix)
+      if (setting.state === 'unknown' && setting.fix === undefined) {
+        const what = `It is not known whether ReportBatchItemFailures is on: ${setting.reason}`
+        const why = 'If it is off, Lambda ignores the failures that the function reports, and deletes those messages.'
+        return { ...problem(mapping, setting, what, fix), severity: 'warning', why }
+      }
+      if (valueIn(setting) !== false) return undefined
+      const others = otherResponseTypes.map((type) => JSON.stringify(type)).join(', ')
+      const off = `ReportBatchItemFailures is off${others && `: FunctionResponseTypes has ${others} instead`}`
+      const isSettable = !mapping.isFromSnsEvent
+      const set = {
+        resource: mapping,
+        row: MAPPING_SETTINGS.reportBatchItemFailures,
+        value: ['ReportBatchItemFailures'],
+      }
+      return { ...problem(mapping, setting, off, fix), ...offWith(mapping, off), set: isSettable ? set : undefined }
     },
   },
   {

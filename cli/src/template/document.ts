@@ -179,8 +179,9 @@ function fromYaml(file: string, text: string): Node {
       return { kind: 'map', entries, position }
     }
     const { value, source } = node
-    // Dates stay as they are written.
-    return { kind: 'scalar', value: isPlain(value) ? value : (source ?? ''), position }
+    // Dates stay as they are written. In YAML 1.1, a dot is a number for the parser, but CodeUri means a folder.
+    const isText = !isPlain(value) || Number.isNaN(value)
+    return { kind: 'scalar', value: isText ? (source ?? '') : value, position }
   }
   function convert(node: ParsedNode | null, position: Position, depth: number): Node {
     if (depth > MAX_DEPTH) refuse(file, position, `nested deeper than ${MAX_DEPTH} levels`)

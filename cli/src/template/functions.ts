@@ -2,6 +2,7 @@ import { type LambdaFunction, pinnedVersion, unreadFunction, unreadVersion, weig
 import { invalid, type Position, type Setting, valueIn } from '../model/setting.ts'
 import { type AnyRow, FUNCTION_SETTINGS } from '../model/settings.ts'
 import { memoize } from '../shared/memoize.ts'
+import { codeOf } from './code.ts'
 import { ALIAS, byName, FUNCTION, type Lookup, VERSION } from './lookup.ts'
 import type { Reader } from './reader.ts'
 import type { Resolved } from './resolve.ts'
@@ -58,7 +59,8 @@ export function createFunctions(reader: Reader, { aliases, functionsByName, reso
     const executionTimeout = isIncomplete
       ? invalid('DurableConfig does not set it', fix, durable.position)
       : settings.executionTimeout
-    return { id, position: resources.get(id)?.position, ...settings, executionTimeout }
+    const code = codeOf(reader, id, (...path) => propertyOf(id, path).resolved)
+    return { id, position: resources.get(id)?.position, ...settings, executionTimeout, code }
   })
 
   /** The function of an alias or a version. If an alias routes to several versions, their settings are not known. */

@@ -1,4 +1,6 @@
+import { dirname, resolve as resolvePath } from 'node:path'
 import { patternSetting, tooManyFilters } from '../model/filters.ts'
+import type { Acceptance } from '../model/model.ts'
 import {
   type LambdaFunction,
   type Mapping,
@@ -11,12 +13,14 @@ import {
 import { absent, invalid, known, type Position, type Setting, unknown, valueIn } from '../model/setting.ts'
 import { MAPPING_SETTINGS } from '../model/settings.ts'
 import { UsageError } from '../shared/errors.ts'
-import { type Node, parseDocument, readDocument } from './document.ts'
+import { readText } from '../shared/text-file.ts'
+import { casesOf, type TemplateCase } from './cases.ts'
+import { type Node, parseDocument } from './document.ts'
 import { createFunctions } from './functions.ts'
 import { createLookup } from './lookup.ts'
 import { createQueues } from './queues.ts'
 import { createReader, GENERATOR, isFinal, type Reader } from './reader.ts'
-import { createResolver, type Resolved } from './resolve.ts'
+import { createResolver, isOfOtherStack, type Links, type Resolved } from './resolve.ts'
 import { PSEUDO_PARAMETERS } from './text.ts'
 import { unknownProperties } from './unknown-properties.ts'
 import { wrongReferences } from './wrong-references.ts'
@@ -67,31 +71,65 @@ function noTemplateError(file: string, document: Node): UsageError {
   return new UsageError(`${file}:1:1: there is no Resources map, so this is not a SAM or CloudFormation template`)
 }
 
+/** A template that was parsed. */
+export interface Template {
+  file: string
+  document: Node
+  /** Only set for a stack of a CDK app. */
+  links?: Links
+}
+
+/** Parses a SAM or CloudFormation template. Throws a UsageError that names the position if the text is something else. */
+export function parseTemplate(file: string, content: string): Template {
+  const document = parseDocument(file, content)
+  if (document.kind === 'map' && document.entries.get('Resources')?.kind === 'map') return { file, document }
+  throw noTemplateError(file, document)
+}
+
+/** The names of the parameters of a template, with the pseudo parameters. */
+export function parametersOf({ document }: Template): string[] {
+  const parameters = document.kind === 'map' ? document.entries.get('Parameters') : undefined
+  return [...(parameters?.kind === 'map' ? parameters.entries.keys() : []), ...PSEUDO_PARAMETERS]
+}
+
+/** Throws a UsageError if no template has a parameter of a given name. `file` is the only template, if there is only one. */
+export function checkParameters(given: ReadonlyMap<string, string>, names: Iterable<string>, file?: string): void {
+  const all = [...new Set(names)]
+  for (const name of given.keys()) {
+    if (all.includes(name)) continue
+    const own = all.filter((one) => !PSEUDO_PARAMETERS.includes(one)).join(', ') || 'none'
+    const what =
+      file === undefined ? 'no input has a parameter of this name. Their' : `${file} has no parameter of this name. Its`
+    throw new UsageError(`--parameter ${name}: ${what} parameters: ${own}`)
+  }
+}
+
 /**
  * Reads the SQS event source mappings of a SAM or CloudFormation template, as far as they are known without deployment.
- * Rejects with a UsageError that names the position if the text is not a template. `content` is the text of the file,
- * if the caller has read it.
+ * Rejects with a UsageError that names the position if the file is not a template.
  */
-export async function readTemplate(file: string, given: ReadonlyMap<string, string>, content?: string): Promise<Model> {
+export async function readTemplate(file: string, given: ReadonlyMap<string, string>): Promise<Model> {
   refuseConfiguration(file)
-  const document = content === undefined ? await readDocument(file) : parseDocument(file, content)
-  if (document.kind !== 'map' || document.entries.get('Resources')?.kind !== 'map') {
-    throw noTemplateError(file, document)
-  }
-  const resolver = createResolver(document, given)
-  for (const name of given.keys()) {
-    if (resolver.parameters.has(name) || PSEUDO_PARAMETERS.includes(name)) continue
-    const names = [...resolver.parameters.keys()].join(', ') || 'none'
-    throw new UsageError(`--parameter ${name}: ${file} has no parameter of this name. Its parameters: ${names}`)
-  }
-  const reader = createReader(resolver)
-  const { mappings, unreadResources } = collect(reader)
-  const model = { file, mappings, unreadResources, defaulted: [...resolver.defaulted] }
+  const template = parseTemplate(file, await readText(file))
+  checkParameters(given, parametersOf(template), file)
+  return readModel(template, given)
+}
+
+/** Reads each case of a template. With no open parameter or condition, there is only one. */
+export function readCases(template: Template, given: ReadonlyMap<string, string>): Model[] {
+  return casesOf(template.document, given, template.links).map((one) => readModel(template, one.given, one))
+}
+
+function readModel(template: Template, given: ReadonlyMap<string, string>, one?: TemplateCase): Model {
+  const { file, document, links } = template
+  const resolver = createResolver(document, given, one, links)
+  const reader = createReader(resolver, dirname(resolvePath(file)))
+  const model = { file, label: one?.label ?? '', ...collect(reader, file), defaulted: [...resolver.defaulted] }
   if (!isFinal(reader)) return model
   const { rejected, unread } = unknownProperties(reader)
   return {
     ...model,
-    unreadResources: [...unreadResources, ...unread],
+    unreadResources: [...model.unreadResources, ...unread],
     rejected: [...wrongReferences(reader), ...rejected],
   }
 }
@@ -153,14 +191,17 @@ function createSettings({ resolve, property, at, settings, text }: Reader) {
 type MappingBase = Pick<Mapping, 'id' | 'position' | 'condition'>
 
 /** Finds the mappings, and lists what may add others. */
-function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
-  const { resolve, resources, property, propertiesOf, conditionOf, text } = reader
+function collect(reader: Reader, file: string): Omit<Model, 'file' | 'label'> {
+  const { resolve, resources, property, propertiesOf, metadataOf, typeOf, conditionOf, text } = reader
   const lookup = createLookup(reader)
   const { functionOf, findFunction } = createFunctions(reader, lookup)
   const { findQueue, arnOf } = createQueues(reader, lookup)
   const settingsOf = createSettings(reader)
   const mappings: Mapping[] = []
+  const otherReaders: Mapping[] = []
   const unreadResources: Unread[] = []
+  const absentResources: Unread[] = []
+  const acceptances: Acceptance[] = []
   const addUnread = (id: string, reason: string, position?: Position, fix?: string) =>
     unreadResources.push({ id, position, unreadReason: reason, fix })
 
@@ -282,14 +323,37 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
       addUnread(id, 'its resources are in a separate template', position, 'Run doctor on that template.')
     else if (!/^AWS::(Serverless::Function|Lambda::EventSourceMapping)$/.test(type.value)) return
     else if (condition?.verdict === false) {
-      const reason = `its condition ${condition.name} is false with these parameters`
-      addUnread(id, reason, position, 'Set parameters that make the condition true: --parameter NAME=VALUE.')
+      const unreadReason = `its condition ${condition.name} is false with these parameters`
+      absentResources.push({ id, position, unreadReason })
     } else if (type.value === 'AWS::Serverless::Function') addEvents(id)
     else addMapping(id, position)
   }
 
+  /** Adds a mapping of another stack of the CDK app, which may read the same queue. */
+  function addOther(id: string, { position }: Node) {
+    const before = mappings.length
+    addMapping(id, position)
+    otherReaders.push(...mappings.splice(before))
+  }
+
+  /** The findings that the metadata of a resource accepts. */
+  function addAcceptances(id: string) {
+    const accepted = property(property(metadataOf(id), 'bounded-sqs-batch'), 'accept')
+    if (accepted.kind !== 'map') return
+    for (const [rule, node] of accepted.entries) {
+      const reason = valueIn(text(resolve(node))) ?? ''
+      const { position } = node
+      acceptances.push({ rule, resource: id, reason: reason.trim(), position, file: position.file ?? file })
+    }
+  }
+
   addMacros('Transform')
   addMacros('Fn::Transform')
-  for (const [id, declaration] of resources) addResource(id, declaration)
-  return { mappings, unreadResources }
+  for (const [id, declaration] of resources) {
+    if (!isOfOtherStack(id)) addResource(id, declaration)
+    else if (typeOf(id) === 'AWS::Lambda::EventSourceMapping' && conditionOf(id)?.verdict !== false)
+      addOther(id, declaration)
+    addAcceptances(id)
+  }
+  return { mappings, otherReaders, unreadResources, absentResources, acceptances }
 }

@@ -23,7 +23,7 @@ function generatorIn(resolved: Resolved): string | undefined {
 }
 
 /** Reads resources and their properties as settings. */
-export function createReader(resolver: Resolver) {
+export function createReader(resolver: Resolver, folder = process.cwd()) {
   const { resolve, holds, resources } = resolver
 
   /** A property of a map. An absent property has the position of the map. */
@@ -97,6 +97,8 @@ export function createReader(resolver: Resolver) {
 
   return {
     ...resolver,
+    /** The folder of the template, to which the paths in it are relative. */
+    folder,
     property,
     at,
     rowValue,
@@ -105,6 +107,7 @@ export function createReader(resolver: Resolver) {
     map,
     boolean: (resolved: Resolved) =>
       mapSetting(text(resolved), (value): Setting<boolean> => toBoolean(value, resolved.position)),
+    metadataOf: (id: string) => property(resource(id), 'Metadata'),
     /** The type of a resource; empty if it has none. */
     typeOf: (id: string) => {
       const type = property(resource(id), 'Type')

@@ -2,7 +2,7 @@ import type { Rejected, Unread } from '../model/model.ts'
 import { type Position, valueIn } from '../model/setting.ts'
 import { closest } from '../shared/closest.ts'
 import { type Reader, SECTIONS } from './reader.ts'
-import type { Resolved } from './resolve.ts'
+import { isOfOtherStack, type Resolved } from './resolve.ts'
 
 const words = (text: string) => text.trim().split(/\s+/)
 
@@ -100,7 +100,7 @@ export function unknownProperties(reader: Reader) {
   checkSpelling('Globals', property(globals, 'Function'), OF_SAM_FUNCTION)
   for (const [id, node] of resources) {
     const type = typeOf(id)
-    if (conditionOf(id)?.verdict === false) continue
+    if (conditionOf(id)?.verdict === false || isOfOtherStack(id)) continue
     const declaration = resolve(node)
     checkType(id, declaration)
     if (type === '' || TYPES.includes(type)) checkSpelling(id, declaration, OF_DECLARATION)

@@ -3,7 +3,7 @@ import type { Position } from '../model/setting.ts'
 import { closest } from '../shared/closest.ts'
 import { misspelledFunction, type Node, nodesIn } from './document.ts'
 import type { Reader } from './reader.ts'
-import type { Resolved } from './resolve.ts'
+import { isOfOtherStack, type Resolved } from './resolve.ts'
 import { PSEUDO_PARAMETERS } from './text.ts'
 
 const READ = /^AWS::(Lambda::(Function|Alias|Version|EventSourceMapping)|Serverless::Function|SQS::Queue)$/
@@ -121,9 +121,9 @@ export function wrongReferences(reader: Reader): Rejected[] {
     return PSEUDO_PARAMETERS.includes(name) || parameters.has(name) || resources.has(name)
   }
 
-  for (const [id, declaration] of conditions) collect(id, declaration, true)
+  for (const [id, declaration] of conditions) if (!isOfOtherStack(id)) collect(id, declaration, true)
   for (const [id, declaration] of resources) {
-    if (!READ.test(typeOf(id))) continue
+    if (!READ.test(typeOf(id)) || isOfOtherStack(id)) continue
     collect(id, declaration)
     collectUnreplaced(id)
   }

@@ -2,6 +2,7 @@ import { type LambdaFunction, pinnedVersion, unreadFunction, weightedAlias } fro
 import { known, type Setting, valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS } from '../model/settings.ts'
 import { memoize } from '../shared/memoize.ts'
+import { codeOf } from './code.ts'
 import type { Instance, Plan } from './plan.ts'
 import { ELSEWHERE, findReferenced, type ReferenceLookup } from './queues.ts'
 import { resolveArgument } from './references.ts'
@@ -18,7 +19,7 @@ export function createFunctions({ instances }: Plan) {
   const toFunction = memoize((instance: Instance): LambdaFunction => {
     const managed = blockAt(instance, 'capacity_provider_config')
     const settings = settingsAt(FUNCTION_SETTINGS, instance, undefined, managed)
-    return { id: instance.address, ...settings }
+    return { id: instance.address, ...settings, code: codeOf(instance, instances) }
   })
 
   /** The function at this version. An older version can have other settings than the resource, so it is not read. */

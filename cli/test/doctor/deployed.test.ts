@@ -164,7 +164,7 @@ async function findingsOf(t: Test, flags: Partial<DoctorFlags>, env: Record<stri
   const log = t.capture(console, 'log')
   process.env = environment({ ...ENV, ...env })
   try {
-    const code = await doctor(undefined, { format: 'json', recordConcurrency: 100, ...flags })
+    const code = await doctor([], { format: 'json', recordConcurrency: 100, ...flags })
     const findings: Record<string, string>[] = JSON.parse(String(log.args()[0])).findings
     return { code, findings, ids: findings.map(({ rule, resource }) => `${rule} ${resource}`) }
   } finally {
@@ -638,8 +638,14 @@ function fails(
   prepare: (t: Test) => Promise<Record<string, string | undefined>>,
 ) {
   return test(title, async (t) => {
-    const error = await findingsOf(t, { function: 'orders', ...flags }, await prepare(t)).catch((error) => error)
-    t.match(error, { name: 'UsageError', message })
+    const printed = t.capture(console, 'error')
+    const error = await findingsOf(t, { function: 'orders', ...flags }, await prepare(t)).then(
+      ({ code }) => ({ name: `exit code ${code}`, message: String(printed.args().join('\n')) }),
+      (error) => error,
+    )
+    printed.restore()
+    t.ok(['UsageError', 'exit code 2'].includes(error.name), error.name)
+    t.match(error.message.replace(/^bounded-sqs-batch: /, ''), message)
     t.notMatch(error.message, '\n')
   })
 }

@@ -218,7 +218,17 @@ test('a finding has the values, the fix and the line', async (t) => {
   const [first, second, ...more] = await findingsIn(t, template)
   t.strictSame(more, [])
   t.match(first, { rule: 'report-batch-item-failures', line: 16, file: /template\.yaml$/ })
-  t.strictSame(Object.keys(first ?? {}), ['rule', 'severity', 'resource', 'message', 'fix', 'source', 'file', 'line'])
+  t.strictSame(Object.keys(first ?? {}), [
+    'rule',
+    'severity',
+    'resource',
+    'message',
+    'fix',
+    'source',
+    'help',
+    'file',
+    'line',
+  ])
   t.match(second, { rule: 'visibility-headroom', line: 5, resource: 'Orders', fix: 'Set VisibilityTimeout to 182.' })
   t.match(
     second?.message,

@@ -105,8 +105,16 @@ test('an unknown value gives one finding, and no other finding about it', async 
 
 const UNKNOWN = { 'Fn::ImportValue': 'x' }
 for (const [title, change, found] of [
-  ['FunctionResponseTypes', { mapping: { FunctionResponseTypes: UNKNOWN } }, ['not-checked Handler/Orders']],
-  ['one of FunctionResponseTypes', { mapping: { FunctionResponseTypes: [UNKNOWN] } }, ['not-checked Handler/Orders']],
+  [
+    'FunctionResponseTypes',
+    { mapping: { FunctionResponseTypes: UNKNOWN } },
+    ['report-batch-item-failures Handler/Orders'],
+  ],
+  [
+    'one of FunctionResponseTypes',
+    { mapping: { FunctionResponseTypes: [UNKNOWN] } },
+    ['report-batch-item-failures Handler/Orders'],
+  ],
   [
     'one of FunctionResponseTypes, beside ReportBatchItemFailures',
     { mapping: { FunctionResponseTypes: [UNKNOWN, 'ReportBatchItemFailures'] } },

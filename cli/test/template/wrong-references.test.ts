@@ -103,10 +103,10 @@ for (const [title, template] of [
   ['a loop', { Resources: { ...cloudFormation(GONE).Resources, ...LOOP } }],
   ['a tag of another tool', JSON.stringify(cloudFormation(GONE)).replace('{', '{ Description: !Tool x, ')],
 ] as const) {
-  test(`with ${title}, any name may be defined: it is listed as not checked`, async (t) => {
+  test(`with ${title}, any name may be defined: a warning says so`, async (t) => {
     const text = typeof template === 'string' ? `# YAML\n${template}` : template
     const findings = await findingsIn(t, text)
-    t.ok(findings.some(({ rule, message }) => rule === 'not-checked' && message.includes('Gone is not defined')))
+    t.ok(findings.some(({ severity, message }) => severity === 'warning' && message.includes('Gone is not defined')))
     t.notOk(findings.some(({ severity }) => severity === 'error'))
   })
 }
@@ -115,13 +115,13 @@ for (const [samName, moduleName] of [
   ['HandlerRole', 'WorkerRole'],
   ['ServerlessRestApi', 'ServerlessRestApi'],
 ] as const) {
-  test(`SAM may add ${samName}, and a module ${moduleName}: it is listed as not checked`, async (t) => {
+  test(`SAM may add ${samName}, and a module ${moduleName}: a warning says so`, async (t) => {
     const refTo = (name: string) => ({ mapping: { FunctionResponseTypes: { Ref: name } } })
-    t.strictSame(ids(await findingsIn(t, sam(refTo(samName)))), ['not-checked Handler/Orders'])
+    t.strictSame(ids(await findingsIn(t, sam(refTo(samName)))), ['report-batch-item-failures Handler/Orders'])
     const { Resources } = cloudFormation(refTo(moduleName))
     const Worker = { Type: 'My::Org::Worker::MODULE' }
     t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Worker } })), [
-      'not-checked Orders',
+      'report-batch-item-failures Orders',
       'not-checked Worker',
     ])
     t.strictSame(ids(await findingsIn(t, { Resources })), ['invalid-value Orders'])

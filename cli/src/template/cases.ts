@@ -1,0 +1,165 @@
+import { FUNCTION_SETTINGS, type Table } from '../model/settings.ts'
+import { type Node, nodesIn } from './document.ts'
+import { type Assumptions, createResolver, type Links } from './resolve.ts'
+import { PSEUDO_PARAMETERS } from './text.ts'
+
+/** One of the values that the open parameters and conditions of a template can have. */
+export interface TemplateCase extends Assumptions {
+  given: ReadonlyMap<string, string>
+  /** `with Env=prod`. Empty if nothing is open. */
+  label: string
+}
+
+/** More cases are not combined: then each parameter varies alone. */
+const MAX_CASES = 64
+const RELEVANT =
+  /^AWS::(Lambda::(Function|EventSourceMapping|Alias|Version|EventInvokeConfig)|Serverless::Function|SQS::\w+|SNS::\w+|Pipes::Pipe)$/
+/** Properties of functions that decide about messages. All others, such as the environment, are not relevant. */
+const OF_FUNCTION = new Set([
+  ...Object.values(FUNCTION_SETTINGS as Table).flatMap(({ path, sam }) => [String(path[0]), String(sam?.[0])]),
+  ...['Events', 'FunctionName', 'CapacityProviderConfig', 'AutoPublishAlias', 'FunctionVersion'],
+])
+
+type Entries = ReadonlyMap<string, Node>
+
+function entriesOf(node: Node | undefined): Entries {
+  return node?.kind === 'map' ? node.entries : new Map()
+}
+
+function scalar(node: Node | undefined): string | undefined {
+  return node?.kind === 'scalar' && node.value !== null ? String(node.value) : undefined
+}
+
+/** The parameters and conditions that a part of a template refers to, without those that a condition refers to. */
+function namesIn(root: Node): string[] {
+  return Array.from(nodesIn(root).keys()).flatMap((node) => {
+    const [[key, value] = [], ...more] = node.kind === 'map' ? node.entries : []
+    if (node.kind === 'map' && node.entries.has('Condition')) return scalar(node.entries.get('Condition')) ?? []
+    if (!key || !value || more.length > 0) return []
+    const [head] = value.kind === 'list' ? value.items : [value]
+    const text = scalar(head) ?? ''
+    if (/^(Ref|Fn::If)$/.test(key)) return [text]
+    return key === 'Fn::Sub' ? Array.from(text.matchAll(/\$\{\s*([\w:]+)/g), ([, name = '']) => name) : []
+  })
+}
+
+/** The parts of the template that decide about messages. */
+function relevantParts(document: Node): Node[] {
+  const ofFunction = (properties: Entries) =>
+    Array.from(properties).flatMap(([name, node]) => (OF_FUNCTION.has(name) ? node : []))
+  const globals = entriesOf(entriesOf(entriesOf(document).get('Globals')).get('Function'))
+  const resources = Array.from(entriesOf(entriesOf(document).get('Resources')).values())
+  return [
+    ...ofFunction(globals),
+    ...resources.flatMap((resource) => {
+      const type = scalar(entriesOf(resource).get('Type')) ?? ''
+      if (!RELEVANT.test(type)) return []
+      if (!/::Function$/.test(type)) return [resource]
+      const condition = entriesOf(resource).get('Condition')
+      const own: Node[] = condition
+        ? [{ kind: 'map', entries: new Map([['Condition', condition]]), position: resource.position }]
+        : []
+      return [...own, ...ofFunction(entriesOf(entriesOf(resource).get('Properties')))]
+    }),
+  ]
+}
+
+/** The names that are relevant, with those that relevant conditions refer to. */
+function relevantNames(document: Node, conditions: Entries): Set<string> {
+  const names = new Set(relevantParts(document).flatMap(namesIn))
+  for (const name of names) {
+    const condition = conditions.get(name)
+    for (const inner of condition ? namesIn(condition) : []) names.add(inner)
+  }
+  return names
+}
+
+/** The constants with which conditions compare a parameter. */
+function comparedWith(name: string, conditions: Entries): string[] {
+  const values = Array.from(conditions.values()).flatMap((condition) =>
+    Array.from(nodesIn(condition).keys()).flatMap((node) => {
+      const sides = entriesOf(node).get('Fn::Equals')
+      const items = sides?.kind === 'list' ? sides.items : []
+      return items.some((side) => scalar(entriesOf(side).get('Ref')) === name)
+        ? items.flatMap((side) => scalar(side) ?? [])
+        : []
+    }),
+  )
+  return [...new Set(values)]
+}
+
+/** A value of a parameter. Undefined stands for every value with which no condition compares it. */
+type Choice = { name: string; value: string | undefined }
+
+function choicesOf(name: string, declaration: Node | undefined, conditions: Entries): Choice[] {
+  const declared = entriesOf(declaration)
+  const type = scalar(declared.get('Type')) ?? ''
+  if (declared.has('Default') && !type.startsWith('AWS::SSM::')) return []
+  const allowed = declared.get('AllowedValues')
+  if (allowed?.kind === 'list') return allowed.items.map((item) => ({ name, value: scalar(item) ?? '' }))
+  const values = comparedWith(name, conditions)
+  return values.length === 0 ? [] : [...values, undefined].map((value) => ({ name, value }))
+}
+
+function product(lists: readonly Choice[][]): Choice[][] {
+  return lists.reduce<Choice[][]>((all, list) => all.flatMap((one) => list.map((choice) => [...one, choice])), [[]])
+}
+
+function toCase(choices: readonly Choice[], given: ReadonlyMap<string, string>): TemplateCase {
+  const known = choices.filter((choice): choice is { name: string; value: string } => choice.value !== undefined)
+  const other = new Set(choices.filter(({ value }) => value === undefined).map(({ name }) => name))
+  const texts = choices.map(({ name, value }) =>
+    value === undefined ? `another value of ${name}` : `${name}=${value}`,
+  )
+  return {
+    given: new Map([...given, ...known.map(({ name, value }): [string, string] => [name, value])]),
+    other,
+    verdicts: new Map(),
+    label: texts.length === 0 ? '' : `with ${texts.join(' and ')}`,
+  }
+}
+
+/**
+ * The cases of a template: each allowed value of a parameter without a default, each value with which a condition
+ * compares such a parameter, and both results of a comparison that is still open.
+ */
+export function casesOf(document: Node, given: ReadonlyMap<string, string>, links?: Links): TemplateCase[] {
+  const { conditions, parameters } = createResolver(document, given, undefined, links)
+  const names = relevantNames(document, conditions)
+  const open = [...names].filter(
+    (name) =>
+      !given.has(name) && !links?.parameters.has(name) && (parameters.has(name) || PSEUDO_PARAMETERS.includes(name)),
+  )
+  const lists = open.map((name) => choicesOf(name, parameters.get(name), conditions)).filter((list) => list.length > 0)
+  const count = lists.reduce((total, list) => total * list.length, 1)
+  const combined = count <= MAX_CASES ? product(lists) : lists.flatMap((list) => list.map((choice) => [choice]))
+  const cases = combined.map((choices) => toCase(choices, given))
+  return cases.flatMap((one) => {
+    const split = withVerdicts(
+      document,
+      one,
+      [...names].filter((name) => conditions.has(name)),
+      links,
+    )
+    return split.length * cases.length <= MAX_CASES ? split : one
+  })
+}
+
+/** Splits a case by the comparisons that are still open. */
+function withVerdicts(document: Node, one: TemplateCase, names: readonly string[], links?: Links): TemplateCase[] {
+  const { holds, open } = createResolver(document, one.given, one, links)
+  for (const name of names) holds(name)
+  return Array.from(open).reduce<TemplateCase[]>(
+    (all, [comparison, name]) =>
+      all.length > MAX_CASES
+        ? all
+        : all.flatMap((each) =>
+            [true, false].map((verdict) => ({
+              ...each,
+              verdicts: new Map([...each.verdicts, [comparison, verdict]]),
+              label: `${each.label === '' ? 'if' : `${each.label}, if`} ${name} is ${verdict}`,
+            })),
+          ),
+    [one],
+  )
+}
