@@ -13,6 +13,7 @@ import {
   type Rule,
   type Severity,
 } from '../rules/rule.ts'
+import { SNS_RULES } from '../rules/sns-rules.ts'
 import { VALUE_RULE } from '../rules/value-rule.ts'
 import { helpOf } from './help.ts'
 import { createNotChecked } from './not-checked.ts'
@@ -53,7 +54,7 @@ export interface Detected {
  * If one setting breaks several rules, its finding shows the most severe rule. Of equally severe rules, it shows the
  * first in this list.
  */
-export const RULES: readonly Rule[] = [...MAPPING_RULES, ...QUEUE_RULES, ...FUNCTION_RULES, VALUE_RULE]
+export const RULES: readonly Rule[] = [...MAPPING_RULES, ...QUEUE_RULES, ...SNS_RULES, ...FUNCTION_RULES, VALUE_RULE]
 export const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
 
 export const NOT_CHECKED = {

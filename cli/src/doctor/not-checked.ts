@@ -64,6 +64,12 @@ export function createNotChecked({ file, unreadResources, fix }: Model, { record
   }
 
   function ofQueue(queue: Queue, mapping: Mapping): Problem[] {
+    const subscribed = (queue.subscriptions ?? []).flatMap(({ id, isAllowed }) =>
+      isAllowed.state === 'unknown'
+        ? notChecked(queue, `whether the policy of the queue allows ${id} to send messages`, isAllowed.reason)
+        : [],
+    )
+    if (subscribed.length > 0) return [...subscribed, ...ofQueue({ ...queue, subscriptions: [] }, mapping)]
     if (queue.unreadReason !== undefined) {
       const fifo = queue.fifo.state === 'unknown' ? ', and whether it is a FIFO queue' : ''
       const what = `the visibility timeout, redrive policy and retention of ${queue.id}${fifo}`

@@ -22,6 +22,7 @@ import {
   type Pattern,
   type Queue,
   type RedrivePolicy,
+  redriveDenied,
   type Unread,
   unreadFunction,
   unreadQueue,
@@ -40,7 +41,7 @@ import {
   type Table,
 } from '../model/settings.ts'
 import { oneLine, UsageError } from '../shared/errors.ts'
-import { isObject } from '../shared/json.ts'
+import { isObject, parseObject } from '../shared/json.ts'
 import { memoize } from '../shared/memoize.ts'
 
 interface DeployedOptions {
@@ -378,6 +379,8 @@ function filtersOf({
   return toSetting(FilterCriteria?.Filters?.map(({ Pattern }) => patternSetting(toSetting(Pattern))))
 }
 
+type DeadLetterQueue = RedrivePolicy['deadLetterQueue'] & { allowPolicy?: Record<string, unknown> | undefined }
+
 /** Reads queues by their ARNs. If access to a queue is denied, the queue is listed as not checked. */
 function createQueueReader(sqs: SQSClient) {
   async function attributesOf(arn: string) {
@@ -397,22 +400,27 @@ function createQueueReader(sqs: SQSClient) {
   }
   const nameOf = (arn: string) => arn.split(':').at(-1) ?? arn
 
-  const deadLetterQueueOf = memoize(async (arn: string): Promise<RedrivePolicy['deadLetterQueue']> => {
+  const deadLetterQueueOf = memoize(async (arn: string): Promise<DeadLetterQueue> => {
     const id = nameOf(arn)
     const fifo = known(arn.endsWith('.fifo'))
     try {
-      const { retention } = returned(QUEUE_SETTINGS, id, await attributesOf(arn), 'SQS')
-      return { id, fifo, retention }
+      const attributes = await attributesOf(arn)
+      const { retention } = returned(QUEUE_SETTINGS, id, attributes, 'SQS')
+      return { id, fifo, retention, allowPolicy: parseObject(attributes.RedriveAllowPolicy ?? '') }
     } catch (error) {
       return { id, fifo, unreadReason: reasonOf(error), retention: withId(id, unknown(reasonOf(error))) }
     }
   })
-  async function redriveOf(id: string, policy: string | undefined): Promise<Setting<RedrivePolicy>> {
+  async function redriveOf(id: string, queueArn: string, policy: string | undefined): Promise<Setting<RedrivePolicy>> {
     if (!policy) return absent
     const keys = JSON.parse(policy)
     const arn = String(keys.deadLetterTargetArn)
     const deadLetterQueue = await deadLetterQueueOf(arn)
-    return known({ ...returned(REDRIVE_SETTINGS, id, keys, 'SQS'), arn: known(arn), deadLetterQueue })
+    const { redrivePermission: permission, sourceQueueArns = [] } = deadLetterQueue.allowPolicy ?? {}
+    const isListed = [sourceQueueArns].flat().includes(queueArn)
+    const denied = redriveDenied(id, deadLetterQueue.id, permission as string | undefined, isListed)
+    const checked = withId(`${id} redrive`, denied ?? known(arn))
+    return known({ ...returned(REDRIVE_SETTINGS, id, keys, 'SQS'), arn: checked, deadLetterQueue })
   }
   return memoize(async (arn: string): Promise<Queue> => {
     const id = nameOf(arn)
@@ -423,7 +431,7 @@ function createQueueReader(sqs: SQSClient) {
         id,
         fifo,
         ...returned(QUEUE_SETTINGS, id, attributes, 'SQS'),
-        redrive: await redriveOf(id, attributes.RedrivePolicy),
+        redrive: await redriveOf(id, arn, attributes.RedrivePolicy),
         isDeadLetterQueue: !attributes.RedrivePolicy && (await isDeadLetterQueue(attributes.QueueUrl)),
       }
     } catch (error) {

@@ -19,6 +19,18 @@ export interface Resource {
 export interface Queue extends Resource, SettingsOf<typeof QUEUE_SETTINGS> {
   /** Whether something uses it as dead-letter queue. */
   isDeadLetterQueue?: boolean
+  /** SAM creates it for an SNS topic, so the template cannot change its settings. */
+  isMadeBySam?: true
+  /** Its subscriptions to SNS topics, as far as the input shows them. */
+  subscriptions?: readonly Subscription[]
+}
+
+/** A subscription of a queue to an SNS topic. */
+export interface Subscription extends Resource {
+  /** Whether messages arrive without the envelope of SNS. */
+  isRaw: Setting<boolean>
+  /** Whether the policy of the queue allows the topic to send messages. */
+  isAllowed: Setting<boolean>
 }
 
 export interface RedrivePolicy extends SettingsOf<typeof REDRIVE_SETTINGS> {
@@ -30,6 +42,10 @@ export interface LambdaFunction extends Resource, SettingsOf<typeof FUNCTION_SET
   aliasOf?: LambdaFunction
   /** Missing if the input does not show it, as for a deployed function. */
   code?: Code
+  /** Whether something other than mappings may invoke it. */
+  hasOtherInvokers?: boolean
+  /** The variable NODE_OPTIONS, if it is known. */
+  nodeOptions?: string | undefined
 }
 
 /** An SQS event source mapping, enabled or not, with its function and its queue. */
@@ -140,6 +156,27 @@ export function incompletePolicy(hasArn: boolean, hasCount: boolean, position?: 
   const missing = [!hasArn && 'deadLetterTargetArn', !hasCount && 'maxReceiveCount'].filter(Boolean).join(' and no ')
   const fix = 'Set deadLetterTargetArn and maxReceiveCount. Both names begin with a lower-case letter.'
   return missing === '' ? undefined : invalid(`it has no ${missing}`, fix, position)
+}
+
+/**
+ * The error if a dead-letter queue does not accept messages of a queue. Undefined if it does, or if that is not known.
+ *
+ * @param isListed whether `sourceQueueArns` contains the queue
+ */
+export function redriveDenied(
+  queue: string,
+  deadLetterQueue: string,
+  permission: string | undefined,
+  isListed: boolean | undefined,
+  position?: Position,
+) {
+  if (permission === 'denyAll') {
+    const fix = `Remove RedriveAllowPolicy of ${deadLetterQueue}, or set its redrivePermission to allowAll.`
+    return invalid(`${deadLetterQueue} has the redrivePermission denyAll`, fix, position)
+  }
+  if (permission !== 'byQueue' || isListed !== false) return undefined
+  const what = `${deadLetterQueue} has the redrivePermission byQueue, and its sourceQueueArns do not contain ${queue}`
+  return invalid(what, `Add the ARN of ${queue} to sourceQueueArns of ${deadLetterQueue}.`, position)
 }
 
 type QueueKind = Pick<Queue, 'id' | 'fifo'>

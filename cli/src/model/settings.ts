@@ -184,6 +184,15 @@ export const FUNCTION_SETTINGS = {
     terraform: ['tenancy_config', 0, 'tenant_isolation_mode'],
     cdk: 'tenancyConfig',
   }),
+  /** What happens to asynchronous invocations that fail. In CloudFormation and Terraform, it is a resource. */
+  eventInvokeConfig: presence('EventInvokeConfig', { isOptional: true, api: false }),
+  /** `Allow` or `Terminate`. In Terraform, it is a resource. */
+  recursiveLoop: text('RecursiveLoop', { cdk: 'recursiveLoop', isOptional: true, api: false }),
+  logLevel: text('LoggingConfig.ApplicationLogLevel', {
+    terraform: ['logging_config', 0, 'application_log_level'],
+    cdk: 'applicationLogLevelV2',
+    isOptional: true,
+  }),
   /** Seconds that a durable execution may take. Absent if the function is not durable. */
   executionTimeout: number('DurableConfig.ExecutionTimeout', {
     terraform: ['durable_config', 0, 'execution_timeout'],
@@ -212,7 +221,23 @@ export const QUEUE_SETTINGS = {
     least: 60,
     most: 1_209_600,
   }),
+  delay: number('DelaySeconds', {
+    terraform: ['delay_seconds'],
+    cdk: 'deliveryDelay',
+    isDuration: true,
+    default: 0,
+    least: 0,
+    most: 900,
+  }),
   redrive: other<RedrivePolicy>('RedrivePolicy', { terraform: ['redrive_policy'], cdk: 'deadLetterQueue' }),
+} satisfies Table
+
+export const SUBSCRIPTION_SETTINGS = {
+  isRaw: boolean('RawMessageDelivery', {
+    terraform: ['raw_message_delivery'],
+    cdk: 'rawMessageDelivery',
+    default: false,
+  }),
 } satisfies Table
 
 /** The keys of a redrive policy, which is JSON text in Terraform and in the API. */

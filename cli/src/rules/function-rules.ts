@@ -1,10 +1,14 @@
 import { valueIn } from '../model/setting.ts'
+import { FUNCTION_SETTINGS } from '../model/settings.ts'
 import { MEMORY_OF_ONE_CPU, reserveOf } from '../shared/reserve.ts'
 import { recordsThatFit } from './mapping-rules.ts'
-import { formatNumber, formatSeconds, LAMBDA_GUIDE, numberIn, problem, type Rule } from './rule.ts'
+import { formatNumber, formatSeconds, LAMBDA_GUIDE, numberIn, problem, type Rule, sourceOf } from './rule.ts'
 import { DEPRECATION_DATES, RUNTIMES_SOURCE } from './runtimes.ts'
 
 const SOON_DAYS = 180
+const NEWEST_NODE = 'nodejs24.x'
+/** The memory (MB) from which the failure handlers of the library have enough time, from docs/failures.md. */
+const DEAD_LETTER_MEMORY = 512
 const DAY_MS = 86_400_000
 
 export const FUNCTION_RULES: readonly Rule[] = [
@@ -34,7 +38,8 @@ export const FUNCTION_RULES: readonly Rule[] = [
         `(${formatSeconds(queue.visibilityTimeout)})`
       const fix = `Set ExecutionTimeout to at most ${formatNumber(visible)} s, or raise VisibilityTimeout.`
       // If several queues are affected, the one with the shortest visibility timeout is shown.
-      return { ...problem(lambdaFunction, lambdaFunction.executionTimeout, what, fix), strictness: -visible }
+      const set = { resource: lambdaFunction, row: FUNCTION_SETTINGS.executionTimeout, value: visible }
+      return { ...problem(lambdaFunction, lambdaFunction.executionTimeout, what, fix), strictness: -visible, set }
     },
   },
   {
@@ -75,7 +80,11 @@ export const FUNCTION_RULES: readonly Rule[] = [
       if (!(left <= SOON_DAYS)) return undefined
       const what = `The runtime ${runtime} ${left > 0 ? 'will be deprecated on' : 'has been deprecated since'} ${date}`
       const fix = 'Use a newer runtime, for example nodejs24.x for Node.js.'
-      return problem(lambdaFunction, lambdaFunction.runtime, what, fix)
+      const set = { resource: lambdaFunction, row: FUNCTION_SETTINGS.runtime, value: NEWEST_NODE }
+      return {
+        ...problem(lambdaFunction, lambdaFunction.runtime, what, fix),
+        set: /^nodejs/.test(runtime) ? set : undefined,
+      }
     },
   },
   {
@@ -88,6 +97,79 @@ export const FUNCTION_RULES: readonly Rule[] = [
       const what = "The function's own dead-letter queue has no effect on SQS messages"
       const fix = 'Set RedrivePolicy on the source queue.'
       return problem(lambdaFunction, lambdaFunction.deadLetterTarget, what, fix)
+    },
+  },
+  {
+    id: 'event-invoke-config',
+    severity: 'info',
+    why: 'Lambda uses it only for asynchronous invocations. A mapping invokes the function synchronously, and nothing else in this input invokes it.',
+    source: `${LAMBDA_GUIDE}/invocation-async-configuring.html`,
+    check: ({ function: lambdaFunction }) => {
+      const { eventInvokeConfig, hasOtherInvokers } = lambdaFunction
+      if (valueIn(eventInvokeConfig) === undefined || hasOtherInvokers !== false) return undefined
+      const what = 'The EventInvokeConfig of the function has no effect on SQS messages'
+      const fix = 'Remove it. Set RedrivePolicy and maxReceiveCount on the source queue instead.'
+      return problem(lambdaFunction, eventInvokeConfig, what, fix)
+    },
+  },
+  {
+    id: 'metrics-log-level',
+    severity: 'warning',
+    why: 'Lambda drops log lines below this level. Metrics in the embedded metric format are lines of the level INFO, so they are lost.',
+    source: `${LAMBDA_GUIDE}/monitoring-cloudwatchlogs-log-level.html`,
+    check: ({ function: lambdaFunction }) => {
+      const { logLevel } = lambdaFunction
+      const level = valueIn(logLevel) ?? ''
+      if (!/^(WARN|ERROR|FATAL)$/.test(level)) return undefined
+      const source = sourceOf(lambdaFunction)
+      if (source.missing !== undefined || source.logsMetrics === undefined) return undefined
+      const what = `ApplicationLogLevel is ${level}, but the code writes metrics to the log: ${source.logsMetrics}`
+      const set = { resource: lambdaFunction, row: FUNCTION_SETTINGS.logLevel, value: 'INFO' }
+      return { ...problem(lambdaFunction, logLevel, what, 'Set ApplicationLogLevel to INFO.'), set }
+    },
+  },
+  {
+    id: 'recursive-loop',
+    severity: 'info',
+    why: 'If the function sends messages back to its own queue, the loop does not end. By default, Lambda stops it after about 16 rounds.',
+    source: `${LAMBDA_GUIDE}/invocation-recursion.html`,
+    check: ({ function: lambdaFunction }) => {
+      if (valueIn(lambdaFunction.recursiveLoop) !== 'Allow') return undefined
+      const what = 'The detection of recursive loops is off: RecursiveLoop is Allow'
+      const fix = 'Set RecursiveLoop to Terminate, unless the function needs such a loop and ends it itself.'
+      const set = { resource: lambdaFunction, row: FUNCTION_SETTINGS.recursiveLoop, value: 'Terminate' }
+      return { ...problem(lambdaFunction, lambdaFunction.recursiveLoop, what, fix), set }
+    },
+  },
+  {
+    id: 'commonjs-handler',
+    severity: 'error',
+    why: 'Lambda starts Node.js with --no-experimental-require-module, so require() of this package fails. The function does not start, and every message goes to the dead-letter queue or expires.',
+    source: `${LAMBDA_GUIDE}/lambda-nodejs.html`,
+    check: ({ function: lambdaFunction }) => {
+      const { runtime, nodeOptions = '' } = lambdaFunction
+      if (!/^nodejs/.test(valueIn(runtime) ?? 'nodejs')) return undefined
+      if (/(^|\s)--experimental-require-module\b/.test(nodeOptions)) return undefined
+      const source = sourceOf(lambdaFunction)
+      if (source.missing !== undefined || source.requiresPackage === undefined) return undefined
+      const what = `A CommonJS file loads this package with require(): ${source.requiresPackage}`
+      const fix = 'Use import in an ES module, or bundle the function, for example with esbuild.'
+      return { resource: lambdaFunction, position: lambdaFunction.position, what, fix }
+    },
+  },
+  {
+    id: 'dead-letter-memory',
+    severity: 'info',
+    why: 'Its SQS client takes time to load, about 150 ms of a whole CPU. With less memory, records that fail late may be redelivered instead.',
+    source: `${LAMBDA_GUIDE}/configuration-memory.html`,
+    check: ({ function: lambdaFunction }) => {
+      const { memory } = lambdaFunction
+      if (!(numberIn(memory) < DEAD_LETTER_MEMORY)) return undefined
+      const source = sourceOf(lambdaFunction)
+      if (source.missing !== undefined || source.usesDeadLetter === undefined) return undefined
+      const what = `The function has ${formatNumber(numberIn(memory))} MB, and uses ${source.usesDeadLetter}`
+      const set = { resource: lambdaFunction, row: FUNCTION_SETTINGS.memory, value: DEAD_LETTER_MEMORY }
+      return { ...problem(lambdaFunction, memory, what, `Set MemorySize to ${DEAD_LETTER_MEMORY} or more.`), set }
     },
   },
 ]

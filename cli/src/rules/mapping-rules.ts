@@ -1,6 +1,6 @@
 import type { Mapping } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
-import { type AnyRow, MAPPING_SETTINGS } from '../model/settings.ts'
+import { type AnyRow, FUNCTION_SETTINGS, MAPPING_SETTINGS } from '../model/settings.ts'
 import {
   formatNumber,
   formatSeconds,
@@ -85,8 +85,20 @@ function isProvisioned({ provisioned }: Mapping) {
 }
 
 /**
- * Adds up the maximum concurrencies of the mappings of one function. Mappings in provisioned mode do not count, nor do
- * values that are not known or that AWS rejects.
+ * The most concurrent invocations of a mapping: its maximum concurrency, or ten for each of its pollers. NaN if nothing
+ * limits it, or if the limit is not known or rejected by AWS.
+ */
+function limitOf(mapping: Mapping): number {
+  if (isProvisioned(mapping)) {
+    const isRejected = mapping.maximumConcurrency.state !== 'absent'
+    return isRejected ? Number.NaN : numberIn(mapping.maximumPollers) * INVOCATIONS_PER_POLLER
+  }
+  const concurrency = numberIn(mapping.maximumConcurrency)
+  return inRange(concurrency) ? concurrency : Number.NaN
+}
+
+/**
+ * Adds up the limits of the mappings of one function. Mappings without a known limit do not count.
  *
  * `upperBound` is the sum of all other mappings. `lowerBound` is the sum of those that are known to run, or the value
  * of one mapping that may run, if that value is higher. Two mappings that may run are not added up, because perhaps
@@ -94,11 +106,10 @@ function isProvisioned({ provisioned }: Mapping) {
  * may run.
  */
 export function concurrencyOf(mappings: readonly Mapping[]) {
-  const limited = mappings.filter((mapping) => !isProvisioned(mapping) && inRange(numberIn(mapping.maximumConcurrency)))
+  const limited = mappings.filter((mapping) => limitOf(mapping) > 0)
   const running = limited.filter(({ runs }) => valueIn(runs) === true)
   const notKnownToRun = limited.filter(({ runs }) => valueIn(runs) !== true)
-  const sum = (some: readonly Mapping[]) =>
-    some.reduce((total, { maximumConcurrency }) => total + numberIn(maximumConcurrency), 0)
+  const sum = (some: readonly Mapping[]) => some.reduce((total, mapping) => total + limitOf(mapping), 0)
   const alone = notKnownToRun.filter(({ runs }) => runs.state === 'unknown').map((mapping) => [mapping])
   const counted = [running, ...alone].reduce((most, some) => (sum(some) > sum(most) ? some : most))
   return { counted, notKnownToRun, lowerBound: sum(counted), upperBound: sum(limited) }
@@ -159,7 +170,10 @@ export const MAPPING_RULES: readonly Rule[] = [
       const size = numberIn(mapping.batchSize)
       if (!isFifo(mapping) || !(size > 10)) return undefined
       const what = `The batch size is ${formatNumber(size)}, but the queue is a FIFO queue`
-      return problem(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10.')
+      return {
+        ...problem(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10.'),
+        set: { resource: mapping, row: MAPPING_SETTINGS.batchSize, value: 10 },
+      }
     },
   },
   {
@@ -171,7 +185,10 @@ export const MAPPING_RULES: readonly Rule[] = [
       const size = numberIn(mapping.batchSize)
       if (!(size > 10_000)) return undefined
       const what = `The batch size is ${formatNumber(size)}`
-      return problem(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10,000.')
+      return {
+        ...problem(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10,000.'),
+        set: { resource: mapping, row: MAPPING_SETTINGS.batchSize, value: 10_000 },
+      }
     },
   },
   {
@@ -186,7 +203,9 @@ export const MAPPING_RULES: readonly Rule[] = [
         ? 'Set BatchSize to at most 10: SAM sets no window for SqsSubscription.'
         : 'Set MaximumBatchingWindowInSeconds to 1 or more, or set BatchSize to at most 10.'
       const what = `The batch size is ${formatNumber(size)}, but there is no batching window`
-      return problem(mapping, mapping.batchSize, what, fix)
+      const row = mapping.isFromSnsEvent ? MAPPING_SETTINGS.batchSize : MAPPING_SETTINGS.window
+      const set = { resource: mapping, row, value: mapping.isFromSnsEvent ? 10 : 1 }
+      return { ...problem(mapping, mapping.batchSize, what, fix), set }
     },
   },
   {
@@ -197,7 +216,10 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       if (!isFifo(mapping) || !(numberIn(mapping.window) > 0)) return undefined
       const what = `The batching window is ${formatSeconds(mapping.window)}, but the queue is a FIFO queue`
-      return problem(mapping, mapping.window, what, 'Remove MaximumBatchingWindowInSeconds.')
+      return {
+        ...problem(mapping, mapping.window, what, 'Remove MaximumBatchingWindowInSeconds.'),
+        set: { resource: mapping, row: MAPPING_SETTINGS.window, value: 0 },
+      }
     },
   },
   {
@@ -220,7 +242,10 @@ export const MAPPING_RULES: readonly Rule[] = [
       const [least, most] = [numberIn(mapping.minimumPollers), numberIn(mapping.maximumPollers)]
       if (!(least > most)) return undefined
       const what = `MinimumPollers (${formatNumber(least)}) is above MaximumPollers (${formatNumber(most)})`
-      return problem(mapping, mapping.minimumPollers, what, `Set MinimumPollers to at most ${formatNumber(most)}.`)
+      return {
+        ...problem(mapping, mapping.minimumPollers, what, `Set MinimumPollers to at most ${formatNumber(most)}.`),
+        set: { resource: mapping, row: MAPPING_SETTINGS.minimumPollers, value: most },
+      }
     },
   },
   {
@@ -232,7 +257,11 @@ export const MAPPING_RULES: readonly Rule[] = [
       const most = numberIn(mapping.maximumConcurrency)
       if (!(most < 2 || most > 1000)) return undefined
       const fix = 'Set MaximumConcurrency to a value from 2 to 1,000, or remove it.'
-      return problem(mapping, mapping.maximumConcurrency, `The maximum concurrency is ${formatNumber(most)}`, fix)
+      const set = { resource: mapping, row: MAPPING_SETTINGS.maximumConcurrency, value: most < 2 ? 2 : 1000 }
+      return {
+        ...problem(mapping, mapping.maximumConcurrency, `The maximum concurrency is ${formatNumber(most)}`, fix),
+        set,
+      }
     },
   },
   {
@@ -245,9 +274,11 @@ export const MAPPING_RULES: readonly Rule[] = [
       const reserved = numberIn(lambdaFunction.reservedConcurrency)
       if (!(lowerBound > reserved)) return undefined
       const of = counted.length > 1 ? ` of its ${counted.length} mappings together` : ''
-      const what = `The maximum concurrency${of} is ${formatNumber(lowerBound)}, above the reserved concurrency of ${formatNumber(reserved)}`
-      const fix = `Set ReservedConcurrentExecutions to ${formatNumber(lowerBound)} or more, or lower MaximumConcurrency.`
-      return { ...problem(lambdaFunction, lambdaFunction.reservedConcurrency, what, fix), strictness: lowerBound }
+      const pollers = counted.some(isProvisioned) ? ', with 10 invocations for each poller,' : ''
+      const what = `The maximum concurrency${of}${pollers} is ${formatNumber(lowerBound)}, above the reserved concurrency of ${formatNumber(reserved)}`
+      const fix = `Set ReservedConcurrentExecutions to ${formatNumber(lowerBound)} or more, or lower ${counted.some(isProvisioned) ? 'MaximumPollers' : 'MaximumConcurrency'}.`
+      const set = { resource: lambdaFunction, row: FUNCTION_SETTINGS.reservedConcurrency, value: lowerBound }
+      return { ...problem(lambdaFunction, lambdaFunction.reservedConcurrency, what, fix), strictness: lowerBound, set }
     },
   },
   {
@@ -262,15 +293,26 @@ export const MAPPING_RULES: readonly Rule[] = [
       if (valueIn(provisioned) === false) {
         if (reserved >= ofFunction.length * MAX_INVOCATIONS) return undefined
         const what = `The reserved concurrency is ${formatNumber(reserved)}, but the mapping has no maximum concurrency`
-        return problem(mapping, maximumConcurrency, what, limitTo(mapping, reserved))
+        const set = {
+          resource: mapping,
+          row: MAPPING_SETTINGS.maximumConcurrency,
+          value: Math.floor(reserved / ofFunction.length),
+        }
+        const isSettable = !mapping.isFromSnsEvent && set.value >= 2
+        return {
+          ...problem(mapping, maximumConcurrency, what, limitTo(mapping, reserved)),
+          set: isSettable ? set : undefined,
+        }
       }
-      const pollers = maximumPollers.state === 'absent' ? DEFAULT_POLLERS : numberIn(maximumPollers)
-      if (!isProvisioned(mapping) || !(pollers * INVOCATIONS_PER_POLLER > reserved)) return undefined
-      const most = formatNumber(pollers * INVOCATIONS_PER_POLLER)
-      const what = `In provisioned mode, ${formatNumber(pollers)} pollers make up to ${most} concurrent invocations, above the reserved concurrency of ${formatNumber(reserved)}`
+      // The rule `concurrency-above-reserved` counts MaximumPollers.
+      const most = DEFAULT_POLLERS * INVOCATIONS_PER_POLLER
+      if (!isProvisioned(mapping) || maximumPollers.state !== 'absent' || most <= reserved) return undefined
+      const what = `In provisioned mode, the default of ${DEFAULT_POLLERS} pollers makes up to ${formatNumber(most)} concurrent invocations, above the reserved concurrency of ${formatNumber(reserved)}`
       const fits = Math.floor(reserved / INVOCATIONS_PER_POLLER)
       const lower = fits >= 2 ? `Set MaximumPollers to at most ${formatNumber(fits)}, or set` : 'Set'
-      return problem(mapping, maximumPollers, what, `${lower} ReservedConcurrentExecutions to ${most}.`)
+      const set = { resource: mapping, row: MAPPING_SETTINGS.maximumPollers, value: fits }
+      const fix = `${lower} ReservedConcurrentExecutions to ${formatNumber(most)}.`
+      return { ...problem(mapping, maximumPollers, what, fix), set: fits >= 2 ? set : undefined }
     },
   },
   {
@@ -301,7 +343,10 @@ export const MAPPING_RULES: readonly Rule[] = [
       const fits = recordsThatFit(bodyBytes)
       if (!(size > fits)) return undefined
       const what = `The batch size is ${formatNumber(size)}, but only about ${formatNumber(fits)} records with bodies of ${formatNumber(bodyBytes)} bytes fit into an event`
-      return problem(mapping, mapping.batchSize, what, `Set BatchSize to at most ${formatNumber(fits)}.`)
+      return {
+        ...problem(mapping, mapping.batchSize, what, `Set BatchSize to at most ${formatNumber(fits)}.`),
+        set: { resource: mapping, row: MAPPING_SETTINGS.batchSize, value: Math.max(fits, 1) },
+      }
     },
   },
   {
@@ -332,7 +377,11 @@ export const MAPPING_RULES: readonly Rule[] = [
       if (!isProvisioned(mapping) || isLimited) return undefined
       const most = formatNumber(DEFAULT_POLLERS * INVOCATIONS_PER_POLLER)
       const what = `MaximumPollers is not set, so up to ${DEFAULT_POLLERS} pollers make up to ${most} concurrent invocations`
-      return problem(mapping, maximumPollers, what, 'Set MaximumPollers to a tenth of the concurrency that you need.')
+      const set = { resource: mapping, row: MAPPING_SETTINGS.maximumPollers, value: DEFAULT_POLLERS }
+      return {
+        ...problem(mapping, maximumPollers, what, 'Set MaximumPollers to a tenth of the concurrency that you need.'),
+        set,
+      }
     },
   },
   {

@@ -8,11 +8,13 @@ import {
   REDRIVE_SETTINGS,
   type Table,
 } from '../model/settings.ts'
-import { type Problem, patternsOf, problem, type Rule } from './rule.ts'
+import { numberIn, type Problem, patternsOf, problem, type Rule } from './rule.ts'
 
 const MAPPING = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html'
 const FUNCTION = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html'
 const QUEUE = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html'
+
+const MAX_DELAY = QUEUE_SETTINGS.delay.most ?? 0
 
 interface NamedSetting {
   resource: Resource
@@ -34,16 +36,28 @@ export function settingsOf(mapping: Mapping, isTimeoutChecked = false): NamedSet
   const redrive = valueIn(queue.redrive)
   const deadLetterQueue = redrive?.deadLetterQueue
   const isRetentionChecked = redrive !== undefined && valueIn(queue.fifo) !== true
-  function isNeeded(row: AnyRow): boolean {
+  function isNeeded(row: AnyRow, isDeadLetter: boolean): boolean {
     if (row === FUNCTION_SETTINGS.memory) return isTimeoutChecked
-    if (row === QUEUE_SETTINGS.retention) return isRetentionChecked
+    if (row === QUEUE_SETTINGS.retention && isDeadLetter) return isRetentionChecked
+    // The delay is at most 900 s, so it matters only if messages expire as early.
+    if (row === QUEUE_SETTINGS.delay) return numberIn(queue.retention) <= MAX_DELAY
     return !row.isOptional
   }
   function named<R extends Resource>(resource: R | undefined, source: string, table: Table, values: object = {}) {
     if (!resource || resource.unreadReason !== undefined) return []
     return Object.entries(table).flatMap(([key, row]): NamedSetting[] => {
       const setting = (values as Record<string, Setting<unknown> | undefined>)[key]
-      return setting ? [{ resource, source, name: row.title ?? row.name, setting, needed: isNeeded(row) }] : []
+      return setting
+        ? [
+            {
+              resource,
+              source,
+              name: row.title ?? row.name,
+              setting,
+              needed: isNeeded(row, Object.is(resource, deadLetterQueue)),
+            },
+          ]
+        : []
     })
   }
   const patterns = mapping.unreadReason === undefined ? patternsOf(mapping) : []

@@ -1,8 +1,9 @@
 import { type LambdaFunction, pinnedVersion, unreadFunction, unreadVersion, weightedAlias } from '../model/model.ts'
-import { invalid, type Position, type Setting, valueIn } from '../model/setting.ts'
+import { invalid, known, type Position, type Setting, valueIn } from '../model/setting.ts'
 import { type AnyRow, FUNCTION_SETTINGS } from '../model/settings.ts'
 import { memoize } from '../shared/memoize.ts'
 import { codeOf } from './code.ts'
+import { wordsIn } from './document.ts'
 import { ALIAS, byName, FUNCTION, type Lookup, VERSION } from './lookup.ts'
 import type { Reader } from './reader.ts'
 import type { Resolved } from './resolve.ts'
@@ -15,6 +16,11 @@ import { partsOf, readable, whyUnknown } from './text.ts'
 function nameIndexOf(parts: readonly string[]): number {
   return parts.indexOf('function') + 1
 }
+
+/** The types of events for which SAM creates a mapping. */
+const OF_MAPPINGS = /^(SQS|Kinesis|DynamoDB|MSK|MQ|SelfManagedKafka|DocumentDB)$/
+const NEVER_INVOKES =
+  /^AWS::(Lambda::(EventSourceMapping|Alias|Version|EventInvokeConfig)|IAM::\w+|Logs::\w+|CloudWatch::\w+)$/
 
 /** Reads the functions that the properties of a mapping refer to. */
 export function createFunctions(reader: Reader, { aliases, functionsByName, resourceIn }: Lookup) {
@@ -45,6 +51,31 @@ export function createFunctions(reader: Reader, { aliases, functionsByName, reso
     return typeOf(id) === 'AWS::Serverless::Function'
   }
 
+  /** The resource that configures asynchronous invocations. SAM has a property instead. */
+  function eventInvokeConfigOf(id: string): Setting<true> | undefined {
+    const config = [...resources.keys()].find(
+      (other) =>
+        typeOf(other) === 'AWS::Lambda::EventInvokeConfig' &&
+        resourceIn(textIn(property(propertiesOf(other), 'FunctionName'))) === id,
+    )
+    return config === undefined ? undefined : known<true>(true, resources.get(config)?.position)
+  }
+  function textIn(resolved: Resolved) {
+    return resolved.kind === 'scalar' ? String(resolved.value) : ''
+  }
+  /** Whether an event of SAM, or another resource that mentions the function, may invoke it. */
+  function hasOtherInvokers(id: string): boolean {
+    const events = property(propertiesOf(id), 'Events')
+    const types =
+      events.kind === 'map'
+        ? [...events.entries.values()].map((event) => textIn(property(reader.resolve(event), 'Type')))
+        : []
+    if (types.some((type) => !OF_MAPPINGS.test(type))) return true
+    return Array.from(resources).some(
+      ([other, declaration]) => other !== id && !NEVER_INVOKES.test(typeOf(other)) && wordsIn(declaration).includes(id),
+    )
+  }
+
   const functionOf = memoize((id: string): LambdaFunction => {
     function get(row: Pick<AnyRow, 'kind' | 'path' | 'sam'>): Setting<unknown> {
       const path = (isSam(id) && row.sam) || row.path
@@ -60,7 +91,17 @@ export function createFunctions(reader: Reader, { aliases, functionsByName, reso
       ? invalid('DurableConfig does not set it', fix, durable.position)
       : settings.executionTimeout
     const code = codeOf(reader, id, (...path) => propertyOf(id, path).resolved)
-    return { id, position: resources.get(id)?.position, ...settings, executionTimeout, code }
+    const variables = propertyOf(id, ['Environment', 'Variables', 'NODE_OPTIONS']).resolved
+    return {
+      id,
+      position: resources.get(id)?.position,
+      ...settings,
+      executionTimeout,
+      eventInvokeConfig: eventInvokeConfigOf(id) ?? settings.eventInvokeConfig,
+      code,
+      hasOtherInvokers: hasOtherInvokers(id),
+      nodeOptions: variables.kind === 'scalar' ? String(variables.value) : undefined,
+    }
   })
 
   /** The function of an alias or a version. If an alias routes to several versions, their settings are not known. */

@@ -4,15 +4,17 @@ import {
   type Queue,
   type RedrivePolicy,
   type Resource,
+  redriveDenied,
   unreadQueue,
 } from '../model/model.ts'
 import { absent, invalid, known, type Position, type Setting, unknown, valueIn } from '../model/setting.ts'
 import { QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
 import { memoize } from '../shared/memoize.ts'
-import { type Node, nodesIn } from './document.ts'
+import { type Node, nodesIn, wordsIn } from './document.ts'
 import { byName, ELSEWHERE, type Lookup, QUEUE } from './lookup.ts'
 import type { Reader } from './reader.ts'
 import type { Resolved } from './resolve.ts'
+import { createSubscriptions } from './subscriptions.ts'
 import { partsOf, placeholder, placeholdersIn, readable, whyUnknown } from './text.ts'
 
 const OTHER_SOURCES = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
@@ -21,6 +23,9 @@ const OTHER_SOURCES = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
  * may return the ARN of a queue.
  */
 const NO_QUEUES = /^AWS::(DynamoDB|Events|Kinesis|Lambda|Logs|S3|SNS|Serverless)::/
+
+/** Keys of subscriptions, functions, targets of rules, schedules and pipes. */
+const NAMES_DEAD_LETTERS = /^(RedrivePolicy|DeadLetter(Config|Queue|Arn|TargetArn)|OnFailure)$/
 
 /**
  * A queue of this template, or the reason why it is not known. If its ARN is known, `fifo` says whether it is a FIFO
@@ -33,12 +38,6 @@ function fifoOfName(name: string, reason: string, position: Position | undefined
   if (name.endsWith('.fifo')) return known(true)
   const endsWithUnknown = /(\0(?!AWS::)[^\0]*\0|}})$/.test(name) // the values of pseudo parameters do not end in .fifo
   return endsWithUnknown ? unknown(reason, position) : known(false)
-}
-
-/** All words in a declaration, without resolving it. */
-function wordsIn(declaration: Node): string[] {
-  const nodes = [...nodesIn(declaration).keys()]
-  return nodes.flatMap((node) => (node.kind === 'scalar' && String(node.value).match(/\w+/g)) || [])
 }
 
 /** Reads the queues that the properties of a mapping refer to. */
@@ -125,12 +124,19 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
         )
   })
 
-  /** The error if a dead-letter queue accepts messages of no other queue. */
-  function redriveDenied({ id }: Resource, position?: Position) {
-    const permission = text(property(map(property(propertiesOf(id), 'RedriveAllowPolicy')), 'redrivePermission'))
-    if (valueIn(permission) !== 'denyAll') return undefined
-    const fix = `Remove RedriveAllowPolicy of ${id}, or set its redrivePermission to allowAll.`
-    return invalid(`${id} has the redrivePermission denyAll`, fix, position)
+  /** The error if a dead-letter queue does not accept messages of a queue. */
+  function denialOf(queue: string, { id }: Resource, position?: Position) {
+    const policy = map(property(propertiesOf(id), 'RedriveAllowPolicy'))
+    const listed = property(policy, 'sourceQueueArns')
+    const sources = listed.kind === 'list' ? listed.items.map((item) => lookUpQueue(reader.resolve(item))) : []
+    const ids = sources.map((source) => (source && 'id' in source ? source.id : undefined))
+    // An ARN with an account may be that of this queue if it has the same name.
+    const name = reader.nameOf(queue, 'QueueName')
+    const mayBeQueue = (arn: string | undefined) => arn === undefined || arn.split(':').at(-1) === name
+    const isKnown =
+      listed.kind === 'list' && !sources.some((source) => source && 'reason' in source && mayBeQueue(source.arn))
+    const isListed = ids.includes(queue) || (isKnown ? false : undefined)
+    return redriveDenied(queue, id, valueIn(text(property(policy, 'redrivePermission'))), isListed, position)
   }
 
   /** The error if the value refers to the resource that it belongs to. */
@@ -154,22 +160,34 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
     const arn =
       circularReference(id, deadLetterArn) ??
       kindMismatch({ id, fifo: fifoOf(id) }, deadLetterQueue, deadLetterArn.position) ??
-      redriveDenied(deadLetterQueue, deadLetterArn.position) ??
+      denialOf(id, deadLetterQueue, deadLetterArn.position) ??
       arnOf(deadLetterArn)
     return known({ ...settings(REDRIVE_SETTINGS, id, read), arn, deadLetterQueue }, policy.position)
   })
 
-  /**
-   * The dead-letter queue in the redrive policy of a queue. If the policy is unknown, all resources that it mentions.
-   */
-  function deadLetterQueuesOf(id: string): readonly string[] {
-    const policy = policyOf(id)
-    if (policy.state !== 'unknown') return [valueIn(policy)?.deadLetterQueue.id ?? '']
-    const properties = propertiesOf(id)
-    const declaration = properties.kind === 'map' ? properties.entries.get('RedrivePolicy') : undefined
-    return declaration ? wordsIn(declaration).filter((word) => word !== id && resources.has(word)) : []
+  /** The words below keys that name a dead-letter queue or a destination of failures, in any resource. */
+  function deadLetterWordsIn(declaration: Node): string[] {
+    return Array.from(nodesIn(declaration).keys()).flatMap((node) => {
+      const entries = node.kind === 'map' ? [...node.entries] : []
+      return entries.flatMap(([key, value]) => (NAMES_DEAD_LETTERS.test(key) ? wordsIn(value) : []))
+    })
   }
-  const deadLetterQueues = new Set(queues.flatMap(deadLetterQueuesOf))
+  /** A queue whose policy is known names only one dead-letter queue. It may be named by its ARN. */
+  function deadLetterQueuesOf(id: string, declaration: Node): readonly string[] {
+    const policy = queues.includes(id) ? policyOf(id) : undefined
+    if (policy && policy.state !== 'unknown') return [valueIn(policy)?.deadLetterQueue.id ?? '']
+    return deadLetterWordsIn(declaration).filter((word) => word !== id && resources.has(word))
+  }
+  const deadLetterQueues = new Set(
+    Array.from(resources).flatMap(([id, declaration]) => deadLetterQueuesOf(id, declaration)),
+  )
+  const subscriptionsOf = createSubscriptions(reader, queueIdOf)
+
+  /** The id of the queue in this template that an ARN or a URL refers to. */
+  function queueIdOf(resolved: Resolved): string | undefined {
+    const lookup = lookUpQueue(resolved)
+    return lookup && 'id' in lookup ? lookup.id : undefined
+  }
 
   const queueOf = memoize((id: string): Queue => {
     return {
@@ -179,6 +197,7 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
       fifo: fifoOf(id),
       redrive: policyOf(id),
       isDeadLetterQueue: deadLetterQueues.has(id),
+      subscriptions: subscriptionsOf(id),
     }
   })
 
@@ -191,5 +210,5 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
     return lookup.fifo === undefined ? queue : { ...queue, fifo: lookup.fifo }
   }
 
-  return { findQueue, arnOf }
+  return { findQueue, arnOf, queueIdOf }
 }

@@ -8,10 +8,11 @@ import {
   type Pattern,
   type Queue,
   type Unread,
+  unreadFunction,
   unreadQueue,
 } from '../model/model.ts'
 import { absent, invalid, known, type Position, type Setting, unknown, valueIn } from '../model/setting.ts'
-import { MAPPING_SETTINGS } from '../model/settings.ts'
+import { MAPPING_SETTINGS, QUEUE_SETTINGS } from '../model/settings.ts'
 import { UsageError } from '../shared/errors.ts'
 import { readText } from '../shared/text-file.ts'
 import { casesOf, type TemplateCase } from './cases.ts'
@@ -244,7 +245,7 @@ function collect(reader: Reader, file: string): Omit<Model, 'file' | 'label'> {
     if (kind === 'absent' || (kind === 'scalar' && String(subscription.value) === 'false')) return
     const arn = property(subscription, 'QueueArn')
     // Without a position: doctor merges findings with the same position, and reportBatchItemFailures has this one.
-    const made = { ...unreadQueue(`the queue of ${base.id}`, 'SAM creates it'), fifo: known(false) }
+    const made = samQueue(`the queue of ${base.id}`, base.position)
     const queue = kind === 'map' ? queueAt(arn) : made
     const batchSize = kind === 'map' ? subscription.entries.get('BatchSize') : undefined
     const taken: Resolved = { kind: 'map', entries: new Map(batchSize ? [['BatchSize', batchSize]] : []), position }
@@ -257,6 +258,12 @@ function collect(reader: Reader, file: string): Omit<Model, 'file' | 'label'> {
       reportBatchItemFailures: known(false, position),
       isFromSnsEvent: true,
     })
+  }
+
+  /** The queue that SAM creates has the defaults of AWS, and no redrive policy. */
+  function samQueue(id: string, position: Position | undefined): Queue {
+    const settings = reader.settings(QUEUE_SETTINGS, id, { kind: 'absent' })
+    return { id, position, ...settings, fifo: known(false), redrive: absent, isMadeBySam: true }
   }
 
   function addEvents(id: string) {
@@ -319,6 +326,7 @@ function collect(reader: Reader, file: string): Omit<Model, 'file' | 'label'> {
     if (GENERATOR.test(id)) addUnread(id, GENERATED, position)
     else if (type.state === 'unknown') addUnread(id, `its Type is not known: ${type.reason}`, position)
     else if (type.state === 'absent') return
+    else if (type.value === 'AWS::Pipes::Pipe' && condition?.verdict !== false) addPipe(id, position)
     else if (NESTED.test(type.value))
       addUnread(id, 'its resources are in a separate template', position, 'Run doctor on that template.')
     else if (!/^AWS::(Serverless::Function|Lambda::EventSourceMapping)$/.test(type.value)) return
@@ -327,6 +335,26 @@ function collect(reader: Reader, file: string): Omit<Model, 'file' | 'label'> {
       absentResources.push({ id, position, unreadReason })
     } else if (type.value === 'AWS::Serverless::Function') addEvents(id)
     else addMapping(id, position)
+  }
+
+  /** Adds a pipe of EventBridge, which reads its queue like a mapping does. */
+  function addPipe(id: string, position: Position) {
+    const properties = propertiesOf(id)
+    const source = property(properties, 'Source')
+    const queue = findQueue(source)
+    if (!queue || queue.unreadReason !== undefined) return
+    const state = valueIn(text(property(properties, 'DesiredState')))
+    const settings = settingsOf(id, property(properties, 'SourceParameters'))
+    otherReaders.push({
+      id,
+      position,
+      condition: openConditionOf(id),
+      ...settings,
+      runs: known(state !== 'STOPPED'),
+      arn: arnOf(source),
+      queue,
+      function: unreadFunction(id, 'it is a pipe'),
+    })
   }
 
   /** Adds a mapping of another stack of the CDK app, which may read the same queue. */

@@ -1,10 +1,10 @@
-import { absent, known, mapSetting, type Setting, unknown } from '../model/setting.ts'
+import { absent, known, mapSetting, type Position, type Setting, unknown } from '../model/setting.ts'
 import { type AnyRow, type ReadSettings, readTable, type Table, toBoolean } from '../model/settings.ts'
 import { closest } from '../shared/closest.ts'
 import { isObject } from '../shared/json.ts'
 import { isPlain, misspelledFunction, type Node, nodesIn } from './document.ts'
 import type { Resolved, Resolver } from './resolve.ts'
-import { readable, whyUnknown } from './text.ts'
+import { placeholder, readable, whyUnknown } from './text.ts'
 
 /**
  * Keys of loops and macros. On deployment, CloudFormation can add entries next to such a key. The template does not
@@ -63,10 +63,10 @@ export function createReader(resolver: Resolver, folder = process.cwd()) {
     try {
       const value: unknown = JSON.parse(json.replaceAll('\0', '\\u0000'))
       if (!isObject(value)) return resolved
-      const nodes = Object.entries(value).map(([key, child]): [string, Node] => {
-        const scalar = isPlain(child) ? child : JSON.stringify(child)
-        return [key, { kind: 'scalar', value: scalar, position: { ...position, key } }]
-      })
+      const nodes = Object.entries(value).map(([key, child]): [string, Node] => [
+        key,
+        toNode(child, { ...position, key }),
+      ])
       return { kind: 'map', entries: new Map(nodes), position }
     } catch {
       const reason = whyUnknown(json)
@@ -107,6 +107,8 @@ export function createReader(resolver: Resolver, folder = process.cwd()) {
     map,
     boolean: (resolved: Resolved) =>
       mapSetting(text(resolved), (value): Setting<boolean> => toBoolean(value, resolved.position)),
+    /** What Ref of a resource returns. */
+    refOf: (id: string): Resolved => ({ kind: 'scalar', value: placeholder(id) }),
     metadataOf: (id: string) => property(resource(id), 'Metadata'),
     /** The type of a resource; empty if it has none. */
     typeOf: (id: string) => {
@@ -167,4 +169,10 @@ export function isFinal({ root, resolve, property, text }: Reader): boolean {
   // A tag that is not a function of CloudFormation, and not a misspelled one.
   const isTagOfOtherTool = (key: string) => key.startsWith('!') && misspelledFunction(key) === undefined
   return isOnlySam && !keys.some((key) => GENERATOR.test(key) || isTagOfOtherTool(key))
+}
+
+/** The node of a value in JSON text. */
+function toNode(value: unknown, position: Position): Node {
+  if (Array.isArray(value)) return { kind: 'list', items: value.map((item) => toNode(item, position)), position }
+  return { kind: 'scalar', value: isPlain(value) ? value : JSON.stringify(value), position }
 }

@@ -1,38 +1,25 @@
-import { incompletePolicy, kindMismatch, type Queue, type RedrivePolicy, unreadQueue } from '../model/model.ts'
+import {
+  incompletePolicy,
+  kindMismatch,
+  type Queue,
+  type RedrivePolicy,
+  redriveDenied,
+  unreadQueue,
+} from '../model/model.ts'
 import { absent, invalid, known, mapSetting, type Setting, unknown, valueIn } from '../model/setting.ts'
 import { numberSetting, QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
 import { parseObject } from '../shared/json.ts'
 import { memoize } from '../shared/memoize.ts'
 import type { Instance, Plan } from './plan.ts'
-import { declares, type Resolution, resolveArgument } from './references.ts'
+import { declares, findReferenced, mentionedBy, type ReferenceLookup, resolveArgument } from './references.ts'
+import { createSubscriptions } from './subscriptions.ts'
 import { AFTER_APPLY, identified, settingsAt, textAt, valueAt } from './values.ts'
 
 const QUEUE = 'aws_sqs_queue'
 export const ELSEWHERE = 'it is not in this plan or state'
 
-/** The resource that an argument refers to. */
-export type ReferenceLookup =
-  /** `doubt` is the reason why another resource may be meant. */
-  | { instance: Instance; attribute?: string | undefined; doubt?: string | undefined }
-  | { instance?: undefined; reason: string; arn?: string; candidates: readonly Instance[] }
-
-/** The only resource of these types that an argument refers to. */
-export function findReferenced(resolution: Resolution, types: readonly string[]): ReferenceLookup {
-  const { leaves, unresolved } = resolution
-  const fitting = leaves.filter(({ instance }) => types.includes(instance.type))
-  const candidates = [...new Set(fitting.map(({ instance }) => instance))]
-  const [instance, ...more] = candidates
-  const also = unresolved.length === 0 ? '' : `${unresolved.join(' and ')}, which a plan does not show`
-  if (instance && more.length === 0) {
-    const attribute = leaves.length === 1 && !also ? fitting[0]?.attribute : undefined
-    return { instance, attribute, doubt: also && `it also depends on ${also}` }
-  }
-  if (instance) {
-    const names = candidates.map(({ address }) => address).join(' or ')
-    return { reason: `it is known only after apply whether it is ${names}`, candidates }
-  }
-  return { reason: also ? `${AFTER_APPLY}, and depends on ${also}` : AFTER_APPLY, candidates }
-}
+/** Arguments and blocks of subscriptions, functions, targets of rules, schedules and pipes. */
+const NAMES_DEAD_LETTERS = /^(redrive_policy|dead_letter_(config|queue|arn)|destination_config|target|on_failure)$/
 
 function isManagedQueue({ mode, type }: Instance) {
   return mode === 'managed' && type === QUEUE
@@ -43,6 +30,10 @@ export function createQueues({ instances, deleted }: Plan) {
   const queues = instances.filter(isManagedQueue)
   const policies = instances
     .filter(({ type }) => type === 'aws_sqs_queue_redrive_policy')
+    .map((policy) => ({ policy, found: findByUrl(policy) }))
+
+  const allowPolicies = instances
+    .filter(({ type }) => type === 'aws_sqs_queue_redrive_allow_policy')
     .map((policy) => ({ policy, found: findByUrl(policy) }))
 
   function findByUrl(policy: Instance): ReferenceLookup {
@@ -112,7 +103,9 @@ export function createQueues({ instances, deleted }: Plan) {
     const checked = identified(
       queue,
       'arn',
-      kindMismatch({ id: queue.address, fifo: fifoOf(queue) }, deadLetterQueue) ?? arn,
+      kindMismatch({ id: queue.address, fifo: fifoOf(queue) }, deadLetterQueue) ??
+        denialOf(queue, found.instance) ??
+        arn,
     )
     const isInvalid = checked.state === 'unknown' && checked.fix !== undefined
     // If the ARN is wrong, the retention is unknown for the same reason. Both have one id, so doctor makes one finding.
@@ -165,19 +158,36 @@ export function createQueues({ instances, deleted }: Plan) {
       : absent
   }
 
-  /** All queues that a redrive policy of a queue or of a subscription may refer to. */
+  /** All queues that a redrive policy, or a dead-letter setting of any resource, may refer to. */
   const deadLetterQueues = new Set(
-    instances
-      .filter(({ type }) => /^aws_(sqs_queue|sqs_queue_redrive_policy|sns_topic_subscription)$/.test(type))
-      .flatMap((referrer) => {
-        const text = textAt(referrer, 'redrive_policy')
-        const found =
-          text.state === 'known'
-            ? findByArn(String(parseObject(text.value)?.deadLetterTargetArn))
-            : findReferenced(resolveArgument(referrer, 'redrive_policy'), [QUEUE])
-        return found.instance ? [found.instance] : found.candidates
-      }),
+    instances.flatMap((referrer) => {
+      const names = Object.keys({ ...referrer.values, ...referrer.config?.expressions })
+      return names.filter((name) => NAMES_DEAD_LETTERS.test(name)).flatMap((name) => deadLettersOf(referrer, name))
+    }),
   )
+  function deadLettersOf(referrer: Instance, argument: string): readonly Instance[] {
+    const texts: readonly string[] = JSON.stringify(referrer.values[argument] ?? '').match(/arn:[^"\\]+/g) ?? []
+    const known = queues.filter(({ values }) => texts.includes(String(values.arn)))
+    return [...known, ...mentionedBy(referrer, argument).filter(isManagedQueue)]
+  }
+  const subscriptionsOf = createSubscriptions(instances, { byArn: find, byUrl: findByUrl })
+
+  /** The policy that says which queues may use a queue as their dead-letter queue. */
+  function denialOf(queue: Instance, deadLetterQueue: Instance | undefined) {
+    const separate = allowPolicies.find(({ found }) => found.instance === deadLetterQueue)?.policy
+    const owner = separate ?? deadLetterQueue
+    const text = owner && valueIn(textAt(owner, 'redrive_allow_policy'))
+    const policy: Record<string, unknown> = parseObject(text ?? '') ?? {}
+    const { redrivePermission, sourceQueueArns } = policy
+    const { arn } = queue.values
+    const isListed = Array.isArray(sourceQueueArns) && arn !== undefined ? sourceQueueArns.includes(arn) : undefined
+    return redriveDenied(
+      queue.address,
+      deadLetterQueue?.address ?? '',
+      redrivePermission as string | undefined,
+      isListed,
+    )
+  }
 
   const toQueue = memoize((instance: Instance): Queue => {
     if (!isManagedQueue(instance)) {
@@ -190,6 +200,7 @@ export function createQueues({ instances, deleted }: Plan) {
       fifo: fifoOf(instance),
       redrive: identified(instance, 'redrive', redriveOf(instance)),
       isDeadLetterQueue: deadLetterQueues.has(instance),
+      subscriptions: subscriptionsOf(instance),
     }
   })
 

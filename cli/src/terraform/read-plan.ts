@@ -1,11 +1,19 @@
 import { patternSetting, tooManyFilters } from '../model/filters.ts'
-import { type Mapping, type Model, type Pattern, type Queue, type Unread, unreadQueue } from '../model/model.ts'
+import {
+  type Mapping,
+  type Model,
+  type Pattern,
+  type Queue,
+  type Unread,
+  unreadFunction,
+  unreadQueue,
+} from '../model/model.ts'
 import { absent, invalid, known, mapSetting, type Setting, unknown, valueIn } from '../model/setting.ts'
 import { MAPPING_SETTINGS } from '../model/settings.ts'
 import { createFunctions } from './functions.ts'
 import { type Instance, type parseTerraformJson, toPlan } from './plan.ts'
-import { arnSetting, createQueues, type ReferenceLookup } from './queues.ts'
-import { type Resolution, resolveArgument } from './references.ts'
+import { arnSetting, createQueues } from './queues.ts'
+import { type ReferenceLookup, type Resolution, resolveArgument } from './references.ts'
 import { AFTER_APPLY, hasUnknown, identified, listAt, settingsAt, textAt, valueAt } from './values.ts'
 
 /** Arguments that only mappings of other services have: streams, brokers and clusters. */
@@ -76,6 +84,7 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson
   const { find, toQueue } = createQueues(plan)
   const functionOf = createFunctions(plan)
   const mappings: Mapping[] = []
+  const otherReaders: Mapping[] = []
   const unreadResources: Unread[] = []
 
   function arnOf(mapping: Instance, found: ReferenceLookup): Setting<string> {
@@ -122,15 +131,39 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson
     mappings.push({ id, queue, function: lambdaFunction, arn, ...settingsOf(mapping) })
   }
 
+  /** Adds a pipe of EventBridge, which reads its queue like a mapping does. */
+  function addPipe(pipe: Instance): void {
+    const found = find(pipe, 'source')
+    if (!found.instance) return
+    const { address: id } = pipe
+    const filters = mapSetting(listAt(pipe, 'source_parameters', 0, 'filter_criteria', 0, 'filter'), (list) =>
+      known(list.map((filter) => patternSetting(textOf((filter as { pattern?: unknown } | null)?.pattern)))),
+    )
+    otherReaders.push({
+      id,
+      ...settingsOf(pipe),
+      filters,
+      runs: known(valueIn(textAt(pipe, 'desired_state')) !== 'STOPPED'),
+      arn: textAt(pipe, 'source'),
+      queue: toQueue(found.instance),
+      function: unreadFunction(id, 'it is a pipe'),
+    })
+  }
+  function textOf(pattern: unknown): Setting<string> {
+    return typeof pattern === 'string' ? known(pattern) : unknown(AFTER_APPLY)
+  }
+
   for (const instance of plan.instances) {
-    if (instance.type === 'aws_lambda_event_source_mapping' && instance.mode === 'managed') addMapping(instance)
+    if (instance.mode !== 'managed') continue
+    if (instance.type === 'aws_lambda_event_source_mapping') addMapping(instance)
+    if (instance.type === 'aws_pipes_pipe') addPipe(instance)
   }
   for (const { address: id, type, mode } of plan.instances) {
     const [, reason] = NOT_READ.find(([types]) => mode === 'managed' && types.test(type)) ?? []
     if (reason !== undefined) unreadResources.push({ id, unreadReason: reason })
   }
   if (plan.incomplete !== undefined) unreadResources.push({ id: 'the plan', unreadReason: plan.incomplete })
-  return { mappings, unreadResources, fix: plan.isState ? CHECK_DEPLOYED_FIX : CHECK_STATE_FIX }
+  return { mappings, otherReaders, unreadResources, fix: plan.isState ? CHECK_DEPLOYED_FIX : CHECK_STATE_FIX }
 }
 
 /** Whether an unknown ARN is that of a queue. Undefined if its references do not show this. */

@@ -410,7 +410,9 @@ test('a dead-letter queue that a function reads does not need a redrive policy',
   async function rules(sources: { status?: number; type?: string; body: unknown }) {
     const responses: Record<string, { status?: number; type?: string; body: unknown }> = {
       'AmazonSQS.GetQueueUrl': { body: { QueueUrl: 'http://sqs/0/orders-dead' } },
-      'AmazonSQS.GetQueueAttributes': { body: { Attributes: { VisibilityTimeout: '185' } } },
+      'AmazonSQS.GetQueueAttributes': {
+        body: { Attributes: { VisibilityTimeout: '185', MessageRetentionPeriod: '345600', DelaySeconds: '0' } },
+      },
       'AmazonSQS.ListDeadLetterSourceQueues': sources,
     }
     const { url } = await listen(t, ({ url = '', headers }) => {

@@ -3,6 +3,7 @@ import type { Test } from 'tap'
 import { test } from 'tap'
 import { check } from '../../src/doctor/check.ts'
 import { readTemplate } from '../../src/template/read-template.ts'
+import { CODE_INPUTS } from '../support/code-inputs.ts'
 import { filesIn } from '../support/files.ts'
 import { cloudFormation, OPTIONS, sam } from '../support/templates.ts'
 import { findingsInPlan, terraformState } from '../support/terraform.ts'
@@ -11,8 +12,6 @@ const REPORTS = 'export const handler = async () => ({ batchItemFailures: [] })'
 const THROWS = 'export const handler = async () => { throw new Error("no") }'
 const OFF = { FunctionResponseTypes: undefined }
 const ONE = { ...OFF, BatchSize: 1, MaximumBatchingWindowInSeconds: undefined }
-
-type Resources = Record<string, Record<string, unknown>>
 
 /** The severity and the message of the only finding in a template that is in a folder with these files. */
 async function findingIn(t: Test, template: { Resources: object }, files: Record<string, string>) {
@@ -25,59 +24,28 @@ async function findingIn(t: Test, template: { Resources: object }, files: Record
   return findings[0]
 }
 
-/** A template of the CDK: the metadata of the function has the path of its asset. */
-function cdk(mapping: Record<string, unknown>, asset = 'asset.1a2b') {
-  const { Resources } = cloudFormation({
-    mapping,
-    function: { Handler: 'index.handler', Code: { S3Bucket: { 'Fn::Sub': 'cdk-${AWS::Region}' }, S3Key: '1a2b.zip' } },
-  })
-  const Metadata = { 'aws:cdk:path': 'Shop/Handler/Resource', 'aws:asset:path': asset, 'aws:asset:property': 'Code' }
-  return { Resources: { ...(Resources as Resources), Handler: { ...Resources.Handler, Metadata } } }
-}
-
-function withoutMetadata({ Resources }: ReturnType<typeof cdk>) {
-  const { Metadata: _metadata, ...Handler } = Resources.Handler as { Metadata: unknown }
-  return { Resources: { ...Resources, Handler } }
-}
-
-const CODE_URI = { CodeUri: 'src/', Handler: 'index.handler' }
-const INPUTS: [title: string, template: (mapping: Record<string, unknown>) => { Resources: object }, file: string][] = [
-  ['SAM, CodeUri', (mapping) => sam({ mapping, function: CODE_URI }), 'src/index.mjs'],
-  [
-    'SAM, CodeUri in Globals',
-    (mapping) => ({
-      ...sam({ mapping, function: { Handler: 'index.handler' } }),
-      Globals: { Function: { CodeUri: 'src/' } },
-    }),
-    'src/index.mjs',
-  ],
-  [
-    'CloudFormation, Code',
-    (mapping) => cloudFormation({ mapping, function: { Code: './src', Handler: 'index.handler' } }),
-    'src/index.mjs',
-  ],
-  ['CDK, asset', (mapping) => cdk(mapping), 'asset.1a2b/index.js'],
-  ['CDK, without metadata', (mapping) => withoutMetadata(cdk(mapping)), 'asset.1a2b/index.js'],
-]
-for (const [title, template, file] of INPUTS) {
+for (const [title, template, file] of CODE_INPUTS) {
   test(`${title}: an error if the code can report failures, and a warning if it cannot`, async (t) => {
-    t.match(await findingIn(t, template(OFF), { [file]: REPORTS }), {
+    t.match(await findingIn(t, template({ mapping: OFF }), { [`${file}.mjs`]: REPORTS }), {
       severity: 'error',
       message:
-        /^ReportBatchItemFailures is off, but the function can report failures: batchItemFailures in .*index\.m?js\. Lambda ignores/,
+        /^ReportBatchItemFailures is off, but the function can report failures: batchItemFailures in .*index\.mjs\. Lambda ignores/,
     })
-    t.match(await findingIn(t, template(OFF), { [file]: THROWS }), {
+    t.match(await findingIn(t, template({ mapping: OFF }), { [`${file}.mjs`]: THROWS }), {
       severity: 'warning',
       message:
-        /, and the code does not report failures\. Searched: .*index\.m?js\. If the function throws, Lambda redelivers the whole batch/,
+        /, and the code does not report failures\. Searched: .*index\.mjs\. If the function throws, Lambda redelivers the whole batch/,
     })
   })
   test(`${title}: with a batch size of 1, an info if the code cannot report failures, else an error`, async (t) => {
-    t.match(await findingIn(t, template(ONE), { [file]: THROWS }), { severity: 'info' })
-    t.match(await findingIn(t, template(ONE), { [file]: REPORTS }), { severity: 'error' })
+    t.match(await findingIn(t, template({ mapping: ONE }), { [`${file}.mjs`]: THROWS }), { severity: 'info' })
+    t.match(await findingIn(t, template({ mapping: ONE }), { [`${file}.mjs`]: REPORTS }), { severity: 'error' })
   })
   test(`${title}: an error if the code is not there`, async (t) => {
-    t.match(await findingIn(t, template(OFF), {}), { severity: 'error', message: /, and the code was not found: / })
+    t.match(await findingIn(t, template({ mapping: OFF }), {}), {
+      severity: 'error',
+      message: /, and the code was not found: /,
+    })
   })
 }
 

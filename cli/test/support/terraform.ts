@@ -120,6 +120,7 @@ function resources(change: Change) {
     }),
     resource(ADDRESSES.mapping ?? '', mappingOf(mappingSettings)),
     ...(second ? [resource(ADDRESSES.second ?? '', mappingOf(second))] : []),
+    ...(change.terraform ?? []).map(({ address, values }) => resource(address, values)),
   ]
 }
 

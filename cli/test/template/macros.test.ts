@@ -69,7 +69,7 @@ test('a macro beside the properties of a queue may set or change any of them', a
   const all = { RedrivePolicy, VisibilityTimeout, FifoQueue: false, MessageRetentionPeriod: 345_600 }
   t.strictSame(await findings(all), [CHANGE])
   t.strictSame(await findings({}), [
-    'not-checked Queue Not checked: FifoQueue, VisibilityTimeout, RedrivePolicy. Reason: Fn::Transform may add it.',
+    'not-checked Queue Not checked: FifoQueue, VisibilityTimeout, MessageRetentionPeriod, RedrivePolicy. Reason: Fn::Transform may add it.',
     CHANGE,
   ])
 })

@@ -216,15 +216,15 @@ test('an unknown memory is listed only if the timeout is checked, which depends 
   t.match(findings[0]?.message, /^Not checked: MemorySize\. /)
 })
 
-test('on a FIFO queue, an unknown retention is not listed', async (t) => {
+test('on a FIFO queue, an unknown retention is listed once, and that of its dead-letter queue is not', async (t) => {
   const UNKNOWN = { 'Fn::ImportValue': 'x' }
   const retention = { MessageRetentionPeriod: UNKNOWN }
   const found = async (queue: Record<string, unknown>) =>
     ids(await findingsIn(t, sam(fifo({ queue: { ...retention, ...queue } }))))
-  t.strictSame(await found({}), ['fifo-parallelism Handler/Orders'])
+  t.strictSame(await found({}), ['fifo-parallelism Handler/Orders', 'not-checked Queue'])
   const elsewhere = 'arn:aws:sqs:eu-west-1:123456789012:dead.fifo'
   const RedrivePolicy = { deadLetterTargetArn: elsewhere, maxReceiveCount: 5 }
-  t.strictSame(await found({ RedrivePolicy }), ['fifo-parallelism Handler/Orders'])
+  t.strictSame(await found({ RedrivePolicy }), ['fifo-parallelism Handler/Orders', 'not-checked Queue'])
 })
 
 for (const [title, deadLetterTargetArn, said] of [
