@@ -4,7 +4,6 @@ import { FUNCTION_RULES } from '../rules/function-rules.ts'
 import { MAPPING_RULES } from '../rules/mapping-rules.ts'
 import { QUEUE_RULES } from '../rules/queue-rules.ts'
 import {
-  type Change,
   type CheckOptions,
   joinNames,
   LAMBDA_GUIDE,
@@ -17,6 +16,7 @@ import { SNS_RULES } from '../rules/sns-rules.ts'
 import { VALUE_RULE } from '../rules/value-rule.ts'
 import { helpOf } from './help.ts'
 import { createNotChecked } from './not-checked.ts'
+import { createPaste, type Paste } from './paste.ts'
 
 export interface Finding {
   rule: string
@@ -35,6 +35,8 @@ export interface Finding {
   /** The position in the template. Missing for Terraform and for a deployed function. */
   file?: string
   line?: number
+  /** Text that fixes it. Missing if the fix is not a new value of a setting. */
+  paste?: readonly Paste[]
   /** Why the finding is accepted. */
   accepted?: string
 }
@@ -47,7 +49,6 @@ export interface Detected {
    * resource for which it is accepted.
    */
   scopes: readonly (readonly string[])[]
-  change?: Change | undefined
 }
 
 /**
@@ -103,7 +104,11 @@ function casesOf(same: readonly RuleProblem[], worst: RuleProblem, count: number
  * Makes one finding of the problems with one setting. It shows only the problems of the first rule, with the id and the
  * `why` of that rule.
  */
-function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], cases: number): Detected {
+function toDetected(
+  group: readonly [RuleProblem, ...RuleProblem[]],
+  cases: number,
+  pasteOf: ReturnType<typeof createPaste>,
+): Detected {
   const [{ rule, severity }] = group
   const same = group.filter((problem) => problem.rule === rule && problem.severity === severity)
   const worst = same.reduce((most, problem) => ((problem.strictness ?? 0) > (most.strictness ?? 0) ? problem : most))
@@ -132,7 +137,9 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], cases: numb
     const around = mapping ? [mapping.id, mapping.function.id, mapping.function.aliasOf?.id, mapping.queue.id] : []
     return [problem.resource.id, section, ...around].filter((id) => id !== undefined)
   })
-  return { finding: { ...own, message, fix, source, help: helpOf(rule.id), ...at }, scopes, change: worst.set }
+  const paste = worst.change && pasteOf(worst.change, section)
+  const pasted = paste && paste.length > 0 ? { paste } : {}
+  return { finding: { ...own, message, fix, source, help: helpOf(rule.id), ...at, ...pasted }, scopes }
 }
 
 /** All problems of a model: those that rules find, and what could not be checked. */
@@ -178,7 +185,8 @@ export function detect(models: readonly Model[], options: CheckOptions): Detecte
   const problems = models.flatMap((model) => problemsIn(model, options))
   const sorted = SEVERITIES.flatMap((severity) => problems.filter((problem) => problem.severity === severity))
   const groups = Map.groupBy(sorted, identity).values() as MapIterator<[RuleProblem, ...RuleProblem[]]>
-  return Array.from(groups, (group) => toDetected(group, models.length))
+  const pasteOf = createPaste(models[0] ?? { mappings: [], unreadResources: [] })
+  return Array.from(groups, (group) => toDetected(group, models.length, pasteOf))
 }
 
 /**

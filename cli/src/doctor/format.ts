@@ -78,6 +78,11 @@ function positionOf({ file, line }: Finding) {
   return file === undefined ? '' : `${file}:${line}`
 }
 
+/** Where to paste each text, and the text, without the spaces before it. */
+function pastedLines(paste: Finding['paste'] = []): string[] {
+  return paste.flatMap(({ where, text }) => [`${where}:`, `  ${text.trim()}`])
+}
+
 /** The output for people: a table as wide as the terminal, the most severe findings first, then the pages of AWS. */
 export function formatTable(report: Report, stream: NodeJS.WriteStream): string {
   const { findings } = report
@@ -93,14 +98,14 @@ export function formatTable(report: Report, stream: NodeJS.WriteStream): string 
       .map((line) => splitLongWords(line, size - 2))
       .join('\n')
   function rowOf(finding: Finding) {
-    const { severity, rule, resource, message, fix, accepted } = finding
+    const { severity, rule, resource, message, fix, paste, accepted } = finding
     const isAccepted = accepted !== undefined
     const head = styleText([isAccepted ? 'gray' : COLOURS[severity], 'bold'], isAccepted ? 'accepted' : severity, {
       stream,
     })
     const location = isOutside ? '' : positionOf(finding)
-    const last = isAccepted ? `Accepted: ${accepted}` : `Fix: ${fix}`
-    return [`${head}\n${cell(left, [rule, resource, location])}`, cell(right, [message, last])]
+    const last = isAccepted ? [`Accepted: ${accepted}`] : [`Fix: ${fix}`, ...pastedLines(paste)]
+    return [`${head}\n${cell(left, [rule, resource, location])}`, cell(right, [message, ...last])]
   }
   function tableOf(some: readonly Finding[]) {
     const table = new Table({ colWidths: [left, right], wordWrap: true, style: { head: [], border: [] } })
@@ -138,11 +143,11 @@ export function formatGithub(report: Report): string {
     ...report.inputs.flatMap(({ name, error }) =>
       error === undefined ? [] : [`::error file=${escapeProperty(name)},title=not read::${escapeData(error)}`],
     ),
-    ...report.findings.map(({ severity, rule, resource, message, fix, source, help, file, line, accepted }) => {
+    ...report.findings.map(({ severity, rule, resource, message, fix, paste, source, help, file, line, accepted }) => {
       const properties = { ...(file === undefined ? {} : { file, line: String(line) }), title: `${rule}: ${resource}` }
       const list = Object.entries(properties).map(([key, text]) => `${key}=${escapeProperty(text)}`)
       const level = accepted === undefined ? COMMANDS[severity] : 'notice'
-      const last = accepted === undefined ? fix : `Accepted: ${accepted}`
+      const last = accepted === undefined ? [fix, ...pastedLines(paste)].join('\n') : `Accepted: ${accepted}`
       return `::${level} ${list.join(',')}::${escapeData(`${message}\n${last}\n${source}\n${help}`)}`
     }),
     ...summary(report),

@@ -16,7 +16,23 @@ function isAddress(link: string) {
   return link.startsWith('https://')
 }
 
-function resultOf({ rule, severity, resource, message, fix, file, line, accepted }: Finding, ruleIndex: number) {
+/** The edits of a file, as SARIF describes them. */
+function fixesOf({ fix, file, paste = [] }: Finding) {
+  const replacements = paste.flatMap(({ edit }) => {
+    if (!edit) return []
+    const { text, ...deletedRegion } = edit
+    return [{ deletedRegion, insertedContent: { text } }]
+  })
+  if (file === undefined || replacements.length === 0) return {}
+  return {
+    fixes: [
+      { description: { text: fix }, artifactChanges: [{ artifactLocation: { uri: uriOf(file) }, replacements }] },
+    ],
+  }
+}
+
+function resultOf(finding: Finding, ruleIndex: number) {
+  const { rule, severity, resource, message, fix, file, line, accepted } = finding
   const physicalLocation = file && { artifactLocation: { uri: uriOf(file) }, region: { startLine: line } }
   return {
     ruleId: rule,
@@ -30,6 +46,7 @@ function resultOf({ rule, severity, resource, message, fix, file, line, accepted
       },
     ],
     partialFingerprints: { 'resource/v1': `${rule} ${resource}` },
+    ...fixesOf(finding),
     ...(accepted === undefined ? {} : { suppressions: [{ kind: 'external', justification: accepted }] }),
   }
 }

@@ -98,6 +98,14 @@ export interface Acceptance {
   file?: string | undefined
 }
 
+/** What is needed to write a change of a template. */
+export interface TemplateSource {
+  text: string
+  /** The path of the construct in the CDK that makes a resource. */
+  constructOf: (id: string) => string | undefined
+  typeOf: (id: string) => string
+}
+
 export interface Model {
   /** The template. Missing for a deployed function and for Terraform. */
   file?: string
@@ -109,6 +117,10 @@ export interface Model {
   unreadResources: readonly Unread[]
   /** Mappings that do not exist with the parameters, with the conditions that exclude them. */
   absentResources?: readonly Unread[]
+  /** Missing for a deployed function. */
+  language?: 'template' | 'terraform'
+  /** The text of the template. Missing for a stack that is linked with others, and if nothing can be pasted into it. */
+  source?: TemplateSource
   /** The case of the template, such as `with Env=prod`. Missing if there is only one case. */
   label?: string
   /** The findings that the template accepts. */

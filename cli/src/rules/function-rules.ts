@@ -2,7 +2,7 @@ import { valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS } from '../model/settings.ts'
 import { MEMORY_OF_ONE_CPU, reserveOf } from '../shared/reserve.ts'
 import { recordsThatFit } from './mapping-rules.ts'
-import { formatNumber, formatSeconds, LAMBDA_GUIDE, numberIn, problem, type Rule, sourceOf } from './rule.ts'
+import { formatNumber, formatSeconds, LAMBDA_GUIDE, numberIn, problem, type Rule, set, sourceOf } from './rule.ts'
 import { DEPRECATION_DATES, RUNTIMES_SOURCE } from './runtimes.ts'
 
 const SOON_DAYS = 180
@@ -38,8 +38,8 @@ export const FUNCTION_RULES: readonly Rule[] = [
         `(${formatSeconds(queue.visibilityTimeout)})`
       const fix = `Set ExecutionTimeout to at most ${formatNumber(visible)} s, or raise VisibilityTimeout.`
       // If several queues are affected, the one with the shortest visibility timeout is shown.
-      const set = { resource: lambdaFunction, row: FUNCTION_SETTINGS.executionTimeout, value: visible }
-      return { ...problem(lambdaFunction, lambdaFunction.executionTimeout, what, fix), strictness: -visible, set }
+      const change = set(lambdaFunction, FUNCTION_SETTINGS.executionTimeout, visible)
+      return { ...problem(lambdaFunction, lambdaFunction.executionTimeout, what, fix), strictness: -visible, change }
     },
   },
   {
@@ -80,10 +80,10 @@ export const FUNCTION_RULES: readonly Rule[] = [
       if (!(left <= SOON_DAYS)) return undefined
       const what = `The runtime ${runtime} ${left > 0 ? 'will be deprecated on' : 'has been deprecated since'} ${date}`
       const fix = 'Use a newer runtime, for example nodejs24.x for Node.js.'
-      const set = { resource: lambdaFunction, row: FUNCTION_SETTINGS.runtime, value: NEWEST_NODE }
+      const change = set(lambdaFunction, FUNCTION_SETTINGS.runtime, NEWEST_NODE)
       return {
         ...problem(lambdaFunction, lambdaFunction.runtime, what, fix),
-        set: /^nodejs/.test(runtime) ? set : undefined,
+        change: /^nodejs/.test(runtime) ? change : undefined,
       }
     },
   },
@@ -124,8 +124,8 @@ export const FUNCTION_RULES: readonly Rule[] = [
       const source = sourceOf(lambdaFunction)
       if (source.missing !== undefined || source.logsMetrics === undefined) return undefined
       const what = `ApplicationLogLevel is ${level}, but the code writes metrics to the log: ${source.logsMetrics}`
-      const set = { resource: lambdaFunction, row: FUNCTION_SETTINGS.logLevel, value: 'INFO' }
-      return { ...problem(lambdaFunction, logLevel, what, 'Set ApplicationLogLevel to INFO.'), set }
+      const change = set(lambdaFunction, FUNCTION_SETTINGS.logLevel, 'INFO')
+      return { ...problem(lambdaFunction, logLevel, what, 'Set ApplicationLogLevel to INFO.'), change }
     },
   },
   {
@@ -137,8 +137,8 @@ export const FUNCTION_RULES: readonly Rule[] = [
       if (valueIn(lambdaFunction.recursiveLoop) !== 'Allow') return undefined
       const what = 'The detection of recursive loops is off: RecursiveLoop is Allow'
       const fix = 'Set RecursiveLoop to Terminate, unless the function needs such a loop and ends it itself.'
-      const set = { resource: lambdaFunction, row: FUNCTION_SETTINGS.recursiveLoop, value: 'Terminate' }
-      return { ...problem(lambdaFunction, lambdaFunction.recursiveLoop, what, fix), set }
+      const change = set(lambdaFunction, FUNCTION_SETTINGS.recursiveLoop, 'Terminate')
+      return { ...problem(lambdaFunction, lambdaFunction.recursiveLoop, what, fix), change }
     },
   },
   {
@@ -168,8 +168,8 @@ export const FUNCTION_RULES: readonly Rule[] = [
       const source = sourceOf(lambdaFunction)
       if (source.missing !== undefined || source.usesDeadLetter === undefined) return undefined
       const what = `The function has ${formatNumber(numberIn(memory))} MB, and uses ${source.usesDeadLetter}`
-      const set = { resource: lambdaFunction, row: FUNCTION_SETTINGS.memory, value: DEAD_LETTER_MEMORY }
-      return { ...problem(lambdaFunction, memory, what, `Set MemorySize to ${DEAD_LETTER_MEMORY} or more.`), set }
+      const change = set(lambdaFunction, FUNCTION_SETTINGS.memory, DEAD_LETTER_MEMORY)
+      return { ...problem(lambdaFunction, memory, what, `Set MemorySize to ${DEAD_LETTER_MEMORY} or more.`), change }
     },
   },
 ]

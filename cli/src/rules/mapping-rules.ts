@@ -10,6 +10,7 @@ import {
   patternsOf,
   problem,
   type Rule,
+  set,
   sourceOf,
 } from './rule.ts'
 
@@ -140,12 +141,12 @@ export const MAPPING_RULES: readonly Rule[] = [
       const others = otherResponseTypes.map((type) => JSON.stringify(type)).join(', ')
       const off = `ReportBatchItemFailures is off${others && `: FunctionResponseTypes has ${others} instead`}`
       const isSettable = !mapping.isFromSnsEvent
-      const set = {
-        resource: mapping,
-        row: MAPPING_SETTINGS.reportBatchItemFailures,
-        value: ['ReportBatchItemFailures'],
+      const change = set(mapping, MAPPING_SETTINGS.reportBatchItemFailures, ['ReportBatchItemFailures'])
+      return {
+        ...problem(mapping, setting, off, fix),
+        ...offWith(mapping, off),
+        change: isSettable ? change : undefined,
       }
-      return { ...problem(mapping, setting, off, fix), ...offWith(mapping, off), set: isSettable ? set : undefined }
     },
   },
   {
@@ -172,7 +173,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const what = `The batch size is ${formatNumber(size)}, but the queue is a FIFO queue`
       return {
         ...problem(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10.'),
-        set: { resource: mapping, row: MAPPING_SETTINGS.batchSize, value: 10 },
+        change: set(mapping, MAPPING_SETTINGS.batchSize, 10),
       }
     },
   },
@@ -187,7 +188,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const what = `The batch size is ${formatNumber(size)}`
       return {
         ...problem(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10,000.'),
-        set: { resource: mapping, row: MAPPING_SETTINGS.batchSize, value: 10_000 },
+        change: set(mapping, MAPPING_SETTINGS.batchSize, 10_000),
       }
     },
   },
@@ -204,8 +205,8 @@ export const MAPPING_RULES: readonly Rule[] = [
         : 'Set MaximumBatchingWindowInSeconds to 1 or more, or set BatchSize to at most 10.'
       const what = `The batch size is ${formatNumber(size)}, but there is no batching window`
       const row = mapping.isFromSnsEvent ? MAPPING_SETTINGS.batchSize : MAPPING_SETTINGS.window
-      const set = { resource: mapping, row, value: mapping.isFromSnsEvent ? 10 : 1 }
-      return { ...problem(mapping, mapping.batchSize, what, fix), set }
+      const change = set(mapping, row, mapping.isFromSnsEvent ? 10 : 1)
+      return { ...problem(mapping, mapping.batchSize, what, fix), change }
     },
   },
   {
@@ -218,7 +219,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const what = `The batching window is ${formatSeconds(mapping.window)}, but the queue is a FIFO queue`
       return {
         ...problem(mapping, mapping.window, what, 'Remove MaximumBatchingWindowInSeconds.'),
-        set: { resource: mapping, row: MAPPING_SETTINGS.window, value: 0 },
+        change: set(mapping, MAPPING_SETTINGS.window, 0),
       }
     },
   },
@@ -244,7 +245,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const what = `MinimumPollers (${formatNumber(least)}) is above MaximumPollers (${formatNumber(most)})`
       return {
         ...problem(mapping, mapping.minimumPollers, what, `Set MinimumPollers to at most ${formatNumber(most)}.`),
-        set: { resource: mapping, row: MAPPING_SETTINGS.minimumPollers, value: most },
+        change: set(mapping, MAPPING_SETTINGS.minimumPollers, most),
       }
     },
   },
@@ -257,10 +258,10 @@ export const MAPPING_RULES: readonly Rule[] = [
       const most = numberIn(mapping.maximumConcurrency)
       if (!(most < 2 || most > 1000)) return undefined
       const fix = 'Set MaximumConcurrency to a value from 2 to 1,000, or remove it.'
-      const set = { resource: mapping, row: MAPPING_SETTINGS.maximumConcurrency, value: most < 2 ? 2 : 1000 }
+      const change = set(mapping, MAPPING_SETTINGS.maximumConcurrency, most < 2 ? 2 : 1000)
       return {
         ...problem(mapping, mapping.maximumConcurrency, `The maximum concurrency is ${formatNumber(most)}`, fix),
-        set,
+        change,
       }
     },
   },
@@ -277,8 +278,12 @@ export const MAPPING_RULES: readonly Rule[] = [
       const pollers = counted.some(isProvisioned) ? ', with 10 invocations for each poller,' : ''
       const what = `The maximum concurrency${of}${pollers} is ${formatNumber(lowerBound)}, above the reserved concurrency of ${formatNumber(reserved)}`
       const fix = `Set ReservedConcurrentExecutions to ${formatNumber(lowerBound)} or more, or lower ${counted.some(isProvisioned) ? 'MaximumPollers' : 'MaximumConcurrency'}.`
-      const set = { resource: lambdaFunction, row: FUNCTION_SETTINGS.reservedConcurrency, value: lowerBound }
-      return { ...problem(lambdaFunction, lambdaFunction.reservedConcurrency, what, fix), strictness: lowerBound, set }
+      const change = set(lambdaFunction, FUNCTION_SETTINGS.reservedConcurrency, lowerBound)
+      return {
+        ...problem(lambdaFunction, lambdaFunction.reservedConcurrency, what, fix),
+        strictness: lowerBound,
+        change,
+      }
     },
   },
   {
@@ -293,15 +298,11 @@ export const MAPPING_RULES: readonly Rule[] = [
       if (valueIn(provisioned) === false) {
         if (reserved >= ofFunction.length * MAX_INVOCATIONS) return undefined
         const what = `The reserved concurrency is ${formatNumber(reserved)}, but the mapping has no maximum concurrency`
-        const set = {
-          resource: mapping,
-          row: MAPPING_SETTINGS.maximumConcurrency,
-          value: Math.floor(reserved / ofFunction.length),
-        }
-        const isSettable = !mapping.isFromSnsEvent && set.value >= 2
+        const change = set(mapping, MAPPING_SETTINGS.maximumConcurrency, Math.floor(reserved / ofFunction.length))
+        const isSettable = !mapping.isFromSnsEvent && Math.floor(reserved / ofFunction.length) >= 2
         return {
           ...problem(mapping, maximumConcurrency, what, limitTo(mapping, reserved)),
-          set: isSettable ? set : undefined,
+          change: isSettable ? change : undefined,
         }
       }
       // The rule `concurrency-above-reserved` counts MaximumPollers.
@@ -310,9 +311,9 @@ export const MAPPING_RULES: readonly Rule[] = [
       const what = `In provisioned mode, the default of ${DEFAULT_POLLERS} pollers makes up to ${formatNumber(most)} concurrent invocations, above the reserved concurrency of ${formatNumber(reserved)}`
       const fits = Math.floor(reserved / INVOCATIONS_PER_POLLER)
       const lower = fits >= 2 ? `Set MaximumPollers to at most ${formatNumber(fits)}, or set` : 'Set'
-      const set = { resource: mapping, row: MAPPING_SETTINGS.maximumPollers, value: fits }
+      const change = set(mapping, MAPPING_SETTINGS.maximumPollers, fits)
       const fix = `${lower} ReservedConcurrentExecutions to ${formatNumber(most)}.`
-      return { ...problem(mapping, maximumPollers, what, fix), set: fits >= 2 ? set : undefined }
+      return { ...problem(mapping, maximumPollers, what, fix), change: fits >= 2 ? change : undefined }
     },
   },
   {
@@ -345,7 +346,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const what = `The batch size is ${formatNumber(size)}, but only about ${formatNumber(fits)} records with bodies of ${formatNumber(bodyBytes)} bytes fit into an event`
       return {
         ...problem(mapping, mapping.batchSize, what, `Set BatchSize to at most ${formatNumber(fits)}.`),
-        set: { resource: mapping, row: MAPPING_SETTINGS.batchSize, value: Math.max(fits, 1) },
+        change: set(mapping, MAPPING_SETTINGS.batchSize, Math.max(fits, 1)),
       }
     },
   },
@@ -374,13 +375,15 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       const { maximumPollers, maximumConcurrency } = mapping
       const isLimited = maximumPollers.state !== 'absent' || maximumConcurrency.state !== 'absent'
-      if (!isProvisioned(mapping) || isLimited) return undefined
+      // The rule `reserved-concurrency` reports it if it exceeds the reserved concurrency.
+      const exceeds = DEFAULT_POLLERS * INVOCATIONS_PER_POLLER > numberIn(mapping.function.reservedConcurrency)
+      if (!isProvisioned(mapping) || isLimited || exceeds) return undefined
       const most = formatNumber(DEFAULT_POLLERS * INVOCATIONS_PER_POLLER)
       const what = `MaximumPollers is not set, so up to ${DEFAULT_POLLERS} pollers make up to ${most} concurrent invocations`
-      const set = { resource: mapping, row: MAPPING_SETTINGS.maximumPollers, value: DEFAULT_POLLERS }
+      const change = set(mapping, MAPPING_SETTINGS.maximumPollers, DEFAULT_POLLERS)
       return {
         ...problem(mapping, maximumPollers, what, 'Set MaximumPollers to a tenth of the concurrency that you need.'),
-        set,
+        change,
       }
     },
   },

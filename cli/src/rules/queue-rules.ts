@@ -13,6 +13,7 @@ import {
   problem,
   type Rule,
   SQS_GUIDE,
+  set,
 } from './rule.ts'
 
 const CONFIGURE = `${LAMBDA_GUIDE}/services-sqs-configure.html`
@@ -43,8 +44,8 @@ function raiseVisibilityTimeout(mappings: readonly Mapping[], what: string): Pro
   const { queue } = mapping
   const seconds = recommended(mapping)
   const fix = `Set VisibilityTimeout to ${seconds}.`
-  const set = changeOf(queue, QUEUE_SETTINGS.visibilityTimeout, seconds)
-  return { ...problem(queue, queue.visibilityTimeout, what, fixOf(queue, fix)), strictness: seconds, set }
+  const change = changeOf(queue, QUEUE_SETTINGS.visibilityTimeout, seconds)
+  return { ...problem(queue, queue.visibilityTimeout, what, fixOf(queue, fix)), strictness: seconds, change }
 }
 
 /** SAM does not let a template set anything of the queue that it creates. */
@@ -55,7 +56,7 @@ function fixOf({ isMadeBySam }: Queue, fix: string): string {
 }
 
 function changeOf(queue: Queue, row: AnyRow, value: unknown): Change | undefined {
-  return queue.isMadeBySam ? undefined : { resource: queue, row, value }
+  return queue.isMadeBySam ? undefined : set(queue, row, value)
 }
 
 function redriveOf({ queue }: Mapping): Partial<RedrivePolicy> {
@@ -157,8 +158,8 @@ export const QUEUE_RULES: readonly Rule[] = [
         const least = Math.min(seconds * 2, MAX_RETENTION)
         const fix = `Set MessageRetentionPeriod above ${formatNumber(seconds)} s, for example to ${Math.max(least, DEFAULT_RETENTION)}.`
         const value = Math.max(least, DEFAULT_RETENTION)
-        const set = changeOf(queue, QUEUE_SETTINGS.retention, value)
-        return { ...problem(queue, retention, `${what}, which is not longer than ${than}`, fixOf(queue, fix)), set }
+        const change = changeOf(queue, QUEUE_SETTINGS.retention, value)
+        return { ...problem(queue, retention, `${what}, which is not longer than ${than}`, fixOf(queue, fix)), change }
       }
       if (kept === undefined || hidden === undefined || delayed === undefined) return undefined
       if (kept <= delayed) {
@@ -202,7 +203,11 @@ export const QUEUE_RULES: readonly Rule[] = [
       // A dead-letter queue needs no dead-letter queue of its own.
       if (queue.redrive.state !== 'absent' || queue.isDeadLetterQueue) return undefined
       const fix = 'Set RedrivePolicy with a dead-letter queue and a maxReceiveCount of 5 or more.'
-      return problem(queue, queue.redrive, 'The queue has no redrive policy', fixOf(queue, fix))
+      const fifo = valueIn(queue.fifo) === true
+      const change: Change | undefined = queue.isMadeBySam
+        ? undefined
+        : { kind: 'dead-letter-queue', resource: queue, fifo }
+      return { ...problem(queue, queue.redrive, 'The queue has no redrive policy', fixOf(queue, fix)), change }
     },
   },
   {
@@ -214,8 +219,8 @@ export const QUEUE_RULES: readonly Rule[] = [
       const { maxReceiveCount } = redriveOf(mapping)
       if (!maxReceiveCount || !(numberIn(maxReceiveCount) < 5)) return undefined
       const what = `maxReceiveCount is ${numberIn(maxReceiveCount)}`
-      const set = changeOf(mapping.queue, REDRIVE_SETTINGS.maxReceiveCount, 5)
-      return { ...problem(mapping.queue, maxReceiveCount, what, 'Set maxReceiveCount to 5 or more.'), set }
+      const change = changeOf(mapping.queue, REDRIVE_SETTINGS.maxReceiveCount, 5)
+      return { ...problem(mapping.queue, maxReceiveCount, what, 'Set maxReceiveCount to 5 or more.'), change }
     },
   },
   {
@@ -235,14 +240,14 @@ export const QUEUE_RULES: readonly Rule[] = [
       if (deadLetterRetention < 14 * DAY_SECONDS) {
         const what = `The dead-letter queue keeps messages for ${period(deadLetterRetention)}, which is not longer than its source queue (${period(sourceRetention)})`
         const fix = 'Set its MessageRetentionPeriod to 1209600 (14 days).'
-        const set = { resource: deadLetterQueue, row: QUEUE_SETTINGS.retention, value: MAX_RETENTION }
-        return { ...problem(deadLetterQueue, deadLetterQueue.retention, what, fix), set }
+        const change = set(deadLetterQueue, QUEUE_SETTINGS.retention, MAX_RETENTION)
+        return { ...problem(deadLetterQueue, deadLetterQueue.retention, what, fix), change }
       }
       const what = `The queue keeps messages for ${period(sourceRetention)}, which is also the maximum for its dead-letter queue`
       const fix =
         'Set MessageRetentionPeriod of the source queue below 1209600 (14 days), for example to 345600 (4 days).'
-      const set = changeOf(queue, QUEUE_SETTINGS.retention, DEFAULT_RETENTION)
-      return { ...problem(queue, queue.retention, what, fix), set }
+      const change = changeOf(queue, QUEUE_SETTINGS.retention, DEFAULT_RETENTION)
+      return { ...problem(queue, queue.retention, what, fix), change }
     },
   },
 ]

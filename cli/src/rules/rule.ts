@@ -17,11 +17,13 @@ export interface CheckOptions {
   today: Date
 }
 
-/** A setting and its new value. */
-export interface Change {
-  resource: Resource
-  row: AnyRow
-  value: unknown
+/** A setting and its new value, or a dead-letter queue for a queue that has none. */
+export type Change =
+  | { kind: 'set'; resource: Resource; row: AnyRow; value: unknown }
+  | { kind: 'dead-letter-queue'; resource: Resource; fifo: boolean }
+
+export function set(resource: Resource, row: AnyRow, value: unknown): Change {
+  return { kind: 'set', resource, row, value }
 }
 
 /** Something that is wrong, or that could not be checked. */
@@ -34,7 +36,7 @@ export interface Problem {
   what: string
   fix: string
   /** What to set, to which value. It becomes text that can be pasted. */
-  set?: Change | undefined
+  change?: Change | undefined
   /** Replaces the severity of the rule. */
   severity?: Severity
   /** Replaces the `why` of the rule. */

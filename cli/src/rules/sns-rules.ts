@@ -2,7 +2,7 @@ import type { Mapping } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { SUBSCRIPTION_SETTINGS } from '../model/settings.ts'
 import { isObject } from '../shared/json.ts'
-import { joinNames, LAMBDA_GUIDE, type Problem, patternsOf, type Rule } from './rule.ts'
+import { joinNames, LAMBDA_GUIDE, type Problem, patternsOf, type Rule, set } from './rule.ts'
 
 /** The keys of the JSON in which SNS wraps a message. `Message` is a text, even if the message is JSON. */
 const ENVELOPE = new Set([
@@ -66,9 +66,9 @@ export const SNS_RULES: readonly Rule[] = [
       const ids = joinNames(wrapped.map(({ id }) => id))
       const what = `The filters match the message itself, but ${ids} does not set RawMessageDelivery`
       const fix = `Set RawMessageDelivery of ${ids} to true, or filter with keys of the envelope of SNS.`
-      const set = { resource: subscription, row: SUBSCRIPTION_SETTINGS.isRaw, value: true }
+      const change = set(subscription, SUBSCRIPTION_SETTINGS.isRaw, true)
       const { position } = subscription
-      return { resource: mapping, position: mapping.filters.position ?? position, what, fix, set }
+      return { resource: mapping, position: mapping.filters.position ?? position, what, fix, change }
     },
   },
 ]

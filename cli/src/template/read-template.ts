@@ -76,6 +76,8 @@ function noTemplateError(file: string, document: Node): UsageError {
 export interface Template {
   file: string
   document: Node
+  /** Missing for a stack of a CDK app. */
+  text?: string
   /** Only set for a stack of a CDK app. */
   links?: Links
 }
@@ -83,7 +85,8 @@ export interface Template {
 /** Parses a SAM or CloudFormation template. Throws a UsageError that names the position if the text is something else. */
 export function parseTemplate(file: string, content: string): Template {
   const document = parseDocument(file, content)
-  if (document.kind === 'map' && document.entries.get('Resources')?.kind === 'map') return { file, document }
+  if (document.kind === 'map' && document.entries.get('Resources')?.kind === 'map')
+    return { file, document, text: content }
   throw noTemplateError(file, document)
 }
 
@@ -122,10 +125,18 @@ export function readCases(template: Template, given: ReadonlyMap<string, string>
 }
 
 function readModel(template: Template, given: ReadonlyMap<string, string>, one?: TemplateCase): Model {
-  const { file, document, links } = template
+  const { file, document, links, text = '' } = template
   const resolver = createResolver(document, given, one, links)
   const reader = createReader(resolver, dirname(resolvePath(file)))
-  const model = { file, label: one?.label ?? '', ...collect(reader, file), defaulted: [...resolver.defaulted] }
+  const source = { text, constructOf: constructIn(reader), typeOf: reader.typeOf }
+  const model: Model = {
+    file,
+    language: 'template',
+    source,
+    label: one?.label ?? '',
+    ...collect(reader, file),
+    defaulted: [...resolver.defaulted],
+  }
   if (!isFinal(reader)) return model
   const { rejected, unread } = unknownProperties(reader)
   return {
@@ -133,6 +144,12 @@ function readModel(template: Template, given: ReadonlyMap<string, string>, one?:
     unreadResources: [...model.unreadResources, ...unread],
     rejected: [...wrongReferences(reader), ...rejected],
   }
+}
+
+/** Returns the path of the construct that makes a resource: `Shop/Queue` for the resource `Shop/Queue/Resource`. */
+function constructIn({ property, metadataOf, text }: Reader) {
+  return (id: string): string | undefined =>
+    valueIn(text(property(metadataOf(id), 'aws:cdk:path')))?.replace(/\/(Resource|Default)$/, '')
 }
 
 /** Reads the settings of a mapping from its properties, apart from its queue and its function. */

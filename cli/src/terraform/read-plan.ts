@@ -163,7 +163,13 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson
     if (reason !== undefined) unreadResources.push({ id, unreadReason: reason })
   }
   if (plan.incomplete !== undefined) unreadResources.push({ id: 'the plan', unreadReason: plan.incomplete })
-  return { mappings, otherReaders, unreadResources, fix: plan.isState ? CHECK_DEPLOYED_FIX : CHECK_STATE_FIX }
+  return {
+    language: 'terraform',
+    mappings,
+    otherReaders,
+    unreadResources,
+    fix: plan.isState ? CHECK_DEPLOYED_FIX : CHECK_STATE_FIX,
+  }
 }
 
 /** Whether an unknown ARN is that of a queue. Undefined if its references do not show this. */

@@ -71,7 +71,7 @@ test('SqsSubscription with a queue that SAM creates: its visibility timeout is 3
   ])
   t.match(findings[1], {
     message: 'The visibility timeout (30 s, the default) is below the timeout of Handler (60 s).',
-    line: 19,
+    line: 17,
   })
   const fix = 'SAM cannot set it with SqsSubscription: true. Declare the queue, and name it in QueueArn and QueueUrl.'
   t.strictSame(

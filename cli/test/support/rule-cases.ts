@@ -398,7 +398,7 @@ export const CASES: Case[] = [
   {
     title: 'a reserved concurrency that the default of 200 pollers may exceed',
     change: { function: { ReservedConcurrentExecutions: 1999 }, mapping: pollers(undefined) },
-    found: ['reserved-concurrency mapping', 'poller-concurrency mapping'],
+    found: ['reserved-concurrency mapping'],
   },
   {
     title: 'a reserved concurrency that the default of 200 pollers cannot exceed',
