@@ -2,7 +2,7 @@ import type { Acceptance } from '../model/model.ts'
 import { closest } from '../shared/closest.ts'
 import { UsageError } from '../shared/errors.ts'
 import { readText } from '../shared/text-file.ts'
-import { type Detected, type Finding, NOT_CHECKED, RULES } from './check.ts'
+import { type Detected, type Finding, INCOMPLETE, NOT_CHECKED, RULES } from './check.ts'
 import { helpOf } from './help.ts'
 
 /** The rule that reports acceptances which accept nothing. */
@@ -38,7 +38,7 @@ export async function readAcceptances(texts: readonly string[] = [], files: read
 
 /** What is wrong with an acceptance that accepts no finding. */
 function problemOf({ rule, resource, reason }: Acceptance): [what: string, fix: string] {
-  const ids = [...RULES, NOT_CHECKED].map(({ id }) => id)
+  const ids = [...RULES, INCOMPLETE, NOT_CHECKED].map(({ id }) => id)
   if (!ids.includes(rule)) {
     const meant = closest(rule, ids)
     const fix = meant === undefined ? 'Correct the name: doctor --rules lists all rules.' : `Did you mean ${meant}?`

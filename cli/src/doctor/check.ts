@@ -65,6 +65,21 @@ export const NOT_CHECKED = {
   source: `${LAMBDA_GUIDE}/with-sqs.html`,
 } as const
 
+export const INCOMPLETE = {
+  id: 'incomplete-template',
+  severity: 'warning',
+  why: 'The file seems to be part of a template that a build puts together. Its settings may be completed or changed there.',
+  source: 'https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html',
+} as const
+
+/** The problem of a file that is part of a template. */
+function incomplete({ undefinedNames = [] }: Model): Problem[] {
+  if (undefinedNames.length === 0) return []
+  const what = `The file does not define ${joinNames(undefinedNames)}`
+  const fix = 'Check the complete template. If this is the complete template, cfn-lint lists each name.'
+  return [{ resource: { id: 'the template' }, position: { line: 1, column: 1 }, what, fix }]
+}
+
 /** A model of one of the cases that a template allows. Only `doctor` reads several of them. */
 type Case = Pick<Model, 'file' | 'label'>
 
@@ -177,7 +192,7 @@ function problemsIn(model: Model, options: CheckOptions): RuleProblem[] {
   ]
   // A rejected part of the template already has an error. So unknown settings at the same position are not listed.
   const open = rest.filter(({ position }) => position === undefined || !places.has(placeOf(position)))
-  return [...ofTemplate, ...found, ...open]
+  return [...ofTemplate, ...incomplete(model).map((one) => toProblem(INCOMPLETE, one)), ...found, ...open]
 }
 
 /** Like `check()`, with what `doctor` needs to accept findings and to fix them. */

@@ -1,5 +1,5 @@
 import { ACCEPTANCE } from './acceptances.ts'
-import { NOT_CHECKED, RULES } from './check.ts'
+import { INCOMPLETE, NOT_CHECKED, RULES } from './check.ts'
 import { helpOf } from './help.ts'
 
 /** A rule as the formats for programs show it. */
@@ -14,7 +14,7 @@ export interface ListedRule {
 export function allRules(): ListedRule[] {
   const notChecked = { ...NOT_CHECKED, why: 'A value that is known only after deployment can be wrong.' }
   const acceptance = { ...ACCEPTANCE, source: helpOf(ACCEPTANCE.id) }
-  return [...RULES, acceptance, notChecked].map(({ id, severity, why, source }) => {
+  return [...RULES, INCOMPLETE, acceptance, notChecked].map(({ id, severity, why, source }) => {
     return { id, severity, why, source, help: helpOf(id) }
   })
 }

@@ -127,6 +127,8 @@ export interface Model {
   acceptances?: readonly Acceptance[]
   /** The parameters of a template whose defaults were used. */
   defaulted?: readonly string[]
+  /** Names that the file does not define, if it is only a part of a template. */
+  undefinedNames?: readonly string[]
   /** Missing for a deployed function and for Terraform. */
   rejected?: readonly Rejected[]
 }

@@ -1,5 +1,5 @@
-import { FUNCTION_SETTINGS, type Table } from '../model/settings.ts'
 import { type Node, nodesIn } from './document.ts'
+import { entriesOf, namesWithConditions, READ_PROPERTIES, readParts, scalarText } from './relevant.ts'
 import { type Assumptions, createResolver, type Links } from './resolve.ts'
 import { PSEUDO_PARAMETERS } from './text.ts'
 
@@ -12,66 +12,14 @@ export interface TemplateCase extends Assumptions {
 
 /** More cases are not combined: then each parameter varies alone. */
 const MAX_CASES = 64
-const RELEVANT =
-  /^AWS::(Lambda::(Function|EventSourceMapping|Alias|Version|EventInvokeConfig)|Serverless::Function|SQS::\w+|SNS::\w+|Pipes::Pipe)$/
-/** Properties of functions that decide about messages. All others, such as the environment, are not relevant. */
-const OF_FUNCTION = new Set([
-  ...Object.values(FUNCTION_SETTINGS as Table).flatMap(({ path, sam }) => [String(path[0]), String(sam?.[0])]),
-  ...['Events', 'FunctionName', 'CapacityProviderConfig', 'AutoPublishAlias', 'FunctionVersion'],
-])
 
 type Entries = ReadonlyMap<string, Node>
 
-function entriesOf(node: Node | undefined): Entries {
-  return node?.kind === 'map' ? node.entries : new Map()
-}
-
-function scalar(node: Node | undefined): string | undefined {
-  return node?.kind === 'scalar' && node.value !== null ? String(node.value) : undefined
-}
-
-/** The parameters and conditions that a part of a template refers to, without those that a condition refers to. */
-function namesIn(root: Node): string[] {
-  return Array.from(nodesIn(root).keys()).flatMap((node) => {
-    const [[key, value] = [], ...more] = node.kind === 'map' ? node.entries : []
-    if (node.kind === 'map' && node.entries.has('Condition')) return scalar(node.entries.get('Condition')) ?? []
-    if (!key || !value || more.length > 0) return []
-    const [head] = value.kind === 'list' ? value.items : [value]
-    const text = scalar(head) ?? ''
-    if (/^(Ref|Fn::If)$/.test(key)) return [text]
-    return key === 'Fn::Sub' ? Array.from(text.matchAll(/\$\{\s*([\w:]+)/g), ([, name = '']) => name) : []
-  })
-}
-
-/** The parts of the template that decide about messages. */
-function relevantParts(document: Node): Node[] {
-  const ofFunction = (properties: Entries) =>
-    Array.from(properties).flatMap(([name, node]) => (OF_FUNCTION.has(name) ? node : []))
-  const globals = entriesOf(entriesOf(entriesOf(document).get('Globals')).get('Function'))
-  const resources = Array.from(entriesOf(entriesOf(document).get('Resources')).values())
-  return [
-    ...ofFunction(globals),
-    ...resources.flatMap((resource) => {
-      const type = scalar(entriesOf(resource).get('Type')) ?? ''
-      if (!RELEVANT.test(type)) return []
-      if (!/::Function$/.test(type)) return [resource]
-      const condition = entriesOf(resource).get('Condition')
-      const own: Node[] = condition
-        ? [{ kind: 'map', entries: new Map([['Condition', condition]]), position: resource.position }]
-        : []
-      return [...own, ...ofFunction(entriesOf(entriesOf(resource).get('Properties')))]
-    }),
-  ]
-}
-
-/** The names that are relevant, with those that relevant conditions refer to. */
+/** The names that decide about messages: those in the parts that are read, and in Globals. */
 function relevantNames(document: Node, conditions: Entries): Set<string> {
-  const names = new Set(relevantParts(document).flatMap(namesIn))
-  for (const name of names) {
-    const condition = conditions.get(name)
-    for (const inner of condition ? namesIn(condition) : []) names.add(inner)
-  }
-  return names
+  const globals = entriesOf(entriesOf(entriesOf(document).get('Globals')).get('Function'))
+  const read = Array.from(globals).filter(([name]) => READ_PROPERTIES.get('AWS::Serverless::Function')?.includes(name))
+  return namesWithConditions([...readParts(document).values(), ...read.map(([, node]) => node)], conditions)
 }
 
 /** The constants with which conditions compare a parameter. */
@@ -80,8 +28,8 @@ function comparedWith(name: string, conditions: Entries): string[] {
     Array.from(nodesIn(condition).keys()).flatMap((node) => {
       const sides = entriesOf(node).get('Fn::Equals')
       const items = sides?.kind === 'list' ? sides.items : []
-      return items.some((side) => scalar(entriesOf(side).get('Ref')) === name)
-        ? items.flatMap((side) => scalar(side) ?? [])
+      return items.some((side) => scalarText(entriesOf(side).get('Ref')) === name)
+        ? items.flatMap((side) => scalarText(side) ?? [])
         : []
     }),
   )
@@ -93,10 +41,10 @@ type Choice = { name: string; value: string | undefined }
 
 function choicesOf(name: string, declaration: Node | undefined, conditions: Entries): Choice[] {
   const declared = entriesOf(declaration)
-  const type = scalar(declared.get('Type')) ?? ''
+  const type = scalarText(declared.get('Type')) ?? ''
   if (declared.has('Default') && !type.startsWith('AWS::SSM::')) return []
   const allowed = declared.get('AllowedValues')
-  if (allowed?.kind === 'list') return allowed.items.map((item) => ({ name, value: scalar(item) ?? '' }))
+  if (allowed?.kind === 'list') return allowed.items.map((item) => ({ name, value: scalarText(item) ?? '' }))
   const values = comparedWith(name, conditions)
   return values.length === 0 ? [] : [...values, undefined].map((value) => ({ name, value }))
 }

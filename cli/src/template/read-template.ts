@@ -19,12 +19,12 @@ import { casesOf, type TemplateCase } from './cases.ts'
 import { type Node, parseDocument } from './document.ts'
 import { createFunctions } from './functions.ts'
 import { createLookup } from './lookup.ts'
+import { misspelledNames } from './misspelled-names.ts'
 import { createQueues } from './queues.ts'
 import { createReader, GENERATOR, isFinal, type Reader } from './reader.ts'
 import { createResolver, isOfOtherStack, type Links, type Resolved } from './resolve.ts'
 import { PSEUDO_PARAMETERS } from './text.ts'
-import { unknownProperties } from './unknown-properties.ts'
-import { wrongReferences } from './wrong-references.ts'
+import { undefinedNames, wrongReferences } from './wrong-references.ts'
 
 /** Parses `NAME=VALUE` from the command line. */
 export function parseParameters(texts: readonly string[] = []): Map<string, string> {
@@ -138,12 +138,9 @@ function readModel(template: Template, given: ReadonlyMap<string, string>, one?:
     defaulted: [...resolver.defaulted],
   }
   if (!isFinal(reader)) return model
-  const { rejected, unread } = unknownProperties(reader)
-  return {
-    ...model,
-    unreadResources: [...model.unreadResources, ...unread],
-    rejected: [...wrongReferences(reader), ...rejected],
-  }
+  const missing = undefinedNames(reader)
+  if (missing.length > 0) return { ...model, undefinedNames: missing }
+  return { ...model, rejected: [...wrongReferences(reader), ...misspelledNames(reader)] }
 }
 
 /** Returns the path of the construct that makes a resource: `Shop/Queue` for the resource `Shop/Queue/Resource`. */

@@ -71,15 +71,51 @@ test('the condition of a resource, and names in conditions', async (t) => {
   const { Resources } = cloudFormation()
   const Queue = { ...Resources.Queue, Condition: 'IsPord' }
   const Conditions = { Other: { 'Fn::Not': [{ Condition: 'Gone' }] }, Dev: { 'Fn::Equals': [{ Ref: 'Stge' }, 'dev'] } }
-  const findings = await findingsIn(t, { Conditions, Resources: { ...Resources, Queue } })
+  const Dead = { ...Resources.Dead, Condition: 'Other' }
+  const Orders = { ...Resources.Orders, Condition: 'Dev' }
+  const Parameters = { Stage: { Type: 'String', Default: 'dev' } }
+  const findings = await findingsIn(t, { Parameters, Conditions, Resources: { ...Resources, Queue, Dead, Orders } })
+  const wrong = findings.filter(({ rule }) => rule === 'invalid-value')
   t.strictSame(
-    findings.map(({ rule, resource, message }) => `${rule} ${resource}: ${message.split('.')[0]}`),
+    wrong.map(({ rule, resource, message }) => `${rule} ${resource}: ${message.split('.')[0]}`),
     [
       `invalid-value Other: Gone: ${CONDITION}`,
       `invalid-value Dev: Stge: ${PARAMETER}`,
       `invalid-value Queue: IsPord: ${CONDITION}`,
     ],
   )
+})
+
+test('undefined names in what is not read are no finding: cfn-lint reports them', async (t) => {
+  const Unused = { 'Fn::Equals': [{ Ref: 'Gone' }, 'dev'] }
+  const Environment = { Variables: { A: { Ref: 'Gone' }, B: { 'Fn::GetAtt': ['Gone', 'Arn'] } } }
+  const Parameters = { Stage: { Type: 'String', Default: 'dev' } }
+  const template = cloudFormation({
+    function: { Environment, KmsKeyArn: { Ref: 'Gone' } },
+    queue: { KmsMasterKeyId: { Ref: 'Gone' } },
+  })
+  t.strictSame(ids(await findingsIn(t, { Parameters, Conditions: { Unused }, ...template })), [])
+})
+
+test('a file that is part of a template: one warning, and no errors about its names', async (t) => {
+  const change = {
+    function: { Timeout: { Ref: 'Seconds' }, KmsKeyArn: { 'Fn::GetAtt': ['Key', 'Arn'] } },
+    queue: { QueueName: { 'Fn::Sub': '${Environment}-orders' } },
+  }
+  for (const template of [sam(change), cloudFormation(change)]) {
+    const [finding, ...more] = await findingsIn(t, template)
+    t.match(finding, { rule: 'incomplete-template', severity: 'warning', line: 1 })
+    t.match(
+      finding?.message,
+      /^The file does not define (Seconds, Key, Environment|Key, .*|Seconds, .*)\. The file seems to be part/,
+    )
+    t.strictSame(ids(more), ['not-checked Handler'])
+    const Parameters = { Stage: { Type: 'String', Default: 'dev' } }
+    t.strictSame(ids(await findingsIn(t, { ...template, Parameters })), [
+      'invalid-value Handler',
+      'invalid-value Queue',
+    ])
+  }
 })
 
 test('names that the template defines are no errors', async (t) => {
