@@ -42,7 +42,7 @@ test('--format json: the findings, the number of mappings, and the skipped check
     { accepted: [], mappings: 1, inputs: [{ mappings: 1 }], skipped: SKIPPED, defaultedParameters: [] },
   )
   t.strictSame(
-    findings.map(({ file, line, ...finding }: Finding) => [typeof file, line, finding]),
+    findings.map(({ file, line, paste, ...finding }: Finding) => [typeof file, line, finding]),
     [
       [
         'string',

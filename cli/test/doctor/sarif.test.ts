@@ -59,7 +59,7 @@ test('--rules lists all rules as JSON, each with the link to its heading', async
   const { rules } = JSON.parse(stdout)
   t.strictSame(
     rules.map(({ id }: { id: string }) => id),
-    [...RULES.map(({ id }) => id), 'acceptance', 'not-checked'],
+    [...RULES.map(({ id }) => id), 'incomplete-template', 'acceptance', 'not-checked'],
   )
   t.match(rules[0], {
     id: String,
