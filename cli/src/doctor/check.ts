@@ -81,7 +81,7 @@ function incomplete({ undefinedNames = [] }: Model): Problem[] {
 }
 
 /** A model of one of the cases that a template allows. Only `doctor` reads several of them. */
-type Case = Pick<Model, 'file' | 'label'>
+type Case = Pick<Model, 'file' | 'label' | 'assumed'>
 
 type RuleProblem = Problem & {
   rule: Pick<Rule, 'id' | 'severity' | 'why' | 'source'>
@@ -100,6 +100,18 @@ function identity({ rule, resource, setting, what, reason = '' }: RuleProblem): 
 
 function unique(texts: readonly string[]) {
   return [...new Set(texts)]
+}
+
+/** How many assumed values decide whether a problem occurs. Several of them may exclude each other. */
+function decisiveCount(same: readonly RuleProblem[], cases: readonly Case[]): number {
+  const having = new Set(same.map((each) => each.case))
+  const names = Object.keys(cases[0]?.assumed ?? {})
+  function differOnlyIn(name: string, { assumed: a = {}, label: one }: Case, { assumed: b = {}, label: other }: Case) {
+    return one !== other && a[name] !== b[name] && names.every((each) => each === name || a[each] === b[each])
+  }
+  const isDecisive = (name: string) =>
+    [...having].some((one) => cases.some((other) => !having.has(other) && differOnlyIn(name, one, other)))
+  return names.filter(isDecisive).length
 }
 
 /** In which cases the problem occurs, if it does not occur in all of them, or is worse in one. */
@@ -121,13 +133,14 @@ function casesOf(same: readonly RuleProblem[], worst: RuleProblem, count: number
  */
 function toDetected(
   group: readonly [RuleProblem, ...RuleProblem[]],
-  cases: number,
+  cases: readonly Case[],
   pasteOf: ReturnType<typeof createPaste>,
 ): Detected {
   const [{ rule, severity }] = group
   const same = group.filter((problem) => problem.rule === rule && problem.severity === severity)
   const worst = same.reduce((most, problem) => ((problem.strictness ?? 0) > (most.strictness ?? 0) ? problem : most))
   const { resource, setting, position, what, fix, reason, source = rule.source, why = rule.why } = worst
+  const isUncertain = severity === 'error' && cases.length > 1 && decisiveCount(same, cases) > 1
   const resources = unique(same.map((problem) => problem.resource.id))
   const whats = unique(same.map((problem) => problem.what))
   const section = setting?.section
@@ -139,14 +152,19 @@ function toDetected(
     reason === undefined ? `${what}.` : `Not checked: ${whats.join(', ')}. Reason: ${reason}.`,
     why,
     section !== undefined || resources.length > 1 ? `It applies to ${joinNames(resources)}.` : '',
-    cases > 1 ? casesOf(same, worst, cases) : '',
+    cases.length > 1 ? casesOf(same, worst, cases.length) : '',
+    isUncertain ? 'These values may exclude each other, so it is not an error.' : '',
     alsoOpen.length > 0 ? `Also not checked: ${alsoOpen.join(', ')}.` : '',
   ]
   const message = parts.filter((part) => part !== '').join(' ')
   const place = setting?.position ?? position
   const file = place?.file ?? worst.case.file
   const at = file === undefined ? {} : { file, line: place?.line ?? 1 }
-  const own = { rule: rule.id, severity, resource: section ?? resource.id }
+  const own = {
+    rule: rule.id,
+    severity: isUncertain ? ('warning' as const) : severity,
+    resource: section ?? resource.id,
+  }
   const scopes = same.map((problem) => {
     const { mapping } = problem
     const around = mapping ? [mapping.id, mapping.function.id, mapping.function.aliasOf?.id, mapping.queue.id] : []
@@ -201,7 +219,7 @@ export function detect(models: readonly Model[], options: CheckOptions): Detecte
   const sorted = SEVERITIES.flatMap((severity) => problems.filter((problem) => problem.severity === severity))
   const groups = Map.groupBy(sorted, identity).values() as MapIterator<[RuleProblem, ...RuleProblem[]]>
   const pasteOf = createPaste(models[0] ?? { mappings: [], unreadResources: [] })
-  return Array.from(groups, (group) => toDetected(group, models.length, pasteOf))
+  return Array.from(groups, (group) => toDetected(group, models, pasteOf))
 }
 
 /**

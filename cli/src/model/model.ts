@@ -123,6 +123,8 @@ export interface Model {
   source?: TemplateSource
   /** The case of the template, such as `with Env=prod`. Missing if there is only one case. */
   label?: string
+  /** The values in this case that may exclude each other, by the names of parameters and conditions. */
+  assumed?: Readonly<Record<string, string>>
   /** The findings that the template accepts. */
   acceptances?: readonly Acceptance[]
   /** The parameters of a template whose defaults were used. */

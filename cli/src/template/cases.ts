@@ -8,6 +8,8 @@ export interface TemplateCase extends Assumptions {
   given: ReadonlyMap<string, string>
   /** `with Env=prod`. Empty if nothing is open. */
   label: string
+  /** The values that the template does not list, but that its conditions distinguish. They may exclude each other. */
+  assumed: Readonly<Record<string, string>>
 }
 
 /** More cases are not combined: then each parameter varies alone. */
@@ -37,14 +39,15 @@ function comparedWith(name: string, conditions: Entries): string[] {
 }
 
 /** A value of a parameter. Undefined stands for every value with which no condition compares it. */
-type Choice = { name: string; value: string | undefined }
+type Choice = { name: string; value: string | undefined; isAllowed?: true }
 
 function choicesOf(name: string, declaration: Node | undefined, conditions: Entries): Choice[] {
   const declared = entriesOf(declaration)
   const type = scalarText(declared.get('Type')) ?? ''
   if (declared.has('Default') && !type.startsWith('AWS::SSM::')) return []
   const allowed = declared.get('AllowedValues')
-  if (allowed?.kind === 'list') return allowed.items.map((item) => ({ name, value: scalarText(item) ?? '' }))
+  if (allowed?.kind === 'list')
+    return allowed.items.map((item) => ({ name, value: scalarText(item) ?? '', isAllowed: true }))
   const values = comparedWith(name, conditions)
   return values.length === 0 ? [] : [...values, undefined].map((value) => ({ name, value }))
 }
@@ -54,7 +57,7 @@ function product(lists: readonly Choice[][]): Choice[][] {
 }
 
 function toCase(choices: readonly Choice[], given: ReadonlyMap<string, string>): TemplateCase {
-  const known = choices.filter((choice): choice is { name: string; value: string } => choice.value !== undefined)
+  const known = choices.filter((choice): choice is Choice & { value: string } => choice.value !== undefined)
   const other = new Set(choices.filter(({ value }) => value === undefined).map(({ name }) => name))
   const texts = choices.map(({ name, value }) =>
     value === undefined ? `another value of ${name}` : `${name}=${value}`,
@@ -64,6 +67,9 @@ function toCase(choices: readonly Choice[], given: ReadonlyMap<string, string>):
     other,
     verdicts: new Map(),
     label: texts.length === 0 ? '' : `with ${texts.join(' and ')}`,
+    assumed: Object.fromEntries(
+      choices.flatMap(({ name, value = '', isAllowed }) => (isAllowed ? [] : [[name, value]])),
+    ),
   }
 }
 
@@ -105,6 +111,7 @@ function withVerdicts(document: Node, one: TemplateCase, names: readonly string[
             [true, false].map((verdict) => ({
               ...each,
               verdicts: new Map([...each.verdicts, [comparison, verdict]]),
+              assumed: { ...each.assumed, [`condition ${name}`]: String(verdict) },
               label: `${each.label === '' ? 'if' : `${each.label}, if`} ${name} is ${verdict}`,
             })),
           ),

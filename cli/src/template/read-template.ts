@@ -134,6 +134,7 @@ function readModel(template: Template, given: ReadonlyMap<string, string>, one?:
     language: 'template',
     source,
     label: one?.label ?? '',
+    assumed: one?.assumed ?? {},
     ...collect(reader, file),
     defaulted: [...resolver.defaulted],
   }

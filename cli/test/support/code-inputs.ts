@@ -2,7 +2,7 @@ import { type Change, cloudFormation, sam } from './templates.ts'
 
 /** A template of the CDK: the metadata of the function has the path of its asset. */
 function cdk(change: Change, hasMetadata = true) {
-  const Code = { S3Bucket: { 'Fn::Sub': 'cdk-${AWS::Region}' }, S3Key: '1a2b.zip' }
+  const Code = { S3Bucket: 'cdk-assets', S3Key: '1a2b.zip' }
   const { Resources } = cloudFormation({ ...change, function: { Handler: 'index.handler', Code, ...change.function } })
   const Metadata = {
     'aws:cdk:path': 'Shop/Handler/Resource',

@@ -149,3 +149,23 @@ test('with too many combinations, each parameter varies alone', (t) => {
   t.match(found(template)[0], /^visibility-below-timeout: This is so with A=20\.$/)
   t.end()
 })
+
+test('an error that needs two assumed values is a warning, because these values may exclude each other', (t) => {
+  const Conditions = {
+    IsProd: { 'Fn::Equals': [{ Ref: 'Stage' }, 'prod'] },
+    IsTest: { 'Fn::Equals': [{ Ref: 'AWS::AccountId' }, '111111111111'] },
+    Both: { 'Fn::And': [{ Condition: 'IsProd' }, { Condition: 'IsTest' }] },
+  }
+  const severities = (template: object) => {
+    const text = JSON.stringify(withSections(template, { ...STAGE, Conditions }))
+    return check(readCases(parseTemplate('template.json', text), new Map()), OPTIONS).map(({ rule, severity }) => [
+      rule,
+      severity,
+    ])
+  }
+  for (const [title, form] of FORMS) {
+    t.strictSame(severities(form(IF('Both'))), [['visibility-below-timeout', 'warning']], title)
+    t.strictSame(severities(form(IF('IsTest'))), [['visibility-below-timeout', 'error']], title)
+  }
+  t.end()
+})
