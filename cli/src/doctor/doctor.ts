@@ -74,11 +74,9 @@ function nothingChecked(models: readonly Model[], name: string, isDeployed: bool
   return `${name} has no SQS event source mapping, so nothing was checked${versions}${also}`
 }
 
-/** Findings about one resource of a stack appear in the check of each stack that uses the resource. */
-function withoutRepeated(detected: readonly Detected[]): Detected[] {
-  const keyOf = ({ finding: { rule, file, line, message } }: Detected) => JSON.stringify([rule, file, line, message])
-  const isInTemplate = ({ finding }: Detected) => finding.file !== undefined
-  return [...new Map(detected.map((each) => [isInTemplate(each) ? keyOf(each) : each, each] as const)).values()]
+/** Identifies a finding about a resource of a stack, which other stacks of the app may use under a longer id. */
+function placeOf({ finding: { rule, resource, file, line } }: Detected): string | undefined {
+  return file === undefined ? undefined : JSON.stringify([rule, resource.split('/').at(-1), file, line])
 }
 
 /** The command `bounded-sqs-batch doctor`: reads, checks, prints the findings, and returns the exit code. */
@@ -96,6 +94,7 @@ export async function doctor(files: readonly string[], flags: DoctorFlags, today
     : await readTemplates(files, flags)
 
   const detected: Detected[] = []
+  const places = new Set<string | undefined>()
   const acceptances: Acceptance[] = []
   const defaulted = new Set<string>()
   const reported = inputs.map(({ name, error, models: read }): ReportInput => {
@@ -104,16 +103,14 @@ export async function doctor(files: readonly string[], flags: DoctorFlags, today
     const mappings = Math.max(0, ...models.map((model) => model.mappings.length))
     if (mappings === 0) return { name, mappings, note: nothingChecked(models, name, isDeployed) }
     for (const model of models) for (const parameter of model.defaulted ?? []) defaulted.add(parameter)
-    detected.push(
-      ...detect(
-        models.filter((model) => model.mappings.length > 0),
-        options,
-      ),
-    )
+    // Each stack of a CDK app that uses a resource of another stack finds what is wrong with it. Keep the first finding.
+    const found = detect(models, options).filter((each) => !places.has(placeOf(each)))
+    detected.push(...found)
+    for (const each of found) if (placeOf(each) !== undefined) places.add(placeOf(each))
     acceptances.push(...(models[0]?.acceptances ?? []))
     return { name, mappings }
   })
-  const findings = accept(withoutRepeated(detected), [...acceptances, ...given])
+  const findings = accept(detected, [...acceptances, ...given])
   const report: Report = {
     findings: SEVERITIES.flatMap((severity) => findings.filter((finding) => finding.severity === severity)),
     inputs: reported,

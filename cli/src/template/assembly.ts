@@ -10,6 +10,8 @@ interface Stack {
   key: string
   file: string
   document: Node
+  /** The names that it imports. */
+  imports: readonly string[]
   /** Of a nested stack: the stack that contains it, and the id and the parameters of its resource there. */
   parent?: { stack: Stack; id: string; parameters: ReadonlyMap<string, Node> }
 }
@@ -62,7 +64,7 @@ export async function readAssembly(folder: string): Promise<AssemblyTemplate[] |
     try {
       const { document } = parseTemplate(file, await readText(file))
       const name = file.replace(/^.*[/\\]/, '').replace(/(\.nested)?\.template\.json$/, '')
-      const stack: Stack = { key: name, file, document, ...(parent ? { parent } : {}) }
+      const stack: Stack = { key: name, file, document, imports: importsIn(document), ...(parent ? { parent } : {}) }
       stacks.push(stack)
       for (const [id, resource] of mapAt(document, 'Resources')) {
         const path = textAt(resource, 'Metadata', 'aws:asset:path')
@@ -101,14 +103,16 @@ function importsIn(document: Node): string[] {
 /** Merges a stack with the stacks that it needs. The ids of these begin with the name of their stack and a slash. */
 function link(own: Stack, stacks: readonly Stack[], exports: ReturnType<typeof exportsOf>): Template {
   const needed = new Set([own])
-  for (const stack of needed) {
-    for (const name of importsIn(stack.document)) {
-      const exporting = exports.get(name)?.stack
-      if (exporting) needed.add(exporting)
-    }
-    if (stack.parent) needed.add(stack.parent.stack)
-    for (const other of stacks) if (other.parent?.stack === stack) needed.add(other)
+  for (const name of own.imports) {
+    const exporting = exports.get(name)?.stack
+    if (exporting) needed.add(exporting)
   }
+  // These may read the same queues.
+  for (const other of stacks) if (other.imports.some((name) => own.imports.includes(name))) needed.add(other)
+  for (let stack = own.parent?.stack; stack; stack = stack.parent?.stack) needed.add(stack)
+  // Stacks that these need in turn are not linked, so that the work grows with the number of links.
+  const nested = stacks.filter(({ parent }) => parent && needed.has(parent.stack))
+  for (const stack of nested) needed.add(stack)
   const prefixOf = (stack: Stack) => (stack === own ? '' : `${stack.key}/`)
   const renamed = (node: Node, stack: Stack) => (stack === own ? node : rename(node, prefixOf(stack), stack))
   const links = {

@@ -174,3 +174,24 @@ test('cdk.out: a setting of a queue in another stack is one finding, in the file
     [1, ['visibility-below-timeout cdk.out/Shop.template.json', 'shared-queue cdk.out/Shop.template.json']],
   )
 })
+
+test('cdk.out: two stacks that import the same queue share it', async (t) => {
+  const files = cdkOut()
+  const manifest = JSON.parse(files['cdk.out/manifest.json'])
+  manifest.artifacts.Other = { type: 'aws:cloudformation:stack', properties: { templateFile: 'Other.template.json' } }
+  const shop = JSON.parse(files['cdk.out/Shop.template.json'])
+  delete shop.Resources.Nested
+  const root = filesIn(t, {
+    ...files,
+    'cdk.out/manifest.json': JSON.stringify(manifest),
+    'cdk.out/Shop.template.json': JSON.stringify(shop),
+    'cdk.out/Other.template.json': files['cdk.out/Consumer.template.json'],
+  })
+  const { inputs, findings } = await run(root, 'cdk.out')
+  t.strictSame(inputs, [
+    ['cdk.out/Shop.template.json', 0],
+    ['cdk.out/Consumer.template.json', 1],
+    ['cdk.out/Other.template.json', 1],
+  ])
+  t.strictSame(findings, ['shared-queue cdk.out/Shop.template.json'])
+})

@@ -169,3 +169,10 @@ test('an error that needs two assumed values is a warning, because these values 
   }
   t.end()
 })
+
+test('a mapping that exists only in one case: its findings name this case', (t) => {
+  const { Resources } = cloudFormation({ queue: { VisibilityTimeout: 20 } }) as { Resources: Record<string, object> }
+  const template = { ...STAGE, Resources: { ...Resources, Orders: { ...Resources.Orders, Condition: 'IsProd' } } }
+  t.strictSame(found(template), ['visibility-below-timeout: This is so with Stage=prod.'])
+  t.end()
+})
