@@ -40,6 +40,8 @@ function dotnetFiles(tree: Tree, handler: string): string[] {
 function executableFiles(tree: Tree, handler: string): string[] {
   const rust = existing(tree, [`src/bin/${handler}.rs`, `src/bin/${handler}/main.rs`, 'src/main.rs']).slice(0, 1)
   if (rust.length > 0) return rust
+  const [only, ...others] = withName(tree, /^src\/bin\/[^/]+\.rs$/)
+  if (only !== undefined && others.length === 0) return [only]
   const main = withName(tree, /\.go$/).filter(
     (path) => !path.endsWith('_test.go') && /^package main\b/m.test(tree.read(path) ?? ''),
   )

@@ -32,7 +32,10 @@ export function codeOf(reader: Reader, id: string, propertyOf: (...path: string[
   const name = basename(key ?? '')
   const beside = key === undefined ? [] : [name, `asset.${name}`, `asset.${name.replace(/\.\w+$/, '')}`]
   const isInBucket = path === undefined || /^s3:/.test(path)
-  const places = [...(isInBucket ? [] : [path]), ...beside]
+  // If Maven or Gradle has not yet built the archive, its source is beside the folder of the output.
+  const [, project] = /^(.*?)\/?\b(?:target|build)\/[^/]*\.(?:jar|zip)$/.exec(path ?? '') ?? []
+  const source = project === undefined || !/^java/.test(runtime ?? '') ? [] : [project]
+  const places = [...(isInBucket ? [] : [path]), ...beside, ...source]
   const isLocal = !isInBucket || places.some((place) => openTree(resolvePath(folder, place)))
   return {
     places: [...new Set(places.map((place) => resolvePath(folder, place)))],

@@ -58,6 +58,12 @@ for (const [title, files, code, expected] of [
     { handler: 'bootstrap', runtime: 'provided.al2023' },
     'src/report.rs',
   ],
+  [
+    'rust, with one binary of another name',
+    { 'src/bin/orders.rs': 'batch_item_failures' },
+    { handler: 'bootstrap', runtime: 'provided.al2023' },
+    'src/bin/orders.rs',
+  ],
 ] as [string, Files, Code, string | undefined][]) {
   test(`the code can report failures: ${title}`, (t) => {
     const reports = reportsIn(filesIn(t, files), code)

@@ -114,3 +114,10 @@ test('FunctionResponseTypes that is not known is a warning', async (t) => {
     })
   }
 })
+
+test('Java that is not built yet: the source of the project is searched', async (t) => {
+  const code = { Runtime: 'java25', Handler: 'com.example.Orders::handleRequest', CodeUri: 'target/orders.jar' }
+  const files = { 'src/main/java/com/example/Orders.java': 'class Orders { SQSBatchResponse handleRequest() {} }' }
+  const message = /SQSBatchResponse in .*src\/main\/java\/com\/example\/Orders\.java/
+  t.match(await findingIn(t, sam({ mapping: OFF, function: code }), files), { severity: 'error', message })
+})
