@@ -767,3 +767,24 @@ test('--endpoint-url applies to both services and works without credentials, and
   t.match(JSON.parse(stdout).findings, [{ rule: 'visibility-below-timeout' }, { rule: 'dead-letter-retention' }])
   t.strictSame([...regions], ['eu-north-1'])
 })
+
+test('a finding of a deployed function is accepted with --accept', async (t) => {
+  const { url } = await lambda(t, {})
+  const queues = { ...QUEUES, orders: { VisibilityTimeout: '59', ...redrive('orders-dead') } }
+  const env = { AWS_ENDPOINT_URL_LAMBDA: url, AWS_ENDPOINT_URL_SQS: await sqs(t, queues) }
+  const rules = ['visibility-below-timeout', 'visibility-headroom']
+  const { ids, code } = await findingsOf(t, { function: 'orders', strict: true }, env)
+  t.equal(code, 1)
+  const accept = ids.map((id) => `${id.replace(' ', '@')}=agreed`)
+  t.ok(ids.every((id) => rules.some((rule) => id === `${rule} orders`)))
+  t.match(await findingsOf(t, { function: 'orders', strict: true, accept }, env), { ids: [], code: 0 })
+})
+
+test('a deployed dead-letter queue that allows redrive by queue', async (t) => {
+  const found = async (...names: string[]) => {
+    const RedriveAllowPolicy = JSON.stringify({ redrivePermission: 'byQueue', sourceQueueArns: names.map(arn) })
+    return (await check(t, {}, { ...QUEUES, 'orders-dead': { ...QUEUES['orders-dead'], RedriveAllowPolicy } })).ids
+  }
+  t.strictSame(await found('other'), ['invalid-value orders'])
+  t.strictSame(await found('other', 'orders'), [])
+})
