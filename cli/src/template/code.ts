@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { basename, resolve as resolvePath } from 'node:path'
 import type { Code } from '../code/source.ts'
 import { openTree } from '../code/tree.ts'
@@ -36,7 +37,7 @@ export function codeOf(reader: Reader, id: string, propertyOf: (...path: string[
   const [, project] = /^(.*?)\/?\b(?:target|build)\/[^/]*\.(?:jar|zip)$/.exec(path ?? '') ?? []
   const source = project === undefined || !/^java/.test(runtime ?? '') ? [] : [project]
   const places = [...(isInBucket ? [] : [path]), ...beside, ...source]
-  const isLocal = !isInBucket || places.some((place) => openTree(resolvePath(folder, place)))
+  const isLocal = !isInBucket || places.some((place) => existsSync(resolvePath(folder, place)))
   return {
     places: [...new Set(places.map((place) => resolvePath(folder, place)))],
     handler,

@@ -51,12 +51,11 @@ export function createFunctions(reader: Reader, { aliases, functionsByName, reso
     return typeOf(id) === 'AWS::Serverless::Function'
   }
 
+  const invokeConfigs = [...resources.keys()].filter((id) => typeOf(id) === 'AWS::Lambda::EventInvokeConfig')
   /** The resource that configures asynchronous invocations. SAM has a property instead. */
   function eventInvokeConfigOf(id: string): Setting<true> | undefined {
-    const config = [...resources.keys()].find(
-      (other) =>
-        typeOf(other) === 'AWS::Lambda::EventInvokeConfig' &&
-        resourceIn(textIn(property(propertiesOf(other), 'FunctionName'))) === id,
+    const config = invokeConfigs.find(
+      (other) => resourceIn(textIn(property(propertiesOf(other), 'FunctionName'))) === id,
     )
     return config === undefined ? undefined : known<true>(true, resources.get(config)?.position)
   }
@@ -91,15 +90,17 @@ export function createFunctions(reader: Reader, { aliases, functionsByName, reso
       ? invalid('DurableConfig does not set it', fix, durable.position)
       : settings.executionTimeout
     const code = codeOf(reader, id, (...path) => propertyOf(id, path).resolved)
+    const eventInvokeConfig = eventInvokeConfigOf(id) ?? settings.eventInvokeConfig
     const variables = propertyOf(id, ['Environment', 'Variables', 'NODE_OPTIONS']).resolved
     return {
       id,
       position: resources.get(id)?.position,
       ...settings,
       executionTimeout,
-      eventInvokeConfig: eventInvokeConfigOf(id) ?? settings.eventInvokeConfig,
+      eventInvokeConfig,
       code,
-      hasOtherInvokers: hasOtherInvokers(id),
+      // Searched only if it matters, because this reads all resources.
+      ...(eventInvokeConfig.state === 'absent' ? {} : { hasOtherInvokers: hasOtherInvokers(id) }),
       nodeOptions: variables.kind === 'scalar' ? String(variables.value) : undefined,
     }
   })

@@ -50,7 +50,7 @@ export function createFunctions({ instances }: Plan) {
       recursiveLoop: recursion ? textAt(recursion, 'recursive_loop') : settings.recursiveLoop,
       eventInvokeConfig: invokeConfig ? withId(invokeConfig.address, known<true>(true)) : settings.eventInvokeConfig,
       code: codeOf(instance, instances),
-      hasOtherInvokers: hasOtherInvokers(instance),
+      ...(invokeConfig ? { hasOtherInvokers: hasOtherInvokers(instance) } : {}),
       nodeOptions: valueIn(textAt(instance, 'environment', 0, 'variables', 'NODE_OPTIONS')),
     }
   })
