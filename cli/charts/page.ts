@@ -1,7 +1,7 @@
 /** Runs in the browser: draws the charts from the data of the page. */
 import { parse, type Spec, View } from 'vega'
 import { expressionInterpreter } from 'vega-interpreter'
-import { type ChartId, chartRows } from '../src/tune/report/format.ts'
+import { type ChartId, chartRows } from '../src/tune/figures/format.ts'
 import { CONCURRENCIES, DATA } from './specs.ts'
 
 // Declared here, because the browser's types would also apply to the code that runs in Node.

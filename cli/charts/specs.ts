@@ -1,6 +1,6 @@
 /** The charts of `tune --report`. Their colours are variables of the page's style, with other values in dark mode. */
 import type { Config, TopLevelSpec } from 'vega-lite'
-import type { ChartId, CombinationRow, MeasurementRow } from '../src/tune/report/format.ts'
+import type { ChartId, CombinationRow, MeasurementRow } from '../src/tune/figures/format.ts'
 
 /** The name of the data set. The page fills it with rows. */
 export const DATA = 'rows'

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { CommanderError } from 'commander'
-import { oneLine, UsageError } from './errors.ts'
 import { main } from './program.ts'
+import { oneLine, UsageError } from './shared/errors.ts'
 
 // fauxqs loads node:sqlite, for which Node 22 prints an ExperimentalWarning. A flag in the first line of bin.ts could
 // hide it, but an older Node would reject that flag. bin.ts could then not report that Node is too old.

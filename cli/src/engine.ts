@@ -1,5 +1,5 @@
 /** The public entry of the package: runs a handler from a test or a benchmark. */
-export { InitError, UsageError } from './errors.ts'
+
 export { type Display, openDisplay, renderLedger, renderTable } from './local/display.ts'
 export { type EventSourceOptions, runEventSource } from './local/event-source.ts'
 export { type Ledger, type OpenLedger, openLedger, type Progress } from './local/ledger.ts'
@@ -10,4 +10,5 @@ export { MAPPING_DEFAULTS, type RunOptions, run } from './local/run.ts'
 export type { FunctionOptions } from './local/runtime/environment.ts'
 export { type Runtime, type RuntimeOptions, startRuntime } from './local/runtime/runtime.ts'
 export { type Received, toEvent, toReceived } from './local/sqs-record.ts'
+export { InitError, UsageError } from './shared/errors.ts'
 export { createCpuQuota, type Quota as CpuQuota } from './tune/cpu-quota.ts'

@@ -210,13 +210,20 @@ Examples:
         --record-ms 80 --strict
   A plan or a state of Terraform or OpenTofu
     $ terraform show -json plan.out | bounded-sqs-batch doctor -
-  Annotations in a GitHub Actions workflow
+  All stacks of a CDK app, and all templates in a folder
+    $ bounded-sqs-batch doctor cdk.out infra/
+  A finding that you accept, with the reason
+    $ bounded-sqs-batch doctor template.yaml \\
+        --accept 'max-receive-count@OrdersQueue=agreed with the team'
+  Annotations in a GitHub Actions workflow, or a file for code scanning
     $ bounded-sqs-batch doctor template.yaml --format github
+    $ bounded-sqs-batch doctor template.yaml --format sarif > doctor.sarif
   A deployed function
     $ bounded-sqs-batch doctor --function orders-prod --region eu-central-1
 
-Exit code: 0 if there is no error, 1 if there is one (with --strict, also for a
-warning), 2 if the input cannot be read or has no SQS event source mapping.`
+Exit code: 1 if there is an error that is not accepted (with --strict, also for
+a warning). Otherwise 2 if an input cannot be read, or if no input has an SQS
+event source mapping. Otherwise 0.`
 
 function doctorCommand() {
   return new Command('doctor')
@@ -226,8 +233,8 @@ function doctorCommand() {
         'CloudFormation template, a plan or state of Terraform, or a deployed function. Lists what it could not check.',
     )
     .argument(
-      '[template]',
-      'file with a SAM or CloudFormation template, or with the output of "terraform show -json"; use - for standard input',
+      '[inputs...]',
+      'SAM or CloudFormation templates, outputs of "terraform show -json", and folders of these, such as cdk.out; use - for standard input',
     )
     .option('--parameter <name=value>', 'set a parameter of the template; may be repeated', collect)
     .optionsGroup('A deployed function, instead of a template or Terraform:')
@@ -249,11 +256,22 @@ function doctorCommand() {
       inRange(1, 5_400_000),
     )
     .option('--record-concurrency <n>', 'number of records that the handler processes at once', inRange(1, 10_000), 100)
+    .optionsGroup('Accepted findings, which do not count:')
+    .option(
+      '--accept <rule@resource=reason>',
+      'accept the finding of this rule for this resource; may be repeated',
+      collect,
+    )
+    .option('--accept-file <file>', 'read findings to accept from a file, one RULE@RESOURCE=REASON per line', collect)
     .optionsGroup('Output:')
     .addOption(
-      new Option('--format <format>', 'format of the output').choices(['table', 'json', 'github']).default('table'),
+      new Option('--format <format>', 'format of the output')
+        .choices(['table', 'json', 'github', 'sarif'])
+        .default('table'),
     )
+    .option('--json', 'the same as --format json')
     .option('--strict', 'also exit with code 1 if there is a warning')
+    .option('--rules', 'print all rules as JSON, and check nothing')
     .addHelpText('after', DOCTOR_EXAMPLES)
 }
 
@@ -376,9 +394,9 @@ export async function main(argv: readonly string[], version: string): Promise<nu
     })
   const doctorProgram = doctorCommand()
     .copyInheritedSettings(program)
-    .action(async (template: string | undefined, flags: DoctorFlags) => {
+    .action(async (inputs: string[], flags: DoctorFlags) => {
       const { doctor } = await import('./doctor/doctor.ts')
-      code = await doctor(template, flags)
+      code = await doctor(inputs, flags)
     })
   const tuneProgram = tuneCommand()
     .copyInheritedSettings(program)

@@ -78,14 +78,8 @@ export function createWatches(recordTimeout: number, limit: () => number) {
     function check(): void {
       clearTimeout(timer)
       const now = performance.now()
-<<<<<<< HEAD
       if (now >= abortAt) run.end()
       else if (now >= drainAt) run.drain()
-      if (run.isOver()) return
-=======
-      if (now >= abortAt) batch.end()
-      else if (now >= drainAt) batch.drain()
->>>>>>> 08419de (Test that an ended batch is no longer watched, and remove a check without effect)
       let next = now < drainAt ? drainAt : abortAt
       if (recordTimeout < Infinity) {
         // A job that starts after now expires no earlier than now + recordTimeout.

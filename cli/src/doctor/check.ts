@@ -1,11 +1,22 @@
-import { type Mapping, type Model, unknown } from '../model.ts'
-import type { Position } from '../template/document.ts'
-import { FUNCTION_RULES } from './function-rules.ts'
-import { MAPPING_RULES } from './mapping-rules.ts'
+import type { Mapping, Model } from '../model/model.ts'
+import { idOf, placeOf, unknown } from '../model/setting.ts'
+import { FUNCTION_RULES } from '../rules/function-rules.ts'
+import { MAPPING_RULES } from '../rules/mapping-rules.ts'
+import { QUEUE_RULES } from '../rules/queue-rules.ts'
+import {
+  type CheckOptions,
+  joinNames,
+  LAMBDA_GUIDE,
+  type Problem,
+  problem,
+  type Rule,
+  type Severity,
+} from '../rules/rule.ts'
+import { SNS_RULES } from '../rules/sns-rules.ts'
+import { VALUE_RULE } from '../rules/value-rule.ts'
+import { helpOf } from './help.ts'
 import { createNotChecked } from './not-checked.ts'
-import { QUEUE_RULES } from './queue-rules.ts'
-import { type CheckOptions, joinNames, LAMBDA_GUIDE, type Problem, problem, type Rule, type Severity } from './rule.ts'
-import { VALUE_RULE } from './settings.ts'
+import { createPaste, type Paste } from './paste.ts'
 
 export interface Finding {
   rule: string
@@ -19,67 +30,154 @@ export interface Finding {
   fix: string
   /** The page of AWS that documents it. */
   source: string
+  /** The heading of the rule in docs/doctor.md. */
+  help: string
   /** The position in the template. Missing for Terraform and for a deployed function. */
   file?: string
   line?: number
+  /** Text that fixes it. Missing if the fix is not a new value of a setting. */
+  paste?: readonly Paste[]
+  /** Why the finding is accepted. */
+  accepted?: string
+}
+
+/** A finding, with what `doctor` needs to know of it, and does not print. */
+export interface Detected {
+  finding: Finding
+  /**
+   * The resources of each problem: its own, and those of its mapping. The finding is accepted if every problem has a
+   * resource for which it is accepted.
+   */
+  scopes: readonly (readonly string[])[]
 }
 
 /**
  * If one setting breaks several rules, its finding shows the most severe rule. Of equally severe rules, it shows the
  * first in this list.
  */
-export const RULES: readonly Rule[] = [...MAPPING_RULES, ...QUEUE_RULES, ...FUNCTION_RULES, VALUE_RULE]
+export const RULES: readonly Rule[] = [...MAPPING_RULES, ...QUEUE_RULES, ...SNS_RULES, ...FUNCTION_RULES, VALUE_RULE]
 export const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
 
-const NOT_CHECKED = { id: 'not-checked', severity: 'info', why: '', source: `${LAMBDA_GUIDE}/with-sqs.html` } as const
+export const NOT_CHECKED = {
+  id: 'not-checked',
+  severity: 'info',
+  why: '',
+  source: `${LAMBDA_GUIDE}/with-sqs.html`,
+} as const
 
-type RuleProblem = Problem & { rule: Pick<Rule, 'id' | 'severity' | 'why' | 'source'> }
+export const INCOMPLETE = {
+  id: 'incomplete-template',
+  severity: 'warning',
+  why: 'The file seems to be part of a template that a build puts together. Its settings may be completed or changed there.',
+  source: 'https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html',
+} as const
+
+/** The problem of a file that is part of a template. */
+function incomplete({ undefinedNames = [] }: Model): Problem[] {
+  if (undefinedNames.length === 0) return []
+  const what = `The file does not define ${joinNames(undefinedNames)}`
+  const fix = 'Check the complete template. If this is the complete template, cfn-lint lists each name.'
+  return [{ resource: { id: 'the template' }, position: { line: 1, column: 1 }, what, fix }]
+}
+
+/** A model of one of the cases that a template allows. Only `doctor` reads several of them. */
+type Case = Pick<Model, 'file' | 'label' | 'assumed'>
+
+type RuleProblem = Problem & {
+  rule: Pick<Rule, 'id' | 'severity' | 'why' | 'source'>
+  severity: Severity
+  mapping?: Mapping | undefined
+  case: Case
+}
 
 /**
- * Problems with the same identity belong to the same setting. The position in a template identifies a setting. If it
- * has none, its object in the model identifies it. All absent settings are the same object without a position. For
- * these, and for problems without a setting, the texts identify the problem.
+ * Problems with the same identity belong to the same setting. A setting that is not set has no identity, and nor have
+ * problems without a setting. For these, the texts identify the problem.
  */
-function identity({ rule, resource, setting, what, reason = '' }: RuleProblem): unknown {
-  return setting && setting.state !== 'absent'
-    ? (setting.position ?? setting)
-    : `${rule.id} ${resource.id} ${what} ${reason}`
+function identity({ rule, resource, setting, what, reason = '' }: RuleProblem): string {
+  return (setting && idOf(setting)) ?? `${rule.id} ${resource.id} ${what} ${reason}`
 }
 
 function unique(texts: readonly string[]) {
   return [...new Set(texts)]
 }
 
+/** How many assumed values decide whether a problem occurs. Several of them may exclude each other. */
+function decisiveCount(same: readonly RuleProblem[], cases: readonly Case[]): number {
+  const having = new Set(same.map((each) => each.case))
+  const names = Object.keys(cases[0]?.assumed ?? {})
+  function differOnlyIn(name: string, { assumed: a = {}, label: one }: Case, { assumed: b = {}, label: other }: Case) {
+    return one !== other && a[name] !== b[name] && names.every((each) => each === name || a[each] === b[each])
+  }
+  const isDecisive = (name: string) =>
+    [...having].some((one) => cases.some((other) => !having.has(other) && differOnlyIn(name, one, other)))
+  return names.filter(isDecisive).length
+}
+
+/** In which cases the problem occurs, if it does not occur in all of them, or is worse in one. */
+function casesOf(same: readonly RuleProblem[], worst: RuleProblem, count: number): string {
+  const label = worst.case.label ?? ''
+  const others = new Set(same.map((each) => each.case)).size - 1
+  if (others + 1 < count) {
+    const more = others === 0 ? '' : `, and in ${others} other ${others === 1 ? 'case' : 'cases'}`
+    return `This is so ${label}${more}.`
+  }
+  return unique(same.map(({ what }) => what)).length > 1 && same.some((each) => each.case !== worst.case)
+    ? `The worst case is ${label}.`
+    : ''
+}
+
 /**
  * Makes one finding of the problems with one setting. It shows only the problems of the first rule, with the id and the
  * `why` of that rule.
  */
-function toFinding(file: string | undefined, group: readonly [RuleProblem, ...RuleProblem[]]): Finding {
-  const [{ rule }] = group
-  const same = group.filter((problem) => problem.rule === rule)
-  const strictest = same.reduce((most, problem) =>
-    (problem.strictness ?? 0) > (most.strictness ?? 0) ? problem : most,
-  )
-  const { resource, setting, position, what, fix, reason, source = rule.source } = strictest
+function toDetected(
+  group: readonly [RuleProblem, ...RuleProblem[]],
+  cases: readonly Case[],
+  pasteOf: ReturnType<typeof createPaste>,
+): Detected {
+  const [{ rule, severity }] = group
+  const same = group.filter((problem) => problem.rule === rule && problem.severity === severity)
+  const worst = same.reduce((most, problem) => ((problem.strictness ?? 0) > (most.strictness ?? 0) ? problem : most))
+  const { resource, setting, position, what, fix, reason, source = rule.source, why = rule.why } = worst
+  const isUncertain = severity === 'error' && cases.length > 1 && decisiveCount(same, cases) > 1
   const resources = unique(same.map((problem) => problem.resource.id))
   const whats = unique(same.map((problem) => problem.what))
   const section = setting?.section
+  // For example, a macro can add several settings at the same place.
+  const isUnknown =
+    rule !== VALUE_RULE && reason === undefined && setting?.state === 'unknown' && setting.fix === undefined
+  const alsoOpen = isUnknown ? unique(group.filter((each) => each.reason !== undefined).map((each) => each.what)) : []
   const parts = [
     reason === undefined ? `${what}.` : `Not checked: ${whats.join(', ')}. Reason: ${reason}.`,
-    rule.why,
+    why,
     section !== undefined || resources.length > 1 ? `It applies to ${joinNames(resources)}.` : '',
+    cases.length > 1 ? casesOf(same, worst, cases.length) : '',
+    isUncertain ? 'These values may exclude each other, so it is not an error.' : '',
+    alsoOpen.length > 0 ? `Also not checked: ${alsoOpen.join(', ')}.` : '',
   ]
   const message = parts.filter((part) => part !== '').join(' ')
-  const at = file === undefined ? {} : { file, line: (setting?.position ?? position)?.line ?? 1 }
-  return { rule: rule.id, severity: rule.severity, resource: section ?? resource.id, message, fix, source, ...at }
+  const place = setting?.position ?? position
+  const file = place?.file ?? worst.case.file
+  const at = file === undefined ? {} : { file, line: place?.line ?? 1 }
+  const own = {
+    rule: rule.id,
+    severity: isUncertain ? ('warning' as const) : severity,
+    resource: section ?? resource.id,
+  }
+  const scopes = same.map((problem) => {
+    const { mapping } = problem
+    const around = mapping ? [mapping.id, mapping.function.id, mapping.function.aliasOf?.id, mapping.queue.id] : []
+    return [problem.resource.id, section, ...around].filter((id) => id !== undefined)
+  })
+  const paste = worst.change && pasteOf(worst.change, section)
+  const pasted = paste && paste.length > 0 ? { paste } : {}
+  return { finding: { ...own, message, fix, source, help: helpOf(rule.id), ...at, ...pasted }, scopes }
 }
 
-/**
- * Returns one finding for each setting that has a problem, and for each setting or resource that could not be checked.
- * Errors come first.
- */
-export function check(model: Model, options: CheckOptions): Finding[] {
-  const { file, mappings, otherReaders = [], rejected = [] } = model
+/** All problems of a model: those that rules find, and what could not be checked. */
+function problemsIn(model: Model, options: CheckOptions): RuleProblem[] {
+  const { mappings, otherReaders = [], rejected = [] } = model
   const functionOf = ({ function: lambdaFunction }: Mapping) => lambdaFunction.aliasOf ?? lambdaFunction
   const ofFunctions = Map.groupBy(mappings, functionOf)
   // Each mapping has its own object for a queue that was not read. If the ARN is known, it is the id of the queue.
@@ -89,27 +187,45 @@ export function check(model: Model, options: CheckOptions): Finding[] {
     const ofFunction = ofFunctions.get(functionOf(mapping)) ?? []
     return { mapping, siblings: { ofFunction, ofQueue: ofQueues.get(queueOf(mapping)) ?? [] } }
   })
+  const toProblem = (rule: RuleProblem['rule'], problem: Problem, mapping?: Mapping): RuleProblem => {
+    return { severity: rule.severity, ...problem, rule, mapping, case: model }
+  }
 
-  const problems = SEVERITIES.flatMap((severity) =>
-    each.flatMap(({ mapping, siblings }) =>
-      RULES.filter((rule) => rule.severity === severity).flatMap((rule): RuleProblem[] =>
-        [rule.check(mapping, options, siblings) ?? []].flat().map((problem) => ({ ...problem, rule })),
-      ),
+  const found = each.flatMap(({ mapping, siblings }) =>
+    RULES.flatMap((rule) =>
+      [rule.check(mapping, options, siblings) ?? []].flat().map((one) => toProblem(rule, one, mapping)),
     ),
   )
-  const positions = new Set<Position | undefined>(rejected.map(({ position }) => position))
-  const ofTemplate = rejected.map((part): RuleProblem => {
+  const places = new Set(rejected.map(({ position }) => placeOf(position)))
+  const ofTemplate = rejected.map((part) => {
     const { reason: what, fix, source, position } = part
-    return { ...problem(part, unknown(what, position), what, fix), source, rule: VALUE_RULE }
+    return toProblem(VALUE_RULE, { ...problem(part, unknown(what, position), what, fix), source })
   })
   const notChecked = createNotChecked(model, options)
   const rest = [
-    ...each.flatMap(({ mapping, siblings }) => notChecked.forMapping(mapping, siblings)),
-    ...notChecked.forUnreadResources,
+    ...each.flatMap(({ mapping, siblings }) =>
+      notChecked.forMapping(mapping, siblings).map((one) => toProblem(NOT_CHECKED, one, mapping)),
+    ),
+    ...notChecked.forUnreadResources.map((one) => toProblem(NOT_CHECKED, one)),
   ]
   // A rejected part of the template already has an error. So unknown settings at the same position are not listed.
-  const open = rest.filter(({ position }) => position === undefined || !positions.has(position))
-  const all = [...ofTemplate, ...problems, ...open.map((problem): RuleProblem => ({ ...problem, rule: NOT_CHECKED }))]
-  const groups = Map.groupBy(all, identity).values() as MapIterator<[RuleProblem, ...RuleProblem[]]>
-  return Array.from(groups, (group) => toFinding(file, group))
+  const open = rest.filter(({ position }) => position === undefined || !places.has(placeOf(position)))
+  return [...ofTemplate, ...incomplete(model).map((one) => toProblem(INCOMPLETE, one)), ...found, ...open]
+}
+
+/** Like `check()`, with what `doctor` needs to accept findings and to fix them. */
+export function detect(models: readonly Model[], options: CheckOptions): Detected[] {
+  const problems = models.flatMap((model) => problemsIn(model, options))
+  const sorted = SEVERITIES.flatMap((severity) => problems.filter((problem) => problem.severity === severity))
+  const groups = Map.groupBy(sorted, identity).values() as MapIterator<[RuleProblem, ...RuleProblem[]]>
+  const pasteOf = createPaste(models[0] ?? { mappings: [], unreadResources: [] })
+  return Array.from(groups, (group) => toDetected(group, models, pasteOf))
+}
+
+/**
+ * Returns one finding for each setting that has a problem, and for each setting or resource that could not be checked.
+ * Errors come first. Several models are the cases of one template.
+ */
+export function check(models: Model | readonly Model[], options: CheckOptions): Finding[] {
+  return detect([models].flat(), options).map(({ finding }) => finding)
 }

@@ -1,12 +1,12 @@
-import { buffer } from 'node:stream/consumers'
-import { UsageError } from '../errors.ts'
-import type { Model } from '../model.ts'
-import { decode, readText } from '../template/document.ts'
-import { parseParameters, readTemplate, refuseConfiguration } from '../template/read-template.ts'
-import { parseTerraformJson } from '../terraform/plan.ts'
-import { readPlan } from '../terraform/read-plan.ts'
-import { check } from './check.ts'
-import { formatGithub, formatJson, formatTable } from './format.ts'
+import type { Acceptance, Model } from '../model/model.ts'
+import type { CheckOptions } from '../rules/rule.ts'
+import { UsageError } from '../shared/errors.ts'
+import { checkParameters, parseParameters } from '../template/read-template.ts'
+import { accept, readAcceptances } from './acceptances.ts'
+import { type Detected, detect, SEVERITIES } from './check.ts'
+import { type Format, formatReport, type Report, type ReportInput } from './format.ts'
+import { type Input, parameterNames, readInputs } from './inputs.ts'
+import { listRules } from './list-rules.ts'
 
 /** The flags of `doctor` after parsing. Numbers are valid, and flags that were not given are undefined. */
 export interface DoctorFlags {
@@ -17,72 +17,124 @@ export interface DoctorFlags {
   bodyBytes?: number
   recordMs?: number
   recordConcurrency: number
+  accept?: string[]
+  acceptFile?: string[]
   strict?: boolean
-  format: 'table' | 'json' | 'github'
+  format: Format
+  json?: boolean
+  rules?: boolean
 }
 
 function refuseIf(condition: unknown, message: string) {
   if (condition) throw new UsageError(message)
 }
 
-/** Reads a template, or a plan or a state of Terraform. */
-async function readFileOrInput(file: string, parameter: string[] | undefined): Promise<Model> {
-  refuseConfiguration(file)
-  const isInput = file === '-'
-  const name = isInput ? 'standard input' : file
-  const text = isInput ? decode(await buffer(process.stdin)) : await readText(file)
-  const shown = parseTerraformJson(name, text)
-  if (!shown) return readTemplate(name, parseParameters(parameter), text)
-  refuseIf(parameter, '--parameter needs a template: set Terraform variables in the command "terraform plan"')
-  return readPlan(shown)
+async function readTemplates(
+  files: readonly string[],
+  { function: name, region, endpointUrl, parameter }: DoctorFlags,
+) {
+  refuseIf(name !== undefined, 'a template and --function cannot be combined: run the command once for each')
+  refuseIf(
+    region ?? endpointUrl,
+    '--region and --endpoint-url need --function: a template is checked without access to AWS',
+  )
+  const parameters = parseParameters(parameter)
+  const inputs = await readInputs(files)
+  const names = parameterNames(inputs)
+  const isRead = inputs.some(({ error }) => error === undefined)
+  refuseIf(
+    parameter && isRead && !names,
+    '--parameter needs a template: set Terraform variables in the command "terraform plan"',
+  )
+  const [first, ...more] = inputs
+  if (names) checkParameters(parameters, names, more.length === 0 ? first?.name : undefined)
+  return { inputs, parameters }
 }
 
-async function read(file: string | undefined, flags: DoctorFlags): Promise<Model> {
-  const { function: name, region, endpointUrl: endpoint, parameter } = flags
-  refuseIf(
-    file !== undefined && name !== undefined,
-    'a template and --function cannot be combined: run the command once for each',
-  )
-  if (file !== undefined) {
-    refuseIf(
-      region ?? endpoint,
-      '--region and --endpoint-url need --function: a template is checked without access to AWS',
-    )
-    return readFileOrInput(file, parameter)
-  }
+async function readDeployed({ function: name, region, endpointUrl: endpoint, parameter }: DoctorFlags): Promise<Input> {
   refuseIf(parameter, '--parameter needs a template: the parameters of a deployed function are already set')
   if (name === undefined)
     throw new UsageError('there is nothing to check: name a template file, or use --function NAME')
   refuseIf(name.trim() === '', '--function needs the name of a function')
   refuseIf(endpoint !== undefined && !URL.canParse(endpoint), `--endpoint-url ${endpoint} is not a URL`)
   const { readFunction } = await import('./read-deployed.ts') // loads the SDK, which a template does not need
-  return readFunction(name, { region, endpoint })
+  const model = await readFunction(name, { region, endpoint })
+  return { name, models: () => [model] }
 }
 
-/** The message if no mapping was found. That is an error: nothing was checked. */
-function nothingChecked({ unreadResources }: Model, file: string | undefined, name: string | undefined): string {
-  const [first, ...more] = unreadResources.map(
+/** What was not read, if an input has no mapping. */
+function nothingChecked(models: readonly Model[], name: string, isDeployed: boolean): string {
+  const all = models.flatMap(({ unreadResources, absentResources = [] }) => [...absentResources, ...unreadResources])
+  const texts = all.map(
     ({ id, position, unreadReason }) => `${id}${position ? ` (line ${position.line})` : ''}: ${unreadReason}`,
   )
+  const [first, ...more] = new Set(texts)
   const also = first === undefined ? '' : `. Not read: ${first}${more.length > 0 ? `, and ${more.length} more` : ''}`
-  const versions = name !== undefined ? '. To check the mappings of a version, use --function NAME:VERSION' : ''
-  return `${file === '-' ? 'standard input' : (file ?? name)} has no SQS event source mapping, so nothing was checked${versions}${also}`
+  const versions = isDeployed ? '. To check the mappings of a version, use --function NAME:VERSION' : ''
+  return `${name} has no SQS event source mapping, so nothing was checked${versions}${also}`
+}
+
+/** Identifies a finding about a resource of a stack, which other stacks of the app may use under a longer id. */
+function placeOf({ finding: { rule, resource, file, line } }: Detected): string | undefined {
+  return file === undefined ? undefined : JSON.stringify([rule, resource.split('/').at(-1), file, line])
 }
 
 /** The command `bounded-sqs-batch doctor`: reads, checks, prints the findings, and returns the exit code. */
-export async function doctor(file: string | undefined, flags: DoctorFlags, today = new Date()): Promise<number> {
-  const model = await read(file, flags)
-  if (model.mappings.length === 0) throw new UsageError(nothingChecked(model, file, flags.function))
+export async function doctor(files: readonly string[], flags: DoctorFlags, today = new Date()): Promise<number> {
+  if (flags.rules) {
+    console.log(listRules())
+    return 0
+  }
   const { bodyBytes, recordMs, recordConcurrency } = flags
-  const findings = check(model, { bodyBytes, recordMs, recordConcurrency, today })
-  const skipped = [
-    ...(bodyBytes === undefined ? ['payload size check (pass --body-bytes)'] : []),
-    ...(recordMs === undefined ? ['timeout check (pass --record-ms)'] : []),
-  ]
-  const report = { findings, mappings: model.mappings.length, skipped, defaulted: model.defaulted ?? [] }
-  if (flags.format === 'json') console.log(formatJson(report))
-  else if (flags.format === 'github') console.log(formatGithub(report))
-  else console.log(formatTable(report, process.stdout))
-  const failing = flags.strict ? ['error', 'warning'] : ['error']
-  return findings.some(({ severity }) => failing.includes(severity)) ? 1 : 0
+  const options: CheckOptions = { bodyBytes, recordMs, recordConcurrency, today }
+  const given = await readAcceptances(flags.accept, flags.acceptFile)
+  const isDeployed = files.length === 0
+  const { inputs, parameters } = isDeployed
+    ? { inputs: [await readDeployed(flags)], parameters: new Map<string, string>() }
+    : await readTemplates(files, flags)
+
+  const detected: Detected[] = []
+  const places = new Set<string | undefined>()
+  const acceptances: Acceptance[] = []
+  const defaulted = new Set<string>()
+  const reported = inputs.map(({ name, error, models: read }): ReportInput => {
+    if (error !== undefined) return { name, mappings: 0, error }
+    const models = read(parameters)
+    const mappings = Math.max(0, ...models.map((model) => model.mappings.length))
+    if (mappings === 0) return { name, mappings, note: nothingChecked(models, name, isDeployed) }
+    for (const model of models) for (const parameter of model.defaulted ?? []) defaulted.add(parameter)
+    // Each stack of a CDK app that uses a resource of another stack finds what is wrong with it. Keep the first finding.
+    const found = detect(models, options).filter((each) => !places.has(placeOf(each)))
+    detected.push(...found)
+    for (const each of found) if (placeOf(each) !== undefined) places.add(placeOf(each))
+    acceptances.push(...(models[0]?.acceptances ?? []))
+    return { name, mappings }
+  })
+  const findings = accept(detected, [...acceptances, ...given])
+  const report: Report = {
+    findings: SEVERITIES.flatMap((severity) => findings.filter((finding) => finding.severity === severity)),
+    inputs: reported,
+    skipped: [
+      ...(bodyBytes === undefined ? ['payload size check (pass --body-bytes)'] : []),
+      ...(recordMs === undefined ? ['timeout check (pass --record-ms)'] : []),
+    ],
+    defaulted: [...defaulted],
+  }
+  const text = formatReport(report, flags.json ? 'json' : flags.format, process.stdout)
+  if (text !== '') console.log(text)
+  for (const message of errorsOf(report)) console.error(`bounded-sqs-batch: ${message}`)
+  return exitCodeOf(report, flags.strict)
+}
+
+/** What made an input fail, and why nothing was checked. */
+function errorsOf({ inputs }: Report): string[] {
+  const errors = inputs.flatMap(({ error }) => error ?? [])
+  const isNothingChecked = errors.length === 0 && inputs.every(({ mappings }) => mappings === 0)
+  return isNothingChecked ? inputs.flatMap(({ note }) => note ?? []) : errors
+}
+
+function exitCodeOf({ findings, inputs }: Report, strict = false): number {
+  const failing = strict ? ['error', 'warning'] : ['error']
+  if (findings.some(({ severity, accepted }) => accepted === undefined && failing.includes(severity))) return 1
+  return inputs.some(({ error }) => error !== undefined) || inputs.every(({ mappings }) => mappings === 0) ? 2 : 0
 }

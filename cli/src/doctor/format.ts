@@ -1,17 +1,30 @@
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
+import { joinNames, type Severity } from '../rules/rule.ts'
 import { type Finding, SEVERITIES } from './check.ts'
-import { joinNames, type Severity } from './rule.ts'
+import { formatSarif } from './sarif.ts'
 
-interface Report {
-  findings: readonly Finding[]
+export interface ReportInput {
+  name: string
   /** The number of mappings that were checked. */
   mappings: number
+  /** Why it could not be read. */
+  error?: string
+  /** Why it has no mapping. */
+  note?: string
+}
+
+export interface Report {
+  findings: readonly Finding[]
+  inputs: readonly ReportInput[]
   /** The checks that need a flag that was not given, such as `timeout check (pass --record-ms)`. */
   skipped: readonly string[]
-  /** The parameters of the template whose defaults were used. */
+  /** The parameters of the templates whose defaults were used. */
   defaulted: readonly string[]
 }
+
+export const FORMATS = ['table', 'json', 'github', 'sarif'] as const
+export type Format = (typeof FORMATS)[number]
 
 const COLOURS = { error: 'red', warning: 'yellow', info: 'blue' } as const
 const MAX_WIDTH = 120
@@ -22,21 +35,38 @@ function plural(count: number, word: Severity | 'mapping') {
   return `${count} ${word}${count === 1 || word === 'info' ? '' : 's'}`
 }
 
-/** `2 mappings checked: 1 error, 0 warnings, 3 info`. */
-export function counts({ findings, mappings }: Pick<Report, 'findings' | 'mappings'>): string {
+/** `2 mappings checked: 1 error, 0 warnings, 3 info`. Accepted findings are counted apart. */
+export function counts({ findings, inputs }: Pick<Report, 'findings' | 'inputs'>): string {
+  const open = findings.filter(({ accepted }) => accepted === undefined)
   const parts = SEVERITIES.map((severity) => {
-    const count = findings.filter((finding) => finding.severity === severity).length
+    const count = open.filter((finding) => finding.severity === severity).length
     return plural(count, severity)
   })
-  return `${plural(mappings, 'mapping')} checked: ${parts.join(', ')}`
+  const accepted = findings.length - open.length
+  const mappings = inputs.reduce((sum, input) => sum + input.mappings, 0)
+  return `${plural(mappings, 'mapping')} checked: ${parts.join(', ')}${accepted > 0 ? `, ${accepted} accepted` : ''}`
 }
 
-/** The last lines of the output: the counts, the parameters whose defaults were used, and the skipped checks. */
+/** The last lines of the output: the inputs without mappings, the counts, the defaults, and the skipped checks. */
 function summary(report: Report): string[] {
-  const { defaulted, skipped } = report
+  const { defaulted, skipped, inputs } = report
+  if (inputs.every(({ mappings }) => mappings === 0)) return []
   const names = joinNames(defaulted)
   const defaults = `Defaults were used for parameters: ${names} (set others with --parameter NAME=VALUE).`
-  return [counts(report), ...(names === '' ? [] : [defaults]), ...skipped.map((check) => `Skipped: ${check}.`)]
+  const notes = inputs.flatMap(({ note }) => (note === undefined ? [] : [`${note}.`]))
+  return [
+    ...notes,
+    counts(report),
+    ...(names === '' ? [] : [defaults]),
+    ...skipped.map((check) => `Skipped: ${check}.`),
+  ]
+}
+
+/** The report in a format. The table does not show errors of inputs, which are also printed on stderr. */
+export function formatReport(report: Report, format: Format, stream: NodeJS.WriteStream): string {
+  if (format === 'json') return formatJson(report)
+  if (format === 'sarif') return formatSarif(report)
+  return format === 'github' ? formatGithub(report) : formatTable(report, stream)
 }
 
 /** Splits words that are longer than a line, because the table would cut them off. */
@@ -46,6 +76,11 @@ function splitLongWords(text: string, width: number) {
 
 function positionOf({ file, line }: Finding) {
   return file === undefined ? '' : `${file}:${line}`
+}
+
+/** Where to paste each text, and the text, without the spaces before it. */
+function pastedLines(paste: Finding['paste'] = []): string[] {
+  return paste.flatMap(({ where, text }) => [`${where}:`, `  ${text.trim()}`])
 }
 
 /** The output for people: a table as wide as the terminal, the most severe findings first, then the pages of AWS. */
@@ -63,10 +98,14 @@ export function formatTable(report: Report, stream: NodeJS.WriteStream): string 
       .map((line) => splitLongWords(line, size - 2))
       .join('\n')
   function rowOf(finding: Finding) {
-    const { severity, rule, resource, message, fix } = finding
-    const head = styleText([COLOURS[severity], 'bold'], severity, { stream })
+    const { severity, rule, resource, message, fix, paste, accepted } = finding
+    const isAccepted = accepted !== undefined
+    const head = styleText([isAccepted ? 'gray' : COLOURS[severity], 'bold'], isAccepted ? 'accepted' : severity, {
+      stream,
+    })
     const location = isOutside ? '' : positionOf(finding)
-    return [`${head}\n${cell(left, [rule, resource, location])}`, cell(right, [message, `Fix: ${fix}`])]
+    const last = isAccepted ? [`Accepted: ${accepted}`] : [`Fix: ${fix}`, ...pastedLines(paste)]
+    return [`${head}\n${cell(left, [rule, resource, location])}`, cell(right, [message, ...last])]
   }
   function tableOf(some: readonly Finding[]) {
     const table = new Table({ colWidths: [left, right], wordWrap: true, style: { head: [], border: [] } })
@@ -80,8 +119,12 @@ export function formatTable(report: Report, stream: NodeJS.WriteStream): string 
   return [...tables, ...sources, ...summary(report)].join('\n')
 }
 
-export function formatJson({ findings, mappings, skipped, defaulted }: Report): string {
-  return JSON.stringify({ findings, mappings, skipped, defaultedParameters: defaulted }, undefined, 2)
+export function formatJson({ findings, inputs, skipped, defaulted }: Report): string {
+  const counted = findings.filter(({ accepted }) => accepted === undefined)
+  const accepted = findings.filter((finding) => finding.accepted !== undefined)
+  const mappings = inputs.reduce((sum, input) => sum + input.mappings, 0)
+  const result = { findings: counted, accepted, mappings, inputs, skipped, defaultedParameters: defaulted }
+  return JSON.stringify(result, undefined, 2)
 }
 
 function escapeData(text: string) {
@@ -97,10 +140,15 @@ const COMMANDS = { error: 'error', warning: 'warning', info: 'notice' } as const
 /** Workflow commands, which GitHub Actions shows as annotations of the template. */
 export function formatGithub(report: Report): string {
   return [
-    ...report.findings.map(({ severity, rule, resource, message, fix, source, file, line }) => {
+    ...report.inputs.flatMap(({ name, error }) =>
+      error === undefined ? [] : [`::error file=${escapeProperty(name)},title=not read::${escapeData(error)}`],
+    ),
+    ...report.findings.map(({ severity, rule, resource, message, fix, paste, source, help, file, line, accepted }) => {
       const properties = { ...(file === undefined ? {} : { file, line: String(line) }), title: `${rule}: ${resource}` }
       const list = Object.entries(properties).map(([key, text]) => `${key}=${escapeProperty(text)}`)
-      return `::${COMMANDS[severity]} ${list.join(',')}::${escapeData(`${message}\n${fix}\n${source}`)}`
+      const level = accepted === undefined ? COMMANDS[severity] : 'notice'
+      const last = accepted === undefined ? [fix, ...pastedLines(paste)].join('\n') : `Accepted: ${accepted}`
+      return `::${level} ${list.join(',')}::${escapeData(`${message}\n${last}\n${source}\n${help}`)}`
     }),
     ...summary(report),
   ].join('\n')

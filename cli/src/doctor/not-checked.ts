@@ -1,9 +1,10 @@
-import { type LambdaFunction, type Mapping, type Model, type Queue, type Resource, valueIn } from '../model.ts'
-import { concurrencyOf } from './mapping-rules.ts'
-import { runningWith } from './queue-rules.ts'
-import { type CheckOptions, formatNumber, joinNames, numberIn, type Problem, type Siblings } from './rule.ts'
-import { DEPRECATION_DATES, PREVIEWS } from './runtimes.ts'
-import { settingsOf } from './settings.ts'
+import type { LambdaFunction, Mapping, Model, Queue, Resource } from '../model/model.ts'
+import { valueIn } from '../model/setting.ts'
+import { concurrencyOf } from '../rules/mapping-rules.ts'
+import { runningWith } from '../rules/queue-rules.ts'
+import { type CheckOptions, formatNumber, joinNames, numberIn, type Problem, type Siblings } from '../rules/rule.ts'
+import { DEPRECATION_DATES, PREVIEWS } from '../rules/runtimes.ts'
+import { settingsOf } from '../rules/value-rule.ts'
 
 /** Lists what no rule could check, and why. Each unknown value that a rule needs is listed here. */
 export function createNotChecked({ file, unreadResources, fix }: Model, { recordMs }: CheckOptions) {
@@ -63,6 +64,12 @@ export function createNotChecked({ file, unreadResources, fix }: Model, { record
   }
 
   function ofQueue(queue: Queue, mapping: Mapping): Problem[] {
+    const subscribed = (queue.subscriptions ?? []).flatMap(({ id, isAllowed }) =>
+      isAllowed.state === 'unknown'
+        ? notChecked(queue, `whether the policy of the queue allows ${id} to send messages`, isAllowed.reason)
+        : [],
+    )
+    if (subscribed.length > 0) return [...subscribed, ...ofQueue({ ...queue, subscriptions: [] }, mapping)]
     if (queue.unreadReason !== undefined) {
       const fifo = queue.fifo.state === 'unknown' ? ', and whether it is a FIFO queue' : ''
       const what = `the visibility timeout, redrive policy and retention of ${queue.id}${fifo}`

@@ -14,30 +14,35 @@ import {
   ListDeadLetterSourceQueuesCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs'
-import { oneLine, UsageError } from '../errors.ts'
-import { memoize } from '../memoize.ts'
+import { patternSetting } from '../model/filters.ts'
 import {
-  absent,
-  known,
   type LambdaFunction,
-  type Limit,
   type Mapping,
   type Model,
-  memorySetting,
-  numberSetting,
   type Pattern,
   type Queue,
-  type Redrive,
-  type Setting,
-  timeoutSetting,
+  type RedrivePolicy,
+  redriveDenied,
   type Unread,
-  unknown,
   unreadFunction,
   unreadQueue,
-  valueIn,
   weightedAlias,
-} from '../model.ts'
-import { patternSetting } from '../template/filters.ts'
+} from '../model/model.ts'
+import { absent, known, type Setting, unknown, valueIn, withId } from '../model/setting.ts'
+import {
+  type AnyRow,
+  FUNCTION_SETTINGS,
+  MAPPING_SETTINGS,
+  numberSetting,
+  QUEUE_SETTINGS,
+  REDRIVE_SETTINGS,
+  type ReadSettings,
+  readTable,
+  type Table,
+} from '../model/settings.ts'
+import { oneLine, UsageError } from '../shared/errors.ts'
+import { isObject, parseObject } from '../shared/json.ts'
+import { memoize } from '../shared/memoize.ts'
 
 interface DeployedOptions {
   region?: string | undefined
@@ -169,7 +174,8 @@ async function readModel(
   async function add(owner: LambdaFunction, ofOwner: readonly EventSourceMappingConfiguration[]) {
     for (const configuration of ofOwner) {
       checkedIds.add(configuration.UUID)
-      mappings.push(toMapping(configuration, owner, await readQueue(configuration.EventSourceArn ?? '')))
+      const queue = await readQueue(configuration.EventSourceArn ?? '')
+      mappings.push(toMapping(configuration, owner, queue, mappings.length))
     }
   }
   async function addAlias({ name: alias, isWeighted }: Alias) {
@@ -284,12 +290,27 @@ function toSetting<T>(value: T | undefined | null): Setting<T> {
   return value === undefined || value === null ? absent : known<T>(value)
 }
 
+function valueAt(answer: unknown, path: AnyRow['path']): unknown {
+  return path.reduce<unknown>((value, name) => (isObject(value) ? value[name] : undefined), answer)
+}
+
 /**
- * AWS always returns this number. A local substitute may not return it, and may use another default. The value is then
- * unknown.
+ * The settings of a table in the answer of a call. AWS always returns a setting that has a default. A local substitute
+ * may not return it, and may use another default. The value is then unknown.
  */
-function returned(limit: Limit, value: unknown, by: 'Lambda' | 'SQS'): Setting<number> {
-  return value === undefined || value === null ? unknown(`${by} does not return it`) : numberSetting(limit, value)
+function returned<T extends Table>(
+  table: T,
+  id: string,
+  answer: unknown,
+  by: 'Lambda' | 'SQS',
+  managed?: Setting<unknown>,
+): ReadSettings<T> {
+  function get(row: AnyRow): Setting<unknown> {
+    const value = toSetting(row.api === false ? undefined : valueAt(answer, row.path))
+    const isMissing = value.state === 'absent' && row.default !== undefined
+    return isMissing ? unknown(`${by} does not return it`) : value
+  }
+  return readTable(table, get, (name) => `${id} ${name}`, managed)
 }
 
 function toFunction(
@@ -297,19 +318,11 @@ function toFunction(
   configuration: GetFunctionConfigurationCommandOutput,
   reservedConcurrency: Setting<number>,
 ): LambdaFunction {
-  const { Timeout, MemorySize, Runtime, CapacityProviderConfig, DeadLetterConfig, TenancyConfig, DurableConfig } =
-    configuration
-  const managed = toSetting(CapacityProviderConfig)
-  return {
-    id,
-    timeout: timeoutSetting(Timeout === undefined ? unknown('Lambda does not return it') : known(Timeout), managed),
-    memory: memorySetting(toSetting(MemorySize), managed),
-    runtime: toSetting<string>(Runtime),
-    reservedConcurrency,
-    deadLetterTarget: DeadLetterConfig?.TargetArn ? known<true>(true) : absent,
-    tenantIsolation: toSetting<string>(TenancyConfig?.TenantIsolationMode),
-    executionTimeout: DurableConfig ? returned('executionTimeout', DurableConfig.ExecutionTimeout, 'Lambda') : absent,
-  }
+  const { CapacityProviderConfig, DurableConfig } = configuration
+  const settings = returned(FUNCTION_SETTINGS, id, configuration, 'Lambda', toSetting(CapacityProviderConfig))
+  const isIncomplete = DurableConfig !== undefined && settings.executionTimeout.state === 'absent'
+  const executionTimeout = isIncomplete ? unknown('Lambda does not return it') : settings.executionTimeout
+  return { id, ...settings, executionTimeout, reservedConcurrency }
 }
 
 async function readAlias(
@@ -327,30 +340,32 @@ async function readConfiguration(lambda: LambdaClient, name: string): Promise<La
   const { FunctionName = name } = configuration
   // Reserved concurrency belongs to the function, even if an alias or a version was requested.
   const reserved = lambda.send(new GetFunctionConcurrencyCommand({ FunctionName })).then(
-    ({ ReservedConcurrentExecutions: value }) => numberSetting('reservedConcurrency', value),
+    ({ ReservedConcurrentExecutions: value }) => numberSetting(FUNCTION_SETTINGS.reservedConcurrency, value),
     (error): Setting<number> => unknown(reasonOf(error)),
   )
-  return toFunction(FunctionName, configuration, await reserved)
+  return toFunction(FunctionName, configuration, withId(`${FunctionName} reservedConcurrency`, await reserved))
 }
 
 function toMapping(
   configuration: EventSourceMappingConfiguration,
   lambdaFunction: LambdaFunction,
   queue: Queue,
+  index = 0,
 ): Mapping {
+  const id = `${lambdaFunction.id}/${queue.id}`
+  const key = `${id} ${index}` // several mappings can have the same function and the same queue
   return {
-    id: `${lambdaFunction.id}/${queue.id}`,
+    id,
+    ...returned(MAPPING_SETTINGS, key, configuration, 'Lambda'),
     function: lambdaFunction,
     queue,
     arn: known(configuration.EventSourceArn ?? ''),
     runs: known(!/^Disabl/.test(configuration.State ?? '')),
-    batchSize: returned('batchSize', configuration.BatchSize, 'Lambda'),
-    window: returned('window', configuration.MaximumBatchingWindowInSeconds, 'Lambda'),
-    reportBatchItemFailures: known(configuration.FunctionResponseTypes?.includes('ReportBatchItemFailures') ?? false),
-    maximumConcurrency: numberSetting('maximumConcurrency', configuration.ScalingConfig?.MaximumConcurrency),
+    reportBatchItemFailures: withId(
+      `${key} reportBatchItemFailures`,
+      known(configuration.FunctionResponseTypes?.includes('ReportBatchItemFailures') ?? false),
+    ),
     provisioned: known(Object.values(configuration.ProvisionedPollerConfig ?? {}).some((value) => value !== undefined)),
-    minimumPollers: numberSetting('minimumPollers', configuration.ProvisionedPollerConfig?.MinimumPollers),
-    maximumPollers: numberSetting('maximumPollers', configuration.ProvisionedPollerConfig?.MaximumPollers),
     filters: filtersOf(configuration),
   }
 }
@@ -363,6 +378,8 @@ function filtersOf({
   if (error) return unknown(oneLine(`${error.ErrorCode}: ${error.Message}`))
   return toSetting(FilterCriteria?.Filters?.map(({ Pattern }) => patternSetting(toSetting(Pattern))))
 }
+
+type DeadLetterQueue = RedrivePolicy['deadLetterQueue'] & { allowPolicy?: Record<string, unknown> | undefined }
 
 /** Reads queues by their ARNs. If access to a queue is denied, the queue is listed as not checked. */
 function createQueueReader(sqs: SQSClient) {
@@ -383,26 +400,27 @@ function createQueueReader(sqs: SQSClient) {
   }
   const nameOf = (arn: string) => arn.split(':').at(-1) ?? arn
 
-  const deadLetterQueueOf = memoize(async (arn: string): Promise<Redrive['deadLetterQueue']> => {
+  const deadLetterQueueOf = memoize(async (arn: string): Promise<DeadLetterQueue> => {
     const id = nameOf(arn)
     const fifo = known(arn.endsWith('.fifo'))
     try {
-      const { MessageRetentionPeriod } = await attributesOf(arn)
-      return { id, fifo, retention: returned('retention', MessageRetentionPeriod, 'SQS') }
+      const attributes = await attributesOf(arn)
+      const { retention } = returned(QUEUE_SETTINGS, id, attributes, 'SQS')
+      return { id, fifo, retention, allowPolicy: parseObject(attributes.RedriveAllowPolicy ?? '') }
     } catch (error) {
-      return { id, fifo, unreadReason: reasonOf(error), retention: unknown(reasonOf(error)) }
+      return { id, fifo, unreadReason: reasonOf(error), retention: withId(id, unknown(reasonOf(error))) }
     }
   })
-  async function redriveOf(policy: string | undefined): Promise<Setting<Redrive>> {
+  async function redriveOf(id: string, queueArn: string, policy: string | undefined): Promise<Setting<RedrivePolicy>> {
     if (!policy) return absent
-    const { deadLetterTargetArn, maxReceiveCount } = JSON.parse(policy)
-    const arn = String(deadLetterTargetArn)
+    const keys = JSON.parse(policy)
+    const arn = String(keys.deadLetterTargetArn)
     const deadLetterQueue = await deadLetterQueueOf(arn)
-    return known({
-      arn: known(arn),
-      maxReceiveCount: numberSetting('maxReceiveCount', maxReceiveCount),
-      deadLetterQueue,
-    })
+    const { redrivePermission: permission, sourceQueueArns = [] } = deadLetterQueue.allowPolicy ?? {}
+    const isListed = [sourceQueueArns].flat().includes(queueArn)
+    const denied = redriveDenied(id, deadLetterQueue.id, permission as string | undefined, isListed)
+    const checked = withId(`${id} redrive`, denied ?? known(arn))
+    return known({ ...returned(REDRIVE_SETTINGS, id, keys, 'SQS'), arn: checked, deadLetterQueue })
   }
   return memoize(async (arn: string): Promise<Queue> => {
     const id = nameOf(arn)
@@ -412,9 +430,8 @@ function createQueueReader(sqs: SQSClient) {
       return {
         id,
         fifo,
-        visibilityTimeout: returned('visibilityTimeout', attributes.VisibilityTimeout, 'SQS'),
-        retention: returned('retention', attributes.MessageRetentionPeriod, 'SQS'),
-        redrive: await redriveOf(attributes.RedrivePolicy),
+        ...returned(QUEUE_SETTINGS, id, attributes, 'SQS'),
+        redrive: await redriveOf(id, arn, attributes.RedrivePolicy),
         isDeadLetterQueue: !attributes.RedrivePolicy && (await isDeadLetterQueue(attributes.QueueUrl)),
       }
     } catch (error) {

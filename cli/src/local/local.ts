@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { InitError, UsageError } from '../errors.ts'
+import { InitError, UsageError } from '../shared/errors.ts'
 import { openDisplay, renderLedger } from './display.ts'
 import { type LocalFlags, REAL_CALLS_WARNING, toRunOptions } from './options.ts'
 import { run } from './run.ts'

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { kindOf, oneLine, UsageError } from '../errors.ts'
+import { kindOf, oneLine, UsageError } from '../shared/errors.ts'
 import { type InputMessage, toMessage } from './messages.ts'
 
 /**

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
-import { kindOf, oneLine, UsageError } from '../errors.ts'
-import { isObject } from '../json.ts'
-import { decode } from '../template/document.ts'
+import { kindOf, oneLine, UsageError } from '../shared/errors.ts'
+import { isObject } from '../shared/json.ts'
+import { decode } from '../shared/text-file.ts'
 
 export interface InputMessage {
   body: string

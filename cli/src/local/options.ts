@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { UsageError } from '../errors.ts'
+import { UsageError } from '../shared/errors.ts'
 import { variablesOf } from './env-flags.ts'
 import { numberedMessages, readMessagesFile } from './messages.ts'
 import { iterateExport } from './messages-from.ts'

@@ -6,7 +6,7 @@ import {
   type SendMessageResult,
   SQSClient,
 } from '@aws-sdk/client-sqs'
-import { oneLine, UsageError } from '../errors.ts'
+import { oneLine, UsageError } from '../shared/errors.ts'
 
 export interface OwnQueueOptions {
   /** Default 0: any free port. */

@@ -10,7 +10,7 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs'
 import pMap from 'p-map'
-import { oneLine, UsageError } from '../errors.ts'
+import { oneLine, UsageError } from '../shared/errors.ts'
 import type { QueueCounts } from './ledger.ts'
 import { type Received, toReceived } from './sqs-record.ts'
 

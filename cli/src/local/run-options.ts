@@ -1,4 +1,4 @@
-import { kindOf, UsageError } from '../errors.ts'
+import { kindOf, UsageError } from '../shared/errors.ts'
 import type { RunOptions } from './run.ts'
 
 /** Tests the value of an option, and describes the expected value. */

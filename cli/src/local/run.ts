@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { UsageError } from '../errors.ts'
+import { UsageError } from '../shared/errors.ts'
 import { type EventSourceOptions, runEventSource } from './event-source.ts'
 import { feed, type Input } from './feed.ts'
 import { type Ledger, openLedger, type Progress } from './ledger.ts'

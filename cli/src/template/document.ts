@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { type DocumentNode, parse as parseJson, type ValueNode } from '@humanwhocodes/momoa'
 import {
   isAlias,
@@ -10,14 +9,10 @@ import {
   parseDocument as parseYaml,
   type ScalarTag,
 } from 'yaml'
-import { UsageError } from '../errors.ts'
-import { closest } from './closest.ts'
-
-/** Line and column, counted from 1. The position of a value in a map is the position of its key. */
-export interface Position {
-  line: number
-  column: number
-}
+import type { Position } from '../model/setting.ts'
+import { closest } from '../shared/closest.ts'
+import { UsageError } from '../shared/errors.ts'
+import { readText } from '../shared/text-file.ts'
 
 export type Node =
   | { kind: 'scalar'; value: string | number | boolean | null; position: Position }
@@ -40,26 +35,17 @@ export function nodesIn(root: Node): Map<Node, readonly Node[]> {
   return nodes
 }
 
+/** All words in a declaration, without resolving it. */
+export function wordsIn(declaration: Node): string[] {
+  const nodes = [...nodesIn(declaration).keys()]
+  return nodes.flatMap((node) => (node.kind === 'scalar' && String(node.value).match(/\w+/g)) || [])
+}
+
 /** Deeper than any real template, and small enough for recursive functions. */
 const MAX_DEPTH = 200
 
 function refuse(file: string, { line, column }: Position, what: string): never {
   throw new UsageError(`${file}:${line}:${column}: ${what}`)
-}
-
-/** Decodes UTF-8 or UTF-16, which PowerShell 5 writes if output is redirected to a file. */
-export function decode(bytes: Uint8Array): string {
-  return new TextDecoder(bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : 'utf-8').decode(bytes)
-}
-
-export async function readText(file: string): Promise<string> {
-  try {
-    return decode(await readFile(file))
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') throw new UsageError(`there is no file ${file}`)
-    throw new UsageError(code === 'EISDIR' ? `${file} is not a file` : `${file} cannot be read (${code})`)
-  }
 }
 
 export async function readDocument(file: string): Promise<Node> {
@@ -199,8 +185,9 @@ function fromYaml(file: string, text: string): Node {
       return { kind: 'map', entries, position }
     }
     const { value, source } = node
-    // Dates stay as they are written.
-    return { kind: 'scalar', value: isPlain(value) ? value : (source ?? ''), position }
+    // Dates stay as they are written. In YAML 1.1, a dot is a number for the parser, but CodeUri means a folder.
+    const isText = !isPlain(value) || Number.isNaN(value)
+    return { kind: 'scalar', value: isText ? (source ?? '') : value, position }
   }
   function convert(node: ParsedNode | null, position: Position, depth: number): Node {
     if (depth > MAX_DEPTH) refuse(file, position, `nested deeper than ${MAX_DEPTH} levels`)

@@ -1,20 +1,9 @@
-import { memoize } from '../memoize.ts'
-import {
-  absent,
-  invalid,
-  known,
-  type LambdaFunction,
-  memorySetting,
-  pinnedVersion,
-  type Setting,
-  timeoutSetting,
-  unknown,
-  unreadFunction,
-  unreadVersion,
-  valueIn,
-  weightedAlias,
-} from '../model.ts'
-import type { Position } from './document.ts'
+import { type LambdaFunction, pinnedVersion, unreadFunction, unreadVersion, weightedAlias } from '../model/model.ts'
+import { invalid, known, type Position, type Setting, valueIn } from '../model/setting.ts'
+import { type AnyRow, FUNCTION_SETTINGS } from '../model/settings.ts'
+import { memoize } from '../shared/memoize.ts'
+import { codeOf } from './code.ts'
+import { wordsIn } from './document.ts'
 import { ALIAS, byName, FUNCTION, type Lookup, VERSION } from './lookup.ts'
 import type { Reader } from './reader.ts'
 import type { Resolved } from './resolve.ts'
@@ -28,9 +17,14 @@ function nameIndexOf(parts: readonly string[]): number {
   return parts.indexOf('function') + 1
 }
 
+/** The types of events for which SAM creates a mapping. */
+const OF_MAPPINGS = /^(SQS|Kinesis|DynamoDB|MSK|MQ|SelfManagedKafka|DocumentDB)$/
+const NEVER_INVOKES =
+  /^AWS::(Lambda::(EventSourceMapping|Alias|Version|EventInvokeConfig)|IAM::\w+|Logs::\w+|CloudWatch::\w+)$/
+
 /** Reads the functions that the properties of a mapping refer to. */
 export function createFunctions(reader: Reader, { aliases, functionsByName, resourceIn }: Lookup) {
-  const { property, propertiesOf, typeOf, nameOf, ignoresGlobals, text, number, resources } = reader
+  const { property, propertiesOf, typeOf, nameOf, ignoresGlobals, text, rowValue, resources } = reader
 
   // Not read with `property()`, which would make each setting unknown if a macro may add Globals. Such a macro is
   // listed once for the whole template.
@@ -43,12 +37,6 @@ export function createFunctions(reader: Reader, { aliases, functionsByName, reso
     const child = property(parent, name)
     return rest.length === 0 || child.kind !== 'map' || isOwn(child, rest)
   }
-  function presenceOf(resolved: Resolved): Setting<true> {
-    const { kind, position } = resolved
-    if (kind === 'unknown') return unknown(resolved.reason, position)
-    return kind === 'absent' ? absent : known<true>(true, position)
-  }
-
   /** A property of a function. SAM takes it from Globals if the function does not set it. */
   function propertyOf(id: string, names: readonly string[]): { resolved: Resolved; isInherited: boolean } {
     const own = propertiesOf(id)
@@ -63,30 +51,57 @@ export function createFunctions(reader: Reader, { aliases, functionsByName, reso
     return typeOf(id) === 'AWS::Serverless::Function'
   }
 
-  const functionOf = memoize((id: string): LambdaFunction => {
-    function get<T>(path: string | readonly string[], read: (resolved: Resolved) => Setting<T>): Setting<T> {
-      const { resolved, isInherited } = propertyOf(id, [path].flat())
-      return isInherited ? { ...read(resolved), section: 'Globals' } : read(resolved)
-    }
-    const managed = get('CapacityProviderConfig', presenceOf)
-    const durable = get('DurableConfig', presenceOf)
-    const executionTimeout = get(['DurableConfig', 'ExecutionTimeout'], (resolved) =>
-      number('executionTimeout', resolved),
+  const invokeConfigs = [...resources.keys()].filter((id) => typeOf(id) === 'AWS::Lambda::EventInvokeConfig')
+  /** The resource that configures asynchronous invocations. SAM has a property instead. */
+  function eventInvokeConfigOf(id: string): Setting<true> | undefined {
+    const config = invokeConfigs.find(
+      (other) => resourceIn(textIn(property(propertiesOf(other), 'FunctionName'))) === id,
     )
-    const isIncomplete = durable.state === 'known' && executionTimeout.state === 'absent'
+    return config === undefined ? undefined : known<true>(true, resources.get(config)?.position)
+  }
+  function textIn(resolved: Resolved) {
+    return resolved.kind === 'scalar' ? String(resolved.value) : ''
+  }
+  /** Whether an event of SAM, or another resource that mentions the function, may invoke it. */
+  function hasOtherInvokers(id: string): boolean {
+    const events = property(propertiesOf(id), 'Events')
+    const types =
+      events.kind === 'map'
+        ? [...events.entries.values()].map((event) => textIn(property(reader.resolve(event), 'Type')))
+        : []
+    if (types.some((type) => !OF_MAPPINGS.test(type))) return true
+    return Array.from(resources).some(
+      ([other, declaration]) => other !== id && !NEVER_INVOKES.test(typeOf(other)) && wordsIn(declaration).includes(id),
+    )
+  }
+
+  const functionOf = memoize((id: string): LambdaFunction => {
+    function get(row: Pick<AnyRow, 'kind' | 'path' | 'sam'>): Setting<unknown> {
+      const path = (isSam(id) && row.sam) || row.path
+      const { resolved, isInherited } = propertyOf(id, path.map(String))
+      return isInherited ? { ...rowValue(row, resolved), section: 'Globals' } : rowValue(row, resolved)
+    }
+    const managed = get({ kind: 'presence', path: ['CapacityProviderConfig'] })
+    const settings = reader.settings(FUNCTION_SETTINGS, id, propertiesOf(id), get, managed)
+    const durable = get({ kind: 'presence', path: ['DurableConfig'] })
+    const isIncomplete = durable.state === 'known' && settings.executionTimeout.state === 'absent'
     const fix = 'Set ExecutionTimeout to a number of seconds, at most the visibility timeout of the queue.'
+    const executionTimeout = isIncomplete
+      ? invalid('DurableConfig does not set it', fix, durable.position)
+      : settings.executionTimeout
+    const code = codeOf(reader, id, (...path) => propertyOf(id, path).resolved)
+    const eventInvokeConfig = eventInvokeConfigOf(id) ?? settings.eventInvokeConfig
+    const variables = propertyOf(id, ['Environment', 'Variables', 'NODE_OPTIONS']).resolved
     return {
       id,
       position: resources.get(id)?.position,
-      timeout: get('Timeout', (resolved) => timeoutSetting(text(resolved), managed)),
-      memory: get('MemorySize', (resolved) => memorySetting(text(resolved), managed)),
-      runtime: get('Runtime', text),
-      reservedConcurrency: get('ReservedConcurrentExecutions', (resolved) => number('reservedConcurrency', resolved)),
-      deadLetterTarget: get([isSam(id) ? 'DeadLetterQueue' : 'DeadLetterConfig', 'TargetArn'], presenceOf),
-      tenantIsolation: get(['TenancyConfig', 'TenantIsolationMode'], text),
-      executionTimeout: isIncomplete
-        ? invalid('DurableConfig does not set it', fix, durable.position)
-        : executionTimeout,
+      ...settings,
+      executionTimeout,
+      eventInvokeConfig,
+      code,
+      // Searched only if it matters, because this reads all resources.
+      ...(eventInvokeConfig.state === 'absent' ? {} : { hasOtherInvokers: hasOtherInvokers(id) }),
+      nodeOptions: variables.kind === 'scalar' ? String(variables.value) : undefined,
     }
   })
 

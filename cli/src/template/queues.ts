@@ -1,22 +1,20 @@
-import { memoize } from '../memoize.ts'
 import {
-  absent,
   incompletePolicy,
-  invalid,
   kindMismatch,
-  known,
   type Queue,
-  type Redrive,
+  type RedrivePolicy,
   type Resource,
-  type Setting,
-  unknown,
+  redriveDenied,
   unreadQueue,
-  valueIn,
-} from '../model.ts'
-import { type Node, nodesIn, type Position } from './document.ts'
+} from '../model/model.ts'
+import { absent, invalid, known, type Position, type Setting, unknown, valueIn } from '../model/setting.ts'
+import { QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
+import { memoize } from '../shared/memoize.ts'
+import { type Node, nodesIn, wordsIn } from './document.ts'
 import { byName, ELSEWHERE, type Lookup, QUEUE } from './lookup.ts'
 import type { Reader } from './reader.ts'
 import type { Resolved } from './resolve.ts'
+import { createSubscriptions } from './subscriptions.ts'
 import { partsOf, placeholder, placeholdersIn, readable, whyUnknown } from './text.ts'
 
 const OTHER_SOURCES = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
@@ -25,6 +23,9 @@ const OTHER_SOURCES = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
  * may return the ARN of a queue.
  */
 const NO_QUEUES = /^AWS::(DynamoDB|Events|Kinesis|Lambda|Logs|S3|SNS|Serverless)::/
+
+/** Keys of subscriptions, functions, targets of rules, schedules and pipes. */
+const NAMES_DEAD_LETTERS = /^(RedrivePolicy|DeadLetter(Config|Queue|Arn|TargetArn)|OnFailure)$/
 
 /**
  * A queue of this template, or the reason why it is not known. If its ARN is known, `fifo` says whether it is a FIFO
@@ -39,15 +40,9 @@ function fifoOfName(name: string, reason: string, position: Position | undefined
   return endsWithUnknown ? unknown(reason, position) : known(false)
 }
 
-/** All words in a declaration, without resolving it. */
-function wordsIn(declaration: Node): string[] {
-  const nodes = [...nodesIn(declaration).keys()]
-  return nodes.flatMap((node) => (node.kind === 'scalar' && String(node.value).match(/\w+/g)) || [])
-}
-
 /** Reads the queues that the properties of a mapping refer to. */
 export function createQueues(reader: Reader, { queues, queuesByName, resourceIn }: Lookup) {
-  const { property, propertiesOf, typeOf, text, boolean, number, map, resources } = reader
+  const { property, propertiesOf, at, settings, typeOf, text, boolean, map, resources } = reader
 
   /** The queue that an ARN refers to; undefined if it belongs to another service. */
   function lookUpQueue(resolved: Resolved): QueueLookup | undefined {
@@ -94,14 +89,14 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
     return service === 'sqs' ? text(resolved) : invalid(`"${value}" is not a queue's ARN`, fix, position)
   }
 
-  const retentionOf = memoize((id: string) => number('retention', property(propertiesOf(id), 'MessageRetentionPeriod')))
+  const settingsOf = memoize((id: string) => settings(QUEUE_SETTINGS, id, propertiesOf(id)))
 
-  function deadLetterQueueOf(deadLetterArn: Resolved): Redrive['deadLetterQueue'] {
+  function deadLetterQueueOf(deadLetterArn: Resolved): RedrivePolicy['deadLetterQueue'] {
     const { position } = deadLetterArn
     const lookup: QueueLookup = lookUpQueue(deadLetterArn) ?? { reason: 'it is not a queue' }
     if ('id' in lookup) {
       const { id } = lookup
-      return { id, position: resources.get(id)?.position, fifo: fifoOf(id), retention: retentionOf(id) }
+      return { id, position: resources.get(id)?.position, fifo: fifoOf(id), retention: settingsOf(id).retention }
     }
     const { arn: id = 'its dead-letter queue', reason: unreadReason } = lookup
     const retention = unknown(unreadReason, position)
@@ -109,7 +104,7 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
   }
 
   const fifoOf = memoize((id: string): Setting<boolean> => {
-    const flag = boolean(property(propertiesOf(id), 'FifoQueue'))
+    const flag = boolean(at(propertiesOf(id), QUEUE_SETTINGS.fifo))
     const isFifo = flag.state === 'absent' ? known(false) : flag
     const name = property(propertiesOf(id), 'QueueName')
     if (name.kind !== 'scalar') return isFifo
@@ -129,12 +124,19 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
         )
   })
 
-  /** The error if a dead-letter queue accepts messages of no other queue. */
-  function redriveDenied({ id }: Resource, position?: Position) {
-    const permission = text(property(map(property(propertiesOf(id), 'RedriveAllowPolicy')), 'redrivePermission'))
-    if (valueIn(permission) !== 'denyAll') return undefined
-    const fix = `Remove RedriveAllowPolicy of ${id}, or set its redrivePermission to allowAll.`
-    return invalid(`${id} has the redrivePermission denyAll`, fix, position)
+  /** The error if a dead-letter queue does not accept messages of a queue. */
+  function denialOf(queue: string, { id }: Resource, position?: Position) {
+    const policy = map(property(propertiesOf(id), 'RedriveAllowPolicy'))
+    const listed = property(policy, 'sourceQueueArns')
+    const sources = listed.kind === 'list' ? listed.items.map((item) => lookUpQueue(reader.resolve(item))) : []
+    const ids = sources.map((source) => (source && 'id' in source ? source.id : undefined))
+    // An ARN with an account may be that of this queue if it has the same name.
+    const name = reader.nameOf(queue, 'QueueName')
+    const mayBeQueue = (arn: string | undefined) => arn === undefined || arn.split(':').at(-1) === name
+    const isKnown =
+      listed.kind === 'list' && !sources.some((source) => source && 'reason' in source && mayBeQueue(source.arn))
+    const isListed = ids.includes(queue) || (isKnown ? false : undefined)
+    return redriveDenied(queue, id, valueIn(text(property(policy, 'redrivePermission'))), isListed, position)
   }
 
   /** The error if the value refers to the resource that it belongs to. */
@@ -144,47 +146,58 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
     return invalid(`it is a circular reference to ${id} itself`, 'Use the ARN of another queue.', resolved.position)
   }
 
-  const policyOf = memoize((id: string): Setting<Redrive> => {
-    const policy = property(propertiesOf(id), 'RedrivePolicy')
+  const policyOf = memoize((id: string): Setting<RedrivePolicy> => {
+    const policy = at(propertiesOf(id), QUEUE_SETTINGS.redrive)
     if (policy.kind === 'absent') return absent
     const read = map(policy)
     if (read.kind === 'unknown') return unknown(read.reason, read.position)
     if (read.kind !== 'map') return invalid(`it is a ${policy.kind}`, 'Set it to a map.', policy.position)
-    const deadLetterArn = property(read, 'deadLetterTargetArn')
-    const count = property(read, 'maxReceiveCount')
+    const deadLetterArn = at(read, REDRIVE_SETTINGS.arn)
+    const count = at(read, REDRIVE_SETTINGS.maxReceiveCount)
     const incomplete = incompletePolicy(deadLetterArn.kind !== 'absent', count.kind !== 'absent', policy.position)
     if (incomplete) return incomplete
     const deadLetterQueue = deadLetterQueueOf(deadLetterArn)
     const arn =
       circularReference(id, deadLetterArn) ??
       kindMismatch({ id, fifo: fifoOf(id) }, deadLetterQueue, deadLetterArn.position) ??
-      redriveDenied(deadLetterQueue, deadLetterArn.position) ??
+      denialOf(id, deadLetterQueue, deadLetterArn.position) ??
       arnOf(deadLetterArn)
-    return known({ arn, maxReceiveCount: number('maxReceiveCount', count), deadLetterQueue }, policy.position)
+    return known({ ...settings(REDRIVE_SETTINGS, id, read), arn, deadLetterQueue }, policy.position)
   })
 
-  /**
-   * The dead-letter queue in the redrive policy of a queue. If the policy is unknown, all resources that it mentions.
-   */
-  function deadLetterQueuesOf(id: string): readonly string[] {
-    const policy = policyOf(id)
-    if (policy.state !== 'unknown') return [valueIn(policy)?.deadLetterQueue.id ?? '']
-    const properties = propertiesOf(id)
-    const declaration = properties.kind === 'map' ? properties.entries.get('RedrivePolicy') : undefined
-    return declaration ? wordsIn(declaration).filter((word) => word !== id && resources.has(word)) : []
+  /** The words below keys that name a dead-letter queue or a destination of failures, in any resource. */
+  function deadLetterWordsIn(declaration: Node): string[] {
+    return Array.from(nodesIn(declaration).keys()).flatMap((node) => {
+      const entries = node.kind === 'map' ? [...node.entries] : []
+      return entries.flatMap(([key, value]) => (NAMES_DEAD_LETTERS.test(key) ? wordsIn(value) : []))
+    })
   }
-  const deadLetterQueues = new Set(queues.flatMap(deadLetterQueuesOf))
+  /** A queue whose policy is known names only one dead-letter queue. It may be named by its ARN. */
+  function deadLetterQueuesOf(id: string, declaration: Node): readonly string[] {
+    const policy = queues.includes(id) ? policyOf(id) : undefined
+    if (policy && policy.state !== 'unknown') return [valueIn(policy)?.deadLetterQueue.id ?? '']
+    return deadLetterWordsIn(declaration).filter((word) => word !== id && resources.has(word))
+  }
+  const deadLetterQueues = new Set(
+    Array.from(resources).flatMap(([id, declaration]) => deadLetterQueuesOf(id, declaration)),
+  )
+  const subscriptionsOf = createSubscriptions(reader, queueIdOf)
+
+  /** The id of the queue in this template that an ARN or a URL refers to. */
+  function queueIdOf(resolved: Resolved): string | undefined {
+    const lookup = lookUpQueue(resolved)
+    return lookup && 'id' in lookup ? lookup.id : undefined
+  }
 
   const queueOf = memoize((id: string): Queue => {
-    const properties = propertiesOf(id)
     return {
       id,
       position: resources.get(id)?.position,
+      ...settingsOf(id),
       fifo: fifoOf(id),
-      visibilityTimeout: number('visibilityTimeout', property(properties, 'VisibilityTimeout')),
-      retention: retentionOf(id),
       redrive: policyOf(id),
       isDeadLetterQueue: deadLetterQueues.has(id),
+      subscriptions: subscriptionsOf(id),
     }
   })
 
@@ -197,5 +210,5 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
     return lookup.fifo === undefined ? queue : { ...queue, fifo: lookup.fifo }
   }
 
-  return { findQueue, arnOf }
+  return { findQueue, arnOf, queueIdOf }
 }

@@ -1,29 +1,30 @@
-import { UsageError } from '../errors.ts'
+import { dirname, resolve as resolvePath } from 'node:path'
+import { patternSetting, tooManyFilters } from '../model/filters.ts'
+import type { Acceptance } from '../model/model.ts'
 import {
-  absent,
-  invalid,
-  known,
   type LambdaFunction,
   type Mapping,
   type Model,
   type Pattern,
   type Queue,
-  type Setting,
   type Unread,
-  unknown,
+  unreadFunction,
   unreadQueue,
-  valueIn,
-} from '../model.ts'
-import { type Node, type Position, parseDocument, readDocument } from './document.ts'
-import { patternSetting, tooManyFilters } from './filters.ts'
+} from '../model/model.ts'
+import { absent, invalid, known, type Position, type Setting, unknown, valueIn } from '../model/setting.ts'
+import { MAPPING_SETTINGS, QUEUE_SETTINGS } from '../model/settings.ts'
+import { UsageError } from '../shared/errors.ts'
+import { readText } from '../shared/text-file.ts'
+import { casesOf, type TemplateCase } from './cases.ts'
+import { type Node, parseDocument } from './document.ts'
 import { createFunctions } from './functions.ts'
 import { createLookup } from './lookup.ts'
+import { misspelledNames } from './misspelled-names.ts'
 import { createQueues } from './queues.ts'
 import { createReader, GENERATOR, isFinal, type Reader } from './reader.ts'
-import { createResolver, type Resolved } from './resolve.ts'
+import { createResolver, isOfOtherStack, type Links, type Resolved } from './resolve.ts'
 import { PSEUDO_PARAMETERS } from './text.ts'
-import { unknownProperties } from './unknown-properties.ts'
-import { wrongReferences } from './wrong-references.ts'
+import { undefinedNames, wrongReferences } from './wrong-references.ts'
 
 /** Parses `NAME=VALUE` from the command line. */
 export function parseParameters(texts: readonly string[] = []): Map<string, string> {
@@ -38,16 +39,6 @@ export function parseParameters(texts: readonly string[] = []): Map<string, stri
 
 /** Properties that only mappings of other services have: streams, brokers and clusters. */
 const OTHER_SERVICES = ['StartingPosition', 'Queues', 'Topics', 'SelfManagedEventSource']
-/** Properties that a mapping of SQS does not have, from the AWS page `aws-resource-lambda-eventsourcemapping`. */
-const OF_STREAMS = [
-  'BisectBatchOnFunctionError',
-  'DestinationConfig',
-  'MaximumRecordAgeInSeconds',
-  'MaximumRetryAttempts',
-  'ParallelizationFactor',
-  'StartingPosition',
-  'TumblingWindowInSeconds',
-]
 const KNOWN_MACROS = /^AWS::(Serverless-|LanguageExtensions$|CodeDeployBlueGreen$|SecretsManager-)/
 const NESTED = /^AWS::(CloudFormation::Stack(Set)?|Serverless::Application)$|::MODULE$/
 const CHECKED = /^AWS::(Lambda::(Function|EventSourceMapping)|Serverless::Function|SQS::Queue)$/
@@ -81,37 +72,86 @@ function noTemplateError(file: string, document: Node): UsageError {
   return new UsageError(`${file}:1:1: there is no Resources map, so this is not a SAM or CloudFormation template`)
 }
 
-/**
- * Reads the SQS event source mappings of a SAM or CloudFormation template, as far as they are known without deployment.
- * Rejects with a UsageError that names the position if the text is not a template. `content` is the text of the file,
- * if the caller has read it.
- */
-export async function readTemplate(file: string, given: ReadonlyMap<string, string>, content?: string): Promise<Model> {
-  refuseConfiguration(file)
-  const document = content === undefined ? await readDocument(file) : parseDocument(file, content)
-  if (document.kind !== 'map' || document.entries.get('Resources')?.kind !== 'map') {
-    throw noTemplateError(file, document)
-  }
-  const resolver = createResolver(document, given)
+/** A template that was parsed. */
+export interface Template {
+  file: string
+  document: Node
+  /** Missing for a stack of a CDK app. */
+  text?: string
+  /** Only set for a stack of a CDK app. */
+  links?: Links
+}
+
+/** Parses a SAM or CloudFormation template. Throws a UsageError that names the position if the text is something else. */
+export function parseTemplate(file: string, content: string): Template {
+  const document = parseDocument(file, content)
+  if (document.kind === 'map' && document.entries.get('Resources')?.kind === 'map')
+    return { file, document, text: content }
+  throw noTemplateError(file, document)
+}
+
+/** The names of the parameters of a template, with the pseudo parameters. */
+export function parametersOf({ document }: Template): string[] {
+  const parameters = document.kind === 'map' ? document.entries.get('Parameters') : undefined
+  return [...(parameters?.kind === 'map' ? parameters.entries.keys() : []), ...PSEUDO_PARAMETERS]
+}
+
+/** Throws a UsageError if no template has a parameter of a given name. `file` is the only template, if there is only one. */
+export function checkParameters(given: ReadonlyMap<string, string>, names: Iterable<string>, file?: string): void {
+  const all = [...new Set(names)]
   for (const name of given.keys()) {
-    if (resolver.parameters.has(name) || PSEUDO_PARAMETERS.includes(name)) continue
-    const names = [...resolver.parameters.keys()].join(', ') || 'none'
-    throw new UsageError(`--parameter ${name}: ${file} has no parameter of this name. Its parameters: ${names}`)
-  }
-  const reader = createReader(resolver)
-  const { mappings, unreadResources } = collect(reader)
-  const model = { file, mappings, unreadResources, defaulted: [...resolver.defaulted] }
-  if (!isFinal(reader)) return model
-  const { rejected, unread } = unknownProperties(reader)
-  return {
-    ...model,
-    unreadResources: [...unreadResources, ...unread],
-    rejected: [...wrongReferences(reader), ...rejected],
+    if (all.includes(name)) continue
+    const own = all.filter((one) => !PSEUDO_PARAMETERS.includes(one)).join(', ') || 'none'
+    const what =
+      file === undefined ? 'no input has a parameter of this name. Their' : `${file} has no parameter of this name. Its`
+    throw new UsageError(`--parameter ${name}: ${what} parameters: ${own}`)
   }
 }
 
+/**
+ * Reads the SQS event source mappings of a SAM or CloudFormation template, as far as they are known without deployment.
+ * Rejects with a UsageError that names the position if the file is not a template.
+ */
+export async function readTemplate(file: string, given: ReadonlyMap<string, string>): Promise<Model> {
+  refuseConfiguration(file)
+  const template = parseTemplate(file, await readText(file))
+  checkParameters(given, parametersOf(template), file)
+  return readModel(template, given)
+}
+
+/** Reads each case of a template. With no open parameter or condition, there is only one. */
+export function readCases(template: Template, given: ReadonlyMap<string, string>): Model[] {
+  return casesOf(template.document, given, template.links).map((one) => readModel(template, one.given, one))
+}
+
+function readModel(template: Template, given: ReadonlyMap<string, string>, one?: TemplateCase): Model {
+  const { file, document, links, text = '' } = template
+  const resolver = createResolver(document, given, one, links)
+  const reader = createReader(resolver, dirname(resolvePath(file)))
+  const source = { text, constructOf: constructIn(reader), typeOf: reader.typeOf }
+  const model: Model = {
+    file,
+    language: 'template',
+    source,
+    label: one?.label ?? '',
+    assumed: one?.assumed ?? {},
+    ...collect(reader, file),
+    defaulted: [...resolver.defaulted],
+  }
+  if (!isFinal(reader)) return model
+  const missing = undefinedNames(reader)
+  if (missing.length > 0) return { ...model, undefinedNames: missing }
+  return { ...model, rejected: [...wrongReferences(reader), ...misspelledNames(reader)] }
+}
+
+/** Returns the path of the construct that makes a resource: `Shop/Queue` for the resource `Shop/Queue/Resource`. */
+function constructIn({ property, metadataOf, text }: Reader) {
+  return (id: string): string | undefined =>
+    valueIn(text(property(metadataOf(id), 'aws:cdk:path')))?.replace(/\/(Resource|Default)$/, '')
+}
+
 /** Reads the settings of a mapping from its properties, apart from its queue and its function. */
-function createSettings({ resolve, property, text, boolean, number }: Reader) {
+function createSettings({ resolve, property, at, settings, text }: Reader) {
   function reportBatchItemFailuresOf(types: Resolved): Setting<boolean> {
     if (types.kind === 'absent') return known(false)
     if (types.kind === 'unknown') return unknown(types.reason, types.position)
@@ -152,30 +192,14 @@ function createSettings({ resolve, property, text, boolean, number }: Reader) {
     return tooManyFilters(count, position) ?? known(items.map(patternOf), position)
   }
 
-  function ofStreams(properties: Resolved): Mapping['ofStreams'] {
-    return OF_STREAMS.flatMap((name) => {
-      const { kind, position } = property(properties, name)
-      return kind === 'absent' || kind === 'unknown' ? [] : [{ name, setting: known<true>(true, position) }]
-    })
-  }
-  function enabledOf(enabled: Setting<boolean>): Setting<boolean> {
-    return enabled.state === 'absent' ? known(true) : enabled
-  }
-
-  return function settingsOf(properties: Resolved) {
-    const at = (...names: readonly string[]) => names.reduce(property, properties)
+  return function settingsOf(id: string, properties: Resolved) {
+    const types = at(properties, MAPPING_SETTINGS.reportBatchItemFailures)
     return {
-      batchSize: number('batchSize', at('BatchSize')),
-      window: number('window', at('MaximumBatchingWindowInSeconds')),
-      reportBatchItemFailures: reportBatchItemFailuresOf(at('FunctionResponseTypes')),
-      otherResponseTypes: otherTypesOf(at('FunctionResponseTypes')),
-      maximumConcurrency: number('maximumConcurrency', at('ScalingConfig', 'MaximumConcurrency')),
-      provisioned: provisionedOf(at('ProvisionedPollerConfig')),
-      minimumPollers: number('minimumPollers', at('ProvisionedPollerConfig', 'MinimumPollers')),
-      maximumPollers: number('maximumPollers', at('ProvisionedPollerConfig', 'MaximumPollers')),
-      filters: filtersOf(at('FilterCriteria')),
-      ofStreams: ofStreams(properties),
-      runs: enabledOf(boolean(at('Enabled'))),
+      ...settings(MAPPING_SETTINGS, id, properties),
+      reportBatchItemFailures: reportBatchItemFailuresOf(types),
+      otherResponseTypes: otherTypesOf(types),
+      provisioned: provisionedOf(property(properties, 'ProvisionedPollerConfig')),
+      filters: filtersOf(at(properties, MAPPING_SETTINGS.filters)),
     }
   }
 }
@@ -183,14 +207,17 @@ function createSettings({ resolve, property, text, boolean, number }: Reader) {
 type MappingBase = Pick<Mapping, 'id' | 'position' | 'condition'>
 
 /** Finds the mappings, and lists what may add others. */
-function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
-  const { resolve, resources, property, propertiesOf, conditionOf, text } = reader
+function collect(reader: Reader, file: string): Omit<Model, 'file' | 'label'> {
+  const { resolve, resources, property, propertiesOf, metadataOf, typeOf, conditionOf, text } = reader
   const lookup = createLookup(reader)
   const { functionOf, findFunction } = createFunctions(reader, lookup)
   const { findQueue, arnOf } = createQueues(reader, lookup)
   const settingsOf = createSettings(reader)
   const mappings: Mapping[] = []
+  const otherReaders: Mapping[] = []
   const unreadResources: Unread[] = []
+  const absentResources: Unread[] = []
+  const acceptances: Acceptance[] = []
   const addUnread = (id: string, reason: string, position?: Position, fix?: string) =>
     unreadResources.push({ id, position, unreadReason: reason, fix })
 
@@ -218,7 +245,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
   function addSqs(base: MappingBase, properties: Resolved, lambdaFunction: LambdaFunction) {
     const arn = property(properties, 'Queue')
     const queue = queueAt(arn)
-    mappings.push({ ...base, ...settingsOf(properties), arn: arnOf(arn), queue, function: lambdaFunction })
+    mappings.push({ ...base, ...settingsOf(base.id, properties), arn: arnOf(arn), queue, function: lambdaFunction })
   }
 
   /**
@@ -233,19 +260,25 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     if (kind === 'absent' || (kind === 'scalar' && String(subscription.value) === 'false')) return
     const arn = property(subscription, 'QueueArn')
     // Without a position: doctor merges findings with the same position, and reportBatchItemFailures has this one.
-    const made = { ...unreadQueue(`the queue of ${base.id}`, 'SAM creates it'), fifo: known(false) }
+    const made = samQueue(`the queue of ${base.id}`, base.position)
     const queue = kind === 'map' ? queueAt(arn) : made
     const batchSize = kind === 'map' ? subscription.entries.get('BatchSize') : undefined
     const taken: Resolved = { kind: 'map', entries: new Map(batchSize ? [['BatchSize', batchSize]] : []), position }
     mappings.push({
       ...base,
-      ...settingsOf(taken),
+      ...settingsOf(base.id, taken),
       arn: arnOf(arn),
       queue,
       function: lambdaFunction,
       reportBatchItemFailures: known(false, position),
       isFromSnsEvent: true,
     })
+  }
+
+  /** The queue that SAM creates has the defaults of AWS, and no redrive policy. */
+  function samQueue(id: string, position: Position | undefined): Queue {
+    const settings = reader.settings(QUEUE_SETTINGS, id, { kind: 'absent' })
+    return { id, position, ...settings, fifo: known(false), redrive: absent, isMadeBySam: true }
   }
 
   function addEvents(id: string) {
@@ -282,7 +315,7 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
         return addUnread(id, `whether it reads SQS is not known: ${unresolved.reason}`, position)
     }
     const lambdaFunction = findFunction(property(properties, 'FunctionName'))
-    const settings = settingsOf(properties)
+    const settings = settingsOf(id, properties)
     const condition = openConditionOf(id)
     // If the mapping has the same condition as its function, both exist together.
     const mayNotExist = condition && condition.name !== conditionOf(lambdaFunction.id)?.name && valueIn(settings.runs)
@@ -308,18 +341,62 @@ function collect(reader: Reader): Pick<Model, 'mappings' | 'unreadResources'> {
     if (GENERATOR.test(id)) addUnread(id, GENERATED, position)
     else if (type.state === 'unknown') addUnread(id, `its Type is not known: ${type.reason}`, position)
     else if (type.state === 'absent') return
+    else if (type.value === 'AWS::Pipes::Pipe' && condition?.verdict !== false) addPipe(id, position)
     else if (NESTED.test(type.value))
       addUnread(id, 'its resources are in a separate template', position, 'Run doctor on that template.')
     else if (!/^AWS::(Serverless::Function|Lambda::EventSourceMapping)$/.test(type.value)) return
     else if (condition?.verdict === false) {
-      const reason = `its condition ${condition.name} is false with these parameters`
-      addUnread(id, reason, position, 'Set parameters that make the condition true: --parameter NAME=VALUE.')
+      const unreadReason = `its condition ${condition.name} is false with these parameters`
+      absentResources.push({ id, position, unreadReason })
     } else if (type.value === 'AWS::Serverless::Function') addEvents(id)
     else addMapping(id, position)
   }
 
+  /** Adds a pipe of EventBridge, which reads its queue like a mapping does. */
+  function addPipe(id: string, position: Position) {
+    const properties = propertiesOf(id)
+    const source = property(properties, 'Source')
+    const queue = findQueue(source)
+    if (!queue || queue.unreadReason !== undefined) return
+    const state = valueIn(text(property(properties, 'DesiredState')))
+    const settings = settingsOf(id, property(properties, 'SourceParameters'))
+    otherReaders.push({
+      id,
+      position,
+      condition: openConditionOf(id),
+      ...settings,
+      runs: known(state !== 'STOPPED'),
+      arn: arnOf(source),
+      queue,
+      function: unreadFunction(id, 'it is a pipe'),
+    })
+  }
+
+  /** Adds a mapping of another stack of the CDK app, which may read the same queue. */
+  function addOther(id: string, { position }: Node) {
+    const before = mappings.length
+    addMapping(id, position)
+    otherReaders.push(...mappings.splice(before))
+  }
+
+  /** The findings that the metadata of a resource accepts. */
+  function addAcceptances(id: string) {
+    const accepted = property(property(metadataOf(id), 'bounded-sqs-batch'), 'accept')
+    if (accepted.kind !== 'map') return
+    for (const [rule, node] of accepted.entries) {
+      const reason = valueIn(text(resolve(node))) ?? ''
+      const { position } = node
+      acceptances.push({ rule, resource: id, reason: reason.trim(), position, file: position.file ?? file })
+    }
+  }
+
   addMacros('Transform')
   addMacros('Fn::Transform')
-  for (const [id, declaration] of resources) addResource(id, declaration)
-  return { mappings, unreadResources }
+  for (const [id, declaration] of resources) {
+    if (!isOfOtherStack(id)) addResource(id, declaration)
+    else if (typeOf(id) === 'AWS::Lambda::EventSourceMapping' && conditionOf(id)?.verdict !== false)
+      addOther(id, declaration)
+    addAcceptances(id)
+  }
+  return { mappings, otherReaders, unreadResources, absentResources, acceptances }
 }

@@ -1,9 +1,10 @@
-import { isObject } from '../json.ts'
-import { absent, invalid, known, type Limit, numberSetting, type Setting, unknown, valueIn } from '../model.ts'
-import { closest } from './closest.ts'
+import { absent, known, mapSetting, type Position, type Setting, unknown } from '../model/setting.ts'
+import { type AnyRow, type ReadSettings, readTable, type Table, toBoolean } from '../model/settings.ts'
+import { closest } from '../shared/closest.ts'
+import { isObject } from '../shared/json.ts'
 import { isPlain, misspelledFunction, type Node, nodesIn } from './document.ts'
 import type { Resolved, Resolver } from './resolve.ts'
-import { readable, whyUnknown } from './text.ts'
+import { placeholder, readable, whyUnknown } from './text.ts'
 
 /**
  * Keys of loops and macros. On deployment, CloudFormation can add entries next to such a key. The template does not
@@ -22,7 +23,7 @@ function generatorIn(resolved: Resolved): string | undefined {
 }
 
 /** Reads resources and their properties as settings. */
-export function createReader(resolver: Resolver) {
+export function createReader(resolver: Resolver, folder = process.cwd()) {
   const { resolve, holds, resources } = resolver
 
   /** A property of a map. An absent property has the position of the map. */
@@ -62,10 +63,10 @@ export function createReader(resolver: Resolver) {
     try {
       const value: unknown = JSON.parse(json.replaceAll('\0', '\\u0000'))
       if (!isObject(value)) return resolved
-      const nodes = Object.entries(value).map(([key, child]): [string, Node] => {
-        const scalar = isPlain(child) ? child : JSON.stringify(child)
-        return [key, { kind: 'scalar', value: scalar, position: { ...position } }] // each value is a separate setting
-      })
+      const nodes = Object.entries(value).map(([key, child]): [string, Node] => [
+        key,
+        toNode(child, { ...position, key }),
+      ])
       return { kind: 'map', entries: new Map(nodes), position }
     } catch {
       const reason = whyUnknown(json)
@@ -73,26 +74,42 @@ export function createReader(resolver: Resolver) {
     }
   }
 
-  /** A boolean. CloudFormation accepts one as text. */
-  function boolean(resolved: Resolved): Setting<boolean> {
-    const setting = text(resolved)
-    if (setting.state !== 'known') return setting
-    const { value, position } = setting
-    return /^(true|false)$/i.test(value)
-      ? known(/^true$/i.test(value), position)
-      : invalid(`"${value}" is not a boolean`, 'Set it to true or false.', position)
+  /** The value of a row. Only scalars have their value. For other rows, it is only known that there is a value. */
+  function rowValue(row: Pick<AnyRow, 'kind'>, resolved: Resolved): Setting<unknown> {
+    const { kind, position } = resolved
+    if (kind === 'scalar' && row.kind === 'presence') return known(true, position)
+    return kind === 'list' || kind === 'map' ? known(kind === 'list' ? [] : {}, position) : text(resolved)
+  }
+
+  /** The settings of a table. `get` returns the value of a row, by default that at its path in `properties`. */
+  function settings<T extends Table>(
+    table: T,
+    id: string,
+    properties: Resolved,
+    get = (row: AnyRow) => rowValue(row, at(properties, row)),
+    managed?: Setting<unknown>,
+  ): ReadSettings<T> {
+    return readTable(table, get, (name) => `${id} ${name}`, managed)
+  }
+  function at(properties: Resolved, { path }: Pick<AnyRow, 'path'>): Resolved {
+    return path.map(String).reduce(property, properties)
   }
 
   return {
     ...resolver,
+    /** The folder of the template, to which the paths in it are relative. */
+    folder,
     property,
+    at,
+    rowValue,
+    settings,
     text,
-    boolean,
     map,
-    number: (limit: Limit, resolved: Resolved): Setting<number> => {
-      const setting = text(resolved)
-      return setting.state === 'unknown' ? setting : numberSetting(limit, valueIn(setting), setting.position)
-    },
+    boolean: (resolved: Resolved) =>
+      mapSetting(text(resolved), (value): Setting<boolean> => toBoolean(value, resolved.position)),
+    /** What Ref of a resource returns. */
+    refOf: (id: string): Resolved => ({ kind: 'scalar', value: placeholder(id) }),
+    metadataOf: (id: string) => property(resource(id), 'Metadata'),
     /** The type of a resource; empty if it has none. */
     typeOf: (id: string) => {
       const type = property(resource(id), 'Type')
@@ -152,4 +169,10 @@ export function isFinal({ root, resolve, property, text }: Reader): boolean {
   // A tag that is not a function of CloudFormation, and not a misspelled one.
   const isTagOfOtherTool = (key: string) => key.startsWith('!') && misspelledFunction(key) === undefined
   return isOnlySam && !keys.some((key) => GENERATOR.test(key) || isTagOfOtherTool(key))
+}
+
+/** The node of a value in JSON text. */
+function toNode(value: unknown, position: Position): Node {
+  if (Array.isArray(value)) return { kind: 'list', items: value.map((item) => toNode(item, position)), position }
+  return { kind: 'scalar', value: isPlain(value) ? value : JSON.stringify(value), position }
 }

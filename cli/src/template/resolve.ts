@@ -1,4 +1,5 @@
-import type { Node, Position } from './document.ts'
+import type { Position } from '../model/setting.ts'
+import type { Node } from './document.ts'
 import {
   hasKnownColons,
   PSEUDO_PARAMETERS,
@@ -55,14 +56,40 @@ function scalarText(child: Node | undefined) {
   return child?.kind === 'scalar' && child.value !== null ? String(child.value) : ''
 }
 
+/** What one of the cases of a template assumes. */
+export interface Assumptions {
+  /** Parameters that have none of the values with which conditions compare them. */
+  other: ReadonlySet<string>
+  /** The results of comparisons whose sides are not known. */
+  verdicts: ReadonlyMap<Node, boolean>
+}
+
+/** Values from other stacks of the same CDK app. */
+export interface Links {
+  exports: ReadonlyMap<string, Node>
+  /** The parameters that the stack around a nested stack sets. */
+  parameters: ReadonlyMap<string, Node>
+  /** `Nested.Outputs.QueueArn`. */
+  outputs: ReadonlyMap<string, Node>
+}
+
+const NO_ASSUMPTIONS: Assumptions = { other: new Set(), verdicts: new Map() }
+
 /** Resolves the intrinsic functions of a template as far as this is possible without deployment. */
-export function createResolver(template: Node, given: ReadonlyMap<string, string>) {
+export function createResolver(
+  template: Node,
+  given: ReadonlyMap<string, string>,
+  { other, verdicts } = NO_ASSUMPTIONS,
+  links?: Links,
+) {
   const parameters = mapOf(template, 'Parameters')
   const conditions = mapOf(template, 'Conditions')
   const mappings = mapOf(template, 'Mappings')
   const resources = mapOf(template, 'Resources')
   /** The parameters whose defaults were used. */
   const defaulted = new Set<string>()
+  /** The comparisons whose results are not known, each with the condition in which it is. */
+  const open = new Map<Node, string>()
 
   /**
    * Evaluates each node or condition once. A node that depends on itself reaches MAX_DEPTH, and gets the result of
@@ -98,6 +125,8 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
 
   function ref(name: string): Resolved {
     const declaration = parameters.get(name)
+    const linked = links?.parameters.get(name)
+    if (linked && !given.has(name)) return resolve(linked)
     if (declaration) return parameter(name, declaration)
     if (name === 'AWS::NoValue') return ABSENT
     const value = given.get(name)
@@ -106,6 +135,8 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     return PSEUDO_PARAMETERS.includes(name) || resources.has(name) ? placeholderFor(name) : attribute(name)
   }
   function attribute(path: string): Resolved {
+    const linked = links?.outputs.get(path)
+    if (linked) return resolve(linked)
     const [resource = ''] = path.split('.')
     return resources.has(resource) ? placeholderFor(path) : unknown(`${readable(path)} is not defined in this template`)
   }
@@ -216,6 +247,8 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     },
     'Fn::ImportValue': (argument) => {
       const name = text(argument)
+      const exported = typeof name === 'string' ? links?.exports.get(name) : undefined
+      if (exported) return resolve(exported)
       return unknown(`Fn::ImportValue ${typeof name === 'string' ? readable(name) : ''} comes from another stack`)
     },
   }
@@ -240,26 +273,39 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     evaluate,
   )
 
-  function evaluateCondition(child: Node): Verdict {
+  /** Whether one side is a parameter that has none of the values with which conditions compare it. */
+  function isOther(sides: readonly Node[]): boolean {
+    const names = sides.map((side) => (side.kind === 'map' ? scalarText(side.entries.get('Ref')) : ''))
+    return names.some((name) => other.has(name)) && sides.some(({ kind }) => kind === 'scalar')
+  }
+  /** The result of a comparison: that of the case, or the reason why it is not known. */
+  function openVerdict(comparison: Node, condition: string, reason: Unknown): Verdict {
+    const verdict = verdicts.get(comparison)
+    if (verdict === undefined) open.set(comparison, condition)
+    return verdict ?? reason
+  }
+
+  function evaluateCondition(child: Node, condition: string): Verdict {
     const [[name = '', argument] = []] = child.kind === 'map' ? child.entries : []
     if (!argument) return { reason: 'the condition is not valid' }
     if (name === 'Condition') return holds(scalarText(argument))
     const parts = listOf(argument)
     if (name === 'Fn::Equals') {
+      if (isOther(parts)) return false
       const sides = parts.slice(0, 2).map(text)
       const unresolved = sides.find((side) => typeof side !== 'string')
-      if (unresolved) return unresolved
+      if (unresolved) return openVerdict(child, condition, unresolved)
       const [left = '', right = ''] = sides as string[]
       const reason = left === right ? undefined : (whyUnknown(left) ?? whyUnknown(right))
-      return reason ? { reason } : left === right
+      return reason ? openVerdict(child, condition, { reason }) : left === right
     }
     if (!['Fn::And', 'Fn::Or', 'Fn::Not'].includes(name)) return { reason: `${name} is known only after deployment` }
-    const verdicts = parts.map(evaluateCondition)
-    const [first = { reason: `${name} has no conditions` }] = verdicts
+    const results = parts.map((part) => evaluateCondition(part, condition))
+    const [first = { reason: `${name} has no conditions` }] = results
     if (name === 'Fn::Not') return typeof first === 'boolean' ? !first : first
     const decisive = name === 'Fn::Or'
-    if (verdicts.includes(decisive)) return decisive
-    return verdicts.find((verdict) => typeof verdict !== 'boolean') ?? !decisive
+    if (results.includes(decisive)) return decisive
+    return results.find((verdict) => typeof verdict !== 'boolean') ?? !decisive
   }
   /** Whether a condition of the template holds. */
   const holds: (name: string) => Verdict = memoizeRecursive<string, Verdict>(
@@ -267,12 +313,17 @@ export function createResolver(template: Node, given: ReadonlyMap<string, string
     (name) => {
       const condition = conditions.get(name)
       if (!condition) return { reason: `there is no condition ${name}` }
-      return evaluateCondition(condition)
+      return evaluateCondition(condition, name)
     },
   )
 
   const account = given.get('AWS::AccountId') ?? placeholder('AWS::AccountId')
-  return { root: template, resolve, holds, resources, parameters, conditions, defaulted, account }
+  return { root: template, resolve, holds, resources, parameters, conditions, defaulted, open, account }
 }
 
 export type Resolver = ReturnType<typeof createResolver>
+
+/** Whether a resource belongs to another stack of the same CDK app. Logical ids have no slash. */
+export function isOfOtherStack(id: string): boolean {
+  return id.includes('/')
+}

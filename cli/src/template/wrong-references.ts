@@ -1,11 +1,12 @@
-import type { Rejected } from '../model.ts'
-import { closest } from './closest.ts'
-import { misspelledFunction, type Node, nodesIn, type Position } from './document.ts'
+import type { Rejected } from '../model/model.ts'
+import type { Position } from '../model/setting.ts'
+import { closest } from '../shared/closest.ts'
+import { misspelledFunction, type Node, nodesIn } from './document.ts'
 import type { Reader } from './reader.ts'
-import type { Resolved } from './resolve.ts'
+import { namesIn, namesWithConditions, readParts, variablesIn } from './relevant.ts'
+import { isOfOtherStack, type Resolved } from './resolve.ts'
 import { PSEUDO_PARAMETERS } from './text.ts'
 
-const READ = /^AWS::(Lambda::(Function|Alias|Version|EventSourceMapping)|Serverless::Function|SQS::Queue)$/
 const EXPANDED = /^AWS::Serverless::|::MODULE$/
 /** Names of resources that SAM adds, and that do not begin with the name of a resource of the template. */
 const ADDED_BY_SAM = /^(Serverless|CodeDeploy|ApiGateway|RecordSet)/
@@ -20,12 +21,12 @@ function callIn(node: Node): { name: string; argument: Node } | undefined {
   return argument && more.length === 0 && /^(Ref$|Condition$|Fn::|!)/.test(name) ? { name, argument } : undefined
 }
 
-/** The names in the text of Fn::Sub, apart from its own variables. */
-function variablesIn(argument: Node): string[] {
-  const [head, variables] = argument.kind === 'list' ? argument.items : [argument]
-  const own = variables?.kind === 'map' ? variables.entries : new Map<string, Node>()
-  const text = head?.kind === 'scalar' ? String(head.value) : ''
-  return Array.from(text.matchAll(/\$\{\s*([\w.]+)\s*\}/g), ([, name = '']) => name).filter((name) => !own.has(name))
+/** Returns whether SAM or a module may add a resource with a name. */
+function addedNames({ root, resources, typeOf }: Reader): (name: string) => boolean {
+  const transform = root.kind === 'map' ? root.entries.get('Transform') : undefined
+  const expanded = [...resources.keys()].filter((id) => EXPANDED.test(typeOf(id)) || hasConnectors(resources.get(id)))
+  const isExpanded = transform !== undefined || expanded.length > 0
+  return (name) => isExpanded && (ADDED_BY_SAM.test(name) || expanded.some((id) => name.startsWith(id)))
 }
 
 /**
@@ -34,15 +35,9 @@ function variablesIn(argument: Node): string[] {
  * another tool can define names and replace text.
  */
 export function wrongReferences(reader: Reader): Rejected[] {
-  const { root, resources, parameters, conditions, resolve, property, propertiesOf, typeOf, conditionOf } = reader
+  const { root, resources, parameters, conditions, resolve, property, propertiesOf, conditionOf } = reader
   const found: Rejected[] = []
-  const transform = root.kind === 'map' ? root.entries.get('Transform') : undefined
-  const ids = [...resources.keys()]
-  const expanded = ids.filter((id) => EXPANDED.test(typeOf(id)) || hasConnectors(resources.get(id)))
-  const isExpanded = transform !== undefined || expanded.length > 0
-  /** Whether SAM or a module may add a resource with this name. */
-  const mayBeAdded = (name: string) =>
-    isExpanded && (ADDED_BY_SAM.test(name) || expanded.some((id) => name.startsWith(id)))
+  const mayBeAdded = addedNames(reader)
 
   function reject(id: string, position: Position, reason: string, fix: string) {
     found.push({ id, position, reason, fix, source: SOURCE })
@@ -120,9 +115,13 @@ export function wrongReferences(reader: Reader): Rejected[] {
     return PSEUDO_PARAMETERS.includes(name) || parameters.has(name) || resources.has(name)
   }
 
-  for (const [id, declaration] of conditions) collect(id, declaration, true)
-  for (const [id, declaration] of resources) {
-    if (!READ.test(typeOf(id))) continue
+  const parts = readParts(root)
+  const used = namesWithConditions(parts.values(), conditions)
+  for (const [id, declaration] of conditions) {
+    if (used.has(id) && !isOfOtherStack(id)) collect(id, declaration, true)
+  }
+  for (const [id, declaration] of parts) {
+    if (isOfOtherStack(id)) continue
     collect(id, declaration)
     collectUnreplaced(id)
   }
@@ -132,4 +131,22 @@ export function wrongReferences(reader: Reader): Rejected[] {
 /** Whether SAM adds resources for the connectors of this resource. */
 function hasConnectors(declaration: Node | undefined) {
   return declaration?.kind === 'map' && declaration.entries.has('Connectors')
+}
+
+/** The fewest undefined names that show that a file is part of a template. One may be a mistake. */
+const MIN_UNDEFINED = 2
+
+/**
+ * The names that a file does not define, if it is part of a template that a build puts together: it has no parameters,
+ * and refers to several names that it does not define. Such a file cannot be deployed alone.
+ */
+export function undefinedNames(reader: Reader): string[] {
+  const { parameters, resources, conditions } = reader
+  if (parameters.size > 0) return []
+  const mayBeAdded = addedNames(reader)
+  const defined = (name: string) =>
+    resources.has(name) || conditions.has(name) || name.includes('::') || !/^\w+$/.test(name)
+  const names = new Set(Array.from(resources.values()).flatMap(namesIn))
+  const missing = [...names].filter((name) => !defined(name) && !mayBeAdded(name))
+  return missing.length >= MIN_UNDEFINED ? missing : []
 }

@@ -1,56 +1,58 @@
-import { memoize } from '../memoize.ts'
-import {
-  absent,
-  known,
-  type LambdaFunction,
-  memorySetting,
-  pinnedVersion,
-  type Setting,
-  timeoutSetting,
-  unreadFunction,
-  valueIn,
-  weightedAlias,
-} from '../model.ts'
+import { type LambdaFunction, pinnedVersion, unreadFunction, weightedAlias } from '../model/model.ts'
+import { known, type Setting, valueIn, withId } from '../model/setting.ts'
+import { FUNCTION_SETTINGS } from '../model/settings.ts'
+import { memoize } from '../shared/memoize.ts'
+import { codeOf } from './code.ts'
 import type { Instance, Plan } from './plan.ts'
-import { ELSEWHERE, findReferenced, type ReferenceLookup } from './queues.ts'
-import { resolveArgument } from './references.ts'
-import { listAt, mapSetting, numberAt, type Sharing, textAt, valueAt } from './values.ts'
+import { ELSEWHERE } from './queues.ts'
+import { findReferenced, mentionedBy, type ReferenceLookup, resolveArgument } from './references.ts'
+import { blockAt, listAt, settingsAt, textAt } from './values.ts'
 
 const FUNCTION = 'aws_lambda_function'
 const ALIAS = 'aws_lambda_alias'
-
-/** Whether a block is set. Terraform shows a block that is not set as an empty list. */
-function blockAt(instance: Instance, name: string): Setting<true> {
-  return mapSetting(listAt(instance, name), (blocks) => (blocks.length > 0 ? known<true>(true) : absent))
-}
-
-function presenceOf(setting: Setting<unknown>): Setting<true> {
-  return mapSetting(setting, () => known<true>(true))
-}
+const NEVER_INVOKES =
+  /^aws_(lambda_(function|alias|event_source_mapping|function_event_invoke_config|function_recursion_config|provisioned_concurrency_config)|iam_\w+|cloudwatch_log_\w+|cloudwatch_metric_alarm|appautoscaling_\w+)$/
 
 /** Reads the functions of a plan or a state. */
-export function createFunctions({ instances }: Plan, { shareAll }: Sharing) {
+export function createFunctions({ instances }: Plan) {
   const functions = instances.filter(({ type }) => type === FUNCTION)
   const aliases = instances.filter(({ type }) => type === ALIAS)
 
+  function belongsTo(instance: Instance, referrer: Instance): boolean {
+    const name = valueIn(textAt(referrer, 'function_name'))
+    const own = [instance.values.function_name, instance.values.arn]
+    return name === undefined ? mentionedBy(referrer, 'function_name').includes(instance) : own.includes(name)
+  }
+  /** The separate resource of this type that configures a function. */
+  function configOf(instance: Instance, type: string): Instance | undefined {
+    return instances.find((one) => one.type === type && belongsTo(instance, one))
+  }
+  /** Whether a permission, or another resource that refers to the function, may invoke it. */
+  function hasOtherInvokers(instance: Instance): boolean {
+    return instances.some((one) => {
+      if (one === instance || NEVER_INVOKES.test(one.type)) return false
+      const names = Object.keys(one.config?.expressions ?? {})
+      const { arn } = instance.values
+      const mentionsArn = typeof arn === 'string' && JSON.stringify(one.values).includes(arn)
+      const isOwn = 'function_name' in one.values && belongsTo(instance, one)
+      return mentionsArn || isOwn || names.some((name) => mentionedBy(one, name).includes(instance))
+    })
+  }
+
   const toFunction = memoize((instance: Instance): LambdaFunction => {
     const managed = blockAt(instance, 'capacity_provider_config')
-    const reserved = valueAt(instance, 'reserved_concurrent_executions')
-    const deadLetter = blockAt(instance, 'dead_letter_config')
-    const deadLetterArn = valueAt(instance, 'dead_letter_config', 0, 'target_arn')
-    return shareAll<LambdaFunction>(instance, {
+    const settings = settingsAt(FUNCTION_SETTINGS, instance, undefined, managed)
+    const recursion = configOf(instance, 'aws_lambda_function_recursion_config')
+    const invokeConfig = configOf(instance, 'aws_lambda_function_event_invoke_config')
+    return {
       id: instance.address,
-      timeout: timeoutSetting(valueAt(instance, 'timeout'), managed),
-      memory: memorySetting(valueAt(instance, 'memory_size'), managed),
-      runtime: textAt(instance, 'runtime'),
-      // The provider writes -1 for a function without reserved concurrency.
-      reservedConcurrency:
-        valueIn(reserved) === -1 ? absent : numberAt('reservedConcurrency', instance, 'reserved_concurrent_executions'),
-      deadLetterTarget:
-        deadLetter.state === 'known' && deadLetterArn.state !== 'unknown' ? presenceOf(deadLetterArn) : deadLetter,
-      tenantIsolation: textAt(instance, 'tenancy_config', 0, 'tenant_isolation_mode'),
-      executionTimeout: numberAt('executionTimeout', instance, 'durable_config', 0, 'execution_timeout'),
-    })
+      ...settings,
+      recursiveLoop: recursion ? textAt(recursion, 'recursive_loop') : settings.recursiveLoop,
+      eventInvokeConfig: invokeConfig ? withId(invokeConfig.address, known<true>(true)) : settings.eventInvokeConfig,
+      code: codeOf(instance, instances),
+      ...(invokeConfig ? { hasOtherInvokers: hasOtherInvokers(instance) } : {}),
+      nodeOptions: valueIn(textAt(instance, 'environment', 0, 'variables', 'NODE_OPTIONS')),
+    }
   })
 
   /** The function at this version. An older version can have other settings than the resource, so it is not read. */

@@ -1,5 +1,5 @@
-import { UsageError } from '../errors.ts'
-import { parseObject } from '../json.ts'
+import { UsageError } from '../shared/errors.ts'
+import { parseObject } from '../shared/json.ts'
 
 /** The expression of an argument or an output. It lists its references, but not its operators and functions. */
 export interface Expression {

@@ -1,59 +1,39 @@
-import { parseObject } from '../json.ts'
-import { memoize } from '../memoize.ts'
 import {
-  absent,
   incompletePolicy,
-  invalid,
   kindMismatch,
-  known,
-  numberSetting,
   type Queue,
-  type Redrive,
-  type Setting,
-  unknown,
+  type RedrivePolicy,
+  redriveDenied,
   unreadQueue,
-  valueIn,
-} from '../model.ts'
+} from '../model/model.ts'
+import { absent, invalid, known, mapSetting, type Setting, unknown, valueIn } from '../model/setting.ts'
+import { numberSetting, QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
+import { parseObject } from '../shared/json.ts'
+import { memoize } from '../shared/memoize.ts'
 import type { Instance, Plan } from './plan.ts'
-import { declares, type Resolution, resolveArgument } from './references.ts'
-import { AFTER_APPLY, mapSetting, numberAt, type Sharing, textAt, valueAt } from './values.ts'
+import { declares, findReferenced, mentionedBy, type ReferenceLookup, resolveArgument } from './references.ts'
+import { createSubscriptions } from './subscriptions.ts'
+import { AFTER_APPLY, identified, settingsAt, textAt, valueAt } from './values.ts'
 
 const QUEUE = 'aws_sqs_queue'
 export const ELSEWHERE = 'it is not in this plan or state'
 
-/** The resource that an argument refers to. */
-export type ReferenceLookup =
-  /** `doubt` is the reason why another resource may be meant. */
-  | { instance: Instance; attribute?: string | undefined; doubt?: string | undefined }
-  | { instance?: undefined; reason: string; arn?: string; candidates: readonly Instance[] }
-
-/** The only resource of these types that an argument refers to. */
-export function findReferenced(resolution: Resolution, types: readonly string[]): ReferenceLookup {
-  const { leaves, unresolved } = resolution
-  const fitting = leaves.filter(({ instance }) => types.includes(instance.type))
-  const candidates = [...new Set(fitting.map(({ instance }) => instance))]
-  const [instance, ...more] = candidates
-  const also = unresolved.length === 0 ? '' : `${unresolved.join(' and ')}, which a plan does not show`
-  if (instance && more.length === 0) {
-    const attribute = leaves.length === 1 && !also ? fitting[0]?.attribute : undefined
-    return { instance, attribute, doubt: also && `it also depends on ${also}` }
-  }
-  if (instance) {
-    const names = candidates.map(({ address }) => address).join(' or ')
-    return { reason: `it is known only after apply whether it is ${names}`, candidates }
-  }
-  return { reason: also ? `${AFTER_APPLY}, and depends on ${also}` : AFTER_APPLY, candidates }
-}
+/** Arguments and blocks of subscriptions, functions, targets of rules, schedules and pipes. */
+const NAMES_DEAD_LETTERS = /^(redrive_policy|dead_letter_(config|queue|arn)|destination_config|target|on_failure)$/
 
 function isManagedQueue({ mode, type }: Instance) {
   return mode === 'managed' && type === QUEUE
 }
 
 /** Reads the queues of a plan or a state, with their redrive policies. */
-export function createQueues({ instances, deleted }: Plan, { share, shareAll }: Sharing) {
+export function createQueues({ instances, deleted }: Plan) {
   const queues = instances.filter(isManagedQueue)
   const policies = instances
     .filter(({ type }) => type === 'aws_sqs_queue_redrive_policy')
+    .map((policy) => ({ policy, found: findByUrl(policy) }))
+
+  const allowPolicies = instances
+    .filter(({ type }) => type === 'aws_sqs_queue_redrive_allow_policy')
     .map((policy) => ({ policy, found: findByUrl(policy) }))
 
   function findByUrl(policy: Instance): ReferenceLookup {
@@ -81,11 +61,13 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     return arn.state === 'known' ? findByArn(arn.value) : findReferenced(resolveArgument(referrer, argument), [QUEUE])
   }
 
-  function fifoOf(queue: Instance): Setting<boolean> {
+  const fifoOf = memoize((queue: Instance): Setting<boolean> => {
     const name = valueIn(textAt(queue, 'name'))
-    if (name?.endsWith('.fifo')) return known(true)
-    return mapSetting(valueAt(queue, 'fifo_queue'), (value) => known(value === true))
-  }
+    const flag = mapSetting(valueAt(queue, 'fifo_queue'), (value) => known(value === true))
+    return identified(queue, 'fifo', name?.endsWith('.fifo') ? known(true) : flag)
+  })
+
+  const settingsOf = memoize((queue: Instance) => settingsAt(QUEUE_SETTINGS, queue))
 
   /** Whether a data source is a FIFO queue. Undefined if its name is not known either. */
   function fifoOfData(data: Instance): Setting<boolean> | undefined {
@@ -93,7 +75,7 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     return arn === undefined ? undefined : known(arn.endsWith('.fifo'))
   }
 
-  function deadLetterQueueOf(found: ReferenceLookup): Redrive['deadLetterQueue'] {
+  function deadLetterQueueOf(found: ReferenceLookup): RedrivePolicy['deadLetterQueue'] {
     const { instance } = found
     if (!instance) {
       const { arn, reason: unreadReason } = found
@@ -104,7 +86,7 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     }
     const { address: id } = instance
     if (isManagedQueue(instance)) {
-      return { id, fifo: share(instance, 'fifo', fifoOf(instance)), retention: retentionOf(instance) }
+      return { id, fifo: fifoOf(instance), retention: settingsOf(instance).retention }
     }
     const unreadReason = `${id} does not show its settings`
     const retention = unknown(unreadReason)
@@ -116,19 +98,24 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     found: ReferenceLookup,
     arn: Setting<string>,
     count: Setting<number>,
-  ): Setting<Redrive> {
+  ): Setting<RedrivePolicy> {
     const deadLetterQueue = deadLetterQueueOf(found)
-    const checked = kindMismatch({ id: queue.address, fifo: fifoOf(queue) }, deadLetterQueue) ?? arn
+    const checked = identified(
+      queue,
+      'arn',
+      kindMismatch({ id: queue.address, fifo: fifoOf(queue) }, deadLetterQueue) ??
+        denialOf(queue, found.instance) ??
+        arn,
+    )
     const isInvalid = checked.state === 'unknown' && checked.fix !== undefined
-    // If the ARN is wrong, the retention is unknown for the same reason. Both use one object, so doctor makes one
-    // finding.
+    // If the ARN is wrong, the retention is unknown for the same reason. Both have one id, so doctor makes one finding.
     const retention = isInvalid && deadLetterQueue.unreadReason !== undefined ? checked : deadLetterQueue.retention
-    const maxReceiveCount = share(queue, 'maxReceiveCount', count)
+    const maxReceiveCount = identified(queue, 'maxReceiveCount', count)
     return known({ arn: checked, maxReceiveCount, deadLetterQueue: { ...deadLetterQueue, retention } })
   }
 
   /** Parses a redrive policy. Its expression is a call of `jsonencode`, of which a plan shows only the references. */
-  function parsePolicy(queue: Instance, referrer: Instance): Setting<Redrive> {
+  function parsePolicy(queue: Instance, referrer: Instance): Setting<RedrivePolicy> {
     const text = textAt(referrer, 'redrive_policy')
     if (text.state === 'absent') return absent
     if (text.state === 'unknown') {
@@ -144,10 +131,15 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
     const { deadLetterTargetArn: arn, maxReceiveCount: count } = policy
     const incomplete = incompletePolicy(Boolean(arn), (count ?? '') !== '')
     if (incomplete) return incomplete
-    return toRedrive(queue, findByArn(String(arn)), arnSetting(String(arn)), numberSetting('maxReceiveCount', count))
+    return toRedrive(
+      queue,
+      findByArn(String(arn)),
+      arnSetting(String(arn)),
+      numberSetting(REDRIVE_SETTINGS.maxReceiveCount, count),
+    )
   }
 
-  function redriveOf(queue: Instance): Setting<Redrive> {
+  function redriveOf(queue: Instance): Setting<RedrivePolicy> {
     const separate = policies.find(({ found }) => found.instance === queue)
     if (separate) return parsePolicy(queue, separate.policy)
     const own = textAt(queue, 'redrive_policy')
@@ -166,37 +158,50 @@ export function createQueues({ instances, deleted }: Plan, { share, shareAll }: 
       : absent
   }
 
-  function retentionOf(queue: Instance): Setting<number> {
-    return share(queue, 'retention', numberAt('retention', queue, 'message_retention_seconds'))
-  }
-
-  /** All queues that a redrive policy of a queue or of a subscription may refer to. */
+  /** All queues that a redrive policy, or a dead-letter setting of any resource, may refer to. */
   const deadLetterQueues = new Set(
-    instances
-      .filter(({ type }) => /^aws_(sqs_queue|sqs_queue_redrive_policy|sns_topic_subscription)$/.test(type))
-      .flatMap((referrer) => {
-        const text = textAt(referrer, 'redrive_policy')
-        const found =
-          text.state === 'known'
-            ? findByArn(String(parseObject(text.value)?.deadLetterTargetArn))
-            : findReferenced(resolveArgument(referrer, 'redrive_policy'), [QUEUE])
-        return found.instance ? [found.instance] : found.candidates
-      }),
+    instances.flatMap((referrer) => {
+      const names = Object.keys({ ...referrer.values, ...referrer.config?.expressions })
+      return names.filter((name) => NAMES_DEAD_LETTERS.test(name)).flatMap((name) => deadLettersOf(referrer, name))
+    }),
   )
+  function deadLettersOf(referrer: Instance, argument: string): readonly Instance[] {
+    const texts: readonly string[] = JSON.stringify(referrer.values[argument] ?? '').match(/arn:[^"\\]+/g) ?? []
+    const known = queues.filter(({ values }) => texts.includes(String(values.arn)))
+    return [...known, ...mentionedBy(referrer, argument).filter(isManagedQueue)]
+  }
+  const subscriptionsOf = createSubscriptions(instances, { byArn: find, byUrl: findByUrl })
+
+  /** The policy that says which queues may use a queue as their dead-letter queue. */
+  function denialOf(queue: Instance, deadLetterQueue: Instance | undefined) {
+    const separate = allowPolicies.find(({ found }) => found.instance === deadLetterQueue)?.policy
+    const owner = separate ?? deadLetterQueue
+    const text = owner && valueIn(textAt(owner, 'redrive_allow_policy'))
+    const policy: Record<string, unknown> = parseObject(text ?? '') ?? {}
+    const { redrivePermission, sourceQueueArns } = policy
+    const { arn } = queue.values
+    const isListed = Array.isArray(sourceQueueArns) && arn !== undefined ? sourceQueueArns.includes(arn) : undefined
+    return redriveDenied(
+      queue.address,
+      deadLetterQueue?.address ?? '',
+      redrivePermission as string | undefined,
+      isListed,
+    )
+  }
 
   const toQueue = memoize((instance: Instance): Queue => {
     if (!isManagedQueue(instance)) {
       const queue = unreadQueue(instance.address, 'a data source does not show the settings of a queue')
       return { ...queue, fifo: fifoOfData(instance) ?? queue.fifo }
     }
-    return shareAll<Queue>(instance, {
+    return {
       id: instance.address,
+      ...settingsOf(instance),
       fifo: fifoOf(instance),
-      visibilityTimeout: numberAt('visibilityTimeout', instance, 'visibility_timeout_seconds'),
-      retention: retentionOf(instance),
-      redrive: redriveOf(instance),
+      redrive: identified(instance, 'redrive', redriveOf(instance)),
       isDeadLetterQueue: deadLetterQueues.has(instance),
-    })
+      subscriptions: subscriptionsOf(instance),
+    }
   })
 
   return { find, toQueue }

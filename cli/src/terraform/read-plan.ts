@@ -1,23 +1,20 @@
+import { patternSetting, tooManyFilters } from '../model/filters.ts'
 import {
-  absent,
-  invalid,
-  known,
   type Mapping,
   type Model,
   type Pattern,
   type Queue,
-  type Setting,
   type Unread,
-  unknown,
+  unreadFunction,
   unreadQueue,
-  valueIn,
-} from '../model.ts'
-import { patternSetting, tooManyFilters } from '../template/filters.ts'
+} from '../model/model.ts'
+import { absent, invalid, known, mapSetting, type Setting, unknown, valueIn } from '../model/setting.ts'
+import { MAPPING_SETTINGS } from '../model/settings.ts'
 import { createFunctions } from './functions.ts'
 import { type Instance, type parseTerraformJson, toPlan } from './plan.ts'
-import { arnSetting, createQueues, type ReferenceLookup } from './queues.ts'
-import { type Resolution, resolveArgument } from './references.ts'
-import { AFTER_APPLY, createSharing, hasUnknown, listAt, mapSetting, positiveAt, textAt, valueAt } from './values.ts'
+import { arnSetting, createQueues } from './queues.ts'
+import { type ReferenceLookup, type Resolution, resolveArgument } from './references.ts'
+import { AFTER_APPLY, hasUnknown, identified, listAt, settingsAt, textAt, valueAt } from './values.ts'
 
 /** Arguments that only mappings of other services have: streams, brokers and clusters. */
 const OTHER_SERVICES = ['starting_position', 'queues', 'topics', 'self_managed_event_source']
@@ -73,26 +70,21 @@ function filtersOf(mapping: Instance): Setting<readonly Setting<Pattern>[]> {
 function settingsOf(mapping: Instance) {
   const types = listAt(mapping, 'function_response_types')
   return {
-    batchSize: positiveAt('batchSize', mapping, 'batch_size'),
-    window: positiveAt('window', mapping, 'maximum_batching_window_in_seconds'),
-    reportBatchItemFailures: reportBatchItemFailuresOf(types),
+    ...settingsAt(MAPPING_SETTINGS, mapping),
+    reportBatchItemFailures: identified(mapping, 'reportBatchItemFailures', reportBatchItemFailuresOf(types)),
     otherResponseTypes: otherTypesOf(types),
-    maximumConcurrency: positiveAt('maximumConcurrency', mapping, 'scaling_config', 0, 'maximum_concurrency'),
     provisioned: provisionedOf(mapping),
-    minimumPollers: positiveAt('minimumPollers', mapping, 'provisioned_poller_config', 0, 'minimum_pollers'),
-    maximumPollers: positiveAt('maximumPollers', mapping, 'provisioned_poller_config', 0, 'maximum_pollers'),
-    filters: filtersOf(mapping),
-    runs: mapSetting(valueAt(mapping, 'enabled'), (value) => known(value !== false)),
+    filters: identified(mapping, 'filters', filtersOf(mapping)),
   }
 }
 
 /** Reads the SQS event source mappings of a plan or a state of Terraform or OpenTofu. */
 export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson>>): Model {
   const plan = toPlan(shown)
-  const sharing = createSharing()
-  const { find, toQueue } = createQueues(plan, sharing)
-  const functionOf = createFunctions(plan, sharing)
+  const { find, toQueue } = createQueues(plan)
+  const functionOf = createFunctions(plan)
   const mappings: Mapping[] = []
+  const otherReaders: Mapping[] = []
   const unreadResources: Unread[] = []
 
   function arnOf(mapping: Instance, found: ReferenceLookup): Setting<string> {
@@ -135,19 +127,49 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson
       unreadResources.push({ id, what: `whether its queue is ${queue.id}`, unreadReason: found.doubt })
     }
     if (doubt) unreadResources.push({ id, what: `whether its function is ${lambdaFunction.id}`, unreadReason: doubt })
-    const settings = sharing.shareAll(mapping, { arn: arnOf(mapping, found), ...settingsOf(mapping) })
-    mappings.push({ id, queue, function: lambdaFunction, ...settings })
+    const arn = identified(mapping, 'arn', arnOf(mapping, found))
+    mappings.push({ id, queue, function: lambdaFunction, arn, ...settingsOf(mapping) })
+  }
+
+  /** Adds a pipe of EventBridge, which reads its queue like a mapping does. */
+  function addPipe(pipe: Instance): void {
+    const found = find(pipe, 'source')
+    if (!found.instance) return
+    const { address: id } = pipe
+    const filters = mapSetting(listAt(pipe, 'source_parameters', 0, 'filter_criteria', 0, 'filter'), (list) =>
+      known(list.map((filter) => patternSetting(textOf((filter as { pattern?: unknown } | null)?.pattern)))),
+    )
+    otherReaders.push({
+      id,
+      ...settingsOf(pipe),
+      filters,
+      runs: known(valueIn(textAt(pipe, 'desired_state')) !== 'STOPPED'),
+      arn: textAt(pipe, 'source'),
+      queue: toQueue(found.instance),
+      function: unreadFunction(id, 'it is a pipe'),
+    })
+  }
+  function textOf(pattern: unknown): Setting<string> {
+    return typeof pattern === 'string' ? known(pattern) : unknown(AFTER_APPLY)
   }
 
   for (const instance of plan.instances) {
-    if (instance.type === 'aws_lambda_event_source_mapping' && instance.mode === 'managed') addMapping(instance)
+    if (instance.mode !== 'managed') continue
+    if (instance.type === 'aws_lambda_event_source_mapping') addMapping(instance)
+    if (instance.type === 'aws_pipes_pipe') addPipe(instance)
   }
   for (const { address: id, type, mode } of plan.instances) {
     const [, reason] = NOT_READ.find(([types]) => mode === 'managed' && types.test(type)) ?? []
     if (reason !== undefined) unreadResources.push({ id, unreadReason: reason })
   }
   if (plan.incomplete !== undefined) unreadResources.push({ id: 'the plan', unreadReason: plan.incomplete })
-  return { mappings, unreadResources, fix: plan.isState ? CHECK_DEPLOYED_FIX : CHECK_STATE_FIX }
+  return {
+    language: 'terraform',
+    mappings,
+    otherReaders,
+    unreadResources,
+    fix: plan.isState ? CHECK_DEPLOYED_FIX : CHECK_STATE_FIX,
+  }
 }
 
 /** Whether an unknown ARN is that of a queue. Undefined if its references do not show this. */

@@ -1,5 +1,6 @@
-import { isObject } from '../json.ts'
+import { isObject } from '../shared/json.ts'
 import type { Expression, Instance, Module } from './plan.ts'
+import { AFTER_APPLY } from './values.ts'
 
 /** A resource or data source that an expression refers to, and the attribute, such as `arn`. */
 interface Leaf {
@@ -37,8 +38,12 @@ function keysOf({ key }: { key: string }, siblings: readonly { key: string }[]) 
   return { key, keys: siblings.map((sibling) => sibling.key) }
 }
 
+/** The references of an expression. Those of a block are in its arguments. */
 function referencesOf(expression: unknown): readonly string[] {
-  return (expression as Expression | undefined)?.references ?? []
+  if (Array.isArray(expression)) return expression.flatMap(referencesOf)
+  if (!isObject(expression)) return []
+  const { references } = expression as Expression
+  return references ?? ('constant_value' in expression ? [] : Object.values(expression).flatMap(referencesOf))
 }
 
 /** Terraform lists `a.b[0].c`, `a.b[0]` and `a.b` for one reference. The longest one has all information. */
@@ -169,4 +174,33 @@ export function resolveArgument(instance: Instance, argument: string): Resolutio
 export function declares({ config }: Instance, argument: string): boolean {
   const expression = config?.expressions?.[argument] as Expression | undefined
   return expression !== undefined && expression.constant_value !== null
+}
+
+/** The resource that an argument refers to. */
+export type ReferenceLookup =
+  /** `doubt` is the reason why another resource may be meant. */
+  | { instance: Instance; attribute?: string | undefined; doubt?: string | undefined }
+  | { instance?: undefined; reason: string; arn?: string; candidates: readonly Instance[] }
+
+/** The only resource of these types that an argument refers to. */
+export function findReferenced(resolution: Resolution, types: readonly string[]): ReferenceLookup {
+  const { leaves, unresolved } = resolution
+  const fitting = leaves.filter(({ instance }) => types.includes(instance.type))
+  const candidates = [...new Set(fitting.map(({ instance }) => instance))]
+  const [instance, ...more] = candidates
+  const also = unresolved.length === 0 ? '' : `${unresolved.join(' and ')}, which a plan does not show`
+  if (instance && more.length === 0) {
+    const attribute = leaves.length === 1 && !also ? fitting[0]?.attribute : undefined
+    return { instance, attribute, doubt: also && `it also depends on ${also}` }
+  }
+  if (instance) {
+    const names = candidates.map(({ address }) => address).join(' or ')
+    return { reason: `it is known only after apply whether it is ${names}`, candidates }
+  }
+  return { reason: also ? `${AFTER_APPLY}, and depends on ${also}` : AFTER_APPLY, candidates }
+}
+
+/** All resources that an argument or a block mentions. */
+export function mentionedBy(instance: Instance, argument: string): Instance[] {
+  return resolveArgument(instance, argument).leaves.map((leaf) => leaf.instance)
 }

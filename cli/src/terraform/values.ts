@@ -1,4 +1,5 @@
-import { absent, known, type Limit, numberSetting, type Setting, unknown, valueIn } from '../model.ts'
+import { absent, known, mapSetting, type Setting, unknown, valueIn, withId } from '../model/setting.ts'
+import { type AnyRow, type ReadSettings, readTable, type Table } from '../model/settings.ts'
 import type { Instance } from './plan.ts'
 
 export const AFTER_APPLY = 'it is known only after apply'
@@ -7,14 +8,6 @@ type Step = string | number
 
 function step(value: unknown, name: Step): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<Step, unknown>)[name] : undefined
-}
-
-/** One setting for everything that a data source does not show. The result is one finding instead of several. */
-const notShown = new WeakMap<Instance, ReturnType<typeof unknown>>()
-function notShownBy(instance: Instance) {
-  const setting = notShown.get(instance) ?? unknown(`${instance.address} does not show it`)
-  notShown.set(instance, setting)
-  return setting
 }
 
 /**
@@ -29,30 +22,38 @@ export function valueAt(instance: Instance, ...path: readonly Step[]): Setting<u
     if (isUnknown === true) return unknown(AFTER_APPLY)
   }
   const [first = ''] = path
-  if (instance.mode === 'data' && !(first in instance.values)) return notShownBy(instance)
+  if (instance.mode === 'data' && !(first in instance.values)) {
+    // The same id for everything that a data source does not show: one finding instead of several.
+    return { ...unknown(`${instance.address} does not show it`), id: `${instance.address} shows it` }
+  }
   return value === undefined || value === null || value === '' ? absent : known(value)
-}
-
-/** Applies `change` to a known value. Returns any other setting unchanged. */
-export function mapSetting<T, R>(setting: Setting<T>, change: (value: T) => Setting<R>): Setting<R> {
-  return setting.state === 'known' ? change(setting.value) : setting
 }
 
 export function textAt(instance: Instance, ...path: readonly Step[]): Setting<string> {
   return mapSetting(valueAt(instance, ...path), (value) => known(String(value)))
 }
 
-export function numberAt(limit: Limit, instance: Instance, ...path: readonly Step[]): Setting<number> {
-  const setting = valueAt(instance, ...path)
-  return setting.state === 'unknown' ? setting : numberSetting(limit, valueIn(setting))
+/** Whether a block is set. Terraform shows a block that is not set as an empty list. */
+export function blockAt(instance: Instance, name: string): Setting<true> {
+  return mapSetting(listAt(instance, name), (blocks) => (blocks.length > 0 ? known<true>(true) : absent))
 }
 
-/**
- * Like `numberAt()`, but 0 counts as not set: for arguments of a mapping, the provider does not distinguish the two.
- */
-export function positiveAt(limit: Limit, instance: Instance, ...path: readonly Step[]): Setting<number> {
-  const setting = valueAt(instance, ...path)
-  return valueIn(setting) === 0 ? numberSetting(limit, undefined) : numberAt(limit, instance, ...path)
+function rowValueAt(instance: Instance, { kind, terraform, unset }: AnyRow): Setting<unknown> {
+  if (!terraform) return absent
+  const value = valueAt(instance, ...terraform)
+  // A block that is set may have a value that is known only after apply.
+  if (kind === 'presence' && value.state === 'unknown') return blockAt(instance, String(terraform[0]))
+  return unset !== undefined && valueIn(value) === unset ? absent : value
+}
+
+/** The settings of a table. `get` returns the value of a row, by default that of its attribute. */
+export function settingsAt<T extends Table>(
+  table: T,
+  instance: Instance,
+  get = (row: AnyRow) => rowValueAt(instance, row),
+  managed?: Setting<unknown>,
+): ReadSettings<T> {
+  return readTable(table, get, (name, setting) => idOf(instance, name, setting), managed)
 }
 
 export function listAt(instance: Instance, ...path: readonly Step[]): Setting<readonly unknown[]> {
@@ -67,24 +68,14 @@ export function hasUnknown(instance: Instance, ...path: readonly Step[]): boolea
 }
 
 /**
- * Instances of one declaration, made by `count` or `for_each`, share their settings if the values are equal. A broken
- * setting is then one finding, which lists the instances.
+ * Instances of one declaration, made by `count` or `for_each`, have settings with the same id if the values are equal.
+ * A broken setting is then one finding, which lists the instances.
  */
-export function createSharing() {
-  const settings = new Map<string, unknown>()
-  function share<T>({ address }: Instance, name: string, setting: T): T {
-    const key = `${address.replaceAll(/\[("(\\.|[^"\\])*"|\d+)\]/g, '')} ${name} ${JSON.stringify(setting)}`
-    const shared = (settings.get(key) as T | undefined) ?? setting
-    settings.set(key, shared)
-    return shared
-  }
-  function shareAll<T extends object>(instance: Instance, model: T): T {
-    const entries = Object.entries(model).map(([name, value]) =>
-      typeof value === 'object' && 'state' in value ? [name, share(instance, name, value)] : [name, value],
-    )
-    return Object.fromEntries(entries) as T
-  }
-  return { share, shareAll }
+function idOf({ address }: Instance, name: string, setting: Setting<unknown>): string {
+  return `${address.replaceAll(/\[("(\\.|[^"\\])*"|\d+)\]/g, '')} ${name} ${JSON.stringify(setting)}`
 }
 
-export type Sharing = ReturnType<typeof createSharing>
+/** The setting with an id for its instance and its name. */
+export function identified<T>(instance: Instance, name: string, setting: Setting<T>): Setting<T> {
+  return withId(idOf(instance, name, setting), setting)
+}

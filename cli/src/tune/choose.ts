@@ -1,5 +1,5 @@
-import { kneeOf, NOISE } from './climb.ts'
-import type { Combination, Measurement, Optimize } from './result.ts'
+import { kneeOf, NOISE } from './figures/climb.ts'
+import type { Combination, Measurement, Optimize } from './figures/result.ts'
 
 function time({ goodput }: Combination): number {
   return 1 / goodput

@@ -1,9 +1,9 @@
-import { MEMORY_OF_ONE_CPU } from '../reserve.ts'
+import { MEMORY_OF_ONE_CPU } from '../shared/reserve.ts'
 import { choose, withNeighbours } from './choose.ts'
-import { climb, kneeOf } from './climb.ts'
+import { climb, kneeOf } from './figures/climb.ts'
+import type { Combination, Measurement, Optimize } from './figures/result.ts'
 import { predict, toCombination } from './predict.ts'
 import type { Workload } from './prices.ts'
-import type { Combination, Measurement, Optimize } from './result.ts'
 
 /** What has been measured so far. If the run is interrupted, this is its result. */
 export interface Results {

@@ -1,4 +1,3 @@
-import { InitError, oneLine, UsageError } from '../errors.ts'
 import { causeOf, classifyBatch } from '../local/event-source.ts'
 import { openCounter } from '../local/ledger.ts'
 import {
@@ -10,10 +9,11 @@ import {
 import type { InvocationMetrics } from '../local/runtime/metrics.ts'
 import { NOT_TAKEN, type Outcome } from '../local/runtime/runtime-api.ts'
 import { type Received, toEvent } from '../local/sqs-record.ts'
-import { MEMORY_OF_ONE_CPU } from '../reserve.ts'
-import { isConfident, MAX_ROUNDS, marginOf, mean, sampleUntilConfident } from './confidence.ts'
+import { InitError, oneLine, UsageError } from '../shared/errors.ts'
+import { MEMORY_OF_ONE_CPU } from '../shared/reserve.ts'
 import type { Quota } from './cpu-quota.ts'
-import type { Measurement } from './result.ts'
+import { isConfident, MAX_ROUNDS, marginOf, mean, sampleUntilConfident } from './figures/confidence.ts'
+import type { Measurement } from './figures/result.ts'
 import type { Sample } from './sample.ts'
 
 /** The minimum number of records of one environment in a round. If batches are smaller, a round has several of them. */

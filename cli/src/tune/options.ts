@@ -1,5 +1,4 @@
 import { availableParallelism, loadavg } from 'node:os'
-import { UsageError } from '../errors.ts'
 import { formatNumber } from '../local/display.ts'
 import { variablesOf } from '../local/env-flags.ts'
 import { readMessagesFile } from '../local/messages.ts'
@@ -15,15 +14,16 @@ import {
   type TemplateFlags,
   type TemplateSettings,
 } from '../local/template-flags.ts'
-import type { Mapping } from '../model.ts'
-import { maxSteps } from './climb.ts'
-import { MIN_ROUNDS } from './confidence.ts'
+import type { Mapping } from '../model/model.ts'
+import { UsageError } from '../shared/errors.ts'
 import { DEFAULT_BATCH_SIZE, MAX_ENVIRONMENTS, MEMORIES, type Range } from './defaults.ts'
 import { MAX_CONFIRMATION_ROUNDS, type Plan } from './explore.ts'
+import { maxSteps } from './figures/climb.ts'
+import { MIN_ROUNDS } from './figures/confidence.ts'
+import type { Optimize } from './figures/result.ts'
 import { maxMessages } from './measure.ts'
 import type { PatchSettings } from './patch.ts'
 import { type Arch, pricesFor, type Workload } from './prices.ts'
-import type { Optimize } from './result.ts'
 import { createSample, type Sample } from './sample.ts'
 
 /** The flags of `tune` after parsing. Numbers are valid, and flags that were not given are undefined. */

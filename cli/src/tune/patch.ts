@@ -1,6 +1,7 @@
 import { stringify } from 'yaml'
-import { type Mapping, valueIn } from '../model.ts'
-import type { Combination } from './result.ts'
+import type { Mapping } from '../model/model.ts'
+import { valueIn } from '../model/setting.ts'
+import type { Combination } from './figures/result.ts'
 
 export interface PatchSettings {
   environments: number

@@ -1,8 +1,8 @@
 import { formatNumber } from '../local/display.ts'
-import { cpuShareOf, reserveOf } from '../reserve.ts'
-import { isOverloaded, kneeOf } from './climb.ts'
+import { cpuShareOf, reserveOf } from '../shared/reserve.ts'
+import { isOverloaded, kneeOf } from './figures/climb.ts'
+import type { Combination, Measurement, Origin } from './figures/result.ts'
 import { costPerMillion, type Workload } from './prices.ts'
-import type { Combination, Measurement, Origin } from './result.ts'
 
 /**
  * Predicts the figures for this memory size. Its CPU share can limit the goodput.

@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.ts'
+import { UsageError } from '../shared/errors.ts'
 
 /** Dollars. */
 interface Prices {

@@ -1,11 +1,11 @@
 import { availableParallelism, cpus } from 'node:os'
 import { formatNumber } from '../local/display.ts'
 import { problemIn } from './choose.ts'
-import { isOverloaded, MAX_MORE_FAILURES, NOISE } from './climb.ts'
 import type { Plan } from './explore.ts'
+import { isOverloaded, MAX_MORE_FAILURES, NOISE } from './figures/climb.ts'
+import type { Combination, Measurement, Optimize } from './figures/result.ts'
 import { PRICES_OF, type Workload } from './prices.ts'
 import { dollars, goodputText, percent } from './render.ts'
-import type { Combination, Measurement, Optimize } from './result.ts'
 
 const EQUAL = `${NOISE * 100} %`
 /**

@@ -1,9 +1,9 @@
 import { styleText } from 'node:util'
 import { formatNumber, renderTable } from '../local/display.ts'
 import { choose, problemIn } from './choose.ts'
-import { MARGIN, MAX_ROUNDS } from './confidence.ts'
-import { isSameCombination } from './report/format.ts'
-import type { Combination, Measurement, TuneResult } from './result.ts'
+import { MARGIN, MAX_ROUNDS } from './figures/confidence.ts'
+import { isSameCombination } from './figures/format.ts'
+import type { Combination, Measurement, TuneResult } from './figures/result.ts'
 
 const MAX_CAUSES = 10
 /** Headings on two lines, so that the tables fit into 80 columns. */

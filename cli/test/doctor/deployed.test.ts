@@ -164,7 +164,7 @@ async function findingsOf(t: Test, flags: Partial<DoctorFlags>, env: Record<stri
   const log = t.capture(console, 'log')
   process.env = environment({ ...ENV, ...env })
   try {
-    const code = await doctor(undefined, { format: 'json', recordConcurrency: 100, ...flags })
+    const code = await doctor([], { format: 'json', recordConcurrency: 100, ...flags })
     const findings: Record<string, string>[] = JSON.parse(String(log.args()[0])).findings
     return { code, findings, ids: findings.map(({ rule, resource }) => `${rule} ${resource}`) }
   } finally {
@@ -410,7 +410,9 @@ test('a dead-letter queue that a function reads does not need a redrive policy',
   async function rules(sources: { status?: number; type?: string; body: unknown }) {
     const responses: Record<string, { status?: number; type?: string; body: unknown }> = {
       'AmazonSQS.GetQueueUrl': { body: { QueueUrl: 'http://sqs/0/orders-dead' } },
-      'AmazonSQS.GetQueueAttributes': { body: { Attributes: { VisibilityTimeout: '185' } } },
+      'AmazonSQS.GetQueueAttributes': {
+        body: { Attributes: { VisibilityTimeout: '185', MessageRetentionPeriod: '345600', DelaySeconds: '0' } },
+      },
       'AmazonSQS.ListDeadLetterSourceQueues': sources,
     }
     const { url } = await listen(t, ({ url = '', headers }) => {
@@ -638,8 +640,14 @@ function fails(
   prepare: (t: Test) => Promise<Record<string, string | undefined>>,
 ) {
   return test(title, async (t) => {
-    const error = await findingsOf(t, { function: 'orders', ...flags }, await prepare(t)).catch((error) => error)
-    t.match(error, { name: 'UsageError', message })
+    const printed = t.capture(console, 'error')
+    const error = await findingsOf(t, { function: 'orders', ...flags }, await prepare(t)).then(
+      ({ code }) => ({ name: `exit code ${code}`, message: String(printed.args().join('\n')) }),
+      (error) => error,
+    )
+    printed.restore()
+    t.ok(['UsageError', 'exit code 2'].includes(error.name), error.name)
+    t.match(error.message.replace(/^bounded-sqs-batch: /, ''), message)
     t.notMatch(error.message, '\n')
   })
 }
@@ -758,4 +766,25 @@ test('--endpoint-url applies to both services and works without credentials, and
   const { stdout } = await command(args, { env })
   t.match(JSON.parse(stdout).findings, [{ rule: 'visibility-below-timeout' }, { rule: 'dead-letter-retention' }])
   t.strictSame([...regions], ['eu-north-1'])
+})
+
+test('a finding of a deployed function is accepted with --accept', async (t) => {
+  const { url } = await lambda(t, {})
+  const queues = { ...QUEUES, orders: { VisibilityTimeout: '59', ...redrive('orders-dead') } }
+  const env = { AWS_ENDPOINT_URL_LAMBDA: url, AWS_ENDPOINT_URL_SQS: await sqs(t, queues) }
+  const rules = ['visibility-below-timeout', 'visibility-headroom']
+  const { ids, code } = await findingsOf(t, { function: 'orders', strict: true }, env)
+  t.equal(code, 1)
+  const accept = ids.map((id) => `${id.replace(' ', '@')}=agreed`)
+  t.ok(ids.every((id) => rules.some((rule) => id === `${rule} orders`)))
+  t.match(await findingsOf(t, { function: 'orders', strict: true, accept }, env), { ids: [], code: 0 })
+})
+
+test('a deployed dead-letter queue that allows redrive by queue', async (t) => {
+  const found = async (...names: string[]) => {
+    const RedriveAllowPolicy = JSON.stringify({ redrivePermission: 'byQueue', sourceQueueArns: names.map(arn) })
+    return (await check(t, {}, { ...QUEUES, 'orders-dead': { ...QUEUES['orders-dead'], RedriveAllowPolicy } })).ids
+  }
+  t.strictSame(await found('other'), ['invalid-value orders'])
+  t.strictSame(await found('other', 'orders'), [])
 })

@@ -134,7 +134,7 @@ test('FunctionResponseTypes without ReportBatchItemFailures: the finding names i
   const [finding] = await findingsIn(t, sam({ mapping: { FunctionResponseTypes } }))
   t.match(
     finding?.message,
-    'ReportBatchItemFailures is off: FunctionResponseTypes has "reportBatchItemFailures", "Other" instead. ',
+    'ReportBatchItemFailures is off: FunctionResponseTypes has "reportBatchItemFailures", "Other" instead, and ',
   )
 })
 

@@ -36,9 +36,13 @@ const SKIPPED = ['payload size check (pass --body-bytes)', 'timeout check (pass 
 test('--format json: the findings, the number of mappings, and the skipped checks', async (t) => {
   const { stdout } = await command(['doctor', templateFile(t, wrong), '--format', 'json'])
   const { findings, ...rest } = JSON.parse(stdout)
-  t.strictSame(rest, { mappings: 1, skipped: SKIPPED, defaultedParameters: [] })
+  const inputs = rest.inputs.map(({ mappings }: { mappings: number }) => ({ mappings }))
   t.strictSame(
-    findings.map(({ file, line, ...finding }: Finding) => [typeof file, line, finding]),
+    { ...rest, inputs },
+    { accepted: [], mappings: 1, inputs: [{ mappings: 1 }], skipped: SKIPPED, defaultedParameters: [] },
+  )
+  t.strictSame(
+    findings.map(({ file, line, paste, ...finding }: Finding) => [typeof file, line, finding]),
     [
       [
         'string',
@@ -50,18 +54,19 @@ test('--format json: the findings, the number of mappings, and the skipped check
           severity: 'error',
           resource: 'Handler/Orders',
           message:
-            'ReportBatchItemFailures is off. Lambda ignores the failures that the function reports, and deletes those ' +
-            'messages. If the function throws instead, no message is lost: the whole batch is redelivered.',
+            'ReportBatchItemFailures is off, and the code was not found: the template does not say which local file it is. ' +
+            'If the function reports failures, Lambda ignores them, and deletes those messages.',
           fix: 'Set FunctionResponseTypes to [ReportBatchItemFailures].',
           source: 'https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html',
+          help: 'docs/doctor.md#report-batch-item-failures',
         },
       ],
     ],
   )
   async function skippedWith(...flags: string[]) {
     const { stdout } = await command(['doctor', templateFile(t, clean), '--format', 'json', ...flags])
-    const { skipped, ...others } = JSON.parse(stdout)
-    t.strictSame(others, { findings: [], mappings: 1, defaultedParameters: [] })
+    const { skipped, inputs: _inputs, ...others } = JSON.parse(stdout)
+    t.strictSame(others, { findings: [], accepted: [], mappings: 1, defaultedParameters: [] })
     return skipped
   }
   t.strictSame(await skippedWith('--body-bytes', '100'), SKIPPED.slice(1))
@@ -74,7 +79,7 @@ test('in a pipe: a plain table, the sources, a line of counts, and the skipped c
   const [location, ...lines] = stdout.trimEnd().split('\n') // the folder of the test has a long name
   t.match(location, /template\.yaml:\d+$/)
   t.ok(lines.every((line) => line.length <= 120))
-  t.match(lines[1], /^│ error +│ ReportBatchItemFailures is off\. /)
+  t.match(lines[1], /^│ error +│ ReportBatchItemFailures is off, and the code was not found/)
   t.match(lines[2], /^│ report-batch-item-failures +│ /)
   t.match(lines[3], /^│ Handler\/Orders +│ /)
   t.strictSame(lines.slice(-4), [
@@ -124,7 +129,7 @@ function terminal(columns: number) {
 test('on a terminal: a table as wide as the terminal, no word split, severities in colour', async (t) => {
   const model = await read(t, wrong)
   const findings = check({ ...model, file: 'template.yaml' }, OPTIONS)
-  const report = { findings, mappings: 1, skipped: [], defaulted: [] }
+  const report = { findings, inputs: [{ name: 'template.yaml', mappings: 1 }], skipped: [], defaulted: [] }
   for (const columns of [60, 80, 120]) {
     const table = formatTable(report, terminal(columns))
     const lines = stripVTControlCharacters(table).split('\n')
@@ -145,7 +150,10 @@ test('a word longer than its column continues on the next line', async (t) => {
   const [finding] = check({ ...(await read(t, wrong)), file: 'template.yaml' }, OPTIONS)
   const resource = `${'AVeryLongName'.repeat(4)}/Orders`
   const long = { ...(finding as Finding), resource }
-  const rows = formatTable({ findings: [long], mappings: 1, skipped: [], defaulted: [] }, terminal(80)).split('\n')
+  const rows = formatTable(
+    { findings: [long], inputs: [{ name: 'template.yaml', mappings: 1 }], skipped: [], defaulted: [] },
+    terminal(80),
+  ).split('\n')
   const left = rows.map((line) => line.split('│')[1]?.trim() ?? '').join('')
   t.match(left, resource)
 })
@@ -157,7 +165,7 @@ test('file:line is never split: if it is too long for its column, it is printed 
       const file = 'x'.repeat(length - ':12'.length)
       const long = findings.map((finding) => ({ ...finding, file, line: 12 }))
       const lines = formatTable(
-        { findings: [...long, ...long], mappings: 1, skipped: [], defaulted: [] },
+        { findings: [...long, ...long], inputs: [{ name: 'template.yaml', mappings: 1 }], skipped: [], defaulted: [] },
         terminal(columns),
       ).split('\n')
       const whole = lines.filter((line) => line.includes(`${file}:12`))
@@ -176,6 +184,7 @@ test('--format github: workflow commands, escaped', async (t) => {
     message: '100 %\r\nsure: yes, it is',
     fix: 'none',
     source: 'https://docs.aws.amazon.com/',
+    help: 'docs/doctor.md#not-checked',
     file: 'stacks/a,b.yaml',
     line: 7,
   }
@@ -183,18 +192,21 @@ test('--format github: workflow commands, escaped', async (t) => {
   t.equal(
     formatGithub({
       findings: [finding, { ...live, severity: 'warning' }, { ...live, severity: 'error' }],
-      mappings: 2,
+      inputs: [{ name: 'template.yaml', mappings: 2 }],
       skipped: ['timeout check (pass --record-ms)'],
       defaulted: [],
     }),
     '::notice file=stacks/a%2Cb.yaml,line=7,title=not-checked%3A a%2Cb%3Ac%25::' +
-      '100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/\n' +
-      '::warning title=not-checked%3A a%2Cb%3Ac%25::100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/\n' +
-      '::error title=not-checked%3A a%2Cb%3Ac%25::100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/\n' +
+      '100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/%0Adocs/doctor.md#not-checked\n' +
+      '::warning title=not-checked%3A a%2Cb%3Ac%25::100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/%0Adocs/doctor.md#not-checked\n' +
+      '::error title=not-checked%3A a%2Cb%3Ac%25::100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/%0Adocs/doctor.md#not-checked\n' +
       '2 mappings checked: 1 error, 1 warning, 1 info\n' +
       'Skipped: timeout check (pass --record-ms).',
   )
-  t.equal(counts({ findings: [], mappings: 1 }), '1 mapping checked: 0 errors, 0 warnings, 0 info')
+  t.equal(
+    counts({ findings: [], inputs: [{ name: 'template.yaml', mappings: 1 }] }),
+    '1 mapping checked: 0 errors, 0 warnings, 0 info',
+  )
 })
 
 test('--help of doctor shows flags', async (t) => {

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { RULES } from '../../src/doctor/check.ts'
 import { CASES, concurrency, fifo, filters } from '../support/rule-cases.ts'
-import { cloudFormation, findingsIn, getAtt, ids, sam } from '../support/templates.ts'
+import { cdkOutput, cloudFormation, findingsIn, getAtt, ids, sam } from '../support/templates.ts'
 import { findingsInPlan, terraformPlan, terraformState, withAddresses } from '../support/terraform.ts'
 
-for (const { title, change, options = {}, found, notInTerraform } of CASES) {
+for (const { title, change, options = {}, found, notInTerraform, notInPlan } of CASES) {
   const rules = found.map((id) => id.split(' ')[0]).join(', ')
   test(`${title}: ${rules || 'no finding'}`, async (t) => {
     const named = { mapping: 'Orders', second: 'Second' }
@@ -13,8 +13,10 @@ for (const { title, change, options = {}, found, notInTerraform } of CASES) {
       found.map((id) => id.replace(/(?<= )(mapping|second)$/, (name) => prefix + named[name as keyof typeof named]))
     t.strictSame(ids(await findingsIn(t, sam(change), options)), expected('Handler/'), 'SAM')
     t.strictSame(ids(await findingsIn(t, cloudFormation(change), options)), expected(''), 'CloudFormation')
+    t.strictSame(ids(await findingsIn(t, cdkOutput(change), options)), expected(''), 'output of the CDK')
     if (notInTerraform !== undefined) return
     t.strictSame(ids(findingsInPlan(terraformState(change), options)), withAddresses(found), 'a state of Terraform')
+    if (notInPlan !== undefined) return
     // A plan that creates a queue does not show its redrive policy.
     if (change?.queue && 'RedrivePolicy' in change.queue) return
     const created = ids(findingsInPlan(terraformPlan(change), options))
@@ -32,16 +34,19 @@ for (const { title, change, options = {}, found, notInTerraform } of CASES) {
   })
 }
 
-test('every rule has a template that breaks it, and a row with its severity in docs/doctor.md', (t) => {
+/** The rules that need the code, which code-rules.test.ts tests. */
+const IN_CODE = ['metrics-log-level', 'commonjs-handler', 'dead-letter-memory']
+
+test('every rule has a template that breaks it, and a heading in docs/doctor.md with its severity', (t) => {
   const found = new Set(CASES.flatMap(({ found }) => found.map((id) => id.split(' ')[0])))
   const page = readFileSync(new URL('../../../docs/doctor.md', import.meta.url), 'utf8')
   for (const { id, severity, why, source } of RULES) {
-    t.ok(found.has(id), id)
-    t.ok(new RegExp(`^\\| ${severity} +\\| \`${id}\``, 'm').test(page), `${id} in docs/doctor.md`)
+    t.ok(found.has(id) || IN_CODE.includes(id), id)
+    t.ok(new RegExp(`^### ${id}\\n\\n\\*\\*[^*]*${severity}`, 'im').test(page), `${id} in docs/doctor.md`)
     t.match(source, /^https:\/\/docs\.aws\.amazon\.com\//)
     t.match(why, /^[A-Z].*\.$/)
   }
-  t.ok(/^\| info +\| `not-checked`/m.test(page))
+  for (const id of ['incomplete-template', 'acceptance', 'not-checked']) t.ok(page.includes(`### ${id}\n`), id)
   t.equal(new Set(RULES.map(({ id }) => id)).size, RULES.length)
   t.end()
 })
@@ -92,12 +97,12 @@ test('mappings without a maximum concurrency: the fix depends on the reserved co
   t.strictSame(await said(2500), [])
   t.strictSame((await said(2))[0], ['Orders', `Set ${limit('2')}`])
   t.strictSame((await said(1))[0], ['Orders', `Set ReservedConcurrentExecutions to 2 or more, and set ${limit('2')}`])
-  const provisioned = { ProvisionedPollerConfig: { MaximumPollers: 50 } }
-  t.strictSame((await said(499, provisioned))[0], [
+  const provisioned = { ProvisionedPollerConfig: { MinimumPollers: 2 } }
+  t.strictSame((await said(1999, provisioned))[0], [
     'Orders',
-    'Set MaximumPollers to at most 49, or set ReservedConcurrentExecutions to 500.',
+    'Set MaximumPollers to at most 199, or set ReservedConcurrentExecutions to 2,000.',
   ])
-  t.strictSame((await said(19, provisioned))[0], ['Orders', 'Set ReservedConcurrentExecutions to 500.'])
+  t.strictSame((await said(19, provisioned))[0], ['Orders', 'Set ReservedConcurrentExecutions to 2,000.'])
 })
 
 /** Two conditions that exclude each other. It is not known which of them holds. */
@@ -218,7 +223,18 @@ test('a finding has the values, the fix and the line', async (t) => {
   const [first, second, ...more] = await findingsIn(t, template)
   t.strictSame(more, [])
   t.match(first, { rule: 'report-batch-item-failures', line: 16, file: /template\.yaml$/ })
-  t.strictSame(Object.keys(first ?? {}), ['rule', 'severity', 'resource', 'message', 'fix', 'source', 'file', 'line'])
+  t.strictSame(Object.keys(first ?? {}), [
+    'rule',
+    'severity',
+    'resource',
+    'message',
+    'fix',
+    'source',
+    'help',
+    'file',
+    'line',
+    'paste',
+  ])
   t.match(second, { rule: 'visibility-headroom', line: 5, resource: 'Orders', fix: 'Set VisibilityTimeout to 182.' })
   t.match(
     second?.message,

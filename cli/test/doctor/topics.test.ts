@@ -45,7 +45,7 @@ for (const [title, subscription] of [
   test(`SqsSubscription with ${title}: ReportBatchItemFailures is off`, async (t) => {
     const [finding, ...more] = await findingsIn(t, template(subscription))
     t.strictSame(ids(more), [
-      subscription === 'SqsSubscription: true' ? 'not-checked Handler/Topic' : 'shared-queue Queue',
+      subscription === 'SqsSubscription: true' ? 'no-redrive-policy the queue of Handler/Topic' : 'shared-queue Queue',
     ])
     t.match(finding, {
       rule: 'report-batch-item-failures',
@@ -57,7 +57,7 @@ for (const [title, subscription] of [
   })
 }
 
-test('SqsSubscription with a queue that SAM creates: its settings are listed as not checked', async (t) => {
+test('SqsSubscription with a queue that SAM creates: its visibility timeout is 30 s, and it has no redrive policy', async (t) => {
   const elsewhere = template('SqsSubscription: true', 'Timeout: 60').replace(
     '!GetAtt Queue.Arn',
     'arn:aws:sqs:eu-west-1:123456789012:orders',
@@ -65,12 +65,18 @@ test('SqsSubscription with a queue that SAM creates: its settings are listed as 
   const findings = await findingsIn(t, elsewhere)
   t.strictSame(ids(findings), [
     'report-batch-item-failures Handler/Topic',
+    'visibility-below-timeout the queue of Handler/Topic',
+    'no-redrive-policy the queue of Handler/Topic',
     'not-checked Handler/Sqs',
-    'not-checked Handler/Topic',
   ])
-  t.equal(
-    findings[2]?.message,
-    'Not checked: the visibility timeout, redrive policy and retention of the queue of Handler/Topic. Reason: SAM creates it.',
+  t.match(findings[1], {
+    message: 'The visibility timeout (30 s, the default) is below the timeout of Handler (60 s).',
+    line: 17,
+  })
+  const fix = 'SAM cannot set it with SqsSubscription: true. Declare the queue, and name it in QueueArn and QueueUrl.'
+  t.strictSame(
+    findings.slice(1, 3).map((finding) => finding.fix),
+    [fix, fix],
   )
 })
 

@@ -4,8 +4,8 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { CommanderError } from 'commander'
 import { test } from 'tap'
-import { UsageError } from '../../src/errors.ts'
 import { main } from '../../src/program.ts'
+import { UsageError } from '../../src/shared/errors.ts'
 import { BIN, command, folder, handlerFile } from '../support/runs.ts'
 
 const NOTHING_TO_DO =

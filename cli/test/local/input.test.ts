@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { UsageError } from '../../src/errors.ts'
 import { feed } from '../../src/local/feed.ts'
 import { numberedMessages, readMessagesFile } from '../../src/local/messages.ts'
 import { iterateExport } from '../../src/local/messages-from.ts'
 import { splitExport } from '../../src/local/options.ts'
+import { UsageError } from '../../src/shared/errors.ts'
 import { BIN, command, environment, folder, handlerFile, notebook, runHandler, until } from '../support/runs.ts'
 
 function write(t: Test, name: string, text: string) {

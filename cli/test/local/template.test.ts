@@ -1,8 +1,8 @@
 import { type Test, test } from 'tap'
 import { RULES } from '../../src/doctor/check.ts'
-import { UsageError } from '../../src/errors.ts'
 import type { LocalFlags } from '../../src/local/options.ts'
 import { TEMPLATE_RULE_IDS, withTemplate } from '../../src/local/template-flags.ts'
+import { UsageError } from '../../src/shared/errors.ts'
 import { command, handlerFile, notebook } from '../support/runs.ts'
 import { cloudFormation, getAtt, sam, templateFile } from '../support/templates.ts'
 

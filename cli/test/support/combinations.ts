@@ -1,4 +1,4 @@
-import type { Combination, Measurement } from '../../src/tune/result.ts'
+import type { Combination, Measurement } from '../../src/tune/figures/result.ts'
 
 export function measurement(changes: Partial<Measurement> = {}): Measurement {
   return {

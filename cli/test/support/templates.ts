@@ -2,8 +2,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { check, type Finding } from '../../src/doctor/check.ts'
-import type { CheckOptions } from '../../src/doctor/rule.ts'
-import type { Mapping, Setting } from '../../src/model.ts'
+import type { Mapping } from '../../src/model/model.ts'
+import type { Setting } from '../../src/model/setting.ts'
+import type { CheckOptions } from '../../src/rules/rule.ts'
 import { readTemplate } from '../../src/template/read-template.ts'
 import { folder } from './runs.ts'
 
@@ -17,6 +18,9 @@ export interface Change {
   dead?: Properties
   /** A second mapping of the same queue and function. */
   second?: Properties
+  /** More resources, in CloudFormation and in Terraform. */
+  resources?: Readonly<Record<string, { Type: string; Properties: Properties }>>
+  terraform?: readonly { address: string; values: Properties }[]
 }
 
 export const DAY = 86_400
@@ -57,6 +61,7 @@ export function sam(change: Change = {}) {
       Handler: { Type: 'AWS::Serverless::Function', Properties: { ...target, Events } },
       Queue: { Type: 'AWS::SQS::Queue', Properties: queue },
       Dead: { Type: 'AWS::SQS::Queue', Properties: dead },
+      ...change.resources,
     },
   }
 }
@@ -74,7 +79,32 @@ export function cloudFormation(change: Change = {}) {
       Dead: { Type: 'AWS::SQS::Queue', Properties: dead },
       Orders: { Type, Properties: { ...ends, ...mappingSettings } },
       ...(second ? { Second: { Type, Properties: { ...ends, ...second } } } : {}),
+      ...change.resources,
     },
+  }
+}
+
+/** The same as `cdk synth` writes it: with the paths of the constructs, and what the CDK adds to each stack. */
+export function cdkOutput(change: Change = {}) {
+  const resources = Object.entries(cloudFormation(change).Resources).map(([id, resource]) => {
+    const Metadata = { 'aws:cdk:path': `Shop/${id}/Resource` }
+    const policies =
+      resource.Type === 'AWS::SQS::Queue' ? { UpdateReplacePolicy: 'Delete', DeletionPolicy: 'Delete' } : {}
+    return [id, { ...resource, ...policies, Metadata }]
+  })
+  const CDKMetadata = {
+    Type: 'AWS::CDK::Metadata',
+    Properties: { Analytics: 'v2:deflate64:H4sIAAAAAAAA' },
+    Metadata: { 'aws:cdk:path': 'Shop/CDKMetadata/Default' },
+    Condition: 'CDKMetadataAvailable',
+  }
+  return {
+    Resources: { ...Object.fromEntries(resources), CDKMetadata },
+    Conditions: { CDKMetadataAvailable: { 'Fn::Equals': [{ Ref: 'AWS::Region' }, 'eu-west-1'] } },
+    Parameters: {
+      BootstrapVersion: { Type: 'AWS::SSM::Parameter::Value<String>', Default: '/cdk-bootstrap/hnb659fds/version' },
+    },
+    Rules: { CheckBootstrapVersion: { Assertions: [] } },
   }
 }
 

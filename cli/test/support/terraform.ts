@@ -2,8 +2,8 @@
 // OpenTofu. The format is that of https://developer.hashicorp.com/terraform/internals/json-format. The attributes,
 // defaults and empty values come from the schemas of the AWS provider 6.
 import { check, type Finding } from '../../src/doctor/check.ts'
-import type { CheckOptions } from '../../src/doctor/rule.ts'
-import type { Model } from '../../src/model.ts'
+import type { Model } from '../../src/model/model.ts'
+import type { CheckOptions } from '../../src/rules/rule.ts'
 import { parseTerraformJson } from '../../src/terraform/plan.ts'
 import { readPlan } from '../../src/terraform/read-plan.ts'
 import { type Change, OPTIONS, settings } from './templates.ts'
@@ -120,6 +120,7 @@ function resources(change: Change) {
     }),
     resource(ADDRESSES.mapping ?? '', mappingOf(mappingSettings)),
     ...(second ? [resource(ADDRESSES.second ?? '', mappingOf(second))] : []),
+    ...(change.terraform ?? []).map(({ address, values }) => resource(address, values)),
   ]
 }
 

@@ -1,4 +1,4 @@
-import type { Combination, Measurement, TuneResult } from '../../src/tune/result.ts'
+import type { Combination, Measurement, TuneResult } from '../../src/tune/figures/result.ts'
 
 const ENVIRONMENTS = 4
 const FAILURE = 'Error: downstream returned 503'

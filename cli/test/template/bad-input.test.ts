@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { UsageError } from '../../src/errors.ts'
+import { UsageError } from '../../src/shared/errors.ts'
 import { readTemplate } from '../../src/template/read-template.ts'
 import { command, folder } from '../support/runs.ts'
 import { cloudFormation, sam, templateFile } from '../support/templates.ts'
@@ -83,7 +83,7 @@ fails(
   /^bounded-sqs-batch: there is nothing to check: name a template file, or use --function NAME$/m,
 )
 fails('no such file', () => ['nope.yaml'], /^bounded-sqs-batch: there is no file nope\.yaml$/m)
-fails('a folder', () => ['.'], /^bounded-sqs-batch: \. is not a file$/m)
+fails('a folder without templates', () => ['src/shared'], /^bounded-sqs-batch: src\/shared has no template$/m)
 fails('invalid YAML', (file) => [file('a: b: c')], /template\.yaml:1:4: not valid YAML: /)
 for (const name of ['main.tf', 'main.tf.json', 'main.tofu']) {
   fails(

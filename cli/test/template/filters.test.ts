@@ -1,6 +1,6 @@
 import { test } from 'tap'
-import { known } from '../../src/model.ts'
-import { patternSetting } from '../../src/template/filters.ts'
+import { patternSetting } from '../../src/model/filters.ts'
+import { known } from '../../src/model/setting.ts'
 import { filters } from '../support/rule-cases.ts'
 import { findingsIn, sam } from '../support/templates.ts'
 

@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { test } from 'tap'
-import { valueIn } from '../../src/model.ts'
+import { valueIn } from '../../src/model/setting.ts'
 import { fifo, filters } from '../support/rule-cases.ts'
 import { type Change, findingsIn, getAtt, ids, only, read, sam, short, withVisibility } from '../support/templates.ts'
 
@@ -105,8 +105,16 @@ test('an unknown value gives one finding, and no other finding about it', async 
 
 const UNKNOWN = { 'Fn::ImportValue': 'x' }
 for (const [title, change, found] of [
-  ['FunctionResponseTypes', { mapping: { FunctionResponseTypes: UNKNOWN } }, ['not-checked Handler/Orders']],
-  ['one of FunctionResponseTypes', { mapping: { FunctionResponseTypes: [UNKNOWN] } }, ['not-checked Handler/Orders']],
+  [
+    'FunctionResponseTypes',
+    { mapping: { FunctionResponseTypes: UNKNOWN } },
+    ['report-batch-item-failures Handler/Orders'],
+  ],
+  [
+    'one of FunctionResponseTypes',
+    { mapping: { FunctionResponseTypes: [UNKNOWN] } },
+    ['report-batch-item-failures Handler/Orders'],
+  ],
   [
     'one of FunctionResponseTypes, beside ReportBatchItemFailures',
     { mapping: { FunctionResponseTypes: [UNKNOWN, 'ReportBatchItemFailures'] } },
@@ -208,15 +216,15 @@ test('an unknown memory is listed only if the timeout is checked, which depends 
   t.match(findings[0]?.message, /^Not checked: MemorySize\. /)
 })
 
-test('on a FIFO queue, an unknown retention is not listed', async (t) => {
+test('on a FIFO queue, an unknown retention is listed once, and that of its dead-letter queue is not', async (t) => {
   const UNKNOWN = { 'Fn::ImportValue': 'x' }
   const retention = { MessageRetentionPeriod: UNKNOWN }
   const found = async (queue: Record<string, unknown>) =>
     ids(await findingsIn(t, sam(fifo({ queue: { ...retention, ...queue } }))))
-  t.strictSame(await found({}), ['fifo-parallelism Handler/Orders'])
+  t.strictSame(await found({}), ['fifo-parallelism Handler/Orders', 'not-checked Queue'])
   const elsewhere = 'arn:aws:sqs:eu-west-1:123456789012:dead.fifo'
   const RedrivePolicy = { deadLetterTargetArn: elsewhere, maxReceiveCount: 5 }
-  t.strictSame(await found({ RedrivePolicy }), ['fifo-parallelism Handler/Orders'])
+  t.strictSame(await found({ RedrivePolicy }), ['fifo-parallelism Handler/Orders', 'not-checked Queue'])
 })
 
 for (const [title, deadLetterTargetArn, said] of [

@@ -71,15 +71,51 @@ test('the condition of a resource, and names in conditions', async (t) => {
   const { Resources } = cloudFormation()
   const Queue = { ...Resources.Queue, Condition: 'IsPord' }
   const Conditions = { Other: { 'Fn::Not': [{ Condition: 'Gone' }] }, Dev: { 'Fn::Equals': [{ Ref: 'Stge' }, 'dev'] } }
-  const findings = await findingsIn(t, { Conditions, Resources: { ...Resources, Queue } })
+  const Dead = { ...Resources.Dead, Condition: 'Other' }
+  const Orders = { ...Resources.Orders, Condition: 'Dev' }
+  const Parameters = { Stage: { Type: 'String', Default: 'dev' } }
+  const findings = await findingsIn(t, { Parameters, Conditions, Resources: { ...Resources, Queue, Dead, Orders } })
+  const wrong = findings.filter(({ rule }) => rule === 'invalid-value')
   t.strictSame(
-    findings.map(({ rule, resource, message }) => `${rule} ${resource}: ${message.split('.')[0]}`),
+    wrong.map(({ rule, resource, message }) => `${rule} ${resource}: ${message.split('.')[0]}`),
     [
       `invalid-value Other: Gone: ${CONDITION}`,
       `invalid-value Dev: Stge: ${PARAMETER}`,
       `invalid-value Queue: IsPord: ${CONDITION}`,
     ],
   )
+})
+
+test('undefined names in what is not read are no finding: cfn-lint reports them', async (t) => {
+  const Unused = { 'Fn::Equals': [{ Ref: 'Gone' }, 'dev'] }
+  const Environment = { Variables: { A: { Ref: 'Gone' }, B: { 'Fn::GetAtt': ['Gone', 'Arn'] } } }
+  const Parameters = { Stage: { Type: 'String', Default: 'dev' } }
+  const template = cloudFormation({
+    function: { Environment, KmsKeyArn: { Ref: 'Gone' } },
+    queue: { KmsMasterKeyId: { Ref: 'Gone' } },
+  })
+  t.strictSame(ids(await findingsIn(t, { Parameters, Conditions: { Unused }, ...template })), [])
+})
+
+test('a file that is part of a template: one warning, and no errors about its names', async (t) => {
+  const change = {
+    function: { Timeout: { Ref: 'Seconds' }, KmsKeyArn: { 'Fn::GetAtt': ['Key', 'Arn'] } },
+    queue: { QueueName: { 'Fn::Sub': '${Environment}-orders' } },
+  }
+  for (const template of [sam(change), cloudFormation(change)]) {
+    const [finding, ...more] = await findingsIn(t, template)
+    t.match(finding, { rule: 'incomplete-template', severity: 'warning', line: 1 })
+    t.match(
+      finding?.message,
+      /^The file does not define (Seconds, Key, Environment|Key, .*|Seconds, .*)\. The file seems to be part/,
+    )
+    t.strictSame(ids(more), ['not-checked Handler'])
+    const Parameters = { Stage: { Type: 'String', Default: 'dev' } }
+    t.strictSame(ids(await findingsIn(t, { ...template, Parameters })), [
+      'invalid-value Handler',
+      'invalid-value Queue',
+    ])
+  }
 })
 
 test('names that the template defines are no errors', async (t) => {
@@ -103,10 +139,10 @@ for (const [title, template] of [
   ['a loop', { Resources: { ...cloudFormation(GONE).Resources, ...LOOP } }],
   ['a tag of another tool', JSON.stringify(cloudFormation(GONE)).replace('{', '{ Description: !Tool x, ')],
 ] as const) {
-  test(`with ${title}, any name may be defined: it is listed as not checked`, async (t) => {
+  test(`with ${title}, any name may be defined: a warning says so`, async (t) => {
     const text = typeof template === 'string' ? `# YAML\n${template}` : template
     const findings = await findingsIn(t, text)
-    t.ok(findings.some(({ rule, message }) => rule === 'not-checked' && message.includes('Gone is not defined')))
+    t.ok(findings.some(({ severity, message }) => severity === 'warning' && message.includes('Gone is not defined')))
     t.notOk(findings.some(({ severity }) => severity === 'error'))
   })
 }
@@ -115,13 +151,13 @@ for (const [samName, moduleName] of [
   ['HandlerRole', 'WorkerRole'],
   ['ServerlessRestApi', 'ServerlessRestApi'],
 ] as const) {
-  test(`SAM may add ${samName}, and a module ${moduleName}: it is listed as not checked`, async (t) => {
+  test(`SAM may add ${samName}, and a module ${moduleName}: a warning says so`, async (t) => {
     const refTo = (name: string) => ({ mapping: { FunctionResponseTypes: { Ref: name } } })
-    t.strictSame(ids(await findingsIn(t, sam(refTo(samName)))), ['not-checked Handler/Orders'])
+    t.strictSame(ids(await findingsIn(t, sam(refTo(samName)))), ['report-batch-item-failures Handler/Orders'])
     const { Resources } = cloudFormation(refTo(moduleName))
     const Worker = { Type: 'My::Org::Worker::MODULE' }
     t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Worker } })), [
-      'not-checked Orders',
+      'report-batch-item-failures Orders',
       'not-checked Worker',
     ])
     t.strictSame(ids(await findingsIn(t, { Resources })), ['invalid-value Orders'])

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { choose, problemIn, withNeighbours } from '../../src/tune/choose.ts'
-import type { Combination, Measurement, Optimize } from '../../src/tune/result.ts'
+import type { Combination, Measurement, Optimize } from '../../src/tune/figures/result.ts'
 import { combination, measurement } from '../support/combinations.ts'
 
 function nameOf(chosen: Combination | undefined) {

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { climb, isOverloaded, kneeOf, maxSteps, type Step } from '../../src/tune/climb.ts'
+import { climb, isOverloaded, kneeOf, maxSteps, type Step } from '../../src/tune/figures/climb.ts'
 
 type Curve = (concurrency: number) => { goodput: number; failedShare?: number; records?: number }
 

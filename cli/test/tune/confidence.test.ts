@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { isConfident, marginOf, sampleUntilConfident } from '../../src/tune/confidence.ts'
+import { isConfident, marginOf, sampleUntilConfident } from '../../src/tune/figures/confidence.ts'
 
 test('the margin of two and of three values', async (t) => {
   // Standard errors 5 and 1; quantiles 12.706 and 4.303.

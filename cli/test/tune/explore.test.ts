@@ -1,9 +1,9 @@
 import { test } from 'tap'
 import { choose } from '../../src/tune/choose.ts'
 import { combinationsOf, explore, type Measure, type Plan, type Results } from '../../src/tune/explore.ts'
+import type { Measurement } from '../../src/tune/figures/result.ts'
 import { pricesFor } from '../../src/tune/prices.ts'
 import { recommendationFor } from '../../src/tune/recommend.ts'
-import type { Measurement } from '../../src/tune/result.ts'
 import { measurement } from '../support/combinations.ts'
 
 const prices = pricesFor('x86_64', false)

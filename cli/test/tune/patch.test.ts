@@ -26,7 +26,7 @@ function merge(into: Yaml, changes: Yaml): Yaml {
 async function strict(t: Test, file: string) {
   const log = t.capture(console, 'log')
   const flags = { strict: true, format: 'json', recordConcurrency: OPTIONS.recordConcurrency } as const
-  const code = await doctor(file, flags, OPTIONS.today)
+  const code = await doctor([file], flags, OPTIONS.today)
   log.restore()
   return {
     code,

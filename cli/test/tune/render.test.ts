@@ -1,8 +1,8 @@
 import { PassThrough } from 'node:stream'
 import { test } from 'tap'
+import type { Combination, TuneResult } from '../../src/tune/figures/result.ts'
 import { recommendationFor } from '../../src/tune/recommend.ts'
 import { renderResult } from '../../src/tune/render.ts'
-import type { Combination, TuneResult } from '../../src/tune/result.ts'
 import { combination, measurement } from '../support/combinations.ts'
 
 // tap sets FORCE_COLOR if its output is a terminal, and NO_COLOR can come from the shell. What these tests render must

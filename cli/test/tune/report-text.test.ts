@@ -1,8 +1,8 @@
 import { test } from 'tap'
+import { formatCost, formatFigure, formatShare, marksOf } from '../../src/tune/figures/format.ts'
+import type { Combination } from '../../src/tune/figures/result.ts'
 import { count, describeCost, describeCurve, describeGoodput } from '../../src/tune/report/chart-descriptions.ts'
-import { formatCost, formatFigure, formatShare, marksOf } from '../../src/tune/report/format.ts'
 import { html, scriptJson } from '../../src/tune/report/html.ts'
-import type { Combination } from '../../src/tune/result.ts'
 import { tuneResult } from '../support/tune-result.ts'
 
 const combination: Combination = {

@@ -1,8 +1,8 @@
 import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { test } from 'tap'
+import type { Combination, Measurement } from '../../src/tune/figures/result.ts'
 import { renderReport } from '../../src/tune/report/report.ts'
-import type { Combination, Measurement } from '../../src/tune/result.ts'
 import { browser, texts } from '../support/browser.ts'
 import { tuneResult } from '../support/tune-result.ts'
 

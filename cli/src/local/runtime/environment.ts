@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { InitError } from '../../errors.ts'
+import { InitError } from '../../shared/errors.ts'
 import type { InvocationMetrics } from './metrics.ts'
 import { type NOT_TAKEN, type Outcome, startRuntimeApi } from './runtime-api.ts'
 

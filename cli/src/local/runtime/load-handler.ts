@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { basename, extname } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { kindOf } from '../../errors.ts'
+import { kindOf } from '../../shared/errors.ts'
 
 export type Handler = (event: unknown, context: object) => unknown
 

@@ -1,5 +1,5 @@
 import { subscribe } from 'node:diagnostics_channel'
-import { oneLine } from '../../errors.ts'
+import { oneLine } from '../../shared/errors.ts'
 
 /** What the runtime process sends about the records of one invocation. */
 export interface RecordErrors {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { oneLine } from '../../errors.ts'
+import { oneLine } from '../../shared/errors.ts'
 import type { InvocationMetrics } from './metrics.ts'
 import type { RecordErrors } from './record-errors.ts'
 

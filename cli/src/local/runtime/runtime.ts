@@ -1,4 +1,4 @@
-import { InitError } from '../../errors.ts'
+import { InitError } from '../../shared/errors.ts'
 import { type Environment, type FunctionOptions, startEnvironment } from './environment.ts'
 import type { Outcome } from './runtime-api.ts'
 

@@ -1,6 +1,7 @@
 /** The main result of each chart in words, for people who do not see the chart. */
-import type { Combination, TuneResult } from '../result.ts'
-import { formatCost, formatFigure, formatShare, isUsable, nameOf } from './format.ts'
+
+import { formatCost, formatFigure, formatShare, isUsable, nameOf } from '../figures/format.ts'
+import type { Combination, TuneResult } from '../figures/result.ts'
 
 export function describeGoodput({ combinations }: TuneResult): string {
   const usable = combinations.filter(isUsable)

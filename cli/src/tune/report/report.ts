@@ -1,9 +1,17 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { MEMORY_OF_ONE_CPU } from '../../reserve.ts'
-import type { Combination, Measurement, Optimize, Origin, TuneResult } from '../result.ts'
+import { MEMORY_OF_ONE_CPU } from '../../shared/reserve.ts'
+import {
+  type ChartId,
+  formatCost,
+  formatFigure,
+  formatShare,
+  isSameCombination,
+  isUsable,
+  MARKS,
+} from '../figures/format.ts'
+import type { Combination, Measurement, Optimize, Origin, TuneResult } from '../figures/result.ts'
 import { count, describeCost, describeCurve, describeGoodput } from './chart-descriptions.ts'
-import { type ChartId, formatCost, formatFigure, formatShare, isSameCombination, isUsable, MARKS } from './format.ts'
 import { Html, html, scriptJson } from './html.ts'
 import { STYLE } from './style.ts'
 

@@ -13,10 +13,10 @@ import { choose } from '../../../dist/tune/choose.js'
 import { createCpuQuota, removeQuota } from '../../../dist/tune/cpu-quota.js'
 import { MEMORIES } from '../../../dist/tune/defaults.js'
 import { combinationsOf, explore, type Results } from '../../../dist/tune/explore.js'
+import type { Combination, Measurement } from '../../../dist/tune/figures/result.js'
 import { type MeasureOptions, measure } from '../../../dist/tune/measure.js'
 import { type TuneFlags, toTuneOptions } from '../../../dist/tune/options.js'
 import { toCombination } from '../../../dist/tune/predict.js'
-import type { Combination, Measurement } from '../../../dist/tune/result.js'
 // The imports above are built files, because compiling TypeScript would need memory in the measured processes.
 import { startDownstream } from '../../support/downstream.ts'
 

@@ -1,5 +1,8 @@
-import { type Mapping, type Redrive, valueIn } from '../model.ts'
+import type { Mapping, Queue, RedrivePolicy } from '../model/model.ts'
+import { valueIn } from '../model/setting.ts'
+import { type AnyRow, QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
 import {
+  type Change,
   formatNumber,
   formatSeconds,
   joinNames,
@@ -10,11 +13,14 @@ import {
   problem,
   type Rule,
   SQS_GUIDE,
+  set,
 } from './rule.ts'
 
 const CONFIGURE = `${LAMBDA_GUIDE}/services-sqs-configure.html`
 
 const DAY_SECONDS = 86_400
+const DEFAULT_RETENTION = 4 * DAY_SECONDS
+const MAX_RETENTION = 14 * DAY_SECONDS
 
 /** What AWS recommends: six times the timeout of the function, plus the batching window. */
 function recommended({ window, function: lambdaFunction }: Mapping) {
@@ -38,10 +44,22 @@ function raiseVisibilityTimeout(mappings: readonly Mapping[], what: string): Pro
   const { queue } = mapping
   const seconds = recommended(mapping)
   const fix = `Set VisibilityTimeout to ${seconds}.`
-  return { ...problem(queue, queue.visibilityTimeout, what, fix), strictness: seconds }
+  const change = changeOf(queue, QUEUE_SETTINGS.visibilityTimeout, seconds)
+  return { ...problem(queue, queue.visibilityTimeout, what, fixOf(queue, fix)), strictness: seconds, change }
 }
 
-function redriveOf({ queue }: Mapping): Partial<Redrive> {
+/** SAM does not let a template set anything of the queue that it creates. */
+function fixOf({ isMadeBySam }: Queue, fix: string): string {
+  return isMadeBySam
+    ? 'SAM cannot set it with SqsSubscription: true. Declare the queue, and name it in QueueArn and QueueUrl.'
+    : fix
+}
+
+function changeOf(queue: Queue, row: AnyRow, value: unknown): Change | undefined {
+  return queue.isMadeBySam ? undefined : set(queue, row, value)
+}
+
+function redriveOf({ queue }: Mapping): Partial<RedrivePolicy> {
   return valueIn(queue.redrive) ?? {}
 }
 
@@ -126,6 +144,37 @@ export const QUEUE_RULES: readonly Rule[] = [
     },
   },
   {
+    id: 'short-retention',
+    severity: 'error',
+    why: 'The message expires before it is received again, so it is lost. It never reaches the dead-letter queue.',
+    source: 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html',
+    check: (mapping) => {
+      const { queue } = mapping
+      const { retention, visibilityTimeout, delay } = queue
+      const [kept, hidden, delayed] = [retention, visibilityTimeout, delay].map(numberIn)
+      const count = numberIn(redriveOf(mapping).maxReceiveCount)
+      const what = `The queue keeps messages for ${formatSeconds(retention)}`
+      function keepLonger(than: string, seconds: number): Problem {
+        const least = Math.min(seconds * 2, MAX_RETENTION)
+        const fix = `Set MessageRetentionPeriod above ${formatNumber(seconds)} s, for example to ${Math.max(least, DEFAULT_RETENTION)}.`
+        const value = Math.max(least, DEFAULT_RETENTION)
+        const change = changeOf(queue, QUEUE_SETTINGS.retention, value)
+        return { ...problem(queue, retention, `${what}, which is not longer than ${than}`, fixOf(queue, fix)), change }
+      }
+      if (kept === undefined || hidden === undefined || delayed === undefined) return undefined
+      if (kept <= delayed) {
+        const why = 'The message expires before it is delivered, so it is lost.'
+        return { ...keepLonger(`the delay (${formatSeconds(delay)})`, delayed), why }
+      }
+      if (kept <= hidden) return keepLonger(`the visibility timeout (${formatSeconds(visibilityTimeout)})`, hidden)
+      if (!(kept <= hidden * count)) return undefined
+      const than = `${formatNumber(count)} times the visibility timeout (${formatSeconds(visibilityTimeout)})`
+      const why =
+        'A message that fails each time expires before its last delivery, and never reaches the dead-letter queue.'
+      return { ...keepLonger(than, hidden * count), severity: 'warning', why }
+    },
+  },
+  {
     id: 'shared-queue',
     severity: 'warning',
     why: 'Each message goes to only one of these mappings.',
@@ -154,7 +203,11 @@ export const QUEUE_RULES: readonly Rule[] = [
       // A dead-letter queue needs no dead-letter queue of its own.
       if (queue.redrive.state !== 'absent' || queue.isDeadLetterQueue) return undefined
       const fix = 'Set RedrivePolicy with a dead-letter queue and a maxReceiveCount of 5 or more.'
-      return problem(queue, queue.redrive, 'The queue has no redrive policy', fix)
+      const fifo = valueIn(queue.fifo) === true
+      const change: Change | undefined = queue.isMadeBySam
+        ? undefined
+        : { kind: 'dead-letter-queue', resource: queue, fifo }
+      return { ...problem(queue, queue.redrive, 'The queue has no redrive policy', fixOf(queue, fix)), change }
     },
   },
   {
@@ -166,7 +219,8 @@ export const QUEUE_RULES: readonly Rule[] = [
       const { maxReceiveCount } = redriveOf(mapping)
       if (!maxReceiveCount || !(numberIn(maxReceiveCount) < 5)) return undefined
       const what = `maxReceiveCount is ${numberIn(maxReceiveCount)}`
-      return problem(mapping.queue, maxReceiveCount, what, 'Set maxReceiveCount to 5 or more.')
+      const change = changeOf(mapping.queue, REDRIVE_SETTINGS.maxReceiveCount, 5)
+      return { ...problem(mapping.queue, maxReceiveCount, what, 'Set maxReceiveCount to 5 or more.'), change }
     },
   },
   {
@@ -186,12 +240,14 @@ export const QUEUE_RULES: readonly Rule[] = [
       if (deadLetterRetention < 14 * DAY_SECONDS) {
         const what = `The dead-letter queue keeps messages for ${period(deadLetterRetention)}, which is not longer than its source queue (${period(sourceRetention)})`
         const fix = 'Set its MessageRetentionPeriod to 1209600 (14 days).'
-        return problem(deadLetterQueue, deadLetterQueue.retention, what, fix)
+        const change = set(deadLetterQueue, QUEUE_SETTINGS.retention, MAX_RETENTION)
+        return { ...problem(deadLetterQueue, deadLetterQueue.retention, what, fix), change }
       }
       const what = `The queue keeps messages for ${period(sourceRetention)}, which is also the maximum for its dead-letter queue`
       const fix =
         'Set MessageRetentionPeriod of the source queue below 1209600 (14 days), for example to 345600 (4 days).'
-      return problem(queue, queue.retention, what, fix)
+      const change = changeOf(queue, QUEUE_SETTINGS.retention, DEFAULT_RETENTION)
+      return { ...problem(queue, queue.retention, what, fix), change }
     },
   },
 ]

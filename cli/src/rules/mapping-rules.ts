@@ -1,4 +1,6 @@
-import { type Mapping, valueIn } from '../model.ts'
+import type { Mapping } from '../model/model.ts'
+import { valueIn } from '../model/setting.ts'
+import { type AnyRow, FUNCTION_SETTINGS, MAPPING_SETTINGS } from '../model/settings.ts'
 import {
   formatNumber,
   formatSeconds,
@@ -8,6 +10,8 @@ import {
   patternsOf,
   problem,
   type Rule,
+  set,
+  sourceOf,
 } from './rule.ts'
 
 /** The maximum payload of a synchronous invocation. */
@@ -39,6 +43,9 @@ const MAX_INVOCATIONS = 1250
  */
 const DROPPED: Readonly<Record<string, string>> = { json: 'is not JSON', text: 'is JSON' }
 
+type MappingKey = keyof typeof MAPPING_SETTINGS
+const OF_STREAMS = (Object.entries(MAPPING_SETTINGS) as [MappingKey, AnyRow][]).filter(([, row]) => row.isOfStreams)
+
 const THROTTLED =
   'Lambda throttles invocations above the reserved concurrency. Each attempt counts as a receive, so valid messages ' +
   'can be dead-lettered.'
@@ -52,6 +59,24 @@ function limitTo({ isFromSnsEvent }: Mapping, reserved: number): string {
     : `${reserve} MaximumConcurrency in ScalingConfig, to at most ${most} in total for all mappings of the function.`
 }
 
+/** What it means that ReportBatchItemFailures is off, which depends on whether the code can report failures. */
+function offWith({ batchSize, function: lambdaFunction }: Mapping, off: string): Partial<Problem> {
+  const source = sourceOf(lambdaFunction)
+  if (source.missing !== undefined) {
+    return {
+      what: `${off}, and the code was not found: ${source.missing}`,
+      why: 'If the function reports failures, Lambda ignores them, and deletes those messages.',
+    }
+  }
+  if (source.reports !== undefined) return { what: `${off}, but the function can report failures: ${source.reports}` }
+  const what = `${off}, and the code does not report failures. Searched: ${source.searched}`
+  if (numberIn(batchSize) === 1) {
+    return { what, why: 'If the function throws, Lambda redelivers the only message of the batch.', severity: 'info' }
+  }
+  const why = 'If the function throws, Lambda redelivers the whole batch, with the messages that were processed.'
+  return { what, why, severity: 'warning' }
+}
+
 function isFifo({ queue }: Mapping) {
   return valueIn(queue.fifo) === true
 }
@@ -61,8 +86,20 @@ function isProvisioned({ provisioned }: Mapping) {
 }
 
 /**
- * Adds up the maximum concurrencies of the mappings of one function. Mappings in provisioned mode do not count, nor do
- * values that are not known or that AWS rejects.
+ * The most concurrent invocations of a mapping: its maximum concurrency, or ten for each of its pollers. NaN if nothing
+ * limits it, or if the limit is not known or rejected by AWS.
+ */
+function limitOf(mapping: Mapping): number {
+  if (isProvisioned(mapping)) {
+    const isRejected = mapping.maximumConcurrency.state !== 'absent'
+    return isRejected ? Number.NaN : numberIn(mapping.maximumPollers) * INVOCATIONS_PER_POLLER
+  }
+  const concurrency = numberIn(mapping.maximumConcurrency)
+  return inRange(concurrency) ? concurrency : Number.NaN
+}
+
+/**
+ * Adds up the limits of the mappings of one function. Mappings without a known limit do not count.
  *
  * `upperBound` is the sum of all other mappings. `lowerBound` is the sum of those that are known to run, or the value
  * of one mapping that may run, if that value is higher. Two mappings that may run are not added up, because perhaps
@@ -70,11 +107,10 @@ function isProvisioned({ provisioned }: Mapping) {
  * may run.
  */
 export function concurrencyOf(mappings: readonly Mapping[]) {
-  const limited = mappings.filter((mapping) => !isProvisioned(mapping) && inRange(numberIn(mapping.maximumConcurrency)))
+  const limited = mappings.filter((mapping) => limitOf(mapping) > 0)
   const running = limited.filter(({ runs }) => valueIn(runs) === true)
   const notKnownToRun = limited.filter(({ runs }) => valueIn(runs) !== true)
-  const sum = (some: readonly Mapping[]) =>
-    some.reduce((total, { maximumConcurrency }) => total + numberIn(maximumConcurrency), 0)
+  const sum = (some: readonly Mapping[]) => some.reduce((total, mapping) => total + limitOf(mapping), 0)
   const alone = notKnownToRun.filter(({ runs }) => runs.state === 'unknown').map((mapping) => [mapping])
   const counted = [running, ...alone].reduce((most, some) => (sum(some) > sum(most) ? some : most))
   return { counted, notKnownToRun, lowerBound: sum(counted), upperBound: sum(limited) }
@@ -88,19 +124,29 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'report-batch-item-failures',
     severity: 'error',
-    why:
-      'Lambda ignores the failures that the function reports, and deletes those messages. If the function throws ' +
-      'instead, no message is lost: the whole batch is redelivered.',
+    why: 'Lambda ignores the failures that the function reports, and deletes those messages.',
     source: `${LAMBDA_GUIDE}/services-sqs-errorhandling.html`,
     check: (mapping) => {
-      if (valueIn(mapping.reportBatchItemFailures) !== false) return undefined
+      const { reportBatchItemFailures: setting, otherResponseTypes = [] } = mapping
       const fix = mapping.isFromSnsEvent
         ? 'SAM cannot set it for SqsSubscription. Declare the queue and an AWS::SNS::Subscription to it instead, ' +
           'and an event of Type: SQS with FunctionResponseTypes: [ReportBatchItemFailures].'
         : 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
-      const others = (mapping.otherResponseTypes ?? []).map((type) => JSON.stringify(type)).join(', ')
-      const instead = others && `: FunctionResponseTypes has ${others} instead`
-      return problem(mapping, mapping.reportBatchItemFailures, `ReportBatchItemFailures is off${instead}`, fix)
+      if (setting.state === 'unknown' && setting.fix === undefined) {
+        const what = `It is not known whether ReportBatchItemFailures is on: ${setting.reason}`
+        const why = 'If it is off, Lambda ignores the failures that the function reports, and deletes those messages.'
+        return { ...problem(mapping, setting, what, fix), severity: 'warning', why }
+      }
+      if (valueIn(setting) !== false) return undefined
+      const others = otherResponseTypes.map((type) => JSON.stringify(type)).join(', ')
+      const off = `ReportBatchItemFailures is off${others && `: FunctionResponseTypes has ${others} instead`}`
+      const isSettable = !mapping.isFromSnsEvent
+      const change = set(mapping, MAPPING_SETTINGS.reportBatchItemFailures, ['ReportBatchItemFailures'])
+      return {
+        ...problem(mapping, setting, off, fix),
+        ...offWith(mapping, off),
+        change: isSettable ? change : undefined,
+      }
     },
   },
   {
@@ -125,7 +171,10 @@ export const MAPPING_RULES: readonly Rule[] = [
       const size = numberIn(mapping.batchSize)
       if (!isFifo(mapping) || !(size > 10)) return undefined
       const what = `The batch size is ${formatNumber(size)}, but the queue is a FIFO queue`
-      return problem(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10.')
+      return {
+        ...problem(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10.'),
+        change: set(mapping, MAPPING_SETTINGS.batchSize, 10),
+      }
     },
   },
   {
@@ -137,7 +186,10 @@ export const MAPPING_RULES: readonly Rule[] = [
       const size = numberIn(mapping.batchSize)
       if (!(size > 10_000)) return undefined
       const what = `The batch size is ${formatNumber(size)}`
-      return problem(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10,000.')
+      return {
+        ...problem(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10,000.'),
+        change: set(mapping, MAPPING_SETTINGS.batchSize, 10_000),
+      }
     },
   },
   {
@@ -152,7 +204,9 @@ export const MAPPING_RULES: readonly Rule[] = [
         ? 'Set BatchSize to at most 10: SAM sets no window for SqsSubscription.'
         : 'Set MaximumBatchingWindowInSeconds to 1 or more, or set BatchSize to at most 10.'
       const what = `The batch size is ${formatNumber(size)}, but there is no batching window`
-      return problem(mapping, mapping.batchSize, what, fix)
+      const row = mapping.isFromSnsEvent ? MAPPING_SETTINGS.batchSize : MAPPING_SETTINGS.window
+      const change = set(mapping, row, mapping.isFromSnsEvent ? 10 : 1)
+      return { ...problem(mapping, mapping.batchSize, what, fix), change }
     },
   },
   {
@@ -163,7 +217,10 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       if (!isFifo(mapping) || !(numberIn(mapping.window) > 0)) return undefined
       const what = `The batching window is ${formatSeconds(mapping.window)}, but the queue is a FIFO queue`
-      return problem(mapping, mapping.window, what, 'Remove MaximumBatchingWindowInSeconds.')
+      return {
+        ...problem(mapping, mapping.window, what, 'Remove MaximumBatchingWindowInSeconds.'),
+        change: set(mapping, MAPPING_SETTINGS.window, 0),
+      }
     },
   },
   {
@@ -186,7 +243,10 @@ export const MAPPING_RULES: readonly Rule[] = [
       const [least, most] = [numberIn(mapping.minimumPollers), numberIn(mapping.maximumPollers)]
       if (!(least > most)) return undefined
       const what = `MinimumPollers (${formatNumber(least)}) is above MaximumPollers (${formatNumber(most)})`
-      return problem(mapping, mapping.minimumPollers, what, `Set MinimumPollers to at most ${formatNumber(most)}.`)
+      return {
+        ...problem(mapping, mapping.minimumPollers, what, `Set MinimumPollers to at most ${formatNumber(most)}.`),
+        change: set(mapping, MAPPING_SETTINGS.minimumPollers, most),
+      }
     },
   },
   {
@@ -198,7 +258,11 @@ export const MAPPING_RULES: readonly Rule[] = [
       const most = numberIn(mapping.maximumConcurrency)
       if (!(most < 2 || most > 1000)) return undefined
       const fix = 'Set MaximumConcurrency to a value from 2 to 1,000, or remove it.'
-      return problem(mapping, mapping.maximumConcurrency, `The maximum concurrency is ${formatNumber(most)}`, fix)
+      const change = set(mapping, MAPPING_SETTINGS.maximumConcurrency, most < 2 ? 2 : 1000)
+      return {
+        ...problem(mapping, mapping.maximumConcurrency, `The maximum concurrency is ${formatNumber(most)}`, fix),
+        change,
+      }
     },
   },
   {
@@ -211,9 +275,15 @@ export const MAPPING_RULES: readonly Rule[] = [
       const reserved = numberIn(lambdaFunction.reservedConcurrency)
       if (!(lowerBound > reserved)) return undefined
       const of = counted.length > 1 ? ` of its ${counted.length} mappings together` : ''
-      const what = `The maximum concurrency${of} is ${formatNumber(lowerBound)}, above the reserved concurrency of ${formatNumber(reserved)}`
-      const fix = `Set ReservedConcurrentExecutions to ${formatNumber(lowerBound)} or more, or lower MaximumConcurrency.`
-      return { ...problem(lambdaFunction, lambdaFunction.reservedConcurrency, what, fix), strictness: lowerBound }
+      const pollers = counted.some(isProvisioned) ? ', with 10 invocations for each poller,' : ''
+      const what = `The maximum concurrency${of}${pollers} is ${formatNumber(lowerBound)}, above the reserved concurrency of ${formatNumber(reserved)}`
+      const fix = `Set ReservedConcurrentExecutions to ${formatNumber(lowerBound)} or more, or lower ${counted.some(isProvisioned) ? 'MaximumPollers' : 'MaximumConcurrency'}.`
+      const change = set(lambdaFunction, FUNCTION_SETTINGS.reservedConcurrency, lowerBound)
+      return {
+        ...problem(lambdaFunction, lambdaFunction.reservedConcurrency, what, fix),
+        strictness: lowerBound,
+        change,
+      }
     },
   },
   {
@@ -228,15 +298,22 @@ export const MAPPING_RULES: readonly Rule[] = [
       if (valueIn(provisioned) === false) {
         if (reserved >= ofFunction.length * MAX_INVOCATIONS) return undefined
         const what = `The reserved concurrency is ${formatNumber(reserved)}, but the mapping has no maximum concurrency`
-        return problem(mapping, maximumConcurrency, what, limitTo(mapping, reserved))
+        const change = set(mapping, MAPPING_SETTINGS.maximumConcurrency, Math.floor(reserved / ofFunction.length))
+        const isSettable = !mapping.isFromSnsEvent && Math.floor(reserved / ofFunction.length) >= 2
+        return {
+          ...problem(mapping, maximumConcurrency, what, limitTo(mapping, reserved)),
+          change: isSettable ? change : undefined,
+        }
       }
-      const pollers = maximumPollers.state === 'absent' ? DEFAULT_POLLERS : numberIn(maximumPollers)
-      if (!isProvisioned(mapping) || !(pollers * INVOCATIONS_PER_POLLER > reserved)) return undefined
-      const most = formatNumber(pollers * INVOCATIONS_PER_POLLER)
-      const what = `In provisioned mode, ${formatNumber(pollers)} pollers make up to ${most} concurrent invocations, above the reserved concurrency of ${formatNumber(reserved)}`
+      // The rule `concurrency-above-reserved` counts MaximumPollers.
+      const most = DEFAULT_POLLERS * INVOCATIONS_PER_POLLER
+      if (!isProvisioned(mapping) || maximumPollers.state !== 'absent' || most <= reserved) return undefined
+      const what = `In provisioned mode, the default of ${DEFAULT_POLLERS} pollers makes up to ${formatNumber(most)} concurrent invocations, above the reserved concurrency of ${formatNumber(reserved)}`
       const fits = Math.floor(reserved / INVOCATIONS_PER_POLLER)
       const lower = fits >= 2 ? `Set MaximumPollers to at most ${formatNumber(fits)}, or set` : 'Set'
-      return problem(mapping, maximumPollers, what, `${lower} ReservedConcurrentExecutions to ${most}.`)
+      const change = set(mapping, MAPPING_SETTINGS.maximumPollers, fits)
+      const fix = `${lower} ReservedConcurrentExecutions to ${formatNumber(most)}.`
+      return { ...problem(mapping, maximumPollers, what, fix), change: fits >= 2 ? change : undefined }
     },
   },
   {
@@ -248,10 +325,12 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       // A mapping with an unknown ARN may belong to another service.
       if (mapping.queue.unreadReason !== undefined && mapping.queue.fifo.state === 'unknown') return undefined
-      return mapping.ofStreams?.map(({ name, setting }) => {
+      return OF_STREAMS.flatMap(([key, { name }]): Problem[] => {
+        const setting = mapping[key]
+        if (setting.state !== 'known') return []
         const retries = name === 'MaximumRetryAttempts' || name === 'DestinationConfig'
         const fix = retries ? `Remove ${name}. Use a redrive policy of the queue instead.` : `Remove ${name}.`
-        return problem(mapping, setting, `${name} is set on a mapping of an SQS queue`, fix)
+        return [problem(mapping, setting, `${name} is set on a mapping of an SQS queue`, fix)]
       })
     },
   },
@@ -265,7 +344,10 @@ export const MAPPING_RULES: readonly Rule[] = [
       const fits = recordsThatFit(bodyBytes)
       if (!(size > fits)) return undefined
       const what = `The batch size is ${formatNumber(size)}, but only about ${formatNumber(fits)} records with bodies of ${formatNumber(bodyBytes)} bytes fit into an event`
-      return problem(mapping, mapping.batchSize, what, `Set BatchSize to at most ${formatNumber(fits)}.`)
+      return {
+        ...problem(mapping, mapping.batchSize, what, `Set BatchSize to at most ${formatNumber(fits)}.`),
+        change: set(mapping, MAPPING_SETTINGS.batchSize, Math.max(fits, 1)),
+      }
     },
   },
   {
@@ -293,10 +375,16 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       const { maximumPollers, maximumConcurrency } = mapping
       const isLimited = maximumPollers.state !== 'absent' || maximumConcurrency.state !== 'absent'
-      if (!isProvisioned(mapping) || isLimited) return undefined
+      // The rule `reserved-concurrency` reports it if it exceeds the reserved concurrency.
+      const exceeds = DEFAULT_POLLERS * INVOCATIONS_PER_POLLER > numberIn(mapping.function.reservedConcurrency)
+      if (!isProvisioned(mapping) || isLimited || exceeds) return undefined
       const most = formatNumber(DEFAULT_POLLERS * INVOCATIONS_PER_POLLER)
       const what = `MaximumPollers is not set, so up to ${DEFAULT_POLLERS} pollers make up to ${most} concurrent invocations`
-      return problem(mapping, maximumPollers, what, 'Set MaximumPollers to a tenth of the concurrency that you need.')
+      const change = set(mapping, MAPPING_SETTINGS.maximumPollers, DEFAULT_POLLERS)
+      return {
+        ...problem(mapping, maximumPollers, what, 'Set MaximumPollers to a tenth of the concurrency that you need.'),
+        change,
+      }
     },
   },
   {

@@ -1,6 +1,6 @@
 /** Formats figures for people. The text of the page and its charts use the same format. */
-import { isOverloaded } from '../climb.ts'
-import type { Combination, Measurement, Origin, TuneResult } from '../result.ts'
+import { isOverloaded } from './climb.ts'
+import type { Combination, Measurement, Origin, TuneResult } from './result.ts'
 
 export const MARKS = {
   best: '★',

@@ -1,5 +1,7 @@
-import { type Mapping, type Pattern, type Resource, type Setting, valueIn } from '../model.ts'
-import type { Position } from '../template/document.ts'
+import { type Source, searchCode } from '../code/source.ts'
+import type { LambdaFunction, Mapping, Pattern, Resource } from '../model/model.ts'
+import { type Position, type Setting, valueIn } from '../model/setting.ts'
+import type { AnyRow } from '../model/settings.ts'
 
 export type Severity = 'error' | 'warning' | 'info'
 
@@ -15,6 +17,15 @@ export interface CheckOptions {
   today: Date
 }
 
+/** A setting and its new value, or a dead-letter queue for a queue that has none. */
+export type Change =
+  | { kind: 'set'; resource: Resource; row: AnyRow; value: unknown }
+  | { kind: 'dead-letter-queue'; resource: Resource; fifo: boolean }
+
+export function set(resource: Resource, row: AnyRow, value: unknown): Change {
+  return { kind: 'set', resource, row, value }
+}
+
 /** Something that is wrong, or that could not be checked. */
 export interface Problem {
   resource: Resource
@@ -24,6 +35,12 @@ export interface Problem {
   position?: Position | undefined
   what: string
   fix: string
+  /** What to set, to which value. It becomes text that can be pasted. */
+  change?: Change | undefined
+  /** Replaces the severity of the rule. */
+  severity?: Severity
+  /** Replaces the `why` of the rule. */
+  why?: string
   /**
    * If a rule reports several problems for one setting, the finding shows the one with the highest number. For example,
    * a setting that must be at least x has the number x, and a setting that must be at most x has the number -x.
@@ -43,6 +60,7 @@ export interface Siblings {
 
 export interface Rule {
   id: string
+  /** The severity of most of its problems. */
   severity: Severity
   /** Why it matters, in one or two sentences. */
   why: string
@@ -81,4 +99,10 @@ export function joinNames(names: readonly string[]) {
 
 export function problem(resource: Resource, setting: Setting<unknown>, what: string, fix: string): Problem {
   return { resource, setting, position: resource.position, what, fix }
+}
+
+/** What a search of the code of a function finds. */
+export function sourceOf({ aliasOf, code = aliasOf?.code, unreadReason }: LambdaFunction): Source {
+  if (code) return searchCode(code)
+  return { missing: unreadReason ?? 'the input does not show where the code is' }
 }

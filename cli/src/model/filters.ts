@@ -1,7 +1,7 @@
-import { kindOf } from '../errors.ts'
-import { isObject } from '../json.ts'
-import { invalid, known, type Pattern, type Setting, unknown } from '../model.ts'
-import type { Position } from './document.ts'
+import { kindOf } from '../shared/errors.ts'
+import { isObject } from '../shared/json.ts'
+import type { Pattern } from './model.ts'
+import { invalid, known, type Position, type Setting, unknown } from './setting.ts'
 
 /**
  * The operators that the AWS page `invocation-eventfiltering` lists for event filters of Lambda, and the values that

@@ -1,0 +1,124 @@
+import { posix } from 'node:path'
+import type { Tree } from './tree.ts'
+
+const SCRIPTS = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts', '.jsx', '.tsx']
+
+function existing(tree: Tree, candidates: readonly string[]): string[] {
+  return candidates.filter((path) => tree.read(path) !== undefined)
+}
+
+/** The script that a path without an extension, or with that of the compiled file, means. */
+function scriptAt(tree: Tree, path: string): string[] {
+  const stem = path.replace(/\.[cm]?jsx?$/, '')
+  const names = [path, ...SCRIPTS.map((extension) => stem + extension)]
+  return existing(tree, [...names, ...SCRIPTS.map((extension) => `${path}/index${extension}`)]).slice(0, 1)
+}
+
+function withName(tree: Tree, pattern: RegExp): string[] {
+  return tree.paths().filter((path) => pattern.test(path))
+}
+
+function escaped(text: string) {
+  return text.replaceAll(/[.*+?^$()[\]{}|\\]/g, '\\$&')
+}
+
+/** `example.Handler::handleRequest`, or `example.Handler`. */
+function javaFiles(tree: Tree, handler: string): string[] {
+  const path = (handler.split('::')[0] ?? '').replaceAll('.', '/')
+  return withName(tree, new RegExp(`(^|/)${escaped(path)}\\.(java|kt|scala|groovy|class)$`))
+}
+
+/** `Assembly::Namespace.Class::Method`. If it is only the name of an assembly, the handler is in Program.cs. */
+function dotnetFiles(tree: Tree, handler: string): string[] {
+  const [, type] = handler.split('::')
+  if (type === undefined) return withName(tree, /(^|\/)Program\.cs$/)
+  const declaration = new RegExp(`\\b(class|record)\\s+${escaped(type.split('.').at(-1) ?? '')}\\b`)
+  return withName(tree, /\.(cs|fs|vb)$/).filter((path) => declaration.test(tree.read(path) ?? ''))
+}
+
+/** The executable of a custom runtime, of which only the source is searched: Rust or Go. */
+function executableFiles(tree: Tree, handler: string): string[] {
+  const rust = existing(tree, [`src/bin/${handler}.rs`, `src/bin/${handler}/main.rs`, 'src/main.rs']).slice(0, 1)
+  if (rust.length > 0) return rust
+  const [only, ...others] = withName(tree, /^src\/bin\/[^/]+\.rs$/)
+  if (only !== undefined && others.length === 0) return [only]
+  const main = withName(tree, /\.go$/).filter(
+    (path) => !path.endsWith('_test.go') && /^package main\b/m.test(tree.read(path) ?? ''),
+  )
+  const shortest = Math.min(...main.map((path) => path.split('/').length))
+  return main.filter((path) => path.split('/').length === shortest)
+}
+
+/** The languages whose rules for handlers apply, by the runtime. */
+const LANGUAGES: readonly [runtime: RegExp, find: (tree: Tree, handler: string) => string[]][] = [
+  [/^nodejs/, (tree, handler) => scriptAt(tree, handler.replace(/\.[^./]*$/, ''))],
+  [
+    /^python/,
+    (tree, handler) => {
+      const path = handler.replace(/\.[^.]*$/, '').replaceAll('.', '/')
+      return existing(tree, [`${path}.py`, `${path}/__init__.py`])
+    },
+  ],
+  [/^ruby/, (tree, handler) => existing(tree, [`${handler.split('.')[0]}.rb`])],
+  [/^java/, javaFiles],
+  [/^dotnet/, dotnetFiles],
+  [/^(provided|go)/, executableFiles],
+]
+
+/** The files that define a handler. Without a known runtime, the rules of all languages are tried. */
+export function handlerFiles(tree: Tree, handler: string, runtime: string | undefined): string[] {
+  const languages = LANGUAGES.filter(([pattern]) => runtime === undefined || pattern.test(runtime))
+  const path = posix.normalize(handler).replace(/^\.?\//, '')
+  for (const [, find] of languages) {
+    const files = find(tree, path)
+    if (files.length > 0) return files
+  }
+  return []
+}
+
+/** The entry points of esbuild in SAM. If one has the name of the handler, the others are not searched. */
+export function entryPoints(tree: Tree, entries: readonly string[], handler: string): string[] {
+  const nameOf = (path: string) => posix.basename(path).replace(/\.[^.]*$/, '')
+  const same = entries.filter((entry) => nameOf(entry) === nameOf(handler))
+  const wanted = same.length > 0 ? same : entries
+  return wanted.flatMap((entry) => scriptAt(tree, posix.normalize(entry)))
+}
+
+const SCRIPT_IMPORT = /(?:\bfrom|\bimport|\brequire)\s*\(?\s*['"`](\.{1,2}(?:\/[^'"`]*)?)['"`]/g
+const PYTHON_IMPORT = /^\s*(?:from\s+(\.*)([\w.]*)\s+import\s+([\w, ]+)|import\s+([\w.]+))/gm
+
+/** The files of the function that a file imports by a relative path, or as a module beside it. */
+export function importsOf(tree: Tree, path: string, text: string): string[] {
+  const folder = posix.dirname(path)
+  const relative = (target: string) => posix.normalize(posix.join(folder, target))
+  const extension = posix.extname(path)
+  if (SCRIPTS.includes(extension)) {
+    return Array.from(text.matchAll(SCRIPT_IMPORT), ([, target = '']) => scriptAt(tree, relative(target))).flat()
+  }
+  if (extension === '.py') {
+    return Array.from(text.matchAll(PYTHON_IMPORT), ([, dots = '', from = '', names = '', plain = '']) => {
+      const module = (plain || from).replaceAll('.', '/')
+      const bases = dots === '' ? ['.', folder] : [relative('../'.repeat(dots.length - 1) || '.')]
+      const modules = [module, ...names.split(',').map((name) => posix.join(module, name.trim()))]
+      return bases.flatMap((base) =>
+        modules
+          .filter(Boolean)
+          .flatMap((name) => existing(tree, [posix.join(base, `${name}.py`), posix.join(base, name, '__init__.py')])),
+      )
+    }).flat()
+  }
+  if (extension === '.rb') {
+    const targets = Array.from(text.matchAll(/require_relative\s*\(?\s*['"]([^'"]+)['"]/g), ([, target = '']) => target)
+    return targets.flatMap((target) => existing(tree, [`${relative(target).replace(/\.rb$/, '')}.rb`]))
+  }
+  if (extension === '.rs') {
+    const modules = Array.from(text.matchAll(/^\s*(?:pub\s+)?mod\s+(\w+)\s*;/gm), ([, name = '']) => name)
+    return modules.flatMap((name) => existing(tree, [relative(`${name}.rs`), relative(`${name}/mod.rs`)]))
+  }
+  if (/^\.(java|kt)$/.test(extension)) {
+    const classes = Array.from(text.matchAll(/^\s*import\s+(?:static\s+)?([\w.]+)/gm), ([, name = '']) => name)
+    const ends = classes.map((name) => `/${name.replaceAll('.', '/')}${extension}`)
+    return tree.paths().filter((other) => ends.some((end) => `/${other}`.endsWith(end)))
+  }
+  return []
+}

@@ -1,0 +1,81 @@
+import type { Acceptance } from '../model/model.ts'
+import { closest } from '../shared/closest.ts'
+import { UsageError } from '../shared/errors.ts'
+import { readText } from '../shared/text-file.ts'
+import { type Detected, type Finding, INCOMPLETE, NOT_CHECKED, RULES } from './check.ts'
+import { helpOf } from './help.ts'
+
+/** The rule that reports acceptances which accept nothing. */
+export const ACCEPTANCE = {
+  id: 'acceptance',
+  severity: 'warning',
+  why: 'An acceptance needs a reason and a finding. Without these, it hides nothing, or hides a later finding.',
+} as const
+
+/** `<rule>@<resource>=<reason>`. The resource can contain `=` in brackets, as in `aws_sqs_queue.queue["a=b"]`. */
+const FORM = /^([\w-]+)@((?:\[[^\]]*\]|[^=[])+)(?:=(.*))?$/s
+
+function parse(text: string, option: string): Acceptance {
+  const [, rule, resource, reason = ''] = FORM.exec(text.trim()) ?? []
+  if (rule === undefined || resource === undefined) {
+    throw new UsageError(`${option} ${text}: write RULE@RESOURCE=REASON, as in max-receive-count@OrdersQueue=agreed`)
+  }
+  return { rule, resource: resource.trim(), reason: reason.trim() }
+}
+
+/** Reads the values of `--accept`, and the lines of the files of `--accept-file`. */
+export async function readAcceptances(texts: readonly string[] = [], files: readonly string[] = []) {
+  const ofFiles = await Promise.all(
+    files.map(async (file) =>
+      (await readText(file)).split(/\r?\n/).flatMap((line, index): Acceptance[] => {
+        if (/^\s*(#|$)/.test(line)) return []
+        return [{ ...parse(line, '--accept-file'), file, position: { line: index + 1, column: 1 } }]
+      }),
+    ),
+  )
+  return [...texts.map((text) => parse(text, '--accept')), ...ofFiles.flat()]
+}
+
+/** What is wrong with an acceptance that accepts no finding. */
+function problemOf({ rule, resource, reason }: Acceptance): [what: string, fix: string] {
+  const ids = [...RULES, INCOMPLETE, NOT_CHECKED].map(({ id }) => id)
+  if (!ids.includes(rule)) {
+    const meant = closest(rule, ids)
+    const fix = meant === undefined ? 'Correct the name: doctor --rules lists all rules.' : `Did you mean ${meant}?`
+    return [`There is no rule ${rule} to accept for ${resource}`, fix]
+  }
+  return reason === ''
+    ? [`The acceptance of ${rule} for ${resource} has no reason, so the finding is not accepted`, 'Add the reason.']
+    : [`There is no finding ${rule} of ${resource} to accept`, 'Remove the acceptance, or correct its resource.']
+}
+
+/**
+ * Marks the findings that are accepted. Adds a warning for each acceptance that accepts nothing. An acceptance in a
+ * template applies to the findings of this template.
+ */
+export function accept(detected: readonly Detected[], acceptances: readonly Acceptance[]): Finding[] {
+  const used = new Set<Acceptance>()
+  function acceptanceOf({ finding }: Detected, scope: readonly string[]): Acceptance | undefined {
+    const fitting = acceptances.filter(
+      ({ rule, resource, reason }) => rule === finding.rule && reason !== '' && scope.includes(resource),
+    )
+    for (const acceptance of fitting) used.add(acceptance)
+    return fitting[0]
+  }
+  const findings = detected.map((each): Finding => {
+    const accepted = each.scopes.map((scope) => acceptanceOf(each, scope))
+    const [first] = accepted
+    return first && !accepted.includes(undefined) ? { ...each.finding, accepted: first.reason } : each.finding
+  })
+  const unused = acceptances.filter((acceptance) => !used.has(acceptance))
+  return [...findings, ...unused.map(toWarning)]
+}
+
+function toWarning(acceptance: Acceptance): Finding {
+  const { resource, position, file } = acceptance
+  const [what, fix] = problemOf(acceptance)
+  const { id: rule, severity, why } = ACCEPTANCE
+  const at = file === undefined ? {} : { file, line: position?.line ?? 1 }
+  const help = helpOf(rule)
+  return { rule, severity, resource, message: `${what}. ${why}`, fix, source: help, help, ...at }
+}

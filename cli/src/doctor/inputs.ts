@@ -1,0 +1,101 @@
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import type { Model } from '../model/model.ts'
+import { UsageError } from '../shared/errors.ts'
+import { decode, readText } from '../shared/text-file.ts'
+import { readAssembly } from '../template/assembly.ts'
+import {
+  parametersOf,
+  parseTemplate,
+  readCases,
+  refuseConfiguration,
+  type Template,
+} from '../template/read-template.ts'
+import { parseTerraformJson } from '../terraform/plan.ts'
+import { readPlan } from '../terraform/read-plan.ts'
+
+/** An input that was read, or the reason why it was not. */
+export interface Input {
+  name: string
+  error?: string
+  template?: Template
+  /** The cases of a template, or the only model of another input. */
+  models: (parameters: ReadonlyMap<string, string>) => Model[]
+}
+
+const STANDARD_INPUT = 'standard input'
+const NOT_SEARCHED = /^(node_modules|\..+)$/
+const MANIFEST = 'manifest.json'
+
+function failed(name: string, error: unknown): Input {
+  if (!(error instanceof UsageError)) throw error
+  return { name, error: error.message, models: () => [] }
+}
+
+function parse(name: string, text: string): Input {
+  const shown = parseTerraformJson(name, text)
+  if (shown) return { name, models: () => [readPlan(shown)] }
+  return ofTemplate(parseTemplate(name, text))
+}
+
+function ofTemplate(template: Template): Input {
+  return { name: template.file, template, models: (parameters) => readCases(template, parameters) }
+}
+
+async function readOne(path: string): Promise<Input> {
+  const name = path === '-' ? STANDARD_INPUT : path
+  try {
+    refuseConfiguration(path)
+    return parse(name, path === '-' ? decode(await buffer(process.stdin)) : await readText(path))
+  } catch (error) {
+    return failed(name, error)
+  }
+}
+
+/** Whether a file in a folder is meant to be a template, even if it cannot be parsed. */
+function looksLikeTemplate(text: string): boolean {
+  return /(^|[\s{,"])Resources"?\s*:/.test(text) && /\bAWS::\w+::\w+/.test(text)
+}
+
+/** The templates in a folder and in its subfolders, and the plans of Terraform in the form of JSON. */
+async function readFolder(folder: string): Promise<Input[]> {
+  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
+  const isAssembly = entries.some(({ name }) => name === MANIFEST)
+  const assembly = isAssembly ? await readAssembly(folder) : undefined
+  if (assembly) {
+    return assembly.map((each) => (each.template ? ofTemplate(each.template) : failed(each.file, each.error)))
+  }
+  const inputs: Input[] = []
+  for (const entry of entries) {
+    const path = join(folder, entry.name)
+    if (NOT_SEARCHED.test(entry.name)) continue
+    if (entry.isDirectory()) inputs.push(...(await readFolder(path)))
+    else if (/\.(ya?ml|json|template)$/.test(entry.name)) {
+      const text = await readText(path)
+      const isPlan = /^\s*{\s*"format_version"/.test(text)
+      if (looksLikeTemplate(text) || isPlan) inputs.push(await readOne(path))
+    }
+  }
+  return inputs
+}
+
+/** Reads all inputs: files, `-` for standard input, folders, and the output folders of the CDK. */
+export async function readInputs(paths: readonly string[]): Promise<Input[]> {
+  const inputs: Input[] = []
+  for (const path of paths) {
+    const isFolder = path !== '-' && statSync(path, { throwIfNoEntry: false })?.isDirectory()
+    if (!isFolder) inputs.push(await readOne(path))
+    else {
+      const found = await readFolder(path)
+      inputs.push(...(found.length > 0 ? found : [failed(path, new UsageError(`${path} has no template`))]))
+    }
+  }
+  return inputs
+}
+
+/** The names of all parameters that the templates have. Undefined if no input is a template. */
+export function parameterNames(inputs: readonly Input[]): Set<string> | undefined {
+  const templates = inputs.flatMap(({ template }) => template ?? [])
+  return templates.length === 0 ? undefined : new Set(templates.flatMap(parametersOf))
+}

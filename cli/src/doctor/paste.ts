@@ -1,0 +1,130 @@
+import type { Model, Resource } from '../model/model.ts'
+import { type AnyRow, REDRIVE_SETTINGS, type Table } from '../model/settings.ts'
+import type { Change } from '../rules/rule.ts'
+import { createEditor, type Edit } from './edit-template.ts'
+
+/** Text that fixes a finding, and where to paste it. */
+export interface Paste {
+  language: 'yaml' | 'json' | 'cdk' | 'terraform'
+  /** `Before line 12`, `Instead of line 12`, `In the construct Shop/Queue`, `In aws_sqs_queue.orders`. */
+  where: string
+  text: string
+  /** The change of the file, for programs. Only for templates. */
+  edit?: Edit
+}
+
+const RETENTION = 1_209_600
+const MAX_RECEIVES = 5
+
+function isOfRedrive(row: AnyRow) {
+  return Object.values(REDRIVE_SETTINGS as Table).includes(row)
+}
+
+// The CDK.
+
+/** The values of the CDK for texts that are not literals there. */
+const CDK_VALUES: Readonly<Record<string, string>> = {
+  runtime: 'Runtime.NODEJS_24_X',
+  recursiveLoop: 'RecursiveLoop.TERMINATE',
+  applicationLogLevelV2: 'ApplicationLogLevel.INFO',
+}
+
+function cdkText({ cdk = '', isDuration }: AnyRow, value: unknown): string | undefined {
+  if (cdk === '') return undefined
+  const [name = '', inner] = cdk.split('.')
+  const literal = isDuration
+    ? `Duration.seconds(${value})`
+    : (CDK_VALUES[name] ?? (Array.isArray(value) ? 'true' : String(value)))
+  if (inner === undefined) return `${name}: ${literal}`
+  return name === 'deadLetterQueue' ? `${name}: { queue, ${inner}: ${literal} }` : `${name}: { ${inner}: ${literal} }`
+}
+
+function inConstruct(path: string, change: Change): Paste[] {
+  const text =
+    change.kind === 'set'
+      ? cdkText(change.row, change.value)
+      : `deadLetterQueue: { queue: new Queue(this, 'DeadLetterQueue', { ${change.fifo ? 'fifo: true, ' : ''}retentionPeriod: Duration.days(14) }), maxReceiveCount: ${MAX_RECEIVES} }`
+  return text === undefined ? [] : [{ language: 'cdk', where: `In the construct ${path}`, text }]
+}
+
+// Terraform.
+
+function hcl(value: unknown): string {
+  return Array.isArray(value) ? `[${value.map(hcl).join(', ')}]` : JSON.stringify(value)
+}
+
+function terraformText({ terraform }: AnyRow, value: unknown): string | undefined {
+  const [name, , inner] = terraform ?? []
+  if (name === undefined) return undefined
+  return inner === undefined ? `${name} = ${hcl(value)}` : `${name} { ${inner} = ${hcl(value)} }`
+}
+
+function inTerraform({ id }: Resource, change: Change): Paste[] {
+  const language = 'terraform'
+  if (change.kind === 'set') {
+    const text = terraformText(change.row, change.value)
+    const where = isOfRedrive(change.row) ? `In redrive_policy of ${id}` : `In ${id}`
+    return text === undefined ? [] : [{ language, where, text }]
+  }
+  const [, module = '', name = ''] = /^((?:module\.[^.]+\.)*)aws_sqs_queue\.([\w-]+)/.exec(id) ?? []
+  const fifo = change.fifo ? 'fifo_queue = true\n  ' : ''
+  const own = `${name}_dead_letter`
+  const policy = `redrive_policy = jsonencode({ deadLetterTargetArn = aws_sqs_queue.${own}.arn, maxReceiveCount = ${MAX_RECEIVES} })`
+  const declaration = `resource "aws_sqs_queue" "${own}" {\n  ${fifo}message_retention_seconds = ${RETENTION}\n}`
+  const beside = module === '' ? `Beside ${id}` : `Beside ${id}, in its module`
+  return [
+    { language, where: `In ${id}`, text: policy },
+    { language, where: beside, text: declaration },
+  ]
+}
+
+// Templates.
+
+function pathsOf(
+  { typeOf }: NonNullable<Model['source']>,
+  change: Change,
+  section?: string,
+): [path: string[], value: unknown][] {
+  const { id } = change.resource
+  const [resource = '', event] = id.split('/')
+  const own = ['Resources', resource, 'Properties', ...(event === undefined ? [] : ['Events', event, 'Properties'])]
+  if (change.kind === 'dead-letter-queue') {
+    const added = `${resource}DeadLetterQueue`
+    const deadLetterTargetArn = { 'Fn::GetAtt': [added, 'Arn'] }
+    const properties = { ...(change.fifo ? { FifoQueue: true } : {}), MessageRetentionPeriod: RETENTION }
+    return [
+      [[...own, 'RedrivePolicy'], { deadLetterTargetArn, maxReceiveCount: MAX_RECEIVES }],
+      [['Resources', added], { Type: 'AWS::SQS::Queue', Properties: properties }],
+    ]
+  }
+  const { row, value } = change
+  const path = ((/^AWS::Serverless::/.test(typeOf(resource)) && event === undefined && row.sam) || row.path).map(String)
+  if (section === 'Globals') return [[['Globals', 'Function', ...path], value]]
+  return [[[...own, ...(isOfRedrive(row) ? ['RedrivePolicy'] : []), ...path], value]]
+}
+
+function toPaste(edit: Edit, isJson: boolean): Paste {
+  const { startLine, endLine, startColumn, endColumn } = edit
+  const isInsertion = startLine === endLine && startColumn === endColumn
+  const lines = endLine === startLine ? `line ${startLine}` : `lines ${startLine} to ${endLine}`
+  const where = isInsertion ? `Before column ${startColumn} of line ${startLine}` : `Instead of ${lines}`
+  const isOwnLine = isInsertion && edit.text.includes('\n')
+  const text = isOwnLine ? `${' '.repeat(startColumn - 1)}${edit.text.trimEnd()}` : edit.text.trim()
+  return { language: isJson ? 'json' : 'yaml', where: isOwnLine ? `Before line ${startLine}` : where, text, edit }
+}
+
+/** Makes the texts that fix findings of a model, in the language of its input. */
+export function createPaste({ source, language }: Model) {
+  let edit: ReturnType<typeof createEditor> | undefined
+  return function pasteOf(change: Change, section?: string): Paste[] {
+    if (language === 'terraform') return inTerraform(change.resource, change)
+    if (!source) return []
+    const { text, constructOf } = source
+    const construct = constructOf(change.resource.id)
+    if (construct !== undefined) return inConstruct(construct, change)
+    edit ??= createEditor(text)
+    const edits = pathsOf(source, change, section).map(([path, value]) => edit?.(path, value))
+    const isJson = text.trimStart().startsWith('{')
+    return edits.includes(undefined) ? [] : edits.flatMap((one) => (one ? toPaste(one, isJson) : []))
+  }
+}

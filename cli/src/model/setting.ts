@@ -1,0 +1,65 @@
+/** Line and column, counted from 1. The position of a value in a map is the position of its key. */
+export interface Position {
+  line: number
+  column: number
+  /** The template, if it is not the one of the model: another stack of the same CDK app. */
+  file?: string
+  /** The key of a value in JSON text, such as a redrive policy. All values of such a text have the same line and column. */
+  key?: string
+}
+
+/** A setting. Its value can be unknown. `absent` means that it is not set and that AWS has no default. */
+export type Setting<T> = (
+  | { state: 'known'; value: T; isDefault?: true }
+  | { state: 'absent'; position?: undefined }
+  /** `fix` is present if AWS rejects the value. It says what to set instead. */
+  | { state: 'unknown'; reason: string; fix?: string }
+) & {
+  position?: Position | undefined
+  /** The same for all resources that get the value from the same place: they get one finding. */
+  id?: string
+  /** The section that sets it, if the resource itself does not: Globals of SAM. */
+  section?: string
+}
+
+export function known<T>(value: T, position?: Position): Setting<T> {
+  return { state: 'known', value, position }
+}
+
+export const absent = { state: 'absent' } as const
+
+export function unknown(reason: string, position?: Position) {
+  return { state: 'unknown', reason, position } as const
+}
+
+export function invalid(reason: string, fix: string, position?: Position) {
+  return { ...unknown(reason, position), fix }
+}
+
+/** The value, or undefined if it is not known. */
+export function valueIn<T>(setting: Setting<T>): T | undefined {
+  return setting.state === 'known' ? setting.value : undefined
+}
+
+/** Applies `change` to a known value. Returns any other setting unchanged. */
+export function mapSetting<T, R>(setting: Setting<T>, change: (value: T) => Setting<R>): Setting<R> {
+  return setting.state === 'known' ? change(setting.value) : setting
+}
+
+/** The setting with this id, if it has none. */
+export function withId<T>(id: string, setting: Setting<T>): Setting<T> {
+  return setting.id === undefined ? { ...setting, id } : setting
+}
+
+/** Identifies a place in a template. */
+export function placeOf({ file = '', line, column, key = '' }: Position): string {
+  return `${file}:${line}:${column}:${key}`
+}
+
+/**
+ * Identifies a setting, for one finding per setting. Undefined if the setting has neither an id nor a position: then
+ * nothing shows that two resources share it.
+ */
+export function idOf({ state, id, position }: Setting<unknown>): string | undefined {
+  return state === 'absent' ? undefined : (id ?? (position && placeOf(position)))
+}

@@ -1,0 +1,84 @@
+import type { Mapping, Resource } from '../model/model.ts'
+import { type Setting, valueIn } from '../model/setting.ts'
+import {
+  type AnyRow,
+  FUNCTION_SETTINGS,
+  MAPPING_SETTINGS,
+  QUEUE_SETTINGS,
+  REDRIVE_SETTINGS,
+  type Table,
+} from '../model/settings.ts'
+import { numberIn, type Problem, patternsOf, problem, type Rule } from './rule.ts'
+
+const MAPPING = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html'
+const FUNCTION = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html'
+const QUEUE = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html'
+
+const MAX_DELAY = QUEUE_SETTINGS.delay.most ?? 0
+
+interface NamedSetting {
+  resource: Resource
+  /** The name in templates. */
+  name: string
+  setting: Setting<unknown>
+  /** Whether a rule needs the value. If so, an unknown value is listed as not checked. */
+  needed: boolean
+  /** The page of AWS that lists the accepted values. */
+  source: string
+}
+
+/**
+ * All settings of a mapping, its function and its queues, without those of resources that could not be read. A rule
+ * needs the memory only to check the timeout, for which the flag `--record-ms` is needed.
+ */
+export function settingsOf(mapping: Mapping, isTimeoutChecked = false): NamedSetting[] {
+  const { function: lambdaFunction, queue } = mapping
+  const redrive = valueIn(queue.redrive)
+  const deadLetterQueue = redrive?.deadLetterQueue
+  const isRetentionChecked = redrive !== undefined && valueIn(queue.fifo) !== true
+  function isNeeded(row: AnyRow, isDeadLetter: boolean): boolean {
+    if (row === FUNCTION_SETTINGS.memory) return isTimeoutChecked
+    if (row === QUEUE_SETTINGS.retention && isDeadLetter) return isRetentionChecked
+    // The delay is at most 900 s, so it matters only if messages expire as early.
+    if (row === QUEUE_SETTINGS.delay) return numberIn(queue.retention) <= MAX_DELAY
+    return !row.isOptional
+  }
+  function named<R extends Resource>(resource: R | undefined, source: string, table: Table, values: object = {}) {
+    if (!resource || resource.unreadReason !== undefined) return []
+    return Object.entries(table).flatMap(([key, row]): NamedSetting[] => {
+      const setting = (values as Record<string, Setting<unknown> | undefined>)[key]
+      return setting
+        ? [
+            {
+              resource,
+              source,
+              name: row.title ?? row.name,
+              setting,
+              needed: isNeeded(row, Object.is(resource, deadLetterQueue)),
+            },
+          ]
+        : []
+    })
+  }
+  const patterns = mapping.unreadReason === undefined ? patternsOf(mapping) : []
+  return [
+    ...named(mapping, MAPPING, MAPPING_SETTINGS, mapping),
+    ...patterns.map((setting) => ({ resource: mapping, source: MAPPING, name: 'Pattern', setting, needed: true })),
+    ...named(lambdaFunction, FUNCTION, FUNCTION_SETTINGS, lambdaFunction),
+    ...named(queue, QUEUE, QUEUE_SETTINGS, queue),
+    ...named(queue, QUEUE, REDRIVE_SETTINGS, redrive),
+    ...named(deadLetterQueue, QUEUE, QUEUE_SETTINGS, deadLetterQueue),
+  ]
+}
+
+export const VALUE_RULE: Rule = {
+  id: 'invalid-value',
+  severity: 'error',
+  why: 'AWS rejects this value. Checks that depend on it were skipped.',
+  source: MAPPING,
+  check: (mapping) =>
+    settingsOf(mapping).flatMap(({ resource, name, setting, source }): Problem[] => {
+      if (setting.state !== 'unknown' || setting.fix === undefined) return []
+      return [{ ...problem(resource, setting, `${name}: ${setting.reason}`, setting.fix), source }]
+    }),
+}

@@ -1,0 +1,17 @@
+import { readFile } from 'node:fs/promises'
+import { UsageError } from './errors.ts'
+
+/** Decodes UTF-8 or UTF-16, which PowerShell 5 writes if output is redirected to a file. */
+export function decode(bytes: Uint8Array): string {
+  return new TextDecoder(bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : 'utf-8').decode(bytes)
+}
+
+export async function readText(file: string): Promise<string> {
+  try {
+    return decode(await readFile(file))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') throw new UsageError(`there is no file ${file}`)
+    throw new UsageError(code === 'EISDIR' ? `${file} is not a file` : `${file} cannot be read (${code})`)
+  }
+}

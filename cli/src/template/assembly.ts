@@ -1,0 +1,181 @@
+import { join } from 'node:path'
+import { UsageError } from '../shared/errors.ts'
+import { parseObject } from '../shared/json.ts'
+import { readText } from '../shared/text-file.ts'
+import { type Node, nodesIn } from './document.ts'
+import { parseTemplate, type Template } from './read-template.ts'
+
+/** A stack of a CDK app. `file` is its template. */
+interface Stack {
+  key: string
+  file: string
+  document: Node
+  /** The names that it imports. */
+  imports: readonly string[]
+  /** Of a nested stack: the stack that contains it, and the id and the parameters of its resource there. */
+  parent?: { stack: Stack; id: string; parameters: ReadonlyMap<string, Node> }
+}
+
+/** Each template of an assembly, or the reason why it could not be read. */
+export interface AssemblyTemplate {
+  file: string
+  template?: Template
+  error?: UsageError
+}
+
+type Artifact = { type?: string; properties?: { templateFile?: string; directoryName?: string } }
+
+function mapAt(node: Node | undefined, ...path: readonly string[]): ReadonlyMap<string, Node> {
+  const end = path.reduce<Node | undefined>((at, key) => (at?.kind === 'map' ? at.entries.get(key) : undefined), node)
+  return end?.kind === 'map' ? end.entries : new Map()
+}
+
+function textAt(node: Node | undefined, ...path: readonly string[]): string {
+  const key = path.at(-1) ?? ''
+  const value = mapAt(node, ...path.slice(0, -1)).get(key)
+  return value?.kind === 'scalar' ? String(value.value) : ''
+}
+
+/** The files of all stacks in a folder that `cdk synth` wrote, without nested stacks. Undefined if it is another folder. */
+async function stackFiles(folder: string): Promise<string[] | undefined> {
+  const { artifacts } = parseObject(await readText(join(folder, 'manifest.json'))) ?? {}
+  if (typeof artifacts !== 'object' || artifacts === null) return undefined
+  const files: string[] = []
+  for (const { type, properties = {} } of Object.values(artifacts as Record<string, Artifact>)) {
+    const { templateFile, directoryName } = properties
+    if (type === 'aws:cloudformation:stack' && templateFile) files.push(join(folder, templateFile))
+    if (type === 'cdk:cloud-assembly' && directoryName)
+      files.push(...((await stackFiles(join(folder, directoryName))) ?? []))
+  }
+  return files
+}
+
+/**
+ * Reads all stacks of a CDK app. Each stack is linked with those whose exports or outputs it uses, and a nested stack
+ * with the stack that contains it. Undefined if the folder is not the output of the CDK.
+ */
+export async function readAssembly(folder: string): Promise<AssemblyTemplate[] | undefined> {
+  const files = await stackFiles(folder)
+  if (!files) return undefined
+  const stacks: Stack[] = []
+  const failed: AssemblyTemplate[] = []
+  async function add(file: string, parent?: Stack['parent']): Promise<void> {
+    if (stacks.some((stack) => stack.file === file)) return
+    try {
+      const { document } = parseTemplate(file, await readText(file))
+      const name = file.replace(/^.*[/\\]/, '').replace(/(\.nested)?\.template\.json$/, '')
+      const stack: Stack = { key: name, file, document, imports: importsIn(document), ...(parent ? { parent } : {}) }
+      stacks.push(stack)
+      for (const [id, resource] of mapAt(document, 'Resources')) {
+        const path = textAt(resource, 'Metadata', 'aws:asset:path')
+        if (textAt(resource, 'Type') !== 'AWS::CloudFormation::Stack' || path === '') continue
+        const at = file.slice(0, file.length - file.replace(/^.*[/\\]/, '').length)
+        await add(join(at, path), { stack, id, parameters: mapAt(resource, 'Properties', 'Parameters') })
+      }
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error
+      failed.push({ file, error })
+    }
+  }
+  for (const file of files) await add(file)
+  const exports = exportsOf(stacks)
+  return [...stacks.map((stack) => ({ file: stack.file, template: link(stack, stacks, exports) })), ...failed]
+}
+
+/** The stack and the value of each exported name. */
+function exportsOf(stacks: readonly Stack[]): ReadonlyMap<string, { stack: Stack; value: Node }> {
+  return new Map(
+    stacks.flatMap((stack) =>
+      Array.from(mapAt(stack.document, 'Outputs').values()).flatMap(
+        (output): [string, { stack: Stack; value: Node }][] => {
+          const [name, value] = [textAt(output, 'Export', 'Name'), mapAt(output).get('Value')]
+          return name !== '' && value ? [[name, { stack, value }]] : []
+        },
+      ),
+    ),
+  )
+}
+
+function importsIn(document: Node): string[] {
+  return Array.from(nodesIn(document).keys(), (node) => textAt(node, 'Fn::ImportValue')).filter((name) => name !== '')
+}
+
+/** Merges a stack with the stacks that it needs. The ids of these begin with the name of their stack and a slash. */
+function link(own: Stack, stacks: readonly Stack[], exports: ReturnType<typeof exportsOf>): Template {
+  const needed = new Set([own])
+  for (const name of own.imports) {
+    const exporting = exports.get(name)?.stack
+    if (exporting) needed.add(exporting)
+  }
+  // These may read the same queues.
+  for (const other of stacks) if (other.imports.some((name) => own.imports.includes(name))) needed.add(other)
+  for (let stack = own.parent?.stack; stack; stack = stack.parent?.stack) needed.add(stack)
+  // Stacks that these need in turn are not linked, so that the work grows with the number of links.
+  const nested = stacks.filter(({ parent }) => parent && needed.has(parent.stack))
+  for (const stack of nested) needed.add(stack)
+  const prefixOf = (stack: Stack) => (stack === own ? '' : `${stack.key}/`)
+  const renamed = (node: Node, stack: Stack) => (stack === own ? node : rename(node, prefixOf(stack), stack))
+  const links = {
+    exports: new Map<string, Node>(),
+    parameters: new Map<string, Node>(),
+    outputs: new Map<string, Node>(),
+  }
+  for (const [name, { stack, value }] of exports) {
+    if (needed.has(stack)) links.exports.set(name, renamed(value, stack))
+  }
+  for (const stack of needed) {
+    const { parent } = stack
+    if (!parent || !needed.has(parent.stack)) continue
+    for (const [name, value] of parent.parameters) {
+      links.parameters.set(`${prefixOf(stack)}${name}`, renamed(value, parent.stack))
+    }
+    for (const [name, output] of mapAt(stack.document, 'Outputs')) {
+      const value = mapAt(output).get('Value')
+      if (value) links.outputs.set(`${prefixOf(parent.stack)}${parent.id}.Outputs.${name}`, renamed(value, stack))
+    }
+  }
+  const { position } = own.document
+  const entries = new Map(mapAt(own.document))
+  for (const section of SECTIONS) {
+    const all = new Map(mapAt(own.document, section))
+    for (const stack of needed) {
+      if (stack === own) continue
+      for (const [id, node] of mapAt(stack.document, section)) all.set(prefixOf(stack) + id, renamed(node, stack))
+    }
+    if (all.size > 0) entries.set(section, { kind: 'map', entries: all, position })
+  }
+  return { file: own.file, document: { kind: 'map', entries, position }, links }
+}
+
+/** The sections whose names other parts of a template refer to. */
+const SECTIONS = ['Parameters', 'Mappings', 'Conditions', 'Resources']
+
+/** A copy of a part of a stack, in which all references to names of this stack have the prefix. */
+function rename(root: Node, prefix: string, { document, file }: Stack): Node {
+  const names = new Set(SECTIONS.flatMap((section) => [...mapAt(document, section).keys()]))
+  const withPrefix = (name: string) => (names.has(name.split('.')[0] ?? '') ? prefix + name : name)
+  const inText = (text: string) =>
+    text.replaceAll(/\$\{([^!}]+)\}/g, (_, name: string) => `\${${withPrefix(name.trim())}}`)
+  function text(node: Node, change: (text: string) => string): Node {
+    return node.kind === 'scalar' && typeof node.value === 'string'
+      ? { ...node, value: change(node.value) }
+      : copy(node)
+  }
+  function first(node: Node, change: (text: string) => string): Node {
+    if (node.kind !== 'list') return text(node, change)
+    return { ...node, items: node.items.map((item, index) => (index === 0 ? text(item, change) : copy(item))) }
+  }
+  function copy(node: Node): Node {
+    const position = { ...node.position, file }
+    if (node.kind === 'scalar') return { ...node, position }
+    if (node.kind === 'list') return { ...node, items: node.items.map(copy), position }
+    const entries = Array.from(node.entries, ([key, value]): [string, Node] => {
+      if (/^(Ref|Condition|DependsOn)$/.test(key)) return [key, text(value, withPrefix)]
+      if (/^Fn::(GetAtt|If|FindInMap)$/.test(key)) return [key, first(value, withPrefix)]
+      if (key === 'Fn::Sub') return [key, first(value, inText)]
+      return [key, copy(value)]
+    })
+    return { ...node, entries: new Map(entries), position }
+  }
+  return copy(root)
+}

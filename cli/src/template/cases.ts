@@ -1,0 +1,120 @@
+import { type Node, nodesIn } from './document.ts'
+import { entriesOf, namesWithConditions, READ_PROPERTIES, readParts, scalarText } from './relevant.ts'
+import { type Assumptions, createResolver, type Links } from './resolve.ts'
+import { PSEUDO_PARAMETERS } from './text.ts'
+
+/** One of the values that the open parameters and conditions of a template can have. */
+export interface TemplateCase extends Assumptions {
+  given: ReadonlyMap<string, string>
+  /** `with Env=prod`. Empty if nothing is open. */
+  label: string
+  /** The values that the template does not list, but that its conditions distinguish. They may exclude each other. */
+  assumed: Readonly<Record<string, string>>
+}
+
+/** More cases are not combined: then each parameter varies alone. */
+const MAX_CASES = 64
+
+type Entries = ReadonlyMap<string, Node>
+
+/** The names that decide about messages: those in the parts that are read, and in Globals. */
+function relevantNames(document: Node, conditions: Entries): Set<string> {
+  const globals = entriesOf(entriesOf(entriesOf(document).get('Globals')).get('Function'))
+  const read = Array.from(globals).filter(([name]) => READ_PROPERTIES.get('AWS::Serverless::Function')?.includes(name))
+  return namesWithConditions([...readParts(document).values(), ...read.map(([, node]) => node)], conditions)
+}
+
+/** The constants with which conditions compare a parameter. */
+function comparedWith(name: string, conditions: Entries): string[] {
+  const values = Array.from(conditions.values()).flatMap((condition) =>
+    Array.from(nodesIn(condition).keys()).flatMap((node) => {
+      const sides = entriesOf(node).get('Fn::Equals')
+      const items = sides?.kind === 'list' ? sides.items : []
+      return items.some((side) => scalarText(entriesOf(side).get('Ref')) === name)
+        ? items.flatMap((side) => scalarText(side) ?? [])
+        : []
+    }),
+  )
+  return [...new Set(values)]
+}
+
+/** A value of a parameter. Undefined stands for every value with which no condition compares it. */
+type Choice = { name: string; value: string | undefined; isAllowed?: true }
+
+function choicesOf(name: string, declaration: Node | undefined, conditions: Entries): Choice[] {
+  const declared = entriesOf(declaration)
+  const type = scalarText(declared.get('Type')) ?? ''
+  if (declared.has('Default') && !type.startsWith('AWS::SSM::')) return []
+  const allowed = declared.get('AllowedValues')
+  if (allowed?.kind === 'list')
+    return allowed.items.map((item) => ({ name, value: scalarText(item) ?? '', isAllowed: true }))
+  const values = comparedWith(name, conditions)
+  return values.length === 0 ? [] : [...values, undefined].map((value) => ({ name, value }))
+}
+
+function product(lists: readonly Choice[][]): Choice[][] {
+  return lists.reduce<Choice[][]>((all, list) => all.flatMap((one) => list.map((choice) => [...one, choice])), [[]])
+}
+
+function toCase(choices: readonly Choice[], given: ReadonlyMap<string, string>): TemplateCase {
+  const known = choices.filter((choice): choice is Choice & { value: string } => choice.value !== undefined)
+  const other = new Set(choices.filter(({ value }) => value === undefined).map(({ name }) => name))
+  const texts = choices.map(({ name, value }) =>
+    value === undefined ? `another value of ${name}` : `${name}=${value}`,
+  )
+  return {
+    given: new Map([...given, ...known.map(({ name, value }): [string, string] => [name, value])]),
+    other,
+    verdicts: new Map(),
+    label: texts.length === 0 ? '' : `with ${texts.join(' and ')}`,
+    assumed: Object.fromEntries(
+      choices.flatMap(({ name, value = '', isAllowed }) => (isAllowed ? [] : [[name, value]])),
+    ),
+  }
+}
+
+/**
+ * The cases of a template: each allowed value of a parameter without a default, each value with which a condition
+ * compares such a parameter, and both results of a comparison that is still open.
+ */
+export function casesOf(document: Node, given: ReadonlyMap<string, string>, links?: Links): TemplateCase[] {
+  const { conditions, parameters } = createResolver(document, given, undefined, links)
+  const names = relevantNames(document, conditions)
+  const open = [...names].filter(
+    (name) =>
+      !given.has(name) && !links?.parameters.has(name) && (parameters.has(name) || PSEUDO_PARAMETERS.includes(name)),
+  )
+  const lists = open.map((name) => choicesOf(name, parameters.get(name), conditions)).filter((list) => list.length > 0)
+  const count = lists.reduce((total, list) => total * list.length, 1)
+  const combined = count <= MAX_CASES ? product(lists) : lists.flatMap((list) => list.map((choice) => [choice]))
+  const cases = combined.map((choices) => toCase(choices, given))
+  return cases.flatMap((one) => {
+    const split = withVerdicts(
+      document,
+      one,
+      [...names].filter((name) => conditions.has(name)),
+      links,
+    )
+    return split.length * cases.length <= MAX_CASES ? split : one
+  })
+}
+
+/** Splits a case by the comparisons that are still open. */
+function withVerdicts(document: Node, one: TemplateCase, names: readonly string[], links?: Links): TemplateCase[] {
+  const { holds, open } = createResolver(document, one.given, one, links)
+  for (const name of names) holds(name)
+  return Array.from(open).reduce<TemplateCase[]>(
+    (all, [comparison, name]) =>
+      all.length > MAX_CASES
+        ? all
+        : all.flatMap((each) =>
+            [true, false].map((verdict) => ({
+              ...each,
+              verdicts: new Map([...each.verdicts, [comparison, verdict]]),
+              assumed: { ...each.assumed, [`condition ${name}`]: String(verdict) },
+              label: `${each.label === '' ? 'if' : `${each.label}, if`} ${name} is ${verdict}`,
+            })),
+          ),
+    [one],
+  )
+}

@@ -1,0 +1,58 @@
+import { existsSync } from 'node:fs'
+import { basename, resolve as resolvePath } from 'node:path'
+import type { Code } from '../code/source.ts'
+import { openTree } from '../code/tree.ts'
+import type { Reader } from './reader.ts'
+import type { Resolved } from './resolve.ts'
+import { readable } from './text.ts'
+
+const ELSEWHERE = 'the template does not say which local file it is'
+
+function scalar(resolved: Resolved): string | undefined {
+  return resolved.kind === 'scalar' ? readable(String(resolved.value)) : undefined
+}
+
+/** Returns where the code of a function is. `propertyOf` returns a property of the function, or of Globals. */
+export function codeOf(reader: Reader, id: string, propertyOf: (...path: string[]) => Resolved): Code {
+  const { property, resolve, metadataOf, folder } = reader
+  const metadata = (...path: string[]) => path.reduce(property, metadataOf(id))
+  const runtime = scalar(propertyOf('Runtime'))
+  const handler = scalar(propertyOf('Handler'))
+  const inline = scalar(propertyOf('InlineCode')) ?? scalar(propertyOf('Code', 'ZipFile'))
+  if (inline !== undefined) return { inline, handler, runtime }
+  if (scalar(propertyOf('PackageType')) === 'Image' || propertyOf('ImageUri').kind !== 'absent') {
+    return imageCode(folder, scalar(metadata('DockerContext')), scalar(metadata('Dockerfile')))
+  }
+  const entries = metadata('BuildProperties', 'EntryPoints')
+  const isBundled = scalar(metadata('BuildMethod')) === 'esbuild'
+  const asset = scalar(metadata('aws:asset:path'))
+  const path = asset ?? scalar(propertyOf('CodeUri')) ?? scalar(propertyOf('Code'))
+  // After packaging, only the key in the bucket is left. The CDK and the Serverless Framework keep the files beside
+  // the template, under the same name.
+  const key = scalar(propertyOf('Code', 'S3Key')) ?? scalar(propertyOf('CodeUri', 'Key')) ?? path
+  const name = basename(key ?? '')
+  const beside = key === undefined ? [] : [name, `asset.${name}`, `asset.${name.replace(/\.\w+$/, '')}`]
+  const isInBucket = path === undefined || /^s3:/.test(path)
+  // If Maven or Gradle has not yet built the archive, its source is beside the folder of the output.
+  const [, project] = /^(.*?)\/?\b(?:target|build)\/[^/]*\.(?:jar|zip)$/.exec(path ?? '') ?? []
+  const source = project === undefined || !/^java/.test(runtime ?? '') ? [] : [project]
+  const places = [...(isInBucket ? [] : [path]), ...beside, ...source]
+  const isLocal = !isInBucket || places.some((place) => existsSync(resolvePath(folder, place)))
+  return {
+    places: [...new Set(places.map((place) => resolvePath(folder, place)))],
+    handler,
+    runtime,
+    entries: entries.kind === 'list' ? entries.items.flatMap((item) => scalar(resolve(item)) ?? []) : [],
+    isBundled,
+    ...(isLocal ? {} : { reason: ELSEWHERE }),
+  }
+}
+
+/** The code of a container image that SAM builds: the context of its Dockerfile, whose CMD names the handler. */
+function imageCode(folder: string, context: string | undefined, dockerfile = 'Dockerfile'): Code {
+  const place = context === undefined ? undefined : resolvePath(folder, context)
+  const commands = place === undefined ? undefined : openTree(place)?.read(dockerfile)
+  const [, handler] = /^CMD\s*\[\s*"([^"]+)"/m.exec(commands ?? '') ?? []
+  if (place === undefined || handler === undefined) return { reason: 'it is in a container image' }
+  return { places: [place], handler }
+}

@@ -1,0 +1,92 @@
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { test } from 'tap'
+import { check } from '../../src/doctor/check.ts'
+import { readTemplate } from '../../src/template/read-template.ts'
+import { CODE_INPUTS } from '../support/code-inputs.ts'
+import { filesIn } from '../support/files.ts'
+import { type Change, ids, OPTIONS } from '../support/templates.ts'
+import { findingsInPlan, terraformState } from '../support/terraform.ts'
+
+const POWERTOOLS = "import { Metrics } from '@aws-lambda-powertools/metrics'"
+const LOADS = "const { boundedSqsBatch } = require('middy-bounded-sqs-batch')"
+const IMPORTS = "import { boundedSqsBatch } from 'middy-bounded-sqs-batch'"
+const SENDS = `${IMPORTS}\nimport { deadLetter } from 'middy-bounded-sqs-batch/sqs'\nconst onFailure = deadLetter({ queueUrl })`
+
+function logLevel(ApplicationLogLevel: string): Change {
+  return { function: { LoggingConfig: { LogFormat: 'JSON', ApplicationLogLevel } } }
+}
+const REQUIRE_ESM = { NODE_OPTIONS: '--enable-source-maps --experimental-require-module' }
+
+/** A rule that needs the code, with code that breaks it or keeps it. `extension` is that of the file. */
+const CASES: readonly [title: string, code: string, extension: string, change: Change, found: string[]][] = [
+  ['metrics in the log, and the level WARN', POWERTOOLS, 'mjs', logLevel('WARN'), ['metrics-log-level Handler']],
+  ['metrics in the log, and the level INFO', POWERTOOLS, 'mjs', logLevel('INFO'), []],
+  ['no metrics in the log, and the level ERROR', '', 'mjs', logLevel('ERROR'), []],
+  ['a CommonJS file that loads this package', LOADS, 'cjs', {}, ['commonjs-handler Handler']],
+  ['a file .js without "type": "module" that loads this package', LOADS, 'js', {}, ['commonjs-handler Handler']],
+  ['an ES module that loads this package', IMPORTS, 'mjs', {}, []],
+  ['a CommonJS file without this package', "require('./other.js')", 'cjs', {}, []],
+  [
+    'a CommonJS file that loads this package, with --experimental-require-module',
+    LOADS,
+    'cjs',
+    { function: { Environment: { Variables: REQUIRE_ESM } } },
+    [],
+  ],
+  ['deadLetter() with 511 MB', SENDS, 'mjs', { function: { MemorySize: 511 } }, ['dead-letter-memory Handler']],
+  ['deadLetter() with 512 MB', SENDS, 'mjs', { function: { MemorySize: 512 } }, []],
+  ['this package without deadLetter(), with 128 MB', IMPORTS, 'mjs', { function: { MemorySize: 128 } }, []],
+]
+
+async function found(t: Test, template: object, path: string, code: string) {
+  const root = filesIn(t, { [path]: code, 'template.json': JSON.stringify(template) })
+  return ids(check(await readTemplate(join(root, 'template.json'), new Map()), OPTIONS))
+}
+
+function inTerraform(t: Test, extension: string, code: string, { function: changed = {} }: Change) {
+  const root = filesIn(t, { [`src/index.${extension}`]: code })
+  const { Environment, ...others } = changed as { Environment?: { Variables: object } }
+  const environment = Environment ? { environment: [{ variables: Environment.Variables }] } : {}
+  const state = terraformState({ function: { Handler: 'index.handler', filename: 'orders.zip', ...others } })
+  for (const { type, values } of state.values.root_module.resources) {
+    if (type === 'aws_lambda_function') Object.assign(values, environment)
+  }
+  const archive = { output_path: 'orders.zip', source_dir: join(root, 'src') }
+  state.values.root_module.resources.push({
+    address: 'data.archive_file.code',
+    mode: 'data',
+    type: 'archive_file',
+    name: 'code',
+    values: archive,
+  } as never)
+  return ids(findingsInPlan(state))
+}
+
+for (const [title, code, extension, change, expected] of CASES) {
+  test(`${title}: ${expected.map((id) => id.split(' ')[0]).join(', ') || 'no finding'}`, async (t) => {
+    for (const [input, template, file] of CODE_INPUTS) {
+      t.strictSame(await found(t, template(change), `${file}.${extension}`, code), expected, input)
+    }
+    const addresses = expected.map((id) => id.replace('Handler', 'aws_lambda_function.handler'))
+    t.strictSame(inTerraform(t, extension, code, change), addresses, 'Terraform')
+  })
+}
+
+test('a file .js in a folder with "type": "module" is an ES module', async (t) => {
+  const root = filesIn(t, {
+    'src/index.js': LOADS,
+    'src/package.json': '{ "type": "module" }',
+    'template.json': JSON.stringify(CODE_INPUTS[0]?.[1]({})),
+  })
+  t.strictSame(ids(check(await readTemplate(join(root, 'template.json'), new Map()), OPTIONS)), [])
+})
+
+test('SAM bundles the function with esbuild: require() in its source is not that of the function', async (t) => {
+  const template = CODE_INPUTS[0]?.[1]({}) as { Resources: Record<string, object> }
+  const Handler = { ...template.Resources.Handler, Metadata: { BuildMethod: 'esbuild' } }
+  t.strictSame(
+    await found(t, { ...template, Resources: { ...template.Resources, Handler } }, 'src/index.js', LOADS),
+    [],
+  )
+})

@@ -1,0 +1,197 @@
+import { join } from 'node:path'
+import { test } from 'tap'
+import { filesIn } from '../support/files.ts'
+import { command } from '../support/runs.ts'
+import { getAtt, sam } from '../support/templates.ts'
+
+const RUNTIME = { Runtime: 'provided.al2023' }
+const clean = JSON.stringify(sam({ function: RUNTIME }))
+const wrong = JSON.stringify(sam({ function: RUNTIME, mapping: { FunctionResponseTypes: undefined } }))
+const empty = JSON.stringify({ Resources: { Topic: { Type: 'AWS::SNS::Topic' } } })
+
+async function run(root: string, ...paths: string[]) {
+  const { code, stdout, stderr } = await command(['doctor', '--json', ...paths.map((path) => join(root, path))])
+  const { findings, inputs } = JSON.parse(stdout)
+  return {
+    code,
+    stderr: stderr.replaceAll(`${root}/`, ''),
+    findings: findings.map(
+      ({ rule, file }: { rule: string; file: string }) => `${rule} ${file.slice(root.length + 1)}`,
+    ),
+    inputs: inputs.map(({ name, mappings }: { name: string; mappings: number }) => [
+      name.slice(root.length + 1),
+      mappings,
+    ]),
+  }
+}
+
+const FILES = { 'a.json': clean, 'b.yaml': wrong, 'empty.json': empty, 'broken.yaml': 'Resources: [' }
+for (const [title, paths, code, findings, stderr] of [
+  ['files without an error', ['a.json', 'a.json'], 0, [], ''],
+  ['a file with an error', ['a.json', 'b.yaml'], 1, ['report-batch-item-failures b.yaml'], ''],
+  ['a file without a mapping, which is no error', ['a.json', 'empty.json'], 0, [], ''],
+  ['only files without a mapping', ['empty.json', 'empty.json'], 2, [], /nothing was checked/],
+  [
+    'a file that cannot be read',
+    ['a.json', 'broken.yaml'],
+    2,
+    [],
+    /^bounded-sqs-batch: broken\.yaml:1:13: not valid YAML/,
+  ],
+  [
+    'an error and a file that cannot be read',
+    ['broken.yaml', 'b.yaml'],
+    1,
+    ['report-batch-item-failures b.yaml'],
+    /^bounded-sqs-batch: broken\.yaml/,
+  ],
+] as const) {
+  test(`several inputs: ${title}: exit code ${code}`, async (t) => {
+    const result = await run(filesIn(t, FILES), ...paths)
+    t.strictSame([result.code, result.findings], [code, findings])
+    if (typeof stderr === 'string') t.equal(result.stderr, stderr)
+    else t.match(result.stderr, stderr)
+  })
+}
+
+test('an input without a mapping is named', async (t) => {
+  const root = filesIn(t, FILES)
+  const { stdout } = await command(['doctor', join(root, 'a.json'), join(root, 'empty.json')])
+  t.match(stdout, 'empty.json has no SQS event source mapping, so nothing was checked.\n')
+  t.strictSame((await run(root, 'a.json', 'empty.json')).inputs, [
+    ['a.json', 1],
+    ['empty.json', 0],
+  ])
+})
+
+test('a folder: its templates and those of its subfolders, without node_modules and other files', async (t) => {
+  const root = filesIn(t, {
+    'infra/a.json': clean,
+    'infra/deep/b.yaml': wrong,
+    'infra/node_modules/c.yaml': wrong,
+    'infra/values.yaml': 'Resources: 5',
+    'infra/chart.yaml': '{{ not yaml',
+    'infra/package.json': '{}',
+    'infra/broken.yaml': 'Resources:\n  A: { Type: AWS::SQS::Queue',
+  })
+  const { code, findings, inputs, stderr } = await run(root, 'infra')
+  t.strictSame([code, findings], [1, ['report-batch-item-failures infra/deep/b.yaml']])
+  t.strictSame(inputs, [
+    ['infra/a.json', 1],
+    ['infra/broken.yaml', 0],
+    ['infra/deep/b.yaml', 1],
+  ])
+  t.match(stderr, /^bounded-sqs-batch: infra\/broken\.yaml:\d+:\d+: not valid YAML/)
+})
+
+test('errors of inputs are in every format', async (t) => {
+  const root = filesIn(t, FILES)
+  const paths = ['a.json', 'broken.yaml'].map((path) => join(root, path))
+  const print = async (format: string) => (await command(['doctor', '--format', format, ...paths])).stdout
+  t.match(JSON.parse(await print('json')).inputs, [{ mappings: 1 }, { error: /not valid YAML/ }])
+  t.match(await print('github'), /^::error file=.*broken\.yaml,title=not read::.*not valid YAML/m)
+  const [invocation] = JSON.parse(await print('sarif')).runs[0].invocations
+  t.match(invocation, {
+    executionSuccessful: false,
+    toolExecutionNotifications: [{ level: 'error', message: { text: /not valid YAML/ } }],
+  })
+})
+
+test('a parameter must be one of a template, and applies to the templates that have it', async (t) => {
+  const Parameters = { Seconds: { Type: 'Number' } }
+  const withParameter = { ...sam({ function: RUNTIME, queue: { VisibilityTimeout: { Ref: 'Seconds' } } }), Parameters }
+  const root = filesIn(t, { 'a.json': clean, 'p.json': JSON.stringify(withParameter) })
+  const paths = ['a.json', 'p.json'].map((path) => join(root, path))
+  const low = await command(['doctor', '--json', '--parameter', 'Seconds=29', ...paths])
+  t.match(JSON.parse(low.stdout).findings, [{ rule: 'visibility-below-timeout', file: paths[1] }])
+  const wrong = await command(['doctor', '--parameter', 'Second=29', ...paths])
+  t.strictSame([wrong.code, wrong.stdout], [2, ''])
+  t.match(
+    wrong.stderr,
+    /^bounded-sqs-batch: --parameter Second: no input has a parameter of this name\. Their parameters: Seconds$/m,
+  )
+})
+
+/** What `cdk synth` writes: a stack that exports a queue, one that imports it, and a nested stack. */
+function cdkOut(queue: object = {}) {
+  const stack = (file: string) => ({ type: 'aws:cloudformation:stack', properties: { templateFile: file } })
+  const { Resources } = sam()
+  const mapping = (arn: unknown, id = 'Handler') => ({
+    Type: 'AWS::Lambda::EventSourceMapping',
+    Properties: { EventSourceArn: arn, FunctionName: { Ref: id }, FunctionResponseTypes: ['ReportBatchItemFailures'] },
+  })
+  const Handler = { Type: 'AWS::Lambda::Function', Properties: { ...RUNTIME, Timeout: 30 } }
+  const NAME = 'Shop:ExportsOutputFnGetAttQueueArn1A2B'
+  const shop = {
+    Resources: {
+      ...Resources,
+      Handler: undefined,
+      Queue: { ...Resources.Queue, Properties: { ...Resources.Queue.Properties, ...queue } },
+      Nested: {
+        Type: 'AWS::CloudFormation::Stack',
+        Properties: { TemplateURL: 'x', Parameters: { referencetoShopQueueArn: getAtt('Queue') } },
+        Metadata: { 'aws:asset:path': 'ShopNested.nested.template.json' },
+      },
+    },
+    Outputs: { Export: { Value: getAtt('Queue'), Export: { Name: NAME } } },
+  }
+  const consumer = { Resources: { Handler, Orders: mapping({ 'Fn::ImportValue': NAME }) } }
+  const nested = {
+    Parameters: { referencetoShopQueueArn: { Type: 'String' } },
+    Resources: { Handler, Inner: mapping({ Ref: 'referencetoShopQueueArn' }) },
+  }
+  return {
+    'cdk.out/manifest.json': JSON.stringify({
+      version: '44.0.0',
+      artifacts: {
+        Shop: stack('Shop.template.json'),
+        Consumer: stack('Consumer.template.json'),
+        Tree: { type: 'cdk:tree' },
+      },
+    }),
+    'cdk.out/Shop.template.json': JSON.stringify(shop),
+    'cdk.out/Consumer.template.json': JSON.stringify(consumer),
+    'cdk.out/ShopNested.nested.template.json': JSON.stringify(nested),
+    'cdk.out/asset.1/template.json': wrong,
+  }
+}
+
+test('cdk.out: all stacks of the manifest and their nested stacks, with imports from each other', async (t) => {
+  const { code, findings, inputs } = await run(filesIn(t, cdkOut()), 'cdk.out')
+  t.strictSame(inputs, [
+    ['cdk.out/Shop.template.json', 0],
+    ['cdk.out/ShopNested.nested.template.json', 1],
+    ['cdk.out/Consumer.template.json', 1],
+  ])
+  t.strictSame([code, findings], [0, ['shared-queue cdk.out/Shop.template.json']])
+})
+
+test('cdk.out: a setting of a queue in another stack is one finding, in the file of that stack', async (t) => {
+  const root = filesIn(t, cdkOut({ VisibilityTimeout: 20 }))
+  const { code, findings } = await run(root, 'cdk.out')
+  t.strictSame(
+    [code, findings],
+    [1, ['visibility-below-timeout cdk.out/Shop.template.json', 'shared-queue cdk.out/Shop.template.json']],
+  )
+})
+
+test('cdk.out: two stacks that import the same queue share it', async (t) => {
+  const files = cdkOut()
+  const manifest = JSON.parse(files['cdk.out/manifest.json'])
+  manifest.artifacts.Other = { type: 'aws:cloudformation:stack', properties: { templateFile: 'Other.template.json' } }
+  const shop = JSON.parse(files['cdk.out/Shop.template.json'])
+  delete shop.Resources.Nested
+  const root = filesIn(t, {
+    ...files,
+    'cdk.out/manifest.json': JSON.stringify(manifest),
+    'cdk.out/Shop.template.json': JSON.stringify(shop),
+    'cdk.out/Other.template.json': files['cdk.out/Consumer.template.json'],
+  })
+  const { inputs, findings } = await run(root, 'cdk.out')
+  t.strictSame(inputs, [
+    ['cdk.out/Shop.template.json', 0],
+    ['cdk.out/Consumer.template.json', 1],
+    ['cdk.out/Other.template.json', 1],
+  ])
+  t.strictSame(findings, ['shared-queue cdk.out/Shop.template.json'])
+})

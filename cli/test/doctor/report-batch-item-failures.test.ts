@@ -1,0 +1,123 @@
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { test } from 'tap'
+import { check } from '../../src/doctor/check.ts'
+import { readTemplate } from '../../src/template/read-template.ts'
+import { CODE_INPUTS } from '../support/code-inputs.ts'
+import { filesIn } from '../support/files.ts'
+import { cloudFormation, OPTIONS, sam } from '../support/templates.ts'
+import { findingsInPlan, terraformState } from '../support/terraform.ts'
+
+const REPORTS = 'export const handler = async () => ({ batchItemFailures: [] })'
+const THROWS = 'export const handler = async () => { throw new Error("no") }'
+const OFF = { FunctionResponseTypes: undefined }
+const ONE = { ...OFF, BatchSize: 1, MaximumBatchingWindowInSeconds: undefined }
+
+/** The severity and the message of the only finding in a template that is in a folder with these files. */
+async function findingIn(t: Test, template: { Resources: object }, files: Record<string, string>) {
+  const root = filesIn(t, { ...files, 'template.json': JSON.stringify(template) })
+  const findings = check(await readTemplate(join(root, 'template.json'), new Map()), OPTIONS)
+  t.strictSame(
+    findings.map(({ rule }) => rule),
+    ['report-batch-item-failures'],
+  )
+  return findings[0]
+}
+
+for (const [title, template, file] of CODE_INPUTS) {
+  test(`${title}: an error if the code can report failures, and a warning if it cannot`, async (t) => {
+    t.match(await findingIn(t, template({ mapping: OFF }), { [`${file}.mjs`]: REPORTS }), {
+      severity: 'error',
+      message:
+        /^ReportBatchItemFailures is off, but the function can report failures: batchItemFailures in .*index\.mjs\. Lambda ignores/,
+    })
+    t.match(await findingIn(t, template({ mapping: OFF }), { [`${file}.mjs`]: THROWS }), {
+      severity: 'warning',
+      message:
+        /, and the code does not report failures\. Searched: .*index\.mjs\. If the function throws, Lambda redelivers the whole batch/,
+    })
+  })
+  test(`${title}: with a batch size of 1, an info if the code cannot report failures, else an error`, async (t) => {
+    t.match(await findingIn(t, template({ mapping: ONE }), { [`${file}.mjs`]: THROWS }), { severity: 'info' })
+    t.match(await findingIn(t, template({ mapping: ONE }), { [`${file}.mjs`]: REPORTS }), { severity: 'error' })
+  })
+  test(`${title}: an error if the code is not there`, async (t) => {
+    t.match(await findingIn(t, template({ mapping: OFF }), {}), {
+      severity: 'error',
+      message: /, and the code was not found: /,
+    })
+  })
+}
+
+for (const [title, code] of [
+  ['SAM, InlineCode', (inline: string) => sam({ mapping: OFF, function: { InlineCode: inline } })],
+  [
+    'CloudFormation, ZipFile',
+    (inline: string) => cloudFormation({ mapping: OFF, function: { Code: { ZipFile: inline } } }),
+  ],
+] as const) {
+  test(`${title}: the code in the template is searched`, async (t) => {
+    t.match(await findingIn(t, code(REPORTS), {}), {
+      severity: 'error',
+      message: /batchItemFailures in the code in the template/,
+    })
+    t.match(await findingIn(t, code(THROWS), {}), {
+      severity: 'warning',
+      message: /Searched: the code in the template\./,
+    })
+  })
+}
+
+test('code that is packaged, in a bucket: an error', async (t) => {
+  const found = {
+    severity: 'error',
+    message: /the code was not found: the template does not say which local file it is/,
+  }
+  t.match(await findingIn(t, sam({ mapping: OFF, function: { CodeUri: 's3://code/0f1e', Handler: 'a.b' } }), {}), found)
+  const inBucket = { CodeUri: { Bucket: 'code', Key: '0f1e' }, Handler: 'a.b' }
+  t.match(await findingIn(t, sam({ mapping: OFF, function: inBucket }), {}), found)
+})
+
+test('a container image: the context of its Dockerfile is searched', async (t) => {
+  const { Resources, ...rest } = sam({ mapping: OFF, function: { PackageType: 'Image', Runtime: undefined } })
+  const Handler = { ...Resources.Handler, Metadata: { DockerContext: './app', Dockerfile: 'Dockerfile' } }
+  const template = { ...rest, Resources: { ...Resources, Handler } }
+  const Dockerfile = 'FROM public.ecr.aws/lambda/python:3.14\nCMD ["app.handler"]\n'
+  const files = { 'app/Dockerfile': Dockerfile, 'app/app.py': 'return {"batchItemFailures": []}' }
+  t.match(await findingIn(t, template, files), { severity: 'error', message: /batchItemFailures in .*app\.py/ })
+  t.match(await findingIn(t, template, {}), { severity: 'error', message: /it is in a container image/ })
+})
+
+test('Terraform: the source of archive_file is searched', (t) => {
+  for (const [code, severity] of [
+    [REPORTS, 'error'],
+    [THROWS, 'warning'],
+  ] as const) {
+    const root = filesIn(t, { 'src/index.mjs': code })
+    const state = terraformState({ mapping: OFF, function: { Handler: 'index.handler', filename: 'orders.zip' } })
+    const values = { output_path: 'orders.zip', source_dir: join(root, 'src') }
+    const archive = { address: 'data.archive_file.code', mode: 'data', type: 'archive_file', name: 'code', values }
+    state.values.root_module.resources.push(archive as never)
+    t.match(findingsInPlan(state), [{ rule: 'report-batch-item-failures', severity }])
+  }
+  const remote = terraformState({ mapping: OFF, function: { S3Bucket: 'code' } })
+  t.match(findingsInPlan(remote), [{ severity: 'error', message: /the plan or state does not name a local file/ }])
+  t.end()
+})
+
+test('FunctionResponseTypes that is not known is a warning', async (t) => {
+  for (const template of [sam, cloudFormation]) {
+    const unknown = { FunctionResponseTypes: { 'Fn::ImportValue': 'x' } }
+    t.match(await findingIn(t, template({ mapping: unknown }), {}), {
+      severity: 'warning',
+      message: /^It is not known whether ReportBatchItemFailures is on: Fn::ImportValue x comes from another stack\. /,
+    })
+  }
+})
+
+test('Java that is not built yet: the source of the project is searched', async (t) => {
+  const code = { Runtime: 'java25', Handler: 'com.example.Orders::handleRequest', CodeUri: 'target/orders.jar' }
+  const files = { 'src/main/java/com/example/Orders.java': 'class Orders { SQSBatchResponse handleRequest() {} }' }
+  const message = /SQSBatchResponse in .*src\/main\/java\/com\/example\/Orders\.java/
+  t.match(await findingIn(t, sam({ mapping: OFF, function: code }), files), { severity: 'error', message })
+})
