@@ -73,6 +73,34 @@ export const EQUIVALENT: Readonly<
       'It sets an equal value.',
     ],
     [
+      'const limiting = (limiter && applyLimiter?.(limiter, slots, startWorkersOfAll)) ?? FIXED',
+      ['const limiting = (limiter && applyLimiter(limiter, slots, startWorkersOfAll)) ?? FIXED'],
+      'createLimits() gives either both or none. TypeScript needs the check.',
+    ],
+    [
+      'return work !== undefined && work.states.waiting > 0',
+      ['return true', 'return work !== undefined && true', 'return work !== undefined && work.states.waiting >= 0'],
+      'An additional worker finds no job and frees its slot.',
+    ],
+    [
+      'return work?.states.isRunning(job) ?? false',
+      ['return work.states.isRunning(job) ?? false', 'return work?.states.isRunning(job) ?? true'],
+      'After the end of the batch, no worker holds a slot, so nobody asks. TypeScript needs the check.',
+    ],
+    [
+      'if (options) abort(options, error)',
+      ['if (true) abort(options, error)'],
+      'Only a worker with a running job expires. TypeScript needs the check.',
+    ],
+    [
+      'while (workerCount < slots.limit && workerCount < maxInFlight && nextRecordCount() > 0) {',
+      [
+        'while (workerCount < slots.limit && true && nextRecordCount() > 0) {',
+        'while (workerCount < slots.limit && workerCount <= maxInFlight && nextRecordCount() > 0) {',
+      ],
+      'An additional worker finds no job and frees its slot.',
+    ],
+    [
       'if (durations.length > finished) await yieldTimer.yieldToEventLoop()',
       ['if (false) await yieldTimer.yieldToEventLoop()'],
       'Then more workers start than are needed, which only takes time.',
