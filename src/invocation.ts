@@ -87,7 +87,7 @@ export function createInvocation(
   let started: Started | undefined
   /** The failures that the inner handler reported. `undefined` until it has returned. */
   let reported: readonly Failure[] | undefined
-  let readReported: (() => readonly Failure[]) | undefined
+  let readReported: () => readonly Failure[]
   /** The failures in the response. */
   let remaining: readonly Failure[]
   /** An error that fails the invocation, even if the inner handler caught it. */
@@ -162,7 +162,7 @@ export function createInvocation(
   async function conclude(): Promise<SQSBatchResponse> {
     end()
     assertNotFatal()
-    reported = [...(reported ?? []), ...(readReported?.() ?? [])]
+    reported = [...(reported as readonly Failure[]), ...readReported()] // `receive()` was called before
     const response = await respond(await collectFailures())
     assertNotFatal() // `run()` may have been called meanwhile
     return response

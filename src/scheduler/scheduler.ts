@@ -105,7 +105,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     }
 
     function isRunning({ job }: Worker): boolean {
-      return work?.states.isRunning(job) ?? false
+      return work?.states.isRunning(job) === true
     }
 
     /** Calls `start` when a slot is free. Call `free()` when the slot is no longer needed. */

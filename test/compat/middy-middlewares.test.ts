@@ -120,7 +120,7 @@ t.test('an earlier middleware may set a response with all failures, but none may
       .use(inPlace(place, other))
       .handler((event) => Promise.allSettled(event.Records.map((record) => failIfB(record.messageId))))
   const right = await handlerOf('before', setsInAfter)(standardEvent('a', 'b'), lambdaContext())
-  t.strictSame(right, { batchItemFailures: [{ itemIdentifier: 'b' }], seen: true })
+  t.strictSame(right, { batchItemFailures: [{ itemIdentifier: 'b' }] })
   // Lambda would treat these responses of the later middleware as success and delete b.
   for (const [place, other, message] of [
     ['before', returnsFromAfter, /returned a value from after/],
