@@ -2,7 +2,7 @@ import middy from '@middy/core'
 import type { Context, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { type BatchSummary, boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { mockClock, settled } from '../support/clock.ts'
+import { mockClock, openTimers, settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { failing } from '../support/failures.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
@@ -126,6 +126,22 @@ t.test('a promise of onSummary that never settles is awaited until 100 ms before
   })
   t.strictSame(response, { batchItemFailures: [{ itemIdentifier: 'x' }] })
   t.match(lines[1], /The time for onSummary is over: the response needs the last 100 ms before the timeout/)
+})
+
+t.test('no timer is left after onSummary, whether it succeeds or fails', async (t) => {
+  const clock = mockClock(t)
+  for (const onSummary of [() => {}, () => Promise.reject(new Error('no metrics'))]) {
+    const before = openTimers(clock)
+    let during = 0
+    const handle = handlerOf(() => {}, {
+      onSummary() {
+        during = openTimers(clock)
+        return onSummary()
+      },
+    })
+    t.strictSame(failed(await handle(standardEvent('a'), timedContext(60_000))), [])
+    t.strictSame([during, openTimers(clock)], [before + 1, before])
+  }
 })
 
 t.test('an onSummary that is not a function is refused', (t) => {
