@@ -36,6 +36,24 @@ export const EQUIVALENT: Readonly<
       'If all jobs have a result, this makes an error that nobody receives.',
     ],
   ],
+  'src/scheduler/job-options.ts': [
+    [
+      'options.#controller?.abort(reason)',
+      ['options.#controller.abort(reason)'],
+      'Without a controller, this throws an error that is ignored.',
+    ],
+  ],
+  'src/scheduler/descriptors.ts': [
+    [
+      "const limit = /^Max open files\\s+(\\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]",
+      [
+        "const limit = /^Max open files\\s+(\\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))[1]",
+        "const limit = /Max open files\\s+(\\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]",
+        'const limit = /^Max open files\\s+(\\d+)/m.exec(readFileSync(\'/proc/self/limits\', ""))?.[1]',
+      ],
+      'If no number follows, an error has the same effect as no limit. Linux writes this text once, at the beginning of a line. Without an encoding, exec() converts the bytes to the same text.',
+    ],
+  ],
   'src/scheduler/ready-queue.ts': [
     [
       'const groupOf: number[][] = new Array(groups.length)',
