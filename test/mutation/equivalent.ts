@@ -263,6 +263,23 @@ export const EQUIVALENT: Readonly<
       'If goodput is exactly the same, either measurement can be the reference.',
     ],
   ],
+  'src/report/tracing.ts': [
+    [
+      'return batchChannel.hasSubscribers || recordChannel.hasSubscribers',
+      ['return true'],
+      'Then there is no warm-up, which only lets V8 compile the code earlier.',
+    ],
+    [
+      'const ends: ((result: PromiseSettledResult<undefined>) => void)[] = []',
+      ['const ends: ((result: PromiseSettledResult<undefined>) => void)[] = ["Stryker was here"]'],
+      'Each entry is set when its job starts, before it is called.',
+    ],
+    [
+      'settled: (job, result) => ends[job]?.(result),',
+      ['settled: (job, result) => ends[job](result),'],
+      'Only a job that has started has a result here. TypeScript needs the check.',
+    ],
+  ],
   'src/handlers/returned.ts': [
     [
       'if (response === undefined) return []',
