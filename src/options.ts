@@ -1,7 +1,7 @@
 import { isMultiConcurrent } from './scheduler/deadlines.ts'
 import type { LimiterFactory } from './scheduler/limiting.ts'
 import { type Check, check, show } from './shared/check.ts'
-import { isObject, isPlainObject } from './shared/describe.ts'
+import { isFunction, isObject, isPlainObject } from './shared/describe.ts'
 import { warn } from './shared/warn.ts'
 import type { BoundedSqsBatchOptions, FailureHandler, RateLimitOption, TimeBudget } from './types.ts'
 
@@ -67,10 +67,6 @@ function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 1
 }
 
-function isFunction(value: unknown): boolean {
-  return typeof value === 'function'
-}
-
 /**
  * Checks the options once, when the function starts. A wrong option then stops the function before it receives a
  * message.
@@ -96,13 +92,11 @@ export function checkOptions(given: BoundedSqsBatchOptions = {}): Settings {
  * The variable lets an operator change the limit without a deployment. A typo must not stop the function from starting.
  */
 function concurrencyOfEnvironment(): number | undefined {
-  const value = process.env.BOUNDED_SQS_BATCH_CONCURRENCY
+  const name = 'BOUNDED_SQS_BATCH_CONCURRENCY' // of the variable and of the warning
+  const value = process.env[name]
   if (value === undefined) return undefined
   if (/^\d+$/.test(value) && isCount(Number(value))) return Number(value)
-  warn(
-    'BOUNDED_SQS_BATCH_CONCURRENCY',
-    `BOUNDED_SQS_BATCH_CONCURRENCY is ignored: expected a positive integer, got ${show(value)}`,
-  )
+  warn(name, `${name} is ignored: expected a positive integer, got ${show(value)}`)
   return undefined
 }
 

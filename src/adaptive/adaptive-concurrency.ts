@@ -1,5 +1,6 @@
 import type { LimiterFactory } from '../scheduler/limiting.ts'
 import { type Check, check } from '../shared/check.ts'
+import { isFunction } from '../shared/describe.ts'
 import type { AdaptiveConcurrency, FailureClass } from '../types.ts'
 import { applyLimiter } from './apply-limiter.ts'
 import { classifyFailure } from './classify.ts'
@@ -52,7 +53,7 @@ const CHECKS: Record<keyof AdaptiveConcurrencyOptions, Check> = {
   min: COUNT,
   max: COUNT,
   initial: COUNT,
-  classify: [(value) => typeof value === 'function', 'a function'],
+  classify: [isFunction, 'a function'],
 }
 
 /**

@@ -1,9 +1,9 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Context, SQSRecord } from 'aws-lambda'
-import { RecordBlockedError } from '../errors.ts'
 import { rejected } from '../scheduler/job-states.ts'
-import { kindOf } from '../shared/describe.ts'
+import { isFunction, kindOf } from '../shared/describe.ts'
 import type { BatchHandler, ChunkHandler, ChunkResult, NotEmptyResults, ParsedRecord, RecordOptions } from '../types.ts'
+import { addBlocked } from './blocked.ts'
 import { type BodyParser, bodyParserOf } from './body.ts'
 import { type Chunk, chunkJobs } from './jobs.ts'
 import { readChunkResult } from './returned.ts'
@@ -59,7 +59,7 @@ export function eachChunk(size: number, chunkHandler: unknown, options: unknown 
     const received = typeof size === 'number' ? size : kindOf(size)
     throw new TypeError(`eachChunk(): expected size to be a positive integer, got ${received}`)
   }
-  if (typeof chunkHandler !== 'function') {
+  if (!isFunction(chunkHandler)) {
     throw new TypeError(`eachChunk(): expected chunkHandler to be a function, got ${kindOf(chunkHandler)}`)
   }
   const handle = chunkHandler as ChunkHandler<unknown>
@@ -126,20 +126,21 @@ function fulfilled(value: unknown): ParsedBody {
 
 /** The records with valid bodies, by their position in the chunk. On a FIFO queue, an invalid body blocks the rest. */
 function withBodies(
-  { records, isFifo, failed }: Chunk,
+  { records, groups, failed }: Chunk,
   bodies: readonly ParsedBody[],
   { signal }: RecordOptions,
 ): Map<number, unknown> {
   signal.throwIfAborted() // the chunk may have timed out, or the batch may have ended, during the validation
-  const parsed = new Map<number, unknown>()
-  let blocked: RecordBlockedError | undefined
   for (const [position, body] of bodies.entries()) {
-    if (blocked) failed.set(position, blocked)
-    else if (body.status === 'fulfilled') parsed.set(position, { ...records[position], body: body.value })
-    else {
-      failed.set(position, body.reason)
-      if (isFifo) blocked = new RecordBlockedError({ cause: body.reason })
-    }
+    if (body.status === 'fulfilled') continue
+    failed.set(position, body.reason)
+    if (groups[position] !== undefined) break // the others are blocked, even if their bodies are not valid either
+  }
+  addBlocked(groups, failed)
+  const parsed = new Map<number, unknown>()
+  for (const [position, body] of bodies.entries()) {
+    if (!failed.has(position))
+      parsed.set(position, { ...records[position], body: (body as PromiseFulfilledResult<unknown>).value })
   }
   return parsed
 }

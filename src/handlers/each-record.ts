@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Context, SQSRecord } from 'aws-lambda'
-import { kindOf } from '../shared/describe.ts'
+import { isFunction, kindOf } from '../shared/describe.ts'
 import type { BatchHandler, ParsedRecord, RecordHandler } from '../types.ts'
 import { type BodyParser, bodyParserOf } from './body.ts'
 import { type RecordRunner, recordJobs } from './jobs.ts'
@@ -47,12 +47,8 @@ export function eachRecord<TSchema extends StandardSchemaV1, TContext extends Co
   options: { readonly body: TSchema },
 ): BatchHandler<TContext>
 export function eachRecord(recordHandler: unknown, options: unknown = {}): BatchHandler {
-  if (typeof recordHandler !== 'function') {
+  if (!isFunction(recordHandler)) {
     throw new TypeError(`eachRecord(): expected recordHandler to be a function, got ${kindOf(recordHandler)}`)
-  }
-  // A generator function returns an iterator and runs nothing. That would count as success.
-  if (/Generator/.test(Object.prototype.toString.call(recordHandler))) {
-    throw new TypeError('eachRecord(): expected recordHandler to be a function, got a generator function')
   }
   const handle = withParsedBody(recordHandler as RecordHandler<unknown>, bodyParserOf('eachRecord', options))
   return async function eachRecordHandler(event, context, middyOptions) {

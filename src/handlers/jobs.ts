@@ -2,7 +2,7 @@ import type { SQSRecord } from 'aws-lambda'
 import type { Settings } from '../options.ts'
 import type { JobFailure } from '../scheduler/job-states.ts'
 import { createReadyQueue } from '../scheduler/ready-queue.ts'
-import type { Jobs } from '../scheduler/scheduler.ts'
+import type { Jobs } from '../scheduler/worker-loop.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { RecordOptions } from '../types.ts'
 
@@ -17,8 +17,8 @@ export interface ChunkRunner {
 export interface Chunk {
   readonly records: readonly SQSRecord[]
   readonly ids: readonly string[]
-  /** Whether the records belong to a message group of a FIFO queue. If one fails, the records after it are blocked. */
-  readonly isFifo: boolean
+  /** The message group of each record. A chunk of a FIFO queue has records of one group. */
+  readonly groups: readonly (string | undefined)[]
   /** Why single records of the chunk failed, by their position in it. */
   readonly failed: Map<number, unknown>
 }
@@ -73,7 +73,7 @@ export function chunkJobs(batch: Batch, { size, run }: ChunkRunner, { rateLimit,
       const chunk: StartedChunk = {
         records: indices.map((index) => batch.records[index] as SQSRecord),
         ids: indices.map((index) => batch.ids[index] as string),
-        isFifo: groupOf(indices) !== undefined,
+        groups: indices.map(() => groupOf(indices)),
         failed: new Map(),
         isDone: false,
       }

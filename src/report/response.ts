@@ -1,6 +1,6 @@
 import sqsPartialBatchFailure from '@middy/sqs-partial-batch-failure'
 import type { SQSBatchResponse } from 'aws-lambda'
-import { RecordBlockedError } from '../errors.ts'
+import { addBlocked } from '../handlers/blocked.ts'
 import type { Failure } from '../handlers/jobs.ts'
 import { readList } from '../handlers/returned.ts'
 import { safely } from '../shared/safely.ts'
@@ -72,8 +72,8 @@ export function readReplacement(response: unknown, batch: Batch, failures: reado
 }
 
 /**
- * Adds what a handler reported to the failures that are known, in record order. On a FIFO queue, the records that
- * follow a failed one in its group must be redelivered after it, so they are reported, too.
+ * Adds what a handler reported to the failures that are known, and on a FIFO queue the records that they block. In
+ * record order.
  */
 export function mergeReported(
   batch: Batch,
@@ -83,16 +83,8 @@ export function mergeReported(
   if (reported.length === 0 && !batch.groups) return known
   // By id, because two records of a batch can have the same id.
   const knownIds = new Set(known.map(({ index }) => batch.ids[index]))
-  const failed = new Map(known.map((failure) => [failure.index, failure]))
-  for (const failure of reported) if (!knownIds.has(batch.ids[failure.index])) failed.set(failure.index, failure)
-  const blockedBy = new Map<string, unknown>() // the reason of the first failure of each group
-  for (const [index, group] of batch.groups?.entries() ?? []) {
-    if (group === undefined) continue
-    const failure = failed.get(index)
-    if (failure && !blockedBy.has(group)) blockedBy.set(group, failure.reason)
-    if (!failure && blockedBy.has(group)) {
-      failed.set(index, { index, reason: new RecordBlockedError({ cause: blockedBy.get(group) }) })
-    }
-  }
-  return [...failed.values()].sort((a, b) => a.index - b.index)
+  const failed = new Map(known.map(({ index, reason }) => [index, reason]))
+  for (const { index, reason } of reported) if (!knownIds.has(batch.ids[index])) failed.set(index, reason)
+  addBlocked(batch.groups ?? [], failed)
+  return Array.from(failed, ([index, reason]) => ({ index, reason })).sort((a, b) => a.index - b.index)
 }

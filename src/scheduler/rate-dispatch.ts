@@ -1,20 +1,11 @@
 import type { RateLimit } from './rate-limit.ts'
 import type { Slots } from './slots.ts'
 import type { Worker } from './worker.ts'
+import type { WorkerLoop } from './worker-loop.ts'
 import type { YieldTimer } from './yield-timer.ts'
 
 /** The jobs of one invocation, as the dispatch sees them. */
-export interface DispatchedRun {
-  /** How many records the next job that is ready has; 0 if none is ready. */
-  nextRecordCount(): number
-  /** Calls `start` when there is a free slot. Call `free()` when the slot is no longer needed. */
-  enqueue(start: (worker: Worker) => void): void
-  free(worker: Worker): void
-  /** Takes a job that is ready. `undefined` if none is, or if no more jobs may start. */
-  takeJob(now: number): number | undefined
-  runJob(worker: Worker, job: number, now: number): Promise<void>
-  isOver(): boolean
-}
+type DispatchedJobs = Pick<WorkerLoop, 'nextCount' | 'enqueue' | 'free' | 'takeJob' | 'runJob' | 'isOver'>
 
 /** Starts the jobs of a batch when there is a slot and the rate limit allows it. */
 export interface RateDispatch {
@@ -25,7 +16,7 @@ export interface RateDispatch {
 }
 
 export function createRateDispatch(
-  run: DispatchedRun,
+  run: DispatchedJobs,
   rateLimit: RateLimit,
   slots: Slots,
   yieldTimer: YieldTimer,
@@ -37,7 +28,7 @@ export function createRateDispatch(
    * invocations could use.
    */
   function dispatch(): void {
-    if (isDispatching || run.nextRecordCount() === 0) return
+    if (isDispatching || run.nextCount() === 0) return
     isDispatching = true
     run.enqueue((worker) => void runWhenDue(worker).then(() => run.free(worker)))
   }
@@ -45,7 +36,7 @@ export function createRateDispatch(
   async function runWhenDue(worker: Worker): Promise<void> {
     let isDue = false
     while (!run.isOver()) {
-      isDue ||= await rateLimit.waitUntilDue(run, run.nextRecordCount)
+      isDue ||= await rateLimit.waitUntilDue(run, run.nextCount)
       const now = performance.now()
       if (!isDue) break
       if (slots.isOverLimit()) {
@@ -58,7 +49,7 @@ export function createRateDispatch(
         await yieldTimer.yieldToEventLoop()
         continue
       }
-      const recordCount = run.nextRecordCount()
+      const recordCount = run.nextCount()
       if (!rateLimit.mayStart(recordCount)) {
         isDue = false // the next job has more records now, or another invocation has started some: wait again
         continue

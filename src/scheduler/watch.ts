@@ -2,35 +2,24 @@ import { RecordTimeoutError } from '../errors.ts'
 import { startTimer } from '../shared/timers.ts'
 import { warn } from '../shared/warn.ts'
 import type { Deadlines } from './deadlines.ts'
+import { abort, type LazyJobOptions } from './job-options.ts'
+import { rejected } from './job-states.ts'
+import type { Limiting } from './limiting.ts'
 import type { Worker } from './worker.ts'
+import type { WorkerLoop } from './worker-loop.ts'
 
 /** The jobs of one invocation, as the watch sees them. */
-export interface WatchedRun {
-  readonly workers: ReadonlySet<Worker>
-  /** Whether the worker's job has no result yet. */
-  isRunning(worker: Worker): boolean
-  /** Reports the worker's job, and aborts it. It keeps its slot until its handler settles or the batch ends. */
-  expire(worker: Worker, error: Error, now: number): void
-  drain(): void
-  end(): void
-  isOver(): boolean
-}
-
-/** The timer of a batch. Drains and ends the batch at its deadlines, and reports jobs that have run too long. */
-export interface Watch {
-  /** Does what is due now, and sets the timer for what is due next. */
-  check(): void
-  stop(): void
-}
+type WatchedJobs = Pick<WorkerLoop, 'workers' | 'isRunning' | 'settle' | 'drain' | 'end' | 'isOver'>
 
 /**
- * The watches of a middleware instance.
+ * The watches of a middleware instance: the timers of its batches. A watch drains and ends its batch at the deadlines,
+ * and reports jobs that have run too long.
  *
  * @param recordTimeout milliseconds, or `Infinity`
  * @param limit returns how many slots there are
  */
-export function createWatches(recordTimeout: number, limit: () => number) {
-  const watched = new Set<WatchedRun>()
+export function createWatches(recordTimeout: number, limit: () => number, limiting: Limiting) {
+  const watched = new Set<WatchedJobs>()
 
   /**
    * If a handler is still running one `recordTimeout` after it timed out, it ignores its signal. If such handlers
@@ -49,7 +38,7 @@ export function createWatches(recordTimeout: number, limit: () => number) {
     for (const run of watched) if (countUnresponsive(run, now) > 0) run.end()
   }
 
-  function countUnresponsive({ workers }: WatchedRun, now: number): number {
+  function countUnresponsive({ workers }: WatchedJobs, now: number): number {
     let count = 0
     // The time since `timedOutAt` is -Infinity for a job that has not timed out.
     for (const { options, timedOutAt } of workers) if (options && now - timedOutAt >= recordTimeout) count++
@@ -61,25 +50,41 @@ export function createWatches(recordTimeout: number, limit: () => number) {
    *
    * @returns when the next job times out or becomes unresponsive
    */
-  function expireJobs(run: WatchedRun, now: number): number {
+  function expireJobs(run: WatchedJobs, now: number): number {
     let next = Infinity
     for (const worker of run.workers) {
       if (!worker.options) continue
       const expiresAt = worker.startedAt + recordTimeout
-      if (now >= expiresAt && run.isRunning(worker)) run.expire(worker, new RecordTimeoutError(recordTimeout), now)
+      if (now >= expiresAt && run.isRunning(worker)) expire(run, worker, now)
       const nextAt = worker.timedOutAt < Infinity ? worker.timedOutAt + recordTimeout : expiresAt
       if (now < nextAt) next = Math.min(next, nextAt)
     }
     return next
   }
 
-  /** Watches a batch from the next iteration of the event loop on, or from the first `check()`. */
-  function watch(run: WatchedRun, { drainAt, abortAt }: Deadlines): Watch {
+  /** Reports the worker's job, and aborts it. It keeps its slot until its handler settles or the batch ends. */
+  function expire(run: WatchedJobs, worker: Worker, now: number): void {
+    const error = new RecordTimeoutError(recordTimeout)
+    limiting.timedOut(worker, error, now)
+    worker.timedOutAt = now
+    run.settle(worker, rejected(error), now)
+    abort(worker.options as LazyJobOptions, error)
+  }
+
+  /**
+   * Watches a batch from the next iteration of the event loop on.
+   *
+   * @param drained is called when no more jobs may start
+   * @returns stops the watch
+   */
+  function watch(run: WatchedJobs, { drainAt, abortAt }: Deadlines, drained?: () => void): () => void {
     function check(): void {
-      clearTimeout(timer)
       const now = performance.now()
       if (now >= abortAt) run.end()
-      else if (now >= drainAt) run.drain()
+      else if (now >= drainAt) {
+        run.drain()
+        drained?.()
+      }
       let next = now < drainAt ? drainAt : abortAt
       if (recordTimeout < Infinity) {
         // A job that starts after now expires no earlier than now + recordTimeout.
@@ -98,7 +103,7 @@ export function createWatches(recordTimeout: number, limit: () => number) {
     // The first check runs in a timer. Handlers that have finished settle before it, so their records do not count as
     // timed out.
     let timer = startTimer(check, 0)
-    return { check, stop }
+    return stop
   }
   return watch
 }

@@ -3,7 +3,13 @@ export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return 'an array'
   if (typeof value === 'object') return 'an object'
-  return `a ${typeof value}`
+  const isGenerator = typeof value === 'function' && /Generator/.test(tagOf(value))
+  return `a ${isGenerator ? 'generator ' : ''}${typeof value}`
+}
+
+/** A generator function does not count: it returns an iterator and runs nothing, which would look like success. */
+export function isFunction(value: unknown): value is (...args: unknown[]) => unknown {
+  return kindOf(value) === 'a function'
 }
 
 /** Whether a value is an object or a function, so that it can have properties such as `then`. */
@@ -13,5 +19,9 @@ export function isObject(value: unknown): value is object {
 
 /** Whether a value is an object with named properties, such as options. An array or a function is not. */
 export function isPlainObject(value: unknown): value is object {
-  return Object.prototype.toString.call(value) === '[object Object]'
+  return tagOf(value) === '[object Object]'
+}
+
+function tagOf(value: unknown): string {
+  return Object.prototype.toString.call(value)
 }

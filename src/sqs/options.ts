@@ -1,6 +1,6 @@
 import type { SQSClient } from '@aws-sdk/client-sqs'
 import { type Check, check, show } from '../shared/check.ts'
-import { isObject } from '../shared/describe.ts'
+import { isFunction, isObject } from '../shared/describe.ts'
 import type { RecordFailure } from '../types.ts'
 import { canBeSame, queueOfUrl } from './source-queue.ts'
 
@@ -84,7 +84,7 @@ const QUEUE_URL_CHECK: Check = [
 const DEAD_LETTER_CHECKS: Record<keyof DeadLetterOptions, Check> = {
   client: CLIENT_CHECK,
   queueUrl: QUEUE_URL_CHECK,
-  when: [(value) => typeof value === 'function', 'a function'],
+  when: [isFunction, 'a function'],
   sourceQueueUrl: QUEUE_URL_CHECK,
 }
 

@@ -216,6 +216,7 @@ t.test('an invalid argument is a TypeError that says what was expected and what 
     [[10], 'expected chunkHandler to be a function, got undefined'],
     [[10, { handle }], 'expected chunkHandler to be a function, got an object'],
     [[10, [handle]], 'expected chunkHandler to be a function, got an array'],
+    [[10, function* () {}], 'expected chunkHandler to be a function, got a generator function'],
     [[10, handle, null], 'eachChunk(): expected an object of options, got null'],
     [[10, handle, 'json'], 'eachChunk(): expected an object of options, got a string'],
     [[10, handle, { bodies: 'json' }], 'eachChunk(): unknown option "bodies", expected one of body'],

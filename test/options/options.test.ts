@@ -39,6 +39,8 @@ t.test('an invalid option is a TypeError that names the option, what was expecte
     [{ logger: true }, /option logger/, /a function or false/],
     [{ logger: console }, /option logger/, /an object/],
     [{ onSummary: 1 }, /option onSummary to be a function, got 1/],
+    [{ onSummary: function* () {} }, /option onSummary to be a function/, /got a generator function/],
+    [{ onFailure: async function* () {} }, /option onFailure/, /got a generator function/],
     [{ concurency: 5 }, /unknown option "concurency"/, /expected one of concurrency, recordTimeout/],
     [{ rateLimit: 14 }, /option rateLimit/, /limit: 14, interval: 1000/, /got 14/],
     [{ rateLimit: {} }, /option rateLimit.limit/, /a positive integer/, /got undefined/],

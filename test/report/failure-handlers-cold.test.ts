@@ -7,10 +7,10 @@ import { failed, handlerOf, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 
 const TIMEOUT = 20_000
-/** Less than 2,000 ms are needed: (1 record × 0.008 ms + 1 handler in flight × 0.25 ms + 20 ms) × 1.75 × 20 = 709.03 ms */
+/** Less than 2,000 ms are needed: (1 record × 0.008 ms + 1 handler in flight × 0.25 ms + 50 ms) × 1.75 × 20 = 1,759.03 ms */
 const WARM = TIMEOUT - 2000
-/** ((1 × 0.008 ms + 1 × 0.25 ms + 20 ms) × 1.75 + 150 ms) × 20 = 3,709.03 ms */
-const COLD = TIMEOUT - 3709
+/** ((1 × 0.008 ms + 1 × 0.25 ms + 50 ms) × 1.75 + 150 ms) × 20 = 4,759.03 ms */
+const COLD = TIMEOUT - 4759
 
 /** Checks that a batch whose record hangs is aborted after `abortsAt` ms. Lets the failure handler run to its end. */
 async function checkAbort(t: Test, abortsAt: number, onFailure: FailureHandler): Promise<void> {

@@ -4,7 +4,8 @@ import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, RecordTimeoutError } from '../../src/index.ts'
 import { NO_DEADLINES } from '../../src/scheduler/deadlines.ts'
-import { createWatches, type Watch } from '../../src/scheduler/watch.ts'
+import { FIXED } from '../../src/scheduler/limiting.ts'
+import { createWatches } from '../../src/scheduler/watch.ts'
 import { activeTimers, mockClock, passingClock, passTime, settled } from '../support/clock.ts'
 import { ids, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
@@ -313,8 +314,8 @@ t.test('handlers that ignored their signal do not count against the next invocat
 })
 
 t.test('a batch that has ended is no longer searched for handlers that ignore their signal', (t) => {
-  mockClock(t)
-  const watch = createWatches(100, () => 1)
+  const clock = mockClock(t)
+  const watch = createWatches(100, () => 1, FIXED)
   const reads: string[] = []
   const batchOf = (name: string) => ({
     get workers() {
@@ -322,19 +323,22 @@ t.test('a batch that has ended is no longer searched for handlers that ignore th
       return new Set<never>()
     },
     isRunning: () => false,
-    expire() {},
+    settle() {},
     drain() {},
     end() {},
     isOver: () => false,
   })
-  const [first, second] = ['first', 'second'].map((name) => watch(batchOf(name), NO_DEADLINES)) as [Watch, Watch]
-  second.check()
-  t.ok(reads.includes('first'), 'all batches that run are searched')
-  first.stop()
+  const stopFirst = watch(batchOf('first'), NO_DEADLINES)
+  clock.advance(50)
+  const stopSecond = watch(batchOf('second'), NO_DEADLINES)
   reads.length = 0
-  second.check()
+  clock.advance(1) // only the second batch is due
+  t.ok(reads.includes('first'), 'all batches that run are searched')
+  stopFirst()
+  reads.length = 0
+  clock.advance(200)
   t.strictSame([...new Set(reads)], ['second'])
-  second.stop()
+  stopSecond()
   t.end()
 })
 

@@ -394,6 +394,7 @@ for (const [what, passesSignal] of [
 }
 
 t.test('a budget that leaves no time starts nothing and emits a warning', async (t) => {
+  mockClock(t)
   const handle = handlerOf(() => t.fail('started'), { timeBudget: { drain: 5000 } })
   const context = { getRemainingTimeInMillis: () => 3000 } as Context
   const warnings = await warned(async () => {
@@ -500,8 +501,8 @@ async function checkAbort(
 }
 
 t.test('a small function reserves more time for its response if it has more records or less CPU', async (t) => {
-  // (8,000 records × 0.008 ms + 5 handlers in flight × 0.25 ms + 20 ms) ÷ (memory ÷ 1,769 MB), at most half of the time
-  const end = 85.25
+  // (8,000 records × 0.008 ms + 5 handlers in flight × 0.25 ms + 50 ms) ÷ (memory ÷ 1,769 MB), at most half of the time
+  const end = 115.25
   for (const [memory, timeout, expected] of [
     [undefined, 30_000, 29_750],
     ['1769', 30_000, 29_750],
@@ -515,21 +516,21 @@ t.test('a small function reserves more time for its response if it has more reco
     withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: memory })
     await checkAbort(t, expected, { records: 8000, timeout })
   }
-  await checkAbort(t, 30_000 - (21.29 * 1769) / 128, { records: 5, timeout: 30_000 })
+  await checkAbort(t, 30_000 - (51.29 * 1769) / 128, { records: 5, timeout: 30_000 })
   const onFailure: FailureHandler = (failures) => failures
   // 1.75 times as long with failure handlers, and 150 ms of CPU time for the first; at most three quarters of the time
-  await checkAbort(t, 6000 - ((1.75 * end + 150) * 1769) / 128, { records: 8000, timeout: 6000, onFailure })
-  await checkAbort(t, 3000 - (1.75 * end * 1769) / 128, { records: 8000, timeout: 3000, onFailure })
+  await checkAbort(t, 8000 - ((1.75 * end + 150) * 1769) / 128, { records: 8000, timeout: 8000, onFailure })
+  await checkAbort(t, 4000 - (1.75 * end * 1769) / 128, { records: 8000, timeout: 4000, onFailure })
   await checkAbort(t, 250, { records: 8000, timeout: 1000, onFailure })
 })
 
 t.test('the more handlers can be in flight, the more time is reserved to abort them', async (t) => {
-  // (2,000 records × 0.008 ms + the handlers in flight × 0.25 ms + 20 ms) × 10
+  // (2,000 records × 0.008 ms + the handlers in flight × 0.25 ms + 50 ms) × 10
   withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '176.9' })
   const batch = { records: 2000, timeout: 30_000 }
-  await checkAbort(t, 30_000 - 610, { ...batch, concurrency: 100 })
-  await checkAbort(t, 30_000 - 1360, { ...batch, concurrency: adaptiveConcurrency({ max: 400 }) })
-  await checkAbort(t, 30_000 - 860, { ...batch, concurrency: 900, chunkSize: 10 })
+  await checkAbort(t, 30_000 - 910, { ...batch, concurrency: 100 })
+  await checkAbort(t, 30_000 - 1660, { ...batch, concurrency: adaptiveConcurrency({ max: 400 }) })
+  await checkAbort(t, 30_000 - 1160, { ...batch, concurrency: 900, chunkSize: 10 })
 })
 
 t.test('a small function keeps exactly the `abort` option, and the default on Managed Instances', async (t) => {

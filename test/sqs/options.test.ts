@@ -29,6 +29,7 @@ t.test(
       [{ client, queueUrl: new URL(queueUrl) }, /option queueUrl/],
       [{ client, queueUrl, when: true }, /option when to be a function/, /got true/],
       [{ client, queueUrl, when: null }, /option when/],
+      [{ client, queueUrl, when: function* () {} }, /option when to be a function/, /got a generator function/],
       [{ client, queueUrl, sourceQueueUrl: 'orders' }, /option sourceQueueUrl/, /a queue's URL/],
       [{ client, queueUrl, sourceQueueUrl: 5 }, /option sourceQueueUrl/, /got 5/],
       [

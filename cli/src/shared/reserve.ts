@@ -15,6 +15,6 @@ export function cpuShareOf(memory: number): number {
  * can reserve still more: see `abortReserve()` in its src/scheduler/deadlines.ts.
  */
 export function reserveOf(timeoutMs: number, memory: number, batchSize: number, concurrency: number): number {
-  const end = (0.008 * batchSize + 0.25 * Math.min(concurrency, batchSize) + 20) / cpuShareOf(memory)
+  const end = (0.008 * batchSize + 0.25 * Math.min(concurrency, batchSize) + 50) / cpuShareOf(memory)
   return Math.max(Math.min(1000, timeoutMs / 5), Math.min(timeoutMs / 2, end))
 }

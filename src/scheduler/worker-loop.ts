@@ -1,0 +1,267 @@
+import { RecordAbortedError, withoutStack } from '../errors.ts'
+import { isObject } from '../shared/describe.ts'
+import type { RecordOptions } from '../types.ts'
+import { abort, LazyJobOptions } from './job-options.ts'
+import { createJobStates, FULFILLED, type JobFailure, rejected } from './job-states.ts'
+import type { Limiting } from './limiting.ts'
+import type { ReadyQueue } from './ready-queue.ts'
+import type { Slots } from './slots.ts'
+import type { Worker } from './worker.ts'
+import type { YieldTimer } from './yield-timer.ts'
+
+/** The jobs of one invocation. */
+export interface Jobs {
+  readonly count: number
+  readonly ready: ReadyQueue
+  /** Runs the handler of a job. */
+  run(job: number, options: RecordOptions): unknown
+  /** The records of a job, by their position in the batch. The rate limit counts them. */
+  recordsIn(job: number): readonly number[]
+  /** How often the record of each job has been received. `undefined` for chunks. */
+  readonly receiveCounts?: readonly number[]
+  /** Is called with the result of each job that was started. */
+  readonly settled?: ((job: number, result: PromiseSettledResult<undefined>) => void) | undefined
+}
+
+/** What the invocations of a middleware instance share. */
+export interface Shared {
+  readonly slots: Slots
+  readonly yieldTimer: YieldTimer
+  readonly limiting: Limiting
+  /** For each batch that has not ended, a function that starts its jobs. */
+  readonly activeBatches: ReadonlySet<() => void>
+}
+
+/** What the worker loop tells about its batch. */
+export interface BatchHooks {
+  /** A worker has started, and the batch has not ended yet. */
+  isStillRunning(): void
+  /** All jobs have a result. These failed, in order. */
+  ended(failures: JobFailure[]): void
+}
+
+/** Runs the jobs of one invocation. */
+export type WorkerLoop = ReturnType<typeof createWorkerLoop>
+
+/**
+ * Functions that share variables, and not classes: the code of a small batch runs in V8's interpreter, where private
+ * fields made the first twenty batches of ten 50 % slower. For the same reason, no object literal here has a getter:
+ * V8 makes a hidden class for each.
+ *
+ * @param drainAt from this time on, no job starts
+ */
+export function createWorkerLoop(
+  jobs: Jobs,
+  drainAt: number,
+  { slots, yieldTimer, limiting, activeBatches }: Shared,
+  batch: BatchHooks,
+) {
+  const { maxInFlight } = jobs.ready
+  // `classify` and tracing subscribers run at the end of a job, and can take long. The worker then reads the clock
+  // again before the next job.
+  const isObserved = !limiting.isFixed || jobs.settled !== undefined
+  const durations: number[] = []
+  const workers = new Set<Worker>() // those that hold a slot
+  // Everything that refers to the batch. `undefined` after the end, so that a handler that hangs does not keep the
+  // batch in memory.
+  let work: { jobs: Jobs; states: ReturnType<typeof createJobStates>; batch: BatchHooks } | undefined = {
+    jobs,
+    states: createJobStates(jobs.count),
+    batch,
+  }
+  let inFlight = 0
+  let peakInFlight = 0
+  let workerCount = 0 // those that hold a slot or wait for one
+  let isStartingWorkers = false
+
+  function isOver(): boolean {
+    return work === undefined
+  }
+
+  function hasWaitingJobs(): boolean {
+    return work !== undefined && work.states.waiting > 0
+  }
+
+  function isRunning({ job }: Worker): boolean {
+    return work?.states.isRunning(job) === true
+  }
+
+  /** Calls `start` when a slot is free. Call `free()` when the slot is no longer needed. */
+  function enqueue(start: (worker: Worker) => void): void {
+    slots.enqueue((release) => {
+      const worker: Worker = {
+        release,
+        job: 0,
+        startedAt: 0,
+        timedOutAt: Infinity,
+        options: undefined,
+        token: undefined,
+      }
+      workers.add(worker)
+      start(worker)
+    })
+  }
+
+  /** Does nothing if `end()` has freed the slot. */
+  function free(worker: Worker): void {
+    if (workers.delete(worker)) worker.release()
+  }
+
+  /**
+   * Starts workers one after another, because a worker costs as much as ten records. If a record has finished after
+   * two microtasks, its handler does no I/O. More workers would not help, so this waits for the event loop.
+   */
+  async function startWorkers(): Promise<void> {
+    if (isStartingWorkers) return
+    isStartingWorkers = true
+    while (workerCount < slots.limit && workerCount < maxInFlight && nextCount() > 0) {
+      const finished = durations.length
+      workerCount++
+      enqueue(runJobs)
+      await null
+      await null
+      if (durations.length > finished) await yieldTimer.yieldToEventLoop()
+      work?.batch.isStillRunning()
+    }
+    isStartingWorkers = false
+  }
+
+  /** Runs one job after another in a slot, until no job is ready or the worker must give up its slot. */
+  async function runJobs(worker: Worker): Promise<void> {
+    let now = performance.now()
+    let mustGiveUp = false
+    while (!mustGiveUp) {
+      if (work && now > yieldTimer.yieldAt) {
+        await yieldTimer.yieldToEventLoop()
+        // Only if the limit has become smaller. If other workers just wait for a slot, this one first runs a job.
+        mustGiveUp = slots.isOverLimit()
+        now = performance.now()
+        continue
+      }
+      const job = takeJob(now)
+      if (job === undefined) break
+      // Repeats the code of `runJob()`, because a call would create a promise for each record, which costs more
+      // than the rest of this loop.
+      let result: PromiseSettledResult<undefined> = FULFILLED
+      try {
+        const value = startJob(worker, job, now)
+        if (isObject(value)) await value
+      } catch (error) {
+        result = rejected(error)
+      }
+      now = finishJob(worker, result)
+      // With a fixed limit and no other batch, the workers that wait for a slot belong to batches that have ended.
+      mustGiveUp = (!limiting.isFixed || activeBatches.size > 1) && slots.isContended()
+    }
+    // If the limit has become smaller, the batch may have more workers than there are slots.
+    const hasTooManyWorkers = workerCount > slots.limit
+    if (mustGiveUp && hasWaitingJobs() && !hasTooManyWorkers) enqueue(runJobs)
+    else workerCount--
+    free(worker)
+  }
+
+  async function runJob(worker: Worker, job: number, now: number): Promise<void> {
+    let result: PromiseSettledResult<undefined> = FULFILLED
+    try {
+      await startJob(worker, job, now)
+    } catch (error) {
+      result = rejected(error)
+    }
+    finishJob(worker, result)
+  }
+
+  /** Removes and returns the next job; `undefined` if none may start. */
+  function takeJob(now: number): number | undefined {
+    if (now >= drainAt) drain()
+    return hasWaitingJobs() ? work?.jobs.ready.take() : undefined
+  }
+
+  /** How many records the next job that is ready has; 0 if none is ready. */
+  function nextCount(): number {
+    const job = hasWaitingJobs() ? work?.jobs.ready.peek() : undefined
+    return job === undefined ? 0 : (work?.jobs.recordsIn(job).length as number)
+  }
+
+  function startJob(worker: Worker, job: number, now: number): unknown {
+    const { jobs, states } = work as NonNullable<typeof work>
+    worker.job = job
+    worker.startedAt = now
+    worker.timedOutAt = Infinity
+    worker.options = new LazyJobOptions(job, jobs.receiveCounts?.[job] ?? 1)
+    states.start(job)
+    if (++inFlight > peakInFlight) peakInFlight = inFlight
+    limiting.started(worker, now, states.waiting)
+    return jobs.run(job, worker.options)
+  }
+
+  /** Returns the current time. The worker uses it as the start time of its next job. */
+  function finishJob(worker: Worker, result: PromiseSettledResult<undefined>): number {
+    const now = performance.now()
+    inFlight--
+    worker.options = undefined
+    limiting.finished(worker, result, now)
+    settle(worker, result, now)
+    return isObserved ? performance.now() : now
+  }
+
+  /** Ignores a result if the job already has one, or if the batch has ended. */
+  function settle({ job, startedAt }: Worker, result: PromiseSettledResult<undefined>, now: number): void {
+    if (!work?.states.settle(job, result)) return
+    durations.push(now - startedAt)
+    const { jobs, states } = work
+    jobs.settled?.(job, result)
+    if (result.status === 'fulfilled') jobs.ready.advanceGroup?.(job)
+    else states.block(jobs.ready.removeBlockedBy?.(job) ?? [], result.reason)
+    endIfDone()
+  }
+
+  function endIfDone(): void {
+    if (work && work.states.running === 0 && work.states.waiting === 0) end()
+  }
+
+  /** From now on, no job starts. */
+  function drain(): void {
+    work?.states.drain()
+    endIfDone()
+  }
+
+  /** Aborts the running jobs, and does not start the waiting ones. */
+  function end(): void {
+    if (!work) return
+    const { jobs, states, batch } = work
+    work = undefined
+    const now = performance.now()
+    for (const worker of workers) {
+      // A job may already have a result, although its handler still runs.
+      if (worker.options && states.isRunning(worker.job)) {
+        // Each job has its own error, because its handler receives it as `signal.reason`, and can change it.
+        const aborted = withoutStack(() => new RecordAbortedError('The batch ended before the record was finished'))
+        states.settle(worker.job, rejected(aborted))
+        durations.push(now - worker.startedAt)
+        jobs.settled?.(worker.job, rejected(aborted))
+        abort(worker.options, aborted)
+      }
+      limiting.ended(worker, now)
+      free(worker) // its handler may still hang
+    }
+    batch.ended(states.end())
+  }
+
+  return {
+    workers,
+    durations,
+    peakInFlight: () => peakInFlight,
+    isOver,
+    isRunning,
+    nextCount,
+    enqueue,
+    free,
+    startWorkers,
+    takeJob,
+    runJob,
+    settle,
+    endIfDone,
+    drain,
+    end: limiting.bind(end), // another invocation can end the batch
+  }
+}
