@@ -832,15 +832,15 @@ export const CASES: Case[] = [
     found: [],
   },
   {
-    title: 'a timeout that is 28 ms too short for the drain of 10,000 records, 100 at once, with 128 MB (1,728 ms)',
+    title: 'a timeout that is 42 ms too short for the drain of 10,000 records, 100 at once, with 128 MB (2,142 ms)',
     change: { mapping: { BatchSize: 10_000 }, function: { MemorySize: 128 } },
-    options: { recordMs: 283 },
+    options: { recordMs: 279 },
     found: ['timeout-below-work Handler'],
   },
   {
-    title: 'a timeout that is long enough for the drain of 10,000 records, 100 at once, with 128 MB (1,728 ms)',
+    title: 'a timeout that is long enough for the drain of 10,000 records, 100 at once, with 128 MB (2,142 ms)',
     change: { mapping: { BatchSize: 10_000 }, function: { MemorySize: 128 } },
-    options: { recordMs: 282 },
+    options: { recordMs: 278 },
     found: [],
   },
   {
