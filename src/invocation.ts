@@ -24,6 +24,9 @@ import { safely } from './shared/safely.ts'
 import type { Batch } from './sqs-event.ts'
 import type { BatchTrace } from './types.ts'
 
+/** The reports of all invocations. */
+const REPORTS = new WeakSet<object>()
+
 /** In the last milliseconds before the timeout, a response may be that of Middy's early timeout (5 ms by default). */
 const EARLY_TIMEOUT = 20
 
@@ -98,7 +101,7 @@ export function createInvocation(
       // The caller of a second run may have discarded the first results. After the end, nobody would receive them.
       fatal ??= {
         error: new TypeError(
-          'The handler of eachRecord() or eachChunk() was called twice for one batch, or after its invocation had ended. ' +
+          'The handler of eachRecord() or eachChunk() was called twice, or after its invocation ended. ' +
             'Call it once, and await it',
         ),
       }
@@ -107,8 +110,10 @@ export function createInvocation(
     canRun = false // set before any record handler runs, because a record handler could call `run()` again
     started = start(traceJobs(createJobs(batch, handler, settings), batch, trace), context, signal)
     const ids = idsOf(batch, await started.failures)
-    started.givenReport = { response: toReport(ids), ids }
-    return started.givenReport.response
+    const response = toReport(ids)
+    REPORTS.add(response)
+    started.givenReport = { response, ids }
+    return response
   }
 
   function start(jobs: RecordJobs, context: unknown, signal: AbortSignal | undefined): Started {
@@ -125,25 +130,29 @@ export function createInvocation(
   }
 
   function receive(returned: unknown): void {
-    if (isEarlyTimeout(returned)) {
+    const isOwn = returned === started?.givenReport?.response && returned !== undefined
+    if (isEarlyTimeout(isOwn)) {
       throw new TypeError(
         'timeoutEarlyResponse responded, which would delete unfinished messages: let it throw. Your inner handler must ' +
           'pass its third argument to eachRecord(), or respond 20 ms before the timeout',
       )
     }
+    if (!isOwn && REPORTS.has(returned as object)) {
+      throw new TypeError('The handler returned the report of another invocation')
+    }
     readReported = () => {
       const report = started?.givenReport
       // The inner handler may have added ids to the report, even if it then returned something else.
       const added = !report || isUnchanged(report.response, report.ids) ? [] : readBatchResult(report.response, batch)
-      return report && returned === report.response ? added : [...added, ...readBatchResult(returned, batch)]
+      return isOwn ? added : [...added, ...readBatchResult(returned, batch)]
     }
     reported = readReported()
   }
 
   /** Whether the response comes from Middy's early timeout, and not from the inner handler. */
-  function isEarlyTimeout(returned: unknown): boolean {
+  function isEarlyTimeout(isOwn: boolean): boolean {
     if (started?.signal?.aborted) return true
-    return timeoutAt - performance.now() <= EARLY_TIMEOUT && returned !== started?.givenReport?.response
+    return timeoutAt - performance.now() <= EARLY_TIMEOUT && !isOwn
   }
 
   /**

@@ -71,7 +71,7 @@ function invalidBody(result: unknown, parsed: unknown): InvalidBodyError {
     const count = issues.length === 1 ? '1 issue' : `${issues.length} issues`
     return new InvalidBodyError(`The body does not match the schema: ${count}${pathsOf(issues, parsed)}`, issues)
   } catch {
-    return new InvalidBodyError('The schema returned a result that is not a Standard Schema result')
+    return new InvalidBodyError('The schema did not return a Standard Schema result')
   }
 }
 

@@ -41,7 +41,7 @@ export async function handleFailures(
       const returned = await raceWithSignal(signal, promiseTry(handler, given, request), GRACE)
       if (returned === given && given.length < remaining.length) {
         // It may have emptied the array to process it in parts. Nobody knows whether it has handled these failures.
-        throw refused('the array that it received, and had removed failures from it')
+        throw refused('the array that it received, with failures removed')
       }
       const remainingIds = readRemainingIds(returned, batch, remaining, recordFailures)
       remaining = remaining.filter(({ index }) => remainingIds.has(batch.ids[index]))

@@ -38,39 +38,39 @@ export interface Limits {
 export function createScheduler({ concurrency, recordTimeout = Infinity, rateLimit, limiter, applyLimiter }: Limits) {
   const slots = createSlots(concurrency)
   const yieldTimer = createYieldTimer()
-  const activeBatches = new Set<() => void>() // for each batch that has not ended, what starts its jobs
+  const active = new Set<() => void>() // for each batch that has not ended, what starts its jobs
   const limiting =
     (limiter &&
       applyLimiter?.(limiter, slots, () => {
-        for (const start of activeBatches) start()
+        for (const start of active) start()
       })) ??
     FIXED
-  const shared = { slots, yieldTimer, limiting, activeBatches }
+  const shared = { slots, yieldTimer, limiting, active }
   const watch = createWatches(recordTimeout, () => (limiter ?? slots).limit, limiting)
 
   function schedule(jobs: Jobs, deadlines: Deadlines): JobRun {
     const { promise: done, resolve } = Promise.withResolvers<JobFailure[]>()
     let stopWatching: (() => void) | undefined
-    const loop = createWorkerLoop(jobs, deadlines.drainAt, shared, { isStillRunning, ended })
+    const loop = createWorkerLoop(jobs, deadlines.drainAt, shared, { started, ended })
     const dispatch = rateLimit && createRateDispatch(loop, rateLimit, slots, yieldTimer)
     const start = limiting.bind(dispatch?.dispatch ?? loop.startWorkers)
 
-    function isStillRunning(): void {
+    function started(): void {
       stopWatching ??= watch(loop, deadlines, dispatch?.leave)
     }
 
     function ended(failures: JobFailure[]): void {
       stopWatching?.()
       dispatch?.leave()
-      activeBatches.delete(start)
+      active.delete(start)
       resolve(failures)
     }
 
-    if (activeBatches.size === 0) yieldTimer.reset()
-    activeBatches.add(start)
+    if (active.size === 0) yieldTimer.reset()
+    active.add(start)
     loop.endIfDone()
     // Without a rate limit, the timer starts after the first worker: a batch that this worker finishes needs none.
-    if (dispatch && !loop.isOver()) isStillRunning()
+    if (dispatch && !loop.isOver()) started()
     start()
     return { ...loop, done, limiter }
   }

@@ -32,8 +32,7 @@ export function createWatches(recordTimeout: number, limit: () => number, limiti
     warn(
       'BOUNDED_SQS_BATCH_SIGNAL_IGNORED',
       `Handlers that ignore their signal occupy all ${limit()} slots: each still runs ${recordTimeout} ms ` +
-        '(recordTimeout) after its signal aborted. Their batches end now. Pass `signal` to every call that a handler ' +
-        'awaits, such as `fetch()`',
+        '(recordTimeout) after its signal aborted. Their batches end now. Pass `signal` to every call that a handler awaits',
     )
     for (const run of watched) if (countUnresponsive(run, now) > 0) run.end()
   }

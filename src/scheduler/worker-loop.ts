@@ -29,13 +29,13 @@ export interface Shared {
   readonly yieldTimer: YieldTimer
   readonly limiting: Limiting
   /** For each batch that has not ended, a function that starts its jobs. */
-  readonly activeBatches: ReadonlySet<() => void>
+  readonly active: ReadonlySet<() => void>
 }
 
 /** What the worker loop tells about its batch. */
 export interface BatchHooks {
   /** A worker has started, and the batch has not ended yet. */
-  isStillRunning(): void
+  started(): void
   /** All jobs have a result. These failed, in order. */
   ended(failures: JobFailure[]): void
 }
@@ -53,7 +53,7 @@ export type WorkerLoop = ReturnType<typeof createWorkerLoop>
 export function createWorkerLoop(
   jobs: Jobs,
   drainAt: number,
-  { slots, yieldTimer, limiting, activeBatches }: Shared,
+  { slots, yieldTimer, limiting, active }: Shared,
   batch: BatchHooks,
 ) {
   const { maxInFlight } = jobs.ready
@@ -121,7 +121,7 @@ export function createWorkerLoop(
       await null
       await null
       if (durations.length > finished) await yieldTimer.yieldToEventLoop()
-      work?.batch.isStillRunning()
+      work?.batch.started()
     }
     isStartingWorkers = false
   }
@@ -151,7 +151,7 @@ export function createWorkerLoop(
       }
       now = finishJob(worker, result)
       // With a fixed limit and no other batch, the workers that wait for a slot belong to batches that have ended.
-      mustGiveUp = (!limiting.isFixed || activeBatches.size > 1) && slots.isContended()
+      mustGiveUp = (!limiting.isFixed || active.size > 1) && slots.isContended()
     }
     // If the limit has become smaller, the batch may have more workers than there are slots.
     const hasTooManyWorkers = workerCount > slots.limit
@@ -236,9 +236,10 @@ export function createWorkerLoop(
       if (worker.options && states.isRunning(worker.job)) {
         // Each job has its own error, because its handler receives it as `signal.reason`, and can change it.
         const aborted = withoutStack(() => new RecordAbortedError('The batch ended before the record was finished'))
-        states.settle(worker.job, rejected(aborted))
+        const result = rejected(aborted)
+        states.settle(worker.job, result)
         durations.push(now - worker.startedAt)
-        jobs.settled?.(worker.job, rejected(aborted))
+        jobs.settled?.(worker.job, result)
         abort(worker.options, aborted)
       }
       limiting.ended(worker, now)

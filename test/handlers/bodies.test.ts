@@ -252,7 +252,7 @@ t.test('a handler does not start if its batch ended while the body was validated
 })
 
 t.test('a schema whose result violates the Standard Schema specification fails the record', async (t) => {
-  const message = 'The schema returned a result that is not a Standard Schema result'
+  const message = 'The schema did not return a Standard Schema result'
   for (const [result, expected] of [
     [null, message],
     [undefined, message],

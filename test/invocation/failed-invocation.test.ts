@@ -226,7 +226,7 @@ t.test('no record starts after a failed invocation, even if a later onError hook
       throw new Error('of the handler')
     })
   await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: 'of onError' })
-  t.match(await late.promise, { name: 'TypeError', message: /after its invocation had ended/ })
+  t.match(await late.promise, { name: 'TypeError', message: /after its invocation ended/ })
   t.strictSame(started, [])
 })
 
@@ -249,7 +249,7 @@ t.test('a call that is refused while onFailure runs fails the invocation', async
       })
       return listOf('a')
     })
-  await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: /after its invocation had ended/ })
+  await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: /after its invocation ended/ })
 })
 
 t.test('a signal whose dispatchEvent throws does not keep the batch from ending', async (t) => {
@@ -359,7 +359,7 @@ t.test('a call that is refused while an earlier middleware runs fails the invoca
       })
       return listOf()
     })
-  await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: /after its invocation had ended/ })
+  await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: /after its invocation ended/ })
 })
 
 t.test('a second run fails the invocation before failure handlers and onSummary', async (t) => {

@@ -212,6 +212,30 @@ t.test('eachRecord() without the middleware throws an error that says so', async
   await t.rejects(bare(undefined as never, testContext()), { name: 'TypeError', message })
 })
 
+t.test('the report of another invocation fails the invocation, before or after its own records have run', async (t) => {
+  for (const runs of [true, false]) {
+    const started: string[] = []
+    const inner = eachRecord(({ messageId }) => void started.push(messageId))
+    let first: Promise<unknown> | undefined
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler((event: SQSEvent, context) => {
+        if (runs || !first) {
+          const own = inner(event, context)
+          first ??= own
+          return own.then(() => first)
+        }
+        return first // as if the promise had been cached in a variable of the module
+      })
+    t.strictSame(failed(await handler(standardEvent('a'), testContext())), [])
+    await t.rejects(handler(standardEvent('b'), testContext()), {
+      name: 'TypeError',
+      message: 'The handler returned the report of another invocation',
+    })
+    t.strictSame(started, runs ? ['a', 'b'] : ['a'])
+  }
+})
+
 t.test('running the records of a batch a second time fails the invocation', async (t) => {
   const started: string[] = []
   const inner = eachRecord(({ messageId }) => started.push(messageId))
@@ -225,7 +249,7 @@ t.test('running the records of a batch a second time fails the invocation', asyn
   await t.rejects(result, {
     name: 'TypeError',
     message:
-      'The handler of eachRecord() or eachChunk() was called twice for one batch, or after its invocation had ended. ' +
+      'The handler of eachRecord() or eachChunk() was called twice, or after its invocation ended. ' +
       'Call it once, and await it',
   })
   t.strictSame(started, ['a', 'b'])
@@ -316,7 +340,7 @@ t.test('running the records after the end of the invocation is refused', async (
   await t.rejects(handler(standardEvent('c'), testContext()), /set-up failed/)
   await t.rejects(inner(event as SQSEvent, testContext()), {
     message:
-      'The handler of eachRecord() or eachChunk() was called twice for one batch, or after its invocation had ended. ' +
+      'The handler of eachRecord() or eachChunk() was called twice, or after its invocation ended. ' +
       'Call it once, and await it',
   })
 })

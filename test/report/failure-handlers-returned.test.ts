@@ -203,6 +203,6 @@ t.test('a failure handler that removes failures from its array and returns it ch
     t.strictSame(failed(response), ['x1', 'x2', 'x3'])
   })
   t.match(failureHandlerLines(lines), [
-    /^TypeError: The failure handler returned the array that it received, and had removed failures from it; return a new array/,
+    /^TypeError: The failure handler returned the array that it received, with failures removed; return a new array/,
   ])
 })
