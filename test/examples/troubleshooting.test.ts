@@ -63,6 +63,21 @@ const twice: BatchHandler = async (...parameters) => {
   return inner(...parameters)
 }
 
+/** Returns the report of another invocation. */
+function cached(): BatchHandler {
+  let report: ReturnType<BatchHandler> | undefined
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .handler((event: SQSEvent, context) => {
+      report = inner(event, context)
+      return report
+    })
+  return async () => {
+    await handler(standardEvent('a'), testContext())
+    return report as ReturnType<BatchHandler>
+  }
+}
+
 async function timeoutError(): Promise<string> {
   const handler = middy<SQSEvent, SQSBatchResponse>({ timeoutEarlyResponse: () => ({ batchItemFailures: [] }) })
     .use(boundedSqsBatch({ logger: false }))
@@ -102,6 +117,7 @@ async function ownErrors(t: Test): Promise<string[]> {
     await errorOf({ earlier: set(undefined) }),
     await errorOf({ inner: async () => undefined as never }),
     await errorOf({ inner: twice }),
+    await errorOf({ inner: cached() }),
     await errorOf({ inner: async (event, context) => inner({ ...event }, context) }),
     await errorOf({ before: (request) => boundedSqsBatch().before(request) }),
     await timeoutError(),
