@@ -92,7 +92,10 @@ export interface TimeBudget {
   readonly abort?: number | undefined
 }
 
-/** At most `limit` records start within any period of `interval` milliseconds. */
+/**
+ * At most `limit` records start within any period of `interval` milliseconds. With an asynchronous schema for bodies, a
+ * record starts when its validation begins.
+ */
 export interface RateLimitOption {
   /** Records: a positive integer. A chunk of n records counts as n. A chunk never has more than `limit` records. */
   readonly limit: number
