@@ -1,4 +1,5 @@
-import { join, relative, resolve } from 'node:path'
+import { join, relative } from 'node:path'
+import { MODULE_TYPE, type Modules, requiresPackage } from './commonjs.ts'
 import { entryPoints, handlerFiles, importsOf } from './handler-files.ts'
 import { openTree, type Tree } from './tree.ts'
 
@@ -12,8 +13,8 @@ export interface Code {
   runtime?: string | undefined
   /** The entry points of a bundler, relative to the place. */
   entries?: readonly string[]
-  /** A bundler runs when the function is deployed, so `require()` in the source is not that of the function. */
-  isBundled?: boolean
+  /** What the build makes of imports of this package, if the input says it. */
+  build?: Modules | undefined
   /** Why the code cannot be found. */
   reason?: string
 }
@@ -29,8 +30,10 @@ export type Source =
       reports?: string | undefined
       /** Where the code writes metrics to the log. */
       logsMetrics?: string | undefined
-      /** Where a CommonJS file loads this package with `require()`. */
+      /** The file that loads this package with `require()`. */
       requiresPackage?: string | undefined
+      /** Why it is not known whether a file loads this package with `require()`. */
+      mayRequirePackage?: string | undefined
       /** Where the code uses `deadLetter()` of this package. */
       usesDeadLetter?: string | undefined
     }
@@ -40,7 +43,6 @@ const REPORTS =
   /middy-bounded-sqs-batch|sqs-partial-batch-failure|event-batch-handler|batch_?item_?failures?|sqs_?batch_?response|process_?partial_?response|partial_?batch(_?response)?|batch_?processor\b|powertools[-\w./]*[./]batch\b|lambda-batch-processor/i
 /** Metrics in the log: the embedded metric format, and the libraries that write it. */
 const METRICS = /CloudWatchMetrics|aws[-_]embedded[-_]metrics|powertools[-\w./]*[./]metrics\b|EmbeddedMetric/i
-const REQUIRE = /\brequire\s*\(\s*['"]middy-bounded-sqs-batch(\/\w+)?['"]\s*\)/
 const DEAD_LETTER = /\bdeadLetter\s*\(/
 const WHOLE_LINE_COMMENT = /^\s*(\/\/|#(?!\[)|\*|\/\*|--).*$/gm
 /** Only as a guard against cycles that grow. */
@@ -58,7 +60,9 @@ export function searchCode(code: Code, folder = process.cwd()): Source {
 
 function search(code: Code, folder: string): Source {
   const { places = [], inline, handler, runtime, entries = [], reason } = code
-  if (inline !== undefined) return findIn(new Map([['the code in the template', inline]]), code, () => undefined)
+  if (inline !== undefined) {
+    return findIn([{ shown: 'the code in the template', text: inline, isCommonJs: true }], code)
+  }
   if (reason !== undefined) return { missing: reason }
   if (places.length === 0) return { missing: 'the input does not say where the code is' }
   if (handler === undefined && entries.length === 0) return { missing: 'the input does not say which handler it has' }
@@ -69,14 +73,13 @@ function search(code: Code, folder: string): Source {
     const own = handlerFiles(tree, handler ?? '', runtime)
     const files = own.length > 0 ? own : entryPoints(tree, entries, handler ?? '')
     if (files.length === 0) return { missing: `there is no file of the handler ${handler} in ${shown(place)}` }
-    const texts = withImports(tree, files)
-    const named = new Map(Array.from(texts, ([path, text]) => [shown(join(place, path)), text]))
-    return findIn(named, code, (path) => {
-      const inTree = relative(place, resolve(folder, path))
-      return inTree.startsWith('..') ? undefined : tree.read(inTree)
+    const found = Array.from(withImports(tree, files), ([name, text]) => {
+      const path = join(place, name)
+      return { shown: shown(path), text, path, isCommonJs: isCommonJs(name, tree) }
     })
+    return findIn(found, code)
   }
-  return { missing: `there is no code at ${places.map(shown).join(' or ')}` }
+  return { missing: `there is no code at ${places.slice(0, 1).map(shown).join()}` }
 }
 
 function withImports(tree: Tree, files: readonly string[]): Map<string, string> {
@@ -91,40 +94,46 @@ function withImports(tree: Tree, files: readonly string[]): Map<string, string> 
   return texts
 }
 
-function findIn(
-  texts: ReadonlyMap<string, string>,
-  { isBundled = false }: Code,
-  read: (path: string) => string | undefined,
-): Source {
-  const code = Array.from(texts, ([path, text]) => [path, text.replaceAll(WHOLE_LINE_COMMENT, '')] as const)
-  function find(pattern: RegExp, isSearched = (_path: string) => true): string | undefined {
-    for (const [path, text] of code) {
-      const [match] = (isSearched(path) && pattern.exec(text)) || []
-      if (match) return `${match} in ${path}`
+interface Found {
+  /** The path in findings. */
+  shown: string
+  text: string
+  path?: string
+  isCommonJs: boolean
+}
+
+function findIn(found: readonly Found[], { build }: Code): Source {
+  const files = found.map((file) => ({ ...file, text: file.text.replaceAll(WHOLE_LINE_COMMENT, '') }))
+  function find(pattern: RegExp): string | undefined {
+    for (const { shown, text } of files) {
+      const [match] = pattern.exec(text) ?? []
+      if (match) return `${match} in ${shown}`
     }
     return undefined
   }
-  const [first = '', ...others] = texts.keys()
+  const [first, ...others] = found
   const imported =
     others.length === 0 ? '' : ` and ${others.length} ${others.length === 1 ? 'file' : 'files'} that it imports`
   const isOurs = find(/middy-bounded-sqs-batch/) !== undefined
+  const loads = isOurs ? files.map((file) => ({ ...file, how: requiresPackage(file, build) })) : []
+  const open = loads.flatMap(({ shown, how }) => (typeof how === 'object' ? `${shown}: ${how.reason}` : []))
   return {
-    searched: `${first}${imported}`,
+    searched: `${first?.shown}${imported}`,
     reports: find(REPORTS),
     logsMetrics: find(METRICS),
-    requiresPackage: isBundled ? undefined : find(REQUIRE, (path) => isCommonJs(path, read)),
+    requiresPackage: loads.find(({ how }) => how === true)?.shown,
+    mayRequirePackage: open[0],
     usesDeadLetter: isOurs ? find(DEAD_LETTER) : undefined,
   }
 }
 
-/** Whether Node loads the file as CommonJS. A TypeScript file is compiled first, perhaps by a bundler. */
-function isCommonJs(path: string, read: (path: string) => string | undefined): boolean {
-  if (path.endsWith('.cjs')) return true
-  if (!path.endsWith('.js')) return false
+/** Whether Node loads a file as CommonJS, by its name and the package.json of its folder. */
+function isCommonJs(path: string, tree: Tree): boolean {
+  if (!path.endsWith('.js')) return path.endsWith('.cjs')
   for (let folder = path; folder.includes('/'); ) {
     folder = folder.slice(0, folder.lastIndexOf('/'))
-    const manifest = read(`${folder}/package.json`)
-    if (manifest !== undefined) return !/"type"\s*:\s*"module"/.test(manifest)
+    const manifest = tree.read(`${folder}/package.json`)
+    if (manifest !== undefined) return !MODULE_TYPE.test(manifest)
   }
-  return !/"type"\s*:\s*"module"/.test(read('package.json') ?? '')
+  return !MODULE_TYPE.test(tree.read('package.json') ?? '')
 }

@@ -1,10 +1,21 @@
 import type { LambdaFunction, Mapping, Model, Queue, Resource } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
+import { refusesRequire } from '../rules/function-rules.ts'
 import { concurrencyOf } from '../rules/mapping-rules.ts'
 import { runningWith } from '../rules/queue-rules.ts'
-import { type CheckOptions, formatNumber, joinNames, numberIn, type Problem, type Siblings } from '../rules/rule.ts'
+import {
+  type CheckOptions,
+  formatNumber,
+  joinNames,
+  numberIn,
+  type Problem,
+  type Siblings,
+  sourceOf,
+} from '../rules/rule.ts'
 import { DEPRECATION_DATES, PREVIEWS } from '../rules/runtimes.ts'
 import { settingsOf } from '../rules/value-rule.ts'
+
+const BUILD_FIX = 'Check the built function: it must be an ES module, or a bundle.'
 
 /** Lists what no rule could check, and why. Each unknown value that a rule needs is listed here. */
 export function createNotChecked({ file, unreadResources, fix }: Model, { recordMs }: CheckOptions) {
@@ -31,6 +42,14 @@ export function createNotChecked({ file, unreadResources, fix }: Model, { record
       const what = `the settings of ${lambdaFunction.id}`
       return [{ ...notChecked(mapping, what, lambdaFunction.unreadReason), position: lambdaFunction.position }]
     }
+    const source = sourceOf(lambdaFunction)
+    const open = source.missing === undefined && refusesRequire(lambdaFunction) ? source.mayRequirePackage : undefined
+    const what = 'whether the function loads this package with require()'
+    const modules = open === undefined ? [] : [{ ...notChecked(lambdaFunction, what, open), fix: BUILD_FIX }]
+    return [...modules, ...ofRuntime(lambdaFunction)]
+  }
+
+  function ofRuntime(lambdaFunction: LambdaFunction): Problem[] {
     const runtime = valueIn(lambdaFunction.runtime)
     if (runtime === undefined || DEPRECATION_DATES.has(runtime)) return []
     const why = PREVIEWS.includes(runtime)

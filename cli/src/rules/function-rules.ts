@@ -1,3 +1,4 @@
+import type { LambdaFunction } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS } from '../model/settings.ts'
 import { MEMORY_OF_ONE_CPU, reserveOf } from '../shared/reserve.ts'
@@ -10,6 +11,12 @@ const NEWEST_NODE = 'nodejs24.x'
 /** The memory (MB) from which the failure handlers of the library have enough time, from docs/failures.md. */
 const DEAD_LETTER_MEMORY = 512
 const DAY_MS = 86_400_000
+
+/** Whether `require()` of an ES module fails in the function. */
+export function refusesRequire({ runtime, nodeOptions = '' }: LambdaFunction): boolean {
+  const isNode = /^nodejs/.test(valueIn(runtime) ?? 'nodejs')
+  return isNode && !/(^|\s)--experimental-require-module\b/.test(nodeOptions)
+}
 
 export const FUNCTION_RULES: readonly Rule[] = [
   {
@@ -147,13 +154,15 @@ export const FUNCTION_RULES: readonly Rule[] = [
     why: 'Lambda starts Node.js with --no-experimental-require-module, so require() of this package fails. The function does not start, and every message goes to the dead-letter queue or expires.',
     source: `${LAMBDA_GUIDE}/lambda-nodejs.html`,
     check: ({ function: lambdaFunction }) => {
-      const { runtime, nodeOptions = '' } = lambdaFunction
-      if (!/^nodejs/.test(valueIn(runtime) ?? 'nodejs')) return undefined
-      if (/(^|\s)--experimental-require-module\b/.test(nodeOptions)) return undefined
+      if (!refusesRequire(lambdaFunction)) return undefined
       const source = sourceOf(lambdaFunction)
       if (source.missing !== undefined || source.requiresPackage === undefined) return undefined
-      const what = `A CommonJS file loads this package with require(): ${source.requiresPackage}`
-      const fix = 'Use import in an ES module, or bundle the function, for example with esbuild.'
+      const isSource = /\.[cm]?tsx?$/.test(source.requiresPackage)
+      const how = isSource ? 'is compiled to CommonJS, so it loads' : 'loads'
+      const what = `${source.requiresPackage} ${how} this package with require()`
+      const fix = isSource
+        ? 'Compile the function to an ES module, or bundle it, for example with esbuild.'
+        : 'Use import in an ES module, or bundle the function, for example with esbuild.'
       return { resource: lambdaFunction, position: lambdaFunction.position, what, fix }
     },
   },

@@ -1,10 +1,14 @@
 import { existsSync } from 'node:fs'
 import { basename, resolve as resolvePath } from 'node:path'
+import type { Modules } from '../code/commonjs.ts'
 import type { Code } from '../code/source.ts'
 import { openTree } from '../code/tree.ts'
 import type { Reader } from './reader.ts'
 import type { Resolved } from './resolve.ts'
 import { readable } from './text.ts'
+
+/** A name or a pattern of esbuild that names this package. */
+const PACKAGE = /^(middy-bounded-sqs-batch|\*)/
 
 const ELSEWHERE = 'the template does not say which local file it is'
 
@@ -23,8 +27,16 @@ export function codeOf(reader: Reader, id: string, propertyOf: (...path: string[
   if (scalar(propertyOf('PackageType')) === 'Image' || propertyOf('ImageUri').kind !== 'absent') {
     return imageCode(folder, scalar(metadata('DockerContext')), scalar(metadata('Dockerfile')))
   }
+  const textsIn = (list: Resolved) =>
+    list.kind === 'list' ? list.items.flatMap((item) => scalar(resolve(item)) ?? []) : []
   const entries = metadata('BuildProperties', 'EntryPoints')
-  const isBundled = scalar(metadata('BuildMethod')) === 'esbuild'
+  /** What the build of SAM makes of imports. With esbuild, it always bundles, except what `External` names. */
+  function buildOf(method: string | undefined, properties: Resolved): Modules | undefined {
+    if (method === undefined || /^(nodejs|python|ruby|java|dotnet|go)/.test(method)) return undefined
+    if (method !== 'esbuild') return { reason: `BuildMethod is ${method}` }
+    const isExternal = textsIn(property(properties, 'External')).some((name) => PACKAGE.test(name))
+    return isExternal && scalar(property(properties, 'Format')) !== 'esm' ? 'require' : 'import'
+  }
   const asset = scalar(metadata('aws:asset:path'))
   const path = asset ?? scalar(propertyOf('CodeUri')) ?? scalar(propertyOf('Code'))
   // After packaging, only the key in the bucket is left. The CDK and the Serverless Framework keep the files beside
@@ -42,8 +54,8 @@ export function codeOf(reader: Reader, id: string, propertyOf: (...path: string[
     places: [...new Set(places.map((place) => resolvePath(folder, place)))],
     handler,
     runtime,
-    entries: entries.kind === 'list' ? entries.items.flatMap((item) => scalar(resolve(item)) ?? []) : [],
-    isBundled,
+    entries: textsIn(entries),
+    build: buildOf(scalar(metadata('BuildMethod')), metadata('BuildProperties')),
     ...(isLocal ? {} : { reason: ELSEWHERE }),
   }
 }

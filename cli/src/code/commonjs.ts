@@ -1,0 +1,92 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { evaluate, parse } from '@humanwhocodes/momoa'
+import { isObject } from '../shared/json.ts'
+
+const PACKAGE = `['"]middy-bounded-sqs-batch(?:/\\w+)?['"]`
+const REQUIRE = new RegExp(`\\brequire\\s*\\(\\s*${PACKAGE}\\s*\\)`)
+const IMPORT = new RegExp(`\\b(?:import|export)\\s*(?:([\\w\\s{},*$]*?)\\bfrom\\s*)?${PACKAGE}`, 'g')
+export const MODULE_TYPE = /"type"\s*:\s*"module"/
+const BUNDLERS = /\b(esbuild|webpack|rollup|rolldown|tsup|tsdown|ncc|parcel|rspack|vite|swc|bun)\b/
+
+/** What a build makes of the imports of a file. `reason` says why it is not known. */
+export type Modules = 'require' | 'import' | { reason: string }
+
+/** Whether an import clause has a value. TypeScript removes imports of types, whose names begin with a capital letter. */
+function hasValue(clause = '*'): boolean {
+  if (/^\s*type\s+[\w{*]/.test(clause)) return false
+  return /^\s*[\w*]|[{,]\s*[a-z]/.test(clause.replaceAll(/\btype\s+\w+(\s+as\s+\w+)?/g, ''))
+}
+
+function importsPackage(text: string): boolean {
+  return Array.from(text.matchAll(IMPORT), ([, clause]) => clause).some(hasValue)
+}
+
+/** The nearest file of this name, in a folder or above it. Node and the TypeScript compiler search in the same way. */
+function nearest(folder: string, name: string): string | undefined {
+  const file = join(folder, name)
+  if (existsSync(file)) return file
+  return folder === dirname(folder) ? undefined : nearest(dirname(folder), name)
+}
+
+/** The compiler options of a tsconfig.json, with those of the files that it extends. Undefined if one cannot be read. */
+function compilerOptions(file: string, depth = 0): Record<string, unknown> | undefined {
+  try {
+    const config = evaluate(
+      parse(readFileSync(file, 'utf8'), { mode: 'jsonc', allowTrailingCommas: true }) as never,
+    ) as Record<string, unknown>
+    const bases = [config.extends ?? []].flat().map((base) => {
+      const path = resolve(dirname(file), /\.json$/.test(String(base)) ? String(base) : `${base}.json`)
+      return String(base).startsWith('.') && depth < 10 ? compilerOptions(path, depth + 1) : undefined
+    })
+    const own = isObject(config.compilerOptions) ? config.compilerOptions : {}
+    // An own setting is enough, even if a file that it extends cannot be read.
+    if (bases.includes(undefined) && own.module === undefined) return undefined
+    return Object.assign({}, ...bases, own)
+  } catch {
+    return undefined
+  }
+}
+
+/** What the TypeScript compiler makes of the imports of a file, from its tsconfig.json. */
+function compiled(path: string): Modules {
+  if (/\.mts$/.test(path)) return 'import'
+  const folder = dirname(path)
+  const manifest = nearest(folder, 'package.json')
+  const text = manifest === undefined ? '' : readFileSync(manifest, 'utf8')
+  const bundler = BUNDLERS.exec(text)?.[1]
+  if (bundler !== undefined) return { reason: `package.json names ${bundler}, which may bundle the code` }
+  const config = nearest(folder, 'tsconfig.json')
+  if (config === undefined) return { reason: 'there is no tsconfig.json that says what it becomes' }
+  const { module, target, noEmit } = compilerOptions(config) ?? { noEmit: true }
+  if (noEmit === true) return { reason: 'tsconfig.json does not say what it becomes' }
+  const name = String(module ?? (/^es[35]$/i.test(String(target)) ? 'commonjs' : '')).toLowerCase()
+  if (name === '') return { reason: 'tsconfig.json does not set "module"' }
+  if (name === 'preserve') return 'import'
+  if (/\.cts$/.test(path) || name === 'commonjs') return 'require'
+  return /^node/.test(name) && !MODULE_TYPE.test(text) ? 'require' : 'import'
+}
+
+/** A file of a function. */
+export interface SourceFile {
+  /** Without comments. */
+  text: string
+  /** The absolute path. Missing for code in the template, which Lambda loads as CommonJS. */
+  path?: string
+  /** Whether Node loads it as CommonJS, unless it is TypeScript. */
+  isCommonJs: boolean
+}
+
+/**
+ * Whether a file loads this package with `require()` on Lambda, or why that is not known.
+ *
+ * @param build what the build makes of it, if the input says it
+ */
+export function requiresPackage({ text, path, isCommonJs }: SourceFile, build: Modules | undefined) {
+  const isRequired = REQUIRE.test(text)
+  if (!isRequired && !importsPackage(text)) return false
+  if (build !== undefined) return typeof build === 'object' ? build : build === 'require'
+  if (path === undefined || !/\.[cm]?tsx?$/.test(path)) return isRequired && isCommonJs
+  const modules = compiled(path)
+  return typeof modules === 'object' ? modules : modules === 'require'
+}
