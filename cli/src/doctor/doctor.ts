@@ -117,6 +117,7 @@ export async function doctor(files: readonly string[], flags: DoctorFlags, today
     skipped: [
       ...(bodyBytes === undefined ? ['payload size check (pass --body-bytes)'] : []),
       ...(recordMs === undefined ? ['timeout check (pass --record-ms)'] : []),
+      ...(isDeployed ? [`code, EventInvokeConfig, SNS subscriptions and pipes (check the template)`] : []),
     ],
     defaulted: [...defaulted],
   }

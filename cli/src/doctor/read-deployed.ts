@@ -4,6 +4,7 @@ import {
   GetFunctionConcurrencyCommand,
   GetFunctionConfigurationCommand,
   type GetFunctionConfigurationCommandOutput,
+  GetFunctionRecursionConfigCommand,
   LambdaClient,
   paginateListAliases,
   paginateListEventSourceMappings,
@@ -316,13 +317,13 @@ function returned<T extends Table>(
 function toFunction(
   id: string,
   configuration: GetFunctionConfigurationCommandOutput,
-  reservedConcurrency: Setting<number>,
+  ofFunction: Pick<LambdaFunction, 'reservedConcurrency' | 'recursiveLoop'>,
 ): LambdaFunction {
   const { CapacityProviderConfig, DurableConfig } = configuration
   const settings = returned(FUNCTION_SETTINGS, id, configuration, 'Lambda', toSetting(CapacityProviderConfig))
   const isIncomplete = DurableConfig !== undefined && settings.executionTimeout.state === 'absent'
   const executionTimeout = isIncomplete ? unknown('Lambda does not return it') : settings.executionTimeout
-  return { id, ...settings, executionTimeout, reservedConcurrency }
+  return { id, ...settings, executionTimeout, ...ofFunction }
 }
 
 async function readAlias(
@@ -332,18 +333,28 @@ async function readAlias(
   aliasOf: LambdaFunction,
 ): Promise<LambdaFunction> {
   const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }))
-  return { ...toFunction(id, configuration, aliasOf.reservedConcurrency), aliasOf }
+  const { reservedConcurrency, recursiveLoop } = aliasOf
+  return { ...toFunction(id, configuration, { reservedConcurrency, recursiveLoop }), aliasOf }
 }
 
 async function readConfiguration(lambda: LambdaClient, name: string): Promise<LambdaFunction> {
   const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }))
   const { FunctionName = name } = configuration
-  // Reserved concurrency belongs to the function, even if an alias or a version was requested.
-  const reserved = lambda.send(new GetFunctionConcurrencyCommand({ FunctionName })).then(
-    ({ ReservedConcurrentExecutions: value }) => numberSetting(FUNCTION_SETTINGS.reservedConcurrency, value),
-    (error): Setting<number> => unknown(reasonOf(error)),
-  )
-  return toFunction(FunctionName, configuration, withId(`${FunctionName} reservedConcurrency`, await reserved))
+  // These belong to the function, even if an alias or a version was requested.
+  const [reserved, recursion] = await Promise.all([
+    lambda.send(new GetFunctionConcurrencyCommand({ FunctionName })).then(
+      ({ ReservedConcurrentExecutions: value }) => numberSetting(FUNCTION_SETTINGS.reservedConcurrency, value),
+      (error): Setting<number> => unknown(reasonOf(error)),
+    ),
+    lambda.send(new GetFunctionRecursionConfigCommand({ FunctionName })).then(
+      ({ RecursiveLoop }) => toSetting<string>(RecursiveLoop),
+      (error): Setting<string> => unknown(reasonOf(error)),
+    ),
+  ])
+  return toFunction(FunctionName, configuration, {
+    reservedConcurrency: withId(`${FunctionName} reservedConcurrency`, reserved),
+    recursiveLoop: withId(`${FunctionName} recursiveLoop`, recursion),
+  })
 }
 
 function toMapping(

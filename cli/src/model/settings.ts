@@ -187,7 +187,7 @@ export const FUNCTION_SETTINGS = {
   /** What happens to asynchronous invocations that fail. In CloudFormation and Terraform, it is a resource. */
   eventInvokeConfig: presence('EventInvokeConfig', { isOptional: true, api: false }),
   /** `Allow` or `Terminate`. In Terraform, it is a resource. */
-  recursiveLoop: text('RecursiveLoop', { cdk: 'recursiveLoop', isOptional: true, api: false }),
+  recursiveLoop: text('RecursiveLoop', { cdk: 'recursiveLoop', api: false }),
   logLevel: text('LoggingConfig.ApplicationLogLevel', {
     terraform: ['logging_config', 0, 'application_log_level'],
     cdk: 'applicationLogLevelV2',

@@ -135,7 +135,7 @@ function readModel(template: Template, given: ReadonlyMap<string, string>, one?:
     source,
     label: one?.label ?? '',
     assumed: one?.assumed ?? {},
-    ...collect(reader, file),
+    ...collect(reader, file, links !== undefined),
     defaulted: [...resolver.defaulted],
   }
   if (!isFinal(reader)) return model
@@ -206,8 +206,8 @@ function createSettings({ resolve, property, at, settings, text }: Reader) {
 
 type MappingBase = Pick<Mapping, 'id' | 'position' | 'condition'>
 
-/** Finds the mappings, and lists what may add others. */
-function collect(reader: Reader, file: string): Omit<Model, 'file' | 'label'> {
+/** Finds the mappings, and lists what may add others. The nested stacks of a CDK app are read apart. */
+function collect(reader: Reader, file: string, isOfApp: boolean): Omit<Model, 'file' | 'label'> {
   const { resolve, resources, property, propertiesOf, metadataOf, typeOf, conditionOf, text } = reader
   const lookup = createLookup(reader)
   const { functionOf, findFunction } = createFunctions(reader, lookup)
@@ -342,7 +342,7 @@ function collect(reader: Reader, file: string): Omit<Model, 'file' | 'label'> {
     else if (type.state === 'unknown') addUnread(id, `its Type is not known: ${type.reason}`, position)
     else if (type.state === 'absent') return
     else if (type.value === 'AWS::Pipes::Pipe' && condition?.verdict !== false) addPipe(id, position)
-    else if (NESTED.test(type.value))
+    else if (NESTED.test(type.value) && !(isOfApp && property(metadataOf(id), 'aws:asset:path').kind === 'scalar'))
       addUnread(id, 'its resources are in a separate template', position, 'Run doctor on that template.')
     else if (!/^AWS::(Serverless::Function|Lambda::EventSourceMapping)$/.test(type.value)) return
     else if (condition?.verdict === false) {

@@ -78,6 +78,7 @@ interface Lambda {
   pages?: unknown[][]
   configuration?: Record<string, unknown>
   reserved?: number | 'denied'
+  recursion?: 'Allow' | 'Terminate' | 'denied'
   /** The names of its aliases, one page each. */
   aliases?: string[] | 'denied'
   /** The mappings that are listed for a queue. */
@@ -94,7 +95,15 @@ const DENIED = { status: 403, type: 'AccessDeniedException', body: { Message: 'n
 /** Imitates the REST API of Lambda for one function, on loopback. */
 function lambda(
   t: Test,
-  { pages = [[mapping('orders')]], configuration = {}, reserved, aliases = [], alias = {}, readers = [] }: Lambda = {},
+  {
+    pages = [[mapping('orders')]],
+    configuration = {},
+    reserved,
+    recursion = 'Terminate',
+    aliases = [],
+    alias = {},
+    readers = [],
+  }: Lambda = {},
 ) {
   return listen(t, ({ url = '' }) => {
     const { pathname, searchParams } = new URL(decodeURIComponent(url), 'http://lambda')
@@ -114,6 +123,9 @@ function lambda(
       if (aliases === 'denied') return DENIED
       const Aliases = aliases.slice(page, page + 1).map(toAlias)
       return { body: { Aliases, ...next(aliases) } }
+    }
+    if (pathname === '/2024-08-31/functions/orders/recursion-config') {
+      return recursion === 'denied' ? DENIED : { body: { RecursiveLoop: recursion } }
     }
     if (pathname === '/2019-09-30/functions/orders/concurrency') {
       if (reserved === 'denied') return DENIED
@@ -165,8 +177,10 @@ async function findingsOf(t: Test, flags: Partial<DoctorFlags>, env: Record<stri
   process.env = environment({ ...ENV, ...env })
   try {
     const code = await doctor([], { format: 'json', recordConcurrency: 100, ...flags })
-    const findings: Record<string, string>[] = JSON.parse(String(log.args()[0])).findings
-    return { code, findings, ids: findings.map(({ rule, resource }) => `${rule} ${resource}`) }
+    const printed = JSON.parse(String(log.args()[0]))
+    const findings: Record<string, string>[] = printed.findings
+    const skipped: string[] = printed.skipped
+    return { code, findings, skipped, ids: findings.map(({ rule, resource }) => `${rule} ${resource}`) }
   } finally {
     log.restore()
     process.env = before
@@ -188,6 +202,7 @@ test('a function without problems has no findings', async (t) => {
   t.strictSame(requests, [
     'GET /2015-03-31/functions/orders/configuration',
     'GET /2019-09-30/functions/orders/concurrency',
+    'GET /2024-08-31/functions/orders/recursion-config',
     'GET /2015-03-31/event-source-mappings?FunctionName=orders',
     'GET /2015-03-31/functions/orders/aliases',
     READERS,
@@ -252,12 +267,32 @@ test('settings of function, mapping and queues are read from the responses, and 
   t.ok(findings.every((finding) => !('file' in finding) && !('line' in finding)))
 })
 
+test('the detection of recursive loops is read from Lambda', async (t) => {
+  t.strictSame((await check(t, { recursion: 'Allow' }, QUEUES)).ids, ['recursive-loop orders'])
+  const { findings } = await check(t, { recursion: 'denied' }, QUEUES)
+  t.strictSame(
+    findings.map(({ rule, message }) => [rule, message]),
+    [
+      [
+        'not-checked',
+        'Not checked: RecursiveLoop. Reason: GetFunctionRecursionConfig for orders: HTTP 403: AccessDeniedException: not authorized.',
+      ],
+    ],
+  )
+})
+
+test('what is not read of a deployed function is listed as skipped', async (t) => {
+  const { skipped } = await check(t, {}, QUEUES)
+  t.equal(skipped.at(-1), 'code, EventInvokeConfig, SNS subscriptions and pipes (check the template)')
+})
+
 test('for an alias, its own mappings and the reserved concurrency of its function are read', async (t) => {
   const { ids, requests } = await check(t, {}, QUEUES, 'orders:live')
   t.strictSame(ids, [])
   t.strictSame(requests, [
     'GET /2015-03-31/functions/orders%3Alive/configuration',
     'GET /2019-09-30/functions/orders/concurrency',
+    'GET /2024-08-31/functions/orders/recursion-config',
     'GET /2015-03-31/event-source-mappings?FunctionName=orders%3Alive',
     'GET /2015-03-31/functions/orders/aliases',
     READERS,
@@ -338,6 +373,7 @@ test('the mappings of all aliases are checked, each with its own version', async
   t.strictSame(requests, [
     'GET /2015-03-31/functions/orders/configuration',
     'GET /2019-09-30/functions/orders/concurrency',
+    'GET /2024-08-31/functions/orders/recursion-config',
     'GET /2015-03-31/event-source-mappings?FunctionName=orders',
     'GET /2015-03-31/functions/orders/aliases',
     'GET /2015-03-31/functions/orders/aliases?Marker=1',

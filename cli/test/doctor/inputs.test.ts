@@ -195,3 +195,48 @@ test('cdk.out: two stacks that import the same queue share it', async (t) => {
   ])
   t.strictSame(findings, ['shared-queue cdk.out/Shop.template.json'])
 })
+
+/** A queue in one nested stack. Its mapping is in the stack around it, or in another nested stack. */
+function nestedStacks(queue: object, where: 'parent' | 'sibling') {
+  const { Queue, Dead } = sam().Resources
+  const stack = (file: string) => ({ type: 'aws:cloudformation:stack', properties: { templateFile: file } })
+  const nested = (name: string, Parameters: object) => ({
+    Type: 'AWS::CloudFormation::Stack',
+    Properties: { TemplateURL: 'x', Parameters },
+    Metadata: { 'aws:asset:path': `${name}.nested.template.json` },
+  })
+  const arn = { 'Fn::GetAtt': ['Queues', 'Outputs.QueueArn'] }
+  const consumer = (EventSourceArn: object) => ({
+    Handler: { Type: 'AWS::Lambda::Function', Properties: { ...RUNTIME, Timeout: 30 } },
+    Orders: {
+      Type: 'AWS::Lambda::EventSourceMapping',
+      Properties: {
+        EventSourceArn,
+        FunctionName: { Ref: 'Handler' },
+        FunctionResponseTypes: ['ReportBatchItemFailures'],
+      },
+    },
+  })
+  const inParent = where === 'parent' ? consumer(arn) : { Workers: nested('Workers', { Arn: arn }) }
+  return {
+    'cdk.out/manifest.json': JSON.stringify({ artifacts: { Shop: stack('Shop.template.json') } }),
+    'cdk.out/Shop.template.json': JSON.stringify({ Resources: { Queues: nested('Queues', {}), ...inParent } }),
+    'cdk.out/Queues.nested.template.json': JSON.stringify({
+      Resources: { Queue: { ...Queue, Properties: { ...Queue.Properties, ...queue } }, Dead },
+      Outputs: { QueueArn: { Value: getAtt('Queue') } },
+    }),
+    'cdk.out/Workers.nested.template.json': JSON.stringify({
+      Parameters: { Arn: { Type: 'String' } },
+      Resources: consumer({ Ref: 'Arn' }),
+    }),
+  }
+}
+
+for (const where of ['parent', 'sibling'] as const) {
+  test(`cdk.out: the queue is the output of a nested stack, and its mapping is in the ${where}`, async (t) => {
+    const found = async (queue: object) => (await run(filesIn(t, nestedStacks(queue, where)), 'cdk.out')).findings
+    t.strictSame(await found({}), [])
+    const file = 'cdk.out/Queues.nested.template.json'
+    t.strictSame(await found({ VisibilityTimeout: 20 }), [`visibility-below-timeout ${file}`])
+  })
+}
