@@ -153,7 +153,9 @@ function toDetected(
     why,
     section !== undefined || resources.length > 1 ? `It applies to ${joinNames(resources)}.` : '',
     cases.length > 1 ? casesOf(same, worst, cases.length) : '',
-    isUncertain ? 'These values may exclude each other, so it is not an error.' : '',
+    isUncertain
+      ? 'These values may exclude each other, so this is only a warning. To check one case, pass its values with --parameter.'
+      : '',
     alsoOpen.length > 0 ? `Also not checked: ${alsoOpen.join(', ')}.` : '',
   ]
   const message = parts.filter((part) => part !== '').join(' ')

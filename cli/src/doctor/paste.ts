@@ -43,7 +43,7 @@ function inConstruct(path: string, change: Change): Paste[] {
   const text =
     change.kind === 'set'
       ? cdkText(change.row, change.value)
-      : `deadLetterQueue: { queue: new Queue(this, 'DeadLetterQueue', { ${change.fifo ? 'fifo: true, ' : ''}retentionPeriod: Duration.days(14) }), maxReceiveCount: ${MAX_RECEIVES} }`
+      : `deadLetterQueue: { queue: new Queue(this, '${path.split('/').at(-1)}DeadLetterQueue', { ${change.fifo ? 'fifo: true, ' : ''}retentionPeriod: Duration.days(14) }), maxReceiveCount: ${MAX_RECEIVES} }`
   return text === undefined ? [] : [{ language: 'cdk', where: `In the construct ${path}`, text }]
 }
 
@@ -89,7 +89,8 @@ function pathsOf(
   const [resource = '', event] = id.split('/')
   const own = ['Resources', resource, 'Properties', ...(event === undefined ? [] : ['Events', event, 'Properties'])]
   if (change.kind === 'dead-letter-queue') {
-    const added = `${resource}DeadLetterQueue`
+    // An existing resource of this name would be replaced.
+    const [added = ''] = ['', 2, 3, 4].map((end) => `${resource}DeadLetterQueue${end}`).filter((name) => !typeOf(name))
     const deadLetterTargetArn = { 'Fn::GetAtt': [added, 'Arn'] }
     const properties = { ...(change.fifo ? { FifoQueue: true } : {}), MessageRetentionPeriod: RETENTION }
     return [

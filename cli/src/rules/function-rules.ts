@@ -86,11 +86,14 @@ export const FUNCTION_RULES: readonly Rule[] = [
       const left = date === undefined ? Number.NaN : (Date.parse(date) - today.getTime()) / DAY_MS
       if (!(left <= SOON_DAYS)) return undefined
       const what = `The runtime ${runtime} ${left > 0 ? 'will be deprecated on' : 'has been deprecated since'} ${date}`
-      const fix = 'Use a newer runtime, for example nodejs24.x for Node.js.'
+      const isNode = /^nodejs/.test(runtime)
+      const fix = isNode
+        ? `Use ${NEWEST_NODE}. It does not accept handlers with a callback.`
+        : 'Use a newer runtime of the same language.'
       const change = set(lambdaFunction, FUNCTION_SETTINGS.runtime, NEWEST_NODE)
       return {
         ...problem(lambdaFunction, lambdaFunction.runtime, what, fix),
-        change: /^nodejs/.test(runtime) ? change : undefined,
+        change: isNode ? change : undefined,
       }
     },
   },

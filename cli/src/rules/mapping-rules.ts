@@ -60,7 +60,7 @@ function limitTo({ isFromSnsEvent }: Mapping, reserved: number): string {
 }
 
 /** What it means that ReportBatchItemFailures is off, which depends on whether the code can report failures. */
-function offWith({ batchSize, function: lambdaFunction }: Mapping, off: string): Partial<Problem> {
+function offWith({ batchSize, function: lambdaFunction }: Mapping, off: string, fix: string): Partial<Problem> {
   const source = sourceOf(lambdaFunction)
   if (source.missing !== undefined) {
     return {
@@ -69,12 +69,16 @@ function offWith({ batchSize, function: lambdaFunction }: Mapping, off: string):
     }
   }
   if (source.reports !== undefined) return { what: `${off}, but the function can report failures: ${source.reports}` }
-  const what = `${off}, and the code does not report failures. Searched: ${source.searched}`
+  const code = {
+    what: `${off}, and the code does not report failures. Searched: ${source.searched}`,
+    fix: `Let the code report the messages that failed. ${fix}`,
+  }
   if (numberIn(batchSize) === 1) {
-    return { what, why: 'If the function throws, Lambda redelivers the only message of the batch.', severity: 'info' }
+    const why = 'If the function throws, Lambda redelivers the only message of the batch.'
+    return { ...code, why, severity: 'info' }
   }
   const why = 'If the function throws, Lambda redelivers the whole batch, with the messages that were processed.'
-  return { what, why, severity: 'warning' }
+  return { ...code, why, severity: 'warning' }
 }
 
 function isFifo({ queue }: Mapping) {
@@ -144,7 +148,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const change = set(mapping, MAPPING_SETTINGS.reportBatchItemFailures, ['ReportBatchItemFailures'])
       return {
         ...problem(mapping, setting, off, fix),
-        ...offWith(mapping, off),
+        ...offWith(mapping, off, fix),
         change: isSettable ? change : undefined,
       }
     },

@@ -249,7 +249,7 @@ export function createResolver(
       const name = text(argument)
       const exported = typeof name === 'string' ? links?.exports.get(name) : undefined
       if (exported) return resolve(exported)
-      return unknown(`Fn::ImportValue ${typeof name === 'string' ? readable(name) : ''} comes from another stack`)
+      return unknown(`Fn::ImportValue${typeof name === 'string' ? ` ${readable(name)}` : ''} comes from another stack`)
     },
   }
 

@@ -104,6 +104,16 @@ test('a queue without a redrive policy gets one, and a dead-letter queue', (t) =
   t.end()
 })
 
+test('a dead-letter queue does not replace a resource of the same name', (t) => {
+  const taken = '  OrdersDeadLetterQueue: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: 5 } }\n'
+  const text = TEMPLATE.replace(/ {6}RedrivePolicy:\n.*\n.*\n/, '') + taken
+  const { result } = pasted(text)
+  t.match(result, '!GetAtt OrdersDeadLetterQueue2.Arn')
+  t.match(result, taken)
+  t.strictSame(findingsIn(result), [])
+  t.end()
+})
+
 test('a resource without properties', (t) => {
   const text = `Resources:
   Orders:
@@ -165,7 +175,7 @@ test('CDK: the properties of the constructs', (t) => {
     'no-redrive-policy': [
       [
         'In the construct Shop/Queue',
-        "deadLetterQueue: { queue: new Queue(this, 'DeadLetterQueue', { retentionPeriod: Duration.days(14) }), maxReceiveCount: 5 }",
+        "deadLetterQueue: { queue: new Queue(this, 'QueueDeadLetterQueue', { retentionPeriod: Duration.days(14) }), maxReceiveCount: 5 }",
       ],
     ],
     'runtime-deprecated': [['In the construct Shop/Handler', 'runtime: Runtime.NODEJS_24_X']],
