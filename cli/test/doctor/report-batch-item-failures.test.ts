@@ -5,7 +5,7 @@ import { check } from '../../src/doctor/check.ts'
 import { readTemplate } from '../../src/template/read-template.ts'
 import { CODE_INPUTS } from '../support/code-inputs.ts'
 import { filesIn } from '../support/files.ts'
-import { cloudFormation, OPTIONS, sam } from '../support/templates.ts'
+import { cdkOutput, cloudFormation, OPTIONS, sam } from '../support/templates.ts'
 import { findingsInPlan, terraformState } from '../support/terraform.ts'
 
 const REPORTS = 'export const handler = async () => ({ batchItemFailures: [] })'
@@ -106,7 +106,7 @@ test('Terraform: the source of archive_file is searched', (t) => {
 })
 
 test('FunctionResponseTypes that is not known is a warning', async (t) => {
-  for (const template of [sam, cloudFormation]) {
+  for (const template of [sam, cloudFormation, cdkOutput]) {
     const unknown = { FunctionResponseTypes: { 'Fn::ImportValue': 'x' } }
     t.match(await findingIn(t, template({ mapping: unknown }), {}), {
       severity: 'warning',

@@ -1,4 +1,4 @@
-import type { CheckOptions } from '../../src/rules/rule.ts'
+import type { CheckOptions, Severity } from '../../src/rules/rule.ts'
 import { type Change, DAY, getAtt } from './templates.ts'
 
 function policy(maxReceiveCount: unknown) {
@@ -115,6 +115,8 @@ export interface Case {
   options?: Partial<CheckOptions>
   /** All expected findings in order, as rule and resource. `mapping` is the name of the mapping. */
   found: string[]
+  /** The severity of the first finding, if it is not always that of its rule. */
+  severity?: Severity
   /** The reason why Terraform cannot have this case: the schema of its provider has another type or value. */
   notInTerraform?: string
   /** The reason why a plan of Terraform does not show it. A state does. */
@@ -920,17 +922,20 @@ export const CASES: Case[] = [
     title: 'retention equal to the visibility timeout',
     change: { queue: { MessageRetentionPeriod: 185 } },
     found: ['short-retention Queue'],
+    severity: 'error',
   },
   {
     title: 'retention of one second more than the visibility timeout',
     change: { queue: { MessageRetentionPeriod: 186 } },
     found: ['short-retention Queue'],
+    severity: 'warning',
     notInPlan: 'maxReceiveCount is known only after apply',
   },
   {
     title: 'retention equal to the visibility timeout × maxReceiveCount',
     change: { queue: { MessageRetentionPeriod: 185 * 5 } },
     found: ['short-retention Queue'],
+    severity: 'warning',
     notInPlan: 'maxReceiveCount is known only after apply',
   },
   {
@@ -942,6 +947,7 @@ export const CASES: Case[] = [
     title: 'retention equal to the delay',
     change: { queue: { MessageRetentionPeriod: 900, DelaySeconds: 900 } },
     found: ['short-retention Queue'],
+    severity: 'error',
   },
   {
     title: 'retention above the delay and above all deliveries',
