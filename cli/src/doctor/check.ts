@@ -172,8 +172,8 @@ function toDetected(
     const around = mapping ? [mapping.id, mapping.function.id, mapping.function.aliasOf?.id, mapping.queue.id] : []
     return [problem.resource.id, section, ...around].filter((id) => id !== undefined)
   })
-  const paste = worst.change && pasteOf(worst.change, section)
-  const pasted = paste && paste.length > 0 ? { paste } : {}
+  const paste = [worst.change ?? []].flat().flatMap((change) => pasteOf(change, section))
+  const pasted = paste.length > 0 ? { paste } : {}
   return { finding: { ...own, message, fix, source, help: helpOf(rule.id), ...at, ...pasted }, scopes }
 }
 

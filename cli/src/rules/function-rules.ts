@@ -91,10 +91,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
         ? `Use ${NEWEST_NODE}. It does not accept handlers with a callback.`
         : 'Use a newer runtime of the same language.'
       const change = set(lambdaFunction, FUNCTION_SETTINGS.runtime, NEWEST_NODE)
-      return {
-        ...problem(lambdaFunction, lambdaFunction.runtime, what, fix),
-        change: isNode ? change : undefined,
-      }
+      return problem(lambdaFunction, lambdaFunction.runtime, what, fix, isNode ? change : undefined)
     },
   },
   {
@@ -135,7 +132,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
       if (source.missing !== undefined || source.logsMetrics === undefined) return undefined
       const what = `ApplicationLogLevel is ${level}, but the code writes metrics to the log: ${source.logsMetrics}`
       const change = set(lambdaFunction, FUNCTION_SETTINGS.logLevel, 'INFO')
-      return { ...problem(lambdaFunction, logLevel, what, 'Set ApplicationLogLevel to INFO.'), change }
+      return problem(lambdaFunction, logLevel, what, 'Set ApplicationLogLevel to INFO.', change)
     },
   },
   {
@@ -148,7 +145,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
       const what = 'The detection of recursive loops is off: RecursiveLoop is Allow'
       const fix = 'Set RecursiveLoop to Terminate, unless the function needs such a loop and ends it itself.'
       const change = set(lambdaFunction, FUNCTION_SETTINGS.recursiveLoop, 'Terminate')
-      return { ...problem(lambdaFunction, lambdaFunction.recursiveLoop, what, fix), change }
+      return problem(lambdaFunction, lambdaFunction.recursiveLoop, what, fix, change)
     },
   },
   {
@@ -181,7 +178,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
       if (source.missing !== undefined || source.usesDeadLetter === undefined) return undefined
       const what = `The function has ${formatNumber(numberIn(memory))} MB, and uses ${source.usesDeadLetter}`
       const change = set(lambdaFunction, FUNCTION_SETTINGS.memory, DEAD_LETTER_MEMORY)
-      return { ...problem(lambdaFunction, memory, what, `Set MemorySize to ${DEAD_LETTER_MEMORY} or more.`), change }
+      return problem(lambdaFunction, memory, what, `Set MemorySize to ${DEAD_LETTER_MEMORY} or more.`, change)
     },
   },
 ]

@@ -46,6 +46,15 @@ const DROPPED: Readonly<Record<string, string>> = { json: 'is not JSON', text: '
 type MappingKey = keyof typeof MAPPING_SETTINGS
 const OF_STREAMS = (Object.entries(MAPPING_SETTINGS) as [MappingKey, AnyRow][]).filter(([, row]) => row.isOfStreams)
 
+/** A problem whose fix sets its setting to a value. */
+function setTo(mapping: Mapping, key: MappingKey, value: number, what: string, fix: string): Problem {
+  return problem(mapping, mapping[key], what, fix, set(mapping, MAPPING_SETTINGS[key], value))
+}
+
+function lower(mapping: Mapping, key: MappingKey, what: string, most: number): Problem {
+  return setTo(mapping, key, most, what, `Set ${MAPPING_SETTINGS[key].name} to at most ${formatNumber(most)}.`)
+}
+
 const THROTTLED =
   'Lambda throttles invocations above the reserved concurrency. Each attempt counts as a receive, so valid messages ' +
   'can be dead-lettered.'
@@ -175,10 +184,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const size = numberIn(mapping.batchSize)
       if (!isFifo(mapping) || !(size > 10)) return undefined
       const what = `The batch size is ${formatNumber(size)}, but the queue is a FIFO queue`
-      return {
-        ...problem(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10.'),
-        change: set(mapping, MAPPING_SETTINGS.batchSize, 10),
-      }
+      return lower(mapping, 'batchSize', what, 10)
     },
   },
   {
@@ -190,10 +196,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const size = numberIn(mapping.batchSize)
       if (!(size > 10_000)) return undefined
       const what = `The batch size is ${formatNumber(size)}`
-      return {
-        ...problem(mapping, mapping.batchSize, what, 'Set BatchSize to at most 10,000.'),
-        change: set(mapping, MAPPING_SETTINGS.batchSize, 10_000),
-      }
+      return lower(mapping, 'batchSize', what, 10_000)
     },
   },
   {
@@ -210,7 +213,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const what = `The batch size is ${formatNumber(size)}, but there is no batching window`
       const row = mapping.isFromSnsEvent ? MAPPING_SETTINGS.batchSize : MAPPING_SETTINGS.window
       const change = set(mapping, row, mapping.isFromSnsEvent ? 10 : 1)
-      return { ...problem(mapping, mapping.batchSize, what, fix), change }
+      return problem(mapping, mapping.batchSize, what, fix, change)
     },
   },
   {
@@ -221,10 +224,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       if (!isFifo(mapping) || !(numberIn(mapping.window) > 0)) return undefined
       const what = `The batching window is ${formatSeconds(mapping.window)}, but the queue is a FIFO queue`
-      return {
-        ...problem(mapping, mapping.window, what, 'Remove MaximumBatchingWindowInSeconds.'),
-        change: set(mapping, MAPPING_SETTINGS.window, 0),
-      }
+      return setTo(mapping, 'window', 0, what, 'Remove MaximumBatchingWindowInSeconds.')
     },
   },
   {
@@ -247,10 +247,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const [least, most] = [numberIn(mapping.minimumPollers), numberIn(mapping.maximumPollers)]
       if (!(least > most)) return undefined
       const what = `MinimumPollers (${formatNumber(least)}) is above MaximumPollers (${formatNumber(most)})`
-      return {
-        ...problem(mapping, mapping.minimumPollers, what, `Set MinimumPollers to at most ${formatNumber(most)}.`),
-        change: set(mapping, MAPPING_SETTINGS.minimumPollers, most),
-      }
+      return lower(mapping, 'minimumPollers', what, most)
     },
   },
   {
@@ -262,11 +259,8 @@ export const MAPPING_RULES: readonly Rule[] = [
       const most = numberIn(mapping.maximumConcurrency)
       if (!(most < 2 || most > 1000)) return undefined
       const fix = 'Set MaximumConcurrency to a value from 2 to 1,000, or remove it.'
-      const change = set(mapping, MAPPING_SETTINGS.maximumConcurrency, most < 2 ? 2 : 1000)
-      return {
-        ...problem(mapping, mapping.maximumConcurrency, `The maximum concurrency is ${formatNumber(most)}`, fix),
-        change,
-      }
+      const what = `The maximum concurrency is ${formatNumber(most)}`
+      return setTo(mapping, 'maximumConcurrency', most < 2 ? 2 : 1000, what, fix)
     },
   },
   {
@@ -304,19 +298,16 @@ export const MAPPING_RULES: readonly Rule[] = [
         const what = `The reserved concurrency is ${formatNumber(reserved)}, but the mapping has no maximum concurrency`
         const change = set(mapping, MAPPING_SETTINGS.maximumConcurrency, Math.floor(reserved / ofFunction.length))
         const isSettable = !mapping.isFromSnsEvent && Math.floor(reserved / ofFunction.length) >= 2
-        return {
-          ...problem(mapping, maximumConcurrency, what, limitTo(mapping, reserved)),
-          change: isSettable ? change : undefined,
-        }
+        return problem(mapping, maximumConcurrency, what, limitTo(mapping, reserved), isSettable ? change : undefined)
       }
       // The rule `concurrency-above-reserved` counts MaximumPollers.
       const most = DEFAULT_POLLERS * INVOCATIONS_PER_POLLER
       if (!isProvisioned(mapping) || maximumPollers.state !== 'absent' || most <= reserved) return undefined
       const what = `In provisioned mode, the default of ${DEFAULT_POLLERS} pollers makes up to ${formatNumber(most)} concurrent invocations, above the reserved concurrency of ${formatNumber(reserved)}`
       const fits = Math.floor(reserved / INVOCATIONS_PER_POLLER)
-      const lower = fits >= 2 ? `Set MaximumPollers to at most ${formatNumber(fits)}, or set` : 'Set'
+      const pollers = fits >= 2 ? `Set MaximumPollers to at most ${formatNumber(fits)}, or set` : 'Set'
       const change = set(mapping, MAPPING_SETTINGS.maximumPollers, fits)
-      const fix = `${lower} ReservedConcurrentExecutions to ${formatNumber(most)}.`
+      const fix = `${pollers} ReservedConcurrentExecutions to ${formatNumber(most)}.`
       return { ...problem(mapping, maximumPollers, what, fix), change: fits >= 2 ? change : undefined }
     },
   },
@@ -348,10 +339,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const fits = recordsThatFit(bodyBytes)
       if (!(size > fits)) return undefined
       const what = `The batch size is ${formatNumber(size)}, but only about ${formatNumber(fits)} records with bodies of ${formatNumber(bodyBytes)} bytes fit into an event`
-      return {
-        ...problem(mapping, mapping.batchSize, what, `Set BatchSize to at most ${formatNumber(fits)}.`),
-        change: set(mapping, MAPPING_SETTINGS.batchSize, Math.max(fits, 1)),
-      }
+      return lower(mapping, 'batchSize', what, Math.max(fits, 1))
     },
   },
   {
@@ -384,11 +372,8 @@ export const MAPPING_RULES: readonly Rule[] = [
       if (!isProvisioned(mapping) || isLimited || exceeds) return undefined
       const most = formatNumber(DEFAULT_POLLERS * INVOCATIONS_PER_POLLER)
       const what = `MaximumPollers is not set, so up to ${DEFAULT_POLLERS} pollers make up to ${most} concurrent invocations`
-      const change = set(mapping, MAPPING_SETTINGS.maximumPollers, DEFAULT_POLLERS)
-      return {
-        ...problem(mapping, maximumPollers, what, 'Set MaximumPollers to a tenth of the concurrency that you need.'),
-        change,
-      }
+      const fix = 'Set MaximumPollers to a tenth of the concurrency that you need.'
+      return setTo(mapping, 'maximumPollers', DEFAULT_POLLERS, what, fix)
     },
   },
   {

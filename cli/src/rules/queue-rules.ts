@@ -159,7 +159,7 @@ export const QUEUE_RULES: readonly Rule[] = [
         const fix = `Set MessageRetentionPeriod above ${formatNumber(seconds)} s, for example to ${Math.max(least, DEFAULT_RETENTION)}.`
         const value = Math.max(least, DEFAULT_RETENTION)
         const change = changeOf(queue, QUEUE_SETTINGS.retention, value)
-        return { ...problem(queue, retention, `${what}, which is not longer than ${than}`, fixOf(queue, fix)), change }
+        return problem(queue, retention, `${what}, which is not longer than ${than}`, fixOf(queue, fix), change)
       }
       if (kept === undefined || hidden === undefined || delayed === undefined) return undefined
       if (kept <= delayed) {
@@ -207,7 +207,7 @@ export const QUEUE_RULES: readonly Rule[] = [
       const change: Change | undefined = queue.isMadeBySam
         ? undefined
         : { kind: 'dead-letter-queue', resource: queue, fifo }
-      return { ...problem(queue, queue.redrive, 'The queue has no redrive policy', fixOf(queue, fix)), change }
+      return problem(queue, queue.redrive, 'The queue has no redrive policy', fixOf(queue, fix), change)
     },
   },
   {
@@ -220,7 +220,7 @@ export const QUEUE_RULES: readonly Rule[] = [
       if (!maxReceiveCount || !(numberIn(maxReceiveCount) < 5)) return undefined
       const what = `maxReceiveCount is ${numberIn(maxReceiveCount)}`
       const change = changeOf(mapping.queue, REDRIVE_SETTINGS.maxReceiveCount, 5)
-      return { ...problem(mapping.queue, maxReceiveCount, what, 'Set maxReceiveCount to 5 or more.'), change }
+      return problem(mapping.queue, maxReceiveCount, what, 'Set maxReceiveCount to 5 or more.', change)
     },
   },
   {
@@ -237,17 +237,19 @@ export const QUEUE_RULES: readonly Rule[] = [
       // A message from a FIFO queue gets the full retention period in the dead-letter queue.
       if (!deadLetterQueue || valueIn(queue.fifo) !== false || !(deadLetterRetention <= sourceRetention))
         return undefined
-      if (deadLetterRetention < 14 * DAY_SECONDS) {
+      if (deadLetterRetention < MAX_RETENTION) {
         const what = `The dead-letter queue keeps messages for ${period(deadLetterRetention)}, which is not longer than its source queue (${period(sourceRetention)})`
-        const fix = 'Set its MessageRetentionPeriod to 1209600 (14 days).'
-        const change = set(deadLetterQueue, QUEUE_SETTINGS.retention, MAX_RETENTION)
-        return { ...problem(deadLetterQueue, deadLetterQueue.retention, what, fix), change }
+        const raise = set(deadLetterQueue, QUEUE_SETTINGS.retention, MAX_RETENTION)
+        const isLongest = sourceRetention >= MAX_RETENTION
+        const fix = `Set its MessageRetentionPeriod to ${MAX_RETENTION} (14 days)${isLongest ? `, and that of the source queue below it, for example to ${DEFAULT_RETENTION} (4 days)` : ''}.`
+        const lower = isLongest ? (changeOf(queue, QUEUE_SETTINGS.retention, DEFAULT_RETENTION) ?? []) : []
+        return { ...problem(deadLetterQueue, deadLetterQueue.retention, what, fix), change: [raise, lower].flat() }
       }
       const what = `The queue keeps messages for ${period(sourceRetention)}, which is also the maximum for its dead-letter queue`
       const fix =
         'Set MessageRetentionPeriod of the source queue below 1209600 (14 days), for example to 345600 (4 days).'
       const change = changeOf(queue, QUEUE_SETTINGS.retention, DEFAULT_RETENTION)
-      return { ...problem(queue, queue.retention, what, fix), change }
+      return problem(queue, queue.retention, what, fix, change)
     },
   },
 ]

@@ -36,7 +36,7 @@ export interface Problem {
   what: string
   fix: string
   /** What to set, to which value. It becomes text that can be pasted. */
-  change?: Change | undefined
+  change?: Change | readonly Change[] | undefined
   /** Replaces the severity of the rule. */
   severity?: Severity
   /** Replaces the `why` of the rule. */
@@ -97,8 +97,14 @@ export function joinNames(names: readonly string[]) {
   return names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ')
 }
 
-export function problem(resource: Resource, setting: Setting<unknown>, what: string, fix: string): Problem {
-  return { resource, setting, position: resource.position, what, fix }
+export function problem(
+  resource: Resource,
+  setting: Setting<unknown>,
+  what: string,
+  fix: string,
+  change?: Problem['change'],
+): Problem {
+  return { resource, setting, position: resource.position, what, fix, change }
 }
 
 /** What a search of the code of a function finds. */

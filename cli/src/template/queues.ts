@@ -15,7 +15,7 @@ import { byName, ELSEWHERE, type Lookup, QUEUE } from './lookup.ts'
 import type { Reader } from './reader.ts'
 import type { Resolved } from './resolve.ts'
 import { createSubscriptions } from './subscriptions.ts'
-import { partsOf, placeholder, placeholdersIn, readable, whyUnknown } from './text.ts'
+import { formOf, partsOf, placeholder, placeholdersIn, readable, whyUnknown } from './text.ts'
 
 const OTHER_SOURCES = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
 /**
@@ -151,7 +151,7 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
     if (policy.kind === 'absent') return absent
     const read = map(policy)
     if (read.kind === 'unknown') return unknown(read.reason, read.position)
-    if (read.kind !== 'map') return invalid(`it is a ${policy.kind}`, 'Set it to a map.', policy.position)
+    if (read.kind !== 'map') return invalid(`it is a ${formOf(policy)}`, 'Set it to a map.', policy.position)
     const deadLetterArn = at(read, REDRIVE_SETTINGS.arn)
     const count = at(read, REDRIVE_SETTINGS.maxReceiveCount)
     const incomplete = incompletePolicy(deadLetterArn.kind !== 'absent', count.kind !== 'absent', policy.position)

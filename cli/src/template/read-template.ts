@@ -23,7 +23,7 @@ import { misspelledNames } from './misspelled-names.ts'
 import { createQueues } from './queues.ts'
 import { createReader, GENERATOR, isFinal, type Reader } from './reader.ts'
 import { createResolver, isOfOtherStack, type Links, type Resolved } from './resolve.ts'
-import { PSEUDO_PARAMETERS } from './text.ts'
+import { formOf, PSEUDO_PARAMETERS } from './text.ts'
 import { undefinedNames, wrongReferences } from './wrong-references.ts'
 
 /** Parses `NAME=VALUE` from the command line. */
@@ -156,7 +156,7 @@ function createSettings({ resolve, property, at, settings, text }: Reader) {
     if (types.kind === 'absent') return known(false)
     if (types.kind === 'unknown') return unknown(types.reason, types.position)
     const fix = 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
-    if (types.kind !== 'list') return invalid(`it is a ${types.kind}, but must be a list`, fix, types.position)
+    if (types.kind !== 'list') return invalid(`it is a ${formOf(types)}, but must be a list`, fix, types.position)
     const items = types.items.map((item) => text(resolve(item)))
     const on = items.some((item) => item.state === 'known' && item.value === 'ReportBatchItemFailures')
     const unresolved = items.find((item) => item.state === 'unknown')
@@ -186,7 +186,7 @@ function createSettings({ resolve, property, at, settings, text }: Reader) {
       const isEmpty = criteria.kind !== 'map' || criteria.entries.size === 0
       return isEmpty ? absent : invalid('it has no Filters', fix, criteria.position)
     }
-    if (filters.kind !== 'list') return invalid(`it is a ${filters.kind}, but must be a list`, fix, position)
+    if (filters.kind !== 'list') return invalid(`it is a ${formOf(filters)}, but must be a list`, fix, position)
     const items = filters.items.map(resolve).filter(({ kind }) => kind !== 'absent')
     const count = items.filter(({ kind }) => kind !== 'unknown').length
     return tooManyFilters(count, position) ?? known(items.map(patternOf), position)

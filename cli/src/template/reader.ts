@@ -4,7 +4,7 @@ import { closest } from '../shared/closest.ts'
 import { isObject } from '../shared/json.ts'
 import { isPlain, misspelledFunction, type Node, nodesIn } from './document.ts'
 import type { Resolved, Resolver } from './resolve.ts'
-import { placeholder, readable, whyUnknown } from './text.ts'
+import { formOf, placeholder, readable, whyUnknown } from './text.ts'
 
 /**
  * Keys of loops and macros. On deployment, CloudFormation can add entries next to such a key. The template does not
@@ -31,7 +31,7 @@ export function createReader(resolver: Resolver, folder = process.cwd()) {
     const { kind, position } = parent
     if (kind === 'unknown' || kind === 'absent') return parent
     if (kind !== 'map')
-      return { kind: 'unknown', reason: `the value around it is a ${kind}, but must be a map`, position }
+      return { kind: 'unknown', reason: `the value around it is a ${formOf(parent)}, but must be a map`, position }
     const child = parent.entries.get(name)
     if (child) return resolve(child)
     const generator = generatorIn(parent)

@@ -1,6 +1,7 @@
 import type { Subscription } from '../model/model.ts'
 import { allowsSns, toStatements } from '../model/queue-policy.ts'
 import { known, type Setting, unknown, valueIn } from '../model/setting.ts'
+import { SUBSCRIPTION_SETTINGS } from '../model/settings.ts'
 import type { Node } from './document.ts'
 import type { Reader } from './reader.ts'
 import type { Resolved } from './resolve.ts'
@@ -17,7 +18,7 @@ function plainOf(resolved: Resolved, resolve: (node: Node) => Resolved): unknown
 
 /** Reads the subscriptions of queues to SNS topics, and whether the policies of the queues allow them. */
 export function createSubscriptions(reader: Reader, queueIdOf: (resolved: Resolved) => string | undefined) {
-  const { resolve, resources, property, propertiesOf, typeOf, conditionOf, text, boolean } = reader
+  const { resolve, resources, property, propertiesOf, typeOf, conditionOf, text } = reader
   const existing = [...resources.keys()].filter((id) => conditionOf(id)?.verdict !== false)
   const ofType = (type: RegExp) => existing.filter((id) => type.test(typeOf(id)))
 
@@ -58,8 +59,7 @@ export function createSubscriptions(reader: Reader, queueIdOf: (resolved: Resolv
     if (valueIn(text(property(properties, 'Protocol'))) !== 'sqs') return []
     const queue = queueIdOf(property(properties, 'Endpoint'))
     if (queue === undefined) return []
-    const raw = boolean(property(properties, 'RawMessageDelivery'))
-    const isRaw: Setting<boolean> = raw.state === 'absent' ? { state: 'known', value: false, isDefault: true } : raw
+    const { isRaw } = reader.settings(SUBSCRIPTION_SETTINGS, id, properties)
     return [[queue, { id, position, isRaw, isAllowed: isAllowed(queue, topic) }]]
   }
 

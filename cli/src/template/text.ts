@@ -50,3 +50,8 @@ export function whyUnknown(text: string): string | undefined {
   const [name] = placeholdersIn(text)
   return name === undefined ? undefined : reasonOf(name)
 }
+
+/** What a value is, in words. */
+export function formOf({ kind }: { kind: string }): string {
+  return kind === 'scalar' ? 'single value' : kind
+}

@@ -2,8 +2,8 @@ import type { Test } from 'tap'
 import { test } from 'tap'
 import { stringify } from 'yaml'
 import { check, type Finding } from '../../src/doctor/check.ts'
-import { applyEdits } from '../../src/doctor/edit-template.ts'
 import { parseTemplate, readCases } from '../../src/template/read-template.ts'
+import { applyEdits } from '../support/apply-edits.ts'
 import { CASES, concurrency } from '../support/rule-cases.ts'
 import { type Change, cdkOutput, cloudFormation, OPTIONS, sam } from '../support/templates.ts'
 import { findingsInPlan, terraformState } from '../support/terraform.ts'
@@ -100,6 +100,18 @@ test('a queue without a redrive policy gets one, and a dead-letter queue', (t) =
     result,
     'Resources:\n  OrdersDeadLetterQueue: { Type: AWS::SQS::Queue, Properties: { MessageRetentionPeriod: 1209600 } }\n  Orders:\n',
   )
+  t.strictSame(findingsIn(result), [])
+  t.end()
+})
+
+test('a source queue that keeps messages for 14 days: the fix of its dead-letter queue changes both', (t) => {
+  const text = TEMPLATE.replace(
+    'VisibilityTimeout: 100',
+    'VisibilityTimeout: 180\n      MessageRetentionPeriod: 1209600',
+  ).replace('{ MessageRetentionPeriod: 1209600 }', '{ MessageRetentionPeriod: 345600 }')
+  const { result } = pasted(text)
+  t.match(result, '      MessageRetentionPeriod: 345600 # seconds\n')
+  t.match(result, 'Dead: { Type: AWS::SQS::Queue, Properties: { MessageRetentionPeriod: 1209600 } }')
   t.strictSame(findingsIn(result), [])
   t.end()
 })

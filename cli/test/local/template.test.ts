@@ -285,7 +285,7 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     'FunctionResponseTypes that are not a list',
     sam({ mapping: { FunctionResponseTypes: 'ReportBatchItemFailures' } }),
     {},
-    /^the value of FunctionResponseTypes in \S+ is not valid: it is a scalar, but must be a list$/,
+    /^the value of FunctionResponseTypes in \S+ is not valid: it is a single value, but must be a list$/,
   ],
   [
     'a misspelled property',

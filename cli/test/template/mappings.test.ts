@@ -698,7 +698,7 @@ test('a setting inside a list or text instead of a map is listed as not checked'
   for (const ScalingConfig of [5000, [{ MaximumConcurrency: 5000 }]]) {
     const findings = await findingsIn(t, sam({ mapping: { ScalingConfig } }))
     t.strictSame(ids(findings), ['not-checked Handler/Orders'])
-    const kind = Array.isArray(ScalingConfig) ? 'list' : 'scalar'
+    const kind = Array.isArray(ScalingConfig) ? 'list' : 'single value'
     t.equal(
       findings[0]?.message,
       `Not checked: MaximumConcurrency. Reason: the value around it is a ${kind}, but must be a map.`,
