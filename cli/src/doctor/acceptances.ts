@@ -9,7 +9,7 @@ import { helpOf } from './help.ts'
 export const ACCEPTANCE = {
   id: 'acceptance',
   severity: 'warning',
-  why: 'An acceptance needs a reason and a finding. Without these, it hides nothing, or hides a later finding.',
+  why: 'Without a reason, an acceptance accepts nothing. Without a finding, it may hide a later one.',
 } as const
 
 /** `<rule>@<resource>=<reason>`. The resource can contain `=` in brackets, as in `aws_sqs_queue.queue["a=b"]`. */

@@ -78,7 +78,8 @@ function isAlternatives(key: string, value: unknown): value is unknown[] {
 function formsOf(pattern: unknown): ('json' | 'text')[] {
   return fieldsOf(pattern, 'it').flatMap(([key, value]): ('json' | 'text')[] => {
     if (isAlternatives(key, value)) return value.flatMap(formsOf)
-    if (key !== 'body') throw new PatternError(`it has the key ${key}, but Lambda filters SQS messages only by body`)
+    if (key !== 'body')
+      throw new PatternError(`it has the key "${key}", but Lambda filters SQS messages only by "body"`)
     if (!Array.isArray(value)) {
       checkFields(value, 'body')
       return ['json']

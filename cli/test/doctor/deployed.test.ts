@@ -647,7 +647,7 @@ test('the filters and the pollers of a mapping are checked', async (t) => {
   t.strictSame(await found(t, {}, { FilterCriteria: { Filters } }), [
     [
       'filter-pattern orders/orders',
-      'Filter 2 cannot match: it has the key attributes, but Lambda filters SQS messages only by body',
+      'Filter 2 cannot match: it has the key "attributes", but Lambda filters SQS messages only by "body"',
     ],
     ['filter-pattern orders/orders', 'Filter 3 cannot match: it has no Pattern'],
     ['filter-criteria orders/orders', 'Lambda deletes messages that do not match any of the 3 filters'],
