@@ -43,7 +43,7 @@ const REPORTS =
   /middy-bounded-sqs-batch|sqs-partial-batch-failure|event-batch-handler|batch_?item_?failures?|sqs_?batch_?response|process_?partial_?response|partial_?batch(_?response)?|batch_?processor\b|powertools[-\w./]*[./]batch\b|lambda-batch-processor/i
 /** Metrics in the log: the embedded metric format, and the libraries that write it. */
 const METRICS = /CloudWatchMetrics|aws[-_]embedded[-_]metrics|powertools[-\w./]*[./]metrics\b|EmbeddedMetric/i
-const DEAD_LETTER = /\bdeadLetter\s*\(/
+const DEAD_LETTER = /\bdeadLetter(?=\s*\()/
 const WHOLE_LINE_COMMENT = /^\s*(\/\/|#(?!\[)|\*|\/\*|--).*$/gm
 /** Only as a guard against cycles that grow. */
 const MAX_IMPORTED = 500

@@ -169,7 +169,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'dead-letter-memory',
     severity: 'info',
-    why: 'deadLetter() loads an SQS client, which takes about 150 ms on a whole CPU. With less memory, it takes longer, so records that fail late may be redelivered instead.',
+    why: 'The function loads an SQS client for it, which takes about 150 ms on a whole CPU. With less memory, it takes longer, so records that fail late may be redelivered instead.',
     source: `${LAMBDA_GUIDE}/configuration-memory.html`,
     check: ({ function: lambdaFunction }) => {
       const { memory } = lambdaFunction
