@@ -4,6 +4,7 @@ import { constants } from 'node:os'
 import { CommanderError } from 'commander'
 import { main } from './program.ts'
 import { oneLine, UsageError } from './shared/errors.ts'
+import { widthOf, wrapWords } from './shared/wrap.ts'
 
 // fauxqs loads node:sqlite, for which Node 22 prints an ExperimentalWarning. A flag in the first line of bin.ts could
 // hide it, but an older Node would reject that flag. bin.ts could then not report that Node is too old.
@@ -47,9 +48,8 @@ async function exitCode(): Promise<number> {
   } catch (error) {
     // Commander has already printed the message.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    console.error(
-      `bounded-sqs-batch: ${error instanceof UsageError ? error.message : `unexpected error: ${oneLine(error)}`}`,
-    )
+    const text = error instanceof UsageError ? error.message : `unexpected error: ${oneLine(error)}`
+    console.error(wrapWords(`bounded-sqs-batch: ${text}`, widthOf(process.stderr)))
     return 2
   }
 }

@@ -35,6 +35,13 @@ function rangeWithin(least: number, most: number) {
   }
 }
 
+/** Accepts a number from 0 to 1. */
+function share(text: string): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text)
+  if (value >= 0 && value <= 1) return value
+  throw new InvalidArgumentError('Expected a number from 0 to 1, such as 0.1.')
+}
+
 /** Collects the values of an option that may be repeated. */
 function collect(value: string, before: string[] = []) {
   return [...before, value]
@@ -67,10 +74,11 @@ point to. Only the SQS endpoint is replaced, unless --queue-url is given: a
 client with the URL of a real queue still calls that queue.
 
 Exit code: 0 if the run passed, 1 if it failed, 2 for wrong usage or input.
-A run passes if all messages were sent, no message was lost or left in the
-queue, at least one message was processed, and no process died between
-invocations. Also, at most --max-dead-lettered messages were dead-lettered, and
-at most --max-failed-invocations invocations failed as a whole.`
+A run passes if all messages were sent, no message was lost, left in the queue
+or deleted out of order, at least one message was processed, and no process died
+between invocations. Also, at most --max-dead-lettered messages were
+dead-lettered or dropped by onFailure, and at most --max-failed-invocations
+invocations failed as a whole.`
 
 function localCommand() {
   return new Command('local')
@@ -88,7 +96,7 @@ function localCommand() {
     .option('--messages <n>', 'send this many numbered JSON messages', inRange(1, 1_000_000))
     .option(
       '--messages-file <file>',
-      'send the messages in a file: an SQS event, or JSON lines. Each line is a body, or an object with body, messageGroupId and messageAttributes. Write a text body as a JSON string. Use - for standard input',
+      'send the messages in a file: an SQS event, or one message per line. A line is a body (text or JSON), or an object with body, messageGroupId and messageAttributes. Use - for standard input',
     )
     .option(
       '--messages-from <file>',
@@ -109,7 +117,7 @@ function localCommand() {
       'port of the queue in this process, so that other programs can send messages (default: any free port)',
       inRange(1, 65_535),
     )
-    .option('--fifo', 'create a FIFO queue; unlike AWS, it delivers one message of a message group at a time')
+    .option('--fifo', 'create a FIFO queue')
     .option(
       '--max-receives <n>',
       'deliveries after which a failed message is dead-lettered (default 3)',
@@ -124,6 +132,17 @@ function localCommand() {
       '--retry-after <s>',
       'seconds until failed messages are redelivered (default 1); use "off" to wait for the visibility timeout',
       inRange(0, 43_200, 'off'),
+    )
+    .option(
+      '--seed <n>',
+      'mix the messages of a standard queue in the order that belongs to this number, or in a "random" one (default 1)',
+      inRange(0, 2 ** 32 - 1, 'random'),
+    )
+    .option('--in-order', 'send the messages of a standard queue in order, which AWS does not guarantee')
+    .option(
+      '--duplicates <share>',
+      'deliver this share of the messages twice, such as 0.1, as a standard queue sometimes does',
+      share,
     )
     .optionsGroup('Event source mapping:')
     .option(
@@ -178,13 +197,12 @@ function localCommand() {
     .optionsGroup('End of the run, and limits for it to pass:')
     .option(
       '--idle <s>',
-      'end the run when the queue has been empty for this many seconds; use "off" to wait for Ctrl-C',
+      'end the run when the queue has been empty for this many seconds; use "off" to wait for Ctrl-C (default 2, or 0.5 if no other program knows the queue)',
       inRange(0, 86_400, 'off'),
-      2,
     )
     .option(
       '--max-dead-lettered <n>',
-      'number of messages that the queue or the handler may dead-letter. With --queue-url, every message that arrives in its dead-letter queue counts',
+      'number of messages that the queue or the handler may dead-letter, or onFailure may drop. With --queue-url, every message that arrives in its dead-letter queue counts',
       inRange(0, 1_000_000_000),
       0,
     )

@@ -1,6 +1,7 @@
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
 import { joinNames, type Severity } from '../rules/rule.ts'
+import { widthOf, wrapWords } from '../shared/wrap.ts'
 import { type Finding, SEVERITIES } from './check.ts'
 import { formatSarif } from './sarif.ts'
 
@@ -116,7 +117,8 @@ export function formatTable(report: Report, stream: NodeJS.WriteStream): string 
     ? findings.flatMap((finding) => [positionOf(finding), tableOf([finding])])
     : [findings].filter(({ length }) => length > 0).map(tableOf)
   const sources = [...new Set(findings.map(({ source }) => `  ${source}`))]
-  return [...tables, ...sources, ...summary(report)].join('\n')
+  const lines = summary(report).map((line) => wrapWords(line, widthOf(stream)))
+  return [...tables, ...sources, ...lines].join('\n')
 }
 
 export function formatJson({ findings, inputs, skipped, defaulted }: Report): string {

@@ -1,5 +1,7 @@
+import { styleText } from 'node:util'
 import Table from 'cli-table3'
 import { createLogUpdate } from 'log-update'
+import { widthOf, wrapWords } from '../shared/wrap.ts'
 import type { Ledger, Progress } from './ledger.ts'
 
 export function formatNumber(value: number) {
@@ -13,11 +15,11 @@ function formatSeconds(ms: number) {
 const BAR_WIDTH = 24
 
 /**
- * A progress bar: the share of messages that are finished. `total` is the number of messages that the run will send.
+ * A progress bar: the share of messages that are finished, or whose record has a result in a running batch. `total` is the number of messages that the run will send.
  */
-function progressBar({ sent, processed, deadLettered, lost }: Progress, total = sent): string {
+function progressBar({ sent, processed, deadLettered, lost, filtered, finished }: Progress, total = sent): string {
   if (total === 0) return ''
-  const share = Math.min(1, (processed + deadLettered + lost) / total)
+  const share = Math.min(1, (processed + deadLettered + lost + filtered + finished) / total)
   const full = Math.round(share * BAR_WIDTH)
   return `${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)} ${String(Math.floor(share * 100)).padStart(3)} %\n`
 }
@@ -26,7 +28,7 @@ function counts(progress: Progress): string[] {
   return [
     `sent ${formatNumber(progress.sent)}`,
     `in the queue ${formatNumber(Math.max(0, progress.remaining - progress.inFlight))}`,
-    `in flight ${formatNumber(progress.inFlight)}`,
+    `in flight ${formatNumber(progress.inFlight)}${progress.finished > 0 ? ` (${formatNumber(progress.finished)} done)` : ''}`,
     `processed ${formatNumber(progress.processed)}`,
     `failed ${formatNumber(progress.failed)}`,
     `dead-lettered ${formatNumber(progress.deadLettered)}`,
@@ -74,9 +76,10 @@ export function openDisplay(stream: NodeJS.WriteStream, total?: number) {
         () => counts(progress).join(' · '),
       )
     },
-    log(text: string, to: NodeJS.WritableStream = stream) {
+    /** Prints lines, wrapped at words. Lines that follow from a break are indented by `hanging`. */
+    log(text: string, to: NodeJS.WriteStream = stream, hanging = 0) {
       live?.clear()
-      to.write(`${text}\n`)
+      to.write(`${wrapWords(text, widthOf(to), hanging)}\n`)
       if (shown) live?.(shown)
     },
     end() {
@@ -101,6 +104,8 @@ export function renderTable(rows: readonly (readonly [label: string, ...counts: 
 }
 
 const MAX_SHOWN = 10
+/** The indentation of a line that follows from a break in a list. */
+const HANGING = 4
 
 /** A title, then one line for each text: how often it occurred, and the text. */
 function listCounts(title: string, counts: Record<string, number>): string[] {
@@ -111,46 +116,58 @@ function listCounts(title: string, counts: Record<string, number>): string[] {
   return [title, ...lines.slice(0, MAX_SHOWN), `  and ${rest} more`]
 }
 
-export function renderLedger(ledger: Ledger): string {
-  const table = renderTable([
-    ['sent', formatNumber(ledger.sent)],
-    ['processed', formatNumber(ledger.processed)],
-    ...(ledger.sentDeadLetters > 0
-      ? [['  of these, dead-lettered by the handler', formatNumber(ledger.sentDeadLetters)] as const]
-      : []),
-    [
-      ledger.sentDeadLetters + ledger.otherDeadLetters > 0 ? 'dead-lettered by the queue' : 'dead-lettered',
-      formatNumber(ledger.deadLettered),
-    ],
-    ...(ledger.otherDeadLetters > 0
-      ? [['dead-lettered by the handler\nor another program', formatNumber(ledger.otherDeadLetters)] as const]
-      : []),
-    ...(ledger.expiredDeadLetters > 0
-      ? [
-          [
-            'processed, but also dead-lettered\n(visibility timeout expired)',
-            formatNumber(ledger.expiredDeadLetters),
-          ] as const,
-        ]
-      : []),
-    ['remaining in the queue', formatNumber(ledger.remaining)],
-    ['lost', formatNumber(ledger.lost)],
-    ['records delivered', formatNumber(ledger.delivered)],
-    ['  redelivered', formatNumber(ledger.redelivered)],
-    ['invocations', formatNumber(ledger.invocations)],
-    ['  failed as a whole', formatNumber(ledger.failedInvocations)],
-    ['  timed out', formatNumber(ledger.timeouts)],
-    ['  crashed', formatNumber(ledger.crashes)],
+/** The rows of the table. Rows for special cases are left out if their count is 0. */
+function rowsOf(ledger: Ledger): [label: string, count: number | string, isBad?: boolean][] {
+  const { sentDeadLetters, otherDeadLetters, expiredDeadLetters, dropped, filtered, outOfOrder } = ledger
+  const some = (...row: [label: string, count: number, isBad?: boolean]) => (row[1] > 0 ? [row] : [])
+  return [
+    ['sent', ledger.sent],
+    ...some('deleted by a filter', filtered),
+    ['processed', ledger.processed],
+    ...some('  of these, dead-lettered by the handler', sentDeadLetters),
+    ...some('  of these, failed and dropped by onFailure', dropped, true),
+    ...some('  of these, before an earlier message\n  of their message group', outOfOrder, true),
+    [sentDeadLetters + otherDeadLetters > 0 ? 'dead-lettered by the queue' : 'dead-lettered', ledger.deadLettered],
+    ...some('dead-lettered by the handler\nor another program', otherDeadLetters),
+    ...some('processed, but also dead-lettered\n(visibility timeout expired)', expiredDeadLetters, true),
+    ['remaining in the queue', ledger.remaining, true],
+    ['lost', ledger.lost, true],
+    ['records delivered', ledger.delivered],
+    ['  redelivered', ledger.redelivered],
+    ['invocations', ledger.invocations],
+    ['  failed as a whole', ledger.failedInvocations, true],
+    ['  timed out', ledger.timeouts, true],
+    ['  crashed', ledger.crashes, true],
     ['wall time', formatSeconds(ledger.wallMs)],
-    [
-      'processed per second\n  from the first delivery\n  to the last processed message',
-      formatNumber(ledger.perSecond),
-    ],
-  ])
+    ['processed per second\n  from the first delivery\n  to the last processed message', ledger.perSecond],
+  ]
+}
+
+/** The table, then why invocations and records failed. On a terminal, what went wrong is red. */
+export function renderLedger(ledger: Ledger, stream?: NodeJS.WriteStream): string {
+  const red = (text: string) => (stream ? styleText('red', text, { stream }) : text)
+  const table = renderTable(
+    rowsOf(ledger).map(([label, count, isBad]) => {
+      const text = typeof count === 'number' ? formatNumber(count) : count
+      return [label, isBad && count !== 0 ? red(text) : text] as const
+    }),
+  )
   const reasons = listCounts('Why invocations failed or processes died:', ledger.reasons)
   const causes = listCounts(
     'Why records failed (deliveries × error; errors that differ only in numbers or UUIDs are counted together):',
     ledger.causes,
   )
-  return [table, ...reasons, ...causes].join('\n')
+  return [
+    table,
+    ...[...reasons, ...causes].map((line) =>
+      wrapWords(line, stream && widthOf(stream), line.startsWith(' ') ? HANGING : 0),
+    ),
+  ].join('\n')
+}
+
+/** The last line of a run. */
+export function renderVerdict(reason: string | undefined, stream: NodeJS.WriteStream): string {
+  return reason === undefined
+    ? styleText('green', 'passed', { stream })
+    : `${styleText('red', 'failed:', { stream })} ${reason}`
 }

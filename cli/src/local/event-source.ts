@@ -1,3 +1,4 @@
+import { type FilterPattern, matcherOf } from '../model/match-filters.ts'
 import { readBatchResponse } from './batch-response.ts'
 import { gather } from './gather.ts'
 import type { OpenLedger } from './ledger.ts'
@@ -16,24 +17,27 @@ export interface EventSourceOptions {
   reportBatchItemFailures: boolean
   /** Seconds until a failed message is redelivered. Undefined: after the visibility timeout. */
   retryAfter: number | undefined
+  /** The patterns of the filters. Lambda deletes messages that match none of them. Default: no filters. */
+  filters: readonly FilterPattern[]
   /**
    * Receives one line for each invocation that failed as a whole, each failed record of the other invocations, each
-   * message that SQS did not delete, and each process that died between invocations or was blocked at the end.
+   * message that SQS did not delete, each failure that the handler removed from its report, and each process that died between invocations or was blocked at the end.
    */
   onFailure: (line: string) => void
 }
 
 interface EventSourceParts {
-  queue: Pick<Queue, 'fifo' | 'visibilityTimeout' | 'remove' | 'setVisibility'> & {
-    receive: (max: number, waitSeconds: number) => Promise<Received[]>
-  }
+  queue: Pick<Queue, 'fifo' | 'visibilityTimeout' | 'remove' | 'setVisibility'> &
+    Partial<Pick<Queue, 'takeDeleted' | 'delivering' | 'isDrained'>> & {
+      receive: (max: number, waitSeconds: number) => Promise<Received[]>
+    }
   runtime: Pick<Runtime, 'invoke'>
   ledger: OpenLedger
   /** When this signal aborts, no further invocation starts. The promise settles after the running invocations. */
   draining: AbortSignal
 }
 
-interface ClassifiedBatch {
+export interface ClassifiedBatch {
   processed: Received[]
   failed: Received[]
   deletedThoughFailed: Received[]
@@ -41,28 +45,53 @@ interface ClassifiedBatch {
   error?: string
 }
 
-/** Decides what happens to the messages of a batch. Each message is in exactly one of the lists. */
+/**
+ * Decides what happens to the messages of a batch. Each message is in exactly one of the lists. `deletedByHandler`
+ * contains the ids of messages that the handler itself deleted in SQS.
+ */
 export function classifyBatch(
   batch: readonly Received[],
   outcome: Outcome,
   reportBatchItemFailures: boolean,
+  deletedByHandler: ReadonlySet<string> = new Set(),
 ): ClassifiedBatch {
-  const none = { processed: [], failed: [], deletedThoughFailed: [] }
-  if (outcome.type !== 'response') return { ...none, failed: [...batch], error: outcome.message }
+  const isDeleted = ({ messageId }: Received) => deletedByHandler.has(messageId)
+  function failedAsAWhole(error: string): ClassifiedBatch {
+    const failed = batch.filter((message) => !isDeleted(message))
+    return { processed: batch.filter(isDeleted), failed, deletedThoughFailed: [], error }
+  }
+  if (outcome.type !== 'response') return failedAsAWhole(outcome.message)
   const result = readBatchResponse(outcome.payload, new Set(batch.map(({ messageId }) => messageId)))
-  if ('invalid' in result && reportBatchItemFailures) return { ...none, failed: [...batch], error: result.invalid }
+  if ('invalid' in result && reportBatchItemFailures) return failedAsAWhole(result.invalid)
   // Without ReportBatchItemFailures, Lambda ignores the response, so an invalid one does no harm.
   const failedIds = 'invalid' in result ? new Set<string>() : result.failed
   const failed = batch.filter(({ messageId }) => failedIds.has(messageId))
   const deleted = batch.filter(({ messageId }) => !failedIds.has(messageId))
-  // The library reported these records, or has no result for them, but the response of the handler does not list them.
-  const { reported = [], unfinished = {} } = outcome.recordErrors ?? {}
-  const notSucceeded = new Set([...reported, ...Object.keys(unfinished)])
+  // The library reported these records, has no result for them, or never received them, but the response of the handler
+  // does not list them.
+  const { reported = [], unfinished = {}, unlisted = {} } = outcome.recordErrors ?? {}
+  const notSucceeded = new Set([...reported, ...Object.keys(unfinished), ...Object.keys(unlisted)])
   const dropped = deleted.filter(({ messageId }) => notSucceeded.has(messageId))
   const processed = deleted.filter(({ messageId }) => !notSucceeded.has(messageId))
-  return reportBatchItemFailures
-    ? { processed, failed, deletedThoughFailed: dropped }
-    : { processed, failed: [], deletedThoughFailed: [...failed, ...dropped] }
+  // A message that the handler reports as failed, but has deleted, is not redelivered.
+  const remaining = failed.filter((message) => reportBatchItemFailures && !isDeleted(message))
+  const keptIds = new Set(remaining.map(({ messageId }) => messageId))
+  return {
+    processed,
+    failed: remaining,
+    deletedThoughFailed: [...failed.filter((message) => !keptIds.has(message.messageId)), ...dropped],
+  }
+}
+
+/** The messages of a batch that were deleted although an earlier message of their group is still in the queue. */
+export function deletedOutOfOrder(batch: readonly Received[], { failed }: ClassifiedBatch): Received[] {
+  const isKept = new Set(failed)
+  const blockedGroups = new Set<string | undefined>()
+  return batch.filter((message) => {
+    if (!isKept.has(message)) return blockedGroups.has(message.group)
+    blockedGroups.add(message.group)
+    return false
+  })
 }
 
 const UNKNOWN_CAUSE = 'unknown error: the handler reported only the id of the record'
@@ -70,6 +99,8 @@ const NOT_STARTED = 'not started before the batch ended'
 const BLOCKED = ', blocked by an earlier failure of its message group'
 const WITHOUT_ERROR = ', or reported by the handler without an error'
 const EARLIER = ' (in an earlier batch of the same invocation)'
+const UNLISTED =
+  'the library did not receive this record: pass the whole event to the Middy handler, and filter no records before it'
 const UNFINISHED =
   'the library made no response for this batch: await the Middy handler, return its response, and do not catch its error'
 
@@ -85,6 +116,7 @@ function errorOf({ errors, earlierErrors }: RecordErrors, messageId: string): st
  */
 export function causeOf({ recordErrors }: Outcome, messageId: string, fifo: boolean): string {
   if (!recordErrors) return UNKNOWN_CAUSE
+  if (recordErrors.unlisted?.[messageId]) return UNLISTED
   if (recordErrors.errors[messageId] === undefined && recordErrors.unfinished?.[messageId]) return UNFINISHED
   return errorOf(recordErrors, messageId) ?? `${NOT_STARTED}${fifo ? BLOCKED : ''}${WITHOUT_ERROR}`
 }
@@ -100,15 +132,33 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
   const workerFailed = new AbortController()
   const signal = AbortSignal.any([parts.draining, workerFailed.signal])
 
+  const matches = matcherOf(options.filters)
+  /** Receives messages, and deletes those that match no filter. */
+  async function receive(most: number, waitSeconds: number): Promise<Received[]> {
+    const received = await queue.receive(most, waitSeconds)
+    if (!matches) return received
+    const unmatched = received.filter(({ json }) => !matches(JSON.parse(json).body))
+    if (unmatched.length === 0) return received
+    ledger.filtered(unmatched)
+    await queue.remove(unmatched)
+    return received.filter((message) => !unmatched.includes(message))
+  }
+
   async function deliver(batch: readonly Received[]) {
+    queue.delivering?.(batch)
     ledger.delivered(batch)
     const outcome = await runtime.invoke(toEvent(batch))
     ledger.invocationEnded(outcome, batch)
-    const { processed, failed, deletedThoughFailed, error } = classifyBatch(
-      batch,
-      outcome,
-      options.reportBatchItemFailures,
-    )
+    const deletedByHandler = queue.takeDeleted?.(batch)
+    const result = classifyBatch(batch, outcome, options.reportBatchItemFailures, deletedByHandler)
+    const { processed, failed, deletedThoughFailed, error } = result
+    if (queue.fifo) {
+      const outOfOrder = deletedOutOfOrder(batch, result)
+      ledger.outOfOrder(outOfOrder)
+      for (const { messageId } of outOfOrder) {
+        onFailure(`${messageId}: deleted, although an earlier message of its message group failed`)
+      }
+    }
     ledger.processed(processed)
     ledger.failed(failed)
     ledger.deletedThoughFailed(deletedThoughFailed)
@@ -126,7 +176,11 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
       // invocation can process it again.
       for (const { messageId } of processed) {
         const handled = outcome.recordErrors && errorOf(outcome.recordErrors, messageId)
-        if (handled !== undefined) ledger.cause(handled)
+        if (handled === undefined) continue
+        ledger.cause(handled)
+        if (outcome.recordErrors?.errors[messageId] === undefined) continue // it succeeded in a later batch
+        ledger.removedFromReport()
+        onFailure(`${messageId}: failed, but a failure handler removed it from the report: ${handled}`)
       }
     }
     const why = options.reportBatchItemFailures
@@ -138,7 +192,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
       onFailure(`${messageId}: ${why}: ${cause}`)
     }
     const [notDeleted] = await Promise.all([
-      queue.remove([...processed, ...deletedThoughFailed]),
+      queue.remove([...processed, ...deletedThoughFailed].filter(({ messageId }) => !deletedByHandler?.has(messageId))),
       options.retryAfter === undefined ? [] : queue.setVisibility(failed, options.retryAfter),
     ])
     for (const { messageId } of notDeleted)
@@ -155,7 +209,14 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
         const expired = new Set(await queue.setVisibility(held, queue.visibilityTimeout))
         held = held.filter((message) => !expired.has(message))
       }
-      const { batch, rest } = await gather({ receive: queue.receive, batchSize, windowMs, held, signal })
+      const { batch, rest } = await gather({
+        receive,
+        batchSize,
+        windowMs,
+        held,
+        isDrained: queue.isDrained ?? (() => false),
+        signal,
+      })
       held = rest
       if (signal.aborted) held = [...batch, ...rest]
       else if (batch.length > 0) {

@@ -22,22 +22,27 @@ const MAX_WAITING = 10_000
 const MIN_ROOM = 1000
 const POLL_MS = 20
 
+const PAUSE = Symbol('pause')
+type Item = InputMessage | typeof PAUSE
+
 export interface FeedOptions {
   queue: Pick<Queue, 'send' | 'fifo' | 'own' | 'waiting'>
   ledger: Pick<OpenLedger, 'sent'>
   messages: Input
+  /** Mixes the messages within about this many. Missing: they are sent in order. */
+  shuffle?: { random: () => number; within: number } | undefined
   /** Called when the queue is full, so that receiving can start. */
   onFull: () => void
   signal: AbortSignal
 }
 
 /**
- * Sends the input, and takes messages from it only while the queue has room. On a FIFO queue, it makes one call after
- * another to keep the order.
+ * Sends the input, and takes messages from it only while the queue has room, except for those that are mixed. On a FIFO
+ * queue, it makes one call after another to keep the order.
  *
  * @returns whether the whole input was sent. If the signal aborts, the rest is not sent
  */
-export async function feed({ queue, ledger, messages, onFull, signal }: FeedOptions): Promise<boolean> {
+export async function feed({ queue, ledger, messages, shuffle, onFull, signal }: FeedOptions): Promise<boolean> {
   let isComplete = true
   function skip() {
     isComplete = false
@@ -50,54 +55,92 @@ export async function feed({ queue, ledger, messages, onFull, signal }: FeedOpti
     if (refused) throw new UsageError(`SQS refused a message: ${oneLine(`${refused.Code}: ${refused.Message}`)}`)
   }
   const concurrency = queue.fifo ? 1 : 16
-  const calls = groupIntoCalls(waitForRoom({ queue, messages, onFull, signal }, skip), queue)
+  const input: Iterable<Item> | AsyncIterable<Item> = Symbol.asyncIterator in messages ? withPauses(messages) : messages
+  const mixed = shuffle ? mix(input, shuffle) : input
+  const calls = groupIntoCalls(waitForRoom({ queue, messages: mixed, onFull, signal }, skip), queue)
   for await (const _ of pMapIterable(calls, send, { concurrency, backpressure: concurrency }))
     if (signal.aborted) return false
   return isComplete
 }
 
+/** Yields PAUSE before it waits for a slow input, so that the messages before it are sent immediately. */
+async function* withPauses(messages: AsyncIterable<InputMessage>): AsyncGenerator<Item> {
+  const iterator = messages[Symbol.asyncIterator]()
+  for (;;) {
+    const next = iterator.next()
+    const first = await Promise.race([next, setImmediate(PAUSE)])
+    if (first === PAUSE) yield PAUSE
+    const { done, value } = await next
+    if (done) return
+    yield value
+  }
+}
+
+/** Keeps up to `within` messages, and yields a random one of them for each that follows. A pause yields all of them. */
+async function* mix(
+  messages: Iterable<Item> | AsyncIterable<Item>,
+  { random, within }: NonNullable<FeedOptions['shuffle']>,
+): AsyncGenerator<Item> {
+  const pool: Item[] = []
+  function takeOne(replacement?: Item): Item {
+    const index = Math.floor(random() * pool.length)
+    const taken = pool[index] as Item
+    const last = replacement ?? (pool.pop() as Item)
+    if (index < pool.length) pool[index] = last
+    return taken
+  }
+  for await (const message of messages) {
+    if (message === PAUSE) {
+      while (pool.length > 0) yield takeOne()
+      yield PAUSE
+    } else if (pool.length < within) pool.push(message)
+    else yield takeOne(message)
+  }
+  while (pool.length > 0) yield takeOne()
+}
+
 /** Yields each message as soon as the queue has room for it. Only the queue of this process has a limit. */
 async function* waitForRoom(
-  { queue, messages, onFull, signal }: Omit<FeedOptions, 'ledger'>,
+  {
+    queue,
+    messages,
+    onFull,
+    signal,
+  }: Pick<FeedOptions, 'queue' | 'onFull' | 'signal'> & { messages: Iterable<Item> | AsyncIterable<Item> },
   onSkip: () => void,
-): AsyncGenerator<InputMessage> {
+): AsyncGenerator<Item> {
   let room = MAX_WAITING
   for await (const message of messages) {
-    while (room === 0 && !signal.aborted) {
+    while (room === 0 && message !== PAUSE && !signal.aborted) {
+      yield PAUSE
       onFull()
       const free = MAX_WAITING - (queue.own ? await queue.waiting() : 0)
       if (free >= MIN_ROOM) room = free
       else await sleep(POLL_MS)
     }
     if (signal.aborted) return onSkip()
-    room -= 1
+    if (message !== PAUSE) room -= 1
     yield message
   }
 }
 
-const PAUSE = Symbol('pause')
-
 /** Groups messages into calls of up to ten. If the input pauses, an incomplete call is sent immediately. */
 async function* groupIntoCalls(
-  messages: AsyncIterable<InputMessage>,
-  { fifo, own }: Pick<Queue, 'fifo' | 'own'>,
+  messages: AsyncIterable<Item>,
+  { fifo }: Pick<Queue, 'fifo'>,
 ): AsyncGenerator<SendMessageBatchRequestEntry[]> {
   let call: SendMessageBatchRequestEntry[] = []
   let size = 0
-  const iterator = messages[Symbol.asyncIterator]()
-  let next = iterator.next()
-  for (;;) {
-    const result = await (call.length === 0 ? next : Promise.race([next, setImmediate(PAUSE)]))
-    if (result === PAUSE) {
-      yield call
+  for await (const message of messages) {
+    if (message === PAUSE) {
+      if (call.length > 0) yield call
       call = []
       size = 0
       continue
     }
-    if (result.done) break
-    const { body, messageGroupId, messageAttributes } = result.value ?? {}
+    const { body, messageGroupId, messageAttributes } = message ?? {}
     if (typeof body !== 'string') {
-      const received = result.value instanceof Object ? `a body that is ${kindOf(body)}` : kindOf(result.value)
+      const received = (message as unknown) instanceof Object ? `a body that is ${kindOf(body)}` : kindOf(message)
       throw new UsageError(`expected each message to be an object whose body is a string, got ${received}`)
     }
     if (body === '') throw new UsageError('expected each message to have a body, got an empty body, which SQS rejects')
@@ -111,29 +154,11 @@ async function* groupIntoCalls(
     size += bytes
     call.push({
       Id: String(call.length),
-      MessageBody: own ? escapeAboveUFFFF(body) : body,
+      MessageBody: body,
       ...(messageAttributes ? { MessageAttributes: messageAttributes } : {}),
       ...(messageGroupId === undefined ? {} : { MessageGroupId: messageGroupId }),
       ...(fifo ? { MessageDeduplicationId: randomUUID() } : {}),
     })
-    next = iterator.next()
   }
   if (call.length > 0) yield call
-}
-
-const ABOVE_U_FFFF = /[\u{10000}-\u{10FFFF}]/gu
-
-/** fauxqs 2.4 rejects characters above U+FFFF, which SQS accepts. In JSON, escape sequences represent the same text. */
-function escapeAboveUFFFF(body: string): string {
-  if (!/[\u{10000}-\u{10FFFF}]/u.test(body)) return body
-  try {
-    JSON.parse(body)
-  } catch {
-    throw new UsageError(
-      'a body that is not JSON contains characters above U+FFFF, such as emoji: the SQS in this process accepts them ' +
-        'only in JSON bodies. Use --queue-url to test with another SQS',
-    )
-  }
-  const toEscape = (unit: string) => `\\u${unit.charCodeAt(0).toString(16)}`
-  return body.replace(ABOVE_U_FFFF, (character) => character.split('').map(toEscape).join(''))
 }

@@ -15,15 +15,17 @@ export interface GatherOptions {
   windowMs: number
   /** Received messages that did not fit into the last batch. */
   held: readonly Received[]
+  /** Whether no further message can arrive. The batch then does not wait for the end of its window. */
+  isDrained?: () => boolean
   signal: AbortSignal
 }
 
 /**
  * Gathers one batch as an event source mapping does. It waits up to one second for a first message. Without one, the
- * batch is empty. Otherwise, it receives more until the batch size, the payload limit or the window is reached. `rest`
- * contains the received messages that did not fit.
+ * batch is empty. Otherwise, it receives more until the batch size, the payload limit or the window is reached, or until no more can
+ * arrive. `rest` contains the received messages that did not fit.
  */
-export async function gather({ receive, batchSize, windowMs, held, signal }: GatherOptions) {
+export async function gather({ receive, batchSize, windowMs, held, isDrained = () => false, signal }: GatherOptions) {
   const got = [...held]
   if (got.length === 0 && !signal.aborted) got.push(...(await receive(Math.min(10, batchSize), 1)))
 
@@ -38,7 +40,7 @@ export async function gather({ receive, batchSize, windowMs, held, signal }: Gat
     return fits ? room : 0
   }
   async function receiver() {
-    while (!signal.aborted) {
+    while (!signal.aborted && !isDrained()) {
       const left = deadline - performance.now()
       const room = left > 0 ? reserve() : 0
       if (room <= 0) return

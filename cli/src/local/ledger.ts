@@ -29,6 +29,15 @@ export interface Ledger {
    * processed, but their visibility timeout had expired. For an existing queue, `otherDeadLetters` contains them.
    */
   expiredDeadLetters: number
+  /** Messages that matched no filter of the mapping, and were deleted without an invocation. */
+  filtered: number
+  /**
+   * Messages that failed, that the failure handlers of the library removed from the report, and that did not arrive in
+   * the dead-letter queue.
+   */
+  dropped: number
+  /** Messages of a FIFO queue that were deleted although an earlier message of their group stayed in the queue. */
+  outOfOrder: number
   remaining: number
   lost: number
   timeouts: number
@@ -57,6 +66,8 @@ const OTHER_REASONS = 'other reasons'
 
 export interface Progress extends Ledger {
   inFlight: number
+  /** The records in flight that have a result, as far as it is known. */
+  finished: number
   /** Failed deliveries so far. */
   failed: number
 }
@@ -70,9 +81,10 @@ export interface QueueCounts {
 
 /**
  * The state of a message. `open`: it was sent, or it failed and is still in the queue. `exhausted`: its last allowed
- * delivery failed. `deleted`: it failed and was deleted. `foreign`: another program sent it, and it has no result yet.
+ * delivery failed. `deleted`: it failed and was deleted. `filtered`: a filter deleted it. `foreign`: another program sent
+ * it, and it has no result yet.
  */
-const STATES = ['open', 'exhausted', 'processed', 'deleted', 'foreign'] as const
+const STATES = ['open', 'exhausted', 'processed', 'deleted', 'filtered', 'foreign'] as const
 type State = (typeof STATES)[number]
 /** Added to the index of the state if the message has been delivered. */
 const DELIVERED_FLAG = 8
@@ -111,12 +123,12 @@ export function openCounter() {
 export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   const started = performance.now()
   const messages = new Map<string, number>()
-  const tally: Record<State, number> = { open: 0, exhausted: 0, processed: 0, deleted: 0, foreign: 0 }
+  const tally: Record<State, number> = { open: 0, exhausted: 0, processed: 0, deleted: 0, filtered: 0, foreign: 0 }
   let deliveredMessages = 0
   const invocations = { all: 0, failed: 0, timeouts: 0, crashes: 0, diedBetween: 0 }
   const reasons = new Map<string, number>()
   const causes = openCounter()
-  const deliveries = { all: 0, inFlight: 0, failed: 0 }
+  const deliveries = { all: 0, inFlight: 0, finished: 0, failed: 0, removedFromReport: 0, outOfOrder: 0 }
   let sentCount = 0
   let isInputComplete = false
   let firstDelivery = 0
@@ -163,6 +175,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
     },
     invocationEnded(outcome: Outcome, batch: readonly Received[]) {
       deliveries.inFlight -= batch.length
+      deliveries.finished -= outcome.finished ?? 0
       if (outcome.type === 'timeout') invocations.timeouts += 1
       if (outcome.type === 'crash') invocations.crashes += 1
     },
@@ -180,6 +193,20 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
       invocations.crashes += 1
       invocations.diedBetween += 1
       addReason(reason)
+    },
+    /** Some records of running invocations have a result. */
+    finished(records: number) {
+      deliveries.finished += records
+    },
+    filtered(messages: readonly Received[]) {
+      settle(messages, () => 'filtered')
+    },
+    /** A failure handler of the library removed the failure of a message from the report. */
+    removedFromReport() {
+      deliveries.removedFromReport += 1
+    },
+    outOfOrder(messages: readonly Received[]) {
+      deliveries.outOfOrder += messages.length
     },
     /** Why a record failed. */
     cause: causes.add,
@@ -203,6 +230,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
       const moved = Math.max(0, deadLetter - (sentDeadLetters ?? 0))
       const deadLettered = Math.min(Math.max(tally.exhausted, unprocessed - queue), moved)
       const unaccounted = Math.max(0, unprocessed - deadLettered - queue)
+      const arrived = sentDeadLetters ?? moved - deadLettered
       const seconds = (lastReport - firstDelivery) / 1000
       return {
         sent: sentCount,
@@ -215,6 +243,9 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
         sentDeadLetters: sentDeadLetters ?? 0,
         otherDeadLetters: sentDeadLetters === undefined ? moved - deadLettered : 0,
         expiredDeadLetters: sentDeadLetters === undefined ? 0 : moved - deadLettered,
+        filtered: tally.filtered,
+        dropped: Math.max(0, deliveries.removedFromReport - arrived),
+        outOfOrder: deliveries.outOfOrder,
         remaining: queue,
         lost: tally.deleted + unaccounted,
         timeouts: invocations.timeouts,
@@ -225,6 +256,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
         causes: causes.counts(),
         wallMs: Math.round(performance.now() - started),
         inFlight: deliveries.inFlight,
+        finished: deliveries.finished,
         failed: deliveries.failed,
         perSecond: seconds > 0 ? Math.round(tally.processed / seconds) : 0,
       }

@@ -1,6 +1,8 @@
 import { basename } from 'node:path'
 import { InitError, UsageError } from '../shared/errors.ts'
-import { openDisplay, renderLedger } from './display.ts'
+import { widthOf, wrapWords } from '../shared/wrap.ts'
+import { differencesOf } from './differences.ts'
+import { openDisplay, renderLedger, renderVerdict } from './display.ts'
 import { type LocalFlags, REAL_CALLS_WARNING, toRunOptions } from './options.ts'
 import { run } from './run.ts'
 import type { FunctionOptions } from './runtime/environment.ts'
@@ -44,11 +46,11 @@ async function perform(
   writeResult: (text: string) => Promise<void>,
 ): Promise<number> {
   const { flags, notes } = await withTemplate(given)
-  const log = (line: string) => (flags.json ? process.stderr : process.stdout).write(`${line}\n`)
-  for (const note of notes) log(note) // printed before the options are checked: these notes may explain an error
+  const stream = flags.json ? process.stderr : process.stdout
+  for (const note of notes) stream.write(`${wrapWords(note, widthOf(stream))}\n`) // printed before the options are checked: these notes may explain an error
   const options = await optionsOf(handler, flags)
   const total = Array.isArray(options.messages) ? options.messages.length : flags.messages
-  const display = openDisplay(flags.json ? process.stderr : process.stdout, total)
+  const display = openDisplay(stream, total)
   const draining = new AbortController()
   const stopping = new AbortController()
   const failures: string[] = []
@@ -85,14 +87,9 @@ async function perform(
       onStart: ({ queueUrl, deadLetterUrl, fifo, own }) => {
         display.log(`${fifo ? 'FIFO queue' : 'queue'} ${queueUrl}`)
         if (deadLetterUrl) display.log(`dead-letter queue ${deadLetterUrl}`)
-        if (fifo && own)
-          display.log(
-            'this queue delivers one message of a message group at a time, but AWS can deliver several in a batch',
-          )
-        display.log(
-          `${REAL_CALLS_WARNING}${own ? '. Only the SQS endpoint is replaced: a client with the URL of a real queue still calls that queue' : ''}`,
-          process.stderr,
-        )
+        if (flags.seed === 'random') display.log(`the order of the messages is that of --seed ${options.seed}`)
+        const replaced = own ? 'only its SQS endpoint is replaced' : 'nothing is replaced'
+        display.log(`${REAL_CALLS_WARNING}, and ${replaced}`, process.stderr)
       },
       onWarning: (line) => display.log(`warning | ${line}`, process.stderr),
       onProgress: display.progress,
@@ -101,15 +98,17 @@ async function perform(
     })
     display.end()
     const reason = whyFailed(ledger, flags)
+    const differences = differencesOf(ledger, options)
     if (flags.json) {
       const verdict = { verdict: reason === undefined ? 'passed' : 'failed', reason }
-      const result = { ...verdict, ...ledger, ...(flags.watchFailures > 0 ? { failures } : {}) }
+      const result = { ...verdict, ...ledger, differences, ...(flags.watchFailures > 0 ? { failures } : {}) }
       await writeResult(`${JSON.stringify(result)}\n`)
     } else {
-      console.log(renderLedger(ledger))
-      if (ledger.lost > 0) console.log(whyLost(ledger.lost, flags))
+      await writeResult(`${renderLedger(ledger, process.stdout)}\n`)
+      if (ledger.lost > 0) display.log(whyLost(ledger.lost, flags))
+      for (const difference of differences) display.log(`not as on AWS: ${difference}`)
     }
-    if (reason !== undefined) display.log(`failed: ${reason}`)
+    display.log(renderVerdict(reason, stream))
     return reason === undefined ? 0 : 1
   } catch (error) {
     display.end()
@@ -145,5 +144,5 @@ function whyLost(lost: number, flags: LocalFlags) {
   const failed = flags.reportBatchItemFailures
     ? 'Lambda deletes failed messages if the handler does not return the response of middy-bounded-sqs-batch.'
     : 'Without ReportBatchItemFailures, Lambda deletes failed messages.'
-  return `${messages(lost)} lost. ${failed} Another consumer may also have received messages.`
+  return `${messages(lost)} lost. ${failed} Another consumer may also have received messages, or the handler deleted messages that it reported as failed.`
 }

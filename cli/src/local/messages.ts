@@ -83,15 +83,27 @@ function readEnvelope(value: Record<string, unknown>): InputMessage {
   }
 }
 
+/** The size that SQS limits: the body, and the names, types and values of the attributes. */
+function sizeOf({ body, messageAttributes = {} }: InputMessage): number {
+  const parts = Object.entries(messageAttributes).flatMap(([name, { DataType = '', StringValue, BinaryValue }]) => [
+    Buffer.byteLength(name),
+    Buffer.byteLength(DataType),
+    BinaryValue?.byteLength ?? Buffer.byteLength(StringValue ?? ''),
+  ])
+  return parts.reduce((sum, bytes) => sum + bytes, Buffer.byteLength(body))
+}
+
 /**
  * Checks a message. An error message starts with a verb, such as `has an empty body`. The caller puts the subject
  * before it.
  */
 function check(message: InputMessage, fifo: boolean): InputMessage {
   if (message.body === '') throw new Error('has an empty body, which SQS rejects')
-  const bytes = Buffer.byteLength(message.body)
-  if (bytes > MAX_MESSAGE_BYTES)
-    throw new Error(`has a body of ${bytes} bytes, but SQS allows at most ${MAX_MESSAGE_BYTES}`)
+  const bytes = sizeOf(message)
+  if (bytes > MAX_MESSAGE_BYTES) {
+    const what = message.messageAttributes ? 'a body and attributes' : 'a body'
+    throw new Error(`has ${what} of ${bytes} bytes, but SQS allows at most ${MAX_MESSAGE_BYTES}`)
+  }
   if (fifo && message.messageGroupId === undefined)
     throw new Error('has no messageGroupId, which a FIFO queue requires')
   return message
@@ -105,35 +117,42 @@ export function toMessage(value: unknown, fifo: boolean, json = toJson(value)): 
   return check({ body }, fifo)
 }
 
+/** A line is a JSON value, or text that does not look like JSON. */
 function readLine(line: string, fifo: boolean): InputMessage {
+  const text = line.trim()
   let value: unknown
   try {
-    value = JSON.parse(line)
+    value = JSON.parse(text)
   } catch (error) {
+    if (!/^[{["]/.test(text)) return toMessage(text, fifo)
     // Only the position is shown: the message of V8 quotes the line, which may be a body.
     const position = /position (\d+)/.exec(String(error))?.[1]
-    const where = position ? ` at column ${Number(position) + 1}` : ''
-    const hint = /^\s*[{[]/.test(line)
-      ? 'write each JSON value on one line'
-      : 'to send a text as it is, write it as a JSON string, such as "text"'
-    throw new Error(`is not valid JSON${where}: ${hint}`)
+    const where = position ? ` at column ${line.indexOf(text) + Number(position) + 1}` : ''
+    throw new Error(
+      `is not valid JSON${where}: write each JSON value on one line. To send it as text, write it as a JSON string`,
+    )
   }
-  return toMessage(value, fifo, line.trim())
+  return toMessage(value, fifo, text)
 }
 
 /**
  * The records of an SQS event. Undefined for other content: an S3 event has records without bodies, and is sent as a
  * body. An event without records is an SQS event without messages.
  */
-function recordsIn(content: string): unknown[] | undefined {
-  if (!/^\s*\{\s*"Records"/.test(content)) return undefined
+function recordsIn(value: unknown): unknown[] | undefined {
+  if (!isObject(value) || !Array.isArray(value.Records)) return undefined
+  const { Records } = value
+  const isSqs = (record: unknown) => isObject(record) && record.eventSource === 'aws:sqs'
+  const hasBody = (record: unknown) =>
+    isObject(record) && typeof record.body === 'string' && record.eventSource === undefined
+  return Records.some(isSqs) || Records.every(hasBody) ? Records : undefined
+}
+
+/** The value of a file that is a single JSON object or list. Undefined for a file with a message on each line. */
+function readWhole(content: string): unknown {
+  if (!/^\s*[{[]/.test(content)) return undefined
   try {
-    const { Records } = JSON.parse(content)
-    if (!Array.isArray(Records)) return undefined
-    const isSqs = (record: unknown) => isObject(record) && record.eventSource === 'aws:sqs'
-    const hasBody = (record: unknown) =>
-      isObject(record) && typeof record.body === 'string' && record.eventSource === undefined
-    return Records.some(isSqs) || Records.every(hasBody) ? Records : undefined
+    return JSON.parse(content)
   } catch {
     return undefined // the file has more than one line of JSON
   }
@@ -156,7 +175,7 @@ async function readInput(file: string): Promise<string> {
 }
 
 /**
- * Reads messages from a file of JSON lines or one SQS event; `-` is standard input. A UsageError names the line or
+ * Reads messages from a file with a message on each line, with one JSON object on several lines, or with an SQS event; `-` is standard input. A UsageError names the line or
  * record that is wrong.
  */
 export async function readMessagesFile(file: string, fifo: boolean): Promise<InputMessage[]> {
@@ -169,11 +188,20 @@ export async function readMessagesFile(file: string, fifo: boolean): Promise<Inp
       throw new UsageError(`${what} ${(index + 1).toLocaleString('en-US')} of ${name} ${(error as Error).message}`)
     }
   }
-  const records = recordsIn(content)
+  const whole = readWhole(content)
+  const isPretty = whole !== undefined && content.trim().includes('\n')
+  if (isPretty && Array.isArray(whole)) {
+    throw new UsageError(
+      `${name} is a JSON list on several lines: write each message on one line, for example with jq -c '.[]' FILE`,
+    )
+  }
+  const records = recordsIn(whole)
   const messages = records
     ? records.map((record, index) => read('record', index, record, readRecord))
-    : content.split('\n').flatMap((line, index) => (line.trim() === '' ? [] : [read('line', index, line, readLine)]))
+    : isPretty
+      ? [read('line', 0, whole, toMessage)]
+      : content.split('\n').flatMap((line, index) => (line.trim() === '' ? [] : [read('line', index, line, readLine)]))
   if (messages.length === 0)
-    throw new UsageError(`${name} has no messages: write one JSON value per line, or an SQS event`)
+    throw new UsageError(`${name} has no messages: write one message per line, or an SQS event`)
   return messages
 }

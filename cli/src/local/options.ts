@@ -1,6 +1,9 @@
 import { execFileSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { type FilterPattern, matcherOf } from '../model/match-filters.ts'
 import { UsageError } from '../shared/errors.ts'
+import { formatNumber } from './display.ts'
 import { variablesOf } from './env-flags.ts'
 import { numberedMessages, readMessagesFile } from './messages.ts'
 import { iterateExport } from './messages-from.ts'
@@ -32,9 +35,14 @@ export interface LocalFlags {
   envFile?: string
   /** Environment variables from the template. */
   templateEnv?: Record<string, string>
+  /** The patterns of the filters in the template. */
+  templateFilters?: FilterPattern[]
   maxDeadLettered: number
   maxFailedInvocations: number
-  idle: number | 'off'
+  idle?: number | 'off'
+  seed?: number | 'random'
+  inOrder?: boolean
+  duplicates?: number
   watchFailures: number
   quiet?: boolean
   json?: boolean
@@ -43,12 +51,16 @@ export interface LocalFlags {
   templateFunction?: string
 }
 
-/** The start of a warning. A user may expect that all systems are imitated, but only SQS and Lambda are. */
-export const REAL_CALLS_WARNING =
-  'warning: the handler really runs, and calls the systems that its environment variables point to'
+/** A user may expect that all systems are imitated, but only SQS and Lambda are. */
+export const REAL_CALLS_WARNING = 'warning: the handler really runs'
 
 /** The default number of deliveries before a message is dead-lettered. It is small, so that runs end soon. */
 export const DEFAULT_MAX_RECEIVES = 3
+
+/** The default of --idle. Nothing can arrive later in a queue of this process that no other program knows. */
+const IDLE = 2
+const OWN_IDLE = 0.5
+const MAX_SEED = 2 ** 32 - 1
 
 export function refuseIf(condition: unknown, message: string) {
   if (condition) throw new UsageError(message)
@@ -69,6 +81,11 @@ function checkDescriptors(limit: number) {
     hard !== 'unlimited' && limit > Number(hard),
     `--fd-limit ${limit} is above the limit of this machine: use at most ${hard}`,
   )
+}
+
+function hasMatch(count: number, matches: (body: string) => boolean): boolean {
+  for (const { body } of numberedMessages(count)) if (matches(body)) return true
+  return false
 }
 
 /** Converts flags to the options of a run. Throws a UsageError if flags cannot be combined. */
@@ -123,6 +140,24 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
     flags.groups !== undefined && !(fifo && messages !== undefined),
     '--groups needs --messages and a FIFO queue (--fifo)',
   )
+  const { seed, inOrder, duplicates } = flags
+  for (const [flag, value] of Object.entries({ '--seed': seed, '--in-order': inOrder, '--duplicates': duplicates })) {
+    refuseIf(fifo && value !== undefined, `${flag} needs a standard queue: a FIFO queue keeps the order of its groups`)
+  }
+  refuseIf(seed !== undefined && inOrder, '--seed and --in-order cannot be combined: use one of them')
+  refuseIf(
+    !own && duplicates !== undefined,
+    '--duplicates and --queue-url cannot be combined: use the queue in this process',
+  )
+  const chosenSeed = seed === 'random' ? randomInt(MAX_SEED) : (seed ?? 1)
+  const filters = flags.templateFilters ?? []
+  const matches = matcherOf(filters)
+  if (matches && messages !== undefined && !hasMatch(messages, matches)) {
+    throw new UsageError(
+      `none of the ${formatNumber(messages)} messages of --messages matches a filter of ${flags.template}, so Lambda would delete all of them. ` +
+        'Use --messages-file with messages that match',
+    )
+  }
   const windowSeconds = window ?? (batchSize > 10 ? MAPPING_DEFAULTS.windowMs / 1000 : 0)
 
   const {
@@ -130,6 +165,7 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
     retryAfter = own ? 1 : 'off',
     maxReceives = DEFAULT_MAX_RECEIVES,
   } = flags
+  const { idle = own && flags.port === undefined ? OWN_IDLE : IDLE } = flags
   const { file, exportName } = splitExport(handler, 'handler')
   checkDescriptors(flags.fdLimit)
 
@@ -144,7 +180,13 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
 
   return {
     queue: own
-      ? { visibilityTimeout, maxReceives, fifo, ...(flags.port === undefined ? {} : { port: flags.port }) }
+      ? {
+          visibilityTimeout,
+          maxReceives,
+          fifo,
+          ...(flags.port === undefined ? {} : { port: flags.port }),
+          ...(duplicates === undefined ? {} : { duplicates, seed: chosenSeed }),
+        }
       : { queueUrl, ...(endpoint === undefined ? {} : { endpoint }) },
     function: {
       file,
@@ -161,9 +203,11 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
       concurrency: flags.concurrency,
       reportBatchItemFailures: flags.reportBatchItemFailures,
       retryAfter: retryAfter === 'off' ? undefined : retryAfter,
+      filters,
     },
     messages: await readInput(),
-    idle: flags.idle === 'off' ? undefined : flags.idle,
+    seed: inOrder ? false : chosenSeed,
+    idle: idle === 'off' ? undefined : idle,
     awaitFirst: own && !sends,
   }
 }

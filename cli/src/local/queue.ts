@@ -87,11 +87,7 @@ function inTens<T>(items: readonly T[]): T[][] {
 }
 
 /** Opens a queue, and reads its settings once. Rejects with a UsageError if SQS cannot be reached. */
-export async function openQueue(
-  address: QueueAddress & { deadLetterUrl?: string },
-  own: boolean,
-  onWarning: (line: string) => void = process.emitWarning,
-) {
+export async function openQueue(address: QueueAddress, onWarning: (line: string) => void = process.emitWarning) {
   const { queueUrl } = address
   const endpoint = endpointOf(address)
   const client = createClient(endpoint)
@@ -122,8 +118,7 @@ export async function openQueue(
     const [, , , , account, name] = String(deadLetterTargetArn).split(':')
     const find = new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account })
     const deadLetterUrl =
-      address.deadLetterUrl ??
-      (deadLetterTargetArn && (await guardDeadLetters(client.send(find), deadLetterTargetArn)).QueueUrl)
+      deadLetterTargetArn && (await guardDeadLetters(client.send(find), deadLetterTargetArn)).QueueUrl
     return {
       arn: Attributes.QueueArn ?? '',
       visibilityTimeout: Number(Attributes.VisibilityTimeout ?? 30),
@@ -132,7 +127,7 @@ export async function openQueue(
       deadLettersBefore: deadLetterUrl ? await countDeadLetters(deadLetterUrl) : 0,
     }
   }
-  const queueSettings = await guard(read()).catch((error) => {
+  const { deadLettersBefore, ...queueSettings } = await guard(read()).catch((error) => {
     client.destroy()
     throw error
   })
@@ -160,7 +155,7 @@ export async function openQueue(
   return {
     ...queueSettings,
     queueUrl,
-    own,
+    own: false,
     fifo: queueSettings.arn.endsWith('.fifo'),
     /** Returns no messages once the signal is aborted. */
     receive: async (max: number, waitSeconds: number, abortSignal?: AbortSignal): Promise<Received[]> => {
@@ -197,14 +192,22 @@ export async function openQueue(
       const command = new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries })
       return guard(client.send(command))
     },
-    /** Always 0: only the queue in this process needs a limit, and `run()` replaces this function for that queue. */
+    /** The number of visible messages. Always 0: only the queue in this process needs a limit. */
     waiting: async (): Promise<number> => 0,
+    /** Removes and returns the ids of those messages that a client, such as the function, has deleted. Not known here. */
+    takeDeleted: (_messages: readonly Received[]): Set<string> => new Set(),
+    /** Must be called before an invocation receives these messages. */
+    delivering: (_messages: readonly Received[]): void => {},
+    /** Must be called after the last message was sent. */
+    endInput: (): void => {},
+    /** Whether it is certain that no other messages can arrive. */
+    isDrained: (): boolean => false,
     counts: (): Promise<QueueCounts> =>
       guard(
         Promise.all([
           count(queueUrl),
-          queueSettings.deadLetterUrl ? countDeadLetters(queueSettings.deadLetterUrl) : queueSettings.deadLettersBefore,
-        ]).then(([queue, deadLetter]) => ({ queue, deadLetter: deadLetter - queueSettings.deadLettersBefore })),
+          queueSettings.deadLetterUrl ? countDeadLetters(queueSettings.deadLetterUrl) : deadLettersBefore,
+        ]).then(([queue, deadLetter]) => ({ queue, deadLetter: deadLetter - deadLettersBefore })),
       ),
     close: () => client.destroy(),
   }

@@ -32,6 +32,7 @@ const TOP: Record<keyof RunOptions, Check> = {
     (value) => isObject(value) && (Symbol.iterator in value || Symbol.asyncIterator in value),
     'an iterable or an async iterable of messages',
   ],
+  seed: [(value) => value === false || Number.isInteger(value), 'a whole number or false'],
   idle: numberFrom(0, 86_400),
   awaitFirst: typeOf('boolean'),
   onWarning: typeOf('function'),
@@ -46,6 +47,8 @@ const OWN_QUEUE: Record<string, Check> = {
   maxReceives: wholeFrom(1, 1000),
   port: wholeFrom(0, 65_535),
   fifo: typeOf('boolean'),
+  duplicates: numberFrom(0, 1),
+  seed: wholeFrom(0),
 }
 
 const URL_TEXT: Check = [(value) => typeof value === 'string' && URL.canParse(value), 'a URL']
@@ -64,6 +67,7 @@ const FUNCTION: Record<keyof RunOptions['function'], Check> = {
   onLog: typeOf('function'),
   onDeathBetween: typeOf('function'),
   onMetrics: typeOf('function'),
+  onFinished: typeOf('function'),
 }
 
 const MAPPING: Record<keyof RunOptions['mapping'], Check> = {
@@ -72,6 +76,7 @@ const MAPPING: Record<keyof RunOptions['mapping'], Check> = {
   concurrency: wholeFrom(1),
   reportBatchItemFailures: typeOf('boolean'),
   retryAfter: wholeFrom(0, 43_200),
+  filters: [Array.isArray, 'a list of filter patterns'],
   onFailure: typeOf('function'),
 }
 

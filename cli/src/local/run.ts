@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UsageError } from '../shared/errors.ts'
+import { seededRandom } from '../shared/random.ts'
 import { type EventSourceOptions, runEventSource } from './event-source.ts'
 import { feed, type Input } from './feed.ts'
 import { type Ledger, openLedger, type Progress } from './ledger.ts'
@@ -21,6 +22,11 @@ export interface RunOptions {
    * does not wait.
    */
   messages?: Input
+  /**
+   * On a standard queue, the messages are mixed in an order that depends on this number; default 1. `false`: they are
+   * sent in order. A FIFO queue keeps their order.
+   */
+  seed?: number | false
   /**
    * The run ends once the queue has been empty for this many seconds. Undefined: it ends only when `drain` or `stop` is
    * aborted.
@@ -45,6 +51,7 @@ export const MAPPING_DEFAULTS: EventSourceOptions = {
   concurrency: 1,
   reportBatchItemFailures: true,
   retryAfter: undefined,
+  filters: [],
   onFailure: () => {},
 }
 
@@ -63,6 +70,9 @@ function checkBatch({ batchSize, windowMs }: EventSourceOptions, fifo: boolean) 
 
 const NEVER = new AbortController().signal
 const POLL_MS = 250
+/** Messages are mixed within this many batches, and at most within as many messages as the largest batch has. */
+const MIXED_BATCHES = 3
+const MAX_MIXED = 10_000
 const DRAIN_MS = 1000
 
 export function checkFile(file: string) {
@@ -83,9 +93,8 @@ export async function run(options: RunOptions): Promise<Ledger> {
   try {
     const own = 'queueUrl' in options.queue ? undefined : await startOwnQueue(options.queue)
     if (own) closing.push(own.close)
-    const opened = await openQueue(own ?? (options.queue as QueueAddress), own !== undefined, options.onWarning)
-    closing.push(opened.close)
-    const queue = own ? { ...opened, send: own.send, waiting: own.waiting } : opened
+    const queue: Queue = own ?? (await openQueue(options.queue as QueueAddress, options.onWarning))
+    if (!own) closing.push(queue.close)
 
     const mapping = { ...MAPPING_DEFAULTS, ...(queue.fifo ? FIFO_DEFAULTS : {}), ...options.mapping }
     checkBatch(mapping, queue.fifo)
@@ -126,21 +135,17 @@ export async function run(options: RunOptions): Promise<Ledger> {
       env: { ...own?.variables, ...options.function.env },
       ...(onLog ? { onLog: guard(onLog) } : {}),
       ...(onMetrics ? { onMetrics: guard(onMetrics) } : {}),
+      onFinished: ledger.finished,
       onDeathBetween: guard((message: string) => {
         ledger.diedBetween(message)
         options.mapping.onFailure?.(message)
       }),
     }
     const draining = AbortSignal.any([drain, stop, idled.signal, ended.signal])
-    async function snapshot() {
-      // Read this first. `snapshot()` subtracts it from the count of the dead-letter queue, so it must not be newer
-      // than that count. An existing queue does not show who sent a message.
-      const sentDeadLetters = own?.sentDeadLetters()
-      return ledger.snapshot({ ...(await queue.counts()), sentDeadLetters })
-    }
+    const snapshot = async () => ledger.snapshot(await queue.counts())
 
     async function totals(): Promise<Ledger> {
-      const { inFlight, failed, ...rest } = await snapshot()
+      const { inFlight, finished, failed, ...rest } = await snapshot()
       return rest
     }
 
@@ -168,16 +173,21 @@ export async function run(options: RunOptions): Promise<Ledger> {
             ? Math.min(emptySince, now)
             : Number.POSITIVE_INFINITY
         if (idle !== undefined && now - emptySince >= idle * 1000) idled.abort()
-        await sleep(POLL_MS, undefined, { signal: ended.signal }).catch(() => {})
+        const left = idle === undefined ? POLL_MS : Math.max(0, emptySince + idle * 1000 - now)
+        await sleep(Math.min(POLL_MS, left), undefined, { signal: ended.signal }).catch(() => {})
       }
     }
     const queueFull = Promise.withResolvers<void>()
     if (Symbol.asyncIterator in messages) queueFull.resolve() // such an input may be slow, so receiving starts immediately
     async function send() {
       try {
-        const fed = feed({ queue, ledger, messages, onFull: queueFull.resolve, signal: draining })
+        const { seed = 1 } = options
+        const within = Math.min(MIXED_BATCHES * mapping.batchSize, MAX_MIXED)
+        const shuffle = queue.fifo || seed === false ? undefined : { random: seededRandom(seed), within }
+        const fed = feed({ queue, ledger, messages, shuffle, onFull: queueFull.resolve, signal: draining })
         if (await Promise.race([fed, drained(draining)])) ledger.inputComplete()
         sent = true
+        queue.endInput()
       } finally {
         queueFull.resolve()
       }
@@ -186,7 +196,10 @@ export async function run(options: RunOptions): Promise<Ledger> {
       await queueFull.promise
       // Once the queue has been empty for long enough, the last long poll is aborted.
       const receive = (max: number, wait: number) => queue.receive(max, wait, idled.signal)
-      const parts = { queue: { ...queue, receive }, runtime, ledger, draining }
+      // If a message can become visible again while its batch is gathered or processed, the window must not be cut.
+      const canExpire = queue.visibilityTimeout < timeout + mapping.windowMs / 1000
+      const isDrained = canExpire ? () => false : queue.isDrained
+      const parts = { queue: { ...queue, receive, isDrained }, runtime, ledger, draining }
       await runEventSource(parts, mapping)
     }
     const end = () => ended.abort()

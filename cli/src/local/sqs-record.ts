@@ -6,6 +6,8 @@ export interface Received {
   messageId: string
   receiptHandle: string
   receiveCount: number
+  /** The message group. */
+  group?: string | undefined
   json: string
   bytes: number
 }
@@ -45,6 +47,7 @@ export function toReceived(message: Message, queueArn: string): Received {
     messageId: record.messageId,
     receiptHandle: record.receiptHandle,
     receiveCount: Number(record.attributes.ApproximateReceiveCount ?? 1),
+    group: record.attributes.MessageGroupId,
     json,
     bytes: Buffer.byteLength(json) + 1, // plus the comma
   }

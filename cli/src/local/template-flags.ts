@@ -1,7 +1,9 @@
+import type { FilterPattern } from '../model/match-filters.ts'
 import type { Mapping, Model } from '../model/model.ts'
 import { type Setting, valueIn } from '../model/setting.ts'
 import { FUNCTION_RULES } from '../rules/function-rules.ts'
 import { MAPPING_RULES } from '../rules/mapping-rules.ts'
+import { patternsOf } from '../rules/rule.ts'
 import { VALUE_RULE } from '../rules/value-rule.ts'
 import { UsageError } from '../shared/errors.ts'
 import { parseParameters, readTemplate } from '../template/read-template.ts'
@@ -121,13 +123,6 @@ export async function readSettings<N extends string>(
   const usedByRun = [...rows.map(({ setting }) => setting), mapping.reportBatchItemFailures]
   refuseInvalidTemplate(file, model, mapping, usedByRun)
 
-  const filters = valueIn(mapping.filters)
-  if (mapping.filters.state === 'unknown' || (filters && filters.length > 0)) {
-    notes.push(
-      `the filters in ${file} are not applied: Lambda deletes messages that match none of them, but this run delivers all messages`,
-    )
-  }
-
   const { id } = mapping.function.aliasOf ?? mapping.function
   const { variables, unknown } = await readTemplateEnvironment(file, id, parameters)
   for (const name of runSets) delete variables[name]
@@ -207,6 +202,19 @@ export function settingsLine(
   return `settings of ${id} in ${file}: ${used.join(', ')}`
 }
 
+/** The patterns of a mapping's filters. None are applied if one of them is not known. */
+function filtersIn(mapping: Mapping, file: string): { filters: FilterPattern[]; note?: string } {
+  const patterns = patternsOf(mapping)
+  const unknown = [mapping.filters, ...patterns].find(({ state }) => state === 'unknown')
+  if (unknown?.state === 'unknown') {
+    const note =
+      `warning: the filters in ${file} are not known (${unknown.reason}), so this run delivers all messages. ` +
+      'Lambda deletes messages that match no filter'
+    return { filters: [], note }
+  }
+  return { filters: patterns.flatMap((pattern) => JSON.parse(valueIn(pattern)?.json ?? '[]')) }
+}
+
 function countOf(invocations: number): string {
   return `${invocations} invocation${invocations === 1 ? '' : 's'}`
 }
@@ -251,6 +259,9 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
       }
     }
   }
+  const { filters, note } = filtersIn(mapping, file)
+  if (note !== undefined) notes.push(note)
+  if (filters.length > 0) usedSettings.push(`${filters.length} filter${filters.length === 1 ? '' : 's'}`)
   const { id, runs } = mapping
   if (runs.state === 'unknown') {
     notes.push(`it is not known whether ${id} is enabled in ${file} (${runs.reason}): this run assumes that it is`)
@@ -268,6 +279,7 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
       ...flags,
       ...values,
       templateEnv,
+      ...(filters.length > 0 ? { templateFilters: filters } : {}),
       reportBatchItemFailures: flags.reportBatchItemFailures && reportBatchItemFailures !== false,
     } as LocalFlags,
     notes: [settingsLine(mapping, file, usedSettings, templateEnv), ...notes],

@@ -16,24 +16,37 @@ export function messages(count: number) {
  * it. Undefined if the run passed.
  */
 export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocations }: Allowed): string | undefined {
-  const { isInputComplete, lost, remaining, processed, failedInvocations, diedBetween } = ledger
+  const { isInputComplete, lost, remaining, processed, failedInvocations, diedBetween, outOfOrder, filtered } = ledger
   // On an existing queue, nobody knows who sent the other dead letters. They count, so that no failure is overlooked.
   const deadLettered =
     ledger.deadLettered + ledger.sentDeadLetters + ledger.otherDeadLetters + ledger.expiredDeadLetters
+  const unprocessed = deadLettered + ledger.dropped
   const reasons: string[] = []
   if (!isInputComplete) reasons.push('the run was interrupted before all messages were sent')
   if (lost > 0) reasons.push(`${messages(lost)} lost`)
   if (remaining > 0) reasons.push(`${messages(remaining)} left in the queue`)
-  if (processed === 0) reasons.push('no message was processed')
+  if (outOfOrder > 0) {
+    reasons.push(`${messages(outOfOrder)} deleted before an earlier message of the same message group, which failed`)
+  }
+  if (processed === 0) {
+    const why = filtered > 0 ? `, because ${messages(filtered)} deleted by a filter` : ''
+    reasons.push(`no message was processed${why}`)
+  }
   if (diedBetween > 0) reasons.push(`the process died ${times(diedBetween)} between invocations`)
   if (failedInvocations > maxFailedInvocations) {
     const what =
       failedInvocations === 1 ? '1 invocation failed' : `${formatNumber(failedInvocations)} invocations failed`
     reasons.push(`${what} (--max-failed-invocations ${failedInvocations} would allow it)`)
   }
-  if (deadLettered > maxDeadLettered) {
-    const allow = `(--max-dead-lettered ${deadLettered} would allow it)`
-    reasons.push(`${messages(deadLettered)} dead-lettered${whoseDeadLetters(ledger, deadLettered)} ${allow}`)
+  if (unprocessed > maxDeadLettered) {
+    const parts = [
+      deadLettered > 0 ? `${messages(deadLettered)} dead-lettered${whoseDeadLetters(ledger, deadLettered)}` : [],
+      ledger.dropped > 0 ? `${messages(ledger.dropped)} dropped by onFailure and sent to no dead-letter queue` : [],
+    ].flat()
+    // Dead letters of the handler are often what it is meant to do.
+    const isIntended = unprocessed === ledger.sentDeadLetters
+    const allow = `--max-dead-lettered ${unprocessed} would allow ${isIntended ? 'this, if it is intended' : 'it'}`
+    reasons.push(`${parts.join(', and ')} (${allow})`)
   }
   return reasons.length === 0 ? undefined : reasons.join('; ')
 }
@@ -43,7 +56,10 @@ function whoseDeadLetters({ sentDeadLetters, otherDeadLetters, expiredDeadLetter
   const counts = [
     [sentDeadLetters, 'by the handler'],
     [otherDeadLetters, 'by the handler or another program'],
-    [expiredDeadLetters, 'although they were processed, because their visibility timeout had expired'],
+    [
+      expiredDeadLetters,
+      'although they were processed, because their visibility timeout had expired or a second delivery failed',
+    ],
   ] as const
   return counts
     .filter(([count]) => count > 0)

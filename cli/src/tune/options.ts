@@ -165,7 +165,10 @@ function notesOf(
     )
   }
   const limit = flags.messages === undefined ? ' (--messages sets a limit)' : ''
-  return [...notes, `${REAL_CALLS_WARNING}. It receives up to ${formatNumber(total)} messages${limit}`]
+  return [
+    ...notes,
+    `${REAL_CALLS_WARNING}, and calls the systems that its environment variables point to. It receives up to ${formatNumber(total)} messages${limit}`,
+  ]
 }
 
 type Values = TemplateSettings<SettingName>['values']

@@ -208,17 +208,17 @@ refuses('an empty messages file', lines('\n \n'), /m\.jsonl has no messages/)
 refuses(
   'invalid JSON in line 4,711',
   lines(`${'{"a":1}\n'.repeat(4710)}{"a":secret}\n`),
-  /^line 4,711 of \S+m\.jsonl is not valid JSON[^:]*: write each JSON value on one line$/,
+  /^line 4,711 of \S+m\.jsonl is not valid JSON[^:]*: write each JSON value on one line\. To send it as text, write it as a JSON string$/,
 )
 refuses(
-  'a JSON value on several lines',
+  'a JSON list on several lines',
   lines('[\n  { "a": 1 }\n]\n'),
-  /^line 1 of \S+m\.jsonl is not valid JSON[^:]*: write each JSON value on one line$/,
+  /^\S+m\.jsonl is a JSON list on several lines: write each message on one line, for example with jq -c '\.\[\]' FILE$/,
 )
 refuses(
-  'a text without quotes',
-  lines('"first"\nsecond\n'),
-  /^line 2 of \S+m\.jsonl is not valid JSON[^:]*: to send a text as it is, write it as a JSON string, such as "text"$/,
+  'a body that has 1 MiB with its attributes',
+  lines(`1\n${JSON.stringify({ body: 'x'.repeat(1024 * 1024 - 9), messageAttributes: { kind: 'a' } })}`),
+  /^line 2 of \S+m\.jsonl has a body and attributes of 1048578 bytes, but SQS allows at most 1048576$/,
 )
 refuses(
   'an unknown key beside body',

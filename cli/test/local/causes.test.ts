@@ -20,7 +20,11 @@ test('with --quiet, the table is followed by the causes of failed records and by
     /^ {2}2 × Error: fetch failed \(ECONNREFUSED\)$/,
     /^ {2}2 × RangeError: order (1|11) is not in stock$/,
   ])
-  t.strictSame(lines.slice(2), ['failed: 4 messages were dead-lettered (--max-dead-lettered 4 would allow it)', ''])
+  t.strictSame(lines.slice(2), [
+    'not as on AWS: Node removed the types from TypeScript. Lambda needs JavaScript: also run the bundle that you deploy',
+    'failed: 4 messages were dead-lettered (--max-dead-lettered 4 would allow it)',
+    '',
+  ])
 })
 
 test('--watch-failures and --json contain the error of a record; --json also has the verdict and its reason', async (t) => {
@@ -101,21 +105,23 @@ test('if the handler does not return the response of the library, the failed mes
 
 const UNFINISHED =
   'the library made no response for this batch: await the Middy handler, return its response, and do not catch its error'
+const UNLISTED =
+  'the library did not receive this record: pass the whole event to the Middy handler, and filter no records before it'
 const unfinished: [exportName: string, expected: object][] = [
   ['withoutAwait', { processed: 0, lost: 10, causes: { [UNFINISHED]: 10 } }],
-  ['withoutAwaitOfHalf', { processed: 5, lost: 5, causes: { [UNFINISHED]: 5 } }],
+  ['withoutAwaitOfHalf', { processed: 0, lost: 10, causes: { [UNFINISHED]: 5, [UNLISTED]: 5 } }],
   ['catches', { processed: 0, lost: 10, causes: { 'Error: downstream returned 503': 10 } }],
 ]
 for (const [exportName, expected] of unfinished) {
   for (const reportBatchItemFailures of [true, false]) {
-    test(`${exportName}, ReportBatchItemFailures ${reportBatchItemFailures}: records of a batch without a response are lost, unless they succeeded`, async (t) => {
+    test(`${exportName}, ReportBatchItemFailures ${reportBatchItemFailures}: records that are not known to have succeeded are lost`, async (t) => {
       const ledger = await runHandler('record-errors.ts', {
         function: { exportName },
         messages: numberedMessages(10),
         mapping: { reportBatchItemFailures },
       })
       t.match(ledger, { sent: 10, delivered: 10, deadLettered: 0, remaining: 0, failedInvocations: 0, ...expected })
-      t.strictSame(Object.keys(ledger.causes).length, 1)
+      t.strictSame(Object.keys(ledger.causes), Object.keys((expected as { causes: object }).causes))
     })
   }
 }

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import { test } from 'tap'
-import { openDisplay, renderLedger, renderTable } from '../../src/local/display.ts'
+import { openDisplay, renderLedger, renderTable, renderVerdict } from '../../src/local/display.ts'
 import { openLedger } from '../../src/local/ledger.ts'
 
 /** A terminal with this many columns, and what was written to it. */
@@ -45,6 +45,40 @@ test('on a narrow terminal, lines break only between counts', async (t) => {
     'failed 0 · dead-lettered 0',
     '0 records/s',
   ])
+})
+
+test('records of a running batch that have a result move the bar', async (t) => {
+  const { stream, text } = terminal(160)
+  openDisplay(stream).progress({ ...progress, processed: 0, inFlight: 5000, finished: 2500, filtered: 2500 })
+  t.match(text(), /█{12}░{12} {2}50 %\n/)
+  t.match(text(), 'in flight 5,000 (2,500 done)')
+})
+
+test('texts break at words, and keep long words and their indentation', async (t) => {
+  const { stream, text } = terminal(60)
+  const display = openDisplay(stream)
+  const url = `https://${'x'.repeat(70)}`
+  display.log(`one ${'word '.repeat(13)}${url}\nnext`)
+  t.equal(text(), `one${' word'.repeat(11)}\nword word ${url}\nnext\n`.replace(`word word ${url}`, `word word\n${url}`))
+  const ledger = { ...progress, reasons: { [`timed out ${'after a long time '.repeat(5)}`]: 2 } }
+  const lines = renderLedger(ledger, stream).split('\n').slice(-3)
+  t.strictSame(lines, [
+    'Why invocations failed or processes died:',
+    '  2 × timed out after a long time after a long time after a',
+    '      long time after a long time after a long time ',
+  ])
+  const pipe = Object.assign(terminal(60).stream, { isTTY: false })
+  t.match(renderLedger(ledger, pipe), `  2 × timed out ${'after a long time '.repeat(5)}`, 'programs get whole lines')
+})
+
+test('the verdict is green or red on a terminal', async (t) => {
+  const stream = Object.assign(terminal(80).stream, { getColorDepth: () => 8, hasColors: () => true })
+  const { NO_COLOR, FORCE_COLOR, ...env } = process.env
+  t.intercept(process, 'env', { value: env })
+  t.equal(renderVerdict(undefined, stream), '\u001b[32mpassed\u001b[39m')
+  t.equal(renderVerdict('1 message was lost', stream), '\u001b[31mfailed:\u001b[39m 1 message was lost')
+  t.match(renderLedger({ ...progress, lost: 3 }, stream), '\u001b[31m3\u001b[39m')
+  t.equal(renderVerdict(undefined, Object.assign(stream, { isTTY: false })), 'passed', 'elsewhere without colour')
 })
 
 test('a log line is printed above the progress line, which is then shown again', async (t) => {

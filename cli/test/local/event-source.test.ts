@@ -44,6 +44,9 @@ function setUp(
       if (batch.length > 0) calls.push({ call: 'visibility', ids: ids(batch), seconds })
       return refused(batch)
     },
+    takeDeleted: () => new Set<string>(),
+    delivering: () => {},
+    isDrained: () => false,
   } as unknown as Queue
   const runtime = {
     invoke: async (event: string) => {

@@ -65,6 +65,15 @@ test('an SQS event: bodies, message groups and attributes of its records', async
   t.strictSame(await readMessagesFile(write(t, 'many.json', JSON.stringify(event, null, 2)), true), expected)
 })
 
+test('plain text lines, an object on several lines, and an event whose records are not its first key', async (t) => {
+  const bodies = async (text: string) =>
+    (await readMessagesFile(write(t, 'm.txt', text), false)).map(({ body }) => body)
+  t.strictSame(await bodies('order 1\r\n  order 2\n"3"\n007\n'), ['order 1', 'order 2', '3', '007'])
+  t.strictSame(await bodies('{\n  "a": 1\n}\n'), ['{"a":1}'])
+  t.strictSame(await bodies('{\n  "body": "x"\n}\n'), ['x'])
+  t.strictSame(await bodies(JSON.stringify({ note: 'n', Records: [record('1'), record('2')] }, null, 2)), ['1', '2'])
+})
+
 test('an S3 event is a body, and so is each of several SQS events', async (t) => {
   const s3 = JSON.stringify({ Records: [{ eventSource: 'aws:s3', s3: {} }] })
   t.strictSame(await readMessagesFile(write(t, 's3.jsonl', s3), false), [{ body: s3 }])

@@ -134,3 +134,22 @@ test('ten reasons are counted, and the others together', async (t) => {
   const ten = Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`reason ${index}`, 2]))
   t.strictSame(reasons, { ...ten, 'other reasons': 20 })
 })
+
+test('failures that left the report count as dropped, unless as many dead letters were sent', async (t) => {
+  const ledger = openLedger(3)
+  ledger.sent(['a', 'b', 'c'])
+  ledger.processed([a, b, c])
+  for (let count = 0; count < 3; count++) ledger.removedFromReport()
+  t.equal(ledger.snapshot({ queue: 0, deadLetter: 0, sentDeadLetters: 0 }).dropped, 3)
+  t.equal(ledger.snapshot({ queue: 0, deadLetter: 2, sentDeadLetters: 2 }).dropped, 1)
+  t.equal(ledger.snapshot({ queue: 0, deadLetter: 5, sentDeadLetters: 5 }).dropped, 0)
+  t.equal(ledger.snapshot({ queue: 0, deadLetter: 1 }).dropped, 2, 'of an existing queue')
+})
+
+test('filtered messages are not lost, also if they are received before the response to their sender', async (t) => {
+  const ledger = openLedger(3)
+  ledger.filtered([a])
+  ledger.sent(['a', 'b'])
+  ledger.filtered([b])
+  t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { sent: 2, filtered: 2, processed: 0, lost: 0, delivered: 0 })
+})

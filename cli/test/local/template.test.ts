@@ -177,15 +177,24 @@ test('the maximum concurrency is not used, because each invocation would need a 
   t.strictSame((await taken(t, template, { concurrency: 5 })).notes.slice(1), [])
 })
 
-test('filters of the template are not applied, and a line says so', async (t) => {
-  const line =
-    'the filters in T are not applied: Lambda deletes messages that match none of them, but this run delivers all messages'
-  const notesOf = async (FilterCriteria: unknown) =>
-    (await taken(t, sam({ mapping: { FilterCriteria } }))).notes.slice(1)
-  t.strictSame(await notesOf({ Filters: [{ Pattern: '{ "body": { "type": ["order"] } }' }] }), [line])
-  t.strictSame(await notesOf({ 'Fn::ImportValue': 'x' }), [line])
-  t.strictSame(await notesOf({ Filters: [] }), [])
-  t.strictSame(await notesOf(undefined), [])
+test('filters of the template are applied; if one is not known, none is, and a line says so', async (t) => {
+  const takenWith = async (FilterCriteria: unknown) => {
+    const { flags, notes } = await taken(t, sam({ mapping: { FilterCriteria } }))
+    return { filters: flags.templateFilters, notes: notes.slice(1) }
+  }
+  const order = { Pattern: '{ "body": { "type": ["order"] } }' }
+  t.strictSame(await takenWith({ Filters: [order] }), { filters: [{ body: { type: ['order'] } }], notes: [] })
+  const note = (reason: string) =>
+    `warning: the filters in T are not known (${reason}), so this run delivers all messages. Lambda deletes messages that match no filter`
+  const reason = 'Fn::ImportValue x comes from another stack'
+  const unknown = { 'Fn::ImportValue': 'x' }
+  t.strictSame(await takenWith(unknown), { filters: undefined, notes: [note(reason)] })
+  t.strictSame(await takenWith({ Filters: [order, { Pattern: unknown }] }), {
+    filters: undefined,
+    notes: [note(reason)],
+  })
+  t.strictSame(await takenWith({ Filters: [] }), { filters: undefined, notes: [] })
+  t.strictSame(await takenWith(undefined), { filters: undefined, notes: [] })
 })
 
 test('a mapping that is disabled, or that may be: the run uses it, and a line says what Lambda does', async (t) => {

@@ -12,8 +12,7 @@ import type { Received } from '../../src/local/sqs-record.ts'
 export const BIN = fileURLToPath(new URL('../../src/bin.ts', import.meta.url))
 
 /** The line that `local` prints on stderr before the first invocation, if the queue is in its process. */
-export const WARNING =
-  'warning: the handler really runs, and calls the systems that its environment variables point to. Only the SQS endpoint is replaced: a client with the URL of a real queue still calls that queue\n'
+export const WARNING = 'warning: the handler really runs, and only its SQS endpoint is replaced\n'
 
 /** A handler of test/handlers. */
 export function handlerFile(name: string) {

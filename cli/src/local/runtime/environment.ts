@@ -33,6 +33,8 @@ export interface FunctionOptions {
   onDeathBetween?: (message: string) => void
   /** Called after each invocation with the measured values. Without this option, the process measures nothing. */
   onMetrics?: (metrics: InvocationMetrics) => void
+  /** Called during an invocation, with the number of records that the library has finished since the last call. */
+  onFinished?: (records: number) => void
 }
 
 export const FUNCTION_DEFAULTS = {
@@ -140,6 +142,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
     onReady: ready.resolve,
     onInitError: fail,
     onMetrics: (metrics) => options.onMetrics?.(metrics),
+    onFinished: (records) => options.onFinished?.(records),
   })
 
   const env = environmentVariables(options, file, api.address, heapFlags)

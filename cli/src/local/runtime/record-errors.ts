@@ -14,6 +14,8 @@ export interface RecordErrors {
   reported?: string[]
   /** The records that had not succeeded when the handler ended, if the library had made no response for their batch. */
   unfinished?: Record<string, true>
+  /** The records that were in no batch of the library, although the handler uses it. */
+  unlisted?: Record<string, true>
 }
 
 /** The fields of the library's messages that are used here. The object is the same in all messages of a batch. */
@@ -46,13 +48,21 @@ const states = new Map<string, RecordState>()
 const responded = new WeakSet<object>()
 let isLibraryUsed = false
 
+/** How often progress is reported, in milliseconds. */
+const PROGRESS_MS = 250
+
 /**
  * Subscribes to middy-bounded-sqs-batch, which publishes the error of each record. Channels are found by name, so the
- * library is not imported here and may be bundled with the handler.
+ * library is not imported here and may be bundled with the handler. `onFinished` receives the number of records that
+ * have a result since its last call.
  */
-export function watchRecordErrors(): void {
+export function watchRecordErrors(onFinished: (records: number) => void = () => {}): void {
+  let finished = 0
+  let reportedAt = performance.now()
   subscribe('tracing:middy-bounded-sqs-batch:batch:start', (message) => {
     isLibraryUsed = true
+    finished = 0
+    reportedAt = performance.now()
     const batch = message as BatchTrace
     for (const { messageId } of batch.event.Records) {
       const earlier = states.get(messageId)
@@ -65,6 +75,12 @@ export function watchRecordErrors(): void {
   })
   subscribe('tracing:middy-bounded-sqs-batch:record:asyncEnd', (message) => {
     const { batch, records } = message as RecordTrace
+    finished += records.length
+    if (performance.now() - reportedAt >= PROGRESS_MS) {
+      onFinished(finished)
+      finished = 0
+      reportedAt = performance.now()
+    }
     if ('error' in (message as RecordTrace)) return
     for (const { messageId } of records) change(messageId, batch, { hasSucceeded: true })
   })
@@ -96,16 +112,20 @@ export function takeRecordErrors(ids: readonly string[]): RecordErrors | undefin
   const earlierErrors: Record<string, string> = {}
   const reported: string[] = []
   const unfinished: Record<string, true> = {}
+  const unlisted: Record<string, true> = {}
   for (const id of ids) {
     const state = states.get(id)
-    if (!state) continue
+    if (!state) {
+      unlisted[id] = true
+      continue
+    }
     states.delete(id)
     if (state.error !== undefined) errors[id] = state.error
     else if (state.earlierError !== undefined) earlierErrors[id] = state.earlierError
     if (state.isReported) reported.push(id)
     if (!state.hasSucceeded && !responded.has(state.batch)) unfinished[id] = true
   }
-  return { errors, earlierErrors, reported, unfinished }
+  return { errors, earlierErrors, reported, unfinished, unlisted }
 }
 
 /** Name, message and code of any thrown value, in one line. Reading its properties may throw. */

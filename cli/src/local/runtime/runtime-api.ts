@@ -16,6 +16,8 @@ export type Outcome = (
   recordErrors?: RecordErrors | undefined
   /** Milliseconds from the delivery of the event to the end. */
   duration?: number | undefined
+  /** The number of records that `onFinished` received during the invocation. */
+  finished?: number | undefined
 }
 
 /** The process ended before it took the event. */
@@ -26,6 +28,7 @@ interface Invocation {
   event: string
   settle: (outcome: Outcome | typeof NOT_TAKEN) => void
   recordErrors?: RecordErrors
+  finished?: number
   startedAt?: number
   timer?: NodeJS.Timeout
 }
@@ -39,12 +42,14 @@ export interface RuntimeApiOptions {
   onInitError: (message: string) => void
   /** Called after each invocation, if the runtime client measures. */
   onMetrics: (metrics: InvocationMetrics) => void
+  /** Called with the number of records that the library has finished since the last call. */
+  onFinished: (records: number) => void
 }
 
 /** The limit of Lambda for a synchronous response. */
 const MAX_RESPONSE_BYTES = 6_291_556
 const ROUTE =
-  /^\/2018-06-01\/runtime\/(?:(init\/error)|(metrics)|invocation\/(next)|invocation\/([^/]+)\/(response|error|record-errors))$/
+  /^\/2018-06-01\/runtime\/(?:(init\/error)|(metrics)|invocation\/(next)|invocation\/([^/]+)\/(response|error|record-errors|finished))$/
 
 async function readBody(request: IncomingMessage, limit: number) {
   const chunks: Buffer[] = []
@@ -69,7 +74,14 @@ function readError(text: string): string {
  * The Lambda Runtime API for one execution environment, on loopback. On Managed Instances, a runtime client has several
  * polls open at once, and each takes one invocation.
  */
-export async function startRuntimeApi({ timeout, functionArn, onReady, onInitError, onMetrics }: RuntimeApiOptions) {
+export async function startRuntimeApi({
+  timeout,
+  functionArn,
+  onReady,
+  onInitError,
+  onMetrics,
+  onFinished,
+}: RuntimeApiOptions) {
   const waiting: Invocation[] = []
   const polls: ServerResponse[] = []
   const running = new Map<string, Invocation>()
@@ -84,9 +96,9 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
     running.delete(invocation.requestId)
     const index = waiting.indexOf(invocation)
     if (index !== -1) waiting.splice(index, 1)
-    const { recordErrors, startedAt } = invocation
+    const { recordErrors, startedAt, finished } = invocation
     const duration = startedAt === undefined ? undefined : performance.now() - startedAt
-    invocation.settle({ ...outcome, recordErrors, duration })
+    invocation.settle({ ...outcome, recordErrors, duration, finished })
   }
 
   /** Starts the time of the function, or starts it again. */
@@ -151,6 +163,9 @@ export async function startRuntimeApi({ timeout, functionArn, onReady, onInitErr
     }
     if (kind === 'record-errors') {
       invocation.recordErrors = JSON.parse(text)
+    } else if (kind === 'finished') {
+      invocation.finished = (invocation.finished ?? 0) + Number(text)
+      onFinished(Number(text))
     } else if (kind === 'error') {
       finish(invocation, { type: 'error', message: readError(text) })
     } else if (size > MAX_RESPONSE_BYTES) {

@@ -46,8 +46,18 @@ function report(path: string, thrown: unknown) {
   return call('POST', path, JSON.stringify(error))
 }
 
+/** The invocation that runs, and the last call that reported its progress. */
+let running: string | undefined
+let progress: Promise<unknown> = Promise.resolve()
+
+function reportProgress(finished: number) {
+  if (running !== undefined) progress = call('POST', `invocation/${running}/finished`, String(finished))
+}
+
 /** Must be sent before the response, which ends the invocation. */
 async function reportRecordErrors(id: string, records: readonly string[]) {
+  running = undefined
+  await progress
   const taken = takeRecordErrors(records)
   if (taken) await call('POST', `invocation/${id}/record-errors`, JSON.stringify(taken))
 }
@@ -97,6 +107,7 @@ async function serve(handler: Handler): Promise<never> {
     const id = String(headers['lambda-runtime-aws-request-id'])
     const event = JSON.parse(text)
     const records = recordIdsOf(event)
+    if (concurrency === 1) running = id
     let payload: string
     try {
       payload = JSON.stringify(await handler(event, contextOf(id, headers))) ?? 'null'
@@ -115,7 +126,7 @@ async function serve(handler: Handler): Promise<never> {
 // The event loop is empty, so the promise of the handler can never settle. Node itself uses exit code 13 for this.
 process.on('beforeExit', () => process.exit(13))
 
-watchRecordErrors()
+watchRecordErrors(reportProgress)
 loadHandler(file, exportName).then(
   // The Runtime API is unreachable only if the command has ended. Nobody can receive an error then.
   (handler) => Promise.all(Array.from({ length: concurrency }, () => serve(handler))).catch(() => process.exit(1)),

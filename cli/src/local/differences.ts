@@ -1,0 +1,43 @@
+import type { Ledger } from './ledger.ts'
+import { DEFAULT_MAX_RECEIVES } from './options.ts'
+import type { RunOptions } from './run.ts'
+
+interface Difference {
+  concerns: (ledger: Ledger, options: RunOptions) => boolean
+  text: (options: RunOptions) => string
+}
+
+const isOwn = ({ queue }: RunOptions) => !('queueUrl' in queue)
+const maxReceives = ({ queue }: RunOptions) => ('queueUrl' in queue ? undefined : queue.maxReceives)
+
+/** What a run cannot imitate, or does on purpose in another way. The page docs/local.md has the same rows. */
+const DIFFERENCES: readonly Difference[] = [
+  {
+    concerns: ({ redelivered }, options) =>
+      redelivered > 0 && isOwn(options) && options.mapping.retryAfter !== undefined,
+    text: ({ mapping }) =>
+      `failed messages were redelivered after ${mapping.retryAfter} s, and not after their visibility timeout (--retry-after off)`,
+  },
+  {
+    concerns: ({ deadLettered }, options) => deadLettered > 0 && maxReceives(options) === DEFAULT_MAX_RECEIVES,
+    text: () =>
+      `messages were dead-lettered after ${DEFAULT_MAX_RECEIVES} deliveries. On AWS, use at least 5 (--max-receives)`,
+  },
+  {
+    concerns: (_ledger, { function: { file } }) => /\.m?ts$/.test(file),
+    text: () => 'Node removed the types from TypeScript. Lambda needs JavaScript: also run the bundle that you deploy',
+  },
+  {
+    concerns: (_ledger, { function: { timeout = 0 } }) => timeout > 900_000,
+    text: () => 'the timeout was enforced. Only Lambda Managed Instances allow more than 900 s, and do not enforce it',
+  },
+  {
+    concerns: (_ledger, { seed }) => seed === false,
+    text: () => 'messages were sent in order (--in-order). A standard queue does not keep the order',
+  },
+]
+
+/** The differences from AWS that concern a run. */
+export function differencesOf(ledger: Ledger, options: RunOptions): string[] {
+  return DIFFERENCES.filter(({ concerns }) => concerns(ledger, options)).map(({ text }) => text(options))
+}
