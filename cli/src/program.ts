@@ -75,10 +75,10 @@ client with the URL of a real queue still calls that queue.
 
 Exit code: 0 if the run passed, 1 if it failed, 2 for wrong usage or input.
 A run passes if all messages were sent, no message was lost, left in the queue
-or deleted out of order, at least one message was processed, and no process died
-between invocations. Also, at most --max-dead-lettered messages were
-dead-lettered or dropped by onFailure, and at most --max-failed-invocations
-invocations failed as a whole.`
+or deleted out of order, at least one message was processed, no process died
+between invocations, and no invocation responded before its work had ended.
+Also, at most --max-dead-lettered messages were dead-lettered or dropped by
+onFailure, and at most --max-failed-invocations invocations failed as a whole.`
 
 function localCommand() {
   return new Command('local')
@@ -155,7 +155,11 @@ function localCommand() {
       'maximum seconds to gather a batch (default 2, or 0 for batch sizes up to 10)',
       inRange(0, 300),
     )
-    .option('--concurrency <n>', 'number of concurrent invocations, each in a separate process', inRange(1, 100), 1)
+    .option(
+      '--concurrency <n>',
+      'number of concurrent invocations, each in a separate process (default: 1; with a template, at most 5, MaximumConcurrency, and the number of processors or 2)',
+      inRange(1, 100),
+    )
     .option(
       '--no-report-batch-item-failures',
       'delete messages even if the handler reports them as failed, as Lambda does without ReportBatchItemFailures',
@@ -168,8 +172,17 @@ function localCommand() {
     )
     .option(
       '--memory <mb>',
-      `memory of the function in megabytes; it limits the JavaScript heap (default: ${FUNCTION_DEFAULTS.memory})`,
+      `memory of the function in megabytes; more than 110 % of it is a crash (default: ${FUNCTION_DEFAULTS.memory} for the JavaScript heap, no limit in total)`,
       inRange(128, 10_240),
+    )
+    .option(
+      '--throttle',
+      'run the handler at the CPU share of its memory. Without root on Linux, its processes are stopped and continued, which is stricter',
+    )
+    .option('--no-freeze', 'let the processes of the handler run between invocations; Lambda freezes them')
+    .option(
+      '--inspect [host:port]',
+      "open Node's inspector in the process of the handler, which is then not frozen; raise --timeout, too",
     )
     .option(
       '--fd-limit <n>',
@@ -183,7 +196,7 @@ function localCommand() {
     )
     .option(
       '--env <name=value>',
-      'set an environment variable of the function; may be repeated. The function also gets the variables of the shell, and DEAD_LETTER_QUEUE_URL with the URL of the dead-letter queue in this process',
+      'set an environment variable of the function; may be repeated. The function also gets the variables of the shell, and DEAD_LETTER_QUEUE_URL with the URL of the dead-letter queue in this process, unless a template does not set it',
       collect,
     )
     .option('--env-file <file>', 'read environment variables from a file, one NAME=VALUE per line')

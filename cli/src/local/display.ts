@@ -138,6 +138,7 @@ function rowsOf(ledger: Ledger): [label: string, count: number | string, isBad?:
     ['  failed as a whole', ledger.failedInvocations, true],
     ['  timed out', ledger.timeouts, true],
     ['  crashed', ledger.crashes, true],
+    ...some('  responded before their work ended', ledger.respondedEarly, true),
     ['wall time', formatSeconds(ledger.wallMs)],
     ['processed per second\n  from the first delivery\n  to the last processed message', ledger.perSecond],
   ]

@@ -7,11 +7,15 @@ export interface EnvFlags {
   env?: string[]
   envFile?: string
   templateEnv?: Record<string, string>
+  /** Variables that the function does not get, not even from the shell, because the template does not set them. */
+  notInTemplate?: string[]
 }
 
 /** The environment variables of the function. `--env` overrides `--env-file`, which overrides the template. */
-export function variablesOf({ env = [], envFile, templateEnv }: EnvFlags): Record<string, string> {
-  return { ...templateEnv, ...(envFile === undefined ? {} : readEnvFile(envFile)), ...readPairs(env) }
+export function variablesOf({ env = [], envFile, templateEnv, notInTemplate = [] }: EnvFlags): NodeJS.Dict<string> {
+  // Node does not pass a variable without a value to a process.
+  const unset = Object.fromEntries(notInTemplate.map((name) => [name, undefined]))
+  return { ...unset, ...templateEnv, ...(envFile === undefined ? {} : readEnvFile(envFile)), ...readPairs(env) }
 }
 
 function readPairs(pairs: readonly string[]): Record<string, string> {

@@ -50,6 +50,8 @@ export interface Ledger {
    * counts too, as a timeout.
    */
   failedInvocations: number
+  /** Invocations that responded before their work had ended, which Lambda then stops. */
+  respondedEarly: number
   /** Why invocations failed or processes ended, and how often. From the eleventh reason on, they are counted together. */
   reasons: Record<string, number>
   /** Why records failed, and how often, the most frequent first. At most a hundred kinds of error are kept. */
@@ -125,7 +127,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   const messages = new Map<string, number>()
   const tally: Record<State, number> = { open: 0, exhausted: 0, processed: 0, deleted: 0, filtered: 0, foreign: 0 }
   let deliveredMessages = 0
-  const invocations = { all: 0, failed: 0, timeouts: 0, crashes: 0, diedBetween: 0 }
+  const invocations = { all: 0, failed: 0, timeouts: 0, crashes: 0, diedBetween: 0, respondedEarly: 0 }
   const reasons = new Map<string, number>()
   const causes = openCounter()
   const deliveries = { all: 0, inFlight: 0, finished: 0, failed: 0, removedFromReport: 0, outOfOrder: 0 }
@@ -208,6 +210,9 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
     outOfOrder(messages: readonly Received[]) {
       deliveries.outOfOrder += messages.length
     },
+    respondedEarly() {
+      invocations.respondedEarly += 1
+    },
     /** Why a record failed. */
     cause: causes.add,
     processed(batch: readonly Received[]) {
@@ -252,6 +257,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
         crashes: invocations.crashes,
         diedBetween: invocations.diedBetween,
         failedInvocations: invocations.failed,
+        respondedEarly: invocations.respondedEarly,
         reasons: Object.fromEntries(reasons),
         causes: causes.counts(),
         wallMs: Math.round(performance.now() - started),

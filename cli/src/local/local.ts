@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { InitError, UsageError } from '../shared/errors.ts'
 import { widthOf, wrapWords } from '../shared/wrap.ts'
@@ -90,6 +91,7 @@ async function perform(
         if (flags.seed === 'random') display.log(`the order of the messages is that of --seed ${options.seed}`)
         const replaced = own ? 'only its SQS endpoint is replaced' : 'nothing is replaced'
         display.log(`${REAL_CALLS_WARNING}, and ${replaced}`, process.stderr)
+        if (readsMissingDeadLetterUrl(options.function)) display.log(`warning: ${ADD_DEAD_LETTER_URL}`, process.stderr)
       },
       onWarning: (line) => display.log(`warning | ${line}`, process.stderr),
       onProgress: display.progress,
@@ -123,11 +125,32 @@ export function notLoaded(handler: string, functionOptions: FunctionOptions, err
   return new UsageError(`${handler} could not be loaded: ${error.message}${hintFor(functionOptions, error)}`)
 }
 
+const DEAD_LETTER_URL = 'DEAD_LETTER_QUEUE_URL'
+const ADD_DEAD_LETTER_URL =
+  `The template does not set ${DEAD_LETTER_URL}, so the function would not have it on Lambda. Add this to the function ` +
+  `in the template, with the name of your dead-letter queue: Environment: { Variables: { ${DEAD_LETTER_URL}: !Ref … } }`
+
+function lacksDeadLetterUrl({ env = {} }: FunctionOptions): boolean {
+  return DEAD_LETTER_URL in env && env[DEAD_LETTER_URL] === undefined
+}
+
+/** Whether the file of the handler reads a variable that the template does not set. */
+function readsMissingDeadLetterUrl(options: FunctionOptions): boolean {
+  return lacksDeadLetterUrl(options) && readFileSync(options.file, 'utf8').includes(DEAD_LETTER_URL)
+}
+
 /** What Node reports if a file is an ES module, but the `type` in package.json is `commonjs`. */
 const NO_ES_MODULE = /Cannot use import statement outside a module|Unexpected token 'export'/
 
 /** Node only removes the types from TypeScript. It does not compile an enum, and does not find ./x.ts for ./x.js. */
-function hintFor({ file, runtimeClient }: FunctionOptions, { message }: InitError) {
+function hintFor(functionOptions: FunctionOptions, { message }: InitError) {
+  const { file, runtimeClient } = functionOptions
+  if (readsMissingDeadLetterUrl(functionOptions) || (lacksDeadLetterUrl(functionOptions) && /queueUrl/.test(message))) {
+    return `. ${ADD_DEAD_LETTER_URL}`
+  }
+  if (/require\(\) of ES Module/.test(message)) {
+    return '. Lambda turns off require() of ES modules (--no-experimental-require-module): bundle the handler, or use import()'
+  }
   const isTypeScript = /ts$/.test(file)
   if (isTypeScript && runtimeClient) return '. If this runtime client cannot load TypeScript, pass a JavaScript file'
   if (/\.[jt]s$/.test(file) && NO_ES_MODULE.test(message)) {

@@ -1,9 +1,20 @@
 import { createHash, randomUUID } from 'node:crypto'
-import type { BuildAppOptions } from 'fauxqs'
 
-type FauxqsStore = NonNullable<BuildAppOptions['stores']>['sqsStore']
-type FauxqsQueue = ReturnType<FauxqsStore['createQueue']>
-export type StoredMessage = Parameters<FauxqsQueue['enqueue']>[0]
+/** What fauxqs stores about a message. */
+export interface StoredMessage {
+  messageId: string
+  body: string
+  md5OfBody: string
+  messageAttributes: Record<string, { DataType: string; StringValue?: string; BinaryValue?: string }>
+  md5OfMessageAttributes: string
+  sentTimestamp: number
+  approximateReceiveCount: number
+  approximateFirstReceiveTimestamp?: number
+  delayUntil?: number
+  messageGroupId?: string
+  messageDeduplicationId?: string
+  sequenceNumber?: string
+}
 
 interface InFlight {
   message: StoredMessage

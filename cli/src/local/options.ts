@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { type FilterPattern, matcherOf } from '../model/match-filters.ts'
 import { UsageError } from '../shared/errors.ts'
 import { formatNumber } from './display.ts'
@@ -8,7 +9,7 @@ import { variablesOf } from './env-flags.ts'
 import { numberedMessages, readMessagesFile } from './messages.ts'
 import { iterateExport } from './messages-from.ts'
 import { MAPPING_DEFAULTS, type RunOptions } from './run.ts'
-import { FUNCTION_DEFAULTS } from './runtime/environment.ts'
+import { FUNCTION_DEFAULTS, type FunctionOptions, isInspected } from './runtime/environment.ts'
 
 /** The flags of `local` after parsing. Numbers are valid, and flags that were not given are undefined. */
 export interface LocalFlags {
@@ -25,18 +26,27 @@ export interface LocalFlags {
   retryAfter?: number | 'off'
   batchSize?: number
   window?: number
-  concurrency: number
+  concurrency?: number
   reportBatchItemFailures: boolean
   timeout?: number
   memory?: number
   fdLimit: number
+  /** false with --no-freeze. */
+  freeze: boolean
+  throttle?: boolean
+  inspect?: string | true
   runtimeClient?: string
   env?: string[]
   envFile?: string
+  /** MaximumConcurrency and the major version of Node in the template, if known. */
+  maximumConcurrency?: number
+  nodeMajor?: number
   /** Environment variables from the template. */
   templateEnv?: Record<string, string>
   /** The patterns of the filters in the template. */
   templateFilters?: FilterPattern[]
+  /** Variables that `local` sets without a template, but that the template does not set. */
+  notInTemplate?: string[]
   maxDeadLettered: number
   maxFailedInvocations: number
   idle?: number | 'off'
@@ -86,6 +96,20 @@ function checkDescriptors(limit: number) {
 function hasMatch(count: number, matches: (body: string) => boolean): boolean {
   for (const { body } of numberedMessages(count)) if (matches(body)) return true
   return false
+}
+
+/** The first version of Node for which Lambda refuses handlers with a callback. */
+const FIRST_WITHOUT_CALLBACKS = 24
+/** On AWS, a mapping starts with five invocations at a time. */
+const FIRST_CONCURRENCY = 5
+
+/**
+ * The default of --concurrency. With a template, it imitates the start of the mapping, as far as this machine has
+ * processors. A debugger can only show one process.
+ */
+function defaultConcurrency({ template, maximumConcurrency = FIRST_CONCURRENCY }: LocalFlags, inspected: boolean) {
+  if (template === undefined || inspected) return 1
+  return Math.min(FIRST_CONCURRENCY, maximumConcurrency, Math.max(2, availableParallelism()))
 }
 
 /** Converts flags to the options of a run. Throws a UsageError if flags cannot be combined. */
@@ -167,6 +191,10 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
   } = flags
   const { idle = own && flags.port === undefined ? OWN_IDLE : IDLE } = flags
   const { file, exportName } = splitExport(handler, 'handler')
+  refuseIf(
+    flags.inspect && flags.runtimeClient,
+    '--inspect and --runtime-client cannot be combined: put --inspect into the command of the runtime client',
+  )
   checkDescriptors(flags.fdLimit)
 
   async function readInput() {
@@ -178,6 +206,19 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
     return numberedMessages(messages ?? 0, fifo ? (flags.groups ?? 10) : 0)
   }
 
+  const functionOptions: FunctionOptions = {
+    file,
+    exportName,
+    timeout: timeout * 1000,
+    ...(flags.memory === undefined ? {} : { memory: flags.memory }),
+    fdLimit: flags.fdLimit,
+    env: variablesOf(flags),
+    freeze: flags.freeze,
+    throttle: flags.throttle === true,
+    callbacks: flags.nodeMajor !== undefined && flags.nodeMajor < FIRST_WITHOUT_CALLBACKS,
+    ...(flags.inspect === undefined ? {} : { inspect: flags.inspect }),
+    ...(flags.runtimeClient === undefined ? {} : { runtimeClient: flags.runtimeClient }),
+  }
   return {
     queue: own
       ? {
@@ -188,19 +229,11 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
           ...(duplicates === undefined ? {} : { duplicates, seed: chosenSeed }),
         }
       : { queueUrl, ...(endpoint === undefined ? {} : { endpoint }) },
-    function: {
-      file,
-      exportName,
-      timeout: timeout * 1000,
-      memory: flags.memory ?? FUNCTION_DEFAULTS.memory,
-      fdLimit: flags.fdLimit,
-      env: variablesOf(flags),
-      ...(flags.runtimeClient === undefined ? {} : { runtimeClient: flags.runtimeClient }),
-    },
+    function: functionOptions,
     mapping: {
       batchSize,
       windowMs: windowSeconds * 1000,
-      concurrency: flags.concurrency,
+      concurrency: flags.concurrency ?? defaultConcurrency(flags, isInspected(functionOptions)),
       reportBatchItemFailures: flags.reportBatchItemFailures,
       retryAfter: retryAfter === 'off' ? undefined : retryAfter,
       filters,

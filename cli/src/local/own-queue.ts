@@ -1,3 +1,6 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import type { SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
 import type { BuildAppOptions } from 'fauxqs'
 import { UsageError } from '../shared/errors.ts'
@@ -193,8 +196,27 @@ function keepMessageGroups(
   store.groupOf = (attributes) => groups.get(attributes)
 }
 
-function localCredentials() {
-  return process.env.AWS_ACCESS_KEY_ID || process.env.AWS_PROFILE
-    ? {}
-    : { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' }
+/** Credentials for SQS clients of the function, if the shell has none. The function may also call AWS. */
+function localCredentials(): NodeJS.Dict<string> {
+  const { AWS_ACCESS_KEY_ID, AWS_PROFILE } = process.env
+  if (AWS_ACCESS_KEY_ID || (AWS_PROFILE && hasCredentials(AWS_PROFILE))) return {}
+  // The SDK prefers a profile to keys, so a profile without credentials is removed.
+  return { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local', AWS_PROFILE: undefined }
+}
+
+const CREDENTIALS =
+  /^\s*(aws_access_key_id|credential_process|credential_source|source_profile|role_arn|web_identity_token_file|login_session|sso_\w+)\s*=/m
+
+/** Whether a profile in the files of the SDK says how to get credentials. */
+function hasCredentials(profile: string): boolean {
+  const { AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE } = process.env
+  const files = [
+    AWS_CONFIG_FILE ?? join(homedir(), '.aws/config'),
+    AWS_SHARED_CREDENTIALS_FILE ?? join(homedir(), '.aws/credentials'),
+  ]
+  return files
+    .filter((file) => existsSync(file))
+    .flatMap((file) => readFileSync(file, 'utf8').split(/^\s*(?=\[)/m))
+    .filter((section) => /^\[\s*(?:profile\s+)?(.*?)\s*\]/.exec(section)?.[1] === profile)
+    .some((section) => CREDENTIALS.test(section))
 }

@@ -60,6 +60,11 @@ const FUNCTION: Record<keyof RunOptions['function'], Check> = {
   timeout: numberFrom(1, 5_400_000),
   initTimeout: numberFrom(1, 5_400_000),
   memory: wholeFrom(128, 10_240),
+  limitMemory: typeOf('boolean'),
+  freeze: typeOf('boolean'),
+  throttle: typeOf('boolean'),
+  inspect: [(value) => typeof value === 'boolean' || typeof value === 'string', 'true or an address'],
+  callbacks: typeOf('boolean'),
   fdLimit: wholeFrom(32),
   perEnvironment: wholeFrom(1),
   runtimeClient: typeOf('string'),
@@ -68,6 +73,8 @@ const FUNCTION: Record<keyof RunOptions['function'], Check> = {
   onDeathBetween: typeOf('function'),
   onMetrics: typeOf('function'),
   onFinished: typeOf('function'),
+  onUsage: typeOf('function'),
+  onWarning: typeOf('function'),
 }
 
 const MAPPING: Record<keyof RunOptions['mapping'], Check> = {

@@ -5,12 +5,14 @@ import { UsageError } from '../shared/errors.ts'
 import { seededRandom } from '../shared/random.ts'
 import { type EventSourceOptions, runEventSource } from './event-source.ts'
 import { feed, type Input } from './feed.ts'
+import { openFindings } from './findings.ts'
 import { type Ledger, openLedger, type Progress } from './ledger.ts'
 import { type OwnQueueOptions, startOwnQueue } from './own-queue.ts'
 import { openQueue, type Queue, type QueueAddress } from './queue.ts'
 import { checkRunOptions } from './run-options.ts'
-import { FUNCTION_DEFAULTS } from './runtime/environment.ts'
+import { FUNCTION_DEFAULTS, freezes } from './runtime/environment.ts'
 import { type Runtime, type RuntimeOptions, startRuntime } from './runtime/runtime.ts'
+import type { Usage } from './runtime/usage.ts'
 
 export interface RunOptions {
   /** The settings of a queue to create in this process, or the address of an existing queue. */
@@ -88,6 +90,7 @@ export function checkFile(file: string) {
 export async function run(options: RunOptions): Promise<Ledger> {
   checkRunOptions(options)
   const { messages = [], idle, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
+  const { onWarning = (line: string) => process.emitWarning(line) } = options
   checkFile(options.function.file)
   const closing: (() => unknown)[] = []
   try {
@@ -107,7 +110,6 @@ export async function run(options: RunOptions): Promise<Ledger> {
     }
 
     if (!own && queue.maxReceives === Number.POSITIVE_INFINITY) {
-      const { onWarning = (line: string) => process.emitWarning(line) } = options
       onWarning(
         'the queue has no redrive policy: a message that always fails is redelivered until its retention period ends, ' +
           'and the run does not end before that. Add a redrive policy, or stop the run with Ctrl-C',
@@ -129,13 +131,26 @@ export async function run(options: RunOptions): Promise<Ledger> {
         }
       }
     }
-    const { onLog, onMetrics } = options.function
+    const { onLog, onMetrics, onUsage } = options.function
+    const limitMemory = options.function.memory !== undefined
+    const findings = openFindings({ ...options.function, limitMemory })
+    const warned = new Set<string>()
     const functionOptions = {
+      limitMemory,
       ...options.function,
       env: { ...own?.variables, ...options.function.env },
       ...(onLog ? { onLog: guard(onLog) } : {}),
       ...(onMetrics ? { onMetrics: guard(onMetrics) } : {}),
       onFinished: ledger.finished,
+      onUsage: guard((usage: Usage) => {
+        if (findings.add(usage)) ledger.respondedEarly()
+        onUsage?.(usage)
+      }),
+      // Each environment can have the same warning.
+      onWarning: guard((line: string) => {
+        if (!warned.has(line)) onWarning(line)
+        warned.add(line)
+      }),
       onDeathBetween: guard((message: string) => {
         ledger.diedBetween(message)
         options.mapping.onFailure?.(message)
@@ -158,6 +173,11 @@ export async function run(options: RunOptions): Promise<Ledger> {
     }
     closing.push(runtime.stop)
     options.onStart?.(queue)
+    if (!freezes(functionOptions)) {
+      onWarning(
+        'environments are not frozen after a response, so work that the handler has not awaited goes on. On Lambda, it stops',
+      )
+    }
 
     let sent = false
     async function watch() {
@@ -217,6 +237,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
       ledger.blockedAtEnd(reason)
       options.mapping.onFailure?.(reason)
     }
+    for (const line of findings.lines()) onWarning(line)
     if (thrown.length > 0) throw thrown[0]
     return await totals()
   } finally {

@@ -79,6 +79,8 @@ export interface TemplateSettings<N extends string> {
   values: Partial<Record<N, number | boolean>>
   /** Environment variables with known values. */
   templateEnv: Record<string, string>
+  /** Variables that the run would set, but the template does not. */
+  notInTemplate: string[]
   /** The settings that are used, as texts such as `timeout 30 s`. */
   usedSettings: string[]
   /** Notes to print, one line each: what is unknown, not set or not applied. */
@@ -125,6 +127,8 @@ export async function readSettings<N extends string>(
 
   const { id } = mapping.function.aliasOf ?? mapping.function
   const { variables, unknown } = await readTemplateEnvironment(file, id, parameters)
+  const declared = new Set([...Object.keys(variables), ...unknown.map(({ name }) => name)])
+  const notInTemplate = declared.has(ALL_VARIABLES) ? [] : runSets.filter((name) => !declared.has(name))
   for (const name of runSets) delete variables[name]
   const given = { ...process.env, ...variablesOf(flags) }
   for (const { name, reason } of unknown) {
@@ -138,7 +142,14 @@ export async function readSettings<N extends string>(
       )
     }
   }
-  return { mapping, values: values as TemplateSettings<N>['values'], templateEnv: variables, usedSettings, notes }
+  return {
+    mapping,
+    values: values as TemplateSettings<N>['values'],
+    templateEnv: variables,
+    notInTemplate,
+    usedSettings,
+    notes,
+  }
 }
 
 /** Refuses a value that AWS rejects: a run with another value would show nothing about this template. */
@@ -215,10 +226,6 @@ function filtersIn(mapping: Mapping, file: string): { filters: FilterPattern[]; 
   return { filters: patterns.flatMap((pattern) => JSON.parse(valueIn(pattern)?.json ?? '[]')) }
 }
 
-function countOf(invocations: number): string {
-  return `${invocations} invocation${invocations === 1 ? '' : 's'}`
-}
-
 /** Refuses --parameter and --template-function without --template. */
 export function checkTemplateFlags({ template, parameter, templateFunction }: TemplateFlags): void {
   if (template === undefined && (parameter ?? templateFunction)) {
@@ -235,7 +242,7 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
   const { template: file, queueUrl } = flags
   checkTemplateFlags(flags)
   if (file === undefined) return { flags, notes: [] }
-  const { mapping, values, templateEnv, usedSettings, notes } = await readSettings(
+  const { mapping, values, templateEnv, notInTemplate, usedSettings, notes } = await readSettings(
     file,
     flags,
     (each) => [...functionRows(each), ...queueRows(each)],
@@ -268,18 +275,20 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
   } else if (valueIn(runs) === false) {
     notes.push(`${id} is disabled in ${file}: on AWS, Lambda would not invoke the function for it, but this run does`)
   }
-  const maximum = valueIn(mapping.maximumConcurrency)
-  if (maximum !== undefined && maximum !== flags.concurrency) {
-    notes.push(
-      `the maximum concurrency in ${file} (${maximum}) is not used: this run has at most ${countOf(flags.concurrency)} at a time. Change it with --concurrency`,
-    )
+  const maximumConcurrency = valueIn(mapping.maximumConcurrency)
+  if (maximumConcurrency !== undefined && flags.concurrency === undefined) {
+    usedSettings.push(`maximum concurrency ${maximumConcurrency}`)
   }
+  const [, nodeMajor] = /^nodejs(\d+)\.x$/.exec(valueIn(mapping.function.runtime) ?? '') ?? []
   return {
     flags: {
       ...flags,
       ...values,
+      ...(maximumConcurrency === undefined ? {} : { maximumConcurrency }),
+      ...(nodeMajor === undefined ? {} : { nodeMajor: Number(nodeMajor) }),
       templateEnv,
       ...(filters.length > 0 ? { templateFilters: filters } : {}),
+      notInTemplate,
       reportBatchItemFailures: flags.reportBatchItemFailures && reportBatchItemFailures !== false,
     } as LocalFlags,
     notes: [settingsLine(mapping, file, usedSettings, templateEnv), ...notes],

@@ -16,7 +16,17 @@ export function messages(count: number) {
  * it. Undefined if the run passed.
  */
 export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocations }: Allowed): string | undefined {
-  const { isInputComplete, lost, remaining, processed, failedInvocations, diedBetween, outOfOrder, filtered } = ledger
+  const {
+    isInputComplete,
+    lost,
+    remaining,
+    processed,
+    failedInvocations,
+    diedBetween,
+    outOfOrder,
+    filtered,
+    respondedEarly,
+  } = ledger
   // On an existing queue, nobody knows who sent the other dead letters. They count, so that no failure is overlooked.
   const deadLettered =
     ledger.deadLettered + ledger.sentDeadLetters + ledger.otherDeadLetters + ledger.expiredDeadLetters
@@ -33,6 +43,10 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
     reasons.push(`no message was processed${why}`)
   }
   if (diedBetween > 0) reasons.push(`the process died ${times(diedBetween)} between invocations`)
+  if (respondedEarly > 0) {
+    const what = respondedEarly === 1 ? '1 invocation' : `${formatNumber(respondedEarly)} invocations`
+    reasons.push(`${what} responded before all work had ended (--no-freeze would allow it)`)
+  }
   if (failedInvocations > maxFailedInvocations) {
     const what =
       failedInvocations === 1 ? '1 invocation failed' : `${formatNumber(failedInvocations)} invocations failed`

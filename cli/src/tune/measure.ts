@@ -1,5 +1,6 @@
 import { causeOf, classifyBatch } from '../local/event-source.ts'
 import { openCounter } from '../local/ledger.ts'
+import type { Quota } from '../local/runtime/cpu-quota.ts'
 import {
   type Environment,
   FUNCTION_DEFAULTS,
@@ -11,7 +12,6 @@ import { NOT_TAKEN, type Outcome } from '../local/runtime/runtime-api.ts'
 import { type Received, toEvent } from '../local/sqs-record.ts'
 import { InitError, oneLine, UsageError } from '../shared/errors.ts'
 import { MEMORY_OF_ONE_CPU } from '../shared/reserve.ts'
-import type { Quota } from './cpu-quota.ts'
 import { isConfident, MAX_ROUNDS, marginOf, mean, sampleUntilConfident } from './figures/confidence.ts'
 import type { Measurement } from './figures/result.ts'
 import type { Sample } from './sample.ts'
@@ -142,6 +142,7 @@ async function reuseEnvironment(options: FunctionOptions & { memory: number }, s
     const started = await startEnvironment(
       {
         ...options,
+        freeze: false, // the metrics arrive after the response
         onMetrics: (taken) => metrics.resolve(taken),
         onDeathBetween: (message) => {
           death ??= message

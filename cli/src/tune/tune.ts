@@ -3,10 +3,10 @@ import { formatNumber, openDisplay, wrap } from '../local/display.ts'
 import { notLoaded, SIGNALS } from '../local/local.ts'
 import { refuseIf } from '../local/options.ts'
 import { startOwnQueue } from '../local/own-queue.ts'
+import { createCpuQuota, QUOTA_PERIOD_MS, type Quota, removeQuota } from '../local/runtime/cpu-quota.ts'
 import { toEvent } from '../local/sqs-record.ts'
 import { InitError, UsageError } from '../shared/errors.ts'
 import { choose } from './choose.ts'
-import { createCpuQuota, type Quota, removeQuota } from './cpu-quota.ts'
 import { combinationsOf, explore, type Plan, type Results } from './explore.ts'
 import { MAX_ROUNDS } from './figures/confidence.ts'
 import type { TuneResult } from './figures/result.ts'
@@ -16,9 +16,6 @@ import { patchFor } from './patch.ts'
 import { recommendationFor, uncertaintyOf, unknownsOf } from './recommend.ts'
 import { goodputText, renderResult } from './render.ts'
 import { renderReport } from './report/report.ts'
-
-/** The period of the CPU quota on Lambda: https://github.com/pwrdrvr/lambda-dispatch/issues/246 */
-const QUOTA_PERIOD_MS = 20
 
 /** The command `bounded-sqs-batch tune`: measures the handler, recommends settings, and returns the exit code. */
 export async function tune(handler: string, flags: TuneFlags): Promise<number> {

@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Test, test } from 'tap'
-import { InitError, numberedMessages, run } from '../../src/engine.ts'
+import { InitError, numberedMessages, type RunOptions, run } from '../../src/engine.ts'
 import { whyFailed } from '../../src/local/verdict.ts'
 import { folder } from '../support/runs.ts'
 
@@ -16,6 +16,7 @@ interface Case {
   /** File and export, as the command accepts them. Default: handler.mjs and `handler`. */
   file?: string
   exportName?: string
+  function?: Partial<RunOptions['function']>
   /** A part of the result: passed, why the run failed, or that the handler could not be loaded. */
   verdict: 'passed' | 'not loaded' | RegExp
 }
@@ -25,6 +26,12 @@ const LIBRARY = pathToFileURL(join(ROOT, 'src/index.ts')).href
 const MIDDY = `import middy from '@middy/core'\n`
 const REPORTS_NOTHING = 'async () => ({ batchItemFailures: [] })'
 const TEN_DEAD = /no message was processed; 2 invocations failed .*; 10 messages were dead-lettered/
+
+const ES_MODULE = {
+  'esm/package.json': '{ "type": "module" }',
+  'esm/index.js': 'export const name = 1',
+  'handler.cjs': `require('./esm/index.js')\nexports.handler = ${REPORTS_NOTHING}`,
+}
 
 const cases: Case[] = [
   {
@@ -147,7 +154,36 @@ const cases: Case[] = [
     files: {
       'handler.mjs': "export const handler = async () => { setTimeout(() => Promise.reject(new Error('late')), 50) }",
     },
+    function: { freeze: false },
     verdict: /^the process died once between invocations$/,
+  },
+  {
+    title: 'require() of an ES module',
+    files: ES_MODULE,
+    file: 'handler.cjs',
+    verdict: 'not loaded',
+  },
+  {
+    title: 'require() of an ES module, enabled in NODE_OPTIONS',
+    files: ES_MODULE,
+    file: 'handler.cjs',
+    function: { env: { NODE_OPTIONS: '--experimental-require-module' } },
+    verdict: 'passed',
+  },
+  {
+    title: 'ES syntax in a .js file without "type"',
+    files: { 'handler.js': `export const handler = ${REPORTS_NOTHING}` },
+    file: 'handler.js',
+    verdict: 'not loaded',
+  },
+  {
+    title: '400 MB of Buffers with 256 MB',
+    files: {
+      'handler.mjs':
+        'const kept = []\nexport const handler = async () => { while (kept.length < 400) kept.push(Buffer.alloc(2 ** 20, 1)) }',
+    },
+    function: { memory: 256, timeout: 20_000 },
+    verdict: TEN_DEAD,
   },
 ]
 
@@ -167,11 +203,24 @@ function project(t: Test, files: Record<string, string>) {
 // the last response would then never reject. With this variable, the client uses HTTP from JavaScript.
 const env = { AWS_LAMBDA_NODEJS_USE_ALTERNATIVE_CLIENT_1: 'true' }
 
-async function verdictOf(file: string, exportName: string, runtimeClient?: string): Promise<string> {
+async function verdictOf(
+  file: string,
+  exportName: string,
+  given: Partial<RunOptions['function']> = {},
+  runtimeClient?: string,
+): Promise<string> {
   try {
     const ledger = await run({
       queue: { visibilityTimeout: 40, maxReceives: 2 },
-      function: { file, exportName, timeout: 2000, env, ...(runtimeClient === undefined ? {} : { runtimeClient }) },
+      function: {
+        file,
+        exportName,
+        timeout: 2000,
+        ...given,
+        env: { ...env, ...given.env },
+        ...(runtimeClient === undefined ? {} : { runtimeClient }),
+      },
+      onWarning: () => {},
       mapping: { batchSize: 10, windowMs: 0, retryAfter: 0 },
       messages: numberedMessages(10),
       idle: 1,
@@ -184,10 +233,10 @@ async function verdictOf(file: string, exportName: string, runtimeClient?: strin
 }
 
 const rows: string[] = []
-for (const { title, files, file = 'handler.mjs', exportName = 'handler', verdict } of cases) {
+for (const { title, files, file = 'handler.mjs', exportName = 'handler', function: given, verdict } of cases) {
   test(`both runtime clients give the same result: ${title}`, options, async (t) => {
     const path = join(project(t, files), file)
-    const [ours, theirs] = [await verdictOf(path, exportName), await verdictOf(path, exportName, aws)]
+    const [ours, theirs] = [await verdictOf(path, exportName, given), await verdictOf(path, exportName, given, aws)]
     rows.push(`| ${title} | ${ours} | ${theirs} |`)
     t.equal(ours, theirs)
     t.match(ours, verdict)

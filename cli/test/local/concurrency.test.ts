@@ -1,6 +1,11 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
-import { counts, notebook, runHandler } from '../support/runs.ts'
+import { toRunOptions } from '../../src/local/options.ts'
+import { command, counts, folder, handlerFile, notebook, runHandler } from '../support/runs.ts'
+import { sam, templateFile } from '../support/templates.ts'
 
 type Span = { began: number; ended: number; pid: number }
 function most(spans: readonly Span[]) {
@@ -45,4 +50,53 @@ test('Managed Instances: four concurrent invocations in one process', async (t) 
   t.match(counts(ledger), { invocations: 16, processed: 160, lost: 0 })
   t.equal(most(spans), 4)
   t.equal(new Set(spans.map(({ pid }) => pid)).size, 1)
+})
+
+const FLAGS = {
+  messages: 1,
+  reportBatchItemFailures: true,
+  fdLimit: 1024,
+  freeze: true,
+  maxDeadLettered: 0,
+  maxFailedInvocations: 0,
+  idle: 0,
+  watchFailures: 0,
+}
+
+test('the default of --concurrency: 1 without a template, else at most five and what machine and mapping allow', async (t) => {
+  const processors = Math.max(2, availableParallelism())
+  const HANDLER = handlerFile('concurrent.mjs')
+  const of = async (flags: object) => (await toRunOptions(HANDLER, { ...FLAGS, ...flags })).mapping.concurrency
+  const template = 'template.yaml'
+  t.equal(await of({}), 1)
+  t.equal(await of({ template }), Math.min(5, processors))
+  t.equal(await of({ template, maximumConcurrency: 2 }), 2)
+  t.equal(await of({ template, maximumConcurrency: 10 }), Math.min(5, processors))
+  t.equal(await of({ template, concurrency: 3 }), 3)
+  t.equal(await of({ template, inspect: true }), 1)
+  t.equal(await of({ template, env: ['NODE_OPTIONS=--inspect-brk'] }), 1)
+})
+
+test('with a template, a handler that fails if two environments run at once fails', async (t) => {
+  const file = join(folder(t), 'h.mjs')
+  writeFileSync(
+    file,
+    `import { rmSync, writeFileSync } from 'node:fs'
+export const handler = async () => {
+  writeFileSync(process.env.LOCK, '', { flag: 'wx' })
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  rmSync(process.env.LOCK)
+}`,
+  )
+  const mapping = { BatchSize: 10, MaximumBatchingWindowInSeconds: 0, ScalingConfig: { MaximumConcurrency: 10 } }
+  const template = templateFile(t, sam({ mapping, function: { Timeout: 30 } }))
+  const LOCK = join(folder(t), 'lock')
+  const args = ['local', file, '--messages', '100', '--template', template, '--json', '--idle', '0']
+  const failed = await command(args, { env: { LOCK } })
+  t.match(failed.stderr, /^settings of \S+ in \S+: .*, maximum concurrency 10$/m)
+  t.match(JSON.parse(failed.stdout), { verdict: 'failed' })
+  t.ok(JSON.parse(failed.stdout).failedInvocations > 0)
+  rmSync(LOCK, { force: true })
+  const one = await command([...args, '--concurrency', '1'], { env: { LOCK } })
+  t.match(JSON.parse(one.stdout), { verdict: 'passed', processed: 100, failedInvocations: 0 })
 })

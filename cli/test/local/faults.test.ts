@@ -43,10 +43,11 @@ for (const [exportName, kind, reason, timeout = 30_000] of cases) {
   })
 }
 
-test('a process that dies after its response is counted, and the next event goes to a new process', async (t) => {
+test('without freezing, a process that dies after its response is counted, and the next event goes to a new process', async (t) => {
   let deaths = 0
   const ledger = await runHandler('faults.mjs', {
-    function: { exportName: 'rejectsLater' },
+    function: { exportName: 'rejectsLater', freeze: false },
+    onWarning: () => {},
     messages: (async function* () {
       yield { body: '1' }
       await until(() => deaths === 1)

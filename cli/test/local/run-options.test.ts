@@ -97,12 +97,12 @@ const callbacks: [name: string, options: Partial<RunOptions>][] = [
 for (const [name, options] of callbacks) {
   test(`an error in ${name} ends the run, which rejects with it`, async (t) => {
     // The process dies after its response, and prints why.
-    const lambda = { file, exportName: 'rejectsLater', ...options.function }
+    const lambda = { file, exportName: 'rejectsLater', freeze: false, ...options.function }
     const messages = (async function* () {
       yield { body: '1' }
       await new Promise(() => {})
     })()
-    const ran = run({ ...good, ...options, messages, function: lambda })
+    const ran = run({ onWarning: () => {}, ...good, ...options, messages, function: lambda })
     await t.rejects(ran, { name: 'Error', message: 'from the callback' })
   })
 }

@@ -47,7 +47,9 @@ test('a NODE_OPTIONS of the template or of --env keeps the limits of the memory'
   })
   const [start] = notes.read()
   // If a flag is repeated, Node uses the last one. tap adds quotes and flags of its own.
-  const expected = '--no-warnings --max-old-space-size=4000 --max-semi-space-size=12 --max-old-space-size=230'
+  const lambda =
+    '--no-experimental-require-module --no-experimental-detect-module --max-semi-space-size=12 --max-old-space-size=230'
+  const expected = `--no-warnings --max-old-space-size=4000 ${lambda}`
   t.equal(start.nodeOptions.replaceAll('"', '').replace(/ --import=.*/, ''), expected)
 })
 

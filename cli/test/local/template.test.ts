@@ -9,9 +9,9 @@ import { cloudFormation, getAtt, sam, templateFile } from '../support/templates.
 const HANDLER = handlerFile('settings.mjs')
 
 const FLAGS: LocalFlags = {
-  concurrency: 1,
   reportBatchItemFailures: true,
   fdLimit: 1024,
+  freeze: true,
   maxDeadLettered: 0,
   maxFailedInvocations: 0,
   idle: 0,
@@ -84,8 +84,8 @@ test('a template without ReportBatchItemFailures: a warning is printed, also if 
 async function taken(t: Test, template: unknown, flags: Partial<LocalFlags> = {}) {
   const file = templateFile(t, template)
   const { flags: all, notes } = await withTemplate({ ...FLAGS, template: file, ...flags })
-  const { concurrency, fdLimit, idle, watchFailures, maxDeadLettered, maxFailedInvocations, template: _, ...more } = all
-  const { templateEnv = {}, ...rest } = more
+  const { fdLimit, freeze, idle, watchFailures, maxDeadLettered, maxFailedInvocations, template: _, ...more } = all
+  const { concurrency, notInTemplate, nodeMajor, templateEnv = {}, ...rest } = more
   return { flags: rest, variables: templateEnv, notes: notes.map((line) => line.replaceAll(file, 'T')) }
 }
 
@@ -167,14 +167,12 @@ test('without a batch size in the template, a missing window keeps the default o
   t.equal(await window({ BatchSize: { 'Fn::ImportValue': 'x' }, MaximumBatchingWindowInSeconds: 3 }), 3)
 })
 
-test('the maximum concurrency is not used, because each invocation would need a process, and a line says so', async (t) => {
+test('the maximum concurrency of the template is used, unless --concurrency is given', async (t) => {
   const template = sam({ mapping: { ScalingConfig: { MaximumConcurrency: 5 } } })
-  const { notes } = await taken(t, template)
-  t.strictSame(notes.slice(1), [
-    'the maximum concurrency in T (5) is not used: this run has at most 1 invocation at a time. Change it with --concurrency',
-  ])
-  t.match((await taken(t, template, { concurrency: 3 })).notes[1], /at most 3 invocations at a time/)
-  t.strictSame((await taken(t, template, { concurrency: 5 })).notes.slice(1), [])
+  const { flags, notes } = await taken(t, template)
+  t.match(flags, { maximumConcurrency: 5 })
+  t.match(notes[0], /, maximum concurrency 5$/)
+  t.notMatch((await taken(t, template, { concurrency: 3 })).notes[0], 'maximum concurrency')
 })
 
 test('filters of the template are applied; if one is not known, none is, and a line says so', async (t) => {

@@ -2,7 +2,7 @@ import { existsSync, linkSync, readdirSync, readFileSync, symlinkSync, writeFile
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Test, test } from 'tap'
-import { createCpuQuota } from '../../src/tune/cpu-quota.ts'
+import { createCpuQuota } from '../../src/local/runtime/cpu-quota.ts'
 import type { Combination, TuneResult } from '../../src/tune/figures/result.ts'
 import { startDownstream } from '../support/downstream.ts'
 import { command, folder, handlerFile, until } from '../support/runs.ts'

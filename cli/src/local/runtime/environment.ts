@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { basename, dirname, extname, relative, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -6,8 +5,14 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { InitError } from '../../shared/errors.ts'
+import { cpuShareOf } from '../../shared/reserve.ts'
+import { createCpuQuota, QUOTA_PERIOD_MS, type Quota, removeQuota } from './cpu-quota.ts'
 import type { InvocationMetrics } from './metrics.ts'
-import { type NOT_TAKEN, type Outcome, startRuntimeApi } from './runtime-api.ts'
+import { heapFlags, isTypeScript, loadingFlags, opensInspector } from './node-flags.ts'
+import { type ProcessGroup, startProcessGroup } from './process-group.ts'
+import { readProcesses } from './processes.ts'
+import { NOT_TAKEN, type Outcome, startRuntimeApi } from './runtime-api.ts'
+import type { Usage } from './usage.ts'
 
 export interface FunctionOptions {
   /** The file of the handler: .ts, .mts, .js, .mjs or .cjs. */
@@ -23,14 +28,29 @@ export interface FunctionOptions {
   initTimeout?: number
   /** Megabytes; default 512. It limits V8's heap as on Lambda, not buffers outside of it. */
   memory?: number
+  /** Whether an invocation counts as a crash if the process used more than `memory` in total; default false. */
+  limitMemory?: boolean
+  /** Whether the environment is stopped between a response and the next event, as on Lambda; default true. */
+  freeze?: boolean
+  /** Whether the environment runs at the CPU share of its memory; default false. */
+  throttle?: boolean
+  /** Opens Node's inspector at this address, or at Node's default address. Then the environment is not stopped. */
+  inspect?: string | boolean
+  /** Whether the handler may have a callback, which Lambda calls up to Node.js 22; default false. */
+  callbacks?: boolean
   /** Hard limit of file descriptors; default 1,024. */
   fdLimit?: number
   /** A shell command that runs another client of the Runtime API. Default: the client of this package. */
   runtimeClient?: string
-  env?: Record<string, string>
+  /** Environment variables. `undefined` removes a variable of this process. */
+  env?: NodeJS.Dict<string>
   onLog?: (line: string) => void
   /** Called when the process ended unexpectedly while it had no event. */
   onDeathBetween?: (message: string) => void
+  /** Called after each invocation that responded. With another runtime client, only on Linux. */
+  onUsage?: (usage: Usage) => void
+  /** Receives what cannot be imitated on this machine. */
+  onWarning?: (line: string) => void
   /** Called after each invocation with the measured values. Without this option, the process measures nothing. */
   onMetrics?: (metrics: InvocationMetrics) => void
   /** Called during an invocation, with the number of records that the library has finished since the last call. */
@@ -45,18 +65,6 @@ export const FUNCTION_DEFAULTS = {
   fdLimit: 1024,
 }
 
-/**
- * The shell script that starts the process. `ulimit -n` also sets the hard limit, because Node raises its soft limit to
- * the hard limit at startup. The `read` in the background waits on a pipe from this process. The pipe closes when this
- * process ends, for any reason. The script then kills the whole process group, even if the function blocks its event
- * loop.
- */
-function launchScript(command: string) {
-  return `ulimit -n "$1" || exit 1; shift
-(read -r _ <&3; kill -9 -$$) >/dev/null 2>&1 &
-exec ${command} 3<&-`
-}
-
 /** Explanations of exit codes: 13 comes from Node or from runtime-client.ts, 127 from the shell. */
 const HINTS: Record<number, string> = {
   13: 'it awaits a promise that never settles',
@@ -65,13 +73,35 @@ const HINTS: Record<number, string> = {
 
 const OWN_CLIENT = fileURLToPath(new URL(`./runtime-client${extname(import.meta.url)}`, import.meta.url))
 
-function commandFor(options: FunctionOptions, file: string, heapFlags: readonly string[]): [string, string[]] {
+/** NODE_OPTIONS of the function. */
+function nodeOptionsOf({ env }: FunctionOptions): string {
+  return env?.NODE_OPTIONS ?? process.env.NODE_OPTIONS ?? ''
+}
+
+/** Whether the inspector of Node is open in the process of the handler, so that a debugger can stop the handler for any time. */
+export function isInspected(options: FunctionOptions): boolean {
+  return Boolean(options.inspect) || [nodeOptionsOf(options), options.runtimeClient ?? ''].some(opensInspector)
+}
+
+/** Whether the environment is stopped after a response. On Managed Instances, it is not. */
+export function freezes(options: FunctionOptions): boolean {
+  const isManaged = options.env?.AWS_LAMBDA_MAX_CONCURRENCY ?? process.env.AWS_LAMBDA_MAX_CONCURRENCY
+  return options.freeze !== false && !isInspected(options) && isManaged === undefined
+}
+
+/** The flags with which Lambda starts Node. */
+function lambdaFlags(options: FunctionOptions, file: string): string[] {
+  return [...loadingFlags(file, nodeOptionsOf(options)), ...heapFlags(options.memory ?? FUNCTION_DEFAULTS.memory)]
+}
+
+function commandFor(options: FunctionOptions, file: string): [string, string[]] {
   if (options.runtimeClient) return [`${options.runtimeClient} "$_HANDLER"`, []]
-  const strip = /\.m?ts$/.test(file) && !process.features.typescript // Node 22 before 22.18
+  const strip = isTypeScript(file) && !process.features.typescript // Node 22 before 22.18
   const flags = strip ? ['--experimental-strip-types', '--no-warnings'] : []
+  if (options.inspect) flags.push(options.inspect === true ? '--inspect' : `--inspect=${options.inspect}`)
   const exportName = options.exportName ?? FUNCTION_DEFAULTS.exportName
-  const measure = options.onMetrics ? ['measure'] : []
-  return ['"$@"', [process.execPath, ...heapFlags, ...flags, OWN_CLIENT, file, exportName, ...measure]]
+  const modes = [...(options.onMetrics ? ['measure'] : []), ...(options.callbacks ? ['callbacks'] : [])]
+  return ['"$@"', [process.execPath, ...lambdaFlags(options, file), ...flags, OWN_CLIENT, file, exportName, ...modes]]
 }
 
 function regionOf(env: NodeJS.ProcessEnv) {
@@ -82,13 +112,12 @@ function regionOf(env: NodeJS.ProcessEnv) {
  * The environment variables that Lambda sets. `_HANDLER` is the path without extension, a dot, and the name of the
  * export.
  */
-function environmentVariables(options: FunctionOptions, file: string, address: string, heapFlags: readonly string[]) {
+function environmentVariables(options: FunctionOptions, file: string, address: string) {
   const inside = !relative(process.cwd(), file).startsWith('..')
   const taskRoot = inside ? process.cwd() : dirname(file)
   const path = relative(taskRoot, file)
   const region = regionOf(process.env)
   const name = basename(file, extname(file))
-  const given = options.env?.NODE_OPTIONS ?? process.env.NODE_OPTIONS ?? ''
   return {
     ...process.env,
     AWS_REGION: region,
@@ -103,19 +132,47 @@ function environmentVariables(options: FunctionOptions, file: string, address: s
     TZ: ':UTC',
     ...options.env,
     // The last flag wins: NODE_OPTIONS of the shell, the template or --env cannot raise the limit of the memory.
-    ...(options.runtimeClient ? { NODE_OPTIONS: [given, ...heapFlags].join(' ').trim() } : {}),
+    ...(options.runtimeClient
+      ? { NODE_OPTIONS: [nodeOptionsOf(options), ...lambdaFlags(options, file)].join(' ').trim() }
+      : {}),
     AWS_LAMBDA_RUNTIME_API: address,
     LAMBDA_TASK_ROOT: taskRoot,
     _HANDLER: `${path.slice(0, path.length - extname(path).length)}.${options.exportName ?? FUNCTION_DEFAULTS.exportName}`,
   }
 }
 
-function killGroup(child: ChildProcess) {
-  try {
-    if (child.pid) process.kill(-child.pid, 'SIGKILL')
-  } catch {
-    // the process group has already ended
+/** Node strips the types from TypeScript in the process of the handler, which a bundle does not need. */
+const STRIPPING_MB = 20
+
+/** The memory in MB that the process may use, if this share of the function's memory is allowed. */
+export function maxMemory({ memory = FUNCTION_DEFAULTS.memory, file }: FunctionOptions, share: number): number {
+  return memory * share + (isTypeScript(file) ? STRIPPING_MB : 0)
+}
+
+/** Why Lambda would have ended the environment. Undefined if it used little enough memory. */
+function outOfMemory(options: FunctionOptions, { peakMemory }: Usage): string | undefined {
+  const { memory = FUNCTION_DEFAULTS.memory } = options
+  return options.limitMemory && peakMemory > maxMemory(options, 1.1)
+    ? `out of memory: the process used ${Math.round(peakMemory)} MB of ${memory} MB`
+    : undefined
+}
+
+let quotaNumber = 0
+
+/** Limits the CPU of the process group to the share that Lambda gives a function with this memory. */
+function throttle(group: ProcessGroup, memory: number, onWarning: FunctionOptions['onWarning']): Quota | undefined {
+  const share = cpuShareOf(memory)
+  quotaNumber += 1
+  const quota = createCpuQuota(`bounded-sqs-batch-${process.pid}-local-${quotaNumber}`, QUOTA_PERIOD_MS)
+  if (quota) quota.limit(group.child.pid as number, share)
+  else if (share < 1) {
+    onWarning?.(
+      '--throttle stops and continues the processes of the function, because this machine does not permit cgroups. ' +
+        'Time in which they only wait also counts as CPU time. On Linux, try it as root',
+    )
+    group.throttle(share)
   }
+  return quota
 }
 
 /**
@@ -127,13 +184,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
   const { timeout = FUNCTION_DEFAULTS.timeout, initTimeout = FUNCTION_DEFAULTS.initTimeout } = options
   const memory = options.memory ?? FUNCTION_DEFAULTS.memory
   const file = resolve(options.file)
-  // The flags with which Lambda starts Node. Without the first flag, the process needs far more memory than on Lambda.
-  // Measured with 128 MB and HTTP calls: 201 MB instead of 122 MB.
-  const heapFlags = [
-    `--max-semi-space-size=${Math.floor(memory * 0.05)}`,
-    `--max-old-space-size=${Math.floor(memory * 0.9)}`,
-  ]
-  const [script, args] = commandFor(options, file, heapFlags)
+  const [command, args] = commandFor(options, file)
   const ready = Promise.withResolvers<void>()
   const fail = (message: string) => ready.reject(new InitError(message))
   const api = await startRuntimeApi({
@@ -143,17 +194,17 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
     onInitError: fail,
     onMetrics: (metrics) => options.onMetrics?.(metrics),
     onFinished: (records) => options.onFinished?.(records),
+    onIdle: () => {
+      if (freezes(options)) group.freeze()
+    },
+    onWake: () => group.thaw(),
   })
 
-  const env = environmentVariables(options, file, api.address, heapFlags)
-  const limit = String(options.fdLimit ?? FUNCTION_DEFAULTS.fdLimit)
-  const child = spawn('/bin/sh', ['-c', launchScript(script), 'sh', limit, ...args], {
-    env,
-    // A separate process group: Ctrl-C in the terminal does not reach it, and one kill ends all its processes.
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-  })
-  const state = { alive: true, outOfMemory: false, ready: false, stopped: false, responded: false }
+  const env = environmentVariables(options, file, api.address)
+  const group = startProcessGroup({ command, args, fdLimit: options.fdLimit ?? FUNCTION_DEFAULTS.fdLimit, env })
+  const { child, kill } = group
+  let quota: Quota | undefined
+  const state = { alive: true, outOfMemory: false, ready: false, stopped: false, responded: false, leftWork: false }
   const outputs = child.stdio.slice(1, 3) as Readable[]
   for (const stream of outputs) {
     createInterface({ input: stream }).on('line', (line) => {
@@ -162,9 +213,8 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
     })
   }
 
-  const kill = () => killGroup(child)
   const ended = Promise.withResolvers<void>()
-  function end(message: string) {
+  async function end(message: string) {
     state.alive = false
     signal.removeEventListener('abort', kill)
     fail(`${message} while it was loading`)
@@ -173,16 +223,16 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
       options.onDeathBetween?.(`${message} ${when}`)
     }
     api.end(signal.aborted ? { type: 'stopped', message: 'stopped' } : { type: 'crash', message })
+    if (quota) await removeQuota(quota)
     ended.resolve()
   }
-  child.on('error', ({ message }) => end(`the process could not be started (${message})`))
+  child.on('error', ({ message }) => void end(`the process could not be started (${message})`))
   child.on('exit', async (code, killedBy) => {
     state.alive = false
-    kill() // also ends child processes of the function and the `read` of the script
     if (!outputs.every(({ closed }) => closed)) await Promise.race([once(child, 'close'), sleep(500)])
     const how = killedBy ? `was ended by ${killedBy}` : `ended with exit code ${code}`
     const hint = state.outOfMemory ? `out of memory: ${memory} MB` : HINTS[code ?? 0]
-    end(`the process ${how}${hint ? ` (${hint})` : ''}`)
+    await end(`the process ${how}${hint ? ` (${hint})` : ''}`)
   })
   if (signal.aborted) kill()
   signal.addEventListener('abort', kill)
@@ -202,6 +252,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
     clearTimeout(initTimer)
   }
   state.ready = true
+  if (options.throttle) quota = throttle(group, memory, options.onWarning)
 
   return {
     pid: child.pid as number,
@@ -209,9 +260,22 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
       return state.alive
     },
     async invoke(event: string): Promise<Outcome | typeof NOT_TAKEN> {
+      const before = options.runtimeClient ? readProcesses(child.pid as number) : undefined
       const outcome = await api.invoke(event)
       state.responded = true
+      if (outcome.type === NOT_TAKEN.type) return outcome
       if (outcome.type === 'timeout') await stop() // as Lambda does: the next event gets a fresh environment
+      if (outcome.type !== 'response' && outcome.type !== 'error') return outcome
+      const after = before && readProcesses(child.pid as number)
+      const usage = outcome.usage ?? (after && { ...after, cpu: after.cpu - before.cpu })
+      if (!usage) return outcome
+      const message = outOfMemory(options, usage)
+      if (message !== undefined) {
+        await stop()
+        return { type: 'crash', message }
+      }
+      state.leftWork = usage.left?.some(({ isOfPackage }) => !isOfPackage) ?? false
+      options.onUsage?.(outcome.type === 'response' ? usage : { ...usage, left: [] })
       return outcome
     },
     /**
@@ -219,6 +283,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
      * be called after all invocations have ended.
      */
     async stopIfBlocked(): Promise<boolean> {
+      if (state.leftWork && freezes(options)) return false // continuing the process would do work that is lost on Lambda
       const blocked = Promise.withResolvers<boolean>()
       const timer = setTimeout(() => blocked.resolve(true), timeout)
       // Only the client of this package understands an empty response.

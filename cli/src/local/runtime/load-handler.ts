@@ -2,8 +2,10 @@ import { existsSync } from 'node:fs'
 import { basename, extname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { kindOf } from '../../shared/errors.ts'
+import { isTypeScript } from './node-flags.ts'
 
-export type Handler = (event: unknown, context: object) => unknown
+export type Handler = (event: unknown, context: object, callback?: Callback) => unknown
+export type Callback = (error?: unknown, result?: unknown) => void
 
 /** The runtime client of AWS appends these to the path in `_HANDLER`, in this order. */
 const EXTENSIONS = ['', '.js', '.mjs', '.cjs']
@@ -13,17 +15,18 @@ const EXTENSIONS = ['', '.js', '.mjs', '.cjs']
  * `errorOnDeprecatedCallback`). A test runs the same files on both. TypeScript, which that client cannot load, is
  * imported directly.
  */
-export async function loadHandler(file: string, exportName: string): Promise<Handler> {
-  if (!/\.m?ts$/.test(file)) checkName(file)
+export async function loadHandler(file: string, exportName: string, allowsCallbacks: boolean): Promise<Handler> {
+  if (!isTypeScript(file)) checkName(file)
   const module = await import(pathToFileURL(file).href)
   const named = findIn(module, exportName)
   const handler = named || findIn(module.default, exportName)
   if (typeof handler !== 'function') throw notFound(explain(handler ?? named, exportName, module))
-  if (handler.length >= 3) {
+  if (handler.length >= 3 && !allowsCallbacks) {
     throw notFound(
       `${exportName} has ${handler.length} parameters. Expected a handler with the parameters event and context that ` +
         'returns a promise. If eachRecord() or eachChunk() made it, pass it to .handler() of Middy, and export the Middy ' +
-        'handler. Lambda does not run handlers with a callback on Node.js 24 and newer',
+        'handler. Lambda does not run handlers with a callback on Node.js 24 and newer. If the function has an older ' +
+        'runtime, pass its template with --template',
     )
   }
   return handler as Handler

@@ -105,9 +105,19 @@ function openDescriptors(): number | null {
   }
 }
 
-/** On Linux, `maxRSS` also counts the memory of the process that started this one, so it is not used there. */
-function peakMemory(): number {
+let lastPeak = 0
+
+/**
+ * The highest memory use of this process in MB. On Linux, `maxRSS` also counts the memory of the process that started
+ * this one, so it is not used there. If no descriptor is left for reading, this is the value of the last call.
+ */
+export function peakMemory(): number {
   if (process.platform !== 'linux') return process.resourceUsage().maxRSS / 1024
-  const status = readFileSync('/proc/self/status', 'utf8')
-  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024
+  try {
+    const status = readFileSync('/proc/self/status', 'utf8')
+    lastPeak = Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024
+  } catch {
+    // EMFILE
+  }
+  return lastPeak
 }

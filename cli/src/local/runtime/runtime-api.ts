@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { oneLine } from '../../shared/errors.ts'
 import type { InvocationMetrics } from './metrics.ts'
 import type { RecordErrors } from './record-errors.ts'
+import { USAGE_HEADER, type Usage } from './usage.ts'
 
 /**
  * How an invocation ended. The whole batch fails unless there is a response. The ledger counts timeouts and crashes
@@ -18,6 +19,8 @@ export type Outcome = (
   duration?: number | undefined
   /** The number of records that `onFinished` received during the invocation. */
   finished?: number | undefined
+  /** Missing if there was no response, or if another runtime client sent it. */
+  usage?: Usage | undefined
 }
 
 /** The process ended before it took the event. */
@@ -29,6 +32,7 @@ interface Invocation {
   settle: (outcome: Outcome | typeof NOT_TAKEN) => void
   recordErrors?: RecordErrors
   finished?: number
+  usage?: Usage
   startedAt?: number
   timer?: NodeJS.Timeout
 }
@@ -44,6 +48,10 @@ export interface RuntimeApiOptions {
   onMetrics: (metrics: InvocationMetrics) => void
   /** Called with the number of records that the library has finished since the last call. */
   onFinished: (records: number) => void
+  /** Called when the runtime has responded and asks for another event, but there is none. */
+  onIdle: () => void
+  /** Called before the runtime gets something to do. */
+  onWake: () => void
 }
 
 /** The limit of Lambda for a synchronous response. */
@@ -74,20 +82,15 @@ function readError(text: string): string {
  * The Lambda Runtime API for one execution environment, on loopback. On Managed Instances, a runtime client has several
  * polls open at once, and each takes one invocation.
  */
-export async function startRuntimeApi({
-  timeout,
-  functionArn,
-  onReady,
-  onInitError,
-  onMetrics,
-  onFinished,
-}: RuntimeApiOptions) {
+export async function startRuntimeApi(options: RuntimeApiOptions) {
+  const { timeout, functionArn, onReady, onInitError, onMetrics, onFinished, onIdle, onWake } = options
   const waiting: Invocation[] = []
   const polls: ServerResponse[] = []
   const running = new Map<string, Invocation>()
   let endOutcome: Outcome | undefined
   /** Polls that got a response, and that the client has not replaced with new ones yet. */
   let pollsDue = 0
+  let hasResponded = false
   let onPoll = () => {}
   const timedOut = `timed out after ${(timeout / 1000).toFixed(2)} seconds`
 
@@ -96,9 +99,10 @@ export async function startRuntimeApi({
     running.delete(invocation.requestId)
     const index = waiting.indexOf(invocation)
     if (index !== -1) waiting.splice(index, 1)
-    const { recordErrors, startedAt, finished } = invocation
+    const { recordErrors, usage, startedAt, finished } = invocation
     const duration = startedAt === undefined ? undefined : performance.now() - startedAt
-    invocation.settle({ ...outcome, recordErrors, duration, finished })
+    hasResponded = true
+    invocation.settle({ ...outcome, recordErrors, duration, finished, usage })
   }
 
   /** Starts the time of the function, or starts it again. */
@@ -118,6 +122,7 @@ export async function startRuntimeApi({
       const invocation = waiting.shift() as Invocation
       running.set(invocation.requestId, invocation)
       limit(invocation, timedOut)
+      onWake()
       poll.writeHead(200, {
         'Content-Type': 'application/json',
         'Lambda-Runtime-Aws-Request-Id': invocation.requestId,
@@ -145,7 +150,9 @@ export async function startRuntimeApi({
       })
       onReady()
       dispatch()
-      return onPoll()
+      onPoll()
+      if (hasResponded && running.size === 0) onIdle()
+      return
     }
     const limit = kind === 'record-errors' || metrics ? Number.POSITIVE_INFINITY : MAX_RESPONSE_BYTES
     const { size, text } = await readBody(request, limit)
@@ -161,6 +168,8 @@ export async function startRuntimeApi({
     if (!invocation) {
       return reply(response, kind ? 400 : 404, { errorType: 'InvalidRequestID', errorMessage: 'Invalid request ID' })
     }
+    const usage = request.headers[USAGE_HEADER]
+    if (typeof usage === 'string') invocation.usage = JSON.parse(decodeURIComponent(usage))
     if (kind === 'record-errors') {
       invocation.recordErrors = JSON.parse(text)
     } else if (kind === 'finished') {
@@ -208,6 +217,7 @@ export async function startRuntimeApi({
      */
     waitsForEvents: (pollAgain: boolean): Promise<void> =>
       new Promise((resolve) => {
+        if (pollAgain) onWake()
         if (pollAgain) while (polls.length > 0) takePoll().writeHead(204).end()
         onPoll = () => {
           if (pollsDue === 0) resolve()

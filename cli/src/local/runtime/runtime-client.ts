@@ -1,11 +1,12 @@
 // The program in an execution environment: loads the handler, then takes one event after another from the Runtime API.
-// `node runtime-client.js <file> <export> [measure]`
+// `node runtime-client.js <file> <export> [measure] [callbacks]`
 import { Agent, request } from 'node:http'
-import { type Handler, loadHandler } from './load-handler.ts'
+import { type Callback, type Handler, loadHandler } from './load-handler.ts'
 import { openMetrics } from './metrics.ts'
 import { recordIdsOf, takeRecordErrors, watchRecordErrors } from './record-errors.ts'
+import { openUsage, USAGE_HEADER } from './usage.ts'
 
-const [, , file = '', exportName = '', measure] = process.argv
+const [, , file = '', exportName = '', ...modes] = process.argv
 const { env } = process
 /** Read once, like the client of AWS does: the file of the handler may remove it. */
 const runtimeApi = env.AWS_LAMBDA_RUNTIME_API
@@ -13,10 +14,10 @@ const concurrency = Number(env.AWS_LAMBDA_MAX_CONCURRENCY ?? 1)
 // Sockets stay open, so that a function that has no file descriptors left can still respond.
 const agent = new Agent({ keepAlive: true, maxSockets: concurrency + 1 })
 
-function call(method: 'GET' | 'POST', path: string, body?: string) {
+function call(method: 'GET' | 'POST', path: string, body?: string, headers = {}) {
   return new Promise<{ headers: NodeJS.Dict<string | string[]>; text: string }>((resolve, reject) => {
     const url = `http://${runtimeApi}/2018-06-01/runtime/${path}`
-    const sent = request(url, { method, agent }, (response) => {
+    const sent = request(url, { method, agent, headers }, (response) => {
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('error', reject)
@@ -40,10 +41,10 @@ function describe(thrown: unknown) {
   }
 }
 
-function report(path: string, thrown: unknown) {
+function report(path: string, thrown: unknown, headers?: object) {
   const error = describe(thrown)
   if (error.stackTrace.length > 0) console.error(error.stackTrace.join('\n'))
-  return call('POST', path, JSON.stringify(error))
+  return call('POST', path, JSON.stringify(error), headers)
 }
 
 /** The invocation that runs, and the last call that reported its progress. */
@@ -97,37 +98,69 @@ function contextOf(id: string, headers: NodeJS.Dict<string | string[]>) {
   }
 }
 
-const metrics = measure === undefined ? undefined : openMetrics()
+/** What to do once the event loop is empty, if a handler with a callback waits for that. */
+let onEmptyLoop: (() => void) | undefined
+
+/**
+ * Runs a handler with a callback as Lambda does up to Node.js 22. The response waits until the event loop is empty, unless
+ * the handler changes `callbackWaitsForEmptyEventLoop`. Without a call of the callback, the response is then null.
+ */
+function runWithCallback(handler: Handler, event: unknown, context: ReturnType<typeof contextOf>): Promise<unknown> {
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+  const callback: Callback = (error, result) => {
+    if (error !== undefined && error !== null) return reject(error)
+    onEmptyLoop = () => resolve(result)
+    if (!context.callbackWaitsForEmptyEventLoop) resolve(result)
+  }
+  onEmptyLoop = () => resolve(null)
+  const returned = handler(event, context, callback)
+  if (returned instanceof Promise) returned.then(resolve, reject)
+  return promise.finally(() => {
+    onEmptyLoop = undefined
+  })
+}
+
+const metrics = modes.includes('measure') ? openMetrics() : undefined
+// Measured per process, so the values of concurrent invocations cannot be told apart.
+const usage = concurrency === 1 ? openUsage() : undefined
+
+/** Encoded, because a header cannot contain every character. */
+function usageHeader() {
+  return usage ? { [USAGE_HEADER]: encodeURIComponent(JSON.stringify(usage.take())) } : {}
+}
 
 async function serve(handler: Handler): Promise<never> {
   for (;;) {
     const { headers, text } = await call('GET', 'invocation/next')
     if (text === '') continue // no event: this response only checks that the event loop is not blocked
     metrics?.start()
+    usage?.start()
     const id = String(headers['lambda-runtime-aws-request-id'])
     const event = JSON.parse(text)
     const records = recordIdsOf(event)
     if (concurrency === 1) running = id
     let payload: string
     try {
-      payload = JSON.stringify(await handler(event, contextOf(id, headers))) ?? 'null'
+      const context = contextOf(id, headers)
+      const result = handler.length >= 3 ? runWithCallback(handler, event, context) : handler(event, context)
+      payload = JSON.stringify(await result) ?? 'null'
     } catch (error) {
       await reportRecordErrors(id, records)
-      await report(`invocation/${id}/error`, error)
+      await report(`invocation/${id}/error`, error, usageHeader())
       await reportMetrics()
       continue
     }
     await reportRecordErrors(id, records)
-    await call('POST', `invocation/${id}/response`, payload)
+    await call('POST', `invocation/${id}/response`, payload, usageHeader())
     await reportMetrics()
   }
 }
 
-// The event loop is empty, so the promise of the handler can never settle. Node itself uses exit code 13 for this.
-process.on('beforeExit', () => process.exit(13))
+// If the event loop is empty, the promise of a handler can never settle. Node itself uses exit code 13 for this.
+process.on('beforeExit', () => (onEmptyLoop ? onEmptyLoop() : process.exit(13)))
 
 watchRecordErrors(reportProgress)
-loadHandler(file, exportName).then(
+loadHandler(file, exportName, modes.includes('callbacks')).then(
   // The Runtime API is unreachable only if the command has ended. Nobody can receive an error then.
   (handler) => Promise.all(Array.from({ length: concurrency }, () => serve(handler))).catch(() => process.exit(1)),
   (error) => report('init/error', error).finally(() => process.exit(1)),

@@ -2,6 +2,9 @@ import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+/** The period of the CPU quota on Lambda: https://github.com/pwrdrvr/lambda-dispatch/issues/246 */
+export const QUOTA_PERIOD_MS = 20
+
 /** Limits one process at a time to a share of a core. */
 export interface Quota {
   readonly kind: string

@@ -1,0 +1,57 @@
+import { cpuShareOf } from '../shared/reserve.ts'
+import { openCounter } from './ledger.ts'
+import { FUNCTION_DEFAULTS, type FunctionOptions, freezes, maxMemory } from './runtime/environment.ts'
+import type { Usage } from './runtime/usage.ts'
+
+const MAX_SHOWN = 5
+
+/** Collects what invocations used, and says at the end of the run what would go wrong on Lambda. */
+export function openFindings(options: FunctionOptions) {
+  const { memory = FUNCTION_DEFAULTS.memory, timeout = FUNCTION_DEFAULTS.timeout, limitMemory, throttle } = options
+  const share = cpuShareOf(memory)
+  const left = openCounter()
+  let invocationsWithLeftWork = 0
+  let peakMemory = 0
+  let slowest = 0
+  let slow = 0
+
+  function* lines() {
+    const maximum = limitMemory ? maxMemory(options, 0.9) : maxMemory(options, 1.1)
+    if (peakMemory > maximum) {
+      const used = `the process used up to ${Math.round(peakMemory)} MB of memory`
+      yield limitMemory
+        ? `${used}, and the function has ${memory} MB. Lambda ends a process that needs more`
+        : `${used}, more than the default of ${memory} MB. Lambda ends such a process: set --memory or --template to the memory of the function`
+    }
+    if (slow > 0 && !throttle) {
+      const what = slow === 1 ? '1 invocation' : `${slow} invocations`
+      yield `${what} would time out on Lambda. The slowest used ${seconds(slowest)} of CPU time. With ${memory} MB, a function has ` +
+        `${(share * 100).toFixed(0)} % of a core, so this takes at least ${seconds(slowest / share)}, and the timeout is ${seconds(timeout)}. ` +
+        'To run at this speed, use --throttle'
+    }
+    if (invocationsWithLeftWork > 0) {
+      const what = invocationsWithLeftWork === 1 ? '1 invocation' : `${invocationsWithLeftWork} invocations`
+      const shown = Object.entries(left.counts()).slice(0, MAX_SHOWN)
+      yield `${what} responded before its work had ended: ${shown.map(([text, count]) => `${count} × ${text}`).join(', ')}. ` +
+        'Lambda freezes the environment after the response, so this work is late or lost. Await it. If a timer is only a time ' +
+        'limit, clear it or call its unref()'
+    }
+  }
+  return {
+    /** Returns whether the invocation left work that is lost on Lambda. */
+    add(usage: Usage): boolean {
+      peakMemory = Math.max(peakMemory, usage.peakMemory)
+      if (usage.cpu / share > timeout) slow += 1
+      slowest = Math.max(slowest, usage.cpu)
+      const { left: work = [] } = usage
+      if (work.length > 0) invocationsWithLeftWork += 1
+      for (const { what } of work) left.add(what)
+      return freezes(options) && work.some(({ isOfPackage }) => !isOfPackage)
+    },
+    lines: () => [...lines()],
+  }
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`
+}

@@ -1,0 +1,104 @@
+import { spawn } from 'node:child_process'
+
+/**
+ * Waits until the watcher has started, then becomes the command. `ulimit -n` also sets the hard limit, because Node
+ * raises its soft limit to the hard limit at startup.
+ */
+function launchScript(command: string): string {
+  return `read -r _ <&3 || exit 1
+ulimit -n "$1" || exit 1; shift
+exec ${command} 3<&-`
+}
+
+/** Its input closes when this process ends, for any reason. It then kills the process group. */
+const WATCHER = 'read -r _; kill -9 "-$0"'
+
+/** The milliseconds for which a throttled process group runs at a time. */
+const RUN_MS = 2
+
+export interface Launch {
+  /** A shell command. */
+  command: string
+  args: readonly string[]
+  fdLimit: number
+  env: NodeJS.ProcessEnv
+}
+
+/**
+ * Starts a process group that ends with this process, even if this process is killed. The watcher is in a process group
+ * of its own: a watcher that is stopped with the others could not kill them.
+ */
+export function startProcessGroup({ command, args, fdLimit, env }: Launch) {
+  // `detached` creates the process group. Ctrl-C in the terminal does not reach it, and one signal reaches all of it.
+  const child = spawn('/bin/sh', ['-c', launchScript(command), 'sh', String(fdLimit), ...args], {
+    env,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  })
+  const watcher =
+    child.pid === undefined
+      ? undefined
+      : spawn('/bin/sh', ['-c', WATCHER, String(child.pid)], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
+  let isFrozen = false
+  let throttling: { next: NodeJS.Timeout | undefined; share: number } | undefined
+
+  function send(signal: NodeJS.Signals) {
+    try {
+      if (child.pid) process.kill(-child.pid, signal)
+    } catch {
+      // the process group has already ended
+    }
+  }
+  const kill = () => send('SIGKILL')
+
+  function run() {
+    if (!throttling) return send('SIGCONT')
+    const { share } = throttling
+    clearTimeout(throttling.next)
+    send('SIGCONT')
+    const startedAt = performance.now()
+    function pause() {
+      if (!throttling) return
+      send('SIGSTOP')
+      // The group may have run longer than planned. Then it also stops for longer.
+      throttling.next = setTimeout(run, (performance.now() - startedAt) * (1 / share - 1))
+    }
+    throttling.next = setTimeout(pause, RUN_MS)
+  }
+
+  child.on('exit', () => {
+    clearTimeout(throttling?.next)
+    throttling = undefined
+    kill() // also ends child processes of the function
+    watcher?.kill('SIGKILL')
+  })
+  // Without a watcher, the processes could outlive this one.
+  watcher?.on('error', kill)
+  watcher?.stdin?.on('error', () => {})
+  const go = child.stdio[3] as NodeJS.WritableStream | undefined
+  go?.on('error', () => {}) // the group has already ended
+  go?.end('\n')
+
+  return {
+    child,
+    kill,
+    /** Stops all processes of the group until `thaw()`. */
+    freeze() {
+      isFrozen = true
+      clearTimeout(throttling?.next)
+      send('SIGSTOP')
+    },
+    thaw() {
+      if (!isFrozen) return
+      isFrozen = false
+      run()
+    },
+    /** From now on, the group runs for this share of the time. Time in which it only waits counts, too. */
+    throttle(share: number) {
+      throttling = { next: undefined, share }
+      run()
+    },
+  }
+}
+
+export type ProcessGroup = ReturnType<typeof startProcessGroup>

@@ -1,0 +1,34 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { note, numberOf } from './notes.ts'
+
+/** Responds, and processes the records in a timer. */
+export async function inTimer({ Records }) {
+  setTimeout(() => note(Records.map(numberOf)), 200)
+}
+
+/** The same with a promise that nobody awaits. */
+export async function afterSleep({ Records }) {
+  sleep(200).then(() => note(Records.map(numberOf)))
+}
+
+/** Responds while a request is in flight. The path is not shown, because it can contain data of the message. */
+export async function fetches() {
+  fetch(`${process.env.SERVICE}/secret`).catch(() => {})
+}
+
+/** Nothing of this is work that is left: the timer is not referenced or was cleared, and the client keeps its socket. */
+export async function leavesNothing({ Records }) {
+  globalThis.client ??= setInterval(() => {}, 60_000)
+  setTimeout(() => {}, 60_000).unref()
+  clearTimeout(setTimeout(() => {}, 60_000))
+  await sleep(10)
+  await (await fetch(process.env.SERVICE)).text()
+  note(Records.map(numberOf))
+}
+
+/** Starts a child process, notes both processes, and leaves a timer. */
+export async function withChild() {
+  const { spawn } = await import('node:child_process')
+  const child = spawn('sleep', ['600'], { stdio: 'ignore' })
+  note({ pid: process.pid, child: child.pid })
+}

@@ -1,0 +1,197 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { type Test, test } from 'tap'
+import { numberedMessages } from '../../src/engine.ts'
+import { freezes } from '../../src/local/runtime/environment.ts'
+import { startRuntime } from '../../src/local/runtime/runtime.ts'
+import type { Usage } from '../../src/local/runtime/usage.ts'
+import { command, counts, folder, handlerFile, isAlive, notebook, runHandler, until } from '../support/runs.ts'
+
+const LEFTOVERS = handlerFile('leftovers.mjs')
+const small = ['--messages', '10', '--batch-size', '10', '--idle', '1', '--json']
+
+/** A service that responds, unless the path is /secret. */
+async function startService(t: Test): Promise<string> {
+  const server = createServer((request, response) => {
+    if (request.url !== '/secret') response.end('{}')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+for (const [exportName, place] of [
+  ['inTimer', 'leftovers.mjs:6'],
+  ['afterSleep', 'leftovers.mjs:11'],
+] as const) {
+  test(`${exportName}: work in a timer after the response is lost, and the run fails and names the timer`, async (t) => {
+    const notes = notebook(t)
+    const args = ['local', `${LEFTOVERS}#${exportName}`, ...small]
+    const { code, stdout, stderr } = await command(args, { env: { RECORD_TO: notes.file } })
+    t.match(JSON.parse(stdout), {
+      verdict: 'failed',
+      reason: '1 invocation responded before all work had ended (--no-freeze would allow it)',
+      respondedEarly: 1,
+    })
+    t.equal(code, 1)
+    t.strictSame(notes.read(), [], 'the timer has not fired')
+    t.match(stderr, `1 invocation responded before its work had ended: 1 × a timer of 200 ms (`)
+    t.match(stderr, `${place}). Lambda freezes the environment`)
+  })
+}
+
+test('a request in flight at the response fails the run, which names the service without the path', async (t) => {
+  const SERVICE = await startService(t)
+  const { code, stdout, stderr } = await command(['local', `${LEFTOVERS}#fetches`, ...small], { env: { SERVICE } })
+  t.match(JSON.parse(stdout), { verdict: 'failed', respondedEarly: 1 })
+  t.equal(code, 1)
+  t.match(stderr, `before its work had ended: 1 × GET ${SERVICE}. Lambda freezes`)
+  t.notMatch(stderr, 'secret')
+})
+
+test('control: intervals, unreferenced and cleared timers and idle sockets are not work that is left', async (t) => {
+  const env = { SERVICE: await startService(t), RECORD_TO: notebook(t).file }
+  const args = ['local', `${LEFTOVERS}#leavesNothing`, '--messages', '100', '--batch-size', '10', '--json']
+  const { code, stdout, stderr } = await command(args, { env })
+  t.match(JSON.parse(stdout), { verdict: 'passed', processed: 100, respondedEarly: 0 })
+  t.equal(code, 0)
+  t.notMatch(stderr, 'warning |')
+})
+
+test('control: requests that were aborted at the end of the time budget are not work that is left', async (t) => {
+  const env = { SERVICE: await startService(t) }
+  const args = ['local', handlerFile('hangs.ts'), ...small, '--timeout', '10', '--max-receives', '1']
+  const { stdout, stderr } = await command(args, { env })
+  t.match(JSON.parse(stdout), { processed: 0, deadLettered: 10, respondedEarly: 0, failedInvocations: 0, timeouts: 0 })
+  t.notMatch(stderr, 'warning |')
+})
+
+test('a timer that a package created, for example of an idle connection, is only a warning', async (t) => {
+  const path = folder(t)
+  mkdirSync(join(path, 'node_modules/pool'), { recursive: true })
+  writeFileSync(
+    join(path, 'node_modules/pool/index.mjs'),
+    'export function release() {\n  setTimeout(() => {}, 10_000)\n}',
+  )
+  const source = "import { release } from './node_modules/pool/index.mjs'\nexport const handler = async () => release()"
+  writeFileSync(join(path, 'h.mjs'), source)
+  const { code, stderr } = await command(['local', join(path, 'h.mjs'), ...small])
+  t.equal(code, 0)
+  t.match(stderr, /1 × a timer of 10000 ms \(\S+node_modules\/pool\/index\.mjs:2\)/)
+})
+
+for (const [flags, env] of [
+  [['--no-freeze'], {}],
+  [['--inspect=0'], {}],
+  [['--env', 'NODE_OPTIONS=--inspect=0'], {}],
+] as const) {
+  test(`with ${flags.join(' ')}, environments are not frozen, and the run says so`, async (t) => {
+    const notes = notebook(t)
+    const args = ['local', `${LEFTOVERS}#inTimer`, ...small, ...flags]
+    const { code, stdout, stderr } = await command(args, { env: { ...env, RECORD_TO: notes.file } })
+    t.match(JSON.parse(stdout), { verdict: 'passed', respondedEarly: 0 })
+    t.equal(code, 0)
+    t.equal(notes.read().flat().length, 10)
+    t.match(
+      stderr,
+      /^warning \| environments are not frozen after a response, so work that the handler has not awaited goes on\. On Lambda, it stops$/m,
+    )
+  })
+}
+
+test('an inspector in the command of another runtime client is noticed, too', (t) => {
+  const runtimeClient = 'node --inspect client.mjs'
+  t.equal(freezes({ file: LEFTOVERS, env: {} }), true)
+  t.equal(freezes({ file: LEFTOVERS, env: {}, runtimeClient }), false)
+  t.end()
+})
+
+test('on Managed Instances, environments are not frozen', async (t) => {
+  const notes = notebook(t)
+  await runHandler('leftovers.mjs', {
+    function: { exportName: 'inTimer', env: { RECORD_TO: notes.file, AWS_LAMBDA_MAX_CONCURRENCY: '2' } },
+    messages: numberedMessages(10),
+    idle: 1,
+    onWarning: () => {},
+  })
+  t.equal(notes.read().flat().length, 10)
+})
+
+/** The state of a process on Linux: T means stopped. */
+function stateOf(pid: number): string | undefined {
+  return /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]
+}
+
+test('a timer that is due fires with the next event, as on Lambda', async (t) => {
+  const notes = notebook(t)
+  const usages: Usage[] = []
+  const runtime = await startRuntime({
+    file: LEFTOVERS,
+    exportName: 'inTimer',
+    env: { RECORD_TO: notes.file },
+    onUsage: (usage) => usages.push(usage),
+  })
+  t.teardown(runtime.stop)
+  const event = (number: number) => JSON.stringify({ Records: [{ messageId: 'm', body: JSON.stringify({ number }) }] })
+  await runtime.invoke(event(1))
+  await new Promise((resolve) => setTimeout(resolve, 400))
+  t.strictSame(notes.read(), [])
+  await runtime.invoke(event(2))
+  await until(() => notes.read().length === 1)
+  t.strictSame(notes.read(), [[1]])
+  t.equal(usages.length, 2)
+})
+
+const isLinux = { skip: process.platform === 'linux' ? false : 'reads /proc' }
+
+/** Runs a handler in 20 environments, and calls `act` when all of their processes are stopped. */
+async function whenFrozen(t: Test, act: (child: { kill: (signal: NodeJS.Signals) => unknown }) => unknown) {
+  const notes = notebook(t)
+  const handler = `${LEFTOVERS}#withChild`
+  const args = ['local', handler, '--messages', '20', '--batch-size', '1', '--concurrency', '20', '--idle', '600']
+  const pids = () => notes.read().flatMap(({ pid, child }) => [pid, child])
+  await command(args, {
+    env: { RECORD_TO: notes.file },
+    during: async (child) => {
+      await until(() => pids().length > 0 && pids().every((pid) => stateOf(pid) === 'T') && notes.read().length >= 20)
+      await act(child)
+    },
+  })
+  await until(() => !pids().some(isAlive))
+  t.pass('no process is left')
+}
+
+for (const signal of ['SIGKILL', 'SIGINT', 'SIGQUIT'] as const) {
+  test(`${signal} to the command ends all processes of 20 environments, which are stopped`, isLinux, async (t) => {
+    await whenFrozen(t, (child) => child.kill(signal))
+  })
+}
+
+test('a run that throws ends all stopped processes', isLinux, async (t) => {
+  const notes = notebook(t)
+  const pids = () => notes.read().flatMap(({ pid, child }) => [pid, child])
+  const ran = runHandler('leftovers.mjs', {
+    function: { exportName: 'withChild', env: { RECORD_TO: notes.file } },
+    messages: (async function* () {
+      yield { body: '1' }
+      await until(() => pids().length === 2 && pids().every((pid) => stateOf(pid) === 'T'))
+      throw new Error('the input broke')
+    })(),
+    mapping: { batchSize: 1 },
+  })
+  await t.rejects(ran, { message: /the input broke/ })
+  await until(() => !pids().some(isAlive))
+})
+
+test('control: an environment that is reused and frozen between events processes every message', async (t) => {
+  const ledger = await runHandler('outcomes.mjs', {
+    function: { env: { RECORD_TO: notebook(t).file } },
+    messages: numberedMessages(1000),
+  })
+  t.match(counts(ledger), { processed: 900, deadLettered: 100, respondedEarly: 0, crashes: 0, timeouts: 0, lost: 0 })
+})

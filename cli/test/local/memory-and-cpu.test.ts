@@ -1,0 +1,99 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { startProcessGroup } from '../../src/local/runtime/process-group.ts'
+import { readProcesses } from '../../src/local/runtime/processes.ts'
+import { command, folder, handlerFile, until } from '../support/runs.ts'
+import { sam, templateFile } from '../support/templates.ts'
+
+const HANDLER = handlerFile('uses.mjs')
+const small = ['--messages', '10', '--batch-size', '10', '--idle', '0', '--retry-after', '0', '--json']
+
+async function run(args: readonly string[], env = {}) {
+  const { code, stdout, stderr } = await command(['local', ...args, ...small], { env })
+  return { code, stderr, ...JSON.parse(stdout) }
+}
+
+test('400 MB of Buffers with --memory 256: every invocation is a crash', async (t) => {
+  const result = await run([`${HANDLER}#memory`, '--memory', '256'], { MB: '400' })
+  t.match(result, { code: 1, verdict: 'failed', processed: 0, deadLettered: 10, crashes: 3, failedInvocations: 3 })
+  t.match(Object.keys(result.reasons), [/^out of memory: the process used 4\d\d MB of 256 MB$/])
+})
+
+test('the memory of a template is a limit, too', async (t) => {
+  const template = templateFile(t, sam({ function: { MemorySize: 256, Timeout: 30 }, mapping: { BatchSize: 10 } }))
+  const result = await run([`${HANDLER}#memory`, '--template', template, '--window', '0'], { MB: '400' })
+  t.match(result, { code: 1, processed: 0, deadLettered: 10 })
+})
+
+test('more than the default memory is only a warning, because nobody has set it', async (t) => {
+  const result = await run([`${HANDLER}#memory`], { MB: '700' })
+  t.match(result, { code: 0, verdict: 'passed', processed: 10, crashes: 0 })
+  t.match(
+    result.stderr,
+    /^warning \| the process used up to 7\d\d MB of memory, more than the default of 512 MB\. Lambda ends such a process: set --memory or --template to the memory of the function$/m,
+  )
+})
+
+test('above 90 % of the memory, the run passes with a warning', async (t) => {
+  const base = await run([`${HANDLER}#memory`, '--memory', '1000'], { MB: '1' })
+  t.notMatch(base.stderr, 'of memory')
+  const result = await run([`${HANDLER}#memory`, '--memory', '1000'], { MB: '920' })
+  t.match(result, { code: 0, processed: 10 })
+  t.match(result.stderr, /^warning \| the process used up to \d+ MB of memory, and the function has 1000 MB\./m)
+})
+
+test('a TypeScript handler may use 20 MB more', async (t) => {
+  const [ts, mjs] = [join(folder(t), 'h.ts'), join(folder(t), 'h.mjs')]
+  // 110 % of 300 MB is 330 MB. The handler fills its memory up to 340 MB.
+  const source =
+    'const kept = []\nexport const handler = async () => { while (process.memoryUsage.rss() < 340 * 2 ** 20) kept.push(Buffer.alloc(2 ** 20, 1)) }'
+  writeFileSync(ts, source.replace('[]', '[] as Buffer[]'))
+  writeFileSync(mjs, source)
+  t.match(await run([ts, '--memory', '300']), { code: 0, crashes: 0, processed: 10 })
+  t.match(await run([mjs, '--memory', '300']), { code: 1, crashes: 3, processed: 0 })
+})
+
+test('1.2 s of CPU time with 128 MB and a timeout of 12 s: a warning with both times', async (t) => {
+  const result = await run([`${HANDLER}#cpu`, '--memory', '128', '--timeout', '12'], { CPU_MS: '1200' })
+  t.match(result, { verdict: 'passed', timeouts: 0 })
+  t.match(
+    result.stderr,
+    /^warning \| 1 invocation would time out on Lambda\. The slowest used 1\.\d s of CPU time\. With 128 MB, a function has 7 % of a core, so this takes at least 1\d\.\d s, and the timeout is 12\.0 s\. To run at this speed, use --throttle$/m,
+  )
+})
+
+test('control: the same CPU time with 1,769 MB is no warning', async (t) => {
+  const result = await run([`${HANDLER}#cpu`, '--memory', '1769', '--timeout', '60'], { CPU_MS: '1200' })
+  t.match(result, { verdict: 'passed' })
+  t.notMatch(result.stderr, 'CPU')
+})
+
+test('--throttle runs at the CPU share: what takes too long times out', async (t) => {
+  const flags = ['--memory', '128', '--timeout', '12', '--throttle', '--max-receives', '1']
+  const slow = await run([`${HANDLER}#cpu`, ...flags], { CPU_MS: '1200' })
+  t.match(slow, { verdict: 'failed', timeouts: 1, deadLettered: 10, processed: 0 })
+  const fast = await run([`${HANDLER}#cpu`, ...flags], { CPU_MS: '20' })
+  t.match(fast, { verdict: 'passed', timeouts: 0, processed: 10 })
+})
+
+test('without cgroups, a process group is stopped and continued, so that it gets its share of a core', async (t) => {
+  const file = join(folder(t), 'loop.mjs')
+  writeFileSync(file, 'for (;;) if (process.cpuUsage().user > 1e9) break')
+  const env = { PATH: process.env.PATH }
+  const group = startProcessGroup({ command: '"$@"', args: [process.execPath, file], fdLimit: 1024, env })
+  t.teardown(group.kill)
+  const cpuOf = () => readProcesses(group.child.pid as number)?.cpu ?? 0
+  await until(() => cpuOf() > 200) // it has loaded
+  group.throttle(0.1)
+  const [before, startedAt] = [cpuOf(), performance.now()]
+  await until(() => performance.now() - startedAt > 3000)
+  const share = (cpuOf() - before) / (performance.now() - startedAt)
+  t.ok(share > 0.01 && share < 0.2, `a share of ${share.toFixed(3)}`)
+  group.freeze()
+  const frozen = cpuOf()
+  await until(() => performance.now() - startedAt > 3500)
+  t.equal(cpuOf(), frozen, 'a frozen group stays stopped')
+  group.thaw()
+  await until(() => cpuOf() > frozen)
+})
