@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import * as powertools from '@aws-lambda-powertools/batch'
@@ -30,7 +30,7 @@ import { startSqs, toRecord } from '../support/sqs.ts'
 // with the reason why it is not a sample. The line before the block is `<!-- sample: name -->` or
 // `<!-- fragment: reason -->`.
 const root = new URL('../../', import.meta.url)
-const paths = ['README.md', 'cli/README.md', ...readdirSync(new URL('docs/', root)).map((name) => `docs/${name}`)]
+const paths = ['README.md', 'cli/README.md', ...globSync('docs/*.md', { cwd: root })]
 const pages = new Map(paths.map((path) => [path, readFileSync(new URL(path, root), 'utf8')]))
 const BLOCK = /^<!-- (sample|fragment): (.+) -->\n```ts\n([\s\S]*?)^```$/gm
 const FENCE = /^[ >]*(?:```|~~~) *(?:[cm]?[jt]sx?|javascript|typescript)\b/gim

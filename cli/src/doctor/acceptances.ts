@@ -9,6 +9,7 @@ import { helpOf } from './help.ts'
 export const ACCEPTANCE = {
   id: 'acceptance',
   severity: 'warning',
+  finds: 'An accepted finding has no reason, or there is no such finding.',
   why: 'An acceptance needs a reason and a finding. Without these, it hides nothing, or hides a later finding.',
 } as const
 

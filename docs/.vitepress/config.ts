@@ -1,0 +1,32 @@
+import { defineConfig } from 'vitepress'
+import llmstxt from 'vitepress-plugin-llms'
+import { REPOSITORY, repositoryUrl, slugify } from './repository.ts'
+import { SIDEBAR } from './sidebar.ts'
+
+export default defineConfig({
+  title: 'middy-bounded-sqs-batch',
+  description:
+    'Middy middleware for SQS batches: a handler of one record, bounded concurrency, and a report of exactly what failed',
+  lang: 'en',
+  cleanUrls: true,
+  lastUpdated: false,
+  markdown: {
+    anchor: { slugify },
+    config(md) {
+      md.core.ruler.push('repository-links', ({ tokens }) => {
+        for (const token of tokens.flatMap(({ children }) => children ?? [])) {
+          const url = token.type === 'link_open' ? repositoryUrl(token.attrGet('href') ?? '') : undefined
+          if (url) token.attrSet('href', url)
+        }
+      })
+    },
+  },
+  themeConfig: {
+    sidebar: SIDEBAR,
+    outline: [2, 3],
+    search: { provider: 'local' },
+    socialLinks: [{ icon: 'github', link: REPOSITORY }],
+    editLink: { pattern: `${REPOSITORY}/edit/main/docs/:path`, text: 'Edit this page' },
+  },
+  vite: { plugins: [llmstxt()] },
+})
