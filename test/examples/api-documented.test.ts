@@ -1,4 +1,4 @@
-/** docs/api.md has a section for everything that users can name. The names come from the code, not from a list here. */
+/** The reference has a section for everything that users can name. The names come from the code, not from a list here. */
 import { tracingChannel } from 'node:diagnostics_channel'
 import { globSync, readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
@@ -16,9 +16,12 @@ function read(path: string): string {
   return readFileSync(new URL(path, root), 'utf8')
 }
 
-/** The text of each section of docs/api.md, by its heading without backticks. */
+const PAGES = ['options', 'functions', 'errors', 'warnings', 'channels', 'types']
+
+/** The text of each section of these pages, by its heading without backticks. */
 const sections = new Map(
-  read('docs/api.md')
+  PAGES.map((page) => read(`docs/${page}.md`))
+    .join('\n')
     .split(/^#{2,4} /m)
     .map((section) => {
       const [heading = ''] = section.split('\n', 1)
@@ -28,7 +31,7 @@ const sections = new Map(
 
 function assertSections(t: Test, headings: readonly string[]): void {
   t.ok(headings.length > 0, 'there is something to document')
-  for (const heading of headings) t.ok(sections.get(heading), `docs/api.md has a section "${heading}"`)
+  for (const heading of headings) t.ok(sections.get(heading), `the reference has a section "${heading}"`)
 }
 
 /** What the first group of a pattern matches in the source code. */

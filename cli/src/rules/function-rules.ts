@@ -7,7 +7,7 @@ import { DEPRECATION_DATES, RUNTIMES_SOURCE } from './runtimes.ts'
 
 const SOON_DAYS = 180
 const NEWEST_NODE = 'nodejs24.x'
-/** The memory (MB) from which the failure handlers of the library have enough time, from docs/failures.md. */
+/** The memory (MB) from which the failure handlers of the library have enough time, from docs/dead-letters.md. */
 const DEAD_LETTER_MEMORY = 512
 const DAY_MS = 86_400_000
 
