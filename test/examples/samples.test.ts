@@ -1,17 +1,15 @@
 import { execFileSync } from 'node:child_process'
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mock } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import * as powertools from '@aws-lambda-powertools/batch'
-import { App, Duration, Stack } from 'aws-cdk-lib'
-import {
-  CfnEventSourceMapping,
-  Code,
-  type IEventSource,
-  Function as LambdaFunction,
-  Runtime,
-} from 'aws-cdk-lib/aws-lambda'
-import { CfnQueue, Queue } from 'aws-cdk-lib/aws-sqs'
+import { Logger } from '@aws-lambda-powertools/logger'
+import middy from '@middy/core'
+import { App, Stack } from 'aws-cdk-lib'
+import { CfnEventSourceMapping, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
+import { CfnQueue } from 'aws-cdk-lib/aws-sqs'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import * as engine from 'bounded-sqs-batch/engine'
 import t, { type Test } from 'tap'
@@ -214,24 +212,33 @@ testSample('validation', 'reports records with an invalid body', async (t) => {
 
 testSample(
   'dead-letters',
-  'dead-letters a record with a PermanentError, and delays the other failed record',
+  'dead-letters a record with a PermanentError or an invalid body, and delays the other failed record',
   async (t) => {
     const sqs = await startSqs(t)
     const source = sqs.queue('orders', { VisibilityTimeout: '600' })
     const dead = sqs.queue('orders-dead')
     useEndpoint('SQS', sqs.endpoint)
     process.env.DEAD_LETTER_QUEUE_URL = dead.url
-    for (const body of ['{"amount":1}', '{"amount":-1}', 'not JSON']) sqs.fauxqs.sendMessage('orders', body)
+    for (const body of ['{"amount":1}', '{"amount":-1}', 'not JSON', '{"amount":10000}']) {
+      sqs.fauxqs.sendMessage('orders', body)
+    }
     const messages = await sqs.receiveAll(source.url)
     const { handler } = await importSample('dead-letters')
     await logged(async () => {
       const Records = messages.map((message) => toRecord(message, source.arn))
-      const expected = messages.filter(({ Body }) => Body === 'not JSON').map(({ MessageId }) => MessageId)
+      const expected = messages.filter(({ Body }) => Body === '{"amount":10000}').map(({ MessageId }) => MessageId)
       t.strictSame(failed(await handler({ Records }, timedContext(LONG))), expected)
     })
     const buried = await sqs.receiveAll(dead.url)
-    t.match(buried, [{ Body: '{"amount":-1}', MessageAttributes: { 'DeadLetter.ErrorName': {} } }])
-    t.equal(buried.length, 1)
+    t.strictSame(
+      buried
+        .map(({ Body, MessageAttributes }) => [Body, MessageAttributes?.['DeadLetter.ErrorName']?.StringValue])
+        .sort(),
+      [
+        ['not JSON', 'InvalidBodyError'],
+        ['{"amount":-1}', 'PermanentError'],
+      ],
+    )
     const changed = sqs.calls.filter(({ input }) => 'VisibilityTimeout' in (input.Entries[0] ?? {}))
     t.strictSame(
       changed.map(({ input }) => input.Entries.length),
@@ -263,43 +270,234 @@ testSample('fifo', 'processes the records of each message group in order', async
   t.equal(lines.length, 4)
 })
 
-interface Cdk {
-  createMapping(stack: Stack, dead: Queue): IEventSource
+/** The settings of the mapping and the queue in the template of docs/sam.md. */
+function samSettings() {
+  const [, text = ''] = /^```yaml\n([\s\S]*?)^```$/m.exec(pages.get('docs/sam.md') as string) ?? []
+  const { Queue: queue, Function: lambda, DeadLetterQueue: dead } = parse(text, { logLevel: 'silent' }).Resources
+  const { Timeout: timeout, MemorySize: memory, Runtime: runtime, Events } = lambda.Properties
+  const { BatchSize, MaximumBatchingWindowInSeconds, ScalingConfig, FunctionResponseTypes } = Events.Queue.Properties
+  return {
+    timeout,
+    memory,
+    runtime,
+    responseTypes: FunctionResponseTypes,
+    batchSize: BatchSize,
+    window: MaximumBatchingWindowInSeconds,
+    maximumConcurrency: ScalingConfig.MaximumConcurrency,
+    visibilityTimeout: queue.Properties.VisibilityTimeout,
+    maxReceiveCount: queue.Properties.RedrivePolicy.maxReceiveCount,
+    deadLetterRetention: dead.Properties.MessageRetentionPeriod,
+  }
 }
 
-testSample('cdk', 'has the settings of the SAM template', async (t) => {
-  const [, text = ''] = /^```yaml\n([\s\S]*?)^```$/m.exec(pages.get('README.md') as string) ?? []
-  const { Queue: sourceQueue, Function: lambda } = parse(text, { logLevel: 'silent' }).Resources
-  const { VisibilityTimeout: visibilityTimeout, RedrivePolicy } = sourceQueue.Properties
-  const settings = lambda.Properties.Events.Queue.Properties
+type Settings = ReturnType<typeof samSettings>
 
-  const { createMapping } = await importSample<Cdk>('cdk')
-  const stack = new Stack(new App(), 'Stack')
-  const source = createMapping(stack, new Queue(stack, 'DeadLetterQueue'))
-  new LambdaFunction(stack, 'Function', {
-    code: Code.fromInline(' '),
-    handler: 'index.handler',
-    runtime: Runtime.NODEJS_LATEST,
-    timeout: Duration.seconds(lambda.Properties.Timeout),
-  }).addEventSource(source)
+t.test('the template of docs/sam.md has the visibility timeout that AWS recommends', async (t) => {
+  const { timeout, window, visibilityTimeout } = samSettings()
+  t.equal(visibilityTimeout, 6 * timeout + window)
+})
+
+interface Cdk {
+  createOrders(stack: Stack, entry: string): LambdaFunction
+}
+
+testSample('cdk', 'has the settings of docs/sam.md, also with a handler.mts', async (t) => {
+  const { createOrders } = await importSample<Cdk>('cdk')
+  // Without bundling, which needs seconds. test/deploy bundles a function of the CDK.
+  const stack = new Stack(new App({ context: { 'aws:cdk:bundling-stacks': [] } }), 'Stack')
+  const entry = `${folder}/handler.mts`
+  writeFileSync(entry, 'export const handler = async () => {}')
+  const { timeout, memoryMB, runtime } = createOrders(stack, entry) as LambdaFunction & { memoryMB?: number }
+  t.match([timeout?.toSeconds(), runtime.name, memoryMB], [samSettings().timeout, samSettings().runtime, undefined])
   // Reads the constructs, because the first synthesis of a process takes seconds.
   const resources = stack.node.findAll()
+  const settings = samSettings()
   t.match(
     resources.find((resource) => resource instanceof CfnEventSourceMapping),
     {
-      functionResponseTypes: settings.FunctionResponseTypes,
-      batchSize: settings.BatchSize,
-      maximumBatchingWindowInSeconds: settings.MaximumBatchingWindowInSeconds,
-      scalingConfig: { maximumConcurrency: settings.ScalingConfig.MaximumConcurrency },
+      functionResponseTypes: settings.responseTypes,
+      batchSize: settings.batchSize,
+      maximumBatchingWindowInSeconds: settings.window,
+      scalingConfig: { maximumConcurrency: settings.maximumConcurrency },
     },
   )
   const queues = resources.filter((resource) => resource instanceof CfnQueue)
-  const { maxReceiveCount } = RedrivePolicy
+  const { maxReceiveCount, visibilityTimeout, deadLetterRetention } = settings
   t.match(
-    queues.map(({ visibilityTimeout, redrivePolicy }) => ({ visibilityTimeout, redrivePolicy })),
-    [{ redrivePolicy: undefined }, { visibilityTimeout, redrivePolicy: { maxReceiveCount } }],
+    queues.find(({ redrivePolicy }) => redrivePolicy !== undefined),
+    {
+      visibilityTimeout,
+      redrivePolicy: { maxReceiveCount },
+    },
   )
-  t.equal(visibilityTimeout, 6 * lambda.Properties.Timeout + settings.MaximumBatchingWindowInSeconds)
+  t.match(
+    queues.find(({ redrivePolicy }) => redrivePolicy === undefined),
+    { messageRetentionPeriod: deadLetterRetention },
+  )
+})
+
+/** The code of the first block of a language on a page. */
+function blockOf(page: string, language: string): string {
+  const [, text = ''] =
+    new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'm').exec(pages.get(page) as string) ?? []
+  return text
+}
+
+t.test('docs/serverless.md has the settings of docs/sam.md', async (t) => {
+  const { functions, provider, resources } = parse(blockOf('docs/serverless.md', 'yaml'), { logLevel: 'silent' })
+  const { memorySize, timeout, events } = functions.orders
+  const { batchSize, maximumBatchingWindow, maximumConcurrency, functionResponseType } = events[0].sqs
+  const { Queue: queue, DeadLetterQueue: dead } = resources.Resources
+  const received: Settings = {
+    timeout,
+    memory: memorySize,
+    runtime: provider.runtime,
+    responseTypes: [functionResponseType],
+    batchSize,
+    window: maximumBatchingWindow,
+    maximumConcurrency,
+    visibilityTimeout: queue.Properties.VisibilityTimeout,
+    maxReceiveCount: queue.Properties.RedrivePolicy.maxReceiveCount,
+    deadLetterRetention: dead.Properties.MessageRetentionPeriod,
+  }
+  t.strictSame(received, samSettings())
+})
+
+t.test('docs/terraform.md and docs/sst.md have the settings of docs/sam.md', async (t) => {
+  const settings = samSettings()
+  const hcl = blockOf('docs/terraform.md', 'hcl').replaceAll(/ +/g, ' ')
+  for (const line of [
+    `timeout = ${settings.timeout}`,
+    `memory_size = ${settings.memory}`,
+    `runtime = "${settings.runtime}"`,
+    `function_response_types = ${JSON.stringify(settings.responseTypes)}`,
+    `batch_size = ${settings.batchSize}`,
+    `maximum_batching_window_in_seconds = ${settings.window}`,
+    `maximum_concurrency = ${settings.maximumConcurrency}`,
+    `visibility_timeout_seconds = ${settings.visibilityTimeout}`,
+    `maxReceiveCount = ${settings.maxReceiveCount}`,
+    `message_retention_seconds = ${settings.deadLetterRetention}`,
+  ]) {
+    t.ok(hcl.includes(line), line)
+  }
+  const sst = blockOf('docs/sst.md', 'ts')
+  for (const text of [
+    `timeout: '${settings.timeout} seconds'`,
+    `memory: '${settings.memory} MB'`,
+    `runtime: '${settings.runtime}'`,
+    'partialResponses: true',
+    `size: ${settings.batchSize}`,
+    `window: '${settings.window} seconds'`,
+    `maximumConcurrency: ${settings.maximumConcurrency}`,
+    `visibilityTimeout: '${settings.visibilityTimeout} seconds'`,
+    `retry: ${settings.maxReceiveCount}`,
+    `messageRetentionSeconds: ${settings.deadLetterRetention}`,
+  ]) {
+    t.ok(sst.includes(text), text)
+  }
+})
+
+testSample('envelopes', 'reads orders from SNS and EventBridge, and keys from S3', async (t) => {
+  const { sns, eventBridge, s3 } = await importSample<Record<string, Handler>>('envelopes')
+  const order = { id: 'o1', amount: 3 }
+  const cases = [
+    [sns, { Type: 'Notification', Message: JSON.stringify(order) }, { Type: 'Notification', Message: 'not JSON' }],
+    [eventBridge, { 'detail-type': 'OrderPlaced', detail: order }, { 'detail-type': 'Other', detail: order }],
+    [
+      s3,
+      { Records: [{ eventName: 'ObjectCreated:Put', s3: { bucket: { name: 'b' }, object: { key: 'a+b%2Fc' } } }] },
+      1,
+    ],
+  ] as const
+  const lines = await consoleLines(async () => {
+    for (const [handler, valid, invalid] of cases) {
+      const records = [valid, invalid].map((body, index) => sqsRecord(`m${index}`, { body: JSON.stringify(body) }))
+      await logged(async () =>
+        t.strictSame(failed(await (handler as Handler)({ Records: records }, {} as Context)), ['m1']),
+      )
+    }
+    const test = sqsRecord('m0', { body: JSON.stringify({ Service: 'Amazon S3', Event: 's3:TestEvent' }) })
+    t.strictSame(failed(await (s3 as Handler)({ Records: [test] }, {} as Context)), [])
+  })
+  t.strictSame(lines, [
+    ['o1', 3],
+    ['o1', 3],
+    ['b', 'a b/c'],
+  ])
+})
+
+testSample(
+  'log-ids-powertools',
+  'each line has the ids of its record, and a failure that of the failed record',
+  async (t) => {
+    const bodies = ['{"id":"o0"}', '{"id":"o1"}', 'not JSON']
+    const lines = await printed(async () => t.strictSame(await run('log-ids-powertools', bodies), ['m2']))
+    t.match(lines, [
+      { message: 'saved', messageId: 'm0', orderId: 'o0' },
+      { message: 'saved', messageId: 'm1', orderId: 'o1' },
+      { message: 'record failed', messageId: 'm2', error: { name: 'InvalidBodyError' } },
+    ])
+    t.equal(lines.length, 3)
+  },
+)
+
+t.test('with appendKeys(), 49 of 50 lines have the id of another record', async (t) => {
+  const logger = new Logger()
+  const handle = exports.eachRecord(async ({ messageId }) => {
+    logger.appendKeys({ messageId })
+    await setTimeout(1)
+    logger.info('done', { expected: messageId })
+  })
+  const handler = middy().use(exports.boundedSqsBatch()).handler(handle)
+  const lines = await printed(() => handler(standardEvent(...ids(50)), {} as Context))
+  t.equal(lines.length, 50)
+  t.equal(lines.filter(({ messageId, expected }) => messageId !== expected).length, 49)
+})
+
+testSample('log-ids-pino', 'each line has the id of its record', async (t) => {
+  // In a process of its own, because pino writes directly to stdout.
+  const code = "const { handler } = await import('./log-ids-pino.ts'); await handler(JSON.parse(process.env.EVENT), {})"
+  const event = { Records: ['a', '', 'b'].map((body, index) => sqsRecord(`m${index}`, { body })) }
+  const env = { ...process.env, NODE_OPTIONS: '', EVENT: JSON.stringify(event) }
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', code], {
+    cwd: folder,
+    env,
+    encoding: 'utf8',
+  })
+  const lines = output
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  t.match(lines, [
+    { msg: 'saved', messageId: 'm0' },
+    { msg: 'saved', messageId: 'm2' },
+    { msg: 'record failed', messageId: 'm1', err: { message: 'empty' } },
+  ])
+  t.equal(lines.length, 3)
+})
+
+testSample('shared-rate', 'starts no more records in a second than the shared counter allows', async (t) => {
+  await startDynamoDb(t, 'rate-limits', 'key')
+  const starts: number[] = []
+  await consoleLines(async () => {
+    console.log = () => starts.push(Math.floor(performance.now()))
+    t.strictSame(
+      await run(
+        'shared-rate',
+        Array.from({ length: 30 }, (_, index) => `${index}`),
+      ),
+      [],
+    )
+  })
+  t.equal(starts.length, 30)
+  const [first = 0] = starts
+  t.ok((starts[14] as number) - first >= 0, 'in order')
+  t.ok((starts[29] as number) - first >= 1000, `30 records take more than a second: ${starts}`)
+})
+
+testSample('testing-dead-letters', 'its assertions hold', async (t) => {
+  await logged(() => t.resolves(import(pathToFileURL(`${folder}/testing-dead-letters.ts`).href)))
+  mock.restoreAll()
 })
 
 testSample('chunks', 'reports refused entries', async (t) => {
