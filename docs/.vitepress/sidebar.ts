@@ -64,5 +64,5 @@ function section(text: string, pages: Record<string, string>): DefaultTheme.Side
     text: title,
     link: page === 'index' ? '/' : `/${page}`,
   }))
-  return { text, items, collapsed: false }
+  return { text, items }
 }
