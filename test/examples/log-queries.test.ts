@@ -187,28 +187,6 @@ const FOUND_IN_JSON: Record<string, object[]> = {
     },
     { requestId: 'warning', 'message.records': 2, 'message.aborted': 0, 'message.notStarted': 1 },
   ],
-  blocked: [{ requestId: 'blocked', 'message.blocked': 2, 'message.reported': 3 }],
-  handled: [{ requestId: 'handled', 'message.handled': 1, 'message.reported': 0 }],
-  slowest: [
-    {
-      requestId: 'time',
-      'message.durations.p95': 950,
-      'message.durations.max': 950,
-      'message.peakInFlight': 2,
-    },
-    {
-      requestId: 'warning',
-      'message.durations.p95': 100,
-      'message.durations.max': 100,
-      'message.peakInFlight': 1,
-    },
-    {
-      requestId: 'errors',
-      'message.durations.p95': 20,
-      'message.durations.max': 20,
-      'message.peakInFlight': 1,
-    },
-  ],
   redelivered: [
     { requestId: 'flush', messages: '1,001', succeeded: '1,000' },
     { requestId: 'commit', messages: '1', succeeded: '1' },

@@ -158,10 +158,6 @@ testSample('adaptive', 'passes the status of each refused record to the search',
   t.match(text, /2 × Error: downstream returned 503 \[m1, m3\]/)
 })
 
-testSample('prepare', 'sets up for the batch', async (t) => {
-  await logged(async () => t.strictSame(await run('prepare', ['apple', 'pear']), ['m1']))
-})
-
 testSample('transaction', 'commits what succeeded, and fails the invocation if it cannot commit', async (t) => {
   async function queries(commit: () => void, test: () => Promise<unknown>): Promise<string[]> {
     const texts: string[] = []
@@ -532,16 +528,6 @@ testSample('failure-handler', 'handles records that failed five times, unless th
   t.match(log[0], /onFailure: Error: the ticket service returned 503/)
 })
 
-testSample('powertools', 'each log line has its record, and the metrics count the batch', async (t) => {
-  const lines = await printed(() => logged(async () => t.strictSame(await run('powertools', ['a', '', 'b']), ['m1'])))
-  t.match(lines, [
-    { message: 'handled', messageId: 'm0' },
-    { message: 'handled', messageId: 'm2' },
-    { handled: [1, 1] },
-  ])
-  t.equal(lines.length, 3)
-})
-
 testSample('idempotency', 'does again what failed, and nothing else', async (t) => {
   await startDynamoDb(t, 'idempotency', 'id')
   for (const expected of [['m0', 'm1', 'm2'], ['m1']]) {
@@ -569,16 +555,6 @@ for (const name of ['powertools-batch-before', 'powertools-batch-after']) {
   })
 }
 
-for (const name of ['powertools-parser-before', 'powertools-parser-after']) {
-  testSample(name, 'reports the records whose body is not valid', async (t) => {
-    const lines = await consoleLines(async () => {
-      const bodies = ['{"id":"a","amount":3}', '{"id":"b","amount":-1}', 'not JSON']
-      await logged(async () => t.strictSame(await run(name, bodies), ['m1', 'm2']))
-    })
-    t.strictSame(lines, [['a', '3.00']])
-  })
-}
-
 testSample('messages-from', 'yields a body for each line', async (t) => {
   useFolder(t)
   writeFileSync('orders.jsonl.gz', gzipSync('{"id":1}\n{"id":2}\n'))
@@ -602,13 +578,21 @@ testSample('testing', 'its assertion holds', async (t) => {
 // This sample runs last, because its subscription stays.
 testSample('channels', 'prints the summary of each batch', async (t) => {
   await import(pathToFileURL(`${folder}/channels.ts`).href)
-  const lines = await printed(() => logged(() => run('prepare', ['apple', 'pear'])))
+  const lines = await printed(() => logged(() => run('migration-bounded', ['a', ''])))
   t.match(lines, [{ batch: { records: 2, succeeded: 1, failed: 1, reported: 1, durations: { p95: Number } } }])
   t.equal(lines.length, 1)
 })
 
 t.test('every sample is run', (t) => {
   t.strictSame(tested.toSorted(), [...names].sort())
+  t.end()
+})
+
+t.test('docs/index.md has the first sample and the esbuild command of the README', (t) => {
+  const [first] = samples.filter(({ path }) => path === 'README.md')
+  t.equal(blocks.find(({ path }) => path === 'docs/index.md')?.code, first?.code)
+  const [, command = ''] = /`(npx esbuild [^`]+)`/.exec(pages.get('README.md') as string) ?? []
+  t.equal(blockOf('docs/index.md', 'sh') !== '' && pages.get('docs/index.md')?.includes(`\n${command}\n`), true)
   t.end()
 })
 
