@@ -27,7 +27,6 @@ export const SIDEBAR: DefaultTheme.SidebarItem[] = [
     testing: 'How do I test a handler?',
     'other-middlewares': 'How do I use other middlewares?',
     observability: 'How do I see what happened?',
-    'log-queries': 'Queries for the log',
     troubleshooting: 'Troubleshooting by error text',
   }),
   section('Tools', {

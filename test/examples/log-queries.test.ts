@@ -13,7 +13,7 @@ import { evaluate } from '../support/insights.ts'
 import { warned } from '../support/output.ts'
 import { startDownstream } from '../support/services.ts'
 
-const text = readFileSync(new URL('../../docs/log-queries.md', import.meta.url), 'utf8')
+const text = readFileSync(new URL('../../examples/deploy/queries.md', import.meta.url), 'utf8')
 const queries = new Map(
   Array.from(text.matchAll(/<!-- query: ([\w-]+) -->\n```\n([\s\S]*?)```/g), ([, name, query]) => [
     name as string,
@@ -23,7 +23,7 @@ const queries = new Map(
 
 function query(name: string): string {
   const found = queries.get(name)
-  if (!found) throw new Error(`docs/log-queries.md has no query ${name}`)
+  if (!found) throw new Error(`examples/deploy/queries.md has no query ${name}`)
   return found
 }
 
@@ -228,7 +228,7 @@ function withoutStacks(rows: object[]): object[] {
   return JSON.parse(JSON.stringify(rows, (key, value) => (dropped.includes(key) ? undefined : value)))
 }
 
-t.test('every query of docs/log-queries.md is tested here', (t) => {
+t.test('every query of examples/deploy/queries.md is tested here', (t) => {
   t.equal(text.match(/```\n(filter|fields|stats)/g)?.length, queries.size)
   const tested = [...Object.keys(FOUND_IN_JSON), 'slowest-of-all', ...Object.keys(FOUND_IN_TEXT)]
   t.strictSame([...queries.keys()].toSorted(), tested.toSorted())

@@ -546,14 +546,12 @@ testSample('migration-bounded', 'reports what the handler with Promise.allSettle
   await logged(async () => t.strictSame(await run('migration-bounded', ['a', '', 'b']), ['m1']))
 })
 
-for (const name of ['powertools-batch-before', 'powertools-batch-after']) {
-  testSample(name, 'reports the failed record, and throws if every record failed', async (t) => {
-    await logged(async () => {
-      t.strictSame(await run(name, ['a', '', 'b']), ['m1'])
-      await t.rejects(run(name, ['', '']), { name: 'FullBatchFailureError' })
-    })
+testSample('powertools-batch-after', 'reports the failed record, and throws if every record failed', async (t) => {
+  await logged(async () => {
+    t.strictSame(await run('powertools-batch-after', ['a', '', 'b']), ['m1'])
+    await t.rejects(run('powertools-batch-after', ['', '']), { name: 'FullBatchFailureError' })
   })
-}
+})
 
 testSample('messages-from', 'yields a body for each line', async (t) => {
   useFolder(t)
