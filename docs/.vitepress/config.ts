@@ -1,3 +1,5 @@
+import { globSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { defineConfig } from 'vitepress'
 import llmstxt from 'vitepress-plugin-llms'
 import { REPOSITORY, repositoryUrl, slugify } from './repository.ts'
@@ -34,4 +36,14 @@ export default defineConfig({
     editLink: { pattern: `${REPOSITORY}/edit/main/docs/:path`, text: 'Edit this page' },
   },
   vite: { plugins: [llmstxt()] },
+  // The plugin knows neither the other files of the repository, nor the base of the addresses.
+  buildEnd({ outDir, site: { base } }) {
+    for (const file of globSync('*.{md,txt}', { cwd: outDir })) {
+      const path = join(outDir, file)
+      const text = readFileSync(path, 'utf8')
+        .replaceAll(/\]\((\.\.\/[^)]+)\)/g, (_link, href: string) => `](${repositoryUrl(href)})`)
+        .replaceAll(/\]\(\/(?=[\w-]+\.md)/g, `](${base}`)
+      writeFileSync(path, text)
+    }
+  },
 })
