@@ -29,8 +29,14 @@ export default defineConfig({
     outline: [2, 3],
     search: {
       provider: 'local',
-      // A name such as ERR_INVALID_BODY is one word.
-      options: { miniSearch: { options: { tokenize: (text) => text.split(/[^\p{L}\p{N}_]+/u) } } },
+      options: {
+        miniSearch: {
+          // A name such as ERR_INVALID_BODY is one word.
+          options: { tokenize: (text) => text.split(/[^\p{L}\p{N}_]+/u) },
+          // Guides come before the rules, unless the words are the name of a rule.
+          searchOptions: { boostDocument: (id) => (id.includes('doctor-rules') ? 0.75 : 1) },
+        },
+      },
     },
     socialLinks: [{ icon: 'github', link: REPOSITORY }],
     editLink: { pattern: `${REPOSITORY}/edit/main/docs/:path`, text: 'Edit this page' },
