@@ -1,66 +1,99 @@
-// The chart of results/README.md: throughput and failures by concurrency.
+// The chart of results/README.md: successful and failed records per second, with a limit and without one.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse, View } from 'vega'
 import { compile, type TopLevelSpec } from 'vega-lite'
-import { DESCRIPTORS, type HttpCase } from './parts.ts'
-import { MIDDY_IDIOM, OURS } from './peers.ts'
-import { count, isUnbounded } from './report.ts'
+import { DESCRIPTORS, type HttpCase, RECORDS } from './parts.ts'
+import { MIDDY_IDIOM, OURS, POWERTOOLS } from './peers.ts'
+import { count } from './report.ts'
 import { median } from './rounds.ts'
 
-const THROUGHPUT = 'successful records per second'
-const FAILURES = '% of the records failed'
+const SUCCESSFUL = 'successful'
+const FAILED = 'failed with EMFILE'
+const CLIENT = 'node:http'
 
 export async function drawChart(cases: readonly HttpCase[]): Promise<void> {
   const svg = await new View(parse(compile(spec(cases)).spec)).toSVG()
   await writeFile(join(import.meta.dirname, 'results', 'http-over-concurrency.svg'), `${svg}\n`)
 }
 
+/** This package from the lowest to the highest concurrency, then the libraries without a limit. */
+function barsOf(cases: readonly HttpCase[]) {
+  // With a concurrency of 1, the batch is smaller.
+  const measured = cases.filter(({ client, records }) => client === CLIENT && records === RECORDS)
+  const ours = measured
+    .filter(({ peer, concurrency }) => peer === OURS && concurrency < DESCRIPTORS)
+    .sort((a, b) => a.concurrency - b.concurrency)
+  const others = measured.filter(({ peer }) => peer === MIDDY_IDIOM || peer === POWERTOOLS)
+  return [...ours, ...others].map(({ peer, records, concurrency, outcomes }) => {
+    const failed = median(outcomes.map(({ failed }) => failed))
+    const perSecond = 1_000 / median(outcomes.map(({ ms }) => ms))
+    return {
+      // A | separates the lines of a label.
+      name: peer === OURS ? count(concurrency) : `no limit:|${peer.replace(' in Middy', '')}`,
+      successful: (records - failed) * perSecond,
+      failed: failed * perSecond,
+      label: failed > 0 ? `${Math.round((100 * failed) / records)} % failed` : count(Math.round(records * perSecond)),
+    }
+  })
+}
+
 function spec(cases: readonly HttpCase[]): TopLevelSpec {
-  const values = cases
-    .filter(({ peer }) => peer === OURS || peer === MIDDY_IDIOM)
-    .map(({ peer, client, records, concurrency, outcomes }) => ({
-      series: isUnbounded(peer) ? `${peer} (no limit), ${client}` : `${peer}, ${client}`,
-      concurrency: isUnbounded(peer) ? records : concurrency,
-      [THROUGHPUT]: median(outcomes.map(({ failed, ms }) => (1_000 * (records - failed)) / ms)),
-      [FAILURES]: (100 * median(outcomes.map(({ failed }) => failed))) / records,
-    }))
+  const bars = barsOf(cases)
+  const values = bars.flatMap(({ name, successful, failed }) => [
+    { name, outcome: SUCCESSFUL, rate: successful },
+    { name, outcome: FAILED, rate: failed },
+  ])
+  const labels = bars.map(({ name, successful, failed, label }) => ({ name, rate: successful + failed, label }))
   return {
     background: 'white', // the page may be dark
     padding: 16,
+    height: 280,
+    width: { step: 76 },
     title: {
-      text: 'One HTTP call of 10 ms per record, batches of 10,000',
-      // Two lines, because vega overestimates the width of a text.
+      text: `10,000 records, one HTTP call of 10 ms each, ${count(DESCRIPTORS)} file descriptors`,
       subtitle: [
-        `The dashed line is the limit of ${count(DESCRIPTORS)} file descriptors.`,
-        'Medians. Batches of 500 at concurrency 1.',
+        `Records per second with ${OURS}, by concurrency, and without a limit.`,
+        'Without a limit, most records find no free file descriptor.',
       ],
+      anchor: 'start',
+      fontSize: 15,
+      subtitleFontSize: 13,
     },
-    data: { values },
-    repeat: { row: [THROUGHPUT, FAILURES] },
-    spec: {
-      width: 560,
-      height: 180,
-      layer: [
-        {
-          mark: { type: 'line', point: true },
-          encoding: {
-            x: {
-              field: 'concurrency',
-              type: 'quantitative',
-              scale: { type: 'log', nice: false },
-              axis: { values: [1, 10, 50, 100, 200, 500, 1_000, 10_000], title: 'concurrency', format: ',' },
-            },
-            y: { field: { repeat: 'row' }, type: 'quantitative' },
-            color: {
-              field: 'series',
-              type: 'nominal',
-              legend: { title: null, orient: 'bottom', columns: 2, labelLimit: 0 },
-            },
-          },
+    encoding: {
+      x: {
+        field: 'name',
+        type: 'nominal',
+        sort: bars.map(({ name }) => name),
+        axis: {
+          title: 'concurrency',
+          titleFontSize: 12,
+          labelAngle: 0,
+          labelFontSize: 12,
+          labelExpr: "split(datum.label, '|')",
         },
-        { mark: { type: 'rule', strokeDash: [5, 4] }, encoding: { x: { datum: DESCRIPTORS, type: 'quantitative' } } },
-      ],
+      },
+      y: { field: 'rate', type: 'quantitative', axis: { title: null, format: ',d', tickCount: 6, labelFontSize: 12 } },
     },
+    layer: [
+      {
+        data: { values },
+        mark: { type: 'bar', width: 46 },
+        encoding: {
+          color: {
+            field: 'outcome',
+            type: 'nominal',
+            scale: { domain: [SUCCESSFUL, FAILED], range: ['#2f6f9f', '#d1483f'] },
+            legend: { title: null, orient: 'bottom', labelFontSize: 13, labelLimit: 0 },
+          },
+          order: { field: 'outcome', sort: 'descending' }, // the successful ones at the bottom
+        },
+      },
+      {
+        data: { values: labels },
+        mark: { type: 'text', dy: -8, fontSize: 12 },
+        encoding: { text: { field: 'label' } },
+      },
+    ],
   }
 }

@@ -90,7 +90,7 @@ async function measureHotLoop(isShort: boolean): Promise<Cases> {
 }
 
 export const DESCRIPTORS = 1_024
-const RECORDS = 10_000
+export const RECORDS = 10_000
 
 export interface HttpCase extends HttpTask {
   readonly outcomes: readonly Outcome[]

@@ -9,7 +9,7 @@ import { median, quantile } from './rounds.ts'
 import { verdicts } from './targets.ts'
 
 const PAGE = join(import.meta.dirname, 'results', 'README.md')
-const CHART = '![Throughput and failures by concurrency](http-over-concurrency.svg)'
+const CHART = '![Successful and failed records per second, with a limit and without one](http-over-concurrency.svg)'
 
 const INTRODUCTION = `# Benchmark results
 

@@ -211,8 +211,9 @@ export interface BoundedSqsBatchOptions {
    */
   readonly onFailure?: FailureHandler | readonly FailureHandler[] | undefined
   /**
-   * A function that is called once for each failed record, or `false` for no log. If the invocation fails although
-   * records had succeeded, a separate `console.error()` says how many messages are redelivered.
+   * A function that is called once for each record that did not succeed, or `false` for no log. It is called at the end
+   * of the batch, outside of the async context of the record handler. If the invocation fails although records had
+   * succeeded, a separate `console.error()` says how many messages are redelivered.
    * @default one `console.error()` for each batch that has failures: counts and groups of errors. A message body appears
    * in it only if the message of an error quotes the body. Errors of `onFailure` and `onSummary` are separate entries, and
    * a logger function does not receive them

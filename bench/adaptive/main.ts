@@ -1,4 +1,4 @@
-// Compares adaptiveConcurrency() with fixed numbers. See docs/adaptive-concurrency.md.
+// Compares adaptiveConcurrency() with fixed numbers. See results/adaptive.md.
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -80,7 +80,7 @@ between invocations, and no invocation responded before its work had ended.
 Also, at most --max-dead-lettered messages were dead-lettered or dropped by
 onFailure, and at most --max-failed-invocations invocations failed as a whole.`
 
-function localCommand() {
+export function localCommand() {
   return new Command('local')
     .summary("run a handler on this machine as Lambda's event source mapping and runtime would")
     .description(
@@ -256,7 +256,7 @@ Exit code: 1 if there is an error that is not accepted (with --strict, also for
 a warning). Otherwise 2 if an input cannot be read, or if no input has an SQS
 event source mapping. Otherwise 0.`
 
-function doctorCommand() {
+export function doctorCommand() {
   return new Command('doctor')
     .summary('check the settings that decide whether messages are lost')
     .description(
@@ -323,7 +323,7 @@ point to. Use a test system.
 Exit code: 0 if there is a recommendation, 1 if no combination can be used or
 the run was incomplete, 2 for wrong usage or input.`
 
-function tuneCommand() {
+export function tuneCommand() {
   return new Command('tune')
     .summary('find the best concurrency and memory for a handler by running it')
     .description(

@@ -13,7 +13,7 @@ import { evaluate } from '../support/insights.ts'
 import { warned } from '../support/output.ts'
 import { startDownstream } from '../support/services.ts'
 
-const text = readFileSync(new URL('../../docs/observability.md', import.meta.url), 'utf8')
+const text = readFileSync(new URL('../../examples/deploy/queries.md', import.meta.url), 'utf8')
 const queries = new Map(
   Array.from(text.matchAll(/<!-- query: ([\w-]+) -->\n```\n([\s\S]*?)```/g), ([, name, query]) => [
     name as string,
@@ -23,7 +23,7 @@ const queries = new Map(
 
 function query(name: string): string {
   const found = queries.get(name)
-  if (!found) throw new Error(`docs/observability.md has no query ${name}`)
+  if (!found) throw new Error(`examples/deploy/queries.md has no query ${name}`)
   return found
 }
 
@@ -187,28 +187,6 @@ const FOUND_IN_JSON: Record<string, object[]> = {
     },
     { requestId: 'warning', 'message.records': 2, 'message.aborted': 0, 'message.notStarted': 1 },
   ],
-  blocked: [{ requestId: 'blocked', 'message.blocked': 2, 'message.reported': 3 }],
-  handled: [{ requestId: 'handled', 'message.handled': 1, 'message.reported': 0 }],
-  slowest: [
-    {
-      requestId: 'time',
-      'message.durations.p95': 950,
-      'message.durations.max': 950,
-      'message.peakInFlight': 2,
-    },
-    {
-      requestId: 'warning',
-      'message.durations.p95': 100,
-      'message.durations.max': 100,
-      'message.peakInFlight': 1,
-    },
-    {
-      requestId: 'errors',
-      'message.durations.p95': 20,
-      'message.durations.max': 20,
-      'message.peakInFlight': 1,
-    },
-  ],
   redelivered: [
     { requestId: 'flush', messages: '1,001', succeeded: '1,000' },
     { requestId: 'commit', messages: '1', succeeded: '1' },
@@ -250,7 +228,7 @@ function withoutStacks(rows: object[]): object[] {
   return JSON.parse(JSON.stringify(rows, (key, value) => (dropped.includes(key) ? undefined : value)))
 }
 
-t.test('every query of docs/observability.md is tested here', (t) => {
+t.test('every query of examples/deploy/queries.md is tested here', (t) => {
   t.equal(text.match(/```\n(filter|fields|stats)/g)?.length, queries.size)
   const tested = [...Object.keys(FOUND_IN_JSON), 'slowest-of-all', ...Object.keys(FOUND_IN_TEXT)]
   t.strictSame([...queries.keys()].toSorted(), tested.toSorted())

@@ -80,7 +80,7 @@ t.test(
         'docs/from-powertools-batch.md',
         `If both run in Middy, this package takes ${ratio('10, first twenty')} times as long for the first twenty batches, and ${ratio('10, later')} times as long for later ones. For batches of 100, it takes ${ratio('of 100')} times as long, and for batches of 1,000, ${ratio('of 1,000')} times as long`,
       ],
-      ['docs/time-and-rate.md', `with 10,000 records, the process needed about ${memory} MB`],
+      ['docs/time-budget.md', `with 10,000 records, the process needed about ${memory} MB`],
     ] as const
     for (const [path, sentence] of sentences) t.ok(read(path).includes(sentence), `${path}: ${sentence}`)
     t.ok(difference('10, later') < difference('10, first twenty'), 'the difference becomes smaller')

@@ -72,10 +72,10 @@ export function account(t: Test, { scenario, faults, ledger, accepted, deadLette
   return row
 }
 
-const PAGE = join(import.meta.dirname, '../../docs/reliability.md')
+const PAGE = join(import.meta.dirname, '../../bench/results/reliability.md')
 const BETWEEN_THE_MARKERS = /(?<=<!-- tried -->\n)[\s\S]*?(?=<!-- \/tried -->)/
 
-/** Prints the table. With WRITE_DOCS=1 it is also written into docs/reliability.md. */
+/** Prints the table. With WRITE_DOCS=1 it is also written into bench/results/reliability.md. */
 export function showTable(): void {
   const head = [
     'scenario',
@@ -97,7 +97,7 @@ export function showTable(): void {
   if (process.env.WRITE_DOCS === '1') {
     const page = readFileSync(PAGE, 'utf8')
     if (!BETWEEN_THE_MARKERS.test(page))
-      throw new Error('Expected <!-- tried --> and <!-- /tried --> in docs/reliability.md')
+      throw new Error('Expected <!-- tried --> and <!-- /tried --> in bench/results/reliability.md')
     writeFileSync(
       PAGE,
       page.replace(BETWEEN_THE_MARKERS, () => table),

@@ -1,6 +1,6 @@
 /**
  * Evaluates queries of CloudWatch Logs Insights as AWS documents them, because no implementation outside of AWS has the
- * commands that docs/observability.md uses. Throws on commands and conditions that docs/observability.md does not use.
+ * commands that examples/deploy/queries.md uses. Throws on commands and conditions that examples/deploy/queries.md does not use.
  */
 
 export type Row = Record<string, unknown>

@@ -9,6 +9,7 @@ import { helpOf } from './help.ts'
 export const ACCEPTANCE = {
   id: 'acceptance',
   severity: 'warning',
+  finds: 'An accepted finding has no reason, or there is no such finding.',
   why: 'Without a reason, an acceptance accepts nothing. Without a finding, it may hide a later one.',
 } as const
 

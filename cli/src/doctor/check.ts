@@ -30,7 +30,7 @@ export interface Finding {
   fix: string
   /** The page of AWS that documents it. */
   source: string
-  /** The heading of the rule in docs/doctor.md. */
+  /** The heading of the rule in docs/doctor-rules.md. */
   help: string
   /** The position in the template. Missing for Terraform and for a deployed function. */
   file?: string
@@ -61,6 +61,7 @@ export const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
 export const NOT_CHECKED = {
   id: 'not-checked',
   severity: 'info',
+  finds: 'What could not be checked, and why.',
   why: '',
   source: `${LAMBDA_GUIDE}/with-sqs.html`,
 } as const
@@ -68,6 +69,8 @@ export const NOT_CHECKED = {
 export const INCOMPLETE = {
   id: 'incomplete-template',
   severity: 'warning',
+  finds:
+    'The file has no parameters, and refers to several names that it does not define. `doctor` then reports no wrong names.',
   why: 'The file seems to be part of a template that a build puts together. Its settings may be completed or changed there.',
   source: 'https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html',
 } as const

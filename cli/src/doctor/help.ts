@@ -8,7 +8,7 @@ interface Manifest {
 
 export const MANIFEST: Manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
 
-const PAGE = 'docs/doctor.md'
+const PAGE = 'docs/doctor-rules.md'
 
 /** The page with the rules: its address, or the path in the repository if the package does not know the address. */
 function pageOf({ repository, version }: Manifest): string {

@@ -6,6 +6,7 @@ import { helpOf } from './help.ts'
 export interface ListedRule {
   id: string
   severity: string
+  finds: string
   why: string
   source: string
   help: string
@@ -14,8 +15,8 @@ export interface ListedRule {
 export function allRules(): ListedRule[] {
   const notChecked = { ...NOT_CHECKED, why: 'A value that is known only after deployment can be wrong.' }
   const acceptance = { ...ACCEPTANCE, source: helpOf(ACCEPTANCE.id) }
-  return [...RULES, INCOMPLETE, acceptance, notChecked].map(({ id, severity, why, source }) => {
-    return { id, severity, why, source, help: helpOf(id) }
+  return [...RULES, INCOMPLETE, acceptance, notChecked].map(({ id, severity, finds, why, source }) => {
+    return { id, severity, finds, why, source, help: helpOf(id) }
   })
 }
 

@@ -8,7 +8,7 @@ import { DEPRECATION_DATES, RUNTIMES_SOURCE } from './runtimes.ts'
 
 const SOON_DAYS = 180
 const NEWEST_NODE = 'nodejs24.x'
-/** The memory (MB) from which the failure handlers of the library have enough time, from docs/failures.md. */
+/** The memory (MB) from which the failure handlers of the library have enough time, from docs/dead-letters.md. */
 const DEAD_LETTER_MEMORY = 512
 const DAY_MS = 86_400_000
 
@@ -22,6 +22,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'tenant-isolation',
     severity: 'error',
+    finds: 'The function has tenant isolation.',
     why: 'SQS messages have no tenant, so SQS cannot invoke the function. Of all event sources, only API Gateway can.',
     source: `${LAMBDA_GUIDE}/tenant-isolation.html`,
     check: ({ function: lambdaFunction }) => {
@@ -35,6 +36,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'durable-execution-timeout',
     severity: 'warning',
+    finds: 'The `ExecutionTimeout` of a durable function is above the visibility timeout.',
     why: 'The mapping waits until the execution ends. If messages become visible before that, they are redelivered and start another execution.',
     source: `${LAMBDA_GUIDE}/durable-invoking-esm.html`,
     check: ({ queue, function: lambdaFunction }) => {
@@ -52,6 +54,8 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'timeout-below-work',
     severity: 'warning',
+    finds:
+      'With `--record-ms`: the timeout of the function is too short for a full batch. It must be at least ⌈batch size ÷ `--record-concurrency`⌉ × `--record-ms`, plus the time at the end in which no record starts.',
     why: 'Records that do not start in time are redelivered. Each delivery counts as a receive, even if the record did not start.',
     source: `${LAMBDA_GUIDE}/services-sqs-configure.html`,
     check: (
@@ -78,6 +82,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'runtime-deprecated',
     severity: 'warning',
+    finds: 'The runtime is deprecated, or will be within 180 days.',
     why: 'AWS no longer patches a deprecated runtime. Later, functions that use it cannot be updated.',
     source: RUNTIMES_SOURCE,
     check: ({ function: lambdaFunction }, { today }) => {
@@ -97,6 +102,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'function-dead-letter-queue',
     severity: 'info',
+    finds: 'The function itself has a dead-letter queue.',
     why: 'Lambda uses it only for asynchronous invocations. A mapping invokes the function synchronously, and failed messages stay in their queue.',
     source: `${LAMBDA_GUIDE}/invocation-async-retain-records.html`,
     check: ({ function: lambdaFunction }) => {
@@ -109,6 +115,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'event-invoke-config',
     severity: 'info',
+    finds: 'The function has an `EventInvokeConfig`, and nothing but SQS invokes it.',
     why: 'Lambda uses it only for asynchronous invocations. A mapping invokes the function synchronously, and nothing else in this input invokes it.',
     source: `${LAMBDA_GUIDE}/invocation-async-configuring.html`,
     check: ({ function: lambdaFunction }) => {
@@ -122,6 +129,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'metrics-log-level',
     severity: 'warning',
+    finds: '`ApplicationLogLevel` is above INFO, and the code writes metrics to the log in the embedded metric format.',
     why: 'Lambda drops log lines below this level. Metrics in the embedded metric format are lines of the level INFO, so they are lost.',
     source: `${LAMBDA_GUIDE}/monitoring-cloudwatchlogs-log-level.html`,
     check: ({ function: lambdaFunction }) => {
@@ -138,6 +146,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'recursive-loop',
     severity: 'info',
+    finds: '`RecursiveLoop` is `Allow`.',
     why: 'If the function sends messages back to its own queue, the loop does not end. By default, Lambda stops it after about 16 rounds.',
     source: `${LAMBDA_GUIDE}/invocation-recursion.html`,
     check: ({ function: lambdaFunction }) => {
@@ -151,6 +160,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'commonjs-handler',
     severity: 'error',
+    finds: 'A CommonJS file that is not bundled loads this package with `require()`.',
     why: 'Lambda starts Node.js with --no-experimental-require-module, so require() of this package fails. The function does not start, and every message goes to the dead-letter queue or expires.',
     source: `${LAMBDA_GUIDE}/lambda-nodejs.html`,
     check: ({ function: lambdaFunction }) => {
@@ -169,6 +179,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'dead-letter-memory',
     severity: 'info',
+    finds: 'The code uses `deadLetter()` of this package, and the function has less than 512 MB.',
     why: 'The function loads an SQS client for it, which takes about 150 ms on a whole CPU. With less memory, it takes longer, so records that fail late may be redelivered instead.',
     source: `${LAMBDA_GUIDE}/configuration-memory.html`,
     check: ({ function: lambdaFunction }) => {

@@ -137,6 +137,8 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'report-batch-item-failures',
     severity: 'error',
+    finds:
+      'ReportBatchItemFailures is off. An error if the code can report failures or was not found, a warning if it cannot report any, and info if the batch size is also 1. A warning if it is not known whether it is on.',
     why: 'Lambda ignores the failures that the function reports, and deletes those messages.',
     source: `${LAMBDA_GUIDE}/services-sqs-errorhandling.html`,
     check: (mapping) => {
@@ -165,6 +167,8 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'filter-pattern',
     severity: 'error',
+    finds:
+      'Lambda rejects the filter, or no message matches it: the pattern is not valid JSON, has a key other than `body`, or has an unknown operator.',
     why: 'Lambda rejects such a filter, or deletes all messages that match no other filter of the mapping.',
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping) =>
@@ -178,6 +182,7 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'fifo-batch-size',
     severity: 'error',
+    finds: 'The batch size is over 10 on a FIFO queue.',
     why: 'Lambda rejects the mapping: a batch from a FIFO queue has at most 10 records.',
     source: PARAMETERS,
     check: (mapping) => {
@@ -190,6 +195,7 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'batch-size',
     severity: 'error',
+    finds: 'The batch size is over 10,000.',
     why: 'Lambda rejects the mapping: a batch has at most 10,000 records.',
     source: PARAMETERS,
     check: (mapping) => {
@@ -202,6 +208,7 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'batch-needs-window',
     severity: 'error',
+    finds: 'The batch size is over 10, and the batching window is below 1 s.',
     why: 'Lambda rejects a batch size above 10 without a batching window.',
     source: `${LAMBDA_GUIDE}/services-sqs-configure.html`,
     check: (mapping) => {
@@ -219,6 +226,7 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'fifo-window',
     severity: 'error',
+    finds: 'A FIFO queue has a batching window.',
     why: 'Lambda rejects the mapping: a FIFO queue cannot have a batching window.',
     source: PARAMETERS,
     check: (mapping) => {
@@ -230,6 +238,7 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'concurrency-and-provisioned',
     severity: 'error',
+    finds: 'The mapping has a maximum concurrency and is in provisioned mode.',
     why: 'Lambda rejects the mapping: in provisioned mode, the number of pollers limits the concurrency.',
     source: SCALING,
     check: (mapping) => {
@@ -241,6 +250,7 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'poller-range',
     severity: 'error',
+    finds: '`MinimumPollers` is above `MaximumPollers`.',
     why: 'Lambda rejects the mapping.',
     source: POLLERS,
     check: (mapping) => {
@@ -253,6 +263,7 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'concurrency-range',
     severity: 'error',
+    finds: 'The maximum concurrency is not from 2 to 1,000.',
     why: 'Lambda rejects the mapping: the value must be from 2 to 1,000.',
     source: SCALING,
     check: (mapping) => {
@@ -266,6 +277,8 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'concurrency-above-reserved',
     severity: 'error',
+    finds:
+      'The enabled mappings of a function can start more invocations than its reserved concurrency allows. A mapping counts with its maximum concurrency, or with 10 invocations for each of its `MaximumPollers`.',
     why: THROTTLED,
     source: SCALING,
     check: ({ function: lambdaFunction }, _options, { ofFunction }) => {
@@ -287,6 +300,8 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'reserved-concurrency',
     severity: 'warning',
+    finds:
+      'The function has a reserved concurrency, but the mapping has no maximum concurrency, or uses the default of 200 pollers.',
     why: THROTTLED,
     source: SCALING,
     check: (mapping, _options, { ofFunction }) => {
@@ -314,6 +329,7 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'stream-setting',
     severity: 'warning',
+    finds: 'The mapping has a setting that only streams have, such as `MaximumRetryAttempts`.',
     why: 'AWS documents this setting only for other event sources, such as Kinesis. For SQS, Lambda rejects or ignores it.',
     source:
       'https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-eventsourcemapping.html',
@@ -332,6 +348,7 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'batch-over-payload',
     severity: 'warning',
+    finds: 'With `--body-bytes`: a full batch is larger than 6 MB.',
     why: 'An event has at most 6 MB, and Lambda adds about 710 bytes to each body. So a batch never reaches the batch size.',
     source: `${LAMBDA_GUIDE}/services-sqs-configure.html`,
     check: (mapping, { bodyBytes = Number.NaN }) => {
@@ -345,6 +362,7 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'filter-criteria',
     severity: 'info',
+    finds: 'The mapping has filters. The finding says which messages Lambda deletes because they do not match.',
     why: 'The function does not receive these messages, and they do not go to the dead-letter queue.',
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping) => {
@@ -362,6 +380,7 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'poller-concurrency',
     severity: 'info',
+    finds: 'Provisioned mode without `MaximumPollers`: up to 200 pollers make up to 2,000 concurrent invocations.',
     why: 'In provisioned mode, only MaximumPollers limits the concurrency.',
     source: SCALING,
     check: (mapping) => {
@@ -379,6 +398,7 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'fifo-parallelism',
     severity: 'info',
+    finds: 'On a FIFO queue, the number of message groups limits how many records run in parallel.',
     why: 'Only one invocation at a time processes a message group, even if the concurrency is higher.',
     source: SCALING,
     check: (mapping) => {

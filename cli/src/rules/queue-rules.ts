@@ -102,6 +102,7 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'competing-filters',
     severity: 'error',
+    finds: 'Several mappings or pipes read the queue, and their filters differ.',
     why: 'Each message goes to only one of these mappings. If it does not match the filters of that mapping, Lambda deletes it, even if it matches those of another mapping.',
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping, _options, { ofQueue }) => {
@@ -117,6 +118,7 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'visibility-below-timeout',
     severity: 'error',
+    finds: 'The visibility timeout (default 30 s) is below the timeout of a function (default 3 s).',
     why: 'Lambda rejects the mapping: SQS could redeliver a message while the function still processes it.',
     source: CONFIGURE,
     check: ({ queue }, _options, { ofQueue }) => {
@@ -130,6 +132,7 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'visibility-headroom',
     severity: 'warning',
+    finds: 'The visibility timeout is below 6 times the timeout of the function plus the batching window.',
     why: 'Lambda needs this time to retry a batch while the function is throttled. With less time, messages become visible too early and are received once more.',
     source: CONFIGURE,
     check: ({ queue }, _options, { ofQueue }) => {
@@ -146,6 +149,8 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'short-retention',
     severity: 'error',
+    finds:
+      'The retention period is not longer than the delay of the queue or the visibility timeout. A warning if it is not longer than the visibility timeout times `maxReceiveCount`.',
     why: 'The message expires before it is received again, so it is lost. It never reaches the dead-letter queue.',
     source: 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html',
     check: (mapping) => {
@@ -177,6 +182,7 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'shared-queue',
     severity: 'warning',
+    finds: 'Several mappings or pipes read the queue.',
     why: 'Each message goes to only one of these mappings.',
     source: `${LAMBDA_GUIDE}/with-sqs.html`,
     check: (mapping, _options, { ofQueue }) => {
@@ -191,6 +197,8 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'no-redrive-policy',
     severity: 'warning',
+    finds:
+      'The queue has no redrive policy, or its redrive policy names the queue itself. A queue that is a dead-letter queue itself needs none.',
     why: 'A message that always fails is redelivered until its retention period ends, and is then lost.',
     source: CONFIGURE,
     check: (mapping) => {
@@ -213,6 +221,7 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'max-receive-count',
     severity: 'warning',
+    finds: '`maxReceiveCount` is below 5.',
     why: 'Throttled and unfinished batches also count as receives, so valid messages can be dead-lettered.',
     source: CONFIGURE,
     check: (mapping) => {
@@ -226,6 +235,7 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'dead-letter-retention',
     severity: 'warning',
+    finds: 'The dead-letter queue of a standard queue does not keep messages longer than the source queue.',
     why: 'The retention period includes the time in a standard source queue, so a message can expire soon after it is dead-lettered.',
     source: `${SQS_GUIDE}/setting-up-dead-letter-queue-retention.html`,
     check: (mapping) => {

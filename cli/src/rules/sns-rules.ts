@@ -42,6 +42,7 @@ export const SNS_RULES: readonly Rule[] = [
   {
     id: 'sns-queue-policy',
     severity: 'error',
+    finds: 'The queue is subscribed to an SNS topic, but no queue policy allows the topic to send messages.',
     why: 'SNS may not send messages to the queue, so no message of the topic arrives.',
     source: 'https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html',
     check: ({ queue }) =>
@@ -56,6 +57,8 @@ export const SNS_RULES: readonly Rule[] = [
   {
     id: 'sns-envelope-filter',
     severity: 'error',
+    finds:
+      'The queue is subscribed to an SNS topic without `RawMessageDelivery`, and no filter matches the JSON in which SNS wraps a message.',
     why: 'The body of such a message is the JSON of SNS, with keys such as Message. No filter matches it, so Lambda deletes every message of the topic.',
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping) => {

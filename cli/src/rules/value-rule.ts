@@ -74,6 +74,8 @@ export function settingsOf(mapping: Mapping, isTimeoutChecked = false): NamedSet
 export const VALUE_RULE: Rule = {
   id: 'invalid-value',
   severity: 'error',
+  finds:
+    'AWS rejects a value or a name, for example: a value that is out of range, a dead-letter queue of the other type (FIFO or standard), a name that ends in `.fifo` without `FifoQueue`, more than 5 filters, a reference to a name that does not exist, or a misspelled setting, type or function.',
   why: 'AWS rejects this value. Checks that depend on it were skipped.',
   source: MAPPING,
   check: (mapping) =>

@@ -58,7 +58,7 @@ test('--format json: the findings, the number of mappings, and the skipped check
             'If the function reports failures, Lambda ignores them, and deletes those messages.',
           fix: 'Set FunctionResponseTypes to [ReportBatchItemFailures].',
           source: 'https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html',
-          help: 'docs/doctor.md#report-batch-item-failures',
+          help: 'docs/doctor-rules.md#report-batch-item-failures',
         },
       ],
     ],
@@ -184,7 +184,7 @@ test('--format github: workflow commands, escaped', async (t) => {
     message: '100 %\r\nsure: yes, it is',
     fix: 'none',
     source: 'https://docs.aws.amazon.com/',
-    help: 'docs/doctor.md#not-checked',
+    help: 'docs/doctor-rules.md#not-checked',
     file: 'stacks/a,b.yaml',
     line: 7,
   }
@@ -197,9 +197,9 @@ test('--format github: workflow commands, escaped', async (t) => {
       defaulted: [],
     }),
     '::notice file=stacks/a%2Cb.yaml,line=7,title=not-checked%3A a%2Cb%3Ac%25::' +
-      '100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/%0Adocs/doctor.md#not-checked\n' +
-      '::warning title=not-checked%3A a%2Cb%3Ac%25::100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/%0Adocs/doctor.md#not-checked\n' +
-      '::error title=not-checked%3A a%2Cb%3Ac%25::100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/%0Adocs/doctor.md#not-checked\n' +
+      '100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/%0Adocs/doctor-rules.md#not-checked\n' +
+      '::warning title=not-checked%3A a%2Cb%3Ac%25::100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/%0Adocs/doctor-rules.md#not-checked\n' +
+      '::error title=not-checked%3A a%2Cb%3Ac%25::100 %25%0D%0Asure: yes, it is%0Anone%0Ahttps://docs.aws.amazon.com/%0Adocs/doctor-rules.md#not-checked\n' +
       '2 mappings checked: 1 error, 1 warning, 1 info\n' +
       'Skipped: timeout check (pass --record-ms).',
   )

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { type Finding, RULES } from '../../src/doctor/check.ts'
 import { CASES, concurrency, fifo, filters } from '../support/rule-cases.ts'
@@ -41,16 +40,14 @@ for (const { title, change, options = {}, found, severity, notInTerraform, notIn
 /** The rules that need the code, which code-rules.test.ts tests. */
 const IN_CODE = ['metrics-log-level', 'commonjs-handler', 'dead-letter-memory']
 
-test('every rule has a template that breaks it, and a heading in docs/doctor.md with its severity', (t) => {
+test('every rule has a template that breaks it, says what it finds and why that matters, and names a page of AWS', (t) => {
   const found = new Set(CASES.flatMap(({ found }) => found.map((id) => id.split(' ')[0])))
-  const page = readFileSync(new URL('../../../docs/doctor.md', import.meta.url), 'utf8')
-  for (const { id, severity, why, source } of RULES) {
+  for (const { id, finds, why, source } of RULES) {
     t.ok(found.has(id) || IN_CODE.includes(id), id)
-    t.ok(new RegExp(`^### ${id}\\n\\n\\*\\*[^*]*${severity}`, 'im').test(page), `${id} in docs/doctor.md`)
+    t.match(finds, /^[A-Z`].*\.$/)
     t.match(source, /^https:\/\/docs\.aws\.amazon\.com\//)
     t.match(why, /^[A-Z].*\.$/)
   }
-  for (const id of ['incomplete-template', 'acceptance', 'not-checked']) t.ok(page.includes(`### ${id}\n`), id)
   t.equal(new Set(RULES.map(({ id }) => id)).size, RULES.length)
   t.end()
 })

@@ -37,7 +37,7 @@ test('--format sarif: the results, the rules with their links, and the accepted 
   const { rules } = run.tool.driver
   t.ok(RULES.every(({ id }) => rules.some((rule: { id: string }) => rule.id === id)))
   for (const { id, help, helpUri } of rules) {
-    t.match(help.text, `docs/doctor.md#${id}`)
+    t.match(help.text, `docs/doctor-rules.md#${id}`)
     t.ok(helpUri === undefined || URL.canParse(helpUri))
   }
   t.match(run.results, [
@@ -66,6 +66,6 @@ test('--rules lists all rules as JSON, each with the link to its heading', async
     severity: 'error',
     why: String,
     source: /^https:/,
-    help: `docs/doctor.md#${rules[0].id}`,
+    help: `docs/doctor-rules.md#${rules[0].id}`,
   })
 })

@@ -1,0 +1,78 @@
+/**
+ * Writes the pages of docs/ that come from the code: the flags of each command, and the rules of `doctor`. A test fails
+ * if they differ from the code.
+ */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Command, Option } from 'commander'
+import { allRules, type ListedRule } from '../cli/src/doctor/list-rules.ts'
+import { doctorCommand, localCommand, tuneCommand } from '../cli/src/program.ts'
+
+const NOTE = '<!-- Written by `npm run docs:reference`. Change the code instead. -->'
+
+/** The text of each page, by its path in the repository. */
+export function referencePages(): Map<string, string> {
+  const flags = [localCommand(), doctorCommand(), tuneCommand()].map(
+    (command) => [`docs/${command.name()}-flags.md`, flagsPage(command)] as const,
+  )
+  return new Map([...flags, ['docs/doctor-rules.md', rulesPage(allRules())]])
+}
+
+function flagsPage(command: Command): string {
+  const name = command.name()
+  const groups = Map.groupBy(command.options, ({ helpGroupHeading = 'Options:' }) => helpGroupHeading)
+  const sections = Array.from(groups, ([heading, options]) => [
+    `## ${heading.replace(/:$/, '')}`,
+    ...options.flatMap(flagSection),
+  ])
+  const usage = `npx bounded-sqs-batch ${name} ${command.usage()}`
+  const parts = [
+    `# Flags of \`${name}\``,
+    NOTE,
+    `[The guide](${name}.md) shows how to use them. \`npx bounded-sqs-batch ${name} --help\` also prints them.`,
+    ['```sh', usage, '```'].join('\n'),
+    ...command.registeredArguments.map((argument) => `\`${argument.name()}\`: ${sentence(argument.description)}`),
+    ...sections.flat(),
+  ]
+  return `${parts.join('\n\n')}\n`
+}
+
+function flagSection(option: Option): string[] {
+  const { long, flags, description, argChoices, defaultValue, defaultValueDescription, mandatory } = option
+  const value = flags.replace(/^\S+ ?/, '')
+  const notes = [
+    value && `Value: \`${argChoices ? argChoices.join('`, `') : value}\``,
+    mandatory && 'Required',
+    typeof defaultValue !== 'boolean' &&
+      defaultValue !== undefined &&
+      `Default: \`${defaultValueDescription ?? defaultValue}\``,
+  ].filter((note) => note)
+  return [`### \`${long}\``, ...(notes.length > 0 ? [notes.join('\\\n')] : []), sentence(description)]
+}
+
+/** Begins with a capital letter, and ends with a full stop. `<` would begin an HTML element. */
+function sentence(text: string): string {
+  const escaped = text.replaceAll('<', '&lt;')
+  return `${escaped.slice(0, 1).toUpperCase()}${escaped.slice(1)}${/[.`]$/.test(escaped) ? '' : '.'}`
+}
+
+function rulesPage(rules: readonly ListedRule[]): string {
+  const parts = [
+    '# Rules of `doctor`',
+    NOTE,
+    'An error means that a message can be lost, or that the deployment fails. Each finding links to its rule here. [The guide](doctor.md) shows how to run `doctor`, and how to accept a finding. `npx bounded-sqs-batch doctor --rules` prints these rules as JSON.',
+    ...rules.flatMap(ruleSection),
+  ]
+  return `${parts.join('\n\n')}\n`
+}
+
+function ruleSection({ id, severity, finds, why, source }: ListedRule): string[] {
+  const label = severity.slice(0, 1).toUpperCase() + severity.slice(1)
+  const page = source.startsWith('https:') ? ` [AWS documentation](${source})` : ''
+  return [`## ${id}`, `**${label}.** ${finds}`, `${why}${page}`]
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  for (const [path, text] of referencePages()) writeFileSync(join(import.meta.dirname, '..', path), text)
+}

@@ -1,0 +1,181 @@
+import { globSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { basename, join } from 'node:path'
+import t, { type Test } from 'tap'
+import { allRules } from '../../cli/src/doctor/list-rules.ts'
+import { doctorCommand, localCommand, tuneCommand } from '../../cli/src/program.ts'
+import { SIDEBAR } from '../../docs/.vitepress/sidebar.ts'
+import * as library from '../../src/index.ts'
+import { DIST, search, startChromium, startSite } from './site.ts'
+
+const root = join(import.meta.dirname, '../..')
+const html = new Map(
+  globSync('*.html', { cwd: DIST }).map((file) => [basename(file, '.html'), readFileSync(join(DIST, file), 'utf8')]),
+)
+
+function idsOf(page: string): Set<string> {
+  return new Set(Array.from(html.get(page)?.matchAll(/ id="([^"]+)"/g) ?? [], ([, id]) => id as string))
+}
+
+function assertAnchors(t: Test, page: string, anchors: readonly string[]): void {
+  t.not(anchors.length, 0)
+  const ids = idsOf(page)
+  t.strictSame(
+    anchors.filter((anchor) => !ids.has(anchor)),
+    [],
+    page,
+  )
+}
+
+t.test('each page of docs/ is in the sidebar once, and has Markdown for programs', async (t) => {
+  const pages = globSync('docs/*.md', { cwd: root }).map((file) => basename(file, '.md'))
+  const listed = SIDEBAR.flatMap(({ items }) => items.map(({ link }) => (link === '/' ? 'index' : link.slice(1))))
+  t.strictSame(listed.toSorted(), pages.toSorted())
+  const llms = readFileSync(join(DIST, 'llms.txt'), 'utf8')
+  for (const page of pages.filter((page) => page !== 'index')) {
+    t.ok(llms.includes(`/${page}.md)`), page)
+    t.notMatch(readFileSync(join(DIST, `${page}.md`), 'utf8'), '](../', `${page}: links to files of the repository`)
+  }
+})
+
+t.test('each link between pages leads to a page and a heading that exist', async (t) => {
+  for (const [page, text] of html) {
+    for (const [, href = ''] of text.matchAll(/<a [^>]*href="([^"]+)"/g)) {
+      if (/^(https?:|mailto:)/.test(href)) continue
+      const [path = '', anchor] = href.split('#')
+      const target = path === '' ? page : path.replace(/^\.?\//, '') || 'index'
+      const isKnown = html.has(target) && (!anchor || idsOf(target).has(decodeURIComponent(anchor)))
+      if (!isKnown) t.fail(`${page}: ${href}`)
+    }
+  }
+})
+
+t.test('each option has an anchor', (t) => {
+  t.throws(() => library.boundedSqsBatch({ none: 1 } as never), {
+    message: /expected one of /,
+  })
+  const options = ['timeBudget', 'rateLimit', '']
+    .flatMap((name) => optionsOf(name ? { [name]: { none: 1 } } : { none: 1 }).map((one) => `${name}${one}`))
+    .map((name) => name.toLowerCase())
+  assertAnchors(t, 'options', options)
+  t.end()
+})
+
+function optionsOf(options: object): string[] {
+  try {
+    library.boundedSqsBatch(options as never)
+  } catch (error) {
+    const [, names = ''] = /expected (?:one of )?(.*)$/.exec((error as Error).message) ?? []
+    return names.split(', ')
+  }
+  return []
+}
+
+t.test('each error, warning, flag and rule has an anchor', async (t) => {
+  const errors = Object.values(library).filter(
+    (value) => typeof value === 'function' && value.prototype instanceof Error,
+  )
+  assertAnchors(
+    t,
+    'errors',
+    errors.map(({ name }) => name.toLowerCase()),
+  )
+  const source = globSync('src/**/*.ts', { cwd: root })
+    .map((file) => readFileSync(join(root, file), 'utf8'))
+    .join('\n')
+  const warnings = Array.from(source.matchAll(/\bwarn\(\s*'(BOUNDED_SQS_BATCH_\w+)'/g), ([, code = '']) => code)
+  assertAnchors(
+    t,
+    'warnings',
+    warnings.map((code) => code.toLowerCase()),
+  )
+  for (const command of [localCommand(), doctorCommand(), tuneCommand()]) {
+    assertAnchors(
+      t,
+      `${command.name()}-flags`,
+      command.options.map(({ long }) => long as string),
+    )
+  }
+  assertAnchors(
+    t,
+    'doctor-rules',
+    allRules().map(({ id }) => id),
+  )
+})
+
+// The words, and the page on which the first result must be.
+const SEARCHES = {
+  SNS: 'envelopes',
+  EventBridge: 'envelopes',
+  CommonJS: 'modules',
+  Jest: 'testing',
+  NodejsFunction: 'cdk',
+  Terraform: 'terraform',
+  'dead letter': 'dead-letters',
+  'Event Functions': 'batch-size',
+  'id on every log line': 'log-ids',
+  appendKeys: 'log-ids',
+  recordTimeout: 'options#recordtimeout',
+  ERR_INVALID_BODY: 'errors#invalidbodyerror',
+  ERR_REQUIRE_ESM: 'troubleshooting#err_require_esm',
+  BOUNDED_SQS_BATCH_DESCRIPTORS: 'warnings#bounded_sqs_batch_descriptors',
+  '--max-dead-lettered': 'local-flags#--max-dead-lettered',
+  'report-batch-item-failures': 'doctor-rules#report-batch-item-failures',
+}
+
+const PAGES = ['', 'options', 'troubleshooting', 'doctor-rules', 'log-ids']
+const WIDTHS = [390, 768, 1280]
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+t.test('in Chromium', async (t) => {
+  const site = await startSite()
+  const browser = await startChromium()
+  t.teardown(async () => {
+    await browser.close()
+    site.close()
+  })
+
+  t.test('the first result of a search is the right page', async (t) => {
+    const page = await browser.newPage()
+    await page.goto(site.address)
+    for (const [words, expected] of Object.entries(SEARCHES)) {
+      const [first = ''] = await search(page, words)
+      t.ok(`${first}#`.startsWith(`/${expected}#`), `${words}: ${first}`)
+    }
+  })
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    for (const width of WIDTHS) {
+      t.test(`${width} px, ${colorScheme}: no serious problem, no overflow, no request to another host`, async (t) => {
+        const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 } })
+        const requests: string[] = []
+        context.on('request', (request) => requests.push(request.url()))
+        const page = await context.newPage()
+        const errors: string[] = []
+        page.on('pageerror', (error) => errors.push(String(error)))
+        for (const path of PAGES) {
+          await page.goto(`${site.address}/${path}`, { waitUntil: 'networkidle' })
+          await page.evaluate(axe)
+          const serious = await page.evaluate(`axe.run().then(({ violations }) => violations
+            .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+            .map(({ id, nodes }) => [id, ...nodes.slice(0, 3).map(({ html }) => html.slice(0, 200))]))`)
+          t.strictSame(serious, [], `/${path}`)
+          const overflow = await page.evaluate('document.documentElement.scrollWidth - window.innerWidth')
+          t.ok((overflow as number) <= 0, `/${path} is ${overflow} px too wide`)
+          const isDark = await page.evaluate(`document.documentElement.classList.contains('dark')`)
+          t.equal(isDark, colorScheme === 'dark')
+          if (process.env.SCREENSHOTS) {
+            const name = `${path || 'index'}-${width}-${colorScheme}.png`
+            await page.screenshot({ path: join(process.env.SCREENSHOTS, name) })
+          }
+        }
+        t.strictSame(
+          requests.filter((url) => !url.startsWith(site.address)),
+          [],
+        )
+        t.strictSame(errors, [])
+        await context.close()
+      })
+    }
+  }
+})

@@ -1,0 +1,67 @@
+/** The built site on a server of this machine, and its pages in Chromium. */
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { extname, join } from 'node:path'
+import { type Browser, chromium, type Page } from 'playwright-core'
+
+export const DIST = join(import.meta.dirname, '../../docs/.vitepress/dist')
+
+const TYPES: Record<string, string> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+  '.json': 'application/json',
+  '.md': 'text/markdown',
+  '.woff2': 'font/woff2',
+}
+
+/** Serves the site as GitHub Pages does: an address without an extension is an HTML file. */
+export async function startSite() {
+  const server = createServer(({ url = '' }, response) => {
+    const { pathname } = new URL(url, 'http://site.test')
+    const path = pathname.endsWith('/') ? `${pathname}index.html` : extname(pathname) ? pathname : `${pathname}.html`
+    try {
+      const content = readFileSync(join(DIST, path))
+      response.setHeader('content-type', TYPES[extname(path)] ?? 'application/octet-stream').end(content)
+    } catch {
+      response.writeHead(404).end()
+    }
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return {
+    address: `http://127.0.0.1:${port}`,
+    close() {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
+
+/** Without a sandbox, since Chromium's sandbox does not work for root, which containers often use. */
+export function startChromium(): Promise<Browser> {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] })
+}
+
+/** Milliseconds. The search box waits 200 ms after the last key, and then searches. */
+const DEBOUNCE = 600
+
+/** The path and the anchor of the first results of a search, such as `/options#concurrency`. The page shows the site. */
+export async function search(page: Page, words: string, most = 3): Promise<string[]> {
+  await page.keyboard.press('Escape')
+  await page.locator('.DocSearch-Button').first().click()
+  const input = page.locator('#localsearch-input')
+  await input.fill(words)
+  // The box shows the results of the words before until the new ones are known.
+  await page.waitForFunction(
+    `document.querySelector('.VPLocalSearchBox .results a.result, .VPLocalSearchBox .no-results') !== null`,
+  )
+  await page.waitForTimeout(DEBOUNCE) // the box shows the results of the words before until then
+  const links = await page
+    .locator('.VPLocalSearchBox a.result')
+    .evaluateAll((found) => found.map((a) => a.getAttribute('href') ?? ''))
+  await page.keyboard.press('Escape')
+  return links.slice(0, most)
+}
