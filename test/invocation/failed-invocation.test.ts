@@ -230,10 +230,12 @@ t.test('no record starts after a failed invocation, even if a later onError hook
   t.strictSame(started, [])
 })
 
-t.test('a call that is refused while onFailure runs fails the invocation', async (t) => {
+t.test('a call that is refused while onFailure runs fails the invocation before earlier after hooks', async (t) => {
+  const steps: string[] = []
   const failure = Promise.withResolvers<void>()
   const inner = eachRecord(() => t.fail('started'))
   const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(transaction(steps))
     .use(
       bounded({
         async onFailure(failures) {
@@ -250,6 +252,7 @@ t.test('a call that is refused while onFailure runs fails the invocation', async
       return listOf('a')
     })
   await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: /after its invocation ended/ })
+  t.strictSame(steps, ['BEGIN', 'ROLLBACK'])
 })
 
 t.test('a signal whose dispatchEvent throws does not keep the batch from ending', async (t) => {
@@ -398,6 +401,24 @@ t.test('earlier onError hooks run, whatever is thrown, if a later one reads the 
     t.equal(outcome, thrown)
     t.strictSame(steps, ['BEGIN', 'ROLLBACK'])
   }
+})
+
+t.test('earlier onError hooks run if a later one reads the response after a second run', async (t) => {
+  const steps: string[] = []
+  const inner = eachRecord(() => {})
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(transaction(steps))
+    .use(bounded())
+    .onError((request) => {
+      t.equal(request.response, undefined)
+    })
+    .handler(async (event, context) => {
+      await inner(event, context)
+      await inner(event, context).catch(() => {})
+      throw new Error('flush')
+    })
+  await t.rejects(handler(standardEvent('a'), testContext()), { message: 'flush' })
+  t.strictSame(steps, ['BEGIN', 'ROLLBACK'])
 })
 
 t.test('onError does not throw if another middleware has sealed the request', async (t) => {

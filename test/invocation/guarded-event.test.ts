@@ -212,3 +212,22 @@ t.test('after an error, earlier and later middlewares can replace the event in o
   await t.rejects(handler(standardEvent('a'), testContext()), { message: 'of the handler' })
   t.ok(seen.length === 2 && seen.every((event) => event === replacement))
 })
+
+t.test('if an earlier before hook throws, its onError hook can replace the event', async (t) => {
+  const seen: SQSEvent[] = []
+  const replacement = standardEvent('b')
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use({
+      before() {
+        throw new Error('of the earlier middleware')
+      },
+      onError(request) {
+        request.event = replacement
+        seen.push(request.event)
+      },
+    })
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(eachRecord(() => t.fail('started')))
+  await t.rejects(handler(standardEvent('a'), testContext()), { message: 'of the earlier middleware' })
+  t.equal(seen[0], replacement)
+})

@@ -353,6 +353,17 @@ t.test(
   },
 )
 
+t.test('an early timeout before the inner handler has called eachRecord() is a TypeError', async (t) => {
+  const clock = mockClock(t)
+  const handler = middy<SQSEvent, SQSBatchResponse>({ timeoutEarlyResponse: () => ({ batchItemFailures: [] }) })
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(() => new Promise(() => {}))
+  const result = handler(standardEvent('a'), timedContext(1000))
+  await settled()
+  clock.advance(995)
+  await t.rejects(result, EARLY_TIMEOUT_ERROR)
+})
+
 t.test('the 20 ms are those of the context that the inner handler passes on', async (t) => {
   const clock = mockClock(t)
   const { promise, resolve } = Promise.withResolvers<void>()
