@@ -111,6 +111,13 @@ const failures: [what: string, result: unknown, ...reported: [id: string, name: 
     ['a2', 'Error'],
     ['a3', 'RecordBlockedError'],
   ],
+  [
+    'the first two records of the chunk',
+    [{ status: 'rejected', reason: failure }, { status: 'rejected', reason: new RangeError('second') }, ok],
+    ['a1', 'Error'],
+    ['a2', 'RangeError'],
+    ['a3', 'RecordBlockedError'],
+  ],
   ['the last record of the chunk', listOf('a3'), ['a3', 'Error']],
   ['all records of the chunk', new RangeError('all'), ['a1', 'RangeError'], ['a2', 'RangeError'], ['a3', 'RangeError']],
   ['an invalid return value', {}, ['a1', 'TypeError'], ['a2', 'TypeError'], ['a3', 'TypeError']],
