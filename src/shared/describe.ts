@@ -3,7 +3,7 @@ export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return 'an array'
   if (typeof value === 'object') return 'an object'
-  const isGenerator = typeof value === 'function' && /Generator/.test(tagOf(value))
+  const isGenerator = /Generator/.test(tagOf(value))
   return `a ${isGenerator ? 'generator ' : ''}${typeof value}`
 }
 
