@@ -35,6 +35,7 @@ export const SIDEBAR: Section[] = [
   section('Tools', {
     local: 'local',
     'local-flags': 'Flags of local',
+    'local-reference': 'How local imitates AWS',
     doctor: 'doctor',
     'doctor-flags': 'Flags of doctor',
     'doctor-rules': 'Rules of doctor',

@@ -10,7 +10,7 @@ interface Difference {
 const isOwn = ({ queue }: RunOptions) => !('queueUrl' in queue)
 const maxReceives = ({ queue }: RunOptions) => ('queueUrl' in queue ? undefined : queue.maxReceives)
 
-/** What a run cannot imitate, or does on purpose in another way. The page docs/local.md has the same rows. */
+/** What a run cannot imitate, or does on purpose in another way. The page docs/local-reference.md has the same rows. */
 const DIFFERENCES: readonly Difference[] = [
   {
     concerns: ({ redelivered }, options) =>
