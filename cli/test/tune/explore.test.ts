@@ -59,7 +59,7 @@ test('a downstream with a capacity of 40: the smallest memory with about 40 reco
 })
 
 test('a range that ends before the goodput stops growing: the recommendation claims nothing about higher values', async (t) => {
-  /** A batch of 100 records that take 20 ms each. The goodput grows in steps: see docs/tune.md. */
+  /** A batch of 100 records that take 20 ms each. The goodput grows in steps. */
   const records = (concurrency: number) => ({ goodput: 100 / (0.02 * Math.ceil(100 / concurrency)), cpuPerRecord: 0 })
   async function recommend(most: number) {
     const made = plan({ least: 5, most, memories: [1769], workload: { ...workload, batchSize: 100 } })
