@@ -10,7 +10,7 @@ const PREFIX = 'middy-bounded-sqs-batch:'
 const MAX_GROUPS = 10
 const MAX_IDS = 3
 const MAX_FRAMES = 10
-const MAX_TEXT = 200
+const MAX_TEXT = 400
 /** How much of a text is read, so that a huge one does not take long. */
 const MAX_READ = 800
 

@@ -2,7 +2,7 @@ import { isObject } from '../shared/describe.ts'
 
 const MAX_REASONS = 3
 /** Characters. */
-const MAX_REASON_LENGTH = 100
+const MAX_REASON_LENGTH = 300
 
 /** Why calls for records failed, and for how many records each reason applies. */
 export type Reasons = Map<string, number>

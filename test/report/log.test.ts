@@ -95,7 +95,7 @@ t.test('a batch logs one entry: counts, and groups by name and message, the larg
 t.test('numbers and UUIDs do not make a new group, also in long messages', async (t) => {
   const lines = await logOf(
     (_record, _context, { index }) => {
-      throw new Error(`order ${'9'.repeat(1 + (index % 50))} ${'x'.repeat(185)} ${randomUUID()} ${'y'.repeat(300)}`)
+      throw new Error(`order ${'9'.repeat(1 + (index % 50))} ${'x'.repeat(385)} ${randomUUID()} ${'y'.repeat(300)}`)
     },
     standardEvent(...ids(500)),
   )
@@ -115,9 +115,9 @@ t.test('the values of numbers and UUIDs make no difference, but their presence d
 
 t.test('only the beginning of a text is read and shown', async (t) => {
   const x = (count: number) => 'x'.repeat(count)
-  t.strictSame(await groupsFor(x(193)), [`  1 × Error: ${x(193)} [m0]`])
-  t.strictSame(await groupsFor(x(194)), [`  1 × Error: ${x(192)}… [m0]`])
-  t.strictSame(await groupsFor(`${x(193)}a`, `${x(193)}b`), [`  2 × Error: ${x(192)}… [m0, m1]`])
+  t.strictSame(await groupsFor(x(393)), [`  1 × Error: ${x(393)} [m0]`])
+  t.strictSame(await groupsFor(x(394)), [`  1 × Error: ${x(392)}… [m0]`])
+  t.strictSame(await groupsFor(`${x(393)}a`, `${x(393)}b`), [`  2 × Error: ${x(392)}… [m0, m1]`])
   t.equal((await groupsFor(`${'9'.repeat(800)}a`, `${'9'.repeat(800)}b`)).length, 1)
   const batch = checkSqsEvent(standardEvent(`${' '.repeat(800)}x`))
   const [entry] = await logged(() => logFailures(undefined, batch, [{ index: 0, reason: 'no' }], () => SUMMARY))
@@ -216,7 +216,7 @@ t.test('an entry has no body, attribute, receipt handle or cause, and shortens l
   }, event)
   t.match(text, /1 × Error: first line at SECRET-in-message \(a:1:1\) x+… \[a\]\n {4}at /)
   t.equal(text?.match(/SECRET/g)?.length, 1, 'of the secrets, only the one in the error message is logged')
-  for (const line of (text as string).split('\n')) t.ok(line.length < 230, `${line.length} characters`)
+  for (const line of (text as string).split('\n')) t.ok(line.length < 430, `${line.length} characters`)
 })
 
 t.test('thrown values that are not errors, or that throw when they are read, have a line each', async (t) => {
@@ -535,7 +535,7 @@ t.test("the entry about a logger's error has a shortened message in one line, th
   }
   const [entry] = await logged(() => handlerOf(fails, { logger: throws })(standardEvent('a')))
   const [head, ...frames] = (entry as string).split('\n')
-  t.equal(head, `middy-bounded-sqs-batch: the logger failed: Error: first second ${'x'.repeat(179)}…`)
+  t.equal(head, `middy-bounded-sqs-batch: the logger failed: Error: first second ${'x'.repeat(379)}…`)
   t.match(frames[0], /^ {2}at throws .*report\/log/)
   t.ok(frames.every((frame) => frame.startsWith('  at ')))
 
@@ -685,7 +685,7 @@ t.test('the JSON entry can be serialized, whatever was thrown', async (t) => {
     [circular, 'Error: circular'],
     [frameless, 'Error: no stack'],
     [new Error('half a pair \ud800, "quotes" and\nlines'), 'Error: half a pair \ud800, "quotes" and lines'],
-    [new Error('x'.repeat(10_000)), `Error: ${'x'.repeat(192)}…`],
+    [new Error('x'.repeat(10_000)), `Error: ${'x'.repeat(392)}…`],
   ]
   for (const [value, expected] of thrown) {
     const fails = () => Promise.reject(value)

@@ -15,14 +15,23 @@ t.test('the three most frequent reasons are listed, and the number of the others
   t.end()
 })
 
-t.test('a reason is one line of at most 100 characters, without the value that SQS quotes', (t) => {
+t.test('a reason shows the permission that is missing, and for which queue', (t) => {
+  const user =
+    'arn:aws:sts::123456789012:assumed-role/Orders-FunctionServiceRole675BB04A-AbCdEfGhIjKl/Orders-Function2DF8AE1F'
+  const missing = 'sqs:sendmessage on resource: arn:aws:sqs:eu-west-1:123456789012:orders-dead'
+  const why = 'because no identity-based policy allows the sqs:sendmessage action'
+  t.match(toReason('AccessDenied', `User: ${user} is not authorized to perform: ${missing} ${why}`), missing)
+  t.end()
+})
+
+t.test('a reason is one line of at most 300 characters, without the value that SQS quotes', (t) => {
   const cases: [name: string | undefined, message: string | undefined, reason: string][] = [
     ['Code', 'text', 'Code: text'],
     ['Code', undefined, 'Code'],
     [undefined, 'text', 'an error without a code: text'],
     ['Code', ' two\n\tlines ', 'Code: two lines '],
-    ['Code', 'x'.repeat(94), `Code: ${'x'.repeat(94)}`],
-    ['Code', 'x'.repeat(95), `Code: ${'x'.repeat(93)}…`],
+    ['Code', 'x'.repeat(294), `Code: ${'x'.repeat(294)}`],
+    ['Code', 'x'.repeat(295), `Code: ${'x'.repeat(293)}…`],
     ['Code', 'Value a for parameter B is invalid', 'Code: Value … for parameter B is invalid'],
     ['Code', `Value ${'a'.repeat(1000)} for parameter B`, 'Code: Value … for parameter B'],
     ['Code', 'Value Value a for parameter for parameter B', 'Code: Value … for parameter B'],

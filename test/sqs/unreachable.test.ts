@@ -173,7 +173,7 @@ for (const [name, make, prefix] of HANDLERS) {
       ['no', 'string: no'],
       [{ message: 'no' }, 'object: no'],
       [Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' }), 'AggregateError: ECONNREFUSED'],
-      [new Error(`${'x'.repeat(200)}`), `Error: ${'x'.repeat(92)}…`],
+      [new Error(`${'x'.repeat(400)}`), `Error: ${'x'.repeat(292)}…`],
       [new Proxy(new Error(), { get: refuseRead }), 'an error that throws when it is read'],
     ]
     for (const [thrown, reason] of values) {
