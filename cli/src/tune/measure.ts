@@ -100,8 +100,8 @@ export async function measure(concurrency: number, memory: number, options: Meas
         options.onBatch(batch.length)
         const { outcome, metrics } = await environment.invoke(toEvent(batch))
         if (stopping.aborted) throw new StoppedError('interrupted')
-        const counts = settle(batch, outcome, sample.fifo, totals.causes.add)
-        if (metrics) checkLibraryUse(outcome, metrics, concurrency, counts.succeeded)
+        const { unlisted, ...counts } = settle(batch, outcome, sample.fifo, totals.causes.add)
+        if (metrics) checkLibraryUse(outcome, metrics, concurrency, counts.succeeded + unlisted)
         batches.push({ ...counts, duration: outcome.duration ?? 0, metrics })
       }
       return batches
@@ -225,7 +225,8 @@ function checkLibraryUse({ type }: Outcome, metrics: InvocationMetrics, concurre
 
 /**
  * Counts the records of a batch that succeeded, and those that failed. A failed record counts as failed, even if
- * `onFailure` removed it from the report, for example because it was sent to a dead-letter queue.
+ * `onFailure` removed it from the report, for example because it was sent to a dead-letter queue. `unlisted` are failed
+ * records that the response counts as successful, but that the library did not receive.
  */
 function settle(batch: readonly Received[], outcome: Outcome, fifo: boolean, addCause: (text: string) => void) {
   const { processed, failed, deletedThoughFailed, error } = classifyBatch(batch, outcome, true)
@@ -233,7 +234,8 @@ function settle(batch: readonly Received[], outcome: Outcome, fifo: boolean, add
   const handled = processed.filter(({ messageId }) => errors[messageId] !== undefined)
   const all = [...failed, ...deletedThoughFailed, ...handled]
   for (const { messageId } of all) addCause(error ?? causeOf(outcome, messageId, fifo))
-  return { succeeded: batch.length - all.length, failed: all.length }
+  const unlisted = deletedThoughFailed.filter(({ messageId }) => outcome.recordErrors?.unlisted?.[messageId])
+  return { succeeded: batch.length - all.length, failed: all.length, unlisted: unlisted.length }
 }
 
 /**
