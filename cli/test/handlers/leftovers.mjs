@@ -32,3 +32,16 @@ export async function withChild() {
   const child = spawn('sleep', ['600'], { stdio: 'ignore' })
   note({ pid: process.pid, child: child.pid })
 }
+
+/** An interval and an unreferenced timer send metrics. Their requests are in flight at the response. */
+export async function flushesMetrics() {
+  const flush = () => void fetch(`${process.env.SERVICE}/secret`).catch(() => {})
+  globalThis.flushing ??= setInterval(flush, 1)
+  setTimeout(flush, 1).unref()
+  await sleep(20)
+}
+
+/** Responds, and starts a request a little later, like an SDK client that reads its settings first. */
+export async function fetchesLater() {
+  setImmediate(() => fetches())
+}

@@ -54,6 +54,24 @@ test('a request in flight at the response fails the run, which names the service
   t.notMatch(stderr, 'secret')
 })
 
+test('a request that starts after the response, before the process asks for another event, fails the run', async (t) => {
+  const SERVICE = await startService(t)
+  const { code, stdout, stderr } = await command(['local', `${LEFTOVERS}#fetchesLater`, ...small], { env: { SERVICE } })
+  t.match(JSON.parse(stdout), { verdict: 'failed', respondedEarly: 1 })
+  t.equal(code, 1)
+  t.match(stderr, `× GET ${SERVICE}. Lambda freezes`)
+})
+
+test('control: requests of an interval or an unreferenced timer belong to no invocation', async (t) => {
+  const SERVICE = await startService(t)
+  const { code, stdout, stderr } = await command(['local', `${LEFTOVERS}#flushesMetrics`, ...small], {
+    env: { SERVICE },
+  })
+  t.match(JSON.parse(stdout), { verdict: 'passed', respondedEarly: 0 })
+  t.equal(code, 0)
+  t.notMatch(stderr, 'warning |')
+})
+
 test('control: intervals, unreferenced and cleared timers and idle sockets are not work that is left', async (t) => {
   const env = { SERVICE: await startService(t), RECORD_TO: notebook(t).file }
   const args = ['local', `${LEFTOVERS}#leavesNothing`, '--messages', '100', '--batch-size', '10', '--json']

@@ -194,6 +194,12 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
     onInitError: fail,
     onMetrics: (metrics) => options.onMetrics?.(metrics),
     onFinished: (records) => options.onFinished?.(records),
+    onLeftWork: (left) => {
+      const own = left.filter(({ isOfPackage }) => !isOfPackage)
+      if (own.length === 0 || state.leftWork) return // the response has already named it
+      state.leftWork = true
+      options.onUsage?.({ cpu: 0, peakMemory: 0, left: own })
+    },
     onIdle: () => {
       if (freezes(options)) group.freeze()
     },

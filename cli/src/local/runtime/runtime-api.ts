@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { oneLine } from '../../shared/errors.ts'
 import type { InvocationMetrics } from './metrics.ts'
 import type { RecordErrors } from './record-errors.ts'
-import { USAGE_HEADER, type Usage } from './usage.ts'
+import { LEFT_HEADER, type LeftWork, USAGE_HEADER, type Usage } from './usage.ts'
 
 /**
  * How an invocation ended. The whole batch fails unless there is a response. The ledger counts timeouts and crashes
@@ -48,6 +48,8 @@ export interface RuntimeApiOptions {
   onMetrics: (metrics: InvocationMetrics) => void
   /** Called with the number of records that the library has finished since the last call. */
   onFinished: (records: number) => void
+  /** Called if work of the last invocation is left when the runtime asks for another event. */
+  onLeftWork: (left: LeftWork[]) => void
   /** Called when the runtime has responded and asks for another event, but there is none. */
   onIdle: () => void
   /** Called before the runtime gets something to do. */
@@ -83,7 +85,7 @@ function readError(text: string): string {
  * polls open at once, and each takes one invocation.
  */
 export async function startRuntimeApi(options: RuntimeApiOptions) {
-  const { timeout, functionArn, onReady, onInitError, onMetrics, onFinished, onIdle, onWake } = options
+  const { timeout, functionArn, onReady, onInitError, onMetrics, onFinished, onLeftWork, onIdle, onWake } = options
   const waiting: Invocation[] = []
   const polls: ServerResponse[] = []
   const running = new Map<string, Invocation>()
@@ -148,6 +150,8 @@ export async function startRuntimeApi(options: RuntimeApiOptions) {
         const index = polls.indexOf(response)
         if (index !== -1) polls.splice(index, 1)
       })
+      const left = request.headers[LEFT_HEADER]
+      if (typeof left === 'string') onLeftWork(JSON.parse(decodeURIComponent(left)))
       onReady()
       dispatch()
       onPoll()

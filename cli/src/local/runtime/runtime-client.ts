@@ -4,7 +4,7 @@ import { Agent, request } from 'node:http'
 import { type Callback, type Handler, loadHandler } from './load-handler.ts'
 import { openMetrics } from './metrics.ts'
 import { recordIdsOf, takeRecordErrors, watchRecordErrors } from './record-errors.ts'
-import { openUsage, USAGE_HEADER } from './usage.ts'
+import { LEFT_HEADER, openUsage, USAGE_HEADER } from './usage.ts'
 
 const [, , file = '', exportName = '', ...modes] = process.argv
 const { env } = process
@@ -47,12 +47,14 @@ function report(path: string, thrown: unknown, headers?: object) {
   return call('POST', path, JSON.stringify(error), headers)
 }
 
-/** The invocation that runs, and the last call that reported its progress. */
+/** The invocation that runs, and the calls that report its progress. */
 let running: string | undefined
 let progress: Promise<unknown> = Promise.resolve()
 
 function reportProgress(finished: number) {
-  if (running !== undefined) progress = call('POST', `invocation/${running}/finished`, String(finished))
+  const id = running
+  // One after another, so that they need one socket, and all have ended before the response.
+  if (id !== undefined) progress = progress.then(() => call('POST', `invocation/${id}/finished`, String(finished)))
 }
 
 /** Must be sent before the response, which ends the invocation. */
@@ -129,9 +131,18 @@ function usageHeader() {
   return usage ? { [USAGE_HEADER]: encodeURIComponent(JSON.stringify(usage.take())) } : {}
 }
 
+function lateHeader() {
+  const left = usage?.leftWork() ?? []
+  return left.length > 0 ? { [LEFT_HEADER]: encodeURIComponent(JSON.stringify(left)) } : {}
+}
+
 async function serve(handler: Handler): Promise<never> {
+  let hasResponded = false
   for (;;) {
-    const { headers, text } = await call('GET', 'invocation/next')
+    // Work that begins late, for example after a client has read its settings, is found here.
+    const late = hasResponded ? lateHeader() : {}
+    hasResponded = false
+    const { headers, text } = await call('GET', 'invocation/next', undefined, late)
     if (text === '') continue // no event: this response only checks that the event loop is not blocked
     metrics?.start()
     usage?.start()
@@ -145,14 +156,17 @@ async function serve(handler: Handler): Promise<never> {
       const result = handler.length >= 3 ? runWithCallback(handler, event, context) : handler(event, context)
       payload = JSON.stringify(await result) ?? 'null'
     } catch (error) {
+      const used = usageHeader()
       await reportRecordErrors(id, records)
-      await report(`invocation/${id}/error`, error, usageHeader())
+      await report(`invocation/${id}/error`, error, used)
       await reportMetrics()
       continue
     }
+    const used = usageHeader() // before the calls below, in which work could end that the handler has not awaited
     await reportRecordErrors(id, records)
-    await call('POST', `invocation/${id}/response`, payload, usageHeader())
+    await call('POST', `invocation/${id}/response`, payload, used)
     await reportMetrics()
+    hasResponded = true
   }
 }
 

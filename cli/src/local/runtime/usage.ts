@@ -1,4 +1,5 @@
 // Runs in the process of the handler.
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe } from 'node:diagnostics_channel'
 import { syncBuiltinESMExports } from 'node:module'
 import { relative } from 'node:path'
@@ -26,6 +27,8 @@ export interface LeftWork {
 
 /** The header of a response with the usage, as JSON in the encoding of a URI. */
 export const USAGE_HEADER = 'bounded-sqs-batch-usage'
+/** The header of the next poll with the work that is left then, in the same form. Absent if there is none. */
+export const LEFT_HEADER = 'bounded-sqs-batch-left'
 /** The response names at most this many. */
 const MAX_LEFT = 5
 /** A shorter timer also fires on Lambda, before the environment is frozen. */
@@ -44,8 +47,14 @@ type Internals = NodeJS.Timeout & { _destroyed: boolean; _idleTimeout: number }
 
 let pendingTimers: Timer[] = []
 let sweepAt = 1000
+/**
+ * Whether an interval or an unreferenced timer started the code. Clients use them for work that belongs to no
+ * invocation.
+ */
+const background = new AsyncLocalStorage<true>()
 
 function addTimer(timer: Timer) {
+  if (background.getStore()) return
   pendingTimers.push(timer)
   if (pendingTimers.length < sweepAt) return
   // Timers that have fired are dropped now and then. Otherwise, their closures would stay in memory.
@@ -53,14 +62,15 @@ function addTimer(timer: Timer) {
   sweepAt = Math.max(1000, 2 * pendingTimers.length)
 }
 
-/**
- * Replaces `setTimeout` everywhere, because nothing else shows which timers are pending. `setInterval` is not replaced:
- * clients use it for work that belongs to no invocation.
- */
+/** Replaces `setTimeout` everywhere, because nothing else shows which timers are pending. */
 function watchTimers() {
-  const { setTimeout: original } = timers
+  const { setTimeout: original, setInterval: originalInterval } = timers
   const setTimeout = function setTimeout(callback: () => void, delay?: number, ...args: []) {
-    const timeout = original(callback, delay, ...args) as Internals
+    function fire(this: unknown) {
+      const run = () => callback.apply(this, args)
+      return timeout.hasRef() ? run() : background.run(true, run)
+    }
+    const timeout = original(fire, delay) as Internals
     const origin = {}
     Error.captureStackTrace(origin, setTimeout)
     const isPending = () => !timeout._destroyed && timeout.hasRef()
@@ -70,6 +80,9 @@ function watchTimers() {
   Object.defineProperties(setTimeout, Object.getOwnPropertyDescriptors(original))
   globalThis.setTimeout = setTimeout as unknown as typeof globalThis.setTimeout
   timers.setTimeout = setTimeout as unknown as typeof timers.setTimeout
+
+  globalThis.setInterval = timers.setInterval = ((callback: () => void, delay?: number, ...args: []) =>
+    originalInterval(() => background.run(true, callback, ...args), delay)) as unknown as typeof timers.setInterval
 
   const { setTimeout: originalSleep } = promises
   promises.setTimeout = function setTimeout<T>(delay?: number, value?: T, options?: { ref?: boolean }) {
@@ -81,6 +94,7 @@ function watchTimers() {
     addTimer({ isPending, delay: delay ?? 1, origin })
     return sleeping
   } as typeof promises.setTimeout
+  promises.scheduler.wait = (delay, options) => promises.setTimeout(delay, undefined, options)
   syncBuiltinESMExports()
 }
 
@@ -99,7 +113,12 @@ const requests = new Set<ClientRequest>()
 
 /** `fetch()`, undici, `node:http` and `node:https` publish their requests. Once the headers of the response are there, a request has ended. */
 function watchRequests() {
-  const add = (message: unknown) => requests.add((message as { request: ClientRequest }).request)
+  const { AWS_LAMBDA_RUNTIME_API } = process.env
+  function add(message: unknown) {
+    const { request } = message as { request: ClientRequest }
+    const isOurs = request.getHeader?.('host') === AWS_LAMBDA_RUNTIME_API
+    if (!isOurs && !background.getStore()) requests.add(request)
+  }
   const remove = (message: unknown) => requests.delete((message as { request: ClientRequest }).request)
   for (const name of ['http.client.request.start', 'undici:request:create']) subscribe(name, add)
   for (const name of ['http.client.response.finish', 'undici:request:headers']) subscribe(name, remove)
@@ -111,6 +130,7 @@ function nameOfRequest(request: ClientRequest): string {
   return `${request.method} ${request.origin ?? `${request.protocol}//${request.getHeader?.('host')}`}`
 }
 
+/** What the invocation has started and not ended. */
 function leftWork(): LeftWork[] {
   const inFlight = [...requests]
     .filter(({ destroyed, aborted }) => !destroyed && !aborted)
@@ -118,7 +138,7 @@ function leftWork(): LeftWork[] {
   const pending = pendingTimers
     .filter(({ delay, isPending }) => delay >= SHORTEST_MS && isPending())
     .map(({ delay, origin }) => {
-      const [place, isOfPackage] = placeOf(origin.stack ?? '')
+      const [place, isOfPackage] = placeOf(String(origin.stack))
       return { what: `a timer of ${delay} ms${place}`, isOfPackage }
     })
   // What fails the run must be in the list.
@@ -150,5 +170,6 @@ export function openUsage() {
       const { user, system } = process.cpuUsage(cpuBefore)
       return { cpu: (user + system) / 1000, peakMemory: peakMemory(), left: leftWork() }
     },
+    leftWork,
   }
 }
