@@ -13,8 +13,12 @@ const maxReceives = ({ queue }: RunOptions) => ('queueUrl' in queue ? undefined 
 /** What a run cannot imitate, or does on purpose in another way. The page docs/local-reference.md has the same rows. */
 const DIFFERENCES: readonly Difference[] = [
   {
-    concerns: ({ redelivered }, options) =>
-      redelivered > 0 && isOwn(options) && options.mapping.retryAfter !== undefined,
+    // With --duplicates, messages are also redelivered without a failure.
+    concerns: ({ redelivered, failedInvocations, causes }, options) =>
+      redelivered > 0 &&
+      failedInvocations + Object.keys(causes).length > 0 &&
+      isOwn(options) &&
+      options.mapping.retryAfter !== undefined,
     text: ({ mapping }) =>
       `failed messages were redelivered after ${mapping.retryAfter} s, and not after their visibility timeout (--retry-after off)`,
   },

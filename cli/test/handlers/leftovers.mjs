@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { scheduler, setTimeout as sleep } from 'node:timers/promises'
 import { note, numberOf } from './notes.ts'
 
 /** Responds, and processes the records in a timer. */
@@ -8,7 +8,12 @@ export async function inTimer({ Records }) {
 
 /** The same with a promise that nobody awaits. */
 export async function afterSleep({ Records }) {
-  sleep(200).then(() => note(Records.map(numberOf)))
+  sleep(1000).then(() => note(Records.map(numberOf)))
+}
+
+/** The same with the other function that sleeps. */
+export async function afterWait({ Records }) {
+  scheduler.wait(1000).then(() => note(Records.map(numberOf)))
 }
 
 /** Responds while a request is in flight. The path is not shown, because it can contain data of the message. */

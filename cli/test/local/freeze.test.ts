@@ -25,9 +25,10 @@ async function startService(t: Test): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-for (const [exportName, place] of [
-  ['inTimer', 'leftovers.mjs:6'],
-  ['afterSleep', 'leftovers.mjs:11'],
+for (const [exportName, delay, place] of [
+  ['inTimer', 200, 'leftovers.mjs:6'],
+  ['afterSleep', 1000, 'leftovers.mjs:11'],
+  ['afterWait', 1000, 'leftovers.mjs:16'],
 ] as const) {
   test(`${exportName}: work in a timer after the response is lost, and the run fails and names the timer`, async (t) => {
     const notes = notebook(t)
@@ -40,7 +41,7 @@ for (const [exportName, place] of [
     })
     t.equal(code, 1)
     t.strictSame(notes.read(), [], 'the timer has not fired')
-    t.match(stderr, `1 invocation responded before its work had ended: 1 × a timer of 200 ms (`)
+    t.match(stderr, `1 invocation responded before its work had ended: 1 × a timer of ${delay} ms (`)
     t.match(stderr, `${place}). Lambda freezes the environment`)
   })
 }

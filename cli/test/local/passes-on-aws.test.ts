@@ -73,6 +73,7 @@ test('--duplicates 0.2: about a fifth of the messages is delivered a second time
   const args = ['--messages', '200', '--batch-size', '10', '--duplicates', '0.2']
   const { code, ledger } = await local(t, 'notes', args, { RECORD_TO: notes.file })
   t.match({ code, ...ledger }, { code: 0, sent: 200, processed: 200, remaining: 0, lost: 0, deadLettered: 0 })
+  t.notMatch(ledger.differences.join(), 'failed messages', 'no message has failed')
   const ids = notes.read().map(([, , id]) => id)
   t.equal(new Set(ids).size, 200)
   t.equal(ids.length - 200, ledger.redelivered)

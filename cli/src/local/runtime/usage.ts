@@ -145,10 +145,12 @@ function leftWork(): LeftWork[] {
   return [...inFlight, ...pending].sort((a, b) => Number(a.isOfPackage) - Number(b.isOfPackage)).slice(0, MAX_LEFT)
 }
 
-/** The file and line of the first frame of a stack that is not in Node itself. */
+/** The file and line of the first frame of a stack that is neither in Node itself nor in this file. */
 function placeOf(stack: string): [place: string, isOfPackage: boolean] {
   const frames = stack.split('\n').slice(1)
-  const frame = frames.find((line) => /:\d+:\d+\)?$/.test(line) && !/node:|new Promise/.test(line)) ?? ''
+  const isOurs = (line: string) => line.includes(import.meta.url)
+  const frame =
+    frames.find((line) => /:\d+:\d+\)?$/.test(line) && !/node:|new Promise/.test(line) && !isOurs(line)) ?? ''
   const [, path, line] = /(?:file:\/\/|\(|at )(\/.*?):(\d+):\d+\)?$/.exec(frame) ?? []
   return path === undefined
     ? ['', false]
