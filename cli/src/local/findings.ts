@@ -45,7 +45,7 @@ export function openFindings(options: FunctionOptions) {
       slowest = Math.max(slowest, usage.cpu)
       const { left: work = [] } = usage
       if (work.length > 0) invocationsWithLeftWork += 1
-      for (const { what } of work) left.add(what)
+      for (const { what, count } of work) left.add(what, count)
       return freezes(options) && work.some(({ isOfPackage }) => !isOfPackage)
     },
     lines: () => [...lines()],

@@ -103,13 +103,13 @@ const IDS_AND_NUMBERS = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+([.,]\d+)*
 export function openCounter() {
   const kinds = new Map<string, { text: string; count: number }>()
   return {
-    add(text: string) {
+    add(text: string, count = 1) {
       const key = text.replace(IDS_AND_NUMBERS, '#')
       const isNew = !kinds.has(key)
       const kind = isNew && kinds.size >= MAX_CAUSES ? OTHER_CAUSES : key
       const known = kinds.get(kind)
-      if (known) known.count += 1
-      else kinds.set(kind, { text: isNew && kind === OTHER_CAUSES ? kind : text, count: 1 })
+      if (known) known.count += count
+      else kinds.set(kind, { text: isNew && kind === OTHER_CAUSES ? kind : text, count })
     },
     counts: (): Record<string, number> => {
       const sorted = [...kinds.values()].sort((a, b) => b.count - a.count)

@@ -46,6 +46,11 @@ export async function flushesMetrics() {
   await sleep(20)
 }
 
+/** Leaves a timer for each record. */
+export async function forEachRecord({ Records }) {
+  for (const _ of Records) setTimeout(() => {}, 1000)
+}
+
 /** Responds, and starts a request a little later, like an SDK client that reads its settings first. */
 export async function fetchesLater() {
   setImmediate(() => fetches())

@@ -55,6 +55,11 @@ test('a request in flight at the response fails the run, which names the service
   t.notMatch(stderr, 'secret')
 })
 
+test('every timer that is left is counted', async (t) => {
+  const { stderr } = await command(['local', `${LEFTOVERS}#forEachRecord`, ...small])
+  t.match(stderr, ': 10 × a timer of 1000 ms (')
+})
+
 test('a request that starts after the response, before the process asks for another event, fails the run', async (t) => {
   const SERVICE = await startService(t)
   const { code, stdout, stderr } = await command(['local', `${LEFTOVERS}#fetchesLater`, ...small], { env: { SERVICE } })

@@ -18,9 +18,10 @@ export interface Usage {
   left?: LeftWork[]
 }
 
-/** A request in flight, or a referenced timer. */
+/** Requests in flight to the same service, or referenced timers from the same line. */
 export interface LeftWork {
   what: string
+  count: number
   /** Code in node_modules created the timer. It can be a time limit of a client, for example of an idle connection. */
   isOfPackage: boolean
 }
@@ -29,7 +30,7 @@ export interface LeftWork {
 export const USAGE_HEADER = 'bounded-sqs-batch-usage'
 /** The header of the next poll with the work that is left then, in the same form. Absent if there is none. */
 export const LEFT_HEADER = 'bounded-sqs-batch-left'
-/** The response names at most this many. */
+/** The response names at most this many kinds. */
 const MAX_LEFT = 5
 /** A shorter timer also fires on Lambda, before the environment is frozen. */
 const SHORTEST_MS = 2
@@ -141,8 +142,13 @@ function leftWork(): LeftWork[] {
       const [place, isOfPackage] = placeOf(String(origin.stack))
       return { what: `a timer of ${delay} ms${place}`, isOfPackage }
     })
+  const kinds = new Map<string, LeftWork>()
+  for (const work of [...inFlight, ...pending]) {
+    const count = (kinds.get(work.what)?.count ?? 0) + 1
+    kinds.set(work.what, { ...work, count })
+  }
   // What fails the run must be in the list.
-  return [...inFlight, ...pending].sort((a, b) => Number(a.isOfPackage) - Number(b.isOfPackage)).slice(0, MAX_LEFT)
+  return [...kinds.values()].sort((a, b) => Number(a.isOfPackage) - Number(b.isOfPackage)).slice(0, MAX_LEFT)
 }
 
 /** The file and line of the first frame of a stack that is neither in Node itself nor in this file. */
