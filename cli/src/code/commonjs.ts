@@ -23,7 +23,7 @@ function importsPackage(text: string): boolean {
 }
 
 /** The nearest file of this name, in a folder or above it. Node and the TypeScript compiler search in the same way. */
-function nearest(folder: string, name: string): string | undefined {
+export function nearest(folder: string, name: string): string | undefined {
   const file = join(folder, name)
   if (existsSync(file)) return file
   return folder === dirname(folder) ? undefined : nearest(dirname(folder), name)

@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs'
+import { basename, dirname, relative, resolve } from 'node:path'
+import { MODULE_TYPE, nearest } from '../code/commonjs.ts'
 import type { Ledger } from './ledger.ts'
 import { DEFAULT_MAX_RECEIVES } from './options.ts'
 import type { RunOptions } from './run.ts'
@@ -9,6 +12,14 @@ interface Difference {
 
 const isOwn = ({ queue }: RunOptions) => !('queueUrl' in queue)
 const maxReceives = ({ queue }: RunOptions) => ('queueUrl' in queue ? undefined : queue.maxReceives)
+
+/** The package.json that makes a `.js` file an ES module, if it is not in the folder of the file. */
+function packageAbove({ function: { file } }: RunOptions): string | undefined {
+  const folder = dirname(resolve(file))
+  const manifest = file.endsWith('.js') ? nearest(folder, 'package.json') : undefined
+  if (manifest === undefined || dirname(manifest) === folder) return undefined
+  return MODULE_TYPE.test(readFileSync(manifest, 'utf8')) ? manifest : undefined
+}
 
 /** What a run cannot imitate, or does on purpose in another way. The page docs/local-reference.md has the same rows. */
 const DIFFERENCES: readonly Difference[] = [
@@ -30,6 +41,11 @@ const DIFFERENCES: readonly Difference[] = [
   {
     concerns: (_ledger, { function: { file } }) => /\.m?ts$/.test(file),
     text: () => 'Node removed the types from TypeScript. Lambda needs JavaScript: also run the bundle that you deploy',
+  },
+  {
+    concerns: (_ledger, options) => packageAbove(options) !== undefined,
+    text: (options) =>
+      `${relative('.', packageAbove(options) ?? '')} makes ${basename(options.function.file)} an ES module. Lambda needs that file too: deploy it, or name the handler's file .mjs`,
   },
   {
     concerns: (_ledger, { function: { timeout = 0 } }) => timeout > 900_000,
