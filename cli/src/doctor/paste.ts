@@ -29,22 +29,27 @@ const CDK_VALUES: Readonly<Record<string, string>> = {
   applicationLogLevelV2: 'ApplicationLogLevel.INFO',
 }
 
-function cdkText({ cdk = '', isDuration }: AnyRow, value: unknown): string | undefined {
+function cdkText(row: AnyRow, value: unknown): string | undefined {
+  const { cdk = '', isDuration } = row
   if (cdk === '') return undefined
   const [name = '', inner] = cdk.split('.')
   const literal = isDuration
     ? `Duration.seconds(${value})`
     : (CDK_VALUES[name] ?? (Array.isArray(value) ? 'true' : String(value)))
-  if (inner === undefined) return `${name}: ${literal}`
-  return name === 'deadLetterQueue' ? `${name}: { queue, ${inner}: ${literal} }` : `${name}: { ${inner}: ${literal} }`
+  if (isOfRedrive(row)) return `${inner}: ${literal}`
+  return inner === undefined ? `${name}: ${literal}` : `${name}: { ${inner}: ${literal} }`
 }
 
 function inConstruct(path: string, change: Change): Paste[] {
-  const text =
-    change.kind === 'set'
-      ? cdkText(change.row, change.value)
-      : `deadLetterQueue: { queue: new Queue(this, '${path.split('/').at(-1)}DeadLetterQueue', { ${change.fifo ? 'fifo: true, ' : ''}retentionPeriod: Duration.days(14) }), maxReceiveCount: ${MAX_RECEIVES} }`
-  return text === undefined ? [] : [{ language: 'cdk', where: `In the construct ${path}`, text }]
+  const language = 'cdk'
+  const where = `In the construct ${path}`
+  if (change.kind === 'set') {
+    const text = cdkText(change.row, change.value)
+    const place = isOfRedrive(change.row) ? `In deadLetterQueue of the construct ${path}` : where
+    return text === undefined ? [] : [{ language, where: place, text }]
+  }
+  const text = `deadLetterQueue: { queue: new Queue(this, '${path.split('/').at(-1)}DeadLetterQueue', { ${change.fifo ? 'fifo: true, ' : ''}retentionPeriod: Duration.days(14) }), maxReceiveCount: ${MAX_RECEIVES} }`
+  return [{ language, where, text }]
 }
 
 // Terraform.

@@ -5,7 +5,7 @@ import { check, type Finding } from '../../src/doctor/check.ts'
 import { parseTemplate, readCases } from '../../src/template/read-template.ts'
 import { applyEdits } from '../support/apply-edits.ts'
 import { CASES, concurrency } from '../support/rule-cases.ts'
-import { type Change, cdkOutput, cloudFormation, OPTIONS, sam } from '../support/templates.ts'
+import { type Change, cdkOutput, cloudFormation, getAtt, OPTIONS, sam } from '../support/templates.ts'
 import { findingsInPlan, terraformState } from '../support/terraform.ts'
 
 function findingsIn(text: string, options = {}): Finding[] {
@@ -191,6 +191,17 @@ test('CDK: the properties of the constructs', (t) => {
       ],
     ],
     'runtime-deprecated': [['In the construct Shop/Handler', 'runtime: Runtime.NODEJS_24_X']],
+  })
+})
+
+test('CDK: for a low max receive count, the text has only the count and names no queue', (t) => {
+  const queue = { RedrivePolicy: { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 3 } }
+  const found = check(
+    readCases(parseTemplate('t.json', JSON.stringify(cdkOutput({ queue }))), new Map([['AWS::Region', 'x']])),
+    OPTIONS,
+  )
+  checkTexts(t, found, {
+    'max-receive-count': [['In deadLetterQueue of the construct Shop/Queue', 'maxReceiveCount: 5']],
   })
 })
 
