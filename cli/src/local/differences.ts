@@ -2,16 +2,16 @@ import { readFileSync } from 'node:fs'
 import { basename, dirname, relative, resolve } from 'node:path'
 import { MODULE_TYPE, nearest } from '../code/commonjs.ts'
 import type { Ledger } from './ledger.ts'
-import { DEFAULT_MAX_RECEIVES } from './options.ts'
+import { DEFAULT_MAX_RECEIVES, type LocalFlags } from './options.ts'
 import type { RunOptions } from './run.ts'
 
 interface Difference {
-  concerns: (ledger: Ledger, options: RunOptions) => boolean
+  /** `flags` also has the settings of the template. */
+  concerns: (ledger: Ledger, options: RunOptions, flags: LocalFlags) => boolean
   text: (options: RunOptions) => string
 }
 
 const isOwn = ({ queue }: RunOptions) => !('queueUrl' in queue)
-const maxReceives = ({ queue }: RunOptions) => ('queueUrl' in queue ? undefined : queue.maxReceives)
 
 /** The package.json that makes a `.js` file an ES module, if it is not in the folder of the file. */
 function packageAbove({ function: { file } }: RunOptions): string | undefined {
@@ -34,7 +34,8 @@ const DIFFERENCES: readonly Difference[] = [
       `failed messages were redelivered after ${mapping.retryAfter} s, and not after their visibility timeout (--retry-after off)`,
   },
   {
-    concerns: ({ deadLettered }, options) => deadLettered > 0 && maxReceives(options) === DEFAULT_MAX_RECEIVES,
+    concerns: ({ deadLettered }, options, { maxReceives }) =>
+      deadLettered > 0 && isOwn(options) && maxReceives === undefined,
     text: () =>
       `messages were dead-lettered after ${DEFAULT_MAX_RECEIVES} deliveries. On AWS, use at least 5 (--max-receives)`,
   },
@@ -58,6 +59,6 @@ const DIFFERENCES: readonly Difference[] = [
 ]
 
 /** The differences from AWS that concern a run. */
-export function differencesOf(ledger: Ledger, options: RunOptions): string[] {
-  return DIFFERENCES.filter(({ concerns }) => concerns(ledger, options)).map(({ text }) => text(options))
+export function differencesOf(ledger: Ledger, options: RunOptions, flags: LocalFlags): string[] {
+  return DIFFERENCES.filter(({ concerns }) => concerns(ledger, options, flags)).map(({ text }) => text(options))
 }

@@ -100,7 +100,7 @@ async function perform(
     })
     display.end()
     const reason = whyFailed(ledger, flags)
-    const differences = differencesOf(ledger, options)
+    const differences = differencesOf(ledger, options, flags)
     if (flags.json) {
       const verdict = { verdict: reason === undefined ? 'passed' : 'failed', reason }
       const result = { ...verdict, ...ledger, differences, ...(flags.watchFailures > 0 ? { failures } : {}) }

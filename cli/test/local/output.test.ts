@@ -4,6 +4,7 @@ import { test } from 'tap'
 import { freePort } from '../../../test/support/free-port.ts'
 import manifest from '../../package.json' with { type: 'json' }
 import { command, folder, handlerFile, notebook, until, WARNING } from '../support/runs.ts'
+import { getAtt, sam, templateFile } from '../support/templates.ts'
 
 const outcomes = handlerFile('outcomes.mjs')
 const small = ['--batch-size', '10', '--retry-after', '0', '--idle', '0']
@@ -137,6 +138,25 @@ test('messages that the handler dead-lettered itself have a row, and need --max-
   t.equal(refused.code, 1)
   t.equal((await command([...args, '--max-dead-lettered', '1'])).code, 0)
 })
+
+for (const [title, isShown, queue, flags] of [
+  ['the default of the command', true, { RedrivePolicy: undefined }, []],
+  ['in the template', false, {}, []],
+  ['a flag', false, { RedrivePolicy: undefined }, ['--max-receives', '3']],
+] as const) {
+  test(`3 deliveries are ${isShown ? '' : 'not '}a difference from AWS if the number is ${title}`, async (t) => {
+    const RedrivePolicy = { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 3 }
+    const template = templateFile(t, sam({ queue: { RedrivePolicy, ...queue } }))
+    const env = { RECORD_TO: notebook(t).file }
+    const args = ['local', outcomes, '--template', template, '--messages', '20', '--json', ...small, ...flags]
+    const { stdout } = await command(args, { env })
+    const { deadLettered, differences } = JSON.parse(stdout)
+    t.equal(deadLettered, 2)
+    const shown = 'messages were dead-lettered after 3 deliveries. On AWS, use at least 5 (--max-receives)'
+    const found = differences.filter((line: string) => line.includes('dead-lettered'))
+    t.strictSame(found, isShown ? [shown] : [])
+  })
+}
 
 test('the reasons of failed invocations are listed below the table', async (t) => {
   const args = ['local', `${outcomes}#large`, '--messages', '1', '--max-receives', '2', ...small]
