@@ -38,9 +38,10 @@ export type Source =
       usesDeadLetter?: string | undefined
     }
 
-/** This package, and what AWS's libraries in all languages call a partial batch response. */
+const OURS = /middy-bounded-sqs-batch/
+/** What Middy, and AWS's libraries in all languages, call a partial batch response. */
 const REPORTS =
-  /middy-bounded-sqs-batch|sqs-partial-batch-failure|event-batch-handler|batch_?item_?failures?|sqs_?batch_?response|process_?partial_?response|partial_?batch(_?response)?|batch_?processor\b|powertools[-\w./]*[./]batch\b|lambda-batch-processor/i
+  /sqs-partial-batch-failure|event-batch-handler|batch_?item_?failures?|sqs_?batch_?response|process_?partial_?response|partial_?batch(_?response)?|batch_?processor\b|powertools[-\w./]*[./]batch\b|lambda-batch-processor/i
 /** Metrics in the log: the embedded metric format, and the libraries that write it. */
 const METRICS = /CloudWatchMetrics|aws[-_]embedded[-_]metrics|powertools[-\w./]*[./]metrics\b|EmbeddedMetric/i
 const DEAD_LETTER = /\bdeadLetter(?=\s*\()/
@@ -114,12 +115,13 @@ function findIn(found: readonly Found[], { build }: Code): Source {
   const [first, ...others] = found
   const imported =
     others.length === 0 ? '' : ` and ${others.length} ${others.length === 1 ? 'file' : 'files'} that it imports`
-  const isOurs = find(/middy-bounded-sqs-batch/) !== undefined
+  const ours = find(OURS)
+  const isOurs = ours !== undefined
   const loads = isOurs ? files.map((file) => ({ ...file, how: requiresPackage(file, build) })) : []
   const open = loads.flatMap(({ shown, how }) => (typeof how === 'object' ? `${shown}: ${how.reason}` : []))
   return {
     searched: `${first?.shown}${imported}`,
-    reports: find(REPORTS),
+    reports: ours ?? find(REPORTS), // a bundle of this package also has the other names
     logsMetrics: find(METRICS),
     requiresPackage: loads.find(({ how }) => how === true)?.shown,
     mayRequirePackage: open[0],

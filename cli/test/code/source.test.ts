@@ -87,6 +87,15 @@ for (const [title, line] of [
   })
 }
 
+test('this package is named first, wherever the other marks are', (t) => {
+  const bundle = 'class PartialBatchError {}\nreturn { batchItemFailures }\nconst name = "middy-bounded-sqs-batch"\n'
+  const code = { handler: 'app.handler', runtime: 'nodejs24.x' }
+  t.equal(reportsIn(filesIn(t, { 'app.mjs': bundle }), code), 'middy-bounded-sqs-batch in app.mjs')
+  const others = { 'app.mjs': `import './lib.mjs'\n${RETURNS}`, 'lib.mjs': bundle }
+  t.equal(reportsIn(filesIn(t, others), code), 'middy-bounded-sqs-batch in lib.mjs')
+  t.end()
+})
+
 test('a whole-line comment does not count', (t) => {
   const root = filesIn(t, { 'app.mjs': `// ${RETURNS}\n * batchItemFailures\n`, 'app.py': '# batchItemFailures\n' })
   t.equal(reportsIn(root, { handler: 'app.handler', runtime: 'nodejs24.x' }), undefined)
