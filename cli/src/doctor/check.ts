@@ -45,8 +45,8 @@ export interface Finding {
 export interface Detected {
   finding: Finding
   /**
-   * The resources of each problem: its own, and those of its mapping. The finding is accepted if every problem has a
-   * resource for which it is accepted.
+   * The resources of each problem: its own, and those of its mapping, also by the paths of their constructs in the CDK.
+   * The finding is accepted if every problem has a resource for which it is accepted.
    */
   scopes: readonly (readonly string[])[]
 }
@@ -84,7 +84,7 @@ function incomplete({ undefinedNames = [] }: Model): Problem[] {
 }
 
 /** A model of one of the cases that a template allows. Only `doctor` reads several of them. */
-type Case = Pick<Model, 'file' | 'label' | 'assumed'>
+type Case = Pick<Model, 'file' | 'label' | 'assumed' | 'source'>
 
 type RuleProblem = Problem & {
   rule: Pick<Rule, 'id' | 'severity' | 'why' | 'source'>
@@ -173,7 +173,8 @@ function toDetected(
   const scopes = same.map((problem) => {
     const { mapping } = problem
     const around = mapping ? [mapping.id, mapping.function.id, mapping.function.aliasOf?.id, mapping.queue.id] : []
-    return [problem.resource.id, section, ...around].filter((id) => id !== undefined)
+    const ids = [problem.resource.id, section, ...around].filter((id) => id !== undefined)
+    return [...ids, ...ids.flatMap((id) => problem.case.source?.constructOf(id) ?? [])]
   })
   const paste = [worst.change ?? []].flat().flatMap((change) => pasteOf(change, section))
   const pasted = paste.length > 0 ? { paste } : {}

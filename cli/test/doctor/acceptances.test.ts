@@ -3,7 +3,7 @@ import type { Test } from 'tap'
 import { test } from 'tap'
 import { filesIn } from '../support/files.ts'
 import { command } from '../support/runs.ts'
-import { cloudFormation, sam, templateFile } from '../support/templates.ts'
+import { cdkOutput, cloudFormation, getAtt, sam, templateFile } from '../support/templates.ts'
 import { terraformState } from '../support/terraform.ts'
 
 const RUNTIME = { Runtime: 'provided.al2023' }
@@ -60,6 +60,27 @@ for (const [title, template, resource] of [
     t.match(await run(t, template, '--accept-file', join(root, 'accepted')), expected)
   })
 }
+
+for (const [title, resource] of [
+  ['the logical id of the queue', 'Queue'],
+  ['the construct path of the queue', 'Shop/Queue'],
+  ['the construct path of the mapping', 'Shop/Orders'],
+] as const) {
+  test(`the CDK: a finding is accepted with ${title}`, async (t) => {
+    const queue = { RedrivePolicy: { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 3 } }
+    const template = cdkOutput({ queue, function: RUNTIME })
+    const result = await run(t, template, '--accept', `max-receive-count@${resource}=agreed`)
+    t.match(result, { code: 0, accepted: ['max-receive-count Queue agreed'] })
+    t.strictSame(result.findings, [])
+  })
+}
+
+test('the CDK: the construct path of another resource accepts nothing', async (t) => {
+  const template = cdkOutput({ ...OFF })
+  const result = await run(t, template, '--accept', `${RULE}@Shop/Dead=agreed`)
+  t.strictSame(result.findings, [`${RULE} Orders`, 'acceptance Shop/Dead'])
+  t.strictSame([result.code, result.accepted], [1, []])
+})
 
 for (const [title, accept, finding, message] of [
   ['without a reason', { [RULE]: '' }, 'acceptance Handler', 'has no reason'],
