@@ -122,16 +122,29 @@ t.test('the samples compile with the tsconfig.json of docs/modules.md', (t) => {
   t.end()
 })
 
-t.test('the esbuild command of the README bundles its handlers, also with the AWS SDK', async (t) => {
+/** Bundles a sample with the esbuild command of the README, and imports the bundle. */
+async function bundleSample(name: string, flags = ''): Promise<{ handler: Handler }> {
   const [, command = ''] = /`npx (esbuild src\/handler\.ts [^`]+)`/.exec(pages.get('README.md') as string) ?? []
+  const bin = fileURLToPath(new URL('../../node_modules/.bin/', import.meta.url))
+  const file = `dist/${name}${flags ? '-with-flags' : ''}`
+  const line = `${bin}${command}`.replace('src/handler.ts', `${name}.ts`).replace('dist/handler', file)
+  execFileSync('sh', ['-c', `${line} --log-level=error ${flags}`], { cwd: folder })
+  return import(pathToFileURL(`${folder}/${file}.mjs`).href)
+}
+
+t.test('the esbuild command of the README bundles its handlers, also with the AWS SDK', async (t) => {
   process.env.DEAD_LETTER_QUEUE_URL = 'http://127.0.0.1:1/queue'
   for (const name of ['start', 'validation', 'dead-letters', 'rate-limit', 'fifo']) {
-    const bin = fileURLToPath(new URL('../../node_modules/.bin/', import.meta.url))
-    const line = `${bin}${command}`.replace('src/handler.ts', `${name}.ts`).replace('dist/handler', `dist/${name}`)
-    execFileSync('sh', ['-c', `${line} --log-level=error`], { cwd: folder })
-    const { handler } = await import(pathToFileURL(`${folder}/dist/${name}.mjs`).href)
+    const { handler } = await bundleSample(name)
     t.type(handler, 'function', name)
   }
+})
+
+t.test('a bundle with pino needs the banner of docs/log-ids.md', async (t) => {
+  await t.rejects(bundleSample('log-ids-pino'), { message: 'Dynamic require of "node:os" is not supported' })
+  const [, banner = ''] = /^(--banner:js=".*")$/m.exec(pages.get('docs/log-ids.md') as string) ?? []
+  const { handler } = await bundleSample('log-ids-pino', banner)
+  t.type(handler, 'function')
 })
 
 testSample('start', 'posts each record', async (t) => {

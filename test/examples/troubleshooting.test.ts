@@ -1,9 +1,11 @@
 /** docs/troubleshooting.md has the texts of the errors as they really are. */
 import { readFileSync } from 'node:fs'
+import { SQSClient } from '@aws-sdk/client-sqs'
 import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t, { type Test } from 'tap'
 import { type BatchHandler, boundedSqsBatch, eachRecord } from '../../src/index.ts'
+import { deadLetter } from '../../src/sqs/index.ts'
 import { ids, standardEvent } from '../support/events.ts'
 import { failed, testContext, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
@@ -150,6 +152,16 @@ t.test('each TypeError in middleware.ts and invocation.ts has a row', (t) => {
       texts.some((text) => literal.startsWith(text)),
       literal,
     )
+  t.end()
+})
+
+t.test('deadLetter() without a URL causes the error of the heading', (t) => {
+  const [, text = ''] = /^### `(deadLetter\(\): [^`]+)`$/m.exec(page) ?? []
+  t.ok(text)
+  const error = t.throws(() =>
+    deadLetter({ client: new SQSClient(), queueUrl: undefined as never }),
+  ) as unknown as Error
+  t.equal(error.message.slice(0, text.length), text)
   t.end()
 })
 
