@@ -33,8 +33,8 @@ export default defineConfig({
         miniSearch: {
           // A name such as ERR_INVALID_BODY is one word.
           options: { tokenize: (text) => text.split(/[^\p{L}\p{N}_]+/u) },
-          // Guides come before the rules, unless the words are the name of a rule.
-          searchOptions: { boostDocument: (id) => (id.includes('doctor-rules') ? 0.75 : 1) },
+          // Guides come before the rules and the flags, unless the words are the name of a rule or a flag.
+          searchOptions: { boostDocument: (id) => (/doctor-rules/.test(id) ? 0.75 : /-flags/.test(id) ? 0.85 : 1) },
         },
       },
     },
