@@ -23,22 +23,11 @@ export function withoutStack<TError extends Error>(create: () => TError): TError
 }
 
 /**
- * Sets the `name` of the errors of a class. Callers pass `this` instead of the class by its name: if the body of a
- * class contains its name, esbuild renames the class (`_PermanentError`).
- */
-function setName(errorClass: abstract new (...args: never[]) => Error, name: string): void {
-  Object.defineProperty(errorClass.prototype, 'name', { value: name, configurable: true, writable: true })
-}
-
-/**
  * The event is not an SQS event. It is not an object, or it has no `Records` array, or one of its records comes from
  * another source or has no `messageId`. Thrown before any record starts. The invocation fails, and SQS redelivers the
  * whole batch.
  */
 export class InvalidSqsEventError extends SqsBatchError {
-  static {
-    setName(this, 'InvalidSqsEventError')
-  }
   readonly code = 'ERR_INVALID_SQS_EVENT'
 }
 
@@ -49,17 +38,11 @@ export class InvalidSqsEventError extends SqsBatchError {
  * (https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-idempotency.html).
  */
 export class DurableContextError extends SqsBatchError {
-  static {
-    setName(this, 'DurableContextError')
-  }
   readonly code = 'ERR_DURABLE_CONTEXT'
 }
 
 /** The handler of the record was still running `timeout` milliseconds after it started (option `recordTimeout`). */
 export class RecordTimeoutError extends SqsBatchError {
-  static {
-    setName(this, 'RecordTimeoutError')
-  }
   readonly code = 'ERR_RECORD_TIMEOUT'
   /** The option `recordTimeout`, in milliseconds. */
   readonly timeout: number
@@ -74,17 +57,11 @@ export class RecordTimeoutError extends SqsBatchError {
  * The handler of the record was still running when the batch ended, for example because the function ran out of time.
  */
 export class RecordAbortedError extends SqsBatchError {
-  static {
-    setName(this, 'RecordAbortedError')
-  }
   readonly code = 'ERR_RECORD_ABORTED'
 }
 
 /** The batch ended before the record started. Its handler never ran. */
 export class RecordNotStartedError extends SqsBatchError {
-  static {
-    setName(this, 'RecordNotStartedError')
-  }
   readonly code = 'ERR_RECORD_NOT_STARTED'
 }
 
@@ -97,9 +74,6 @@ export class RecordNotStartedError extends SqsBatchError {
  * inner handler.
  */
 export class RecordBlockedError extends SqsBatchError {
-  static {
-    setName(this, 'RecordBlockedError')
-  }
   readonly code = 'ERR_RECORD_BLOCKED'
 
   constructor(options: ErrorOptions) {
@@ -113,9 +87,6 @@ export class RecordBlockedError extends SqsBatchError {
  * object keys. A key is shown only if it consists of at most 32 letters, `_` or `$`; any other key is shown as `…`.
  */
 export class InvalidBodyError extends SqsBatchError {
-  static {
-    setName(this, 'InvalidBodyError')
-  }
   readonly code = 'ERR_INVALID_BODY'
   /**
    * The issues that the schema returned. Empty if it returned none. Their messages and paths can quote the body.
@@ -134,9 +105,6 @@ export class InvalidBodyError extends SqsBatchError {
  * `errors` contains the error of each record, in record order.
  */
 export class FullBatchFailureError extends AggregateError {
-  static {
-    setName(this, 'FullBatchFailureError')
-  }
   readonly code = 'ERR_FULL_BATCH_FAILURE'
 }
 
@@ -148,10 +116,23 @@ export class FullBatchFailureError extends AggregateError {
  * if (response.status === 422) throw new PermanentError('the order is not valid')
  */
 export class PermanentError extends SqsBatchError {
-  static {
-    setName(this, 'PermanentError')
-  }
   readonly code = 'ERR_PERMANENT'
+}
+
+const CLASSES = {
+  DurableContextError,
+  FullBatchFailureError,
+  InvalidBodyError,
+  InvalidSqsEventError,
+  PermanentError,
+  RecordAbortedError,
+  RecordBlockedError,
+  RecordNotStartedError,
+  RecordTimeoutError,
+}
+// Not in the classes: esbuild renames a class whose body contains its name (`_PermanentError`).
+for (const [name, { prototype }] of Object.entries(CLASSES)) {
+  Object.defineProperty(prototype, 'name', { value: name, configurable: true, writable: true })
 }
 
 /**

@@ -30,37 +30,6 @@ const REPORTS = new WeakSet<object>()
 /** In the last milliseconds before the timeout, a response may be that of Middy's early timeout (5 ms by default). */
 const EARLY_TIMEOUT = 20
 
-/**
- * One invocation, from the checked event to the response. The inner handler is the function that was passed to Middy's
- * `.handler()`.
- */
-export interface Invocation {
-  /** Runs a handler on every record and returns the report. The inner handler calls it. */
-  readonly run: RunBatch
-  /**
-   * Reads what the inner handler returned. A later middleware can change it in place, so `conclude()` reads it again, and
-   * takes the failures of both.
-   *
-   * @throws {TypeError} that says what was received and what to return
-   */
-  receive(returned: unknown): void
-  /** Makes the response from what the inner handler returned. */
-  conclude(): Promise<SQSBatchResponse>
-  /**
-   * Reads a response that a middleware sets after `conclude()`.
-   *
-   * @returns a new response with the same ids, because the given object can change later
-   * @throws {TypeError} unless it lists at least the failures of this invocation
-   */
-  acceptReplacement(response: unknown): SQSBatchResponse
-  /** @throws the error that fails the invocation, even if the inner handler caught it */
-  assertNotFatal(): void
-  /** Ends the invocation without a response. Does not throw. */
-  fail(): void
-  /** Publishes the error of a failed invocation to the tracing channel. Does not throw. */
-  traceError(error: unknown): void
-}
-
 /** What the invocation knows once its records have started. */
 interface Started {
   readonly jobRun: JobRun
@@ -72,12 +41,18 @@ interface Started {
   givenReport?: { readonly response: SQSBatchResponse; readonly ids: readonly string[] }
 }
 
+export type Invocation = ReturnType<typeof createInvocation>
+
+/**
+ * One invocation, from the checked event to the response. The inner handler is the function that was passed to Middy's
+ * `.handler()`.
+ */
 export function createInvocation(
   batch: Batch,
   context: Context,
   settings: Settings,
   schedule: ReturnType<typeof createScheduler>,
-): Invocation {
+) {
   const size = batch.ids.length
   const trace: BatchTrace = { event: batch.event, context }
   const tracedOutcome = traceBatch(trace) // settling it ends the trace; `undefined` without subscribers
@@ -96,6 +71,7 @@ export function createInvocation(
   /** An error that fails the invocation, even if the inner handler caught it. */
   let fatal: { readonly error: unknown } | undefined
 
+  /** Runs a handler on every record and returns the report. The inner handler calls it. */
   const run: RunBatch = async (createJobs, handler, context, signal) => {
     if (!canRun) {
       // The caller of a second run may have discarded the first results. After the end, nobody would receive them.
@@ -129,6 +105,12 @@ export function createInvocation(
     }
   }
 
+  /**
+   * Reads what the inner handler returned. A later middleware can change it in place, so `conclude()` reads it again, and
+   * takes the failures of both.
+   *
+   * @throws {TypeError} that says what was received and what to return
+   */
   function receive(returned: unknown): void {
     const isOwn = returned === started?.givenReport?.response && returned !== undefined
     if (isEarlyTimeout(isOwn)) {
@@ -168,6 +150,7 @@ export function createInvocation(
     return mergeReported(batch, (await started?.failures) ?? [], reported ?? [])
   }
 
+  /** Makes the response from what the inner handler returned. */
   async function conclude(): Promise<SQSBatchResponse> {
     end()
     assertNotFatal()
@@ -177,6 +160,7 @@ export function createInvocation(
     return response
   }
 
+  /** @throws the error that fails the invocation, even if the inner handler caught it */
   function assertNotFatal(): void {
     if (fatal) throw fatal.error
   }
@@ -204,10 +188,17 @@ export function createInvocation(
     return response
   }
 
+  /**
+   * Reads a response that a middleware sets after `conclude()`.
+   *
+   * @returns a new response with the same ids, because the given object can change later
+   * @throws {TypeError} unless it lists at least the failures of this invocation
+   */
   function acceptReplacement(response: unknown): SQSBatchResponse {
     return freezeResponse(toReport(readReplacement(response, batch, remaining)))
   }
 
+  /** Ends the invocation without a response. Does not throw. */
   function fail(): void {
     end()
     // If no result is known, nothing succeeded.
@@ -227,13 +218,10 @@ export function createInvocation(
     return { left, reserve: responseReserve(settings.cpuShare, size, left) }
   }
 
-  return {
-    run,
-    receive,
-    conclude,
-    acceptReplacement,
-    assertNotFatal,
-    fail,
-    traceError: (error) => tracedOutcome?.reject(error),
+  /** Publishes the error of a failed invocation to the tracing channel. Does not throw. */
+  function traceError(error: unknown): void {
+    tracedOutcome?.reject(error)
   }
+
+  return { run, receive, conclude, acceptReplacement, assertNotFatal, fail, traceError }
 }

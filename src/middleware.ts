@@ -258,11 +258,11 @@ async function warmUp(settings: Settings, schedule: ReturnType<typeof createSche
 }
 
 function refuseDurableContext(context: object): void {
-  let isDurable = false
-  try {
+  // A context that throws when it is read is not the context of a durable execution.
+  const isDurable = safely(() => {
     const { lambdaContext, executionContext, step } = context as Record<string, unknown>
-    isDurable = isObject(lambdaContext) && (isObject(executionContext) || typeof step === 'function')
-  } catch {} // a context that throws when it is read is not the context of a durable execution
+    return isObject(lambdaContext) && (isObject(executionContext) || typeof step === 'function')
+  })
   if (!isDurable) return
   throw new DurableContextError(
     'boundedSqsBatch() cannot be used in a durable function: SQS starts a new execution for each retry, so checkpoints ' +

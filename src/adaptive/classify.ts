@@ -1,5 +1,6 @@
 import type { InvalidBodyError, RecordAbortedError, RecordBlockedError, RecordNotStartedError } from '../errors.ts'
 import { isObject } from '../shared/describe.ts'
+import { safely } from '../shared/safely.ts'
 import type { FailureClass } from '../types.ts'
 
 /** The maximum number of errors that are checked: an error, its causes and its inner errors. */
@@ -77,14 +78,12 @@ function customClass(
   error: unknown,
   custom: ((error: unknown) => FailureClass | undefined) | undefined,
 ): FailureClass | undefined {
-  try {
+  return safely(() => {
     const result: unknown = custom?.(error)
     // An async function returns a promise. If nobody handled its rejection, the process would end.
     if (isObject(result)) void Promise.resolve(result).catch(() => {})
     return result === 'throttle' || result === 'overload' || result === 'failure' ? result : undefined
-  } catch {
-    return undefined
-  }
+  })
 }
 
 /**
@@ -123,19 +122,11 @@ function classOf(error: unknown): FailureClass | undefined {
 
 /** The first inner errors of an `AggregateError`. None if reading them throws. */
 function innerErrors(error: unknown): readonly unknown[] {
-  try {
-    const errors = read(error, 'errors')
-    return Array.isArray(errors) ? [...errors.slice(0, MAX_ERRORS)] : []
-  } catch {
-    return []
-  }
+  const errors = read(error, 'errors')
+  return safely(() => Array.isArray(errors) && [...errors.slice(0, MAX_ERRORS)]) || []
 }
 
 /** Reads a property of anything. `undefined` if reading it throws. */
 function read(value: unknown, key: string): unknown {
-  try {
-    return isObject(value) ? (value as Record<string, unknown>)[key] : undefined
-  } catch {
-    return undefined
-  }
+  return safely(() => (isObject(value) ? (value as Record<string, unknown>)[key] : undefined))
 }

@@ -48,30 +48,7 @@ interface Reference {
  * another limit. A higher limit becomes the reference if goodput grows with it. A lower limit becomes the reference if
  * goodput stays the same.
  */
-export interface Climb {
-  /** Whether the limit doubles next if this measurement shows a gain. A rough measurement is then enough. */
-  readonly isDoubling: boolean
-  /**
-   * The current limit has been measured: sets the limit to measure next.
-   *
-   * @param ceiling how many jobs were in flight or waiting, or `undefined` if a higher limit would not help
-   */
-  next(measured: Measurement, ceiling: number | undefined): void
-  /**
-   * Pressure has lowered the limit: sets the limit to measure next.
-   *
-   * @param before the limit before it was lowered
-   * @param allFailed whether all jobs have failed with that limit and since then
-   * @returns whether a probe upwards continues, because the lower limit is still worth a measurement
-   */
-  lowered(before: number, allFailed: boolean): boolean
-  /** The limit was raised again, because it was not the cause of the pressure: probes upwards double it again. */
-  raised(): void
-  /** Forgets all measurements. */
-  restart(): void
-}
-
-export function createClimb(limit: CurrentLimit): Climb {
+export function createClimb(limit: CurrentLimit) {
   /** The limit that is in use between probes, and its goodput. `undefined` until it has been measured. */
   let reference: Reference | undefined
   let probe: 'up' | 'down' | undefined
@@ -85,6 +62,11 @@ export function createClimb(limit: CurrentLimit): Climb {
   /** How many cohorts have measured the reference since the last probe. */
   let held = 0
 
+  /**
+   * The current limit has been measured: sets the limit to measure next.
+   *
+   * @param ceiling how many jobs were in flight or waiting, or `undefined` if a higher limit would not help
+   */
   function next(measured: Measurement, ceiling: number | undefined): void {
     const hasSuccess = measured.goodput > 0 // otherwise, there is no goodput to compare
     if (hasSuccess) returnTo = undefined
@@ -171,6 +153,13 @@ export function createClimb(limit: CurrentLimit): Climb {
     held = 0
   }
 
+  /**
+   * Pressure has lowered the limit: sets the limit to measure next.
+   *
+   * @param before the limit before it was lowered
+   * @param allFailed whether all jobs have failed with that limit and since then
+   * @returns whether a probe upwards continues, because the lower limit is still worth a measurement
+   */
   function lowered(before: number, allFailed: boolean): boolean {
     step = MIN_STEP
     if (returnTo === undefined) {
@@ -187,12 +176,14 @@ export function createClimb(limit: CurrentLimit): Climb {
     return false
   }
 
+  /** The limit was raised again, because it was not the cause of the pressure: probes upwards double it again. */
   function raised(): void {
     step = MAX_STEP
     doublesBelow = Infinity
     returnTo = undefined
   }
 
+  /** Forgets all measurements. */
   function restart(): void {
     raised()
     reference = probe = undefined
@@ -200,6 +191,7 @@ export function createClimb(limit: CurrentLimit): Climb {
   }
 
   return {
+    /** Whether the limit doubles next if this measurement shows a gain. A rough measurement is then enough. */
     get isDoubling() {
       return mayDouble() && (!reference || probe === 'up')
     },

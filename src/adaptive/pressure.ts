@@ -14,32 +14,7 @@ const MAX_UNPROVEN = 0.01
 const MAX_PROVEN = 0.2
 
 /** Counts throttled and overloaded jobs, and decides whether there are too many. */
-export interface Pressure {
-  /** How many jobs have ended since the last `restart()`. */
-  readonly ends: number
-  /** The share of them that were overloaded. */
-  readonly overloadShare: number
-  /** How many of them have succeeded. */
-  readonly successes: number
-  ended(succeeded: boolean | undefined): void
-  /** Counts a failure, and returns whether there are now too many of its kind. */
-  failed(failure: 'throttle' | 'overload'): boolean
-  /** Learns from the counts how often jobs are overloaded by chance. */
-  learn(): void
-  /**
-   * Returns whether jobs are overloaded about as often as before the limit was lowered. If they are, the limit is not
-   * the cause, so this also learns how often jobs are overloaded by chance.
-   */
-  learnIfUnchangedFrom(shareBefore: number): boolean
-  /**
-   * Begins new counts. What was learned stays.
-   *
-   * @param tolerated a share of overloads that is not pressure, so that it can be measured
-   */
-  restart(tolerated: number): void
-}
-
-export function createPressure(): Pressure {
+export function createPressure() {
   let ends = 0
   let successes = 0
   let throttles = 0
@@ -55,38 +30,53 @@ export function createPressure(): Pressure {
   }
 
   return {
+    /** How many jobs have ended since the last `restart()`. */
     get ends() {
       return ends
     },
+    /** The share of them that were overloaded. */
     get overloadShare() {
       return overloads / ends
     },
+    /** How many of them have succeeded. */
     get successes() {
       return successes
     },
-    ended(succeeded) {
+    ended(succeeded: boolean | undefined): void {
       ends++
       if (succeeded) successes++
     },
-    // Throttled jobs are pressure if there are at least two, and at least 1 % of the ended jobs. For overloads, the
-    // expected number comes from the usual or the tolerated share, whichever is higher. The threshold is one, plus
-    // twice that number, plus three standard deviations.
-    failed(failure) {
+    /**
+     * Counts a failure, and returns whether there are now too many of its kind. Throttled jobs are too many if there are
+     * at least two, and at least 1 % of the ended jobs. For overloads, the expected number comes from the usual or the
+     * tolerated share, whichever is higher. The threshold is one, plus twice that number, plus three standard deviations.
+     */
+    failed(failure: 'throttle' | 'overload'): boolean {
       if (failure === 'throttle') return ++throttles > 1 && throttles >= 0.01 * ends
       const expected = Math.max(usual, tolerated) * ends
       return ++overloads > 1 + 2 * expected + 3 * Math.sqrt(expected)
     },
-    learn() {
+    /** Learns from the counts how often jobs are overloaded by chance. */
+    learn(): void {
       learnUsual(LEARNED_AFTER, MAX_UNPROVEN)
     },
-    // The difference can be chance if it is at most two standard deviations. One overload is not enough to know.
-    learnIfUnchangedFrom(shareBefore) {
+    /**
+     * Returns whether jobs are overloaded about as often as before the limit was lowered. If they are, the limit is not
+     * the cause, so this also learns how often jobs are overloaded by chance. The difference can be chance if it is at
+     * most two standard deviations. One overload is not enough to know.
+     */
+    learnIfUnchangedFrom(shareBefore: number): boolean {
       const expected = shareBefore * ends
       const isUnchanged = overloads > 1 && overloads >= expected - 2 * Math.sqrt(expected)
       if (isUnchanged) learnUsual(LEARNED_AFTER_CUT, MAX_PROVEN)
       return isUnchanged
     },
-    restart(share) {
+    /**
+     * Begins new counts. What was learned stays.
+     *
+     * @param share a share of overloads that is not pressure, so that it can be measured
+     */
+    restart(share: number): void {
       ends = successes = throttles = overloads = 0
       tolerated = Math.min(MAX_PROVEN, share)
     },

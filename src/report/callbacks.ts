@@ -3,13 +3,6 @@ import { withoutStack } from '../errors.ts'
 import { startTimer } from '../shared/timers.ts'
 import type { BatchSummary, SummaryHandler } from '../types.ts'
 
-export interface Deadline {
-  readonly signal: AbortSignal
-  /** Throws if the time is over. A blocked event loop can have delayed the timer, so this reads the clock. */
-  check(): void
-  clear(): void
-}
-
 /** The time that callbacks have, in milliseconds. */
 export interface CallbackTime {
   /** Until the function's timeout; `Infinity` if that is not known. */
@@ -26,9 +19,9 @@ export interface CallbackTime {
  *
  * @param callbacks names the callbacks in the error: 'the failure handlers' or 'onSummary'
  */
-export function createDeadline({ left, reserve }: CallbackTime, callbacks: string): Deadline {
+export function createDeadline({ left, reserve }: CallbackTime, callbacks: string) {
   const controller = new AbortController()
-  const { signal } = controller
+  const signal: AbortSignal = controller.signal
   const message = `The time for ${callbacks} is over: the response needs the last ${Math.round(reserve)} ms before the timeout`
   // Without a stack, because an error whose stack has not been read keeps its callers in memory, and so the batch.
   const expire = () => controller.abort(withoutStack(() => new Error(message)))
@@ -38,7 +31,8 @@ export function createDeadline({ left, reserve }: CallbackTime, callbacks: strin
   if (time <= 0) expire()
   return {
     signal,
-    check() {
+    /** Throws if the time is over. A blocked event loop can have delayed the timer, so this reads the clock. */
+    check(): void {
       if (performance.now() >= endsAt) expire()
       signal.throwIfAborted()
     },

@@ -45,12 +45,11 @@ export function toReport(ids: readonly string[]): SQSBatchResponse {
 
 /** Whether a report still has exactly the ids that it was made with. */
 export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): boolean {
-  try {
+  const isSame = safely(() => {
     const { batchItemFailures: list } = report
     return list.length === ids.length && ids.every((id, index) => list[index]?.itemIdentifier === id)
-  } catch {
-    return false // it throws when it is read
-  }
+  })
+  return isSame === true // not if it throws when it is read
 }
 
 /**

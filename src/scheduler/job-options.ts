@@ -1,3 +1,4 @@
+import { safely } from '../shared/safely.ts'
 import type { RecordOptions } from '../types.ts'
 
 /**
@@ -17,9 +18,8 @@ export class LazyJobOptions implements RecordOptions {
   static {
     abort = (options, reason) => {
       options.#reason = reason
-      try {
-        options.#controller?.abort(reason)
-      } catch {} // the handler has replaced a method of the signal, such as `dispatchEvent`
+      // Throws if the handler has replaced a method of the signal, such as `dispatchEvent`.
+      safely(() => options.#controller?.abort(reason))
     }
   }
   readonly index: number

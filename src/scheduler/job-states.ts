@@ -7,29 +7,6 @@ export interface JobFailure {
   readonly reason: unknown
 }
 
-/** The state of each job of a batch: waiting, running, blocked, or settled with a result. */
-export interface JobStates {
-  /** How many jobs are neither started nor blocked. 0 after `drain()`. */
-  readonly waiting: number
-  /** How many jobs are started and not settled. */
-  readonly running: number
-  isRunning(job: number): boolean
-  start(job: number): void
-  /** The first result of a running job counts. Returns `false` if the result was ignored. */
-  settle(job: number, result: PromiseSettledResult<unknown>): boolean
-  /** Marks jobs that must not start, because another job failed with `cause`. */
-  block(jobs: readonly number[], cause: unknown): void
-  /** From now on, no job starts. */
-  drain(): void
-  /**
-   * Ends the batch: later results are ignored. The caller settles the running jobs first. A job that is still running
-   * is a failure with the reason `undefined`.
-   *
-   * @returns the jobs that did not succeed, in order
-   */
-  end(): JobFailure[]
-}
-
 type Result = PromiseSettledResult<unknown>
 
 export const FULFILLED: PromiseFulfilledResult<undefined> = Object.freeze({ status: 'fulfilled', value: undefined })
@@ -40,14 +17,19 @@ export function rejected(reason: unknown): PromiseRejectedResult {
   return { status: 'rejected', reason }
 }
 
-/** A job counts as failed unless it was fulfilled before the end. */
-export function createJobStates(count: number): JobStates {
+/**
+ * The state of each job of a batch: waiting, running, blocked, or settled with a result. A job counts as failed unless
+ * it was fulfilled before the end.
+ */
+export function createJobStates(count: number) {
   const results: (Result | undefined)[] = new Array(count) // `undefined` for a job that is waiting
   let isOver = false
 
   // Fields, because getters took as much time as all other code in this file.
   const states = {
+    /** How many jobs are neither started nor blocked. 0 after `drain()`. */
     waiting: count,
+    /** How many jobs are started and not settled. */
     running: 0,
     isRunning: (job: number) => results[job] === RUNNING,
     start(job: number): void {
@@ -55,21 +37,30 @@ export function createJobStates(count: number): JobStates {
       states.waiting--
       states.running++
     },
+    /** The first result of a running job counts. Returns `false` if the result was ignored. */
     settle(job: number, result: Result): boolean {
       if (isOver || results[job] !== RUNNING) return false
       results[job] = result
       states.running--
       return true
     },
+    /** Marks jobs that must not start, because another job failed with `cause`. */
     block(jobs: readonly number[], cause: unknown): void {
       if (jobs.length === 0) return
       const blocked = rejected(new RecordBlockedError({ cause }))
       for (const job of jobs) results[job] = blocked
       states.waiting = Math.max(0, states.waiting - jobs.length) // after `drain()` it is 0 already
     },
+    /** From now on, no job starts. */
     drain(): void {
       states.waiting = 0
     },
+    /**
+     * Ends the batch: later results are ignored. The caller settles the running jobs first. A job that is still running
+     * is a failure with the reason `undefined`.
+     *
+     * @returns the jobs that did not succeed, in order
+     */
     end(): JobFailure[] {
       isOver = true
       const failures: JobFailure[] = []

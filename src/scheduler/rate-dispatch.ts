@@ -7,20 +7,11 @@ import type { YieldTimer } from './yield-timer.ts'
 /** The jobs of one invocation, as the dispatch sees them. */
 type DispatchedJobs = Pick<WorkerLoop, 'nextCount' | 'enqueue' | 'free' | 'takeJob' | 'runJob' | 'isOver'>
 
-/** Starts the jobs of a batch when there is a slot and the rate limit allows it. */
-export interface RateDispatch {
-  /** Call it when a job may be ready. */
-  dispatch(): void
-  /** Removes the batch from the queue of the rate limit. Call it when no more jobs may start. */
-  leave(): void
-}
-
-export function createRateDispatch(
-  run: DispatchedJobs,
-  rateLimit: RateLimit,
-  slots: Slots,
-  yieldTimer: YieldTimer,
-): RateDispatch {
+/**
+ * Starts the jobs of a batch when there is a slot and the rate limit allows it. Call `dispatch()` when a job may be
+ * ready. Call `leave()` when no more jobs may start: it removes the batch from the queue of the rate limit.
+ */
+export function createRateDispatch(run: DispatchedJobs, rateLimit: RateLimit, slots: Slots, yieldTimer: YieldTimer) {
   let isDispatching = false
 
   /**

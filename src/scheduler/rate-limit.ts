@@ -1,34 +1,15 @@
 import { startTimer } from '../shared/timers.ts'
 import type { RateLimitOption } from '../types.ts'
 
-/** The sliding window of a middleware instance. It outlives the invocations, even across warm starts. */
-export interface RateLimit {
-  /**
-   * Resolves with `true` when this invocation is the first in the queue and its next job may start. The caller then
-   * calls `mayStart()`, starts the job and calls `countStarts()`, which lets the next invocation continue. If no job
-   * starts, the caller waits again, calls `countStarts(0)` or calls `leave()`. An invocation is in the queue once, so a large batch
-   * does not delay a small one.
-   *
-   * @param nextCount returns how many records would start now. With 0, no job is ready and the invocation does not wait
-   * @returns `false` if the invocation has left the queue
-   */
-  waitUntilDue(invocation: object, nextCount: () => number): Promise<boolean>
-  /**
-   * Whether `count` records may start now. Since `waitUntilDue()` resolved, a larger job may have become the next one,
-   * or another invocation may have started records. So the caller must check again.
-   */
-  mayStart(count: number): boolean
-  /** Call it after `count` records have started: it counts them and lets the next invocation continue. */
-  countStarts(count: number): void
-  /** Removes an invocation that starts no more records. */
-  leave(invocation: object): void
-}
+export type RateLimit = ReturnType<typeof createRateLimit>
 
 /**
+ * The sliding window of a middleware instance. It outlives the invocations, even across warm starts.
+ *
  * Does not use p-queue's strict interval, which counts tasks. It would count a chunk of 25 records as one. It would
  * also count a task whose record never starts, for example because its message group is blocked.
  */
-export function createRateLimit({ limit, interval }: RateLimitOption): RateLimit {
+export function createRateLimit({ limit, interval }: RateLimitOption) {
   const starts: number[] = [] // a ring: when each of the last `limit` records started
   let total = 0 // how many records have started; record number `n`, from 0, is at `starts[n % limit]`
   const queue = new Map<object, { nextCount(): number; resolve(isDue: boolean): void }>()
@@ -58,19 +39,34 @@ export function createRateLimit({ limit, interval }: RateLimitOption): RateLimit
   }
 
   return {
-    waitUntilDue(invocation, nextCount) {
+    /**
+     * Resolves with `true` when this invocation is the first in the queue and its next job may start. The caller then
+     * calls `mayStart()`, starts the job and calls `countStarts()`, which lets the next invocation continue. If no job
+     * starts, the caller waits again, calls `countStarts(0)` or calls `leave()`. An invocation is in the queue once, so
+     * a large batch does not delay a small one.
+     *
+     * @param nextCount returns how many records would start now. With 0, no job is ready and the invocation does not wait
+     * @returns `false` if the invocation has left the queue
+     */
+    waitUntilDue(invocation: object, nextCount: () => number): Promise<boolean> {
       return new Promise((resolve) => {
         queue.set(invocation, { nextCount, resolve })
         dispatchNext()
       })
     },
-    mayStart: (count) => dueAt(count) <= performance.now(),
-    countStarts(count) {
+    /**
+     * Whether `count` records may start now. Since `waitUntilDue()` resolved, a larger job may have become the next one,
+     * or another invocation may have started records. So the caller must check again.
+     */
+    mayStart: (count: number) => dueAt(count) <= performance.now(),
+    /** Call it after `count` records have started: it counts them and lets the next invocation continue. */
+    countStarts(count: number): void {
       const now = performance.now()
       for (let record = 0; record < count; record++) starts[total++ % limit] = now
       dispatchNext()
     },
-    leave(invocation) {
+    /** Removes an invocation that starts no more records. */
+    leave(invocation: object): void {
       queue.get(invocation)?.resolve(false)
       queue.delete(invocation)
       dispatchNext()

@@ -3,19 +3,15 @@ import { setImmediate } from 'node:timers' // the real one, even if a test mocks
 /** A worker yields if this many milliseconds have passed since the last yield. Waiting counts, too. */
 const MAX_TIME_WITHOUT_YIELD = 10
 
-/** Yields to the event loop while handlers use the CPU, so timers and other invocations can run. */
-export interface YieldTimer {
-  /** Starts the 10 ms again. Call it if no other invocation is running. */
-  reset(): void
-  /** Code that starts jobs yields after this time, on the clock of `performance.now()`. */
-  readonly yieldAt: number
-  yieldToEventLoop(): Promise<void>
-}
+export type YieldTimer = Readonly<ReturnType<typeof createYieldTimer>>
 
-export function createYieldTimer(): YieldTimer {
+/** Yields to the event loop while handlers use the CPU, so timers and other invocations can run. */
+export function createYieldTimer() {
   let isYielding = false
   const yieldTimer = {
+    /** Code that starts jobs yields after this time, on the clock of `performance.now()`. */
     yieldAt: 0,
+    /** Starts the 10 ms again. Call it if no other invocation is running. */
     reset() {
       yieldTimer.yieldAt = performance.now() + MAX_TIME_WITHOUT_YIELD
     },

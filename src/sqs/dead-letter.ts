@@ -1,10 +1,11 @@
 import { SendMessageBatchCommand } from '@aws-sdk/client-sqs'
+import type { PermanentError } from '../errors.ts'
 import { kindOf } from '../shared/describe.ts'
+import { safely } from '../shared/safely.ts'
 import type { FailureRequest, RecordFailure } from '../types.ts'
 import { callInBatches, inBatches } from './batch-calls.ts'
 import { type DeadLetterMessage, toDeadLetterMessage } from './dead-letter-message.ts'
 import { checkDeadLetterOptions, type DeadLetterOptions } from './options.ts'
-import { isPermanent } from './permanent.ts'
 import { addReason, countReasons, errorWithoutStack, listReasons, type Reasons, reasonOf } from './reasons.ts'
 import { canBeSame, queueOfArn, queueOfUrl } from './source-queue.ts'
 
@@ -91,8 +92,12 @@ export function deadLetter(options: DeadLetterOptions) {
   }
 }
 
-function isPermanentFailure({ error }: RecordFailure): boolean {
-  return isPermanent(error)
+// The class is not imported, because the bundle of this entry would then contain a second copy of it.
+const PERMANENT: PermanentError['code'] = 'ERR_PERMANENT'
+
+/** Reads `code` and not the class, so that it recognises an error of another copy of this package. */
+export function isPermanentFailure({ error }: RecordFailure): boolean {
+  return safely(() => (error as { code?: unknown } | null | undefined)?.code) === PERMANENT
 }
 
 /**

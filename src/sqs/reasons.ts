@@ -1,4 +1,5 @@
 import { isObject } from '../shared/describe.ts'
+import { safely } from '../shared/safely.ts'
 
 const MAX_REASONS = 3
 /** Characters. */
@@ -40,14 +41,13 @@ export function reasonOf(error: unknown): string {
  * proxy that throws when it is read.
  */
 export function readError(error: unknown): [name: string, message: string] {
-  try {
+  const read = safely((): [string, string] => {
     if (!isObject(error)) return [typeof error, String(error)]
     const { name, message, code } = error as { name?: unknown; message?: unknown; code?: unknown }
     const text = [message, code].find((value) => typeof value === 'string' && value !== '') ?? ''
     return [typeof name === 'string' && name !== '' ? name : 'object', text as string]
-  } catch {
-    return ['an error that throws when it is read', '']
-  }
+  })
+  return read ?? ['an error that throws when it is read', '']
 }
 
 /**

@@ -1,6 +1,9 @@
 import t from 'tap'
 import { PermanentError } from '../../src/index.ts'
-import { isPermanent } from '../../src/sqs/permanent.ts'
+import { isPermanentFailure } from '../../src/sqs/dead-letter.ts'
+import { sqsRecord } from '../support/events.ts'
+
+const isPermanent = (error: unknown) => isPermanentFailure({ record: sqsRecord('m1'), error, receiveCount: 1 })
 
 t.test('a PermanentError is recognised by its code, also from another copy of the package', (t) => {
   class PermanentErrorOfACopy extends Error {
