@@ -43,13 +43,12 @@ export function toReport(ids: readonly string[]): SQSBatchResponse {
   return { batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })) }
 }
 
-/** Whether a report still has exactly the ids that it was made with. */
-export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): boolean {
-  const isSame = safely(() => {
+/** Whether a report still has exactly the ids that it was made with. `undefined` if it throws when it is read. */
+export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): boolean | undefined {
+  return safely(() => {
     const { batchItemFailures: list } = report
     return list.length === ids.length && ids.every((id, index) => list[index]?.itemIdentifier === id)
   })
-  return isSame === true // not if it throws when it is read
 }
 
 /**
