@@ -1,5 +1,6 @@
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import middy from '@middy/core'
+import type { Context } from 'aws-lambda'
 import { type BatchSummary, boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
 
 const url = process.env.DOWNSTREAM_URL
@@ -8,10 +9,13 @@ if (!url) throw new Error('DOWNSTREAM_URL is not set: it is the URL to which eac
 /** Used only for the metrics of batches. Publishing them must not publish metrics that other code has added. */
 const metrics = new Metrics({ namespace: 'shop', serviceName: 'orders' })
 
+/** The ARN of the queue of each invocation, by its context. An empty batch has none. */
+const queues = new WeakMap<Context, string | undefined>()
+
 const OUTCOMES = ['succeeded', 'failed', 'timedOut', 'aborted', 'blocked', 'notStarted', 'handled'] as const
 
 /** Publishes the result of each batch as CloudWatch metrics, in the embedded metric format. */
-function publishMetrics(summary: BatchSummary): void {
+function publishMetrics(summary: BatchSummary, context: Context): void {
   const { records, reported, durations, peakInFlight, timeLeft } = summary
   for (const outcome of OUTCOMES) metrics.addMetric(outcome, MetricUnit.Count, summary[outcome])
   metrics.addMetric('records', MetricUnit.Count, records)
@@ -24,10 +28,17 @@ function publishMetrics(summary: BatchSummary): void {
   // Undefined if the context has no remaining time, as in most unit tests.
   if (timeLeft !== undefined) metrics.addMetric('timeLeft', MetricUnit.Milliseconds, timeLeft)
   metrics.publishStoredMetrics()
+  // Once more by queue, for the alarm that compares it with Lambda's metrics of the event source mapping. The function
+  // knows the queue of a batch, but not the mapping.
+  const queue = queues.get(context)
+  if (queue) metrics.singleMetric().addDimension('queue', queue).addMetric('reported', MetricUnit.Count, reported)
 }
 
 export const handler = middy()
   .use(boundedSqsBatch({ concurrency: 100, onSummary: publishMetrics }))
+  .before(({ event, context }) => {
+    queues.set(context, event.Records[0]?.eventSourceARN)
+  })
   .handler(
     eachRecord(async (record, _context, { signal }) => {
       const response = await fetch(url, { method: 'POST', body: record.body, signal })

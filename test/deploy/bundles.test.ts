@@ -14,19 +14,22 @@ import { startDownstream } from '../support/services.ts'
 import {
   alarmsOf,
   cdkTemplate,
+  metricsOf,
   type Properties,
   partsOf,
   samFile,
   samTemplate,
   type Template,
   widgetsOf,
+  written,
 } from '../support/templates.ts'
 
 type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>
 
+/** A line in the embedded metric format. Its dimensions are fields of the line. */
 interface Metrics {
   _aws: { CloudWatchMetrics: { Namespace: string; Dimensions: string[][]; Metrics: { Name: string }[] }[] }
-  service: string
+  [dimension: string]: unknown
 }
 
 /**
@@ -49,9 +52,11 @@ async function invoke(folder: string, handlerSetting: string) {
         reported = failed(await handler(standardEvent('a', 'b', 'c'), timedContext(LONG)))
       }),
     )
-    const [{ _aws, service }] = lines as unknown as [Metrics]
-    const published = _aws.CloudWatchMetrics.flatMap(({ Namespace, Dimensions, Metrics }) =>
-      Metrics.map(({ Name }) => [Namespace, Name, ...Dimensions.flat(), service].join(' ')),
+    const published = (lines as unknown as Metrics[]).flatMap(({ _aws, ...fields }) =>
+      _aws.CloudWatchMetrics.flatMap(({ Namespace, Dimensions, Metrics }) => {
+        const sets = Dimensions.map((names) => names.toSorted().flatMap((name) => [name, dimensionOf(fields[name])]))
+        return Metrics.flatMap(({ Name }) => sets.map((dimensions) => [Namespace, Name, ...dimensions].join(' ')))
+      }),
     )
     return { result: { posted: posted.sort(), reported }, published }
   } finally {
@@ -59,11 +64,19 @@ async function invoke(folder: string, handlerSetting: string) {
   }
 }
 
+/** The value of a dimension in the notation of a dashboard, for the queue of the event. */
+function dimensionOf(value: unknown): unknown {
+  return value === standardEvent('a').Records[0]?.eventSourceARN ? `\${Queue.Arn}` : value
+}
+
 /** The metrics in alarms and in the dashboard that neither AWS nor the function publishes. */
 function notPublished(template: Template, published: string[]): string[] {
-  const inAlarms = Object.values(alarmsOf(template)).map(({ Namespace, MetricName, Dimensions }) =>
-    [Namespace, MetricName, ...Dimensions.flatMap(({ Name, Value }: Properties) => [Name, Value])].join(' '),
-  )
+  const inAlarms = Object.values(alarmsOf(template))
+    .flatMap(metricsOf)
+    .map(({ Namespace, MetricName, Dimensions }) => {
+      const dimensions = Dimensions.flatMap(({ Name, Value }: Properties) => [Name, written(template, Value)])
+      return [Namespace, MetricName, ...dimensions].join(' ')
+    })
   const inWidgets = widgetsOf(template).flatMap(({ properties: { metrics = [] } }) =>
     metrics.map((metric: unknown[]) => metric.filter((part) => typeof part === 'string').join(' ')),
   )

@@ -29,15 +29,19 @@ t.test(
     process.env.DOWNSTREAM_URL = downstream.url
     const { handler } = await import('../../examples/powertools-metrics.ts')
     const { until, advance } = requestClock(t, 1) // m10 hangs
-    const run = async (count: number, timeout: number) =>
-      failed(await handler(standardEvent(...ids(count)), timedContext(timeout)))
+    const run = async (count: number, timeout: number, queue = 'orders') => {
+      const { Records } = standardEvent(...ids(count))
+      for (const record of Records) record.eventSourceARN = `arn:aws:sqs:eu-west-1:123456789012:${queue}`
+      return failed(await handler({ Records }, timedContext(timeout)))
+    }
 
-    const lines = await printed(() =>
+    const published = await printed(() =>
       logged(async () => {
-        const [small, large] = await until(Promise.all([run(3, 30_000), run(11, 1000)]))
+        const [small, large] = await until(Promise.all([run(3, 30_000, 'rush-orders'), run(11, 1000)]))
         t.strictSame([small, large], [[], ['m3', 'm5', 'm10']])
       }),
     )
+    const lines = published.filter(({ queue }) => queue === undefined)
     const none = { failed: 0, timedOut: 0, aborted: 0, blocked: 0, notStarted: 0, handled: 0, fullBatchFailure: 0 }
     t.strictSame(
       lines.map(({ _aws, recordP95, timeLeft, ...rest }) => rest),
@@ -58,9 +62,23 @@ t.test(
     t.strictSame(metadata, {
       CloudWatchMetrics: [{ Namespace: 'shop', Dimensions: [['service']], Metrics: [...COUNTS, ...DURATIONS] }],
     })
+    t.strictSame(
+      published
+        .filter(({ queue }) => queue !== undefined)
+        .map(({ _aws, ...fields }) => [(_aws as typeof metadata).CloudWatchMetrics, fields]),
+      [
+        ['rush-orders', 0],
+        ['orders', 3],
+      ].map(([name, reported]) => [
+        [{ Namespace: 'shop', Dimensions: [['service', 'queue']], Metrics: [{ Name: 'reported', Unit: 'Count' }] }],
+        { service: 'orders', queue: `arn:aws:sqs:eu-west-1:123456789012:${name}`, reported },
+      ]),
+      'the reported records of each queue',
+    )
 
     const empty = await printed(async () => t.strictSame(await until(run(0, 1000)), []))
     t.match(empty, [{ records: 0, reported: 0, fullBatchFailure: 0, peakInFlight: 0 }])
+    t.equal(empty.length, 1, 'an empty batch has no queue')
     t.notOk('recordP95' in (empty[0] as object), 'no handler ran')
     const bad = await printed(() =>
       t.rejects(handler({} as SQSEvent, timedContext(1000)), { name: 'InvalidSqsEventError' }),
@@ -77,7 +95,7 @@ t.test(
     process.env.DOWNSTREAM_URL = downstream.url
     const { handler } = await import('../../examples/powertools-metrics.ts?every-record-fails' as string)
     const lines = await printed(() => logged(() => handler(standardEvent('a', 'b'), testContext())))
-    t.match(lines, [{ records: 2, failed: 2, reported: 2, fullBatchFailure: 1 }])
+    t.match(lines, [{ records: 2, failed: 2, reported: 2, fullBatchFailure: 1 }, { reported: 2 }])
     t.notOk('timeLeft' in (lines[0] as object))
   },
 )

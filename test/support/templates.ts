@@ -78,10 +78,39 @@ function nameOf(logicalId: string): string {
   return logicalId.replace(/[0-9A-F]{8}$/, '')
 }
 
+/** A template with the defaults of its parameters filled in. */
+export function withDefaults(template: Template): Template {
+  const { Parameters = {}, Mappings = {} } = template
+  return JSON.parse(JSON.stringify(template), (_key, value) => {
+    const standard = Parameters[value?.Ref]?.Default
+    const [table, row, column] = value?.['Fn::FindInMap'] ?? []
+    return table ? Mappings[table]?.[row][column] : (standard ?? value)
+  })
+}
+
+/** A value as in the `Fn::Sub` of the SAM template: a text, or a reference with the name of its resource. */
+export function written({ Resources }: Template, value: string | Properties): string {
+  if (typeof value === 'string') return value
+  const [id, attribute] = value['Fn::GetAtt'] ?? [value.Ref]
+  // SAM makes the mapping of the event "Queue" of "Function". The CDK chooses another name.
+  const name = Resources[id]?.Type === 'AWS::Lambda::EventSourceMapping' ? 'FunctionQueue' : nameOf(id)
+  return `\${${[name, attribute].filter(Boolean).join('.')}}`
+}
+
 /** The properties of the alarms of a template, by name. */
 export function alarmsOf({ Resources }: Template): Record<string, Properties> {
   const alarms = Object.entries(Resources).filter(([, { Type }]) => Type === 'AWS::CloudWatch::Alarm')
   return Object.fromEntries(alarms.map(([id, { Properties }]) => [nameOf(id), Properties]))
+}
+
+/** The metrics that an alarm reads: its own, or those of its expression, each with its `Id`. */
+export function metricsOf(alarm: Properties): Properties[] {
+  const stats: Properties[] | undefined = alarm.Metrics?.filter(({ MetricStat }: Properties) => MetricStat)
+  return (
+    stats?.map(({ Id, MetricStat: { Metric, Stat, Period } }) => ({ Id, ...Metric, Statistic: Stat, Period })) ?? [
+      alarm,
+    ]
+  )
 }
 
 export interface Widget {
@@ -97,10 +126,5 @@ export interface Widget {
 export function widgetsOf(template: Template): Widget[] {
   const { DashboardBody: body } = propertiesOf(template, 'AWS::CloudWatch::Dashboard')
   const [, parts] = body['Fn::Join'] ?? ['', [body['Fn::Sub']]]
-  const texts = parts.map((part: string | Properties) => {
-    if (typeof part === 'string') return part
-    const [id, attribute] = part['Fn::GetAtt'] ?? [part.Ref]
-    return `\${${[nameOf(id), attribute].filter(Boolean).join('.')}}`
-  })
-  return JSON.parse(texts.join('')).widgets
+  return JSON.parse(parts.map((part: string | Properties) => written(template, part)).join('')).widgets
 }

@@ -6,11 +6,13 @@ import {
   Dashboard,
   GraphWidget,
   type GraphWidgetProps,
+  MathExpression,
   Metric,
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
+import type { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources'
 import type { Topic } from 'aws-cdk-lib/aws-sns'
 import type { Queue } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
@@ -19,6 +21,8 @@ export interface Monitored {
   readonly queue: Queue
   readonly deadLetterQueue: Queue
   readonly handler: LambdaFunction
+  /** The event source mapping. It was added to the function. */
+  readonly mapping: SqsEventSource
   readonly functionTimeout: Duration
   readonly visibilityTimeout: Duration
   /** Receives the alarms. */
@@ -27,11 +31,17 @@ export interface Monitored {
 
 /** Adds a dashboard and alarms. ../README.md gives the reason for each threshold and for each treatment of missing data. */
 export function monitor(scope: Construct, monitored: Monitored): void {
-  const { queue, deadLetterQueue, handler, functionTimeout, visibilityTimeout, topic } = monitored
+  const { queue, deadLetterQueue, handler, mapping, functionTimeout, visibilityTimeout, topic } = monitored
   const eachMinute = { period: Duration.minutes(1) } // the CDK uses the maximum of these metrics of a queue
   const oldestMessage = queue.metricApproximateAgeOfOldestMessage(eachMinute)
   const deadLetters = deadLetterQueue.metricApproximateNumberOfMessagesVisible(eachMinute)
   const errors = handler.metricErrors()
+  const mappingMetrics = {
+    reported: batchMetric('reported', 'Sum', { queue: queue.queueArn }),
+    deleted: mappingMetric(mapping, 'DeletedEventCount'),
+    invoked: mappingMetric(mapping, 'InvokedEventCount'),
+    failed: mappingMetric(mapping, 'FailedInvokeEventCount'),
+  }
 
   const above = {
     comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
@@ -66,6 +76,19 @@ export function monitor(scope: Construct, monitored: Monitored): void {
       metric: errors,
       threshold: 0,
       evaluationPeriods: 1,
+    }),
+    new Alarm(scope, 'DeletedFailuresAlarm', {
+      ...above,
+      alarmDescription:
+        'Lambda deletes messages that the function reports as failed. Check that the mapping has ReportBatchItemFailures.',
+      // More than 0 if messages were both reported as failed and deleted. The README explains the expression.
+      metric: new MathExpression({
+        expression: 'IF(reported > 2 * FILL(failed, 0), reported + deleted - 1.01 * invoked, 0)',
+        usingMetrics: mappingMetrics,
+        period: Duration.minutes(15),
+      }),
+      threshold: 0,
+      evaluationPeriods: 2,
     }),
     new Alarm(scope, 'FullBatchFailureAlarm', {
       ...above,
@@ -121,13 +144,25 @@ export function monitor(scope: Construct, monitored: Monitored): void {
         graph('Minimum time left at the end of a batch', { left: [batchMetric('timeLeft', 'Minimum')] }),
         graph('Maximum number of handlers in flight in a batch', { left: [batchMetric('peakInFlight', 'Maximum')] }),
       ],
+      [
+        graph('Messages of the mapping, and reported by the function', {
+          left: [mappingMetrics.invoked, mappingMetrics.deleted, mappingMetrics.failed, mappingMetrics.reported],
+        }),
+      ],
     ],
   })
 }
 
 /** A metric that ../../powertools-metrics.ts publishes. Namespace and dimension must be the same there. */
-function batchMetric(metricName: string, statistic = 'Sum'): Metric {
-  return new Metric({ namespace: 'shop', metricName, dimensionsMap: { service: 'orders' }, statistic })
+function batchMetric(metricName: string, statistic = 'Sum', dimensions?: Record<string, string>): Metric {
+  const dimensionsMap = { ...dimensions, service: 'orders' }
+  return new Metric({ namespace: 'shop', metricName, dimensionsMap, statistic })
+}
+
+/** A metric that Lambda publishes for an event source mapping with the metrics `EventCount`. */
+function mappingMetric({ eventSourceMappingId }: SqsEventSource, metricName: string): Metric {
+  const dimensionsMap = { EventSourceMappingUUID: eventSourceMappingId }
+  return new Metric({ namespace: 'AWS/Lambda', metricName, dimensionsMap, statistic: 'Sum' })
 }
 
 function graph(title: string, props: GraphWidgetProps): GraphWidget {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { Duration, Stack, type StackProps } from 'aws-cdk-lib'
-import { Architecture, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda'
+import { Architecture, LoggingFormat, MetricType, Runtime } from 'aws-cdk-lib/aws-lambda'
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources'
 import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs'
 import { Topic } from 'aws-cdk-lib/aws-sns'
@@ -50,17 +50,17 @@ export class BatchStack extends Stack {
       loggingFormat: LoggingFormat.JSON, // so that CloudWatch Logs Insights finds the fields of a log entry
       bundling: { format: OutputFormat.ESM, target: 'node24' },
     })
-    handler.addEventSource(
-      new SqsEventSource(queue, {
-        reportBatchItemFailures: true, // without it, Lambda deletes the messages that failed
-        batchSize: 1000,
-        maxBatchingWindow: batchingWindow, // a batch size above 10 needs at least 1 s
-        maxConcurrency: 10, // concurrent invocations; each processes up to 100 records at once
-      }),
-    )
+    const mapping = new SqsEventSource(queue, {
+      reportBatchItemFailures: true, // without it, Lambda deletes the messages that failed
+      metricsConfig: { metrics: [MetricType.EVENT_COUNT] }, // for DeletedFailuresAlarm
+      batchSize: 1000,
+      maxBatchingWindow: batchingWindow, // a batch size above 10 needs at least 1 s
+      maxConcurrency: 10, // concurrent invocations; each processes up to 100 records at once
+    })
+    handler.addEventSource(mapping)
 
     const topic = new Topic(this, 'AlarmTopic')
     topic.addSubscription(new EmailSubscription(props.alarmEmail))
-    monitor(this, { queue, deadLetterQueue, handler, functionTimeout, visibilityTimeout, topic })
+    monitor(this, { queue, deadLetterQueue, handler, mapping, functionTimeout, visibilityTimeout, topic })
   }
 }
