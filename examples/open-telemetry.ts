@@ -2,22 +2,54 @@
 // sent. The Lambda layer of the AWS Distro for OpenTelemetry does both. It also creates the span of the invocation.
 
 import middy from '@middy/core'
-import { defaultTextMapGetter, type Link, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import {
+  type Attributes,
+  defaultTextMapGetter,
+  type Link,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  type TextMapGetter,
+  trace,
+} from '@opentelemetry/api'
+import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { AWSXRAY_TRACE_ID_HEADER, AWSXRayPropagator } from '@opentelemetry/propagator-aws-xray'
-import type { SQSRecord } from 'aws-lambda'
+import type { SQSMessageAttributes, SQSRecord } from 'aws-lambda'
 import { boundedSqsBatch, eachRecord, type RecordHandler } from 'middy-bounded-sqs-batch'
 
 const url = process.env.DOWNSTREAM_URL
 if (!url) throw new Error('DOWNSTREAM_URL is not set: it is the URL to which each record is posted')
 
 const tracer = trace.getTracer('orders')
-const propagator = new AWSXRayPropagator()
+const xray = new AWSXRayPropagator()
+const w3c = new W3CTraceContextPropagator()
 
-/** Links to the span that sent the message, if the sender was traced. It is not the parent, because a batch has many senders. */
-function linksTo({ attributes: { AWSTraceHeader } }: SQSRecord): Link[] {
+const attributeGetter: TextMapGetter<SQSMessageAttributes> = {
+  keys: Object.keys,
+  get: (attributes, name) => attributes[name]?.stringValue,
+}
+
+/**
+ * Links to the span that sent the message, if the sender was traced. It is not the parent, because a batch has many senders.
+ * OpenTelemetry's instrumentation of the AWS SDK sends the message attribute `traceparent`, and X-Ray sends `AWSTraceHeader`.
+ */
+function linksTo({ attributes: { AWSTraceHeader }, messageAttributes }: SQSRecord): Link[] {
   const carrier = { [AWSXRAY_TRACE_ID_HEADER]: AWSTraceHeader }
-  const context = trace.getSpanContext(propagator.extract(ROOT_CONTEXT, carrier, defaultTextMapGetter))
-  return context ? [{ context }] : []
+  const xrayContext = trace.getSpanContext(xray.extract(ROOT_CONTEXT, carrier, defaultTextMapGetter))
+  const w3cContext = trace.getSpanContext(w3c.extract(ROOT_CONTEXT, messageAttributes, attributeGetter))
+  const context = w3cContext ?? xrayContext
+  const linkedByInstrumentation = xrayContext // w3cContext with the option useGlobalPropagatorForSqsExtraction
+  return context && !(linkedByInstrumentation && isInstrumented()) ? [{ context }] : []
+}
+
+/**
+ * Whether the active span is that of the invocation from OpenTelemetry's instrumentation of Lambda. Since version 0.71,
+ * it also makes a span of the batch, with a link for each `AWSTraceHeader`. By default, a span keeps 128 links: set
+ * `OTEL_SPAN_LINK_COUNT_LIMIT` to the batch size.
+ */
+function isInstrumented(): boolean {
+  const span = trace.getActiveSpan() as { readonly attributes?: Attributes } | undefined
+  return span?.attributes?.['faas.trigger'] === 'pubsub'
 }
 
 /**

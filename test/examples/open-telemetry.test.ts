@@ -12,7 +12,7 @@ import { barrier, startDownstream } from '../support/services.ts'
 t.test(
   'open-telemetry.ts makes a span per record with a link to its sender and the spans of its handler',
   async (t) => {
-    const all = barrier(4)
+    const all = barrier(6)
     const never = Promise.withResolvers<number>()
     const downstream = await startDownstream(async ({ body }) => {
       await all() // so that all records are in flight at once
@@ -35,8 +35,15 @@ t.test(
 
     const { attributes } = sqsRecord('')
     const sentBy = (AWSTraceHeader: string) => ({ attributes: { ...attributes, AWSTraceHeader } })
+    const traceparent = {
+      stringValue: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      ...{ dataType: 'String' as const, stringListValues: [], binaryListValues: [] },
+    }
+    const xray = 'Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1'
     const Records = [
-      sqsRecord('traced', sentBy('Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1')),
+      sqsRecord('traced', sentBy(xray)),
+      sqsRecord('attribute', { messageAttributes: { traceparent } }),
+      sqsRecord('both', { ...sentBy(xray), messageAttributes: { traceparent } }),
       sqsRecord('refused', sentBy('Root=1-6920c2b4-0123456789abcdef01234567;Parent=00f067aa0ba902b7;Sampled=0')),
       sqsRecord('untraced'),
       sqsRecord('hangs', sentBy('nonsense')),
@@ -56,7 +63,7 @@ t.test(
     for (const span of spans) {
       if (span.name === 'process orders') byRecord.set(idOf(span.attributes['messaging.message.id']), span)
     }
-    t.strictSame([...byRecord.keys()].sort(), ['hangs', 'refused', 'traced', 'untraced'])
+    t.strictSame([...byRecord.keys()].sort(), ['attribute', 'both', 'hangs', 'refused', 'traced', 'untraced'])
     function nameOf(id: string | undefined) {
       const span = spans.find((span) => span.spanContext().spanId === id)
       return idOf(span?.attributes['messaging.message.id'] ?? span?.name)
@@ -64,6 +71,7 @@ t.test(
     t.strictSame(
       spans.map((span) => `${nameOf(span.spanContext().spanId)} in ${nameOf(span.parentSpanContext?.spanId)}`).sort(),
       [
+        ...['attribute in invocation', 'both in invocation', 'fetch in attribute', 'fetch in both'],
         ...['fetch in hangs', 'fetch in refused', 'fetch in traced', 'fetch in untraced'],
         ...['hangs in invocation', 'invocation in undefined', 'refused in invocation', 'traced in invocation'],
         'untraced in invocation',
@@ -72,6 +80,8 @@ t.test(
     const links = (id: string) => byRecord.get(id)?.links.map(({ context: { traceId, spanId } }) => [traceId, spanId])
     t.strictSame(links('traced'), [['5759e988bd862e3fe1be46a994272793', '53995c3f42cd8ad8']])
     t.strictSame(links('refused'), [['6920c2b40123456789abcdef01234567', '00f067aa0ba902b7']])
+    const attributeLink = [['0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331']]
+    t.strictSame([links('attribute'), links('both')], [attributeLink, attributeLink])
     t.strictSame([links('untraced'), links('hangs')], [[], []])
 
     function outcome(id: string) {
