@@ -345,6 +345,15 @@ testSample('cdk', 'has the settings of docs/sam.md, also with a handler.mts', as
   )
 })
 
+testSample('cdk-doctor', 'fails the synthesis of a mapping without ReportBatchItemFailures', async (t) => {
+  const { addDoctor } = await importSample<{ addDoctor: (app: App) => void }>('cdk-doctor')
+  const app = new App({ outdir: temporaryFolder(t), context: { '@aws-cdk/core:appMode': 'inmemory' } })
+  const eventSourceArn = 'arn:aws:sqs:eu-west-1:123456789012:orders'
+  new CfnEventSourceMapping(new Stack(app, 'Shop'), 'Mapping', { functionName: 'orders', eventSourceArn })
+  addDoctor(app)
+  t.throws(() => app.synth(), { message: /ERROR ReportBatchItemFailures is off.*\n {3}Shop\/Mapping/ })
+})
+
 /** The code of the first block of a language on a page. */
 function blockOf(page: string, language: string): string {
   const [, text = ''] =

@@ -2,7 +2,8 @@
  * Checks both packages as they are published: packed by the release step, installed into an empty project and used from
  * there under Node 22, 24 and 26. The library is used by import, by require() and in a bundle, with the oldest
  * @middy/core that the peer range allows and with the newest. The command-line tool is used by its command and by its
- * entry for tests. Their declarations must compile there. Prints one line for each check, and exits with 1 if one failed.
+ * entries for tests and for apps of the CDK. Their declarations must compile there. Prints one line for each check, and
+ * exits with 1 if one failed.
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -18,6 +19,7 @@ const ROOT = resolve(import.meta.dirname, '../..')
 const ENTRIES = ['index', 'sqs/index', 'adaptive/index', 'testing/index']
 const CONSUMER = join(import.meta.dirname, 'consumer')
 const TOOL_CONSUMER = join(import.meta.dirname, 'tool-consumer')
+const CDK_CONSUMER = join(import.meta.dirname, 'cdk-consumer')
 /** The flags that Lambda starts Node with. With them, `require()` does not load an ES module. */
 const LAMBDA_FLAGS = ['--no-experimental-require-module', '--no-experimental-detect-module']
 const NODES = ['node22', 'node24', 'node26']
@@ -99,6 +101,7 @@ async function checkPackage(): Promise<void> {
   }
   for (const range of ['3.734.0', '^3.734.0']) await checkSqs(tarball, tools, range)
   await checkTool(tarball, toolTarball, tools)
+  for (const range of ['2.258.0', '^2.258.0']) await checkCdk(toolTarball, tools, range)
 }
 
 /** The command-line tool with a handler that uses the library. */
@@ -121,6 +124,34 @@ async function checkTool(tarball: string, toolTarball: string, tools: string): P
     await check(`TypeScript ${await versionOf(tools, alias)}, types-engine.ts`, () =>
       compileConsumer(tsc, project, ['--module', 'nodenext'], 'types-engine.ts'),
     )
+  }
+}
+
+/** The plugin of the command-line tool, with the oldest aws-cdk-lib that the peer range allows, and with the newest. */
+async function checkCdk(toolTarball: string, tools: string, range: string): Promise<void> {
+  const project = await install(`cdk-${range}`, {
+    'aws-cdk-lib': range,
+    constructs: '^10.5.0',
+    'bounded-sqs-batch': `file:${toolTarball}`,
+    '@types/node': '^22.0.0',
+  })
+  await cp(CDK_CONSUMER, project, { recursive: true })
+  // Apps that `cdk init` creates are CommonJS.
+  await cp(join(project, 'types-cdk.ts'), join(project, 'types-cdk.cts'))
+  const library = `aws-cdk-lib ${await versionOf(project, 'aws-cdk-lib')}`
+  for (const alias of NODES) {
+    const node = join(tools, 'node_modules', alias, 'bin/node')
+    for (const file of ['synth.mjs', 'synth.cjs']) {
+      await check(`Node ${await versionOf(tools, alias)}, ${library}, ${file}`, () => runConsumer(node, project, file))
+    }
+  }
+  for (const alias of TYPESCRIPTS) {
+    const tsc = join(tools, 'node_modules', alias, 'bin/tsc')
+    for (const file of ['types-cdk.ts', 'types-cdk.cts']) {
+      await check(`TypeScript ${await versionOf(tools, alias)}, ${library}, ${file}`, () =>
+        compileConsumer(tsc, project, ['--module', 'nodenext'], file),
+      )
+    }
   }
 }
 

@@ -25,16 +25,16 @@ function parse(text: string, option: string): Acceptance {
 }
 
 /** Reads the values of `--accept`, and the lines of the files of `--accept-file`. */
-export async function readAcceptances(texts: readonly string[] = [], files: readonly string[] = []) {
-  const ofFiles = await Promise.all(
-    files.map(async (file) =>
-      (await readText(file)).split(/\r?\n/).flatMap((line, index): Acceptance[] => {
+export function readAcceptances(texts: readonly string[] = [], files: readonly string[] = []) {
+  const ofFiles = files.flatMap((file) =>
+    readText(file)
+      .split(/\r?\n/)
+      .flatMap((line, index): Acceptance[] => {
         if (/^\s*(#|$)/.test(line)) return []
         return [{ ...parse(line, '--accept-file'), file, position: { line: index + 1, column: 1 } }]
       }),
-    ),
   )
-  return [...texts.map((text) => parse(text, '--accept')), ...ofFiles.flat()]
+  return [...texts.map((text) => parse(text, '--accept')), ...ofFiles]
 }
 
 /** What is wrong with an acceptance that accepts no finding. */

@@ -1,10 +1,9 @@
-import type { Acceptance, Model } from '../model/model.ts'
 import type { CheckOptions } from '../rules/rule.ts'
 import { UsageError } from '../shared/errors.ts'
 import { checkParameters, parseParameters } from '../template/read-template.ts'
-import { accept, readAcceptances } from './acceptances.ts'
-import { type Detected, detect, SEVERITIES } from './check.ts'
-import { type Format, formatReport, type Report, type ReportInput } from './format.ts'
+import { readAcceptances } from './acceptances.ts'
+import { examine } from './examine.ts'
+import { type Format, formatReport, type Report } from './format.ts'
 import { type Input, parameterNames, readInputs } from './inputs.ts'
 import { listRules } from './list-rules.ts'
 
@@ -62,23 +61,6 @@ async function readDeployed({ function: name, region, endpointUrl: endpoint, par
   return { name, models: () => [model] }
 }
 
-/** What was not read, if an input has no mapping. */
-function nothingChecked(models: readonly Model[], name: string, isDeployed: boolean): string {
-  const all = models.flatMap(({ unreadResources, absentResources = [] }) => [...absentResources, ...unreadResources])
-  const texts = all.map(
-    ({ id, position, unreadReason }) => `${id}${position ? ` (line ${position.line})` : ''}: ${unreadReason}`,
-  )
-  const [first, ...more] = new Set(texts)
-  const also = first === undefined ? '' : `. Not read: ${first}${more.length > 0 ? `, and ${more.length} more` : ''}`
-  const versions = isDeployed ? '. To check the mappings of a version, use --function NAME:VERSION' : ''
-  return `${name} has no SQS event source mapping, so nothing was checked${versions}${also}`
-}
-
-/** Identifies a finding about a resource of a stack, which other stacks of the app may use under a longer id. */
-function placeOf({ finding: { rule, resource, file, line } }: Detected): string | undefined {
-  return file === undefined ? undefined : JSON.stringify([rule, resource.split('/').at(-1), file, line])
-}
-
 /** The command `bounded-sqs-batch doctor`: reads, checks, prints the findings, and returns the exit code. */
 export async function doctor(files: readonly string[], flags: DoctorFlags, today = new Date()): Promise<number> {
   if (flags.rules) {
@@ -87,39 +69,19 @@ export async function doctor(files: readonly string[], flags: DoctorFlags, today
   }
   const { bodyBytes, recordMs, recordConcurrency } = flags
   const options: CheckOptions = { bodyBytes, recordMs, recordConcurrency, today }
-  const given = await readAcceptances(flags.accept, flags.acceptFile)
+  const given = readAcceptances(flags.accept, flags.acceptFile)
   const isDeployed = files.length === 0
   const { inputs, parameters } = isDeployed
     ? { inputs: [await readDeployed(flags)], parameters: new Map<string, string>() }
     : await readTemplates(files, flags)
 
-  const detected: Detected[] = []
-  const places = new Set<string | undefined>()
-  const acceptances: Acceptance[] = []
-  const defaulted = new Set<string>()
-  const reported = inputs.map(({ name, error, models: read }): ReportInput => {
-    if (error !== undefined) return { name, mappings: 0, error }
-    const models = read(parameters)
-    const mappings = Math.max(0, ...models.map((model) => model.mappings.length))
-    if (mappings === 0) return { name, mappings, note: nothingChecked(models, name, isDeployed) }
-    for (const model of models) for (const parameter of model.defaulted ?? []) defaulted.add(parameter)
-    // Each stack of a CDK app that uses a resource of another stack finds what is wrong with it. Keep the first finding.
-    const found = detect(models, options).filter((each) => !places.has(placeOf(each)))
-    detected.push(...found)
-    for (const each of found) if (placeOf(each) !== undefined) places.add(placeOf(each))
-    acceptances.push(...(models[0]?.acceptances ?? []))
-    return { name, mappings }
-  })
-  const findings = accept(detected, [...acceptances, ...given])
   const report: Report = {
-    findings: SEVERITIES.flatMap((severity) => findings.filter((finding) => finding.severity === severity)),
-    inputs: reported,
+    ...examine(inputs, parameters, options, given, isDeployed),
     skipped: [
       ...(bodyBytes === undefined ? ['payload size check (pass --body-bytes)'] : []),
       ...(recordMs === undefined ? ['timeout check (pass --record-ms)'] : []),
       ...(isDeployed ? [`code, EventInvokeConfig, SNS subscriptions and pipes (check the template)`] : []),
     ],
-    defaulted: [...defaulted],
   }
   const text = formatReport(report, flags.json ? 'json' : flags.format, process.stdout)
   if (text !== '') console.log(text)

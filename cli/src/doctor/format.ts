@@ -3,25 +3,13 @@ import Table from 'cli-table3'
 import { joinNames, type Severity } from '../rules/rule.ts'
 import { widthOf, wrapWords } from '../shared/wrap.ts'
 import { type Finding, SEVERITIES } from './check.ts'
+import type { Examined } from './examine.ts'
+import { pastedLines } from './paste.ts'
 import { formatSarif } from './sarif.ts'
 
-export interface ReportInput {
-  name: string
-  /** The number of mappings that were checked. */
-  mappings: number
-  /** Why it could not be read. */
-  error?: string
-  /** Why it has no mapping. */
-  note?: string
-}
-
-export interface Report {
-  findings: readonly Finding[]
-  inputs: readonly ReportInput[]
+export interface Report extends Examined {
   /** The checks that need a flag that was not given, such as `timeout check (pass --record-ms)`. */
   skipped: readonly string[]
-  /** The parameters of the templates whose defaults were used. */
-  defaulted: readonly string[]
 }
 
 export const FORMATS = ['table', 'json', 'github', 'sarif'] as const
@@ -79,11 +67,6 @@ function positionOf({ file, line }: Finding) {
   return file === undefined ? '' : `${file}:${line}`
 }
 
-/** Where to paste each text, and the text, without the spaces before it. */
-function pastedLines(paste: Finding['paste'] = []): string[] {
-  return paste.flatMap(({ where, text }) => [`${where}:`, `  ${text.trim()}`])
-}
-
 /** The output for people: a table as wide as the terminal, the most severe findings first, then the pages of AWS. */
 export function formatTable(report: Report, stream: NodeJS.WriteStream): string {
   const { findings } = report
@@ -121,7 +104,8 @@ export function formatTable(report: Report, stream: NodeJS.WriteStream): string 
   return [...tables, ...sources, ...lines].join('\n')
 }
 
-export function formatJson({ findings, inputs, skipped, defaulted }: Report): string {
+export function formatJson({ findings, inputs: examined, skipped, defaulted }: Report): string {
+  const inputs = examined.map(({ mayHaveMappings, ...input }) => input)
   const counted = findings.filter(({ accepted }) => accepted === undefined)
   const accepted = findings.filter((finding) => finding.accepted !== undefined)
   const mappings = inputs.reduce((sum, input) => sum + input.mappings, 0)

@@ -47,7 +47,7 @@ async function readOne(path: string): Promise<Input> {
   const name = path === '-' ? STANDARD_INPUT : path
   try {
     refuseConfiguration(path)
-    return parse(name, path === '-' ? decode(await buffer(process.stdin)) : await readText(path))
+    return parse(name, path === '-' ? decode(await buffer(process.stdin)) : readText(path))
   } catch (error) {
     return failed(name, error)
   }
@@ -58,21 +58,24 @@ function looksLikeTemplate(text: string): boolean {
   return /(^|[\s{,"])Resources"?\s*:/.test(text) && /\bAWS::\w+::\w+/.test(text)
 }
 
+/** All stacks of a folder that `cdk synth` wrote. Undefined if it is another folder. */
+export function readStacks(folder: string): Input[] | undefined {
+  const stacks = readAssembly(folder)
+  return stacks?.map(({ template, file, error }) => (template ? ofTemplate(template) : failed(file, error)))
+}
+
 /** The templates in a folder and in its subfolders, and the plans of Terraform in the form of JSON. */
 async function readFolder(folder: string): Promise<Input[]> {
   const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
-  const isAssembly = entries.some(({ name }) => name === MANIFEST)
-  const assembly = isAssembly ? await readAssembly(folder) : undefined
-  if (assembly) {
-    return assembly.map((each) => (each.template ? ofTemplate(each.template) : failed(each.file, each.error)))
-  }
+  const stacks = entries.some(({ name }) => name === MANIFEST) ? readStacks(folder) : undefined
+  if (stacks) return stacks
   const inputs: Input[] = []
   for (const entry of entries) {
     const path = join(folder, entry.name)
     if (NOT_SEARCHED.test(entry.name)) continue
     if (entry.isDirectory()) inputs.push(...(await readFolder(path)))
     else if (/\.(ya?ml|json|template)$/.test(entry.name)) {
-      const text = await readText(path)
+      const text = readText(path)
       const isPlan = /^\s*{\s*"format_version"/.test(text)
       if (looksLikeTemplate(text) || isPlan) inputs.push(await readOne(path))
     }

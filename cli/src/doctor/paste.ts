@@ -13,6 +13,11 @@ export interface Paste {
   edit?: Edit
 }
 
+/** Where to paste each text, and the text, without the spaces before it. */
+export function pastedLines(paste: readonly Paste[] = []): string[] {
+  return paste.flatMap(({ where, text }) => [`${where}:`, `  ${text.trim()}`])
+}
+
 const RETENTION = 1_209_600
 const MAX_RECEIVES = 5
 

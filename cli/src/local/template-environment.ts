@@ -17,7 +17,7 @@ export async function readTemplateEnvironment(
   functionId: string,
   parameters: ReadonlyMap<string, string>,
 ): Promise<TemplateEnvironment> {
-  const reader = createReader(createResolver(await readDocument(file), parameters))
+  const reader = createReader(createResolver(readDocument(file), parameters))
   const { property, propertiesOf, typeOf, ignoresGlobals, resolve, root, text } = reader
   const variables: Record<string, string> = {}
   const unknown = new Map<string, string>()

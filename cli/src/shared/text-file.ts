@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { UsageError } from './errors.ts'
 
 /** Decodes UTF-8 or UTF-16, which PowerShell 5 writes if output is redirected to a file. */
@@ -6,9 +6,10 @@ export function decode(bytes: Uint8Array): string {
   return new TextDecoder(bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : 'utf-8').decode(bytes)
 }
 
-export async function readText(file: string): Promise<string> {
+/** Synchronous, because the validation plugins of the CDK are. */
+export function readText(file: string): string {
   try {
-    return decode(await readFile(file))
+    return decode(readFileSync(file))
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') throw new UsageError(`there is no file ${file}`)

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { UsageError } from '../shared/errors.ts'
-import { parseObject } from '../shared/json.ts'
+import { isObject, parseObject } from '../shared/json.ts'
 import { readText } from '../shared/text-file.ts'
-import { type Node, nodesIn } from './document.ts'
-import { parseTemplate, type Template } from './read-template.ts'
+import { type Node, nodesIn, parseDocument } from './document.ts'
+import type { Template } from './read-template.ts'
 
 /** A stack of a CDK app. `file` is its template. */
 interface Stack {
@@ -23,7 +23,20 @@ export interface AssemblyTemplate {
   error?: UsageError
 }
 
-type Artifact = { type?: string; properties?: { templateFile?: string; directoryName?: string } }
+type Artifact = { type?: string; properties?: { templateFile?: string; directoryName?: string; file?: string } }
+/** The part of an asset manifest that is read. */
+interface AssetFile {
+  source?: { path?: string }
+  destinations?: Record<string, { objectKey?: string }>
+}
+
+/** What the manifests of an app list. */
+interface Manifest {
+  /** The templates of all stacks, without nested stacks. */
+  stacks: string[]
+  /** The files of the assets, by their keys in the bucket. */
+  assets: Map<string, string>
+}
 
 function mapAt(node: Node | undefined, ...path: readonly string[]): ReadonlyMap<string, Node> {
   const end = path.reduce<Node | undefined>((at, key) => (at?.kind === 'map' ? at.entries.get(key) : undefined), node)
@@ -36,48 +49,83 @@ function textAt(node: Node | undefined, ...path: readonly string[]): string {
   return value?.kind === 'scalar' ? String(value.value) : ''
 }
 
-/** The files of all stacks in a folder that `cdk synth` wrote, without nested stacks. Undefined if it is another folder. */
-async function stackFiles(folder: string): Promise<string[] | undefined> {
-  const { artifacts } = parseObject(await readText(join(folder, 'manifest.json'))) ?? {}
-  if (typeof artifacts !== 'object' || artifacts === null) return undefined
-  const files: string[] = []
-  for (const { type, properties = {} } of Object.values(artifacts as Record<string, Artifact>)) {
-    const { templateFile, directoryName } = properties
-    if (type === 'aws:cloudformation:stack' && templateFile) files.push(join(folder, templateFile))
-    if (type === 'cdk:cloud-assembly' && directoryName)
-      files.push(...((await stackFiles(join(folder, directoryName))) ?? []))
+/** The name of a stack in the ids of its resources, if another stack uses them. */
+export function stackKey(templateFile: string): string {
+  return templateFile.replace(/^.*[/\\]/, '').replace(/(\.nested)?\.template\.json$/, '')
+}
+
+/** Undefined if `cdk synth` did not write the folder. */
+function readManifest(folder: string): Manifest | undefined {
+  const { artifacts } = parseObject(readText(join(folder, 'manifest.json'))) ?? {}
+  if (!isObject(artifacts)) return undefined
+  const manifest: Manifest = { stacks: [], assets: new Map() }
+  for (const { type, properties = {} } of Object.values(artifacts) as Artifact[]) {
+    const { templateFile, directoryName, file } = properties
+    if (type === 'aws:cloudformation:stack' && templateFile) manifest.stacks.push(join(folder, templateFile))
+    if (type === 'cdk:asset-manifest' && file) addAssets(manifest.assets, folder, file)
+    if (type !== 'cdk:cloud-assembly' || !directoryName) continue
+    const { stacks = [], assets = [] } = readManifest(join(folder, directoryName)) ?? {}
+    manifest.stacks.push(...stacks)
+    for (const [key, asset] of assets) manifest.assets.set(key, asset)
   }
-  return files
+  return manifest
+}
+
+function addAssets(assets: Manifest['assets'], folder: string, file: string): void {
+  const { files = {} } = parseObject(readText(join(folder, file))) ?? {}
+  for (const { source, destinations = {} } of Object.values(files as Record<string, AssetFile>)) {
+    for (const { objectKey } of Object.values(destinations)) {
+      if (source?.path && objectKey) assets.set(objectKey, join(folder, source.path))
+    }
+  }
+}
+
+/**
+ * The template of a nested stack. Its path is in the metadata if the CLI of the CDK ran the app. Otherwise, the URL ends
+ * with the key of an asset.
+ */
+function nestedTemplate(resource: Node, file: string, assets: Manifest['assets']): string | undefined {
+  if (textAt(resource, 'Type') !== 'AWS::CloudFormation::Stack') return undefined
+  const path = textAt(resource, 'Metadata', 'aws:asset:path')
+  if (path !== '') return join(file.slice(0, file.length - file.replace(/^.*[/\\]/, '').length), path)
+  const url = mapAt(resource, 'Properties').get('TemplateURL')
+  const words = url ? [...nodesIn(url).keys()].map((node) => (node.kind === 'scalar' ? String(node.value) : '')) : []
+  return words.map((word) => assets.get(word.replace(/^.*\//, ''))).find((asset) => asset !== undefined)
 }
 
 /**
  * Reads all stacks of a CDK app. Each stack is linked with those whose exports or outputs it uses, and a nested stack
  * with the stack that contains it. Undefined if the folder is not the output of the CDK.
  */
-export async function readAssembly(folder: string): Promise<AssemblyTemplate[] | undefined> {
-  const files = await stackFiles(folder)
-  if (!files) return undefined
+export function readAssembly(folder: string): AssemblyTemplate[] | undefined {
+  const manifest = readManifest(folder)
+  if (!manifest) return undefined
+  const { assets } = manifest
   const stacks: Stack[] = []
   const failed: AssemblyTemplate[] = []
-  async function add(file: string, parent?: Stack['parent']): Promise<void> {
+  function add(file: string, parent?: Stack['parent']): void {
     if (stacks.some((stack) => stack.file === file)) return
     try {
-      const { document } = parseTemplate(file, await readText(file))
-      const name = file.replace(/^.*[/\\]/, '').replace(/(\.nested)?\.template\.json$/, '')
-      const stack: Stack = { key: name, file, document, imports: importsIn(document), ...(parent ? { parent } : {}) }
+      // Not parseTemplate(), because the CDK also writes stacks without resources.
+      const document = parseDocument(file, readText(file))
+      const stack: Stack = {
+        key: stackKey(file),
+        file,
+        document,
+        imports: importsIn(document),
+        ...(parent ? { parent } : {}),
+      }
       stacks.push(stack)
       for (const [id, resource] of mapAt(document, 'Resources')) {
-        const path = textAt(resource, 'Metadata', 'aws:asset:path')
-        if (textAt(resource, 'Type') !== 'AWS::CloudFormation::Stack' || path === '') continue
-        const at = file.slice(0, file.length - file.replace(/^.*[/\\]/, '').length)
-        await add(join(at, path), { stack, id, parameters: mapAt(resource, 'Properties', 'Parameters') })
+        const nested = nestedTemplate(resource, file, assets)
+        if (nested !== undefined) add(nested, { stack, id, parameters: mapAt(resource, 'Properties', 'Parameters') })
       }
     } catch (error) {
       if (!(error instanceof UsageError)) throw error
       failed.push({ file, error })
     }
   }
-  for (const file of files) await add(file)
+  for (const file of manifest.stacks) add(file)
   const exports = exportsOf(stacks)
   return [...stacks.map((stack) => ({ file: stack.file, template: link(stack, stacks, exports) })), ...failed]
 }
@@ -119,6 +167,7 @@ function link(own: Stack, stacks: readonly Stack[], exports: ReturnType<typeof e
     exports: new Map<string, Node>(),
     parameters: new Map<string, Node>(),
     outputs: new Map<string, Node>(),
+    nested: new Set(nested.flatMap(({ parent }) => (parent?.stack === own ? parent.id : []))),
   }
   for (const [name, { stack, value }] of exports) {
     if (needed.has(stack)) links.exports.set(name, renamed(value, stack))

@@ -43,7 +43,9 @@ export function codeOf(reader: Reader, id: string, propertyOf: (...path: string[
   // the template, under the same name.
   const key = scalar(propertyOf('Code', 'S3Key')) ?? scalar(propertyOf('CodeUri', 'Key')) ?? path
   const name = basename(key ?? '')
-  const beside = key === undefined ? [] : [name, `asset.${name}`, `asset.${name.replace(/\.\w+$/, '')}`]
+  const assets = [`asset.${name}`, `asset.${name.replace(/\.\w+$/, '')}`]
+  // The assets of a stage of the CDK are in the folder around that of its templates.
+  const beside = key === undefined ? [] : [name, ...assets, ...assets.map((asset) => `../${asset}`)]
   const isInBucket = path === undefined || /^s3:/.test(path)
   // If Maven or Gradle has not yet built the archive, its source is beside the folder of the output.
   const [, project] = /^(.*?)\/?\b(?:target|build)\/[^/]*\.(?:jar|zip)$/.exec(path ?? '') ?? []

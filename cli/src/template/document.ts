@@ -48,8 +48,8 @@ function refuse(file: string, { line, column }: Position, what: string): never {
   throw new UsageError(`${file}:${line}:${column}: ${what}`)
 }
 
-export async function readDocument(file: string): Promise<Node> {
-  return parseDocument(file, await readText(file))
+export function readDocument(file: string): Node {
+  return parseDocument(file, readText(file))
 }
 
 /** Parses a template as CloudFormation does: text that starts with a brace is JSON, other text is YAML 1.1. */

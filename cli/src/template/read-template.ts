@@ -97,14 +97,19 @@ export function parametersOf({ document }: Template): string[] {
 }
 
 /** Throws a UsageError if no template has a parameter of a given name. `file` is the only template, if there is only one. */
-export function checkParameters(given: ReadonlyMap<string, string>, names: Iterable<string>, file?: string): void {
+export function checkParameters(
+  given: ReadonlyMap<string, string>,
+  names: Iterable<string>,
+  file?: string,
+  option = '--parameter',
+): void {
   const all = [...new Set(names)]
   for (const name of given.keys()) {
     if (all.includes(name)) continue
     const own = all.filter((one) => !PSEUDO_PARAMETERS.includes(one)).join(', ') || 'none'
     const what =
       file === undefined ? 'no input has a parameter of this name. Their' : `${file} has no parameter of this name. Its`
-    throw new UsageError(`--parameter ${name}: ${what} parameters: ${own}`)
+    throw new UsageError(`${option} ${name}: ${what} parameters: ${own}`)
   }
 }
 
@@ -114,7 +119,7 @@ export function checkParameters(given: ReadonlyMap<string, string>, names: Itera
  */
 export async function readTemplate(file: string, given: ReadonlyMap<string, string>): Promise<Model> {
   refuseConfiguration(file)
-  const template = parseTemplate(file, await readText(file))
+  const template = parseTemplate(file, readText(file))
   checkParameters(given, parametersOf(template), file)
   return readModel(template, given)
 }
@@ -135,7 +140,7 @@ function readModel(template: Template, given: ReadonlyMap<string, string>, one?:
     source,
     label: one?.label ?? '',
     assumed: one?.assumed ?? {},
-    ...collect(reader, file, links !== undefined),
+    ...collect(reader, file, links?.nested),
     defaulted: [...resolver.defaulted],
   }
   if (!isFinal(reader)) return model
@@ -206,8 +211,8 @@ function createSettings({ resolve, property, at, settings, text }: Reader) {
 
 type MappingBase = Pick<Mapping, 'id' | 'position' | 'condition'>
 
-/** Finds the mappings, and lists what may add others. The nested stacks of a CDK app are read apart. */
-function collect(reader: Reader, file: string, isOfApp: boolean): Omit<Model, 'file' | 'label'> {
+/** Finds the mappings, and lists what may add others. `nested` are the nested stacks of a CDK app, which are read apart. */
+function collect(reader: Reader, file: string, nested?: ReadonlySet<string>): Omit<Model, 'file' | 'label'> {
   const { resolve, resources, property, propertiesOf, metadataOf, typeOf, conditionOf, text } = reader
   const lookup = createLookup(reader)
   const { functionOf, findFunction } = createFunctions(reader, lookup)
@@ -342,7 +347,7 @@ function collect(reader: Reader, file: string, isOfApp: boolean): Omit<Model, 'f
     else if (type.state === 'unknown') addUnread(id, `its Type is not known: ${type.reason}`, position)
     else if (type.state === 'absent') return
     else if (type.value === 'AWS::Pipes::Pipe' && condition?.verdict !== false) addPipe(id, position)
-    else if (NESTED.test(type.value) && !(isOfApp && property(metadataOf(id), 'aws:asset:path').kind === 'scalar'))
+    else if (NESTED.test(type.value) && !nested?.has(id))
       addUnread(id, 'its resources are in a separate template', position, 'Run doctor on that template.')
     else if (!/^AWS::(Serverless::Function|Lambda::EventSourceMapping)$/.test(type.value)) return
     else if (condition?.verdict === false) {

@@ -71,6 +71,8 @@ export interface Links {
   parameters: ReadonlyMap<string, Node>
   /** `Nested.Outputs.QueueArn`. */
   outputs: ReadonlyMap<string, Node>
+  /** The ids of the nested stacks whose templates were read. */
+  nested: ReadonlySet<string>
 }
 
 const NO_ASSUMPTIONS: Assumptions = { other: new Set(), verdicts: new Map() }

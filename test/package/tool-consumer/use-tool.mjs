@@ -1,12 +1,15 @@
 // Uses the command-line tool as the tests of an application do: by its command and by its entry for tests.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { SqsBatchDoctor } from 'bounded-sqs-batch/cdk'
 import { MAPPING_DEFAULTS, numberedMessages, run } from 'bounded-sqs-batch/engine'
 
 /** Starts the process of the handler with the flags that Lambda starts Node with. */
 const NODE_OPTIONS = '--no-experimental-require-module --no-experimental-detect-module'
 
 assert.equal(MAPPING_DEFAULTS.reportBatchItemFailures, true)
+// It loads without aws-cdk-lib, which is not installed here.
+assert.equal(new SqsBatchDoctor().name, 'bounded-sqs-batch')
 const { sent, processed, redelivered, lost } = await run({
   queue: { visibilityTimeout: 31, maxReceives: 3 },
   function: { file: 'orders.mjs', env: { NODE_OPTIONS } },

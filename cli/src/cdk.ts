@@ -1,0 +1,253 @@
+/** The entry for apps of the CDK: `doctor` as a validation plugin, which runs in `cdk synth`. */
+
+import { dirname, resolve } from 'node:path'
+// Only types: the plugin works with the aws-cdk-lib of the app, and loads none itself.
+import type {
+  App,
+  CfnResource,
+  IPolicyValidationContext,
+  IPolicyValidationPlugin,
+  PolicyValidationPluginReport,
+  PolicyViolatingResource,
+  PolicyViolation,
+  Stack,
+} from 'aws-cdk-lib'
+import { ACCEPTANCE } from './doctor/acceptances.ts'
+import { type Finding, NOT_CHECKED } from './doctor/check.ts'
+import { examine } from './doctor/examine.ts'
+import { helpOf, MANIFEST } from './doctor/help.ts'
+import { type Input, parameterNames, readStacks } from './doctor/inputs.ts'
+import { allRules } from './doctor/list-rules.ts'
+import { pastedLines } from './doctor/paste.ts'
+import { joinNames } from './rules/rule.ts'
+import { UsageError } from './shared/errors.ts'
+import { stackKey } from './template/assembly.ts'
+import { checkParameters } from './template/read-template.ts'
+
+/** A finding that does not count. */
+export interface AcceptedFinding {
+  /** The id of the rule, such as `max-receive-count`. */
+  rule: string
+  /** The path of a construct, such as `Shop/Queue`, or the logical id of its resource. */
+  resource: string
+  /** Why it is accepted. */
+  reason: string
+}
+
+export interface SqsBatchDoctorOptions {
+  /** Whether warnings fail the synthesis, too. Default: `false`. */
+  strict?: boolean
+  /** Values of the parameters of the templates, by name. For other parameters, their defaults are used. */
+  parameters?: Readonly<Record<string, string>>
+  /** Findings that do not count, besides those that the metadata of resources accept. */
+  accept?: readonly AcceptedFinding[]
+}
+
+/** A stack of the app, nested or not. */
+interface AppStack {
+  path: string
+  /** Whether the command that synthesises the app uses the stack. */
+  isSelected: boolean
+  /** The paths of the constructs that make its resources, by logical id. */
+  constructs: Map<string, string>
+}
+
+/** The stacks of an app, by the names that `doctor` gives them. */
+type AppStacks = ReadonlyMap<string, AppStack>
+
+/** Checks the stacks of an app as `bounded-sqs-batch doctor` does. Add it with `Validations.of(app).addPlugins()`. */
+export class SqsBatchDoctor implements IPolicyValidationPlugin {
+  readonly name = 'bounded-sqs-batch'
+  readonly version = MANIFEST.version
+  readonly ruleIds = allRules().map(({ id }) => id)
+  readonly #options: SqsBatchDoctorOptions
+
+  constructor(options: SqsBatchDoctorOptions = {}) {
+    checkOptions(options)
+    this.#options = options
+  }
+
+  /** The CDK calls it after it has written the templates of all stacks. */
+  validate(context: IPolicyValidationContext): PolicyValidationPluginReport {
+    const violations = this.#violations(context)
+    // The CDK computes it in the same way if it hides findings that the app acknowledges.
+    return { success: violations.every(({ severity = '' }) => !['error', 'fatal'].includes(severity)), violations }
+  }
+
+  #violations(context: IPolicyValidationContext): PolicyViolation[] {
+    try {
+      const found = violationsIn(context, this.#options)
+      if (!this.#options.strict) return found
+      return found.map((each) => (each.severity === 'warning' ? { ...each, severity: 'error' } : each))
+    } catch (error) {
+      // Not thrown, because `cdk synth` passes if a plugin throws (seen with version 2.1148 of the CLI).
+      return [notChecked('fatal', `Not all stacks could be checked: ${error instanceof Error ? error.message : error}`)]
+    }
+  }
+}
+
+function violationsIn(
+  { appConstruct, templatePaths }: IPolicyValidationContext,
+  { strict = false, parameters = {}, accept = [] }: SqsBatchDoctorOptions,
+): PolicyViolation[] {
+  if (!appConstruct) throw new UsageError('SqsBatchDoctor needs aws-cdk-lib 2.258.0 or later')
+  const stacks = stacksOf(appConstruct)
+  const folder = resolve((appConstruct as App).outdir)
+  const all = readApp(folder, templatePaths)
+  const given = new Map(Object.entries(parameters))
+  checkParameters(given, parameterNames(all) ?? [], undefined, 'parameters of SqsBatchDoctor')
+
+  // If the plugin belongs to a stage, `templatePaths` has its stacks. Nested stacks are in the same folder.
+  const folders = new Set(templatePaths.map((path) => dirname(resolve(path))))
+  const inScope = all.filter(({ name }) => folders.has(dirname(name)))
+  const inputs = inScope
+    .filter(({ name }) => stacks.get(stackKey(name))?.isSelected !== false)
+    .map((input) => withConstructs(input, stacks))
+  const { findings, inputs: examined } = examine(inputs, given, { recordConcurrency: 100, today: new Date() }, accept)
+
+  const errors = examined.flatMap(({ error }) => error ?? [])
+  if (errors.length > 0) throw new UsageError(errors.join('; '))
+  // An acceptance can belong to a stack that is not selected.
+  const isAllSelected = inputs.length === inScope.length
+  const open = findings.filter(({ accepted, rule }) => !accepted && (isAllSelected || rule !== ACCEPTANCE.id))
+  const failing = open.filter(({ severity }) => severity === 'error' || (strict && severity === 'warning'))
+  const isNothingChecked = inputs.length > 0 && examined.every(({ mappings }) => mappings === 0)
+  return [
+    ...open.map((finding) => toViolation(finding, stacks)),
+    ...inStages(failing, folder, stacks),
+    ...examined
+      .filter(({ mayHaveMappings }) => mayHaveMappings)
+      .map(({ name, note = '' }) => notChecked('info', `${note}.`, stacks.get(stackKey(name))?.path)),
+    ...(isNothingChecked
+      ? [notChecked('warning', 'No stack has an SQS event source mapping, so nothing was checked.')]
+      : []),
+  ]
+}
+
+function checkOptions(options: SqsBatchDoctorOptions): void {
+  const { strict, parameters = {}, accept = [], ...others } = options
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) {
+    throw new TypeError(`SqsBatchDoctor has no option ${unknown}. Its options are strict, parameters and accept`)
+  }
+  if (strict !== undefined && typeof strict !== 'boolean') {
+    throw new TypeError(`strict of SqsBatchDoctor must be true or false, but is ${JSON.stringify(strict)}`)
+  }
+  for (const [name, value] of Object.entries(parameters)) {
+    if (typeof value === 'string') continue
+    throw new TypeError(`parameters of SqsBatchDoctor: ${name} must be a string, but is ${JSON.stringify(value)}`)
+  }
+  for (const each of accept) {
+    if ([each.rule, each.resource, each.reason].every((text) => typeof text === 'string')) continue
+    const form = "an object like { rule: 'max-receive-count', resource: 'Shop/Queue', reason: 'agreed' }"
+    throw new TypeError(`accept of SqsBatchDoctor must list ${form}, but has ${JSON.stringify(each)}`)
+  }
+}
+
+/** All stacks in the output of an app. Throws if one that the CDK names is missing. */
+function readApp(folder: string, templatePaths: readonly string[]): Input[] {
+  const inputs = readStacks(folder) ?? []
+  const missing = templatePaths.filter((path) => inputs.every(({ name }) => name !== resolve(path)))
+  if (missing.length > 0) throw new UsageError(`the manifest in ${folder} does not name ${missing.join(', ')}`)
+  return inputs
+}
+
+/** Reads the construct tree, because the CDK writes paths of constructs into templates only if its CLI runs the app. */
+function stacksOf(app: IPolicyValidationContext['appConstruct']): AppStacks {
+  const stacks = new Map<string, AppStack>()
+  for (const construct of app.node.findAll()) {
+    if (!('cfnResourceType' in construct)) continue
+    const { stack, logicalId, node } = construct as CfnResource
+    const key = stackKey(stack.templateFile)
+    const known = stacks.get(key) ?? { path: stack.node.path, isSelected: isSelected(stack), constructs: new Map() }
+    known.constructs.set(stack.resolve(logicalId), node.path)
+    stacks.set(key, known)
+  }
+  return stacks
+}
+
+/**
+ * The CDK does not bundle functions for commands that need no code, such as `cdk ls`, nor in stacks that `--exclusively`
+ * leaves out. Their code cannot be searched, and they are not deployed.
+ */
+function isSelected(stack: Stack): boolean {
+  const { nestedStackParent: parent } = stack
+  return parent ? isSelected(parent) : stack.bundlingRequired
+}
+
+/** Lets acceptances and fixes of an input name constructs. */
+function withConstructs(input: Input, stacks: AppStacks): Input {
+  const own = stacks.get(stackKey(input.name))
+  function constructOf(id: string): string | undefined {
+    const [first = '', second = ''] = id.split('/')
+    const path = stacks.get(first)?.constructs.get(second) ?? own?.constructs.get(first)
+    return path?.replace(/\/(Resource|Default)$/, '')
+  }
+  return {
+    ...input,
+    models: (parameters) =>
+      input
+        .models(parameters)
+        .map((model) => (model.source ? { ...model, source: { ...model.source, constructOf } } : model)),
+  }
+}
+
+function toViolation(
+  { rule, severity, resource, message, fix, paste, source, help, file }: Finding,
+  stacks: AppStacks,
+) {
+  const violating = resourceOf(resource, file, stacks)
+  return {
+    ruleName: rule,
+    severity,
+    description: violating.resourceLogicalId === undefined ? `${resource}: ${message}` : message,
+    fix: [fix, ...pastedLines(paste)].join('\n'),
+    ruleMetadata: { source, help },
+    violatingResources: [violating],
+  }
+}
+
+/**
+ * The resource of a finding. If a stack does not have it, such as a queue that is only known by its ARN, it is the stack.
+ * The option `accept` belongs to no stack.
+ */
+function resourceOf(resource: string, file = '', stacks: AppStacks): PolicyViolatingResource {
+  const key = stackKey(file)
+  const { path = '', constructs } = stacks.get(key) ?? {}
+  const [first = '', second = ''] = resource.split('/')
+  const id = first === key && constructs?.has(second) ? second : first
+  return constructs?.has(id)
+    ? { resourceLogicalId: id, templatePath: file, locations: [] }
+    : { constructPath: path, locations: [] }
+}
+
+/**
+ * The CDK hides the findings of stacks that a command does not select, and `cdk synth` without arguments selects no stack
+ * of a stage. So an error in a stage is also an error of the app.
+ */
+function inStages(failing: readonly Finding[], folder: string, stacks: AppStacks): PolicyViolation[] {
+  const files = failing.flatMap(({ file = folder }) => (dirname(file) === folder ? [] : file))
+  if (files.length === 0) return []
+  const paths = [...new Set(files)].map((file) => stacks.get(stackKey(file))?.path ?? file)
+  return [
+    {
+      ruleName: 'stages',
+      severity: 'error',
+      description: `Findings that fail the synthesis are in stages: ${joinNames(paths)}.`,
+      fix: "To see them, run cdk synth '**'.",
+      violatingResources: [{ locations: [] }],
+    },
+  ]
+}
+
+/** Without the path of a construct, the CDK shows it whatever stacks a command selects. */
+function notChecked(severity: string, description: string, constructPath = ''): PolicyViolation {
+  const { id, source } = NOT_CHECKED
+  return {
+    ruleName: id,
+    severity,
+    description,
+    ruleMetadata: { source, help: helpOf(id) },
+    violatingResources: [{ constructPath, locations: [] }],
+  }
+}

@@ -1,0 +1,77 @@
+import type { Acceptance, Model } from '../model/model.ts'
+import type { CheckOptions } from '../rules/rule.ts'
+import { accept } from './acceptances.ts'
+import { type Detected, detect, type Finding, SEVERITIES } from './check.ts'
+import type { Input } from './inputs.ts'
+
+/** What was done with an input. */
+export interface ExaminedInput {
+  name: string
+  /** The number of mappings that were checked. */
+  mappings: number
+  /** Why it could not be read. */
+  error?: string
+  /** Why it has no mapping. */
+  note?: string
+  /** Whether something in it could not be read, in which a mapping may be. Only set with `note`. */
+  mayHaveMappings?: boolean
+}
+
+export interface Examined {
+  /** The most severe ones come first. */
+  findings: readonly Finding[]
+  inputs: readonly ExaminedInput[]
+  /** The parameters of the templates whose defaults were used. */
+  defaulted: readonly string[]
+}
+
+/** What was not read, if an input has no mapping. */
+function nothingChecked(models: readonly Model[], name: string, isDeployed: boolean): ExaminedInput {
+  const all = models.flatMap(({ unreadResources, absentResources = [] }) => [...absentResources, ...unreadResources])
+  const texts = all.map(
+    ({ id, position, unreadReason }) => `${id}${position ? ` (line ${position.line})` : ''}: ${unreadReason}`,
+  )
+  const [first, ...more] = new Set(texts)
+  const also = first === undefined ? '' : `. Not read: ${first}${more.length > 0 ? `, and ${more.length} more` : ''}`
+  const versions = isDeployed ? '. To check the mappings of a version, use --function NAME:VERSION' : ''
+  const note = `${name} has no SQS event source mapping, so nothing was checked${versions}${also}`
+  return { name, mappings: 0, note, mayHaveMappings: first !== undefined }
+}
+
+/** Identifies a finding about a resource of a stack, which other stacks of the app may use under a longer id. */
+function placeOf({ finding: { rule, resource, file, line } }: Detected): string | undefined {
+  return file === undefined ? undefined : JSON.stringify([rule, resource.split('/').at(-1), file, line])
+}
+
+/** Checks inputs that were read, for the command and for the plugin of the CDK. */
+export function examine(
+  inputs: readonly Input[],
+  parameters: ReadonlyMap<string, string>,
+  options: CheckOptions,
+  given: readonly Acceptance[],
+  isDeployed = false,
+): Examined {
+  const detected: Detected[] = []
+  const places = new Set<string | undefined>()
+  const acceptances: Acceptance[] = []
+  const defaulted = new Set<string>()
+  const examined = inputs.map(({ name, error, models: read }): ExaminedInput => {
+    if (error !== undefined) return { name, mappings: 0, error }
+    const models = read(parameters)
+    const mappings = Math.max(0, ...models.map((model) => model.mappings.length))
+    if (mappings === 0) return nothingChecked(models, name, isDeployed)
+    for (const model of models) for (const parameter of model.defaulted ?? []) defaulted.add(parameter)
+    // Each stack of a CDK app that uses a resource of another stack finds what is wrong with it. Keep the first finding.
+    const found = detect(models, options).filter((each) => !places.has(placeOf(each)))
+    detected.push(...found)
+    for (const each of found) if (placeOf(each) !== undefined) places.add(placeOf(each))
+    acceptances.push(...(models[0]?.acceptances ?? []))
+    return { name, mappings }
+  })
+  const findings = accept(detected, [...acceptances, ...given])
+  return {
+    findings: SEVERITIES.flatMap((severity) => findings.filter((finding) => finding.severity === severity)),
+    inputs: examined,
+    defaulted: [...defaulted],
+  }
+}

@@ -1,0 +1,42 @@
+/** The app of cdk-synth.test.ts. The variable CASE says which one. */
+import { App, type CfnResource, Stack, Stage, Validations } from 'aws-cdk-lib'
+import { SqsBatchDoctor } from '../../src/cdk.ts'
+import { addOrders, DEFECTS } from './orders.ts'
+
+const RULES = ['report-batch-item-failures', 'visibility-below-timeout', 'max-receive-count']
+const accept = Object.fromEntries(RULES.map((rule) => [rule, 'agreed']))
+
+const cases: Record<string, (stack: Stack) => SqsBatchDoctor> = {
+  'with defects'(stack) {
+    addOrders(stack, DEFECTS)
+    return new SqsBatchDoctor()
+  },
+  'without defects'(stack) {
+    addOrders(stack)
+    return new SqsBatchDoctor({ strict: true })
+  },
+  'accepted in metadata'(stack) {
+    const { queue } = addOrders(stack, DEFECTS)
+    const resource = queue.node.defaultChild as CfnResource
+    resource.addMetadata('bounded-sqs-batch', { accept })
+    return new SqsBatchDoctor({ strict: true })
+  },
+  'accepted in the constructor'(stack) {
+    addOrders(stack, DEFECTS)
+    const list = RULES.map((rule) => ({ rule, resource: 'Shop/Queue', reason: 'agreed' }))
+    return new SqsBatchDoctor({ strict: true, accept: list })
+  },
+  'with defects in a stage'(stack) {
+    addOrders(new Stack(new Stage(stack.node.root, 'Prod'), 'Shop'), DEFECTS)
+    return new SqsBatchDoctor()
+  },
+  'with a wrong parameter'(stack) {
+    addOrders(stack)
+    return new SqsBatchDoctor({ parameters: { Stage: 'dev' } })
+  },
+}
+
+const app = new App()
+const plugin = cases[process.env.CASE ?? '']?.(new Stack(app, 'Shop'))
+if (plugin) Validations.of(app).addPlugins(plugin)
+app.synth()

@@ -1,0 +1,2 @@
+const { SqsBatchDoctor } = require('bounded-sqs-batch/cdk')
+require('./app.cjs')(SqsBatchDoctor)
