@@ -50,26 +50,37 @@ function problemOf({ rule, resource, reason }: Acceptance): [what: string, fix: 
     : [`There is no finding ${rule} of ${resource} to accept`, 'Remove the acceptance, or correct its resource.']
 }
 
-/**
- * Marks the findings that are accepted. Adds a warning for each acceptance that accepts nothing. An acceptance in a
- * template applies to the findings of this template.
- */
-export function accept(detected: readonly Detected[], acceptances: readonly Acceptance[]): Finding[] {
-  const used = new Set<Acceptance>()
-  function acceptanceOf({ finding }: Detected, scope: readonly string[]): Acceptance | undefined {
+/** What was found in an input, and the acceptances that apply to it. */
+export interface Acceptable {
+  detected: readonly Detected[]
+  acceptances: readonly Acceptance[]
+}
+
+/** Each stack of a CDK app that uses a resource of another stack reads the acceptances of this resource. */
+function keyOf({ rule, resource, file, position }: Acceptance): string {
+  return file === undefined ? `${rule} ${resource}` : `${file} ${position?.line} ${position?.column}`
+}
+
+/** Marks the findings that are accepted. Adds a warning for each acceptance that accepts nothing. */
+export function accept(inputs: readonly Acceptable[]): Finding[] {
+  const used = new Set<string>()
+  function acceptanceOf({ finding }: Detected, scope: readonly string[], acceptances: readonly Acceptance[]) {
     const fitting = acceptances.filter(
       ({ rule, resource, reason }) => rule === finding.rule && reason !== '' && scope.includes(resource),
     )
-    for (const acceptance of fitting) used.add(acceptance)
+    for (const acceptance of fitting) used.add(keyOf(acceptance))
     return fitting[0]
   }
-  const findings = detected.map((each): Finding => {
-    const accepted = each.scopes.map((scope) => acceptanceOf(each, scope))
-    const [first] = accepted
-    return first && !accepted.includes(undefined) ? { ...each.finding, accepted: first.reason } : each.finding
-  })
-  const unused = acceptances.filter((acceptance) => !used.has(acceptance))
-  return [...findings, ...unused.map(toWarning)]
+  const findings = inputs.flatMap(({ detected, acceptances }) =>
+    detected.map((each): Finding => {
+      const accepted = each.scopes.map((scope) => acceptanceOf(each, scope, acceptances))
+      const [first] = accepted
+      return first && !accepted.includes(undefined) ? { ...each.finding, accepted: first.reason } : each.finding
+    }),
+  )
+  const all = inputs.flatMap(({ acceptances }) => acceptances)
+  const unused = new Map(all.map((each) => [keyOf(each), each] as const).filter(([key]) => !used.has(key)))
+  return [...findings, ...Array.from(unused.values(), toWarning)]
 }
 
 function toWarning(acceptance: Acceptance): Finding {

@@ -1,6 +1,6 @@
 import type { Acceptance, Model } from '../model/model.ts'
 import type { CheckOptions } from '../rules/rule.ts'
-import { accept } from './acceptances.ts'
+import { type Acceptable, accept } from './acceptances.ts'
 import { type Detected, detect, type Finding, SEVERITIES } from './check.ts'
 import type { Input } from './inputs.ts'
 
@@ -51,9 +51,8 @@ export function examine(
   given: readonly Acceptance[],
   isDeployed = false,
 ): Examined {
-  const detected: Detected[] = []
   const places = new Set<string | undefined>()
-  const acceptances: Acceptance[] = []
+  const acceptables: Acceptable[] = [{ detected: [], acceptances: given }]
   const defaulted = new Set<string>()
   const examined = inputs.map(({ name, error, models: read }): ExaminedInput => {
     if (error !== undefined) return { name, mappings: 0, error }
@@ -63,12 +62,11 @@ export function examine(
     for (const model of models) for (const parameter of model.defaulted ?? []) defaulted.add(parameter)
     // Each stack of a CDK app that uses a resource of another stack finds what is wrong with it. Keep the first finding.
     const found = detect(models, options).filter((each) => !places.has(placeOf(each)))
-    detected.push(...found)
     for (const each of found) if (placeOf(each) !== undefined) places.add(placeOf(each))
-    acceptances.push(...(models[0]?.acceptances ?? []))
+    acceptables.push({ detected: found, acceptances: [...(models[0]?.acceptances ?? []), ...given] })
     return { name, mappings }
   })
-  const findings = accept(detected, [...acceptances, ...given])
+  const findings = accept(acceptables)
   return {
     findings: SEVERITIES.flatMap((severity) => findings.filter((finding) => finding.severity === severity)),
     inputs: examined,

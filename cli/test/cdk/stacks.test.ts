@@ -177,6 +177,19 @@ test('a plugin of a stage checks the stacks of this stage only', (t) => {
   t.end()
 })
 
+test('an acceptance in the metadata applies to its own stage', (t) => {
+  const { found } = synth(t, (app) => {
+    for (const id of ['Dev', 'Prod']) {
+      const { queue } = addOrders(new Stack(new Stage(app, id), 'Shop'), { visibilityTimeout: 20 })
+      const resource = queue.node.defaultChild as CfnResource
+      const accept = { 'visibility-below-timeout': 'a test system' }
+      if (id === 'Dev') resource.addMetadata('bounded-sqs-batch', { accept })
+    }
+  })
+  t.strictSame(found, ['visibility-below-timeout Prod/Shop/Queue/Resource', 'stages '])
+  t.end()
+})
+
 for (const [title, selected, expected] of [
   ['no stack', [], []],
   ['one stack and its nested stacks', ['Shop'], ['report-batch-item-failures Shop/Workers']],

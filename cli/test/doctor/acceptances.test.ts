@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Test } from 'tap'
 import { test } from 'tap'
 import { filesIn } from '../support/files.ts'
@@ -149,4 +149,43 @@ test('accepted findings are listed as such in the table, and not counted', async
   t.match(stdout, /│ accepted /)
   t.match(stdout, /Accepted: it only throws/)
   t.match(stdout, '1 mapping checked: 0 errors, 0 warnings, 0 info, 1 accepted')
+})
+
+test('an acceptance in a template does not apply to another template', async (t) => {
+  const wrong = sam(OFF)
+  const root = filesIn(t, {
+    'dev.json': JSON.stringify(withMetadata(wrong, 'Queue', { [RULE]: 'a test system' })),
+    'prod.json': JSON.stringify(wrong),
+  })
+  const { code, stdout } = await command(['doctor', '--json', root])
+  const { findings, accepted } = JSON.parse(stdout)
+  const short = ({ rule, file }: { rule: string; file: string }) => `${rule} ${basename(file)}`
+  t.strictSame([code, findings.map(short), accepted.map(short)], [1, [`${RULE} prod.json`], [`${RULE} dev.json`]])
+})
+
+test('the CDK: an acceptance of a queue applies to the stacks that import it, and is then no warning', async (t) => {
+  const name = 'Shop:ExportsOutputFnGetAttQueueArn1A2B'
+  const { Handler, Orders, Queue, Dead } = cloudFormation({
+    function: RUNTIME,
+    queue: { VisibilityTimeout: 20 },
+  }).Resources
+  const Metadata = {
+    'bounded-sqs-batch': { accept: { 'visibility-below-timeout': 'agreed', 'shared-queue': 'agreed' } },
+  }
+  const Export = { Value: getAtt('Queue'), Export: { Name: name } }
+  const shop = { Resources: { Handler, Orders, Queue: { ...Queue, Metadata }, Dead }, Outputs: { Export } }
+  const imported = { ...Orders, Properties: { ...Orders.Properties, EventSourceArn: { 'Fn::ImportValue': name } } }
+  const stack = (file: string) => ({ type: 'aws:cloudformation:stack', properties: { templateFile: file } })
+  const root = filesIn(t, {
+    'manifest.json': JSON.stringify({ artifacts: { A: stack('Shop.template.json'), B: stack('Other.template.json') } }),
+    'Shop.template.json': JSON.stringify(shop),
+    'Other.template.json': JSON.stringify({ Resources: { Handler, Orders: imported } }),
+  })
+  const { code, stdout } = await command(['doctor', '--json', '--strict', root])
+  const { findings, accepted } = JSON.parse(stdout)
+  const short = ({ rule, resource }: Printed) => `${rule} ${resource}`
+  t.strictSame(
+    [code, findings.map(short), accepted.map(short)],
+    [0, [], ['visibility-below-timeout Queue', 'shared-queue Shop/Queue']],
+  )
 })
