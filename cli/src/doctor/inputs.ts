@@ -5,13 +5,8 @@ import type { Model } from '../model/model.ts'
 import { UsageError } from '../shared/errors.ts'
 import { decode, readText } from '../shared/text-file.ts'
 import { readAssembly } from '../template/assembly.ts'
-import {
-  parametersOf,
-  parseTemplate,
-  readCases,
-  refuseConfiguration,
-  type Template,
-} from '../template/read-template.ts'
+import { CONFIGURATION, isOfPulumi, isOfSst, refuseConfiguration, refusePulumi } from '../template/other-tools.ts'
+import { parametersOf, parseTemplate, readCases, type Template } from '../template/read-template.ts'
 import { parseTerraformJson } from '../terraform/plan.ts'
 import { readPlan } from '../terraform/read-plan.ts'
 
@@ -36,6 +31,7 @@ function failed(name: string, error: unknown): Input {
 function parse(name: string, text: string): Input {
   const shown = parseTerraformJson(name, text)
   if (shown) return { name, models: () => [readPlan(shown)] }
+  refusePulumi(name, text)
   return ofTemplate(parseTemplate(name, text))
 }
 
@@ -64,7 +60,7 @@ export function readStacks(folder: string): Input[] | undefined {
   return stacks?.map(({ template, file, error }) => (template ? ofTemplate(template) : failed(file, error)))
 }
 
-/** The templates in a folder and in its subfolders, and the plans of Terraform in the form of JSON. */
+/** The templates in a folder and in its subfolders, and plans and states in the form of JSON. */
 async function readFolder(folder: string): Promise<Input[]> {
   const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
   const stacks = entries.some(({ name }) => name === MANIFEST) ? readStacks(folder) : undefined
@@ -77,21 +73,28 @@ async function readFolder(folder: string): Promise<Input[]> {
     else if (/\.(ya?ml|json|template)$/.test(entry.name)) {
       const text = readText(path)
       const isPlan = /^\s*{\s*"format_version"/.test(text)
-      if (looksLikeTemplate(text) || isPlan) inputs.push(await readOne(path))
+      if (looksLikeTemplate(text) || isPlan || isOfPulumi(text)) inputs.push(await readOne(path))
     }
   }
   return inputs
+}
+
+/** Explains why a folder has nothing to read. */
+async function readEmptyFolder(folder: string): Promise<Input> {
+  const configuration = readdirSync(folder).find((name) => CONFIGURATION.test(name))
+  if (configuration !== undefined) return readOne(join(folder, configuration))
+  return failed(folder, new UsageError(`${folder} has no template`))
 }
 
 /** Reads all inputs: files, `-` for standard input, folders, and the output folders of the CDK. */
 export async function readInputs(paths: readonly string[]): Promise<Input[]> {
   const inputs: Input[] = []
   for (const path of paths) {
-    const isFolder = path !== '-' && statSync(path, { throwIfNoEntry: false })?.isDirectory()
+    const isFolder = path !== '-' && !isOfSst(path) && statSync(path, { throwIfNoEntry: false })?.isDirectory()
     if (!isFolder) inputs.push(await readOne(path))
     else {
       const found = await readFolder(path)
-      inputs.push(...(found.length > 0 ? found : [failed(path, new UsageError(`${path} has no template`))]))
+      inputs.push(...(found.length > 0 ? found : [await readEmptyFolder(path)]))
     }
   }
   return inputs

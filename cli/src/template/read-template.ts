@@ -20,6 +20,7 @@ import { type Node, parseDocument } from './document.ts'
 import { createFunctions } from './functions.ts'
 import { createLookup } from './lookup.ts'
 import { misspelledNames } from './misspelled-names.ts'
+import { refuseConfiguration, serverlessError } from './other-tools.ts'
 import { createQueues } from './queues.ts'
 import { createReader, GENERATOR, isFinal, type Reader } from './reader.ts'
 import { createResolver, isOfOtherStack, type Links, type Resolved } from './resolve.ts'
@@ -43,24 +44,6 @@ const KNOWN_MACROS = /^AWS::(Serverless-|LanguageExtensions$|CodeDeployBlueGreen
 const NESTED = /^AWS::(CloudFormation::Stack(Set)?|Serverless::Application)$|::MODULE$/
 const CHECKED = /^AWS::(Lambda::(Function|EventSourceMapping)|Serverless::Function|SQS::Queue)$/
 const GENERATED = 'the resources that it generates are known only after deployment'
-
-const TERRAFORM = /\.(tf|tofu)(\.json)?$/
-const SERVERLESS = /(^|[/\\])serverless\.[cm]?[jt]s$/
-
-/** Refuses files whose name shows that they are not templates. */
-export function refuseConfiguration(file: string) {
-  if (SERVERLESS.test(file)) throw serverlessError(file)
-  if (!TERRAFORM.test(file)) return
-  const what = `${file} is a Terraform configuration. doctor can read only the JSON of a plan or a state`
-  const run = 'terraform plan -out plan.out && terraform show -json plan.out | bounded-sqs-batch doctor -'
-  throw new UsageError(`${what}. Run: ${run}`)
-}
-
-function serverlessError(file: string): UsageError {
-  const what = `${file} belongs to the Serverless Framework. Only SAM and CloudFormation templates can be read`
-  const template = '.serverless/cloudformation-template-update-stack.json'
-  return new UsageError(`${what}. Run "serverless package", and use the template that it writes: ${template}`)
-}
 
 /** Explains what a file without Resources probably is. */
 function noTemplateError(file: string, document: Node): UsageError {
