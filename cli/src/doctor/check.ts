@@ -16,7 +16,7 @@ import { SNS_RULES } from '../rules/sns-rules.ts'
 import { VALUE_RULE } from '../rules/value-rule.ts'
 import { helpOf } from './help.ts'
 import { createNotChecked } from './not-checked.ts'
-import { createPaste, type Paste } from './paste.ts'
+import { createPaste, inServerlessWords, type Paste } from './paste.ts'
 
 export interface Finding {
   rule: string
@@ -147,6 +147,7 @@ function toDetected(
   const resources = unique(same.map((problem) => problem.resource.id))
   const whats = unique(same.map((problem) => problem.what))
   const section = setting?.section
+  const functions = unique(resources.flatMap((id) => worst.case.source?.serverlessOf?.(id) ?? []))
   // For example, a macro can add several settings at the same place.
   const isUnknown =
     rule !== VALUE_RULE && reason === undefined && setting?.state === 'unknown' && setting.fix === undefined
@@ -155,6 +156,7 @@ function toDetected(
     reason === undefined ? `${what}.` : `Not checked: ${whats.join(', ')}. Reason: ${reason}.`,
     why,
     section !== undefined || resources.length > 1 ? `It applies to ${joinNames(resources)}.` : '',
+    functions.length > 0 ? `In serverless.yml: ${joinNames(functions)}.` : '',
     cases.length > 1 ? casesOf(same, worst, cases.length) : '',
     isUncertain
       ? 'These values may exclude each other, so this is only a warning. To check one case, pass its values with --parameter.'
@@ -174,11 +176,13 @@ function toDetected(
     const { mapping } = problem
     const around = mapping ? [mapping.id, mapping.function.id, mapping.function.aliasOf?.id, mapping.queue.id] : []
     const ids = [problem.resource.id, section, ...around].filter((id) => id !== undefined)
-    return [...ids, ...ids.flatMap((id) => problem.case.source?.constructOf(id) ?? [])]
+    const { constructOf, serverlessOf } = problem.case.source ?? {}
+    return [...ids, ...ids.flatMap((id) => constructOf?.(id) ?? serverlessOf?.(id) ?? [])]
   })
   const paste = [worst.change ?? []].flat().flatMap((change) => pasteOf(change, section))
   const pasted = paste.length > 0 ? { paste } : {}
-  return { finding: { ...own, message, fix, source, help: helpOf(rule.id), ...at, ...pasted }, scopes }
+  const texts = { message, fix: functions.length > 0 ? inServerlessWords(fix) : fix }
+  return { finding: { ...own, ...texts, source, help: helpOf(rule.id), ...at, ...pasted }, scopes }
 }
 
 /** All problems of a model: those that rules find, and what could not be checked. */

@@ -7,6 +7,7 @@ import { decode, readText } from '../shared/text-file.ts'
 import { readAssembly } from '../template/assembly.ts'
 import { CONFIGURATION, isOfPulumi, isOfSst, refuseConfiguration, refusePulumi } from '../template/other-tools.ts'
 import { parametersOf, parseTemplate, readCases, type Template } from '../template/read-template.ts'
+import { SERVERLESS_STATE } from '../template/serverless.ts'
 import { parseTerraformJson } from '../terraform/plan.ts'
 import { readPlan } from '../terraform/read-plan.ts'
 
@@ -68,7 +69,7 @@ async function readFolder(folder: string): Promise<Input[]> {
   const inputs: Input[] = []
   for (const entry of entries) {
     const path = join(folder, entry.name)
-    if (NOT_SEARCHED.test(entry.name)) continue
+    if (NOT_SEARCHED.test(entry.name) || entry.name === SERVERLESS_STATE) continue
     if (entry.isDirectory()) inputs.push(...(await readFolder(path)))
     else if (/\.(ya?ml|json|template)$/.test(entry.name)) {
       const text = readText(path)

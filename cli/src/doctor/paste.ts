@@ -1,12 +1,12 @@
-import type { Model, Resource } from '../model/model.ts'
-import { type AnyRow, REDRIVE_SETTINGS, type Table } from '../model/settings.ts'
+import type { Model, Resource, TemplateSource } from '../model/model.ts'
+import { type AnyRow, FUNCTION_SETTINGS, MAPPING_SETTINGS, REDRIVE_SETTINGS, type Table } from '../model/settings.ts'
 import type { Change } from '../rules/rule.ts'
-import { createEditor, type Edit } from './edit-template.ts'
+import { createEditor, type Edit, inline } from './edit-template.ts'
 
 /** Text that fixes a finding, and where to paste it. */
 export interface Paste {
   language: 'yaml' | 'json' | 'cdk' | 'terraform'
-  /** `Before line 12`, `Instead of line 12`, `In the construct Shop/Queue`, `In aws_sqs_queue.orders`. */
+  /** `Before line 12`, `In the construct Shop/Queue`, `In aws_sqs_queue.orders`, `In functions.ship of serverless.yml`. */
   where: string
   text: string
   /** The change of the file, for programs. Only for templates. */
@@ -88,13 +88,39 @@ function inTerraform({ id }: Resource, change: Change): Paste[] {
   ]
 }
 
+// The Serverless Framework.
+
+/** Names the settings of a function and of its `sqs` events as serverless.yml does. */
+export function inServerlessWords(fix: string): string {
+  const rows = Object.values<AnyRow>({ ...MAPPING_SETTINGS, ...FUNCTION_SETTINGS })
+  return rows
+    .reduce((text, { name, serverless }) => {
+      return serverless === undefined ? text : text.replaceAll(new RegExp(`\\b${name}\\b`, 'g'), serverless)
+    }, fix)
+    .replace('[ReportBatchItemFailures]', 'ReportBatchItemFailures')
+    .replace(' in ScalingConfig,', '')
+}
+
+/** Nothing is pasted into the template, because the next `serverless package` replaces it. */
+function inServerless(source: TemplateSource, change: Change): Paste[] {
+  const language = 'yaml'
+  const name = source.serverlessOf?.(change.resource.id)
+  if (name === undefined) {
+    return pathsOf(source, change).map(([path, value]) => ({
+      language,
+      where: `In ${['resources', ...path.slice(0, -1)].join('.')} of serverless.yml`,
+      text: `${path.at(-1)}: ${inline(value, false)}`,
+    }))
+  }
+  if (change.kind !== 'set' || change.row.serverless === undefined) return []
+  const isMapping = source.typeOf(change.resource.id) === 'AWS::Lambda::EventSourceMapping'
+  const where = isMapping ? `In the sqs event of ${name} in serverless.yml` : `In ${name} of serverless.yml`
+  return [{ language, where, text: `${change.row.serverless}: ${[change.value].flat().join()}` }]
+}
+
 // Templates.
 
-function pathsOf(
-  { typeOf }: NonNullable<Model['source']>,
-  change: Change,
-  section?: string,
-): [path: string[], value: unknown][] {
+function pathsOf({ typeOf }: TemplateSource, change: Change, section?: string): [path: string[], value: unknown][] {
   const { id } = change.resource
   const [resource = '', event] = id.split('/')
   const own = ['Resources', resource, 'Properties', ...(event === undefined ? [] : ['Events', event, 'Properties'])]
@@ -130,6 +156,7 @@ export function createPaste({ source, language }: Model) {
   return function pasteOf(change: Change, section?: string): Paste[] {
     if (language === 'terraform') return inTerraform(change.resource, change)
     if (!source) return []
+    if (source.serverlessOf) return inServerless(source, change)
     const { text, constructOf } = source
     const construct = constructOf(change.resource.id)
     if (construct !== undefined) return inConstruct(construct, change)

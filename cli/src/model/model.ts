@@ -103,6 +103,8 @@ export interface TemplateSource {
   text: string
   /** The path of the construct in the CDK that makes a resource. */
   constructOf: (id: string) => string | undefined
+  /** The function of serverless.yml that makes a resource. Missing for templates of other tools. */
+  serverlessOf?: ((id: string) => string | undefined) | undefined
   typeOf: (id: string) => string
 }
 

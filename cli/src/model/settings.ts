@@ -19,6 +19,8 @@ export interface Row {
   api?: false
   /** The property of the construct in the CDK. */
   cdk?: string
+  /** The name in serverless.yml, in a function or in its `sqs` event. */
+  serverless?: string
   /** The CDK has a `Duration` for it. */
   isDuration?: true
   /** The default of AWS. Missing if there is none. */
@@ -96,11 +98,13 @@ export const MAPPING_SETTINGS = {
   reportBatchItemFailures: other<boolean>('FunctionResponseTypes', {
     terraform: ['function_response_types'],
     cdk: 'reportBatchItemFailures',
+    serverless: 'functionResponseType',
     isOptional: true, // if it is unknown, its rule reports a warning
   }),
   batchSize: number('BatchSize', {
     terraform: ['batch_size'],
     cdk: 'batchSize',
+    serverless: 'batchSize',
     default: 10,
     least: 1,
     unset: 0,
@@ -108,6 +112,7 @@ export const MAPPING_SETTINGS = {
   window: number('MaximumBatchingWindowInSeconds', {
     terraform: ['maximum_batching_window_in_seconds'],
     cdk: 'maxBatchingWindow',
+    serverless: 'maximumBatchingWindow',
     isDuration: true,
     default: 0,
     least: 0,
@@ -117,6 +122,7 @@ export const MAPPING_SETTINGS = {
   maximumConcurrency: number('ScalingConfig.MaximumConcurrency', {
     terraform: ['scaling_config', 0, 'maximum_concurrency'],
     cdk: 'maxConcurrency',
+    serverless: 'maximumConcurrency',
     unset: 0,
   }),
   // The limits are from API_ProvisionedPollerConfig. The developer guide gives a maximum of 2,000.
@@ -149,6 +155,7 @@ export const FUNCTION_SETTINGS = {
   timeout: number('Timeout', {
     terraform: ['timeout'],
     cdk: 'timeout',
+    serverless: 'timeout',
     isDuration: true,
     default: 3,
     least: 1,
@@ -159,16 +166,18 @@ export const FUNCTION_SETTINGS = {
   memory: number('MemorySize', {
     terraform: ['memory_size'],
     cdk: 'memorySize',
+    serverless: 'memorySize',
     default: 128,
     least: 128,
     most: 10_240,
     mostManaged: 32_768, // since March 2026, from the documentation of `memory_size` in Terraform's AWS provider
     unit: 'MB',
   }),
-  runtime: text('Runtime', { terraform: ['runtime'], cdk: 'runtime' }),
+  runtime: text('Runtime', { terraform: ['runtime'], cdk: 'runtime', serverless: 'runtime' }),
   reservedConcurrency: number('ReservedConcurrentExecutions', {
     terraform: ['reserved_concurrent_executions'],
     cdk: 'reservedConcurrentExecutions',
+    serverless: 'reservedConcurrency',
     unset: -1,
     least: 0,
     api: false,

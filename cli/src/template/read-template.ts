@@ -24,6 +24,7 @@ import { refuseConfiguration, serverlessError } from './other-tools.ts'
 import { createQueues } from './queues.ts'
 import { createReader, GENERATOR, isFinal, type Reader } from './reader.ts'
 import { createResolver, isOfOtherStack, type Links, type Resolved } from './resolve.ts'
+import { serverlessIn } from './serverless.ts'
 import { formOf, PSEUDO_PARAMETERS } from './text.ts'
 import { undefinedNames, wrongReferences } from './wrong-references.ts'
 
@@ -48,7 +49,7 @@ const GENERATED = 'the resources that it generates are known only after deployme
 /** Explains what a file without Resources probably is. */
 function noTemplateError(file: string, document: Node): UsageError {
   const keys = document.kind === 'map' ? [...document.entries.keys()] : []
-  if (keys.includes('service') && keys.includes('provider')) return serverlessError(file)
+  if (keys.includes('service') && (keys.includes('provider') || keys.includes('package'))) return serverlessError(file)
   if (keys.includes('terraform_version')) {
     return new UsageError(`${file} is a plan or a state of Terraform, but this command can read only templates`)
   }
@@ -116,7 +117,7 @@ function readModel(template: Template, given: ReadonlyMap<string, string>, one?:
   const { file, document, links, text = '' } = template
   const resolver = createResolver(document, given, one, links)
   const reader = createReader(resolver, dirname(resolvePath(file)))
-  const source = { text, constructOf: constructIn(reader), typeOf: reader.typeOf }
+  const source = { text, constructOf: constructIn(reader), serverlessOf: serverlessIn(reader), typeOf: reader.typeOf }
   const model: Model = {
     file,
     language: 'template',
