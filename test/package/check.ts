@@ -2,8 +2,8 @@
  * Checks both packages as they are published: packed by the release step, installed into an empty project and used from
  * there under Node 22, 24 and 26. The library is used by import, by require() and in a bundle, with the oldest
  * @middy/core that the peer range allows and with the newest. The command-line tool is used by its command and by its
- * entries for tests and for apps of the CDK. Their declarations must compile there. Prints one line for each check, and
- * exits with 1 if one failed.
+ * entries for tests and for apps of the CDK. The action and the pre-commit hook install the tool and use it. The
+ * declarations must compile there. Prints one line for each check, and exits with 1 if one failed.
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -11,8 +11,11 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { parse } from 'yaml'
 import { relativeUrls } from '../../scripts/absolute-links.ts'
 import { packRelease } from '../../scripts/pack-release.ts'
+import { runStep } from '../support/action.ts'
+import { serveRegistry } from '../support/registry.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 /** The files of dist/ that esbuild writes. The others are declarations. */
@@ -102,6 +105,7 @@ async function checkPackage(): Promise<void> {
   for (const range of ['3.734.0', '^3.734.0']) await checkSqs(tarball, tools, range)
   await checkTool(tarball, toolTarball, tools)
   for (const range of ['2.258.0', '^2.258.0']) await checkCdk(toolTarball, tools, range)
+  await checkAction(toolTarball)
 }
 
 /** The command-line tool with a handler that uses the library. */
@@ -152,6 +156,42 @@ async function checkCdk(toolTarball: string, tools: string, range: string): Prom
         compileConsumer(tsc, project, ['--module', 'nodenext'], file),
       )
     }
+  }
+}
+
+/** The action and the pre-commit hook install the tool at their own version, and check a template with it. */
+async function checkAction(toolTarball: string): Promise<void> {
+  const manifest = JSON.parse(await readPacked(toolTarball, 'package.json'))
+  const configured = (await run(work, 'npm', 'config', 'get', 'registry')).trim()
+  const registry = await serveRegistry(manifest, toolTarball, configured)
+  const env = { npm_config_registry: registry.address, npm_config_cache: join(work, 'npm-cache') }
+  const place = { workspace: join(work, 'workspace'), temp: join(work, 'temp') }
+  await mkdir(place.workspace)
+  await cp(join(TOOL_CONSUMER, 'template.json'), join(place.workspace, 'template.json'))
+  try {
+    await check('action.yml installs the tool at its own version', async () => {
+      const { code, output } = await runStep('Install doctor', place, {}, env)
+      assert.equal(code, 0, output)
+      assert.equal(await versionOf(join(place.temp, manifest.name), manifest.name), manifest.version)
+    })
+    await check('action.yml checks a template', async () => {
+      const { code, output, summary } = await runStep('Check the settings', place, { paths: 'template.json' })
+      assert.equal(code, 1, output)
+      assert.match(
+        output,
+        /^::error file=template.json,line=\d+,title=report-batch-item-failures%3A Function\/Queue::/m,
+      )
+      assert.match(summary, /^1 mapping checked: 1 error/m)
+    })
+    await check('.pre-commit-hooks.yaml checks a template', async () => {
+      const [{ entry }] = parse(await readFile(join(ROOT, '.pre-commit-hooks.yaml'), 'utf8'))
+      const options = { cwd: place.workspace, env: { ...process.env, ...env } }
+      const failed = await promisify(execFile)(join(ROOT, entry), ['template.json'], options).catch((error) => error)
+      assert.equal(failed.code, 1, failed.stderr)
+      assert.match(failed.stdout, /^│ report-batch-item-failures /m)
+    })
+  } finally {
+    registry.close()
   }
 }
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -38,6 +39,21 @@ t.test('the release keeps code', async (t) => {
 })
 
 t.test('the install commands name the tag next as long as the version is a prerelease', async (t) => {
+  t.test('the action gets a tag with one @ less, which a later commit does not move', async (t) => {
+    const cwd = t.testdir({ cli: { 'package.json': '{ "version": "1.2.3" }' } })
+    const run = (program: string, ...args: string[]) => execFileSync(program, args, { cwd, encoding: 'utf8' }).trim()
+    const commit = () => run('git', '-c', 'user.name=a', '-c', 'user.email=a@b.c', 'commit', '--allow-empty', '-m', 'a')
+    run('git', 'init', '--quiet')
+    commit()
+    const head = run('git', 'rev-parse', 'HEAD')
+    run('git', 'tag', 'bounded-sqs-batch@1.2.3')
+    for (const _ of [1, 2]) {
+      run(process.execPath, join(root, 'scripts/tag-action.ts'))
+      t.equal(run('git', 'rev-parse', 'doctor-v1.2.3'), head)
+      commit()
+    }
+  })
+
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   // docs/versioning.md explains the tag.
   const pages = globSync(['{.,cli}/README.md', 'docs/!(versioning).md'], { cwd: root })
