@@ -203,7 +203,7 @@ export function localCommand() {
     .optionsGroup('Settings from a template (the flags above override them):')
     .option(
       '--template <file>',
-      'read the settings of the queue, the mapping and the function from a SAM or CloudFormation template',
+      'read the settings of the queue, the mapping and the function from a SAM or CloudFormation template, or from cdk.out if it has one stack',
     )
     .option('--parameter <name=value>', 'set a parameter of the template; may be repeated', collect)
     .option('--template-function <id>', 'logical id of the function or mapping to use, if the template has several')
@@ -395,7 +395,7 @@ export function tuneCommand() {
     .optionsGroup('Settings from a template (the flags above override them):')
     .option(
       '--template <file>',
-      'read the settings of the mapping and the function from a SAM or CloudFormation template',
+      'read the settings of the mapping and the function from a SAM or CloudFormation template, or from cdk.out if it has one stack',
     )
     .option('--parameter <name=value>', 'set a parameter of the template; may be repeated', collect)
     .option('--template-function <id>', 'logical id of the function or mapping to use, if the template has several')

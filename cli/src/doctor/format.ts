@@ -73,32 +73,34 @@ export function formatTable(report: Report, stream: NodeJS.WriteStream): string 
   const width = Math.max(MIN_WIDTH, Math.min(stream.isTTY ? stream.columns : MAX_WIDTH, MAX_WIDTH))
   const left = Math.min(MAX_LEFT_WIDTH, Math.floor(width / 2.5))
   const right = width - left - 3
-  // Terminals turn `file:line` into a link, so it is not split. If one is too long for its column, each finding gets
-  // its own table, with the position above it.
-  const isOutside = findings.some((finding) => positionOf(finding).length > left - 2)
+  // Terminals turn `file:line` into a link, and --accept needs the name of the resource, so neither is split. If one is
+  // too long for its column, each finding gets its own table, with this text above it.
+  const places = [({ resource }: Finding) => resource, positionOf]
+  const outside = places.filter((place) => findings.some((finding) => place(finding).length > left - 2))
+  const inside = places.filter((place) => !outside.includes(place))
   const cell = (size: number, lines: readonly string[]) =>
     lines
       .filter((line) => line !== '')
       .map((line) => splitLongWords(line, size - 2))
       .join('\n')
   function rowOf(finding: Finding) {
-    const { severity, rule, resource, message, fix, paste, accepted } = finding
+    const { severity, rule, message, fix, paste, accepted } = finding
     const isAccepted = accepted !== undefined
     const head = styleText([isAccepted ? 'gray' : COLOURS[severity], 'bold'], isAccepted ? 'accepted' : severity, {
       stream,
     })
-    const location = isOutside ? '' : positionOf(finding)
     const last = isAccepted ? [`Accepted: ${accepted}`] : [`Fix: ${fix}`, ...pastedLines(paste)]
-    return [`${head}\n${cell(left, [rule, resource, location])}`, cell(right, [message, ...last])]
+    return [`${head}\n${cell(left, [rule, ...inside.map((place) => place(finding))])}`, cell(right, [message, ...last])]
   }
   function tableOf(some: readonly Finding[]) {
     const table = new Table({ colWidths: [left, right], wordWrap: true, style: { head: [], border: [] } })
     table.push(...some.map(rowOf))
     return table.toString()
   }
-  const tables = isOutside
-    ? findings.flatMap((finding) => [positionOf(finding), tableOf([finding])])
-    : [findings].filter(({ length }) => length > 0).map(tableOf)
+  const tables =
+    outside.length > 0
+      ? findings.flatMap((finding) => [...outside.map((place) => place(finding)).filter(Boolean), tableOf([finding])])
+      : [findings].filter(({ length }) => length > 0).map(tableOf)
   const sources = [...new Set(findings.map(({ source }) => `  ${source}`))]
   const lines = summary(report).map((line) => wrapWords(line, widthOf(stream)))
   return [...tables, ...sources, ...lines].join('\n')

@@ -6,6 +6,7 @@ import { MAPPING_RULES } from '../rules/mapping-rules.ts'
 import { patternsOf } from '../rules/rule.ts'
 import { VALUE_RULE } from '../rules/value-rule.ts'
 import { UsageError } from '../shared/errors.ts'
+import { templateAt } from '../template/assembly.ts'
 import { parseParameters, readTemplate } from '../template/read-template.ts'
 import { type EnvFlags, variablesOf } from './env-flags.ts'
 import { DEFAULT_MAX_RECEIVES, type LocalFlags } from './options.ts'
@@ -239,9 +240,10 @@ export function checkTemplateFlags({ template, parameter, templateFunction }: Te
  * command is used.
  */
 export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFlags; notes: string[] }> {
-  const { template: file, queueUrl } = flags
+  const { template, queueUrl } = flags
   checkTemplateFlags(flags)
-  if (file === undefined) return { flags, notes: [] }
+  if (template === undefined) return { flags, notes: [] }
+  const file = await templateAt(template)
   const { mapping, values, templateEnv, notInTemplate, usedSettings, notes } = await readSettings(
     file,
     flags,

@@ -13,6 +13,6 @@ export function readText(file: string): string {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') throw new UsageError(`there is no file ${file}`)
-    throw new UsageError(code === 'EISDIR' ? `${file} is not a file` : `${file} cannot be read (${code})`)
+    throw new UsageError(code === 'EISDIR' ? `${file} is a folder. Name a file` : `${file} cannot be read (${code})`)
   }
 }

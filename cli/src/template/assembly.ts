@@ -1,3 +1,4 @@
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { UsageError } from '../shared/errors.ts'
 import { isObject, parseObject } from '../shared/json.ts'
@@ -91,6 +92,18 @@ function nestedTemplate(resource: Node, file: string, assets: Manifest['assets']
   const url = mapAt(resource, 'Properties').get('TemplateURL')
   const words = url ? [...nodesIn(url).keys()].map((node) => (node.kind === 'scalar' ? String(node.value) : '')) : []
   return words.map((word) => assets.get(word.replace(/^.*\//, ''))).find((asset) => asset !== undefined)
+}
+
+/** The file of the template that `--template` names: this file, or the only stack in the output folder of the CDK. */
+export async function templateAt(path: string): Promise<string> {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path
+  const files = existsSync(join(path, 'manifest.json')) ? await stackFiles(path) : undefined
+  const [first, ...more] = files ?? []
+  if (first === undefined)
+    throw new UsageError(`${path} is a folder, but not the output of "cdk synth". Name a template`)
+  if (more.length === 0) return first
+  const some = [first, ...more].slice(0, 5).join(', ')
+  throw new UsageError(`${path} has ${more.length + 1} stacks. Name the template of one of them, such as ${some}`)
 }
 
 /**

@@ -16,6 +16,7 @@ import {
 } from '../local/template-flags.ts'
 import type { Mapping } from '../model/model.ts'
 import { UsageError } from '../shared/errors.ts'
+import { templateAt } from '../template/assembly.ts'
 import { DEFAULT_BATCH_SIZE, MAX_ENVIRONMENTS, MEMORIES, type Range } from './defaults.ts'
 import { MAX_CONFIRMATION_ROUNDS, type Plan } from './explore.ts'
 import { maxSteps } from './figures/climb.ts'
@@ -179,8 +180,9 @@ type SettingsFromTemplate = Pick<TemplateSettings<SettingName>, 'values' | 'temp
 
 async function settingsFromTemplate(flags: TuneFlags): Promise<SettingsFromTemplate> {
   checkTemplateFlags(flags)
-  const { template: file } = flags
-  if (file === undefined) return { values: {}, templateEnv: {}, notes: [], mapping: undefined }
+  const { template } = flags
+  if (template === undefined) return { values: {}, templateEnv: {}, notes: [], mapping: undefined }
+  const file = await templateAt(template)
   const isGiven = (name: SettingName) => name in flags && flags[name as keyof TuneFlags] !== undefined
   const { mapping, values, templateEnv, usedSettings, notes } = await readSettings(file, flags, rowsOf, isGiven, [
     'DEAD_LETTER_QUEUE_URL',

@@ -146,16 +146,20 @@ test('on a terminal: a table as wide as the terminal, no word split, severities 
   t.match(formatTable(report, terminal(20)), /^┌─{24}┬─{33}┐$/m, 'not narrower than 60')
 })
 
-test('a word longer than its column continues on the next line', async (t) => {
+test('the name of a resource is never split: if it is too long for its column, it is printed above the table', async (t) => {
   const [finding] = check({ ...(await read(t, wrong)), file: 'template.yaml' }, OPTIONS)
-  const resource = `${'AVeryLongName'.repeat(4)}/Orders`
-  const long = { ...(finding as Finding), resource }
-  const rows = formatTable(
-    { findings: [long], inputs: [{ name: 'template.yaml', mappings: 1 }], skipped: [], defaulted: [] },
-    terminal(80),
-  ).split('\n')
-  const left = rows.map((line) => line.split('│')[1]?.trim() ?? '').join('')
-  t.match(left, resource)
+  for (const columns of [60, 80, 120]) {
+    for (const length of [10, 22, 23, 30, 31, 32, 33, 200]) {
+      const resource = 'x'.repeat(length)
+      const long = { ...(finding as Finding), resource }
+      const lines = formatTable(
+        { findings: [long, long], inputs: [{ name: 'template.yaml', mappings: 1 }], skipped: [], defaulted: [] },
+        terminal(columns),
+      ).split('\n')
+      const whole = lines.filter((line) => new RegExp(`(^|│ )${resource}( |$)`).test(line))
+      t.equal(whole.length, 2, `${length} characters on ${columns} columns`)
+    }
+  }
 })
 
 test('file:line is never split: if it is too long for its column, it is printed above the table', async (t) => {
