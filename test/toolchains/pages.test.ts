@@ -1,0 +1,227 @@
+/**
+ * The pages on SAM, the CDK and Terraform have the same settings. The CDK and the parser of Terraform read the pages, and
+ * `doctor` finds nothing. test/frameworks does the same for the other toolchains.
+ */
+import { globSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import t from 'tap'
+import { shownPlan } from '../../cli/test/support/terraform.ts'
+import {
+  type Any,
+  blockOf,
+  CLI,
+  doctor,
+  NOTHING,
+  project,
+  resourcesOf,
+  run,
+  SETTINGS,
+  sampleOf,
+  settingsIn,
+} from '../support/pages.ts'
+
+const require = createRequire(import.meta.url)
+
+t.test('docs/sam.md has the visibility timeout that AWS recommends, and doctor finds nothing', async (t) => {
+  const { timeout, window, visibilityTimeout } = SETTINGS
+  t.equal(visibilityTimeout, 6 * timeout + window)
+  t.strictSame(await doctor(project(t, { 'template.yaml': blockOf('docs/sam.md', 'yaml') }), 'template.yaml'), NOTHING)
+})
+
+/** Runs the command in the cdk.json of docs/cdk.md, and returns the template. */
+async function synthesise(folder: string, context: object = {}) {
+  const [program = '', ...args] = JSON.parse(blockOf('docs/cdk.md', 'json')).app.split(' ')
+  const { code, stderr } = await run(folder, program, args, {
+    CDK_OUTDIR: join(folder, 'cdk.out'),
+    CDK_CONTEXT_JSON: JSON.stringify(context),
+  })
+  if (code !== 0) throw new Error(stderr)
+  return JSON.parse(readFileSync(join(folder, 'cdk.out/Orders.template.json'), 'utf8'))
+}
+
+t.test(
+  'docs/cdk.md: the app has the settings of docs/sam.md, doctor finds nothing, and local runs its bundle',
+  async (t) => {
+    const folder = project(t, {
+      'infra.ts': sampleOf('docs/cdk.md', 'cdk'),
+      'src/handler.ts': sampleOf('README.md', 'validation'),
+      'orders.jsonl': '{"amount":3}\n{"amount":4}\n',
+    })
+    const template = await synthesise(folder)
+    t.strictSame(settingsIn(template), SETTINGS)
+    t.strictSame(await doctor(folder, 'cdk.out'), NOTHING)
+
+    const id = (type: string, start = '') =>
+      Object.keys(template.Resources).find((key) => template.Resources[key].Type === type && key.startsWith(start))
+    t.strictSame(resourcesOf(template, 'AWS::Lambda::Function')[0].Environment.Variables.DEAD_LETTER_QUEUE_URL, {
+      Ref: id('AWS::SQS::Queue', 'DeadLetterQueue'),
+    })
+    const [{ Protocol, Endpoint }] = resourcesOf(template, 'AWS::SNS::Subscription')
+    t.strictSame([Protocol, Endpoint], ['sqs', { 'Fn::GetAtt': [id('AWS::SQS::Queue', 'Queue'), 'Arn'] }])
+    t.strictSame(
+      resourcesOf(template, 'AWS::SQS::QueuePolicy').map(({ Queues }) => Queues),
+      [[{ Ref: id('AWS::SQS::Queue', 'Queue') }]],
+    )
+    const permissions = resourcesOf(template, 'AWS::IAM::Policy').flatMap(({ PolicyDocument }) =>
+      PolicyDocument.Statement.flatMap(({ Action }: Any) => Action),
+    )
+    for (const action of ['sqs:SendMessage', 'sqs:ChangeMessageVisibility']) t.ok(permissions.includes(action), action)
+
+    const [bundle = ''] = globSync('cdk.out/asset.*/index.mjs', { cwd: folder })
+    const local = ['local', bundle, '--messages-file', 'orders.jsonl', '--template', 'cdk.out', '--json']
+    const { code, stdout, stderr } = await run(folder, process.execPath, [CLI, ...local])
+    t.equal(code, 0, stderr)
+    t.match(JSON.parse(stdout), { verdict: 'passed', processed: 2 })
+  },
+)
+
+t.test(
+  'docs/doctor.md: findings of the queue and of the mapping are accepted in the CDK, also with a handler.mts',
+  async (t) => {
+    const app = sampleOf('docs/cdk.md', 'cdk')
+      .replace('maxReceiveCount: 5', 'maxReceiveCount: 3')
+      .replace('reportBatchItemFailures: true', 'reportBatchItemFailures: false')
+      .replace('src/handler.ts', 'src/handler.mts')
+      .replace('    // Only for deadLetter():\n', '    acceptFindings(queue, handler)\n')
+    const folder = project(t, {
+      'infra.ts': `import { acceptFindings } from './accept.ts'\n${app}`,
+      'accept.ts': sampleOf('docs/doctor.md', 'cdk-accept'),
+      'src/handler.mts': 'export const handler = async () => {}',
+    })
+    await synthesise(folder, { 'aws:cdk:bundling-stacks': [] }) // without bundling, which needs a second
+    const { code, findings, accepted } = await doctor(folder, 'cdk.out')
+    t.strictSame([code, findings], [0, []])
+    t.match(accepted, [/^report-batch-item-failures FunctionSqsEventSource/, /^max-receive-count Queue/])
+    t.equal(accepted.length, 2)
+  },
+)
+
+t.test('docs/sst.md has the settings of docs/sam.md', async (t) => {
+  const code = blockOf('docs/sst.md', 'ts')
+  for (const text of [
+    `timeout: '${SETTINGS.timeout} seconds'`,
+    `memory: '${SETTINGS.memory} MB'`,
+    `runtime: '${SETTINGS.runtime}'`,
+    'partialResponses: true',
+    `size: ${SETTINGS.batchSize}`,
+    `window: '${SETTINGS.window} seconds'`,
+    `maximumConcurrency: ${SETTINGS.maximumConcurrency}`,
+    `visibilityTimeout: '${SETTINGS.visibilityTimeout} seconds'`,
+    `retry: ${SETTINGS.maxReceiveCount}`,
+    `messageRetentionSeconds: ${SETTINGS.deadLetterRetention}`,
+  ]) {
+    t.ok(code.includes(text), text)
+  }
+})
+
+/** `${aws_sqs_queue.orders.arn}`, as the parser of Terraform writes it. */
+const REFERENCE = /^\$\{((?:data\.)?\w+\.\w+)\.\w+\}$/
+
+/** The resources of a configuration: their arguments, and the other resources that these refer to. */
+async function parseTerraform(text: string) {
+  const hcl: { parse(name: string, text: string): Promise<Any> } = require('@cdktf/hcl2json')
+  const { resource, data } = await hcl.parse('main.tf', text)
+  const of = (kind: Any, prefix: string) =>
+    Object.entries<Any>(kind).flatMap(([type, named]) =>
+      Object.entries<Any>(named).map(([name, [values]]) => ({ address: `${prefix}${type}.${name}`, values })),
+    )
+  return [...of(data, 'data.'), ...of(resource, '')]
+}
+
+/** The names of the resources in an expression, with their attributes. */
+function referencesIn(value: unknown): string[] {
+  const found = Array.from(String(value).matchAll(/((?:data\.)?aws_\w+\.\w+)\.\w+/g), ([all, to = '']) => [all, to])
+  return found.flat()
+}
+
+/** What Terraform plans: it knows no expression before the apply. */
+function planOf(resources: Awaited<ReturnType<typeof parseTerraform>>) {
+  return shownPlan({
+    resources: resources.map(({ address, values }) => {
+      const isUnknown = (value: unknown) => typeof value === 'string' && value.startsWith('${')
+      const entries = Object.entries(values)
+      const unknown = entries.filter(([, value]) => isUnknown(value))
+      return {
+        address,
+        values: Object.fromEntries(entries.filter(([, value]) => !isUnknown(value))),
+        unknown: [...unknown.map(([name]) => name), 'arn', 'id'],
+        expressions: Object.fromEntries(unknown.map(([name, value]) => [name, { references: referencesIn(value) }])),
+      }
+    }),
+  })
+}
+
+/** The state after the apply: each expression has its value. */
+function stateOf(resources: Awaited<ReturnType<typeof parseTerraform>>) {
+  const arnOf = (address: string) => {
+    const [type = '', name] = address.split('.')
+    return type === 'aws_sqs_queue'
+      ? `arn:aws:sqs:eu-west-1:123456789012:${name}`
+      : `arn:aws:lambda:eu-west-1:123456789012:function:${name}`
+  }
+  function evaluate(value: unknown): unknown {
+    if (typeof value !== 'string' || !value.startsWith('${')) return value
+    const [, address] = REFERENCE.exec(value) ?? []
+    if (address !== undefined) return arnOf(address)
+    const [, object] = /^\$\{jsonencode\(\{(.*)\}\)\}$/.exec(value) ?? []
+    if (object === undefined) throw new Error(`Expected a reference or jsonencode(), received ${value}`)
+    const json = object.replaceAll(/(\w+) = /g, '"$1": ').replaceAll(/([\w.]+)\.arn/g, (_all, to) => `"${arnOf(to)}"`)
+    return JSON.stringify(JSON.parse(`{${json}}`))
+  }
+  return {
+    format_version: '1.0',
+    terraform_version: '1.13.4',
+    values: {
+      root_module: {
+        resources: resources.map(({ address, values }) => {
+          const [name = '', type = '', data] = address.split('.').reverse()
+          const known = Object.entries(values).map(([key, value]) => [key, evaluate(value)])
+          return {
+            address,
+            mode: data ? 'data' : 'managed',
+            type,
+            name,
+            values: { ...Object.fromEntries(known), arn: arnOf(address), name: values.name ?? name },
+          }
+        }),
+      },
+    },
+  }
+}
+
+t.test('docs/terraform.md has the settings of docs/sam.md, and doctor finds nothing after the apply', async (t) => {
+  const resources = await parseTerraform(blockOf('docs/terraform.md', 'hcl'))
+  const at = (address: string) => resources.find((resource) => resource.address === address)?.values
+  const [lambda, mapping] = [at('aws_lambda_function.orders'), at('aws_lambda_event_source_mapping.orders')]
+  const state = stateOf(resources)
+  const stateAt = (address: string): Any =>
+    state.values.root_module.resources.find((resource) => resource.address === address)?.values
+  t.strictSame(
+    {
+      timeout: lambda.timeout,
+      memory: lambda.memory_size,
+      runtime: lambda.runtime,
+      responseTypes: mapping.function_response_types,
+      batchSize: mapping.batch_size,
+      window: mapping.maximum_batching_window_in_seconds,
+      maximumConcurrency: mapping.scaling_config[0].maximum_concurrency,
+      visibilityTimeout: at('aws_sqs_queue.orders').visibility_timeout_seconds,
+      maxReceiveCount: JSON.parse(stateAt('aws_sqs_queue.orders').redrive_policy).maxReceiveCount,
+      deadLetterRetention: at('aws_sqs_queue.dead').message_retention_seconds,
+    },
+    SETTINGS,
+  )
+  const folder = project(t, { 'plan.json': JSON.stringify(planOf(resources)), 'state.json': JSON.stringify(state) })
+  t.strictSame(await doctor(folder, 'plan.json'), { ...NOTHING, findings: ['not-checked aws_sqs_queue.orders'] })
+  t.strictSame(await doctor(folder, 'state.json'), NOTHING)
+})
+
+t.test('docs/terraform.md without function_response_types: doctor finds it in the plan', async (t) => {
+  const text = blockOf('docs/terraform.md', 'hcl').replace(/^.*function_response_types.*\n/m, '')
+  const folder = project(t, { 'plan.json': JSON.stringify(planOf(await parseTerraform(text))) })
+  t.strictSame((await doctor(folder, 'plan.json')).findings, [
+    'report-batch-item-failures aws_lambda_event_source_mapping.orders',
+    'not-checked aws_sqs_queue.orders',
+  ])
+})
