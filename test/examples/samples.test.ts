@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mock } from 'node:test'
-import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import * as powertools from '@aws-lambda-powertools/batch'
@@ -335,9 +334,11 @@ testSample(
 
 t.test('with appendKeys(), 49 of 50 lines have the id of another record', async (t) => {
   const logger = new Logger()
-  const handle = exports.eachRecord(async ({ messageId }) => {
+  const all = Promise.withResolvers<void>()
+  const handle = exports.eachRecord(async ({ messageId }, _context, { index }) => {
     logger.appendKeys({ messageId })
-    await setTimeout(1)
+    if (index === 49) all.resolve() // the last record has started
+    await all.promise
     logger.info('done', { expected: messageId })
   })
   const handler = middy().use(exports.boundedSqsBatch()).handler(handle)
