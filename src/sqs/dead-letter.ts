@@ -97,7 +97,7 @@ const PERMANENT: PermanentError['code'] = 'ERR_PERMANENT'
 
 /** Reads `code` and not the class, so that it recognises an error of another copy of this package. */
 export function isPermanentFailure({ error }: RecordFailure): boolean {
-  return safely(() => (error as { code?: unknown } | null | undefined)?.code) === PERMANENT
+  return safely(() => (error as { code?: unknown }).code) === PERMANENT
 }
 
 /**
