@@ -243,7 +243,7 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
   const { template, queueUrl } = flags
   checkTemplateFlags(flags)
   if (template === undefined) return { flags, notes: [] }
-  const file = await templateAt(template)
+  const file = templateAt(template)
   const { mapping, values, templateEnv, notInTemplate, usedSettings, notes } = await readSettings(
     file,
     flags,

@@ -95,10 +95,10 @@ function nestedTemplate(resource: Node, file: string, assets: Manifest['assets']
 }
 
 /** The file of the template that `--template` names: this file, or the only stack in the output folder of the CDK. */
-export async function templateAt(path: string): Promise<string> {
+export function templateAt(path: string): string {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path
-  const files = existsSync(join(path, 'manifest.json')) ? await stackFiles(path) : undefined
-  const [first, ...more] = files ?? []
+  const manifest = existsSync(join(path, 'manifest.json')) ? readManifest(path) : undefined
+  const [first, ...more] = manifest?.stacks ?? []
   if (first === undefined)
     throw new UsageError(`${path} is a folder, but not the output of "cdk synth". Name a template`)
   if (more.length === 0) return first

@@ -182,7 +182,7 @@ async function settingsFromTemplate(flags: TuneFlags): Promise<SettingsFromTempl
   checkTemplateFlags(flags)
   const { template } = flags
   if (template === undefined) return { values: {}, templateEnv: {}, notes: [], mapping: undefined }
-  const file = await templateAt(template)
+  const file = templateAt(template)
   const isGiven = (name: SettingName) => name in flags && flags[name as keyof TuneFlags] !== undefined
   const { mapping, values, templateEnv, usedSettings, notes } = await readSettings(file, flags, rowsOf, isGiven, [
     'DEAD_LETTER_QUEUE_URL',
