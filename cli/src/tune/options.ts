@@ -16,12 +16,11 @@ import {
 } from '../local/template-flags.ts'
 import type { Mapping } from '../model/model.ts'
 import { UsageError } from '../shared/errors.ts'
-import { DEFAULT_BATCH_SIZE, MAX_ENVIRONMENTS, MEMORIES, type Range } from './defaults.ts'
+import { DEFAULT_BATCH_SIZE, MAX_ENVIRONMENTS, MEMORIES, MORE_MEMORIES, type Range } from './defaults.ts'
 import { MAX_CONFIRMATION_ROUNDS, type Plan } from './explore.ts'
-import { maxSteps } from './figures/climb.ts'
-import { MIN_ROUNDS } from './figures/confidence.ts'
+import { planSearch } from './figures/climb.ts'
+import { PRECISION } from './figures/confidence.ts'
 import type { Optimize } from './figures/result.ts'
-import { maxMessages } from './measure.ts'
 import type { PatchSettings } from './patch.ts'
 import { type Arch, pricesFor, type Workload } from './prices.ts'
 import { createSample, type Sample } from './sample.ts'
@@ -64,7 +63,7 @@ export interface TuneOptions {
   patch: PatchSettings
   /** The mapping in the template. */
   mapping: Mapping | undefined
-  /** The maximum number of messages that the run delivers. */
+  /** The maximum number of messages that the run delivers. `Infinity` without a limit. */
   maxMessages: number
   /** To print before the run, one line each. */
   notes: string[]
@@ -89,21 +88,31 @@ export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<
   const { least, most } = rangeOf(flags.concurrency, environments, batchSize)
   const prices = pricesFor(flags.arch, fifo, flags.price)
   const workload = { environments, batchSize, bodyBytes: sample.bodyBytes, prices, timeout }
+  const { scan, contenders, rounds } = planSearch(least, most, PRECISION)
   const confirmations = flags.confirm ? MAX_CONFIRMATION_ROUNDS * COMBINATIONS_PER_CONFIRMATION : 0
-  const steps = maxSteps(least, most) + memories.length + confirmations
-  const needed = maxMessages({ environments, sample }, MIN_ROUNDS)
+  const perRound = environments * Math.max(batchSize, 100)
+  const allRounds = 2 * scan.length + (contenders + memories.length + confirmations) * (1 + rounds)
+  const needed = perRound * (1 + PRECISION.minRounds)
   refuseIf(
     flags.messages !== undefined && flags.messages < needed,
     `--messages ${flags.messages} is too low: tune needs at least ${needed} messages for one concurrency. Raise it, or lower --batch-size`,
   )
-  const total = Math.min(steps * maxMessages({ environments, sample }), flags.messages ?? Number.POSITIVE_INFINITY)
+  const total = Math.min(allRounds * perRound, flags.messages ?? Number.POSITIVE_INFINITY)
   return {
     function: { file, exportName, timeout: timeout * 1000, env: { ...template.templateEnv, ...variablesOf(flags) } },
     sample,
-    plan: { least, most, memories, workload, optimize: flags.optimize },
+    plan: {
+      least,
+      most,
+      memories,
+      moreMemories: flags.memory ? [] : MORE_MEMORIES,
+      precision: PRECISION,
+      workload,
+      optimize: flags.optimize,
+    },
     patch: { environments, batchSize, window, timeout },
     mapping: template.mapping,
-    maxMessages: total,
+    maxMessages: flags.messages ?? Number.POSITIVE_INFINITY,
     notes: [...template.notes, ...notesOf(flags, values, workload, wanted, total)],
   }
 }
@@ -167,7 +176,7 @@ function notesOf(
   const limit = flags.messages === undefined ? ' (--messages sets a limit)' : ''
   return [
     ...notes,
-    `${REAL_CALLS_WARNING}, and calls the systems that its environment variables point to. It receives up to ${formatNumber(total)} messages${limit}`,
+    `${REAL_CALLS_WARNING}, and calls the systems that its environment variables point to. It receives ${flags.messages === undefined ? 'about' : 'up to'} ${formatNumber(total)} messages${limit}`,
   ]
 }
 

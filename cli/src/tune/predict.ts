@@ -1,5 +1,5 @@
 import { formatNumber } from '../local/display.ts'
-import { cpuShareOf, reserveOf } from '../shared/reserve.ts'
+import { MEMORY_OF_ONE_CPU, reserveOf } from '../shared/reserve.ts'
 import { isOverloaded, kneeOf } from './figures/climb.ts'
 import type { Combination, Measurement, Origin } from './figures/result.ts'
 import { costPerMillion, type Workload } from './prices.ts'
@@ -19,8 +19,19 @@ export function predict(
 ): Combination {
   const { goodput } = measurement
   const predicted = slowDown(measurement, (goodput * correction) / slownessOf(measurement, memory, workload, all))
-  const isMeasured = cpuShareOf(memory) === 1 && predicted.goodput === goodput
+  const isMeasured = memory >= MEMORY_OF_ONE_CPU && predicted.goodput === goodput
   return toCombination(predicted, memory, isMeasured ? 'measured' : 'predicted', workload, all)
+}
+
+/**
+ * How many cores an environment can use. A single thread uses at most one. Work in libuv's thread pool, such as `crypto`
+ * and `zlib`, can use more, but not more than it used here.
+ */
+export function coresOf(
+  { goodput, cpuPerRecord }: Measurement,
+  { environments }: Pick<Workload, 'environments'>,
+): number {
+  return Math.max(1, ((cpuPerRecord ?? 0) * goodput) / (1000 * environments))
 }
 
 /**
@@ -30,18 +41,20 @@ export function predict(
  * of first records is the concurrency, but at most that of the knee. More records would only wait for the downstream.
  */
 function slownessOf(
-  { concurrency, goodput, cpuPerRecord }: Measurement,
+  measurement: Measurement,
   memory: number,
   { environments, batchSize }: Workload,
   all: readonly Measurement[],
 ): number {
-  if (!(goodput > 0)) return 1
-  const share = cpuShareOf(memory)
+  const { concurrency, goodput, cpuPerRecord } = measurement
+  const share = memory / MEMORY_OF_ONE_CPU
+  const cores = coresOf(measurement, { environments })
+  if (!(goodput > 0) || share >= cores) return 1
   const cpu = cpuPerRecord ?? 0
   const knee = kneeOf(all)?.concurrency ?? concurrency
   const firstRecords = Math.min(1, Math.min(concurrency, knee) / batchSize)
   const msPerRecord = (1000 * environments) / goodput // for each successful record of one environment
-  return Math.max(msPerRecord + firstRecords * cpu * (1 / share - 1), cpu / share) / msPerRecord
+  return Math.max(msPerRecord + firstRecords * cpu * (1 / share - 1 / cores), cpu / share) / msPerRecord
 }
 
 /** If the goodput is lower with the same concurrency, the durations of the records are longer by the same factor. */
@@ -91,11 +104,11 @@ function problemOf(
   { environments, batchSize, timeout }: Workload,
   all: readonly Measurement[],
 ): string | undefined {
-  const { concurrency, goodput, failedShare, peakMemory, causes, death } = measurement
+  const { concurrency, goodput, failedShare, peakMemory, causes, problem } = measurement
   const [cause] = Object.keys(causes)
   const because = cause === undefined ? '' : `: ${cause}`
   if (!(goodput > 0)) return `no record succeeded${because}`
-  if (death !== undefined) return death
+  if (problem !== undefined) return problem
   if (peakMemory !== null && peakMemory > memory) {
     return `the process needs ${formatNumber(Math.ceil(peakMemory))} MB`
   }

@@ -2,8 +2,8 @@ import { availableParallelism, cpus } from 'node:os'
 import { formatNumber } from '../local/display.ts'
 import { problemIn } from './choose.ts'
 import type { Plan } from './explore.ts'
-import { isOverloaded, MAX_MORE_FAILURES, NOISE } from './figures/climb.ts'
-import type { Combination, Measurement, Optimize } from './figures/result.ts'
+import { isExact, isOverloaded, MAX_MARGIN, MAX_MORE_FAILURES, NOISE, overlapping } from './figures/climb.ts'
+import type { Combination, EqualConcurrencies, Measurement, Optimize } from './figures/result.ts'
 import { PRICES_OF, type Workload } from './prices.ts'
 import { dollars, goodputText, percent } from './render.ts'
 
@@ -19,40 +19,73 @@ type RecommendationPlan = Pick<Plan, 'most' | 'optimize'> & {
   workload: Pick<Workload, 'environments' | 'batchSize'>
 }
 
-/** The recommendation and its reason. */
+/** The recommendation and its reason, or why there is none. */
 export function recommendationFor(
   best: Combination | undefined,
   combinations: readonly Combination[],
   plan: RecommendationPlan,
   measurements: readonly Measurement[],
 ): string {
-  if (!best) return `No combination can be used: ${problemIn(combinations, measurements) ?? 'nothing was measured'}.`
-  const { memory, concurrency, goodput, costPerMillion, origin } = best
+  if (!best) return whyNone(combinations, measurements)
+  const { memory, concurrency, goodput, costPerMillion } = best
   const { environments } = plan.workload
   const where = environments === 1 ? 'in one environment' : `in each of ${formatNumber(environments)} environments`
   return [
     `${formatNumber(memory)} MB, and a concurrency of ${formatNumber(concurrency)} ${where}: ${goodputText(goodput)} records/s ` +
-      `for ${dollars(costPerMillion)} per million messages (${origin}).`,
+      `for ${dollars(costPerMillion)} per million messages (${originOf(best)}).`,
     ...reasonsFor(best, combinations, plan),
-    ...uncertaintyOf(best, combinations),
   ].join(' ')
 }
 
-/** A warning if the margin of a compared figure is above `NOISE`, the difference that decides. Otherwise empty. */
-export function uncertaintyOf(best: Combination, combinations: readonly Combination[]): string[] {
-  // Other memory sizes with the same concurrency, and concurrencies that may be as fast with the same memory size.
-  const compared = combinations.filter(
-    ({ memory, concurrency, goodput, margin, problem }) =>
-      problem === undefined &&
-      (concurrency === best.concurrency ||
-        (memory === best.memory && goodput * (1 + (margin ?? 0)) >= best.goodput / (1 + NOISE))),
-  )
-  const largest = Math.max(...compared.map(({ margin }) => margin ?? 0))
-  if (largest <= NOISE) return []
-  return [
-    `This choice is uncertain: the compared figures are exact only to ±${Math.ceil(largest * 100)} %, but a difference of ` +
-      `${EQUAL} decides. Run tune again on a quiet machine.`,
-  ]
+function originOf({ origin, margin }: Combination): string {
+  return origin === 'predicted'
+    ? `predicted from a measurement with ${plusMinus(margin)}`
+    : `${origin}, ${plusMinus(margin)}`
+}
+
+function plusMinus(margin: number | null): string {
+  return `±${Math.ceil(100 * (margin ?? 1))} %`
+}
+
+function whyNone(combinations: readonly Combination[], measurements: readonly Measurement[]): string {
+  const isInexact = combinations.some((combination) => combination.problem === undefined && !isExact(combination))
+  if (isInexact) {
+    return `There is no recommendation, because no goodput is known to ${plusMinus(MAX_MARGIN)}. Run tune again on a quiet machine.`
+  }
+  return `No combination can be used: ${problemIn(combinations, measurements) ?? 'nothing was measured'}.`
+}
+
+/** The concurrencies that are equal to the recommended one, as far as was measured, and how exactly. */
+function equalTo(best: Combination, combinations: readonly Combination[], measurements: readonly Measurement[]) {
+  const compared =
+    best.origin === 'confirmed'
+      ? combinations.filter(({ memory, origin }) => memory === best.memory && origin === 'confirmed')
+      : measurements
+  const own = compared.find(({ concurrency }) => concurrency === best.concurrency) ?? best
+  const equal = overlapping(own, compared)
+  const concurrencies = equal.map(({ concurrency }) => concurrency)
+  return {
+    least: Math.min(best.concurrency, ...concurrencies),
+    most: Math.max(best.concurrency, ...concurrencies),
+    margin: Math.max(...[own, ...equal].map(({ margin }) => margin ?? 0)),
+  }
+}
+
+/** The lowest and the highest concurrency that are equal to the recommended one. `null` if no other is equal. */
+export function equalRange(...args: Parameters<typeof equalTo>): EqualConcurrencies | null {
+  const { least, most } = equalTo(...args)
+  return least === most ? null : { least, most }
+}
+
+/** One line about a recommendation that overlapping intervals leave open, or whose figures are not exact. */
+export function uncertaintyOf(...args: Parameters<typeof equalTo>): string | null {
+  const { least, most, margin } = equalTo(...args)
+  if (least === most && margin <= NOISE) return null
+  const what =
+    least === most
+      ? `The records per second are exact only to ${plusMinus(margin)}.`
+      : `The concurrencies ${formatNumber(least)} to ${formatNumber(most)} are equal: their records per second (up to ${plusMinus(margin)}) do not differ clearly.`
+  return margin <= NOISE ? what : `${what} For a more exact result, run tune again on a quiet machine.`
 }
 
 /** Says only what was measured: the goodput above the highest concurrency that was tried is not known. */

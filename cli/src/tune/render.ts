@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
 import { formatNumber, renderTable } from '../local/display.ts'
 import { choose, problemIn } from './choose.ts'
-import { MARGIN, MAX_ROUNDS } from './figures/confidence.ts'
+import { PRECISION } from './figures/confidence.ts'
 import { isSameCombination } from './figures/format.ts'
 import type { Combination, Measurement, TuneResult } from './figures/result.ts'
 
@@ -65,7 +65,7 @@ function measurementTable({ measurements, best }: TuneResult, stream: NodeJS.Wri
   return [
     'Measured without a CPU limit:',
     renderTable([styled(HEAD, head, stream), ...rows]),
-    ...(unsure ? [`* The interval is wider than ±${MARGIN * 100} %, even after ${MAX_ROUNDS} rounds of batches.`] : []),
+    ...(unsure ? [`* The interval is wider than ±${PRECISION.margin * 100} %.`] : []),
   ]
 }
 
@@ -85,12 +85,12 @@ function causeLines(measurements: readonly Measurement[]): string[] {
 }
 
 /** The concurrencies at which a process ended or a batch timed out. The table does not show this. */
-function deathLines(measurements: readonly Measurement[]): string[] {
-  const dead = Map.groupBy(measurements, ({ death }) => death)
-  return [...dead].flatMap(([death, each]) =>
-    death === undefined
+function problemLines(measurements: readonly Measurement[]): string[] {
+  const dead = Map.groupBy(measurements, ({ problem }) => problem)
+  return [...dead].flatMap(([problem, each]) =>
+    problem === undefined
       ? []
-      : [`Concurrency ${each.map(({ concurrency }) => concurrency).join(', ')} cannot be used: ${death}`],
+      : [`Concurrency ${each.map(({ concurrency }) => concurrency).join(', ')} cannot be used: ${problem}`],
   )
 }
 
@@ -170,16 +170,17 @@ function confirmationLines({ confirmations }: TuneResult): string[] {
 
 /** Everything that `tune` prints at the end. */
 export function renderResult(result: TuneResult, stream: NodeJS.WriteStream): string {
-  const { measurements, recommendation, patch, unknowns } = result
+  const { measurements, recommendation, uncertainty, patch, unknowns } = result
   const title = (text: string) => styleText('bold', text, { stream })
   return [
     ...(measurements.length === 0 ? [] : measurementTable(result, stream)),
     ...causeLines(measurements),
-    ...deathLines(measurements),
+    ...problemLines(measurements),
     ...(measurements.length === 0 ? [] : memoryTable(result, stream)),
     ...confirmationLines(result),
     '',
     `${title('Recommendation:')} ${recommendation}`,
+    ...(uncertainty === null ? [] : [uncertainty]),
     ...(patch === null ? [] : ['', title('Patch:'), patch.trimEnd()]),
     '',
     title('What this machine cannot know:'),

@@ -20,10 +20,10 @@ export function createSample(messages: readonly InputMessage[], batchSize: numbe
   let next = 0
 
   /** The next batch. It has fewer records if these messages are larger than average and do not fit into an event. */
-  function batch(): Received[] {
+  function batch(maxRecords = size): Received[] {
     const taken: Received[] = []
     let bytes = 0
-    while (taken.length < size) {
+    while (taken.length < Math.min(size, maxRecords)) {
       const record = toRecord(messages[next % messages.length] as InputMessage, arn, fifo)
       bytes += record.bytes
       if (taken.length > 0 && bytes > MAX_PAYLOAD_BYTES) break

@@ -7,13 +7,12 @@ import { createCpuQuota, QUOTA_PERIOD_MS, type Quota, removeQuota } from '../loc
 import { toEvent } from '../local/sqs-record.ts'
 import { InitError, UsageError } from '../shared/errors.ts'
 import { choose } from './choose.ts'
-import { combinationsOf, explore, type Plan, type Results } from './explore.ts'
-import { MAX_ROUNDS } from './figures/confidence.ts'
+import { combinationsOf, explore, fullMemory, type Plan, type Results } from './explore.ts'
 import type { TuneResult } from './figures/result.ts'
-import { type MeasureOptions, measure, StoppedError } from './measure.ts'
+import { type MeasureOptions, measure, openRounds, StoppedError } from './measure.ts'
 import { type TuneFlags, type TuneOptions, toTuneOptions } from './options.ts'
 import { patchFor } from './patch.ts'
-import { recommendationFor, uncertaintyOf, unknownsOf } from './recommend.ts'
+import { equalRange, recommendationFor, uncertaintyOf, unknownsOf } from './recommend.ts'
 import { goodputText, renderResult } from './render.ts'
 import { renderReport } from './report/report.ts'
 
@@ -118,6 +117,7 @@ async function run(
     function: { ...options.function, env: { ...queue.variables, ...options.function.env } },
     environments,
     sample: options.sample,
+    precision: plan.precision,
     onBatch(records) {
       left -= records
       if (left < 0) throw new StoppedError(`the next batch would exceed --messages ${flags.messages}`)
@@ -126,7 +126,7 @@ async function run(
   }
   function showRound(activity: string) {
     return (concurrency: number, round: number) => {
-      const batch = round === 0 ? 'warm-up' : `round ${round} of at most ${MAX_ROUNDS}`
+      const batch = round === 0 ? 'warm-up' : `round ${round} of at most ${plan.precision.maxRounds}`
       const parts = [`${activity} concurrency ${formatNumber(concurrency)}: ${batch}`, bestSoFar(results, plan)]
       display.show(
         () => wrap(parts, columns),
@@ -140,9 +140,11 @@ async function run(
   function withQuota(concurrency: number, memory: number) {
     return measure(concurrency, memory, { ...common, quotas, onRound: showRound(`confirming ${memory} MB,`) })
   }
+  const rounds = openRounds(fullMemory(plan.memories), { ...common, onRound: showRound('trying') })
   try {
-    await explore(plan, { atFullCpu, withQuota: quotas && withQuota }, results)
+    await explore(plan, { round: rounds.measure, atFullCpu, withQuota: quotas && withQuota }, results)
   } finally {
+    await rounds.close()
     await queue.close()
     for (const quota of quotas ?? []) await removeQuota(quota)
   }
@@ -171,6 +173,8 @@ function resultOf(handler: string, options: TuneOptions, results: Results, stopp
   const { environments, batchSize } = workload
   const combinations = combinationsOf(results, plan)
   const best = choose(combinations, optimize, results.measurements)
+  const { measurements } = results
+  const uncertainty = best ? uncertaintyOf(best, combinations, measurements) : null
   const incomplete = stopped === undefined ? [] : [`The run is incomplete: ${stopped}.`]
   return {
     handler,
@@ -183,9 +187,13 @@ function resultOf(handler: string, options: TuneOptions, results: Results, stopp
       return { memory, concurrency, predicted, confirmed }
     }),
     best: best ?? null,
+    equal: best ? equalRange(best, combinations, measurements) : null,
+    uncertainty,
     optimize,
     recommendation: [recommendationFor(best, combinations, plan, results.measurements), ...incomplete].join(' '),
-    patch: best ? patchFor(best, patch, [...uncertaintyOf(best, combinations), ...incomplete], mapping) : null,
+    patch: best
+      ? patchFor(best, patch, [...(uncertainty === null ? [] : [uncertainty]), ...incomplete], mapping)
+      : null,
     unknowns: unknownsOf(environments, results.measurements, /ts$/.test(options.function.file)),
   }
 }

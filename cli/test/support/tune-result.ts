@@ -17,6 +17,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   ...figures,
   margin: figures.concurrency === 400 ? null : figures.concurrency === 200 ? 0.07 : 0.04,
   isConfident: figures.concurrency < 200,
+  rounds: figures.concurrency < 200 ? 3 : 10,
   batches: figures.concurrency < 200 ? 12 : 40,
   records: figures.concurrency < 200 ? 12_000 : 40_000,
   causes: figures.failedShare === 0 ? {} : { [FAILURE]: 14 },
@@ -70,6 +71,8 @@ export function tuneResult(changes: Partial<TuneResult> = {}): TuneResult {
       .filter(({ origin }) => origin === 'confirmed')
       .map(({ memory, concurrency, goodput }) => ({ memory, concurrency, predicted: goodput, confirmed: goodput })),
     best: combinations.find(({ memory, concurrency }) => memory === 512 && concurrency === 60) ?? null,
+    equal: null,
+    uncertainty: null,
     optimize: 'balanced',
     recommendation:
       'Use 512 MB and a concurrency of 60 in each of 4 environments: twice the memory is 1.8 times as fast, but costs 1.1 times as much.',

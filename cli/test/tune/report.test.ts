@@ -271,7 +271,7 @@ test('the report in Chromium', async (t) => {
       recommendation: evil,
       patch: evil,
       unknowns: [evil],
-      measurements: [{ ...measurement, causes: { [evil]: 3 }, death: evil }],
+      measurements: [{ ...measurement, causes: { [evil]: 3 }, problem: evil }],
       combinations: [{ ...combination, problem: evil }],
     })
     const { page, requests, problems } = await open(renderReport(changed))

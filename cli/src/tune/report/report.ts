@@ -189,11 +189,11 @@ function measurementRow({
   failedShare,
   batches,
   causes,
-  death,
+  problem,
 }: Measurement): Html {
   const interval = margin === null ? 'not known' : `± ${formatShare(margin)}`
   const why = Object.entries(causes).map(([cause, number]) => html`${formatFigure(number)} × ${cause}<br>`)
-  if (death !== undefined) why.push(html`Cannot be used: ${death}`)
+  if (problem !== undefined) why.push(html`Cannot be used: ${problem}`)
   return html`<tr>
 <th scope="row">${formatFigure(concurrency)}</th><td>${formatFigure(goodput)}</td>
 <td>${interval}</td><td>${formatShare(failedShare)}</td>

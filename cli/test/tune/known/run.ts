@@ -12,9 +12,9 @@ import { build } from 'esbuild'
 import { createCpuQuota, removeQuota } from '../../../dist/local/runtime/cpu-quota.js'
 import { choose } from '../../../dist/tune/choose.js'
 import { MEMORIES } from '../../../dist/tune/defaults.js'
-import { combinationsOf, explore, type Results } from '../../../dist/tune/explore.js'
+import { combinationsOf, explore, fullMemory, type Results } from '../../../dist/tune/explore.js'
 import type { Combination, Measurement } from '../../../dist/tune/figures/result.js'
-import { type MeasureOptions, measure } from '../../../dist/tune/measure.js'
+import { type MeasureOptions, measure, openRounds } from '../../../dist/tune/measure.js'
 import { type TuneFlags, toTuneOptions } from '../../../dist/tune/options.js'
 import { toCombination } from '../../../dist/tune/predict.js'
 // The imports above are built files, because compiling TypeScript would need memory in the measured processes.
@@ -118,6 +118,7 @@ async function compare(name: string, { file, flags, isKnown, known }: Case, fold
     function: made.function,
     environments,
     sample,
+    precision: plan.precision,
     onBatch: () => {},
     onRound: () => {},
     signal: new AbortController().signal,
@@ -125,7 +126,10 @@ async function compare(name: string, { file, flags, isKnown, known }: Case, fold
 
   const tuneStart = performance.now()
   const results: Results = { measurements: [], checks: new Map(), confirmed: [] }
-  await explore(plan, { atFullCpu: (concurrency, memory) => measure(concurrency, memory, common) }, results)
+  const rounds = openRounds(fullMemory(plan.memories), common)
+  const atFullCpu = (concurrency: number, memory: number) => measure(concurrency, memory, common)
+  await explore(plan, { round: rounds.measure, atFullCpu }, results)
+  await rounds.close()
   const tuneTime = performance.now() - tuneStart
   const predicted = combinationsOf(results, plan)
   const best = choose(predicted, plan.optimize, results.measurements)
