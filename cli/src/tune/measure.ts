@@ -37,8 +37,10 @@ export interface MeasureOptions {
   /** Called before each round. Round 0 is the warm-up. */
   onRound: (concurrency: number, round: number) => void
   signal: AbortSignal
-  /** Limits the CPU of each environment after it has loaded. Default: no limit. */
+  /** Give each environment priority over other programs. `undefined` if this machine does not permit it. */
   quotas?: readonly Quota[] | undefined
+  /** Whether the quotas also limit the CPU of each environment to the share of its memory; default false. */
+  limitCpu?: boolean
 }
 
 /** What happened to one batch. */
@@ -185,9 +187,10 @@ async function openSession(concurrency: number, memory: number, options: Measure
     memory,
     env: { ...options.function.env, BOUNDED_SQS_BATCH_CONCURRENCY: String(concurrency) },
   }
+  const cores = options.limitCpu ? memory / MEMORY_OF_ONE_CPU : Number.POSITIVE_INFINITY
   await closeOnError(async () => {
     const started = Array.from({ length: count }, (_, index) =>
-      reuseEnvironment(functionOptions, stopping, quotas?.[index]),
+      reuseEnvironment(functionOptions, stopping, cores, quotas?.[index]),
     )
     environments.push(...(await Promise.all(started)))
     await warmUp()
@@ -198,7 +201,7 @@ async function openSession(concurrency: number, memory: number, options: Measure
 type ReusedEnvironment = Awaited<ReturnType<typeof reuseEnvironment>>
 
 /** An environment. If its process ends, the next batch starts a new one, as on Lambda. */
-async function reuseEnvironment(options: FunctionOptions & { memory: number }, signal: AbortSignal, quota?: Quota) {
+async function reuseEnvironment(options: FunctionOptions, signal: AbortSignal, cores: number, quota?: Quota) {
   const { timeout = FUNCTION_DEFAULTS.timeout } = options
   let metrics = Promise.withResolvers<InvocationMetrics>()
   let killing = new AbortController()
@@ -217,7 +220,7 @@ async function reuseEnvironment(options: FunctionOptions & { memory: number }, s
       },
       AbortSignal.any([signal, killing.signal]),
     )
-    quota?.limit(started.pid, options.memory / MEMORY_OF_ONE_CPU)
+    quota?.limit(started.pid, cores)
     return started
   }
   let environment: Environment = await start()

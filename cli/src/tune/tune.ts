@@ -109,7 +109,7 @@ async function run(
   // Handlers that read DEAD_LETTER_QUEUE_URL send dead letters to a queue in this process. If they read another
   // variable, it can hold the URL of a real queue.
   const queue = await startOwnQueue({ visibilityTimeout: 30, maxReceives: 1000 })
-  const quotas = flags.confirm ? createQuotas(environments) : undefined
+  const quotas = createQuotas(environments)
   if (flags.confirm && !quotas) {
     display.log('warning: this machine does not permit cgroups, so --confirm has no effect. Try it as root')
   }
@@ -118,6 +118,7 @@ async function run(
     environments,
     sample: options.sample,
     precision: plan.precision,
+    quotas,
     onBatch(records) {
       left -= records
       if (left < 0) throw new StoppedError(`the next batch would exceed --messages ${flags.messages}`)
@@ -138,11 +139,15 @@ async function run(
     return measure(concurrency, memory, { ...common, onRound: showRound('trying') })
   }
   function withQuota(concurrency: number, memory: number) {
-    return measure(concurrency, memory, { ...common, quotas, onRound: showRound(`confirming ${memory} MB,`) })
+    return measure(concurrency, memory, { ...common, limitCpu: true, onRound: showRound(`confirming ${memory} MB,`) })
   }
   const rounds = openRounds(fullMemory(plan.memories), { ...common, onRound: showRound('trying') })
   try {
-    await explore(plan, { round: rounds.measure, atFullCpu, withQuota: quotas && withQuota }, results)
+    await explore(
+      plan,
+      { round: rounds.measure, atFullCpu, withQuota: flags.confirm && quotas ? withQuota : undefined },
+      results,
+    )
   } finally {
     await rounds.close()
     await queue.close()
