@@ -15,8 +15,9 @@ import {
   type TemplateSettings,
 } from '../local/template-flags.ts'
 import type { Mapping } from '../model/model.ts'
+import { type Setting, valueIn } from '../model/setting.ts'
 import { UsageError } from '../shared/errors.ts'
-import { DEFAULT_BATCH_SIZE, MAX_ENVIRONMENTS, MEMORIES, MORE_MEMORIES, type Range } from './defaults.ts'
+import { DEFAULT_BATCH_SIZE, MEMORIES, MORE_MEMORIES, type Range } from './defaults.ts'
 import { MAX_CONFIRMATION_ROUNDS, type Plan } from './explore.ts'
 import { planSearch } from './figures/climb.ts'
 import { PRECISION } from './figures/confidence.ts'
@@ -69,8 +70,16 @@ export interface TuneOptions {
   notes: string[]
 }
 
-/** Converts flags, and the settings of a template that they do not override, to the options of a run. */
-export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<TuneOptions> {
+/**
+ * Converts flags, and the settings of a template that they do not override, to the options of a run.
+ *
+ * @param processors those that this process may use, which the limits of a container lower
+ */
+export async function toTuneOptions(
+  handler: string,
+  flags: TuneFlags,
+  processors = availableParallelism(),
+): Promise<TuneOptions> {
   refuseIf(process.platform === 'win32', 'tune needs a POSIX shell: run it on Linux, macOS or WSL')
   const { file, exportName } = splitExport(handler, 'handler')
   checkFile(file)
@@ -79,11 +88,10 @@ export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<
   const fifo = values.fifo === true
 
   const timeout = flags.timeout ?? Number(values.timeout ?? FUNCTION_DEFAULTS.timeout / 1000)
-  const environments = environmentsOf(flags, values)
+  const { environments, notes: environmentNotes } = environmentsOf(flags, values, processors)
   const wanted = batchSizeOf(flags, values, fifo)
   const sample = createSample(await readMessagesFile(flags.messagesFile, fifo), wanted, fifo)
   const { batchSize } = sample
-  const window = fifo ? undefined : Math.max(Number(values.window ?? 0), batchSize > 10 ? 1 : 0)
   const memories = flags.memory ?? withMemory(values.memory)
   const { least, most } = rangeOf(flags.concurrency, environments, batchSize)
   const prices = pricesFor(flags.arch, fifo, flags.price)
@@ -110,25 +118,57 @@ export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<
       workload,
       optimize: flags.optimize,
     },
-    patch: { environments, batchSize, window, timeout },
+    patch: patchSettings(template.mapping, wanted, workload, sample.mostRecords, fifo),
     mapping: template.mapping,
     maxMessages: flags.messages ?? Number.POSITIVE_INFINITY,
-    notes: [...template.notes, ...notesOf(flags, values, workload, wanted, total)],
+    notes: [...template.notes, ...environmentNotes, ...notesOf(flags, values, workload, wanted, total)],
   }
 }
 
-function environmentsOf(flags: TuneFlags, values: Values): number {
-  const environments = flags.environments ?? Number(values.environments ?? 1)
-  const what = `the maximum concurrency in ${flags.template} is ${environments}`
+/**
+ * What the patch sets. It keeps the values of a template, because a flag can change them only for this run. It omits a
+ * value that the template has but that is not known.
+ */
+function patchSettings(
+  mapping: Mapping | undefined,
+  wantedBatchSize: number,
+  measured: Workload,
+  mostRecords: number,
+  fifo: boolean,
+): PatchSettings {
+  function keep(setting: Setting<number> | undefined, used: number): number | undefined {
+    return setting === undefined || setting.state === 'absent' ? used : valueIn(setting)
+  }
+  const batchSize = keep(mapping?.batchSize, wantedBatchSize)
+  const window = fifo ? undefined : keep(mapping?.window, 0)
+  return {
+    environments: keep(mapping?.maximumConcurrency, measured.environments),
+    batchSize,
+    window: window === undefined ? undefined : Math.max(window, (batchSize ?? measured.batchSize) > 10 ? 1 : 0),
+    timeout: keep(mapping?.function.timeout, measured.timeout),
+    measured: { ...measured, mostRecords },
+  }
+}
+
+/** Environments that share a processor slow each other down, so at most one runs on each. */
+function environmentsOf(flags: TuneFlags, values: Values, processors: number) {
+  const machine = `this machine has ${processors} processor${processors === 1 ? '' : 's'}`
+  const reason = 'because environments that share a processor slow each other down'
+  refuseIf(
+    (flags.environments ?? 1) > processors,
+    `--environments ${flags.environments} is too high: ${machine}, and tune runs at most one environment on each, ${reason}. Use at most ${processors}`,
+  )
+  const wanted = flags.environments ?? Number(values.environments ?? 1)
+  const what = `the maximum concurrency in ${flags.template} is ${formatNumber(wanted)}`
   refuseIf(
     flags.environments === undefined && Number(values.environments) < 2,
     `${what}, but Lambda accepts 2 to 1,000`,
   )
-  refuseIf(
-    environments > MAX_ENVIRONMENTS,
-    `${what}, but tune starts at most ${MAX_ENVIRONMENTS} environments. Set a lower number with --environments`,
-  )
-  return environments
+  if (wanted <= processors) return { environments: wanted, notes: [] }
+  return {
+    environments: processors,
+    notes: [`${what}, but ${machine}. So tune runs only ${processors} at once, ${reason}`],
+  }
 }
 
 function batchSizeOf(flags: TuneFlags, values: Values, fifo: boolean): number {

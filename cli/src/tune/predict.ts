@@ -1,6 +1,7 @@
 import { formatNumber } from '../local/display.ts'
 import { MEMORY_OF_ONE_CPU, reserveOf } from '../shared/reserve.ts'
 import { isOverloaded, kneeOf } from './figures/climb.ts'
+import { formatNeeded, formatShare } from './figures/format.ts'
 import type { Combination, Measurement, Origin } from './figures/result.ts'
 import { costPerMillion, type Workload } from './prices.ts'
 
@@ -98,25 +99,41 @@ export function toCombination(
   }
 }
 
+/** How many milliseconds a full batch takes, and how many the timeout leaves for it. */
+export function batchTimes(
+  {
+    memory,
+    concurrency,
+    goodput,
+    failedShare,
+  }: Pick<Combination, 'memory' | 'concurrency' | 'goodput' | 'failedShare'>,
+  { environments, batchSize, timeout }: Pick<Workload, 'environments' | 'batchSize' | 'timeout'>,
+): { needed: number; available: number } {
+  return {
+    needed: (1000 * batchSize * (1 - failedShare) * environments) / goodput,
+    available: timeout * 1000 - reserveOf(timeout * 1000, memory, batchSize, concurrency),
+  }
+}
+
 function problemOf(
   measurement: Measurement,
   memory: number,
-  { environments, batchSize, timeout }: Workload,
+  workload: Workload,
   all: readonly Measurement[],
 ): string | undefined {
+  const { batchSize, timeout } = workload
   const { concurrency, goodput, failedShare, peakMemory, causes, problem } = measurement
   const [cause] = Object.keys(causes)
   const because = cause === undefined ? '' : `: ${cause}`
   if (!(goodput > 0)) return `no record succeeded${because}`
   if (problem !== undefined) return problem
   if (peakMemory !== null && peakMemory > memory) {
-    return `the process needs ${formatNumber(Math.ceil(peakMemory))} MB`
+    return `the process needs ${formatNeeded(peakMemory)} MB`
   }
   if (isOverloaded(measurement, [...all, measurement])) {
-    return `${(failedShare * 100).toFixed(1)} % of the records failed${because}`
+    return `${formatShare(failedShare)} of the records failed${because}`
   }
-  const batchMs = (1000 * batchSize * (1 - failedShare) * environments) / goodput
-  const available = timeout * 1000 - reserveOf(timeout * 1000, memory, batchSize, concurrency)
+  const { needed: batchMs, available } = batchTimes({ memory, concurrency, goodput, failedShare }, workload)
   if (batchMs > available) {
     const [needed, left] = [batchMs, available].map((ms) => (ms / 1000).toFixed(1))
     return `a batch of ${formatNumber(batchSize)} records takes about ${needed} s, but the timeout of ${timeout} s leaves ${left} s`

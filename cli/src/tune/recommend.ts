@@ -3,9 +3,9 @@ import { formatNumber } from '../local/display.ts'
 import { problemIn } from './choose.ts'
 import type { Plan } from './explore.ts'
 import { isExact, isOverloaded, MAX_MARGIN, MAX_MORE_FAILURES, NOISE, overlapping } from './figures/climb.ts'
+import { formatCost, formatFigure, formatMargin, formatShare } from './figures/format.ts'
 import type { Combination, EqualConcurrencies, Measurement, Optimize } from './figures/result.ts'
 import { PRICES_OF, type Workload } from './prices.ts'
-import { dollars, goodputText, percent } from './render.ts'
 
 const EQUAL = `${NOISE * 100} %`
 /**
@@ -31,26 +31,22 @@ export function recommendationFor(
   const { environments } = plan.workload
   const where = environments === 1 ? 'in one environment' : `in each of ${formatNumber(environments)} environments`
   return [
-    `${formatNumber(memory)} MB, and a concurrency of ${formatNumber(concurrency)} ${where}: ${goodputText(goodput)} records/s ` +
-      `for ${dollars(costPerMillion)} per million messages (${originOf(best)}).`,
+    `${formatNumber(memory)} MB, and a concurrency of ${formatNumber(concurrency)} ${where}: ${formatFigure(goodput)} records/s ` +
+      `for ${formatCost(costPerMillion)} per million messages (${originOf(best)}).`,
     ...reasonsFor(best, combinations, plan),
   ].join(' ')
 }
 
 function originOf({ origin, margin }: Combination): string {
   return origin === 'predicted'
-    ? `predicted from a measurement with ${plusMinus(margin)}`
-    : `${origin}, ${plusMinus(margin)}`
-}
-
-function plusMinus(margin: number | null): string {
-  return `±${Math.ceil(100 * (margin ?? 1))} %`
+    ? `predicted from a measurement with ${formatMargin(margin)}`
+    : `${origin}, ${formatMargin(margin)}`
 }
 
 function whyNone(combinations: readonly Combination[], measurements: readonly Measurement[]): string {
   const isInexact = combinations.some((combination) => combination.problem === undefined && !isExact(combination))
   if (isInexact) {
-    return `There is no recommendation, because no goodput is known to ${plusMinus(MAX_MARGIN)}. Run tune again on a quiet machine.`
+    return `There is no recommendation, because no goodput is known to ${formatMargin(MAX_MARGIN)}. Run tune again on a quiet machine.`
   }
   return `No combination can be used: ${problemIn(combinations, measurements) ?? 'nothing was measured'}.`
 }
@@ -83,8 +79,8 @@ export function uncertaintyOf(...args: Parameters<typeof equalTo>): string | nul
   if (least === most && margin <= NOISE) return null
   const what =
     least === most
-      ? `The records per second are exact only to ${plusMinus(margin)}.`
-      : `The concurrencies ${formatNumber(least)} to ${formatNumber(most)} are equal: their records per second (up to ${plusMinus(margin)}) do not differ clearly.`
+      ? `The records per second are exact only to ${formatMargin(margin)}.`
+      : `The concurrencies ${formatNumber(least)} to ${formatNumber(most)} are equal: their records per second (up to ${formatMargin(margin)}) do not differ clearly.`
   return margin <= NOISE ? what : `${what} For a more exact result, run tune again on a quiet machine.`
 }
 
@@ -147,7 +143,7 @@ function failuresOf(best: Combination, combinations: readonly Combination[]): st
       ? ', and about as many failed at every other concurrency that can be used. So the concurrency does not cause these failures'
       : '. The concurrency may cause these failures, so try a wider range with --concurrency'
   return (
-    `But ${percent(best.failedShare)} of the records failed${reason}. The records per second include only successful ` +
+    `But ${formatShare(best.failedShare)} of the records failed${reason}. The records per second include only successful ` +
     'records. Find the cause first: failed records can take less time than others, so the figures can be wrong.'
   )
 }

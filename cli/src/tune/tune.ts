@@ -1,19 +1,20 @@
-import { closeSync, existsSync, openSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { formatNumber, openDisplay, wrap } from '../local/display.ts'
 import { notLoaded, SIGNALS } from '../local/local.ts'
-import { refuseIf } from '../local/options.ts'
 import { startOwnQueue } from '../local/own-queue.ts'
 import { createCpuQuota, QUOTA_PERIOD_MS, type Quota, removeQuota } from '../local/runtime/cpu-quota.ts'
 import { toEvent } from '../local/sqs-record.ts'
-import { InitError, UsageError } from '../shared/errors.ts'
+import { InitError } from '../shared/errors.ts'
 import { choose } from './choose.ts'
 import { combinationsOf, explore, fullMemory, type Plan, type Results } from './explore.ts'
+import { formatFigure } from './figures/format.ts'
 import type { TuneResult } from './figures/result.ts'
 import { type MeasureOptions, measure, openRounds, StoppedError } from './measure.ts'
 import { type TuneFlags, type TuneOptions, toTuneOptions } from './options.ts'
+import { checkOutputs, useOutput } from './outputs.ts'
 import { patchFor } from './patch.ts'
 import { equalRange, recommendationFor, uncertaintyOf, unknownsOf } from './recommend.ts'
-import { goodputText, renderResult } from './render.ts'
+import { renderResult } from './render.ts'
 import { renderReport } from './report/report.ts'
 
 /** The command `bounded-sqs-batch tune`: measures the handler, recommends settings, and returns the exit code. */
@@ -48,51 +49,6 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
   }
   if (stopped !== undefined) display.log(`incomplete: ${stopped}`)
   return result.best === null || stopped !== undefined ? 1 : 0
-}
-
-/**
- * Refuses outputs that cannot be written, now and not after a long run. Also refuses an output that would overwrite an
- * input or the other output. Changes no file, and leaves no new one.
- */
-function checkOutputs({ payload, report, messagesFile, template, envFile }: TuneFlags, handler: string) {
-  const inputs = {
-    'the handler': handler,
-    '--messages-file': messagesFile === '-' ? '/dev/stdin' : messagesFile, // `< FILE` can redirect it
-    '--template': template,
-    '--env-file': envFile,
-  }
-  const uses = new Map<string | symbol, string>()
-  for (const [use, file] of Object.entries(inputs)) if (file !== undefined) uses.set(idOf(file), `${use} ${file}`)
-  const created: string[] = []
-  try {
-    for (const [flag, file] of Object.entries({ '--payload': payload, '--report': report })) {
-      if (file === undefined) continue
-      useOutput(flag, file, () => {
-        const existed = existsSync(file)
-        closeSync(openSync(file, 'a'))
-        if (!existed) created.push(realpathSync(file)) // the target of a link, and not the link
-      })
-      const other = uses.get(idOf(file))
-      refuseIf(other, `${flag} ${file} would overwrite ${other}: both are the same file. Name another file`)
-      uses.set(idOf(file), `${flag} ${file}`)
-    }
-  } finally {
-    for (const file of created) rmSync(file)
-  }
-}
-
-/** Identifies a file also if there are links to it. Something else, such as `/dev/null`, can have several uses. */
-function idOf(file: string): string | symbol {
-  const stats = statSync(file, { bigint: true, throwIfNoEntry: false })
-  return stats?.isFile() ? `${stats.dev}:${stats.ino}` : Symbol(file)
-}
-
-function useOutput(flag: string, file: string, use: (file: string) => void) {
-  try {
-    use(file)
-  } catch (error) {
-    throw new UsageError(`${flag} ${file} cannot be written (${(error as NodeJS.ErrnoException).code})`)
-  }
 }
 
 async function run(
@@ -159,7 +115,7 @@ function bestSoFar(results: Results, plan: Plan): string {
   const best = choose(combinationsOf(results, plan), plan.optimize, results.measurements)
   if (!best) return 'no result yet'
   const { memory, concurrency, goodput, origin } = best
-  return `best so far: ${goodputText(goodput)} records/s with ${memory} MB × concurrency ${concurrency} (${origin})`
+  return `best so far: ${formatFigure(goodput)} records/s with ${memory} MB × concurrency ${concurrency} (${origin})`
 }
 
 /** A CPU quota for each environment. Undefined if this machine does not permit cgroups. */
@@ -180,7 +136,8 @@ function resultOf(handler: string, options: TuneOptions, results: Results, stopp
   const best = choose(combinations, optimize, results.measurements)
   const { measurements } = results
   const uncertainty = best ? uncertaintyOf(best, combinations, measurements) : null
-  const incomplete = stopped === undefined ? [] : [`The run is incomplete: ${stopped}.`]
+  const incomplete = stopped === undefined ? null : `The run is incomplete: ${stopped}.`
+  const notes = [uncertainty, incomplete].filter((note) => note !== null)
   return {
     handler,
     environments,
@@ -195,10 +152,9 @@ function resultOf(handler: string, options: TuneOptions, results: Results, stopp
     equal: best ? equalRange(best, combinations, measurements) : null,
     uncertainty,
     optimize,
-    recommendation: [recommendationFor(best, combinations, plan, results.measurements), ...incomplete].join(' '),
-    patch: best
-      ? patchFor(best, patch, [...(uncertainty === null ? [] : [uncertainty]), ...incomplete], mapping)
-      : null,
+    recommendation: recommendationFor(best, combinations, plan, measurements),
+    incomplete,
+    patch: best ? patchFor(best, patch, notes, mapping) : null,
     unknowns: unknownsOf(environments, results.measurements, /ts$/.test(options.function.file)),
   }
 }

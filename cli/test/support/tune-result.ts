@@ -1,3 +1,4 @@
+import { formatShare } from '../../src/tune/figures/format.ts'
 import type { Combination, Measurement, TuneResult } from '../../src/tune/figures/result.ts'
 
 const ENVIRONMENTS = 4
@@ -51,7 +52,7 @@ function combinationOf(memory: number, measurement: Measurement): Combination {
       (peakMemory ?? 0) > memory
         ? `the process needs ${peakMemory} MB`
         : failedShare > 0.01
-          ? `${(failedShare * 100).toFixed(1)} % of the records failed: ${FAILURE}`
+          ? `${formatShare(failedShare)} of the records failed: ${FAILURE}`
           : undefined,
   }
 }
@@ -73,6 +74,7 @@ export function tuneResult(changes: Partial<TuneResult> = {}): TuneResult {
     best: combinations.find(({ memory, concurrency }) => memory === 512 && concurrency === 60) ?? null,
     equal: null,
     uncertainty: null,
+    incomplete: null,
     optimize: 'balanced',
     recommendation:
       'Use 512 MB and a concurrency of 60 in each of 4 environments: twice the memory is 1.8 times as fast, but costs 1.1 times as much.',

@@ -1,4 +1,4 @@
-import { existsSync, linkSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Test, test } from 'tap'
@@ -10,6 +10,10 @@ import { sam, templateFile } from '../support/templates.ts'
 
 const IO_BOUND = fileURLToPath(new URL('./known/io-bound.ts', import.meta.url))
 const tuned = handlerFile('tuned.ts')
+
+/** The part of an earlier output by which `tune` recognizes it. */
+const OLD_REPORT = '<meta name="generator" content="bounded-sqs-batch tune">'
+const OLD_PAYLOAD = '{"Records":[{"attributes":{"SenderId":"tune"}}]}'
 
 /** A file with sample messages. */
 function sampleFile(t: Test, lines = ['{"number":1}', '{"number":2}']) {
@@ -66,9 +70,9 @@ test('the JSON output for a downstream with a capacity of 40 has the combination
   t.match(stderr, /^1 environment \(the default; --environments changes it\), batches of 100, a timeout of 30 s/m)
 })
 
-test('--concurrency is the total of four environments', async (t) => {
+test('--concurrency is the total of two environments', async (t) => {
   const service = await downstream(t, 1000, 20)
-  const flags = ['--concurrency', '40..40', '--environments', '4', '--batch-size', '100', '--json']
+  const flags = ['--concurrency', '40..40', '--environments', '2', '--batch-size', '100', '--json']
   const { code, stdout } = await command(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
     env: { DOWNSTREAM_URL: service.url },
   })
@@ -76,15 +80,15 @@ test('--concurrency is the total of four environments', async (t) => {
   const { measurements, best, patch, recommendation }: TuneResult = JSON.parse(stdout)
   t.strictSame(
     measurements.map(({ concurrency }) => concurrency),
-    [10],
+    [20],
   )
-  t.equal(best?.concurrency, 10)
+  t.equal(best?.concurrency, 20)
   t.match(
     recommendation,
-    / No higher concurrency was tried\. A concurrency above 10, the end of the range, may be faster: raise --concurrency\./,
+    / No higher concurrency was tried\. A concurrency above 20, the end of the range, may be faster: raise --concurrency\./,
   )
-  t.ok(service.peak() > 10 && service.peak() <= 40, `${service.peak()} calls at once`)
-  t.match(patch, /ScalingConfig:\s+MaximumConcurrency: 4/)
+  t.ok(service.peak() > 20 && service.peak() <= 40, `${service.peak()} calls at once`)
+  t.match(patch, /ScalingConfig:\s+MaximumConcurrency: 2/)
 })
 
 test('the text output has tables, the recommendation, the patch, and what the machine cannot know', async (t) => {
@@ -160,7 +164,7 @@ test('if most records fail at the recommended concurrency, the recommendation sa
   const { stdout } = await command(['tune', `${tuned}#failsMostly`, ...sampleFile(t), ...flags])
   t.match(
     JSON.parse(stdout).recommendation,
-    'But 90.0 % of the records failed. The concurrency may cause these failures, so try a wider range with --concurrency.',
+    'But 90 % of the records failed. The concurrency may cause these failures, so try a wider range with --concurrency.',
   )
 })
 
@@ -283,8 +287,8 @@ test('if the run fails, --report and --payload neither change files nor create n
     string,
     string,
   ]
-  writeFileSync(oldReport, 'report')
-  writeFileSync(oldPayload, 'payload')
+  writeFileSync(oldReport, OLD_REPORT)
+  writeFileSync(oldPayload, OLD_PAYLOAD)
   symlinkSync(join(at, 'target.html'), link)
   for (const [report, payload] of [
     [oldReport, oldPayload],
@@ -296,8 +300,8 @@ test('if the run fails, --report and --payload neither change files nor create n
     t.equal(code, 2)
   }
   t.strictSame(readdirSync(at).sort(), ['link.html', 'old.html', 'old.json'])
-  t.equal(readFileSync(oldReport, 'utf8'), 'report')
-  t.equal(readFileSync(oldPayload, 'utf8'), 'payload')
+  t.equal(readFileSync(oldReport, 'utf8'), OLD_REPORT)
+  t.equal(readFileSync(oldPayload, 'utf8'), OLD_PAYLOAD)
 })
 
 test('an output that is also an input or the other output is refused, also through a link', async (t) => {
@@ -329,6 +333,50 @@ test('an output that is also an input or the other output is refused, also throu
   for (const [file, content] of Object.entries(contents)) t.equal(readFileSync(file, 'utf8'), content)
   t.equal(readFileSync(template, 'utf8'), templateText)
   t.notOk(existsSync(report))
+})
+
+test('an output overwrites neither a module that the handler imports, nor a file that tune has not written', async (t) => {
+  const at = folder(t)
+  const contents = {
+    'handler.mjs': "import './lib/used.mjs'\nimport sample from './sample.json' with { type: 'json' }",
+    'lib/used.mjs': "export { x } from '../deep.mjs'",
+    'deep.mjs': `export const x = '${OLD_REPORT}'`,
+    'sample.json': OLD_PAYLOAD,
+    'event.json': '{"Records":[{"attributes":{"SenderId":"AIDAEXAMPLE"}}]}',
+    'empty.json': '',
+    'page.html': '<p>Another page.</p>',
+  }
+  mkdirSync(join(at, 'lib'))
+  for (const [name, content] of Object.entries(contents)) writeFileSync(join(at, name), content)
+  async function refuse(flag: string, name: string, message: (file: string) => string) {
+    const file = join(at, name)
+    const { code, stderr } = await command(['tune', join(at, 'handler.mjs'), ...sampleFile(t), flag, file])
+    t.equal(stderr, `bounded-sqs-batch: ${flag} ${file} would overwrite ${message(file)}\n`)
+    t.equal(code, 2)
+  }
+  const imported = (file: string) => `${file}, which the handler imports: both are the same file. Name another file`
+  await refuse('--report', 'deep.mjs', imported)
+  await refuse('--report', 'lib/used.mjs', imported)
+  await refuse('--payload', 'sample.json', imported)
+  const foreign = (what: string) => () =>
+    `a file that tune has not written. ${what}: name a new file, or delete this one`
+  const payload = foreign('--payload is an output of tune, and not an input')
+  await refuse('--payload', 'event.json', payload)
+  await refuse('--payload', 'empty.json', payload)
+  await refuse('--payload', 'page.html', payload)
+  await refuse('--report', 'page.html', foreign('--report is an HTML page'))
+  for (const [name, content] of Object.entries(contents)) t.equal(readFileSync(join(at, name), 'utf8'), content)
+})
+
+test('a later run overwrites the payload and the report of an earlier one', async (t) => {
+  const [payload, report] = ['payload.json', 'report.html'].map((name) => join(folder(t), name)) as [string, string]
+  const flags = ['--concurrency', '10..10', '--memory', '1769', '--payload', payload, '--report', report, '--json']
+  for (const size of [30, 40]) {
+    const { code, stderr } = await command(['tune', tuned, ...sampleFile(t), ...flags, '--batch-size', `${size}`])
+    t.equal(code, 0, stderr)
+    t.equal(JSON.parse(readFileSync(payload, 'utf8')).Records.length, size)
+    t.match(readFileSync(report, 'utf8'), `batches of ${size} records`)
+  }
 })
 
 test('--confirm measures the recommendation under a CPU quota, or warns that cgroups are not permitted', async (t) => {
@@ -368,16 +416,14 @@ test('wrong usage exits with code 2 and says what is wrong', async (t) => {
   }
   await refuse([tuned, ...sample, '--memory', '128,64'], 'Expected a whole number from 128 to 10,240')
   await refuse(
-    [tuned, ...sample, '--environments', '4', '--concurrency', '1..3'],
-    'contains no multiple of 4. Raise the higher number',
+    [tuned, ...sample, '--environments', '2', '--concurrency', '1..1'],
+    'contains no multiple of 2. Raise the higher number',
   )
   await refuse([tuned, ...sample, '--price', 'gold=1'], '--price gold=1 is not a price')
   await refuse([tuned, ...sample, '--messages', '10'], '--messages 10 is too low: tune needs at least 4000')
   await refuse([tuned, ...sample, '--parameter', 'A=1'], '--parameter and --template-function need --template')
   await refuse([tuned, ...sample, '--payload', '/nope/x.json'], '--payload /nope/x.json cannot be written (ENOENT)')
   await refuse([tuned, ...sample, '--report', '/nope/x.html'], '--report /nope/x.html cannot be written (ENOENT)')
-  const template = templateFile(t, sam({ mapping: { ScalingConfig: { MaximumConcurrency: 500 } } }))
-  await refuse([tuned, ...sample, '--template', template], 'tune starts at most 100 environments. Set a lower')
   const fifo = templateFile(
     t,
     sam({ mapping: { BatchSize: 20 }, queue: { FifoQueue: true }, dead: { FifoQueue: true } }),

@@ -204,14 +204,14 @@ async function aboutFailures(
 test('if many records fail at every concurrency, the recommendation says that the concurrency is not the cause', async (t) => {
   t.equal(
     await aboutFailures(plan(), () => 0.9),
-    'But 90.0 % of the records failed, and about as many failed at every other concurrency that can be used. ' +
+    'But 90 % of the records failed, and about as many failed at every other concurrency that can be used. ' +
       `So the concurrency does not cause these failures. ${INCLUDED}`,
   )
   t.equal(await aboutFailures(plan(), () => 0.01), undefined)
 })
 
 test('if no much lower or higher concurrency can be used, it may be the cause of the failures', async (t) => {
-  const expected = `But 20.0 % of the records failed. ${MAYBE_CAUSE}`
+  const expected = `But 20 % of the records failed. ${MAYBE_CAUSE}`
   t.equal(await aboutFailures(plan({ least: 10, most: 10 }), () => 0.2), expected)
   t.equal(await aboutFailures(plan(), (concurrency) => (concurrency === 10 ? 0.2 : 0.5)), expected)
   /** The downstream serves 40 records at once, and refuses the others. */
@@ -224,7 +224,7 @@ test('if no much lower or higher concurrency can be used, it may be the cause of
 
 test('if far fewer records fail under the quota, the recommendation does not say that as many fail elsewhere', async (t) => {
   const confirmed = (concurrency: number) => ({ ...downstream(concurrency), failedShare: 0.05 })
-  t.equal(await aboutFailures(plan(), () => 0.2, confirmed), `But 5.0 % of the records failed. ${MAYBE_CAUSE}`)
+  t.equal(await aboutFailures(plan(), () => 0.2, confirmed), `But 5 % of the records failed. ${MAYBE_CAUSE}`)
 })
 
 test('a small heap needs more CPU for garbage collection, and the prediction includes it', async (t) => {

@@ -33,6 +33,7 @@ const RESULT: TuneResult = {
   best: BEST,
   equal: null,
   uncertainty: null,
+  incomplete: null,
   optimize: 'cost',
   recommendation: 'Use it.',
   patch: 'Resources: {}\n',
@@ -44,21 +45,21 @@ test('everything that tune prints', async (t) => {
   t.equal(
     renderResult(RESULT, PIPE),
     `Measured without a CPU limit:
-┌─────────┬─────────┬───────┬────────┬─────┬─────┬───────┬──────┬───────┐
-│ concur- │ records │  95 % │ failed │ p50 │ p95 │   CPU │ peak │  open │
-│ rency   │   per s │       │        │  ms │  ms │    ms │   MB │ files │
-│ 40      │   1,000 │  ±2 % │    0 % │  10 │  20 │ 0.100 │  100 │    70 │
-│ 900     │  12,346 │ ±2 %* │ 12.3 % │  10 │  20 │ 0.100 │  100 │    70 │
-└─────────┴─────────┴───────┴────────┴─────┴─────┴───────┴──────┴───────┘
+┌─────────┬─────────┬───────┬────────┬─────┬─────┬─────┬──────┬───────┐
+│ concur- │ records │  95 % │ failed │ p50 │ p95 │ CPU │ peak │  open │
+│ rency   │   per s │       │        │  ms │  ms │  ms │   MB │ files │
+│ 40      │   1,000 │  ±2 % │    0 % │  10 │  20 │ 0.1 │  100 │    70 │
+│ 900     │  12,346 │ ±2 %* │ 12.3 % │  10 │  20 │ 0.1 │  100 │    70 │
+└─────────┴─────────┴───────┴────────┴─────┴─────┴─────┴──────┴───────┘
 * The interval is wider than ±5 %.
 Why records failed (records × error):
   7 × Error: EMFILE (concurrency 900)
 The best concurrency for each memory size, and the confirmed combinations:
-┌────────┬─────────┬─────────┬─────┬─────┬──────┬─────────┬───────────┐
-│ memory │ concur- │ records │ p50 │ p95 │ peak │   $ per │   figures │
-│        │   rency │   per s │  ms │  ms │   MB │ million │       are │
-│ 512 MB │      40 │   1,000 │  10 │  20 │  100 │ $0.1235 │ confirmed │
-└────────┴─────────┴─────────┴─────┴─────┴──────┴─────────┴───────────┘
+┌────────┬─────────┬────────────┬─────┬─────┬──────┬─────────┬───────────┐
+│ memory │ concur- │    records │ p50 │ p95 │ peak │   $ per │   figures │
+│        │   rency │      per s │  ms │  ms │   MB │ million │       are │
+│ 512 MB │      40 │ 1,000 ±2 % │  10 │  20 │  100 │  $0.123 │ confirmed │
+└────────┴─────────┴────────────┴─────┴─────┴──────┴─────────┴───────────┘
 128 MB cannot be used: the process needs 300 MB
 512 MB × concurrency 900 cannot be used: 12.3 % of the records failed
 Records per second with the CPU share of the memory size:
@@ -113,7 +114,7 @@ test('the recommendation names the combination, its figures, how they were obtai
   const workload = { ...TRIED.workload, environments: 4 }
   t.equal(
     recommendationFor(BEST, RESULT.combinations, { ...TRIED, optimize: 'speed', workload }, RESULT.measurements),
-    '512 MB, and a concurrency of 40 in each of 4 environments: 1,000 records/s for $0.1235 per million messages (confirmed, ±2 %). ' +
+    '512 MB, and a concurrency of 40 in each of 4 environments: 1,000 records/s for $0.123 per million messages (confirmed, ±2 %). ' +
       'No other memory size of about the same speed is more than 5 % cheaper. Of the combinations that were tried (concurrency up to 900), no usable one is more than 5 % faster.',
   )
   t.match(

@@ -105,6 +105,8 @@ export interface TuneResult {
   readonly optimize: Optimize
   /** The recommendation and its reason, or why there is none. */
   readonly recommendation: string
+  /** Why the run is incomplete. `null` if it is complete. */
+  readonly incomplete: string | null
   /** YAML of the settings for SAM or CloudFormation. `null` without a recommendation. */
   readonly patch: string | null
   /** What a run on this machine cannot measure, in one or two sentences each. */
