@@ -2,7 +2,9 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import type { DoctorFlags } from './doctor/doctor.ts'
 import type { LocalFlags } from './local/options.ts'
 import { FUNCTION_DEFAULTS } from './local/runtime/environment.ts'
-import { CONCURRENCY, DEFAULT_BATCH_SIZE, MEMORIES, type Range } from './tune/defaults.ts'
+import { CONCURRENCY, DEFAULT_BATCH_SIZE, MAX_MESSAGES, MAX_MS, MEMORIES, type Range } from './tune/defaults.ts'
+import { QUICK } from './tune/figures/confidence.ts'
+import { formatDuration } from './tune/figures/format.ts'
 import type { TuneFlags } from './tune/options.ts'
 
 /** Accepts a whole number in this range, or one of the words. */
@@ -343,6 +345,15 @@ export function tuneCommand() {
       '--messages <n>',
       'maximum number of messages that the handler receives in the whole run (default: as many as necessary; tune estimates this number before it starts)',
       inRange(1, 1_000_000_000),
+    )
+    .optionsGroup('Time:')
+    .option(
+      '--quick',
+      `find an answer in about a minute for a usual handler: goodputs are exact to ±${100 * QUICK.margin} %, and batches are smaller if necessary`,
+    )
+    .option(
+      '--yes',
+      `start without a question, also if the estimate is above ${formatDuration(MAX_MS)} or ${MAX_MESSAGES.toLocaleString('en-US')} messages`,
     )
     .optionsGroup('What to try:')
     .option(

@@ -13,6 +13,7 @@ import { NOT_TAKEN, type Outcome } from '../local/runtime/runtime-api.ts'
 import { type Received, toEvent } from '../local/sqs-record.ts'
 import { InitError, oneLine, UsageError } from '../shared/errors.ts'
 import { MEMORY_OF_ONE_CPU } from '../shared/reserve.ts'
+import { fullMemory, type Measure, type Plan } from './explore.ts'
 import { isConfident, marginOf, mean, type Precision } from './figures/confidence.ts'
 import type { Measurement } from './figures/result.ts'
 import type { Sample } from './sample.ts'
@@ -28,23 +29,37 @@ export class StoppedError extends Error {
 }
 
 export interface MeasureOptions {
-  function: FunctionOptions
+  /** Starts one of the environments that run at once. The signal ends it. */
+  start: Start
   environments: number
-  sample: Sample
+  sample: Pick<Sample, 'batch' | 'batchSize'>
   precision: Precision
   /** Called before each batch. Throws `StoppedError` if no more messages may be delivered. */
   onBatch: (records: number) => void
   /** Called before each round. Round 0 is the warm-up. */
   onRound: (concurrency: number, round: number) => void
   signal: AbortSignal
-  /** Give each environment priority over other programs. `undefined` if this machine does not permit it. */
-  quotas?: readonly Quota[] | undefined
-  /** Whether the quotas also limit the CPU of each environment to the share of its memory; default false. */
-  limitCpu?: boolean
+  /** Milliseconds. Default: the time of this process. */
+  now?: () => number
+}
+
+export type Start = (
+  concurrency: number,
+  memory: number,
+  index: number,
+  signal: AbortSignal,
+) => Promise<MeasuredEnvironment>
+
+export interface MeasuredEnvironment {
+  /** How a process ended or a batch timed out, if that happened. */
+  readonly problem: string | undefined
+  process: (batch: readonly Received[], addCause: (text: string) => void) => Promise<MeasuredBatch>
+  /** Resolves when the environment has ended. */
+  ended: () => Promise<unknown>
 }
 
 /** What happened to one batch. */
-interface MeasuredBatch {
+export interface MeasuredBatch {
   succeeded: number
   failed: number
   /** Milliseconds. */
@@ -120,6 +135,26 @@ export function openRounds(memory: number, options: MeasureOptions) {
   }
 }
 
+/**
+ * The measurements of a run.
+ *
+ * @param limited the options for an environment with the CPU share of this memory size. Without it, predictions are not
+ *   confirmed
+ */
+export function measureFor(
+  plan: Plan,
+  options: MeasureOptions,
+  limited?: (memory: number) => Partial<MeasureOptions>,
+): Measure & { close: () => Promise<void> } {
+  const { measure: round, close } = openRounds(fullMemory(plan.memories), options)
+  return {
+    round,
+    atFullCpu: (concurrency, memory) => measure(concurrency, memory, options),
+    withQuota: limited && ((concurrency, memory) => measure(concurrency, memory, { ...options, ...limited(memory) })),
+    close,
+  }
+}
+
 type Session = Awaited<ReturnType<typeof openSession>>
 
 /**
@@ -128,10 +163,10 @@ type Session = Awaited<ReturnType<typeof openSession>>
  * @param tally receives what the rounds measure. Of the warm-up, it receives only a problem
  */
 async function openSession(concurrency: number, memory: number, options: MeasureOptions, tally: Tally) {
-  const { environments: count, sample, signal, onRound, quotas, precision } = options
+  const { environments: count, sample, signal, onRound, start, precision, now = () => performance.now() } = options
   const ended = new AbortController()
   const stopping = AbortSignal.any([signal, ended.signal])
-  const environments: ReusedEnvironment[] = []
+  const environments: MeasuredEnvironment[] = []
 
   async function close() {
     ended.abort()
@@ -151,12 +186,10 @@ async function openSession(concurrency: number, memory: number, options: Measure
     const delivered = environments.map(async (environment) => {
       const batch = sample.batch(maxRecords)
       options.onBatch(batch.length)
-      const { outcome, metrics } = await environment.invoke(toEvent(batch))
+      const measured = await environment.process(batch, causes.add)
       if (stopping.aborted) throw new StoppedError('interrupted')
-      const { unlisted, ...counts } = settle(batch, outcome, sample.fifo, causes.add)
-      if (metrics) checkLibraryUse(outcome, metrics, concurrency, counts.succeeded + unlisted)
-      tally.problem ??= environment.problem ?? earlyEndOf(batch.length, metrics)
-      return { ...counts, duration: outcome.duration ?? 0, metrics }
+      tally.problem ??= environment.problem ?? earlyEndOf(batch.length, measured.metrics)
+      return measured
     })
     const each = await Promise.all(delivered)
     batches.push(...each)
@@ -171,34 +204,55 @@ async function openSession(concurrency: number, memory: number, options: Measure
   }
   async function round() {
     onRound(concurrency, tally.goodputs.length + 1)
-    const startedAt = performance.now()
+    const startedAt = now()
     const steps: MeasuredBatch[][] = []
     do steps.push(await deliver(sample.batchSize, tally))
     while (
       tally.problem === undefined &&
-      (recordsOf(steps.flat()) < MIN_RECORDS * count || performance.now() - startedAt < precision.roundMs)
+      (recordsOf(steps.flat()) < MIN_RECORDS * count || now() - startedAt < precision.roundMs)
     )
-    tally.ms += performance.now() - startedAt
+    tally.ms += now() - startedAt
     tally.goodputs.push(goodputOf(steps))
   }
 
-  const functionOptions = {
-    ...options.function,
-    memory,
-    env: { ...options.function.env, BOUNDED_SQS_BATCH_CONCURRENCY: String(concurrency) },
-  }
-  const cores = options.limitCpu ? memory / MEMORY_OF_ONE_CPU : Number.POSITIVE_INFINITY
   await closeOnError(async () => {
-    const started = Array.from({ length: count }, (_, index) =>
-      reuseEnvironment(functionOptions, stopping, cores, quotas?.[index]),
-    )
+    const started = Array.from({ length: count }, (_, index) => start(concurrency, memory, index, stopping))
     environments.push(...(await Promise.all(started)))
     await warmUp()
   })
   return { round: () => closeOnError(round), close }
 }
 
-type ReusedEnvironment = Awaited<ReturnType<typeof reuseEnvironment>>
+/**
+ * Starts processes with the handler.
+ *
+ * @param quotas give each environment priority over other programs. `undefined` if this machine does not permit it
+ * @param limitCpu whether the quotas also limit the CPU of each environment to the share of its memory
+ */
+export function startWith(
+  handler: FunctionOptions,
+  fifo: boolean,
+  quotas?: readonly Quota[],
+  limitCpu = false,
+): Start {
+  return async (concurrency, memory, index, signal) => {
+    const env = { ...handler.env, BOUNDED_SQS_BATCH_CONCURRENCY: String(concurrency) }
+    const cores = limitCpu ? memory / MEMORY_OF_ONE_CPU : Number.POSITIVE_INFINITY
+    const environment = await reuseEnvironment({ ...handler, memory, env }, signal, cores, quotas?.[index])
+    return {
+      get problem() {
+        return environment.problem
+      },
+      async process(batch, addCause) {
+        const { outcome, metrics } = await environment.invoke(toEvent(batch))
+        const { unlisted, ...counts } = settle(batch, outcome, fifo, addCause)
+        if (metrics && !signal.aborted) checkLibraryUse(outcome, metrics, concurrency, counts.succeeded + unlisted)
+        return { ...counts, duration: outcome.duration ?? 0, metrics }
+      },
+      ended: () => environment.ended(),
+    }
+  }
+}
 
 /** An environment. If its process ends, the next batch starts a new one, as on Lambda. */
 async function reuseEnvironment(options: FunctionOptions, signal: AbortSignal, cores: number, quota?: Quota) {

@@ -18,9 +18,8 @@ import type { Mapping } from '../model/model.ts'
 import { type Setting, valueIn } from '../model/setting.ts'
 import { UsageError } from '../shared/errors.ts'
 import { DEFAULT_BATCH_SIZE, MEMORIES, MORE_MEMORIES, type Range } from './defaults.ts'
-import { MAX_CONFIRMATION_ROUNDS, type Plan } from './explore.ts'
-import { planSearch } from './figures/climb.ts'
-import { PRECISION } from './figures/confidence.ts'
+import type { Plan } from './explore.ts'
+import { PRECISION, type Precision } from './figures/confidence.ts'
 import type { Optimize } from './figures/result.ts'
 import type { PatchSettings } from './patch.ts'
 import { type Arch, pricesFor, type Workload } from './prices.ts'
@@ -31,6 +30,8 @@ export interface TuneFlags extends TemplateFlags {
   messagesFile: string
   messages?: number
   memory?: number[]
+  quick?: boolean
+  yes?: boolean
   concurrency: Range
   batchSize?: number
   environments?: number
@@ -44,9 +45,6 @@ export interface TuneFlags extends TemplateFlags {
   json?: boolean
 }
 
-/** A confirmation measures the recommended combination and up to four neighbours. */
-const COMBINATIONS_PER_CONFIRMATION = 5
-
 type SettingName = ReturnType<typeof functionRows>[number]['name'] | 'environments'
 
 function rowsOf(mapping: Mapping): SettingRow<SettingName>[] {
@@ -57,11 +55,21 @@ function rowsOf(mapping: Mapping): SettingRow<SettingName>[] {
   ]
 }
 
-export interface TuneOptions {
-  function: FunctionOptions
+/** What depends on the batch size and on how exact the figures are. */
+export interface Run {
   sample: Sample
   plan: Plan
   patch: PatchSettings
+}
+
+export interface TuneOptions {
+  function: FunctionOptions
+  environments: number
+  fifo: boolean
+  /** The run with batches of at most this size. */
+  run: (batchSize: number, precision: Precision) => Run
+  /** The batch size of the flags or the template. */
+  batchSize: number
   /** The mapping in the template. */
   mapping: Mapping | undefined
   /** The maximum number of messages that the run delivers. `Infinity` without a limit. */
@@ -90,38 +98,41 @@ export async function toTuneOptions(
   const timeout = flags.timeout ?? Number(values.timeout ?? FUNCTION_DEFAULTS.timeout / 1000)
   const { environments, notes: environmentNotes } = environmentsOf(flags, values, processors)
   const wanted = batchSizeOf(flags, values, fifo)
-  const sample = createSample(await readMessagesFile(flags.messagesFile, fifo), wanted, fifo)
-  const { batchSize } = sample
+  const messages = await readMessagesFile(flags.messagesFile, fifo)
   const memories = flags.memory ?? withMemory(values.memory)
-  const { least, most } = rangeOf(flags.concurrency, environments, batchSize)
   const prices = pricesFor(flags.arch, fifo, flags.price)
-  const workload = { environments, batchSize, bodyBytes: sample.bodyBytes, prices, timeout }
-  const { scan, contenders, rounds } = planSearch(least, most, PRECISION)
-  const confirmations = flags.confirm ? MAX_CONFIRMATION_ROUNDS * COMBINATIONS_PER_CONFIRMATION : 0
-  const perRound = environments * Math.max(batchSize, 100)
-  const allRounds = 2 * scan.length + (contenders + memories.length + confirmations) * (1 + rounds)
-  const needed = perRound * (1 + PRECISION.minRounds)
+  function run(maxBatchSize: number, precision: Precision): Run {
+    const sample = createSample(messages, maxBatchSize, fifo)
+    const { batchSize, bodyBytes, mostRecords } = sample
+    const workload = { environments, batchSize, bodyBytes, prices, timeout }
+    return {
+      sample,
+      plan: {
+        ...rangeOf(flags.concurrency, environments, batchSize),
+        memories,
+        moreMemories: flags.memory ? [] : MORE_MEMORIES,
+        precision,
+        workload,
+        optimize: flags.optimize,
+      },
+      patch: patchSettings(template.mapping, wanted, workload, mostRecords, fifo),
+    }
+  }
+  const { workload } = run(wanted, PRECISION).plan
+  const needed = environments * Math.max(workload.batchSize, 100) * (1 + PRECISION.minRounds)
   refuseIf(
     flags.messages !== undefined && flags.messages < needed,
     `--messages ${flags.messages} is too low: tune needs at least ${needed} messages for one concurrency. Raise it, or lower --batch-size`,
   )
-  const total = Math.min(allRounds * perRound, flags.messages ?? Number.POSITIVE_INFINITY)
   return {
     function: { file, exportName, timeout: timeout * 1000, env: { ...template.templateEnv, ...variablesOf(flags) } },
-    sample,
-    plan: {
-      least,
-      most,
-      memories,
-      moreMemories: flags.memory ? [] : MORE_MEMORIES,
-      precision: PRECISION,
-      workload,
-      optimize: flags.optimize,
-    },
-    patch: patchSettings(template.mapping, wanted, workload, sample.mostRecords, fifo),
+    environments,
+    fifo,
+    run,
+    batchSize: wanted,
     mapping: template.mapping,
     maxMessages: flags.messages ?? Number.POSITIVE_INFINITY,
-    notes: [...template.notes, ...environmentNotes, ...notesOf(flags, values, workload, wanted, total)],
+    notes: [...template.notes, ...environmentNotes, ...notesOf(flags, values, workload, wanted)],
   }
 }
 
@@ -188,7 +199,6 @@ function notesOf(
   values: Values,
   { environments, batchSize, timeout }: Workload,
   wanted: number,
-  total: number,
 ): string[] {
   const isDefault = (name: keyof TuneFlags & SettingName) => flags[name] === undefined && values[name] === undefined
   const note = (name: keyof TuneFlags & SettingName) =>
@@ -213,11 +223,7 @@ function notesOf(
       `warning: other programs use this machine (a load of ${load.toFixed(1)} on ${cores} cores), so the figures are less reliable`,
     )
   }
-  const limit = flags.messages === undefined ? ' (--messages sets a limit)' : ''
-  return [
-    ...notes,
-    `${REAL_CALLS_WARNING}, and calls the systems that its environment variables point to. It receives ${flags.messages === undefined ? 'about' : 'up to'} ${formatNumber(total)} messages${limit}`,
-  ]
+  return [...notes, `${REAL_CALLS_WARNING}, and calls the systems that its environment variables point to`]
 }
 
 type Values = TemplateSettings<SettingName>['values']

@@ -1,16 +1,19 @@
 import { writeFileSync } from 'node:fs'
-import { formatNumber, openDisplay, wrap } from '../local/display.ts'
+import { type Display, formatNumber, openDisplay, wrap } from '../local/display.ts'
 import { notLoaded, SIGNALS } from '../local/local.ts'
 import { startOwnQueue } from '../local/own-queue.ts'
 import { createCpuQuota, QUOTA_PERIOD_MS, type Quota, removeQuota } from '../local/runtime/cpu-quota.ts'
 import { toEvent } from '../local/sqs-record.ts'
 import { InitError } from '../shared/errors.ts'
 import { choose } from './choose.ts'
-import { combinationsOf, explore, fullMemory, type Plan, type Results } from './explore.ts'
-import { formatFigure } from './figures/format.ts'
+import { askIfLong, type Estimate, isLong, textOf } from './consent.ts'
+import { estimate, measureSpeeds, quickRun } from './estimate.ts'
+import { combinationsOf, explore, type Plan, type Results } from './explore.ts'
+import { PRECISION, QUICK } from './figures/confidence.ts'
+import { formatDuration, formatFigure } from './figures/format.ts'
 import type { TuneResult } from './figures/result.ts'
-import { type MeasureOptions, measure, openRounds, StoppedError } from './measure.ts'
-import { type TuneFlags, type TuneOptions, toTuneOptions } from './options.ts'
+import { measureFor, StoppedError, startWith } from './measure.ts'
+import { type Run, type TuneFlags, type TuneOptions, toTuneOptions } from './options.ts'
 import { checkOutputs, useOutput } from './outputs.ts'
 import { patchFor } from './patch.ts'
 import { equalRange, recommendationFor, uncertaintyOf, unknownsOf } from './recommend.ts'
@@ -23,7 +26,8 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
   const stream = flags.json ? process.stderr : process.stdout
   const display = openDisplay(stream)
   for (const line of options.notes) display.log(line)
-  const payload = toEvent(options.sample.batch())
+  let run = options.run(options.batchSize, flags.quick ? QUICK : PRECISION)
+  const payload = toEvent(run.sample.batch())
   checkOutputs(flags, options.function.file)
 
   const stopping = new AbortController()
@@ -31,17 +35,22 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
   for (const signal of SIGNALS) process.on(signal, interrupt)
   const results: Results = { measurements: [], checks: new Map(), confirmed: [] }
   let stopped: string | undefined
+  let machine: Machine | undefined
   try {
-    await run(options, flags, results, display, stream.columns, stopping.signal)
+    machine = await openMachine(options, flags, display, stopping.signal)
+    const prepared = await prepare(run, options, flags, machine, display)
+    run = prepared.run
+    await perform(run, prepared.expected, machine, results, display, stream.columns)
   } catch (error) {
     if (error instanceof InitError) throw notLoaded(handler, options.function, error)
     if (!(error instanceof StoppedError)) throw error
     stopped = error.message
   } finally {
     display.end()
+    await machine?.close()
     for (const signal of SIGNALS) process.off(signal, interrupt)
   }
-  const result = resultOf(handler, options, results, stopped)
+  const result = resultOf(handler, options, run, results, stopped)
   console.log(flags.json ? JSON.stringify(result) : renderResult(result, process.stdout))
   if (flags.payload !== undefined) useOutput('--payload', flags.payload, (file) => writeFileSync(file, payload))
   if (flags.report !== undefined) {
@@ -51,17 +60,11 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
   return result.best === null || stopped !== undefined ? 1 : 0
 }
 
-async function run(
-  options: TuneOptions,
-  flags: TuneFlags,
-  results: Results,
-  display: ReturnType<typeof openDisplay>,
-  columns: number,
-  signal: AbortSignal,
-) {
-  const { plan } = options
-  const { environments } = plan.workload
-  let left = options.maxMessages
+type Machine = Awaited<ReturnType<typeof openMachine>>
+
+/** What the environments of a run need: a queue for dead letters, and CPU quotas. */
+async function openMachine(options: TuneOptions, flags: TuneFlags, display: Display, signal: AbortSignal) {
+  const { environments } = options
   // Handlers that read DEAD_LETTER_QUEUE_URL send dead letters to a queue in this process. If they read another
   // variable, it can hold the URL of a real queue.
   const queue = await startOwnQueue({ visibilityTimeout: 30, maxReceives: 1000 })
@@ -69,45 +72,85 @@ async function run(
   if (flags.confirm && !quotas) {
     display.log('warning: this machine does not permit cgroups, so --confirm has no effect. Try it as root')
   }
-  const common: Omit<MeasureOptions, 'onRound'> = {
-    function: { ...options.function, env: { ...queue.variables, ...options.function.env } },
+  const handler = { ...options.function, env: { ...queue.variables, ...options.function.env } }
+  let left = options.maxMessages
+  return {
     environments,
-    sample: options.sample,
-    precision: plan.precision,
-    quotas,
-    onBatch(records) {
+    start: startWith(handler, options.fifo, quotas),
+    startLimited: flags.confirm && quotas ? startWith(handler, options.fifo, quotas, true) : undefined,
+    onBatch(records: number) {
       left -= records
       if (left < 0) throw new StoppedError(`the next batch would exceed --messages ${flags.messages}`)
     },
     signal,
+    async close() {
+      await queue.close()
+      for (const quota of quotas ?? []) await removeQuota(quota)
+    },
   }
+}
+
+/** Measures a few short batches, prints the estimate of the run, and asks if the run is long. */
+async function prepare(run: Run, options: TuneOptions, flags: TuneFlags, machine: Machine, display: Display) {
+  const activity = 'measuring a few short batches, to estimate the time'
+  display.show(
+    () => activity,
+    () => activity,
+  )
+  const speeds = await measureSpeeds(run.plan, { ...machine, sample: run.sample })
+  const isConfirmed = machine.startLimited !== undefined
+  const quick = () => quickRun(options, speeds, isConfirmed)
+  const chosen = flags.quick ? await quick() : { run, expected: await estimate(run.plan, speeds, isConfirmed) }
+  const { batchSize } = chosen.run.plan.workload
+  if (batchSize < run.plan.workload.batchSize) {
+    display.log(`--quick: batches of ${formatNumber(batchSize)} records, so that the run is short`)
+  }
+  display.log(`estimate: ${textOf(chosen.expected)}`)
+  if (flags.yes || !isLong(chosen.expected)) return chosen
+  const other = flags.quick ? undefined : (await quick()).expected
+  const shorter = other && !isLong(other) ? [{ flags: '--quick', estimate: other }] : []
+  const output = flags.json ? process.stderr : process.stdout
+  const canAnswer = process.stdin.isTTY && output.isTTY && flags.messagesFile !== '-'
+  display.end()
+  await askIfLong(chosen.expected, shorter, canAnswer ? { input: process.stdin, output } : undefined, machine.signal)
+  return chosen
+}
+
+/** Measures, and shows the progress. */
+async function perform(
+  { plan, sample }: Run,
+  expected: Estimate,
+  machine: Machine,
+  results: Results,
+  display: Display,
+  columns: number,
+) {
+  const startedAt = performance.now()
   function showRound(activity: string) {
     return (concurrency: number, round: number) => {
       const batch = round === 0 ? 'warm-up' : `round ${round} of at most ${plan.precision.maxRounds}`
-      const parts = [`${activity} concurrency ${formatNumber(concurrency)}: ${batch}`, bestSoFar(results, plan)]
+      const left = expected.ms - (performance.now() - startedAt)
+      const parts = [
+        `${activity} concurrency ${formatNumber(concurrency)}: ${batch}`,
+        left > 0 ? `about ${formatDuration(left)} left` : 'takes longer than estimated',
+        bestSoFar(results, plan),
+      ]
       display.show(
         () => wrap(parts, columns),
         () => parts.join(' · '),
       )
     }
   }
-  function atFullCpu(concurrency: number, memory: number) {
-    return measure(concurrency, memory, { ...common, onRound: showRound('trying') })
-  }
-  function withQuota(concurrency: number, memory: number) {
-    return measure(concurrency, memory, { ...common, limitCpu: true, onRound: showRound(`confirming ${memory} MB,`) })
-  }
-  const rounds = openRounds(fullMemory(plan.memories), { ...common, onRound: showRound('trying') })
+  const { startLimited } = machine
+  const measure = measureFor(
+    plan,
+    { ...machine, sample, precision: plan.precision, onRound: showRound('trying') },
+    startLimited && ((memory) => ({ start: startLimited, onRound: showRound(`confirming ${memory} MB,`) })),
+  )
   try {
-    await explore(
-      plan,
-      { round: rounds.measure, atFullCpu, withQuota: flags.confirm && quotas ? withQuota : undefined },
-      results,
-    )
+    await explore(plan, measure, results)
   } finally {
-    await rounds.close()
-    await queue.close()
-    for (const quota of quotas ?? []) await removeQuota(quota)
+    await measure.close()
   }
 }
 
@@ -128,8 +171,14 @@ function createQuotas(count: number): Quota[] | undefined {
   return undefined
 }
 
-function resultOf(handler: string, options: TuneOptions, results: Results, stopped: string | undefined): TuneResult {
-  const { plan, patch, mapping } = options
+function resultOf(
+  handler: string,
+  options: TuneOptions,
+  { plan, patch }: Run,
+  results: Results,
+  stopped: string | undefined,
+): TuneResult {
+  const { mapping } = options
   const { optimize, workload } = plan
   const { environments, batchSize } = workload
   const combinations = combinationsOf(results, plan)

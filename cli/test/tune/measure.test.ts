@@ -1,16 +1,25 @@
 import { test } from 'tap'
 import { numberedMessages } from '../../src/local/messages.ts'
+import type { FunctionOptions } from '../../src/local/runtime/environment.ts'
 import { PRECISION } from '../../src/tune/figures/confidence.ts'
-import { goodputOf, type MeasureOptions, measure, openRounds, StoppedError } from '../../src/tune/measure.ts'
+import { goodputOf, type MeasureOptions, measure, openRounds, StoppedError, startWith } from '../../src/tune/measure.ts'
 import { createSample } from '../../src/tune/sample.ts'
 import { handlerFile } from '../support/runs.ts'
 
 const NEVER = new AbortController().signal
 
-function optionsOf(exportName: string, size = 100, changes: Partial<MeasureOptions> = {}): MeasureOptions {
+function optionsOf(
+  exportName: string,
+  size = 100,
+  changes: Partial<MeasureOptions> = {},
+  handler: Partial<FunctionOptions> = {},
+): MeasureOptions {
   return {
     // On a busy machine, loading takes longer than the 10 s that Lambda allows.
-    function: { file: handlerFile('tuned.ts'), exportName, timeout: 20_000, initTimeout: 120_000 },
+    start: startWith(
+      { file: handlerFile('tuned.ts'), exportName, timeout: 20_000, initTimeout: 120_000, ...handler },
+      false,
+    ),
     environments: 1,
     sample: createSample([...numberedMessages(size)], size, false),
     precision: { ...PRECISION, roundMs: 0 },
@@ -99,16 +108,14 @@ test('a process that ends between two batches is part of the measurement', async
 })
 
 test('a batch that times out counts as failed', async (t) => {
-  const options = optionsOf('hangs', 100)
-  const measured = await measure(10, 1769, { ...options, function: { ...options.function, timeout: 1000 } })
+  const measured = await measure(10, 1769, optionsOf('hangs', 100, {}, { timeout: 1000 }))
   t.match(measured, { goodput: 0, failedShare: 1, batches: 1, p50: null, peakMemory: null })
   t.strictSame(measured.causes, { 'timed out after 1.00 seconds': 100 })
   t.equal(measured.problem, 'an invocation timed out after 1.00 seconds')
 })
 
 test('a batch whose process blocks its event loop after the response counts as timed out', async (t) => {
-  const options = optionsOf('blocks', 100)
-  const measured = await measure(10, 1769, { ...options, function: { ...options.function, timeout: 2000 } })
+  const measured = await measure(10, 1769, optionsOf('blocks', 100, {}, { timeout: 2000 }))
   const cause = 'timed out: it blocked its event loop for 2 seconds after its response'
   t.match(measured, { goodput: 0, failedShare: 1, batches: 1, p50: null, problem: `an invocation ${cause}` })
   t.strictSame(measured.causes, { [cause]: 100 })
@@ -141,8 +148,7 @@ for (const [exportName, succeeded, ran] of [
 }
 
 function withOwnConcurrency(exportName: string, env: Record<string, string> = {}) {
-  const options = optionsOf(exportName)
-  return { ...options, function: { ...options.function, file: handlerFile('own-concurrency.ts'), env } }
+  return optionsOf(exportName, 100, {}, { file: handlerFile('own-concurrency.ts'), env })
 }
 
 test('a handler that changes or removes the variable of the concurrency is refused', async (t) => {
@@ -241,9 +247,9 @@ test('rounds of two concurrencies alternate, and the environments of a third end
 })
 
 test('if the time budget ends a batch, there is a problem, although no invocation timed out', async (t) => {
-  const options = optionsOf('handler', 1000, { precision: PRECISION })
+  const options = optionsOf('handler', 1000, { precision: PRECISION }, { timeout: 2000 })
   // 1,000 records of 10 ms, one after the other, do not fit into 2 s.
-  const measured = await measure(1, 1769, { ...options, function: { ...options.function, timeout: 2000 } })
+  const measured = await measure(1, 1769, options)
   t.match(
     measured.problem,
     /^the library ended a batch early: \d+ of 1,000 records had not started or finished in time$/,

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { parse } from 'yaml'
 import { CONCURRENCY } from '../../src/tune/defaults.ts'
+import { QUICK } from '../../src/tune/figures/confidence.ts'
 import { type TuneFlags, toTuneOptions } from '../../src/tune/options.ts'
 import { patchFor } from '../../src/tune/patch.ts'
 import { combination } from '../support/combinations.ts'
@@ -20,7 +21,8 @@ function optionsOf(t: Test, flags: Partial<TuneFlags> = {}) {
 }
 
 async function patchOf(t: Test, flags: Partial<TuneFlags>) {
-  const { patch, mapping } = await optionsOf(t, flags)
+  const { run, batchSize, mapping } = await optionsOf(t, flags)
+  const { patch } = run(batchSize, QUICK)
   return parse(patchFor(combination({ memory: 256, concurrency: 42 }), patch, [], mapping)).Resources
 }
 
@@ -29,8 +31,8 @@ test('flags change the run, and the patch keeps the values of the template', asy
     t,
     sam({ function: { Timeout: 60 }, mapping: MAPPING, queue: { VisibilityTimeout: 365 } }),
   )
-  const { plan } = await optionsOf(t, { template, batchSize: 500, environments: 1, timeout: 5 })
-  t.match(plan.workload, { batchSize: 500, environments: 1, timeout: 5 })
+  const { run } = await optionsOf(t, { template, batchSize: 500, environments: 1, timeout: 5 })
+  t.match(run(500, QUICK).plan.workload, { batchSize: 500, environments: 1, timeout: 5 })
   const { Handler, Queue } = await patchOf(t, { template, batchSize: 500, environments: 1, timeout: 5 })
   t.equal(Handler.Properties.Timeout, 60)
   t.strictSame(Handler.Properties.Events.Orders.Properties, {
@@ -53,8 +55,8 @@ test('the patch omits a batch size of the template that is not known, also if a 
 
 test('at most one environment runs on each processor, and a note says so', async (t) => {
   const template = templateFile(t, sam({ mapping: MAPPING }))
-  const { plan, notes } = await optionsOf(t, { template })
-  t.equal(plan.workload.environments, 2)
+  const { environments, notes } = await optionsOf(t, { template })
+  t.equal(environments, 2)
   t.ok(
     notes.includes(
       `the maximum concurrency in ${template} is 10, but this machine has 2 processors. So tune runs only 2 at once, because environments that share a processor slow each other down`,
@@ -62,7 +64,7 @@ test('at most one environment runs on each processor, and a note says so', async
     notes.join('\n'),
   )
   const unchanged = await optionsOf(t, { environments: 2 })
-  t.equal(unchanged.plan.workload.environments, 2)
+  t.equal(unchanged.environments, 2)
   t.notMatch(unchanged.notes, /processor/)
   await t.rejects(optionsOf(t, { environments: 3 }), {
     name: 'UsageError',

@@ -14,6 +14,9 @@ export interface Precision {
 
 export const PRECISION: Precision = { margin: 0.05, minRounds: 3, maxRounds: 10, roundMs: 500 }
 
+/** For --quick. */
+export const QUICK: Precision = { margin: 0.1, minRounds: 3, maxRounds: 6, roundMs: 250 }
+
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length
 }

@@ -15,7 +15,7 @@ import { MEMORIES } from '../../../dist/tune/defaults.js'
 import { combinationsOf, explore, fullMemory, type Plan, type Results } from '../../../dist/tune/explore.js'
 import { scanOf } from '../../../dist/tune/figures/climb.js'
 import type { Combination, Measurement } from '../../../dist/tune/figures/result.js'
-import { type MeasureOptions, measure, openRounds } from '../../../dist/tune/measure.js'
+import { type MeasureOptions, measure, measureFor, startWith } from '../../../dist/tune/measure.js'
 import { type TuneFlags, toTuneOptions } from '../../../dist/tune/options.js'
 import { toCombination } from '../../../dist/tune/predict.js'
 import { uncertaintyOf } from '../../../dist/tune/recommend.js'
@@ -139,7 +139,7 @@ async function compare(name: string, { file, flags, memories, isKnown, known }: 
   const outfile = join(folder, `${file.slice(0, -3)}.mjs`)
   const entry = join(import.meta.dirname, file)
   await build({ entryPoints: [entry], bundle: true, platform: 'node', format: 'esm', outfile, logLevel: 'error' })
-  const { plan, sample, ...made } = await toTuneOptions(outfile, {
+  const made = await toTuneOptions(outfile, {
     messagesFile: join(folder, 'sample.jsonl'),
     concurrency: { least: 10, most: 400 },
     optimize: 'balanced',
@@ -147,13 +147,13 @@ async function compare(name: string, { file, flags, memories, isKnown, known }: 
     env: [`DOWNSTREAM_URL=${url}`],
     ...flags,
   })
-  const quotas = createQuotas(plan.workload.environments)
+  const { plan, sample } = made.run(made.batchSize, PRECISION)
+  const quotas = createQuotas(made.environments)
   const common: MeasureOptions = {
-    function: made.function,
-    environments: plan.workload.environments,
+    start: startWith(made.function, made.fifo, quotas),
+    environments: made.environments,
     sample,
-    precision: plan.precision,
-    quotas,
+    precision: PRECISION,
     onBatch: () => {},
     onRound: () => {},
     signal: new AbortController().signal,
@@ -168,8 +168,9 @@ async function compare(name: string, { file, flags, memories, isKnown, known }: 
     }
     const startedAt = performance.now()
     const measured: { memory: number; measurement: Measurement }[] = []
+    const limited = { ...common, start: startWith(made.function, made.fifo, quotas, true) }
     async function add(memory: number, concurrency: number) {
-      measured.push({ memory, measurement: await measure(concurrency, memory, { ...common, limitCpu: true }) })
+      measured.push({ memory, measurement: await measure(concurrency, memory, limited) })
     }
     for (const memory of memories ?? MEMORIES) {
       for (const concurrency of scanOf(plan.least, plan.most)) await add(memory, concurrency)
@@ -201,12 +202,11 @@ function createQuotas(count: number): Quota[] {
 async function runTune(plan: Plan, common: MeasureOptions): Promise<Run> {
   const startedAt = performance.now()
   const results: Results = { measurements: [], checks: new Map(), confirmed: [] }
-  const rounds = openRounds(fullMemory(plan.memories), common)
-  const atFullCpu = (concurrency: number, memory: number) => measure(concurrency, memory, common)
+  const measure = measureFor(plan, common)
   try {
-    await explore(plan, { round: rounds.measure, atFullCpu }, results)
+    await explore(plan, measure, results)
   } finally {
-    await rounds.close()
+    await measure.close()
   }
   const ms = performance.now() - startedAt
   const predicted = combinationsOf(results, plan)
