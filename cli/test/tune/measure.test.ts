@@ -259,6 +259,21 @@ test('if the time budget ends a batch, there is a problem, although no invocatio
   t.notMatch(Object.keys(measured.causes).join(), 'timed out')
 })
 
+test('environments have priority without a CPU limit, or the CPU share of their memory', async (t) => {
+  const cores: number[] = []
+  const quota = {
+    kind: 'fake',
+    limit: (_pid: number, share: number) => cores.push(share),
+    lift: () => {},
+    remove: () => {},
+  }
+  const options = optionsOf('handler', 100, { environments: 2, quotas: [quota, quota] })
+  await measure(10, 512, options)
+  t.strictSame(cores.splice(0), [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY])
+  await measure(10, 3538, { ...options, limitCpu: true })
+  t.strictSame(cores, [2, 2])
+})
+
 test('an interruption rejects with a StoppedError', async (t) => {
   const stopping = new AbortController()
   const options = optionsOf('handler', 100, {

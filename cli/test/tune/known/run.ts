@@ -5,13 +5,14 @@
  * if it takes more than a third of the time of the grid. Deviations of predictions above 25 % are listed.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { loadavg, tmpdir } from 'node:os'
+import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
 import { createCpuQuota, QUOTA_PERIOD_MS, type Quota, removeQuota } from '../../../dist/local/runtime/cpu-quota.js'
+import { MEMORY_OF_ONE_CPU } from '../../../dist/shared/reserve.js'
 import { choose } from '../../../dist/tune/choose.js'
-import { MEMORIES } from '../../../dist/tune/defaults.js'
+import { MEMORIES, MORE_MEMORIES } from '../../../dist/tune/defaults.js'
 import { combinationsOf, explore, fullMemory, type Plan, type Results } from '../../../dist/tune/explore.js'
 import { scanOf } from '../../../dist/tune/figures/climb.js'
 import type { Combination, Measurement } from '../../../dist/tune/figures/result.js'
@@ -30,6 +31,8 @@ const HELP = `Usage: npm run test:tune -w cli -- [options]
   --help             show this text`
 
 const MAX_RATIO = 1.1
+/** The pool has four threads. */
+const CORES_OF_POOL = Math.min(4, availableParallelism())
 const MAX_TIME = 1 / 3
 const MAX_DEVIATION = 0.25
 
@@ -56,9 +59,9 @@ const CASES: Readonly<Record<string, Case>> = {
   'thread pool': {
     file: 'thread-pool.ts',
     flags: { optimize: 'balanced', batchSize: 100, concurrency: { least: 1, most: 64 } },
-    memories: [...MEMORIES, 3538],
-    isKnown: ({ memory, concurrency }) => memory === 3538 && concurrency >= 2,
-    known: '3,538 MB: two cores; concurrency 2 or more',
+    memories: [...MEMORIES, ...MORE_MEMORIES.filter((memory) => memory <= MEMORY_OF_ONE_CPU * CORES_OF_POOL)],
+    isKnown: ({ memory, concurrency }) => memory >= 3538 && concurrency >= 2,
+    known: 'at least two cores (3,538 MB), and a concurrency of at least 2',
   },
   CPU: {
     file: 'cpu-bound.ts',
