@@ -229,12 +229,7 @@ async function openSession(concurrency: number, memory: number, options: Measure
  * @param quotas give each environment priority over other programs. `undefined` if this machine does not permit it
  * @param limitCpu whether the quotas also limit the CPU of each environment to the share of its memory
  */
-export function startWith(
-  handler: FunctionOptions,
-  fifo: boolean,
-  quotas?: readonly Quota[],
-  limitCpu = false,
-): Start {
+export function startWith(handler: FunctionOptions, fifo: boolean, quotas?: readonly Quota[], limitCpu = false): Start {
   return async (concurrency, memory, index, signal) => {
     const env = { ...handler.env, BOUNDED_SQS_BATCH_CONCURRENCY: String(concurrency) }
     const cores = limitCpu ? memory / MEMORY_OF_ONE_CPU : Number.POSITIVE_INFINITY

@@ -267,11 +267,14 @@ test('environments have priority without a CPU limit, or the CPU share of their 
     lift: () => {},
     remove: () => {},
   }
-  const options = optionsOf('handler', 100, { environments: 2, quotas: [quota, quota] })
-  await measure(10, 512, options)
-  t.strictSame(cores.splice(0), [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY])
-  await measure(10, 3538, { ...options, limitCpu: true })
-  t.strictSame(cores, [2, 2])
+  const handler = { file: handlerFile('tuned.ts'), initTimeout: 120_000 }
+  async function coresAt(memory: number, limitCpu: boolean) {
+    const start = startWith(handler, false, [quota, quota], limitCpu)
+    await measure(10, memory, optionsOf('handler', 100, { environments: 2, start }))
+    return cores.splice(0)
+  }
+  t.strictSame(await coresAt(512, false), [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY])
+  t.strictSame(await coresAt(3538, true), [2, 2])
 })
 
 test('an interruption rejects with a StoppedError', async (t) => {

@@ -13,8 +13,9 @@ import { createCpuQuota, QUOTA_PERIOD_MS, type Quota, removeQuota } from '../../
 import { MEMORY_OF_ONE_CPU } from '../../../dist/shared/reserve.js'
 import { choose } from '../../../dist/tune/choose.js'
 import { MEMORIES, MORE_MEMORIES } from '../../../dist/tune/defaults.js'
-import { combinationsOf, explore, fullMemory, type Plan, type Results } from '../../../dist/tune/explore.js'
+import { combinationsOf, explore, type Plan, type Results } from '../../../dist/tune/explore.js'
 import { scanOf } from '../../../dist/tune/figures/climb.js'
+import { PRECISION } from '../../../dist/tune/figures/confidence.js'
 import type { Combination, Measurement } from '../../../dist/tune/figures/result.js'
 import { type MeasureOptions, measure, measureFor, startWith } from '../../../dist/tune/measure.js'
 import { type TuneFlags, toTuneOptions } from '../../../dist/tune/options.js'
@@ -170,10 +171,10 @@ async function compare(name: string, { file, flags, memories, isKnown, known }: 
       console.log(`  tune: ${textOf(run.best)}; ${seconds(run.ms)}. ${run.uncertainty ?? ''}`)
     }
     const startedAt = performance.now()
+    const startLimited = startWith(made.function, made.fifo, quotas, true)
     const measured: { memory: number; measurement: Measurement }[] = []
-    const limited = { ...common, start: startWith(made.function, made.fifo, quotas, true) }
     async function add(memory: number, concurrency: number) {
-      measured.push({ memory, measurement: await measure(concurrency, memory, limited) })
+      measured.push({ memory, measurement: await measure(concurrency, memory, { ...common, start: startLimited }) })
     }
     for (const memory of memories ?? MEMORIES) {
       for (const concurrency of scanOf(plan.least, plan.most)) await add(memory, concurrency)
@@ -205,11 +206,11 @@ function createQuotas(count: number): Quota[] {
 async function runTune(plan: Plan, common: MeasureOptions): Promise<Run> {
   const startedAt = performance.now()
   const results: Results = { measurements: [], checks: new Map(), confirmed: [] }
-  const measure = measureFor(plan, common)
+  const measurements = measureFor(plan, common)
   try {
-    await explore(plan, measure, results)
+    await explore(plan, measurements, results)
   } finally {
-    await measure.close()
+    await measurements.close()
   }
   const ms = performance.now() - startedAt
   const predicted = combinationsOf(results, plan)
