@@ -358,7 +358,7 @@ export function tuneCommand() {
     .optionsGroup('What to try:')
     .option(
       '--memory <list>',
-      `memory sizes in megabytes, separated by commas (default: ${MEMORIES.join(',')}, and that of the template)`,
+      `memory sizes in megabytes, separated by commas (default: ${MEMORIES.join(',')}, that of the template, and larger ones if the handler uses several cores)`,
       listInRange(128, 10_240),
     )
     .addOption(
