@@ -2,7 +2,7 @@ import { availableParallelism, cpus } from 'node:os'
 import { formatNumber } from '../local/display.ts'
 import { problemIn } from './choose.ts'
 import type { Plan } from './explore.ts'
-import { isExact, isOverloaded, MAX_MARGIN, MAX_MORE_FAILURES, NOISE, overlapping } from './figures/climb.ts'
+import { isExact, isOverloaded, kneeOf, MAX_MARGIN, MAX_MORE_FAILURES, NOISE, overlapping } from './figures/climb.ts'
 import { formatCost, formatFigure, formatMargin, formatShare } from './figures/format.ts'
 import type { Combination, EqualConcurrencies, Measurement, Optimize } from './figures/result.ts'
 import { PRICES_OF, type Workload } from './prices.ts'
@@ -44,8 +44,9 @@ function originOf({ origin, margin }: Combination): string {
 }
 
 function whyNone(combinations: readonly Combination[], measurements: readonly Measurement[]): string {
-  const isInexact = combinations.some((combination) => combination.problem === undefined && !isExact(combination))
-  if (isInexact) {
+  const knee = kneeOf(measurements)?.concurrency
+  const candidates = combinations.filter(({ concurrency }) => knee === undefined || concurrency === knee)
+  if (candidates.some((candidate) => candidate.problem === undefined && !isExact(candidate))) {
     return `There is no recommendation, because no goodput is known to ${formatMargin(MAX_MARGIN)}. Run tune again on a quiet machine.`
   }
   return `No combination can be used: ${problemIn(combinations, measurements) ?? 'nothing was measured'}.`
@@ -95,12 +96,13 @@ function reasonsFor(
   const upTo = formatNumber(highest)
   function aboutSpeed(): string {
     const others = optimize === 'speed' ? combinations : ofMemory
-    const fastest = Math.max(...others.map(({ goodput, problem }) => (problem === undefined ? goodput : 0)))
+    const usable = others.filter((each) => each.problem === undefined && isExact(each))
+    const fastest = Math.max(...usable.map(({ goodput }) => goodput))
     const faster = fastest / best.goodput - 1
     if (faster > NOISE) {
       return `Other concurrencies may be up to ${Math.round(faster * 100)} % faster, but this depends on predictions, which are not that exact.`
     }
-    const noneFaster = `no usable one is more than ${EQUAL} faster.`
+    const noneFaster = 'no usable one is clearly faster.'
     if (optimize === 'speed') return `Of the combinations that were tried (concurrency up to ${upTo}), ${noneFaster}`
     if (highest > best.concurrency) {
       return `Of the higher concurrencies that were tried (up to ${upTo}), ${noneFaster}`

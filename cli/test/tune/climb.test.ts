@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { isOverloaded, kneeOf, overlapping, planSearch, type Step, search } from '../../src/tune/figures/climb.ts'
+import { isOverloaded, kneeOf, overlapping, type Step, search } from '../../src/tune/figures/climb.ts'
 import { PRECISION } from '../../src/tune/figures/confidence.ts'
 import { normal, openSteps, randomNumbers } from '../support/simulated-machine.ts'
 
@@ -173,16 +173,6 @@ test('figures overlap if their intervals do, and if they can be used', async (t)
   t.equal(overlaps({ goodput: 113, margin: 0.02 }), false)
   t.equal(overlaps({ goodput: 100, problem: 'no' }), false)
   t.equal(overlaps({ goodput: 100, margin: null }), false)
-})
-
-test('the plan of a usual search has as many rounds as a search without noise', async (t) => {
-  const { scan, contenders, rounds } = planSearch(10, 400, PRECISION)
-  t.strictSame(scan, [10, 16, 26, 42, 67, 107, 171, 274, 400])
-  const { steps } = await run((c) => ({ goodput: 25 * Math.min(c, 40) }))
-  const actual = steps.reduce((sum, each) => sum + each.rounds, 0)
-  const planned = scan.length + contenders * rounds
-  t.ok(Math.abs(actual / planned - 1) < 0.2, `${actual} rounds, ${planned} were planned`)
-  t.strictSame(planSearch(7, 7, PRECISION), { scan: [7], contenders: 1, rounds: 4 })
 })
 
 /** A service whose goodput grows up to the best concurrency, and then falls. */

@@ -115,11 +115,11 @@ test('the recommendation names the combination, its figures, how they were obtai
   t.equal(
     recommendationFor(BEST, RESULT.combinations, { ...TRIED, optimize: 'speed', workload }, RESULT.measurements),
     '512 MB, and a concurrency of 40 in each of 4 environments: 1,000 records/s for $0.123 per million messages (confirmed, ±2 %). ' +
-      'No other memory size of about the same speed is more than 5 % cheaper. Of the combinations that were tried (concurrency up to 900), no usable one is more than 5 % faster.',
+      'No other memory size of about the same speed is more than 5 % cheaper. Of the combinations that were tried (concurrency up to 900), no usable one is clearly faster.',
   )
   t.match(
     recommendationFor(BEST, RESULT.combinations, TRIED, RESULT.measurements),
-    /in one environment: .* No other memory size is more than 5 % cheaper\. Of the higher concurrencies that were tried \(up to 900\), no usable one is more than 5 % faster\.$/,
+    /in one environment: .* No other memory size is more than 5 % cheaper\. Of the higher concurrencies that were tried \(up to 900\), no usable one is clearly faster\.$/,
   )
   t.match(
     recommendationFor(BEST, RESULT.combinations, { ...TRIED, optimize: 'balanced' }, RESULT.measurements),
@@ -173,6 +173,16 @@ test('if no figure is better than ±25 %, there is no recommendation, and the te
     recommendationFor(undefined, [inexact], TRIED, []),
     'There is no recommendation, because no goodput is known to ±25 %. Run tune again on a quiet machine.',
   )
+  const tooSmall = combination({ problem: 'the process needs 300 MB' })
+  const scanned = combination({ concurrency: 10, margin: null })
+  t.equal(
+    recommendationFor(undefined, [scanned, tooSmall], TRIED, [
+      measurement(),
+      measurement({ concurrency: 10, margin: null }),
+    ]),
+    'No combination can be used: the process needs 300 MB.',
+    'the best concurrency is exact, but cannot be used',
+  )
 })
 
 test('if the range may have ended too early, the recommendation says so', async (t) => {
@@ -182,7 +192,7 @@ test('if the range may have ended too early, the recommendation says so', async 
     const plan = { ...TRIED, most, workload: { environments: 1, batchSize } }
     return recommendationFor(combinations[0], combinations, plan, []).split('cheaper. ')[1]
   }
-  const upTo40 = 'Of the higher concurrencies that were tried (up to 40), no usable one is more than 5 % faster.'
+  const upTo40 = 'Of the higher concurrencies that were tried (up to 40), no usable one is clearly faster.'
   const notTried = 'No higher concurrency was tried.'
   const raise = 'A concurrency above 40, the end of the range, may be faster: raise --concurrency.'
 

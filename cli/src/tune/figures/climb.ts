@@ -55,21 +55,6 @@ export function scanOf(least: number, most: number): number[] {
   return concurrencies
 }
 
-/** What a usual search measures, to estimate its time. A noisy one needs more rounds. */
-export interface SearchPlan {
-  /** One round at each of these concurrencies, in new environments, after a warm-up. */
-  readonly scan: readonly number[]
-  /** Then, about this many concurrencies near the best one are measured, again in new environments. */
-  readonly contenders: number
-  /** The rounds at each of these. They have one warm-up. */
-  readonly rounds: number
-}
-
-export function planSearch(least: number, most: number, { maxRounds }: Precision): SearchPlan {
-  const scan = scanOf(least, most)
-  return { scan, contenders: Math.min(5, most - least + 1), rounds: Math.min(4, maxRounds) }
-}
-
 /**
  * Whether more records fail than at the concurrency with the fewest failures, apart from chance. This is not compared
  * with 0, because some records may fail at every concurrency.
