@@ -59,7 +59,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   'thread pool': {
     file: 'thread-pool.ts',
-    flags: { optimize: 'balanced', batchSize: 100, concurrency: { least: 1, most: 64 } },
+    flags: { optimize: 'balanced', batchSize: 100, concurrency: { least: 1, most: 32 } },
     memories: [...MEMORIES, ...MORE_MEMORIES.filter((memory) => memory <= MEMORY_OF_ONE_CPU * CORES_OF_POOL)],
     isKnown: ({ memory, concurrency }) => memory >= 3538 && concurrency >= 2,
     known: 'at least two cores (3,538 MB), and a concurrency of at least 2',

@@ -5,7 +5,7 @@ import { boundedSqsBatch, eachRecord } from '../../../../src/index.ts'
 
 const derive = promisify(pbkdf2)
 
-/** Uses about two milliseconds of CPU for each record, in a thread of libuv's pool. */
+/** Uses about a millisecond of CPU for each record, in a thread of libuv's pool. */
 export const handler = middy()
   .use(boundedSqsBatch())
   .handler(
