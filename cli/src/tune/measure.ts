@@ -147,10 +147,15 @@ export function measureFor(
   limited?: (memory: number) => Partial<MeasureOptions>,
 ): Measure & { close: () => Promise<void> } {
   const { measure: round, close } = openRounds(fullMemory(plan.memories), options)
+  /** Ends the environments of the search first: they would share the CPU limit. */
+  async function measureAlone(concurrency: number, memory: number, changes: Partial<MeasureOptions> = {}) {
+    await close()
+    return measure(concurrency, memory, { ...options, ...changes })
+  }
   return {
     round,
-    atFullCpu: (concurrency, memory) => measure(concurrency, memory, options),
-    withQuota: limited && ((concurrency, memory) => measure(concurrency, memory, { ...options, ...limited(memory) })),
+    atFullCpu: (concurrency, memory) => measureAlone(concurrency, memory),
+    withQuota: limited && ((concurrency, memory) => measureAlone(concurrency, memory, limited(memory))),
     close,
   }
 }

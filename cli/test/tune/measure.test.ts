@@ -1,8 +1,17 @@
 import { test } from 'tap'
 import { numberedMessages } from '../../src/local/messages.ts'
 import type { FunctionOptions } from '../../src/local/runtime/environment.ts'
+import type { Plan } from '../../src/tune/explore.ts'
 import { PRECISION } from '../../src/tune/figures/confidence.ts'
-import { goodputOf, type MeasureOptions, measure, openRounds, StoppedError, startWith } from '../../src/tune/measure.ts'
+import {
+  goodputOf,
+  type MeasureOptions,
+  measure,
+  measureFor,
+  openRounds,
+  StoppedError,
+  startWith,
+} from '../../src/tune/measure.ts'
 import { createSample } from '../../src/tune/sample.ts'
 import { handlerFile } from '../support/runs.ts'
 
@@ -257,6 +266,30 @@ test('if the time budget ends a batch, there is a problem, although no invocatio
   t.match(measured, { margin: null, isConfident: false, rounds: 1, batches: 1 })
   t.ok(measured.goodput > 0)
   t.notMatch(Object.keys(measured.causes).join(), 'timed out')
+})
+
+test('the environments of the search end before another measurement starts', async (t) => {
+  const signals: AbortSignal[] = []
+  const running = () => signals.filter(({ aborted }) => !aborted).length
+  const atStart: number[] = []
+  const batch = { succeeded: 100, failed: 0, duration: 10, metrics: undefined }
+  const options = optionsOf('handler', 100, {
+    async start(_concurrency, _memory, _index, signal) {
+      atStart.push(running())
+      signals.push(signal)
+      return { problem: undefined, process: async () => batch, ended: async () => {} }
+    },
+  })
+  const plan = { memories: [512] } as unknown as Plan
+  const { round, atFullCpu, withQuota, close } = measureFor(plan, options, () => ({}))
+  await round(10, [10, 20])
+  await round(20, [10, 20])
+  await atFullCpu(10, 512)
+  await round(10, [10])
+  await withQuota?.(10, 512)
+  await close()
+  t.strictSame(atStart, [0, 1, 0, 0, 0])
+  t.equal(running(), 0)
 })
 
 test('environments have priority without a CPU limit, or the CPU share of their memory', async (t) => {
