@@ -1,4 +1,4 @@
-import { createInterface } from 'node:readline/promises'
+import { createInterface } from 'node:readline'
 import { UsageError } from '../shared/errors.ts'
 import { MAX_MESSAGES, MAX_MS } from './defaults.ts'
 import { formatDuration, formatFigure } from './figures/format.ts'
@@ -43,19 +43,19 @@ export async function askIfLong(
   if (!isAccepted) throw new UsageError(`${what}. To start it anyway, add --yes`)
 }
 
+/** Whether the answer is yes. Ctrl-C, Ctrl-D and a signal mean no. */
 async function ask(
   question: string,
   { input, output }: { input: NodeJS.ReadableStream; output: NodeJS.WritableStream },
   signal: AbortSignal,
 ): Promise<boolean> {
-  const terminal = createInterface({ input, output })
-  const closed = new Promise<string>((resolve) => {
-    terminal.once('SIGINT', () => resolve('no')) // Ctrl-C
-    terminal.once('close', () => resolve('no')) // Ctrl-D
-  })
+  const terminal = createInterface({ input, output, signal, prompt: question })
   try {
-    const answer = await Promise.race([terminal.question(question, { signal }).catch(() => 'no'), closed])
-    return /^y(es)?$/i.test(answer.trim())
+    terminal.prompt()
+    return await new Promise((resolve) => {
+      terminal.once('line', (answer) => resolve(/^y(es)?$/i.test(answer.trim())))
+      for (const event of ['SIGINT', 'close']) terminal.once(event, () => resolve(false))
+    })
   } finally {
     terminal.close()
   }

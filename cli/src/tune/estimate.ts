@@ -1,7 +1,7 @@
 import { cpuShareOf } from '../shared/reserve.ts'
 import type { Estimate } from './consent.ts'
 import { explore, fullMemory, type Plan } from './explore.ts'
-import { QUICK } from './figures/confidence.ts'
+import { mean, QUICK } from './figures/confidence.ts'
 import { type MeasuredBatch, type MeasureOptions, measureFor, type Start } from './measure.ts'
 import type { Run, TuneOptions } from './options.ts'
 
@@ -20,6 +20,8 @@ export interface Speed {
   readonly startMs: number
   /** Milliseconds that this process needs for a record: it makes the event and reads the response. */
   readonly overheadMs: number
+  /** The standard deviation of the rate, as a share. It decides how many rounds follow. */
+  readonly noise: number
 }
 
 /** Each concurrency is the previous one × this. */
@@ -32,6 +34,11 @@ const BATCH_MS = 400
 const MIN_GROWTH = 1.3
 /** After this time, no other concurrency is measured. */
 const MAX_TOTAL_MS = 10_000
+/** At the last concurrency, the noise is measured with this many batches, unless they take long. */
+const NOISE_BATCHES = 5
+const MAX_NOISE_MS = 1000
+/** What is assumed if the noise was not measured, and the minimum. */
+const USUAL_NOISE = 0.02
 
 type SpeedOptions = Pick<MeasureOptions, 'environments' | 'sample' | 'start' | 'onBatch' | 'signal'> & {
   now?: () => number
@@ -44,14 +51,20 @@ export async function measureSpeeds(plan: Plan, options: SpeedOptions): Promise<
   const speeds: Speed[] = []
   for (let at = plan.least; ; at = Math.min(plan.most, at * CONCURRENCY_FACTOR)) {
     const before = speeds.at(-1)
-    const speed = await measureSpeed(at, fullMemory(plan.memories), { ...options, now })
+    const isLast = (rate: number) =>
+      at === plan.most || (before && rate <= before.rate * MIN_GROWTH) || now() - startedAt > MAX_TOTAL_MS
+    const speed = await measureSpeed(at, fullMemory(plan.memories), isLast, { ...options, now })
     speeds.push(speed)
-    const hasGrown = before === undefined || speed.rate > before.rate * MIN_GROWTH
-    if (at === plan.most || !hasGrown || now() - startedAt > MAX_TOTAL_MS) return speeds
+    if (isLast(speed.rate)) return speeds.map((each) => ({ ...each, noise: speed.noise }))
   }
 }
 
-async function measureSpeed(concurrency: number, memory: number, options: Required<SpeedOptions>): Promise<Speed> {
+async function measureSpeed(
+  concurrency: number,
+  memory: number,
+  isLast: (rate: number) => boolean | undefined,
+  options: Required<SpeedOptions>,
+): Promise<Speed> {
   const { environments: count, sample, start, now } = options
   const ended = new AbortController()
   const signal = AbortSignal.any([options.signal, ended.signal])
@@ -60,7 +73,7 @@ async function measureSpeed(concurrency: number, memory: number, options: Requir
   try {
     const environments = await Promise.all(opening)
     const startMs = now() - openedAt
-    for (let records = concurrency; ; records *= BATCH_FACTOR) {
+    async function deliver(records: number) {
       const deliveredAt = now()
       const batches = await Promise.all(
         environments.map((environment) => {
@@ -69,17 +82,34 @@ async function measureSpeed(concurrency: number, memory: number, options: Requir
           return environment.process(batch, () => {})
         }),
       )
-      const wallMs = now() - deliveredAt
-      const isLast = wallMs >= BATCH_MS || records >= sample.batchSize
-      if (isLast || environments.some(({ problem }) => problem !== undefined)) {
-        return { concurrency, startMs, ...speedOf(batches, wallMs) }
-      }
+      return speedOf(batches, now() - deliveredAt)
     }
+    const hasProblem = () => environments.some(({ problem }) => problem !== undefined)
+    let records = concurrency
+    let measured = await deliver(records)
+    while (measured.wallMs < BATCH_MS && records < sample.batchSize && !hasProblem()) {
+      records *= BATCH_FACTOR
+      measured = await deliver(records)
+    }
+    const rates = [measured.rate]
+    if (isLast(measured.rate) && measured.wallMs < MAX_NOISE_MS && !hasProblem()) {
+      while (rates.length < NOISE_BATCHES) rates.push((await deliver(records)).rate)
+    }
+    const noise = Math.max(USUAL_NOISE, rates.length > 1 ? deviationOf(rates) : 0)
+    const { wallMs, ...figures } = measured
+    return { ...figures, concurrency, startMs, rate: mean(rates), noise }
   } finally {
     ended.abort()
     for (const opened of await Promise.allSettled(opening))
       if (opened.status === 'fulfilled') await opened.value.ended()
   }
+}
+
+/** The standard deviation as a share of the mean. */
+function deviationOf(values: readonly number[]): number {
+  const middle = mean(values)
+  const squares = values.map((value) => (value - middle) ** 2)
+  return Math.sqrt((mean(squares) * values.length) / (values.length - 1)) / middle
 }
 
 function speedOf(batches: readonly MeasuredBatch[], wallMs: number) {
@@ -89,6 +119,7 @@ function speedOf(batches: readonly MeasuredBatch[], wallMs: number) {
   const ms = Math.max(1, ...batches.map(({ duration }) => duration))
   const metrics = batches.flatMap((batch) => batch.metrics ?? [])
   return {
+    wallMs,
     rate: (1000 * records) / ms,
     failedShare: failed / records,
     cpu: sum(metrics.map(({ cpu }) => cpu)) / records,
@@ -148,13 +179,9 @@ function imitatedBatch(batchSize: number) {
   return (maxRecords = batchSize) => new Array(Math.min(batchSize, maxRecords))
 }
 
-/** The goodput of a round usually differs from the mean by about this share. This decides how many rounds follow. */
-const USUAL_NOISE = 0.02
-
 /** Environments whose batches take as long as the speeds say. */
 function imitate(plan: Plan, speeds: readonly Speed[], passed: Estimate, isLimited: boolean): Start {
   const { environments, timeout } = plan.workload
-  let batches = 0
   return async (concurrency, memory, index) => {
     const speed = speedAt(concurrency, speeds)
     const possible = isLimited ? (1000 * environments * cpuShareOf(memory)) / speed.cpu : Number.POSITIVE_INFINITY
@@ -162,6 +189,7 @@ function imitate(plan: Plan, speeds: readonly Speed[], passed: Estimate, isLimit
     // All environments start and process batches at the same time, so the time of one of them is counted.
     if (index === 0) passed.ms += speed.startMs
     let problem: string | undefined
+    let batches = 0
     return {
       get problem() {
         return problem
@@ -177,7 +205,7 @@ function imitate(plan: Plan, speeds: readonly Speed[], passed: Estimate, isLimit
         return {
           succeeded: batch.length - failed,
           failed,
-          duration: ms * (1 + (batches % 2 === 0 ? USUAL_NOISE : -USUAL_NOISE)),
+          duration: ms * (1 + (batches % 2 === 0 ? speed.noise : -speed.noise)),
           metrics: {
             isLibraryUsed: true,
             peakInFlight: concurrency,

@@ -73,15 +73,19 @@ async function openMachine(options: TuneOptions, flags: TuneFlags, display: Disp
     display.log('warning: this machine does not permit cgroups, so --confirm has no effect. Try it as root')
   }
   const handler = { ...options.function, env: { ...queue.variables, ...options.function.env } }
-  let left = options.maxMessages
+  let received = 0
   return {
     environments,
     start: startWith(handler, options.fifo, quotas),
     startLimited: flags.confirm && quotas ? startWith(handler, options.fifo, quotas, true) : undefined,
     onBatch(records: number) {
-      left -= records
-      if (left < 0) throw new StoppedError(`the next batch would exceed --messages ${flags.messages}`)
+      if (received + records > options.maxMessages) {
+        throw new StoppedError(`the next batch would exceed --messages ${flags.messages}`)
+      }
+      received += records
     },
+    /** The number of messages that the handler has received so far. */
+    received: () => received,
     signal,
     async close() {
       await queue.close()
@@ -147,11 +151,14 @@ async function perform(
     { ...machine, sample, precision: plan.precision, onRound: showRound('trying') },
     startLimited && ((memory) => ({ start: startLimited, onRound: showRound(`confirming ${memory} MB,`) })),
   )
+  const before = machine.received()
   try {
     await explore(plan, measure, results)
   } finally {
     await measure.close()
   }
+  const taken = formatDuration(performance.now() - startedAt)
+  display.log(`the run took ${taken}, and the handler received ${formatNumber(machine.received() - before)} messages`)
 }
 
 function bestSoFar(results: Results, plan: Plan): string {

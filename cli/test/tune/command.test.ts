@@ -97,7 +97,7 @@ test('the text output has tables, the recommendation, the patch, and what the ma
   t.equal(code, 0)
   t.equal(stderr, '')
   t.notMatch(stdout, '\u001b', 'no escape sequences')
-  t.match(stdout, /^trying concurrency 10: warm-up · no result yet$/m)
+  t.match(stdout, /^measuring a few short batches, to estimate the time\nestimate: about/m)
   t.match(stdout, /^Measured without a CPU limit:\n┌[\s\S]*│ +concur- │ records │[\s\S]*\n│ 10 +│[\s\S]*\n│ 11 +│/m)
   t.match(
     stdout,
@@ -210,6 +210,36 @@ test('Ctrl-C ends the run, and the results so far are printed and reported as in
   t.match(readFileSync(report, 'utf8'), /<h2>Recommendation<\/h2>\n<p>.* The run is incomplete: interrupted\.<\/p>/)
 })
 
+test('a run of more than 10 minutes is not started without --yes, and the error names the flag that helps', async (t) => {
+  const flags = ['--concurrency', '1..1', '--batch-size', '10000', '--timeout', '900', '--json']
+  const started = await command(['tune', tuned, ...sampleFile(t), ...flags])
+  t.equal(started.code, 2)
+  t.equal(started.stdout, '')
+  t.match(
+    started.stderr,
+    /^bounded-sqs-batch: the estimate for this run is about \d+ min, [\d,]+ messages, and the limit is 10 min or 1,000,000 messages\. To make it shorter, use --quick \(about .*\)\. To start it anyway, add --yes$/m,
+  )
+  const { code, stderr } = await command(['tune', tuned, ...sampleFile(t), ...flags, '--yes'], {
+    during: async (child, output) => {
+      await until(() => output.stderr.includes('trying concurrency 1'))
+      child.kill('SIGINT')
+    },
+  })
+  t.equal(code, 1)
+  t.match(stderr, /^estimate: about \d+ min, [\d,]+ messages$/m)
+})
+
+test('--quick reduces the batches, and the patch keeps the batch size', async (t) => {
+  const flags = ['--concurrency', '10..11', '--batch-size', '4000', '--quick', '--memory', '1769', '--json']
+  const { code, stdout, stderr } = await command(['tune', tuned, ...sampleFile(t), ...flags])
+  t.equal(code, 0, stderr)
+  const { batchSize, patch }: TuneResult = JSON.parse(stdout)
+  t.ok(batchSize < 4000, `${batchSize}`)
+  t.match(stderr, `--quick: batches of ${batchSize.toLocaleString('en-US')} records, so that the run is short`)
+  t.match(patch, /^# Before you deploy, check with batches of 4,000 records that a batch ends before/m)
+  t.match(patch, /^ +BatchSize: 4000$/m)
+})
+
 test('--messages limits what the handler receives', async (t) => {
   const service = await downstream(t, 1000, 1)
   const flags = ['--concurrency', '10..400', '--batch-size', '100', '--messages', '700', '--json']
@@ -217,8 +247,7 @@ test('--messages limits what the handler receives', async (t) => {
     env: { DOWNSTREAM_URL: service.url },
   })
   t.equal(code, 1)
-  t.equal(announced(stderr), 700)
-  t.equal(service.calls(), 700)
+  t.ok(service.calls() <= 700, `${service.calls()} calls`)
   t.match(stderr, /^incomplete: the next batch would exceed --messages 700$/m)
   t.ok(JSON.parse(stdout).measurements.length <= 1)
 })
