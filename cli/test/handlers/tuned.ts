@@ -6,6 +6,11 @@ import { boundedSqsBatch, eachChunk, eachRecord } from '../../../src/index.ts'
 
 let records = 0
 
+/** Waits 50 ms for each record. */
+export const slow = middy()
+  .use(boundedSqsBatch())
+  .handler(eachRecord(() => sleep(50)))
+
 /** Waits 10 ms for each record. */
 export const handler = middy()
   .use(boundedSqsBatch())

@@ -31,7 +31,7 @@ h3 { margin: 1rem 0 .25rem; font-size: 1rem; line-height: 1.3; }
 /* On a wide screen, the figures are beside the text. */
 .recommendation.found { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: .5rem 1.5rem; }
 .recommendation.found h2 { grid-column: 1 / -1; margin: 0; }
-.key-figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .75rem; margin: 0; align-content: start; }
+.key-figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin: 0; align-content: start; }
 .key-figures div { padding: .6rem .8rem; background: var(--soft); border-radius: 8px; }
 .key-figures dt { color: var(--muted); font-size: .85rem; }
 .key-figures dd { margin: 0; line-height: 1.3; }
