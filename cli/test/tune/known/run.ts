@@ -3,7 +3,11 @@
  * cli` as root: each combination of the grid is measured under the CPU quota of its memory size. Exits with 1 if `tune`
  * recommends a combination that is more than 10 % worse than the best of the grid, or that is not the known optimum, or
  * if it takes more than a third of the time of the grid. Deviations of predictions above 25 % are listed.
+ *
+ * Imports built files, because compiling TypeScript would need memory in the measured processes.
  */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,8 +25,6 @@ import { type MeasureOptions, measure, measureFor, startWith } from '../../../di
 import { type TuneFlags, toTuneOptions } from '../../../dist/tune/options.js'
 import { toCombination } from '../../../dist/tune/predict.js'
 import { uncertaintyOf } from '../../../dist/tune/recommend.js'
-// The imports above are built files, because compiling TypeScript would need memory in the measured processes.
-import { startDownstream } from '../../support/downstream.ts'
 
 const HELP = `Usage: npm run test:tune -w cli -- [options]
 
@@ -119,11 +121,11 @@ async function main(): Promise<void> {
     for (const name of options.all ? Object.keys(CASES) : options.case) {
       const known = CASES[name]
       if (!known) throw new Error(`--case ${name}: expected one of ${Object.keys(CASES).join(', ')}`)
-      const service = await startDownstream(...(known.service ?? [1, 1]))
+      const service = known.service && (await startService(...known.service))
       try {
-        rows.push(...(await compare(name, known, folder, service.url)))
+        rows.push(...(await compare(name, known, folder, service?.url)))
       } finally {
-        service.close()
+        await service?.close()
       }
     }
   } finally {
@@ -138,7 +140,7 @@ async function main(): Promise<void> {
   )
 }
 
-async function compare(name: string, { file, flags, memories, isKnown, known }: Case, folder: string, url: string) {
+async function compare(name: string, { file, flags, memories, isKnown, known }: Case, folder: string, url = '') {
   // Bundled as for Lambda, so that the memory does not include the compiler of the types.
   const outfile = join(folder, `${file.slice(0, -3)}.mjs`)
   const entry = join(import.meta.dirname, file)
@@ -152,7 +154,7 @@ async function compare(name: string, { file, flags, memories, isKnown, known }: 
     ...flags,
   })
   const { plan, sample } = made.run(made.batchSize, PRECISION)
-  const quotas = createQuotas(made.environments)
+  const quotas = Array.from({ length: made.environments }, (_, index) => createQuota(String(index)))
   const common: MeasureOptions = {
     start: startWith(made.function, made.fifo, quotas),
     environments: made.environments,
@@ -195,12 +197,25 @@ async function compare(name: string, { file, flags, memories, isKnown, known }: 
   }
 }
 
-function createQuotas(count: number): Quota[] {
-  return Array.from({ length: count }, (_, index) => {
-    const quota = createCpuQuota(`tune-known-${process.pid}-${index}`, QUOTA_PERIOD_MS)
-    if (!quota) throw new Error('this machine does not permit cgroups: run this as root')
-    return quota
-  })
+/** A service with priority over other programs: a real one runs on another machine. */
+async function startService(capacity: number, ms: number) {
+  const child = fork(join(import.meta.dirname, 'service.ts'), [String(capacity), String(ms)])
+  const [url] = await once(child, 'message')
+  const quota = createQuota('service')
+  quota.limit(child.pid as number, Number.POSITIVE_INFINITY)
+  return {
+    url: String(url),
+    async close() {
+      child.kill()
+      await removeQuota(quota)
+    },
+  }
+}
+
+function createQuota(name: string): Quota {
+  const quota = createCpuQuota(`tune-known-${process.pid}-${name}`, QUOTA_PERIOD_MS)
+  if (!quota) throw new Error('this machine does not permit cgroups: run this as root')
+  return quota
 }
 
 async function runTune(plan: Plan, common: MeasureOptions): Promise<Run> {
