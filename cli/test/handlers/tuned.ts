@@ -23,7 +23,7 @@ function isOddSecond() {
 /** In every second second, records take a little longer. */
 export const uneven = middy()
   .use(boundedSqsBatch())
-  .handler(eachRecord(() => sleep(isOddSecond() ? 14 : 10)))
+  .handler(eachRecord(() => sleep(isOddSecond() ? 56 : 40)))
 
 /** In every second second, records take much longer. */
 export const veryUneven = middy()
