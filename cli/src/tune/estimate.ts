@@ -2,7 +2,7 @@ import { cpuShareOf } from '../shared/reserve.ts'
 import type { Estimate } from './consent.ts'
 import { explore, fullMemory, type Plan } from './explore.ts'
 import { mean, QUICK } from './figures/confidence.ts'
-import { type MeasuredBatch, type MeasureOptions, measureFor, type Start } from './measure.ts'
+import { type MeasuredBatch, type MeasureOptions, measureFor, type Start, StoppedError } from './measure.ts'
 import type { Run, TuneOptions } from './options.ts'
 
 /** What a few short batches showed at one concurrency. */
@@ -82,6 +82,7 @@ async function measureSpeed(
           return environment.process(batch, () => {})
         }),
       )
+      if (options.signal.aborted) throw new StoppedError('interrupted')
       return speedOf(batches, now() - deliveredAt)
     }
     const hasProblem = () => environments.some(({ problem }) => problem !== undefined)
@@ -98,6 +99,8 @@ async function measureSpeed(
     const noise = Math.max(USUAL_NOISE, rates.length > 1 ? deviationOf(rates) : 0)
     const { wallMs, ...figures } = measured
     return { ...figures, concurrency, startMs, rate: mean(rates), noise }
+  } catch (error) {
+    throw options.signal.aborted ? new StoppedError('interrupted') : error
   } finally {
     ended.abort()
     for (const opened of await Promise.allSettled(opening))

@@ -79,6 +79,17 @@ test('a few short batches show the speeds, up to the first concurrency that is n
   )
 })
 
+test('an interruption ends the measurement of the speeds, and its environments', async (t) => {
+  const { clock, options } = service()
+  const stopping = new AbortController()
+  const onBatch = () => stopping.abort()
+  await t.rejects(measureSpeeds(planOf(), { ...options, onBatch, signal: stopping.signal }), {
+    name: 'StoppedError',
+    message: 'interrupted',
+  })
+  t.strictSame([clock.opened, clock.ended], [[10], 1])
+})
+
 test('between two speeds, the rate grows like the concurrency until it reaches the higher one, or falls evenly', async (t) => {
   const rate = (concurrency: number) => speedAt(concurrency, [speed(10, 200), speed(40, 500), speed(160, 125)]).rate
   t.strictSame([10, 16, 26, 40, 400].map(rate), [200, 320, 500, 500, 125])
@@ -98,10 +109,9 @@ test('the estimate is the time and the messages of the same search with environm
   })
   // A confirmation with 512 MB has 0.29 of a CPU, of which a record needs 10 ms: 29 records per second.
   const plan = planOf({ least: 10, most: 10, memories: [512], batchSize: 100 })
-  const [without, confirmed] = [false, true].map((isConfirmed) =>
-    estimate(plan, [speed(10, 90, { cpu: 10 })], isConfirmed),
-  )
-  t.ok((await confirmed)!.ms > (await without)!.ms * 2)
+  const without = await estimate(plan, [speed(10, 90, { cpu: 10 })], false)
+  const confirmed = await estimate(plan, [speed(10, 90, { cpu: 10 })], true)
+  t.ok(confirmed.ms > without.ms * 2, `${confirmed.ms} and ${without.ms}`)
 })
 
 test('a batch takes at most as long as the timeout', async (t) => {
