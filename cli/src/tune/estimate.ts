@@ -34,9 +34,9 @@ const BATCH_MS = 400
 const MIN_GROWTH = 1.3
 /** After this time, no other concurrency is measured. */
 const MAX_TOTAL_MS = 10_000
-/** At the last concurrency, the noise is measured with this many batches, unless they take long. */
-const NOISE_BATCHES = 5
-const MAX_NOISE_MS = 1000
+/** At the last concurrency, the noise is measured with this many batches, or with fewer if they take this long. */
+const NOISE_BATCHES = 8
+const MAX_NOISE_MS = 5000
 /** What is assumed if the noise was not measured, and the minimum. */
 const USUAL_NOISE = 0.02
 
@@ -93,8 +93,9 @@ async function measureSpeed(
       measured = await deliver(records)
     }
     const rates = [measured.rate]
-    if (isLast(measured.rate) && measured.wallMs < MAX_NOISE_MS && !hasProblem()) {
-      while (rates.length < NOISE_BATCHES) rates.push((await deliver(records)).rate)
+    if (isLast(measured.rate) && !hasProblem()) {
+      const until = now() + MAX_NOISE_MS - measured.wallMs
+      while (rates.length < NOISE_BATCHES && now() < until) rates.push((await deliver(records)).rate)
     }
     const noise = Math.max(USUAL_NOISE, rates.length > 1 ? deviationOf(rates) : 0)
     const { wallMs, ...figures } = measured

@@ -132,7 +132,7 @@ async function perform(
   const startedAt = performance.now()
   function showRound(activity: string) {
     return (concurrency: number, round: number) => {
-      const batch = round === 0 ? 'warm-up' : `round ${round} of at most ${plan.precision.maxRounds}`
+      const batch = round === 0 ? 'warm-up' : `round ${round}`
       const left = expected.ms - (performance.now() - startedAt)
       const parts = [
         `${activity} concurrency ${formatNumber(concurrency)}: ${batch}`,
