@@ -312,7 +312,7 @@ ${
 function origins({ combinations }: TuneResult): Html {
   return html`<section>
 <h2>How each figure was obtained</h2>
-<p class="muted">The CPU share of a function is memory ÷ ${formatFigure(MEMORY_OF_ONE_CPU)} MB. Predictions use at most 1, because one thread uses one core.</p>
+<p class="muted">The CPU share of a function is memory ÷ ${formatFigure(MEMORY_OF_ONE_CPU)} MB. Predictions use at most as many cores as the handler used, but at least 1.</p>
 <dl class="terms">
 ${ORIGINS.map(([name, text]) => {
   const number = combinations.filter(({ origin }) => origin === name).length
