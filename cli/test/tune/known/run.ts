@@ -56,8 +56,8 @@ const CASES: Readonly<Record<string, Case>> = {
     file: 'io-bound.ts',
     flags: { optimize: 'cost', batchSize: 240, concurrency: { least: 10, most: 200 } },
     service: [30, 100],
-    isKnown: ({ memory, concurrency }) => memory === 128 && concurrency >= 24 && concurrency <= 60,
-    known: '128 MB, concurrency 24 to 60',
+    isKnown: ({ memory, concurrency }) => memory === 128 && concurrency >= 24 && concurrency <= 90,
+    known: '128 MB; the service is full from a concurrency of 30 on',
   },
   'thread pool': {
     file: 'thread-pool.ts',
@@ -76,8 +76,8 @@ const CASES: Readonly<Record<string, Case>> = {
     file: 'io-bound.ts',
     flags: { optimize: 'cost', batchSize: 160, environments: 2, concurrency: { least: 10, most: 200 } },
     service: [40, 100],
-    isKnown: ({ memory, concurrency }) => memory === 128 && concurrency >= 16 && concurrency <= 40,
-    known: '128 MB, concurrency 16 to 40 in each',
+    isKnown: ({ memory, concurrency }) => memory === 128 && concurrency >= 16 && concurrency <= 60,
+    known: '128 MB; the service is full from a concurrency of 20 in each on',
   },
   descriptors: {
     file: 'descriptors.ts',
